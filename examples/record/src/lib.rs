@@ -1,0 +1,1 @@
+//! A Fluent Bit filter that records what it is called with.

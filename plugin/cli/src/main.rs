@@ -1,0 +1,2 @@
+//! `flb-audit`
+fn main() {}

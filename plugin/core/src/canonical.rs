@@ -1,0 +1,199 @@
+//! The canonical form of a record: RFC 8785, with integers of 64 bits exact.
+
+use crate::order::{self, Member};
+use crate::seal::Notes;
+use crate::tape::{ESCAPED, Kind, NON_ASCII, NOT_CANONICAL, PATCHED, REMOVED, Tape};
+use crate::{OutOfMemory, number, put, put_byte, text};
+use alloc::vec::Vec;
+
+/// Writes tapes in canonical form, one after the other, in the same memory.
+#[derive(Debug, Default)]
+pub struct Canonical {
+    text: Vec<u8>,
+    /// The members still to be written of every open object, in order.
+    members: Vec<Member>,
+    open: Vec<Open>,
+    place: usize,
+}
+
+/// A container whose contents are being written.
+#[derive(Clone, Copy, Debug)]
+struct Open {
+    /// Of an object: where its members start in `members`. Of an array: the
+    /// node of its first value.
+    first: usize,
+    /// Likewise of the one to be written next.
+    next: usize,
+    /// Likewise behind the last.
+    end: usize,
+    is_object: bool,
+}
+
+impl Canonical {
+    /// With no memory taken yet.
+    pub const fn new() -> Self {
+        Canonical { text: Vec::new(), members: Vec::new(), open: Vec::new(), place: 0 }
+    }
+
+    /// The canonical form of the record written last.
+    pub fn text(&self) -> &[u8] {
+        &self.text
+    }
+
+    /// The same, cut in two where the member `audit` belongs, which the record
+    /// does not have. The first part ends, or the second starts, with the
+    /// comma that the member needs between it and its only neighbour, if it
+    /// has one; with two neighbours one comma is already there.
+    pub(crate) fn around_audit(&self) -> (&[u8], &'static [u8], &'static [u8], &[u8]) {
+        let (before, after) = self.text.split_at(self.place);
+        let comma = |needed: bool| if needed { &b","[..] } else { &b""[..] };
+        let is_first = before.len() == 1;
+        (before, comma(!is_first), comma(is_first && after != b"}"), after)
+    }
+
+    /// Writes the record on `tape`, which was read from `source`.
+    ///
+    /// Of members with the same key the last one stays: the others are
+    /// removed from the tape, and a note says so.
+    pub fn write(&mut self, tape: &mut Tape, source: &[u8]) -> Result<(), OutOfMemory> {
+        self.text.clear();
+        self.members.clear();
+        self.open.clear();
+        self.text.try_reserve(source.len()).map_err(|_| OutOfMemory)?;
+        self.enter(tape, source, 0)?;
+        let after_audit = self.first_after_audit(tape, source);
+        self.place = 0;
+        while let Some(open) = self.open.last_mut() {
+            if open.next == open.end {
+                let closed = *open;
+                self.leave(closed)?;
+                continue;
+            }
+            if open.is_object && open.next == after_audit {
+                self.place = self.text.len();
+            }
+            if open.next != open.first {
+                put_byte(&mut self.text, b',')?;
+            }
+            let value = if open.is_object {
+                let key = self.members[open.next].key as usize;
+                open.next += 1;
+                if put_plain_member(&mut self.text, tape, source, key)? {
+                    continue;
+                }
+                put_string(&mut self.text, tape, source, key)?;
+                put_byte(&mut self.text, b':')?;
+                key + 1
+            } else {
+                let value = open.next;
+                open.next = tape.after(value);
+                value
+            };
+            match tape.nodes[value].kind {
+                Kind::Object | Kind::Array => self.enter(tape, source, value)?,
+                Kind::Key | Kind::String => put_string(&mut self.text, tape, source, value)?,
+                Kind::Integer | Kind::Float | Kind::Word => put_word(&mut self.text, tape, source, value)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// The first member of the record, which has just been entered, that
+    /// stands behind `audit`.
+    fn first_after_audit(&self, tape: &Tape, source: &[u8]) -> usize {
+        let is_after = |member: &Member| order::is_after_audit(tape, source, member);
+        self.members.iter().position(is_after).unwrap_or(usize::MAX)
+    }
+
+    fn enter(&mut self, tape: &mut Tape, source: &[u8], container: usize) -> Result<(), OutOfMemory> {
+        let is_object = tape.nodes[container].kind == Kind::Object;
+        let (first, end) = if is_object {
+            let first = self.members.len();
+            let odd = self.collect(tape, source, container)?;
+            order::sort(tape, source, &mut self.members[first..], odd);
+            self.drop_duplicates(tape, source, first, odd);
+            (first, self.members.len())
+        } else {
+            (container + 1, tape.after(container))
+        };
+        if self.open.len() == self.open.capacity() {
+            self.open.try_reserve(8).map_err(|_| OutOfMemory)?;
+        }
+        self.open.push(Open { first, next: first, end, is_object });
+        put_byte(&mut self.text, if is_object { b'{' } else { b'[' })
+    }
+
+    fn leave(&mut self, closed: Open) -> Result<(), OutOfMemory> {
+        self.open.pop();
+        if closed.is_object {
+            self.members.truncate(closed.first);
+            if self.open.is_empty() && self.place == 0 {
+                self.place = self.text.len();
+            }
+        }
+        put_byte(&mut self.text, if closed.is_object { b'}' } else { b']' })
+    }
+
+    fn collect(&mut self, tape: &Tape, source: &[u8], object: usize) -> Result<bool, OutOfMemory> {
+        let mut odd = false;
+        let end = tape.after(object);
+        let mut next = object + 1;
+        while next < end {
+            let key = next;
+            let node = &tape.nodes[key];
+            next = tape.after(key + 1);
+            if node.has(REMOVED) {
+                continue;
+            }
+            odd |= node.has(ESCAPED | NON_ASCII);
+            if self.members.len() == self.members.capacity() {
+                self.members.try_reserve(64).map_err(|_| OutOfMemory)?;
+            }
+            self.members.push(Member::of(tape, source, key as u32, node));
+        }
+        Ok(odd)
+    }
+
+    fn drop_duplicates(&mut self, tape: &mut Tape, source: &[u8], first: usize, odd: bool) {
+        if order::are_distinct(tape, source, &self.members[first..], odd) {
+            return;
+        }
+        let mut kept = first;
+        for at in first..self.members.len() {
+            let member = self.members[at];
+            if at > first && order::is_same_key(tape, source, &self.members[kept - 1], &member, odd) {
+                kept -= 1;
+                tape.nodes[self.members[kept].key as usize].flags |= REMOVED;
+                tape.notes.insert(Notes::DUPLICATE_KEYS);
+            }
+            self.members[kept] = member;
+            kept += 1;
+        }
+        self.members.truncate(kept);
+    }
+}
+
+/// Writes a key and its scalar in one piece, where they stand so in the
+/// source and are canonical already. False, and nothing written, where not.
+fn put_plain_member(out: &mut Vec<u8>, tape: &Tape, source: &[u8], key: usize) -> Result<bool, OutOfMemory> {
+    let (key, value) = (&tape.nodes[key], &tape.nodes[key + 1]);
+    let is_plain = (key.flags | value.flags) & (NOT_CANONICAL | PATCHED) == 0
+        && matches!(value.kind, Kind::String | Kind::Integer | Kind::Word)
+        && value.start == key.end + 1;
+    if is_plain {
+        put(out, &source[key.start as usize..value.end as usize])?;
+    }
+    Ok(is_plain)
+}
+
+fn put_string(out: &mut Vec<u8>, tape: &Tape, source: &[u8], index: usize) -> Result<(), OutOfMemory> {
+    let node = &tape.nodes[index];
+    let token = tape.text(node, source);
+    if node.has(NOT_CANONICAL) { text::rewrite(token, out) } else { put(out, token) }
+}
+
+fn put_word(out: &mut Vec<u8>, tape: &Tape, source: &[u8], index: usize) -> Result<(), OutOfMemory> {
+    let node = &tape.nodes[index];
+    let token = tape.text(node, source);
+    if node.has(NOT_CANONICAL) { number::write_canonical(token, out) } else { put(out, token) }
+}

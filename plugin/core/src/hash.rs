@@ -1,0 +1,66 @@
+//! The two hashes of a seal: of the record, and of the chain up to it.
+
+use sha2::digest::Output;
+use sha2::{Digest, Sha256, Sha512_256};
+
+/// A hash of 256 bits.
+pub type Hash = [u8; 32];
+
+/// What a leaf is hashed with, before the record.
+pub const LEAF_DOMAIN: &[u8] = b"flb-audit leaf v1\n";
+/// What a head is hashed with, before the previous head and the leaf.
+pub const HEAD_DOMAIN: &[u8] = b"flb-audit head v1\n";
+
+/// Which hash function a chain uses. Both are of FIPS 180-4.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Algorithm {
+    /// SHA-256.
+    Sha256 = 1,
+    /// SHA-512/256: as long and as strong; works on 64-bit words, of which an
+    /// interpreter needs half as many steps.
+    #[default]
+    Sha512_256 = 2,
+}
+
+impl Algorithm {
+    /// Every algorithm.
+    pub const ALL: [Algorithm; 2] = [Algorithm::Sha256, Algorithm::Sha512_256];
+
+    /// The algorithm of this number in the format.
+    pub fn from_id(id: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|algorithm| *algorithm as u8 == id)
+    }
+
+    /// As FIPS 180-4 names it, in lower case.
+    pub fn name(self) -> &'static str {
+        match self {
+            Algorithm::Sha256 => "sha-256",
+            Algorithm::Sha512_256 => "sha-512/256",
+        }
+    }
+
+    fn digest(self, parts: &[&[u8]]) -> Hash {
+        fn of<D: Digest>(parts: &[&[u8]]) -> Output<D> {
+            let mut digest = D::new();
+            for part in parts {
+                digest.update(part);
+            }
+            digest.finalize()
+        }
+        match self {
+            Algorithm::Sha256 => of::<Sha256>(parts).into(),
+            Algorithm::Sha512_256 => of::<Sha512_256>(parts).into(),
+        }
+    }
+
+    /// The hash of a record, whose canonical form is given in parts.
+    pub fn leaf(self, canonical: [&[u8]; 8]) -> Hash {
+        let [a, b, c, d, e, f, g, h] = canonical;
+        self.digest(&[LEAF_DOMAIN, a, b, c, d, e, f, g, h])
+    }
+
+    /// The hash of the chain up to and including the record of this leaf.
+    pub fn head(self, previous: &Hash, leaf: &Hash) -> Hash {
+        self.digest(&[HEAD_DOMAIN, previous, leaf])
+    }
+}

@@ -1,0 +1,137 @@
+//! Putting an object's members into the order of RFC 8785.
+//!
+//! That is the order of the keys' UTF-16 code units (section 3.2.3). For keys
+//! of plain ASCII it is that of their bytes, and the first eight of them
+//! decide nearly every comparison.
+
+use crate::seal::AUDIT;
+use crate::tape::{ESCAPED, NON_ASCII, Node, Tape};
+use crate::text::{Characters, inner};
+use core::cmp::Ordering;
+
+/// A member: its key's node and the first eight bytes of the key.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Member {
+    prefix: u64,
+    pub(crate) key: u32,
+}
+
+impl Member {
+    pub(crate) fn of(tape: &Tape, source: &[u8], key: u32, node: &Node) -> Self {
+        if node.has(ESCAPED | NON_ASCII) {
+            return Member { prefix: 0, key };
+        }
+        let from = tape.buffer(node, source);
+        let start = node.start as usize + 1;
+        let len = (node.end as usize - 1).saturating_sub(start);
+        let prefix = match from.get(start..start + 8).and_then(<[u8]>::first_chunk) {
+            // Past the key there is something else.
+            Some(eight) if len < 8 => u64::from_le_bytes(*eight) & !(u64::MAX << (8 * len)),
+            Some(eight) => u64::from_le_bytes(*eight),
+            None => from[start..start + len].iter().rev().fold(0, |word, &byte| word << 8 | u64::from(byte)),
+        };
+        Member { prefix: prefix.swap_bytes(), key }
+    }
+}
+
+/// Compares two keys by their code units.
+fn compare(tape: &Tape, source: &[u8], a: &Member, b: &Member) -> Ordering {
+    let (node_a, node_b) = (&tape.nodes[a.key as usize], &tape.nodes[b.key as usize]);
+    let (text_a, text_b) = (inner(tape.text(node_a, source)), inner(tape.text(node_b, source)));
+    if node_a.has(ESCAPED | NON_ASCII) || node_b.has(ESCAPED | NON_ASCII) {
+        code_units(text_a).cmp(code_units(text_b))
+    } else {
+        text_a.cmp(text_b)
+    }
+}
+
+/// The UTF-16 code units of a key.
+fn code_units(key: &[u8]) -> impl Iterator<Item = u16> {
+    Characters::of(key).flat_map(|character| {
+        let mut units = [0; 2];
+        let count = character.encode_utf16(&mut units).len();
+        units.into_iter().take(count)
+    })
+}
+
+/// Whether a key is `name`, however it is escaped.
+pub(crate) fn is_key(tape: &Tape, source: &[u8], key: &Node, name: &str) -> bool {
+    let text = inner(tape.text(key, source));
+    if key.has(ESCAPED) { Characters::of(text).eq(name.chars()) } else { text == name.as_bytes() }
+}
+
+/// Whether a member comes after one of the name `audit`, of which there is none.
+pub(crate) fn is_after_audit(tape: &Tape, source: &[u8], member: &Member) -> bool {
+    let node = &tape.nodes[member.key as usize];
+    if node.has(ESCAPED | NON_ASCII) {
+        return code_units(inner(tape.text(node, source))).gt(AUDIT.encode_utf16());
+    }
+    member.prefix > const { u64::from_be_bytes(*b"audit\0\0\0") }
+}
+
+/// Whether two members, of which `odd` says what it says in [`sort`], have
+/// the same key.
+pub(crate) fn is_same_key(tape: &Tape, source: &[u8], a: &Member, b: &Member, odd: bool) -> bool {
+    (odd || a.prefix == b.prefix) && compare(tape, source, a, b) == Ordering::Equal
+}
+
+/// Whether no two sorted members have the same key.
+pub(crate) fn are_distinct(tape: &Tape, source: &[u8], members: &[Member], odd: bool) -> bool {
+    members.array_windows().all(|[a, b]| !is_same_key(tape, source, a, b, odd))
+}
+
+/// Sorts members by key, and those with the same key as they stand in the
+/// record. `odd` says that some key is escaped or not ASCII.
+pub(crate) fn sort(tape: &Tape, source: &[u8], members: &mut [Member], odd: bool) {
+    let is_less = |a: &Member, b: &Member| {
+        if !odd && a.prefix != b.prefix {
+            return a.prefix < b.prefix;
+        }
+        match compare(tape, source, a, b) {
+            Ordering::Equal => a.key < b.key,
+            ordering => ordering == Ordering::Less,
+        }
+    };
+    /// Up to here, moving members one by one is the cheapest.
+    const INSERTION_MAX: usize = 24;
+    if members.len() <= INSERTION_MAX {
+        for end in 1..members.len() {
+            let member = members[end];
+            let mut at = end;
+            while at > 0 && is_less(&member, &members[at - 1]) {
+                members[at] = members[at - 1];
+                at -= 1;
+            }
+            members[at] = member;
+        }
+    } else {
+        heap_sort(members, is_less);
+    }
+}
+
+/// In place, without recursion, and never quadratic.
+fn heap_sort<T: Copy>(items: &mut [T], is_less: impl Fn(&T, &T) -> bool) {
+    let sift = |items: &mut [T], mut root: usize| {
+        loop {
+            let mut child = 2 * root + 1;
+            if child >= items.len() {
+                return;
+            }
+            if child + 1 < items.len() && is_less(&items[child], &items[child + 1]) {
+                child += 1;
+            }
+            if !is_less(&items[root], &items[child]) {
+                return;
+            }
+            items.swap(root, child);
+            root = child;
+        }
+    };
+    for root in (0..items.len() / 2).rev() {
+        sift(items, root);
+    }
+    for end in (1..items.len()).rev() {
+        items.swap(0, end);
+        sift(&mut items[..end], 0);
+    }
+}

@@ -1,0 +1,53 @@
+//! Writing a record out again, in the order in which it came.
+
+use crate::tape::{Kind, REMOVED, Tape};
+use crate::{OutOfMemory, RECORD_DEPTH_MAX, put};
+use alloc::vec::Vec;
+
+/// Writes the record without its closing brace.
+pub(crate) fn write_open(tape: &Tape, source: &[u8], out: &mut Vec<u8>) -> Result<(), OutOfMemory> {
+    let root = &tape.nodes[0];
+    if !tape.is_changed() {
+        return put(out, &source[root.start as usize..root.end as usize - 1]);
+    }
+    let mut open = [0; RECORD_DEPTH_MAX];
+    let mut depth = 0;
+    let mut index = 0;
+    let mut needs_comma = false;
+    loop {
+        while depth > 0 && tape.after(open[depth - 1]) == index {
+            depth -= 1;
+            if depth == 0 {
+                return Ok(());
+            }
+            let is_object = tape.nodes[open[depth]].kind == Kind::Object;
+            put(out, if is_object { b"}" } else { b"]" })?;
+            needs_comma = true;
+        }
+        let node = &tape.nodes[index];
+        if node.has(REMOVED) {
+            index = tape.after(index + 1);
+            continue;
+        }
+        if needs_comma {
+            put(out, b",")?;
+        }
+        needs_comma = false;
+        match node.kind {
+            Kind::Object | Kind::Array => {
+                put(out, if node.kind == Kind::Object { b"{" } else { b"[" })?;
+                open[depth] = index;
+                depth += 1;
+            }
+            Kind::Key => {
+                put(out, tape.text(node, source))?;
+                put(out, b":")?;
+            }
+            _ => {
+                put(out, tape.text(node, source))?;
+                needs_comma = true;
+            }
+        }
+        index += 1;
+    }
+}

@@ -1,0 +1,204 @@
+//! A filter's call: a record in, the same record with its seal out.
+
+use crate::canonical::Canonical;
+use crate::order::is_key;
+use crate::seal::{AUDIT, Cause, Chain, Notes, RAW, RAW_BASE64, Statement};
+use crate::tape::{Dialect, Kind, PATCHED, Tape, Unreadable};
+use crate::{OutOfMemory, TAG_BYTES_MAX, output, put, seal, text};
+use alloc::vec::Vec;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+/// What the filter is given.
+#[derive(Clone, Copy, Debug)]
+pub struct Event<'a> {
+    /// The tag under which the record goes.
+    pub tag: &'a [u8],
+    /// The record's time, since 1970.
+    pub seconds: u32,
+    /// And the part of a second.
+    pub nanoseconds: u32,
+    /// The record as the host printed it; none if it gave a zero pointer.
+    pub record: Option<&'a [u8]>,
+    /// How long the host says the record is, in bytes.
+    pub record_len: usize,
+}
+
+/// As much of a record as there is always room for, in bytes.
+const RAW_BYTES_RESERVED: usize = 8 << 10;
+/// A byte is escaped with six at the most; the tag and the seal take the rest.
+const OUT_BYTES_RESERVED: usize = 6 * (RAW_BYTES_RESERVED + TAG_BYTES_MAX) + (2 << 10);
+const SEAL_BYTES_RESERVED: usize = 6 * TAG_BYTES_MAX + (1 << 10);
+
+/// Seals one record after the other. Its memory is kept between them.
+#[derive(Debug)]
+pub struct Sealer {
+    chain: Chain,
+    notes: Notes,
+    tape: Tape,
+    canonical: Canonical,
+    seal: Vec<u8>,
+    out: Vec<u8>,
+}
+
+impl Sealer {
+    /// A sealer that goes on with `chain`. The first record will carry `notes`.
+    pub fn new(chain: Chain, notes: Notes) -> Result<Self, OutOfMemory> {
+        let mut sealer =
+            Sealer { chain, notes, tape: Tape::new(), canonical: Canonical::new(), seal: Vec::new(), out: Vec::new() };
+        sealer.out.try_reserve(OUT_BYTES_RESERVED).map_err(|_| OutOfMemory)?;
+        sealer.seal.try_reserve(SEAL_BYTES_RESERVED).map_err(|_| OutOfMemory)?;
+        Ok(sealer)
+    }
+
+    /// The chain, up to the record sealed last.
+    pub fn chain(&self) -> &Chain {
+        &self.chain
+    }
+
+    /// Has the next record carry `notes`, too.
+    pub fn note(&mut self, notes: Notes) {
+        self.notes.insert(notes);
+    }
+
+    /// Seals a record, whatever it is. Gives the text to be handed on: one
+    /// JSON object, and a NUL byte behind it.
+    pub fn seal(&mut self, event: &Event<'_>) -> &[u8] {
+        let unreadable = match event.record {
+            Some(record) => self.seal_object(event, record).map_err(Cause::Unreadable),
+            None => Err(Cause::Missing),
+        };
+        if let Err(cause) = unreadable {
+            let raw = event.record.unwrap_or_default();
+            if self.seal_raw(event, raw, cause).is_err() {
+                let start = raw.get(..RAW_BYTES_RESERVED).unwrap_or(raw);
+                // What it takes has been reserved.
+                let _ = self.seal_raw(event, start, cause);
+            }
+        }
+        self.notes = Notes::NONE;
+        &self.out
+    }
+
+    fn seal_object(&mut self, event: &Event<'_>, record: &[u8]) -> Result<(), Unreadable> {
+        self.tape.read(record, Dialect::FluentBit)?;
+        let renamed = self.rename_audit(record)?;
+        self.canonical.write(&mut self.tape, record)?;
+        let mut statement = self.statement(event);
+        statement.notes.insert(self.tape.notes);
+        statement.renamed = renamed.as_deref();
+        self.out.clear();
+        output::write_open(&self.tape, record, &mut self.out)?;
+        Ok(self.finish(&statement, None)?)
+    }
+
+    fn seal_raw(&mut self, event: &Event<'_>, raw: &[u8], cause: Cause) -> Result<(), OutOfMemory> {
+        let mut statement = self.statement(event).with_cause(cause, event.record_len);
+        let is_cut = raw.len() < event.record.map_or(0, <[u8]>::len);
+        statement.notes.insert(if is_cut { Notes::TRUNCATED } else { Notes::NONE });
+        self.out.clear();
+        put(&mut self.out, b"{")?;
+        if event.record.is_some() {
+            write_raw(raw, is_cut, &mut self.out)?;
+        }
+        let member = self.out.len();
+        self.finish(&statement, Some(member))
+    }
+
+    fn statement<'a>(&self, event: &Event<'a>) -> Statement<'a> {
+        let mut notes = self.notes;
+        let tag = event.tag.get(..TAG_BYTES_MAX).unwrap_or(event.tag);
+        if tag.len() < event.tag.len() {
+            notes.insert(Notes::TAG_CUT);
+        }
+        Statement {
+            tag,
+            seconds: event.seconds,
+            nanoseconds: event.nanoseconds,
+            notes,
+            renamed: None,
+            unreadable: None,
+        }
+    }
+
+    /// Hashes the record and adds its seal to `out`, which holds the record
+    /// without its closing brace. `raw_end` says that this is a record of raw
+    /// text, which is its own canonical form, and where it ends.
+    fn finish(&mut self, statement: &Statement<'_>, raw_end: Option<usize>) -> Result<(), OutOfMemory> {
+        self.seal.clear();
+        seal::write(&self.chain, statement, &mut self.seal)?;
+        let (before, comma, comma_after, after) = match raw_end {
+            None => self.canonical.around_audit(),
+            // `audit` stands before `raw`.
+            Some(end) if end > 1 => (&b"{"[..], &b""[..], &b","[..], &self.out[1..end]),
+            Some(_) => (&b"{"[..], &b""[..], &b""[..], &b""[..]),
+        };
+        let closing: &[u8] = if raw_end.is_some() { b"}" } else { b"" };
+        let leaf =
+            self.chain.algorithm.leaf([before, comma, b"\"audit\":", &self.seal, b"}", comma_after, after, closing]);
+        let head = self.chain.algorithm.head(&self.chain.head, &leaf);
+
+        let is_only = self.out.len() == 1;
+        put(&mut self.out, if is_only { b"\"audit\":" } else { b",\"audit\":" })?;
+        put(&mut self.out, &self.seal)?;
+        seal::write_hashes(&self.chain.head, &head, &mut self.out)?;
+        put(&mut self.out, b"}\0")?;
+
+        self.chain.head = head;
+        self.chain.next.sequence += 1;
+        Ok(())
+    }
+
+    /// Gives the record's own `audit` another name: with underscores, until
+    /// nothing else is called so.
+    fn rename_audit(&mut self, record: &[u8]) -> Result<Option<Vec<u8>>, OutOfMemory> {
+        let is_taken = |tape: &Tape, name: &str| tape.keys(0).any(|key| is_key(tape, record, &tape.nodes[key], name));
+        if !is_taken(&self.tape, AUDIT) {
+            return Ok(None);
+        }
+        let mut name = Vec::new();
+        put(&mut name, AUDIT.as_bytes())?;
+        while core::str::from_utf8(&name).is_ok_and(|name| is_taken(&self.tape, name)) {
+            put(&mut name, b"_")?;
+        }
+        let mut token = Vec::new();
+        text::write(&name, &mut token)?;
+        let mut key = 1;
+        while key < self.tape.nodes.len() {
+            if is_key(&self.tape, record, &self.tape.nodes[key], AUDIT) {
+                self.tape.replace(key, Kind::Key, &token)?;
+                self.tape.nodes[key].flags = PATCHED;
+            }
+            key = self.tape.after(key + 1);
+        }
+        Ok(Some(name))
+    }
+}
+
+/// Writes the text of an unreadable record as a member, canonically.
+fn write_raw(raw: &[u8], is_cut: bool, out: &mut Vec<u8>) -> Result<(), OutOfMemory> {
+    let valid = match core::str::from_utf8(raw) {
+        Ok(_) => Some(raw),
+        // The cut went through a character.
+        Err(error) if is_cut && error.error_len().is_none() => Some(&raw[..error.valid_up_to()]),
+        Err(_) => None,
+    };
+    put(out, b"\"")?;
+    match valid {
+        Some(valid) => {
+            put(out, RAW.as_bytes())?;
+            put(out, b"\":")?;
+            text::write(valid, out)
+        }
+        None => {
+            put(out, RAW_BASE64.as_bytes())?;
+            put(out, b"\":\"")?;
+            let len = raw.len().div_ceil(3).checked_mul(4).ok_or(OutOfMemory)?;
+            let start = out.len();
+            out.try_reserve(len).map_err(|_| OutOfMemory)?;
+            out.resize(start + len, b'=');
+            STANDARD.encode_slice(raw, &mut out[start..]).map_err(|_| OutOfMemory)?;
+            put(out, b"\"")
+        }
+    }
+}

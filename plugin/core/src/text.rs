@@ -1,0 +1,159 @@
+//! JSON strings: taking escapes apart and writing the canonical ones.
+
+use crate::{OutOfMemory, put};
+use alloc::vec::Vec;
+
+/// The bytes of a string token between its quotes.
+pub fn inner(token: &[u8]) -> &[u8] {
+    match token {
+        [b'"', inner @ .., b'"'] => inner,
+        other => other,
+    }
+}
+
+/// Reads a `\uXXXX` at the start of `bytes`, or two that are a surrogate pair.
+///
+/// Gives the character (none if it is half a pair, alone) and the bytes it
+/// took; nothing at all if four hexadecimal digits are not there.
+pub(crate) fn unicode_escape(bytes: &[u8]) -> Option<(Option<char>, usize)> {
+    let first = code_unit(bytes)?;
+    if let Some(character) = char::from_u32(first) {
+        return Some((Some(character), 6));
+    }
+    let second = bytes.get(6..).and_then(code_unit).unwrap_or(0);
+    if (0xd800..0xdc00).contains(&first) && (0xdc00..0xe000).contains(&second) {
+        let character = 0x10000 + ((first - 0xd800) << 10) + (second - 0xdc00);
+        return Some((char::from_u32(character), 12));
+    }
+    Some((None, 6))
+}
+
+fn code_unit(bytes: &[u8]) -> Option<u32> {
+    let [b'\\', b'u', digits @ ..] = bytes else {
+        return None;
+    };
+    let mut unit = 0;
+    for &digit in digits.first_chunk::<4>()? {
+        unit = unit << 4 | (digit as char).to_digit(16)?;
+    }
+    Some(unit)
+}
+
+/// The characters of a string token's inside. What is not Unicode comes out
+/// as U+FFFD: half a surrogate pair, and each part of the bytes that is not
+/// UTF-8.
+#[derive(Clone, Debug)]
+pub struct Characters<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Characters<'a> {
+    /// The characters of `inner`, which stands between two quotes.
+    pub fn of(inner: &'a [u8]) -> Self {
+        Characters { rest: inner }
+    }
+
+    fn advance(&mut self, len: usize) {
+        self.rest = self.rest.get(len..).unwrap_or_default();
+    }
+}
+
+impl Iterator for Characters<'_> {
+    type Item = char;
+
+    fn next(&mut self) -> Option<char> {
+        let first = *self.rest.first()?;
+        if first == b'\\' {
+            let plain = match self.rest.get(1) {
+                Some(b'u') => {
+                    let (character, len) = unicode_escape(self.rest).unwrap_or((None, 2));
+                    self.advance(len);
+                    return Some(character.unwrap_or(char::REPLACEMENT_CHARACTER));
+                }
+                Some(b'b') => '\u{8}',
+                Some(b'f') => '\u{c}',
+                Some(b'n') => '\n',
+                Some(b'r') => '\r',
+                Some(b't') => '\t',
+                Some(&other) => other as char,
+                None => char::REPLACEMENT_CHARACTER,
+            };
+            self.advance(2);
+            return Some(plain);
+        }
+        if first < 0x80 {
+            self.advance(1);
+            return Some(first as char);
+        }
+        // No character takes more than four bytes.
+        let head = self.rest.get(..4).unwrap_or(self.rest);
+        let chunk = head.utf8_chunks().next()?;
+        match chunk.valid().chars().next() {
+            Some(character) => {
+                self.advance(character.len_utf8());
+                Some(character)
+            }
+            None => {
+                self.advance(chunk.invalid().len().max(1));
+                Some(char::REPLACEMENT_CHARACTER)
+            }
+        }
+    }
+}
+
+/// Writes a string token anew, escaped as RFC 8785 section 3.2.2.2 wants it.
+pub(crate) fn rewrite(token: &[u8], out: &mut Vec<u8>) -> Result<(), OutOfMemory> {
+    let mut characters = Characters::of(inner(token));
+    put(out, b"\"")?;
+    loop {
+        let is_odd = |byte: &u8| *byte == b'\\' || *byte >= 0x80;
+        let rest = characters.rest;
+        let plain = rest.iter().position(is_odd).unwrap_or(rest.len());
+        put(out, &rest[..plain])?;
+        characters.advance(plain);
+        match characters.next() {
+            Some(character) => put_character(character, out)?,
+            None => return put(out, b"\""),
+        }
+    }
+}
+
+/// Writes text as a JSON string, escaped as in RFC 8785 section 3.2.2.2.
+/// Bytes that are not UTF-8 become U+FFFD.
+pub(crate) fn write(text: &[u8], out: &mut Vec<u8>) -> Result<(), OutOfMemory> {
+    put(out, b"\"")?;
+    for chunk in text.utf8_chunks() {
+        let valid = chunk.valid();
+        let mut plain = 0;
+        for (at, byte) in valid.bytes().enumerate() {
+            if byte < 0x20 || byte == b'"' || byte == b'\\' {
+                put(out, &valid.as_bytes()[plain..at])?;
+                put_character(byte as char, out)?;
+                plain = at + 1;
+            }
+        }
+        put(out, &valid.as_bytes()[plain..])?;
+        if !chunk.invalid().is_empty() {
+            put_character(char::REPLACEMENT_CHARACTER, out)?;
+        }
+    }
+    put(out, b"\"")
+}
+
+fn put_character(character: char, out: &mut Vec<u8>) -> Result<(), OutOfMemory> {
+    match character {
+        '"' => put(out, b"\\\""),
+        '\\' => put(out, b"\\\\"),
+        '\u{8}' => put(out, b"\\b"),
+        '\u{c}' => put(out, b"\\f"),
+        '\n' => put(out, b"\\n"),
+        '\r' => put(out, b"\\r"),
+        '\t' => put(out, b"\\t"),
+        '\0'..='\u{1f}' => {
+            let digit = |value: u32| char::from_digit(value, 16).map_or(b'0', |digit| digit as u8);
+            let code = character as u32;
+            put(out, &[b'\\', b'u', b'0', b'0', digit(code >> 4), digit(code & 15)])
+        }
+        _ => put(out, character.encode_utf8(&mut [0; 4]).as_bytes()),
+    }
+}

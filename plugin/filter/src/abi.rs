@@ -1,0 +1,153 @@
+//! The boundary to Fluent Bit and to WASI: all unsafe code of this guest.
+//!
+//! Fluent Bit calls `char *audit(char *tag, u32 tag_len, u32 sec, u32 nsec,
+//! char *record, u32 record_len)` and reads the result as a C string. It puts
+//! tag and record where `malloc` says, and gives them back to `free`, at once,
+//! at the end of a chunk, or never. So `malloc` has two slots that take turns,
+//! for the tag and the record of one call, and `free` does nothing.
+
+use crate::Guest;
+use core::cell::UnsafeCell;
+use flb_audit_core::Event;
+use flb_audit_core::seal::Notes;
+
+pub(crate) use wasip1::Errno;
+
+/// State of the module. A guest has one thread, and Fluent Bit never calls it
+/// while it is being called.
+struct OneThread<T>(UnsafeCell<T>);
+
+// SAFETY: wasm32-unknown-unknown without atomics has no threads.
+unsafe impl<T> Sync for OneThread<T> {}
+
+/// The guest, from its first record on; none if there was no memory for it.
+static GUEST: OneThread<Option<Guest>> = OneThread(UnsafeCell::new(None));
+
+/// Where the host puts tag and record.
+struct Slots {
+    slots: [Vec<u8>; 2],
+    next: usize,
+}
+
+static SLOTS: OneThread<Slots> = OneThread(UnsafeCell::new(Slots { slots: [Vec::new(), Vec::new()], next: 0 }));
+
+/// WAMR takes a module that has this for a reactor. There is nothing to do:
+/// the segment opens with its first record.
+#[unsafe(no_mangle)]
+extern "C" fn _initialize() {}
+
+/// Room for a tag or a record of `size` bytes, until the call after the next;
+/// null where there is no memory for it.
+#[unsafe(no_mangle)]
+extern "C" fn malloc(size: usize) -> *mut u8 {
+    // SAFETY: one thread, and nothing else holds a reference across calls.
+    let slots = unsafe { &mut *SLOTS.0.get() };
+    let slot = &mut slots.slots[slots.next];
+    slots.next = 1 - slots.next;
+    let size = size.max(16);
+    if slot.capacity() < size {
+        let twice = slot.capacity().saturating_mul(2).max(size);
+        *slot = Vec::new();
+        if slot.try_reserve_exact(twice).is_err() && slot.try_reserve_exact(size).is_err() {
+            return core::ptr::null_mut();
+        }
+    }
+    slot.as_mut_ptr()
+}
+
+/// The slots are kept.
+#[unsafe(no_mangle)]
+extern "C" fn free(_pointer: *mut u8) {}
+
+/// Seals a record. The result stands until the next call.
+///
+/// # Safety
+///
+/// Each pointer is null or that of as many bytes as the length after it says.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn audit(
+    tag: *const u8,
+    tag_len: usize,
+    seconds: u32,
+    nanoseconds: u32,
+    record: *const u8,
+    record_len: usize,
+) -> *const u8 {
+    // SAFETY: one thread, and nothing else holds a reference across calls.
+    let guest = unsafe { &mut *GUEST.0.get() };
+    if guest.is_none() {
+        *guest = Guest::start().ok();
+    }
+    let Some(guest) = guest else {
+        // Without a seal, which the verifier will miss, but not lost.
+        return record;
+    };
+    // SAFETY: as the caller promises.
+    let (tag_text, record) = unsafe { (bytes(tag, tag_len), bytes(record, record_len)) };
+    let notes = if tag_text.is_none() && tag_len > 0 { Notes::TAG_CUT } else { Notes::NONE };
+    let event = Event { tag: tag_text.unwrap_or_default(), seconds, nanoseconds, record, record_len };
+    guest.seal(&event, notes)
+}
+
+/// # Safety
+///
+/// The pointer is null or that of `len` bytes, which stay as they are for `'a`.
+unsafe fn bytes<'a>(pointer: *const u8, len: usize) -> Option<&'a [u8]> {
+    if pointer.is_null() {
+        return None;
+    }
+    // SAFETY: as the caller promises.
+    Some(unsafe { core::slice::from_raw_parts(pointer, len) })
+}
+
+/// Fills `bytes` from the host's source of randomness; with none, they stay.
+pub(crate) fn fill_random(bytes: &mut [u8]) {
+    // SAFETY: the buffer is as long as it is said to be.
+    let _ = unsafe { wasip1::random_get(bytes.as_mut_ptr(), bytes.len()) };
+}
+
+/// An open file.
+pub(crate) struct File(wasip1::Fd);
+
+/// Opens the first file called `name` in a preopened directory, for reading
+/// and writing. An error means that it is there and cannot be opened so.
+pub(crate) fn find_in_preopens(name: &str) -> Result<Option<File>, Errno> {
+    /// The first descriptor after the standard streams.
+    const FIRST_PREOPEN: wasip1::Fd = 3;
+    let rights = wasip1::RIGHTS_FD_READ
+        | wasip1::RIGHTS_FD_WRITE
+        | wasip1::RIGHTS_FD_SEEK
+        | wasip1::RIGHTS_FD_SYNC
+        | wasip1::RIGHTS_FD_DATASYNC;
+    let mut directory = FIRST_PREOPEN;
+    // SAFETY: only the descriptor is passed, and any will do.
+    while unsafe { wasip1::fd_prestat_get(directory) }.is_ok() {
+        // SAFETY: only a descriptor and a string are passed.
+        match unsafe { wasip1::path_open(directory, 0, name, 0, rights, 0, 0) } {
+            Ok(fd) => return Ok(Some(File(fd))),
+            Err(wasip1::ERRNO_NOENT) => directory += 1,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(None)
+}
+
+impl File {
+    pub(crate) fn read_at(&self, buffer: &mut [u8], offset: u64) -> Result<usize, Errno> {
+        let part = wasip1::Iovec { buf: buffer.as_mut_ptr(), buf_len: buffer.len() };
+        // SAFETY: the buffer is as long as it is said to be.
+        unsafe { wasip1::fd_pread(self.0, &[part], offset) }
+    }
+
+    pub(crate) fn write_at(&self, bytes: &[u8], offset: u64) -> Result<(), Errno> {
+        let part = wasip1::Ciovec { buf: bytes.as_ptr(), buf_len: bytes.len() };
+        // SAFETY: the bytes are as many as they are said to be.
+        let written = unsafe { wasip1::fd_pwrite(self.0, &[part], offset) }?;
+        if written == bytes.len() { Ok(()) } else { Err(wasip1::ERRNO_IO) }
+    }
+
+    pub(crate) fn sync(&self) -> Result<(), Errno> {
+        // SAFETY: only the descriptor is passed.
+        unsafe { wasip1::fd_datasync(self.0) }
+    }
+}

@@ -1,0 +1,44 @@
+//! What ships, built and laid out under the names that an operator sees.
+
+use crate::run::{cargo, run};
+use crate::root;
+use anyhow::{Context, Result};
+use std::fs;
+use std::process::{Command, Stdio};
+
+const TARGET: &str = "wasm32-unknown-unknown";
+
+/// Leaves everything that ships in `dist/`.
+pub(crate) fn dist() -> Result<()> {
+    ensure_target()?;
+    cargo(["build", "--release", "--target", TARGET, "--package", "filter_audit", "--package", "filter_record"])?;
+    cargo(["build", "--release", "--package", "flb-audit"])?;
+    let dist = root().join("dist");
+    fs::create_dir_all(&dist)?;
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), Into::into);
+    let guests = target.join(TARGET).join("release");
+    for (from, name) in [
+        (guests.join("filter_audit.wasm"), "filter_audit.wasm"),
+        (guests.join("filter_record.wasm"), "filter_record.wasm"),
+        (target.join("release").join(format!("flb-audit{}", std::env::consts::EXE_SUFFIX)), "flb-audit"),
+    ] {
+        let to = dist.join(name);
+        fs::copy(&from, &to).with_context(|| format!("{} to {}", from.display(), to.display()))?;
+    }
+    Ok(())
+}
+
+/// Adds the target that guests are built for, if rustup is there to do it and
+/// it is missing.
+fn ensure_target() -> Result<()> {
+    let remedy = format!("the Rust target {TARGET} is missing; `rustup target add {TARGET}` adds it");
+    let sysroot = Command::new("rustc").args(["--print", "sysroot"]).current_dir(root()).output()?;
+    let sysroot = String::from_utf8_lossy(&sysroot.stdout).trim().to_owned();
+    if std::path::Path::new(&sysroot).join("lib/rustlib").join(TARGET).is_dir() {
+        return Ok(());
+    }
+    eprintln!("adding the Rust target {TARGET}");
+    let mut rustup = Command::new("rustup");
+    rustup.args(["target", "add", TARGET]).current_dir(root()).stdout(Stdio::null());
+    run(&mut rustup).context(remedy)
+}

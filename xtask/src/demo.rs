@@ -1,0 +1,2 @@
+//! demo
+pub(crate) fn demo() -> anyhow::Result<()> { Ok(()) }

@@ -1,0 +1,47 @@
+//! What a developer runs: `cargo xtask demo | test | build | bench | e2e`.
+#![forbid(unsafe_code)]
+
+mod build;
+mod demo;
+mod run;
+mod test;
+
+use anyhow::{Result, bail};
+use std::path::{Path, PathBuf};
+
+const USAGE: &str = "usage: cargo xtask COMMAND
+
+  demo    build, seal a recorded stream, verify it, alter it, verify again
+  test    all that CI does: format, lints, build, tests
+  build   put what ships into dist/
+  bench   measure; with a fluent-bit, that too
+  e2e     run the end-to-end suite against a real fluent-bit:
+          FLUENT_BIT=path[:path…], or the one on PATH or in /opt/fluent-bit/bin";
+
+fn main() -> Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["demo"] => demo::demo(),
+        ["test"] => test::test(),
+        ["build"] => build::dist(),
+        ["bench"] => {
+            build::dist()?;
+            run::cargo(["run", "--release", "--quiet", "--package", "host-tests", "--bin", "bench"])
+        }
+        ["e2e"] => {
+            build::dist()?;
+            run::cargo(["run", "--quiet", "--package", "host-tests", "--bin", "e2e"])
+        }
+        ["help" | "--help" | "-h"] => {
+            println!("{USAGE}");
+            Ok(())
+        }
+        _ => bail!("{USAGE}"),
+    }
+}
+
+/// The top of the checkout.
+fn root() -> PathBuf {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
+    manifest.parent().unwrap_or(manifest).to_path_buf()
+}

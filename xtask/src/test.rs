@@ -1,0 +1,2 @@
+//! test
+pub(crate) fn test() -> anyhow::Result<()> { Ok(()) }
