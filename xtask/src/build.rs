@@ -1,7 +1,7 @@
 //! What ships, built and laid out under the names that an operator sees.
 
-use crate::run::{cargo, run};
 use crate::root;
+use crate::run::{cargo, run};
 use anyhow::{Context, Result};
 use std::fs;
 use std::process::{Command, Stdio};
@@ -11,12 +11,22 @@ const TARGET: &str = "wasm32-unknown-unknown";
 /// Leaves everything that ships in `dist/`.
 pub(crate) fn dist() -> Result<()> {
     ensure_target()?;
-    cargo(["build", "--release", "--target", TARGET, "--package", "filter_audit", "--package", "filter_record"])?;
+    cargo([
+        "build",
+        "--profile",
+        "guest",
+        "--target",
+        TARGET,
+        "--package",
+        "filter_audit",
+        "--package",
+        "filter_record",
+    ])?;
     cargo(["build", "--release", "--package", "flb-audit"])?;
     let dist = root().join("dist");
     fs::create_dir_all(&dist)?;
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), Into::into);
-    let guests = target.join(TARGET).join("release");
+    let guests = target.join(TARGET).join("guest");
     for (from, name) in [
         (guests.join("filter_audit.wasm"), "filter_audit.wasm"),
         (guests.join("filter_record.wasm"), "filter_record.wasm"),

@@ -1,2 +1,4 @@
 //! demo
-pub(crate) fn demo() -> anyhow::Result<()> { Ok(()) }
+pub(crate) fn demo() -> anyhow::Result<()> {
+    Ok(())
+}

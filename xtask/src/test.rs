@@ -1,2 +1,4 @@
 //! test
-pub(crate) fn test() -> anyhow::Result<()> { Ok(()) }
+pub(crate) fn test() -> anyhow::Result<()> {
+    Ok(())
+}

@@ -2,7 +2,7 @@
 
 use crate::order::{self, Member};
 use crate::seal::Notes;
-use crate::tape::{ESCAPED, Kind, NON_ASCII, NOT_CANONICAL, PATCHED, REMOVED, Tape};
+use crate::tape::{Kind, NOT_CANONICAL, PATCHED, REMOVED, Tape};
 use crate::{OutOfMemory, number, put, put_byte, text};
 use alloc::vec::Vec;
 
@@ -61,7 +61,7 @@ impl Canonical {
         self.open.clear();
         self.text.try_reserve(source.len()).map_err(|_| OutOfMemory)?;
         self.enter(tape, source, 0)?;
-        let after_audit = self.first_after_audit(tape, source);
+        let after_audit = self.first_after_audit();
         self.place = 0;
         while let Some(open) = self.open.last_mut() {
             if open.next == open.end {
@@ -100,18 +100,18 @@ impl Canonical {
 
     /// The first member of the record, which has just been entered, that
     /// stands behind `audit`.
-    fn first_after_audit(&self, tape: &Tape, source: &[u8]) -> usize {
-        let is_after = |member: &Member| order::is_after_audit(tape, source, member);
-        self.members.iter().position(is_after).unwrap_or(usize::MAX)
+    fn first_after_audit(&self) -> usize {
+        self.members.iter().position(order::is_after_audit).unwrap_or(usize::MAX)
     }
 
     fn enter(&mut self, tape: &mut Tape, source: &[u8], container: usize) -> Result<(), OutOfMemory> {
         let is_object = tape.nodes[container].kind == Kind::Object;
         let (first, end) = if is_object {
             let first = self.members.len();
-            let odd = self.collect(tape, source, container)?;
-            order::sort(tape, source, &mut self.members[first..], odd);
-            self.drop_duplicates(tape, source, first, odd);
+            self.collect(tape, source, container)?;
+            if order::sort(tape, source, &mut self.members[first..]) {
+                self.drop_duplicates(tape, source, first);
+            }
             (first, self.members.len())
         } else {
             (container + 1, tape.after(container))
@@ -134,8 +134,7 @@ impl Canonical {
         put_byte(&mut self.text, if closed.is_object { b'}' } else { b']' })
     }
 
-    fn collect(&mut self, tape: &Tape, source: &[u8], object: usize) -> Result<bool, OutOfMemory> {
-        let mut odd = false;
+    fn collect(&mut self, tape: &Tape, source: &[u8], object: usize) -> Result<(), OutOfMemory> {
         let end = tape.after(object);
         let mut next = object + 1;
         while next < end {
@@ -145,23 +144,19 @@ impl Canonical {
             if node.has(REMOVED) {
                 continue;
             }
-            odd |= node.has(ESCAPED | NON_ASCII);
             if self.members.len() == self.members.capacity() {
                 self.members.try_reserve(64).map_err(|_| OutOfMemory)?;
             }
             self.members.push(Member::of(tape, source, key as u32, node));
         }
-        Ok(odd)
+        Ok(())
     }
 
-    fn drop_duplicates(&mut self, tape: &mut Tape, source: &[u8], first: usize, odd: bool) {
-        if order::are_distinct(tape, source, &self.members[first..], odd) {
-            return;
-        }
+    fn drop_duplicates(&mut self, tape: &mut Tape, source: &[u8], first: usize) {
         let mut kept = first;
         for at in first..self.members.len() {
             let member = self.members[at];
-            if at > first && order::is_same_key(tape, source, &self.members[kept - 1], &member, odd) {
+            if at > first && order::is_same_key(tape, source, &self.members[kept - 1], &member) {
                 kept -= 1;
                 tape.nodes[self.members[kept].key as usize].flags |= REMOVED;
                 tape.notes.insert(Notes::DUPLICATE_KEYS);

@@ -80,7 +80,9 @@ impl Checker {
         let mut count = 0;
         for key in self.tape.keys(0) {
             let node = &self.tape.nodes[key];
-            if count < IGNORED_KEYS_MAX && self.ignored.iter().any(|name| is_key(&self.tape, text, node, name)) {
+            if count < IGNORED_KEYS_MAX
+                && self.ignored.iter().any(|name| is_key(&self.tape, text, node, name))
+            {
                 ignored[count] = key;
                 count += 1;
             }

@@ -119,7 +119,8 @@ fn sixteen_digits(value: f64) -> Short {
     let (mantissa, exponent) = text.split_at(exponent_at);
     let significant = mantissa.iter().rposition(|&byte| byte != b'0').map_or(0, |last| last + 1);
     // "1." keeps one zero behind the point.
-    let kept = if mantissa.get(significant.wrapping_sub(1)) == Some(&b'.') { significant + 1 } else { significant };
+    let kept =
+        if mantissa.get(significant.wrapping_sub(1)) == Some(&b'.') { significant + 1 } else { significant };
     let mut short = Short { text: [0; SHORT_BYTES_MAX], len: 0 };
     for part in [&mantissa[..kept.min(mantissa.len())], exponent] {
         short.text[short.len..short.len + part.len()].copy_from_slice(part);

@@ -4,38 +4,61 @@
 //! of plain ASCII it is that of their bytes, and the first eight of them
 //! decide nearly every comparison.
 
-use crate::seal::AUDIT;
 use crate::tape::{ESCAPED, NON_ASCII, Node, Tape};
 use crate::text::{Characters, inner};
 use core::cmp::Ordering;
 
-/// A member: its key's node and the first eight bytes of the key.
+/// A member: its key's node and the start of the key.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Member {
+    /// The key's first eight characters. Two that differ are in the order of
+    /// their keys. From the first character on that is not ASCII all is 0xff,
+    /// as there every key that goes on in ASCII comes before this one.
     prefix: u64,
     pub(crate) key: u32,
 }
 
 impl Member {
     pub(crate) fn of(tape: &Tape, source: &[u8], key: u32, node: &Node) -> Self {
-        if node.has(ESCAPED | NON_ASCII) {
-            return Member { prefix: 0, key };
-        }
         let from = tape.buffer(node, source);
         let start = node.start as usize + 1;
         let len = (node.end as usize - 1).saturating_sub(start);
+        if node.has(ESCAPED | NON_ASCII) {
+            return Member { prefix: prefix(&from[start..start + len]), key };
+        }
         let prefix = match from.get(start..start + 8).and_then(<[u8]>::first_chunk) {
             // Past the key there is something else.
             Some(eight) if len < 8 => u64::from_le_bytes(*eight) & !(u64::MAX << (8 * len)),
             Some(eight) => u64::from_le_bytes(*eight),
-            None => from[start..start + len].iter().rev().fold(0, |word, &byte| word << 8 | u64::from(byte)),
+            None => return Member { prefix: prefix(&from[start..start + len]), key },
         };
         Member { prefix: prefix.swap_bytes(), key }
     }
 }
 
+#[cold]
+fn prefix(key: &[u8]) -> u64 {
+    let mut prefix = 0;
+    let mut characters = Characters::of(key);
+    for bits in (0..8).rev().map(|byte| 8 * byte) {
+        match characters.next() {
+            Some(ascii) if ascii.is_ascii() => prefix |= u64::from(ascii as u8) << bits,
+            Some(_) => return prefix | (u64::MAX >> (56 - bits)),
+            None => break,
+        }
+    }
+    prefix
+}
+
 /// Compares two keys by their code units.
 fn compare(tape: &Tape, source: &[u8], a: &Member, b: &Member) -> Ordering {
+    if a.prefix != b.prefix {
+        return a.prefix.cmp(&b.prefix);
+    }
+    compare_all(tape, source, a, b)
+}
+
+fn compare_all(tape: &Tape, source: &[u8], a: &Member, b: &Member) -> Ordering {
     let (node_a, node_b) = (&tape.nodes[a.key as usize], &tape.nodes[b.key as usize]);
     let (text_a, text_b) = (inner(tape.text(node_a, source)), inner(tape.text(node_b, source)));
     if node_a.has(ESCAPED | NON_ASCII) || node_b.has(ESCAPED | NON_ASCII) {
@@ -60,37 +83,28 @@ pub(crate) fn is_key(tape: &Tape, source: &[u8], key: &Node, name: &str) -> bool
     if key.has(ESCAPED) { Characters::of(text).eq(name.chars()) } else { text == name.as_bytes() }
 }
 
-/// Whether a member comes after one of the name `audit`, of which there is none.
-pub(crate) fn is_after_audit(tape: &Tape, source: &[u8], member: &Member) -> bool {
-    let node = &tape.nodes[member.key as usize];
-    if node.has(ESCAPED | NON_ASCII) {
-        return code_units(inner(tape.text(node, source))).gt(AUDIT.encode_utf16());
-    }
-    member.prefix > const { u64::from_be_bytes(*b"audit\0\0\0") }
+/// Whether a member comes after one of the name `audit`, of which there is
+/// none: what begins like it is longer, if only by U+0000.
+pub(crate) fn is_after_audit(member: &Member) -> bool {
+    member.prefix >= const { u64::from_be_bytes(*b"audit\0\0\0") }
 }
 
-/// Whether two members, of which `odd` says what it says in [`sort`], have
-/// the same key.
-pub(crate) fn is_same_key(tape: &Tape, source: &[u8], a: &Member, b: &Member, odd: bool) -> bool {
-    (odd || a.prefix == b.prefix) && compare(tape, source, a, b) == Ordering::Equal
-}
-
-/// Whether no two sorted members have the same key.
-pub(crate) fn are_distinct(tape: &Tape, source: &[u8], members: &[Member], odd: bool) -> bool {
-    members.array_windows().all(|[a, b]| !is_same_key(tape, source, a, b, odd))
+/// Whether two members have the same key.
+pub(crate) fn is_same_key(tape: &Tape, source: &[u8], a: &Member, b: &Member) -> bool {
+    compare(tape, source, a, b) == Ordering::Equal
 }
 
 /// Sorts members by key, and those with the same key as they stand in the
-/// record. `odd` says that some key is escaped or not ASCII.
-pub(crate) fn sort(tape: &Tape, source: &[u8], members: &mut [Member], odd: bool) {
-    let is_less = |a: &Member, b: &Member| {
-        if !odd && a.prefix != b.prefix {
-            return a.prefix < b.prefix;
+/// record. Says whether there are any of these: whatever the way of sorting,
+/// what ends up side by side has been compared.
+pub(crate) fn sort(tape: &Tape, source: &[u8], members: &mut [Member]) -> bool {
+    let mut are_some_same = false;
+    let mut is_less = |a: &Member, b: &Member| match compare(tape, source, a, b) {
+        Ordering::Equal => {
+            are_some_same = true;
+            a.key < b.key
         }
-        match compare(tape, source, a, b) {
-            Ordering::Equal => a.key < b.key,
-            ordering => ordering == Ordering::Less,
-        }
+        ordering => ordering == Ordering::Less,
     };
     /// Up to here, moving members one by one is the cheapest.
     const INSERTION_MAX: usize = 24;
@@ -107,11 +121,12 @@ pub(crate) fn sort(tape: &Tape, source: &[u8], members: &mut [Member], odd: bool
     } else {
         heap_sort(members, is_less);
     }
+    are_some_same
 }
 
 /// In place, without recursion, and never quadratic.
-fn heap_sort<T: Copy>(items: &mut [T], is_less: impl Fn(&T, &T) -> bool) {
-    let sift = |items: &mut [T], mut root: usize| {
+fn heap_sort<T: Copy>(items: &mut [T], mut is_less: impl FnMut(&T, &T) -> bool) {
+    let mut sift = |items: &mut [T], mut root: usize| {
         loop {
             let mut child = 2 * root + 1;
             if child >= items.len() {

@@ -220,7 +220,11 @@ impl Notes {
 
     /// Its words, in the order in which a seal lists them.
     pub fn words(self) -> impl Iterator<Item = &'static str> {
-        Self::WORDS.into_iter().enumerate().filter(move |(bit, _)| self.0 >> bit & 1 == 1).map(|(_, word)| word)
+        Self::WORDS
+            .into_iter()
+            .enumerate()
+            .filter(move |(bit, _)| self.0 >> bit & 1 == 1)
+            .map(|(_, word)| word)
     }
 }
 

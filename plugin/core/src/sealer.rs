@@ -44,8 +44,14 @@ pub struct Sealer {
 impl Sealer {
     /// A sealer that goes on with `chain`. The first record will carry `notes`.
     pub fn new(chain: Chain, notes: Notes) -> Result<Self, OutOfMemory> {
-        let mut sealer =
-            Sealer { chain, notes, tape: Tape::new(), canonical: Canonical::new(), seal: Vec::new(), out: Vec::new() };
+        let mut sealer = Sealer {
+            chain,
+            notes,
+            tape: Tape::new(),
+            canonical: Canonical::new(),
+            seal: Vec::new(),
+            out: Vec::new(),
+        };
         sealer.out.try_reserve(OUT_BYTES_RESERVED).map_err(|_| OutOfMemory)?;
         sealer.seal.try_reserve(SEAL_BYTES_RESERVED).map_err(|_| OutOfMemory)?;
         Ok(sealer)
@@ -134,8 +140,16 @@ impl Sealer {
             Some(_) => (&b"{"[..], &b""[..], &b""[..], &b""[..]),
         };
         let closing: &[u8] = if raw_end.is_some() { b"}" } else { b"" };
-        let leaf =
-            self.chain.algorithm.leaf([before, comma, b"\"audit\":", &self.seal, b"}", comma_after, after, closing]);
+        let leaf = self.chain.algorithm.leaf([
+            before,
+            comma,
+            b"\"audit\":",
+            &self.seal,
+            b"}",
+            comma_after,
+            after,
+            closing,
+        ]);
         let head = self.chain.algorithm.head(&self.chain.head, &leaf);
 
         let is_only = self.out.len() == 1;
@@ -152,7 +166,8 @@ impl Sealer {
     /// Gives the record's own `audit` another name: with underscores, until
     /// nothing else is called so.
     fn rename_audit(&mut self, record: &[u8]) -> Result<Option<Vec<u8>>, OutOfMemory> {
-        let is_taken = |tape: &Tape, name: &str| tape.keys(0).any(|key| is_key(tape, record, &tape.nodes[key], name));
+        let is_taken =
+            |tape: &Tape, name: &str| tape.keys(0).any(|key| is_key(tape, record, &tape.nodes[key], name));
         if !is_taken(&self.tape, AUDIT) {
             return Ok(None);
         }

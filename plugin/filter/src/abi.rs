@@ -29,7 +29,8 @@ struct Slots {
     next: usize,
 }
 
-static SLOTS: OneThread<Slots> = OneThread(UnsafeCell::new(Slots { slots: [Vec::new(), Vec::new()], next: 0 }));
+static SLOTS: OneThread<Slots> =
+    OneThread(UnsafeCell::new(Slots { slots: [Vec::new(), Vec::new()], next: 0 }));
 
 /// WAMR takes a module that has this for a reactor. There is nothing to do:
 /// the segment opens with its first record.

@@ -3,7 +3,9 @@
 use crate::stream::Call;
 use anyhow::{Context, Result};
 use std::path::{Path, PathBuf};
-use wasmtime::{Config, Engine, Instance, Linker, Memory, Module, Store, StoreLimits, StoreLimitsBuilder, TypedFunc};
+use wasmtime::{
+    Config, Engine, Instance, Linker, Memory, Module, Store, StoreLimits, StoreLimitsBuilder, TypedFunc,
+};
 use wasmtime_wasi::p1::{self, WasiP1Ctx};
 use wasmtime_wasi::{FsPerms, WasiCtxBuilder};
 
@@ -90,8 +92,9 @@ impl Filter {
         let mut config = Config::new();
         config.consume_fuel(true);
         let engine = Engine::new(&config)?;
-        let module =
-            Module::from_file(&engine, path).map_err(anyhow::Error::from).with_context(|| format!("{}: cannot be loaded", path.display()))?;
+        let module = Module::from_file(&engine, path)
+            .map_err(anyhow::Error::from)
+            .with_context(|| format!("{}: cannot be loaded", path.display()))?;
         let mut linker = Linker::new(&engine);
         p1::add_to_linker_sync(&mut linker, |context: &mut World| &mut context.wasi)?;
         Ok(Filter { linker, module })
@@ -145,7 +148,14 @@ impl Guest {
         Ok(pointer)
     }
 
-    fn call(&mut self, tag: &[u8], sec: u32, nsec: u32, record: &[u8], is_freed: bool) -> Result<Option<Vec<u8>>> {
+    fn call(
+        &mut self,
+        tag: &[u8],
+        sec: u32,
+        nsec: u32,
+        record: &[u8],
+        is_freed: bool,
+    ) -> Result<Option<Vec<u8>>> {
         let tag_pointer = self.pass(tag)?;
         let record_pointer = self.pass(record)?;
         let arguments = (tag_pointer, tag.len() as u32, sec, nsec, record_pointer, record.len() as u32);

@@ -1,0 +1,78 @@
+//! `flb-audit init`: a directory in which a filter remembers its chain.
+
+use anyhow::{Context, Result, bail};
+use clap::{Args, ValueEnum};
+use flb_audit_core::hash;
+use flb_audit_core::seal::ChainId;
+use flb_audit_core::state::{FILE_NAME, Header};
+use std::fs::{self, File, OpenOptions};
+use std::io::{ErrorKind, Write};
+use std::path::PathBuf;
+
+/// Make a state directory, and in it a new chain
+///
+/// The directory then goes into `accessible_paths` of one filter. Each filter
+/// needs one of its own.
+#[derive(Args)]
+pub(crate) struct Init {
+    /// The directory; it may be there already
+    dir: PathBuf,
+    /// The chain's hash function
+    #[arg(long, value_enum, default_value_t = Algorithm::Sha512_256)]
+    algorithm: Algorithm,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Algorithm {
+    /// SHA-256
+    #[value(name = "sha-256")]
+    Sha256,
+    /// SHA-512/256: needs a quarter less CPU in Fluent Bit's interpreter
+    #[value(name = "sha-512/256")]
+    Sha512_256,
+}
+
+impl Init {
+    pub(crate) fn run(self) -> Result<()> {
+        let dir = self.dir.display();
+        fs::create_dir_all(&self.dir).with_context(|| format!("{dir}: cannot be made"))?;
+        let path = self.dir.join(FILE_NAME);
+        let mut random = [0; 9];
+        getrandom::fill(&mut random).context("no randomness to be had")?;
+        let algorithm = match self.algorithm {
+            Algorithm::Sha256 => hash::Algorithm::Sha256,
+            Algorithm::Sha512_256 => hash::Algorithm::Sha512_256,
+        };
+        let header = Header { id: ChainId::from_random(random), algorithm };
+        let mut file = match create_new(&path) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                bail!(
+                    "{dir} holds a chain already; a chain that starts anew would look like one that was \
+                     cut, so choose another directory, or move this one away and keep it with its logs"
+                )
+            }
+            file => file.with_context(|| format!("{}: cannot be made", path.display()))?,
+        };
+        file.write_all(&header.to_file())
+            .and_then(|()| file.sync_all())
+            .and_then(|()| sync_directory(&self.dir))
+            .with_context(|| format!("{}: cannot be written", path.display()))?;
+        println!("chain {} in {}, {}", header.id, path.display(), algorithm.name());
+        println!("the filter: accessible_paths {dir}");
+        Ok(())
+    }
+}
+
+/// Makes a file that its owner alone may read and write.
+fn create_new(path: &std::path::Path) -> std::io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
+/// Makes a new file's name last through a loss of power.
+fn sync_directory(dir: &std::path::Path) -> std::io::Result<()> {
+    if cfg!(unix) { File::open(dir)?.sync_all() } else { Ok(()) }
+}

@@ -1,0 +1,269 @@
+//! What has been seen of all chains, and what that comes to.
+
+use super::segment::{Added, Fingerprint, Flaw, Segment, Spool};
+use super::{At, Seen, Verdict};
+use flb_audit_core::check::Sealed;
+use flb_audit_core::hash::Hash;
+use flb_audit_core::seal::{ChainId, GENESIS, Place, Run};
+use std::collections::{BTreeMap, HashMap};
+use std::hash::{BuildHasher, RandomState};
+use std::io;
+
+/// A segment's number and run.
+type Life = (u64, Run);
+
+/// One thing that is wrong.
+#[derive(Debug)]
+pub(super) struct Finding {
+    pub(super) verdict: Verdict,
+    pub(super) chain: Option<ChainId>,
+    pub(super) at: Option<At>,
+    pub(super) what: String,
+}
+
+/// How many findings of a kind are kept to be shown; all are counted.
+pub(super) const FINDINGS_MAX: usize = 100;
+
+/// What is wrong, by verdict.
+#[derive(Default)]
+pub(super) struct Findings {
+    pub(super) kept: BTreeMap<Verdict, Vec<Finding>>,
+    pub(super) counts: BTreeMap<Verdict, u64>,
+}
+
+impl Findings {
+    fn add(&mut self, verdict: Verdict, chain: Option<ChainId>, at: Option<At>, what: impl Into<String>) {
+        *self.counts.entry(verdict).or_default() += 1;
+        let kept = self.kept.entry(verdict).or_default();
+        if kept.len() < FINDINGS_MAX {
+            kept.push(Finding { verdict, chain, at, what: what.into() });
+        }
+    }
+}
+
+/// What has been seen of one chain.
+#[derive(Default)]
+pub(super) struct Chain {
+    segments: BTreeMap<Life, Segment>,
+    links: BTreeMap<Life, Place>,
+    /// Different records; those that came again are not in it.
+    pub(super) records: u64,
+    /// Records that came again.
+    pub(super) duplicates: u64,
+    /// Records that the filter could not read and sealed as raw text.
+    pub(super) raw: u64,
+    /// Records that are not there.
+    pub(super) missing: u64,
+    /// The time of the earliest record, in seconds since 1970.
+    pub(super) from: u64,
+    /// And of the latest.
+    pub(super) to: u64,
+}
+
+impl Chain {
+    pub(super) fn segments(&self) -> usize {
+        self.segments.len()
+    }
+
+    /// The chain's last segment that is here, and its last record.
+    pub(super) fn end(&self) -> Option<(u64, u64)> {
+        self.segments.last_key_value().map(|((number, _), segment)| (*number, segment.last()))
+    }
+}
+
+/// What has been seen.
+pub(super) struct Chains {
+    pub(super) chains: BTreeMap<ChainId, Chain>,
+    pub(super) findings: Findings,
+    /// Records of which some keys are not under the seal.
+    pub(super) with_unsealed_keys: u64,
+    fingerprints: RandomState,
+    spool: Spool,
+}
+
+impl Chains {
+    pub(super) fn new() -> Self {
+        Chains {
+            chains: BTreeMap::new(),
+            findings: Findings::default(),
+            with_unsealed_keys: 0,
+            fingerprints: RandomState::new(),
+            spool: Spool::new(),
+        }
+    }
+
+    /// Adds what became of one record of the input.
+    pub(super) fn add(&mut self, at: At, seen: Seen) -> io::Result<()> {
+        let (verdict, what) = match seen {
+            Seen::Sealed(sealed) => return self.add_sealed(at, &sealed),
+            Seen::Unsealed => (Verdict::Unsealed, "a record without a seal".to_owned()),
+            Seen::Malformed => (Verdict::Tampered, "a seal that no filter writes".to_owned()),
+            Seen::UnknownVersion => (
+                Verdict::Unreadable,
+                "a seal in a version of the format that this flb-audit does not know; use a later one"
+                    .to_owned(),
+            ),
+            Seen::Unreadable(why) => (Verdict::Unreadable, why),
+        };
+        self.findings.add(verdict, None, Some(at), what);
+        Ok(())
+    }
+
+    fn fingerprint(&self, head: &Hash) -> Fingerprint {
+        self.fingerprints.hash_one(head)
+    }
+
+    fn add_sealed(&mut self, at: At, sealed: &Sealed) -> io::Result<()> {
+        let (before, head) = (self.fingerprint(&sealed.previous), self.fingerprint(&sealed.head));
+        let Place { segment: number, run, sequence } = sealed.place;
+        let chain =
+            self.chains.entry(sealed.chain).or_insert_with(|| Chain { from: u64::MAX, ..Chain::default() });
+        let segment = chain.segments.entry((number, run)).or_default();
+        if !sealed.is_intact {
+            let what = format!("record {sequence} of segment {number} is not the one that was sealed");
+            self.findings.add(Verdict::Tampered, Some(sealed.chain), Some(at), what);
+        }
+        self.with_unsealed_keys += u64::from(sealed.unsealed_keys > 0);
+        match segment.add(sequence, before, head, &mut self.spool)? {
+            Added::New => {
+                chain.records += 1;
+                chain.raw += u64::from(sealed.is_raw);
+                chain.from = chain.from.min(sealed.seconds);
+                chain.to = chain.to.max(sealed.seconds);
+                if let Some(link) = sealed.link.filter(|_| sequence == 0) {
+                    chain.links.insert((number, run), link);
+                }
+            }
+            Added::Duplicate => chain.duplicates += 1,
+            Added::Different => {
+                let what = format!("record {sequence} of segment {number} is here in two versions");
+                self.findings.add(Verdict::Tampered, Some(sealed.chain), Some(at), what);
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts together what has been seen, when all has been.
+    pub(super) fn finish(&mut self) -> io::Result<()> {
+        let genesis = self.fingerprint(&GENESIS);
+        for (id, chain) in &mut self.chains {
+            let mut add = |verdict, what: String| self.findings.add(verdict, Some(*id), None, what);
+            for ((number, run), segment) in &chain.segments {
+                for flaw in segment.flaws() {
+                    match flaw {
+                        Flaw::Missing(range) => {
+                            chain.missing += range.end() - range.start() + 1;
+                            add(
+                                Verdict::Gap,
+                                format!("segment {number} lacks {}", extent(*range.start(), *range.end())),
+                            );
+                        }
+                        Flaw::Broken(sequence) => add(
+                            Verdict::Tampered,
+                            format!(
+                                "record {sequence} of segment {number} (run {run}) does not go on from the one before it"
+                            ),
+                        ),
+                    }
+                }
+            }
+            chain.check_links(genesis, &mut self.spool, &mut add)?;
+        }
+        Ok(())
+    }
+}
+
+impl Chain {
+    /// Holds every segment's beginning against the end of the one that it
+    /// goes on from.
+    fn check_links(
+        &mut self,
+        genesis: Fingerprint,
+        spool: &mut Spool,
+        add: &mut impl FnMut(Verdict, String),
+    ) -> io::Result<()> {
+        let mut next_of: HashMap<Life, Life> = HashMap::new();
+        let mut is_first = true;
+        for (&life, segment) in &self.segments {
+            let (number, run) = life;
+            let Some(before) = segment.before() else {
+                is_first = false;
+                continue;
+            };
+            let Some(link) = self.links.get(&life) else {
+                if before != genesis {
+                    add(
+                        Verdict::LinkBroken,
+                        format!("segment {number} (run {run}) does not say what it goes on from"),
+                    );
+                } else if !is_first {
+                    add(
+                        Verdict::LinkBroken,
+                        format!(
+                            "segment {number} (run {run}) starts anew: the state file was damaged or replaced"
+                        ),
+                    );
+                }
+                is_first = false;
+                continue;
+            };
+            is_first = false;
+            let target_life = (link.segment, link.run);
+            let Some(target) = self.segments.get(&target_life) else {
+                self.missing += link.sequence + 1;
+                let what = format!(
+                    "segment {} (run {}), which segment {number} goes on from, is not here: {}, and what may \
+                     have been before it",
+                    link.segment,
+                    link.run,
+                    extent(0, link.sequence)
+                );
+                add(Verdict::Gap, what);
+                continue;
+            };
+            if let Some(other) = next_of.insert(target_life, life) {
+                let what = format!(
+                    "segments {} (run {}) and {number} (run {run}) both go on from segment {}: two filters with one \
+                     state directory, or a state that was set back",
+                    other.0, other.1, link.segment
+                );
+                add(Verdict::Conflict, what);
+            }
+            match target.head(link.sequence, spool)? {
+                Some(head) if head != before => add(
+                    Verdict::LinkBroken,
+                    format!(
+                        "segment {number} (run {run}) does not go on from record {} of segment {} that is here",
+                        link.sequence, link.segment
+                    ),
+                ),
+                None if link.sequence > target.last() => {
+                    self.missing += link.sequence - target.last();
+                    let missing = extent(target.last() + 1, link.sequence);
+                    add(Verdict::Gap, format!("segment {} lacks {missing}, its end", link.segment));
+                }
+                _ => {}
+            }
+            if target.last() > link.sequence {
+                let what = format!(
+                    "segment {} (run {}) went on to record {} after segment {number} had taken over at {}: two \
+                     filters with one state directory, or a state that was set back, as a loss of power does",
+                    link.segment,
+                    link.run,
+                    target.last(),
+                    link.sequence
+                );
+                add(Verdict::Conflict, what);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn extent(first: u64, last: u64) -> String {
+    if first == last {
+        format!("record {first}")
+    } else {
+        format!("records {first} to {last} ({})", last - first + 1)
+    }
+}

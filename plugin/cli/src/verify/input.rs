@@ -1,0 +1,296 @@
+//! Any input, cut into batches of whole records.
+//!
+//! A source that starts with `[` holds arrays, of which each element is a
+//! record; any other holds a record, or an array of them, on every line.
+
+use super::At;
+use crossbeam_channel::Sender;
+use indicatif::ProgressBar;
+use memchr::{memchr_iter, memchr2, memrchr};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::ops::Range;
+use std::path::PathBuf;
+
+/// How much is read before it is handed to a core, in bytes.
+const BATCH_BYTES: usize = 1 << 20;
+/// The longest record, in bytes: it has to be held in memory.
+const RECORD_BYTES_MAX: usize = 1 << 30;
+
+/// A file or standard input.
+pub(super) struct Source {
+    path: PathBuf,
+}
+
+/// A part of a source: whole records.
+pub(super) struct Batch {
+    source: usize,
+    /// The number of the first record.
+    first: u64,
+    bytes: Vec<u8>,
+    /// Where the records are; none if they are lines.
+    elements: Option<Vec<Range<usize>>>,
+}
+
+/// A source could not be read on from here.
+pub(super) struct Broken {
+    pub(super) at: At,
+    pub(super) reason: String,
+}
+
+impl Source {
+    pub(super) fn new(path: PathBuf) -> Self {
+        Source { path }
+    }
+
+    fn is_stdin(&self) -> bool {
+        self.path.as_os_str() == "-"
+    }
+
+    /// As it is shown.
+    pub(super) fn name(&self) -> String {
+        if self.is_stdin() { "standard input".into() } else { self.path.display().to_string() }
+    }
+
+    /// Its bytes as stored, where that is known.
+    pub(super) fn len(&self) -> Option<u64> {
+        if self.is_stdin() { None } else { self.path.metadata().ok().map(|metadata| metadata.len()) }
+    }
+
+    fn open(&self, progress: &ProgressBar) -> io::Result<Box<dyn BufRead + Send>> {
+        if self.is_stdin() {
+            return decompress(BufReader::new(progress.wrap_read(io::stdin())));
+        }
+        if self.path.is_dir() {
+            return Err(io::Error::other("is a directory; name the files in it"));
+        }
+        decompress(BufReader::with_capacity(BATCH_BYTES, progress.wrap_read(File::open(&self.path)?)))
+    }
+}
+
+/// Looks at the first bytes: RFC 1952 section 2.3.1, RFC 8878 section 3.1.1.
+fn decompress(mut bytes: impl BufRead + Send + 'static) -> io::Result<Box<dyn BufRead + Send>> {
+    let start = bytes.fill_buf()?;
+    if start.starts_with(&[0x1f, 0x8b]) {
+        let decoder = flate2::bufread::MultiGzDecoder::new(bytes);
+        Ok(Box::new(BufReader::with_capacity(BATCH_BYTES, decoder)))
+    } else if start.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
+        let decoder = zstd::stream::read::Decoder::with_buffer(bytes)?;
+        Ok(Box::new(BufReader::with_capacity(BATCH_BYTES, decoder)))
+    } else {
+        Ok(Box::new(bytes))
+    }
+}
+
+impl Batch {
+    /// The records, each with its place; empty lines are none.
+    pub(super) fn records(&self) -> impl Iterator<Item = (At, &[u8])> {
+        let ranges: Box<dyn Iterator<Item = (u64, Range<usize>)>> = match &self.elements {
+            Some(elements) => Box::new((0..).zip(elements.iter().cloned())),
+            None => Box::new((0..).zip(lines(&self.bytes)).flat_map(|(number, line)| {
+                let text = &self.bytes[line.clone()];
+                let start = text.iter().position(|byte| !byte.is_ascii_whitespace());
+                match start.map(|at| text[at]) {
+                    None => vec![],
+                    Some(b'[') => {
+                        let mut splitter = Splitter::default();
+                        splitter.scan(text, true);
+                        let elements = splitter.elements.into_iter();
+                        elements.map(|e| (number, line.start + e.start..line.start + e.end)).collect()
+                    }
+                    Some(_) => vec![(number, line)],
+                }
+            })),
+        };
+        ranges.map(|(number, range)| {
+            (At { source: self.source, number: self.first + number }, &self.bytes[range])
+        })
+    }
+}
+
+fn lines(bytes: &[u8]) -> impl Iterator<Item = Range<usize>> + '_ {
+    let mut start = 0;
+    memchr_iter(b'\n', bytes).chain(std::iter::once(bytes.len())).map(move |end| {
+        let line = start..end;
+        start = end + 1;
+        line
+    })
+}
+
+/// Reads every source and sends its batches.
+pub(super) fn read_all(sources: &[Source], progress: &ProgressBar, out: &Sender<Result<Batch, Broken>>) {
+    for (source, opened) in sources.iter().enumerate().map(|(at, source)| (at, source.open(progress))) {
+        let mut reader = SourceReader { source, number: 1, out };
+        let result = opened.and_then(|bytes| reader.read(bytes));
+        if let Err(error) = result {
+            let at = At { source, number: reader.number };
+            let _ = out.send(Err(Broken { at, reason: error.to_string() }));
+        }
+    }
+}
+
+struct SourceReader<'a> {
+    source: usize,
+    /// The number of the next record.
+    number: u64,
+    out: &'a Sender<Result<Batch, Broken>>,
+}
+
+impl SourceReader<'_> {
+    fn read(&mut self, mut bytes: Box<dyn BufRead + Send>) -> io::Result<()> {
+        let mut buffer = Vec::new();
+        fill(&mut bytes, &mut buffer)?;
+        let is_array = buffer.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[');
+        if is_array { self.read_arrays(bytes, buffer) } else { self.read_lines(bytes, buffer) }
+    }
+
+    fn read_lines(&mut self, mut bytes: Box<dyn BufRead + Send>, mut buffer: Vec<u8>) -> io::Result<()> {
+        loop {
+            if let Some(last) = memrchr(b'\n', &buffer) {
+                let rest = buffer.split_off(last + 1);
+                self.send(std::mem::replace(&mut buffer, rest), None);
+            } else if buffer.len() > RECORD_BYTES_MAX {
+                return Err(too_long());
+            }
+            let before = buffer.len();
+            let result = fill(&mut bytes, &mut buffer);
+            if result.is_err() || buffer.len() == before {
+                self.send(buffer, None);
+                return result;
+            }
+        }
+    }
+
+    fn read_arrays(&mut self, mut bytes: Box<dyn BufRead + Send>, mut buffer: Vec<u8>) -> io::Result<()> {
+        let mut splitter = Splitter::default();
+        loop {
+            let before = buffer.len();
+            let result = fill(&mut bytes, &mut buffer);
+            let is_end = result.is_err() || buffer.len() == before;
+            splitter.scan(&buffer, is_end);
+            let elements = std::mem::take(&mut splitter.elements);
+            let rest = buffer.split_off(splitter.rebase());
+            self.send(std::mem::replace(&mut buffer, rest), Some(elements));
+            if is_end {
+                return result;
+            }
+            if buffer.len() > RECORD_BYTES_MAX {
+                return Err(too_long());
+            }
+        }
+    }
+
+    fn send(&mut self, bytes: Vec<u8>, elements: Option<Vec<Range<usize>>>) {
+        let count = match &elements {
+            Some(elements) => elements.len(),
+            None => memchr_iter(b'\n', &bytes).count(),
+        };
+        let batch = Batch { source: self.source, first: self.number, bytes, elements };
+        self.number += count as u64;
+        // The receivers are gone only if one has failed, and then says so.
+        let _ = self.out.send(Ok(batch));
+    }
+}
+
+fn too_long() -> io::Error {
+    io::Error::other(format!("a record of more than {RECORD_BYTES_MAX} bytes"))
+}
+
+/// Reads a batch more; less only at the end.
+fn fill(bytes: &mut impl Read, buffer: &mut Vec<u8>) -> io::Result<()> {
+    bytes.take(BATCH_BYTES as u64).read_to_end(buffer).map(|_| ())
+}
+
+/// Finds the elements of arrays. A line break in a string is not JSON: there
+/// the element ends, so that one broken record costs no more than itself.
+#[derive(Default)]
+struct Splitter {
+    elements: Vec<Range<usize>>,
+    /// Where to go on.
+    at: usize,
+    /// Where the element that is open started.
+    start: Option<usize>,
+    depth: u32,
+    in_string: bool,
+}
+
+impl Splitter {
+    /// Scans on. With `is_end`, what is open ends here.
+    fn scan(&mut self, bytes: &[u8], is_end: bool) {
+        while self.at < bytes.len() {
+            if self.in_string {
+                match memchr2(b'"', b'\\', &bytes[self.at..]) {
+                    Some(found) if memchr2(b'\n', b'\n', &bytes[self.at..self.at + found]).is_some() => {
+                        self.end_at_line_break(bytes);
+                    }
+                    Some(found) if bytes[self.at + found] == b'"' => {
+                        self.in_string = false;
+                        self.at += found + 1;
+                    }
+                    // The escaped byte has not been read yet.
+                    Some(found) if self.at + found + 1 >= bytes.len() && !is_end => {
+                        self.at += found;
+                        return;
+                    }
+                    Some(found) => self.at += found + 2,
+                    None if memchr2(b'\n', b'\n', &bytes[self.at..]).is_some() => {
+                        self.end_at_line_break(bytes)
+                    }
+                    None => self.at = bytes.len(),
+                }
+                continue;
+            }
+            let byte = bytes[self.at];
+            match (byte, self.start) {
+                (b'"', _) => {
+                    self.start.get_or_insert(self.at);
+                    self.in_string = true;
+                }
+                (b'{', None) => {
+                    self.start = Some(self.at);
+                    self.depth = 1;
+                }
+                (b'{' | b'[', Some(_)) => self.depth += 1,
+                (b'}' | b']', Some(start)) if self.depth > 0 => {
+                    self.depth -= 1;
+                    if self.depth == 0 {
+                        self.push(start..self.at + 1);
+                    }
+                }
+                // What is no object ends where the next element does.
+                (b',' | b']' | b'\n', Some(start)) if self.depth == 0 => self.push(start..self.at),
+                (b'[' | b']' | b',', None) => {}
+                (byte, None) if !byte.is_ascii_whitespace() => self.start = Some(self.at),
+                _ => {}
+            }
+            self.at += 1;
+        }
+        self.at = self.at.min(bytes.len());
+        if let Some(start) = self.start.filter(|_| is_end) {
+            self.push(start..bytes.len());
+        }
+    }
+
+    fn end_at_line_break(&mut self, bytes: &[u8]) {
+        let end = memchr2(b'\n', b'\n', &bytes[self.at..]).map_or(bytes.len(), |found| self.at + found);
+        if let Some(start) = self.start {
+            self.push(start..end);
+        }
+        self.in_string = false;
+        self.at = end;
+    }
+
+    fn push(&mut self, element: Range<usize>) {
+        self.elements.push(element);
+        self.start = None;
+        self.depth = 0;
+    }
+
+    /// How much has been dealt with; the next scan goes on without it.
+    fn rebase(&mut self) -> usize {
+        let done = self.start.unwrap_or(self.at).min(self.at);
+        self.at -= done;
+        self.start = self.start.map(|start| start - done);
+        done
+    }
+}
