@@ -33,6 +33,10 @@ pub(crate) fn dist() -> Result<()> {
         (target.join("release").join(format!("flb-audit{}", std::env::consts::EXE_SUFFIX)), "flb-audit"),
     ] {
         let to = dist.join(name);
+        // A program that runs cannot be written over, but taken away.
+        if to.exists() {
+            fs::remove_file(&to)?;
+        }
         fs::copy(&from, &to).with_context(|| format!("{} to {}", from.display(), to.display()))?;
     }
     Ok(())
