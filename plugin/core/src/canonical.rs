@@ -13,7 +13,9 @@ pub struct Canonical {
     /// The members still to be written of every open object, in order.
     members: Vec<Member>,
     open: Vec<Open>,
+    /// Where in the text `audit` belongs.
     place: usize,
+    may_have_audit: bool,
 }
 
 /// A container whose contents are being written.
@@ -32,7 +34,7 @@ struct Open {
 impl Canonical {
     /// With no memory taken yet.
     pub const fn new() -> Self {
-        Canonical { text: Vec::new(), members: Vec::new(), open: Vec::new(), place: 0 }
+        Canonical { text: Vec::new(), members: Vec::new(), open: Vec::new(), place: 0, may_have_audit: false }
     }
 
     /// The canonical form of the record written last.
@@ -40,15 +42,18 @@ impl Canonical {
         &self.text
     }
 
-    /// The same, cut in two where the member `audit` belongs, which the record
-    /// does not have. The first part ends, or the second starts, with the
-    /// comma that the member needs between it and its only neighbour, if it
-    /// has one; with two neighbours one comma is already there.
+    /// Whether the record may have a member `audit`.
+    pub(crate) fn may_have_audit(&self) -> bool {
+        self.may_have_audit
+    }
+
+    /// The text, cut in two where the member `audit` belongs, which the record
+    /// does not have; and the commas that the member needs before and after it.
     pub(crate) fn around_audit(&self) -> (&[u8], &'static [u8], &'static [u8], &[u8]) {
         let (before, after) = self.text.split_at(self.place);
         let comma = |needed: bool| if needed { &b","[..] } else { &b""[..] };
-        let is_first = before.len() == 1;
-        (before, comma(!is_first), comma(is_first && after != b"}"), after)
+        let is_last = after == b"}";
+        (before, comma(is_last && before.len() > 1), comma(!is_last), after)
     }
 
     /// Writes the record on `tape`, which was read from `source`.
@@ -61,8 +66,9 @@ impl Canonical {
         self.open.clear();
         self.text.try_reserve(source.len()).map_err(|_| OutOfMemory)?;
         self.enter(tape, source, 0)?;
-        let after_audit = self.first_after_audit();
-        self.place = 0;
+        let after_audit = self.members.iter().position(Member::is_after_audit).unwrap_or(usize::MAX);
+        self.may_have_audit = self.members.get(after_audit).is_some_and(Member::may_be_audit);
+        self.place = usize::MAX;
         while let Some(open) = self.open.last_mut() {
             if open.next == open.end {
                 let closed = *open;
@@ -71,9 +77,6 @@ impl Canonical {
             }
             if open.is_object && open.next == after_audit {
                 self.place = self.text.len();
-            }
-            if open.next != open.first {
-                put_byte(&mut self.text, b',')?;
             }
             let value = if open.is_object {
                 let key = self.members[open.next].key as usize;
@@ -90,18 +93,19 @@ impl Canonical {
                 value
             };
             match tape.nodes[value].kind {
-                Kind::Object | Kind::Array => self.enter(tape, source, value)?,
+                Kind::Object | Kind::Array => {
+                    self.enter(tape, source, value)?;
+                    continue;
+                }
                 Kind::Key | Kind::String => put_string(&mut self.text, tape, source, value)?,
                 Kind::Integer | Kind::Float | Kind::Word => put_word(&mut self.text, tape, source, value)?,
             }
+            put_byte(&mut self.text, b',')?;
         }
+        // The one behind the record.
+        self.text.pop();
+        self.place = self.place.min(self.text.len() - 1);
         Ok(())
-    }
-
-    /// The first member of the record, which has just been entered, that
-    /// stands behind `audit`.
-    fn first_after_audit(&self) -> usize {
-        self.members.iter().position(order::is_after_audit).unwrap_or(usize::MAX)
     }
 
     fn enter(&mut self, tape: &mut Tape, source: &[u8], container: usize) -> Result<(), OutOfMemory> {
@@ -123,15 +127,16 @@ impl Canonical {
         put_byte(&mut self.text, if is_object { b'{' } else { b'[' })
     }
 
+    /// Closes the container: with its last comma gone, and one behind it.
     fn leave(&mut self, closed: Open) -> Result<(), OutOfMemory> {
         self.open.pop();
         if closed.is_object {
             self.members.truncate(closed.first);
-            if self.open.is_empty() && self.place == 0 {
-                self.place = self.text.len();
-            }
         }
-        put_byte(&mut self.text, if closed.is_object { b'}' } else { b']' })
+        if closed.end > closed.first {
+            self.text.pop();
+        }
+        put(&mut self.text, if closed.is_object { b"}," } else { b"]," })
     }
 
     fn collect(&mut self, tape: &Tape, source: &[u8], object: usize) -> Result<(), OutOfMemory> {
@@ -168,17 +173,24 @@ impl Canonical {
     }
 }
 
-/// Writes a key and its scalar in one piece, where they stand so in the
-/// source and are canonical already. False, and nothing written, where not.
+/// Writes a key, its scalar and a comma in one piece, where they stand so in
+/// the source and are canonical already. False, and nothing written, where not.
 fn put_plain_member(out: &mut Vec<u8>, tape: &Tape, source: &[u8], key: usize) -> Result<bool, OutOfMemory> {
     let (key, value) = (&tape.nodes[key], &tape.nodes[key + 1]);
     let is_plain = (key.flags | value.flags) & (NOT_CANONICAL | PATCHED) == 0
         && matches!(value.kind, Kind::String | Kind::Integer | Kind::Word)
         && value.start == key.end + 1;
-    if is_plain {
-        put(out, &source[key.start as usize..value.end as usize])?;
+    if !is_plain {
+        return Ok(false);
     }
-    Ok(is_plain)
+    let (start, end) = (key.start as usize, value.end as usize);
+    if source.get(end) == Some(&b',') {
+        put(out, &source[start..=end])?;
+    } else {
+        put(out, &source[start..end])?;
+        put_byte(out, b',')?;
+    }
+    Ok(true)
 }
 
 fn put_string(out: &mut Vec<u8>, tape: &Tape, source: &[u8], index: usize) -> Result<(), OutOfMemory> {

@@ -58,6 +58,7 @@ fn compare(tape: &Tape, source: &[u8], a: &Member, b: &Member) -> Ordering {
     compare_all(tape, source, a, b)
 }
 
+#[inline(never)]
 fn compare_all(tape: &Tape, source: &[u8], a: &Member, b: &Member) -> Ordering {
     let (node_a, node_b) = (&tape.nodes[a.key as usize], &tape.nodes[b.key as usize]);
     let (text_a, text_b) = (inner(tape.text(node_a, source)), inner(tape.text(node_b, source)));
@@ -83,10 +84,19 @@ pub(crate) fn is_key(tape: &Tape, source: &[u8], key: &Node, name: &str) -> bool
     if key.has(ESCAPED) { Characters::of(text).eq(name.chars()) } else { text == name.as_bytes() }
 }
 
-/// Whether a member comes after one of the name `audit`, of which there is
-/// none: what begins like it is longer, if only by U+0000.
-pub(crate) fn is_after_audit(member: &Member) -> bool {
-    member.prefix >= const { u64::from_be_bytes(*b"audit\0\0\0") }
+impl Member {
+    const AUDIT_PREFIX: u64 = u64::from_be_bytes(*b"audit\0\0\0");
+
+    /// Whether it comes after `audit`, if it is not that itself: what begins
+    /// like it is longer, if only by U+0000.
+    pub(crate) fn is_after_audit(&self) -> bool {
+        self.prefix >= Self::AUDIT_PREFIX
+    }
+
+    /// Whether it may be called `audit`.
+    pub(crate) fn may_be_audit(&self) -> bool {
+        self.prefix == Self::AUDIT_PREFIX
+    }
 }
 
 /// Whether two members have the same key.
@@ -99,7 +109,7 @@ pub(crate) fn is_same_key(tape: &Tape, source: &[u8], a: &Member, b: &Member) ->
 /// what ends up side by side has been compared.
 pub(crate) fn sort(tape: &Tape, source: &[u8], members: &mut [Member]) -> bool {
     let mut are_some_same = false;
-    let mut is_less = |a: &Member, b: &Member| match compare(tape, source, a, b) {
+    let mut is_less = |a: &Member, b: &Member| match compare_all(tape, source, a, b) {
         Ordering::Equal => {
             are_some_same = true;
             a.key < b.key
@@ -108,18 +118,22 @@ pub(crate) fn sort(tape: &Tape, source: &[u8], members: &mut [Member]) -> bool {
     };
     /// Up to here, moving members one by one is the cheapest.
     const INSERTION_MAX: usize = 24;
-    if members.len() <= INSERTION_MAX {
-        for end in 1..members.len() {
-            let member = members[end];
-            let mut at = end;
-            while at > 0 && is_less(&member, &members[at - 1]) {
-                members[at] = members[at - 1];
-                at -= 1;
+    if members.len() > INSERTION_MAX {
+        heap_sort(members, |a, b| a.prefix < b.prefix || (a.prefix == b.prefix && is_less(a, b)));
+        return are_some_same;
+    }
+    for end in 1..members.len() {
+        let member = members[end];
+        let mut at = end;
+        while let Some(before) = members[..at].last().copied() {
+            if before.prefix < member.prefix || (before.prefix == member.prefix && !is_less(&member, &before))
+            {
+                break;
             }
-            members[at] = member;
+            members[at] = before;
+            at -= 1;
         }
-    } else {
-        heap_sort(members, is_less);
+        members[at] = member;
     }
     are_some_same
 }

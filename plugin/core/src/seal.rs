@@ -317,11 +317,15 @@ pub(crate) fn write(chain: &Chain, statement: &Statement<'_>, out: &mut Vec<u8>)
 }
 
 /// What closes a seal: its hashes.
-pub(crate) fn write_hashes(previous: &Hash, head: &Hash, out: &mut Vec<u8>) -> Result<(), OutOfMemory> {
+pub(crate) fn write_hashes(
+    previous: &[u8; HASH_TEXT_BYTES],
+    head: &[u8; HASH_TEXT_BYTES],
+    out: &mut Vec<u8>,
+) -> Result<(), OutOfMemory> {
     put(out, b",\"prev\":\"")?;
-    put(out, &hash_text(previous))?;
+    put(out, previous)?;
     put(out, b"\",\"head\":\"")?;
-    put(out, &hash_text(head))?;
+    put(out, head)?;
     put(out, b"\"}")
 }
 

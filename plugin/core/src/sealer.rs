@@ -2,7 +2,7 @@
 
 use crate::canonical::Canonical;
 use crate::order::is_key;
-use crate::seal::{AUDIT, Cause, Chain, Notes, RAW, RAW_BASE64, Statement};
+use crate::seal::{AUDIT, Cause, Chain, HASH_TEXT_BYTES, Notes, RAW, RAW_BASE64, Statement};
 use crate::tape::{Dialect, Kind, PATCHED, Tape, Unreadable};
 use crate::{OutOfMemory, TAG_BYTES_MAX, output, put, seal, text};
 use alloc::vec::Vec;
@@ -34,6 +34,8 @@ const SEAL_BYTES_RESERVED: usize = 6 * TAG_BYTES_MAX + (1 << 10);
 #[derive(Debug)]
 pub struct Sealer {
     chain: Chain,
+    /// The chain's head, as it stands in a seal.
+    head_text: [u8; HASH_TEXT_BYTES],
     notes: Notes,
     tape: Tape,
     canonical: Canonical,
@@ -45,6 +47,7 @@ impl Sealer {
     /// A sealer that goes on with `chain`. The first record will carry `notes`.
     pub fn new(chain: Chain, notes: Notes) -> Result<Self, OutOfMemory> {
         let mut sealer = Sealer {
+            head_text: seal::hash_text(&chain.head),
             chain,
             notes,
             tape: Tape::new(),
@@ -88,8 +91,12 @@ impl Sealer {
 
     fn seal_object(&mut self, event: &Event<'_>, record: &[u8]) -> Result<(), Unreadable> {
         self.tape.read(record, Dialect::FluentBit)?;
-        let renamed = self.rename_audit(record)?;
         self.canonical.write(&mut self.tape, record)?;
+        let mut renamed = None;
+        if self.canonical.may_have_audit() {
+            renamed = self.rename_audit(record)?;
+            self.canonical.write(&mut self.tape, record)?;
+        }
         let mut statement = self.statement(event);
         statement.notes.insert(self.tape.notes);
         statement.renamed = renamed.as_deref();
@@ -155,10 +162,12 @@ impl Sealer {
         let is_only = self.out.len() == 1;
         put(&mut self.out, if is_only { b"\"audit\":" } else { b",\"audit\":" })?;
         put(&mut self.out, &self.seal)?;
-        seal::write_hashes(&self.chain.head, &head, &mut self.out)?;
+        let head_text = seal::hash_text(&head);
+        seal::write_hashes(&self.head_text, &head_text, &mut self.out)?;
         put(&mut self.out, b"}\0")?;
 
         self.chain.head = head;
+        self.head_text = head_text;
         self.chain.next.sequence += 1;
         Ok(())
     }

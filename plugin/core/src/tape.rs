@@ -241,65 +241,74 @@ impl Reader<'_> {
     }
 
     fn record(&mut self) -> Result<(), Stop> {
+        let source = self.source;
         let mut parent = ROOT;
         let mut depth = 0;
+        // What is common is done with a position in a local variable.
+        let mut at = 0;
         'value: loop {
-            match self.peek_past_space() {
-                Some(b'"') => self.string(Kind::String)?,
+            at = past_space(source, at);
+            match source.get(at) {
+                Some(b'"') => at = self.string(at, Kind::String)?,
                 Some(open @ (b'{' | b'[')) => {
                     depth += 1;
                     if depth > RECORD_DEPTH_MAX {
-                        return Err(self.stop(Unreadable::TooDeep(self.at as u32)));
+                        return Err(self.stop(Unreadable::TooDeep(at as u32)));
                     }
                     let index = self.tape.nodes.len() as u32;
-                    let kind = if open == b'{' { Kind::Object } else { Kind::Array };
-                    self.push(Node { start: self.at as u32, end: 0, next: parent, kind, flags: 0 })?;
+                    let kind = if *open == b'{' { Kind::Object } else { Kind::Array };
+                    self.push(Node { start: at as u32, end: 0, next: parent, kind, flags: 0 })?;
                     parent = index;
-                    self.at += 1;
+                    at = past_space(source, at + 1);
                     // '}' and ']' are two after their openers in ASCII.
-                    if self.peek_past_space() != Some(open + 2) {
-                        if open == b'{' {
-                            self.key()?;
+                    if source.get(at) != Some(&(open + 2)) {
+                        if *open == b'{' {
+                            at = self.key(at)?;
                         }
                         continue 'value;
                     }
                 }
-                Some(b'-' | b'0'..=b'9') => self.number()?,
-                _ => self.word()?,
+                other => {
+                    self.at = at;
+                    match other {
+                        Some(b'-' | b'0'..=b'9') => self.number()?,
+                        _ => self.word()?,
+                    }
+                    at = self.at;
+                }
             }
             loop {
+                at = past_space(source, at);
                 if parent == ROOT {
-                    return self.finish();
+                    return self.finish(at);
                 }
-                let kind = self.tape.nodes[parent as usize].kind;
-                match (self.peek_past_space(), kind) {
-                    (Some(b','), Kind::Object) => {
-                        self.at += 1;
-                        self.key()?;
+                let is_object = self.tape.nodes[parent as usize].kind == Kind::Object;
+                match source.get(at) {
+                    Some(b',') if is_object => {
+                        at = self.key(past_space(source, at + 1))?;
                         continue 'value;
                     }
-                    (Some(b','), _) => {
-                        self.at += 1;
+                    Some(b',') => {
+                        at += 1;
                         continue 'value;
                     }
-                    (Some(b'}'), Kind::Object) | (Some(b']'), Kind::Array) => {
-                        self.at += 1;
+                    Some(close @ (b'}' | b']')) if is_object == (*close == b'}') => {
+                        at += 1;
                         depth -= 1;
                         let next = self.tape.nodes.len() as u32;
-                        let end = self.at as u32;
                         let node = &mut self.tape.nodes[parent as usize];
                         parent = core::mem::replace(&mut node.next, next);
-                        node.end = end;
+                        node.end = at as u32;
                     }
-                    _ => return Err(self.syntax()),
+                    _ => return Err(self.syntax_at(at)),
                 }
             }
         }
     }
 
-    fn finish(&mut self) -> Result<(), Stop> {
-        if self.peek_past_space().is_some() {
-            return Err(self.syntax());
+    fn finish(&mut self, at: usize) -> Result<(), Stop> {
+        if at < self.source.len() {
+            return Err(self.syntax_at(at));
         }
         match self.tape.nodes.first() {
             Some(root) if root.kind == Kind::Object => Ok(()),
@@ -331,16 +340,6 @@ impl Reader<'_> {
         self.source.get(self.at).copied()
     }
 
-    fn peek_past_space(&mut self) -> Option<u8> {
-        loop {
-            let byte = self.peek()?;
-            if byte > b' ' || !matches!(byte, b' ' | b'\t' | b'\n' | b'\r') {
-                return Some(byte);
-            }
-            self.at += 1;
-        }
-    }
-
     fn push(&mut self, node: Node) -> Result<(), Stop> {
         let nodes = &mut self.tape.nodes;
         if nodes.len() == nodes.capacity() {
@@ -352,6 +351,7 @@ impl Reader<'_> {
         Ok(())
     }
 
+    /// Pushes what has been read from `start` on.
     fn push_token(&mut self, start: usize, kind: Kind, flags: u8) -> Result<(), Stop> {
         self.push(Node { start: start as u32, end: self.at as u32, next: 0, kind, flags })
     }
@@ -363,22 +363,23 @@ impl Reader<'_> {
     }
 
     /// A member's key and the colon after it.
-    fn key(&mut self) -> Result<(), Stop> {
-        if self.peek_past_space() == Some(b'"') {
-            self.string(Kind::Key)?;
-        } else {
-            self.bare_key()?;
+    #[inline(always)]
+    fn key(&mut self, at: usize) -> Result<usize, Stop> {
+        let end = match self.source.get(at) {
+            Some(b'"') => self.string(at, Kind::Key)?,
+            _ => self.bare_key(at)?,
+        };
+        let colon = past_space(self.source, end);
+        if self.source.get(colon) != Some(&b':') {
+            return Err(self.syntax_at(colon));
         }
-        if self.peek_past_space() != Some(b':') {
-            return Err(self.syntax());
-        }
-        self.at += 1;
-        Ok(())
+        Ok(colon + 1)
     }
 
     /// A key that Fluent Bit printed without quotes: a number, `true`, `nan`.
-    fn bare_key(&mut self) -> Result<(), Stop> {
-        let start = self.at;
+    #[cold]
+    fn bare_key(&mut self, start: usize) -> Result<usize, Stop> {
+        self.at = start;
         let is_bare = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.');
         while self.peek().is_some_and(is_bare) {
             self.at += 1;
@@ -392,25 +393,28 @@ impl Reader<'_> {
         let quoted = put_quoted(&mut self.tape.patch, &self.source[start..self.at]);
         self.memory(quoted)?;
         self.tape.point_at_patch(self.tape.nodes.len() - 1, Kind::Key, patch_start);
-        Ok(())
+        Ok(self.at)
     }
 
-    fn string(&mut self, kind: Kind) -> Result<(), Stop> {
-        let source = self.source;
-        let start = self.at;
-        let mut at = start + 1;
+    /// A string token, from its opening quote on. Gives where it ends.
+    #[inline(always)]
+    fn string(&mut self, start: usize, kind: Kind) -> Result<usize, Stop> {
+        let at = start + 1 + plain_len(&self.source[start + 1..]);
+        if self.source.get(at) != Some(&b'"') {
+            self.odd_string(start, at, kind)?;
+            return Ok(self.at);
+        }
+        self.push(Node { start: start as u32, end: at as u32 + 1, next: 0, kind, flags: 0 })?;
+        Ok(at + 1)
+    }
+
+    /// Reads on in a string that is not all plain, from `at`.
+    #[inline(never)]
+    fn odd_string(&mut self, start: usize, mut at: usize, kind: Kind) -> Result<(), Stop> {
         let mut flags = 0;
         let mut alone = false;
         loop {
-            if let Some(eight) = source.get(at..at + 8).and_then(<[u8]>::first_chunk) {
-                let stops = stops(u64::from_le_bytes(*eight));
-                if stops == 0 {
-                    at += 8;
-                    continue;
-                }
-                at += (stops.trailing_zeros() / 8) as usize;
-            }
-            match source.get(at) {
+            match self.source.get(at) {
                 Some(b'"') => break,
                 Some(b'\\') => {
                     self.at = at;
@@ -420,12 +424,12 @@ impl Reader<'_> {
                     alone |= is_alone;
                 }
                 None | Some(..0x20) => return Err(self.syntax_at(at)),
-                Some(byte) => {
-                    if *byte >= 0x80 {
-                        flags |= NON_ASCII;
-                    }
+                Some(0x80..) => {
+                    flags |= NON_ASCII;
                     at += 1;
                 }
+                // Of the last few bytes it may see none.
+                Some(_) => at += plain_len(&self.source[at..]).max(1),
             }
         }
         self.at = at + 1;
@@ -569,14 +573,40 @@ fn put_quoted(out: &mut Vec<u8>, text: &[u8]) -> Result<(), OutOfMemory> {
     put(out, b"\"")
 }
 
-/// Marks, in the high bits of a word of eight bytes, those at which a string
-/// scan has to stop: a quote, a backslash, a control character, a byte over
-/// 0x7f. The lowest mark is exact; borrows may set others above it.
+/// Where from `at` on there is something else than white space.
+#[inline(always)]
+fn past_space(source: &[u8], mut at: usize) -> usize {
+    while let Some(byte) = source.get(at)
+        && *byte <= b' '
+        && matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
+    {
+        at += 1;
+    }
+    at
+}
+
+/// How many bytes from the start of `text` on are plain: neither a quote nor
+/// a backslash, no control character and none over 0x7f. In the last few bytes
+/// of `text` it may stop early.
+#[inline(always)]
+fn plain_len(text: &[u8]) -> usize {
+    let mut len = 0;
+    for eight in text.as_chunks().0 {
+        let stops = stops(u64::from_le_bytes(*eight));
+        if stops != 0 {
+            return len + (stops.trailing_zeros() / 8) as usize;
+        }
+        len += 8;
+    }
+    len
+}
+
+/// Marks, in the high bits of a word of eight bytes, those that are not plain.
+/// The lowest mark is exact: only a marked byte borrows from the next one.
 fn stops(word: u64) -> u64 {
     const ONES: u64 = 0x0101_0101_0101_0101;
-    const HIGHS: u64 = ONES << 7;
-    let quote = word ^ (ONES * b'"' as u64);
-    let backslash = word ^ (ONES * b'\\' as u64);
-    let below = |word: u64, bound: u64| word.wrapping_sub(ONES * bound) & !word;
-    (below(quote, 1) | below(backslash, 1) | below(word, 0x20) | word) & HIGHS
+    let quotes = (word ^ (ONES * b'"' as u64)).wrapping_sub(ONES);
+    let backslashes = (word ^ (ONES * b'\\' as u64)).wrapping_sub(ONES);
+    let controls = word.wrapping_sub(ONES * b' ' as u64);
+    (quotes | backslashes | controls | word) & (ONES << 7)
 }

@@ -122,6 +122,10 @@ pub(crate) fn rewrite(token: &[u8], out: &mut Vec<u8>) -> Result<(), OutOfMemory
 /// Bytes that are not UTF-8 become U+FFFD.
 pub(crate) fn write(text: &[u8], out: &mut Vec<u8>) -> Result<(), OutOfMemory> {
     put(out, b"\"")?;
+    if text.iter().all(|byte| matches!(byte, 0x20..0x80 if !matches!(byte, b'"' | b'\\'))) {
+        put(out, text)?;
+        return put(out, b"\"");
+    }
     for chunk in text.utf8_chunks() {
         let valid = chunk.valid();
         let mut plain = 0;
