@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use std::fs;
 use std::process::{Command, Stdio};
 
-const TARGET: &str = "wasm32-unknown-unknown";
+pub(crate) const GUEST_TARGET: &str = "wasm32-unknown-unknown";
 
 /// Leaves everything that ships in `dist/`.
 pub(crate) fn dist() -> Result<()> {
@@ -16,7 +16,7 @@ pub(crate) fn dist() -> Result<()> {
         "--profile",
         "guest",
         "--target",
-        TARGET,
+        GUEST_TARGET,
         "--package",
         "filter_audit",
         "--package",
@@ -26,7 +26,7 @@ pub(crate) fn dist() -> Result<()> {
     let dist = root().join("dist");
     fs::create_dir_all(&dist)?;
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), Into::into);
-    let guests = target.join(TARGET).join("guest");
+    let guests = target.join(GUEST_TARGET).join("guest");
     for (from, name) in [
         (guests.join("filter_audit.wasm"), "filter_audit.wasm"),
         (guests.join("filter_record.wasm"), "filter_record.wasm"),
@@ -45,14 +45,15 @@ pub(crate) fn dist() -> Result<()> {
 /// Adds the target that guests are built for, if rustup is there to do it and
 /// it is missing.
 fn ensure_target() -> Result<()> {
-    let remedy = format!("the Rust target {TARGET} is missing; `rustup target add {TARGET}` adds it");
+    let remedy =
+        format!("the Rust target {GUEST_TARGET} is missing; `rustup target add {GUEST_TARGET}` adds it");
     let sysroot = Command::new("rustc").args(["--print", "sysroot"]).current_dir(root()).output()?;
     let sysroot = String::from_utf8_lossy(&sysroot.stdout).trim().to_owned();
-    if std::path::Path::new(&sysroot).join("lib/rustlib").join(TARGET).is_dir() {
+    if std::path::Path::new(&sysroot).join("lib/rustlib").join(GUEST_TARGET).is_dir() {
         return Ok(());
     }
-    eprintln!("adding the Rust target {TARGET}");
+    eprintln!("adding the Rust target {GUEST_TARGET}");
     let mut rustup = Command::new("rustup");
-    rustup.args(["target", "add", TARGET]).current_dir(root()).stdout(Stdio::null());
+    rustup.args(["target", "add", GUEST_TARGET]).current_dir(root()).stdout(Stdio::null());
     run(&mut rustup).context(remedy)
 }

@@ -1,2 +1,237 @@
-//! bench
-fn main() {}
+//! `cargo xtask bench`: what the filter and the verifier cost.
+//!
+//! Instructions are wasmtime's fuel: exact, and the same on every machine. CPU
+//! is user time of whole processes that take turns, so that the ratios hold on
+//! a busy machine.
+#![forbid(unsafe_code)]
+
+use anyhow::{Context, Result, ensure};
+use flb_audit_core::hash::Algorithm;
+use flb_audit_core::seal::ChainId;
+use flb_audit_core::state::{FILE_NAME, Header};
+use flb_audit_host::filter::{Filter, Generation, Limits};
+use flb_audit_host::stream::{self, Call};
+use host_tests::{fluent_bit, root};
+use std::fs::{self, File};
+use std::io::{BufReader, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use tempfile::TempDir;
+
+/// What goes through a Fluent Bit in one run.
+const RECORDS: usize = 100_000;
+/// How often every pipeline has its turn; the best run counts.
+const TURNS: usize = 3;
+
+fn main() -> Result<()> {
+    let module = root().join("dist/filter_audit.wasm");
+    println!("module: {} bytes", fs::metadata(&module)?.len());
+    let filter = Filter::from_file(&module)?;
+    let kubernetes = calls("kubernetes-audit")?;
+    for (name, calls) in [("kubernetes-audit", &kubernetes), ("cloudtrail", &calls("cloudtrail")?)] {
+        for algorithm in Algorithm::ALL {
+            instructions(&filter, name, calls, algorithm)?;
+        }
+    }
+    verify_speed(&filter, &kubernetes)?;
+    let found = fluent_bit::paths();
+    if found.is_empty() {
+        println!("CPU in Fluent Bit: skipped: {}", fluent_bit::REMEDY);
+    }
+    found.iter().try_for_each(|path| cpu(path, &module, &kubernetes))
+}
+
+fn calls(name: &str) -> Result<Vec<Call>> {
+    let path = root().join("examples/streams").join(name).with_extension("ndjson");
+    stream::read(BufReader::new(File::open(&path).with_context(|| path.display().to_string())?)).collect()
+}
+
+/// A state directory with a new chain.
+fn state(algorithm: Algorithm) -> Result<TempDir> {
+    let dir = tempfile::tempdir()?;
+    let header = Header { id: ChainId::from_random([7; 9]), algorithm };
+    fs::write(dir.path().join(FILE_NAME), header.to_file())?;
+    Ok(dir)
+}
+
+/// Fuel of the first call and of the others, and how a record grows.
+fn instructions(filter: &Filter, name: &str, calls: &[Call], algorithm: Algorithm) -> Result<()> {
+    let state = state(algorithm)?;
+    let limits = Limits { directory: Some(state.path().to_path_buf()), ..Limits::default() };
+    let mut host = filter.host(Generation::Lasting, limits);
+    let (mut first, mut spent, mut bytes, mut growth) = (None, 0, 0, 0);
+    for call in calls {
+        let outcome = host.call(call)?;
+        let sealed = outcome.returned.context("the filter returned nothing")?;
+        growth = growth.max(sealed.len() - call.record.len());
+        if first.is_none() {
+            first = Some(outcome.instructions);
+            continue;
+        }
+        spent += outcome.instructions;
+        bytes += call.record.len();
+    }
+    let records = calls.len() - 1;
+    println!(
+        "{name}, {} bytes a record, {}: {:.1} instructions a byte, {} a record, first call {}; a record grows \
+         by {growth} bytes at most",
+        bytes / records,
+        algorithm.name(),
+        spent as f64 / bytes as f64,
+        spent / records as u64,
+        first.unwrap_or_default(),
+    );
+    Ok(())
+}
+
+/// `flb-audit verify` on one core.
+fn verify_speed(filter: &Filter, calls: &[Call]) -> Result<()> {
+    const BYTES: usize = 256 << 20;
+    for algorithm in Algorithm::ALL {
+        let state = state(algorithm)?;
+        let limits = Limits { directory: Some(state.path().to_path_buf()), ..Limits::default() };
+        let mut host = filter.host(Generation::Lasting, limits);
+        let path = state.path().join("log.ndjson");
+        let mut log = BufWriter::new(File::create(&path)?);
+        let mut written = 0;
+        for call in calls.iter().cycle() {
+            let sealed = host.call(call)?.returned.context("the filter returned nothing")?;
+            log.write_all(&sealed)?;
+            log.write_all(b"\n")?;
+            written += sealed.len() + 1;
+            if written > BYTES {
+                break;
+            }
+        }
+        log.flush()?;
+        let mut best = f64::INFINITY;
+        for _ in 0..TURNS {
+            let mut verify = Command::new(root().join("dist/flb-audit"));
+            best = best.min(user_seconds(verify.arg("verify").arg(&path))?);
+        }
+        println!(
+            "verify, {}: {:.0} MB a second of user CPU, all cores' added up",
+            algorithm.name(),
+            written as f64 / 1e6 / best
+        );
+    }
+    Ok(())
+}
+
+/// User CPU of a program that has to succeed, in seconds.
+fn user_seconds(command: &mut Command) -> Result<f64> {
+    let before = children_user_seconds()?;
+    let output = command.stdin(Stdio::null()).output().with_context(|| format!("{command:?}"))?;
+    ensure!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    Ok(children_user_seconds()? - before)
+}
+
+/// User time of all children that have ended: proc(5), field 16 of `stat`.
+fn children_user_seconds() -> Result<f64> {
+    /// `sysconf(_SC_CLK_TCK)`, which Linux has at 100 on all common machines.
+    const TICKS_A_SECOND: f64 = 100.0;
+    let stat = fs::read_to_string("/proc/self/stat")?;
+    // The second field is a name in brackets, which may hold spaces.
+    let fields = stat.rsplit(')').next().unwrap_or_default();
+    let ticks: f64 = fields.split_whitespace().nth(13).context("no cutime in /proc/self/stat")?.parse()?;
+    Ok(ticks / TICKS_A_SECOND)
+}
+
+/// A filter in a pipeline that is measured.
+struct Pipeline {
+    name: &'static str,
+    filter: String,
+    best: f64,
+}
+
+impl Pipeline {
+    fn new(name: &'static str, filter: String) -> Self {
+        Pipeline { name, filter, best: f64::INFINITY }
+    }
+
+    fn wasm(name: &'static str, module: &Path, accessible: &Path) -> Self {
+        let (module, accessible) = (module.display(), accessible.display());
+        Pipeline::new(
+            name,
+            format!(
+                "[FILTER]\n  Name wasm\n  Match *\n  event_format json\n  wasm_path {module}\n  function_name \
+                 audit\n  accessible_paths {accessible}\n"
+            ),
+        )
+    }
+}
+
+/// User CPU a record in a real Fluent Bit, for every kind of filter.
+fn cpu(fluent_bit: &Path, module: &Path, calls: &[Call]) -> Result<()> {
+    let version = Command::new(fluent_bit)
+        .arg("--version")
+        .output()
+        .with_context(|| fluent_bit.display().to_string())?;
+    let version = String::from_utf8_lossy(&version.stdout).lines().next().unwrap_or_default().to_owned();
+    let dir = state(Algorithm::default())?;
+    let at = |name: &str| dir.path().join(name);
+    let mut log = BufWriter::new(File::create(at("log.ndjson"))?);
+    for call in calls.iter().cycle().take(RECORDS) {
+        log.write_all(call.record.as_bytes())?;
+        log.write_all(b"\n")?;
+    }
+    log.flush()?;
+    fs::write(at("parsers.conf"), "[PARSER]\n  Name json\n  Format json\n")?;
+    fs::write(at("no-op.wasm"), wat::parse_str(NO_OP)?)?;
+    let lua = root().join("host-tests/bench/peer.lua");
+    let mut pipelines = vec![
+        Pipeline::new("no filter", String::new()),
+        Pipeline::wasm("no-op wasm", &at("no-op.wasm"), dir.path()),
+        Pipeline::wasm("filter_audit.wasm", module, dir.path()),
+        Pipeline::new(
+            "Lua",
+            format!("[FILTER]\n  Name lua\n  Match *\n  script {}\n  call audit\n", lua.display()),
+        ),
+    ];
+    match std::env::var_os("WAMRC").map(PathBuf::from) {
+        Some(wamrc) => {
+            let compiled = at("filter_audit.aot");
+            user_seconds(Command::new(wamrc).arg("-o").arg(&compiled).arg(module))?;
+            pipelines.push(Pipeline::wasm("filter_audit.wasm, AOT", &compiled, dir.path()));
+        }
+        None => println!("AOT: skipped: WAMRC=path names the wamrc of the host's WAMR version"),
+    }
+    for _ in 0..TURNS {
+        for pipeline in &mut pipelines {
+            let config = at("pipeline.conf");
+            let text = format!(
+                "[SERVICE]\n  flush 0.2\n  grace 1\n  log_level error\n  parsers_file {}\n[INPUT]\n  Name tail\n  \
+                 Tag kube.audit\n  path {}\n  parser json\n  read_from_head true\n  exit_on_eof \
+                 true\n{}[OUTPUT]\n  Name null\n  Match *\n",
+                at("parsers.conf").display(),
+                at("log.ndjson").display(),
+                pipeline.filter
+            );
+            fs::write(&config, text)?;
+            let seconds = user_seconds(Command::new(fluent_bit).arg("-c").arg(&config))?;
+            pipeline.best = pipeline.best.min(seconds * 1e6 / RECORDS as f64);
+        }
+    }
+    println!("{version}: user CPU a record, {RECORDS} records, best of {TURNS}");
+    let (none, lua) = (pipelines[0].best, pipelines[3].best);
+    for Pipeline { name, best, .. } in &pipelines {
+        println!(
+            "  {name}: {best:.1} µs, {:.2} of Lua's; less the pipeline's own: {:.1} µs, {:.2} of Lua's",
+            best / lua,
+            best - none,
+            (best - none) / (lua - none)
+        );
+    }
+    Ok(())
+}
+
+/// A guest that returns its record: `malloc` hands out two places in turn.
+const NO_OP: &str = r#"(module
+  (memory (export "memory") 32)
+  (global $turn (mut i32) (i32.const 524288))
+  (func (export "malloc") (param i32) (result i32)
+    (global.set $turn (i32.xor (global.get $turn) (i32.const 1048576)))
+    (global.get $turn))
+  (func (export "free") (param i32))
+  (func (export "audit") (param i32 i32 i32 i32 i32 i32) (result i32)
+    (local.get 4)))"#;

@@ -74,7 +74,8 @@ impl Checker {
         };
         let (mut sealed, algorithm, hashes) = match read_seal(&self.tape, text, key + 1) {
             Ok(parts) => parts,
-            Err(checked) => return Ok(checked),
+            Err(NoSeal::Malformed) => return Ok(Checked::Malformed),
+            Err(NoSeal::UnknownVersion) => return Ok(Checked::UnknownVersion),
         };
         let mut ignored = [0; IGNORED_KEYS_MAX];
         let mut count = 0;
@@ -119,17 +120,23 @@ impl Checker {
     }
 }
 
+/// Why what stands under `audit` is not taken for a seal.
+enum NoSeal {
+    Malformed,
+    UnknownVersion,
+}
+
 /// Reads the seal at `audit`. Gives with it the keys of the two hashes.
-fn read_seal(tape: &Tape, text: &[u8], audit: usize) -> Result<(Sealed, Algorithm, [usize; 2]), Checked> {
+fn read_seal(tape: &Tape, text: &[u8], audit: usize) -> Result<(Sealed, Algorithm, [usize; 2]), NoSeal> {
     let members = Members { tape, text, object: audit };
     let algorithm = match members.string("v") {
         Some([version, b'.', algorithm]) if *version == b'0' + VERSION => {
-            Algorithm::from_id(algorithm.wrapping_sub(b'0')).ok_or(Checked::UnknownVersion)?
+            Algorithm::from_id(algorithm.wrapping_sub(b'0')).ok_or(NoSeal::UnknownVersion)?
         }
-        Some(_) => return Err(Checked::UnknownVersion),
-        None => return Err(Checked::Malformed),
+        Some(_) => return Err(NoSeal::UnknownVersion),
+        None => return Err(NoSeal::Malformed),
     };
-    members.seal(algorithm).ok_or(Checked::Malformed)
+    members.seal(algorithm).ok_or(NoSeal::Malformed)
 }
 
 /// The members of one object.

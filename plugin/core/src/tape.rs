@@ -342,10 +342,8 @@ impl Reader<'_> {
 
     fn push(&mut self, node: Node) -> Result<(), Stop> {
         let nodes = &mut self.tape.nodes;
-        if nodes.len() == nodes.capacity() {
-            if nodes.try_reserve(64).is_err() {
-                return Err(self.stop(Unreadable::OutOfMemory));
-            }
+        if nodes.len() == nodes.capacity() && nodes.try_reserve(64).is_err() {
+            return Err(self.stop(Unreadable::OutOfMemory));
         }
         nodes.push(node);
         Ok(())
