@@ -22,6 +22,7 @@ pub mod hash;
 pub mod number;
 mod order;
 mod output;
+mod reader;
 pub mod seal;
 mod sealer;
 pub mod state;

@@ -1,0 +1,399 @@
+//! Reading a record onto its tape, in one pass and without a stack.
+
+use crate::number::{self, Outgoing};
+use crate::seal::Notes;
+use crate::tape::{Dialect, ESCAPED, Kind, NON_ASCII, NOT_CANONICAL, Node, Tape, Unreadable};
+use crate::{OutOfMemory, RECORD_DEPTH_MAX, put, text};
+use alloc::vec::Vec;
+
+/// No parent: the value is the record itself.
+const ROOT: u32 = u32::MAX;
+
+/// Reads `source` onto `tape`, which is empty.
+pub(crate) fn read(source: &[u8], dialect: Dialect, tape: &mut Tape) -> Result<(), Unreadable> {
+    let mut reader = Reader { source, at: 0, dialect, tape, cause: Unreadable::NotAnObject };
+    reader.record().map_err(|Stop| reader.cause)
+}
+
+struct Reader<'a> {
+    source: &'a [u8],
+    at: usize,
+    dialect: Dialect,
+    tape: &'a mut Tape,
+    /// Why reading has stopped.
+    cause: Unreadable,
+}
+
+/// Reading has stopped; the reader says why. Of no size, so that passing it
+/// on costs the interpreter next to nothing.
+struct Stop;
+
+impl Reader<'_> {
+    fn record(&mut self) -> Result<(), Stop> {
+        let source = self.source;
+        let mut parent = ROOT;
+        let mut depth = 0;
+        // What is common is done with a position in a local variable.
+        let mut at = 0;
+        'value: loop {
+            at = past_space(source, at);
+            match source.get(at) {
+                Some(b'"') => at = self.string(at, Kind::String)?,
+                Some(open @ (b'{' | b'[')) => {
+                    depth += 1;
+                    if depth > RECORD_DEPTH_MAX {
+                        return Err(self.stop(Unreadable::TooDeep(at as u32)));
+                    }
+                    let index = self.tape.nodes.len() as u32;
+                    let kind = if *open == b'{' { Kind::Object } else { Kind::Array };
+                    self.push(Node { start: at as u32, end: 0, next: parent, kind, flags: 0 })?;
+                    parent = index;
+                    at = past_space(source, at + 1);
+                    // '}' and ']' are two after their openers in ASCII.
+                    if source.get(at) != Some(&(open + 2)) {
+                        if *open == b'{' {
+                            at = self.key(at)?;
+                        }
+                        continue 'value;
+                    }
+                }
+                other => {
+                    self.at = at;
+                    match other {
+                        Some(b'-' | b'0'..=b'9') => self.number()?,
+                        _ => self.word()?,
+                    }
+                    at = self.at;
+                }
+            }
+            loop {
+                at = past_space(source, at);
+                if parent == ROOT {
+                    return self.finish(at);
+                }
+                let is_object = self.tape.nodes[parent as usize].kind == Kind::Object;
+                match source.get(at) {
+                    Some(b',') if is_object => {
+                        at = self.key(past_space(source, at + 1))?;
+                        continue 'value;
+                    }
+                    Some(b',') => {
+                        at += 1;
+                        continue 'value;
+                    }
+                    Some(close @ (b'}' | b']')) if is_object == (*close == b'}') => {
+                        at += 1;
+                        depth -= 1;
+                        let next = self.tape.nodes.len() as u32;
+                        let node = &mut self.tape.nodes[parent as usize];
+                        parent = core::mem::replace(&mut node.next, next);
+                        node.end = at as u32;
+                    }
+                    _ => return Err(self.syntax_at(at)),
+                }
+            }
+        }
+    }
+
+    fn finish(&mut self, at: usize) -> Result<(), Stop> {
+        if at < self.source.len() {
+            return Err(self.syntax_at(at));
+        }
+        match self.tape.nodes.first() {
+            Some(root) if root.kind == Kind::Object => Ok(()),
+            _ => Err(self.stop(Unreadable::NotAnObject)),
+        }
+    }
+
+    #[cold]
+    fn stop(&mut self, cause: Unreadable) -> Stop {
+        self.cause = cause;
+        Stop
+    }
+
+    #[cold]
+    fn syntax(&mut self) -> Stop {
+        self.syntax_at(self.at)
+    }
+
+    #[cold]
+    fn syntax_at(&mut self, at: usize) -> Stop {
+        self.stop(Unreadable::Syntax(at as u32))
+    }
+
+    fn memory(&mut self, result: Result<(), OutOfMemory>) -> Result<(), Stop> {
+        result.map_err(|OutOfMemory| self.stop(Unreadable::OutOfMemory))
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.source.get(self.at).copied()
+    }
+
+    fn push(&mut self, node: Node) -> Result<(), Stop> {
+        let nodes = &mut self.tape.nodes;
+        if nodes.len() == nodes.capacity() && nodes.try_reserve(64).is_err() {
+            return Err(self.stop(Unreadable::OutOfMemory));
+        }
+        nodes.push(node);
+        Ok(())
+    }
+
+    /// Pushes what has been read from `start` on.
+    fn push_token(&mut self, start: usize, kind: Kind, flags: u8) -> Result<(), Stop> {
+        self.push(Node { start: start as u32, end: self.at as u32, next: 0, kind, flags })
+    }
+
+    /// Replaces the text of the node pushed last.
+    fn replace_last(&mut self, kind: Kind, token: &[u8]) -> Result<(), Stop> {
+        let replaced = self.tape.replace(self.tape.nodes.len() - 1, kind, token);
+        self.memory(replaced)
+    }
+
+    /// A member's key and the colon after it.
+    #[inline(always)]
+    fn key(&mut self, at: usize) -> Result<usize, Stop> {
+        let end = match self.source.get(at) {
+            Some(b'"') => self.string(at, Kind::Key)?,
+            _ => self.bare_key(at)?,
+        };
+        let colon = past_space(self.source, end);
+        if self.source.get(colon) != Some(&b':') {
+            return Err(self.syntax_at(colon));
+        }
+        Ok(colon + 1)
+    }
+
+    /// A key that Fluent Bit printed without quotes: a number, `true`, `nan`.
+    #[cold]
+    fn bare_key(&mut self, start: usize) -> Result<usize, Stop> {
+        self.at = start;
+        let is_bare = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.');
+        while self.peek().is_some_and(is_bare) {
+            self.at += 1;
+        }
+        if self.at == start || self.dialect == Dialect::Json {
+            return Err(self.syntax_at(start));
+        }
+        self.tape.notes.insert(Notes::BARE_KEYS);
+        self.push_token(start, Kind::Key, 0)?;
+        let patch_start = self.tape.patch.len();
+        let quoted = put_quoted(&mut self.tape.patch, &self.source[start..self.at]);
+        self.memory(quoted)?;
+        self.tape.point_at_patch(self.tape.nodes.len() - 1, Kind::Key, patch_start);
+        Ok(self.at)
+    }
+
+    /// A string token, from its opening quote on. Gives where it ends.
+    #[inline(always)]
+    fn string(&mut self, start: usize, kind: Kind) -> Result<usize, Stop> {
+        let at = start + 1 + plain_len(&self.source[start + 1..]);
+        if self.source.get(at) != Some(&b'"') {
+            self.odd_string(start, at, kind)?;
+            return Ok(self.at);
+        }
+        self.push(Node { start: start as u32, end: at as u32 + 1, next: 0, kind, flags: 0 })?;
+        Ok(at + 1)
+    }
+
+    /// Reads on in a string that is not all plain, from `at`.
+    #[inline(never)]
+    fn odd_string(&mut self, start: usize, mut at: usize, kind: Kind) -> Result<(), Stop> {
+        let mut flags = 0;
+        let mut alone = false;
+        loop {
+            match self.source.get(at) {
+                Some(b'"') => break,
+                Some(b'\\') => {
+                    self.at = at;
+                    let (escape, is_alone) = self.escape()?;
+                    at = self.at;
+                    flags |= escape;
+                    alone |= is_alone;
+                }
+                None | Some(..0x20) => return Err(self.syntax_at(at)),
+                Some(0x80..) => {
+                    flags |= NON_ASCII;
+                    at += 1;
+                }
+                // Of the last few bytes it may see none.
+                Some(_) => at += plain_len(&self.source[at..]).max(1),
+            }
+        }
+        self.at = at + 1;
+        self.push_token(start, kind, flags)?;
+        if flags & NON_ASCII != 0 || alone {
+            self.mend_string(start, kind, alone)?;
+        }
+        Ok(())
+    }
+
+    /// Steps over an escape. Gives its flags, and whether it is half of a
+    /// surrogate pair, alone.
+    fn escape(&mut self) -> Result<(u8, bool), Stop> {
+        match self.source.get(self.at + 1) {
+            Some(b'"' | b'\\' | b'b' | b'f' | b'n' | b'r' | b't') => {
+                self.at += 2;
+                Ok((ESCAPED, false))
+            }
+            Some(b'/') => {
+                self.at += 2;
+                Ok((ESCAPED | NOT_CANONICAL, false))
+            }
+            Some(b'u') => match text::unicode_escape(&self.source[self.at..]) {
+                Some((unit, len)) => {
+                    self.at += len;
+                    Ok((ESCAPED | NOT_CANONICAL, unit.is_none()))
+                }
+                None => Err(self.syntax()),
+            },
+            _ => Err(self.syntax()),
+        }
+    }
+
+    /// Rewrites the string pushed last if it is not Unicode text.
+    fn mend_string(&mut self, start: usize, kind: Kind, alone: bool) -> Result<(), Stop> {
+        let token = &self.source[start..self.at];
+        let is_utf8 = core::str::from_utf8(token).is_ok();
+        if is_utf8 && !alone {
+            return Ok(());
+        }
+        if self.dialect == Dialect::Json {
+            return Err(self.syntax_at(start));
+        }
+        self.tape.notes.insert(if alone { Notes::LONE_SURROGATES } else { Notes::NONE });
+        self.tape.notes.insert(if is_utf8 { Notes::NONE } else { Notes::NOT_UTF8 });
+        let patch_start = self.tape.patch.len();
+        let rewritten = text::rewrite(token, &mut self.tape.patch);
+        self.memory(rewritten)?;
+        self.tape.point_at_patch(self.tape.nodes.len() - 1, kind, patch_start);
+        Ok(())
+    }
+
+    fn digits(&mut self) -> Result<usize, Stop> {
+        let start = self.at;
+        while self.peek().is_some_and(|byte| byte.is_ascii_digit()) {
+            self.at += 1;
+        }
+        if self.at == start { Err(self.syntax()) } else { Ok(self.at - start) }
+    }
+
+    fn number(&mut self) -> Result<(), Stop> {
+        let start = self.at;
+        if self.peek() == Some(b'-') {
+            self.at += 1;
+            if matches!(self.peek(), Some(b'n' | b'i')) {
+                self.at = start;
+                return self.word();
+            }
+        }
+        let first = self.at;
+        let digits = self.digits()?;
+        if digits > 1 && self.source[first] == b'0' {
+            self.at = first;
+            return Err(self.syntax());
+        }
+        let mut is_integer = true;
+        if self.peek() == Some(b'.') {
+            is_integer = false;
+            self.at += 1;
+            self.digits()?;
+        }
+        if let Some(b'e' | b'E') = self.peek() {
+            is_integer = false;
+            self.at += 1;
+            if let Some(b'+' | b'-') = self.peek() {
+                self.at += 1;
+            }
+            self.digits()?;
+        }
+        let token = &self.source[start..self.at];
+        if is_integer && (digits <= number::DIGITS_ALWAYS_EXACT || number::is_exact(token)) {
+            let flags = if token == b"-0" { NOT_CANONICAL } else { 0 };
+            return self.push_token(start, Kind::Integer, flags);
+        }
+        self.push_token(start, Kind::Float, NOT_CANONICAL)?;
+        match self.dialect {
+            Dialect::Json if number::is_in_range(token) => Ok(()),
+            Dialect::Json => Err(self.syntax_at(start)),
+            Dialect::FluentBit => match number::outgoing(token) {
+                Outgoing::AsIs => Ok(()),
+                Outgoing::Otherwise { text, note } => {
+                    self.tape.notes.insert(note);
+                    self.replace_last(Kind::Float, text.as_bytes())
+                }
+            },
+        }
+    }
+
+    fn word(&mut self) -> Result<(), Stop> {
+        /// Word, its replacement, and the kind of that.
+        const WORDS: [(&[u8], Option<&[u8]>); 7] = [
+            (b"null", None),
+            (b"true", None),
+            (b"false", None),
+            (b"nan", Some(b"\"NaN\"")),
+            (b"-nan", Some(b"\"NaN\"")),
+            (b"inf", Some(b"\"Infinity\"")),
+            (b"-inf", Some(b"\"-Infinity\"")),
+        ];
+        let start = self.at;
+        let rest = &self.source[start..];
+        let Some((word, replacement)) = WORDS.iter().find(|(word, _)| rest.starts_with(word)) else {
+            return Err(self.syntax());
+        };
+        self.at += word.len();
+        self.push_token(start, Kind::Word, 0)?;
+        let Some(replacement) = replacement else {
+            return Ok(());
+        };
+        if self.dialect == Dialect::Json {
+            return Err(self.syntax_at(start));
+        }
+        self.tape.notes.insert(Notes::NOT_FINITE);
+        self.replace_last(Kind::String, replacement)
+    }
+}
+
+fn put_quoted(out: &mut Vec<u8>, text: &[u8]) -> Result<(), OutOfMemory> {
+    put(out, b"\"")?;
+    put(out, text)?;
+    put(out, b"\"")
+}
+
+/// Where from `at` on there is something else than white space.
+#[inline(always)]
+fn past_space(source: &[u8], mut at: usize) -> usize {
+    while let Some(byte) = source.get(at)
+        && *byte <= b' '
+        && matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
+    {
+        at += 1;
+    }
+    at
+}
+
+/// How many bytes from the start of `text` on are plain: neither a quote nor
+/// a backslash, no control character and none over 0x7f. In the last few bytes
+/// of `text` it may stop early.
+#[inline(always)]
+fn plain_len(text: &[u8]) -> usize {
+    let mut len = 0;
+    for eight in text.as_chunks().0 {
+        let stops = stops(u64::from_le_bytes(*eight));
+        if stops != 0 {
+            return len + (stops.trailing_zeros() / 8) as usize;
+        }
+        len += 8;
+    }
+    len
+}
+
+/// Marks, in the high bits of a word of eight bytes, those that are not plain.
+/// The lowest mark is exact: only a marked byte borrows from the next one.
+fn stops(word: u64) -> u64 {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let quotes = (word ^ (ONES * b'"' as u64)).wrapping_sub(ONES);
+    let backslashes = (word ^ (ONES * b'\\' as u64)).wrapping_sub(ONES);
+    let controls = word.wrapping_sub(ONES * b' ' as u64);
+    (quotes | backslashes | controls | word) & (ONES << 7)
+}
