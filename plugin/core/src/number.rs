@@ -142,7 +142,13 @@ pub(crate) fn write_canonical(token: &[u8], out: &mut Vec<u8>) -> Result<(), Out
         put(out, if value < 0.0 { b"-" } else { b"" })?;
         return put(out, Digits::of(magnitude).as_bytes());
     }
-    let shortest = Short::print(format_args!("{value:e}"));
+    let mut shortest = Short::print(format_args!("{value:e}"));
+    let digits =
+        shortest.as_bytes().iter().take_while(|&&byte| byte != b'e').filter(|byte| byte.is_ascii_digit());
+    if digits.count() == 17 {
+        // Of two texts as near, ECMAScript takes the even one, as does this.
+        shortest = Short::print(format_args!("{value:.16e}"));
+    }
     write_as_ecmascript(shortest.as_bytes(), out)
 }
 
@@ -218,7 +224,8 @@ mod tests {
             (1..10).map(move |digit| format!("{digit}e{exponent}").parse().unwrap_or(f64::INFINITY))
         });
         let thirds = (0..2047).map(|exponent: u64| f64::from_bits(exponent << 52 | 0x5_5555_5555_5555));
-        let other = [0.0, f64::MAX, LARGEST_PRINTABLE, 0.1 + 0.2, 9_007_199_254_740_993.0, TWO_TO_64, 1.0 / 3.0];
+        let other =
+            [0.0, f64::MAX, LARGEST_PRINTABLE, 0.1 + 0.2, 9_007_199_254_740_993.0, TWO_TO_64, 1.0 / 3.0];
         let mut values = Vec::new();
         for value in two.chain(ten).chain(thirds).chain(other).filter(|value| value.is_finite()) {
             let (mut below, mut above) = (value, value);
