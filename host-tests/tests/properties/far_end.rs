@@ -6,29 +6,29 @@ use std::fmt::Write;
 
 /// A number that stands for an input: FNV-1a.
 #[derive(Clone, Copy)]
-pub struct Digest(pub u64);
+pub(crate) struct Digest(pub(crate) u64);
 
 impl Digest {
-    pub fn of(input: &[u8]) -> Self {
+    pub(crate) fn of(input: &[u8]) -> Self {
         let mix = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
         Digest(input.iter().fold(0xcbf2_9ce4_8422_2325, mix))
     }
 }
 
 /// Choices that look random and are the same for the same digest.
-pub struct Choices {
+pub(crate) struct Choices {
     state: u64,
     /// Inside of a seal: what no one would escape there is not escaped.
     in_seal: bool,
 }
 
 impl Choices {
-    pub fn new(digest: Digest) -> Self {
+    pub(crate) fn new(digest: Digest) -> Self {
         Choices { state: digest.0 | 1, in_seal: false }
     }
 
     /// One of `0..count`.
-    pub fn below(&mut self, count: usize) -> usize {
+    pub(crate) fn below(&mut self, count: usize) -> usize {
         self.state ^= self.state << 13;
         self.state ^= self.state >> 7;
         self.state ^= self.state << 17;
@@ -38,7 +38,7 @@ impl Choices {
 
 /// Prints a record as it may come out of the far end. Gives with it how many
 /// keys were added.
-pub fn print(record: &Map<String, Value>, choices: &mut Choices) -> (String, u8) {
+pub(crate) fn print(record: &Map<String, Value>, choices: &mut Choices) -> (String, u8) {
     let mut fields = record.clone();
     let mut added = 0;
     for name in super::ADDED {
@@ -109,7 +109,7 @@ fn string(text: &str, choices: &mut Choices, out: &mut String) {
 ///
 /// Integers of 64 bits stay; the rest are `f64`, printed with `%.1f` where
 /// integral and within `i64`, else with `%.16g`.
-pub fn number(token: &str) -> String {
+pub(crate) fn number(token: &str) -> String {
     let is_integer = !token.contains(['.', 'e', 'E']);
     if is_integer && token != "-0" && (token.parse::<i64>().is_ok() || token.parse::<u64>().is_ok()) {
         return token.to_owned();
@@ -126,7 +126,7 @@ pub fn number(token: &str) -> String {
 }
 
 /// C's `%.16g`.
-pub fn percent_16_g(value: f64) -> String {
+pub(crate) fn percent_16_g(value: f64) -> String {
     let printed = format!("{value:.15e}");
     let (mantissa, exponent) = printed.split_once('e').expect("an exponent");
     let exponent: i32 = exponent.parse().expect("an exponent");

@@ -4,7 +4,7 @@
 //! `far_end` is Fluent Bit after the filter: it parses what the filter has
 //! returned and prints it again, in an output's way.
 
-pub mod far_end;
+pub(crate) mod far_end;
 
 use far_end::{Choices, Digest};
 use flb_audit_core::canonical::Canonical;
@@ -16,39 +16,39 @@ use flb_audit_core::{Event, Sealer, Tape};
 use serde_json::Value;
 
 /// The keys that an output may add.
-pub const ADDED: [&str; 2] = ["date", "@timestamp"];
+pub(crate) const ADDED: [&str; 2] = ["date", "@timestamp"];
 
 /// A chain before its first record.
-pub fn chain(algorithm: Algorithm) -> Chain {
+pub(crate) fn chain(algorithm: Algorithm) -> Chain {
     let run = Run::from_text(b"run-01").expect("a run's name");
     let id = ChainId::from_text(b"chain-000001").expect("a chain's name");
     Chain { id, algorithm, next: Place { segment: 1, run, sequence: 0 }, head: GENESIS, link: None }
 }
 
 /// A sealer of that chain.
-pub fn sealer(algorithm: Algorithm) -> Sealer {
+pub(crate) fn sealer(algorithm: Algorithm) -> Sealer {
     Sealer::new(chain(algorithm), Notes::NONE).expect("memory")
 }
 
 /// A record as the host passes it.
-pub fn event<'a>(tag: &'a [u8], record: &'a [u8]) -> Event<'a> {
+pub(crate) fn event<'a>(tag: &'a [u8], record: &'a [u8]) -> Event<'a> {
     Event { tag, seconds: 1_795_161_600, nanoseconds: 5, record: Some(record), record_len: record.len() }
 }
 
 /// A checker that tolerates [`ADDED`].
-pub fn checker() -> Checker {
+pub(crate) fn checker() -> Checker {
     Checker::new(ADDED.map(String::from).to_vec())
 }
 
 /// The text before the NUL that ends what a sealer gives.
-pub fn text(sealed: &[u8]) -> &[u8] {
+pub(crate) fn text(sealed: &[u8]) -> &[u8] {
     let text = sealed.strip_suffix(b"\0").expect("no NUL at the end");
     assert!(!text.contains(&0), "a NUL inside");
     text
 }
 
 /// Parses, however deep it is.
-pub fn parse(text: &[u8]) -> Value {
+pub(crate) fn parse(text: &[u8]) -> Value {
     let mut parser = serde_json::Deserializer::from_slice(text);
     parser.disable_recursion_limit();
     let value: Result<Value, _> = serde::Deserialize::deserialize(&mut parser);
@@ -58,7 +58,7 @@ pub fn parse(text: &[u8]) -> Value {
 }
 
 /// The seal of a record that has one and is as it was sealed.
-pub fn intact(text: &[u8]) -> Sealed {
+pub(crate) fn intact(text: &[u8]) -> Sealed {
     match checker().check(text) {
         Ok(Checked::Sealed(sealed)) if sealed.is_intact => sealed,
         other => panic!("{other:?}: {}", String::from_utf8_lossy(text)),
@@ -68,7 +68,7 @@ pub fn intact(text: &[u8]) -> Sealed {
 /// Reading never panics, and what is read has a canonical form that is its
 /// own canonical form. As Fluent Bit's text only what was so before: there,
 /// numbers settle.
-pub fn tape(input: &[u8]) {
+pub(crate) fn tape(input: &[u8]) {
     let _ = checker().check(input);
     let both = [Dialect::Json, Dialect::FluentBit];
     for (dialect, readers) in [(Dialect::Json, &both[..1]), (Dialect::FluentBit, &both[..])] {
@@ -85,7 +85,7 @@ pub fn tape(input: &[u8]) {
 }
 
 /// The canonical form of a text, if it can be read.
-pub fn canonical(text: &[u8], dialect: Dialect) -> Option<Vec<u8>> {
+pub(crate) fn canonical(text: &[u8], dialect: Dialect) -> Option<Vec<u8>> {
     let (mut tape, mut canonical) = (Tape::new(), Canonical::new());
     tape.read(text, dialect).ok()?;
     canonical.write(&mut tape, text).expect("memory");
@@ -94,7 +94,7 @@ pub fn canonical(text: &[u8], dialect: Dialect) -> Option<Vec<u8>> {
 
 /// Whatever comes in goes out sealed, and stays intact on its way through
 /// Fluent Bit.
-pub fn call(input: &[u8]) {
+pub(crate) fn call(input: &[u8]) {
     let digest = Digest::of(input);
     let algorithm = Algorithm::ALL[(digest.0 & 1) as usize];
     let mut sealer = sealer(algorithm);
