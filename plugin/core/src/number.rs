@@ -145,9 +145,14 @@ pub(crate) fn write_canonical(token: &[u8], out: &mut Vec<u8>) -> Result<(), Out
     let mut shortest = Short::print(format_args!("{value:e}"));
     let digits =
         shortest.as_bytes().iter().take_while(|&&byte| byte != b'e').filter(|byte| byte.is_ascii_digit());
-    if digits.count() == 17 {
-        // Of two texts as near, ECMAScript takes the even one, as does this.
-        shortest = Short::print(format_args!("{value:.16e}"));
+    let count = digits.count();
+    // Of two texts as near to the value, ECMAScript takes the even one. With
+    // fewer digits there are no two.
+    if count >= 16 {
+        let even = Short::print(format_args!("{value:.*e}", count - 1));
+        if parse(even.as_bytes()) == Some(value) {
+            shortest = even;
+        }
     }
     write_as_ecmascript(shortest.as_bytes(), out)
 }

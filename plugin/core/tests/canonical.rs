@@ -93,6 +93,23 @@ fn the_numbers_of_the_rfc() {
     }
 }
 
+/// ECMA-262, Number::toString, note 2: of two that are as near, the even one.
+#[test]
+fn a_number_between_two_texts_is_even() {
+    for (text, expected) in [
+        ("662936471232937.25", "662936471232937.2"),
+        ("662936471232937.3", "662936471232937.2"),
+        ("662936471232937.75", "662936471232937.8"),
+        ("70368744177664.125", "70368744177664.12"),
+        ("-70368744177664.875", "-70368744177664.88"),
+        ("140737488355329.125", "140737488355329.12"),
+        // The one below a power of two is read as another number.
+        ("5.684341886080801486968994140625e-14", "5.684341886080802e-14"),
+    ] {
+        check(&format!("{{\"a\":{text}}}"), &format!("{{\"a\":{expected}}}"));
+    }
+}
+
 #[test]
 fn integers_of_64_bits_are_exact() {
     for (text, expected) in [
