@@ -94,12 +94,11 @@ fn string(text: &str) -> String {
 }
 
 fn number(token: &str) -> String {
-    if !token.contains(['.', 'e', 'E']) {
-        if let Ok(integer) = token.parse::<i128>()
-            && (i128::from(i64::MIN)..=i128::from(u64::MAX)).contains(&integer)
-        {
-            return integer.to_string();
-        }
+    if !token.contains(['.', 'e', 'E'])
+        && let Ok(integer) = token.parse::<i128>()
+        && (i128::from(i64::MIN)..=i128::from(u64::MAX)).contains(&integer)
+    {
+        return integer.to_string();
     }
     let value: f64 = token.parse().expect("a number");
     if value.fract() == 0.0 && (-9_223_372_036_854_775_808.0..18_446_744_073_709_551_616.0).contains(&value) {
