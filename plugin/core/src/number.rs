@@ -86,8 +86,10 @@ pub(crate) fn outgoing(token: &[u8]) -> Outgoing {
     if settled == value && token.contains(&b'.') {
         return Outgoing::AsIs;
     }
-    let note = if settled == value { Notes::NONE } else { Notes::ROUNDED };
-    Outgoing::Otherwise { text: sixteen_digits(settled), note }
+    let text = sixteen_digits(settled);
+    // An integral value may have more digits than that.
+    let note = if parse(text.as_bytes()) == Some(value) { Notes::NONE } else { Notes::ROUNDED };
+    Outgoing::Otherwise { text, note }
 }
 
 /// What `value` has become once Fluent Bit has printed it and read it again.
@@ -140,7 +142,18 @@ pub(crate) fn write_canonical(token: &[u8], out: &mut Vec<u8>) -> Result<(), Out
         put(out, if value < 0.0 { b"-" } else { b"" })?;
         return put(out, Digits::of(magnitude).as_bytes());
     }
-    let shortest = Short::print(format_args!("{value:e}"));
+    let mut shortest = Short::print(format_args!("{value:e}"));
+    let digits =
+        shortest.as_bytes().iter().take_while(|&&byte| byte != b'e').filter(|byte| byte.is_ascii_digit());
+    let count = digits.count();
+    // Of two texts as near to the value, ECMAScript takes the even one. With
+    // fewer digits there are no two.
+    if count >= 16 {
+        let even = Short::print(format_args!("{value:.*e}", count - 1));
+        if parse(even.as_bytes()) == Some(value) {
+            shortest = even;
+        }
+    }
     write_as_ecmascript(shortest.as_bytes(), out)
 }
 
@@ -195,6 +208,111 @@ fn write_as_ecmascript(shortest: &[u8], out: &mut Vec<u8>) -> Result<(), OutOfMe
             }
             put(out, if exponent < 0 { b"e-" } else { b"e+" })?;
             put(out, Digits::of(exponent.unsigned_abs().into()).as_bytes())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::{String, ToString};
+    use alloc::{format, vec};
+
+    /// Powers of two and of ten with their neighbours, and what else is
+    /// special, with both signs.
+    fn values() -> Vec<f64> {
+        let two = (-1074..1024).map(|exponent| match exponent {
+            ..-1022 => f64::from_bits(1 << (exponent + 1074)),
+            _ => f64::from_bits(((exponent + 1023) as u64) << 52),
+        });
+        let ten = (-323..309).flat_map(|exponent| {
+            (1..10).map(move |digit| format!("{digit}e{exponent}").parse().unwrap_or(f64::INFINITY))
+        });
+        let thirds = (0..2047).map(|exponent: u64| f64::from_bits(exponent << 52 | 0x5_5555_5555_5555));
+        let other =
+            [0.0, f64::MAX, LARGEST_PRINTABLE, 0.1 + 0.2, 9_007_199_254_740_993.0, TWO_TO_64, 1.0 / 3.0];
+        let mut values = Vec::new();
+        for value in two.chain(ten).chain(thirds).chain(other).filter(|value| value.is_finite()) {
+            let (mut below, mut above) = (value, value);
+            values.push(value);
+            for _ in 0..3 {
+                (below, above) = (below.next_down(), above.next_up());
+                values.extend([below, above]);
+            }
+        }
+        values.retain(|value| value.is_finite());
+        values.iter().flat_map(|value| [*value, -*value]).collect()
+    }
+
+    /// C's `%.16g`, always with an exponent: to a parser there is no other.
+    fn fluent_bit_prints(value: f64) -> String {
+        if (-TWO_TO_63..TWO_TO_63).contains(&value) && value as i64 as f64 == value {
+            format!("{value:.1}")
+        } else {
+            format!("{value:.15e}")
+        }
+    }
+
+    fn goes_out(token: &str) -> (String, Notes) {
+        match outgoing(token.as_bytes()) {
+            Outgoing::AsIs => (token.to_string(), Notes::NONE),
+            Outgoing::Otherwise { text, note } => {
+                (String::from_utf8_lossy(text.as_bytes()).into_owned(), note)
+            }
+        }
+    }
+
+    #[test]
+    fn what_goes_out_comes_out_of_the_far_end() {
+        let values = values();
+        assert!(values.len() > 100_000, "{}", values.len());
+        for value in values {
+            let integer = format!("{value:.0}e0");
+            for token in [format!("{value:?}"), format!("{value:e}"), integer, fluent_bit_prints(value)] {
+                let (text, note) = goes_out(&token);
+                assert!(text.contains('.'), "{token}: {text} has no point");
+                let read: f64 = text.parse().expect("a number");
+                assert_eq!(fluent_bit_prints(read).parse(), Ok(read), "{token}: {text} does not stay");
+                let came: f64 = token.parse().expect("a number");
+                let expected = match () {
+                    () if came.is_infinite() => Notes::CLAMPED,
+                    () if came == read => Notes::NONE,
+                    () => Notes::ROUNDED,
+                };
+                assert_eq!(note, expected, "{token}: {text}");
+                // Sixteen digits, twice at the most, and subnormals of less.
+                let apart = (read - came.clamp(-f64::MAX, f64::MAX)).abs();
+                assert!(apart <= came.abs().min(f64::MAX) * 2e-15 + 1e-323, "{token}: {text} is far off");
+            }
+        }
+    }
+
+    #[test]
+    fn what_fluent_bit_prints_is_kept() {
+        for value in values() {
+            let token = fluent_bit_prints(value);
+            if (value as i64 as f64 == value && value.abs() < TWO_TO_63) || value.abs() < 1e307 {
+                let (text, _) = goes_out(&token);
+                let printed: f64 = token.parse().expect("a number");
+                let apart = (text.parse::<f64>().expect("a number") - printed).abs();
+                // But for powers of ten that are no f64, of which the
+                // neighbour comes out.
+                assert!(apart <= (printed.next_up() - printed).abs() * 2.0, "{token}: {text}");
+            }
+        }
+    }
+
+    #[test]
+    fn canonical_text_reads_as_the_same_value() {
+        for value in values() {
+            let mut out = vec![];
+            write_canonical(format!("{value:e}").as_bytes(), &mut out).expect("memory");
+            let text = String::from_utf8(out).expect("ASCII");
+            assert_eq!(text.parse(), Ok(value), "{text}");
+            assert!(!text.starts_with("-0") || text.starts_with("-0."), "{text}");
+            if is_integral(value, TWO_TO_64) {
+                assert_eq!(text, format!("{}", value as i128));
+            }
         }
     }
 }

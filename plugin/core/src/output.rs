@@ -7,6 +7,10 @@ use alloc::vec::Vec;
 /// Writes the record without its closing brace.
 pub(crate) fn write_open(tape: &Tape, source: &[u8], out: &mut Vec<u8>) -> Result<(), OutOfMemory> {
     let root = &tape.nodes[0];
+    if tape.nodes.len() == 1 {
+        // Without the white space that may stand between the braces.
+        return put(out, b"{");
+    }
     if !tape.is_changed() {
         return put(out, &source[root.start as usize..root.end as usize - 1]);
     }

@@ -1,0 +1,170 @@
+//! The test vectors of `docs/seal-format.md`, against the shipping sealer and
+//! against a second implementation.
+//!
+//! With `FLB_AUDIT_BLESS=1`, what follows from a vector's inputs is written
+//! into the file: the record from the sealer, the rest from the second
+//! implementation.
+
+mod second;
+
+use flb_audit_core::canonical::Canonical;
+use flb_audit_core::check::{Checked, Checker};
+use flb_audit_core::hash::Algorithm;
+use flb_audit_core::seal::{Chain, ChainId, Notes, Place, Run};
+use flb_audit_core::tape::Dialect;
+use flb_audit_core::{Event, Sealer, Tape};
+use serde_json::{Value, json};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn path() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/seal-vectors.json")
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn from_hex(text: &str) -> Vec<u8> {
+    let byte = |at| u8::from_str_radix(&text[at..at + 2], 16).expect("hexadecimal");
+    (0..text.len()).step_by(2).map(byte).collect()
+}
+
+fn text<'a>(object: &'a Value, name: &str) -> &'a str {
+    object[name].as_str().unwrap_or_else(|| panic!("{name} in {object}"))
+}
+
+fn number(object: &Value, name: &str) -> u64 {
+    object[name].as_u64().unwrap_or_else(|| panic!("{name} in {object}"))
+}
+
+fn place(object: &Value) -> Place {
+    Place {
+        segment: number(object, "segment"),
+        run: Run::from_text(text(object, "run").as_bytes()).expect("a run's name"),
+        sequence: number(object, "sequence"),
+    }
+}
+
+/// What the shipping sealer makes of a vector's inputs.
+fn sealed(vector: &Value) -> String {
+    let algorithm = Algorithm::ALL.into_iter().find(|it| it.name() == text(vector, "algorithm"));
+    let chain = Chain {
+        id: ChainId::from_text(text(vector, "chain").as_bytes()).expect("a chain's name"),
+        algorithm: algorithm.expect("an algorithm"),
+        next: place(vector),
+        head: from_hex(text(vector, "previous")).try_into().expect("256 bits"),
+        link: vector.get("link").map(place),
+    };
+    let notes = if chain.id.is_ephemeral() { Notes::NO_STATE } else { Notes::NONE };
+    let record = match vector.get("record_in_hex") {
+        Some(_) => from_hex(text(vector, "record_in_hex")),
+        None => text(vector, "record_in").as_bytes().to_vec(),
+    };
+    let event = Event {
+        tag: text(vector, "tag").as_bytes(),
+        seconds: number(vector, "seconds") as u32,
+        nanoseconds: number(vector, "nanoseconds") as u32,
+        record: Some(&record),
+        record_len: record.len(),
+    };
+    let mut sealer = Sealer::new(chain, notes).expect("memory");
+    let out = sealer.seal(&event).strip_suffix(b"\0").expect("a NUL").to_vec();
+    String::from_utf8(out).expect("UTF-8")
+}
+
+fn vectors() -> Vec<Value> {
+    let file = fs::read_to_string(path()).expect("docs/seal-vectors.json");
+    let mut vectors: Vec<Value> = serde_json::from_str(&file).expect("vectors");
+    if std::env::var_os("FLB_AUDIT_BLESS").is_some() {
+        for vector in &mut vectors {
+            let record = sealed(vector);
+            let seal = second::seal(&record);
+            vector["canonical"] = json!(seal.canonical);
+            vector["leaf"] = json!(hex(&seal.leaf));
+            vector["head"] = json!(hex(&seal.head));
+            vector["record_out"] = json!(record);
+        }
+        let blessed = serde_json::to_string_pretty(&vectors).expect("JSON");
+        fs::write(path(), blessed + "\n").expect("docs/seal-vectors.json");
+    }
+    vectors
+}
+
+#[test]
+fn both_implementations_agree_with_the_vectors() {
+    let vectors = vectors();
+    for vector in &vectors {
+        let name = text(vector, "name");
+        let record = text(vector, "record_out");
+        let seal = second::seal(record);
+        assert_eq!(seal.canonical, text(vector, "canonical"), "{name}");
+        assert_eq!(hex(&seal.leaf), text(vector, "leaf"), "{name}");
+        assert_eq!(hex(&seal.head), text(vector, "head"), "{name}");
+        let parsed: Value = serde_json::from_str(record).expect("JSON");
+        assert_eq!(text(&parsed["audit"], "head"), second::base64url(&seal.head), "{name}");
+        assert_eq!(
+            text(&parsed["audit"], "prev"),
+            second::base64url(&from_hex(text(vector, "previous"))),
+            "{name}"
+        );
+        assert_eq!(sealed(vector), record, "{name}");
+        let checked = Checker::default().check(record.as_bytes());
+        assert!(matches!(checked, Ok(Checked::Sealed(sealed)) if sealed.is_intact), "{name}: {checked:?}");
+    }
+    // Each goes on from the one before, where it says so.
+    for pair in vectors.windows(2) {
+        if pair[1].get("link").is_some() || number(&pair[1], "sequence") > 0 {
+            assert_eq!(text(&pair[1], "previous"), text(&pair[0], "head"), "{}", text(&pair[1], "name"));
+        }
+    }
+    let all = fs::read_to_string(path()).expect("docs/seal-vectors.json");
+    for part in [
+        "sha-256",
+        "sha-512/256",
+        "\\\"link\\\"",
+        "\\\"notes\\\"",
+        "\\\"renamed\\\"",
+        "\\\"error\\\"",
+        "raw_base64",
+    ] {
+        assert!(all.contains(part), "no vector has {part}");
+    }
+}
+
+/// Numbers through the canonical form of both, as they would be sealed or
+/// come from elsewhere.
+#[test]
+fn both_implementations_print_the_same_numbers() {
+    let (mut tape, mut canonical) = (Tape::new(), Canonical::new());
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let random = std::iter::from_fn(|| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        Some(state)
+    });
+    let powers = (0..2047)
+        .flat_map(|exponent: u64| (0..4).map(move |low| (exponent << 52).wrapping_add(low).wrapping_sub(2)));
+    // Halfway between two texts: n + 1/4, 1/8, 1/16 … with few bits to spare.
+    let ties = (2..20).flat_map(|bits| {
+        let unit = f64::from(1 << bits).recip();
+        (44..53).flat_map(move |size: u64| {
+            (1..200_u64).map(move |at| (at * ((1_u64 << size) / 211)) as f64 + unit)
+        })
+    });
+    let ties = ties.map(f64::to_bits);
+    let decimals = (-330..309).flat_map(|exponent| {
+        (1..40).map(move |digits| format!("{digits}e{exponent}").parse().unwrap_or(0.0)).map(f64::to_bits)
+    });
+    let all = random.take(50_000).chain(powers).chain(ties).chain(decimals).map(f64::from_bits);
+    for value in all.filter(|value| value.is_finite()) {
+        for token in [format!("{value:e}"), format!("{value}")] {
+            let record = format!("{{\"a\":{token}}}");
+            tape.read(record.as_bytes(), Dialect::Json).expect("a record");
+            canonical.write(&mut tape, record.as_bytes()).expect("memory");
+            let expected = second::canonical(&serde_json::from_str(&record).expect("JSON"));
+            assert_eq!(String::from_utf8_lossy(canonical.text()), expected);
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! A sealer, and what it gives taken apart as text.
+
+use flb_audit_core::check::{Checked, Checker, Sealed};
+use flb_audit_core::hash::Algorithm;
+use flb_audit_core::seal::{Chain, ChainId, GENESIS, Notes, Place, Run};
+use flb_audit_core::{Event, Sealer};
+
+/// A chain before its first record.
+pub(crate) fn chain() -> Chain {
+    let run = Run::from_text(b"run-01").expect("a run's name");
+    let id = ChainId::from_text(b"chain-000001").expect("a chain's name");
+    let next = Place { segment: 1, run, sequence: 0 };
+    Chain { id, algorithm: Algorithm::default(), next, head: GENESIS, link: None }
+}
+
+/// A record as a host passes it.
+pub(crate) fn event(record: &[u8]) -> Event<'_> {
+    Event {
+        tag: b"t",
+        seconds: 1_795_161_600,
+        nanoseconds: 5,
+        record: Some(record),
+        record_len: record.len(),
+    }
+}
+
+/// A sealed record in parts.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    /// The record without the member that is its seal.
+    pub(crate) record: String,
+    /// The seal.
+    pub(crate) seal: String,
+    /// Its notes, with commas between them.
+    pub(crate) notes: String,
+    /// What the checker says.
+    pub(crate) checked: Sealed,
+}
+
+/// Seals the first record of a chain.
+pub(crate) fn seal(event: &Event<'_>) -> Parts {
+    let mut sealer = Sealer::new(chain(), Notes::NONE).expect("memory");
+    take_apart(sealer.seal(event))
+}
+
+/// Takes apart what a sealer gives.
+pub(crate) fn take_apart(sealed: &[u8]) -> Parts {
+    let text = sealed.strip_suffix(b"\0").expect("a NUL at the end");
+    let text = String::from_utf8(text.to_vec()).expect("UTF-8");
+    assert!(!text.contains('\0'), "a NUL inside: {text}");
+    let at = text.rfind("\"audit\":{\"chain\":").expect("a seal");
+    let before = text[..at].strip_suffix(',').unwrap_or(&text[..at]);
+    let seal = &text[at + "\"audit\":".len()..text.len() - 1];
+    let notes = seal.split_once("\"notes\":[").map_or("", |(_, rest)| rest.split(']').next().unwrap_or(""));
+    let checked = match Checker::new(Vec::new()).check(text.as_bytes()) {
+        Ok(Checked::Sealed(sealed)) => sealed,
+        other => panic!("{other:?}: {text}"),
+    };
+    assert!(checked.is_intact, "not intact: {text}");
+    Parts { record: format!("{before}}}"), seal: seal.to_owned(), notes: notes.replace('"', ""), checked }
+}
