@@ -15,6 +15,7 @@
 
 extern crate alloc;
 
+pub mod automaton;
 pub mod canonical;
 pub mod check;
 mod digits;

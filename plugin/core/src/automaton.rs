@@ -1,0 +1,131 @@
+//! Walking a dense automaton that was compiled elsewhere.
+//!
+//! The table comes from `flb-audit-policy`, which has regex-automata make it.
+//! It is a part of some longer table, and little-endian:
+//!
+//! | bytes | |
+//! |---|---|
+//! | 0..2 | number of states |
+//! | 2..4 | number of classes of bytes, the end of the text being one of its own, the last |
+//! | 4..6 | M, the last of the states that accept; they are 1 to M, and 0 is dead |
+//! | 6..8 | number of accepted ids in all |
+//! | 8..16 | start states: of a text; in it behind a word byte, a line feed, any other byte |
+//! | 16..272 | the class of each byte |
+//! | 2 × (M + 1) | where in the ids those of the states 1 to M + 1 start |
+//! | 2 × ids | the ids |
+//! | 2 × states × classes | the next state, by state and class |
+//!
+//! Acceptance is one byte late, so that `$` and `\b` can be: a state that
+//! accepts says that the match ended before the byte that led to it.
+
+/// A state; 0 is the one from which nothing matches any more.
+pub type State = u16;
+
+const CLASSES_AT: usize = 16;
+const HEADER_BYTES: usize = CLASSES_AT + 256;
+
+/// An automaton, as it stands in its table.
+#[derive(Clone, Copy, Debug)]
+pub struct Automaton<'a> {
+    classes: &'a [u8; 256],
+    transitions: &'a [[u8; 2]],
+    stride: usize,
+    accepting_max: State,
+    starts: [State; 4],
+    offsets: &'a [[u8; 2]],
+    ids: &'a [[u8; 2]],
+}
+
+impl<'a> Automaton<'a> {
+    /// The automaton at the start of `table`, and what is behind it; none if
+    /// the table is shorter than it says.
+    pub fn read(table: &'a [u8]) -> Option<(Self, &'a [u8])> {
+        let (header, rest) = table.split_first_chunk::<HEADER_BYTES>()?;
+        let number = |at: usize| u16::from_le_bytes([header[at], header[at + 1]]);
+        let (stride, accepting_max) = (number(2) as usize, number(4));
+        let (offsets, rest) = rest.split_at_checked(2 * (accepting_max as usize + 1))?;
+        let (ids, rest) = rest.split_at_checked(2 * number(6) as usize)?;
+        let (transitions, rest) = rest.split_at_checked(2 * stride * number(0) as usize)?;
+        let automaton = Automaton {
+            classes: header[CLASSES_AT..].first_chunk()?,
+            transitions: transitions.as_chunks().0,
+            stride,
+            accepting_max,
+            starts: [number(8), number(10), number(12), number(14)],
+            offsets: offsets.as_chunks().0,
+            ids: ids.as_chunks().0,
+        };
+        Some((automaton, rest))
+    }
+
+    /// Where to start in a text, behind the byte `before` if there is one.
+    pub fn start(&self, before: Option<u8>) -> State {
+        match before {
+            None => self.starts[0],
+            Some(b'\n') => self.starts[2],
+            Some(byte) if byte.is_ascii_alphanumeric() || byte == b'_' => self.starts[1],
+            Some(_) => self.starts[3],
+        }
+    }
+
+    /// The state that `byte` leads to. From a state that is none, the dead one.
+    #[inline(always)]
+    pub fn step(&self, state: State, byte: u8) -> State {
+        self.next(state, self.classes[byte as usize] as usize)
+    }
+
+    /// The state that the end of the text leads to.
+    pub fn step_end(&self, state: State) -> State {
+        self.next(state, self.stride.wrapping_sub(1))
+    }
+
+    #[inline(always)]
+    fn next(&self, state: State, class: usize) -> State {
+        match self.transitions.get(state as usize * self.stride + class) {
+            Some(next) => u16::from_le_bytes(*next),
+            None => 0,
+        }
+    }
+
+    /// Whether the walk ends here, or something has matched before this byte.
+    #[inline(always)]
+    pub fn is_special(&self, state: State) -> bool {
+        state <= self.accepting_max
+    }
+
+    /// The ids of what has matched before the byte that led to `state`.
+    pub fn accepted(&self, state: State) -> impl Iterator<Item = u16> + 'a {
+        let offset =
+            |index: usize| self.offsets.get(index).map(|offset| u16::from_le_bytes(*offset) as usize);
+        let range = match (state as usize).checked_sub(1) {
+            Some(index) => offset(index).zip(offset(index + 1)),
+            None => None,
+        };
+        let ids = range.and_then(|(start, end)| self.ids.get(start..end)).unwrap_or_default();
+        ids.iter().map(|id| u16::from_le_bytes(*id))
+    }
+
+    /// Whether the automaton finds anything in a text.
+    pub fn is_match(&self, text: impl IntoIterator<Item = u8>) -> bool {
+        let mut state = self.start(None);
+        for byte in text {
+            state = self.step(state, byte);
+            if self.is_special(state) {
+                return state != 0;
+            }
+        }
+        let last = self.step_end(state);
+        last != 0 && self.is_special(last)
+    }
+
+    /// Whether every state that the table leads to is there: what a table
+    /// from a foreign hand is asked before it is used.
+    pub fn is_sound(&self) -> bool {
+        let states = self.transitions.len().checked_div(self.stride).unwrap_or(0);
+        let is_state = |state: &[u8; 2]| (u16::from_le_bytes(*state) as usize) < states;
+        states > self.accepting_max as usize
+            && self.classes.iter().all(|&class| (class as usize) < self.stride - 1)
+            && self.transitions.iter().all(is_state)
+            && self.starts.iter().all(|&start| (start as usize) < states)
+    }
+}
