@@ -6,22 +6,24 @@
 //! | bytes | |
 //! |---|---|
 //! | 0..2 | number of states |
-//! | 2..4 | number of classes of bytes, the end of the text being one of its own, the last |
+//! | 2..4 | number of classes of bytes; the end of the text, if it matters, is one of its own, the last |
 //! | 4..6 | M, the last of the states that accept; they are 1 to M, and 0 is dead |
 //! | 6..8 | number of accepted ids in all |
 //! | 8..16 | start states: of a text; in it behind a word byte, a line feed, any other byte |
-//! | 16..272 | the class of each byte |
+//! | 16..18 | 1 if acceptance is late, else 0 |
+//! | 18..274 | the class of each byte |
 //! | 2 × (M + 1) | where in the ids those of the states 1 to M + 1 start |
 //! | 2 × ids | the ids |
 //! | 2 × states × classes | the next state, by state and class |
 //!
-//! Acceptance is one byte late, so that `$` and `\b` can be: a state that
-//! accepts says that the match ended before the byte that led to it.
+//! A state that accepts says that a match ends behind the byte that led to it.
+//! Where patterns look at what is behind a match, as `$` and `\b` do, it is
+//! late: the match ended before that byte, or before the end of the text.
 
 /// A state; 0 is the one from which nothing matches any more.
 pub type State = u16;
 
-const CLASSES_AT: usize = 16;
+const CLASSES_AT: usize = 18;
 const HEADER_BYTES: usize = CLASSES_AT + 256;
 
 /// An automaton, as it stands in its table.
@@ -31,6 +33,7 @@ pub struct Automaton<'a> {
     transitions: &'a [[u8; 2]],
     stride: usize,
     accepting_max: State,
+    is_late: bool,
     starts: [State; 4],
     offsets: &'a [[u8; 2]],
     ids: &'a [[u8; 2]],
@@ -51,6 +54,7 @@ impl<'a> Automaton<'a> {
             transitions: transitions.as_chunks().0,
             stride,
             accepting_max,
+            is_late: number(16) != 0,
             starts: [number(8), number(10), number(12), number(14)],
             offsets: offsets.as_chunks().0,
             ids: ids.as_chunks().0,
@@ -74,9 +78,16 @@ impl<'a> Automaton<'a> {
         self.next(state, self.classes[byte as usize] as usize)
     }
 
-    /// The state that the end of the text leads to.
+    /// The state that the end of the text leads to; the dead one, if nothing
+    /// is accepted late.
     pub fn step_end(&self, state: State) -> State {
-        self.next(state, self.stride.wrapping_sub(1))
+        if self.is_late { self.next(state, self.stride.wrapping_sub(1)) } else { 0 }
+    }
+
+    /// How many bytes after the end of a match it is accepted: 0, or 1 if it
+    /// is late.
+    pub fn lateness(&self) -> usize {
+        self.is_late.into()
     }
 
     #[inline(always)]
@@ -87,13 +98,13 @@ impl<'a> Automaton<'a> {
         }
     }
 
-    /// Whether the walk ends here, or something has matched before this byte.
+    /// Whether the walk ends here, or something is accepted.
     #[inline(always)]
     pub fn is_special(&self, state: State) -> bool {
         state <= self.accepting_max
     }
 
-    /// The ids of what has matched before the byte that led to `state`.
+    /// The ids of what is accepted in `state`.
     pub fn accepted(&self, state: State) -> impl Iterator<Item = u16> + 'a {
         let offset =
             |index: usize| self.offsets.get(index).map(|offset| u16::from_le_bytes(*offset) as usize);
@@ -108,6 +119,9 @@ impl<'a> Automaton<'a> {
     /// Whether the automaton finds anything in a text.
     pub fn is_match(&self, text: impl IntoIterator<Item = u8>) -> bool {
         let mut state = self.start(None);
+        if self.is_special(state) {
+            return state != 0;
+        }
         for byte in text {
             state = self.step(state, byte);
             if self.is_special(state) {
@@ -124,7 +138,7 @@ impl<'a> Automaton<'a> {
         let states = self.transitions.len().checked_div(self.stride).unwrap_or(0);
         let is_state = |state: &[u8; 2]| (u16::from_le_bytes(*state) as usize) < states;
         states > self.accepting_max as usize
-            && self.classes.iter().all(|&class| (class as usize) < self.stride - 1)
+            && self.classes.iter().all(|&class| (class as usize) + self.lateness() < self.stride)
             && self.transitions.iter().all(is_state)
             && self.starts.iter().all(|&start| (start as usize) < states)
     }
