@@ -26,8 +26,8 @@ pub(crate) fn chain(algorithm: Algorithm) -> Chain {
 }
 
 /// A sealer of that chain.
-pub(crate) fn sealer(algorithm: Algorithm) -> Sealer {
-    Sealer::new(chain(algorithm), Notes::NONE).expect("memory")
+pub(crate) fn sealer(algorithm: Algorithm) -> Sealer<'static> {
+    Sealer::new(chain(algorithm), Notes::NONE, None).expect("memory")
 }
 
 /// A record as the host passes it.

@@ -220,7 +220,7 @@ impl States {
         values.extend(self.starts.iter().map(|start| numbers[*start]));
         values.push(is_late.into());
         let mut table = Vec::new();
-        let mut put = |table: &mut Vec<u8>, value: usize| -> Result<(), Error> {
+        let put = |table: &mut Vec<u8>, value: usize| -> Result<(), Error> {
             table.extend(short(value)?.to_le_bytes());
             Ok(())
         };
