@@ -24,6 +24,7 @@ pub mod number;
 mod order;
 mod output;
 mod reader;
+pub mod redact;
 pub mod seal;
 mod sealer;
 pub mod state;

@@ -1,0 +1,4 @@
+//! Finding in texts what must not leave the node.
+
+pub mod boundary;
+pub mod validate;
