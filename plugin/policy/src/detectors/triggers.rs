@@ -1,0 +1,50 @@
+//! The triggers. Detectors share them: each trigger costs states in the one
+//! automaton that all texts go through, and a lead that fails costs a few
+//! steps.
+
+/// What vendors' tokens start with.
+pub(super) const TOKEN: &str = concat!(
+    "gh[pousr]_|b_pat_",
+    "|gl(pat|oas|dt|rt|rtr|cbt|ptt|ft|imt|agent|wt|soat|ffct)-",
+    "|xox[abceoprs][.-]|xapp-|xwfp-",
+    "|[sr]k_(live|test)_|whsec_",
+    r"|AIza|GOCSPX-|ya29\.",
+    "|npm_|pypi-Ag|eyJ",
+    "|FwoGZX|IQoJb3|QoDYXd",
+    "|A[KS]IA",
+);
+
+/// A key that may be a secret's, and what assigns: `secret=`, `"secret": `.
+pub(super) const ASSIGNMENT: &str =
+    r#"(?i)(word|asswd|phrase|pwd|ecret|oken|key|ature|sig|zation)["'\\\]]{0,3} ?[:=]"#;
+
+/// An option of a command, whose value follows as a word of its own.
+pub(super) const OPTION: &str = "--(pass|token|secret|api-key)";
+
+/// A literal in SQL that may be a password.
+pub(super) const LITERAL: &str = "(?i)(word|by|as) [(]?'";
+
+/// A scheme of HTTP's credentials.
+pub(super) const SCHEME: &str = "(?i)(earer|asic) ";
+
+/// A user's name ends here, in a URL or an e-mail address.
+pub(super) const AT: &str = "@|%40";
+
+/// A private key in PEM begins.
+pub(super) const PEM: &str = "PRIVATE KEY";
+
+/// Twelve digits in a row, three groups of digits, or two of which the second
+/// is long.
+pub(super) const DIGITS: &str = "[0-9]{12}|[ .)-][0-9]+[ .-][0-9]|[0-9][ /-][0-9]{6}";
+
+/// What an IBAN starts with.
+pub(super) const COUNTRY: &str = "[A-Za-z]{2}[0-9]{2}";
+
+/// An international telephone number begins.
+pub(super) const PLUS: &str = r"\+[1-9]";
+
+/// A word that announces a telephone number.
+pub(super) const LABEL: &str = "(?i)(hone|obile|fax)[: \n\"']";
+
+/// Groups of hexadecimal digits.
+pub(super) const GROUPS: &str = ":[0-9A-Fa-f]*:|-[0-9A-Fa-f]{2}-";
