@@ -78,6 +78,24 @@ impl<'a> Automaton<'a> {
         self.next(state, self.classes[byte as usize] as usize)
     }
 
+    /// Steps through `text` until a special state, and gives that and how many
+    /// bytes it took; the state at the end, if there is none.
+    #[inline(never)]
+    pub fn run(&self, mut state: State, text: &[u8]) -> (State, usize) {
+        let Automaton { classes, transitions, stride, accepting_max, .. } = *self;
+        for (at, byte) in text.iter().enumerate() {
+            let class = classes[*byte as usize] as usize;
+            state = match transitions.get(state as usize * stride + class) {
+                Some(next) => u16::from_le_bytes(*next),
+                None => 0,
+            };
+            if state <= accepting_max {
+                return (state, at + 1);
+            }
+        }
+        (state, text.len())
+    }
+
     /// The state that the end of the text leads to; the dead one, if nothing
     /// is accepted late.
     pub fn step_end(&self, state: State) -> State {
@@ -104,6 +122,12 @@ impl<'a> Automaton<'a> {
         state <= self.accepting_max
     }
 
+    /// Whether something is accepted.
+    #[inline(always)]
+    pub fn is_accepting(&self, state: State) -> bool {
+        self.is_special(state) && state != 0
+    }
+
     /// The ids of what is accepted in `state`.
     pub fn accepted(&self, state: State) -> impl Iterator<Item = u16> + 'a {
         let offset =
@@ -119,17 +143,14 @@ impl<'a> Automaton<'a> {
     /// Whether the automaton finds anything in a text.
     pub fn is_match(&self, text: impl IntoIterator<Item = u8>) -> bool {
         let mut state = self.start(None);
-        if self.is_special(state) {
-            return state != 0;
+        let mut text = text.into_iter();
+        while !self.is_special(state) {
+            state = match text.next() {
+                Some(byte) => self.step(state, byte),
+                None => return self.is_accepting(self.step_end(state)),
+            };
         }
-        for byte in text {
-            state = self.step(state, byte);
-            if self.is_special(state) {
-                return state != 0;
-            }
-        }
-        let last = self.step_end(state);
-        last != 0 && self.is_special(last)
+        state != 0
     }
 
     /// Whether every state that the table leads to is there: what a table

@@ -133,6 +133,7 @@ pub(crate) fn compile(paths: &[Path]) -> Result<Vec<u8>, String> {
     while at < sets.len() {
         let set = sets[at].clone();
         at += 1;
+        let start = sets[1].clone();
         let mut number = |next: Set| -> Result<u16, String> {
             let new = numbers.len() as u16;
             if numbers.len() >= STATES_MAX {
@@ -145,6 +146,24 @@ pub(crate) fn compile(paths: &[Path]) -> Result<Vec<u8>, String> {
         };
         let is_any = |step: &Step| *step == Step::Any;
         let mut members = BTreeMap::new();
+        let mut others = [Set::new(), Set::new(), Set::new()];
+        if set.is_empty() {
+            // What is watched: any state but the dead one says so.
+            let rules = paths.iter().filter(|path| path.rule.is_some());
+            for watched in rules.map(|path| last_key(&path.steps)) {
+                match watched {
+                    Some(key) => drop(members.insert((prefix(key.as_bytes()), key.clone()), start.clone())),
+                    None => others[0] = start.clone(),
+                }
+            }
+        } else {
+            let is_element = |step: &Step| is_any(step) || *step == Step::Element;
+            others = [
+                advance(&set, &is_any),
+                advance(&set, &is_element),
+                advance(&set, &|step| *step == Step::Json),
+            ];
+        }
         for &(path, at) in &set {
             if let Some(Step::Member(key)) = paths[path].steps.get(at) {
                 let takes = |step: &Step| is_any(step) || matches!(step, Step::Member(other) if other == key);
@@ -159,11 +178,8 @@ pub(crate) fn compile(paths: &[Path]) -> Result<Vec<u8>, String> {
             Some(Some(rule)) => rule,
         };
         let first_edge = edges.len() / ENTRY_BYTES;
-        let others = [
-            number(advance(&set, &is_any))?,
-            number(advance(&set, &|step| is_any(step) || *step == Step::Element))?,
-            number(advance(&set, &|step| *step == Step::Json))?,
-        ];
+        let [any, element, json] = others;
+        let others = [number(any)?, number(element)?, number(json)?];
         let count = members.len();
         if first_edge + count > STATES_MAX {
             return Err("the paths make too many edges; use fewer with `**`".into());
@@ -188,6 +204,11 @@ pub(crate) fn compile(paths: &[Path]) -> Result<Vec<u8>, String> {
     table.extend((keys.len() as u32).to_le_bytes());
     table.extend(states.into_iter().chain(edges).chain(keys));
     Ok(table)
+}
+
+/// The last key that a path names: whatever it matches, a walk goes over that.
+fn last_key(steps: &[Step]) -> Option<&String> {
+    steps.iter().rev().find_map(|step| if let Step::Member(key) = step { Some(key) } else { None })
 }
 
 #[cfg(test)]

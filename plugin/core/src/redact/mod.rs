@@ -12,6 +12,7 @@ mod action;
 pub mod boundary;
 mod evidence;
 mod key;
+mod memo;
 pub mod paths;
 mod scan;
 pub mod validate;

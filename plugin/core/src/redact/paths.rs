@@ -20,6 +20,10 @@
 //! | 6..8, 8..10, 10..12 | the state that any other key leads to, an element, JSON in a string |
 //! | 12..16 | zero |
 //!
+//! From state 0 nothing matches. Its edges are no steps: they are keys of which
+//! every path that a rule is for leads over one; all keys, if there is a path
+//! without.
+//!
 //! | bytes | edge |
 //! |---|---|
 //! | 0..8 | the key's first eight bytes, filled up with zeros; compared as one big-endian number, then the rest |
@@ -88,6 +92,15 @@ impl<'a> Paths<'a> {
 
     /// Into the member of this key, without quotes and escapes.
     pub fn member(&self, state: PathState, key: &[u8]) -> PathState {
+        if state == 0 { 0 } else { self.edge(state, key) }
+    }
+
+    /// Whether the path of a rule may lead over this key.
+    pub fn is_watched(&self, key: &[u8]) -> bool {
+        self.edge(0, key) != 0
+    }
+
+    fn edge(&self, state: PathState, key: &[u8]) -> PathState {
         let Some(entry) = self.states.get(state as usize) else {
             return 0;
         };

@@ -66,6 +66,15 @@ pub(crate) struct Scanner<'p> {
     pub(crate) is_ambiguous: bool,
 }
 
+/// A walk of the scout over a text.
+struct Walk {
+    state: u16,
+    /// How much it has read.
+    at: usize,
+    /// Behind what has been found already.
+    from: usize,
+}
+
 /// What a detector has found.
 struct Found {
     rule: u16,
@@ -83,22 +92,6 @@ impl<'p> Scanner<'p> {
         self.evidence.clear();
         self.steps = Steps::default();
         self.lacks_key = false;
-    }
-
-    /// Whether the scout stops anywhere in `text`; if not, nothing is in it.
-    pub(crate) fn stops(&mut self, text: &[u8]) -> Result<bool, Exhausted> {
-        let Some(scout) = self.policy.scout else {
-            return Ok(false);
-        };
-        self.steps.take(text.len())?;
-        let mut state = scout.start(None);
-        for &byte in text {
-            state = scout.step(state, byte);
-            if scout.is_special(state) {
-                return Ok(true);
-            }
-        }
-        Ok(scout.is_special(scout.step_end(state)))
     }
 
     /// Writes `text` without what must not leave; false, and nothing of use
@@ -122,29 +115,55 @@ impl<'p> Scanner<'p> {
         };
         out.clear();
         self.steps.take(text.len())?;
-        let mut state = scout.start(None);
-        let (mut at, mut written) = (0, 0);
-        while at <= text.len() {
-            state = match text.get(at) {
-                Some(&byte) => scout.step(state, byte),
-                None => scout.step_end(state),
-            };
-            if scout.is_special(state)
-                && let Some(found) = self.verify(&scout, state, text, at + 1 - scout.lateness(), written)?
-            {
-                put(out, &text[written..found.range.start])?;
-                self.replace(found.rule, &text[found.range.clone()], path, out)?;
-                written = found.range.end;
-                if written > at {
-                    at = written;
-                    state = scout.start(text.get(at - 1).copied());
-                    continue;
-                }
+        let mut walk = Walk { state: scout.start(None), at: 0, from: 0 };
+        while let Some(found) = self.next(&scout, text, &mut walk)? {
+            put(out, &text[walk.from..found.range.start])?;
+            self.replace(found.rule, &text[found.range.clone()], path, out)?;
+            walk.from = found.range.end;
+            if walk.from > walk.at {
+                walk.at = walk.from;
+                walk.state = scout.start(text.get(walk.at - 1).copied());
             }
-            at += 1;
         }
-        put(out, &text[written..])?;
-        Ok(written > 0)
+        put(out, &text[walk.from..])?;
+        Ok(walk.from > 0)
+    }
+
+    /// Whether there is anything in `text`, or no saying.
+    pub(crate) fn finds(&mut self, text: &[u8]) -> bool {
+        let Some(scout) = self.policy.scout else {
+            return false;
+        };
+        let mut walk = Walk { state: scout.start(None), at: 0, from: 0 };
+        let is_affordable = self.steps.take(text.len()).is_ok();
+        !is_affordable || !matches!(self.next(&scout, text, &mut walk), Ok(None))
+    }
+
+    /// Walks on to what is found next.
+    fn next(
+        &mut self,
+        scout: &Automaton<'_>,
+        text: &[u8],
+        walk: &mut Walk,
+    ) -> Result<Option<Found>, Exhausted> {
+        while walk.at <= text.len() {
+            let (state, len) = scout.run(walk.state, &text[walk.at..]);
+            walk.at += len;
+            let mut end = walk.at - scout.lateness();
+            walk.state = state;
+            if !scout.is_accepting(state) {
+                // Once more, for what the end of the text decides.
+                walk.at = text.len() + 1;
+                walk.state = scout.step_end(state);
+                end = text.len();
+            }
+            if scout.is_accepting(walk.state)
+                && let Some(found) = self.verify(scout, walk.state, text, end, walk.from)?
+            {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
     }
 
     /// Writes what takes the place of a text that could not be looked through.

@@ -2,6 +2,7 @@
 
 use super::evidence::Evidence;
 use super::key::HmacKey;
+use super::memo::{Known, Memo};
 use super::paths::{self, PathState, Verdict};
 use super::scan::Scanner;
 use super::{Action, JSON_IN_STRINGS_DEPTH_MAX};
@@ -9,14 +10,12 @@ use crate::automaton::Automaton;
 use crate::digits::Digits;
 use crate::policy::{Kind as RuleKind, Policy};
 use crate::seal::{Notes, RAW};
-use crate::tape::{Dialect, ESCAPED, Kind, Tape, Unreadable};
+use crate::tape::{Dialect, ESCAPED, Kind, Node, PATCHED, Tape, Unreadable};
 use crate::text::{Characters, inner};
 use crate::{OutOfMemory, output, put, put_byte, text};
 use alloc::vec::Vec;
 use core::mem;
 
-/// The shortest number in which a detector is looked for, in characters.
-const NUMBER_BYTES_MIN: usize = 7;
 /// How much of a path the evidence has, in bytes, and how much of one key.
 const PATH_BYTES_MAX: usize = 512;
 const PATH_KEY_BYTES_MAX: usize = 64;
@@ -34,6 +33,7 @@ pub struct Redactor<'p> {
     /// What takes its place.
     written: Vec<u8>,
     path: Vec<u8>,
+    memo: Memo,
     /// How many of the record's keys could not be kept apart by their text.
     keys: u64,
 }
@@ -45,12 +45,66 @@ struct Level {
     /// What the tape was read from, if it was a string.
     text: Vec<u8>,
     open: Vec<Frame>,
+    /// Where in the text the scout has stopped.
+    stops: Stops,
     /// The path of that string, and what stands before every path in it.
     path: Vec<u8>,
     /// The node to look at next.
     next: usize,
     /// Where the walk starts, and what is said of all that is in it.
     start: Place,
+}
+
+/// Where in a text the scout has stopped: what is elsewhere has nothing in it.
+#[derive(Debug, Default)]
+struct Stops {
+    /// Behind which bytes, in order.
+    ends: Vec<u32>,
+    /// The first of them that is not behind us.
+    next: usize,
+    /// There may be others.
+    are_not_all: bool,
+}
+
+/// After how many stops texts are rather looked through one by one.
+const STOPS_MAX: usize = 1024;
+
+impl Stops {
+    /// Has the scout run once over the whole text of a tape.
+    fn find(&mut self, scanner: &mut Scanner<'_>, text: &[u8]) -> Result<(), OutOfMemory> {
+        self.ends.clear();
+        self.next = 0;
+        let Some(scout) = scanner.policy.scout else {
+            self.are_not_all = false;
+            return Ok(());
+        };
+        // What looks at its surroundings finds others in a text of its own.
+        self.are_not_all = scout.lateness() > 0 || scanner.steps.take(text.len()).is_err();
+        let mut state = scout.start(None);
+        let mut at = 0;
+        while at < text.len() && !self.are_not_all {
+            let (next, len) = scout.run(state, &text[at..]);
+            state = next;
+            at += len;
+            if scout.is_accepting(state) {
+                self.are_not_all = self.ends.len() == STOPS_MAX;
+                self.ends.try_reserve(1).map_err(|_| OutOfMemory)?;
+                self.ends.push(at as u32);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether something may be in a node. Nodes have to be asked for in the
+    /// order of the tape.
+    fn are_in(&mut self, node: &Node) -> bool {
+        while self.ends.get(self.next).is_some_and(|end| *end <= node.start) {
+            self.next += 1;
+        }
+        self.are_not_all
+            || node.has(ESCAPED | PATCHED)
+            || self.ends.get(self.next).is_some_and(|end| *end <= node.end)
+    }
 }
 
 /// Where in the policy's paths a value is, and what holds for it.
@@ -92,6 +146,7 @@ impl<'p> Redactor<'p> {
             decoded: Vec::new(),
             written: Vec::new(),
             path: Vec::new(),
+            memo: Memo::new(),
             keys: 0,
         }
     }
@@ -143,6 +198,10 @@ impl<'p> Redactor<'p> {
 
     fn redact_levels(&mut self, source: &[u8]) -> Result<(), OutOfMemory> {
         self.levels[0].begin(Place::default());
+        self.levels[0].stops.find(&mut self.scanner, source)?;
+        if self.has_nothing(source)? {
+            return Ok(());
+        }
         // The string on each level that holds the JSON on the next one.
         let mut holders = [0; JSON_IN_STRINGS_DEPTH_MAX];
         let mut depth = 0;
@@ -164,6 +223,40 @@ impl<'p> Redactor<'p> {
                 }
             }
         }
+    }
+
+    /// Whether a glance tells that there is nothing to redact in the record: no
+    /// key for which there is a rule, no text in which the scout stops.
+    fn has_nothing(&mut self, source: &[u8]) -> Result<bool, OutOfMemory> {
+        let Level { tape, stops, .. } = &self.levels[0];
+        if stops.are_not_all || !stops.ends.is_empty() {
+            return Ok(false);
+        }
+        let policy = &self.scanner.policy;
+        for (index, node) in tape.nodes.iter().enumerate() {
+            let is_plain = !node.has(ESCAPED | PATCHED);
+            let is_clear = match node.kind {
+                Kind::Key if is_plain => {
+                    let text = &source[node.start as usize + 1..node.end as usize - 1];
+                    let known = self.memo.ask(text, |key| find_out(policy, key));
+                    known.rule.is_none() && !known.is_watched
+                }
+                Kind::String if is_plain => {
+                    !matches!(source.get(node.start as usize + 1), Some(b'{' | b'[' | b' '))
+                }
+                Kind::String => {
+                    let text = plain(tape, source, index, &mut self.decoded)?;
+                    let stops = policy.scout.is_some_and(|scout| scout.is_match(text.iter().copied()));
+                    !stops && !matches!(text.trim_ascii_start(), [b'{' | b'[', ..])
+                }
+                Kind::Key => false,
+                _ => is_plain,
+            };
+            if !is_clear {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Writes the JSON on the level above `depth` into the string that holds
@@ -195,8 +288,25 @@ impl<'p> Redactor<'p> {
                 Some(frame) if frame.key == NO_KEY => (index, self.element(frame.place)),
                 Some(frame) => (index + 1, self.member(level, source, index, frame.place)?),
             };
-            if let Some(paused) = self.value(level, source, depth, value, place)? {
-                return Ok(paused);
+            level.next = value + 1;
+            let Some(node) = level.tape.nodes.get(value).copied() else {
+                return Ok(Pause::Done);
+            };
+            match place.verdict {
+                Verdict::Rule(rule) => self.ruled(rule, level, source, value, place)?,
+                _ if node.is_container() => level.open(value, place)?,
+                Verdict::Keep => {}
+                Verdict::None if node.kind == Kind::Word => {}
+                Verdict::None if node.kind == Kind::String && may_be_json(&level.tape, source, &node) => {
+                    if self.json(level, source, depth, value, place)? {
+                        return Ok(Pause::Json(value));
+                    }
+                }
+                Verdict::None => {
+                    if level.stops.are_in(&node) {
+                        self.text(level, source, value)?;
+                    }
+                }
             }
         }
     }
@@ -220,28 +330,29 @@ impl<'p> Redactor<'p> {
         if let Some(frame) = level.open.last_mut() {
             frame.key = key as u32;
         }
-        let policy = &self.scanner.policy;
         let text = plain(&level.tape, source, key, &mut self.decoded)?;
+        let policy = &self.scanner.policy;
+        let rule = self.memo.ask(text, |key| find_out(policy, key)).rule;
         let path = policy.paths.as_ref().map_or(0, |paths| paths.member(object.path, text));
         let own = policy.paths.as_ref().map_or(Verdict::None, |paths| paths.verdict(path));
-        let mut verdict = deeper(own, object.verdict);
-        if verdict == Verdict::None
-            && let Some(keys) = &policy.keys
-            && let Some(rule) = first_accepted(keys, text)
-        {
-            verdict = Verdict::Rule(policy.first_key_rule.saturating_add(rule));
-        }
         // A key that the policy names holds nothing but that name.
-        if own == Verdict::None && self.scanner.stops(text).unwrap_or(true) {
+        if own == Verdict::None && level.stops.are_in(&level.tape.nodes[key]) {
             self.redact_key(level, source, key)?;
         }
+        let verdict = match (deeper(own, object.verdict), rule) {
+            (Verdict::None, Some(rule)) => Verdict::Rule(rule),
+            (verdict, _) => verdict,
+        };
         Ok(Place { path, verdict })
     }
 
     #[cold]
     fn redact_key(&mut self, level: &mut Level, source: &[u8], key: usize) -> Result<(), OutOfMemory> {
-        write_path(level, source, Last::Hidden, &mut self.path)?;
         let text = plain(&level.tape, source, key, &mut self.decoded)?;
+        if !self.scanner.finds(text) {
+            return Ok(());
+        }
+        write_path(level, source, Last::Hidden, &mut self.path)?;
         self.scanner.is_ambiguous = false;
         if !self.scanner.redact(text, &self.path, &mut self.written)? {
             return Ok(());
@@ -255,47 +366,28 @@ impl<'p> Redactor<'p> {
         level.tape.set_text(key, Kind::Key, &self.written)
     }
 
-    /// Looks at a value. If it is a string that holds JSON, that is on the
-    /// next level then.
-    fn value(
+    /// Looks at a value for which there is a rule.
+    #[cold]
+    fn ruled(
         &mut self,
+        rule: u16,
         level: &mut Level,
         source: &[u8],
-        depth: usize,
         index: usize,
         place: Place,
-    ) -> Result<Option<Pause>, OutOfMemory> {
-        level.next = index + 1;
-        let Some(node) = level.tape.nodes.get(index).copied() else {
-            return Ok(None);
-        };
-        let is_number = matches!(node.kind, Kind::Integer | Kind::Float);
-        match place.verdict {
-            Verdict::Rule(rule) => {
-                let known = self.scanner.policy.rule(rule);
-                let is_removed = known.is_some_and(|known| known.action == Action::Remove);
-                if node.is_container() && !is_removed {
-                    return level.open(index, place);
-                }
-                let is_named = known.is_some_and(|known| known.kind == RuleKind::Path);
-                if node.kind != Kind::Word
-                    || is_removed
-                    || (is_named && level.tape.text(&node, source) != b"null")
-                {
-                    self.apply(rule, level, source, index, is_removed)?;
-                }
-            }
-            Verdict::Keep if node.is_container() => return level.open(index, place),
-            Verdict::None if node.is_container() => return level.open(index, place),
-            Verdict::None if node.kind == Kind::String => {
-                return self.string(level, source, depth, index, place);
-            }
-            Verdict::None if is_number && node.end - node.start >= NUMBER_BYTES_MIN as u32 => {
-                self.text(level, source, index)?;
-            }
-            _ => {}
+    ) -> Result<(), OutOfMemory> {
+        let node = level.tape.nodes[index];
+        let known = self.scanner.policy.rule(rule);
+        let is_removed = known.is_some_and(|known| known.action == Action::Remove);
+        if node.is_container() && !is_removed {
+            return level.open(index, place);
         }
-        Ok(None)
+        let is_named = known.is_some_and(|known| known.kind == RuleKind::Path);
+        let is_word = node.kind == Kind::Word;
+        if is_word && !is_removed && (!is_named || level.tape.text(&node, source) == b"null") {
+            return Ok(());
+        }
+        self.apply(rule, level, source, index, is_removed)
     }
 
     /// Does to a whole value what a rule says.
@@ -326,57 +418,56 @@ impl<'p> Redactor<'p> {
         Ok(())
     }
 
-    fn string(
+    /// Looks at a string that may hold JSON. True, if it does, and that is on
+    /// the next level now.
+    #[cold]
+    fn json(
         &mut self,
         level: &mut Level,
         source: &[u8],
         depth: usize,
         index: usize,
         place: Place,
-    ) -> Result<Option<Pause>, OutOfMemory> {
+    ) -> Result<bool, OutOfMemory> {
         let text = plain(&level.tape, source, index, &mut self.decoded)?;
-        if !may_be_json(text) {
-            if self.scanner.stops(text).unwrap_or(true) {
-                self.text(level, source, index)?;
-            }
-            return Ok(None);
-        }
         // Reading is work, too.
         let is_affordable = self.scanner.steps.take(text.len()).is_ok();
-        let (is_deeper, json) = match self.levels.get_mut(depth + 1) {
+        let (is_too_deep, json) = match self.levels.get_mut(depth + 1) {
             Some(json) if is_affordable => (false, json),
             _ => (true, &mut self.levels[depth]),
         };
         json.text.clear();
         put(&mut json.text, text)?;
         match json.tape.read_value(&json.text, Dialect::Json) {
-            Ok(()) if is_deeper => {
+            Ok(()) if is_too_deep => {
                 write_path(level, source, Last::Shown, &mut self.path)?;
                 self.scanner.mask_unscanned(&self.path, &mut self.written)?;
                 level.tape.set_text(index, Kind::String, &self.written)?;
-                Ok(None)
+                Ok(false)
             }
             Ok(()) => {
-                let path = self.scanner.policy.paths.as_ref().map_or(0, |paths| paths.json(place.path));
-                let own =
-                    self.scanner.policy.paths.as_ref().map_or(Verdict::None, |paths| paths.verdict(path));
+                let paths = &self.scanner.policy.paths;
+                let path = paths.as_ref().map_or(0, |paths| paths.json(place.path));
+                let own = paths.as_ref().map_or(Verdict::None, |paths| paths.verdict(path));
                 json.begin(Place { path, verdict: deeper(own, place.verdict) });
+                json.stops.find(&mut self.scanner, &json.text)?;
                 write_path(level, source, Last::Shown, &mut json.path)?;
                 put_byte(&mut json.path, b'|')?;
-                Ok(Some(Pause::Json(index)))
+                Ok(true)
             }
             Err(Unreadable::OutOfMemory) => Err(OutOfMemory),
-            Err(_) => {
-                self.text(level, source, index)?;
-                Ok(None)
-            }
+            Err(_) => self.text(level, source, index).map(|()| false),
         }
     }
 
     /// Looks through the text of a string or number.
+    #[cold]
     fn text(&mut self, level: &mut Level, source: &[u8], index: usize) -> Result<(), OutOfMemory> {
-        write_path(level, source, Last::Shown, &mut self.path)?;
         let text = plain(&level.tape, source, index, &mut self.decoded)?;
+        if !self.scanner.finds(text) {
+            return Ok(());
+        }
+        write_path(level, source, Last::Shown, &mut self.path)?;
         if self.scanner.redact(text, &self.path, &mut self.written)? {
             level.tape.set_text(index, Kind::String, &self.written)?;
         }
@@ -391,14 +482,14 @@ impl Level {
         self.start = start;
     }
 
-    fn open(&mut self, container: usize, place: Place) -> Result<Option<Pause>, OutOfMemory> {
+    fn open(&mut self, container: usize, place: Place) -> Result<(), OutOfMemory> {
         let node = &self.tape.nodes[container];
         let key = if node.kind == Kind::Object { container as u32 } else { NO_KEY };
         if self.open.len() == self.open.capacity() {
             self.open.try_reserve(16).map_err(|_| OutOfMemory)?;
         }
         self.open.push(Frame { end: node.next, key, place });
-        Ok(None)
+        Ok(())
     }
 }
 
@@ -407,10 +498,20 @@ fn deeper(own: Verdict, outer: Verdict) -> Verdict {
     if own == Verdict::None { outer } else { own }
 }
 
+/// What the policy says of a key.
+#[cold]
+fn find_out(policy: &Policy<'_>, key: &[u8]) -> Known {
+    let rule = policy.keys.as_ref().and_then(|keys| first_accepted(keys, key));
+    Known {
+        rule: rule.map(|rule| policy.first_key_rule.saturating_add(rule)),
+        is_watched: policy.paths.as_ref().is_some_and(|paths| paths.is_watched(key)),
+    }
+}
+
 /// The least of the ids that an automaton accepts anywhere in a text.
 fn first_accepted(keys: &Automaton<'_>, text: &[u8]) -> Option<u16> {
     let mut state = keys.start(None);
-    let mut first = None;
+    let mut first = keys.accepted(state).min();
     for &byte in text {
         state = keys.step(state, byte);
         if keys.is_special(state) {
@@ -420,10 +521,17 @@ fn first_accepted(keys: &Automaton<'_>, text: &[u8]) -> Option<u16> {
     keys.accepted(keys.step_end(state)).chain(first).min()
 }
 
-/// Whether a string may hold an object or an array.
-fn may_be_json(text: &[u8]) -> bool {
-    let text = text.trim_ascii();
-    matches!((text.first(), text.last()), (Some(b'{'), Some(b'}')) | (Some(b'['), Some(b']')))
+/// Whether a string may hold an object or an array, by its first character:
+/// that of the rest is white space.
+fn may_be_json(tape: &Tape, source: &[u8], node: &Node) -> bool {
+    match tape.text(node, source) {
+        [_, b'{' | b'[', ..] => true,
+        [_, b' ' | b'\\', rest @ ..] => {
+            let is_space = |byte: &&u8| !matches!(byte, b' ' | b'\\' | b'n' | b'r' | b't');
+            matches!(rest.iter().find(is_space), Some(b'{' | b'['))
+        }
+        _ => false,
+    }
 }
 
 /// The text of a node without quotes and escapes.
