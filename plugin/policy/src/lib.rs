@@ -6,3 +6,5 @@
 
 pub mod automaton;
 pub mod detectors;
+pub mod keep;
+pub mod scout;

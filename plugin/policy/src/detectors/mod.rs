@@ -11,6 +11,7 @@
 //! bound is either nothing that holds the detector's trigger, or never
 //! refused once it is long.
 
+mod keys;
 mod network;
 mod pii;
 mod secrets;
@@ -19,7 +20,7 @@ mod triggers;
 use flb_audit_core::redact::boundary::Boundary;
 use flb_audit_core::redact::validate::Validator;
 
-pub use secrets::SECRET_KEYS;
+pub use keys::SECRET_KEYS;
 
 /// One kind of value that is looked for.
 #[derive(Clone, Copy, Debug)]

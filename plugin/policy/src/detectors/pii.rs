@@ -43,7 +43,7 @@ pub(super) const PII: &[Detector] = &[
         pack: "pii",
         what: "Payment card numbers of 12 to 19 digits with issuer and check digit, plain or in groups",
         trigger: triggers::DIGITS,
-        lead: r"(:[0-9a-z-]{0,20}:)?[0-9]{12}|[0-9]{4}[ -][0-9]{4}[ -][0-9]|[0-9]{4}[ -][0-9]{6}[ -][0-9]",
+        lead: r"(:[0-9a-z-]{0,20}:)?[0-9]{12}|[0-9]{4} ([0-9]{4}|[0-9]{6}) [0-9]|[0-9]{4}-([0-9]{4}|[0-9]{6})-[0-9]{3}",
         pattern: r"(:[0-9a-z-]{0,20}:)?[0-9]{12,19}|[0-9]{4}[ -][0-9]{4}[ -][0-9]{4}([ -][0-9]{1,4}){1,2}|[0-9]{4}[ -][0-9]{6}[ -][0-9]{4,5}",
         before: Boundary::Number,
         after: Boundary::Number,
@@ -71,7 +71,7 @@ pub(super) const PII: &[Detector] = &[
         pack: "pii",
         what: "US social security numbers that can have been given, with hyphens or spaces",
         trigger: triggers::DIGITS,
-        lead: r"[0-9]{3}[ -][0-9]{2}[ -][0-9]",
+        lead: r"[0-9]{3} [0-9]{2} [0-9]|[0-9]{3}-[0-9]{2}-[0-9]{3}",
         pattern: r"[0-9]{3}[ -][0-9]{2}[ -][0-9]{4}",
         before: Boundary::Number,
         after: Boundary::Number,
@@ -86,13 +86,14 @@ pub(super) const PII: &[Detector] = &[
         what: "Telephone numbers in national form: with a trunk prefix, an area in parentheses, or grouped as none but they are",
         trigger: triggers::DIGITS,
         lead: concat!(
-            r"(1[ .-])?\([0-9]{2,5}\)[ -]?[0-9]{2,4}[ .-][0-9]",
-            "|0[1-9][0-9]{0,3}[ ./-][0-9]{2,4}[ .-][0-9]",
+            r"(1[ .-])?\([0-9]{2,5}\)[ -]?[0-9]{2,4}[ .-][0-9]{1,3}",
+            "|0[1-9][0-9]{0,3}([ .][0-9]{2,4}[ .][0-9]|-[0-9]{2,4}-[0-9]{3})",
             "|0[1-9][0-9]{1,3}[ /-][0-9]{6}",
-            "|00[1-9][0-9]{0,2}[ .-][0-9]{1,4}[ .-][0-9]",
-            "|(1[ .-])?[2-9][0-9]{1,2}[ .-][0-9]{2,3}[ .-][0-9]",
+            "|00[1-9][0-9]{0,2}([ .][0-9]{1,4}[ .][0-9]|-[0-9]{1,4}-[0-9]{3})",
+            "|(1[ .-])?[2-9][0-9]{2}([ .][0-9]{2,3}[ .][0-9]|-[0-9]{3}-[0-9]{3})",
+            "|[2-9][0-9]( [0-9]{3} [0-9]|-[0-9]{2}-[0-9]{2}-[0-9])",
         ),
-        pattern: r"(1[ .-])?\(?[0-9]{2,5}\)?[ ./-]?[0-9]{1,8}([ .-][0-9]{2,4}){0,4}([xX][0-9]{1,5})?",
+        pattern: r"(1[ .-])?\(?[0-9]{2,5}\)?[ ./-]?[0-9]{1,8}([ .-][0-9]{2,8}){0,4}([xX][0-9]{1,5})?",
         ..PHONE
     },
     Detector {
@@ -100,7 +101,10 @@ pub(super) const PII: &[Detector] = &[
         what: "Telephone numbers of any form behind a word that says so",
         trigger: triggers::LABEL,
         lead: triggers::LABEL,
-        pattern: r"(?i)(hone|obile|fax)([: \n\x22']|number|no\.|is|at){1,8}[0-9(+][0-9]{1,12}([)]?[ ./-]?[0-9]{1,8}){1,6}([xX][0-9]{1,5})?",
+        pattern: concat!(
+            r#"(?i)(hone|obile|fax)([: \n"']|number|no\.|is|at){1,8}"#,
+            "[0-9(+][0-9 ()./-]{5,18}[0-9]([xX][0-9]{1,5})?"
+        ),
         before: Boundary::None,
         validator: Validator::PhoneLabelled,
         ..PHONE

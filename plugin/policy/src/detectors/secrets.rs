@@ -4,22 +4,46 @@ use super::{Detector, triggers};
 use flb_audit_core::redact::boundary::Boundary;
 use flb_audit_core::redact::validate::Validator;
 
-/// Keys that tell that their whole value is a secret: passwords, tokens, keys
-/// and credentials, in any style of writing. Not those that name one, count
-/// them or say of what kind they are, such as `accessKeyId`, `secretName`,
-/// `token_type`, nor tokens that are positions in a listing or make a request
-/// idempotent.
-pub const SECRET_KEYS: &str = concat!(
-    r"^(?i)(.*[^A-Za-z])?",
-    r"((user|root|admin|master|master_?user|db|database|login|new|old|current|bind|smtp|ldap)?[_-]?",
-    r"(password|passwd|passphrase|passwort|pwd)",
-    r"|(client|app|consumer|shared|webhook|jwt|oauth)[_-]?secret",
-    r"|secret[_-]?(access[_-]?)?key|secret[_-]?(string|binary)",
-    r"|(access|auth|id|refresh|session|security|bearer|api|user|bot|oauth|jwt|vault|deploy|registration|csrf|xsrf)[_-]?token",
-    r"|(api|private|encryption|signing|account|storage|shared|master|ssh)[_-]?key",
-    r"|(proxy[_-]?)?authorization|(set[_-]?)?cookie|x-api-key|x-auth-token|x-amz-security-token|x-amz-signature",
-    r"|connection[_-]?string|otp|pin|cvv|cvc)$"
-);
+/// Keys in text, of which any value is a secret.
+macro_rules! password_key {
+    () => {
+        concat!(
+            "(?i)[A-Za-z0-9_.-]*(passw(or)?d|passphrase|(client|app|consumer|shared)[_-]?secret",
+            "|secret[_-]?(access[_-]?)?key)"
+        )
+    };
+}
+
+/// Keys in text, of which a value is a secret if it looks random.
+macro_rules! secret_key {
+    () => {
+        concat!(
+            "(?i)[A-Za-z0-9_.-]*(secret|token",
+            "|(api|access|private|account|signing|encryption|master|auth|shared)[_-]?key|x-amz-signature|sig)"
+        )
+    };
+}
+
+/// What stands between a key and its value, to the end of the trigger.
+macro_rules! assigns {
+    () => {
+        r#"["'\\\]]{0,3} ?[:=]"#
+    };
+}
+
+/// A value in quotes, or in quotes that are escaped themselves.
+macro_rules! quoted {
+    () => {
+        r#""([^"\\]|\\[\x00-\xff])*|'([^'\\]|\\[\x00-\xff])*|\\{1,3}["'][^"'\\]*"#
+    };
+}
+
+/// The rest of a bare value; what ends one, [`Boundary::Value`] says.
+macro_rules! rest {
+    () => {
+        r#"[^\x00-\x20"'`\\&;,]*"#
+    };
+}
 
 /// A token: between bytes that none has, random, and masked.
 const TOKEN: Detector = Detector {
@@ -106,7 +130,10 @@ pub(super) const SECRETS: &[Detector] = &[
         what: "GitLab tokens of users, projects, runners, jobs, agents and applications",
         trigger: triggers::TOKEN,
         lead: "gl(pat|oas|dt|rt|rtr|cbt|ptt|ft|imt|agent|wt|soat|ffct)-",
-        pattern: r"gl(pat|oas|dt|rt|rtr|cbt|ptt|ft|imt|agent|wt|soat|ffct)-[A-Za-z0-9_=-]{16,300}(\.[a-z0-9]{2,3}\.[a-z0-9]{7,12})?",
+        pattern: concat!(
+            "gl(pat|oas|dt|rt|rtr|cbt|ptt|ft|imt|agent|wt|soat|ffct)-",
+            r"[A-Za-z0-9_=-]+(\.[a-z0-9]{2,3}\.[a-z0-9]{7,12})?"
+        ),
         source: "GitLab Docs, Token overview, Token prefixes",
         ..TOKEN
     },
@@ -114,8 +141,8 @@ pub(super) const SECRETS: &[Detector] = &[
         name: "slack-token",
         what: "Slack tokens of bots, users, apps, workflows and configurations",
         trigger: triggers::TOKEN,
-        lead: "xox[abceoprs][.-]|xapp-|xwfp-",
-        pattern: r"(xox[abceoprs][.-]|xapp-[0-9]|xwfp-)([A-Za-z0-9_%-]|\.)+",
+        lead: "(xoxe[.])?xox[abceoprs]-|xapp-|xwfp-",
+        pattern: "((xoxe[.])?xox[abceoprs]-|xapp-|xwfp-)[A-Za-z0-9-]+",
         after: Boundary::Word,
         source: "Slack API, Token types",
         ..TOKEN
@@ -184,11 +211,12 @@ pub(super) const SECRETS: &[Detector] = &[
         name: "authorization",
         what: "Credentials in Authorization fields; the scheme stays, and with AWS's all but the signature",
         trigger: triggers::ASSIGNMENT,
-        lead: r#"(?i)authorization["'\\\]]{0,3} ?[:=]"#,
+        lead: concat!("(?i)authorization", assigns!()),
         pattern: concat!(
-            r#"(?i)authorization["'\\\]]{0,3} ?[:=][ "'\\]{0,4}"#,
-            r#"((basic|bearer|negotiate|ntlm|token|apikey|dpop|privatetoken|concealed|gnap) +[^\x00-\x20"'\\,;]+"#,
-            r#"|(digest|hoba|mutual|oauth|scram-sha-(1|256)|vapid|aws4-hmac-sha256) +[^\r\n]+)"#
+            "(?i)authorization",
+            assigns!(),
+            r#"[ "'\\]{0,4}((basic|bearer|negotiate|ntlm|token|apikey|dpop|privatetoken|concealed|gnap) +"#,
+            r#"[^\x00-\x20"'\\,;]+|(digest|hoba|mutual|oauth|scram-sha-(1|256)|vapid|aws4-hmac-sha256) +[^\r\n]+)"#
         ),
         validator: Validator::Authorization,
         source: "RFC 9110 section 11.6.2, IANA HTTP Authentication Scheme Registry, AWS Signature Version 4",
@@ -220,10 +248,23 @@ pub(super) const SECRETS: &[Detector] = &[
         name: "password",
         what: "Values given to a password: password=, \"passwd\": , PWD=",
         trigger: triggers::ASSIGNMENT,
-        lead: r#"(?i)[A-Za-z0-9_.-]*(passw(or)?d|passphrase|pwd)["'\\\]]{0,3} ?[:=]"#,
+        lead: concat!("(?i)[A-Za-z0-9_.-]*pwd", assigns!(), "|", password_key!(), assigns!()),
         pattern: concat!(
-            r#"(?i)[A-Za-z0-9_.-]*(passw(or)?d|passphrase|pwd)["'\\\]]{0,3} ?[:=][=>]? ?"#,
-            r#"("([^"\\]|\\[^"])*|'([^'\\]|\\[^'])*|\\{1,3}["'][^"'\\]*|[^\x00-\x20"'`\\&;,/\[({$<][^\x00-\x20"'`\\&;,]*)"#
+            // The working directory has the name of a password.
+            "(?i)[A-Za-z0-9_.-]*pwd",
+            assigns!(),
+            r"[=>]?[ \t]*(",
+            quoted!(),
+            r#"|[^\x00-\x20"'`\\&;,{\[/~]"#,
+            rest!(),
+            ")|",
+            password_key!(),
+            assigns!(),
+            r"[=>]?[ \t]*(",
+            quoted!(),
+            r#"|([^\x00-\x20"'`\\&;,{\[]|\{[A-Za-z0-9])"#,
+            rest!(),
+            ")"
         ),
         validator: Validator::Password,
         source: "libpq, connection strings; MySQL Connector/NET, connection options; RFC 6749 section 4.3.2",
@@ -234,7 +275,13 @@ pub(super) const SECRETS: &[Detector] = &[
         what: "Passwords and tokens that a command is given with an option",
         trigger: triggers::OPTION,
         lead: "--(pass|token|secret|api-key)",
-        pattern: r#"--(pass(word|wd|phrase)?|token|secret|api-key) +["']?[^\x00-\x20"'`\\&;,-][^\x00-\x20"'`\\&;,]*"#,
+        pattern: concat!(
+            "--(pass(word|wd|phrase)?|token|secret|api-key) +(",
+            quoted!(),
+            r#"|[^\x00-\x20"'`\\&;,-]"#,
+            rest!(),
+            ")"
+        ),
         before: Boundary::Token,
         validator: Validator::Password,
         source: "GNU Coding Standards section 4.8, Command-Line Interfaces",
@@ -255,14 +302,8 @@ pub(super) const SECRETS: &[Detector] = &[
         name: "keyed-secret",
         what: "Random values given to a secret, a token, a key or a signature",
         trigger: triggers::ASSIGNMENT,
-        lead: concat!(
-            r"(?i)[A-Za-z0-9_.-]*(secret|token|(api|access|private|account|secret|signing|encryption|master|auth|shared)[_-]?key|x-amz-signature|sig)",
-            r#"["'\\\]]{0,3} ?[:=]"#
-        ),
-        pattern: concat!(
-            r"(?i)[A-Za-z0-9_.-]*(secret|token|(api|access|private|account|secret|signing|encryption|master|auth|shared)[_-]?key|x-amz-signature|sig)",
-            r#"["'\\\]]{0,3} ?[:=][=>]? ?\\{0,3}["']?[A-Za-z0-9._~+/%-]+={0,2}"#
-        ),
+        lead: concat!(secret_key!(), assigns!()),
+        pattern: concat!(secret_key!(), assigns!(), r#"[=>]?[ \t]*\\{0,3}["']?[A-Za-z0-9._~+/%-]+={0,2}"#),
         source: "RFC 6749 sections 2.3.1 and 5.1, AWS Signature Version 4, Azure Storage, Create a service SAS",
         ..VALUE
     },

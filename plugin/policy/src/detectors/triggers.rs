@@ -6,7 +6,7 @@
 pub(super) const TOKEN: &str = concat!(
     "gh[pousr]_|b_pat_",
     "|gl(pat|oas|dt|rt|rtr|cbt|ptt|ft|imt|agent|wt|soat|ffct)-",
-    "|xox[abceoprs][.-]|xapp-|xwfp-",
+    "|xox[abceoprs]-|xapp-|xwfp-",
     "|[sr]k_(live|test)_|whsec_",
     r"|AIza|GOCSPX-|ya29\.",
     "|npm_|pypi-Ag|eyJ",
@@ -35,7 +35,8 @@ pub(super) const PEM: &str = "PRIVATE KEY";
 
 /// Twelve digits in a row, three groups of digits, or two of which the second
 /// is long.
-pub(super) const DIGITS: &str = "[0-9]{12}|[ .)-][0-9]+[ .-][0-9]|[0-9][ /-][0-9]{6}";
+pub(super) const DIGITS: &str =
+    "[0-9]{12}|[ .)][0-9]+[ .-][0-9]|-[0-9]+-[0-9]{3}|-[0-9]{2}-[0-9]{2}-[0-9]|[0-9][ /-][0-9]{6}";
 
 /// What an IBAN starts with.
 pub(super) const COUNTRY: &str = "[A-Za-z]{2}[0-9]{2}";
@@ -47,4 +48,4 @@ pub(super) const PLUS: &str = r"\+[1-9]";
 pub(super) const LABEL: &str = "(?i)(hone|obile|fax)[: \n\"']";
 
 /// Groups of hexadecimal digits.
-pub(super) const GROUPS: &str = ":[0-9A-Fa-f]*:|-[0-9A-Fa-f]{2}-";
+pub(super) const GROUPS: &str = ":[0-9A-Fa-f]*:|-[0-9A-Fa-f]{2}-[0-9A-Fa-f]{2}-";

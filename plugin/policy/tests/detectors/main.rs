@@ -1,0 +1,5 @@
+//! The detectors, by a plain matcher.
+
+mod corpora;
+mod matcher;
+mod table;
