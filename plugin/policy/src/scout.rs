@@ -35,11 +35,8 @@ fn on_time(table: &[u8]) -> Vec<u8> {
         }
     };
 
-    let blocks = merge(
-        states,
-        |state| accepted(state),
-        |state| (0..stride - 1).map(|class| next(state, class)).collect::<Vec<_>>(),
-    );
+    let blocks =
+        merge(states, accepted, |state| (0..stride - 1).map(|class| next(state, class)).collect::<Vec<_>>());
     let mut members: HashMap<usize, usize> = HashMap::new();
     for (state, block) in blocks.iter().enumerate() {
         members.entry(*block).or_insert(state);

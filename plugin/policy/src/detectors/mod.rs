@@ -14,8 +14,9 @@
 mod keys;
 mod network;
 mod pii;
-mod secrets;
+mod tokens;
 mod triggers;
+mod values;
 
 use flb_audit_core::redact::boundary::Boundary;
 use flb_audit_core::redact::validate::Validator;
@@ -53,5 +54,5 @@ pub struct Detector {
 
 /// All detectors, pack by pack.
 pub fn detectors() -> impl Iterator<Item = &'static Detector> {
-    [secrets::SECRETS, pii::PII, network::NETWORK].into_iter().flatten()
+    [tokens::TOKENS, values::VALUES, pii::PII, network::NETWORK].into_iter().flatten()
 }

@@ -22,7 +22,7 @@ pub(super) const ASSIGNMENT: &str =
 pub(super) const OPTION: &str = "--(pass|token|secret|api-key)";
 
 /// A literal in SQL that may be a password.
-pub(super) const LITERAL: &str = "(?i)(word|by|as) [(]?'";
+pub(super) const LITERAL: &str = "(?i)(word|by|as)[ (]{1,2}'";
 
 /// A scheme of HTTP's credentials.
 pub(super) const SCHEME: &str = "(?i)(earer|asic) ";

@@ -5,6 +5,7 @@ use flb_audit_core::automaton::Automaton;
 use flb_audit_policy::automaton::{Alphabet, Direction, compile};
 use flb_audit_policy::detectors::{Detector, detectors};
 use flb_audit_policy::scout::compile_scout;
+use std::cell::Cell;
 use std::ops::Range;
 
 /// How far ahead of its trigger's end a match may start, in bytes.
@@ -27,6 +28,8 @@ struct Compiled {
 }
 
 pub(crate) struct Matcher {
+    /// How many bytes were looked at, those of leads and patterns again.
+    pub(crate) steps: Cell<usize>,
     scout: Vec<u8>,
     detectors: Vec<Compiled>,
 }
@@ -51,6 +54,7 @@ impl Matcher {
             pattern: automaton(detector.pattern, Direction::Anchored),
         };
         Matcher {
+            steps: Cell::new(0),
             scout: compile_scout(&triggers).expect("triggers"),
             detectors: wanted.into_iter().map(compiled).collect(),
         }
@@ -62,12 +66,13 @@ impl Matcher {
         let (mut hits, mut from) = (Vec::new(), 0);
         let mut state = scout.start(None);
         for (end, &byte) in (1..).zip(text) {
+            self.steps.set(self.steps.get() + 1);
             state = scout.step(state, byte);
             for id in scout.accepted(state) {
                 if end <= from {
                     continue;
                 }
-                if let Some((whole, hit)) = self.detectors[id as usize].find(text, from, end) {
+                if let Some((whole, hit)) = self.detectors[id as usize].find(text, from, end, &self.steps) {
                     hits.push(hit);
                     from = whole.end;
                 }
@@ -79,11 +84,12 @@ impl Matcher {
 
 impl Compiled {
     /// The match whose trigger ends at `end`, and its hit.
-    fn find(&self, text: &[u8], from: usize, end: usize) -> Option<(Range<usize>, Hit)> {
+    fn find(&self, text: &[u8], from: usize, end: usize, steps: &Cell<usize>) -> Option<(Range<usize>, Hit)> {
         let (lead, pattern) = (read(&self.lead), read(&self.pattern));
         let mut start = None;
         let mut state = lead.start(None);
         for at in (from.max(end.saturating_sub(LEAD_BYTES_MAX))..end).rev() {
+            steps.set(steps.get() + 1);
             state = lead.step(state, text[at]);
             if lead.accepted(state).next().is_some() {
                 start = Some(at + 1);
@@ -102,6 +108,7 @@ impl Compiled {
         let mut ends = Vec::new();
         let mut state = pattern.start(None);
         for at in start..=text.len() {
+            steps.set(steps.get() + 1);
             state = text.get(at).map_or_else(|| pattern.step_end(state), |&byte| pattern.step(state, byte));
             if pattern.accepted(state).next().is_some() && self.detector.after.holds_ahead(&text[at..]) {
                 ends.push(at);
@@ -111,6 +118,7 @@ impl Compiled {
             }
         }
         let validate = |&end: &usize| {
+            steps.set(steps.get() + end - start);
             let part = self.detector.validator.validate(&text[start..end])?;
             Some((end, start + part.start..start + part.end))
         };

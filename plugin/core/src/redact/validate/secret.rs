@@ -66,7 +66,8 @@ struct Assignment<'a> {
 impl<'a> Assignment<'a> {
     fn read(text: &'a [u8]) -> Option<Self> {
         let is_key = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
-        let key_end = text.iter().position(|byte| !is_key(byte))?;
+        let key_start = usize::from(matches!(text.first(), Some(b'?' | b'&')));
+        let key_end = key_start + text.get(key_start..)?.iter().position(|byte| !is_key(byte))?;
         let is_between =
             |byte: &u8| matches!(byte, b' ' | b'\t' | b'"' | b'\'' | b'\\' | b']' | b':' | b'=' | b'>');
         let start = key_end + text.get(key_end..)?.iter().position(|byte| !is_between(byte))?;
@@ -75,7 +76,7 @@ impl<'a> Assignment<'a> {
         let has = |wanted: u8| between.contains(&wanted);
         let is_quoted = matches!(between.last(), Some(b'"' | b'\''));
         let is_certain = has(b'=') || is_quoted || !has(b':');
-        Some(Assignment { key: text.get(..key_end)?, is_certain, value, start })
+        Some(Assignment { key: text.get(key_start..key_end)?, is_certain, value, start })
     }
 
     fn range(&self) -> Range<usize> {
