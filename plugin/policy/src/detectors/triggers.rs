@@ -1,6 +1,6 @@
 //! The triggers. Detectors share them: each trigger costs states in the one
 //! automaton that all texts go through, and a lead that fails costs a few
-//! steps.
+//! steps. The ends of words are enough: the lead has the whole.
 
 /// What vendors' tokens start with.
 pub(super) const TOKEN: &str = concat!(
