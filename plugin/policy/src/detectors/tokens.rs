@@ -77,11 +77,11 @@ pub(super) const TOKENS: &[Detector] = &[
     },
     Detector {
         name: "gitlab-token",
-        what: "GitLab tokens of users, projects, runners, jobs, agents and applications",
+        what: "GitLab tokens of users, projects, runners, jobs, agents and applications, with an instance's own prefix too",
         trigger: triggers::TOKEN,
-        lead: "gl(pat|oas|dt|rt|rtr|cbt|ptt|ft|imt|agent|wt|soat|ffct)-",
+        lead: "([A-Za-z0-9_]{1,20}-)?gl(pat|oas|dt|rt|rtr|cbt|ptt|ft|imt|agent|wt|soat|ffct)-",
         pattern: concat!(
-            "gl(pat|oas|dt|rt|rtr|cbt|ptt|ft|imt|agent|wt|soat|ffct)-",
+            "([A-Za-z0-9_]{1,20}-)?gl(pat|oas|dt|rt|rtr|cbt|ptt|ft|imt|agent|wt|soat|ffct)-",
             r"[A-Za-z0-9_-]+(\.[a-z0-9]{2,3}\.[a-z0-9]{7,12})?"
         ),
         source: "GitLab Docs, Token overview, Token prefixes",

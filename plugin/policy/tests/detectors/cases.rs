@@ -76,6 +76,7 @@ pub(crate) fn cases() -> Vec<(&'static str, Vec<String>)> {
                 format!("PRIVATE-TOKEN: ⟦glpat-{}⟧", token(20)),
                 format!("⟦glrt-{}.01.{}⟧", token(27), "1a0b2c3d4"),
                 "glpat-XXXXXXXXXXXXXXXXXXXX".into(),
+                format!("⟦acme-glpat-{}⟧", token(20)),
                 "glpat-your-token".into(),
             ],
         ),
