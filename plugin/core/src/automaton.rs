@@ -7,21 +7,27 @@
 //! |---|---|
 //! | 0..2 | number of states |
 //! | 2..4 | number of classes of bytes; the end of the text, if it matters, is one of its own, the last |
-//! | 4..6 | M, the last of the states that accept; they are 1 to M, and 0 is dead |
+//! | 4..6 | M, the number of states that accept; they come first, behind the dead one |
 //! | 6..8 | number of accepted ids in all |
 //! | 8..16 | start states: of a text; in it behind a word byte, a line feed, any other byte |
 //! | 16..18 | 1 if acceptance is late, else 0 |
 //! | 18..274 | the class of each byte |
-//! | 2 × (M + 1) | where in the ids those of the states 1 to M + 1 start |
+//! | 2 × (M + 1) | where in the ids those of each of these start, and the end |
 //! | 2 × ids | the ids |
 //! | 2 × states × classes | the next state, by state and class |
+//!
+//! A state is called by where in that last part its row starts, so that a step
+//! takes no multiplication; the dead state is 0.
 //!
 //! A state that accepts says that a match ends behind the byte that led to it.
 //! Where patterns look at what is behind a match, as `$` and `\b` do, it is
 //! late: the match ended before that byte, or before the end of the text.
 
-/// A state; 0 is the one from which nothing matches any more.
+/// A state, by its row; 0 is the one from which nothing matches any more.
 pub type State = u16;
+
+/// The most that states times classes may come to.
+pub const TRANSITIONS_MAX: usize = 1 << 16;
 
 const CLASSES_AT: usize = 18;
 const HEADER_BYTES: usize = CLASSES_AT + 256;
@@ -32,6 +38,7 @@ pub struct Automaton<'a> {
     classes: &'a [u8; 256],
     transitions: &'a [[u8; 2]],
     stride: usize,
+    /// The row of the last state that accepts.
     accepting_max: State,
     is_late: bool,
     starts: [State; 4],
@@ -45,15 +52,15 @@ impl<'a> Automaton<'a> {
     pub fn read(table: &'a [u8]) -> Option<(Self, &'a [u8])> {
         let (header, rest) = table.split_first_chunk::<HEADER_BYTES>()?;
         let number = |at: usize| u16::from_le_bytes([header[at], header[at + 1]]);
-        let (stride, accepting_max) = (number(2) as usize, number(4));
-        let (offsets, rest) = rest.split_at_checked(2 * (accepting_max as usize + 1))?;
+        let (stride, accepting) = (number(2) as usize, number(4) as usize);
+        let (offsets, rest) = rest.split_at_checked(2 * (accepting + 1))?;
         let (ids, rest) = rest.split_at_checked(2 * number(6) as usize)?;
         let (transitions, rest) = rest.split_at_checked(2 * stride * number(0) as usize)?;
         let automaton = Automaton {
             classes: header[CLASSES_AT..].first_chunk()?,
             transitions: transitions.as_chunks().0,
             stride,
-            accepting_max,
+            accepting_max: u16::try_from(stride * accepting).ok()?,
             is_late: number(16) != 0,
             starts: [number(8), number(10), number(12), number(14)],
             offsets: offsets.as_chunks().0,
@@ -81,19 +88,34 @@ impl<'a> Automaton<'a> {
     /// Steps through `text` until a special state, and gives that and how many
     /// bytes it took; the state at the end, if there is none.
     #[inline(never)]
-    pub fn run(&self, mut state: State, text: &[u8]) -> (State, usize) {
-        let Automaton { classes, transitions, stride, accepting_max, .. } = *self;
-        for (at, byte) in text.iter().enumerate() {
-            let class = classes[*byte as usize] as usize;
-            state = match transitions.get(state as usize * stride + class) {
-                Some(next) => u16::from_le_bytes(*next),
-                None => 0,
-            };
+    pub fn run(&self, state: State, text: &[u8]) -> (State, usize) {
+        let Automaton { classes, transitions, accepting_max, .. } = *self;
+        let accepting_max = accepting_max as usize;
+        let step = |state: usize, byte: u8| match transitions.get(state + classes[byte as usize] as usize) {
+            Some(next) => u16::from_le_bytes(*next) as usize,
+            None => 0,
+        };
+        let mut state = state as usize;
+        let (chunks, rest) = text.as_chunks::<8>();
+        let mut at = 0;
+        // Unrolled: an interpreter pays for every instruction of a loop.
+        for chunk in chunks {
+            for (ahead, &byte) in (1..).zip(chunk) {
+                state = step(state, byte);
+                if state <= accepting_max {
+                    return (state as State, at + ahead);
+                }
+            }
+            at += chunk.len();
+        }
+        for &byte in rest {
+            state = step(state, byte);
+            at += 1;
             if state <= accepting_max {
-                return (state, at + 1);
+                break;
             }
         }
-        (state, text.len())
+        (state as State, at)
     }
 
     /// The state that the end of the text leads to; the dead one, if nothing
@@ -110,7 +132,7 @@ impl<'a> Automaton<'a> {
 
     #[inline(always)]
     fn next(&self, state: State, class: usize) -> State {
-        match self.transitions.get(state as usize * self.stride + class) {
+        match self.transitions.get(state as usize + class) {
             Some(next) => u16::from_le_bytes(*next),
             None => 0,
         }
@@ -132,7 +154,7 @@ impl<'a> Automaton<'a> {
     pub fn accepted(&self, state: State) -> impl Iterator<Item = u16> + 'a {
         let offset =
             |index: usize| self.offsets.get(index).map(|offset| u16::from_le_bytes(*offset) as usize);
-        let range = match (state as usize).checked_sub(1) {
+        let range = match (state as usize).checked_div(self.stride).and_then(|row| row.checked_sub(1)) {
             Some(index) => offset(index).zip(offset(index + 1)),
             None => None,
         };
@@ -156,11 +178,13 @@ impl<'a> Automaton<'a> {
     /// Whether every state that the table leads to is there: what a table
     /// from a foreign hand is asked before it is used.
     pub fn is_sound(&self) -> bool {
-        let states = self.transitions.len().checked_div(self.stride).unwrap_or(0);
-        let is_state = |state: &[u8; 2]| (u16::from_le_bytes(*state) as usize) < states;
-        states > self.accepting_max as usize
+        let is_state = |state: u16| {
+            let state = state as usize;
+            state + self.stride <= self.transitions.len() && state.checked_rem(self.stride) == Some(0)
+        };
+        is_state(self.accepting_max)
             && self.classes.iter().all(|&class| (class as usize) + self.lateness() < self.stride)
-            && self.transitions.iter().all(is_state)
-            && self.starts.iter().all(|&start| (start as usize) < states)
+            && self.transitions.iter().all(|next| is_state(u16::from_le_bytes(*next)))
+            && self.starts.iter().all(|&start| is_state(start))
     }
 }

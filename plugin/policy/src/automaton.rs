@@ -1,6 +1,7 @@
 //! Patterns into dense automata, in the layout that
 //! [`flb_audit_core::automaton`] walks.
 
+use flb_audit_core::automaton::TRANSITIONS_MAX;
 use regex_automata::dfa::{Automaton, StartKind, dense};
 use regex_automata::nfa::thompson;
 use regex_automata::util::primitives::StateID;
@@ -9,8 +10,6 @@ use regex_automata::{Anchored, MatchKind};
 use std::collections::HashMap;
 use std::hash::Hash;
 
-/// The largest automaton, in bytes of its table.
-pub const AUTOMATON_BYTES_MAX: usize = 512 << 10;
 /// What building one may take, in bytes of memory.
 const BUILD_BYTES_MAX: usize = 64 << 20;
 
@@ -52,8 +51,8 @@ impl std::fmt::Display for Error {
             Error::Syntax(_, error) => write!(f, "{error}"),
             Error::TooLarge => write!(
                 f,
-                "the automaton would be larger than {} KiB; bound or narrow what is repeated, as in [a-z]{{1,20}}",
-                AUTOMATON_BYTES_MAX >> 10
+                "the automaton would have more than {TRANSITIONS_MAX} transitions; bound or narrow what is \
+                 repeated, as in [a-z]{{1,20}}"
             ),
             Error::Unsupported(what) => f.write_str(what),
         }
@@ -208,7 +207,7 @@ impl States {
         let accepting_max = self.accepts.iter().filter(|accepts| !accepts.is_empty()).count();
 
         let columns: Vec<Vec<usize>> = (0..SYMBOLS)
-            .map(|symbol| order.iter().map(|state| numbers[self.next[*state][symbol]]).collect())
+            .map(|symbol| order.iter().map(|state| self.next[*state][symbol]).collect())
             .collect();
         let classes = number_all(columns[..SYMBOLS - 1].iter());
         let class_count = classes.iter().max().map_or(0, |last| last + 1);
@@ -217,7 +216,11 @@ impl States {
 
         let ids: usize = self.accepts.iter().map(Vec::len).sum();
         let mut values = vec![order.len(), symbols.len(), accepting_max, ids];
-        values.extend(self.starts.iter().map(|start| numbers[*start]));
+        if order.len() * symbols.len() > TRANSITIONS_MAX {
+            return Err(Error::TooLarge);
+        }
+        let row = |state: usize| numbers[state] * symbols.len();
+        values.extend(self.starts.iter().map(|start| row(*start)));
         values.push(is_late.into());
         let mut table = Vec::new();
         let put = |table: &mut Vec<u8>, value: usize| -> Result<(), Error> {
@@ -234,10 +237,10 @@ impl States {
         }
         put(&mut table, offset)?;
         accepting().flatten().try_for_each(|id| put(&mut table, (*id).into()))?;
-        for row in 0..order.len() {
-            symbols.iter().try_for_each(|symbol| put(&mut table, columns[*symbol][row]))?;
+        for at in 0..order.len() {
+            symbols.iter().try_for_each(|symbol| put(&mut table, row(columns[*symbol][at])))?;
         }
-        if table.len() > AUTOMATON_BYTES_MAX { Err(Error::TooLarge) } else { Ok(table) }
+        Ok(table)
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! `user.email` is a member of a member, `items[].card` one of each element of
 //! an array, `body|card` one of the JSON that the string `body` holds. `*` is
-//! any one step into a member or an element, `**` any number of any steps. A
+//! any one step into a member or an element, `**` any number of any steps; what
+//! a path leads to, it stands for with all that is in it. A
 //! key that is more than letters, digits, `_`, `-`, `$` and `@` stands in
 //! quotes: `annotations."example.org/owner"`.
 
@@ -24,6 +25,15 @@ pub(crate) enum Step {
 
 /// Takes a path apart. What is wrong with it, if it cannot be.
 pub(crate) fn parse(path: &str) -> Result<Vec<Step>, String> {
+    let mut steps = steps(path)?;
+    // What holds for a value holds for all that is in it.
+    while steps.len() > 1 && steps.last() == Some(&Step::Deep) {
+        steps.pop();
+    }
+    Ok(steps)
+}
+
+fn steps(path: &str) -> Result<Vec<Step>, String> {
     let mut steps = Vec::new();
     let mut rest = path;
     if rest.is_empty() {
@@ -93,117 +103,183 @@ pub(crate) struct Path {
 
 /// Where in which paths a walk is.
 type Set = BTreeSet<(usize, usize)>;
+/// Keys in the order in which a table has them, and where each leads.
+type Members = BTreeMap<(u64, String), Set>;
 
 /// Compiles paths, of which the first one that fits a value decides.
 pub(crate) fn compile(paths: &[Path]) -> Result<Vec<u8>, String> {
-    let closure = |set: Set| -> Set {
-        let mut closed = set;
-        let deep: Vec<_> = closed.iter().copied().collect();
-        for (path, mut at) in deep {
-            // `**` may be no step at all.
-            while paths[path].steps.get(at) == Some(&Step::Deep) {
+    let mut automaton = Automaton { paths, numbers: HashMap::new(), sets: Vec::new() };
+    automaton.number(Set::new())?;
+    let start = automaton.closure((0..paths.len()).map(|path| (path, 0)).collect());
+    automaton.number(start)?;
+    // Where every walk is, however far: in paths that start with `**`.
+    let deep = (0..paths.len()).filter(|path| paths[*path].steps.first() == Some(&Step::Deep));
+    let everywhere = automaton.closure(deep.map(|path| (path, 0)).collect());
+    let fallback = automaton.number(everywhere.clone())?;
+    let known = automaton.members(&everywhere);
+
+    let mut table = Table::default();
+    let mut at = 0;
+    while at < automaton.sets.len() {
+        let set = automaton.sets[at].clone();
+        at += 1;
+        let (members, others, fallback) = if set.is_empty() {
+            let (members, others) = automaton.watched();
+            (members, [others, Set::new(), Set::new()], 0)
+        } else {
+            let mut members = automaton.members(&set);
+            let has_fallback = fallback != 0 && set != everywhere && set.is_superset(&everywhere);
+            if has_fallback {
+                members.retain(|key, next| known.get(key) != Some(next));
+            }
+            (members, automaton.others(&set), if has_fallback { fallback } else { 0 })
+        };
+        let first_edge = table.edges.len() / ENTRY_BYTES;
+        let count = members.len();
+        let mut values = vec![automaton.verdict(&set), first_edge as u16, count as u16];
+        for next in others {
+            values.push(automaton.number(next)?);
+        }
+        values.extend([fallback, 0]);
+        table.states.extend(values.into_iter().flat_map(u16::to_le_bytes));
+        for ((prefix, key), next) in members {
+            table.edge(prefix, key, automaton.number(next)?)?;
+        }
+    }
+    Ok(table.finish())
+}
+
+/// The paths as an automaton: its states are sets of places in them.
+struct Automaton<'a> {
+    paths: &'a [Path],
+    numbers: HashMap<Set, u16>,
+    sets: Vec<Set>,
+}
+
+impl Automaton<'_> {
+    /// The number of a state, a new one if it has none.
+    fn number(&mut self, set: Set) -> Result<u16, String> {
+        if let Some(number) = self.numbers.get(&set) {
+            return Ok(*number);
+        }
+        let number = self.sets.len() as u16;
+        if self.sets.len() >= STATES_MAX {
+            return Err("the paths make too many states; use fewer with `**`".into());
+        }
+        self.sets.push(set.clone());
+        self.numbers.insert(set, number);
+        Ok(number)
+    }
+
+    /// With `**` as no step at all.
+    fn closure(&self, mut set: Set) -> Set {
+        for (path, mut at) in set.clone() {
+            while self.paths[path].steps.get(at) == Some(&Step::Deep) {
                 at += 1;
-                closed.insert((path, at));
+                set.insert((path, at));
             }
         }
-        closed
-    };
-    let advance = |set: &Set, takes: &dyn Fn(&Step) -> bool| -> Set {
+        set
+    }
+
+    fn advance(&self, set: &Set, takes: impl Fn(&Step) -> bool) -> Set {
         let mut next = Set::new();
         for &(path, at) in set {
-            match paths[path].steps.get(at) {
-                Some(Step::Deep) => {
-                    next.insert((path, at));
-                }
-                Some(step) if takes(step) => {
-                    next.insert((path, at + 1));
-                }
+            match self.paths[path].steps.get(at) {
+                Some(Step::Deep) => drop(next.insert((path, at))),
+                Some(step) if takes(step) => drop(next.insert((path, at + 1))),
                 _ => {}
             }
         }
-        closure(next)
-    };
+        self.closure(next)
+    }
 
-    let start = closure((0..paths.len()).map(|path| (path, 0)).collect());
-    let mut numbers: HashMap<Set, u16> = HashMap::from([(Set::new(), 0), (start.clone(), 1)]);
-    let mut sets = vec![Set::new(), start];
-    let mut states = Vec::new();
-    let (mut edges, mut keys) = (Vec::new(), Vec::new());
-    let mut at = 0;
-    while at < sets.len() {
-        let set = sets[at].clone();
-        at += 1;
-        let start = sets[1].clone();
-        let mut number = |next: Set| -> Result<u16, String> {
-            let new = numbers.len() as u16;
-            if numbers.len() >= STATES_MAX {
-                return Err("the paths make too many states; use fewer with `**`".into());
+    fn members(&self, set: &Set) -> Members {
+        let mut members = Members::new();
+        for &(path, at) in set {
+            if let Some(Step::Member(key)) = self.paths[path].steps.get(at) {
+                let takes = |step: &Step| match step {
+                    Step::Any => true,
+                    Step::Member(other) => other == key,
+                    _ => false,
+                };
+                members.insert((prefix(key.as_bytes()), key.clone()), self.advance(set, takes));
             }
-            Ok(*numbers.entry(next).or_insert_with_key(|next| {
-                sets.push(next.clone());
-                new
-            }))
-        };
+        }
+        members
+    }
+
+    /// Where any other key leads, an element, the JSON in a string.
+    fn others(&self, set: &Set) -> [Set; 3] {
         let is_any = |step: &Step| *step == Step::Any;
-        let mut members = BTreeMap::new();
-        let mut others = [Set::new(), Set::new(), Set::new()];
-        if set.is_empty() {
-            // What is watched: any state but the dead one says so.
-            let rules = paths.iter().filter(|path| path.rule.is_some());
-            for watched in rules.map(|path| last_key(&path.steps)) {
-                match watched {
-                    Some(key) => drop(members.insert((prefix(key.as_bytes()), key.clone()), start.clone())),
-                    None => others[0] = start.clone(),
+        let is_element = |step: &Step| matches!(step, Step::Any | Step::Element);
+        [
+            self.advance(set, is_any),
+            self.advance(set, is_element),
+            self.advance(set, |step| *step == Step::Json),
+        ]
+    }
+
+    /// The edges of the dead state: the keys that are watched, and whether all
+    /// others are. That they lead anywhere says so.
+    fn watched(&self) -> (Members, Set) {
+        let (mut members, mut others) = (Members::new(), Set::new());
+        for path in self.paths.iter().filter(|path| path.rule.is_some()) {
+            match last_key(&path.steps) {
+                Some(key) => {
+                    drop(members.insert((prefix(key.as_bytes()), key.clone()), self.sets[1].clone()))
                 }
-            }
-        } else {
-            let is_element = |step: &Step| is_any(step) || *step == Step::Element;
-            others = [
-                advance(&set, &is_any),
-                advance(&set, &is_element),
-                advance(&set, &|step| *step == Step::Json),
-            ];
-        }
-        for &(path, at) in &set {
-            if let Some(Step::Member(key)) = paths[path].steps.get(at) {
-                let takes = |step: &Step| is_any(step) || matches!(step, Step::Member(other) if other == key);
-                members.insert((prefix(key.as_bytes()), key.clone()), advance(&set, &takes));
+                None => others = self.sets[1].clone(),
             }
         }
-        let accepted =
-            set.iter().filter(|(path, at)| *at == paths[*path].steps.len()).map(|(path, _)| *path).min();
-        let verdict = match accepted.map(|path| paths[path].rule) {
+        (members, others)
+    }
+
+    fn verdict(&self, set: &Set) -> u16 {
+        let accepted = set.iter().filter(|(path, at)| *at == self.paths[*path].steps.len());
+        match accepted.map(|(path, _)| *path).min().map(|path| self.paths[path].rule) {
             None => VERDICT_NONE,
             Some(None) => VERDICT_KEEP,
             Some(Some(rule)) => rule,
-        };
-        let first_edge = edges.len() / ENTRY_BYTES;
-        let [any, element, json] = others;
-        let others = [number(any)?, number(element)?, number(json)?];
-        let count = members.len();
-        if first_edge + count > STATES_MAX {
+        }
+    }
+}
+
+#[derive(Default)]
+struct Table {
+    states: Vec<u8>,
+    edges: Vec<u8>,
+    keys: Vec<u8>,
+    /// Where among the keys each is.
+    places: HashMap<String, u32>,
+}
+
+impl Table {
+    fn edge(&mut self, prefix: u64, key: String, next: u16) -> Result<(), String> {
+        if self.edges.len() / ENTRY_BYTES >= STATES_MAX {
             return Err("the paths make too many edges; use fewer with `**`".into());
         }
-        for ((prefix, key), next) in members {
-            edges.extend(prefix.to_be_bytes());
-            edges.extend((keys.len() as u32).to_le_bytes());
-            edges.extend(
-                u16::try_from(key.len()).map_err(|_| "a key of more than 65,535 bytes")?.to_le_bytes(),
-            );
-            edges.extend(number(next)?.to_le_bytes());
+        let len = u16::try_from(key.len()).map_err(|_| "a key of more than 65,535 bytes")?;
+        let keys = &mut self.keys;
+        let place = *self.places.entry(key).or_insert_with_key(|key| {
+            let start = keys.len() as u32;
             keys.extend(key.bytes());
-        }
-        for value in [verdict, first_edge as u16, count as u16].into_iter().chain(others) {
-            states.extend(value.to_le_bytes());
-        }
-        states.extend([0; 4]);
+            start
+        });
+        self.edges.extend(prefix.to_be_bytes());
+        self.edges.extend(place.to_le_bytes());
+        self.edges.extend(len.to_le_bytes());
+        self.edges.extend(next.to_le_bytes());
+        Ok(())
     }
-    let mut table = Vec::new();
-    table.extend((sets.len() as u16).to_le_bytes());
-    table.extend(((edges.len() / ENTRY_BYTES) as u16).to_le_bytes());
-    table.extend((keys.len() as u32).to_le_bytes());
-    table.extend(states.into_iter().chain(edges).chain(keys));
-    Ok(table)
+
+    fn finish(self) -> Vec<u8> {
+        let count = |entries: &[u8]| ((entries.len() / ENTRY_BYTES) as u16).to_le_bytes();
+        let mut table = [count(&self.states), count(&self.edges)].concat();
+        table.extend((self.keys.len() as u32).to_le_bytes());
+        table.extend([self.states, self.edges, self.keys].concat());
+        table
+    }
 }
 
 /// The last key that a path names: whatever it matches, a walk goes over that.
@@ -237,9 +313,12 @@ mod tests {
             ("body|card", Some(3)),
             ("**.accessKeyId", None),
             ("user.name", None),
-            ("user.**", Some(4)),
+            ("user", Some(4)),
+            ("any.**", Some(4)),
             ("\"a.b\".c", Some(5)),
             ("verylongkey.verylongkey1", Some(6)),
+            ("**.deep.*.x", Some(7)),
+            ("other.deep.y", Some(8)),
         ];
         let paths: Vec<Path> = written
             .iter()
@@ -247,14 +326,15 @@ mod tests {
             .collect();
         let table = compile(&paths).expect("paths");
         let read = Paths::read(&table).expect("a table");
-        assert!(read.is_sound(7) && !read.is_sound(6));
+        assert!(read.is_sound(9) && !read.is_sound(8));
         for (place, expected) in [
             ("user work email", Verdict::Rule(1)),
             ("user [] email", Verdict::Rule(1)),
-            ("user email", Verdict::Rule(4)),
+            ("user email", Verdict::None),
             ("user name", Verdict::Keep),
-            ("user name first", Verdict::Rule(4)),
+            ("user name first", Verdict::None),
             ("user", Verdict::Rule(4)),
+            ("any", Verdict::Rule(4)),
             ("items [] card", Verdict::Rule(2)),
             ("items card", Verdict::None),
             ("body | card", Verdict::Rule(3)),
@@ -267,6 +347,10 @@ mod tests {
             ("verylongkey verylongkey2", Verdict::None),
             ("verylongke verylongkey1", Verdict::None),
             ("", Verdict::None),
+            ("other deep y", Verdict::Rule(8)),
+            ("other deep y x", Verdict::Rule(7)),
+            ("other deep z x", Verdict::Rule(7)),
+            ("other deep accessKeyId", Verdict::Keep),
         ] {
             assert_eq!(walk(&read, place), expected, "{place}");
         }

@@ -67,8 +67,7 @@ impl Boundary {
             Boundary::Word => !is_word(byte),
             Boundary::Token => !is_word(byte) && byte != b'-',
             Boundary::Number => match byte {
-                b'-' => !is_word(behind),
-                b'.' | b',' => !behind.is_ascii_digit(),
+                b'-' | b'.' | b',' => !behind.is_ascii_digit(),
                 _ => !is_word(byte),
             },
             Boundary::Ipv4 => match byte {

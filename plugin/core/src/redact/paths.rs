@@ -18,7 +18,8 @@
 //! | 0..2 | verdict: 2¹⁶−1 nothing, 2¹⁶−2 keep, or the number of a rule |
 //! | 2..4, 4..6 | its first edge, and how many it has, sorted by key |
 //! | 6..8, 8..10, 10..12 | the state that any other key leads to, an element, JSON in a string |
-//! | 12..16 | zero |
+//! | 12..14 | the state whose edges are looked at where it has none for a key, or 0 |
+//! | 14..16 | zero |
 //!
 //! From state 0 nothing matches. Its edges are no steps: they are keys of which
 //! every path that a rule is for leads over one; all keys, if there is a path
@@ -92,18 +93,24 @@ impl<'a> Paths<'a> {
 
     /// Into the member of this key, without quotes and escapes.
     pub fn member(&self, state: PathState, key: &[u8]) -> PathState {
-        if state == 0 { 0 } else { self.edge(state, key) }
+        let Some(entry) = self.states.get(state as usize).filter(|_| state != 0) else {
+            return 0;
+        };
+        let fallback = half(entry, 12);
+        let found = self.edge(state, key);
+        let found = if found.is_none() && fallback != 0 { self.edge(fallback, key) } else { found };
+        found.unwrap_or(half(entry, 6))
     }
 
     /// Whether the path of a rule may lead over this key.
     pub fn is_watched(&self, key: &[u8]) -> bool {
-        self.edge(0, key) != 0
+        let others = self.states.first().map_or(0, |entry| half(entry, 6));
+        others != 0 || self.edge(0, key).is_some()
     }
 
-    fn edge(&self, state: PathState, key: &[u8]) -> PathState {
-        let Some(entry) = self.states.get(state as usize) else {
-            return 0;
-        };
+    /// The state that an edge of `state` leads to, if it has one for the key.
+    fn edge(&self, state: PathState, key: &[u8]) -> Option<PathState> {
+        let entry = self.states.get(state as usize)?;
         let first = half(entry, 2) as usize;
         let edges = self.edges.get(first..first + half(entry, 4) as usize).unwrap_or_default();
         let prefix = prefix(key);
@@ -122,10 +129,10 @@ impl<'a> Paths<'a> {
             match order {
                 Ordering::Less => low = middle + 1,
                 Ordering::Greater => high = middle,
-                Ordering::Equal => return half(edge, 14),
+                Ordering::Equal => return Some(half(edge, 14)),
             }
         }
-        half(entry, 6)
+        None
     }
 
     /// Into an element of an array.
@@ -149,7 +156,7 @@ impl<'a> Paths<'a> {
         let is_sound = |entry: &[u8; ENTRY_BYTES]| {
             (half(entry, 0) >= VERDICT_KEEP || (half(entry, 0) as usize) < rules)
                 && half(entry, 2) as usize + half(entry, 4) as usize <= self.edges.len()
-                && [6, 8, 10].into_iter().all(|at| is_state(half(entry, at)))
+                && [6, 8, 10, 12].into_iter().all(|at| is_state(half(entry, at)))
         };
         self.states.len() > START as usize
             && self.states.iter().all(is_sound)

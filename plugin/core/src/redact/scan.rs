@@ -147,16 +147,16 @@ impl<'p> Scanner<'p> {
         walk: &mut Walk,
     ) -> Result<Option<Found>, Exhausted> {
         while walk.at <= text.len() {
-            let (state, len) = scout.run(walk.state, &text[walk.at..]);
-            walk.at += len;
-            let mut end = walk.at - scout.lateness();
-            walk.state = state;
-            if !scout.is_accepting(state) {
-                // Once more, for what the end of the text decides.
-                walk.at = text.len() + 1;
-                walk.state = scout.step_end(state);
-                end = text.len();
-            }
+            let end = if walk.at < text.len() {
+                let (state, len) = scout.run(walk.state, &text[walk.at..]);
+                walk.state = state;
+                walk.at += len;
+                walk.at - scout.lateness()
+            } else {
+                walk.state = scout.step_end(walk.state);
+                walk.at += 1;
+                text.len()
+            };
             if scout.is_accepting(walk.state)
                 && let Some(found) = self.verify(scout, walk.state, text, end, walk.from)?
             {
@@ -241,17 +241,17 @@ impl<'p> Scanner<'p> {
                 if state == 0 {
                     break;
                 }
-                ends[count % ENDS_MAX] = at + 1 - pattern.lateness();
-                count += 1;
+                let end = at + 1 - pattern.lateness();
+                if detector.after.holds_ahead(&text[end..]) {
+                    ends[count % ENDS_MAX] = end;
+                    count += 1;
+                }
             }
             at += 1;
         }
         self.steps.take(at - start)?;
         for back in 1..=count.min(ENDS_MAX) {
             let end = ends[(count - back) % ENDS_MAX];
-            if !detector.after.holds_ahead(&text[end..]) {
-                continue;
-            }
             self.steps.take(end - start)?;
             let part = detector.validator.validate(&text[start..end]);
             if let Some(part) = part.filter(|part| !part.is_empty() && start + part.end <= end) {

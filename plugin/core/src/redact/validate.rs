@@ -4,7 +4,9 @@
 //! Validators see the text that was matched and nothing else, answer with the
 //! part of it that is to go, and never take longer than a walk over it.
 
+mod base64;
 mod card;
+mod email;
 mod entropy;
 mod iban;
 mod ip;
@@ -98,7 +100,7 @@ impl Validator {
         let whole = |is_valid: bool| is_valid.then_some(0..text.len());
         match self {
             Validator::Any => whole(true),
-            Validator::Email => whole(is_email(text)),
+            Validator::Email => email::address(text),
             Validator::Card => whole(card::is_card(text)),
             Validator::Iban => whole(iban::is_iban(text)),
             Validator::Ssn => whole(is_ssn(text)),
@@ -120,52 +122,6 @@ impl Validator {
             Validator::Quoted => secret::quoted(text),
         }
     }
-}
-
-/// Longest local part and domain (RFC 5321 section 4.5.3.1).
-const LOCAL_BYTES_MAX: usize = 64;
-const DOMAIN_BYTES_MAX: usize = 255;
-
-/// Ends of domains that are none: algorithms of SSH are named like addresses
-/// (RFC 4251 section 6), units of systemd too (systemd.unit(5)), and files
-/// for screens of twice the density.
-const NO_DOMAINS: &[&[u8]] = &[
-    b"openssh.com",
-    b"libssh.org",
-    b".service",
-    b".socket",
-    b".device",
-    b".mount",
-    b".automount",
-    b".swap",
-    b".target",
-    b".path",
-    b".timer",
-    b".slice",
-    b".scope",
-    b".png",
-    b".jpg",
-    b".svg",
-];
-
-/// Whether local part and domain are such that mail could be sent there.
-fn is_email(text: &[u8]) -> bool {
-    let Some(at) = text.iter().rposition(|byte| *byte == b'@' || *byte == b'%') else { return false };
-    let (local, domain) = text.split_at_checked(at).unwrap_or_default();
-    let skip = if domain.starts_with(b"%") { 3 } else { 1 };
-    let domain = domain.get(skip..).unwrap_or_default();
-    let is_label =
-        |label: &[u8]| (1..=63).contains(&label.len()) && !label.starts_with(b"-") && !label.ends_with(b"-");
-    let top = domain.rsplit(|byte| *byte == b'.').next().unwrap_or_default();
-    let is_top =
-        top.len() >= 2 && (top.starts_with(b"xn--") || !top.iter().any(|byte| byte.is_ascii_digit()));
-    let is_other = NO_DOMAINS.iter().any(|end| domain.ends_with(end));
-    (1..=LOCAL_BYTES_MAX).contains(&local.len())
-        && domain.len() <= DOMAIN_BYTES_MAX
-        && domain.contains(&b'.')
-        && domain.split(|byte| *byte == b'.').all(is_label)
-        && is_top
-        && !is_other
 }
 
 /// Whether the number can have been given: no area 000, 666 or from 900 on,

@@ -202,6 +202,7 @@ impl<'p> Redactor<'p> {
         if self.has_nothing(source)? {
             return Ok(());
         }
+        self.levels[0].stops.next = 0;
         // The string on each level that holds the JSON on the next one.
         let mut holders = [0; JSON_IN_STRINGS_DEPTH_MAX];
         let mut depth = 0;
@@ -226,33 +227,33 @@ impl<'p> Redactor<'p> {
     }
 
     /// Whether a glance tells that there is nothing to redact in the record: no
-    /// key for which there is a rule, no text in which the scout stops.
+    /// key for which there is a rule, no text in which anything is found.
     fn has_nothing(&mut self, source: &[u8]) -> Result<bool, OutOfMemory> {
-        let Level { tape, stops, .. } = &self.levels[0];
-        if stops.are_not_all || !stops.ends.is_empty() {
-            return Ok(false);
-        }
-        let policy = &self.scanner.policy;
+        let Level { tape, stops, .. } = &mut self.levels[0];
+        let policy = self.scanner.policy;
         for (index, node) in tape.nodes.iter().enumerate() {
-            let is_plain = !node.has(ESCAPED | PATCHED);
-            let is_clear = match node.kind {
-                Kind::Key if is_plain => {
-                    let text = &source[node.start as usize + 1..node.end as usize - 1];
-                    let known = self.memo.ask(text, |key| find_out(policy, key));
-                    known.rule.is_none() && !known.is_watched
+            let start = node.start as usize + 1;
+            let may_hold = match node.kind {
+                Kind::Object | Kind::Array | Kind::Word => continue,
+                _ if node.has(ESCAPED | PATCHED) => true,
+                Kind::Key => {
+                    let text = source.get(start..).unwrap_or_default();
+                    let len = (node.end as usize - 1).saturating_sub(start);
+                    let known = self.memo.ask(text, len, |key| find_out(&policy, key));
+                    if known.rule.is_some() || known.is_watched {
+                        return Ok(false);
+                    }
+                    stops.are_in(node)
                 }
-                Kind::String if is_plain => {
-                    !matches!(source.get(node.start as usize + 1), Some(b'{' | b'[' | b' '))
-                }
-                Kind::String => {
-                    let text = plain(tape, source, index, &mut self.decoded)?;
-                    let stops = policy.scout.is_some_and(|scout| scout.is_match(text.iter().copied()));
-                    !stops && !matches!(text.trim_ascii_start(), [b'{' | b'[', ..])
-                }
-                Kind::Key => false,
-                _ => is_plain,
+                Kind::String if matches!(source.get(start), Some(b'{' | b'[' | b' ')) => return Ok(false),
+                _ => stops.are_in(node),
             };
-            if !is_clear {
+            if !may_hold {
+                continue;
+            }
+            let text = plain(tape, source, index, &mut self.decoded)?;
+            let is_odd = node.kind == Kind::Key && node.has(ESCAPED | PATCHED);
+            if is_odd || matches!(text.trim_ascii_start(), [b'{' | b'[', ..]) || self.scanner.finds(text) {
                 return Ok(false);
             }
         }
@@ -332,7 +333,7 @@ impl<'p> Redactor<'p> {
         }
         let text = plain(&level.tape, source, key, &mut self.decoded)?;
         let policy = &self.scanner.policy;
-        let rule = self.memo.ask(text, |key| find_out(policy, key)).rule;
+        let rule = self.memo.ask(text, text.len(), |key| find_out(policy, key)).rule;
         let path = policy.paths.as_ref().map_or(0, |paths| paths.member(object.path, text));
         let own = policy.paths.as_ref().map_or(Verdict::None, |paths| paths.verdict(path));
         // A key that the policy names holds nothing but that name.

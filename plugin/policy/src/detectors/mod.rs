@@ -1,25 +1,28 @@
 //! The catalogue of detectors: what is looked for, and how.
 //!
 //! A detector is three patterns and a validator. The triggers of all that are
-//! switched on make one automaton, which every byte of a text goes through
-//! once; so a trigger is short, and as rare as what it is for. Where one ends,
-//! `lead` is walked backwards to where the match starts, and from there
-//! `pattern` forwards to its ends; of those the longest is taken that the
-//! boundaries and the validator let pass.
+//! switched on make one automaton, the scout, which every byte of a text goes
+//! through once; so triggers are few, short, and rare in logs that are in
+//! order. Where one ends, `lead` is walked backwards to where the
+//! match starts, and from there `pattern` forwards to its ends; of those the
+//! longest is taken that boundary and validator let pass.
 //!
-//! No text makes that quadratic: what a lead or a pattern repeats without
-//! bound is either nothing that holds the detector's trigger, or never
-//! refused once it is long.
+//! No text makes that quadratic. A lead that repeats without bound ends at
+//! what its trigger has, or the engine cuts it; a pattern that does is either
+//! never refused once it is long, or a later trigger in it has a byte ahead
+//! that its own boundary refuses.
 
+mod keys;
 mod network;
 mod pii;
-mod secrets;
+mod tokens;
 mod triggers;
+mod values;
 
 use flb_audit_core::redact::boundary::Boundary;
 use flb_audit_core::redact::validate::Validator;
 
-pub use secrets::SECRET_KEYS;
+pub use keys::SECRET_KEYS;
 
 /// One kind of value that is looked for.
 #[derive(Clone, Copy, Debug)]
@@ -52,5 +55,5 @@ pub struct Detector {
 
 /// All detectors, pack by pack.
 pub fn detectors() -> impl Iterator<Item = &'static Detector> {
-    [secrets::SECRETS, pii::PII, network::NETWORK].into_iter().flatten()
+    [tokens::TOKENS, values::VALUES, pii::PII, network::NETWORK].into_iter().flatten()
 }

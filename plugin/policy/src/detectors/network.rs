@@ -38,7 +38,7 @@ pub(super) const NETWORK: &[Detector] = &[
         pack: "network",
         what: "MAC addresses in pairs",
         trigger: triggers::GROUPS,
-        lead: "[0-9A-Fa-f]{2}[:-][0-9A-Fa-f]{2}[:-]",
+        lead: "([0-9A-Fa-f]{2}:){2}|([0-9A-Fa-f]{2}-){4}",
         pattern: "([0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}",
         before: Boundary::Ipv6,
         after: Boundary::Ipv6,

@@ -19,8 +19,9 @@ const ISSUERS: &[(u32, u32, u32)] = &[
     (309_500, 309_599, 1 << 14 | FROM_16),
     (360_000, 369_999, 1 << 14 | FROM_16),
     (380_000, 399_999, 1 << 14 | FROM_16),
-    // JCB issues from 3528 to 3589; the rest of 35 is taken with it, as no
-    // other network has it. The two others are its old ones, of 15 digits.
+    // JCB issues from 3528 to 3589. The rest of 35 is taken with it: made-up
+    // numbers have it, and to mask one too many costs less than to miss one.
+    // The two others are JCB's old ones, of 15 digits.
     (350_000, 359_999, FROM_16),
     (213_100, 213_199, 1 << 15),
     (180_000, 180_099, 1 << 15),
@@ -41,6 +42,7 @@ const ISSUERS: &[(u32, u32, u32)] = &[
     (639_000, 639_099, 1 << 12),
     (675_900, 675_999, 1 << 12),
     (676_100, 676_399, 1 << 12),
+    // In no list of the network's, but in those that test data is made by.
     (60_400, 60_499, 1 << 12),
 ];
 

@@ -1,7 +1,7 @@
 //! IBAN: lengths of the SWIFT registry and check digits of ISO 13616.
 
 /// How many characters an IBAN has, and the countries where (SWIFT, IBAN
-/// Registry, release 100).
+/// Registry, release 101).
 const LENGTHS: &[(usize, &str)] = &[
     (15, "NO"),
     (16, "BE"),

@@ -4,12 +4,14 @@ use core::ops::Range;
 
 /// An IPv4 address in dotted decimals, octets without leading zeros (RFC
 /// 3986 section 3.2.2). A product's name may stand before it, `name/`: with
-/// it `120.0.0.0` is a version (RFC 9110 section 10.1.5).
+/// it `120.0.0.0` is a version (RFC 9110 section 10.1.5). `0.0.0.0` is nobody's
+/// (RFC 1122 section 3.2.1.3).
 pub(super) fn ipv4(text: &[u8]) -> Option<Range<usize>> {
     let start = text.iter().rposition(|byte| *byte == b'/').map_or(0, |at| at + 1);
     let address = text.get(start..)?;
     let is_version = start > 0 && address.ends_with(b".0.0");
-    (octets(address) && !is_version).then_some(start..text.len())
+    let is_none = address == b"0.0.0.0";
+    (octets(address) && !is_version && !is_none).then_some(start..text.len())
 }
 
 fn octets(text: &[u8]) -> bool {

@@ -175,6 +175,9 @@ fn is_national(number: &Number) -> bool {
         return false;
     }
     match groups {
+        [1, 3, 3, 4] => matches!(digits, [b'1', b'2'..=b'9', ..]),
+        // A social security number, given out or not.
+        [3, 2, 4] => false,
         [3, 3, 4] if !is_trunk => digits.first().is_some_and(|digit| *digit >= b'2'),
         // Denmark, Norway and others: no trunk prefix, pairs.
         [2, 2, 2, 2] => number.separator == Some(b'-') && matches!(digits, [b'2'..=b'9', ..]),

@@ -1,6 +1,7 @@
 //! Secrets that what stands before them tells: `password=`, `Bearer`, the
 //! user in a URL.
 
+use super::base64::decode;
 use super::entropy::{is_mask, is_random};
 use core::ops::Range;
 
@@ -34,13 +35,23 @@ const PLACEHOLDERS: &[&[u8]] = &[
 ];
 
 /// Whether `value` only stands for one: a word such as `null`, a mask, a
-/// variable of a shell, of a template or of SQL.
+/// variable.
 fn is_placeholder(value: &[u8]) -> bool {
-    let is_variable = matches!(value, [b'$' | b'%' | b'?' | b'<' | b'{' | b':', ..]) && !is_random(value);
     let bare = value.trim_ascii();
     let bare = bare.strip_prefix(b"[").and_then(|bare| bare.strip_suffix(b"]")).unwrap_or(bare);
     let is_word = PLACEHOLDERS.iter().any(|word| bare.eq_ignore_ascii_case(word));
-    value.len() <= PLACEHOLDER_BYTES_MAX && (is_word || is_mask(bare) || is_variable)
+    value.len() <= PLACEHOLDER_BYTES_MAX && (is_word || is_mask(bare) || is_variable(bare))
+}
+
+/// Whether this is a variable: `$NAME`, `$1` and `${…}` of shells and SQL,
+/// `{{…}}` of templates, `<…>` of manuals, `%s`, `?`.
+fn is_variable(value: &[u8]) -> bool {
+    let is_name = |byte: &u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || *byte == b'_';
+    match value {
+        [b'$', b'{' | b'(', ..] | [b'{', b'{', ..] | [b'<', .., b'>'] | b"%s" | b"?" => true,
+        [b'$', name @ ..] => name.iter().all(is_name),
+        _ => false,
+    }
 }
 
 /// An assignment, `key=value`, `"key": "value"` or `--key value`.
@@ -55,7 +66,8 @@ struct Assignment<'a> {
 impl<'a> Assignment<'a> {
     fn read(text: &'a [u8]) -> Option<Self> {
         let is_key = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
-        let key_end = text.iter().position(|byte| !is_key(byte))?;
+        let key_start = usize::from(matches!(text.first(), Some(b'?' | b'&')));
+        let key_end = key_start + text.get(key_start..)?.iter().position(|byte| !is_key(byte))?;
         let is_between =
             |byte: &u8| matches!(byte, b' ' | b'\t' | b'"' | b'\'' | b'\\' | b']' | b':' | b'=' | b'>');
         let start = key_end + text.get(key_end..)?.iter().position(|byte| !is_between(byte))?;
@@ -64,7 +76,7 @@ impl<'a> Assignment<'a> {
         let has = |wanted: u8| between.contains(&wanted);
         let is_quoted = matches!(between.last(), Some(b'"' | b'\''));
         let is_certain = has(b'=') || is_quoted || !has(b':');
-        Some(Assignment { key: text.get(..key_end)?, is_certain, value, start })
+        Some(Assignment { key: text.get(key_start..key_end)?, is_certain, value, start })
     }
 
     fn range(&self) -> Range<usize> {
@@ -159,7 +171,7 @@ pub(super) fn authorization(text: &[u8]) -> Option<Range<usize>> {
     let space = rest.iter().position(|byte| *byte == b' ')?;
     let start = scheme + space + rest.get(space..)?.iter().position(|byte| *byte != b' ')?;
     let start = match rest.get(..4)?.eq_ignore_ascii_case(b"aws4") {
-        true => text.windows(10).position(|ten| ten == b"Signature=")? + 10,
+        true => text.windows(10).position(|ten| ten == b"Signature=").map_or(start, |at| at + 10),
         false => start,
     };
     let value = text.get(start..)?;
@@ -184,33 +196,8 @@ pub(super) fn credentials(text: &[u8]) -> Option<Range<usize>> {
 /// Whether base64 holds `user:password`, in printable characters (RFC 7617
 /// section 2).
 fn holds_user_and_password(value: &[u8]) -> bool {
-    let mut has_colon = false;
-    for four in value.chunks(4) {
-        let mut bits = 0u32;
-        let mut count = 0;
-        for &byte in four {
-            let six = match byte {
-                b'A'..=b'Z' => byte - b'A',
-                b'a'..=b'z' => byte - b'a' + 26,
-                b'0'..=b'9' => byte - b'0' + 52,
-                b'+' | b'-' => 62,
-                b'/' | b'_' => 63,
-                b'=' => continue,
-                _ => return false,
-            };
-            bits = bits << 6 | u32::from(six);
-            count += 6;
-        }
-        while count >= 8 {
-            count -= 8;
-            let byte = (bits >> count) as u8;
-            has_colon |= byte == b':';
-            if byte.is_ascii_control() {
-                return false;
-            }
-        }
-    }
-    has_colon
+    let is_printable = |byte: Option<u8>| byte.is_some_and(|byte| !byte.is_ascii_control());
+    decode(value).all(is_printable) && decode(value).any(|byte| byte == Some(b':'))
 }
 
 /// What stands behind the last opening quote: the password in SQL.

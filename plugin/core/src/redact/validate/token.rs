@@ -1,9 +1,7 @@
 //! Tokens whose own form tells them: prefixes, checksums, JSON inside.
 
-use super::entropy::is_random;
-use base64::Engine;
-use base64::alphabet::URL_SAFE;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use super::base64::decode;
+use super::entropy::{is_random, is_spread};
 use core::ops::Range;
 
 /// How many characters of a token are its checksum, and how many they cover.
@@ -38,13 +36,17 @@ fn crc32(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(u32::MAX, |crc, byte| (0..8).fold(crc ^ u32::from(*byte), step))
 }
 
-/// A token whose part behind the last of its prefix's separators looks
-/// random, which examples in documentation mostly do not.
+/// A token whose part behind its prefix looks random, which examples in
+/// documentation mostly do not.
 pub(super) fn is_random_token(text: &[u8]) -> bool {
-    let start = text.iter().take(24).rposition(|byte| matches!(byte, b'_' | b'-' | b'.' | b'/'));
+    let start = text.iter().take(PREFIX_BYTES_MAX).rposition(|byte| matches!(byte, b'_' | b'-' | b'.'));
     let body = text.get(start.map_or(0, |at| at + 1)..).unwrap_or_default();
-    is_random(body) || is_random(text)
+    body.len() >= BODY_BYTES_MIN && is_spread(body)
 }
+
+/// The longest prefix of a vendor's token, in bytes, and the shortest body.
+const PREFIX_BYTES_MAX: usize = 12;
+const BODY_BYTES_MIN: usize = 16;
 
 /// The shortest session token, in characters: AWS gives no length, those seen
 /// have 250 and more.
@@ -56,20 +58,20 @@ pub(super) fn is_session_token(text: &[u8]) -> bool {
 }
 
 /// How much of a JWT's header is looked at, in characters.
-const HEADER_CHARS_MAX: usize = 240;
+const HEADER_CHARS_MAX: usize = 512;
 
 /// A JWT, a JWS or a JWE in compact form: its header is an object in JSON
 /// with an `alg` (RFC 7515 section 4.1.1, RFC 7516 section 4.1.1).
 pub(super) fn is_jwt(text: &[u8]) -> bool {
     let header = text.split(|byte| *byte == b'.').next().unwrap_or_default();
     let header = header.get(..HEADER_CHARS_MAX).unwrap_or(header);
-    let mut json = [0; HEADER_CHARS_MAX];
-    let config = GeneralPurposeConfig::new()
-        .with_decode_padding_mode(DecodePaddingMode::RequireNone)
-        .with_decode_allow_trailing_bits(true);
-    let engine = GeneralPurpose::new(&URL_SAFE, config);
-    let decoded = engine.decode_slice(header, &mut json).ok().and_then(|length| json.get(..length));
-    decoded.is_some_and(|json| json.starts_with(b"{\"") && json.windows(5).any(|key| key == b"\"alg\""))
+    let mut last = [0; 5];
+    let has_algorithm = decode(header).flatten().any(|byte| {
+        last.rotate_left(1);
+        last[4] = byte;
+        last == *b"\"alg\""
+    });
+    decode(header).take(2).eq([Some(b'{'), Some(b'"')]) && has_algorithm
 }
 
 /// How long an AWS secret access key is, in characters.
