@@ -4,6 +4,7 @@
 
 use crate::digits::Digits;
 use crate::hash::{Algorithm, Hash};
+use crate::signature::{Signature, signature_text};
 use crate::tape::Unreadable;
 use crate::{OutOfMemory, put, text};
 use alloc::vec::Vec;
@@ -69,6 +70,9 @@ impl ChainId {
 pub struct Run([u8; 6]);
 
 impl Run {
+    /// The first of all names, in their order.
+    pub const FIRST: Run = Run(*b"------");
+
     /// A name out of random bytes, of which 36 bits are used.
     pub fn from_random(random: [u8; 6]) -> Self {
         let text: [u8; 8] = base64url(&random);
@@ -110,7 +114,7 @@ fn is_base64url(byte: &u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')
 }
 
-fn base64url<const N: usize>(bytes: &[u8]) -> [u8; N] {
+pub(crate) fn base64url<const N: usize>(bytes: &[u8]) -> [u8; N] {
     let mut text = [b'A'; N];
     // N is always the length of the encoding.
     let _ = URL_SAFE_NO_PAD.encode_slice(bytes, &mut text);
@@ -191,8 +195,12 @@ impl Notes {
     pub const STATE_DAMAGED: Notes = Notes(1 << 11);
     /// The head of the record before this one could not be written down.
     pub const STATE_NOT_WRITTEN: Notes = Notes(1 << 12);
+    /// There is a key file that cannot be used: the records are not signed.
+    pub const KEY_DAMAGED: Notes = Notes(1 << 13);
+    /// The next key could not be written down: the old one stays in force.
+    pub const KEY_NOT_WRITTEN: Notes = Notes(1 << 14);
 
-    const WORDS: [&'static str; 13] = [
+    const WORDS: [&'static str; 15] = [
         "bare-keys",
         "duplicate-keys",
         "lone-surrogates",
@@ -206,6 +214,8 @@ impl Notes {
         "state-not-writable",
         "state-damaged",
         "state-not-written",
+        "key-damaged",
+        "key-not-written",
     ];
 
     /// Adds all of `other`.
@@ -259,9 +269,14 @@ pub(crate) enum Cause {
     Missing,
 }
 
-/// Writes the seal without its hashes and its closing brace: with the brace,
-/// this is its canonical form.
-pub(crate) fn write(chain: &Chain, statement: &Statement<'_>, out: &mut Vec<u8>) -> Result<(), OutOfMemory> {
+/// Writes the seal without what closes it: with a brace, this is its canonical
+/// form. `key` is what a checkpoint says of its key.
+pub(crate) fn write(
+    chain: &Chain,
+    statement: &Statement<'_>,
+    key: Option<&[u8]>,
+    out: &mut Vec<u8>,
+) -> Result<(), OutOfMemory> {
     let place = &chain.next;
     put(out, b"{\"chain\":\"")?;
     put(out, chain.id.as_bytes())?;
@@ -274,6 +289,10 @@ pub(crate) fn write(chain: &Chain, statement: &Statement<'_>, out: &mut Vec<u8>)
             put_number(out, at.into())?;
         }
         put(out, b"\"")?;
+    }
+    if let Some(key) = key {
+        put(out, b",\"key\":")?;
+        put(out, key)?;
     }
     if let Some(link) = chain.link.filter(|_| place.sequence == 0) {
         put(out, b",\"link\":{\"run\":\"")?;
@@ -316,16 +335,21 @@ pub(crate) fn write(chain: &Chain, statement: &Statement<'_>, out: &mut Vec<u8>)
     put(out, &[b'0' + VERSION, b'.', b'0' + chain.algorithm as u8, b'"'])
 }
 
-/// What closes a seal: its hashes.
+/// What closes a seal: its hashes and, of a checkpoint, the signature.
 pub(crate) fn write_hashes(
     previous: &[u8; HASH_TEXT_BYTES],
     head: &[u8; HASH_TEXT_BYTES],
+    signature: Option<Signature>,
     out: &mut Vec<u8>,
 ) -> Result<(), OutOfMemory> {
     put(out, b",\"prev\":\"")?;
     put(out, previous)?;
     put(out, b"\",\"head\":\"")?;
     put(out, head)?;
+    if let Some(signature) = signature {
+        put(out, b"\",\"sig\":\"")?;
+        put(out, &signature_text(&signature))?;
+    }
     put(out, b"\"}")
 }
 
