@@ -2,8 +2,11 @@
 //! what came out.
 #![forbid(unsafe_code)]
 
+mod checkpoints;
 mod init;
+mod prove;
 mod replay;
+mod roster;
 mod verify;
 
 use clap::{Parser, Subcommand};
@@ -22,6 +25,8 @@ enum Command {
     Init(init::Init),
     Replay(replay::Replay),
     Verify(verify::Verify),
+    Prove(prove::Prove),
+    Checkpoints(checkpoints::Checkpoints),
 }
 
 /// What could not be done at all; a wrong command line is 2, and what a
@@ -32,6 +37,8 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Init(init) => init.run().map(|()| 0),
         Command::Replay(replay) => replay.run().map(|()| 0),
+        Command::Prove(prove) => prove.run().map(|()| 0),
+        Command::Checkpoints(checkpoints) => checkpoints.run().map(|()| 0),
         Command::Verify(verify) => verify.run().map(verify::Verdict::code),
     };
     match result {
