@@ -154,7 +154,6 @@ impl KeyRing {
         random: &mut impl FnMut(&mut [u8; 32]) -> bool,
     ) -> Result<KeyRing, NoNextKey> {
         let index = self.index.checked_add(1).ok_or(NoNextKey::Exhausted)?;
-        let key = self.secret(index)?;
         let message = Handover::message(&self.chain, index, &place, &head)?;
         let signature = self.secret(self.index)?.sign(&message);
         let mut since = Vec::new();
@@ -171,8 +170,11 @@ impl KeyRing {
             }
         }
         // All come before the others, which do without this bit.
-        for bit in 0..index.trailing_zeros() {
-            ring.add_child(&key, index + (1 << bit), random)?;
+        if index.is_multiple_of(2) {
+            let key = self.secret(index)?;
+            for bit in 0..index.trailing_zeros() {
+                ring.add_child(&key, index + (1 << bit), random)?;
+            }
         }
         for Entry { certificate, seed } in to_come {
             ring.push(Entry { certificate: *certificate, seed: seed.clone() })?;

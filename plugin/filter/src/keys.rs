@@ -100,14 +100,18 @@ impl Keys {
     #[inline(never)]
     fn change_key(&mut self, sealer: &mut Sealer) -> Result<(), Failed> {
         let (ring, slot) = self.read()?;
-        if self.index.is_none() {
-            sealer.set_signer(ring.signer()?)?;
-            self.index = Some(ring.index());
-        }
         // Another filter has gone on from here: this one goes on without.
-        if self.index != Some(ring.index()) {
+        if *self.index.get_or_insert(ring.index()) != ring.index() {
             return Err(Failed);
         }
+        let changed = self.hand_over(&ring, slot, sealer);
+        if changed.is_err() && sealer.signer().is_none() {
+            sealer.set_signer(ring.signer()?)?;
+        }
+        changed
+    }
+
+    fn hand_over(&mut self, ring: &KeyRing, slot: usize, sealer: &mut Sealer) -> Result<(), Failed> {
         let chain = sealer.chain();
         let next = ring.hand_over(chain.next, chain.head, &mut |seed| abi::fill_random(seed))?;
         let signer = next.signer()?;
