@@ -2,12 +2,14 @@
 //!
 //! `input` cuts any input into batches of records; all cores check them, each
 //! record for itself; `chains` puts together what they saw, in any order;
-//! `report` says it.
+//! `report` says it. `signatures` verifies checkpoints, `keys` puts together
+//! what they say of keys, and `proven` what keys, anchors and the roster prove.
 
 mod anchors;
 mod chains;
 mod input;
 mod keys;
+mod proven;
 mod report;
 mod segment;
 mod signatures;
@@ -55,12 +57,12 @@ pub(crate) struct Verify {
     /// The public keys of the nodes' chains, as `flb-audit init` writes them
     #[arg(long, value_name = "FILE")]
     roster: Option<PathBuf>,
-    /// Name the nodes in the roster from which nothing came since this time
-    /// (RFC 3339) …
-    #[arg(long, value_name = "TIME", requires = "roster", value_parser = humantime::parse_rfc3339_weak)]
+    /// Name the nodes in the roster from which nothing came since this day or
+    /// time (RFC 3339) …
+    #[arg(long, value_name = "TIME", requires = "roster", value_parser = time)]
     since: Option<SystemTime>,
     /// … until this
-    #[arg(long, value_name = "TIME", requires = "roster", value_parser = humantime::parse_rfc3339_weak)]
+    #[arg(long, value_name = "TIME", requires = "roster", value_parser = time)]
     until: Option<SystemTime>,
     /// Check a proof that `flb-audit prove` has made, and no log
     #[arg(long, value_name = "FILE", conflicts_with_all = ["files", "anchors", "since", "until"])]
@@ -68,6 +70,12 @@ pub(crate) struct Verify {
     /// Print the report as JSON
     #[arg(long)]
     json: bool,
+}
+
+/// A time, or the beginning of a day.
+fn time(text: &str) -> Result<SystemTime, humantime::TimestampError> {
+    let is_day = text.len() == "2026-11-20".len();
+    humantime::parse_rfc3339_weak(&if is_day { format!("{text}T00:00:00Z") } else { text.to_owned() })
 }
 
 /// Keys that Fluent Bit's outputs add: `json_date_key` of `file`, `http`,
