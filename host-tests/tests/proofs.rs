@@ -104,7 +104,7 @@ fn notes_are_what_their_readers_expect() {
         let public = certificates.last().expect("a certificate")["pub"].as_str().expect("a key");
         let public = decode(&(public.replace('-', "+").replace('_', "/") + "="));
         // Four bytes of the hash of name and key stand before the signature.
-        let named = [name[4..name.len() - 1].as_bytes(), b"\n\x01", &public].concat();
+        let named = [&name.as_bytes()[4..name.len() - 1], b"\n\x01", &public].concat();
         assert_eq!(signature[..4], ring::digest::digest(&ring::digest::SHA256, &named).as_ref()[..4]);
         let signed = text.join("\n") + "\n";
         UnparsedPublicKey::new(&ED25519, public).verify(signed.as_bytes(), &signature[4..]).expect("signed");

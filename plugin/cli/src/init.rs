@@ -62,9 +62,9 @@ impl Init {
             }
             file => file.with_context(|| format!("{}: cannot be made", path.display()))?,
         };
-        // The keys first: a chain without its keys would look like one that
-        // never had any.
-        let entry = self.node.map(|node| make_keys(&self.dir, header.id, node)).transpose()?;
+        let entry = self.node.map(|node| make_keys(&self.dir, header.id, node)).transpose();
+        // A chain without its keys would look like one that never had any.
+        let entry = entry.inspect_err(|_| drop(fs::remove_file(&path)))?;
         file.write_all(&header.to_file())
             .and_then(|()| file.sync_all())
             .and_then(|()| sync_directory(&self.dir))
