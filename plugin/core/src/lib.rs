@@ -24,6 +24,7 @@ pub mod number;
 mod order;
 mod output;
 mod reader;
+pub mod schema;
 pub mod seal;
 mod sealer;
 pub mod state;

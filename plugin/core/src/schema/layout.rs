@@ -1,0 +1,114 @@
+//! The numbers that the compiler and the validator agree on.
+
+/// What a program starts with.
+pub const MAGIC: [u8; 4] = *b"fas1";
+
+/// The bytes of a program's header.
+pub const HEADER_BYTES: usize = 32;
+/// The bytes of a name.
+pub const NAME_BYTES: usize = 48;
+/// The words of a check.
+pub const CHECK_WORDS: usize = 3;
+/// The words of a table of names.
+pub const TABLE_WORDS: usize = 6;
+/// A table has at most this many required members.
+pub const REQUIRED_MAX: usize = 64;
+
+/// Types, as bits of a mask.
+pub mod types {
+    /// `null`
+    pub const NULL: u32 = 1;
+    /// `true` and `false`
+    pub const BOOLEAN: u32 = 2;
+    /// An object.
+    pub const OBJECT: u32 = 4;
+    /// An array.
+    pub const ARRAY: u32 = 8;
+    /// A string, or a member's name.
+    pub const STRING: u32 = 16;
+    /// A number without anything behind the point.
+    pub const INTEGER: u32 = 32;
+    /// Any other number.
+    pub const FRACTION: u32 = 64;
+    /// All of them.
+    pub const ALL: u32 = 127;
+}
+
+// Instructions, each with its operands. The first operand of every one that
+// can fail by itself is the path to report.
+
+/// Nothing follows.
+pub const END: u8 = 0;
+/// check: it applies to the same value.
+pub const CALL: u8 = 1;
+/// path, checks: one of them has to hold.
+pub const ANY_OF: u8 = 2;
+/// path, checks: exactly one.
+pub const ONE_OF: u8 = 3;
+/// path, check: it must not.
+pub const NOT: u8 = 4;
+/// path (unused), check, check, check: where the first holds the second has
+/// to, else the third.
+pub const IF: u8 = 5;
+/// path, table, mask of types, decimals: a value of these types, a string of
+/// the table, or a number of the decimals (each start and length in the text).
+/// `true` alone is the bit [`ONLY_TRUE`], `false` alone [`ONLY_FALSE`].
+pub const ENUM: u8 = 6;
+/// path, count: characters of a string, at least.
+pub const MIN_LENGTH: u8 = 7;
+/// path, count: characters of a string, at most.
+pub const MAX_LENGTH: u8 = 8;
+/// path, automaton: a string in which it finds something.
+pub const PATTERN: u8 = 9;
+/// path, number of a [`Format`](super::Format).
+pub const FORMAT: u8 = 10;
+/// path, start and length of a decimal: a number not below.
+pub const MINIMUM: u8 = 11;
+/// Likewise, not above.
+pub const MAXIMUM: u8 = 12;
+/// Likewise, above.
+pub const EXCLUSIVE_MINIMUM: u8 = 13;
+/// Likewise, below.
+pub const EXCLUSIVE_MAXIMUM: u8 = 14;
+/// path, factor (two words), exponent (signed): a number that is a multiple of
+/// factor × 10^exponent.
+pub const MULTIPLE_OF: u8 = 15;
+/// path, minimum, path, maximum, table, check of other members, patterns: an
+/// object. Each pattern is an automaton and a check.
+pub const OBJECT: u8 = 16;
+/// check: of every member's name.
+pub const NAMES: u8 = 17;
+/// path, start and length of a name, start and length of another: an object
+/// that has the one has the other.
+pub const DEPENDENT_REQUIRED: u8 = 18;
+/// path (unused), start and length of a name, check: an object that has it.
+pub const DEPENDENT_SCHEMA: u8 = 19;
+/// path, minimum, path, maximum, check of items, checks of the first items: an
+/// array.
+pub const ARRAY: u8 = 20;
+/// path, minimum, path, maximum, check: how many items of an array it holds
+/// for.
+pub const CONTAINS: u8 = 21;
+/// path: an array without two equal items.
+pub const UNIQUE: u8 = 22;
+
+/// In the mask of [`ENUM`]: `true`.
+pub const ONLY_TRUE: u32 = 1 << 8;
+/// In the mask of [`ENUM`]: `false`.
+pub const ONLY_FALSE: u32 = 1 << 9;
+
+/// The first eight bytes of a name and the last eight. Of a shorter name the
+/// first ones are all of it, with zeros behind, and the last ones zero.
+pub fn fingerprint(name: &[u8]) -> (u64, u64) {
+    match (name.first_chunk(), name.last_chunk()) {
+        (Some(first), Some(last)) => (u64::from_le_bytes(*first), u64::from_le_bytes(*last)),
+        _ => (name.iter().rev().fold(0, |all, byte| all << 8 | u64::from(*byte)), 0),
+    }
+}
+
+/// The slot to look for a name in first: one of 2^`bits`.
+#[inline(always)]
+pub fn hash(fingerprint: (u64, u64), len: usize, multiplier: u64, bits: u32) -> usize {
+    let mixed = (fingerprint.0 ^ fingerprint.1.rotate_left(32)).wrapping_add(len as u64);
+    (mixed.wrapping_mul(multiplier) >> (64 - bits.clamp(1, 16))) as usize
+}

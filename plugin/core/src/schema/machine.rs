@@ -1,0 +1,395 @@
+//! The validator: a machine with a stack of its own.
+//!
+//! It is always at one place: at an instruction with a value, or back from a
+//! subschema, which has held or not. A subschema that fails is reported and
+//! passed over, unless some instruction below on the stack is there to find out
+//! whether it holds; then the stack is cut back to that one at once.
+
+use super::layout::*;
+use super::program::{Check, Program};
+use super::report::Report;
+use super::unique::{Undecided, Unique};
+use super::{SCHEMA_DEPTH_MAX, SCHEMA_STEPS_A_NODE_MAX, SCHEMA_STEPS_MAX};
+use crate::OutOfMemory;
+use crate::tape::Tape;
+use alloc::vec::Vec;
+
+/// What a check has found.
+#[derive(Debug)]
+pub enum Outcome<'a> {
+    /// The value is valid.
+    Valid,
+    /// It is not, and this is wrong with it.
+    Invalid(&'a Report),
+    /// It cannot be said.
+    NotChecked(NotChecked),
+}
+
+/// Why it cannot be said whether a value is valid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NotChecked {
+    /// Past [`SCHEMA_DEPTH_MAX`].
+    TooDeep,
+    /// It would take more steps than it may: [`SCHEMA_STEPS_MAX`] and
+    /// [`SCHEMA_STEPS_A_NODE_MAX`] for each node.
+    TooManySteps,
+    /// The guest could not get the memory.
+    OutOfMemory,
+}
+
+impl From<OutOfMemory> for NotChecked {
+    fn from(_: OutOfMemory) -> Self {
+        NotChecked::OutOfMemory
+    }
+}
+
+impl From<Undecided> for NotChecked {
+    fn from(undecided: Undecided) -> Self {
+        match undecided {
+            Undecided::Steps => NotChecked::TooManySteps,
+            Undecided::Memory => NotChecked::OutOfMemory,
+        }
+    }
+}
+
+/// Checks values, one after the other, in the same memory.
+#[derive(Debug, Default)]
+pub struct Validator {
+    frames: Vec<Frame>,
+    scratch: Vec<u8>,
+    unique: Unique,
+    report: Report,
+}
+
+impl Validator {
+    /// With no memory taken yet.
+    pub const fn new() -> Self {
+        Validator { frames: Vec::new(), scratch: Vec::new(), unique: Unique::new(), report: Report::new() }
+    }
+
+    /// Checks the record on `tape`, which was read from `source`. Members that
+    /// were removed from it are not there; of others with the same key each
+    /// one counts.
+    pub fn check(&mut self, program: &Program<'_>, tape: &Tape, source: &[u8]) -> Outcome<'_> {
+        self.check_value(program, tape, source, 0)
+    }
+
+    /// Checks a value of that record, the one at the node `root`. Paths start
+    /// there.
+    pub fn check_value(
+        &mut self,
+        program: &Program<'_>,
+        tape: &Tape,
+        source: &[u8],
+        root: usize,
+    ) -> Outcome<'_> {
+        self.frames.clear();
+        self.report.clear();
+        if root >= tape.nodes.len() {
+            return Outcome::Valid;
+        }
+        let steps = (tape.nodes.len() as u32).saturating_mul(SCHEMA_STEPS_A_NODE_MAX);
+        let mut machine = Machine {
+            program: *program,
+            tape,
+            source,
+            root,
+            frames: &mut self.frames,
+            scratch: &mut self.scratch,
+            unique: &mut self.unique,
+            report: &mut self.report,
+            steps: steps.saturating_add(SCHEMA_STEPS_MAX),
+            catch: 0,
+            pc: 0,
+            node: root,
+            stopped: None,
+        };
+        machine.run();
+        match machine.stopped {
+            Some(cause) => Outcome::NotChecked(cause),
+            None if self.report.count() == 0 => Outcome::Valid,
+            None => Outcome::Invalid(&self.report),
+        }
+    }
+}
+
+/// An instruction that waits for a subschema.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Frame {
+    /// Where it stands in the code.
+    pub(super) at: u32,
+    /// The value that it is for.
+    pub(super) node: u32,
+    /// Of one that walks: the key or item that it is at. Of one with several
+    /// checks: the one that it is at.
+    pub(super) next: u32,
+    /// Of one that counts: up to here.
+    pub(super) count: u32,
+    /// Of one that walks an object: which of the checks of a member is next,
+    /// and whether one before it is for this member.
+    pub(super) step: u16,
+    pub(super) is_known: bool,
+    /// Of one that catches: [`Machine::catch`] before it.
+    pub(super) outer: u32,
+    /// Of one that walks an object: the required members that are there.
+    pub(super) seen: u64,
+}
+
+/// What is next.
+pub(super) enum Next {
+    /// Go on at the instruction [`Machine::pc`] with [`Machine::node`].
+    Run,
+    /// The subschema that the topmost frame waits for has held, or has been
+    /// reported.
+    Passed,
+    /// It has not held, and the frame that catches has to know.
+    Failed,
+    /// Give up; [`Machine::stopped`] says why.
+    Stop,
+}
+
+pub(super) struct Machine<'a> {
+    pub(super) program: Program<'a>,
+    pub(super) tape: &'a Tape,
+    pub(super) source: &'a [u8],
+    root: usize,
+    pub(super) frames: &'a mut Vec<Frame>,
+    pub(super) scratch: &'a mut Vec<u8>,
+    pub(super) unique: &'a mut Unique,
+    report: &'a mut Report,
+    pub(super) steps: u32,
+    /// The number of frames up to the one that finds out whether something
+    /// holds; 0 if what fails is to be reported.
+    catch: u32,
+    pub(super) pc: usize,
+    pub(super) node: usize,
+    pub(super) stopped: Option<NotChecked>,
+}
+
+impl Machine<'_> {
+    fn run(&mut self) {
+        let mut next = self.enter(0, self.node);
+        loop {
+            next = match next {
+                Next::Run => self.instructions(),
+                Next::Passed if self.frames.is_empty() => return,
+                Next::Passed => self.passed(),
+                Next::Failed => self.failed(),
+                Next::Stop => return,
+            };
+        }
+    }
+
+    /// Runs instructions up to one that needs a subschema checked.
+    fn instructions(&mut self) -> Next {
+        loop {
+            if self.steps == 0 {
+                return self.stop(NotChecked::TooManySteps);
+            }
+            self.steps -= 1;
+            let word = self.program.word(self.pc);
+            match word as u8 {
+                END => return Next::Passed,
+                CALL | ANY_OF | ONE_OF | NOT | IF | DEPENDENT_SCHEMA => return self.apply(word as u8),
+                OBJECT | NAMES | ARRAY | CONTAINS => {
+                    if self.is_walked(word as u8) {
+                        return self.start_walk(word as u8);
+                    }
+                }
+                assertion => match self.holds(assertion) {
+                    Ok(true) => {}
+                    Ok(false) if self.fail(self.program.word(self.pc + 1), self.node) => {}
+                    Ok(false) => return Next::Failed,
+                    Err(cause) => return self.stop(cause),
+                },
+            }
+            self.pc += length(word);
+        }
+    }
+
+    /// Starts an instruction that applies subschemas to the same value.
+    #[inline(never)]
+    fn apply(&mut self, instruction: u8) -> Next {
+        let (pc, node) = (self.pc, self.node);
+        if instruction == DEPENDENT_SCHEMA {
+            match self.has_member(pc + 2) {
+                Ok(true) => {}
+                Ok(false) => {
+                    self.pc += length(self.program.word(pc));
+                    return Next::Run;
+                }
+                Err(cause) => return self.stop(cause),
+            }
+        }
+        if let Err(cause) = self.push() {
+            return self.stop(cause);
+        }
+        match instruction {
+            CALL => self.enter(pc + 1, node),
+            DEPENDENT_SCHEMA => self.enter(pc + 4, node),
+            _ => {
+                self.catch();
+                self.enter(pc + 2, node)
+            }
+        }
+    }
+
+    /// Starts on a subschema, whose check is at `at` in the code.
+    pub(super) fn enter(&mut self, at: usize, node: usize) -> Next {
+        self.start(Check::at(&self.program, at), node)
+    }
+
+    #[inline(always)]
+    pub(super) fn start(&mut self, check: Check, node: usize) -> Next {
+        if check.mask != types::ALL && !self.is_of(check.mask, node) {
+            return if self.fail(check.path, node) { Next::Passed } else { Next::Failed };
+        }
+        if check.code == 0 {
+            return Next::Passed;
+        }
+        (self.pc, self.node) = (check.code as usize, node);
+        Next::Run
+    }
+
+    /// Pushes a frame of the instruction that the machine is at.
+    pub(super) fn push(&mut self) -> Result<(), NotChecked> {
+        if self.frames.len() >= SCHEMA_DEPTH_MAX {
+            return Err(NotChecked::TooDeep);
+        }
+        if self.frames.len() == self.frames.capacity() {
+            self.frames.try_reserve(16).map_err(|_| NotChecked::OutOfMemory)?;
+        }
+        self.frames.push(Frame {
+            at: self.pc as u32,
+            node: self.node as u32,
+            next: 0,
+            count: 0,
+            step: 0,
+            is_known: false,
+            outer: self.catch,
+            seen: 0,
+        });
+        Ok(())
+    }
+
+    /// From here on the topmost frame wants to know what fails.
+    pub(super) fn catch(&mut self) {
+        self.catch = self.frames.len() as u32;
+    }
+
+    /// Takes the topmost frame away and goes on behind its instruction.
+    pub(super) fn leave(&mut self, frame: &Frame) -> Next {
+        self.frames.pop();
+        self.catch = frame.outer;
+        self.pc = frame.at as usize + length(self.program.word(frame.at as usize));
+        self.node = frame.node as usize;
+        Next::Run
+    }
+
+    /// Likewise, of an instruction that does not hold.
+    fn leave_failed(&mut self, frame: &Frame) -> Next {
+        let next = self.leave(frame);
+        let path = self.program.word(frame.at as usize + 1);
+        if self.fail(path, frame.node as usize) { next } else { Next::Failed }
+    }
+
+    /// Reports that something does not hold. False if nothing is reported here
+    /// and the frame that catches has to know instead.
+    pub(super) fn fail(&mut self, path: u32, node: usize) -> bool {
+        if self.catch > 0 {
+            return false;
+        }
+        let place = (self.root, node);
+        if let Err(OutOfMemory) = self.report.add(&self.program, self.tape, self.source, place, path) {
+            self.stopped = Some(NotChecked::OutOfMemory);
+        }
+        true
+    }
+
+    #[cold]
+    pub(super) fn stop(&mut self, cause: NotChecked) -> Next {
+        self.stopped = Some(cause);
+        Next::Stop
+    }
+
+    /// What the topmost frame waited for has held.
+    fn passed(&mut self) -> Next {
+        let Some(frame) = self.frames.last_mut() else {
+            return Next::Passed;
+        };
+        let word = self.program.word(frame.at as usize);
+        match word as u8 {
+            OBJECT => self.walk_object(),
+            ARRAY => self.walk_array(),
+            NAMES => self.walk_names(),
+            CONTAINS => {
+                frame.count += 1;
+                self.walk_contains()
+            }
+            ONE_OF => {
+                frame.count += 1;
+                if frame.count > 1 {
+                    let frame = *frame;
+                    return self.leave_failed(&frame);
+                }
+                self.next_branch()
+            }
+            NOT => {
+                let frame = *frame;
+                self.leave_failed(&frame)
+            }
+            IF if frame.next == 0 => self.consequence(5),
+            _ => {
+                let frame = *frame;
+                self.leave(&frame)
+            }
+        }
+    }
+
+    /// What a frame wanted to know of has not held.
+    fn failed(&mut self) -> Next {
+        self.frames.truncate(self.catch as usize);
+        let Some(frame) = self.frames.last().copied() else {
+            return Next::Passed;
+        };
+        match self.program.word(frame.at as usize) as u8 {
+            ANY_OF | ONE_OF => self.next_branch(),
+            CONTAINS => self.walk_contains(),
+            IF => self.consequence(8),
+            _ => self.leave(&frame),
+        }
+    }
+
+    /// Goes on with what is to hold after a condition.
+    fn consequence(&mut self, operand: usize) -> Next {
+        let Some(frame) = self.frames.last_mut() else {
+            return Next::Passed;
+        };
+        frame.next = 1;
+        self.catch = frame.outer;
+        let (at, node) = (frame.at as usize, frame.node as usize);
+        self.enter(at + operand, node)
+    }
+
+    /// Goes on with the next of several subschemas.
+    fn next_branch(&mut self) -> Next {
+        let Some(frame) = self.frames.last_mut() else {
+            return Next::Passed;
+        };
+        frame.next += 1;
+        let frame = *frame;
+        let at = frame.at as usize;
+        let branch = 2 + CHECK_WORDS * frame.next as usize;
+        if branch + CHECK_WORDS <= length(self.program.word(at)) {
+            return self.enter(at + branch, frame.node as usize);
+        }
+        // Of one that wants one to hold, none has; the other one has counted.
+        if frame.count == 1 { self.leave(&frame) } else { self.leave_failed(&frame) }
+    }
+}
+
+/// How many words an instruction takes.
+pub(super) fn length(word: u32) -> usize {
+    (word >> 8).max(1) as usize
+}

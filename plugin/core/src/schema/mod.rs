@@ -1,0 +1,88 @@
+//! Checking records against a compiled JSON Schema.
+//!
+//! `flb-audit-policy` compiles a schema (draft 2020-12) into a [`Program`];
+//! a [`Validator`] runs it over a [`Tape`](crate::Tape). It keeps an explicit
+//! stack, does a number of steps that is bounded by the size of the record, and
+//! takes no memory once it is warm. What it could not finish it does not call
+//! valid.
+//!
+//! # Layout of a program
+//!
+//! Little-endian throughout. A *word* has 32 bits.
+//!
+//! | bytes | |
+//! |---|---|
+//! | 0..4 | [`layout::MAGIC`] |
+//! | 4..32 | seven words: the numbers of names, slots, code words, paths, automata, bytes of text, bytes of tables |
+//! | 48 each | names, see below |
+//! | 2 each | slots; an even number of them |
+//! | 4 each | code |
+//! | 16 each | paths: start and length of a JSON Pointer into the schema, in the text; start and length of the keyword in it |
+//! | 8 each | automata: start and length, in the tables |
+//! | | text: UTF-8, read in parts |
+//! | | tables: automata, as in [`automaton`](crate::automaton) |
+//!
+//! A *check* stands wherever a schema applies a subschema. It has three words:
+//! a mask of types ([`layout::types`]); the path to report if the value is of
+//! none of them; and where in the code the rest of the schema starts, 0 if
+//! there is none. The code starts with the check of the whole schema.
+//!
+//! An instruction starts with a word: its number in the low 8 bits, its length
+//! in words, this one included, in the rest. It ends with [`layout::END`] or
+//! goes on with the next one. [`layout`] lists them with their operands.
+//!
+//! A name is a member's name or a string that a value may be:
+//!
+//! | bytes | |
+//! |---|---|
+//! | 0..8, 8..16 | its fingerprint: [`layout::fingerprint`] |
+//! | 16..24 | start and length, in the text |
+//! | 24..36 | the check of the member's value |
+//! | 36..40 | of a required member: its number from 1 to 64, else 0 |
+//! | 40..44 | of a required member: the path to report if it is missing |
+//! | 44..48 | 1 if `properties` has it |
+//!
+//! A *table* of names is six words: where its names start and how many there
+//! are; where its slots start and the base-2 logarithm of their number; and a
+//! multiplier of 64 bits, low half first. A name is looked for from the slot of
+//! its [`layout::hash`] on, up to an empty one; a slot has the number of a name
+//! in the table, from 1 on.
+
+mod decimal;
+mod format;
+pub mod layout;
+mod machine;
+mod program;
+mod report;
+mod text;
+mod unique;
+mod value;
+mod walk;
+
+pub use decimal::{Decimal, FACTOR_MAX};
+pub use format::Format;
+pub use machine::{NotChecked, Outcome, Validator};
+pub use program::Program;
+pub use report::{Report, Violation};
+
+/// How many violations of a record are told. The rest is counted.
+pub const VIOLATIONS_MAX: usize = 8;
+
+/// The longest path that is told, in bytes. A longer one is cut, and ends in
+/// an ellipsis.
+pub const PATH_BYTES_MAX: usize = 256;
+
+/// How deep schemas and values may nest, taken together.
+pub const SCHEMA_DEPTH_MAX: usize = 4096;
+
+/// How many steps a check may take, whatever the record.
+pub const SCHEMA_STEPS_MAX: u32 = 1 << 16;
+
+/// How many steps more it may take for each node of the record's tape.
+pub const SCHEMA_STEPS_A_NODE_MAX: u32 = 256;
+
+/// One step of a hash: multiplies and folds.
+fn mix(hash: u64, value: u64) -> u64 {
+    let product = (hash ^ value).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    product ^ product >> 32
+}
