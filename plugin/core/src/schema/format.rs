@@ -1,7 +1,10 @@
 //! The formats that a schema may assert (JSON Schema Validation, section 7.3).
 
+mod international;
 mod name;
 mod time;
+
+pub(super) use international::Characters;
 
 use core::net::Ipv6Addr;
 
@@ -24,7 +27,8 @@ pub enum Format {
     Uuid,
     /// RFC 5321 section 4.1.2, `Mailbox`
     Email,
-    /// RFC 1123 section 2.1, and RFC 5891 for labels of Punycode
+    /// RFC 1123 section 2.1, and RFC 5891 section 4.2 for labels of Punycode,
+    /// but for their normal form and writing direction
     Hostname,
     /// RFC 3986
     Uri,
@@ -46,7 +50,7 @@ impl Format {
     ];
 
     /// Whether `text` is of this format.
-    pub fn holds(self, text: &[u8]) -> bool {
+    pub(super) fn holds(self, text: &[u8], characters: &Characters<'_>) -> bool {
         match self {
             Format::DateTime => time::is_date_time(text),
             Format::Date => time::is_date(text),
@@ -56,7 +60,7 @@ impl Format {
             Format::Ipv6 => is_ipv6(text),
             Format::Uuid => is_uuid(text),
             Format::Email => name::is_email(text),
-            Format::Hostname => name::is_hostname(text),
+            Format::Hostname => name::is_international_hostname(text, characters),
             Format::Uri => name::is_uri(text),
         }
     }

@@ -4,7 +4,7 @@
 pub const MAGIC: [u8; 4] = *b"fas1";
 
 /// The bytes of a program's header.
-pub const HEADER_BYTES: usize = 32;
+pub const HEADER_BYTES: usize = 36;
 /// The bytes of a name.
 pub const NAME_BYTES: usize = 48;
 /// The words of a check.
@@ -32,6 +32,31 @@ pub mod types {
     pub const FRACTION: u32 = 64;
     /// All of them.
     pub const ALL: u32 = 127;
+}
+
+/// What is known of characters, for international host names. A word has the
+/// first code point of a run of characters that are alike in its low bits.
+pub mod characters {
+    /// The bits of the code point.
+    pub const CODE_POINT: u32 = (1 << 21) - 1;
+    /// PVALID in RFC 5892.
+    pub const VALID: u32 = 1 << 21;
+    /// A combining mark: General_Category M.
+    pub const MARK: u32 = 1 << 22;
+    /// Canonical_Combining_Class 9.
+    pub const VIRAMA: u32 = 1 << 23;
+    /// Joining_Type L or D: it joins to what follows.
+    pub const JOINS_LEFT: u32 = 1 << 24;
+    /// Joining_Type R or D: it joins to what is before.
+    pub const JOINS_RIGHT: u32 = 1 << 25;
+    /// Joining_Type T.
+    pub const TRANSPARENT: u32 = 1 << 26;
+    /// Script Greek.
+    pub const GREEK: u32 = 1 << 27;
+    /// Script Hebrew.
+    pub const HEBREW: u32 = 1 << 28;
+    /// Script Hiragana, Katakana or Han.
+    pub const JAPANESE: u32 = 1 << 29;
 }
 
 // Instructions, each with its operands. The first operand of every one that

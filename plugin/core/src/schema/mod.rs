@@ -13,12 +13,13 @@
 //! | bytes | |
 //! |---|---|
 //! | 0..4 | [`layout::MAGIC`] |
-//! | 4..32 | seven words: the numbers of names, slots, code words, paths, automata, bytes of text, bytes of tables |
+//! | 4..36 | eight words: the numbers of names, slots, code words, paths, automata, characters, bytes of text, bytes of tables |
 //! | 48 each | names, see below |
 //! | 2 each | slots; an even number of them |
 //! | 4 each | code |
 //! | 16 each | paths: start and length of a JSON Pointer into the schema, in the text; start and length of the keyword in it |
 //! | 8 each | automata: start and length, in the tables |
+//! | 4 each | characters, for the format `hostname`: [`layout::characters`], in ascending order |
 //! | | text: UTF-8, read in parts |
 //! | | tables: automata, as in [`automaton`](crate::automaton) |
 //!

@@ -1,5 +1,6 @@
 //! A program, as it stands in its bytes.
 
+use super::format::Characters;
 use super::layout::{self, HEADER_BYTES, MAGIC, NAME_BYTES, TABLE_WORDS};
 use crate::automaton::Automaton;
 
@@ -14,6 +15,7 @@ pub struct Program<'a> {
     code: &'a [[u8; 4]],
     paths: &'a [[u8; 16]],
     automata: &'a [[u8; 8]],
+    characters: &'a [[u8; 4]],
     text: &'a [u8],
     tables: &'a [u8],
 }
@@ -31,14 +33,16 @@ impl<'a> Program<'a> {
         let (code, rest) = rest.split_at_checked(number(12).checked_mul(4)?)?;
         let (paths, rest) = rest.split_at_checked(number(16).checked_mul(16)?)?;
         let (automata, rest) = rest.split_at_checked(number(20).checked_mul(8)?)?;
-        let (text, rest) = rest.split_at_checked(number(24))?;
-        let (tables, rest) = rest.split_at_checked(number(28))?;
+        let (characters, rest) = rest.split_at_checked(number(24).checked_mul(4)?)?;
+        let (text, rest) = rest.split_at_checked(number(28))?;
+        let (tables, rest) = rest.split_at_checked(number(32))?;
         let program = Program {
             names: names.as_chunks().0,
             slots: slots.as_chunks().0,
             code: code.as_chunks().0,
             paths: paths.as_chunks().0,
             automata: automata.as_chunks().0,
+            characters: characters.as_chunks().0,
             text,
             tables,
         };
@@ -79,6 +83,11 @@ impl<'a> Program<'a> {
         let (start, len) = (word(Some(place)) as usize, word(place.get(4..)) as usize);
         let table = self.tables.get(start..start.checked_add(len)?)?;
         Automaton::read(table).map(|(automaton, _)| automaton)
+    }
+
+    /// What is known of characters.
+    pub(super) fn characters(&self) -> Characters<'a> {
+        Characters(self.characters)
     }
 
     /// The table of names at `at` in the code.

@@ -51,7 +51,7 @@ impl Machine<'_> {
                 _ => {
                     let format = Format::ALL.get(operand as usize);
                     let text = text::of(self.tape, self.source, node, self.scratch)?;
-                    Ok(format.is_none_or(|(_, format)| format.holds(text)))
+                    Ok(format.is_none_or(|(_, format)| format.holds(text, &self.program.characters())))
                 }
             },
             (MINIMUM..=MULTIPLE_OF, Kind::Integer | Kind::Float) => {

@@ -261,6 +261,9 @@ impl<'d> Schema<'_, 'd> {
                     let message = format!("`format` of `{name}` cannot be asserted");
                     return Err(self.error(value, &["format"], message));
                 };
+                if Format::ALL[number].1 == Format::Hostname {
+                    self.compiler.parts.need_characters();
+                }
                 let path = self.path_cell(&["format"]);
                 self.block.instruction(layout::FORMAT, &[path, Cell::Word(number as u32)]);
             }

@@ -4,6 +4,7 @@
 //! What is asserted of a value is compiled, or refused by name and place.
 //! Nothing that could make a value invalid is passed over.
 
+mod characters;
 mod compiler;
 mod cycle;
 mod document;

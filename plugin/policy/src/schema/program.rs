@@ -1,5 +1,6 @@
 //! Putting a program together, in the layout of [`flb_audit_core::schema`].
 
+use super::characters;
 use crate::automaton::{self, Alphabet, Direction};
 use flb_audit_core::schema::layout::{self, types};
 use std::collections::HashMap;
@@ -77,6 +78,8 @@ pub(super) struct Parts {
     automata: Vec<[u32; 2]>,
     text: String,
     automata_bytes: Vec<u8>,
+    /// What is known of characters, if that is asked for.
+    characters: Vec<u32>,
     known_paths: HashMap<(String, String), u32>,
     known_texts: HashMap<String, [u32; 2]>,
     known_patterns: HashMap<String, u32>,
@@ -126,6 +129,13 @@ impl Parts {
         let automaton = self.automata.len() as u32 - 1;
         self.known_patterns.insert(pattern.to_owned(), automaton);
         Ok(automaton)
+    }
+
+    /// Has what is known of characters in the program.
+    pub(super) fn need_characters(&mut self) {
+        if self.characters.is_empty() {
+            self.characters = characters::runs();
+        }
     }
 
     /// A table of these names, of which no two are the same.
@@ -246,6 +256,7 @@ impl Linked {
             self.code.len(),
             parts.paths.len(),
             parts.automata.len(),
+            parts.characters.len(),
             self.text.len(),
             parts.automata_bytes.len(),
         ];
@@ -256,6 +267,7 @@ impl Linked {
         bytes.extend(self.code.iter().flat_map(|word| word.to_le_bytes()));
         bytes.extend(parts.paths.iter().flatten().flat_map(|word| word.to_le_bytes()));
         bytes.extend(parts.automata.iter().flatten().flat_map(|word| word.to_le_bytes()));
+        bytes.extend(parts.characters.iter().flat_map(|word| word.to_le_bytes()));
         bytes.extend(self.text.bytes());
         bytes.extend(&parts.automata_bytes);
         bytes

@@ -1,11 +1,20 @@
 //! Names of hosts, mailboxes and resources.
 
-use super::{is_ipv4, is_ipv6, strip};
+use super::{Characters, is_ipv4, is_ipv6, strip};
 
 /// RFC 1123 section 2.1: labels of letters, digits and inner hyphens. No
 /// final dot: that is in the DNS, not in the syntax of a host's name.
 pub(super) fn is_hostname(text: &[u8]) -> bool {
     text.len() <= 253 && text.split(|byte| *byte == b'.').all(is_label)
+}
+
+/// Likewise, and what labels of Punycode stand for may be.
+pub(super) fn is_international_hostname(text: &[u8], characters: &Characters<'_>) -> bool {
+    is_hostname(text)
+        && text.split(|byte| *byte == b'.').all(|label| match label.split_first_chunk::<4>() {
+            Some((prefix, encoded)) if prefix.eq_ignore_ascii_case(b"xn--") => characters.is_label(encoded),
+            _ => true,
+        })
 }
 
 fn is_label(label: &[u8]) -> bool {
