@@ -128,7 +128,7 @@ pub(super) struct Frame {
     pub(super) count: u32,
     /// Of one that walks an object: which of the checks of a member is next,
     /// and whether one before it is for this member.
-    pub(super) step: u16,
+    pub(super) step: u32,
     pub(super) is_known: bool,
     /// Of one that catches: [`Machine::catch`] before it.
     pub(super) outer: u32,

@@ -5,9 +5,7 @@
 //! The suite is no part of the checkout: it is beside it, or where
 //! `FLB_AUDIT_CORPORA` says.
 
-mod schemas;
-
-use schemas::{Checked, check_value};
+use crate::properties::{Checked, check_value, compile};
 use serde_json::Value;
 use std::fs;
 use std::path::PathBuf;
@@ -78,7 +76,7 @@ fn file(name: &str, text: &str, assert_format: bool) -> Count {
         let description = case["description"].as_str().expect("a description");
         let tests = case["tests"].as_array().expect("tests");
         let is_refused = REFUSED_FILES.contains(&name) || REFUSED_CASES.contains(&(name, description));
-        match schemas::compile(&case["schema"].to_string(), assert_format) {
+        match compile(&case["schema"].to_string(), assert_format) {
             Err(error) => {
                 assert!(is_refused, "{name}: {description}: {error}");
                 // By name and place.

@@ -1,0 +1,7 @@
+//! JSON Schema, from text to verdicts.
+
+mod cases;
+mod limits;
+mod properties;
+mod random;
+mod suite;
