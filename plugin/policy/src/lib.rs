@@ -5,4 +5,5 @@
 #![forbid(unsafe_code)]
 
 pub mod automaton;
+pub mod catalogue;
 pub mod schema;

@@ -48,7 +48,6 @@ impl<'a> Program<'a> {
         };
         let has_all = rest.is_empty()
             && program.code.len() >= layout::CHECK_WORDS
-            && core::str::from_utf8(text).is_ok()
             && (0..automata.len() / 8).all(|index| program.automaton(index as u32).is_some());
         has_all.then_some(program)
     }

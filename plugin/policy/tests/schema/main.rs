@@ -1,6 +1,7 @@
 //! JSON Schema, from text to verdicts.
 
 mod cases;
+mod catalogue;
 mod limits;
 mod properties;
 mod random;
