@@ -64,58 +64,67 @@ pub mod characters {
 
 /// Nothing follows.
 pub const END: u8 = 0;
-/// check: it applies to the same value.
-pub const CALL: u8 = 1;
-/// path, checks: one of them has to hold.
-pub const ANY_OF: u8 = 2;
-/// path, checks: exactly one.
-pub const ONE_OF: u8 = 3;
-/// path, check: it must not.
-pub const NOT: u8 = 4;
-/// path (unused), check, check, check: where the first holds the second has
-/// to, else the third.
-pub const IF: u8 = 5;
+
+// Assertions, of the value alone.
+
 /// path, table, mask of types, decimals: a value of these types, a string of
 /// the table, or a number of the decimals (each start and length in the text).
 /// `true` alone is the bit [`ONLY_TRUE`], `false` alone [`ONLY_FALSE`].
-pub const ENUM: u8 = 6;
+pub const ENUM: u8 = 1;
 /// path, count: characters of a string, at least.
-pub const MIN_LENGTH: u8 = 7;
+pub const MIN_LENGTH: u8 = 2;
 /// path, count: characters of a string, at most.
-pub const MAX_LENGTH: u8 = 8;
+pub const MAX_LENGTH: u8 = 3;
 /// path, automaton: a string in which it finds something.
-pub const PATTERN: u8 = 9;
+pub const PATTERN: u8 = 4;
 /// path, number of a [`Format`](super::Format).
-pub const FORMAT: u8 = 10;
+pub const FORMAT: u8 = 5;
 /// path, start and length of a decimal: a number not below.
-pub const MINIMUM: u8 = 11;
+pub const MINIMUM: u8 = 6;
 /// Likewise, not above.
-pub const MAXIMUM: u8 = 12;
+pub const MAXIMUM: u8 = 7;
 /// Likewise, above.
-pub const EXCLUSIVE_MINIMUM: u8 = 13;
+pub const EXCLUSIVE_MINIMUM: u8 = 8;
 /// Likewise, below.
-pub const EXCLUSIVE_MAXIMUM: u8 = 14;
+pub const EXCLUSIVE_MAXIMUM: u8 = 9;
 /// path, factor (two words), exponent (signed): a number that is a multiple of
 /// factor × 10^exponent.
-pub const MULTIPLE_OF: u8 = 15;
-/// path, minimum, path, maximum, table, check of other members, patterns: an
-/// object. Each pattern is an automaton and a check.
-pub const OBJECT: u8 = 16;
-/// check: of every member's name.
-pub const NAMES: u8 = 17;
+pub const MULTIPLE_OF: u8 = 10;
 /// path, start and length of a name, start and length of another: an object
 /// that has the one has the other.
-pub const DEPENDENT_REQUIRED: u8 = 18;
+pub const DEPENDENT_REQUIRED: u8 = 11;
+/// path: an array without two equal items.
+pub const UNIQUE: u8 = 12;
+
+// What applies subschemas, to the same value.
+
+/// check: it applies.
+pub const CALL: u8 = 13;
+/// path, checks: one of them has to hold.
+pub const ANY_OF: u8 = 14;
+/// path, checks: exactly one.
+pub const ONE_OF: u8 = 15;
+/// path, check: it must not.
+pub const NOT: u8 = 16;
+/// path (unused), check, check, check: where the first holds the second has
+/// to, else the third.
+pub const IF: u8 = 17;
 /// path (unused), start and length of a name, check: an object that has it.
-pub const DEPENDENT_SCHEMA: u8 = 19;
+pub const DEPENDENT_SCHEMA: u8 = 18;
+
+// What applies subschemas to what is in the value.
+
+/// path, minimum, path, maximum, check of other members, table, patterns: an
+/// object. Each pattern is an automaton and a check.
+pub const OBJECT: u8 = 19;
+/// check: of every member's name.
+pub const NAMES: u8 = 20;
 /// path, minimum, path, maximum, check of items, checks of the first items: an
 /// array.
-pub const ARRAY: u8 = 20;
+pub const ARRAY: u8 = 21;
 /// path, minimum, path, maximum, check: how many items of an array it holds
 /// for.
-pub const CONTAINS: u8 = 21;
-/// path: an array without two equal items.
-pub const UNIQUE: u8 = 22;
+pub const CONTAINS: u8 = 22;
 
 /// In the mask of [`ENUM`]: `true`.
 pub const ONLY_TRUE: u32 = 1 << 8;
@@ -131,9 +140,9 @@ pub fn fingerprint(name: &[u8]) -> (u64, u64) {
     }
 }
 
-/// The slot to look for a name in first: one of 2^`bits`.
+/// The slot to look for a name in first: one of 2^(64 − `shift`).
 #[inline(always)]
-pub fn hash(fingerprint: (u64, u64), len: usize, multiplier: u64, bits: u32) -> usize {
+pub fn hash(fingerprint: (u64, u64), len: usize, multiplier: u64, shift: u32) -> usize {
     let mixed = (fingerprint.0 ^ fingerprint.1.rotate_left(32)).wrapping_add(len as u64);
-    (mixed.wrapping_mul(multiplier) >> (64 - bits.clamp(1, 16))) as usize
+    (mixed.wrapping_mul(multiplier) >> (shift & 63)) as usize
 }

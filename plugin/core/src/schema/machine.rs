@@ -11,7 +11,7 @@ use super::report::Report;
 use super::unique::{Undecided, Unique};
 use super::{SCHEMA_DEPTH_MAX, SCHEMA_STEPS_A_NODE_MAX, SCHEMA_STEPS_MAX};
 use crate::OutOfMemory;
-use crate::tape::Tape;
+use crate::tape::{Kind, Tape};
 use alloc::vec::Vec;
 
 /// What a check has found.
@@ -181,30 +181,57 @@ impl Machine<'_> {
         }
     }
 
-    /// Runs instructions up to one that needs a subschema checked.
+    /// Runs instructions up to one that needs a subschema checked, and starts
+    /// that one.
     fn instructions(&mut self) -> Next {
+        match self.assertions() {
+            Next::Run => {}
+            next => return next,
+        }
+        match self.program.word(self.pc) as u8 {
+            instruction @ ..OBJECT => self.apply(instruction),
+            instruction => self.start_walk(instruction),
+        }
+    }
+
+    /// Runs instructions up to one that has a subschema and is for the value.
+    pub(super) fn assertions(&mut self) -> Next {
         loop {
-            if self.steps == 0 {
-                return self.stop(NotChecked::TooManySteps);
-            }
-            self.steps -= 1;
             let word = self.program.word(self.pc);
             match word as u8 {
                 END => return Next::Passed,
-                CALL | ANY_OF | ONE_OF | NOT | IF | DEPENDENT_SCHEMA => return self.apply(word as u8),
-                OBJECT | NAMES | ARRAY | CONTAINS => {
-                    if self.is_walked(word as u8) {
-                        return self.start_walk(word as u8);
+                instruction @ CALL.. => {
+                    if self.is_for(instruction) {
+                        return Next::Run;
                     }
                 }
-                assertion => match self.holds(assertion) {
-                    Ok(true) => {}
-                    Ok(false) if self.fail(self.program.word(self.pc + 1), self.node) => {}
-                    Ok(false) => return Next::Failed,
-                    Err(cause) => return self.stop(cause),
-                },
+                assertion => {
+                    if self.steps == 0 {
+                        return self.stop(NotChecked::TooManySteps);
+                    }
+                    self.steps -= 1;
+                    match self.holds(assertion) {
+                        Ok(true) => {}
+                        Ok(false) if self.fail(self.program.word(self.pc + 1), self.node) => {}
+                        Ok(false) => return Next::Failed,
+                        Err(cause) => return self.stop(cause),
+                    }
+                }
             }
             self.pc += length(word);
+        }
+    }
+
+    /// Whether an instruction with subschemas is for values of this type.
+    fn is_for(&self, instruction: u8) -> bool {
+        let Some(node) = self.tape.nodes.get(self.node) else {
+            return false;
+        };
+        match instruction {
+            CALL..=IF => true,
+            DEPENDENT_SCHEMA..=NAMES => node.kind == Kind::Object,
+            ARRAY | CONTAINS => node.kind == Kind::Array,
+            _ => false,
         }
     }
 
@@ -212,6 +239,10 @@ impl Machine<'_> {
     #[inline(never)]
     fn apply(&mut self, instruction: u8) -> Next {
         let (pc, node) = (self.pc, self.node);
+        if self.steps == 0 {
+            return self.stop(NotChecked::TooManySteps);
+        }
+        self.steps -= 1;
         if instruction == DEPENDENT_SCHEMA {
             match self.has_member(pc + 2) {
                 Ok(true) => {}

@@ -37,17 +37,17 @@
 //! | bytes | |
 //! |---|---|
 //! | 0..8, 8..16 | its fingerprint: [`layout::fingerprint`] |
-//! | 16..24 | start and length, in the text |
-//! | 24..36 | the check of the member's value |
-//! | 36..40 | of a required member: its number from 1 to 64, else 0 |
-//! | 40..44 | of a required member: the path to report if it is missing |
-//! | 44..48 | 1 if `properties` has it |
+//! | 16..24 | of a required member: a bit that no other one of its table has, else 0 |
+//! | 24..32 | start and length, in the text |
+//! | 32..44 | the check of the member's value |
+//! | 44..48 | of a required member: the path to report if it is missing; and the highest bit, if `properties` has it |
 //!
 //! A *table* of names is six words: where its names start and how many there
-//! are; where its slots start and the base-2 logarithm of their number; and a
-//! multiplier of 64 bits, low half first. A name is looked for from the slot of
-//! its [`layout::hash`] on, up to an empty one; a slot has the number of a name
-//! in the table, from 1 on.
+//! are, the required ones first; where its slots start; the base-2 logarithm of
+//! their number in the low 8 bits, in the rest how many names are required; and
+//! a multiplier of 64 bits, low half first. A name is looked for from the slot
+//! of its [`layout::hash`] on, up to an empty one; a slot has the number of a
+//! name in the table, from 1 on.
 
 mod decimal;
 mod format;

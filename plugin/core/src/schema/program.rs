@@ -1,7 +1,7 @@
 //! A program, as it stands in its bytes.
 
 use super::format::Characters;
-use super::layout::{self, HEADER_BYTES, MAGIC, NAME_BYTES, TABLE_WORDS};
+use super::layout::{self, CHECK_WORDS, HEADER_BYTES, MAGIC, NAME_BYTES, TABLE_WORDS};
 use crate::automaton::Automaton;
 
 /// A compiled schema.
@@ -47,7 +47,7 @@ impl<'a> Program<'a> {
             tables,
         };
         let has_all = rest.is_empty()
-            && program.code.len() >= layout::CHECK_WORDS
+            && program.code.len() >= CHECK_WORDS
             && (0..automata.len() / 8).all(|index| program.automaton(index as u32).is_some());
         has_all.then_some(program)
     }
@@ -89,17 +89,27 @@ impl<'a> Program<'a> {
         Characters(self.characters)
     }
 
-    /// The table of names at `at` in the code.
+    /// The words from `at` on; past the end of the code, zeros.
     #[inline(always)]
-    pub(super) fn table(&self, at: usize) -> Table<'a> {
-        let words: [u32; TABLE_WORDS] = core::array::from_fn(|word| self.word(at + word));
-        let range = |start: u32, len: usize| start as usize..(start as usize).saturating_add(len);
-        let bits = words[3].clamp(1, 16);
+    pub(super) fn words<const N: usize>(&self, at: usize) -> [u32; N] {
+        match self.code.get(at..).and_then(<[[u8; 4]]>::first_chunk::<N>) {
+            Some(words) => words.map(u32::from_le_bytes),
+            None => [0; N],
+        }
+    }
+
+    /// The table of names that these words are.
+    #[inline(always)]
+    pub(super) fn table(&self, words: [u32; TABLE_WORDS]) -> Table<'a> {
+        let [first, count, slot, sizes, low, high] = words;
+        let (first, slot) = (first as usize, slot as usize);
+        let bits = (sizes & 0xff).clamp(1, 16);
         Table {
-            names: self.names.get(range(words[0], words[1] as usize)).unwrap_or_default(),
-            slots: self.slots.get(range(words[2], 1 << bits)).unwrap_or_default(),
-            bits,
-            multiplier: u64::from(words[5]) << 32 | u64::from(words[4]),
+            names: self.names.get(first..).and_then(|names| names.get(..count as usize)).unwrap_or_default(),
+            slots: self.slots.get(slot..).and_then(|slots| slots.get(..1 << bits)).unwrap_or_default(),
+            shift: 64 - bits,
+            required: sizes >> 8,
+            multiplier: u64::from(high) << 32 | u64::from(low),
             text: self.text,
         }
     }
@@ -113,26 +123,26 @@ fn word(bytes: Option<&[u8]>) -> u32 {
 pub(super) struct Table<'a> {
     names: &'a [[u8; NAME_BYTES]],
     slots: &'a [[u8; 2]],
-    bits: u32,
+    shift: u32,
+    required: u32,
     multiplier: u64,
     text: &'a [u8],
 }
 
 impl<'a> Table<'a> {
-    /// Looks up the name that stands in `buffer` from `start` to `end`.
+    /// Looks up the name of `len` bytes that stands in `buffer` from `start`
+    /// on.
     #[inline(always)]
-    pub(super) fn find(&self, buffer: &[u8], start: usize, end: usize) -> Option<Name<'a>> {
-        let len = end.saturating_sub(start);
+    pub(super) fn find(&self, buffer: &[u8], start: usize, len: usize) -> Option<Name<'a>> {
         let fingerprint = fingerprint(buffer, start, len);
-        let mut slot = layout::hash(fingerprint, len, self.multiplier, self.bits);
-        // In a sound table there is an empty slot.
+        let mut slot = layout::hash(fingerprint, len, self.multiplier, self.shift);
+        // An empty slot leads to no name; in a sound table there is one.
         for _ in self.slots {
             let index = u16::from_le_bytes(*self.slots.get(slot)?) as usize;
             let name = Name(self.names.get(index.wrapping_sub(1))?);
-            if name.long(0) == fingerprint.0
-                && name.long(8) == fingerprint.1
-                && name.word(20) as usize == len
-                && (len <= 16 || self.is_same(name, buffer.get(start..end)))
+            let (first, last) = name.fingerprint();
+            if (first ^ fingerprint.0) | (last ^ fingerprint.1) | (name.len() ^ len) as u64 == 0
+                && (len <= 16 || self.is_same(name, buffer, start, len))
             {
                 return Some(name);
             }
@@ -142,12 +152,19 @@ impl<'a> Table<'a> {
     }
 
     #[inline(never)]
-    fn is_same(&self, name: Name<'_>, text: Option<&[u8]>) -> bool {
-        let start = name.word(16) as usize;
-        text.is_some_and(|text| self.text.get(start..start.saturating_add(text.len())) == Some(text))
+    fn is_same(&self, name: Name<'_>, buffer: &[u8], start: usize, len: usize) -> bool {
+        let name_start = word(name.0.get(24..)) as usize;
+        let text = buffer.get(start..).and_then(|text| text.get(..len));
+        text.is_some() && text == self.text.get(name_start..).and_then(|name| name.get(..len))
     }
 
-    /// The required ones, which come first.
+    /// Whether these are all required names, by their bits.
+    #[inline(always)]
+    pub(super) fn are_all(&self, seen: u64) -> bool {
+        seen.count_ones() == self.required
+    }
+
+    /// The required names, which come first.
     pub(super) fn required(&self) -> impl Iterator<Item = Name<'a>> + 'a {
         self.names.iter().map(Name).take_while(|name| name.required() != 0)
     }
@@ -160,7 +177,7 @@ fn fingerprint(buffer: &[u8], start: usize, len: usize) -> (u64, u64) {
     match eight(start) {
         Some(first) if len < 8 => (first & !(u64::MAX << (8 * len)), 0),
         Some(first) => (first, eight(start + len - 8).unwrap_or(0)),
-        None => layout::fingerprint(buffer.get(start..start + len).unwrap_or_default()),
+        None => layout::fingerprint(buffer.get(start..).and_then(|text| text.get(..len)).unwrap_or_default()),
     }
 }
 
@@ -175,29 +192,34 @@ impl Name<'_> {
     }
 
     #[inline(always)]
-    fn word(&self, at: usize) -> u32 {
-        word(self.0.get(at..))
+    fn fingerprint(&self) -> (u64, u64) {
+        (self.long(0), self.long(8))
     }
 
     #[inline(always)]
-    pub(super) fn check(&self) -> Check {
-        Check { mask: self.word(24), path: self.word(28), code: self.word(32) }
+    fn len(&self) -> usize {
+        word(self.0.get(28..)) as usize
     }
 
     /// The bit that stands for it among the required members.
     #[inline(always)]
     pub(super) fn required(&self) -> u64 {
-        let number = self.word(36);
-        if number == 0 { 0 } else { 1 << ((number - 1) & 63) }
+        self.long(16)
+    }
+
+    #[inline(always)]
+    pub(super) fn check(&self) -> Check {
+        let number = |at: usize| word(self.0.get(at..));
+        Check { mask: number(32), path: number(36), code: number(40) }
     }
 
     pub(super) fn required_path(&self) -> u32 {
-        self.word(40)
+        word(self.0.get(44..)) & (u32::MAX >> 1)
     }
 
     #[inline(always)]
     pub(super) fn is_property(&self) -> bool {
-        self.word(44) != 0
+        word(self.0.get(44..)) > u32::MAX >> 1
     }
 }
 
@@ -211,7 +233,12 @@ pub(super) struct Check {
 
 impl Check {
     #[inline(always)]
+    pub(super) fn of([mask, path, code]: [u32; CHECK_WORDS]) -> Self {
+        Check { mask, path, code }
+    }
+
+    #[inline(always)]
     pub(super) fn at(program: &Program<'_>, at: usize) -> Self {
-        Check { mask: program.word(at), path: program.word(at + 1), code: program.word(at + 2) }
+        Self::of(program.words(at))
     }
 }

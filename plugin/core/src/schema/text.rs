@@ -23,6 +23,13 @@ pub(super) fn of<'b>(
     Ok(buffer)
 }
 
+/// Where the text between a token's quotes starts, and its length in bytes.
+#[inline(always)]
+pub(super) fn place(node: &Node) -> (usize, usize) {
+    let start = node.start as usize + 1;
+    (start, (node.end as usize).saturating_sub(start + 1))
+}
+
 /// How many characters a string has.
 pub(super) fn length(tape: &Tape, source: &[u8], node: &Node) -> usize {
     let text = inner(tape.text(node, source));

@@ -92,10 +92,10 @@ impl Machine<'_> {
         let mask = self.program.word(pc + 2 + TABLE_WORDS);
         match node.kind {
             Kind::String | Kind::Key => {
-                let table = self.program.table(pc + 2);
+                let table = self.program.table(self.program.words(pc + 2));
                 if !node.has(ESCAPED) {
-                    let (start, end) = (node.start as usize + 1, node.end as usize - 1);
-                    return Ok(table.find(tape.buffer(node, source), start, end).is_some());
+                    let (start, len) = text::place(node);
+                    return Ok(table.find(tape.buffer(node, source), start, len).is_some());
                 }
                 let text = text::of(tape, source, node, self.scratch)?;
                 Ok(table.find(text, 0, text.len()).is_some())

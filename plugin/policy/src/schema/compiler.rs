@@ -400,7 +400,7 @@ impl<'d> Schema<'_, 'd> {
         let min = Cell::Word(self.count("minProperties")?.unwrap_or(0));
         let max = Cell::Word(self.count("maxProperties")?.unwrap_or(u32::MAX));
         let others = self.check_of("additionalProperties").unwrap_or(Cell::Check(None));
-        let mut operands = vec![min_path, min, max_path, max, self.compiler.parts.table(names), others];
+        let mut operands = vec![min_path, min, max_path, max, others, self.compiler.parts.table(names)];
         for member in self.keyword("patternProperties").map_or(&[][..], Value::members) {
             let tokens = ["patternProperties", &member.name];
             operands.push(self.automaton(&member.name, member.at, &tokens)?);
@@ -411,7 +411,7 @@ impl<'d> Schema<'_, 'd> {
         let (zero, none) = (Cell::Word(0), Cell::Word(u32::MAX));
         for part in more.chunks(layout::REQUIRED_MAX) {
             let table = self.compiler.parts.table(part.to_vec());
-            self.block.instruction(layout::OBJECT, &[zero, zero, zero, none, table, Cell::Check(None)]);
+            self.block.instruction(layout::OBJECT, &[zero, zero, zero, none, Cell::Check(None), table]);
         }
         Ok(())
     }

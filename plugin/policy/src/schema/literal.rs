@@ -89,7 +89,7 @@ impl Parts {
             };
             let names = part.iter().map(|member| name(self, member)).collect();
             let table = self.table(names);
-            let operands = [Cell::Word(path), count, Cell::Word(path), count, table, Cell::Check(None)];
+            let operands = [Cell::Word(path), count, Cell::Word(path), count, Cell::Check(None), table];
             block.instruction(layout::OBJECT, &operands);
         }
     }

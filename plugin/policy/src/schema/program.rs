@@ -227,7 +227,9 @@ impl Linked {
         let bits = (2 * names.len()).next_power_of_two().trailing_zeros().max(1);
         let (multiplier, slots) = slots(names, bits);
         let [low, high] = [multiplier as u32, (multiplier >> 32) as u32];
-        self.code.extend([first, names.len() as u32, self.slots.len() as u32, bits, low, high]);
+        let required = names.iter().filter(|name| name.required.is_some()).count() as u32;
+        let slots_start = self.slots.len() as u32;
+        self.code.extend([first, names.len() as u32, slots_start, bits | required << 8, low, high]);
         self.slots.extend(slots);
         for (index, name) in names.iter().enumerate() {
             let start = self.text.find(&name.name).unwrap_or_else(|| {
@@ -236,12 +238,10 @@ impl Linked {
             });
             let (first, last) = layout::fingerprint(name.name.as_bytes());
             let [mask, path, code] = check(name.check);
-            let required = if name.required.is_some() { index as u32 + 1 } else { 0 };
-            let required_path = name.required.unwrap_or(0);
-            let len = name.name.len() as u32;
-            let words =
-                [start as u32, len, mask, path, code, required, required_path, name.is_property.into()];
-            self.names.extend(first.to_le_bytes().into_iter().chain(last.to_le_bytes()));
+            let required = if name.required.is_some() { 1u64 << index } else { 0 };
+            let required_path = name.required.unwrap_or(0) | u32::from(name.is_property) << 31;
+            let words = [start as u32, name.name.len() as u32, mask, path, code, required_path];
+            self.names.extend([first, last, required].into_iter().flat_map(u64::to_le_bytes));
             self.names.extend(words.into_iter().flat_map(u32::to_le_bytes));
         }
     }
@@ -285,7 +285,7 @@ fn slots(names: &[Name], bits: u32) -> (u64, Vec<u16>) {
         let mut moved = 0;
         for (index, name) in names.iter().enumerate() {
             let fingerprint = layout::fingerprint(name.name.as_bytes());
-            let mut slot = layout::hash(fingerprint, name.name.len(), multiplier, bits);
+            let mut slot = layout::hash(fingerprint, name.name.len(), multiplier, 64 - bits);
             while slots[slot] != 0 {
                 slot = (slot + 1) % slots.len();
                 moved += 1;
