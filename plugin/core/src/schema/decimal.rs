@@ -111,7 +111,7 @@ impl<'a> Decimal<'a> {
     /// The same for equal numbers, and seldom for others.
     pub(crate) fn fingerprint(&self) -> u64 {
         let seed = (self.point as u64) << 1 | u64::from(self.is_negative);
-        self.digits().fold(seed, |hash, digit| super::mix(hash, digit.into()))
+        self.digits().fold(super::mix(0, seed), |hash, digit| super::mix(hash, digit.into()))
     }
 
     /// The number as an integer times a power of ten; none if the integer

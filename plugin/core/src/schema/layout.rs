@@ -10,28 +10,34 @@ pub const NAME_BYTES: usize = 48;
 /// The words of a check.
 pub const CHECK_WORDS: usize = 3;
 /// The words of a table of names.
-pub const TABLE_WORDS: usize = 6;
+pub const TABLE_WORDS: usize = 5;
 /// A table has at most this many required members.
 pub const REQUIRED_MAX: usize = 64;
 
-/// Types, as bits of a mask.
+/// Types, as bits of a mask. The low ones are in the order of
+/// [`Kind`](crate::tape::Kind), and what they say of a node's kind is all that
+/// has to be asked.
 pub mod types {
-    /// `null`
-    pub const NULL: u32 = 1;
-    /// `true` and `false`
-    pub const BOOLEAN: u32 = 2;
     /// An object.
-    pub const OBJECT: u32 = 4;
+    pub const OBJECT: u32 = 1;
     /// An array.
-    pub const ARRAY: u32 = 8;
+    pub const ARRAY: u32 = 1 << 1;
     /// A string, or a member's name.
-    pub const STRING: u32 = 16;
-    /// A number without anything behind the point.
-    pub const INTEGER: u32 = 32;
+    pub const STRING: u32 = 1 << 2 | 1 << 3;
+    /// A number without anything behind the point, however it is written.
+    pub const INTEGER: u32 = 1 << 4 | 1 << 8;
     /// Any other number.
-    pub const FRACTION: u32 = 64;
+    pub const FRACTION: u32 = 1 << 9;
+    /// Any number.
+    pub const NUMBER: u32 = INTEGER | FRACTION | 1 << 5;
+    /// `true` and `false`
+    pub const BOOLEAN: u32 = 1 << 10;
+    /// `null`
+    pub const NULL: u32 = 1 << 11;
     /// All of them.
-    pub const ALL: u32 = 127;
+    pub const ALL: u32 = OBJECT | ARRAY | STRING | NUMBER | BOOLEAN | NULL | 1 << 6;
+    /// The low bits.
+    pub const BY_KIND: u32 = 0x7f;
 }
 
 /// What is known of characters, for international host names. A word has the
@@ -96,40 +102,47 @@ pub const DEPENDENT_REQUIRED: u8 = 11;
 /// path: an array without two equal items.
 pub const UNIQUE: u8 = 12;
 
+/// path, minimum, path, maximum, check of items: an array. The check has no
+/// code.
+pub const FLAT_ARRAY: u8 = 13;
+/// As [`OBJECT`], without patterns. The code of its checks has nothing but
+/// instructions up to [`FLAT_ARRAY`].
+pub const FLAT_OBJECT: u8 = 14;
+
 // What applies subschemas, to the same value.
 
 /// check: it applies.
-pub const CALL: u8 = 13;
+pub const CALL: u8 = 15;
 /// path, checks: one of them has to hold.
-pub const ANY_OF: u8 = 14;
+pub const ANY_OF: u8 = 16;
 /// path, checks: exactly one.
-pub const ONE_OF: u8 = 15;
+pub const ONE_OF: u8 = 17;
 /// path, check: it must not.
-pub const NOT: u8 = 16;
+pub const NOT: u8 = 18;
 /// path (unused), check, check, check: where the first holds the second has
 /// to, else the third.
-pub const IF: u8 = 17;
+pub const IF: u8 = 19;
 /// path (unused), start and length of a name, check: an object that has it.
-pub const DEPENDENT_SCHEMA: u8 = 18;
+pub const DEPENDENT_SCHEMA: u8 = 20;
 
 // What applies subschemas to what is in the value.
 
 /// path, minimum, path, maximum, check of other members, table, patterns: an
 /// object. Each pattern is an automaton and a check.
-pub const OBJECT: u8 = 19;
+pub const OBJECT: u8 = 21;
 /// check: of every member's name.
-pub const NAMES: u8 = 20;
+pub const NAMES: u8 = 22;
 /// path, minimum, path, maximum, check of items, checks of the first items: an
 /// array.
-pub const ARRAY: u8 = 21;
+pub const ARRAY: u8 = 23;
 /// path, minimum, path, maximum, check: how many items of an array it holds
 /// for.
-pub const CONTAINS: u8 = 22;
+pub const CONTAINS: u8 = 24;
 
 /// In the mask of [`ENUM`]: `true`.
-pub const ONLY_TRUE: u32 = 1 << 8;
+pub const ONLY_TRUE: u32 = 1 << 16;
 /// In the mask of [`ENUM`]: `false`.
-pub const ONLY_FALSE: u32 = 1 << 9;
+pub const ONLY_FALSE: u32 = 1 << 17;
 
 /// The first eight bytes of a name and the last eight. Of a shorter name the
 /// first ones are all of it, with zeros behind, and the last ones zero.

@@ -167,7 +167,7 @@ pub(super) struct Machine<'a> {
     pub(super) stopped: Option<NotChecked>,
 }
 
-impl Machine<'_> {
+impl<'a> Machine<'a> {
     fn run(&mut self) {
         let mut next = self.enter(0, self.node);
         loop {
@@ -194,31 +194,43 @@ impl Machine<'_> {
         }
     }
 
-    /// Runs instructions up to one that has a subschema and is for the value.
+    /// Runs instructions up to one that takes a frame and is for the value.
     pub(super) fn assertions(&mut self) -> Next {
         loop {
             let word = self.program.word(self.pc);
-            match word as u8 {
+            let next = match word as u8 {
                 END => return Next::Passed,
-                instruction @ CALL.. => {
-                    if self.is_for(instruction) {
-                        return Next::Run;
-                    }
-                }
-                assertion => {
-                    if self.steps == 0 {
-                        return self.stop(NotChecked::TooManySteps);
-                    }
-                    self.steps -= 1;
-                    match self.holds(assertion) {
-                        Ok(true) => {}
-                        Ok(false) if self.fail(self.program.word(self.pc + 1), self.node) => {}
-                        Ok(false) => return Next::Failed,
-                        Err(cause) => return self.stop(cause),
-                    }
-                }
+                instruction @ CALL.. if self.is_for(instruction) => return Next::Run,
+                CALL.. => Next::Passed,
+                FLAT_OBJECT => self.flat_object(),
+                assertion => self.assertion(assertion),
+            };
+            match next {
+                Next::Passed => self.pc += length(word),
+                other => return other,
             }
-            self.pc += length(word);
+        }
+    }
+
+    /// Runs an instruction that has nothing but assertions: passed, too, if
+    /// that it does not hold has been reported.
+    #[inline(always)]
+    pub(super) fn assertion(&mut self, instruction: u8) -> Next {
+        if self.steps == 0 {
+            return self.stop(NotChecked::TooManySteps);
+        }
+        self.steps -= 1;
+        let Some(node) = self.tape.nodes.get(self.node) else {
+            return Next::Passed;
+        };
+        if instruction == FLAT_ARRAY {
+            return if node.kind == Kind::Array { self.flat_array() } else { Next::Passed };
+        }
+        match self.holds(instruction, node) {
+            Ok(true) => Next::Passed,
+            Ok(false) if self.fail(self.program.word(self.pc + 1), self.node) => Next::Passed,
+            Ok(false) => Next::Failed,
+            Err(cause) => self.stop(cause),
         }
     }
 
@@ -253,7 +265,7 @@ impl Machine<'_> {
                 Err(cause) => return self.stop(cause),
             }
         }
-        if let Err(cause) = self.push() {
+        if let Err(cause) = self.push(0) {
             return self.stop(cause);
         }
         match instruction {
@@ -273,7 +285,8 @@ impl Machine<'_> {
 
     #[inline(always)]
     pub(super) fn start(&mut self, check: Check, node: usize) -> Next {
-        if check.mask != types::ALL && !self.is_of(check.mask, node) {
+        let is_of = |node| self.is_of(check.mask, node);
+        if check.mask != types::ALL && !self.tape.nodes.get(node).is_some_and(is_of) {
             return if self.fail(check.path, node) { Next::Passed } else { Next::Failed };
         }
         if check.code == 0 {
@@ -284,7 +297,7 @@ impl Machine<'_> {
     }
 
     /// Pushes a frame of the instruction that the machine is at.
-    pub(super) fn push(&mut self) -> Result<(), NotChecked> {
+    pub(super) fn push(&mut self, next: u32) -> Result<(), NotChecked> {
         if self.frames.len() >= SCHEMA_DEPTH_MAX {
             return Err(NotChecked::TooDeep);
         }
@@ -294,7 +307,7 @@ impl Machine<'_> {
         self.frames.push(Frame {
             at: self.pc as u32,
             node: self.node as u32,
-            next: 0,
+            next,
             count: 0,
             step: 0,
             is_known: false,
@@ -309,20 +322,22 @@ impl Machine<'_> {
         self.catch = self.frames.len() as u32;
     }
 
-    /// Takes the topmost frame away and goes on behind its instruction.
-    pub(super) fn leave(&mut self, frame: &Frame) -> Next {
-        self.frames.pop();
+    /// Takes the topmost frame away, and goes on behind its instruction.
+    pub(super) fn leave(&mut self) -> Option<Frame> {
+        let frame = self.frames.pop()?;
         self.catch = frame.outer;
         self.pc = frame.at as usize + length(self.program.word(frame.at as usize));
         self.node = frame.node as usize;
-        Next::Run
+        Some(frame)
     }
 
     /// Likewise, of an instruction that does not hold.
-    fn leave_failed(&mut self, frame: &Frame) -> Next {
-        let next = self.leave(frame);
+    fn leave_failed(&mut self) -> Next {
+        let Some(frame) = self.leave() else {
+            return Next::Passed;
+        };
         let path = self.program.word(frame.at as usize + 1);
-        if self.fail(path, frame.node as usize) { next } else { Next::Failed }
+        if self.fail(path, frame.node as usize) { Next::Run } else { Next::Failed }
     }
 
     /// Reports that something does not hold. False if nothing is reported here
@@ -360,20 +375,13 @@ impl Machine<'_> {
             }
             ONE_OF => {
                 frame.count += 1;
-                if frame.count > 1 {
-                    let frame = *frame;
-                    return self.leave_failed(&frame);
-                }
-                self.next_branch()
+                if frame.count > 1 { self.leave_failed() } else { self.next_branch() }
             }
-            NOT => {
-                let frame = *frame;
-                self.leave_failed(&frame)
-            }
+            NOT => self.leave_failed(),
             IF if frame.next == 0 => self.consequence(5),
             _ => {
-                let frame = *frame;
-                self.leave(&frame)
+                self.leave();
+                Next::Run
             }
         }
     }
@@ -381,14 +389,17 @@ impl Machine<'_> {
     /// What a frame wanted to know of has not held.
     fn failed(&mut self) -> Next {
         self.frames.truncate(self.catch as usize);
-        let Some(frame) = self.frames.last().copied() else {
+        let Some(frame) = self.frames.last() else {
             return Next::Passed;
         };
         match self.program.word(frame.at as usize) as u8 {
             ANY_OF | ONE_OF => self.next_branch(),
             CONTAINS => self.walk_contains(),
             IF => self.consequence(8),
-            _ => self.leave(&frame),
+            _ => {
+                self.leave();
+                Next::Run
+            }
         }
     }
 
@@ -416,7 +427,11 @@ impl Machine<'_> {
             return self.enter(at + branch, frame.node as usize);
         }
         // Of one that wants one to hold, none has; the other one has counted.
-        if frame.count == 1 { self.leave(&frame) } else { self.leave_failed(&frame) }
+        if frame.count != 1 {
+            return self.leave_failed();
+        }
+        self.leave();
+        Next::Run
     }
 }
 

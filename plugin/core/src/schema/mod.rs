@@ -42,12 +42,12 @@
 //! | 32..44 | the check of the member's value |
 //! | 44..48 | of a required member: the path to report if it is missing; and the highest bit, if `properties` has it |
 //!
-//! A *table* of names is six words: where its names start and how many there
-//! are, the required ones first; where its slots start; the base-2 logarithm of
-//! their number in the low 8 bits, in the rest how many names are required; and
-//! a multiplier of 64 bits, low half first. A name is looked for from the slot
-//! of its [`layout::hash`] on, up to an empty one; a slot has the number of a
-//! name in the table, from 1 on.
+//! A *table* of names is five words: where its names start, the required ones
+//! first; where its slots start; the base-2 logarithm of the number of slots in
+//! the low 8 bits, in the rest how many names are required; and a multiplier of
+//! 64 bits, low half first. A name is looked for from the slot of its
+//! [`layout::hash`] on, up to an empty one; a slot has the number of a name of
+//! the program, from 1 on.
 
 mod decimal;
 mod format;

@@ -89,29 +89,55 @@ impl<'a> Program<'a> {
         Characters(self.characters)
     }
 
-    /// The words from `at` on; past the end of the code, zeros.
+    /// The words from `at` on, if there are as many.
     #[inline(always)]
-    pub(super) fn words<const N: usize>(&self, at: usize) -> [u32; N] {
-        match self.code.get(at..).and_then(<[[u8; 4]]>::first_chunk::<N>) {
-            Some(words) => words.map(u32::from_le_bytes),
-            None => [0; N],
+    pub(super) fn words<const N: usize>(&self, at: usize) -> Option<&'a [[u8; 4]; N]> {
+        self.code.get(at..)?.first_chunk()
+    }
+
+    /// The table of names at `at` in the code; past its end, an empty one.
+    #[inline(always)]
+    pub(super) fn table(&self, at: usize) -> Table {
+        self.words(at).map(Table::of).unwrap_or_default()
+    }
+
+    /// Looks up the name of `len` bytes that stands in `buffer` from `start`
+    /// on.
+    #[inline(always)]
+    pub(super) fn find(&self, table: &Table, buffer: &[u8], start: usize, len: usize) -> Option<Name<'a>> {
+        let text = buffer.get(start..)?;
+        let fingerprint = fingerprint(text, len)?;
+        let first = layout::hash(fingerprint, len, table.multiplier, table.shift);
+        let mut slot = first;
+        loop {
+            let index = u16::from_le_bytes(*self.slots.get(table.first_slot.wrapping_add(slot))?) as usize;
+            // An empty slot leads to no name.
+            let name = Name(self.names.get(index.wrapping_sub(1))?);
+            let (first_part, last_part) = name.fingerprint();
+            if (first_part ^ fingerprint.0) | (last_part ^ fingerprint.1) | (name.len() ^ len) as u64 == 0
+                && (len <= 16 || self.is_same(name, text, len))
+            {
+                return Some(name);
+            }
+            slot = (slot + 1) & table.last_slot;
+            // In a sound table there is an empty slot before that.
+            if slot == first {
+                return None;
+            }
         }
     }
 
-    /// The table of names that these words are.
-    #[inline(always)]
-    pub(super) fn table(&self, words: [u32; TABLE_WORDS]) -> Table<'a> {
-        let [first, count, slot, sizes, low, high] = words;
-        let (first, slot) = (first as usize, slot as usize);
-        let bits = (sizes & 0xff).clamp(1, 16);
-        Table {
-            names: self.names.get(first..).and_then(|names| names.get(..count as usize)).unwrap_or_default(),
-            slots: self.slots.get(slot..).and_then(|slots| slots.get(..1 << bits)).unwrap_or_default(),
-            shift: 64 - bits,
-            required: sizes >> 8,
-            multiplier: u64::from(high) << 32 | u64::from(low),
-            text: self.text,
-        }
+    #[inline(never)]
+    fn is_same(&self, name: Name<'_>, text: &[u8], len: usize) -> bool {
+        let start = word(name.0.get(24..)) as usize;
+        let name = self.text.get(start..).and_then(|name| name.get(..len));
+        name.is_some() && name == text.get(..len)
+    }
+
+    /// The required names of a table, which come first.
+    pub(super) fn required(&self, table: &Table) -> impl Iterator<Item = Name<'a>> + 'a {
+        let names = self.names.get(table.first_name..).unwrap_or_default();
+        names.iter().take(table.required as usize).map(Name)
     }
 }
 
@@ -120,42 +146,29 @@ fn word(bytes: Option<&[u8]>) -> u32 {
 }
 
 /// Names to look up.
-pub(super) struct Table<'a> {
-    names: &'a [[u8; NAME_BYTES]],
-    slots: &'a [[u8; 2]],
+#[derive(Clone, Copy, Default)]
+pub(super) struct Table {
+    first_name: usize,
+    first_slot: usize,
+    last_slot: usize,
     shift: u32,
     required: u32,
     multiplier: u64,
-    text: &'a [u8],
 }
 
-impl<'a> Table<'a> {
-    /// Looks up the name of `len` bytes that stands in `buffer` from `start`
-    /// on.
+impl Table {
     #[inline(always)]
-    pub(super) fn find(&self, buffer: &[u8], start: usize, len: usize) -> Option<Name<'a>> {
-        let fingerprint = fingerprint(buffer, start, len);
-        let mut slot = layout::hash(fingerprint, len, self.multiplier, self.shift);
-        // An empty slot leads to no name; in a sound table there is one.
-        for _ in self.slots {
-            let index = u16::from_le_bytes(*self.slots.get(slot)?) as usize;
-            let name = Name(self.names.get(index.wrapping_sub(1))?);
-            let (first, last) = name.fingerprint();
-            if (first ^ fingerprint.0) | (last ^ fingerprint.1) | (name.len() ^ len) as u64 == 0
-                && (len <= 16 || self.is_same(name, buffer, start, len))
-            {
-                return Some(name);
-            }
-            slot = (slot + 1) & (self.slots.len() - 1);
+    pub(super) fn of(words: &[[u8; 4]; TABLE_WORDS]) -> Self {
+        let [first_name, first_slot, sizes, low, high] = words.map(u32::from_le_bytes);
+        let bits = (sizes & 0xff).clamp(1, 16);
+        Table {
+            first_name: first_name as usize,
+            first_slot: first_slot as usize,
+            last_slot: (1 << bits) - 1,
+            shift: 64 - bits,
+            required: sizes >> 8,
+            multiplier: u64::from(high) << 32 | u64::from(low),
         }
-        None
-    }
-
-    #[inline(never)]
-    fn is_same(&self, name: Name<'_>, buffer: &[u8], start: usize, len: usize) -> bool {
-        let name_start = word(name.0.get(24..)) as usize;
-        let text = buffer.get(start..).and_then(|text| text.get(..len));
-        text.is_some() && text == self.text.get(name_start..).and_then(|name| name.get(..len))
     }
 
     /// Whether these are all required names, by their bits.
@@ -163,22 +176,19 @@ impl<'a> Table<'a> {
     pub(super) fn are_all(&self, seen: u64) -> bool {
         seen.count_ones() == self.required
     }
-
-    /// The required names, which come first.
-    pub(super) fn required(&self) -> impl Iterator<Item = Name<'a>> + 'a {
-        self.names.iter().map(Name).take_while(|name| name.required() != 0)
-    }
 }
 
-/// [`layout::fingerprint`] of a part of a longer text.
+/// [`layout::fingerprint`] of the first `len` bytes of a longer text.
 #[inline(always)]
-fn fingerprint(buffer: &[u8], start: usize, len: usize) -> (u64, u64) {
-    let eight = |at: usize| buffer.get(at..)?.first_chunk().map(|eight| u64::from_le_bytes(*eight));
-    match eight(start) {
-        Some(first) if len < 8 => (first & !(u64::MAX << (8 * len)), 0),
-        Some(first) => (first, eight(start + len - 8).unwrap_or(0)),
-        None => layout::fingerprint(buffer.get(start..).and_then(|text| text.get(..len)).unwrap_or_default()),
+fn fingerprint(text: &[u8], len: usize) -> Option<(u64, u64)> {
+    let name = text.get(..len)?;
+    if let (Some(first), Some(last)) = (name.first_chunk(), name.last_chunk()) {
+        return Some((u64::from_le_bytes(*first), u64::from_le_bytes(*last)));
     }
+    Some(match text.first_chunk() {
+        Some(first) => (u64::from_le_bytes(*first) & !(u64::MAX << (8 * (len & 7))), 0),
+        None => layout::fingerprint(name),
+    })
 }
 
 /// An entry of a table.
@@ -233,12 +243,15 @@ pub(super) struct Check {
 
 impl Check {
     #[inline(always)]
-    pub(super) fn of([mask, path, code]: [u32; CHECK_WORDS]) -> Self {
+    pub(super) fn of(words: &[[u8; 4]; CHECK_WORDS]) -> Self {
+        let [mask, path, code] = words.map(u32::from_le_bytes);
         Check { mask, path, code }
     }
 
+    /// The check at `at` in the code; past its end, one that holds.
     #[inline(always)]
     pub(super) fn at(program: &Program<'_>, at: usize) -> Self {
-        Self::of(program.words(at))
+        const ANY: Check = Check { mask: layout::types::ALL, path: 0, code: 0 };
+        program.words(at).map_or(ANY, Check::of)
     }
 }

@@ -24,10 +24,11 @@ pub(super) fn of<'b>(
 }
 
 /// Where the text between a token's quotes starts, and its length in bytes.
+/// Without quotes, that is more than there is.
 #[inline(always)]
 pub(super) fn place(node: &Node) -> (usize, usize) {
     let start = node.start as usize + 1;
-    (start, (node.end as usize).saturating_sub(start + 1))
+    (start, (node.end as usize).wrapping_sub(start + 1))
 }
 
 /// How many characters a string has.

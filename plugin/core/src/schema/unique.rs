@@ -37,6 +37,7 @@ impl Unique {
     }
 
     /// Whether all items of the array at `array` differ.
+    #[inline(never)]
     pub(super) fn holds(
         &mut self,
         tape: &Tape,

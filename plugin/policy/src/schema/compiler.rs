@@ -16,7 +16,7 @@ const TYPES: [(&str, u32); 7] = [
     ("array", types::ARRAY),
     ("string", types::STRING),
     ("integer", types::INTEGER),
-    ("number", types::INTEGER | types::FRACTION),
+    ("number", types::NUMBER),
 ];
 
 const DRAFT: &str = "https://json-schema.org/draft/2020-12/schema";
@@ -39,6 +39,10 @@ pub(super) fn compile(text: &str, options: Options) -> Result<Vec<u8>, SchemaErr
             continue;
         };
         let block = Schema { compiler: &mut compiler, place: &place, block: Block::new() }.compile()?;
+        if compiler.parts.names > NAMES_MAX {
+            let message = format!("the schema has more than {NAMES_MAX} names and strings in all");
+            return Err(SchemaError::new(text, schema.at, &place.pointer, message));
+        }
         compiler.parts.blocks[id] = block;
         compiler.places.insert(id, place);
     }
@@ -228,9 +232,6 @@ impl<'d> Schema<'_, 'd> {
             let Json::Array(values) = &value.json else {
                 return Err(self.error(value, &["enum"], "`enum` has to be an array".into()));
             };
-            if values.len() > NAMES_MAX {
-                return Err(self.error(value, &["enum"], format!("there are more than {NAMES_MAX} values")));
-            }
             let path = self.path(&["enum"]);
             let values: Vec<&Value> = values.iter().collect();
             self.compiler.parts.one_of_values(&mut self.block, path, &values);
@@ -390,10 +391,6 @@ impl<'d> Schema<'_, 'd> {
                     if index < layout::REQUIRED_MAX { names.push(name) } else { more.push(name) }
                 }
             }
-        }
-        if names.len() > NAMES_MAX {
-            let message = format!("there are more than {NAMES_MAX} properties");
-            return Err(self.error(self.place.schema, &["properties"], message));
         }
         let min_path = self.path_cell(&["minProperties"]);
         let max_path = self.path_cell(&["maxProperties"]);

@@ -28,13 +28,26 @@ impl Cell {
     }
 }
 
+/// An instruction's number and its operands.
+#[derive(Clone, Debug)]
+pub(super) struct Instruction {
+    number: u8,
+    operands: Vec<Cell>,
+}
+
+impl Instruction {
+    fn words(&self) -> usize {
+        1 + self.operands.iter().map(|operand| operand.words()).sum::<usize>()
+    }
+}
+
 /// A schema, compiled.
 #[derive(Debug, Default)]
 pub(super) struct Block {
     pub(super) mask: u32,
     /// The path to report of a value of another type.
     pub(super) type_path: u32,
-    pub(super) code: Vec<Cell>,
+    pub(super) code: Vec<Instruction>,
     /// Those that it applies to the same value.
     pub(super) same: Vec<BlockId>,
     /// The only one that it applies, if it says nothing else.
@@ -48,10 +61,8 @@ impl Block {
     }
 
     pub(super) fn instruction(&mut self, number: u8, operands: &[Cell]) {
-        let words: usize = 1 + operands.iter().map(|operand| operand.words()).sum::<usize>();
-        self.code.push(Cell::Word(u32::from(number) | (words as u32) << 8));
-        self.code.extend(operands);
-        let is_alias = self.code.len() == 2 && number == layout::CALL && self.mask == types::ALL;
+        self.code.push(Instruction { number, operands: operands.to_vec() });
+        let is_alias = self.code.len() == 1 && number == layout::CALL && self.mask == types::ALL;
         self.alias = match operands {
             [Cell::Check(target)] if is_alias => *target,
             _ => None,
@@ -74,6 +85,8 @@ pub(super) struct Name {
 pub(super) struct Parts {
     pub(super) blocks: Vec<Block>,
     tables: Vec<Vec<Name>>,
+    /// How many names there are in all tables.
+    pub(super) names: usize,
     paths: Vec<[u32; 4]>,
     automata: Vec<[u32; 2]>,
     text: String,
@@ -85,9 +98,9 @@ pub(super) struct Parts {
     known_patterns: HashMap<String, u32>,
 }
 
-/// The most names that a table may have: half of the slots that a number of 16
-/// bits tells apart.
-pub(super) const NAMES_MAX: usize = 1 << 15;
+/// The most names that a program may have: a table has up to four times as many slots, and
+/// numbers of 16 bits are what tells them apart.
+pub(super) const NAMES_MAX: usize = 1 << 14;
 
 impl Parts {
     /// Where a text stands, and its length.
@@ -140,14 +153,15 @@ impl Parts {
 
     /// A table of these names, of which no two are the same.
     pub(super) fn table(&mut self, mut names: Vec<Name>) -> Cell {
-        debug_assert!(names.len() <= NAMES_MAX);
+        self.names += names.len();
         names.sort_by_key(|name| name.required.is_none());
         self.tables.push(names);
         Cell::Table(self.tables.len() - 1)
     }
 
     /// The program that starts with `root`.
-    pub(super) fn link(self, root: BlockId) -> Vec<u8> {
+    pub(super) fn link(mut self, root: BlockId) -> Vec<u8> {
+        self.flatten();
         let used = self.used(root);
         let mut places = vec![0; self.blocks.len()];
         let mut next = layout::CHECK_WORDS;
@@ -155,7 +169,7 @@ impl Parts {
             let code = &self.blocks[*block].code;
             if !code.is_empty() {
                 places[*block] = next as u32;
-                next += code.iter().map(|cell| cell.words()).sum::<usize>() + 1;
+                next += code.iter().map(Instruction::words).sum::<usize>() + 1;
             }
         }
         let mut linked = Linked { text: self.text.clone(), ..Linked::default() };
@@ -165,11 +179,14 @@ impl Parts {
         };
         linked.code.extend(check(Some(root)));
         for block in used {
-            for cell in &self.blocks[block].code {
-                match cell {
-                    Cell::Word(word) => linked.code.push(*word),
-                    Cell::Check(block) => linked.code.extend(check(*block)),
-                    Cell::Table(table) => linked.table(&self.tables[*table], check),
+            for instruction in &self.blocks[block].code {
+                linked.code.push(u32::from(instruction.number) | (instruction.words() as u32) << 8);
+                for cell in &instruction.operands {
+                    match cell {
+                        Cell::Word(word) => linked.code.push(*word),
+                        Cell::Check(block) => linked.code.extend(check(*block)),
+                        Cell::Table(table) => linked.table(&self.tables[*table], check),
+                    }
                 }
             }
             if !self.blocks[block].code.is_empty() {
@@ -177,6 +194,45 @@ impl Parts {
             }
         }
         linked.write(&self)
+    }
+
+    /// The blocks that an instruction applies.
+    fn targets(&self, instruction: &Instruction) -> Vec<BlockId> {
+        let mut targets = Vec::new();
+        for operand in &instruction.operands {
+            match operand {
+                Cell::Word(_) => {}
+                Cell::Check(target) => targets.extend(*target),
+                Cell::Table(table) => {
+                    targets.extend(self.tables[*table].iter().filter_map(|name| name.check))
+                }
+            }
+        }
+        targets.into_iter().map(|target| self.alias_of(target)).collect()
+    }
+
+    /// Makes instructions of arrays and objects flat that can be.
+    fn flatten(&mut self) {
+        /// Path, minimum, path, maximum and a check; for objects, and a table.
+        const ARRAY_OPERANDS: usize = 5;
+        const OBJECT_OPERANDS: usize = 6;
+        for (from, operands, to) in [
+            (layout::ARRAY, ARRAY_OPERANDS, layout::FLAT_ARRAY),
+            (layout::OBJECT, OBJECT_OPERANDS, layout::FLAT_OBJECT),
+        ] {
+            let last = if to == layout::FLAT_ARRAY { layout::END } else { layout::FLAT_ARRAY };
+            let is_flat = |block: &BlockId| self.blocks[*block].code.iter().all(|inner| inner.number <= last);
+            let mut flat = Vec::new();
+            for (id, block) in self.blocks.iter().enumerate() {
+                for (at, instruction) in block.code.iter().enumerate() {
+                    let is_candidate = instruction.number == from && instruction.operands.len() == operands;
+                    if is_candidate && self.targets(instruction).iter().all(is_flat) {
+                        flat.push((id, at));
+                    }
+                }
+            }
+            flat.into_iter().for_each(|(id, at)| self.blocks[id].code[at].number = to);
+        }
     }
 
     /// What stands for a block that only refers to another one. Blocks that
@@ -198,13 +254,8 @@ impl Parts {
                 continue;
             }
             used.push(block);
-            for cell in &self.blocks[block].code {
-                let targets: Vec<BlockId> = match cell {
-                    Cell::Word(_) => vec![],
-                    Cell::Check(target) => target.iter().copied().collect(),
-                    Cell::Table(table) => self.tables[*table].iter().filter_map(|name| name.check).collect(),
-                };
-                open.extend(targets.into_iter().map(|target| self.alias_of(target)));
+            for instruction in &self.blocks[block].code {
+                open.extend(self.targets(instruction));
             }
         }
         used
@@ -221,15 +272,16 @@ struct Linked {
 }
 
 impl Linked {
-    /// Adds a table, and to the code its six words.
+    /// Adds a table, and to the code its words.
     fn table(&mut self, names: &[Name], check: impl Fn(Option<BlockId>) -> [u32; 3]) {
         let first = (self.names.len() / layout::NAME_BYTES) as u32;
-        let bits = (2 * names.len()).next_power_of_two().trailing_zeros().max(1);
-        let (multiplier, slots) = slots(names, bits);
+        let bits = (4 * names.len()).next_power_of_two().trailing_zeros().max(1);
+        let (multiplier, mut slots) = slots(names, bits);
+        slots.iter_mut().filter(|slot| **slot != 0).for_each(|slot| *slot += first as u16);
         let [low, high] = [multiplier as u32, (multiplier >> 32) as u32];
         let required = names.iter().filter(|name| name.required.is_some()).count() as u32;
         let slots_start = self.slots.len() as u32;
-        self.code.extend([first, names.len() as u32, slots_start, bits | required << 8, low, high]);
+        self.code.extend([first, slots_start, bits | required << 8, low, high]);
         self.slots.extend(slots);
         for (index, name) in names.iter().enumerate() {
             let start = self.text.find(&name.name).unwrap_or_else(|| {

@@ -5,15 +5,18 @@ use super::strip;
 const MINUTES_A_DAY: u32 = 24 * 60;
 
 pub(super) fn is_date_time(text: &[u8]) -> bool {
-    let Some((date, rest)) = text.split_at_checked(10) else {
+    let Some((date, [b'T' | b't', time @ ..])) = text.split_first_chunk() else {
         return false;
     };
-    let time = strip(rest, b'T').or(strip(rest, b't'));
-    is_date(date) && time.is_some_and(is_time)
+    is_full_date(date) && is_time(time)
 }
 
 pub(super) fn is_date(text: &[u8]) -> bool {
-    let &[y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = text else {
+    text.try_into().is_ok_and(is_full_date)
+}
+
+fn is_full_date(date: &[u8; 10]) -> bool {
+    let &[y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = date else {
         return false;
     };
     let numbers = (two_digits(y1, y2), two_digits(y3, y4), two_digits(m1, m2), two_digits(d1, d2));
@@ -41,18 +44,17 @@ pub(super) fn is_time(text: &[u8]) -> bool {
     let (Some(hour @ ..24), Some(minute @ ..60), Some(second @ ..61)) = numbers else {
         return false;
     };
-    let rest = match strip(rest, b'.') {
-        Some(fraction) => match digits(fraction) {
+    let rest = match rest {
+        [b'.', fraction @ ..] => match digits(fraction) {
             (0, _) => return false,
             (_, rest) => rest,
         },
-        None => rest,
+        _ => rest,
     };
     let Some(minutes_to_utc) = offset(rest) else {
         return false;
     };
-    let minutes = (hour * 60 + minute + minutes_to_utc) % MINUTES_A_DAY;
-    second < 60 || minutes == MINUTES_A_DAY - 1
+    second < 60 || (hour * 60 + minute + minutes_to_utc) % MINUTES_A_DAY == MINUTES_A_DAY - 1
 }
 
 /// How many minutes to add to the time to have that of UTC, some day.
@@ -110,6 +112,6 @@ fn digits(text: &[u8]) -> (usize, &[u8]) {
 }
 
 fn two_digits(tens: u8, ones: u8) -> Option<u32> {
-    let digit = |byte: u8| (byte as char).to_digit(10);
-    Some(digit(tens)? * 10 + digit(ones)?)
+    let (tens, ones) = (tens.wrapping_sub(b'0'), ones.wrapping_sub(b'0'));
+    if tens > 9 || ones > 9 { None } else { Some(u32::from(tens) * 10 + u32::from(ones)) }
 }
