@@ -5,114 +5,15 @@
 //! passed over, unless some instruction below on the stack is there to find out
 //! whether it holds; then the stack is cut back to that one at once.
 
+use super::SCHEMA_DEPTH_MAX;
 use super::layout::*;
 use super::program::{Check, Program};
 use super::report::Report;
-use super::unique::{Undecided, Unique};
-use super::{SCHEMA_DEPTH_MAX, SCHEMA_STEPS_A_NODE_MAX, SCHEMA_STEPS_MAX};
+use super::unique::Unique;
+use super::validator::NotChecked;
 use crate::OutOfMemory;
 use crate::tape::{Kind, Tape};
 use alloc::vec::Vec;
-
-/// What a check has found.
-#[derive(Debug)]
-pub enum Outcome<'a> {
-    /// The value is valid.
-    Valid,
-    /// It is not, and this is wrong with it.
-    Invalid(&'a Report),
-    /// It cannot be said.
-    NotChecked(NotChecked),
-}
-
-/// Why it cannot be said whether a value is valid.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum NotChecked {
-    /// Past [`SCHEMA_DEPTH_MAX`].
-    TooDeep,
-    /// It would take more steps than it may: [`SCHEMA_STEPS_MAX`] and
-    /// [`SCHEMA_STEPS_A_NODE_MAX`] for each node.
-    TooManySteps,
-    /// The guest could not get the memory.
-    OutOfMemory,
-}
-
-impl From<OutOfMemory> for NotChecked {
-    fn from(_: OutOfMemory) -> Self {
-        NotChecked::OutOfMemory
-    }
-}
-
-impl From<Undecided> for NotChecked {
-    fn from(undecided: Undecided) -> Self {
-        match undecided {
-            Undecided::Steps => NotChecked::TooManySteps,
-            Undecided::Memory => NotChecked::OutOfMemory,
-        }
-    }
-}
-
-/// Checks values, one after the other, in the same memory.
-#[derive(Debug, Default)]
-pub struct Validator {
-    frames: Vec<Frame>,
-    scratch: Vec<u8>,
-    unique: Unique,
-    report: Report,
-}
-
-impl Validator {
-    /// With no memory taken yet.
-    pub const fn new() -> Self {
-        Validator { frames: Vec::new(), scratch: Vec::new(), unique: Unique::new(), report: Report::new() }
-    }
-
-    /// Checks the record on `tape`, which was read from `source`. Members that
-    /// were removed from it are not there; of others with the same key each
-    /// one counts.
-    pub fn check(&mut self, program: &Program<'_>, tape: &Tape, source: &[u8]) -> Outcome<'_> {
-        self.check_value(program, tape, source, 0)
-    }
-
-    /// Checks a value of that record, the one at the node `root`. Paths start
-    /// there.
-    pub fn check_value(
-        &mut self,
-        program: &Program<'_>,
-        tape: &Tape,
-        source: &[u8],
-        root: usize,
-    ) -> Outcome<'_> {
-        self.frames.clear();
-        self.report.clear();
-        if root >= tape.nodes.len() {
-            return Outcome::Valid;
-        }
-        let steps = (tape.nodes.len() as u32).saturating_mul(SCHEMA_STEPS_A_NODE_MAX);
-        let mut machine = Machine {
-            program: *program,
-            tape,
-            source,
-            root,
-            frames: &mut self.frames,
-            scratch: &mut self.scratch,
-            unique: &mut self.unique,
-            report: &mut self.report,
-            steps: steps.saturating_add(SCHEMA_STEPS_MAX),
-            catch: 0,
-            pc: 0,
-            node: root,
-            stopped: None,
-        };
-        machine.run();
-        match machine.stopped {
-            Some(cause) => Outcome::NotChecked(cause),
-            None if self.report.count() == 0 => Outcome::Valid,
-            None => Outcome::Invalid(&self.report),
-        }
-    }
-}
 
 /// An instruction that waits for a subschema.
 #[derive(Clone, Copy, Debug)]
@@ -153,22 +54,23 @@ pub(super) struct Machine<'a> {
     pub(super) program: Program<'a>,
     pub(super) tape: &'a Tape,
     pub(super) source: &'a [u8],
-    root: usize,
+    pub(super) root: usize,
     pub(super) frames: &'a mut Vec<Frame>,
     pub(super) scratch: &'a mut Vec<u8>,
     pub(super) unique: &'a mut Unique,
-    report: &'a mut Report,
+    pub(super) report: &'a mut Report,
     pub(super) steps: u32,
     /// The number of frames up to the one that finds out whether something
     /// holds; 0 if what fails is to be reported.
-    catch: u32,
+    pub(super) catch: u32,
     pub(super) pc: usize,
     pub(super) node: usize,
     pub(super) stopped: Option<NotChecked>,
 }
 
 impl<'a> Machine<'a> {
-    fn run(&mut self) {
+    /// Runs the program for the value at [`Machine::root`].
+    pub(super) fn run(&mut self) {
         let mut next = self.enter(0, self.node);
         loop {
             next = match next {

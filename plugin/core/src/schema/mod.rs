@@ -49,22 +49,25 @@
 //! [`layout::hash`] on, up to an empty one; a slot has the number of a name of
 //! the program, from 1 on.
 
+mod array;
 mod decimal;
 mod format;
 pub mod layout;
 mod machine;
+mod object;
 mod program;
 mod report;
 mod text;
 mod unique;
+mod validator;
 mod value;
 mod walk;
 
 pub use decimal::{Decimal, FACTOR_MAX};
 pub use format::Format;
-pub use machine::{NotChecked, Outcome, Validator};
 pub use program::Program;
 pub use report::{Report, Violation};
+pub use validator::{NotChecked, Outcome, Validator};
 
 /// How many violations of a record are told. The rest is counted.
 pub const VIOLATIONS_MAX: usize = 8;

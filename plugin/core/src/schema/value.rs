@@ -3,8 +3,9 @@
 use super::decimal::Decimal;
 use super::format::Format;
 use super::layout::*;
-use super::machine::{Machine, NotChecked, length};
+use super::machine::{Machine, length};
 use super::text;
+use super::validator::NotChecked;
 use crate::tape::{ESCAPED, Kind, NON_ASCII, Node, REMOVED};
 
 impl Machine<'_> {

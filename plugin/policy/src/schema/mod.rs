@@ -4,8 +4,10 @@
 //! What is asserted of a value is compiled, or refused by name and place.
 //! Nothing that could make a value invalid is passed over.
 
+mod assertions;
 mod characters;
 mod compiler;
+mod contents;
 mod cycle;
 mod document;
 mod keyword;

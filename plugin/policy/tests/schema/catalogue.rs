@@ -116,3 +116,29 @@ fn the_corpora_are_valid_in_what_is_required() {
         println!("{name}, strict: {count} of {} invalid; {what:.300}", records.len());
     }
 }
+
+/// Records of sources of which there is no stream.
+#[test]
+fn records_are_as_written() {
+    let records = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/schema/records.json");
+    let records = fs::read_to_string(records).expect("records");
+    let records: Vec<Value> = serde_json::from_str(&records).expect("JSON");
+    let mut wrong = Vec::new();
+    for case in &records {
+        let name = case["schema"].as_str().expect("a name");
+        for (mode, key) in [(Mode::Required, "required"), (Mode::Strict, "strict")] {
+            // Where only the one mode's violations are told, the other has more.
+            let has_more = case[key].is_null() && !case["required"].is_null();
+            let expected: Vec<[String; 3]> = match &case[key] {
+                Value::Null => vec![],
+                violations => serde_json::from_value(violations.clone()).expect("triples"),
+            };
+            match check(&program(name, mode), &case["record"].to_string()) {
+                Checked::Valid if expected.is_empty() && !has_more => {}
+                Checked::Invalid(found) if has_more || found == expected => {}
+                other => wrong.push(format!("{name}, {mode:?}: {other:?}: {}", case["record"])),
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
