@@ -1,7 +1,9 @@
 //! Where a real Fluent Bit is.
 
+use anyhow::{Context, Result};
 use std::env;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// What to do where there is none.
 pub const REMEDY: &str = "no fluent-bit found; name one, or several, with FLUENT_BIT=path[:path…]";
@@ -9,10 +11,26 @@ pub const REMEDY: &str = "no fluent-bit found; name one, or several, with FLUENT
 /// Those that `FLUENT_BIT` names; without it the first on `PATH` or in
 /// `/opt/fluent-bit/bin`.
 pub fn paths() -> Vec<PathBuf> {
-    if let Some(named) = env::var_os("FLUENT_BIT") {
+    if let Some(named) = env::var_os("FLUENT_BIT").filter(|named| !named.is_empty()) {
         return env::split_paths(&named).collect();
     }
     let on_path = env::var_os("PATH").unwrap_or_default();
     let places = env::split_paths(&on_path).chain([PathBuf::from("/opt/fluent-bit/bin")]);
     places.map(|place| place.join("fluent-bit")).find(|path| path.is_file()).into_iter().collect()
+}
+
+/// A Fluent Bit's version: major, minor, patch.
+pub fn version(fluent_bit: &Path) -> Result<(u32, u32, u32)> {
+    let shown = fluent_bit.display();
+    let output = Command::new(fluent_bit)
+        .arg("--version")
+        .output()
+        .with_context(|| format!("{shown}: cannot be started"))?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let numbers = text.lines().next().and_then(|line| line.strip_prefix("Fluent Bit v"));
+    let mut numbers = numbers.unwrap_or_default().split(['.', '-']).map(str::parse);
+    match (numbers.next(), numbers.next(), numbers.next()) {
+        (Some(Ok(major)), Some(Ok(minor)), Some(Ok(patch))) => Ok((major, minor, patch)),
+        _ => anyhow::bail!("{shown} --version says {text:?}, which is no version of Fluent Bit"),
+    }
 }

@@ -1,7 +1,9 @@
 //! What the tests, the end-to-end suite and the measurements share.
 #![forbid(unsafe_code)]
 
+pub mod config;
 pub mod fluent_bit;
+pub mod streams;
 
 use std::path::{Path, PathBuf};
 

@@ -68,7 +68,7 @@ fn sealed(vector: &Value) -> String {
         record: Some(&record),
         record_len: record.len(),
     };
-    let mut sealer = Sealer::new(chain, notes).expect("memory");
+    let mut sealer = Sealer::new(chain, notes, None).expect("memory");
     let out = sealer.seal(&event).strip_suffix(b"\0").expect("a NUL").to_vec();
     String::from_utf8(out).expect("UTF-8")
 }

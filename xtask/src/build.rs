@@ -6,6 +6,7 @@ use anyhow::{Context, Result};
 use std::fs;
 use std::process::{Command, Stdio};
 
+const DEFAULT_POLICY: &str = "plugin/policy/default.yaml";
 pub(crate) const GUEST_TARGET: &str = "wasm32-unknown-unknown";
 
 /// Leaves everything that ships in `dist/`.
@@ -28,7 +29,6 @@ pub(crate) fn dist() -> Result<()> {
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), Into::into);
     let guests = target.join(GUEST_TARGET).join("guest");
     for (from, name) in [
-        (guests.join("filter_audit.wasm"), "filter_audit.wasm"),
         (guests.join("filter_record.wasm"), "filter_record.wasm"),
         (target.join("release").join(format!("flb-audit{}", std::env::consts::EXE_SUFFIX)), "flb-audit"),
     ] {
@@ -39,7 +39,14 @@ pub(crate) fn dist() -> Result<()> {
         }
         fs::copy(&from, &to).with_context(|| format!("{} to {}", from.display(), to.display()))?;
     }
-    Ok(())
+    // The filter ships with a policy in it.
+    run(Command::new(dist.join("flb-audit"))
+        .arg("build")
+        .args(["--policy", DEFAULT_POLICY, "--filter"])
+        .arg(guests.join("filter_audit.wasm"))
+        .args(["--output", "dist/filter_audit.wasm"])
+        .current_dir(root())
+        .stdout(Stdio::null()))
 }
 
 /// Adds the target that guests are built for, if rustup is there to do it and

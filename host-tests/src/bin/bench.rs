@@ -10,10 +10,11 @@ use flb_audit_core::hash::Algorithm;
 use flb_audit_core::seal::ChainId;
 use flb_audit_core::state::{FILE_NAME, Header};
 use flb_audit_host::filter::{Filter, Generation, Limits};
-use flb_audit_host::stream::{self, Call};
-use host_tests::{fluent_bit, root};
+use flb_audit_host::stream::Call;
+use host_tests::config::{Config, Section};
+use host_tests::{fluent_bit, root, streams};
 use std::fs::{self, File};
-use std::io::{BufReader, BufWriter, Write};
+use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use tempfile::TempDir;
@@ -27,8 +28,8 @@ fn main() -> Result<()> {
     let module = root().join("dist/filter_audit.wasm");
     println!("module: {} bytes", fs::metadata(&module)?.len());
     let filter = Filter::from_file(&module)?;
-    let kubernetes = calls("kubernetes-audit")?;
-    for (name, calls) in [("kubernetes-audit", &kubernetes), ("cloudtrail", &calls("cloudtrail")?)] {
+    let kubernetes = streams::calls("kubernetes-audit")?;
+    for (name, calls) in [("kubernetes-audit", &kubernetes), ("cloudtrail", &streams::calls("cloudtrail")?)] {
         for algorithm in Algorithm::ALL {
             instructions(&filter, name, calls, algorithm)?;
         }
@@ -39,11 +40,6 @@ fn main() -> Result<()> {
         println!("CPU in Fluent Bit: skipped: {}", fluent_bit::REMEDY);
     }
     found.iter().try_for_each(|path| cpu(path, &module, &kubernetes))
-}
-
-fn calls(name: &str) -> Result<Vec<Call>> {
-    let path = root().join("examples/streams").join(name).with_extension("ndjson");
-    stream::read(BufReader::new(File::open(&path).with_context(|| path.display().to_string())?)).collect()
 }
 
 /// A state directory with a new chain.
@@ -137,37 +133,47 @@ fn children_user_seconds() -> Result<f64> {
     Ok(ticks / TICKS_A_SECOND)
 }
 
-/// A filter in a pipeline that is measured.
+/// A pipeline that is measured.
 struct Pipeline {
     name: &'static str,
-    filter: String,
+    filter: Option<Section>,
     best: f64,
 }
 
 impl Pipeline {
-    fn new(name: &'static str, filter: String) -> Self {
+    fn new(name: &'static str, filter: Option<Section>) -> Self {
         Pipeline { name, filter, best: f64::INFINITY }
     }
 
     fn wasm(name: &'static str, module: &Path, accessible: &Path) -> Self {
-        let (module, accessible) = (module.display(), accessible.display());
-        Pipeline::new(
-            name,
-            format!(
-                "[FILTER]\n  Name wasm\n  Match *\n  event_format json\n  wasm_path {module}\n  function_name \
-                 audit\n  accessible_paths {accessible}\n"
-            ),
-        )
+        let filter = Section::wasm(module.display(), "audit").with("accessible_paths", accessible.display());
+        Pipeline::new(name, Some(filter))
+    }
+
+    /// All of it, as a config in the classic format.
+    fn config(&self, log: &Path, parsers: &Path) -> String {
+        let tail = Section::input("tail")
+            .with("tag", "kube.audit")
+            .with("path", log.display())
+            .with("parser", "json")
+            .with("read_from_head", "true")
+            .with("exit_on_eof", "true");
+        let mut config = Config::default()
+            .service("flush", 0.2)
+            .service("grace", 1)
+            .service("log_level", "error")
+            .service("parsers_file", parsers.display())
+            .section(tail);
+        if let Some(filter) = &self.filter {
+            config = config.section(filter.clone());
+        }
+        config.section(Section::output("null")).classic()
     }
 }
 
 /// User CPU a record in a real Fluent Bit, for every kind of filter.
 fn cpu(fluent_bit: &Path, module: &Path, calls: &[Call]) -> Result<()> {
-    let version = Command::new(fluent_bit)
-        .arg("--version")
-        .output()
-        .with_context(|| fluent_bit.display().to_string())?;
-    let version = String::from_utf8_lossy(&version.stdout).lines().next().unwrap_or_default().to_owned();
+    let (major, minor, patch) = fluent_bit::version(fluent_bit)?;
     let dir = state(Algorithm::default())?;
     let at = |name: &str| dir.path().join(name);
     let mut log = BufWriter::new(File::create(at("log.ndjson"))?);
@@ -180,12 +186,12 @@ fn cpu(fluent_bit: &Path, module: &Path, calls: &[Call]) -> Result<()> {
     fs::write(at("no-op.wasm"), wat::parse_str(NO_OP)?)?;
     let lua = root().join("host-tests/bench/peer.lua");
     let mut pipelines = vec![
-        Pipeline::new("no filter", String::new()),
+        Pipeline::new("no filter", None),
         Pipeline::wasm("no-op wasm", &at("no-op.wasm"), dir.path()),
         Pipeline::wasm("filter_audit.wasm", module, dir.path()),
         Pipeline::new(
             "Lua",
-            format!("[FILTER]\n  Name lua\n  Match *\n  script {}\n  call audit\n", lua.display()),
+            Some(Section::filter("lua").with("script", lua.display()).with("call", "audit")),
         ),
     ];
     match std::env::var_os("WAMRC").map(PathBuf::from) {
@@ -199,20 +205,12 @@ fn cpu(fluent_bit: &Path, module: &Path, calls: &[Call]) -> Result<()> {
     for _ in 0..TURNS {
         for pipeline in &mut pipelines {
             let config = at("pipeline.conf");
-            let text = format!(
-                "[SERVICE]\n  flush 0.2\n  grace 1\n  log_level error\n  parsers_file {}\n[INPUT]\n  Name tail\n  \
-                 Tag kube.audit\n  path {}\n  parser json\n  read_from_head true\n  exit_on_eof \
-                 true\n{}[OUTPUT]\n  Name null\n  Match *\n",
-                at("parsers.conf").display(),
-                at("log.ndjson").display(),
-                pipeline.filter
-            );
-            fs::write(&config, text)?;
+            fs::write(&config, pipeline.config(&at("log.ndjson"), &at("parsers.conf")))?;
             let seconds = user_seconds(Command::new(fluent_bit).arg("-c").arg(&config))?;
             pipeline.best = pipeline.best.min(seconds * 1e6 / RECORDS as f64);
         }
     }
-    println!("{version}: user CPU a record, {RECORDS} records, best of {TURNS}");
+    println!("Fluent Bit {major}.{minor}.{patch}: user CPU a record, {RECORDS} records, best of {TURNS}");
     let (none, lua) = (pipelines[0].best, pipelines[3].best);
     for Pipeline { name, best, .. } in &pipelines {
         println!(

@@ -64,7 +64,7 @@ impl Init {
 }
 
 /// Makes a file that its owner alone may read and write.
-fn create_new(path: &std::path::Path) -> std::io::Result<File> {
+pub(crate) fn create_new(path: &std::path::Path) -> std::io::Result<File> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]

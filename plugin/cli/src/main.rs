@@ -1,12 +1,19 @@
-//! `flb-audit`: sets up chains, replays streams through the filter, verifies
-//! what came out.
+//! `flb-audit`: builds policies into the filter, sets up chains, replays
+//! streams through the filter, verifies what came out.
 #![forbid(unsafe_code)]
 
+mod build;
+mod explain;
+mod find;
+mod hmac_key;
 mod init;
+mod input;
 mod replay;
 mod verify;
 
+use anyhow::{Result, bail};
 use clap::{Parser, Subcommand};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// Sets up and verifies what Fluent Bit seals with filter_audit.wasm.
@@ -19,6 +26,10 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    Build(build::Build),
+    Explain(explain::Explain),
+    Find(find::Find),
+    HmacKey(hmac_key::HmacKeyCommand),
     Init(init::Init),
     Replay(replay::Replay),
     Verify(verify::Verify),
@@ -28,8 +39,24 @@ enum Command {
 /// verification found has codes of its own (`verify::Verdict`).
 const FAILED: u8 = 1;
 
+/// The module that a command line names, or the one beside this program.
+fn filter_module(named: Option<PathBuf>) -> Result<PathBuf> {
+    let path = match named {
+        Some(path) => path,
+        None => std::env::current_exe()?.with_file_name("filter_audit.wasm"),
+    };
+    if !path.is_file() {
+        bail!("{}: no such file; --filter names the filter's module", path.display());
+    }
+    Ok(path)
+}
+
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
+        Command::Build(build) => build.run().map(|()| 0),
+        Command::Explain(explain) => explain.run().map(|()| 0),
+        Command::Find(find) => find.run().map(verify::Verdict::code),
+        Command::HmacKey(key) => key.run().map(|()| 0),
         Command::Init(init) => init.run().map(|()| 0),
         Command::Replay(replay) => replay.run().map(|()| 0),
         Command::Verify(verify) => verify.run().map(verify::Verdict::code),

@@ -1,5 +1,6 @@
 //! `flb-audit replay`: a recorded stream through the filter, without Fluent Bit.
 
+use crate::filter_module;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use flb_audit_host::filter::{Filter, Generation, Limits};
@@ -26,13 +27,7 @@ pub(crate) struct Replay {
 
 impl Replay {
     pub(crate) fn run(self) -> Result<()> {
-        let filter = match self.filter {
-            Some(path) => path,
-            None => std::env::current_exe()?.with_file_name("filter_audit.wasm"),
-        };
-        if !filter.is_file() {
-            bail!("{}: no such file; --filter names the filter's module", filter.display());
-        }
+        let filter = filter_module(self.filter)?;
         let lines: Box<dyn BufRead> = if self.stream.as_os_str() == "-" {
             Box::new(io::stdin().lock())
         } else {

@@ -6,22 +6,30 @@
 //! | bytes | |
 //! |---|---|
 //! | 0..2 | number of states |
-//! | 2..4 | number of classes of bytes, the end of the text being one of its own, the last |
-//! | 4..6 | M, the last of the states that accept; they are 1 to M, and 0 is dead |
+//! | 2..4 | number of classes of bytes; the end of the text, if it matters, is one of its own, the last |
+//! | 4..6 | M, the number of states that accept; they come first, behind the dead one |
 //! | 6..8 | number of accepted ids in all |
 //! | 8..16 | start states: of a text; in it behind a word byte, a line feed, any other byte |
-//! | 16..272 | the class of each byte |
-//! | 2 × (M + 1) | where in the ids those of the states 1 to M + 1 start |
+//! | 16..18 | 1 if acceptance is late, else 0 |
+//! | 18..274 | the class of each byte |
+//! | 2 × (M + 1) | where in the ids those of each of these start, and the end |
 //! | 2 × ids | the ids |
 //! | 2 × states × classes | the next state, by state and class |
 //!
-//! Acceptance is one byte late, so that `$` and `\b` can be: a state that
-//! accepts says that the match ended before the byte that led to it.
+//! A state is called by where in that last part its row starts, so that a step
+//! takes no multiplication; the dead state is 0.
+//!
+//! A state that accepts says that a match ends behind the byte that led to it.
+//! Where patterns look at what is behind a match, as `$` and `\b` do, it is
+//! late: the match ended before that byte, or before the end of the text.
 
-/// A state; 0 is the one from which nothing matches any more.
+/// A state, by its row; 0 is the one from which nothing matches any more.
 pub type State = u16;
 
-const CLASSES_AT: usize = 16;
+/// The most that states times classes may come to.
+pub const TRANSITIONS_MAX: usize = 1 << 16;
+
+const CLASSES_AT: usize = 18;
 const HEADER_BYTES: usize = CLASSES_AT + 256;
 
 /// An automaton, as it stands in its table.
@@ -30,7 +38,9 @@ pub struct Automaton<'a> {
     classes: &'a [u8; 256],
     transitions: &'a [[u8; 2]],
     stride: usize,
+    /// The row of the last state that accepts.
     accepting_max: State,
+    is_late: bool,
     starts: [State; 4],
     offsets: &'a [[u8; 2]],
     ids: &'a [[u8; 2]],
@@ -42,15 +52,16 @@ impl<'a> Automaton<'a> {
     pub fn read(table: &'a [u8]) -> Option<(Self, &'a [u8])> {
         let (header, rest) = table.split_first_chunk::<HEADER_BYTES>()?;
         let number = |at: usize| u16::from_le_bytes([header[at], header[at + 1]]);
-        let (stride, accepting_max) = (number(2) as usize, number(4));
-        let (offsets, rest) = rest.split_at_checked(2 * (accepting_max as usize + 1))?;
+        let (stride, accepting) = (number(2) as usize, number(4) as usize);
+        let (offsets, rest) = rest.split_at_checked(2 * (accepting + 1))?;
         let (ids, rest) = rest.split_at_checked(2 * number(6) as usize)?;
         let (transitions, rest) = rest.split_at_checked(2 * stride * number(0) as usize)?;
         let automaton = Automaton {
             classes: header[CLASSES_AT..].first_chunk()?,
             transitions: transitions.as_chunks().0,
             stride,
-            accepting_max,
+            accepting_max: u16::try_from(stride * accepting).ok()?,
+            is_late: number(16) != 0,
             starts: [number(8), number(10), number(12), number(14)],
             offsets: offsets.as_chunks().0,
             ids: ids.as_chunks().0,
@@ -74,30 +85,76 @@ impl<'a> Automaton<'a> {
         self.next(state, self.classes[byte as usize] as usize)
     }
 
-    /// The state that the end of the text leads to.
+    /// Steps through `text` until a special state, and gives that and how many
+    /// bytes it took; the state at the end, if there is none.
+    #[inline(never)]
+    pub fn run(&self, state: State, text: &[u8]) -> (State, usize) {
+        let Automaton { classes, transitions, accepting_max, .. } = *self;
+        let accepting_max = accepting_max as usize;
+        let step = |state: usize, byte: u8| match transitions.get(state + classes[byte as usize] as usize) {
+            Some(next) => u16::from_le_bytes(*next) as usize,
+            None => 0,
+        };
+        let mut state = state as usize;
+        let (chunks, rest) = text.as_chunks::<8>();
+        let mut at = 0;
+        // Unrolled: an interpreter pays for every instruction of a loop.
+        for chunk in chunks {
+            for (ahead, &byte) in (1..).zip(chunk) {
+                state = step(state, byte);
+                if state <= accepting_max {
+                    return (state as State, at + ahead);
+                }
+            }
+            at += chunk.len();
+        }
+        for &byte in rest {
+            state = step(state, byte);
+            at += 1;
+            if state <= accepting_max {
+                break;
+            }
+        }
+        (state as State, at)
+    }
+
+    /// The state that the end of the text leads to; the dead one, if nothing
+    /// is accepted late.
     pub fn step_end(&self, state: State) -> State {
-        self.next(state, self.stride.wrapping_sub(1))
+        if self.is_late { self.next(state, self.stride.wrapping_sub(1)) } else { 0 }
+    }
+
+    /// How many bytes after the end of a match it is accepted: 0, or 1 if it
+    /// is late.
+    pub fn lateness(&self) -> usize {
+        self.is_late.into()
     }
 
     #[inline(always)]
     fn next(&self, state: State, class: usize) -> State {
-        match self.transitions.get(state as usize * self.stride + class) {
+        match self.transitions.get(state as usize + class) {
             Some(next) => u16::from_le_bytes(*next),
             None => 0,
         }
     }
 
-    /// Whether the walk ends here, or something has matched before this byte.
+    /// Whether the walk ends here, or something is accepted.
     #[inline(always)]
     pub fn is_special(&self, state: State) -> bool {
         state <= self.accepting_max
     }
 
-    /// The ids of what has matched before the byte that led to `state`.
+    /// Whether something is accepted.
+    #[inline(always)]
+    pub fn is_accepting(&self, state: State) -> bool {
+        self.is_special(state) && state != 0
+    }
+
+    /// The ids of what is accepted in `state`.
     pub fn accepted(&self, state: State) -> impl Iterator<Item = u16> + 'a {
         let offset =
             |index: usize| self.offsets.get(index).map(|offset| u16::from_le_bytes(*offset) as usize);
-        let range = match (state as usize).checked_sub(1) {
+        let range = match (state as usize).checked_div(self.stride).and_then(|row| row.checked_sub(1)) {
             Some(index) => offset(index).zip(offset(index + 1)),
             None => None,
         };
@@ -108,24 +165,26 @@ impl<'a> Automaton<'a> {
     /// Whether the automaton finds anything in a text.
     pub fn is_match(&self, text: impl IntoIterator<Item = u8>) -> bool {
         let mut state = self.start(None);
-        for byte in text {
-            state = self.step(state, byte);
-            if self.is_special(state) {
-                return state != 0;
-            }
+        let mut text = text.into_iter();
+        while !self.is_special(state) {
+            state = match text.next() {
+                Some(byte) => self.step(state, byte),
+                None => return self.is_accepting(self.step_end(state)),
+            };
         }
-        let last = self.step_end(state);
-        last != 0 && self.is_special(last)
+        state != 0
     }
 
     /// Whether every state that the table leads to is there: what a table
     /// from a foreign hand is asked before it is used.
     pub fn is_sound(&self) -> bool {
-        let states = self.transitions.len().checked_div(self.stride).unwrap_or(0);
-        let is_state = |state: &[u8; 2]| (u16::from_le_bytes(*state) as usize) < states;
-        states > self.accepting_max as usize
-            && self.classes.iter().all(|&class| (class as usize) < self.stride - 1)
-            && self.transitions.iter().all(is_state)
-            && self.starts.iter().all(|&start| (start as usize) < states)
+        let is_state = |state: u16| {
+            let state = state as usize;
+            state + self.stride <= self.transitions.len() && state.checked_rem(self.stride) == Some(0)
+        };
+        is_state(self.accepting_max)
+            && self.classes.iter().all(|&class| (class as usize) + self.lateness() < self.stride)
+            && self.transitions.iter().all(|next| is_state(u16::from_le_bytes(*next)))
+            && self.starts.iter().all(|&start| is_state(start))
     }
 }

@@ -93,6 +93,7 @@ impl Canonical {
                 value
             };
             match tape.nodes[value].kind {
+                _ if tape.nodes[value].has(REMOVED) => put(&mut self.text, b"null")?,
                 Kind::Object | Kind::Array => {
                     self.enter(tape, source, value)?;
                     continue;
@@ -163,7 +164,7 @@ impl Canonical {
             let member = self.members[at];
             if at > first && order::is_same_key(tape, source, &self.members[kept - 1], &member) {
                 kept -= 1;
-                tape.nodes[self.members[kept].key as usize].flags |= REMOVED;
+                tape.remove(self.members[kept].key as usize);
                 tape.notes.insert(Notes::DUPLICATE_KEYS);
             }
             self.members[kept] = member;

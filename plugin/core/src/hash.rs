@@ -39,7 +39,7 @@ impl Algorithm {
         }
     }
 
-    fn digest(self, parts: &[&[u8]]) -> Hash {
+    pub(crate) fn digest(self, parts: &[&[u8]]) -> Hash {
         fn of<D: Digest>(parts: &[&[u8]]) -> Output<D> {
             let mut digest = D::new();
             for part in parts {

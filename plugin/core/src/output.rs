@@ -14,6 +14,13 @@ pub(crate) fn write_open(tape: &Tape, source: &[u8], out: &mut Vec<u8>) -> Resul
     if !tape.is_changed() {
         return put(out, &source[root.start as usize..root.end as usize - 1]);
     }
+    write(tape, source, out)?;
+    out.pop();
+    Ok(())
+}
+
+/// Writes a value as a whole, node by node.
+pub(crate) fn write(tape: &Tape, source: &[u8], out: &mut Vec<u8>) -> Result<(), OutOfMemory> {
     let mut open = [0; RECORD_DEPTH_MAX];
     let mut depth = 0;
     let mut index = 0;
@@ -21,15 +28,15 @@ pub(crate) fn write_open(tape: &Tape, source: &[u8], out: &mut Vec<u8>) -> Resul
     loop {
         while depth > 0 && tape.after(open[depth - 1]) == index {
             depth -= 1;
-            if depth == 0 {
-                return Ok(());
-            }
             let is_object = tape.nodes[open[depth]].kind == Kind::Object;
             put(out, if is_object { b"}" } else { b"]" })?;
             needs_comma = true;
         }
-        let node = &tape.nodes[index];
-        if node.has(REMOVED) {
+        let Some(node) = tape.nodes.get(index) else {
+            return Ok(());
+        };
+        let is_removed = node.has(REMOVED);
+        if is_removed && node.kind == Kind::Key {
             index = tape.after(index + 1);
             continue;
         }
@@ -38,6 +45,12 @@ pub(crate) fn write_open(tape: &Tape, source: &[u8], out: &mut Vec<u8>) -> Resul
         }
         needs_comma = false;
         match node.kind {
+            _ if is_removed => {
+                put(out, b"null")?;
+                needs_comma = true;
+                index = tape.after(index);
+                continue;
+            }
             Kind::Object | Kind::Array => {
                 put(out, if node.kind == Kind::Object { b"{" } else { b"[" })?;
                 open[depth] = index;

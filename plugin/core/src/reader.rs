@@ -11,7 +11,7 @@ const ROOT: u32 = u32::MAX;
 
 /// Reads `source` onto `tape`, which is empty.
 pub(crate) fn read(source: &[u8], dialect: Dialect, tape: &mut Tape) -> Result<(), Unreadable> {
-    let mut reader = Reader { source, at: 0, dialect, tape, cause: Unreadable::NotAnObject };
+    let mut reader = Reader { source, at: 0, dialect, tape, cause: Unreadable::OutOfMemory };
     reader.record().map_err(|Stop| reader.cause)
 }
 
@@ -99,10 +99,7 @@ impl Reader<'_> {
         if at < self.source.len() {
             return Err(self.syntax_at(at));
         }
-        match self.tape.nodes.first() {
-            Some(root) if root.kind == Kind::Object => Ok(()),
-            _ => Err(self.stop(Unreadable::NotAnObject)),
-        }
+        Ok(())
     }
 
     #[cold]

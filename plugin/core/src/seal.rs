@@ -4,6 +4,8 @@
 
 use crate::digits::Digits;
 use crate::hash::{Algorithm, Hash};
+use crate::policy::DIGEST_TEXT_BYTES;
+use crate::redact::Redactor;
 use crate::tape::Unreadable;
 use crate::{OutOfMemory, put, text};
 use alloc::vec::Vec;
@@ -122,6 +124,11 @@ pub fn hash_text(hash: &Hash) -> [u8; HASH_TEXT_BYTES] {
     base64url(hash)
 }
 
+/// A policy's digest as it stands in a seal: the first 48 bits.
+pub fn policy_text(digest: &Hash) -> [u8; DIGEST_TEXT_BYTES] {
+    base64url(&digest[..6])
+}
+
 /// The hash that a seal's text stands for.
 pub fn hash_from_text(text: &[u8]) -> Option<Hash> {
     let mut hash = [0; 32];
@@ -160,7 +167,7 @@ pub struct Chain {
 
 /// What has to be said of a record: a set of words.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Notes(u16);
+pub struct Notes(u32);
 
 impl Notes {
     /// Nothing.
@@ -192,7 +199,12 @@ impl Notes {
     /// The head of the record before this one could not be written down.
     pub const STATE_NOT_WRITTEN: Notes = Notes(1 << 12);
 
-    const WORDS: [&'static str; 13] = [
+    /// An HMAC was asked for, and masked instead, since there was no key.
+    pub const HMAC_KEY_MISSING: Notes = Notes(1 << 13);
+    /// There is a policy file that is damaged; the policy in the module holds.
+    pub const POLICY_DAMAGED: Notes = Notes(1 << 14);
+
+    const WORDS: [&'static str; 15] = [
         "bare-keys",
         "duplicate-keys",
         "lone-surrogates",
@@ -206,6 +218,8 @@ impl Notes {
         "state-not-writable",
         "state-damaged",
         "state-not-written",
+        "hmac-key-missing",
+        "policy-damaged",
     ];
 
     /// Adds all of `other`.
@@ -261,7 +275,12 @@ pub(crate) enum Cause {
 
 /// Writes the seal without its hashes and its closing brace: with the brace,
 /// this is its canonical form.
-pub(crate) fn write(chain: &Chain, statement: &Statement<'_>, out: &mut Vec<u8>) -> Result<(), OutOfMemory> {
+pub(crate) fn write(
+    chain: &Chain,
+    statement: &Statement<'_>,
+    redactor: Option<&Redactor<'_>>,
+    out: &mut Vec<u8>,
+) -> Result<(), OutOfMemory> {
     let place = &chain.next;
     put(out, b"{\"chain\":\"")?;
     put(out, chain.id.as_bytes())?;
@@ -292,9 +311,18 @@ pub(crate) fn write(chain: &Chain, statement: &Statement<'_>, out: &mut Vec<u8>)
     if statement.notes != Notes::NONE {
         put(out, b"]")?;
     }
+    if let Some(redactor) = redactor {
+        put(out, b",\"policy\":\"")?;
+        put(out, &policy_text(redactor.policy().digest()))?;
+        put(out, b"\"")?;
+    }
     if let Some((_, _, raw_len)) = statement.unreadable {
         put(out, b",\"raw_bytes\":")?;
         put_number(out, raw_len as u64)?;
+    }
+    if let Some(redactor) = redactor.filter(|redactor| !redactor.evidence().is_empty()) {
+        put(out, b",\"redacted\":")?;
+        redactor.evidence().write(redactor.policy(), out)?;
     }
     if let Some(name) = statement.renamed {
         put(out, b",\"renamed\":")?;

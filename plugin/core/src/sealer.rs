@@ -2,12 +2,14 @@
 
 use crate::canonical::Canonical;
 use crate::order::is_key;
+use crate::redact::{Redactor, UNSCANNED};
 use crate::seal::{AUDIT, Cause, Chain, HASH_TEXT_BYTES, Notes, RAW, RAW_BASE64, Statement};
 use crate::tape::{Dialect, Kind, PATCHED, Tape, Unreadable};
 use crate::{OutOfMemory, TAG_BYTES_MAX, output, put, seal, text};
 use alloc::vec::Vec;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use core::mem;
 
 /// What the filter is given.
 #[derive(Clone, Copy, Debug)]
@@ -32,30 +34,40 @@ const SEAL_BYTES_RESERVED: usize = 6 * TAG_BYTES_MAX + (1 << 10);
 
 /// Seals one record after the other. Its memory is kept between them.
 #[derive(Debug)]
-pub struct Sealer {
+pub struct Sealer<'p> {
     chain: Chain,
+    redactor: Option<Redactor<'p>>,
     /// The chain's head, as it stands in a seal.
     head_text: [u8; HASH_TEXT_BYTES],
     notes: Notes,
     tape: Tape,
     canonical: Canonical,
     seal: Vec<u8>,
+    /// The text of an unreadable record, redacted.
+    raw: Vec<u8>,
     out: Vec<u8>,
 }
 
-impl Sealer {
-    /// A sealer that goes on with `chain`. The first record will carry `notes`.
-    pub fn new(chain: Chain, notes: Notes) -> Result<Self, OutOfMemory> {
+impl<'p> Sealer<'p> {
+    /// A sealer that goes on with `chain`, of records that `redactor` has gone
+    /// over before. The first record will carry `notes`.
+    pub fn new(chain: Chain, notes: Notes, mut redactor: Option<Redactor<'p>>) -> Result<Self, OutOfMemory> {
+        if let Some(redactor) = &mut redactor {
+            redactor.reserve()?;
+        }
         let mut sealer = Sealer {
+            redactor,
             head_text: seal::hash_text(&chain.head),
             chain,
             notes,
             tape: Tape::new(),
             canonical: Canonical::new(),
             seal: Vec::new(),
+            raw: Vec::new(),
             out: Vec::new(),
         };
         sealer.out.try_reserve(OUT_BYTES_RESERVED).map_err(|_| OutOfMemory)?;
+        sealer.raw.try_reserve(UNSCANNED.len() + 2).map_err(|_| OutOfMemory)?;
         sealer.seal.try_reserve(SEAL_BYTES_RESERVED).map_err(|_| OutOfMemory)?;
         Ok(sealer)
     }
@@ -79,10 +91,9 @@ impl Sealer {
         };
         if let Err(cause) = unreadable {
             let raw = event.record.unwrap_or_default();
-            if self.seal_raw(event, raw, cause).is_err() {
-                let start = raw.get(..RAW_BYTES_RESERVED).unwrap_or(raw);
+            if self.seal_redacted(event, raw, cause).is_err() {
                 // What it takes has been reserved.
-                let _ = self.seal_raw(event, start, cause);
+                let _ = self.seal_what_fits(event, raw, cause);
             }
         }
         self.notes = Notes::NONE;
@@ -91,6 +102,9 @@ impl Sealer {
 
     fn seal_object(&mut self, event: &Event<'_>, record: &[u8]) -> Result<(), Unreadable> {
         self.tape.read(record, Dialect::FluentBit)?;
+        if let Some(redactor) = &mut self.redactor {
+            redactor.redact(&mut self.tape, record)?;
+        }
         self.canonical.write(&mut self.tape, record)?;
         let mut renamed = None;
         if self.canonical.may_have_audit() {
@@ -105,9 +119,42 @@ impl Sealer {
         Ok(self.finish(&statement, None)?)
     }
 
-    fn seal_raw(&mut self, event: &Event<'_>, raw: &[u8], cause: Cause) -> Result<(), OutOfMemory> {
+    /// Seals the text of a record that could not be read, redacted.
+    fn seal_redacted(&mut self, event: &Event<'_>, raw: &[u8], cause: Cause) -> Result<(), OutOfMemory> {
+        let mut redacted = mem::take(&mut self.raw);
+        let is_redacted = match &mut self.redactor {
+            Some(redactor) => redactor.redact_raw(raw, &mut redacted),
+            None => Ok(false),
+        };
+        let sealed = is_redacted.and_then(|is_redacted| {
+            self.seal_raw(event, if is_redacted { &redacted } else { raw }, cause, false)
+        });
+        self.raw = redacted;
+        sealed
+    }
+
+    /// Seals as much of the text as there is always room for. Nothing, if it
+    /// would have to be redacted: what is cut may look like nothing to hide.
+    fn seal_what_fits(&mut self, event: &Event<'_>, raw: &[u8], cause: Cause) -> Result<(), OutOfMemory> {
+        let start = raw.get(..RAW_BYTES_RESERVED).unwrap_or(raw);
+        let mut masked = mem::take(&mut self.raw);
+        let start = match &mut self.redactor {
+            Some(redactor) => redactor.mask_raw(&mut masked).map(|()| &masked[..])?,
+            None => start,
+        };
+        let sealed = self.seal_raw(event, start, cause, start.len() < raw.len());
+        self.raw = masked;
+        sealed
+    }
+
+    fn seal_raw(
+        &mut self,
+        event: &Event<'_>,
+        raw: &[u8],
+        cause: Cause,
+        is_cut: bool,
+    ) -> Result<(), OutOfMemory> {
         let mut statement = self.statement(event).with_cause(cause, event.record_len);
-        let is_cut = raw.len() < event.record.map_or(0, <[u8]>::len);
         statement.notes.insert(if is_cut { Notes::TRUNCATED } else { Notes::NONE });
         self.out.clear();
         put(&mut self.out, b"{")?;
@@ -120,6 +167,7 @@ impl Sealer {
 
     fn statement<'a>(&self, event: &Event<'a>) -> Statement<'a> {
         let mut notes = self.notes;
+        notes.insert(self.redactor.as_ref().map_or(Notes::NONE, Redactor::notes));
         let tag = event.tag.get(..TAG_BYTES_MAX).unwrap_or(event.tag);
         if tag.len() < event.tag.len() {
             notes.insert(Notes::TAG_CUT);
@@ -139,7 +187,7 @@ impl Sealer {
     /// text, which is its own canonical form, and where it ends.
     fn finish(&mut self, statement: &Statement<'_>, raw_end: Option<usize>) -> Result<(), OutOfMemory> {
         self.seal.clear();
-        seal::write(&self.chain, statement, &mut self.seal)?;
+        seal::write(&self.chain, statement, self.redactor.as_ref(), &mut self.seal)?;
         let (before, comma, comma_after, after) = match raw_end {
             None => self.canonical.around_audit(),
             // `audit` stands before `raw`.

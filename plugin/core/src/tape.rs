@@ -6,7 +6,7 @@
 //! points at its parent until it closes.
 
 use crate::seal::Notes;
-use crate::{OutOfMemory, RECORD_BYTES_MAX, put, reader};
+use crate::{OutOfMemory, RECORD_BYTES_MAX, put, reader, text};
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -37,7 +37,8 @@ pub(crate) const NOT_CANONICAL: u8 = 16;
 pub(crate) const NON_ASCII: u8 = 2;
 /// The node's text stands in the tape's own buffer, not in the source.
 pub(crate) const PATCHED: u8 = 4;
-/// The member (a flag of its key) is left out of everything that follows.
+/// The member (a flag of its key) is left out of everything that follows; the
+/// element of an array is `null`.
 pub(crate) const REMOVED: u8 = 8;
 
 /// One value or key.
@@ -139,19 +140,31 @@ pub struct Tape {
     pub(crate) patch: Vec<u8>,
     /// What had to be said of the record.
     pub(crate) notes: Notes,
+    /// Whether a member or an element has been taken out.
+    has_removed: bool,
 }
 
 impl Tape {
     /// An empty tape.
     pub const fn new() -> Self {
-        Tape { nodes: Vec::new(), patch: Vec::new(), notes: Notes::NONE }
+        Tape { nodes: Vec::new(), patch: Vec::new(), notes: Notes::NONE, has_removed: false }
     }
 
     /// Reads `source`, one JSON object with nothing but white space around it.
     pub fn read(&mut self, source: &[u8], dialect: Dialect) -> Result<(), Unreadable> {
+        self.read_value(source, dialect)?;
+        match self.nodes.first() {
+            Some(root) if root.kind == Kind::Object => Ok(()),
+            _ => Err(Unreadable::NotAnObject),
+        }
+    }
+
+    /// Reads `source`, one JSON value of any kind, likewise.
+    pub(crate) fn read_value(&mut self, source: &[u8], dialect: Dialect) -> Result<(), Unreadable> {
         self.nodes.clear();
         self.patch.clear();
         self.notes = Notes::NONE;
+        self.has_removed = false;
         let limit = match dialect {
             Dialect::FluentBit => RECORD_BYTES_MAX,
             Dialect::Json => u32::MAX as usize,
@@ -200,7 +213,24 @@ impl Tape {
 
     /// Whether the record goes out otherwise than it came in.
     pub(crate) fn is_changed(&self) -> bool {
-        !self.patch.is_empty() || self.notes.contains(Notes::DUPLICATE_KEYS)
+        !self.patch.is_empty() || self.has_removed
+    }
+
+    /// Takes out a member, by its key. Of an array's element, `null` stays.
+    pub(crate) fn remove(&mut self, index: usize) {
+        self.nodes[index].flags |= REMOVED;
+        self.has_removed = true;
+    }
+
+    /// Gives a string or key another text, which is not escaped yet.
+    pub(crate) fn set_text(&mut self, index: usize, kind: Kind, text: &[u8]) -> Result<(), OutOfMemory> {
+        let start = self.patch.len();
+        text::write(text, &mut self.patch)?;
+        self.point_at_patch(index, kind, start);
+        let token = &self.patch[start..];
+        let escaped = if token.contains(&b'\\') { ESCAPED } else { 0 };
+        self.nodes[index].flags = PATCHED | escaped | if token.is_ascii() { 0 } else { NON_ASCII };
+        Ok(())
     }
 
     /// Gives a node another text.

@@ -122,9 +122,14 @@ pub(crate) fn rewrite(token: &[u8], out: &mut Vec<u8>) -> Result<(), OutOfMemory
 /// Bytes that are not UTF-8 become U+FFFD.
 pub(crate) fn write(text: &[u8], out: &mut Vec<u8>) -> Result<(), OutOfMemory> {
     put(out, b"\"")?;
+    write_inside(text, out)?;
+    put(out, b"\"")
+}
+
+/// The same without the quotes.
+pub(crate) fn write_inside(text: &[u8], out: &mut Vec<u8>) -> Result<(), OutOfMemory> {
     if text.iter().all(|byte| matches!(byte, 0x20..0x80 if !matches!(byte, b'"' | b'\\'))) {
-        put(out, text)?;
-        return put(out, b"\"");
+        return put(out, text);
     }
     for chunk in text.utf8_chunks() {
         let valid = chunk.valid();
@@ -141,7 +146,7 @@ pub(crate) fn write(text: &[u8], out: &mut Vec<u8>) -> Result<(), OutOfMemory> {
             put_character(char::REPLACEMENT_CHARACTER, out)?;
         }
     }
-    put(out, b"\"")
+    Ok(())
 }
 
 fn put_character(character: char, out: &mut Vec<u8>) -> Result<(), OutOfMemory> {

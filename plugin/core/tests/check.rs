@@ -13,7 +13,7 @@ use sealing::{chain, event};
 fn sealed() -> String {
     let mut chain = chain();
     chain.link = Some(chain.next);
-    let mut sealer = Sealer::new(chain, Notes::NO_STATE).expect("memory");
+    let mut sealer = Sealer::new(chain, Notes::NO_STATE, None).expect("memory");
     let record = br#"{"b":{"x":[1,"two",null,true]},"a":"text","n":1.5,"date":7,"audit":0}"#;
     let text = sealer.seal(&event(record));
     String::from_utf8(text[..text.len() - 1].to_vec()).expect("UTF-8")

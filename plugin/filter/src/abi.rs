@@ -9,6 +9,7 @@
 use crate::Guest;
 use core::cell::UnsafeCell;
 use flb_audit_core::Event;
+use flb_audit_core::policy::MODULE_MARK;
 use flb_audit_core::seal::Notes;
 
 pub(crate) use wasip1::Errno;
@@ -31,6 +32,31 @@ struct Slots {
 
 static SLOTS: OneThread<Slots> =
     OneThread(UnsafeCell::new(Slots { slots: [Vec::new(), Vec::new()], next: 0 }));
+
+/// Where `flb-audit build` writes the address and the length of the policy's
+/// table; without one, both are zero.
+#[repr(C)]
+struct PolicyPlace {
+    mark: [u8; 16],
+    address: usize,
+    len: usize,
+}
+
+#[used]
+static POLICY_PLACE: PolicyPlace = PolicyPlace { mark: *MODULE_MARK, address: 0, len: 0 };
+
+/// The table that `flb-audit build` has put into this module.
+pub(crate) fn policy_in_module() -> Option<&'static [u8]> {
+    // SAFETY: a static is always there. Volatile, since what is in it now is
+    // not what the compiler saw.
+    let place = unsafe { core::ptr::read_volatile(&raw const POLICY_PLACE) };
+    if place.address == 0 {
+        return None;
+    }
+    // SAFETY: a data segment of that length stands at that address, behind
+    // all memory that this code was given, and nothing writes there.
+    Some(unsafe { core::slice::from_raw_parts(place.address as *const u8, place.len) })
+}
 
 /// WAMR takes a module that has this for a reactor. There is nothing to do:
 /// the segment opens with its first record.
@@ -110,16 +136,26 @@ pub(crate) fn fill_random(bytes: &mut [u8]) {
 /// An open file.
 pub(crate) struct File(wasip1::Fd);
 
-/// Opens the first file called `name` in a preopened directory, for reading
-/// and writing. An error means that it is there and cannot be opened so.
-pub(crate) fn find_in_preopens(name: &str) -> Result<Option<File>, Errno> {
+/// What a file is opened for.
+#[derive(Clone, Copy)]
+pub(crate) enum Access {
+    Read,
+    ReadAndWrite,
+}
+
+/// Opens the first file called `name` in a preopened directory. An error means
+/// that it is there and cannot be opened so.
+pub(crate) fn find_in_preopens(name: &str, access: Access) -> Result<Option<File>, Errno> {
     /// The first descriptor after the standard streams.
     const FIRST_PREOPEN: wasip1::Fd = 3;
     let rights = wasip1::RIGHTS_FD_READ
-        | wasip1::RIGHTS_FD_WRITE
         | wasip1::RIGHTS_FD_SEEK
-        | wasip1::RIGHTS_FD_SYNC
-        | wasip1::RIGHTS_FD_DATASYNC;
+        | match access {
+            Access::Read => 0,
+            Access::ReadAndWrite => {
+                wasip1::RIGHTS_FD_WRITE | wasip1::RIGHTS_FD_SYNC | wasip1::RIGHTS_FD_DATASYNC
+            }
+        };
     let mut directory = FIRST_PREOPEN;
     // SAFETY: only the descriptor is passed, and any will do.
     while unsafe { wasip1::fd_prestat_get(directory) }.is_ok() {
@@ -138,6 +174,24 @@ impl File {
         let part = wasip1::Iovec { buf: buffer.as_mut_ptr(), buf_len: buffer.len() };
         // SAFETY: the buffer is as long as it is said to be.
         unsafe { wasip1::fd_pread(self.0, &[part], offset) }
+    }
+
+    /// The whole file, which is of no more than `bytes_max`.
+    pub(crate) fn read(&self, bytes_max: usize) -> Result<Vec<u8>, Errno> {
+        let mut bytes = Vec::new();
+        loop {
+            let len = bytes.len();
+            let room = (2 * len).clamp(1 << 10, bytes_max + 1) - len;
+            if len > bytes_max || bytes.try_reserve(room).is_err() {
+                return Err(wasip1::ERRNO_FBIG);
+            }
+            bytes.resize(len + room, 0);
+            let read = self.read_at(&mut bytes[len..], len as u64)?;
+            bytes.truncate(len + read);
+            if read == 0 {
+                return Ok(bytes);
+            }
+        }
     }
 
     pub(crate) fn write_at(&self, bytes: &[u8], offset: u64) -> Result<(), Errno> {

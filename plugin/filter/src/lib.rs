@@ -1,11 +1,12 @@
 //! The filter guest: what Fluent Bit calls for every record.
 //!
 //! `abi` is the boundary, with all that is unsafe; `state` keeps the head of
-//! the chain in a file; everything else is `flb-audit-core`.
+//! the chain in a file; `policy` finds the policy; everything else is `flb-audit-core`.
 #![deny(unsafe_code)]
 
 #[allow(unsafe_code)]
 mod abi;
+mod policy;
 mod state;
 
 use flb_audit_core::seal::{Chain, ChainId, GENESIS, Notes, Place, Run};
@@ -14,8 +15,10 @@ use state::StateFile;
 
 /// One life of the filter: one segment of its chain.
 struct Guest {
-    sealer: Sealer,
+    sealer: Sealer<'static>,
     state: Option<StateFile>,
+    /// What every record of this life has to say.
+    notes: Notes,
 }
 
 impl Guest {
@@ -35,12 +38,14 @@ impl Guest {
                 (Chain { id, algorithm: Default::default(), next, head: GENESIS, link: None }, notes, None)
             }
         };
-        Ok(Guest { sealer: Sealer::new(chain, notes)?, state })
+        let (redactor, always) = policy::redactor();
+        Ok(Guest { sealer: Sealer::new(chain, notes, redactor)?, state, notes: always })
     }
 
     /// Seals a record and writes the new head down before it goes out.
     fn seal(&mut self, event: &Event<'_>, notes: Notes) -> *const u8 {
         self.sealer.note(notes);
+        self.sealer.note(self.notes);
         let sealed = self.sealer.seal(event).as_ptr();
         if let Some(state) = &mut self.state
             && state.write(self.sealer.chain()).is_err()

@@ -1,6 +1,6 @@
 //! The state file: found in a preopened directory, kept open, written in place.
 
-use crate::abi::{Errno, File, find_in_preopens};
+use crate::abi::{Access, Errno, File, find_in_preopens};
 use flb_audit_core::seal::{Chain, Notes, Run};
 use flb_audit_core::state::{FILE_BYTES, FILE_NAME, Slot, State, slot_offset};
 
@@ -15,7 +15,7 @@ impl StateFile {
     /// Opens the first state file among the accessible paths, and in it a new
     /// segment. Without one it gives what the first record has to say of that.
     pub(crate) fn open(run: Run) -> Result<(StateFile, Chain, Notes), Notes> {
-        let file = match find_in_preopens(FILE_NAME) {
+        let file = match find_in_preopens(FILE_NAME, Access::ReadAndWrite) {
             Ok(Some(file)) => file,
             Ok(None) => return Err(Notes::NO_STATE),
             Err(_) => return Err(Notes::STATE_NOT_WRITABLE),

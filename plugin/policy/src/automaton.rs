@@ -1,15 +1,15 @@
 //! Patterns into dense automata, in the layout that
 //! [`flb_audit_core::automaton`] walks.
 
+use flb_audit_core::automaton::TRANSITIONS_MAX;
 use regex_automata::dfa::{Automaton, StartKind, dense};
 use regex_automata::nfa::thompson;
 use regex_automata::util::primitives::StateID;
 use regex_automata::util::{start, syntax};
 use regex_automata::{Anchored, MatchKind};
 use std::collections::HashMap;
+use std::hash::Hash;
 
-/// The largest automaton, in bytes of its table.
-pub const AUTOMATON_BYTES_MAX: usize = 512 << 10;
 /// What building one may take, in bytes of memory.
 const BUILD_BYTES_MAX: usize = 64 << 20;
 
@@ -51,8 +51,8 @@ impl std::fmt::Display for Error {
             Error::Syntax(_, error) => write!(f, "{error}"),
             Error::TooLarge => write!(
                 f,
-                "the automaton would be larger than {} KiB; bound or narrow what is repeated, as in [a-z]{{1,20}}",
-                AUTOMATON_BYTES_MAX >> 10
+                "the automaton would have more than {TRANSITIONS_MAX} transitions; bound or narrow what is \
+                 repeated, as in [a-z]{{1,20}}"
             ),
             Error::Unsupported(what) => f.write_str(what),
         }
@@ -92,7 +92,6 @@ pub fn compile(
             dense::Config::new()
                 .match_kind(MatchKind::All)
                 .start_kind(if is_anchored { StartKind::Anchored } else { StartKind::Unanchored })
-                .minimize(true)
                 .dfa_size_limit(Some(BUILD_BYTES_MAX))
                 .determinize_size_limit(Some(BUILD_BYTES_MAX)),
         )
@@ -101,102 +100,165 @@ pub fn compile(
             what if what.contains("exceeded") || what.contains("too many") => Error::TooLarge,
             what => Error::Unsupported(what),
         })?;
-    encode(&dfa, is_anchored)
+    let mut states = States::of(&dfa, is_anchored)?;
+    let is_late = hirs.iter().any(|hir| !hir.properties().look_set().is_empty());
+    if !is_late {
+        states.accept_at_once();
+    }
+    states.minimize();
+    states.encode(is_late)
 }
 
 /// A byte for each place in a text where a match may start: none at its
 /// beginning, else what stands before.
 const LOOK_BEHIND: [Option<u8>; 4] = [None, Some(b'a'), Some(b'\n'), Some(b' ')];
+/// The bytes and the end of the text.
+const SYMBOLS: usize = 257;
 
-fn encode(dfa: &dense::DFA<Vec<u32>>, is_anchored: bool) -> Result<Vec<u8>, Error> {
-    let anchored = if is_anchored { Anchored::Yes } else { Anchored::No };
-    let mut starts = Vec::new();
-    for before in LOOK_BEHIND {
-        let config = start::Config::new().anchored(anchored).look_behind(before);
-        let start = dfa.start_state(&config).map_err(|error| Error::Unsupported(error.to_string()))?;
-        starts.push(start);
-    }
-    let states = reachable(dfa, &starts);
-    let accepting = |state: &&StateID| dfa.is_match_state(**state);
-    let ordered: Vec<StateID> = states
-        .iter()
-        .filter(accepting)
-        .chain(states.iter().filter(|state| !accepting(state)))
-        .copied()
-        .collect();
-    let accepting_max = states.iter().filter(accepting).count();
-    let numbers: HashMap<StateID, usize> = ordered.iter().copied().zip(1..).collect();
-    let number = |state: &StateID| -> Result<u16, Error> {
-        if dfa.is_quit_state(*state) {
-            return Err(Error::Unsupported("word boundaries of Unicode; (?-u:\\b) is that of ASCII".into()));
-        }
-        u16::try_from(numbers.get(state).copied().unwrap_or(0)).map_err(|_| Error::TooLarge)
-    };
-
-    let (classes, representatives) = classes(dfa, &ordered);
-    let stride = representatives.len() + 1;
-    let mut offsets = vec![];
-    let mut ids = vec![];
-    for state in &ordered[..accepting_max] {
-        offsets.push(u16::try_from(ids.len()).map_err(|_| Error::TooLarge)?);
-        ids.extend(
-            (0..dfa.match_len(*state)).map(|index| dfa.match_pattern(*state, index).as_usize() as u16),
-        );
-    }
-    offsets.push(u16::try_from(ids.len()).map_err(|_| Error::TooLarge)?);
-
-    let mut header = vec![ordered.len() + 1, stride, accepting_max, ids.len()];
-    for start in &starts {
-        header.push(number(start)?.into());
-    }
-    let mut table = Vec::new();
-    for value in header {
-        table.extend(u16::try_from(value).map_err(|_| Error::TooLarge)?.to_le_bytes());
-    }
-    table.extend(classes);
-    let mut put = |value: u16| table.extend(value.to_le_bytes());
-    offsets.into_iter().chain(ids).for_each(&mut put);
-    (0..stride).for_each(|_| put(0));
-    for state in &ordered {
-        for byte in &representatives {
-            put(number(&dfa.next_state(*state, *byte))?);
-        }
-        put(number(&dfa.next_eoi_state(*state))?);
-    }
-    if table.len() > AUTOMATON_BYTES_MAX { Err(Error::TooLarge) } else { Ok(table) }
+/// All that can be reached of an automaton, by number; 0 is the dead state.
+struct States {
+    starts: Vec<usize>,
+    /// The next state for every symbol.
+    next: Vec<Vec<usize>>,
+    /// The patterns that each state accepts.
+    accepts: Vec<Vec<u16>>,
 }
 
-/// All states but the dead ones.
-fn reachable(dfa: &dense::DFA<Vec<u32>>, starts: &[StateID]) -> Vec<StateID> {
-    let mut found: Vec<StateID> = Vec::new();
-    let mut seen = std::collections::HashSet::new();
-    let mut open = starts.to_vec();
-    while let Some(state) = open.pop() {
-        if dfa.is_dead_state(state) || !seen.insert(state) {
-            continue;
+impl States {
+    fn of(dfa: &dense::DFA<Vec<u32>>, is_anchored: bool) -> Result<States, Error> {
+        let anchored = if is_anchored { Anchored::Yes } else { Anchored::No };
+        let mut found: Vec<Option<StateID>> = vec![None];
+        let mut numbers = HashMap::new();
+        let mut number = |state: StateID, found: &mut Vec<Option<StateID>>| {
+            if dfa.is_dead_state(state) {
+                return 0;
+            }
+            *numbers.entry(state).or_insert_with(|| {
+                found.push(Some(state));
+                found.len() - 1
+            })
+        };
+        let mut starts = Vec::new();
+        for before in LOOK_BEHIND {
+            let config = start::Config::new().anchored(anchored).look_behind(before);
+            let start = dfa.start_state(&config).map_err(|error| Error::Unsupported(error.to_string()))?;
+            starts.push(number(start, &mut found));
         }
-        found.push(state);
-        if !dfa.is_quit_state(state) {
-            open.extend((0..=u8::MAX).map(|byte| dfa.next_state(state, byte)));
-            open.push(dfa.next_eoi_state(state));
+        let mut next = vec![vec![0; SYMBOLS]];
+        let mut accepts = vec![Vec::new()];
+        while let Some(state) = found.get(next.len()).copied().flatten() {
+            if dfa.is_quit_state(state) {
+                return Err(Error::Unsupported(
+                    "word boundaries of Unicode; (?-u:\\b) is that of ASCII".into(),
+                ));
+            }
+            let bytes =
+                (0..=u8::MAX).map(|byte| dfa.next_state(state, byte)).chain([dfa.next_eoi_state(state)]);
+            next.push(bytes.map(|state| number(state, &mut found)).collect());
+            accepts.push(accepted(dfa, state));
+        }
+        Ok(States { starts, next, accepts })
+    }
+
+    /// Has each state accept what it would at the end of the text: right if no
+    /// pattern looks at what is behind its match.
+    fn accept_at_once(&mut self) {
+        self.accepts = self.next.iter().map(|next| self.accepts[next[SYMBOLS - 1]].clone()).collect();
+        for next in &mut self.next {
+            next[SYMBOLS - 1] = 0;
         }
     }
-    found
+
+    /// Makes one of states that no text tells apart (Moore's algorithm).
+    fn minimize(&mut self) {
+        let mut classes = number_all(self.accepts.iter());
+        loop {
+            let rows = self.next.iter().zip(&classes);
+            let signatures: Vec<Vec<usize>> = rows
+                .map(|(next, class)| next.iter().map(|state| classes[*state]).chain([*class]).collect())
+                .collect();
+            let finer = number_all(signatures.iter());
+            let is_done = finer.iter().max() == classes.iter().max();
+            classes = finer;
+            if is_done {
+                break;
+            }
+        }
+        let count = classes.iter().max().map_or(0, |last| last + 1);
+        let members: Vec<usize> =
+            (0..count).filter_map(|class| classes.iter().position(|other| *other == class)).collect();
+        self.accepts = members.iter().map(|state| self.accepts[*state].clone()).collect();
+        self.next = members
+            .iter()
+            .map(|state| self.next[*state].iter().map(|next| classes[*next]).collect())
+            .collect();
+        self.starts = self.starts.iter().map(|start| classes[*start]).collect();
+    }
+
+    /// The table of these states.
+    fn encode(&self, is_late: bool) -> Result<Vec<u8>, Error> {
+        let short = |value: usize| u16::try_from(value).map_err(|_| Error::TooLarge);
+        // Those that accept come first, behind the dead one.
+        let mut order: Vec<usize> = (1..self.next.len()).collect();
+        order.sort_by_key(|state| self.accepts[*state].is_empty());
+        order.insert(0, 0);
+        let mut numbers = vec![0; order.len()];
+        order.iter().enumerate().for_each(|(number, state)| numbers[*state] = number);
+        let accepting_max = self.accepts.iter().filter(|accepts| !accepts.is_empty()).count();
+
+        let columns: Vec<Vec<usize>> = (0..SYMBOLS)
+            .map(|symbol| order.iter().map(|state| self.next[*state][symbol]).collect())
+            .collect();
+        let classes = number_all(columns[..SYMBOLS - 1].iter());
+        let class_count = classes.iter().max().map_or(0, |last| last + 1);
+        let first = |class: usize| classes.iter().position(|other| *other == class).unwrap_or(0);
+        let symbols: Vec<usize> = (0..class_count).map(first).chain(is_late.then_some(SYMBOLS - 1)).collect();
+
+        let ids: usize = self.accepts.iter().map(Vec::len).sum();
+        let mut values = vec![order.len(), symbols.len(), accepting_max, ids];
+        if order.len() * symbols.len() > TRANSITIONS_MAX {
+            return Err(Error::TooLarge);
+        }
+        let row = |state: usize| numbers[state] * symbols.len();
+        values.extend(self.starts.iter().map(|start| row(*start)));
+        values.push(is_late.into());
+        let mut table = Vec::new();
+        let put = |table: &mut Vec<u8>, value: usize| -> Result<(), Error> {
+            table.extend(short(value)?.to_le_bytes());
+            Ok(())
+        };
+        values.into_iter().try_for_each(|value| put(&mut table, value))?;
+        table.extend(classes.iter().map(|class| *class as u8));
+        let accepting = || order[1..=accepting_max].iter().map(|state| &self.accepts[*state]);
+        let mut offset = 0;
+        for accepts in accepting() {
+            put(&mut table, offset)?;
+            offset += accepts.len();
+        }
+        put(&mut table, offset)?;
+        accepting().flatten().try_for_each(|id| put(&mut table, (*id).into()))?;
+        for at in 0..order.len() {
+            symbols.iter().try_for_each(|symbol| put(&mut table, row(columns[*symbol][at])))?;
+        }
+        Ok(table)
+    }
 }
 
-/// The class of each byte, and a byte of each class: bytes are of one class
-/// if no state tells them apart.
-fn classes(dfa: &dense::DFA<Vec<u32>>, states: &[StateID]) -> (Vec<u8>, Vec<u8>) {
-    let mut numbers: HashMap<Vec<StateID>, u8> = HashMap::new();
-    let (mut classes, mut representatives) = (Vec::new(), Vec::new());
-    for byte in 0..=u8::MAX {
-        let column: Vec<StateID> = states.iter().map(|state| dfa.next_state(*state, byte)).collect();
-        let next = numbers.len() as u8;
-        let class = *numbers.entry(column).or_insert_with(|| {
-            representatives.push(byte);
-            next
-        });
-        classes.push(class);
-    }
-    (classes, representatives)
+fn accepted(dfa: &dense::DFA<Vec<u32>>, state: StateID) -> Vec<u16> {
+    let count = if dfa.is_match_state(state) { dfa.match_len(state) } else { 0 };
+    let mut ids: Vec<u16> =
+        (0..count).map(|index| dfa.match_pattern(state, index).as_usize() as u16).collect();
+    ids.sort_unstable();
+    ids
+}
+
+/// Gives equal values equal numbers, in the order of the first of each.
+fn number_all<'a, T: Eq + Hash + 'a>(values: impl Iterator<Item = &'a T>) -> Vec<usize> {
+    let mut numbers = HashMap::new();
+    values
+        .map(|value| {
+            let next = numbers.len();
+            *numbers.entry(value).or_insert(next)
+        })
+        .collect()
 }

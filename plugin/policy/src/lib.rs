@@ -6,4 +6,18 @@
 
 pub mod automaton;
 pub mod catalogue;
+pub mod detectors;
+pub mod keep;
+pub mod module;
+mod paths;
+mod policy;
 pub mod schema;
+mod table;
+mod yaml;
+
+pub use policy::Policy;
+pub use table::compile;
+pub use yaml::Problem;
+
+/// The policy in the `filter_audit.wasm` that ships.
+pub const DEFAULT_POLICY: &str = include_str!("../default.yaml");

@@ -19,24 +19,25 @@ const PATTERNS: [&str; 12] = [
     "x{3}|y{2}$",
 ];
 
+const LOOK_FREE: [&str; 8] = ["abc", "a+", "b+", "(a|b)*c", "[0-9]{2,4}", "(?i)Token", "", "x{3}|y{2}"];
+
 /// The ends of all matches of every pattern, found from `from` on.
 fn ends(automaton: &Automaton<'_>, text: &[u8], from: usize) -> Vec<(u16, usize)> {
     let mut state = automaton.start(text[..from].last().copied());
-    let mut ends = Vec::new();
+    let mut ends: Vec<_> = automaton.accepted(state).map(|id| (id, from)).collect();
     for (at, &byte) in text.iter().enumerate().skip(from) {
         state = automaton.step(state, byte);
-        ends.extend(automaton.accepted(state).map(|id| (id, at)));
+        ends.extend(automaton.accepted(state).map(|id| (id, at + 1 - automaton.lateness())));
     }
     ends.extend(automaton.accepted(automaton.step_end(state)).map(|id| (id, text.len())));
     ends.sort();
     ends
 }
 
-/// The same by the regex crate, of the pattern anchored at both ends of what
-/// it is said to match.
-fn expected(text: &[u8], from: usize, is_anchored: bool) -> Vec<(u16, usize)> {
+/// The same by regex-automata, on each pattern alone and from each start.
+fn expected(patterns: &[&str], text: &[u8], from: usize, is_anchored: bool) -> Vec<(u16, usize)> {
     let mut ends = Vec::new();
-    for (id, pattern) in PATTERNS.iter().enumerate() {
+    for (id, pattern) in patterns.iter().enumerate() {
         let regex = regex_automata::dfa::dense::Builder::new()
             .configure(regex_automata::dfa::dense::Config::new().match_kind(regex_automata::MatchKind::All))
             .syntax(regex_automata::util::syntax::Config::new().unicode(false).utf8(false))
@@ -76,11 +77,14 @@ proptest! {
     fn matches_are_those_of_the_regex_crate(text in "[abcxyTtoken0-9 \n_é]{0,24}", from in 0..6usize) {
         let text = text.as_bytes();
         let from = from.min(text.len());
-        for (direction, is_anchored) in [(Direction::Anchored, true), (Direction::Anywhere, false)] {
-            let table = compile(&PATTERNS, direction, Alphabet::Bytes).expect("patterns");
-            let (automaton, rest) = Automaton::read(&table).expect("a table");
-            prop_assert!(rest.is_empty() && automaton.is_sound());
-            prop_assert_eq!(ends(&automaton, text, from), expected(text, from, is_anchored));
+        for patterns in [&PATTERNS[..], &LOOK_FREE[..]] {
+            for (direction, is_anchored) in [(Direction::Anchored, true), (Direction::Anywhere, false)] {
+                let table = compile(patterns, direction, Alphabet::Bytes).expect("patterns");
+                let (automaton, rest) = Automaton::read(&table).expect("a table");
+                prop_assert!(rest.is_empty() && automaton.is_sound());
+                prop_assert_eq!(automaton.lateness() == 0, patterns == LOOK_FREE);
+                prop_assert_eq!(ends(&automaton, text, from), expected(patterns, text, from, is_anchored));
+            }
         }
     }
 
@@ -118,7 +122,7 @@ fn backwards_finds_where_a_match_started() {
     for at in (0..text.len()).rev() {
         state = automaton.step(state, text[at]);
         if automaton.accepted(state).next().is_some() {
-            starts.push(at + 1);
+            starts.push(at + automaton.lateness());
         }
     }
     assert_eq!(starts, [9, 8, 7, 6, 5, 4]);

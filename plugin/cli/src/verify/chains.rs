@@ -1,7 +1,8 @@
 //! What has been seen of all chains, and what that comes to.
 
 use super::segment::{Added, Fingerprint, Flaw, Segment, Spool};
-use super::{At, Seen, Verdict};
+use super::{Seen, Verdict};
+use crate::input::At;
 use flb_audit_core::check::Sealed;
 use flb_audit_core::hash::Hash;
 use flb_audit_core::seal::{ChainId, GENESIS, Place, Run};

@@ -1,27 +1,21 @@
 //! `flb-audit verify`: what is left of the chains in a log.
 //!
-//! `input` cuts any input into batches of records; all cores check them, each
-//! record for itself; `chains` puts together what they saw, in any order;
-//! `report` says it.
+//! All cores check the records of the input, each for itself; `chains` puts
+//! together what they saw, in any order; `report` says it.
 
 mod chains;
-mod input;
 mod report;
 mod segment;
 mod verdict;
 
 pub(crate) use verdict::Verdict;
 
-use anyhow::{Result, bail};
+use crate::input::{self, At, Source};
+use anyhow::Result;
 use chains::Chains;
 use clap::Args;
-use crossbeam_channel::{Receiver, Sender, bounded};
 use flb_audit_core::check::{Checked, Checker, Sealed};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use input::{Batch, Broken, Source};
-use std::io::IsTerminal;
 use std::path::PathBuf;
-use std::thread;
 
 /// Check sealed records: NDJSON or JSON arrays, plain, gzip or zstd
 ///
@@ -44,19 +38,7 @@ pub(crate) struct Verify {
 
 /// Keys that Fluent Bit's outputs add: `json_date_key` of `file`, `http`,
 /// `stdout` and others; `time_key` and `tag_key` of `es` and `opensearch`.
-const OUTPUT_KEYS: [&str; 3] = ["date", "@timestamp", "_flb-key"];
-
-/// Batches that may wait for a core.
-const BATCHES_WAITING_MAX: usize = 4;
-
-/// Where a record stands in the input.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct At {
-    /// Which of the sources.
-    source: usize,
-    /// The line, or the element of an array, from 1 on.
-    number: u64,
-}
+pub(crate) const OUTPUT_KEYS: [&str; 3] = ["date", "@timestamp", "_flb-key"];
 
 /// What became of one record of the input.
 enum Seen {
@@ -69,11 +51,7 @@ enum Seen {
 
 impl Verify {
     pub(crate) fn run(self) -> Result<Verdict> {
-        if self.files.is_empty() && std::io::stdin().is_terminal() {
-            bail!("nothing to verify: name log files, or pipe records into standard input");
-        }
-        let files = if self.files.is_empty() { vec![PathBuf::from("-")] } else { self.files };
-        let sources: Vec<Source> = files.into_iter().map(Source::new).collect();
+        let sources = Source::all(self.files)?;
         let ignored: Vec<String> =
             OUTPUT_KEYS.into_iter().map(str::to_owned).chain(self.ignore_key).collect();
 
@@ -90,41 +68,16 @@ impl Verify {
 }
 
 fn verify(sources: &[Source], ignored: &[String]) -> Result<Chains> {
-    let cores = thread::available_parallelism().map_or(1, usize::from);
-    let progress = &progress(sources);
-    let (batches, batches_to_check) = bounded::<Result<Batch, Broken>>(BATCHES_WAITING_MAX * cores);
-    let (results, results_to_add) = bounded::<Vec<(At, Seen)>>(BATCHES_WAITING_MAX * cores);
-    let chains = thread::scope(|scope| {
-        scope.spawn(move || input::read_all(sources, progress, &batches));
-        for _ in 0..cores {
-            let (batches, results) = (batches_to_check.clone(), results.clone());
-            scope.spawn(move || check_all(&batches, &results, ignored));
+    let mut chains = Chains::new();
+    let worker = || {
+        let mut checker = Checker::new(ignored.to_vec());
+        move |at: At, text: Result<&[u8], String>| match text {
+            Ok(text) => (at, check(&mut checker, text)),
+            Err(reason) => (at, Seen::Unreadable(reason)),
         }
-        drop(results);
-        let mut chains = Chains::new();
-        for (at, seen) in results_to_add.iter().flatten() {
-            chains.add(at, seen)?;
-        }
-        anyhow::Ok(chains)
-    });
-    progress.finish_and_clear();
-    chains
-}
-
-fn check_all(
-    batches: &Receiver<Result<Batch, Broken>>,
-    results: &Sender<Vec<(At, Seen)>>,
-    ignored: &[String],
-) {
-    let mut checker = Checker::new(ignored.to_vec());
-    for batch in batches {
-        let seen = match batch {
-            Ok(batch) => batch.records().map(|(at, text)| (at, check(&mut checker, text))).collect(),
-            Err(broken) => vec![(broken.at, Seen::Unreadable(broken.reason))],
-        };
-        // The receiver is gone only if it has failed, and then says so.
-        let _ = results.send(seen);
-    }
+    };
+    input::read(sources, worker, |(at, seen)| Ok(chains.add(at, seen)?))?;
+    Ok(chains)
 }
 
 fn check(checker: &mut Checker, text: &[u8]) -> Seen {
@@ -135,13 +88,4 @@ fn check(checker: &mut Checker, text: &[u8]) -> Seen {
         Ok(_) => Seen::Malformed,
         Err(unreadable) => Seen::Unreadable(unreadable.to_string()),
     }
-}
-
-/// A bar on a terminal; elsewhere nothing.
-fn progress(sources: &[Source]) -> ProgressBar {
-    let bytes = sources.iter().map(Source::len).sum::<Option<u64>>();
-    let bar = ProgressBar::with_draw_target(bytes, ProgressDrawTarget::stderr());
-    let style = "{wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta}";
-    bar.set_style(ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar()));
-    bar
 }

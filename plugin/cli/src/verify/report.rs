@@ -2,7 +2,7 @@
 
 use super::Verdict;
 use super::chains::{Chains, FINDINGS_MAX, Finding};
-use super::input::Source;
+use crate::input::Source;
 use flb_audit_core::seal::ChainId;
 use serde::Serialize;
 use std::collections::BTreeMap;

@@ -39,7 +39,7 @@ pub(crate) struct Parts {
 
 /// Seals the first record of a chain.
 pub(crate) fn seal(event: &Event<'_>) -> Parts {
-    let mut sealer = Sealer::new(chain(), Notes::NONE).expect("memory");
+    let mut sealer = Sealer::new(chain(), Notes::NONE, None).expect("memory");
     take_apart(sealer.seal(event))
 }
 

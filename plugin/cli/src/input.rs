@@ -3,12 +3,12 @@
 //! A source that starts with `[` holds arrays, of which each element is a
 //! record; any other holds a record, or an array of them, on every line.
 
-use super::At;
-use crossbeam_channel::Sender;
-use indicatif::ProgressBar;
+use anyhow::{Result, bail};
+use crossbeam_channel::{Receiver, Sender, bounded};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use memchr::{memchr_iter, memchr2, memrchr};
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, IsTerminal, Read};
 use std::ops::Range;
 use std::path::PathBuf;
 
@@ -17,13 +17,25 @@ const BATCH_BYTES: usize = 1 << 20;
 /// The longest record, in bytes: it has to be held in memory.
 const RECORD_BYTES_MAX: usize = 1 << 30;
 
+/// Batches that may wait for a core.
+const BATCHES_WAITING_MAX: usize = 4;
+
+/// Where a record stands in the input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct At {
+    /// Which of the sources.
+    pub(crate) source: usize,
+    /// The line, or the element of an array, from 1 on.
+    pub(crate) number: u64,
+}
+
 /// A file or standard input.
-pub(super) struct Source {
+pub(crate) struct Source {
     path: PathBuf,
 }
 
 /// A part of a source: whole records.
-pub(super) struct Batch {
+struct Batch {
     source: usize,
     /// The number of the first record.
     first: u64,
@@ -33,14 +45,23 @@ pub(super) struct Batch {
 }
 
 /// A source could not be read on from here.
-pub(super) struct Broken {
-    pub(super) at: At,
-    pub(super) reason: String,
+struct Broken {
+    at: At,
+    reason: String,
 }
 
 impl Source {
-    pub(super) fn new(path: PathBuf) -> Self {
+    fn new(path: PathBuf) -> Self {
         Source { path }
+    }
+
+    /// The sources that a command line names: none or `-` is standard input.
+    pub(crate) fn all(files: Vec<PathBuf>) -> Result<Vec<Source>> {
+        if files.is_empty() && io::stdin().is_terminal() {
+            bail!("nothing to read: name log files, or pipe records into standard input");
+        }
+        let files = if files.is_empty() { vec![PathBuf::from("-")] } else { files };
+        Ok(files.into_iter().map(Source::new).collect())
     }
 
     fn is_stdin(&self) -> bool {
@@ -48,12 +69,12 @@ impl Source {
     }
 
     /// As it is shown.
-    pub(super) fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         if self.is_stdin() { "standard input".into() } else { self.path.display().to_string() }
     }
 
     /// Its bytes as stored, where that is known.
-    pub(super) fn len(&self) -> Option<u64> {
+    fn len(&self) -> Option<u64> {
         if self.is_stdin() { None } else { self.path.metadata().ok().map(|metadata| metadata.len()) }
     }
 
@@ -82,9 +103,63 @@ fn decompress(mut bytes: impl BufRead + Send + 'static) -> io::Result<Box<dyn Bu
     }
 }
 
+/// Has all cores look at the records of all sources, a worker on each, and
+/// hands on what they make of them, in no order. In place of the rest of a
+/// source that cannot be read on, a worker is given the reason.
+pub(crate) fn read<W, T>(
+    sources: &[Source],
+    worker: impl Fn() -> W + Sync,
+    mut sink: impl FnMut(T) -> Result<()>,
+) -> Result<()>
+where
+    W: FnMut(At, Result<&[u8], String>) -> T,
+    T: Send,
+{
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let progress = &progress(sources);
+    let (batches, batches_to_check) = bounded::<Result<Batch, Broken>>(BATCHES_WAITING_MAX * cores);
+    let (results, results_to_take) = bounded::<Vec<T>>(BATCHES_WAITING_MAX * cores);
+    let taken = std::thread::scope(|scope| {
+        scope.spawn(move || read_all(sources, progress, &batches));
+        for _ in 0..cores {
+            let (batches, results) = (batches_to_check.clone(), results.clone());
+            let worker = &worker;
+            scope.spawn(move || work(&batches, &results, worker()));
+        }
+        drop(results);
+        results_to_take.iter().flatten().try_for_each(&mut sink)
+    });
+    progress.finish_and_clear();
+    taken
+}
+
+fn work<T>(
+    batches: &Receiver<Result<Batch, Broken>>,
+    results: &Sender<Vec<T>>,
+    mut worker: impl FnMut(At, Result<&[u8], String>) -> T,
+) {
+    for batch in batches {
+        let made = match batch {
+            Ok(batch) => batch.records().map(|(at, text)| worker(at, Ok(text))).collect(),
+            Err(broken) => vec![worker(broken.at, Err(broken.reason))],
+        };
+        // The receiver is gone only if it has failed, and then says so.
+        let _ = results.send(made);
+    }
+}
+
+/// A bar on a terminal; elsewhere nothing.
+fn progress(sources: &[Source]) -> ProgressBar {
+    let bytes = sources.iter().map(Source::len).sum::<Option<u64>>();
+    let bar = ProgressBar::with_draw_target(bytes, ProgressDrawTarget::stderr());
+    let style = "{wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta}";
+    bar.set_style(ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar()));
+    bar
+}
+
 impl Batch {
     /// The records, each with its place; empty lines are none.
-    pub(super) fn records(&self) -> impl Iterator<Item = (At, &[u8])> {
+    fn records(&self) -> impl Iterator<Item = (At, &[u8])> {
         let ranges: Box<dyn Iterator<Item = (u64, Range<usize>)>> = match &self.elements {
             Some(elements) => Box::new((0..).zip(elements.iter().cloned())),
             None => Box::new((0..).zip(lines(&self.bytes)).flat_map(|(number, line)| {
@@ -118,7 +193,7 @@ fn lines(bytes: &[u8]) -> impl Iterator<Item = Range<usize>> + '_ {
 }
 
 /// Reads every source and sends its batches.
-pub(super) fn read_all(sources: &[Source], progress: &ProgressBar, out: &Sender<Result<Batch, Broken>>) {
+fn read_all(sources: &[Source], progress: &ProgressBar, out: &Sender<Result<Batch, Broken>>) {
     for (source, opened) in sources.iter().enumerate().map(|(at, source)| (at, source.open(progress))) {
         let mut reader = SourceReader { source, number: 1, out };
         let result = opened.and_then(|bytes| reader.read(bytes));

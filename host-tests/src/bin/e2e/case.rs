@@ -1,0 +1,72 @@
+//! A case: a name, what it proves, and a directory of its own.
+
+use anyhow::Result;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// One thing that is proved of one Fluent Bit.
+pub(crate) struct Case {
+    pub(crate) name: &'static str,
+    /// Runs it; gives what it has seen, in a few words.
+    pub(crate) run: fn(&Place) -> Result<String>,
+}
+
+/// Where a case runs.
+pub(crate) struct Place {
+    pub(crate) fluent_bit: FluentBit,
+    dir: PathBuf,
+}
+
+/// A program under test.
+#[derive(Clone)]
+pub(crate) struct FluentBit {
+    pub(crate) path: PathBuf,
+    /// Major, minor and patch.
+    pub(crate) version: (u32, u32, u32),
+}
+
+impl FluentBit {
+    /// Whether it makes a new guest for every chunk.
+    pub(crate) fn is_guest_per_chunk(&self) -> bool {
+        self.version < (4, 1, 0)
+    }
+
+    /// Whether `tail` remembers as read what it has read of a line that is not
+    /// complete: after a restart, the line's start is lost and its end comes
+    /// as a line of its own.
+    pub(crate) fn tears_lines(&self) -> bool {
+        self.version < (5, 1, 0)
+    }
+
+    /// Whether its parsers stop at an exponent without a point.
+    pub(crate) fn reads_json_with_jsmn(&self) -> bool {
+        self.version < (4, 1, 0)
+    }
+}
+
+impl Place {
+    /// A path in the case's directory.
+    pub(crate) fn at(&self, name: impl AsRef<Path>) -> PathBuf {
+        self.dir.join(name)
+    }
+}
+
+impl Case {
+    /// Runs the case and says in one line what came of it. Its directory is
+    /// kept if it failed.
+    pub(crate) fn prove(&self, fluent_bit: &FluentBit) -> Result<bool> {
+        let dir = tempfile::Builder::new().prefix("flb-audit-e2e-").tempdir()?;
+        let place = Place { fluent_bit: fluent_bit.clone(), dir: dir.path().to_path_buf() };
+        let start = Instant::now();
+        match (self.run)(&place) {
+            Ok(seen) => {
+                println!("ok      {}: {seen} ({:.1} s)", self.name, start.elapsed().as_secs_f64());
+                Ok(true)
+            }
+            Err(error) => {
+                println!("FAILED  {}: {error:#}; see {}", self.name, dir.keep().display());
+                Ok(false)
+            }
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! The cases, each with what it proves.
+
+mod faults;
+mod generated;
+mod layouts;
+mod oddities;
+mod restarts;
+mod sizes;
+mod states;
+mod streams;
+
+use crate::case::Case;
+
+/// All of them, in the order in which they run.
+pub(crate) const ALL: [Case; 18] = [
+    Case { name: "streams through tail", run: streams::through_tail },
+    Case { name: "streams through forward", run: streams::through_forward },
+    Case { name: "odd values as MessagePack", run: oddities::as_messagepack },
+    Case { name: "odd values as JSON", run: oddities::as_json },
+    Case { name: "records of all sizes through forward", run: sizes::through_forward },
+    Case { name: "records of all sizes through tail", run: sizes::through_tail },
+    Case { name: "arbitrary records", run: generated::through_forward },
+    Case { name: "killed in the middle of a stream", run: restarts::killed },
+    Case { name: "reloaded in the middle of a stream", run: restarts::reloaded },
+    Case { name: "deliveries that fail", run: faults::deliveries },
+    Case { name: "an input in a coroutine", run: faults::coroutine },
+    Case { name: "no state directory", run: states::none },
+    Case { name: "one state directory for two filters", run: states::shared },
+    Case { name: "a config in YAML", run: layouts::yaml },
+    Case { name: "a processor", run: layouts::processor },
+    Case { name: "a processor in a thread", run: layouts::processor_in_a_thread },
+    Case { name: "fluent-bit-conf, classic", run: layouts::shipped_classic },
+    Case { name: "fluent-bit-conf, YAML", run: layouts::shipped_yaml },
+];

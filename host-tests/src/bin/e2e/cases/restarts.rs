@@ -1,0 +1,186 @@
+//! Lives of Fluent Bit that end in the middle of a stream: killed, and
+//! replaced by a hot reload.
+
+use crate::case::Place;
+use crate::pipeline::Pipeline;
+use crate::poll;
+use crate::process::Process;
+use crate::sink::Record;
+use crate::verify::{self, GAP, INTACT};
+use anyhow::{Context, Result, ensure};
+use host_tests::streams;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::path::PathBuf;
+
+const TAG: &str = "kube.audit";
+
+/// A log that grows: numbered records in the shape of Kubernetes' audit log.
+struct Log {
+    path: PathBuf,
+    events: Vec<Value>,
+    written: usize,
+}
+
+impl Log {
+    fn new(path: PathBuf) -> Result<Self> {
+        let parse = |call: flb_audit_host::stream::Call| Ok(serde_json::from_str(&call.record)?);
+        let events = streams::calls("kubernetes-audit")?.into_iter().map(parse).collect::<Result<_>>()?;
+        Ok(Log { path, events, written: 0 })
+    }
+
+    fn record(&self, number: usize) -> Value {
+        json!({ "number": number, "event": self.events[number % self.events.len()] })
+    }
+
+    fn append(&mut self, count: usize) -> Result<()> {
+        let lines: String =
+            (self.written..self.written + count).map(|number| format!("{}\n", self.record(number))).collect();
+        OpenOptions::new().append(true).create(true).open(&self.path)?.write_all(lines.as_bytes())?;
+        self.written += count;
+        Ok(())
+    }
+}
+
+/// A pipeline that outlives its processes: `tail` knows where it was, and
+/// chunks are on disk.
+fn lasting_pipeline(place: &Place) -> Result<Pipeline<'_>> {
+    let mut pipeline = Pipeline::new(place)?;
+    pipeline.service("storage.path", place.at("storage").display());
+    let tail = pipeline.tail(TAG, "log");
+    pipeline.input(tail.with("db", place.at("tail.db").display()).with("storage.type", "filesystem"));
+    Ok(pipeline)
+}
+
+/// What one of the lives that are killed gets to read.
+const RECORDS_A_KILL: usize = 3_000;
+/// How many of these have come out when it is killed.
+const KILLED_AFTER: [usize; 4] = [0, 1, 700, 2_500];
+
+pub(crate) fn killed(place: &Place) -> Result<String> {
+    let mut pipeline = lasting_pipeline(place)?;
+    // A file may end in half a line when its writer is killed; half a request
+    // is none.
+    pipeline.http("json");
+    pipeline.http("json_lines");
+    let sink = pipeline.sinks().next().context("no output")?.clone();
+    let mut log = Log::new(place.at("log"))?;
+    for out in KILLED_AFTER {
+        let before = sink.records()?.len();
+        log.append(RECORDS_A_KILL / 2)?;
+        let mut process = pipeline.start()?;
+        sink.wait_for(&mut process, before + out.min(RECORDS_A_KILL / 4))?;
+        log.append(RECORDS_A_KILL / 2)?;
+        sink.wait_for(&mut process, before + out)?;
+        process.kill()?;
+    }
+    // A record that was sealed and not yet on disk when the process was killed
+    // is missing; it is sealed again, under another number.
+    drain(place, &pipeline, pipeline.start()?, &log, KILLED_AFTER.len(), &[INTACT, GAP])
+}
+
+const RELOADS: usize = 3;
+const RECORDS_A_RELOAD: usize = 500;
+
+pub(crate) fn reloaded(place: &Place) -> Result<String> {
+    let mut pipeline = lasting_pipeline(place)?;
+    pipeline.all_outputs();
+    pipeline.service("hot_reload", "on");
+    let mut log = Log::new(place.at("log"))?;
+    log.append(RECORDS_A_RELOAD)?;
+    let mut process = pipeline.start()?;
+    let sink = pipeline.sinks().next().context("no output")?.clone();
+    for reload in 1..=RELOADS {
+        sink.wait_for(&mut process, log.written - RECORDS_A_RELOAD / 2)?;
+        // Into the end of one life and the start of the next.
+        log.append(RECORDS_A_RELOAD / 2)?;
+        process.signal("HUP")?;
+        log.append(RECORDS_A_RELOAD / 2)?;
+        process.wait_for_log("stream processor started", reload + 1)?;
+    }
+    drain(place, &pipeline, process, &log, RELOADS, &[INTACT])
+}
+
+/// Waits for the whole log to come out, and accounts for every line of it.
+fn drain(
+    place: &Place,
+    pipeline: &Pipeline<'_>,
+    mut process: Process,
+    log: &Log,
+    restarts: usize,
+    codes: &[i32],
+) -> Result<String> {
+    let torn_max = if place.fluent_bit.tears_lines() { restarts } else { 0 };
+    for sink in pipeline.sinks() {
+        let count = || anyhow::Ok(Read::of(&sink.records()?).numbers.len());
+        let done = || {
+            process.ensure_running()?;
+            Ok((count()? + torn_max >= log.written).then_some(()))
+        };
+        let progress = || format!("{} came out", count().unwrap_or_default());
+        poll::until(&format!("all of {} lines from {}", log.written, sink.name), done, progress)?;
+    }
+    // What is still on its way comes out now.
+    process.stop()?;
+    let mut seen = String::new();
+    for sink in pipeline.sinks() {
+        let records = sink.records()?;
+        let report = verify::verify(&sink.path)?;
+        report.ensure(codes, records.len())?;
+        let segments = report.segments()?;
+        ensure!(segments > restarts as u64 / 2, "{segments} segments after {restarts} restarts");
+        let read = Read::of(&records);
+        let torn = read.check(log, torn_max).with_context(|| sink.name.clone())?;
+        if codes == [INTACT] {
+            let count = log.written - torn + read.others.len();
+            ensure!(records.len() == count, "{} records, not {count}", records.len());
+        }
+        seen = format!(
+            "{} lines, {torn} of them torn by tail; {} records in {segments} segments, {} missing, {} came again",
+            log.written,
+            records.len(),
+            report.count("missing"),
+            report.count("duplicates")
+        );
+    }
+    Ok(seen)
+}
+
+/// What has come out of a log.
+struct Read<'a> {
+    numbers: BTreeMap<usize, &'a Value>,
+    /// Records without a number: ends of lines.
+    others: Vec<&'a Value>,
+}
+
+impl<'a> Read<'a> {
+    fn of(records: &'a [Record]) -> Self {
+        let mut read = Read { numbers: BTreeMap::new(), others: Vec::new() };
+        for Record { record, .. } in records {
+            match record["number"].as_u64() {
+                Some(number) => _ = read.numbers.insert(number as usize, record),
+                None => read.others.push(record),
+            }
+        }
+        read
+    }
+
+    /// An error if anything came out that was not in the log, or did not that
+    /// was; gives how many lines are torn.
+    fn check(&self, log: &Log, torn_max: usize) -> Result<usize> {
+        for (&number, record) in &self.numbers {
+            let (came, went) = (&record["event"], &log.record(number)["event"]);
+            ensure!(came == went, "line {number} came out as {came:.600}");
+        }
+        let torn: Vec<_> = (0..log.written).filter(|number| !self.numbers.contains_key(number)).collect();
+        ensure!(torn.len() <= torn_max, "lines {torn:?} did not come out");
+        for record in &self.others {
+            let end = record["log"].as_str().with_context(|| format!("a record of no line: {record}"))?;
+            let is_end = torn.iter().any(|number| log.record(*number).to_string().ends_with(end));
+            ensure!(is_end, "the end of no line that is torn: {end}");
+        }
+        Ok(torn.len())
+    }
+}

@@ -1,0 +1,55 @@
+//! State directories that are not as they should be: none, and one for two
+//! filters. No record is lost for that.
+
+use crate::case::Place;
+use crate::pipeline::{Layout, Pipeline};
+use crate::process::Process;
+use crate::verify::{self, CONFLICT, INTACT, Report};
+use anyhow::{Result, ensure};
+use host_tests::config::Section;
+use host_tests::streams;
+use std::fs;
+
+pub(crate) fn none(place: &Place) -> Result<String> {
+    let mut pipeline = Pipeline::new(place)?;
+    pipeline.all_outputs();
+    // Where it runs, Fluent Bit gives access by default; there is no state.
+    pipeline.filter = Section::wasm(verify::module().display(), "audit");
+    let records = tail(place, &mut pipeline, "cloudtrail")?;
+    let report = verified(&pipeline, pipeline.start()?, INTACT, records)?;
+    let chains = report.report["chains"].as_array().map(Vec::as_slice).unwrap_or_default();
+    ensure!(chains.iter().all(|chain| chain["is_ephemeral"] == true), "a chain that is not ephemeral");
+    Ok(format!("{records} records in {} ephemeral chains", chains.len()))
+}
+
+pub(crate) fn shared(place: &Place) -> Result<String> {
+    let mut pipeline = Pipeline::new(place)?;
+    pipeline.all_outputs();
+    pipeline.layout = Layout::Processor;
+    let records = tail(place, &mut pipeline, "cloudtrail")? + tail(place, &mut pipeline, "kubernetes-audit")?;
+    // Filters that live for a chunk take turns, and the chain stays one.
+    let code = if place.fluent_bit.is_guest_per_chunk() { INTACT } else { CONFLICT };
+    let report = verified(&pipeline, pipeline.start()?, code, records)?;
+    Ok(format!("{records} records in {} segments, verify ends with {code}", report.segments()?))
+}
+
+/// Has the pipeline read a stream; gives the number of its records.
+fn tail(place: &Place, pipeline: &mut Pipeline<'_>, stream: &str) -> Result<usize> {
+    let calls = streams::calls(stream)?;
+    fs::write(place.at(stream), streams::lines(&calls))?;
+    let tail = pipeline.tail(stream, stream);
+    pipeline.input(tail);
+    Ok(calls.len())
+}
+
+fn verified(pipeline: &Pipeline<'_>, mut process: Process, code: i32, records: usize) -> Result<Report> {
+    pipeline.wait_for(&mut process, records)?;
+    process.stop()?;
+    let mut report = None;
+    for sink in pipeline.sinks() {
+        let found = verify::verify(&sink.path)?;
+        found.ensure(&[code], records)?;
+        report = Some(found);
+    }
+    report.ok_or_else(|| anyhow::anyhow!("a pipeline without outputs"))
+}

@@ -1,0 +1,56 @@
+//! `cargo xtask e2e`: what ships, in every real Fluent Bit that is there.
+//!
+//! A case puts records into a pipeline whose filter is `filter_audit.wasm`,
+//! and holds what the outputs deliver against what went in; `flb-audit verify`
+//! has the last word. What a case needs beside Fluent Bit is here: a client of
+//! the Forward protocol, an HTTP server.
+#![forbid(unsafe_code)]
+
+mod case;
+mod cases;
+mod expected;
+mod forward;
+mod generate;
+mod http;
+mod msgpack;
+mod pipeline;
+mod poll;
+mod process;
+mod sink;
+mod verify;
+
+use anyhow::Result;
+use case::FluentBit;
+use host_tests::fluent_bit;
+use std::process::ExitCode;
+
+fn main() -> Result<ExitCode> {
+    let paths = fluent_bit::paths();
+    let (mut passed, mut failed, mut skipped) = (0, 0, 0);
+    if paths.is_empty() {
+        println!("skipped: {}", fluent_bit::REMEDY);
+        skipped = cases::ALL.len();
+    }
+    for path in paths {
+        let version = match fluent_bit::version(&path) {
+            Ok(version) => version,
+            Err(error) => {
+                println!("FAILED  {error:#}");
+                failed += cases::ALL.len();
+                continue;
+            }
+        };
+        let (major, minor, patch) = version;
+        println!("Fluent Bit {major}.{minor}.{patch}, {}", path.display());
+        let fluent_bit = FluentBit { path, version };
+        for case in &cases::ALL {
+            if case.prove(&fluent_bit)? {
+                passed += 1;
+            } else {
+                failed += 1;
+            }
+        }
+    }
+    println!("{passed} passed, {failed} failed, {skipped} skipped");
+    Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

@@ -1,0 +1,192 @@
+//! A whole line: inputs, the sealing filter, outputs, and what these deliver.
+
+use crate::case::Place;
+use crate::expected::{self, Expected};
+use crate::http::Server;
+use crate::process::{Process, STDOUT};
+use crate::sink::Sink;
+use crate::verify::{self, INTACT};
+use anyhow::{Context, Result, ensure};
+use host_tests::config::{Config, Section};
+use std::fs;
+use std::net::TcpListener;
+use std::path::PathBuf;
+
+/// In which of Fluent Bit's formats the config is, and where in it the filter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Layout {
+    /// The classic format.
+    Classic,
+    /// YAML.
+    Yaml,
+    /// YAML, with the filter as a processor of the one input.
+    Processor,
+}
+
+/// A line that is being put together.
+pub(crate) struct Pipeline<'a> {
+    place: &'a Place,
+    pub(crate) layout: Layout,
+    /// What is set for the whole of it.
+    service: Vec<(&'static str, String)>,
+    inputs: Vec<Section>,
+    /// The sealing filter.
+    pub(crate) filter: Section,
+    outputs: Vec<(Section, Sink)>,
+    /// Where `http` outputs deliver to.
+    pub(crate) server: Server,
+}
+
+impl<'a> Pipeline<'a> {
+    /// Without inputs and outputs, and with a filter that has a new state
+    /// directory.
+    pub(crate) fn new(place: &'a Place) -> Result<Self> {
+        let state = place.at("state");
+        verify::init(&state)?;
+        fs::write(place.at("parsers.conf"), "[PARSER]\n    Name json\n    Format json\n")?;
+        let service = vec![
+            ("flush", "0.2".into()),
+            ("parsers_file", place.at("parsers.conf").display().to_string()),
+            ("scheduler.base", "1".into()),
+            ("scheduler.cap", "2".into()),
+        ];
+        let filter =
+            Section::wasm(verify::module().display(), "audit").with("accessible_paths", state.display());
+        Ok(Pipeline {
+            place,
+            layout: Layout::Classic,
+            service,
+            inputs: Vec::new(),
+            filter,
+            outputs: Vec::new(),
+            server: Server::start(place.at("").as_path())?,
+        })
+    }
+
+    /// Sets a property of the service.
+    pub(crate) fn service(&mut self, name: &'static str, value: impl ToString) {
+        self.service.push((name, value.to_string()));
+    }
+
+    /// Adds an input.
+    pub(crate) fn input(&mut self, input: Section) {
+        self.inputs.push(input);
+    }
+
+    /// A `forward` input, and its port. In a thread of its own: else Fluent
+    /// Bit 5.1 calls the filter on a stack on which WAMR runs nothing.
+    pub(crate) fn forward() -> Result<(Section, u16)> {
+        let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
+        let section = Section::input("forward").with("listen", "127.0.0.1").with("port", port);
+        Ok((section.with("threaded", "true"), port))
+    }
+
+    /// A `tail` input of a file in the case's directory, which it reads from
+    /// the start.
+    pub(crate) fn tail(&self, tag: &str, file: &str) -> Section {
+        Section::input("tail")
+            .with("tag", tag)
+            .with("path", self.place.at(file).display())
+            .with("read_from_head", "true")
+            .with("parser", "json")
+    }
+
+    /// Adds an `http` output in a format.
+    pub(crate) fn http(&mut self, format: &str) {
+        let name = format!("http-{format}");
+        let section = Section::output("http")
+            .with("host", "127.0.0.1")
+            .with("port", self.server.port())
+            .with("uri", format!("/{name}"))
+            .with("retry_limit", "no_limits")
+            .with("format", format);
+        let path = self.place.at(&name);
+        self.outputs.push((section, Sink { name, path, adds_date: true }));
+    }
+
+    /// Adds a `file`, a `stdout` and two `http` outputs.
+    pub(crate) fn all_outputs(&mut self) {
+        let file = Section::output("file")
+            .with("path", self.place.at("").display())
+            .with("file", "file")
+            .with("format", "plain");
+        self.outputs
+            .push((file, Sink { name: "file".into(), path: self.place.at("file"), adds_date: false }));
+        let stdout = Section::output("stdout").with("format", "json_lines");
+        self.outputs
+            .push((stdout, Sink { name: "stdout".into(), path: self.place.at(STDOUT), adds_date: true }));
+        self.http("json");
+        self.http("json_lines");
+    }
+
+    pub(crate) fn sinks(&self) -> impl Iterator<Item = &Sink> {
+        self.outputs.iter().map(|(_, sink)| sink)
+    }
+
+    /// Writes the config, and starts a Fluent Bit with it.
+    pub(crate) fn start(&self) -> Result<Process> {
+        let path = self.write_config()?;
+        Process::start(self.place, &path)
+    }
+
+    fn write_config(&self) -> Result<PathBuf> {
+        let mut config = Config::default();
+        for (name, value) in &self.service {
+            config = config.service(name, value);
+        }
+        for input in self.inputs.iter().cloned() {
+            config = config.section(match self.layout {
+                Layout::Processor => input.with_processor(self.filter.clone()),
+                _ => input,
+            });
+        }
+        if self.layout != Layout::Processor {
+            config = config.section(self.filter.clone());
+        }
+        for (output, _) in &self.outputs {
+            config = config.section(output.clone());
+        }
+        let (name, text) = match self.layout {
+            Layout::Classic => ("pipeline.conf", config.classic()),
+            Layout::Yaml | Layout::Processor => ("pipeline.yaml", config.yaml()),
+        };
+        let path = self.place.at(name);
+        fs::write(&path, text)?;
+        Ok(path)
+    }
+
+    /// Waits until every output has delivered so many records, each counted
+    /// once.
+    pub(crate) fn wait_for(&self, process: &mut Process, count: usize) -> Result<()> {
+        self.sinks().try_for_each(|sink| sink.wait_for(process, count))
+    }
+
+    /// Waits for what has to come out, ends Fluent Bit, and holds what every
+    /// output has delivered against it. Gives the first report.
+    pub(crate) fn finish(&self, mut process: Process, expected: &[Expected]) -> Result<verify::Report> {
+        self.wait_for(&mut process, expected.len())?;
+        let log = process.log()?;
+        process.stop()?;
+        if let Some(line) = log.lines().find(|line| line.contains("[error]")) {
+            anyhow::bail!("fluent-bit has logged an error: {line}");
+        }
+        self.check(expected)
+    }
+
+    /// Holds what every output has delivered against what has to come out.
+    pub(crate) fn check(&self, expected: &[Expected]) -> Result<verify::Report> {
+        let mut first = None;
+        for sink in self.sinks() {
+            let check = || {
+                expected::check(sink, expected)?;
+                let report = verify::verify(&sink.path)?;
+                report.ensure(&[INTACT], expected.len())?;
+                ensure!(report.count("missing") == 0, "{} records missing", report.count("missing"));
+                Ok(report)
+            };
+            let report = check().with_context(|| sink.name.clone())?;
+            first.get_or_insert(report);
+        }
+        first.context("a pipeline without outputs")
+    }
+}

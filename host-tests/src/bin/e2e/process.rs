@@ -1,0 +1,95 @@
+//! A Fluent Bit that runs.
+
+use crate::case::Place;
+use crate::poll;
+use anyhow::{Context, Result, bail, ensure};
+use std::fs::{self, OpenOptions};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+/// Where a Fluent Bit's standard output goes, in the case's directory.
+pub(crate) const STDOUT: &str = "stdout";
+const LOG: &str = "fluent-bit.log";
+
+/// A child that does not outlive its case.
+pub(crate) struct Process {
+    child: Child,
+    log: PathBuf,
+}
+
+impl Process {
+    /// Starts the place's Fluent Bit with a config file. What it prints goes
+    /// behind what one before it has printed.
+    pub(crate) fn start(place: &Place, config: &Path) -> Result<Self> {
+        let append = |name| OpenOptions::new().append(true).create(true).open(place.at(name));
+        let child = Command::new(&place.fluent_bit.path)
+            .arg("--config")
+            .arg(config)
+            .current_dir(place.at(""))
+            .stdin(Stdio::null())
+            .stdout(append(STDOUT)?)
+            .stderr(append(LOG)?)
+            .spawn()
+            .with_context(|| format!("{}: cannot be started", place.fluent_bit.path.display()))?;
+        Ok(Process { child, log: place.at(LOG) })
+    }
+
+    /// An error if it has ended.
+    pub(crate) fn ensure_running(&mut self) -> Result<()> {
+        if let Some(status) = self.child.try_wait()? {
+            bail!("fluent-bit has ended: {status}");
+        }
+        Ok(())
+    }
+
+    /// All that it and those before it have logged.
+    pub(crate) fn log(&self) -> Result<String> {
+        Ok(String::from_utf8_lossy(&fs::read(&self.log)?).into_owned())
+    }
+
+    /// Waits until it has logged `text` so many times.
+    pub(crate) fn wait_for_log(&mut self, text: &str, count: usize) -> Result<()> {
+        let what = format!("{text:?} in its log, {count} times");
+        poll::until(
+            &what,
+            || {
+                self.ensure_running()?;
+                Ok((self.log()?.matches(text).count() >= count).then_some(()))
+            },
+            || String::from("it is not there"),
+        )
+    }
+
+    /// Sends a signal, by its name.
+    pub(crate) fn signal(&self, name: &str) -> Result<()> {
+        // The shell has a `kill` of its own; the program is not everywhere.
+        let script = format!("kill -s {name} {}", self.child.id());
+        let status = Command::new("sh").args(["-c", &script]).status()?;
+        ensure!(status.success(), "{script}: {status}");
+        Ok(())
+    }
+
+    /// Has it deliver what it holds and end; an error if it ends otherwise.
+    pub(crate) fn stop(mut self) -> Result<()> {
+        self.signal("TERM")?;
+        let status =
+            poll::until("fluent-bit to end", || Ok(self.child.try_wait()?), || String::from("it runs on"))?;
+        ensure!(status.success(), "fluent-bit ended with {status}");
+        Ok(())
+    }
+
+    /// Ends it as a loss of power would.
+    pub(crate) fn kill(mut self) -> Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,33 @@
+//! The recorded calls in `examples/streams`.
+
+use crate::root;
+use anyhow::{Context, Result};
+use flb_audit_host::stream::{self, Call};
+use std::fs::{self, File};
+use std::io::BufReader;
+
+/// The calls of one stream.
+pub fn calls(name: &str) -> Result<Vec<Call>> {
+    let path = root().join("examples/streams").join(name).with_extension("ndjson");
+    stream::read(BufReader::new(File::open(&path).with_context(|| path.display().to_string())?)).collect()
+}
+
+/// The records' texts, a line each: the log that they may have come from.
+pub fn lines(calls: &[Call]) -> String {
+    calls.iter().map(|call| call.record.clone() + "\n").collect()
+}
+
+/// The names of all streams, in order.
+pub fn names() -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(root().join("examples/streams"))? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "ndjson")
+            && let Some(stem) = path.file_stem()
+        {
+            names.push(stem.to_string_lossy().into_owned());
+        }
+    }
+    names.sort();
+    Ok(names)
+}

@@ -1,0 +1,61 @@
+//! `flb-audit explain`: the policy inside a module.
+
+use anyhow::{Context, Result, anyhow, bail};
+use clap::Args;
+use flb_audit_core::policy::{Kind, MAGIC, Policy};
+use flb_audit_core::seal::policy_text;
+use flb_audit_policy::module;
+use std::fs;
+use std::path::PathBuf;
+
+/// Print the policy inside a module, its digest and its rules
+#[derive(Args)]
+pub(crate) struct Explain {
+    /// A filter_audit.wasm, or an audit.policy
+    file: PathBuf,
+}
+
+impl Explain {
+    pub(crate) fn run(self) -> Result<()> {
+        let name = self.file.display();
+        let bytes = fs::read(&self.file).with_context(|| format!("{name}: cannot be read"))?;
+        let table = if bytes.starts_with(MAGIC) {
+            Some(&bytes[..])
+        } else {
+            module::table(&bytes).with_context(|| name.to_string())?
+        };
+        let Some(table) = table else {
+            bail!("{name}: has no policy; `flb-audit build` puts one in");
+        };
+        let policy = Policy::check(table).map_err(|what| anyhow!("{name}: {what}"))?;
+        let source = String::from_utf8_lossy(policy.source);
+        // The digest is of the whole table, its text included; that the rules
+        // are what the text says, only compiling it again can tell.
+        let again =
+            flb_audit_policy::Policy::read(&source).and_then(|policy| flb_audit_policy::compile(&policy));
+        let is_same = again.is_ok_and(|again| again == table);
+        println!("policy {}, {} bytes", String::from_utf8_lossy(&policy_text(policy.digest())), table.len());
+        let hex: String = policy.digest().iter().map(|byte| format!("{byte:02x}")).collect();
+        println!("sha-512/256 {hex}");
+        println!(
+            "{}",
+            if is_same {
+                "compiled from the text below: checked"
+            } else {
+                "not what this flb-audit makes of the text below: another version compiled it, or it was altered"
+            }
+        );
+        println!("\nrules");
+        for rule in policy.rules() {
+            let kind = match rule.kind {
+                Kind::Detector => "in texts",
+                Kind::Key => "by key",
+                Kind::Path => "by path",
+            };
+            println!("  {:<24} {:<9} {}", String::from_utf8_lossy(rule.name), rule.action.name(), kind);
+        }
+        println!("\ntext\n");
+        print!("{source}");
+        Ok(())
+    }
+}

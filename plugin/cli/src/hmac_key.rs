@@ -1,0 +1,41 @@
+//! `flb-audit hmac-key`: a key under which values can be told to be equal.
+
+use crate::init::create_new;
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use flb_audit_core::redact::{HmacKey, KEY_FILE_NAME};
+use std::io::{ErrorKind, Write};
+use std::path::PathBuf;
+
+/// Make a key for the policy's action hmac
+///
+/// The file goes into an accessible path of every filter whose tokens are to
+/// be equal for equal values. Whoever has it can try values.
+#[derive(Args)]
+pub(crate) struct HmacKeyCommand {
+    /// The directory in which hmac.key is made
+    dir: PathBuf,
+    /// The key's name, which every token carries
+    #[arg(long)]
+    id: String,
+}
+
+impl HmacKeyCommand {
+    pub(crate) fn run(self) -> Result<()> {
+        let mut secret = [0; 32];
+        getrandom::fill(&mut secret).context("no randomness to be had")?;
+        let Some(text) = HmacKey::to_file(&self.id, &secret) else {
+            bail!("--id takes up to 16 letters, digits, `-` and `_`");
+        };
+        let path = self.dir.join(KEY_FILE_NAME);
+        let mut file = match create_new(&path) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                bail!("{}: is there already; tokens made with it would match no more", path.display())
+            }
+            file => file.with_context(|| format!("{}: cannot be made", path.display()))?,
+        };
+        file.write_all(&text).and_then(|()| file.sync_all()).with_context(|| path.display().to_string())?;
+        println!("key {} in {}", self.id, path.display());
+        Ok(())
+    }
+}

@@ -1,0 +1,239 @@
+//! A compiled policy: the table that says what is redacted, and how.
+//!
+//! `flb-audit build` makes it, out of a policy that people write, and puts it
+//! into the filter's module. All numbers are little-endian.
+//!
+//! | bytes | |
+//! |---|---|
+//! | 0..8 | `flbpolcy` |
+//! | 8..12 | layout, 1 |
+//! | 12..16 | length of the whole table, in bytes |
+//! | 16..48 | digest: SHA-512/256 of `flb-audit policy v1\n` and all bytes from 48 on |
+//! | 48..80 | where four parts are, each as offset and length: the policy's text, the rules, the strings, the automata |
+//! | 80..84 | offset, within the automata, of the scout over texts; below, 2³²−1 stands for none |
+//! | 84..88 | of the automaton over keys |
+//! | 88..92 | of the paths |
+//! | 92..96 | how many of the rules are detectors: they come first, then those for keys |
+//!
+//! A rule has [`RULE_BYTES`] bytes:
+//!
+//! | bytes | |
+//! |---|---|
+//! | 0..4, 4..8 | where in the strings its name and its class are: 24 bits of offset, 8 of length |
+//! | 8 | action |
+//! | 9 | how many characters `partial` leaves |
+//! | 10 | kind: 0 detector, 1 key, 2 path |
+//! | 11, 12, 13 | of a detector: validator, boundary before, boundary after |
+//! | 14..16 | zero |
+//! | 16..20, 20..24 | of a detector: offset of the automata for its lead, backwards, and its pattern |
+
+use crate::automaton::Automaton;
+use crate::hash::{Algorithm, Hash};
+use crate::redact::paths::Paths;
+use crate::redact::validate::Validator;
+use crate::redact::{Action, Boundary};
+
+/// The name of a policy file in an accessible path, which overrides the one
+/// in the module.
+pub const FILE_NAME: &str = "audit.policy";
+/// The longest policy, in bytes.
+pub const POLICY_BYTES_MAX: usize = 4 << 20;
+/// What a digest is made with, before the table.
+pub const DIGEST_DOMAIN: &[u8] = b"flb-audit policy v1\n";
+/// How much of the digest's base64url a seal carries, in bytes: 48 bits.
+pub const DIGEST_TEXT_BYTES: usize = 8;
+
+/// What marks the place in the filter's module where the address and the
+/// length of its policy's table stand: with the version of the layout, so that
+/// no table gets into a module that cannot read it.
+pub const MODULE_MARK: &[u8; 16] = b"flbaudit-policy1";
+
+/// What a table starts with.
+pub const MAGIC: &[u8; 8] = b"flbpolcy";
+/// The version of its layout.
+pub const LAYOUT: u32 = 1;
+/// Where the part starts that the digest is of.
+pub const DIGESTED_AT: usize = 48;
+/// The length of the header, in bytes.
+pub const HEADER_BYTES: usize = 96;
+/// The length of a rule, in bytes.
+pub const RULE_BYTES: usize = 24;
+/// Stands for an automaton that is not there.
+pub const NO_AUTOMATON: u32 = u32::MAX;
+/// The most rules of a policy.
+pub const RULES_MAX: usize = 4096;
+
+/// What a rule looks at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Texts, keys and numbers, wherever they are.
+    Detector = 0,
+    /// The values of keys that match.
+    Key = 1,
+    /// The values at a path.
+    Path = 2,
+}
+
+/// One rule of a policy.
+#[derive(Clone, Copy, Debug)]
+pub struct Rule<'a> {
+    /// Its name: a detector's, or the one that the policy gives.
+    pub name: &'a [u8],
+    /// What keeps apart the HMACs of different things of equal text.
+    pub class: &'a [u8],
+    /// What it does.
+    pub action: Action,
+    /// What it looks at.
+    pub kind: Kind,
+}
+
+/// What a detector compares a text with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Detector<'a> {
+    pub(crate) lead: Automaton<'a>,
+    /// Where in the automata its pattern is.
+    pattern: u32,
+    pub(crate) validator: Validator,
+    pub(crate) before: Boundary,
+    pub(crate) after: Boundary,
+}
+
+/// A policy, as it stands in its table.
+#[derive(Clone, Copy, Debug)]
+pub struct Policy<'a> {
+    digest: Hash,
+    /// The text that it was compiled from.
+    pub source: &'a [u8],
+    rules: &'a [[u8; RULE_BYTES]],
+    strings: &'a [u8],
+    automata: &'a [u8],
+    pub(crate) scout: Option<Automaton<'a>>,
+    pub(crate) keys: Option<Automaton<'a>>,
+    pub(crate) paths: Option<Paths<'a>>,
+    /// The first rule for keys.
+    pub(crate) first_key_rule: u16,
+}
+
+impl<'a> Policy<'a> {
+    /// The policy in a table from a hand that is trusted to have made it
+    /// right; none if it is not a table of this layout. To read one costs next
+    /// to nothing; what is wrong inside it never matters more than that
+    /// something is not found.
+    pub fn read(table: &'a [u8]) -> Option<Self> {
+        let header: &[u8; HEADER_BYTES] = table.first_chunk()?;
+        let number = |at: usize| header[at..].first_chunk().map(|bytes| u32::from_le_bytes(*bytes));
+        if !header.starts_with(MAGIC) || number(8)? != LAYOUT || number(12)? as usize != table.len() {
+            return None;
+        }
+        let part = |at: usize| {
+            let (start, len) = (number(at)? as usize, number(at + 4)? as usize);
+            table.get(start..start.checked_add(len)?)
+        };
+        let automata = part(72)?;
+        let automaton = |at: usize| match number(at)? {
+            NO_AUTOMATON => Some(None),
+            start => Automaton::read(automata.get(start as usize..)?).map(|(automaton, _)| Some(automaton)),
+        };
+        Some(Policy {
+            digest: *header[16..].first_chunk()?,
+            source: part(48)?,
+            rules: part(56)?.as_chunks().0,
+            strings: part(64)?,
+            automata,
+            scout: automaton(80)?,
+            keys: automaton(84)?,
+            paths: match number(88)? {
+                NO_AUTOMATON => None,
+                start => Some(Paths::read(automata.get(start as usize..)?)?),
+            },
+            first_key_rule: number(92)? as u16,
+        })
+    }
+
+    /// The policy in a table from any hand: what is wrong with it, if it is
+    /// not whole, sound and of the digest that it says.
+    pub fn check(table: &'a [u8]) -> Result<Self, &'static str> {
+        if table.len() > POLICY_BYTES_MAX {
+            return Err("longer than a policy may be");
+        }
+        let policy = Policy::read(table).ok_or("not a policy of this version")?;
+        if digest(table) != policy.digest {
+            return Err("damaged: its digest is not that of its contents");
+        }
+        let automata = [policy.scout, policy.keys].into_iter().flatten();
+        let are_sound = automata.into_iter().all(|automaton| automaton.is_sound())
+            && policy.paths.is_none_or(|paths| paths.is_sound(policy.rules.len()))
+            && policy.rules.len() <= RULES_MAX
+            && (0..policy.rules.len()).all(|index| policy.is_sound_rule(index as u16));
+        if are_sound { Ok(policy) } else { Err("damaged: its rules do not hold together") }
+    }
+
+    fn is_sound_rule(&self, index: u16) -> bool {
+        let is_sound = |detector: Detector<'_>| {
+            detector.lead.is_sound() && self.pattern(&detector).is_some_and(|pattern| pattern.is_sound())
+        };
+        match self.rule(index) {
+            Some(rule) if rule.kind == Kind::Detector => self.detector(index).is_some_and(is_sound),
+            Some(_) => true,
+            None => false,
+        }
+    }
+
+    /// The digest that the table says it has.
+    pub fn digest(&self) -> &Hash {
+        &self.digest
+    }
+
+    /// The rules.
+    pub fn rules(&self) -> impl Iterator<Item = Rule<'a>> + '_ {
+        (0..self.rules.len()).filter_map(|index| self.rule(index as u16))
+    }
+
+    pub(crate) fn rule(&self, index: u16) -> Option<Rule<'a>> {
+        let bytes = self.rules.get(index as usize)?;
+        let string = |at: usize| {
+            let place = u32::from_le_bytes(*bytes[at..].first_chunk()?) as usize;
+            let start = place & 0xff_ffff;
+            self.strings.get(start..start + (place >> 24))
+        };
+        Some(Rule {
+            name: string(0)?,
+            class: string(4)?,
+            action: Action::from_id(bytes[8], bytes[9])?,
+            kind: match bytes[10] {
+                0 => Kind::Detector,
+                1 => Kind::Key,
+                2 => Kind::Path,
+                _ => return None,
+            },
+        })
+    }
+
+    /// What the detector with this number compares a text with.
+    pub(crate) fn detector(&self, index: u16) -> Option<Detector<'a>> {
+        let bytes = self.rules.get(index as usize)?;
+        let number = |at: usize| bytes[at..].first_chunk().map(|bytes| u32::from_le_bytes(*bytes));
+        Some(Detector {
+            lead: self.automaton(number(16)?)?,
+            pattern: number(20)?,
+            validator: Validator::from_id(bytes[11])?,
+            before: Boundary::from_id(bytes[12])?,
+            after: Boundary::from_id(bytes[13])?,
+        })
+    }
+
+    /// A detector's pattern: it is asked for less often than its lead.
+    pub(crate) fn pattern(&self, detector: &Detector<'_>) -> Option<Automaton<'a>> {
+        self.automaton(detector.pattern)
+    }
+
+    fn automaton(&self, start: u32) -> Option<Automaton<'a>> {
+        Automaton::read(self.automata.get(start as usize..)?).map(|(automaton, _)| automaton)
+    }
+}
+
+/// The digest of a table.
+pub fn digest(table: &[u8]) -> Hash {
+    let digested = table.get(DIGESTED_AT..).unwrap_or_default();
+    Algorithm::Sha512_256.digest(&[DIGEST_DOMAIN, digested])
+}

@@ -1,0 +1,102 @@
+//! What redaction did: for the seal, and with nothing of the values in it.
+//!
+//! An entry is a text of four parts: the rule's name, the action, `*` and how
+//! often where that is more than once, and the path, after spaces. Elements of
+//! an array have no numbers in a path, so that what was done to all of them is
+//! one entry.
+
+use crate::digits::Digits;
+use crate::policy::Policy;
+use crate::redact::{Action, UNSCANNED};
+use crate::{OutOfMemory, put, put_byte, text};
+use alloc::vec::Vec;
+
+/// The most that the paths of one record's entries may take, in bytes. From
+/// there on, entries have the path `*`.
+pub(super) const EVIDENCE_BYTES_MAX: usize = 32 << 10;
+/// How many entries back one is looked for that says the same.
+const LOOK_BACK: usize = 16;
+
+/// The number that stands for [`UNSCANNED`].
+pub(crate) const UNSCANNED_RULE: u16 = u16::MAX;
+
+/// What was done to one record.
+#[derive(Debug, Default)]
+pub struct Evidence {
+    entries: Vec<Entry>,
+    paths: Vec<u8>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    rule: u16,
+    action: Action,
+    count: u32,
+    path_start: u32,
+    path_end: u32,
+}
+
+impl Evidence {
+    /// Nothing, for no record.
+    pub const fn new() -> Self {
+        Evidence { entries: Vec::new(), paths: Vec::new() }
+    }
+
+    /// Takes the memory for one entry of a short path.
+    pub(crate) fn reserve(&mut self) -> Result<(), OutOfMemory> {
+        let entries = self.entries.try_reserve(LOOK_BACK);
+        entries.and_then(|()| self.paths.try_reserve(LOOK_BACK)).map_err(|_| OutOfMemory)
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.entries.clear();
+        self.paths.clear();
+    }
+
+    /// Whether nothing was redacted.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Adds one redaction.
+    pub(crate) fn add(&mut self, rule: u16, action: Action, path: &[u8]) -> Result<(), OutOfMemory> {
+        let path = if self.paths.len() + path.len() > EVIDENCE_BYTES_MAX { b"*" } else { path };
+        let from = if path == b"*" { 0 } else { self.entries.len().saturating_sub(LOOK_BACK) };
+        let paths = &self.paths;
+        let is_same = |entry: &&mut Entry| {
+            let start = entry.path_start as usize;
+            entry.rule == rule
+                && entry.action == action
+                && paths.get(start..entry.path_end as usize) == Some(path)
+        };
+        if let Some(entry) = self.entries[from..].iter_mut().rev().find(is_same) {
+            entry.count = entry.count.saturating_add(1);
+            return Ok(());
+        }
+        let path_start = self.paths.len() as u32;
+        put(&mut self.paths, path)?;
+        self.entries.try_reserve(1).map_err(|_| OutOfMemory)?;
+        self.entries.push(Entry { rule, action, count: 1, path_start, path_end: self.paths.len() as u32 });
+        Ok(())
+    }
+
+    /// Writes the entries as a JSON array.
+    pub(crate) fn write(&self, policy: &Policy<'_>, out: &mut Vec<u8>) -> Result<(), OutOfMemory> {
+        for (at, entry) in self.entries.iter().enumerate() {
+            put_byte(out, if at == 0 { b'[' } else { b',' })?;
+            put_byte(out, b'"')?;
+            let name = policy.rule(entry.rule).map_or(UNSCANNED.as_bytes(), |rule| rule.name);
+            put(out, name)?;
+            put_byte(out, b' ')?;
+            put(out, entry.action.name().as_bytes())?;
+            if entry.count > 1 {
+                put_byte(out, b'*')?;
+                put(out, Digits::of(entry.count.into()).as_bytes())?;
+            }
+            put_byte(out, b' ')?;
+            text::write_inside(&self.paths[entry.path_start as usize..entry.path_end as usize], out)?;
+            put_byte(out, b'"')?;
+        }
+        put_byte(out, b']')
+    }
+}

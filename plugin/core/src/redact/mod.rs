@@ -1,0 +1,36 @@
+//! Redaction: taking out of a record what its policy says must not leave.
+//!
+//! [`Redactor`] walks a tape once, before it is sealed. What it replaces is
+//! patched on the tape; what it did stands in the [`Evidence`], which the seal
+//! carries. JSON that a string holds is read onto a tape of its own, walked
+//! likewise and written again.
+//!
+//! It fails closed: where the work for a record would pass
+//! [`REDACT_STEPS_MAX`], what has not been looked at is masked as a whole.
+
+mod action;
+pub mod boundary;
+mod evidence;
+mod key;
+mod memo;
+pub mod paths;
+mod scan;
+pub mod validate;
+mod walk;
+
+pub use action::Action;
+pub use boundary::Boundary;
+pub use evidence::Evidence;
+pub use key::{HmacKey, KEY_FILE_BYTES_MAX, KEY_FILE_NAME};
+pub use walk::Redactor;
+
+/// The most steps for one record: bytes of its texts, and those looked at
+/// again to verify what may be found in them. What is left then is masked.
+pub const REDACT_STEPS_MAX: u32 = 64 << 20;
+
+/// How deep JSON may be held in strings that are in JSON held in strings. What
+/// is deeper is masked.
+pub const JSON_IN_STRINGS_DEPTH_MAX: usize = 3;
+
+/// The rule that masks what was not looked at.
+pub const UNSCANNED: &str = "unscanned";

@@ -1,0 +1,183 @@
+//! Walking the paths of a policy: which rule, or `keep`, is for which value.
+//!
+//! A path is a sequence of steps: into a member, into an element of an array,
+//! into the JSON that a string holds. The paths of a policy are one automaton
+//! over steps, little-endian:
+//!
+//! | bytes | |
+//! |---|---|
+//! | 0..2 | number of states |
+//! | 2..4 | number of edges |
+//! | 4..8 | length of the keys, in bytes |
+//! | 16 × states | what a state says, below |
+//! | 16 × edges | a key, and the state that it leads to, below |
+//! | | the keys |
+//!
+//! | bytes | state |
+//! |---|---|
+//! | 0..2 | verdict: 2¹⁶−1 nothing, 2¹⁶−2 keep, or the number of a rule |
+//! | 2..4, 4..6 | its first edge, and how many it has, sorted by key |
+//! | 6..8, 8..10, 10..12 | the state that any other key leads to, an element, JSON in a string |
+//! | 12..14 | the state whose edges are looked at where it has none for a key, or 0 |
+//! | 14..16 | zero |
+//!
+//! From state 0 nothing matches. Its edges are no steps: they are keys of which
+//! every path that a rule is for leads over one; all keys, if there is a path
+//! without.
+//!
+//! | bytes | edge |
+//! |---|---|
+//! | 0..8 | the key's first eight bytes, filled up with zeros; compared as one big-endian number, then the rest |
+//! | 8..12 | where in the keys it is |
+//! | 12..14 | its length, in bytes |
+//! | 14..16 | the state that it leads to |
+
+use core::cmp::Ordering;
+
+/// A state of the walk; 0 is the one from which no path matches any more.
+pub type PathState = u16;
+
+/// Where every walk starts.
+pub const START: PathState = 1;
+
+/// What is said of the value at which a walk has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Nothing.
+    None,
+    /// It stays, and what is in it.
+    Keep,
+    /// This rule is for it.
+    Rule(u16),
+}
+
+/// [`Verdict::None`], in a table.
+pub const VERDICT_NONE: u16 = u16::MAX;
+/// [`Verdict::Keep`], in a table.
+pub const VERDICT_KEEP: u16 = u16::MAX - 1;
+/// The length of a state and of an edge, in bytes.
+pub const ENTRY_BYTES: usize = 16;
+
+/// The paths of a policy, as they stand in its table.
+#[derive(Clone, Copy, Debug)]
+pub struct Paths<'a> {
+    states: &'a [[u8; ENTRY_BYTES]],
+    edges: &'a [[u8; ENTRY_BYTES]],
+    keys: &'a [u8],
+}
+
+fn half(entry: &[u8; ENTRY_BYTES], at: usize) -> u16 {
+    u16::from_le_bytes([entry[at], entry[at + 1]])
+}
+
+impl<'a> Paths<'a> {
+    /// The paths at the start of `table`; none if it is shorter than it says.
+    pub fn read(table: &'a [u8]) -> Option<Self> {
+        let (&[a, b, c, d, len @ ..], rest) = table.split_first_chunk::<8>()?;
+        let states = ENTRY_BYTES * u16::from_le_bytes([a, b]) as usize;
+        let edges = ENTRY_BYTES * u16::from_le_bytes([c, d]) as usize;
+        let (states, rest) = rest.split_at_checked(states)?;
+        let (edges, rest) = rest.split_at_checked(edges)?;
+        let keys = rest.get(..u32::from_le_bytes(len) as usize)?;
+        Some(Paths { states: states.as_chunks().0, edges: edges.as_chunks().0, keys })
+    }
+
+    /// What is said of the value at which the walk has come.
+    pub fn verdict(&self, state: PathState) -> Verdict {
+        match self.states.get(state as usize).map_or(VERDICT_NONE, |entry| half(entry, 0)) {
+            VERDICT_NONE => Verdict::None,
+            VERDICT_KEEP => Verdict::Keep,
+            rule => Verdict::Rule(rule),
+        }
+    }
+
+    /// Into the member of this key, without quotes and escapes.
+    pub fn member(&self, state: PathState, key: &[u8]) -> PathState {
+        let Some(entry) = self.states.get(state as usize).filter(|_| state != 0) else {
+            return 0;
+        };
+        let fallback = half(entry, 12);
+        let found = self.edge(state, key);
+        let found = if found.is_none() && fallback != 0 { self.edge(fallback, key) } else { found };
+        found.unwrap_or(half(entry, 6))
+    }
+
+    /// Whether the path of a rule may lead over this key.
+    pub fn is_watched(&self, key: &[u8]) -> bool {
+        self.are_all_watched() || self.edge(0, key).is_some()
+    }
+
+    /// Whether there are paths that a rule is for.
+    pub fn have_rules(&self) -> bool {
+        self.are_all_watched() || self.states.first().is_some_and(|entry| half(entry, 4) > 0)
+    }
+
+    fn are_all_watched(&self) -> bool {
+        self.states.first().is_some_and(|entry| half(entry, 6) != 0)
+    }
+
+    /// The state that an edge of `state` leads to, if it has one for the key.
+    fn edge(&self, state: PathState, key: &[u8]) -> Option<PathState> {
+        let entry = self.states.get(state as usize)?;
+        let first = half(entry, 2) as usize;
+        let edges = self.edges.get(first..first + half(entry, 4) as usize).unwrap_or_default();
+        let prefix = prefix(key);
+        let (mut low, mut high) = (0, edges.len());
+        while low < high {
+            let middle = (low + high) / 2;
+            let edge = &edges[middle];
+            let order = match u64::from_be_bytes([
+                edge[0], edge[1], edge[2], edge[3], edge[4], edge[5], edge[6], edge[7],
+            ])
+            .cmp(&prefix)
+            {
+                Ordering::Equal => self.key(edge).cmp(key),
+                order => order,
+            };
+            match order {
+                Ordering::Less => low = middle + 1,
+                Ordering::Greater => high = middle,
+                Ordering::Equal => return Some(half(edge, 14)),
+            }
+        }
+        None
+    }
+
+    /// Into an element of an array.
+    pub fn element(&self, state: PathState) -> PathState {
+        self.states.get(state as usize).map_or(0, |entry| half(entry, 8))
+    }
+
+    /// Into the JSON that a string holds.
+    pub fn json(&self, state: PathState) -> PathState {
+        self.states.get(state as usize).map_or(0, |entry| half(entry, 10))
+    }
+
+    fn key(&self, edge: &[u8; ENTRY_BYTES]) -> &'a [u8] {
+        let start = u32::from_le_bytes([edge[8], edge[9], edge[10], edge[11]]) as usize;
+        self.keys.get(start..start.saturating_add(half(edge, 12) as usize)).unwrap_or_default()
+    }
+
+    /// Whether every state and rule that the table leads to is there.
+    pub fn is_sound(&self, rules: usize) -> bool {
+        let is_state = |state: u16| (state as usize) < self.states.len();
+        let is_sound = |entry: &[u8; ENTRY_BYTES]| {
+            (half(entry, 0) >= VERDICT_KEEP || (half(entry, 0) as usize) < rules)
+                && half(entry, 2) as usize + half(entry, 4) as usize <= self.edges.len()
+                && [6, 8, 10, 12].into_iter().all(|at| is_state(half(entry, at)))
+        };
+        self.states.len() > START as usize
+            && self.states.iter().all(is_sound)
+            && self.edges.iter().all(|edge| is_state(half(edge, 14)))
+    }
+}
+
+/// A key's first eight bytes as one number, in their order.
+pub fn prefix(key: &[u8]) -> u64 {
+    if let Some(eight) = key.first_chunk() {
+        return u64::from_be_bytes(*eight);
+    }
+    let mut bytes = [0; 8];
+    bytes[..key.len()].copy_from_slice(key);
+    u64::from_be_bytes(bytes)
+}

@@ -1,0 +1,142 @@
+//! What a pattern cannot say: check digits, checksums, ranges, randomness.
+//!
+//! A pattern finds what may be a card; that it is one, its check digit says.
+//! Validators see the text that was matched and nothing else, answer with the
+//! part of it that is to go, and never take longer than a walk over it.
+
+mod base64;
+mod card;
+mod email;
+mod entropy;
+mod iban;
+mod ip;
+mod phone;
+mod secret;
+mod token;
+
+use core::ops::Range;
+
+/// A check of what a pattern has matched. The numbers are those in tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Validator {
+    /// All of it, without a check.
+    Any = 0,
+    /// An e-mail address (RFC 5321 section 4.1.2).
+    Email = 1,
+    /// A payment card (ISO/IEC 7812).
+    Card = 2,
+    /// An IBAN (ISO 13616).
+    Iban = 3,
+    /// A US social security number (SSA, POMS RM 10201).
+    Ssn = 4,
+    /// A telephone number that its form tells.
+    Phone = 5,
+    /// A telephone number behind a label, without the label.
+    PhoneLabelled = 6,
+    /// An IPv4 address, without a product's name before it.
+    Ipv4 = 7,
+    /// An IPv6 address (RFC 4291).
+    Ipv6 = 8,
+    /// A MAC address.
+    Mac = 9,
+    /// A token with GitHub's checksum.
+    Checksum = 10,
+    /// A token that looks random.
+    RandomToken = 11,
+    /// An AWS session token.
+    SessionToken = 12,
+    /// A JWT (RFC 7519).
+    Jwt = 13,
+    /// The AWS secret access key behind its id.
+    SecretAccessKey = 14,
+    /// The password of an assignment.
+    Password = 15,
+    /// The value of an assignment, if it looks random.
+    RandomValue = 16,
+    /// The password in a URL.
+    UrlPassword = 17,
+    /// What follows the scheme in an `Authorization` field.
+    Authorization = 18,
+    /// What follows `Bearer` or `Basic`.
+    Credentials = 19,
+    /// What stands between quotes.
+    Quoted = 20,
+}
+
+impl Validator {
+    /// The validator with this number.
+    pub fn from_id(id: u8) -> Option<Self> {
+        use Validator::*;
+        let all = [
+            Any,
+            Email,
+            Card,
+            Iban,
+            Ssn,
+            Phone,
+            PhoneLabelled,
+            Ipv4,
+            Ipv6,
+            Mac,
+            Checksum,
+            RandomToken,
+            SessionToken,
+            Jwt,
+            SecretAccessKey,
+            Password,
+            RandomValue,
+            UrlPassword,
+            Authorization,
+            Credentials,
+            Quoted,
+        ];
+        all.get(id as usize).copied()
+    }
+
+    /// The part of `text`, which a pattern has matched, that is to be
+    /// redacted; none if it is not what it looks like.
+    pub fn validate(self, text: &[u8]) -> Option<Range<usize>> {
+        let whole = |is_valid: bool| is_valid.then_some(0..text.len());
+        match self {
+            Validator::Any => whole(true),
+            Validator::Email => email::address(text),
+            Validator::Card => whole(card::is_card(text)),
+            Validator::Iban => whole(iban::is_iban(text)),
+            Validator::Ssn => whole(is_ssn(text)),
+            Validator::Phone => whole(phone::is_phone(text)),
+            Validator::PhoneLabelled => phone::labelled(text),
+            Validator::Ipv4 => ip::ipv4(text),
+            Validator::Ipv6 => whole(ip::is_ipv6(text)),
+            Validator::Mac => whole(ip::is_mac(text)),
+            Validator::Checksum => whole(token::has_checksum(text)),
+            Validator::RandomToken => whole(token::is_random_token(text)),
+            Validator::SessionToken => whole(token::is_session_token(text)),
+            Validator::Jwt => whole(token::is_jwt(text)),
+            Validator::SecretAccessKey => token::secret_access_key(text),
+            Validator::Password => secret::password(text),
+            Validator::RandomValue => secret::random_value(text),
+            Validator::UrlPassword => secret::url_password(text),
+            Validator::Authorization => secret::authorization(text),
+            Validator::Credentials => secret::credentials(text),
+            Validator::Quoted => secret::quoted(text),
+        }
+    }
+}
+
+/// Whether the number can have been given: no area 000, 666 or from 900 on,
+/// no group 00, no serial number 0000 (SSA, POMS RM 10201.030 and .035).
+fn is_ssn(text: &[u8]) -> bool {
+    let [a, b, c, first, d, e, second, serial @ ..] = text else { return false };
+    let area = [*a, *b, *c];
+    let is_digits = [a, b, c, d, e].into_iter().chain(serial).all(u8::is_ascii_digit);
+    first == second
+        && matches!(first, b'-' | b' ')
+        && is_digits
+        && serial.len() == 4
+        && area != *b"000"
+        && area != *b"666"
+        && *a != b'9'
+        && (*d, *e) != (b'0', b'0')
+        && serial != b"0000"
+}

@@ -1,0 +1,72 @@
+//! E-mail addresses, as they stand in running text.
+
+use core::ops::Range;
+
+/// The longest local part and domain, in bytes (RFC 5321 section 4.5.3.1).
+const LOCAL_BYTES_MAX: usize = 64;
+const DOMAIN_BYTES_MAX: usize = 255;
+/// The longest label of a domain, in bytes (RFC 1035 section 2.3.4).
+const LABEL_BYTES_MAX: usize = 63;
+
+/// Ends of what looks like a domain and is none: algorithms of SSH are named
+/// like addresses (RFC 4251 section 6), so are systemd's units
+/// (systemd.unit(5)), and pictures for screens of twice the density.
+const NO_DOMAINS: &[&[u8]] = &[
+    b"@openssh.com",
+    b"@libssh.org",
+    b".service",
+    b".socket",
+    b".device",
+    b".mount",
+    b".automount",
+    b".swap",
+    b".target",
+    b".path",
+    b".timer",
+    b".slice",
+    b".scope",
+    b"x.png",
+    b"x.jpg",
+    b"x.svg",
+];
+
+/// The address in `text`, without the punctuation beyond ASCII that its
+/// pattern takes for letters. The at sign may be percent-encoded (RFC 3986
+/// section 2.1).
+pub(super) fn address(text: &[u8]) -> Option<Range<usize>> {
+    let at = text.iter().rposition(|byte| matches!(byte, b'@' | b'%'))?;
+    let start = punctuation(text);
+    let local = text.get(start..at)?;
+    let domain = text.get(at + if text.get(at) == Some(&b'%') { 3 } else { 1 }..)?;
+    let is_label = |label: &[u8]| {
+        (1..=LABEL_BYTES_MAX).contains(&label.len()) && !label.starts_with(b"-") && !label.ends_with(b"-")
+    };
+    let is_address = (1..=LOCAL_BYTES_MAX).contains(&local.len())
+        && domain.len() <= DOMAIN_BYTES_MAX
+        && domain.contains(&b'.')
+        && domain.split(|byte| *byte == b'.').all(is_label)
+        && domain.rsplit(|byte| *byte == b'.').next().is_some_and(is_top)
+        && !NO_DOMAINS.iter().any(|end| text.ends_with(end));
+    is_address.then_some(start..text.len())
+}
+
+/// Whether a label can be a domain's last: letters, all of ASCII or none, or
+/// an IDN's A-label (RFC 5890 section 2.3.2.1).
+fn is_top(label: &[u8]) -> bool {
+    let is_native = !label.iter().any(u8::is_ascii) && core::str::from_utf8(label).is_ok();
+    let is_ascii = label.iter().all(u8::is_ascii_alphabetic);
+    label.len() >= 2 && (is_ascii || is_native || label.starts_with(b"xn--"))
+}
+
+/// How many bytes of punctuation `text` starts with: of Latin-1, of General
+/// Punctuation, of CJK Symbols and Punctuation.
+fn punctuation(text: &[u8]) -> usize {
+    let mut start = 0;
+    loop {
+        start += match text.get(start..) {
+            Some([0xC2, 0x80..=0xBF, ..]) => 2,
+            Some([0xE2, 0x80 | 0x81, _, ..] | [0xE3, 0x80, _, ..]) => 3,
+            _ => return start,
+        };
+    }
+}

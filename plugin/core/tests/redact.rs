@@ -1,0 +1,44 @@
+//! Validators and boundaries on bytes of any kind.
+
+use flb_audit_core::redact::boundary::Boundary;
+use flb_audit_core::redact::validate::Validator;
+use proptest::prelude::*;
+
+fn validators() -> impl Iterator<Item = Validator> {
+    (0..=u8::MAX).map_while(Validator::from_id)
+}
+
+fn boundaries() -> impl Iterator<Item = Boundary> {
+    (0..=u8::MAX).map_while(Boundary::from_id)
+}
+
+#[test]
+fn ids_are_what_tables_hold() {
+    assert!(validators().enumerate().all(|(id, validator)| validator as usize == id));
+    assert!(boundaries().enumerate().all(|(id, boundary)| boundary as usize == id));
+    assert_eq!((validators().count(), boundaries().count()), (21, 7));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(20_000))]
+
+    #[test]
+    fn nothing_panics_and_parts_lie_inside(
+        text in prop_oneof![
+            proptest::collection::vec(any::<u8>(), 0..80),
+            "[0-9()+ ./x:-]{0,40}".prop_map(String::into_bytes),
+            "[A-Za-z0-9@%.:/=_\"' \\\\-]{0,60}".prop_map(String::into_bytes),
+        ],
+        at in 0..80usize,
+    ) {
+        for validator in validators() {
+            if let Some(part) = validator.validate(&text) {
+                prop_assert!(part.start <= part.end && part.end <= text.len(), "{:?} {:?}", validator, part);
+            }
+        }
+        let (head, tail) = text.split_at(at.min(text.len()));
+        for boundary in boundaries() {
+            let _ = (boundary.holds_behind(head), boundary.holds_ahead(tail));
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! The catalogue of detectors: what is looked for, and how.
+//!
+//! A detector is three patterns and a validator. The triggers of all that are
+//! switched on make one automaton, the scout, which every byte of a text goes
+//! through once; so triggers are few, short, and rare in logs that are in
+//! order. Where one ends, `lead` is walked backwards to where the
+//! match starts, and from there `pattern` forwards to its ends; of those the
+//! longest is taken that boundary and validator let pass.
+//!
+//! No text makes that quadratic. A lead that repeats without bound ends at
+//! what its trigger has, or the engine cuts it; a pattern that does is either
+//! never refused once it is long, or a later trigger in it has a byte ahead
+//! that its own boundary refuses.
+
+mod keys;
+mod network;
+mod pii;
+mod tokens;
+mod triggers;
+mod values;
+
+use flb_audit_core::redact::boundary::Boundary;
+use flb_audit_core::redact::validate::Validator;
+
+pub use keys::SECRET_KEYS;
+
+/// One kind of value that is looked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Detector {
+    /// Its name in policies and seals.
+    pub name: &'static str,
+    /// The pack that it is switched on with.
+    pub pack: &'static str,
+    /// What it finds.
+    pub what: &'static str,
+    /// What makes the engine look closer, found anywhere.
+    pub trigger: &'static str,
+    /// From the start of a match to the end of the trigger.
+    pub lead: &'static str,
+    /// The whole match, from its start on.
+    pub pattern: &'static str,
+    /// What may stand before it.
+    pub before: Boundary,
+    /// What may stand behind it.
+    pub after: Boundary,
+    /// What tells it from what only looks like it, and the part that is to go.
+    pub validator: Validator,
+    /// The class of its values: those of one class join under `hmac`.
+    pub class: &'static str,
+    /// What is done with it unless a policy says otherwise.
+    pub action: &'static str,
+    /// Where its form is laid down.
+    pub source: &'static str,
+}
+
+/// All detectors, pack by pack.
+pub fn detectors() -> impl Iterator<Item = &'static Detector> {
+    [tokens::TOKENS, values::VALUES, pii::PII, network::NETWORK].into_iter().flatten()
+}

@@ -1,0 +1,160 @@
+//! Secrets whose own form tells them: vendors' tokens, JWTs, private keys.
+
+use super::Detector;
+use flb_audit_core::redact::boundary::Boundary;
+use flb_audit_core::redact::validate::Validator;
+
+/// A token: between bytes that none has, random, and masked.
+pub(super) const TOKEN: Detector = Detector {
+    name: "",
+    pack: "secrets",
+    what: "",
+    trigger: "",
+    lead: "",
+    pattern: "",
+    before: Boundary::Token,
+    after: Boundary::Token,
+    validator: Validator::RandomToken,
+    class: "token",
+    action: "mask",
+    source: "",
+};
+
+pub(super) const TOKENS: &[Detector] = &[
+    Detector {
+        name: "aws-secret-access-key",
+        what: "AWS secret access keys behind the id that they belong to, which stays",
+        trigger: "A[KS]IA",
+        lead: "A[KS]IA",
+        pattern: r"A[KS]IA[A-Z0-9]{16}[,:;|\t ]{1,3}[A-Za-z0-9/+]{40}",
+        after: Boundary::Word,
+        validator: Validator::SecretAccessKey,
+        class: "secret",
+        source: "AWS IAM User Guide, Manage access keys for IAM users",
+        ..TOKEN
+    },
+    Detector {
+        name: "aws-session-token",
+        what: "AWS session tokens, percent-encoded ones too",
+        trigger: "FwoGZX|IQoJb3|[AF]QoDYXd",
+        lead: "FwoGZX|IQoJb3|[AF]QoDYXd",
+        pattern: r"(FwoGZXIvYXdz|IQoJb3JpZ2luX2Vj|[AF]QoDYXdz)([A-Za-z0-9+/=_-]|%2[BbFf]|%3[Dd])*",
+        before: Boundary::Word,
+        after: Boundary::None,
+        validator: Validator::SessionToken,
+        source: "AWS STS API Reference, Credentials; the prefixes are the base64 of what such tokens start with, `aws` and `origin_ec`",
+        ..TOKEN
+    },
+    Detector {
+        name: "github-token",
+        what: "GitHub tokens, by their checksum",
+        trigger: "gh[pousr]_",
+        lead: "gh[pousr]_",
+        pattern: "gh[pousr]_[A-Za-z0-9]{36}",
+        validator: Validator::Checksum,
+        source: "GitHub blog 2021-04-05, Behind GitHub's new authentication token formats",
+        ..TOKEN
+    },
+    Detector {
+        name: "github-app-token",
+        what: "GitHub App installation tokens that hold a JWT",
+        trigger: "ghs_",
+        lead: "ghs_",
+        pattern: r"ghs_[0-9]+_eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+",
+        after: Boundary::None,
+        validator: Validator::Any,
+        source: "GitHub changelog 2026-04-24, new format for GitHub App installation tokens",
+        ..TOKEN
+    },
+    Detector {
+        name: "github-fine-grained-token",
+        what: "GitHub fine-grained personal access tokens",
+        trigger: "github_pat_",
+        lead: "github_pat_",
+        pattern: "github_pat_[A-Za-z0-9]{22}_[A-Za-z0-9]{59}",
+        source: "GitHub Docs, About authentication to GitHub, GitHub's token formats",
+        ..TOKEN
+    },
+    Detector {
+        name: "gitlab-token",
+        what: "GitLab tokens of users, projects, runners, jobs, agents and applications, with an instance's own prefix too",
+        trigger: "gl(pat|oas|dt|rt|rtr|cbt|ptt|ft|imt|agent|wt|soat|ffct)-",
+        lead: "([A-Za-z0-9_]{1,20}-)?gl(pat|oas|dt|rt|rtr|cbt|ptt|ft|imt|agent|wt|soat|ffct)-",
+        pattern: concat!(
+            "([A-Za-z0-9_]{1,20}-)?gl(pat|oas|dt|rt|rtr|cbt|ptt|ft|imt|agent|wt|soat|ffct)-",
+            r"[A-Za-z0-9_-]+(\.[a-z0-9]{2,3}\.[a-z0-9]{7,12})?"
+        ),
+        source: "GitLab Docs, Token overview, Token prefixes",
+        ..TOKEN
+    },
+    Detector {
+        name: "slack-token",
+        what: "Slack tokens of bots, users, apps, workflows and configurations",
+        trigger: "xox[abceoprs]-|xapp-|xwfp-",
+        lead: "(xoxe[.])?xox[abceoprs]-|xapp-|xwfp-",
+        pattern: "((xoxe[.])?xox[abceoprs]-|xapp-|xwfp-)[A-Za-z0-9-]+",
+        after: Boundary::Word,
+        source: "Slack API, Token types",
+        ..TOKEN
+    },
+    Detector {
+        name: "stripe-key",
+        what: "Stripe's secret and restricted keys and webhook secrets",
+        trigger: "[sr]k_(live|test)_|whsec_",
+        lead: "[sr]k_(live|test)_|whsec_",
+        pattern: "([sr]k_(live|test)_|whsec_)[A-Za-z0-9+/=]+",
+        source: "Stripe Docs, API keys; Webhook signatures",
+        ..TOKEN
+    },
+    Detector {
+        name: "google-key",
+        what: "Google API keys, OAuth client secrets and access tokens",
+        trigger: r"AIza|GOCSPX-|ya29\.",
+        lead: r"AIza|GOCSPX-|ya29\.",
+        pattern: r"AIza[A-Za-z0-9_-]{35}|GOCSPX-[A-Za-z0-9_-]{28}|ya29\.[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)?",
+        source: "Google Cloud Docs, API keys; Google Identity, OAuth 2.0",
+        ..TOKEN
+    },
+    Detector {
+        name: "npm-token",
+        what: "npm access tokens, by their checksum",
+        trigger: "npm_",
+        lead: "npm_",
+        pattern: "npm_[A-Za-z0-9]{36}",
+        validator: Validator::Checksum,
+        source: "GitHub changelog 2021-09-23, npm has a new access token format",
+        ..TOKEN
+    },
+    Detector {
+        name: "pypi-token",
+        what: "PyPI and TestPyPI API tokens",
+        trigger: "pypi-Ag",
+        lead: "pypi-Ag",
+        pattern: "pypi-Ag(EIcHlwaS5vcmc|ENdGVzdC5weXBpLm9yZw)[A-Za-z0-9_-]+",
+        source: "PyPI, API tokens; pypitoken: a macaroon in base64url whose location is pypi.org",
+        ..TOKEN
+    },
+    Detector {
+        name: "jwt",
+        what: "JWTs, signed or encrypted",
+        trigger: "eyJ",
+        lead: "eyJ",
+        pattern: r"eyJ[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]*){2,4}",
+        validator: Validator::Jwt,
+        source: "RFC 7519 section 3, RFC 7515 sections 4.1.1 and 7.1, RFC 7516 section 7.1",
+        ..TOKEN
+    },
+    Detector {
+        name: "private-key",
+        what: "Private keys in PEM, to their end or that of the text",
+        trigger: "PRIVATE KEY",
+        lead: "-----BEGIN ([A-Z0-9]+ ){0,2}PRIVATE KEY",
+        pattern: "-----BEGIN ([A-Z0-9]+ ){0,2}PRIVATE KEY( BLOCK)?-----([^-]|-{1,4}[^-])*(-----END [A-Z0-9 ]{1,40}-----)?",
+        before: Boundary::None,
+        after: Boundary::None,
+        validator: Validator::Any,
+        class: "secret",
+        source: "RFC 7468 sections 10 and 11, RFC 4880 section 6.2",
+        ..TOKEN
+    },
+];

@@ -1,0 +1,375 @@
+//! Paths, as policies write them, into one automaton over steps.
+//!
+//! `user.email` is a member of a member, `items[].card` one of each element of
+//! an array, `body|card` one of the JSON that the string `body` holds. `*` is
+//! any one step into a member or an element, `**` any number of any steps; what
+//! a path leads to, it stands for with all that is in it. A
+//! key that is more than letters, digits, `_`, `-`, `$` and `@` stands in
+//! quotes: `annotations."example.org/owner"`.
+
+use flb_audit_core::redact::paths::{ENTRY_BYTES, VERDICT_KEEP, VERDICT_NONE, prefix};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// The most states and the most edges that the paths of a policy may make.
+const STATES_MAX: usize = 60_000;
+
+/// One step of a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    Member(String),
+    Element,
+    Json,
+    Any,
+    Deep,
+}
+
+/// Takes a path apart. What is wrong with it, if it cannot be.
+pub(crate) fn parse(path: &str) -> Result<Vec<Step>, String> {
+    let mut steps = steps(path)?;
+    // What holds for a value holds for all that is in it.
+    while steps.len() > 1 && steps.last() == Some(&Step::Deep) {
+        steps.pop();
+    }
+    Ok(steps)
+}
+
+fn steps(path: &str) -> Result<Vec<Step>, String> {
+    let mut steps = Vec::new();
+    let mut rest = path;
+    if rest.is_empty() {
+        return Err("an empty path".into());
+    }
+    loop {
+        // An element needs no key before it only at the very start or behind `|`.
+        if !rest.starts_with("[]") {
+            let (step, after) = member(rest)?;
+            steps.push(step);
+            rest = after;
+        }
+        while let Some(after) = rest.strip_prefix("[]") {
+            steps.push(Step::Element);
+            rest = after;
+        }
+        rest = match rest.chars().next() {
+            None => return Ok(steps),
+            Some('.') if rest[1..].starts_with("[]") => return Err("`[]` follows a key without a dot".into()),
+            Some('.') => &rest[1..],
+            Some('|') => {
+                steps.push(Step::Json);
+                &rest[1..]
+            }
+            Some('[') => return Err("`[` without `]`: elements have no numbers, `[]` is each of them".into()),
+            Some(other) => return Err(format!("`{other}` where a dot, `[]` or `|` was expected")),
+        };
+    }
+}
+
+fn member(rest: &str) -> Result<(Step, &str), String> {
+    if let Some(quoted) = rest.strip_prefix('"') {
+        let mut key = String::new();
+        let mut characters = quoted.char_indices();
+        while let Some((at, character)) = characters.next() {
+            match character {
+                '"' => return Ok((Step::Member(key), &quoted[at + 1..])),
+                '\\' => key.extend(characters.next().map(|(_, escaped)| escaped)),
+                other => key.push(other),
+            }
+        }
+        return Err("a quote that is not closed".into());
+    }
+    if let Some(after) = rest.strip_prefix("**") {
+        return Ok((Step::Deep, after));
+    }
+    if let Some(after) = rest.strip_prefix('*') {
+        return Ok((Step::Any, after));
+    }
+    let is_plain =
+        |character: char| character.is_alphanumeric() || matches!(character, '_' | '-' | '$' | '@');
+    let len = rest.find(|character| !is_plain(character)).unwrap_or(rest.len());
+    match &rest[..len] {
+        "" => {
+            Err("a key is missing; other characters than letters, digits, `_`, `-`, `$` and `@` need quotes"
+                .into())
+        }
+        key => Ok((Step::Member(key.into()), &rest[len..])),
+    }
+}
+
+/// A path, and what it says: a rule, or that the value stays.
+pub(crate) struct Path {
+    pub(crate) steps: Vec<Step>,
+    pub(crate) rule: Option<u16>,
+}
+
+/// Where in which paths a walk is.
+type Set = BTreeSet<(usize, usize)>;
+/// Keys in the order in which a table has them, and where each leads.
+type Members = BTreeMap<(u64, String), Set>;
+
+/// Compiles paths, of which the first one that fits a value decides.
+pub(crate) fn compile(paths: &[Path]) -> Result<Vec<u8>, String> {
+    let mut automaton = Automaton { paths, numbers: HashMap::new(), sets: Vec::new() };
+    automaton.number(Set::new())?;
+    let start = automaton.closure((0..paths.len()).map(|path| (path, 0)).collect());
+    automaton.number(start)?;
+    // Where every walk is, however far: in paths that start with `**`.
+    let deep = (0..paths.len()).filter(|path| paths[*path].steps.first() == Some(&Step::Deep));
+    let everywhere = automaton.closure(deep.map(|path| (path, 0)).collect());
+    let fallback = automaton.number(everywhere.clone())?;
+    let known = automaton.members(&everywhere);
+
+    let mut table = Table::default();
+    let mut at = 0;
+    while at < automaton.sets.len() {
+        let set = automaton.sets[at].clone();
+        at += 1;
+        let (members, others, fallback) = if set.is_empty() {
+            let (members, others) = automaton.watched();
+            (members, [others, Set::new(), Set::new()], 0)
+        } else {
+            let mut members = automaton.members(&set);
+            let has_fallback = fallback != 0 && set != everywhere && set.is_superset(&everywhere);
+            if has_fallback {
+                members.retain(|key, next| known.get(key) != Some(next));
+            }
+            (members, automaton.others(&set), if has_fallback { fallback } else { 0 })
+        };
+        let first_edge = table.edges.len() / ENTRY_BYTES;
+        let count = members.len();
+        let mut values = vec![automaton.verdict(&set), first_edge as u16, count as u16];
+        for next in others {
+            values.push(automaton.number(next)?);
+        }
+        values.extend([fallback, 0]);
+        table.states.extend(values.into_iter().flat_map(u16::to_le_bytes));
+        for ((prefix, key), next) in members {
+            table.edge(prefix, key, automaton.number(next)?)?;
+        }
+    }
+    Ok(table.finish())
+}
+
+/// The paths as an automaton: its states are sets of places in them.
+struct Automaton<'a> {
+    paths: &'a [Path],
+    numbers: HashMap<Set, u16>,
+    sets: Vec<Set>,
+}
+
+impl Automaton<'_> {
+    /// The number of a state, a new one if it has none.
+    fn number(&mut self, set: Set) -> Result<u16, String> {
+        if let Some(number) = self.numbers.get(&set) {
+            return Ok(*number);
+        }
+        let number = self.sets.len() as u16;
+        if self.sets.len() >= STATES_MAX {
+            return Err("the paths make too many states; use fewer with `**`".into());
+        }
+        self.sets.push(set.clone());
+        self.numbers.insert(set, number);
+        Ok(number)
+    }
+
+    /// With `**` as no step at all.
+    fn closure(&self, mut set: Set) -> Set {
+        for (path, mut at) in set.clone() {
+            while self.paths[path].steps.get(at) == Some(&Step::Deep) {
+                at += 1;
+                set.insert((path, at));
+            }
+        }
+        set
+    }
+
+    fn advance(&self, set: &Set, takes: impl Fn(&Step) -> bool) -> Set {
+        let mut next = Set::new();
+        for &(path, at) in set {
+            match self.paths[path].steps.get(at) {
+                Some(Step::Deep) => drop(next.insert((path, at))),
+                Some(step) if takes(step) => drop(next.insert((path, at + 1))),
+                _ => {}
+            }
+        }
+        self.closure(next)
+    }
+
+    fn members(&self, set: &Set) -> Members {
+        let mut members = Members::new();
+        for &(path, at) in set {
+            if let Some(Step::Member(key)) = self.paths[path].steps.get(at) {
+                let takes = |step: &Step| match step {
+                    Step::Any => true,
+                    Step::Member(other) => other == key,
+                    _ => false,
+                };
+                members.insert((prefix(key.as_bytes()), key.clone()), self.advance(set, takes));
+            }
+        }
+        members
+    }
+
+    /// Where any other key leads, an element, the JSON in a string.
+    fn others(&self, set: &Set) -> [Set; 3] {
+        let is_any = |step: &Step| *step == Step::Any;
+        let is_element = |step: &Step| matches!(step, Step::Any | Step::Element);
+        [
+            self.advance(set, is_any),
+            self.advance(set, is_element),
+            self.advance(set, |step| *step == Step::Json),
+        ]
+    }
+
+    /// The edges of the dead state: the keys that are watched, and whether all
+    /// others are. That they lead anywhere says so.
+    fn watched(&self) -> (Members, Set) {
+        let (mut members, mut others) = (Members::new(), Set::new());
+        for path in self.paths.iter().filter(|path| path.rule.is_some()) {
+            match last_key(&path.steps) {
+                Some(key) => {
+                    drop(members.insert((prefix(key.as_bytes()), key.clone()), self.sets[1].clone()))
+                }
+                None => others = self.sets[1].clone(),
+            }
+        }
+        (members, others)
+    }
+
+    fn verdict(&self, set: &Set) -> u16 {
+        let accepted = set.iter().filter(|(path, at)| *at == self.paths[*path].steps.len());
+        match accepted.map(|(path, _)| *path).min().map(|path| self.paths[path].rule) {
+            None => VERDICT_NONE,
+            Some(None) => VERDICT_KEEP,
+            Some(Some(rule)) => rule,
+        }
+    }
+}
+
+#[derive(Default)]
+struct Table {
+    states: Vec<u8>,
+    edges: Vec<u8>,
+    keys: Vec<u8>,
+    /// Where among the keys each is.
+    places: HashMap<String, u32>,
+}
+
+impl Table {
+    fn edge(&mut self, prefix: u64, key: String, next: u16) -> Result<(), String> {
+        if self.edges.len() / ENTRY_BYTES >= STATES_MAX {
+            return Err("the paths make too many edges; use fewer with `**`".into());
+        }
+        let len = u16::try_from(key.len()).map_err(|_| "a key of more than 65,535 bytes")?;
+        let keys = &mut self.keys;
+        let place = *self.places.entry(key).or_insert_with_key(|key| {
+            let start = keys.len() as u32;
+            keys.extend(key.bytes());
+            start
+        });
+        self.edges.extend(prefix.to_be_bytes());
+        self.edges.extend(place.to_le_bytes());
+        self.edges.extend(len.to_le_bytes());
+        self.edges.extend(next.to_le_bytes());
+        Ok(())
+    }
+
+    fn finish(self) -> Vec<u8> {
+        let count = |entries: &[u8]| ((entries.len() / ENTRY_BYTES) as u16).to_le_bytes();
+        let mut table = [count(&self.states), count(&self.edges)].concat();
+        table.extend((self.keys.len() as u32).to_le_bytes());
+        table.extend([self.states, self.edges, self.keys].concat());
+        table
+    }
+}
+
+/// The last key that a path names: whatever it matches, a walk goes over that.
+fn last_key(steps: &[Step]) -> Option<&String> {
+    steps.iter().rev().find_map(|step| if let Step::Member(key) = step { Some(key) } else { None })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flb_audit_core::redact::paths::{Paths, START, Verdict};
+
+    /// Where a walk leads: `.key` a member, `[` an element, `|` JSON.
+    fn walk(paths: &Paths<'_>, place: &str) -> Verdict {
+        let mut state = START;
+        for step in place.split(' ').filter(|step| !step.is_empty()) {
+            state = match step {
+                "[]" => paths.element(state),
+                "|" => paths.json(state),
+                key => paths.member(state, key.as_bytes()),
+            };
+        }
+        paths.verdict(state)
+    }
+
+    #[test]
+    fn the_first_path_that_fits_decides() {
+        let written = [
+            ("user.*.email", Some(1)),
+            ("items[].card", Some(2)),
+            ("body|card", Some(3)),
+            ("**.accessKeyId", None),
+            ("user.name", None),
+            ("user", Some(4)),
+            ("any.**", Some(4)),
+            ("\"a.b\".c", Some(5)),
+            ("verylongkey.verylongkey1", Some(6)),
+            ("**.deep.*.x", Some(7)),
+            ("other.deep.y", Some(8)),
+        ];
+        let paths: Vec<Path> = written
+            .iter()
+            .map(|(path, rule)| Path { steps: parse(path).expect(path), rule: *rule })
+            .collect();
+        let table = compile(&paths).expect("paths");
+        let read = Paths::read(&table).expect("a table");
+        assert!(read.is_sound(9) && !read.is_sound(8));
+        for (place, expected) in [
+            ("user work email", Verdict::Rule(1)),
+            ("user [] email", Verdict::Rule(1)),
+            ("user email", Verdict::None),
+            ("user name", Verdict::Keep),
+            ("user name first", Verdict::None),
+            ("user", Verdict::Rule(4)),
+            ("any", Verdict::Rule(4)),
+            ("items [] card", Verdict::Rule(2)),
+            ("items card", Verdict::None),
+            ("body | card", Verdict::Rule(3)),
+            ("body card", Verdict::None),
+            ("accessKeyId", Verdict::Keep),
+            ("a | [] b accessKeyId", Verdict::Keep),
+            ("accessKeyIds", Verdict::None),
+            ("a.b c", Verdict::Rule(5)),
+            ("verylongkey verylongkey1", Verdict::Rule(6)),
+            ("verylongkey verylongkey2", Verdict::None),
+            ("verylongke verylongkey1", Verdict::None),
+            ("", Verdict::None),
+            ("other deep y", Verdict::Rule(8)),
+            ("other deep y x", Verdict::Rule(7)),
+            ("other deep z x", Verdict::Rule(7)),
+            ("other deep accessKeyId", Verdict::Keep),
+        ] {
+            assert_eq!(walk(&read, place), expected, "{place}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_path_is_said() {
+        for (path, part) in [
+            ("", "empty"),
+            ("a..b", "missing"),
+            ("a.", "missing"),
+            ("a b", "expected"),
+            ("a[0]", "no numbers"),
+            ("a.[]", "without a dot"),
+            ("\"a", "not closed"),
+            ("a/b", "expected"),
+        ] {
+            let said = parse(path).expect_err(path);
+            assert!(said.contains(part), "{path}: {said}");
+        }
+    }
+}

@@ -1,0 +1,276 @@
+//! A policy as an operator writes it, read and checked.
+
+use crate::detectors::{Detector, SECRET_KEYS, detectors};
+use crate::keep::KEEP;
+use crate::paths::{self, Path, Step};
+use crate::yaml::{
+    Problem, Read, any_mapping, document, mapping, problem, scalar_problem, sequence, text, unknown,
+};
+use flb_audit_core::redact::Action;
+use marked_yaml::Node;
+use marked_yaml::types::MarkedMappingNode;
+use std::collections::BTreeMap;
+
+/// The longest name of a rule or class, in bytes.
+const NAME_BYTES_MAX: usize = 40;
+/// How many characters `partial` leaves where the policy does not say.
+const PARTIAL_DEFAULT: u8 = 4;
+/// The rule for keys that tell that their value is a secret, in the pack
+/// `secrets`.
+const SECRET_KEY: &str = "secret-key";
+const VERSION: &str = "1";
+const PACKS: [&str; 3] = ["secrets", "pii", "network"];
+
+/// A policy.
+pub struct Policy {
+    /// The text that it was read from.
+    pub source: String,
+    pub(crate) detectors: Vec<(Pattern, Rule)>,
+    pub(crate) keys: Vec<(String, Rule)>,
+    pub(crate) path_rules: Vec<Rule>,
+    pub(crate) paths: Vec<Path>,
+    /// Where the policy has each of its own patterns and keys, to say so if
+    /// one cannot be compiled.
+    pub(crate) places: BTreeMap<String, Problem>,
+}
+
+/// What a detector looks for.
+pub(crate) enum Pattern {
+    Known(&'static Detector),
+    /// One of the policy's own.
+    Own(String),
+}
+
+/// What a rule is called and does.
+pub(crate) struct Rule {
+    pub(crate) name: String,
+    pub(crate) class: String,
+    pub(crate) action: Action,
+}
+
+impl Policy {
+    /// Reads a policy. What is wrong in it is said with its place.
+    pub fn read(source: &str) -> Result<Policy, Problem> {
+        let root = document(source)?;
+        let top = mapping(&root, "a policy", &["version", "redact"])?;
+        match top.get("version") {
+            Some(node) if text(node, "`version`")?.as_str() == VERSION => {}
+            Some(node) => return Err(problem(node, "`version` has to be 1: this flb-audit knows no other")),
+            None => return Err(problem(&root, "`version: 1` is missing")),
+        }
+        let mut policy = Policy {
+            source: source.into(),
+            detectors: Vec::new(),
+            keys: Vec::new(),
+            path_rules: Vec::new(),
+            paths: Vec::new(),
+            places: BTreeMap::new(),
+        };
+        if let Some(node) = top.get("redact") {
+            policy.redact(node)?;
+        }
+        Ok(policy)
+    }
+
+    fn redact(&mut self, node: &Node) -> Read<()> {
+        const KEYS: [&str; 6] = ["packs", "detectors", "patterns", "keys", "paths", "keep"];
+        let redact = mapping(node, "`redact`", &KEYS)?;
+        let choices = choices(redact)?;
+        for detector in detectors() {
+            if let Some(action) = choices.get(detector.name) {
+                let rule = Rule { name: detector.name.into(), class: detector.class.into(), action: *action };
+                self.detectors.push((Pattern::Known(detector), rule));
+            }
+        }
+        for node in list(redact, "patterns")? {
+            let entry = mapping(node, "a pattern", &["name", "pattern", "action", "class"])?;
+            let rule = rule(node, entry, None)?;
+            if detectors().any(|detector| detector.name == rule.name) {
+                let said = format!("`{}` is the name of a built-in detector; give it another", rule.name);
+                return Err(problem(entry.get("name").unwrap_or(node), said));
+            }
+            let pattern = self.pattern(node, entry, &rule)?;
+            self.detectors.push((Pattern::Own(pattern), rule));
+        }
+        for node in list(redact, "keys")? {
+            let entry = mapping(node, "an entry of `keys`", &["name", "pattern", "action", "class"])?;
+            let rule = rule(node, entry, Some("key"))?;
+            let pattern = self.pattern(node, entry, &rule)?;
+            self.keys.push((pattern, rule));
+        }
+        if let Some(action) = choices.get(SECRET_KEY) {
+            let rule = Rule { name: SECRET_KEY.into(), class: SECRET_KEY.into(), action: *action };
+            self.keys.push((SECRET_KEYS.into(), rule));
+        }
+        for node in list(redact, "paths")? {
+            let entry = mapping(node, "an entry of `paths`", &["path", "name", "action", "class"])?;
+            let steps = path(required(node, entry, "path")?)?;
+            let rule = rule(node, entry, Some("path"))?;
+            self.paths.push(Path { steps, rule: Some(self.path_rules.len() as u16) });
+            self.path_rules.push(rule);
+        }
+        self.keep(redact)
+    }
+
+    fn keep(&mut self, redact: &MarkedMappingNode) -> Read<()> {
+        let Some(node) = redact.get("keep") else {
+            return Ok(());
+        };
+        let keep = mapping(node, "`keep`", &["formats", "paths"])?;
+        for node in list(keep, "paths")? {
+            self.paths.push(Path { steps: path(node)?, rule: None });
+        }
+        for node in list(keep, "formats")? {
+            let name = text(node, "a format")?.as_str();
+            let Some((_, _, paths)) = KEEP.iter().find(|(format, ..)| *format == name) else {
+                let known: Vec<&str> = KEEP.iter().map(|(format, ..)| *format).collect();
+                return Err(problem(node, unknown("format", name, &known)));
+            };
+            for path in *paths {
+                let steps = paths::parse(path).map_err(|said| problem(node, format!("`{path}`: {said}")))?;
+                self.paths.push(Path { steps, rule: None });
+            }
+        }
+        Ok(())
+    }
+
+    /// An entry's own pattern, remembered with its place.
+    fn pattern(&mut self, node: &Node, entry: &MarkedMappingNode, rule: &Rule) -> Read<String> {
+        let pattern = text(required(node, entry, "pattern")?, "`pattern`")?;
+        let place = scalar_problem(pattern, format!("the pattern of `{}`", rule.name));
+        self.places.insert(pattern.as_str().into(), place);
+        Ok(pattern.as_str().into())
+    }
+}
+
+/// Something that a policy switches on by its name.
+struct Switch {
+    name: &'static str,
+    pack: &'static str,
+    /// What it does if it is simply `on`.
+    default: Action,
+    /// Whether it finds IP addresses, which can be truncated.
+    is_address: bool,
+}
+
+fn switches() -> Vec<Switch> {
+    let mut switches: Vec<Switch> = detectors()
+        .map(|detector| Switch {
+            name: detector.name,
+            pack: detector.pack,
+            default: if detector.action == "partial" {
+                Action::Partial(PARTIAL_DEFAULT)
+            } else {
+                Action::Mask
+            },
+            is_address: matches!(detector.name, "ipv4" | "ipv6"),
+        })
+        .collect();
+    switches.push(Switch { name: SECRET_KEY, pack: "secrets", default: Action::Mask, is_address: false });
+    switches
+}
+
+/// What each detector that is on does: as its own line says, or its pack's.
+fn choices(redact: &MarkedMappingNode) -> Read<BTreeMap<&'static str, Action>> {
+    let switches = switches();
+    let mut choices = BTreeMap::new();
+    if let Some(node) = redact.get("packs") {
+        for (pack, choice) in any_mapping(node, "`packs`")?.iter() {
+            if !PACKS.contains(&pack.as_str()) {
+                return Err(scalar_problem(pack, unknown("pack", pack.as_str(), &PACKS)));
+            }
+            for switch in switches.iter().filter(|switch| switch.pack == pack.as_str()) {
+                choices.extend(action(choice, switch)?.map(|action| (switch.name, action)));
+            }
+        }
+    }
+    if let Some(node) = redact.get("detectors") {
+        for (detector, choice) in any_mapping(node, "`detectors`")?.iter() {
+            let Some(switch) = switches.iter().find(|switch| switch.name == detector.as_str()) else {
+                let known: Vec<&str> = switches.iter().map(|switch| switch.name).collect();
+                return Err(scalar_problem(detector, unknown("detector", detector.as_str(), &known)));
+            };
+            match action(choice, switch)? {
+                Some(action) => choices.insert(switch.name, action),
+                None => choices.remove(switch.name),
+            };
+        }
+    }
+    Ok(choices)
+}
+
+/// What a rule of the policy's own does if it is `on`, and that it finds no
+/// addresses.
+const OWN: Switch = Switch { name: "", pack: "", default: Action::Mask, is_address: false };
+
+/// An action; none for `off`.
+fn action(node: &Node, switch: &Switch) -> Read<Option<Action>> {
+    const NAMES: [&str; 7] = ["on", "off", "mask", "partial", "remove", "hmac", "truncate"];
+    if node.as_mapping().is_some() {
+        let partial = mapping(node, "an action", &["partial"])?.get("partial");
+        let last = partial.and_then(Node::as_scalar).and_then(|last| last.as_str().parse().ok());
+        return match last {
+            Some(last @ 1..=u8::MAX) => Ok(Some(Action::Partial(last))),
+            _ => Err(problem(
+                partial.unwrap_or(node),
+                "`partial` takes how many last characters stay, 1 to 255",
+            )),
+        };
+    }
+    let name = text(node, "an action")?;
+    match name.as_str() {
+        "off" => Ok(None),
+        "on" => Ok(Some(switch.default)),
+        "mask" => Ok(Some(Action::Mask)),
+        "partial" => Ok(Some(Action::Partial(PARTIAL_DEFAULT))),
+        "remove" => Ok(Some(Action::Remove)),
+        "hmac" => Ok(Some(Action::Hmac)),
+        "truncate" if switch.is_address => Ok(Some(Action::Truncate)),
+        "truncate" => {
+            Err(problem(node, "`truncate` is for the detectors ipv4 and ipv6 alone; use `mask` or `hmac`"))
+        }
+        other => Err(problem(node, unknown("action", other, &NAMES))),
+    }
+}
+
+/// Name, class and action of an entry.
+fn rule(node: &Node, entry: &MarkedMappingNode, default_name: Option<&str>) -> Read<Rule> {
+    let name = match (entry.get("name"), default_name) {
+        (Some(node), _) => name(node, "`name`")?,
+        (None, Some(name)) => name.into(),
+        (None, None) => return Err(problem(node, "`name` is missing: it stands in what is redacted")),
+    };
+    let class = entry.get("class").map_or(Ok(name.clone()), |node| self::name(node, "`class`"))?;
+    let node = required(node, entry, "action")?;
+    match action(node, &OWN)? {
+        Some(action) => Ok(Rule { name, class, action }),
+        None => Err(problem(node, "`off` is for built-in detectors; leave the entry out")),
+    }
+}
+
+fn name(node: &Node, what: &str) -> Read<String> {
+    let name = text(node, what)?.as_str();
+    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    if name.is_empty() || name.len() > NAME_BYTES_MAX || !name.bytes().all(is_name) {
+        let said = format!("{what} takes up to {NAME_BYTES_MAX} letters, digits, `-` and `_`");
+        return Err(problem(node, said));
+    }
+    Ok(name.into())
+}
+
+fn path(node: &Node) -> Read<Vec<Step>> {
+    let path = text(node, "a path")?.as_str();
+    paths::parse(path).map_err(|said| problem(node, format!("`{path}` is no path: {said}")))
+}
+
+fn required<'a>(node: &Node, entry: &'a MarkedMappingNode, key: &str) -> Read<&'a Node> {
+    entry.get(key).ok_or_else(|| problem(node, format!("`{key}` is missing")))
+}
+
+/// The entries under a key; none if it is not there.
+fn list<'a>(mapping: &'a MarkedMappingNode, key: &str) -> Read<Vec<&'a Node>> {
+    match mapping.get(key) {
+        Some(node) => Ok(sequence(node, &format!("`{key}`"))?.collect()),
+        None => Ok(Vec::new()),
+    }
+}

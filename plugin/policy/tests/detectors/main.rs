@@ -1,0 +1,6 @@
+//! The detectors, by a plain matcher.
+
+mod cases;
+mod corpora;
+mod matcher;
+mod table;
