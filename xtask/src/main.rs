@@ -1,4 +1,4 @@
-//! What a developer runs: `cargo xtask demo | test | build | bench | e2e`.
+//! What a developer runs: `cargo xtask demo | test | build | schema-suite | bench | e2e`.
 #![forbid(unsafe_code)]
 
 mod build;
@@ -14,6 +14,8 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   demo    build, seal a recorded stream, verify it, alter it, verify again
   test    all that CI does: format, lints, build, tests
   build   put what ships into dist/
+  schema-suite
+          run the JSON Schema Test Suite and print the count of each file
   bench   measure; with a fluent-bit, that too
   e2e     run the end-to-end suite against a real fluent-bit:
           FLUENT_BIT=path[:path…], or the one on PATH or in /opt/fluent-bit/bin";
@@ -24,6 +26,17 @@ fn main() -> Result<()> {
         ["demo"] => demo::demo(),
         ["test"] => test::test(),
         ["build"] => build::dist(),
+        ["schema-suite"] => run::cargo([
+            "test",
+            "--quiet",
+            "--package",
+            "flb-audit-policy",
+            "--test",
+            "schema",
+            "suite",
+            "--",
+            "--nocapture",
+        ]),
         ["bench"] => {
             build::dist()?;
             run::cargo(["run", "--release", "--quiet", "--package", "host-tests", "--bin", "bench"])

@@ -30,6 +30,7 @@ mod output;
 pub mod policy;
 mod reader;
 pub mod redact;
+pub mod schema;
 pub mod seal;
 mod sealer;
 pub mod signature;
