@@ -172,7 +172,10 @@ impl<'a> Policy<'a> {
         let is_sound = |detector: Detector<'_>| {
             detector.lead.is_sound() && self.pattern(&detector).is_some_and(|pattern| pattern.is_sound())
         };
+        let is_name =
+            |name: &[u8]| name.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
         match self.rule(index) {
+            Some(rule) if !is_name(rule.name) || !is_name(rule.class) => false,
             Some(rule) if rule.kind == Kind::Detector => self.detector(index).is_some_and(is_sound),
             Some(_) => true,
             None => false,

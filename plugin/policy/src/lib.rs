@@ -9,6 +9,7 @@ pub mod catalogue;
 pub mod detectors;
 pub mod keep;
 pub mod module;
+mod own;
 mod paths;
 mod policy;
 pub mod schema;

@@ -389,12 +389,12 @@ impl<'p> Redactor<'p> {
         let paths = &self.scanner.policy.paths;
         let path = paths.as_ref().map_or(0, |paths| paths.member(object.path, text));
         let own = paths.as_ref().map_or(Verdict::None, |paths| paths.verdict(path));
-        let verdict = match (deeper(own, object.verdict), known.rule) {
+        let ruled = deeper(own, object.verdict);
+        let verdict = match (ruled, known.rule) {
             (Verdict::None, Some(rule)) => Verdict::Rule(rule),
             (verdict, _) => verdict,
         };
-        // A key that the policy names holds nothing but that name.
-        Ok((Place { path, verdict }, own == Verdict::None && known.is_found))
+        Ok((Place { path, verdict }, ruled != Verdict::Keep && known.is_found))
     }
 
     /// Redacts a member's key, and gives the place of its value.
