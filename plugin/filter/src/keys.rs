@@ -1,7 +1,7 @@
 //! The chain's keys: when the next one comes into force, and when a record is
 //! a checkpoint.
 
-use crate::abi::{self, Errno, File, find_in_preopens};
+use crate::abi::{self, Access, Errno, File, find_in_preopens};
 use flb_audit_core::anchor;
 use flb_audit_core::checkpoint::CHECKPOINT_RECORDS_MAX;
 use flb_audit_core::keyring::{self, KeyRing, NoNextKey, SLOT_BYTES};
@@ -47,7 +47,7 @@ impl Keys {
     /// Opens the first key file among the accessible paths; none if there is
     /// none.
     pub(crate) fn open(chain: ChainId) -> Result<Option<Keys>, Notes> {
-        let file = match find_in_preopens(keyring::FILE_NAME) {
+        let file = match find_in_preopens(keyring::FILE_NAME, Access::ReadAndWrite) {
             Ok(Some(file)) => file,
             Ok(None) => return Ok(None),
             Err(_) => return Err(Notes::KEY_DAMAGED),
@@ -145,7 +145,7 @@ impl Keys {
 }
 
 fn open_anchors() -> Option<(File, u64)> {
-    let file = find_in_preopens(anchor::FILE_NAME).ok()??;
+    let file = find_in_preopens(anchor::FILE_NAME, Access::ReadAndWrite).ok()??;
     let mut bytes = zeros(anchor::FILE_BYTES).ok()?;
     let read = file.read_at(&mut bytes, 0).ok()?;
     let count = bytes.get(..read).and_then(anchor::from_file).map_or(0, |(count, _)| count);
