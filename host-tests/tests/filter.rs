@@ -268,7 +268,11 @@ fn out_of_memory_never_traps() {
             let error = value["audit"]["error"].as_str().unwrap_or_default();
             assert_eq!(sealed.is_raw, !error.is_empty());
             match error {
-                "" | "not JSON at byte 0" | "not JSON at byte 3" if !notes(&text).contains(&"truncated".into()) => whole += 1,
+                "" | "not JSON at byte 0" | "not JSON at byte 3"
+                    if !notes(&text).contains(&"truncated".into()) =>
+                {
+                    whole += 1
+                }
                 "no record given" => missing += 1,
                 "out of memory" | "not JSON at byte 0" | "not JSON at byte 3" => cut += 1,
                 other => panic!("{other}"),
