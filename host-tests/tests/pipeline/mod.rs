@@ -6,6 +6,7 @@ use flb_audit_core::seal::{ChainId, GENESIS};
 use flb_audit_core::state::{FILE_NAME, Header};
 use flb_audit_host::filter::{Filter, Host, Limits, Outcome};
 use flb_audit_host::stream::{self, Call};
+use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
@@ -77,9 +78,56 @@ pub(crate) fn intact(text: &[u8]) -> Sealed {
 
 /// The notes of a sealed record.
 pub(crate) fn notes(text: &[u8]) -> Vec<String> {
-    let record: serde_json::Value = serde_json::from_slice(text).expect("JSON");
+    let record: Value = serde_json::from_slice(text).expect("JSON");
     let notes = record["audit"]["notes"].as_array().cloned().unwrap_or_default();
     notes.iter().filter_map(|note| note.as_str().map(String::from)).collect()
+}
+
+/// A leaf in which two records differ.
+#[derive(Debug)]
+pub(crate) struct Change {
+    pub(crate) path: String,
+    pub(crate) before: String,
+    pub(crate) after: String,
+}
+
+/// Where `out`, a record without its seal, is not what came. That it holds the
+/// token of a rule in each of these places, and what was done nowhere else, is
+/// checked.
+#[track_caller]
+pub(crate) fn changes(came: &Value, out: &Value, audit: &Value) -> Vec<Change> {
+    let mut found = Vec::new();
+    compare("", came, out, &mut found);
+    let entries = audit["redacted"].as_array().cloned().unwrap_or_default();
+    let rules: Vec<&str> = entries.iter().filter_map(|entry| entry.as_str()?.split(' ').next()).collect();
+    assert_eq!(rules.is_empty(), found.is_empty(), "{entries:?} {found:?}");
+    for change in &found {
+        let has_token = |rule: &&str| change.after.contains(&format!("[{rule}"));
+        assert!(rules.iter().any(has_token), "{change:?} by {rules:?}");
+    }
+    found
+}
+
+#[track_caller]
+fn compare(path: &str, came: &Value, out: &Value, found: &mut Vec<Change>) {
+    match (came, out) {
+        (Value::Object(ones), Value::Object(others)) => {
+            assert_eq!(ones.len(), others.len(), "{path}");
+            for (key, one) in ones {
+                let other = others.get(key).unwrap_or_else(|| panic!("{path}.{key} is gone"));
+                compare(&format!("{path}.{key}"), one, other, found);
+            }
+        }
+        (Value::Array(ones), Value::Array(others)) => {
+            assert_eq!(ones.len(), others.len(), "{path}");
+            ones.iter().zip(others).for_each(|(one, other)| compare(&format!("{path}[]"), one, other, found));
+        }
+        _ if came == out => {}
+        _ => {
+            let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), String::from);
+            found.push(Change { path: path.into(), before: text(came), after: text(out) });
+        }
+    }
 }
 
 /// Follows one chain by hand, without the verifier.

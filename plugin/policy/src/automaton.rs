@@ -112,13 +112,13 @@ pub fn compile(
 /// A byte for each place in a text where a match may start: none at its
 /// beginning, else what stands before.
 const LOOK_BEHIND: [Option<u8>; 4] = [None, Some(b'a'), Some(b'\n'), Some(b' ')];
-/// The bytes and the end of the text.
-const SYMBOLS: usize = 257;
 
 /// All that can be reached of an automaton, by number; 0 is the dead state.
 struct States {
     starts: Vec<usize>,
-    /// The next state for every symbol.
+    /// The symbol of each byte: those between which no state tells are one.
+    symbols: Vec<usize>,
+    /// The next state for every symbol, and then for the end of the text.
     next: Vec<Vec<usize>>,
     /// The patterns that each state accepts.
     accepts: Vec<Vec<u16>>,
@@ -144,7 +144,13 @@ impl States {
             let start = dfa.start_state(&config).map_err(|error| Error::Unsupported(error.to_string()))?;
             starts.push(number(start, &mut found));
         }
-        let mut next = vec![vec![0; SYMBOLS]];
+        let symbols: Vec<usize> = (0..=u8::MAX).map(|byte| dfa.byte_classes().get(byte).into()).collect();
+        let count = symbols.iter().max().map_or(0, |last| last + 1);
+        let bytes: Vec<u8> = (0..count)
+            .filter_map(|symbol| symbols.iter().position(|other| *other == symbol))
+            .map(|byte| byte as u8)
+            .collect();
+        let mut next = vec![vec![0; count + 1]];
         let mut accepts = vec![Vec::new()];
         while let Some(state) = found.get(next.len()).copied().flatten() {
             if dfa.is_quit_state(state) {
@@ -152,20 +158,30 @@ impl States {
                     "word boundaries of Unicode; (?-u:\\b) is that of ASCII".into(),
                 ));
             }
-            let bytes =
-                (0..=u8::MAX).map(|byte| dfa.next_state(state, byte)).chain([dfa.next_eoi_state(state)]);
-            next.push(bytes.map(|state| number(state, &mut found)).collect());
+            // Far more than it takes to be small once it is minimal.
+            if next.len() > TRANSITIONS_MAX {
+                return Err(Error::TooLarge);
+            }
+            let nexts =
+                bytes.iter().map(|byte| dfa.next_state(state, *byte)).chain([dfa.next_eoi_state(state)]);
+            next.push(nexts.map(|state| number(state, &mut found)).collect());
             accepts.push(accepted(dfa, state));
         }
-        Ok(States { starts, next, accepts })
+        Ok(States { starts, symbols, next, accepts })
+    }
+
+    /// The symbol of the end of the text.
+    fn end(&self) -> usize {
+        self.next[0].len() - 1
     }
 
     /// Has each state accept what it would at the end of the text: right if no
     /// pattern looks at what is behind its match.
     fn accept_at_once(&mut self) {
-        self.accepts = self.next.iter().map(|next| self.accepts[next[SYMBOLS - 1]].clone()).collect();
+        let end = self.end();
+        self.accepts = self.next.iter().map(|next| self.accepts[next[end]].clone()).collect();
         for next in &mut self.next {
-            next[SYMBOLS - 1] = 0;
+            next[end] = 0;
         }
     }
 
@@ -206,13 +222,15 @@ impl States {
         order.iter().enumerate().for_each(|(number, state)| numbers[*state] = number);
         let accepting_max = self.accepts.iter().filter(|accepts| !accepts.is_empty()).count();
 
-        let columns: Vec<Vec<usize>> = (0..SYMBOLS)
+        let columns: Vec<Vec<usize>> = (0..=self.end())
             .map(|symbol| order.iter().map(|state| self.next[*state][symbol]).collect())
             .collect();
-        let classes = number_all(columns[..SYMBOLS - 1].iter());
+        let classes = number_all(self.symbols.iter().map(|symbol| &columns[*symbol]));
         let class_count = classes.iter().max().map_or(0, |last| last + 1);
-        let first = |class: usize| classes.iter().position(|other| *other == class).unwrap_or(0);
-        let symbols: Vec<usize> = (0..class_count).map(first).chain(is_late.then_some(SYMBOLS - 1)).collect();
+        let first = |class: usize| {
+            classes.iter().position(|other| *other == class).map_or(0, |byte| self.symbols[byte])
+        };
+        let symbols: Vec<usize> = (0..class_count).map(first).chain(is_late.then_some(self.end())).collect();
 
         let ids: usize = self.accepts.iter().map(Vec::len).sum();
         let mut values = vec![order.len(), symbols.len(), accepting_max, ids];
