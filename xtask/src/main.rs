@@ -1,4 +1,4 @@
-//! What a developer runs: `cargo xtask demo | test | build | bench | e2e`.
+//! What a developer runs: `cargo xtask demo | test | build | bench | e2e | redaction`.
 #![forbid(unsafe_code)]
 
 mod build;
@@ -11,12 +11,14 @@ use std::path::{Path, PathBuf};
 
 const USAGE: &str = "usage: cargo xtask COMMAND
 
-  demo    build, seal a recorded stream, verify it, alter it, verify again
-  test    all that CI does: format, lints, build, tests
-  build   put what ships into dist/
-  bench   measure; with a fluent-bit, that too
-  e2e     run the end-to-end suite against a real fluent-bit:
-          FLUENT_BIT=path[:path…], or the one on PATH or in /opt/fluent-bit/bin";
+  demo       build, seal a recorded stream, verify it, alter it, verify again
+  test       all that CI does: format, lints, build, tests
+  build      put what ships into dist/
+  bench      measure; with a fluent-bit, that too
+  e2e        run the end-to-end suite against a real fluent-bit:
+             FLUENT_BIT=path[:path…], or the one on PATH or in /opt/fluent-bit/bin
+  redaction  write the tables of docs/redaction.md; the figures if the corpora
+             are there";
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -31,6 +33,10 @@ fn main() -> Result<()> {
         ["e2e"] => {
             build::dist()?;
             run::cargo(["run", "--quiet", "--package", "host-tests", "--bin", "e2e"])
+        }
+        ["redaction"] => {
+            build::dist()?;
+            run::cargo(["run", "--quiet", "--package", "host-tests", "--bin", "redaction"])
         }
         ["help" | "--help" | "-h"] => {
             println!("{USAGE}");
