@@ -5,6 +5,7 @@
 //! returned and prints it again, in an output's way.
 
 pub(crate) mod far_end;
+pub(crate) mod policies;
 
 use far_end::{Choices, Digest};
 use flb_audit_core::canonical::Canonical;

@@ -8,6 +8,7 @@
 
 use crate::Guest;
 use core::cell::UnsafeCell;
+use core::ffi::CStr;
 use flb_audit_core::Event;
 use flb_audit_core::policy::MODULE_MARK;
 use flb_audit_core::seal::Notes;
@@ -58,6 +59,9 @@ pub(crate) fn policy_in_module() -> Option<&'static [u8]> {
     Some(unsafe { core::slice::from_raw_parts(place.address as *const u8, place.len) })
 }
 
+/// What stands for a record where there was no memory even to redact it.
+const UNREDACTABLE: &CStr = c"{\"raw\":\"[unscanned]\"}";
+
 /// WAMR takes a module that has this for a reactor. There is nothing to do:
 /// the segment opens with its first record.
 #[unsafe(no_mangle)]
@@ -106,8 +110,9 @@ unsafe extern "C" fn audit(
         *guest = Guest::start().ok();
     }
     let Some(guest) = guest else {
-        // Without a seal, which the verifier will miss, but not lost.
-        return record;
+        // Without a seal, which the verifier will miss, but not lost, unless
+        // it would have to be redacted.
+        return if policy_in_module().is_some() { UNREDACTABLE.as_ptr().cast() } else { record };
     };
     // SAFETY: as the caller promises.
     let (tag_text, record) = unsafe { (bytes(tag, tag_len), bytes(record, record_len)) };

@@ -8,6 +8,7 @@ pub mod automaton;
 pub mod detectors;
 pub mod keep;
 pub mod module;
+mod own;
 mod paths;
 mod policy;
 mod table;

@@ -2,6 +2,7 @@
 
 use crate::detectors::{Detector, SECRET_KEYS, detectors};
 use crate::keep::KEEP;
+use crate::own::{self, Own};
 use crate::paths::{self, Path, Step};
 use crate::yaml::{
     Problem, Read, any_mapping, document, mapping, problem, scalar_problem, sequence, text, unknown,
@@ -37,8 +38,8 @@ pub struct Policy {
 /// What a detector looks for.
 pub(crate) enum Pattern {
     Known(&'static Detector),
-    /// One of the policy's own.
-    Own(String),
+    /// One of the policy's own, and what triggers it.
+    Own(String, Own),
 }
 
 /// What a rule is called and does.
@@ -90,7 +91,8 @@ impl Policy {
                 return Err(problem(entry.get("name").unwrap_or(node), said));
             }
             let pattern = self.pattern(node, entry, &rule)?;
-            self.detectors.push((Pattern::Own(pattern), rule));
+            let own = own::parse(&pattern).map_err(|said| problem(node, said))?;
+            self.detectors.push((Pattern::Own(pattern, own), rule));
         }
         for node in list(redact, "keys")? {
             let entry = mapping(node, "an entry of `keys`", &["name", "pattern", "action", "class"])?;
@@ -138,6 +140,8 @@ impl Policy {
     fn pattern(&mut self, node: &Node, entry: &MarkedMappingNode, rule: &Rule) -> Read<String> {
         let pattern = text(required(node, entry, "pattern")?, "`pattern`")?;
         let place = scalar_problem(pattern, format!("the pattern of `{}`", rule.name));
+        own::check(pattern.as_str())
+            .map_err(|said| Problem { message: format!("{}: {said}", place.message), ..place.clone() })?;
         self.places.insert(pattern.as_str().into(), place);
         Ok(pattern.as_str().into())
     }

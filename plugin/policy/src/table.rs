@@ -1,6 +1,7 @@
 //! A policy into the table that the filter walks.
 
 use crate::automaton::{self, Alphabet, Direction};
+use crate::own::Own;
 use crate::paths::{self, Path};
 use crate::policy::{Pattern, Policy, Rule};
 use crate::yaml::Problem;
@@ -20,7 +21,9 @@ pub fn compile(policy: &Policy) -> Result<Vec<u8>, Problem> {
             Pattern::Known(known) => {
                 (known.trigger, known.lead, known.pattern, known.validator, known.before, known.after)
             }
-            Pattern::Own(own) => (&**own, &**own, &**own, Validator::Any, Boundary::None, Boundary::None),
+            Pattern::Own(own, Own { trigger, lead }) => {
+                (&**trigger, &**lead, &**own, Validator::Any, Boundary::None, Boundary::None)
+            }
         };
         triggers.push(trigger);
         let lead = table.automaton(policy, &[lead], Direction::Backwards)?;

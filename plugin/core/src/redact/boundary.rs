@@ -67,6 +67,8 @@ impl Boundary {
             Boundary::Word => !is_word(byte),
             Boundary::Token => !is_word(byte) && byte != b'-',
             Boundary::Number => match byte {
+                // A number that is printed as one of floating point.
+                b'.' if behind == b'0' && !rest.get(1).is_some_and(u8::is_ascii_digit) => true,
                 b'-' | b'.' | b',' => !behind.is_ascii_digit(),
                 _ => !is_word(byte),
             },

@@ -14,6 +14,8 @@ use alloc::vec::Vec;
 /// The most that the paths of one record's entries may take, in bytes. From
 /// there on, entries have the path `*`.
 pub(super) const EVIDENCE_BYTES_MAX: usize = 32 << 10;
+/// The path of what may be anywhere.
+const ANYWHERE: &[u8] = b"*";
 /// How many entries back one is looked for that says the same.
 const LOOK_BACK: usize = 16;
 
@@ -25,6 +27,8 @@ pub(crate) const UNSCANNED_RULE: u16 = u16::MAX;
 pub struct Evidence {
     entries: Vec<Entry>,
     paths: Vec<u8>,
+    /// Those of the path `*`: never more than there are rules and actions.
+    anywhere: Vec<Entry>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -39,7 +43,7 @@ struct Entry {
 impl Evidence {
     /// Nothing, for no record.
     pub const fn new() -> Self {
-        Evidence { entries: Vec::new(), paths: Vec::new() }
+        Evidence { entries: Vec::new(), paths: Vec::new(), anywhere: Vec::new() }
     }
 
     /// Takes the memory for one entry of a short path.
@@ -51,38 +55,40 @@ impl Evidence {
     pub(crate) fn clear(&mut self) {
         self.entries.clear();
         self.paths.clear();
+        self.anywhere.clear();
     }
 
     /// Whether nothing was redacted.
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.entries.is_empty() && self.anywhere.is_empty()
     }
 
     /// Adds one redaction.
     pub(crate) fn add(&mut self, rule: u16, action: Action, path: &[u8]) -> Result<(), OutOfMemory> {
-        let path = if self.paths.len() + path.len() > EVIDENCE_BYTES_MAX { b"*" } else { path };
-        let from = if path == b"*" { 0 } else { self.entries.len().saturating_sub(LOOK_BACK) };
+        let is_anywhere = path == ANYWHERE || self.paths.len() + path.len() > EVIDENCE_BYTES_MAX;
+        let look_back = if is_anywhere { usize::MAX } else { LOOK_BACK };
+        let (entries, path) =
+            if is_anywhere { (&mut self.anywhere, ANYWHERE) } else { (&mut self.entries, path) };
         let paths = &self.paths;
         let is_same = |entry: &&mut Entry| {
             let start = entry.path_start as usize;
-            entry.rule == rule
-                && entry.action == action
-                && paths.get(start..entry.path_end as usize) == Some(path)
+            let is_there = || paths.get(start..entry.path_end as usize) == Some(path);
+            entry.rule == rule && entry.action == action && (is_anywhere || is_there())
         };
-        if let Some(entry) = self.entries[from..].iter_mut().rev().find(is_same) {
+        if let Some(entry) = entries.iter_mut().rev().take(look_back).find(is_same) {
             entry.count = entry.count.saturating_add(1);
             return Ok(());
         }
         let path_start = self.paths.len() as u32;
         put(&mut self.paths, path)?;
-        self.entries.try_reserve(1).map_err(|_| OutOfMemory)?;
-        self.entries.push(Entry { rule, action, count: 1, path_start, path_end: self.paths.len() as u32 });
+        entries.try_reserve(1).map_err(|_| OutOfMemory)?;
+        entries.push(Entry { rule, action, count: 1, path_start, path_end: self.paths.len() as u32 });
         Ok(())
     }
 
     /// Writes the entries as a JSON array.
     pub(crate) fn write(&self, policy: &Policy<'_>, out: &mut Vec<u8>) -> Result<(), OutOfMemory> {
-        for (at, entry) in self.entries.iter().enumerate() {
+        for (at, entry) in self.entries.iter().chain(&self.anywhere).enumerate() {
             put_byte(out, if at == 0 { b'[' } else { b',' })?;
             put_byte(out, b'"')?;
             let name = policy.rule(entry.rule).map_or(UNSCANNED.as_bytes(), |rule| rule.name);

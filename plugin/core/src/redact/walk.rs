@@ -98,12 +98,14 @@ impl Stops {
     /// Whether something may be in a node. Nodes have to be asked for in the
     /// order of the tape.
     fn are_in(&mut self, node: &Node) -> bool {
+        // What is patched stands elsewhere.
+        if self.are_not_all || node.has(ESCAPED | PATCHED) {
+            return true;
+        }
         while self.ends.get(self.next).is_some_and(|end| *end <= node.start) {
             self.next += 1;
         }
-        self.are_not_all
-            || node.has(ESCAPED | PATCHED)
-            || self.ends.get(self.next).is_some_and(|end| *end <= node.end)
+        self.ends.get(self.next).is_some_and(|end| *end <= node.end)
     }
 }
 
@@ -336,11 +338,11 @@ impl<'p> Redactor<'p> {
         let rule = self.memo.ask(text, text.len(), |key| find_out(policy, key)).rule;
         let path = policy.paths.as_ref().map_or(0, |paths| paths.member(object.path, text));
         let own = policy.paths.as_ref().map_or(Verdict::None, |paths| paths.verdict(path));
-        // A key that the policy names holds nothing but that name.
-        if own == Verdict::None && level.stops.are_in(&level.tape.nodes[key]) {
+        let ruled = deeper(own, object.verdict);
+        if ruled != Verdict::Keep && level.stops.are_in(&level.tape.nodes[key]) {
             self.redact_key(level, source, key)?;
         }
-        let verdict = match (deeper(own, object.verdict), rule) {
+        let verdict = match (ruled, rule) {
             (Verdict::None, Some(rule)) => Verdict::Rule(rule),
             (verdict, _) => verdict,
         };
@@ -522,14 +524,14 @@ fn first_accepted(keys: &Automaton<'_>, text: &[u8]) -> Option<u16> {
     keys.accepted(keys.step_end(state)).chain(first).min()
 }
 
-/// Whether a string may hold an object or an array, by its first character:
-/// that of the rest is white space.
+/// Whether a string may hold an object or an array, by its first character
+/// that is no white space.
 fn may_be_json(tape: &Tape, source: &[u8], node: &Node) -> bool {
     match tape.text(node, source) {
         [_, b'{' | b'[', ..] => true,
-        [_, b' ' | b'\\', rest @ ..] => {
-            let is_space = |byte: &&u8| !matches!(byte, b' ' | b'\\' | b'n' | b'r' | b't');
-            matches!(rest.iter().find(is_space), Some(b'{' | b'['))
+        text @ [_, b' ' | b'\\', ..] => {
+            let is_space = |character: &char| matches!(character, ' ' | '\t' | '\n' | '\r');
+            matches!(Characters::of(inner(text)).find(|first| !is_space(first)), Some('{' | '['))
         }
         _ => false,
     }

@@ -1,0 +1,97 @@
+//! What triggers a policy's own pattern: its beginning, as far as it takes to
+//! be rare.
+//!
+//! The scout is one automaton over the triggers of all detectors, and may not
+//! grow much: that of a pattern is short, and does not look at its
+//! surroundings, which would double the states of all others. Its lead and
+//! the pattern itself do.
+
+use regex_syntax::ParserBuilder;
+use regex_syntax::hir::{Capture, Hir, HirKind, Repetition};
+
+/// From how many bytes on a beginning is rare enough.
+const TRIGGER_BYTES_MIN: usize = 4;
+/// And up to how many it may have: a lead is no longer than that.
+const TRIGGER_BYTES_MAX: usize = 64;
+
+/// One of a policy's own patterns, as a detector has it.
+pub(crate) struct Own {
+    pub(crate) trigger: String,
+    pub(crate) lead: String,
+}
+
+/// Takes a pattern apart. What is wrong with it, if it cannot be.
+pub(crate) fn parse(pattern: &str) -> Result<Own, String> {
+    let hir = hir(pattern)?;
+    let lead = beginning(&hir).unwrap_or(hir);
+    Ok(Own { trigger: without_looks(&lead).to_string(), lead: lead.to_string() })
+}
+
+/// Whether a pattern is one, and finds no nothing: that would be everywhere.
+pub(crate) fn check(pattern: &str) -> Result<(), String> {
+    if hir(pattern)?.properties().minimum_len() == Some(0) {
+        return Err("it matches the empty text, which is everywhere; `+` in place of `*`, or `{1,20}`, asks for \
+                    something"
+            .into());
+    }
+    Ok(())
+}
+
+fn hir(pattern: &str) -> Result<Hir, String> {
+    let parsed = ParserBuilder::new().unicode(false).utf8(false).build().parse(pattern);
+    parsed.map_err(|error| error.to_string())
+}
+
+/// The parts that a match starts with, if they are enough.
+fn beginning(hir: &Hir) -> Option<Hir> {
+    let HirKind::Concat(parts) = hir.kind() else {
+        return None;
+    };
+    let (mut shortest, mut longest) = (0, 0);
+    for (at, part) in parts.iter().enumerate() {
+        longest += part.properties().maximum_len()?;
+        shortest += part.properties().minimum_len()?;
+        if longest > TRIGGER_BYTES_MAX {
+            return None;
+        }
+        if shortest >= TRIGGER_BYTES_MIN {
+            return Some(Hir::concat(parts[..=at].to_vec()));
+        }
+    }
+    None
+}
+
+/// The same wherever it stands.
+fn without_looks(hir: &Hir) -> Hir {
+    let inner = |hir: &Hir| Box::new(without_looks(hir));
+    match hir.kind() {
+        HirKind::Look(_) => Hir::empty(),
+        HirKind::Empty | HirKind::Literal(_) | HirKind::Class(_) => hir.clone(),
+        HirKind::Repetition(repetition) => {
+            Hir::repetition(Repetition { sub: inner(&repetition.sub), ..repetition.clone() })
+        }
+        HirKind::Capture(capture) => Hir::capture(Capture { sub: inner(&capture.sub), ..capture.clone() }),
+        HirKind::Concat(parts) => Hir::concat(parts.iter().map(without_looks).collect()),
+        HirKind::Alternation(parts) => Hir::alternation(parts.iter().map(without_looks).collect()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trigger_is_a_beginning_that_does_not_look_around() {
+        for (pattern, trigger, lead) in [
+            ("EMP-[0-9]+", r"(?:EMP\-)", r"(?:EMP\-)"),
+            (r"\bEMPL[0-9]+\b", "(?:EMPL)", r"(?:(?-u:\b)(?:EMPL))"),
+            ("BEGIN.*END", "(?:BEGIN)", "(?:BEGIN)"),
+            // None is bounded and long enough.
+            ("[a-z]+-x$", r"(?:(?-u:[a-z])+(?:\-x))", r"(?:(?-u:[a-z])+(?:\-x)\z)"),
+            (r"\bab|cd", "(?:(?:ab)|(?:cd))", r"(?:(?:(?-u:\b)(?:ab))|(?:cd))"),
+        ] {
+            let own = parse(pattern).expect(pattern);
+            assert_eq!((&*own.trigger, &*own.lead), (trigger, lead), "{pattern}");
+        }
+    }
+}
