@@ -195,6 +195,7 @@ impl File {
         let mut bytes = Vec::new();
         loop {
             let len = bytes.len();
+            // A file may be allowed less than what is read at once.
             let room = (2 * len).max(1 << 10).min(bytes_max + 1).saturating_sub(len);
             if len > bytes_max || bytes.try_reserve(room).is_err() {
                 return Err(wasip1::ERRNO_FBIG);
