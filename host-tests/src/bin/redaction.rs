@@ -77,6 +77,8 @@ fn labelled(filter: &Filter, lines: &[Value]) -> Result<String> {
     );
     for kind in spans::TYPES {
         let count = Count::of(&kind, lines, &found);
+        let is_enough = count.recall() >= kind.recall_min && count.precision() >= kind.precision_min;
+        ensure!(is_enough, "{}: {count:?}", kind.name);
         let of_class = detectors().filter(|detector| detector.class == kind.class);
         let names: Vec<&str> = of_class.map(|detector| detector.name).collect();
         let ratio = |part: usize, whole: usize| part as f64 / whole.max(1) as f64;

@@ -46,7 +46,7 @@ pub(crate) fn through_forward(place: &Place) -> Result<String> {
         for calls in streams::calls(&name)?.chunks(MESSAGE_RECORDS) {
             let mut entries = Vec::new();
             for call in calls {
-                let record = serde_json::from_str(&call.record)?;
+                let record: serde_json::Value = serde_json::from_str(&call.record)?;
                 entries.push(Entry {
                     seconds: call.sec,
                     nanoseconds: call.nsec,
