@@ -247,7 +247,7 @@ fn seal_with(mut ring: KeyRing, mut head: [u8; 32], records: Vec<Value>) -> Vec<
             head,
             link: audit.get("link").map(place),
         };
-        let mut sealer = Sealer::new(chain, Notes::NONE).expect("memory");
+        let mut sealer = Sealer::new(chain, Notes::NONE, None).expect("memory");
         if next.sequence == 0 {
             ring = ring.hand_over(next, head, &mut random).expect("a key");
         }

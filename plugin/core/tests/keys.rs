@@ -30,7 +30,7 @@ fn place(segment: u64) -> Place {
 /// A checkpoint as the sealer makes it under the key in force.
 fn checkpoint(ring: &KeyRing, next: Place, head: [u8; 32]) -> Checkpoint {
     let chain = Chain { id: id(), algorithm: Algorithm::default(), next, head, link: None };
-    let mut sealer = Sealer::new(chain, Notes::NONE).expect("memory");
+    let mut sealer = Sealer::new(chain, Notes::NONE, None).expect("memory");
     sealer.set_signer(ring.signer().expect("a signer")).expect("memory");
     sealer.sign_next();
     let event =
