@@ -170,9 +170,8 @@ impl<'a> Policy<'a> {
 
     fn is_sound_rule(&self, index: u16) -> bool {
         let is_sound = |detector: Detector<'_>| detector.lead.is_sound() && detector.pattern.is_sound();
-        let is_name = |name: &[u8]| {
-            name.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
-        };
+        let is_name =
+            |name: &[u8]| name.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
         match self.rule(index) {
             Some(rule) if !is_name(rule.name) || !is_name(rule.class) => false,
             Some(rule) if rule.kind == Kind::Detector => self.detector(&rule).is_some_and(is_sound),

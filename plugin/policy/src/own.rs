@@ -30,9 +30,11 @@ pub(crate) fn parse(pattern: &str) -> Result<Own, String> {
 /// Whether a pattern is one, and finds no nothing: that would be everywhere.
 pub(crate) fn check(pattern: &str) -> Result<(), String> {
     if hir(pattern)?.properties().minimum_len() == Some(0) {
-        return Err("it matches the empty text, which is everywhere; `+` in place of `*`, or `{1,20}`, asks for \
+        return Err(
+            "it matches the empty text, which is everywhere; `+` in place of `*`, or `{1,20}`, asks for \
                     something"
-            .into());
+                .into(),
+        );
     }
     Ok(())
 }
