@@ -26,7 +26,7 @@ pub(crate) fn through_forward(place: &Place) -> Result<String> {
     for seconds in 1..=RECORDS {
         let record = generator.record();
         entries.push(Entry { seconds, nanoseconds: 0, record: Value::from(&record) });
-        expected.push(life.expect("arbitrary", Some((seconds, 0)), &record.to_string())?.alike());
+        expected.push(life.expect("arbitrary", Some((seconds, 0)), &printed(&record).to_string())?.alike());
     }
     for entries in entries.chunks(MESSAGE_RECORDS) {
         client.send("arbitrary", entries)?;
@@ -34,3 +34,24 @@ pub(crate) fn through_forward(place: &Place) -> Result<String> {
     let report = pipeline.finish(process, &expected)?;
     Ok(format!("{} records in {} segments", expected.len(), report.segments()?))
 }
+
+/// With doubles as Fluent Bit prints them for the filter, where that makes
+/// another text for detectors: integral ones with all their digits.
+fn printed(value: &serde_json::Value) -> serde_json::Value {
+    match value {
+        serde_json::Value::Array(items) => items.iter().map(printed).collect(),
+        serde_json::Value::Object(fields) => {
+            fields.iter().map(|(key, value)| (key.clone(), printed(value))).collect()
+        }
+        serde_json::Value::Number(number) if !number.is_i64() && !number.is_u64() => {
+            let double =
+                number.as_f64().filter(|double| double.fract() == 0.0 && double.abs() < INTEGERS_END);
+            let text = double.map(|double| format!("{double:.1}"));
+            text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_else(|| value.clone())
+        }
+        _ => value.clone(),
+    }
+}
+
+/// Past the integers of 64 bits, all doubles have an exponent.
+const INTEGERS_END: f64 = 9_223_372_036_854_775_808.0;
