@@ -11,6 +11,7 @@ mod verdict;
 pub(crate) use verdict::Verdict;
 
 use crate::input::{self, At, Source};
+use crate::print;
 use anyhow::Result;
 use chains::Chains;
 use clap::Args;
@@ -61,7 +62,7 @@ impl Verify {
             serde_json::to_writer_pretty(std::io::stdout().lock(), &report)?;
             println!();
         } else {
-            print!("{report}");
+            print(&report.to_string())?;
         }
         Ok(report.verdict())
     }
