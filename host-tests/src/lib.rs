@@ -3,6 +3,8 @@
 
 pub mod config;
 pub mod fluent_bit;
+pub mod page;
+pub mod policy;
 pub mod streams;
 
 use std::path::{Path, PathBuf};

@@ -10,6 +10,7 @@ mod second;
 use flb_audit_core::canonical::Canonical;
 use flb_audit_core::check::{Checked, Checker};
 use flb_audit_core::hash::Algorithm;
+use flb_audit_core::keyring::KeyRing;
 use flb_audit_core::seal::{Chain, ChainId, Notes, Place, Run};
 use flb_audit_core::tape::Dialect;
 use flb_audit_core::{Event, Sealer, Tape};
@@ -68,9 +69,32 @@ fn sealed(vector: &Value) -> String {
         record: Some(&record),
         record_len: record.len(),
     };
+    let id = chain.id;
+    let (next, head) = (chain.next, chain.head);
     let mut sealer = Sealer::new(chain, notes, None).expect("memory");
+    if let Some(index) = vector.get("key") {
+        let ring = ring(id, index.as_u64().expect("a number"), next, head);
+        sealer.set_signer(ring.signer().expect("a signer")).expect("memory");
+        sealer.sign_next();
+    }
     let out = sealer.seal(&event).strip_suffix(b"\0").expect("a NUL").to_vec();
     String::from_utf8(out).expect("UTF-8")
+}
+
+/// The keys of a chain of the vectors, with this one in force. The seed of the
+/// n-th key to be made is the number n, little-endian.
+fn ring(id: ChainId, index: u64, place: Place, head: [u8; 32]) -> KeyRing {
+    let mut made = 0_u64;
+    let mut seeds = |seed: &mut [u8; 32]| {
+        made += 1;
+        seed[..8].copy_from_slice(&made.to_le_bytes());
+        true
+    };
+    let mut ring = KeyRing::new(id, &mut seeds).expect("keys");
+    for _ in 0..index {
+        ring = ring.hand_over(place, head, &mut seeds).expect("a key");
+    }
+    ring
 }
 
 fn vectors() -> Vec<Value> {
@@ -83,6 +107,11 @@ fn vectors() -> Vec<Value> {
             vector["canonical"] = json!(seal.canonical);
             vector["leaf"] = json!(hex(&seal.leaf));
             vector["head"] = json!(hex(&seal.head));
+            if vector.get("key").is_some() {
+                let chain = ChainId::from_text(text(vector, "chain").as_bytes()).expect("a chain's name");
+                let root = ring(chain, 0, place(vector), [0; 32]).public().expect("a key");
+                vector["key_0"] = json!(root.to_string());
+            }
             vector["record_out"] = json!(record);
         }
         let blessed = serde_json::to_string_pretty(&vectors).expect("JSON");
@@ -109,6 +138,9 @@ fn both_implementations_agree_with_the_vectors() {
             "{name}"
         );
         assert_eq!(sealed(vector), record, "{name}");
+        if vector.get("key").is_some() {
+            second::verify_checkpoint(&parsed["audit"], text(vector, "key_0"));
+        }
         let checked = Checker::default().check(record.as_bytes());
         assert!(matches!(checked, Ok(Checked::Sealed(sealed)) if sealed.is_intact), "{name}: {checked:?}");
     }
@@ -127,6 +159,7 @@ fn both_implementations_agree_with_the_vectors() {
         "\\\"renamed\\\"",
         "\\\"error\\\"",
         "raw_base64",
+        "\\\"certs\\\"",
     ] {
         assert!(all.contains(part), "no vector has {part}");
     }

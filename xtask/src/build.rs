@@ -22,6 +22,8 @@ pub(crate) fn dist() -> Result<()> {
         "filter_audit",
         "--package",
         "filter_record",
+        "--package",
+        "in_checkpoint",
     ])?;
     cargo(["build", "--release", "--package", "flb-audit"])?;
     let dist = root().join("dist");
@@ -30,6 +32,7 @@ pub(crate) fn dist() -> Result<()> {
     let guests = target.join(GUEST_TARGET).join("guest");
     for (from, name) in [
         (guests.join("filter_record.wasm"), "filter_record.wasm"),
+        (guests.join("in_checkpoint.wasm"), "in_checkpoint.wasm"),
         (target.join("release").join(format!("flb-audit{}", std::env::consts::EXE_SUFFIX)), "flb-audit"),
     ] {
         let to = dist.join(name);

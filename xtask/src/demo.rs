@@ -8,6 +8,8 @@ use std::process::Command;
 const STREAM: &str = "examples/streams/postgresql-audit.ndjson";
 /// The exit code of `flb-audit verify` that says: altered.
 const TAMPERED: i32 = 20;
+/// The one that says: intact, with nothing to prove what was behind the end.
+const TAIL_UNANCHORED: i32 = 3;
 
 pub(crate) fn demo() -> Result<()> {
     build::dist()?;
@@ -19,7 +21,8 @@ pub(crate) fn demo() -> Result<()> {
     fs::create_dir_all(&dir)?;
 
     say("A state directory, where the filter keeps the head of its chain");
-    flb_audit(&["init", state], 0)?;
+    let roster = "target/demo/roster.json";
+    flb_audit(&["init", state, "--node", "demo", "--roster", roster], 0)?;
 
     say("A recorded stream through the filter, as Fluent Bit would pass it");
     println!("$ flb-audit replay {STREAM} --state {state} > {log}");
@@ -31,11 +34,11 @@ pub(crate) fn demo() -> Result<()> {
     println!("\nafter:  {}", sealed.lines().next().unwrap_or_default());
 
     say("Verified");
-    flb_audit(&["verify", log], 0)?;
+    flb_audit(&["verify", "--roster", roster, log], TAIL_UNANCHORED)?;
 
     say("One byte of a copy altered, and verified again");
     fs::write(root().join(altered), with_a_digit_altered(&sealed)?)?;
-    flb_audit(&["verify", altered], TAMPERED)?;
+    flb_audit(&["verify", "--roster", roster, altered], TAMPERED)?;
     println!("\nThe altered record was found. All of it is in target/demo.");
     Ok(())
 }

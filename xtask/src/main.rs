@@ -1,4 +1,4 @@
-//! What a developer runs: `cargo xtask demo | test | build | bench | e2e`.
+//! What a developer runs: `cargo xtask demo | test | build | bench | e2e | …`.
 #![forbid(unsafe_code)]
 
 mod build;
@@ -11,12 +11,16 @@ use std::path::{Path, PathBuf};
 
 const USAGE: &str = "usage: cargo xtask COMMAND
 
-  demo    build, seal a recorded stream, verify it, alter it, verify again
-  test    all that CI does: format, lints, build, tests
-  build   put what ships into dist/
-  bench   measure; with a fluent-bit, that too
-  e2e     run the end-to-end suite against a real fluent-bit:
-          FLUENT_BIT=path[:path…], or the one on PATH or in /opt/fluent-bit/bin";
+  demo       build, seal a recorded stream, verify it, alter it, verify again
+  test       all that CI does: format, lints, build, tests
+  build      put what ships into dist/
+  bench      measure; with a fluent-bit, that too
+  e2e        run the end-to-end suite against a real fluent-bit:
+             FLUENT_BIT=path[:path…], or the one on PATH or in /opt/fluent-bit/bin
+  schema-suite
+             run the JSON Schema Test Suite and print the count of each file
+  redaction  write the tables of docs/redaction.md; the figures if the corpora
+             are there";
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -24,6 +28,17 @@ fn main() -> Result<()> {
         ["demo"] => demo::demo(),
         ["test"] => test::test(),
         ["build"] => build::dist(),
+        ["schema-suite"] => run::cargo([
+            "test",
+            "--quiet",
+            "--package",
+            "flb-audit-policy",
+            "--test",
+            "schema",
+            "suite",
+            "--",
+            "--nocapture",
+        ]),
         ["bench"] => {
             build::dist()?;
             run::cargo(["run", "--release", "--quiet", "--package", "host-tests", "--bin", "bench"])
@@ -31,6 +46,10 @@ fn main() -> Result<()> {
         ["e2e"] => {
             build::dist()?;
             run::cargo(["run", "--quiet", "--package", "host-tests", "--bin", "e2e"])
+        }
+        ["redaction"] => {
+            build::dist()?;
+            run::cargo(["run", "--quiet", "--package", "host-tests", "--bin", "redaction"])
         }
         ["help" | "--help" | "-h"] => {
             println!("{USAGE}");

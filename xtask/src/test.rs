@@ -23,6 +23,8 @@ pub(crate) fn test() -> Result<()> {
         "filter_audit",
         "--package",
         "filter_record",
+        "--package",
+        "in_checkpoint",
         "--",
         "-D",
         "warnings",

@@ -1,9 +1,11 @@
 //! The format once more, from its specification: nothing here comes from
 //! flb-audit. JSON is read by serde_json, numbers are printed by ryu-js,
-//! base64url is written out, and the hash functions are ring's.
+//! base64url is written out, hash functions and signatures are ring's.
 
 use ring::digest;
+use ring::signature::{ED25519, UnparsedPublicKey};
 use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 
 /// What a seal says, worked out again.
 pub(crate) struct Seal {
@@ -18,6 +20,7 @@ pub(crate) fn seal(record: &str) -> Seal {
     let mut record: Value = serde_json::from_str(record).expect("JSON");
     let audit = record["audit"].as_object_mut().expect("a seal");
     audit.remove("head").expect("a head");
+    audit.remove("sig");
     let previous = audit.remove("prev").expect("a head before it");
     let previous = from_base64url(previous.as_str().expect("a string"));
     let algorithm = match audit["v"].as_str() {
@@ -105,4 +108,47 @@ fn number(token: &str) -> String {
         return (value as i128).to_string();
     }
     ryu_js::Buffer::new().format_finite(value).to_owned()
+}
+
+/// Verifies a checkpoint from the specification. Its key has to lead to
+/// `root`, the public part of key 0.
+pub(crate) fn verify_checkpoint(audit: &Value, root: &str) {
+    let text = |value: &Value| value.as_str().expect("a text").to_owned();
+    let number = |value: &Value| value.as_u64().expect("a number");
+    let (chain, key) = (text(&audit["chain"]), &audit["key"]);
+    let mut keys = BTreeMap::from([(0, root.to_owned())]);
+    for certificate in key["certs"].as_array().expect("certificates") {
+        let (n, public) = (number(&certificate["n"]), text(&certificate["pub"]));
+        let signed = format!("flb-audit key v1\n{chain}\n{n}\n{public}\n");
+        verify_signature(&keys[&(n & (n - 1))], &signed, &text(&certificate["sig"]));
+        keys.insert(n, public);
+    }
+    let n = number(&key["n"]);
+    let since = key["since"].as_array().expect("handovers");
+    assert_eq!(since.len() as u64, n.min(2));
+    for (handover, n) in since.iter().zip((1..=n).rev()) {
+        assert_eq!(number(&handover["n"]), n);
+        let place = format!("{}.{}.{}", handover["seg"], text(&handover["run"]), handover["seq"]);
+        let signed = format!("flb-audit handover v1\n{chain}\n{n}\n{place}\n{}\n", text(&handover["head"]));
+        verify_signature(&keys[&(n - 1)], &signed, &text(&handover["sig"]));
+    }
+    let place = format!("{}.{}\n{}", audit["seg"], text(&audit["run"]), number(&audit["seq"]) + 1);
+    // 32 bytes: base64 with one sign of padding, in the other alphabet.
+    let head = text(&audit["head"]).replace('-', "+").replace('_', "/") + "=";
+    let signed = format!("flb-audit/{chain}/{place}\n{head}\nkey {n}\n");
+    verify_signature(&keys[&n], &signed, &text(&audit["sig"]));
+}
+
+fn verify_signature(public: &str, signed: &str, signature: &str) {
+    let public = from_base64url(public);
+    let bits: Vec<usize> = signature
+        .bytes()
+        .map(|byte| ALPHABET.iter().position(|letter| *letter == byte).expect("base64url"))
+        .flat_map(|six| (0..6).rev().map(move |bit| six >> bit & 1))
+        .collect();
+    let bytes: Vec<u8> =
+        bits.chunks_exact(8).map(|bits| bits.iter().fold(0, |byte, bit| byte << 1 | *bit as u8)).collect();
+    UnparsedPublicKey::new(&ED25519, public)
+        .verify(signed.as_bytes(), &bytes)
+        .unwrap_or_else(|_| panic!("{signed}"));
 }

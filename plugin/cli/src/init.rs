@@ -1,13 +1,16 @@
 //! `flb-audit init`: a directory in which a filter remembers its chain.
 
-use anyhow::{Context, Result, bail};
+use crate::roster::{Entry, Roster};
+use anyhow::{Context, Result, anyhow, bail};
 use clap::{Args, ValueEnum};
-use flb_audit_core::hash;
+use flb_audit_core::keyring::{self, KeyRing};
 use flb_audit_core::seal::ChainId;
 use flb_audit_core::state::{FILE_NAME, Header};
+use flb_audit_core::{anchor, hash};
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 /// Make a state directory, and in it a new chain
 ///
@@ -17,6 +20,12 @@ use std::path::PathBuf;
 pub(crate) struct Init {
     /// The directory; it may be there already
     dir: PathBuf,
+    /// The node's name: the chain gets keys, and its checkpoints are signed
+    #[arg(long, value_name = "NAME")]
+    node: Option<String>,
+    /// Add the public key to this roster, which is made if it is not there
+    #[arg(long, value_name = "FILE", requires = "node")]
+    roster: Option<PathBuf>,
     /// The chain's hash function
     #[arg(long, value_enum, default_value_t = Algorithm::Sha512_256)]
     algorithm: Algorithm,
@@ -53,18 +62,47 @@ impl Init {
             }
             file => file.with_context(|| format!("{}: cannot be made", path.display()))?,
         };
+        let entry = self.node.map(|node| make_keys(&self.dir, header.id, node)).transpose();
+        // A chain without its keys would look like one that never had any.
+        let entry = entry.inspect_err(|_| drop(fs::remove_file(&path)))?;
         file.write_all(&header.to_file())
             .and_then(|()| file.sync_all())
             .and_then(|()| sync_directory(&self.dir))
             .with_context(|| format!("{}: cannot be written", path.display()))?;
         println!("chain {} in {}, {}", header.id, path.display(), algorithm.name());
         println!("the filter: accessible_paths {dir}");
+        if let Some(entry) = entry {
+            println!("public key {}; keep this entry where the node cannot write:", entry.key);
+            println!("{}", serde_json::to_string(&entry)?);
+            if let Some(roster) = &self.roster {
+                Roster::add(roster, entry)?;
+                println!("added to {}", roster.display());
+            }
+        }
         Ok(())
     }
 }
 
+/// Makes the files for the chain's keys and its checkpoints. Gives what is
+/// public of them.
+fn make_keys(dir: &Path, chain: ChainId, node: String) -> Result<Entry> {
+    let ring = KeyRing::new(chain, &mut |seed| getrandom::fill(seed).is_ok())
+        .map_err(|_| anyhow!("no randomness to be had"))?;
+    let key = ring.public().context("no key")?;
+    for (name, bytes) in
+        [(keyring::FILE_NAME, ring.to_file()), (anchor::FILE_NAME, vec![0; anchor::FILE_BYTES].into())]
+    {
+        let path = dir.join(name);
+        create_new(&path)
+            .and_then(|mut file| file.write_all(&bytes).and_then(|()| file.sync_all()))
+            .with_context(|| format!("{}: cannot be made", path.display()))?;
+    }
+    let created = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
+    Ok(Entry { node, chain, key, created })
+}
+
 /// Makes a file that its owner alone may read and write.
-pub(crate) fn create_new(path: &std::path::Path) -> std::io::Result<File> {
+pub(crate) fn create_new(path: &Path) -> std::io::Result<File> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
@@ -73,6 +111,6 @@ pub(crate) fn create_new(path: &std::path::Path) -> std::io::Result<File> {
 }
 
 /// Makes a new file's name last through a loss of power.
-fn sync_directory(dir: &std::path::Path) -> std::io::Result<()> {
+fn sync_directory(dir: &Path) -> std::io::Result<()> {
     if cfg!(unix) { File::open(dir)?.sync_all() } else { Ok(()) }
 }

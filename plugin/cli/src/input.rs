@@ -133,6 +133,22 @@ where
     taken
 }
 
+/// Gives `see` every record of some logs, one after the other.
+pub(crate) fn read_in_order(files: Vec<PathBuf>, mut see: impl FnMut(&[u8])) -> Result<()> {
+    let sources = &Source::all(files)?;
+    let (batches, batches_to_see) = bounded::<Result<Batch, Broken>>(BATCHES_WAITING_MAX);
+    std::thread::scope(|scope| {
+        scope.spawn(move || read_all(sources, &ProgressBar::hidden(), &batches));
+        for batch in batches_to_see {
+            match batch {
+                Ok(batch) => batch.records().for_each(|(_, text)| see(text)),
+                Err(broken) => bail!("{}: {}", sources[broken.at.source].name(), broken.reason),
+            }
+        }
+        Ok(())
+    })
+}
+
 fn work<T>(
     batches: &Receiver<Result<Batch, Broken>>,
     results: &Sender<Vec<T>>,

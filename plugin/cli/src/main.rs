@@ -3,12 +3,15 @@
 #![forbid(unsafe_code)]
 
 mod build;
+mod checkpoints;
 mod explain;
 mod find;
 mod hmac_key;
 mod init;
 mod input;
+mod prove;
 mod replay;
+mod roster;
 mod verify;
 
 use anyhow::{Result, bail};
@@ -34,6 +37,8 @@ enum Command {
     Init(init::Init),
     Replay(replay::Replay),
     Verify(verify::Verify),
+    Prove(prove::Prove),
+    Checkpoints(checkpoints::Checkpoints),
 }
 
 /// What could not be done at all; a wrong command line is 2, and what a
@@ -69,6 +74,8 @@ fn main() -> ExitCode {
         Command::HmacKey(key) => key.run().map(|()| 0),
         Command::Init(init) => init.run().map(|()| 0),
         Command::Replay(replay) => replay.run().map(|()| 0),
+        Command::Prove(prove) => prove.run().map(|()| 0),
+        Command::Checkpoints(checkpoints) => checkpoints.run().map(|()| 0),
         Command::Verify(verify) => verify.run().map(verify::Verdict::code),
     };
     match result {

@@ -1,9 +1,12 @@
 //! Taking a sealed record apart, and holding its hashes against it.
 
 use crate::canonical::Canonical;
+use crate::certificate::{Certificate, Handover, KeyStatement};
+use crate::checkpoint::Checkpoint;
 use crate::hash::{Algorithm, Hash};
 use crate::order::is_key;
 use crate::seal::{AUDIT, ChainId, Notes, Place, Run, VERSION, hash_from_text};
+use crate::signature::{PublicKey, Signature, signature_from_text};
 use crate::tape::{Dialect, ESCAPED, Kind, REMOVED, Tape, Unreadable};
 use crate::text::inner;
 use alloc::string::String;
@@ -13,6 +16,8 @@ use alloc::string::String;
 pub struct Sealed {
     /// The chain that it belongs to.
     pub chain: ChainId,
+    /// The hash function that it is sealed with.
+    pub algorithm: Algorithm,
     /// Where in the chain it stands.
     pub place: Place,
     /// The head before it, as the seal has it.
@@ -30,6 +35,8 @@ pub struct Sealed {
     pub is_intact: bool,
     /// How many of its top-level keys are not under the seal.
     pub unsealed_keys: u8,
+    /// Whether it is a checkpoint: its seal names a key.
+    pub is_checkpoint: bool,
 }
 
 /// What a text turned out to be.
@@ -46,6 +53,10 @@ pub enum Checked {
     UnknownVersion,
 }
 
+/// How many certificates or handovers a checkpoint may have: one for each bit
+/// of a key's number, and some for the keys before it.
+const ELEMENTS_MAX: usize = 40;
+
 /// How many keys of one record may be of the ignored ones.
 const IGNORED_KEYS_MAX: usize = 6;
 
@@ -54,6 +65,8 @@ const IGNORED_KEYS_MAX: usize = 6;
 pub struct Checker {
     tape: Tape,
     canonical: Canonical,
+    /// The leaf of the record checked last.
+    leaf: Hash,
     /// The keys that outputs add at the top level.
     ignored: alloc::vec::Vec<String>,
 }
@@ -72,7 +85,7 @@ impl Checker {
         let Some(key) = self.tape.keys(0).find(is_audit) else {
             return Ok(Checked::Unsealed);
         };
-        let (mut sealed, algorithm, hashes) = match read_seal(&self.tape, text, key + 1) {
+        let (mut sealed, closing) = match read_seal(&self.tape, text, key + 1) {
             Ok(parts) => parts,
             Err(NoSeal::Malformed) => return Ok(Checked::Malformed),
             Err(NoSeal::UnknownVersion) => return Ok(Checked::UnknownVersion),
@@ -95,7 +108,7 @@ impl Checker {
             for node in &mut self.tape.nodes {
                 node.flags &= !REMOVED;
             }
-            for key in hashes {
+            for key in closing.into_iter().flatten() {
                 self.tape.nodes[key].flags |= REMOVED;
             }
             for (bit, &key) in ignored.iter().enumerate() {
@@ -109,8 +122,8 @@ impl Checker {
             if self.tape.notes.contains(Notes::DUPLICATE_KEYS) {
                 continue;
             }
-            let leaf = algorithm.leaf([self.canonical.text(), b"", b"", b"", b"", b"", b"", b""]);
-            if algorithm.head(&sealed.previous, &leaf) == sealed.head {
+            self.leaf = sealed.algorithm.leaf([self.canonical.text(), b"", b"", b"", b"", b"", b"", b""]);
+            if sealed.algorithm.head(&sealed.previous, &self.leaf) == sealed.head {
                 sealed.is_intact = true;
                 sealed.unsealed_keys = count as u8 - kept.count_ones() as u8;
                 break;
@@ -118,6 +131,32 @@ impl Checker {
         }
         Ok(Checked::Sealed(sealed))
     }
+
+    /// The leaf of the record checked last, if that was intact.
+    pub fn leaf(&self) -> &Hash {
+        &self.leaf
+    }
+
+    /// What the record checked last, which was this text, says as a
+    /// checkpoint; none if that is nothing that a filter writes. Its
+    /// signatures have not been verified.
+    pub fn checkpoint(&self, text: &[u8], sealed: &Sealed) -> Option<Checkpoint> {
+        let is_audit = |key: &usize| is_key(&self.tape, text, &self.tape.nodes[*key], AUDIT);
+        let audit = self.tape.keys(0).find(is_audit)?;
+        let members = Members { tape: &self.tape, text, object: audit + 1 };
+        members.checkpoint(sealed.chain, sealed.place, sealed.head)
+    }
+}
+
+/// Reads a line of JSON that `in_checkpoint.wasm` has printed; outputs may
+/// have added members to it. None if it is not one. Its signatures have not
+/// been verified.
+pub fn read_anchor(text: &[u8]) -> Option<Checkpoint> {
+    let mut tape = Tape::new();
+    tape.read(text, Dialect::Json).ok()?;
+    let members = Members { tape: &tape, text, object: 0 };
+    let chain = ChainId::from_text(members.string("chain")?)?;
+    members.checkpoint(chain, members.place()?, hash_from_text(members.string("head")?)?)
 }
 
 /// Why what stands under `audit` is not taken for a seal.
@@ -126,8 +165,11 @@ enum NoSeal {
     UnknownVersion,
 }
 
-/// Reads the seal at `audit`. Gives with it the keys of the two hashes.
-fn read_seal(tape: &Tape, text: &[u8], audit: usize) -> Result<(Sealed, Algorithm, [usize; 2]), NoSeal> {
+/// The members of a seal that its leaf does not cover: `prev`, `head`, `sig`.
+type Closing = [Option<usize>; 3];
+
+/// Reads the seal at `audit`. Gives with it the keys of what closes it.
+fn read_seal(tape: &Tape, text: &[u8], audit: usize) -> Result<(Sealed, Closing), NoSeal> {
     let members = Members { tape, text, object: audit };
     let algorithm = match members.string("v") {
         Some([version, b'.', algorithm]) if *version == b'0' + VERSION => {
@@ -147,15 +189,16 @@ struct Members<'a> {
 }
 
 impl<'a> Members<'a> {
-    fn seal(&self, algorithm: Algorithm) -> Option<(Sealed, Algorithm, [usize; 2])> {
+    fn seal(&self, algorithm: Algorithm) -> Option<(Sealed, Closing)> {
         let time = self.string("time")?;
         let seconds = time.get(..time.iter().position(|&byte| byte == b'.')?)?;
-        let link = match self.key("link") {
-            Some(key) => Some(Members { object: key + 1, ..*self }.place()?),
+        let link = match self.within("link") {
+            Some(members) => Some(members.place()?),
             None => None,
         };
         let sealed = Sealed {
             chain: ChainId::from_text(self.string("chain")?)?,
+            algorithm,
             place: self.place()?,
             previous: hash_from_text(self.string("prev")?)?,
             head: hash_from_text(self.string("head")?)?,
@@ -164,8 +207,61 @@ impl<'a> Members<'a> {
             is_raw: self.key("error").is_some(),
             is_intact: false,
             unsealed_keys: 0,
+            is_checkpoint: self.key("key").is_some(),
         };
-        Some((sealed, algorithm, [self.key("prev")?, self.key("head")?]))
+        let signature = self.key("sig");
+        // What is signed says by which key; else it is no part of a seal.
+        let is_whole = signature.is_none() || sealed.is_checkpoint;
+        is_whole.then_some((sealed, [self.key("prev"), self.key("head"), signature]))
+    }
+
+    fn checkpoint(&self, chain: ChainId, place: Place, head: Hash) -> Option<Checkpoint> {
+        let key = self.within("key")?.key_statement()?;
+        Some(Checkpoint { chain, place, head, key, signature: self.signature()? })
+    }
+
+    fn key_statement(&self) -> Option<KeyStatement> {
+        let (certificates, since) = (self.elements("certs")?, self.elements("since")?);
+        Some(KeyStatement {
+            index: self.index()?,
+            certificates: certificates.map(|members| members.certificate()).collect::<Option<_>>()?,
+            since: since.map(|members| members.handover()).collect::<Option<_>>()?,
+        })
+    }
+
+    fn certificate(&self) -> Option<Certificate> {
+        let public = PublicKey::from_text(self.string("pub")?)?;
+        Some(Certificate { index: self.index()?, public, signature: self.signature()? })
+    }
+
+    fn handover(&self) -> Option<Handover> {
+        let head = hash_from_text(self.string("head")?)?;
+        Some(Handover { index: self.index()?, place: self.place()?, head, signature: self.signature()? })
+    }
+
+    fn index(&self) -> Option<u32> {
+        self.number("n")?.try_into().ok()
+    }
+
+    fn signature(&self) -> Option<Signature> {
+        signature_from_text(self.string("sig")?)
+    }
+
+    /// The members of the member `name`.
+    fn within(&self, name: &str) -> Option<Members<'a>> {
+        Some(Members { object: self.key(name)? + 1, ..*self })
+    }
+
+    /// The elements of the array `name`, of which a filter writes no more
+    /// than [`ELEMENTS_MAX`].
+    fn elements(&self, name: &str) -> Option<impl Iterator<Item = Members<'a>> + 'a> {
+        let (tape, text, array) = (self.tape, self.text, self.key(name)? + 1);
+        let end = (tape.nodes[array].kind == Kind::Array).then(|| tape.after(array))?;
+        let next = move |at: &usize| Some(tape.after(*at)).filter(|next| *next < end);
+        let first = Some(array + 1).filter(|first| *first < end);
+        let elements = core::iter::successors(first, next);
+        let elements = elements.map(move |object| Members { tape, text, object });
+        (elements.clone().count() <= ELEMENTS_MAX).then_some(elements)
     }
 
     fn place(&self) -> Option<Place> {

@@ -139,7 +139,7 @@ pub(crate) fn sort(tape: &Tape, source: &[u8], members: &mut [Member]) -> bool {
 }
 
 /// In place, without recursion, and never quadratic.
-fn heap_sort<T: Copy>(items: &mut [T], mut is_less: impl FnMut(&T, &T) -> bool) {
+pub(crate) fn heap_sort<T: Copy>(items: &mut [T], mut is_less: impl FnMut(&T, &T) -> bool) {
     let mut sift = |items: &mut [T], mut root: usize| {
         loop {
             let mut child = 2 * root + 1;

@@ -85,14 +85,14 @@ pub struct Rule<'a> {
     pub action: Action,
     /// What it looks at.
     pub kind: Kind,
-    bytes: &'a [u8; RULE_BYTES],
 }
 
 /// What a detector compares a text with.
 #[derive(Clone, Copy, Debug)]
-pub struct Detector<'a> {
+pub(crate) struct Detector<'a> {
     pub(crate) lead: Automaton<'a>,
-    pub(crate) pattern: Automaton<'a>,
+    /// Where in the automata its pattern is.
+    pattern: u32,
     pub(crate) validator: Validator,
     pub(crate) before: Boundary,
     pub(crate) after: Boundary,
@@ -169,12 +169,14 @@ impl<'a> Policy<'a> {
     }
 
     fn is_sound_rule(&self, index: u16) -> bool {
-        let is_sound = |detector: Detector<'_>| detector.lead.is_sound() && detector.pattern.is_sound();
+        let is_sound = |detector: Detector<'_>| {
+            detector.lead.is_sound() && self.pattern(&detector).is_some_and(|pattern| pattern.is_sound())
+        };
         let is_name =
             |name: &[u8]| name.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
         match self.rule(index) {
             Some(rule) if !is_name(rule.name) || !is_name(rule.class) => false,
-            Some(rule) if rule.kind == Kind::Detector => self.detector(&rule).is_some_and(is_sound),
+            Some(rule) if rule.kind == Kind::Detector => self.detector(index).is_some_and(is_sound),
             Some(_) => true,
             None => false,
         }
@@ -207,22 +209,29 @@ impl<'a> Policy<'a> {
                 2 => Kind::Path,
                 _ => return None,
             },
-            bytes,
         })
     }
 
-    pub(crate) fn detector(&self, rule: &Rule<'a>) -> Option<Detector<'a>> {
-        let automaton = |at: usize| {
-            let start = u32::from_le_bytes(*rule.bytes[at..].first_chunk()?) as usize;
-            Automaton::read(self.automata.get(start..)?).map(|(automaton, _)| automaton)
-        };
+    /// What the detector with this number compares a text with.
+    pub(crate) fn detector(&self, index: u16) -> Option<Detector<'a>> {
+        let bytes = self.rules.get(index as usize)?;
+        let number = |at: usize| bytes[at..].first_chunk().map(|bytes| u32::from_le_bytes(*bytes));
         Some(Detector {
-            lead: automaton(16)?,
-            pattern: automaton(20)?,
-            validator: Validator::from_id(rule.bytes[11])?,
-            before: Boundary::from_id(rule.bytes[12])?,
-            after: Boundary::from_id(rule.bytes[13])?,
+            lead: self.automaton(number(16)?)?,
+            pattern: number(20)?,
+            validator: Validator::from_id(bytes[11])?,
+            before: Boundary::from_id(bytes[12])?,
+            after: Boundary::from_id(bytes[13])?,
         })
+    }
+
+    /// A detector's pattern: it is asked for less often than its lead.
+    pub(crate) fn pattern(&self, detector: &Detector<'_>) -> Option<Automaton<'a>> {
+        self.automaton(detector.pattern)
+    }
+
+    fn automaton(&self, start: u32) -> Option<Automaton<'a>> {
+        Automaton::read(self.automata.get(start as usize..)?).map(|(automaton, _)| automaton)
     }
 }
 

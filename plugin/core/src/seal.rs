@@ -6,6 +6,7 @@ use crate::digits::Digits;
 use crate::hash::{Algorithm, Hash};
 use crate::policy::DIGEST_TEXT_BYTES;
 use crate::redact::Redactor;
+use crate::signature::{Signature, signature_text};
 use crate::tape::Unreadable;
 use crate::{OutOfMemory, put, text};
 use alloc::vec::Vec;
@@ -71,6 +72,9 @@ impl ChainId {
 pub struct Run([u8; 6]);
 
 impl Run {
+    /// The first of all names, in their order.
+    pub const FIRST: Run = Run(*b"------");
+
     /// A name out of random bytes, of which 36 bits are used.
     pub fn from_random(random: [u8; 6]) -> Self {
         let text: [u8; 8] = base64url(&random);
@@ -112,7 +116,7 @@ fn is_base64url(byte: &u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')
 }
 
-fn base64url<const N: usize>(bytes: &[u8]) -> [u8; N] {
+pub(crate) fn base64url<const N: usize>(bytes: &[u8]) -> [u8; N] {
     let mut text = [b'A'; N];
     // N is always the length of the encoding.
     let _ = URL_SAFE_NO_PAD.encode_slice(bytes, &mut text);
@@ -198,13 +202,16 @@ impl Notes {
     pub const STATE_DAMAGED: Notes = Notes(1 << 11);
     /// The head of the record before this one could not be written down.
     pub const STATE_NOT_WRITTEN: Notes = Notes(1 << 12);
-
+    /// There is a key file that cannot be used: the records are not signed.
+    pub const KEY_DAMAGED: Notes = Notes(1 << 13);
+    /// The next key could not be written down: the old one stays in force.
+    pub const KEY_NOT_WRITTEN: Notes = Notes(1 << 14);
     /// An HMAC was asked for, and masked instead, since there was no key.
-    pub const HMAC_KEY_MISSING: Notes = Notes(1 << 13);
+    pub const HMAC_KEY_MISSING: Notes = Notes(1 << 15);
     /// There is a policy file that is damaged; the policy in the module holds.
-    pub const POLICY_DAMAGED: Notes = Notes(1 << 14);
+    pub const POLICY_DAMAGED: Notes = Notes(1 << 16);
 
-    const WORDS: [&'static str; 15] = [
+    const WORDS: [&'static str; 17] = [
         "bare-keys",
         "duplicate-keys",
         "lone-surrogates",
@@ -218,6 +225,8 @@ impl Notes {
         "state-not-writable",
         "state-damaged",
         "state-not-written",
+        "key-damaged",
+        "key-not-written",
         "hmac-key-missing",
         "policy-damaged",
     ];
@@ -273,11 +282,12 @@ pub(crate) enum Cause {
     Missing,
 }
 
-/// Writes the seal without its hashes and its closing brace: with the brace,
-/// this is its canonical form.
+/// Writes the seal without what closes it: with a brace, this is its canonical
+/// form. `key` is what a checkpoint says of its key.
 pub(crate) fn write(
     chain: &Chain,
     statement: &Statement<'_>,
+    key: Option<&[u8]>,
     redactor: Option<&Redactor<'_>>,
     out: &mut Vec<u8>,
 ) -> Result<(), OutOfMemory> {
@@ -293,6 +303,10 @@ pub(crate) fn write(
             put_number(out, at.into())?;
         }
         put(out, b"\"")?;
+    }
+    if let Some(key) = key {
+        put(out, b",\"key\":")?;
+        put(out, key)?;
     }
     if let Some(link) = chain.link.filter(|_| place.sequence == 0) {
         put(out, b",\"link\":{\"run\":\"")?;
@@ -344,16 +358,21 @@ pub(crate) fn write(
     put(out, &[b'0' + VERSION, b'.', b'0' + chain.algorithm as u8, b'"'])
 }
 
-/// What closes a seal: its hashes.
+/// What closes a seal: its hashes and, of a checkpoint, the signature.
 pub(crate) fn write_hashes(
     previous: &[u8; HASH_TEXT_BYTES],
     head: &[u8; HASH_TEXT_BYTES],
+    signature: Option<Signature>,
     out: &mut Vec<u8>,
 ) -> Result<(), OutOfMemory> {
     put(out, b",\"prev\":\"")?;
     put(out, previous)?;
     put(out, b"\",\"head\":\"")?;
     put(out, head)?;
+    if let Some(signature) = signature {
+        put(out, b"\",\"sig\":\"")?;
+        put(out, &signature_text(&signature))?;
+    }
     put(out, b"\"}")
 }
 

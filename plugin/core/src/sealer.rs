@@ -1,9 +1,11 @@
 //! A filter's call: a record in, the same record with its seal out.
 
 use crate::canonical::Canonical;
+use crate::checkpoint::Signer;
 use crate::order::is_key;
 use crate::redact::{Redactor, UNSCANNED};
 use crate::seal::{AUDIT, Cause, Chain, HASH_TEXT_BYTES, Notes, RAW, RAW_BASE64, Statement};
+use crate::signature::SIGNATURE_TEXT_BYTES;
 use crate::tape::{Dialect, Kind, PATCHED, Tape, Unreadable};
 use crate::{OutOfMemory, TAG_BYTES_MAX, output, put, seal, text};
 use alloc::vec::Vec;
@@ -40,6 +42,10 @@ pub struct Sealer<'p> {
     /// The chain's head, as it stands in a seal.
     head_text: [u8; HASH_TEXT_BYTES],
     notes: Notes,
+    /// The key in force, if the chain has keys.
+    signer: Option<Signer>,
+    /// Whether the next record is a checkpoint.
+    is_checkpoint: bool,
     tape: Tape,
     canonical: Canonical,
     seal: Vec<u8>,
@@ -60,6 +66,8 @@ impl<'p> Sealer<'p> {
             head_text: seal::hash_text(&chain.head),
             chain,
             notes,
+            signer: None,
+            is_checkpoint: false,
             tape: Tape::new(),
             canonical: Canonical::new(),
             seal: Vec::new(),
@@ -82,6 +90,27 @@ impl<'p> Sealer<'p> {
         self.notes.insert(notes);
     }
 
+    /// Puts a key into force.
+    pub fn set_signer(&mut self, signer: Signer) -> Result<(), OutOfMemory> {
+        let more = signer.statement().len() + SIGNATURE_TEXT_BYTES;
+        self.out.clear();
+        self.out.try_reserve(OUT_BYTES_RESERVED + more).map_err(|_| OutOfMemory)?;
+        self.seal.clear();
+        self.seal.try_reserve(SEAL_BYTES_RESERVED + more).map_err(|_| OutOfMemory)?;
+        self.signer = Some(signer);
+        Ok(())
+    }
+
+    /// Makes the next record a checkpoint, if there is a key.
+    pub fn sign_next(&mut self) {
+        self.is_checkpoint = true;
+    }
+
+    /// The key in force.
+    pub fn signer(&self) -> Option<&Signer> {
+        self.signer.as_ref()
+    }
+
     /// Seals a record, whatever it is. Gives the text to be handed on: one
     /// JSON object, and a NUL byte behind it.
     pub fn seal(&mut self, event: &Event<'_>) -> &[u8] {
@@ -97,6 +126,7 @@ impl<'p> Sealer<'p> {
             }
         }
         self.notes = Notes::NONE;
+        self.is_checkpoint = false;
         &self.out
     }
 
@@ -187,7 +217,9 @@ impl<'p> Sealer<'p> {
     /// text, which is its own canonical form, and where it ends.
     fn finish(&mut self, statement: &Statement<'_>, raw_end: Option<usize>) -> Result<(), OutOfMemory> {
         self.seal.clear();
-        seal::write(&self.chain, statement, self.redactor.as_ref(), &mut self.seal)?;
+        let mut signer = self.signer.as_mut().filter(|_| self.is_checkpoint);
+        let key = signer.as_deref().map(Signer::statement);
+        seal::write(&self.chain, statement, key, self.redactor.as_ref(), &mut self.seal)?;
         let (before, comma, comma_after, after) = match raw_end {
             None => self.canonical.around_audit(),
             // `audit` stands before `raw`.
@@ -207,11 +239,16 @@ impl<'p> Sealer<'p> {
         ]);
         let head = self.chain.algorithm.head(&self.chain.head, &leaf);
 
+        let signature = match &mut signer {
+            Some(signer) => Some(signer.sign(&self.chain.id, &self.chain.next, &head)?),
+            None => None,
+        };
+
         let is_only = self.out.len() == 1;
         put(&mut self.out, if is_only { b"\"audit\":" } else { b",\"audit\":" })?;
         put(&mut self.out, &self.seal)?;
         let head_text = seal::hash_text(&head);
-        seal::write_hashes(&self.head_text, &head_text, &mut self.out)?;
+        seal::write_hashes(&self.head_text, &head_text, signature, &mut self.out)?;
         put(&mut self.out, b"}\0")?;
 
         self.chain.head = head;

@@ -177,7 +177,7 @@ fn has_crc(block: &[u8; SLOT_BYTES]) -> bool {
     with_crc(*block) == *block
 }
 
-fn crc32(bytes: &[u8]) -> u32 {
+pub(crate) fn crc32(bytes: &[u8]) -> u32 {
     const TABLE: [u32; 256] = table();
     !bytes.iter().fold(!0, |crc, &byte| TABLE[(crc as u8 ^ byte) as usize] ^ crc >> 8)
 }

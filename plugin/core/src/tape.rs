@@ -60,6 +60,11 @@ impl Node {
         self.kind
     }
 
+    /// Where its text starts, in what it is a part of.
+    pub fn start(&self) -> usize {
+        self.start as usize
+    }
+
     pub(crate) fn has(&self, flag: u8) -> bool {
         self.flags & flag != 0
     }
@@ -187,13 +192,13 @@ impl Tape {
 
     /// The index of the node that follows the value at `index` and all that
     /// it contains.
-    pub(crate) fn after(&self, index: usize) -> usize {
+    pub fn after(&self, index: usize) -> usize {
         let node = &self.nodes[index];
         if node.is_container() { node.next as usize } else { index + 1 }
     }
 
     /// The indices of the keys of the object at `object`.
-    pub(crate) fn keys(&self, object: usize) -> impl Iterator<Item = usize> + '_ {
+    pub fn keys(&self, object: usize) -> impl Iterator<Item = usize> + '_ {
         let end = self.after(object);
         let mut next = object + 1;
         core::iter::from_fn(move || {

@@ -132,10 +132,19 @@ unsafe fn bytes<'a>(pointer: *const u8, len: usize) -> Option<&'a [u8]> {
     Some(unsafe { core::slice::from_raw_parts(pointer, len) })
 }
 
-/// Fills `bytes` from the host's source of randomness; with none, they stay.
-pub(crate) fn fill_random(bytes: &mut [u8]) {
+/// Fills `bytes` from the host's source of randomness; false if it has none.
+pub(crate) fn fill_random(bytes: &mut [u8]) -> bool {
     // SAFETY: the buffer is as long as it is said to be.
-    let _ = unsafe { wasip1::random_get(bytes.as_mut_ptr(), bytes.len()) };
+    unsafe { wasip1::random_get(bytes.as_mut_ptr(), bytes.len()) }.is_ok()
+}
+
+/// Seconds since some time before this guest's life, on a clock that nobody
+/// sets; 0 if there is none.
+pub(crate) fn seconds() -> u64 {
+    const NANOSECONDS_A_SECOND: u64 = 1_000_000_000;
+    // SAFETY: only numbers are passed.
+    let now = unsafe { wasip1::clock_time_get(wasip1::CLOCKID_MONOTONIC, NANOSECONDS_A_SECOND) };
+    now.unwrap_or_default() / NANOSECONDS_A_SECOND
 }
 
 /// An open file.
@@ -186,6 +195,7 @@ impl File {
         let mut bytes = Vec::new();
         loop {
             let len = bytes.len();
+            // A file may be allowed less than what is read at once.
             let room = (2 * len).max(1 << 10).min(bytes_max + 1).saturating_sub(len);
             if len > bytes_max || bytes.try_reserve(room).is_err() {
                 return Err(wasip1::ERRNO_FBIG);

@@ -1,22 +1,26 @@
 //! The filter guest: what Fluent Bit calls for every record.
 //!
 //! `abi` is the boundary, with all that is unsafe; `state` keeps the head of
-//! the chain in a file; `policy` finds the policy; everything else is `flb-audit-core`.
+//! the chain in a file, `keys` its keys; `policy` finds the policy; everything
+//! else is `flb-audit-core`.
 #![deny(unsafe_code)]
 
 #[allow(unsafe_code)]
 mod abi;
+mod keys;
 mod policy;
 mod state;
 
 use flb_audit_core::seal::{Chain, ChainId, GENESIS, Notes, Place, Run};
 use flb_audit_core::{Event, OutOfMemory, Sealer};
+use keys::Keys;
 use state::StateFile;
 
 /// One life of the filter: one segment of its chain.
 struct Guest {
     sealer: Sealer<'static>,
     state: Option<StateFile>,
+    keys: Option<Keys>,
     /// What every record of this life has to say.
     notes: Notes,
 }
@@ -26,11 +30,12 @@ impl Guest {
     /// is none, of a chain that ends with this guest.
     fn start() -> Result<Guest, OutOfMemory> {
         let mut random = [0; 15];
-        abi::fill_random(&mut random);
+        // Without, chains and lives have the same names, and verify says so.
+        let _ = abi::fill_random(&mut random);
         let [run @ .., _, _, _, _, _, _, _, _, _] = random;
         let [_, _, _, _, _, _, id @ ..] = random;
         let run = Run::from_random(run);
-        let (chain, notes, state) = match StateFile::open(run) {
+        let (chain, mut notes, state) = match StateFile::open(run) {
             Ok((file, chain, notes)) => (chain, notes, Some(file)),
             Err(notes) => {
                 let next = Place { segment: 1, run, sequence: 0 };
@@ -38,19 +43,32 @@ impl Guest {
                 (Chain { id, algorithm: Default::default(), next, head: GENESIS, link: None }, notes, None)
             }
         };
+        let keys = match &state {
+            Some(_) => Keys::open(chain.id).unwrap_or_else(|note| {
+                notes.insert(note);
+                None
+            }),
+            None => None,
+        };
         let (redactor, always) = policy::redactor();
-        Ok(Guest { sealer: Sealer::new(chain, notes, redactor)?, state, notes: always })
+        Ok(Guest { sealer: Sealer::new(chain, notes, redactor)?, state, keys, notes: always })
     }
 
     /// Seals a record and writes the new head down before it goes out.
     fn seal(&mut self, event: &Event<'_>, notes: Notes) -> *const u8 {
         self.sealer.note(notes);
         self.sealer.note(self.notes);
+        if let Some(keys) = &mut self.keys {
+            keys.prepare(&mut self.sealer);
+        }
         let sealed = self.sealer.seal(event).as_ptr();
         if let Some(state) = &mut self.state
             && state.write(self.sealer.chain()).is_err()
         {
             self.sealer.note(Notes::STATE_NOT_WRITTEN);
+        }
+        if let Some(keys) = &mut self.keys {
+            keys.write_checkpoint(&self.sealer);
         }
         sealed
     }

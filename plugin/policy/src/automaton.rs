@@ -255,8 +255,8 @@ impl States {
         }
         put(&mut table, offset)?;
         accepting().flatten().try_for_each(|id| put(&mut table, (*id).into()))?;
-        for at in 0..order.len() {
-            symbols.iter().try_for_each(|symbol| put(&mut table, row(columns[*symbol][at])))?;
+        for state in &order {
+            symbols.iter().try_for_each(|symbol| put(&mut table, row(self.next[*state][*symbol])))?;
         }
         Ok(table)
     }

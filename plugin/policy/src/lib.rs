@@ -5,12 +5,14 @@
 #![forbid(unsafe_code)]
 
 pub mod automaton;
+pub mod catalogue;
 pub mod detectors;
 pub mod keep;
 pub mod module;
 mod own;
 mod paths;
 mod policy;
+pub mod schema;
 mod table;
 mod yaml;
 

@@ -164,10 +164,10 @@ fn switches() -> Vec<Switch> {
         .map(|detector| Switch {
             name: detector.name,
             pack: detector.pack,
-            default: if detector.action == "partial" {
-                Action::Partial(PARTIAL_DEFAULT)
-            } else {
-                Action::Mask
+            default: match detector.action {
+                "partial" => Action::Partial(PARTIAL_DEFAULT),
+                "truncate" => Action::Truncate,
+                _ => Action::Mask,
             },
             is_address: matches!(detector.name, "ipv4" | "ipv6"),
         })

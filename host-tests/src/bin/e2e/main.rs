@@ -16,6 +16,7 @@ mod msgpack;
 mod pipeline;
 mod poll;
 mod process;
+mod reference;
 mod sink;
 mod verify;
 

@@ -6,10 +6,15 @@ use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The exit codes of `flb-audit verify` that a case may expect.
-pub(crate) const INTACT: i32 = 0;
+/// The exit codes of `flb-audit verify` that a case may expect: of a log of
+/// which nothing is missing and nothing was altered, whose chain has no keys,
+pub(crate) const INTACT: i32 = 4;
+/// and of those that lack something.
 pub(crate) const GAP: i32 = 10;
 pub(crate) const CONFLICT: i32 = 12;
+/// The exit codes of `flb-audit find`.
+const FOUND: i32 = 0;
+const NOTHING_FOUND: i32 = 40;
 
 /// The module that ships.
 pub(crate) fn module() -> PathBuf {
@@ -22,10 +27,41 @@ fn flb_audit() -> Command {
 
 /// Makes a state directory.
 pub(crate) fn init(dir: &Path) -> Result<()> {
-    let output =
-        flb_audit().arg("init").arg(dir).output().context("dist/flb-audit; `cargo xtask build` makes it")?;
-    ensure!(output.status.success(), "flb-audit init: {}", String::from_utf8_lossy(&output.stderr));
+    run(flb_audit().arg("init").arg(dir))
+}
+
+/// Runs a command that has to succeed.
+fn run(command: &mut Command) -> Result<()> {
+    let output = command.output().context("dist/flb-audit; `cargo xtask build` makes it")?;
+    ensure!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
     Ok(())
+}
+
+/// Makes a key for the action hmac.
+pub(crate) fn hmac_key(dir: &Path) -> Result<()> {
+    run(flb_audit().arg("hmac-key").arg(dir).args(["--id", "k1"]))
+}
+
+/// Puts a policy into a copy of the module.
+pub(crate) fn build(policy: &Path, output: &Path) -> Result<()> {
+    run(flb_audit().arg("build").arg("--policy").arg(policy).arg("--output").arg(output))
+}
+
+/// In how many records of a log a value occurs, as its token.
+pub(crate) fn find(value: &str, key: &Path, log: &Path) -> Result<usize> {
+    let mut command = flb_audit();
+    let output = command.args(["find", "--value", value, "--key"]).arg(key).arg(log).output()?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let last = text.lines().last().unwrap_or_default();
+    let found = last.strip_prefix("found in ").and_then(|rest| rest.split(' ').next());
+    let found =
+        found.with_context(|| format!("flb-audit find: {}", String::from_utf8_lossy(&output.stderr)))?;
+    let (found, code) = (found.parse()?, output.status.code());
+    ensure!(
+        code == Some(if found == 0 { NOTHING_FOUND } else { FOUND }),
+        "flb-audit find ended with {code:?}"
+    );
+    Ok(found)
 }
 
 /// A verification's exit code, and its report as JSON.

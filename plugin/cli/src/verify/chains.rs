@@ -1,6 +1,8 @@
 //! What has been seen of all chains, and what that comes to.
 
+use super::keys::{Keys, Position};
 use super::segment::{Added, Fingerprint, Flaw, Segment, Spool};
+use super::signatures::{self, Signed, position};
 use super::{Seen, Verdict};
 use crate::input::At;
 use flb_audit_core::check::Sealed;
@@ -9,9 +11,10 @@ use flb_audit_core::seal::{ChainId, GENESIS, Place, Run};
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher, RandomState};
 use std::io;
+use std::ops::RangeInclusive;
 
 /// A segment's number and run.
-type Life = (u64, Run);
+pub(super) type Life = (u64, Run);
 
 /// One thing that is wrong.
 #[derive(Debug)]
@@ -33,7 +36,13 @@ pub(super) struct Findings {
 }
 
 impl Findings {
-    fn add(&mut self, verdict: Verdict, chain: Option<ChainId>, at: Option<At>, what: impl Into<String>) {
+    pub(super) fn add(
+        &mut self,
+        verdict: Verdict,
+        chain: Option<ChainId>,
+        at: Option<At>,
+        what: impl Into<String>,
+    ) {
         *self.counts.entry(verdict).or_default() += 1;
         let kept = self.kept.entry(verdict).or_default();
         if kept.len() < FINDINGS_MAX {
@@ -45,8 +54,18 @@ impl Findings {
 /// What has been seen of one chain.
 #[derive(Default)]
 pub(super) struct Chain {
-    segments: BTreeMap<Life, Segment>,
-    links: BTreeMap<Life, Place>,
+    pub(super) segments: BTreeMap<Life, Segment>,
+    pub(super) links: BTreeMap<Life, Place>,
+    pub(super) keys: Keys,
+    /// Why its first checkpoint proves nothing: those that have no key of the
+    /// roster's all do so alike.
+    pub(super) without_roster: Option<signatures::Flaw>,
+    /// Where records are missing, or may be.
+    pub(super) gaps: Vec<RangeInclusive<Position>>,
+    /// How far anchors prove it.
+    pub(super) anchored: Option<Position>,
+    /// Whether it has a record of the time that is asked for.
+    pub(super) is_heard: bool,
     /// Different records; those that came again are not in it.
     pub(super) records: u64,
     /// Records that came again.
@@ -67,7 +86,7 @@ impl Chain {
     }
 
     /// The chain's last segment that is here, and its last record.
-    pub(super) fn end(&self) -> Option<(u64, u64)> {
+    pub(super) fn end(&self) -> Option<Position> {
         self.segments.last_key_value().map(|((number, _), segment)| (*number, segment.last()))
     }
 }
@@ -78,13 +97,16 @@ pub(super) struct Chains {
     pub(super) findings: Findings,
     /// Records of which some keys are not under the seal.
     pub(super) with_unsealed_keys: u64,
+    /// From when to when nodes have to be heard, in seconds since 1970.
+    heard: RangeInclusive<u64>,
     fingerprints: RandomState,
-    spool: Spool,
+    pub(super) spool: Spool,
 }
 
 impl Chains {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(heard: RangeInclusive<u64>) -> Self {
         Chains {
+            heard,
             chains: BTreeMap::new(),
             findings: Findings::default(),
             with_unsealed_keys: 0,
@@ -96,7 +118,7 @@ impl Chains {
     /// Adds what became of one record of the input.
     pub(super) fn add(&mut self, at: At, seen: Seen) -> io::Result<()> {
         let (verdict, what) = match seen {
-            Seen::Sealed(sealed) => return self.add_sealed(at, &sealed),
+            Seen::Sealed(sealed, signed) => return self.add_sealed(at, &sealed, signed.as_deref()),
             Seen::Unsealed => (Verdict::Unsealed, "a record without a seal".to_owned()),
             Seen::Malformed => (Verdict::Tampered, "a seal that no filter writes".to_owned()),
             Seen::UnknownVersion => (
@@ -110,11 +132,11 @@ impl Chains {
         Ok(())
     }
 
-    fn fingerprint(&self, head: &Hash) -> Fingerprint {
+    pub(super) fn fingerprint(&self, head: &Hash) -> Fingerprint {
         self.fingerprints.hash_one(head)
     }
 
-    fn add_sealed(&mut self, at: At, sealed: &Sealed) -> io::Result<()> {
+    fn add_sealed(&mut self, at: At, sealed: &Sealed, signed: Option<&Signed>) -> io::Result<()> {
         let (before, head) = (self.fingerprint(&sealed.previous), self.fingerprint(&sealed.head));
         let Place { segment: number, run, sequence } = sealed.place;
         let chain =
@@ -124,6 +146,21 @@ impl Chains {
             let what = format!("record {sequence} of segment {number} is not the one that was sealed");
             self.findings.add(Verdict::Tampered, Some(sealed.chain), Some(at), what);
         }
+        if let Some(signed) = signed {
+            use signatures::Flaw;
+            let what = || {
+                format!(
+                    "record {sequence} of segment {number}: {}",
+                    signed.flaw.map_or(String::new(), |flaw| flaw.what(signed.index))
+                )
+            };
+            match signed.flaw {
+                None => chain.keys.add(&sealed.place, signed, |head| self.fingerprints.hash_one(head)),
+                Some(flaw @ (Flaw::NoRoster | Flaw::NotInRoster)) => chain.without_roster = Some(flaw),
+                Some(flaw) => self.findings.add(flaw.verdict(), Some(sealed.chain), Some(at), what()),
+            }
+        }
+        chain.is_heard |= self.heard.contains(&sealed.seconds);
         self.with_unsealed_keys += u64::from(sealed.unsealed_keys > 0);
         match segment.add(sequence, before, head, &mut self.spool)? {
             Added::New => {
@@ -149,10 +186,16 @@ impl Chains {
         let genesis = self.fingerprint(&GENESIS);
         for (id, chain) in &mut self.chains {
             let mut add = |verdict, what: String| self.findings.add(verdict, Some(*id), None, what);
+            let mut end_before = (0, 0);
             for ((number, run), segment) in &chain.segments {
                 for flaw in segment.flaws() {
                     match flaw {
                         Flaw::Missing(range) => {
+                            // Without its first record nobody knows what the
+                            // segment goes on from.
+                            let first =
+                                if *range.start() == 0 { end_before } else { (*number, *range.start()) };
+                            chain.gaps.push(first..=(*number, *range.end()));
                             chain.missing += range.end() - range.start() + 1;
                             add(
                                 Verdict::Gap,
@@ -167,8 +210,10 @@ impl Chains {
                         ),
                     }
                 }
+                end_before = (*number, segment.last());
             }
             chain.check_links(genesis, &mut self.spool, &mut add)?;
+            chain.check_keys(&mut self.spool, &mut add)?;
         }
         Ok(())
     }
@@ -212,6 +257,10 @@ impl Chain {
             let target_life = (link.segment, link.run);
             let Some(target) = self.segments.get(&target_life) else {
                 self.missing += link.sequence + 1;
+                let end_before = self.segments.range(..life).next_back();
+                let end_before =
+                    end_before.map_or((0, 0), |((number, _), segment)| (*number, segment.last()));
+                self.gaps.push(end_before..=position(link));
                 let what = format!(
                     "segment {} (run {}), which segment {number} goes on from, is not here: {}, and what may \
                      have been before it",
@@ -240,6 +289,7 @@ impl Chain {
                 ),
                 None if link.sequence > target.last() => {
                     self.missing += link.sequence - target.last();
+                    self.gaps.push((link.segment, target.last() + 1)..=position(link));
                     let missing = extent(target.last() + 1, link.sequence);
                     add(Verdict::Gap, format!("segment {} lacks {missing}, its end", link.segment));
                 }
@@ -261,7 +311,7 @@ impl Chain {
     }
 }
 
-fn extent(first: u64, last: u64) -> String {
+pub(super) fn extent(first: u64, last: u64) -> String {
     if first == last {
         format!("record {first}")
     } else {

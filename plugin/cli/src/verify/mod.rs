@@ -1,29 +1,43 @@
 //! `flb-audit verify`: what is left of the chains in a log.
 //!
 //! All cores check the records of the input, each for itself; `chains` puts
-//! together what they saw, in any order; `report` says it.
+//! together what they saw, in any order; `report` says it. `signatures` verifies
+//! checkpoints, `keys` puts together what they say of keys, and `proven` what
+//! keys, anchors and the roster prove.
 
+mod anchors;
 mod chains;
+mod keys;
+mod proven;
 mod report;
 mod segment;
+mod signatures;
 mod verdict;
 
+pub(crate) use signatures::Verifier;
 pub(crate) use verdict::Verdict;
 
 use crate::input::{self, At, Source};
 use crate::print;
+use crate::prove::Proven;
+use crate::roster::Roster;
 use anyhow::Result;
 use chains::Chains;
 use clap::Args;
 use flb_audit_core::check::{Checked, Checker, Sealed};
+use signatures::Signed;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
+use std::time::SystemTime;
 
 /// Check sealed records: NDJSON or JSON arrays, plain, gzip or zstd
 ///
-/// Exits with 0 if all that is there is intact, 10 for a gap, 11 for a broken
-/// link between segments, 12 for a conflict, 13 for records without a seal, 20
-/// for tampering, 30 for input that cannot be read, 40 if no sealed record was
-/// found; the worst decides. 1: could not run, 2: wrong arguments.
+/// Exits with 0 if all is intact and anchored to its end, 3 if it is intact and
+/// its end is not anchored, 4 if it is not signed by keys of the roster; 10 for
+/// a gap, 11 for a broken link between segments, 12 for a conflict, 13 for
+/// records without a seal, 14 for a silent node, 20 for tampering, 21 for a key
+/// that is not certified, 30 for input that cannot be read, 40 if no sealed
+/// record was found; the worst decides. 1: could not run, 2: wrong arguments.
 #[derive(Args)]
 pub(crate) struct Verify {
     /// The logs, in any order; none or `-` is standard input
@@ -32,9 +46,32 @@ pub(crate) struct Verify {
     /// and `_flb-key`
     #[arg(long, value_name = "KEY")]
     ignore_key: Vec<String>,
+    /// Checkpoints that were kept elsewhere, as `in_checkpoint.wasm` prints
+    /// them, a line each: what they prove has to be there
+    #[arg(long, value_name = "FILE")]
+    anchors: Option<PathBuf>,
+    /// The public keys of the nodes' chains, as `flb-audit init` writes them
+    #[arg(long, value_name = "FILE")]
+    roster: Option<PathBuf>,
+    /// Name the nodes in the roster from which nothing came since this day or
+    /// time (RFC 3339) …
+    #[arg(long, value_name = "TIME", requires = "roster", value_parser = time)]
+    since: Option<SystemTime>,
+    /// … until this
+    #[arg(long, value_name = "TIME", requires = "roster", value_parser = time)]
+    until: Option<SystemTime>,
+    /// Check a proof that `flb-audit prove` has made, and no log
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["files", "anchors", "since", "until"])]
+    proof: Option<PathBuf>,
     /// Print the report as JSON
     #[arg(long)]
     json: bool,
+}
+
+/// A time, or the beginning of a day.
+fn time(text: &str) -> Result<SystemTime, humantime::TimestampError> {
+    let is_day = text.len() == "2026-11-20".len();
+    humantime::parse_rfc3339_weak(&if is_day { format!("{text}T00:00:00Z") } else { text.to_owned() })
 }
 
 /// Keys that Fluent Bit's outputs add: `json_date_key` of `file`, `http`,
@@ -43,7 +80,7 @@ pub(crate) const OUTPUT_KEYS: [&str; 3] = ["date", "@timestamp", "_flb-key"];
 
 /// What became of one record of the input.
 enum Seen {
-    Sealed(Sealed),
+    Sealed(Sealed, Option<Box<Signed>>),
     Unsealed,
     Malformed,
     UnknownVersion,
@@ -52,12 +89,33 @@ enum Seen {
 
 impl Verify {
     pub(crate) fn run(self) -> Result<Verdict> {
-        let sources = Source::all(self.files)?;
+        let roster = self.roster.as_deref().map(Roster::read).transpose()?;
         let ignored: Vec<String> =
             OUTPUT_KEYS.into_iter().map(str::to_owned).chain(self.ignore_key).collect();
+        if let Some(path) = &self.proof {
+            let proven = Proven::check(path, roster.as_ref(), ignored)?;
+            if self.json {
+                println!("{}", serde_json::to_string_pretty(&proven)?);
+            } else {
+                println!("{}: {}", proven.verdict().name(), proven.what());
+            }
+            return Ok(proven.verdict());
+        }
+        let sources = Source::all(self.files)?;
+        let seconds =
+            |time: SystemTime| time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let heard = self.since.map_or(0, seconds)..=self.until.map_or(u64::MAX, seconds);
 
-        let chains = verify(&sources, &ignored)?;
-        let report = report::Report::new(chains, &sources)?;
+        let mut chains = verify(&sources, &ignored, roster.as_ref(), heard)?;
+        chains.finish()?;
+        if let Some(path) = &self.anchors {
+            anchors::check(&mut chains, path, roster.as_ref())?;
+        }
+        if let Some(roster) = roster.as_ref() {
+            chains.check_roster(roster, self.since.is_some() || self.until.is_some());
+        }
+        chains.check_ends();
+        let report = report::Report::new(chains, &sources, roster.as_ref());
         if self.json {
             serde_json::to_writer_pretty(std::io::stdout().lock(), &report)?;
             println!();
@@ -68,12 +126,18 @@ impl Verify {
     }
 }
 
-fn verify(sources: &[Source], ignored: &[String]) -> Result<Chains> {
-    let mut chains = Chains::new();
+fn verify(
+    sources: &[Source],
+    ignored: &[String],
+    roster: Option<&Roster>,
+    heard: RangeInclusive<u64>,
+) -> Result<Chains> {
+    let mut chains = Chains::new(heard);
     let worker = || {
         let mut checker = Checker::new(ignored.to_vec());
+        let mut signatures = Verifier::new(roster);
         move |at: At, text: Result<&[u8], String>| match text {
-            Ok(text) => (at, check(&mut checker, text)),
+            Ok(text) => (at, check(&mut checker, &mut signatures, text)),
             Err(reason) => (at, Seen::Unreadable(reason)),
         }
     };
@@ -81,9 +145,13 @@ fn verify(sources: &[Source], ignored: &[String]) -> Result<Chains> {
     Ok(chains)
 }
 
-fn check(checker: &mut Checker, text: &[u8]) -> Seen {
+fn check(checker: &mut Checker, signatures: &mut Verifier<'_>, text: &[u8]) -> Seen {
     match checker.check(text) {
-        Ok(Checked::Sealed(sealed)) => Seen::Sealed(sealed),
+        Ok(Checked::Sealed(sealed)) => {
+            let signed =
+                sealed.is_checkpoint.then(|| signatures.verify(checker.checkpoint(text, &sealed).as_ref()));
+            Seen::Sealed(sealed, signed.map(Box::new))
+        }
         Ok(Checked::Unsealed) => Seen::Unsealed,
         Ok(Checked::UnknownVersion) => Seen::UnknownVersion,
         Ok(_) => Seen::Malformed,

@@ -3,6 +3,7 @@
 use super::Verdict;
 use super::chains::{Chains, FINDINGS_MAX, Finding};
 use crate::input::Source;
+use crate::roster::Roster;
 use flb_audit_core::seal::ChainId;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -31,6 +32,9 @@ pub(super) struct Report {
 #[derive(Serialize)]
 struct Chain {
     chain: String,
+    /// As the roster has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    node: Option<String>,
     is_ephemeral: bool,
     records: u64,
     duplicates: u64,
@@ -40,6 +44,10 @@ struct Chain {
     segments: usize,
     last_segment: u64,
     last_sequence: u64,
+    /// Segment and number of the last record under a key of the roster's.
+    signed_to: Option<(u64, u64)>,
+    /// And of the last one that an anchor proves.
+    anchored_to: Option<(u64, u64)>,
     /// Seconds since 1970.
     from: u64,
     to: u64,
@@ -59,12 +67,12 @@ struct Found {
 }
 
 impl Report {
-    pub(super) fn new(mut chains: Chains, sources: &[Source]) -> anyhow::Result<Self> {
-        chains.finish()?;
+    pub(super) fn new(chains: Chains, sources: &[Source], roster: Option<&Roster>) -> Self {
         let worst = chains.findings.counts.last_key_value().map(|(verdict, _)| *verdict);
-        let found: Vec<Chain> = chains.chains.iter().map(|(id, chain)| Chain::new(id, chain)).collect();
+        let found: Vec<Chain> =
+            chains.chains.iter().map(|(id, chain)| Chain::new(id, chain, roster)).collect();
         let verdict = match worst {
-            Some(verdict @ (Verdict::Unreadable | Verdict::Tampered)) => verdict,
+            Some(verdict @ (Verdict::Unreadable | Verdict::KeyNotCertified | Verdict::Tampered)) => verdict,
             _ if found.is_empty() => Verdict::NothingFound,
             worst => worst.unwrap_or(Verdict::Intact),
         };
@@ -76,7 +84,7 @@ impl Report {
             what: finding.what,
         };
         let findings = chains.findings.kept.into_values().rev().flatten().map(show).collect();
-        Ok(Report {
+        Report {
             verdict,
             exit_code: verdict.code(),
             records: found.iter().map(|chain| chain.records).sum(),
@@ -86,7 +94,7 @@ impl Report {
             chains: found,
             counts: chains.findings.counts,
             findings,
-        })
+        }
     }
 
     pub(super) fn verdict(&self) -> Verdict {
@@ -95,10 +103,11 @@ impl Report {
 }
 
 impl Chain {
-    fn new(id: &ChainId, chain: &super::chains::Chain) -> Self {
+    fn new(id: &ChainId, chain: &super::chains::Chain, roster: Option<&Roster>) -> Self {
         let (last_segment, last_sequence) = chain.end().unwrap_or_default();
         Chain {
             chain: id.to_string(),
+            node: roster.and_then(|roster| roster.of(id)).map(|entry| entry.node.clone()),
             is_ephemeral: id.is_ephemeral(),
             records: chain.records,
             duplicates: chain.duplicates,
@@ -107,6 +116,8 @@ impl Chain {
             segments: chain.segments(),
             last_segment,
             last_sequence,
+            signed_to: chain.keys.last_signed,
+            anchored_to: chain.anchored,
             from: chain.from,
             to: chain.to,
         }
@@ -119,7 +130,11 @@ const SHOWN_MAX: usize = 10;
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for chain in self.chains.iter().take(SHOWN_MAX) {
-            write!(f, "chain {}  {} records", chain.chain, chain.records)?;
+            write!(f, "chain {}", chain.chain)?;
+            if let Some(node) = &chain.node {
+                write!(f, " of {node}")?;
+            }
+            write!(f, "  {} records", chain.records)?;
             write!(f, " in {} segments, {} to {}", chain.segments, utc(chain.from), utc(chain.to))?;
             writeln!(f, ", last: segment {}, record {}", chain.last_segment, chain.last_sequence)?;
             for (count, what) in [
@@ -167,10 +182,23 @@ impl Report {
     fn meaning(&self) -> String {
         match self.verdict {
             Verdict::Intact => format!(
-                "all {} records are as they were sealed, and none is missing between the first and the last of \
-                 each chain; records after the last cannot be missed here",
+                "all {} records are as they were sealed, none is missing, and anchors prove the last of each chain",
                 self.records
             ),
+            Verdict::TailUnanchored => format!(
+                "all {} records are as they were sealed, and none is missing between the first and the last of \
+                 each chain; records after the last anchor cannot be missed here",
+                self.records
+            ),
+            Verdict::Unsigned => format!(
+                "all {} records fit together, and none is missing between the first and the last of each chain; \
+                 but whoever can write the log can seal it anew",
+                self.records
+            ),
+            Verdict::Silent => "there are nodes from which nothing came".into(),
+            Verdict::KeyNotCertified => {
+                "there are signatures, or lacks of them, that the holder of the roster's key cannot have made".into()
+            }
             Verdict::Gap => format!("{} records are missing; the {} here are as they were sealed", self.missing, self.records),
             Verdict::LinkBroken => "segments do not follow from one another; compare the state directory's history".into(),
             Verdict::Conflict => "one chain was written from two places; give each filter a state directory of its own".into(),

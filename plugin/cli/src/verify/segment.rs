@@ -159,6 +159,18 @@ impl Segment {
         }
     }
 
+    /// The head before a record, if that or the one before it is here.
+    pub(super) fn before_record(&self, sequence: u64, spool: &mut Spool) -> io::Result<Option<Fingerprint>> {
+        let Some(before) = sequence.checked_sub(1) else {
+            return Ok(self.before());
+        };
+        let (number, record) = split(sequence);
+        match self.pages.get(&number) {
+            Some(Page::Open(open)) if open.has(record) => Ok(Some(open.before.0[record])),
+            _ => self.head(before, spool),
+        }
+    }
+
     /// The head after a record, if it is here.
     pub(super) fn head(&self, sequence: u64, spool: &mut Spool) -> io::Result<Option<Fingerprint>> {
         let (number, record) = split(sequence);

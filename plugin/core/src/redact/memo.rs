@@ -1,41 +1,32 @@
-//! What is known of a key: the same ones come again in every record.
+//! What is known of short texts: the same ones come again in every record.
 
 use alloc::vec::Vec;
 
-/// The longest key that is remembered, in bytes.
-const KEY_BYTES_MAX: usize = 24;
+/// The longest text that is remembered, in bytes.
+const TEXT_BYTES_MAX: usize = 24;
 const SLOTS: usize = 256;
 
-/// What a policy says of a key, wherever it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Known {
-    /// The first rule whose pattern the key has.
-    pub(super) rule: Option<u16>,
-    /// Whether a path that a rule is for leads over it.
-    pub(super) is_watched: bool,
-}
-
-/// Three numbers that cover a key, and its length.
+/// Three numbers that cover a text, and its length.
 type Words = [u64; 4];
 
-/// Remembers what was asked for last.
+/// Remembers the answers for the texts that were asked for last.
 #[derive(Debug)]
-pub(super) struct Memo {
-    slots: Vec<(Words, Option<Known>)>,
+pub(super) struct Memo<T> {
+    slots: Vec<(Words, Option<T>)>,
 }
 
-impl Memo {
+impl<T: Copy> Memo<T> {
     pub(super) const fn new() -> Self {
         Memo { slots: Vec::new() }
     }
 
-    /// What is known of the key of `len` bytes at the start of `text`; what is
-    /// not, `find_out` says.
+    /// The answer for the first `len` bytes of `text`; if it is not known,
+    /// what `find_out` says.
     #[inline(always)]
-    pub(super) fn ask(&mut self, text: &[u8], len: usize, find_out: impl FnOnce(&[u8]) -> Known) -> Known {
-        let key = text.get(..len).unwrap_or(text);
-        let Some(words) = words(key, text) else {
-            return find_out(key);
+    pub(super) fn ask(&mut self, text: &[u8], len: usize, find_out: impl FnOnce(&[u8]) -> T) -> T {
+        let asked = text.get(..len).unwrap_or(text);
+        let Some(words) = words(asked, text) else {
+            return find_out(asked);
         };
         let [a, b, c, d] = words;
         // Multiplied by the golden ratio (Knuth, TAOCP 6.4): the high bits mix.
@@ -47,34 +38,36 @@ impl Memo {
         {
             return *known;
         }
-        let known = find_out(key);
-        self.remember(index, words, known);
-        known
+        let answer = find_out(asked);
+        self.remember(index, words, answer);
+        answer
     }
 
     /// If there is memory for it.
     #[cold]
-    fn remember(&mut self, index: usize, words: Words, known: Known) {
+    fn remember(&mut self, index: usize, words: Words, answer: T) {
         if self.slots.is_empty() && self.slots.try_reserve_exact(SLOTS).is_ok() {
             self.slots.resize(SLOTS, ([0; 4], None));
         }
         if let Some(slot) = self.slots.get_mut(index) {
-            *slot = (words, Some(known));
+            *slot = (words, Some(answer));
         }
     }
 }
 
+/// None for a text that is too long, or too short and at the end of what is
+/// there, so that eight bytes cannot be read at once.
 #[inline(always)]
-fn words(key: &[u8], text: &[u8]) -> Option<Words> {
-    let len = key.len();
-    let word = |at: usize| key.get(at..)?.first_chunk().map(|bytes| u64::from_le_bytes(*bytes));
+fn words(asked: &[u8], text: &[u8]) -> Option<Words> {
+    let len = asked.len();
+    let word = |at: usize| asked.get(at..)?.first_chunk().map(|bytes| u64::from_le_bytes(*bytes));
     match len {
         0..8 => {
             let start = u64::from_le_bytes(*text.first_chunk()?);
             Some([start & !(u64::MAX << (8 * len)), 0, 0, len as u64])
         }
         8..=16 => Some([word(0)?, word(len - 8)?, 0, len as u64]),
-        17..=KEY_BYTES_MAX => Some([word(0)?, word(8)?, word(len - 8)?, len as u64]),
+        17..=TEXT_BYTES_MAX => Some([word(0)?, word(8)?, word(len - 8)?, len as u64]),
         _ => None,
     }
 }

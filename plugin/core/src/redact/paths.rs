@@ -104,8 +104,16 @@ impl<'a> Paths<'a> {
 
     /// Whether the path of a rule may lead over this key.
     pub fn is_watched(&self, key: &[u8]) -> bool {
-        let others = self.states.first().map_or(0, |entry| half(entry, 6));
-        others != 0 || self.edge(0, key).is_some()
+        self.are_all_watched() || self.edge(0, key).is_some()
+    }
+
+    /// Whether there are paths that a rule is for.
+    pub fn have_rules(&self) -> bool {
+        self.are_all_watched() || self.states.first().is_some_and(|entry| half(entry, 4) > 0)
+    }
+
+    fn are_all_watched(&self) -> bool {
+        self.states.first().is_some_and(|entry| half(entry, 6) != 0)
     }
 
     /// The state that an edge of `state` leads to, if it has one for the key.

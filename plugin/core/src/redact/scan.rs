@@ -131,12 +131,22 @@ impl<'p> Scanner<'p> {
 
     /// Whether there is anything in `text`, or no saying.
     pub(crate) fn finds(&mut self, text: &[u8]) -> bool {
-        let Some(scout) = self.policy.scout else {
+        let Some(scout) = &self.policy.scout else {
             return false;
         };
-        let mut walk = Walk { state: scout.start(None), at: 0, from: 0 };
-        let is_affordable = self.steps.take(text.len()).is_ok();
-        !is_affordable || !matches!(self.next(&scout, text, &mut walk), Ok(None))
+        if self.steps.take(text.len()).is_err() {
+            return true;
+        }
+        // Where the scout does not stop there is nothing.
+        let (state, at) = scout.run(scout.start(None), text);
+        if !scout.is_accepting(state) && scout.lateness() == 0 {
+            return false;
+        }
+        let scout = *scout;
+        let mut walk = Walk { state, at, from: 0 };
+        let is_stop = scout.is_accepting(state);
+        (is_stop && !matches!(self.verify(&scout, state, text, at - scout.lateness(), 0), Ok(None)))
+            || !matches!(self.next(&scout, text, &mut walk), Ok(None))
     }
 
     /// Walks on to what is found next.
@@ -203,8 +213,7 @@ impl<'p> Scanner<'p> {
         from: usize,
     ) -> Result<Option<Found>, Exhausted> {
         for rule in scout.accepted(state) {
-            let detector = self.policy.rule(rule).and_then(|rule| self.policy.detector(&rule));
-            if let Some(detector) = detector
+            if let Some(detector) = self.policy.detector(rule)
                 && let Some(range) = self.find(&detector, text, trigger_end, from)?
             {
                 return Ok(Some(Found { rule, range }));
@@ -227,9 +236,11 @@ impl<'p> Scanner<'p> {
         if !detector.before.holds_behind(&text[..start]) {
             return Ok(None);
         }
+        let Some(pattern) = self.policy.pattern(detector) else {
+            return Ok(None);
+        };
         let mut ends = [0; ENDS_MAX];
         let mut count = 0;
-        let pattern = &detector.pattern;
         let mut state = pattern.start(before);
         let mut at = start;
         while at <= text.len() {

@@ -2,7 +2,7 @@
 
 use super::evidence::Evidence;
 use super::key::HmacKey;
-use super::memo::{Known, Memo};
+use super::memo::Memo;
 use super::paths::{self, PathState, Verdict};
 use super::scan::Scanner;
 use super::{Action, JSON_IN_STRINGS_DEPTH_MAX};
@@ -10,7 +10,7 @@ use crate::automaton::Automaton;
 use crate::digits::Digits;
 use crate::policy::{Kind as RuleKind, Policy};
 use crate::seal::{Notes, RAW};
-use crate::tape::{Dialect, ESCAPED, Kind, Node, PATCHED, Tape, Unreadable};
+use crate::tape::{Dialect, ESCAPED, Kind, PATCHED, Tape, Unreadable};
 use crate::text::{Characters, inner};
 use crate::{OutOfMemory, output, put, put_byte, text};
 use alloc::vec::Vec;
@@ -33,7 +33,12 @@ pub struct Redactor<'p> {
     /// What takes its place.
     written: Vec<u8>,
     path: Vec<u8>,
-    memo: Memo,
+    known_keys: Memo<Known>,
+    /// Whether a detector finds something in a text.
+    known_texts: Memo<bool>,
+    /// The nodes of the texts that a glance has found.
+    found: [u32; FOUND_MAX],
+    found_count: usize,
     /// How many of the record's keys could not be kept apart by their text.
     keys: u64,
 }
@@ -45,8 +50,6 @@ struct Level {
     /// What the tape was read from, if it was a string.
     text: Vec<u8>,
     open: Vec<Frame>,
-    /// Where in the text the scout has stopped.
-    stops: Stops,
     /// The path of that string, and what stands before every path in it.
     path: Vec<u8>,
     /// The node to look at next.
@@ -55,58 +58,30 @@ struct Level {
     start: Place,
 }
 
-/// Where in a text the scout has stopped: what is elsewhere has nothing in it.
-#[derive(Debug, Default)]
-struct Stops {
-    /// Behind which bytes, in order.
-    ends: Vec<u32>,
-    /// The first of them that is not behind us.
-    next: usize,
-    /// There may be others.
-    are_not_all: bool,
+/// How many texts are gone to straight from a glance.
+const FOUND_MAX: usize = 8;
+
+/// What a glance tells.
+enum Glance {
+    /// There is nothing to redact.
+    Nothing,
+    /// There is something in some texts, and no rule for anything else.
+    Texts,
+    /// All has to be looked at in its place.
+    Rules,
 }
 
-/// After how many stops texts are rather looked through one by one.
-const STOPS_MAX: usize = 1024;
-
-impl Stops {
-    /// Has the scout run once over the whole text of a tape.
-    fn find(&mut self, scanner: &mut Scanner<'_>, text: &[u8]) -> Result<(), OutOfMemory> {
-        self.ends.clear();
-        self.next = 0;
-        let Some(scout) = scanner.policy.scout else {
-            self.are_not_all = false;
-            return Ok(());
-        };
-        // What looks at its surroundings finds others in a text of its own.
-        self.are_not_all = scout.lateness() > 0 || scanner.steps.take(text.len()).is_err();
-        let mut state = scout.start(None);
-        let mut at = 0;
-        while at < text.len() && !self.are_not_all {
-            let (next, len) = scout.run(state, &text[at..]);
-            state = next;
-            at += len;
-            if scout.is_accepting(state) {
-                self.are_not_all = self.ends.len() == STOPS_MAX;
-                self.ends.try_reserve(1).map_err(|_| OutOfMemory)?;
-                self.ends.push(at as u32);
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether something may be in a node. Nodes have to be asked for in the
-    /// order of the tape.
-    fn are_in(&mut self, node: &Node) -> bool {
-        // What is patched stands elsewhere.
-        if self.are_not_all || node.has(ESCAPED | PATCHED) {
-            return true;
-        }
-        while self.ends.get(self.next).is_some_and(|end| *end <= node.start) {
-            self.next += 1;
-        }
-        self.ends.get(self.next).is_some_and(|end| *end <= node.end)
-    }
+/// What a policy says of a key, wherever it is.
+#[derive(Clone, Copy, Debug)]
+struct Known {
+    /// The first rule whose pattern the key has.
+    rule: Option<u16>,
+    /// Whether a path that a rule is for may lead over it.
+    is_watched: bool,
+    /// Whether a detector finds something in it.
+    is_found: bool,
+    /// Whether its value stays, as a whole, if it is a member of the record.
+    is_kept: bool,
 }
 
 /// Where in the policy's paths a value is, and what holds for it.
@@ -148,7 +123,10 @@ impl<'p> Redactor<'p> {
             decoded: Vec::new(),
             written: Vec::new(),
             path: Vec::new(),
-            memo: Memo::new(),
+            known_keys: Memo::new(),
+            known_texts: Memo::new(),
+            found: [0; FOUND_MAX],
+            found_count: 0,
             keys: 0,
         }
     }
@@ -200,11 +178,11 @@ impl<'p> Redactor<'p> {
 
     fn redact_levels(&mut self, source: &[u8]) -> Result<(), OutOfMemory> {
         self.levels[0].begin(Place::default());
-        self.levels[0].stops.find(&mut self.scanner, source)?;
-        if self.has_nothing(source)? {
-            return Ok(());
+        match self.glance(source)? {
+            Glance::Nothing => return Ok(()),
+            Glance::Texts => return self.visit(source),
+            Glance::Rules => {}
         }
-        self.levels[0].stops.next = 0;
         // The string on each level that holds the JSON on the next one.
         let mut holders = [0; JSON_IN_STRINGS_DEPTH_MAX];
         let mut depth = 0;
@@ -228,38 +206,111 @@ impl<'p> Redactor<'p> {
         }
     }
 
-    /// Whether a glance tells that there is nothing to redact in the record: no
-    /// key for which there is a rule, no text in which anything is found.
-    fn has_nothing(&mut self, source: &[u8]) -> Result<bool, OutOfMemory> {
-        let Level { tape, stops, .. } = &mut self.levels[0];
-        let policy = self.scanner.policy;
-        for (index, node) in tape.nodes.iter().enumerate() {
-            let start = node.start as usize + 1;
-            let may_hold = match node.kind {
-                Kind::Object | Kind::Array | Kind::Word => continue,
-                _ if node.has(ESCAPED | PATCHED) => true,
-                Kind::Key => {
-                    let text = source.get(start..).unwrap_or_default();
-                    let len = (node.end as usize - 1).saturating_sub(start);
-                    let known = self.memo.ask(text, len, |key| find_out(&policy, key));
-                    if known.rule.is_some() || known.is_watched {
-                        return Ok(false);
-                    }
-                    stops.are_in(node)
-                }
-                Kind::String if matches!(source.get(start), Some(b'{' | b'[' | b' ')) => return Ok(false),
-                _ => stops.are_in(node),
-            };
-            if !may_hold {
+    /// Looks at all keys and texts of the record, wherever they are: that is
+    /// enough for most, and for the few texts in which something is found.
+    fn glance(&mut self, source: &[u8]) -> Result<Glance, OutOfMemory> {
+        self.found_count = 0;
+        let tape = &self.levels[0].tape;
+        let (mut next, mut nested_end) = (0, 0);
+        while let Some(node) = tape.nodes.get(next) {
+            let index = next;
+            next += 1;
+            if node.is_container() && index > 0 {
+                nested_end = nested_end.max(node.next as usize);
+            }
+            if node.is_container() || node.kind == Kind::Word {
                 continue;
             }
-            let text = plain(tape, source, index, &mut self.decoded)?;
-            let is_odd = node.kind == Kind::Key && node.has(ESCAPED | PATCHED);
-            if is_odd || matches!(text.trim_ascii_start(), [b'{' | b'[', ..]) || self.scanner.finds(text) {
-                return Ok(false);
+            let is_key = node.kind == Kind::Key;
+            let is_found = if node.has(ESCAPED | PATCHED) {
+                let text = plain(tape, source, index, &mut self.decoded)?;
+                if is_key || may_be_json(text) {
+                    return Ok(Glance::Rules);
+                }
+                self.scanner.finds(text)
+            } else {
+                // A number has no quotes.
+                let quotes = usize::from(is_key || node.kind == Kind::String);
+                let start = node.start as usize + quotes;
+                let text = source.get(start..).unwrap_or_default();
+                let len = (node.end as usize - quotes).saturating_sub(start);
+                if is_key {
+                    let known = self.known_keys.ask(text, len, |key| find_out(&mut self.scanner, key));
+                    if known.is_watched {
+                        return Ok(Glance::Rules);
+                    }
+                    // There are no paths of rules then, so none leads into it.
+                    if known.is_kept && index >= nested_end {
+                        next = tape.after(next);
+                        continue;
+                    }
+                    if known.rule.is_some() || known.is_found {
+                        return Ok(Glance::Rules);
+                    }
+                    continue;
+                }
+                if matches!(text.first(), Some(b'{' | b'[' | b' ')) {
+                    return Ok(Glance::Rules);
+                }
+                self.known_texts.ask(text, len, |text| self.scanner.finds(text))
+            };
+            if is_found {
+                let Some(place) = self.found.get_mut(self.found_count) else {
+                    return Ok(Glance::Rules);
+                };
+                *place = index as u32;
+                self.found_count += 1;
             }
         }
-        Ok(true)
+        Ok(if self.found_count == 0 { Glance::Nothing } else { Glance::Texts })
+    }
+
+    /// Redacts the texts that a glance has found, but for those that stay.
+    #[cold]
+    fn visit(&mut self, source: &[u8]) -> Result<(), OutOfMemory> {
+        let mut level = mem::take(&mut self.levels[0]);
+        let found = self.found;
+        let mut result = Ok(());
+        for index in found.into_iter().take(self.found_count) {
+            let index = index as usize;
+            let place = self.descend(&mut level, source, index);
+            result = place.and_then(|place| match place.verdict {
+                Verdict::None => self.text(&mut level, source, index),
+                _ => Ok(()),
+            });
+            if result.is_err() {
+                break;
+            }
+        }
+        self.levels[0] = level;
+        result
+    }
+
+    /// Opens what leads from the record to the value at `index`, and gives the
+    /// place of that.
+    fn descend(&mut self, level: &mut Level, source: &[u8], index: usize) -> Result<Place, OutOfMemory> {
+        level.open.clear();
+        let (mut at, mut place) = (0, level.start);
+        while at < index {
+            level.open(at, place)?;
+            let is_object = level.tape.nodes[at].kind == Kind::Object;
+            let mut child = at + 1;
+            loop {
+                let value = if is_object { child + 1 } else { child };
+                let after = level.tape.after(value);
+                if after > index {
+                    place = if is_object {
+                        self.place(level, source, child, place)?.0
+                    } else {
+                        self.element(place)
+                    };
+                    at = value;
+                    break;
+                }
+                child = after;
+            }
+        }
+        Ok(place)
     }
 
     /// Writes the JSON on the level above `depth` into the string that holds
@@ -300,13 +351,13 @@ impl<'p> Redactor<'p> {
                 _ if node.is_container() => level.open(value, place)?,
                 Verdict::Keep => {}
                 Verdict::None if node.kind == Kind::Word => {}
-                Verdict::None if node.kind == Kind::String && may_be_json(&level.tape, source, &node) => {
-                    if self.json(level, source, depth, value, place)? {
-                        return Ok(Pause::Json(value));
-                    }
-                }
                 Verdict::None => {
-                    if level.stops.are_in(&node) {
+                    let text = plain(&level.tape, source, value, &mut self.decoded)?;
+                    if node.kind == Kind::String && may_be_json(text) {
+                        if self.json(level, source, depth, value, place)? {
+                            return Ok(Pause::Json(value));
+                        }
+                    } else if self.known_texts.ask(text, text.len(), |text| self.scanner.finds(text)) {
                         self.text(level, source, value)?;
                     }
                 }
@@ -322,6 +373,30 @@ impl<'p> Redactor<'p> {
         Place { path, verdict: deeper(paths.verdict(path), array.verdict) }
     }
 
+    /// The place of a member's value, and whether its key has to be redacted.
+    fn place(
+        &mut self,
+        level: &mut Level,
+        source: &[u8],
+        key: usize,
+        object: Place,
+    ) -> Result<(Place, bool), OutOfMemory> {
+        if let Some(frame) = level.open.last_mut() {
+            frame.key = key as u32;
+        }
+        let text = plain(&level.tape, source, key, &mut self.decoded)?;
+        let known = self.known_keys.ask(text, text.len(), |key| find_out(&mut self.scanner, key));
+        let paths = &self.scanner.policy.paths;
+        let path = paths.as_ref().map_or(0, |paths| paths.member(object.path, text));
+        let own = paths.as_ref().map_or(Verdict::None, |paths| paths.verdict(path));
+        let ruled = deeper(own, object.verdict);
+        let verdict = match (ruled, known.rule) {
+            (Verdict::None, Some(rule)) => Verdict::Rule(rule),
+            (verdict, _) => verdict,
+        };
+        Ok((Place { path, verdict }, ruled != Verdict::Keep && known.is_found))
+    }
+
     /// Redacts a member's key, and gives the place of its value.
     fn member(
         &mut self,
@@ -330,32 +405,17 @@ impl<'p> Redactor<'p> {
         key: usize,
         object: Place,
     ) -> Result<Place, OutOfMemory> {
-        if let Some(frame) = level.open.last_mut() {
-            frame.key = key as u32;
-        }
-        let text = plain(&level.tape, source, key, &mut self.decoded)?;
-        let policy = &self.scanner.policy;
-        let rule = self.memo.ask(text, text.len(), |key| find_out(policy, key)).rule;
-        let path = policy.paths.as_ref().map_or(0, |paths| paths.member(object.path, text));
-        let own = policy.paths.as_ref().map_or(Verdict::None, |paths| paths.verdict(path));
-        let ruled = deeper(own, object.verdict);
-        if ruled != Verdict::Keep && level.stops.are_in(&level.tape.nodes[key]) {
+        let (place, is_found) = self.place(level, source, key, object)?;
+        if is_found {
             self.redact_key(level, source, key)?;
         }
-        let verdict = match (ruled, rule) {
-            (Verdict::None, Some(rule)) => Verdict::Rule(rule),
-            (verdict, _) => verdict,
-        };
-        Ok(Place { path, verdict })
+        Ok(place)
     }
 
     #[cold]
     fn redact_key(&mut self, level: &mut Level, source: &[u8], key: usize) -> Result<(), OutOfMemory> {
-        let text = plain(&level.tape, source, key, &mut self.decoded)?;
-        if !self.scanner.finds(text) {
-            return Ok(());
-        }
         write_path(level, source, Last::Hidden, &mut self.path)?;
+        let text = plain(&level.tape, source, key, &mut self.decoded)?;
         self.scanner.is_ambiguous = false;
         if !self.scanner.redact(text, &self.path, &mut self.written)? {
             return Ok(());
@@ -453,7 +513,6 @@ impl<'p> Redactor<'p> {
                 let path = paths.as_ref().map_or(0, |paths| paths.json(place.path));
                 let own = paths.as_ref().map_or(Verdict::None, |paths| paths.verdict(path));
                 json.begin(Place { path, verdict: deeper(own, place.verdict) });
-                json.stops.find(&mut self.scanner, &json.text)?;
                 write_path(level, source, Last::Shown, &mut json.path)?;
                 put_byte(&mut json.path, b'|')?;
                 Ok(true)
@@ -466,11 +525,8 @@ impl<'p> Redactor<'p> {
     /// Looks through the text of a string or number.
     #[cold]
     fn text(&mut self, level: &mut Level, source: &[u8], index: usize) -> Result<(), OutOfMemory> {
-        let text = plain(&level.tape, source, index, &mut self.decoded)?;
-        if !self.scanner.finds(text) {
-            return Ok(());
-        }
         write_path(level, source, Last::Shown, &mut self.path)?;
+        let text = plain(&level.tape, source, index, &mut self.decoded)?;
         if self.scanner.redact(text, &self.path, &mut self.written)? {
             level.tape.set_text(index, Kind::String, &self.written)?;
         }
@@ -503,11 +559,17 @@ fn deeper(own: Verdict, outer: Verdict) -> Verdict {
 
 /// What the policy says of a key.
 #[cold]
-fn find_out(policy: &Policy<'_>, key: &[u8]) -> Known {
-    let rule = policy.keys.as_ref().and_then(|keys| first_accepted(keys, key));
+fn find_out(scanner: &mut Scanner<'_>, key: &[u8]) -> Known {
+    let is_found = scanner.finds(key);
+    let Policy { keys, paths, first_key_rule, .. } = &scanner.policy;
+    let rule = keys.as_ref().and_then(|keys| first_accepted(keys, key));
     Known {
-        rule: rule.map(|rule| policy.first_key_rule.saturating_add(rule)),
-        is_watched: policy.paths.as_ref().is_some_and(|paths| paths.is_watched(key)),
+        rule: rule.map(|rule| first_key_rule.saturating_add(rule)),
+        is_watched: paths.as_ref().is_some_and(|paths| paths.is_watched(key)),
+        is_found,
+        is_kept: paths.as_ref().is_some_and(|paths| {
+            !paths.have_rules() && paths.verdict(paths.member(paths::START, key)) == Verdict::Keep
+        }),
     }
 }
 
@@ -524,17 +586,9 @@ fn first_accepted(keys: &Automaton<'_>, text: &[u8]) -> Option<u16> {
     keys.accepted(keys.step_end(state)).chain(first).min()
 }
 
-/// Whether a string may hold an object or an array, by its first character
-/// that is no white space.
-fn may_be_json(tape: &Tape, source: &[u8], node: &Node) -> bool {
-    match tape.text(node, source) {
-        [_, b'{' | b'[', ..] => true,
-        text @ [_, b' ' | b'\\', ..] => {
-            let is_space = |character: &char| matches!(character, ' ' | '\t' | '\n' | '\r');
-            matches!(Characters::of(inner(text)).find(|first| !is_space(first)), Some('{' | '['))
-        }
-        _ => false,
-    }
+/// Whether a string may hold an object or an array.
+fn may_be_json(text: &[u8]) -> bool {
+    matches!(text.trim_ascii_start(), [b'{' | b'[', ..])
 }
 
 /// The text of a node without quotes and escapes.

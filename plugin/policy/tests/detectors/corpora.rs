@@ -1,9 +1,9 @@
 //! The detectors on data that nobody here wrote, and on the streams.
 
-use crate::matcher::{Hit, Matcher};
+use crate::matcher::Matcher;
+use crate::spans::{self, Count, Found};
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::ops::Range;
 use std::path::PathBuf;
 
 /// A file that is beside the checkout, or where `FLB_AUDIT_CORPORA` says.
@@ -96,49 +96,21 @@ fn of_kubernetes_the_secrets_in_a_config_map_go() {
     assert_hits("k8s-audit.jsonl", &records, &expected);
 }
 
-/// Types in the corpus, the class that finds them, and what recall and
-/// precision may not fall below, in thousandths. A telephone number without
-/// its country or a label cannot be told from other digits.
-const TYPES: [(&str, &str, usize, usize); 6] = [
-    ("CREDIT_CARD", "payment-card", 980, 950),
-    ("EMAIL_ADDRESS", "email", 980, 950),
-    ("IBAN_CODE", "iban", 980, 950),
-    ("US_SSN", "us-ssn", 980, 950),
-    ("IP_ADDRESS", "ip", 980, 950),
-    ("PHONE_NUMBER", "phone", 900, 950),
-];
-
 #[test]
 fn labelled_spans_are_found() {
     let Some(lines) = corpus("pii-spans.jsonl") else { return };
     let matcher = Matcher::of(|_| true);
-    for (kind, class, recall_min, precision_min) in TYPES {
-        let (mut labelled, mut found, mut hits, mut right) = (0, 0, 0, 0);
-        for line in &lines {
-            let text = line["text"].as_str().expect("a text");
-            let spans = spans(line, text, kind);
-            let of_class = matcher.find(text.as_bytes()).into_iter().filter(|hit| hit.class == class);
-            let of_class: Vec<Hit> = of_class.collect();
-            let overlaps = |a: &Range<usize>, b: &Range<usize>| a.start < b.end && b.start < a.end;
-            let is_found = |span: &&Range<usize>| of_class.iter().any(|hit| overlaps(&hit.part, span));
-            let is_right = |hit: &&Hit| spans.iter().any(|span| overlaps(&hit.part, span));
-            labelled += spans.len();
-            found += spans.iter().filter(is_found).count();
-            hits += of_class.len();
-            right += of_class.iter().filter(is_right).count();
-        }
-        let (recall, precision) = (1000 * found / labelled, 1000 * right / hits);
-        println!("{kind}: {found} of {labelled} found, {right} of {hits} hits right");
-        assert!(recall >= recall_min && precision >= precision_min, "{kind}: {recall}, {precision}");
+    let found = |line: &Value| {
+        let hits = matcher.find(spans::text(line).as_bytes()).into_iter();
+        hits.map(|hit| Found { class: hit.class.into(), part: hit.part }).collect()
+    };
+    let found: Vec<Vec<Found>> = lines.iter().map(found).collect();
+    for kind in spans::TYPES {
+        let count = Count::of(&kind, &lines, &found);
+        println!("{}: {count:?}", kind.name);
+        let is_enough = count.recall() >= kind.recall_min && count.precision() >= kind.precision_min;
+        assert!(is_enough, "{}: {count:?}", kind.name);
     }
-}
-
-/// The spans of a type, in bytes: the corpus counts characters.
-fn spans(line: &Value, text: &str, kind: &str) -> Vec<Range<usize>> {
-    let offsets: Vec<usize> = text.char_indices().map(|(at, _)| at).chain([text.len()]).collect();
-    let at = |index: &Value| offsets[index.as_u64().expect("an offset") as usize];
-    let spans = line["spans"].as_array().expect("spans").iter().filter(|span| span[0] == kind);
-    spans.map(|span| at(&span[1])..at(&span[2])).collect()
 }
 
 #[test]

@@ -3,4 +3,5 @@
 mod cases;
 mod corpora;
 mod matcher;
+mod spans;
 mod table;

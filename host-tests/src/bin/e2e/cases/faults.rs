@@ -2,11 +2,12 @@
 //! which it cannot run.
 
 use crate::case::Place;
-use crate::expected::{self, Expected};
+use crate::expected::Expected;
 use crate::forward::{Client, Entry};
 use crate::http::Fault;
 use crate::msgpack::Value;
 use crate::pipeline::Pipeline;
+use crate::reference;
 use anyhow::{Result, ensure};
 use host_tests::streams;
 use serde_json::json;
@@ -23,7 +24,7 @@ pub(crate) fn deliveries(place: &Place) -> Result<String> {
     fs::write(place.at("log"), streams::lines(&calls))?;
     let tail = pipeline.tail("aws.cloudtrail", "log");
     pipeline.input(tail);
-    let expected = expected::unchanged(&calls)?;
+    let expected = reference::stream(&calls)?;
     let mut process = pipeline.start()?;
     pipeline.wait_for(&mut process, expected.len())?;
     process.stop()?;

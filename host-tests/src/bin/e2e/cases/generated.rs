@@ -1,11 +1,11 @@
 //! Many records of arbitrary JSON, of which every one comes out.
 
 use crate::case::Place;
-use crate::expected::Expected;
 use crate::forward::{Client, Entry};
 use crate::generate::Generator;
 use crate::msgpack::Value;
 use crate::pipeline::Pipeline;
+use crate::reference::Reference;
 use anyhow::Result;
 
 const RECORDS: u32 = 10_000;
@@ -19,12 +19,14 @@ pub(crate) fn through_forward(place: &Place) -> Result<String> {
     pipeline.input(forward);
     let process = pipeline.start()?;
     let mut client = Client::connect(port)?;
+    let reference = Reference::new()?;
+    let mut life = reference.start();
     let mut generator = Generator::new(SEED);
     let (mut entries, mut expected) = (Vec::new(), Vec::new());
     for seconds in 1..=RECORDS {
         let record = generator.record();
         entries.push(Entry { seconds, nanoseconds: 0, record: Value::from(&record) });
-        expected.push(Expected::alike("arbitrary", Some((seconds, 0)), record));
+        expected.push(life.expect("arbitrary", Some((seconds, 0)), &record.to_string())?.alike());
     }
     for entries in entries.chunks(MESSAGE_RECORDS) {
         client.send("arbitrary", entries)?;

@@ -4,10 +4,12 @@ use crate::case::Place;
 use crate::expected;
 use crate::pipeline::{Layout, Pipeline};
 use crate::process::Process;
+use crate::reference::{self, Reference};
 use crate::sink::Sink;
 use crate::verify::{self, INTACT};
 use anyhow::{Context, Result};
-use host_tests::{root, streams};
+use flb_audit_core::redact::KEY_FILE_NAME;
+use host_tests::{policy, root, streams};
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::Path;
@@ -35,29 +37,41 @@ fn laid_out(place: &Place, layout: Layout, is_threaded: bool) -> Result<String> 
     let calls = streams::calls(STREAM)?;
     fs::write(place.at("log"), streams::lines(&calls))?;
     let process = pipeline.start()?;
-    let expected = expected::unchanged(&calls)?;
+    let expected = reference::stream(&calls)?;
     let report = pipeline.finish(process, &expected)?;
     Ok(format!("{} records in {} segments", expected.len(), report.segments()?))
 }
 
 pub(crate) fn shipped_classic(place: &Place) -> Result<String> {
-    shipped(place, "filter-audit.conf")
+    shipped(place, "filter-audit.conf", None)
 }
 
 pub(crate) fn shipped_yaml(place: &Place) -> Result<String> {
-    shipped(place, "filter-audit.yaml")
+    shipped(place, "filter-audit.yaml", None)
+}
+
+/// The policy that the configs with one name.
+const POLICY: &str = "examples/policies/kubernetes-audit.yaml";
+
+pub(crate) fn shipped_redact_classic(place: &Place) -> Result<String> {
+    shipped(place, "filter-redact.conf", Some(POLICY))
+}
+
+pub(crate) fn shipped_redact_yaml(place: &Place) -> Result<String> {
+    shipped(place, "filter-redact.yaml", Some(POLICY))
 }
 
 /// Runs a config of `fluent-bit-conf`, with its files below the case's
 /// directory.
-fn shipped(place: &Place, name: &str) -> Result<String> {
+fn shipped(place: &Place, name: &str, policy: Option<&str>) -> Result<String> {
     let below = place.at("");
     let below = below.display().to_string();
     let below = below.trim_end_matches('/');
     for file in [name, "filter-audit-parsers.conf"] {
-        let text = fs::read_to_string(root().join("fluent-bit-conf").join(file))?;
-        let text =
-            text.replace(" /etc/", &format!(" {below}/etc/")).replace(" /var/", &format!(" {below}/var/"));
+        let mut text = fs::read_to_string(root().join("fluent-bit-conf").join(file))?;
+        for (before, top) in [(" ", "/etc/"), (" ", "/var/"), (",", "/etc/")] {
+            text = text.replace(&format!("{before}{top}"), &format!("{before}{below}{top}"));
+        }
         fs::write(place.at(file), text)?;
     }
     let module = place.at("etc/fluent-bit/filter_audit.wasm");
@@ -66,16 +80,27 @@ fn shipped(place: &Place, name: &str) -> Result<String> {
         fs::create_dir_all(file.parent().context("a file at the root")?)?;
     }
     fs::create_dir_all(place.at("var/lib/fluent-bit"))?;
-    fs::copy(verify::module(), module)?;
-    fs::write(&log, "")?;
     verify::init(&place.at("var/lib/flb-audit/kube"))?;
+    let reference = Reference::new()?;
+    match policy.map(|policy| root().join(policy)) {
+        None => _ = fs::copy(verify::module(), module)?,
+        Some(policy) => {
+            verify::build(&policy, &module)?;
+            let keys = place.at("etc/flb-audit/keys");
+            fs::create_dir_all(&keys)?;
+            verify::hmac_key(&keys)?;
+            fs::copy(keys.join(KEY_FILE_NAME), reference.directory().join(KEY_FILE_NAME))?;
+            policy::write_policy(reference.directory(), &fs::read_to_string(policy)?)?;
+        }
+    }
+    fs::write(&log, "")?;
 
     let mut process = Process::start(place, Path::new(name))?;
     // What was there before `tail` looked would not be read.
     process.wait_for_log("inotify_fs_add", 1)?;
     let calls = streams::calls(STREAM)?;
     OpenOptions::new().append(true).open(log)?.write_all(streams::lines(&calls).as_bytes())?;
-    let expected = expected::unchanged(&calls)?;
+    let expected = reference.start().expect_stream(&calls)?;
     let sink = Sink { name: "file".into(), path: place.at("var/log/sealed/kube.audit"), adds_date: false };
     sink.wait_for(&mut process, expected.len())?;
     process.stop()?;

@@ -4,6 +4,7 @@ mod faults;
 mod generated;
 mod layouts;
 mod oddities;
+mod redaction;
 mod restarts;
 mod sizes;
 mod states;
@@ -12,7 +13,7 @@ mod streams;
 use crate::case::Case;
 
 /// All of them, in the order in which they run.
-pub(crate) const ALL: [Case; 18] = [
+pub(crate) const ALL: [Case; 27] = [
     Case { name: "streams through tail", run: streams::through_tail },
     Case { name: "streams through forward", run: streams::through_forward },
     Case { name: "odd values as MessagePack", run: oddities::as_messagepack },
@@ -31,4 +32,13 @@ pub(crate) const ALL: [Case; 18] = [
     Case { name: "a processor in a thread", run: layouts::processor_in_a_thread },
     Case { name: "fluent-bit-conf, classic", run: layouts::shipped_classic },
     Case { name: "fluent-bit-conf, YAML", run: layouts::shipped_yaml },
+    Case { name: "fluent-bit-conf, with a policy, classic", run: layouts::shipped_redact_classic },
+    Case { name: "fluent-bit-conf, with a policy, YAML", run: layouts::shipped_redact_yaml },
+    Case { name: "planted secrets through tail", run: redaction::through_tail },
+    Case { name: "planted secrets through forward", run: redaction::through_forward },
+    Case { name: "tokens under a key in a second path", run: redaction::hmac },
+    Case { name: "a policy in an accessible path", run: redaction::overridden },
+    Case { name: "a damaged policy in an accessible path", run: redaction::broken },
+    Case { name: "a long text of e-mail addresses", run: redaction::long_text },
+    Case { name: "all detectors", run: redaction::all_detectors },
 ];

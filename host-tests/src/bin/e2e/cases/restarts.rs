@@ -15,9 +15,10 @@ use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::PathBuf;
 
-const TAG: &str = "kube.audit";
+const TAG: &str = "aws.cloudtrail";
 
-/// A log that grows: numbered records in the shape of Kubernetes' audit log.
+/// A log that grows: numbered records in the shape of CloudTrail's, in which
+/// there is nothing to redact.
 struct Log {
     path: PathBuf,
     events: Vec<Value>,
@@ -27,7 +28,7 @@ struct Log {
 impl Log {
     fn new(path: PathBuf) -> Result<Self> {
         let parse = |call: flb_audit_host::stream::Call| Ok(serde_json::from_str(&call.record)?);
-        let events = streams::calls("kubernetes-audit")?.into_iter().map(parse).collect::<Result<_>>()?;
+        let events = streams::calls("cloudtrail")?.into_iter().map(parse).collect::<Result<_>>()?;
         Ok(Log { path, events, written: 0 })
     }
 

@@ -1,0 +1,57 @@
+//! The module without Fluent Bit: what it makes of a record there has to come
+//! out of a real one.
+
+use crate::expected::{Expected, remarks};
+use crate::verify;
+use anyhow::Result;
+use flb_audit_host::filter::{Filter, Host};
+use flb_audit_host::stream::Call;
+use host_tests::policy::{self, Redacted};
+use std::path::Path;
+use tempfile::TempDir;
+
+/// A compiled module, for any number of lives.
+pub(crate) struct Reference {
+    filter: Filter,
+    directory: TempDir,
+}
+
+impl Reference {
+    /// The module that ships, with its own policy.
+    pub(crate) fn new() -> Result<Self> {
+        Ok(Reference { filter: Filter::from_file(&verify::module())?, directory: policy::directory()? })
+    }
+
+    /// The directory that it may reach.
+    pub(crate) fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// Starts a life of it.
+    pub(crate) fn start(&self) -> Life<'_> {
+        Life { host: policy::life(&self.filter, &self.directory) }
+    }
+}
+
+/// A life of the module.
+pub(crate) struct Life<'a> {
+    host: Host<'a>,
+}
+
+impl Life<'_> {
+    /// What has to come out for a record.
+    pub(crate) fn expect(&mut self, tag: &str, time: Option<(u32, u32)>, record: &str) -> Result<Expected> {
+        let Redacted { record, audit } = Redacted::pass(&mut self.host, record)?;
+        Ok(Expected { remarks: Some(remarks(&audit)), ..Expected::unchanged(tag, time, record) })
+    }
+
+    /// The same for all records of a stream, at times that Fluent Bit gives.
+    pub(crate) fn expect_stream(&mut self, calls: &[Call]) -> Result<Vec<Expected>> {
+        calls.iter().map(|call| self.expect(&call.tag, None, &call.record)).collect()
+    }
+}
+
+/// What the module that ships makes of a stream.
+pub(crate) fn stream(calls: &[Call]) -> Result<Vec<Expected>> {
+    Reference::new()?.start().expect_stream(calls)
+}

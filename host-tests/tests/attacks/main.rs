@@ -1,0 +1,86 @@
+//! What somebody may do to a log, as data, and the verdict that it must get:
+//! on every stream, with the module and the program as they ship.
+//!
+//! `attacks.json` is the table. A record is `[segment, number]`; each step of
+//! `do` alters the log. What `is_fine` is no attack: neither `tampered` nor
+//! `key_not_certified` may come of it, however it is set up.
+
+#[expect(dead_code, reason = "what only other tests need of it")]
+#[path = "../pipeline/mod.rs"]
+mod pipeline;
+#[expect(dead_code, reason = "what only other tests need of it")]
+#[path = "../second/mod.rs"]
+mod second;
+
+mod log;
+mod steps;
+
+use log::Log;
+use serde_json::Value;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+#[test]
+fn every_attack_gets_its_verdict() {
+    let table = fs::read_to_string(pipeline::root("host-tests/tests/attacks/attacks.json")).expect("a table");
+    let attacks: Vec<Value> = serde_json::from_str(&table).expect("JSON");
+    let mut streams: Vec<_> = fs::read_dir(pipeline::root("examples/streams"))
+        .expect("streams")
+        .map(|entry| entry.expect("a stream").path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "ndjson"))
+        .collect();
+    streams.sort();
+    assert_eq!(streams.len(), 7);
+    let mut wrong = Vec::new();
+    for stream in &streams {
+        let honest = Log::of(stream);
+        for attack in &attacks {
+            let name = attack["name"].as_str().expect("a name");
+            let Some(verdict) = verdict(&honest, attack) else {
+                continue;
+            };
+            let is_accusation = matches!(&*verdict, "tampered" | "key_not_certified");
+            if verdict != attack["verdict"] || attack["is_fine"] == true && is_accusation {
+                let stream = stream.file_stem().expect("a name").display();
+                wrong.push(format!("{stream}: {name}: {verdict}, not {}", attack["verdict"]));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Does it and verifies; none if there is nothing in the log to do it to.
+fn verdict(honest: &Log, attack: &Value) -> Option<String> {
+    let mut log = honest.clone();
+    for step in attack["do"].as_array().into_iter().flatten() {
+        if !steps::take(&mut log, step) {
+            return None;
+        }
+    }
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = |name: &str, text: String| {
+        let path = dir.path().join(name);
+        fs::write(&path, text).expect("a file");
+        path
+    };
+    let mut command = Command::new(pipeline::root("dist/flb-audit"));
+    command.args(["verify", "--json"]).arg(file("log.ndjson", log.text()));
+    match &attack["roster"] {
+        Value::Bool(false) => &mut command,
+        Value::String(_) => command.arg("--roster").arg(file("roster.json", honest.roster_of_a_stranger())),
+        _ => command.arg("--roster").arg(file("roster.json", honest.roster())),
+    };
+    if let Some(place) = attack["anchors"].as_str() {
+        command.arg("--anchors").arg(file("anchors.ndjson", honest.anchors(place)));
+    }
+    Some(run(&mut command, dir.path()))
+}
+
+fn run(command: &mut Command, dir: &Path) -> String {
+    let output = command.current_dir(dir).output().expect("flb-audit runs; `cargo xtask build` makes it");
+    let report: Value = serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|_| panic!("{command:?}: {}", String::from_utf8_lossy(&output.stderr)));
+    assert_eq!(report["exit_code"].as_i64(), output.status.code().map(i64::from));
+    report["verdict"].as_str().expect("a verdict").to_owned()
+}

@@ -1,0 +1,46 @@
+//! `flb-audit checkpoints`: the checkpoints in a log, to be kept elsewhere.
+
+use crate::input;
+use crate::verify::OUTPUT_KEYS;
+use anyhow::{Context, Result};
+use clap::Args;
+use flb_audit_core::check::{Checked, Checker, read_anchor};
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+/// Print the checkpoints in logs, as anchors for `verify --anchors`
+///
+/// Those in files of anchors are printed, too. They are not verified.
+#[derive(Args)]
+pub(crate) struct Checkpoints {
+    /// The logs
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
+    /// Print C2SP signed notes (<https://c2sp.org/signed-note>), with an empty
+    /// line between them
+    #[arg(long)]
+    note: bool,
+}
+
+impl Checkpoints {
+    pub(crate) fn run(self) -> Result<()> {
+        let mut checker = Checker::new(OUTPUT_KEYS.map(str::to_owned).to_vec());
+        let mut out = io::stdout().lock();
+        let mut result = Ok(());
+        input::read_in_order(self.files, |text| {
+            let checkpoint = match checker.check(text) {
+                Ok(Checked::Sealed(sealed)) => checker.checkpoint(text, &sealed),
+                _ => read_anchor(text),
+            };
+            if let Some(checkpoint) = checkpoint.filter(|_| result.is_ok()) {
+                let printed = if self.note { checkpoint.note() } else { checkpoint.anchor() };
+                let end: &[u8] = if self.note { b"\n" } else { b"" };
+                result = printed
+                    .ok()
+                    .context("no memory")
+                    .and_then(|text| Ok(out.write_all(&[&text, end].concat())?));
+            }
+        })?;
+        result
+    }
+}

@@ -1,0 +1,176 @@
+//! `flb-audit prove`: that one record is under a checkpoint, for somebody who
+//! has neither the log nor a network.
+//!
+//! A proof holds the record, the leaves of the records from there to the
+//! checkpoint, 32 bytes each, and the checkpoint.
+
+use crate::input;
+use crate::roster::Roster;
+use crate::verify::{OUTPUT_KEYS, Verdict, Verifier};
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use flb_audit_core::check::{Checked, Checker, Sealed, read_anchor};
+use flb_audit_core::checkpoint::Checkpoint;
+use flb_audit_core::hash::Hash;
+use flb_audit_core::seal::{ChainId, hash_from_text, hash_text};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Print a proof that one record is under a checkpoint
+///
+/// `flb-audit verify --proof` checks it offline.
+#[derive(Args)]
+pub(crate) struct Prove {
+    /// The logs that hold the record and what follows, up to a checkpoint
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
+    /// The record's chain
+    #[arg(long, value_parser = chain_id)]
+    chain: ChainId,
+    /// Its segment
+    #[arg(long)]
+    seg: u64,
+    /// Its number in that
+    #[arg(long)]
+    seq: u64,
+    /// The checkpoint, as a line that `in_checkpoint.wasm` has printed
+    /// [default: the first one that there is]
+    #[arg(long, value_name = "FILE")]
+    under: Option<PathBuf>,
+}
+
+fn chain_id(text: &str) -> Result<ChainId, &'static str> {
+    ChainId::from_text(text.as_bytes()).ok_or("a chain's name has twelve characters of base64url")
+}
+
+/// The file.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Proof {
+    /// The record's text.
+    record: String,
+    /// The leaves after it, in base64url.
+    leaves: Vec<String>,
+    checkpoint: Box<RawValue>,
+}
+
+/// What follows a head.
+struct Next {
+    leaf: Hash,
+    head: Hash,
+    checkpoint: Option<Box<Checkpoint>>,
+}
+
+impl Prove {
+    pub(crate) fn run(self) -> Result<()> {
+        let under = self.under.as_deref().map(read_checkpoint).transpose()?;
+        let mut checker = Checker::new(OUTPUT_KEYS.map(str::to_owned).to_vec());
+        let mut found: Option<(String, Sealed, Option<Box<Checkpoint>>)> = None;
+        let mut next_of: HashMap<Hash, Next> = HashMap::new();
+        input::read_in_order(self.files, |text| {
+            let Ok(Checked::Sealed(sealed)) = checker.check(text) else {
+                return;
+            };
+            if sealed.chain != self.chain || !sealed.is_intact {
+                return;
+            }
+            let checkpoint = checker.checkpoint(text, &sealed).map(Box::new);
+            if (sealed.place.segment, sealed.place.sequence) == (self.seg, self.seq) {
+                found = Some((String::from_utf8_lossy(text).trim().to_owned(), sealed, checkpoint));
+            } else if sealed.place.segment >= self.seg {
+                next_of
+                    .insert(sealed.previous, Next { leaf: *checker.leaf(), head: sealed.head, checkpoint });
+            }
+        })?;
+        let (record, sealed, mut checkpoint) =
+            found.context("the record is not in these logs, or not intact")?;
+        let (mut head, mut leaves) = (sealed.head, Vec::new());
+        let checkpoint = loop {
+            let is_there = under.as_ref().is_none_or(|under| under.head == head);
+            match under.clone().map(Box::new).or(checkpoint) {
+                Some(checkpoint) if is_there => break checkpoint,
+                _ => {}
+            }
+            let next = next_of
+                .get(&head)
+                .context("the records from there to a checkpoint are not all here, or not intact")?;
+            leaves.push(String::from_utf8_lossy(&hash_text(&next.leaf)).into_owned());
+            (head, checkpoint) = (next.head, next.checkpoint.clone());
+        };
+        let checkpoint = checkpoint.anchor().ok().context("no memory")?;
+        let checkpoint = RawValue::from_string(String::from_utf8(checkpoint)?.trim().to_owned())?;
+        println!("{}", serde_json::to_string(&Proof { record, leaves, checkpoint })?);
+        Ok(())
+    }
+}
+
+fn read_checkpoint(path: &Path) -> Result<Checkpoint> {
+    let text = fs::read(path).with_context(|| format!("{}: cannot be read", path.display()))?;
+    read_anchor(&text).with_context(|| format!("{}: not a checkpoint", path.display()))
+}
+
+/// What a proof comes to.
+#[derive(Serialize)]
+pub(crate) struct Proven {
+    verdict: Verdict,
+    exit_code: u8,
+    what: String,
+}
+
+impl Proven {
+    /// Checks the proof in a file.
+    pub(crate) fn check(path: &Path, roster: Option<&Roster>, ignored: Vec<String>) -> Result<Proven> {
+        let text = fs::read(path).with_context(|| format!("{}: cannot be read", path.display()))?;
+        let proof: Proof =
+            serde_json::from_slice(&text).with_context(|| format!("{}: not a proof", path.display()))?;
+        let (verdict, what) = proof.verdict(roster, ignored)?;
+        Ok(Proven { verdict, exit_code: verdict.code(), what })
+    }
+
+    pub(crate) fn verdict(&self) -> Verdict {
+        self.verdict
+    }
+
+    pub(crate) fn what(&self) -> &str {
+        &self.what
+    }
+}
+
+impl Proof {
+    fn verdict(&self, roster: Option<&Roster>, ignored: Vec<String>) -> Result<(Verdict, String)> {
+        let Some(checkpoint) = read_anchor(self.checkpoint.get().as_bytes()) else {
+            bail!("the proof's checkpoint is not one");
+        };
+        let tampered = |what: &str| Ok((Verdict::Tampered, what.to_owned()));
+        let sealed = match Checker::new(ignored).check(self.record.as_bytes()) {
+            Ok(Checked::Sealed(sealed)) if sealed.is_intact => sealed,
+            _ => return tampered("the record is not the one that was sealed"),
+        };
+        let mut head = sealed.head;
+        for leaf in &self.leaves {
+            let Some(leaf) = hash_from_text(leaf.as_bytes()) else {
+                bail!("the proof has a leaf that is none");
+            };
+            head = sealed.algorithm.head(&head, &leaf);
+        }
+        if head != checkpoint.head || sealed.chain != checkpoint.chain {
+            return tampered("the record is not under that checkpoint");
+        }
+        let signed = Verifier::new(roster).verify(Some(&checkpoint));
+        let shown = format!(
+            "record {} of segment {} of chain {} is under the checkpoint at record {} of segment {}",
+            sealed.place.sequence,
+            sealed.place.segment,
+            sealed.chain,
+            checkpoint.place.sequence,
+            checkpoint.place.segment
+        );
+        Ok(match signed.flaw {
+            None => (Verdict::Intact, shown),
+            Some(flaw) => (flaw.verdict(), format!("{shown}, but {}", flaw.what(signed.index))),
+        })
+    }
+}

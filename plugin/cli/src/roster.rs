@@ -1,0 +1,92 @@
+//! The roster: which node has which chain, and the public key that it began
+//! with. It is kept where the nodes cannot write.
+//!
+//! A JSON array of objects, one a chain, in the order in which they were made.
+
+use anyhow::{Context, Result, bail};
+use flb_audit_core::seal::ChainId;
+use flb_audit_core::signature::PublicKey;
+use serde::{Deserialize, Serialize};
+use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
+
+/// One chain of a node.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Entry {
+    /// The node's name.
+    pub(crate) node: String,
+    #[serde(with = "chain_text")]
+    pub(crate) chain: ChainId,
+    /// The public part of key 0.
+    #[serde(with = "key_text")]
+    pub(crate) key: PublicKey,
+    /// When it was made, as in RFC 3339.
+    pub(crate) created: String,
+}
+
+/// All of them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Roster {
+    pub(crate) entries: Vec<Entry>,
+}
+
+impl Roster {
+    /// Reads a roster.
+    pub(crate) fn read(path: &Path) -> Result<Roster> {
+        let text = fs::read(path).with_context(|| format!("{}: cannot be read", path.display()))?;
+        let entries: Vec<Entry> =
+            serde_json::from_slice(&text).with_context(|| format!("{}: not a roster", path.display()))?;
+        for (at, entry) in entries.iter().enumerate() {
+            if entries[..at].iter().any(|other| other.chain == entry.chain) {
+                bail!("{}: chain {} is there twice", path.display(), entry.chain);
+            }
+        }
+        Ok(Roster { entries })
+    }
+
+    /// Adds an entry to a roster, which may not be there yet.
+    pub(crate) fn add(path: &Path, entry: Entry) -> Result<()> {
+        let mut roster = match fs::metadata(path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Roster::default(),
+            _ => Roster::read(path)?,
+        };
+        roster.entries.push(entry);
+        let text = serde_json::to_string_pretty(&roster.entries)? + "\n";
+        // Written beside it and renamed: a roster is never half there.
+        let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let mut file = tempfile::NamedTempFile::new_in(dir)
+            .with_context(|| format!("{}: cannot be written", dir.display()))?;
+        std::io::Write::write_all(&mut file, text.as_bytes())?;
+        file.as_file().sync_all()?;
+        file.persist(path).with_context(|| format!("{}: cannot be written", path.display()))?;
+        Ok(())
+    }
+
+    /// The entry of a chain.
+    pub(crate) fn of(&self, chain: &ChainId) -> Option<&Entry> {
+        self.entries.iter().find(|entry| entry.chain == *chain)
+    }
+}
+
+macro_rules! as_text {
+    ($module:ident, $type:ty) => {
+        mod $module {
+            use super::*;
+            use serde::{Deserializer, Serializer, de};
+
+            pub(super) fn serialize<S: Serializer>(value: &$type, to: S) -> Result<S::Ok, S::Error> {
+                to.collect_str(value)
+            }
+
+            pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<$type, D::Error> {
+                let text = String::deserialize(from)?;
+                <$type>::from_text(text.as_bytes())
+                    .ok_or_else(|| de::Error::custom("not base64url of its length"))
+            }
+        }
+    };
+}
+as_text!(chain_text, ChainId);
+as_text!(key_text, PublicKey);

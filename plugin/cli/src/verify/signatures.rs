@@ -1,0 +1,111 @@
+//! Signatures of checkpoints, each for itself and on any core: held against
+//! the public key that the roster has for the chain.
+
+use super::Verdict;
+use crate::roster::Roster;
+use flb_audit_core::certificate::{Handover, KnownKeys, NotCertified};
+use flb_audit_core::checkpoint::Checkpoint;
+use flb_audit_core::seal::{ChainId, Place};
+use std::collections::HashMap;
+
+/// What a checkpoint has come to.
+pub(crate) struct Signed {
+    /// The number of its key.
+    pub(crate) index: u32,
+    /// Since when that is in force, and the key before it.
+    pub(crate) since: Vec<Handover>,
+    pub(crate) flaw: Option<Flaw>,
+}
+
+/// Why a checkpoint proves nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Flaw {
+    /// There is no roster to hold it against.
+    NoRoster,
+    /// The roster does not have the chain.
+    NotInRoster,
+    /// Its key is not one of the chain's.
+    Key(NotCertified),
+    /// Its key came into force only later.
+    TooEarly,
+    /// The signature is not its key's.
+    Signature,
+    /// It lacks a part or has one that no filter writes.
+    Malformed,
+}
+
+/// Verifies one checkpoint after the other.
+pub(crate) struct Verifier<'a> {
+    roster: Option<&'a Roster>,
+    known: HashMap<ChainId, KnownKeys>,
+}
+
+impl<'a> Verifier<'a> {
+    pub(crate) fn new(roster: Option<&'a Roster>) -> Self {
+        Verifier { roster, known: HashMap::new() }
+    }
+
+    /// Verifies a checkpoint; none is one that cannot be read.
+    pub(crate) fn verify(&mut self, checkpoint: Option<&Checkpoint>) -> Signed {
+        let Some(checkpoint) = checkpoint else {
+            return Signed { index: 0, since: Vec::new(), flaw: Some(Flaw::Malformed) };
+        };
+        let flaw = self.flaw(checkpoint).err();
+        Signed { index: checkpoint.key.index, since: checkpoint.key.since.clone(), flaw }
+    }
+
+    fn flaw(&mut self, checkpoint: &Checkpoint) -> Result<(), Flaw> {
+        let roster = self.roster.ok_or(Flaw::NoRoster)?;
+        let root = roster.of(&checkpoint.chain).ok_or(Flaw::NotInRoster)?.key;
+        let known =
+            self.known.entry(checkpoint.chain).or_insert_with(|| KnownKeys::new(checkpoint.chain, root));
+        let key = known.verify(&checkpoint.key).map_err(Flaw::Key)?;
+        let message = checkpoint.message().map_err(|_| Flaw::Malformed)?;
+        if !key.has_signed(&message, &checkpoint.signature) {
+            return Err(Flaw::Signature);
+        }
+        let is_too_early = |handover: &Handover| position(&checkpoint.place) < position(&handover.place);
+        if checkpoint.key.since.iter().any(is_too_early) {
+            return Err(Flaw::TooEarly);
+        }
+        Ok(())
+    }
+}
+
+/// Where in its chain a record stands, whichever life has sealed it.
+pub(crate) fn position(place: &Place) -> (u64, u64) {
+    (place.segment, place.sequence)
+}
+
+impl Flaw {
+    /// What it makes of a log.
+    pub(crate) fn verdict(self) -> Verdict {
+        match self {
+            Flaw::NoRoster => Verdict::Unsigned,
+            Flaw::NotInRoster | Flaw::Key(_) | Flaw::TooEarly => Verdict::KeyNotCertified,
+            Flaw::Signature | Flaw::Malformed => Verdict::Tampered,
+        }
+    }
+
+    /// As it stands in the report.
+    pub(crate) fn what(self, index: u32) -> String {
+        match self {
+            Flaw::NoRoster => "no --roster was given, so nobody vouches for its keys".into(),
+            Flaw::NotInRoster => "the roster does not have this chain, so nobody vouches for its keys".into(),
+            Flaw::Key(NotCertified::Certificate(of)) => {
+                format!(
+                    "key {index} does not go back to the roster's: the certificate of key {of} is not good"
+                )
+            }
+            Flaw::Key(NotCertified::Handover(of)) => {
+                format!(
+                    "key {index} was not handed over: what the key before key {of} has to say of it is not good"
+                )
+            }
+            Flaw::Key(_) => format!("key {index} is not certified"),
+            Flaw::TooEarly => format!("key {index} was not in force yet"),
+            Flaw::Signature => format!("the signature is not that of key {index}"),
+            Flaw::Malformed => "a checkpoint without a signature, or one that no filter writes".into(),
+        }
+    }
+}

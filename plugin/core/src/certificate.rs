@@ -1,0 +1,236 @@
+//! The keys of a chain, and what each says of those that come after it.
+//!
+//! Keys are numbered. Key 0 is the chain's own, whose public part is kept
+//! elsewhere; key n is in force after key n − 1, which is destroyed before
+//! key n is used. Two things are signed about key n:
+//!
+//! - Its **certificate**, by key n & (n − 1): n without its lowest bit. So the
+//!   way from any key to key 0 has as many certificates as n has bits, and
+//!   not n of them, and a checkpoint can carry them all: no record that is
+//!   lost keeps a later one from being verified. Key n certifies those keys
+//!   when it comes into force, since later it is no more; they lie ready
+//!   until it is their turn.
+//! - Its **handover**, by key n − 1, with the place where it takes effect and
+//!   the head before that. So key n vouches for nothing before that place.
+
+use crate::digits::Digits;
+use crate::hash::Hash;
+use crate::seal::{ChainId, Place, hash_text};
+use crate::signature::{PublicKey, Signature, signature_text};
+use crate::{OutOfMemory, put_rarely as put};
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+
+/// That a key is of this chain and has this number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Certificate {
+    /// The key's number, from 1 on.
+    pub index: u32,
+    /// Its public part.
+    pub public: PublicKey,
+    /// The signature of key [`signer`](Certificate::signer).
+    pub signature: Signature,
+}
+
+impl Certificate {
+    /// The number of the key that signs the certificate of key `index`.
+    pub fn signer(index: u32) -> u32 {
+        index & index.wrapping_sub(1)
+    }
+
+    /// What is signed.
+    pub fn message(chain: &ChainId, index: u32, public: &PublicKey) -> Result<Vec<u8>, OutOfMemory> {
+        let mut text = Vec::new();
+        put(&mut text, b"flb-audit key v1\n")?;
+        put(&mut text, chain.as_bytes())?;
+        put(&mut text, b"\n")?;
+        put(&mut text, Digits::of(index.into()).as_bytes())?;
+        put(&mut text, b"\n")?;
+        put(&mut text, &public.text())?;
+        put(&mut text, b"\n")?;
+        Ok(text)
+    }
+
+    /// Writes it as a seal has it, in canonical form.
+    fn write(&self, out: &mut Vec<u8>) -> Result<(), OutOfMemory> {
+        put(out, b"{\"n\":")?;
+        put(out, Digits::of(self.index.into()).as_bytes())?;
+        put(out, b",\"pub\":\"")?;
+        put(out, &self.public.text())?;
+        put(out, b"\",\"sig\":\"")?;
+        put(out, &signature_text(&self.signature))?;
+        put(out, b"\"}")
+    }
+}
+
+/// That a key is in force from a record on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Handover {
+    /// The key's number, from 1 on.
+    pub index: u32,
+    /// The first record under it.
+    pub place: Place,
+    /// The head before that.
+    pub head: Hash,
+    /// The signature of the key before it.
+    pub signature: Signature,
+}
+
+impl Handover {
+    /// What is signed.
+    pub fn message(chain: &ChainId, index: u32, place: &Place, head: &Hash) -> Result<Vec<u8>, OutOfMemory> {
+        let mut text = Vec::new();
+        put(&mut text, b"flb-audit handover v1\n")?;
+        put(&mut text, chain.as_bytes())?;
+        put(&mut text, b"\n")?;
+        put(&mut text, Digits::of(index.into()).as_bytes())?;
+        put(&mut text, b"\n")?;
+        put(&mut text, Digits::of(place.segment).as_bytes())?;
+        put(&mut text, b".")?;
+        put(&mut text, place.run.as_bytes())?;
+        put(&mut text, b".")?;
+        put(&mut text, Digits::of(place.sequence).as_bytes())?;
+        put(&mut text, b"\n")?;
+        put(&mut text, &hash_text(head))?;
+        put(&mut text, b"\n")?;
+        Ok(text)
+    }
+
+    /// Writes it as a seal has it, in canonical form.
+    fn write(&self, out: &mut Vec<u8>) -> Result<(), OutOfMemory> {
+        put(out, b"{\"head\":\"")?;
+        put(out, &hash_text(&self.head))?;
+        put(out, b"\",\"n\":")?;
+        put(out, Digits::of(self.index.into()).as_bytes())?;
+        put(out, b",\"run\":\"")?;
+        put(out, self.place.run.as_bytes())?;
+        put(out, b"\",\"seg\":")?;
+        put(out, Digits::of(self.place.segment).as_bytes())?;
+        put(out, b",\"seq\":")?;
+        put(out, Digits::of(self.place.sequence).as_bytes())?;
+        put(out, b",\"sig\":\"")?;
+        put(out, &signature_text(&self.signature))?;
+        put(out, b"\"}")
+    }
+}
+
+/// What a checkpoint says of the key that has signed it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KeyStatement {
+    /// The key's number.
+    pub index: u32,
+    /// What leads from it, and from the two before it, to key 0: by number.
+    pub certificates: Vec<Certificate>,
+    /// Since when it is in force, and the key before it.
+    pub since: Vec<Handover>,
+}
+
+impl KeyStatement {
+    /// Writes it as a seal has it under `key`, in canonical form.
+    pub fn write(&self, out: &mut Vec<u8>) -> Result<(), OutOfMemory> {
+        put(out, b"{\"certs\":[")?;
+        for (at, certificate) in self.certificates.iter().enumerate() {
+            put(out, if at == 0 { b"" } else { b"," })?;
+            certificate.write(out)?;
+        }
+        put(out, b"],\"n\":")?;
+        put(out, Digits::of(self.index.into()).as_bytes())?;
+        put(out, b",\"since\":[")?;
+        for (at, handover) in self.since.iter().enumerate() {
+            put(out, if at == 0 { b"" } else { b"," })?;
+            handover.write(out)?;
+        }
+        put(out, b"]}")
+    }
+
+    /// The public part that it claims for a key: not verified.
+    pub fn claimed(&self, index: u32) -> Option<PublicKey> {
+        let found = self.certificates.iter().find(|certificate| certificate.index == index);
+        found.map(|certificate| certificate.public)
+    }
+}
+
+/// Why a key is not to be trusted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NotCertified {
+    /// This key's certificate is not that of the key that has to sign it, or
+    /// is not here.
+    Certificate(u32),
+    /// This key's handover is not signed by the key before it, or is not
+    /// here.
+    Handover(u32),
+}
+
+/// How many keys of a chain are remembered; with more it starts anew.
+const KNOWN_KEYS_MAX: usize = 4096;
+
+/// The keys of one chain that have been verified, and so need not be again.
+#[derive(Debug)]
+pub struct KnownKeys {
+    chain: ChainId,
+    root: PublicKey,
+    keys: BTreeMap<u32, PublicKey>,
+    handovers: BTreeMap<u32, Handover>,
+}
+
+impl KnownKeys {
+    /// Of a chain whose key 0 is `root`.
+    pub fn new(chain: ChainId, root: PublicKey) -> Self {
+        KnownKeys { chain, root, keys: BTreeMap::new(), handovers: BTreeMap::new() }
+    }
+
+    /// Verifies what a checkpoint says of its key, and gives the key.
+    pub fn verify(&mut self, statement: &KeyStatement) -> Result<PublicKey, NotCertified> {
+        if self.keys.len() > KNOWN_KEYS_MAX {
+            self.keys.clear();
+            self.handovers.clear();
+        }
+        for certificate in &statement.certificates {
+            self.verify_certificate(certificate)?;
+        }
+        let expected = [statement.index, statement.index.saturating_sub(1)];
+        let expected = expected.into_iter().filter(|index| *index > 0);
+        if !expected.clone().eq(statement.since.iter().map(|handover| handover.index)) {
+            return Err(NotCertified::Handover(statement.index));
+        }
+        for handover in &statement.since {
+            self.verify_handover(handover)?;
+        }
+        self.key(statement.index).ok_or(NotCertified::Certificate(statement.index))
+    }
+
+    fn key(&self, index: u32) -> Option<PublicKey> {
+        if index == 0 { Some(self.root) } else { self.keys.get(&index).copied() }
+    }
+
+    fn verify_certificate(&mut self, certificate: &Certificate) -> Result<(), NotCertified> {
+        let Certificate { index, public, signature } = certificate;
+        if *index > 0 && self.keys.get(index) == Some(public) {
+            return Ok(());
+        }
+        let failed = NotCertified::Certificate(*index);
+        let signer = self.key(Certificate::signer(*index)).filter(|_| *index > 0).ok_or(failed)?;
+        let message = Certificate::message(&self.chain, *index, public).map_err(|_| failed)?;
+        if !signer.has_signed(&message, signature) {
+            return Err(failed);
+        }
+        self.keys.insert(*index, *public);
+        Ok(())
+    }
+
+    fn verify_handover(&mut self, handover: &Handover) -> Result<(), NotCertified> {
+        let Handover { index, place, head, signature } = handover;
+        if self.handovers.get(index) == Some(handover) {
+            return Ok(());
+        }
+        let failed = NotCertified::Handover(*index);
+        let signer = index.checked_sub(1).and_then(|signer| self.key(signer)).ok_or(failed)?;
+        let message = Handover::message(&self.chain, *index, place, head).map_err(|_| failed)?;
+        if !signer.has_signed(&message, signature) {
+            return Err(failed);
+        }
+        self.handovers.insert(*index, *handover);
+        Ok(())
+    }
+}

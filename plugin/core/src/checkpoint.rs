@@ -1,0 +1,193 @@
+//! A checkpoint: a record's head, signed.
+//!
+//! What is signed is the text of a C2SP signed note
+//! (<https://c2sp.org/signed-note>), in the form of a tlog-checkpoint: origin,
+//! size, hash, and a line of our own. Each segment is an origin.
+
+use crate::certificate::KeyStatement;
+use crate::digits::Digits;
+use crate::hash::{Algorithm, Hash};
+use crate::seal::{ChainId, Place, hash_text};
+use crate::signature::{SIGNATURE_BYTES, SecretKey, Signature, signature_text};
+use crate::{OutOfMemory, put_rarely as put};
+use alloc::vec::Vec;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+/// Every so many records of a segment one is a checkpoint, and the first one
+/// is.
+pub const CHECKPOINT_RECORDS_MAX: u64 = 1024;
+
+/// A record's head under a signature.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// The chain.
+    pub chain: ChainId,
+    /// The record.
+    pub place: Place,
+    /// The head after it.
+    pub head: Hash,
+    /// The key that has signed it.
+    pub key: KeyStatement,
+    /// Its signature of [`message`](Checkpoint::message).
+    pub signature: Signature,
+}
+
+impl Checkpoint {
+    /// What is signed.
+    pub fn message(&self) -> Result<Vec<u8>, OutOfMemory> {
+        let mut text = Vec::new();
+        write_message(&self.chain, &self.place, &self.head, self.key.index, &mut text)?;
+        Ok(text)
+    }
+}
+
+/// More than a message takes, in bytes.
+const MESSAGE_BYTES_MAX: usize = 160;
+
+fn write_message(
+    chain: &ChainId,
+    place: &Place,
+    head: &Hash,
+    index: u32,
+    out: &mut Vec<u8>,
+) -> Result<(), OutOfMemory> {
+    put(out, b"flb-audit/")?;
+    put(out, chain.as_bytes())?;
+    put(out, b"/")?;
+    put(out, Digits::of(place.segment).as_bytes())?;
+    put(out, b".")?;
+    put(out, place.run.as_bytes())?;
+    put(out, b"\n")?;
+    put(out, Digits::of(place.sequence.saturating_add(1)).as_bytes())?;
+    put(out, b"\n")?;
+    let mut hash = [b'='; 44];
+    STANDARD.encode_slice(head, &mut hash).map_err(|_| OutOfMemory)?;
+    put(out, &hash)?;
+    put(out, b"\nkey ")?;
+    put(out, Digits::of(index.into()).as_bytes())?;
+    put(out, b"\n")
+}
+
+/// The key in force, and what its checkpoints say of it.
+#[derive(Debug)]
+pub struct Signer {
+    secret: SecretKey,
+    index: u32,
+    statement: Vec<u8>,
+    message: Vec<u8>,
+    /// The checkpoint made last.
+    anchor: Vec<u8>,
+}
+
+impl Signer {
+    /// A signer for the key that `statement` is about.
+    pub fn new(secret: SecretKey, statement: &KeyStatement) -> Result<Self, OutOfMemory> {
+        let (mut text, mut message, mut anchor) = (Vec::new(), Vec::new(), Vec::new());
+        statement.write(&mut text)?;
+        message.try_reserve(MESSAGE_BYTES_MAX).map_err(|_| OutOfMemory)?;
+        anchor.try_reserve(text.len() + ANCHOR_BYTES_MAX).map_err(|_| OutOfMemory)?;
+        Ok(Signer { secret, index: statement.index, statement: text, message, anchor })
+    }
+
+    /// What a seal has under `key`.
+    pub(crate) fn statement(&self) -> &[u8] {
+        &self.statement
+    }
+
+    /// Signs the head after a record. Takes no memory but its own.
+    pub(crate) fn sign(
+        &mut self,
+        chain: &ChainId,
+        place: &Place,
+        head: &Hash,
+    ) -> Result<Signature, OutOfMemory> {
+        self.message.clear();
+        write_message(chain, place, head, self.index, &mut self.message)?;
+        let signature = self.secret.sign(&self.message);
+        self.write_anchor(chain, place, head, &signature)?;
+        Ok(signature)
+    }
+
+    /// The checkpoint made last, as a line of JSON; nothing before the first.
+    pub fn anchor(&self) -> &[u8] {
+        &self.anchor
+    }
+
+    fn write_anchor(
+        &mut self,
+        chain: &ChainId,
+        place: &Place,
+        head: &Hash,
+        signature: &Signature,
+    ) -> Result<(), OutOfMemory> {
+        self.anchor.clear();
+        write_anchor(chain, place, head, &self.statement, signature, &mut self.anchor)
+    }
+}
+
+/// More than an anchor takes beside the key's statement, in bytes.
+const ANCHOR_BYTES_MAX: usize = 320;
+
+fn write_anchor(
+    chain: &ChainId,
+    place: &Place,
+    head: &Hash,
+    statement: &[u8],
+    signature: &Signature,
+    out: &mut Vec<u8>,
+) -> Result<(), OutOfMemory> {
+    put(out, b"{\"chain\":\"")?;
+    put(out, chain.as_bytes())?;
+    put(out, b"\",\"seg\":")?;
+    put(out, Digits::of(place.segment).as_bytes())?;
+    put(out, b",\"run\":\"")?;
+    put(out, place.run.as_bytes())?;
+    put(out, b"\",\"seq\":")?;
+    put(out, Digits::of(place.sequence).as_bytes())?;
+    put(out, b",\"head\":\"")?;
+    put(out, &hash_text(head))?;
+    put(out, b"\",\"key\":")?;
+    put(out, statement)?;
+    put(out, b",\"sig\":\"")?;
+    put(out, &signature_text(signature))?;
+    put(out, b"\"}\n")
+}
+
+impl Checkpoint {
+    /// As a line of JSON: what `in_checkpoint.wasm` prints.
+    pub fn anchor(&self) -> Result<Vec<u8>, OutOfMemory> {
+        let (mut statement, mut out) = (Vec::new(), Vec::new());
+        self.key.write(&mut statement)?;
+        write_anchor(&self.chain, &self.place, &self.head, &statement, &self.signature, &mut out)?;
+        Ok(out)
+    }
+}
+
+impl Checkpoint {
+    /// As a C2SP signed note, which any reader of those can verify with the
+    /// key's public part. The key's name is `flb-audit/<chain>/key-<number>`.
+    pub fn note(&self) -> Result<Vec<u8>, OutOfMemory> {
+        let mut name = Vec::new();
+        put(&mut name, b"flb-audit/")?;
+        put(&mut name, self.chain.as_bytes())?;
+        put(&mut name, b"/key-")?;
+        put(&mut name, Digits::of(self.key.index.into()).as_bytes())?;
+        let public = self.key.claimed(self.key.index).map_or([0; 32], |public| *public.as_bytes());
+        // The key's id: its name, a line break, 1 for Ed25519, the key.
+        let id = Algorithm::Sha256.digest(&[&name, b"\n\x01", &public]);
+        let mut signature = [0; 4 + SIGNATURE_BYTES];
+        signature[..4].copy_from_slice(&id[..4]);
+        signature[4..].copy_from_slice(&self.signature);
+        let mut text = [b'='; (4 + SIGNATURE_BYTES).div_ceil(3) * 4];
+        STANDARD.encode_slice(signature, &mut text).map_err(|_| OutOfMemory)?;
+
+        let mut note = self.message()?;
+        put(&mut note, "\n\u{2014} ".as_bytes())?;
+        put(&mut note, &name)?;
+        put(&mut note, b" ")?;
+        put(&mut note, &text)?;
+        put(&mut note, b"\n")?;
+        Ok(note)
+    }
+}

@@ -1,0 +1,126 @@
+//! Ed25519 (RFC 8032), as the format uses it.
+
+use crate::seal::{base64url, hash_from_text};
+use core::fmt;
+use ed25519_dalek::VerifyingKey;
+use ed25519_dalek::hazmat::{ExpandedSecretKey, raw_sign};
+use sha2::Sha512;
+use zeroize::Zeroizing;
+
+/// The length of a signature, in bytes.
+pub const SIGNATURE_BYTES: usize = 64;
+/// And as it stands in a seal: base64url without padding.
+pub const SIGNATURE_TEXT_BYTES: usize = 86;
+
+/// R and S of RFC 8032 section 5.1.6.
+pub type Signature = [u8; SIGNATURE_BYTES];
+
+/// What a private key is made from (RFC 8032 section 5.1.5). It is wiped from
+/// memory when it goes.
+pub type Seed = Zeroizing<[u8; 32]>;
+
+/// A public key, as RFC 8032 section 5.1.2 encodes it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PublicKey([u8; 32]);
+
+impl PublicKey {
+    /// Of these bytes, which are not looked at before a signature is.
+    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+        PublicKey(bytes)
+    }
+
+    /// As it stands in a seal.
+    pub fn from_text(text: &[u8]) -> Option<Self> {
+        hash_from_text(text).map(PublicKey)
+    }
+
+    /// Its bytes.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// As it stands in a seal.
+    pub fn text(&self) -> [u8; 43] {
+        base64url(&self.0)
+    }
+
+    /// Whether this is the key's signature of `message`. Strict: keys and
+    /// points of small order, under which one signature fits many messages,
+    /// are refused.
+    pub fn has_signed(&self, message: &[u8], signature: &Signature) -> bool {
+        VerifyingKey::from_bytes(&self.0).is_ok_and(|key| {
+            key.verify_strict(message, &ed25519_dalek::Signature::from_bytes(signature)).is_ok()
+        })
+    }
+}
+
+impl fmt::Display for PublicKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(core::str::from_utf8(&self.text()).unwrap_or_default())
+    }
+}
+
+impl fmt::Debug for PublicKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+/// A private key, ready to sign. It is wiped from memory when it goes, and
+/// nothing prints it.
+pub struct SecretKey {
+    expanded: ExpandedSecretKey,
+    public: VerifyingKey,
+}
+
+impl SecretKey {
+    /// The key of this seed.
+    #[inline(never)]
+    pub fn from_seed(seed: &Seed) -> Self {
+        let expanded = ExpandedSecretKey::from(&**seed);
+        let public = VerifyingKey::from(&expanded);
+        SecretKey { expanded, public }
+    }
+
+    /// The same where the public part is known, which spares a
+    /// multiplication on the curve. Signing under a public key that is not
+    /// the seed's gives the private key away; so both have to come out of one
+    /// checked block. None if the public part is no point of the curve.
+    #[inline(never)]
+    pub(crate) fn from_parts(seed: &Seed, public: &PublicKey) -> Option<Self> {
+        let public = VerifyingKey::from_bytes(&public.0).ok()?;
+        Some(SecretKey { expanded: ExpandedSecretKey::from(&**seed), public })
+    }
+
+    /// Its public part.
+    pub fn public(&self) -> PublicKey {
+        PublicKey(self.public.to_bytes())
+    }
+
+    /// Signs a message.
+    #[inline(never)]
+    pub fn sign(&self, message: &[u8]) -> Signature {
+        raw_sign::<Sha512>(&self.expanded, message, &self.public).to_bytes()
+    }
+}
+
+impl fmt::Debug for SecretKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the private key of {}", self.public())
+    }
+}
+
+/// A signature as it stands in a seal.
+pub fn signature_text(signature: &Signature) -> [u8; SIGNATURE_TEXT_BYTES] {
+    base64url(signature)
+}
+
+/// The signature that a seal's text stands for.
+pub fn signature_from_text(text: &[u8]) -> Option<Signature> {
+    use base64::Engine;
+    // More than the signature: the decoder wants to be sure of its room.
+    let mut decoded = [0; SIGNATURE_BYTES + 2];
+    let engine = base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    let len = engine.decode_slice(text, &mut decoded).ok()?;
+    decoded.first_chunk().filter(|_| len == SIGNATURE_BYTES).copied()
+}

@@ -1,0 +1,353 @@
+//! Putting a program together, in the layout of [`flb_audit_core::schema`].
+
+use super::characters;
+use crate::automaton::{self, Alphabet, Direction};
+use flb_audit_core::schema::layout::{self, types};
+use std::collections::HashMap;
+
+/// A block's number: the code of one schema.
+pub(super) type BlockId = usize;
+
+/// A part of the code.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Cell {
+    Word(u32),
+    /// The check of a schema; none is true.
+    Check(Option<BlockId>),
+    /// A table of names.
+    Table(usize),
+}
+
+impl Cell {
+    fn words(self) -> usize {
+        match self {
+            Cell::Word(_) => 1,
+            Cell::Check(_) => layout::CHECK_WORDS,
+            Cell::Table(_) => layout::TABLE_WORDS,
+        }
+    }
+}
+
+/// An instruction's number and its operands.
+#[derive(Clone, Debug)]
+pub(super) struct Instruction {
+    number: u8,
+    operands: Vec<Cell>,
+}
+
+impl Instruction {
+    fn words(&self) -> usize {
+        1 + self.operands.iter().map(|operand| operand.words()).sum::<usize>()
+    }
+}
+
+/// A schema, compiled.
+#[derive(Debug, Default)]
+pub(super) struct Block {
+    pub(super) mask: u32,
+    /// The path to report of a value of another type.
+    pub(super) type_path: u32,
+    pub(super) code: Vec<Instruction>,
+    /// Those that it applies to the same value.
+    pub(super) same: Vec<BlockId>,
+    /// The only one that it applies, if it says nothing else.
+    alias: Option<BlockId>,
+}
+
+impl Block {
+    /// One that holds for all values so far.
+    pub(super) fn new() -> Self {
+        Block { mask: types::ALL, ..Block::default() }
+    }
+
+    pub(super) fn instruction(&mut self, number: u8, operands: &[Cell]) {
+        self.code.push(Instruction { number, operands: operands.to_vec() });
+        let is_alias = self.code.len() == 1 && number == layout::CALL && self.mask == types::ALL;
+        self.alias = match operands {
+            [Cell::Check(target)] if is_alias => *target,
+            _ => None,
+        };
+    }
+}
+
+/// An entry of a table of names.
+#[derive(Clone, Debug)]
+pub(super) struct Name {
+    pub(super) name: String,
+    pub(super) check: Option<BlockId>,
+    pub(super) is_property: bool,
+    /// The path to report if it is missing.
+    pub(super) required: Option<u32>,
+}
+
+/// All that a program is made of.
+#[derive(Default)]
+pub(super) struct Parts {
+    pub(super) blocks: Vec<Block>,
+    tables: Vec<Vec<Name>>,
+    /// How many names there are in all tables.
+    pub(super) names: usize,
+    paths: Vec<[u32; 4]>,
+    automata: Vec<[u32; 2]>,
+    text: String,
+    automata_bytes: Vec<u8>,
+    /// What is known of characters, if that is asked for.
+    characters: Vec<u32>,
+    known_paths: HashMap<(String, String), u32>,
+    known_texts: HashMap<String, [u32; 2]>,
+    known_patterns: HashMap<String, u32>,
+}
+
+/// The most names that a program may have: a table has up to four times as many slots, and
+/// numbers of 16 bits are what tells them apart.
+pub(super) const NAMES_MAX: usize = 1 << 14;
+
+impl Parts {
+    /// Where a text stands, and its length.
+    pub(super) fn text(&mut self, text: &str) -> [u32; 2] {
+        if let Some(place) = self.known_texts.get(text) {
+            return *place;
+        }
+        let start = self.text.find(text).unwrap_or_else(|| {
+            self.text.push_str(text);
+            self.text.len() - text.len()
+        });
+        let place = [start as u32, text.len() as u32];
+        self.known_texts.insert(text.to_owned(), place);
+        place
+    }
+
+    /// The number of a path to report: a place in the schema and its keyword.
+    pub(super) fn path(&mut self, pointer: &str, keyword: &str) -> u32 {
+        let key = (pointer.to_owned(), keyword.to_owned());
+        if let Some(path) = self.known_paths.get(&key) {
+            return *path;
+        }
+        let ([start, len], [keyword_start, keyword_len]) = (self.text(pointer), self.text(keyword));
+        self.paths.push([start, len, keyword_start, keyword_len]);
+        let path = self.paths.len() as u32 - 1;
+        self.known_paths.insert(key, path);
+        path
+    }
+
+    /// The number of the automaton that searches for a pattern, in the syntax
+    /// of regex-syntax.
+    pub(super) fn automaton(&mut self, pattern: &str) -> Result<u32, automaton::Error> {
+        if let Some(automaton) = self.known_patterns.get(pattern) {
+            return Ok(*automaton);
+        }
+        let table = automaton::compile(&[pattern], Direction::Anywhere, Alphabet::Unicode)?;
+        self.automata.push([self.automata_bytes.len() as u32, table.len() as u32]);
+        self.automata_bytes.extend(table);
+        let automaton = self.automata.len() as u32 - 1;
+        self.known_patterns.insert(pattern.to_owned(), automaton);
+        Ok(automaton)
+    }
+
+    /// Has what is known of characters in the program.
+    pub(super) fn need_characters(&mut self) {
+        if self.characters.is_empty() {
+            self.characters = characters::runs();
+        }
+    }
+
+    /// A table of these names, of which no two are the same.
+    pub(super) fn table(&mut self, mut names: Vec<Name>) -> Cell {
+        self.names += names.len();
+        names.sort_by_key(|name| name.required.is_none());
+        self.tables.push(names);
+        Cell::Table(self.tables.len() - 1)
+    }
+
+    /// The program that starts with `root`.
+    pub(super) fn link(mut self, root: BlockId) -> Vec<u8> {
+        self.flatten();
+        let used = self.used(root);
+        let mut places = vec![0; self.blocks.len()];
+        let mut next = layout::CHECK_WORDS;
+        for block in &used {
+            let code = &self.blocks[*block].code;
+            if !code.is_empty() {
+                places[*block] = next as u32;
+                next += code.iter().map(Instruction::words).sum::<usize>() + 1;
+            }
+        }
+        let mut linked = Linked { text: self.text.clone(), ..Linked::default() };
+        let check = |block: Option<BlockId>| match block.map(|block| self.alias_of(block)) {
+            Some(block) => [self.blocks[block].mask, self.blocks[block].type_path, places[block]],
+            None => [types::ALL, 0, 0],
+        };
+        linked.code.extend(check(Some(root)));
+        for block in used {
+            for instruction in &self.blocks[block].code {
+                linked.code.push(u32::from(instruction.number) | (instruction.words() as u32) << 8);
+                for cell in &instruction.operands {
+                    match cell {
+                        Cell::Word(word) => linked.code.push(*word),
+                        Cell::Check(block) => linked.code.extend(check(*block)),
+                        Cell::Table(table) => linked.table(&self.tables[*table], check),
+                    }
+                }
+            }
+            if !self.blocks[block].code.is_empty() {
+                linked.code.push(layout::END.into());
+            }
+        }
+        linked.write(&self)
+    }
+
+    /// The blocks that an instruction applies.
+    fn targets(&self, instruction: &Instruction) -> Vec<BlockId> {
+        let mut targets = Vec::new();
+        for operand in &instruction.operands {
+            match operand {
+                Cell::Word(_) => {}
+                Cell::Check(target) => targets.extend(*target),
+                Cell::Table(table) => {
+                    targets.extend(self.tables[*table].iter().filter_map(|name| name.check))
+                }
+            }
+        }
+        targets.into_iter().map(|target| self.alias_of(target)).collect()
+    }
+
+    /// Makes instructions of arrays and objects flat that can be.
+    fn flatten(&mut self) {
+        /// Path, minimum, path, maximum and a check; for objects, and a table.
+        const ARRAY_OPERANDS: usize = 5;
+        const OBJECT_OPERANDS: usize = 6;
+        for (from, operands, to) in [
+            (layout::ARRAY, ARRAY_OPERANDS, layout::FLAT_ARRAY),
+            (layout::OBJECT, OBJECT_OPERANDS, layout::FLAT_OBJECT),
+        ] {
+            let last = if to == layout::FLAT_ARRAY { layout::END } else { layout::FLAT_ARRAY };
+            let is_flat = |block: &BlockId| self.blocks[*block].code.iter().all(|inner| inner.number <= last);
+            let mut flat = Vec::new();
+            for (id, block) in self.blocks.iter().enumerate() {
+                for (at, instruction) in block.code.iter().enumerate() {
+                    let is_candidate = instruction.number == from && instruction.operands.len() == operands;
+                    if is_candidate && self.targets(instruction).iter().all(is_flat) {
+                        flat.push((id, at));
+                    }
+                }
+            }
+            flat.into_iter().for_each(|(id, at)| self.blocks[id].code[at].number = to);
+        }
+    }
+
+    /// What stands for a block that only refers to another one. Blocks that
+    /// refer to themselves have been refused.
+    fn alias_of(&self, mut block: BlockId) -> BlockId {
+        while let Some(target) = self.blocks[block].alias {
+            block = target;
+        }
+        block
+    }
+
+    /// The blocks that are needed, in the order in which they are met.
+    fn used(&self, root: BlockId) -> Vec<BlockId> {
+        let mut used = Vec::new();
+        let mut open = vec![self.alias_of(root)];
+        let mut is_met = vec![false; self.blocks.len()];
+        while let Some(block) = open.pop() {
+            if std::mem::replace(&mut is_met[block], true) {
+                continue;
+            }
+            used.push(block);
+            for instruction in &self.blocks[block].code {
+                open.extend(self.targets(instruction));
+            }
+        }
+        used
+    }
+}
+
+/// The parts of a program whose places depend on one another.
+#[derive(Default)]
+struct Linked {
+    names: Vec<u8>,
+    slots: Vec<u16>,
+    code: Vec<u32>,
+    text: String,
+}
+
+impl Linked {
+    /// Adds a table, and to the code its words.
+    fn table(&mut self, names: &[Name], check: impl Fn(Option<BlockId>) -> [u32; 3]) {
+        let first = (self.names.len() / layout::NAME_BYTES) as u32;
+        let bits = (4 * names.len()).next_power_of_two().trailing_zeros().max(1);
+        let (multiplier, mut slots) = slots(names, bits);
+        slots.iter_mut().filter(|slot| **slot != 0).for_each(|slot| *slot += first as u16);
+        let [low, high] = [multiplier as u32, (multiplier >> 32) as u32];
+        let required = names.iter().filter(|name| name.required.is_some()).count() as u32;
+        let slots_start = self.slots.len() as u32;
+        self.code.extend([first, slots_start, bits | required << 8, low, high]);
+        self.slots.extend(slots);
+        for (index, name) in names.iter().enumerate() {
+            let start = self.text.find(&name.name).unwrap_or_else(|| {
+                self.text.push_str(&name.name);
+                self.text.len() - name.name.len()
+            });
+            let (first, last) = layout::fingerprint(name.name.as_bytes());
+            let [mask, path, code] = check(name.check);
+            let required = if name.required.is_some() { 1u64 << index } else { 0 };
+            let required_path = name.required.unwrap_or(0) | u32::from(name.is_property) << 31;
+            let words = [start as u32, name.name.len() as u32, mask, path, code, required_path];
+            self.names.extend([first, last, required].into_iter().flat_map(u64::to_le_bytes));
+            self.names.extend(words.into_iter().flat_map(u32::to_le_bytes));
+        }
+    }
+
+    fn write(mut self, parts: &Parts) -> Vec<u8> {
+        if !self.slots.len().is_multiple_of(2) {
+            self.slots.push(0);
+        }
+        let lengths = [
+            self.names.len() / layout::NAME_BYTES,
+            self.slots.len(),
+            self.code.len(),
+            parts.paths.len(),
+            parts.automata.len(),
+            parts.characters.len(),
+            self.text.len(),
+            parts.automata_bytes.len(),
+        ];
+        let mut bytes = layout::MAGIC.to_vec();
+        bytes.extend(lengths.into_iter().flat_map(|length| (length as u32).to_le_bytes()));
+        bytes.extend(&self.names);
+        bytes.extend(self.slots.iter().flat_map(|slot| slot.to_le_bytes()));
+        bytes.extend(self.code.iter().flat_map(|word| word.to_le_bytes()));
+        bytes.extend(parts.paths.iter().flatten().flat_map(|word| word.to_le_bytes()));
+        bytes.extend(parts.automata.iter().flatten().flat_map(|word| word.to_le_bytes()));
+        bytes.extend(parts.characters.iter().flat_map(|word| word.to_le_bytes()));
+        bytes.extend(self.text.bytes());
+        bytes.extend(&parts.automata_bytes);
+        bytes
+    }
+}
+
+/// Multipliers to choose from, for a table's names to collide as seldom as may
+/// be.
+const MULTIPLIERS: u64 = 256;
+
+/// A multiplier, and the slots that are filled with it.
+fn slots(names: &[Name], bits: u32) -> (u64, Vec<u16>) {
+    let fill = |multiplier: u64| {
+        let mut slots = vec![0; 1 << bits];
+        let mut moved = 0;
+        for (index, name) in names.iter().enumerate() {
+            let fingerprint = layout::fingerprint(name.name.as_bytes());
+            let mut slot = layout::hash(fingerprint, name.name.len(), multiplier, 64 - bits);
+            while slots[slot] != 0 {
+                slot = (slot + 1) % slots.len();
+                moved += 1;
+            }
+            slots[slot] = index as u16 + 1;
+        }
+        (moved, slots)
+    };
+    // The golden ratio's multiples are odd, and spread over 64 bits.
+    let multiplier = |index: u64| (2 * index + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let best = (0..MULTIPLIERS).map(multiplier).min_by_key(|multiplier| fill(*multiplier).0).unwrap_or(1);
+    (best, fill(best).1)
+}
