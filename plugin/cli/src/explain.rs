@@ -1,5 +1,6 @@
 //! `flb-audit explain`: the policy inside a module.
 
+use crate::print;
 use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
 use flb_audit_core::policy::{Kind, MAGIC, Policy};
@@ -34,28 +35,28 @@ impl Explain {
         let again =
             flb_audit_policy::Policy::read(&source).and_then(|policy| flb_audit_policy::compile(&policy));
         let is_same = again.is_ok_and(|again| again == table);
-        println!("policy {}, {} bytes", String::from_utf8_lossy(&policy_text(policy.digest())), table.len());
         let hex: String = policy.digest().iter().map(|byte| format!("{byte:02x}")).collect();
-        println!("sha-512/256 {hex}");
-        println!(
-            "{}",
+        let mut report = format!(
+            "policy {}, {} bytes\nsha-512/256 {hex}\n{}\n\nrules\n",
+            String::from_utf8_lossy(&policy_text(policy.digest())),
+            table.len(),
             if is_same {
                 "compiled from the text below: checked"
             } else {
                 "not what this flb-audit makes of the text below: another version compiled it, or it was altered"
             }
         );
-        println!("\nrules");
         for rule in policy.rules() {
             let kind = match rule.kind {
                 Kind::Detector => "in texts",
                 Kind::Key => "by key",
                 Kind::Path => "by path",
             };
-            println!("  {:<24} {:<9} {}", String::from_utf8_lossy(rule.name), rule.action.name(), kind);
+            let name = String::from_utf8_lossy(rule.name);
+            report += &format!("  {name:<24} {:<9} {kind}\n", rule.action.name());
         }
-        println!("\ntext\n");
-        print!("{source}");
-        Ok(())
+        report += "\ntext\n\n";
+        report += &source;
+        print(&report)
     }
 }

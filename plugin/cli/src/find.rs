@@ -4,6 +4,7 @@
 //! against the one that the value would have in the same class.
 
 use crate::input::{self, At, Source};
+use crate::print;
 use crate::verify::{OUTPUT_KEYS, Verdict};
 use anyhow::{Context, Result, anyhow, ensure};
 use clap::Args;
@@ -79,12 +80,14 @@ impl Find {
             Err((at, reason)) => Err(anyhow!("{}: {reason}", sources[at.source].name())),
         })?;
         hits.sort_by_key(|hit| hit.at);
+        let mut report = String::new();
         for hit in &hits {
             let seal = if hit.is_intact { "intact" } else { "NOT as it was sealed, or not sealed" };
             let At { source, number } = hit.at;
-            println!("{}:{number}: {} ({seal})", sources[source].name(), hit.paths.join(", "));
+            report += &format!("{}:{number}: {} ({seal})\n", sources[source].name(), hit.paths.join(", "));
         }
-        println!("found in {} records", hits.len());
+        report += &format!("found in {} records\n", hits.len());
+        print(&report)?;
         Ok(if hits.is_empty() { Verdict::NothingFound } else { Verdict::Intact })
     }
 }

@@ -16,6 +16,7 @@ mod verify;
 
 use anyhow::{Result, bail};
 use clap::{Parser, Subcommand};
+use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -54,6 +55,15 @@ fn filter_module(named: Option<PathBuf>) -> Result<PathBuf> {
         bail!("{}: no such file; --filter names the filter's module", path.display());
     }
     Ok(path)
+}
+
+/// Prints a report. That nobody reads it to its end, as `head` does not, is no
+/// failure.
+fn print(report: &str) -> Result<()> {
+    match std::io::stdout().write_all(report.as_bytes()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        written => Ok(written?),
+    }
 }
 
 fn main() -> ExitCode {

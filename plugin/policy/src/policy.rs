@@ -7,7 +7,7 @@ use crate::paths::{self, Path, Step};
 use crate::yaml::{
     Problem, Read, any_mapping, document, mapping, problem, scalar_problem, sequence, text, unknown,
 };
-use flb_audit_core::redact::Action;
+use flb_audit_core::redact::{Action, UNSCANNED};
 use marked_yaml::Node;
 use marked_yaml::types::MarkedMappingNode;
 use std::collections::BTreeMap;
@@ -57,7 +57,9 @@ impl Policy {
         match top.get("version") {
             Some(node) if text(node, "`version`")?.as_str() == VERSION => {}
             Some(node) => return Err(problem(node, "`version` has to be 1: this flb-audit knows no other")),
-            None => return Err(problem(&root, "`version: 1` is missing")),
+            None => {
+                return Err(Problem { line: 1, column: 1, message: "`version: 1` is missing".into() });
+            }
         }
         let mut policy = Policy {
             source: source.into(),
@@ -257,6 +259,10 @@ fn name(node: &Node, what: &str) -> Read<String> {
     let is_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
     if name.is_empty() || name.len() > NAME_BYTES_MAX || !name.bytes().all(is_name) {
         let said = format!("{what} takes up to {NAME_BYTES_MAX} letters, digits, `-` and `_`");
+        return Err(problem(node, said));
+    }
+    if name == UNSCANNED {
+        let said = format!("`{UNSCANNED}` stands for what could not be looked at; give it another name");
         return Err(problem(node, said));
     }
     Ok(name.into())

@@ -18,6 +18,7 @@ pub(crate) use signatures::Verifier;
 pub(crate) use verdict::Verdict;
 
 use crate::input::{self, At, Source};
+use crate::print;
 use crate::prove::Proven;
 use crate::roster::Roster;
 use anyhow::Result;
@@ -119,7 +120,7 @@ impl Verify {
             serde_json::to_writer_pretty(std::io::stdout().lock(), &report)?;
             println!();
         } else {
-            print!("{report}");
+            print(&report.to_string())?;
         }
         Ok(report.verdict())
     }

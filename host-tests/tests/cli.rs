@@ -1,0 +1,301 @@
+//! The program that ships, as an operator runs it: policies and keys.
+
+use flb_audit_core::redact::{HmacKey, KEY_FILE_NAME};
+use flb_audit_policy::DEFAULT_POLICY;
+use serde_json::Value;
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use tempfile::TempDir;
+
+fn dist(name: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../dist").join(name);
+    assert!(path.is_file(), "{}: no such file; run `cargo xtask build` first", path.display());
+    path.canonicalize().expect("a path")
+}
+
+/// A directory to work in, and the program run there.
+struct Place(TempDir);
+
+impl Place {
+    fn new() -> Self {
+        Place(tempfile::tempdir().expect("a directory"))
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        fs::write(self.path(name), text).expect("a file");
+    }
+
+    fn read(&self, name: &str) -> Vec<u8> {
+        fs::read(self.path(name)).expect("a file")
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(dist("flb-audit"));
+        command.args(arguments).current_dir(self.0.path()).stdin(Stdio::null());
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().expect("a program")
+    }
+
+    /// What it prints, if it goes well.
+    #[track_caller]
+    fn ok(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).expect("UTF-8")
+    }
+
+    /// What it says is wrong.
+    #[track_caller]
+    fn fails(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stdout));
+        assert_eq!(output.stdout, b"");
+        String::from_utf8(output.stderr).expect("UTF-8")
+    }
+
+    fn names(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.0.path()).expect("a directory");
+        let name = |entry: fs::DirEntry| entry.file_name().into_string().expect("UTF-8");
+        let mut names: Vec<String> = entries.map(|entry| name(entry.expect("an entry"))).collect();
+        names.sort();
+        names
+    }
+}
+
+const POLICY: &str = "version: 1
+redact:
+  detectors: {email: hmac, ipv4: hmac}
+  keys: [{name: who, pattern: '^who$', action: hmac, class: person}]
+";
+const CHECKED: &str = "compiled from the text below: checked";
+
+#[test]
+fn what_is_built_is_explained() {
+    let place = Place::new();
+    place.write("policy.yaml", POLICY);
+    let said = place.ok(&["build", "--policy", "policy.yaml"]);
+    let digest = said.split("policy ").nth(1).and_then(|rest| rest.get(..8)).expect("a digest");
+    let explained = place.ok(&["explain", "filter_audit.wasm"]);
+    assert!(explained.starts_with(&format!("policy {digest}, ")), "{explained}");
+    assert!(explained.contains(CHECKED) && explained.ends_with(POLICY), "{explained}");
+    assert!(explained.contains("  who                      hmac      by key\n"), "{explained}");
+
+    // The table alone is the same.
+    assert!(place.ok(&["build", "--policy", "policy.yaml", "-o", "x.policy"]).contains("audit.policy"));
+    assert_eq!(place.ok(&["explain", "x.policy"]), explained);
+    let mut altered = place.read("x.policy");
+    *altered.last_mut().expect("a byte") ^= 1;
+    fs::write(place.path("x.policy"), altered).expect("a file");
+    assert!(place.fails(&["explain", "x.policy"]).contains("its digest is not that of its contents"));
+    assert!(place.fails(&["explain", "policy.yaml"]).contains("not a WebAssembly module"));
+    assert!(place.fails(&["explain", "nothing"]).contains("nothing: cannot be read"));
+}
+
+/// What ships has the default policy in it.
+#[test]
+fn the_module_that_ships_is_explained() {
+    let explained = Place::new().ok(&["explain", &dist("filter_audit.wasm").to_string_lossy()]);
+    assert!(explained.contains(CHECKED) && explained.ends_with(DEFAULT_POLICY), "{explained}");
+}
+
+/// A module that has a policy gets another one in its place.
+#[test]
+fn a_policy_takes_the_place_of_the_one_before() {
+    let place = Place::new();
+    place.write("small.yaml", "version: 1\n");
+    place.write("own.yaml", POLICY);
+    place.write("default.yaml", DEFAULT_POLICY);
+    place.ok(&["build", "--policy", "own.yaml", "-o", "first.wasm"]);
+    place.ok(&["build", "--policy", "default.yaml", "-o", "other.wasm", "--filter", "first.wasm"]);
+    assert_eq!(place.read("other.wasm"), fs::read(dist("filter_audit.wasm")).expect("the module"));
+    // Over itself, too, again and again.
+    for policy in ["small.yaml", "default.yaml", "small.yaml", "own.yaml"] {
+        place.ok(&["build", "--policy", policy, "-o", "other.wasm", "--filter", "other.wasm"]);
+    }
+    assert_eq!(place.read("other.wasm"), place.read("first.wasm"));
+    // Files have the name that was asked for, and no others are left.
+    assert_eq!(place.names(), ["default.yaml", "first.wasm", "other.wasm", "own.yaml", "small.yaml"]);
+}
+
+#[test]
+fn of_what_is_wrong_nothing_is_written() {
+    let place = Place::new();
+    place.write("wrong.yaml", "version: 1\nredact:\n  detectors: {emial: on}\n");
+    place.write(
+        "large.yaml",
+        "version: 1\nredact:\n  patterns: [{name: a, pattern: '[ab]*a[ab]{15}', action: mask}]\n",
+    );
+    place.write("right.yaml", POLICY);
+    place.write("empty.wasm", "\0asm\u{1}\0\0\0");
+    place.write("there.wasm", "as it was");
+    let before = place.names();
+    for (policy, rest, part) in [
+        (
+            "wrong.yaml",
+            &["-o", "new.wasm"][..],
+            "wrong.yaml:3:15: `emial` is no detector; did you mean `email`?",
+        ),
+        ("wrong.yaml", &["-o", "there.wasm"], "wrong.yaml:3:15"),
+        ("wrong.yaml", &["-o", "new.policy"], "wrong.yaml:3:15"),
+        ("large.yaml", &["-o", "new.wasm"], "large.yaml:3:33: the pattern of `a`"),
+        ("nothing.yaml", &["-o", "new.wasm"], "nothing.yaml: cannot be read"),
+        (
+            "right.yaml",
+            &["-o", "new.wasm", "--filter", "empty.wasm"],
+            "not a filter_audit.wasm of this version",
+        ),
+        ("right.yaml", &["-o", "new.wasm", "--filter", "right.yaml"], "not a WebAssembly module"),
+        ("right.yaml", &["-o", "new.wasm", "--filter", "nothing"], "nothing: no such file"),
+        ("right.yaml", &["-o", "nowhere/new.wasm"], "nowhere/new.wasm: cannot be written"),
+    ] {
+        let said = place.fails(&[&["build", "--policy", policy], rest].concat());
+        assert!(said.contains(part), "{said}");
+        assert_eq!(place.names(), before, "{said}");
+    }
+    assert_eq!(place.read("there.wasm"), b"as it was");
+}
+
+/// `flb-audit explain | head`.
+#[test]
+fn a_reader_that_goes_away_is_no_failure() {
+    let place = Place::new();
+    let module = dist("filter_audit.wasm");
+    for _ in 0..10 {
+        let mut child = place
+            .command(&["explain", &module.to_string_lossy()])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("a program");
+        drop(child.stdout.take());
+        let output = child.wait_with_output().expect("a program");
+        assert!(output.status.success(), "{:?}", output.status);
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    }
+}
+
+/// A directory with a chain, a key and a module, and what that makes of records.
+fn sealed(place: &Place, records: &[&str]) -> String {
+    place.write("policy.yaml", POLICY);
+    place.ok(&["build", "--policy", "policy.yaml"]);
+    fs::create_dir(place.path("state")).expect("a directory");
+    place.ok(&["init", "state"]);
+    let said = place.ok(&["hmac-key", "state", "--id", "k1"]);
+    assert!(said.starts_with("key k1 in state"), "{said}");
+    let calls: String = records
+        .iter()
+        .map(|record| format!("{}\n", serde_json::json!({"tag": "t", "sec": 1, "nsec": 2, "record": record})))
+        .collect();
+    place.write("calls.ndjson", &calls);
+    place.ok(&["replay", "--filter", "filter_audit.wasm", "--state", "state", "calls.ndjson"])
+}
+
+#[test]
+fn values_are_found_where_they_were() {
+    let place = Place::new();
+    let log = sealed(
+        &place,
+        &[
+            r#"{"a":"mail bob@example.com and 192.0.2.7","who":"bob@example.com"}"#,
+            r#"{"b":[{"c":"eve@example.com"}]}"#,
+            r#"{"bob@example.com":{"who":["x","bob@example.com"]},"j":"{\"d\":\"bob@example.com\"}"}"#,
+        ],
+    );
+    place.write("log.ndjson", &log);
+    let key = "state/hmac.key";
+    let find = |value: &str| place.run(&["find", "--value", value, "--key", key, "log.ndjson"]);
+
+    let output = find("bob@example.com");
+    assert_eq!(output.status.code(), Some(0));
+    let said = String::from_utf8(output.stdout).expect("UTF-8");
+    let lines: Vec<&str> = said.lines().collect();
+    // As an address and as who it was: in all classes.
+    assert_eq!(lines[0], "log.ndjson:1: a, who (intact)");
+    assert!(lines[1].starts_with("log.ndjson:3: [email:k1:") && lines[1].ends_with("j (intact)"), "{said}");
+    assert!(lines[1].contains(".who[1], "), "{said}");
+    assert_eq!(lines[2..], ["found in 2 records"]);
+
+    let output = find("nobody@example.com");
+    assert_eq!(output.status.code(), Some(40));
+    assert_eq!(output.stdout, b"found in 0 records\n");
+    assert_eq!(find("192.0.2.7").status.code(), Some(0));
+    assert_eq!(find("").status.code(), Some(1));
+
+    // From standard input, a line of it.
+    let mut child = place
+        .command(&["find", "--value", "-", "--key", key, "log.ndjson"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("a program");
+    child.stdin.take().expect("a pipe").write_all(b"eve@example.com\nmore\n").expect("a pipe");
+    let mut said = String::new();
+    BufReader::new(child.stdout.take().expect("a pipe")).read_line(&mut said).expect("a pipe");
+    assert_eq!(said, "log.ndjson:2: b[0].c (intact)\n");
+    assert!(child.wait().expect("a program").success());
+
+    // Under another key nothing is found; what was altered is.
+    fs::create_dir(place.path("other")).expect("a directory");
+    place.ok(&["hmac-key", "other", "--id", "k1"]);
+    let output = place.run(&["find", "--value", "bob@example.com", "--key", "other/hmac.key", "log.ndjson"]);
+    assert_eq!(output.status.code(), Some(40));
+    place.write("altered.ndjson", &log.replace("\"a\":\"mail", "\"a\":\"male"));
+    let said = place.ok(&["find", "--value", "bob@example.com", "--key", key, "altered.ndjson"]);
+    assert!(said.starts_with("altered.ndjson:1: a, who (NOT as it was sealed"), "{said}");
+}
+
+/// The key's file is for its owner alone, and nothing that is printed or
+/// sealed has the key in it.
+#[test]
+fn a_key_is_for_its_owner_alone() {
+    let place = Place::new();
+    let log = sealed(&place, &[r#"{"who":"bob@example.com"}"#]);
+    let file = place.path("state").join(KEY_FILE_NAME);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = fs::metadata(&file).expect("a file").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+    let text = fs::read_to_string(&file).expect("a file");
+    assert!(HmacKey::from_file(text.as_bytes()).is_some());
+    let secret = text.lines().nth(2).and_then(|line| line.strip_prefix("key ")).expect("a key");
+    assert_eq!(secret.len(), 43);
+
+    place.write("log.ndjson", &log);
+    let key = file.to_string_lossy().into_owned();
+    let arguments: [&[&str]; 6] = [
+        &["find", "--value", "bob@example.com", "--key", &key, "log.ndjson"],
+        &["find", "--value", "x", "--key", "policy.yaml", "log.ndjson"],
+        &["explain", "filter_audit.wasm"],
+        &["explain", &key],
+        &["verify", "log.ndjson"],
+        &["hmac-key", "state", "--id", "k2"],
+    ];
+    for arguments in arguments {
+        let output = place.run(arguments);
+        for text in [output.stdout, output.stderr] {
+            assert!(!String::from_utf8_lossy(&text).contains(secret), "{arguments:?}");
+        }
+    }
+    assert!(!log.contains(secret));
+    let token =
+        serde_json::from_str::<Value>(log.lines().next().expect("a record")).expect("JSON")["who"].clone();
+    assert!(token.as_str().is_some_and(|token| token.starts_with("[person:k1:")), "{token}");
+    // A key that is there stays.
+    assert_eq!(fs::read_to_string(&file).expect("a file"), text);
+    assert!(place.fails(&["hmac-key", "state", "--id", "k2"]).contains("is there already"));
+    for id in ["", "a b", "seventeen-letters", "é"] {
+        assert!(place.fails(&["hmac-key", ".", "--id", id]).contains("up to 16 letters"), "{id}");
+    }
+    assert!(!place.path(KEY_FILE_NAME).exists());
+}

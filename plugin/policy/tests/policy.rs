@@ -1,0 +1,168 @@
+//! Policies that are wrong: where, and what is said. And what is right.
+
+use flb_audit_core::policy::{Kind, Policy as Table};
+use flb_audit_policy::{DEFAULT_POLICY, Policy, Problem, compile};
+
+/// What is wrong with a policy.
+#[track_caller]
+fn problem(source: &str) -> Problem {
+    match Policy::read(source).and_then(|policy| compile(&policy)) {
+        Ok(_) => panic!("nothing is wrong with:\n{source}"),
+        Err(problem) => problem,
+    }
+}
+
+/// A policy's text, where in it something is wrong, and parts of what is said.
+const WRONG: &[(&str, (usize, usize), &[&str])] = &[
+    ("", (1, 1), &["`version: 1` is missing"]),
+    ("- a\n", (1, 1), &["not YAML: Top level must be a mapping"]),
+    ("version: 1\nredact: [\n", (3, 1), &["not YAML"]),
+    ("version: 1\n\tredact: 1\n", (1, 10), &["not YAML", "found a tab"]),
+    ("version: 2\n", (1, 10), &["`version` has to be 1"]),
+    ("redact: {}\n", (1, 1), &["`version: 1` is missing"]),
+    ("version: 1\nversion: 1\n", (1, 1), &["Duplicate key \"version\"", "2:1"]),
+    ("version: 1\nredcat: {}\n", (2, 1), &["`redcat` is no key in a policy", "did you mean `redact`?"]),
+    ("version: 1\nredact:\n  detector: {}\n", (3, 3), &["did you mean `detectors`?"]),
+    ("version: 1\nredact: on\n", (2, 9), &["`redact` has to be a mapping"]),
+    ("version: 1\nredact:\n  packs: {pi: on}\n", (3, 11), &["no pack", "did you mean `pii`?"]),
+    ("version: 1\nredact:\n  packs: {all: on}\n", (3, 11), &["there are: secrets, pii, network"]),
+    (
+        "version: 1\nredact:\n  detectors:\n    emial: on\n",
+        (4, 5),
+        &["`emial` is no detector", "did you mean `email`?"],
+    ),
+    (
+        "version: 1\nredact:\n  detectors:\n    nothing-like-it: on\n",
+        (4, 5),
+        &["there are: aws-secret-access-key, "],
+    ),
+    ("version: 1\nredact:\n  detectors: {email: maks}\n", (3, 22), &["no action", "did you mean `mask`?"]),
+    ("version: 1\nredact:\n  detectors: {email: [mask]}\n", (3, 22), &["single value"]),
+    (
+        "version: 1\nredact:\n  detectors: {email: truncate}\n",
+        (3, 22),
+        &["`truncate` is for the detectors ipv4 and ipv6"],
+    ),
+    ("version: 1\nredact:\n  packs: {network: truncate}\n", (3, 20), &["`truncate` is for"]),
+    ("version: 1\nredact:\n  detectors: {email: {partial: 0}}\n", (3, 32), &["1 to 255"]),
+    ("version: 1\nredact:\n  detectors: {email: {partial: 256}}\n", (3, 32), &["1 to 255"]),
+    ("version: 1\nredact:\n  detectors: {email: {last: 4}}\n", (3, 23), &["`last` is no key in an action"]),
+    ("version: 1\nredact:\n  patterns: {name: a}\n", (3, 13), &["`patterns` has to be a list"]),
+    ("version: 1\nredact:\n  patterns:\n    - {pattern: a, action: mask}\n", (4, 7), &["`name` is missing"]),
+    ("version: 1\nredact:\n  patterns:\n    - {name: a, action: mask}\n", (4, 7), &["`pattern` is missing"]),
+    ("version: 1\nredact:\n  patterns:\n    - {name: a, pattern: b}\n", (4, 7), &["`action` is missing"]),
+    (
+        "version: 1\nredact:\n  patterns:\n    - {name: a, pattern: b, action: off}\n",
+        (4, 37),
+        &["`off` is for built-in detectors"],
+    ),
+    (
+        "version: 1\nredact:\n  patterns:\n    - {name: a b, pattern: b, action: mask}\n",
+        (4, 14),
+        &["letters, digits"],
+    ),
+    (
+        "version: 1\nredact:\n  patterns:\n    - {name: email, pattern: b, action: mask}\n",
+        (4, 14),
+        &["built-in detector"],
+    ),
+    (
+        "version: 1\nredact:\n  patterns:\n    - {name: unscanned, pattern: b, action: mask}\n",
+        (4, 14),
+        &["`unscanned`"],
+    ),
+    (
+        "version: 1\nredact:\n  patterns:\n    - {name: a, pattern: \"(b\", action: mask}\n",
+        (4, 26),
+        &["the pattern of `a`", "unclosed group"],
+    ),
+    (
+        "version: 1\nredact:\n  patterns:\n    - name: a\n      pattern: \"b|(?P<c\"\n      action: mask\n",
+        (5, 16),
+        &["the pattern of `a`"],
+    ),
+    (
+        "version: 1\nredact:\n  patterns:\n    - {name: a, pattern: \"b*\", action: mask}\n",
+        (4, 26),
+        &["the pattern of `a`", "empty text"],
+    ),
+    (
+        "version: 1\nredact:\n  patterns:\n    - {name: a, pattern: \"\", action: mask}\n",
+        (4, 26),
+        &["empty text"],
+    ),
+    (
+        "version: 1\nredact:\n  patterns:\n    - {name: a, pattern: \"^|b\", action: mask}\n",
+        (4, 26),
+        &["empty text"],
+    ),
+    (
+        "version: 1\nredact:\n  patterns:\n    - {name: a, pattern: \"[ab]*a[ab]{15}\", action: mask}\n",
+        (4, 26),
+        &["the pattern of `a`", "more than 65536 transitions"],
+    ),
+    (
+        "version: 1\nredact:\n  keys:\n    - {pattern: \"(\", action: mask}\n",
+        (4, 17),
+        &["the pattern of `key`", "unclosed"],
+    ),
+    ("version: 1\nredact:\n  keys:\n    - {pattern: \"x?\", action: mask}\n", (4, 17), &["empty text"]),
+    ("version: 1\nredact:\n  keys:\n    - {patern: x, action: mask}\n", (4, 8), &["did you mean `pattern`?"]),
+    (
+        "version: 1\nredact:\n  paths:\n    - {path: \"a..b\", action: mask}\n",
+        (4, 14),
+        &["`a..b` is no path", "a key is missing"],
+    ),
+    (
+        "version: 1\nredact:\n  paths:\n    - {path: \"a[0]\", action: mask}\n",
+        (4, 14),
+        &["elements have no numbers"],
+    ),
+    ("version: 1\nredact:\n  paths:\n    - {path: \"\", action: mask}\n", (4, 14), &["an empty path"]),
+    ("version: 1\nredact:\n  paths:\n    - {action: mask}\n", (4, 7), &["`path` is missing"]),
+    (
+        "version: 1\nredact:\n  keep:\n    formats: [cloudtrial]\n",
+        (4, 15),
+        &["no format", "did you mean `cloudtrail`?"],
+    ),
+    ("version: 1\nredact:\n  keep:\n    paths: [\"a b\"]\n", (4, 13), &["`a b` is no path"]),
+    ("version: 1\nredact:\n  keep: [a]\n", (3, 9), &["`keep` has to be a mapping"]),
+];
+
+#[test]
+fn what_is_wrong_is_said_with_its_place() {
+    let mut wrong = Vec::new();
+    for (source, place, parts) in WRONG {
+        let said = problem(source);
+        if (said.line, said.column) != *place || !parts.iter().all(|part| said.message.contains(part)) {
+            wrong.push(format!("{source}\n{place:?} {parts:?}\n{said}\n"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_default_policy_is_right() {
+    let table = compile(&Policy::read(DEFAULT_POLICY).expect("a policy")).expect("a table");
+    let policy = Table::check(&table).expect("sound");
+    assert_eq!(policy.source, DEFAULT_POLICY.as_bytes());
+    let names: Vec<&[u8]> = policy.rules().map(|rule| rule.name).collect();
+    assert!(names.contains(&&b"email"[..]) && names.contains(&&b"secret-key"[..]));
+    assert!(!names.contains(&&b"ipv4"[..]) && !names.contains(&&b"phone"[..]));
+}
+
+/// A detector's own line is over its pack's, in whatever order they stand.
+#[test]
+fn a_line_is_over_a_pack() {
+    let source =
+        "version: 1\nredact:\n  detectors: {ipv4: hmac, mac: off, email: on}\n  packs: {network: mask}\n";
+    let table = compile(&Policy::read(source).expect("a policy")).expect("a table");
+    let rules: Vec<(String, &str, Kind)> = Table::check(&table)
+        .expect("sound")
+        .rules()
+        .map(|rule| (String::from_utf8_lossy(rule.name).into_owned(), rule.action.name(), rule.kind))
+        .collect();
+    let expected = [("email", "mask"), ("ipv4", "hmac"), ("ipv6", "mask")]
+        .map(|(name, action)| (name.into(), action, Kind::Detector));
+    assert_eq!(rules, expected);
+}
