@@ -282,7 +282,7 @@ fn place(object: &Value) -> Place {
 /// Adds records that no filter has sealed to a segment, or opens one.
 fn forge_tail(log: &mut Log, what: &Value) {
     let last = log.records.last().expect("a record")["audit"].clone();
-    let goes_on = last["seg"] == what["segment"];
+    let goes_on = last["seg"] == what["segment"] && what.get("run").is_none();
     let first = if goes_on { last["seq"].as_u64().expect("a number") + 1 } else { 0 };
     let records = what["records"].as_u64().unwrap_or(5);
     let forged = (first..first + records).map(|number| {
