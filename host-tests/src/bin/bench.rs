@@ -177,7 +177,7 @@ fn verify_signed_speed(filter: &Filter, calls: &[Call]) -> Result<()> {
         "verify with signatures: {RECORDS} records of {} bytes: {best:.2} s on {} cores, {:.0} a second; {best_cpu:.2} s \
          of user CPU, {:.0} a second and core; {} MiB of memory at the most",
         bytes / RECORDS as u64,
-        std::thread::available_parallelism()?,
+        thread::available_parallelism()?,
         RECORDS as f64 / best,
         RECORDS as f64 / best_cpu,
         memory >> 10
