@@ -25,7 +25,7 @@ fn each_redacts_its_stream() {
         let mut life = policy::life(&filter, &directory);
         let mut counts: BTreeMap<String, u64> = BTreeMap::new();
         for call in streams::calls(&name).expect("a stream") {
-            let redacted = Redacted::pass(&mut life, &call.record).expect("a record");
+            let redacted = Redacted::pass_under(&call.tag, &mut life, &call.record).expect("a record");
             assert_eq!(redacted.audit["notes"], Value::Null, "{name}: {}", call.record);
             let before: Value = serde_json::from_str(&call.record).expect("JSON");
             assert_eq!(
