@@ -1,0 +1,1 @@
+//! Once it is warm, a sealer takes no memory for schemas.
