@@ -5,7 +5,7 @@
 //! what goes out (`out`, the record without its seal, as text; `seal`, what the
 //! seal says of it). With `FLB_AUDIT_BLESS=1`, what goes out is written there.
 
-// The other tests take the rest of all three.
+// The other tests take the rest of all of them.
 #[allow(dead_code)]
 #[path = "../pipeline/mod.rs"]
 mod pipeline;
@@ -15,9 +15,13 @@ mod properties;
 #[allow(dead_code)]
 #[path = "../../../plugin/policy/tests/schema/properties/random.rs"]
 mod random;
+#[allow(dead_code)]
+#[path = "../second/mod.rs"]
+mod second;
 
 mod agreement;
 mod allocations;
+mod fuel;
 
 use flb_audit_core::policy::FILE_NAME;
 use flb_audit_host::filter::Generation;
@@ -28,8 +32,17 @@ use std::fs;
 use std::path::Path;
 
 /// The members of a seal that are as its record is.
-const SAID: [&str; 9] =
-    ["schema", "disposition", "invalid", "invalid_count", "unchecked", "redacted", "notes", "renamed", "error"];
+const SAID: [&str; 9] = [
+    "schema",
+    "disposition",
+    "invalid",
+    "invalid_count",
+    "unchecked",
+    "redacted",
+    "notes",
+    "renamed",
+    "error",
+];
 
 /// The table of a policy whose files stand beside it.
 fn table(folder: &Path) -> Vec<u8> {
@@ -46,6 +59,7 @@ fn outcome(sealed: &[u8]) -> (String, Value) {
     let (record, _) = text.rsplit_once("\"audit\":{").expect("a seal");
     let record = record.strip_suffix(',').unwrap_or(record);
     let seal = &properties::parse(sealed)["audit"];
+    assert_eq!(seal["head"], second::base64url(&second::seal(text).head), "{text}");
     let said = SAID.into_iter().filter_map(|name| Some((name.to_owned(), seal.get(name)?.clone())));
     (format!("{record}}}"), Value::Object(said.collect::<Map<_, _>>()))
 }
