@@ -7,6 +7,7 @@ mod layouts;
 mod oddities;
 mod redaction;
 mod restarts;
+mod schemas;
 mod sizes;
 mod states;
 mod streams;
@@ -35,6 +36,8 @@ pub(crate) const ALL: &[Case] = &[
     Case { name: "fluent-bit-conf, YAML", run: layouts::shipped_yaml },
     Case { name: "fluent-bit-conf, with a policy, classic", run: layouts::shipped_redact_classic },
     Case { name: "fluent-bit-conf, with a policy, YAML", run: layouts::shipped_redact_yaml },
+    Case { name: "fluent-bit-conf, with a schema, classic", run: layouts::shipped_schema_classic },
+    Case { name: "fluent-bit-conf, with a schema, YAML", run: layouts::shipped_schema_yaml },
     Case { name: "planted secrets through tail", run: redaction::through_tail },
     Case { name: "planted secrets through forward", run: redaction::through_forward },
     Case { name: "tokens under a key in a second path", run: redaction::hmac },
@@ -49,4 +52,5 @@ pub(crate) const ALL: &[Case] = &[
     Case { name: "keys: reloaded in the middle of a stream", run: restarts::reloaded_with_keys },
     Case { name: "anchors", run: keys::anchored },
     Case { name: "fluent-bit-conf, anchors", run: keys::shipped_anchors },
+    Case { name: "schemas in every disposition", run: schemas::all_dispositions },
 ];
