@@ -230,7 +230,7 @@ impl<'a> Pipeline<'a> {
     /// Verifies what an output has delivered.
     pub(crate) fn verify(&self, log: &Path) -> Result<Report> {
         match &self.roster {
-            Some(roster) => verify::verify_with(&[("--roster", roster)], &[log.to_path_buf()]),
+            Some(roster) => verify::verify_with(&[("--roster", roster)], &[log]),
             None => verify::verify(log),
         }
     }
