@@ -37,9 +37,7 @@ fn every_attack_gets_its_verdict() {
         let honest = Log::of(stream);
         for attack in &attacks {
             let name = attack["name"].as_str().expect("a name");
-            let Some(verdict) = verdict(&honest, attack) else {
-                continue;
-            };
+            let verdict = verdict(&honest, attack);
             let is_accusation = matches!(&*verdict, "tampered" | "key_not_certified");
             if verdict != attack["verdict"] || attack["is_fine"] == true && is_accusation {
                 let stream = stream.file_stem().expect("a name").display();
@@ -50,14 +48,10 @@ fn every_attack_gets_its_verdict() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Does it and verifies; none if there is nothing in the log to do it to.
-fn verdict(honest: &Log, attack: &Value) -> Option<String> {
+/// Does it and verifies.
+fn verdict(honest: &Log, attack: &Value) -> String {
     let mut log = honest.clone();
-    for step in attack["do"].as_array().into_iter().flatten() {
-        if !steps::take(&mut log, step) {
-            return None;
-        }
-    }
+    attack["do"].as_array().into_iter().flatten().for_each(|step| steps::take(&mut log, step));
     let dir = tempfile::tempdir().expect("a directory");
     let file = |name: &str, text: String| {
         let path = dir.path().join(name);
@@ -74,7 +68,7 @@ fn verdict(honest: &Log, attack: &Value) -> Option<String> {
     if let Some(place) = attack["anchors"].as_str() {
         command.arg("--anchors").arg(file("anchors.ndjson", honest.anchors(place)));
     }
-    Some(run(&mut command, dir.path()))
+    run(&mut command, dir.path())
 }
 
 fn run(command: &mut Command, dir: &Path) -> String {

@@ -9,8 +9,8 @@ use flb_audit_core::state::{SLOT_BYTES, Slot, State, slot_offset};
 use flb_audit_core::{Event, Sealer};
 use serde_json::{Value, json};
 
-/// Takes a step. False if there is nothing in the log to do it to.
-pub(crate) fn take(log: &mut Log, step: &Value) -> bool {
+/// Takes a step; panics where there is nothing in the log to do it to.
+pub(crate) fn take(log: &mut Log, step: &Value) {
     let (name, what) = match step {
         Value::String(name) => (name.as_str(), &Value::Null),
         _ => step
@@ -64,13 +64,6 @@ pub(crate) fn take(log: &mut Log, step: &Value) -> bool {
             members(&mut record).remove(text(&what["member"])).expect("a member");
             record
         }),
-        "remove_if_there" => {
-            let holder = log.records.iter_mut().find(|record| record["audit"].get(text(what)).is_some());
-            let Some(record) = holder else {
-                return false;
-            };
-            members(record).remove(text(what));
-        }
         "copy" => {
             let value = log.records[at(log, &what["from"])]["audit"][text(&what["member"])].clone();
             edit(log, &what["at"], |record| with(record, text(&what["member"]), &value));
@@ -144,6 +137,7 @@ pub(crate) fn take(log: &mut Log, step: &Value) -> bool {
             for record in &mut log.records {
                 record["date"] = json!(1.5);
                 record["@timestamp"] = json!("2026-11-20T08:00:00Z");
+                record["_flb-key"] = json!("kube.audit");
             }
         }
         "restart" | "crash" => {
@@ -158,7 +152,6 @@ pub(crate) fn take(log: &mut Log, step: &Value) -> bool {
         }
         other => panic!("{other}: no such step"),
     }
-    true
 }
 
 fn at(log: &Log, place: &Value) -> usize {
@@ -278,7 +271,7 @@ fn place(object: &Value) -> Place {
 /// Adds records that no filter has sealed to a segment, or opens one.
 fn forge_tail(log: &mut Log, what: &Value) {
     let last = log.records.last().expect("a record")["audit"].clone();
-    let goes_on = last["seg"] == what["segment"];
+    let goes_on = last["seg"] == what["segment"] && what.get("run").is_none();
     let first = if goes_on { last["seq"].as_u64().expect("a number") + 1 } else { 0 };
     let records = what["records"].as_u64().unwrap_or(5);
     let forged = (first..first + records).map(|number| {

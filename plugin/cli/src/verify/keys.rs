@@ -73,6 +73,12 @@ impl Keys {
         self.keys.iter().filter_map(|(index, key)| key.since.map(|(place, head)| (*index, place, head)))
     }
 
+    /// The last record that is signed in each life.
+    pub(super) fn last_of_lives(&self) -> BTreeMap<Life, u64> {
+        let last = |keys: &BTreeMap<u32, (u64, u64)>| keys.values().map(|(_, last)| *last).max();
+        self.lives.iter().filter_map(|(life, keys)| Some((*life, last(keys)?))).collect()
+    }
+
     /// The lives and their records that an older key has signed than the one
     /// that was in force before: in that life, or in the one that it goes on
     /// from.

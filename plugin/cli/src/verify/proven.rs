@@ -1,14 +1,16 @@
 //! What keys, anchors and the roster prove, held against what has been seen.
 
 use super::Verdict;
-use super::chains::{Chain, Chains, extent};
+use super::chains::{Chain, Chains, Life, count, extent};
 use super::keys::{Misfit, Position};
 use super::segment::Spool;
 use super::signatures::position;
 use crate::roster::Roster;
 use flb_audit_core::checkpoint::{CHECKPOINT_RECORDS_MAX, Checkpoint};
-use flb_audit_core::seal::{Place, Run};
+use flb_audit_core::seal::Place;
+use std::collections::BTreeMap;
 use std::io;
+use std::ops::RangeInclusive;
 
 impl Chains {
     /// Holds a checkpoint that was kept elsewhere against what is here.
@@ -24,7 +26,7 @@ impl Chains {
             return Ok(());
         };
         let Some(segment) = chain.segments.get(&(number, run)) else {
-            chain.missing += sequence + 1;
+            count(&mut chain.missing, 0, sequence);
             let extent = extent(0, sequence);
             add(
                 Verdict::Gap,
@@ -41,7 +43,7 @@ impl Chains {
             }
             Some(_) => chain.anchored = chain.anchored.max(Some((number, sequence))),
             None if sequence > segment.last() => {
-                chain.missing += sequence - segment.last();
+                count(&mut chain.missing, segment.last() + 1, sequence);
                 let extent = extent(segment.last() + 1, sequence);
                 add(
                     Verdict::Gap,
@@ -173,32 +175,48 @@ impl Chain {
                 add(Verdict::Tampered, what);
             }
         }
-        self.check_tail(add);
+        self.check_reach(add);
         Ok(())
     }
 
-    /// A segment begins with a checkpoint, and has one every so many records.
-    /// What is before a signature is under it, all the same.
-    fn check_tail(&self, add: &mut impl FnMut(Verdict, String)) {
-        let Some(signed) = self.keys.last_signed else {
-            return;
-        };
-        for ((number, run), segment) in self.segments.range((signed.0, Run::FIRST)..) {
-            if (*number, 0) > signed && segment.before().is_some() {
-                let what =
-                    format!("segment {number} (run {run}) opens without a checkpoint, after the last one");
-                add(Verdict::KeyNotCertified, what);
-            } else if *number == signed.0 && segment.last() > signed.1.saturating_add(CHECKPOINT_RECORDS_MAX)
-            {
+    /// A life begins with a checkpoint, and has one every so many records. So
+    /// what no signature reaches is not the filter's, but for the end, and but
+    /// for what records would have reached that are missing.
+    fn check_reach(&self, add: &mut impl FnMut(Verdict, String)) {
+        let reached = self.reached();
+        for (life, segment) in &self.segments {
+            let (number, run) = *life;
+            let Some(to) = reached.get(life).copied() else {
+                let is_last_lost = self.gaps.iter().any(|gap| gap.end().0 > number);
+                let is_excused = segment.before().is_none() || is_last_lost;
+                let verdict = if is_excused { Verdict::Gap } else { Verdict::KeyNotCertified };
+                add(verdict, format!("no signature reaches segment {number} (run {run})"));
+                continue;
+            };
+            let is_lost = |gap: &RangeInclusive<Position>| gap.start().0 == number && gap.start().1 > to;
+            if segment.last() > to.saturating_add(CHECKPOINT_RECORDS_MAX) && !self.gaps.iter().any(is_lost) {
                 let what = format!(
-                    "after record {} of segment {number} there is no checkpoint, up to record {}; the filter makes \
-                     one every {CHECKPOINT_RECORDS_MAX} records",
-                    signed.1,
+                    "after record {to} of segment {number} (run {run}) there is no checkpoint, up to record {}; the \
+                     filter makes one every {CHECKPOINT_RECORDS_MAX} records",
                     segment.last()
                 );
                 add(Verdict::KeyNotCertified, what);
             }
         }
+    }
+
+    /// Up to which record of each life signatures reach: its own, and those of
+    /// lives that go on from it.
+    fn reached(&self) -> BTreeMap<Life, u64> {
+        let mut reached = self.keys.last_of_lives();
+        // Links lead back: what a life is reached by comes before it here.
+        for (life, link) in self.links.iter().rev() {
+            if reached.contains_key(life) && link.segment < life.0 {
+                let to = reached.entry((link.segment, link.run)).or_default();
+                *to = link.sequence.max(*to);
+            }
+        }
+        reached
     }
 }
 
