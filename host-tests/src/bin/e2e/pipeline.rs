@@ -230,7 +230,7 @@ impl<'a> Pipeline<'a> {
     /// Verifies what an output has delivered.
     pub(crate) fn verify(&self, log: &Path) -> Result<Report> {
         match &self.roster {
-            Some(roster) => verify::verify_with(&[("--roster", roster)], &[log]),
+            Some(roster) => verify::verify_all(&[log.to_path_buf()], &[("--roster", roster)]),
             None => verify::verify(log),
         }
     }

@@ -88,20 +88,16 @@ pub(crate) struct Report {
 
 /// Verifies what has been delivered.
 pub(crate) fn verify(log: &Path) -> Result<Report> {
-    verify_with(&[], &[log])
+    verify_all(&[log.to_path_buf()], &[])
 }
 
-/// Verifies what has been delivered to several places.
-pub(crate) fn verify_all(logs: &[PathBuf]) -> Result<Report> {
-    verify_with(&[], logs)
-}
-
-/// The same, with files that options name.
-pub(crate) fn verify_with(options: &[(&str, &Path)], logs: &[impl AsRef<Path>]) -> Result<Report> {
+/// Verifies what has been delivered to several places, with files that options
+/// name.
+pub(crate) fn verify_all(logs: &[PathBuf], options: &[(&str, &Path)]) -> Result<Report> {
     let mut command = flb_audit();
     command.args(["verify", "--json"]);
     options.iter().for_each(|(option, file)| _ = command.arg(option).arg(file));
-    let output = command.args(logs.iter().map(AsRef::as_ref)).output()?;
+    let output = command.args(logs).output()?;
     let code = output.status.code().context("flb-audit verify was killed")?;
     let report = serde_json::from_slice(&output.stdout)
         .with_context(|| format!("flb-audit verify: {}", String::from_utf8_lossy(&output.stderr)))?;

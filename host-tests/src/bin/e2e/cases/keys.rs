@@ -175,7 +175,7 @@ pub(crate) fn anchored(place: &Place) -> Result<String> {
     process.stop()?;
     let check = |log: &Path, code: i32, records: usize| {
         let options = [("--roster", &*place.at("roster.json")), ("--anchors", &*anchors)];
-        verify::verify_with(&options, &[log])?.ensure(&[code], records)
+        verify::verify_all(&[log.to_path_buf()], &options)?.ensure(&[code], records)
     };
     check(&sink.path, ANCHORED, RECORDS + 1).context("anchored to its end")?;
 
@@ -235,7 +235,7 @@ pub(crate) fn shipped_anchors(place: &Place) -> Result<String> {
         wait_for_anchor(&mut process, &anchors, &head)?;
         process.stop()?;
         let options = [("--roster", &*place.at("roster.json")), ("--anchors", &*anchors)];
-        verify::verify_with(&options, &[&sink.path])?.ensure(&[ANCHORED], RECORDS + 1)?;
+        verify::verify_all(std::slice::from_ref(&sink.path), &options)?.ensure(&[ANCHORED], RECORDS + 1)?;
     }
     private.look()?;
     private.ensure_kept(place)?;

@@ -45,6 +45,7 @@ pub(crate) const ALL: &[Case] = &[
     Case { name: "a damaged policy in an accessible path", run: redaction::broken },
     Case { name: "a long text of e-mail addresses", run: redaction::long_text },
     Case { name: "all detectors", run: redaction::all_detectors },
+    Case { name: "schemas in every disposition", run: schemas::all_dispositions },
     Case { name: "a chain with keys", run: keys::signed },
     Case { name: "keys that change", run: keys::changed },
     Case { name: "keys that cannot be written", run: keys::not_written },
@@ -52,5 +53,4 @@ pub(crate) const ALL: &[Case] = &[
     Case { name: "keys: reloaded in the middle of a stream", run: restarts::reloaded_with_keys },
     Case { name: "anchors", run: keys::anchored },
     Case { name: "fluent-bit-conf, anchors", run: keys::shipped_anchors },
-    Case { name: "schemas in every disposition", run: schemas::all_dispositions },
 ];
