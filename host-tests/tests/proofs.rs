@@ -68,6 +68,19 @@ fn a_proof_stands_for_one_record() {
         assert_eq!(code(&proof, &[]), Some(4), "record {seq}");
     }
     let good = prove("7");
+    let says = |proof: &Value| {
+        fs::write(dir.path().join("proof"), proof.to_string()).expect("a file");
+        printed(&["verify", "--proof", "proof", "--roster", "roster.json"], dir.path())
+    };
+    let under = format!(
+        "proven: record 7 of segment 1 of chain {chain} is under the checkpoint at record 0 of segment 2"
+    );
+    assert_eq!(says(&good), format!("{under}\n"));
+    // What an output has added is not under it.
+    let text = good["record"].as_str().expect("a record").replacen('{', "{\"date\":1,", 1);
+    let mut with_date = good.clone();
+    with_date["record"] = json!(text);
+    assert_eq!(says(&with_date), format!("{under}, without 1 of its members, which outputs add\n"));
     let changed = |change: &dyn Fn(&mut Value)| {
         let mut proof = good.clone();
         change(&mut proof);
