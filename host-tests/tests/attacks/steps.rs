@@ -22,6 +22,7 @@ pub(crate) fn take(log: &mut Log, step: &Value) {
     match name {
         "cut_after" => log.records.truncate(at(log, what) + 1),
         "delete" => drop(log.records.remove(at(log, what))),
+        "delete_checkpoints" => log.records.retain(|record| record["audit"].get("sig").is_none()),
         "delete_segment" => log.records.retain(|record| record["audit"]["seg"] != *what),
         "swap_segments" => {
             for record in &mut log.records {
@@ -86,7 +87,12 @@ pub(crate) fn take(log: &mut Log, step: &Value) {
             certificates.last_mut().expect("a certificate")["pub"] = json!(public);
             record
         }),
-        "reseal" => reseal(log, at(log, &what["from"]), text(&what["keys"])),
+        "reseal" => {
+            let end = what.get("to").map_or(log.records.len(), |to| at(log, to));
+            let rest = log.records.split_off(end);
+            reseal(log, at(log, &what["from"]), text(&what["keys"]));
+            log.records.extend(rest);
+        }
         "forge_tail" => forge_tail(log, what),
         "set_back" => {
             let mut from = log.copied.clone();

@@ -10,7 +10,6 @@ use flb_audit_core::checkpoint::{CHECKPOINT_RECORDS_MAX, Checkpoint};
 use flb_audit_core::seal::Place;
 use std::collections::BTreeMap;
 use std::io;
-use std::ops::RangeInclusive;
 
 impl Chains {
     /// Holds a checkpoint that was kept elsewhere against what is here.
@@ -64,12 +63,8 @@ impl Chains {
             if is_limited && !chain.is_some_and(|chain| chain.is_heard) {
                 add(Verdict::Silent, format!("nothing came from node {} in that time", entry.node));
             }
-            if chain.is_some_and(|chain| chain.keys.last_signed.is_none()) {
-                let what = format!(
-                    "the roster has a key for node {}, but nothing here is signed with it",
-                    entry.node
-                );
-                add(Verdict::KeyNotCertified, what);
+            if let Some(chain) = chain {
+                chain.check_reach(&mut add);
             }
         }
     }
@@ -108,9 +103,6 @@ impl Chain {
         spool: &mut Spool,
         add: &mut impl FnMut(Verdict, String),
     ) -> io::Result<()> {
-        if self.keys.last_signed.is_none() {
-            return Ok(());
-        }
         for misfit in self.keys.misfits() {
             let is_missing = |last: Position, place: &Place| {
                 self.gaps.iter().any(|gap| *gap.start() <= position(place) && *gap.end() >= last)
@@ -175,48 +167,45 @@ impl Chain {
                 add(Verdict::Tampered, what);
             }
         }
-        self.check_reach(add);
         Ok(())
     }
 
     /// A life begins with a checkpoint, and has one every so many records. So
     /// what no signature reaches is not the filter's, but for the end, and but
-    /// for what records would have reached that are missing.
-    fn check_reach(&self, add: &mut impl FnMut(Verdict, String)) {
-        let reached = self.reached();
-        for (life, segment) in &self.segments {
+    /// for what would have been reached over records that are missing.
+    pub(super) fn check_reach(&self, add: &mut impl FnMut(Verdict, String)) {
+        // Up to which record others go on from a life, if they are reached.
+        let mut linked: BTreeMap<Life, u64> = BTreeMap::new();
+        // Links lead back: what goes on from a life is seen before it.
+        for (life, segment) in self.segments.iter().rev() {
             let (number, run) = *life;
-            let Some(to) = reached.get(life).copied() else {
-                let is_last_lost = self.gaps.iter().any(|gap| gap.end().0 > number);
-                let is_excused = segment.before().is_none() || is_last_lost;
-                let verdict = if is_excused { Verdict::Gap } else { Verdict::KeyNotCertified };
-                add(verdict, format!("no signature reaches segment {number} (run {run})"));
-                continue;
-            };
-            let is_lost = |gap: &RangeInclusive<Position>| gap.start().0 == number && gap.start().1 > to;
-            if segment.last() > to.saturating_add(CHECKPOINT_RECORDS_MAX) && !self.gaps.iter().any(is_lost) {
-                let what = format!(
-                    "after record {to} of segment {number} (run {run}) there is no checkpoint, up to record {}; the \
-                     filter makes one every {CHECKPOINT_RECORDS_MAX} records",
-                    segment.last()
-                );
-                add(Verdict::KeyNotCertified, what);
+            let is_lost_later = self.gaps.iter().any(|gap| gap.end().0 > number);
+            for stretch in segment.stretches() {
+                let link = linked.get(life).copied().filter(|record| stretch.contains(record));
+                let reached = self.keys.last_signed_in(*life, &stretch).max(link);
+                if let Some(link) = self.links.get(life).filter(|link| link.segment < number)
+                    && *stretch.start() == 0
+                    && reached.is_some()
+                {
+                    let to = linked.entry((link.segment, link.run)).or_default();
+                    *to = link.sequence.max(*to);
+                }
+                let first = reached.map_or(*stretch.start(), |reached| reached.saturating_add(1));
+                if first > *stretch.end() {
+                    continue;
+                }
+                let is_due = stretch.end() - first >= CHECKPOINT_RECORDS_MAX - 1;
+                let verdict = if is_due || first == 0 && !is_lost_later {
+                    Verdict::KeyNotCertified
+                } else if reached.is_none() || *stretch.end() < segment.last() || is_lost_later {
+                    Verdict::Gap
+                } else {
+                    continue;
+                };
+                let what = extent(first, *stretch.end());
+                add(verdict, format!("no signature reaches {what} of segment {number} (run {run})"));
             }
         }
-    }
-
-    /// Up to which record of each life signatures reach: its own, and those of
-    /// lives that go on from it.
-    fn reached(&self) -> BTreeMap<Life, u64> {
-        let mut reached = self.keys.last_of_lives();
-        // Links lead back: what a life is reached by comes before it here.
-        for (life, link) in self.links.iter().rev() {
-            if reached.contains_key(life) && link.segment < life.0 {
-                let to = reached.entry((link.segment, link.run)).or_default();
-                *to = link.sequence.max(*to);
-            }
-        }
-        reached
     }
 }
 
