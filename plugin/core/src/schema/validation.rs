@@ -21,7 +21,7 @@ pub(crate) struct Validation<'p> {
     again: Tape,
     /// What is wrong, as it stands in the seal; empty if nothing is.
     invalid: Vec<u8>,
-    instance: Vec<u8>,
+    violation: Vec<u8>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +46,7 @@ impl<'p> Validation<'p> {
             verdict: Verdict::Nothing,
             again: Tape::new(),
             invalid: Vec::new(),
-            instance: Vec::new(),
+            violation: Vec::new(),
         })
     }
 
@@ -109,14 +109,12 @@ impl<'p> Validation<'p> {
         };
         let (report, out) = (self.validator.report(), &mut self.invalid);
         for (at, violation) in report.violations().iter().enumerate() {
-            put_rarely(out, if at == 0 { b"[\"" } else { b",\"" })?;
-            self.instance.clear();
-            report.write_instance(violation, tape, source, &mut self.instance)?;
-            let (keyword, rule) = violation.rule(&stream.program);
-            for (part, end) in [(&self.instance[..], b' '), (keyword, b' '), (rule, b'"')] {
-                text::write_inside(part, out)?;
-                put_byte(out, end)?;
-            }
+            put_byte(out, if at == 0 { b'[' } else { b',' })?;
+            self.violation.clear();
+            report.write_instance(violation, tape, source, &mut self.violation)?;
+            put_byte(&mut self.violation, b' ')?;
+            violation.write_rule(&stream.program, &mut self.violation)?;
+            text::write(&self.violation, out)?;
         }
         put_byte(out, b']')
     }
