@@ -2,7 +2,7 @@
 
 use super::layout::*;
 use super::machine::{Machine, Next, length};
-use super::program::{Check, Name, Table};
+use super::program::{Check, Name, Program, Table};
 use super::text;
 use super::validator::NotChecked;
 use super::walk::{CHECK, MAX, MIN, PATTERNS, TABLE};
@@ -53,7 +53,7 @@ impl<'a> Machine<'a> {
     /// object, and then with the one around it, as long as they are plain, too.
     #[inline(never)]
     fn walk_plain(&mut self) -> Next {
-        let tape = self.tape;
+        let (program, tape, source) = (self.program, self.tape, self.source);
         'object: loop {
             let Some(frame) = self.frames.last() else {
                 return Next::Passed;
@@ -70,7 +70,7 @@ impl<'a> Machine<'a> {
                     continue;
                 }
                 count += 1;
-                let check = match self.member(&rules, key, &mut seen) {
+                let check = match self.member(&program, source, &rules, key, &mut seen) {
                     Ok(check) => check,
                     Err(cause) => return self.stop(cause),
                 };
@@ -121,7 +121,7 @@ impl<'a> Machine<'a> {
     /// Walks an object whose members need no frames, and takes none itself.
     #[inline(never)]
     pub(super) fn flat_object(&mut self) -> Next {
-        let tape = self.tape;
+        let (program, tape, source) = (self.program, self.tape, self.source);
         let (at, object) = (self.pc, self.node);
         if tape.nodes.get(object).is_none_or(|node| node.kind != Kind::Object) {
             return Next::Passed;
@@ -143,7 +143,7 @@ impl<'a> Machine<'a> {
                 continue;
             }
             count += 1;
-            let check = match self.member(&rules, key, &mut seen) {
+            let check = match self.member(&program, source, &rules, key, &mut seen) {
                 Ok(check) => check,
                 Err(cause) => return self.stop(cause),
             };
@@ -170,12 +170,20 @@ impl<'a> Machine<'a> {
         }
     }
 
-    /// The check of a member, which is seen if it is required.
+    /// The check of a member, which is seen if it is required. Program and
+    /// source are the machine's: as its fields they would be loaded each time.
     #[inline(always)]
-    fn member(&mut self, rules: &Rules<'_>, key: &Node, seen: &mut u64) -> Result<Check, NotChecked> {
+    fn member(
+        &mut self,
+        program: &Program<'a>,
+        source: &[u8],
+        rules: &Rules<'_>,
+        key: &Node,
+        seen: &mut u64,
+    ) -> Result<Check, NotChecked> {
         let name = if key.flags & (ESCAPED | PATCHED) == 0 {
             let (start, len) = text::place(key);
-            self.program.find(&rules.table, self.source, start, len)
+            program.find(&rules.table, source, start, len)
         } else {
             self.find_odd(&rules.table, key)?
         };

@@ -12,8 +12,9 @@ use alloc::vec::Vec;
 #[derive(Debug)]
 pub(crate) struct Validation<'p> {
     streams: Streams<'p>,
-    /// The one that the record is of.
+    /// The one that the record is of, and its number.
     stream: Option<Stream<'p>>,
+    chosen: Option<usize>,
     validator: Validator,
     verdict: Verdict,
     /// The record again, without the members that another one of their key
@@ -42,6 +43,7 @@ impl<'p> Validation<'p> {
         (!streams.is_empty()).then(|| Validation {
             streams,
             stream: None,
+            chosen: None,
             validator: Validator::new(),
             verdict: Verdict::Nothing,
             again: Tape::new(),
@@ -53,7 +55,11 @@ impl<'p> Validation<'p> {
     /// Checks the record on `tape`, which was read from `source` and has not
     /// been redacted.
     pub(crate) fn check(&mut self, tag: &[u8], tape: &Tape, source: &[u8]) {
-        self.stream = self.streams.choose(tag, Some((tape, source)));
+        let chosen = self.streams.choose(tag, Some((tape, source)));
+        if chosen != self.chosen {
+            self.chosen = chosen;
+            self.stream = chosen.and_then(|index| self.streams.stream(index));
+        }
         self.verdict = Verdict::Nothing;
         self.invalid.clear();
         if let Some(stream) = &self.stream {
@@ -86,7 +92,7 @@ impl<'p> Validation<'p> {
             None => Verdict::Nothing,
         };
         // Which one it is of, nobody can tell.
-        self.stream = None;
+        (self.stream, self.chosen) = (None, None);
     }
 
     /// Words what was found wrong, and gives what is to become of the record.
