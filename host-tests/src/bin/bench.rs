@@ -44,6 +44,7 @@ fn main() -> Result<()> {
     let shipped = Filter::from_file(&modules.shipped)?;
     verify_speed(&shipped, &kubernetes)?;
     verify_signed_speed(&shipped, &kubernetes)?;
+    check_speed(&kubernetes)?;
     let found = fluent_bit::paths();
     if found.is_empty() {
         println!("CPU in Fluent Bit: skipped: {}", fluent_bit::REMEDY);
@@ -140,6 +141,31 @@ fn verify_speed(filter: &Filter, calls: &[Call]) -> Result<()> {
             "verify, {}: {:.0} MB a second of user CPU, all cores' added up",
             algorithm.name(),
             written as f64 / 1e6 / best
+        );
+    }
+    Ok(())
+}
+
+/// `flb-audit check` by the schema in both modes.
+fn check_speed(calls: &[Call]) -> Result<()> {
+    const BYTES: usize = 256 << 20;
+    let dir = tempfile::tempdir()?;
+    let (policy, log) = (dir.path().join("policy.yaml"), dir.path().join("audit.log"));
+    let lines = streams::lines(calls);
+    fs::write(&log, lines.repeat(BYTES / lines.len()))?;
+    let bytes = fs::metadata(&log)?.len();
+    for mode in ["required", "strict"] {
+        let schema = format!("{{tag: kube.*, built-in: kubernetes-audit, mode: {mode}}}");
+        fs::write(&policy, format!("version: 1\nschema: [{schema}]\n"))?;
+        let mut best = f64::INFINITY;
+        for _ in 0..TURNS {
+            let mut check = Command::new(root().join("dist/flb-audit"));
+            check.args(["check", "--tag", "kube.audit", "--policy"]).arg(&policy).arg(&log);
+            best = best.min(user_seconds(&mut check)?);
+        }
+        println!(
+            "check, {mode}: {:.0} MB a second of user CPU, all cores' added up",
+            bytes as f64 / 1e6 / best
         );
     }
     Ok(())

@@ -1,7 +1,7 @@
 //! Random schemas and records: what the module that ships says of them is what
 //! the sealer as it is says.
 
-use super::properties::policies::{checked, sealer};
+use super::properties::policies::{self, checked};
 use super::random::{self, Choices};
 use super::{outcome, pipeline, properties};
 use flb_audit_core::policy::FILE_NAME;
@@ -12,6 +12,14 @@ use std::fs;
 
 const POLICIES: usize = 150;
 const RECORDS: usize = 8;
+
+/// The table of a policy that has one schema for all records.
+fn table(schema: &Value, disposition: &str) -> Option<Vec<u8>> {
+    let entry = format!("{{tag: '*', file: a.json, name: random, invalid: {disposition}}}");
+    let source = format!("version: 1\nschema:\n  - {entry}\n");
+    let policy = Policy::read_with(&source, &mut |_| Ok(schema.to_string())).ok()?;
+    Some(compile(&policy).expect("a table"))
+}
 
 #[test]
 fn the_module_and_the_sealer_agree() {
@@ -26,15 +34,12 @@ fn the_module_and_the_sealer_agree() {
         let mut choices = Choices::of(&input);
         let schema = random::document(&mut choices);
         let disposition = ["mark", "quarantine", "drop"][at % 3];
-        let source = format!(
-            "version: 1\nschema:\n  - {{tag: '*', file: a.json, name: random, invalid: {disposition}}}\n"
-        );
-        let Ok(policy) = Policy::read_with(&source, &mut |_| Ok(schema.to_string())) else {
-            // A schema that refers to itself without end.
+        // None of a schema that refers to itself without end.
+        let (Some(table), Some(marking)) = (table(&schema, disposition), table(&schema, "mark")) else {
             continue;
         };
-        let table = compile(&policy).expect("a table");
-        let mut sealer = sealer(checked(&table), None);
+        let mut sealer = policies::sealer(checked(&table), None);
+        let mut marker = policies::sealer(checked(&marking), None);
         let directory = pipeline::directory(Default::default());
         fs::write(directory.path().join(FILE_NAME), &table).expect("a file");
         let mut host = pipeline::FILTER.host(Generation::Lasting, pipeline::limits(&directory));
@@ -49,6 +54,14 @@ fn the_module_and_the_sealer_agree() {
             let called = host.call_bytes(b"tag", 0, 0, text.as_bytes()).expect("a call");
             assert_eq!(outcome(&pipeline::returned(called)), native, "{schema} on {text}");
             assert_eq!(native.1["schema"], "random");
+            let (marked, said) =
+                outcome(properties::text(marker.seal(&properties::event(b"tag", text.as_bytes()))));
+            assert_eq!(said.get("invalid"), native.1.get("invalid"), "{schema} on {text}");
+            // What is in quarantine is what would have gone out.
+            if native.1["disposition"] == "quarantine" {
+                let out: Value = properties::parse(native.0.as_bytes());
+                assert_eq!(out["quarantine"], marked, "{schema} on {text}");
+            }
             if native.1.get("invalid").is_some() {
                 invalid += 1;
             } else {

@@ -203,11 +203,11 @@ fn seen(policy: &Policy<'_>, validator: &mut Validator, tag: &[u8], tape: &Tape,
         Outcome::Invalid(report) => report,
     };
     let violations = report.violations().iter().map(|violation| {
-        let (keyword, rule) = violation.rule(&program);
-        let mut instance = Vec::new();
+        let (mut rule, mut instance) = (Vec::new(), Vec::new());
         // Without memory there is no place to tell.
+        let _ = violation.write_rule(&program, &mut rule);
         let _ = report.write_instance(violation, tape, text, &mut instance);
-        (format!("{} {}", shown(keyword), shown(rule)), shown(&instance))
+        (shown(&rule), shown(&instance))
     });
     Seen::Invalid(shown(name), violations.collect())
 }

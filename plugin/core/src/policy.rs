@@ -201,7 +201,7 @@ impl<'a> Policy<'a> {
 
     /// The stream that a record under `tag` is of.
     pub fn stream(&self, tag: &[u8], tape: &Tape, source: &[u8]) -> Option<Stream<'a>> {
-        self.streams.choose(tag, Some((tape, source)))
+        self.streams.stream(self.streams.choose(tag, Some((tape, source)))?)
     }
 
     /// The rules.

@@ -17,7 +17,7 @@
 //! | 48 each | names, see below |
 //! | 2 each | slots; an even number of them |
 //! | 4 each | code |
-//! | 16 each | paths: start and length of a JSON Pointer into the schema, as a fragment, in the text; start and length of the keyword in it |
+//! | 12 each | paths: three places in the text, each with its start in 22 bits and its length in 10: a JSON Pointer into the schema, as a fragment, in two parts, and the keyword in it |
 //! | 8 each | automata: start and length, in the tables |
 //! | 4 each | characters, for the format `hostname`: [`layout::characters`], in ascending order |
 //! | | text: UTF-8, read in parts |

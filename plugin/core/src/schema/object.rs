@@ -2,7 +2,7 @@
 
 use super::layout::*;
 use super::machine::{Machine, Next, length};
-use super::program::{Check, Name, Table};
+use super::program::{Check, Name, Program, Table};
 use super::text;
 use super::validator::NotChecked;
 use super::walk::{CHECK, MAX, MIN, PATTERNS, TABLE};
@@ -62,7 +62,6 @@ impl<'a> Machine<'a> {
             let Some(rules) = self.rules(frame.at as usize) else {
                 return Next::Passed;
             };
-            let table = rules.table;
             let members = tape.nodes.get(..tape.after(frame.node as usize)).unwrap_or_default();
             while let (Some(key), Some(value)) = (members.get(next), members.get(next + 1)) {
                 let value_at = next + 1;
@@ -71,21 +70,9 @@ impl<'a> Machine<'a> {
                     continue;
                 }
                 count += 1;
-                let name = if key.flags & (ESCAPED | PATCHED) == 0 {
-                    let (start, len) = text::place(key);
-                    program.find(&table, source, start, len)
-                } else {
-                    match self.find_odd(&table, key) {
-                        Ok(name) => name,
-                        Err(cause) => return self.stop(cause),
-                    }
-                };
-                let check = match name {
-                    Some(name) => {
-                        seen |= name.required();
-                        if name.is_property() { name.check() } else { Check::of(rules.others) }
-                    }
-                    None => Check::of(rules.others),
+                let check = match self.member(&program, source, &rules, key, &mut seen) {
+                    Ok(check) => check,
+                    Err(cause) => return self.stop(cause),
                 };
                 if !self.is_of(check.mask, value) {
                     if self.fail(check.path, value_at) {
@@ -147,7 +134,6 @@ impl<'a> Machine<'a> {
         let Some(rules) = self.rules(at) else {
             return Next::Passed;
         };
-        let table = rules.table;
         let (mut next, mut count, mut seen) = (object + 1, 0, 0);
         let members = tape.nodes.get(..end).unwrap_or_default();
         while let (Some(key), Some(value)) = (members.get(next), members.get(next + 1)) {
@@ -157,21 +143,9 @@ impl<'a> Machine<'a> {
                 continue;
             }
             count += 1;
-            let name = if key.flags & (ESCAPED | PATCHED) == 0 {
-                let (start, len) = text::place(key);
-                program.find(&table, source, start, len)
-            } else {
-                match self.find_odd(&table, key) {
-                    Ok(name) => name,
-                    Err(cause) => return self.stop(cause),
-                }
-            };
-            let check = match name {
-                Some(name) => {
-                    seen |= name.required();
-                    if name.is_property() { name.check() } else { Check::of(rules.others) }
-                }
-                None => Check::of(rules.others),
+            let check = match self.member(&program, source, &rules, key, &mut seen) {
+                Ok(check) => check,
+                Err(cause) => return self.stop(cause),
             };
             if !self.is_of(check.mask, value) {
                 if self.fail(check.path, value_at) {
@@ -194,6 +168,32 @@ impl<'a> Machine<'a> {
         } else {
             Next::Failed
         }
+    }
+
+    /// The check of a member, which is seen if it is required. Program and
+    /// source are the machine's: as its fields they would be loaded each time.
+    #[inline(always)]
+    fn member(
+        &mut self,
+        program: &Program<'a>,
+        source: &[u8],
+        rules: &Rules<'_>,
+        key: &Node,
+        seen: &mut u64,
+    ) -> Result<Check, NotChecked> {
+        let name = if key.flags & (ESCAPED | PATCHED) == 0 {
+            let (start, len) = text::place(key);
+            program.find(&rules.table, source, start, len)
+        } else {
+            self.find_odd(&rules.table, key)?
+        };
+        Ok(match name {
+            Some(name) => {
+                *seen |= name.required();
+                if name.is_property() { name.check() } else { Check::of(rules.others) }
+            }
+            None => Check::of(rules.others),
+        })
     }
 
     /// Runs the instructions for a member of a flat object.

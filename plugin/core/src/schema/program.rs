@@ -13,7 +13,7 @@ pub struct Program<'a> {
     names: &'a [[u8; NAME_BYTES]],
     slots: &'a [[u8; 2]],
     code: &'a [[u8; 4]],
-    paths: &'a [[u8; 16]],
+    paths: &'a [[u8; layout::PATH_BYTES]],
     automata: &'a [[u8; 8]],
     characters: &'a [[u8; 4]],
     text: &'a [u8],
@@ -31,7 +31,7 @@ impl<'a> Program<'a> {
         let (names, rest) = rest.split_at_checked(number(4).checked_mul(NAME_BYTES)?)?;
         let (slots, rest) = rest.split_at_checked(number(8).checked_mul(2)?)?;
         let (code, rest) = rest.split_at_checked(number(12).checked_mul(4)?)?;
-        let (paths, rest) = rest.split_at_checked(number(16).checked_mul(16)?)?;
+        let (paths, rest) = rest.split_at_checked(number(16).checked_mul(layout::PATH_BYTES)?)?;
         let (automata, rest) = rest.split_at_checked(number(20).checked_mul(8)?)?;
         let (characters, rest) = rest.split_at_checked(number(24).checked_mul(4)?)?;
         let (text, rest) = rest.split_at_checked(number(28))?;
@@ -72,12 +72,13 @@ impl<'a> Program<'a> {
         self.text(self.word(at), self.word(at + 1))
     }
 
-    /// A path into the schema, and the keyword in it.
-    pub(super) fn path(&self, index: u32) -> (&'a [u8], &'a [u8]) {
+    /// A path into the schema, in two parts, and the keyword in it.
+    pub(super) fn path(&self, index: u32) -> [&'a [u8]; 3] {
         let path = self.paths.get(index as usize);
-        let number = |at: usize| word(path.and_then(|path| path.get(at..)));
-        let part = |at| self.text(number(at), number(at + 4));
-        (part(0), part(8))
+        [0, 4, 8].map(|at| {
+            let place = word(path.and_then(|path| path.get(at..)));
+            self.text(place & layout::PLACE_START, place >> layout::PLACE_START.count_ones())
+        })
     }
 
     pub(super) fn automaton(&self, index: u32) -> Option<Automaton<'a>> {

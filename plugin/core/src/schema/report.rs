@@ -112,12 +112,12 @@ impl Report {
 }
 
 impl Violation {
-    /// The rule: its keyword (`false` for a schema that is `false`), and where
-    /// in the schema's document it stands, as a fragment like that of
-    /// [`Report::write_instance`].
-    pub fn rule<'a>(&self, program: &Program<'a>) -> (&'a [u8], &'a [u8]) {
-        let (pointer, keyword) = program.path(self.path);
-        (keyword, pointer)
+    /// Writes which rule it is: its keyword (`false` for a schema that is
+    /// `false`), a space, and where in the schema's document it stands, as a
+    /// fragment like that of [`Report::write_instance`].
+    pub fn write_rule(&self, program: &Program<'_>, out: &mut Vec<u8>) -> Result<(), OutOfMemory> {
+        let [start, rest, keyword] = program.path(self.path);
+        [keyword, b" ", start, rest].into_iter().try_for_each(|part| put_rarely(out, part))
     }
 }
 

@@ -101,7 +101,7 @@ impl<'a> Streams<'a> {
         (0..self.streams.len()).filter_map(|index| self.stream(index))
     }
 
-    fn stream(&self, index: usize) -> Option<Stream<'a>> {
+    pub(crate) fn stream(&self, index: usize) -> Option<Stream<'a>> {
         let bytes = self.streams.get(index)?;
         let part = |at: usize| part(self.part, bytes, at);
         Some(Stream {
@@ -115,15 +115,15 @@ impl<'a> Streams<'a> {
         })
     }
 
-    /// The stream that a record under `tag` is of. Without a record, which
-    /// could not be read, the first one that it may be of.
-    pub(crate) fn choose(&self, tag: &[u8], record: Option<(&Tape, &[u8])>) -> Option<Stream<'a>> {
+    /// The number of the stream that a record under `tag` is of. Without a
+    /// record, which could not be read, the first one that it may be of.
+    pub(crate) fn choose(&self, tag: &[u8], record: Option<(&Tape, &[u8])>) -> Option<usize> {
         let is_it = |bytes: &[u8; STREAM_BYTES]| {
             let part = |at: usize| part(self.part, bytes, at).unwrap_or_default();
             is_match(part(0), tag)
                 && record.is_none_or(|(tape, source)| has_value(tape, source, part(8), part(16)))
         };
-        self.stream(self.streams.iter().position(is_it)?)
+        self.streams.iter().position(is_it)
     }
 }
 

@@ -12,8 +12,9 @@ use alloc::vec::Vec;
 #[derive(Debug)]
 pub(crate) struct Validation<'p> {
     streams: Streams<'p>,
-    /// The one that the record is of.
+    /// The one that the record is of, and its number.
     stream: Option<Stream<'p>>,
+    chosen: Option<usize>,
     validator: Validator,
     verdict: Verdict,
     /// The record again, without the members that another one of their key
@@ -21,7 +22,7 @@ pub(crate) struct Validation<'p> {
     again: Tape,
     /// What is wrong, as it stands in the seal; empty if nothing is.
     invalid: Vec<u8>,
-    instance: Vec<u8>,
+    violation: Vec<u8>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,18 +43,23 @@ impl<'p> Validation<'p> {
         (!streams.is_empty()).then(|| Validation {
             streams,
             stream: None,
+            chosen: None,
             validator: Validator::new(),
             verdict: Verdict::Nothing,
             again: Tape::new(),
             invalid: Vec::new(),
-            instance: Vec::new(),
+            violation: Vec::new(),
         })
     }
 
     /// Checks the record on `tape`, which was read from `source` and has not
     /// been redacted.
     pub(crate) fn check(&mut self, tag: &[u8], tape: &Tape, source: &[u8]) {
-        self.stream = self.streams.choose(tag, Some((tape, source)));
+        let chosen = self.streams.choose(tag, Some((tape, source)));
+        if chosen != self.chosen {
+            self.chosen = chosen;
+            self.stream = chosen.and_then(|index| self.streams.stream(index));
+        }
         self.verdict = Verdict::Nothing;
         self.invalid.clear();
         if let Some(stream) = &self.stream {
@@ -86,7 +92,7 @@ impl<'p> Validation<'p> {
             None => Verdict::Nothing,
         };
         // Which one it is of, nobody can tell.
-        self.stream = None;
+        (self.stream, self.chosen) = (None, None);
     }
 
     /// Words what was found wrong, and gives what is to become of the record.
@@ -109,14 +115,12 @@ impl<'p> Validation<'p> {
         };
         let (report, out) = (self.validator.report(), &mut self.invalid);
         for (at, violation) in report.violations().iter().enumerate() {
-            put_rarely(out, if at == 0 { b"[\"" } else { b",\"" })?;
-            self.instance.clear();
-            report.write_instance(violation, tape, source, &mut self.instance)?;
-            let (keyword, rule) = violation.rule(&stream.program);
-            for (part, end) in [(&self.instance[..], b' '), (keyword, b' '), (rule, b'"')] {
-                text::write_inside(part, out)?;
-                put_byte(out, end)?;
-            }
+            put_byte(out, if at == 0 { b'[' } else { b',' })?;
+            self.violation.clear();
+            report.write_instance(violation, tape, source, &mut self.violation)?;
+            put_byte(&mut self.violation, b' ')?;
+            violation.write_rule(&stream.program, &mut self.violation)?;
+            text::write(&self.violation, out)?;
         }
         put_byte(out, b']')
     }

@@ -88,7 +88,8 @@ pub(super) struct Parts {
     tables: Vec<Vec<Name>>,
     /// How many names there are in all tables.
     pub(super) names: usize,
-    paths: Vec<[u32; 4]>,
+    /// Places in the text.
+    paths: Vec<[u32; 3]>,
     automata: Vec<[u32; 2]>,
     text: String,
     automata_bytes: Vec<u8>,
@@ -142,9 +143,15 @@ impl Parts {
         if let Some(path) = self.known_paths.get(&key) {
             return *path;
         }
-        let ([start, len], [keyword_start, keyword_len]) =
-            (self.text(&fragment(pointer)), self.text(keyword));
-        self.paths.push([start, len, keyword_start, keyword_len]);
+        let fragment = fragment(pointer);
+        // What schemas of the same object and members of the same name share.
+        let (start, rest) = fragment.split_at(fragment.rmatch_indices('/').nth(1).map_or(0, |(at, _)| at));
+        let places = [start, rest, keyword].map(|part| {
+            let [start, len] = self.text(part);
+            // What starts further on makes a policy too long anyway.
+            start.min(layout::PLACE_START) | len << layout::PLACE_START.count_ones()
+        });
+        self.paths.push(places);
         let path = self.paths.len() as u32 - 1;
         self.known_paths.insert(key, path);
         path

@@ -146,8 +146,8 @@ fn shipped_schema(place: &Place, name: &str) -> Result<String> {
         expected.into_iter().partition(|expected| expected.record.get("quarantine").is_some());
     ensure!(dead.len() == calls.len().div_ceil(5), "{} records in quarantine", dead.len());
     let mut logs = Vec::new();
-    for (file, expected) in [("kube.audit", &good), ("dead-letter.kube.audit", &dead)] {
-        let path = place.at("var/log/sealed").join(file);
+    for (file, expected) in [("sealed/kube.audit", &good), ("dead-letter/dead-letter.kube.audit", &dead)] {
+        let path = place.at("var/log").join(file);
         let sink = Sink { name: file.into(), path: path.clone(), adds_date: false };
         sink.wait_for(&mut process, expected.len())?;
         expected::check(&sink, expected)?;

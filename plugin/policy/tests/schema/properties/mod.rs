@@ -41,10 +41,12 @@ pub(crate) fn checked(program: &Program<'_>, tape: &Tape, source: &str, outcome:
         Outcome::NotChecked(cause) => return Checked::Not(cause),
     };
     let violations = report.violations().iter().map(|violation| {
-        let mut instance = Vec::new();
+        let (mut instance, mut rule) = (Vec::new(), Vec::new());
         report.write_instance(violation, tape, source.as_bytes(), &mut instance).expect("memory");
-        let (keyword, rule) = violation.rule(program);
-        [pointer(&instance), String::from_utf8_lossy(keyword).into_owned(), pointer(rule)]
+        violation.write_rule(program, &mut rule).expect("memory");
+        let space = rule.iter().position(|byte| *byte == b' ').expect("a space");
+        let keyword = String::from_utf8_lossy(&rule[..space]).into_owned();
+        [pointer(&instance), keyword, pointer(&rule[space + 1..])]
     });
     Checked::Invalid(violations.collect())
 }
