@@ -39,6 +39,13 @@ pub(crate) fn check(pattern: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// The length of what a pattern matches, in bytes, if that is always the same.
+pub(crate) fn len(pattern: &str) -> Option<u8> {
+    let properties = hir(pattern).ok()?.properties().clone();
+    let len = properties.minimum_len().filter(|len| properties.maximum_len() == Some(*len));
+    len.filter(|_| properties.look_set().is_empty()).and_then(|len| u8::try_from(len).ok())
+}
+
 fn hir(pattern: &str) -> Result<Hir, String> {
     let parsed = ParserBuilder::new().unicode(false).utf8(false).build().parse(pattern);
     parsed.map_err(|error| error.to_string())

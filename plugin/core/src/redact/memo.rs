@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 /// The longest text that is remembered, in bytes.
-const TEXT_BYTES_MAX: usize = 24;
+const TEXT_BYTES_MAX: usize = 31;
 const SLOTS: usize = 256;
 
 /// Three numbers that cover a text, and its length.
@@ -67,7 +67,12 @@ fn words(asked: &[u8], text: &[u8]) -> Option<Words> {
             Some([start & !(u64::MAX << (8 * len)), 0, 0, len as u64])
         }
         8..=16 => Some([word(0)?, word(len - 8)?, 0, len as u64]),
-        17..=TEXT_BYTES_MAX => Some([word(0)?, word(8)?, word(len - 8)?, len as u64]),
+        17..=24 => Some([word(0)?, word(8)?, word(len - 8)?, len as u64]),
+        // Of the last word, what the others do not cover: seven bytes at most.
+        25..=TEXT_BYTES_MAX => {
+            let last = word(len - 8)? >> (8 * (32 - len));
+            Some([word(0)?, word(8)?, word(16)?, last | (len as u64) << 56])
+        }
         _ => None,
     }
 }

@@ -10,7 +10,7 @@ use super::evidence::{Evidence, UNSCANNED_RULE};
 use super::key::HmacKey;
 use super::{REDACT_STEPS_MAX, UNSCANNED};
 use crate::automaton::Automaton;
-use crate::policy::{Detector, Policy};
+use crate::policy::{Detector, Lead, Policy};
 use crate::{OutOfMemory, put};
 use alloc::vec::Vec;
 use core::ops::Range;
@@ -275,11 +275,15 @@ impl<'p> Scanner<'p> {
     /// Where the longest match of `lead` that ends at `end` starts.
     fn start(
         &mut self,
-        lead: &Automaton<'_>,
+        lead: &Lead<'_>,
         text: &[u8],
         end: usize,
         from: usize,
     ) -> Result<Option<usize>, Exhausted> {
+        let lead = match lead {
+            Lead::Trigger(len) => return Ok(end.checked_sub(*len).filter(|start| *start >= from)),
+            Lead::Automaton(lead) => lead,
+        };
         let from = from.max(end.saturating_sub(LEAD_BYTES_MAX));
         let mut state = lead.start(text.get(end).copied());
         let mut start = None;

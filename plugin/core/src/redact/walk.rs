@@ -6,7 +6,7 @@ use super::memo::Memo;
 use super::paths::{self, PathState, Verdict};
 use super::scan::Scanner;
 use super::{Action, JSON_IN_STRINGS_DEPTH_MAX};
-use crate::automaton::Automaton;
+use crate::automaton::Compact;
 use crate::digits::Digits;
 use crate::policy::{Kind as RuleKind, Policy};
 use crate::seal::{Notes, RAW};
@@ -574,7 +574,7 @@ fn find_out(scanner: &mut Scanner<'_>, key: &[u8]) -> Known {
 }
 
 /// The least of the ids that an automaton accepts anywhere in a text.
-fn first_accepted(keys: &Automaton<'_>, text: &[u8]) -> Option<u16> {
+fn first_accepted(keys: &Compact<'_>, text: &[u8]) -> Option<u16> {
     let mut state = keys.start(None);
     let mut first = keys.accepted(state).min();
     for &byte in text {
