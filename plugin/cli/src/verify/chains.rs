@@ -5,9 +5,11 @@ use super::segment::{Added, Fingerprint, Flaw, Segment, Spool};
 use super::signatures::{self, Signed, position};
 use super::{Seen, Verdict};
 use crate::input::At;
-use flb_audit_core::check::Sealed;
+use flb_audit_core::check::{Sealed, Validity};
 use flb_audit_core::hash::Hash;
+use flb_audit_core::schema::Disposition;
 use flb_audit_core::seal::{ChainId, GENESIS, Place, Run};
+use serde::Serialize;
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher, RandomState};
 use std::io;
@@ -72,12 +74,43 @@ pub(super) struct Chain {
     pub(super) duplicates: u64,
     /// Records that the filter could not read and sealed as raw text.
     pub(super) raw: u64,
+    /// Those of the records that had a schema, by what it says of them.
+    pub(super) checked: Checked,
     /// Records that are not there.
     pub(super) missing: u64,
     /// The time of the earliest record, in seconds since 1970.
     pub(super) from: u64,
     /// And of the latest.
     pub(super) to: u64,
+}
+
+/// How many records there are, by what their schemas say of them.
+#[derive(Clone, Copy, Default, Serialize)]
+pub(super) struct Checked {
+    pub(super) valid: u64,
+    pub(super) invalid: u64,
+    /// Of the invalid ones, those whose text is in quarantine,
+    pub(super) quarantined: u64,
+    /// and those of which only the seal is left.
+    pub(super) dropped: u64,
+    /// Those that could not be checked.
+    pub(super) unchecked: u64,
+}
+
+impl Checked {
+    fn add(&mut self, sealed: &Sealed) {
+        match sealed.validity {
+            Validity::NoSchema => {}
+            Validity::Valid => self.valid += 1,
+            Validity::NotChecked => self.unchecked += 1,
+            Validity::Invalid => self.invalid += 1,
+        }
+        match sealed.disposition {
+            Disposition::Mark => {}
+            Disposition::Quarantine => self.quarantined += 1,
+            Disposition::Drop => self.dropped += 1,
+        }
+    }
 }
 
 impl Chain {
@@ -166,6 +199,9 @@ impl Chains {
             Added::New => {
                 chain.records += 1;
                 chain.raw += u64::from(sealed.is_raw);
+                if sealed.is_intact {
+                    chain.checked.add(sealed);
+                }
                 chain.from = chain.from.min(sealed.seconds);
                 chain.to = chain.to.max(sealed.seconds);
                 if let Some(link) = sealed.link.filter(|_| sequence == 0) {

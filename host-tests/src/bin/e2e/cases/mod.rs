@@ -6,6 +6,7 @@ mod layouts;
 mod oddities;
 mod redaction;
 mod restarts;
+mod schemas;
 mod sizes;
 mod states;
 mod streams;
@@ -13,7 +14,7 @@ mod streams;
 use crate::case::Case;
 
 /// All of them, in the order in which they run.
-pub(crate) const ALL: [Case; 27] = [
+pub(crate) const ALL: [Case; 30] = [
     Case { name: "streams through tail", run: streams::through_tail },
     Case { name: "streams through forward", run: streams::through_forward },
     Case { name: "odd values as MessagePack", run: oddities::as_messagepack },
@@ -34,6 +35,8 @@ pub(crate) const ALL: [Case; 27] = [
     Case { name: "fluent-bit-conf, YAML", run: layouts::shipped_yaml },
     Case { name: "fluent-bit-conf, with a policy, classic", run: layouts::shipped_redact_classic },
     Case { name: "fluent-bit-conf, with a policy, YAML", run: layouts::shipped_redact_yaml },
+    Case { name: "fluent-bit-conf, with a schema, classic", run: layouts::shipped_schema_classic },
+    Case { name: "fluent-bit-conf, with a schema, YAML", run: layouts::shipped_schema_yaml },
     Case { name: "planted secrets through tail", run: redaction::through_tail },
     Case { name: "planted secrets through forward", run: redaction::through_forward },
     Case { name: "tokens under a key in a second path", run: redaction::hmac },
@@ -41,4 +44,5 @@ pub(crate) const ALL: [Case; 27] = [
     Case { name: "a damaged policy in an accessible path", run: redaction::broken },
     Case { name: "a long text of e-mail addresses", run: redaction::long_text },
     Case { name: "all detectors", run: redaction::all_detectors },
+    Case { name: "schemas in every disposition", run: schemas::all_dispositions },
 ];
