@@ -5,7 +5,7 @@ use super::key::HmacKey;
 use super::memo::Memo;
 use super::paths::{self, PathState, Verdict};
 use super::scan::Scanner;
-use super::{Action, JSON_IN_STRINGS_DEPTH_MAX};
+use super::{Action, JSON_IN_STRINGS_DEPTH_MAX, steps};
 use crate::automaton::Compact;
 use crate::digits::Digits;
 use crate::policy::{Kind as RuleKind, Policy};
@@ -154,21 +154,21 @@ impl<'p> Redactor<'p> {
     /// Writes what takes the place of a text for whose redaction there was no
     /// memory.
     pub(crate) fn mask_raw(&mut self, out: &mut Vec<u8>) -> Result<(), OutOfMemory> {
-        self.scanner.begin();
+        self.scanner.begin(0);
         self.scanner.mask_unscanned(RAW.as_bytes(), out)
     }
 
     /// Redacts the text of a record that could not be read, into `out`. False,
     /// and nothing of use written, if there is nothing to redact.
     pub(crate) fn redact_raw(&mut self, raw: &[u8], out: &mut Vec<u8>) -> Result<bool, OutOfMemory> {
-        self.scanner.begin();
+        self.scanner.begin(raw.len());
         self.scanner.redact(raw, RAW.as_bytes(), out)
     }
 
     /// Redacts the record on `tape`, which was read from `source`. If it runs
     /// out of memory, the tape is of no more use.
     pub(crate) fn redact(&mut self, tape: &mut Tape, source: &[u8]) -> Result<(), OutOfMemory> {
-        self.scanner.begin();
+        self.scanner.begin(source.len());
         self.keys = 0;
         mem::swap(&mut self.levels[0].tape, tape);
         let result = self.redact_levels(source);
@@ -494,7 +494,7 @@ impl<'p> Redactor<'p> {
     ) -> Result<bool, OutOfMemory> {
         let text = plain(&level.tape, source, index, &mut self.decoded)?;
         // Reading is work, too.
-        let is_affordable = self.scanner.steps.take(text.len()).is_ok();
+        let is_affordable = self.scanner.steps.take(steps::READ * text.len()).is_ok();
         let (is_too_deep, json) = match self.levels.get_mut(depth + 1) {
             Some(json) if is_affordable => (false, json),
             _ => (true, &mut self.levels[depth]),
