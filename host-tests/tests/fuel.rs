@@ -287,7 +287,8 @@ fn what_a_record_costs_has_a_bound() {
 /// A pattern that reads to the end of the text from every place.
 #[test]
 fn what_would_take_too_long_is_masked() {
-    let hungry = "version: 1\nredact:\n  patterns:\n    - {name: hungry, pattern: 'ab|a.*z', action: mask}\n";
+    let hungry =
+        "version: 1\nredact:\n  patterns:\n    - {name: hungry, pattern: 'ab(.*z)?', action: mask}\n";
     let filter = filter_with(&table(hungry));
     let mut host = filter.host(Generation::Lasting, Limits::default());
     let record = format!(

@@ -229,6 +229,16 @@ impl<'a> Policy<'a> {
         (0..self.rules.len()).filter_map(|index| self.rule(index as u16))
     }
 
+    /// Whether there are any rules.
+    pub(crate) fn redacts(&self) -> bool {
+        !self.rules.is_empty()
+    }
+
+    /// Whether there are rules for keys or paths.
+    pub(crate) fn has_rules_for_places(&self) -> bool {
+        self.rules.len() > self.first_key_rule as usize
+    }
+
     pub(crate) fn rule(&self, index: u16) -> Option<Rule<'a>> {
         let bytes = self.rules.get(index as usize)?;
         let string = |at: usize| {

@@ -23,6 +23,7 @@ pub use action::Action;
 pub use boundary::Boundary;
 pub use evidence::Evidence;
 pub use key::{HmacKey, KEY_FILE_BYTES_MAX, KEY_FILE_NAME};
+pub use scan::LEAD_BYTES_MAX;
 pub use steps::{REDACT_STEPS_MAX, steps_max};
 pub use walk::Redactor;
 

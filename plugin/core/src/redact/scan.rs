@@ -17,7 +17,7 @@ use alloc::vec::Vec;
 use core::ops::Range;
 
 /// How far back from its trigger a match may start, in bytes.
-pub(super) const LEAD_BYTES_MAX: usize = 256;
+pub const LEAD_BYTES_MAX: usize = 256;
 /// Of how many ends of a match the longest valid one is taken, at the most.
 const ENDS_MAX: usize = 8;
 
