@@ -16,6 +16,7 @@ mod http;
 mod msgpack;
 mod pipeline;
 mod poll;
+mod private;
 mod process;
 mod reference;
 mod sink;

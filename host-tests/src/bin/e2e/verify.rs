@@ -9,6 +9,9 @@ use std::process::Command;
 /// The exit codes of `flb-audit verify` that a case may expect: of a log of
 /// which nothing is missing and nothing was altered, whose chain has no keys,
 pub(crate) const INTACT: i32 = 4;
+/// of one that is signed, and of one that anchors prove to its end,
+pub(crate) const TAIL_UNANCHORED: i32 = 3;
+pub(crate) const ANCHORED: i32 = 0;
 /// and of those that lack something.
 pub(crate) const GAP: i32 = 10;
 pub(crate) const CONFLICT: i32 = 12;
@@ -28,6 +31,11 @@ fn flb_audit() -> Command {
 /// Makes a state directory.
 pub(crate) fn init(dir: &Path) -> Result<()> {
     run(flb_audit().arg("init").arg(dir))
+}
+
+/// Makes one of a chain with keys, and a roster for it.
+pub(crate) fn init_with_keys(dir: &Path, roster: &Path) -> Result<()> {
+    run(flb_audit().arg("init").arg(dir).args(["--node", "e2e", "--roster"]).arg(roster))
 }
 
 /// Runs a command that has to succeed.
@@ -80,12 +88,16 @@ pub(crate) struct Report {
 
 /// Verifies what has been delivered.
 pub(crate) fn verify(log: &Path) -> Result<Report> {
-    verify_all(&[log.to_path_buf()])
+    verify_all(&[log.to_path_buf()], &[])
 }
 
-/// Verifies what has been delivered to several places.
-pub(crate) fn verify_all(logs: &[PathBuf]) -> Result<Report> {
-    let output = flb_audit().args(["verify", "--json"]).args(logs).output()?;
+/// Verifies what has been delivered to several places, with files that options
+/// name.
+pub(crate) fn verify_all(logs: &[PathBuf], options: &[(&str, &Path)]) -> Result<Report> {
+    let mut command = flb_audit();
+    command.args(["verify", "--json"]);
+    options.iter().for_each(|(option, file)| _ = command.arg(option).arg(file));
+    let output = command.args(logs).output()?;
     let code = output.status.code().context("flb-audit verify was killed")?;
     let report = serde_json::from_slice(&output.stdout)
         .with_context(|| format!("flb-audit verify: {}", String::from_utf8_lossy(&output.stderr)))?;

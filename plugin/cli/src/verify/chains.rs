@@ -232,7 +232,7 @@ impl Chains {
                             let first =
                                 if *range.start() == 0 { end_before } else { (*number, *range.start()) };
                             chain.gaps.push(first..=(*number, *range.end()));
-                            chain.missing += range.end() - range.start() + 1;
+                            count(&mut chain.missing, *range.start(), *range.end());
                             add(
                                 Verdict::Gap,
                                 format!("segment {number} lacks {}", extent(*range.start(), *range.end())),
@@ -290,9 +290,17 @@ impl Chain {
                 continue;
             };
             is_first = false;
+            if link.segment >= number {
+                let what = format!(
+                    "segment {number} (run {run}) says that it goes on from segment {}, which is not before it",
+                    link.segment
+                );
+                add(Verdict::LinkBroken, what);
+                continue;
+            }
             let target_life = (link.segment, link.run);
             let Some(target) = self.segments.get(&target_life) else {
-                self.missing += link.sequence + 1;
+                count(&mut self.missing, 0, link.sequence);
                 let end_before = self.segments.range(..life).next_back();
                 let end_before =
                     end_before.map_or((0, 0), |((number, _), segment)| (*number, segment.last()));
@@ -324,7 +332,7 @@ impl Chain {
                     ),
                 ),
                 None if link.sequence > target.last() => {
-                    self.missing += link.sequence - target.last();
+                    count(&mut self.missing, target.last() + 1, link.sequence);
                     self.gaps.push((link.segment, target.last() + 1)..=position(link));
                     let missing = extent(target.last() + 1, link.sequence);
                     add(Verdict::Gap, format!("segment {} lacks {missing}, its end", link.segment));
@@ -347,10 +355,15 @@ impl Chain {
     }
 }
 
+/// Counts records. A log that nobody has sealed may claim any number of them.
+pub(super) fn count(records: &mut u64, first: u64, last: u64) {
+    *records = records.saturating_add(last - first).saturating_add(1);
+}
+
 pub(super) fn extent(first: u64, last: u64) -> String {
     if first == last {
         format!("record {first}")
     } else {
-        format!("records {first} to {last} ({})", last - first + 1)
+        format!("records {first} to {last} ({})", (last - first).saturating_add(1))
     }
 }

@@ -2,6 +2,7 @@
 
 mod faults;
 mod generated;
+mod keys;
 mod layouts;
 mod oddities;
 mod redaction;
@@ -14,7 +15,7 @@ mod streams;
 use crate::case::Case;
 
 /// All of them, in the order in which they run.
-pub(crate) const ALL: [Case; 30] = [
+pub(crate) const ALL: &[Case] = &[
     Case { name: "streams through tail", run: streams::through_tail },
     Case { name: "streams through forward", run: streams::through_forward },
     Case { name: "odd values as MessagePack", run: oddities::as_messagepack },
@@ -45,4 +46,11 @@ pub(crate) const ALL: [Case; 30] = [
     Case { name: "a long text of e-mail addresses", run: redaction::long_text },
     Case { name: "all detectors", run: redaction::all_detectors },
     Case { name: "schemas in every disposition", run: schemas::all_dispositions },
+    Case { name: "a chain with keys", run: keys::signed },
+    Case { name: "keys that change", run: keys::changed },
+    Case { name: "keys that cannot be written", run: keys::not_written },
+    Case { name: "keys: killed in the middle of a stream", run: restarts::killed_with_keys },
+    Case { name: "keys: reloaded in the middle of a stream", run: restarts::reloaded_with_keys },
+    Case { name: "anchors", run: keys::anchored },
+    Case { name: "fluent-bit-conf, anchors", run: keys::shipped_anchors },
 ];
