@@ -23,6 +23,10 @@
 //! Where patterns look at what is behind a match, as `$` and `\b` do, it is
 //! late: the match ended before that byte, or before the end of the text.
 
+mod compact;
+
+pub use compact::{Compact, EXCEPTIONS_MAX};
+
 /// A state, by its row; 0 is the one from which nothing matches any more.
 pub type State = u16;
 
@@ -41,9 +45,8 @@ pub struct Automaton<'a> {
     /// The row of the last state that accepts.
     accepting_max: State,
     is_late: bool,
-    starts: [State; 4],
-    offsets: &'a [[u8; 2]],
-    ids: &'a [[u8; 2]],
+    starts: Starts,
+    accepted: Accepted<'a>,
 }
 
 impl<'a> Automaton<'a> {
@@ -62,21 +65,15 @@ impl<'a> Automaton<'a> {
             stride,
             accepting_max: u16::try_from(stride * accepting).ok()?,
             is_late: number(16) != 0,
-            starts: [number(8), number(10), number(12), number(14)],
-            offsets: offsets.as_chunks().0,
-            ids: ids.as_chunks().0,
+            starts: Starts([number(8), number(10), number(12), number(14)]),
+            accepted: Accepted { offsets: offsets.as_chunks().0, ids: ids.as_chunks().0 },
         };
         Some((automaton, rest))
     }
 
     /// Where to start in a text, behind the byte `before` if there is one.
     pub fn start(&self, before: Option<u8>) -> State {
-        match before {
-            None => self.starts[0],
-            Some(b'\n') => self.starts[2],
-            Some(byte) if byte.is_ascii_alphanumeric() || byte == b'_' => self.starts[1],
-            Some(_) => self.starts[3],
-        }
+        self.starts.behind(before)
     }
 
     /// The state that `byte` leads to. From a state that is none, the dead one.
@@ -100,12 +97,17 @@ impl<'a> Automaton<'a> {
         let mut at = 0;
         // Unrolled: an interpreter pays for every instruction of a loop.
         for chunk in chunks {
-            for (ahead, &byte) in (1..).zip(chunk) {
-                state = step(state, byte);
-                if state <= accepting_max {
-                    return (state as State, at + ahead);
-                }
+            macro_rules! steps {
+                ($($ahead:literal)*) => {
+                    $(
+                        state = step(state, chunk[$ahead]);
+                        if state <= accepting_max {
+                            return (state as State, at + $ahead + 1);
+                        }
+                    )*
+                };
             }
+            steps!(0 1 2 3 4 5 6 7);
             at += chunk.len();
         }
         for &byte in rest {
@@ -152,14 +154,7 @@ impl<'a> Automaton<'a> {
 
     /// The ids of what is accepted in `state`.
     pub fn accepted(&self, state: State) -> impl Iterator<Item = u16> + 'a {
-        let offset =
-            |index: usize| self.offsets.get(index).map(|offset| u16::from_le_bytes(*offset) as usize);
-        let range = match (state as usize).checked_div(self.stride).and_then(|row| row.checked_sub(1)) {
-            Some(index) => offset(index).zip(offset(index + 1)),
-            None => None,
-        };
-        let ids = range.and_then(|(start, end)| self.ids.get(start..end)).unwrap_or_default();
-        ids.iter().map(|id| u16::from_le_bytes(*id))
+        self.accepted.of((state as usize).checked_div(self.stride).unwrap_or(0))
     }
 
     /// Whether the automaton finds anything in a text.
@@ -185,6 +180,40 @@ impl<'a> Automaton<'a> {
         is_state(self.accepting_max)
             && self.classes.iter().all(|&class| (class as usize) + self.lateness() < self.stride)
             && self.transitions.iter().all(|next| is_state(u16::from_le_bytes(*next)))
-            && self.starts.iter().all(|&start| is_state(start))
+            && self.starts.0.iter().all(|&start| is_state(start))
+    }
+}
+
+/// Start states: of a text; in it behind a word byte, a line feed, any other
+/// byte.
+#[derive(Clone, Copy, Debug)]
+struct Starts([State; 4]);
+
+impl Starts {
+    fn behind(&self, before: Option<u8>) -> State {
+        let Starts([at_the_start, behind_word, behind_line, behind_other]) = *self;
+        match before {
+            None => at_the_start,
+            Some(b'\n') => behind_line,
+            Some(byte) if byte.is_ascii_alphanumeric() || byte == b'_' => behind_word,
+            Some(_) => behind_other,
+        }
+    }
+}
+
+/// What the states that accept do accept, by their number from 1 on.
+#[derive(Clone, Copy, Debug)]
+struct Accepted<'a> {
+    offsets: &'a [[u8; 2]],
+    ids: &'a [[u8; 2]],
+}
+
+impl<'a> Accepted<'a> {
+    fn of(&self, number: usize) -> impl Iterator<Item = u16> + 'a {
+        let offset =
+            |index: usize| self.offsets.get(index).map(|offset| u16::from_le_bytes(*offset) as usize);
+        let range = number.checked_sub(1).and_then(|index| offset(index).zip(offset(index + 1)));
+        let ids = range.and_then(|(start, end)| self.ids.get(start..end)).unwrap_or_default();
+        ids.iter().map(|id| u16::from_le_bytes(*id))
     }
 }

@@ -72,6 +72,7 @@ pub(crate) fn put_rarely(out: &mut alloc::vec::Vec<u8>, bytes: &[u8]) -> Result<
 }
 
 /// Appends one byte, likewise.
+#[inline(always)]
 pub(crate) fn put_byte(out: &mut alloc::vec::Vec<u8>, byte: u8) -> Result<(), OutOfMemory> {
     if out.len() == out.capacity() {
         out.try_reserve(1).map_err(|_| OutOfMemory)?;

@@ -127,17 +127,20 @@ pub(crate) fn sort(tape: &Tape, source: &[u8], members: &mut [Member]) -> bool {
         return are_some_same;
     }
     for end in 1..members.len() {
-        let member = members[end];
-        let mut at = end;
-        while let Some(before) = members[..at].last().copied() {
-            if before.prefix < member.prefix || (before.prefix == member.prefix && !is_less(&member, &before))
+        let Some((last, sorted)) = members[..=end].split_last_mut() else {
+            break;
+        };
+        let member = *last;
+        let mut place = last;
+        for before in sorted.iter_mut().rev() {
+            if before.prefix < member.prefix || (before.prefix == member.prefix && !is_less(&member, before))
             {
                 break;
             }
-            members[at] = before;
-            at -= 1;
+            *place = *before;
+            place = before;
         }
-        members[at] = member;
+        *place = member;
     }
     are_some_same
 }

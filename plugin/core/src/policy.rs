@@ -10,8 +10,8 @@
 //! | 12..16 | length of the whole table, in bytes |
 //! | 16..48 | digest: SHA-512/256 of `flb-audit policy v1\n` and all bytes from 48 on |
 //! | 48..80 | where four parts are, each as offset and length: the policy's text, the rules, the strings, the automata |
-//! | 80..84 | offset, within the automata, of the scout over texts; below, 2³²−1 stands for none |
-//! | 84..88 | of the automaton over keys |
+//! | 80..84 | offset, within the automata, of the scout over texts, an [`Automaton`]; below, 2³²−1 stands for none |
+//! | 84..88 | of the automaton over keys, which is [`Compact`] |
 //! | 88..92 | of the paths |
 //! | 92..96 | how many of the rules are detectors: they come first, then those for keys |
 //! | 96..104 | where the streams with a schema are, as offset and length: `schema/streams.rs` says how they are laid out |
@@ -25,10 +25,11 @@
 //! | 9 | how many characters `partial` leaves |
 //! | 10 | kind: 0 detector, 1 key, 2 path |
 //! | 11, 12, 13 | of a detector: validator, boundary before, boundary after |
-//! | 14..16 | zero |
-//! | 16..20, 20..24 | of a detector: offset of the automata for its lead, backwards, and its pattern |
+//! | 14 | of a detector: the length of its lead in bytes, if that is what triggers it and always as long, else 0 |
+//! | 15 | zero |
+//! | 16..20, 20..24 | of a detector: offset of the automata for its lead, backwards, if its length is 0, and its pattern; both are [`Compact`] |
 
-use crate::automaton::Automaton;
+use crate::automaton::{Automaton, Compact};
 use crate::hash::{Algorithm, Hash};
 use crate::redact::paths::Paths;
 use crate::redact::validate::Validator;
@@ -90,10 +91,19 @@ pub struct Rule<'a> {
     pub kind: Kind,
 }
 
+/// What leads from the start of a detector's match to the end of its trigger.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Lead<'a> {
+    /// So many bytes: it is the trigger.
+    Trigger(usize),
+    /// What this finds backwards.
+    Automaton(Compact<'a>),
+}
+
 /// What a detector compares a text with.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Detector<'a> {
-    pub(crate) lead: Automaton<'a>,
+    pub(crate) lead: Lead<'a>,
     /// Where in the automata its pattern is.
     pattern: u32,
     pub(crate) validator: Validator,
@@ -111,7 +121,7 @@ pub struct Policy<'a> {
     strings: &'a [u8],
     automata: &'a [u8],
     pub(crate) scout: Option<Automaton<'a>>,
-    pub(crate) keys: Option<Automaton<'a>>,
+    pub(crate) keys: Option<Compact<'a>>,
     pub(crate) paths: Option<Paths<'a>>,
     /// The first rule for keys.
     pub(crate) first_key_rule: u16,
@@ -136,7 +146,7 @@ impl<'a> Policy<'a> {
         let automata = part(72)?;
         let automaton = |at: usize| match number(at)? {
             NO_AUTOMATON => Some(None),
-            start => Automaton::read(automata.get(start as usize..)?).map(|(automaton, _)| Some(automaton)),
+            start => Some(Some(automata.get(start as usize..)?)),
         };
         Some(Policy {
             digest: *header[16..].first_chunk()?,
@@ -144,11 +154,17 @@ impl<'a> Policy<'a> {
             rules: part(56)?.as_chunks().0,
             strings: part(64)?,
             automata,
-            scout: automaton(80)?,
-            keys: automaton(84)?,
-            paths: match number(88)? {
-                NO_AUTOMATON => None,
-                start => Some(Paths::read(automata.get(start as usize..)?)?),
+            scout: match automaton(80)? {
+                Some(table) => Some(Automaton::read(table)?.0),
+                None => None,
+            },
+            keys: match automaton(84)? {
+                Some(table) => Some(Compact::read(table)?.0),
+                None => None,
+            },
+            paths: match automaton(88)? {
+                Some(table) => Some(Paths::read(table)?),
+                None => None,
             },
             first_key_rule: number(92)? as u16,
             streams: Streams::read(part(96)?)?,
@@ -165,8 +181,8 @@ impl<'a> Policy<'a> {
         if digest(table) != policy.digest {
             return Err("damaged: its digest is not that of its contents");
         }
-        let automata = [policy.scout, policy.keys].into_iter().flatten();
-        let are_sound = automata.into_iter().all(|automaton| automaton.is_sound())
+        let are_sound = policy.scout.is_none_or(|scout| scout.is_sound())
+            && policy.keys.is_none_or(|keys| keys.is_sound())
             && policy.paths.is_none_or(|paths| paths.is_sound(policy.rules.len()))
             && policy.rules.len() <= RULES_MAX
             && policy.streams.is_sound()
@@ -176,7 +192,11 @@ impl<'a> Policy<'a> {
 
     fn is_sound_rule(&self, index: u16) -> bool {
         let is_sound = |detector: Detector<'_>| {
-            detector.lead.is_sound() && self.pattern(&detector).is_some_and(|pattern| pattern.is_sound())
+            let is_sound_lead = match detector.lead {
+                Lead::Trigger(_) => true,
+                Lead::Automaton(lead) => lead.is_sound(),
+            };
+            is_sound_lead && self.pattern(&detector).is_some_and(|pattern| pattern.is_sound())
         };
         let is_name =
             |name: &[u8]| name.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
@@ -209,6 +229,16 @@ impl<'a> Policy<'a> {
         (0..self.rules.len()).filter_map(|index| self.rule(index as u16))
     }
 
+    /// Whether there are any rules.
+    pub(crate) fn redacts(&self) -> bool {
+        !self.rules.is_empty()
+    }
+
+    /// Whether there are rules for keys or paths.
+    pub(crate) fn has_rules_for_places(&self) -> bool {
+        self.rules.len() > self.first_key_rule as usize
+    }
+
     pub(crate) fn rule(&self, index: u16) -> Option<Rule<'a>> {
         let bytes = self.rules.get(index as usize)?;
         let string = |at: usize| {
@@ -234,7 +264,10 @@ impl<'a> Policy<'a> {
         let bytes = self.rules.get(index as usize)?;
         let number = |at: usize| bytes[at..].first_chunk().map(|bytes| u32::from_le_bytes(*bytes));
         Some(Detector {
-            lead: self.automaton(number(16)?)?,
+            lead: match bytes[14] {
+                0 => Lead::Automaton(self.compact(number(16)?)?),
+                len => Lead::Trigger(len.into()),
+            },
             pattern: number(20)?,
             validator: Validator::from_id(bytes[11])?,
             before: Boundary::from_id(bytes[12])?,
@@ -243,12 +276,12 @@ impl<'a> Policy<'a> {
     }
 
     /// A detector's pattern: it is asked for less often than its lead.
-    pub(crate) fn pattern(&self, detector: &Detector<'_>) -> Option<Automaton<'a>> {
-        self.automaton(detector.pattern)
+    pub(crate) fn pattern(&self, detector: &Detector<'_>) -> Option<Compact<'a>> {
+        self.compact(detector.pattern)
     }
 
-    fn automaton(&self, start: u32) -> Option<Automaton<'a>> {
-        Automaton::read(self.automata.get(start as usize..)?).map(|(automaton, _)| automaton)
+    fn compact(&self, start: u32) -> Option<Compact<'a>> {
+        Compact::read(self.automata.get(start as usize..)?).map(|(automaton, _)| automaton)
     }
 }
 

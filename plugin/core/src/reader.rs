@@ -126,6 +126,7 @@ impl Reader<'_> {
         self.source.get(self.at).copied()
     }
 
+    #[inline(always)]
     fn push(&mut self, node: Node) -> Result<(), Stop> {
         let nodes = &mut self.tape.nodes;
         if nodes.len() == nodes.capacity() && nodes.try_reserve(64).is_err() {

@@ -181,6 +181,7 @@ impl Tape {
     }
 
     /// The text of a node of this tape, which was read from `source`.
+    #[inline(always)]
     pub fn text<'a>(&'a self, node: &Node, source: &'a [u8]) -> &'a [u8] {
         &self.buffer(node, source)[node.start as usize..node.end as usize]
     }

@@ -1,5 +1,7 @@
-//! Patterns into dense automata, in the layout that
-//! [`flb_audit_core::automaton`] walks.
+//! Patterns into automata, in the layouts that [`flb_audit_core::automaton`]
+//! walks.
+
+mod table;
 
 use flb_audit_core::automaton::TRANSITIONS_MAX;
 use regex_automata::dfa::{Automaton, StartKind, dense};
@@ -9,6 +11,7 @@ use regex_automata::util::{start, syntax};
 use regex_automata::{Anchored, MatchKind};
 use std::collections::HashMap;
 use std::hash::Hash;
+use table::Numbered;
 
 /// What building one may take, in bytes of memory.
 const BUILD_BYTES_MAX: usize = 64 << 20;
@@ -61,12 +64,30 @@ impl std::fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// Compiles patterns, of which each is accepted with its index as id.
+/// Compiles patterns into a dense automaton, in which each is accepted with its
+/// index as id.
 pub fn compile(
     patterns: &[impl AsRef<str>],
     direction: Direction,
     alphabet: Alphabet,
 ) -> Result<Vec<u8>, Error> {
+    numbered(patterns, direction, alphabet)?.dense()
+}
+
+/// The same, into a compact one.
+pub fn compile_compact(
+    patterns: &[impl AsRef<str>],
+    direction: Direction,
+    alphabet: Alphabet,
+) -> Result<Vec<u8>, Error> {
+    numbered(patterns, direction, alphabet)?.compact()
+}
+
+fn numbered(
+    patterns: &[impl AsRef<str>],
+    direction: Direction,
+    alphabet: Alphabet,
+) -> Result<Numbered, Error> {
     let is_unicode = alphabet == Alphabet::Unicode;
     let config = syntax::Config::new().unicode(is_unicode).utf8(is_unicode);
     let mut hirs = Vec::new();
@@ -106,7 +127,7 @@ pub fn compile(
         states.accept_at_once();
     }
     states.minimize();
-    states.encode(is_late)
+    Ok(Numbered::of(&states, is_late))
 }
 
 /// A byte for each place in a text where a match may start: none at its
@@ -209,56 +230,6 @@ impl States {
             .map(|state| self.next[*state].iter().map(|next| classes[*next]).collect())
             .collect();
         self.starts = self.starts.iter().map(|start| classes[*start]).collect();
-    }
-
-    /// The table of these states.
-    fn encode(&self, is_late: bool) -> Result<Vec<u8>, Error> {
-        let short = |value: usize| u16::try_from(value).map_err(|_| Error::TooLarge);
-        // Those that accept come first, behind the dead one.
-        let mut order: Vec<usize> = (1..self.next.len()).collect();
-        order.sort_by_key(|state| self.accepts[*state].is_empty());
-        order.insert(0, 0);
-        let mut numbers = vec![0; order.len()];
-        order.iter().enumerate().for_each(|(number, state)| numbers[*state] = number);
-        let accepting_max = self.accepts.iter().filter(|accepts| !accepts.is_empty()).count();
-
-        let columns: Vec<Vec<usize>> = (0..=self.end())
-            .map(|symbol| order.iter().map(|state| self.next[*state][symbol]).collect())
-            .collect();
-        let classes = number_all(self.symbols.iter().map(|symbol| &columns[*symbol]));
-        let class_count = classes.iter().max().map_or(0, |last| last + 1);
-        let first = |class: usize| {
-            classes.iter().position(|other| *other == class).map_or(0, |byte| self.symbols[byte])
-        };
-        let symbols: Vec<usize> = (0..class_count).map(first).chain(is_late.then_some(self.end())).collect();
-
-        let ids: usize = self.accepts.iter().map(Vec::len).sum();
-        let mut values = vec![order.len(), symbols.len(), accepting_max, ids];
-        if order.len() * symbols.len() > TRANSITIONS_MAX {
-            return Err(Error::TooLarge);
-        }
-        let row = |state: usize| numbers[state] * symbols.len();
-        values.extend(self.starts.iter().map(|start| row(*start)));
-        values.push(is_late.into());
-        let mut table = Vec::new();
-        let put = |table: &mut Vec<u8>, value: usize| -> Result<(), Error> {
-            table.extend(short(value)?.to_le_bytes());
-            Ok(())
-        };
-        values.into_iter().try_for_each(|value| put(&mut table, value))?;
-        table.extend(classes.iter().map(|class| *class as u8));
-        let accepting = || order[1..=accepting_max].iter().map(|state| &self.accepts[*state]);
-        let mut offset = 0;
-        for accepts in accepting() {
-            put(&mut table, offset)?;
-            offset += accepts.len();
-        }
-        put(&mut table, offset)?;
-        accepting().flatten().try_for_each(|id| put(&mut table, (*id).into()))?;
-        for state in &order {
-            symbols.iter().try_for_each(|symbol| put(&mut table, row(self.next[*state][*symbol])))?;
-        }
-        Ok(table)
     }
 }
 

@@ -6,6 +6,7 @@
 //! surroundings, which would double the states of all others. Its lead and
 //! the pattern itself do.
 
+use flb_audit_core::redact::LEAD_BYTES_MAX;
 use regex_syntax::ParserBuilder;
 use regex_syntax::hir::{Capture, Hir, HirKind, Repetition};
 
@@ -23,7 +24,14 @@ pub(crate) struct Own {
 /// Takes a pattern apart. What is wrong with it, if it cannot be.
 pub(crate) fn parse(pattern: &str) -> Result<Own, String> {
     let hir = hir(pattern)?;
-    let lead = beginning(&hir).unwrap_or(hir);
+    let lead = beginning(&hir).unwrap_or_else(|| shortest(&hir));
+    if lead.properties().maximum_len().is_none_or(|len| len > LEAD_BYTES_MAX) {
+        return Err(format!(
+            "a match may start more than {LEAD_BYTES_MAX} bytes ahead of what tells that it is one, and would be \
+             missed; begin the pattern with {TRIGGER_BYTES_MIN} to {TRIGGER_BYTES_MAX} bytes that are always there, \
+             as in `note='[^']*'`, or bound what it repeats, as in [a-z]{{1,20}}"
+        ));
+    }
     Ok(Own { trigger: without_looks(&lead).to_string(), lead: lead.to_string() })
 }
 
@@ -39,19 +47,39 @@ pub(crate) fn check(pattern: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// The length of what a pattern matches, in bytes, if that is always the same.
+pub(crate) fn len(pattern: &str) -> Option<u8> {
+    let properties = hir(pattern).ok()?.properties().clone();
+    let len = properties.minimum_len().filter(|len| properties.maximum_len() == Some(*len));
+    len.filter(|_| properties.look_set().is_empty()).and_then(|len| u8::try_from(len).ok())
+}
+
 fn hir(pattern: &str) -> Result<Hir, String> {
     let parsed = ParserBuilder::new().unicode(false).utf8(false).build().parse(pattern);
     parsed.map_err(|error| error.to_string())
 }
 
-/// The parts that a match starts with, if they are enough.
+/// The parts that a match starts with, if they are bounded and enough; of
+/// alternatives, those of each.
 fn beginning(hir: &Hir) -> Option<Hir> {
-    let HirKind::Concat(parts) = hir.kind() else {
-        return None;
+    let parts = match hir.kind() {
+        HirKind::Concat(parts) => parts,
+        HirKind::Alternation(branches) => {
+            return branches.iter().map(beginning).collect::<Option<_>>().map(Hir::alternation);
+        }
+        HirKind::Capture(capture) => return beginning(&capture.sub),
+        HirKind::Repetition(repetition) if hir.properties().maximum_len().is_none() => {
+            return Some(&repetition.sub).filter(|_| repetition.min > 0).and_then(|sub| beginning(sub));
+        }
+        _ => core::slice::from_ref(hir),
     };
     let (mut shortest, mut longest) = (0, 0);
     for (at, part) in parts.iter().enumerate() {
-        longest += part.properties().maximum_len()?;
+        let Some(len) = part.properties().maximum_len() else {
+            let before = parts[..at].iter().cloned();
+            return beginning(part).map(|part| Hir::concat(before.chain([part]).collect()));
+        };
+        longest += len;
         shortest += part.properties().minimum_len()?;
         if longest > TRIGGER_BYTES_MAX {
             return None;
@@ -61,6 +89,23 @@ fn beginning(hir: &Hir) -> Option<Hir> {
         }
     }
     None
+}
+
+/// What every match starts with: the pattern, repeating at its end no more
+/// than it has to.
+fn shortest(hir: &Hir) -> Hir {
+    match hir.kind() {
+        HirKind::Repetition(repetition) => {
+            Hir::repetition(Repetition { max: Some(repetition.min), ..repetition.clone() })
+        }
+        HirKind::Capture(capture) => shortest(&capture.sub),
+        HirKind::Alternation(branches) => Hir::alternation(branches.iter().map(shortest).collect()),
+        HirKind::Concat(parts) => match parts.split_last() {
+            Some((last, before)) => Hir::concat(before.iter().cloned().chain([shortest(last)]).collect()),
+            None => hir.clone(),
+        },
+        _ => hir.clone(),
+    }
 }
 
 /// The same wherever it stands.
@@ -88,12 +133,26 @@ mod tests {
             ("EMP-[0-9]+", r"(?:EMP\-)", r"(?:EMP\-)"),
             (r"\bEMPL[0-9]+\b", "(?:EMPL)", r"(?:(?-u:\b)(?:EMPL))"),
             ("BEGIN.*END", "(?:BEGIN)", "(?:BEGIN)"),
+            ("(EMP-[0-9]+|(CUST)[0-9]*)$", r"(?:(?:EMP\-)|((?:CUST)))", r"(?:(?:EMP\-)|((?:CUST)))"),
             // None is bounded and long enough.
-            ("[a-z]+-x$", r"(?:(?-u:[a-z])+(?:\-x))", r"(?:(?-u:[a-z])+(?:\-x)\z)"),
+            ("[a-z]{1,9}-x$", r"(?:(?-u:[a-z]){1,9}(?:\-x))", r"(?:(?-u:[a-z]){1,9}(?:\-x)\z)"),
+            ("foo|ba[rz]+", "(?:(?:foo)|(?:(?:ba)(?-u:[rz])))", "(?:(?:foo)|(?:(?:ba)(?-u:[rz])))"),
+            ("(note=[a-z])+", "(?:note=)", "(?:note=)"),
             (r"\bab|cd", "(?:(?:ab)|(?:cd))", r"(?:(?:(?-u:\b)(?:ab))|(?:cd))"),
         ] {
             let own = parse(pattern).expect(pattern);
             assert_eq!((&*own.trigger, &*own.lead), (trigger, lead), "{pattern}");
+        }
+    }
+
+    #[test]
+    fn a_match_that_would_be_missed_is_refused() {
+        for pattern in ["[a-z]+-x$", "'[^']*'", "x*EMPL", "a.{300}b", "(a|b+)+c", "last[0-9]+$|x+y"] {
+            let said = parse(pattern).err().unwrap_or_else(|| panic!("{pattern} is taken"));
+            assert!(said.contains("more than 256 bytes"), "{pattern}: {said}");
+        }
+        for pattern in ["x+", "x{1,20}EMPL", "(?i)foo|ba[rz]+", "START.*STOP", "([a-z]{4})+x"] {
+            assert!(parse(pattern).is_ok(), "{pattern}");
         }
     }
 }

@@ -103,7 +103,7 @@ impl Policy {
                 return Err(problem(entry.get("name").unwrap_or(node), said));
             }
             let pattern = self.pattern(node, entry, &rule)?;
-            let own = own::parse(&pattern).map_err(|said| problem(node, said))?;
+            let own = own::parse(&pattern).map_err(|said| self.in_pattern(&pattern, &said))?;
             self.detectors.push((Pattern::Own(pattern, own), rule));
         }
         for node in list(redact, "keys")? {
@@ -152,10 +152,14 @@ impl Policy {
     fn pattern(&mut self, node: &Node, entry: &MarkedMappingNode, rule: &Rule) -> Read<String> {
         let pattern = text(required(node, entry, "pattern")?, "`pattern`")?;
         let place = scalar_problem(pattern, format!("the pattern of `{}`", rule.name));
-        own::check(pattern.as_str())
-            .map_err(|said| Problem { message: format!("{}: {said}", place.message), ..place.clone() })?;
         self.places.insert(pattern.as_str().into(), place);
+        own::check(pattern.as_str()).map_err(|said| self.in_pattern(pattern.as_str(), &said))?;
         Ok(pattern.as_str().into())
+    }
+
+    fn in_pattern(&self, pattern: &str, said: &str) -> Problem {
+        let place = self.places[pattern].clone();
+        Problem { message: format!("{}: {said}", place.message), ..place }
     }
 }
 

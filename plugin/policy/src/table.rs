@@ -1,7 +1,7 @@
 //! A policy into the table that the filter walks.
 
 use crate::automaton::{self, Alphabet, Direction};
-use crate::own::Own;
+use crate::own::{self, Own};
 use crate::paths::{self, Path};
 use crate::policy::{Pattern, Policy, Rule};
 use crate::streams;
@@ -27,21 +27,26 @@ pub fn compile(policy: &Policy) -> Result<Vec<u8>, Problem> {
             }
         };
         triggers.push(trigger);
-        let lead = table.automaton(policy, &[lead], Direction::Backwards)?;
-        let whole = table.automaton(policy, &[whole], Direction::Anchored)?;
-        let bounds = [validator as u8, before as u8, after as u8];
-        table.rule(rule, Kind::Detector, bounds, [lead, whole]);
+        let lead_len = if lead == trigger { own::len(lead).unwrap_or(0) } else { 0 };
+        let lead = match lead_len {
+            0 => table.compact(policy, &[lead], Direction::Backwards)?,
+            _ => NO_AUTOMATON,
+        };
+        let whole = table.compact(policy, &[whole], Direction::Anchored)?;
+        let bytes = [validator as u8, before as u8, after as u8, lead_len];
+        table.rule(rule, Kind::Detector, bytes, [lead, whole]);
     }
-    let scout = table.automaton(policy, &triggers, Direction::Anywhere)?;
+    let scout = automaton::compile(&triggers, Direction::Anywhere, Alphabet::Bytes);
+    let scout = table.automaton(policy, &triggers, scout)?;
     let keys: Vec<&str> = policy.keys.iter().map(|(pattern, _)| &**pattern).collect();
-    let keys = table.automaton(policy, &keys, Direction::Anywhere)?;
+    let keys = table.compact(policy, &keys, Direction::Anywhere)?;
     let first_key_rule = policy.detectors.len();
     for (_, rule) in &policy.keys {
-        table.rule(rule, Kind::Key, [0; 3], [0; 2]);
+        table.rule(rule, Kind::Key, [0; 4], [0; 2]);
     }
     let first_path_rule = (first_key_rule + policy.keys.len()) as u16;
     for rule in &policy.path_rules {
-        table.rule(rule, Kind::Path, [0; 3], [0; 2]);
+        table.rule(rule, Kind::Path, [0; 4], [0; 2]);
     }
     let at_paths = if policy.paths.is_empty() {
         NO_AUTOMATON
@@ -74,17 +79,23 @@ struct Table {
 }
 
 impl Table {
-    /// Compiles patterns into one automaton, and gives its place.
+    /// Compiles patterns into one compact automaton, and gives its place.
+    fn compact(&mut self, policy: &Policy, patterns: &[&str], direction: Direction) -> Result<u32, Problem> {
+        let compiled = automaton::compile_compact(patterns, direction, Alphabet::Bytes);
+        self.automaton(policy, patterns, compiled)
+    }
+
+    /// Adds what patterns were compiled into, and gives its place.
     fn automaton(
         &mut self,
         policy: &Policy,
         patterns: &[&str],
-        direction: Direction,
+        compiled: Result<Vec<u8>, automaton::Error>,
     ) -> Result<u32, Problem> {
         if patterns.is_empty() {
             return Ok(NO_AUTOMATON);
         }
-        let compiled = automaton::compile(patterns, direction, Alphabet::Bytes).map_err(|error| {
+        let compiled = compiled.map_err(|error| {
             let index = if let automaton::Error::Syntax(index, _) = error { index } else { 0 };
             // Together they are too much; that is not of one place.
             let own = patterns.get(index).filter(|_| patterns.len() == 1 || index > 0);
@@ -116,12 +127,11 @@ impl Table {
         (start as u32 | (text.len() as u32) << 24).to_le_bytes()
     }
 
-    fn rule(&mut self, rule: &Rule, kind: Kind, bounds: [u8; 3], automata: [u32; 2]) {
+    fn rule(&mut self, rule: &Rule, kind: Kind, bytes: [u8; 4], automata: [u32; 2]) {
         let (name, class) = (self.string(&rule.name), self.string(&rule.class));
         let (action, parameter) = rule.action.id();
-        let [validator, before, after] = bounds;
         self.rules.extend(name.into_iter().chain(class));
-        self.rules.extend([action, parameter, kind as u8, validator, before, after, 0, 0]);
+        self.rules.extend([action, parameter, kind as u8].into_iter().chain(bytes).chain([0]));
         self.rules.extend(automata.into_iter().flat_map(u32::to_le_bytes));
     }
 

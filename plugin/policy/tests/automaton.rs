@@ -1,8 +1,9 @@
 //! Automata against the regex crate, on texts of all kinds.
 
-use flb_audit_core::automaton::Automaton;
-use flb_audit_policy::automaton::{Alphabet, Direction, Error, compile};
+use flb_audit_core::automaton::{Automaton, Compact};
+use flb_audit_policy::automaton::{Alphabet, Direction, Error, compile, compile_compact};
 use proptest::prelude::*;
+use std::sync::LazyLock;
 
 const PATTERNS: [&str; 12] = [
     "abc",
@@ -21,8 +22,34 @@ const PATTERNS: [&str; 12] = [
 
 const LOOK_FREE: [&str; 8] = ["abc", "a+", "b+", "(a|b)*c", "[0-9]{2,4}", "(?i)Token", "", "x{3}|y{2}"];
 
+/// The same patterns, dense and compact.
+static PAIRS: LazyLock<Vec<(Vec<u8>, Vec<u8>)>> = LazyLock::new(|| {
+    let others = ["[a-f].{3}[^g-k]{2}|é\\xc3", r"(?i).*(one|two|three)_?(key|code)$", r"[\x80-\xff]{2}"];
+    let mut pairs = Vec::new();
+    for patterns in [&PATTERNS[..], &LOOK_FREE[..], &others[..]] {
+        for direction in [Direction::Anchored, Direction::Anywhere, Direction::Backwards] {
+            let dense = compile(patterns, direction, Alphabet::Bytes).expect("patterns");
+            pairs.push((dense, compile_compact(patterns, direction, Alphabet::Bytes).expect("patterns")));
+        }
+    }
+    pairs
+});
+
 /// The ends of all matches of every pattern, found from `from` on.
 fn ends(automaton: &Automaton<'_>, text: &[u8], from: usize) -> Vec<(u16, usize)> {
+    let mut state = automaton.start(text[..from].last().copied());
+    let mut ends: Vec<_> = automaton.accepted(state).map(|id| (id, from)).collect();
+    for (at, &byte) in text.iter().enumerate().skip(from) {
+        state = automaton.step(state, byte);
+        ends.extend(automaton.accepted(state).map(|id| (id, at + 1 - automaton.lateness())));
+    }
+    ends.extend(automaton.accepted(automaton.step_end(state)).map(|id| (id, text.len())));
+    ends.sort();
+    ends
+}
+
+/// The same by a compact automaton.
+fn compact_ends(automaton: &Compact<'_>, text: &[u8], from: usize) -> Vec<(u16, usize)> {
     let mut state = automaton.start(text[..from].last().copied());
     let mut ends: Vec<_> = automaton.accepted(state).map(|id| (id, from)).collect();
     for (at, &byte) in text.iter().enumerate().skip(from) {
@@ -89,6 +116,21 @@ proptest! {
     }
 
     #[test]
+    fn a_compact_automaton_finds_what_a_dense_one_finds(
+        text in "([abcxyTtoken0-9 \n_é]|\\PC){0,24}",
+        from in 0..6usize,
+    ) {
+        let text = text.as_bytes();
+        let from = from.min(text.len());
+        for (dense, compact) in PAIRS.iter() {
+            let (dense, (compact, rest)) =
+                (Automaton::read(dense).expect("a table").0, Compact::read(compact).expect("a table"));
+            prop_assert!(rest.is_empty() && compact.is_sound());
+            prop_assert_eq!(compact_ends(&compact, text, from), ends(&dense, text, from));
+        }
+    }
+
+    #[test]
     fn a_search_finds_what_the_regex_crate_finds(text in "\\PC{0,12}", at in 0..PATTERNS.len()) {
         let regex = regex::Regex::new(&PATTERNS[at].replace(r"\b", r"(?-u:\b)")).expect("a pattern");
         let table = compile(&[PATTERNS[at].replace(r"\b", r"(?-u:\b)")], Direction::Anywhere, Alphabet::Unicode)
@@ -99,15 +141,21 @@ proptest! {
 
     #[test]
     fn a_damaged_table_never_panics(damage in proptest::collection::vec((any::<usize>(), any::<u8>()), 1..9), cut in any::<usize>()) {
-        let mut table = compile(&PATTERNS, Direction::Anywhere, Alphabet::Bytes).expect("patterns");
-        for (at, byte) in damage {
-            let at = at % table.len();
-            table[at] = byte;
-        }
-        table.truncate(table.len() - cut % 3);
-        if let Some((automaton, _)) = Automaton::read(&table) {
-            let _ = automaton.is_sound();
-            ends(&automaton, b"abc token 12345 xxx", 0);
+        for compile in [compile, compile_compact] {
+            let mut table = compile(&PATTERNS, Direction::Anywhere, Alphabet::Bytes).expect("patterns");
+            for (at, byte) in &damage {
+                let at = at % table.len();
+                table[at] = *byte;
+            }
+            table.truncate(table.len() - cut % 3);
+            if let Some((automaton, _)) = Automaton::read(&table) {
+                let _ = automaton.is_sound();
+                ends(&automaton, b"abc token 12345 xxx", 0);
+            }
+            if let Some((automaton, _)) = Compact::read(&table) {
+                let _ = automaton.is_sound();
+                compact_ends(&automaton, b"abc token 12345 xxx", 0);
+            }
         }
     }
 }

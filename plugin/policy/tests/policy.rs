@@ -97,9 +97,14 @@ const WRONG: &[(&str, (usize, usize), &[&str])] = &[
         &["empty text"],
     ),
     (
-        "version: 1\nredact:\n  patterns:\n    - {name: a, pattern: \"[ab]*a[ab]{15}\", action: mask}\n",
+        "version: 1\nredact:\n  patterns:\n    - {name: a, pattern: \"[ab]{1,90}a[ab]{15}\", action: mask}\n",
         (4, 26),
         &["the pattern of `a`", "more than 65536 transitions"],
+    ),
+    (
+        "version: 1\nredact:\n  patterns:\n    - {name: a, pattern: \"'[^']*'\", action: mask}\n",
+        (4, 26),
+        &["the pattern of `a`", "more than 256 bytes", "bound what it repeats"],
     ),
     (
         "version: 1\nredact:\n  keys:\n    - {pattern: \"(\", action: mask}\n",

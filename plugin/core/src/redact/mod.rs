@@ -5,8 +5,8 @@
 //! carries. JSON that a string holds is read onto a tape of its own, walked
 //! likewise and written again.
 //!
-//! It fails closed: where the work for a record would pass
-//! [`REDACT_STEPS_MAX`], what has not been looked at is masked as a whole.
+//! It fails closed: where the work for a record would pass what [`steps_max`]
+//! allows, what has not been looked at is masked as a whole.
 
 mod action;
 pub mod boundary;
@@ -15,6 +15,7 @@ mod key;
 mod memo;
 pub mod paths;
 mod scan;
+mod steps;
 pub mod validate;
 mod walk;
 
@@ -22,11 +23,9 @@ pub use action::Action;
 pub use boundary::Boundary;
 pub use evidence::Evidence;
 pub use key::{HmacKey, KEY_FILE_BYTES_MAX, KEY_FILE_NAME};
+pub use scan::LEAD_BYTES_MAX;
+pub use steps::{REDACT_STEPS_MAX, steps_max};
 pub use walk::Redactor;
-
-/// The most steps for one record: bytes of its texts, and those looked at
-/// again to verify what may be found in them. What is left then is masked.
-pub const REDACT_STEPS_MAX: u32 = 64 << 20;
 
 /// How deep JSON may be held in strings that are in JSON held in strings. What
 /// is deeper is masked.

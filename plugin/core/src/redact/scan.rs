@@ -5,35 +5,21 @@
 //! backwards to where the match starts, and its pattern forwards to where it
 //! may end; then its boundaries and its validator decide.
 
+use super::UNSCANNED;
 use super::action::{self, Action};
 use super::evidence::{Evidence, UNSCANNED_RULE};
 use super::key::HmacKey;
-use super::{REDACT_STEPS_MAX, UNSCANNED};
+use super::steps::{self, Exhausted, Steps};
 use crate::automaton::Automaton;
-use crate::policy::{Detector, Policy};
+use crate::policy::{Detector, Lead, Policy};
 use crate::{OutOfMemory, put};
 use alloc::vec::Vec;
 use core::ops::Range;
 
 /// How far back from its trigger a match may start, in bytes.
-pub(super) const LEAD_BYTES_MAX: usize = 256;
+pub const LEAD_BYTES_MAX: usize = 256;
 /// Of how many ends of a match the longest valid one is taken, at the most.
 const ENDS_MAX: usize = 8;
-
-/// The work that one record takes, counted.
-#[derive(Debug, Default)]
-pub(crate) struct Steps(u32);
-
-/// The record's work has passed [`REDACT_STEPS_MAX`].
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Exhausted;
-
-impl Steps {
-    pub(crate) fn take(&mut self, steps: usize) -> Result<(), Exhausted> {
-        self.0 = self.0.saturating_add(u32::try_from(steps).unwrap_or(u32::MAX));
-        if self.0 > REDACT_STEPS_MAX { Err(Exhausted) } else { Ok(()) }
-    }
-}
 
 /// Why a text could not be looked through to its end.
 enum Stopped {
@@ -88,9 +74,9 @@ impl<'p> Scanner<'p> {
     }
 
     /// Forgets the record before.
-    pub(crate) fn begin(&mut self) {
+    pub(crate) fn begin(&mut self, record_len: usize) {
         self.evidence.clear();
-        self.steps = Steps::default();
+        self.steps = Steps::of(record_len);
         self.lacks_key = false;
     }
 
@@ -114,7 +100,7 @@ impl<'p> Scanner<'p> {
             return Ok(false);
         };
         out.clear();
-        self.steps.take(text.len())?;
+        self.steps.take(steps::SCOUT * text.len())?;
         let mut walk = Walk { state: scout.start(None), at: 0, from: 0 };
         while let Some(found) = self.next(&scout, text, &mut walk)? {
             put(out, &text[walk.from..found.range.start])?;
@@ -134,7 +120,7 @@ impl<'p> Scanner<'p> {
         let Some(scout) = &self.policy.scout else {
             return false;
         };
-        if self.steps.take(text.len()).is_err() {
+        if self.steps.take(steps::SCOUT * text.len()).is_err() {
             return true;
         }
         // Where the scout does not stop there is nothing.
@@ -196,6 +182,9 @@ impl<'p> Scanner<'p> {
             return Ok(());
         };
         let done = action::write(&known, value, self.key.as_ref(), out)?;
+        let hmac = if done == Action::Hmac { steps::HMAC + steps::READ * value.len() } else { 0 };
+        // What is done is done; what comes next has fewer.
+        let _ = self.steps.take(steps::FOUND + path.len() + hmac);
         self.lacks_key |= done != known.action && known.action == Action::Hmac;
         self.is_ambiguous |= done != Action::Hmac;
         self.evidence.add(rule, done, path)
@@ -213,6 +202,7 @@ impl<'p> Scanner<'p> {
         from: usize,
     ) -> Result<Option<Found>, Exhausted> {
         for rule in scout.accepted(state) {
+            self.steps.take(steps::ASK)?;
             if let Some(detector) = self.policy.detector(rule)
                 && let Some(range) = self.find(&detector, text, trigger_end, from)?
             {
@@ -260,10 +250,10 @@ impl<'p> Scanner<'p> {
             }
             at += 1;
         }
-        self.steps.take(at - start)?;
+        self.steps.take(steps::WALK * (at - start))?;
         for back in 1..=count.min(ENDS_MAX) {
             let end = ends[(count - back) % ENDS_MAX];
-            self.steps.take(end - start)?;
+            self.steps.take(steps::ASK + steps::READ * (end - start))?;
             let part = detector.validator.validate(&text[start..end]);
             if let Some(part) = part.filter(|part| !part.is_empty() && start + part.end <= end) {
                 return Ok(Some(start + part.start..start + part.end));
@@ -275,11 +265,15 @@ impl<'p> Scanner<'p> {
     /// Where the longest match of `lead` that ends at `end` starts.
     fn start(
         &mut self,
-        lead: &Automaton<'_>,
+        lead: &Lead<'_>,
         text: &[u8],
         end: usize,
         from: usize,
     ) -> Result<Option<usize>, Exhausted> {
+        let lead = match lead {
+            Lead::Trigger(len) => return Ok(end.checked_sub(*len).filter(|start| *start >= from)),
+            Lead::Automaton(lead) => lead,
+        };
         let from = from.max(end.saturating_sub(LEAD_BYTES_MAX));
         let mut state = lead.start(text.get(end).copied());
         let mut start = None;
@@ -298,7 +292,7 @@ impl<'p> Scanner<'p> {
             }
             at -= 1;
         }
-        self.steps.take(end - at)?;
+        self.steps.take(steps::WALK * (end - at))?;
         Ok(start)
     }
 }

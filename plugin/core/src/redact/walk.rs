@@ -1,24 +1,26 @@
 //! The walk over a record's tape, and over those of the JSON in its strings.
 
+mod glance;
+mod path;
+
 use super::evidence::Evidence;
 use super::key::HmacKey;
 use super::memo::Memo;
 use super::paths::{self, PathState, Verdict};
 use super::scan::Scanner;
-use super::{Action, JSON_IN_STRINGS_DEPTH_MAX};
-use crate::automaton::Automaton;
+use super::{Action, JSON_IN_STRINGS_DEPTH_MAX, steps};
+use crate::automaton::Compact;
 use crate::digits::Digits;
 use crate::policy::{Kind as RuleKind, Policy};
 use crate::seal::{Notes, RAW};
-use crate::tape::{Dialect, ESCAPED, Kind, PATCHED, Tape, Unreadable};
-use crate::text::{Characters, inner};
+use crate::tape::{Dialect, ESCAPED, Kind, Tape, Unreadable};
+use crate::text::inner;
 use crate::{OutOfMemory, output, put, put_byte, text};
 use alloc::vec::Vec;
 use core::mem;
+use glance::{FOUND_MAX, Glance};
+use path::{Last, write_path};
 
-/// How much of a path the evidence has, in bytes, and how much of one key.
-const PATH_BYTES_MAX: usize = 512;
-const PATH_KEY_BYTES_MAX: usize = 64;
 /// The frame is that of an array.
 const NO_KEY: u32 = u32::MAX;
 
@@ -56,19 +58,6 @@ struct Level {
     next: usize,
     /// Where the walk starts, and what is said of all that is in it.
     start: Place,
-}
-
-/// How many texts are gone to straight from a glance.
-const FOUND_MAX: usize = 8;
-
-/// What a glance tells.
-enum Glance {
-    /// There is nothing to redact.
-    Nothing,
-    /// There is something in some texts, and no rule for anything else.
-    Texts,
-    /// All has to be looked at in its place.
-    Rules,
 }
 
 /// What a policy says of a key, wherever it is.
@@ -154,21 +143,57 @@ impl<'p> Redactor<'p> {
     /// Writes what takes the place of a text for whose redaction there was no
     /// memory.
     pub(crate) fn mask_raw(&mut self, out: &mut Vec<u8>) -> Result<(), OutOfMemory> {
-        self.scanner.begin();
+        self.scanner.begin(0);
         self.scanner.mask_unscanned(RAW.as_bytes(), out)
     }
 
     /// Redacts the text of a record that could not be read, into `out`. False,
     /// and nothing of use written, if there is nothing to redact.
+    ///
+    /// Where a policy has rules for keys or paths, nothing can be said of them
+    /// here: all of the text is masked.
     pub(crate) fn redact_raw(&mut self, raw: &[u8], out: &mut Vec<u8>) -> Result<bool, OutOfMemory> {
-        self.scanner.begin();
-        self.scanner.redact(raw, RAW.as_bytes(), out)
+        self.scanner.begin(raw.len());
+        let path = RAW.as_bytes();
+        if self.scanner.policy.has_rules_for_places() {
+            return self.scanner.mask_unscanned(path, out).map(|()| true);
+        }
+        let is_redacted = self.scanner.redact(raw, path, out)?;
+        let hides = if is_redacted { self.hides_anything(out)? } else { self.hides_anything(raw)? };
+        if hides {
+            self.scanner.evidence.clear();
+            self.scanner.mask_unscanned(path, out)?;
+        }
+        Ok(is_redacted || hides)
+    }
+
+    /// Whether there is anything in a text behind its escapes, or no saying:
+    /// they may be those of JSON in strings.
+    fn hides_anything(&mut self, text: &[u8]) -> Result<bool, OutOfMemory> {
+        let is_plain = |text: &[u8]| !text.contains(&b'\\');
+        if is_plain(text) || self.scanner.policy.scout.is_none() {
+            return Ok(false);
+        }
+        self.written.clear();
+        put(&mut self.written, text)?;
+        for _ in 0..=JSON_IN_STRINGS_DEPTH_MAX {
+            self.decoded.clear();
+            text::decode(&self.written, &mut self.decoded)?;
+            if self.scanner.finds(&self.decoded) {
+                return Ok(true);
+            }
+            if is_plain(&self.decoded) {
+                return Ok(false);
+            }
+            mem::swap(&mut self.written, &mut self.decoded);
+        }
+        Ok(true)
     }
 
     /// Redacts the record on `tape`, which was read from `source`. If it runs
     /// out of memory, the tape is of no more use.
     pub(crate) fn redact(&mut self, tape: &mut Tape, source: &[u8]) -> Result<(), OutOfMemory> {
-        self.scanner.begin();
+        self.scanner.begin(source.len());
         self.keys = 0;
         mem::swap(&mut self.levels[0].tape, tape);
         let result = self.redact_levels(source);
@@ -177,6 +202,9 @@ impl<'p> Redactor<'p> {
     }
 
     fn redact_levels(&mut self, source: &[u8]) -> Result<(), OutOfMemory> {
+        if !self.scanner.policy.redacts() {
+            return Ok(());
+        }
         self.levels[0].begin(Place::default());
         match self.glance(source)? {
             Glance::Nothing => return Ok(()),
@@ -204,113 +232,6 @@ impl<'p> Redactor<'p> {
                 }
             }
         }
-    }
-
-    /// Looks at all keys and texts of the record, wherever they are: that is
-    /// enough for most, and for the few texts in which something is found.
-    fn glance(&mut self, source: &[u8]) -> Result<Glance, OutOfMemory> {
-        self.found_count = 0;
-        let tape = &self.levels[0].tape;
-        let (mut next, mut nested_end) = (0, 0);
-        while let Some(node) = tape.nodes.get(next) {
-            let index = next;
-            next += 1;
-            if node.is_container() && index > 0 {
-                nested_end = nested_end.max(node.next as usize);
-            }
-            if node.is_container() || node.kind == Kind::Word {
-                continue;
-            }
-            let is_key = node.kind == Kind::Key;
-            let is_found = if node.has(ESCAPED | PATCHED) {
-                let text = plain(tape, source, index, &mut self.decoded)?;
-                if is_key || may_be_json(text) {
-                    return Ok(Glance::Rules);
-                }
-                self.scanner.finds(text)
-            } else {
-                // A number has no quotes.
-                let quotes = usize::from(is_key || node.kind == Kind::String);
-                let start = node.start as usize + quotes;
-                let text = source.get(start..).unwrap_or_default();
-                let len = (node.end as usize - quotes).saturating_sub(start);
-                if is_key {
-                    let known = self.known_keys.ask(text, len, |key| find_out(&mut self.scanner, key));
-                    if known.is_watched {
-                        return Ok(Glance::Rules);
-                    }
-                    // There are no paths of rules then, so none leads into it.
-                    if known.is_kept && index >= nested_end {
-                        next = tape.after(next);
-                        continue;
-                    }
-                    if known.rule.is_some() || known.is_found {
-                        return Ok(Glance::Rules);
-                    }
-                    continue;
-                }
-                if matches!(text.first(), Some(b'{' | b'[' | b' ')) {
-                    return Ok(Glance::Rules);
-                }
-                self.known_texts.ask(text, len, |text| self.scanner.finds(text))
-            };
-            if is_found {
-                let Some(place) = self.found.get_mut(self.found_count) else {
-                    return Ok(Glance::Rules);
-                };
-                *place = index as u32;
-                self.found_count += 1;
-            }
-        }
-        Ok(if self.found_count == 0 { Glance::Nothing } else { Glance::Texts })
-    }
-
-    /// Redacts the texts that a glance has found, but for those that stay.
-    #[cold]
-    fn visit(&mut self, source: &[u8]) -> Result<(), OutOfMemory> {
-        let mut level = mem::take(&mut self.levels[0]);
-        let found = self.found;
-        let mut result = Ok(());
-        for index in found.into_iter().take(self.found_count) {
-            let index = index as usize;
-            let place = self.descend(&mut level, source, index);
-            result = place.and_then(|place| match place.verdict {
-                Verdict::None => self.text(&mut level, source, index),
-                _ => Ok(()),
-            });
-            if result.is_err() {
-                break;
-            }
-        }
-        self.levels[0] = level;
-        result
-    }
-
-    /// Opens what leads from the record to the value at `index`, and gives the
-    /// place of that.
-    fn descend(&mut self, level: &mut Level, source: &[u8], index: usize) -> Result<Place, OutOfMemory> {
-        level.open.clear();
-        let (mut at, mut place) = (0, level.start);
-        while at < index {
-            level.open(at, place)?;
-            let is_object = level.tape.nodes[at].kind == Kind::Object;
-            let mut child = at + 1;
-            loop {
-                let value = if is_object { child + 1 } else { child };
-                let after = level.tape.after(value);
-                if after > index {
-                    place = if is_object {
-                        self.place(level, source, child, place)?.0
-                    } else {
-                        self.element(place)
-                    };
-                    at = value;
-                    break;
-                }
-                child = after;
-            }
-        }
-        Ok(place)
     }
 
     /// Writes the JSON on the level above `depth` into the string that holds
@@ -494,7 +415,7 @@ impl<'p> Redactor<'p> {
     ) -> Result<bool, OutOfMemory> {
         let text = plain(&level.tape, source, index, &mut self.decoded)?;
         // Reading is work, too.
-        let is_affordable = self.scanner.steps.take(text.len()).is_ok();
+        let is_affordable = self.scanner.steps.take(steps::READ * text.len()).is_ok();
         let (is_too_deep, json) = match self.levels.get_mut(depth + 1) {
             Some(json) if is_affordable => (false, json),
             _ => (true, &mut self.levels[depth]),
@@ -574,7 +495,7 @@ fn find_out(scanner: &mut Scanner<'_>, key: &[u8]) -> Known {
 }
 
 /// The least of the ids that an automaton accepts anywhere in a text.
-fn first_accepted(keys: &Automaton<'_>, text: &[u8]) -> Option<u16> {
+fn first_accepted(keys: &Compact<'_>, text: &[u8]) -> Option<u16> {
     let mut state = keys.start(None);
     let mut first = keys.accepted(state).min();
     for &byte in text {
@@ -608,57 +529,4 @@ fn plain<'a>(
     decoded.clear();
     text::decode(text, decoded)?;
     Ok(decoded)
-}
-
-/// Whether a path shows the last key, which may itself have to be redacted.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Last {
-    Shown,
-    Hidden,
-}
-
-/// Writes the path of the value that is being looked at.
-fn write_path(level: &Level, source: &[u8], last: Last, path: &mut Vec<u8>) -> Result<(), OutOfMemory> {
-    path.clear();
-    put(path, &level.path)?;
-    for (at, frame) in level.open.iter().enumerate() {
-        if path.len() > PATH_BYTES_MAX {
-            return put(path, b"...");
-        }
-        if frame.key == NO_KEY {
-            put(path, b"[]")?;
-            continue;
-        }
-        if !matches!(path.last(), None | Some(b'|')) {
-            put_byte(path, b'.')?;
-        }
-        if last == Last::Hidden && at + 1 == level.open.len() {
-            put_byte(path, b'*')?;
-        } else {
-            write_key(&level.tape, source, frame.key as usize, path)?;
-        }
-    }
-    Ok(())
-}
-
-/// Writes a key as it stands in a path: in quotes where it is more than
-/// letters, digits, `_` and `-`, and cut where it is long.
-fn write_key(tape: &Tape, source: &[u8], key: usize, path: &mut Vec<u8>) -> Result<(), OutOfMemory> {
-    let Some(node) = tape.nodes.get(key) else {
-        return Ok(());
-    };
-    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
-    let token = tape.text(node, source);
-    let text = inner(token);
-    if text.len() <= PATH_KEY_BYTES_MAX && !text.is_empty() && text.iter().all(is_plain) {
-        return put(path, text);
-    }
-    let mut start = [0; 4 * PATH_KEY_BYTES_MAX];
-    let mut len = 0;
-    let mut characters = Characters::of(text);
-    for character in characters.by_ref().take(PATH_KEY_BYTES_MAX) {
-        len += character.encode_utf8(&mut start[len..]).len();
-    }
-    text::write(&start[..len], path)?;
-    if characters.next().is_some() { put(path, b"...") } else { Ok(()) }
 }

@@ -1,0 +1,129 @@
+//! A glance at all texts of a record, before any is looked at in its place.
+
+use super::{Level, Place, Redactor, find_out, may_be_json, plain};
+use crate::OutOfMemory;
+use crate::redact::paths::Verdict;
+use crate::tape::{ESCAPED, Kind, PATCHED};
+use core::mem;
+
+/// How many texts are gone to straight from a glance.
+pub(super) const FOUND_MAX: usize = 8;
+
+/// What a glance tells.
+pub(super) enum Glance {
+    /// There is nothing to redact.
+    Nothing,
+    /// There is something in some texts, and no rule for anything else.
+    Texts,
+    /// All has to be looked at in its place.
+    Rules,
+}
+
+impl Redactor<'_> {
+    /// Looks at all keys and texts of the record, wherever they are: that is
+    /// enough for most, and for the few texts in which something is found.
+    pub(super) fn glance(&mut self, source: &[u8]) -> Result<Glance, OutOfMemory> {
+        self.found_count = 0;
+        let tape = &self.levels[0].tape;
+        let (mut next, mut nested_end) = (0, 0);
+        while let Some(node) = tape.nodes.get(next) {
+            let index = next;
+            next += 1;
+            if node.is_container() && index > 0 {
+                nested_end = nested_end.max(node.next as usize);
+            }
+            if node.is_container() || node.kind == Kind::Word {
+                continue;
+            }
+            let is_key = node.kind == Kind::Key;
+            let is_found = if node.has(ESCAPED | PATCHED) {
+                let text = plain(tape, source, index, &mut self.decoded)?;
+                if is_key || may_be_json(text) {
+                    return Ok(Glance::Rules);
+                }
+                self.scanner.finds(text)
+            } else {
+                // A number has no quotes.
+                let quotes = usize::from(is_key || node.kind == Kind::String);
+                let start = node.start as usize + quotes;
+                let text = source.get(start..).unwrap_or_default();
+                let len = (node.end as usize - quotes).saturating_sub(start);
+                if is_key {
+                    let known = self.known_keys.ask(text, len, |key| find_out(&mut self.scanner, key));
+                    if known.is_watched {
+                        return Ok(Glance::Rules);
+                    }
+                    // There are no paths of rules then, so none leads into it.
+                    if known.is_kept && index >= nested_end {
+                        next = tape.after(next);
+                        continue;
+                    }
+                    if known.rule.is_some() || known.is_found {
+                        return Ok(Glance::Rules);
+                    }
+                    continue;
+                }
+                if matches!(text.first(), Some(b'{' | b'[' | b' ')) {
+                    return Ok(Glance::Rules);
+                }
+                self.known_texts.ask(text, len, |text| self.scanner.finds(text))
+            };
+            if is_found {
+                let Some(place) = self.found.get_mut(self.found_count) else {
+                    return Ok(Glance::Rules);
+                };
+                *place = index as u32;
+                self.found_count += 1;
+            }
+        }
+        Ok(if self.found_count == 0 { Glance::Nothing } else { Glance::Texts })
+    }
+
+    /// Redacts the texts that a glance has found, but for those that stay.
+    #[cold]
+    pub(super) fn visit(&mut self, source: &[u8]) -> Result<(), OutOfMemory> {
+        let mut level = mem::take(&mut self.levels[0]);
+        let found = self.found;
+        let mut result = Ok(());
+        for index in found.into_iter().take(self.found_count) {
+            let index = index as usize;
+            let place = self.descend(&mut level, source, index);
+            result = place.and_then(|place| match place.verdict {
+                Verdict::None => self.text(&mut level, source, index),
+                _ => Ok(()),
+            });
+            if result.is_err() {
+                break;
+            }
+        }
+        self.levels[0] = level;
+        result
+    }
+
+    /// Opens what leads from the record to the value at `index`, and gives the
+    /// place of that.
+    fn descend(&mut self, level: &mut Level, source: &[u8], index: usize) -> Result<Place, OutOfMemory> {
+        level.open.clear();
+        let (mut at, mut place) = (0, level.start);
+        while at < index {
+            level.open(at, place)?;
+            let is_object = level.tape.nodes[at].kind == Kind::Object;
+            let mut child = at + 1;
+            loop {
+                let value = if is_object { child + 1 } else { child };
+                let after = level.tape.after(value);
+                if after > index {
+                    place = if is_object {
+                        self.place(level, source, child, place)?.0
+                    } else {
+                        self.element(place)
+                    };
+                    at = value;
+                    break;
+                }
+                child = after;
+            }
+        }
+        Ok(place)
+    }
+}

@@ -1,0 +1,69 @@
+//! Where in a record a walk is, as the evidence says it.
+
+use super::{Level, NO_KEY};
+use crate::tape::Tape;
+use crate::text::{Characters, inner};
+use crate::{OutOfMemory, put, put_byte, text};
+use alloc::vec::Vec;
+
+/// How much of a path the evidence has, in bytes, and how much of one key.
+const PATH_BYTES_MAX: usize = 512;
+const PATH_KEY_BYTES_MAX: usize = 64;
+
+/// Whether a path shows the last key, which may itself have to be redacted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Last {
+    Shown,
+    Hidden,
+}
+
+/// Writes the path of the value that is being looked at.
+pub(super) fn write_path(
+    level: &Level,
+    source: &[u8],
+    last: Last,
+    path: &mut Vec<u8>,
+) -> Result<(), OutOfMemory> {
+    path.clear();
+    put(path, &level.path)?;
+    for (at, frame) in level.open.iter().enumerate() {
+        if path.len() > PATH_BYTES_MAX {
+            return put(path, b"...");
+        }
+        if frame.key == NO_KEY {
+            put(path, b"[]")?;
+            continue;
+        }
+        if !matches!(path.last(), None | Some(b'|')) {
+            put_byte(path, b'.')?;
+        }
+        if last == Last::Hidden && at + 1 == level.open.len() {
+            put_byte(path, b'*')?;
+        } else {
+            write_key(&level.tape, source, frame.key as usize, path)?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes a key as it stands in a path: in quotes where it is more than
+/// letters, digits, `_` and `-`, and cut where it is long.
+fn write_key(tape: &Tape, source: &[u8], key: usize, path: &mut Vec<u8>) -> Result<(), OutOfMemory> {
+    let Some(node) = tape.nodes.get(key) else {
+        return Ok(());
+    };
+    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+    let token = tape.text(node, source);
+    let text = inner(token);
+    if text.len() <= PATH_KEY_BYTES_MAX && !text.is_empty() && text.iter().all(is_plain) {
+        return put(path, text);
+    }
+    let mut start = [0; 4 * PATH_KEY_BYTES_MAX];
+    let mut len = 0;
+    let mut characters = Characters::of(text);
+    for character in characters.by_ref().take(PATH_KEY_BYTES_MAX) {
+        len += character.encode_utf8(&mut start[len..]).len();
+    }
+    text::write(&start[..len], path)?;
+    if characters.next().is_some() { put(path, b"...") } else { Ok(()) }
+}
