@@ -16,8 +16,8 @@ use std::fs;
 use wasmparser::{Parser, Payload};
 
 /// What a seal may add to a record that needs no note and of which nothing was
-/// redacted, in bytes: 240, and a policy's digest.
-const GROWTH_BYTES_MAX: usize = 260;
+/// redacted, in bytes: 240, and nine for the policy's digest.
+const GROWTH_BYTES_MAX: usize = 240 + 9;
 /// What the first record after a start may take, in instructions.
 const FIRST_CALL_INSTRUCTIONS_MAX: u64 = 300_000;
 /// The module's length, in bytes: Fluent Bit 4.0 parses it for every chunk.
@@ -55,7 +55,8 @@ fn streams_are_sealed_into_one_chain() {
                 }
                 assert_eq!(audit["tag"], *call.tag);
                 assert_eq!(audit["time"], format!("{}.{:09}", call.sec, call.nsec));
-                assert_eq!(audit["v"], format!("1.{}", algorithm as u8));
+                let version = audit["v"].as_str().and_then(|version| version.rsplit_once('.'));
+                assert_eq!(version.map(|(version, _)| version), Some(&*format!("1.{}", algorithm as u8)));
                 if at % 50 == 49 {
                     host.end_chunk();
                 }

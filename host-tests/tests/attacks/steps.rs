@@ -64,16 +64,12 @@ pub(crate) fn take(log: &mut Log, step: &Value) -> bool {
             members(&mut record).remove(text(&what["member"])).expect("a member");
             record
         }),
-        "set_if_there" | "remove_if_there" => {
-            let member = what.get("member").unwrap_or(what);
-            let holder = log.records.iter_mut().find(|record| record["audit"].get(text(member)).is_some());
+        "remove_if_there" => {
+            let holder = log.records.iter_mut().find(|record| record["audit"].get(text(what)).is_some());
             let Some(record) = holder else {
                 return false;
             };
-            match what.get("to") {
-                Some(to) => record["audit"][text(member)] = to.clone(),
-                None => drop(members(record).remove(text(member))),
-            }
+            members(record).remove(text(what));
         }
         "copy" => {
             let value = log.records[at(log, &what["from"])]["audit"][text(&what["member"])].clone();

@@ -23,10 +23,11 @@ pub(crate) fn seal(record: &str) -> Seal {
     audit.remove("sig");
     let previous = audit.remove("prev").expect("a head before it");
     let previous = from_base64url(previous.as_str().expect("a string"));
-    let algorithm = match audit["v"].as_str() {
-        Some("1.1") => &digest::SHA256,
-        Some("1.2") => &digest::SHA512_256,
-        other => panic!("version {other:?}"),
+    let version = audit["v"].as_str().expect("a version");
+    let algorithm = match version.split('.').collect::<Vec<_>>()[..] {
+        ["1", "1"] | ["1", "1", _] => &digest::SHA256,
+        ["1", "2"] | ["1", "2", _] => &digest::SHA512_256,
+        _ => panic!("version {version:?}"),
     };
     let canonical = canonical(&record);
     let leaf = hash(algorithm, &[b"flb-audit leaf v1\n", canonical.as_bytes()]);

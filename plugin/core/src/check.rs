@@ -5,7 +5,8 @@ use crate::certificate::{Certificate, Handover, KeyStatement};
 use crate::checkpoint::Checkpoint;
 use crate::hash::{Algorithm, Hash};
 use crate::order::is_key;
-use crate::seal::{AUDIT, ChainId, Notes, Place, Run, VERSION, hash_from_text};
+use crate::policy::DIGEST_TEXT_BYTES;
+use crate::seal::{AUDIT, ChainId, Notes, Place, Run, VERSION, hash_from_text, is_base64url};
 use crate::signature::{PublicKey, Signature, signature_from_text};
 use crate::tape::{Dialect, ESCAPED, Kind, REMOVED, Tape, Unreadable};
 use crate::text::inner;
@@ -172,13 +173,22 @@ type Closing = [Option<usize>; 3];
 fn read_seal(tape: &Tape, text: &[u8], audit: usize) -> Result<(Sealed, Closing), NoSeal> {
     let members = Members { tape, text, object: audit };
     let algorithm = match members.string("v") {
-        Some([version, b'.', algorithm]) if *version == b'0' + VERSION => {
+        Some([version, b'.', algorithm, policy @ ..]) if *version == b'0' + VERSION && is_policy(policy) => {
             Algorithm::from_id(algorithm.wrapping_sub(b'0')).ok_or(NoSeal::UnknownVersion)?
         }
         Some(_) => return Err(NoSeal::UnknownVersion),
         None => return Err(NoSeal::Malformed),
     };
     members.seal(algorithm).ok_or(NoSeal::Malformed)
+}
+
+/// Whether a version ends here or goes on with a policy's digest.
+fn is_policy(text: &[u8]) -> bool {
+    match text {
+        [] => true,
+        [b'.', digest @ ..] => digest.len() == DIGEST_TEXT_BYTES && digest.iter().all(is_base64url),
+        _ => false,
+    }
 }
 
 /// The members of one object.

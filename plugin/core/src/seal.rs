@@ -112,7 +112,7 @@ macro_rules! show_as_text {
 show_as_text!(ChainId);
 show_as_text!(Run);
 
-fn is_base64url(byte: &u8) -> bool {
+pub(crate) fn is_base64url(byte: &u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')
 }
 
@@ -325,11 +325,6 @@ pub(crate) fn write(
     if statement.notes != Notes::NONE {
         put(out, b"]")?;
     }
-    if let Some(redactor) = redactor {
-        put(out, b",\"policy\":\"")?;
-        put(out, &policy_text(redactor.policy().digest()))?;
-        put(out, b"\"")?;
-    }
     if let Some((_, _, raw_len)) = statement.unreadable {
         put(out, b",\"raw_bytes\":")?;
         put_number(out, raw_len as u64)?;
@@ -355,7 +350,12 @@ pub(crate) fn write(
     put(out, b".")?;
     put(out, Digits::padded(statement.nanoseconds.into(), 9).as_bytes())?;
     put(out, b"\",\"v\":\"")?;
-    put(out, &[b'0' + VERSION, b'.', b'0' + chain.algorithm as u8, b'"'])
+    put(out, &[b'0' + VERSION, b'.', b'0' + chain.algorithm as u8])?;
+    if let Some(redactor) = redactor {
+        put(out, b".")?;
+        put(out, &policy_text(redactor.policy().digest()))?;
+    }
+    put(out, b"\"")
 }
 
 /// What closes a seal: its hashes and, of a checkpoint, the signature.

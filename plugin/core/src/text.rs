@@ -103,8 +103,24 @@ impl Iterator for Characters<'_> {
 
 /// Writes a string token anew, escaped as RFC 8785 section 3.2.2.2 wants it.
 pub(crate) fn rewrite(token: &[u8], out: &mut Vec<u8>) -> Result<(), OutOfMemory> {
-    let mut characters = Characters::of(inner(token));
     put(out, b"\"")?;
+    write_characters(inner(token), out, put_character)?;
+    put(out, b"\"")
+}
+
+/// Writes what a string token stands for, of which this is the inside.
+pub(crate) fn decode(inner: &[u8], out: &mut Vec<u8>) -> Result<(), OutOfMemory> {
+    write_characters(inner, out, |character, out| put(out, character.encode_utf8(&mut [0; 4]).as_bytes()))
+}
+
+/// Writes the characters of a token's inside, those that are neither escaped
+/// nor beyond ASCII as they are and together.
+fn write_characters(
+    inner: &[u8],
+    out: &mut Vec<u8>,
+    put_odd: impl Fn(char, &mut Vec<u8>) -> Result<(), OutOfMemory>,
+) -> Result<(), OutOfMemory> {
+    let mut characters = Characters::of(inner);
     loop {
         let is_odd = |byte: &u8| *byte == b'\\' || *byte >= 0x80;
         let rest = characters.rest;
@@ -112,8 +128,8 @@ pub(crate) fn rewrite(token: &[u8], out: &mut Vec<u8>) -> Result<(), OutOfMemory
         put(out, &rest[..plain])?;
         characters.advance(plain);
         match characters.next() {
-            Some(character) => put_character(character, out)?,
-            None => return put(out, b"\""),
+            Some(character) => put_odd(character, out)?,
+            None => return Ok(()),
         }
     }
 }

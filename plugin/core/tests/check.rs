@@ -89,6 +89,7 @@ fn every_change_shows() {
         (r#""prev":"A"#, r#""prev":"B"#),
         (r#""chain":"chain-000001""#, r#""chain":"chain-000002""#),
         (r#""v":"1.2""#, r#""v":"1.1""#),
+        (r#""v":"1.2""#, r#""v":"1.2.AAAAAAAA""#),
         (r#""v":"1.2""#, r#""v":"1.2","w":0"#),
         (r#""v":"1.2""#, r#""v":"1.2","seq":0"#),
     ] {
@@ -128,7 +129,19 @@ fn a_seal_that_is_none_is_told_apart() {
     ] {
         assert_eq!(check(&replaced(from, to)), Checked::Malformed, "{to}");
     }
-    for version in ["1.0", "1.3", "2.2", "1.22", "12", ""] {
+    for version in [
+        "1.0",
+        "1.3",
+        "2.2",
+        "1.22",
+        "12",
+        "",
+        "1.2.",
+        "1.2.AAAAAAA",
+        "1.2.AAAAAAAAA",
+        "1.2.AAAAAAA+",
+        "1.2-AAAAAAAA",
+    ] {
         let text = replaced(r#""v":"1.2""#, &format!("\"v\":\"{version}\""));
         assert_eq!(check(&text), Checked::UnknownVersion, "{version}");
     }

@@ -2,12 +2,13 @@
 
 use alloc::vec::Vec;
 
-/// The longest text that is remembered, in bytes.
-const TEXT_BYTES_MAX: usize = 24;
+/// The longest text that is remembered, in bytes: Kubernetes' longest keys,
+/// `authorization.k8s.io/decision`, have 29.
+const TEXT_BYTES_MAX: usize = 32;
 const SLOTS: usize = 256;
 
-/// Three numbers that cover a text, and its length.
-type Words = [u64; 4];
+/// Four numbers that cover a text, and its length.
+type Words = [u64; 5];
 
 /// Remembers the answers for the texts that were asked for last.
 #[derive(Debug)]
@@ -28,13 +29,14 @@ impl<T: Copy> Memo<T> {
         let Some(words) = words(asked, text) else {
             return find_out(asked);
         };
-        let [a, b, c, d] = words;
+        let [a, b, c, d, len] = words;
         // Multiplied by the golden ratio (Knuth, TAOCP 6.4): the high bits mix.
-        let mixed = (a ^ b.rotate_left(17) ^ c.rotate_left(31) ^ d).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let mixed = (a ^ b.rotate_left(17) ^ c.rotate_left(31) ^ d.rotate_left(47) ^ len)
+            .wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let index = (mixed >> 56) as usize;
         // One by one: comparing arrays is a call, and a loop over bytes.
-        if let Some(([e, f, g, h], Some(known))) = self.slots.get(index)
-            && (a, b, c, d) == (*e, *f, *g, *h)
+        if let Some(([e, f, g, h, known_len], Some(known))) = self.slots.get(index)
+            && (a, b, c, d, len) == (*e, *f, *g, *h, *known_len)
         {
             return *known;
         }
@@ -47,7 +49,7 @@ impl<T: Copy> Memo<T> {
     #[cold]
     fn remember(&mut self, index: usize, words: Words, answer: T) {
         if self.slots.is_empty() && self.slots.try_reserve_exact(SLOTS).is_ok() {
-            self.slots.resize(SLOTS, ([0; 4], None));
+            self.slots.resize(SLOTS, ([0; 5], None));
         }
         if let Some(slot) = self.slots.get_mut(index) {
             *slot = (words, Some(answer));
@@ -64,10 +66,11 @@ fn words(asked: &[u8], text: &[u8]) -> Option<Words> {
     match len {
         0..8 => {
             let start = u64::from_le_bytes(*text.first_chunk()?);
-            Some([start & !(u64::MAX << (8 * len)), 0, 0, len as u64])
+            Some([start & !(u64::MAX << (8 * len)), 0, 0, 0, len as u64])
         }
-        8..=16 => Some([word(0)?, word(len - 8)?, 0, len as u64]),
-        17..=TEXT_BYTES_MAX => Some([word(0)?, word(8)?, word(len - 8)?, len as u64]),
+        8..=16 => Some([word(0)?, word(len - 8)?, 0, 0, len as u64]),
+        17..=24 => Some([word(0)?, word(8)?, word(len - 8)?, 0, len as u64]),
+        25..=TEXT_BYTES_MAX => Some([word(0)?, word(8)?, word(16)?, word(len - 8)?, len as u64]),
         _ => None,
     }
 }

@@ -606,11 +606,7 @@ fn plain<'a>(
         return Ok(text);
     }
     decoded.clear();
-    // Each escape is longer than what it stands for.
-    decoded.try_reserve(text.len()).map_err(|_| OutOfMemory)?;
-    for character in Characters::of(text) {
-        put(decoded, character.encode_utf8(&mut [0; 4]).as_bytes())?;
-    }
+    text::decode(text, decoded)?;
     Ok(decoded)
 }
 
