@@ -1,6 +1,7 @@
 //! What has been seen of all chains, and what that comes to.
 
 use super::keys::{Keys, Position};
+use super::ledger::Deleted;
 use super::segment::{Added, Fingerprint, Flaw, Segment, Spool};
 use super::signatures::{self, Signed, position};
 use super::{Seen, Verdict};
@@ -97,6 +98,8 @@ pub(super) struct Chains {
     pub(super) findings: Findings,
     /// Records of which some keys are not under the seal.
     pub(super) with_unsealed_keys: u64,
+    /// Records that a ledger's retention has deleted.
+    pub(super) deleted: Deleted,
     /// From when to when nodes have to be heard, in seconds since 1970.
     heard: RangeInclusive<u64>,
     fingerprints: RandomState,
@@ -110,6 +113,7 @@ impl Chains {
             chains: BTreeMap::new(),
             findings: Findings::default(),
             with_unsealed_keys: 0,
+            deleted: Deleted::default(),
             fingerprints: RandomState::new(),
             spool: Spool::new(),
         }
@@ -196,11 +200,11 @@ impl Chains {
                             let first =
                                 if *range.start() == 0 { end_before } else { (*number, *range.start()) };
                             chain.gaps.push(first..=(*number, *range.end()));
-                            chain.missing += range.end() - range.start() + 1;
-                            add(
-                                Verdict::Gap,
-                                format!("segment {number} lacks {}", extent(*range.start(), *range.end())),
-                            );
+                            for range in self.deleted.without(*id, (*number, *run), range) {
+                                chain.missing += range.end() - range.start() + 1;
+                                let missing = extent(*range.start(), *range.end());
+                                add(Verdict::Gap, format!("segment {number} lacks {missing}"));
+                            }
                         }
                         Flaw::Broken(sequence) => add(
                             Verdict::Tampered,
@@ -212,7 +216,7 @@ impl Chains {
                 }
                 end_before = (*number, segment.last());
             }
-            chain.check_links(genesis, &mut self.spool, &mut add)?;
+            chain.check_links(*id, genesis, &self.deleted, &mut self.spool, &mut add)?;
             chain.check_keys(&mut self.spool, &mut add)?;
         }
         Ok(())
@@ -224,7 +228,9 @@ impl Chain {
     /// goes on from.
     fn check_links(
         &mut self,
+        id: ChainId,
         genesis: Fingerprint,
+        deleted: &Deleted,
         spool: &mut Spool,
         add: &mut impl FnMut(Verdict, String),
     ) -> io::Result<()> {
@@ -256,11 +262,15 @@ impl Chain {
             is_first = false;
             let target_life = (link.segment, link.run);
             let Some(target) = self.segments.get(&target_life) else {
-                self.missing += link.sequence + 1;
+                let is_deleted = deleted.without(id, target_life, link.sequence..=link.sequence).is_empty();
                 let end_before = self.segments.range(..life).next_back();
                 let end_before =
                     end_before.map_or((0, 0), |((number, _), segment)| (*number, segment.last()));
                 self.gaps.push(end_before..=position(link));
+                if is_deleted {
+                    continue;
+                }
+                self.missing += link.sequence + 1;
                 let what = format!(
                     "segment {} (run {}), which segment {number} goes on from, is not here: {}, and what may \
                      have been before it",
@@ -288,10 +298,12 @@ impl Chain {
                     ),
                 ),
                 None if link.sequence > target.last() => {
-                    self.missing += link.sequence - target.last();
                     self.gaps.push((link.segment, target.last() + 1)..=position(link));
-                    let missing = extent(target.last() + 1, link.sequence);
-                    add(Verdict::Gap, format!("segment {} lacks {missing}, its end", link.segment));
+                    for range in deleted.without(id, target_life, target.last() + 1..=link.sequence) {
+                        self.missing += range.end() - range.start() + 1;
+                        let missing = extent(*range.start(), *range.end());
+                        add(Verdict::Gap, format!("segment {} lacks {missing}, its end", link.segment));
+                    }
                 }
                 _ => {}
             }
