@@ -39,6 +39,9 @@ pub(crate) fn dist() -> Result<()> {
         "out_audit",
         "--package",
         "out_hello",
+        // For the tests.
+        "--package",
+        "out_faulty",
     ])?;
     cargo(["build", "--release", "--package", "flb-audit", "--package", "out_wasm"])?;
     let dist = root().join("dist");

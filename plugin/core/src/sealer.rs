@@ -130,7 +130,12 @@ impl<'p> Sealer<'p> {
         &self.out
     }
 
-    /// The same for what the sealer's owner has to say: no policy is applied.
+    /// The text that was sealed last, as [`Sealer::seal`] gives it.
+    pub fn sealed(&self) -> &[u8] {
+        &self.out
+    }
+
+    /// Seals what the sealer's owner itself has to say: no policy is applied.
     pub fn seal_own(&mut self, event: &Event<'_>) -> &[u8] {
         let redactor = self.redactor.take();
         self.seal(event);

@@ -2,7 +2,9 @@
 
 use crate::chunk::{Item, items, write_json};
 use crate::intents::{Intent, Intents, digest};
-use crate::manifest::{self, Extent, Manifest, Manifests, Statement, Tombstone, active_name, closed_name};
+use crate::manifest::{
+    self, Extent, Link, Manifest, Manifests, Statement, Tombstone, active_name, closed_name,
+};
 use crate::own::{Found, Own, Tail};
 use crate::seen::{Identities, Identity, Seen};
 use crate::segment::{Active, Batch, read_closed, sync_directory};
@@ -175,7 +177,9 @@ impl Open {
         for todo in &todo {
             let text = &self.json[todo.text.clone()];
             match &todo.sealed {
-                Some(sealed) => self.batch.add(text, Identity::of(sealed), sealed.seconds),
+                Some(sealed) => {
+                    self.batch.add(text, Identity::of(sealed), sealed.link, sealed.seconds);
+                }
                 None if stored_before > 0 => stored_before -= 1,
                 None => {
                     let record = Event {
@@ -185,20 +189,8 @@ impl Open {
                         record: Some(text),
                         record_len: text.len(),
                     };
-                    let line = self.own.seal(&record)?;
-                    let line_len = self.batch.lines.len();
-                    self.batch.lines.extend_from_slice(line);
-                    self.batch.lines.push(b'\n');
-                    let chain = self.own.chain();
-                    let place = chain.next;
-                    let identity = Identity {
-                        life: (chain.id, place.segment, place.run),
-                        sequence: place.sequence - 1,
-                        head: chain.head,
-                    };
-                    let len = self.batch.lines.len() - line_len - 1;
-                    let seconds = todo.seconds.into();
-                    self.batch.records.push(crate::segment::Entry { identity, seconds, len });
+                    let (line, identity, link) = self.own.seal(&record)?;
+                    self.batch.add(line, identity, link, todo.seconds.into());
                 }
             }
         }
@@ -347,12 +339,12 @@ impl Open {
         let active = &self.active;
         let number = active.number;
         let stored = active.compress(directory)?;
-        let extents = self.seen.in_file(number).map(|((chain, seg, run), first, last)| Extent {
-            chain: chain.to_string(),
-            seg,
-            run: run.to_string(),
-            first,
-            last,
+        let extents = self.seen.in_file(number).map(|(life, first, last)| {
+            let link = active.links.get(&life).filter(|_| first == 0);
+            let link =
+                link.map(|link| Link { seg: link.segment, run: link.run.to_string(), seq: link.sequence });
+            let (chain, seg, run) = life;
+            Extent { chain: chain.to_string(), seg, run: run.to_string(), first, last, link }
         });
         let manifest = Manifest {
             number,

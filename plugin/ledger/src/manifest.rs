@@ -70,6 +70,20 @@ pub struct Extent {
     pub first: u64,
     /// The last one's.
     pub last: u64,
+    /// The record that the life goes on from, if the first is its first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<Link>,
+}
+
+/// A record of an earlier life.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Link {
+    /// Its segment of the chain.
+    pub seg: u64,
+    /// And the run.
+    pub run: String,
+    /// Its number.
+    pub seq: u64,
 }
 
 /// Why a segment is no more.

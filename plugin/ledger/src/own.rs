@@ -5,6 +5,7 @@
 //! manifests say more, they are right: the state is written after them.
 
 use crate::keys::Keys;
+use crate::seen::Identity;
 use crate::{Error, Named, Result};
 use flb_audit_core::hash::Hash;
 use flb_audit_core::policy::Policy;
@@ -97,12 +98,17 @@ impl Own {
         self.sealer.chain()
     }
 
-    /// Seals a record.
-    pub(crate) fn seal(&mut self, event: &Event<'_>) -> Result<&[u8]> {
+    /// Seals a record. Gives with its text what makes it the same as another, and
+    /// what its life goes on from.
+    pub(crate) fn seal(&mut self, event: &Event<'_>) -> Result<(&[u8], Identity, Option<Place>)> {
         if let Some(keys) = &mut self.keys {
             keys.prepare(&mut self.sealer, false)?;
         }
-        Ok(without_nul(self.sealer.seal(event)))
+        let sequence = self.chain().next.sequence;
+        self.sealer.seal(event);
+        let Chain { id, next, head, link, .. } = *self.chain();
+        let identity = Identity { life: (id, next.segment, next.run), sequence, head };
+        Ok((without_nul(self.sealer.sealed()), identity, link))
     }
 
     /// Seals what the ledger itself says, and signs it.

@@ -2,13 +2,15 @@
 //! it is closed, compressed.
 
 use crate::manifest::{active_name, closed_name};
-use crate::seen::{Identities, Identity};
+use crate::seen::{Identities, Identity, Life};
 use crate::tree::{self, Tree};
 use crate::{Error, Named, Result};
 use flb_audit_core::check::{Checked, Checker};
+use flb_audit_core::seal::Place;
 use ruzstd::decoding::StreamingDecoder;
 use ruzstd::encoding::{CompressionLevel, compress_to_vec};
 use sha2::{Digest, Sha256};
+use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
@@ -27,16 +29,19 @@ pub(crate) struct Batch {
 /// A record in a batch.
 pub(crate) struct Entry {
     pub(crate) identity: Identity,
+    /// The record that its life goes on from, if it is the first.
+    pub(crate) link: Option<Place>,
     pub(crate) seconds: u64,
     /// The length of its line, without the line break.
     pub(crate) len: usize,
 }
 
 impl Batch {
-    pub(crate) fn add(&mut self, line: &[u8], identity: Identity, seconds: u64) {
+    pub(crate) fn add(&mut self, line: &[u8], identity: Identity, link: Option<Place>, seconds: u64) {
         self.lines.extend_from_slice(line);
         self.lines.push(b'\n');
-        self.records.push(Entry { identity, seconds, len: line.len() });
+        let link = link.filter(|_| identity.sequence == 0);
+        self.records.push(Entry { identity, link, seconds, len: line.len() });
     }
 }
 
@@ -50,6 +55,8 @@ pub(crate) struct Active {
     pub(crate) opened: SystemTime,
     pub(crate) tree: Tree,
     pub(crate) held: Identities,
+    /// What the lives go on from that begin here.
+    pub(crate) links: HashMap<Life, Place>,
     /// The earliest and the latest time of a record.
     pub(crate) from: u64,
     pub(crate) to: u64,
@@ -84,6 +91,7 @@ impl Active {
             opened: SystemTime::now(),
             tree: Tree::default(),
             held: Identities::new(),
+            links: HashMap::new(),
             from: u64::MAX,
             to: 0,
         };
@@ -116,7 +124,8 @@ impl Active {
                 }
                 let identity = Identity::of(&sealed);
                 see(&identity);
-                self.add(identity, sealed.seconds, text);
+                let link = sealed.link.filter(|_| identity.sequence == 0);
+                self.add(&Entry { identity, link, seconds: sealed.seconds, len: text.len() }, text);
                 end = at;
             }
         }
@@ -128,8 +137,12 @@ impl Active {
         Ok(cut)
     }
 
-    fn add(&mut self, identity: Identity, seconds: u64, line: &[u8]) {
+    fn add(&mut self, record: &Entry, line: &[u8]) {
+        let Entry { identity, seconds, .. } = *record;
         self.held.insert(identity);
+        if let Some(link) = record.link {
+            self.links.insert(identity.life, link);
+        }
         self.tree.add(tree::leaf(line));
         self.records += 1;
         self.from = self.from.min(seconds);
@@ -156,7 +169,7 @@ impl Active {
         for record in &batch.records {
             let line = &batch.lines[at..at + record.len];
             at += record.len + 1;
-            self.add(record.identity, record.seconds, line);
+            self.add(record, line);
         }
         Ok(())
     }

@@ -5,7 +5,7 @@ use super::chains::{Findings, Life};
 use super::{Sealed, Verdict};
 use anyhow::{Context, Result};
 use flb_audit_core::check::{Checked, Checker};
-use flb_audit_core::seal::{ChainId, Run};
+use flb_audit_core::seal::{ChainId, Place, Run};
 use flb_audit_ledger::manifest::{self, Manifest, Statement, active_name, closed_name};
 use flb_audit_ledger::tree::{self, Tree};
 use sha2::{Digest, Sha256};
@@ -23,11 +23,18 @@ const BUFFER_BYTES: usize = 1 << 20;
 #[derive(Default)]
 pub(super) struct Deleted {
     extents: HashMap<(ChainId, Life), Vec<RangeInclusive<u64>>>,
+    /// What lives went on from whose first record was deleted.
+    links: HashMap<(ChainId, Life), Place>,
     /// How many records.
     pub(super) records: u64,
 }
 
 impl Deleted {
+    /// What a life went on from whose first record was deleted.
+    pub(super) fn link(&self, chain: ChainId, life: Life) -> Option<Place> {
+        self.links.get(&(chain, life)).copied()
+    }
+
     /// What of these records was not deleted.
     pub(super) fn without(
         &self,
@@ -55,6 +62,12 @@ impl Deleted {
             if let (Some(chain), Some(run)) = (chain, Run::from_text(extent.run.as_bytes())) {
                 let extents = self.extents.entry((chain, (extent.seg, run))).or_default();
                 extents.push(extent.first..=extent.last);
+                if let Some(link) = &extent.link
+                    && let Some(link_run) = Run::from_text(link.run.as_bytes())
+                {
+                    let link = Place { segment: link.seg, run: link_run, sequence: link.seq };
+                    self.links.insert((chain, (extent.seg, run)), link);
+                }
             }
         }
     }
@@ -76,7 +89,9 @@ impl Ledgers {
         let mut files = Vec::new();
         for path in named {
             if path.join(manifest::FILE_NAME).is_file() {
-                ledgers.add(&path, &mut files).with_context(|| format!("{}: cannot be read", path.display()))?;
+                ledgers
+                    .add(&path, &mut files)
+                    .with_context(|| format!("{}: cannot be read", path.display()))?;
             } else {
                 files.push(path);
             }
@@ -162,9 +177,11 @@ impl Ledgers {
         };
         let found: Vec<_> = std::thread::scope(|scope| {
             let threads: Vec<_> = (0..cores.min(self.closed.len())).map(|_| scope.spawn(check)).collect();
-            let joined = threads.into_iter().map(|thread| thread.join().unwrap_or_else(|_| {
-                vec![(Verdict::Unreadable, "the check of a segment has failed".to_owned())]
-            }));
+            let joined = threads.into_iter().map(|thread| {
+                thread.join().unwrap_or_else(|_| {
+                    vec![(Verdict::Unreadable, "the check of a segment has failed".to_owned())]
+                })
+            });
             joined.flatten().collect()
         });
         for (verdict, what) in std::mem::take(&mut self.findings).into_iter().chain(found) {
