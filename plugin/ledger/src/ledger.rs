@@ -133,6 +133,7 @@ impl Open {
         }
         finish_what_was_begun(directory, &manifests)?;
         number += 1;
+        ensure_known(directory, number)?;
         let chain = found.chain();
         let mut tail: Option<Tail> = manifests.last.filter(|last| last.chain == chain).map(tail_of);
         let (active, cut) = Active::open(directory, number, &mut |identity| {
@@ -442,6 +443,23 @@ fn finish_what_was_begun(directory: &Path, manifests: &Manifests) -> Result<()> 
         match statement {
             Statement::Segment(manifest) => remove(&directory.join(active_name(manifest.number)))?,
             Statement::Deleted(tombstone) => remove(&directory.join(&tombstone.file))?,
+        }
+    }
+    Ok(())
+}
+
+/// Sees to it that no closed segment is written over because its manifest is
+/// gone: `number` is the one that is not closed.
+fn ensure_known(directory: &Path, number: u64) -> Result<()> {
+    for entry in fs::read_dir(directory).named(directory)? {
+        let name = entry.named(directory)?.file_name();
+        let name = name.to_string_lossy();
+        let found = name.strip_suffix(".ndjson.zst").and_then(|number| number.parse::<u64>().ok());
+        // A crash in closing a segment leaves both of its files.
+        let is_begun = found == Some(number) && directory.join(active_name(number)).exists();
+        if found.is_some_and(|found| found >= number) && !is_begun {
+            let (path, all) = (directory.join(&*name), manifest::FILE_NAME);
+            return Err(Error::new(format!("{}: not in {all}; see docs/output.md, Restore", path.display())));
         }
     }
     Ok(())

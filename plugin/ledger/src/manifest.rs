@@ -12,7 +12,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use flb_audit_core::check::{Checked, Checker, Sealed};
 use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions};
-use std::io::{Read, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// The file's name.
@@ -137,9 +137,9 @@ impl Manifests {
         let path = directory.join(FILE_NAME);
         let mut options = OpenOptions::new();
         options.read(true).append(true).create(true);
-        let mut file = options.open(&path).named(&path)?;
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes).named(&path)?;
+        let file = options.open(&path).named(&path)?;
+        // In a component, a file that is appended to is read from its end.
+        let bytes = std::fs::read(&path).named(&path)?;
         let mut manifests = Manifests { file, path, statements: Vec::new(), last: None, cut_bytes: 0 };
         let mut checker = Checker::default();
         let mut end = 0;

@@ -251,6 +251,20 @@ fn closing_is_finished_or_begun_anew() {
 }
 
 #[test]
+fn a_segment_without_its_manifest_is_not_written_over() {
+    let directory = directory();
+    let mut ledger = open(&directory, &small());
+    for first in [0, 20] {
+        ledger.store(TAG, &chunk(&plain(first, 20))).expect("stored");
+    }
+    drop(ledger);
+    fs::write(directory.path().join(manifest::FILE_NAME), "").expect("written");
+    let failed = flb_audit_ledger::Ledger::open(directory.path(), small(), None);
+    let what = failed.err().map(|error| error.to_string()).unwrap_or_default();
+    assert!(what.contains("00000001.ndjson.zst: not in manifests.ndjson"), "{what}");
+}
+
+#[test]
 fn damage_is_not_cut_off() {
     let directory = directory();
     open(&directory, &Settings::default()).store(TAG, &chunk(&plain(0, 3))).expect("stored");

@@ -12,6 +12,7 @@ mod expected;
 mod forward;
 mod generate;
 mod http;
+mod ledger;
 mod msgpack;
 mod pipeline;
 mod poll;
