@@ -5,6 +5,7 @@ pub mod config;
 pub mod fluent_bit;
 pub mod page;
 pub mod policy;
+pub mod secrets;
 pub mod streams;
 
 use std::path::{Path, PathBuf};

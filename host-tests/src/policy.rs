@@ -66,7 +66,12 @@ pub struct Redacted {
 impl Redacted {
     /// Passes a record.
     pub fn pass(host: &mut Host<'_>, record: &str) -> Result<Redacted> {
-        let outcome = host.call_bytes(b"redaction", 1_795_161_600, 0, record.as_bytes())?;
+        Redacted::pass_under("redaction", host, record)
+    }
+
+    /// Passes a record under a tag.
+    pub fn pass_under(tag: &str, host: &mut Host<'_>, record: &str) -> Result<Redacted> {
+        let outcome = host.call_bytes(tag.as_bytes(), 1_795_161_600, 0, record.as_bytes())?;
         ensure!(outcome.trap.is_none(), "{:?}", outcome.trap);
         let mut record: Value = serde_json::from_slice(&outcome.returned.context("nothing was returned")?)?;
         let audit = record.as_object_mut().and_then(|fields| fields.shift_remove(AUDIT));

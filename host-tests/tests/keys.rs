@@ -7,9 +7,12 @@ mod pipeline;
 #[expect(dead_code, reason = "what only other tests need of it")]
 mod second;
 
-use flb_audit_core::keyring::{self, KeyRing};
+use flb_audit_core::keyring;
+use flb_audit_core::redact::KEY_FILE_NAME;
+use flb_audit_core::seal::hash_from_text;
 use flb_audit_core::{anchor, state};
-use flb_audit_host::filter::{Generation, Limits};
+use flb_audit_host::filter::{Clock, Generation, Host, Limits};
+use host_tests::secrets::{in_key_file, leaks};
 use pipeline::{FILTER, Follower, notes, pass, returned, root, stream};
 use serde_json::Value;
 use std::fs;
@@ -40,36 +43,6 @@ fn limits(dir: &Path) -> Limits {
     Limits { directory: Some(dir.to_path_buf()), ..Limits::default() }
 }
 
-/// All private keys in a key file: those of the entries that have one.
-fn secrets(file: &[u8]) -> Vec<[u8; 32]> {
-    const ENTRY_BYTES: usize = 132;
-    const ENTRIES_AT: usize = 256;
-    let mut secrets = Vec::new();
-    for slot in 0..2 {
-        let slot = &file[KeyRing::slot_offset(slot) as usize..][..keyring::SLOT_BYTES];
-        for entry in slot[ENTRIES_AT..].chunks_exact(ENTRY_BYTES) {
-            let secret: [u8; 32] = entry[100..].try_into().expect("32 bytes");
-            if secret != [0; 32] {
-                secrets.push(secret);
-            }
-        }
-    }
-    secrets
-}
-
-/// Whether a text has a secret in any way in which one may come to be there.
-fn leaks(text: &[u8], secret: &[u8; 32]) -> bool {
-    let hex: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
-    let url = second::base64url(secret);
-    let plain = url.replace('-', "+").replace('_', "/");
-    // In the middle of something longer, base64 is shifted: half of it shows.
-    let shifted = [1, 2].map(|skip| second::base64url(&secret[skip..skip + 27]));
-    let mut forms = vec![secret.to_vec(), hex.to_uppercase().into(), hex.into(), url.into(), plain.into()];
-    forms.extend(shifted.map(|text| text.into_bytes()));
-    forms.push(format!("{secret:?}").into_bytes());
-    forms.iter().any(|form| text.windows(form.len()).any(|window| window == &form[..]))
-}
-
 #[test]
 fn nothing_private_gets_out() {
     let dir = tempfile::tempdir().expect("a directory");
@@ -77,17 +50,17 @@ fn nothing_private_gets_out() {
     let st = dir.path().join("st");
     let key_file = || fs::read(st.join(keyring::FILE_NAME)).expect("a file");
     let mut all = vec![("init".to_owned(), [made.stdout, made.stderr].concat())];
-    let mut private = secrets(&key_file());
+    let mut private = in_key_file(&key_file());
     assert_eq!(private.len(), 33);
     let mut log = Vec::new();
     for call in stream("sudo.ndjson").chunks(40).take(9) {
-        let before = secrets(&key_file());
+        let before = in_key_file(&key_file());
         let mut host = FILTER.host(Generation::PerChunk, limits(&st));
         for call in call {
             log.extend(returned(host.call(call).expect("a call")));
             log.push(b'\n');
         }
-        let after = secrets(&key_file());
+        let after = in_key_file(&key_file());
         private.extend(&after);
         // The key that was in force is no more.
         assert_eq!(before.iter().filter(|secret| !after.contains(secret)).count(), 1);
@@ -115,10 +88,27 @@ fn nothing_private_gets_out() {
         &["checkpoints", "--note", "log"],
         &["checkpoints", "st/chain.key"],
         &["init", "st", "--node", "again"],
+        &["init", "st/chain.key", "--node", "again"],
+        &["hmac-key", "st", "--id", "k1"],
+        &["explain", "st/chain.key"],
+        &["explain", "st/hmac.key"],
+        &["build", "--policy", "st/chain.key", "--output", "new.wasm"],
+        &["build", "--policy", "st/hmac.key", "--output", "new.wasm"],
+        &["replay", "st/chain.key"],
+        &["replay", "--filter", "st/chain.key", "log"],
+        &["find", "--value", "root", "--key", "st/chain.key", "log"],
+        &["find", "--value", "root", "--key", "st/hmac.key", "log"],
+        &["find", "--value", "root", "--key", "st/hmac.key", "st/chain.key"],
+        &["prove", "st/chain.key", "--chain", "AAAAAAAAAAAA", "--seg", "1", "--seq", "0"],
+        &["prove", "log", "--under", "st/chain.key", "--chain", "AAAAAAAAAAAA", "--seg", "1", "--seq", "0"],
+        &["verify", "--roster", "st/hmac.key", "st/hmac.key"],
     ] {
         let output = flb_audit(arguments, dir.path());
         all.push((arguments.join(" "), [output.stdout, output.stderr].concat()));
     }
+    let hmac_key = fs::read(st.join(KEY_FILE_NAME)).expect("a key");
+    let (_, secret) = hmac_key.trim_ascii_end().split_last_chunk::<43>().expect("a key");
+    private.push(hash_from_text(secret).expect("a key"));
     for name in [state::FILE_NAME, anchor::FILE_NAME] {
         all.push((name.into(), fs::read(st.join(name)).expect("a file")));
     }
@@ -130,21 +120,182 @@ fn nothing_private_gets_out() {
         }
     }
     // The search finds what is there.
-    assert!(leaks(&key_file(), &secrets(&key_file())[0]));
+    assert!(leaks(&key_file(), &in_key_file(&key_file())[0]));
+    assert!(leaks(&hmac_key, private.last().expect("a key")));
 }
 
+/// Whatever the umask; and the filter, which puts new keys into them, leaves
+/// them so.
 #[cfg(unix)]
 #[test]
 fn files_with_keys_are_their_owners_alone() {
     use std::os::unix::fs::PermissionsExt;
     let dir = tempfile::tempdir().expect("a directory");
-    init(dir.path(), "st");
-    pass(&mut FILTER.host(Generation::Lasting, limits(&dir.path().join("st"))));
-    for entry in fs::read_dir(dir.path().join("st")).expect("a directory") {
-        let entry = entry.expect("a file");
-        let mode = entry.metadata().expect("a file").permissions().mode();
-        assert_eq!(mode & 0o777, 0o600, "{}", entry.path().display());
+    let program = root("dist/flb-audit").canonicalize().expect("flb-audit");
+    let script = "umask 0; \"$0\" init st --node node-1 && \"$0\" hmac-key st --id k1";
+    let made = Command::new("sh").args(["-c", script]).arg(program).current_dir(dir.path()).output();
+    assert!(made.expect("sh").status.success());
+    let st = dir.path().join("st");
+    let ensure_closed = || {
+        let mut names = Vec::new();
+        for entry in fs::read_dir(&st).expect("a directory") {
+            let entry = entry.expect("a file");
+            let mode = entry.metadata().expect("a file").permissions().mode();
+            assert_eq!(mode & 0o777, 0o600, "{}", entry.path().display());
+            names.push(entry.file_name().into_string().expect("a name"));
+        }
+        names.sort();
+        assert_eq!(names, ["chain.checkpoint", "chain.key", "chain.state", "hmac.key"]);
+    };
+    ensure_closed();
+    let clock = Clock::default();
+    let mut host = FILTER.host(Generation::Lasting, Limits { clock: Some(clock.clone()), ..limits(&st) });
+    for key in 1..=4 {
+        clock.set(key * 1_000 * SECOND);
+        assert_eq!(signed_by(&pass(&mut host)), Some(key));
+        ensure_closed();
     }
+}
+
+const SECOND: u64 = 1_000_000_000;
+
+/// The number of the key that has signed a record; none if it is no
+/// checkpoint.
+fn signed_by(text: &[u8]) -> Option<u64> {
+    let record: Value = serde_json::from_slice(text).expect("JSON");
+    assert_eq!(record["audit"].get("key").is_some(), record["audit"].get("sig").is_some());
+    record["audit"]["key"]["n"].as_u64()
+}
+
+/// At which time which record is a checkpoint, and under which key: seconds on
+/// the guest's clock, with what a record then has. All in one life.
+const TIMES: [(f64, Option<u64>); 15] = [
+    (5000.2, Some(1)),
+    (5000.9, None),
+    (5009.9, None),
+    // Ten seconds after the last checkpoint.
+    (5010.0, Some(1)),
+    (5010.0, None),
+    (5019.9, None),
+    (5020.1, Some(1)),
+    (5400.0, Some(1)),
+    (5899.9, Some(1)),
+    // A quarter of an hour after the key came into force.
+    (5900.0, Some(2)),
+    (5909.9, None),
+    (5910.0, Some(2)),
+    (6799.9, Some(2)),
+    (6800.0, Some(3)),
+    (6800.0, None),
+];
+
+#[test]
+fn keys_and_checkpoints_are_not_older_than_they_may_be() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let root = init(dir.path(), "st");
+    let clock = Clock::default();
+    let limits = Limits { clock: Some(clock.clone()), ..limits(&dir.path().join("st")) };
+    let mut host = FILTER.host(Generation::Lasting, limits);
+    let mut follower = Follower::default();
+    for (seconds, key) in TIMES {
+        clock.set((seconds * SECOND as f64) as u64);
+        let text = pass(&mut host);
+        follower.follow(&text);
+        assert_eq!(signed_by(&text), key, "at {seconds}");
+        assert_eq!(notes(&text), [""; 0]);
+        if key.is_some() {
+            let record: Value = serde_json::from_slice(&text).expect("JSON");
+            second::verify_checkpoint(&record["audit"], &root);
+        }
+    }
+}
+
+/// A quarter of an hour of records, one a second.
+fn quarter_of_an_hour(host: &mut Host<'_>, clock: &Clock, from: u64) -> Vec<Vec<u8>> {
+    let at = |second| {
+        clock.set((from + second) * SECOND);
+        pass(host)
+    };
+    (0..900).map(at).collect()
+}
+
+/// Of the two limits the one holds that comes first, and each starts anew.
+#[test]
+fn a_checkpoint_is_due_by_time_or_by_number() {
+    let dir = tempfile::tempdir().expect("a directory");
+    init(dir.path(), "st");
+    let clock = Clock::default();
+    let limits = Limits { clock: Some(clock.clone()), ..limits(&dir.path().join("st")) };
+    let mut host = FILTER.host(Generation::Lasting, limits);
+    for (at, text) in quarter_of_an_hour(&mut host, &clock, 1).iter().enumerate() {
+        assert_eq!(signed_by(text), (at % 10 == 0).then_some(1), "record {at}");
+    }
+    // All at one time: the first under a new key, then every 1024th.
+    clock.set(901 * SECOND);
+    for at in 0..2050 {
+        assert_eq!(signed_by(&pass(&mut host)), (at % 1024 == 0).then_some(2), "record {at}");
+    }
+}
+
+/// The filter in a process that may not write past a file's byte 10,240: past
+/// the first slot for keys, and into the second.
+#[cfg(unix)]
+fn replay_without_room(dir: &Path) -> Value {
+    let program = root("dist/flb-audit").canonicalize().expect("flb-audit");
+    // In blocks of 512 bytes.
+    let script = "trap '' XFSZ; ulimit -f 20; \"$0\" replay stream --state st";
+    let output = Command::new("sh").args(["-c", script]).arg(program).current_dir(dir).output().expect("sh");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).expect("one record")
+}
+
+/// What a record has beside `next`, in a life in which a key cannot be written
+/// or not be destroyed.
+#[cfg(unix)]
+#[track_caller]
+fn ensure_noted(record: &Value, key: u64, root: &str) {
+    assert_eq!(record["audit"]["notes"], serde_json::json!(["key-not-written"]));
+    assert_eq!(record["audit"]["key"]["n"], key);
+    second::verify_checkpoint(&record["audit"], root);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_key_that_cannot_be_written_leaves_the_old_one_in_force() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let root = init(dir.path(), "st");
+    let st = dir.path().join("st");
+    let key_file = || fs::read(st.join(keyring::FILE_NAME)).expect("a file");
+    let call = serde_json::json!({"tag": "tag", "sec": 1, "nsec": 0, "record": "{\"a\":1}"});
+    fs::write(dir.path().join("stream"), call.to_string()).expect("a file");
+    let mut log = Vec::new();
+    let mut add = |record: &Value| log.extend(format!("{record}\n").into_bytes());
+
+    // Key 1 would go into the second slot.
+    let made = key_file();
+    let record = replay_without_room(dir.path());
+    ensure_noted(&record, 0, &root);
+    assert_eq!(key_file(), made, "the keys are as they were");
+    add(&record);
+
+    // With room it does.
+    let text = pass(&mut FILTER.host(Generation::Lasting, limits(&st)));
+    assert_eq!((signed_by(&text), notes(&text)), (Some(1), vec![]));
+    add(&serde_json::from_slice(&text).expect("JSON"));
+
+    // Key 2 goes into the first slot, and key 1 cannot be destroyed.
+    let record = replay_without_room(dir.path());
+    ensure_noted(&record, 2, &root);
+    add(&record);
+
+    let text = pass(&mut FILTER.host(Generation::Lasting, limits(&st)));
+    assert_eq!((signed_by(&text), notes(&text)), (Some(3), vec![]));
+    add(&serde_json::from_slice(&text).expect("JSON"));
+    assert_eq!(in_key_file(&key_file()).len(), 33 - 3 + 1);
+
+    fs::write(dir.path().join("log"), log).expect("a file");
+    let verified = flb_audit(&["verify", "--roster", "roster.json", "log"], dir.path());
+    assert_eq!(verified.status.code(), Some(3), "{}", String::from_utf8_lossy(&verified.stdout));
 }
 
 #[test]

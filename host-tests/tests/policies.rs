@@ -1,4 +1,5 @@
-//! `examples/policies`: each redacts of its stream what `redacted/` says.
+//! `examples/policies`: each redacts of its stream what `redacted/` says, and
+//! finds all of it valid.
 
 use flb_audit_host::filter::Filter;
 use host_tests::policy::{self, Redacted};
@@ -25,8 +26,12 @@ fn each_redacts_its_stream() {
         let mut life = policy::life(&filter, &directory);
         let mut counts: BTreeMap<String, u64> = BTreeMap::new();
         for call in streams::calls(&name).expect("a stream") {
-            let redacted = Redacted::pass(&mut life, &call.record).expect("a record");
+            let redacted = Redacted::pass_under(&call.tag, &mut life, &call.record).expect("a record");
             assert_eq!(redacted.audit["notes"], Value::Null, "{name}: {}", call.record);
+            assert_eq!(redacted.audit["schema"], *name, "{name}: {}", call.record);
+            for wrong in ["invalid", "unchecked"] {
+                assert_eq!(redacted.audit[wrong], Value::Null, "{name}: {}", call.record);
+            }
             let before: Value = serde_json::from_str(&call.record).expect("JSON");
             assert_eq!(
                 redacted.evidence().count() == 0,

@@ -98,7 +98,9 @@ impl Log {
     /// What comes of a stream, over and over.
     pub(crate) fn of(stream: &Path) -> Log {
         let text = fs::read(stream).expect("a stream");
-        let calls: Vec<Call> = stream::read(&text[..]).collect::<Result<_, _>>().expect("a stream");
+        let mut calls: Vec<Call> = stream::read(&text[..]).collect::<Result<_, _>>().expect("a stream");
+        // Not every stream has something to redact.
+        calls.insert(1, Call { record: r#"{"from":"bob@example.com"}"#.into(), ..calls[0].clone() });
         let (dir, entry) = directory(b"the chain");
         let mut next = calls.iter().cycle();
         let (mut records, mut anchors, mut copied) = (Vec::new(), Vec::new(), None);

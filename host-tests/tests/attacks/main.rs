@@ -2,7 +2,7 @@
 //! on every stream, with the module and the program as they ship.
 //!
 //! `attacks.json` is the table. A record is `[segment, number]`; each step of
-//! `do` alters the log. What `is_fine` is no attack: neither `tampered` nor
+//! `do` alters the log; a finding has to say `what`. What `is_fine` is no attack: neither `tampered` nor
 //! `key_not_certified` may come of it, however it is set up.
 
 #[expect(dead_code, reason = "what only other tests need of it")]
@@ -37,27 +37,24 @@ fn every_attack_gets_its_verdict() {
         let honest = Log::of(stream);
         for attack in &attacks {
             let name = attack["name"].as_str().expect("a name");
-            let Some(verdict) = verdict(&honest, attack) else {
-                continue;
-            };
-            let is_accusation = matches!(&*verdict, "tampered" | "key_not_certified");
-            if verdict != attack["verdict"] || attack["is_fine"] == true && is_accusation {
+            let report = verify(&honest, attack);
+            let verdict = report["verdict"].as_str().expect("a verdict");
+            let is_accusation = matches!(verdict, "tampered" | "key_not_certified");
+            let found = report["findings"].to_string();
+            let says = attack["what"].as_str().is_none_or(|what| found.contains(what));
+            if verdict != attack["verdict"] || attack["is_fine"] == true && is_accusation || !says {
                 let stream = stream.file_stem().expect("a name").display();
-                wrong.push(format!("{stream}: {name}: {verdict}, not {}", attack["verdict"]));
+                wrong.push(format!("{stream}: {name}: {verdict}, not {}: {found:.300}", attack["verdict"]));
             }
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Does it and verifies; none if there is nothing in the log to do it to.
-fn verdict(honest: &Log, attack: &Value) -> Option<String> {
+/// Does it and verifies. Gives the report.
+fn verify(honest: &Log, attack: &Value) -> Value {
     let mut log = honest.clone();
-    for step in attack["do"].as_array().into_iter().flatten() {
-        if !steps::take(&mut log, step) {
-            return None;
-        }
-    }
+    attack["do"].as_array().into_iter().flatten().for_each(|step| steps::take(&mut log, step));
     let dir = tempfile::tempdir().expect("a directory");
     let file = |name: &str, text: String| {
         let path = dir.path().join(name);
@@ -74,13 +71,13 @@ fn verdict(honest: &Log, attack: &Value) -> Option<String> {
     if let Some(place) = attack["anchors"].as_str() {
         command.arg("--anchors").arg(file("anchors.ndjson", honest.anchors(place)));
     }
-    Some(run(&mut command, dir.path()))
+    run(&mut command, dir.path())
 }
 
-fn run(command: &mut Command, dir: &Path) -> String {
+fn run(command: &mut Command, dir: &Path) -> Value {
     let output = command.current_dir(dir).output().expect("flb-audit runs; `cargo xtask build` makes it");
     let report: Value = serde_json::from_slice(&output.stdout)
         .unwrap_or_else(|_| panic!("{command:?}: {}", String::from_utf8_lossy(&output.stderr)));
     assert_eq!(report["exit_code"].as_i64(), output.status.code().map(i64::from));
-    report["verdict"].as_str().expect("a verdict").to_owned()
+    report
 }

@@ -9,8 +9,8 @@ use flb_audit_core::state::{SLOT_BYTES, Slot, State, slot_offset};
 use flb_audit_core::{Event, Sealer};
 use serde_json::{Value, json};
 
-/// Takes a step. False if there is nothing in the log to do it to.
-pub(crate) fn take(log: &mut Log, step: &Value) -> bool {
+/// Takes a step; panics where there is nothing in the log to do it to.
+pub(crate) fn take(log: &mut Log, step: &Value) {
     let (name, what) = match step {
         Value::String(name) => (name.as_str(), &Value::Null),
         _ => step
@@ -22,6 +22,7 @@ pub(crate) fn take(log: &mut Log, step: &Value) -> bool {
     match name {
         "cut_after" => log.records.truncate(at(log, what) + 1),
         "delete" => drop(log.records.remove(at(log, what))),
+        "delete_checkpoints" => log.records.retain(|record| record["audit"].get("sig").is_none()),
         "delete_segment" => log.records.retain(|record| record["audit"]["seg"] != *what),
         "swap_segments" => {
             for record in &mut log.records {
@@ -64,13 +65,6 @@ pub(crate) fn take(log: &mut Log, step: &Value) -> bool {
             members(&mut record).remove(text(&what["member"])).expect("a member");
             record
         }),
-        "remove_if_there" => {
-            let holder = log.records.iter_mut().find(|record| record["audit"].get(text(what)).is_some());
-            let Some(record) = holder else {
-                return false;
-            };
-            members(record).remove(text(what));
-        }
         "copy" => {
             let value = log.records[at(log, &what["from"])]["audit"][text(&what["member"])].clone();
             edit(log, &what["at"], |record| with(record, text(&what["member"]), &value));
@@ -93,7 +87,12 @@ pub(crate) fn take(log: &mut Log, step: &Value) -> bool {
             certificates.last_mut().expect("a certificate")["pub"] = json!(public);
             record
         }),
-        "reseal" => reseal(log, at(log, &what["from"]), text(&what["keys"])),
+        "reseal" => {
+            let end = what.get("to").map_or(log.records.len(), |to| at(log, to));
+            let rest = log.records.split_off(end);
+            reseal(log, at(log, &what["from"]), text(&what["keys"]));
+            log.records.extend(rest);
+        }
         "forge_tail" => forge_tail(log, what),
         "set_back" => {
             let mut from = log.copied.clone();
@@ -144,6 +143,7 @@ pub(crate) fn take(log: &mut Log, step: &Value) -> bool {
             for record in &mut log.records {
                 record["date"] = json!(1.5);
                 record["@timestamp"] = json!("2026-11-20T08:00:00Z");
+                record["_flb-key"] = json!("kube.audit");
             }
         }
         "restart" | "crash" => {
@@ -158,7 +158,6 @@ pub(crate) fn take(log: &mut Log, step: &Value) -> bool {
         }
         other => panic!("{other}: no such step"),
     }
-    true
 }
 
 fn at(log: &Log, place: &Value) -> usize {
@@ -278,7 +277,7 @@ fn place(object: &Value) -> Place {
 /// Adds records that no filter has sealed to a segment, or opens one.
 fn forge_tail(log: &mut Log, what: &Value) {
     let last = log.records.last().expect("a record")["audit"].clone();
-    let goes_on = last["seg"] == what["segment"];
+    let goes_on = last["seg"] == what["segment"] && what.get("run").is_none();
     let first = if goes_on { last["seq"].as_u64().expect("a number") + 1 } else { 0 };
     let records = what["records"].as_u64().unwrap_or(5);
     let forged = (first..first + records).map(|number| {

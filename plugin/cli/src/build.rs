@@ -30,12 +30,7 @@ pub(crate) struct Build {
 
 impl Build {
     pub(crate) fn run(self) -> Result<()> {
-        let name = self.policy.display();
-        let text = fs::read_to_string(&self.policy).with_context(|| format!("{name}: cannot be read"))?;
-        let table = match Policy::read(&text).and_then(|policy| compile(&policy)) {
-            Ok(table) => table,
-            Err(problem) => bail!("{name}:{problem}"),
-        };
+        let table = table(&self.policy)?;
         let is_policy = self.output.extension().is_some_and(|extension| extension == "policy");
         let out = if is_policy {
             table.clone()
@@ -57,6 +52,20 @@ impl Build {
             println!("the filter looks for it as {FILE_NAME}");
         }
         Ok(())
+    }
+}
+
+/// The table of a policy in a file. The files that it names are where it is.
+pub(crate) fn table(path: &Path) -> Result<Vec<u8>> {
+    let name = path.display();
+    let text = fs::read_to_string(path).with_context(|| format!("{name}: cannot be read"))?;
+    let mut files = |file: &str| {
+        let path = path.with_file_name(file);
+        fs::read_to_string(&path).map_err(|error| format!("{} cannot be read: {error}", path.display()))
+    };
+    match Policy::read_with(&text, &mut files).and_then(|policy| compile(&policy)) {
+        Ok(table) => Ok(table),
+        Err(problem) => bail!("{name}:{problem}"),
     }
 }
 

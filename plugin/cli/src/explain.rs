@@ -6,6 +6,7 @@ use clap::Args;
 use flb_audit_core::policy::{Kind, MAGIC, Policy};
 use flb_audit_core::seal::policy_text;
 use flb_audit_policy::module;
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
@@ -32,8 +33,13 @@ impl Explain {
         let source = String::from_utf8_lossy(policy.source);
         // The digest is of the whole table, its text included; that the rules
         // are what the text says, only compiling it again can tell.
-        let again =
-            flb_audit_policy::Policy::read(&source).and_then(|policy| flb_audit_policy::compile(&policy));
+        let mut schemas = policy.streams().map(|stream| stream.text).filter(|text| !text.is_empty());
+        let mut files = |_: &str| {
+            let text = schemas.next().ok_or("not in the table")?;
+            String::from_utf8(text.to_vec()).map_err(|_| "not UTF-8".to_owned())
+        };
+        let again = flb_audit_policy::Policy::read_with(&source, &mut files)
+            .and_then(|policy| flb_audit_policy::compile(&policy));
         let is_same = again.is_ok_and(|again| again == table);
         let hex: String = policy.digest().iter().map(|byte| format!("{byte:02x}")).collect();
         let mut report = format!(
@@ -55,8 +61,34 @@ impl Explain {
             let name = String::from_utf8_lossy(rule.name);
             report += &format!("  {name:<24} {:<9} {kind}\n", rule.action.name());
         }
+        report += &schemas_of(&policy);
         report += "\ntext\n\n";
         report += &source;
         print(&report)
     }
+}
+
+/// The streams that have a schema, and the schemas that come from files.
+fn schemas_of(policy: &Policy<'_>) -> String {
+    let shown = |text| String::from_utf8_lossy(text).into_owned();
+    let (mut report, mut texts) = (String::new(), BTreeMap::new());
+    for stream in policy.streams() {
+        if report.is_empty() {
+            report += "\nschemas, of which the first whose tag and field fit decides\n";
+        }
+        let dotted = |byte: &u8| if *byte == 0xff { b'.' } else { *byte };
+        let field =
+            String::from_utf8_lossy(&stream.field.iter().map(dotted).collect::<Vec<_>>()).into_owned();
+        let condition =
+            if field.is_empty() { String::new() } else { format!(" with {field} {}", shown(stream.value)) };
+        let (name, tag) = (shown(stream.name), shown(stream.tag));
+        report += &format!("  {name:<24} {:<10} {tag}{condition}\n", stream.invalid.name());
+        if !stream.text.is_empty() {
+            texts.insert(name, shown(stream.text));
+        }
+    }
+    for (name, text) in texts {
+        report += &format!("\nschema {name}\n\n{text}\n");
+    }
+    report
 }

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod build;
+mod check;
 mod checkpoints;
 mod explain;
 mod find;
@@ -11,6 +12,7 @@ mod init;
 mod input;
 mod prove;
 mod replay;
+mod restore;
 mod roster;
 mod verify;
 
@@ -31,11 +33,13 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     Build(build::Build),
+    Check(check::Check),
     Explain(explain::Explain),
     Find(find::Find),
     HmacKey(hmac_key::HmacKeyCommand),
     Init(init::Init),
     Replay(replay::Replay),
+    Restore(restore::Restore),
     Verify(verify::Verify),
     Prove(prove::Prove),
     Checkpoints(checkpoints::Checkpoints),
@@ -69,11 +73,13 @@ fn print(report: &str) -> Result<()> {
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Build(build) => build.run().map(|()| 0),
+        Command::Check(check) => check.run(),
         Command::Explain(explain) => explain.run().map(|()| 0),
         Command::Find(find) => find.run().map(verify::Verdict::code),
         Command::HmacKey(key) => key.run().map(|()| 0),
         Command::Init(init) => init.run().map(|()| 0),
         Command::Replay(replay) => replay.run().map(|()| 0),
+        Command::Restore(restore) => restore.run().map(verify::Verdict::code),
         Command::Prove(prove) => prove.run().map(|()| 0),
         Command::Checkpoints(checkpoints) => checkpoints.run().map(|()| 0),
         Command::Verify(verify) => verify.run().map(verify::Verdict::code),

@@ -134,8 +134,10 @@ impl Proven {
         self.verdict
     }
 
-    pub(crate) fn what(&self) -> &str {
-        &self.what
+    /// In a line. No anchor has a part in it, so `intact` says too much.
+    pub(crate) fn shown(&self) -> String {
+        let name = if self.verdict == Verdict::Intact { "proven" } else { self.verdict.name() };
+        format!("{name}: {}", self.what)
     }
 }
 
@@ -160,7 +162,7 @@ impl Proof {
             return tampered("the record is not under that checkpoint");
         }
         let signed = Verifier::new(roster).verify(Some(&checkpoint));
-        let shown = format!(
+        let mut shown = format!(
             "record {} of segment {} of chain {} is under the checkpoint at record {} of segment {}",
             sealed.place.sequence,
             sealed.place.segment,
@@ -168,6 +170,9 @@ impl Proof {
             checkpoint.place.sequence,
             checkpoint.place.segment
         );
+        if sealed.unsealed_keys > 0 {
+            shown += &format!(", without {} of its members, which outputs add", sealed.unsealed_keys);
+        }
         Ok(match signed.flaw {
             None => (Verdict::Intact, shown),
             Some(flaw) => (flaw.verdict(), format!("{shown}, but {}", flaw.what(signed.index))),

@@ -1,15 +1,17 @@
 //! Taking a sealed record apart, and holding its hashes against it.
 
+use crate::OutOfMemory;
 use crate::canonical::Canonical;
 use crate::certificate::{Certificate, Handover, KeyStatement};
 use crate::checkpoint::Checkpoint;
 use crate::hash::{Algorithm, Hash};
 use crate::order::is_key;
 use crate::policy::DIGEST_TEXT_BYTES;
-use crate::seal::{AUDIT, ChainId, Notes, Place, Run, VERSION, hash_from_text, is_base64url};
+use crate::schema::Disposition;
+use crate::seal::{AUDIT, ChainId, Notes, Place, QUARANTINE, Run, VERSION, hash_from_text, is_base64url};
 use crate::signature::{PublicKey, Signature, signature_from_text};
 use crate::tape::{Dialect, ESCAPED, Kind, REMOVED, Tape, Unreadable};
-use crate::text::inner;
+use crate::text::{Characters, inner};
 use alloc::string::String;
 
 /// A record that carries a seal.
@@ -38,6 +40,24 @@ pub struct Sealed {
     pub unsealed_keys: u8,
     /// Whether it is a checkpoint: its seal names a key.
     pub is_checkpoint: bool,
+    /// What its schema says of it.
+    pub validity: Validity,
+    /// What became of it, if it is invalid.
+    pub disposition: Disposition,
+}
+
+/// What a record's seal says of it and its schema.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Validity {
+    /// There was no schema for it.
+    #[default]
+    NoSchema,
+    /// It was checked, and is valid.
+    Valid,
+    /// It is not.
+    Invalid,
+    /// It could not be checked, or not to the end.
+    NotChecked,
 }
 
 /// What a text turned out to be.
@@ -138,6 +158,30 @@ impl Checker {
         &self.leaf
     }
 
+    /// The record checked last, which was this text, as its schema sees it:
+    /// without its seal, if it has one, without keys that are not under that,
+    /// and without members that another one of their key has replaced.
+    pub fn record(&mut self, text: &[u8], is_sealed: bool) -> Result<&Tape, OutOfMemory> {
+        let is_audit = |key: &usize| is_key(&self.tape, text, &self.tape.nodes[*key], AUDIT);
+        let audit = self.tape.keys(0).find(is_audit).filter(|_| is_sealed);
+        if let Some(key) = audit {
+            self.tape.remove(key);
+        }
+        self.canonical.write(&mut self.tape, text)?;
+        Ok(&self.tape)
+    }
+
+    /// The tag that the record checked last was sealed under.
+    pub fn tag(&self, text: &[u8]) -> Option<String> {
+        let record = Members { tape: &self.tape, text, object: 0 };
+        record.within(AUDIT)?.text_of("tag")
+    }
+
+    /// The text of the record checked last, if that is one in quarantine.
+    pub fn quarantined(&self, text: &[u8]) -> Option<String> {
+        Members { tape: &self.tape, text, object: 0 }.text_of(QUARANTINE)
+    }
+
     /// What the record checked last, which was this text, says as a
     /// checkpoint; none if that is nothing that a filter writes. Its
     /// signatures have not been verified.
@@ -218,11 +262,38 @@ impl<'a> Members<'a> {
             is_intact: false,
             unsealed_keys: 0,
             is_checkpoint: self.key("key").is_some(),
+            validity: Validity::NoSchema,
+            disposition: Disposition::Mark,
         };
+        let sealed = self.with_validity(sealed);
         let signature = self.key("sig");
         // What is signed says by which key; else it is no part of a seal.
         let is_whole = signature.is_none() || sealed.is_checkpoint;
         is_whole.then_some((sealed, [self.key("prev"), self.key("head"), signature]))
+    }
+
+    fn with_validity(&self, mut sealed: Sealed) -> Sealed {
+        let (mut has_schema, mut is_invalid, mut is_unchecked) = (false, false, false);
+        for key in self.tape.keys(self.object) {
+            match inner(self.tape.text(&self.tape.nodes[key], self.text)) {
+                b"schema" => has_schema = true,
+                b"invalid" => is_invalid = true,
+                b"unchecked" => is_unchecked = true,
+                b"disposition" => {
+                    let word = inner(self.tape.text(&self.tape.nodes[key + 1], self.text));
+                    let known = Disposition::ALL.into_iter().find(|known| known.name().as_bytes() == word);
+                    sealed.disposition = known.unwrap_or_default();
+                }
+                _ => {}
+            }
+        }
+        sealed.validity = match () {
+            () if is_invalid => Validity::Invalid,
+            () if is_unchecked => Validity::NotChecked,
+            () if has_schema => Validity::Valid,
+            () => Validity::NoSchema,
+        };
+        sealed
     }
 
     fn checkpoint(&self, chain: ChainId, place: Place, head: Hash) -> Option<Checkpoint> {
@@ -296,6 +367,12 @@ impl<'a> Members<'a> {
 
     fn string(&self, name: &str) -> Option<&'a [u8]> {
         self.value(name, Kind::String).map(inner)
+    }
+
+    /// A string without its escapes.
+    fn text_of(&self, name: &str) -> Option<String> {
+        let node = &self.tape.nodes[self.key(name)? + 1];
+        (node.kind == Kind::String).then(|| Characters::of(inner(self.tape.text(node, self.text))).collect())
     }
 
     fn number(&self, name: &str) -> Option<u64> {

@@ -80,6 +80,10 @@ fn code_units(key: &[u8]) -> impl Iterator<Item = u16> {
 
 /// Whether a key is `name`, however it is escaped.
 pub(crate) fn is_key(tape: &Tape, source: &[u8], key: &Node, name: &str) -> bool {
+    // Most are told apart by their lengths.
+    if !key.has(ESCAPED) && (key.end - key.start) as usize != name.len() + 2 {
+        return false;
+    }
     let text = inner(tape.text(key, source));
     if key.has(ESCAPED) { Characters::of(text).eq(name.chars()) } else { text == name.as_bytes() }
 }

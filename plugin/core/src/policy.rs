@@ -6,7 +6,7 @@
 //! | bytes | |
 //! |---|---|
 //! | 0..8 | `flbpolcy` |
-//! | 8..12 | layout, 1 |
+//! | 8..12 | layout, 2 |
 //! | 12..16 | length of the whole table, in bytes |
 //! | 16..48 | digest: SHA-512/256 of `flb-audit policy v1\n` and all bytes from 48 on |
 //! | 48..80 | where four parts are, each as offset and length: the policy's text, the rules, the strings, the automata |
@@ -14,6 +14,7 @@
 //! | 84..88 | of the automaton over keys |
 //! | 88..92 | of the paths |
 //! | 92..96 | how many of the rules are detectors: they come first, then those for keys |
+//! | 96..104 | where the streams with a schema are, as offset and length: `schema/streams.rs` says how they are laid out |
 //!
 //! A rule has [`RULE_BYTES`] bytes:
 //!
@@ -32,6 +33,8 @@ use crate::hash::{Algorithm, Hash};
 use crate::redact::paths::Paths;
 use crate::redact::validate::Validator;
 use crate::redact::{Action, Boundary};
+use crate::schema::{Stream, Streams};
+use crate::tape::Tape;
 
 /// The name of a policy file in an accessible path, which overrides the one
 /// in the module.
@@ -46,16 +49,16 @@ pub const DIGEST_TEXT_BYTES: usize = 8;
 /// What marks the place in the filter's module where the address and the
 /// length of its policy's table stand: with the version of the layout, so that
 /// no table gets into a module that cannot read it.
-pub const MODULE_MARK: &[u8; 16] = b"flbaudit-policy1";
+pub const MODULE_MARK: &[u8; 16] = b"flbaudit-policy2";
 
 /// What a table starts with.
 pub const MAGIC: &[u8; 8] = b"flbpolcy";
 /// The version of its layout.
-pub const LAYOUT: u32 = 1;
+pub const LAYOUT: u32 = 2;
 /// Where the part starts that the digest is of.
 pub const DIGESTED_AT: usize = 48;
 /// The length of the header, in bytes.
-pub const HEADER_BYTES: usize = 96;
+pub const HEADER_BYTES: usize = 104;
 /// The length of a rule, in bytes.
 pub const RULE_BYTES: usize = 24;
 /// Stands for an automaton that is not there.
@@ -112,6 +115,7 @@ pub struct Policy<'a> {
     pub(crate) paths: Option<Paths<'a>>,
     /// The first rule for keys.
     pub(crate) first_key_rule: u16,
+    pub(crate) streams: Streams<'a>,
 }
 
 impl<'a> Policy<'a> {
@@ -147,6 +151,7 @@ impl<'a> Policy<'a> {
                 start => Some(Paths::read(automata.get(start as usize..)?)?),
             },
             first_key_rule: number(92)? as u16,
+            streams: Streams::read(part(96)?)?,
         })
     }
 
@@ -164,6 +169,7 @@ impl<'a> Policy<'a> {
         let are_sound = automata.into_iter().all(|automaton| automaton.is_sound())
             && policy.paths.is_none_or(|paths| paths.is_sound(policy.rules.len()))
             && policy.rules.len() <= RULES_MAX
+            && policy.streams.is_sound()
             && (0..policy.rules.len()).all(|index| policy.is_sound_rule(index as u16));
         if are_sound { Ok(policy) } else { Err("damaged: its rules do not hold together") }
     }
@@ -185,6 +191,17 @@ impl<'a> Policy<'a> {
     /// The digest that the table says it has.
     pub fn digest(&self) -> &Hash {
         &self.digest
+    }
+
+    /// The streams that have a schema, of which the first that a record is of
+    /// decides.
+    pub fn streams(&self) -> impl Iterator<Item = Stream<'a>> {
+        self.streams.iter()
+    }
+
+    /// The stream that a record under `tag` is of.
+    pub fn stream(&self, tag: &[u8], tape: &Tape, source: &[u8]) -> Option<Stream<'a>> {
+        self.streams.choose(tag, Some((tape, source)))
     }
 
     /// The rules.

@@ -6,6 +6,7 @@ use crate::digits::Digits;
 use crate::hash::{Algorithm, Hash};
 use crate::policy::DIGEST_TEXT_BYTES;
 use crate::redact::Redactor;
+use crate::schema::Validation;
 use crate::signature::{Signature, signature_text};
 use crate::tape::Unreadable;
 use crate::{OutOfMemory, put, text};
@@ -20,6 +21,8 @@ pub const AUDIT: &str = "audit";
 pub const RAW: &str = "raw";
 /// The same where that text is not UTF-8: base64, as in RFC 4648 section 4.
 pub const RAW_BASE64: &str = "raw_base64";
+/// The key under which the text of a quarantined record stands.
+pub const QUARANTINE: &str = "quarantine";
 
 /// The version of the seal's format.
 pub const VERSION: u8 = 1;
@@ -289,12 +292,16 @@ pub(crate) fn write(
     statement: &Statement<'_>,
     key: Option<&[u8]>,
     redactor: Option<&Redactor<'_>>,
+    validation: Option<&Validation<'_>>,
     out: &mut Vec<u8>,
 ) -> Result<(), OutOfMemory> {
     let place = &chain.next;
     put(out, b"{\"chain\":\"")?;
     put(out, chain.id.as_bytes())?;
     put(out, b"\"")?;
+    if let Some(validation) = validation {
+        validation.write_disposition(out)?;
+    }
     if let Some((what, at, _)) = statement.unreadable {
         put(out, b",\"error\":\"")?;
         put(out, what.as_bytes())?;
@@ -303,6 +310,9 @@ pub(crate) fn write(
             put_number(out, at.into())?;
         }
         put(out, b"\"")?;
+    }
+    if let Some(validation) = validation {
+        validation.write_invalid(out)?;
     }
     if let Some(key) = key {
         put(out, b",\"key\":")?;
@@ -339,7 +349,11 @@ pub(crate) fn write(
     }
     put(out, b",\"run\":\"")?;
     put(out, place.run.as_bytes())?;
-    put(out, b"\",\"seg\":")?;
+    put(out, b"\"")?;
+    if let Some(validation) = validation {
+        validation.write_schema(out)?;
+    }
+    put(out, b",\"seg\":")?;
     put_number(out, place.segment)?;
     put(out, b",\"seq\":")?;
     put_number(out, place.sequence)?;
@@ -349,7 +363,11 @@ pub(crate) fn write(
     put_number(out, statement.seconds.into())?;
     put(out, b".")?;
     put(out, Digits::padded(statement.nanoseconds.into(), 9).as_bytes())?;
-    put(out, b"\",\"v\":\"")?;
+    put(out, b"\"")?;
+    if let Some(validation) = validation {
+        validation.write_unchecked(out)?;
+    }
+    put(out, b",\"v\":\"")?;
     put(out, &[b'0' + VERSION, b'.', b'0' + chain.algorithm as u8])?;
     if let Some(redactor) = redactor {
         put(out, b".")?;

@@ -4,7 +4,8 @@ use crate::canonical::Canonical;
 use crate::checkpoint::Signer;
 use crate::order::is_key;
 use crate::redact::{Redactor, UNSCANNED};
-use crate::seal::{AUDIT, Cause, Chain, HASH_TEXT_BYTES, Notes, RAW, RAW_BASE64, Statement};
+use crate::schema::{Disposition, Validation};
+use crate::seal::{AUDIT, Cause, Chain, HASH_TEXT_BYTES, Notes, QUARANTINE, RAW, RAW_BASE64, Statement};
 use crate::signature::SIGNATURE_TEXT_BYTES;
 use crate::tape::{Dialect, Kind, PATCHED, Tape, Unreadable};
 use crate::{OutOfMemory, TAG_BYTES_MAX, output, put, seal, text};
@@ -39,6 +40,8 @@ const SEAL_BYTES_RESERVED: usize = 6 * TAG_BYTES_MAX + (1 << 10);
 pub struct Sealer<'p> {
     chain: Chain,
     redactor: Option<Redactor<'p>>,
+    /// What checks records against the policy's schemas, if it has any.
+    validation: Option<Validation<'p>>,
     /// The chain's head, as it stands in a seal.
     head_text: [u8; HASH_TEXT_BYTES],
     notes: Notes,
@@ -49,7 +52,7 @@ pub struct Sealer<'p> {
     tape: Tape,
     canonical: Canonical,
     seal: Vec<u8>,
-    /// The text of an unreadable record, redacted.
+    /// The text of an unreadable record, redacted, or of one in quarantine.
     raw: Vec<u8>,
     out: Vec<u8>,
 }
@@ -62,6 +65,7 @@ impl<'p> Sealer<'p> {
             redactor.reserve()?;
         }
         let mut sealer = Sealer {
+            validation: redactor.as_ref().and_then(|redactor| Validation::of(redactor.policy().streams)),
             redactor,
             head_text: seal::hash_text(&chain.head),
             chain,
@@ -120,6 +124,9 @@ impl<'p> Sealer<'p> {
         };
         if let Err(cause) = unreadable {
             let raw = event.record.unwrap_or_default();
+            if let Some(validation) = &mut self.validation {
+                validation.give_up(event.tag);
+            }
             if self.seal_redacted(event, raw, cause).is_err() {
                 // What it takes has been reserved.
                 let _ = self.seal_what_fits(event, raw, cause);
@@ -137,18 +144,27 @@ impl<'p> Sealer<'p> {
 
     /// Seals what the sealer's owner itself has to say: no policy is applied.
     pub fn seal_own(&mut self, event: &Event<'_>) -> &[u8] {
-        let redactor = self.redactor.take();
+        let (redactor, validation) = (self.redactor.take(), self.validation.take());
         self.seal(event);
-        self.redactor = redactor;
+        (self.redactor, self.validation) = (redactor, validation);
         &self.out
     }
 
     fn seal_object(&mut self, event: &Event<'_>, record: &[u8]) -> Result<(), Unreadable> {
         self.tape.read(record, Dialect::FluentBit)?;
+        if let Some(validation) = &mut self.validation {
+            validation.check(event.tag, &self.tape, record);
+        }
         if let Some(redactor) = &mut self.redactor {
             redactor.redact(&mut self.tape, record)?;
         }
         self.canonical.write(&mut self.tape, record)?;
+        if let Some(validation) = &mut self.validation
+            && self.tape.notes.contains(Notes::DUPLICATE_KEYS)
+        {
+            validation.check_without_duplicates(record, &mut self.canonical)?;
+            self.canonical.write(&mut self.tape, record)?;
+        }
         let mut renamed = None;
         if self.canonical.may_have_audit() {
             renamed = self.rename_audit(record)?;
@@ -157,9 +173,33 @@ impl<'p> Sealer<'p> {
         let mut statement = self.statement(event);
         statement.notes.insert(self.tape.notes);
         statement.renamed = renamed.as_deref();
+        let disposition = match &mut self.validation {
+            Some(validation) => validation.word(&self.tape, record)?,
+            None => Disposition::Mark,
+        };
         self.out.clear();
-        output::write_open(&self.tape, record, &mut self.out)?;
-        Ok(self.finish(&statement, None)?)
+        if disposition == Disposition::Mark {
+            output::write_open(&self.tape, record, &mut self.out)?;
+            return Ok(self.finish(&statement, None)?);
+        }
+        put(&mut self.out, b"{")?;
+        if disposition == Disposition::Quarantine {
+            self.write_quarantine(record)?;
+        }
+        let member = self.out.len();
+        Ok(self.finish(&statement, Some(member))?)
+    }
+
+    /// Writes the record as the text of one member.
+    #[cold]
+    fn write_quarantine(&mut self, record: &[u8]) -> Result<(), OutOfMemory> {
+        self.raw.clear();
+        output::write_open(&self.tape, record, &mut self.raw)?;
+        put(&mut self.raw, b"}")?;
+        put(&mut self.out, b"\"")?;
+        put(&mut self.out, QUARANTINE.as_bytes())?;
+        put(&mut self.out, b"\":")?;
+        text::write(&self.raw, &mut self.out)
     }
 
     /// Seals the text of a record that could not be read, redacted.
@@ -226,16 +266,17 @@ impl<'p> Sealer<'p> {
     }
 
     /// Hashes the record and adds its seal to `out`, which holds the record
-    /// without its closing brace. `raw_end` says that this is a record of raw
+    /// without its closing brace. `raw_end` says that this is a record of one
     /// text, which is its own canonical form, and where it ends.
     fn finish(&mut self, statement: &Statement<'_>, raw_end: Option<usize>) -> Result<(), OutOfMemory> {
         self.seal.clear();
         let mut signer = self.signer.as_mut().filter(|_| self.is_checkpoint);
         let key = signer.as_deref().map(Signer::statement);
-        seal::write(&self.chain, statement, key, self.redactor.as_ref(), &mut self.seal)?;
+        let (redactor, validation) = (self.redactor.as_ref(), self.validation.as_ref());
+        seal::write(&self.chain, statement, key, redactor, validation, &mut self.seal)?;
         let (before, comma, comma_after, after) = match raw_end {
             None => self.canonical.around_audit(),
-            // `audit` stands before `raw`.
+            // `audit` stands before `raw` and `quarantine`.
             Some(end) if end > 1 => (&b"{"[..], &b""[..], &b","[..], &self.out[1..end]),
             Some(_) => (&b"{"[..], &b""[..], &b""[..], &b""[..]),
         };

@@ -3,11 +3,13 @@
 use crate::stream::Call;
 use anyhow::{Context, Result};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use wasmtime::{
     Config, Engine, Instance, Linker, Memory, Module, Store, StoreLimits, StoreLimitsBuilder, TypedFunc,
 };
 use wasmtime_wasi::p1::{self, WasiP1Ctx};
-use wasmtime_wasi::{FsPerms, WasiCtxBuilder};
+use wasmtime_wasi::{FsPerms, HostMonotonicClock, WasiCtxBuilder};
 
 /// How long a guest lives, and what becomes of the arguments it is passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,11 +36,34 @@ pub struct Limits {
     pub directory: Option<PathBuf>,
     /// Whether it may write there.
     pub is_writable: bool,
+    /// What its monotonic clock shows; none: the machine's.
+    pub clock: Option<Clock>,
+}
+
+/// A clock that somebody sets.
+#[derive(Clone, Debug, Default)]
+pub struct Clock(Arc<AtomicU64>);
+
+impl Clock {
+    /// Sets it, to nanoseconds since some time before.
+    pub fn set(&self, nanoseconds: u64) {
+        self.0.store(nanoseconds, Ordering::Relaxed);
+    }
+}
+
+impl HostMonotonicClock for Clock {
+    fn resolution(&self) -> u64 {
+        1
+    }
+
+    fn now(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { memory_bytes_max: 1 << 30, directory: None, is_writable: true }
+        Limits { memory_bytes_max: 1 << 30, directory: None, is_writable: true, clock: None }
     }
 }
 
@@ -91,6 +116,8 @@ impl Filter {
     pub fn from_file(path: &Path) -> Result<Filter> {
         let mut config = Config::new();
         config.consume_fuel(true);
+        // Memory comes from no file, which a limit on files would concern.
+        config.memory_init_cow(false);
         let engine = Engine::new(&config)?;
         let module = Module::from_file(&engine, path)
             .map_err(anyhow::Error::from)
@@ -112,6 +139,9 @@ impl Filter {
             wasi.preopened_dir(directory, directory.to_string_lossy(), perms)
                 .map_err(anyhow::Error::from)
                 .with_context(|| format!("{}: cannot be opened", directory.display()))?;
+        }
+        if let Some(clock) = &limits.clock {
+            wasi.monotonic_clock(clock.clone());
         }
         let context = World {
             wasi: wasi.build_p1(),

@@ -13,6 +13,7 @@ mod own;
 mod paths;
 mod policy;
 pub mod schema;
+mod streams;
 mod table;
 mod yaml;
 

@@ -4,6 +4,7 @@ use crate::detectors::{Detector, SECRET_KEYS, detectors};
 use crate::keep::KEEP;
 use crate::own::{self, Own};
 use crate::paths::{self, Path, Step};
+use crate::streams::{self, Files, Stream};
 use crate::yaml::{
     Problem, Read, any_mapping, document, mapping, problem, scalar_problem, sequence, text, unknown,
 };
@@ -30,6 +31,7 @@ pub struct Policy {
     pub(crate) keys: Vec<(String, Rule)>,
     pub(crate) path_rules: Vec<Rule>,
     pub(crate) paths: Vec<Path>,
+    pub(crate) streams: Vec<Stream>,
     /// Where the policy has each of its own patterns and keys, to say so if
     /// one cannot be compiled.
     pub(crate) places: BTreeMap<String, Problem>,
@@ -50,10 +52,17 @@ pub(crate) struct Rule {
 }
 
 impl Policy {
-    /// Reads a policy. What is wrong in it is said with its place.
+    /// Reads a policy that names no files. What is wrong in it is said with its
+    /// place.
     pub fn read(source: &str) -> Result<Policy, Problem> {
+        Policy::read_with(source, &mut |_| Err("a policy without a path has no files".into()))
+    }
+
+    /// Reads a policy, and the files that it names with `files`, which says why
+    /// it cannot read one.
+    pub fn read_with(source: &str, files: Files<'_>) -> Result<Policy, Problem> {
         let root = document(source)?;
-        let top = mapping(&root, "a policy", &["version", "redact"])?;
+        let top = mapping(&root, "a policy", &["version", "redact", "schema"])?;
         match top.get("version") {
             Some(node) if text(node, "`version`")?.as_str() == VERSION => {}
             Some(node) => return Err(problem(node, "`version` has to be 1: this flb-audit knows no other")),
@@ -67,6 +76,7 @@ impl Policy {
             keys: Vec::new(),
             path_rules: Vec::new(),
             paths: Vec::new(),
+            streams: streams::streams(top, files)?,
             places: BTreeMap::new(),
         };
         if let Some(node) = top.get("redact") {
@@ -254,7 +264,7 @@ fn rule(node: &Node, entry: &MarkedMappingNode, default_name: Option<&str>) -> R
     }
 }
 
-fn name(node: &Node, what: &str) -> Read<String> {
+pub(crate) fn name(node: &Node, what: &str) -> Read<String> {
     let name = text(node, what)?.as_str();
     let is_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
     if name.is_empty() || name.len() > NAME_BYTES_MAX || !name.bytes().all(is_name) {
@@ -273,12 +283,12 @@ fn path(node: &Node) -> Read<Vec<Step>> {
     paths::parse(path).map_err(|said| problem(node, format!("`{path}` is no path: {said}")))
 }
 
-fn required<'a>(node: &Node, entry: &'a MarkedMappingNode, key: &str) -> Read<&'a Node> {
+pub(crate) fn required<'a>(node: &Node, entry: &'a MarkedMappingNode, key: &str) -> Read<&'a Node> {
     entry.get(key).ok_or_else(|| problem(node, format!("`{key}` is missing")))
 }
 
 /// The entries under a key; none if it is not there.
-fn list<'a>(mapping: &'a MarkedMappingNode, key: &str) -> Read<Vec<&'a Node>> {
+pub(crate) fn list<'a>(mapping: &'a MarkedMappingNode, key: &str) -> Read<Vec<&'a Node>> {
     match mapping.get(key) {
         Some(node) => Ok(sequence(node, &format!("`{key}`"))?.collect()),
         None => Ok(Vec::new()),

@@ -4,6 +4,7 @@ use crate::automaton::{self, Alphabet, Direction};
 use crate::own::Own;
 use crate::paths::{self, Path};
 use crate::policy::{Pattern, Policy, Rule};
+use crate::streams;
 use crate::yaml::Problem;
 use flb_audit_core::policy::{
     HEADER_BYTES, Kind, LAYOUT, MAGIC, NO_AUTOMATON, POLICY_BYTES_MAX, RULES_MAX, digest,
@@ -125,7 +126,8 @@ impl Table {
     }
 
     fn finish(self, policy: &Policy, places: [u32; 4]) -> Result<Vec<u8>, Problem> {
-        let parts = [policy.source.as_bytes(), &self.rules, &self.strings, &self.automata];
+        let streams = streams::compile(&policy.streams);
+        let parts = [policy.source.as_bytes(), &self.rules, &self.strings, &self.automata, &streams];
         let len = HEADER_BYTES + parts.iter().map(|part| part.len()).sum::<usize>();
         if len > POLICY_BYTES_MAX
             || policy.detectors.len() + policy.keys.len() + policy.path_rules.len() > RULES_MAX
@@ -140,12 +142,14 @@ impl Table {
         table.extend((len as u32).to_le_bytes());
         table.extend([0; 32]);
         let mut start = HEADER_BYTES;
-        for part in parts {
-            table.extend((start as u32).to_le_bytes());
-            table.extend((part.len() as u32).to_le_bytes());
+        let mut place = |part: &[u8]| {
             start += part.len();
-        }
+            [start - part.len(), part.len()].into_iter().flat_map(|number| (number as u32).to_le_bytes())
+        };
+        let [redaction @ .., streams] = parts;
+        table.extend(redaction.into_iter().flat_map(&mut place));
         table.extend(places.into_iter().flat_map(u32::to_le_bytes));
+        table.extend(place(streams));
         parts.into_iter().for_each(|part| table.extend(part));
         let digest = digest(&table);
         table[16..48].copy_from_slice(&digest);

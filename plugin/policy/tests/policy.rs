@@ -127,6 +127,72 @@ const WRONG: &[(&str, (usize, usize), &[&str])] = &[
     ),
     ("version: 1\nredact:\n  keep:\n    paths: [\"a b\"]\n", (4, 13), &["`a b` is no path"]),
     ("version: 1\nredact:\n  keep: [a]\n", (3, 9), &["`keep` has to be a mapping"]),
+    ("version: 1\nschema: {tag: a}\n", (2, 9), &["`schema` has to be a list"]),
+    (
+        "version: 1\nschema:\n  - {tga: a}\n",
+        (3, 6),
+        &["no key in an entry of `schema`", "did you mean `tag`?"],
+    ),
+    ("version: 1\nschema:\n  - {built-in: sshd}\n", (3, 5), &["`tag` is missing"]),
+    ("version: 1\nschema:\n  - {tag: '', built-in: sshd}\n", (3, 11), &["as Fluent Bit's `match` does"]),
+    ("version: 1\nschema:\n  - {tag: a}\n", (3, 5), &["`built-in` or `file` is missing"]),
+    ("version: 1\nschema:\n  - {tag: a, built-in: sshd, file: b}\n", (3, 36), &["exclude each other"]),
+    (
+        "version: 1\nschema:\n  - {tag: a, built-in: sshdd}\n",
+        (3, 24),
+        &["no built-in schema", "did you mean `sshd`?"],
+    ),
+    (
+        "version: 1\nschema:\n  - {tag: a, built-in: nothing-like-it}\n",
+        (3, 24),
+        &["there are: actor-action-object, cloudtrail, "],
+    ),
+    (
+        "version: 1\nschema:\n  - {tag: a, built-in: sshd, mode: strikt}\n",
+        (3, 36),
+        &["did you mean `strict`?"],
+    ),
+    ("version: 1\nschema:\n  - {tag: a, built-in: sshd, format: assert}\n", (3, 38), &["goes with `file`"]),
+    ("version: 1\nschema:\n  - {tag: a, built-in: sshd, name: b}\n", (3, 36), &["`name` goes with `file`"]),
+    ("version: 1\nschema:\n  - {tag: a, file: b, mode: strict}\n", (3, 29), &["`mode` goes with `built-in`"]),
+    ("version: 1\nschema:\n  - {tag: a, file: b}\n", (3, 5), &["`name` is missing", "stands in the seal"]),
+    ("version: 1\nschema:\n  - {tag: a, file: b, name: sshd-strict}\n", (3, 29), &["name of a built-in"]),
+    ("version: 1\nschema:\n  - {tag: a, file: b, name: b c}\n", (3, 29), &["letters, digits"]),
+    (
+        "version: 1\nschema:\n  - {tag: a, file: b, name: c, format: on}\n",
+        (3, 40),
+        &["`format` takes `assert`"],
+    ),
+    (
+        "version: 1\nschema:\n  - {tag: a, file: b, name: c}\n",
+        (3, 20),
+        &["`b`: a policy without a path has no files"],
+    ),
+    (
+        "version: 1\nschema:\n  - {tag: a, built-in: sshd, invalid: dorp}\n",
+        (3, 39),
+        &["no way to treat invalid records", "did you mean `drop`?"],
+    ),
+    (
+        "version: 1\nschema:\n  - {tag: a, built-in: sshd, field: b}\n",
+        (3, 37),
+        &["`field` goes with a `value`"],
+    ),
+    (
+        "version: 1\nschema:\n  - {tag: a, built-in: sshd, value: b}\n",
+        (3, 37),
+        &["`value` goes with a `field`"],
+    ),
+    (
+        "version: 1\nschema:\n  - {tag: a, built-in: sshd, field: 'b[]', value: c}\n",
+        (3, 37),
+        &["one field, by its keys"],
+    ),
+    (
+        "version: 1\nschema:\n  - {tag: a, built-in: sshd, field: 'b..c', value: d}\n",
+        (3, 37),
+        &["`b..c`", "a key is missing"],
+    ),
 ];
 
 #[test]
@@ -165,4 +231,20 @@ fn a_line_is_over_a_pack() {
     let expected = [("email", "mask"), ("ipv4", "hmac"), ("ipv6", "mask")]
         .map(|(name, action)| (name.into(), action, Kind::Detector));
     assert_eq!(rules, expected);
+}
+
+/// Programs that several streams have stand in the table once.
+#[test]
+fn one_program_for_several_streams() {
+    let table = |entries: &str| {
+        let source = format!("version: 1\nschema:\n{entries}");
+        compile(&Policy::read(&source).expect("a policy")).expect("a table")
+    };
+    let one = table("  - {tag: a, built-in: ocsf-authentication, mode: strict}\n");
+    let entries = ["a", "b", "c"]
+        .map(|tag| format!("  - {{tag: {tag}, built-in: ocsf-authentication, mode: strict}}\n"));
+    let three = table(&entries.concat());
+    assert!(three.len() < one.len() + 300, "{} and {} bytes", one.len(), three.len());
+    let tags: Vec<&[u8]> = Table::check(&three).expect("sound").streams().map(|stream| stream.tag).collect();
+    assert_eq!(tags, [b"a", b"b", b"c"]);
 }

@@ -22,7 +22,18 @@ pub(crate) struct Expected {
 const SIXTEEN_DIGITS: f64 = 1e-15;
 
 /// The members of a seal that say something of its record.
-const REMARKS: [&str; 5] = ["notes", "redacted", "renamed", "error", "raw_bytes"];
+const REMARKS: [&str; 10] = [
+    "notes",
+    "redacted",
+    "renamed",
+    "error",
+    "raw_bytes",
+    "schema",
+    "disposition",
+    "invalid",
+    "invalid_count",
+    "unchecked",
+];
 
 impl Expected {
     /// A record that comes out as it went in.

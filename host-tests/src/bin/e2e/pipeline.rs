@@ -5,12 +5,12 @@ use crate::expected::{self, Expected};
 use crate::http::Server;
 use crate::process::{Process, STDOUT};
 use crate::sink::Sink;
-use crate::verify::{self, INTACT};
+use crate::verify::{self, INTACT, Report, TAIL_UNANCHORED};
 use anyhow::{Context, Result, ensure};
 use host_tests::config::{Config, Section};
 use std::fs;
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// In which of Fluent Bit's formats the config is, and where in it the filter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +33,10 @@ pub(crate) struct Pipeline<'a> {
     /// The sealing filter.
     pub(crate) filter: Section,
     outputs: Vec<(Section, Sink)>,
+    /// What delivers no sealed records.
+    other_outputs: Vec<Section>,
+    /// Who vouches for the chain's keys, if it has some.
+    roster: Option<PathBuf>,
     /// Where `http` outputs deliver to.
     pub(crate) server: Server,
 }
@@ -59,8 +63,32 @@ impl<'a> Pipeline<'a> {
             inputs: Vec::new(),
             filter,
             outputs: Vec::new(),
+            other_outputs: Vec::new(),
+            roster: None,
             server: Server::start(place.at("").as_path())?,
         })
+    }
+
+    /// Gives the filter a state directory of a chain with keys, below one that
+    /// has nothing else in it. Gives that directory.
+    pub(crate) fn use_keys(&mut self) -> Result<PathBuf> {
+        let state = self.place.at("states/keyed");
+        let roster = self.place.at("roster.json");
+        verify::init_with_keys(&state, &roster)?;
+        self.filter = self.filter.clone().with("accessible_paths", state.display());
+        self.roster = Some(roster);
+        Ok(state)
+    }
+
+    /// Has the filter and the outputs take one tag only.
+    pub(crate) fn take_only(&mut self, tag: &str) {
+        let sections = self.outputs.iter_mut().map(|(section, _)| section).chain([&mut self.filter]);
+        sections.for_each(|section| *section = section.clone().with("match", tag));
+    }
+
+    /// Adds an output of what the filter does not seal.
+    pub(crate) fn other_output(&mut self, output: Section) {
+        self.other_outputs.push(output);
     }
 
     /// Sets a property of the service.
@@ -129,6 +157,12 @@ impl<'a> Pipeline<'a> {
         Process::start(self.place, &path)
     }
 
+    /// The same, where no file may grow past some bytes.
+    pub(crate) fn start_in_little_room(&self) -> Result<Process> {
+        let path = self.write_config()?;
+        Process::start_in_little_room(self.place, &path)
+    }
+
     fn write_config(&self) -> Result<PathBuf> {
         let mut config = Config::default();
         for (name, value) in &self.service {
@@ -145,6 +179,9 @@ impl<'a> Pipeline<'a> {
         }
         for (output, _) in &self.outputs {
             config = config.section(output.clone());
+        }
+        for output in self.other_outputs.iter().cloned() {
+            config = config.section(output);
         }
         let (name, text) = match self.layout {
             Layout::Classic => ("pipeline.conf", config.classic()),
@@ -163,7 +200,7 @@ impl<'a> Pipeline<'a> {
 
     /// Waits for what has to come out, ends Fluent Bit, and holds what every
     /// output has delivered against it. Gives the first report.
-    pub(crate) fn finish(&self, mut process: Process, expected: &[Expected]) -> Result<verify::Report> {
+    pub(crate) fn finish(&self, mut process: Process, expected: &[Expected]) -> Result<Report> {
         self.wait_for(&mut process, expected.len())?;
         let log = process.log()?;
         process.stop()?;
@@ -174,13 +211,13 @@ impl<'a> Pipeline<'a> {
     }
 
     /// Holds what every output has delivered against what has to come out.
-    pub(crate) fn check(&self, expected: &[Expected]) -> Result<verify::Report> {
+    pub(crate) fn check(&self, expected: &[Expected]) -> Result<Report> {
         let mut first = None;
         for sink in self.sinks() {
             let check = || {
                 expected::check(sink, expected)?;
-                let report = verify::verify(&sink.path)?;
-                report.ensure(&[INTACT], expected.len())?;
+                let report = self.verify(&sink.path)?;
+                report.ensure(&[self.intact()], expected.len())?;
                 ensure!(report.count("missing") == 0, "{} records missing", report.count("missing"));
                 Ok(report)
             };
@@ -188,5 +225,18 @@ impl<'a> Pipeline<'a> {
             first.get_or_insert(report);
         }
         first.context("a pipeline without outputs")
+    }
+
+    /// Verifies what an output has delivered.
+    pub(crate) fn verify(&self, log: &Path) -> Result<Report> {
+        match &self.roster {
+            Some(roster) => verify::verify_all(&[log.to_path_buf()], &[("--roster", roster)]),
+            None => verify::verify(log),
+        }
+    }
+
+    /// The exit code for a log of which nothing is missing.
+    pub(crate) fn intact(&self) -> i32 {
+        if self.roster.is_some() { TAIL_UNANCHORED } else { INTACT }
     }
 }

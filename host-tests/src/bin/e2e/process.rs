@@ -21,11 +21,25 @@ impl Process {
     /// Starts the place's Fluent Bit with a config file. What it prints goes
     /// behind what one before it has printed.
     pub(crate) fn start(place: &Place, config: &Path) -> Result<Self> {
+        Process::spawn(place, Command::new(&place.fluent_bit.path).arg("--config").arg(config))
+    }
+
+    /// The same, where no file may grow past 10,240 bytes.
+    pub(crate) fn start_in_little_room(place: &Place, config: &Path) -> Result<Self> {
+        // In blocks of 512 bytes.
+        let script = "trap '' XFSZ; ulimit -f 20; exec \"$0\" --config \"$1\"";
+        Process::spawn(place, Command::new("sh").args(["-c", script]).arg(&place.fluent_bit.path).arg(config))
+    }
+
+    fn spawn(place: &Place, command: &mut Command) -> Result<Self> {
+        Process::spawn_in(place, &place.at(""), command)
+    }
+
+    /// Starts a Fluent Bit by a command, in a directory of its own.
+    pub(crate) fn spawn_in(place: &Place, dir: &Path, command: &mut Command) -> Result<Self> {
         let append = |name| OpenOptions::new().append(true).create(true).open(place.at(name));
-        let child = Command::new(&place.fluent_bit.path)
-            .arg("--config")
-            .arg(config)
-            .current_dir(place.at(""))
+        let child = command
+            .current_dir(dir)
             .stdin(Stdio::null())
             .stdout(append(STDOUT)?)
             .stderr(append(LOG)?)

@@ -41,7 +41,7 @@ pub(crate) struct Life<'a> {
 impl Life<'_> {
     /// What has to come out for a record.
     pub(crate) fn expect(&mut self, tag: &str, time: Option<(u32, u32)>, record: &str) -> Result<Expected> {
-        let Redacted { record, audit } = Redacted::pass(&mut self.host, record)?;
+        let Redacted { record, audit } = Redacted::pass_under(tag, &mut self.host, record)?;
         Ok(Expected { remarks: Some(remarks(&audit)), ..Expected::unchanged(tag, time, record) })
     }
 

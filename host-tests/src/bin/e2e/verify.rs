@@ -1,6 +1,6 @@
 //! `flb-audit`, as it ships.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use host_tests::root;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -9,6 +9,9 @@ use std::process::Command;
 /// The exit codes of `flb-audit verify` that a case may expect: of a log of
 /// which nothing is missing and nothing was altered, whose chain has no keys,
 pub(crate) const INTACT: i32 = 4;
+/// of one that is signed, and of one that anchors prove to its end,
+pub(crate) const TAIL_UNANCHORED: i32 = 3;
+pub(crate) const ANCHORED: i32 = 0;
 /// and of those that lack something.
 pub(crate) const GAP: i32 = 10;
 pub(crate) const CONFLICT: i32 = 12;
@@ -28,6 +31,11 @@ fn flb_audit() -> Command {
 /// Makes a state directory.
 pub(crate) fn init(dir: &Path) -> Result<()> {
     run(flb_audit().arg("init").arg(dir))
+}
+
+/// Makes one of a chain with keys, and a roster for it.
+pub(crate) fn init_with_keys(dir: &Path, roster: &Path) -> Result<()> {
+    run(flb_audit().arg("init").arg(dir).args(["--node", "e2e", "--roster"]).arg(roster))
 }
 
 /// Runs a command that has to succeed.
@@ -64,6 +72,14 @@ pub(crate) fn find(value: &str, key: &Path, log: &Path) -> Result<usize> {
     Ok(found)
 }
 
+/// The records that stand in quarantine in some logs.
+pub(crate) fn restore(logs: &[PathBuf]) -> Result<Vec<Value>> {
+    let output = flb_audit().arg("restore").args(logs).output()?;
+    ensure!(output.status.success(), "flb-audit restore: {}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout)?;
+    Ok(text.lines().map(serde_json::from_str).collect::<Result<_, _>>()?)
+}
+
 /// A verification's exit code, and its report as JSON.
 pub(crate) struct Report {
     pub(crate) code: i32,
@@ -72,7 +88,16 @@ pub(crate) struct Report {
 
 /// Verifies what has been delivered.
 pub(crate) fn verify(log: &Path) -> Result<Report> {
-    let output = flb_audit().args(["verify", "--json"]).arg(log).output()?;
+    verify_all(&[log.to_path_buf()], &[])
+}
+
+/// Verifies what has been delivered to several places, with files that options
+/// name.
+pub(crate) fn verify_all(logs: &[PathBuf], options: &[(&str, &Path)]) -> Result<Report> {
+    let mut command = flb_audit();
+    command.args(["verify", "--json"]);
+    options.iter().for_each(|(option, file)| _ = command.arg(option).arg(file));
+    let output = command.args(logs).output()?;
     let code = output.status.code().context("flb-audit verify was killed")?;
     let report = serde_json::from_slice(&output.stdout)
         .with_context(|| format!("flb-audit verify: {}", String::from_utf8_lossy(&output.stderr)))?;
@@ -95,8 +120,21 @@ impl Report {
 
     /// The segments of the one chain.
     pub(crate) fn segments(&self) -> Result<u64> {
-        let chains = self.report["chains"].as_array().map(Vec::as_slice).unwrap_or_default();
-        ensure!(chains.len() == 1, "{} chains", chains.len());
-        chains[0]["segments"].as_u64().context("no segments in the report")
+        self.chain()?["segments"].as_u64().context("no segments in the report")
+    }
+
+    /// What schemas say of the one chain's records: valid, invalid, of these
+    /// quarantined and dropped, not checked.
+    pub(crate) fn schema(&self) -> Result<[u64; 5]> {
+        let schema = &self.chain()?["schema"];
+        let count = |name: &str| schema[name].as_u64().unwrap_or_default();
+        Ok(["valid", "invalid", "quarantined", "dropped", "unchecked"].map(count))
+    }
+
+    fn chain(&self) -> Result<&Value> {
+        match self.report["chains"].as_array().map(Vec::as_slice).unwrap_or_default() {
+            [chain] => Ok(chain),
+            chains => bail!("{} chains", chains.len()),
+        }
     }
 }

@@ -22,7 +22,9 @@ pub(super) fn check(chains: &mut Chains, path: &Path, roster: Option<&Roster>) -
             continue;
         }
         let number = at + 1;
-        let anchor = read_anchor(&line).with_context(|| format!("{shown}:{number}: not a checkpoint"))?;
+        let anchor = read_anchor(&line).with_context(|| {
+            format!("{shown}:{number}: not a checkpoint; `flb-audit checkpoints` prints those of a file, a line each")
+        })?;
         count += 1;
         let signed = signatures.verify(Some(&anchor));
         if let Some(flaw) = signed.flaw {

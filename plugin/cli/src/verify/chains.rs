@@ -6,9 +6,11 @@ use super::segment::{Added, Fingerprint, Flaw, Segment, Spool};
 use super::signatures::{self, Signed, position};
 use super::{Seen, Verdict};
 use crate::input::At;
-use flb_audit_core::check::Sealed;
+use flb_audit_core::check::{Sealed, Validity};
 use flb_audit_core::hash::Hash;
+use flb_audit_core::schema::Disposition;
 use flb_audit_core::seal::{ChainId, GENESIS, Place, Run};
+use serde::Serialize;
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher, RandomState};
 use std::io;
@@ -75,12 +77,43 @@ pub(super) struct Chain {
     pub(super) duplicates: u64,
     /// Records that the filter could not read and sealed as raw text.
     pub(super) raw: u64,
+    /// Those of the records that had a schema, by what it says of them.
+    pub(super) checked: Checked,
     /// Records that are not there.
     pub(super) missing: u64,
     /// The time of the earliest record, in seconds since 1970.
     pub(super) from: u64,
     /// And of the latest.
     pub(super) to: u64,
+}
+
+/// How many records there are, by what their schemas say of them.
+#[derive(Clone, Copy, Default, Serialize)]
+pub(super) struct Checked {
+    pub(super) valid: u64,
+    pub(super) invalid: u64,
+    /// Of the invalid ones, those whose text is in quarantine,
+    pub(super) quarantined: u64,
+    /// and those of which only the seal is left.
+    pub(super) dropped: u64,
+    /// Those that could not be checked.
+    pub(super) unchecked: u64,
+}
+
+impl Checked {
+    fn add(&mut self, sealed: &Sealed) {
+        match sealed.validity {
+            Validity::NoSchema => {}
+            Validity::Valid => self.valid += 1,
+            Validity::NotChecked => self.unchecked += 1,
+            Validity::Invalid => self.invalid += 1,
+        }
+        match sealed.disposition {
+            Disposition::Mark => {}
+            Disposition::Quarantine => self.quarantined += 1,
+            Disposition::Drop => self.dropped += 1,
+        }
+    }
 }
 
 impl Chain {
@@ -172,6 +205,9 @@ impl Chains {
             Added::New => {
                 chain.records += 1;
                 chain.raw += u64::from(sealed.is_raw);
+                if sealed.is_intact {
+                    chain.checked.add(sealed);
+                }
                 chain.from = chain.from.min(sealed.seconds);
                 chain.to = chain.to.max(sealed.seconds);
                 if let Some(link) = sealed.link.filter(|_| sequence == 0) {
@@ -206,7 +242,7 @@ impl Chains {
                             let left = self.deleted.without(*id, (*number, *run), range);
                             chain.deleted.extend(Some(gap).filter(|_| left.is_empty()));
                             for range in left {
-                                chain.missing += range.end() - range.start() + 1;
+                                count(&mut chain.missing, *range.start(), *range.end());
                                 let missing = extent(*range.start(), *range.end());
                                 add(Verdict::Gap, format!("segment {number} lacks {missing}"));
                             }
@@ -272,6 +308,14 @@ impl Chain {
                 continue;
             };
             is_first = false;
+            if link.segment >= number {
+                let what = format!(
+                    "segment {number} (run {run}) says that it goes on from segment {}, which is not before it",
+                    link.segment
+                );
+                add(Verdict::LinkBroken, what);
+                continue;
+            }
             let target_life = (link.segment, link.run);
             let Some(target) = self.segments.get(&target_life) else {
                 gaps.push((life, *link));
@@ -299,7 +343,7 @@ impl Chain {
                     let left = deleted.without(id, target_life, target.last() + 1..=link.sequence);
                     self.deleted.extend(Some(gap).filter(|_| left.is_empty()));
                     for range in left {
-                        self.missing += range.end() - range.start() + 1;
+                        count(&mut self.missing, *range.start(), *range.end());
                         let missing = extent(*range.start(), *range.end());
                         add(Verdict::Gap, format!("segment {} lacks {missing}, its end", link.segment));
                     }
@@ -351,7 +395,7 @@ impl Chain {
                     next.0,
                     extent(*range.start(), *range.end())
                 );
-                self.missing += range.end() - range.start() + 1;
+                count(&mut self.missing, *range.start(), *range.end());
                 add(Verdict::Gap, what);
             }
             if !left.is_empty() {
@@ -367,10 +411,15 @@ impl Chain {
     }
 }
 
+/// Counts records. A log that nobody has sealed may claim any number of them.
+pub(super) fn count(records: &mut u64, first: u64, last: u64) {
+    *records = records.saturating_add(last - first).saturating_add(1);
+}
+
 pub(super) fn extent(first: u64, last: u64) -> String {
     if first == last {
         format!("record {first}")
     } else {
-        format!("records {first} to {last} ({})", last - first + 1)
+        format!("records {first} to {last} ({})", (last - first).saturating_add(1))
     }
 }

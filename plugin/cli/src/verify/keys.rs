@@ -4,7 +4,8 @@ use super::chains::Life;
 use super::segment::Fingerprint;
 use super::signatures::{Signed, position};
 use flb_audit_core::seal::Place;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 
 /// Segment and number of a record.
 pub(super) type Position = (u64, u64);
@@ -24,6 +25,8 @@ pub(super) struct Keys {
     keys: BTreeMap<u32, Key>,
     /// The last record that is signed.
     pub(super) last_signed: Option<Position>,
+    /// All records of each life that are.
+    signed: BTreeMap<Life, BTreeSet<u64>>,
     /// In each life, which keys have signed, and the first and the last record.
     lives: BTreeMap<Life, BTreeMap<u32, (u64, u64)>>,
     /// The lowest key that was put into force at two places.
@@ -66,11 +69,17 @@ impl Keys {
         let key = self.keys.entry(signed.index).or_default();
         key.last = key.last.max(Some(position(place)));
         self.last_signed = self.last_signed.max(Some(position(place)));
+        self.signed.entry((place.segment, place.run)).or_default().insert(place.sequence);
     }
 
     /// The first record under each key, and the head before it.
     pub(super) fn since(&self) -> impl Iterator<Item = (u32, Place, Fingerprint)> {
         self.keys.iter().filter_map(|(index, key)| key.since.map(|(place, head)| (*index, place, head)))
+    }
+
+    /// The last of some records of a life that is signed.
+    pub(super) fn last_signed_in(&self, life: Life, records: &RangeInclusive<u64>) -> Option<u64> {
+        self.signed.get(&life)?.range(records.clone()).next_back().copied()
     }
 
     /// The lives and their records that an older key has signed than the one

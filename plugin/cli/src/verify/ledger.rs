@@ -56,7 +56,7 @@ impl Deleted {
     }
 
     fn add(&mut self, manifest: &Manifest) {
-        self.records += manifest.records;
+        self.records = self.records.saturating_add(manifest.records);
         for extent in &manifest.extents {
             let chain = ChainId::from_text(extent.chain.as_bytes());
             if let (Some(chain), Some(run)) = (chain, Run::from_text(extent.run.as_bytes())) {

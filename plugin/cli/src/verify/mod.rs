@@ -100,7 +100,7 @@ impl Verify {
             if self.json {
                 println!("{}", serde_json::to_string_pretty(&proven)?);
             } else {
-                println!("{}: {}", proven.verdict().name(), proven.what());
+                println!("{}", proven.shown());
             }
             return Ok(proven.verdict());
         }

@@ -1,13 +1,14 @@
 //! What keys, anchors and the roster prove, held against what has been seen.
 
 use super::Verdict;
-use super::chains::{Chain, Chains, extent};
+use super::chains::{Chain, Chains, Life, count, extent};
 use super::keys::{Misfit, Position};
 use super::segment::Spool;
 use super::signatures::position;
 use crate::roster::Roster;
 use flb_audit_core::checkpoint::{CHECKPOINT_RECORDS_MAX, Checkpoint};
-use flb_audit_core::seal::{Place, Run};
+use flb_audit_core::seal::Place;
+use std::collections::BTreeMap;
 use std::io;
 
 impl Chains {
@@ -24,7 +25,7 @@ impl Chains {
             return Ok(());
         };
         let Some(segment) = chain.segments.get(&(number, run)) else {
-            chain.missing += sequence + 1;
+            count(&mut chain.missing, 0, sequence);
             let extent = extent(0, sequence);
             add(
                 Verdict::Gap,
@@ -41,7 +42,7 @@ impl Chains {
             }
             Some(_) => chain.anchored = chain.anchored.max(Some((number, sequence))),
             None if sequence > segment.last() => {
-                chain.missing += sequence - segment.last();
+                count(&mut chain.missing, segment.last() + 1, sequence);
                 let extent = extent(segment.last() + 1, sequence);
                 add(
                     Verdict::Gap,
@@ -62,12 +63,8 @@ impl Chains {
             if is_limited && !chain.is_some_and(|chain| chain.is_heard) {
                 add(Verdict::Silent, format!("nothing came from node {} in that time", entry.node));
             }
-            if chain.is_some_and(|chain| chain.keys.last_signed.is_none()) {
-                let what = format!(
-                    "the roster has a key for node {}, but nothing here is signed with it",
-                    entry.node
-                );
-                add(Verdict::KeyNotCertified, what);
+            if let Some(chain) = chain {
+                chain.check_reach(&mut add);
             }
         }
     }
@@ -106,9 +103,6 @@ impl Chain {
         spool: &mut Spool,
         add: &mut impl FnMut(Verdict, String),
     ) -> io::Result<()> {
-        if self.keys.last_signed.is_none() {
-            return Ok(());
-        }
         for misfit in self.keys.misfits() {
             let is_missing = |last: Position, place: &Place| {
                 self.gaps.iter().any(|gap| *gap.start() <= position(place) && *gap.end() >= last)
@@ -177,30 +171,43 @@ impl Chain {
                 add(Verdict::Tampered, what);
             }
         }
-        self.check_tail(add);
         Ok(())
     }
 
-    /// A segment begins with a checkpoint, and has one every so many records.
-    /// What is before a signature is under it, all the same.
-    fn check_tail(&self, add: &mut impl FnMut(Verdict, String)) {
-        let Some(signed) = self.keys.last_signed else {
-            return;
-        };
-        for ((number, run), segment) in self.segments.range((signed.0, Run::FIRST)..) {
-            if (*number, 0) > signed && segment.before().is_some() {
-                let what =
-                    format!("segment {number} (run {run}) opens without a checkpoint, after the last one");
-                add(Verdict::KeyNotCertified, what);
-            } else if *number == signed.0 && segment.last() > signed.1.saturating_add(CHECKPOINT_RECORDS_MAX)
-            {
-                let what = format!(
-                    "after record {} of segment {number} there is no checkpoint, up to record {}; the filter makes \
-                     one every {CHECKPOINT_RECORDS_MAX} records",
-                    signed.1,
-                    segment.last()
-                );
-                add(Verdict::KeyNotCertified, what);
+    /// A life begins with a checkpoint, and has one every so many records. So
+    /// what no signature reaches is not the filter's, but for the end, and but
+    /// for what would have been reached over records that are missing.
+    pub(super) fn check_reach(&self, add: &mut impl FnMut(Verdict, String)) {
+        // Up to which record others go on from a life, if they are reached.
+        let mut linked: BTreeMap<Life, u64> = BTreeMap::new();
+        // Links lead back: what goes on from a life is seen before it.
+        for (life, segment) in self.segments.iter().rev() {
+            let (number, run) = *life;
+            let is_lost_later = self.gaps.iter().any(|gap| gap.end().0 > number);
+            for stretch in segment.stretches() {
+                let link = linked.get(life).copied().filter(|record| stretch.contains(record));
+                let reached = self.keys.last_signed_in(*life, &stretch).max(link);
+                if let Some(link) = self.links.get(life).filter(|link| link.segment < number)
+                    && *stretch.start() == 0
+                    && reached.is_some()
+                {
+                    let to = linked.entry((link.segment, link.run)).or_default();
+                    *to = link.sequence.max(*to);
+                }
+                let first = reached.map_or(*stretch.start(), |reached| reached.saturating_add(1));
+                if first > *stretch.end() {
+                    continue;
+                }
+                let is_due = stretch.end() - first >= CHECKPOINT_RECORDS_MAX - 1;
+                let verdict = if is_due || first == 0 && !is_lost_later {
+                    Verdict::KeyNotCertified
+                } else if reached.is_none() || *stretch.end() < segment.last() || is_lost_later {
+                    Verdict::Gap
+                } else {
+                    continue;
+                };
+                let what = extent(first, *stretch.end());
+                add(verdict, format!("no signature reaches {what} of segment {number} (run {run})"));
             }
         }
     }

@@ -1,7 +1,7 @@
 //! What a verification says: for a person, and for a machine.
 
 use super::Verdict;
-use super::chains::{Chains, FINDINGS_MAX, Finding};
+use super::chains::{Chains, Checked, FINDINGS_MAX, Finding};
 use crate::input::Source;
 use crate::roster::Roster;
 use flb_audit_core::seal::ChainId;
@@ -43,6 +43,8 @@ struct Chain {
     missing: u64,
     /// Records sealed as raw text, since they could not be read.
     raw: u64,
+    /// What schemas say of them.
+    schema: Checked,
     segments: usize,
     last_segment: u64,
     last_sequence: u64,
@@ -116,6 +118,7 @@ impl Chain {
             duplicates: chain.duplicates,
             missing: chain.missing,
             raw: chain.raw,
+            schema: chain.checked,
             segments: chain.segments(),
             last_segment,
             last_sequence,
@@ -144,6 +147,14 @@ impl fmt::Display for Report {
                 (chain.duplicates, "came again, the same: fine"),
                 (chain.missing, "missing"),
                 (chain.raw, "sealed as raw text, since they could not be read"),
+                (chain.schema.valid, "valid by their schema"),
+                (chain.schema.invalid, "invalid by their schema"),
+                (
+                    chain.schema.quarantined,
+                    "of the invalid ones in quarantine: `flb-audit restore` takes them out",
+                ),
+                (chain.schema.dropped, "of the invalid ones dropped: only their seals are left"),
+                (chain.schema.unchecked, "not checked against a schema; their seals say why"),
             ] {
                 if count > 0 {
                     writeln!(f, "  {count} {what}")?;

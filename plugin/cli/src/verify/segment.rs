@@ -210,6 +210,24 @@ impl Segment {
     }
 }
 
+impl Segment {
+    /// The records that are here, in stretches of which none is missing.
+    pub(super) fn stretches(&self) -> Vec<RangeInclusive<u64>> {
+        let mut stretches = Vec::new();
+        let mut first = 0;
+        for flaw in self.flaws() {
+            if let Flaw::Missing(missing) = flaw {
+                if *missing.start() > first {
+                    stretches.push(first..=missing.start() - 1);
+                }
+                first = missing.end() + 1;
+            }
+        }
+        stretches.push(first..=self.last);
+        stretches
+    }
+}
+
 fn split(sequence: u64) -> (u64, usize) {
     let records = PAGE_RECORDS as u64;
     (sequence / records, (sequence % records) as usize)

@@ -11,7 +11,6 @@ use super::program::{Check, Program};
 use super::report::Report;
 use super::unique::Unique;
 use super::validator::NotChecked;
-use crate::OutOfMemory;
 use crate::tape::{Kind, Tape};
 use alloc::vec::Vec;
 
@@ -46,7 +45,7 @@ pub(super) enum Next {
     Passed,
     /// It has not held, and the frame that catches has to know.
     Failed,
-    /// Give up; [`Machine::stopped`] says why.
+    /// Give up; the report says why.
     Stop,
 }
 
@@ -54,7 +53,6 @@ pub(super) struct Machine<'a> {
     pub(super) program: Program<'a>,
     pub(super) tape: &'a Tape,
     pub(super) source: &'a [u8],
-    pub(super) root: usize,
     pub(super) frames: &'a mut Vec<Frame>,
     pub(super) scratch: &'a mut Vec<u8>,
     pub(super) unique: &'a mut Unique,
@@ -65,11 +63,10 @@ pub(super) struct Machine<'a> {
     pub(super) catch: u32,
     pub(super) pc: usize,
     pub(super) node: usize,
-    pub(super) stopped: Option<NotChecked>,
 }
 
 impl<'a> Machine<'a> {
-    /// Runs the program for the value at [`Machine::root`].
+    /// Runs the program for the value that the machine is at.
     pub(super) fn run(&mut self) {
         let mut next = self.enter(0, self.node);
         loop {
@@ -248,16 +245,13 @@ impl<'a> Machine<'a> {
         if self.catch > 0 {
             return false;
         }
-        let place = (self.root, node);
-        if let Err(OutOfMemory) = self.report.add(&self.program, self.tape, self.source, place, path) {
-            self.stopped = Some(NotChecked::OutOfMemory);
-        }
+        self.report.add(node, path);
         true
     }
 
     #[cold]
     pub(super) fn stop(&mut self, cause: NotChecked) -> Next {
-        self.stopped = Some(cause);
+        self.report.stopped = Some(cause);
         Next::Stop
     }
 

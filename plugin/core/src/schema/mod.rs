@@ -17,7 +17,7 @@
 //! | 48 each | names, see below |
 //! | 2 each | slots; an even number of them |
 //! | 4 each | code |
-//! | 16 each | paths: start and length of a JSON Pointer into the schema, in the text; start and length of the keyword in it |
+//! | 16 each | paths: start and length of a JSON Pointer into the schema, as a fragment, in the text; start and length of the keyword in it |
 //! | 8 each | automata: start and length, in the tables |
 //! | 4 each | characters, for the format `hostname`: [`layout::characters`], in ascending order |
 //! | | text: UTF-8, read in parts |
@@ -57,8 +57,10 @@ mod machine;
 mod object;
 mod program;
 mod report;
+mod streams;
 mod text;
 mod unique;
+mod validation;
 mod validator;
 mod value;
 mod walk;
@@ -67,6 +69,9 @@ pub use decimal::{Decimal, FACTOR_MAX};
 pub use format::Format;
 pub use program::Program;
 pub use report::{Report, Violation};
+pub(crate) use streams::Streams;
+pub use streams::{Disposition, STREAM_BYTES, Stream};
+pub(crate) use validation::Validation;
 pub use validator::{NotChecked, Outcome, Validator};
 
 /// How many violations of a record are told. The rest is counted.

@@ -46,10 +46,13 @@ impl<'a> Program<'a> {
             text,
             tables,
         };
-        let has_all = rest.is_empty()
-            && program.code.len() >= CHECK_WORDS
-            && (0..automata.len() / 8).all(|index| program.automaton(index as u32).is_some());
-        has_all.then_some(program)
+        (rest.is_empty() && program.code.len() >= CHECK_WORDS).then_some(program)
+    }
+
+    /// Whether its automata are sound. If not, it takes less than it should.
+    pub fn is_sound(&self) -> bool {
+        let mut automata = (0..self.automata.len()).map(|index| self.automaton(index as u32));
+        automata.all(|automaton| automaton.is_some_and(|automaton| automaton.is_sound()))
     }
 
     /// A word of the code; past its end, [`layout::END`].
@@ -70,10 +73,10 @@ impl<'a> Program<'a> {
     }
 
     /// A path into the schema, and the keyword in it.
-    pub(super) fn path(&self, index: u32) -> (&'a str, &'a str) {
+    pub(super) fn path(&self, index: u32) -> (&'a [u8], &'a [u8]) {
         let path = self.paths.get(index as usize);
         let number = |at: usize| word(path.and_then(|path| path.get(at..)));
-        let part = |at| core::str::from_utf8(self.text(number(at), number(at + 4))).unwrap_or_default();
+        let part = |at| self.text(number(at), number(at + 4));
         (part(0), part(8))
     }
 

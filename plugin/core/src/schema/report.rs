@@ -1,134 +1,86 @@
 //! What is wrong with a record: places and rules, never values.
 
 use super::program::Program;
-use super::{PATH_BYTES_MAX, VIOLATIONS_MAX};
-use crate::OutOfMemory;
+use super::{NotChecked, PATH_BYTES_MAX, VIOLATIONS_MAX};
 use crate::digits::Digits;
-use crate::tape::{Kind, Tape};
+use crate::tape::{Kind, REMOVED, Tape};
 use crate::text::{Characters, inner};
-use alloc::string::String;
-use core::ops::Range;
+use crate::{OutOfMemory, put_byte, put_rarely};
+use alloc::vec::Vec;
 
 /// A rule that does not hold, and where.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Violation<'a> {
-    /// Where in the record: a JSON Pointer (RFC 6901).
-    pub instance: &'a str,
-    /// The keyword; of a schema that is `false` and stands for itself,
-    /// `false`.
-    pub keyword: &'a str,
-    /// Where in the schema's document: a JSON Pointer.
-    pub schema: &'a str,
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Violation {
+    node: u32,
+    /// The number of the program's path.
+    path: u32,
 }
 
-/// The violations of a record. The memory is kept from one to the next.
+/// The violations of a value.
 #[derive(Debug, Default)]
 pub struct Report {
-    text: String,
-    violations: [[Part; 3]; VIOLATIONS_MAX],
+    root: u32,
+    violations: [Violation; VIOLATIONS_MAX],
     count: u32,
+    pub(super) stopped: Option<NotChecked>,
 }
-
-/// A part of the text: where it starts and where it ends.
-type Part = (u32, u32);
 
 impl Report {
     pub(super) const fn new() -> Self {
-        Report { text: String::new(), violations: [[(0, 0); 3]; VIOLATIONS_MAX], count: 0 }
+        let violations = [Violation { node: 0, path: 0 }; VIOLATIONS_MAX];
+        Report { root: 0, violations, count: 0, stopped: None }
     }
 
-    pub(super) fn clear(&mut self) {
-        self.text.clear();
-        self.count = 0;
+    pub(super) fn clear(&mut self, root: usize) {
+        (self.root, self.count, self.stopped) = (root as u32, 0, None);
     }
 
-    /// How many there are in all.
+    /// How many there are in all; if [`Report::stopped`] says so, there may be
+    /// more.
     pub fn count(&self) -> u32 {
         self.count
     }
 
+    /// Why the check was not brought to its end.
+    pub fn stopped(&self) -> Option<NotChecked> {
+        self.stopped
+    }
+
     /// The first of them.
-    pub fn violations(&self) -> impl ExactSizeIterator<Item = Violation<'_>> {
-        let told = (self.count as usize).min(VIOLATIONS_MAX);
-        self.violations[..told].iter().map(|[instance, keyword, schema]| Violation {
-            instance: self.part(instance),
-            keyword: self.part(keyword),
-            schema: self.part(schema),
-        })
+    pub fn violations(&self) -> &[Violation] {
+        self.violations.get(..self.count as usize).unwrap_or(&self.violations)
     }
 
-    fn part(&self, (start, end): &Part) -> &str {
-        self.text.get(*start as usize..*end as usize).unwrap_or_default()
+    /// Adds a violation at a node.
+    pub(super) fn add(&mut self, node: usize, path: u32) {
+        if let Some(violation) = self.violations.get_mut(self.count as usize) {
+            *violation = Violation { node: node as u32, path };
+        }
+        self.count = self.count.saturating_add(1);
     }
 
-    /// Adds a violation at the node `at` of the value at `root`.
-    #[inline(never)]
-    pub(super) fn add(
-        &mut self,
-        program: &Program<'_>,
+    /// Writes where in the value a violation is: a JSON Pointer as a fragment
+    /// of a URI (RFC 6901 section 6). The tape may have been redacted since; the
+    /// pointer ends at what was removed from it.
+    pub fn write_instance(
+        &self,
+        violation: &Violation,
         tape: &Tape,
         source: &[u8],
-        (root, at): (usize, usize),
-        path: u32,
+        out: &mut Vec<u8>,
     ) -> Result<(), OutOfMemory> {
-        let index = self.count as usize;
-        self.count = self.count.saturating_add(1);
-        if index >= VIOLATIONS_MAX {
-            return Ok(());
-        }
-        self.text.try_reserve(3 * (PATH_BYTES_MAX + '…'.len_utf8())).map_err(|_| OutOfMemory)?;
-        let (schema, keyword) = program.path(path);
-        let parts = [
-            self.write(|out| out.pointer(tape, source, root, at)),
-            self.write(|out| out.text(keyword)),
-            self.write(|out| out.text(schema)),
-        ];
-        if let Some(violation) = self.violations.get_mut(index) {
-            *violation = parts;
-        }
-        Ok(())
-    }
-
-    fn write(&mut self, write: impl FnOnce(&mut Cut<'_>) -> Option<()>) -> Part {
-        let start = self.text.len();
-        let room = start + PATH_BYTES_MAX;
-        if write(&mut Cut { text: &mut self.text, range: start..room }).is_none() {
-            self.text.push('…');
-        }
-        (start as u32, self.text.len() as u32)
-    }
-}
-
-/// A path being written, up to its longest.
-struct Cut<'a> {
-    text: &'a mut String,
-    range: Range<usize>,
-}
-
-impl Cut<'_> {
-    fn character(&mut self, character: char) -> Option<()> {
-        if self.text.len() + character.len_utf8() > self.range.end {
-            return None;
-        }
-        self.text.push(character);
-        Some(())
-    }
-
-    fn text(&mut self, text: &str) -> Option<()> {
-        text.chars().try_for_each(|character| self.character(character))
-    }
-
-    /// From `root` down to `target`, which is in it.
-    fn pointer(&mut self, tape: &Tape, source: &[u8], root: usize, target: usize) -> Option<()> {
-        let mut at = root;
+        let mut pointer = Pointer::start(out)?;
+        let (mut at, target) = (self.root as usize, violation.node as usize);
         while at != target {
-            let is_object = tape.nodes.get(at)?.kind == Kind::Object;
+            let Some(node) = tape.nodes.get(at) else {
+                return Ok(());
+            };
+            let is_object = node.kind == Kind::Object;
             let end = tape.after(at);
             let (mut child, mut index) = (at + 1, 0);
             // The child that contains the target; of an object, by its key.
             while child < end {
-                let value = if is_object { child + 1 } else { child };
-                let next = tape.after(value);
+                let next = tape.after(if is_object { child + 1 } else { child });
                 if target < next {
                     break;
                 }
@@ -136,23 +88,80 @@ impl Cut<'_> {
                 index += 1;
             }
             if child >= end {
-                return Some(());
+                return Ok(());
             }
-            self.character('/')?;
-            if !is_object {
-                self.text(core::str::from_utf8(Digits::of(index).as_bytes()).unwrap_or_default())?;
-                at = child;
-                continue;
-            }
-            for character in Characters::of(inner(tape.text(&tape.nodes[child], source))) {
-                match character {
-                    '~' => self.text("~0")?,
-                    '/' => self.text("~1")?,
-                    _ => self.character(character)?,
+            pointer.put(b"/")?;
+            if is_object {
+                for character in Characters::of(inner(tape.text(&tape.nodes[child], source))) {
+                    match character {
+                        '~' => pointer.put(b"~0")?,
+                        '/' => pointer.put(b"~1")?,
+                        _ => pointer.character(character)?,
+                    }
                 }
+            } else {
+                pointer.put(Digits::of(index).as_bytes())?;
             }
-            at = if target == child { target } else { child + 1 };
+            if tape.nodes[child].has(REMOVED) {
+                return Ok(());
+            }
+            at = if is_object && target != child { child + 1 } else { child };
         }
-        Some(())
+        Ok(())
+    }
+}
+
+impl Violation {
+    /// The rule: its keyword (`false` for a schema that is `false`), and where
+    /// in the schema's document it stands, as a fragment like that of
+    /// [`Report::write_instance`].
+    pub fn rule<'a>(&self, program: &Program<'a>) -> (&'a [u8], &'a [u8]) {
+        let (pointer, keyword) = program.path(self.path);
+        (keyword, pointer)
+    }
+}
+
+/// A pointer being written, up to its longest.
+struct Pointer<'a> {
+    out: &'a mut Vec<u8>,
+    end: usize,
+    is_cut: bool,
+}
+
+impl<'a> Pointer<'a> {
+    fn start(out: &'a mut Vec<u8>) -> Result<Self, OutOfMemory> {
+        put_byte(out, b'#')?;
+        let end = out.len() + PATH_BYTES_MAX;
+        Ok(Pointer { out, end, is_cut: false })
+    }
+
+    fn put(&mut self, text: &[u8]) -> Result<(), OutOfMemory> {
+        if self.is_cut {
+            return Ok(());
+        }
+        if self.out.len() + text.len() > self.end {
+            self.is_cut = true;
+            return put_rarely(self.out, "…".as_bytes());
+        }
+        put_rarely(self.out, text)
+    }
+
+    /// One character, percent-encoded unless a fragment may have it (RFC 3986
+    /// section 3.5).
+    fn character(&mut self, character: char) -> Result<(), OutOfMemory> {
+        const HEXADECIMAL: &[u8; 16] = b"0123456789ABCDEF";
+        let mut utf8 = [0; 4];
+        let utf8 = character.encode_utf8(&mut utf8).as_bytes();
+        if let [byte] = utf8
+            && (byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/?".contains(byte))
+        {
+            return self.put(utf8);
+        }
+        let mut encoded = [b'%'; 12];
+        for (byte, three) in utf8.iter().zip(encoded.chunks_exact_mut(3)) {
+            three[1] = HEXADECIMAL[(byte >> 4) as usize];
+            three[2] = HEXADECIMAL[(byte & 15) as usize];
+        }
+        self.put(&encoded[..3 * utf8.len()])
     }
 }

@@ -14,7 +14,7 @@ use alloc::vec::Vec;
 pub enum Outcome<'a> {
     /// The value is valid.
     Valid,
-    /// It is not, and this is wrong with it.
+    /// It is not, and this is wrong with it, if no more.
     Invalid(&'a Report),
     /// It cannot be said.
     NotChecked(NotChecked),
@@ -33,6 +33,18 @@ pub enum NotChecked {
     OutOfMemory,
     /// There is nothing at that node.
     NoValue,
+}
+
+impl NotChecked {
+    /// As a seal has it.
+    pub fn word(self) -> &'static str {
+        match self {
+            NotChecked::TooDeep => "too deep",
+            NotChecked::TooManySteps => "too many steps",
+            NotChecked::OutOfMemory => "out of memory",
+            NotChecked::NoValue => "no value",
+        }
+    }
 }
 
 impl From<OutOfMemory> for NotChecked {
@@ -65,6 +77,11 @@ impl Validator {
         Validator { frames: Vec::new(), scratch: Vec::new(), unique: Unique::new(), report: Report::new() }
     }
 
+    /// What was wrong with the value checked last.
+    pub(super) fn report(&self) -> &Report {
+        &self.report
+    }
+
     /// Checks the record on `tape`, which was read from `source`. Members that
     /// were removed from it are not there; of others with the same key each
     /// one counts.
@@ -82,7 +99,7 @@ impl Validator {
         root: usize,
     ) -> Outcome<'_> {
         self.frames.clear();
-        self.report.clear();
+        self.report.clear(root);
         if root >= tape.nodes.len() {
             return Outcome::NotChecked(NotChecked::NoValue);
         }
@@ -91,7 +108,6 @@ impl Validator {
             program: *program,
             tape,
             source,
-            root,
             frames: &mut self.frames,
             scratch: &mut self.scratch,
             unique: &mut self.unique,
@@ -100,13 +116,12 @@ impl Validator {
             catch: 0,
             pc: 0,
             node: root,
-            stopped: None,
         };
         machine.run();
-        match machine.stopped {
+        match self.report.stopped {
+            _ if self.report.count() > 0 => Outcome::Invalid(&self.report),
             Some(cause) => Outcome::NotChecked(cause),
-            None if self.report.count() == 0 => Outcome::Valid,
-            None => Outcome::Invalid(&self.report),
+            None => Outcome::Valid,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::characters;
 use crate::automaton::{self, Alphabet, Direction};
+use flb_audit_core::schema::PATH_BYTES_MAX;
 use flb_audit_core::schema::layout::{self, types};
 use std::collections::HashMap;
 
@@ -102,6 +103,24 @@ pub(super) struct Parts {
 /// numbers of 16 bits are what tells them apart.
 pub(super) const NAMES_MAX: usize = 1 << 14;
 
+/// A JSON Pointer as a fragment of a URI (RFC 6901 section 6), as much of it as
+/// is told.
+fn fragment(pointer: &str) -> String {
+    let mut fragment = String::from("#");
+    for character in pointer.chars() {
+        let is_plain = character.is_ascii_alphanumeric() || "-._~!$&'()*+,;=:@/?".contains(character);
+        let part = match character {
+            plain if is_plain => plain.to_string(),
+            other => other.encode_utf8(&mut [0; 4]).bytes().map(|byte| format!("%{byte:02X}")).collect(),
+        };
+        if fragment.len() + part.len() > 1 + PATH_BYTES_MAX {
+            return fragment + "…";
+        }
+        fragment += &part;
+    }
+    fragment
+}
+
 impl Parts {
     /// Where a text stands, and its length.
     pub(super) fn text(&mut self, text: &str) -> [u32; 2] {
@@ -123,7 +142,8 @@ impl Parts {
         if let Some(path) = self.known_paths.get(&key) {
             return *path;
         }
-        let ([start, len], [keyword_start, keyword_len]) = (self.text(pointer), self.text(keyword));
+        let ([start, len], [keyword_start, keyword_len]) =
+            (self.text(&fragment(pointer)), self.text(keyword));
         self.paths.push([start, len, keyword_start, keyword_len]);
         let path = self.paths.len() as u32 - 1;
         self.known_paths.insert(key, path);

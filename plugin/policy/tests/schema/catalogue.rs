@@ -3,9 +3,9 @@
 //! The corpora are no part of the checkout: they are beside it, or where
 //! `FLB_AUDIT_CORPORA` says.
 
-use crate::properties::Checked;
+use crate::properties::{Checked, checked};
 use flb_audit_core::Tape;
-use flb_audit_core::schema::{Outcome, Program, Validator};
+use flb_audit_core::schema::{Program, Validator};
 use flb_audit_core::tape::Dialect;
 use flb_audit_policy::catalogue::{self, Mode};
 use serde_json::Value;
@@ -23,15 +23,8 @@ fn check(program: &[u8], record: &str) -> Checked {
     let mut tape = Tape::new();
     tape.read(record.as_bytes(), Dialect::FluentBit).expect("a record");
     let program = Program::read(program).expect("a program");
-    match Validator::new().check(&program, &tape, record.as_bytes()) {
-        Outcome::Valid => Checked::Valid,
-        Outcome::Invalid(report) => {
-            let violations = report.violations();
-            let parts = violations.map(|violation| [violation.instance, violation.keyword, violation.schema]);
-            Checked::Invalid(parts.map(|parts| parts.map(String::from)).collect())
-        }
-        Outcome::NotChecked(cause) => Checked::Not(cause),
-    }
+    let mut validator = Validator::new();
+    checked(&program, &tape, record, validator.check(&program, &tape, record.as_bytes()))
 }
 
 /// The records of a recorded stream.
@@ -63,7 +56,7 @@ fn corpus(name: &str) -> Vec<String> {
 fn invalid(schema: &str, mode: Mode, records: &[String]) -> (usize, String) {
     let program = program(schema, mode);
     let wrong = records.iter().map(|record| (record, check(&program, record)));
-    let mut wrong = wrong.filter(|(_, checked)| *checked != Checked::Valid);
+    let mut wrong = wrong.filter(|(_, found)| *found != Checked::Valid);
     let first = wrong.next();
     let what = first.as_ref().map_or(String::new(), |(record, checked)| format!("{checked:?}: {record}"));
     (first.iter().count() + wrong.count(), what)

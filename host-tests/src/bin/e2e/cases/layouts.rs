@@ -7,12 +7,12 @@ use crate::process::Process;
 use crate::reference::{self, Reference};
 use crate::sink::Sink;
 use crate::verify::{self, INTACT};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use flb_audit_core::redact::KEY_FILE_NAME;
 use host_tests::{policy, root, streams};
 use std::fs::{self, OpenOptions};
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 const STREAM: &str = "kubernetes-audit";
 
@@ -61,9 +61,18 @@ pub(crate) fn shipped_redact_yaml(place: &Place) -> Result<String> {
     shipped(place, "filter-redact.yaml", Some(POLICY))
 }
 
-/// Runs a config of `fluent-bit-conf`, with its files below the case's
-/// directory.
-fn shipped(place: &Place, name: &str, policy: Option<&str>) -> Result<String> {
+pub(crate) fn shipped_schema_classic(place: &Place) -> Result<String> {
+    shipped_schema(place, "filter-schema.conf")
+}
+
+pub(crate) fn shipped_schema_yaml(place: &Place) -> Result<String> {
+    shipped_schema(place, "filter-schema.yaml")
+}
+
+/// Writes a config of `fluent-bit-conf`, with its files below the case's
+/// directory, and makes these but for the module. Gives the paths of module
+/// and log.
+fn lay_out(place: &Place, name: &str) -> Result<(PathBuf, PathBuf)> {
     let below = place.at("");
     let below = below.display().to_string();
     let below = below.trim_end_matches('/');
@@ -81,6 +90,13 @@ fn shipped(place: &Place, name: &str, policy: Option<&str>) -> Result<String> {
     }
     fs::create_dir_all(place.at("var/lib/fluent-bit"))?;
     verify::init(&place.at("var/lib/flb-audit/kube"))?;
+    fs::write(&log, "")?;
+    Ok((module, log))
+}
+
+/// Runs such a config.
+fn shipped(place: &Place, name: &str, policy: Option<&str>) -> Result<String> {
+    let (module, log) = lay_out(place, name)?;
     let reference = Reference::new()?;
     match policy.map(|policy| root().join(policy)) {
         None => _ = fs::copy(verify::module(), module)?,
@@ -93,8 +109,6 @@ fn shipped(place: &Place, name: &str, policy: Option<&str>) -> Result<String> {
             policy::write_policy(reference.directory(), &fs::read_to_string(policy)?)?;
         }
     }
-    fs::write(&log, "")?;
-
     let mut process = Process::start(place, Path::new(name))?;
     // What was there before `tail` looked would not be read.
     process.wait_for_log("inotify_fs_add", 1)?;
@@ -107,4 +121,49 @@ fn shipped(place: &Place, name: &str, policy: Option<&str>) -> Result<String> {
     expected::check(&sink, &expected)?;
     verify::verify(&sink.path)?.ensure(&[INTACT], expected.len())?;
     Ok(format!("{} records", expected.len()))
+}
+
+/// The policy that the configs with a dead-letter output name.
+const DEAD_LETTER_POLICY: &str = "examples/policies/dead-letter.yaml";
+
+/// Runs such a config with a log of which some records are invalid.
+fn shipped_schema(place: &Place, name: &str) -> Result<String> {
+    let (module, log) = lay_out(place, name)?;
+    let policy = root().join(DEAD_LETTER_POLICY);
+    verify::build(&policy, &module)?;
+    let reference = Reference::new()?;
+    policy::write_policy(reference.directory(), &fs::read_to_string(policy)?)?;
+    let mut calls = streams::calls(STREAM)?;
+    for call in calls.iter_mut().step_by(5) {
+        call.record = call.record.replacen("\"level\":", "\"lvl\":", 1);
+    }
+
+    let mut process = Process::start(place, Path::new(name))?;
+    process.wait_for_log("inotify_fs_add", 1)?;
+    OpenOptions::new().append(true).open(log)?.write_all(streams::lines(&calls).as_bytes())?;
+    let expected = reference.start().expect_stream(&calls)?;
+    let (dead, good): (Vec<_>, Vec<_>) =
+        expected.into_iter().partition(|expected| expected.record.get("quarantine").is_some());
+    ensure!(dead.len() == calls.len().div_ceil(5), "{} records in quarantine", dead.len());
+    let mut logs = Vec::new();
+    for (file, expected) in [("kube.audit", &good), ("dead-letter.kube.audit", &dead)] {
+        let path = place.at("var/log/sealed").join(file);
+        let sink = Sink { name: file.into(), path: path.clone(), adds_date: false };
+        sink.wait_for(&mut process, expected.len())?;
+        expected::check(&sink, expected)?;
+        logs.push(path);
+    }
+    process.stop()?;
+    let report = verify::verify_all(&logs, &[])?;
+    report.ensure(&[INTACT], calls.len())?;
+    let (good, dead) = (good.len() as u64, dead.len() as u64);
+    ensure!(report.schema()? == [good, dead, dead, 0, 0], "verify counts {:?}", report.schema()?);
+    let restored = verify::restore(&logs)?;
+    ensure!(restored.len() as u64 == dead, "{} records restored", restored.len());
+    for (restored, call) in restored.iter().zip(calls.iter().step_by(5)) {
+        let came: serde_json::Value = serde_json::from_str(&call.record)?;
+        // Redaction has left the ids.
+        ensure!(restored["auditID"] == came["auditID"], "{restored} for {came}");
+    }
+    Ok(format!("{good} records, and {dead} in the dead-letter output, restored"))
 }

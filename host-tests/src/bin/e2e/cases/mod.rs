@@ -2,11 +2,13 @@
 
 mod faults;
 mod generated;
+mod keys;
 mod layouts;
 mod ledgers;
 mod oddities;
 mod redaction;
 mod restarts;
+mod schemas;
 mod sizes;
 mod states;
 mod streams;
@@ -14,7 +16,7 @@ mod streams;
 use crate::case::Case;
 
 /// All of them, in the order in which they run.
-pub(crate) const ALL: [Case; 37] = [
+pub(crate) const ALL: &[Case] = &[
     Case { name: "streams through tail", run: streams::through_tail },
     Case { name: "streams through forward", run: streams::through_forward },
     Case { name: "odd values as MessagePack", run: oddities::as_messagepack },
@@ -35,6 +37,8 @@ pub(crate) const ALL: [Case; 37] = [
     Case { name: "fluent-bit-conf, YAML", run: layouts::shipped_yaml },
     Case { name: "fluent-bit-conf, with a policy, classic", run: layouts::shipped_redact_classic },
     Case { name: "fluent-bit-conf, with a policy, YAML", run: layouts::shipped_redact_yaml },
+    Case { name: "fluent-bit-conf, with a schema, classic", run: layouts::shipped_schema_classic },
+    Case { name: "fluent-bit-conf, with a schema, YAML", run: layouts::shipped_schema_yaml },
     Case { name: "planted secrets through tail", run: redaction::through_tail },
     Case { name: "planted secrets through forward", run: redaction::through_forward },
     Case { name: "tokens under a key in a second path", run: redaction::hmac },
@@ -52,4 +56,12 @@ pub(crate) const ALL: [Case; 37] = [
     Case { name: "fluent-bit-conf, ledger alone", run: ledgers::shipped_alone },
     Case { name: "fluent-bit-conf, ledger alone, classic", run: ledgers::shipped_alone_classic },
     Case { name: "fluent-bit-conf, hello", run: ledgers::hello },
+    Case { name: "schemas in every disposition", run: schemas::all_dispositions },
+    Case { name: "a chain with keys", run: keys::signed },
+    Case { name: "keys that change", run: keys::changed },
+    Case { name: "keys that cannot be written", run: keys::not_written },
+    Case { name: "keys: killed in the middle of a stream", run: restarts::killed_with_keys },
+    Case { name: "keys: reloaded in the middle of a stream", run: restarts::reloaded_with_keys },
+    Case { name: "anchors", run: keys::anchored },
+    Case { name: "fluent-bit-conf, anchors", run: keys::shipped_anchors },
 ];

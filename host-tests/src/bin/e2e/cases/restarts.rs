@@ -4,9 +4,10 @@
 use crate::case::Place;
 use crate::pipeline::Pipeline;
 use crate::poll;
+use crate::private::Private;
 use crate::process::Process;
 use crate::sink::Record;
-use crate::verify::{self, GAP, INTACT};
+use crate::verify::GAP;
 use anyhow::{Context, Result, ensure};
 use host_tests::streams;
 use serde_json::{Value, json};
@@ -61,7 +62,20 @@ const RECORDS_A_KILL: usize = 3_000;
 const KILLED_AFTER: [usize; 4] = [0, 1, 700, 2_500];
 
 pub(crate) fn killed(place: &Place) -> Result<String> {
+    kill(place, lasting_pipeline(place)?)
+}
+
+pub(crate) fn killed_with_keys(place: &Place) -> Result<String> {
     let mut pipeline = lasting_pipeline(place)?;
+    let state = pipeline.use_keys()?;
+    let mut private = Private::new(&state)?;
+    let seen = kill(place, pipeline)?;
+    private.look()?;
+    private.ensure_kept(place)?;
+    Ok(seen)
+}
+
+fn kill(place: &Place, mut pipeline: Pipeline<'_>) -> Result<String> {
     // A file may end in half a line when its writer is killed; half a request
     // is none.
     pipeline.http("json");
@@ -79,14 +93,24 @@ pub(crate) fn killed(place: &Place) -> Result<String> {
     }
     // A record that was sealed and not yet on disk when the process was killed
     // is missing; it is sealed again, under another number.
-    drain(place, &pipeline, pipeline.start()?, &log, KILLED_AFTER.len(), &[INTACT, GAP])
+    let codes = [pipeline.intact(), GAP];
+    drain(place, &pipeline, pipeline.start()?, &log, KILLED_AFTER.len(), &codes)
 }
 
 const RELOADS: usize = 3;
 const RECORDS_A_RELOAD: usize = 500;
 
 pub(crate) fn reloaded(place: &Place) -> Result<String> {
+    reload(place, lasting_pipeline(place)?)
+}
+
+pub(crate) fn reloaded_with_keys(place: &Place) -> Result<String> {
     let mut pipeline = lasting_pipeline(place)?;
+    pipeline.use_keys()?;
+    reload(place, pipeline)
+}
+
+fn reload(place: &Place, mut pipeline: Pipeline<'_>) -> Result<String> {
     pipeline.all_outputs();
     pipeline.service("hot_reload", "on");
     let mut log = Log::new(place.at("log"))?;
@@ -101,7 +125,7 @@ pub(crate) fn reloaded(place: &Place) -> Result<String> {
         log.append(RECORDS_A_RELOAD / 2)?;
         process.wait_for_log("stream processor started", reload + 1)?;
     }
-    drain(place, &pipeline, process, &log, RELOADS, &[INTACT])
+    drain(place, &pipeline, process, &log, RELOADS, &[pipeline.intact()])
 }
 
 /// Waits for the whole log to come out, and accounts for every line of it.
@@ -128,13 +152,13 @@ fn drain(
     let mut seen = String::new();
     for sink in pipeline.sinks() {
         let records = sink.records()?;
-        let report = verify::verify(&sink.path)?;
+        let report = pipeline.verify(&sink.path)?;
         report.ensure(codes, records.len())?;
         let segments = report.segments()?;
         ensure!(segments > restarts as u64 / 2, "{segments} segments after {restarts} restarts");
         let read = Read::of(&records);
         let torn = read.check(log, torn_max).with_context(|| sink.name.clone())?;
-        if codes == [INTACT] {
+        if !codes.contains(&GAP) {
             let count = log.written - torn + read.others.len();
             ensure!(records.len() == count, "{} records, not {count}", records.len());
         }

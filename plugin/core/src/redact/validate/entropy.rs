@@ -73,6 +73,9 @@ fn log2(value: u32) -> u32 {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use proptest::strategy::ValueTree;
+    use proptest::string::string_regex;
+    use proptest::test_runner::TestRunner;
 
     proptest! {
         #[test]
@@ -85,10 +88,19 @@ mod tests {
             let exact: f64 = sample.iter().map(|&byte| -share(byte).log2() / sample.len() as f64).sum();
             prop_assert!((f64::from(bits(&text)) / 256.0 - exact).abs() < 0.02);
         }
+    }
 
-        #[test]
-        fn what_is_random_looks_so(token in "[A-Za-z0-9]{32,64}", digits in "[0-9a-f]{32,64}") {
-            prop_assert!(is_spread(token.as_bytes()) && is_spread(digits.as_bytes()), "{} {}", token, digits);
+    /// Not each: of 32 digits, one in some thousands has few of them often.
+    #[test]
+    fn what_is_random_looks_so() {
+        let mut runner = TestRunner::deterministic();
+        for pattern in ["[A-Za-z0-9]{32,64}", "[0-9a-f]{32,64}"] {
+            let tokens = string_regex(pattern).expect("a pattern");
+            let missed = (0..1000)
+                .map(|_| tokens.new_tree(&mut runner).expect("a token").current())
+                .filter(|token| !is_spread(token.as_bytes()))
+                .count();
+            assert!(missed <= 2, "{missed} of 1000 like {pattern}");
         }
     }
 

@@ -1,0 +1,70 @@
+//! Schemas at Fluent Bit's default stack: streams with damaged records, under
+//! schemas in strict mode, chosen by tag and by field, in every disposition.
+
+use crate::case::Place;
+use crate::expected::Expected;
+use crate::pipeline::Pipeline;
+use crate::reference::Reference;
+use crate::verify;
+use anyhow::{Context, Result, ensure};
+use host_tests::{policy, streams};
+use std::fs;
+
+const POLICY: &str = "version: 1
+redact:
+  packs: {secrets: on, pii: on}
+schema:
+  - {tag: kube.*, built-in: kubernetes-audit, mode: strict}
+  - {tag: aws.*, built-in: cloudtrail, mode: strict, invalid: quarantine}
+  - {tag: auth.sshd, built-in: sshd, mode: strict, invalid: drop}
+  - {tag: linux.*, field: type, value: SYSCALL, built-in: linux-audit, invalid: quarantine}
+  # None of them is that.
+  - {tag: '*.audit', built-in: ocsf-api-activity, mode: strict}
+";
+
+/// Every so many records one is damaged.
+const DAMAGED: usize = 7;
+
+pub(crate) fn all_dispositions(place: &Place) -> Result<String> {
+    let reference = Reference::new()?;
+    policy::write_policy(reference.directory(), POLICY)?;
+    let mut pipeline = Pipeline::new(place)?;
+    pipeline.all_outputs();
+    policy::write_policy(&place.at("state"), POLICY)?;
+    let mut life = reference.start();
+    let mut expected = Vec::new();
+    for name in streams::names()? {
+        let mut calls = streams::calls(&name)?;
+        for call in calls.iter_mut().step_by(DAMAGED) {
+            let mut record: serde_json::Value = serde_json::from_str(&call.record)?;
+            let members = record.as_object_mut().context("no object")?;
+            let first = members.keys().next().context("an empty record")?.clone();
+            let value = members.shift_remove(&first);
+            members.insert(format!("no {first} of bob@example.com"), value.into());
+            call.record = record.to_string();
+        }
+        expected.extend(life.expect_stream(&calls)?);
+        let file = format!("{name}.log");
+        fs::write(place.at(&file), streams::lines(&calls))?;
+        let tail = pipeline.tail(&calls.first().context("an empty stream")?.tag, &file);
+        pipeline.input(tail);
+    }
+    let process = pipeline.start()?;
+    let report = pipeline.finish(process, &expected)?;
+    let count = |is_it: &dyn Fn(&serde_json::Value) -> bool| {
+        expected.iter().filter(|expected: &&Expected| expected.remarks.as_ref().is_some_and(is_it)).count()
+            as u64
+    };
+    let has = |name: &'static str| move |remarks: &serde_json::Value| remarks.get(name).is_some();
+    let became = |word: &'static str| move |remarks: &serde_json::Value| remarks["disposition"] == word;
+    let (invalid, with_schema) = (count(&has("invalid")), count(&has("schema")));
+    let [quarantined, dropped] = [count(&became("quarantine")), count(&became("drop"))];
+    ensure!(invalid > 300 && quarantined > 20 && dropped > 20, "{invalid} {quarantined} {dropped}");
+    let counts = report.schema()?;
+    ensure!(counts == [with_schema - invalid, invalid, quarantined, dropped, 0], "verify counts {counts:?}");
+    let restored = verify::restore(&[pipeline.sinks().next().context("no output")?.path.clone()])?;
+    ensure!(restored.len() as u64 == quarantined, "{} records restored", restored.len());
+    let all = expected.iter().map(|expected| format!("{:?}", expected.remarks)).collect::<String>();
+    ensure!(!all.contains("bob@") && !all.contains("bob%40"), "a seal shows a redacted key");
+    Ok(format!("{invalid} of {with_schema} records invalid, {quarantined} quarantined, {dropped} dropped"))
+}

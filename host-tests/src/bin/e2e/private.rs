@@ -1,0 +1,52 @@
+//! Private keys, and that they stay where they are.
+
+use crate::case::Place;
+use anyhow::{Context, Result, ensure};
+use flb_audit_core::keyring::FILE_NAME;
+use host_tests::secrets;
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The private keys that have been seen in a key file.
+pub(crate) struct Private {
+    file: PathBuf,
+    seen: BTreeSet<[u8; 32]>,
+}
+
+impl Private {
+    /// Of a state directory.
+    pub(crate) fn new(state: &Path) -> Result<Self> {
+        let mut private = Private { file: state.join(FILE_NAME), seen: BTreeSet::new() };
+        private.look()?;
+        Ok(private)
+    }
+
+    /// Looks at the keys that there are now. Gives how many of them are new.
+    pub(crate) fn look(&mut self) -> Result<usize> {
+        let before = self.seen.len();
+        self.seen.extend(secrets::in_key_file(&fs::read(&self.file)?));
+        Ok(self.seen.len() - before)
+    }
+
+    /// An error if one is in any other file below the case's directory: in
+    /// outputs, logs, configs, the other files of the state.
+    pub(crate) fn ensure_kept(&self, place: &Place) -> Result<()> {
+        ensure!(!self.seen.is_empty(), "{}: no private keys", self.file.display());
+        self.search(&place.at(""))
+    }
+
+    fn search(&self, dir: &Path) -> Result<()> {
+        for entry in fs::read_dir(dir)? {
+            let path = entry?.path();
+            if path.is_dir() {
+                self.search(&path)?;
+            } else if path != self.file {
+                let text = fs::read(&path).with_context(|| path.display().to_string())?;
+                let leaked = self.seen.iter().any(|secret| secrets::leaks(&text, secret));
+                ensure!(!leaked, "{} has a private key", path.display());
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,285 @@
+//! `flb-audit check`: the schemas of a policy over logs at rest.
+//!
+//! All cores run the programs that the filter would; what they find is put
+//! together by schema and by rule.
+
+use crate::build::table;
+use crate::input::{self, At, Source};
+use crate::print;
+use crate::verify::OUTPUT_KEYS;
+use anyhow::{Result, anyhow, bail};
+use clap::Args;
+use flb_audit_core::Tape;
+use flb_audit_core::canonical::Canonical;
+use flb_audit_core::check::{Checked, Checker};
+use flb_audit_core::policy::Policy;
+use flb_audit_core::schema::{Disposition, Outcome, Stream, Validator};
+use flb_audit_core::tape::Dialect;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::path::PathBuf;
+
+/// Check logs against the schemas of a policy, before it is deployed
+///
+/// Exits with 0 if all records are valid or have no schema, 50 if some are
+/// invalid, 51 if some could not be checked, 40 if there was nothing to check.
+#[derive(Args)]
+pub(crate) struct Check {
+    /// The policy, in YAML
+    #[arg(long, value_name = "FILE")]
+    policy: PathBuf,
+    /// The tag of the records, where they are not sealed
+    #[arg(long)]
+    tag: Option<String>,
+    /// The logs: NDJSON or JSON arrays, plain, gzip or zstd; none or `-` is
+    /// standard input. Sealed records are checked as they are, redacted
+    files: Vec<PathBuf>,
+    /// Print the report as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// The exit codes, which stay.
+const ALL_VALID: u8 = 0;
+const NOTHING_CHECKED: u8 = 40;
+const INVALID: u8 = 50;
+const NOT_CHECKED: u8 = 51;
+
+/// How many places are told of each rule, and of what could not be checked.
+const EXAMPLES_MAX: usize = 3;
+
+/// What became of one record.
+enum Seen {
+    NoSchema,
+    /// By schema.
+    Valid(String),
+    /// By schema; the violations: rule and place in the record.
+    Invalid(String, Vec<(String, String)>),
+    NotChecked(String),
+}
+
+/// The whole of it; as JSON, this is its shape.
+#[derive(Default, Serialize)]
+struct Report {
+    exit_code: u8,
+    records: u64,
+    valid: u64,
+    invalid: u64,
+    without_schema: u64,
+    schemas: BTreeMap<String, Counts>,
+    not_checked: u64,
+    /// The first of those.
+    not_checked_first: Vec<Example>,
+}
+
+#[derive(Default, Serialize)]
+struct Counts {
+    valid: u64,
+    invalid: u64,
+    /// By keyword and place in the schema.
+    rules: BTreeMap<String, Broken>,
+}
+
+/// A rule that records break.
+#[derive(Default, Serialize)]
+struct Broken {
+    /// In how many records, each of which tells its first eight violations.
+    records: u64,
+    first: Vec<Example>,
+}
+
+#[derive(Serialize)]
+struct Example {
+    #[serde(skip)]
+    at: At,
+    source: String,
+    /// Line, or element of an array, from 1 on.
+    number: u64,
+    /// Where in the record, or what was wrong with it.
+    what: String,
+}
+
+impl Check {
+    pub(crate) fn run(self) -> Result<u8> {
+        let table = table(&self.policy)?;
+        let policy = Policy::check(&table).map_err(|what| anyhow!("{}: {what}", self.policy.display()))?;
+        if policy.streams().next().is_none() {
+            bail!("{}: has no schema: `schema` says which records have which", self.policy.display());
+        }
+        let sources = Source::all(self.files)?;
+        let tag = self.tag.as_deref().map(str::as_bytes);
+        let worker = || {
+            let mut records = Records::new(policy, tag);
+            move |at: At, text: Result<&[u8], String>| match text {
+                Ok(text) => (at, records.check(text)),
+                Err(reason) => (at, Seen::NotChecked(reason)),
+            }
+        };
+        let mut report = Report::default();
+        input::read(&sources, worker, |(at, seen)| {
+            report.add(at, seen, &sources);
+            Ok(())
+        })?;
+        report.exit_code = match () {
+            () if report.invalid > 0 => INVALID,
+            () if report.not_checked > 0 => NOT_CHECKED,
+            () if report.valid == 0 => NOTHING_CHECKED,
+            () => ALL_VALID,
+        };
+        if self.json {
+            println!("{}", serde_json::to_string_pretty(&report)?);
+        } else {
+            print(&report.to_text()?)?;
+        }
+        Ok(report.exit_code)
+    }
+}
+
+/// Checks one record after the other.
+struct Records<'a> {
+    policy: Policy<'a>,
+    tag: Option<&'a [u8]>,
+    checker: Checker,
+    validator: Validator,
+    /// What was in quarantine.
+    tape: Tape,
+    canonical: Canonical,
+}
+
+impl<'a> Records<'a> {
+    fn new(policy: Policy<'a>, tag: Option<&'a [u8]>) -> Self {
+        Records {
+            policy,
+            tag,
+            checker: Checker::new(OUTPUT_KEYS.map(str::to_owned).to_vec()),
+            validator: Validator::new(),
+            tape: Tape::new(),
+            canonical: Canonical::new(),
+        }
+    }
+
+    fn check(&mut self, text: &[u8]) -> Seen {
+        self.try_to_check(text).unwrap_or_else(Seen::NotChecked)
+    }
+
+    fn try_to_check(&mut self, text: &[u8]) -> Result<Seen, String> {
+        let memory = |_| String::from("out of memory");
+        let sealed = match self.checker.check(text) {
+            Ok(Checked::Sealed(sealed)) => sealed,
+            Ok(_) => {
+                let tag = self.tag.ok_or("a record without a seal: --tag says under which tag it went")?;
+                let tape = self.checker.record(text, false).map_err(memory)?;
+                return Ok(seen(&self.policy, &mut self.validator, tag, tape, text));
+            }
+            Err(unreadable) => return Err(unreadable.to_string()),
+        };
+        let tag = self.checker.tag(text).unwrap_or_default();
+        match sealed.disposition {
+            _ if sealed.is_raw => Err("sealed as raw text, since it could not be read".into()),
+            Disposition::Mark => {
+                let tape = self.checker.record(text, true).map_err(memory)?;
+                Ok(seen(&self.policy, &mut self.validator, tag.as_bytes(), tape, text))
+            }
+            Disposition::Quarantine => {
+                let text = self.checker.quarantined(text).ok_or("in quarantine, without its text")?;
+                let text = text.as_bytes();
+                self.tape.read(text, Dialect::Json).map_err(|unreadable| unreadable.to_string())?;
+                self.canonical.write(&mut self.tape, text).map_err(memory)?;
+                Ok(seen(&self.policy, &mut self.validator, tag.as_bytes(), &self.tape, text))
+            }
+            Disposition::Drop => Err("dropped: only its seal is left".into()),
+        }
+    }
+}
+
+fn seen(policy: &Policy<'_>, validator: &mut Validator, tag: &[u8], tape: &Tape, text: &[u8]) -> Seen {
+    let Some(Stream { name, program, .. }) = policy.stream(tag, tape, text) else {
+        return Seen::NoSchema;
+    };
+    let report = match validator.check(&program, tape, text) {
+        Outcome::Valid => return Seen::Valid(shown(name)),
+        Outcome::NotChecked(cause) => return Seen::NotChecked(cause.word().into()),
+        Outcome::Invalid(report) => report,
+    };
+    let violations = report.violations().iter().map(|violation| {
+        let (keyword, rule) = violation.rule(&program);
+        let mut instance = Vec::new();
+        // Without memory there is no place to tell.
+        let _ = report.write_instance(violation, tape, text, &mut instance);
+        (format!("{} {}", shown(keyword), shown(rule)), shown(&instance))
+    });
+    Seen::Invalid(shown(name), violations.collect())
+}
+
+fn shown(text: &[u8]) -> String {
+    String::from_utf8_lossy(text).into_owned()
+}
+
+impl Report {
+    fn add(&mut self, at: At, seen: Seen, sources: &[Source]) {
+        let example = |what: String| {
+            let At { source, number } = at;
+            Example { at, source: sources[source].name(), number, what }
+        };
+        self.records += 1;
+        match seen {
+            Seen::NoSchema => self.without_schema += 1,
+            Seen::Valid(name) => {
+                self.schemas.entry(name).or_default().valid += 1;
+                self.valid += 1;
+            }
+            Seen::Invalid(name, violations) => {
+                let counts = self.schemas.entry(name).or_default();
+                counts.invalid += 1;
+                let mut by_rule = BTreeMap::new();
+                for (rule, instance) in violations {
+                    by_rule.entry(rule).or_insert(instance);
+                }
+                for (rule, instance) in by_rule {
+                    let broken = counts.rules.entry(rule).or_default();
+                    broken.records += 1;
+                    keep(&mut broken.first, example(instance));
+                }
+                self.invalid += 1;
+            }
+            Seen::NotChecked(why) => {
+                self.not_checked += 1;
+                keep(&mut self.not_checked_first, example(why));
+            }
+        }
+    }
+
+    fn to_text(&self) -> Result<String> {
+        let mut out = String::new();
+        for (name, counts) in &self.schemas {
+            writeln!(out, "{name}: {} valid, {} invalid", counts.valid, counts.invalid)?;
+            let mut rules: Vec<_> = counts.rules.iter().collect();
+            rules.sort_by_key(|(_, broken)| std::cmp::Reverse(broken.records));
+            for (rule, broken) in rules {
+                writeln!(out, "  {} records: {rule}", broken.records)?;
+                for Example { source, number, what, .. } in &broken.first {
+                    writeln!(out, "    {source}:{number}: {what}")?;
+                }
+            }
+        }
+        if self.without_schema > 0 {
+            writeln!(out, "{} records have no schema", self.without_schema)?;
+        }
+        if self.not_checked > 0 {
+            writeln!(out, "{} records could not be checked", self.not_checked)?;
+            for Example { source, number, what, .. } in &self.not_checked_first {
+                writeln!(out, "  {source}:{number}: {what}")?;
+            }
+        }
+        writeln!(out, "{} of {} records are invalid", self.invalid, self.records)?;
+        Ok(out)
+    }
+}
+
+/// Keeps the first examples, in whatever order they come.
+fn keep(examples: &mut Vec<Example>, example: Example) {
+    let place = examples.partition_point(|other| other.at < example.at);
+    examples.insert(place, example);
+    examples.truncate(EXAMPLES_MAX);
+}

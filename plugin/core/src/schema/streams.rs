@@ -1,0 +1,196 @@
+//! Which records are checked, against which schema, and what becomes of those
+//! that are invalid.
+//!
+//! The part of a policy's table that says so starts with a word: how many
+//! streams there are. Each of them has [`STREAM_BYTES`] bytes:
+//!
+//! | bytes | |
+//! |---|---|
+//! | 0..8 | a pattern of tags; here and below, offset in this part and length |
+//! | 8..16 | the path to a field: its keys, with a byte 0xff between; none if all records of the tag are of this stream |
+//! | 16..24 | the value that the field has, as text |
+//! | 24..32 | the name of the schema |
+//! | 32..40 | the program |
+//! | 40..48 | the text of the schema, if it is not one that comes with flb-audit |
+//! | 48 | what becomes of invalid records: 0 they are marked, 1 quarantined, 2 dropped |
+//! | 49..52 | zero |
+
+use super::program::Program;
+use crate::tape::{Kind, REMOVED, Tape};
+use crate::text::{Characters, inner};
+
+/// The length of a stream in the table, in bytes.
+pub const STREAM_BYTES: usize = 52;
+
+/// What becomes of an invalid record.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Disposition {
+    /// It goes on, and its seal says what is wrong.
+    #[default]
+    Mark = 0,
+    /// It goes on as the text of one member.
+    Quarantine = 1,
+    /// Its seal goes on alone.
+    Drop = 2,
+}
+
+impl Disposition {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [Disposition; 3] = [Disposition::Mark, Disposition::Quarantine, Disposition::Drop];
+
+    /// As policies and seals have it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Disposition::Mark => "mark",
+            Disposition::Quarantine => "quarantine",
+            Disposition::Drop => "drop",
+        }
+    }
+}
+
+/// The streams of a policy, of which the first that a record is of decides.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Streams<'a> {
+    part: &'a [u8],
+    streams: &'a [[u8; STREAM_BYTES]],
+}
+
+/// One stream.
+#[derive(Clone, Copy, Debug)]
+pub struct Stream<'a> {
+    /// The pattern of its tags, in which `*` stands for any text.
+    pub tag: &'a [u8],
+    /// The path to the field that tells its records, keys with a byte 0xff
+    /// between.
+    pub field: &'a [u8],
+    /// The value of that field.
+    pub value: &'a [u8],
+    /// The name of its schema.
+    pub name: &'a [u8],
+    /// The schema.
+    pub program: Program<'a>,
+    /// The text of the schema; none if it comes with flb-audit.
+    pub text: &'a [u8],
+    /// What becomes of an invalid record.
+    pub invalid: Disposition,
+}
+
+impl<'a> Streams<'a> {
+    /// The streams in their part of the table; an empty one has none.
+    pub(crate) fn read(part: &'a [u8]) -> Option<Self> {
+        let Some((count, rest)) = part.split_first_chunk() else {
+            return Some(Streams::default());
+        };
+        let streams = rest.get(..(u32::from_le_bytes(*count) as usize).checked_mul(STREAM_BYTES)?)?;
+        Some(Streams { part, streams: streams.as_chunks().0 })
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.streams.is_empty()
+    }
+
+    pub(crate) fn is_sound(&self) -> bool {
+        let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+        let mut streams = (0..self.streams.len()).map(|index| self.stream(index));
+        streams.all(|stream| {
+            stream.is_some_and(|stream| stream.program.is_sound() && stream.name.iter().all(is_name))
+        })
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Stream<'a>> {
+        (0..self.streams.len()).filter_map(|index| self.stream(index))
+    }
+
+    fn stream(&self, index: usize) -> Option<Stream<'a>> {
+        let bytes = self.streams.get(index)?;
+        let part = |at: usize| part(self.part, bytes, at);
+        Some(Stream {
+            tag: part(0)?,
+            field: part(8)?,
+            value: part(16)?,
+            name: part(24)?,
+            program: Program::read(part(32)?)?,
+            text: part(40)?,
+            invalid: *Disposition::ALL.get(bytes[48] as usize)?,
+        })
+    }
+
+    /// The stream that a record under `tag` is of. Without a record, which
+    /// could not be read, the first one that it may be of.
+    pub(crate) fn choose(&self, tag: &[u8], record: Option<(&Tape, &[u8])>) -> Option<Stream<'a>> {
+        let is_it = |bytes: &[u8; STREAM_BYTES]| {
+            let part = |at: usize| part(self.part, bytes, at).unwrap_or_default();
+            is_match(part(0), tag)
+                && record.is_none_or(|(tape, source)| has_value(tape, source, part(8), part(16)))
+        };
+        self.stream(self.streams.iter().position(is_it)?)
+    }
+}
+
+fn part<'a>(part: &'a [u8], bytes: &[u8; STREAM_BYTES], at: usize) -> Option<&'a [u8]> {
+    let number = |at: usize| {
+        bytes.get(at..).and_then(<[u8]>::first_chunk).map(|four| u32::from_le_bytes(*four) as usize)
+    };
+    let start = number(at)?;
+    part.get(start..start.checked_add(number(at + 4)?)?)
+}
+
+/// Whether a tag is of a pattern, as Fluent Bit's `match` has it: `*` stands
+/// for any text, dots included.
+fn is_match(pattern: &[u8], tag: &[u8]) -> bool {
+    let (mut at, mut tag_at) = (0, 0);
+    // Behind the last `*`, and where in the tag what it stands for ends.
+    let mut star = None;
+    while let Some(byte) = tag.get(tag_at) {
+        match pattern.get(at) {
+            Some(b'*') => {
+                at += 1;
+                star = Some((at, tag_at));
+            }
+            Some(wanted) if wanted == byte => (at, tag_at) = (at + 1, tag_at + 1),
+            _ => {
+                let Some((behind, end)) = star else {
+                    return false;
+                };
+                star = Some((behind, end + 1));
+                (at, tag_at) = (behind, end + 1);
+            }
+        }
+    }
+    pattern.get(at..).unwrap_or_default().iter().all(|byte| *byte == b'*')
+}
+
+/// Whether the field at a path is a string of this text, or a number or word
+/// that is written so. Of members with the same key the last one counts.
+fn has_value(tape: &Tape, source: &[u8], field: &[u8], value: &[u8]) -> bool {
+    if field.is_empty() {
+        return true;
+    }
+    let mut at = 0;
+    for name in field.split(|byte| *byte == 0xff) {
+        if tape.nodes.get(at).is_none_or(|node| node.kind != Kind::Object) {
+            return false;
+        }
+        let is_it = |key: &usize| {
+            let node = &tape.nodes[*key];
+            !node.has(REMOVED) && is_text(tape.text(node, source), name)
+        };
+        match tape.keys(at).filter(is_it).last() {
+            Some(key) => at = key + 1,
+            None => return false,
+        }
+    }
+    tape.nodes.get(at).is_some_and(|node| !node.is_container() && is_text(tape.text(node, source), value))
+}
+
+fn is_text(token: &[u8], text: &[u8]) -> bool {
+    let inner = inner(token);
+    if inner.contains(&b'\\') {
+        let Ok(text) = core::str::from_utf8(text) else {
+            return false;
+        };
+        Characters::of(inner).eq(text.chars())
+    } else {
+        inner == text
+    }
+}

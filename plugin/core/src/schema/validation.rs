@@ -1,0 +1,186 @@
+//! What a policy's schemas say of one record after the other, for their seals.
+
+use super::{Disposition, NotChecked, Outcome, Stream, Streams, Validator};
+use crate::canonical::Canonical;
+use crate::digits::Digits;
+use crate::tape::{Dialect, Tape, Unreadable};
+use crate::{OutOfMemory, put_byte, put_rarely, text};
+use alloc::vec::Vec;
+
+/// Checks records as they came in, before redaction, and tells what is wrong
+/// as they go out. Its memory is kept between them.
+#[derive(Debug)]
+pub(crate) struct Validation<'p> {
+    streams: Streams<'p>,
+    /// The one that the record is of.
+    stream: Option<Stream<'p>>,
+    validator: Validator,
+    verdict: Verdict,
+    /// The record again, without the members that another one of their key
+    /// has replaced.
+    again: Tape,
+    /// What is wrong, as it stands in the seal; empty if nothing is.
+    invalid: Vec<u8>,
+    instance: Vec<u8>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    /// Valid, or of no stream.
+    Nothing,
+    Invalid,
+    /// Why not.
+    NotChecked(&'static str),
+}
+
+/// Why a record sealed as raw text was not checked.
+const NOT_READ: &str = "not read";
+
+impl<'p> Validation<'p> {
+    /// By these streams; none if there are none.
+    pub(crate) fn of(streams: Streams<'p>) -> Option<Self> {
+        (!streams.is_empty()).then(|| Validation {
+            streams,
+            stream: None,
+            validator: Validator::new(),
+            verdict: Verdict::Nothing,
+            again: Tape::new(),
+            invalid: Vec::new(),
+            instance: Vec::new(),
+        })
+    }
+
+    /// Checks the record on `tape`, which was read from `source` and has not
+    /// been redacted.
+    pub(crate) fn check(&mut self, tag: &[u8], tape: &Tape, source: &[u8]) {
+        self.stream = self.streams.choose(tag, Some((tape, source)));
+        self.verdict = Verdict::Nothing;
+        self.invalid.clear();
+        if let Some(stream) = &self.stream {
+            self.verdict = Verdict::of(self.validator.check(&stream.program, tape, source));
+        }
+    }
+
+    /// Checks the record again, of which members have gone since others have
+    /// their keys.
+    #[cold]
+    pub(crate) fn check_without_duplicates(
+        &mut self,
+        source: &[u8],
+        canonical: &mut Canonical,
+    ) -> Result<(), Unreadable> {
+        if let Some(stream) = &self.stream {
+            self.again.read(source, Dialect::FluentBit)?;
+            canonical.write(&mut self.again, source)?;
+            self.verdict = Verdict::of(self.validator.check(&stream.program, &self.again, source));
+        }
+        Ok(())
+    }
+
+    /// Notes that a record cannot be checked, since it cannot be read.
+    #[cold]
+    pub(crate) fn give_up(&mut self, tag: &[u8]) {
+        self.invalid.clear();
+        self.verdict = match self.streams.choose(tag, None) {
+            Some(_) => Verdict::NotChecked(NOT_READ),
+            None => Verdict::Nothing,
+        };
+        // Which one it is of, nobody can tell.
+        self.stream = None;
+    }
+
+    /// Words what was found wrong, and gives what is to become of the record.
+    /// The tape has been redacted.
+    pub(crate) fn word(&mut self, tape: &Tape, source: &[u8]) -> Result<Disposition, OutOfMemory> {
+        match &self.stream {
+            Some(stream) if self.verdict == Verdict::Invalid => {
+                let invalid = stream.invalid;
+                self.word_violations(tape, source)?;
+                Ok(invalid)
+            }
+            _ => Ok(Disposition::Mark),
+        }
+    }
+
+    #[cold]
+    fn word_violations(&mut self, tape: &Tape, source: &[u8]) -> Result<(), OutOfMemory> {
+        let Some(stream) = &self.stream else {
+            return Ok(());
+        };
+        let (report, out) = (self.validator.report(), &mut self.invalid);
+        for (at, violation) in report.violations().iter().enumerate() {
+            put_rarely(out, if at == 0 { b"[\"" } else { b",\"" })?;
+            self.instance.clear();
+            report.write_instance(violation, tape, source, &mut self.instance)?;
+            let (keyword, rule) = violation.rule(&stream.program);
+            for (part, end) in [(&self.instance[..], b' '), (keyword, b' '), (rule, b'"')] {
+                text::write_inside(part, out)?;
+                put_byte(out, end)?;
+            }
+        }
+        put_byte(out, b']')
+    }
+
+    /// Writes the members of the seal that say what became of the record, up to
+    /// `key`.
+    pub(crate) fn write_disposition(&self, out: &mut Vec<u8>) -> Result<(), OutOfMemory> {
+        match &self.stream {
+            Some(stream) if self.verdict == Verdict::Invalid && stream.invalid != Disposition::Mark => {
+                put_rarely(out, b",\"disposition\":\"")?;
+                put_rarely(out, stream.invalid.name().as_bytes())?;
+                put_byte(out, b'"')
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Likewise, what is wrong with it.
+    pub(crate) fn write_invalid(&self, out: &mut Vec<u8>) -> Result<(), OutOfMemory> {
+        if self.invalid.is_empty() {
+            return Ok(());
+        }
+        put_rarely(out, b",\"invalid\":")?;
+        put_rarely(out, &self.invalid)?;
+        let report = self.validator.report();
+        if report.count() as usize > report.violations().len() {
+            put_rarely(out, b",\"invalid_count\":")?;
+            put_rarely(out, Digits::of(report.count().into()).as_bytes())?;
+        }
+        Ok(())
+    }
+
+    /// Likewise, the schema that it was checked against.
+    pub(crate) fn write_schema(&self, out: &mut Vec<u8>) -> Result<(), OutOfMemory> {
+        let Some(stream) = &self.stream else {
+            return Ok(());
+        };
+        put_rarely(out, b",\"schema\":\"")?;
+        put_rarely(out, stream.name)?;
+        put_byte(out, b'"')
+    }
+
+    /// Likewise, why it was not checked, or not to the end.
+    pub(crate) fn write_unchecked(&self, out: &mut Vec<u8>) -> Result<(), OutOfMemory> {
+        let why = match self.verdict {
+            Verdict::Nothing => None,
+            Verdict::Invalid => self.validator.report().stopped().map(NotChecked::word),
+            Verdict::NotChecked(why) => Some(why),
+        };
+        let Some(why) = why else {
+            return Ok(());
+        };
+        put_rarely(out, b",\"unchecked\":\"")?;
+        put_rarely(out, why.as_bytes())?;
+        put_byte(out, b'"')
+    }
+}
+
+impl Verdict {
+    fn of(outcome: Outcome<'_>) -> Self {
+        match outcome {
+            Outcome::Valid => Verdict::Nothing,
+            Outcome::Invalid(_) => Verdict::Invalid,
+            Outcome::NotChecked(cause) => Verdict::NotChecked(cause.word()),
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! The policy's schemas: of which records, and what becomes of invalid ones.
+
+use crate::catalogue::{self, Mode};
+use crate::paths::{self, Step};
+use crate::policy::{list, name, required};
+use crate::schema::{self, Options};
+use crate::yaml::{Read, mapping, problem, text, unknown};
+use flb_audit_core::schema::{Disposition, STREAM_BYTES};
+use marked_yaml::Node;
+use marked_yaml::types::MarkedMappingNode;
+use std::collections::HashMap;
+
+/// The most entries of `schema`.
+const STREAMS_MAX: usize = 256;
+
+const KEYS: [&str; 9] = ["tag", "field", "value", "built-in", "mode", "file", "format", "name", "invalid"];
+
+/// Reads the file that a policy names; an error says why it cannot.
+pub(crate) type Files<'a> = &'a mut dyn FnMut(&str) -> Result<String, String>;
+
+/// An entry of `schema`.
+pub(crate) struct Stream {
+    pub(crate) tag: String,
+    /// The keys that lead to the field that tells its records; none if all of
+    /// the tag are.
+    pub(crate) field: Vec<String>,
+    pub(crate) value: String,
+    pub(crate) name: String,
+    pub(crate) program: Vec<u8>,
+    /// The text of a schema from a file.
+    pub(crate) text: String,
+    pub(crate) invalid: Disposition,
+}
+
+/// Reads all entries.
+pub(crate) fn streams(policy: &MarkedMappingNode, files: Files<'_>) -> Read<Vec<Stream>> {
+    let entries = list(policy, "schema")?;
+    if let Some(node) = entries.get(STREAMS_MAX) {
+        return Err(problem(node, format!("`schema` takes up to {STREAMS_MAX} entries")));
+    }
+    entries.into_iter().map(|node| stream(node, files)).collect()
+}
+
+fn stream(node: &Node, files: Files<'_>) -> Read<Stream> {
+    let entry = mapping(node, "an entry of `schema`", &KEYS)?;
+    let tag = required(node, entry, "tag")?;
+    let tag_text = text(tag, "`tag`")?.as_str();
+    if tag_text.is_empty() {
+        return Err(problem(tag, "`tag` takes a pattern as Fluent Bit's `match` does, such as `kube.*`"));
+    }
+    let (field, value) = condition(entry)?;
+    let invalid = match entry.get("invalid") {
+        Some(node) => disposition(node)?,
+        None => Disposition::Mark,
+    };
+    let (name, program, text) = match (entry.get("built-in"), entry.get("file")) {
+        (Some(name), None) => built_in(name, entry)?,
+        (None, Some(file)) => from_file(node, file, entry, files)?,
+        (Some(_), Some(file)) => {
+            return Err(problem(file, "`file` and `built-in` exclude each other; make two entries"));
+        }
+        (None, None) => {
+            return Err(problem(node, "`built-in` or `file` is missing: the schema that the records have"));
+        }
+    };
+    Ok(Stream { tag: tag_text.into(), field, value, name, program, text, invalid })
+}
+
+/// The field and its value that tell the records of a stream.
+fn condition(entry: &MarkedMappingNode) -> Read<(Vec<String>, String)> {
+    match (entry.get("field"), entry.get("value")) {
+        (None, None) => Ok((Vec::new(), String::new())),
+        (Some(field), Some(value)) => {
+            let path = text(field, "`field`")?.as_str();
+            let steps = paths::parse(path).map_err(|said| problem(field, format!("`{path}`: {said}")))?;
+            let key = |step| match step {
+                Step::Member(key) => Ok(key),
+                _ => Err(problem(field, format!("`{path}`: `field` is one field, by its keys: `a.b`"))),
+            };
+            let keys = steps.into_iter().map(key).collect::<Read<_>>()?;
+            Ok((keys, text(value, "`value`")?.as_str().into()))
+        }
+        (Some(field), None) => Err(problem(field, "`field` goes with a `value` that it has to have")),
+        (None, Some(value)) => Err(problem(value, "`value` goes with a `field` that has it")),
+    }
+}
+
+fn disposition(node: &Node) -> Read<Disposition> {
+    let word = text(node, "`invalid`")?.as_str();
+    let known = Disposition::ALL.map(Disposition::name);
+    Disposition::ALL
+        .into_iter()
+        .find(|disposition| disposition.name() == word)
+        .ok_or_else(|| problem(node, unknown("way to treat invalid records", word, &known)))
+}
+
+/// The name that seals have, the program, and the text if it is to be kept.
+type Schema = (String, Vec<u8>, String);
+
+fn built_in(node: &Node, entry: &MarkedMappingNode) -> Read<Schema> {
+    let wanted = text(node, "`built-in`")?.as_str();
+    for key in ["format", "name"] {
+        if let Some(node) = entry.get(key) {
+            let said = format!("`{key}` goes with `file`; a built-in has its own name, and `mode: strict`");
+            return Err(problem(node, said));
+        }
+    }
+    let mode = match entry.get("mode") {
+        None => Mode::Required,
+        Some(node) => match text(node, "`mode`")?.as_str() {
+            "required" => Mode::Required,
+            "strict" => Mode::Strict,
+            other => return Err(problem(node, unknown("mode", other, &["required", "strict"]))),
+        },
+    };
+    let Some(compiled) = catalogue::compile(wanted, mode) else {
+        let known: Vec<&str> = catalogue::names().collect();
+        return Err(problem(node, unknown("built-in schema", wanted, &known)));
+    };
+    let program = compiled.map_err(|error| problem(node, format!("`{wanted}`: {error}")))?;
+    let name = if mode == Mode::Strict { format!("{wanted}-strict") } else { wanted.into() };
+    Ok((name, program, String::new()))
+}
+
+fn from_file(node: &Node, file: &Node, entry: &MarkedMappingNode, files: Files<'_>) -> Read<Schema> {
+    if let Some(mode) = entry.get("mode") {
+        return Err(problem(mode, "`mode` goes with `built-in`"));
+    }
+    let path = text(file, "`file`")?.as_str();
+    let name_node = entry
+        .get("name")
+        .ok_or_else(|| problem(node, "`name` is missing: it stands in the seal of each record"))?;
+    let name = name(name_node, "`name`")?;
+    if is_built_in(&name) {
+        return Err(problem(name_node, format!("`{name}` is the name of a built-in; give it another")));
+    }
+    let assert_format = match entry.get("format") {
+        None => false,
+        Some(node) if text(node, "`format`")?.as_str() == "assert" => true,
+        Some(node) => {
+            return Err(problem(node, "`format` takes `assert`; without it, formats are annotations"));
+        }
+    };
+    let schema = files(path).map_err(|said| problem(file, format!("`{path}`: {said}")))?;
+    let program = schema::compile(&schema, Options { assert_format })
+        .map_err(|error| problem(file, format!("`{path}`, {error}")))?;
+    Ok((name, program, schema))
+}
+
+fn is_built_in(name: &str) -> bool {
+    catalogue::names().any(|known| known == name.strip_suffix("-strict").unwrap_or(name))
+}
+
+/// All streams as they stand in a policy's table.
+pub(crate) fn compile(streams: &[Stream]) -> Vec<u8> {
+    if streams.is_empty() {
+        return Vec::new();
+    }
+    let mut part = (streams.len() as u32).to_le_bytes().to_vec();
+    let mut contents: Vec<u8> = Vec::new();
+    let first = part.len() + STREAM_BYTES * streams.len();
+    // What several have stands there once.
+    let mut known = HashMap::new();
+    for stream in streams {
+        let field: Vec<&[u8]> = stream.field.iter().map(|key| key.as_bytes()).collect();
+        let field = field.join(&0xff);
+        let texts = [stream.tag.as_bytes(), &field, stream.value.as_bytes(), stream.name.as_bytes()];
+        for bytes in texts.into_iter().chain([&stream.program[..], stream.text.as_bytes()]) {
+            let start = *known.entry(bytes.to_vec()).or_insert_with(|| {
+                contents.extend(bytes);
+                first + contents.len() - bytes.len()
+            });
+            part.extend((start as u32).to_le_bytes());
+            part.extend((bytes.len() as u32).to_le_bytes());
+        }
+        part.extend([stream.invalid as u8, 0, 0, 0]);
+    }
+    part.extend(contents);
+    part
+}
