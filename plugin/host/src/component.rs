@@ -76,6 +76,7 @@ impl Component {
         config.epoch_interruption(true);
         config.max_wasm_stack(STACK_BYTES_MAX);
         let cache = Cache::from_file(None).map_err(|error| format!("{error:#}"));
+        cache.iter().for_each(|cache| clean(cache.directory()));
         config.cache(cache.as_ref().ok().cloned());
         let engine = Engine::new(&config)?;
         let name = path.display();
@@ -128,6 +129,26 @@ impl Component {
         store.set_epoch_deadline(1);
         let exports = self.pre.instantiate(&mut store).map_err(|error| reason(&store, error.into(), ""))?;
         Ok(Instance { store, exports, printed, printed_len: 0 })
+    }
+}
+
+/// How long nobody takes to write a file of the cache.
+const CACHE_WRITE_MAX: Duration = Duration::from_secs(60);
+
+/// Takes away what a process that was killed, or a full disk, has left of a
+/// write to the cache: while it is there, nobody writes that entry.
+fn clean(cache: &Path) {
+    let entries = |path: &Path| std::fs::read_dir(path).into_iter().flatten().flatten();
+    for file in
+        entries(&cache.join("modules")).flat_map(|version| entries(&version.path()).collect::<Vec<_>>())
+    {
+        let is_part = file.file_name().to_string_lossy().contains(".wip-");
+        let age =
+            file.metadata().and_then(|metadata| metadata.modified()).ok().and_then(|at| at.elapsed().ok());
+        if is_part && age.is_some_and(|age| age > CACHE_WRITE_MAX) {
+            // Without, it is compiled anew.
+            let _ = std::fs::remove_file(file.path());
+        }
     }
 }
 
