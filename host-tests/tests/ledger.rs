@@ -1,0 +1,165 @@
+//! What `flb-audit verify` says of a ledger's directory, whole and not.
+
+#[allow(dead_code, unreachable_pub)]
+#[path = "../../plugin/ledger/tests/support/mod.rs"]
+mod support;
+
+use flb_audit_ledger::{Settings, manifest};
+use host_tests::root;
+use serde_json::Value;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use support::{Filter, TAG, chunk, directory, open, plain};
+use tempfile::TempDir;
+
+fn settings() -> Settings {
+    Settings { segment_bytes: 4000, ..Settings::default() }
+}
+
+/// A ledger of two chains, in several segments; with `keep_bytes`, some of them
+/// deleted.
+fn ledger(keep_bytes: Option<u64>) -> TempDir {
+    let directory = directory();
+    let mut ledger = open(&directory, &Settings { keep_bytes, ..settings() });
+    let mut filter = Filter::new(1);
+    for first in 0..20 {
+        let mut records = filter.seal(&plain(20 * first, 10));
+        records.extend(plain(20 * first + 10, 10));
+        ledger.store(TAG, &chunk(&records)).expect("stored");
+        // Another life of the ledger's own chain.
+        if first % 3 == 0 {
+            drop(ledger);
+            ledger = open(&directory, &Settings { keep_bytes, ..settings() });
+        }
+    }
+    directory
+}
+
+fn verify(directory: &Path) -> Value {
+    let output = Command::new(root().join("dist/flb-audit"))
+        .args(["verify", "--json"])
+        .arg(directory)
+        .output()
+        .expect("dist/flb-audit");
+    serde_json::from_slice(&output.stdout).expect("a report")
+}
+
+/// The verdicts of the findings, but for what is so without a roster.
+fn findings(report: &Value) -> Vec<(String, String)> {
+    let finding = |finding: &Value| {
+        let text = |name: &str| finding[name].as_str().unwrap_or_default().to_owned();
+        (text("verdict"), text("what"))
+    };
+    let findings = report["findings"].as_array().expect("findings").iter().map(finding);
+    findings.filter(|(verdict, _)| verdict != "unsigned").collect()
+}
+
+#[test]
+fn a_whole_ledger_is_intact() {
+    let directory = ledger(None);
+    let report = verify(directory.path());
+    assert_eq!(findings(&report), [], "{report}");
+    assert_eq!(report["verdict"], "unsigned");
+}
+
+#[test]
+fn tombstones_account_for_what_was_deleted() {
+    let directory = ledger(Some(6000));
+    let report = verify(directory.path());
+    assert_eq!(findings(&report), [], "{report}");
+    assert!(report["deleted"].as_u64() > Some(100), "{report}");
+    assert_eq!(report["missing"], 0);
+}
+
+#[test]
+fn what_is_not_as_it_was_is_found() {
+    type Alter = fn(&Path);
+    let cases: [(&str, Alter, &str, &str); 8] = [
+        ("a segment deleted", |at| remove(at, "00000002.ndjson.zst"), "gap", "no tombstone says why"),
+        ("a manifest deleted", |at| without_line(at, 1), "tampered", "no manifest says what it holds"),
+        ("a manifest deleted, in its chain", |at| without_line(at, 1), "gap", "lacks record"),
+        (
+            "a segment in another's place",
+            |at| {
+                let other = fs::read(at.join("00000003.ndjson.zst")).expect("read");
+                fs::write(at.join("00000002.ndjson.zst"), other).expect("written");
+            },
+            "tampered",
+            "00000002.ndjson.zst: not what its manifest says",
+        ),
+        ("a segment damaged", |at| damage(at), "unreadable", "00000002.ndjson.zst"),
+        (
+            "a segment cut short",
+            |at| {
+                let path = at.join("00000002.ndjson.zst");
+                let bytes = fs::read(&path).expect("read");
+                fs::write(&path, &bytes[..bytes.len() / 2]).expect("written");
+            },
+            "unreadable",
+            "00000002.ndjson.zst",
+        ),
+        (
+            "a manifest altered",
+            |at| {
+                let path = at.join(manifest::FILE_NAME);
+                let text = fs::read_to_string(&path).expect("read");
+                fs::write(&path, text.replacen("\"records\":", "\"records\":1", 1)).expect("written");
+            },
+            "tampered",
+            "is not the one that was sealed",
+        ),
+        (
+            "the newest segment cut short",
+            |at| {
+                let name = support::text(&at.join(manifest::FILE_NAME)).lines().count() as u64 + 1;
+                let path = at.join(manifest::active_name(name));
+                let text = fs::read_to_string(&path).expect("read");
+                let cut = text.len() - 10;
+                fs::write(&path, &text[..cut]).expect("written");
+            },
+            "unreadable",
+            "",
+        ),
+    ];
+    for (name, alter, verdict, what) in cases {
+        let directory = ledger(None);
+        alter(directory.path());
+        let report = verify(directory.path());
+        let found = findings(&report);
+        assert!(
+            found.iter().any(|(found, why)| found == verdict && why.contains(what)),
+            "{name}: no {verdict} {what}: {found:#?}"
+        );
+    }
+}
+
+#[test]
+fn a_tombstone_that_nobody_has_sealed_accounts_for_nothing() {
+    let directory = ledger(Some(6000));
+    let path = directory.path().join(manifest::FILE_NAME);
+    let text = fs::read_to_string(&path).expect("read");
+    fs::write(&path, text.replace("\"by\":\"keep_size\"", "\"by\":\"keep_age\"")).expect("written");
+    let report = verify(directory.path());
+    assert!(report["missing"].as_u64() > Some(50), "{report}");
+    assert_eq!(report["verdict"], "tampered");
+}
+
+fn remove(directory: &Path, name: &str) {
+    fs::remove_file(directory.join(name)).expect("removed");
+}
+
+fn without_line(directory: &Path, number: usize) {
+    let path = directory.join(manifest::FILE_NAME);
+    let text = fs::read_to_string(&path).expect("read");
+    let left = text.lines().enumerate().filter(|(at, _)| *at != number);
+    fs::write(&path, left.map(|(_, line)| format!("{line}\n")).collect::<String>()).expect("written");
+}
+
+fn damage(directory: &Path) {
+    let path = directory.join("00000002.ndjson.zst");
+    let mut bytes = fs::read(&path).expect("read");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 0x55;
+    fs::write(&path, &bytes).expect("written");
+}
