@@ -1,10 +1,12 @@
 //! What `flb-audit verify` says of a ledger's directory, whole and not.
 
-#[allow(dead_code, unreachable_pub)]
+#[allow(dead_code)]
 #[path = "../../plugin/ledger/tests/support/mod.rs"]
 mod support;
 
-use flb_audit_ledger::{Settings, manifest};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use flb_audit_ledger::{Settings, manifest, tree};
 use host_tests::root;
 use serde_json::Value;
 use std::fs;
@@ -143,6 +145,63 @@ fn a_tombstone_that_nobody_has_sealed_accounts_for_nothing() {
     let report = verify(directory.path());
     assert!(report["missing"].as_u64() > Some(50), "{report}");
     assert_eq!(report["verdict"], "tampered");
+}
+
+/// A path leads from each record to its segment's root, computed here as in RFC
+/// 9162 section 2.1.3.2.
+#[test]
+fn an_export_proves_its_records() {
+    let directory = ledger(Some(6000));
+    let output = directory.path().join("export");
+    let chain = flb_audit_core::seal::ChainId::from_random([1; 9]).to_string();
+    let export = Command::new(root().join("dist/flb-audit"))
+        .arg("export")
+        .arg(directory.path())
+        .args(["--chain", &chain, "--since", "2026-01-01", "--output"])
+        .arg(&output)
+        .output()
+        .expect("dist/flb-audit");
+    assert!(export.status.success(), "{}", String::from_utf8_lossy(&export.stderr));
+    assert!(String::from_utf8_lossy(&export.stdout).contains("were deleted, as tombstones say"));
+    let manifests = support::text(&output.join(manifest::FILE_NAME));
+    let roots: std::collections::BTreeMap<u64, String> = manifests
+        .lines()
+        .filter_map(|line| match manifest::read(line.as_bytes()) {
+            Some(manifest::Statement::Segment(manifest)) => Some((manifest.number, manifest.root)),
+            _ => None,
+        })
+        .collect();
+    let (records, proofs) =
+        (support::text(&output.join("records.ndjson")), support::text(&output.join("proofs.ndjson")));
+    assert_eq!(records.lines().count(), proofs.lines().count());
+    let (mut proven, mut open) = (0, 0);
+    for (record, proof) in records.lines().zip(proofs.lines()) {
+        assert!(record.contains(&chain));
+        let proof: Value = serde_json::from_str(proof).expect("a proof");
+        if proof.is_null() {
+            open += 1;
+            continue;
+        }
+        let number = |name: &str| proof[name].as_u64().expect("a number");
+        let (mut at, mut last) = (number("index"), number("records") - 1);
+        let mut node = tree::leaf(record.as_bytes());
+        for text in proof["path"].as_array().expect("a path") {
+            let other = URL_SAFE_NO_PAD.decode(text.as_str().expect("text")).expect("base64url");
+            let other: tree::Node = other.try_into().expect("a hash");
+            if at & 1 == 1 || at == last {
+                node = tree::parent(&other, &node);
+                while at & 1 == 0 && at != 0 {
+                    (at, last) = (at >> 1, last >> 1);
+                }
+            } else {
+                node = tree::parent(&node, &other);
+            }
+            (at, last) = (at >> 1, last >> 1);
+        }
+        assert_eq!(roots[&number("segment")], manifest::root_text(&node), "{proof}");
+        proven += 1;
+    }
+    assert!(proven > 20, "{proven} proven, {open} in the open segment");
 }
 
 fn remove(directory: &Path, name: &str) {

@@ -1,7 +1,7 @@
 //! Components on the host that ships, with a driver that plays chunks, brings
 //! again what was not answered with ok, and kills the process.
 
-#[allow(dead_code, unreachable_pub)]
+#[allow(dead_code)]
 #[path = "../../plugin/ledger/tests/support/mod.rs"]
 mod support;
 

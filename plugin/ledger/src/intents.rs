@@ -24,9 +24,9 @@ use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 /// The file's name.
-pub const FILE_NAME: &str = "ledger.intents";
+pub(crate) const FILE_NAME: &str = "ledger.intents";
 /// How many chunks are remembered.
-pub const SLOTS: u64 = 1024;
+pub(crate) const SLOTS: u64 = 1024;
 const SLOT_BYTES: usize = 80;
 
 /// The hash of a chunk.

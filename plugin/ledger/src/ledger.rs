@@ -20,7 +20,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 /// How many records a segment has at the most: what it takes to know them is in
 /// memory.
-pub const SEGMENT_RECORDS_MAX: u64 = 131_072;
+pub(crate) const SEGMENT_RECORDS_MAX: u64 = 131_072;
 
 /// How much a line of the log matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,12 +41,12 @@ pub struct Ledger {
     directory: PathBuf,
     settings: Settings,
     policy: Option<Policy<'static>>,
-    open: Option<Open>,
+    open: Option<Opened>,
     lines: Vec<Line>,
 }
 
 /// A ledger whose files are open.
-struct Open {
+struct Opened {
     own: Own,
     active: Active,
     manifests: Manifests,
@@ -109,14 +109,14 @@ impl Ledger {
 
     fn opened(&mut self) -> Result<()> {
         if self.open.is_none() {
-            self.open = Some(Open::open(&self.directory, self.policy, &mut self.lines)?);
+            self.open = Some(Opened::open(&self.directory, self.policy, &mut self.lines)?);
         }
         Ok(())
     }
 }
 
-impl Open {
-    fn open(directory: &Path, policy: Option<Policy<'static>>, lines: &mut Vec<Line>) -> Result<Open> {
+impl Opened {
+    fn open(directory: &Path, policy: Option<Policy<'static>>, lines: &mut Vec<Line>) -> Result<Opened> {
         let found = Found::open(directory)?;
         let manifests = Manifests::open(directory)?;
         report_cut(manifest::FILE_NAME, manifests.cut_bytes, lines);
@@ -145,7 +145,7 @@ impl Open {
             }
         })?;
         report_cut(&active_name(number), cut, lines);
-        Ok(Open {
+        Ok(Opened {
             own: found.go_on(directory, tail, policy)?,
             active,
             manifests,

@@ -7,10 +7,10 @@ use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
 /// How many lives are remembered. A record of an earlier one that comes again
 /// is stored again, and `verify` counts it as a duplicate.
-pub const LIVES_MAX: usize = 65_536;
+pub(crate) const LIVES_MAX: usize = 65_536;
 
 /// One life of a filter: a segment of a chain.
-pub type Life = (ChainId, u64, Run);
+pub(crate) type Life = (ChainId, u64, Run);
 
 /// What makes a record the same as another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -25,10 +25,7 @@ pub(crate) fn wasm(component: &Path) -> Section {
 
 /// An output that keeps a ledger, in a directory that has a chain.
 pub(crate) fn output(dir: &Path) -> Section {
-    wasm(&root().join("dist/out_audit.wasm"))
-        .with("dir", dir.display())
-        .with("workers", 1)
-        .with("failure_limit", "no_limits")
+    wasm(&root().join("dist/out_audit.wasm")).with("dir", dir.display()).with("failure_limit", "no_limits")
 }
 
 /// Starts a Fluent Bit with a `forward` input whose chunks are on disk.

@@ -72,7 +72,7 @@ pub(crate) struct Verify {
 }
 
 /// A time, or the beginning of a day.
-fn time(text: &str) -> Result<SystemTime, humantime::TimestampError> {
+pub(crate) fn time(text: &str) -> Result<SystemTime, humantime::TimestampError> {
     let is_day = text.len() == "2026-11-20".len();
     humantime::parse_rfc3339_weak(&if is_day { format!("{text}T00:00:00Z") } else { text.to_owned() })
 }

@@ -15,10 +15,10 @@ use std::path::Path;
 use tempfile::TempDir;
 
 /// The tag of all chunks.
-pub const TAG: &[u8] = b"some.tag";
+pub(crate) const TAG: &[u8] = b"some.tag";
 
 /// A directory with a new chain, as `flb-audit init` makes it.
-pub fn directory() -> TempDir {
+pub(crate) fn directory() -> TempDir {
     let directory = tempfile::tempdir().expect("a directory");
     let id = ChainId::from_random([7; 9]);
     let mut next = 0;
@@ -35,12 +35,12 @@ pub fn directory() -> TempDir {
 }
 
 /// A ledger there.
-pub fn open(directory: &TempDir, settings: &Settings) -> Ledger {
+pub(crate) fn open(directory: &TempDir, settings: &Settings) -> Ledger {
     Ledger::open(directory.path(), settings.clone(), None).expect("opened")
 }
 
 /// A value as MessagePack.
-pub fn pack(value: &Value, out: &mut Vec<u8>) {
+pub(crate) fn pack(value: &Value, out: &mut Vec<u8>) {
     let head = |out: &mut Vec<u8>, marker: u8, len: usize| {
         out.push(marker);
         out.extend_from_slice(&(len as u32).to_be_bytes());
@@ -81,7 +81,7 @@ pub fn pack(value: &Value, out: &mut Vec<u8>) {
 }
 
 /// A chunk of these records, in the layout of Fluent Bit 5.
-pub fn chunk(records: &[Value]) -> Vec<u8> {
+pub(crate) fn chunk(records: &[Value]) -> Vec<u8> {
     let mut chunk = Vec::new();
     for (at, record) in records.iter().enumerate() {
         chunk.extend_from_slice(&[0x92, 0x92, 0xd7, 0x00]);
@@ -94,22 +94,22 @@ pub fn chunk(records: &[Value]) -> Vec<u8> {
 }
 
 /// Records numbered from `first` on, without seals.
-pub fn plain(first: u32, count: u32) -> Vec<Value> {
+pub(crate) fn plain(first: u32, count: u32) -> Vec<Value> {
     (first..first + count).map(|number| json!({"number": number, "text": "x".repeat(40)})).collect()
 }
 
 /// The same, sealed as a filter does.
-pub struct Filter(Sealer<'static>);
+pub(crate) struct Filter(Sealer<'static>);
 
 impl Filter {
-    pub fn new(life: u8) -> Self {
+    pub(crate) fn new(life: u8) -> Self {
         let next = Place { segment: life.into(), run: Run::from_random([life; 6]), sequence: 0 };
         let id = ChainId::from_random([1; 9]);
         let chain = Chain { id, algorithm: Algorithm::Sha512_256, next, head: GENESIS, link: None };
         Filter(Sealer::new(chain, Notes::NONE, None).expect("a sealer"))
     }
 
-    pub fn seal(&mut self, records: &[Value]) -> Vec<Value> {
+    pub(crate) fn seal(&mut self, records: &[Value]) -> Vec<Value> {
         let seal = |record: &Value| {
             let text = record.to_string();
             let event = Event {
@@ -127,7 +127,7 @@ impl Filter {
 }
 
 /// The names in a directory.
-pub fn names(directory: &TempDir) -> Vec<String> {
+pub(crate) fn names(directory: &TempDir) -> Vec<String> {
     let entries = fs::read_dir(directory.path()).expect("a directory");
     let mut names: Vec<_> = entries.map(|entry| entry.expect("an entry").file_name().into_string()).collect();
     names.sort();
@@ -135,7 +135,7 @@ pub fn names(directory: &TempDir) -> Vec<String> {
 }
 
 /// A file's text, decompressed.
-pub fn text(path: &Path) -> String {
+pub(crate) fn text(path: &Path) -> String {
     let bytes = fs::read(path).expect("a file");
     let mut text = String::new();
     let mut rest = &bytes[..];
@@ -151,7 +151,7 @@ pub fn text(path: &Path) -> String {
 }
 
 /// All records that the ledger holds, in the order of their files.
-pub fn records(directory: &TempDir) -> Vec<String> {
+pub(crate) fn records(directory: &TempDir) -> Vec<String> {
     let is_segment = |name: &String| name.contains(".ndjson") && name != manifest::FILE_NAME;
     let lines = |name: String| -> Vec<String> {
         text(&directory.path().join(name)).lines().map(str::to_owned).collect()
@@ -161,7 +161,7 @@ pub fn records(directory: &TempDir) -> Vec<String> {
 
 /// The numbers of all records, after each was found intact and each life of
 /// each chain without a gap.
-pub fn numbers(directory: &TempDir) -> Vec<u64> {
+pub(crate) fn numbers(directory: &TempDir) -> Vec<u64> {
     let mut checker = Checker::default();
     let mut lives: BTreeMap<_, Vec<u64>> = BTreeMap::new();
     let mut numbers = Vec::new();

@@ -93,15 +93,18 @@ fn set_up(place: &Place) -> Result<(u16, PathBuf)> {
     Ok((TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port(), dir))
 }
 
-const KILLS: u64 = 100;
+const KILLS: usize = 100;
+/// What a Fluent Bit logs last before it takes anything in.
+const STARTED: &str = "stream processor started";
 
 pub(crate) fn killed(place: &Place) -> Result<String> {
     let (port, dir) = set_up(place)?;
     let outputs = [output(&dir).with("config.segment_size", "64k")];
     let mut load = Load::new()?;
     let mut random = 0x2545_f491_4f6c_dd1d_u64;
-    for _ in 0..KILLS {
-        let process = start(place, port, &outputs)?;
+    for round in 1..=KILLS {
+        let mut process = start(place, port, &outputs)?;
+        process.wait_for_log(STARTED, round)?;
         let mut client = Client::connect(port)?;
         // Some are killed before their first flush, some after several.
         random ^= random << 13;
@@ -118,12 +121,14 @@ pub(crate) fn killed(place: &Place) -> Result<String> {
         killer.join().map_err(|_| anyhow::anyhow!("the killer has panicked"))??;
     }
     let mut process = start(place, port, &outputs)?;
+    process.wait_for_log(STARTED, KILLS + 1)?;
     let mut client = Client::connect(port)?;
     load.send(&mut client)?;
     load.send(&mut client)?;
     wait_for(&dir, &mut process, &load.acknowledged)?;
     process.stop()?;
     let report = check(&dir, &load.acknowledged)?;
+    ensure!(load.acknowledged.len() > 100 * KILLS, "{} records acknowledged", load.acknowledged.len());
     Ok(format!(
         "{KILLS} kills; {} records acknowledged, {} held, each once; {} segments closed",
         load.acknowledged.len(),
@@ -140,14 +145,15 @@ pub(crate) fn reloaded(place: &Place) -> Result<String> {
     let mut load = Load::new()?;
     let mut process = start(place, port, &outputs)?;
     for reload in 1..=RELOADS {
+        process.wait_for_log(STARTED, reload)?;
         let mut client = Client::connect(port)?;
         for _ in 0..20 {
             load.send(&mut client)?;
         }
         process.signal("HUP")?;
         while load.send(&mut client).is_ok() {}
-        process.wait_for_log("stream processor started", reload + 1)?;
     }
+    process.wait_for_log(STARTED, RELOADS + 1)?;
     let mut client = Client::connect(port)?;
     load.send(&mut client)?;
     load.send(&mut client)?;
