@@ -249,7 +249,6 @@ impl Opened {
         todo: &mut Vec<Todo>,
         lines: &mut Vec<Line>,
     ) -> Result<()> {
-        let mut here = Identities::new();
         let (mut altered, mut twice) = (0, 0);
         let mut error = Ok(());
         todo.retain(|todo| {
@@ -261,7 +260,8 @@ impl Opened {
                 error = Err(failed);
                 true
             });
-            if is_held || !here.insert(identity) {
+            // If it is not stored then, all of this is forgotten.
+            if is_held || !self.active.held.insert(identity) {
                 twice += 1;
                 return false;
             }
