@@ -73,6 +73,7 @@ impl Guest for Faulty {
 }
 
 #[inline(never)]
+#[expect(unconditional_recursion)]
 fn deeper(before: &[u8; 1024]) -> u64 {
     let here = std::hint::black_box([before[0].wrapping_add(1); 1024]);
     deeper(&here) + u64::from(here[5])

@@ -12,7 +12,7 @@ use flb_audit_core::policy::Policy;
 use flb_audit_core::redact::{HmacKey, KEY_FILE_BYTES_MAX, KEY_FILE_NAME, Redactor};
 use flb_audit_core::seal::{Chain, ChainId, Place, Run};
 use flb_audit_core::state::{FILE_BYTES, FILE_NAME, Slot, State, slot_offset};
-use flb_audit_core::{Event, Sealer};
+use flb_audit_core::{Event, Sealer, anchor};
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -25,6 +25,17 @@ pub(crate) struct Own {
     path: PathBuf,
     /// The slot that is written next.
     slot: usize,
+    anchors: Option<Anchors>,
+}
+
+/// The file in which the last checkpoint is left for others.
+struct Anchors {
+    file: File,
+    path: PathBuf,
+    /// How often it has been written.
+    count: u64,
+    /// What is in it.
+    last: Vec<u8>,
 }
 
 /// The state file, read.
@@ -83,7 +94,37 @@ impl Found {
         let keys = Keys::open(directory, chain.id)?;
         let redactor = policy.map(|policy| Redactor::new(policy, hmac_key(directory)));
         let sealer = Sealer::new(chain, notes, redactor)?;
-        Ok(Own { sealer, keys, file: self.file, path: self.path, slot: 1 - self.state.slot_index })
+        let slot = 1 - self.state.slot_index;
+        Ok(Own { sealer, keys, file: self.file, path: self.path, slot, anchors: Anchors::open(directory)? })
+    }
+}
+
+impl Anchors {
+    /// None if the chain has no such file.
+    fn open(directory: &Path) -> Result<Option<Anchors>> {
+        let path = directory.join(anchor::FILE_NAME);
+        let mut file = match OpenOptions::new().read(true).write(true).open(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            file => file.named(&path)?,
+        };
+        let mut bytes = Vec::new();
+        (&mut file).take(anchor::FILE_BYTES as u64).read_to_end(&mut bytes).named(&path)?;
+        let (count, last) = anchor::from_file(&bytes).unwrap_or_default();
+        Ok(Some(Anchors { file, path, count, last: last.to_vec() }))
+    }
+
+    fn write(&mut self, checkpoint: &[u8]) -> Result<()> {
+        if checkpoint.is_empty() || checkpoint == self.last {
+            return Ok(());
+        }
+        self.count += 1;
+        let slot = anchor::to_slot(self.count, checkpoint)?;
+        self.file
+            .seek(SeekFrom::Start(anchor::slot_offset(self.count)))
+            .and_then(|_| self.file.write_all(&slot))
+            .named(&self.path)?;
+        self.last = checkpoint.to_vec();
+        Ok(())
     }
 }
 
@@ -119,8 +160,11 @@ impl Own {
         Ok(without_nul(self.sealer.seal_own(event)))
     }
 
-    /// Writes down how far the chain has come.
+    /// Writes down how far the chain has come, when what was sealed is stored.
     pub(crate) fn write(&mut self) -> Result<()> {
+        if let (Some(anchors), Some(signer)) = (&mut self.anchors, self.sealer.signer()) {
+            anchors.write(signer.anchor())?;
+        }
         let slot = Slot::of(self.sealer.chain()).to_bytes();
         self.file
             .seek(SeekFrom::Start(slot_offset(self.slot)))

@@ -178,6 +178,26 @@ fn a_manifest_says_what_its_segment_holds() {
     assert_eq!(numbers(&directory), (0..40).collect::<Vec<_>>());
 }
 
+#[test]
+fn the_last_manifest_is_left_as_an_anchor() {
+    let directory = directory();
+    let mut ledger = open(&directory, &small());
+    for first in 0..10 {
+        ledger.store(TAG, &chunk(&plain(10 * first, 10))).expect("stored");
+    }
+    let path = directory.path().join(flb_audit_core::anchor::FILE_NAME);
+    let file = fs::read(path).expect("read");
+    let (_, text) = flb_audit_core::anchor::from_file(&file).expect("an anchor");
+    let anchor: serde_json::Value = serde_json::from_slice(text).expect("JSON");
+    let manifests = text_of_last(&directory);
+    assert_eq!(anchor["head"], manifests["audit"]["head"]);
+}
+
+fn text_of_last(directory: &tempfile::TempDir) -> serde_json::Value {
+    let manifests = text(&directory.path().join(manifest::FILE_NAME));
+    serde_json::from_str(manifests.lines().last().expect("a line")).expect("JSON")
+}
+
 /// The root by its definition in RFC 6962 section 2.1.
 fn root(lines: &[&[u8]]) -> tree::Node {
     match lines {

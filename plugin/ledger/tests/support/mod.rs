@@ -5,7 +5,7 @@ use flb_audit_core::hash::Algorithm;
 use flb_audit_core::keyring::{self, KeyRing};
 use flb_audit_core::seal::{Chain, ChainId, GENESIS, Notes, Place, Run};
 use flb_audit_core::state::{FILE_NAME, Header};
-use flb_audit_core::{Event, Sealer};
+use flb_audit_core::{Event, Sealer, anchor};
 use flb_audit_ledger::{Ledger, Settings, manifest};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -31,6 +31,7 @@ pub(crate) fn directory() -> TempDir {
     fs::write(directory.path().join(FILE_NAME), header.to_file()).expect("written");
     let ring = ring.unwrap_or_else(|_| panic!("no keys"));
     fs::write(directory.path().join(keyring::FILE_NAME), &*ring.to_file()).expect("written");
+    fs::write(directory.path().join(anchor::FILE_NAME), vec![0; anchor::FILE_BYTES]).expect("written");
     directory
 }
 
