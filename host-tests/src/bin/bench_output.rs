@@ -144,8 +144,9 @@ fn run(fluent_bit: &Path, dir: &Path, log: &str, output: &Section) -> Result<Too
     let path = dir.join("pipeline.conf");
     fs::write(&path, config.classic())?;
     let (before, begun) = (children_cpu_seconds()?, Instant::now());
-    let mut child =
-        Command::new(fluent_bit).arg("-c").arg(&path).stdin(Stdio::null()).stdout(Stdio::null()).spawn()?;
+    let mut command = Command::new(fluent_bit);
+    command.arg("-c").arg(&path).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut child = command.spawn()?;
     let mut memory_kib = 0;
     let status = loop {
         let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
