@@ -6,7 +6,11 @@ mod support;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use flb_audit_ledger::{Settings, manifest, tree};
+use flb_audit_core::check::{Checked, Checker};
+use flb_audit_core::seal::{Chain, Notes, Place};
+use flb_audit_core::{Event, Sealer};
+use flb_audit_ledger::manifest::{Statement, Tombstone};
+use flb_audit_ledger::{Ledger, Settings, manifest, tree};
 use host_tests::root;
 use serde_json::Value;
 use std::fs;
@@ -147,6 +151,67 @@ fn a_tombstone_that_nobody_has_sealed_accounts_for_nothing() {
     assert_eq!(report["verdict"], "tampered");
 }
 
+/// Who writes the store deletes a segment, and adds a tombstone: it lacks the
+/// signature.
+#[test]
+fn a_tombstone_that_no_key_has_signed_accounts_for_nothing() {
+    let home = tempfile::tempdir().expect("a directory");
+    let (dir, roster) = (home.path().join("ledger"), home.path().join("roster.json"));
+    let mut init = Command::new(root().join("dist/flb-audit"));
+    let init = init.arg("init").arg(&dir).args(["--node", "n1", "--roster"]).arg(&roster).output();
+    assert!(init.expect("dist/flb-audit").status.success());
+    let mut ledger = Ledger::open(&dir, settings(), None).expect("opened");
+    for first in 0..5 {
+        ledger.store(TAG, &chunk(&plain(20 * first, 20))).expect("stored");
+    }
+    drop(ledger);
+    let path = dir.join(manifest::FILE_NAME);
+    let mut text = fs::read_to_string(&path).expect("read");
+    let Ok(Checked::Sealed(last)) = Checker::default().check(text.lines().last().expect("a line").as_bytes())
+    else {
+        panic!("no sealed record at the end");
+    };
+    let Some(Statement::Segment(second)) =
+        text.lines().nth(1).and_then(|line| manifest::read(line.as_bytes()))
+    else {
+        panic!("no second manifest");
+    };
+    let tombstone = Statement::Deleted(Tombstone {
+        number: second.number,
+        file: second.file.clone(),
+        sha256: second.sha256,
+        records: second.records,
+        by: "keep_age".into(),
+    });
+    // The next record of the same life.
+    let next = Place { sequence: last.place.sequence + 1, ..last.place };
+    let chain = Chain { id: last.chain, algorithm: last.algorithm, next, head: last.head, link: None };
+    let mut sealer = Sealer::new(chain, Notes::NONE, None).expect("a sealer");
+    let record = serde_json::to_vec(&tombstone).expect("JSON");
+    let tag = manifest::TAG.as_bytes();
+    let event = Event {
+        tag,
+        seconds: 1_795_161_600,
+        nanoseconds: 0,
+        record: Some(&record),
+        record_len: record.len(),
+    };
+    let sealed = sealer.seal(&event);
+    text.push_str(std::str::from_utf8(&sealed[..sealed.len() - 1]).expect("text"));
+    text.push('\n');
+    fs::write(&path, text).expect("written");
+    remove(&dir, &second.file);
+    let output = Command::new(root().join("dist/flb-audit"))
+        .args(["verify", "--json", "--roster"])
+        .arg(&roster)
+        .arg(&dir)
+        .output()
+        .expect("dist/flb-audit");
+    let report: Value = serde_json::from_slice(&output.stdout).expect("a report");
+    assert_eq!(report["deleted"], 0, "{report}");
+    assert!(findings(&report).iter().any(|(_, what)| what.contains("no tombstone says why")), "{report}");
+}
+
 /// A path leads from each record to its segment's root, computed here as in RFC
 /// 9162 section 2.1.3.2.
 #[test]
@@ -167,7 +232,7 @@ fn an_export_proves_its_records() {
     let roots: std::collections::BTreeMap<u64, String> = manifests
         .lines()
         .filter_map(|line| match manifest::read(line.as_bytes()) {
-            Some(manifest::Statement::Segment(manifest)) => Some((manifest.number, manifest.root)),
+            Some(Statement::Segment(manifest)) => Some((manifest.number, manifest.root)),
             _ => None,
         })
         .collect();

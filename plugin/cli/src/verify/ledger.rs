@@ -2,7 +2,8 @@
 //! whether its files are as they say.
 
 use super::chains::{Findings, Life};
-use super::{Sealed, Verdict};
+use super::{Verdict, Verifier};
+use crate::roster::Roster;
 use anyhow::{Context, Result};
 use flb_audit_core::check::{Checked, Checker};
 use flb_audit_core::seal::{ChainId, Place, Run};
@@ -83,14 +84,15 @@ pub(crate) struct Ledgers {
 }
 
 impl Ledgers {
-    /// Puts the files of each ledger in place of its directory.
-    pub(crate) fn expand(named: Vec<PathBuf>) -> Result<(Vec<PathBuf>, Ledgers)> {
+    /// Puts the files of each ledger in place of its directory. With a roster,
+    /// only what its keys have signed says anything.
+    pub(crate) fn expand(named: Vec<PathBuf>, roster: Option<&Roster>) -> Result<(Vec<PathBuf>, Ledgers)> {
         let mut ledgers = Ledgers::default();
         let mut files = Vec::new();
         for path in named {
             if path.join(manifest::FILE_NAME).is_file() {
                 ledgers
-                    .add(&path, &mut files)
+                    .add(&path, roster, &mut files)
                     .with_context(|| format!("{}: cannot be read", path.display()))?;
             } else {
                 files.push(path);
@@ -99,16 +101,21 @@ impl Ledgers {
         Ok((files, ledgers))
     }
 
-    fn add(&mut self, directory: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
+    fn add(&mut self, directory: &Path, roster: Option<&Roster>, files: &mut Vec<PathBuf>) -> io::Result<()> {
         let path = directory.join(manifest::FILE_NAME);
         let mut manifests: BTreeMap<u64, Option<Manifest>> = BTreeMap::new();
-        let mut checker = Checker::default();
+        let (mut checker, mut verifier) = (Checker::default(), Verifier::new(roster));
         for line in BufReader::new(File::open(&path)?).split(b'\n') {
             let line = line?;
-            // What is altered is found as a record, and proves nothing here.
-            let is_intact =
-                matches!(checker.check(&line), Ok(Checked::Sealed(Sealed { is_intact: true, .. })));
-            match manifest::read(&line).filter(|_| is_intact) {
+            // What is not good is found as a record, and proves nothing here.
+            let is_good = match checker.check(&line) {
+                Ok(Checked::Sealed(sealed)) if sealed.is_intact => {
+                    roster.is_none()
+                        || verifier.verify(checker.checkpoint(&line, &sealed).as_ref()).flaw.is_none()
+                }
+                _ => false,
+            };
+            match manifest::read(&line).filter(|_| is_good) {
                 Some(Statement::Segment(manifest)) => {
                     manifests.insert(manifest.number, Some(manifest));
                 }

@@ -104,7 +104,7 @@ impl Verify {
             }
             return Ok(proven.verdict());
         }
-        let (files, mut ledgers) = Ledgers::expand(self.files)?;
+        let (files, mut ledgers) = Ledgers::expand(self.files, roster.as_ref())?;
         let sources = Source::all(files)?;
         let seconds =
             |time: SystemTime| time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
