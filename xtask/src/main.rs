@@ -41,7 +41,8 @@ fn main() -> Result<()> {
         ]),
         ["bench"] => {
             build::dist()?;
-            run::cargo(["run", "--release", "--quiet", "--package", "host-tests", "--bin", "bench"])
+            run::cargo(["run", "--release", "--quiet", "--package", "host-tests", "--bin", "bench"])?;
+            run::cargo(["run", "--release", "--quiet", "--package", "host-tests", "--bin", "bench_output"])
         }
         ["e2e"] => {
             build::dist()?;

@@ -13,22 +13,26 @@ pub(crate) fn test() -> Result<()> {
     cargo(["fmt", "--all", "--check"])?;
     build::dist()?;
     cargo(["clippy", "--all-targets", "--quiet", "--", "-D", "warnings"])?;
-    let target = build::GUEST_TARGET;
-    cargo([
-        "clippy",
-        "--quiet",
-        "--target",
-        target,
-        "--package",
-        "filter_audit",
-        "--package",
-        "filter_record",
-        "--package",
-        "in_checkpoint",
-        "--",
-        "-D",
-        "warnings",
-    ])?;
+    let guests = ["filter_audit", "filter_record", "in_checkpoint"];
+    let components = ["out_audit", "out_hello", "out_faulty"];
+    for (target, [one, two, three]) in [(build::GUEST_TARGET, guests), (build::COMPONENT_TARGET, components)]
+    {
+        cargo([
+            "clippy",
+            "--quiet",
+            "--target",
+            target,
+            "--package",
+            one,
+            "--package",
+            two,
+            "--package",
+            three,
+            "--",
+            "-D",
+            "warnings",
+        ])?;
+    }
     deny()?;
     cargo(["test", "--quiet"])?;
     demo::demo()

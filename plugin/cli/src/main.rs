@@ -6,6 +6,7 @@ mod build;
 mod check;
 mod checkpoints;
 mod explain;
+mod export;
 mod find;
 mod hmac_key;
 mod init;
@@ -35,6 +36,7 @@ enum Command {
     Build(build::Build),
     Check(check::Check),
     Explain(explain::Explain),
+    Export(export::Export),
     Find(find::Find),
     HmacKey(hmac_key::HmacKeyCommand),
     Init(init::Init),
@@ -75,6 +77,7 @@ fn main() -> ExitCode {
         Command::Build(build) => build.run().map(|()| 0),
         Command::Check(check) => check.run(),
         Command::Explain(explain) => explain.run().map(|()| 0),
+        Command::Export(export) => export.run().map(|()| 0),
         Command::Find(find) => find.run().map(verify::Verdict::code),
         Command::HmacKey(key) => key.run().map(|()| 0),
         Command::Init(init) => init.run().map(|()| 0),

@@ -137,6 +137,19 @@ impl<'p> Sealer<'p> {
         &self.out
     }
 
+    /// The text that was sealed last, as [`Sealer::seal`] gives it.
+    pub fn sealed(&self) -> &[u8] {
+        &self.out
+    }
+
+    /// Seals what the sealer's owner itself has to say: no policy is applied.
+    pub fn seal_own(&mut self, event: &Event<'_>) -> &[u8] {
+        let (redactor, validation) = (self.redactor.take(), self.validation.take());
+        self.seal(event);
+        (self.redactor, self.validation) = (redactor, validation);
+        &self.out
+    }
+
     fn seal_object(&mut self, event: &Event<'_>, record: &[u8]) -> Result<(), Unreadable> {
         self.tape.read(record, Dialect::FluentBit)?;
         if let Some(validation) = &mut self.validation {

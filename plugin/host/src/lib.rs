@@ -1,8 +1,11 @@
 //! Runs guests under wasmtime: the only crate, beside the tests, that knows it.
 //!
 //! [`filter`] calls a filter guest as Fluent Bit does; [`stream`] reads the
-//! recorded calls that it can be given.
+//! recorded calls that it can be given. [`component`] is an output of
+//! `fluent-bit:output`, compiled; [`output`] runs one.
 #![forbid(unsafe_code)]
 
+pub mod component;
 pub mod filter;
+pub mod output;
 pub mod stream;

@@ -13,6 +13,7 @@ mod expected;
 mod forward;
 mod generate;
 mod http;
+mod ledger;
 mod msgpack;
 mod pipeline;
 mod poll;

@@ -1,6 +1,7 @@
 //! What has been seen of all chains, and what that comes to.
 
 use super::keys::{Keys, Position};
+use super::ledger::Deleted;
 use super::segment::{Added, Fingerprint, Flaw, Segment, Spool};
 use super::signatures::{self, Signed, position};
 use super::{Seen, Verdict};
@@ -64,6 +65,8 @@ pub(super) struct Chain {
     pub(super) without_roster: Option<signatures::Flaw>,
     /// Where records are missing, or may be.
     pub(super) gaps: Vec<RangeInclusive<Position>>,
+    /// Those of them that tombstones of a ledger account for.
+    pub(super) deleted: Vec<RangeInclusive<Position>>,
     /// How far anchors prove it.
     pub(super) anchored: Option<Position>,
     /// Whether it has a record of the time that is asked for.
@@ -130,6 +133,8 @@ pub(super) struct Chains {
     pub(super) findings: Findings,
     /// Records of which some keys are not under the seal.
     pub(super) with_unsealed_keys: u64,
+    /// Records that a ledger's retention has deleted.
+    pub(super) deleted: Deleted,
     /// From when to when nodes have to be heard, in seconds since 1970.
     heard: RangeInclusive<u64>,
     fingerprints: RandomState,
@@ -143,6 +148,7 @@ impl Chains {
             chains: BTreeMap::new(),
             findings: Findings::default(),
             with_unsealed_keys: 0,
+            deleted: Deleted::default(),
             fingerprints: RandomState::new(),
             spool: Spool::new(),
         }
@@ -231,12 +237,15 @@ impl Chains {
                             // segment goes on from.
                             let first =
                                 if *range.start() == 0 { end_before } else { (*number, *range.start()) };
-                            chain.gaps.push(first..=(*number, *range.end()));
-                            count(&mut chain.missing, *range.start(), *range.end());
-                            add(
-                                Verdict::Gap,
-                                format!("segment {number} lacks {}", extent(*range.start(), *range.end())),
-                            );
+                            let gap = first..=(*number, *range.end());
+                            chain.gaps.push(gap.clone());
+                            let left = self.deleted.without(*id, (*number, *run), range);
+                            chain.deleted.extend(Some(gap).filter(|_| left.is_empty()));
+                            for range in left {
+                                count(&mut chain.missing, *range.start(), *range.end());
+                                let missing = extent(*range.start(), *range.end());
+                                add(Verdict::Gap, format!("segment {number} lacks {missing}"));
+                            }
                         }
                         Flaw::Broken(sequence) => add(
                             Verdict::Tampered,
@@ -248,7 +257,7 @@ impl Chains {
                 }
                 end_before = (*number, segment.last());
             }
-            chain.check_links(genesis, &mut self.spool, &mut add)?;
+            chain.check_links(*id, genesis, &self.deleted, &mut self.spool, &mut add)?;
             chain.check_keys(&mut self.spool, &mut add)?;
         }
         Ok(())
@@ -260,15 +269,24 @@ impl Chain {
     /// goes on from.
     fn check_links(
         &mut self,
+        id: ChainId,
         genesis: Fingerprint,
+        deleted: &Deleted,
         spool: &mut Spool,
         add: &mut impl FnMut(Verdict, String),
     ) -> io::Result<()> {
         let mut next_of: HashMap<Life, Life> = HashMap::new();
+        // Lives, and what they go on from, which is not here.
+        let mut gaps: Vec<(Life, Place)> = Vec::new();
         let mut is_first = true;
         for (&life, segment) in &self.segments {
             let (number, run) = life;
             let Some(before) = segment.before() else {
+                if let Some(link) = deleted.link(id, life)
+                    && !self.segments.contains_key(&(link.segment, link.run))
+                {
+                    gaps.push((life, link));
+                }
                 is_first = false;
                 continue;
             };
@@ -300,19 +318,7 @@ impl Chain {
             }
             let target_life = (link.segment, link.run);
             let Some(target) = self.segments.get(&target_life) else {
-                count(&mut self.missing, 0, link.sequence);
-                let end_before = self.segments.range(..life).next_back();
-                let end_before =
-                    end_before.map_or((0, 0), |((number, _), segment)| (*number, segment.last()));
-                self.gaps.push(end_before..=position(link));
-                let what = format!(
-                    "segment {} (run {}), which segment {number} goes on from, is not here: {}, and what may \
-                     have been before it",
-                    link.segment,
-                    link.run,
-                    extent(0, link.sequence)
-                );
-                add(Verdict::Gap, what);
+                gaps.push((life, *link));
                 continue;
             };
             if let Some(other) = next_of.insert(target_life, life) {
@@ -332,10 +338,15 @@ impl Chain {
                     ),
                 ),
                 None if link.sequence > target.last() => {
-                    count(&mut self.missing, target.last() + 1, link.sequence);
-                    self.gaps.push((link.segment, target.last() + 1)..=position(link));
-                    let missing = extent(target.last() + 1, link.sequence);
-                    add(Verdict::Gap, format!("segment {} lacks {missing}, its end", link.segment));
+                    let gap = (link.segment, target.last() + 1)..=position(link);
+                    self.gaps.push(gap.clone());
+                    let left = deleted.without(id, target_life, target.last() + 1..=link.sequence);
+                    self.deleted.extend(Some(gap).filter(|_| left.is_empty()));
+                    for range in left {
+                        count(&mut self.missing, *range.start(), *range.end());
+                        let missing = extent(*range.start(), *range.end());
+                        add(Verdict::Gap, format!("segment {} lacks {missing}, its end", link.segment));
+                    }
                 }
                 _ => {}
             }
@@ -351,7 +362,52 @@ impl Chain {
                 add(Verdict::Conflict, what);
             }
         }
+        for (life, link) in gaps {
+            self.check_gap(id, life, link, deleted, add);
+        }
         Ok(())
+    }
+
+    /// A life goes on from a record of one that is not here: back to what is
+    /// here, or to the chain's beginning, that is for tombstones to account for.
+    fn check_gap(
+        &mut self,
+        id: ChainId,
+        life: Life,
+        link: Place,
+        deleted: &Deleted,
+        add: &mut impl FnMut(Verdict, String),
+    ) {
+        let end_before = self.segments.range(..life).next_back();
+        let end_before = end_before.map_or((0, 0), |((number, _), segment)| (*number, segment.last()));
+        let gap = end_before..=position(&link);
+        self.gaps.push(gap.clone());
+        let (mut at, mut next) = (link, life);
+        while !self.segments.contains_key(&(at.segment, at.run)) {
+            let missing = (at.segment, at.run);
+            let left = deleted.without(id, missing, 0..=at.sequence);
+            for range in &left {
+                let what = format!(
+                    "segment {} (run {}), which segment {} goes on from, is not here: {}, and what may have been \
+                     before it",
+                    at.segment,
+                    at.run,
+                    next.0,
+                    extent(*range.start(), *range.end())
+                );
+                count(&mut self.missing, *range.start(), *range.end());
+                add(Verdict::Gap, what);
+            }
+            if !left.is_empty() {
+                return;
+            }
+            // Whatever a forged tombstone says, this ends.
+            match deleted.link(id, missing).filter(|link| link.segment < at.segment) {
+                Some(link) => (at, next) = (link, missing),
+                None => break,
+            }
+        }
+        self.deleted.push(gap);
     }
 }
 

@@ -3,17 +3,19 @@
 //! All cores check the records of the input, each for itself; `chains` puts
 //! together what they saw, in any order; `report` says it. `signatures` verifies
 //! checkpoints, `keys` puts together what they say of keys, and `proven` what
-//! keys, anchors and the roster prove.
+//! keys, anchors and the roster prove. `ledger` knows the directory of a ledger.
 
 mod anchors;
 mod chains;
 mod keys;
+mod ledger;
 mod proven;
 mod report;
 mod segment;
 mod signatures;
 mod verdict;
 
+pub(crate) use ledger::Ledgers;
 pub(crate) use signatures::Verifier;
 pub(crate) use verdict::Verdict;
 
@@ -40,7 +42,8 @@ use std::time::SystemTime;
 /// record was found; the worst decides. 1: could not run, 2: wrong arguments.
 #[derive(Args)]
 pub(crate) struct Verify {
-    /// The logs, in any order; none or `-` is standard input
+    /// The logs, in any order; the directory of a ledger stands for all of its
+    /// files; none or `-` is standard input
     files: Vec<PathBuf>,
     /// A key that an output adds at the top level, beside `date`, `@timestamp`
     /// and `_flb-key`
@@ -69,7 +72,7 @@ pub(crate) struct Verify {
 }
 
 /// A time, or the beginning of a day.
-fn time(text: &str) -> Result<SystemTime, humantime::TimestampError> {
+pub(crate) fn time(text: &str) -> Result<SystemTime, humantime::TimestampError> {
     let is_day = text.len() == "2026-11-20".len();
     humantime::parse_rfc3339_weak(&if is_day { format!("{text}T00:00:00Z") } else { text.to_owned() })
 }
@@ -101,12 +104,15 @@ impl Verify {
             }
             return Ok(proven.verdict());
         }
-        let sources = Source::all(self.files)?;
+        let (files, mut ledgers) = Ledgers::expand(self.files, roster.as_ref())?;
+        let sources = Source::all(files)?;
         let seconds =
             |time: SystemTime| time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
         let heard = self.since.map_or(0, seconds)..=self.until.map_or(u64::MAX, seconds);
 
         let mut chains = verify(&sources, &ignored, roster.as_ref(), heard)?;
+        ledgers.check(&mut chains.findings);
+        chains.deleted = ledgers.deleted;
         chains.finish()?;
         if let Some(path) = &self.anchors {
             anchors::check(&mut chains, path, roster.as_ref())?;

@@ -107,6 +107,9 @@ impl Chain {
             let is_missing = |last: Position, place: &Place| {
                 self.gaps.iter().any(|gap| *gap.start() <= position(place) && *gap.end() >= last)
             };
+            let is_deleted = |last: Position, place: &Place| {
+                self.deleted.iter().any(|gap| *gap.start() <= position(place) && *gap.end() >= last)
+            };
             match misfit {
                 Misfit::Forked { index, places: [one, other] } => add(
                     Verdict::Conflict,
@@ -131,6 +134,7 @@ impl Chain {
                         named(position(&place))
                     ),
                 ),
+                Misfit::NotHandedOver { last, place, .. } if is_deleted(last, &place) => {}
                 Misfit::NotHandedOver { index, last, place } if is_missing(last, &place) => add(
                     Verdict::Gap,
                     format!(

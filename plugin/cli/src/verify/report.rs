@@ -20,6 +20,8 @@ pub(super) struct Report {
     duplicates: u64,
     /// Records that are known to be missing.
     missing: u64,
+    /// Records that a ledger's retention has deleted, as its tombstones say.
+    deleted: u64,
     /// Records with top-level keys that the seal does not cover.
     records_with_unsealed_keys: u64,
     chains: Vec<Chain>,
@@ -92,6 +94,7 @@ impl Report {
             records: found.iter().map(|chain| chain.records).sum(),
             duplicates: found.iter().map(|chain| chain.duplicates).sum(),
             missing: found.iter().map(|chain| chain.missing).sum(),
+            deleted: chains.deleted.records,
             records_with_unsealed_keys: chains.with_unsealed_keys,
             chains: found,
             counts: chains.findings.counts,
@@ -163,6 +166,9 @@ impl fmt::Display for Report {
         }
         if self.chains.len() > SHOWN_MAX {
             writeln!(f, "… and {} more chains", self.chains.len() - SHOWN_MAX)?;
+        }
+        if self.deleted > 0 {
+            writeln!(f, "{} records were deleted by retention: tombstones say which", self.deleted)?;
         }
         if self.records_with_unsealed_keys > 0 {
             let count = self.records_with_unsealed_keys;

@@ -4,6 +4,7 @@ mod faults;
 mod generated;
 mod keys;
 mod layouts;
+mod ledgers;
 mod oddities;
 mod redaction;
 mod restarts;
@@ -45,6 +46,16 @@ pub(crate) const ALL: &[Case] = &[
     Case { name: "a damaged policy in an accessible path", run: redaction::broken },
     Case { name: "a long text of e-mail addresses", run: redaction::long_text },
     Case { name: "all detectors", run: redaction::all_detectors },
+    Case { name: "a ledger killed under load", run: ledgers::killed },
+    Case { name: "a ledger reloaded under load", run: ledgers::reloaded },
+    Case { name: "a ledger on a full disk", run: ledgers::full_disk },
+    Case { name: "two ledgers in one directory", run: ledgers::two_on_one_directory },
+    Case { name: "a component that traps, hangs and eats memory", run: ledgers::faulty },
+    Case { name: "wrong properties of a component", run: ledgers::wrong_properties },
+    Case { name: "fluent-bit-conf, filter and ledger", run: ledgers::shipped },
+    Case { name: "fluent-bit-conf, ledger alone", run: ledgers::shipped_alone },
+    Case { name: "fluent-bit-conf, ledger alone, classic", run: ledgers::shipped_alone_classic },
+    Case { name: "fluent-bit-conf, hello", run: ledgers::hello },
     Case { name: "schemas in every disposition", run: schemas::all_dispositions },
     Case { name: "a chain with keys", run: keys::signed },
     Case { name: "keys that change", run: keys::changed },

@@ -1,0 +1,329 @@
+//! Components as outputs, and the ledger, when things go wrong.
+
+use crate::case::Place;
+use crate::forward::{Client, Entry};
+use crate::ledger::{self, check, output, start, wait_for, wasm};
+use crate::process::Process;
+use crate::{msgpack, poll, verify};
+use anyhow::{Context, Result, bail, ensure};
+use flb_audit_core::hash::Algorithm;
+use flb_audit_core::seal::{Chain, ChainId, GENESIS, Notes, Place as At, Run};
+use flb_audit_core::{Event, Sealer};
+use flb_audit_host::stream::Call;
+use host_tests::{root, streams};
+use serde_json::{Value, json};
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread;
+use std::time::Duration;
+
+const TAG: &str = "some.tag";
+const SECONDS: u32 = 1_795_161_600;
+const MESSAGE_RECORDS: u64 = 20;
+
+/// A stream of numbered records, of which every other message is sealed.
+struct Load {
+    sealer: Sealer<'static>,
+    /// A sealed message that may not have been taken in.
+    unsure: Option<(Vec<Entry>, Vec<u64>)>,
+    next: u64,
+    acknowledged: Vec<u64>,
+}
+
+impl Load {
+    fn new() -> Result<Self> {
+        let next = At { segment: 1, run: Run::from_random([5; 6]), sequence: 0 };
+        let id = ChainId::from_random([5; 9]);
+        let chain = Chain { id, algorithm: Algorithm::Sha512_256, next, head: GENESIS, link: None };
+        let sealer = Sealer::new(chain, Notes::NONE, None).ok().context("no memory")?;
+        Ok(Load { sealer, unsure: None, next: 0, acknowledged: Vec::new() })
+    }
+
+    fn seal(&mut self, record: &Value) -> Result<Value> {
+        let text = record.to_string();
+        let (tag, record) = (TAG.as_bytes(), Some(text.as_bytes()));
+        let event = Event { tag, seconds: SECONDS, nanoseconds: 0, record, record_len: text.len() };
+        let sealed = self.sealer.seal(&event);
+        Ok(serde_json::from_slice(&sealed[..sealed.len() - 1])?)
+    }
+
+    /// Sends a message; one that is sealed comes again until it is taken in.
+    fn send(&mut self, client: &mut Client) -> Result<()> {
+        let (entries, numbers) = match self.unsure.take() {
+            Some(message) => message,
+            None => self.message()?,
+        };
+        let sent = client.send(TAG, &entries);
+        if sent.is_ok() {
+            self.acknowledged.extend(numbers);
+        } else if entries.first().is_some_and(|entry| is_sealed(&entry.record)) {
+            self.unsure = Some((entries, numbers));
+        }
+        sent
+    }
+
+    fn message(&mut self) -> Result<(Vec<Entry>, Vec<u64>)> {
+        let numbers: Vec<u64> = (self.next..self.next + MESSAGE_RECORDS).collect();
+        let is_sealed = (self.next / MESSAGE_RECORDS).is_multiple_of(2);
+        self.next += MESSAGE_RECORDS;
+        let mut entries = Vec::new();
+        for &number in &numbers {
+            let mut record = json!({ "number": number, "text": "x".repeat(200) });
+            if is_sealed {
+                record = self.seal(&record)?;
+            }
+            let record = msgpack::Value::from(&record);
+            entries.push(Entry { seconds: SECONDS, nanoseconds: number as u32, record });
+        }
+        Ok((entries, numbers))
+    }
+}
+
+fn is_sealed(record: &msgpack::Value) -> bool {
+    matches!(record, msgpack::Value::Map(members) if members.len() > 2)
+}
+
+/// A port, and a directory with a chain.
+fn set_up(place: &Place) -> Result<(u16, PathBuf)> {
+    let dir = place.at("ledger");
+    verify::init(&dir)?;
+    Ok((TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port(), dir))
+}
+
+const KILLS: usize = 100;
+/// What a Fluent Bit logs last before it takes anything in.
+const STARTED: &str = "stream processor started";
+
+pub(crate) fn killed(place: &Place) -> Result<String> {
+    let (port, dir) = set_up(place)?;
+    let outputs = [output(&dir).with("config.segment_size", "64k")];
+    let mut load = Load::new()?;
+    let mut random = 0x2545_f491_4f6c_dd1d_u64;
+    for round in 1..=KILLS {
+        let mut process = start(place, port, &outputs)?;
+        process.wait_for_log(STARTED, round)?;
+        let mut client = Client::connect(port)?;
+        // Some are killed before their first flush, some after several.
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        let delay = Duration::from_millis(random % 400);
+        let killer = thread::spawn(move || {
+            thread::sleep(delay);
+            process.kill()
+        });
+        while load.send(&mut client).is_ok() {
+            thread::sleep(Duration::from_millis(2));
+        }
+        killer.join().map_err(|_| anyhow::anyhow!("the killer has panicked"))??;
+    }
+    let mut process = start(place, port, &outputs)?;
+    process.wait_for_log(STARTED, KILLS + 1)?;
+    let mut client = Client::connect(port)?;
+    load.send(&mut client)?;
+    load.send(&mut client)?;
+    wait_for(&dir, &mut process, &load.acknowledged)?;
+    process.stop()?;
+    let report = check(&dir, &load.acknowledged)?;
+    ensure!(load.acknowledged.len() > 100 * KILLS, "{} records acknowledged", load.acknowledged.len());
+    Ok(format!(
+        "{KILLS} kills; {} records acknowledged, {} held, each once; {} segments closed",
+        load.acknowledged.len(),
+        report.count("records"),
+        ledger::closed(&dir)?
+    ))
+}
+
+const RELOADS: usize = 5;
+
+pub(crate) fn reloaded(place: &Place) -> Result<String> {
+    let (port, dir) = set_up(place)?;
+    let outputs = [output(&dir).with("config.segment_size", "64k")];
+    let mut load = Load::new()?;
+    let mut process = start(place, port, &outputs)?;
+    for reload in 1..=RELOADS {
+        process.wait_for_log(STARTED, reload)?;
+        let mut client = Client::connect(port)?;
+        for _ in 0..20 {
+            load.send(&mut client)?;
+        }
+        process.signal("HUP")?;
+        while load.send(&mut client).is_ok() {}
+    }
+    process.wait_for_log(STARTED, RELOADS + 1)?;
+    let mut client = Client::connect(port)?;
+    load.send(&mut client)?;
+    load.send(&mut client)?;
+    wait_for(&dir, &mut process, &load.acknowledged)?;
+    process.stop()?;
+    let report = check(&dir, &load.acknowledged)?;
+    Ok(format!("{RELOADS} reloads; {} records held, each once", report.count("records")))
+}
+
+pub(crate) fn full_disk(place: &Place) -> Result<String> {
+    let (port, dir) = set_up(place)?;
+    let mount = |options: &str| {
+        let mut command = Command::new("mount");
+        command.args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(&dir);
+        command.output().is_ok_and(|output| output.status.success())
+    };
+    if !mount("size=256k") {
+        return Ok("skipped: it takes root to mount a small disk".into());
+    }
+    let result = fill(place, &dir, port, || mount("remount,size=64m"));
+    let unmounted = Command::new("umount").arg("-l").arg(&dir).status()?;
+    ensure!(unmounted.success(), "umount: {unmounted}");
+    result
+}
+
+fn fill(place: &Place, dir: &Path, port: u16, make_room: impl FnOnce() -> bool) -> Result<String> {
+    verify::init(dir)?;
+    let mut load = Load::new()?;
+    let mut process = start(place, port, &[output(dir)])?;
+    let mut client = Client::connect(port)?;
+    for _ in 0..100 {
+        load.send(&mut client)?;
+    }
+    process.wait_for_log("retry: ", 2)?;
+    let before = ledger::numbers(dir)?.len();
+    ensure!(make_room(), "the disk cannot be made larger");
+    wait_for(dir, &mut process, &load.acknowledged)?;
+    process.stop()?;
+    let report = check(dir, &load.acknowledged)?;
+    Ok(format!("full at {before} records; then {} held, each once", report.count("records")))
+}
+
+pub(crate) fn two_on_one_directory(place: &Place) -> Result<String> {
+    let (port, dir) = set_up(place)?;
+    let mut process = start(place, port, &[output(&dir), output(&dir)])?;
+    let ended = || Ok(process.ensure_running().is_err().then_some(()));
+    poll::until("fluent-bit to end", ended, || String::from("it runs"))?;
+    let log = fs::read_to_string(place.at("fluent-bit.log"))?;
+    ensure!(log.contains("another output writes there"), "{log}");
+    Ok("the second refuses".into())
+}
+
+/// An output that traps, hangs and eats memory, beside a ledger.
+pub(crate) fn faulty(place: &Place) -> Result<String> {
+    let (port, dir) = set_up(place)?;
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
+    let component = target.join("wasm32-wasip2/guest/out_faulty.wasm");
+    let faulty =
+        wasm(&component).with("deadline", "500ms").with("failure_limit", 2).with("memory_limit", "16M");
+    let mut process = start(place, port, &[faulty, output(&dir)])?;
+    let mut client = Client::connect(port)?;
+    let faults = ["panic", "hang", "memory", "fine"];
+    let mut acknowledged = Vec::new();
+    for (number, tag) in (0..).zip(faults) {
+        let record = msgpack::Value::from(&json!({ "number": number }));
+        client.send(tag, &[Entry { seconds: SECONDS, nanoseconds: 0, record }])?;
+        acknowledged.push(number);
+    }
+    for text in [
+        "the component was ended: wasm trap: wasm `unreachable` instruction executed",
+        "the component was ended: the deadline was exceeded",
+        "the component was ended: the memory limit of 16777216 bytes was reached",
+    ] {
+        process.wait_for_log(text, 2)?;
+    }
+    process.wait_for_log("chunk dropped: it has ended the component 2 times", 3)?;
+    process.wait_for_log("[output:wasm:out_faulty] chunk ", 1)?;
+    wait_for(&dir, &mut process, &acknowledged)?;
+    process.stop()?;
+    check(&dir, &acknowledged)?;
+    Ok("each ends its instance; the chunk is dropped in the end, and the ledger has it".into())
+}
+
+/// A wrong property is an error that names it.
+pub(crate) fn wrong_properties(place: &Place) -> Result<String> {
+    let (port, dir) = set_up(place)?;
+    let cases = [
+        (output(&dir).with("memory_limit", "much"), "property memory_limit: `much` is not a size"),
+        (output(&dir).with("deadline", "0s"), "property deadline: `0s` is not a duration"),
+        (output(&dir).with("config.keep_age", "long"), "property config.keep_age: `long` is not a time"),
+        (output(&dir).with("component", "/nothing.wasm"), "/nothing.wasm: cannot be read"),
+        (output(&place.at("nothing")), "nothing: cannot be opened"),
+    ];
+    let count = cases.len();
+    for (output, expected) in cases {
+        let mut process = start(place, port, &[output])?;
+        let ended = || Ok(process.ensure_running().is_err().then_some(()));
+        poll::until("fluent-bit to end", ended, || format!("it runs, without {expected}"))?;
+        let log = fs::read_to_string(place.at("fluent-bit.log"))?;
+        ensure!(log.contains(expected), "no {expected:?} in {log}");
+    }
+    Ok(format!("{count} of them, each named"))
+}
+
+pub(crate) fn shipped(place: &Place) -> Result<String> {
+    let count = shipped_config(place, "ledger.yaml")?;
+    Ok(format!("{count} records, sealed by the filter"))
+}
+
+pub(crate) fn shipped_alone(place: &Place) -> Result<String> {
+    let count = shipped_config(place, "ledger-alone.yaml")?;
+    Ok(format!("{count} records, sealed by the ledger"))
+}
+
+pub(crate) fn shipped_alone_classic(place: &Place) -> Result<String> {
+    let count = shipped_config(place, "ledger-alone.conf")?;
+    Ok(format!("{count} records, sealed by the ledger"))
+}
+
+/// Puts a config of `fluent-bit-conf` below the case's directory, with what
+/// ships.
+fn install(place: &Place, name: &str) -> Result<()> {
+    let below = place.at("").display().to_string();
+    let below = below.trim_end_matches('/');
+    for file in [name, "plugins.conf", "filter-audit-parsers.conf"] {
+        let text = fs::read_to_string(root().join("fluent-bit-conf").join(file))?;
+        let text =
+            text.replace(" /etc/", &format!(" {below}/etc/")).replace(" /var/", &format!(" {below}/var/"));
+        fs::write(place.at(file), text)?;
+    }
+    let installed = place.at("etc/fluent-bit");
+    fs::create_dir_all(&installed)?;
+    for file in ["filter_audit.wasm", "out_wasm.so", "out_audit.wasm", "out_hello.wasm"] {
+        fs::copy(root().join("dist").join(file), installed.join(file))?;
+    }
+    Ok(())
+}
+
+fn shipped_config(place: &Place, name: &str) -> Result<usize> {
+    install(place, name)?;
+    let (log, dir) = (place.at("var/log/kubernetes/audit.log"), place.at("var/lib/flb-audit/ledger"));
+    for path in [log.parent().context("a file at the root")?, &place.at("var/lib/fluent-bit")] {
+        fs::create_dir_all(path)?;
+    }
+    verify::init(&place.at("var/lib/flb-audit/kube"))?;
+    verify::init(&dir)?;
+    fs::write(&log, "")?;
+    let mut process = Process::start(place, Path::new(name))?;
+    process.wait_for_log("inotify_fs_add", 1)?;
+    let calls: Vec<Call> = streams::calls("kubernetes-audit")?;
+    OpenOptions::new().append(true).open(log)?.write_all(streams::lines(&calls).as_bytes())?;
+    let held = || {
+        process.ensure_running()?;
+        Ok((ledger::lines(&dir)?.len() >= calls.len()).then_some(()))
+    };
+    let progress = || format!("{} are held", ledger::lines(&dir).map_or(0, |lines| lines.len()));
+    poll::until("all records in the ledger", held, progress)?;
+    process.stop()?;
+    verify::verify(&dir)?.ensure(&[verify::INTACT], calls.len())?;
+    Ok(calls.len())
+}
+
+pub(crate) fn hello(place: &Place) -> Result<String> {
+    install(place, "hello.yaml")?;
+    let mut process = Process::start(place, Path::new("hello.yaml"))?;
+    process.wait_for_log("[output:wasm:out_hello] good morning, some.tag: ", 1)?;
+    let log = process.log()?;
+    process.stop()?;
+    match log.lines().find(|line| line.contains("[error]")) {
+        Some(line) => bail!("fluent-bit has logged an error: {line}"),
+        None => Ok("it says good morning".into()),
+    }
+}

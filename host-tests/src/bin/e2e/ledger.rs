@@ -1,0 +1,133 @@
+//! Ledgers: how they get into a pipeline, and what they hold.
+
+use crate::case::Place;
+use crate::process::Process;
+use crate::{poll, verify};
+use anyhow::{Context, Result, ensure};
+use flb_audit_ledger::manifest;
+use host_tests::config::{Config, Section};
+use host_tests::root;
+use ruzstd::decoding::StreamingDecoder;
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+/// The object that ships.
+pub(crate) fn object() -> PathBuf {
+    root().join("dist/out_wasm.so")
+}
+
+/// An output that runs a component.
+pub(crate) fn wasm(component: &Path) -> Section {
+    Section::output("wasm").with("component", component.display()).with("retry_limit", "no_limits")
+}
+
+/// An output that keeps a ledger, in a directory that has a chain.
+pub(crate) fn output(dir: &Path) -> Section {
+    wasm(&root().join("dist/out_audit.wasm")).with("dir", dir.display()).with("failure_limit", "no_limits")
+}
+
+/// Starts a Fluent Bit with a `forward` input whose chunks are on disk.
+pub(crate) fn start(place: &Place, port: u16, outputs: &[Section]) -> Result<Process> {
+    let plugins = place.at("plugins.conf");
+    fs::write(&plugins, format!("[PLUGINS]\n    Path {}\n", object().display()))?;
+    let mut config = Config::default()
+        .service("flush", "0.1")
+        .service("hot_reload", "on")
+        .service("storage.path", place.at("storage").display())
+        .service("scheduler.base", 1)
+        .service("scheduler.cap", 1)
+        .service("plugins_file", plugins.display())
+        .section(
+            Section::input("forward")
+                .with("listen", "127.0.0.1")
+                .with("port", port)
+                .with("storage.type", "filesystem"),
+        );
+    for output in outputs {
+        config = config.section(output.clone());
+    }
+    let path = place.at("ledger.conf");
+    fs::write(&path, config.classic())?;
+    Process::start(place, &path)
+}
+
+/// The lines of all segments.
+pub(crate) fn lines(dir: &Path) -> Result<Vec<String>> {
+    let mut lines = Vec::new();
+    for entry in fs::read_dir(dir)? {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let is_segment = name.ends_with(".ndjson") && name != manifest::FILE_NAME;
+        // A segment may be closed meanwhile.
+        let Ok(bytes) = fs::read(&path) else {
+            continue;
+        };
+        let mut text = String::new();
+        if is_segment {
+            text = String::from_utf8_lossy(&bytes).into_owned();
+        } else if name.ends_with(".zst") {
+            let mut rest = &bytes[..];
+            while !rest.is_empty() {
+                let mut frame =
+                    StreamingDecoder::new(&mut rest).map_err(|error| anyhow::anyhow!("{error}"))?;
+                frame.read_to_string(&mut text)?;
+            }
+        }
+        lines.extend(text.lines().map(str::to_owned));
+    }
+    Ok(lines)
+}
+
+/// How often each number is in the ledger.
+pub(crate) fn numbers(dir: &Path) -> Result<BTreeMap<u64, u32>> {
+    let mut numbers = BTreeMap::new();
+    for line in lines(dir)? {
+        // The last line may be on its way.
+        let record: serde_json::Value = serde_json::from_str(&line).unwrap_or_default();
+        if let Some(number) = record["number"].as_u64() {
+            *numbers.entry(number).or_default() += 1;
+        }
+    }
+    Ok(numbers)
+}
+
+/// Waits until all of these are there.
+pub(crate) fn wait_for(dir: &Path, process: &mut Process, acknowledged: &[u64]) -> Result<()> {
+    let missing = || -> Result<usize> {
+        let numbers = numbers(dir)?;
+        Ok(acknowledged.iter().filter(|number| !numbers.contains_key(number)).count())
+    };
+    let done = || {
+        process.ensure_running()?;
+        Ok((missing()? == 0).then_some(()))
+    };
+    poll::until("all records in the ledger", done, || format!("{} missing", missing().unwrap_or_default()))
+}
+
+/// Everything that was acknowledged is there, nothing is there twice, and it
+/// verifies.
+pub(crate) fn check(dir: &Path, acknowledged: &[u64]) -> Result<verify::Report> {
+    let numbers = numbers(dir)?;
+    let missing: Vec<_> = acknowledged.iter().filter(|number| !numbers.contains_key(number)).collect();
+    ensure!(missing.is_empty(), "{} records missing: {missing:?}", missing.len());
+    let twice: Vec<_> = numbers.iter().filter(|(_, count)| **count > 1).collect();
+    ensure!(twice.is_empty(), "{} records twice: {twice:?}", twice.len());
+    let report = verify::verify(dir)?;
+    ensure!(
+        report.code == verify::INTACT,
+        "verify ended with {}: {:.800}",
+        report.code,
+        report.report["findings"]
+    );
+    ensure!(report.count("missing") + report.count("duplicates") == 0, "{:.800}", report.report);
+    Ok(report)
+}
+
+/// The number of segments that were closed.
+pub(crate) fn closed(dir: &Path) -> Result<usize> {
+    let path = dir.join(manifest::FILE_NAME);
+    let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+    Ok(text.lines().count())
+}

@@ -1,0 +1,181 @@
+//! `flb-audit export`: records of a ledger, and what proves that they were in it.
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use flb_audit_core::check::{Checked, Checker, Sealed};
+use flb_audit_core::seal::ChainId;
+use flb_audit_ledger::manifest::{self, FILE_NAME, Manifest, Statement, active_name};
+use flb_audit_ledger::tree::{self, Node};
+use serde::Serialize;
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+/// Copy records out of a ledger, with their proofs
+///
+/// Makes a directory with three files: records.ndjson, the records as they are
+/// held; proofs.ndjson, a line for each of them, in the same order; and
+/// manifests.ndjson, the whole of it, which the proofs lead to. A proof has the
+/// segment's number, the record's index in it, how many records it has, and the
+/// path to its root as in RFC 6962 section 2.1.1; null for a record of the
+/// segment that is not closed yet.
+#[derive(Args)]
+pub(crate) struct Export {
+    /// The ledger's directory
+    ledger: PathBuf,
+    /// The directory to make
+    #[arg(long, value_name = "DIR")]
+    output: PathBuf,
+    /// Only records of this day or time (RFC 3339) on …
+    #[arg(long, value_name = "TIME", value_parser = crate::verify::time)]
+    since: Option<SystemTime>,
+    /// … until this
+    #[arg(long, value_name = "TIME", value_parser = crate::verify::time)]
+    until: Option<SystemTime>,
+    /// Only records of this chain; may be given several times
+    #[arg(long, value_name = "CHAIN", value_parser = chain)]
+    chain: Vec<ChainId>,
+}
+
+fn chain(text: &str) -> Result<ChainId, &'static str> {
+    ChainId::from_text(text.as_bytes()).ok_or("not the name of a chain: it has twelve characters")
+}
+
+/// What proves that a record is in a segment.
+#[derive(Serialize)]
+struct Proof {
+    segment: u64,
+    index: usize,
+    records: usize,
+    /// From the record's neighbour on, in base64url.
+    path: Vec<String>,
+}
+
+impl Export {
+    pub(crate) fn run(self) -> Result<()> {
+        let manifests = self.ledger.join(FILE_NAME);
+        let text = fs::read(&manifests)
+            .with_context(|| format!("{}: cannot be read; is this a ledger?", manifests.display()))?;
+        fs::create_dir(&self.output).with_context(|| format!("{}: cannot be made", self.output.display()))?;
+        let mut out =
+            Out { records: self.create("records.ndjson")?, proofs: self.create("proofs.ndjson")?, count: 0 };
+        let mut last = 0;
+        let mut deleted = 0;
+        let statements: Vec<Statement> =
+            text.split(|&byte| byte == b'\n').filter_map(manifest::read).collect();
+        let is_deleted = |number: u64| {
+            statements.iter().any(|other| matches!(other, Statement::Deleted(it) if it.number == number))
+        };
+        for statement in &statements {
+            if let Statement::Segment(manifest) = statement {
+                last = last.max(manifest.number);
+                if is_deleted(manifest.number) {
+                    deleted += u64::from(self.may_have(manifest));
+                } else if self.may_have(manifest) {
+                    self.copy(&self.ledger.join(&manifest.file), Some(manifest.number), &mut out)?;
+                }
+            }
+        }
+        let active = self.ledger.join(active_name(last + 1));
+        if active.is_file() {
+            self.copy(&active, None, &mut out)?;
+        }
+        out.records.flush().and_then(|()| out.proofs.flush()).context("cannot be written")?;
+        fs::write(self.output.join(FILE_NAME), &text).context("cannot be written")?;
+        println!("{} records in {}", out.count, self.output.display());
+        if deleted > 0 {
+            println!("{deleted} segments that may have had more of them were deleted, as tombstones say");
+        }
+        Ok(())
+    }
+
+    fn create(&self, name: &str) -> Result<BufWriter<File>> {
+        let path = self.output.join(name);
+        let file = File::create_new(&path).with_context(|| format!("{}: cannot be made", path.display()))?;
+        Ok(BufWriter::new(file))
+    }
+
+    fn seconds(time: Option<SystemTime>, default: u64) -> u64 {
+        time.map_or(default, |time| {
+            time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
+        })
+    }
+
+    fn is_wanted(&self, sealed: &Sealed) -> bool {
+        (Self::seconds(self.since, 0)..=Self::seconds(self.until, u64::MAX)).contains(&sealed.seconds)
+            && (self.chain.is_empty() || self.chain.contains(&sealed.chain))
+    }
+
+    fn may_have(&self, manifest: &Manifest) -> bool {
+        let is_of = |chain: &ChainId| manifest.extents.iter().any(|extent| extent.chain == chain.to_string());
+        manifest.to >= Self::seconds(self.since, 0)
+            && manifest.from <= Self::seconds(self.until, u64::MAX)
+            && (self.chain.is_empty() || self.chain.iter().any(is_of))
+    }
+
+    /// Copies what is wanted of a segment; `number` is that of a closed one.
+    fn copy(&self, path: &Path, number: Option<u64>, out: &mut Out) -> Result<()> {
+        let name = path.display();
+        let read = || -> std::io::Result<Vec<Vec<u8>>> {
+            let file = BufReader::new(File::open(path)?);
+            let lines: Box<dyn BufRead> = match number {
+                Some(_) => Box::new(BufReader::new(zstd::stream::read::Decoder::new(file)?)),
+                None => Box::new(file),
+            };
+            lines.split(b'\n').collect()
+        };
+        let lines = read().with_context(|| format!("{name}: cannot be read"))?;
+        let levels = if number.is_some() { levels(&lines) } else { Vec::new() };
+        let mut checker = Checker::default();
+        for (index, line) in lines.iter().enumerate() {
+            let sealed = match checker.check(line) {
+                Ok(Checked::Sealed(sealed)) => sealed,
+                // It may be on its way.
+                _ if number.is_none() => continue,
+                _ => bail!("{name}:{}: not a sealed record; see `flb-audit verify`", index + 1),
+            };
+            if !self.is_wanted(&sealed) {
+                continue;
+            }
+            let proof = number.map(|segment| Proof {
+                segment,
+                index,
+                records: lines.len(),
+                path: path_to_root(&levels, index),
+            });
+            out.records.write_all(line)?;
+            out.records.write_all(b"\n")?;
+            serde_json::to_writer(&mut out.proofs, &proof)?;
+            out.proofs.write_all(b"\n")?;
+            out.count += 1;
+        }
+        Ok(())
+    }
+}
+
+struct Out {
+    records: BufWriter<File>,
+    proofs: BufWriter<File>,
+    count: u64,
+}
+
+/// The tree over some lines, from the leaves up. What has no neighbour goes up
+/// as it is, which comes to the tree of RFC 6962.
+fn levels(lines: &[Vec<u8>]) -> Vec<Vec<Node>> {
+    let mut levels: Vec<Vec<Node>> = vec![lines.iter().map(|line| tree::leaf(line)).collect()];
+    while let Some(level) = levels.last().filter(|level| level.len() > 1) {
+        let above = level.chunks(2).map(|pair| match pair {
+            [left, right] => tree::parent(left, right),
+            alone => alone[0],
+        });
+        let above = above.collect();
+        levels.push(above);
+    }
+    levels
+}
+
+fn path_to_root(levels: &[Vec<Node>], index: usize) -> Vec<String> {
+    let neighbour = |(height, level): (usize, &Vec<Node>)| level.get((index >> height) ^ 1).copied();
+    levels.iter().enumerate().filter_map(neighbour).map(|node| manifest::root_text(&node)).collect()
+}

@@ -1,0 +1,494 @@
+//! The ledger: chunks in, records on the disk.
+
+use crate::chunk::{Item, items, write_json};
+use crate::intents::{Intent, Intents, digest};
+use crate::manifest::{
+    self, Extent, Link, Manifest, Manifests, Statement, Tombstone, active_name, closed_name,
+};
+use crate::own::{Found, Own, Tail};
+use crate::seen::{Identities, Identity, Seen};
+use crate::segment::{Active, Batch, read_closed, sync_directory};
+use crate::{Error, Named, Result, Settings};
+use flb_audit_core::Event;
+use flb_audit_core::check::{Checked, Checker, Sealed};
+use flb_audit_core::policy::Policy;
+use flb_audit_core::seal::{ChainId, Place, Run};
+use std::fs;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// How many records a segment has at the most: what it takes to know them is in
+/// memory.
+pub(crate) const SEGMENT_RECORDS_MAX: u64 = 131_072;
+
+/// How much a line of the log matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// Records are not what they should be.
+    Error,
+    /// Something was found and dealt with.
+    Warn,
+    /// What is done every day.
+    Info,
+}
+
+/// A line for the log.
+pub type Line = (Level, String);
+
+/// A ledger in a directory.
+pub struct Ledger {
+    directory: PathBuf,
+    settings: Settings,
+    policy: Option<Policy<'static>>,
+    open: Option<Opened>,
+    lines: Vec<Line>,
+}
+
+/// A ledger whose files are open.
+struct Opened {
+    own: Own,
+    active: Active,
+    manifests: Manifests,
+    intents: Intents,
+    seen: Seen,
+    /// What the closed segment holds that was looked into last.
+    closed: Option<(u64, Identities)>,
+    checker: Checker,
+    /// The JSON of a chunk's records.
+    json: Vec<u8>,
+    batch: Batch,
+}
+
+/// What is to become of a record of a chunk.
+struct Todo {
+    seconds: u32,
+    nanoseconds: u32,
+    /// Its text.
+    text: Range<usize>,
+    /// Its seal, if it has one; else it is sealed here.
+    sealed: Option<Sealed>,
+}
+
+impl Ledger {
+    /// Opens the ledger in this directory, where `flb-audit init` has made a
+    /// chain. Records that come without a seal are redacted by `policy`.
+    pub fn open(directory: &Path, settings: Settings, policy: Option<Policy<'static>>) -> Result<Ledger> {
+        let mut ledger =
+            Ledger { directory: directory.to_path_buf(), settings, policy, open: None, lines: Vec::new() };
+        ledger.opened()?;
+        Ok(ledger)
+    }
+
+    /// What is to be logged since this was last asked.
+    pub fn take_lines(&mut self) -> Vec<Line> {
+        std::mem::take(&mut self.lines)
+    }
+
+    /// Stores a chunk. When this returns, its records are held, once each. An
+    /// error says why they are not, or not all; then the chunk is to come again.
+    pub fn store(&mut self, tag: &[u8], chunk: &[u8]) -> Result<()> {
+        self.opened()?;
+        let Some(mut open) = self.open.take() else {
+            return Ok(());
+        };
+        open.close_if_due(&self.directory, &self.settings, &mut self.lines)?;
+        open.store(&self.directory, &self.settings, tag, chunk, &mut self.lines)?;
+        // Only after a success: else it is read anew from the disk.
+        self.open = Some(open);
+        Ok(())
+    }
+
+    /// Ends: all chunks have been answered.
+    pub fn close(&mut self) -> Result<()> {
+        match self.open.take() {
+            Some(mut open) => open.intents.clear(),
+            None => Ok(()),
+        }
+    }
+
+    fn opened(&mut self) -> Result<()> {
+        if self.open.is_none() {
+            self.open = Some(Opened::open(&self.directory, self.policy, &mut self.lines)?);
+        }
+        Ok(())
+    }
+}
+
+impl Opened {
+    fn open(directory: &Path, policy: Option<Policy<'static>>, lines: &mut Vec<Line>) -> Result<Opened> {
+        let found = Found::open(directory)?;
+        let manifests = Manifests::open(directory)?;
+        report_cut(manifest::FILE_NAME, manifests.cut_bytes, lines);
+        let mut seen = Seen::default();
+        let mut number = 0;
+        for statement in &manifests.statements {
+            match statement {
+                Statement::Segment(manifest) => {
+                    number = number.max(manifest.number);
+                    see_manifest(&mut seen, manifest);
+                }
+                Statement::Deleted(tombstone) => seen.forget(tombstone.number),
+            }
+        }
+        finish_what_was_begun(directory, &manifests)?;
+        number += 1;
+        ensure_known(directory, number)?;
+        let chain = found.chain();
+        let mut tail: Option<Tail> = manifests.last.filter(|last| last.chain == chain).map(tail_of);
+        let (active, cut) = Active::open(directory, number, &mut |identity| {
+            let (id, segment, run) = identity.life;
+            seen.add(identity.life, identity.sequence, identity.sequence, number);
+            let place = Place { segment, run, sequence: identity.sequence };
+            if id == chain && tail.is_none_or(|(last, _)| order(last) < order(place)) {
+                tail = Some((place, identity.head));
+            }
+        })?;
+        report_cut(&active_name(number), cut, lines);
+        Ok(Opened {
+            own: found.go_on(directory, tail, policy)?,
+            active,
+            manifests,
+            intents: Intents::open(directory)?,
+            seen,
+            closed: None,
+            checker: Checker::default(),
+            json: Vec::new(),
+            batch: Batch::default(),
+        })
+    }
+
+    fn store(
+        &mut self,
+        directory: &Path,
+        settings: &Settings,
+        tag: &[u8],
+        chunk: &[u8],
+        lines: &mut Vec<Line>,
+    ) -> Result<()> {
+        self.batch.lines.clear();
+        self.batch.records.clear();
+        let mut todo = self.read(chunk);
+        self.leave_out_held(directory, &mut todo, lines)?;
+        let unsealed = todo.iter().filter(|todo| todo.sealed.is_none()).count() as u64;
+        let mut stored_before = 0;
+        if unsealed > 0 {
+            stored_before = self.intend(settings, tag, chunk, unsealed, lines)?;
+        }
+        for todo in &todo {
+            let text = &self.json[todo.text.clone()];
+            match &todo.sealed {
+                Some(sealed) => {
+                    self.batch.add(text, Identity::of(sealed), sealed.link, sealed.seconds);
+                }
+                None if stored_before > 0 => stored_before -= 1,
+                None => {
+                    let record = Event {
+                        tag,
+                        seconds: todo.seconds,
+                        nanoseconds: todo.nanoseconds,
+                        record: Some(text),
+                        record_len: text.len(),
+                    };
+                    let (line, identity, link) = self.own.seal(&record)?;
+                    self.batch.add(line, identity, link, todo.seconds.into());
+                }
+            }
+        }
+        if self.batch.records.is_empty() {
+            return Ok(());
+        }
+        self.active.append(&self.batch, settings.is_synced)?;
+        for record in &self.batch.records {
+            let Identity { life, sequence, .. } = record.identity;
+            self.seen.add(life, sequence, sequence, self.active.number);
+        }
+        if unsealed > 0 {
+            self.own.write()?;
+        }
+        Ok(())
+    }
+
+    /// The records of a chunk, as JSON, with their seals.
+    fn read(&mut self, chunk: &[u8]) -> Vec<Todo> {
+        self.json.clear();
+        let mut todo = Vec::new();
+        for item in items(chunk) {
+            let start = self.json.len();
+            let (seconds, nanoseconds) = match item {
+                Item::Group => continue,
+                Item::Record(record) => {
+                    if write_json(record.body, &mut self.json).is_none() {
+                        // It is the core that says what is wrong with it.
+                        self.json.truncate(start);
+                        self.json.extend_from_slice(record.body);
+                    }
+                    (record.seconds, record.nanoseconds)
+                }
+                Item::Unreadable(rest) => {
+                    self.json.extend_from_slice(rest);
+                    (seconds_now().try_into().unwrap_or(u32::MAX), 0)
+                }
+            };
+            let text = start..self.json.len();
+            // What has a seal that is none gets one here, under which that is.
+            let sealed = match self.checker.check(&self.json[text.clone()]) {
+                Ok(Checked::Sealed(sealed)) => Some(sealed),
+                _ => None,
+            };
+            todo.push(Todo { seconds, nanoseconds, text, sealed });
+        }
+        todo
+    }
+
+    /// Leaves out sealed records that are held, and says what is wrong with the
+    /// others.
+    fn leave_out_held(
+        &mut self,
+        directory: &Path,
+        todo: &mut Vec<Todo>,
+        lines: &mut Vec<Line>,
+    ) -> Result<()> {
+        let (mut altered, mut twice) = (0, 0);
+        let mut error = Ok(());
+        todo.retain(|todo| {
+            let Some(sealed) = &todo.sealed else {
+                return true;
+            };
+            let identity = Identity::of(sealed);
+            let is_held = self.is_held(directory, &identity).unwrap_or_else(|failed| {
+                error = Err(failed);
+                true
+            });
+            // If it is not stored then, all of this is forgotten.
+            if is_held || !self.active.held.insert(identity) {
+                twice += 1;
+                return false;
+            }
+            altered += u64::from(!sealed.is_intact);
+            true
+        });
+        if altered > 0 {
+            lines.push((Level::Error, format!("{altered} records stored that are not as they were sealed")));
+        }
+        if twice > 0 {
+            lines.push((Level::Info, format!("{twice} records came again and are held already")));
+        }
+        error
+    }
+
+    fn is_held(&mut self, directory: &Path, identity: &Identity) -> Result<bool> {
+        if self.active.held.contains(identity) {
+            return Ok(true);
+        }
+        let file = match self.seen.find(&identity.life, identity.sequence) {
+            Some(file) if file != self.active.number => file,
+            _ => return Ok(false),
+        };
+        match &self.closed {
+            Some((number, held)) if *number == file => Ok(held.contains(identity)),
+            _ => {
+                let held = read_closed(directory, file)?;
+                let is_held = held.contains(identity);
+                self.closed = Some((file, held));
+                Ok(is_held)
+            }
+        }
+    }
+
+    /// Writes down where the records of this chunk that have no seal will be.
+    /// Gives how many of them an earlier life has stored.
+    fn intend(
+        &mut self,
+        settings: &Settings,
+        tag: &[u8],
+        chunk: &[u8],
+        count: u64,
+        lines: &mut Vec<Line>,
+    ) -> Result<u64> {
+        let digest = digest(tag, chunk);
+        let mut stored = 0;
+        for earlier in self.intents.take(&digest) {
+            if earlier.count == count - stored {
+                let life = (self.own.chain().id, earlier.first.segment, earlier.first.run);
+                let is_stored = |at: &u64| self.seen.find(&life, earlier.first.sequence + at).is_some();
+                stored += (0..earlier.count).take_while(is_stored).count() as u64;
+            }
+        }
+        if stored > 0 {
+            lines.push((Level::Info, format!("{stored} records came again and are held already")));
+        }
+        if stored < count {
+            let intent = Intent { digest, first: self.own.chain().next, count: count - stored };
+            self.intents.write(&intent, settings.is_synced)?;
+        }
+        Ok(stored)
+    }
+
+    fn close_if_due(&mut self, directory: &Path, settings: &Settings, lines: &mut Vec<Line>) -> Result<()> {
+        let age = self.active.opened.elapsed().unwrap_or_default();
+        let is_due = self.active.bytes >= settings.segment_bytes
+            || self.active.records >= SEGMENT_RECORDS_MAX
+            || age >= settings.segment_age;
+        if is_due && self.active.records > 0 {
+            self.close_segment(directory, lines)?;
+        }
+        self.delete_old(directory, settings, lines)
+    }
+
+    fn close_segment(&mut self, directory: &Path, lines: &mut Vec<Line>) -> Result<()> {
+        let active = &self.active;
+        let number = active.number;
+        let stored = active.compress(directory)?;
+        let extents = self.seen.in_file(number).map(|(life, first, last)| {
+            let link = active.links.get(&life).filter(|_| first == 0);
+            let link =
+                link.map(|link| Link { seg: link.segment, run: link.run.to_string(), seq: link.sequence });
+            let (chain, seg, run) = life;
+            Extent { chain: chain.to_string(), seg, run: run.to_string(), first, last, link }
+        });
+        let manifest = Manifest {
+            number,
+            file: closed_name(number),
+            records: active.records,
+            bytes: active.bytes,
+            stored_bytes: stored.bytes,
+            sha256: stored.sha256,
+            root: manifest::root_text(&active.tree.root()),
+            from: active.from,
+            to: active.to,
+            closed: seconds_now(),
+            extents: extents.collect(),
+        };
+        lines.push((Level::Info, format!("{} closed: {} records", manifest.file, manifest.records)));
+        self.state(Statement::Segment(manifest))?;
+        remove(&directory.join(active_name(number)))?;
+        let (next, _) = Active::open(directory, number + 1, &mut |_| {})?;
+        self.closed = Some((number, std::mem::replace(&mut self.active, next).held));
+        Ok(())
+    }
+
+    /// Adds to the manifests.
+    fn state(&mut self, statement: Statement) -> Result<()> {
+        let text = serde_json::to_vec(&statement).map_err(|error| Error::new(error.to_string()))?;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let sealed = self.own.state(&Event {
+            tag: manifest::TAG.as_bytes(),
+            seconds: now.as_secs().try_into().unwrap_or(u32::MAX),
+            nanoseconds: now.subsec_nanos(),
+            record: Some(&text),
+            record_len: text.len(),
+        })?;
+        self.manifests.append(statement, sealed)?;
+        self.own.write()
+    }
+
+    /// Deletes the oldest segments that are not to be kept.
+    fn delete_old(&mut self, directory: &Path, settings: &Settings, lines: &mut Vec<Line>) -> Result<()> {
+        loop {
+            let kept = kept(&self.manifests.statements);
+            let Some(oldest) = kept.first() else {
+                return Ok(());
+            };
+            let bytes: u64 = kept.iter().map(|manifest| manifest.stored_bytes).sum();
+            let is_past =
+                |age: std::time::Duration| oldest.closed.saturating_add(age.as_secs()) <= seconds_now();
+            let by = if settings.keep_bytes.is_some_and(|max| bytes > max) {
+                "keep_size"
+            } else if settings.keep_age.is_some_and(is_past) {
+                "keep_age"
+            } else {
+                return Ok(());
+            };
+            let tombstone = Tombstone {
+                number: oldest.number,
+                file: oldest.file.clone(),
+                sha256: oldest.sha256.clone(),
+                records: oldest.records,
+                by: by.to_owned(),
+            };
+            lines.push((Level::Info, format!("{} deleted by {by}", tombstone.file)));
+            let (number, path) = (tombstone.number, directory.join(&tombstone.file));
+            self.state(Statement::Deleted(tombstone))?;
+            remove(&path)?;
+            self.seen.forget(number);
+        }
+    }
+}
+
+/// The manifests of segments that have not been deleted, oldest first.
+fn kept(statements: &[Statement]) -> Vec<&Manifest> {
+    let mut kept: Vec<&Manifest> = Vec::new();
+    for statement in statements {
+        match statement {
+            Statement::Segment(manifest) => kept.push(manifest),
+            Statement::Deleted(tombstone) => kept.retain(|manifest| manifest.number != tombstone.number),
+        }
+    }
+    kept
+}
+
+fn see_manifest(seen: &mut Seen, manifest: &Manifest) {
+    for extent in &manifest.extents {
+        let life = (ChainId::from_text(extent.chain.as_bytes()), Run::from_text(extent.run.as_bytes()));
+        if let (Some(chain), Some(run)) = life {
+            seen.add((chain, extent.seg, run), extent.first, extent.last, manifest.number);
+        }
+    }
+}
+
+/// Ends what a crash has interrupted, of what the manifests say.
+fn finish_what_was_begun(directory: &Path, manifests: &Manifests) -> Result<()> {
+    for statement in &manifests.statements {
+        match statement {
+            Statement::Segment(manifest) => remove(&directory.join(active_name(manifest.number)))?,
+            Statement::Deleted(tombstone) => remove(&directory.join(&tombstone.file))?,
+        }
+    }
+    Ok(())
+}
+
+/// Sees to it that no closed segment is written over because its manifest is
+/// gone: `number` is the one that is not closed.
+fn ensure_known(directory: &Path, number: u64) -> Result<()> {
+    for entry in fs::read_dir(directory).named(directory)? {
+        let name = entry.named(directory)?.file_name();
+        let name = name.to_string_lossy();
+        let found = name.strip_suffix(".ndjson.zst").and_then(|number| number.parse::<u64>().ok());
+        // A crash in closing a segment leaves both of its files.
+        let is_begun = found == Some(number) && directory.join(active_name(number)).exists();
+        if found.is_some_and(|found| found >= number) && !is_begun {
+            let (path, all) = (directory.join(&*name), manifest::FILE_NAME);
+            return Err(Error::new(format!("{}: not in {all}; see docs/output.md, Restore", path.display())));
+        }
+    }
+    Ok(())
+}
+
+fn remove(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        removed => {
+            removed.named(path)?;
+            path.parent().map_or(Ok(()), sync_directory)
+        }
+    }
+}
+
+fn report_cut(file: &str, bytes: u64, lines: &mut Vec<Line>) {
+    if bytes > 0 {
+        lines.push((Level::Warn, format!("{file}: {bytes} bytes of a torn record cut off its end")));
+    }
+}
+
+fn tail_of(sealed: Sealed) -> Tail {
+    (sealed.place, sealed.head)
+}
+
+fn order(place: Place) -> (u64, u64) {
+    (place.segment, place.sequence)
+}
+
+fn seconds_now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+}

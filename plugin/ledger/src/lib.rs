@@ -1,0 +1,66 @@
+//! The audit ledger: a directory that holds each record once, and proves it.
+//!
+//! [`Ledger`] stores chunks of Fluent Bit's. [`chunk`] reads them; `segment` is
+//! the file that records are appended to; `seen` knows which records are held;
+//! `own` is the ledger's chain, which seals records that come without a seal,
+//! and manifests; `intents` recognises a chunk of such records that comes again
+//! after a crash. [`manifest`] says what a closed segment holds.
+//!
+//! Everything that is in memory can be read back from the directory. So there
+//! is one answer to a failed write: forget everything, and open the ledger
+//! again for the next chunk.
+#![forbid(unsafe_code)]
+
+pub mod chunk;
+mod intents;
+mod keys;
+mod ledger;
+pub mod manifest;
+mod own;
+mod seen;
+mod segment;
+mod settings;
+pub mod tree;
+
+pub use ledger::{Ledger, Level, Line};
+pub use settings::{PROPERTIES, Settings};
+
+/// What comes of files.
+type Result<T> = std::result::Result<T, Error>;
+
+/// The ledger cannot do it now: the chunk is to come again.
+#[derive(Debug)]
+pub struct Error {
+    what: String,
+}
+
+impl Error {
+    fn new(what: impl Into<String>) -> Self {
+        Error { what: what.into() }
+    }
+}
+
+impl std::fmt::Display for Error {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.what)
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<flb_audit_core::OutOfMemory> for Error {
+    fn from(_: flb_audit_core::OutOfMemory) -> Self {
+        Error::new("out of memory")
+    }
+}
+
+/// Says of which file an error is.
+trait Named<T> {
+    fn named(self, path: &std::path::Path) -> Result<T>;
+}
+
+impl<T> Named<T> for std::io::Result<T> {
+    fn named(self, path: &std::path::Path) -> Result<T> {
+        self.map_err(|error| Error::new(format!("{}: {error}", path.display())))
+    }
+}

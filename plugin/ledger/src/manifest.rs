@@ -1,0 +1,181 @@
+//! What the ledger says of its closed segments: manifests and tombstones.
+//!
+//! They are records of the ledger's own chain, sealed and, if the chain has
+//! keys, signed each; so none can be taken away without a trace. All are in one
+//! file, [`FILE_NAME`], which grows by some hundred bytes a segment and is never
+//! cut short.
+
+use crate::tree::Node;
+use crate::{Error, Named, Result};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use flb_audit_core::check::{Checked, Checker, Sealed};
+use serde::{Deserialize, Serialize};
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+/// The file's name.
+pub const FILE_NAME: &str = "manifests.ndjson";
+/// The tag under which they are sealed.
+pub const TAG: &str = "flb-audit.ledger";
+
+/// One of them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "ledger", rename_all = "lowercase")]
+pub enum Statement {
+    /// A segment was closed.
+    Segment(Manifest),
+    /// A segment was deleted.
+    Deleted(Tombstone),
+}
+
+/// What a closed segment holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// The segment's number, from 1 on.
+    pub number: u64,
+    /// Its file.
+    pub file: String,
+    /// How many records it has.
+    pub records: u64,
+    /// Their lines together, in bytes.
+    pub bytes: u64,
+    /// The file as it is stored, in bytes.
+    pub stored_bytes: u64,
+    /// SHA-256 of the file as it is stored, in hexadecimal.
+    pub sha256: String,
+    /// The root of the Merkle tree over the records, in base64url.
+    pub root: String,
+    /// The earliest time of a record, in seconds since 1970.
+    pub from: u64,
+    /// The latest.
+    pub to: u64,
+    /// When it was closed, likewise.
+    pub closed: u64,
+    /// Which records it has.
+    pub extents: Vec<Extent>,
+}
+
+/// Records of one life that follow one another.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Extent {
+    /// The chain.
+    pub chain: String,
+    /// The segment of the chain.
+    pub seg: u64,
+    /// And its run.
+    pub run: String,
+    /// The first record's number.
+    pub first: u64,
+    /// The last one's.
+    pub last: u64,
+    /// The record that the life goes on from, if the first is its first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<Link>,
+}
+
+/// A record of an earlier life.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Link {
+    /// Its segment of the chain.
+    pub seg: u64,
+    /// And the run.
+    pub run: String,
+    /// Its number.
+    pub seq: u64,
+}
+
+/// Why a segment is no more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tombstone {
+    /// The segment's number.
+    pub number: u64,
+    /// The file that was deleted.
+    pub file: String,
+    /// As in its manifest.
+    pub sha256: String,
+    /// How many records it had.
+    pub records: u64,
+    /// The property that asked for it: `keep_size` or `keep_age`.
+    pub by: String,
+}
+
+/// The name of the file that records are appended to.
+pub fn active_name(number: u64) -> String {
+    format!("{number:08}.ndjson")
+}
+
+/// The name of a closed segment's file.
+pub fn closed_name(number: u64) -> String {
+    format!("{number:08}.ndjson.zst")
+}
+
+/// A root as it stands in a manifest.
+pub fn root_text(root: &Node) -> String {
+    URL_SAFE_NO_PAD.encode(root)
+}
+
+/// Reads a line; none if it is no statement.
+pub fn read(line: &[u8]) -> Option<Statement> {
+    serde_json::from_slice(line).ok()
+}
+
+/// The file of all statements.
+pub(crate) struct Manifests {
+    file: File,
+    path: PathBuf,
+    pub(crate) statements: Vec<Statement>,
+    /// The last one's seal.
+    pub(crate) last: Option<Sealed>,
+    /// How many bytes of a torn line were cut off.
+    pub(crate) cut_bytes: u64,
+}
+
+impl Manifests {
+    pub(crate) fn open(directory: &Path) -> Result<Manifests> {
+        let path = directory.join(FILE_NAME);
+        let mut options = OpenOptions::new();
+        options.read(true).append(true).create(true);
+        let file = options.open(&path).named(&path)?;
+        // In a component, a file that is appended to is read from its end.
+        let bytes = std::fs::read(&path).named(&path)?;
+        let mut manifests = Manifests { file, path, statements: Vec::new(), last: None, cut_bytes: 0 };
+        let mut checker = Checker::default();
+        let mut end = 0;
+        for line in bytes.split_inclusive(|&byte| byte == b'\n') {
+            let text = line.strip_suffix(b"\n");
+            let read = text.and_then(|text| Some((read(text)?, checker.check(text).ok()?)));
+            let Some((statement, Checked::Sealed(sealed))) = read else {
+                break;
+            };
+            end += line.len();
+            manifests.statements.push(statement);
+            manifests.last = Some(sealed);
+        }
+        if end < bytes.len() {
+            if bytes[end..].contains(&b'\n') {
+                let path = manifests.path.display();
+                return Err(Error::new(format!(
+                    "{path}: damaged at byte {end}; see docs/output.md, Restore"
+                )));
+            }
+            manifests.cut_bytes = (bytes.len() - end) as u64;
+            manifests.file.set_len(end as u64).named(&manifests.path)?;
+        }
+        Ok(manifests)
+    }
+
+    /// Adds a sealed statement, for good.
+    pub(crate) fn append(&mut self, statement: Statement, sealed: &[u8]) -> Result<()> {
+        let mut line = sealed.to_vec();
+        line.push(b'\n');
+        let before = self.file.metadata().named(&self.path)?.len();
+        self.file.write_all(&line).and_then(|()| self.file.sync_data()).named(&self.path)?;
+        if self.file.metadata().named(&self.path)?.len() != before + line.len() as u64 {
+            return Err(Error::new(format!("{}: not written", self.path.display())));
+        }
+        self.statements.push(statement);
+        Ok(())
+    }
+}

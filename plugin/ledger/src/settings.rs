@@ -1,0 +1,103 @@
+//! What can be configured.
+
+use std::time::Duration;
+
+/// The ledger's properties: name, and what it says.
+pub const PROPERTIES: [(&str, &str); 5] = [
+    ("segment_size", "close a segment at this size, in bytes, with k, M or G; 64M, 1k to 1G"),
+    ("segment_age", "close a segment after this time, in seconds, or with m, h or d; 1h"),
+    ("keep_size", "delete the oldest closed segments while they are larger together; never"),
+    ("keep_age", "delete closed segments after this time; never"),
+    ("sync", "off: answer ok before records are on the disk; on"),
+];
+
+/// How a ledger is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// At which size a segment is closed, in bytes of its records.
+    pub segment_bytes: u64,
+    /// After which time.
+    pub segment_age: Duration,
+    /// How large closed segments may be together, in bytes as stored.
+    pub keep_bytes: Option<u64>,
+    /// How long closed segments are kept.
+    pub keep_age: Option<Duration>,
+    /// Whether records are on the disk before the answer is ok.
+    pub is_synced: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            segment_bytes: 64 << 20,
+            segment_age: Duration::from_secs(3600),
+            keep_bytes: None,
+            keep_age: None,
+            is_synced: true,
+        }
+    }
+}
+
+impl Settings {
+    /// Reads properties. An error names the one that is wrong.
+    pub fn read<'a>(properties: impl Iterator<Item = (&'a str, &'a str)>) -> Result<Settings, String> {
+        let mut settings = Settings::default();
+        for (name, text) in properties {
+            let text = text.trim();
+            let wrong = |expected: &str| format!("property config.{name}: `{text}` is not {expected}");
+            let size = || bytes(text).ok_or_else(|| wrong("a size, such as 64M, 512k or a number of bytes"));
+            let age = || duration(text).ok_or_else(|| wrong("a time, such as 30s, 15m, 1h or 90d"));
+            match name {
+                "segment_size" => {
+                    settings.segment_bytes = size()?;
+                    if !(1 << 10..=1 << 30).contains(&settings.segment_bytes) {
+                        return Err(wrong("from 1k to 1G"));
+                    }
+                }
+                "segment_age" => settings.segment_age = age()?,
+                "keep_size" => settings.keep_bytes = Some(size()?),
+                "keep_age" => settings.keep_age = Some(age()?),
+                "sync" => {
+                    settings.is_synced = match text.to_ascii_lowercase().as_str() {
+                        "on" | "true" | "yes" => true,
+                        "off" | "false" | "no" => false,
+                        _ => return Err(wrong("on or off")),
+                    }
+                }
+                _ => return Err(format!("property config.{name}: there is none of that name")),
+            }
+        }
+        Ok(settings)
+    }
+}
+
+fn number(text: &str) -> Option<(u64, &str)> {
+    let digits = text.find(|char: char| !char.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    Some((number.parse().ok()?, unit))
+}
+
+fn bytes(text: &str) -> Option<u64> {
+    let (number, unit) = number(text)?;
+    let factor = match unit.to_ascii_lowercase().as_str() {
+        "" => 1,
+        "k" | "kb" => 1 << 10,
+        "m" | "mb" => 1 << 20,
+        "g" | "gb" => 1 << 30,
+        _ => return None,
+    };
+    number.checked_mul(factor)
+}
+
+fn duration(text: &str) -> Option<Duration> {
+    let (number, unit) = number(text)?;
+    let factor = match unit {
+        "" | "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        "d" => 86_400,
+        _ => return None,
+    };
+    let seconds = number.checked_mul(factor).filter(|seconds| *seconds > 0)?;
+    Some(Duration::from_secs(seconds))
+}

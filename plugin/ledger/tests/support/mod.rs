@@ -1,0 +1,187 @@
+//! Chunks as Fluent Bit makes them, and what a ledger's directory holds.
+
+use flb_audit_core::check::{Checked, Checker, Sealed};
+use flb_audit_core::hash::Algorithm;
+use flb_audit_core::keyring::{self, KeyRing};
+use flb_audit_core::seal::{Chain, ChainId, GENESIS, Notes, Place, Run};
+use flb_audit_core::state::{FILE_NAME, Header};
+use flb_audit_core::{Event, Sealer, anchor};
+use flb_audit_ledger::{Ledger, Settings, manifest};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Read;
+use std::path::Path;
+use tempfile::TempDir;
+
+/// The tag of all chunks.
+pub(crate) const TAG: &[u8] = b"some.tag";
+
+/// A directory with a new chain, as `flb-audit init` makes it.
+pub(crate) fn directory() -> TempDir {
+    let directory = tempfile::tempdir().expect("a directory");
+    let id = ChainId::from_random([7; 9]);
+    let mut next = 0;
+    let ring = KeyRing::new(id, &mut |seed| {
+        next += 1;
+        *seed = [next; 32];
+        true
+    });
+    let header = Header { id, algorithm: Algorithm::Sha512_256 };
+    fs::write(directory.path().join(FILE_NAME), header.to_file()).expect("written");
+    let ring = ring.unwrap_or_else(|_| panic!("no keys"));
+    fs::write(directory.path().join(keyring::FILE_NAME), &*ring.to_file()).expect("written");
+    fs::write(directory.path().join(anchor::FILE_NAME), vec![0; anchor::FILE_BYTES]).expect("written");
+    directory
+}
+
+/// A ledger there.
+pub(crate) fn open(directory: &TempDir, settings: &Settings) -> Ledger {
+    Ledger::open(directory.path(), settings.clone(), None).expect("opened")
+}
+
+/// A value as MessagePack.
+pub(crate) fn pack(value: &Value, out: &mut Vec<u8>) {
+    let head = |out: &mut Vec<u8>, marker: u8, len: usize| {
+        out.push(marker);
+        out.extend_from_slice(&(len as u32).to_be_bytes());
+    };
+    match value {
+        Value::Null => out.push(0xc0),
+        Value::Bool(value) => out.push(0xc2 + u8::from(*value)),
+        Value::Number(number) => match (number.as_u64(), number.as_i64(), number.as_f64()) {
+            (Some(number), ..) => {
+                out.push(0xcf);
+                out.extend_from_slice(&number.to_be_bytes());
+            }
+            (_, Some(number), _) => {
+                out.push(0xd3);
+                out.extend_from_slice(&number.to_be_bytes());
+            }
+            (.., number) => {
+                out.push(0xcb);
+                out.extend_from_slice(&number.unwrap_or_default().to_be_bytes());
+            }
+        },
+        Value::String(text) => {
+            head(out, 0xdb, text.len());
+            out.extend_from_slice(text.as_bytes());
+        }
+        Value::Array(values) => {
+            head(out, 0xdd, values.len());
+            values.iter().for_each(|value| pack(value, out));
+        }
+        Value::Object(members) => {
+            head(out, 0xdf, members.len());
+            for (key, value) in members {
+                pack(&json!(key), out);
+                pack(value, out);
+            }
+        }
+    }
+}
+
+/// A chunk of these records, in the layout of Fluent Bit 5.
+pub(crate) fn chunk(records: &[Value]) -> Vec<u8> {
+    let mut chunk = Vec::new();
+    for (at, record) in records.iter().enumerate() {
+        chunk.extend_from_slice(&[0x92, 0x92, 0xd7, 0x00]);
+        chunk.extend_from_slice(&1_795_161_600u32.to_be_bytes());
+        chunk.extend_from_slice(&(at as u32).to_be_bytes());
+        chunk.push(0x80);
+        pack(record, &mut chunk);
+    }
+    chunk
+}
+
+/// Records numbered from `first` on, without seals.
+pub(crate) fn plain(first: u32, count: u32) -> Vec<Value> {
+    (first..first + count).map(|number| json!({"number": number, "text": "x".repeat(40)})).collect()
+}
+
+/// The same, sealed as a filter does.
+pub(crate) struct Filter(Sealer<'static>);
+
+impl Filter {
+    pub(crate) fn new(life: u8) -> Self {
+        let next = Place { segment: life.into(), run: Run::from_random([life; 6]), sequence: 0 };
+        let id = ChainId::from_random([1; 9]);
+        let chain = Chain { id, algorithm: Algorithm::Sha512_256, next, head: GENESIS, link: None };
+        Filter(Sealer::new(chain, Notes::NONE, None).expect("a sealer"))
+    }
+
+    pub(crate) fn seal(&mut self, records: &[Value]) -> Vec<Value> {
+        let seal = |record: &Value| {
+            let text = record.to_string();
+            let event = Event {
+                tag: TAG,
+                seconds: 1_795_161_600,
+                nanoseconds: 0,
+                record: Some(text.as_bytes()),
+                record_len: text.len(),
+            };
+            let sealed = self.0.seal(&event);
+            serde_json::from_slice(&sealed[..sealed.len() - 1]).expect("JSON")
+        };
+        records.iter().map(seal).collect()
+    }
+}
+
+/// The names in a directory.
+pub(crate) fn names(directory: &TempDir) -> Vec<String> {
+    let entries = fs::read_dir(directory.path()).expect("a directory");
+    let mut names: Vec<_> = entries.map(|entry| entry.expect("an entry").file_name().into_string()).collect();
+    names.sort();
+    names.into_iter().map(|name| name.expect("a name")).collect()
+}
+
+/// A file's text, decompressed.
+pub(crate) fn text(path: &Path) -> String {
+    let bytes = fs::read(path).expect("a file");
+    let mut text = String::new();
+    let mut rest = &bytes[..];
+    if path.extension().is_some_and(|extension| extension == "zst") {
+        while !rest.is_empty() {
+            let mut frame = ruzstd::decoding::StreamingDecoder::new(&mut rest).expect("a frame");
+            frame.read_to_string(&mut text).expect("text");
+        }
+    } else {
+        text = String::from_utf8(bytes).expect("text");
+    }
+    text
+}
+
+/// All records that the ledger holds, in the order of their files.
+pub(crate) fn records(directory: &TempDir) -> Vec<String> {
+    let is_segment = |name: &String| name.contains(".ndjson") && name != manifest::FILE_NAME;
+    let lines = |name: String| -> Vec<String> {
+        text(&directory.path().join(name)).lines().map(str::to_owned).collect()
+    };
+    names(directory).into_iter().filter(is_segment).flat_map(lines).collect()
+}
+
+/// The numbers of all records, after each was found intact and each life of
+/// each chain without a gap.
+pub(crate) fn numbers(directory: &TempDir) -> Vec<u64> {
+    let mut checker = Checker::default();
+    let mut lives: BTreeMap<_, Vec<u64>> = BTreeMap::new();
+    let mut numbers = Vec::new();
+    let manifests = text(&directory.path().join(manifest::FILE_NAME));
+    let records = records(directory);
+    for line in records.iter().map(String::as_str).chain(manifests.lines()) {
+        let Ok(Checked::Sealed(Sealed { chain, place, is_intact: true, .. })) =
+            checker.check(line.as_bytes())
+        else {
+            panic!("not intact: {line}");
+        };
+        lives.entry((chain, place.segment, place.run)).or_default().push(place.sequence);
+        let record: Value = serde_json::from_str(line).expect("JSON");
+        numbers.extend(record["number"].as_u64().filter(|_| record.get("ledger").is_none()));
+    }
+    for (life, mut sequences) in lives {
+        sequences.sort_unstable();
+        assert_eq!(sequences, (0..sequences.len() as u64).collect::<Vec<_>>(), "{life:?}");
+    }
+    numbers.sort_unstable();
+    numbers
+}

@@ -1,0 +1,111 @@
+//! What an `[OUTPUT]` of Fluent Bit's configuration says.
+
+use anyhow::{Context, Result, bail};
+use flb_audit_host::component::Limits;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// The memory of an instance, in bytes, where nothing else is said.
+const MEMORY_BYTES: usize = 64 << 20;
+/// The least that can be set: what a standard library takes to start.
+const MEMORY_BYTES_MIN: usize = 1 << 20;
+/// How long a call may take, where nothing else is said.
+const DEADLINE: Duration = Duration::from_secs(30);
+/// How many instances a chunk may end, where nothing else is said.
+const FAILURES: u32 = 5;
+
+/// The host's own properties.
+pub(crate) struct Properties {
+    /// `component`: the file.
+    pub(crate) component: PathBuf,
+    /// `dir`, `read_only`, `memory_limit` and `deadline`.
+    pub(crate) limits: Limits,
+    /// `failure_limit`; none for `no_limits`.
+    pub(crate) failures_max: Option<u32>,
+}
+
+impl Properties {
+    /// Reads them through `get`, which gives a property's text by its name.
+    pub(crate) fn read(get: impl Fn(&str) -> Option<String>) -> Result<Properties> {
+        let component = get("component").map(PathBuf::from);
+        let component =
+            component.context("property component is missing: the path of a WebAssembly component")?;
+        let limits = Limits {
+            memory_bytes_max: read(&get, "memory_limit", bytes)?.unwrap_or(MEMORY_BYTES),
+            deadline: read(&get, "deadline", duration)?.unwrap_or(DEADLINE),
+            directory: get("dir").map(PathBuf::from),
+            is_writable: !read(&get, "read_only", switch)?.unwrap_or(false),
+        };
+        if limits.memory_bytes_max < MEMORY_BYTES_MIN {
+            bail!("property memory_limit: less than 1M");
+        }
+        let failures_max = read(&get, "failure_limit", count)?.unwrap_or(Some(FAILURES));
+        Ok(Properties { component, limits, failures_max })
+    }
+}
+
+fn read<T>(
+    get: impl Fn(&str) -> Option<String>,
+    name: &str,
+    parse: impl Fn(&str) -> Result<T, &'static str>,
+) -> Result<Option<T>> {
+    let Some(text) = get(name) else {
+        return Ok(None);
+    };
+    match parse(text.trim()) {
+        Ok(value) => Ok(Some(value)),
+        Err(expected) => bail!("property {name}: `{text}` is not {expected}"),
+    }
+}
+
+fn bytes(text: &str) -> Result<usize, &'static str> {
+    const EXPECTED: &str = "a size, such as 64M, 512k or a number of bytes";
+    let digits = text.find(|char: char| !char.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let shift = match unit.to_ascii_lowercase().as_str() {
+        "" => 0,
+        "k" | "kb" => 10,
+        "m" | "mb" => 20,
+        "g" | "gb" => 30,
+        _ => return Err(EXPECTED),
+    };
+    let number: usize = number.parse().map_err(|_| EXPECTED)?;
+    number.checked_mul(1 << shift).ok_or(EXPECTED)
+}
+
+fn duration(text: &str) -> Result<Duration, &'static str> {
+    const EXPECTED: &str = "a duration of 1ms to 1h, such as 10s, 500ms or a number of seconds";
+    let digits = text.find(|char: char| !char.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let milliseconds = match unit {
+        "ms" => 1,
+        "" | "s" => 1000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        _ => return Err(EXPECTED),
+    };
+    let number: u64 = number.parse().map_err(|_| EXPECTED)?;
+    let milliseconds = number.checked_mul(milliseconds).ok_or(EXPECTED)?;
+    if (1..=3_600_000).contains(&milliseconds) {
+        Ok(Duration::from_millis(milliseconds))
+    } else {
+        Err(EXPECTED)
+    }
+}
+
+fn switch(text: &str) -> Result<bool, &'static str> {
+    match text.to_ascii_lowercase().as_str() {
+        "on" | "true" | "yes" => Ok(true),
+        "off" | "false" | "no" => Ok(false),
+        _ => Err("on or off"),
+    }
+}
+
+fn count(text: &str) -> Result<Option<u32>, &'static str> {
+    const EXPECTED: &str = "a number from 1 on, or no_limits";
+    if text.eq_ignore_ascii_case("no_limits") {
+        return Ok(None);
+    }
+    let number: u32 = text.parse().map_err(|_| EXPECTED)?;
+    if number == 0 { Err(EXPECTED) } else { Ok(Some(number)) }
+}
