@@ -117,8 +117,8 @@ fn messagepack_rows() -> Vec<MessagePackRow> {
         // Escaped as in C, and so no JSON.
         (
             Value::Ext(5, b"\x01\x7f".into()),
-            r#"{"raw":"{\"v\":\"\\x01\\x7f\"}"}"#,
-            json!({ "error": "not JSON at byte 6", "raw_bytes": 16 }),
+            r#"{"raw":"[unscanned]"}"#,
+            json!({ "redacted": ["unscanned mask raw"], "error": "not JSON at byte 6", "raw_bytes": 16 }),
         ),
         (Value::Array(vec![]), r#"{"v":[]}"#, none()),
         (map([("v".into(), map([]))]), r#"{"v":{}}"#, none()),
