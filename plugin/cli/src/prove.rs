@@ -6,6 +6,7 @@
 
 use crate::input;
 use crate::roster::Roster;
+use crate::stdout::print;
 use crate::verify::{OUTPUT_KEYS, Verdict, Verifier};
 use anyhow::{Context, Result, bail};
 use clap::Args;
@@ -102,8 +103,7 @@ impl Prove {
         };
         let checkpoint = checkpoint.anchor().ok().context("no memory")?;
         let checkpoint = RawValue::from_string(String::from_utf8(checkpoint)?.trim().to_owned())?;
-        println!("{}", serde_json::to_string(&Proof { record, leaves, checkpoint })?);
-        Ok(())
+        print(&(serde_json::to_string(&Proof { record, leaves, checkpoint })? + "\n"))
     }
 }
 

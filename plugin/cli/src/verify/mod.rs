@@ -20,9 +20,9 @@ pub(crate) use signatures::Verifier;
 pub(crate) use verdict::Verdict;
 
 use crate::input::{self, At, Source};
-use crate::print;
 use crate::prove::Proven;
 use crate::roster::Roster;
+use crate::stdout::print;
 use anyhow::Result;
 use chains::Chains;
 use clap::Args;
@@ -97,11 +97,8 @@ impl Verify {
             OUTPUT_KEYS.into_iter().map(str::to_owned).chain(self.ignore_key).collect();
         if let Some(path) = &self.proof {
             let proven = Proven::check(path, roster.as_ref(), ignored)?;
-            if self.json {
-                println!("{}", serde_json::to_string_pretty(&proven)?);
-            } else {
-                println!("{}", proven.shown());
-            }
+            let said = if self.json { serde_json::to_string_pretty(&proven)? } else { proven.shown() };
+            print(&(said + "\n"))?;
             return Ok(proven.verdict());
         }
         let (files, mut ledgers) = Ledgers::expand(self.files, roster.as_ref())?;
@@ -122,12 +119,8 @@ impl Verify {
         }
         chains.check_ends();
         let report = report::Report::new(chains, &sources, roster.as_ref());
-        if self.json {
-            serde_json::to_writer_pretty(std::io::stdout().lock(), &report)?;
-            println!();
-        } else {
-            print(&report.to_string())?;
-        }
+        let said = if self.json { serde_json::to_string_pretty(&report)? + "\n" } else { report.to_string() };
+        print(&said)?;
         Ok(report.verdict())
     }
 }
