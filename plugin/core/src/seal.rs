@@ -327,13 +327,8 @@ pub(crate) fn write(
         put_number(out, link.sequence)?;
         put(out, b"}")?;
     }
-    for (at, word) in statement.notes.words().enumerate() {
-        put(out, if at == 0 { b",\"notes\":[\"" } else { b",\"" })?;
-        put(out, word.as_bytes())?;
-        put(out, b"\"")?;
-    }
     if statement.notes != Notes::NONE {
-        put(out, b"]")?;
+        write_notes(statement.notes, out)?;
     }
     if let Some((_, _, raw_len)) = statement.unreadable {
         put(out, b",\"raw_bytes\":")?;
@@ -374,6 +369,16 @@ pub(crate) fn write(
         put(out, &policy_text(redactor.policy().digest()))?;
     }
     put(out, b"\"")
+}
+
+#[cold]
+fn write_notes(notes: Notes, out: &mut Vec<u8>) -> Result<(), OutOfMemory> {
+    for (at, word) in notes.words().enumerate() {
+        put(out, if at == 0 { b",\"notes\":[\"" } else { b",\"" })?;
+        put(out, word.as_bytes())?;
+        put(out, b"\"")?;
+    }
+    put(out, b"]")
 }
 
 /// What closes a seal: its hashes and, of a checkpoint, the signature.
