@@ -23,8 +23,11 @@ pub(super) fn has_checksum(text: &[u8]) -> bool {
         return is_spread(body);
     }
     let Some((checked, checksum)) = body.split_at_checked(CHECKED_CHARS) else { return false };
+    if checksum.len() != CHECKSUM_CHARS {
+        return false;
+    }
     let mut rest = crc32(checked);
-    let mut is_equal = checksum.len() == CHECKSUM_CHARS;
+    let mut is_equal = true;
     for &byte in checksum.iter().rev() {
         let digit = match rest % 62 {
             digit @ 0..=9 => b'0' + digit as u8,
