@@ -90,10 +90,10 @@ pub(super) const TOKENS: &[Detector] = &[
     },
     Detector {
         name: "slack-token",
-        what: "Slack tokens of bots, users, apps, workflows and configurations, and cookies",
+        what: "Slack tokens of bots, users, apps, workflows and configurations, and percent-encoded cookies",
         trigger: "xox[a-eoprs]-|xapp-|xwfp-",
         lead: "(xoxe[.])?xox[a-eoprs]-|xapp-|xwfp-",
-        pattern: "((xoxe[.])?xox[abceoprs]-|xapp-|xwfp-)[A-Za-z0-9-]+|xoxd-[A-Za-z0-9%/+=-]+",
+        pattern: "((xoxe[.])?xox[abceoprs]-|xapp-|xwfp-)[A-Za-z0-9-]+|xoxd-([A-Za-z0-9-]|%[0-9A-Fa-f]{2})+",
         after: Boundary::Word,
         source: "Slack Docs, Tokens; of those that are no longer given out or not documented, gitleaks; of cookies, mautrix/slack",
         ..TOKEN

@@ -93,7 +93,6 @@ pub(crate) fn cases() -> Vec<(&'static str, Vec<String>)> {
                 format!("⟦xoxb-{}-{}-{}⟧", "123456789012", "1234567890123", token(24)),
                 format!("⟦xapp-1-A{}-{}-{}⟧", "0123456789", "123456789012", token(64)),
                 format!("d=⟦xoxd-{}%2F{}%3D⟧; x=1", token(40), token(40)),
-                format!("d=⟦xoxd-{}/+{}==⟧", token(40), token(40)),
                 "xoxb-is-the-prefix".into(),
             ],
         ),

@@ -89,6 +89,7 @@ fn no_text_costs_more_than_its_length() {
         "npm_",
         "ghp_a",
         "xoxd-%",
+        "xoxd-%2F",
         "glcbt-a.eyJ",
         "AQ.Ab.",
         "ya29.",
