@@ -213,8 +213,10 @@ impl Notes {
     pub const HMAC_KEY_MISSING: Notes = Notes(1 << 15);
     /// There is a policy file that is damaged; the policy in the module holds.
     pub const POLICY_DAMAGED: Notes = Notes(1 << 16);
+    /// A MessagePack extension has become the characters of its bytes' numbers.
+    pub const EXTENSION: Notes = Notes(1 << 17);
 
-    const WORDS: [&'static str; 17] = [
+    const WORDS: [&'static str; 18] = [
         "bare-keys",
         "duplicate-keys",
         "lone-surrogates",
@@ -232,6 +234,7 @@ impl Notes {
         "key-not-written",
         "hmac-key-missing",
         "policy-damaged",
+        "extension",
     ];
 
     /// Adds all of `other`.
