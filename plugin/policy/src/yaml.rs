@@ -4,6 +4,9 @@
 use marked_yaml::types::{MarkedMappingNode, MarkedScalarNode};
 use marked_yaml::{LoaderOptions, Marker, Node, parse_yaml_with_options};
 use std::fmt;
+use yaml_rust2::Event;
+use yaml_rust2::parser::Parser;
+use yaml_rust2::scanner::Marker as Mark;
 
 /// What is wrong with a policy, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,10 +30,11 @@ impl std::error::Error for Problem {}
 /// What reading gives.
 pub(crate) type Read<T> = Result<T, Problem>;
 
-/// The document, which is a mapping.
+/// The document, which is a mapping. It may start with a byte order mark.
 pub(crate) fn document(text: &str) -> Read<Node> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let options = LoaderOptions::default().error_on_duplicate_keys(true);
-    parse_yaml_with_options(0, text, options).map_err(|error| {
+    let document = parse_yaml_with_options(0, text, options).map_err(|error| {
         // The loader says `line:column: what`, with spaces.
         let said = error.to_string();
         let mut parts = said.splitn(3, ':').map(str::trim);
@@ -42,7 +46,31 @@ pub(crate) fn document(text: &str) -> Read<Node> {
             }
             _ => Problem { line: 1, column: 1, message: format!("not YAML: {said}") },
         }
-    })
+    })?;
+    match behind_first(text) {
+        None => Ok(document),
+        Some(mark) => Err(Problem {
+            line: mark.line(),
+            column: mark.col() + 1,
+            message: "a policy is one document, which has ended; put this into it, or into its own file".into(),
+        }),
+    }
+}
+
+/// Where something stands behind the first document, which is as far as the
+/// loader reads.
+fn behind_first(text: &str) -> Option<Mark> {
+    let mut parser = Parser::new_from_str(text);
+    let mut has_ended = false;
+    loop {
+        match parser.next_token() {
+            Ok((Event::StreamEnd, _)) => return None,
+            Ok((Event::DocumentEnd, _)) => has_ended = true,
+            Ok((_, mark)) if has_ended => return Some(mark),
+            Ok(_) => {}
+            Err(error) => return Some(*error.marker()),
+        }
+    }
 }
 
 /// A problem at a node.

@@ -18,6 +18,11 @@ const WRONG: &[(&str, (usize, usize), &[&str])] = &[
     ("- a\n", (1, 1), &["not YAML: Top level must be a mapping"]),
     ("version: 1\nredact: [\n", (3, 1), &["not YAML"]),
     ("version: 1\n\tredact: 1\n", (1, 10), &["not YAML", "found a tab"]),
+    ("version: 1\n---\nversion: 1\nredact: {packs: {pii: on}}\n", (2, 1), &["one document", "its own file"]),
+    ("version: 1\n...\nredact: {}\n", (3, 7), &["one document"]),
+    ("version: 1\n...\n---\n", (3, 1), &["one document"]),
+    ("version: 1\n...\n]\n", (3, 1), &["one document"]),
+    ("version: 1\n---\n# Nothing.\n", (2, 1), &["one document"]),
     ("version: 2\n", (1, 10), &["`version` has to be 1"]),
     ("redact: {}\n", (1, 1), &["`version: 1` is missing"]),
     ("version: 1\nversion: 1\n", (1, 1), &["Duplicate key \"version\"", "2:1"]),
@@ -210,6 +215,22 @@ fn what_is_wrong_is_said_with_its_place() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// How editors and tools start and end a document.
+#[test]
+fn one_document_with_its_marks_is_right() {
+    for source in [
+        "\u{feff}version: 1\n",
+        "---\nversion: 1\n",
+        "\u{feff}---\nversion: 1\n...\n",
+        "# A policy.\n---\nversion: 1\n...\n\n# The end.\n",
+    ] {
+        if let Err(said) = Policy::read(source).map(|_| ()) {
+            panic!("{source:?}: {said}");
+        }
+    }
+    assert_eq!(problem("\u{feff}redact: {pack: 1}\nversion: 1\n").column, 10);
 }
 
 #[test]
