@@ -510,7 +510,19 @@ fn logs_at_rest_are_checked() {
     place.write("policy.yaml", POLICY);
     let said = place.fails(&["check", "--policy", "policy.yaml", "right.ndjson"]);
     assert!(said.contains("policy.yaml: has no schema"), "{said}");
-    place.write("etc/login.json", "{\n  \"requird\": [],\n  \"unevaluatedItems\": true}");
+    place.write("etc/login.json", "{\n  \"owner\": \"x\",\n  \"x-y\": 1, \"title\": \"z\"}");
+    let note = "note: etc/policy.yaml:5:22: `login.json`, line 2, column 3, at /owner: `owner` is no keyword";
+    let (code, said) = check(&["--tag", "a.x", "right.ndjson"]);
+    assert_eq!(code, Some(0));
+    assert!(said.contains(note), "{said}");
+    let output = place.run(&["build", "--policy", "etc/policy.yaml", "-o", "x.policy"]);
+    assert!(output.status.success());
+    let said = String::from_utf8(output.stderr).expect("UTF-8");
+    assert!(said.contains(note) && !said.contains("x-y") && !said.contains("title"), "{said}");
+    place.write("etc/login.json", "{\n  \"requird\": []}");
+    let said = place.fails(&["build", "--policy", "etc/policy.yaml", "-o", "x.policy"]);
+    assert!(said.contains("`login.json`, line 2, column 3, at /requird: `requird` is no keyword"), "{said}");
+    place.write("etc/login.json", "{\n  \"required\": [],\n  \"unevaluatedItems\": true}");
     let said = place.fails(&["check", "--policy", "etc/policy.yaml", "right.ndjson"]);
     assert!(
         said.contains("etc/policy.yaml:5:22: `login.json`, line 3, column 3, at /unevaluatedItems"),

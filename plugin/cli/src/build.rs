@@ -1,7 +1,7 @@
 //! `flb-audit build`: a policy into the filter's module.
 
-use crate::filter_module;
 use crate::stdout::print;
+use crate::{complain, filter_module};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use flb_audit_core::policy;
@@ -57,6 +57,7 @@ impl Build {
 }
 
 /// The table of a policy in a file. The files that it names are where it is.
+/// Says which names in its schemas are no keywords.
 pub(crate) fn table(path: &Path) -> Result<Vec<u8>> {
     let name = path.display();
     let text = fs::read_to_string(path).with_context(|| format!("{name}: cannot be read"))?;
@@ -64,8 +65,12 @@ pub(crate) fn table(path: &Path) -> Result<Vec<u8>> {
         let path = path.with_file_name(file);
         fs::read_to_string(&path).map_err(|error| format!("{} cannot be read: {error}", path.display()))
     };
-    match Policy::read_with(&text, &mut files).and_then(|policy| compile(&policy)) {
-        Ok(table) => Ok(table),
+    let compiled = Policy::read_with(&text, &mut files).and_then(|policy| Ok((compile(&policy)?, policy)));
+    match compiled {
+        Ok((table, policy)) => {
+            policy.unknown_keywords().for_each(|note| complain(format_args!("note: {name}:{note}")));
+            Ok(table)
+        }
         Err(problem) => bail!("{name}:{problem}"),
     }
 }

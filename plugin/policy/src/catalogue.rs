@@ -1,7 +1,7 @@
 //! Schemas that come with flb-audit, each of which says where its rules come
 //! from.
 
-use crate::schema::{self, Options, SchemaError};
+use crate::schema::{self, Compiled, Options, SchemaError};
 
 /// How much a schema asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,8 +60,8 @@ pub fn text(name: &str, mode: Mode) -> Option<&'static str> {
     })
 }
 
-/// A schema's program, if there is one of that name.
-pub fn compile(name: &str, mode: Mode) -> Option<Result<Vec<u8>, SchemaError>> {
+/// A schema, compiled, if there is one of that name.
+pub fn compile(name: &str, mode: Mode) -> Option<Result<Compiled, SchemaError>> {
     let options = Options { assert_format: mode == Mode::Strict };
     text(name, mode).map(|text| schema::compile(text, options))
 }

@@ -85,6 +85,12 @@ impl Policy {
         Ok(policy)
     }
 
+    /// The names in its schemas that are no keywords, and where: they say nothing
+    /// of a record, and whoever wrote them should know.
+    pub fn unknown_keywords(&self) -> impl Iterator<Item = &Problem> {
+        self.streams.iter().flat_map(|stream| &stream.unknown)
+    }
+
     fn redact(&mut self, node: &Node) -> Read<()> {
         const KEYS: [&str; 6] = ["packs", "detectors", "patterns", "keys", "paths", "keep"];
         let redact = mapping(node, "`redact`", &KEYS)?;

@@ -3,8 +3,8 @@
 use crate::catalogue::{self, Mode};
 use crate::paths::{self, Step};
 use crate::policy::{list, name, required};
-use crate::schema::{self, Options};
-use crate::yaml::{Read, mapping, problem, text, unknown};
+use crate::schema::{self, Options, SchemaError};
+use crate::yaml::{Problem, Read, mapping, problem, text, unknown};
 use flb_audit_core::schema::{Disposition, STREAM_BYTES};
 use marked_yaml::Node;
 use marked_yaml::types::MarkedMappingNode;
@@ -30,6 +30,8 @@ pub(crate) struct Stream {
     /// The text of a schema from a file.
     pub(crate) text: String,
     pub(crate) invalid: Disposition,
+    /// Where its schema has names that are no keywords.
+    pub(crate) unknown: Vec<Problem>,
 }
 
 /// Reads all entries.
@@ -53,7 +55,7 @@ fn stream(node: &Node, files: Files<'_>) -> Read<Stream> {
         Some(node) => disposition(node)?,
         None => Disposition::Mark,
     };
-    let (name, program, text) = match (entry.get("built-in"), entry.get("file")) {
+    let (name, program, text, unknown) = match (entry.get("built-in"), entry.get("file")) {
         (Some(name), None) => built_in(name, entry)?,
         (None, Some(file)) => from_file(node, file, entry, files)?,
         (Some(_), Some(file)) => {
@@ -63,7 +65,7 @@ fn stream(node: &Node, files: Files<'_>) -> Read<Stream> {
             return Err(problem(node, "`built-in` or `file` is missing: the schema that the records have"));
         }
     };
-    Ok(Stream { tag: tag_text.into(), field, value, name, program, text, invalid })
+    Ok(Stream { tag: tag_text.into(), field, value, name, program, text, invalid, unknown })
 }
 
 /// The field and its value that tell the records of a stream.
@@ -94,8 +96,9 @@ fn disposition(node: &Node) -> Read<Disposition> {
         .ok_or_else(|| problem(node, unknown("way to treat invalid records", word, &known)))
 }
 
-/// The name that seals have, the program, and the text if it is to be kept.
-type Schema = (String, Vec<u8>, String);
+/// The name that seals have, the program, the text if it is to be kept, and what
+/// in it is no keyword.
+type Schema = (String, Vec<u8>, String, Vec<Problem>);
 
 fn built_in(node: &Node, entry: &MarkedMappingNode) -> Read<Schema> {
     let wanted = text(node, "`built-in`")?.as_str();
@@ -117,9 +120,9 @@ fn built_in(node: &Node, entry: &MarkedMappingNode) -> Read<Schema> {
         let known: Vec<&str> = catalogue::names().collect();
         return Err(problem(node, unknown("built-in schema", wanted, &known)));
     };
-    let program = compiled.map_err(|error| problem(node, format!("`{wanted}`: {error}")))?;
+    let compiled = compiled.map_err(|error| problem(node, format!("`{wanted}`: {error}")))?;
     let name = if mode == Mode::Strict { format!("{wanted}-strict") } else { wanted.into() };
-    Ok((name, program, String::new()))
+    Ok((name, compiled.program, String::new(), Vec::new()))
 }
 
 fn from_file(node: &Node, file: &Node, entry: &MarkedMappingNode, files: Files<'_>) -> Read<Schema> {
@@ -142,9 +145,9 @@ fn from_file(node: &Node, file: &Node, entry: &MarkedMappingNode, files: Files<'
         }
     };
     let schema = files(path).map_err(|said| problem(file, format!("`{path}`: {said}")))?;
-    let program = schema::compile(&schema, Options { assert_format })
-        .map_err(|error| problem(file, format!("`{path}`, {error}")))?;
-    Ok((name, program, schema))
+    let in_file = |error: &SchemaError| problem(file, format!("`{path}`, {error}"));
+    let compiled = schema::compile(&schema, Options { assert_format }).map_err(|error| in_file(&error))?;
+    Ok((name, compiled.program, schema, compiled.unknown.iter().map(in_file).collect()))
 }
 
 fn is_built_in(name: &str) -> bool {

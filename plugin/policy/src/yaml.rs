@@ -52,7 +52,8 @@ pub(crate) fn document(text: &str) -> Read<Node> {
         Some(mark) => Err(Problem {
             line: mark.line(),
             column: mark.col() + 1,
-            message: "a policy is one document, which has ended; put this into it, or into its own file".into(),
+            message: "a policy is one document, which has ended; put this into it, or into its own file"
+                .into(),
         }),
     }
 }

@@ -1,10 +1,10 @@
 //! Schemas into blocks of code.
 
 use super::document::{self, Json, Value, join};
-use super::keyword::{Keyword, keyword};
+use super::keyword::{Keyword, keyword, meant};
 use super::program::{Block, BlockId, Cell, NAMES_MAX, Parts};
 use super::scope::{Place, Scope};
-use super::{Options, SchemaError, cycle};
+use super::{Compiled, Options, SchemaError, cycle};
 use flb_audit_core::schema::Decimal;
 use flb_audit_core::schema::layout::{self, types};
 use std::collections::HashMap;
@@ -21,7 +21,7 @@ const TYPES: [(&str, u32); 7] = [
 
 const DRAFT: &str = "https://json-schema.org/draft/2020-12/schema";
 
-pub(super) fn compile(text: &str, options: Options) -> Result<Vec<u8>, SchemaError> {
+pub(super) fn compile(text: &str, options: Options) -> Result<Compiled, SchemaError> {
     let document = document::parse(text)?;
     let scope = Scope::of(text, &document)?;
     let mut compiler = Compiler {
@@ -32,6 +32,7 @@ pub(super) fn compile(text: &str, options: Options) -> Result<Vec<u8>, SchemaErr
         known: HashMap::new(),
         pending: Vec::new(),
         places: HashMap::new(),
+        unknown: Vec::new(),
     };
     let root = compiler.block_of(&document);
     while let Some((schema, id)) = compiler.pending.pop() {
@@ -50,7 +51,8 @@ pub(super) fn compile(text: &str, options: Options) -> Result<Vec<u8>, SchemaErr
         let message = "the schema comes back to itself for the same value, without end".into();
         return Err(SchemaError::new(text, place.schema.at, &place.pointer, message));
     }
-    Ok(compiler.parts.link(root))
+    compiler.unknown.sort_by_key(|unknown| (unknown.line, unknown.column));
+    Ok(Compiled { program: compiler.parts.link(root), unknown: compiler.unknown })
 }
 
 pub(super) struct Compiler<'d> {
@@ -63,6 +65,8 @@ pub(super) struct Compiler<'d> {
     /// Schemas whose blocks are still empty.
     pending: Vec<(&'d Value, BlockId)>,
     places: HashMap<BlockId, Place<'d>>,
+    /// Names that are no keywords.
+    unknown: Vec<SchemaError>,
 }
 
 impl<'d> Compiler<'d> {
@@ -179,14 +183,25 @@ impl<'d> Schema<'_, 'd> {
 
     fn names(&mut self) -> Result<(), SchemaError> {
         for member in self.place.schema.members() {
-            if let Keyword::Refused(instead) = keyword(&member.name) {
-                let message = format!("`{}` is not supported: {instead}", member.name);
-                return Err(SchemaError::new(
-                    self.compiler.text,
-                    member.at,
-                    &self.pointer(&[&member.name]),
-                    message,
-                ));
+            let name = &member.name;
+            let error =
+                |message| SchemaError::new(self.compiler.text, member.at, &self.pointer(&[name]), message);
+            match keyword(name) {
+                Keyword::Compiled(_) | Keyword::Annotation => {}
+                Keyword::Refused(instead) => {
+                    return Err(error(format!("`{name}` is not supported: {instead}")));
+                }
+                Keyword::Unknown => match meant(name) {
+                    Some(known) => {
+                        return Err(error(format!(
+                            "`{name}` is no keyword; did you mean `{known}`? An annotation is `x-{name}`"
+                        )));
+                    }
+                    None => {
+                        let unknown = error(format!("`{name}` is no keyword, and is not checked"));
+                        self.compiler.unknown.push(unknown);
+                    }
+                },
             }
         }
         if let Some(draft) = self.keyword("$schema")

@@ -9,6 +9,8 @@ pub(super) enum Keyword {
     Annotation,
     /// It does, and is not supported; this is why or what to use instead.
     Refused(&'static str),
+    /// It is none. As an annotation it is taken, and named.
+    Unknown,
 }
 
 /// Where the subschemas of a keyword are.
@@ -23,37 +25,110 @@ pub(super) enum Subschemas {
     Members,
 }
 
-/// Of drafts 4 to 2020-12. What is in none of them is an annotation (Core,
-/// section 4.3.1), but for names with a `$`, which are Core's own.
+/// Of drafts 3 to 2020-12.
+const KEYWORDS: [(&str, Keyword); 65] = {
+    use Keyword::{Annotation, Refused};
+    const NONE: Keyword = Keyword::Compiled(Subschemas::None);
+    const ONE: Keyword = Keyword::Compiled(Subschemas::One);
+    const ITEMS: Keyword = Keyword::Compiled(Subschemas::Items);
+    const MEMBERS: Keyword = Keyword::Compiled(Subschemas::Members);
+    const CONTENTS: Keyword = Refused("contents of strings are not checked");
+    const REFERENCES: Keyword = Refused("use `$ref` and `$anchor`");
+    [
+        ("additionalProperties", ONE),
+        ("propertyNames", ONE),
+        ("items", ONE),
+        ("contains", ONE),
+        ("not", ONE),
+        ("if", ONE),
+        ("then", ONE),
+        ("else", ONE),
+        ("allOf", ITEMS),
+        ("anyOf", ITEMS),
+        ("oneOf", ITEMS),
+        ("prefixItems", ITEMS),
+        ("properties", MEMBERS),
+        ("patternProperties", MEMBERS),
+        ("dependentSchemas", MEMBERS),
+        ("$defs", MEMBERS),
+        ("type", NONE),
+        ("enum", NONE),
+        ("const", NONE),
+        ("multipleOf", NONE),
+        ("maximum", NONE),
+        ("exclusiveMaximum", NONE),
+        ("minimum", NONE),
+        ("exclusiveMinimum", NONE),
+        ("maxLength", NONE),
+        ("minLength", NONE),
+        ("pattern", NONE),
+        ("maxItems", NONE),
+        ("minItems", NONE),
+        ("uniqueItems", NONE),
+        ("maxContains", NONE),
+        ("minContains", NONE),
+        ("maxProperties", NONE),
+        ("minProperties", NONE),
+        ("required", NONE),
+        ("dependentRequired", NONE),
+        ("format", NONE),
+        ("$ref", NONE),
+        ("$id", NONE),
+        ("$anchor", NONE),
+        ("$schema", NONE),
+        ("$comment", Annotation),
+        ("title", Annotation),
+        ("description", Annotation),
+        ("default", Annotation),
+        ("examples", Annotation),
+        ("deprecated", Annotation),
+        ("readOnly", Annotation),
+        ("writeOnly", Annotation),
+        ("definitions", Annotation),
+        (
+            "unevaluatedProperties",
+            Refused("name the members under `properties` and use `additionalProperties`"),
+        ),
+        ("unevaluatedItems", Refused("use `prefixItems` and `items`")),
+        ("$dynamicRef", REFERENCES),
+        ("$dynamicAnchor", REFERENCES),
+        ("$recursiveRef", REFERENCES),
+        ("$recursiveAnchor", REFERENCES),
+        ("$vocabulary", Refused("the vocabularies are those of draft 2020-12")),
+        ("contentEncoding", CONTENTS),
+        ("contentMediaType", CONTENTS),
+        ("contentSchema", CONTENTS),
+        ("dependencies", Refused("use `dependentRequired` and `dependentSchemas`")),
+        ("additionalItems", Refused("use `prefixItems` and `items`")),
+        ("divisibleBy", Refused("use `multipleOf`")),
+        ("disallow", Refused("use `not`")),
+        ("extends", Refused("use `allOf`")),
+    ]
+};
+
+/// From how many edits on a name is no misspelt keyword.
+const EDITS_MAX: usize = 2;
+
+/// What a name is. What is in no draft is an annotation (Core, section 4.3.1),
+/// but for names with a `$`, which are Core's own.
 pub(super) fn keyword(name: &str) -> Keyword {
-    use Keyword::{Annotation, Compiled, Refused};
-    match name {
-        "additionalProperties" | "propertyNames" | "items" | "contains" | "not" | "if" | "then" | "else" => {
-            Compiled(Subschemas::One)
-        }
-        "allOf" | "anyOf" | "oneOf" | "prefixItems" => Compiled(Subschemas::Items),
-        "properties" | "patternProperties" | "dependentSchemas" | "$defs" => Compiled(Subschemas::Members),
-        "type" | "enum" | "const" | "multipleOf" | "maximum" | "exclusiveMaximum" | "minimum"
-        | "exclusiveMinimum" | "maxLength" | "minLength" | "pattern" | "maxItems" | "minItems"
-        | "uniqueItems" | "maxContains" | "minContains" | "maxProperties" | "minProperties" | "required"
-        | "dependentRequired" | "format" | "$ref" | "$id" | "$anchor" | "$schema" => {
-            Compiled(Subschemas::None)
-        }
-        "$comment" => Annotation,
-        "unevaluatedProperties" => {
-            Refused("name the members under `properties` and use `additionalProperties`")
-        }
-        "unevaluatedItems" => Refused("use `prefixItems` and `items`"),
-        "$dynamicRef" | "$dynamicAnchor" | "$recursiveRef" | "$recursiveAnchor" => {
-            Refused("use `$ref` and `$anchor`")
-        }
-        "$vocabulary" => Refused("the vocabularies are those of draft 2020-12"),
-        "contentEncoding" | "contentMediaType" | "contentSchema" => {
-            Refused("contents of strings are not checked")
-        }
-        "dependencies" => Refused("use `dependentRequired` and `dependentSchemas`"),
-        "additionalItems" => Refused("use `prefixItems` and `items`"),
-        name if name.starts_with('$') => Refused("names with a `$` are those of JSON Schema itself"),
-        _ => Annotation,
+    match KEYWORDS.iter().find(|(known, _)| *known == name) {
+        Some((_, keyword)) => *keyword,
+        None if name.starts_with('$') => Keyword::Refused("names with a `$` are those of JSON Schema itself"),
+        None if name.starts_with("x-") => Keyword::Annotation,
+        None => Keyword::Unknown,
     }
+}
+
+/// The keyword that was probably meant with a name that is none: one that says
+/// something of a value's validity, as a misspelt one would then not.
+pub(super) fn meant(name: &str) -> Option<&'static str> {
+    let distance = |known: &str| match known.eq_ignore_ascii_case(name) {
+        true => 0,
+        false => strsim::damerau_levenshtein(name, known),
+    };
+    let asserting = KEYWORDS.iter().filter(|(_, keyword)| *keyword != Keyword::Annotation);
+    let (distance, known) = asserting.map(|(known, _)| (distance(known), *known)).min()?;
+    // Of a short name, two edits leave nothing.
+    (distance <= EDITS_MAX.min(1 + known.len() / 4)).then_some(known)
 }

@@ -2,7 +2,8 @@
 //! [`flb_audit_core::schema`] runs.
 //!
 //! What is asserted of a value is compiled, or refused by name and place.
-//! Nothing that could make a value invalid is passed over.
+//! Nothing that could make a value invalid is passed over: a name that is like a
+//! keyword is refused, too, and any other that is none is named.
 
 mod assertions;
 mod characters;
@@ -63,7 +64,16 @@ impl std::fmt::Display for SchemaError {
 
 impl std::error::Error for SchemaError {}
 
-/// Compiles a schema's text into a program.
-pub fn compile(text: &str, options: Options) -> Result<Vec<u8>, SchemaError> {
+/// A schema that is compiled.
+pub struct Compiled {
+    /// What the filter runs.
+    pub program: Vec<u8>,
+    /// The names that are no keywords, as they come: they are taken for
+    /// annotations, and say nothing of a value.
+    pub unknown: Vec<SchemaError>,
+}
+
+/// Compiles a schema's text.
+pub fn compile(text: &str, options: Options) -> Result<Compiled, SchemaError> {
     compiler::compile(text, options)
 }

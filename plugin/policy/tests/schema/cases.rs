@@ -48,3 +48,19 @@ fn check_case(case: &Value, wrong: &mut Vec<String>) {
         }
     }
 }
+
+#[test]
+fn names_that_are_no_keywords_are_told() {
+    let schema =
+        "{\"owner\": 1,\n \"x-team\": 1, \"properties\": {\"owner\": {\"title\": \"t\",\n  \"colour\": {}}}}";
+    let compiled = flb_audit_policy::schema::compile(schema, flb_audit_policy::schema::Options::default());
+    let unknown = compiled.unwrap_or_else(|error| panic!("{error}")).unknown;
+    let said: Vec<String> = unknown.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        said,
+        [
+            "line 1, column 2, at /owner: `owner` is no keyword, and is not checked",
+            "line 3, column 3, at /properties/owner/colour: `colour` is no keyword, and is not checked",
+        ]
+    );
+}

@@ -16,7 +16,9 @@ const MODES: [Mode; 2] = [Mode::Required, Mode::Strict];
 
 fn program(name: &str, mode: Mode) -> Vec<u8> {
     let program = catalogue::compile(name, mode).unwrap_or_else(|| panic!("there is no {name}"));
-    program.unwrap_or_else(|error| panic!("{name}, {mode:?}: {error}"))
+    let compiled = program.unwrap_or_else(|error| panic!("{name}, {mode:?}: {error}"));
+    assert_eq!(compiled.unknown, [], "{name}, {mode:?}");
+    compiled.program
 }
 
 fn check(program: &[u8], record: &str) -> Checked {

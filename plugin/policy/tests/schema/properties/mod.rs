@@ -20,7 +20,7 @@ pub(crate) enum Checked {
 }
 
 pub(crate) fn compile(schema: &str, assert_format: bool) -> Result<Vec<u8>, SchemaError> {
-    flb_audit_policy::schema::compile(schema, Options { assert_format })
+    flb_audit_policy::schema::compile(schema, Options { assert_format }).map(|compiled| compiled.program)
 }
 
 /// Checks a value of any type: it stands in a record of its own.
