@@ -317,6 +317,109 @@ fn values_are_found_where_they_were() {
     assert!(said.starts_with("altered.ndjson:1: a, who (NOT as it was sealed"), "{said}");
 }
 
+/// Nothing in a log starts a line of its own.
+#[test]
+fn control_characters_in_paths_are_escaped() {
+    let place = Place::new();
+    let log = sealed(&place, &[r#"{"a\nx.ndjson:9: b (intact)\u001b[2J":{"who":"bob@example.com"}}"#]);
+    place.write("log.ndjson", &log);
+    let said = place.ok(&["find", "--value", "bob@example.com", "--key", "state/hmac.key", "log.ndjson"]);
+    let expected = r"log.ndjson:1: a\nx.ndjson:9: b (intact)\u{1b}[2J.who (intact)";
+    assert_eq!(said.lines().collect::<Vec<_>>(), [expected, "found in 1 records"]);
+    place.write("a\nb.ndjson", "{");
+    let output = place.run(&["verify", "a\nb.ndjson"]);
+    let said = String::from_utf8(output.stdout).expect("UTF-8");
+    assert!(said.contains("a\\nb.ndjson:1: "), "{said}");
+}
+
+/// Many places that look like a token's are looked at in linear time: one that
+/// looked for each one's beginning would take minutes for this.
+#[test]
+fn a_line_of_key_names_is_searched() {
+    let place = Place::new();
+    let log = sealed(&place, &[r#"{"who":"bob@example.com"}"#]);
+    place.write("log.ndjson", &format!("{{\"a\":\"{}\"}}\n{log}", ":k1:".repeat(400_000)));
+    let said = place.ok(&["find", "--value", "bob@example.com", "--key", "state/hmac.key", "log.ndjson"]);
+    assert_eq!(said, "log.ndjson:2: who (intact)\nfound in 1 records\n");
+}
+
+/// A slip of the hand costs no file that is no module.
+#[test]
+fn a_build_writes_over_modules_alone() {
+    let place = Place::new();
+    place.write("policy.yaml", POLICY);
+    let build = |output: &str| place.fails(&["build", "--policy", "policy.yaml", "--output", output]);
+    assert!(build("policy.yaml").contains("policy.yaml: is there, and neither a module nor"));
+    assert_eq!(place.read("policy.yaml"), POLICY.as_bytes());
+    fs::create_dir(place.path("x.policy")).expect("a directory");
+    assert!(build("x.policy").contains("x.policy: is there, and no regular file"));
+    #[cfg(unix)]
+    {
+        assert!(build("/dev/null").contains("/dev/null: is there, and no regular file"));
+        // A link stays one.
+        place.ok(&["build", "--policy", "policy.yaml", "-o", "a.wasm"]);
+        std::os::unix::fs::symlink("a.wasm", place.path("b.wasm")).expect("a link");
+        place.write("small.yaml", "version: 1\n");
+        place.ok(&["build", "--policy", "small.yaml", "-o", "b.wasm"]);
+        assert!(place.path("b.wasm").is_symlink());
+        assert_eq!(place.read("a.wasm"), place.read("b.wasm"));
+        use std::os::unix::fs::PermissionsExt;
+        let mode = fs::metadata(place.path("a.wasm")).expect("a file").permissions().mode();
+        assert_eq!(mode & 0o600, 0o600);
+    }
+}
+
+/// What is wrong with a roster is said before there is a chain.
+#[test]
+fn a_chain_is_made_with_its_roster_or_not_at_all() {
+    let place = Place::new();
+    place.write("roster.json", "no roster");
+    let said = place.fails(&["init", "state", "--node", "n", "--roster", "roster.json"]);
+    assert!(said.contains("roster.json: not a roster"), "{said}");
+    assert_eq!(place.names(), ["roster.json"]);
+    for name in ["", " ", "a\nb"] {
+        let output = place.run(&["init", "state", "--node", name]);
+        assert_eq!(output.status.code(), Some(2), "{name:?}");
+    }
+    assert_eq!(place.names(), ["roster.json"]);
+    place.write("roster.json", "[]");
+    place.ok(&["init", "state", "--node", "n", "--roster", "roster.json"]);
+    place.ok(&["init", "other", "--node", "m", "--roster", "roster.json"]);
+    let roster: Value = serde_json::from_slice(&place.read("roster.json")).expect("JSON");
+    assert_eq!([&roster[0]["node"], &roster[1]["node"]], ["n", "m"]);
+}
+
+#[test]
+fn a_range_of_time_is_one() {
+    let place = Place::new();
+    place.write("roster.json", "[]");
+    place.write("log.ndjson", "{}");
+    let verify = |since: &str, until: &str| {
+        let range = ["--since", since, "--until", until, "log.ndjson"];
+        let output = place.run(&[&["verify", "--roster", "roster.json"], &range[..]].concat());
+        (output.status.code(), String::from_utf8(output.stderr).expect("UTF-8"))
+    };
+    for (since, until) in [("2026-11-21", "2026-11-20"), ("2026-11-20", "2026-11-20")] {
+        let (code, said) = verify(since, until);
+        assert_eq!(code, Some(1));
+        assert!(said.contains("no time between --since and --until"), "{said}");
+    }
+    assert_eq!(verify("2026-11-20", "2026-11-20T00:00:01Z").0, Some(40));
+    assert_eq!(verify("2026-11-20T00:00:00+01:00", "2026-11-21").0, Some(2));
+}
+
+/// What an output adds is named once, for every command that reads logs.
+#[test]
+fn keys_that_an_output_adds_are_ignored() {
+    let place = Place::new();
+    let log = checked(&place, &[("a.x", r#"{"user":"eve","ip":"192.0.2.1"}"#)]);
+    let added = log.replacen('{', "{\"host\":7,", 1);
+    place.write("log.ndjson", &added);
+    let check = ["check", "--policy", "etc/policy.yaml", "log.ndjson", "--ignore-key", "host"];
+    assert_eq!(place.ok(&check), "login: 1 valid, 0 invalid\n0 of 1 records are invalid\n");
+    place.ok(&["checkpoints", "log.ndjson", "--ignore-key", "host"]);
+}
+
 /// The key's file is for its owner alone, and nothing that is printed or
 /// sealed has the key in it.
 #[test]
@@ -445,8 +548,19 @@ fn what_is_in_quarantine_is_restored() {
     assert_eq!(String::from_utf8_lossy(&output.stdout).lines().count(), 1);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(said.contains("altered.ndjson:3: a record in quarantine, and not as it was sealed"), "{said}");
+    // What cannot be read was not altered, as far as anybody can tell.
+    place.write("cut.ndjson", &log[..log.len() / 2]);
     place.write("none.ndjson", "{}\n");
-    assert_eq!(place.run(&["restore", "none.ndjson"]).status.code(), Some(40));
+    for (files, code) in [
+        (&["none.ndjson"][..], 40),
+        (&["nothing.ndjson"], 30),
+        (&["cut.ndjson"], 30),
+        (&["nothing.ndjson", "altered.ndjson"], 20),
+    ] {
+        let output = place.run(&[&["restore"], files].concat());
+        assert_eq!(output.status.code(), Some(code), "{files:?}");
+        assert_eq!(output.stderr.is_empty(), code == 40, "{files:?}");
+    }
 
     // A log that is sealed is checked as it is: by its tags, in quarantine too.
     let output = place.run(&["check", "--json", "--policy", "etc/policy.yaml", "log.ndjson"]);

@@ -1,14 +1,15 @@
 //! `flb-audit build`: a policy into the filter's module.
 
 use crate::stdout::print;
-use crate::{complain, filter_module};
-use anyhow::{Context, Result, bail};
+use crate::{complain, durable, filter_module};
+use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use flb_audit_core::policy;
-use flb_audit_core::policy::FILE_NAME;
+use flb_audit_core::policy::{FILE_NAME, MAGIC};
 use flb_audit_core::seal::policy_text;
 use flb_audit_policy::{Policy, compile, module};
-use std::fs;
+use std::fs::{self, File};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// Compile a policy and put it into the filter's module
@@ -21,7 +22,8 @@ pub(crate) struct Build {
     #[arg(long, value_name = "FILE")]
     policy: PathBuf,
     /// What to write: a module, or, if it ends in .policy, the policy alone,
-    /// which as audit.policy in an accessible path overrides the module's
+    /// which as audit.policy in an accessible path overrides the module's. Of
+    /// what is there, only a module or a policy's table is written over
     #[arg(short, long, value_name = "FILE", default_value = "filter_audit.wasm")]
     output: PathBuf,
     /// The module to start from [default: filter_audit.wasm beside this program]
@@ -40,7 +42,8 @@ impl Build {
             let base = fs::read(&filter).with_context(|| format!("{}: cannot be read", filter.display()))?;
             module::with_table(&base, &table).with_context(|| filter.display().to_string())?
         };
-        write_in_place(&self.output, &out)?;
+        check_output(&self.output)?;
+        durable::replace(&self.output, &out)?;
         let digest = policy_text(&policy::digest(&table));
         let mut said = format!(
             "{}: {} bytes, policy {} of {} bytes\n",
@@ -75,19 +78,20 @@ pub(crate) fn table(path: &Path) -> Result<Vec<u8>> {
     }
 }
 
-/// Writes a file so that nobody ever reads half of it.
-fn write_in_place(path: &Path, bytes: &[u8]) -> Result<()> {
-    let what = || format!("{}: cannot be written", path.display());
-    let directory = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
+/// Nothing but a module or a policy's table is written over: a slip of the hand
+/// costs no policy, no log, no device.
+fn check_output(path: &Path) -> Result<()> {
+    let name = path.display();
+    let Ok(metadata) = fs::metadata(path) else {
+        return Ok(());
     };
-    let file = tempfile::NamedTempFile::new_in(directory).with_context(what)?;
-    fs::write(file.path(), bytes).with_context(what)?;
-    // As a file that is simply written, and not as a temporary one.
-    #[cfg(unix)]
-    fs::set_permissions(file.path(), std::os::unix::fs::PermissionsExt::from_mode(0o644))
-        .with_context(what)?;
-    file.persist(path).with_context(what)?;
+    ensure!(metadata.is_file(), "{name}: is there, and no regular file; --output names a file");
+    let mut start = [0; MAGIC.len()];
+    let len = File::open(path).and_then(|mut file| file.read(&mut start));
+    let len = len.with_context(|| format!("{name}: cannot be read"))?;
+    ensure!(
+        len == 0 || start.starts_with(MAGIC) || start.starts_with(b"\0asm"),
+        "{name}: is there, and neither a module nor a policy's table; --output would write over it"
+    );
     Ok(())
 }

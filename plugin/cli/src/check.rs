@@ -5,8 +5,8 @@
 
 use crate::build::table;
 use crate::input::{self, At, Source};
-use crate::stdout::print;
-use crate::verify::OUTPUT_KEYS;
+use crate::stdout::{self, print};
+use crate::verify::IgnoredKeys;
 use anyhow::{Result, anyhow, bail};
 use clap::Args;
 use flb_audit_core::Tape;
@@ -22,8 +22,8 @@ use std::path::PathBuf;
 
 /// Check logs against the schemas of a policy, before it is deployed
 ///
-/// Exits with 0 if all records are valid or have no schema, 50 if some are
-/// invalid, 51 if some could not be checked, 40 if there was nothing to check.
+/// Exits with 0 if all records that have a schema are valid, 50 if some are
+/// invalid, 51 if some could not be checked, 40 if none has one.
 #[derive(Args)]
 pub(crate) struct Check {
     /// The policy, in YAML
@@ -35,6 +35,8 @@ pub(crate) struct Check {
     /// The logs: NDJSON or JSON arrays, plain, gzip or zstd; none or `-` is
     /// standard input. Sealed records are checked as they are, redacted
     files: Vec<PathBuf>,
+    #[command(flatten)]
+    ignored: IgnoredKeys,
     /// Print the report as JSON
     #[arg(long)]
     json: bool,
@@ -109,8 +111,9 @@ impl Check {
         }
         let sources = Source::all(self.files)?;
         let tag = self.tag.as_deref().map(str::as_bytes);
+        let ignored = self.ignored.all();
         let worker = || {
-            let mut records = Records::new(policy, tag);
+            let mut records = Records::new(policy, tag, ignored.clone());
             move |at: At, text: Result<&[u8], String>| match text {
                 Ok(text) => (at, records.check(text)),
                 Err(reason) => (at, Seen::NotChecked(reason)),
@@ -146,11 +149,11 @@ struct Records<'a> {
 }
 
 impl<'a> Records<'a> {
-    fn new(policy: Policy<'a>, tag: Option<&'a [u8]>) -> Self {
+    fn new(policy: Policy<'a>, tag: Option<&'a [u8]>, ignored: Vec<String>) -> Self {
         Records {
             policy,
             tag,
-            checker: Checker::new(OUTPUT_KEYS.map(str::to_owned).to_vec()),
+            checker: Checker::new(ignored),
             validator: Validator::new(),
             tape: Tape::new(),
             canonical: Canonical::new(),
@@ -211,7 +214,7 @@ fn seen(policy: &Policy<'_>, validator: &mut Validator, tag: &[u8], tape: &Tape,
 }
 
 fn shown(text: &[u8]) -> String {
-    String::from_utf8_lossy(text).into_owned()
+    stdout::shown(&String::from_utf8_lossy(text))
 }
 
 impl Report {

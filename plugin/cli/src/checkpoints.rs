@@ -2,7 +2,7 @@
 
 use crate::input;
 use crate::stdout::Stdout;
-use crate::verify::OUTPUT_KEYS;
+use crate::verify::IgnoredKeys;
 use anyhow::{Context, Result};
 use clap::Args;
 use flb_audit_core::check::{Checked, Checker, read_anchor};
@@ -20,11 +20,13 @@ pub(crate) struct Checkpoints {
     /// line between them
     #[arg(long)]
     note: bool,
+    #[command(flatten)]
+    ignored: IgnoredKeys,
 }
 
 impl Checkpoints {
     pub(crate) fn run(self) -> Result<()> {
-        let mut checker = Checker::new(OUTPUT_KEYS.map(str::to_owned).to_vec());
+        let mut checker = Checker::new(self.ignored.all());
         let mut out = Stdout::new();
         let mut result = Ok(());
         input::read_in_order(self.files, |text| {

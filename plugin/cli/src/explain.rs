@@ -1,6 +1,6 @@
 //! `flb-audit explain`: the policy inside a module.
 
-use crate::stdout::print;
+use crate::stdout::{print, shown};
 use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
 use flb_audit_core::policy::{Kind, MAGIC, Policy};
@@ -58,7 +58,7 @@ impl Explain {
                 Kind::Key => "by key",
                 Kind::Path => "by path",
             };
-            let name = String::from_utf8_lossy(rule.name);
+            let name = shown(&String::from_utf8_lossy(rule.name));
             report += &format!("  {name:<24} {:<9} {kind}\n", rule.action.name());
         }
         report += &schemas_of(&policy);
@@ -70,21 +70,21 @@ impl Explain {
 
 /// The streams that have a schema, and the schemas that come from files.
 fn schemas_of(policy: &Policy<'_>) -> String {
-    let shown = |text| String::from_utf8_lossy(text).into_owned();
+    let text_of = |text| String::from_utf8_lossy(text).into_owned();
+    let shown = |text: &[u8]| shown(&String::from_utf8_lossy(text));
     let (mut report, mut texts) = (String::new(), BTreeMap::new());
     for stream in policy.streams() {
         if report.is_empty() {
             report += "\nschemas, of which the first whose tag and field fit decides\n";
         }
         let dotted = |byte: &u8| if *byte == 0xff { b'.' } else { *byte };
-        let field =
-            String::from_utf8_lossy(&stream.field.iter().map(dotted).collect::<Vec<_>>()).into_owned();
+        let field = shown(&stream.field.iter().map(dotted).collect::<Vec<_>>());
         let condition =
             if field.is_empty() { String::new() } else { format!(" with {field} {}", shown(stream.value)) };
         let (name, tag) = (shown(stream.name), shown(stream.tag));
         report += &format!("  {name:<24} {:<10} {tag}{condition}\n", stream.invalid.name());
         if !stream.text.is_empty() {
-            texts.insert(name, shown(stream.text));
+            texts.insert(name, text_of(stream.text));
         }
     }
     for (name, text) in texts {

@@ -4,21 +4,23 @@
 //! against the one that the value would have in the same class.
 
 use crate::input::{self, At, Source};
-use crate::stdout::print;
-use crate::verify::{OUTPUT_KEYS, Verdict};
+use crate::stdout::{print, shown};
+use crate::verify::IgnoredKeys;
 use anyhow::{Context, Result, anyhow, ensure};
 use clap::Args;
 use flb_audit_core::check::{Checked, Checker};
 use flb_audit_core::redact::HmacKey;
+use flb_audit_policy::NAME_BYTES_MAX;
 use memchr::memmem;
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 
 /// Look for a value in sealed logs, by the tokens that the action hmac left
 ///
 /// Prints where: file, line or element, path. Exits with 0 if it was found, 40
-/// if not.
+/// if not, 1 if not all could be read: then nobody can tell.
 #[derive(Args)]
 pub(crate) struct Find {
     /// The value, as it stood in the record; `-` reads it from the first line
@@ -31,7 +33,13 @@ pub(crate) struct Find {
     /// The logs: NDJSON or JSON arrays, plain, gzip or zstd
     #[arg(required = true)]
     files: Vec<PathBuf>,
+    #[command(flatten)]
+    ignored: IgnoredKeys,
 }
+
+/// The exit codes, which stay.
+const FOUND: u8 = 0;
+const NOT_FOUND: u8 = 40;
 
 /// A record that has the value in it.
 struct Hit {
@@ -44,7 +52,7 @@ struct Hit {
 const MAC_CHARACTERS: usize = 22;
 
 impl Find {
-    pub(crate) fn run(self) -> Result<Verdict> {
+    pub(crate) fn run(self) -> Result<u8> {
         let name = self.key.display();
         let file = fs::read(&self.key).with_context(|| format!("{name}: cannot be read"))?;
         let key = HmacKey::from_file(&file)
@@ -55,13 +63,15 @@ impl Find {
         };
         ensure!(!value.is_empty(), "an empty value is never redacted");
         let sources = Source::all(self.files)?;
+        let ignored = self.ignored.all();
         let needle = [b":", key.id(), b":"].concat();
         let worker = || {
-            let mut checker = Checker::new(OUTPUT_KEYS.map(str::to_owned).to_vec());
+            let mut checker = Checker::new(ignored.clone());
             let (key, value, finder) = (&key, value.as_bytes(), memmem::Finder::new(&needle));
             move |at: At, text: Result<&[u8], String>| -> Result<Option<Hit>, (At, String)> {
                 let text = text.map_err(|reason| (at, reason))?;
-                let tokens: Vec<_> =
+                // As many as there are classes.
+                let tokens: BTreeSet<String> =
                     finder.find_iter(text).filter_map(|found| token(text, found, key, value)).collect();
                 if tokens.is_empty() {
                     return Ok(None);
@@ -84,17 +94,20 @@ impl Find {
         for hit in &hits {
             let seal = if hit.is_intact { "intact" } else { "NOT as it was sealed, or not sealed" };
             let At { source, number } = hit.at;
-            report += &format!("{}:{number}: {} ({seal})\n", sources[source].name(), hit.paths.join(", "));
+            let paths = shown(&hit.paths.join(", "));
+            report += &format!("{}:{number}: {paths} ({seal})\n", sources[source].name());
         }
         report += &format!("found in {} records\n", hits.len());
         print(&report)?;
-        Ok(if hits.is_empty() { Verdict::NothingFound } else { Verdict::Intact })
+        Ok(if hits.is_empty() { NOT_FOUND } else { FOUND })
     }
 }
 
 /// The token whose key is named at `at`, if it stands for `value`.
 fn token(text: &[u8], at: usize, key: &HmacKey, value: &[u8]) -> Option<String> {
-    let start = text[..at].iter().rposition(|byte| *byte == b'[')?;
+    // No further back than a class's name reaches.
+    let first = at.saturating_sub(NAME_BYTES_MAX + 1);
+    let start = first + text[first..at].iter().rposition(|byte| *byte == b'[')?;
     let end = at + key.id().len() + 2 + MAC_CHARACTERS + 1;
     let mut token = Vec::new();
     key.write_token(&text[start + 1..at], value, &mut token).ok()?;
@@ -102,7 +115,7 @@ fn token(text: &[u8], at: usize, key: &HmacKey, value: &[u8]) -> Option<String> 
 }
 
 /// The paths of the values and keys of a record in which a token stands.
-fn paths(text: &[u8], tokens: &[String]) -> Vec<String> {
+fn paths(text: &[u8], tokens: &BTreeSet<String>) -> Vec<String> {
     let mut found = Vec::new();
     let mut open: Vec<(String, Value)> = match serde_json::from_slice(text) {
         Ok(record) => vec![(String::new(), record)],

@@ -1,6 +1,6 @@
 //! `flb-audit hmac-key`: a key under which values can be told to be equal.
 
-use crate::init::create_new;
+use crate::durable::create_new;
 use crate::stdout::print;
 use anyhow::{Context, Result, bail};
 use clap::Args;

@@ -1,5 +1,6 @@
 //! `flb-audit init`: a directory in which a filter remembers its chain.
 
+use crate::durable::{create_new, sync_directory};
 use crate::roster::{Entry, Roster};
 use crate::stdout::print;
 use anyhow::{Context, Result, anyhow, bail};
@@ -8,7 +9,7 @@ use flb_audit_core::keyring::{self, KeyRing};
 use flb_audit_core::seal::ChainId;
 use flb_audit_core::state::{FILE_NAME, Header};
 use flb_audit_core::{anchor, hash};
-use std::fs::{self, File, OpenOptions};
+use std::fs;
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -22,7 +23,7 @@ pub(crate) struct Init {
     /// The directory; it may be there already
     dir: PathBuf,
     /// The node's name: the chain gets keys, and its checkpoints are signed
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = node_name)]
     node: Option<String>,
     /// Add the public key to this roster, which is made if it is not there
     #[arg(long, value_name = "FILE", requires = "node")]
@@ -42,9 +43,18 @@ enum Algorithm {
     Sha512_256,
 }
 
+fn node_name(text: &str) -> Result<String, &'static str> {
+    if text.trim().is_empty() || text.contains(char::is_control) {
+        return Err("a node's name has at least one character, and no control characters");
+    }
+    Ok(text.to_owned())
+}
+
 impl Init {
     pub(crate) fn run(self) -> Result<()> {
         let dir = self.dir.display();
+        // What is wrong with it is said before there is a chain.
+        let roster = self.roster.as_deref().map(Roster::read_if_there).transpose()?;
         fs::create_dir_all(&self.dir).with_context(|| format!("{dir}: cannot be made"))?;
         let path = self.dir.join(FILE_NAME);
         let mut random = [0; 9];
@@ -83,10 +93,11 @@ impl Init {
                 entry.key,
                 serde_json::to_string(&entry)?
             );
-            if let Some(roster) = &self.roster {
-                added = Roster::add(roster, entry);
+            if let (Some(path), Some(mut roster)) = (&self.roster, roster) {
+                roster.entries.push(entry);
+                added = roster.write(path);
                 if added.is_ok() {
-                    said += &format!("added to {}\n", roster.display());
+                    said += &format!("added to {}\n", path.display());
                 }
             }
         }
@@ -113,18 +124,4 @@ fn make_keys(dir: &Path, chain: ChainId, node: String) -> Result<Entry> {
     }
     let created = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
     Ok(Entry { node, chain, key, created })
-}
-
-/// Makes a file that its owner alone may read and write.
-pub(crate) fn create_new(path: &Path) -> std::io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
-}
-
-/// Makes a new file's name last through a loss of power.
-fn sync_directory(dir: &Path) -> std::io::Result<()> {
-    if cfg!(unix) { File::open(dir)?.sync_all() } else { Ok(()) }
 }

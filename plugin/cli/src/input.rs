@@ -3,10 +3,11 @@
 //! A source that starts with `[` holds arrays, of which each element is a
 //! record; any other holds a record, or an array of them, on every line.
 
+use crate::stdout::shown;
 use anyhow::{Result, bail};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use memchr::{memchr_iter, memchr2, memrchr};
+use memchr::{memchr, memchr_iter, memchr2, memrchr};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, IsTerminal, Read};
 use std::ops::Range;
@@ -70,7 +71,7 @@ impl Source {
 
     /// As it is shown.
     pub(crate) fn name(&self) -> String {
-        if self.is_stdin() { "standard input".into() } else { self.path.display().to_string() }
+        if self.is_stdin() { "standard input".into() } else { shown(&self.path.to_string_lossy()) }
     }
 
     /// Its bytes as stored, where that is known.
@@ -311,7 +312,7 @@ impl Splitter {
         while self.at < bytes.len() {
             if self.in_string {
                 match memchr2(b'"', b'\\', &bytes[self.at..]) {
-                    Some(found) if memchr2(b'\n', b'\n', &bytes[self.at..self.at + found]).is_some() => {
+                    Some(found) if memchr(b'\n', &bytes[self.at..self.at + found]).is_some() => {
                         self.end_at_line_break(bytes);
                     }
                     Some(found) if bytes[self.at + found] == b'"' => {
@@ -324,9 +325,7 @@ impl Splitter {
                         return;
                     }
                     Some(found) => self.at += found + 2,
-                    None if memchr2(b'\n', b'\n', &bytes[self.at..]).is_some() => {
-                        self.end_at_line_break(bytes)
-                    }
+                    None if memchr(b'\n', &bytes[self.at..]).is_some() => self.end_at_line_break(bytes),
                     None => self.at = bytes.len(),
                 }
                 continue;
@@ -363,7 +362,7 @@ impl Splitter {
     }
 
     fn end_at_line_break(&mut self, bytes: &[u8]) {
-        let end = memchr2(b'\n', b'\n', &bytes[self.at..]).map_or(bytes.len(), |found| self.at + found);
+        let end = memchr(b'\n', &bytes[self.at..]).map_or(bytes.len(), |found| self.at + found);
         if let Some(start) = self.start {
             self.push(start..end);
         }

@@ -5,6 +5,7 @@
 mod build;
 mod check;
 mod checkpoints;
+mod durable;
 mod explain;
 mod export;
 mod find;
@@ -88,11 +89,11 @@ fn run() -> Result<u8> {
         Command::Check(check) => check.run(),
         Command::Explain(explain) => explain.run().map(|()| 0),
         Command::Export(export) => export.run().map(|()| 0),
-        Command::Find(find) => find.run().map(verify::Verdict::code),
+        Command::Find(find) => find.run(),
         Command::HmacKey(key) => key.run().map(|()| 0),
         Command::Init(init) => init.run().map(|()| 0),
         Command::Replay(replay) => replay.run().map(|()| 0),
-        Command::Restore(restore) => restore.run().map(verify::Verdict::code),
+        Command::Restore(restore) => restore.run(),
         Command::Prove(prove) => prove.run().map(|()| 0),
         Command::Checkpoints(checkpoints) => checkpoints.run().map(|()| 0),
         Command::Verify(verify) => verify.run().map(verify::Verdict::code),

@@ -7,7 +7,7 @@
 use crate::input;
 use crate::roster::Roster;
 use crate::stdout::print;
-use crate::verify::{OUTPUT_KEYS, Verdict, Verifier};
+use crate::verify::{IgnoredKeys, Verdict, Verifier};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use flb_audit_core::check::{Checked, Checker, Sealed, read_anchor};
@@ -41,6 +41,8 @@ pub(crate) struct Prove {
     /// [default: the first one that there is]
     #[arg(long, value_name = "FILE")]
     under: Option<PathBuf>,
+    #[command(flatten)]
+    ignored: IgnoredKeys,
 }
 
 fn chain_id(text: &str) -> Result<ChainId, &'static str> {
@@ -68,7 +70,7 @@ struct Next {
 impl Prove {
     pub(crate) fn run(self) -> Result<()> {
         let under = self.under.as_deref().map(read_checkpoint).transpose()?;
-        let mut checker = Checker::new(OUTPUT_KEYS.map(str::to_owned).to_vec());
+        let mut checker = Checker::new(self.ignored.all());
         let mut found: Option<(String, Sealed, Option<Box<Checkpoint>>)> = None;
         let mut next_of: HashMap<Hash, Next> = HashMap::new();
         input::read_in_order(self.files, |text| {

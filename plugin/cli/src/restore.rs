@@ -3,7 +3,7 @@
 use crate::complain;
 use crate::input::{self, At, Source};
 use crate::stdout::Stdout;
-use crate::verify::{OUTPUT_KEYS, Verdict};
+use crate::verify::IgnoredKeys;
 use anyhow::Result;
 use clap::Args;
 use flb_audit_core::check::{Checked, Checker};
@@ -14,26 +14,32 @@ use std::path::PathBuf;
 /// were sealed
 ///
 /// Only what is as it was sealed is printed; what is not is named, and the exit
-/// code is 20. It is 40 if there is no record in quarantine.
+/// code is 20. It is 30 if something could not be read, and nothing was altered;
+/// 40 if there is no record in quarantine.
 #[derive(Args)]
 pub(crate) struct Restore {
     /// The logs: NDJSON or JSON arrays, plain, gzip or zstd; none or `-` is
     /// standard input
     files: Vec<PathBuf>,
-    /// A key that an output adds at the top level, beside `date`, `@timestamp`
-    /// and `_flb-key`
-    #[arg(long, value_name = "KEY")]
-    ignore_key: Vec<String>,
+    #[command(flatten)]
+    ignored: IgnoredKeys,
 }
 
+/// The exit codes, which stay.
+const RESTORED: u8 = 0;
+const NOT_AS_SEALED: u8 = 20;
+const UNREADABLE: u8 = 30;
+const NONE_THERE: u8 = 40;
+
 impl Restore {
-    pub(crate) fn run(self) -> Result<Verdict> {
+    pub(crate) fn run(self) -> Result<u8> {
         let sources = Source::all(self.files)?;
-        let ignored: Vec<String> =
-            OUTPUT_KEYS.into_iter().map(str::to_owned).chain(self.ignore_key).collect();
+        let ignored = self.ignored.all();
         let worker = || {
             let mut checker = Checker::new(ignored.clone());
-            move |at: At, text: Result<&[u8], String>| (at, text.and_then(|text| restore(&mut checker, text)))
+            move |at: At, text: Result<&[u8], String>| {
+                (at, text.map_err(Refused::Unreadable).and_then(|text| restore(&mut checker, text)))
+            }
         };
         let (mut records, mut wrong) = (Vec::new(), Vec::new());
         input::read(&sources, worker, |(at, made)| {
@@ -45,34 +51,47 @@ impl Restore {
         })?;
         records.sort_by_key(|(at, _)| *at);
         wrong.sort_by_key(|(at, _)| *at);
-        for (at, why) in &wrong {
+        for (at, refused) in &wrong {
+            let (Refused::Unreadable(why) | Refused::NotAsSealed(why)) = refused;
             complain(format_args!("{}:{}: {why}", sources[at.source].name(), at.number));
         }
+        let is_altered = wrong.iter().any(|(_, refused)| matches!(refused, Refused::NotAsSealed(_)));
         let mut out = Stdout::new();
         for (_, record) in &records {
             out.write(record.as_bytes())?;
             out.write(b"\n")?;
         }
         out.end()?;
-        Ok(match (wrong.is_empty(), records.is_empty()) {
-            (false, _) => Verdict::Tampered,
-            (true, true) => Verdict::NothingFound,
-            (true, false) => Verdict::Intact,
+        Ok(match () {
+            () if is_altered => NOT_AS_SEALED,
+            () if !wrong.is_empty() => UNREADABLE,
+            () if records.is_empty() => NONE_THERE,
+            () => RESTORED,
         })
     }
 }
 
+/// Why a record is not restored.
+enum Refused {
+    NotAsSealed(String),
+    Unreadable(String),
+}
+
 /// The record in quarantine, if this is one.
-fn restore(checker: &mut Checker, text: &[u8]) -> Result<Option<String>, String> {
+fn restore(checker: &mut Checker, text: &[u8]) -> Result<Option<String>, Refused> {
+    let altered = |what: &str| Err(Refused::NotAsSealed(what.into()));
     match checker.check(text) {
         Ok(Checked::Sealed(sealed)) if sealed.disposition != Disposition::Quarantine => Ok(None),
-        Ok(Checked::Sealed(sealed)) if sealed.is_intact => {
-            let record = checker.quarantined(text).ok_or("a record in quarantine without its text")?;
-            Ok(Some(record))
-        }
-        Ok(Checked::Sealed(_)) => Err("a record in quarantine, and not as it was sealed".into()),
+        Ok(Checked::Sealed(sealed)) if sealed.is_intact => match checker.quarantined(text) {
+            Some(record) => Ok(Some(record)),
+            None => altered("a record in quarantine without its text"),
+        },
+        Ok(Checked::Sealed(_)) => altered("a record in quarantine, and not as it was sealed"),
         Ok(Checked::Unsealed) => Ok(None),
-        Ok(_) => Err("a seal that this flb-audit does not know".into()),
-        Err(unreadable) => Err(unreadable.to_string()),
+        Ok(Checked::UnknownVersion) => {
+            Err(Refused::Unreadable("a seal in a version that this flb-audit does not know".into()))
+        }
+        Ok(_) => altered("a seal that no filter writes"),
+        Err(unreadable) => Err(Refused::Unreadable(unreadable.to_string())),
     }
 }

@@ -3,6 +3,7 @@
 //!
 //! A JSON array of objects, one a chain, in the order in which they were made.
 
+use crate::durable;
 use anyhow::{Context, Result, bail};
 use flb_audit_core::seal::ChainId;
 use flb_audit_core::signature::PublicKey;
@@ -46,22 +47,19 @@ impl Roster {
         Ok(Roster { entries })
     }
 
-    /// Adds an entry to a roster, which may not be there yet.
-    pub(crate) fn add(path: &Path, entry: Entry) -> Result<()> {
-        let mut roster = match fs::metadata(path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => Roster::default(),
-            _ => Roster::read(path)?,
-        };
-        roster.entries.push(entry);
-        let text = serde_json::to_string_pretty(&roster.entries)? + "\n";
-        // Written beside it and renamed: a roster is never half there.
-        let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let mut file = tempfile::NamedTempFile::new_in(dir)
-            .with_context(|| format!("{}: cannot be written", dir.display()))?;
-        std::io::Write::write_all(&mut file, text.as_bytes())?;
-        file.as_file().sync_all()?;
-        file.persist(path).with_context(|| format!("{}: cannot be written", path.display()))?;
-        Ok(())
+    /// Reads a roster; one that is not there yet is empty.
+    pub(crate) fn read_if_there(path: &Path) -> Result<Roster> {
+        match fs::metadata(path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Roster::default()),
+            _ => Roster::read(path),
+        }
+    }
+
+    pub(crate) fn write(&self, path: &Path) -> Result<()> {
+        let text = serde_json::to_string_pretty(&self.entries)?
+            + "
+";
+        durable::replace(path, text.as_bytes())
     }
 
     /// The entry of a chain.

@@ -46,6 +46,20 @@ pub(crate) fn print(text: &str) -> Result<()> {
     out.end()
 }
 
+/// A name or path out of a log, in which control characters are escaped: none
+/// starts a line of its own, or speaks to a terminal.
+pub(crate) fn shown(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_control() {
+            out.extend(character.escape_default());
+        } else {
+            out.push(character);
+        }
+    }
+    out
+}
+
 /// Tells a reader that went away from a failure to print.
 pub(crate) fn is_read(printed: io::Result<()>) -> Result<bool> {
     match printed {

@@ -17,7 +17,7 @@ mod streams;
 mod table;
 mod yaml;
 
-pub use policy::Policy;
+pub use policy::{NAME_BYTES_MAX, Policy};
 pub use table::compile;
 pub use yaml::Problem;
 

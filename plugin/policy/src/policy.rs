@@ -14,7 +14,7 @@ use marked_yaml::types::MarkedMappingNode;
 use std::collections::BTreeMap;
 
 /// The longest name of a rule or class, in bytes.
-const NAME_BYTES_MAX: usize = 40;
+pub const NAME_BYTES_MAX: usize = 40;
 /// How many characters `partial` leaves where the policy does not say.
 const PARTIAL_DEFAULT: u8 = 4;
 /// The rule for keys that tell that their value is a secret, in the pack

@@ -78,7 +78,7 @@ pub(super) struct Chain {
     /// Records that the filter could not read and sealed as raw text.
     pub(super) raw: u64,
     /// Those of the records that had a schema, by what it says of them.
-    pub(super) checked: Checked,
+    pub(super) checked: SchemaCounts,
     /// Records that are not there.
     pub(super) missing: u64,
     /// The time of the earliest record, in seconds since 1970.
@@ -89,7 +89,7 @@ pub(super) struct Chain {
 
 /// How many records there are, by what their schemas say of them.
 #[derive(Clone, Copy, Default, Serialize)]
-pub(super) struct Checked {
+pub(super) struct SchemaCounts {
     pub(super) valid: u64,
     pub(super) invalid: u64,
     /// Of the invalid ones, those whose text is in quarantine,
@@ -100,7 +100,7 @@ pub(super) struct Checked {
     pub(super) unchecked: u64,
 }
 
-impl Checked {
+impl SchemaCounts {
     fn add(&mut self, sealed: &Sealed) {
         match sealed.validity {
             Validity::NoSchema => {}

@@ -23,7 +23,7 @@ use crate::input::{self, At, Source};
 use crate::prove::Proven;
 use crate::roster::Roster;
 use crate::stdout::print;
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use chains::Chains;
 use clap::Args;
 use flb_audit_core::check::{Checked, Checker, Sealed};
@@ -45,10 +45,8 @@ pub(crate) struct Verify {
     /// The logs, in any order; the directory of a ledger stands for all of its
     /// files; none or `-` is standard input
     files: Vec<PathBuf>,
-    /// A key that an output adds at the top level, beside `date`, `@timestamp`
-    /// and `_flb-key`
-    #[arg(long, value_name = "KEY")]
-    ignore_key: Vec<String>,
+    #[command(flatten)]
+    ignored: IgnoredKeys,
     /// Checkpoints that were kept elsewhere, as `in_checkpoint.wasm` prints
     /// them, a line each: what they prove has to be there
     #[arg(long, value_name = "FILE")]
@@ -57,10 +55,10 @@ pub(crate) struct Verify {
     #[arg(long, value_name = "FILE")]
     roster: Option<PathBuf>,
     /// Name the nodes in the roster from which nothing came since this day or
-    /// time (RFC 3339) …
+    /// time, in UTC, as 2026-11-20 or 2026-11-20T08:00:00Z …
     #[arg(long, value_name = "TIME", requires = "roster", value_parser = time)]
     since: Option<SystemTime>,
-    /// … until this
+    /// … until this, which is no longer part of it
     #[arg(long, value_name = "TIME", requires = "roster", value_parser = time)]
     until: Option<SystemTime>,
     /// Check a proof that `flb-audit prove` has made, and no log
@@ -71,7 +69,7 @@ pub(crate) struct Verify {
     json: bool,
 }
 
-/// A time, or the beginning of a day.
+/// A time in UTC, or the beginning of a day.
 pub(crate) fn time(text: &str) -> Result<SystemTime, humantime::TimestampError> {
     let is_day = text.len() == "2026-11-20".len();
     humantime::parse_rfc3339_weak(&if is_day { format!("{text}T00:00:00Z") } else { text.to_owned() })
@@ -79,7 +77,23 @@ pub(crate) fn time(text: &str) -> Result<SystemTime, humantime::TimestampError> 
 
 /// Keys that Fluent Bit's outputs add: `json_date_key` of `file`, `http`,
 /// `stdout` and others; `time_key` and `tag_key` of `es` and `opensearch`.
-pub(crate) const OUTPUT_KEYS: [&str; 3] = ["date", "@timestamp", "_flb-key"];
+const OUTPUT_KEYS: [&str; 3] = ["date", "@timestamp", "_flb-key"];
+
+/// Keys at the top level that are not under the seal.
+#[derive(Args)]
+pub(crate) struct IgnoredKeys {
+    /// A key that an output adds at the top level, beside `date`, `@timestamp`
+    /// and `_flb-key`
+    #[arg(long, value_name = "KEY")]
+    ignore_key: Vec<String>,
+}
+
+impl IgnoredKeys {
+    /// Those, and the ones that outputs add by themselves.
+    pub(crate) fn all(self) -> Vec<String> {
+        OUTPUT_KEYS.into_iter().map(str::to_owned).chain(self.ignore_key).collect()
+    }
+}
 
 /// What became of one record of the input.
 enum Seen {
@@ -93,8 +107,7 @@ enum Seen {
 impl Verify {
     pub(crate) fn run(self) -> Result<Verdict> {
         let roster = self.roster.as_deref().map(Roster::read).transpose()?;
-        let ignored: Vec<String> =
-            OUTPUT_KEYS.into_iter().map(str::to_owned).chain(self.ignore_key).collect();
+        let ignored = self.ignored.all();
         if let Some(path) = &self.proof {
             let proven = Proven::check(path, roster.as_ref(), ignored)?;
             let said = if self.json { serde_json::to_string_pretty(&proven)? } else { proven.shown() };
@@ -105,7 +118,9 @@ impl Verify {
         let sources = Source::all(files)?;
         let seconds =
             |time: SystemTime| time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        let heard = self.since.map_or(0, seconds)..=self.until.map_or(u64::MAX, seconds);
+        let (since, until) = (self.since.map_or(0, seconds), self.until.map_or(u64::MAX, seconds));
+        ensure!(since < until, "there is no time between --since and --until, which is not part of it");
+        let heard = since..=until - 1;
 
         let mut chains = verify(&sources, &ignored, roster.as_ref(), heard)?;
         ledgers.check(&mut chains.findings);

@@ -1,9 +1,10 @@
 //! What a verification says: for a person, and for a machine.
 
 use super::Verdict;
-use super::chains::{Chains, Checked, FINDINGS_MAX, Finding};
+use super::chains::{Chains, FINDINGS_MAX, Finding, SchemaCounts};
 use crate::input::Source;
 use crate::roster::Roster;
+use crate::stdout;
 use flb_audit_core::seal::ChainId;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -44,7 +45,7 @@ struct Chain {
     /// Records sealed as raw text, since they could not be read.
     raw: u64,
     /// What schemas say of them.
-    schema: Checked,
+    schema: SchemaCounts,
     segments: usize,
     last_segment: u64,
     last_sequence: u64,
@@ -138,7 +139,7 @@ impl fmt::Display for Report {
         for chain in self.chains.iter().take(SHOWN_MAX) {
             write!(f, "chain {}", chain.chain)?;
             if let Some(node) = &chain.node {
-                write!(f, " of {node}")?;
+                write!(f, " of {}", stdout::shown(node))?;
             }
             write!(f, "  {} records", chain.records)?;
             write!(f, " in {} segments, {} to {}", chain.segments, utc(chain.from), utc(chain.to))?;
@@ -184,7 +185,7 @@ impl fmt::Display for Report {
                 if let Some(chain) = &finding.chain {
                     write!(f, "chain {chain}: ")?;
                 }
-                writeln!(f, "{}", finding.what)?;
+                writeln!(f, "{}", stdout::shown(&finding.what))?;
             }
             if *count > SHOWN_MAX as u64 {
                 let more = count - SHOWN_MAX as u64;
