@@ -3,7 +3,7 @@
 use crate::detectors::{Detector, SECRET_KEYS, detectors};
 use crate::keep::KEEP;
 use crate::own::{self, Own};
-use crate::paths::{self, Path, Step};
+use crate::paths::{self, Path};
 use crate::streams::{self, Files, Stream};
 use crate::yaml::{
     Problem, Read, any_mapping, document, mapping, problem, scalar_problem, sequence, text, unknown,
@@ -108,6 +108,15 @@ impl Policy {
                 let said = format!("`{}` is the name of a built-in detector; give it another", rule.name);
                 return Err(problem(entry.get("name").unwrap_or(node), said));
             }
+            let is_same =
+                |(other, of): &(Pattern, Rule)| matches!(other, Pattern::Own(..)) && of.name == rule.name;
+            if self.detectors.iter().any(is_same) {
+                let name = &rule.name;
+                let said = format!(
+                    "there is a pattern `{name}` already; for both, one has `b|c`, or give it another name"
+                );
+                return Err(problem(entry.get("name").unwrap_or(node), said));
+            }
             let pattern = self.pattern(node, entry, &rule)?;
             let own = own::parse(&pattern).map_err(|said| self.in_pattern(&pattern, &said))?;
             self.detectors.push((Pattern::Own(pattern, own), rule));
@@ -124,10 +133,9 @@ impl Policy {
         }
         for node in list(redact, "paths")? {
             let entry = mapping(node, "an entry of `paths`", &["path", "name", "action", "class"])?;
-            let steps = path(required(node, entry, "path")?)?;
-            let rule = rule(node, entry, Some("path"))?;
-            self.paths.push(Path { steps, rule: Some(self.path_rules.len() as u16) });
-            self.path_rules.push(rule);
+            let place = required(node, entry, "path")?;
+            self.path(place, Some(self.path_rules.len() as u16))?;
+            self.path_rules.push(rule(node, entry, Some("path"))?);
         }
         self.keep(redact)
     }
@@ -138,7 +146,7 @@ impl Policy {
         };
         let keep = mapping(node, "`keep`", &["formats", "paths"])?;
         for node in list(keep, "paths")? {
-            self.paths.push(Path { steps: path(node)?, rule: None });
+            self.path(node, None)?;
         }
         for node in list(keep, "formats")? {
             let name = text(node, "a format")?.as_str();
@@ -151,6 +159,21 @@ impl Policy {
                 self.paths.push(Path { steps, rule: None });
             }
         }
+        Ok(())
+    }
+
+    /// Adds a path of the policy's own.
+    fn path(&mut self, node: &Node, rule: Option<u16>) -> Read<()> {
+        let path = text(node, "a path")?.as_str();
+        let steps =
+            paths::parse(path).map_err(|said| problem(node, format!("`{path}` is no path: {said}")))?;
+        if self.paths.iter().any(|other| other.steps == steps) {
+            let said = format!(
+                "`{path}`: this path is there already, and the first one decides; take one of them out"
+            );
+            return Err(problem(node, said));
+        }
+        self.paths.push(Path { steps, rule });
         Ok(())
     }
 
@@ -268,9 +291,13 @@ fn rule(node: &Node, entry: &MarkedMappingNode, default_name: Option<&str>) -> R
     };
     let class = entry.get("class").map_or(Ok(name.clone()), |node| self::name(node, "`class`"))?;
     let node = required(node, entry, "action")?;
-    match action(node, &OWN)? {
-        Some(action) => Ok(Rule { name, class, action }),
-        None => Err(problem(node, "`off` is for built-in detectors; leave the entry out")),
+    match (action(node, &OWN)?, entry.get("class")) {
+        (Some(action), Some(class)) if action != Action::Hmac => {
+            let said = "`class` goes with the action `hmac`, whose tokens it keeps apart; leave it out";
+            Err(problem(class, said))
+        }
+        (Some(action), _) => Ok(Rule { name, class, action }),
+        (None, _) => Err(problem(node, "`off` is for built-in detectors; leave the entry out")),
     }
 }
 
@@ -286,11 +313,6 @@ pub(crate) fn name(node: &Node, what: &str) -> Read<String> {
         return Err(problem(node, said));
     }
     Ok(name.into())
-}
-
-fn path(node: &Node) -> Read<Vec<Step>> {
-    let path = text(node, "a path")?.as_str();
-    paths::parse(path).map_err(|said| problem(node, format!("`{path}` is no path: {said}")))
 }
 
 pub(crate) fn required<'a>(node: &Node, entry: &'a MarkedMappingNode, key: &str) -> Read<&'a Node> {

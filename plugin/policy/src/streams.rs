@@ -40,7 +40,30 @@ pub(crate) fn streams(policy: &MarkedMappingNode, files: Files<'_>) -> Read<Vec<
     if let Some(node) = entries.get(STREAMS_MAX) {
         return Err(problem(node, format!("`schema` takes up to {STREAMS_MAX} entries")));
     }
-    entries.into_iter().map(|node| stream(node, files)).collect()
+    let mut streams: Vec<(Stream, &Node)> = Vec::new();
+    for node in entries {
+        let stream = stream(node, files)?;
+        if let Some((_, first)) = streams.iter().find(|(earlier, _)| earlier.takes_all_of(&stream)) {
+            let line = problem(first, "").line;
+            let said = format!(
+                "the entry of line {line} takes all records of `{}`, and the first one that fits decides; \
+                 move this one above it, or take it out",
+                stream.tag
+            );
+            return Err(problem(node, said));
+        }
+        streams.push((stream, node));
+    }
+    Ok(streams.into_iter().map(|(stream, _)| stream).collect())
+}
+
+impl Stream {
+    /// Whether nothing that fits the other one gets past this one. Of two tags
+    /// with a `*` in them, that is only said if they are the same.
+    fn takes_all_of(&self, other: &Stream) -> bool {
+        let is_tag = self.tag == "*" || self.tag == other.tag;
+        is_tag && (self.field.is_empty() || (&self.field, &self.value) == (&other.field, &other.value))
+    }
 }
 
 fn stream(node: &Node, files: Files<'_>) -> Read<Stream> {

@@ -137,6 +137,42 @@ const WRONG: &[(&str, (usize, usize), &[&str])] = &[
     ),
     ("version: 1\nredact:\n  keep:\n    paths: [\"a b\"]\n", (4, 13), &["`a b` is no path"]),
     ("version: 1\nredact:\n  keep: [a]\n", (3, 9), &["`keep` has to be a mapping"]),
+    (
+        "version: 1\nredact:\n  paths: [{path: a.b, action: mask}, {path: 'a.\"b\".**', action: remove}]\n",
+        (3, 45),
+        &["this path is there already", "take one of them out"],
+    ),
+    (
+        "version: 1\nredact:\n  paths: [{path: a, action: mask}]\n  keep: {paths: [b, a]}\n",
+        (4, 21),
+        &["this path is there already"],
+    ),
+    ("version: 1\nredact:\n  keep: {paths: [b, b]}\n", (3, 21), &["this path is there already"]),
+    (
+        "version: 1\nredact:\n  patterns:\n    - {name: a, pattern: b, action: mask}\n    - {name: a, pattern: c, action: mask}\n",
+        (5, 14),
+        &["there is a pattern `a` already", "`b|c`"],
+    ),
+    (
+        "version: 1\nredact:\n  keys: [{pattern: a, action: mask, class: b}]\n",
+        (3, 44),
+        &["`class` goes with the action `hmac`"],
+    ),
+    (
+        "version: 1\nschema:\n  - {tag: '*', built-in: sshd}\n  - {tag: a, built-in: sudo}\n",
+        (4, 5),
+        &["the entry of line 3 takes all records of `a`", "above it"],
+    ),
+    (
+        "version: 1\nschema:\n  - {tag: a, built-in: sshd}\n  - {tag: a, built-in: sudo, field: b, value: c}\n",
+        (4, 5),
+        &["the entry of line 3"],
+    ),
+    (
+        "version: 1\nschema:\n  - {tag: a, built-in: sshd, field: b, value: c}\n  - {tag: a, built-in: sudo, field: b, value: c}\n",
+        (4, 5),
+        &["the entry of line 3"],
+    ),
     ("version: 1\nschema: {tag: a}\n", (2, 9), &["`schema` has to be a list"]),
     (
         "version: 1\nschema:\n  - {tga: a}\n",
@@ -231,6 +267,22 @@ fn one_document_with_its_marks_is_right() {
         }
     }
     assert_eq!(problem("\u{feff}redact: {pack: 1}\nversion: 1\n").column, 10);
+}
+
+/// Entries of which each can be reached, and rules of which each can hold.
+#[test]
+fn what_overlaps_is_right() {
+    for rest in [
+        "schema:\n  - {tag: '*', built-in: sshd, field: b, value: c}\n  - {tag: a, built-in: sudo}\n",
+        "schema:\n  - {tag: 'a*', built-in: sshd}\n  - {tag: '*', built-in: sudo}\n",
+        "redact:\n  paths: [{path: a, action: mask}, {path: '**.a', action: remove}]\n",
+        "redact:\n  paths: [{path: user, action: mask}]\n  keep: {formats: [sshd, sudo]}\n",
+        "redact:\n  keys: [{pattern: a, action: mask}, {pattern: b, action: hmac, class: a}]\n",
+    ] {
+        if let Err(said) = Policy::read(&format!("version: 1\n{rest}")).map(|_| ()) {
+            panic!("{rest}: {said}");
+        }
+    }
 }
 
 #[test]
