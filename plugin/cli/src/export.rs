@@ -3,10 +3,10 @@
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use flb_audit_core::check::{Checked, Checker, Sealed};
-use flb_audit_core::seal::ChainId;
+use flb_audit_core::seal::{ChainId, hash_from_text};
 use flb_audit_ledger::manifest::{self, FILE_NAME, Manifest, Statement, active_name};
 use flb_audit_ledger::tree::{self, Node};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ use std::time::SystemTime;
 /// manifests.ndjson, the whole of it, which the proofs lead to. A proof has the
 /// segment's number, the record's index in it, how many records it has, and the
 /// path to its root as in RFC 6962 section 2.1.1; null for a record of the
-/// segment that is not closed yet.
+/// segment that is not closed yet. `flb-audit verify` checks the directory.
 #[derive(Args)]
 pub(crate) struct Export {
     /// The ledger's directory
@@ -42,14 +42,29 @@ fn chain(text: &str) -> Result<ChainId, &'static str> {
     ChainId::from_text(text.as_bytes()).ok_or("not the name of a chain: it has twelve characters")
 }
 
+/// The records, a line each.
+pub(crate) const RECORDS: &str = "records.ndjson";
+/// What proves them: a line for each, in the same order.
+pub(crate) const PROOFS: &str = "proofs.ndjson";
+
 /// What proves that a record is in a segment.
-#[derive(Serialize)]
-struct Proof {
-    segment: u64,
-    index: usize,
-    records: usize,
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Proof {
+    pub(crate) segment: u64,
+    pub(crate) index: u64,
+    pub(crate) records: u64,
     /// From the record's neighbour on, in base64url.
     path: Vec<String>,
+}
+
+impl Proof {
+    /// The root to which it leads from this record; none if it leads nowhere.
+    pub(crate) fn root(&self, line: &[u8]) -> Option<String> {
+        let path = self.path.iter().map(|node| hash_from_text(node.as_bytes()));
+        let path: Vec<Node> = path.collect::<Option<_>>()?;
+        tree::root_by(&path, tree::leaf(line), self.index, self.records)
+            .map(|root| manifest::root_text(&root))
+    }
 }
 
 impl Export {
@@ -58,8 +73,7 @@ impl Export {
         let text = fs::read(&manifests)
             .with_context(|| format!("{}: cannot be read; is this a ledger?", manifests.display()))?;
         fs::create_dir(&self.output).with_context(|| format!("{}: cannot be made", self.output.display()))?;
-        let mut out =
-            Out { records: self.create("records.ndjson")?, proofs: self.create("proofs.ndjson")?, count: 0 };
+        let mut out = Out { records: self.create(RECORDS)?, proofs: self.create(PROOFS)?, count: 0 };
         let mut last = 0;
         let mut deleted = 0;
         let statements: Vec<Statement> =
@@ -142,8 +156,8 @@ impl Export {
             }
             let proof = manifest.map(|manifest| Proof {
                 segment: manifest.number,
-                index,
-                records: lines.len(),
+                index: index as u64,
+                records: lines.len() as u64,
                 path: path_to_root(&levels, index),
             });
             out.records.write_all(line)?;

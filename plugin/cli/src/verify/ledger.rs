@@ -56,7 +56,7 @@ impl Deleted {
         left
     }
 
-    fn add(&mut self, manifest: &Manifest) {
+    pub(super) fn add(&mut self, manifest: &Manifest) {
         self.records = self.records.saturating_add(manifest.records);
         for extent in &manifest.extents {
             let chain = ChainId::from_text(extent.chain.as_bytes());
@@ -115,6 +115,7 @@ impl Ledgers {
                 }
                 _ => false,
             };
+            let is_good = is_good && checker.tag(&line).as_deref() == Some(manifest::TAG);
             match manifest::read(&line).filter(|_| is_good) {
                 Some(Statement::Segment(manifest)) => {
                     self.findings.extend(damaged(directory, &manifest));
@@ -203,7 +204,7 @@ fn path_of(directory: &Path, manifest: &Manifest) -> PathBuf {
 
 /// What is to be said of a segment that was found damaged, whether it is still
 /// there or not: that somebody has signed it makes nothing of it good.
-fn damaged(directory: &Path, manifest: &Manifest) -> Option<(Verdict, String)> {
+pub(super) fn damaged(directory: &Path, manifest: &Manifest) -> Option<(Verdict, String)> {
     let damage = manifest.damaged.as_ref()?;
     let what = format!(
         "{}: found damaged at byte {}: lines that are no sealed records: {}, after {} records and before {}",
