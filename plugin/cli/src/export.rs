@@ -4,10 +4,10 @@ use crate::stdout::print;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use flb_audit_core::check::{Checked, Checker, Sealed};
-use flb_audit_core::seal::ChainId;
+use flb_audit_core::seal::{ChainId, hash_from_text};
 use flb_audit_ledger::manifest::{self, FILE_NAME, Manifest, Statement, active_name};
 use flb_audit_ledger::tree::{self, Node};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ use std::time::SystemTime;
 /// manifests.ndjson, the whole of it, which the proofs lead to. A proof has the
 /// segment's number, the record's index in it, how many records it has, and the
 /// path to its root as in RFC 6962 section 2.1.1; null for a record of the
-/// segment that is not closed yet.
+/// segment that is not closed yet. `flb-audit verify` checks the directory.
 #[derive(Args)]
 pub(crate) struct Export {
     /// The ledger's directory
@@ -43,14 +43,29 @@ fn chain(text: &str) -> Result<ChainId, &'static str> {
     ChainId::from_text(text.as_bytes()).ok_or("not the name of a chain: it has twelve characters")
 }
 
+/// The records, a line each.
+pub(crate) const RECORDS: &str = "records.ndjson";
+/// What proves them: a line for each, in the same order.
+pub(crate) const PROOFS: &str = "proofs.ndjson";
+
 /// What proves that a record is in a segment.
-#[derive(Serialize)]
-struct Proof {
-    segment: u64,
-    index: usize,
-    records: usize,
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Proof {
+    pub(crate) segment: u64,
+    pub(crate) index: u64,
+    pub(crate) records: u64,
     /// From the record's neighbour on, in base64url.
     path: Vec<String>,
+}
+
+impl Proof {
+    /// The root to which it leads from this record; none if it leads nowhere.
+    pub(crate) fn root(&self, line: &[u8]) -> Option<String> {
+        let path = self.path.iter().map(|node| hash_from_text(node.as_bytes()));
+        let path: Vec<Node> = path.collect::<Option<_>>()?;
+        tree::root_by(&path, tree::leaf(line), self.index, self.records)
+            .map(|root| manifest::root_text(&root))
+    }
 }
 
 impl Export {
@@ -59,8 +74,7 @@ impl Export {
         let text = fs::read(&manifests)
             .with_context(|| format!("{}: cannot be read; is this a ledger?", manifests.display()))?;
         fs::create_dir(&self.output).with_context(|| format!("{}: cannot be made", self.output.display()))?;
-        let mut out =
-            Out { records: self.create("records.ndjson")?, proofs: self.create("proofs.ndjson")?, count: 0 };
+        let mut out = Out { records: self.create(RECORDS)?, proofs: self.create(PROOFS)?, count: 0 };
         let mut last = 0;
         let mut deleted = 0;
         let statements: Vec<Statement> =
@@ -74,7 +88,7 @@ impl Export {
                 if is_deleted(manifest.number) {
                     deleted += u64::from(self.may_have(manifest));
                 } else if self.may_have(manifest) {
-                    self.copy(&self.ledger.join(&manifest.file), Some(manifest.number), &mut out)?;
+                    self.copy(&self.ledger.join(&manifest.file), Some(manifest), &mut out)?;
                 }
             }
         }
@@ -117,34 +131,36 @@ impl Export {
             && (self.chain.is_empty() || self.chain.iter().any(is_of))
     }
 
-    /// Copies what is wanted of a segment; `number` is that of a closed one.
-    fn copy(&self, path: &Path, number: Option<u64>, out: &mut Out) -> Result<()> {
+    /// Copies what is wanted of a segment, of its records; a closed one has a
+    /// manifest.
+    fn copy(&self, path: &Path, manifest: Option<&Manifest>, out: &mut Out) -> Result<()> {
         let name = path.display();
+        let is_damaged = manifest.is_some_and(|manifest| manifest.damaged.is_some());
         let read = || -> std::io::Result<Vec<Vec<u8>>> {
             let file = BufReader::new(File::open(path)?);
-            let lines: Box<dyn BufRead> = match number {
-                Some(_) => Box::new(BufReader::new(zstd::stream::read::Decoder::new(file)?)),
-                None => Box::new(file),
+            let lines: Box<dyn BufRead> = match manifest {
+                Some(_) if !is_damaged => Box::new(BufReader::new(zstd::stream::read::Decoder::new(file)?)),
+                _ => Box::new(file),
             };
             lines.split(b'\n').collect()
         };
         let lines = read().with_context(|| format!("{name}: cannot be read"))?;
-        let levels = if number.is_some() { levels(&lines) } else { Vec::new() };
+        let levels = if manifest.is_some() { levels(&lines) } else { Vec::new() };
         let mut checker = Checker::default();
         for (index, line) in lines.iter().enumerate() {
             let sealed = match checker.check(line) {
                 Ok(Checked::Sealed(sealed)) => sealed,
-                // It may be on its way.
-                _ if number.is_none() => continue,
+                // It may be on its way, or its manifest says that it is none.
+                _ if manifest.is_none() || is_damaged => continue,
                 _ => bail!("{name}:{}: not a sealed record; see `flb-audit verify`", index + 1),
             };
             if !self.is_wanted(&sealed) {
                 continue;
             }
-            let proof = number.map(|segment| Proof {
-                segment,
-                index,
-                records: lines.len(),
+            let proof = manifest.map(|manifest| Proof {
+                segment: manifest.number,
+                index: index as u64,
+                records: lines.len() as u64,
                 path: path_to_root(&levels, index),
             });
             out.records.write_all(line)?;

@@ -1,19 +1,17 @@
 //! The ledger: chunks in, records on the disk.
 
 use crate::chunk::{Item, items, write_json};
+use crate::files::{number_of_active, remove};
 use crate::intents::{Intent, Intents, digest};
-use crate::manifest::{
-    self, Extent, Link, Manifest, Manifests, Statement, Tombstone, active_name, closed_name,
-};
+use crate::manifest::{self, Damage, Extent, Link, Manifest, Manifests, Statement, Tombstone, active_name};
 use crate::own::{Found, Own, Tail};
-use crate::seen::{Identities, Identity, Seen};
-use crate::segment::{Active, Batch, read_closed, sync_directory};
-use crate::{Error, Named, Result, Settings};
+use crate::seen::{Identities, Identity, Seen, life_of};
+use crate::segment::{Active, Batch, read_closed};
+use crate::{Error, Result, Settings};
 use flb_audit_core::Event;
 use flb_audit_core::check::{Checked, Checker, Sealed};
 use flb_audit_core::policy::Policy;
 use flb_audit_core::seal::{ChainId, Place, Run};
-use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -121,31 +119,25 @@ impl Opened {
         let manifests = Manifests::open(directory)?;
         report_cut(manifest::FILE_NAME, manifests.cut_bytes, lines);
         let mut seen = Seen::default();
-        let mut number = 0;
         for statement in &manifests.statements {
             match statement {
-                Statement::Segment(manifest) => {
-                    number = number.max(manifest.number);
-                    see_manifest(&mut seen, manifest);
-                }
+                Statement::Segment(manifest) => see_manifest(&mut seen, manifest),
                 Statement::Deleted(tombstone) => seen.forget(tombstone.number),
             }
         }
         finish_what_was_begun(directory, &manifests)?;
-        number += 1;
-        ensure_known(directory, number)?;
+        let number = number_of_active(directory, &manifests, &mut seen, lines)?;
         let chain = found.chain();
         let mut tail: Option<Tail> = manifests.last.filter(|last| last.chain == chain).map(tail_of);
-        let (active, cut) = Active::open(directory, number, &mut |identity| {
-            let (id, segment, run) = identity.life;
-            seen.add(identity.life, identity.sequence, identity.sequence, number);
-            let place = Place { segment, run, sequence: identity.sequence };
-            if id == chain && tail.is_none_or(|(last, _)| order(last) < order(place)) {
-                tail = Some((place, identity.head));
+        let (active, cut) = Active::open(directory, number, &mut |sealed| {
+            let place = sealed.place;
+            seen.add(life_of(sealed), place.sequence, place.sequence, number);
+            if sealed.chain == chain && tail.is_none_or(|(last, _)| order(last) < order(place)) {
+                tail = Some(tail_of(*sealed));
             }
         })?;
         report_cut(&active_name(number), cut, lines);
-        Ok(Opened {
+        let mut opened = Opened {
             own: found.go_on(directory, tail, policy)?,
             active,
             manifests,
@@ -155,7 +147,11 @@ impl Opened {
             checker: Checker::default(),
             json: Vec::new(),
             batch: Batch::default(),
-        })
+        };
+        if opened.active.damage.is_some() {
+            opened.close_segment(directory, lines)?;
+        }
+        Ok(opened)
     }
 
     fn store(
@@ -171,17 +167,16 @@ impl Opened {
         let mut todo = self.read(chunk);
         self.leave_out_held(directory, &mut todo, lines)?;
         let unsealed = todo.iter().filter(|todo| todo.sealed.is_none()).count() as u64;
-        let mut stored_before = 0;
-        if unsealed > 0 {
-            stored_before = self.intend(settings, tag, chunk, unsealed, lines)?;
-        }
+        // Those records without a seal that an earlier life has not stored.
+        let left = self.intend(settings, tag, chunk, unsealed, lines)?;
+        let mut is_left = (0..unsealed).map(|at| left.binary_search(&at).is_ok());
         for todo in &todo {
             let text = &self.json[todo.text.clone()];
             match &todo.sealed {
                 Some(sealed) => {
-                    self.batch.add(text, Identity::of(sealed), sealed.link, sealed.seconds);
+                    self.batch.add(text, Identity::of(sealed, text), sealed.link, sealed.seconds);
                 }
-                None if stored_before > 0 => stored_before -= 1,
+                None if is_left.next() != Some(true) => {}
                 None => {
                     let record = Event {
                         tag,
@@ -255,7 +250,7 @@ impl Opened {
             let Some(sealed) = &todo.sealed else {
                 return true;
             };
-            let identity = Identity::of(sealed);
+            let identity = Identity::of(sealed, &self.json[todo.text.clone()]);
             let is_held = self.is_held(directory, &identity).unwrap_or_else(|failed| {
                 error = Err(failed);
                 true
@@ -288,7 +283,7 @@ impl Opened {
         match &self.closed {
             Some((number, held)) if *number == file => Ok(held.contains(identity)),
             _ => {
-                let held = read_closed(directory, file)?;
+                let held = read_closed(directory, file, &mut |_| {})?;
                 let is_held = held.contains(identity);
                 self.closed = Some((file, held));
                 Ok(is_held)
@@ -297,7 +292,7 @@ impl Opened {
     }
 
     /// Writes down where the records of this chunk that have no seal will be.
-    /// Gives how many of them an earlier life has stored.
+    /// Gives which of these `count` records no earlier life has stored.
     fn intend(
         &mut self,
         settings: &Settings,
@@ -305,24 +300,30 @@ impl Opened {
         chunk: &[u8],
         count: u64,
         lines: &mut Vec<Line>,
-    ) -> Result<u64> {
+    ) -> Result<Vec<u64>> {
+        let mut left: Vec<u64> = (0..count).collect();
+        if count == 0 {
+            return Ok(left);
+        }
         let digest = digest(tag, chunk);
-        let mut stored = 0;
         for earlier in self.intents.take(&digest) {
-            if earlier.count == count - stored {
+            if earlier.count == left.len() as u64 {
                 let life = (self.own.chain().id, earlier.first.segment, earlier.first.run);
-                let is_stored = |at: &u64| self.seen.find(&life, earlier.first.sequence + at).is_some();
-                stored += (0..earlier.count).take_while(is_stored).count() as u64;
+                let mut sequence = earlier.first.sequence..;
+                left.retain(|_| {
+                    sequence.next().is_none_or(|sequence| self.seen.find(&life, sequence).is_none())
+                });
             }
         }
+        let stored = count - left.len() as u64;
         if stored > 0 {
             lines.push((Level::Info, format!("{stored} records came again and are held already")));
         }
-        if stored < count {
-            let intent = Intent { digest, first: self.own.chain().next, count: count - stored };
+        if !left.is_empty() {
+            let intent = Intent { digest, first: self.own.chain().next, count: left.len() as u64 };
             self.intents.write(&intent, settings.is_synced)?;
         }
-        Ok(stored)
+        Ok(left)
     }
 
     fn close_if_due(&mut self, directory: &Path, settings: &Settings, lines: &mut Vec<Line>) -> Result<()> {
@@ -339,7 +340,7 @@ impl Opened {
     fn close_segment(&mut self, directory: &Path, lines: &mut Vec<Line>) -> Result<()> {
         let active = &self.active;
         let number = active.number;
-        let stored = active.compress(directory)?;
+        let stored = active.store(directory)?;
         let extents = self.seen.in_file(number).map(|(life, first, last)| {
             let link = active.links.get(&life).filter(|_| first == 0);
             let link =
@@ -349,20 +350,24 @@ impl Opened {
         });
         let manifest = Manifest {
             number,
-            file: closed_name(number),
+            file: stored.file,
             records: active.records,
             bytes: active.bytes,
             stored_bytes: stored.bytes,
             sha256: stored.sha256,
             root: manifest::root_text(&active.tree.root()),
-            from: active.from,
+            from: active.from.min(active.to),
             to: active.to,
             closed: seconds_now(),
             extents: extents.collect(),
+            damaged: active.damage.clone(),
         };
-        lines.push((Level::Info, format!("{} closed: {} records", manifest.file, manifest.records)));
+        lines.push(closing(&manifest));
+        let is_whole = manifest.damaged.is_none();
         self.state(Statement::Segment(manifest))?;
-        remove(&directory.join(active_name(number)))?;
+        if is_whole {
+            remove(&directory.join(active_name(number)))?;
+        }
         let (next, _) = Active::open(directory, number + 1, &mut |_| {})?;
         self.closed = Some((number, std::mem::replace(&mut self.active, next).held));
         Ok(())
@@ -441,6 +446,7 @@ fn see_manifest(seen: &mut Seen, manifest: &Manifest) {
 fn finish_what_was_begun(directory: &Path, manifests: &Manifests) -> Result<()> {
     for statement in &manifests.statements {
         match statement {
+            Statement::Segment(manifest) if manifest.damaged.is_some() => {}
             Statement::Segment(manifest) => remove(&directory.join(active_name(manifest.number)))?,
             Statement::Deleted(tombstone) => remove(&directory.join(&tombstone.file))?,
         }
@@ -448,31 +454,17 @@ fn finish_what_was_begun(directory: &Path, manifests: &Manifests) -> Result<()> 
     Ok(())
 }
 
-/// Sees to it that no closed segment is written over because its manifest is
-/// gone: `number` is the one that is not closed.
-fn ensure_known(directory: &Path, number: u64) -> Result<()> {
-    for entry in fs::read_dir(directory).named(directory)? {
-        let name = entry.named(directory)?.file_name();
-        let name = name.to_string_lossy();
-        let found = name.strip_suffix(".ndjson.zst").and_then(|number| number.parse::<u64>().ok());
-        // A crash in closing a segment leaves both of its files.
-        let is_begun = found == Some(number) && directory.join(active_name(number)).exists();
-        if found.is_some_and(|found| found >= number) && !is_begun {
-            let (path, all) = (directory.join(&*name), manifest::FILE_NAME);
-            return Err(Error::new(format!("{}: not in {all}; see docs/output.md, Restore", path.display())));
-        }
-    }
-    Ok(())
-}
-
-fn remove(path: &Path) -> Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        removed => {
-            removed.named(path)?;
-            path.parent().map_or(Ok(()), sync_directory)
-        }
-    }
+/// What is logged of a segment that is being closed.
+fn closing(manifest: &Manifest) -> Line {
+    let Manifest { file, records, .. } = manifest;
+    let Some(Damage { at, lines, before, after }) = &manifest.damaged else {
+        return (Level::Info, format!("{file} closed: {records} records"));
+    };
+    let what = format!(
+        "{file}: damaged at byte {at}: lines that are no sealed records: {lines}; it stays as it is, with the \
+         records before, {before}, and after, {after}, and is closed"
+    );
+    (Level::Error, what)
 }
 
 fn report_cut(file: &str, bytes: u64, lines: &mut Vec<Line>) {

@@ -1,7 +1,8 @@
 //! The audit ledger: a directory that holds each record once, and proves it.
 //!
 //! [`Ledger`] stores chunks of Fluent Bit's. [`chunk`] reads them; `segment` is
-//! the file that records are appended to; `seen` knows which records are held;
+//! the file that records are appended to; `files` knows which of these there
+//! are; `seen` knows which records are held;
 //! `own` is the ledger's chain, which seals records that come without a seal,
 //! and manifests; `intents` recognises a chunk of such records that comes again
 //! after a crash. [`manifest`] says what a closed segment holds.
@@ -12,6 +13,7 @@
 #![forbid(unsafe_code)]
 
 pub mod chunk;
+mod files;
 mod intents;
 mod keys;
 mod ledger;

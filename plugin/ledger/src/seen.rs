@@ -1,5 +1,6 @@
 //! Which records the ledger holds.
 
+use crate::tree;
 use flb_audit_core::check::Sealed;
 use flb_audit_core::hash::Hash;
 use flb_audit_core::seal::{ChainId, Run};
@@ -17,17 +18,25 @@ pub(crate) type Life = (ChainId, u64, Run);
 pub(crate) struct Identity {
     pub(crate) life: Life,
     pub(crate) sequence: u64,
+    /// Its head; of one that is not as it was sealed the hash of its line, so that
+    /// it does not stand for the one that was.
     pub(crate) head: Hash,
 }
 
 impl Identity {
-    pub(crate) fn of(sealed: &Sealed) -> Self {
+    /// Of the record on this line.
+    pub(crate) fn of(sealed: &Sealed, line: &[u8]) -> Self {
         Identity {
-            life: (sealed.chain, sealed.place.segment, sealed.place.run),
+            life: life_of(sealed),
             sequence: sealed.place.sequence,
-            head: sealed.head,
+            head: if sealed.is_intact { sealed.head } else { tree::leaf(line) },
         }
     }
+}
+
+/// The life that a record is of.
+pub(crate) fn life_of(sealed: &Sealed) -> Life {
+    (sealed.chain, sealed.place.segment, sealed.place.run)
 }
 
 /// The records of one segment file.

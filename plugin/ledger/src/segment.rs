@@ -1,18 +1,19 @@
 //! A segment's file: records as lines of JSON, first as they come, then, when
 //! it is closed, compressed.
 
-use crate::manifest::{active_name, closed_name};
+use crate::manifest::{Damage, active_name, closed_name};
 use crate::seen::{Identities, Identity, Life};
 use crate::tree::{self, Tree};
 use crate::{Error, Named, Result};
-use flb_audit_core::check::{Checked, Checker};
+use flb_audit_core::check::{Checked, Checker, Sealed};
 use flb_audit_core::seal::Place;
+use flb_audit_core::tape::Unreadable;
 use ruzstd::decoding::StreamingDecoder;
 use ruzstd::encoding::{CompressionLevel, compress_to_vec};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -51,7 +52,10 @@ pub(crate) struct Active {
     path: PathBuf,
     file: File,
     pub(crate) bytes: u64,
+    /// Its records; if it is damaged, its lines.
     pub(crate) records: u64,
+    /// What of it cannot be read. Then nothing is appended to it, or cut off.
+    pub(crate) damage: Option<Damage>,
     pub(crate) opened: SystemTime,
     pub(crate) tree: Tree,
     pub(crate) held: Identities,
@@ -64,19 +68,16 @@ pub(crate) struct Active {
 
 /// A segment as it is stored when closed.
 pub(crate) struct Stored {
+    pub(crate) file: String,
     pub(crate) bytes: u64,
     pub(crate) sha256: String,
 }
 
 impl Active {
-    /// Opens the segment, new or as an earlier life has left it. Gives `see` the
-    /// identities of its records, in order, and says how many bytes of a torn
-    /// record at its end were cut off.
-    pub(crate) fn open(
-        directory: &Path,
-        number: u64,
-        see: &mut dyn FnMut(&Identity),
-    ) -> Result<(Active, u64)> {
+    /// Opens the segment, new or as an earlier life has left it. Gives `see` its
+    /// records, in order, and says how many bytes of a torn one at its end were
+    /// cut off.
+    pub(crate) fn open(directory: &Path, number: u64, see: &mut dyn FnMut(&Sealed)) -> Result<(Active, u64)> {
         let path = directory.join(active_name(number));
         let mut options = OpenOptions::new();
         options.read(true).append(true).create(true);
@@ -88,6 +89,7 @@ impl Active {
             file,
             bytes: 0,
             records: 0,
+            damage: None,
             opened: SystemTime::now(),
             tree: Tree::default(),
             held: Identities::new(),
@@ -99,42 +101,49 @@ impl Active {
         Ok((active, cut))
     }
 
-    fn recover(&mut self, see: &mut dyn FnMut(&Identity)) -> Result<u64> {
+    fn recover(&mut self, see: &mut dyn FnMut(&Sealed)) -> Result<u64> {
         let mut reader = BufReader::with_capacity(FRAME_BYTES, File::open(&self.path).named(&self.path)?);
         let mut checker = Checker::default();
         let mut line = Vec::new();
-        // Where the last whole record ends.
-        let (mut end, mut at) = (0, 0);
         loop {
             line.clear();
             let read = reader.read_until(b'\n', &mut line).named(&self.path)? as u64;
+            let text = line.strip_suffix(b"\n");
+            if text.is_none() && self.damage.is_none() {
+                self.file.set_len(self.bytes).and_then(|()| self.file.sync_data()).named(&self.path)?;
+                return Ok(read);
+            }
             if read == 0 {
-                break;
+                return Ok(0);
             }
-            at += read;
-            let Some(text) = line.strip_suffix(b"\n") else {
-                break;
-            };
-            if let Ok(Checked::Sealed(sealed)) = checker.check(text) {
-                if end + read != at {
-                    let path = self.path.display();
-                    return Err(Error::new(format!(
-                        "{path}: damaged at byte {end}; see docs/output.md, Restore"
-                    )));
+            match text.map(|text| checker.check(text)) {
+                Some(Ok(Checked::Sealed(sealed))) => {
+                    see(&sealed);
+                    self.recover_record(&sealed, &line[..line.len() - 1]);
                 }
-                let identity = Identity::of(&sealed);
-                see(&identity);
-                let link = sealed.link.filter(|_| identity.sequence == 0);
-                self.add(&Entry { identity, link, seconds: sealed.seconds, len: text.len() }, text);
-                end = at;
+                // That is no damage.
+                Some(Err(Unreadable::OutOfMemory)) => return Err(flb_audit_core::OutOfMemory.into()),
+                _ => self.recover_damage(text.unwrap_or(&line)),
             }
+            self.bytes += read;
         }
-        let cut = at - end;
-        if cut > 0 {
-            self.file.set_len(end).and_then(|()| self.file.sync_data()).named(&self.path)?;
+    }
+
+    fn recover_record(&mut self, sealed: &Sealed, line: &[u8]) {
+        let identity = Identity::of(sealed, line);
+        let link = sealed.link.filter(|_| identity.sequence == 0);
+        self.add(&Entry { identity, link, seconds: sealed.seconds, len: line.len() }, line);
+        if let Some(damage) = &mut self.damage {
+            damage.after += 1;
         }
-        self.bytes = end;
-        Ok(cut)
+    }
+
+    fn recover_damage(&mut self, line: &[u8]) {
+        let (at, before) = (self.bytes, self.records);
+        let damage = self.damage.get_or_insert(Damage { at, lines: 0, before, after: 0 });
+        damage.lines += 1;
+        self.tree.add(tree::leaf(line));
+        self.records += 1;
     }
 
     fn add(&mut self, record: &Entry, line: &[u8]) {
@@ -174,8 +183,28 @@ impl Active {
         Ok(())
     }
 
-    /// Writes the closed segment's file.
-    pub(crate) fn compress(&self, directory: &Path) -> Result<Stored> {
+    /// Puts it where it stays when it is closed: what is damaged, as it is.
+    pub(crate) fn store(&self, directory: &Path) -> Result<Stored> {
+        if self.damage.is_none() {
+            return self.compress(directory);
+        }
+        self.file.sync_all().named(&self.path)?;
+        let (mut hash, mut bytes) = (Sha256::new(), 0);
+        let mut reader = BufReader::with_capacity(FRAME_BYTES, File::open(&self.path).named(&self.path)?);
+        loop {
+            let piece = reader.fill_buf().named(&self.path)?;
+            if piece.is_empty() {
+                break;
+            }
+            hash.update(piece);
+            let len = piece.len();
+            bytes += len as u64;
+            reader.consume(len);
+        }
+        Ok(Stored { file: active_name(self.number), bytes, sha256: hex(hash) })
+    }
+
+    fn compress(&self, directory: &Path) -> Result<Stored> {
         let path = directory.join(closed_name(self.number));
         let partial = directory.join(format!("{}.partial", closed_name(self.number)));
         let mut source = File::open(&self.path).named(&self.path)?;
@@ -199,35 +228,72 @@ impl Active {
         }
         fs::rename(&partial, &path).named(&path)?;
         sync_directory(directory)?;
-        let sha256 = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-        Ok(Stored { bytes: len, sha256 })
+        Ok(Stored { file: closed_name(self.number), bytes: len, sha256: hex(hash) })
     }
 }
 
-/// The identities of a closed segment's records.
-pub(crate) fn read_closed(directory: &Path, number: u64) -> Result<Identities> {
-    let path = directory.join(closed_name(number));
-    let mut source = BufReader::new(File::open(&path).named(&path)?);
-    let mut identities = Identities::new();
-    let mut checker = Checker::default();
-    let (mut line, mut plain) = (Vec::new(), Vec::new());
-    while !source.fill_buf().named(&path)?.is_empty() {
-        let damaged = |error| Error::new(format!("{}: damaged: {error}", path.display()));
-        let mut frame = StreamingDecoder::new(&mut source).map_err(|error| damaged(error.to_string()))?;
-        plain.clear();
-        frame.read_to_end(&mut plain).named(&path)?;
-        for part in plain.split_inclusive(|&byte| byte == b'\n') {
-            line.extend_from_slice(part);
-            let Some(text) = line.strip_suffix(b"\n") else {
+fn hex(hash: Sha256) -> String {
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The identities of a closed segment's records, which are given to `see`; none
+/// if the segment is not there.
+pub(crate) fn read_closed(directory: &Path, number: u64, see: &mut dyn FnMut(&Sealed)) -> Result<Identities> {
+    let mut held = Held { identities: Identities::new(), checker: Checker::default(), line: Vec::new(), see };
+    let (closed, damaged) = (directory.join(closed_name(number)), directory.join(active_name(number)));
+    if let Some(mut source) = open_if_there(&closed)? {
+        let mut plain = Vec::new();
+        while !source.fill_buf().named(&closed)?.is_empty() {
+            let damaged = |error| Error::new(format!("{}: damaged: {error}", closed.display()));
+            let mut frame = StreamingDecoder::new(&mut source).map_err(|error| damaged(error.to_string()))?;
+            plain.clear();
+            frame.read_to_end(&mut plain).named(&closed)?;
+            held.read(&plain);
+        }
+    } else if let Some(mut source) = open_if_there(&damaged)? {
+        loop {
+            let piece = source.fill_buf().named(&damaged)?;
+            let len = piece.len();
+            if len == 0 {
                 break;
-            };
-            if let Ok(Checked::Sealed(sealed)) = checker.check(text) {
-                identities.insert(Identity::of(&sealed));
             }
-            line.clear();
+            held.read(piece);
+            source.consume(len);
         }
     }
-    Ok(identities)
+    Ok(held.identities)
+}
+
+fn open_if_there(path: &Path) -> Result<Option<BufReader<File>>> {
+    match File::open(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        file => Ok(Some(BufReader::with_capacity(FRAME_BYTES, file.named(path)?))),
+    }
+}
+
+/// What is held by a text that comes in pieces.
+struct Held<'a> {
+    identities: Identities,
+    checker: Checker,
+    /// The start of a line.
+    line: Vec<u8>,
+    see: &'a mut dyn FnMut(&Sealed),
+}
+
+impl Held<'_> {
+    fn read(&mut self, piece: &[u8]) {
+        for part in piece.split_inclusive(|&byte| byte == b'\n') {
+            self.line.extend_from_slice(part);
+            let Some(text) = self.line.strip_suffix(b"\n") else {
+                break;
+            };
+            if let Ok(Checked::Sealed(sealed)) = self.checker.check(text) {
+                (self.see)(&sealed);
+                self.identities.insert(Identity::of(&sealed, text));
+            }
+            self.line.clear();
+        }
+    }
 }
 
 /// Makes names in the directory last through a loss of power.

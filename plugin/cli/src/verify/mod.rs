@@ -3,10 +3,12 @@
 //! All cores check the records of the input, each for itself; `chains` puts
 //! together what they saw, in any order; `report` says it. `signatures` verifies
 //! checkpoints, `keys` puts together what they say of keys, and `proven` what
-//! keys, anchors and the roster prove. `ledger` knows the directory of a ledger.
+//! keys, anchors and the roster prove. `ledger` knows the directory of a ledger,
+//! `export` that of an export.
 
 mod anchors;
 mod chains;
+mod export;
 mod keys;
 mod ledger;
 mod proven;
@@ -23,9 +25,10 @@ use crate::input::{self, At, Source};
 use crate::prove::Proven;
 use crate::roster::Roster;
 use crate::stdout::print;
-use anyhow::Result;
+use anyhow::{Result, bail};
 use chains::Chains;
 use clap::Args;
+use export::Exported;
 use flb_audit_core::check::{Checked, Checker, Sealed};
 use signatures::Signed;
 use std::ops::RangeInclusive;
@@ -43,7 +46,7 @@ use std::time::SystemTime;
 #[derive(Args)]
 pub(crate) struct Verify {
     /// The logs, in any order; the directory of a ledger stands for all of its
-    /// files; none or `-` is standard input
+    /// files; none or `-` is standard input. Or the directory of one export
     files: Vec<PathBuf>,
     /// A key that an output adds at the top level, beside `date`, `@timestamp`
     /// and `_flb-key`
@@ -100,6 +103,16 @@ impl Verify {
             let said = if self.json { serde_json::to_string_pretty(&proven)? } else { proven.shown() };
             print(&(said + "\n"))?;
             return Ok(proven.verdict());
+        }
+        if let Some(directory) = self.files.iter().find(|path| export::is_export(path)) {
+            if self.files.len() > 1 || self.anchors.is_some() || self.since.is_some() || self.until.is_some()
+            {
+                bail!("{}: an export is verified by itself, with --roster alone", directory.display());
+            }
+            let exported = Exported::check(directory, roster.as_ref())?;
+            let said = if self.json { serde_json::to_string_pretty(&exported)? + "\n" } else { exported.shown() };
+            print(&said)?;
+            return Ok(exported.verdict());
         }
         let (files, mut ledgers) = Ledgers::expand(self.files, roster.as_ref())?;
         let sources = Source::all(files)?;
