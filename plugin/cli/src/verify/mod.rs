@@ -110,7 +110,8 @@ impl Verify {
                 bail!("{}: an export is verified by itself, with --roster alone", directory.display());
             }
             let exported = Exported::check(directory, roster.as_ref())?;
-            let said = if self.json { serde_json::to_string_pretty(&exported)? + "\n" } else { exported.shown() };
+            let said =
+                if self.json { serde_json::to_string_pretty(&exported)? + "\n" } else { exported.shown() };
             print(&said)?;
             return Ok(exported.verdict());
         }
