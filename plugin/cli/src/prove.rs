@@ -171,7 +171,8 @@ impl Proof {
             checkpoint.place.segment
         );
         if sealed.unsealed_keys > 0 {
-            shown += &format!(", without {} of its members, which outputs add", sealed.unsealed_keys);
+            shown +=
+                &format!(", without {} of its members, which are not under the seal", sealed.unsealed_keys);
         }
         Ok(match signed.flaw {
             None => (Verdict::Intact, shown),
