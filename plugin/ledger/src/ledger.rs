@@ -2,17 +2,15 @@
 
 use crate::chunk::{Item, items, write_json};
 use crate::intents::{Intent, Intents, digest};
-use crate::manifest::{
-    self, Extent, Link, Manifest, Manifests, Statement, Tombstone, active_name, closed_name,
-};
+use crate::manifest::{self, Extent, Manifest, Manifests, Statement, Tombstone, active_name};
 use crate::own::{Found, Own, Tail};
 use crate::seen::{Identities, Identity, Seen};
-use crate::segment::{Active, Batch, read_closed, sync_directory};
+use crate::segment::{Active, Batch, read_closed, remove, settle};
 use crate::{Error, Named, Result, Settings};
 use flb_audit_core::Event;
 use flb_audit_core::check::{Checked, Checker, Sealed};
 use flb_audit_core::policy::Policy;
-use flb_audit_core::seal::{ChainId, Place, Run};
+use flb_audit_core::seal::Place;
 use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -109,14 +107,19 @@ impl Ledger {
 
     fn opened(&mut self) -> Result<()> {
         if self.open.is_none() {
-            self.open = Some(Opened::open(&self.directory, self.policy, &mut self.lines)?);
+            self.open = Some(Opened::open(&self.directory, &self.settings, self.policy, &mut self.lines)?);
         }
         Ok(())
     }
 }
 
 impl Opened {
-    fn open(directory: &Path, policy: Option<Policy<'static>>, lines: &mut Vec<Line>) -> Result<Opened> {
+    fn open(
+        directory: &Path,
+        settings: &Settings,
+        policy: Option<Policy<'static>>,
+        lines: &mut Vec<Line>,
+    ) -> Result<Opened> {
         let found = Found::open(directory)?;
         let manifests = Manifests::open(directory)?;
         report_cut(manifest::FILE_NAME, manifests.cut_bytes, lines);
@@ -136,7 +139,8 @@ impl Opened {
         ensure_known(directory, number)?;
         let chain = found.chain();
         let mut tail: Option<Tail> = manifests.last.filter(|last| last.chain == chain).map(tail_of);
-        let (active, cut) = Active::open(directory, number, &mut |identity| {
+        let is_encrypted = settings.recipients.is_some();
+        let (active, cut) = Active::open(directory, number, is_encrypted, &mut |identity| {
             let (id, segment, run) = identity.life;
             seen.add(identity.life, identity.sequence, identity.sequence, number);
             let place = Place { segment, run, sequence: identity.sequence };
@@ -144,7 +148,7 @@ impl Opened {
                 tail = Some((place, identity.head));
             }
         })?;
-        report_cut(&active_name(number), cut, lines);
+        report_cut(&active.name(), cut, lines);
         Ok(Opened {
             own: found.go_on(directory, tail, policy)?,
             active,
@@ -198,7 +202,7 @@ impl Opened {
         if self.batch.records.is_empty() {
             return Ok(());
         }
-        self.active.append(&self.batch, settings.is_synced)?;
+        self.active.append(&self.batch, settings.recipients.as_ref(), settings.is_synced)?;
         for record in &self.batch.records {
             let Identity { life, sequence, .. } = record.identity;
             self.seen.add(life, sequence, sequence, self.active.number);
@@ -329,27 +333,29 @@ impl Opened {
         let age = self.active.opened.elapsed().unwrap_or_default();
         let is_due = self.active.bytes >= settings.segment_bytes
             || self.active.records >= SEGMENT_RECORDS_MAX
-            || age >= settings.segment_age;
+            || age >= settings.segment_age
+            || self.active.is_encrypted() != settings.recipients.is_some();
         if is_due && self.active.records > 0 {
-            self.close_segment(directory, lines)?;
+            self.close_segment(directory, settings, lines)?;
         }
         self.delete_old(directory, settings, lines)
     }
 
-    fn close_segment(&mut self, directory: &Path, lines: &mut Vec<Line>) -> Result<()> {
+    fn close_segment(
+        &mut self,
+        directory: &Path,
+        settings: &Settings,
+        lines: &mut Vec<Line>,
+    ) -> Result<()> {
         let active = &self.active;
         let number = active.number;
-        let stored = active.compress(directory)?;
+        let stored = active.close(directory)?;
         let extents = self.seen.in_file(number).map(|(life, first, last)| {
-            let link = active.links.get(&life).filter(|_| first == 0);
-            let link =
-                link.map(|link| Link { seg: link.segment, run: link.run.to_string(), seq: link.sequence });
-            let (chain, seg, run) = life;
-            Extent { chain: chain.to_string(), seg, run: run.to_string(), first, last, link }
+            Extent::new(life, first, last, active.links.get(&life).copied().filter(|_| first == 0))
         });
         let manifest = Manifest {
             number,
-            file: closed_name(number),
+            file: stored.file,
             records: active.records,
             bytes: active.bytes,
             stored_bytes: stored.bytes,
@@ -361,9 +367,10 @@ impl Opened {
             extents: extents.collect(),
         };
         lines.push((Level::Info, format!("{} closed: {} records", manifest.file, manifest.records)));
-        self.state(Statement::Segment(manifest))?;
-        remove(&directory.join(active_name(number)))?;
-        let (next, _) = Active::open(directory, number + 1, &mut |_| {})?;
+        self.state(Statement::Segment(manifest.clone()))?;
+        settle(directory, &manifest)?;
+        let is_encrypted = settings.recipients.is_some();
+        let (next, _) = Active::open(directory, number + 1, is_encrypted, &mut |_| {})?;
         self.closed = Some((number, std::mem::replace(&mut self.active, next).held));
         Ok(())
     }
@@ -430,9 +437,8 @@ fn kept(statements: &[Statement]) -> Vec<&Manifest> {
 
 fn see_manifest(seen: &mut Seen, manifest: &Manifest) {
     for extent in &manifest.extents {
-        let life = (ChainId::from_text(extent.chain.as_bytes()), Run::from_text(extent.run.as_bytes()));
-        if let (Some(chain), Some(run)) = life {
-            seen.add((chain, extent.seg, run), extent.first, extent.last, manifest.number);
+        if let Some(life) = extent.life() {
+            seen.add(life, extent.first, extent.last, manifest.number);
         }
     }
 }
@@ -441,7 +447,7 @@ fn see_manifest(seen: &mut Seen, manifest: &Manifest) {
 fn finish_what_was_begun(directory: &Path, manifests: &Manifests) -> Result<()> {
     for statement in &manifests.statements {
         match statement {
-            Statement::Segment(manifest) => remove(&directory.join(active_name(manifest.number)))?,
+            Statement::Segment(manifest) => settle(directory, manifest)?,
             Statement::Deleted(tombstone) => remove(&directory.join(&tombstone.file))?,
         }
     }
@@ -454,25 +460,17 @@ fn ensure_known(directory: &Path, number: u64) -> Result<()> {
     for entry in fs::read_dir(directory).named(directory)? {
         let name = entry.named(directory)?.file_name();
         let name = name.to_string_lossy();
-        let found = name.strip_suffix(".ndjson.zst").and_then(|number| number.parse::<u64>().ok());
+        let number_of = |end: &str| name.strip_suffix(end)?.parse::<u64>().ok();
+        let lines = number_of(".ndjson.zst");
+        let found = lines.or_else(|| number_of(".frames"));
         // A crash in closing a segment leaves both of its files.
-        let is_begun = found == Some(number) && directory.join(active_name(number)).exists();
+        let is_begun = lines == Some(number) && directory.join(active_name(number)).exists();
         if found.is_some_and(|found| found >= number) && !is_begun {
             let (path, all) = (directory.join(&*name), manifest::FILE_NAME);
             return Err(Error::new(format!("{}: not in {all}; see docs/output.md, Restore", path.display())));
         }
     }
     Ok(())
-}
-
-fn remove(path: &Path) -> Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        removed => {
-            removed.named(path)?;
-            path.parent().map_or(Ok(()), sync_directory)
-        }
-    }
 }
 
 fn report_cut(file: &str, bytes: u64, lines: &mut Vec<Line>) {

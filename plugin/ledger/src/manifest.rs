@@ -5,11 +5,13 @@
 //! file, [`FILE_NAME`], which grows by some hundred bytes a segment and is never
 //! cut short.
 
+use crate::seen::Life;
 use crate::tree::Node;
 use crate::{Error, Named, Result};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use flb_audit_core::check::{Checked, Checker, Sealed};
+use flb_audit_core::seal::{ChainId, Place, Run};
 use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions};
 use std::io::Write;
@@ -84,6 +86,29 @@ pub struct Link {
     pub run: String,
     /// Its number.
     pub seq: u64,
+}
+
+impl Extent {
+    pub(crate) fn new(life: Life, first: u64, last: u64, link: Option<Place>) -> Extent {
+        let (chain, seg, run) = life;
+        let link =
+            link.map(|link| Link { seg: link.segment, run: link.run.to_string(), seq: link.sequence });
+        Extent { chain: chain.to_string(), seg, run: run.to_string(), first, last, link }
+    }
+
+    /// The life; none if the names are none.
+    pub fn life(&self) -> Option<Life> {
+        let (chain, run) = (self.chain.as_bytes(), self.run.as_bytes());
+        Some((ChainId::from_text(chain)?, self.seg, Run::from_text(run)?))
+    }
+}
+
+impl Link {
+    /// Where it stands; none if the run's name is none.
+    pub fn place(&self) -> Option<Place> {
+        let run = Run::from_text(self.run.as_bytes())?;
+        Some(Place { segment: self.seg, run, sequence: self.seq })
+    }
 }
 
 /// Why a segment is no more.

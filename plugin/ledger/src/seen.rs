@@ -9,19 +9,23 @@ use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 /// is stored again, and `verify` counts it as a duplicate.
 pub(crate) const LIVES_MAX: usize = 65_536;
 
-/// One life of a filter: a segment of a chain.
-pub(crate) type Life = (ChainId, u64, Run);
+/// One life of a filter: a segment of a chain, and its run.
+pub type Life = (ChainId, u64, Run);
 
 /// What makes a record the same as another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Identity {
-    pub(crate) life: Life,
-    pub(crate) sequence: u64,
-    pub(crate) head: Hash,
+pub struct Identity {
+    /// The life that it is of.
+    pub life: Life,
+    /// Its number in that.
+    pub sequence: u64,
+    /// The head after it.
+    pub head: Hash,
 }
 
 impl Identity {
-    pub(crate) fn of(sealed: &Sealed) -> Self {
+    /// That of a record.
+    pub fn of(sealed: &Sealed) -> Self {
         Identity {
             life: (sealed.chain, sealed.place.segment, sealed.place.run),
             sequence: sealed.place.sequence,
