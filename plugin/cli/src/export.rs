@@ -73,7 +73,7 @@ impl Export {
                 if is_deleted(manifest.number) {
                     deleted += u64::from(self.may_have(manifest));
                 } else if self.may_have(manifest) {
-                    self.copy(&self.ledger.join(&manifest.file), Some(manifest.number), &mut out)?;
+                    self.copy(&self.ledger.join(&manifest.file), Some(manifest), &mut out)?;
                 }
             }
         }
@@ -114,32 +114,34 @@ impl Export {
             && (self.chain.is_empty() || self.chain.iter().any(is_of))
     }
 
-    /// Copies what is wanted of a segment; `number` is that of a closed one.
-    fn copy(&self, path: &Path, number: Option<u64>, out: &mut Out) -> Result<()> {
+    /// Copies what is wanted of a segment, of its records; a closed one has a
+    /// manifest.
+    fn copy(&self, path: &Path, manifest: Option<&Manifest>, out: &mut Out) -> Result<()> {
         let name = path.display();
+        let is_damaged = manifest.is_some_and(|manifest| manifest.damaged.is_some());
         let read = || -> std::io::Result<Vec<Vec<u8>>> {
             let file = BufReader::new(File::open(path)?);
-            let lines: Box<dyn BufRead> = match number {
-                Some(_) => Box::new(BufReader::new(zstd::stream::read::Decoder::new(file)?)),
-                None => Box::new(file),
+            let lines: Box<dyn BufRead> = match manifest {
+                Some(_) if !is_damaged => Box::new(BufReader::new(zstd::stream::read::Decoder::new(file)?)),
+                _ => Box::new(file),
             };
             lines.split(b'\n').collect()
         };
         let lines = read().with_context(|| format!("{name}: cannot be read"))?;
-        let levels = if number.is_some() { levels(&lines) } else { Vec::new() };
+        let levels = if manifest.is_some() { levels(&lines) } else { Vec::new() };
         let mut checker = Checker::default();
         for (index, line) in lines.iter().enumerate() {
             let sealed = match checker.check(line) {
                 Ok(Checked::Sealed(sealed)) => sealed,
-                // It may be on its way.
-                _ if number.is_none() => continue,
+                // It may be on its way, or its manifest says that it is none.
+                _ if manifest.is_none() || is_damaged => continue,
                 _ => bail!("{name}:{}: not a sealed record; see `flb-audit verify`", index + 1),
             };
             if !self.is_wanted(&sealed) {
                 continue;
             }
-            let proof = number.map(|segment| Proof {
-                segment,
+            let proof = manifest.map(|manifest| Proof {
+                segment: manifest.number,
                 index,
                 records: lines.len(),
                 path: path_to_root(&levels, index),

@@ -26,7 +26,7 @@ use ruzstd::encoding::{CompressionLevel, compress_to_vec};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fmt;
-use std::io::{self, BufRead, Read};
+use std::io::{self, BufRead, Read, Seek, SeekFrom};
 
 /// What a frame starts with.
 pub const START: &[u8] = br#"{"frame":1,"#;
@@ -133,12 +133,16 @@ pub struct Reader<R> {
     source: R,
     at: u64,
     digest: Digested,
+    /// Where it could not go on.
+    broken: Option<u64>,
+    /// How often.
+    breaks: u32,
 }
 
-impl<R: BufRead> Reader<R> {
+impl<R: BufRead + Seek> Reader<R> {
     /// Reads from the beginning of a file.
     pub fn new(source: R) -> Self {
-        Reader { source, at: 0, digest: [0; 32] }
+        Reader { source, at: 0, digest: [0; 32], broken: None, breaks: 0 }
     }
 
     /// How far it has come, in bytes.
@@ -152,8 +156,23 @@ impl<R: BufRead> Reader<R> {
     }
 
     /// Reads the next frame, and gives `body` its body, piece by piece. None is
-    /// the end of the file.
-    pub fn next(&mut self, mut body: impl FnMut(&[u8])) -> std::result::Result<Option<Frame>, Fault> {
+    /// the end of the file. After a fault, the next frame is the next one that
+    /// begins in what was broken.
+    pub fn next(&mut self, body: impl FnMut(&[u8])) -> std::result::Result<Option<Frame>, Fault> {
+        if let Some(at) = self.broken.take()
+            && !self.find_start(at + 1)?
+        {
+            return Ok(None);
+        }
+        let at = self.at;
+        let read = self.read(body);
+        if let Err(Fault::Broken { .. }) = read {
+            (self.broken, self.breaks) = (Some(at), self.breaks + 1);
+        }
+        read
+    }
+
+    fn read(&mut self, mut body: impl FnMut(&[u8])) -> std::result::Result<Option<Frame>, Fault> {
         let at = self.at;
         let broken = |what| Fault::Broken { at, what };
         let mut line = Vec::new();
@@ -200,6 +219,9 @@ impl<R: BufRead> Reader<R> {
             return Err(broken(CUT_SHORT));
         }
         let is_whole = hash.finalize()[..] == digest;
+        if !is_whole && !self.is_at_start()? {
+            return Err(broken("not as it was written"));
+        }
         self.digest = digest;
         let heads = 32 * records.len() as u64;
         self.at += line.len() as u64 + heads + parsed.header.stored_bytes + 32;
@@ -214,7 +236,47 @@ impl<R: BufRead> Reader<R> {
             read => read.map(|()| true),
         }
     }
+
+    /// Whether another frame begins here, or the file ends.
+    fn is_at_start(&mut self) -> io::Result<bool> {
+        let next = self.source.fill_buf()?;
+        Ok(next.is_empty() || START.starts_with(&next[..next.len().min(START.len())]))
+    }
+
+    /// Goes to the next frame that begins at this byte, or behind it.
+    fn find_start(&mut self, from: u64) -> io::Result<bool> {
+        if self.breaks > BREAKS_MAX {
+            return Ok(false);
+        }
+        self.source.seek(SeekFrom::Start(from))?;
+        let (mut window, mut window_at) = (Vec::new(), from);
+        loop {
+            let read = (&mut self.source).take(WINDOW_BYTES).read_to_end(&mut window)?;
+            if let Some(found) = window.windows(START.len()).position(|bytes| bytes == START) {
+                self.at = window_at + found as u64;
+                // The digest of the frame before.
+                self.source.seek(SeekFrom::Start(self.at.saturating_sub(32)))?;
+                let mut digest = [0; 32];
+                self.source.read_exact(&mut digest)?;
+                self.source.seek(SeekFrom::Start(self.at))?;
+                self.digest = digest;
+                return Ok(true);
+            }
+            if read == 0 {
+                return Ok(false);
+            }
+            let done = window.len().saturating_sub(START.len() - 1);
+            window.drain(..done);
+            window_at += done as u64;
+        }
+    }
 }
+
+/// How often reading is taken up again in a file: each time may take the whole of
+/// it.
+const BREAKS_MAX: u32 = 64;
+/// How much is searched at once for where a frame begins, in bytes.
+const WINDOW_BYTES: u64 = 64 << 10;
 
 const CUT_SHORT: &str = "the file ends before the frame does";
 

@@ -1,17 +1,17 @@
 //! The ledger: chunks in, records on the disk.
 
 use crate::chunk::{Item, items, write_json};
+use crate::files::{number_of_active, remove};
 use crate::intents::{Intent, Intents, digest};
-use crate::manifest::{self, Extent, Manifest, Manifests, Statement, Tombstone, active_name};
+use crate::manifest::{self, Damage, Extent, Manifest, Manifests, Statement, Tombstone};
 use crate::own::{Found, Own, Tail};
 use crate::seen::{Identities, Identity, Seen};
-use crate::segment::{Active, Batch, read_closed, remove, settle};
-use crate::{Error, Named, Result, Settings};
+use crate::segment::{Active, Batch, read_closed, settle};
+use crate::{Error, Result, Settings};
 use flb_audit_core::Event;
 use flb_audit_core::check::{Checked, Checker, Sealed};
 use flb_audit_core::policy::Policy;
 use flb_audit_core::seal::Place;
-use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -124,19 +124,14 @@ impl Opened {
         let manifests = Manifests::open(directory)?;
         report_cut(manifest::FILE_NAME, manifests.cut_bytes, lines);
         let mut seen = Seen::default();
-        let mut number = 0;
         for statement in &manifests.statements {
             match statement {
-                Statement::Segment(manifest) => {
-                    number = number.max(manifest.number);
-                    see_manifest(&mut seen, manifest);
-                }
+                Statement::Segment(manifest) => see_manifest(&mut seen, manifest),
                 Statement::Deleted(tombstone) => seen.forget(tombstone.number),
             }
         }
         finish_what_was_begun(directory, &manifests)?;
-        number += 1;
-        ensure_known(directory, number)?;
+        let number = number_of_active(directory, &manifests, &mut seen, lines)?;
         let chain = found.chain();
         let mut tail: Option<Tail> = manifests.last.filter(|last| last.chain == chain).map(tail_of);
         let is_encrypted = settings.recipients.is_some();
@@ -149,7 +144,7 @@ impl Opened {
             }
         })?;
         report_cut(&active.name(), cut, lines);
-        Ok(Opened {
+        let mut opened = Opened {
             own: found.go_on(directory, tail, policy)?,
             active,
             manifests,
@@ -159,7 +154,11 @@ impl Opened {
             checker: Checker::default(),
             json: Vec::new(),
             batch: Batch::default(),
-        })
+        };
+        if opened.active.damage.is_some() {
+            opened.close_segment(directory, settings, lines)?;
+        }
+        Ok(opened)
     }
 
     fn store(
@@ -175,17 +174,16 @@ impl Opened {
         let mut todo = self.read(chunk);
         self.leave_out_held(directory, &mut todo, lines)?;
         let unsealed = todo.iter().filter(|todo| todo.sealed.is_none()).count() as u64;
-        let mut stored_before = 0;
-        if unsealed > 0 {
-            stored_before = self.intend(settings, tag, chunk, unsealed, lines)?;
-        }
+        // Those records without a seal that an earlier life has not stored.
+        let left = self.intend(settings, tag, chunk, unsealed, lines)?;
+        let mut is_left = (0..unsealed).map(|at| left.binary_search(&at).is_ok());
         for todo in &todo {
             let text = &self.json[todo.text.clone()];
             match &todo.sealed {
                 Some(sealed) => {
-                    self.batch.add(text, Identity::of(sealed), sealed.link, sealed.seconds);
+                    self.batch.add(text, Identity::of(sealed, text), sealed.link, sealed.seconds);
                 }
-                None if stored_before > 0 => stored_before -= 1,
+                None if is_left.next() != Some(true) => {}
                 None => {
                     let record = Event {
                         tag,
@@ -259,7 +257,7 @@ impl Opened {
             let Some(sealed) = &todo.sealed else {
                 return true;
             };
-            let identity = Identity::of(sealed);
+            let identity = Identity::of(sealed, &self.json[todo.text.clone()]);
             let is_held = self.is_held(directory, &identity).unwrap_or_else(|failed| {
                 error = Err(failed);
                 true
@@ -292,7 +290,7 @@ impl Opened {
         match &self.closed {
             Some((number, held)) if *number == file => Ok(held.contains(identity)),
             _ => {
-                let held = read_closed(directory, file)?;
+                let held = read_closed(directory, file, &mut |_| {})?;
                 let is_held = held.contains(identity);
                 self.closed = Some((file, held));
                 Ok(is_held)
@@ -301,7 +299,7 @@ impl Opened {
     }
 
     /// Writes down where the records of this chunk that have no seal will be.
-    /// Gives how many of them an earlier life has stored.
+    /// Gives which of these `count` records no earlier life has stored.
     fn intend(
         &mut self,
         settings: &Settings,
@@ -309,24 +307,30 @@ impl Opened {
         chunk: &[u8],
         count: u64,
         lines: &mut Vec<Line>,
-    ) -> Result<u64> {
+    ) -> Result<Vec<u64>> {
+        let mut left: Vec<u64> = (0..count).collect();
+        if count == 0 {
+            return Ok(left);
+        }
         let digest = digest(tag, chunk);
-        let mut stored = 0;
         for earlier in self.intents.take(&digest) {
-            if earlier.count == count - stored {
+            if earlier.count == left.len() as u64 {
                 let life = (self.own.chain().id, earlier.first.segment, earlier.first.run);
-                let is_stored = |at: &u64| self.seen.find(&life, earlier.first.sequence + at).is_some();
-                stored += (0..earlier.count).take_while(is_stored).count() as u64;
+                let mut sequence = earlier.first.sequence..;
+                left.retain(|_| {
+                    sequence.next().is_none_or(|sequence| self.seen.find(&life, sequence).is_none())
+                });
             }
         }
+        let stored = count - left.len() as u64;
         if stored > 0 {
             lines.push((Level::Info, format!("{stored} records came again and are held already")));
         }
-        if stored < count {
-            let intent = Intent { digest, first: self.own.chain().next, count: count - stored };
+        if !left.is_empty() {
+            let intent = Intent { digest, first: self.own.chain().next, count: left.len() as u64 };
             self.intents.write(&intent, settings.is_synced)?;
         }
-        Ok(stored)
+        Ok(left)
     }
 
     fn close_if_due(&mut self, directory: &Path, settings: &Settings, lines: &mut Vec<Line>) -> Result<()> {
@@ -341,15 +345,10 @@ impl Opened {
         self.delete_old(directory, settings, lines)
     }
 
-    fn close_segment(
-        &mut self,
-        directory: &Path,
-        settings: &Settings,
-        lines: &mut Vec<Line>,
-    ) -> Result<()> {
+    fn close_segment(&mut self, directory: &Path, settings: &Settings, lines: &mut Vec<Line>) -> Result<()> {
         let active = &self.active;
         let number = active.number;
-        let stored = active.close(directory)?;
+        let stored = active.store(directory)?;
         let extents = self.seen.in_file(number).map(|(life, first, last)| {
             Extent::new(life, first, last, active.links.get(&life).copied().filter(|_| first == 0))
         });
@@ -361,12 +360,13 @@ impl Opened {
             stored_bytes: stored.bytes,
             sha256: stored.sha256,
             root: manifest::root_text(&active.tree.root()),
-            from: active.from,
+            from: active.from.min(active.to),
             to: active.to,
             closed: seconds_now(),
             extents: extents.collect(),
+            damaged: active.damage.clone(),
         };
-        lines.push((Level::Info, format!("{} closed: {} records", manifest.file, manifest.records)));
+        lines.push(closing(&manifest));
         self.state(Statement::Segment(manifest.clone()))?;
         settle(directory, &manifest)?;
         let is_encrypted = settings.recipients.is_some();
@@ -454,23 +454,18 @@ fn finish_what_was_begun(directory: &Path, manifests: &Manifests) -> Result<()> 
     Ok(())
 }
 
-/// Sees to it that no closed segment is written over because its manifest is
-/// gone: `number` is the one that is not closed.
-fn ensure_known(directory: &Path, number: u64) -> Result<()> {
-    for entry in fs::read_dir(directory).named(directory)? {
-        let name = entry.named(directory)?.file_name();
-        let name = name.to_string_lossy();
-        let number_of = |end: &str| name.strip_suffix(end)?.parse::<u64>().ok();
-        let lines = number_of(".ndjson.zst");
-        let found = lines.or_else(|| number_of(".frames"));
-        // A crash in closing a segment leaves both of its files.
-        let is_begun = lines == Some(number) && directory.join(active_name(number)).exists();
-        if found.is_some_and(|found| found >= number) && !is_begun {
-            let (path, all) = (directory.join(&*name), manifest::FILE_NAME);
-            return Err(Error::new(format!("{}: not in {all}; see docs/output.md, Restore", path.display())));
-        }
-    }
-    Ok(())
+/// What is logged of a segment that is being closed.
+fn closing(manifest: &Manifest) -> Line {
+    let Manifest { file, records, .. } = manifest;
+    let Some(Damage { at, lines, before, after }) = &manifest.damaged else {
+        return (Level::Info, format!("{file} closed: {records} records"));
+    };
+    let what = format!(
+        "{file}: damaged at byte {at}: {}: {lines}; it stays as it is, with the records before, {before}, and \
+         after, {after}, and is closed",
+        manifest.damaged_parts()
+    );
+    (Level::Error, what)
 }
 
 fn report_cut(file: &str, bytes: u64, lines: &mut Vec<Line>) {

@@ -1,7 +1,8 @@
 //! The audit ledger: a directory that holds each record once, and proves it.
 //!
 //! [`Ledger`] stores chunks of Fluent Bit's. [`chunk`] reads them; `segment` is
-//! the file that records are appended to; `seen` knows which records are held;
+//! the file that records are appended to; `files` knows which of these there
+//! are; `seen` knows which records are held;
 //! `own` is the ledger's chain, which seals records that come without a seal,
 //! and manifests; `intents` recognises a chunk of such records that comes again
 //! after a crash. [`manifest`] says what a closed segment holds. With recipients,
@@ -14,6 +15,7 @@
 
 pub mod chunk;
 mod crypt;
+mod files;
 pub mod frame;
 mod intents;
 mod keys;

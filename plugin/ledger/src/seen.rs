@@ -1,5 +1,6 @@
 //! Which records the ledger holds.
 
+use crate::tree;
 use flb_audit_core::check::Sealed;
 use flb_audit_core::hash::Hash;
 use flb_audit_core::seal::{ChainId, Run};
@@ -19,17 +20,18 @@ pub struct Identity {
     pub life: Life,
     /// Its number in that.
     pub sequence: u64,
-    /// The head after it.
+    /// Its head; of one that is not as it was sealed the hash of its line, so that
+    /// it does not stand for the one that was.
     pub head: Hash,
 }
 
 impl Identity {
-    /// That of a record.
-    pub fn of(sealed: &Sealed) -> Self {
+    /// Of the record on this line.
+    pub fn of(sealed: &Sealed, line: &[u8]) -> Self {
         Identity {
             life: (sealed.chain, sealed.place.segment, sealed.place.run),
             sequence: sealed.place.sequence,
-            head: sealed.head,
+            head: if sealed.is_intact { sealed.head } else { tree::leaf(line) },
         }
     }
 }

@@ -1,26 +1,28 @@
 //! A segment's file: records as lines of JSON, first as they come, then, when
 //! it is closed, compressed; or as frames, which only others can read.
 
-use crate::frame::{self, Digested, Fault, Frame};
-use crate::manifest::{Manifest, active_name, closed_name};
+use crate::files::remove;
+use crate::frame::{self, Digested};
+use crate::manifest::{Damage, Manifest, active_name, closed_name};
 use crate::seen::{Identities, Identity, Life};
 use crate::tree::{self, Tree};
 use crate::{Error, Named, Recipients, Result};
-use flb_audit_core::check::{Checked, Checker};
+use flb_audit_core::check::{Checked, Checker, Sealed};
 use flb_audit_core::seal::Place;
+use flb_audit_core::tape::Unreadable;
 use ruzstd::decoding::StreamingDecoder;
 use ruzstd::encoding::{CompressionLevel, compress_to_vec};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
-use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+mod frames;
+
 /// How much is compressed at once, in bytes: a frame of its own each.
 const FRAME_BYTES: usize = 1 << 20;
-/// How much is read at once, in bytes.
-const READ_BYTES: usize = 64 << 10;
 
 /// Records to be appended.
 #[derive(Default)]
@@ -66,7 +68,10 @@ pub(crate) struct Active {
     len: u64,
     /// The records' lines, in bytes.
     pub(crate) bytes: u64,
+    /// Its records; if it is damaged, its lines.
     pub(crate) records: u64,
+    /// What of it cannot be read. Then nothing is appended to it, or cut off.
+    pub(crate) damage: Option<Damage>,
     pub(crate) opened: SystemTime,
     pub(crate) tree: Tree,
     pub(crate) held: Identities,
@@ -111,6 +116,7 @@ impl Active {
             len: 0,
             bytes: 0,
             records: 0,
+            damage: None,
             opened: SystemTime::now(),
             tree: Tree::default(),
             held: Identities::new(),
@@ -139,39 +145,47 @@ impl Active {
         let mut reader = BufReader::with_capacity(FRAME_BYTES, File::open(&self.path).named(&self.path)?);
         let mut checker = Checker::default();
         let mut line = Vec::new();
-        // Where the last whole record ends.
-        let (mut end, mut at) = (0, 0);
         loop {
             line.clear();
             let read = reader.read_until(b'\n', &mut line).named(&self.path)? as u64;
+            let text = line.strip_suffix(b"\n");
+            if text.is_none() && self.damage.is_none() {
+                self.file.set_len(self.bytes).and_then(|()| self.file.sync_data()).named(&self.path)?;
+                self.len = self.bytes;
+                return Ok(read);
+            }
             if read == 0 {
-                break;
+                return Ok(0);
             }
-            at += read;
-            let Some(text) = line.strip_suffix(b"\n") else {
-                break;
-            };
-            if let Ok(Checked::Sealed(sealed)) = checker.check(text) {
-                if end + read != at {
-                    let path = self.path.display();
-                    return Err(Error::new(format!(
-                        "{path}: damaged at byte {end}; see docs/output.md, Restore"
-                    )));
+            match text.map(|text| checker.check(text)) {
+                Some(Ok(Checked::Sealed(sealed))) => {
+                    see(&self.recover_record(&sealed, &line[..line.len() - 1]));
                 }
-                let identity = Identity::of(&sealed);
-                see(&identity);
-                let link = sealed.link.filter(|_| identity.sequence == 0);
-                self.add(&Entry { identity, link, seconds: sealed.seconds, len: text.len() });
-                self.tree.add(tree::leaf(text));
-                end = at;
+                // That is no damage.
+                Some(Err(Unreadable::OutOfMemory)) => return Err(flb_audit_core::OutOfMemory.into()),
+                _ => self.recover_damage(text.unwrap_or(&line)),
             }
+            self.bytes += read;
         }
-        let cut = at - end;
-        if cut > 0 {
-            self.file.set_len(end).and_then(|()| self.file.sync_data()).named(&self.path)?;
+    }
+
+    fn recover_record(&mut self, sealed: &Sealed, line: &[u8]) -> Identity {
+        let identity = Identity::of(sealed, line);
+        let link = sealed.link.filter(|_| identity.sequence == 0);
+        self.add(&Entry { identity, link, seconds: sealed.seconds, len: line.len() });
+        self.tree.add(tree::leaf(line));
+        if let Some(damage) = &mut self.damage {
+            damage.after += 1;
         }
-        (self.len, self.bytes) = (end, end);
-        Ok(cut)
+        identity
+    }
+
+    fn recover_damage(&mut self, line: &[u8]) {
+        let (at, before) = (self.bytes, self.records);
+        let damage = self.damage.get_or_insert(Damage { at, lines: 0, before, after: 0 });
+        damage.lines += 1;
+        self.tree.add(tree::leaf(line));
+        self.records += 1;
     }
 
     fn add(&mut self, record: &Entry) {
@@ -231,16 +245,30 @@ impl Active {
         Ok(())
     }
 
-    /// Writes the closed segment's file, or sees to it that what is there is on
-    /// the disk. It has its place when `settle` is done.
-    pub(crate) fn close(&self, directory: &Path) -> Result<Stored> {
-        match self.form {
-            Form::Lines => self.compress(directory),
-            Form::Frames(_) => self.stored_frames(),
+    /// Puts it where it stays when it is closed: what is damaged, as it is. Frames
+    /// have their place when `settle` is done.
+    pub(crate) fn store(&self, directory: &Path) -> Result<Stored> {
+        let file = match (&self.damage, self.form) {
+            (None, Form::Lines) => return self.compress(directory),
+            (None, Form::Frames(_)) => frame::closed_name(self.number),
+            (Some(_), _) => self.name(),
+        };
+        self.file.sync_all().named(&self.path)?;
+        let (mut hash, mut bytes) = (Sha256::new(), 0);
+        let mut reader = BufReader::with_capacity(FRAME_BYTES, File::open(&self.path).named(&self.path)?);
+        loop {
+            let piece = reader.fill_buf().named(&self.path)?;
+            if piece.is_empty() {
+                break;
+            }
+            hash.update(piece);
+            let len = piece.len();
+            bytes += len as u64;
+            reader.consume(len);
         }
+        Ok(Stored { file, bytes, sha256: hex(hash) })
     }
 
-    /// Writes the closed segment's file.
     fn compress(&self, directory: &Path) -> Result<Stored> {
         let path = directory.join(closed_name(self.number));
         let partial = directory.join(format!("{}.partial", closed_name(self.number)));
@@ -267,128 +295,6 @@ impl Active {
         sync_directory(directory)?;
         Ok(Stored { file: closed_name(self.number), bytes: len, sha256: hex(hash) })
     }
-}
-
-/// As frames.
-impl Active {
-    /// Reads what an earlier life has left. What is behind the last whole frame is
-    /// cut off, but not where another one begins in it: then it is no torn end.
-    fn recover_frames(&mut self, see: &mut dyn FnMut(&Identity)) -> Result<u64> {
-        let mut reader = frame::Reader::new(open_to_read(&self.path)?);
-        let mut end = 0;
-        while let Some(frame) = whole_frame(&mut reader).named(&self.path)? {
-            let link_of = |identity: &Identity| frame.links.iter().find(|(of, _)| of == identity);
-            for identity in &frame.records {
-                see(identity);
-                let link = link_of(identity).map(|(_, link)| *link);
-                self.add(&Entry { identity: *identity, link, seconds: frame.header.from, len: 0 });
-            }
-            self.to = self.to.max(frame.header.to);
-            self.bytes += frame.header.bytes;
-            let grown = self.tree.grow(frame.records.len() as u64, &frame.grown);
-            grown.ok_or_else(|| self.damaged(end))?;
-            end = reader.at();
-            self.form = Form::Frames(reader.digest());
-        }
-        let cut = self.file.metadata().named(&self.path)?.len() - end;
-        if cut > 0 {
-            if has_frame_behind(&self.path, end).named(&self.path)? {
-                return Err(self.damaged(end));
-            }
-            self.file.set_len(end).and_then(|()| self.file.sync_data()).named(&self.path)?;
-        }
-        self.len = end;
-        Ok(cut)
-    }
-
-    fn damaged(&self, at: u64) -> Error {
-        Error::new(format!("{}: damaged at byte {at}; see docs/output.md, Restore", self.path.display()))
-    }
-
-    /// The frames of a batch. Its records count as held with this.
-    fn frames(&mut self, batch: &Batch, recipients: &Recipients) -> Result<Vec<u8>> {
-        let mut out = Vec::new();
-        let (mut records, mut lines) = (&batch.records[..], &batch.lines[..]);
-        while !records.is_empty() {
-            let part;
-            (part, records, lines) = frame::split(records, lines);
-            let before = self.records;
-            let mut at = 0;
-            for record in part.records {
-                self.add(record);
-                self.tree.add(tree::leaf(&part.lines[at..at + record.len]));
-                at += record.len + 1;
-            }
-            if let Form::Frames(digest) = &mut self.form {
-                *digest = frame::write(&part, &self.tree.grown(before), recipients, digest, &mut out)?;
-            }
-        }
-        Ok(out)
-    }
-
-    fn stored_frames(&self) -> Result<Stored> {
-        self.file.sync_all().named(&self.path)?;
-        let mut hash = Sha256::new();
-        let mut file = open_to_read(&self.path)?;
-        let mut len = 0;
-        loop {
-            let piece = file.fill_buf().named(&self.path)?;
-            if piece.is_empty() {
-                break;
-            }
-            hash.update(piece);
-            let read = piece.len();
-            file.consume(read);
-            len += read as u64;
-        }
-        if len != self.len {
-            return Err(Error::new(format!("{}: not as it was written", self.path.display())));
-        }
-        Ok(Stored { file: frame::closed_name(self.number), bytes: len, sha256: hex(hash) })
-    }
-}
-
-fn open_to_read(path: &Path) -> Result<BufReader<File>> {
-    Ok(BufReader::with_capacity(READ_BYTES, File::open(path).named(path)?))
-}
-
-/// The next frame, if it is there and as it was written.
-fn whole_frame(reader: &mut frame::Reader<impl BufRead>) -> std::io::Result<Option<Frame>> {
-    match reader.next(|_| {}) {
-        Ok(frame) => Ok(frame.filter(|frame| frame.is_whole)),
-        Err(Fault::Broken { .. }) => Ok(None),
-        Err(Fault::Io(error)) => Err(error),
-    }
-}
-
-/// Whether a frame begins anywhere behind the byte at `start`.
-fn has_frame_behind(path: &Path, start: u64) -> std::io::Result<bool> {
-    let mut file = File::open(path)?;
-    file.seek(SeekFrom::Start(start + 1))?;
-    let mut window = Vec::new();
-    loop {
-        let read = (&mut file).take(READ_BYTES as u64).read_to_end(&mut window)?;
-        if window.windows(frame::START.len()).any(|bytes| bytes == frame::START) {
-            return Ok(true);
-        }
-        if read == 0 {
-            return Ok(false);
-        }
-        window.drain(..window.len().saturating_sub(frame::START.len() - 1));
-    }
-}
-
-fn read_closed_frames(path: &Path) -> Result<Identities> {
-    let mut reader = frame::Reader::new(open_to_read(path)?);
-    let mut identities = Identities::new();
-    let damaged = |what: &dyn std::fmt::Display| Error::new(format!("{}: {what}", path.display()));
-    while let Some(frame) = reader.next(|_| {}).map_err(|fault| damaged(&fault))? {
-        if !frame.is_whole {
-            return Err(damaged(&format!("damaged at byte {}", frame.at)));
-        }
-        identities.extend(frame.records);
-    }
-    Ok(identities)
 }
 
 fn hex(hash: Sha256) -> String {
@@ -421,10 +327,13 @@ fn find_form(directory: &Path, number: u64, is_encrypted: bool) -> Result<Form> 
 
 /// Puts the file of a segment in its place, now that the manifest is written.
 pub(crate) fn settle(directory: &Path, manifest: &Manifest) -> Result<()> {
-    let closed = directory.join(&manifest.file);
+    if manifest.damaged.is_some() {
+        return Ok(());
+    }
     if manifest.file != frame::closed_name(manifest.number) {
         return remove(&directory.join(active_name(manifest.number)));
     }
+    let closed = directory.join(&manifest.file);
     let active = directory.join(frame::active_name(manifest.number));
     if active.exists() && !closed.exists() {
         fs::rename(&active, &closed).named(&active)?;
@@ -433,45 +342,72 @@ pub(crate) fn settle(directory: &Path, manifest: &Manifest) -> Result<()> {
     Ok(())
 }
 
-/// Deletes a file, if it is there.
-pub(crate) fn remove(path: &Path) -> Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        removed => {
-            removed.named(path)?;
-            path.parent().map_or(Ok(()), sync_directory)
+/// The identities of a closed segment's records, which are given to `see`; none
+/// if the segment is not there.
+pub(crate) fn read_closed(
+    directory: &Path,
+    number: u64,
+    see: &mut dyn FnMut(&Identity),
+) -> Result<Identities> {
+    if let Some(identities) = frames::read_closed(directory, number, see)? {
+        return Ok(identities);
+    }
+    let mut held = Held { identities: Identities::new(), checker: Checker::default(), line: Vec::new(), see };
+    let (closed, damaged) = (directory.join(closed_name(number)), directory.join(active_name(number)));
+    if let Some(mut source) = open_if_there(&closed)? {
+        let mut plain = Vec::new();
+        while !source.fill_buf().named(&closed)?.is_empty() {
+            let damaged = |error| Error::new(format!("{}: damaged: {error}", closed.display()));
+            let mut frame = StreamingDecoder::new(&mut source).map_err(|error| damaged(error.to_string()))?;
+            plain.clear();
+            frame.read_to_end(&mut plain).named(&closed)?;
+            held.read(&plain);
         }
+    } else if let Some(mut source) = open_if_there(&damaged)? {
+        loop {
+            let piece = source.fill_buf().named(&damaged)?;
+            let len = piece.len();
+            if len == 0 {
+                break;
+            }
+            held.read(piece);
+            source.consume(len);
+        }
+    }
+    Ok(held.identities)
+}
+
+fn open_if_there(path: &Path) -> Result<Option<BufReader<File>>> {
+    match File::open(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        file => Ok(Some(BufReader::with_capacity(FRAME_BYTES, file.named(path)?))),
     }
 }
 
-/// The identities of a closed segment's records.
-pub(crate) fn read_closed(directory: &Path, number: u64) -> Result<Identities> {
-    let frames = directory.join(frame::closed_name(number));
-    if frames.exists() {
-        return read_closed_frames(&frames);
-    }
-    let path = directory.join(closed_name(number));
-    let mut source = BufReader::new(File::open(&path).named(&path)?);
-    let mut identities = Identities::new();
-    let mut checker = Checker::default();
-    let (mut line, mut plain) = (Vec::new(), Vec::new());
-    while !source.fill_buf().named(&path)?.is_empty() {
-        let damaged = |error| Error::new(format!("{}: damaged: {error}", path.display()));
-        let mut frame = StreamingDecoder::new(&mut source).map_err(|error| damaged(error.to_string()))?;
-        plain.clear();
-        frame.read_to_end(&mut plain).named(&path)?;
-        for part in plain.split_inclusive(|&byte| byte == b'\n') {
-            line.extend_from_slice(part);
-            let Some(text) = line.strip_suffix(b"\n") else {
+/// What is held by a text that comes in pieces.
+struct Held<'a> {
+    identities: Identities,
+    checker: Checker,
+    /// The start of a line.
+    line: Vec<u8>,
+    see: &'a mut dyn FnMut(&Identity),
+}
+
+impl Held<'_> {
+    fn read(&mut self, piece: &[u8]) {
+        for part in piece.split_inclusive(|&byte| byte == b'\n') {
+            self.line.extend_from_slice(part);
+            let Some(text) = self.line.strip_suffix(b"\n") else {
                 break;
             };
-            if let Ok(Checked::Sealed(sealed)) = checker.check(text) {
-                identities.insert(Identity::of(&sealed));
+            if let Ok(Checked::Sealed(sealed)) = self.checker.check(text) {
+                let identity = Identity::of(&sealed, text);
+                (self.see)(&identity);
+                self.identities.insert(identity);
             }
-            line.clear();
+            self.line.clear();
         }
     }
-    Ok(identities)
 }
 
 /// Makes names in the directory last through a loss of power.

@@ -117,6 +117,7 @@ impl Ledgers {
             };
             match manifest::read(&line).filter(|_| is_good) {
                 Some(Statement::Segment(manifest)) => {
+                    self.findings.extend(damaged(directory, &manifest));
                     manifests.insert(manifest.number, Some(manifest));
                 }
                 Some(Statement::Deleted(tombstone)) => {
@@ -128,7 +129,6 @@ impl Ledgers {
             }
         }
         files.push(path);
-        let last = manifests.last_key_value().map_or(0, |(number, _)| *number);
         let named = |number: u64, name: String| -> (u64, PathBuf) { (number, directory.join(name)) };
         for number in numbers(directory)? {
             let (number, closed) = named(number, closed_name(number));
@@ -136,7 +136,7 @@ impl Ledgers {
             match manifests.get(&number) {
                 // Deleted, but for a crash.
                 Some(None) => {}
-                Some(Some(_)) => files.push(closed),
+                Some(Some(manifest)) => files.push(path_of(directory, manifest)),
                 // A crash in closing a segment has left both.
                 None if active.is_file() => files.push(active),
                 None => {
@@ -146,19 +146,17 @@ impl Ledgers {
                 }
             }
         }
-        for number in 1..=last {
-            let path = directory.join(closed_name(number));
-            match manifests.remove(&number) {
-                Some(Some(manifest)) if path.is_file() => self.closed.push((path, manifest)),
-                Some(Some(manifest)) => {
-                    let what = format!(
-                        "{}: not here, with {} records, and no tombstone says why",
-                        path.display(),
-                        manifest.records
-                    );
-                    self.findings.push((Verdict::Gap, what));
-                }
-                _ => {}
+        for manifest in manifests.into_values().flatten() {
+            let path = path_of(directory, &manifest);
+            if path.is_file() {
+                self.closed.push((path, manifest));
+            } else {
+                let what = format!(
+                    "{}: not here, with {} records, and no tombstone says why",
+                    path.display(),
+                    manifest.records
+                );
+                self.findings.push((Verdict::Gap, what));
             }
         }
         Ok(())
@@ -197,6 +195,27 @@ impl Ledgers {
     }
 }
 
+/// Where a closed segment is, whatever file its manifest names.
+fn path_of(directory: &Path, manifest: &Manifest) -> PathBuf {
+    let name = if manifest.damaged.is_some() { active_name } else { closed_name };
+    directory.join(name(manifest.number))
+}
+
+/// What is to be said of a segment that was found damaged, whether it is still
+/// there or not: that somebody has signed it makes nothing of it good.
+fn damaged(directory: &Path, manifest: &Manifest) -> Option<(Verdict, String)> {
+    let damage = manifest.damaged.as_ref()?;
+    let what = format!(
+        "{}: found damaged at byte {}: lines that are no sealed records: {}, after {} records and before {}",
+        path_of(directory, manifest).display(),
+        damage.at,
+        damage.lines,
+        damage.before,
+        damage.after
+    );
+    Some((Verdict::Unreadable, what))
+}
+
 /// The numbers of all segments that have a file, in order.
 fn numbers(directory: &Path) -> io::Result<Vec<u64>> {
     let mut numbers = Vec::new();
@@ -216,8 +235,11 @@ fn numbers(directory: &Path) -> io::Result<Vec<u64>> {
 /// Whether a file has the hash, the records and the root of its manifest.
 fn is_as_stated(path: &Path, manifest: &Manifest) -> io::Result<bool> {
     let mut stored = Hashed { file: File::open(path)?, hash: Sha256::new() };
-    let decoder = zstd::stream::read::Decoder::new(&mut stored)?;
-    let mut plain = BufReader::with_capacity(BUFFER_BYTES, decoder);
+    let decoded: Box<dyn Read + '_> = match manifest.damaged {
+        None => Box::new(zstd::stream::read::Decoder::new(&mut stored)?),
+        Some(_) => Box::new(&mut stored),
+    };
+    let mut plain = BufReader::with_capacity(BUFFER_BYTES, decoded);
     let (mut tree, mut records, mut bytes) = (Tree::default(), 0, 0);
     let mut line = Vec::new();
     loop {
