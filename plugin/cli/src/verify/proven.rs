@@ -17,6 +17,11 @@ impl Chains {
         let Place { segment: number, run, sequence } = anchor.place;
         let head = self.fingerprint(&anchor.head);
         let mut add = |verdict, what| self.findings.add(verdict, Some(anchor.chain), None, what);
+        let life = (number, run);
+        // What nobody can look at is neither proven nor missing.
+        if self.absent.without(anchor.chain, life, sequence..=sequence).is_empty() {
+            return Ok(());
+        }
         let Some(chain) = self.chains.get_mut(&anchor.chain) else {
             add(
                 Verdict::Gap,
@@ -60,7 +65,8 @@ impl Chains {
         for entry in &roster.entries {
             let chain = self.chains.get(&entry.chain);
             let mut add = |verdict, what| self.findings.add(verdict, Some(entry.chain), None, what);
-            if is_limited && !chain.is_some_and(|chain| chain.is_heard) {
+            let is_heard = chain.is_some_and(|chain| chain.is_heard) || self.absent.has(entry.chain);
+            if is_limited && !is_heard {
                 add(Verdict::Silent, format!("nothing came from node {} in that time", entry.node));
             }
             if let Some(chain) = chain {
@@ -107,8 +113,8 @@ impl Chain {
             let is_missing = |last: Position, place: &Place| {
                 self.gaps.iter().any(|gap| *gap.start() <= position(place) && *gap.end() >= last)
             };
-            let is_deleted = |last: Position, place: &Place| {
-                self.deleted.iter().any(|gap| *gap.start() <= position(place) && *gap.end() >= last)
+            let is_absent = |last: Position, place: &Place| {
+                self.absent.iter().any(|gap| *gap.start() <= position(place) && *gap.end() >= last)
             };
             match misfit {
                 Misfit::Forked { index, places: [one, other] } => add(
@@ -134,7 +140,7 @@ impl Chain {
                         named(position(&place))
                     ),
                 ),
-                Misfit::NotHandedOver { last, place, .. } if is_deleted(last, &place) => {}
+                Misfit::NotHandedOver { last, place, .. } if is_absent(last, &place) => {}
                 Misfit::NotHandedOver { index, last, place } if is_missing(last, &place) => add(
                     Verdict::Gap,
                     format!(
