@@ -288,9 +288,10 @@ impl Batch {
             Some(Ok(text)) => {
                 let places = (self.first..).map(|number| At { number, ..at });
                 let records = places.zip(frames::lines(&text)).zip(&frame.records);
-                made.extend(records.map(|((at, text), stated)| {
-                    worker(at, Ok(Record { text, stated: Some(*stated) }))
-                }));
+                made.extend(
+                    records
+                        .map(|((at, text), stated)| worker(at, Ok(Record { text, stated: Some(*stated) }))),
+                );
             }
             Some(Err(Unopened::Damaged(what))) => {
                 let reason = format!("the frame at byte {} is damaged: {what}", frame.at);

@@ -23,6 +23,28 @@ pub fn parent(left: &Node, right: &Node) -> Node {
     hash.finalize().into()
 }
 
+/// The root to which a path leads from the leaf at `index` of `entries`, as in RFC
+/// 9162 section 2.1.3.2; none if it is not as long as it has to be.
+pub fn root_by(path: &[Node], leaf: Node, index: u64, entries: u64) -> Option<Node> {
+    let (mut at, mut last) = (index, entries.checked_sub(1).filter(|last| index <= *last)?);
+    let mut node = leaf;
+    for other in path {
+        if last == 0 {
+            return None;
+        }
+        if at & 1 == 1 || at == last {
+            node = parent(other, &node);
+            // What has no neighbour has gone up as it is.
+            let levels = at.trailing_zeros();
+            (at, last) = (at >> levels, last >> levels);
+        } else {
+            node = parent(&node, other);
+        }
+        (at, last) = (at >> 1, last >> 1);
+    }
+    (last == 0).then_some(node)
+}
+
 /// A tree that grows. It keeps the roots of its full subtrees.
 #[derive(Clone, Debug, Default)]
 pub struct Tree {

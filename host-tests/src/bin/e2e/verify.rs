@@ -15,6 +15,7 @@ pub(crate) const ANCHORED: i32 = 0;
 /// and of those that lack something.
 pub(crate) const GAP: i32 = 10;
 pub(crate) const CONFLICT: i32 = 12;
+pub(crate) const UNREADABLE: i32 = 30;
 /// The exit codes of `flb-audit find`.
 const FOUND: i32 = 0;
 const NOTHING_FOUND: i32 = 40;

@@ -195,7 +195,8 @@ impl Chains {
     /// Says of each source what could not be read of it.
     pub(super) fn report_encrypted(&mut self, has_identities: bool) {
         for (&source, &(records, number)) in &self.encrypted {
-            let why = if has_identities { "none of the identities opens them" } else { "no --identity was given" };
+            let why =
+                if has_identities { "none of the identities opens them" } else { "no --identity was given" };
             let what = format!("{records} records not checked, from here on: they are encrypted, and {why}");
             self.findings.add(Verdict::Encrypted, None, Some(At { source, number }), what);
         }

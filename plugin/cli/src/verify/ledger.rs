@@ -8,8 +8,8 @@ use crate::roster::Roster;
 use anyhow::{Context, Result};
 use flb_audit_core::check::{Checked, Checker};
 use flb_audit_ledger::manifest::{self, Manifest, Statement, active_name, closed_name};
-use flb_audit_ledger::{Identities, frame};
 use flb_audit_ledger::tree::{self, Tree};
+use flb_audit_ledger::{Identities, frame};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -61,6 +61,7 @@ impl Ledgers {
                 }
                 _ => false,
             };
+            let is_good = is_good && checker.tag(&line).as_deref() == Some(manifest::TAG);
             match manifest::read(&line).filter(|_| is_good) {
                 Some(Statement::Segment(manifest)) => {
                     self.findings.extend(damaged(directory, &manifest));
@@ -174,7 +175,7 @@ pub(crate) fn path_of(directory: &Path, manifest: &Manifest) -> PathBuf {
 
 /// What is to be said of a segment that was found damaged, whether it is still
 /// there or not: that somebody has signed it makes nothing of it good.
-fn damaged(directory: &Path, manifest: &Manifest) -> Option<(Verdict, String)> {
+pub(super) fn damaged(directory: &Path, manifest: &Manifest) -> Option<(Verdict, String)> {
     let damage = manifest.damaged.as_ref()?;
     let what = format!(
         "{}: found damaged at byte {}: {}: {}, after {} records and before {}",

@@ -3,11 +3,13 @@
 //! All cores check the records of the input, each for itself; `chains` puts
 //! together what they saw, in any order; `report` says it. `signatures` verifies
 //! checkpoints, `keys` puts together what they say of keys, and `proven` what
-//! keys, anchors and the roster prove. `ledger` knows the directory of a ledger.
+//! keys, anchors and the roster prove. `ledger` knows the directory of a ledger,
+//! `export` that of an export.
 
 mod absent;
 mod anchors;
 mod chains;
+mod export;
 mod keys;
 mod ledger;
 mod proven;
@@ -17,7 +19,7 @@ mod signatures;
 mod stated;
 mod verdict;
 
-pub(crate) use ledger::Ledgers;
+pub(crate) use ledger::{Ledgers, path_of};
 pub(crate) use signatures::Verifier;
 pub(crate) use verdict::Verdict;
 
@@ -26,14 +28,14 @@ use crate::input::{self, At, Record, Source, Unread};
 use crate::print;
 use crate::prove::Proven;
 use crate::roster::Roster;
-use anyhow::Result;
+use anyhow::{Result, bail};
 use chains::Chains;
 use clap::Args;
+use export::Exported;
 use flb_audit_core::check::{Checked, Checker, Sealed};
 use flb_audit_ledger::frame::Frame;
 use flb_audit_ledger::{Identities, tree};
 use signatures::Signed;
-use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
@@ -48,7 +50,7 @@ use std::time::SystemTime;
 #[derive(Args)]
 pub(crate) struct Verify {
     /// The logs, in any order; the directory of a ledger stands for all of its
-    /// files; none or `-` is standard input
+    /// files; none or `-` is standard input. Or the directory of one export
     files: Vec<PathBuf>,
     /// A key that an output adds at the top level, beside `date`, `@timestamp`
     /// and `_flb-key`
@@ -113,6 +115,19 @@ impl Verify {
                 println!("{}", proven.shown());
             }
             return Ok(proven.verdict());
+        }
+        if let Some(directory) = self.files.iter().find(|path| export::is_export(path)) {
+            if self.files.len() > 1 || self.anchors.is_some() || self.since.is_some() || self.until.is_some()
+            {
+                bail!("{}: an export is verified by itself, with --roster alone", directory.display());
+            }
+            let exported = Exported::check(directory, roster.as_ref())?;
+            if self.json {
+                println!("{}", serde_json::to_string_pretty(&exported)?);
+            } else {
+                print(&exported.shown())?;
+            }
+            return Ok(exported.verdict());
         }
         let identities = self.identity.read()?;
         let identities = identities.as_ref();

@@ -77,9 +77,10 @@ impl Report {
         let worst = chains.findings.counts.last_key_value().map(|(verdict, _)| *verdict);
         let found: Vec<Chain> =
             chains.chains.iter().map(|(id, chain)| Chain::new(id, chain, roster)).collect();
+        let encrypted = chains.encrypted();
         let verdict = match worst {
             Some(verdict @ (Verdict::Unreadable | Verdict::KeyNotCertified | Verdict::Tampered)) => verdict,
-            _ if found.is_empty() && chains.encrypted() == 0 => Verdict::NothingFound,
+            _ if found.is_empty() && encrypted == 0 => Verdict::NothingFound,
             worst => worst.unwrap_or(Verdict::Intact),
         };
         let show = |finding: Finding| Found {
@@ -97,7 +98,7 @@ impl Report {
             duplicates: found.iter().map(|chain| chain.duplicates).sum(),
             missing: found.iter().map(|chain| chain.missing).sum(),
             deleted: chains.absent.deleted,
-            encrypted: chains.encrypted(),
+            encrypted,
             records_with_unsealed_keys: chains.with_unsealed_keys,
             chains: found,
             counts: chains.findings.counts,

@@ -1,6 +1,6 @@
 //! Components as outputs, and the ledger, when things go wrong.
 
-use crate::case::Place;
+use crate::case::{Place, Skipped};
 use crate::forward::{Client, Entry};
 use crate::ledger::{self, check, output, start, wait_for, wasm};
 use crate::process::Process;
@@ -10,6 +10,7 @@ use flb_audit_core::hash::Algorithm;
 use flb_audit_core::seal::{Chain, ChainId, GENESIS, Notes, Place as At, Run};
 use flb_audit_core::{Event, Sealer};
 use flb_audit_host::stream::Call;
+use flb_audit_ledger::manifest;
 use host_tests::{root, streams};
 use serde_json::{Value, json};
 use std::fs::{self, OpenOptions};
@@ -171,7 +172,7 @@ pub(crate) fn full_disk(place: &Place) -> Result<String> {
         command.output().is_ok_and(|output| output.status.success())
     };
     if !mount("size=256k") {
-        return Ok("skipped: it takes root to mount a small disk".into());
+        return Err(Skipped("it takes root to mount a small disk").into());
     }
     let result = fill(place, &dir, port, || mount("remount,size=64m"));
     let unmounted = Command::new("umount").arg("-l").arg(&dir).status()?;
@@ -194,6 +195,44 @@ fn fill(place: &Place, dir: &Path, port: u16, make_room: impl FnOnce() -> bool) 
     process.stop()?;
     let report = check(dir, &load.acknowledged)?;
     Ok(format!("full at {before} records; then {} held, each once", report.count("records")))
+}
+
+/// A line in the middle of a segment is damaged: the next start goes on.
+pub(crate) fn damaged(place: &Place) -> Result<String> {
+    let (port, dir) = set_up(place)?;
+    let outputs = [output(&dir)];
+    let mut load = Load::new()?;
+    let mut process = start(place, port, &outputs)?;
+    process.wait_for_log(STARTED, 1)?;
+    let mut client = Client::connect(port)?;
+    for _ in 0..5 {
+        load.send(&mut client)?;
+    }
+    wait_for(&dir, &mut process, &load.acknowledged)?;
+    process.stop()?;
+    let segment = dir.join(manifest::active_name(1));
+    let mut bytes = fs::read(&segment)?;
+    let line = bytes.len() / 2;
+    let line = line + bytes[line..].iter().position(|byte| *byte == b'\n').context("one line")? + 1;
+    bytes[line] = b'x';
+    fs::write(&segment, &bytes)?;
+    let before = load.acknowledged.split_off(0);
+    let mut process = start(place, port, &outputs)?;
+    process.wait_for_log(&format!("00000001.ndjson: damaged at byte {line}: "), 1)?;
+    process.wait_for_log(STARTED, 2)?;
+    let mut client = Client::connect(port)?;
+    for _ in 0..5 {
+        load.send(&mut client)?;
+    }
+    wait_for(&dir, &mut process, &load.acknowledged)?;
+    process.stop()?;
+    ensure!(fs::read(&segment)? == bytes, "the damaged segment is not as it was");
+    let numbers = ledger::numbers(&dir)?;
+    ensure!(numbers.values().all(|count| *count == 1), "some are held twice: {numbers:?}");
+    let lost = before.iter().filter(|number| !numbers.contains_key(number)).count();
+    let code = verify::verify(&dir)?.code;
+    ensure!((lost, code) == (1, verify::UNREADABLE), "{lost} lost; verify ended with {code}");
+    Ok(format!("{} records held, each once, but for the damaged one; verify says so", numbers.len()))
 }
 
 pub(crate) fn two_on_one_directory(place: &Place) -> Result<String> {
@@ -244,6 +283,18 @@ pub(crate) fn wrong_properties(place: &Place) -> Result<String> {
         (output(&dir).with("memory_limit", "much"), "property memory_limit: `much` is not a size"),
         (output(&dir).with("deadline", "0s"), "property deadline: `0s` is not a duration"),
         (output(&dir).with("config.keep_age", "long"), "property config.keep_age: `long` is not a time"),
+        (
+            output(&dir).with("memory_limt", "32M"),
+            "property memory_limt: there is none of that name; there is memory_limit",
+        ),
+        (
+            output(&dir).with("config.segment_sizes", "1M"),
+            "property config.segment_sizes: there is none of that name; there is config.segment_size",
+        ),
+        (
+            output(&dir).with("keep_age", "90d"),
+            "property keep_age: there is none of that name; there is config.keep_age",
+        ),
         (output(&dir).with("component", "/nothing.wasm"), "/nothing.wasm: cannot be read"),
         (output(&place.at("nothing")), "nothing: cannot be opened"),
     ];

@@ -49,6 +49,7 @@ pub(crate) const ALL: &[Case] = &[
     Case { name: "a ledger killed under load", run: ledgers::killed },
     Case { name: "a ledger reloaded under load", run: ledgers::reloaded },
     Case { name: "a ledger on a full disk", run: ledgers::full_disk },
+    Case { name: "a ledger that was damaged", run: ledgers::damaged },
     Case { name: "two ledgers in one directory", run: ledgers::two_on_one_directory },
     Case { name: "a component that traps, hangs and eats memory", run: ledgers::faulty },
     Case { name: "wrong properties of a component", run: ledgers::wrong_properties },
