@@ -133,7 +133,8 @@ fn what_is_wrong_at_the_start_is_said() {
     fs::write(&text, "text").expect("written");
     type Get = Box<dyn Fn(&str) -> Option<String>>;
     let size = |name: &str| (name == "segment_size").then(|| "1x".to_owned());
-    let cases: [(&Path, Limits, Get, &str); 7] = [
+    let recipients = |name: &str| (name == "recipients").then(|| "age1nobody".to_owned());
+    let cases: [(&Path, Limits, Get, &str); 8] = [
         (&nothing, limits(), Box::new(|_| None), "nothing.wasm: cannot be read"),
         (&text, limits(), Box::new(|_| None), "text.wasm: not a WebAssembly component"),
         (&faulty(), limits(), Box::new(setting("other")), "property config.init: other"),
@@ -141,6 +142,12 @@ fn what_is_wrong_at_the_start_is_said() {
         (&ledger(), limits(), Box::new(|_| None), "property dir is missing"),
         (&ledger(), with_directory(true), Box::new(|_| None), "flb-audit init"),
         (&ledger(), with_directory(true), Box::new(size), "property config.segment_size: `1x` is not a size"),
+        (
+            &ledger(),
+            with_directory(true),
+            Box::new(recipients),
+            "property config.recipients: `age1nobody` is not an age recipient",
+        ),
     ];
     for (component, limits, get, expected) in cases {
         let what = match output::start(component, limits, None, get) {
@@ -171,6 +178,7 @@ const CHUNK_RECORDS: u32 = 5;
 const DIRECTORY: &str = "FLB_AUDIT_DRIVER_DIRECTORY";
 const FIRST: &str = "FLB_AUDIT_DRIVER_FIRST";
 const SEGMENT_SIZE: &str = "FLB_AUDIT_DRIVER_SEGMENT_SIZE";
+const RECIPIENTS: &str = "FLB_AUDIT_DRIVER_RECIPIENTS";
 
 /// Even chunks are sealed, odd ones are not.
 fn played() -> Vec<Vec<u8>> {
@@ -192,8 +200,12 @@ fn driver() {
     let first: usize = std::env::var(FIRST).expect("a number").parse().expect("a number");
     let limits = Limits { directory: Some(directory), ..limits() };
     let segment_size = std::env::var(SEGMENT_SIZE).expect("a size");
-    let small = |name: &str| (name == "segment_size").then(|| segment_size.clone());
-    let (output, _) = output::start(&ledger(), limits, None, small).expect("started");
+    let setting = |name: &str| match name {
+        "segment_size" => Some(segment_size.clone()),
+        "recipients" => std::env::var(RECIPIENTS).ok(),
+        _ => None,
+    };
+    let (output, _) = output::start(&ledger(), limits, None, setting).expect("started");
     for (at, chunk) in played().iter().enumerate().skip(first) {
         let reply = output.flush(support::TAG, chunk);
         match reply.answer {
@@ -240,9 +252,14 @@ fn answered(line: &str) -> Option<usize> {
 
 /// Everything is held once, and verifies.
 fn check(directory: &tempfile::TempDir) {
+    check_with(directory, &[]);
+}
+
+fn check_with(directory: &tempfile::TempDir, arguments: &[&str]) {
     assert_eq!(numbers(directory), (0..u64::from(CHUNKS * CHUNK_RECORDS)).collect::<Vec<_>>());
     let verify = Command::new(root().join("dist/flb-audit"))
         .args(["verify", "--json"])
+        .args(arguments)
         .arg(directory.path())
         .output()
         .expect("verified");
@@ -251,15 +268,32 @@ fn check(directory: &tempfile::TempDir) {
     assert_eq!((&report["missing"], &report["duplicates"]), (&0.into(), &0.into()), "{report}");
 }
 
-/// It is killed after an answer, or, every other time, before the next one.
 #[test]
 fn kills_lose_nothing_and_double_nothing() {
     let directory = support::directory();
+    kill_often(&directory, "");
+    check(&directory);
+}
+
+/// The same, to somebody who has nothing to do with it.
+#[test]
+fn kills_lose_nothing_and_double_nothing_that_is_encrypted() {
+    let directory = support::directory();
+    kill_often(&directory, &format!("export {RECIPIENTS}={}", support::recipient()));
+    let closed = support::names(&directory).iter().filter(|name| name.ends_with(".frames")).count();
+    assert!(closed > 10, "{closed} segments");
+    let key = tempfile::NamedTempFile::new().expect("a file");
+    support::key_file(key.path(), support::key());
+    check_with(&directory, &["--identity", &key.path().to_string_lossy()]);
+}
+
+/// It is killed after an answer, or, every other time, before the next one.
+fn kill_often(directory: &tempfile::TempDir, environment: &str) {
     let (mut first, mut round) = (0, 0u32);
     while first < CHUNKS as usize {
         round += 1;
         let mut budget = 1 + round % 7;
-        drive(directory.path(), first, "50k", "", |line| {
+        drive(directory.path(), first, "50k", environment, |line| {
             if let Some(at) = answered(line) {
                 // Every third time, the answer is lost.
                 first = if budget == 1 && round.is_multiple_of(3) { at } else { at + 1 };
@@ -269,7 +303,6 @@ fn kills_lose_nothing_and_double_nothing() {
         });
     }
     assert!(round > 90, "{round} kills");
-    check(&directory);
 }
 
 /// No file may be longer than one or two MiB, as if the disk were full; then it has room

@@ -47,7 +47,7 @@ fn records_are_held_once_and_nowhere_in_the_clear() {
     for name in names(&directory) {
         let bytes = fs::read(directory.path().join(&name)).expect("read");
         let is_in = |text: &[u8]| bytes.windows(text.len()).any(|window| window == text);
-        assert!(!is_in(b"xxxxxxxx") && !is_in(b"\"number\"") && !is_in(TAG), "{name}");
+        assert!(!is_in(b"xxxxxxxx") && !is_in(b"\"text\"") && !is_in(TAG), "{name}");
     }
     for manifest in manifests(directory.path()) {
         let path = directory.path().join(&manifest.file);
@@ -84,7 +84,8 @@ fn a_torn_end_is_cut_and_what_is_lost_comes_again_once() {
     let bytes = fs::read(&path).expect("read");
     for cut in before..=bytes.len() {
         let zeros = bytes[..cut].iter().copied().chain(vec![0; bytes.len() - cut]).collect();
-        for torn in [bytes[..cut].to_vec(), zeros] {
+        let with_zeros = (cut % 16 == 0).then_some(zeros);
+        for torn in [Some(bytes[..cut].to_vec()), with_zeros].into_iter().flatten() {
             let is_whole = torn == bytes;
             fs::write(&path, &torn).expect("written");
             let mut ledger = open(&whole, &large());
