@@ -9,6 +9,9 @@ use std::fs::File;
 use std::io::{self, BufReader, Read, Write};
 use std::path::Path;
 
+/// How many recipients there may be: each costs time and room in every frame.
+const RECIPIENTS_MAX: usize = 100;
+
 /// Those for whom it is written. The node is none of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recipients(Vec<Recipient>);
@@ -22,6 +25,9 @@ impl Recipients {
             words.filter(|word| !word.is_empty()).map(read).collect::<std::result::Result<_, _>>()?;
         if recipients.is_empty() {
             return Err("names nobody; without the property nothing is encrypted".to_owned());
+        }
+        if recipients.len() > RECIPIENTS_MAX {
+            return Err(format!("names {}, and more than {RECIPIENTS_MAX} are too many", recipients.len()));
         }
         Ok(Recipients(recipients))
     }

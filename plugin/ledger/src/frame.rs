@@ -42,7 +42,7 @@ const LINE_BYTES_MAX: u64 = 1 << 30;
 /// How long a header is at the most, in bytes.
 const HEADER_BYTES_MAX: u64 = 512 << 10;
 /// By how much a body may be longer than its lines, in bytes: what it takes to
-/// name some thousand recipients, and what does not get shorter.
+/// name the recipients, and what does not get shorter.
 const BODY_OVERHEAD_BYTES_MAX: u64 = 1 << 20;
 
 /// The digest of a frame.

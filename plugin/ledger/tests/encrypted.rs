@@ -340,6 +340,7 @@ fn recipients_are_read_and_what_is_none_is_named() {
         ("age1nobody", "`age1nobody` is not an age recipient"),
         ("ssh-ed25519 AAAA", "`ssh-ed25519` is not an age recipient"),
         (&format!("{one} {}", &other[..40]), &other[..40]),
+        (&format!("{one} ").repeat(101), "more than 100 are too many"),
         (secret, "has a secret key"),
         (&secret.to_lowercase(), "has a secret key"),
     ];

@@ -23,11 +23,6 @@ impl Absent {
         self.links.get(&(chain, life)).copied()
     }
 
-    /// Whether a chain has any of them.
-    pub(super) fn has(&self, chain: ChainId) -> bool {
-        self.extents.keys().any(|(of, _)| *of == chain)
-    }
-
     /// What of these records is not absent for a reason.
     pub(super) fn without(
         &self,

@@ -12,7 +12,7 @@ use flb_audit_core::schema::Disposition;
 use flb_audit_core::seal::{ChainId, GENESIS, Place, Run};
 use flb_audit_ledger::frame::Frame;
 use serde::Serialize;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::ops::RangeInclusive;
@@ -138,6 +138,9 @@ pub(super) struct Chains {
     pub(super) absent: Absent,
     /// How many of them are encrypted, and where the first is, by source.
     encrypted: BTreeMap<usize, (u64, u64)>,
+    /// The chains of which there may be a record among these of the time that is
+    /// asked for.
+    pub(super) encrypted_chains: BTreeSet<ChainId>,
     /// From when to when nodes have to be heard, in seconds since 1970.
     heard: RangeInclusive<u64>,
     fingerprints: RandomState,
@@ -153,6 +156,7 @@ impl Chains {
             with_unsealed_keys: 0,
             absent,
             encrypted: BTreeMap::new(),
+            encrypted_chains: BTreeSet::new(),
             fingerprints: RandomState::new(),
             spool: Spool::new(),
         }
@@ -185,6 +189,10 @@ impl Chains {
         let (records, first) = self.encrypted.entry(at.source).or_insert((0, at.number));
         *records += frame.records.len() as u64;
         *first = at.number.min(*first);
+        let (from, to) = (frame.header.from, frame.header.to);
+        if from <= *self.heard.end() && to >= *self.heard.start() {
+            self.encrypted_chains.extend(frame.records.iter().map(|record| record.life.0));
+        }
     }
 
     /// How many records could not be read, since they are encrypted.
