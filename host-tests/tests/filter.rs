@@ -18,8 +18,6 @@ use wasmparser::{Parser, Payload};
 /// What a seal may add to a record that needs no note and of which nothing was
 /// redacted, in bytes: 240, and nine for the policy's digest.
 const GROWTH_BYTES_MAX: usize = 240 + 9;
-/// What the first record after a start may take, in instructions.
-const FIRST_CALL_INSTRUCTIONS_MAX: u64 = 300_000;
 /// The module's length, in bytes: Fluent Bit 4.0 parses it for every chunk.
 /// The policy that ships takes 93,000, Ed25519 40,000, 30,000 of it tables.
 const MODULE_BYTES_MAX: usize = 400_000;
@@ -186,17 +184,6 @@ fn the_module_is_small_and_asks_for_little() {
     assert_eq!(exports, ["__data_end", "__heap_base", "_initialize", "audit", "free", "malloc", "memory"]);
     for (module, name) in imports {
         assert_eq!(module, "wasi_snapshot_preview1", "{name}");
-    }
-}
-
-#[test]
-fn the_first_call_is_cheap() {
-    let directory = directory(Algorithm::default());
-    for limits in [limits(&directory), Limits::default()] {
-        let mut host = FILTER.host(Generation::PerChunk, limits);
-        let outcome = host.call(&stream("kubernetes-audit.ndjson")[0]).expect("a call");
-        assert!(outcome.instructions <= FIRST_CALL_INSTRUCTIONS_MAX, "{}", outcome.instructions);
-        returned(outcome);
     }
 }
 

@@ -1,5 +1,6 @@
-//! What hostile records cost: in proportion to their length, whatever is in
-//! them, counted in instructions of the module that ships.
+//! What records cost, counted in instructions of the module that ships: those of
+//! a stream so many a byte, and hostile ones in proportion to their length,
+//! whatever is in them.
 
 // The other tests take the rest of both.
 #[allow(dead_code)]
@@ -8,6 +9,7 @@ mod pipeline;
 mod properties;
 
 use flb_audit_host::filter::{Filter, Generation, Limits};
+use flb_audit_policy::DEFAULT_POLICY;
 use flb_audit_policy::module::with_table;
 use pipeline::{FILTER, module, returned};
 use properties::policies::{EVERYTHING_TABLE, table};
@@ -30,12 +32,41 @@ const TEXT_INSTRUCTIONS_PER_BYTE_MAX: u64 = 1700;
 const LONGEST_BYTES: usize = 4 << 20;
 const LONGEST_INSTRUCTIONS_PER_BYTE_MAX: u64 = 700;
 
+/// What Kubernetes records may take: the policy, the instructions of the first
+/// call, and those per byte of the others.
+const KUBERNETES_MAX: [(&str, u64, f64); 2] =
+    [("version: 1\n", 200_000, 125.0), (DEFAULT_POLICY, 300_000, 160.0)];
+
 /// The module that ships, with another policy in it.
 fn filter_with(table: &[u8]) -> Filter {
     let module = with_table(&fs::read(module()).expect("the module"), table).expect("a module");
     let file = tempfile::NamedTempFile::new().expect("a file");
     fs::write(file.path(), module).expect("a file");
     Filter::from_file(file.path()).expect("a module")
+}
+
+#[test]
+fn a_stream_costs_so_much() {
+    let calls = pipeline::stream("kubernetes-audit.ndjson");
+    for (policy, first_max, per_byte_max) in KUBERNETES_MAX {
+        let filter = filter_with(&table(policy));
+        let directory = pipeline::directory(Default::default());
+        for limits in [pipeline::limits(&directory), Limits::default()] {
+            let mut host = filter.host(Generation::Lasting, limits);
+            let mut cost = |call| {
+                let outcome = host.call(call).expect("a call");
+                let instructions = outcome.instructions;
+                returned(outcome);
+                instructions
+            };
+            let first = cost(&calls[0]);
+            let rest: u64 = calls[1..].iter().map(cost).sum();
+            let bytes: usize = calls[1..].iter().map(|call| call.record.len()).sum();
+            let per_byte = rest as f64 / bytes as f64;
+            println!("{first} instructions, then {per_byte:.1} per byte");
+            assert!(first <= first_max && per_byte <= per_byte_max, "{first}, then {per_byte} per byte");
+        }
+    }
 }
 
 /// The same part again and again, to a length.

@@ -10,8 +10,8 @@
 //! | 8..16 | a number that grows with every write |
 //! | 16.. | the checkpoint, a line of JSON |
 
-use crate::state::crc32;
-use crate::{OutOfMemory, put_rarely as put};
+use crate::crc::crc32;
+use crate::{OutOfMemory, put};
 use alloc::vec::Vec;
 
 /// The file's name in its directory.

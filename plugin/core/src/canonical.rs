@@ -141,19 +141,16 @@ impl Canonical {
     }
 
     fn collect(&mut self, tape: &Tape, source: &[u8], object: usize) -> Result<(), OutOfMemory> {
-        let end = tape.after(object);
-        let mut next = object + 1;
-        while next < end {
-            let key = next;
-            let node = &tape.nodes[key];
-            next = tape.after(key + 1);
-            if node.has(REMOVED) {
-                continue;
+        let nodes = tape.nodes.get(..tape.after(object)).unwrap_or_default();
+        let mut key = object + 1;
+        while let (Some(node), Some(value)) = (nodes.get(key), nodes.get(key + 1)) {
+            if !node.has(REMOVED) {
+                if self.members.len() == self.members.capacity() {
+                    self.members.try_reserve(64).map_err(|_| OutOfMemory)?;
+                }
+                self.members.push(Member::of(tape, source, key as u32, node));
             }
-            if self.members.len() == self.members.capacity() {
-                self.members.try_reserve(64).map_err(|_| OutOfMemory)?;
-            }
-            self.members.push(Member::of(tape, source, key as u32, node));
+            key = if value.is_container() { value.next as usize } else { key + 2 };
         }
         Ok(())
     }

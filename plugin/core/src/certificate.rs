@@ -17,7 +17,7 @@ use crate::digits::Digits;
 use crate::hash::Hash;
 use crate::seal::{ChainId, Place, hash_text};
 use crate::signature::{PublicKey, Signature, signature_text};
-use crate::{OutOfMemory, put_rarely as put};
+use crate::{OutOfMemory, put};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 

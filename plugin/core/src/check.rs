@@ -143,7 +143,7 @@ impl Checker {
             if self.tape.notes.contains(Notes::DUPLICATE_KEYS) {
                 continue;
             }
-            self.leaf = sealed.algorithm.leaf([self.canonical.text(), b"", b"", b"", b"", b"", b"", b""]);
+            self.leaf = sealed.algorithm.leaf([self.canonical.text(), b"", b"", b""]);
             if sealed.algorithm.head(&sealed.previous, &self.leaf) == sealed.head {
                 sealed.is_intact = true;
                 sealed.unsealed_keys = count as u8 - kept.count_ones() as u8;

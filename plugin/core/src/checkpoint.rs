@@ -9,7 +9,7 @@ use crate::digits::Digits;
 use crate::hash::{Algorithm, Hash};
 use crate::seal::{ChainId, Place, hash_text};
 use crate::signature::{SIGNATURE_BYTES, SecretKey, Signature, signature_text};
-use crate::{OutOfMemory, put_rarely as put};
+use crate::{OutOfMemory, put};
 use alloc::vec::Vec;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

@@ -1,5 +1,18 @@
 //! Unsigned integers as decimal text, without the machinery of `core::fmt`.
 
+/// The numbers below 100 in two digits.
+const PAIRS: [[u8; 2]; 100] = pairs();
+
+const fn pairs() -> [[u8; 2]; 100] {
+    let mut pairs = [[0; 2]; 100];
+    let mut number = 0;
+    while number < pairs.len() {
+        pairs[number] = [b'0' + (number / 10) as u8, b'0' + (number % 10) as u8];
+        number += 1;
+    }
+    pairs
+}
+
 /// The decimal digits of one `u64`.
 pub(crate) struct Digits {
     text: [u8; 20],
@@ -17,9 +30,12 @@ impl Digits {
         let mut text = [b'0'; 20];
         let mut start = text.len();
         while value != 0 {
-            start -= 1;
-            text[start] = b'0' + (value % 10) as u8;
-            value /= 10;
+            start -= 2;
+            text[start..start + 2].copy_from_slice(&PAIRS[(value % 100) as usize]);
+            value /= 100;
+        }
+        if text.get(start) == Some(&b'0') {
+            start += 1;
         }
         Digits { text, start: start.min(20usize.saturating_sub(width)) }
     }

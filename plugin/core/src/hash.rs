@@ -54,9 +54,9 @@ impl Algorithm {
     }
 
     /// The hash of a record, whose canonical form is given in parts.
-    pub fn leaf(self, canonical: [&[u8]; 8]) -> Hash {
-        let [a, b, c, d, e, f, g, h] = canonical;
-        self.digest(&[LEAF_DOMAIN, a, b, c, d, e, f, g, h])
+    pub fn leaf(self, canonical: [&[u8]; 4]) -> Hash {
+        let [a, b, c, d] = canonical;
+        self.digest(&[LEAF_DOMAIN, a, b, c, d])
     }
 
     /// The hash of the chain up to and including the record of this leaf.

@@ -43,10 +43,10 @@
 use crate::OutOfMemory;
 use crate::certificate::{Certificate, Handover, KeyStatement};
 use crate::checkpoint::Signer;
+use crate::crc::crc32;
 use crate::hash::Hash;
 use crate::seal::{ChainId, Place, Run};
 use crate::signature::{PublicKey, SIGNATURE_BYTES, SecretKey, Seed};
-use crate::state::crc32;
 use alloc::vec::Vec;
 use zeroize::Zeroizing;
 

@@ -21,6 +21,7 @@ pub mod canonical;
 pub mod certificate;
 pub mod check;
 pub mod checkpoint;
+mod crc;
 mod digits;
 pub mod hash;
 pub mod keyring;
@@ -57,18 +58,13 @@ pub const TAG_BYTES_MAX: usize = 1024;
 pub struct OutOfMemory;
 
 /// Appends to a buffer, reporting failure instead of aborting.
+#[inline(never)]
 pub(crate) fn put(out: &mut alloc::vec::Vec<u8>, bytes: &[u8]) -> Result<(), OutOfMemory> {
     if out.capacity() - out.len() < bytes.len() {
         out.try_reserve(bytes.len()).map_err(|_| OutOfMemory)?;
     }
     out.extend_from_slice(bytes);
     Ok(())
-}
-
-/// The same, where speed does not matter and the guest's size does.
-#[inline(never)]
-pub(crate) fn put_rarely(out: &mut alloc::vec::Vec<u8>, bytes: &[u8]) -> Result<(), OutOfMemory> {
-    put(out, bytes)
 }
 
 /// Appends one byte, likewise.

@@ -4,7 +4,7 @@
 //! of plain ASCII it is that of their bytes, and the first eight of them
 //! decide nearly every comparison.
 
-use crate::tape::{ESCAPED, NON_ASCII, Node, Tape};
+use crate::tape::{ESCAPED, NON_ASCII, Node, PATCHED, Tape};
 use crate::text::{Characters, inner};
 use core::cmp::Ordering;
 
@@ -19,20 +19,16 @@ pub(crate) struct Member {
 }
 
 impl Member {
+    #[inline(always)]
     pub(crate) fn of(tape: &Tape, source: &[u8], key: u32, node: &Node) -> Self {
-        let from = tape.buffer(node, source);
-        let start = node.start as usize + 1;
-        let len = (node.end as usize - 1).saturating_sub(start);
-        if node.has(ESCAPED | NON_ASCII) {
-            return Member { prefix: prefix(&from[start..start + len]), key };
-        }
-        let prefix = match from.get(start..start + 8).and_then(<[u8]>::first_chunk) {
-            // Past the key there is something else.
-            Some(eight) if len < 8 => u64::from_le_bytes(*eight) & !(u64::MAX << (8 * len)),
-            Some(eight) => u64::from_le_bytes(*eight),
-            None => return Member { prefix: prefix(&from[start..start + len]), key },
+        let start = node.start as usize;
+        let eight = match source.get(start..).and_then(<[u8]>::first_chunk::<9>) {
+            Some([_, eight @ ..]) if !node.has(ESCAPED | NON_ASCII | PATCHED) => u64::from_le_bytes(*eight),
+            _ => return Member { prefix: prefix(inner(tape.text(node, source))), key },
         };
-        Member { prefix: prefix.swap_bytes(), key }
+        let (prefix, len) = (eight.swap_bytes(), node.end - node.start - 2);
+        // Past the key there is something else.
+        Member { prefix: if len < 8 { prefix & !(u64::MAX >> (8 * len)) } else { prefix }, key }
     }
 }
 

@@ -197,16 +197,16 @@ impl Reader<'_> {
     #[inline(never)]
     fn odd_string(&mut self, start: usize, mut at: usize, kind: Kind) -> Result<(), Stop> {
         let mut flags = 0;
-        let mut alone = false;
+        let mut notes = Notes::NONE;
         loop {
             match self.source.get(at) {
                 Some(b'"') => break,
                 Some(b'\\') => {
                     self.at = at;
-                    let (escape, is_alone) = self.escape()?;
+                    let (escape, note) = self.escape()?;
                     at = self.at;
                     flags |= escape;
-                    alone |= is_alone;
+                    notes.insert(note);
                 }
                 None | Some(..0x20) => return Err(self.syntax_at(at)),
                 Some(0x80..) => {
@@ -219,46 +219,56 @@ impl Reader<'_> {
         }
         self.at = at + 1;
         self.push_token(start, kind, flags)?;
-        if flags & NON_ASCII != 0 || alone {
-            self.mend_string(start, kind, alone)?;
+        if flags & NON_ASCII != 0 || notes != Notes::NONE {
+            self.mend_string(start, kind, notes)?;
         }
         Ok(())
     }
 
-    /// Steps over an escape. Gives its flags, and whether it is half of a
-    /// surrogate pair, alone.
-    fn escape(&mut self) -> Result<(u8, bool), Stop> {
+    /// Steps over an escape. Gives its flags, and what has to be said of it if
+    /// it is none of JSON's.
+    fn escape(&mut self) -> Result<(u8, Notes), Stop> {
         match self.source.get(self.at + 1) {
             Some(b'"' | b'\\' | b'b' | b'f' | b'n' | b'r' | b't') => {
                 self.at += 2;
-                Ok((ESCAPED, false))
+                Ok((ESCAPED, Notes::NONE))
             }
             Some(b'/') => {
                 self.at += 2;
-                Ok((ESCAPED | NOT_CANONICAL, false))
+                Ok((ESCAPED | NOT_CANONICAL, Notes::NONE))
             }
             Some(b'u') => match text::unicode_escape(&self.source[self.at..]) {
                 Some((unit, len)) => {
                     self.at += len;
-                    Ok((ESCAPED | NOT_CANONICAL, unit.is_none()))
+                    let note = if unit.is_none() { Notes::LONE_SURROGATES } else { Notes::NONE };
+                    Ok((ESCAPED | NOT_CANONICAL, note))
                 }
                 None => Err(self.syntax()),
             },
+            Some(b'x') if self.dialect == Dialect::FluentBit => {
+                match text::byte_escape(&self.source[self.at..]) {
+                    Some((_, len)) => {
+                        self.at += len;
+                        Ok((ESCAPED | NOT_CANONICAL, Notes::EXTENSION))
+                    }
+                    None => Err(self.syntax()),
+                }
+            }
             _ => Err(self.syntax()),
         }
     }
 
     /// Rewrites the string pushed last if it is not Unicode text.
-    fn mend_string(&mut self, start: usize, kind: Kind, alone: bool) -> Result<(), Stop> {
+    fn mend_string(&mut self, start: usize, kind: Kind, notes: Notes) -> Result<(), Stop> {
         let token = &self.source[start..self.at];
         let is_utf8 = core::str::from_utf8(token).is_ok();
-        if is_utf8 && !alone {
+        if is_utf8 && notes == Notes::NONE {
             return Ok(());
         }
         if self.dialect == Dialect::Json {
             return Err(self.syntax_at(start));
         }
-        self.tape.notes.insert(if alone { Notes::LONE_SURROGATES } else { Notes::NONE });
+        self.tape.notes.insert(notes);
         self.tape.notes.insert(if is_utf8 { Notes::NONE } else { Notes::NOT_UTF8 });
         let patch_start = self.tape.patch.len();
         let rewritten = text::rewrite(token, &mut self.tape.patch);

@@ -213,8 +213,10 @@ impl Notes {
     pub const HMAC_KEY_MISSING: Notes = Notes(1 << 15);
     /// There is a policy file that is damaged; the policy in the module holds.
     pub const POLICY_DAMAGED: Notes = Notes(1 << 16);
+    /// A MessagePack extension has become the characters of its bytes' numbers.
+    pub const EXTENSION: Notes = Notes(1 << 17);
 
-    const WORDS: [&'static str; 17] = [
+    const WORDS: [&'static str; 18] = [
         "bare-keys",
         "duplicate-keys",
         "lone-surrogates",
@@ -232,6 +234,7 @@ impl Notes {
         "key-not-written",
         "hmac-key-missing",
         "policy-damaged",
+        "extension",
     ];
 
     /// Adds all of `other`.
@@ -327,13 +330,8 @@ pub(crate) fn write(
         put_number(out, link.sequence)?;
         put(out, b"}")?;
     }
-    for (at, word) in statement.notes.words().enumerate() {
-        put(out, if at == 0 { b",\"notes\":[\"" } else { b",\"" })?;
-        put(out, word.as_bytes())?;
-        put(out, b"\"")?;
-    }
     if statement.notes != Notes::NONE {
-        put(out, b"]")?;
+        write_notes(statement.notes, out)?;
     }
     if let Some((_, _, raw_len)) = statement.unreadable {
         put(out, b",\"raw_bytes\":")?;
@@ -374,6 +372,16 @@ pub(crate) fn write(
         put(out, &policy_text(redactor.policy().digest()))?;
     }
     put(out, b"\"")
+}
+
+#[cold]
+fn write_notes(notes: Notes, out: &mut Vec<u8>) -> Result<(), OutOfMemory> {
+    for (at, word) in notes.words().enumerate() {
+        put(out, if at == 0 { b",\"notes\":[\"" } else { b",\"" })?;
+        put(out, word.as_bytes())?;
+        put(out, b"\"")?;
+    }
+    put(out, b"]")
 }
 
 /// What closes a seal: its hashes and, of a checkpoint, the signature.

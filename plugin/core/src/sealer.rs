@@ -269,11 +269,9 @@ impl<'p> Sealer<'p> {
     /// without its closing brace. `raw_end` says that this is a record of one
     /// text, which is its own canonical form, and where it ends.
     fn finish(&mut self, statement: &Statement<'_>, raw_end: Option<usize>) -> Result<(), OutOfMemory> {
-        self.seal.clear();
         let mut signer = self.signer.as_mut().filter(|_| self.is_checkpoint);
         let key = signer.as_deref().map(Signer::statement);
         let (redactor, validation) = (self.redactor.as_ref(), self.validation.as_ref());
-        seal::write(&self.chain, statement, key, redactor, validation, &mut self.seal)?;
         let (before, comma, comma_after, after) = match raw_end {
             None => self.canonical.around_audit(),
             // `audit` stands before `raw` and `quarantine`.
@@ -281,16 +279,14 @@ impl<'p> Sealer<'p> {
             Some(_) => (&b"{"[..], &b""[..], &b""[..], &b""[..]),
         };
         let closing: &[u8] = if raw_end.is_some() { b"}" } else { b"" };
-        let leaf = self.chain.algorithm.leaf([
-            before,
-            comma,
-            b"\"audit\":",
-            &self.seal,
-            b"}",
-            comma_after,
-            after,
-            closing,
-        ]);
+        self.seal.clear();
+        put(&mut self.seal, comma)?;
+        put(&mut self.seal, b"\"audit\":")?;
+        seal::write(&self.chain, statement, key, redactor, validation, &mut self.seal)?;
+        let seal = comma.len()..self.seal.len();
+        put(&mut self.seal, b"}")?;
+        put(&mut self.seal, comma_after)?;
+        let leaf = self.chain.algorithm.leaf([before, &self.seal, after, closing]);
         let head = self.chain.algorithm.head(&self.chain.head, &leaf);
 
         let signature = match &mut signer {
@@ -299,8 +295,8 @@ impl<'p> Sealer<'p> {
         };
 
         let is_only = self.out.len() == 1;
-        put(&mut self.out, if is_only { b"\"audit\":" } else { b",\"audit\":" })?;
-        put(&mut self.out, &self.seal)?;
+        put(&mut self.out, if is_only { b"" } else { b"," })?;
+        put(&mut self.out, &self.seal[seal])?;
         let head_text = seal::hash_text(&head);
         seal::write_hashes(&self.head_text, &head_text, signature, &mut self.out)?;
         put(&mut self.out, b"}\0")?;

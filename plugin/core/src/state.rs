@@ -26,6 +26,7 @@
 //! The CRC is that of IEEE 802.3, which finds what is torn. It does not keep
 //! anyone from writing the file.
 
+use crate::crc::crc32;
 use crate::hash::{Algorithm, Hash};
 use crate::seal::{Chain, ChainId, GENESIS, Notes, Place, Run};
 
@@ -175,26 +176,4 @@ fn with_crc(mut block: [u8; SLOT_BYTES]) -> [u8; SLOT_BYTES] {
 
 fn has_crc(block: &[u8; SLOT_BYTES]) -> bool {
     with_crc(*block) == *block
-}
-
-pub(crate) fn crc32(bytes: &[u8]) -> u32 {
-    const TABLE: [u32; 256] = table();
-    !bytes.iter().fold(!0, |crc, &byte| TABLE[(crc as u8 ^ byte) as usize] ^ crc >> 8)
-}
-
-const fn table() -> [u32; 256] {
-    const POLYNOMIAL: u32 = 0xedb8_8320;
-    let mut table = [0; 256];
-    let mut at = 0;
-    while at < 256 {
-        let mut crc = at as u32;
-        let mut bit = 0;
-        while bit < 8 {
-            crc = if crc & 1 == 1 { crc >> 1 ^ POLYNOMIAL } else { crc >> 1 };
-            bit += 1;
-        }
-        table[at] = crc;
-        at += 1;
-    }
-    table
 }

@@ -28,6 +28,20 @@ pub(crate) fn unicode_escape(bytes: &[u8]) -> Option<(Option<char>, usize)> {
     Some((None, 6))
 }
 
+/// Reads an `\xHH` at the start of `bytes`: so Fluent Bit writes the bytes of a
+/// MessagePack extension, and those over 0x7f as the C `char` that they are,
+/// `\xffffffHH`. Gives the character of that number and the bytes it took.
+pub(crate) fn byte_escape(bytes: &[u8]) -> Option<(char, usize)> {
+    const SIGN: &[u8] = b"ffffff";
+    let digits = bytes.strip_prefix(b"\\x")?;
+    let (digits, len) = match digits.strip_prefix(SIGN) {
+        Some(digits) => (digits, 4 + SIGN.len()),
+        None => (digits, 4),
+    };
+    let [high, low] = digits.first_chunk()?.map(|digit| (digit as char).to_digit(16));
+    Some((char::from_u32(high? << 4 | low?)?, len))
+}
+
 fn code_unit(bytes: &[u8]) -> Option<u32> {
     let [b'\\', b'u', digits @ ..] = bytes else {
         return None;
@@ -69,6 +83,11 @@ impl Iterator for Characters<'_> {
                     let (character, len) = unicode_escape(self.rest).unwrap_or((None, 2));
                     self.advance(len);
                     return Some(character.unwrap_or(char::REPLACEMENT_CHARACTER));
+                }
+                Some(b'x') => {
+                    let (character, len) = byte_escape(self.rest).unwrap_or(('x', 2));
+                    self.advance(len);
+                    return Some(character);
                 }
                 Some(b'b') => '\u{8}',
                 Some(b'f') => '\u{c}',

@@ -115,6 +115,17 @@ fn half_a_surrogate_pair_becomes_u_fffd() {
     ]);
 }
 
+/// Fluent Bit prints each byte with `\x%02x`, as a `char`.
+#[test]
+fn a_messagepack_extension_becomes_the_characters_of_its_bytes() {
+    check(&[
+        (br#"{"a":"\x69\x00\x1f"}"#, r#"{"a":"i\u0000\u001f"}"#, "extension"),
+        (br#"{"a":"\x7f\xffffff80\xffffffff"}"#, "{\"a\":\"\u{7f}\u{80}\u{ff}\"}", "extension"),
+        (br#"{"a":["\x22\x5C",1]}"#, r#"{"a":["\"\\",1]}"#, "extension"),
+        (br#"{"\x61":1,"a":2}"#, r#"{"a":2}"#, "duplicate-keys,extension"),
+    ]);
+}
+
 #[test]
 fn bytes_that_are_not_utf8_become_u_fffd() {
     check(&[

@@ -224,7 +224,7 @@ fn write_scalar(token: &Token<'_>, out: &mut Vec<u8>) {
         Token::Text(text) => write_text(text, out),
         Token::Extension(_, data) => {
             out.push(b'"');
-            let _ = data.iter().try_for_each(|byte| write!(out, "\\\\x{byte:02x}"));
+            let _ = data.iter().try_for_each(|byte| write!(out, "\\x{byte:02x}"));
             out.write_all(b"\"")
         }
         Token::Array(_) | Token::Map(_) => Ok(()),

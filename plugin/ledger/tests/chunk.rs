@@ -32,7 +32,7 @@ const CASES: [(&str, &[&str]); 14] = [
         &["5.0 {\"a\":\"\\\"\\\\\\n\\u0001\",\"b\":\"ä\"}"],
     ),
     // A key that is no string, and an extension, as Fluent Bit prints them.
-    ("92 05 82 01 05 a1 61 d4 07 0f", &[r#"5.0 {1:5,"a":"\\x0f"}"#]),
+    ("92 05 82 01 05 a1 61 d4 07 0f", &[r#"5.0 {1:5,"a":"\x0f"}"#]),
     // What is no record, and all behind it.
     ("92 05 80 c1 92 05 80", &["5.0 {}", "c1920580"]),
     ("92 05 81 a1", &["920581a1"]),

@@ -30,6 +30,20 @@ impl Rules<'_> {
     }
 }
 
+/// The member at `next` or the first after it that has not been removed: its
+/// key, its value, and where that is. `next` is then the one after it.
+#[inline(always)]
+fn take_member<'t>(nodes: &'t [Node], next: &mut usize) -> Option<(&'t Node, &'t Node, usize)> {
+    loop {
+        let value_at = *next + 1;
+        let (key, value) = (nodes.get(*next)?, nodes.get(value_at)?);
+        *next = if value.is_container() { value.next as usize } else { value_at + 1 };
+        if !key.has(REMOVED) {
+            return Some((key, value, value_at));
+        }
+    }
+}
+
 impl<'a> Machine<'a> {
     #[inline(always)]
     fn rules(&self, at: usize) -> Option<Rules<'a>> {
@@ -63,12 +77,7 @@ impl<'a> Machine<'a> {
                 return Next::Passed;
             };
             let members = tape.nodes.get(..tape.after(frame.node as usize)).unwrap_or_default();
-            while let (Some(key), Some(value)) = (members.get(next), members.get(next + 1)) {
-                let value_at = next + 1;
-                next = if value.is_container() { value.next as usize } else { next + 2 };
-                if key.has(REMOVED) {
-                    continue;
-                }
+            while let Some((key, value, value_at)) = take_member(members, &mut next) {
                 count += 1;
                 let check = match self.member(&program, source, &rules, key, &mut seen) {
                     Ok(check) => check,
@@ -136,12 +145,7 @@ impl<'a> Machine<'a> {
         };
         let (mut next, mut count, mut seen) = (object + 1, 0, 0);
         let members = tape.nodes.get(..end).unwrap_or_default();
-        while let (Some(key), Some(value)) = (members.get(next), members.get(next + 1)) {
-            let value_at = next + 1;
-            next = if value.is_container() { value.next as usize } else { next + 2 };
-            if key.has(REMOVED) {
-                continue;
-            }
+        while let Some((key, value, value_at)) = take_member(members, &mut next) {
             count += 1;
             let check = match self.member(&program, source, &rules, key, &mut seen) {
                 Ok(check) => check,

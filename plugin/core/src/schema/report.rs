@@ -5,7 +5,7 @@ use super::{NotChecked, PATH_BYTES_MAX, VIOLATIONS_MAX};
 use crate::digits::Digits;
 use crate::tape::{Kind, REMOVED, Tape};
 use crate::text::{Characters, inner};
-use crate::{OutOfMemory, put_byte, put_rarely};
+use crate::{OutOfMemory, put, put_byte};
 use alloc::vec::Vec;
 
 /// A rule that does not hold, and where.
@@ -117,7 +117,7 @@ impl Violation {
     /// fragment like that of [`Report::write_instance`].
     pub fn write_rule(&self, program: &Program<'_>, out: &mut Vec<u8>) -> Result<(), OutOfMemory> {
         let [start, rest, keyword] = program.path(self.path);
-        [keyword, b" ", start, rest].into_iter().try_for_each(|part| put_rarely(out, part))
+        [keyword, b" ", start, rest].into_iter().try_for_each(|part| put(out, part))
     }
 }
 
@@ -141,9 +141,9 @@ impl<'a> Pointer<'a> {
         }
         if self.out.len() + text.len() > self.end {
             self.is_cut = true;
-            return put_rarely(self.out, "…".as_bytes());
+            return put(self.out, "…".as_bytes());
         }
-        put_rarely(self.out, text)
+        put(self.out, text)
     }
 
     /// One character, percent-encoded unless a fragment may have it (RFC 3986

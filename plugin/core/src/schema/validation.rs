@@ -4,7 +4,7 @@ use super::{Disposition, NotChecked, Outcome, Stream, Streams, Validator};
 use crate::canonical::Canonical;
 use crate::digits::Digits;
 use crate::tape::{Dialect, Tape, Unreadable};
-use crate::{OutOfMemory, put_byte, put_rarely, text};
+use crate::{OutOfMemory, put, put_byte, text};
 use alloc::vec::Vec;
 
 /// Checks records as they came in, before redaction, and tells what is wrong
@@ -130,8 +130,8 @@ impl<'p> Validation<'p> {
     pub(crate) fn write_disposition(&self, out: &mut Vec<u8>) -> Result<(), OutOfMemory> {
         match &self.stream {
             Some(stream) if self.verdict == Verdict::Invalid && stream.invalid != Disposition::Mark => {
-                put_rarely(out, b",\"disposition\":\"")?;
-                put_rarely(out, stream.invalid.name().as_bytes())?;
+                put(out, b",\"disposition\":\"")?;
+                put(out, stream.invalid.name().as_bytes())?;
                 put_byte(out, b'"')
             }
             _ => Ok(()),
@@ -143,12 +143,12 @@ impl<'p> Validation<'p> {
         if self.invalid.is_empty() {
             return Ok(());
         }
-        put_rarely(out, b",\"invalid\":")?;
-        put_rarely(out, &self.invalid)?;
+        put(out, b",\"invalid\":")?;
+        put(out, &self.invalid)?;
         let report = self.validator.report();
         if report.count() as usize > report.violations().len() {
-            put_rarely(out, b",\"invalid_count\":")?;
-            put_rarely(out, Digits::of(report.count().into()).as_bytes())?;
+            put(out, b",\"invalid_count\":")?;
+            put(out, Digits::of(report.count().into()).as_bytes())?;
         }
         Ok(())
     }
@@ -158,8 +158,8 @@ impl<'p> Validation<'p> {
         let Some(stream) = &self.stream else {
             return Ok(());
         };
-        put_rarely(out, b",\"schema\":\"")?;
-        put_rarely(out, stream.name)?;
+        put(out, b",\"schema\":\"")?;
+        put(out, stream.name)?;
         put_byte(out, b'"')
     }
 
@@ -173,8 +173,8 @@ impl<'p> Validation<'p> {
         let Some(why) = why else {
             return Ok(());
         };
-        put_rarely(out, b",\"unchecked\":\"")?;
-        put_rarely(out, why.as_bytes())?;
+        put(out, b",\"unchecked\":\"")?;
+        put(out, why.as_bytes())?;
         put_byte(out, b'"')
     }
 }

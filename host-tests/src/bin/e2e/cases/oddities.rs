@@ -114,11 +114,10 @@ fn messagepack_rows() -> Vec<MessagePackRow> {
         (Value::Nil, r#"{"v":null}"#, none()),
         (Value::Bool(true), r#"{"v":true}"#, none()),
         (Value::Bin(b"bytes".into()), r#"{"v":"bytes"}"#, none()),
-        // Escaped as in C, and so no JSON.
         (
-            Value::Ext(5, b"\x01\x7f".into()),
-            r#"{"raw":"[unscanned]"}"#,
-            json!({ "redacted": ["unscanned mask raw"], "error": "not JSON at byte 6", "raw_bytes": 16 }),
+            Value::Ext(5, b"\x01\x7fi\x80\xff".into()),
+            r#"{"v":"\u0001\u007fi\u0080\u00ff"}"#,
+            notes(&["extension"]),
         ),
         (Value::Array(vec![]), r#"{"v":[]}"#, none()),
         (map([("v".into(), map([]))]), r#"{"v":{}}"#, none()),

@@ -2,6 +2,7 @@
 
 use super::base64::decode;
 use super::entropy::{is_random, is_spread};
+use crate::crc::crc32;
 use core::ops::Range;
 
 /// How many characters of a token are its checksum, and how many they cover.
@@ -28,12 +29,6 @@ pub(super) fn has_checksum(text: &[u8]) -> bool {
         rest /= 62;
     }
     is_equal
-}
-
-/// CRC-32 of ISO/IEC 8802-3, bit by bit: a table would outweigh the rest.
-fn crc32(bytes: &[u8]) -> u32 {
-    let step = |crc: u32, _| if crc & 1 == 0 { crc >> 1 } else { crc >> 1 ^ 0xEDB8_8320 };
-    !bytes.iter().fold(u32::MAX, |crc, byte| (0..8).fold(crc ^ u32::from(*byte), step))
 }
 
 /// A token whose part behind its prefix looks random, which examples in
