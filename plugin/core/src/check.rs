@@ -78,7 +78,8 @@ pub enum Checked {
 /// of a key's number, and some for the keys before it.
 const ELEMENTS_MAX: usize = 40;
 
-/// How many keys of one record may be of the ignored ones.
+/// How many keys of one record may be of the ignored ones; those after them are
+/// taken as they stand.
 const IGNORED_KEYS_MAX: usize = 6;
 
 /// Checks one record after the other. Its memory is kept between them.
@@ -111,14 +112,16 @@ impl Checker {
             Err(NoSeal::Malformed) => return Ok(Checked::Malformed),
             Err(NoSeal::UnknownVersion) => return Ok(Checked::UnknownVersion),
         };
-        let mut ignored = [0; IGNORED_KEYS_MAX];
+        // Each with the number of its name.
+        let mut ignored = [(0, 0); IGNORED_KEYS_MAX];
         let mut count = 0;
         for key in self.tape.keys(0) {
             let node = &self.tape.nodes[key];
+            let is_it = |name: &String| is_key(&self.tape, text, node, name);
             if count < IGNORED_KEYS_MAX
-                && self.ignored.iter().any(|name| is_key(&self.tape, text, node, name))
+                && let Some(name) = self.ignored.iter().position(is_it)
             {
-                ignored[count] = key;
+                ignored[count] = (key, name);
                 count += 1;
             }
         }
@@ -126,13 +129,16 @@ impl Checker {
         // A record may have had such a key of its own, which then is under
         // the seal. So all ways to leave out some are tried, all of them first.
         for kept in 0..1u8 << count {
+            if is_overridden(ignored, kept) {
+                continue;
+            }
             for node in &mut self.tape.nodes {
                 node.flags &= !REMOVED;
             }
             for key in closing.into_iter().flatten() {
                 self.tape.nodes[key].flags |= REMOVED;
             }
-            for (bit, &key) in ignored.iter().enumerate() {
+            for (bit, &(key, _)) in ignored.iter().enumerate() {
                 if kept >> bit & 1 == 0 {
                     self.tape.nodes[key].flags |= REMOVED;
                 }
@@ -191,6 +197,15 @@ impl Checker {
         let members = Members { tape: &self.tape, text, object: audit + 1 };
         members.checkpoint(sealed.chain, sealed.place, sealed.head)
     }
+}
+
+/// Whether a key that is left out stands behind one of its name that is kept.
+/// Outputs add theirs before the record, and most readers take the last: what
+/// comes after would stand for what is under the seal.
+fn is_overridden(ignored: &[(usize, usize)], kept: u8) -> bool {
+    let is_kept = |at: usize| kept >> at & 1 == 1;
+    let is_behind = |at: usize| (0..at).any(|before| is_kept(before) && ignored[before].1 == ignored[at].1);
+    (0..ignored.len()).any(|at| !is_kept(at) && is_behind(at))
 }
 
 /// Reads a line of JSON that `in_checkpoint.wasm` has printed; outputs may

@@ -57,8 +57,9 @@ pub const TAG_BYTES_MAX: usize = 1024;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OutOfMemory;
 
-/// Appends to a buffer, reporting failure instead of aborting.
-#[inline(never)]
+/// Appends to a buffer, reporting failure instead of aborting. The guest has it
+/// once, for its size.
+#[cfg_attr(target_family = "wasm", inline(never))]
 pub(crate) fn put(out: &mut alloc::vec::Vec<u8>, bytes: &[u8]) -> Result<(), OutOfMemory> {
     if out.capacity() - out.len() < bytes.len() {
         out.try_reserve(bytes.len()).map_err(|_| OutOfMemory)?;

@@ -4,6 +4,7 @@ use crate::case::{Place, Skipped};
 use crate::forward::{Client, Entry};
 use crate::ledger::{self, check, output, start, wait_for, wasm};
 use crate::process::Process;
+use crate::verify::Report;
 use crate::{msgpack, poll, verify};
 use age::secrecy::ExposeSecret;
 use anyhow::{Context, Result, bail, ensure};
@@ -68,6 +69,17 @@ impl Load {
         sent
     }
 
+    /// Sends what is unsure and a message more, waits for the ledger to have
+    /// them, ends Fluent Bit, and holds the ledger against what was taken in.
+    fn settle(&mut self, mut process: Process, port: u16, dir: &Path) -> Result<Report> {
+        let mut client = Client::connect(port)?;
+        self.send(&mut client)?;
+        self.send(&mut client)?;
+        wait_for(dir, &mut process, &self.acknowledged)?;
+        process.stop()?;
+        check(dir, &self.acknowledged)
+    }
+
     fn message(&mut self) -> Result<(Vec<Entry>, Vec<u64>)> {
         let numbers: Vec<u64> = (self.next..self.next + MESSAGE_RECORDS).collect();
         let is_sealed = (self.next / MESSAGE_RECORDS).is_multiple_of(2);
@@ -103,14 +115,12 @@ const STARTED: &str = "stream processor started";
 pub(crate) fn killed(place: &Place) -> Result<String> {
     let (port, dir) = set_up(place)?;
     let output = output(&dir).with("config.segment_size", "64k");
-    let (mut process, acknowledged) = kill_often(place, port, output, KILLS)?;
-    wait_for(&dir, &mut process, &acknowledged)?;
-    process.stop()?;
-    let report = check(&dir, &acknowledged)?;
-    ensure!(acknowledged.len() > 100 * KILLS, "{} records acknowledged", acknowledged.len());
+    let (process, mut load) = kill_often(place, port, output, KILLS)?;
+    let report = load.settle(process, port, &dir)?;
+    ensure!(load.acknowledged.len() > 100 * KILLS, "{} records acknowledged", load.acknowledged.len());
     Ok(format!(
         "{KILLS} kills; {} records acknowledged, {} held, each once; {} segments closed",
-        acknowledged.len(),
+        load.acknowledged.len(),
         report.count("records"),
         ledger::closed(&dir)?
     ))
@@ -126,7 +136,11 @@ pub(crate) fn killed_encrypted(place: &Place) -> Result<String> {
     fs::write(&file, format!("{}\n", key.to_string().expose_secret()))?;
     let recipients = format!("{},{}", other.to_public(), key.to_public());
     let output = output(&dir).with("config.segment_size", "64k").with("config.recipients", recipients);
-    let (mut process, acknowledged) = kill_often(place, port, output, KILLS_ENCRYPTED)?;
+    let (mut process, mut load) = kill_often(place, port, output, KILLS_ENCRYPTED)?;
+    let mut client = Client::connect(port)?;
+    load.send(&mut client)?;
+    load.send(&mut client)?;
+    let acknowledged = load.acknowledged;
     let numbers = || ledger::exported(&dir, &file, &place.at("export"));
     let held = || {
         process.ensure_running()?;
@@ -167,9 +181,8 @@ pub(crate) fn killed_encrypted(place: &Place) -> Result<String> {
     ))
 }
 
-/// Kills and starts a Fluent Bit under load; at last it runs. Gives what was
-/// acknowledged.
-fn kill_often(place: &Place, port: u16, output: Section, kills: usize) -> Result<(Process, Vec<u64>)> {
+/// Kills and starts a Fluent Bit under load; at last it runs.
+fn kill_often(place: &Place, port: u16, output: Section, kills: usize) -> Result<(Process, Load)> {
     let outputs = [output];
     let mut load = Load::new()?;
     let mut random = 0x2545_f491_4f6c_dd1d_u64;
@@ -193,10 +206,7 @@ fn kill_often(place: &Place, port: u16, output: Section, kills: usize) -> Result
     }
     let mut process = start(place, port, &outputs)?;
     process.wait_for_log(STARTED, kills + 1)?;
-    let mut client = Client::connect(port)?;
-    load.send(&mut client)?;
-    load.send(&mut client)?;
-    Ok((process, load.acknowledged))
+    Ok((process, load))
 }
 
 const RELOADS: usize = 5;
@@ -216,12 +226,7 @@ pub(crate) fn reloaded(place: &Place) -> Result<String> {
         while load.send(&mut client).is_ok() {}
     }
     process.wait_for_log(STARTED, RELOADS + 1)?;
-    let mut client = Client::connect(port)?;
-    load.send(&mut client)?;
-    load.send(&mut client)?;
-    wait_for(&dir, &mut process, &load.acknowledged)?;
-    process.stop()?;
-    let report = check(&dir, &load.acknowledged)?;
+    let report = load.settle(process, port, &dir)?;
     Ok(format!("{RELOADS} reloads; {} records held, each once", report.count("records")))
 }
 
