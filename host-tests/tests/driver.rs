@@ -26,6 +26,7 @@ const CHUNK_RECORDS: u32 = 5;
 const DIRECTORY: &str = "FLB_AUDIT_DRIVER_DIRECTORY";
 const FIRST: &str = "FLB_AUDIT_DRIVER_FIRST";
 const SEGMENT_SIZE: &str = "FLB_AUDIT_DRIVER_SEGMENT_SIZE";
+const RECIPIENTS: &str = "FLB_AUDIT_DRIVER_RECIPIENTS";
 
 /// Even chunks are sealed, odd ones are not.
 fn played() -> Vec<Vec<u8>> {
@@ -52,10 +53,14 @@ fn driver() {
         is_writable: true,
     };
     let segment_size = std::env::var(SEGMENT_SIZE).expect("a size");
-    let small = |name: &str| (name == "segment_size").then(|| segment_size.clone());
+    let setting = |name: &str| match name {
+        "segment_size" => Some(segment_size.clone()),
+        "recipients" => std::env::var(RECIPIENTS).ok(),
+        _ => None,
+    };
     println!("\npid {}", std::process::id());
     let (output, _) =
-        output::start(&root().join("dist/out_audit.wasm"), limits, None, small).expect("started");
+        output::start(&root().join("dist/out_audit.wasm"), limits, None, setting).expect("started");
     for (at, chunk) in played().iter().enumerate().skip(first) {
         loop {
             match output.flush(support::TAG, chunk).answer {
@@ -104,12 +109,19 @@ fn answered(line: &str) -> Option<usize> {
     line.strip_prefix("answered ")?.parse().ok()
 }
 
+/// Has the driver's ledger encrypt, in a shell.
+fn encrypt() -> String {
+    format!("export {RECIPIENTS}={}", support::recipient())
+}
+
 /// Everything is held once, and verifies.
 fn check(directory: &tempfile::TempDir) {
+    let key = tempfile::NamedTempFile::new().expect("a file");
+    support::key_file(key.path(), support::key());
     assert_eq!(numbers(directory), (0..u64::from(CHUNKS * CHUNK_RECORDS)).collect::<Vec<_>>());
     let verify = Command::new(root().join("dist/flb-audit"))
-        .args(["verify", "--json"])
-        .arg(directory.path())
+        .args(["verify", "--json", "--identity"])
+        .args([key.path(), directory.path()])
         .output()
         .expect("verified");
     let report: serde_json::Value = serde_json::from_slice(&verify.stdout).expect("a report");
@@ -121,6 +133,17 @@ fn check(directory: &tempfile::TempDir) {
 /// answers; of those, the last ones are lost.
 #[test]
 fn kills_lose_nothing_and_double_nothing() {
+    kill_often("");
+}
+
+#[test]
+fn kills_lose_nothing_and_double_nothing_that_is_encrypted() {
+    let directory = kill_often(&encrypt());
+    let closed = support::names(&directory).iter().filter(|name| name.ends_with(".frames")).count();
+    assert!(closed > 10, "{closed} segments");
+}
+
+fn kill_often(environment: &str) -> tempfile::TempDir {
     let directory = support::directory();
     let mut random = 0x2545_f491_4f6c_dd1d_u64;
     let mut below = |end: u64| {
@@ -134,7 +157,7 @@ fn kills_lose_nothing_and_double_nothing() {
         round += 1;
         let mut budget = below(8);
         let delay = Duration::from_micros(below(if budget == 0 { 100_000 } else { 5000 }));
-        drive(directory.path(), first, "50k", "", |line| {
+        drive(directory.path(), first, "50k", environment, |line| {
             if let Some(at) = answered(line) {
                 first = if budget == 1 && round.is_multiple_of(3) { at } else { at + 1 };
                 budget -= 1;
@@ -144,6 +167,7 @@ fn kills_lose_nothing_and_double_nothing() {
     }
     assert!(round > 90, "{round} kills");
     check(&directory);
+    directory
 }
 
 /// No file may be longer than one or two MiB, as if the disk were full; then it has
@@ -187,13 +211,16 @@ fn a_full_disk_is_retry_and_nothing_is_lost() {
 #[test]
 fn what_cannot_be_written_is_retry_and_nothing_is_lost() {
     // Root may write anywhere.
-    let user = "[ $(id -u) != 0 ] || user='setpriv --reuid=65534 --regid=65534 --clear-groups'";
+    let plain = "[ $(id -u) != 0 ] || user='setpriv --reuid=65534 --regid=65534 --clear-groups'";
+    let encrypted = format!("{plain}\n{}", encrypt());
     let cases = [
-        ("a file that is made to close a segment", Some("00000001.ndjson.zst.partial")),
-        ("the next segment", Some("00000002.ndjson")),
-        ("the directory is read-only", None),
+        ("a file that is made to close a segment", Some("00000001.ndjson.zst.partial"), plain),
+        ("the next segment", Some("00000002.ndjson"), plain),
+        ("the directory is read-only", None, plain),
+        ("the next segment, encrypted", Some("00000002.frames.open"), &encrypted),
+        ("the directory is read-only, encrypted", None, &encrypted),
     ];
-    for (name, obstacle) in cases {
+    for (name, obstacle, user) in cases {
         let directory = support::directory();
         let at = |name: &str| directory.path().join(name);
         let chown = Command::new("chown").args(["-R", "65534:65534"]).arg(directory.path()).status();
@@ -213,7 +240,7 @@ fn what_cannot_be_written_is_retry_and_nothing_is_lost() {
             }
             if line.starts_with("retry ") {
                 retries += 1;
-                let expected = obstacle.unwrap_or(".ndjson");
+                let expected = obstacle.unwrap_or("0000000");
                 assert!(line.contains(expected), "{name}: {line}");
             }
             if retries == 5 {

@@ -130,7 +130,8 @@ fn what_is_wrong_at_the_start_is_said() {
     fs::write(&text, "text").expect("written");
     type Get = Box<dyn Fn(&str) -> Option<String>>;
     let size = |name: &str| (name == "segment_size").then(|| "1x".to_owned());
-    let cases: [(&Path, Limits, Get, &str); 7] = [
+    let recipients = |name: &str| (name == "recipients").then(|| "age1nobody".to_owned());
+    let cases: [(&Path, Limits, Get, &str); 8] = [
         (&nothing, limits(), Box::new(|_| None), "nothing.wasm: cannot be read"),
         (&text, limits(), Box::new(|_| None), "text.wasm: not a WebAssembly component"),
         (&faulty(), limits(), Box::new(setting("other")), "property config.init: other"),
@@ -138,6 +139,12 @@ fn what_is_wrong_at_the_start_is_said() {
         (&ledger(), limits(), Box::new(|_| None), "property dir is missing"),
         (&ledger(), with_directory(true), Box::new(|_| None), "flb-audit init"),
         (&ledger(), with_directory(true), Box::new(size), "property config.segment_size: `1x` is not a size"),
+        (
+            &ledger(),
+            with_directory(true),
+            Box::new(recipients),
+            "property config.recipients: `age1nobody` is not an age recipient",
+        ),
     ];
     for (component, limits, get, expected) in cases {
         let what = match output::start(component, limits, None, get) {

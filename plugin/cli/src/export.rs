@@ -1,10 +1,14 @@
 //! `flb-audit export`: records of a ledger, and what proves that they were in it.
 
+use crate::frames::{self, Identity, Unopened};
 use crate::stdout::print;
+use crate::verify::path_of;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use flb_audit_core::check::{Checked, Checker, Sealed};
 use flb_audit_core::seal::{ChainId, hash_from_text};
+use flb_audit_ledger::Identities;
+use flb_audit_ledger::frame::{self, Fault};
 use flb_audit_ledger::manifest::{self, FILE_NAME, Manifest, Statement, active_name};
 use flb_audit_ledger::tree::{self, Node};
 use serde::{Deserialize, Serialize};
@@ -28,6 +32,8 @@ pub(crate) struct Export {
     /// The directory to make
     #[arg(long, value_name = "DIR")]
     output: PathBuf,
+    #[command(flatten)]
+    identity: Identity,
     /// Only records of this day or time (RFC 3339) on …
     #[arg(long, value_name = "TIME", value_parser = crate::verify::time)]
     since: Option<SystemTime>,
@@ -70,6 +76,8 @@ impl Proof {
 
 impl Export {
     pub(crate) fn run(self) -> Result<()> {
+        let identities = self.identity.read()?;
+        let identities = identities.as_ref();
         let manifests = self.ledger.join(FILE_NAME);
         let text = fs::read(&manifests)
             .with_context(|| format!("{}: cannot be read; is this a ledger?", manifests.display()))?;
@@ -88,13 +96,15 @@ impl Export {
                 if is_deleted(manifest.number) {
                     deleted += u64::from(self.may_have(manifest));
                 } else if self.may_have(manifest) {
-                    self.copy(&self.ledger.join(&manifest.file), Some(manifest), &mut out)?;
+                    self.copy(&path_of(&self.ledger, manifest), Some(manifest), identities, &mut out)?;
                 }
             }
         }
-        let active = self.ledger.join(active_name(last + 1));
-        if active.is_file() {
-            self.copy(&active, None, &mut out)?;
+        for active in [active_name(last + 1), frame::active_name(last + 1)] {
+            let active = self.ledger.join(active);
+            if active.is_file() {
+                self.copy(&active, None, identities, &mut out)?;
+            }
         }
         out.records.flush().and_then(|()| out.proofs.flush()).context("cannot be written")?;
         fs::write(self.output.join(FILE_NAME), &text).context("cannot be written")?;
@@ -133,7 +143,13 @@ impl Export {
 
     /// Copies what is wanted of a segment, of its records; a closed one has a
     /// manifest.
-    fn copy(&self, path: &Path, manifest: Option<&Manifest>, out: &mut Out) -> Result<()> {
+    fn copy(
+        &self,
+        path: &Path,
+        manifest: Option<&Manifest>,
+        identities: Option<&Identities>,
+        out: &mut Out,
+    ) -> Result<()> {
         let name = path.display();
         let is_damaged = manifest.is_some_and(|manifest| manifest.damaged.is_some());
         let read = || -> std::io::Result<Vec<Vec<u8>>> {
@@ -144,8 +160,15 @@ impl Export {
             };
             lines.split(b'\n').collect()
         };
-        let lines = read().with_context(|| format!("{name}: cannot be read"))?;
-        let levels = if manifest.is_some() { levels(&lines) } else { Vec::new() };
+        let is_whole = manifest.is_some() && !is_damaged;
+        let lines = if frames::is_frames(path) {
+            decrypt(path, identities, is_whole)
+        } else {
+            read().map_err(anyhow::Error::from)
+        };
+        let lines = lines.with_context(|| format!("{name}: cannot be read"))?;
+        let proven = manifest.map_or(0, |manifest| proven(manifest, lines.len()));
+        let levels = levels(&lines[..proven]);
         let mut checker = Checker::default();
         for (index, line) in lines.iter().enumerate() {
             let sealed = match checker.check(line) {
@@ -157,10 +180,10 @@ impl Export {
             if !self.is_wanted(&sealed) {
                 continue;
             }
-            let proof = manifest.map(|manifest| Proof {
+            let proof = manifest.filter(|_| index < proven).map(|manifest| Proof {
                 segment: manifest.number,
                 index: index as u64,
-                records: lines.len() as u64,
+                records: proven as u64,
                 path: path_to_root(&levels, index),
             });
             out.records.write_all(line)?;
@@ -170,6 +193,42 @@ impl Export {
             out.count += 1;
         }
         Ok(())
+    }
+}
+
+/// How many of a closed segment's lines are under its root: of damaged frames,
+/// those before the damage.
+fn proven(manifest: &Manifest, lines: usize) -> usize {
+    match &manifest.damaged {
+        Some(damage) if manifest.is_encrypted() => lines.min(usize::try_from(damage.before).unwrap_or(lines)),
+        _ => lines,
+    }
+}
+
+/// The lines of an encrypted segment; of one that is not known to be whole, those
+/// that can be read.
+fn decrypt(path: &Path, identities: Option<&Identities>, is_whole: bool) -> Result<Vec<Vec<u8>>> {
+    let identities = identities.context("it is encrypted, and no --identity was given")?;
+    let mut reader = frame::Reader::new(BufReader::new(File::open(path)?));
+    let (mut lines, mut body) = (Vec::new(), Vec::new());
+    loop {
+        body.clear();
+        let frame = match reader.next(|piece| body.extend_from_slice(piece)) {
+            Ok(None) => return Ok(lines),
+            Ok(Some(frame)) if frame.is_whole => frame,
+            Ok(Some(frame)) if is_whole => bail!("damaged at byte {}; see `flb-audit verify`", frame.at),
+            Err(fault @ Fault::Broken { .. }) if is_whole => bail!("{fault}; see `flb-audit verify`"),
+            Err(Fault::Io(error)) => return Err(error.into()),
+            // It may be on its way, or its manifest says that it is damaged.
+            Ok(Some(_)) | Err(Fault::Broken { .. }) => continue,
+        };
+        match frames::open(identities, &frame, &body) {
+            Ok(text) => lines.extend(frames::lines(&text).map(<[u8]>::to_vec)),
+            Err(Unopened::NotForThese) => {
+                bail!("the frame at byte {} is encrypted, and none of the identities opens it", frame.at)
+            }
+            Err(Unopened::Damaged(what)) => bail!("the frame at byte {} is damaged: {what}", frame.at),
+        }
     }
 }
 

@@ -8,6 +8,7 @@ mod checkpoints;
 mod explain;
 mod export;
 mod find;
+mod frames;
 mod hmac_key;
 mod init;
 mod input;

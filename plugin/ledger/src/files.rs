@@ -1,7 +1,8 @@
 //! The files of a ledger's segments, and which of them no manifest names.
 
+use crate::frame;
 use crate::manifest::{FILE_NAME, Manifests, Statement, closed_name};
-use crate::seen::{Seen, life_of};
+use crate::seen::Seen;
 use crate::segment::{read_closed, sync_directory};
 use crate::{Error, Level, Line, Named, Result};
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,7 +28,9 @@ pub(crate) fn number_of_active(
     let Some(at) = manifests.damaged.first() else {
         return match files.range(next..).find(|(_, is_open)| !**is_open) {
             Some((number, _)) => {
-                let path = directory.join(closed_name(*number));
+                let names = [frame::closed_name(*number), closed_name(*number)];
+                let [frames, lines] = names.map(|name| directory.join(name));
+                let path = if frames.exists() { frames } else { lines };
                 Err(Error::new(format!(
                     "{}: not in {FILE_NAME}; see docs/output.md, Restore",
                     path.display()
@@ -46,8 +49,8 @@ pub(crate) fn number_of_active(
     let behind = files.iter().map(|(number, is_open)| number + u64::from(!is_open)).max();
     let number = behind.map_or(next, |behind| behind.max(next));
     for file in files.into_keys().filter(|file| *file < number && !stated.contains(file)) {
-        let read = read_closed(directory, file, &mut |sealed| {
-            seen.add(life_of(sealed), sealed.place.sequence, sealed.place.sequence, file);
+        let read = read_closed(directory, file, &mut |identity| {
+            seen.add(identity.life, identity.sequence, identity.sequence, file);
         });
         if let Err(error) = read {
             let what = format!("which records it holds is not known, and they may be stored again: {error}");
@@ -65,16 +68,17 @@ fn number_of_closed(statement: &Statement) -> Option<u64> {
 }
 
 /// The numbers of all segments that have a file, and whether there is one that
-/// is not compressed. A crash in closing a segment leaves both.
+/// can be appended to. A crash in closing a segment leaves both.
 fn files(directory: &Path) -> Result<BTreeMap<u64, bool>> {
     let mut files = BTreeMap::new();
     for entry in fs::read_dir(directory).named(directory)? {
         let name = entry.named(directory)?.file_name();
         let name = name.to_string_lossy();
-        if let Some((number, "ndjson" | "ndjson.zst")) = name.split_once('.')
+        if let Some((number, end @ ("ndjson" | "ndjson.zst" | "frames" | "frames.open"))) =
+            name.split_once('.')
             && let Ok(number) = number.parse::<u64>()
         {
-            *files.entry(number).or_default() |= name.ends_with(".ndjson");
+            *files.entry(number).or_default() |= matches!(end, "ndjson" | "frames.open");
         }
     }
     Ok(files)

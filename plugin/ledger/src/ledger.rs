@@ -3,15 +3,15 @@
 use crate::chunk::{Item, items, write_json};
 use crate::files::{number_of_active, remove};
 use crate::intents::{Intent, Intents, digest};
-use crate::manifest::{self, Damage, Extent, Link, Manifest, Manifests, Statement, Tombstone, active_name};
+use crate::manifest::{self, Damage, Extent, Manifest, Manifests, Statement, Tombstone};
 use crate::own::{Found, Own, Tail};
-use crate::seen::{Identities, Identity, Seen, life_of};
-use crate::segment::{Active, Batch, read_closed};
+use crate::seen::{Identities, Identity, Seen};
+use crate::segment::{Active, Batch, read_closed, settle};
 use crate::{Error, Result, Settings};
 use flb_audit_core::Event;
 use flb_audit_core::check::{Checked, Checker, Sealed};
 use flb_audit_core::policy::Policy;
-use flb_audit_core::seal::{ChainId, Place, Run};
+use flb_audit_core::seal::Place;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -107,14 +107,19 @@ impl Ledger {
 
     fn opened(&mut self) -> Result<()> {
         if self.open.is_none() {
-            self.open = Some(Opened::open(&self.directory, self.policy, &mut self.lines)?);
+            self.open = Some(Opened::open(&self.directory, &self.settings, self.policy, &mut self.lines)?);
         }
         Ok(())
     }
 }
 
 impl Opened {
-    fn open(directory: &Path, policy: Option<Policy<'static>>, lines: &mut Vec<Line>) -> Result<Opened> {
+    fn open(
+        directory: &Path,
+        settings: &Settings,
+        policy: Option<Policy<'static>>,
+        lines: &mut Vec<Line>,
+    ) -> Result<Opened> {
         let found = Found::open(directory)?;
         let manifests = Manifests::open(directory)?;
         report_cut(manifest::FILE_NAME, manifests.cut_bytes, lines);
@@ -129,14 +134,16 @@ impl Opened {
         let number = number_of_active(directory, &manifests, &mut seen, lines)?;
         let chain = found.chain();
         let mut tail: Option<Tail> = manifests.last.filter(|last| last.chain == chain).map(tail_of);
-        let (active, cut) = Active::open(directory, number, &mut |sealed| {
-            let place = sealed.place;
-            seen.add(life_of(sealed), place.sequence, place.sequence, number);
-            if sealed.chain == chain && tail.is_none_or(|(last, _)| order(last) < order(place)) {
-                tail = Some(tail_of(*sealed));
+        let is_encrypted = settings.recipients.is_some();
+        let (active, cut) = Active::open(directory, number, is_encrypted, &mut |identity| {
+            let (id, segment, run) = identity.life;
+            seen.add(identity.life, identity.sequence, identity.sequence, number);
+            let place = Place { segment, run, sequence: identity.sequence };
+            if id == chain && tail.is_none_or(|(last, _)| order(last) < order(place)) {
+                tail = Some((place, identity.head));
             }
         })?;
-        report_cut(&active_name(number), cut, lines);
+        report_cut(&active.name(), cut, lines);
         let mut opened = Opened {
             own: found.go_on(directory, tail, policy)?,
             active,
@@ -149,7 +156,7 @@ impl Opened {
             batch: Batch::default(),
         };
         if opened.active.damage.is_some() {
-            opened.close_segment(directory, lines)?;
+            opened.close_segment(directory, settings, lines)?;
         }
         Ok(opened)
     }
@@ -193,7 +200,7 @@ impl Opened {
         if self.batch.records.is_empty() {
             return Ok(());
         }
-        self.active.append(&self.batch, settings.is_synced)?;
+        self.active.append(&self.batch, settings.recipients.as_ref(), settings.is_synced)?;
         for record in &self.batch.records {
             let Identity { life, sequence, .. } = record.identity;
             self.seen.add(life, sequence, sequence, self.active.number);
@@ -330,23 +337,20 @@ impl Opened {
         let age = self.active.opened.elapsed().unwrap_or_default();
         let is_due = self.active.bytes >= settings.segment_bytes
             || self.active.records >= SEGMENT_RECORDS_MAX
-            || age >= settings.segment_age;
+            || age >= settings.segment_age
+            || self.active.is_encrypted() != settings.recipients.is_some();
         if is_due && self.active.records > 0 {
-            self.close_segment(directory, lines)?;
+            self.close_segment(directory, settings, lines)?;
         }
         self.delete_old(directory, settings, lines)
     }
 
-    fn close_segment(&mut self, directory: &Path, lines: &mut Vec<Line>) -> Result<()> {
+    fn close_segment(&mut self, directory: &Path, settings: &Settings, lines: &mut Vec<Line>) -> Result<()> {
         let active = &self.active;
         let number = active.number;
         let stored = active.store(directory)?;
         let extents = self.seen.in_file(number).map(|(life, first, last)| {
-            let link = active.links.get(&life).filter(|_| first == 0);
-            let link =
-                link.map(|link| Link { seg: link.segment, run: link.run.to_string(), seq: link.sequence });
-            let (chain, seg, run) = life;
-            Extent { chain: chain.to_string(), seg, run: run.to_string(), first, last, link }
+            Extent::new(life, first, last, active.links.get(&life).copied().filter(|_| first == 0))
         });
         let manifest = Manifest {
             number,
@@ -363,12 +367,10 @@ impl Opened {
             damaged: active.damage.clone(),
         };
         lines.push(closing(&manifest));
-        let is_whole = manifest.damaged.is_none();
-        self.state(Statement::Segment(manifest))?;
-        if is_whole {
-            remove(&directory.join(active_name(number)))?;
-        }
-        let (next, _) = Active::open(directory, number + 1, &mut |_| {})?;
+        self.state(Statement::Segment(manifest.clone()))?;
+        settle(directory, &manifest)?;
+        let is_encrypted = settings.recipients.is_some();
+        let (next, _) = Active::open(directory, number + 1, is_encrypted, &mut |_| {})?;
         self.closed = Some((number, std::mem::replace(&mut self.active, next).held));
         Ok(())
     }
@@ -435,9 +437,8 @@ fn kept(statements: &[Statement]) -> Vec<&Manifest> {
 
 fn see_manifest(seen: &mut Seen, manifest: &Manifest) {
     for extent in &manifest.extents {
-        let life = (ChainId::from_text(extent.chain.as_bytes()), Run::from_text(extent.run.as_bytes()));
-        if let (Some(chain), Some(run)) = life {
-            seen.add((chain, extent.seg, run), extent.first, extent.last, manifest.number);
+        if let Some(life) = extent.life() {
+            seen.add(life, extent.first, extent.last, manifest.number);
         }
     }
 }
@@ -446,8 +447,7 @@ fn see_manifest(seen: &mut Seen, manifest: &Manifest) {
 fn finish_what_was_begun(directory: &Path, manifests: &Manifests) -> Result<()> {
     for statement in &manifests.statements {
         match statement {
-            Statement::Segment(manifest) if manifest.damaged.is_some() => {}
-            Statement::Segment(manifest) => remove(&directory.join(active_name(manifest.number)))?,
+            Statement::Segment(manifest) => settle(directory, manifest)?,
             Statement::Deleted(tombstone) => remove(&directory.join(&tombstone.file))?,
         }
     }
@@ -461,8 +461,9 @@ fn closing(manifest: &Manifest) -> Line {
         return (Level::Info, format!("{file} closed: {records} records"));
     };
     let what = format!(
-        "{file}: damaged at byte {at}: lines that are no sealed records: {lines}; it stays as it is, with the \
-         records before, {before}, and after, {after}, and is closed"
+        "{file}: damaged at byte {at}: {}: {lines}; it stays as it is, with the records before, {before}, and \
+         after, {after}, and is closed",
+        manifest.damaged_parts()
     );
     (Level::Error, what)
 }

@@ -5,11 +5,13 @@
 //! file, [`FILE_NAME`], which grows by some hundred bytes a segment and is never
 //! cut short.
 
+use crate::seen::Life;
 use crate::tree::Node;
 use crate::{Error, Named, Result};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use flb_audit_core::check::{Checked, Checker, Sealed};
+use flb_audit_core::seal::{ChainId, Place, Run};
 use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions};
 use std::io::Write;
@@ -37,7 +39,8 @@ pub struct Manifest {
     pub number: u64,
     /// Its file.
     pub file: String,
-    /// How many records it has; of a damaged one, how many lines.
+    /// How many records it has; of a damaged one, how many lines, or records in
+    /// frames that are whole.
     pub records: u64,
     /// Their lines together, in bytes.
     pub bytes: u64,
@@ -45,7 +48,8 @@ pub struct Manifest {
     pub stored_bytes: u64,
     /// SHA-256 of the file as it is stored, in hexadecimal.
     pub sha256: String,
-    /// The root of the Merkle tree over the records, in base64url.
+    /// The root of the Merkle tree over the records, in base64url; of damaged
+    /// frames, over those before the damage.
     pub root: String,
     /// The earliest time of a record, in seconds since 1970.
     pub from: u64,
@@ -63,9 +67,10 @@ pub struct Manifest {
 /// What of a segment could not be read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Damage {
-    /// Where the first line begins that is no sealed record, in bytes.
+    /// Where the first line begins that is no sealed record, or the first frame
+    /// that is not as it was written, in bytes.
     pub at: u64,
-    /// How many lines are none.
+    /// How many lines, or frames, are such.
     pub lines: u64,
     /// How many records there are before the first of these.
     pub before: u64,
@@ -100,6 +105,44 @@ pub struct Link {
     pub run: String,
     /// Its number.
     pub seq: u64,
+}
+
+impl Manifest {
+    /// Whether its records are encrypted.
+    pub fn is_encrypted(&self) -> bool {
+        self.file.contains(".frames")
+    }
+
+    /// What it is that is damaged, in words.
+    pub fn damaged_parts(&self) -> &'static str {
+        if self.is_encrypted() {
+            "frames that are not as they were written"
+        } else {
+            "lines that are no sealed records"
+        }
+    }
+}
+
+impl Extent {
+    pub(crate) fn new(life: Life, first: u64, last: u64, link: Option<Place>) -> Extent {
+        let (chain, seg, run) = life;
+        let link = link.map(|link| Link { seg: link.segment, run: link.run.to_string(), seq: link.sequence });
+        Extent { chain: chain.to_string(), seg, run: run.to_string(), first, last, link }
+    }
+
+    /// The life; none if the names are none.
+    pub fn life(&self) -> Option<Life> {
+        let (chain, run) = (self.chain.as_bytes(), self.run.as_bytes());
+        Some((ChainId::from_text(chain)?, self.seg, Run::from_text(run)?))
+    }
+}
+
+impl Link {
+    /// Where it stands; none if the run's name is none.
+    pub fn place(&self) -> Option<Place> {
+        let run = Run::from_text(self.run.as_bytes())?;
+        Some(Place { segment: self.seg, run, sequence: self.seq })
+    }
 }
 
 /// Why a segment is no more.

@@ -1,5 +1,6 @@
 //! What a ledger holds after whatever has happened to it.
 
+#[allow(dead_code)]
 mod support;
 
 use flb_audit_ledger::manifest::{self, Statement};

@@ -4,8 +4,9 @@
 //! It is part of a ledger, so nothing is said of what is before and behind its
 //! records; but what is missing between them is, unless it was deleted.
 
+use super::absent::Absent;
 use super::chains::{Findings, Life, extent};
-use super::ledger::{Deleted, damaged};
+use super::ledger::damaged;
 use super::signatures::Flaw;
 use super::{Verdict, Verifier};
 use crate::export::{PROOFS, Proof, RECORDS};
@@ -59,7 +60,7 @@ struct Reading<'a> {
     roster: Option<&'a Roster>,
     findings: Findings,
     manifests: BTreeMap<u64, Manifest>,
-    deleted: Deleted,
+    absent: Absent,
     /// Where the manifests stand, which are records, too.
     stated: HashSet<(ChainId, Life, u64)>,
     lives: BTreeMap<ChainId, BTreeMap<Life, BTreeSet<u64>>>,
@@ -80,7 +81,7 @@ impl Exported {
             roster,
             findings: Findings::default(),
             manifests: BTreeMap::new(),
-            deleted: Deleted::default(),
+            absent: Absent::default(),
             stated: HashSet::new(),
             lives: BTreeMap::new(),
             links: HashMap::new(),
@@ -160,7 +161,7 @@ impl Reading<'_> {
                 Some(Statement::Segment(manifest)) => self.add_manifest(&at, manifest),
                 Some(Statement::Deleted(tombstone)) => {
                     if let Some(manifest) = self.manifests.get(&tombstone.number) {
-                        self.deleted.add(manifest);
+                        self.absent.add_deleted(manifest);
                     }
                 }
                 None => self.add(Verdict::Unreadable, format!("{at}: no manifest")),
@@ -281,7 +282,7 @@ impl Reading<'_> {
             }
         }
         for (chain, life, gap) in gaps {
-            for left in self.deleted.without(chain, life, gap) {
+            for left in self.absent.without(chain, life, gap) {
                 self.find_not_stated(chain, life, left);
             }
         }

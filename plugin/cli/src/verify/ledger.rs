@@ -1,83 +1,29 @@
 //! The directory of a ledger: what its manifests and tombstones say, and
 //! whether its files are as they say.
 
-use super::chains::{Findings, Life};
-use super::{Verdict, Verifier};
+use super::absent::Absent;
+use super::chains::Findings;
+use super::{Verdict, Verifier, stated};
 use crate::roster::Roster;
 use anyhow::{Context, Result};
 use flb_audit_core::check::{Checked, Checker};
-use flb_audit_core::seal::{ChainId, Place, Run};
 use flb_audit_ledger::manifest::{self, Manifest, Statement, active_name, closed_name};
 use flb_audit_ledger::tree::{self, Tree};
+use flb_audit_ledger::{Identities, frame};
 use sha2::{Digest, Sha256};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read};
-use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// How much of a file is read at once, in bytes.
 const BUFFER_BYTES: usize = 1 << 20;
 
-/// What was deleted by tombstones.
-#[derive(Default)]
-pub(super) struct Deleted {
-    extents: HashMap<(ChainId, Life), Vec<RangeInclusive<u64>>>,
-    /// What lives went on from whose first record was deleted.
-    links: HashMap<(ChainId, Life), Place>,
-    /// How many records.
-    pub(super) records: u64,
-}
-
-impl Deleted {
-    /// What a life went on from whose first record was deleted.
-    pub(super) fn link(&self, chain: ChainId, life: Life) -> Option<Place> {
-        self.links.get(&(chain, life)).copied()
-    }
-
-    /// What of these records was not deleted.
-    pub(super) fn without(
-        &self,
-        chain: ChainId,
-        life: Life,
-        records: RangeInclusive<u64>,
-    ) -> Vec<RangeInclusive<u64>> {
-        let mut left = vec![records];
-        for deleted in self.extents.get(&(chain, life)).into_iter().flatten() {
-            let cut = |range: RangeInclusive<u64>| {
-                let (start, end) = (*range.start(), *range.end());
-                let before = deleted.start().checked_sub(1).map(|last| start..=end.min(last));
-                let after = deleted.end().checked_add(1).map(|first| start.max(first)..=end);
-                [before, after].into_iter().flatten().filter(|range| !range.is_empty())
-            };
-            left = left.into_iter().flat_map(cut).collect();
-        }
-        left
-    }
-
-    pub(super) fn add(&mut self, manifest: &Manifest) {
-        self.records = self.records.saturating_add(manifest.records);
-        for extent in &manifest.extents {
-            let chain = ChainId::from_text(extent.chain.as_bytes());
-            if let (Some(chain), Some(run)) = (chain, Run::from_text(extent.run.as_bytes())) {
-                let extents = self.extents.entry((chain, (extent.seg, run))).or_default();
-                extents.push(extent.first..=extent.last);
-                if let Some(link) = &extent.link
-                    && let Some(link_run) = Run::from_text(link.run.as_bytes())
-                {
-                    let link = Place { segment: link.seg, run: link_run, sequence: link.seq };
-                    self.links.insert((chain, (extent.seg, run)), link);
-                }
-            }
-        }
-    }
-}
-
 /// The ledgers among what a command line names.
 #[derive(Default)]
 pub(crate) struct Ledgers {
-    pub(super) deleted: Deleted,
+    absent: Absent,
     /// Files that are to be as their manifests say.
     closed: Vec<(PathBuf, Manifest)>,
     findings: Vec<(Verdict, String)>,
@@ -123,28 +69,19 @@ impl Ledgers {
                 }
                 Some(Statement::Deleted(tombstone)) => {
                     if let Some(manifest) = manifests.insert(tombstone.number, None).flatten() {
-                        self.deleted.add(&manifest);
+                        self.absent.add_deleted(&manifest);
                     }
                 }
                 None => {}
             }
         }
         files.push(path);
-        let named = |number: u64, name: String| -> (u64, PathBuf) { (number, directory.join(name)) };
         for number in numbers(directory)? {
-            let (number, closed) = named(number, closed_name(number));
-            let (_, active) = named(number, active_name(number));
             match manifests.get(&number) {
                 // Deleted, but for a crash.
                 Some(None) => {}
                 Some(Some(manifest)) => files.push(path_of(directory, manifest)),
-                // A crash in closing a segment has left both.
-                None if active.is_file() => files.push(active),
-                None => {
-                    let what = format!("{}: no manifest says what it holds", closed.display());
-                    self.findings.push((Verdict::Tampered, what));
-                    files.push(closed);
-                }
+                None => self.add_without_manifest(directory, number, files),
             }
         }
         for manifest in manifests.into_values().flatten() {
@@ -163,15 +100,41 @@ impl Ledgers {
         Ok(())
     }
 
+    fn add_without_manifest(&mut self, directory: &Path, number: u64, files: &mut Vec<PathBuf>) {
+        let lines = (active_name(number), closed_name(number));
+        let frames = (frame::active_name(number), frame::closed_name(number));
+        for (active, closed) in [lines, frames] {
+            let (active, closed) = (directory.join(active), directory.join(closed));
+            // A crash in closing a segment has left both.
+            if active.is_file() {
+                files.push(active);
+            } else if closed.is_file() {
+                let what = format!("{}: no manifest says what it holds", closed.display());
+                self.findings.push((Verdict::Tampered, what));
+                files.push(closed);
+            }
+        }
+    }
+
+    /// Gives away what was deleted.
+    pub(super) fn take_absent(&mut self) -> Absent {
+        std::mem::take(&mut self.absent)
+    }
+
     /// Holds the files of closed segments against their manifests.
-    pub(super) fn check(&mut self, findings: &mut Findings) {
+    pub(super) fn check(&mut self, identities: Option<&Identities>, findings: &mut Findings) {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let next = AtomicUsize::new(0);
         let check = || {
             let mut found = Vec::new();
             while let Some((path, manifest)) = self.closed.get(next.fetch_add(1, Ordering::Relaxed)) {
                 let name = path.display();
-                match is_as_stated(path, manifest) {
+                let is_as_stated = if manifest.is_encrypted() {
+                    stated::is_as_stated(path, manifest, identities)
+                } else {
+                    is_as_stated(path, manifest)
+                };
+                match is_as_stated {
                     Ok(true) => {}
                     Ok(false) => {
                         found.push((Verdict::Tampered, format!("{name}: not what its manifest says")))
@@ -197,9 +160,17 @@ impl Ledgers {
 }
 
 /// Where a closed segment is, whatever file its manifest names.
-fn path_of(directory: &Path, manifest: &Manifest) -> PathBuf {
-    let name = if manifest.damaged.is_some() { active_name } else { closed_name };
-    directory.join(name(manifest.number))
+pub(crate) fn path_of(directory: &Path, manifest: &Manifest) -> PathBuf {
+    let number = manifest.number;
+    let is_damaged = manifest.damaged.is_some();
+    if !manifest.is_encrypted() {
+        let name = if is_damaged { active_name } else { closed_name };
+        return directory.join(name(number));
+    }
+    let (active, closed) =
+        (directory.join(frame::active_name(number)), directory.join(frame::closed_name(number)));
+    // A crash in closing it has left it to be renamed.
+    if is_damaged || !closed.is_file() && active.is_file() { active } else { closed }
 }
 
 /// What is to be said of a segment that was found damaged, whether it is still
@@ -207,9 +178,10 @@ fn path_of(directory: &Path, manifest: &Manifest) -> PathBuf {
 pub(super) fn damaged(directory: &Path, manifest: &Manifest) -> Option<(Verdict, String)> {
     let damage = manifest.damaged.as_ref()?;
     let what = format!(
-        "{}: found damaged at byte {}: lines that are no sealed records: {}, after {} records and before {}",
+        "{}: found damaged at byte {}: {}: {}, after {} records and before {}",
         path_of(directory, manifest).display(),
         damage.at,
+        manifest.damaged_parts(),
         damage.lines,
         damage.before,
         damage.after
@@ -222,7 +194,7 @@ fn numbers(directory: &Path) -> io::Result<Vec<u64>> {
     let mut numbers = Vec::new();
     for entry in fs::read_dir(directory)? {
         let name = entry?.file_name().to_string_lossy().into_owned();
-        if let Some((number, "ndjson" | "ndjson.zst")) = name.split_once('.')
+        if let Some((number, "ndjson" | "ndjson.zst" | "frames" | "frames.open")) = name.split_once('.')
             && let Ok(number) = number.parse()
         {
             numbers.push(number);

@@ -6,12 +6,14 @@ use crate::ledger::{self, check, output, start, wait_for, wasm};
 use crate::process::Process;
 use crate::verify::Report;
 use crate::{msgpack, poll, verify};
+use age::secrecy::ExposeSecret;
 use anyhow::{Context, Result, bail, ensure};
 use flb_audit_core::hash::Algorithm;
 use flb_audit_core::seal::{Chain, ChainId, GENESIS, Notes, Place as At, Run};
 use flb_audit_core::{Event, Sealer};
 use flb_audit_host::stream::Call;
 use flb_audit_ledger::manifest;
+use host_tests::config::Section;
 use host_tests::{root, streams};
 use serde_json::{Value, json};
 use std::fs::{self, OpenOptions};
@@ -112,10 +114,79 @@ const STARTED: &str = "stream processor started";
 
 pub(crate) fn killed(place: &Place) -> Result<String> {
     let (port, dir) = set_up(place)?;
-    let outputs = [output(&dir).with("config.segment_size", "64k")];
+    let output = output(&dir).with("config.segment_size", "64k");
+    let (process, mut load) = kill_often(place, port, output, KILLS)?;
+    let report = load.settle(process, port, &dir)?;
+    ensure!(load.acknowledged.len() > 100 * KILLS, "{} records acknowledged", load.acknowledged.len());
+    Ok(format!(
+        "{KILLS} kills; {} records acknowledged, {} held, each once; {} segments closed",
+        load.acknowledged.len(),
+        report.count("records"),
+        ledger::closed(&dir)?
+    ))
+}
+
+const KILLS_ENCRYPTED: usize = 20;
+
+/// The same, encrypted to somebody who is not there: read with the identity.
+pub(crate) fn killed_encrypted(place: &Place) -> Result<String> {
+    let (port, dir) = set_up(place)?;
+    let (key, other) = (age::x25519::Identity::generate(), age::x25519::Identity::generate());
+    let file = place.at("key.txt");
+    fs::write(&file, format!("{}\n", key.to_string().expose_secret()))?;
+    let recipients = format!("{},{}", other.to_public(), key.to_public());
+    let output = output(&dir).with("config.segment_size", "64k").with("config.recipients", recipients);
+    let (mut process, mut load) = kill_often(place, port, output, KILLS_ENCRYPTED)?;
+    let mut client = Client::connect(port)?;
+    load.send(&mut client)?;
+    load.send(&mut client)?;
+    let acknowledged = load.acknowledged;
+    let numbers = || ledger::exported(&dir, &file, &place.at("export"));
+    let held = || {
+        process.ensure_running()?;
+        // A segment may be closed meanwhile.
+        let numbers = numbers().unwrap_or_default();
+        Ok(acknowledged.iter().all(|number| numbers.contains_key(number)).then_some(()))
+    };
+    poll::until("all records in an export", held, || format!("{} acknowledged", acknowledged.len()))?;
+    process.stop()?;
+    let numbers = numbers()?;
+    ensure!(numbers.values().all(|count| *count == 1), "some are held twice: {numbers:?}");
+    for entry in fs::read_dir(&dir)? {
+        let path = entry?.path();
+        let is_readable = fs::read(&path)?.windows(8).any(|text| text == b"xxxxxxxx");
+        ensure!(!is_readable, "{}: a record in the clear", path.display());
+    }
+    let with_identity = verify::verify_all(std::slice::from_ref(&dir), &[("--identity", &file)])?;
+    let (lost, twice) = (with_identity.count("missing"), with_identity.count("duplicates"));
+    ensure!(
+        (with_identity.code, lost, twice) == (verify::INTACT, 0, 0),
+        "verify ended with {}: {:.800}",
+        with_identity.code,
+        with_identity.report
+    );
+    let without = verify::verify(&dir)?;
+    ensure!(
+        (without.code, without.count("missing")) == (verify::ENCRYPTED, 0),
+        "verify ended with {}: {:.800}",
+        without.code,
+        without.report
+    );
+    Ok(format!(
+        "{KILLS_ENCRYPTED} kills; {} records acknowledged, {} held, each once; {} segments closed; none of it to \
+         be read without the identity",
+        acknowledged.len(),
+        numbers.len(),
+        ledger::closed(&dir)?
+    ))
+}
+
+/// Kills and starts a Fluent Bit under load; at last it runs.
+fn kill_often(place: &Place, port: u16, output: Section, kills: usize) -> Result<(Process, Load)> {
+    let outputs = [output];
     let mut load = Load::new()?;
     let mut random = 0x2545_f491_4f6c_dd1d_u64;
-    for round in 1..=KILLS {
+    for round in 1..=kills {
         let mut process = start(place, port, &outputs)?;
         process.wait_for_log(STARTED, round)?;
         let mut client = Client::connect(port)?;
@@ -134,15 +205,8 @@ pub(crate) fn killed(place: &Place) -> Result<String> {
         killer.join().map_err(|_| anyhow::anyhow!("the killer has panicked"))??;
     }
     let mut process = start(place, port, &outputs)?;
-    process.wait_for_log(STARTED, KILLS + 1)?;
-    let report = load.settle(process, port, &dir)?;
-    ensure!(load.acknowledged.len() > 100 * KILLS, "{} records acknowledged", load.acknowledged.len());
-    Ok(format!(
-        "{KILLS} kills; {} records acknowledged, {} held, each once; {} segments closed",
-        load.acknowledged.len(),
-        report.count("records"),
-        ledger::closed(&dir)?
-    ))
+    process.wait_for_log(STARTED, kills + 1)?;
+    Ok((process, load))
 }
 
 const RELOADS: usize = 5;
@@ -284,6 +348,10 @@ pub(crate) fn wrong_properties(place: &Place) -> Result<String> {
     let cases = [
         (output(&dir).with("memory_limit", "much"), "property memory_limit: `much` is not a size"),
         (output(&dir).with("deadline", "0s"), "property deadline: `0s` is not a duration"),
+        (
+            output(&dir).with("config.recipients", "age1nobody"),
+            "property config.recipients: `age1nobody` is not an age recipient",
+        ),
         (output(&dir).with("config.keep_age", "long"), "property config.keep_age: `long` is not a time"),
         (
             output(&dir).with("memory_limt", "32M"),

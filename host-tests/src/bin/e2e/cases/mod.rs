@@ -47,6 +47,7 @@ pub(crate) const ALL: &[Case] = &[
     Case { name: "a long text of e-mail addresses", run: redaction::long_text },
     Case { name: "all detectors", run: redaction::all_detectors },
     Case { name: "a ledger killed under load", run: ledgers::killed },
+    Case { name: "an encrypted ledger killed under load", run: ledgers::killed_encrypted },
     Case { name: "a ledger reloaded under load", run: ledgers::reloaded },
     Case { name: "a ledger on a full disk", run: ledgers::full_disk },
     Case { name: "a ledger that was damaged", run: ledgers::damaged },
