@@ -1,6 +1,5 @@
 //! Taking a sealed record apart, and holding its hashes against it.
 
-use crate::OutOfMemory;
 use crate::canonical::Canonical;
 use crate::certificate::{Certificate, Handover, KeyStatement};
 use crate::checkpoint::Checkpoint;
@@ -12,6 +11,7 @@ use crate::seal::{AUDIT, ChainId, Notes, Place, QUARANTINE, Run, VERSION, hash_f
 use crate::signature::{PublicKey, Signature, signature_from_text};
 use crate::tape::{Dialect, ESCAPED, Kind, REMOVED, Tape, Unreadable};
 use crate::text::{Characters, inner};
+use crate::{OWN_TAG, OutOfMemory};
 use alloc::string::String;
 
 /// A record that carries a seal.
@@ -175,6 +175,12 @@ impl Checker {
     pub fn tag(&self, text: &[u8]) -> Option<String> {
         let record = Members { tape: &self.tape, text, object: 0 };
         record.within(AUDIT)?.text_of("tag")
+    }
+
+    /// Whether the record checked last, which was this text, is what the owner of
+    /// its chain itself has to say.
+    pub fn is_own(&self, text: &[u8]) -> bool {
+        self.tag(text).is_some_and(|tag| tag.as_bytes() == OWN_TAG)
     }
 
     /// The text of the record checked last, if that is one in quarantine.

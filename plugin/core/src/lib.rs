@@ -53,6 +53,12 @@ pub const RECORD_DEPTH_MAX: usize = 128;
 /// The longest tag, in bytes; what is over is cut off and the seal says so.
 pub const TAG_BYTES_MAX: usize = 1024;
 
+/// The tag of what the owner of a chain itself has to say: a ledger's manifests and
+/// tombstones. So nobody can log one and have it signed.
+pub const OWN_TAG: &[u8] = b"flb-audit.ledger";
+/// The one under which a record is sealed that comes under that tag.
+const FOREIGN_TAG: &[u8] = b"flb-audit.ledger_";
+
 /// The guest could not get the memory that a record needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OutOfMemory;

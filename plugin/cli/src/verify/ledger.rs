@@ -115,7 +115,7 @@ impl Ledgers {
                 }
                 _ => false,
             };
-            let is_good = is_good && checker.tag(&line).as_deref() == Some(manifest::TAG);
+            let is_good = is_good && checker.is_own(&line);
             match manifest::read(&line).filter(|_| is_good) {
                 Some(Statement::Segment(manifest)) => {
                     self.findings.extend(damaged(directory, &manifest));
