@@ -4,7 +4,6 @@
 #[path = "../../plugin/ledger/tests/support/mod.rs"]
 mod support;
 
-use flb_audit_core::OWN_TAG;
 use flb_audit_core::check::{Checked, Checker};
 use flb_audit_core::policy::Policy;
 use flb_audit_ledger::manifest::{self, Statement, Tombstone, active_name};
@@ -21,9 +20,11 @@ use support::{chunk, plain};
 #[test]
 fn a_tombstone_that_came_as_a_record_accounts_for_nothing() {
     let table = host_tests::policy::table("version: 1\n").expect("a policy").leak();
-    for (tag, policy) in
-        [(support::TAG, None), (OWN_TAG, None), (OWN_TAG, Some(Policy::check(table).expect("a policy")))]
-    {
+    for (tag, policy) in [
+        (support::TAG, None),
+        (manifest::TAG.as_bytes(), None),
+        (manifest::TAG.as_bytes(), Some(Policy::check(table).expect("a policy"))),
+    ] {
         let home = tempfile::tempdir().expect("a directory");
         let (dir, roster) = (home.path().join("ledger"), home.path().join("roster.json"));
         let mut init = Command::new(root().join("dist/flb-audit"));

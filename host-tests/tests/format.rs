@@ -11,9 +11,12 @@ use flb_audit_core::canonical::Canonical;
 use flb_audit_core::check::{Checked, Checker};
 use flb_audit_core::hash::Algorithm;
 use flb_audit_core::keyring::KeyRing;
+use flb_audit_core::policy;
+use flb_audit_core::redact::Redactor;
 use flb_audit_core::seal::{Chain, ChainId, Notes, Place, Run};
 use flb_audit_core::tape::Dialect;
 use flb_audit_core::{Event, Sealer, Tape};
+use flb_audit_policy::{Policy, compile};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -47,6 +50,15 @@ fn place(object: &Value) -> Place {
     }
 }
 
+/// The table of the vector's policy, if it has one. Its schemas are beside it,
+/// each under the name that the policy has for it.
+fn table(vector: &Value) -> Option<Vec<u8>> {
+    let source = vector.get("policy")?.as_str().expect("a policy");
+    let mut files = |name: &str| Ok(text(&vector["schemas"], name).to_owned());
+    let policy = Policy::read_with(source, &mut files).and_then(|policy| compile(&policy));
+    Some(policy.unwrap_or_else(|problem| panic!("{problem}")))
+}
+
 /// What the shipping sealer makes of a vector's inputs.
 fn sealed(vector: &Value) -> String {
     let algorithm = Algorithm::ALL.into_iter().find(|it| it.name() == text(vector, "algorithm"));
@@ -71,7 +83,12 @@ fn sealed(vector: &Value) -> String {
     };
     let id = chain.id;
     let (next, head) = (chain.next, chain.head);
-    let mut sealer = Sealer::new(chain, notes, None).expect("memory");
+    let table = table(vector);
+    let redactor = table.as_ref().map(|table| {
+        let policy = policy::Policy::check(table).unwrap_or_else(|what| panic!("{what}"));
+        Redactor::new(policy, None)
+    });
+    let mut sealer = Sealer::new(chain, notes, redactor).expect("memory");
     if let Some(index) = vector.get("key") {
         let ring = ring(id, index.as_u64().expect("a number"), next, head);
         sealer.set_signer(ring.signer().expect("a signer")).expect("memory");
@@ -101,7 +118,14 @@ fn vectors() -> Vec<Value> {
     let file = fs::read_to_string(path()).expect("docs/seal-vectors.json");
     let mut vectors: Vec<Value> = serde_json::from_str(&file).expect("vectors");
     if std::env::var_os("FLB_AUDIT_BLESS").is_some() {
+        let mut last = Value::Null;
         for vector in &mut vectors {
+            if goes_on(vector) {
+                vector["previous"] = last;
+            }
+            if let Some(table) = table(vector) {
+                vector["policy_digest"] = json!(hex(&second::policy_digest(&table)));
+            }
             let record = sealed(vector);
             let seal = second::seal(&record);
             vector["canonical"] = json!(seal.canonical);
@@ -113,11 +137,17 @@ fn vectors() -> Vec<Value> {
                 vector["key_0"] = json!(root.to_string());
             }
             vector["record_out"] = json!(record);
+            last = vector["head"].clone();
         }
         let blessed = serde_json::to_string_pretty(&vectors).expect("JSON");
         fs::write(path(), blessed + "\n").expect("docs/seal-vectors.json");
     }
     vectors
+}
+
+/// Whether a vector's record comes after that of the vector before.
+fn goes_on(vector: &Value) -> bool {
+    vector.get("link").is_some() || number(vector, "sequence") > 0
 }
 
 #[test]
@@ -138,6 +168,12 @@ fn both_implementations_agree_with_the_vectors() {
             "{name}"
         );
         assert_eq!(sealed(vector), record, "{name}");
+        if let Some(table) = table(vector) {
+            let digest = second::policy_digest(&table);
+            assert_eq!(hex(&digest), text(vector, "policy_digest"), "{name}");
+            let version = text(&parsed["audit"], "v");
+            assert_eq!(version[4..], second::base64url(&digest[..6]), "{name}");
+        }
         if vector.get("key").is_some() {
             second::verify_checkpoint(&parsed["audit"], text(vector, "key_0"));
         }
@@ -146,7 +182,7 @@ fn both_implementations_agree_with_the_vectors() {
     }
     // Each goes on from the one before, where it says so.
     for pair in vectors.windows(2) {
-        if pair[1].get("link").is_some() || number(&pair[1], "sequence") > 0 {
+        if goes_on(&pair[1]) {
             assert_eq!(text(&pair[1], "previous"), text(&pair[0], "head"), "{}", text(&pair[1], "name"));
         }
     }
@@ -160,6 +196,15 @@ fn both_implementations_agree_with_the_vectors() {
         "\\\"error\\\"",
         "raw_base64",
         "\\\"certs\\\"",
+        "\\\"redacted\\\"",
+        "hmac-key-missing",
+        "\\\"schema\\\"",
+        "\\\"invalid\\\"",
+        "\\\"invalid_count\\\"",
+        "\\\"disposition\\\"",
+        "\\\"quarantine\\\"",
+        "\\\"unchecked\\\"",
+        "[unscanned]",
     ] {
         assert!(all.contains(part), "no vector has {part}");
     }

@@ -8,7 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use flb_audit_core::check::{Checked, Checker};
 use flb_audit_core::seal::{Chain, Notes, Place};
-use flb_audit_core::{Event, OWN_TAG, Sealer};
+use flb_audit_core::{Event, Sealer};
 use flb_audit_ledger::manifest::{Statement, Tombstone};
 use flb_audit_ledger::{Ledger, Settings, manifest, tree};
 use host_tests::root;
@@ -188,7 +188,7 @@ fn a_tombstone_that_no_key_has_signed_accounts_for_nothing() {
     let chain = Chain { id: last.chain, algorithm: last.algorithm, next, head: last.head, link: None };
     let mut sealer = Sealer::new(chain, Notes::NONE, None).expect("a sealer");
     let record = serde_json::to_vec(&tombstone).expect("JSON");
-    let tag = OWN_TAG;
+    let tag = manifest::TAG.as_bytes();
     let event = Event {
         tag,
         seconds: 1_795_161_600,

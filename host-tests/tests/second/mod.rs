@@ -35,6 +35,11 @@ pub(crate) fn seal(record: &str) -> Seal {
     Seal { canonical, leaf, head }
 }
 
+/// The digest of a policy's table.
+pub(crate) fn policy_digest(table: &[u8]) -> [u8; 32] {
+    hash(&digest::SHA512_256, &[b"flb-audit policy v1\n", &table[48..]])
+}
+
 fn hash(algorithm: &'static digest::Algorithm, parts: &[&[u8]]) -> [u8; 32] {
     digest::digest(algorithm, &parts.concat()).as_ref().try_into().expect("256 bits")
 }

@@ -1,6 +1,7 @@
 //! `flb-audit build`: a policy into the filter's module.
 
 use crate::filter_module;
+use crate::stdout::print;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use flb_audit_core::policy;
@@ -41,17 +42,17 @@ impl Build {
         };
         write_in_place(&self.output, &out)?;
         let digest = policy_text(&policy::digest(&table));
-        println!(
-            "{}: {} bytes, policy {} of {} bytes",
+        let mut said = format!(
+            "{}: {} bytes, policy {} of {} bytes\n",
             self.output.display(),
             out.len(),
             String::from_utf8_lossy(&digest),
             table.len()
         );
         if is_policy && self.output.file_name().is_none_or(|name| name != FILE_NAME) {
-            println!("the filter looks for it as {FILE_NAME}");
+            said += &format!("the filter looks for it as {FILE_NAME}\n");
         }
-        Ok(())
+        print(&said)
     }
 }
 

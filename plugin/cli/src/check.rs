@@ -5,7 +5,7 @@
 
 use crate::build::table;
 use crate::input::{self, At, Source};
-use crate::print;
+use crate::stdout::print;
 use crate::verify::OUTPUT_KEYS;
 use anyhow::{Result, anyhow, bail};
 use clap::Args;
@@ -127,11 +127,9 @@ impl Check {
             () if report.valid == 0 => NOTHING_CHECKED,
             () => ALL_VALID,
         };
-        if self.json {
-            println!("{}", serde_json::to_string_pretty(&report)?);
-        } else {
-            print(&report.to_text()?)?;
-        }
+        let said =
+            if self.json { serde_json::to_string_pretty(&report)? + "\n" } else { report.to_text()? };
+        print(&said)?;
         Ok(report.exit_code)
     }
 }

@@ -1,11 +1,11 @@
 //! `flb-audit checkpoints`: the checkpoints in a log, to be kept elsewhere.
 
 use crate::input;
+use crate::stdout::Stdout;
 use crate::verify::OUTPUT_KEYS;
 use anyhow::{Context, Result};
 use clap::Args;
 use flb_audit_core::check::{Checked, Checker, read_anchor};
-use std::io::{self, Write};
 use std::path::PathBuf;
 
 /// Print the checkpoints in logs, as anchors for `verify --anchors`
@@ -25,7 +25,7 @@ pub(crate) struct Checkpoints {
 impl Checkpoints {
     pub(crate) fn run(self) -> Result<()> {
         let mut checker = Checker::new(OUTPUT_KEYS.map(str::to_owned).to_vec());
-        let mut out = io::stdout().lock();
+        let mut out = Stdout::new();
         let mut result = Ok(());
         input::read_in_order(self.files, |text| {
             let checkpoint = match checker.check(text) {
@@ -35,12 +35,10 @@ impl Checkpoints {
             if let Some(checkpoint) = checkpoint.filter(|_| result.is_ok()) {
                 let printed = if self.note { checkpoint.note() } else { checkpoint.anchor() };
                 let end: &[u8] = if self.note { b"\n" } else { b"" };
-                result = printed
-                    .ok()
-                    .context("no memory")
-                    .and_then(|text| Ok(out.write_all(&[&text, end].concat())?));
+                result = printed.ok().context("no memory").and_then(|text| out.write(&[&text, end].concat()));
             }
         })?;
-        result
+        result?;
+        out.end()
     }
 }

@@ -1,6 +1,6 @@
 //! `flb-audit explain`: the policy inside a module.
 
-use crate::print;
+use crate::stdout::print;
 use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
 use flb_audit_core::policy::{Kind, MAGIC, Policy};

@@ -1,5 +1,6 @@
 //! `flb-audit export`: records of a ledger, and what proves that they were in it.
 
+use crate::stdout::print;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use flb_audit_core::check::{Checked, Checker, Sealed};
@@ -97,11 +98,13 @@ impl Export {
         }
         out.records.flush().and_then(|()| out.proofs.flush()).context("cannot be written")?;
         fs::write(self.output.join(FILE_NAME), &text).context("cannot be written")?;
-        println!("{} records in {}", out.count, self.output.display());
+        let mut said = format!("{} records in {}\n", out.count, self.output.display());
         if deleted > 0 {
-            println!("{deleted} segments that may have had more of them were deleted, as tombstones say");
+            said += &format!(
+                "{deleted} segments that may have had more of them were deleted, as tombstones say\n"
+            );
         }
-        Ok(())
+        print(&said)
     }
 
     fn create(&self, name: &str) -> Result<BufWriter<File>> {

@@ -4,7 +4,7 @@
 //! against the one that the value would have in the same class.
 
 use crate::input::{self, At, Source};
-use crate::print;
+use crate::stdout::print;
 use crate::verify::{OUTPUT_KEYS, Verdict};
 use anyhow::{Context, Result, anyhow, ensure};
 use clap::Args;

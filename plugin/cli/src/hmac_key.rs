@@ -1,6 +1,7 @@
 //! `flb-audit hmac-key`: a key under which values can be told to be equal.
 
 use crate::init::create_new;
+use crate::stdout::print;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use flb_audit_core::redact::{HmacKey, KEY_FILE_NAME};
@@ -35,7 +36,6 @@ impl HmacKeyCommand {
             file => file.with_context(|| format!("{}: cannot be made", path.display()))?,
         };
         file.write_all(&text).and_then(|()| file.sync_all()).with_context(|| path.display().to_string())?;
-        println!("key {} in {}", self.id, path.display());
-        Ok(())
+        print(&format!("key {} in {}\n", self.id, path.display()))
     }
 }

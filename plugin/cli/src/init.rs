@@ -1,6 +1,7 @@
 //! `flb-audit init`: a directory in which a filter remembers its chain.
 
 use crate::roster::{Entry, Roster};
+use crate::stdout::print;
 use anyhow::{Context, Result, anyhow, bail};
 use clap::{Args, ValueEnum};
 use flb_audit_core::keyring::{self, KeyRing};
@@ -69,17 +70,30 @@ impl Init {
             .and_then(|()| file.sync_all())
             .and_then(|()| sync_directory(&self.dir))
             .with_context(|| format!("{}: cannot be written", path.display()))?;
-        println!("chain {} in {}, {}", header.id, path.display(), algorithm.name());
-        println!("the filter: accessible_paths {dir}");
+        let mut said = format!(
+            "chain {} in {}, {}\nthe filter: accessible_paths {dir}\n",
+            header.id,
+            path.display(),
+            algorithm.name()
+        );
+        let mut added = Ok(());
         if let Some(entry) = entry {
-            println!("public key {}; keep this entry where the node cannot write:", entry.key);
-            println!("{}", serde_json::to_string(&entry)?);
+            said += &format!(
+                "public key {}; keep this entry where the node cannot write:\n{}\n",
+                entry.key,
+                serde_json::to_string(&entry)?
+            );
             if let Some(roster) = &self.roster {
-                Roster::add(roster, entry)?;
-                println!("added to {}", roster.display());
+                added = Roster::add(roster, entry);
+                if added.is_ok() {
+                    said += &format!("added to {}\n", roster.display());
+                }
             }
         }
-        Ok(())
+        print(&said).with_context(|| {
+            format!("{dir} holds a chain now; if its public key is nowhere else, make another elsewhere")
+        })?;
+        added
     }
 }
 

@@ -15,11 +15,13 @@ mod prove;
 mod replay;
 mod restore;
 mod roster;
+mod stdout;
 mod verify;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand};
-use std::io::{ErrorKind, Write};
+use std::fmt::Display;
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -63,17 +65,25 @@ fn filter_module(named: Option<PathBuf>) -> Result<PathBuf> {
     Ok(path)
 }
 
-/// Prints a report. That nobody reads it to its end, as `head` does not, is no
-/// failure.
-fn print(report: &str) -> Result<()> {
-    match std::io::stdout().write_all(report.as_bytes()) {
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
-        written => Ok(written?),
-    }
+/// Says what is wrong. If that cannot be told either, the exit code tells it.
+fn complain(what: impl Display) {
+    let _ = writeln!(std::io::stderr(), "flb-audit: {what}");
 }
 
-fn main() -> ExitCode {
-    let result = match Arguments::parse().command {
+/// Runs what the command line asks for, and gives the exit code.
+fn run() -> Result<u8> {
+    let command = match Arguments::try_parse() {
+        Ok(arguments) => arguments.command,
+        // The help and the version, too.
+        Err(said) => {
+            let printed = said.print();
+            if !said.use_stderr() {
+                stdout::is_read(printed)?;
+            }
+            return u8::try_from(said.exit_code()).context("no such exit code");
+        }
+    };
+    match command {
         Command::Build(build) => build.run().map(|()| 0),
         Command::Check(check) => check.run(),
         Command::Explain(explain) => explain.run().map(|()| 0),
@@ -86,11 +96,14 @@ fn main() -> ExitCode {
         Command::Prove(prove) => prove.run().map(|()| 0),
         Command::Checkpoints(checkpoints) => checkpoints.run().map(|()| 0),
         Command::Verify(verify) => verify.run().map(verify::Verdict::code),
-    };
-    match result {
+    }
+}
+
+fn main() -> ExitCode {
+    match run() {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            eprintln!("flb-audit: {error:#}");
+            complain(format_args!("{error:#}"));
             ExitCode::from(FAILED)
         }
     }

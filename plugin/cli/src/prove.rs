@@ -6,6 +6,7 @@
 
 use crate::input;
 use crate::roster::Roster;
+use crate::stdout::print;
 use crate::verify::{OUTPUT_KEYS, Verdict, Verifier};
 use anyhow::{Context, Result, bail};
 use clap::Args;
@@ -102,8 +103,7 @@ impl Prove {
         };
         let checkpoint = checkpoint.anchor().ok().context("no memory")?;
         let checkpoint = RawValue::from_string(String::from_utf8(checkpoint)?.trim().to_owned())?;
-        println!("{}", serde_json::to_string(&Proof { record, leaves, checkpoint })?);
-        Ok(())
+        print(&(serde_json::to_string(&Proof { record, leaves, checkpoint })? + "\n"))
     }
 }
 
@@ -171,7 +171,8 @@ impl Proof {
             checkpoint.place.segment
         );
         if sealed.unsealed_keys > 0 {
-            shown += &format!(", without {} of its members, which outputs add", sealed.unsealed_keys);
+            shown +=
+                &format!(", without {} of its members, which are not under the seal", sealed.unsealed_keys);
         }
         Ok(match signed.flaw {
             None => (Verdict::Intact, shown),

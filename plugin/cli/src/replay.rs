@@ -1,12 +1,13 @@
 //! `flb-audit replay`: a recorded stream through the filter, without Fluent Bit.
 
 use crate::filter_module;
+use crate::stdout::Stdout;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use flb_audit_host::filter::{Filter, Generation, Limits};
 use flb_audit_host::stream;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, BufWriter, Write};
+use std::io::{self, BufRead, BufReader};
 use std::path::PathBuf;
 
 /// Run a recorded stream through the filter, and print what it seals
@@ -37,18 +38,21 @@ impl Replay {
         let filter = Filter::from_file(&filter)?;
         let limits = Limits { directory: self.state, ..Limits::default() };
         let mut host = filter.host(Generation::Lasting, limits);
-        let mut out = BufWriter::new(io::stdout().lock());
+        let mut out = Stdout::new();
         for (at, call) in stream::read(lines).enumerate() {
+            if !out.is_read() {
+                break;
+            }
             let outcome = host.call(&call.with_context(|| format!("{}", self.stream.display()))?)?;
             match (outcome.returned, outcome.trap) {
                 (Some(returned), _) => {
-                    out.write_all(&returned)?;
-                    out.write_all(b"\n")?;
+                    out.write(&returned)?;
+                    out.write(b"\n")?;
                 }
                 (None, Some(trap)) => bail!("record {}: the filter trapped: {trap}", at + 1),
                 (None, None) => bail!("record {}: the filter returned nothing", at + 1),
             }
         }
-        Ok(out.flush()?)
+        out.end()
     }
 }

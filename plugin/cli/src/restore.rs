@@ -1,7 +1,8 @@
 //! `flb-audit restore`: records out of quarantine.
 
+use crate::complain;
 use crate::input::{self, At, Source};
-use crate::print;
+use crate::stdout::Stdout;
 use crate::verify::{OUTPUT_KEYS, Verdict};
 use anyhow::Result;
 use clap::Args;
@@ -45,9 +46,14 @@ impl Restore {
         records.sort_by_key(|(at, _)| *at);
         wrong.sort_by_key(|(at, _)| *at);
         for (at, why) in &wrong {
-            eprintln!("flb-audit: {}:{}: {why}", sources[at.source].name(), at.number);
+            complain(format_args!("{}:{}: {why}", sources[at.source].name(), at.number));
         }
-        records.iter().try_for_each(|(_, record)| print(&format!("{record}\n")))?;
+        let mut out = Stdout::new();
+        for (_, record) in &records {
+            out.write(record.as_bytes())?;
+            out.write(b"\n")?;
+        }
+        out.end()?;
         Ok(match (wrong.is_empty(), records.is_empty()) {
             (false, _) => Verdict::Tampered,
             (true, true) => Verdict::NothingFound,

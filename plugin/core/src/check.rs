@@ -1,5 +1,6 @@
 //! Taking a sealed record apart, and holding its hashes against it.
 
+use crate::OutOfMemory;
 use crate::canonical::Canonical;
 use crate::certificate::{Certificate, Handover, KeyStatement};
 use crate::checkpoint::Checkpoint;
@@ -7,11 +8,12 @@ use crate::hash::{Algorithm, Hash};
 use crate::order::is_key;
 use crate::policy::DIGEST_TEXT_BYTES;
 use crate::schema::Disposition;
-use crate::seal::{AUDIT, ChainId, Notes, Place, QUARANTINE, Run, VERSION, hash_from_text, is_base64url};
+use crate::seal::{
+    AUDIT, ChainId, Notes, Place, QUARANTINE, Run, STATEMENT_WORD, VERSION, hash_from_text, is_base64url,
+};
 use crate::signature::{PublicKey, Signature, signature_from_text};
 use crate::tape::{Dialect, ESCAPED, Kind, REMOVED, Tape, Unreadable};
 use crate::text::{Characters, inner};
-use crate::{OWN_TAG, OutOfMemory};
 use alloc::string::String;
 
 /// A record that carries a seal.
@@ -40,6 +42,9 @@ pub struct Sealed {
     pub unsealed_keys: u8,
     /// Whether it is a checkpoint: its seal names a key.
     pub is_checkpoint: bool,
+    /// Whether it is no record that came, but what the one who sealed it has to
+    /// say.
+    pub is_statement: bool,
     /// What its schema says of it.
     pub validity: Validity,
     /// What became of it, if it is invalid.
@@ -78,7 +83,8 @@ pub enum Checked {
 /// of a key's number, and some for the keys before it.
 const ELEMENTS_MAX: usize = 40;
 
-/// How many keys of one record may be of the ignored ones.
+/// How many keys of one record may be of the ignored ones; those after them are
+/// taken as they stand.
 const IGNORED_KEYS_MAX: usize = 6;
 
 /// Checks one record after the other. Its memory is kept between them.
@@ -111,14 +117,16 @@ impl Checker {
             Err(NoSeal::Malformed) => return Ok(Checked::Malformed),
             Err(NoSeal::UnknownVersion) => return Ok(Checked::UnknownVersion),
         };
-        let mut ignored = [0; IGNORED_KEYS_MAX];
+        // Each with the number of its name.
+        let mut ignored = [(0, 0); IGNORED_KEYS_MAX];
         let mut count = 0;
         for key in self.tape.keys(0) {
             let node = &self.tape.nodes[key];
+            let is_it = |name: &String| is_key(&self.tape, text, node, name);
             if count < IGNORED_KEYS_MAX
-                && self.ignored.iter().any(|name| is_key(&self.tape, text, node, name))
+                && let Some(name) = self.ignored.iter().position(is_it)
             {
-                ignored[count] = key;
+                ignored[count] = (key, name);
                 count += 1;
             }
         }
@@ -126,13 +134,16 @@ impl Checker {
         // A record may have had such a key of its own, which then is under
         // the seal. So all ways to leave out some are tried, all of them first.
         for kept in 0..1u8 << count {
+            if is_overridden(ignored, kept) {
+                continue;
+            }
             for node in &mut self.tape.nodes {
                 node.flags &= !REMOVED;
             }
             for key in closing.into_iter().flatten() {
                 self.tape.nodes[key].flags |= REMOVED;
             }
-            for (bit, &key) in ignored.iter().enumerate() {
+            for (bit, &(key, _)) in ignored.iter().enumerate() {
                 if kept >> bit & 1 == 0 {
                     self.tape.nodes[key].flags |= REMOVED;
                 }
@@ -177,12 +188,6 @@ impl Checker {
         record.within(AUDIT)?.text_of("tag")
     }
 
-    /// Whether the record checked last, which was this text, is what the owner of
-    /// its chain itself has to say.
-    pub fn is_own(&self, text: &[u8]) -> bool {
-        self.tag(text).is_some_and(|tag| tag.as_bytes() == OWN_TAG)
-    }
-
     /// The text of the record checked last, if that is one in quarantine.
     pub fn quarantined(&self, text: &[u8]) -> Option<String> {
         Members { tape: &self.tape, text, object: 0 }.text_of(QUARANTINE)
@@ -197,6 +202,15 @@ impl Checker {
         let members = Members { tape: &self.tape, text, object: audit + 1 };
         members.checkpoint(sealed.chain, sealed.place, sealed.head)
     }
+}
+
+/// Whether a key that is left out stands behind one of its name that is kept.
+/// Outputs add theirs before the record, and most readers take the last: what
+/// comes after would stand for what is under the seal.
+fn is_overridden(ignored: &[(usize, usize)], kept: u8) -> bool {
+    let is_kept = |at: usize| kept >> at & 1 == 1;
+    let is_behind = |at: usize| (0..at).any(|before| is_kept(before) && ignored[before].1 == ignored[at].1);
+    (0..ignored.len()).any(|at| !is_kept(at) && is_behind(at))
 }
 
 /// Reads a line of JSON that `in_checkpoint.wasm` has printed; outputs may
@@ -268,6 +282,7 @@ impl<'a> Members<'a> {
             is_intact: false,
             unsealed_keys: 0,
             is_checkpoint: self.key("key").is_some(),
+            is_statement: self.has_note(STATEMENT_WORD),
             validity: Validity::NoSchema,
             disposition: Disposition::Mark,
         };
@@ -276,6 +291,14 @@ impl<'a> Members<'a> {
         // What is signed says by which key; else it is no part of a seal.
         let is_whole = signature.is_none() || sealed.is_checkpoint;
         is_whole.then_some((sealed, [self.key("prev"), self.key("head"), signature]))
+    }
+
+    fn has_note(&self, word: &str) -> bool {
+        let Some(key) = self.key("notes") else {
+            return false;
+        };
+        let notes = self.tape.nodes.get(key + 2..self.tape.after(key + 1)).unwrap_or_default();
+        notes.iter().any(|note| inner(self.tape.text(note, self.text)) == word.as_bytes())
     }
 
     fn with_validity(&self, mut sealed: Sealed) -> Sealed {

@@ -53,18 +53,13 @@ pub const RECORD_DEPTH_MAX: usize = 128;
 /// The longest tag, in bytes; what is over is cut off and the seal says so.
 pub const TAG_BYTES_MAX: usize = 1024;
 
-/// The tag of what the owner of a chain itself has to say: a ledger's manifests and
-/// tombstones. So nobody can log one and have it signed.
-pub const OWN_TAG: &[u8] = b"flb-audit.ledger";
-/// The one under which a record is sealed that comes under that tag.
-const FOREIGN_TAG: &[u8] = b"flb-audit.ledger_";
-
 /// The guest could not get the memory that a record needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OutOfMemory;
 
-/// Appends to a buffer, reporting failure instead of aborting.
-#[inline(never)]
+/// Appends to a buffer, reporting failure instead of aborting. The guest has it
+/// once, for its size.
+#[cfg_attr(target_family = "wasm", inline(never))]
 pub(crate) fn put(out: &mut alloc::vec::Vec<u8>, bytes: &[u8]) -> Result<(), OutOfMemory> {
     if out.capacity() - out.len() < bytes.len() {
         out.try_reserve(bytes.len()).map_err(|_| OutOfMemory)?;

@@ -8,7 +8,7 @@ use crate::schema::{Disposition, Validation};
 use crate::seal::{AUDIT, Cause, Chain, HASH_TEXT_BYTES, Notes, QUARANTINE, RAW, RAW_BASE64, Statement};
 use crate::signature::SIGNATURE_TEXT_BYTES;
 use crate::tape::{Dialect, Kind, PATCHED, Tape, Unreadable};
-use crate::{FOREIGN_TAG, OWN_TAG, OutOfMemory, TAG_BYTES_MAX, output, put, seal, text};
+use crate::{OutOfMemory, TAG_BYTES_MAX, output, put, seal, text};
 use alloc::vec::Vec;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -49,8 +49,6 @@ pub struct Sealer<'p> {
     signer: Option<Signer>,
     /// Whether the next record is a checkpoint.
     is_checkpoint: bool,
-    /// Whether it is what the owner has to say.
-    is_own: bool,
     tape: Tape,
     canonical: Canonical,
     seal: Vec<u8>,
@@ -74,7 +72,6 @@ impl<'p> Sealer<'p> {
             notes,
             signer: None,
             is_checkpoint: false,
-            is_own: false,
             tape: Tape::new(),
             canonical: Canonical::new(),
             seal: Vec::new(),
@@ -145,13 +142,12 @@ impl<'p> Sealer<'p> {
         &self.out
     }
 
-    /// Seals what the sealer's owner itself has to say: no policy is applied. Under
-    /// [`OWN_TAG`] nobody else's records are.
+    /// Seals what the sealer's owner itself has to say: no policy is applied, and
+    /// the seal says that it is a statement, as it never does of a record.
     pub fn seal_own(&mut self, event: &Event<'_>) -> &[u8] {
+        self.note(Notes::STATEMENT);
         let (redactor, validation) = (self.redactor.take(), self.validation.take());
-        self.is_own = true;
         self.seal(event);
-        self.is_own = false;
         (self.redactor, self.validation) = (redactor, validation);
         &self.out
     }
@@ -257,13 +253,12 @@ impl<'p> Sealer<'p> {
     fn statement<'a>(&self, event: &Event<'a>) -> Statement<'a> {
         let mut notes = self.notes;
         notes.insert(self.redactor.as_ref().map_or(Notes::NONE, Redactor::notes));
-        let is_foreign = !self.is_own && event.tag == OWN_TAG;
         let tag = event.tag.get(..TAG_BYTES_MAX).unwrap_or(event.tag);
         if tag.len() < event.tag.len() {
             notes.insert(Notes::TAG_CUT);
         }
         Statement {
-            tag: if is_foreign { FOREIGN_TAG } else { tag },
+            tag,
             seconds: event.seconds,
             nanoseconds: event.nanoseconds,
             notes,

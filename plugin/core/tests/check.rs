@@ -58,8 +58,27 @@ fn keys_that_outputs_add_are_counted() {
     for (from, to, added) in [
         (r#"{"b""#, r#"{"@timestamp":"2026","b""#, 1),
         (r#"{"b""#, r#"{"_flb-key":{"audit":[]},"@timestamp":"2026","b""#, 2),
+        // As outputs do that do not look what the record has.
+        (r#"{"b""#, r#"{"date":8,"b""#, 1),
+        (r#"{"b""#, r#"{"date":8,"d\u0061te":9,"b""#, 2),
     ] {
         assert_eq!(is_intact(&replaced(from, to)), (true, added), "{to}");
+    }
+}
+
+/// Of two members with one key most readers take the last.
+#[test]
+fn what_is_under_the_seal_cannot_be_overridden() {
+    for (from, to) in [
+        (r#""date":7"#, r#""date":7,"date":8"#),
+        (r#""date":7"#, r#""date":7,"d\u0061te":8"#),
+        (r#""date":7"#, r#""date":7,"@timestamp":1,"date":8"#),
+        (r#"{"b""#, r#"{"date":7,"b""#),
+    ] {
+        let text = replaced(from, to);
+        // The last is the one case in which the first is under the seal.
+        let text = if from.starts_with('{') { text.replace(r#","date":7"#, r#","date":8"#) } else { text };
+        assert!(!is_intact(&text).0, "{text}");
     }
 }
 
@@ -161,5 +180,22 @@ fn memory_of_one_record_does_not_reach_the_next() {
         );
         assert!(checker.check(long.as_bytes()).is_err());
         assert_eq!(checker.check(b"{}"), Ok(Checked::Unsealed));
+    }
+}
+
+/// Whatever stands in a record, its seal never says what that of a statement
+/// does.
+#[test]
+fn a_statement_is_told_from_a_record() {
+    let text = br#"{"ledger":"deleted","notes":["statement"],"audit":{"notes":["statement"]}}"#;
+    let mut sealer = Sealer::new(chain(), Notes::NO_STATE, None).expect("memory");
+    for (is_statement, sealed) in
+        [(true, sealer.seal_own(&event(text)).to_vec()), (false, sealer.seal(&event(text)).to_vec())]
+    {
+        let sealed = String::from_utf8(sealed).expect("UTF-8");
+        match check(sealed.trim_end_matches('\0')) {
+            Checked::Sealed(found) => assert_eq!((found.is_statement, found.is_intact), (is_statement, true)),
+            other => panic!("{other:?}: {sealed}"),
+        }
     }
 }

@@ -8,10 +8,10 @@ use crate::own::{Found, Own, Tail};
 use crate::seen::{Identities, Identity, Seen, life_of};
 use crate::segment::{Active, Batch, read_closed};
 use crate::{Error, Result, Settings};
+use flb_audit_core::Event;
 use flb_audit_core::check::{Checked, Checker, Sealed};
 use flb_audit_core::policy::Policy;
 use flb_audit_core::seal::{ChainId, Place, Run};
-use flb_audit_core::{Event, OWN_TAG};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -378,7 +378,7 @@ impl Opened {
         let text = serde_json::to_vec(&statement).map_err(|error| Error::new(error.to_string()))?;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let sealed = self.own.state(&Event {
-            tag: OWN_TAG,
+            tag: manifest::TAG.as_bytes(),
             seconds: now.as_secs().try_into().unwrap_or(u32::MAX),
             nanoseconds: now.subsec_nanos(),
             record: Some(&text),

@@ -17,6 +17,8 @@ use std::path::{Path, PathBuf};
 
 /// The file's name.
 pub const FILE_NAME: &str = "manifests.ndjson";
+/// The tag under which they are sealed.
+pub const TAG: &str = "flb-audit.ledger";
 
 /// One of them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -130,8 +132,8 @@ pub fn root_text(root: &Node) -> String {
     URL_SAFE_NO_PAD.encode(root)
 }
 
-/// Reads a line; none if it is no statement. Who has sealed it, and under
-/// [`OWN_TAG`](flb_audit_core::OWN_TAG), is for others to see.
+/// Reads a line; none if it is no statement. Whether it was sealed as one, and
+/// not as a record that came, is for others to see.
 pub fn read(line: &[u8]) -> Option<Statement> {
     serde_json::from_slice(line).ok()
 }
@@ -170,7 +172,7 @@ impl Manifests {
                 break;
             };
             match (read(text), checker.check(text)) {
-                (Some(statement), Ok(Checked::Sealed(sealed))) => {
+                (Some(statement), Ok(Checked::Sealed(sealed))) if sealed.is_statement => {
                     manifests.statements.push(statement);
                     manifests.last = Some(sealed);
                 }

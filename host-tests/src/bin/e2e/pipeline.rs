@@ -2,6 +2,7 @@
 
 use crate::case::Place;
 use crate::expected::{self, Expected};
+use crate::forward::Client;
 use crate::http::Server;
 use crate::process::{Process, STDOUT};
 use crate::sink::Sink;
@@ -107,6 +108,13 @@ impl<'a> Pipeline<'a> {
         let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
         let section = Section::input("forward").with("listen", "127.0.0.1").with("port", port);
         Ok((section.with("threaded", "true"), port))
+    }
+
+    /// Starts it with such an input, and connects to that.
+    pub(crate) fn start_forward(&mut self) -> Result<(Process, Client)> {
+        let (forward, port) = Self::forward()?;
+        self.input(forward);
+        Ok((self.start()?, Client::connect(port)?))
     }
 
     /// A `tail` input of a file in the case's directory, which it reads from

@@ -22,9 +22,9 @@ pub(crate) use signatures::Verifier;
 pub(crate) use verdict::Verdict;
 
 use crate::input::{self, At, Source};
-use crate::print;
 use crate::prove::Proven;
 use crate::roster::Roster;
+use crate::stdout::print;
 use anyhow::{Result, bail};
 use chains::Chains;
 use clap::Args;
@@ -100,11 +100,8 @@ impl Verify {
             OUTPUT_KEYS.into_iter().map(str::to_owned).chain(self.ignore_key).collect();
         if let Some(path) = &self.proof {
             let proven = Proven::check(path, roster.as_ref(), ignored)?;
-            if self.json {
-                println!("{}", serde_json::to_string_pretty(&proven)?);
-            } else {
-                println!("{}", proven.shown());
-            }
+            let said = if self.json { serde_json::to_string_pretty(&proven)? } else { proven.shown() };
+            print(&(said + "\n"))?;
             return Ok(proven.verdict());
         }
         if let Some(directory) = self.files.iter().find(|path| export::is_export(path)) {
@@ -113,11 +110,9 @@ impl Verify {
                 bail!("{}: an export is verified by itself, with --roster alone", directory.display());
             }
             let exported = Exported::check(directory, roster.as_ref())?;
-            if self.json {
-                println!("{}", serde_json::to_string_pretty(&exported)?);
-            } else {
-                print(&exported.shown())?;
-            }
+            let said =
+                if self.json { serde_json::to_string_pretty(&exported)? + "\n" } else { exported.shown() };
+            print(&said)?;
             return Ok(exported.verdict());
         }
         let (files, mut ledgers) = Ledgers::expand(self.files, roster.as_ref())?;
@@ -138,12 +133,8 @@ impl Verify {
         }
         chains.check_ends();
         let report = report::Report::new(chains, &sources, roster.as_ref());
-        if self.json {
-            serde_json::to_writer_pretty(std::io::stdout().lock(), &report)?;
-            println!();
-        } else {
-            print(&report.to_string())?;
-        }
+        let said = if self.json { serde_json::to_string_pretty(&report)? + "\n" } else { report.to_string() };
+        print(&said)?;
         Ok(report.verdict())
     }
 }

@@ -172,7 +172,7 @@ impl fmt::Display for Report {
         }
         if self.records_with_unsealed_keys > 0 {
             let count = self.records_with_unsealed_keys;
-            writeln!(f, "{count} records have keys that an output added; the seal does not cover those")?;
+            writeln!(f, "{count} records have keys that are not under the seal")?;
         }
         for (verdict, count) in self.counts.iter().rev() {
             let shown = self.findings.iter().filter(|finding| finding.verdict == *verdict).take(SHOWN_MAX);

@@ -42,17 +42,17 @@ pub(super) const TOKENS: &[Detector] = &[
         before: Boundary::Word,
         after: Boundary::None,
         validator: Validator::SessionToken,
-        source: "AWS STS API Reference, Credentials; the prefixes are the base64 of what such tokens start with, `aws` and `origin_ec`",
+        source: "AWS STS API Reference, Credentials; the prefixes are the base64 of what such tokens start with, `aws`, `er/aws` and `origin_ec`",
         ..TOKEN
     },
     Detector {
         name: "github-token",
-        what: "GitHub tokens, by their checksum",
+        what: "GitHub tokens, by their checksum, and refresh tokens",
         trigger: "gh[pousr]_",
         lead: "gh[pousr]_",
-        pattern: "gh[pousr]_[A-Za-z0-9]{36}",
+        pattern: "gh[pousr]_[A-Za-z0-9]+",
         validator: Validator::Checksum,
-        source: "GitHub blog 2021-04-05, Behind GitHub's new authentication token formats",
+        source: "GitHub blog 2021-04-05, Behind GitHub's new authentication token formats; GitHub Docs, Refreshing user access tokens",
         ..TOKEN
     },
     Detector {
@@ -63,7 +63,7 @@ pub(super) const TOKENS: &[Detector] = &[
         pattern: r"ghs_[0-9]+_eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+",
         after: Boundary::None,
         validator: Validator::Any,
-        source: "GitHub changelog 2026-04-24, new format for GitHub App installation tokens",
+        source: "GitHub changelog 2026-04-24 and 2026-05-15, new format for GitHub App installation tokens",
         ..TOKEN
     },
     Detector {
@@ -72,7 +72,7 @@ pub(super) const TOKENS: &[Detector] = &[
         trigger: "github_pat_",
         lead: "github_pat_",
         pattern: "github_pat_[A-Za-z0-9]{22}_[A-Za-z0-9]{59}",
-        source: "GitHub Docs, About authentication to GitHub, GitHub's token formats",
+        source: "GitHub Docs, About authentication to GitHub, GitHub's token formats; github/redacting-logger",
         ..TOKEN
     },
     Detector {
@@ -82,37 +82,38 @@ pub(super) const TOKENS: &[Detector] = &[
         lead: "([A-Za-z0-9_]{1,20}-)?gl(pat|oas|dt|rt|rtr|cbt|ptt|ft|imt|agent|wt|soat|ffct)-",
         pattern: concat!(
             "([A-Za-z0-9_]{1,20}-)?gl(pat|oas|dt|rt|rtr|cbt|ptt|ft|imt|agent|wt|soat|ffct)-",
-            r"[A-Za-z0-9_-]+(\.[a-z0-9]{2,3}\.[a-z0-9]{7,12})?"
+            // Routable tokens have a checksum behind a point, job tokens are JWTs.
+            r"[A-Za-z0-9_-]+((\.[a-z0-9]{2})?\.[a-z0-9]{9}|\.eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+)?"
         ),
-        source: "GitLab Docs, Token overview, Token prefixes",
+        source: "GitLab Docs, Token overview, Token prefixes; GitLab merge requests 169322, routable tokens, and 207268, job tokens",
         ..TOKEN
     },
     Detector {
         name: "slack-token",
-        what: "Slack tokens of bots, users, apps, workflows and configurations",
-        trigger: "xox[abceoprs]-|xapp-|xwfp-",
-        lead: "(xoxe[.])?xox[abceoprs]-|xapp-|xwfp-",
-        pattern: "((xoxe[.])?xox[abceoprs]-|xapp-|xwfp-)[A-Za-z0-9-]+",
+        what: "Slack tokens of bots, users, apps, workflows and configurations, and percent-encoded cookies",
+        trigger: "xox[a-eoprs]-|xapp-|xwfp-",
+        lead: "(xoxe[.])?xox[a-eoprs]-|xapp-|xwfp-",
+        pattern: "((xoxe[.])?xox[abceoprs]-|xapp-|xwfp-)[A-Za-z0-9-]+|xoxd-([A-Za-z0-9-]|%[0-9A-Fa-f]{2})+",
         after: Boundary::Word,
-        source: "Slack API, Token types",
+        source: "Slack Docs, Tokens; of those that are no longer given out or not documented, gitleaks; of cookies, mautrix/slack",
         ..TOKEN
     },
     Detector {
         name: "stripe-key",
-        what: "Stripe's secret and restricted keys and webhook secrets",
-        trigger: "[sr]k_(live|test)_|whsec_",
-        lead: "[sr]k_(live|test)_|whsec_",
-        pattern: "([sr]k_(live|test)_|whsec_)[A-Za-z0-9+/=]+",
-        source: "Stripe Docs, API keys; Webhook signatures",
+        what: "Stripe's secret, restricted and organization keys and webhook secrets",
+        trigger: "[sr]k_(live|test)_|sk_org_|whsec_",
+        lead: "[sr]k_(live|test)_|sk_org_|whsec_",
+        pattern: "([sr]k_(live|test)_|sk_org_((live|test)_)?|whsec_)[A-Za-z0-9+/=]+",
+        source: "Stripe Docs, API keys; Organization API keys; Webhook signatures",
         ..TOKEN
     },
     Detector {
         name: "google-key",
         what: "Google API keys, OAuth client secrets and access tokens",
-        trigger: r"AIza|GOCSPX-|ya29\.",
-        lead: r"AIza|GOCSPX-|ya29\.",
-        pattern: r"AIza[A-Za-z0-9_-]{35}|GOCSPX-[A-Za-z0-9_-]{28}|ya29\.[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)?",
-        source: "Google Cloud Docs, API keys; Google Identity, OAuth 2.0",
+        trigger: r"AIza|AQ\.Ab|GOCSPX-|ya29\.",
+        lead: r"AIza|AQ\.Ab|GOCSPX-|ya29\.",
+        pattern: r"AIza[A-Za-z0-9_-]{35}|GOCSPX-[A-Za-z0-9_-]{28}|(AQ\.Ab|ya29\.)[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)?",
+        source: "Google Cloud Docs, API keys; Google AI for Developers, Using Gemini API keys; the forms, which these do not give, trufflehog, noseyparker and, of `AQ.Ab`, reports of Gemini's users",
         ..TOKEN
     },
     Detector {
@@ -120,9 +121,9 @@ pub(super) const TOKENS: &[Detector] = &[
         what: "npm access tokens, by their checksum",
         trigger: "npm_",
         lead: "npm_",
-        pattern: "npm_[A-Za-z0-9]{36}",
+        pattern: "npm_[A-Za-z0-9]+",
         validator: Validator::Checksum,
-        source: "GitHub changelog 2021-09-23, npm has a new access token format",
+        source: "GitHub blog 2021-09-23, Announcing npm's new access token format",
         ..TOKEN
     },
     Detector {
@@ -131,7 +132,7 @@ pub(super) const TOKENS: &[Detector] = &[
         trigger: "pypi-Ag",
         lead: "pypi-Ag",
         pattern: "pypi-Ag(EIcHlwaS5vcmc|ENdGVzdC5weXBpLm9yZw)[A-Za-z0-9_-]+",
-        source: "PyPI, API tokens; pypitoken: a macaroon in base64url whose location is pypi.org",
+        source: "pypitoken: behind `pypi-`, a macaroon in base64url whose location is pypi.org",
         ..TOKEN
     },
     Detector {

@@ -60,6 +60,10 @@ pub(crate) fn cases() -> Vec<(&'static str, Vec<String>)> {
                 format!("{}0", checked("gho_")),
                 format!("ghp_{}", token(36)),
                 format!("x{}", checked("ghp_")),
+                // A refresh token is longer.
+                format!(r#"{{"refresh_token":"⟦ghr_{}⟧"}}"#, token(76)),
+                format!("ghr_{} ghp_{}", token(75), token(76)),
+                format!("ghr_{}", "x".repeat(76)),
             ],
         ),
         ("github-app-token", vec![format!("token ⟦ghs_12345_{jwt}⟧"), format!("ghs_12345_{}", token(40))]),
@@ -75,6 +79,9 @@ pub(crate) fn cases() -> Vec<(&'static str, Vec<String>)> {
             vec![
                 format!("PRIVATE-TOKEN: ⟦glpat-{}⟧", token(20)),
                 format!("⟦glrt-{}.01.{}⟧", token(27), "1a0b2c3d4"),
+                format!("⟦glrt-t1_{}.{}⟧.", token(27), "1a0b2c3d4"),
+                format!("CI_JOB_TOKEN ⟦glcbt-{jwt}⟧"),
+                format!("⟦glpat-{}⟧.git and ⟦glft-{}⟧. Next", token(20), token(20)),
                 "glpat-XXXXXXXXXXXXXXXXXXXX".into(),
                 format!("⟦acme-glpat-{}⟧", token(20)),
                 "glpat-your-token".into(),
@@ -85,6 +92,7 @@ pub(crate) fn cases() -> Vec<(&'static str, Vec<String>)> {
             vec![
                 format!("⟦xoxb-{}-{}-{}⟧", "123456789012", "1234567890123", token(24)),
                 format!("⟦xapp-1-A{}-{}-{}⟧", "0123456789", "123456789012", token(64)),
+                format!("d=⟦xoxd-{}%2F{}%3D⟧; x=1", token(40), token(40)),
                 "xoxb-is-the-prefix".into(),
             ],
         ),
@@ -93,6 +101,7 @@ pub(crate) fn cases() -> Vec<(&'static str, Vec<String>)> {
             vec![
                 format!("⟦sk_live_{}⟧", token(24)),
                 format!("⟦rk_test_{}⟧", token(99)),
+                format!("⟦sk_org_live_{}⟧ ⟦sk_org_{}⟧", token(40), token(40)),
                 format!("pk_live_{}", token(24)),
                 format!("task_live_{}", token(24)),
             ],
@@ -103,7 +112,9 @@ pub(crate) fn cases() -> Vec<(&'static str, Vec<String>)> {
                 format!("?key=⟦AIza{}⟧", token(35)),
                 format!("⟦ya29.{}⟧", token(120)),
                 format!("⟦GOCSPX-{}⟧", token(28)),
+                format!("⟦AQ.Ab{}-_⟧", token(46)),
                 format!("AIza{}", token(20)),
+                "FAQ.About".into(),
             ],
         ),
         (

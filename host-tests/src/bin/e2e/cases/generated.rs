@@ -1,7 +1,7 @@
 //! Many records of arbitrary JSON, of which every one comes out.
 
 use crate::case::Place;
-use crate::forward::{Client, Entry};
+use crate::forward::Entry;
 use crate::generate::Generator;
 use crate::msgpack::Value;
 use crate::pipeline::Pipeline;
@@ -15,10 +15,7 @@ const SEED: u64 = 2;
 pub(crate) fn through_forward(place: &Place) -> Result<String> {
     let mut pipeline = Pipeline::new(place)?;
     pipeline.all_outputs();
-    let (forward, port) = Pipeline::forward()?;
-    pipeline.input(forward);
-    let process = pipeline.start()?;
-    let mut client = Client::connect(port)?;
+    let (process, mut client) = pipeline.start_forward()?;
     let reference = Reference::new()?;
     let mut life = reference.start();
     let mut generator = Generator::new(SEED);

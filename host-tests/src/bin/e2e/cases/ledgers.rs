@@ -4,6 +4,7 @@ use crate::case::{Place, Skipped};
 use crate::forward::{Client, Entry};
 use crate::ledger::{self, check, output, start, wait_for, wasm};
 use crate::process::Process;
+use crate::verify::Report;
 use crate::{msgpack, poll, verify};
 use anyhow::{Context, Result, bail, ensure};
 use flb_audit_core::hash::Algorithm;
@@ -66,6 +67,17 @@ impl Load {
         sent
     }
 
+    /// Sends what is unsure and a message more, waits for the ledger to have
+    /// them, ends Fluent Bit, and holds the ledger against what was taken in.
+    fn settle(&mut self, mut process: Process, port: u16, dir: &Path) -> Result<Report> {
+        let mut client = Client::connect(port)?;
+        self.send(&mut client)?;
+        self.send(&mut client)?;
+        wait_for(dir, &mut process, &self.acknowledged)?;
+        process.stop()?;
+        check(dir, &self.acknowledged)
+    }
+
     fn message(&mut self) -> Result<(Vec<Entry>, Vec<u64>)> {
         let numbers: Vec<u64> = (self.next..self.next + MESSAGE_RECORDS).collect();
         let is_sealed = (self.next / MESSAGE_RECORDS).is_multiple_of(2);
@@ -123,12 +135,7 @@ pub(crate) fn killed(place: &Place) -> Result<String> {
     }
     let mut process = start(place, port, &outputs)?;
     process.wait_for_log(STARTED, KILLS + 1)?;
-    let mut client = Client::connect(port)?;
-    load.send(&mut client)?;
-    load.send(&mut client)?;
-    wait_for(&dir, &mut process, &load.acknowledged)?;
-    process.stop()?;
-    let report = check(&dir, &load.acknowledged)?;
+    let report = load.settle(process, port, &dir)?;
     ensure!(load.acknowledged.len() > 100 * KILLS, "{} records acknowledged", load.acknowledged.len());
     Ok(format!(
         "{KILLS} kills; {} records acknowledged, {} held, each once; {} segments closed",
@@ -165,12 +172,7 @@ pub(crate) fn reloaded(place: &Place) -> Result<String> {
         }
     }
     process.wait_for_log(STARTED, RELOADS + 1)?;
-    let mut client = Client::connect(port)?;
-    load.send(&mut client)?;
-    load.send(&mut client)?;
-    wait_for(&dir, &mut process, &load.acknowledged)?;
-    process.stop()?;
-    let report = check(&dir, &load.acknowledged)?;
+    let report = load.settle(process, port, &dir)?;
     Ok(format!("{RELOADS} reloads; {} records held, each once", report.count("records")))
 }
 

@@ -5,7 +5,7 @@
 
 use crate::case::Place;
 use crate::expected::Expected;
-use crate::forward::{Client, Entry};
+use crate::forward::Entry;
 use crate::msgpack::Value;
 use crate::pipeline::Pipeline;
 use anyhow::{Context, Result};
@@ -30,12 +30,10 @@ type JsonRow = (&'static str, &'static str, Option<&'static str>, serde_json::Va
 pub(crate) fn as_messagepack(place: &Place) -> Result<String> {
     let mut pipeline = Pipeline::new(place)?;
     pipeline.all_outputs();
-    let (forward, port) = Pipeline::forward()?;
-    pipeline.input(forward);
     // What 5.1 has by default. On the 24,576 bytes of 4.0 and 4.1 a record
     // that is nested 20 deep crashes the `file` output, filter or not.
     pipeline.service("coro_stack_size", 65_536);
-    let process = pipeline.start()?;
+    let (process, mut client) = pipeline.start_forward()?;
     let (mut entries, mut expected) = (Vec::new(), Vec::new());
     for (record, out, remarks) in messagepack_rows() {
         let (seconds, nanoseconds) = TIME;
@@ -46,7 +44,7 @@ pub(crate) fn as_messagepack(place: &Place) -> Result<String> {
         entries.push(Entry { seconds, nanoseconds, record });
         expected.push(row(Some(TIME), out, remarks)?);
     }
-    Client::connect(port)?.send(TAG, &entries)?;
+    client.send(TAG, &entries)?;
     pipeline.finish(process, &expected)?;
     Ok(format!("{} records", expected.len()))
 }

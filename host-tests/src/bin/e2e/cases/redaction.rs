@@ -1,9 +1,10 @@
 //! Redaction at Fluent Bit's default stack: secrets in every position that a
 //! record has, keys, policies that override the module's, and long texts.
 
+use super::streams::{Tailed, tailed};
 use crate::case::Place;
 use crate::expected::Expected;
-use crate::forward::{Client, Entry};
+use crate::forward::Entry;
 use crate::msgpack::Value;
 use crate::pipeline::Pipeline;
 use crate::reference::Reference;
@@ -11,7 +12,7 @@ use crate::verify;
 use anyhow::{Context, Result, ensure};
 use flb_audit_core::policy::FILE_NAME;
 use host_tests::config::Section;
-use host_tests::{policy, streams};
+use host_tests::policy;
 use serde_json::json;
 use std::fmt::Write;
 use std::fs;
@@ -162,10 +163,7 @@ fn send(
     reference: &Reference,
     records: &[serde_json::Value],
 ) -> Result<Vec<Expected>> {
-    let (forward, port) = Pipeline::forward()?;
-    pipeline.input(forward);
-    let process = pipeline.start()?;
-    let mut client = Client::connect(port)?;
+    let (process, mut client) = pipeline.start_forward()?;
     let mut life = reference.start();
     let (mut entries, mut expected) = (Vec::new(), Vec::new());
     for (seconds, record) in (1..).zip(records) {
@@ -266,22 +264,6 @@ redact:
 ";
 
 pub(crate) fn all_detectors(place: &Place) -> Result<String> {
-    let reference = Reference::new()?;
-    policy::write_policy(reference.directory(), ALL)?;
-    let mut pipeline = Pipeline::new(place)?;
-    pipeline.all_outputs();
-    policy::write_policy(&place.at("state"), ALL)?;
-    let mut life = reference.start();
-    let mut expected = Vec::new();
-    for name in streams::names()? {
-        let calls = streams::calls(&name)?;
-        expected.extend(life.expect_stream(&calls)?);
-        let file = format!("{name}.log");
-        fs::write(place.at(&file), streams::lines(&calls))?;
-        let tail = pipeline.tail(&calls.first().context("an empty stream")?.tag, &file);
-        pipeline.input(tail);
-    }
-    let process = pipeline.start()?;
-    pipeline.finish(process, &expected)?;
+    let Tailed { expected, .. } = tailed(place, Some(ALL), |_| Ok(()))?;
     Ok(format!("{} of {} records redacted", redacted(&expected), expected.len()))
 }

@@ -1,14 +1,12 @@
 //! Schemas at Fluent Bit's default stack: streams with damaged records, under
 //! schemas in strict mode, chosen by tag and by field, in every disposition.
 
+use super::streams::{Tailed, tailed};
 use crate::case::Place;
 use crate::expected::Expected;
-use crate::pipeline::Pipeline;
-use crate::reference::Reference;
 use crate::verify;
 use anyhow::{Context, Result, ensure};
-use host_tests::{policy, streams};
-use std::fs;
+use flb_audit_host::stream::Call;
 
 const POLICY: &str = "version: 1
 redact:
@@ -25,32 +23,21 @@ schema:
 /// Every so many records one is damaged.
 const DAMAGED: usize = 7;
 
-pub(crate) fn all_dispositions(place: &Place) -> Result<String> {
-    let reference = Reference::new()?;
-    policy::write_policy(reference.directory(), POLICY)?;
-    let mut pipeline = Pipeline::new(place)?;
-    pipeline.all_outputs();
-    policy::write_policy(&place.at("state"), POLICY)?;
-    let mut life = reference.start();
-    let mut expected = Vec::new();
-    for name in streams::names()? {
-        let mut calls = streams::calls(&name)?;
-        for call in calls.iter_mut().step_by(DAMAGED) {
-            let mut record: serde_json::Value = serde_json::from_str(&call.record)?;
-            let members = record.as_object_mut().context("no object")?;
-            let first = members.keys().next().context("an empty record")?.clone();
-            let value = members.shift_remove(&first);
-            members.insert(format!("no {first} of bob@example.com"), value.into());
-            call.record = record.to_string();
-        }
-        expected.extend(life.expect_stream(&calls)?);
-        let file = format!("{name}.log");
-        fs::write(place.at(&file), streams::lines(&calls))?;
-        let tail = pipeline.tail(&calls.first().context("an empty stream")?.tag, &file);
-        pipeline.input(tail);
+/// Renames the first member of every so many records.
+fn damage(calls: &mut [Call]) -> Result<()> {
+    for call in calls.iter_mut().step_by(DAMAGED) {
+        let mut record: serde_json::Value = serde_json::from_str(&call.record)?;
+        let members = record.as_object_mut().context("no object")?;
+        let first = members.keys().next().context("an empty record")?.clone();
+        let value = members.shift_remove(&first);
+        members.insert(format!("no {first} of bob@example.com"), value.into());
+        call.record = record.to_string();
     }
-    let process = pipeline.start()?;
-    let report = pipeline.finish(process, &expected)?;
+    Ok(())
+}
+
+pub(crate) fn all_dispositions(place: &Place) -> Result<String> {
+    let Tailed { pipeline, expected, report } = tailed(place, Some(POLICY), damage)?;
     let count = |is_it: &dyn Fn(&serde_json::Value) -> bool| {
         expected.iter().filter(|expected: &&Expected| expected.remarks.as_ref().is_some_and(is_it)).count()
             as u64

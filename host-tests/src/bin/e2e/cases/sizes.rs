@@ -2,7 +2,7 @@
 
 use crate::case::Place;
 use crate::expected::Expected;
-use crate::forward::{Client, Entry};
+use crate::forward::Entry;
 use crate::msgpack::Value;
 use crate::pipeline::Pipeline;
 use anyhow::Result;
@@ -30,10 +30,7 @@ fn texts() -> impl Iterator<Item = String> {
 pub(crate) fn through_forward(place: &Place) -> Result<String> {
     let mut pipeline = Pipeline::new(place)?;
     pipeline.all_outputs();
-    let (forward, port) = Pipeline::forward()?;
-    pipeline.input(forward);
-    let process = pipeline.start()?;
-    let mut client = Client::connect(port)?;
+    let (process, mut client) = pipeline.start_forward()?;
     let (mut expected, mut seconds) = (Vec::new(), 0);
     for text in texts() {
         let record = json!({ "v": text });

@@ -1,25 +1,52 @@
 //! The recorded streams: what went in comes out, redacted where that is due.
 
 use crate::case::Place;
-use crate::forward::{Client, Entry};
+use crate::expected::Expected;
+use crate::forward::Entry;
 use crate::msgpack::Value;
 use crate::pipeline::Pipeline;
 use crate::reference::Reference;
+use crate::verify::Report;
 use anyhow::{Context, Result};
-use host_tests::streams;
+use flb_audit_host::stream::Call;
+use host_tests::{policy, streams};
 use std::fs;
 
 /// Records a message of the Forward protocol.
 const MESSAGE_RECORDS: usize = 50;
 
 pub(crate) fn through_tail(place: &Place) -> Result<String> {
+    let Tailed { expected, report, .. } = tailed(place, None, |_| Ok(()))?;
+    Ok(format!("{} records in {} segments", expected.len(), report.segments()?))
+}
+
+/// A pipeline that has delivered all streams.
+pub(super) struct Tailed<'a> {
+    pub(super) pipeline: Pipeline<'a>,
+    pub(super) expected: Vec<Expected>,
+    pub(super) report: Report,
+}
+
+/// Has `tail` read each stream from a file, as `alter` leaves it, under a policy
+/// that overrides the module's, and holds what comes out against what the
+/// reference makes of it.
+pub(super) fn tailed<'a>(
+    place: &'a Place,
+    policy: Option<&str>,
+    alter: impl Fn(&mut [Call]) -> Result<()>,
+) -> Result<Tailed<'a>> {
     let mut pipeline = Pipeline::new(place)?;
     pipeline.all_outputs();
-    let mut expected = Vec::new();
     let reference = Reference::new()?;
+    if let Some(policy) = policy {
+        policy::write_policy(&place.at("state"), policy)?;
+        policy::write_policy(reference.directory(), policy)?;
+    }
+    let mut expected = Vec::new();
     let mut life = reference.start();
     for name in streams::names()? {
-        let calls = streams::calls(&name)?;
+        let mut calls = streams::calls(&name)?;
+        alter(&mut calls)?;
         expected.extend(life.expect_stream(&calls)?);
         let file = format!("{name}.log");
         fs::write(place.at(&file), streams::lines(&calls))?;
@@ -29,16 +56,13 @@ pub(crate) fn through_tail(place: &Place) -> Result<String> {
     }
     let process = pipeline.start()?;
     let report = pipeline.finish(process, &expected)?;
-    Ok(format!("{} records in {} segments", expected.len(), report.segments()?))
+    Ok(Tailed { pipeline, expected, report })
 }
 
 pub(crate) fn through_forward(place: &Place) -> Result<String> {
     let mut pipeline = Pipeline::new(place)?;
     pipeline.all_outputs();
-    let (forward, port) = Pipeline::forward()?;
-    pipeline.input(forward);
-    let process = pipeline.start()?;
-    let mut client = Client::connect(port)?;
+    let (process, mut client) = pipeline.start_forward()?;
     let mut expected = Vec::new();
     let reference = Reference::new()?;
     let mut life = reference.start();

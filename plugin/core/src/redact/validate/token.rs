@@ -8,17 +8,26 @@ use core::ops::Range;
 /// How many characters of a token are its checksum, and how many they cover.
 const CHECKSUM_CHARS: usize = 6;
 const CHECKED_CHARS: usize = 30;
+/// How many a refresh token of GitHub has.
+const REFRESH_CHARS: usize = 76;
 
 /// A token of GitHub's kind, `ghp_` or `npm_` and 36 letters and digits: the
 /// last six are the CRC-32 of the 30 before, in base 62, the digits first and
-/// then capitals (GitHub, "Behind GitHub's new authentication token formats";
-/// npm, "npm has a new access token format").
+/// then capitals (GitHub, "Behind GitHub's new authentication token formats",
+/// "Announcing npm's new access token format"). Whether a refresh token,
+/// `ghr_` and 76, has a checksum is not said: it is told by its looks.
 pub(super) fn has_checksum(text: &[u8]) -> bool {
     let start = text.iter().position(|byte| *byte == b'_').map_or(0, |at| at + 1);
     let body = text.get(start..).unwrap_or_default();
+    if body.len() == REFRESH_CHARS && text.starts_with(b"ghr_") {
+        return is_spread(body);
+    }
     let Some((checked, checksum)) = body.split_at_checked(CHECKED_CHARS) else { return false };
+    if checksum.len() != CHECKSUM_CHARS {
+        return false;
+    }
     let mut rest = crc32(checked);
-    let mut is_equal = checksum.len() == CHECKSUM_CHARS;
+    let mut is_equal = true;
     for &byte in checksum.iter().rev() {
         let digit = match rest % 62 {
             digit @ 0..=9 => b'0' + digit as u8,
