@@ -1,5 +1,5 @@
-//! Components on the host that ships, with a driver that plays chunks, brings
-//! again what was not answered with ok, and kills the process.
+//! Components on the host that ships. What becomes of a ledger when its process
+//! ends, or its disk fails, is in `driver.rs`.
 
 #[allow(dead_code)]
 #[path = "../../plugin/ledger/tests/support/mod.rs"]
@@ -9,11 +9,8 @@ use flb_audit_host::component::{Answer, Level, Limits};
 use flb_audit_host::output::{self, Output, Reply};
 use host_tests::root;
 use std::fs;
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::time::Duration;
-use support::{Filter, chunk, numbers, plain};
 
 fn faulty() -> PathBuf {
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
@@ -133,7 +130,8 @@ fn what_is_wrong_at_the_start_is_said() {
     fs::write(&text, "text").expect("written");
     type Get = Box<dyn Fn(&str) -> Option<String>>;
     let size = |name: &str| (name == "segment_size").then(|| "1x".to_owned());
-    let cases: [(&Path, Limits, Get, &str); 7] = [
+    let recipients = |name: &str| (name == "recipients").then(|| "age1nobody".to_owned());
+    let cases: [(&Path, Limits, Get, &str); 8] = [
         (&nothing, limits(), Box::new(|_| None), "nothing.wasm: cannot be read"),
         (&text, limits(), Box::new(|_| None), "text.wasm: not a WebAssembly component"),
         (&faulty(), limits(), Box::new(setting("other")), "property config.init: other"),
@@ -141,6 +139,12 @@ fn what_is_wrong_at_the_start_is_said() {
         (&ledger(), limits(), Box::new(|_| None), "property dir is missing"),
         (&ledger(), with_directory(true), Box::new(|_| None), "flb-audit init"),
         (&ledger(), with_directory(true), Box::new(size), "property config.segment_size: `1x` is not a size"),
+        (
+            &ledger(),
+            with_directory(true),
+            Box::new(recipients),
+            "property config.recipients: `age1nobody` is not an age recipient",
+        ),
     ];
     for (component, limits, get, expected) in cases {
         let what = match output::start(component, limits, None, get) {
@@ -161,139 +165,4 @@ fn the_second_output_on_a_directory_refuses() {
     assert!(what.contains("another output writes there"), "{what}");
     first.drain();
     start(&ledger(), with_directory(), None);
-}
-
-/// How many chunks the driver plays, and how many records each has.
-const CHUNKS: u32 = 400;
-const CHUNK_RECORDS: u32 = 5;
-
-/// Where the driver finds its directory, and the chunk to begin with.
-const DIRECTORY: &str = "FLB_AUDIT_DRIVER_DIRECTORY";
-const FIRST: &str = "FLB_AUDIT_DRIVER_FIRST";
-const SEGMENT_SIZE: &str = "FLB_AUDIT_DRIVER_SEGMENT_SIZE";
-
-/// Even chunks are sealed, odd ones are not.
-fn played() -> Vec<Vec<u8>> {
-    let mut filter = Filter::new(1);
-    let records = |at: u32| {
-        let mut records = plain(at * CHUNK_RECORDS, CHUNK_RECORDS);
-        records.iter_mut().for_each(|record| record["text"] = "x".repeat(1000).into());
-        records
-    };
-    (0..CHUNKS).map(|at| chunk(&if at % 2 == 0 { filter.seal(&records(at)) } else { records(at) })).collect()
-}
-
-/// What the driver does in a process of its own: plays chunks until it has an
-/// answer to all of them.
-#[test]
-#[ignore = "run by others, in a process of its own"]
-fn driver() {
-    let directory = PathBuf::from(std::env::var_os(DIRECTORY).expect("a directory"));
-    let first: usize = std::env::var(FIRST).expect("a number").parse().expect("a number");
-    let limits = Limits { directory: Some(directory), ..limits() };
-    let segment_size = std::env::var(SEGMENT_SIZE).expect("a size");
-    let small = |name: &str| (name == "segment_size").then(|| segment_size.clone());
-    let (output, _) = output::start(&ledger(), limits, None, small).expect("started");
-    for (at, chunk) in played().iter().enumerate().skip(first) {
-        let reply = output.flush(support::TAG, chunk);
-        match reply.answer {
-            Answer::Ok => println!("\nanswered {at}"),
-            answer => println!("\nretry {at}: {}", reason(&answer).1),
-        }
-    }
-}
-
-/// Runs the driver, under a shell's limits, and has `see` look at each of its
-/// lines; it is killed where that gives false.
-fn drive(
-    directory: &Path,
-    first: usize,
-    segment_size: &str,
-    limits: &str,
-    mut see: impl FnMut(&str) -> bool,
-) {
-    let program = std::env::current_exe().expect("a path");
-    let mut child = Command::new("sh")
-        .arg("-c")
-        .arg(format!("{limits}\nexec \"$0\" --exact driver --ignored --nocapture"))
-        .arg(program)
-        .env(DIRECTORY, directory)
-        .env(FIRST, first.to_string())
-        .env(SEGMENT_SIZE, segment_size)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("started");
-    let lines = BufReader::new(child.stdout.take().expect("its output")).lines();
-    for line in lines.map_while(Result::ok) {
-        if !see(&line) {
-            child.kill().expect("killed");
-            break;
-        }
-    }
-    child.wait().expect("ended");
-}
-
-fn answered(line: &str) -> Option<usize> {
-    line.strip_prefix("answered ")?.parse().ok()
-}
-
-/// Everything is held once, and verifies.
-fn check(directory: &tempfile::TempDir) {
-    assert_eq!(numbers(directory), (0..u64::from(CHUNKS * CHUNK_RECORDS)).collect::<Vec<_>>());
-    let verify = Command::new(root().join("dist/flb-audit"))
-        .args(["verify", "--json"])
-        .arg(directory.path())
-        .output()
-        .expect("verified");
-    let report: serde_json::Value = serde_json::from_slice(&verify.stdout).expect("a report");
-    assert_eq!(report["verdict"], "unsigned", "{report}");
-    assert_eq!((&report["missing"], &report["duplicates"]), (&0.into(), &0.into()), "{report}");
-}
-
-/// It is killed after an answer, or, every other time, before the next one.
-#[test]
-fn kills_lose_nothing_and_double_nothing() {
-    let directory = support::directory();
-    let (mut first, mut round) = (0, 0u32);
-    while first < CHUNKS as usize {
-        round += 1;
-        let mut budget = 1 + round % 7;
-        drive(directory.path(), first, "50k", "", |line| {
-            if let Some(at) = answered(line) {
-                // Every third time, the answer is lost.
-                first = if budget == 1 && round.is_multiple_of(3) { at } else { at + 1 };
-                budget -= 1;
-            }
-            budget > 0
-        });
-    }
-    assert!(round > 90, "{round} kills");
-    check(&directory);
-}
-
-/// No file may be longer than one or two MiB, as if the disk were full; then it has room
-/// again.
-#[test]
-fn a_full_disk_is_retry_and_nothing_is_lost() {
-    let directory = support::directory();
-    let (mut first, mut retries) = (0, 0);
-    // What is compiled is longer: the cache is another, too.
-    let cache = tempfile::tempdir().expect("a directory");
-    let limits = format!("trap '' XFSZ; ulimit -f 2000; export XDG_CACHE_HOME={}", cache.path().display());
-    drive(directory.path(), first, "8M", &limits, |line| {
-        if let Some(at) = answered(line) {
-            assert_eq!(retries, 0, "an answer behind a retry");
-            first = at + 1;
-        }
-        retries += u32::from(line.starts_with("retry "));
-        retries < 5
-    });
-    assert!(retries == 5 && first > 0, "{retries} retries, from {first} on");
-    drive(directory.path(), first, "8M", "", |line| {
-        first = answered(line).map_or(first, |at| at + 1);
-        true
-    });
-    assert_eq!(first, CHUNKS as usize);
-    check(&directory);
 }

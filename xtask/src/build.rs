@@ -39,9 +39,11 @@ pub(crate) fn dist() -> Result<()> {
         "out_audit",
         "--package",
         "out_hello",
-        // For the tests.
+        // For the tests and the measurements.
         "--package",
         "out_faulty",
+        "--package",
+        "out_chunks",
     ])?;
     cargo(["build", "--release", "--package", "flb-audit", "--package", "out_wasm"])?;
     let dist = root().join("dist");

@@ -41,8 +41,10 @@ fn main() -> Result<()> {
         ]),
         ["bench"] => {
             build::dist()?;
-            run::cargo(["run", "--release", "--quiet", "--package", "host-tests", "--bin", "bench"])?;
-            run::cargo(["run", "--release", "--quiet", "--package", "host-tests", "--bin", "bench_output"])
+            for bin in ["bench", "bench_output", "bench_chunks"] {
+                run::cargo(["run", "--release", "--quiet", "--package", "host-tests", "--bin", bin])?;
+            }
+            Ok(())
         }
         ["e2e"] => {
             build::dist()?;

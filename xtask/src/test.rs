@@ -13,25 +13,11 @@ pub(crate) fn test() -> Result<()> {
     cargo(["fmt", "--all", "--check"])?;
     build::dist()?;
     cargo(["clippy", "--all-targets", "--quiet", "--", "-D", "warnings"])?;
-    let guests = ["filter_audit", "filter_record", "in_checkpoint"];
-    let components = ["out_audit", "out_hello", "out_faulty"];
-    for (target, [one, two, three]) in [(build::GUEST_TARGET, guests), (build::COMPONENT_TARGET, components)]
-    {
-        cargo([
-            "clippy",
-            "--quiet",
-            "--target",
-            target,
-            "--package",
-            one,
-            "--package",
-            two,
-            "--package",
-            three,
-            "--",
-            "-D",
-            "warnings",
-        ])?;
+    let guests = ["filter_audit", "filter_record", "in_checkpoint"].map(|name| (build::GUEST_TARGET, name));
+    let components = ["out_audit", "out_hello", "out_faulty", "out_chunks"];
+    let components = components.map(|name| (build::COMPONENT_TARGET, name));
+    for (target, package) in guests.into_iter().chain(components) {
+        cargo(["clippy", "--quiet", "--target", target, "--package", package, "--", "-D", "warnings"])?;
     }
     deny()?;
     cargo(["test", "--quiet"])?;

@@ -55,11 +55,13 @@ fn measure(fluent_bit: &Path) -> Result<()> {
     let ledger = Section::output("wasm")
         .with("component", root().join("dist/out_audit.wasm").display())
         .with("dir", at("ledger").display());
+    let recipient = age::x25519::Identity::generate().to_public();
     let outputs = [
         ("no output", Section::output("null")),
         ("file", file),
         ("ledger, sync off", ledger.clone().with("config.sync", "off")),
-        ("ledger", ledger),
+        ("ledger", ledger.clone()),
+        ("ledger, encrypted", ledger.with("config.recipients", recipient)),
     ];
     println!(
         "Fluent Bit {major}.{minor}.{patch}: {RECORDS} sealed records of {bytes} bytes, best of {TURNS}"

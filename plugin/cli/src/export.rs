@@ -1,13 +1,17 @@
 //! `flb-audit export`: records of a ledger, and what proves that they were in it.
 
+use crate::frames::{self, Identity, Unopened};
 use crate::stdout::print;
+use crate::verify::path_of;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use flb_audit_core::check::{Checked, Checker, Sealed};
-use flb_audit_core::seal::ChainId;
+use flb_audit_core::seal::{ChainId, hash_from_text};
+use flb_audit_ledger::Identities;
+use flb_audit_ledger::frame::{self, Fault};
 use flb_audit_ledger::manifest::{self, FILE_NAME, Manifest, Statement, active_name};
 use flb_audit_ledger::tree::{self, Node};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -20,7 +24,7 @@ use std::time::SystemTime;
 /// manifests.ndjson, the whole of it, which the proofs lead to. A proof has the
 /// segment's number, the record's index in it, how many records it has, and the
 /// path to its root as in RFC 6962 section 2.1.1; null for a record of the
-/// segment that is not closed yet.
+/// segment that is not closed yet. `flb-audit verify` checks the directory.
 #[derive(Args)]
 pub(crate) struct Export {
     /// The ledger's directory
@@ -28,6 +32,8 @@ pub(crate) struct Export {
     /// The directory to make
     #[arg(long, value_name = "DIR")]
     output: PathBuf,
+    #[command(flatten)]
+    identity: Identity,
     /// Only records of this day or time (RFC 3339) on …
     #[arg(long, value_name = "TIME", value_parser = crate::verify::time)]
     since: Option<SystemTime>,
@@ -43,24 +49,40 @@ fn chain(text: &str) -> Result<ChainId, &'static str> {
     ChainId::from_text(text.as_bytes()).ok_or("not the name of a chain: it has twelve characters")
 }
 
+/// The records, a line each.
+pub(crate) const RECORDS: &str = "records.ndjson";
+/// What proves them: a line for each, in the same order.
+pub(crate) const PROOFS: &str = "proofs.ndjson";
+
 /// What proves that a record is in a segment.
-#[derive(Serialize)]
-struct Proof {
-    segment: u64,
-    index: usize,
-    records: usize,
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Proof {
+    pub(crate) segment: u64,
+    pub(crate) index: u64,
+    pub(crate) records: u64,
     /// From the record's neighbour on, in base64url.
     path: Vec<String>,
 }
 
+impl Proof {
+    /// The root to which it leads from this record; none if it leads nowhere.
+    pub(crate) fn root(&self, line: &[u8]) -> Option<String> {
+        let path = self.path.iter().map(|node| hash_from_text(node.as_bytes()));
+        let path: Vec<Node> = path.collect::<Option<_>>()?;
+        tree::root_by(&path, tree::leaf(line), self.index, self.records)
+            .map(|root| manifest::root_text(&root))
+    }
+}
+
 impl Export {
     pub(crate) fn run(self) -> Result<()> {
+        let identities = self.identity.read()?;
+        let identities = identities.as_ref();
         let manifests = self.ledger.join(FILE_NAME);
         let text = fs::read(&manifests)
             .with_context(|| format!("{}: cannot be read; is this a ledger?", manifests.display()))?;
         fs::create_dir(&self.output).with_context(|| format!("{}: cannot be made", self.output.display()))?;
-        let mut out =
-            Out { records: self.create("records.ndjson")?, proofs: self.create("proofs.ndjson")?, count: 0 };
+        let mut out = Out { records: self.create(RECORDS)?, proofs: self.create(PROOFS)?, count: 0 };
         let mut last = 0;
         let mut deleted = 0;
         let statements: Vec<Statement> =
@@ -74,13 +96,15 @@ impl Export {
                 if is_deleted(manifest.number) {
                     deleted += u64::from(self.may_have(manifest));
                 } else if self.may_have(manifest) {
-                    self.copy(&self.ledger.join(&manifest.file), Some(manifest.number), &mut out)?;
+                    self.copy(&path_of(&self.ledger, manifest), Some(manifest), identities, &mut out)?;
                 }
             }
         }
-        let active = self.ledger.join(active_name(last + 1));
-        if active.is_file() {
-            self.copy(&active, None, &mut out)?;
+        for active in [active_name(last + 1), frame::active_name(last + 1)] {
+            let active = self.ledger.join(active);
+            if active.is_file() {
+                self.copy(&active, None, identities, &mut out)?;
+            }
         }
         out.records.flush().and_then(|()| out.proofs.flush()).context("cannot be written")?;
         fs::write(self.output.join(FILE_NAME), &text).context("cannot be written")?;
@@ -117,34 +141,49 @@ impl Export {
             && (self.chain.is_empty() || self.chain.iter().any(is_of))
     }
 
-    /// Copies what is wanted of a segment; `number` is that of a closed one.
-    fn copy(&self, path: &Path, number: Option<u64>, out: &mut Out) -> Result<()> {
+    /// Copies what is wanted of a segment, of its records; a closed one has a
+    /// manifest.
+    fn copy(
+        &self,
+        path: &Path,
+        manifest: Option<&Manifest>,
+        identities: Option<&Identities>,
+        out: &mut Out,
+    ) -> Result<()> {
         let name = path.display();
+        let is_damaged = manifest.is_some_and(|manifest| manifest.damaged.is_some());
         let read = || -> std::io::Result<Vec<Vec<u8>>> {
             let file = BufReader::new(File::open(path)?);
-            let lines: Box<dyn BufRead> = match number {
-                Some(_) => Box::new(BufReader::new(zstd::stream::read::Decoder::new(file)?)),
-                None => Box::new(file),
+            let lines: Box<dyn BufRead> = match manifest {
+                Some(_) if !is_damaged => Box::new(BufReader::new(zstd::stream::read::Decoder::new(file)?)),
+                _ => Box::new(file),
             };
             lines.split(b'\n').collect()
         };
-        let lines = read().with_context(|| format!("{name}: cannot be read"))?;
-        let levels = if number.is_some() { levels(&lines) } else { Vec::new() };
+        let is_whole = manifest.is_some() && !is_damaged;
+        let lines = if frames::is_frames(path) {
+            decrypt(path, identities, is_whole)
+        } else {
+            read().map_err(anyhow::Error::from)
+        };
+        let lines = lines.with_context(|| format!("{name}: cannot be read"))?;
+        let proven = manifest.map_or(0, |manifest| proven(manifest, lines.len()));
+        let levels = levels(&lines[..proven]);
         let mut checker = Checker::default();
         for (index, line) in lines.iter().enumerate() {
             let sealed = match checker.check(line) {
                 Ok(Checked::Sealed(sealed)) => sealed,
-                // It may be on its way.
-                _ if number.is_none() => continue,
+                // It may be on its way, or its manifest says that it is none.
+                _ if manifest.is_none() || is_damaged => continue,
                 _ => bail!("{name}:{}: not a sealed record; see `flb-audit verify`", index + 1),
             };
             if !self.is_wanted(&sealed) {
                 continue;
             }
-            let proof = number.map(|segment| Proof {
-                segment,
-                index,
-                records: lines.len(),
+            let proof = manifest.filter(|_| index < proven).map(|manifest| Proof {
+                segment: manifest.number,
+                index: index as u64,
+                records: proven as u64,
                 path: path_to_root(&levels, index),
             });
             out.records.write_all(line)?;
@@ -154,6 +193,42 @@ impl Export {
             out.count += 1;
         }
         Ok(())
+    }
+}
+
+/// How many of a closed segment's lines are under its root: of damaged frames,
+/// those before the damage.
+fn proven(manifest: &Manifest, lines: usize) -> usize {
+    match &manifest.damaged {
+        Some(damage) if manifest.is_encrypted() => lines.min(usize::try_from(damage.before).unwrap_or(lines)),
+        _ => lines,
+    }
+}
+
+/// The lines of an encrypted segment; of one that is not known to be whole, those
+/// that can be read.
+fn decrypt(path: &Path, identities: Option<&Identities>, is_whole: bool) -> Result<Vec<Vec<u8>>> {
+    let identities = identities.context("it is encrypted, and no --identity was given")?;
+    let mut reader = frame::Reader::new(BufReader::new(File::open(path)?));
+    let (mut lines, mut body) = (Vec::new(), Vec::new());
+    loop {
+        body.clear();
+        let frame = match reader.next(|piece| body.extend_from_slice(piece)) {
+            Ok(None) => return Ok(lines),
+            Ok(Some(frame)) if frame.is_whole => frame,
+            Ok(Some(frame)) if is_whole => bail!("damaged at byte {}; see `flb-audit verify`", frame.at),
+            Err(fault @ Fault::Broken { .. }) if is_whole => bail!("{fault}; see `flb-audit verify`"),
+            Err(Fault::Io(error)) => return Err(error.into()),
+            // It may be on its way, or its manifest says that it is damaged.
+            Ok(Some(_)) | Err(Fault::Broken { .. }) => continue,
+        };
+        match frames::open(identities, &frame, &body) {
+            Ok(text) => lines.extend(frames::lines(&text).map(<[u8]>::to_vec)),
+            Err(Unopened::NotForThese) => {
+                bail!("the frame at byte {} is encrypted, and none of the identities opens it", frame.at)
+            }
+            Err(Unopened::Damaged(what)) => bail!("the frame at byte {} is damaged: {what}", frame.at),
+        }
     }
 }
 

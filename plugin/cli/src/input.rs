@@ -1,15 +1,19 @@
 //! Any input, cut into batches of whole records.
 //!
 //! A source that starts with `[` holds arrays, of which each element is a
-//! record; any other holds a record, or an array of them, on every line.
+//! record; one that starts with a frame is an encrypted segment of a ledger; any
+//! other holds a record, or an array of them, on every line.
 
+use crate::frames::{self, Unopened};
 use crate::stdout::shown;
 use anyhow::{Result, bail};
 use crossbeam_channel::{Receiver, Sender, bounded};
+use flb_audit_ledger::frame::{self, Fault, Frame};
+use flb_audit_ledger::{Identities, Identity};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use memchr::{memchr, memchr_iter, memchr2, memrchr};
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, IsTerminal, Read};
+use std::io::{self, BufRead, BufReader, IsTerminal, Read, Seek};
 use std::ops::Range;
 use std::path::PathBuf;
 
@@ -43,6 +47,40 @@ struct Batch {
     bytes: Vec<u8>,
     /// Where the records are; none if they are lines.
     elements: Option<Vec<Range<usize>>>,
+    /// The frame that has them; then this is its body.
+    frame: Option<Frame>,
+}
+
+/// A record of the input.
+pub(crate) struct Record<'a> {
+    pub(crate) text: &'a [u8],
+    /// Which one it is, as its frame states.
+    pub(crate) stated: Option<Identity>,
+}
+
+/// Why something of the input is not read.
+pub(crate) enum Unread {
+    /// The rest of the source, or this part of it, cannot be.
+    Broken(String),
+    /// A frame that begins here, in bytes, is not as it was written, or not where.
+    /// What can be read of it is given all the same.
+    Altered(u64),
+    /// A frame that no identity opens.
+    Encrypted(Box<Frame>),
+}
+
+impl std::fmt::Display for Unread {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Unread::Broken(reason) => f.write_str(reason),
+            Unread::Altered(at) => {
+                write!(f, "the frame at byte {at} is not as it was written after the one before it")
+            }
+            Unread::Encrypted(_) => {
+                f.write_str("encrypted; `flb-audit export --identity FILE` writes its records in the clear")
+            }
+        }
+    }
 }
 
 /// A source could not be read on from here.
@@ -93,6 +131,9 @@ impl Source {
 /// Looks at the first bytes: RFC 1952 section 2.3.1, RFC 8878 section 3.1.1.
 fn decompress(mut bytes: impl BufRead + Send + 'static) -> io::Result<Box<dyn BufRead + Send>> {
     let start = bytes.fill_buf()?;
+    if start.starts_with(frame::START) {
+        return Err(io::Error::other("an encrypted segment cannot be read from a pipe; name its file"));
+    }
     if start.starts_with(&[0x1f, 0x8b]) {
         let decoder = flate2::bufread::MultiGzDecoder::new(bytes);
         Ok(Box::new(BufReader::with_capacity(BATCH_BYTES, decoder)))
@@ -110,10 +151,30 @@ fn decompress(mut bytes: impl BufRead + Send + 'static) -> io::Result<Box<dyn Bu
 pub(crate) fn read<W, T>(
     sources: &[Source],
     worker: impl Fn() -> W + Sync,
-    mut sink: impl FnMut(T) -> Result<()>,
+    sink: impl FnMut(T) -> Result<()>,
 ) -> Result<()>
 where
     W: FnMut(At, Result<&[u8], String>) -> T,
+    T: Send,
+{
+    let worker = || {
+        let mut worker = worker();
+        move |at: At, record: Result<Record<'_>, Unread>| {
+            worker(at, record.map(|record| record.text).map_err(|unread| unread.to_string()))
+        }
+    };
+    read_encrypted(sources, None, worker, sink)
+}
+
+/// The same, of encrypted segments as well, for who has an identity.
+pub(crate) fn read_encrypted<W, T>(
+    sources: &[Source],
+    identities: Option<&Identities>,
+    worker: impl Fn() -> W + Sync,
+    mut sink: impl FnMut(T) -> Result<()>,
+) -> Result<()>
+where
+    W: FnMut(At, Result<Record<'_>, Unread>) -> T,
     T: Send,
 {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -125,7 +186,7 @@ where
         for _ in 0..cores {
             let (batches, results) = (batches_to_check.clone(), results.clone());
             let worker = &worker;
-            scope.spawn(move || work(&batches, &results, worker()));
+            scope.spawn(move || work(&batches, &results, identities, worker()));
         }
         drop(results);
         results_to_take.iter().flatten().try_for_each(&mut sink)
@@ -142,6 +203,9 @@ pub(crate) fn read_in_order(files: Vec<PathBuf>, mut see: impl FnMut(&[u8])) -> 
         scope.spawn(move || read_all(sources, &ProgressBar::hidden(), &batches));
         for batch in batches_to_see {
             match batch {
+                Ok(Batch { frame: Some(frame), source, .. }) => {
+                    bail!("{}: {}", sources[source].name(), Unread::Encrypted(Box::new(frame)))
+                }
                 Ok(batch) => batch.records().for_each(|(_, text)| see(text)),
                 Err(broken) => bail!("{}: {}", sources[broken.at.source].name(), broken.reason),
             }
@@ -153,12 +217,19 @@ pub(crate) fn read_in_order(files: Vec<PathBuf>, mut see: impl FnMut(&[u8])) -> 
 fn work<T>(
     batches: &Receiver<Result<Batch, Broken>>,
     results: &Sender<Vec<T>>,
-    mut worker: impl FnMut(At, Result<&[u8], String>) -> T,
+    identities: Option<&Identities>,
+    mut worker: impl FnMut(At, Result<Record<'_>, Unread>) -> T,
 ) {
     for batch in batches {
         let made = match batch {
-            Ok(batch) => batch.records().map(|(at, text)| worker(at, Ok(text))).collect(),
-            Err(broken) => vec![worker(broken.at, Err(broken.reason))],
+            Ok(mut batch) => match batch.frame.take() {
+                Some(frame) => batch.read_frame(frame, identities, &mut worker),
+                None => {
+                    let records = batch.records();
+                    records.map(|(at, text)| worker(at, Ok(Record { text, stated: None }))).collect()
+                }
+            },
+            Err(broken) => vec![worker(broken.at, Err(Unread::Broken(broken.reason)))],
         };
         // The receiver is gone only if it has failed, and then says so.
         let _ = results.send(made);
@@ -200,6 +271,41 @@ impl Batch {
     }
 }
 
+impl Batch {
+    /// Gives the records of an encrypted frame to a worker, or why it has none.
+    fn read_frame<T>(
+        &self,
+        frame: Frame,
+        identities: Option<&Identities>,
+        worker: &mut impl FnMut(At, Result<Record<'_>, Unread>) -> T,
+    ) -> Vec<T> {
+        let at = At { source: self.source, number: self.first };
+        let mut made = Vec::new();
+        if !frame.is_whole {
+            made.push(worker(at, Err(Unread::Altered(frame.at))));
+        }
+        let opened = identities.map(|identities| frames::open(identities, &frame, &self.bytes));
+        match opened {
+            Some(Ok(text)) => {
+                let places = (self.first..).map(|number| At { number, ..at });
+                let records = places.zip(frames::lines(&text)).zip(&frame.records);
+                made.extend(
+                    records
+                        .map(|((at, text), stated)| worker(at, Ok(Record { text, stated: Some(*stated) }))),
+                );
+            }
+            Some(Err(Unopened::Damaged(what))) => {
+                let reason = format!("the frame at byte {} is damaged: {what}", frame.at);
+                made.push(worker(at, Err(Unread::Broken(reason))));
+            }
+            Some(Err(Unopened::NotForThese)) | None => {
+                made.push(worker(at, Err(Unread::Encrypted(Box::new(frame)))));
+            }
+        }
+        made
+    }
+}
+
 fn lines(bytes: &[u8]) -> impl Iterator<Item = Range<usize>> + '_ {
     let mut start = 0;
     memchr_iter(b'\n', bytes).chain(std::iter::once(bytes.len())).map(move |end| {
@@ -211,12 +317,15 @@ fn lines(bytes: &[u8]) -> impl Iterator<Item = Range<usize>> + '_ {
 
 /// Reads every source and sends its batches.
 fn read_all(sources: &[Source], progress: &ProgressBar, out: &Sender<Result<Batch, Broken>>) {
-    for (source, opened) in sources.iter().enumerate().map(|(at, source)| (at, source.open(progress))) {
-        let mut reader = SourceReader { source, number: 1, out };
-        let result = opened.and_then(|bytes| reader.read(bytes));
+    for (number, source) in sources.iter().enumerate() {
+        let mut reader = SourceReader { source: number, number: 1, out };
+        let result = if !source.is_stdin() && frames::is_frames(&source.path) {
+            File::open(&source.path).and_then(|file| reader.read_frames(progress.wrap_read(file)))
+        } else {
+            source.open(progress).and_then(|bytes| reader.read(bytes))
+        };
         if let Err(error) = result {
-            let at = At { source, number: reader.number };
-            let _ = out.send(Err(Broken { at, reason: error.to_string() }));
+            reader.send_broken(error.to_string());
         }
     }
 }
@@ -272,12 +381,35 @@ impl SourceReader<'_> {
         }
     }
 
+    fn read_frames(&mut self, file: impl Read + Seek) -> io::Result<()> {
+        let mut reader = frame::Reader::new(BufReader::with_capacity(BATCH_BYTES, file));
+        loop {
+            let mut bytes = Vec::new();
+            match reader.next(|piece| bytes.extend_from_slice(piece)) {
+                Ok(None) => return Ok(()),
+                Ok(Some(frame)) => {
+                    let (source, first) = (self.source, self.number);
+                    self.number += frame.records.len() as u64;
+                    let batch = Batch { source, first, bytes, elements: None, frame: Some(frame) };
+                    let _ = self.out.send(Ok(batch));
+                }
+                Err(Fault::Io(error)) => return Err(error),
+                Err(broken) => self.send_broken(broken.to_string()),
+            }
+        }
+    }
+
+    fn send_broken(&self, reason: String) {
+        let at = At { source: self.source, number: self.number };
+        let _ = self.out.send(Err(Broken { at, reason }));
+    }
+
     fn send(&mut self, bytes: Vec<u8>, elements: Option<Vec<Range<usize>>>) {
         let count = match &elements {
             Some(elements) => elements.len(),
             None => memchr_iter(b'\n', &bytes).count(),
         };
-        let batch = Batch { source: self.source, first: self.number, bytes, elements };
+        let batch = Batch { source: self.source, first: self.number, bytes, elements, frame: None };
         self.number += count as u64;
         // The receivers are gone only if one has failed, and then says so.
         let _ = self.out.send(Ok(batch));

@@ -9,6 +9,7 @@ mod durable;
 mod explain;
 mod export;
 mod find;
+mod frames;
 mod hmac_key;
 mod init;
 mod input;

@@ -1,19 +1,17 @@
 //! The ledger: chunks in, records on the disk.
 
 use crate::chunk::{Item, items, write_json};
+use crate::files::{number_of_active, remove};
 use crate::intents::{Intent, Intents, digest};
-use crate::manifest::{
-    self, Extent, Link, Manifest, Manifests, Statement, Tombstone, active_name, closed_name,
-};
+use crate::manifest::{self, Damage, Extent, Manifest, Manifests, Statement, Tombstone};
 use crate::own::{Found, Own, Tail};
 use crate::seen::{Identities, Identity, Seen};
-use crate::segment::{Active, Batch, read_closed, sync_directory};
-use crate::{Error, Named, Result, Settings};
+use crate::segment::{Active, Batch, read_closed, settle};
+use crate::{Error, Result, Settings};
 use flb_audit_core::Event;
 use flb_audit_core::check::{Checked, Checker, Sealed};
 use flb_audit_core::policy::Policy;
-use flb_audit_core::seal::{ChainId, Place, Run};
-use std::fs;
+use flb_audit_core::seal::Place;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -109,34 +107,35 @@ impl Ledger {
 
     fn opened(&mut self) -> Result<()> {
         if self.open.is_none() {
-            self.open = Some(Opened::open(&self.directory, self.policy, &mut self.lines)?);
+            self.open = Some(Opened::open(&self.directory, &self.settings, self.policy, &mut self.lines)?);
         }
         Ok(())
     }
 }
 
 impl Opened {
-    fn open(directory: &Path, policy: Option<Policy<'static>>, lines: &mut Vec<Line>) -> Result<Opened> {
+    fn open(
+        directory: &Path,
+        settings: &Settings,
+        policy: Option<Policy<'static>>,
+        lines: &mut Vec<Line>,
+    ) -> Result<Opened> {
         let found = Found::open(directory)?;
         let manifests = Manifests::open(directory)?;
         report_cut(manifest::FILE_NAME, manifests.cut_bytes, lines);
         let mut seen = Seen::default();
-        let mut number = 0;
         for statement in &manifests.statements {
             match statement {
-                Statement::Segment(manifest) => {
-                    number = number.max(manifest.number);
-                    see_manifest(&mut seen, manifest);
-                }
+                Statement::Segment(manifest) => see_manifest(&mut seen, manifest),
                 Statement::Deleted(tombstone) => seen.forget(tombstone.number),
             }
         }
         finish_what_was_begun(directory, &manifests)?;
-        number += 1;
-        ensure_known(directory, number)?;
+        let number = number_of_active(directory, &manifests, &mut seen, lines)?;
         let chain = found.chain();
         let mut tail: Option<Tail> = manifests.last.filter(|last| last.chain == chain).map(tail_of);
-        let (active, cut) = Active::open(directory, number, &mut |identity| {
+        let is_encrypted = settings.recipients.is_some();
+        let (active, cut) = Active::open(directory, number, is_encrypted, &mut |identity| {
             let (id, segment, run) = identity.life;
             seen.add(identity.life, identity.sequence, identity.sequence, number);
             let place = Place { segment, run, sequence: identity.sequence };
@@ -144,8 +143,8 @@ impl Opened {
                 tail = Some((place, identity.head));
             }
         })?;
-        report_cut(&active_name(number), cut, lines);
-        Ok(Opened {
+        report_cut(&active.name(), cut, lines);
+        let mut opened = Opened {
             own: found.go_on(directory, tail, policy)?,
             active,
             manifests,
@@ -155,7 +154,11 @@ impl Opened {
             checker: Checker::default(),
             json: Vec::new(),
             batch: Batch::default(),
-        })
+        };
+        if opened.active.damage.is_some() {
+            opened.close_segment(directory, settings, lines)?;
+        }
+        Ok(opened)
     }
 
     fn store(
@@ -171,17 +174,16 @@ impl Opened {
         let mut todo = self.read(chunk);
         self.leave_out_held(directory, &mut todo, lines)?;
         let unsealed = todo.iter().filter(|todo| todo.sealed.is_none()).count() as u64;
-        let mut stored_before = 0;
-        if unsealed > 0 {
-            stored_before = self.intend(settings, tag, chunk, unsealed, lines)?;
-        }
+        // Those records without a seal that an earlier life has not stored.
+        let left = self.intend(settings, tag, chunk, unsealed, lines)?;
+        let mut is_left = (0..unsealed).map(|at| left.binary_search(&at).is_ok());
         for todo in &todo {
             let text = &self.json[todo.text.clone()];
             match &todo.sealed {
                 Some(sealed) => {
-                    self.batch.add(text, Identity::of(sealed), sealed.link, sealed.seconds);
+                    self.batch.add(text, Identity::of(sealed, text), sealed.link, sealed.seconds);
                 }
-                None if stored_before > 0 => stored_before -= 1,
+                None if is_left.next() != Some(true) => {}
                 None => {
                     let record = Event {
                         tag,
@@ -198,7 +200,7 @@ impl Opened {
         if self.batch.records.is_empty() {
             return Ok(());
         }
-        self.active.append(&self.batch, settings.is_synced)?;
+        self.active.append(&self.batch, settings.recipients.as_ref(), settings.is_synced)?;
         for record in &self.batch.records {
             let Identity { life, sequence, .. } = record.identity;
             self.seen.add(life, sequence, sequence, self.active.number);
@@ -255,7 +257,7 @@ impl Opened {
             let Some(sealed) = &todo.sealed else {
                 return true;
             };
-            let identity = Identity::of(sealed);
+            let identity = Identity::of(sealed, &self.json[todo.text.clone()]);
             let is_held = self.is_held(directory, &identity).unwrap_or_else(|failed| {
                 error = Err(failed);
                 true
@@ -288,7 +290,7 @@ impl Opened {
         match &self.closed {
             Some((number, held)) if *number == file => Ok(held.contains(identity)),
             _ => {
-                let held = read_closed(directory, file)?;
+                let held = read_closed(directory, file, &mut |_| {})?;
                 let is_held = held.contains(identity);
                 self.closed = Some((file, held));
                 Ok(is_held)
@@ -297,7 +299,7 @@ impl Opened {
     }
 
     /// Writes down where the records of this chunk that have no seal will be.
-    /// Gives how many of them an earlier life has stored.
+    /// Gives which of these `count` records no earlier life has stored.
     fn intend(
         &mut self,
         settings: &Settings,
@@ -305,65 +307,70 @@ impl Opened {
         chunk: &[u8],
         count: u64,
         lines: &mut Vec<Line>,
-    ) -> Result<u64> {
+    ) -> Result<Vec<u64>> {
+        let mut left: Vec<u64> = (0..count).collect();
+        if count == 0 {
+            return Ok(left);
+        }
         let digest = digest(tag, chunk);
-        let mut stored = 0;
         for earlier in self.intents.take(&digest) {
-            if earlier.count == count - stored {
+            if earlier.count == left.len() as u64 {
                 let life = (self.own.chain().id, earlier.first.segment, earlier.first.run);
-                let is_stored = |at: &u64| self.seen.find(&life, earlier.first.sequence + at).is_some();
-                stored += (0..earlier.count).take_while(is_stored).count() as u64;
+                let mut sequence = earlier.first.sequence..;
+                left.retain(|_| {
+                    sequence.next().is_none_or(|sequence| self.seen.find(&life, sequence).is_none())
+                });
             }
         }
+        let stored = count - left.len() as u64;
         if stored > 0 {
             lines.push((Level::Info, format!("{stored} records came again and are held already")));
         }
-        if stored < count {
-            let intent = Intent { digest, first: self.own.chain().next, count: count - stored };
+        if !left.is_empty() {
+            let intent = Intent { digest, first: self.own.chain().next, count: left.len() as u64 };
             self.intents.write(&intent, settings.is_synced)?;
         }
-        Ok(stored)
+        Ok(left)
     }
 
     fn close_if_due(&mut self, directory: &Path, settings: &Settings, lines: &mut Vec<Line>) -> Result<()> {
         let age = self.active.opened.elapsed().unwrap_or_default();
         let is_due = self.active.bytes >= settings.segment_bytes
             || self.active.records >= SEGMENT_RECORDS_MAX
-            || age >= settings.segment_age;
+            || age >= settings.segment_age
+            || self.active.is_encrypted() != settings.recipients.is_some();
         if is_due && self.active.records > 0 {
-            self.close_segment(directory, lines)?;
+            self.close_segment(directory, settings, lines)?;
         }
         self.delete_old(directory, settings, lines)
     }
 
-    fn close_segment(&mut self, directory: &Path, lines: &mut Vec<Line>) -> Result<()> {
+    fn close_segment(&mut self, directory: &Path, settings: &Settings, lines: &mut Vec<Line>) -> Result<()> {
         let active = &self.active;
         let number = active.number;
-        let stored = active.compress(directory)?;
+        let stored = active.store(directory)?;
         let extents = self.seen.in_file(number).map(|(life, first, last)| {
-            let link = active.links.get(&life).filter(|_| first == 0);
-            let link =
-                link.map(|link| Link { seg: link.segment, run: link.run.to_string(), seq: link.sequence });
-            let (chain, seg, run) = life;
-            Extent { chain: chain.to_string(), seg, run: run.to_string(), first, last, link }
+            Extent::new(life, first, last, active.links.get(&life).copied().filter(|_| first == 0))
         });
         let manifest = Manifest {
             number,
-            file: closed_name(number),
+            file: stored.file,
             records: active.records,
             bytes: active.bytes,
             stored_bytes: stored.bytes,
             sha256: stored.sha256,
             root: manifest::root_text(&active.tree.root()),
-            from: active.from,
+            from: active.from.min(active.to),
             to: active.to,
             closed: seconds_now(),
             extents: extents.collect(),
+            damaged: active.damage.clone(),
         };
-        lines.push((Level::Info, format!("{} closed: {} records", manifest.file, manifest.records)));
-        self.state(Statement::Segment(manifest))?;
-        remove(&directory.join(active_name(number)))?;
-        let (next, _) = Active::open(directory, number + 1, &mut |_| {})?;
+        lines.push(closing(&manifest));
+        self.state(Statement::Segment(manifest.clone()))?;
+        settle(directory, &manifest)?;
+        let is_encrypted = settings.recipients.is_some();
+        let (next, _) = Active::open(directory, number + 1, is_encrypted, &mut |_| {})?;
         self.closed = Some((number, std::mem::replace(&mut self.active, next).held));
         Ok(())
     }
@@ -430,9 +437,8 @@ fn kept(statements: &[Statement]) -> Vec<&Manifest> {
 
 fn see_manifest(seen: &mut Seen, manifest: &Manifest) {
     for extent in &manifest.extents {
-        let life = (ChainId::from_text(extent.chain.as_bytes()), Run::from_text(extent.run.as_bytes()));
-        if let (Some(chain), Some(run)) = life {
-            seen.add((chain, extent.seg, run), extent.first, extent.last, manifest.number);
+        if let Some(life) = extent.life() {
+            seen.add(life, extent.first, extent.last, manifest.number);
         }
     }
 }
@@ -441,38 +447,25 @@ fn see_manifest(seen: &mut Seen, manifest: &Manifest) {
 fn finish_what_was_begun(directory: &Path, manifests: &Manifests) -> Result<()> {
     for statement in &manifests.statements {
         match statement {
-            Statement::Segment(manifest) => remove(&directory.join(active_name(manifest.number)))?,
+            Statement::Segment(manifest) => settle(directory, manifest)?,
             Statement::Deleted(tombstone) => remove(&directory.join(&tombstone.file))?,
         }
     }
     Ok(())
 }
 
-/// Sees to it that no closed segment is written over because its manifest is
-/// gone: `number` is the one that is not closed.
-fn ensure_known(directory: &Path, number: u64) -> Result<()> {
-    for entry in fs::read_dir(directory).named(directory)? {
-        let name = entry.named(directory)?.file_name();
-        let name = name.to_string_lossy();
-        let found = name.strip_suffix(".ndjson.zst").and_then(|number| number.parse::<u64>().ok());
-        // A crash in closing a segment leaves both of its files.
-        let is_begun = found == Some(number) && directory.join(active_name(number)).exists();
-        if found.is_some_and(|found| found >= number) && !is_begun {
-            let (path, all) = (directory.join(&*name), manifest::FILE_NAME);
-            return Err(Error::new(format!("{}: not in {all}; see docs/output.md, Restore", path.display())));
-        }
-    }
-    Ok(())
-}
-
-fn remove(path: &Path) -> Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        removed => {
-            removed.named(path)?;
-            path.parent().map_or(Ok(()), sync_directory)
-        }
-    }
+/// What is logged of a segment that is being closed.
+fn closing(manifest: &Manifest) -> Line {
+    let Manifest { file, records, .. } = manifest;
+    let Some(Damage { at, lines, before, after }) = &manifest.damaged else {
+        return (Level::Info, format!("{file} closed: {records} records"));
+    };
+    let what = format!(
+        "{file}: damaged at byte {at}: {}: {lines}; it stays as it is, with the records before, {before}, and \
+         after, {after}, and is closed",
+        manifest.damaged_parts()
+    );
+    (Level::Error, what)
 }
 
 fn report_cut(file: &str, bytes: u64, lines: &mut Vec<Line>) {

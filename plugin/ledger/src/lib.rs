@@ -1,10 +1,12 @@
 //! The audit ledger: a directory that holds each record once, and proves it.
 //!
 //! [`Ledger`] stores chunks of Fluent Bit's. [`chunk`] reads them; `segment` is
-//! the file that records are appended to; `seen` knows which records are held;
+//! the file that records are appended to; `files` knows which of these there
+//! are; `seen` knows which records are held;
 //! `own` is the ledger's chain, which seals records that come without a seal,
 //! and manifests; `intents` recognises a chunk of such records that comes again
-//! after a crash. [`manifest`] says what a closed segment holds.
+//! after a crash. [`manifest`] says what a closed segment holds. With recipients,
+//! segments are files of [`frame`]s.
 //!
 //! Everything that is in memory can be read back from the directory. So there
 //! is one answer to a failed write: forget everything, and open the ledger
@@ -12,6 +14,9 @@
 #![forbid(unsafe_code)]
 
 pub mod chunk;
+mod crypt;
+mod files;
+pub mod frame;
 mod intents;
 mod keys;
 mod ledger;
@@ -22,7 +27,9 @@ mod segment;
 mod settings;
 pub mod tree;
 
+pub use crypt::{Closed, Identities, Recipients};
 pub use ledger::{Ledger, Level, Line};
+pub use seen::{Identity, Life};
 pub use settings::{PROPERTIES, Settings};
 
 /// What comes of files.
@@ -51,6 +58,12 @@ impl std::error::Error for Error {}
 impl From<flb_audit_core::OutOfMemory> for Error {
     fn from(_: flb_audit_core::OutOfMemory) -> Self {
         Error::new("out of memory")
+    }
+}
+
+impl From<std::io::Error> for Error {
+    fn from(error: std::io::Error) -> Self {
+        Error::new(error.to_string())
     }
 }
 

@@ -5,11 +5,13 @@
 //! file, [`FILE_NAME`], which grows by some hundred bytes a segment and is never
 //! cut short.
 
+use crate::seen::Life;
 use crate::tree::Node;
 use crate::{Error, Named, Result};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use flb_audit_core::check::{Checked, Checker, Sealed};
+use flb_audit_core::seal::{ChainId, Place, Run};
 use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions};
 use std::io::Write;
@@ -37,7 +39,8 @@ pub struct Manifest {
     pub number: u64,
     /// Its file.
     pub file: String,
-    /// How many records it has.
+    /// How many records it has; of a damaged one, how many lines, or records in
+    /// frames that are whole.
     pub records: u64,
     /// Their lines together, in bytes.
     pub bytes: u64,
@@ -45,7 +48,8 @@ pub struct Manifest {
     pub stored_bytes: u64,
     /// SHA-256 of the file as it is stored, in hexadecimal.
     pub sha256: String,
-    /// The root of the Merkle tree over the records, in base64url.
+    /// The root of the Merkle tree over the records, in base64url; of damaged
+    /// frames, over those before the damage.
     pub root: String,
     /// The earliest time of a record, in seconds since 1970.
     pub from: u64,
@@ -55,6 +59,23 @@ pub struct Manifest {
     pub closed: u64,
     /// Which records it has.
     pub extents: Vec<Extent>,
+    /// That not all of it could be read: then its file is as it was found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub damaged: Option<Damage>,
+}
+
+/// What of a segment could not be read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Damage {
+    /// Where the first line begins that is no sealed record, or the first frame
+    /// that is not as it was written, in bytes.
+    pub at: u64,
+    /// How many lines, or frames, are such.
+    pub lines: u64,
+    /// How many records there are before the first of these.
+    pub before: u64,
+    /// And after it.
+    pub after: u64,
 }
 
 /// Records of one life that follow one another.
@@ -84,6 +105,44 @@ pub struct Link {
     pub run: String,
     /// Its number.
     pub seq: u64,
+}
+
+impl Manifest {
+    /// Whether its records are encrypted.
+    pub fn is_encrypted(&self) -> bool {
+        self.file.contains(".frames")
+    }
+
+    /// What it is that is damaged, in words.
+    pub fn damaged_parts(&self) -> &'static str {
+        if self.is_encrypted() {
+            "frames that are not as they were written"
+        } else {
+            "lines that are no sealed records"
+        }
+    }
+}
+
+impl Extent {
+    pub(crate) fn new(life: Life, first: u64, last: u64, link: Option<Place>) -> Extent {
+        let (chain, seg, run) = life;
+        let link = link.map(|link| Link { seg: link.segment, run: link.run.to_string(), seq: link.sequence });
+        Extent { chain: chain.to_string(), seg, run: run.to_string(), first, last, link }
+    }
+
+    /// The life; none if the names are none.
+    pub fn life(&self) -> Option<Life> {
+        let (chain, run) = (self.chain.as_bytes(), self.run.as_bytes());
+        Some((ChainId::from_text(chain)?, self.seg, Run::from_text(run)?))
+    }
+}
+
+impl Link {
+    /// Where it stands; none if the run's name is none.
+    pub fn place(&self) -> Option<Place> {
+        let run = Run::from_text(self.run.as_bytes())?;
+        Some(Place { segment: self.seg, run, sequence: self.seq })
+    }
 }
 
 /// Why a segment is no more.
@@ -116,7 +175,8 @@ pub fn root_text(root: &Node) -> String {
     URL_SAFE_NO_PAD.encode(root)
 }
 
-/// Reads a line; none if it is no statement.
+/// Reads a line; none if it is no statement. Whether it was sealed as one, and
+/// not as a record that came, is for others to see.
 pub fn read(line: &[u8]) -> Option<Statement> {
     serde_json::from_slice(line).ok()
 }
@@ -130,6 +190,10 @@ pub(crate) struct Manifests {
     pub(crate) last: Option<Sealed>,
     /// How many bytes of a torn line were cut off.
     pub(crate) cut_bytes: u64,
+    /// Where lines begin that are no statements, in bytes. They stay, and
+    /// nobody says anew what they have said: it may have been altered to that
+    /// end.
+    pub(crate) damaged: Vec<u64>,
 }
 
 impl Manifests {
@@ -140,28 +204,24 @@ impl Manifests {
         let file = options.open(&path).named(&path)?;
         // In a component, a file that is appended to is read from its end.
         let bytes = std::fs::read(&path).named(&path)?;
-        let mut manifests = Manifests { file, path, statements: Vec::new(), last: None, cut_bytes: 0 };
+        let mut manifests =
+            Manifests { file, path, statements: Vec::new(), last: None, cut_bytes: 0, damaged: Vec::new() };
         let mut checker = Checker::default();
-        let mut end = 0;
+        let mut at = 0;
         for line in bytes.split_inclusive(|&byte| byte == b'\n') {
-            let text = line.strip_suffix(b"\n");
-            let read = text.and_then(|text| Some((read(text)?, checker.check(text).ok()?)));
-            let Some((statement, Checked::Sealed(sealed))) = read else {
+            let Some(text) = line.strip_suffix(b"\n") else {
+                manifests.cut_bytes = line.len() as u64;
+                manifests.file.set_len(at).named(&manifests.path)?;
                 break;
             };
-            end += line.len();
-            manifests.statements.push(statement);
-            manifests.last = Some(sealed);
-        }
-        if end < bytes.len() {
-            if bytes[end..].contains(&b'\n') {
-                let path = manifests.path.display();
-                return Err(Error::new(format!(
-                    "{path}: damaged at byte {end}; see docs/output.md, Restore"
-                )));
+            match (read(text), checker.check(text)) {
+                (Some(statement), Ok(Checked::Sealed(sealed))) if sealed.is_statement => {
+                    manifests.statements.push(statement);
+                    manifests.last = Some(sealed);
+                }
+                _ => manifests.damaged.push(at),
             }
-            manifests.cut_bytes = (bytes.len() - end) as u64;
-            manifests.file.set_len(end as u64).named(&manifests.path)?;
+            at += line.len() as u64;
         }
         Ok(manifests)
     }

@@ -1,5 +1,6 @@
 //! Which records the ledger holds.
 
+use crate::tree;
 use flb_audit_core::check::Sealed;
 use flb_audit_core::hash::Hash;
 use flb_audit_core::seal::{ChainId, Run};
@@ -9,23 +10,28 @@ use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 /// is stored again, and `verify` counts it as a duplicate.
 pub(crate) const LIVES_MAX: usize = 65_536;
 
-/// One life of a filter: a segment of a chain.
-pub(crate) type Life = (ChainId, u64, Run);
+/// One life of a filter: a segment of a chain, and its run.
+pub type Life = (ChainId, u64, Run);
 
 /// What makes a record the same as another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Identity {
-    pub(crate) life: Life,
-    pub(crate) sequence: u64,
-    pub(crate) head: Hash,
+pub struct Identity {
+    /// The life that it is of.
+    pub life: Life,
+    /// Its number in that.
+    pub sequence: u64,
+    /// Its head; of one that is not as it was sealed the hash of its line, so that
+    /// it does not stand for the one that was.
+    pub head: Hash,
 }
 
 impl Identity {
-    pub(crate) fn of(sealed: &Sealed) -> Self {
+    /// Of the record on this line.
+    pub fn of(sealed: &Sealed, line: &[u8]) -> Self {
         Identity {
             life: (sealed.chain, sealed.place.segment, sealed.place.run),
             sequence: sealed.place.sequence,
-            head: sealed.head,
+            head: if sealed.is_intact { sealed.head } else { tree::leaf(line) },
         }
     }
 }

@@ -1,20 +1,25 @@
 //! A segment's file: records as lines of JSON, first as they come, then, when
-//! it is closed, compressed.
+//! it is closed, compressed; or as frames, which only others can read.
 
-use crate::manifest::{active_name, closed_name};
+use crate::files::remove;
+use crate::frame::{self, Digested};
+use crate::manifest::{Damage, Manifest, active_name, closed_name};
 use crate::seen::{Identities, Identity, Life};
 use crate::tree::{self, Tree};
-use crate::{Error, Named, Result};
-use flb_audit_core::check::{Checked, Checker};
+use crate::{Error, Named, Recipients, Result};
+use flb_audit_core::check::{Checked, Checker, Sealed};
 use flb_audit_core::seal::Place;
+use flb_audit_core::tape::Unreadable;
 use ruzstd::decoding::StreamingDecoder;
 use ruzstd::encoding::{CompressionLevel, compress_to_vec};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
+
+mod frames;
 
 /// How much is compressed at once, in bytes: a frame of its own each.
 const FRAME_BYTES: usize = 1 << 20;
@@ -45,13 +50,28 @@ impl Batch {
     }
 }
 
+/// How a segment's file holds its records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    Lines,
+    /// With the digest of the last one.
+    Frames(Digested),
+}
+
 /// The segment that records are appended to.
 pub(crate) struct Active {
     pub(crate) number: u64,
+    form: Form,
     path: PathBuf,
     file: File,
+    /// How long the file is.
+    len: u64,
+    /// The records' lines, in bytes.
     pub(crate) bytes: u64,
+    /// Its records; if it is damaged, its lines.
     pub(crate) records: u64,
+    /// What of it cannot be read. Then nothing is appended to it, or cut off.
+    pub(crate) damage: Option<Damage>,
     pub(crate) opened: SystemTime,
     pub(crate) tree: Tree,
     pub(crate) held: Identities,
@@ -64,30 +84,39 @@ pub(crate) struct Active {
 
 /// A segment as it is stored when closed.
 pub(crate) struct Stored {
+    pub(crate) file: String,
     pub(crate) bytes: u64,
     pub(crate) sha256: String,
 }
 
 impl Active {
-    /// Opens the segment, new or as an earlier life has left it. Gives `see` the
-    /// identities of its records, in order, and says how many bytes of a torn
-    /// record at its end were cut off.
+    /// Opens the segment, as an earlier life has left it, or a new one, of frames
+    /// if `is_encrypted`. Gives `see` the identities of its records, in order, and
+    /// says how many bytes of what is torn at its end were cut off.
     pub(crate) fn open(
         directory: &Path,
         number: u64,
+        is_encrypted: bool,
         see: &mut dyn FnMut(&Identity),
     ) -> Result<(Active, u64)> {
-        let path = directory.join(active_name(number));
+        let form = find_form(directory, number, is_encrypted)?;
+        let path = match form {
+            Form::Lines => directory.join(active_name(number)),
+            Form::Frames(_) => directory.join(frame::active_name(number)),
+        };
         let mut options = OpenOptions::new();
         options.read(true).append(true).create(true);
         let file = options.open(&path).named(&path)?;
         sync_directory(directory)?;
         let mut active = Active {
             number,
+            form,
             path,
             file,
+            len: 0,
             bytes: 0,
             records: 0,
+            damage: None,
             opened: SystemTime::now(),
             tree: Tree::default(),
             held: Identities::new(),
@@ -95,87 +124,152 @@ impl Active {
             from: u64::MAX,
             to: 0,
         };
-        let cut = active.recover(see)?;
+        let cut = match form {
+            Form::Lines => active.recover(see)?,
+            Form::Frames(_) => active.recover_frames(see)?,
+        };
         Ok((active, cut))
+    }
+
+    /// Whether its records are encrypted.
+    pub(crate) fn is_encrypted(&self) -> bool {
+        self.form != Form::Lines
+    }
+
+    /// Its file's name, for the log.
+    pub(crate) fn name(&self) -> String {
+        self.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
     }
 
     fn recover(&mut self, see: &mut dyn FnMut(&Identity)) -> Result<u64> {
         let mut reader = BufReader::with_capacity(FRAME_BYTES, File::open(&self.path).named(&self.path)?);
         let mut checker = Checker::default();
         let mut line = Vec::new();
-        // Where the last whole record ends.
-        let (mut end, mut at) = (0, 0);
         loop {
             line.clear();
             let read = reader.read_until(b'\n', &mut line).named(&self.path)? as u64;
+            let text = line.strip_suffix(b"\n");
+            if text.is_none() && self.damage.is_none() {
+                self.file.set_len(self.bytes).and_then(|()| self.file.sync_data()).named(&self.path)?;
+                self.len = self.bytes;
+                return Ok(read);
+            }
             if read == 0 {
-                break;
+                return Ok(0);
             }
-            at += read;
-            let Some(text) = line.strip_suffix(b"\n") else {
-                break;
-            };
-            if let Ok(Checked::Sealed(sealed)) = checker.check(text) {
-                if end + read != at {
-                    let path = self.path.display();
-                    return Err(Error::new(format!(
-                        "{path}: damaged at byte {end}; see docs/output.md, Restore"
-                    )));
+            match text.map(|text| checker.check(text)) {
+                Some(Ok(Checked::Sealed(sealed))) => {
+                    see(&self.recover_record(&sealed, &line[..line.len() - 1]));
                 }
-                let identity = Identity::of(&sealed);
-                see(&identity);
-                let link = sealed.link.filter(|_| identity.sequence == 0);
-                self.add(&Entry { identity, link, seconds: sealed.seconds, len: text.len() }, text);
-                end = at;
+                // That is no damage.
+                Some(Err(Unreadable::OutOfMemory)) => return Err(flb_audit_core::OutOfMemory.into()),
+                _ => self.recover_damage(text.unwrap_or(&line)),
             }
+            self.bytes += read;
         }
-        let cut = at - end;
-        if cut > 0 {
-            self.file.set_len(end).and_then(|()| self.file.sync_data()).named(&self.path)?;
-        }
-        self.bytes = end;
-        Ok(cut)
     }
 
-    fn add(&mut self, record: &Entry, line: &[u8]) {
+    fn recover_record(&mut self, sealed: &Sealed, line: &[u8]) -> Identity {
+        let identity = Identity::of(sealed, line);
+        let link = sealed.link.filter(|_| identity.sequence == 0);
+        self.add(&Entry { identity, link, seconds: sealed.seconds, len: line.len() });
+        self.tree.add(tree::leaf(line));
+        if let Some(damage) = &mut self.damage {
+            damage.after += 1;
+        }
+        identity
+    }
+
+    fn recover_damage(&mut self, line: &[u8]) {
+        let (at, before) = (self.bytes, self.records);
+        let damage = self.damage.get_or_insert(Damage { at, lines: 0, before, after: 0 });
+        damage.lines += 1;
+        self.tree.add(tree::leaf(line));
+        self.records += 1;
+    }
+
+    fn add(&mut self, record: &Entry) {
         let Entry { identity, seconds, .. } = *record;
         self.held.insert(identity);
         if let Some(link) = record.link {
             self.links.insert(identity.life, link);
         }
-        self.tree.add(tree::leaf(line));
         self.records += 1;
         self.from = self.from.min(seconds);
         self.to = self.to.max(seconds);
     }
 
-    /// Appends records. With `is_synced` they are on the disk after this.
-    pub(crate) fn append(&mut self, batch: &Batch, is_synced: bool) -> Result<()> {
-        self.file.write_all(&batch.lines).named(&self.path)?;
+    /// Appends records. If it is of frames, these are for `recipients`. With
+    /// `is_synced` they are on the disk after this.
+    pub(crate) fn append(
+        &mut self,
+        batch: &Batch,
+        recipients: Option<&Recipients>,
+        is_synced: bool,
+    ) -> Result<()> {
+        let mut at = 0;
+        match (self.form, recipients) {
+            (Form::Frames(_), None) => return Err(Error::new(format!("{}: for nobody", self.name()))),
+            (Form::Frames(_), Some(recipients)) => {
+                let frames = self.frames(batch, recipients)?;
+                self.write(&frames, is_synced)?;
+            }
+            (Form::Lines, _) => {
+                self.write(&batch.lines, is_synced)?;
+                for record in &batch.records {
+                    self.add(record);
+                    self.tree.add(tree::leaf(&batch.lines[at..at + record.len]));
+                    at += record.len + 1;
+                }
+            }
+        }
+        self.bytes += batch.lines.len() as u64;
+        Ok(())
+    }
+
+    fn write(&mut self, bytes: &[u8], is_synced: bool) -> Result<()> {
+        self.file.write_all(bytes).named(&self.path)?;
         if is_synced {
             self.file.sync_data().named(&self.path)?;
         }
         // A component's writes may fail late.
         let len = self.file.metadata().named(&self.path)?.len();
-        let expected = self.bytes + batch.lines.len() as u64;
+        let expected = self.len + bytes.len() as u64;
         if len != expected {
             let path = self.path.display();
             return Err(Error::new(format!(
                 "{path}: {len} bytes where {expected} were to be: is the disk full?"
             )));
         }
-        self.bytes = len;
-        let mut at = 0;
-        for record in &batch.records {
-            let line = &batch.lines[at..at + record.len];
-            at += record.len + 1;
-            self.add(record, line);
-        }
+        self.len = len;
         Ok(())
     }
 
-    /// Writes the closed segment's file.
-    pub(crate) fn compress(&self, directory: &Path) -> Result<Stored> {
+    /// Puts it where it stays when it is closed: what is damaged, as it is. Frames
+    /// have their place when `settle` is done.
+    pub(crate) fn store(&self, directory: &Path) -> Result<Stored> {
+        let file = match (&self.damage, self.form) {
+            (None, Form::Lines) => return self.compress(directory),
+            (None, Form::Frames(_)) => frame::closed_name(self.number),
+            (Some(_), _) => self.name(),
+        };
+        self.file.sync_all().named(&self.path)?;
+        let (mut hash, mut bytes) = (Sha256::new(), 0);
+        let mut reader = BufReader::with_capacity(FRAME_BYTES, File::open(&self.path).named(&self.path)?);
+        loop {
+            let piece = reader.fill_buf().named(&self.path)?;
+            if piece.is_empty() {
+                break;
+            }
+            hash.update(piece);
+            let len = piece.len();
+            bytes += len as u64;
+            reader.consume(len);
+        }
+        Ok(Stored { file, bytes, sha256: hex(hash) })
+    }
+
+    fn compress(&self, directory: &Path) -> Result<Stored> {
         let path = directory.join(closed_name(self.number));
         let partial = directory.join(format!("{}.partial", closed_name(self.number)));
         let mut source = File::open(&self.path).named(&self.path)?;
@@ -199,35 +293,121 @@ impl Active {
         }
         fs::rename(&partial, &path).named(&path)?;
         sync_directory(directory)?;
-        let sha256 = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-        Ok(Stored { bytes: len, sha256 })
+        Ok(Stored { file: closed_name(self.number), bytes: len, sha256: hex(hash) })
     }
 }
 
-/// The identities of a closed segment's records.
-pub(crate) fn read_closed(directory: &Path, number: u64) -> Result<Identities> {
-    let path = directory.join(closed_name(number));
-    let mut source = BufReader::new(File::open(&path).named(&path)?);
-    let mut identities = Identities::new();
-    let mut checker = Checker::default();
-    let (mut line, mut plain) = (Vec::new(), Vec::new());
-    while !source.fill_buf().named(&path)?.is_empty() {
-        let damaged = |error| Error::new(format!("{}: damaged: {error}", path.display()));
-        let mut frame = StreamingDecoder::new(&mut source).map_err(|error| damaged(error.to_string()))?;
-        plain.clear();
-        frame.read_to_end(&mut plain).named(&path)?;
-        for part in plain.split_inclusive(|&byte| byte == b'\n') {
-            line.extend_from_slice(part);
-            let Some(text) = line.strip_suffix(b"\n") else {
+fn hex(hash: Sha256) -> String {
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// In which form a segment is to be opened: that of its file, if that holds
+/// anything.
+fn find_form(directory: &Path, number: u64, is_encrypted: bool) -> Result<Form> {
+    let frames = Form::Frames([0; 32]);
+    let (lines_path, frames_path) =
+        (directory.join(active_name(number)), directory.join(frame::active_name(number)));
+    let is_held = |path: &Path| path.metadata().is_ok_and(|file| file.len() > 0);
+    let (form, other) = match (is_held(&lines_path), is_held(&frames_path)) {
+        (true, true) => {
+            let (lines, frames) = (lines_path.display(), frames_path.display());
+            return Err(Error::new(format!(
+                "{lines}, {frames}: both here, and only one can be the segment that goes on; see \
+                 docs/output.md, Restore"
+            )));
+        }
+        (true, false) => (Form::Lines, frames_path),
+        (false, true) => (frames, lines_path),
+        (false, false) if is_encrypted => (frames, lines_path),
+        (false, false) => (Form::Lines, frames_path),
+    };
+    remove(&other)?;
+    Ok(form)
+}
+
+/// Puts the file of a segment in its place, now that the manifest is written.
+pub(crate) fn settle(directory: &Path, manifest: &Manifest) -> Result<()> {
+    if manifest.damaged.is_some() {
+        return Ok(());
+    }
+    if manifest.file != frame::closed_name(manifest.number) {
+        return remove(&directory.join(active_name(manifest.number)));
+    }
+    let closed = directory.join(&manifest.file);
+    let active = directory.join(frame::active_name(manifest.number));
+    if active.exists() && !closed.exists() {
+        fs::rename(&active, &closed).named(&active)?;
+        sync_directory(directory)?;
+    }
+    Ok(())
+}
+
+/// The identities of a closed segment's records, which are given to `see`; none
+/// if the segment is not there.
+pub(crate) fn read_closed(
+    directory: &Path,
+    number: u64,
+    see: &mut dyn FnMut(&Identity),
+) -> Result<Identities> {
+    if let Some(identities) = frames::read_closed(directory, number, see)? {
+        return Ok(identities);
+    }
+    let mut held = Held { identities: Identities::new(), checker: Checker::default(), line: Vec::new(), see };
+    let (closed, damaged) = (directory.join(closed_name(number)), directory.join(active_name(number)));
+    if let Some(mut source) = open_if_there(&closed)? {
+        let mut plain = Vec::new();
+        while !source.fill_buf().named(&closed)?.is_empty() {
+            let damaged = |error| Error::new(format!("{}: damaged: {error}", closed.display()));
+            let mut frame = StreamingDecoder::new(&mut source).map_err(|error| damaged(error.to_string()))?;
+            plain.clear();
+            frame.read_to_end(&mut plain).named(&closed)?;
+            held.read(&plain);
+        }
+    } else if let Some(mut source) = open_if_there(&damaged)? {
+        loop {
+            let piece = source.fill_buf().named(&damaged)?;
+            let len = piece.len();
+            if len == 0 {
                 break;
-            };
-            if let Ok(Checked::Sealed(sealed)) = checker.check(text) {
-                identities.insert(Identity::of(&sealed));
             }
-            line.clear();
+            held.read(piece);
+            source.consume(len);
         }
     }
-    Ok(identities)
+    Ok(held.identities)
+}
+
+fn open_if_there(path: &Path) -> Result<Option<BufReader<File>>> {
+    match File::open(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        file => Ok(Some(BufReader::with_capacity(FRAME_BYTES, file.named(path)?))),
+    }
+}
+
+/// What is held by a text that comes in pieces.
+struct Held<'a> {
+    identities: Identities,
+    checker: Checker,
+    /// The start of a line.
+    line: Vec<u8>,
+    see: &'a mut dyn FnMut(&Identity),
+}
+
+impl Held<'_> {
+    fn read(&mut self, piece: &[u8]) {
+        for part in piece.split_inclusive(|&byte| byte == b'\n') {
+            self.line.extend_from_slice(part);
+            let Some(text) = self.line.strip_suffix(b"\n") else {
+                break;
+            };
+            if let Ok(Checked::Sealed(sealed)) = self.checker.check(text) {
+                let identity = Identity::of(&sealed, text);
+                (self.see)(&identity);
+                self.identities.insert(identity);
+            }
+            self.line.clear();
+        }
+    }
 }
 
 /// Makes names in the directory last through a loss of power.

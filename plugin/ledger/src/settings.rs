@@ -1,13 +1,15 @@
 //! What can be configured.
 
+use crate::Recipients;
 use std::time::Duration;
 
 /// The ledger's properties: name, and what it says.
-pub const PROPERTIES: [(&str, &str); 5] = [
+pub const PROPERTIES: [(&str, &str); 6] = [
     ("segment_size", "close a segment at this size, in bytes, with k, M or G; 64M, 1k to 1G"),
     ("segment_age", "close a segment after this time, in seconds, or with m, h or d; 1h"),
     ("keep_size", "delete the oldest closed segments while they are larger together; never"),
     ("keep_age", "delete closed segments after this time; never"),
+    ("recipients", "encrypt segments to these age recipients, age1…, one or several; to nobody"),
     ("sync", "off: answer ok before records are on the disk; on"),
 ];
 
@@ -22,6 +24,8 @@ pub struct Settings {
     pub keep_bytes: Option<u64>,
     /// How long closed segments are kept.
     pub keep_age: Option<Duration>,
+    /// Who can read segments, if not everybody.
+    pub recipients: Option<Recipients>,
     /// Whether records are on the disk before the answer is ok.
     pub is_synced: bool,
 }
@@ -33,6 +37,7 @@ impl Default for Settings {
             segment_age: Duration::from_secs(3600),
             keep_bytes: None,
             keep_age: None,
+            recipients: None,
             is_synced: true,
         }
     }
@@ -57,6 +62,11 @@ impl Settings {
                 "segment_age" => settings.segment_age = age()?,
                 "keep_size" => settings.keep_bytes = Some(size()?),
                 "keep_age" => settings.keep_age = Some(age()?),
+                "recipients" => {
+                    let recipients = Recipients::read(text);
+                    let recipients = recipients.map_err(|what| format!("property config.{name}: {what}"))?;
+                    settings.recipients = Some(recipients);
+                }
                 "sync" => {
                     settings.is_synced = match text.to_ascii_lowercase().as_str() {
                         "on" | "true" | "yes" => true,

@@ -5,9 +5,12 @@
 //! 64 KiB, so it copies the chunk, hands it to the output's own thread, waits,
 //! and prints what there is to log.
 
+use crate::misspelt;
 use crate::properties::Properties;
+use anyhow::bail;
 use flb_audit_host::component::{Answer, Level, Line};
 use flb_audit_host::output::{self, Output};
+use std::cell::RefCell;
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -164,13 +167,23 @@ pub(crate) unsafe extern "C" fn FLBPluginExitCtx(context: *mut c_void) -> c_int 
 }
 
 fn start(host: Host) -> anyhow::Result<Running> {
-    let properties = Properties::read(|name| host.property(name))?;
+    // Every name that is asked for.
+    let names = RefCell::new(Vec::new());
+    let get = |name: &str| {
+        names.borrow_mut().push(name.to_owned());
+        host.property(name)
+    };
+    let properties = Properties::read(get)?;
     let stem = properties.component.file_stem().unwrap_or_default().to_string_lossy();
     let prefix = format!("[output:wasm:{stem}] ");
     let Properties { component, limits, failures_max } = properties;
-    let setting = |name: &str| host.property(&format!("config.{name}"));
+    let setting = |name: &str| get(&format!("config.{name}"));
     let (output, lines) = output::start(&component, limits, failures_max, setting)?;
     host.log(&prefix, &lines);
+    if let Some((wrong, name)) = misspelt::find(&names.borrow(), |name| host.property(name).is_some()) {
+        host.log(&prefix, &output.drain());
+        bail!("property {wrong}: there is none of that name; there is {name}");
+    }
     Ok(Running { host, prefix, output })
 }
 

@@ -7,8 +7,29 @@ use std::time::Instant;
 /// One thing that is proved of one Fluent Bit.
 pub(crate) struct Case {
     pub(crate) name: &'static str,
-    /// Runs it; gives what it has seen, in a few words.
+    /// Runs it; gives what it has seen, in a few words. An error that is
+    /// [`Skipped`] is no failure.
     pub(crate) run: fn(&Place) -> Result<String>,
+}
+
+/// The case cannot be proved on this machine, and why. It has proved nothing.
+#[derive(Debug)]
+pub(crate) struct Skipped(pub(crate) &'static str);
+
+impl std::fmt::Display for Skipped {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+impl std::error::Error for Skipped {}
+
+/// What came of a case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Passed,
+    Failed,
+    Skipped,
 }
 
 /// Where a case runs.
@@ -54,19 +75,25 @@ impl Place {
 impl Case {
     /// Runs the case and says in one line what came of it. Its directory is
     /// kept if it failed.
-    pub(crate) fn prove(&self, fluent_bit: &FluentBit) -> Result<bool> {
+    pub(crate) fn prove(&self, fluent_bit: &FluentBit) -> Result<Outcome> {
         let dir = tempfile::Builder::new().prefix("flb-audit-e2e-").tempdir()?;
         let place = Place { fluent_bit: fluent_bit.clone(), dir: dir.path().to_path_buf() };
         let start = Instant::now();
-        match (self.run)(&place) {
+        Ok(match (self.run)(&place) {
             Ok(seen) => {
                 println!("ok      {}: {seen} ({:.1} s)", self.name, start.elapsed().as_secs_f64());
-                Ok(true)
+                Outcome::Passed
             }
-            Err(error) => {
-                println!("FAILED  {}: {error:#}; see {}", self.name, dir.keep().display());
-                Ok(false)
-            }
-        }
+            Err(error) => match error.downcast::<Skipped>() {
+                Ok(why) => {
+                    println!("SKIPPED {}: {why}", self.name);
+                    Outcome::Skipped
+                }
+                Err(error) => {
+                    println!("FAILED  {}: {error:#}; see {}", self.name, dir.keep().display());
+                    Outcome::Failed
+                }
+            },
+        })
     }
 }

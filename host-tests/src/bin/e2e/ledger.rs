@@ -82,8 +82,20 @@ pub(crate) fn lines(dir: &Path) -> Result<Vec<String>> {
 
 /// How often each number is in the ledger.
 pub(crate) fn numbers(dir: &Path) -> Result<BTreeMap<u64, u32>> {
+    numbers_in(lines(dir)?)
+}
+
+/// The same of an encrypted one, by an export.
+pub(crate) fn exported(dir: &Path, identity: &Path, output: &Path) -> Result<BTreeMap<u64, u32>> {
+    let _ = fs::remove_dir_all(output);
+    verify::export(dir, identity, output)?;
+    let records = fs::read_to_string(output.join("records.ndjson"))?;
+    numbers_in(records.lines().map(str::to_owned).collect())
+}
+
+fn numbers_in(lines: Vec<String>) -> Result<BTreeMap<u64, u32>> {
     let mut numbers = BTreeMap::new();
-    for line in lines(dir)? {
+    for line in lines {
         // The last line may be on its way.
         let record: serde_json::Value = serde_json::from_str(&line).unwrap_or_default();
         if let Some(number) = record["number"].as_u64() {

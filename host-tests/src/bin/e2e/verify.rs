@@ -12,9 +12,12 @@ pub(crate) const INTACT: i32 = 4;
 /// of one that is signed, and of one that anchors prove to its end,
 pub(crate) const TAIL_UNANCHORED: i32 = 3;
 pub(crate) const ANCHORED: i32 = 0;
+/// of one of which some is encrypted and was not checked,
+pub(crate) const ENCRYPTED: i32 = 5;
 /// and of those that lack something.
 pub(crate) const GAP: i32 = 10;
 pub(crate) const CONFLICT: i32 = 12;
+pub(crate) const UNREADABLE: i32 = 30;
 /// The exit codes of `flb-audit find`.
 const FOUND: i32 = 0;
 const NOTHING_FOUND: i32 = 40;
@@ -43,6 +46,11 @@ fn run(command: &mut Command) -> Result<()> {
     let output = command.output().context("dist/flb-audit; `cargo xtask build` makes it")?;
     ensure!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
     Ok(())
+}
+
+/// Takes the records out of an encrypted ledger.
+pub(crate) fn export(ledger: &Path, identity: &Path, output: &Path) -> Result<()> {
+    run(flb_audit().arg("export").arg(ledger).arg("--identity").arg(identity).arg("--output").arg(output))
 }
 
 /// Makes a key for the action hmac.

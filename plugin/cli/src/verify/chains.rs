@@ -1,7 +1,7 @@
 //! What has been seen of all chains, and what that comes to.
 
+use super::absent::Absent;
 use super::keys::{Keys, Position};
-use super::ledger::Deleted;
 use super::segment::{Added, Fingerprint, Flaw, Segment, Spool};
 use super::signatures::{self, Signed, position};
 use super::{Seen, Verdict};
@@ -10,8 +10,9 @@ use flb_audit_core::check::{Sealed, Validity};
 use flb_audit_core::hash::Hash;
 use flb_audit_core::schema::Disposition;
 use flb_audit_core::seal::{ChainId, GENESIS, Place, Run};
+use flb_audit_ledger::frame::Frame;
 use serde::Serialize;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::ops::RangeInclusive;
@@ -65,8 +66,8 @@ pub(super) struct Chain {
     pub(super) without_roster: Option<signatures::Flaw>,
     /// Where records are missing, or may be.
     pub(super) gaps: Vec<RangeInclusive<Position>>,
-    /// Those of them that tombstones of a ledger account for.
-    pub(super) deleted: Vec<RangeInclusive<Position>>,
+    /// Those of them that are no gaps: see `Absent`.
+    pub(super) absent: Vec<RangeInclusive<Position>>,
     /// How far anchors prove it.
     pub(super) anchored: Option<Position>,
     /// Whether it has a record of the time that is asked for.
@@ -133,8 +134,13 @@ pub(super) struct Chains {
     pub(super) findings: Findings,
     /// Records of which some keys are not under the seal.
     pub(super) with_unsealed_keys: u64,
-    /// Records that a ledger's retention has deleted.
-    pub(super) deleted: Deleted,
+    /// Records that are not here to be checked, and are not missing.
+    pub(super) absent: Absent,
+    /// How many of them are encrypted, and where the first is, by source.
+    encrypted: BTreeMap<usize, (u64, u64)>,
+    /// The chains of which there may be a record among these of the time that is
+    /// asked for.
+    pub(super) encrypted_chains: BTreeSet<ChainId>,
     /// From when to when nodes have to be heard, in seconds since 1970.
     heard: RangeInclusive<u64>,
     fingerprints: RandomState,
@@ -142,13 +148,15 @@ pub(super) struct Chains {
 }
 
 impl Chains {
-    pub(super) fn new(heard: RangeInclusive<u64>) -> Self {
+    pub(super) fn new(heard: RangeInclusive<u64>, absent: Absent) -> Self {
         Chains {
             heard,
             chains: BTreeMap::new(),
             findings: Findings::default(),
             with_unsealed_keys: 0,
-            deleted: Deleted::default(),
+            absent,
+            encrypted: BTreeMap::new(),
+            encrypted_chains: BTreeSet::new(),
             fingerprints: RandomState::new(),
             spool: Spool::new(),
         }
@@ -158,6 +166,11 @@ impl Chains {
     pub(super) fn add(&mut self, at: At, seen: Seen) -> io::Result<()> {
         let (verdict, what) = match seen {
             Seen::Sealed(sealed, signed) => return self.add_sealed(at, &sealed, signed.as_deref()),
+            Seen::Encrypted(frame) => {
+                self.add_encrypted(at, &frame);
+                return Ok(());
+            }
+            Seen::Altered(why) => (Verdict::Tampered, why),
             Seen::Unsealed => (Verdict::Unsealed, "a record without a seal".to_owned()),
             Seen::Malformed => (Verdict::Tampered, "a seal that no filter writes".to_owned()),
             Seen::UnknownVersion => (
@@ -169,6 +182,32 @@ impl Chains {
         };
         self.findings.add(verdict, None, Some(at), what);
         Ok(())
+    }
+
+    fn add_encrypted(&mut self, at: At, frame: &Frame) {
+        frame.header.extents.iter().for_each(|extent| self.absent.add(extent));
+        let (records, first) = self.encrypted.entry(at.source).or_insert((0, at.number));
+        *records += frame.records.len() as u64;
+        *first = at.number.min(*first);
+        let (from, to) = (frame.header.from, frame.header.to);
+        if from <= *self.heard.end() && to >= *self.heard.start() {
+            self.encrypted_chains.extend(frame.records.iter().map(|record| record.life.0));
+        }
+    }
+
+    /// How many records could not be read, since they are encrypted.
+    pub(super) fn encrypted(&self) -> u64 {
+        self.encrypted.values().map(|(records, _)| records).sum()
+    }
+
+    /// Says of each source what could not be read of it.
+    pub(super) fn report_encrypted(&mut self, has_identities: bool) {
+        for (&source, &(records, number)) in &self.encrypted {
+            let why =
+                if has_identities { "none of the identities opens them" } else { "no --identity was given" };
+            let what = format!("{records} records not checked, from here on: they are encrypted, and {why}");
+            self.findings.add(Verdict::Encrypted, None, Some(At { source, number }), what);
+        }
     }
 
     pub(super) fn fingerprint(&self, head: &Hash) -> Fingerprint {
@@ -239,8 +278,8 @@ impl Chains {
                                 if *range.start() == 0 { end_before } else { (*number, *range.start()) };
                             let gap = first..=(*number, *range.end());
                             chain.gaps.push(gap.clone());
-                            let left = self.deleted.without(*id, (*number, *run), range);
-                            chain.deleted.extend(Some(gap).filter(|_| left.is_empty()));
+                            let left = self.absent.without(*id, (*number, *run), range);
+                            chain.absent.extend(Some(gap).filter(|_| left.is_empty()));
                             for range in left {
                                 count(&mut chain.missing, *range.start(), *range.end());
                                 let missing = extent(*range.start(), *range.end());
@@ -257,7 +296,7 @@ impl Chains {
                 }
                 end_before = (*number, segment.last());
             }
-            chain.check_links(*id, genesis, &self.deleted, &mut self.spool, &mut add)?;
+            chain.check_links(*id, genesis, &self.absent, &mut self.spool, &mut add)?;
             chain.check_keys(&mut self.spool, &mut add)?;
         }
         Ok(())
@@ -271,7 +310,7 @@ impl Chain {
         &mut self,
         id: ChainId,
         genesis: Fingerprint,
-        deleted: &Deleted,
+        absent: &Absent,
         spool: &mut Spool,
         add: &mut impl FnMut(Verdict, String),
     ) -> io::Result<()> {
@@ -282,7 +321,7 @@ impl Chain {
         for (&life, segment) in &self.segments {
             let (number, run) = life;
             let Some(before) = segment.before() else {
-                if let Some(link) = deleted.link(id, life)
+                if let Some(link) = absent.link(id, life)
                     && !self.segments.contains_key(&(link.segment, link.run))
                 {
                     gaps.push((life, link));
@@ -340,8 +379,8 @@ impl Chain {
                 None if link.sequence > target.last() => {
                     let gap = (link.segment, target.last() + 1)..=position(link);
                     self.gaps.push(gap.clone());
-                    let left = deleted.without(id, target_life, target.last() + 1..=link.sequence);
-                    self.deleted.extend(Some(gap).filter(|_| left.is_empty()));
+                    let left = absent.without(id, target_life, target.last() + 1..=link.sequence);
+                    self.absent.extend(Some(gap).filter(|_| left.is_empty()));
                     for range in left {
                         count(&mut self.missing, *range.start(), *range.end());
                         let missing = extent(*range.start(), *range.end());
@@ -363,19 +402,19 @@ impl Chain {
             }
         }
         for (life, link) in gaps {
-            self.check_gap(id, life, link, deleted, add);
+            self.check_gap(id, life, link, absent, add);
         }
         Ok(())
     }
 
     /// A life goes on from a record of one that is not here: back to what is
-    /// here, or to the chain's beginning, that is for tombstones to account for.
+    /// here, or to the chain's beginning, all of it has to be absent for a reason.
     fn check_gap(
         &mut self,
         id: ChainId,
         life: Life,
         link: Place,
-        deleted: &Deleted,
+        absent: &Absent,
         add: &mut impl FnMut(Verdict, String),
     ) {
         let end_before = self.segments.range(..life).next_back();
@@ -385,7 +424,7 @@ impl Chain {
         let (mut at, mut next) = (link, life);
         while !self.segments.contains_key(&(at.segment, at.run)) {
             let missing = (at.segment, at.run);
-            let left = deleted.without(id, missing, 0..=at.sequence);
+            let left = absent.without(id, missing, 0..=at.sequence);
             for range in &left {
                 let what = format!(
                     "segment {} (run {}), which segment {} goes on from, is not here: {}, and what may have been \
@@ -402,12 +441,12 @@ impl Chain {
                 return;
             }
             // Whatever a forged tombstone says, this ends.
-            match deleted.link(id, missing).filter(|link| link.segment < at.segment) {
+            match absent.link(id, missing).filter(|link| link.segment < at.segment) {
                 Some(link) => (at, next) = (link, missing),
                 None => break,
             }
         }
-        self.deleted.push(gap);
+        self.absent.push(gap);
     }
 }
 

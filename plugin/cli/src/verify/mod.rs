@@ -3,47 +3,54 @@
 //! All cores check the records of the input, each for itself; `chains` puts
 //! together what they saw, in any order; `report` says it. `signatures` verifies
 //! checkpoints, `keys` puts together what they say of keys, and `proven` what
-//! keys, anchors and the roster prove. `ledger` knows the directory of a ledger.
+//! keys, anchors and the roster prove. `ledger` knows the directory of a ledger,
+//! `export` that of an export.
 
+mod absent;
 mod anchors;
 mod chains;
+mod export;
 mod keys;
 mod ledger;
 mod proven;
 mod report;
 mod segment;
 mod signatures;
+mod stated;
 mod verdict;
 
-pub(crate) use ledger::Ledgers;
+pub(crate) use ledger::{Ledgers, path_of};
 pub(crate) use signatures::Verifier;
 pub(crate) use verdict::Verdict;
 
-use crate::input::{self, At, Source};
+use crate::frames::Identity;
+use crate::input::{self, At, Record, Source, Unread};
 use crate::prove::Proven;
 use crate::roster::Roster;
 use crate::stdout::print;
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use chains::Chains;
 use clap::Args;
+use export::Exported;
 use flb_audit_core::check::{Checked, Checker, Sealed};
+use flb_audit_ledger::frame::Frame;
+use flb_audit_ledger::{Identities, tree};
 use signatures::Signed;
-use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
 /// Check sealed records: NDJSON or JSON arrays, plain, gzip or zstd
 ///
 /// Exits with 0 if all is intact and anchored to its end, 3 if it is intact and
-/// its end is not anchored, 4 if it is not signed by keys of the roster; 10 for
-/// a gap, 11 for a broken link between segments, 12 for a conflict, 13 for
+/// its end is not anchored, 4 if it is not signed by keys of the roster, 5 if
+/// some is encrypted and was not checked, for want of an identity; 10 for a gap, 11 for a broken link between segments, 12 for a conflict, 13 for
 /// records without a seal, 14 for a silent node, 20 for tampering, 21 for a key
 /// that is not certified, 30 for input that cannot be read, 40 if no sealed
 /// record was found; the worst decides. 1: could not run, 2: wrong arguments.
 #[derive(Args)]
 pub(crate) struct Verify {
     /// The logs, in any order; the directory of a ledger stands for all of its
-    /// files; none or `-` is standard input
+    /// files; none or `-` is standard input. Or the directory of one export
     files: Vec<PathBuf>,
     #[command(flatten)]
     ignored: IgnoredKeys,
@@ -54,6 +61,8 @@ pub(crate) struct Verify {
     /// The public keys of the nodes' chains, as `flb-audit init` writes them
     #[arg(long, value_name = "FILE")]
     roster: Option<PathBuf>,
+    #[command(flatten)]
+    identity: Identity,
     /// Name the nodes in the roster from which nothing came since this day or
     /// time, in UTC, as 2026-11-20 or 2026-11-20T08:00:00Z …
     #[arg(long, value_name = "TIME", requires = "roster", value_parser = time)]
@@ -102,6 +111,9 @@ enum Seen {
     Malformed,
     UnknownVersion,
     Unreadable(String),
+    /// Something that is not as it was written, and how it shows.
+    Altered(String),
+    Encrypted(Box<Frame>),
 }
 
 impl Verify {
@@ -114,6 +126,19 @@ impl Verify {
             print(&(said + "\n"))?;
             return Ok(proven.verdict());
         }
+        if let Some(directory) = self.files.iter().find(|path| export::is_export(path)) {
+            if self.files.len() > 1 || self.anchors.is_some() || self.since.is_some() || self.until.is_some()
+            {
+                bail!("{}: an export is verified by itself, with --roster alone", directory.display());
+            }
+            let exported = Exported::check(directory, roster.as_ref())?;
+            let said =
+                if self.json { serde_json::to_string_pretty(&exported)? + "\n" } else { exported.shown() };
+            print(&said)?;
+            return Ok(exported.verdict());
+        }
+        let identities = self.identity.read()?;
+        let identities = identities.as_ref();
         let (files, mut ledgers) = Ledgers::expand(self.files, roster.as_ref())?;
         let sources = Source::all(files)?;
         let seconds =
@@ -122,9 +147,10 @@ impl Verify {
         ensure!(since < until, "there is no time between --since and --until, which is not part of it");
         let heard = since..=until - 1;
 
-        let mut chains = verify(&sources, &ignored, roster.as_ref(), heard)?;
-        ledgers.check(&mut chains.findings);
-        chains.deleted = ledgers.deleted;
+        let chains = Chains::new(heard, ledgers.take_absent());
+        let mut chains = verify(&sources, identities, &ignored, roster.as_ref(), chains)?;
+        ledgers.check(identities, &mut chains.findings);
+        chains.report_encrypted(identities.is_some());
         chains.finish()?;
         if let Some(path) = &self.anchors {
             anchors::check(&mut chains, path, roster.as_ref())?;
@@ -142,25 +168,31 @@ impl Verify {
 
 fn verify(
     sources: &[Source],
+    identities: Option<&Identities>,
     ignored: &[String],
     roster: Option<&Roster>,
-    heard: RangeInclusive<u64>,
+    mut chains: Chains,
 ) -> Result<Chains> {
-    let mut chains = Chains::new(heard);
     let worker = || {
         let mut checker = Checker::new(ignored.to_vec());
         let mut signatures = Verifier::new(roster);
-        move |at: At, text: Result<&[u8], String>| match text {
-            Ok(text) => (at, check(&mut checker, &mut signatures, text)),
-            Err(reason) => (at, Seen::Unreadable(reason)),
+        move |at: At, record: Result<Record<'_>, Unread>| match record {
+            Ok(record) => (at, check(&mut checker, &mut signatures, &record)),
+            Err(Unread::Broken(reason)) => (at, Seen::Unreadable(reason)),
+            Err(Unread::Encrypted(frame)) => (at, Seen::Encrypted(frame)),
+            Err(altered @ Unread::Altered(_)) => (at, Seen::Altered(altered.to_string())),
         }
     };
-    input::read(sources, worker, |(at, seen)| Ok(chains.add(at, seen)?))?;
+    input::read_encrypted(sources, identities, worker, |(at, seen)| Ok(chains.add(at, seen)?))?;
     Ok(chains)
 }
 
-fn check(checker: &mut Checker, signatures: &mut Verifier<'_>, text: &[u8]) -> Seen {
+fn check(checker: &mut Checker, signatures: &mut Verifier<'_>, record: &Record<'_>) -> Seen {
+    let text = record.text;
     match checker.check(text) {
+        Ok(Checked::Sealed(sealed)) if !is_as_stated(&sealed, record) => {
+            Seen::Altered("not the record that its frame states".to_owned())
+        }
         Ok(Checked::Sealed(sealed)) => {
             let signed =
                 sealed.is_checkpoint.then(|| signatures.verify(checker.checkpoint(text, &sealed).as_ref()));
@@ -171,4 +203,14 @@ fn check(checker: &mut Checker, signatures: &mut Verifier<'_>, text: &[u8]) -> S
         Ok(_) => Seen::Malformed,
         Err(unreadable) => Seen::Unreadable(unreadable.to_string()),
     }
+}
+
+/// Whether a record is the one that its frame names, if it is in one.
+fn is_as_stated(sealed: &Sealed, record: &Record<'_>) -> bool {
+    record.stated.is_none_or(|stated| {
+        let life = (sealed.chain, sealed.place.segment, sealed.place.run);
+        // One that is not as it was sealed has its line's hash for a head.
+        (stated.life, stated.sequence) == (life, sealed.place.sequence)
+            && (stated.head == sealed.head || stated.head == tree::leaf(record.text))
+    })
 }

@@ -17,7 +17,12 @@ impl Chains {
         let Place { segment: number, run, sequence } = anchor.place;
         let head = self.fingerprint(&anchor.head);
         let mut add = |verdict, what| self.findings.add(verdict, Some(anchor.chain), None, what);
+        // What is absent for a reason is neither proven nor missing.
+        let is_absent = self.absent.without(anchor.chain, (number, run), sequence..=sequence).is_empty();
         let Some(chain) = self.chains.get_mut(&anchor.chain) else {
+            if is_absent {
+                return Ok(());
+            }
             add(
                 Verdict::Gap,
                 format!("an anchor proves it up to {}, and nothing of it is here", named((number, sequence))),
@@ -25,6 +30,9 @@ impl Chains {
             return Ok(());
         };
         let Some(segment) = chain.segments.get(&(number, run)) else {
+            if is_absent {
+                return Ok(());
+            }
             count(&mut chain.missing, 0, sequence);
             let extent = extent(0, sequence);
             add(
@@ -41,7 +49,7 @@ impl Chains {
                 );
             }
             Some(_) => chain.anchored = chain.anchored.max(Some((number, sequence))),
-            None if sequence > segment.last() => {
+            None if sequence > segment.last() && !is_absent => {
                 count(&mut chain.missing, segment.last() + 1, sequence);
                 let extent = extent(segment.last() + 1, sequence);
                 add(
@@ -49,7 +57,7 @@ impl Chains {
                     format!("an anchor proves {extent} of segment {number} (run {run}): its end is cut off"),
                 );
             }
-            // One that is missing in the middle, which has been said.
+            // One that is missing in the middle, which has been said, or absent.
             None => {}
         }
         Ok(())
@@ -60,7 +68,9 @@ impl Chains {
         for entry in &roster.entries {
             let chain = self.chains.get(&entry.chain);
             let mut add = |verdict, what| self.findings.add(verdict, Some(entry.chain), None, what);
-            if is_limited && !chain.is_some_and(|chain| chain.is_heard) {
+            let is_heard =
+                chain.is_some_and(|chain| chain.is_heard) || self.encrypted_chains.contains(&entry.chain);
+            if is_limited && !is_heard {
                 add(Verdict::Silent, format!("nothing came from node {} in that time", entry.node));
             }
             if let Some(chain) = chain {
@@ -107,8 +117,8 @@ impl Chain {
             let is_missing = |last: Position, place: &Place| {
                 self.gaps.iter().any(|gap| *gap.start() <= position(place) && *gap.end() >= last)
             };
-            let is_deleted = |last: Position, place: &Place| {
-                self.deleted.iter().any(|gap| *gap.start() <= position(place) && *gap.end() >= last)
+            let is_absent = |last: Position, place: &Place| {
+                self.absent.iter().any(|gap| *gap.start() <= position(place) && *gap.end() >= last)
             };
             match misfit {
                 Misfit::Forked { index, places: [one, other] } => add(
@@ -134,7 +144,7 @@ impl Chain {
                         named(position(&place))
                     ),
                 ),
-                Misfit::NotHandedOver { last, place, .. } if is_deleted(last, &place) => {}
+                Misfit::NotHandedOver { last, place, .. } if is_absent(last, &place) => {}
                 Misfit::NotHandedOver { index, last, place } if is_missing(last, &place) => add(
                     Verdict::Gap,
                     format!(

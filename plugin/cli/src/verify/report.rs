@@ -23,6 +23,8 @@ pub(super) struct Report {
     missing: u64,
     /// Records that a ledger's retention has deleted, as its tombstones say.
     deleted: u64,
+    /// Records that are encrypted, and were not checked.
+    encrypted: u64,
     /// Records with top-level keys that the seal does not cover.
     records_with_unsealed_keys: u64,
     chains: Vec<Chain>,
@@ -76,9 +78,10 @@ impl Report {
         let worst = chains.findings.counts.last_key_value().map(|(verdict, _)| *verdict);
         let found: Vec<Chain> =
             chains.chains.iter().map(|(id, chain)| Chain::new(id, chain, roster)).collect();
+        let encrypted = chains.encrypted();
         let verdict = match worst {
             Some(verdict @ (Verdict::Unreadable | Verdict::KeyNotCertified | Verdict::Tampered)) => verdict,
-            _ if found.is_empty() => Verdict::NothingFound,
+            _ if found.is_empty() && encrypted == 0 => Verdict::NothingFound,
             worst => worst.unwrap_or(Verdict::Intact),
         };
         let show = |finding: Finding| Found {
@@ -95,7 +98,8 @@ impl Report {
             records: found.iter().map(|chain| chain.records).sum(),
             duplicates: found.iter().map(|chain| chain.duplicates).sum(),
             missing: found.iter().map(|chain| chain.missing).sum(),
-            deleted: chains.deleted.records,
+            deleted: chains.absent.deleted,
+            encrypted,
             records_with_unsealed_keys: chains.with_unsealed_keys,
             chains: found,
             counts: chains.findings.counts,
@@ -171,6 +175,9 @@ impl fmt::Display for Report {
         if self.deleted > 0 {
             writeln!(f, "{} records were deleted by retention: tombstones say which", self.deleted)?;
         }
+        if self.encrypted > 0 {
+            writeln!(f, "{} records are encrypted, and were not checked", self.encrypted)?;
+        }
         if self.records_with_unsealed_keys > 0 {
             let count = self.records_with_unsealed_keys;
             writeln!(f, "{count} records have keys that are not under the seal")?;
@@ -212,6 +219,11 @@ impl Report {
                 "all {} records fit together, and none is missing between the first and the last of each chain; \
                  but whoever can write the log can seal it anew",
                 self.records
+            ),
+            Verdict::Encrypted => format!(
+                "{} records are encrypted and were not checked; the {} others fit together, and none is missing \
+                 between the first and the last of each chain",
+                self.encrypted, self.records
             ),
             Verdict::Silent => "there are nodes from which nothing came".into(),
             Verdict::KeyNotCertified => {

@@ -16,6 +16,9 @@ pub(crate) enum Verdict {
     /// A chain has no keys, or nobody vouches for them: whoever can write the
     /// log can seal it anew.
     Unsigned,
+    /// Records are encrypted, and no identity that was given opens them: what
+    /// they are was not checked.
+    Encrypted,
     /// From a node in the roster nothing came.
     Silent,
     /// Records are missing.
@@ -44,6 +47,7 @@ impl Verdict {
             Verdict::Intact => 0,
             Verdict::TailUnanchored => 3,
             Verdict::Unsigned => 4,
+            Verdict::Encrypted => 5,
             Verdict::Gap => 10,
             Verdict::LinkBroken => 11,
             Verdict::Conflict => 12,
@@ -62,6 +66,7 @@ impl Verdict {
             Verdict::Intact => "intact, anchored to its end",
             Verdict::TailUnanchored => "intact, tail unanchored",
             Verdict::Unsigned => "unsigned",
+            Verdict::Encrypted => "encrypted, not checked",
             Verdict::Silent => "silent",
             Verdict::Gap => "gap",
             Verdict::LinkBroken => "link broken",

@@ -1,17 +1,21 @@
 //! Chunks as Fluent Bit makes them, and what a ledger's directory holds.
 
+use age::secrecy::ExposeSecret;
+use age::x25519::Identity;
 use flb_audit_core::check::{Checked, Checker, Sealed};
 use flb_audit_core::hash::Algorithm;
 use flb_audit_core::keyring::{self, KeyRing};
 use flb_audit_core::seal::{Chain, ChainId, GENESIS, Notes, Place, Run};
 use flb_audit_core::state::{FILE_NAME, Header};
 use flb_audit_core::{Event, Sealer, anchor};
+use flb_audit_ledger::frame::Reader;
 use flb_audit_ledger::{Ledger, Settings, manifest};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Read;
+use std::io::{Cursor, Read};
 use std::path::Path;
+use std::sync::OnceLock;
 use tempfile::TempDir;
 
 /// The tag of all chunks.
@@ -38,6 +42,29 @@ pub(crate) fn directory() -> TempDir {
 /// A ledger there.
 pub(crate) fn open(directory: &TempDir, settings: &Settings) -> Ledger {
     Ledger::open(directory.path(), settings.clone(), None).expect("opened")
+}
+
+/// The key of whom the test encrypts to.
+pub(crate) fn key() -> &'static Identity {
+    static KEY: OnceLock<Identity> = OnceLock::new();
+    KEY.get_or_init(Identity::generate)
+}
+
+/// The recipient as it is configured.
+pub(crate) fn recipient() -> String {
+    key().to_public().to_string()
+}
+
+/// An identity file, as `age-keygen` makes it.
+pub(crate) fn key_file(path: &Path, key: &Identity) {
+    let text =
+        format!("# created: today\n# public key: {}\n{}\n", key.to_public(), key.to_string().expose_secret());
+    fs::write(path, text).expect("written");
+}
+
+/// Settings with properties.
+pub(crate) fn settings(properties: &[(&str, &str)]) -> Settings {
+    Settings::read(properties.iter().copied()).expect("settings")
 }
 
 /// A value as MessagePack.
@@ -135,11 +162,14 @@ pub(crate) fn names(directory: &TempDir) -> Vec<String> {
     names.into_iter().map(|name| name.expect("a name")).collect()
 }
 
-/// A file's text, decompressed.
+/// A file's text, decompressed and decrypted.
 pub(crate) fn text(path: &Path) -> String {
     let bytes = fs::read(path).expect("a file");
     let mut text = String::new();
     let mut rest = &bytes[..];
+    if path.to_string_lossy().contains(".frames") {
+        return bodies(&bytes).into_iter().map(|body| decrypt(&body)).collect();
+    }
     if path.extension().is_some_and(|extension| extension == "zst") {
         while !rest.is_empty() {
             let mut frame = ruzstd::decoding::StreamingDecoder::new(&mut rest).expect("a frame");
@@ -151,9 +181,33 @@ pub(crate) fn text(path: &Path) -> String {
     text
 }
 
+/// The bodies of frames, each of which is whole.
+pub(crate) fn bodies(file: &[u8]) -> Vec<Vec<u8>> {
+    let mut reader = Reader::new(Cursor::new(file));
+    let mut bodies = Vec::new();
+    loop {
+        let mut body = Vec::new();
+        match reader.next(|piece| body.extend_from_slice(piece)).expect("a frame") {
+            Some(frame) => assert!(frame.is_whole, "{frame:?}"),
+            None => return bodies,
+        }
+        bodies.push(body);
+    }
+}
+
+/// The lines in a body.
+pub(crate) fn decrypt(body: &[u8]) -> String {
+    let compressed = age::decrypt(key(), body).expect("decrypted");
+    let mut text = String::new();
+    let mut frame = ruzstd::decoding::StreamingDecoder::new(&compressed[..]).expect("a frame");
+    frame.read_to_string(&mut text).expect("text");
+    text
+}
+
 /// All records that the ledger holds, in the order of their files.
 pub(crate) fn records(directory: &TempDir) -> Vec<String> {
-    let is_segment = |name: &String| name.contains(".ndjson") && name != manifest::FILE_NAME;
+    let is_segment =
+        |name: &String| (name.contains(".ndjson") || name.contains(".frames")) && name != manifest::FILE_NAME;
     let lines = |name: String| -> Vec<String> {
         text(&directory.path().join(name)).lines().map(str::to_owned).collect()
     };

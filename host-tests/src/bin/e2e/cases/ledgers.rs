@@ -1,16 +1,19 @@
 //! Components as outputs, and the ledger, when things go wrong.
 
-use crate::case::Place;
+use crate::case::{Place, Skipped};
 use crate::forward::{Client, Entry};
 use crate::ledger::{self, check, output, start, wait_for, wasm};
 use crate::process::Process;
 use crate::verify::Report;
 use crate::{msgpack, poll, verify};
+use age::secrecy::ExposeSecret;
 use anyhow::{Context, Result, bail, ensure};
 use flb_audit_core::hash::Algorithm;
 use flb_audit_core::seal::{Chain, ChainId, GENESIS, Notes, Place as At, Run};
 use flb_audit_core::{Event, Sealer};
 use flb_audit_host::stream::Call;
+use flb_audit_ledger::manifest;
+use host_tests::config::Section;
 use host_tests::{root, streams};
 use serde_json::{Value, json};
 use std::fs::{self, OpenOptions};
@@ -111,10 +114,79 @@ const STARTED: &str = "stream processor started";
 
 pub(crate) fn killed(place: &Place) -> Result<String> {
     let (port, dir) = set_up(place)?;
-    let outputs = [output(&dir).with("config.segment_size", "64k")];
+    let output = output(&dir).with("config.segment_size", "64k");
+    let (process, mut load) = kill_often(place, port, output, KILLS)?;
+    let report = load.settle(process, port, &dir)?;
+    ensure!(load.acknowledged.len() > 100 * KILLS, "{} records acknowledged", load.acknowledged.len());
+    Ok(format!(
+        "{KILLS} kills; {} records acknowledged, {} held, each once; {} segments closed",
+        load.acknowledged.len(),
+        report.count("records"),
+        ledger::closed(&dir)?
+    ))
+}
+
+const KILLS_ENCRYPTED: usize = 20;
+
+/// The same, encrypted to somebody who is not there: read with the identity.
+pub(crate) fn killed_encrypted(place: &Place) -> Result<String> {
+    let (port, dir) = set_up(place)?;
+    let (key, other) = (age::x25519::Identity::generate(), age::x25519::Identity::generate());
+    let file = place.at("key.txt");
+    fs::write(&file, format!("{}\n", key.to_string().expose_secret()))?;
+    let recipients = format!("{},{}", other.to_public(), key.to_public());
+    let output = output(&dir).with("config.segment_size", "64k").with("config.recipients", recipients);
+    let (mut process, mut load) = kill_often(place, port, output, KILLS_ENCRYPTED)?;
+    let mut client = Client::connect(port)?;
+    load.send(&mut client)?;
+    load.send(&mut client)?;
+    let acknowledged = load.acknowledged;
+    let numbers = || ledger::exported(&dir, &file, &place.at("export"));
+    let held = || {
+        process.ensure_running()?;
+        // A segment may be closed meanwhile.
+        let numbers = numbers().unwrap_or_default();
+        Ok(acknowledged.iter().all(|number| numbers.contains_key(number)).then_some(()))
+    };
+    poll::until("all records in an export", held, || format!("{} acknowledged", acknowledged.len()))?;
+    process.stop()?;
+    let numbers = numbers()?;
+    ensure!(numbers.values().all(|count| *count == 1), "some are held twice: {numbers:?}");
+    for entry in fs::read_dir(&dir)? {
+        let path = entry?.path();
+        let is_readable = fs::read(&path)?.windows(8).any(|text| text == b"xxxxxxxx");
+        ensure!(!is_readable, "{}: a record in the clear", path.display());
+    }
+    let with_identity = verify::verify_all(std::slice::from_ref(&dir), &[("--identity", &file)])?;
+    let (lost, twice) = (with_identity.count("missing"), with_identity.count("duplicates"));
+    ensure!(
+        (with_identity.code, lost, twice) == (verify::INTACT, 0, 0),
+        "verify ended with {}: {:.800}",
+        with_identity.code,
+        with_identity.report
+    );
+    let without = verify::verify(&dir)?;
+    ensure!(
+        (without.code, without.count("missing")) == (verify::ENCRYPTED, 0),
+        "verify ended with {}: {:.800}",
+        without.code,
+        without.report
+    );
+    Ok(format!(
+        "{KILLS_ENCRYPTED} kills; {} records acknowledged, {} held, each once; {} segments closed; none of it to \
+         be read without the identity",
+        acknowledged.len(),
+        numbers.len(),
+        ledger::closed(&dir)?
+    ))
+}
+
+/// Kills and starts a Fluent Bit under load; at last it runs.
+fn kill_often(place: &Place, port: u16, output: Section, kills: usize) -> Result<(Process, Load)> {
+    let outputs = [output];
     let mut load = Load::new()?;
     let mut random = 0x2545_f491_4f6c_dd1d_u64;
-    for round in 1..=KILLS {
+    for round in 1..=kills {
         let mut process = start(place, port, &outputs)?;
         process.wait_for_log(STARTED, round)?;
         let mut client = Client::connect(port)?;
@@ -133,18 +205,13 @@ pub(crate) fn killed(place: &Place) -> Result<String> {
         killer.join().map_err(|_| anyhow::anyhow!("the killer has panicked"))??;
     }
     let mut process = start(place, port, &outputs)?;
-    process.wait_for_log(STARTED, KILLS + 1)?;
-    let report = load.settle(process, port, &dir)?;
-    ensure!(load.acknowledged.len() > 100 * KILLS, "{} records acknowledged", load.acknowledged.len());
-    Ok(format!(
-        "{KILLS} kills; {} records acknowledged, {} held, each once; {} segments closed",
-        load.acknowledged.len(),
-        report.count("records"),
-        ledger::closed(&dir)?
-    ))
+    process.wait_for_log(STARTED, kills + 1)?;
+    Ok((process, load))
 }
 
 const RELOADS: usize = 5;
+/// After how many messages that are still taken in it is told again.
+const MESSAGES_BEFORE_HUP: u32 = 500;
 
 pub(crate) fn reloaded(place: &Place) -> Result<String> {
     let (port, dir) = set_up(place)?;
@@ -158,7 +225,15 @@ pub(crate) fn reloaded(place: &Place) -> Result<String> {
             load.send(&mut client)?;
         }
         process.signal("HUP")?;
-        while load.send(&mut client).is_ok() {}
+        // While the reload before is not quite over, it does not take another.
+        for sent in 1.. {
+            if load.send(&mut client).is_err() {
+                break;
+            }
+            if sent % MESSAGES_BEFORE_HUP == 0 {
+                process.signal("HUP")?;
+            }
+        }
     }
     process.wait_for_log(STARTED, RELOADS + 1)?;
     let report = load.settle(process, port, &dir)?;
@@ -173,7 +248,7 @@ pub(crate) fn full_disk(place: &Place) -> Result<String> {
         command.output().is_ok_and(|output| output.status.success())
     };
     if !mount("size=256k") {
-        return Ok("skipped: it takes root to mount a small disk".into());
+        return Err(Skipped("it takes root to mount a small disk").into());
     }
     let result = fill(place, &dir, port, || mount("remount,size=64m"));
     let unmounted = Command::new("umount").arg("-l").arg(&dir).status()?;
@@ -196,6 +271,44 @@ fn fill(place: &Place, dir: &Path, port: u16, make_room: impl FnOnce() -> bool) 
     process.stop()?;
     let report = check(dir, &load.acknowledged)?;
     Ok(format!("full at {before} records; then {} held, each once", report.count("records")))
+}
+
+/// A line in the middle of a segment is damaged: the next start goes on.
+pub(crate) fn damaged(place: &Place) -> Result<String> {
+    let (port, dir) = set_up(place)?;
+    let outputs = [output(&dir)];
+    let mut load = Load::new()?;
+    let mut process = start(place, port, &outputs)?;
+    process.wait_for_log(STARTED, 1)?;
+    let mut client = Client::connect(port)?;
+    for _ in 0..5 {
+        load.send(&mut client)?;
+    }
+    wait_for(&dir, &mut process, &load.acknowledged)?;
+    process.stop()?;
+    let segment = dir.join(manifest::active_name(1));
+    let mut bytes = fs::read(&segment)?;
+    let line = bytes.len() / 2;
+    let line = line + bytes[line..].iter().position(|byte| *byte == b'\n').context("one line")? + 1;
+    bytes[line] = b'x';
+    fs::write(&segment, &bytes)?;
+    let before = load.acknowledged.split_off(0);
+    let mut process = start(place, port, &outputs)?;
+    process.wait_for_log(&format!("00000001.ndjson: damaged at byte {line}: "), 1)?;
+    process.wait_for_log(STARTED, 2)?;
+    let mut client = Client::connect(port)?;
+    for _ in 0..5 {
+        load.send(&mut client)?;
+    }
+    wait_for(&dir, &mut process, &load.acknowledged)?;
+    process.stop()?;
+    ensure!(fs::read(&segment)? == bytes, "the damaged segment is not as it was");
+    let numbers = ledger::numbers(&dir)?;
+    ensure!(numbers.values().all(|count| *count == 1), "some are held twice: {numbers:?}");
+    let lost = before.iter().filter(|number| !numbers.contains_key(number)).count();
+    let code = verify::verify(&dir)?.code;
+    ensure!((lost, code) == (1, verify::UNREADABLE), "{lost} lost; verify ended with {code}");
+    Ok(format!("{} records held, each once, but for the damaged one; verify says so", numbers.len()))
 }
 
 pub(crate) fn two_on_one_directory(place: &Place) -> Result<String> {
@@ -245,7 +358,23 @@ pub(crate) fn wrong_properties(place: &Place) -> Result<String> {
     let cases = [
         (output(&dir).with("memory_limit", "much"), "property memory_limit: `much` is not a size"),
         (output(&dir).with("deadline", "0s"), "property deadline: `0s` is not a duration"),
+        (
+            output(&dir).with("config.recipients", "age1nobody"),
+            "property config.recipients: `age1nobody` is not an age recipient",
+        ),
         (output(&dir).with("config.keep_age", "long"), "property config.keep_age: `long` is not a time"),
+        (
+            output(&dir).with("memory_limt", "32M"),
+            "property memory_limt: there is none of that name; there is memory_limit",
+        ),
+        (
+            output(&dir).with("config.segment_sizes", "1M"),
+            "property config.segment_sizes: there is none of that name; there is config.segment_size",
+        ),
+        (
+            output(&dir).with("keep_age", "90d"),
+            "property keep_age: there is none of that name; there is config.keep_age",
+        ),
         (output(&dir).with("component", "/nothing.wasm"), "/nothing.wasm: cannot be read"),
         (output(&place.at("nothing")), "nothing: cannot be opened"),
     ];

@@ -1,0 +1,33 @@
+//! A component that takes a chunk in both of the ways in which an interface could
+//! hand it over. `bench_chunks` measures them.
+#![allow(missing_docs)]
+
+wit_bindgen::generate!({ path: "chunks.wit" });
+
+use flb_audit_ledger::chunk::{Item, items, write_json};
+
+struct Chunks;
+
+impl Guest for Chunks {
+    fn as_bytes(chunk: Vec<u8>) -> u64 {
+        let mut json = Vec::new();
+        let mut len = 0;
+        for item in items(&chunk) {
+            if let Item::Record(record) = item {
+                json.clear();
+                len += write_json(record.body, &mut json).map_or(0, |()| json.len() as u64);
+            }
+        }
+        len
+    }
+
+    fn count(chunk: Vec<u8>) -> u64 {
+        items(&chunk).filter(|item| matches!(item, Item::Record(_))).count() as u64
+    }
+
+    fn as_events(events: Vec<Event>) -> u64 {
+        events.iter().map(|event| event.body.len() as u64).sum()
+    }
+}
+
+export!(Chunks);

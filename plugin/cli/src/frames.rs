@@ -1,0 +1,72 @@
+//! Encrypted segments of ledgers: their records, for who has an identity.
+
+use anyhow::{Context, Result};
+use clap::Args;
+use flb_audit_ledger::frame::{Frame, START};
+use flb_audit_ledger::{Closed, Identities};
+use memchr::memchr_iter;
+use std::fs::File;
+use std::io::{BufReader, Read};
+use std::path::{Path, PathBuf};
+
+/// The option that names a key.
+#[derive(Args)]
+pub(crate) struct Identity {
+    /// The file of an age identity (AGE-SECRET-KEY-1…) that opens encrypted
+    /// segments, as `age-keygen` makes it; it may hold several
+    #[arg(long = "identity", value_name = "FILE")]
+    path: Option<PathBuf>,
+}
+
+impl Identity {
+    /// Reads the file, if there is one.
+    pub(crate) fn read(&self) -> Result<Option<Identities>> {
+        let read = |path: &PathBuf| {
+            Identities::read(path)
+                .with_context(|| format!("{}: no identity can be read from it", path.display()))
+        };
+        self.path.as_ref().map(read).transpose()
+    }
+}
+
+/// Why a frame's records are not to be had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unopened {
+    /// It is for others.
+    NotForThese,
+    /// It is not what a ledger writes.
+    Damaged(&'static str),
+}
+
+/// The lines of a frame.
+pub(crate) fn open(
+    identities: &Identities,
+    frame: &Frame,
+    body: &[u8],
+) -> std::result::Result<Vec<u8>, Unopened> {
+    let decrypted = identities.decrypt(body).map_err(|closed| match closed {
+        Closed::NotForThese => Unopened::NotForThese,
+        Closed::Damaged => Unopened::Damaged("it is not what was encrypted"),
+    })?;
+    let mut lines = Vec::new();
+    let decoder = zstd::stream::read::Decoder::with_buffer(BufReader::new(decrypted));
+    // One byte more shows that there are more.
+    let read = decoder.and_then(|decoder| decoder.take(frame.header.bytes + 1).read_to_end(&mut lines));
+    read.map_err(|_| Unopened::Damaged("it is not what was encrypted"))?;
+    let count = memchr_iter(b'\n', &lines).count();
+    if lines.len() as u64 != frame.header.bytes || !lines.ends_with(b"\n") || count != frame.records.len() {
+        return Err(Unopened::Damaged("it has not the records that its header states"));
+    }
+    Ok(lines)
+}
+
+/// The lines in what `open` gives.
+pub(crate) fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    text.split_inclusive(|&byte| byte == b'\n').map(|line| line.strip_suffix(b"\n").unwrap_or(line))
+}
+
+/// Whether a file begins with a frame.
+pub(crate) fn is_frames(path: &Path) -> bool {
+    let mut start = [0; START.len()];
+    File::open(path).and_then(|mut file| file.read_exact(&mut start)).is_ok_and(|()| start == START)
+}

@@ -1,0 +1,344 @@
+//! The directory that `flb-audit export` makes: records, what proves them, and
+//! the manifests that the proofs lead to.
+//!
+//! It is part of a ledger, so nothing is said of what is before and behind its
+//! records; but what is missing between them is, unless it was deleted.
+
+use super::absent::Absent;
+use super::chains::{Findings, Life, extent};
+use super::ledger::damaged;
+use super::signatures::Flaw;
+use super::{Verdict, Verifier};
+use crate::export::{PROOFS, Proof, RECORDS};
+use crate::roster::Roster;
+use anyhow::{Context, Result};
+use flb_audit_core::check::{Checked, Checker, Sealed};
+use flb_audit_core::seal::{ChainId, Place};
+use flb_audit_ledger::manifest::{self, FILE_NAME, Manifest, Statement};
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader};
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+
+/// Whether this is such a directory.
+pub(super) fn is_export(directory: &Path) -> bool {
+    directory.join(PROOFS).is_file()
+}
+
+/// What a verification of an export says; as JSON, this is its shape.
+#[derive(Serialize)]
+pub(super) struct Exported {
+    verdict: Verdict,
+    exit_code: u8,
+    /// Lines.
+    records: u64,
+    /// Records that are as they were sealed, and whose proofs lead to a manifest.
+    proven: u64,
+    /// Records that have no proof.
+    unproven: u64,
+    /// Records that are known to be missing.
+    missing: u64,
+    /// Manifests that count.
+    manifests: usize,
+    /// How many findings there are of each kind.
+    counts: BTreeMap<Verdict, u64>,
+    /// The first of each kind.
+    findings: Vec<Found>,
+}
+
+#[derive(Serialize)]
+struct Found {
+    verdict: Verdict,
+    what: String,
+}
+
+/// What is known while it is read.
+struct Reading<'a> {
+    directory: &'a Path,
+    roster: Option<&'a Roster>,
+    findings: Findings,
+    manifests: BTreeMap<u64, Manifest>,
+    absent: Absent,
+    /// Where the manifests stand, which are records, too.
+    stated: HashSet<(ChainId, Life, u64)>,
+    lives: BTreeMap<ChainId, BTreeMap<Life, BTreeSet<u64>>>,
+    /// What lives go on from whose first record is here.
+    links: HashMap<(ChainId, Life), Place>,
+    /// Which places in segments have been proven.
+    proven: HashSet<(u64, u64)>,
+    records: u64,
+    unproven: u64,
+    missing: u64,
+}
+
+impl Exported {
+    /// Checks such a directory.
+    pub(super) fn check(directory: &Path, roster: Option<&Roster>) -> Result<Exported> {
+        let mut reading = Reading {
+            directory,
+            roster,
+            findings: Findings::default(),
+            manifests: BTreeMap::new(),
+            absent: Absent::default(),
+            stated: HashSet::new(),
+            lives: BTreeMap::new(),
+            links: HashMap::new(),
+            proven: HashSet::new(),
+            records: 0,
+            unproven: 0,
+            missing: 0,
+        };
+        reading.read_manifests()?;
+        reading.read_records()?;
+        reading.find_missing();
+        Ok(reading.finish())
+    }
+
+    pub(super) fn verdict(&self) -> Verdict {
+        self.verdict
+    }
+
+    /// For a person. No anchor has a part in it, so `intact` says too much.
+    pub(super) fn shown(&self) -> String {
+        let name = if self.verdict == Verdict::Intact { "proven" } else { self.verdict.name() };
+        let mut shown = String::new();
+        for Found { verdict, what } in &self.findings {
+            shown += &format!("{}: {what}\n", verdict.name().to_uppercase());
+        }
+        let Exported { records, proven, manifests, unproven, missing, .. } = self;
+        shown
+            + &format!(
+                "{name}: of {records} records {proven} are as they were sealed and proven by {manifests} \
+                 manifests; {unproven} have no proof, {missing} between them are missing\n"
+            )
+    }
+}
+
+impl Reading<'_> {
+    fn add(&mut self, verdict: Verdict, what: impl Into<String>) {
+        self.findings.add(verdict, None, None, what);
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.join(name)
+    }
+
+    fn lines(&self, name: &str) -> Result<impl Iterator<Item = io::Result<Vec<u8>>> + use<>> {
+        let path = self.path(name);
+        let file = File::open(&path).with_context(|| format!("{}: cannot be read", path.display()))?;
+        Ok(BufReader::new(file).split(b'\n'))
+    }
+
+    fn read_manifests(&mut self) -> Result<()> {
+        let (mut checker, mut verifier) = (Checker::default(), Verifier::new(self.roster));
+        for (number, line) in (1..).zip(self.lines(FILE_NAME)?) {
+            let line = line?;
+            let at = format!("{}:{number}", self.path(FILE_NAME).display());
+            let sealed = match checker.check(&line) {
+                Ok(Checked::Sealed(sealed)) if sealed.is_intact => sealed,
+                Ok(Checked::Sealed(_)) => {
+                    self.add(Verdict::Tampered, format!("{at}: not the manifest that was sealed"));
+                    continue;
+                }
+                _ => {
+                    self.add(Verdict::Unreadable, format!("{at}: no sealed manifest"));
+                    continue;
+                }
+            };
+            let life = (sealed.place.segment, sealed.place.run);
+            self.stated.insert((sealed.chain, life, sealed.place.sequence));
+            let signed = verifier.verify(checker.checkpoint(&line, &sealed).as_ref());
+            match signed.flaw {
+                None | Some(Flaw::NoRoster) => {}
+                Some(flaw) => {
+                    self.add(flaw.verdict(), format!("{at}: {}", flaw.what(signed.index)));
+                    continue;
+                }
+            }
+            match manifest::read(&line).filter(|_| sealed.is_statement) {
+                Some(Statement::Segment(manifest)) => self.add_manifest(&at, manifest),
+                Some(Statement::Deleted(tombstone)) => {
+                    if let Some(manifest) = self.manifests.get(&tombstone.number) {
+                        self.absent.add_deleted(manifest);
+                    }
+                }
+                None => self.add(Verdict::Unreadable, format!("{at}: no manifest")),
+            }
+        }
+        Ok(())
+    }
+
+    fn add_manifest(&mut self, at: &str, manifest: Manifest) {
+        if let Some((verdict, what)) = damaged(self.directory, &manifest) {
+            self.add(verdict, what);
+        }
+        let number = manifest.number;
+        if self.manifests.insert(number, manifest).is_some() {
+            self.add(Verdict::Conflict, format!("{at}: a second manifest of segment {number}"));
+        }
+    }
+
+    fn read_records(&mut self) -> Result<()> {
+        let (mut checker, mut verifier) = (Checker::default(), Verifier::new(self.roster));
+        let mut proofs = self.lines(PROOFS)?;
+        for (number, line) in (1..).zip(self.lines(RECORDS)?) {
+            let line = line?;
+            let at = format!("{}:{number}", self.path(RECORDS).display());
+            self.records += 1;
+            let proof = proofs.next().transpose()?;
+            match checker.check(&line) {
+                Ok(Checked::Sealed(sealed)) if sealed.is_intact => {
+                    self.add_record(&sealed);
+                    let signed = checker.checkpoint(&line, &sealed);
+                    let signed = sealed.is_checkpoint.then(|| verifier.verify(signed.as_ref()));
+                    if let Some(signed) = signed
+                        && let Some(flaw) = signed.flaw
+                        // It is the manifests' signatures that prove it.
+                        && !matches!(flaw, Flaw::NoRoster | Flaw::NotInRoster)
+                    {
+                        self.add(flaw.verdict(), format!("{at}: {}", flaw.what(signed.index)));
+                    }
+                    self.check_proof(&at, &line, proof.as_deref());
+                }
+                Ok(Checked::Sealed(_)) => {
+                    self.add(Verdict::Tampered, format!("{at}: not the record that was sealed"));
+                }
+                Ok(_) => self.add(Verdict::Unsealed, format!("{at}: a record without a seal")),
+                Err(why) => self.add(Verdict::Unreadable, format!("{at}: {why}")),
+            }
+        }
+        let more = proofs.count();
+        if more > 0 {
+            let path = self.path(PROOFS);
+            self.add(Verdict::Gap, format!("{}: more proofs than records: {more}", path.display()));
+        }
+        Ok(())
+    }
+
+    fn add_record(&mut self, sealed: &Sealed) {
+        let Place { segment, run, sequence } = sealed.place;
+        let life = (segment, run);
+        self.lives.entry(sealed.chain).or_default().entry(life).or_default().insert(sequence);
+        if let Some(link) = sealed.link.filter(|_| sequence == 0) {
+            self.links.insert((sealed.chain, life), link);
+        }
+    }
+
+    fn check_proof(&mut self, at: &str, line: &[u8], proof: Option<&[u8]>) {
+        let Some(text) = proof else {
+            self.add(Verdict::Tampered, format!("{at}: a record more than there are proofs"));
+            return;
+        };
+        let proof: Proof = match serde_json::from_slice(text) {
+            Ok(Some(proof)) => proof,
+            Ok(None) => {
+                self.unproven += 1;
+                self.add(Verdict::Unsigned, format!("{at}: no proof: its segment was not closed yet"));
+                return;
+            }
+            Err(error) => {
+                self.add(Verdict::Unreadable, format!("{at}: its proof: {error}"));
+                return;
+            }
+        };
+        let segment = proof.segment;
+        let Some(manifest) = self.manifests.get(&segment) else {
+            self.add(
+                Verdict::Tampered,
+                format!("{at}: no good manifest of segment {segment}, which it is to be in"),
+            );
+            return;
+        };
+        if proof.records != manifest.records || proof.root(line).as_ref() != Some(&manifest.root) {
+            self.add(Verdict::Tampered, format!("{at}: not proven to be in segment {segment}"));
+        } else if !self.proven.insert((segment, proof.index)) {
+            self.add(Verdict::Tampered, format!("{at}: here twice"));
+        }
+    }
+
+    /// Says what is missing between the records of each chain.
+    fn find_missing(&mut self) {
+        let mut gaps: Vec<(ChainId, Life, RangeInclusive<u64>)> = Vec::new();
+        for (chain, lives) in &self.lives {
+            for (at, (life, sequences)) in lives.iter().enumerate() {
+                // What is before the first record of all may not have been wanted.
+                let mut next = if at == 0 { sequences.first().copied().unwrap_or(0) } else { 0 };
+                for &sequence in sequences {
+                    if sequence > next {
+                        gaps.push((*chain, *life, next..=sequence - 1));
+                    }
+                    next = sequence.saturating_add(1);
+                }
+                if let Some(link) = self.links.get(&(*chain, *life)).filter(|_| at > 0) {
+                    let before = (link.segment, link.run);
+                    let last = lives.get(&before).and_then(|sequences| sequences.last());
+                    let first = last.map_or(0, |last| last.saturating_add(1));
+                    if first <= link.sequence {
+                        gaps.push((*chain, before, first..=link.sequence));
+                    }
+                }
+            }
+        }
+        for (chain, life, gap) in gaps {
+            for left in self.absent.without(chain, life, gap) {
+                self.find_not_stated(chain, life, left);
+            }
+        }
+    }
+
+    /// The manifests are records, too, of the ledger's own chain.
+    fn find_not_stated(&mut self, chain: ChainId, life: Life, gap: RangeInclusive<u64>) {
+        let is_of = |(of, at, _): &&(ChainId, Life, u64)| (*of, *at) == (chain, life);
+        let stated = self.stated.iter().filter(is_of).map(|(.., sequence)| *sequence);
+        let mut stated: Vec<u64> = stated.filter(|sequence| gap.contains(sequence)).collect();
+        stated.sort_unstable();
+        let mut next = Some(*gap.start());
+        for end in stated
+            .into_iter()
+            .map(|at| (at.checked_sub(1), at.checked_add(1)))
+            .chain([(Some(*gap.end()), None)])
+        {
+            if let (Some(first), Some(last)) = (next, end.0)
+                && first <= last
+            {
+                self.missing = self.missing.saturating_add((last - first).saturating_add(1));
+                let what = format!(
+                    "chain {chain}: {} of segment {} (run {}) not here: left out, or of another time",
+                    extent(first, last),
+                    life.0,
+                    life.1
+                );
+                self.add(Verdict::Gap, what);
+            }
+            next = end.1;
+        }
+    }
+
+    fn finish(mut self) -> Exported {
+        if self.roster.is_none() {
+            let what = Flaw::NoRoster.what(0);
+            self.add(Verdict::Unsigned, what);
+        }
+        let worst = self.findings.counts.last_key_value().map(|(verdict, _)| *verdict);
+        let verdict = match worst {
+            Some(verdict) if verdict >= Verdict::KeyNotCertified => verdict,
+            _ if self.records == 0 => Verdict::NothingFound,
+            worst => worst.unwrap_or(Verdict::Intact),
+        };
+        let findings = self.findings.kept.into_values().rev().flatten();
+        let findings = findings.map(|finding| Found { verdict: finding.verdict, what: finding.what });
+        Exported {
+            verdict,
+            exit_code: verdict.code(),
+            records: self.records,
+            proven: self.proven.len() as u64,
+            unproven: self.unproven,
+            missing: self.missing,
+            manifests: self.manifests.len(),
+            counts: self.findings.counts,
+            findings: findings.collect(),
+        }
+    }
+}

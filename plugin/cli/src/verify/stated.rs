@@ -1,0 +1,83 @@
+//! Whether an encrypted segment is as its manifest says: for everybody by what
+//! its frames state, for who has an identity by the records.
+
+use super::absent::Absent;
+use crate::frames;
+use flb_audit_ledger::Identities;
+use flb_audit_ledger::frame::{Fault, Reader};
+use flb_audit_ledger::manifest::{self, Manifest};
+use flb_audit_ledger::tree::{self, Tree};
+use sha2::{Digest, Sha256};
+use std::fs::File;
+use std::io::{self, BufReader};
+use std::path::Path;
+
+/// How much of a file is read at once, in bytes.
+const BUFFER_BYTES: usize = 1 << 20;
+
+/// Whether the file has the hash, the records and the root of its manifest.
+pub(super) fn is_as_stated(
+    path: &Path,
+    manifest: &Manifest,
+    identities: Option<&Identities>,
+) -> io::Result<bool> {
+    let mut hash = Sha256::new();
+    io::copy(&mut File::open(path)?, &mut Hasher(&mut hash))?;
+    let sha256: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    let mut stated = Absent::default();
+    manifest.extents.iter().for_each(|extent| stated.add(extent));
+    // As the frames say; and as the records do, while they can be read.
+    let (mut tree, mut of_records) = (Tree::default(), identities.map(|_| Tree::default()));
+    let (mut records, mut bytes, mut is_whole) = (0, 0, true);
+    let mut reader = Reader::new(BufReader::with_capacity(BUFFER_BYTES, File::open(path)?));
+    let mut body = Vec::new();
+    loop {
+        body.clear();
+        let frame = match reader.next(|piece| body.extend_from_slice(piece)) {
+            Ok(None) => break,
+            Ok(Some(frame)) if frame.is_whole => frame,
+            Ok(Some(_)) | Err(Fault::Broken { .. }) => {
+                is_whole = false;
+                continue;
+            }
+            Err(Fault::Io(error)) => return Err(error),
+        };
+        records += frame.records.len() as u64;
+        bytes += frame.header.bytes;
+        let is_stated = frame.records.iter().all(|record| {
+            let ((chain, segment, run), sequence) = (record.life, record.sequence);
+            stated.without(chain, (segment, run), sequence..=sequence).is_empty()
+        });
+        if !is_stated || is_whole && tree.grow(frame.records.len() as u64, &frame.grown).is_none() {
+            return Ok(false);
+        }
+        let lines = identities.and_then(|identities| frames::open(identities, &frame, &body).ok());
+        match (&mut of_records, lines) {
+            (Some(tree), Some(lines)) if is_whole => {
+                frames::lines(&lines).for_each(|line| tree.add(tree::leaf(line)));
+            }
+            (Some(_), Some(_)) => {}
+            // That it is not opened is found as the records are read.
+            _ => of_records = None,
+        }
+    }
+    let is_root = |tree: &Tree| manifest::root_text(&tree.root()) == manifest.root;
+    Ok(is_whole == manifest.damaged.is_none()
+        && (records, bytes) == (manifest.records, manifest.bytes)
+        && is_root(&tree)
+        && of_records.as_ref().is_none_or(is_root)
+        && sha256 == manifest.sha256)
+}
+
+struct Hasher<'a>(&'a mut Sha256);
+
+impl io::Write for Hasher<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

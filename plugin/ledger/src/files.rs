@@ -1,0 +1,96 @@
+//! The files of a ledger's segments, and which of them no manifest names.
+
+use crate::frame;
+use crate::manifest::{FILE_NAME, Manifests, Statement, closed_name};
+use crate::seen::Seen;
+use crate::segment::{read_closed, sync_directory};
+use crate::{Error, Level, Line, Named, Result};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
+
+/// The number of the segment that is not closed.
+///
+/// It is an error if there is a closed one that has no manifest, so that none is
+/// written over. But where manifests are damaged, they are what is missing: then
+/// it is behind all files that there are, and which records these hold is read
+/// from themselves.
+pub(crate) fn number_of_active(
+    directory: &Path,
+    manifests: &Manifests,
+    seen: &mut Seen,
+    lines: &mut Vec<Line>,
+) -> Result<u64> {
+    let stated: BTreeSet<u64> = manifests.statements.iter().filter_map(number_of_closed).collect();
+    let next = stated.last().map_or(1, |last| last + 1);
+    let files = files(directory)?;
+    let Some(at) = manifests.damaged.first() else {
+        return match files.range(next..).find(|(_, is_open)| !**is_open) {
+            Some((number, _)) => {
+                let names = [frame::closed_name(*number), closed_name(*number)];
+                let [frames, lines] = names.map(|name| directory.join(name));
+                let path = if frames.exists() { frames } else { lines };
+                Err(Error::new(format!(
+                    "{}: not in {FILE_NAME}; see docs/output.md, Restore",
+                    path.display()
+                )))
+            }
+            None => Ok(next),
+        };
+    };
+    let count = manifests.damaged.len();
+    lines.push((
+        Level::Error,
+        format!(
+            "{FILE_NAME}: damaged at byte {at}: lines that are no manifests: {count}; they stay as they are"
+        ),
+    ));
+    let behind = files.iter().map(|(number, is_open)| number + u64::from(!is_open)).max();
+    let number = behind.map_or(next, |behind| behind.max(next));
+    for file in files.into_keys().filter(|file| *file < number && !stated.contains(file)) {
+        let read = read_closed(directory, file, &mut |identity| {
+            seen.add(identity.life, identity.sequence, identity.sequence, file);
+        });
+        if let Err(error) = read {
+            let what = format!("which records it holds is not known, and they may be stored again: {error}");
+            lines.push((Level::Error, what));
+        }
+    }
+    Ok(number)
+}
+
+fn number_of_closed(statement: &Statement) -> Option<u64> {
+    match statement {
+        Statement::Segment(manifest) => Some(manifest.number),
+        Statement::Deleted(_) => None,
+    }
+}
+
+/// The numbers of all segments that have a file, and whether there is one that
+/// can be appended to. A crash in closing a segment leaves both.
+fn files(directory: &Path) -> Result<BTreeMap<u64, bool>> {
+    let mut files = BTreeMap::new();
+    for entry in fs::read_dir(directory).named(directory)? {
+        let name = entry.named(directory)?.file_name();
+        let name = name.to_string_lossy();
+        if let Some((number, end @ ("ndjson" | "ndjson.zst" | "frames" | "frames.open"))) =
+            name.split_once('.')
+            && let Ok(number) = number.parse::<u64>()
+        {
+            *files.entry(number).or_default() |= matches!(end, "ndjson" | "frames.open");
+        }
+    }
+    Ok(files)
+}
+
+/// Removes a file, for good.
+pub(crate) fn remove(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        removed => {
+            removed.named(path)?;
+            path.parent().map_or(Ok(()), sync_directory)
+        }
+    }
+}

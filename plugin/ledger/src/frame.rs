@@ -1,0 +1,377 @@
+//! Segments that only others can read: files of frames.
+//!
+//! A frame has the records of one commit, or some of them. It is encrypted to
+//! recipients, of whom the node is none; what the node needs to go on stands
+//! before that, in the clear, so nothing is ever decrypted here.
+//!
+//! | part | bytes | |
+//! |---|---|---|
+//! | header | up to a line break | [`Header`], as JSON |
+//! | heads | 32 for each record | the head after it, in binary |
+//! | body | `stored_bytes` | an age file in its binary form, of the records' lines as one frame of zstd |
+//! | digest | 32 | SHA-256 of the digest of the frame before, and of this header, heads and body |
+//!
+//! Before the first frame, 32 zeros stand for the digest.
+
+use crate::manifest::{Extent, Link};
+use crate::seen::Identity;
+use crate::segment::Entry;
+use crate::tree::Node;
+use crate::{Recipients, Result};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use flb_audit_core::hash::Hash;
+use flb_audit_core::seal::Place;
+use ruzstd::encoding::{CompressionLevel, compress_to_vec};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::fmt;
+use std::io::{self, BufRead, Read, Seek, SeekFrom};
+
+/// What a frame starts with.
+pub const START: &[u8] = br#"{"frame":1,"#;
+
+/// How many records a frame has at the most.
+pub(crate) const RECORDS_MAX: usize = 4096;
+/// Of how many stretches of records that follow one another.
+pub(crate) const EXTENTS_MAX: usize = 512;
+/// How long the lines of a frame of several records are together, in bytes.
+pub(crate) const LINES_BYTES_MAX: usize = 1 << 20;
+/// How long a single one may be.
+const LINE_BYTES_MAX: u64 = 1 << 30;
+/// How long a header is at the most, in bytes.
+const HEADER_BYTES_MAX: u64 = 512 << 10;
+/// By how much a body may be longer than its lines, in bytes: what it takes to
+/// name the recipients, and what does not get shorter.
+const BODY_OVERHEAD_BYTES_MAX: u64 = 1 << 20;
+
+/// The digest of a frame.
+pub(crate) type Digested = [u8; 32];
+
+/// The name of the file that frames are appended to.
+pub fn active_name(number: u64) -> String {
+    format!("{number:08}.frames.open")
+}
+
+/// The name of a closed segment's file: the same file, renamed.
+pub fn closed_name(number: u64) -> String {
+    format!("{number:08}.frames")
+}
+
+/// What stands before the records, in the clear.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Header {
+    /// The version of the layout: 1.
+    frame: u32,
+    /// The lines together, with their line breaks, in bytes.
+    pub bytes: u64,
+    /// The body, in bytes.
+    pub stored_bytes: u64,
+    /// The earliest time of a record, in seconds since 1970.
+    pub from: u64,
+    /// The latest.
+    pub to: u64,
+    /// Which records they are, in their order.
+    pub extents: Vec<Extent>,
+    /// The roots of those full subtrees of the segment's Merkle tree that these
+    /// records complete, the smallest first, in base64url.
+    tree: Vec<String>,
+}
+
+/// A frame, without its body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Frame {
+    /// Where in its file it begins, in bytes.
+    pub at: u64,
+    /// What it says of itself.
+    pub header: Header,
+    /// Its records.
+    pub records: Vec<Identity>,
+    /// What lives go on from whose first record is here.
+    pub links: Vec<(Identity, Place)>,
+    /// What its records add to the segment's tree.
+    pub grown: Vec<Node>,
+    /// Whether it is what was written, after the frame that was written before
+    /// it.
+    pub is_whole: bool,
+}
+
+/// Why frames cannot be read on.
+#[derive(Debug)]
+pub enum Fault {
+    /// The file cannot be read.
+    Io(io::Error),
+    /// What begins here, in bytes, is no frame, or only the beginning of one.
+    Broken {
+        /// Where.
+        at: u64,
+        /// Why.
+        what: &'static str,
+    },
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Fault::Io(error) => error.fmt(f),
+            Fault::Broken { at, what } => write!(f, "damaged at byte {at}: {what}"),
+        }
+    }
+}
+
+impl std::error::Error for Fault {}
+
+impl From<io::Error> for Fault {
+    fn from(error: io::Error) -> Self {
+        Fault::Io(error)
+    }
+}
+
+/// Reads one frame after the other.
+pub struct Reader<R> {
+    source: R,
+    at: u64,
+    digest: Digested,
+    /// Where it could not go on.
+    broken: Option<u64>,
+    /// How often.
+    breaks: u32,
+}
+
+impl<R: BufRead + Seek> Reader<R> {
+    /// Reads from the beginning of a file.
+    pub fn new(source: R) -> Self {
+        Reader { source, at: 0, digest: [0; 32], broken: None, breaks: 0 }
+    }
+
+    /// How far it has come, in bytes.
+    pub fn at(&self) -> u64 {
+        self.at
+    }
+
+    /// The digest of the last frame.
+    pub(crate) fn digest(&self) -> Digested {
+        self.digest
+    }
+
+    /// Reads the next frame, and gives `body` its body, piece by piece. None is
+    /// the end of the file. After a fault, the next frame is the next one that
+    /// begins in what was broken.
+    pub fn next(&mut self, body: impl FnMut(&[u8])) -> std::result::Result<Option<Frame>, Fault> {
+        if let Some(at) = self.broken.take()
+            && !self.find_start(at + 1)?
+        {
+            return Ok(None);
+        }
+        let at = self.at;
+        let read = self.read(body);
+        if let Err(Fault::Broken { .. }) = read {
+            (self.broken, self.breaks) = (Some(at), self.breaks + 1);
+        }
+        read
+    }
+
+    fn read(&mut self, mut body: impl FnMut(&[u8])) -> std::result::Result<Option<Frame>, Fault> {
+        let at = self.at;
+        let broken = |what| Fault::Broken { at, what };
+        let mut line = Vec::new();
+        (&mut self.source).take(HEADER_BYTES_MAX).read_until(b'\n', &mut line)?;
+        if line.is_empty() {
+            return Ok(None);
+        }
+        let parsed = line.strip_suffix(b"\n").and_then(Parsed::read);
+        let parsed = parsed.ok_or(broken("not the header of a frame, in a version that is known here"))?;
+        let mut hash = Sha256::new();
+        hash.update(self.digest);
+        hash.update(&line);
+        let mut records = Vec::with_capacity(parsed.records);
+        let mut links = Vec::new();
+        for extent in &parsed.header.extents {
+            let first = records.len();
+            let life = extent.life().ok_or(broken("its header names a chain that is none"))?;
+            for sequence in extent.first..=extent.last {
+                let mut head: Hash = [0; 32];
+                if !self.read_exact(&mut head)? {
+                    return Err(broken(CUT_SHORT));
+                }
+                hash.update(head);
+                records.push(Identity { life, sequence, head });
+            }
+            let link = extent.link.as_ref().filter(|_| extent.first == 0).and_then(Link::place);
+            links.extend(link.map(|link| (records[first], link)));
+        }
+        let mut left = parsed.header.stored_bytes;
+        while left > 0 {
+            let piece = self.source.fill_buf()?;
+            let piece = &piece[..piece.len().min(usize::try_from(left).unwrap_or(usize::MAX))];
+            if piece.is_empty() {
+                return Err(broken(CUT_SHORT));
+            }
+            hash.update(piece);
+            body(piece);
+            let len = piece.len();
+            self.source.consume(len);
+            left -= len as u64;
+        }
+        let mut digest = [0; 32];
+        if !self.read_exact(&mut digest)? {
+            return Err(broken(CUT_SHORT));
+        }
+        let is_whole = hash.finalize()[..] == digest;
+        if !is_whole && !self.is_at_start()? {
+            return Err(broken("not as it was written"));
+        }
+        self.digest = digest;
+        let heads = 32 * records.len() as u64;
+        self.at += line.len() as u64 + heads + parsed.header.stored_bytes + 32;
+        let Parsed { header, grown, .. } = parsed;
+        Ok(Some(Frame { at, header, records, links, grown, is_whole }))
+    }
+
+    /// False at the end of the file.
+    fn read_exact(&mut self, bytes: &mut [u8]) -> io::Result<bool> {
+        match self.source.read_exact(bytes) {
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
+            read => read.map(|()| true),
+        }
+    }
+
+    /// Whether another frame begins here, or the file ends.
+    fn is_at_start(&mut self) -> io::Result<bool> {
+        let next = self.source.fill_buf()?;
+        Ok(next.is_empty() || START.starts_with(&next[..next.len().min(START.len())]))
+    }
+
+    /// Goes to the next frame that begins at this byte, or behind it.
+    fn find_start(&mut self, from: u64) -> io::Result<bool> {
+        if self.breaks > BREAKS_MAX {
+            return Ok(false);
+        }
+        self.source.seek(SeekFrom::Start(from))?;
+        let (mut window, mut window_at) = (Vec::new(), from);
+        loop {
+            let read = (&mut self.source).take(WINDOW_BYTES).read_to_end(&mut window)?;
+            if let Some(found) = window.windows(START.len()).position(|bytes| bytes == START) {
+                self.at = window_at + found as u64;
+                // The digest of the frame before.
+                self.source.seek(SeekFrom::Start(self.at.saturating_sub(32)))?;
+                let mut digest = [0; 32];
+                self.source.read_exact(&mut digest)?;
+                self.source.seek(SeekFrom::Start(self.at))?;
+                self.digest = digest;
+                return Ok(true);
+            }
+            if read == 0 {
+                return Ok(false);
+            }
+            let done = window.len().saturating_sub(START.len() - 1);
+            window.drain(..done);
+            window_at += done as u64;
+        }
+    }
+}
+
+/// How often reading is taken up again in a file: each time may take the whole of
+/// it.
+const BREAKS_MAX: u32 = 64;
+/// How much is searched at once for where a frame begins, in bytes.
+const WINDOW_BYTES: u64 = 64 << 10;
+
+const CUT_SHORT: &str = "the file ends before the frame does";
+
+/// A header that keeps to all limits.
+struct Parsed {
+    header: Header,
+    records: usize,
+    grown: Vec<Node>,
+}
+
+impl Parsed {
+    fn read(line: &[u8]) -> Option<Parsed> {
+        let header: Header = serde_json::from_slice(line).ok().filter(|_| line.starts_with(START))?;
+        let mut records = 0_u64;
+        for extent in &header.extents {
+            records = records.checked_add(extent.last.checked_sub(extent.first)?)?.checked_add(1)?;
+        }
+        let records = usize::try_from(records).ok().filter(|records| (1..=RECORDS_MAX).contains(records))?;
+        let bytes_max = if records == 1 { LINE_BYTES_MAX } else { LINES_BYTES_MAX as u64 };
+        let is_in_bounds = header.extents.len() <= EXTENTS_MAX
+            && header.bytes <= bytes_max
+            && header.stored_bytes <= header.bytes + BODY_OVERHEAD_BYTES_MAX;
+        let node = |text: &String| URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok();
+        let grown = header.tree.iter().map(node).collect::<Option<_>>()?;
+        is_in_bounds.then_some(Parsed { header, records, grown })
+    }
+}
+
+/// Some records that are to be a frame.
+pub(crate) struct Part<'a> {
+    pub(crate) records: &'a [Entry],
+    pub(crate) lines: &'a [u8],
+}
+
+/// Takes as many records off the front of a batch as a frame may have.
+pub(crate) fn split<'a>(records: &'a [Entry], lines: &'a [u8]) -> (Part<'a>, &'a [Entry], &'a [u8]) {
+    let (mut count, mut bytes, mut extents) = (0, 0, 0);
+    let mut last: Option<&Entry> = None;
+    for record in records.iter().take(RECORDS_MAX) {
+        extents += usize::from(!last.is_some_and(|last| is_next(&last.identity, &record.identity)));
+        let with_this = bytes + record.len + 1;
+        if count > 0 && (with_this > LINES_BYTES_MAX || extents > EXTENTS_MAX) {
+            break;
+        }
+        (count, bytes, last) = (count + 1, with_this, Some(record));
+    }
+    let (now, later) = records.split_at(count);
+    let (these, rest) = lines.split_at(bytes);
+    (Part { records: now, lines: these }, later, rest)
+}
+
+fn is_next(last: &Identity, this: &Identity) -> bool {
+    last.life == this.life && last.sequence.checked_add(1) == Some(this.sequence)
+}
+
+/// Appends a frame to `out`, after the one with this digest. Gives its own.
+pub(crate) fn write(
+    part: &Part<'_>,
+    grown: &[Node],
+    recipients: &Recipients,
+    before: &Digested,
+    out: &mut Vec<u8>,
+) -> Result<Digested> {
+    let body = recipients.encrypt(&compress_to_vec(part.lines, CompressionLevel::Fastest))?;
+    let seconds = part.records.iter().map(|record| record.seconds);
+    let header = Header {
+        frame: 1,
+        bytes: part.lines.len() as u64,
+        stored_bytes: body.len() as u64,
+        from: seconds.clone().min().unwrap_or(0),
+        to: seconds.max().unwrap_or(0),
+        extents: extents(part.records),
+        tree: grown.iter().map(|node| URL_SAFE_NO_PAD.encode(node)).collect(),
+    };
+    let start = out.len();
+    serde_json::to_writer(&mut *out, &header).map_err(io::Error::from)?;
+    out.push(b'\n');
+    part.records.iter().for_each(|record| out.extend_from_slice(&record.identity.head));
+    out.extend_from_slice(&body);
+    let digest: Digested = Sha256::new_with_prefix(before).chain_update(&out[start..]).finalize().into();
+    out.extend_from_slice(&digest);
+    Ok(digest)
+}
+
+fn extents(records: &[Entry]) -> Vec<Extent> {
+    let mut extents: Vec<Extent> = Vec::new();
+    let mut last: Option<&Identity> = None;
+    for Entry { identity, link, .. } in records {
+        match extents.last_mut() {
+            Some(extent) if last.is_some_and(|last| is_next(last, identity)) => {
+                extent.last = identity.sequence;
+            }
+            _ => extents.push(Extent::new(identity.life, identity.sequence, identity.sequence, *link)),
+        }
+        last = Some(identity);
+    }
+    extents
+}

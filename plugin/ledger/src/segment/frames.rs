@@ -1,0 +1,128 @@
+//! A segment of frames, as the node keeps it that cannot read them.
+
+use super::{Active, Batch, Entry, Form, open_if_there};
+use crate::frame::{self, Fault, Frame, Reader};
+use crate::manifest::Damage;
+use crate::seen::{Identities, Identity};
+use crate::{Error, Named, Recipients, Result, tree};
+use std::fs::File;
+use std::io::{self, BufReader};
+use std::path::Path;
+
+/// How much is read at once, in bytes.
+const READ_BYTES: usize = 64 << 10;
+
+impl Active {
+    /// Reads what an earlier life has left. What is behind the last whole frame is
+    /// cut off; but where another frame begins in that, it is no torn end.
+    pub(super) fn recover_frames(&mut self, see: &mut dyn FnMut(&Identity)) -> Result<u64> {
+        let file = File::open(&self.path).named(&self.path)?;
+        let mut reader = Reader::new(BufReader::with_capacity(READ_BYTES, file));
+        let mut damage = Damage { at: 0, lines: 0, before: 0, after: 0 };
+        while let Some(next) = next(&mut reader).named(&self.path)? {
+            // What a damaged frame has added to the tree is not known.
+            let frame = next.filter(|frame| damage.lines > 0 || self.recover_tree(frame));
+            let Some(frame) = frame else {
+                damage.lines += 1;
+                continue;
+            };
+            self.recover_frame(&frame, see);
+            if damage.lines > 0 {
+                damage.after += frame.records.len() as u64;
+                continue;
+            }
+            (damage.at, damage.before) = (reader.at(), self.records);
+            self.form = Form::Frames(reader.digest());
+        }
+        self.len = self.file.metadata().named(&self.path)?.len();
+        if damage.lines > 1 || damage.after > 0 {
+            self.damage = Some(damage);
+            return Ok(0);
+        }
+        let cut = self.len - damage.at;
+        if cut > 0 {
+            self.file.set_len(damage.at).and_then(|()| self.file.sync_data()).named(&self.path)?;
+            self.len = damage.at;
+        }
+        Ok(cut)
+    }
+
+    /// False if what it says of the tree does not fit.
+    fn recover_tree(&mut self, frame: &Frame) -> bool {
+        let mut tree = self.tree.clone();
+        let grown = tree.grow(frame.records.len() as u64, &frame.grown);
+        if grown.is_some() {
+            self.tree = tree;
+        }
+        grown.is_some()
+    }
+
+    fn recover_frame(&mut self, frame: &Frame, see: &mut dyn FnMut(&Identity)) {
+        for identity in &frame.records {
+            see(identity);
+            self.add(&Entry { identity: *identity, link: None, seconds: frame.header.from, len: 0 });
+        }
+        self.links.extend(frame.links.iter().map(|(identity, link)| (identity.life, *link)));
+        self.to = self.to.max(frame.header.to);
+        self.bytes += frame.header.bytes;
+    }
+
+    /// A batch as frames. Its records count as held with this.
+    pub(super) fn frames(&mut self, batch: &Batch, recipients: &Recipients) -> Result<Vec<u8>> {
+        let mut out = Vec::new();
+        let (mut records, mut lines) = (&batch.records[..], &batch.lines[..]);
+        while !records.is_empty() {
+            let part;
+            (part, records, lines) = frame::split(records, lines);
+            let before = self.records;
+            let mut at = 0;
+            for record in part.records {
+                self.add(record);
+                self.tree.add(tree::leaf(&part.lines[at..at + record.len]));
+                at += record.len + 1;
+            }
+            if let Form::Frames(digest) = &mut self.form {
+                *digest = frame::write(&part, &self.tree.grown(before), recipients, digest, &mut out)?;
+            }
+        }
+        Ok(out)
+    }
+}
+
+/// What is next: nothing, or a frame, if it is one and as it was written.
+fn next(reader: &mut Reader<BufReader<File>>) -> io::Result<Option<Option<Frame>>> {
+    match reader.next(|_| {}) {
+        Ok(frame) => Ok(frame.map(|frame| Some(frame).filter(|frame| frame.is_whole))),
+        Err(Fault::Broken { .. }) => Ok(Some(None)),
+        Err(Fault::Io(error)) => Err(error),
+    }
+}
+
+/// The identities in a closed segment's file, which are given to `see`; none if
+/// there is no such file. Of a damaged one, those in frames that are whole.
+pub(super) fn read_closed(
+    directory: &Path,
+    number: u64,
+    see: &mut dyn FnMut(&Identity),
+) -> Result<Option<Identities>> {
+    for (name, is_damaged) in [(frame::closed_name(number), false), (frame::active_name(number), true)] {
+        let path = directory.join(name);
+        let Some(source) = open_if_there(&path)? else {
+            continue;
+        };
+        let mut reader = Reader::new(source);
+        let mut identities = Identities::new();
+        while let Some(next) = next(&mut reader).named(&path)? {
+            match next {
+                Some(frame) => {
+                    frame.records.iter().for_each(&mut *see);
+                    identities.extend(frame.records);
+                }
+                None if is_damaged => {}
+                None => return Err(Error::new(format!("{}: damaged", path.display()))),
+            }
+        }
+        return Ok(Some(identities));
+    }
+    Ok(None)
+}
