@@ -190,8 +190,7 @@ fn no_byte_of_a_frame_can_be_another() {
             let whole = read(&altered);
             let of = starts.iter().rposition(|start| *start <= at).expect("a frame");
             // Its digest is part of the next one's.
-            let expected: Vec<usize> =
-                starts.iter().copied().filter(|start| *start != starts[of]).collect();
+            let expected: Vec<usize> = starts.iter().copied().filter(|start| *start != starts[of]).collect();
             let is_digest = starts.get(of + 1).copied().unwrap_or(file.len()) - at <= 32;
             if is_digest {
                 assert!(
