@@ -8,7 +8,9 @@ use crate::hash::{Algorithm, Hash};
 use crate::order::is_key;
 use crate::policy::DIGEST_TEXT_BYTES;
 use crate::schema::Disposition;
-use crate::seal::{AUDIT, ChainId, Notes, Place, QUARANTINE, Run, VERSION, hash_from_text, is_base64url};
+use crate::seal::{
+    AUDIT, ChainId, Notes, Place, QUARANTINE, Run, STATEMENT_WORD, VERSION, hash_from_text, is_base64url,
+};
 use crate::signature::{PublicKey, Signature, signature_from_text};
 use crate::tape::{Dialect, ESCAPED, Kind, REMOVED, Tape, Unreadable};
 use crate::text::{Characters, inner};
@@ -40,6 +42,9 @@ pub struct Sealed {
     pub unsealed_keys: u8,
     /// Whether it is a checkpoint: its seal names a key.
     pub is_checkpoint: bool,
+    /// Whether it is no record that came, but what the one who sealed it has to
+    /// say.
+    pub is_statement: bool,
     /// What its schema says of it.
     pub validity: Validity,
     /// What became of it, if it is invalid.
@@ -277,6 +282,7 @@ impl<'a> Members<'a> {
             is_intact: false,
             unsealed_keys: 0,
             is_checkpoint: self.key("key").is_some(),
+            is_statement: self.has_note(STATEMENT_WORD),
             validity: Validity::NoSchema,
             disposition: Disposition::Mark,
         };
@@ -285,6 +291,14 @@ impl<'a> Members<'a> {
         // What is signed says by which key; else it is no part of a seal.
         let is_whole = signature.is_none() || sealed.is_checkpoint;
         is_whole.then_some((sealed, [self.key("prev"), self.key("head"), signature]))
+    }
+
+    fn has_note(&self, word: &str) -> bool {
+        let Some(key) = self.key("notes") else {
+            return false;
+        };
+        let notes = self.tape.nodes.get(key + 2..self.tape.after(key + 1)).unwrap_or_default();
+        notes.iter().any(|note| inner(self.tape.text(note, self.text)) == word.as_bytes())
     }
 
     fn with_validity(&self, mut sealed: Sealed) -> Sealed {

@@ -172,6 +172,9 @@ pub struct Chain {
     pub link: Option<Place>,
 }
 
+/// The word of [`Notes::STATEMENT`].
+pub(crate) const STATEMENT_WORD: &str = "statement";
+
 /// What has to be said of a record: a set of words.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Notes(u32);
@@ -215,8 +218,10 @@ impl Notes {
     pub const POLICY_DAMAGED: Notes = Notes(1 << 16);
     /// A MessagePack extension has become the characters of its bytes' numbers.
     pub const EXTENSION: Notes = Notes(1 << 17);
+    /// It is no record that came: the one who seals says it.
+    pub const STATEMENT: Notes = Notes(1 << 18);
 
-    const WORDS: [&'static str; 18] = [
+    const WORDS: [&'static str; 19] = [
         "bare-keys",
         "duplicate-keys",
         "lone-surrogates",
@@ -235,6 +240,7 @@ impl Notes {
         "hmac-key-missing",
         "policy-damaged",
         "extension",
+        STATEMENT_WORD,
     ];
 
     /// Adds all of `other`.

@@ -142,8 +142,10 @@ impl<'p> Sealer<'p> {
         &self.out
     }
 
-    /// Seals what the sealer's owner itself has to say: no policy is applied.
+    /// Seals what the sealer's owner itself has to say: no policy is applied, and
+    /// the seal says that it is a statement, as it never does of a record.
     pub fn seal_own(&mut self, event: &Event<'_>) -> &[u8] {
+        self.note(Notes::STATEMENT);
         let (redactor, validation) = (self.redactor.take(), self.validation.take());
         self.seal(event);
         (self.redactor, self.validation) = (redactor, validation);

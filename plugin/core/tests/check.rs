@@ -182,3 +182,20 @@ fn memory_of_one_record_does_not_reach_the_next() {
         assert_eq!(checker.check(b"{}"), Ok(Checked::Unsealed));
     }
 }
+
+/// Whatever stands in a record, its seal never says what that of a statement
+/// does.
+#[test]
+fn a_statement_is_told_from_a_record() {
+    let text = br#"{"ledger":"deleted","notes":["statement"],"audit":{"notes":["statement"]}}"#;
+    let mut sealer = Sealer::new(chain(), Notes::NO_STATE, None).expect("memory");
+    for (is_statement, sealed) in
+        [(true, sealer.seal_own(&event(text)).to_vec()), (false, sealer.seal(&event(text)).to_vec())]
+    {
+        let sealed = String::from_utf8(sealed).expect("UTF-8");
+        match check(sealed.trim_end_matches('\0')) {
+            Checked::Sealed(found) => assert_eq!((found.is_statement, found.is_intact), (is_statement, true)),
+            other => panic!("{other:?}: {sealed}"),
+        }
+    }
+}

@@ -175,7 +175,8 @@ pub fn root_text(root: &Node) -> String {
     URL_SAFE_NO_PAD.encode(root)
 }
 
-/// Reads a line; none if it is no statement.
+/// Reads a line; none if it is no statement. Whether it was sealed as one, and
+/// not as a record that came, is for others to see.
 pub fn read(line: &[u8]) -> Option<Statement> {
     serde_json::from_slice(line).ok()
 }
@@ -214,7 +215,7 @@ impl Manifests {
                 break;
             };
             match (read(text), checker.check(text)) {
-                (Some(statement), Ok(Checked::Sealed(sealed))) => {
+                (Some(statement), Ok(Checked::Sealed(sealed))) if sealed.is_statement => {
                     manifests.statements.push(statement);
                     manifests.last = Some(sealed);
                 }

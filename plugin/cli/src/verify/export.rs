@@ -157,7 +157,7 @@ impl Reading<'_> {
                     continue;
                 }
             }
-            match manifest::read(&line).filter(|_| checker.tag(&line).as_deref() == Some(manifest::TAG)) {
+            match manifest::read(&line).filter(|_| sealed.is_statement) {
                 Some(Statement::Segment(manifest)) => self.add_manifest(&at, manifest),
                 Some(Statement::Deleted(tombstone)) => {
                     if let Some(manifest) = self.manifests.get(&tombstone.number) {

@@ -55,13 +55,12 @@ impl Ledgers {
             let line = line?;
             // What is not good is found as a record, and proves nothing here.
             let is_good = match checker.check(&line) {
-                Ok(Checked::Sealed(sealed)) if sealed.is_intact => {
+                Ok(Checked::Sealed(sealed)) if sealed.is_intact && sealed.is_statement => {
                     roster.is_none()
                         || verifier.verify(checker.checkpoint(&line, &sealed).as_ref()).flaw.is_none()
                 }
                 _ => false,
             };
-            let is_good = is_good && checker.tag(&line).as_deref() == Some(manifest::TAG);
             match manifest::read(&line).filter(|_| is_good) {
                 Some(Statement::Segment(manifest)) => {
                     self.findings.extend(damaged(directory, &manifest));

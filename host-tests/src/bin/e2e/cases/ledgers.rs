@@ -210,6 +210,8 @@ fn kill_often(place: &Place, port: u16, output: Section, kills: usize) -> Result
 }
 
 const RELOADS: usize = 5;
+/// After how many messages that are still taken in it is told again.
+const MESSAGES_BEFORE_HUP: u32 = 500;
 
 pub(crate) fn reloaded(place: &Place) -> Result<String> {
     let (port, dir) = set_up(place)?;
@@ -223,7 +225,15 @@ pub(crate) fn reloaded(place: &Place) -> Result<String> {
             load.send(&mut client)?;
         }
         process.signal("HUP")?;
-        while load.send(&mut client).is_ok() {}
+        // While the reload before is not quite over, it does not take another.
+        for sent in 1.. {
+            if load.send(&mut client).is_err() {
+                break;
+            }
+            if sent % MESSAGES_BEFORE_HUP == 0 {
+                process.signal("HUP")?;
+            }
+        }
     }
     process.wait_for_log(STARTED, RELOADS + 1)?;
     let report = load.settle(process, port, &dir)?;
