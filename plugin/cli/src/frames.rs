@@ -65,8 +65,10 @@ pub(crate) fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     text.split_inclusive(|&byte| byte == b'\n').map(|line| line.strip_suffix(b"\n").unwrap_or(line))
 }
 
-/// Whether a file begins with a frame.
+/// Whether a file is an encrypted segment: by its name, or since a frame begins it.
 pub(crate) fn is_frames(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
     let mut start = [0; START.len()];
-    File::open(path).and_then(|mut file| file.read_exact(&mut start)).is_ok_and(|()| start == START)
+    let mut read = || File::open(path).and_then(|mut file| file.read_exact(&mut start)).is_ok();
+    name.ends_with(".frames") || name.ends_with(".frames.open") || read() && start == START
 }

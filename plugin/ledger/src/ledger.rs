@@ -121,7 +121,7 @@ impl Opened {
         lines: &mut Vec<Line>,
     ) -> Result<Opened> {
         let found = Found::open(directory)?;
-        let manifests = Manifests::open(directory)?;
+        let manifests = Manifests::open(directory, found.chain())?;
         report_cut(manifest::FILE_NAME, manifests.cut_bytes, lines);
         let mut seen = Seen::default();
         for statement in &manifests.statements {

@@ -5,6 +5,7 @@
 //! file, [`FILE_NAME`], which grows by some hundred bytes a segment and is never
 //! cut short.
 
+use crate::frame;
 use crate::seen::Life;
 use crate::tree::Node;
 use crate::{Error, Named, Result};
@@ -113,6 +114,12 @@ impl Manifest {
         self.file.contains(".frames")
     }
 
+    /// Whether its file is called as one of this number is.
+    fn has_a_name_of_its_number(&self) -> bool {
+        let names = [active_name, closed_name, frame::active_name, frame::closed_name];
+        names.into_iter().any(|name| name(self.number) == self.file)
+    }
+
     /// What it is that is damaged, in words.
     pub fn damaged_parts(&self) -> &'static str {
         if self.is_encrypted() {
@@ -160,6 +167,14 @@ pub struct Tombstone {
     pub by: String,
 }
 
+impl Tombstone {
+    /// Whether it is that of the segment with this manifest.
+    pub fn is_of(&self, manifest: &Manifest) -> bool {
+        (self.number, &self.file, &self.sha256, self.records)
+            == (manifest.number, &manifest.file, &manifest.sha256, manifest.records)
+    }
+}
+
 /// The name of the file that records are appended to.
 pub fn active_name(number: u64) -> String {
     format!("{number:08}.ndjson")
@@ -197,7 +212,9 @@ pub(crate) struct Manifests {
 }
 
 impl Manifests {
-    pub(crate) fn open(directory: &Path) -> Result<Manifests> {
+    /// Reads what is there, and takes for statements what this chain has sealed
+    /// as such.
+    pub(crate) fn open(directory: &Path, chain: ChainId) -> Result<Manifests> {
         let path = directory.join(FILE_NAME);
         let mut options = OpenOptions::new();
         options.read(true).append(true).create(true);
@@ -214,8 +231,11 @@ impl Manifests {
                 manifests.file.set_len(at).named(&manifests.path)?;
                 break;
             };
+            let is_own = |sealed: &Sealed| sealed.is_intact && sealed.is_statement && sealed.chain == chain;
             match (read(text), checker.check(text)) {
-                (Some(statement), Ok(Checked::Sealed(sealed))) if sealed.is_statement => {
+                (Some(statement), Ok(Checked::Sealed(sealed)))
+                    if is_own(&sealed) && manifests.follows(&statement) =>
+                {
                     manifests.statements.push(statement);
                     manifests.last = Some(sealed);
                 }
@@ -224,6 +244,17 @@ impl Manifests {
             at += line.len() as u64;
         }
         Ok(manifests)
+    }
+
+    /// Whether a statement can come after those before: files are removed by it.
+    fn follows(&self, statement: &Statement) -> bool {
+        let mut before = self.statements.iter().rev();
+        match statement {
+            Statement::Segment(manifest) => manifest.has_a_name_of_its_number(),
+            Statement::Deleted(tombstone) => {
+                before.any(|it| matches!(it, Statement::Segment(manifest) if tombstone.is_of(manifest)))
+            }
+        }
     }
 
     /// Adds a sealed statement, for good.

@@ -12,6 +12,7 @@ use flb_audit_ledger::tree::{self, Tree};
 use flb_audit_ledger::{Identities, frame};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -51,37 +52,31 @@ impl Ledgers {
         let path = directory.join(manifest::FILE_NAME);
         let mut manifests: BTreeMap<u64, Option<Manifest>> = BTreeMap::new();
         let (mut checker, mut verifier) = (Checker::default(), Verifier::new(roster));
-        for line in BufReader::new(File::open(&path)?).split(b'\n') {
+        let mut chain = None;
+        for (number, line) in (1..).zip(BufReader::new(File::open(&path)?).split(b'\n')) {
             let line = line?;
             // What is not good is found as a record, and proves nothing here.
-            let is_good = match checker.check(&line) {
-                Ok(Checked::Sealed(sealed)) if sealed.is_intact && sealed.is_statement => {
-                    roster.is_none()
-                        || verifier.verify(checker.checkpoint(&line, &sealed).as_ref()).flaw.is_none()
-                }
-                _ => false,
-            };
-            match manifest::read(&line).filter(|_| is_good) {
-                Some(Statement::Segment(manifest)) => {
-                    self.findings.extend(damaged(directory, &manifest));
-                    manifests.insert(manifest.number, Some(manifest));
-                }
-                Some(Statement::Deleted(tombstone)) => {
-                    if let Some(manifest) = manifests.insert(tombstone.number, None).flatten() {
-                        self.absent.add_deleted(&manifest);
-                    }
-                }
-                None => {}
+            let Ok(Checked::Sealed(sealed)) = checker.check(&line) else { continue };
+            let is_good = sealed.is_intact
+                && sealed.is_statement
+                && (roster.is_none()
+                    || verifier.verify(checker.checkpoint(&line, &sealed).as_ref()).flaw.is_none());
+            let Some(statement) = manifest::read(&line).filter(|_| is_good) else { continue };
+            let is_own = *chain.get_or_insert(sealed.chain) == sealed.chain;
+            if !is_own || !self.follow(directory, &mut manifests, statement) {
+                let what = format!("{}:{number}: not of this ledger, or not at this place", path.display());
+                self.findings.push((Verdict::Tampered, what));
             }
         }
         files.push(path);
-        for number in numbers(directory)? {
-            match manifests.get(&number) {
-                // Deleted, but for a crash.
-                Some(None) => {}
-                Some(Some(manifest)) => files.push(path_of(directory, manifest)),
-                None => self.add_without_manifest(directory, number, files),
+        for file in segment_files(directory)? {
+            let unstated = file.closed.filter(|number| !manifests.contains_key(number));
+            // A crash in closing a segment has left both.
+            if unstated.is_some_and(|number| !is_open(directory, number)) {
+                let what = format!("{}: no manifest says what it holds", file.path.display());
+                self.findings.push((Verdict::Tampered, what));
             }
+            files.push(file.path);
         }
         for manifest in manifests.into_values().flatten() {
             let path = path_of(directory, &manifest);
@@ -99,18 +94,26 @@ impl Ledgers {
         Ok(())
     }
 
-    fn add_without_manifest(&mut self, directory: &Path, number: u64, files: &mut Vec<PathBuf>) {
-        let lines = (active_name(number), closed_name(number));
-        let frames = (frame::active_name(number), frame::closed_name(number));
-        for (active, closed) in [lines, frames] {
-            let (active, closed) = (directory.join(active), directory.join(closed));
-            // A crash in closing a segment has left both.
-            if active.is_file() {
-                files.push(active);
-            } else if closed.is_file() {
-                let what = format!("{}: no manifest says what it holds", closed.display());
-                self.findings.push((Verdict::Tampered, what));
-                files.push(closed);
+    /// Takes in what comes next in the manifests; false if it cannot.
+    fn follow(
+        &mut self,
+        directory: &Path,
+        manifests: &mut BTreeMap<u64, Option<Manifest>>,
+        statement: Statement,
+    ) -> bool {
+        match statement {
+            Statement::Segment(manifest) => match manifests.entry(manifest.number) {
+                Entry::Occupied(before) => before.get().as_ref() == Some(&manifest),
+                Entry::Vacant(place) => {
+                    self.findings.extend(damaged(directory, &manifest));
+                    place.insert(Some(manifest));
+                    true
+                }
+            },
+            Statement::Deleted(tombstone) => {
+                let place = manifests.get_mut(&tombstone.number);
+                let manifest = place.and_then(|it| it.take_if(|manifest| tombstone.is_of(manifest)));
+                manifest.inspect(|manifest| self.absent.add_deleted(manifest)).is_some()
             }
         }
     }
@@ -188,20 +191,34 @@ pub(super) fn damaged(directory: &Path, manifest: &Manifest) -> Option<(Verdict,
     Some((Verdict::Unreadable, what))
 }
 
-/// The numbers of all segments that have a file, in order.
-fn numbers(directory: &Path) -> io::Result<Vec<u64>> {
-    let mut numbers = Vec::new();
+/// A file with records in it.
+struct SegmentFile {
+    path: PathBuf,
+    /// The number of its segment, if it is called as a closed one is.
+    closed: Option<u64>,
+}
+
+/// All files with records in them, however they are called, in order.
+fn segment_files(directory: &Path) -> io::Result<Vec<SegmentFile>> {
+    let mut files = Vec::new();
     for entry in fs::read_dir(directory)? {
         let name = entry?.file_name().to_string_lossy().into_owned();
         if let Some((number, "ndjson" | "ndjson.zst" | "frames" | "frames.open")) = name.split_once('.')
-            && let Ok(number) = number.parse()
+            && name != manifest::FILE_NAME
         {
-            numbers.push(number);
+            let is_closed =
+                |number: &u64| [closed_name(*number), frame::closed_name(*number)].contains(&name);
+            let closed = number.parse().ok().filter(is_closed);
+            files.push(SegmentFile { path: directory.join(&name), closed });
         }
     }
-    numbers.sort_unstable();
-    numbers.dedup();
-    Ok(numbers)
+    files.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+    Ok(files)
+}
+
+/// Whether there is a file that records are appended to.
+fn is_open(directory: &Path, number: u64) -> bool {
+    [active_name(number), frame::active_name(number)].iter().any(|name| directory.join(name).is_file())
 }
 
 /// Whether a file has the hash, the records and the root of its manifest.

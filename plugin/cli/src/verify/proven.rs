@@ -190,10 +190,11 @@ impl Chain {
     pub(super) fn check_reach(&self, add: &mut impl FnMut(Verdict, String)) {
         // Up to which record others go on from a life, if they are reached.
         let mut linked: BTreeMap<Life, u64> = BTreeMap::new();
+        let lost_up_to = self.gaps.iter().map(|gap| gap.end().0).max();
         // Links lead back: what goes on from a life is seen before it.
         for (life, segment) in self.segments.iter().rev() {
             let (number, run) = *life;
-            let is_lost_later = self.gaps.iter().any(|gap| gap.end().0 > number);
+            let is_lost_later = lost_up_to.is_some_and(|last| last > number);
             for stretch in segment.stretches() {
                 let link = linked.get(life).copied().filter(|record| stretch.contains(record));
                 let reached = self.keys.last_signed_in(*life, &stretch).max(link);
