@@ -3,7 +3,7 @@
 use crate::frames::{self, Identity, Unopened};
 use crate::stdout::print;
 use crate::verify::path_of;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use flb_audit_core::check::{Checked, Checker, Sealed};
 use flb_audit_core::seal::{ChainId, hash_from_text};
@@ -37,7 +37,7 @@ pub(crate) struct Export {
     /// Only records of this day or time (RFC 3339) on …
     #[arg(long, value_name = "TIME", value_parser = crate::verify::time)]
     since: Option<SystemTime>,
-    /// … until this
+    /// … until this, which is no longer part of it
     #[arg(long, value_name = "TIME", value_parser = crate::verify::time)]
     until: Option<SystemTime>,
     /// Only records of this chain; may be given several times
@@ -78,6 +78,10 @@ impl Export {
     pub(crate) fn run(self) -> Result<()> {
         let identities = self.identity.read()?;
         let identities = identities.as_ref();
+        ensure!(
+            Self::seconds(self.since, 0) < Self::seconds(self.until, u64::MAX),
+            "there is no time between --since and --until, which is not part of it"
+        );
         let manifests = self.ledger.join(FILE_NAME);
         let text = fs::read(&manifests)
             .with_context(|| format!("{}: cannot be read; is this a ledger?", manifests.display()))?;
@@ -130,14 +134,14 @@ impl Export {
     }
 
     fn is_wanted(&self, sealed: &Sealed) -> bool {
-        (Self::seconds(self.since, 0)..=Self::seconds(self.until, u64::MAX)).contains(&sealed.seconds)
+        (Self::seconds(self.since, 0)..Self::seconds(self.until, u64::MAX)).contains(&sealed.seconds)
             && (self.chain.is_empty() || self.chain.contains(&sealed.chain))
     }
 
     fn may_have(&self, manifest: &Manifest) -> bool {
         let is_of = |chain: &ChainId| manifest.extents.iter().any(|extent| extent.chain == chain.to_string());
         manifest.to >= Self::seconds(self.since, 0)
-            && manifest.from <= Self::seconds(self.until, u64::MAX)
+            && manifest.from < Self::seconds(self.until, u64::MAX)
             && (self.chain.is_empty() || self.chain.iter().any(is_of))
     }
 
