@@ -32,9 +32,8 @@ const PLACEHOLDERS: &[&[u8]] = &[
     b"optional",
     b"0",
     b"1",
-    // Functions of SQL, around the value that is meant.
+    // A function of SQL, around the value that is meant.
     b"password(",
-    b"old_password(",
 ];
 
 /// Whether `value` only stands for one: a word such as `null`, a mask, a
