@@ -1,4 +1,4 @@
-//! A tombstone that somebody has logged as a record, and a key has signed.
+//! What somebody has put into a ledger's directory that the ledger did not write.
 
 #[allow(dead_code)]
 #[path = "../../plugin/ledger/tests/support/mod.rs"]
@@ -6,14 +6,73 @@ mod support;
 
 use flb_audit_core::check::{Checked, Checker};
 use flb_audit_core::policy::Policy;
-use flb_audit_ledger::manifest::{self, Statement, Tombstone, active_name};
+use flb_audit_ledger::manifest::{self, Manifest, Statement, Tombstone, active_name};
 use flb_audit_ledger::{Ledger, Settings};
 use host_tests::root;
 use serde_json::Value;
 use std::fs::{self, OpenOptions};
 use std::io::Write;
+use std::path::PathBuf;
 use std::process::Command;
 use support::{chunk, plain};
+
+/// A ledger with three closed segments of 20 records each.
+struct Made {
+    home: tempfile::TempDir,
+    policy: Option<Policy<'static>>,
+}
+
+impl Made {
+    fn new(policy: Option<Policy<'static>>) -> Made {
+        let made = Made { home: tempfile::tempdir().expect("a directory"), policy };
+        let mut init = Command::new(root().join("dist/flb-audit"));
+        let init = init.arg("init").arg(made.path()).args(["--node", "n1", "--roster"]).arg(made.roster());
+        assert!(init.output().expect("dist/flb-audit").status.success());
+        for first in 0..3 {
+            made.open().store(support::TAG, &chunk(&plain(20 * first, 20))).expect("stored");
+        }
+        made.open().store(support::TAG, &chunk(&plain(60, 1))).expect("stored");
+        made
+    }
+
+    fn path(&self) -> PathBuf {
+        self.home.path().join("ledger")
+    }
+
+    fn roster(&self) -> PathBuf {
+        self.home.path().join("roster.json")
+    }
+
+    fn open(&self) -> Ledger {
+        let settings = Settings { segment_bytes: 4000, ..Settings::default() };
+        Ledger::open(&self.path(), settings, self.policy).expect("opened")
+    }
+
+    fn manifests(&self) -> PathBuf {
+        self.path().join(manifest::FILE_NAME)
+    }
+
+    fn state(&self, line: &str) {
+        let mut file = OpenOptions::new().append(true).open(self.manifests()).expect("opened");
+        writeln!(file, "{line}").expect("written");
+    }
+
+    fn verify(&self, arguments: &[&str]) -> Value {
+        let mut verify = Command::new(root().join("dist/flb-audit"));
+        let verify = verify.args(["verify", "--json"]).args(arguments).arg(self.path()).output();
+        serde_json::from_slice(&verify.expect("dist/flb-audit").stdout).expect("a report")
+    }
+}
+
+/// The tombstone of a ledger's segment, as it would be.
+fn tombstone(manifests: &str, line: usize) -> Tombstone {
+    let line = manifests.lines().nth(line).expect("a line");
+    let Some(Statement::Segment(manifest)) = manifest::read(line.as_bytes()) else {
+        panic!("no manifest: {line}");
+    };
+    let Manifest { number, file, sha256, records, .. } = manifest;
+    Tombstone { number, file, sha256, records, by: "keep_age".into() }
+}
 
 /// Who can log, and write the store, deletes a segment and has the ledger itself
 /// seal and sign what accounts for that: the first record of a life is signed.
@@ -25,55 +84,80 @@ fn a_tombstone_that_came_as_a_record_accounts_for_nothing() {
         (manifest::TAG.as_bytes(), None),
         (manifest::TAG.as_bytes(), Some(Policy::check(table).expect("a policy"))),
     ] {
-        let home = tempfile::tempdir().expect("a directory");
-        let (dir, roster) = (home.path().join("ledger"), home.path().join("roster.json"));
-        let mut init = Command::new(root().join("dist/flb-audit"));
-        let init = init.arg("init").arg(&dir).args(["--node", "n1", "--roster"]).arg(&roster).output();
-        assert!(init.expect("dist/flb-audit").status.success());
-        let open = || {
-            let settings = Settings { segment_bytes: 4000, ..Settings::default() };
-            Ledger::open(&dir, settings, policy).expect("opened")
-        };
-        for first in 0..3 {
-            open().store(support::TAG, &chunk(&plain(20 * first, 20))).expect("stored");
-        }
-        let path = dir.join(manifest::FILE_NAME);
-        let manifests = fs::read_to_string(&path).expect("read");
-        let Some(Statement::Segment(second)) =
-            manifests.lines().nth(1).and_then(|line| manifest::read(line.as_bytes()))
-        else {
-            panic!("no second manifest");
-        };
-        let tombstone = Statement::Deleted(Tombstone {
-            number: second.number,
-            file: second.file.clone(),
-            sha256: second.sha256,
-            records: second.records,
-            by: "keep_age".into(),
-        });
-        let tombstone = serde_json::to_value(&tombstone).expect("JSON");
-        open().store(support::TAG, &chunk(&plain(60, 1))).expect("stored");
+        let made = Made::new(policy);
+        let second = tombstone(&fs::read_to_string(made.manifests()).expect("read"), 1);
+        let file = made.path().join(&second.file);
+        let tombstone = serde_json::to_value(Statement::Deleted(second)).expect("JSON");
         // A new life, whose first record it is.
-        open().store(tag, &chunk(&[tombstone])).expect("stored");
-        let held = fs::read_to_string(dir.join(active_name(4))).expect("a segment");
+        made.open().store(tag, &chunk(&[tombstone])).expect("stored");
+        let held = fs::read_to_string(made.path().join(active_name(4))).expect("a segment");
         let line = held.lines().find(|line| line.contains("keep_age"));
         let line = line.expect("the record");
         let Ok(Checked::Sealed(sealed)) = Checker::default().check(line.as_bytes()) else {
             panic!("not sealed: {line}");
         };
         assert!(sealed.is_intact && sealed.is_checkpoint, "{line}");
-        let mut file = OpenOptions::new().append(true).open(&path).expect("opened");
-        writeln!(file, "{line}").expect("written");
-        fs::remove_file(dir.join(&second.file)).expect("removed");
-        let output = Command::new(root().join("dist/flb-audit"))
-            .args(["verify", "--json", "--roster"])
-            .arg(&roster)
-            .arg(&dir)
-            .output()
-            .expect("dist/flb-audit");
-        let report: Value = serde_json::from_slice(&output.stdout).expect("a report");
+        made.state(line);
+        fs::remove_file(file).expect("removed");
+        let report = made.verify(&["--roster", &made.roster().to_string_lossy()]);
         let findings = report["findings"].to_string();
         assert_eq!(report["deleted"], 0, "{report:#}");
         assert!(findings.contains("no tombstone says why"), "{report:#}");
+    }
+}
+
+/// Another ledger's are good in themselves.
+#[test]
+fn statements_of_another_ledger_account_for_nothing() {
+    let (made, other) = (Made::new(None), Made::new(None));
+    let settings = Settings { keep_bytes: Some(1), ..Settings::default() };
+    Ledger::open(&other.path(), settings, None)
+        .and_then(|mut ledger| ledger.store(support::TAG, &chunk(&plain(61, 1))))
+        .expect("stored");
+    let theirs = fs::read_to_string(other.manifests()).expect("read");
+    assert!(theirs.contains("keep_size"), "{theirs}");
+    for line in theirs.lines() {
+        made.state(line);
+    }
+    let first = tombstone(&fs::read_to_string(made.manifests()).expect("read"), 0);
+    fs::remove_file(made.path().join(first.file)).expect("removed");
+    let report = made.verify(&[]);
+    assert_eq!((&report["deleted"], &report["verdict"]), (&0.into(), &"tampered".into()), "{report:#}");
+    assert!(report["findings"].to_string().contains("no tombstone says why"), "{report:#}");
+}
+
+#[test]
+fn no_file_with_records_is_passed_over() {
+    for name in ["00000001.ndjson", "00000004.ndjson.zst", "00000009.ndjson", "1.ndjson", "extra.ndjson"] {
+        let made = Made::new(None);
+        let before = made.verify(&[]);
+        fs::write(made.path().join(name), "{\"a\":\"forged\"}\n").expect("written");
+        let after = made.verify(&[]);
+        assert_eq!((&before["verdict"], &before["counts"]["unsealed"]), (&"unsigned".into(), &Value::Null));
+        assert_eq!(after["counts"]["unsealed"], 1, "{name}: {after:#}");
+    }
+}
+
+/// The ledger removes files as its statements say: not by what was altered.
+#[test]
+fn an_altered_statement_removes_nothing() {
+    for (from, to) in
+        [("\"number\":3", "\"number\":4"), ("\"file\":\"00000003.ndjson.zst\"", "\"file\":\"chain.state\"")]
+    {
+        let made = Made::new(None);
+        let statements = fs::read_to_string(made.manifests()).expect("read");
+        assert!(statements.contains(from), "{statements}");
+        fs::write(made.manifests(), statements.replace(from, to)).expect("written");
+        let files = || -> Vec<_> {
+            let entries = fs::read_dir(made.path()).expect("read").map(|entry| entry.expect("an entry"));
+            let mut names: Vec<_> = entries.map(|entry| entry.file_name()).collect();
+            names.sort();
+            names
+        };
+        let before = files();
+        made.open();
+        for name in before {
+            assert!(files().contains(&name), "{name:?} is gone; {to}");
+        }
     }
 }

@@ -160,8 +160,11 @@ impl Reading<'_> {
             match manifest::read(&line).filter(|_| sealed.is_statement) {
                 Some(Statement::Segment(manifest)) => self.add_manifest(&at, manifest),
                 Some(Statement::Deleted(tombstone)) => {
-                    if let Some(manifest) = self.manifests.get(&tombstone.number) {
-                        self.absent.add_deleted(manifest);
+                    match self.manifests.get(&tombstone.number).filter(|it| tombstone.is_of(it)) {
+                        Some(manifest) => self.absent.add_deleted(manifest),
+                        None => {
+                            self.add(Verdict::Tampered, format!("{at}: the tombstone of no segment here"))
+                        }
                     }
                 }
                 None => self.add(Verdict::Unreadable, format!("{at}: no manifest")),
