@@ -420,6 +420,27 @@ fn keys_that_an_output_adds_are_ignored() {
     place.ok(&["checkpoints", "log.ndjson", "--ignore-key", "host"]);
 }
 
+/// What is cut off at the end of an element looks whole but for its bracket.
+#[test]
+fn an_array_has_an_end() {
+    let place = Place::new();
+    let sealed = sealed(&place, &[r#"{"a":1}"#, r#"{"a":2}"#]);
+    let records: Vec<&str> = sealed.lines().collect();
+    let [first, second] = records[..] else { panic!("{sealed}") };
+    for (text, code) in [
+        (format!("[{first},{second}]"), 4),
+        (format!("[{first}]\n[{second}\n]\n"), 4),
+        (format!("[{first},{second}"), 30),
+        (format!("[{first}],[{second},\n"), 30),
+        (format!("[{first}]["), 30),
+    ] {
+        place.write("log.json", &text);
+        let output = place.run(&["verify", "log.json"]);
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(output.status.code(), Some(code), "{text:.9}: {said}");
+    }
+}
+
 /// The key's file is for its owner alone, and nothing that is printed or
 /// sealed has the key in it.
 #[test]

@@ -373,6 +373,9 @@ impl SourceReader<'_> {
             let rest = buffer.split_off(splitter.rebase());
             self.send(std::mem::replace(&mut buffer, rest), Some(elements));
             if is_end {
+                if result.is_ok() && splitter.is_in_array {
+                    self.send_broken("an array without its end: it is cut off".to_owned());
+                }
                 return result;
             }
             if buffer.len() > RECORD_BYTES_MAX {
@@ -436,6 +439,8 @@ struct Splitter {
     start: Option<usize>,
     depth: u32,
     in_string: bool,
+    /// Whether the array that began last has not ended.
+    is_in_array: bool,
 }
 
 impl Splitter {
@@ -480,8 +485,12 @@ impl Splitter {
                     }
                 }
                 // What is no object ends where the next element does.
-                (b',' | b']' | b'\n', Some(start)) if self.depth == 0 => self.push(start..self.at),
-                (b'[' | b']' | b',', None) => {}
+                (b',' | b']' | b'\n', Some(start)) if self.depth == 0 => {
+                    self.push(start..self.at);
+                    self.is_in_array &= byte != b']';
+                }
+                (b'[' | b']', None) => self.is_in_array = byte == b'[',
+                (b',', None) => {}
                 (byte, None) if !byte.is_ascii_whitespace() => self.start = Some(self.at),
                 _ => {}
             }
