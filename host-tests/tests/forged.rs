@@ -98,6 +98,13 @@ fn a_tombstone_that_came_as_a_record_accounts_for_nothing() {
         };
         assert!(sealed.is_intact && sealed.is_checkpoint, "{line}");
         made.state(line);
+        // It is not taken for deleted, either.
+        let export = Command::new(root().join("dist/flb-audit"))
+            .args(["export", "ledger", "--output", "export"])
+            .current_dir(made.home.path())
+            .output()
+            .expect("dist/flb-audit");
+        assert!(!String::from_utf8_lossy(&export.stdout).contains("deleted"), "{export:?}");
         fs::remove_file(file).expect("removed");
         let report = made.verify(&["--roster", &made.roster().to_string_lossy()]);
         let findings = report["findings"].to_string();

@@ -1,6 +1,7 @@
 //! `flb-audit export`: records of a ledger, and what proves that they were in it.
 
 use crate::frames::{self, Identity, Unopened};
+use crate::prove::chain_id;
 use crate::stdout::print;
 use crate::verify::path_of;
 use anyhow::{Context, Result, bail, ensure};
@@ -9,7 +10,8 @@ use flb_audit_core::check::{Checked, Checker, Sealed};
 use flb_audit_core::seal::{ChainId, hash_from_text};
 use flb_audit_ledger::Identities;
 use flb_audit_ledger::frame::{self, Fault};
-use flb_audit_ledger::manifest::{self, FILE_NAME, Manifest, Statement, active_name};
+use flb_audit_ledger::manifest::{self, FILE_NAME, Manifest, active_name};
+use flb_audit_ledger::stated::{Segment, Stated};
 use flb_audit_ledger::tree::{self, Node};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
@@ -41,12 +43,8 @@ pub(crate) struct Export {
     #[arg(long, value_name = "TIME", value_parser = crate::verify::time)]
     until: Option<SystemTime>,
     /// Only records of this chain; may be given several times
-    #[arg(long, value_name = "CHAIN", value_parser = chain)]
+    #[arg(long, value_name = "CHAIN", value_parser = chain_id, allow_hyphen_values = true)]
     chain: Vec<ChainId>,
-}
-
-fn chain(text: &str) -> Result<ChainId, &'static str> {
-    ChainId::from_text(text.as_bytes()).ok_or("not the name of a chain: it has twelve characters")
 }
 
 /// The records, a line each.
@@ -87,24 +85,17 @@ impl Export {
             .with_context(|| format!("{}: cannot be read; is this a ledger?", manifests.display()))?;
         fs::create_dir(&self.output).with_context(|| format!("{}: cannot be made", self.output.display()))?;
         let mut out = Out { records: self.create(RECORDS)?, proofs: self.create(PROOFS)?, count: 0 };
-        let mut last = 0;
         let mut deleted = 0;
-        let statements: Vec<Statement> =
-            text.split(|&byte| byte == b'\n').filter_map(manifest::read).collect();
-        let is_deleted = |number: u64| {
-            statements.iter().any(|other| matches!(other, Statement::Deleted(it) if it.number == number))
-        };
-        for statement in &statements {
-            if let Statement::Segment(manifest) = statement {
-                last = last.max(manifest.number);
-                if is_deleted(manifest.number) {
-                    deleted += u64::from(self.may_have(manifest));
-                } else if self.may_have(manifest) {
-                    self.copy(&path_of(&self.ledger, manifest), Some(manifest), identities, &mut out)?;
-                }
+        let stated = stated(&text);
+        for Segment { manifest, is_deleted } in stated.iter().filter(|it| self.may_have(&it.manifest)) {
+            if *is_deleted {
+                deleted += 1;
+            } else {
+                self.copy(&path_of(&self.ledger, manifest), Some(manifest), identities, &mut out)?;
             }
         }
-        for active in [active_name(last + 1), frame::active_name(last + 1)] {
+        let active = stated.last() + 1;
+        for active in [active_name(active), frame::active_name(active)] {
             let active = self.ledger.join(active);
             if active.is_file() {
                 self.copy(&active, None, identities, &mut out)?;
@@ -198,6 +189,17 @@ impl Export {
         }
         Ok(())
     }
+}
+
+/// What the manifests come to. Who has signed them `flb-audit verify` sees.
+fn stated(text: &[u8]) -> Stated {
+    let (mut stated, mut checker) = (Stated::default(), Checker::default());
+    for line in text.split(|&byte| byte == b'\n') {
+        if let (Some(statement), Ok(Checked::Sealed(sealed))) = (manifest::read(line), checker.check(line)) {
+            stated.add(statement, &sealed);
+        }
+    }
+    stated
 }
 
 /// How many of a closed segment's lines are under its root: of damaged frames,

@@ -25,7 +25,7 @@ use std::path::PathBuf;
 pub(crate) struct Find {
     /// The value, as it stood in the record; `-` reads it from the first line
     /// of standard input, so that it shows up in no list of processes
-    #[arg(long)]
+    #[arg(long, allow_hyphen_values = true)]
     value: String,
     /// The key file that the filters had
     #[arg(long, value_name = "FILE")]

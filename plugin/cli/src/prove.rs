@@ -29,7 +29,7 @@ pub(crate) struct Prove {
     #[arg(required = true)]
     files: Vec<PathBuf>,
     /// The record's chain
-    #[arg(long, value_parser = chain_id)]
+    #[arg(long, value_parser = chain_id, allow_hyphen_values = true)]
     chain: ChainId,
     /// Its segment
     #[arg(long)]
@@ -45,7 +45,7 @@ pub(crate) struct Prove {
     ignored: IgnoredKeys,
 }
 
-fn chain_id(text: &str) -> Result<ChainId, &'static str> {
+pub(crate) fn chain_id(text: &str) -> Result<ChainId, &'static str> {
     ChainId::from_text(text.as_bytes()).ok_or("a chain's name has twelve characters of base64url")
 }
 

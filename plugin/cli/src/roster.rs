@@ -56,9 +56,7 @@ impl Roster {
     }
 
     pub(crate) fn write(&self, path: &Path) -> Result<()> {
-        let text = serde_json::to_string_pretty(&self.entries)?
-            + "
-";
+        let text = serde_json::to_string_pretty(&self.entries)? + "\n";
         durable::replace(path, text.as_bytes())
     }
 

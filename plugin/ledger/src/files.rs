@@ -1,11 +1,11 @@
 //! The files of a ledger's segments, and which of them no manifest names.
 
 use crate::frame;
-use crate::manifest::{FILE_NAME, Manifests, Statement, closed_name};
+use crate::manifest::{FILE_NAME, Manifests, closed_name};
 use crate::seen::Seen;
 use crate::segment::{read_closed, sync_directory};
 use crate::{Error, Level, Line, Named, Result};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
@@ -22,8 +22,7 @@ pub(crate) fn number_of_active(
     seen: &mut Seen,
     lines: &mut Vec<Line>,
 ) -> Result<u64> {
-    let stated: BTreeSet<u64> = manifests.statements.iter().filter_map(number_of_closed).collect();
-    let next = stated.last().map_or(1, |last| last + 1);
+    let next = manifests.stated.last() + 1;
     let files = files(directory)?;
     let Some(at) = manifests.damaged.first() else {
         return match files.range(next..).find(|(_, is_open)| !**is_open) {
@@ -48,7 +47,7 @@ pub(crate) fn number_of_active(
     ));
     let behind = files.iter().map(|(number, is_open)| number + u64::from(!is_open)).max();
     let number = behind.map_or(next, |behind| behind.max(next));
-    for file in files.into_keys().filter(|file| *file < number && !stated.contains(file)) {
+    for file in files.into_keys().filter(|file| *file < number && manifests.stated.get(*file).is_none()) {
         let read = read_closed(directory, file, &mut |identity| {
             seen.add(identity.life, identity.sequence, identity.sequence, file);
         });
@@ -58,13 +57,6 @@ pub(crate) fn number_of_active(
         }
     }
     Ok(number)
-}
-
-fn number_of_closed(statement: &Statement) -> Option<u64> {
-    match statement {
-        Statement::Segment(manifest) => Some(manifest.number),
-        Statement::Deleted(_) => None,
-    }
 }
 
 /// The numbers of all segments that have a file, and whether there is one that

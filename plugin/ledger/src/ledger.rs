@@ -7,6 +7,7 @@ use crate::manifest::{self, Damage, Extent, Manifest, Manifests, Statement, Tomb
 use crate::own::{Found, Own, Tail};
 use crate::seen::{Identities, Identity, Seen};
 use crate::segment::{Active, Batch, read_closed, settle};
+use crate::stated::Segment;
 use crate::{Error, Result, Settings};
 use flb_audit_core::Event;
 use flb_audit_core::check::{Checked, Checker, Sealed};
@@ -124,12 +125,7 @@ impl Opened {
         let manifests = Manifests::open(directory, found.chain())?;
         report_cut(manifest::FILE_NAME, manifests.cut_bytes, lines);
         let mut seen = Seen::default();
-        for statement in &manifests.statements {
-            match statement {
-                Statement::Segment(manifest) => see_manifest(&mut seen, manifest),
-                Statement::Deleted(tombstone) => seen.forget(tombstone.number),
-            }
-        }
+        manifests.stated.kept().for_each(|manifest| see_manifest(&mut seen, manifest));
         finish_what_was_begun(directory, &manifests)?;
         let number = number_of_active(directory, &manifests, &mut seen, lines)?;
         let chain = found.chain();
@@ -393,11 +389,11 @@ impl Opened {
     /// Deletes the oldest segments that are not to be kept.
     fn delete_old(&mut self, directory: &Path, settings: &Settings, lines: &mut Vec<Line>) -> Result<()> {
         loop {
-            let kept = kept(&self.manifests.statements);
-            let Some(oldest) = kept.first() else {
+            let stated = &self.manifests.stated;
+            let Some(oldest) = stated.kept().next() else {
                 return Ok(());
             };
-            let bytes: u64 = kept.iter().map(|manifest| manifest.stored_bytes).sum();
+            let bytes: u64 = stated.kept().map(|manifest| manifest.stored_bytes).sum();
             let is_past =
                 |age: std::time::Duration| oldest.closed.saturating_add(age.as_secs()) <= seconds_now();
             let by = if settings.keep_bytes.is_some_and(|max| bytes > max) {
@@ -423,18 +419,6 @@ impl Opened {
     }
 }
 
-/// The manifests of segments that have not been deleted, oldest first.
-fn kept(statements: &[Statement]) -> Vec<&Manifest> {
-    let mut kept: Vec<&Manifest> = Vec::new();
-    for statement in statements {
-        match statement {
-            Statement::Segment(manifest) => kept.push(manifest),
-            Statement::Deleted(tombstone) => kept.retain(|manifest| manifest.number != tombstone.number),
-        }
-    }
-    kept
-}
-
 fn see_manifest(seen: &mut Seen, manifest: &Manifest) {
     for extent in &manifest.extents {
         if let Some(life) = extent.life() {
@@ -445,10 +429,11 @@ fn see_manifest(seen: &mut Seen, manifest: &Manifest) {
 
 /// Ends what a crash has interrupted, of what the manifests say.
 fn finish_what_was_begun(directory: &Path, manifests: &Manifests) -> Result<()> {
-    for statement in &manifests.statements {
-        match statement {
-            Statement::Segment(manifest) => settle(directory, manifest)?,
-            Statement::Deleted(tombstone) => remove(&directory.join(&tombstone.file))?,
+    for Segment { manifest, is_deleted } in manifests.stated.iter() {
+        if *is_deleted {
+            remove(&directory.join(&manifest.file))?;
+        } else {
+            settle(directory, manifest)?;
         }
     }
     Ok(())

@@ -5,7 +5,8 @@
 //! are; `seen` knows which records are held;
 //! `own` is the ledger's chain, which seals records that come without a seal,
 //! and manifests; `intents` recognises a chunk of such records that comes again
-//! after a crash. [`manifest`] says what a closed segment holds. With recipients,
+//! after a crash. [`manifest`] says what a closed segment holds, [`stated`]
+//! what all of these come to. With recipients,
 //! segments are files of [`frame`]s.
 //!
 //! Everything that is in memory can be read back from the directory. So there
@@ -25,6 +26,7 @@ mod own;
 mod seen;
 mod segment;
 mod settings;
+pub mod stated;
 pub mod tree;
 
 pub use crypt::{Closed, Identities, Recipients};

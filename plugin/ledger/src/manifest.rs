@@ -7,6 +7,7 @@
 
 use crate::frame;
 use crate::seen::Life;
+use crate::stated::Stated;
 use crate::tree::Node;
 use crate::{Error, Named, Result};
 use base64::Engine;
@@ -115,7 +116,7 @@ impl Manifest {
     }
 
     /// Whether its file is called as one of this number is.
-    fn has_a_name_of_its_number(&self) -> bool {
+    pub(crate) fn has_a_name_of_its_number(&self) -> bool {
         let names = [active_name, closed_name, frame::active_name, frame::closed_name];
         names.into_iter().any(|name| name(self.number) == self.file)
     }
@@ -200,7 +201,7 @@ pub fn read(line: &[u8]) -> Option<Statement> {
 pub(crate) struct Manifests {
     file: File,
     path: PathBuf,
-    pub(crate) statements: Vec<Statement>,
+    pub(crate) stated: Stated,
     /// The last one's seal.
     pub(crate) last: Option<Sealed>,
     /// How many bytes of a torn line were cut off.
@@ -221,8 +222,14 @@ impl Manifests {
         let file = options.open(&path).named(&path)?;
         // In a component, a file that is appended to is read from its end.
         let bytes = std::fs::read(&path).named(&path)?;
-        let mut manifests =
-            Manifests { file, path, statements: Vec::new(), last: None, cut_bytes: 0, damaged: Vec::new() };
+        let mut manifests = Manifests {
+            file,
+            path,
+            stated: Stated::of(chain),
+            last: None,
+            cut_bytes: 0,
+            damaged: Vec::new(),
+        };
         let mut checker = Checker::default();
         let mut at = 0;
         for line in bytes.split_inclusive(|&byte| byte == b'\n') {
@@ -231,30 +238,16 @@ impl Manifests {
                 manifests.file.set_len(at).named(&manifests.path)?;
                 break;
             };
-            let is_own = |sealed: &Sealed| sealed.is_intact && sealed.is_statement && sealed.chain == chain;
-            match (read(text), checker.check(text)) {
-                (Some(statement), Ok(Checked::Sealed(sealed)))
-                    if is_own(&sealed) && manifests.follows(&statement) =>
-                {
-                    manifests.statements.push(statement);
-                    manifests.last = Some(sealed);
-                }
-                _ => manifests.damaged.push(at),
+            if let (Some(statement), Ok(Checked::Sealed(sealed))) = (read(text), checker.check(text))
+                && manifests.stated.add(statement, &sealed)
+            {
+                manifests.last = Some(sealed);
+            } else {
+                manifests.damaged.push(at);
             }
             at += line.len() as u64;
         }
         Ok(manifests)
-    }
-
-    /// Whether a statement can come after those before: files are removed by it.
-    fn follows(&self, statement: &Statement) -> bool {
-        let mut before = self.statements.iter().rev();
-        match statement {
-            Statement::Segment(manifest) => manifest.has_a_name_of_its_number(),
-            Statement::Deleted(tombstone) => {
-                before.any(|it| matches!(it, Statement::Segment(manifest) if tombstone.is_of(manifest)))
-            }
-        }
     }
 
     /// Adds a sealed statement, for good.
@@ -266,7 +259,7 @@ impl Manifests {
         if self.file.metadata().named(&self.path)?.len() != before + line.len() as u64 {
             return Err(Error::new(format!("{}: not written", self.path.display())));
         }
-        self.statements.push(statement);
+        self.stated.follow(statement);
         Ok(())
     }
 }

@@ -6,7 +6,7 @@
 
 use super::absent::Absent;
 use super::chains::{Findings, Life, extent};
-use super::ledger::damaged;
+use super::ledger::{MISPLACED, damaged};
 use super::signatures::Flaw;
 use super::{Verdict, Verifier};
 use crate::export::{PROOFS, Proof, RECORDS};
@@ -14,7 +14,8 @@ use crate::roster::Roster;
 use anyhow::{Context, Result};
 use flb_audit_core::check::{Checked, Checker, Sealed};
 use flb_audit_core::seal::{ChainId, Place};
-use flb_audit_ledger::manifest::{self, FILE_NAME, Manifest, Statement};
+use flb_audit_ledger::manifest::{self, FILE_NAME};
+use flb_audit_ledger::stated::{Segment, Stated};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fs::File;
@@ -59,10 +60,10 @@ struct Reading<'a> {
     directory: &'a Path,
     roster: Option<&'a Roster>,
     findings: Findings,
-    manifests: BTreeMap<u64, Manifest>,
+    stated: Stated,
     absent: Absent,
     /// Where the manifests stand, which are records, too.
-    stated: HashSet<(ChainId, Life, u64)>,
+    places: HashSet<(ChainId, Life, u64)>,
     lives: BTreeMap<ChainId, BTreeMap<Life, BTreeSet<u64>>>,
     /// What lives go on from whose first record is here.
     links: HashMap<(ChainId, Life), Place>,
@@ -80,9 +81,9 @@ impl Exported {
             directory,
             roster,
             findings: Findings::default(),
-            manifests: BTreeMap::new(),
+            stated: Stated::default(),
             absent: Absent::default(),
-            stated: HashSet::new(),
+            places: HashSet::new(),
             lives: BTreeMap::new(),
             links: HashMap::new(),
             proven: HashSet::new(),
@@ -148,7 +149,7 @@ impl Reading<'_> {
                 }
             };
             let life = (sealed.place.segment, sealed.place.run);
-            self.stated.insert((sealed.chain, life, sealed.place.sequence));
+            self.places.insert((sealed.chain, life, sealed.place.sequence));
             let signed = verifier.verify(checker.checkpoint(&line, &sealed).as_ref());
             match signed.flaw {
                 None | Some(Flaw::NoRoster) => {}
@@ -157,30 +158,23 @@ impl Reading<'_> {
                     continue;
                 }
             }
-            match manifest::read(&line).filter(|_| sealed.is_statement) {
-                Some(Statement::Segment(manifest)) => self.add_manifest(&at, manifest),
-                Some(Statement::Deleted(tombstone)) => {
-                    match self.manifests.get(&tombstone.number).filter(|it| tombstone.is_of(it)) {
-                        Some(manifest) => self.absent.add_deleted(manifest),
-                        None => {
-                            self.add(Verdict::Tampered, format!("{at}: the tombstone of no segment here"))
-                        }
-                    }
-                }
-                None => self.add(Verdict::Unreadable, format!("{at}: no manifest")),
+            let Some(statement) = manifest::read(&line) else {
+                self.add(Verdict::Unreadable, format!("{at}: no manifest"));
+                continue;
+            };
+            if !self.stated.add(statement, &sealed) {
+                self.add(Verdict::Tampered, format!("{at}: {MISPLACED}"));
+            }
+        }
+        for Segment { manifest, is_deleted } in self.stated.iter() {
+            if let Some((verdict, what)) = damaged(self.directory, manifest) {
+                self.findings.add(verdict, None, None, what);
+            }
+            if *is_deleted {
+                self.absent.add_deleted(manifest);
             }
         }
         Ok(())
-    }
-
-    fn add_manifest(&mut self, at: &str, manifest: Manifest) {
-        if let Some((verdict, what)) = damaged(self.directory, &manifest) {
-            self.add(verdict, what);
-        }
-        let number = manifest.number;
-        if self.manifests.insert(number, manifest).is_some() {
-            self.add(Verdict::Conflict, format!("{at}: a second manifest of segment {number}"));
-        }
     }
 
     fn read_records(&mut self) -> Result<()> {
@@ -247,7 +241,7 @@ impl Reading<'_> {
             }
         };
         let segment = proof.segment;
-        let Some(manifest) = self.manifests.get(&segment) else {
+        let Some(manifest) = self.stated.get(segment).map(|segment| &segment.manifest) else {
             self.add(
                 Verdict::Tampered,
                 format!("{at}: no good manifest of segment {segment}, which it is to be in"),
@@ -294,7 +288,7 @@ impl Reading<'_> {
     /// The manifests are records, too, of the ledger's own chain.
     fn find_not_stated(&mut self, chain: ChainId, life: Life, gap: RangeInclusive<u64>) {
         let is_of = |(of, at, _): &&(ChainId, Life, u64)| (*of, *at) == (chain, life);
-        let stated = self.stated.iter().filter(is_of).map(|(.., sequence)| *sequence);
+        let stated = self.places.iter().filter(is_of).map(|(.., sequence)| *sequence);
         let mut stated: Vec<u64> = stated.filter(|sequence| gap.contains(sequence)).collect();
         stated.sort_unstable();
         let mut next = Some(*gap.start());
@@ -339,7 +333,7 @@ impl Reading<'_> {
             proven: self.proven.len() as u64,
             unproven: self.unproven,
             missing: self.missing,
-            manifests: self.manifests.len(),
+            manifests: self.stated.iter().count(),
             counts: self.findings.counts,
             findings: findings.collect(),
         }

@@ -7,12 +7,11 @@ use super::{Verdict, Verifier, stated};
 use crate::roster::Roster;
 use anyhow::{Context, Result};
 use flb_audit_core::check::{Checked, Checker};
-use flb_audit_ledger::manifest::{self, Manifest, Statement, active_name, closed_name};
+use flb_audit_ledger::manifest::{self, Manifest, active_name, closed_name};
+use flb_audit_ledger::stated::{Segment, Stated};
 use flb_audit_ledger::tree::{self, Tree};
 use flb_audit_ledger::{Identities, frame};
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -20,6 +19,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// How much of a file is read at once, in bytes.
 const BUFFER_BYTES: usize = 1 << 20;
+
+/// What is wrong with a statement that counts for nothing, but is good in itself.
+pub(super) const MISPLACED: &str = "not of this ledger, or not at this place";
 
 /// The ledgers among what a command line names.
 #[derive(Default)]
@@ -50,9 +52,8 @@ impl Ledgers {
 
     fn add(&mut self, directory: &Path, roster: Option<&Roster>, files: &mut Vec<PathBuf>) -> io::Result<()> {
         let path = directory.join(manifest::FILE_NAME);
-        let mut manifests: BTreeMap<u64, Option<Manifest>> = BTreeMap::new();
+        let mut stated = Stated::default();
         let (mut checker, mut verifier) = (Checker::default(), Verifier::new(roster));
-        let mut chain = None;
         for (number, line) in (1..).zip(BufReader::new(File::open(&path)?).split(b'\n')) {
             let line = line?;
             // What is not good is found as a record, and proves nothing here.
@@ -62,15 +63,14 @@ impl Ledgers {
                 && (roster.is_none()
                     || verifier.verify(checker.checkpoint(&line, &sealed).as_ref()).flaw.is_none());
             let Some(statement) = manifest::read(&line).filter(|_| is_good) else { continue };
-            let is_own = *chain.get_or_insert(sealed.chain) == sealed.chain;
-            if !is_own || !self.follow(directory, &mut manifests, statement) {
-                let what = format!("{}:{number}: not of this ledger, or not at this place", path.display());
+            if !stated.add(statement, &sealed) {
+                let what = format!("{}:{number}: {MISPLACED}", path.display());
                 self.findings.push((Verdict::Tampered, what));
             }
         }
         files.push(path);
         for file in segment_files(directory)? {
-            let unstated = file.closed.filter(|number| !manifests.contains_key(number));
+            let unstated = file.closed.filter(|number| stated.get(*number).is_none());
             // A crash in closing a segment has left both.
             if unstated.is_some_and(|number| !is_open(directory, number)) {
                 let what = format!("{}: no manifest says what it holds", file.path.display());
@@ -78,9 +78,12 @@ impl Ledgers {
             }
             files.push(file.path);
         }
-        for manifest in manifests.into_values().flatten() {
+        for Segment { manifest, is_deleted } in stated.into_segments() {
+            self.findings.extend(damaged(directory, &manifest));
             let path = path_of(directory, &manifest);
-            if path.is_file() {
+            if is_deleted {
+                self.absent.add_deleted(&manifest);
+            } else if path.is_file() {
                 self.closed.push((path, manifest));
             } else {
                 let what = format!(
@@ -92,30 +95,6 @@ impl Ledgers {
             }
         }
         Ok(())
-    }
-
-    /// Takes in what comes next in the manifests; false if it cannot.
-    fn follow(
-        &mut self,
-        directory: &Path,
-        manifests: &mut BTreeMap<u64, Option<Manifest>>,
-        statement: Statement,
-    ) -> bool {
-        match statement {
-            Statement::Segment(manifest) => match manifests.entry(manifest.number) {
-                Entry::Occupied(before) => before.get().as_ref() == Some(&manifest),
-                Entry::Vacant(place) => {
-                    self.findings.extend(damaged(directory, &manifest));
-                    place.insert(Some(manifest));
-                    true
-                }
-            },
-            Statement::Deleted(tombstone) => {
-                let place = manifests.get_mut(&tombstone.number);
-                let manifest = place.and_then(|it| it.take_if(|manifest| tombstone.is_of(manifest)));
-                manifest.inspect(|manifest| self.absent.add_deleted(manifest)).is_some()
-            }
-        }
     }
 
     /// Gives away what was deleted.
@@ -223,7 +202,7 @@ fn is_open(directory: &Path, number: u64) -> bool {
 
 /// Whether a file has the hash, the records and the root of its manifest.
 fn is_as_stated(path: &Path, manifest: &Manifest) -> io::Result<bool> {
-    let mut stored = Hashed { file: File::open(path)?, hash: Sha256::new() };
+    let mut stored = Hashed::open(path)?;
     let decoded: Box<dyn Read + '_> = match manifest.damaged {
         None => Box::new(zstd::stream::read::Decoder::new(&mut stored)?),
         Some(_) => Box::new(&mut stored),
@@ -242,8 +221,7 @@ fn is_as_stated(path: &Path, manifest: &Manifest) -> io::Result<bool> {
         bytes += read as u64;
     }
     drop(plain);
-    io::copy(&mut stored, &mut io::sink())?;
-    let sha256: String = stored.hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    let sha256 = stored.into_hex()?;
     let root = manifest::root_text(&tree.root());
     Ok((records, bytes) == (manifest.records, manifest.bytes)
         && root == manifest.root
@@ -251,9 +229,21 @@ fn is_as_stated(path: &Path, manifest: &Manifest) -> io::Result<bool> {
 }
 
 /// A file whose bytes are hashed as they are read.
-struct Hashed {
+pub(super) struct Hashed {
     file: File,
     hash: Sha256,
+}
+
+impl Hashed {
+    pub(super) fn open(path: &Path) -> io::Result<Hashed> {
+        Ok(Hashed { file: File::open(path)?, hash: Sha256::new() })
+    }
+
+    /// The hash of all of the file, in hexadecimal.
+    pub(super) fn into_hex(mut self) -> io::Result<String> {
+        io::copy(&mut self, &mut io::sink())?;
+        Ok(self.hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    }
 }
 
 impl Read for Hashed {

@@ -2,12 +2,12 @@
 //! its frames state, for who has an identity by the records.
 
 use super::absent::Absent;
+use super::ledger::Hashed;
 use crate::frames;
 use flb_audit_ledger::Identities;
 use flb_audit_ledger::frame::{Fault, Reader};
 use flb_audit_ledger::manifest::{self, Manifest};
 use flb_audit_ledger::tree::{self, Tree};
-use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::io::{self, BufReader};
 use std::path::Path;
@@ -21,9 +21,7 @@ pub(super) fn is_as_stated(
     manifest: &Manifest,
     identities: Option<&Identities>,
 ) -> io::Result<bool> {
-    let mut hash = Sha256::new();
-    io::copy(&mut File::open(path)?, &mut Hasher(&mut hash))?;
-    let sha256: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    let sha256 = Hashed::open(path)?.into_hex()?;
     let mut stated = Absent::default();
     manifest.extents.iter().for_each(|extent| stated.add(extent));
     // As the frames say; and as the records do, while they can be read.
@@ -67,17 +65,4 @@ pub(super) fn is_as_stated(
         && is_root(&tree)
         && of_records.as_ref().is_none_or(is_root)
         && sha256 == manifest.sha256)
-}
-
-struct Hasher<'a>(&'a mut Sha256);
-
-impl io::Write for Hasher<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.update(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }
