@@ -1,11 +1,12 @@
 //! Policies in the module that ships, and what it then does to records.
 
 use anyhow::{Context, Result, ensure};
+use flb_audit_core::chain::ChainId;
+use flb_audit_core::chain::state::{FILE_NAME, Header};
 use flb_audit_core::hash::Algorithm;
 use flb_audit_core::policy::FILE_NAME as POLICY_FILE_NAME;
+use flb_audit_core::record::member::AUDIT;
 use flb_audit_core::redact::{HmacKey, KEY_FILE_NAME};
-use flb_audit_core::seal::{AUDIT, ChainId};
-use flb_audit_core::state::{FILE_NAME, Header};
 use flb_audit_host::filter::{Filter, Generation, Host, Limits};
 use flb_audit_policy::{Policy, Problem, compile};
 use serde_json::Value;

@@ -2,7 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
-use flb_audit_core::keyring::{KeyRing, SLOT_BYTES};
+use flb_audit_core::chain::keyring::{KeyRing, SLOT_BYTES};
 use memchr::memmem;
 
 /// All private keys in a key file: those of the entries that have one.

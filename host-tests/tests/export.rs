@@ -4,8 +4,9 @@
 #[path = "../../plugin/ledger/tests/support/mod.rs"]
 mod support;
 
+use flb_audit_core::chain::{Chain, ChainId, GENESIS, Place, Run};
 use flb_audit_core::hash::Algorithm;
-use flb_audit_core::seal::{Chain, ChainId, GENESIS, Notes, Place, Run};
+use flb_audit_core::record::notes::Notes;
 use flb_audit_core::{Event, Sealer};
 use flb_audit_ledger::{Ledger, Settings, tree};
 use host_tests::root;

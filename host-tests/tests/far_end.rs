@@ -5,8 +5,8 @@
 #[allow(dead_code)]
 mod properties;
 
-use flb_audit_core::check::Checked;
 use flb_audit_core::hash::Algorithm;
+use flb_audit_core::verify::Checked;
 use properties::far_end::{self, Choices, Digest};
 use properties::{checker, event, intact, parse, sealer, text};
 use proptest::collection::vec;

@@ -4,8 +4,8 @@
 #[allow(dead_code)]
 mod pipeline;
 
+use flb_audit_core::chain::state::{FILE_BYTES, FILE_NAME, SLOT_BYTES};
 use flb_audit_core::hash::Algorithm;
-use flb_audit_core::state::{FILE_BYTES, FILE_NAME, SLOT_BYTES};
 use flb_audit_host::filter::{Generation, Limits};
 use pipeline::{
     FILTER, Follower, changes, directory, intact, limits, module, notes, pass, returned, root, stream,

@@ -4,8 +4,8 @@
 #[path = "../../plugin/ledger/tests/support/mod.rs"]
 mod support;
 
-use flb_audit_core::check::{Checked, Checker};
 use flb_audit_core::policy::Policy;
+use flb_audit_core::verify::{Checked, Checker};
 use flb_audit_ledger::manifest::{self, Manifest, Statement, Tombstone, active_name};
 use flb_audit_ledger::{Ledger, Settings};
 use host_tests::root;

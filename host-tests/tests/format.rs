@@ -7,14 +7,15 @@
 
 mod second;
 
-use flb_audit_core::canonical::Canonical;
-use flb_audit_core::check::{Checked, Checker};
+use flb_audit_core::chain::keyring::KeyRing;
+use flb_audit_core::chain::{Chain, ChainId, Place, Run};
 use flb_audit_core::hash::Algorithm;
-use flb_audit_core::keyring::KeyRing;
 use flb_audit_core::policy;
+use flb_audit_core::record::canonical::Canonical;
+use flb_audit_core::record::notes::Notes;
+use flb_audit_core::record::tape::Dialect;
 use flb_audit_core::redact::Redactor;
-use flb_audit_core::seal::{Chain, ChainId, Notes, Place, Run};
-use flb_audit_core::tape::Dialect;
+use flb_audit_core::verify::{Checked, Checker};
 use flb_audit_core::{Event, Sealer, Tape};
 use flb_audit_policy::{Policy, compile};
 use serde_json::{Value, json};

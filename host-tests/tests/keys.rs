@@ -7,10 +7,10 @@ mod pipeline;
 #[expect(dead_code, reason = "what only other tests need of it")]
 mod second;
 
-use flb_audit_core::keyring;
+use flb_audit_core::chain::keyring;
+use flb_audit_core::chain::{anchor, state};
 use flb_audit_core::redact::KEY_FILE_NAME;
-use flb_audit_core::seal::hash_from_text;
-use flb_audit_core::{anchor, state};
+use flb_audit_core::text::base64url::hash_from_text;
 use flb_audit_host::filter::{Clock, Generation, Host, Limits};
 use host_tests::secrets::{in_key_file, leaks};
 use pipeline::{FILTER, Follower, notes, pass, returned, root, stream};

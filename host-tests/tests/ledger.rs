@@ -6,8 +6,9 @@ mod support;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use flb_audit_core::check::{Checked, Checker};
-use flb_audit_core::seal::{Chain, Notes, Place};
+use flb_audit_core::chain::{Chain, Place};
+use flb_audit_core::record::notes::Notes;
+use flb_audit_core::verify::{Checked, Checker};
 use flb_audit_core::{Event, Sealer};
 use flb_audit_ledger::manifest::{Statement, Tombstone};
 use flb_audit_ledger::{Ledger, Settings, manifest, tree};
@@ -218,7 +219,7 @@ fn a_tombstone_that_no_key_has_signed_accounts_for_nothing() {
 fn an_export_proves_its_records() {
     let directory = ledger(Some(6000));
     let output = directory.path().join("export");
-    let chain = flb_audit_core::seal::ChainId::from_random([1; 9]).to_string();
+    let chain = flb_audit_core::chain::ChainId::from_random([1; 9]).to_string();
     let export = Command::new(root().join("dist/flb-audit"))
         .arg("export")
         .arg(directory.path())

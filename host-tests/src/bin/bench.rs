@@ -6,10 +6,10 @@
 #![forbid(unsafe_code)]
 
 use anyhow::{Context, Result, anyhow, ensure};
+use flb_audit_core::chain::ChainId;
+use flb_audit_core::chain::state::{FILE_NAME, Header};
 use flb_audit_core::hash::Algorithm;
 use flb_audit_core::policy::Policy;
-use flb_audit_core::seal::ChainId;
-use flb_audit_core::state::{FILE_NAME, Header};
 use flb_audit_host::filter::{Filter, Generation, Limits};
 use flb_audit_host::stream::Call;
 use flb_audit_policy::module;

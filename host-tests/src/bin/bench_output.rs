@@ -6,8 +6,9 @@
 #![forbid(unsafe_code)]
 
 use anyhow::{Context, Result, ensure};
+use flb_audit_core::chain::{Chain, ChainId, GENESIS, Place, Run};
 use flb_audit_core::hash::Algorithm;
-use flb_audit_core::seal::{Chain, ChainId, GENESIS, Notes, Place, Run};
+use flb_audit_core::record::notes::Notes;
 use flb_audit_core::{Event, Sealer};
 use host_tests::config::{Config, Section};
 use host_tests::{fluent_bit, root, streams};

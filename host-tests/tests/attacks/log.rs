@@ -1,11 +1,12 @@
 //! An honest log, and what its operator, its node and an intruder have of it.
 
 use crate::pipeline::{FILTER, returned};
+use flb_audit_core::chain::ChainId;
+use flb_audit_core::chain::anchor;
+use flb_audit_core::chain::keyring::{self, KeyRing};
+use flb_audit_core::chain::state::{self, Header};
 use flb_audit_core::hash::Algorithm;
-use flb_audit_core::keyring::{self, KeyRing};
-use flb_audit_core::seal::ChainId;
-use flb_audit_core::state::{self, Header};
-use flb_audit_core::{anchor, check};
+use flb_audit_core::verify::read_anchor;
 use flb_audit_host::filter::{Generation, Limits};
 use flb_audit_host::stream::{self, Call};
 use serde_json::{Value, json};
@@ -108,7 +109,7 @@ impl Log {
             records.extend(seal(dir.path(), next.by_ref().take(count)));
             let file = fs::read(dir.path().join(anchor::FILE_NAME)).expect("a file");
             let (_, line) = anchor::from_file(&file).expect("a checkpoint");
-            check::read_anchor(line).expect("a checkpoint");
+            read_anchor(line).expect("a checkpoint");
             anchors.push(String::from_utf8(line.to_vec()).expect("UTF-8"));
             if at + 1 == COPIED_AFTER {
                 copied = Some(State::of(dir.path()));

@@ -2,10 +2,12 @@
 
 use crate::log::{Log, random};
 use crate::second;
+use flb_audit_core::chain::keyring::KeyRing;
+use flb_audit_core::chain::state::{SLOT_BYTES, Slot, State, slot_offset};
+use flb_audit_core::chain::{Chain, ChainId, Place, Run};
 use flb_audit_core::hash::Algorithm;
-use flb_audit_core::keyring::KeyRing;
-use flb_audit_core::seal::{Chain, ChainId, Notes, Place, Run, hash_from_text};
-use flb_audit_core::state::{SLOT_BYTES, Slot, State, slot_offset};
+use flb_audit_core::record::notes::Notes;
+use flb_audit_core::text::base64url::hash_from_text;
 use flb_audit_core::{Event, Sealer};
 use serde_json::{Value, json};
 

@@ -1,9 +1,9 @@
 //! The very module that ships, in a pipeline, and what comes out of it.
 
-use flb_audit_core::check::{Checked, Checker, Sealed};
+use flb_audit_core::chain::state::{FILE_NAME, Header};
+use flb_audit_core::chain::{ChainId, GENESIS};
 use flb_audit_core::hash::Algorithm;
-use flb_audit_core::seal::{ChainId, GENESIS};
-use flb_audit_core::state::{FILE_NAME, Header};
+use flb_audit_core::verify::{Checked, Checker, Sealed};
 use flb_audit_host::filter::{Filter, Host, Limits, Outcome};
 use flb_audit_host::stream::{self, Call};
 use serde_json::Value;

@@ -8,11 +8,12 @@ pub(crate) mod far_end;
 pub(crate) mod policies;
 
 use far_end::{Choices, Digest};
-use flb_audit_core::canonical::Canonical;
-use flb_audit_core::check::{Checked, Checker, Sealed};
+use flb_audit_core::chain::{Chain, ChainId, GENESIS, Place, Run};
 use flb_audit_core::hash::Algorithm;
-use flb_audit_core::seal::{Chain, ChainId, GENESIS, Notes, Place, Run};
-use flb_audit_core::tape::Dialect;
+use flb_audit_core::record::canonical::Canonical;
+use flb_audit_core::record::notes::Notes;
+use flb_audit_core::record::tape::Dialect;
+use flb_audit_core::verify::{Checked, Checker, Sealed};
 use flb_audit_core::{Event, Sealer, Tape};
 use serde_json::Value;
 

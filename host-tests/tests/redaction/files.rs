@@ -4,9 +4,9 @@
 use crate::pipeline::{FILTER, directory, intact, limits, notes, returned};
 use crate::properties::parse;
 use crate::properties::policies::{EVERYTHING, key, table};
+use flb_audit_core::policy::policy_text;
 use flb_audit_core::policy::{self, FILE_NAME, POLICY_BYTES_MAX, Policy};
 use flb_audit_core::redact::{HmacKey, KEY_FILE_NAME};
-use flb_audit_core::seal::policy_text;
 use flb_audit_host::filter::{Generation, Host};
 use serde_json::Value;
 use std::fs;

@@ -8,7 +8,7 @@
 #[allow(unsafe_code)]
 mod abi;
 
-use flb_audit_core::anchor;
+use flb_audit_core::chain::anchor;
 
 /// Prints what is there.
 fn print_checkpoints() {

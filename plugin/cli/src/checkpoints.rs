@@ -5,7 +5,7 @@ use crate::stdout::Stdout;
 use crate::verify::IgnoredKeys;
 use anyhow::{Context, Result};
 use clap::Args;
-use flb_audit_core::check::{Checked, Checker, read_anchor};
+use flb_audit_core::verify::{Checked, Checker, read_anchor};
 use std::path::PathBuf;
 
 /// Print the checkpoints in logs, as anchors for `verify --anchors`

@@ -3,8 +3,8 @@
 use crate::stdout::{print, shown};
 use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
+use flb_audit_core::policy::policy_text;
 use flb_audit_core::policy::{Kind, MAGIC, Policy};
-use flb_audit_core::seal::policy_text;
 use flb_audit_policy::module;
 use std::collections::BTreeMap;
 use std::fs;

@@ -6,8 +6,8 @@ use crate::stdout::Stdout;
 use crate::verify::IgnoredKeys;
 use anyhow::Result;
 use clap::Args;
-use flb_audit_core::check::{Checked, Checker};
 use flb_audit_core::schema::Disposition;
+use flb_audit_core::verify::{Checked, Checker};
 use std::path::PathBuf;
 
 /// Print the records that stand in quarantine, a line each, redacted as they

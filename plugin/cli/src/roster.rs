@@ -5,8 +5,8 @@
 
 use crate::durable;
 use anyhow::{Context, Result, bail};
-use flb_audit_core::seal::ChainId;
-use flb_audit_core::signature::PublicKey;
+use flb_audit_core::chain::ChainId;
+use flb_audit_core::chain::signature::PublicKey;
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io::ErrorKind;

@@ -31,11 +31,12 @@
 
 use crate::automaton::{Automaton, Compact};
 use crate::hash::{Algorithm, Hash};
+use crate::record::tape::Tape;
 use crate::redact::paths::Paths;
 use crate::redact::validate::Validator;
 use crate::redact::{Action, Boundary};
 use crate::schema::{Stream, Streams};
-use crate::tape::Tape;
+use crate::text::base64url;
 
 /// The name of a policy file in an accessible path, which overrides the one
 /// in the module.
@@ -46,6 +47,11 @@ pub const POLICY_BYTES_MAX: usize = 4 << 20;
 pub const DIGEST_DOMAIN: &[u8] = b"flb-audit policy v1\n";
 /// How much of the digest's base64url a seal carries, in bytes: 48 bits.
 pub const DIGEST_TEXT_BYTES: usize = 8;
+
+/// A policy's digest as it stands in a seal: the first 48 bits.
+pub fn policy_text(digest: &Hash) -> [u8; DIGEST_TEXT_BYTES] {
+    base64url::encode(&digest[..6])
+}
 
 /// What marks the place in the filter's module where the address and the
 /// length of its policy's table stand: with the version of the layout, so that

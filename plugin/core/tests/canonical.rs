@@ -1,8 +1,8 @@
 //! The canonical form: RFC 8785 with its own examples, and exact integers.
 
 use flb_audit_core::Tape;
-use flb_audit_core::canonical::Canonical;
-use flb_audit_core::tape::{Dialect, Unreadable};
+use flb_audit_core::record::canonical::Canonical;
+use flb_audit_core::record::tape::{Dialect, Unreadable};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use std::collections::BTreeMap;

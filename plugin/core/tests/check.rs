@@ -5,8 +5,8 @@
 mod sealing;
 
 use flb_audit_core::Sealer;
-use flb_audit_core::check::{Checked, Checker};
-use flb_audit_core::seal::Notes;
+use flb_audit_core::record::notes::Notes;
+use flb_audit_core::verify::{Checked, Checker};
 use sealing::{chain, event};
 
 /// A sealed record, with all that a seal may have.

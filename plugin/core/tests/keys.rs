@@ -1,13 +1,15 @@
 //! Keys: how they follow one another, and what a checkpoint proves of them.
 
-use flb_audit_core::certificate::{Certificate, KnownKeys, NotCertified};
-use flb_audit_core::check::{Checked, Checker, read_anchor};
-use flb_audit_core::checkpoint::Checkpoint;
+use flb_audit_core::chain::anchor;
+use flb_audit_core::chain::certificate::{Certificate, KnownKeys, NotCertified};
+use flb_audit_core::chain::checkpoint::Checkpoint;
+use flb_audit_core::chain::keyring::{FILE_BYTES, KeyRing, NoNextKey, SLOT_BYTES};
+use flb_audit_core::chain::signature::PublicKey;
+use flb_audit_core::chain::{Chain, ChainId, GENESIS, Place, Run};
 use flb_audit_core::hash::Algorithm;
-use flb_audit_core::keyring::{FILE_BYTES, KeyRing, NoNextKey, SLOT_BYTES};
-use flb_audit_core::seal::{Chain, ChainId, GENESIS, Notes, Place, Run};
-use flb_audit_core::signature::PublicKey;
-use flb_audit_core::{Event, Sealer, anchor};
+use flb_audit_core::record::notes::Notes;
+use flb_audit_core::verify::{Checked, Checker, read_anchor};
+use flb_audit_core::{Event, Sealer};
 
 fn id() -> ChainId {
     ChainId::from_text(b"chain-000001").expect("a chain's name")

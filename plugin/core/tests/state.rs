@@ -1,8 +1,9 @@
 //! The state file: torn, damaged, and read again.
 
+use flb_audit_core::chain::state::{FILE_BYTES, Header, SLOT_BYTES, Slot, State, slot_offset};
+use flb_audit_core::chain::{Chain, ChainId, GENESIS, Place, Run};
 use flb_audit_core::hash::Algorithm;
-use flb_audit_core::seal::{Chain, ChainId, GENESIS, Notes, Place, Run};
-use flb_audit_core::state::{FILE_BYTES, Header, SLOT_BYTES, Slot, State, slot_offset};
+use flb_audit_core::record::notes::Notes;
 
 fn run(name: &[u8; 6]) -> Run {
     Run::from_text(name).expect("a run's name")

@@ -11,7 +11,7 @@ use core::cell::UnsafeCell;
 use core::ffi::CStr;
 use flb_audit_core::Event;
 use flb_audit_core::policy::MODULE_MARK;
-use flb_audit_core::seal::Notes;
+use flb_audit_core::record::notes::Notes;
 
 pub(crate) use wasip1::Errno;
 

@@ -11,8 +11,10 @@ mod keys;
 mod policy;
 mod state;
 
-use flb_audit_core::seal::{Chain, ChainId, GENESIS, Notes, Place, Run};
-use flb_audit_core::{Event, OutOfMemory, Sealer};
+use flb_audit_core::chain::{Chain, ChainId, GENESIS, Place, Run};
+use flb_audit_core::memory::OutOfMemory;
+use flb_audit_core::record::notes::Notes;
+use flb_audit_core::{Event, Sealer};
 use keys::Keys;
 use state::StateFile;
 

@@ -2,8 +2,8 @@
 
 use crate::abi::{Access, find_in_preopens, policy_in_module};
 use flb_audit_core::policy::{FILE_NAME, POLICY_BYTES_MAX, Policy};
+use flb_audit_core::record::notes::Notes;
 use flb_audit_core::redact::{HmacKey, KEY_FILE_BYTES_MAX, KEY_FILE_NAME, Redactor};
-use flb_audit_core::seal::Notes;
 
 /// What redacts the records of this life, and what all of them have to say of
 /// the policy. No redactor, if there is no policy at all.

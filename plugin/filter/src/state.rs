@@ -1,8 +1,9 @@
 //! The state file: found in a preopened directory, kept open, written in place.
 
 use crate::abi::{Access, Errno, File, find_in_preopens};
-use flb_audit_core::seal::{Chain, Notes, Run};
-use flb_audit_core::state::{FILE_BYTES, FILE_NAME, Slot, State, slot_offset};
+use flb_audit_core::chain::state::{FILE_BYTES, FILE_NAME, Slot, State, slot_offset};
+use flb_audit_core::chain::{Chain, Run};
+use flb_audit_core::record::notes::Notes;
 
 /// The file of one chain, of which this guest has opened a segment.
 pub(crate) struct StateFile {

@@ -17,7 +17,7 @@
 //! | 72..80 | the start of SHA-256 of bytes 0..72 |
 
 use crate::{Named, Result};
-use flb_audit_core::seal::{Place, Run};
+use flb_audit_core::chain::{Place, Run};
 use sha2::{Digest, Sha256};
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};

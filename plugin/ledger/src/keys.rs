@@ -4,9 +4,9 @@
 
 use crate::{Error, Named, Result};
 use flb_audit_core::Sealer;
-use flb_audit_core::checkpoint::CHECKPOINT_RECORDS_MAX;
-use flb_audit_core::keyring::{self, KeyRing, SLOT_BYTES};
-use flb_audit_core::seal::ChainId;
+use flb_audit_core::chain::ChainId;
+use flb_audit_core::chain::checkpoint::CHECKPOINT_RECORDS_MAX;
+use flb_audit_core::chain::keyring::{self, KeyRing, SLOT_BYTES};
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};

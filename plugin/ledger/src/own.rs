@@ -7,12 +7,13 @@
 use crate::keys::Keys;
 use crate::seen::Identity;
 use crate::{Error, Named, Result};
+use flb_audit_core::chain::anchor;
+use flb_audit_core::chain::state::{FILE_BYTES, FILE_NAME, Slot, State, slot_offset};
+use flb_audit_core::chain::{Chain, ChainId, Place, Run};
 use flb_audit_core::hash::Hash;
 use flb_audit_core::policy::Policy;
 use flb_audit_core::redact::{HmacKey, KEY_FILE_BYTES_MAX, KEY_FILE_NAME, Redactor};
-use flb_audit_core::seal::{Chain, ChainId, Place, Run};
-use flb_audit_core::state::{FILE_BYTES, FILE_NAME, Slot, State, slot_offset};
-use flb_audit_core::{Event, Sealer, anchor};
+use flb_audit_core::{Event, Sealer};
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};

@@ -1,9 +1,9 @@
 //! Which records the ledger holds.
 
 use crate::tree;
-use flb_audit_core::check::Sealed;
+use flb_audit_core::chain::{ChainId, Run};
 use flb_audit_core::hash::Hash;
-use flb_audit_core::seal::{ChainId, Run};
+use flb_audit_core::verify::Sealed;
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
 /// How many lives are remembered. A record of an earlier one that comes again

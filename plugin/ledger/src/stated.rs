@@ -2,8 +2,8 @@
 //! verifies it, and who exports from it.
 
 use crate::manifest::{Manifest, Statement};
-use flb_audit_core::check::Sealed;
-use flb_audit_core::seal::ChainId;
+use flb_audit_core::chain::ChainId;
+use flb_audit_core::verify::Sealed;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 

@@ -3,7 +3,7 @@
 #[allow(dead_code)]
 mod support;
 
-use flb_audit_core::check::{Checked, Checker};
+use flb_audit_core::verify::{Checked, Checker};
 use flb_audit_ledger::manifest::{self, Damage, Manifest, Statement, active_name};
 use flb_audit_ledger::{Level, Settings};
 use sha2::{Digest, Sha256};

@@ -186,9 +186,9 @@ fn the_last_manifest_is_left_as_an_anchor() {
     for first in 0..10 {
         ledger.store(TAG, &chunk(&plain(10 * first, 10))).expect("stored");
     }
-    let path = directory.path().join(flb_audit_core::anchor::FILE_NAME);
+    let path = directory.path().join(flb_audit_core::chain::anchor::FILE_NAME);
     let file = fs::read(path).expect("read");
-    let (_, text) = flb_audit_core::anchor::from_file(&file).expect("an anchor");
+    let (_, text) = flb_audit_core::chain::anchor::from_file(&file).expect("an anchor");
     let anchor: serde_json::Value = serde_json::from_slice(text).expect("JSON");
     let manifests = text_of_last(&directory);
     assert_eq!(anchor["head"], manifests["audit"]["head"]);

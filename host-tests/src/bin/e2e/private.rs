@@ -2,7 +2,7 @@
 
 use crate::case::Place;
 use anyhow::{Context, Result, ensure};
-use flb_audit_core::keyring::FILE_NAME;
+use flb_audit_core::chain::keyring::FILE_NAME;
 use host_tests::secrets;
 use std::collections::BTreeSet;
 use std::fs;

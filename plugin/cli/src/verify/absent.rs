@@ -2,7 +2,7 @@
 //! deleted, as tombstones say, or they are encrypted.
 
 use super::chains::Life;
-use flb_audit_core::seal::{ChainId, Place};
+use flb_audit_core::chain::{ChainId, Place};
 use flb_audit_ledger::manifest::{Extent, Link, Manifest};
 use std::collections::HashMap;
 use std::ops::RangeInclusive;

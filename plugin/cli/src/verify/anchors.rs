@@ -5,7 +5,7 @@ use super::chains::Chains;
 use super::signatures::Verifier;
 use crate::roster::Roster;
 use anyhow::{Context, Result, bail};
-use flb_audit_core::check::read_anchor;
+use flb_audit_core::verify::read_anchor;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::Path;

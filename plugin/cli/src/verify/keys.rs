@@ -3,7 +3,7 @@
 use super::chains::Life;
 use super::segment::Fingerprint;
 use super::signatures::{Signed, position};
-use flb_audit_core::seal::Place;
+use flb_audit_core::chain::Place;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 

@@ -6,7 +6,7 @@ use super::chains::Findings;
 use super::{Verdict, Verifier, stated};
 use crate::roster::Roster;
 use anyhow::{Context, Result};
-use flb_audit_core::check::{Checked, Checker};
+use flb_audit_core::verify::{Checked, Checker};
 use flb_audit_ledger::manifest::{self, Manifest, active_name, closed_name};
 use flb_audit_ledger::stated::{Segment, Stated};
 use flb_audit_ledger::tree::{self, Tree};

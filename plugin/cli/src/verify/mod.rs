@@ -32,7 +32,7 @@ use anyhow::{Result, bail, ensure};
 use chains::Chains;
 use clap::Args;
 use export::Exported;
-use flb_audit_core::check::{Checked, Checker, Sealed};
+use flb_audit_core::verify::{Checked, Checker, Sealed};
 use flb_audit_ledger::frame::Frame;
 use flb_audit_ledger::{Identities, tree};
 use signatures::Signed;

@@ -6,8 +6,8 @@ use super::keys::{Misfit, Position};
 use super::segment::Spool;
 use super::signatures::position;
 use crate::roster::Roster;
-use flb_audit_core::checkpoint::{CHECKPOINT_RECORDS_MAX, Checkpoint};
-use flb_audit_core::seal::Place;
+use flb_audit_core::chain::Place;
+use flb_audit_core::chain::checkpoint::{CHECKPOINT_RECORDS_MAX, Checkpoint};
 use std::collections::BTreeMap;
 use std::io;
 

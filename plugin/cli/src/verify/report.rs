@@ -5,7 +5,7 @@ use super::chains::{Chains, FINDINGS_MAX, Finding, SchemaCounts};
 use crate::input::Source;
 use crate::roster::Roster;
 use crate::stdout;
-use flb_audit_core::seal::ChainId;
+use flb_audit_core::chain::ChainId;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt;

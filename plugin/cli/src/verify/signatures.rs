@@ -3,9 +3,9 @@
 
 use super::Verdict;
 use crate::roster::Roster;
-use flb_audit_core::certificate::{Handover, KnownKeys, NotCertified};
-use flb_audit_core::checkpoint::Checkpoint;
-use flb_audit_core::seal::{ChainId, Place};
+use flb_audit_core::chain::certificate::{Handover, KnownKeys, NotCertified};
+use flb_audit_core::chain::checkpoint::Checkpoint;
+use flb_audit_core::chain::{ChainId, Place};
 use std::collections::HashMap;
 
 /// What a checkpoint has come to.

@@ -1,8 +1,8 @@
 //! What becomes of a value that must not leave.
 
 use super::key::HmacKey;
+use crate::memory::{OutOfMemory, put, put_byte};
 use crate::policy::Rule;
-use crate::{OutOfMemory, put, put_byte};
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -135,7 +135,7 @@ fn write_ipv4(address: Ipv4Addr, out: &mut Vec<u8>) -> Result<(), OutOfMemory> {
         if at > 0 {
             put_byte(out, b'.')?;
         }
-        put(out, crate::digits::Digits::of(octet.into()).as_bytes())?;
+        put(out, crate::text::digits::Digits::of(octet.into()).as_bytes())?;
     }
     Ok(())
 }

@@ -5,10 +5,11 @@
 //! an array have no numbers in a path, so that what was done to all of them is
 //! one entry.
 
-use crate::digits::Digits;
+use crate::memory::{OutOfMemory, put, put_byte};
 use crate::policy::Policy;
 use crate::redact::{Action, UNSCANNED};
-use crate::{OutOfMemory, put, put_byte, text};
+use crate::text;
+use crate::text::digits::Digits;
 use alloc::vec::Vec;
 
 /// The most that the paths of one record's entries may take, in bytes. From

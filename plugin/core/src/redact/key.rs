@@ -9,8 +9,8 @@
 //! different classes have not.
 
 use super::action::truncate;
-use crate::seal::hash_from_text;
-use crate::{OutOfMemory, put, put_byte};
+use crate::memory::{OutOfMemory, put, put_byte};
+use crate::text::base64url::hash_from_text;
 use alloc::vec::Vec;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -64,7 +64,14 @@ impl HmacKey {
     /// A file for a new key of 32 random bytes.
     pub fn to_file(id: &str, secret: &[u8; 32]) -> Option<Vec<u8>> {
         let mut file = Vec::new();
-        for part in [FIRST_LINE, b"\nid ", id.as_bytes(), b"\nkey ", &crate::seal::hash_text(secret), b"\n"] {
+        for part in [
+            FIRST_LINE,
+            b"\nid ",
+            id.as_bytes(),
+            b"\nkey ",
+            &crate::text::base64url::hash_text(secret),
+            b"\n",
+        ] {
             put(&mut file, part).ok()?;
         }
         HmacKey::from_file(&file).map(|_| file)

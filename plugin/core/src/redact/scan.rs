@@ -11,8 +11,8 @@ use super::evidence::{Evidence, UNSCANNED_RULE};
 use super::key::HmacKey;
 use super::steps::{self, Exhausted, Steps};
 use crate::automaton::Automaton;
+use crate::memory::{OutOfMemory, put};
 use crate::policy::{Detector, Lead, Policy};
-use crate::{OutOfMemory, put};
 use alloc::vec::Vec;
 use core::ops::Range;
 

@@ -20,7 +20,7 @@ pub const TABLE_WORDS: usize = 5;
 pub const REQUIRED_MAX: usize = 64;
 
 /// Types, as bits of a mask. The low ones are in the order of
-/// [`Kind`](crate::tape::Kind), and what they say of a node's kind is all that
+/// [`Kind`](crate::record::tape::Kind), and what they say of a node's kind is all that
 /// has to be asked.
 pub mod types {
     /// An object.

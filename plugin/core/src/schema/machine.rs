@@ -11,7 +11,7 @@ use super::program::{Check, Program};
 use super::report::Report;
 use super::unique::Unique;
 use super::validator::NotChecked;
-use crate::tape::{Kind, Tape};
+use crate::record::tape::{Kind, Tape};
 use alloc::vec::Vec;
 
 /// An instruction that waits for a subschema.

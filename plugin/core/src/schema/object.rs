@@ -6,7 +6,7 @@ use super::program::{Check, Name, Program, Table};
 use super::text;
 use super::validator::NotChecked;
 use super::walk::{CHECK, MAX, MIN, PATTERNS, TABLE};
-use crate::tape::{ESCAPED, Kind, Node, PATCHED, REMOVED};
+use crate::record::tape::{ESCAPED, Kind, Node, PATCHED, REMOVED};
 
 /// [`OBJECT`] without patterns.
 const PLAIN_OBJECT: u32 = OBJECT as u32 | (PATTERNS as u32) << 8;

@@ -2,10 +2,10 @@
 
 use super::program::Program;
 use super::{NotChecked, PATH_BYTES_MAX, VIOLATIONS_MAX};
-use crate::digits::Digits;
-use crate::tape::{Kind, REMOVED, Tape};
+use crate::memory::{OutOfMemory, put, put_byte};
+use crate::record::tape::{Kind, REMOVED, Tape};
+use crate::text::digits::Digits;
 use crate::text::{Characters, inner};
-use crate::{OutOfMemory, put, put_byte};
 use alloc::vec::Vec;
 
 /// A rule that does not hold, and where.

@@ -16,7 +16,7 @@
 //! | 49..52 | zero |
 
 use super::program::Program;
-use crate::tape::{Kind, REMOVED, Tape};
+use crate::record::tape::{Kind, REMOVED, Tape};
 use crate::text::{Characters, inner};
 
 /// The length of a stream in the table, in bytes.

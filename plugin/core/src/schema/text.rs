@@ -1,8 +1,8 @@
 //! The text of strings and of members' names.
 
-use crate::tape::{ESCAPED, NON_ASCII, Node, Tape};
+use crate::memory::{OutOfMemory, put};
+use crate::record::tape::{ESCAPED, NON_ASCII, Node, Tape};
 use crate::text::{Characters, inner};
-use crate::{OutOfMemory, put};
 use alloc::vec::Vec;
 
 /// A string's text in UTF-8. Where it is escaped, that is written to `buffer`.

@@ -5,9 +5,9 @@
 
 use super::decimal::Decimal;
 use super::{mix, text};
-use crate::OutOfMemory;
-use crate::order::heap_sort;
-use crate::tape::{ESCAPED, Kind, REMOVED, Tape};
+use crate::memory::OutOfMemory;
+use crate::record::order::heap_sort;
+use crate::record::tape::{ESCAPED, Kind, REMOVED, Tape};
 use crate::text::{Characters, inner};
 use alloc::vec::Vec;
 

@@ -1,10 +1,11 @@
 //! What a policy's schemas say of one record after the other, for their seals.
 
 use super::{Disposition, NotChecked, Outcome, Stream, Streams, Validator};
-use crate::canonical::Canonical;
-use crate::digits::Digits;
-use crate::tape::{Dialect, Tape, Unreadable};
-use crate::{OutOfMemory, put, put_byte, text};
+use crate::memory::{OutOfMemory, put, put_byte};
+use crate::record::canonical::Canonical;
+use crate::record::tape::{Dialect, Tape, Unreadable};
+use crate::text;
+use crate::text::digits::Digits;
 use alloc::vec::Vec;
 
 /// Checks records as they came in, before redaction, and tells what is wrong

@@ -5,8 +5,8 @@ use super::program::Program;
 use super::report::Report;
 use super::unique::{Undecided, Unique};
 use super::{SCHEMA_STEPS_A_NODE_MAX, SCHEMA_STEPS_MAX};
-use crate::OutOfMemory;
-use crate::tape::Tape;
+use crate::memory::OutOfMemory;
+use crate::record::tape::Tape;
 use alloc::vec::Vec;
 
 /// What a check has found.

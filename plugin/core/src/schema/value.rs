@@ -6,7 +6,7 @@ use super::layout::*;
 use super::machine::{Machine, length};
 use super::text;
 use super::validator::NotChecked;
-use crate::tape::{ESCAPED, Kind, NON_ASCII, Node, REMOVED};
+use crate::record::tape::{ESCAPED, Kind, NON_ASCII, Node, REMOVED};
 
 impl Machine<'_> {
     /// Whether a value is of one of the types.

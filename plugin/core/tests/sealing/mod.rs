@@ -1,8 +1,9 @@
 //! A sealer, and what it gives taken apart as text.
 
-use flb_audit_core::check::{Checked, Checker, Sealed};
+use flb_audit_core::chain::{Chain, ChainId, GENESIS, Place, Run};
 use flb_audit_core::hash::Algorithm;
-use flb_audit_core::seal::{Chain, ChainId, GENESIS, Notes, Place, Run};
+use flb_audit_core::record::notes::Notes;
+use flb_audit_core::verify::{Checked, Checker, Sealed};
 use flb_audit_core::{Event, Sealer};
 
 /// A chain before its first record.

@@ -2,12 +2,14 @@
 
 use age::secrecy::ExposeSecret;
 use age::x25519::Identity;
-use flb_audit_core::check::{Checked, Checker, Sealed};
+use flb_audit_core::chain::anchor;
+use flb_audit_core::chain::keyring::{self, KeyRing};
+use flb_audit_core::chain::state::{FILE_NAME, Header};
+use flb_audit_core::chain::{Chain, ChainId, GENESIS, Place, Run};
 use flb_audit_core::hash::Algorithm;
-use flb_audit_core::keyring::{self, KeyRing};
-use flb_audit_core::seal::{Chain, ChainId, GENESIS, Notes, Place, Run};
-use flb_audit_core::state::{FILE_NAME, Header};
-use flb_audit_core::{Event, Sealer, anchor};
+use flb_audit_core::record::notes::Notes;
+use flb_audit_core::verify::{Checked, Checker, Sealed};
+use flb_audit_core::{Event, Sealer};
 use flb_audit_ledger::frame::Reader;
 use flb_audit_ledger::{Ledger, Settings, manifest};
 use serde_json::{Value, json};

@@ -2,7 +2,7 @@
 
 use super::SchemaError;
 use flb_audit_core::Tape;
-use flb_audit_core::tape::{Dialect, Kind, Unreadable};
+use flb_audit_core::record::tape::{Dialect, Kind, Unreadable};
 use flb_audit_core::text::{Characters, inner};
 use std::iter::Peekable;
 
@@ -91,7 +91,7 @@ pub(super) fn parse(text: &str) -> Result<Value, SchemaError> {
 fn value<'t>(
     tape: &'t Tape,
     text: &str,
-    nodes: &mut Peekable<impl Iterator<Item = (usize, &'t flb_audit_core::tape::Node)>>,
+    nodes: &mut Peekable<impl Iterator<Item = (usize, &'t flb_audit_core::record::tape::Node)>>,
     pointer: &str,
 ) -> Result<Value, SchemaError> {
     let Some((index, node)) = nodes.next() else {

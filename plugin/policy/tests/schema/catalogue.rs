@@ -5,8 +5,8 @@
 
 use crate::properties::{Checked, checked};
 use flb_audit_core::Tape;
+use flb_audit_core::record::tape::Dialect;
 use flb_audit_core::schema::{Program, Validator};
-use flb_audit_core::tape::Dialect;
 use flb_audit_policy::catalogue::{self, Mode};
 use serde_json::Value;
 use std::fs;

@@ -3,8 +3,8 @@
 
 use crate::properties::{Checked, check_value, checked, compile};
 use flb_audit_core::Tape;
+use flb_audit_core::record::tape::Dialect;
 use flb_audit_core::schema::{NotChecked, Outcome, PATH_BYTES_MAX, Program, VIOLATIONS_MAX, Validator};
-use flb_audit_core::tape::Dialect;
 
 fn program(schema: &str) -> Vec<u8> {
     compile(schema, false).unwrap_or_else(|error| panic!("{schema}: {error}"))
@@ -90,7 +90,7 @@ fn removed_members_are_not_there() {
     let program = Program::read(&program).expect("a program");
     assert!(matches!(validator.check(&program, &tape, source), Outcome::Invalid(_)));
     // The canonical form is that of the last member.
-    flb_audit_core::canonical::Canonical::new().write(&mut tape, source).expect("memory");
+    flb_audit_core::record::canonical::Canonical::new().write(&mut tape, source).expect("memory");
     assert!(matches!(validator.check(&program, &tape, source), Outcome::Valid));
 }
 

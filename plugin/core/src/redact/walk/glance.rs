@@ -1,9 +1,9 @@
 //! A glance at all texts of a record, before any is looked at in its place.
 
 use super::{Level, Place, Redactor, find_out, may_be_json, plain};
-use crate::OutOfMemory;
+use crate::memory::OutOfMemory;
+use crate::record::tape::{ESCAPED, Kind, PATCHED};
 use crate::redact::paths::Verdict;
-use crate::tape::{ESCAPED, Kind, PATCHED};
 use core::mem;
 
 /// How many texts are gone to straight from a glance.

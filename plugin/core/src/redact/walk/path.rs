@@ -1,9 +1,10 @@
 //! Where in a record a walk is, as the evidence says it.
 
 use super::{Level, NO_KEY};
-use crate::tape::Tape;
+use crate::memory::{OutOfMemory, put, put_byte};
+use crate::record::tape::Tape;
+use crate::text;
 use crate::text::{Characters, inner};
-use crate::{OutOfMemory, put, put_byte, text};
 use alloc::vec::Vec;
 
 /// How much of a path the evidence has, in bytes, and how much of one key.

@@ -4,8 +4,8 @@
 pub(crate) mod random;
 
 use flb_audit_core::Tape;
+use flb_audit_core::record::tape::Dialect;
 use flb_audit_core::schema::{NotChecked, Outcome, PATH_BYTES_MAX, Program, Validator};
-use flb_audit_core::tape::Dialect;
 use flb_audit_policy::schema::{Options, SchemaError};
 use random::Choices;
 use serde_json::Value;

@@ -1,6 +1,9 @@
 //! JSON strings: taking escapes apart and writing the canonical ones.
 
-use crate::{OutOfMemory, put};
+pub mod base64url;
+pub(crate) mod digits;
+
+use crate::memory::{OutOfMemory, put};
 use alloc::vec::Vec;
 
 /// The bytes of a string token between its quotes.

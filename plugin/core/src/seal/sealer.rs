@@ -1,14 +1,22 @@
 //! A filter's call: a record in, the same record with its seal out.
 
-use crate::canonical::Canonical;
-use crate::checkpoint::Signer;
-use crate::order::is_key;
+use crate::chain::checkpoint::Signer;
+use crate::chain::id::Chain;
+use crate::chain::signature::SIGNATURE_TEXT_BYTES;
+use crate::memory::{OutOfMemory, put};
+use crate::record::canonical::Canonical;
+use crate::record::member::{AUDIT, QUARANTINE, RAW, RAW_BASE64};
+use crate::record::notes::Notes;
+use crate::record::order::is_key;
+use crate::record::output;
+use crate::record::tape::{Dialect, Kind, PATCHED, Tape, Unreadable};
 use crate::redact::{Redactor, UNSCANNED};
 use crate::schema::{Disposition, Validation};
-use crate::seal::{AUDIT, Cause, Chain, HASH_TEXT_BYTES, Notes, QUARANTINE, RAW, RAW_BASE64, Statement};
-use crate::signature::SIGNATURE_TEXT_BYTES;
-use crate::tape::{Dialect, Kind, PATCHED, Tape, Unreadable};
-use crate::{OutOfMemory, TAG_BYTES_MAX, output, put, seal, text};
+use crate::seal::writer;
+use crate::seal::writer::{Cause, Statement};
+use crate::text::base64url;
+use crate::text::base64url::HASH_TEXT_BYTES;
+use crate::{TAG_BYTES_MAX, text};
 use alloc::vec::Vec;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -67,7 +75,7 @@ impl<'p> Sealer<'p> {
         let mut sealer = Sealer {
             validation: redactor.as_ref().and_then(|redactor| Validation::of(redactor.policy().streams)),
             redactor,
-            head_text: seal::hash_text(&chain.head),
+            head_text: base64url::hash_text(&chain.head),
             chain,
             notes,
             signer: None,
@@ -284,7 +292,7 @@ impl<'p> Sealer<'p> {
         self.seal.clear();
         put(&mut self.seal, comma)?;
         put(&mut self.seal, b"\"audit\":")?;
-        seal::write(&self.chain, statement, key, redactor, validation, &mut self.seal)?;
+        writer::write(&self.chain, statement, key, redactor, validation, &mut self.seal)?;
         let seal = comma.len()..self.seal.len();
         put(&mut self.seal, b"}")?;
         put(&mut self.seal, comma_after)?;
@@ -299,8 +307,8 @@ impl<'p> Sealer<'p> {
         let is_only = self.out.len() == 1;
         put(&mut self.out, if is_only { b"" } else { b"," })?;
         put(&mut self.out, &self.seal[seal])?;
-        let head_text = seal::hash_text(&head);
-        seal::write_hashes(&self.head_text, &head_text, signature, &mut self.out)?;
+        let head_text = base64url::hash_text(&head);
+        writer::write_hashes(&self.head_text, &head_text, signature, &mut self.out)?;
         put(&mut self.out, b"}\0")?;
 
         self.chain.head = head;

@@ -1,9 +1,10 @@
 //! Reading a record onto its tape, in one pass and without a stack.
 
-use crate::number::{self, Outgoing};
-use crate::seal::Notes;
-use crate::tape::{Dialect, ESCAPED, Kind, NON_ASCII, NOT_CANONICAL, Node, Tape, Unreadable};
-use crate::{OutOfMemory, RECORD_DEPTH_MAX, put, text};
+use crate::memory::{OutOfMemory, put};
+use crate::record::notes::Notes;
+use crate::record::number::{self, Outgoing};
+use crate::record::tape::{Dialect, ESCAPED, Kind, NON_ASCII, NOT_CANONICAL, Node, Tape, Unreadable};
+use crate::{RECORD_DEPTH_MAX, text};
 use alloc::vec::Vec;
 
 /// No parent: the value is the record itself.

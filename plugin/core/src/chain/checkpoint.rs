@@ -4,12 +4,13 @@
 //! (<https://c2sp.org/signed-note>), in the form of a tlog-checkpoint: origin,
 //! size, hash, and a line of our own. Each segment is an origin.
 
-use crate::certificate::KeyStatement;
-use crate::digits::Digits;
+use crate::chain::certificate::KeyStatement;
+use crate::chain::id::{ChainId, Place};
+use crate::chain::signature::{SIGNATURE_BYTES, SecretKey, Signature, signature_text};
 use crate::hash::{Algorithm, Hash};
-use crate::seal::{ChainId, Place, hash_text};
-use crate::signature::{SIGNATURE_BYTES, SecretKey, Signature, signature_text};
-use crate::{OutOfMemory, put};
+use crate::memory::{OutOfMemory, put};
+use crate::text::base64url::hash_text;
+use crate::text::digits::Digits;
 use alloc::vec::Vec;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

@@ -26,9 +26,10 @@
 //! The CRC is that of IEEE 802.3, which finds what is torn. It does not keep
 //! anyone from writing the file.
 
+use crate::chain::id::{Chain, ChainId, GENESIS, Place, Run};
 use crate::crc::crc32;
 use crate::hash::{Algorithm, Hash};
-use crate::seal::{Chain, ChainId, GENESIS, Notes, Place, Run};
+use crate::record::notes::Notes;
 
 /// The file's name in its directory.
 pub const FILE_NAME: &str = "chain.state";

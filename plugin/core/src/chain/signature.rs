@@ -1,6 +1,6 @@
 //! Ed25519 (RFC 8032), as the format uses it.
 
-use crate::seal::{base64url, hash_from_text};
+use crate::text::base64url::{self, hash_from_text};
 use core::fmt;
 use ed25519_dalek::VerifyingKey;
 use ed25519_dalek::hazmat::{ExpandedSecretKey, raw_sign};
@@ -41,7 +41,7 @@ impl PublicKey {
 
     /// As it stands in a seal.
     pub fn text(&self) -> [u8; 43] {
-        base64url(&self.0)
+        base64url::encode(&self.0)
     }
 
     /// Whether this is the key's signature of `message`. Strict: keys and
@@ -112,7 +112,7 @@ impl fmt::Debug for SecretKey {
 
 /// A signature as it stands in a seal.
 pub fn signature_text(signature: &Signature) -> [u8; SIGNATURE_TEXT_BYTES] {
-    base64url(signature)
+    base64url::encode(signature)
 }
 
 /// The signature that a seal's text stands for.

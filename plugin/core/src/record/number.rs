@@ -5,9 +5,9 @@
 //! of the far end as a neighbour of itself. [`outgoing`] finds the value that
 //! stays what it is, and the record is sealed with that one.
 
-use crate::digits::Digits;
-use crate::seal::Notes;
-use crate::{OutOfMemory, put};
+use crate::memory::{OutOfMemory, put};
+use crate::record::notes::Notes;
+use crate::text::digits::Digits;
 use alloc::vec::Vec;
 use core::fmt::{self, Write};
 

@@ -1,7 +1,8 @@
 //! Writing a record out again, in the order in which it came.
 
-use crate::tape::{Kind, REMOVED, Tape};
-use crate::{OutOfMemory, RECORD_DEPTH_MAX, put};
+use crate::RECORD_DEPTH_MAX;
+use crate::memory::{OutOfMemory, put};
+use crate::record::tape::{Kind, REMOVED, Tape};
 use alloc::vec::Vec;
 
 /// Writes the record without its closing brace.

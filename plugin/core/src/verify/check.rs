@@ -1,18 +1,20 @@
 //! Taking a sealed record apart, and holding its hashes against it.
 
-use crate::OutOfMemory;
-use crate::canonical::Canonical;
-use crate::certificate::{Certificate, Handover, KeyStatement};
-use crate::checkpoint::Checkpoint;
+use crate::chain::certificate::{Certificate, Handover, KeyStatement};
+use crate::chain::checkpoint::Checkpoint;
+use crate::chain::id::{ChainId, Place, Run};
+use crate::chain::signature::{PublicKey, Signature, signature_from_text};
 use crate::hash::{Algorithm, Hash};
-use crate::order::is_key;
+use crate::memory::OutOfMemory;
 use crate::policy::DIGEST_TEXT_BYTES;
+use crate::record::canonical::Canonical;
+use crate::record::member::{AUDIT, QUARANTINE};
+use crate::record::notes::{Notes, STATEMENT_WORD};
+use crate::record::order::is_key;
+use crate::record::tape::{Dialect, ESCAPED, Kind, REMOVED, Tape, Unreadable};
 use crate::schema::Disposition;
-use crate::seal::{
-    AUDIT, ChainId, Notes, Place, QUARANTINE, Run, STATEMENT_WORD, VERSION, hash_from_text, is_base64url,
-};
-use crate::signature::{PublicKey, Signature, signature_from_text};
-use crate::tape::{Dialect, ESCAPED, Kind, REMOVED, Tape, Unreadable};
+use crate::seal::VERSION;
+use crate::text::base64url::{hash_from_text, is_base64url};
 use crate::text::{Characters, inner};
 use alloc::string::String;
 

@@ -13,11 +13,12 @@
 //! - Its **handover**, by key n − 1, with the place where it takes effect and
 //!   the head before that. So key n vouches for nothing before that place.
 
-use crate::digits::Digits;
+use crate::chain::id::{ChainId, Place};
+use crate::chain::signature::{PublicKey, Signature, signature_text};
 use crate::hash::Hash;
-use crate::seal::{ChainId, Place, hash_text};
-use crate::signature::{PublicKey, Signature, signature_text};
-use crate::{OutOfMemory, put};
+use crate::memory::{OutOfMemory, put};
+use crate::text::base64url::hash_text;
+use crate::text::digits::Digits;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 

@@ -1,9 +1,11 @@
 //! The canonical form of a record: RFC 8785, with integers of 64 bits exact.
 
-use crate::order::{self, Member};
-use crate::seal::Notes;
-use crate::tape::{Kind, NOT_CANONICAL, PATCHED, REMOVED, Tape};
-use crate::{OutOfMemory, number, put, put_byte, text};
+use crate::memory::{OutOfMemory, put, put_byte};
+use crate::record::notes::Notes;
+use crate::record::number;
+use crate::record::order::{self, Member};
+use crate::record::tape::{Kind, NOT_CANONICAL, PATCHED, REMOVED, Tape};
+use crate::text;
 use alloc::vec::Vec;
 
 /// Writes tapes in canonical form, one after the other, in the same memory.

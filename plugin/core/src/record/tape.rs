@@ -5,8 +5,10 @@
 //! a key and its value. Reading keeps no stack: an open container's `next`
 //! points at its parent until it closes.
 
-use crate::seal::Notes;
-use crate::{OutOfMemory, RECORD_BYTES_MAX, put, reader, text};
+use crate::memory::{OutOfMemory, put};
+use crate::record::notes::Notes;
+use crate::record::reader;
+use crate::{RECORD_BYTES_MAX, text};
 use alloc::vec::Vec;
 use core::fmt;
 

@@ -4,7 +4,7 @@
 //! of plain ASCII it is that of their bytes, and the first eight of them
 //! decide nearly every comparison.
 
-use crate::tape::{ESCAPED, NON_ASCII, Node, PATCHED, Tape};
+use crate::record::tape::{ESCAPED, NON_ASCII, Node, PATCHED, Tape};
 use crate::text::{Characters, inner};
 use core::cmp::Ordering;
 

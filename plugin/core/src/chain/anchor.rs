@@ -11,7 +11,7 @@
 //! | 16.. | the checkpoint, a line of JSON |
 
 use crate::crc::crc32;
-use crate::{OutOfMemory, put};
+use crate::memory::{OutOfMemory, put};
 use alloc::vec::Vec;
 
 /// The file's name in its directory.

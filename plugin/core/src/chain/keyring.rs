@@ -40,13 +40,13 @@
 //! An entry is kept as long as its certificate is needed: while its key is to
 //! come, and while it leads to the key in force or one of the two before it.
 
-use crate::OutOfMemory;
-use crate::certificate::{Certificate, Handover, KeyStatement};
-use crate::checkpoint::Signer;
+use crate::chain::certificate::{Certificate, Handover, KeyStatement};
+use crate::chain::checkpoint::Signer;
+use crate::chain::id::{ChainId, Place, Run};
+use crate::chain::signature::{PublicKey, SIGNATURE_BYTES, SecretKey, Seed};
 use crate::crc::crc32;
 use crate::hash::Hash;
-use crate::seal::{ChainId, Place, Run};
-use crate::signature::{PublicKey, SIGNATURE_BYTES, SecretKey, Seed};
+use crate::memory::OutOfMemory;
 use alloc::vec::Vec;
 use zeroize::Zeroizing;
 

@@ -1,0 +1,12 @@
+//! A chain: what it is called, its keys and checkpoints, and the files that
+//! remember them.
+
+pub mod anchor;
+pub mod certificate;
+pub mod checkpoint;
+pub(crate) mod id;
+pub mod keyring;
+pub mod signature;
+pub mod state;
+
+pub use id::{Chain, ChainId, GENESIS, Life, Place, Position, Run};

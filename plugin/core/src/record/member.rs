@@ -1,0 +1,10 @@
+//! The top-level members that the filter adds to a record, or puts in its place.
+
+/// The key under which a record carries its seal.
+pub const AUDIT: &str = "audit";
+/// The key under which the text of an unreadable record stands.
+pub const RAW: &str = "raw";
+/// The same where that text is not UTF-8: base64, as in RFC 4648 section 4.
+pub const RAW_BASE64: &str = "raw_base64";
+/// The key under which the text of a quarantined record stands.
+pub const QUARANTINE: &str = "quarantine";

@@ -1,0 +1,7 @@
+//! The seal: what is added to a record. `docs/seal-format.md` specifies it.
+
+pub(crate) mod sealer;
+pub(crate) mod writer;
+
+pub use sealer::{Event, Sealer};
+pub use writer::VERSION;

@@ -1,0 +1,34 @@
+//! base64url without padding (RFC 4648 section 5), as seals have it.
+
+use crate::hash::Hash;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+/// The length of a [`Hash`] in a seal: base64url without padding.
+pub const HASH_TEXT_BYTES: usize = 43;
+
+pub(crate) fn is_base64url(byte: &u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')
+}
+
+pub(crate) fn encode<const N: usize>(bytes: &[u8]) -> [u8; N] {
+    let mut text = [b'A'; N];
+    // N is always the length of the encoding.
+    let _ = URL_SAFE_NO_PAD.encode_slice(bytes, &mut text);
+    text
+}
+
+/// A hash as it stands in a seal.
+pub fn hash_text(hash: &Hash) -> [u8; HASH_TEXT_BYTES] {
+    encode(hash)
+}
+
+/// The hash that a seal's text stands for.
+pub fn hash_from_text(text: &[u8]) -> Option<Hash> {
+    let mut hash = [0; 32];
+    // More than the hash: the decoder wants to be sure of its room.
+    let mut decoded = [0; 36];
+    let len = URL_SAFE_NO_PAD.decode_slice(text, &mut decoded).ok()?;
+    hash.copy_from_slice(decoded.get(..len)?.first_chunk::<32>().filter(|_| len == 32)?);
+    Some(hash)
+}
