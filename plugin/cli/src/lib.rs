@@ -1,0 +1,113 @@
+//! `flb-audit` as a library: builds policies into the filter, sets up chains,
+//! replays streams through the filter, verifies what came out.
+//!
+//! The program is [`run`]. Tests call the verifier in their own process through
+//! [`verify`].
+#![forbid(unsafe_code)]
+
+mod build;
+mod check;
+mod checkpoints;
+mod durable;
+mod explain;
+mod export;
+mod find;
+mod frames;
+mod hmac_key;
+mod init;
+mod input;
+mod prove;
+mod replay;
+mod restore;
+mod roster;
+mod stdout;
+pub mod verify;
+
+use anyhow::{Context, Result, bail};
+use clap::{Parser, Subcommand};
+use std::ffi::OsString;
+use std::fmt::Display;
+use std::io::Write;
+use std::path::PathBuf;
+
+/// Sets up and verifies what Fluent Bit seals with filter_audit.wasm.
+#[derive(Parser)]
+#[command(version, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Build(build::Build),
+    Check(check::Check),
+    Explain(explain::Explain),
+    Export(export::Export),
+    Find(find::Find),
+    HmacKey(hmac_key::HmacKeyCommand),
+    Init(init::Init),
+    Replay(replay::Replay),
+    Restore(restore::Restore),
+    Verify(verify::Verify),
+    Prove(prove::Prove),
+    Checkpoints(checkpoints::Checkpoints),
+}
+
+/// What could not be done at all; a wrong command line is 2, and what a
+/// verification found has codes of its own (`verify::Verdict`).
+const FAILED: u8 = 1;
+
+/// Runs the program with these arguments, of which the first is its name.
+/// Returns the exit code.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
+    run_command(arguments).unwrap_or_else(|error| {
+        complain(format_args!("{error:#}"));
+        FAILED
+    })
+}
+
+fn run_command(arguments: impl IntoIterator<Item = OsString>) -> Result<u8> {
+    let command = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments.command,
+        // The help and the version, too.
+        Err(said) => {
+            let printed = said.print();
+            if !said.use_stderr() {
+                stdout::is_read(printed)?;
+            }
+            return u8::try_from(said.exit_code()).context("no such exit code");
+        }
+    };
+    match command {
+        Command::Build(build) => build.run().map(|()| 0),
+        Command::Check(check) => check.run(),
+        Command::Explain(explain) => explain.run().map(|()| 0),
+        Command::Export(export) => export.run().map(|()| 0),
+        Command::Find(find) => find.run(),
+        Command::HmacKey(key) => key.run().map(|()| 0),
+        Command::Init(init) => init.run().map(|()| 0),
+        Command::Replay(replay) => replay.run().map(|()| 0),
+        Command::Restore(restore) => restore.run(),
+        Command::Prove(prove) => prove.run().map(|()| 0),
+        Command::Checkpoints(checkpoints) => checkpoints.run().map(|()| 0),
+        Command::Verify(verify) => verify.run().map(verify::Verdict::code),
+    }
+}
+
+/// The module that a command line names, or the one beside this program.
+fn filter_module(named: Option<PathBuf>) -> Result<PathBuf> {
+    let path = match named {
+        Some(path) => path,
+        None => std::env::current_exe()?.with_file_name("filter_audit.wasm"),
+    };
+    if !path.is_file() {
+        bail!("{}: no such file; --filter names the filter's module", path.display());
+    }
+    Ok(path)
+}
+
+/// Says what is wrong. If that cannot be told either, the exit code tells it.
+fn complain(what: impl Display) {
+    let _ = writeln!(std::io::stderr(), "flb-audit: {what}");
+}
