@@ -2,12 +2,12 @@
 //! a checkpoint.
 
 use crate::abi::{self, Access, Errno, File, find_in_preopens};
+use flb_audit_core::OutOfMemory;
 use flb_audit_core::Sealer;
 use flb_audit_core::chain::ChainId;
 use flb_audit_core::chain::anchor;
 use flb_audit_core::chain::checkpoint::CHECKPOINT_RECORDS_MAX;
 use flb_audit_core::chain::keyring::{self, KeyRing, NoNextKey, SLOT_BYTES};
-use flb_audit_core::memory::OutOfMemory;
 use flb_audit_core::record::notes::Notes;
 use zeroize::Zeroizing;
 

@@ -11,8 +11,8 @@ mod keys;
 mod policy;
 mod state;
 
+use flb_audit_core::OutOfMemory;
 use flb_audit_core::chain::{Chain, ChainId, GENESIS, Place, Run};
-use flb_audit_core::memory::OutOfMemory;
 use flb_audit_core::record::notes::Notes;
 use flb_audit_core::{Event, Sealer};
 use keys::Keys;
