@@ -71,7 +71,7 @@ pub(crate) fn pass(host: &mut Host<'_>) -> Vec<u8> {
 #[track_caller]
 pub(crate) fn intact(text: &[u8]) -> Sealed {
     match Checker::new(Vec::new()).check(text) {
-        Ok(Checked::Sealed(sealed)) if sealed.is_intact => sealed,
+        Ok(Checked::Sealed(sealed)) if sealed.is_intact => *sealed,
         other => panic!("{other:?}: {}", String::from_utf8_lossy(text)),
     }
 }

@@ -62,7 +62,7 @@ pub(crate) fn parse(text: &[u8]) -> Value {
 /// The seal of a record that has one and is as it was sealed.
 pub(crate) fn intact(text: &[u8]) -> Sealed {
     match checker().check(text) {
-        Ok(Checked::Sealed(sealed)) if sealed.is_intact => sealed,
+        Ok(Checked::Sealed(sealed)) if sealed.is_intact => *sealed,
         other => panic!("{other:?}: {}", String::from_utf8_lossy(text)),
     }
 }

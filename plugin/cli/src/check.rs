@@ -143,7 +143,7 @@ struct Records<'a> {
     tag: Option<&'a [u8]>,
     checker: Checker,
     validator: Validator,
-    /// What was in quarantine.
+    /// A record without a seal, or one that was in quarantine.
     tape: Tape,
     canonical: Canonical,
 }
@@ -166,24 +166,25 @@ impl<'a> Records<'a> {
 
     fn try_to_check(&mut self, text: &[u8]) -> Result<Seen, String> {
         let memory = |_| String::from("out of memory");
-        let sealed = match self.checker.check(text) {
+        let mut sealed = match self.checker.check(text) {
             Ok(Checked::Sealed(sealed)) => sealed,
             Ok(_) => {
                 let tag = self.tag.ok_or("a record without a seal: --tag says under which tag it went")?;
-                let tape = self.checker.record(text, false).map_err(memory)?;
-                return Ok(seen(&self.policy, &mut self.validator, tag, tape, text));
+                self.tape.read(text, Dialect::Json).map_err(|unreadable| unreadable.to_string())?;
+                self.canonical.write(&mut self.tape, text).map_err(memory)?;
+                return Ok(seen(&self.policy, &mut self.validator, tag, &self.tape, text));
             }
             Err(unreadable) => return Err(unreadable.to_string()),
         };
-        let tag = self.checker.tag(text).unwrap_or_default();
+        let tag = sealed.tag().unwrap_or_default();
         match sealed.disposition {
             _ if sealed.is_raw => Err("sealed as raw text, since it could not be read".into()),
             Disposition::Mark => {
-                let tape = self.checker.record(text, true).map_err(memory)?;
+                let tape = sealed.record_tape().map_err(memory)?;
                 Ok(seen(&self.policy, &mut self.validator, tag.as_bytes(), tape, text))
             }
             Disposition::Quarantine => {
-                let text = self.checker.quarantined(text).ok_or("in quarantine, without its text")?;
+                let text = sealed.quarantined().ok_or("in quarantine, without its text")?;
                 let text = text.as_bytes();
                 self.tape.read(text, Dialect::Json).map_err(|unreadable| unreadable.to_string())?;
                 self.canonical.write(&mut self.tape, text).map_err(memory)?;

@@ -31,7 +31,7 @@ impl Checkpoints {
         let mut result = Ok(());
         input::read_in_order(self.files, |text| {
             let checkpoint = match checker.check(text) {
-                Ok(Checked::Sealed(sealed)) => checker.checkpoint(text, &sealed),
+                Ok(Checked::Sealed(sealed)) => sealed.checkpoint(),
                 _ => read_anchor(text),
             };
             if let Some(checkpoint) = checkpoint.filter(|_| result.is_ok()) {

@@ -78,15 +78,15 @@ impl Prove {
             let Ok(Checked::Sealed(sealed)) = checker.check(text) else {
                 return;
             };
-            if sealed.chain != self.chain || !sealed.is_intact {
+            if sealed.chain != self.chain {
                 return;
             }
-            let checkpoint = checker.checkpoint(text, &sealed).map(Box::new);
+            let Some(leaf) = sealed.leaf() else { return };
+            let checkpoint = sealed.checkpoint().map(Box::new);
             if (sealed.place.segment, sealed.place.sequence) == (self.seg, self.seq) {
-                found = Some((String::from_utf8_lossy(text).trim().to_owned(), sealed, checkpoint));
+                found = Some((String::from_utf8_lossy(text).trim().to_owned(), *sealed, checkpoint));
             } else if sealed.place.segment >= self.seg {
-                next_of
-                    .insert(sealed.previous, Next { leaf: *checker.leaf(), head: sealed.head, checkpoint });
+                next_of.insert(sealed.previous, Next { leaf, head: sealed.head, checkpoint });
             }
         })?;
         let (record, sealed, mut checkpoint) =
@@ -151,7 +151,7 @@ impl Proof {
         };
         let tampered = |what: &str| Ok((Verdict::Tampered, what.to_owned()));
         let sealed = match Checker::new(ignored).check(self.record.as_bytes()) {
-            Ok(Checked::Sealed(sealed)) if sealed.is_intact => sealed,
+            Ok(Checked::Sealed(sealed)) if sealed.is_intact => *sealed,
             _ => return tampered("the record is not the one that was sealed"),
         };
         let mut head = sealed.head;

@@ -82,7 +82,7 @@ fn restore(checker: &mut Checker, text: &[u8]) -> Result<Option<String>, Refused
     let altered = |what: &str| Err(Refused::NotAsSealed(what.into()));
     match checker.check(text) {
         Ok(Checked::Sealed(sealed)) if sealed.disposition != Disposition::Quarantine => Ok(None),
-        Ok(Checked::Sealed(sealed)) if sealed.is_intact => match checker.quarantined(text) {
+        Ok(Checked::Sealed(sealed)) if sealed.is_intact => match sealed.quarantined() {
             Some(record) => Ok(Some(record)),
             None => altered("a record in quarantine without its text"),
         },

@@ -231,7 +231,7 @@ impl Opened {
             let text = start..self.json.len();
             // What has a seal that is none gets one here, under which that is.
             let sealed = match self.checker.check(&self.json[text.clone()]) {
-                Ok(Checked::Sealed(sealed)) => Some(sealed),
+                Ok(Checked::Sealed(sealed)) => Some(*sealed),
                 _ => None,
             };
             todo.push(Todo { seconds, nanoseconds, text, sealed });

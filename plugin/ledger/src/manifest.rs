@@ -241,7 +241,7 @@ impl Manifests {
             if let (Some(statement), Ok(Checked::Sealed(sealed))) = (read(text), checker.check(text))
                 && manifests.stated.add(statement, &sealed)
             {
-                manifests.last = Some(sealed);
+                manifests.last = Some(*sealed);
             } else {
                 manifests.damaged.push(at);
             }

@@ -36,7 +36,7 @@ impl Stated {
     /// a tombstone of a segment that is not there, or not as it says.
     pub fn add(&mut self, statement: Statement, sealed: &Sealed) -> bool {
         sealed.is_intact
-            && sealed.is_statement
+            && sealed.is_statement()
             && *self.chain.get_or_insert(sealed.chain) == sealed.chain
             && self.follow(statement)
     }

@@ -150,7 +150,7 @@ impl Reading<'_> {
             };
             let life = (sealed.place.segment, sealed.place.run);
             self.places.insert((sealed.chain, life, sealed.place.sequence));
-            let signed = verifier.verify(checker.checkpoint(&line, &sealed).as_ref());
+            let signed = verifier.verify(sealed.checkpoint().as_ref());
             match signed.flaw {
                 None | Some(Flaw::NoRoster) => {}
                 Some(flaw) => {
@@ -188,7 +188,7 @@ impl Reading<'_> {
             match checker.check(&line) {
                 Ok(Checked::Sealed(sealed)) if sealed.is_intact => {
                     self.add_record(&sealed);
-                    let signed = checker.checkpoint(&line, &sealed);
+                    let signed = sealed.checkpoint();
                     let signed = sealed.is_checkpoint.then(|| verifier.verify(signed.as_ref()));
                     if let Some(signed) = signed
                         && let Some(flaw) = signed.flaw

@@ -59,9 +59,8 @@ impl Ledgers {
             // What is not good is found as a record, and proves nothing here.
             let Ok(Checked::Sealed(sealed)) = checker.check(&line) else { continue };
             let is_good = sealed.is_intact
-                && sealed.is_statement
-                && (roster.is_none()
-                    || verifier.verify(checker.checkpoint(&line, &sealed).as_ref()).flaw.is_none());
+                && sealed.is_statement()
+                && (roster.is_none() || verifier.verify(sealed.checkpoint().as_ref()).flaw.is_none());
             let Some(statement) = manifest::read(&line).filter(|_| is_good) else { continue };
             if !stated.add(statement, &sealed) {
                 let what = format!("{}:{number}: {MISPLACED}", path.display());

@@ -194,9 +194,8 @@ fn check(checker: &mut Checker, signatures: &mut Verifier<'_>, record: &Record<'
             Seen::Altered("not the record that its frame states".to_owned())
         }
         Ok(Checked::Sealed(sealed)) => {
-            let signed =
-                sealed.is_checkpoint.then(|| signatures.verify(checker.checkpoint(text, &sealed).as_ref()));
-            Seen::Sealed(sealed, signed.map(Box::new))
+            let signed = sealed.is_checkpoint.then(|| signatures.verify(sealed.checkpoint().as_ref()));
+            Seen::Sealed(*sealed, signed.map(Box::new))
         }
         Ok(Checked::Unsealed) => Seen::Unsealed,
         Ok(Checked::UnknownVersion) => Seen::UnknownVersion,

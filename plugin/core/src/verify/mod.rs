@@ -1,5 +1,10 @@
 //! Verification: a sealed record is taken apart again.
 
-mod check;
+mod checker;
+mod members;
+mod seal;
+mod sealed;
 
-pub use check::{Checked, Checker, Sealed, Validity, read_anchor};
+pub use checker::{Checked, Checker, SealedRecord};
+pub use members::read_anchor;
+pub use sealed::{Sealed, Validity};

@@ -54,7 +54,7 @@ pub(crate) fn take_apart(sealed: &[u8]) -> Parts {
     let seal = &text[at + "\"audit\":".len()..text.len() - 1];
     let notes = seal.split_once("\"notes\":[").map_or("", |(_, rest)| rest.split(']').next().unwrap_or(""));
     let checked = match Checker::new(Vec::new()).check(text.as_bytes()) {
-        Ok(Checked::Sealed(sealed)) => sealed,
+        Ok(Checked::Sealed(sealed)) => *sealed,
         other => panic!("{other:?}: {text}"),
     };
     assert!(checked.is_intact, "not intact: {text}");

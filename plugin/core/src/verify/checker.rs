@@ -1,0 +1,215 @@
+//! Taking a sealed record apart, and holding its hashes against it.
+
+use super::members::Members;
+use super::seal::{Closing, NoSeal, read_seal};
+use super::sealed::Sealed;
+use crate::chain::checkpoint::Checkpoint;
+use crate::hash::Hash;
+use crate::memory::OutOfMemory;
+use crate::record::canonical::Canonical;
+use crate::record::member::{AUDIT, QUARANTINE};
+use crate::record::notes::Notes;
+use crate::record::order::is_key;
+use crate::record::tape::{Dialect, REMOVED, Tape, Unreadable};
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::ops::Deref;
+
+/// What a text turned out to be.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Checked<'a> {
+    /// A record with a seal.
+    Sealed(SealedRecord<'a>),
+    /// A record without one.
+    Unsealed,
+    /// A record whose seal lacks a part or has one that no filter writes.
+    Malformed,
+    /// A record sealed in a version of the format that is not known here.
+    UnknownVersion,
+}
+
+/// A record with a seal, as long as its checker checks no other one. It
+/// dereferences to the seal's data.
+#[derive(Debug)]
+pub struct SealedRecord<'a> {
+    sealed: Sealed,
+    leaf: Hash,
+    /// The node of the key `audit`.
+    audit: usize,
+    /// The names of the keys that are not under the seal.
+    left_out: [&'a str; IGNORED_KEYS_MAX],
+    text: &'a [u8],
+    tape: &'a mut Tape,
+    canonical: &'a mut Canonical,
+}
+
+/// How many keys of one record may be of the ignored ones; those after them are
+/// taken as they stand.
+const IGNORED_KEYS_MAX: usize = 6;
+
+/// Checks one record after the other. Its memory is kept between them.
+#[derive(Debug, Default)]
+pub struct Checker {
+    tape: Tape,
+    canonical: Canonical,
+    /// The keys that outputs add at the top level.
+    ignored: Vec<String>,
+}
+
+impl Checker {
+    /// A checker that tolerates these keys at the top level, if they are not
+    /// under the seal.
+    pub fn new(ignored: Vec<String>) -> Self {
+        Checker { ignored, ..Checker::default() }
+    }
+
+    /// Checks one record, given as JSON.
+    pub fn check<'a>(&'a mut self, text: &'a [u8]) -> Result<Checked<'a>, Unreadable> {
+        let Checker { tape, canonical, ignored } = self;
+        tape.read(text, Dialect::Json)?;
+        let Some(audit) = tape.keys(0).find(|key| is_key(tape, text, &tape.nodes[*key], AUDIT)) else {
+            return Ok(Checked::Unsealed);
+        };
+        let (mut sealed, closing) = match read_seal(tape, text, audit + 1) {
+            Ok(parts) => parts,
+            Err(NoSeal::Malformed) => return Ok(Checked::Malformed),
+            Err(NoSeal::UnknownVersion) => return Ok(Checked::UnknownVersion),
+        };
+        let found = Ignored::of(tape, text, ignored);
+        sealed.ignored_limit_hit = found.has_more;
+        let (mut leaf, mut left_out) = (Hash::default(), [""; IGNORED_KEYS_MAX]);
+        // A record may have had such a key of its own, which then is under
+        // the seal. So all ways to leave out some are tried, all of them first.
+        for kept in 0..1u8 << found.count {
+            if found.is_overridden(kept) {
+                continue;
+            }
+            found.remove(tape, &closing, kept);
+            tape.notes = Notes::NONE;
+            canonical.write(tape, text)?;
+            // Of two members with one key a reader may take either.
+            if tape.notes.contains(Notes::DUPLICATE_KEYS) {
+                continue;
+            }
+            leaf = sealed.algorithm.leaf([canonical.text(), b"", b"", b""]);
+            if sealed.algorithm.head(&sealed.previous, &leaf) == sealed.head {
+                sealed.is_intact = true;
+                for (slot, name) in left_out.iter_mut().zip(found.left_out(kept)) {
+                    *slot = &ignored[name];
+                    sealed.unsealed_keys += 1;
+                }
+                break;
+            }
+        }
+        Ok(Checked::Sealed(SealedRecord { sealed, leaf, audit, left_out, text, tape, canonical }))
+    }
+}
+
+/// The keys of one record that have ignored names.
+struct Ignored {
+    /// Each one's node, and the number of its name.
+    keys: [(usize, usize); IGNORED_KEYS_MAX],
+    count: usize,
+    /// Whether there are more than the limit.
+    has_more: bool,
+}
+
+impl Ignored {
+    fn of(tape: &Tape, text: &[u8], names: &[String]) -> Ignored {
+        let mut found = Ignored { keys: [(0, 0); IGNORED_KEYS_MAX], count: 0, has_more: false };
+        for key in tape.keys(0) {
+            let node = &tape.nodes[key];
+            if let Some(name) = names.iter().position(|name| is_key(tape, text, node, name)) {
+                let Some(slot) = found.keys.get_mut(found.count) else {
+                    found.has_more = true;
+                    break;
+                };
+                *slot = (key, name);
+                found.count += 1;
+            }
+        }
+        found
+    }
+
+    /// Leaves out, on the tape, what closes the seal and the keys that are not
+    /// among those `kept`.
+    fn remove(&self, tape: &mut Tape, closing: &Closing, kept: u8) {
+        for node in &mut tape.nodes {
+            node.flags &= !REMOVED;
+        }
+        for key in closing.iter().flatten() {
+            tape.nodes[*key].flags |= REMOVED;
+        }
+        for (bit, &(key, _)) in self.keys[..self.count].iter().enumerate() {
+            if kept >> bit & 1 == 0 {
+                tape.nodes[key].flags |= REMOVED;
+            }
+        }
+    }
+
+    /// Whether a key that is left out stands behind one of its name that is kept.
+    /// Outputs add theirs before the record, and most readers take the last: what
+    /// comes after would stand for what is under the seal.
+    fn is_overridden(&self, kept: u8) -> bool {
+        let keys = &self.keys[..self.count];
+        let is_kept = |at: usize| kept >> at & 1 == 1;
+        let is_behind = |at: usize| (0..at).any(|before| is_kept(before) && keys[before].1 == keys[at].1);
+        (0..keys.len()).any(|at| !is_kept(at) && is_behind(at))
+    }
+
+    /// The numbers of the names of the keys that are left out.
+    fn left_out(&self, kept: u8) -> impl Iterator<Item = usize> {
+        let keys = self.keys[..self.count].iter().enumerate();
+        keys.filter(move |(bit, _)| kept >> bit & 1 == 0).map(|(_, (_, name))| *name)
+    }
+}
+
+impl Deref for SealedRecord<'_> {
+    type Target = Sealed;
+
+    fn deref(&self) -> &Sealed {
+        &self.sealed
+    }
+}
+
+impl SealedRecord<'_> {
+    /// Returns the record's leaf, if the record is intact.
+    pub fn leaf(&self) -> Option<Hash> {
+        self.sealed.is_intact.then_some(self.leaf)
+    }
+
+    /// Returns the names of the top-level keys that are not under the seal.
+    pub fn left_out(&self) -> &[&str] {
+        &self.left_out[..self.sealed.unsealed_keys.into()]
+    }
+
+    /// Returns the record as its schema saw it: without the seal, without keys
+    /// that are not under the seal, and without members that another one of
+    /// their key has replaced.
+    pub fn record_tape(&mut self) -> Result<&Tape, OutOfMemory> {
+        self.tape.remove(self.audit);
+        self.canonical.write(self.tape, self.text)?;
+        Ok(self.tape)
+    }
+
+    /// Returns the tag that the record was sealed under.
+    pub fn tag(&self) -> Option<String> {
+        self.seal().text_of("tag")
+    }
+
+    /// Returns the text of the record in quarantine, if this is one.
+    pub fn quarantined(&self) -> Option<String> {
+        Members { tape: self.tape, text: self.text, object: 0 }.text_of(QUARANTINE)
+    }
+
+    /// Returns the record as a checkpoint, or `None` if it is not one that a
+    /// filter writes. Its signatures have not been verified.
+    pub fn checkpoint(&self) -> Option<Checkpoint> {
+        self.seal().checkpoint(self.sealed.chain, self.sealed.place, self.sealed.head)
+    }
+
+    fn seal(&self) -> Members<'_> {
+        Members { tape: self.tape, text: self.text, object: self.audit + 1 }
+    }
+}
