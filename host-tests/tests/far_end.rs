@@ -128,7 +128,8 @@ proptest! {
                 break;
             }
             let printed = print(&changed, seed);
-            let checked = checker().check(printed.as_bytes());
+            let mut checker = checker();
+            let checked = checker.check(printed.as_bytes());
             let is_intact = matches!(checked, Ok(Checked::Sealed(sealed)) if sealed.is_intact);
             prop_assert!(!is_intact, "value {count} was changed: {printed}");
         }

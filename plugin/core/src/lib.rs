@@ -30,15 +30,5 @@ pub mod verify;
 
 pub use memory::OutOfMemory;
 pub use record::tape::Tape;
-pub use seal::{Event, Sealer};
-
-/// The longest record that is read as JSON, in bytes. A longer one is sealed
-/// as raw text.
-pub const RECORD_BYTES_MAX: usize = 16 << 20;
-
-/// How deep arrays and objects may nest. A deeper record is sealed as raw
-/// text. Fluent Bit itself reads MessagePack to a depth of 64.
-pub const RECORD_DEPTH_MAX: usize = 128;
-
-/// The longest tag, in bytes; what is over is cut off and the seal says so.
-pub const TAG_BYTES_MAX: usize = 1024;
+pub use record::{RECORD_BYTES_MAX, RECORD_DEPTH_MAX};
+pub use seal::{Event, Sealer, TAG_BYTES_MAX};

@@ -29,14 +29,21 @@
 //! | 15 | zero |
 //! | 16..20, 20..24 | of a detector: offset of the automata for its lead, backwards, if its length is 0, and its pattern; both are [`Compact`] |
 
+mod action;
+mod boundary;
+pub mod paths;
+mod validator;
+
+pub use action::Action;
+pub use boundary::Boundary;
+pub use validator::Validator;
+
 use crate::automaton::{Automaton, Compact};
 use crate::hash::{Algorithm, Hash};
 use crate::record::tape::Tape;
-use crate::redact::paths::Paths;
-use crate::redact::validate::Validator;
-use crate::redact::{Action, Boundary};
 use crate::schema::{Stream, Streams};
 use crate::text::base64url;
+use paths::Paths;
 
 /// The name of a policy file in an accessible path, which overrides the one
 /// in the module.

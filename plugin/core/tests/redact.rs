@@ -1,7 +1,7 @@
 //! Validators and boundaries on bytes of any kind.
 
-use flb_audit_core::redact::boundary::Boundary;
-use flb_audit_core::redact::validate::Validator;
+use flb_audit_core::policy::Boundary;
+use flb_audit_core::policy::Validator;
 use proptest::prelude::*;
 
 fn validators() -> impl Iterator<Item = Validator> {

@@ -7,7 +7,7 @@
 //! key that is more than letters, digits, `_`, `-`, `$` and `@` stands in
 //! quotes: `annotations."example.org/owner"`.
 
-use flb_audit_core::redact::paths::{ENTRY_BYTES, VERDICT_KEEP, VERDICT_NONE, prefix};
+use flb_audit_core::policy::paths::{ENTRY_BYTES, VERDICT_KEEP, VERDICT_NONE, prefix};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// The most states and the most edges that the paths of a policy may make.
@@ -290,7 +290,7 @@ fn last_key(steps: &[Step]) -> Option<&String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use flb_audit_core::redact::paths::{Paths, START, Verdict};
+    use flb_audit_core::policy::paths::{Paths, START, Verdict};
 
     /// Where a walk leads: `.key` a member, `[` an element, `|` JSON.
     fn walk(paths: &Paths<'_>, place: &str) -> Verdict {

@@ -8,7 +8,8 @@ use crate::streams::{self, Files, Stream};
 use crate::yaml::{
     Problem, Read, any_mapping, document, mapping, problem, scalar_problem, sequence, text, unknown,
 };
-use flb_audit_core::redact::{Action, UNSCANNED};
+use flb_audit_core::policy::Action;
+use flb_audit_core::redact::UNSCANNED;
 use marked_yaml::Node;
 use marked_yaml::types::MarkedMappingNode;
 use std::collections::BTreeMap;

@@ -6,11 +6,11 @@ use crate::paths::{self, Path};
 use crate::policy::{Pattern, Policy, Rule};
 use crate::streams;
 use crate::yaml::Problem;
+use flb_audit_core::policy::Boundary;
+use flb_audit_core::policy::Validator;
 use flb_audit_core::policy::{
     HEADER_BYTES, Kind, LAYOUT, MAGIC, NO_AUTOMATON, POLICY_BYTES_MAX, RULES_MAX, digest,
 };
-use flb_audit_core::redact::Boundary;
-use flb_audit_core::redact::validate::Validator;
 use std::collections::HashMap;
 
 /// Compiles a policy. What cannot be compiled is said with its place.

@@ -8,3 +8,11 @@ pub(crate) mod order;
 pub(crate) mod output;
 mod reader;
 pub mod tape;
+
+/// The longest record that is read as JSON, in bytes. A longer one is sealed
+/// as raw text.
+pub const RECORD_BYTES_MAX: usize = 16 << 20;
+
+/// How deep arrays and objects may nest. A deeper record is sealed as raw
+/// text. Fluent Bit itself reads MessagePack to a depth of 64.
+pub const RECORD_DEPTH_MAX: usize = 128;

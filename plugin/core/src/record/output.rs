@@ -1,7 +1,7 @@
 //! Writing a record out again, in the order in which it came.
 
-use crate::RECORD_DEPTH_MAX;
 use crate::memory::{OutOfMemory, put};
+use crate::record::RECORD_DEPTH_MAX;
 use crate::record::tape::{Kind, REMOVED, Tape};
 use alloc::vec::Vec;
 

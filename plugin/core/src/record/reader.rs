@@ -4,14 +4,39 @@ use crate::memory::{OutOfMemory, put};
 use crate::record::notes::Notes;
 use crate::record::number::{self, Outgoing};
 use crate::record::tape::{Dialect, ESCAPED, Kind, NON_ASCII, NOT_CANONICAL, Node, Tape, Unreadable};
-use crate::{RECORD_DEPTH_MAX, text};
+use crate::record::{RECORD_BYTES_MAX, RECORD_DEPTH_MAX};
+use crate::text;
 use alloc::vec::Vec;
 
 /// No parent: the value is the record itself.
 const ROOT: u32 = u32::MAX;
 
+impl Tape {
+    /// Reads `source`, one JSON object with nothing but white space around it.
+    pub fn read(&mut self, source: &[u8], dialect: Dialect) -> Result<(), Unreadable> {
+        self.read_value(source, dialect)?;
+        match self.nodes.first() {
+            Some(root) if root.kind == Kind::Object => Ok(()),
+            _ => Err(Unreadable::NotAnObject),
+        }
+    }
+
+    /// Reads `source`, one JSON value of any kind, likewise.
+    pub(crate) fn read_value(&mut self, source: &[u8], dialect: Dialect) -> Result<(), Unreadable> {
+        self.clear();
+        let limit = match dialect {
+            Dialect::FluentBit => RECORD_BYTES_MAX,
+            Dialect::Json => u32::MAX as usize,
+        };
+        if source.len() > limit {
+            return Err(Unreadable::TooLong);
+        }
+        read(source, dialect, self)
+    }
+}
+
 /// Reads `source` onto `tape`, which is empty.
-pub(crate) fn read(source: &[u8], dialect: Dialect, tape: &mut Tape) -> Result<(), Unreadable> {
+fn read(source: &[u8], dialect: Dialect, tape: &mut Tape) -> Result<(), Unreadable> {
     let mut reader = Reader { source, at: 0, dialect, tape, cause: Unreadable::OutOfMemory };
     reader.record().map_err(|Stop| reader.cause)
 }

@@ -7,8 +7,7 @@
 
 use crate::memory::{OutOfMemory, put};
 use crate::record::notes::Notes;
-use crate::record::reader;
-use crate::{RECORD_BYTES_MAX, text};
+use crate::text;
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -94,9 +93,9 @@ pub enum Dialect {
 pub enum Unreadable {
     /// Not JSON from this byte on.
     Syntax(u32),
-    /// Nested deeper than [`RECORD_DEPTH_MAX`] at this byte.
+    /// Nested deeper than [`RECORD_DEPTH_MAX`](crate::RECORD_DEPTH_MAX) at this byte.
     TooDeep(u32),
-    /// Longer than [`RECORD_BYTES_MAX`].
+    /// Longer than [`RECORD_BYTES_MAX`](crate::RECORD_BYTES_MAX).
     TooLong,
     /// JSON, but not an object.
     NotAnObject,
@@ -152,29 +151,12 @@ impl Tape {
         Tape { nodes: Vec::new(), patch: Vec::new(), notes: Notes::NONE, has_removed: false }
     }
 
-    /// Reads `source`, one JSON object with nothing but white space around it.
-    pub fn read(&mut self, source: &[u8], dialect: Dialect) -> Result<(), Unreadable> {
-        self.read_value(source, dialect)?;
-        match self.nodes.first() {
-            Some(root) if root.kind == Kind::Object => Ok(()),
-            _ => Err(Unreadable::NotAnObject),
-        }
-    }
-
-    /// Reads `source`, one JSON value of any kind, likewise.
-    pub(crate) fn read_value(&mut self, source: &[u8], dialect: Dialect) -> Result<(), Unreadable> {
+    /// Forgets the record that was read before.
+    pub(crate) fn clear(&mut self) {
         self.nodes.clear();
         self.patch.clear();
         self.notes = Notes::NONE;
         self.has_removed = false;
-        let limit = match dialect {
-            Dialect::FluentBit => RECORD_BYTES_MAX,
-            Dialect::Json => u32::MAX as usize,
-        };
-        if source.len() > limit {
-            return Err(Unreadable::TooLong);
-        }
-        reader::read(source, dialect, self)
     }
 
     /// The nodes, in the order of the text.

@@ -6,8 +6,8 @@
 //! one entry.
 
 use crate::memory::{OutOfMemory, put, put_byte};
-use crate::policy::Policy;
-use crate::redact::{Action, UNSCANNED};
+use crate::policy::{Action, Policy};
+use crate::redact::UNSCANNED;
 use crate::text;
 use crate::text::digits::Digits;
 use alloc::vec::Vec;

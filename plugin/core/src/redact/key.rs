@@ -8,7 +8,6 @@
 //! base64url. So equal values of one class have equal tokens, and those of
 //! different classes have not.
 
-use super::action::truncate;
 use crate::memory::{OutOfMemory, put, put_byte};
 use crate::text::base64url::hash_from_text;
 use alloc::vec::Vec;
@@ -26,6 +25,8 @@ pub const KEY_FILE_BYTES_MAX: usize = 256;
 const FIRST_LINE: &[u8] = b"flb-audit hmac key v1";
 const DOMAIN: &[u8] = b"flb-audit hmac v1\n";
 const ID_BYTES_MAX: usize = 16;
+/// How many bytes of an HMAC a token carries.
+const TOKEN_BYTES: usize = 16;
 
 /// A key, and the name by which its tokens call it.
 #[derive(Clone)]
@@ -97,4 +98,9 @@ impl HmacKey {
         put(out, &text)?;
         put_byte(out, b']')
     }
+}
+
+/// The bytes of an HMAC that go into a token.
+fn truncate(mac: &[u8]) -> &[u8] {
+    mac.get(..TOKEN_BYTES).unwrap_or(mac)
 }

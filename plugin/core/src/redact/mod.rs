@@ -9,23 +9,24 @@
 //! allows, what has not been looked at is masked as a whole.
 
 mod action;
-pub mod boundary;
 mod evidence;
+mod glance;
 mod key;
+mod known;
+mod level;
 mod memo;
-pub mod paths;
+mod path;
+mod redactor;
 mod scan;
 mod steps;
-pub mod validate;
+mod validate;
 mod walk;
 
-pub use action::Action;
-pub use boundary::Boundary;
 pub use evidence::Evidence;
 pub use key::{HmacKey, KEY_FILE_BYTES_MAX, KEY_FILE_NAME};
+pub use redactor::Redactor;
 pub use scan::LEAD_BYTES_MAX;
 pub use steps::{REDACT_STEPS_MAX, steps_max};
-pub use walk::Redactor;
 
 /// How deep JSON may be held in strings that are in JSON held in strings. What
 /// is deeper is masked.

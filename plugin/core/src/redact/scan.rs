@@ -6,13 +6,13 @@
 //! may end; then its boundaries and its validator decide.
 
 use super::UNSCANNED;
-use super::action::{self, Action};
+use super::action;
 use super::evidence::{Evidence, UNSCANNED_RULE};
 use super::key::HmacKey;
 use super::steps::{self, Exhausted, Steps};
 use crate::automaton::Automaton;
 use crate::memory::{OutOfMemory, put};
-use crate::policy::{Detector, Lead, Policy};
+use crate::policy::{Action, Detector, Lead, Policy};
 use alloc::vec::Vec;
 use core::ops::Range;
 

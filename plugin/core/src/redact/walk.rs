@@ -1,116 +1,56 @@
 //! The walk over a record's tape, and over those of the JSON in its strings.
 
-mod glance;
-mod path;
-
-use super::evidence::Evidence;
-use super::key::HmacKey;
+use super::known::{Known, find_out};
+use super::level::{Level, NO_KEY, Place, deeper};
 use super::memo::Memo;
-use super::paths::{self, PathState, Verdict};
+use super::path::{Last, write_path};
 use super::scan::Scanner;
-use super::{Action, JSON_IN_STRINGS_DEPTH_MAX, steps};
-use crate::automaton::Compact;
+use super::{JSON_IN_STRINGS_DEPTH_MAX, steps};
 use crate::memory::{OutOfMemory, put, put_byte};
-use crate::policy::{Kind as RuleKind, Policy};
-use crate::record::member::RAW;
-use crate::record::notes::Notes;
-use crate::record::output;
+use crate::policy::paths::Verdict;
+use crate::policy::{Action, Kind as RuleKind};
 use crate::record::tape::{Dialect, ESCAPED, Kind, Tape, Unreadable};
 use crate::text;
 use crate::text::digits::Digits;
 use crate::text::inner;
 use alloc::vec::Vec;
-use core::mem;
-use glance::{FOUND_MAX, Glance};
-use path::{Last, write_path};
 
-/// The frame is that of an array.
-const NO_KEY: u32 = u32::MAX;
+/// How many texts are gone to straight from a glance.
+pub(super) const FOUND_MAX: usize = 8;
 
-/// Redacts one record after the other. Its memory is kept between them.
+/// The walk's memory, which is kept between records.
 #[derive(Debug)]
-pub struct Redactor<'p> {
-    scanner: Scanner<'p>,
+pub(super) struct Walk<'p> {
+    pub(super) scanner: Scanner<'p>,
     /// The record, and the JSON in strings that is being walked.
-    levels: [Level; 1 + JSON_IN_STRINGS_DEPTH_MAX],
+    pub(super) levels: [Level; 1 + JSON_IN_STRINGS_DEPTH_MAX],
     /// A text without quotes and escapes.
-    decoded: Vec<u8>,
+    pub(super) decoded: Vec<u8>,
     /// What takes its place.
-    written: Vec<u8>,
-    path: Vec<u8>,
-    known_keys: Memo<Known>,
+    pub(super) written: Vec<u8>,
+    pub(super) path: Vec<u8>,
+    pub(super) known_keys: Memo<Known>,
     /// Whether a detector finds something in a text.
-    known_texts: Memo<bool>,
+    pub(super) known_texts: Memo<bool>,
     /// The nodes of the texts that a glance has found.
-    found: [u32; FOUND_MAX],
-    found_count: usize,
+    pub(super) found: [u32; FOUND_MAX],
+    pub(super) found_count: usize,
     /// How many of the record's keys could not be kept apart by their text.
-    keys: u64,
-}
-
-/// A tape that is being walked.
-#[derive(Debug, Default)]
-struct Level {
-    tape: Tape,
-    /// What the tape was read from, if it was a string.
-    text: Vec<u8>,
-    open: Vec<Frame>,
-    /// The path of that string, and what stands before every path in it.
-    path: Vec<u8>,
-    /// The node to look at next.
-    next: usize,
-    /// Where the walk starts, and what is said of all that is in it.
-    start: Place,
-}
-
-/// What a policy says of a key, wherever it is.
-#[derive(Clone, Copy, Debug)]
-struct Known {
-    /// The first rule whose pattern the key has.
-    rule: Option<u16>,
-    /// Whether a path that a rule is for may lead over it.
-    is_watched: bool,
-    /// Whether a detector finds something in it.
-    is_found: bool,
-    /// Whether its value stays, as a whole, if it is a member of the record.
-    is_kept: bool,
-}
-
-/// Where in the policy's paths a value is, and what holds for it.
-#[derive(Clone, Copy, Debug)]
-struct Place {
-    path: PathState,
-    verdict: Verdict,
-}
-
-impl Default for Place {
-    fn default() -> Self {
-        Place { path: paths::START, verdict: Verdict::None }
-    }
-}
-
-/// A container whose contents are being walked.
-#[derive(Clone, Copy, Debug)]
-struct Frame {
-    end: u32,
-    /// The key of the member that is being looked at.
-    key: u32,
-    place: Place,
+    pub(super) keys: u64,
 }
 
 /// Why a walk has paused.
-enum Pause {
+pub(super) enum Pause {
     /// Everything has been looked at.
     Done,
     /// The string at this node holds JSON, which is on the next level now.
     Json(usize),
 }
 
-impl<'p> Redactor<'p> {
-    /// Redacts by this policy, with the operator's key if there is one.
-    pub fn new(policy: Policy<'p>, key: Option<HmacKey>) -> Self {
-        Redactor {
-            scanner: Scanner::new(policy, key),
+impl<'p> Walk<'p> {
+    pub(super) fn new(scanner: Scanner<'p>) -> Self {
+        Walk {
+            scanner,
             levels: Default::default(),
             decoded: Vec::new(),
             written: Vec::new(),
@@ -123,136 +63,13 @@ impl<'p> Redactor<'p> {
         }
     }
 
-    /// The policy.
-    pub fn policy(&self) -> &Policy<'p> {
-        &self.scanner.policy
-    }
-
-    /// What was done to the record redacted last.
-    pub fn evidence(&self) -> &Evidence {
-        &self.scanner.evidence
-    }
-
-    /// What has to be said of the record redacted last.
-    pub(crate) fn notes(&self) -> Notes {
-        if self.scanner.lacks_key { Notes::HMAC_KEY_MISSING } else { Notes::NONE }
-    }
-
-    /// Takes the memory that [`Redactor::mask_raw`] needs.
-    pub(crate) fn reserve(&mut self) -> Result<(), OutOfMemory> {
-        self.scanner.evidence.reserve()
-    }
-
-    /// Writes what takes the place of a text for whose redaction there was no
-    /// memory.
-    pub(crate) fn mask_raw(&mut self, out: &mut Vec<u8>) -> Result<(), OutOfMemory> {
-        self.scanner.begin(0);
-        self.scanner.mask_unscanned(RAW.as_bytes(), out)
-    }
-
-    /// Redacts the text of a record that could not be read, into `out`. False,
-    /// and nothing of use written, if there is nothing to redact.
-    ///
-    /// Where a policy has rules for keys or paths, nothing can be said of them
-    /// here: all of the text is masked.
-    pub(crate) fn redact_raw(&mut self, raw: &[u8], out: &mut Vec<u8>) -> Result<bool, OutOfMemory> {
-        self.scanner.begin(raw.len());
-        let path = RAW.as_bytes();
-        if self.scanner.policy.has_rules_for_places() {
-            return self.scanner.mask_unscanned(path, out).map(|()| true);
-        }
-        let is_redacted = self.scanner.redact(raw, path, out)?;
-        let hides = if is_redacted { self.hides_anything(out)? } else { self.hides_anything(raw)? };
-        if hides {
-            self.scanner.evidence.clear();
-            self.scanner.mask_unscanned(path, out)?;
-        }
-        Ok(is_redacted || hides)
-    }
-
-    /// Whether there is anything in a text behind its escapes, or no saying:
-    /// they may be those of JSON in strings.
-    fn hides_anything(&mut self, text: &[u8]) -> Result<bool, OutOfMemory> {
-        let is_plain = |text: &[u8]| !text.contains(&b'\\');
-        if is_plain(text) || self.scanner.policy.scout.is_none() {
-            return Ok(false);
-        }
-        self.written.clear();
-        put(&mut self.written, text)?;
-        for _ in 0..=JSON_IN_STRINGS_DEPTH_MAX {
-            self.decoded.clear();
-            text::decode(&self.written, &mut self.decoded)?;
-            if self.scanner.finds(&self.decoded) {
-                return Ok(true);
-            }
-            if is_plain(&self.decoded) {
-                return Ok(false);
-            }
-            mem::swap(&mut self.written, &mut self.decoded);
-        }
-        Ok(true)
-    }
-
-    /// Redacts the record on `tape`, which was read from `source`. If it runs
-    /// out of memory, the tape is of no more use.
-    pub(crate) fn redact(&mut self, tape: &mut Tape, source: &[u8]) -> Result<(), OutOfMemory> {
-        self.scanner.begin(source.len());
-        self.keys = 0;
-        mem::swap(&mut self.levels[0].tape, tape);
-        let result = self.redact_levels(source);
-        mem::swap(&mut self.levels[0].tape, tape);
-        result
-    }
-
-    fn redact_levels(&mut self, source: &[u8]) -> Result<(), OutOfMemory> {
-        if !self.scanner.policy.redacts() {
-            return Ok(());
-        }
-        self.levels[0].begin(Place::default());
-        match self.glance(source)? {
-            Glance::Nothing => return Ok(()),
-            Glance::Texts => return self.visit(source),
-            Glance::Rules => {}
-        }
-        // The string on each level that holds the JSON on the next one.
-        let mut holders = [0; JSON_IN_STRINGS_DEPTH_MAX];
-        let mut depth = 0;
-        loop {
-            let mut level = mem::take(&mut self.levels[depth]);
-            let text = mem::take(&mut level.text);
-            let paused = self.walk(&mut level, if depth == 0 { source } else { &text }, depth);
-            level.text = text;
-            self.levels[depth] = level;
-            match paused? {
-                Pause::Json(node) => {
-                    holders[depth] = node;
-                    depth += 1;
-                }
-                Pause::Done if depth == 0 => return Ok(()),
-                Pause::Done => {
-                    depth -= 1;
-                    self.write_back(depth, holders[depth])?;
-                }
-            }
-        }
-    }
-
-    /// Writes the JSON on the level above `depth` into the string that holds
-    /// it, if anything in it was redacted.
-    fn write_back(&mut self, depth: usize, holder: usize) -> Result<(), OutOfMemory> {
-        let [.., level, json] = &mut self.levels[..=depth + 1] else {
-            return Ok(());
-        };
-        if json.tape.is_changed() {
-            self.written.clear();
-            output::write(&json.tape, &json.text, &mut self.written)?;
-            level.tape.set_text(holder, Kind::String, &self.written)?;
-        }
-        Ok(())
-    }
-
     /// Looks at one value after the other, until there is JSON in one.
-    fn walk(&mut self, level: &mut Level, source: &[u8], depth: usize) -> Result<Pause, OutOfMemory> {
+    pub(super) fn walk(
+        &mut self,
+        level: &mut Level,
+        source: &[u8],
+        depth: usize,
+    ) -> Result<Pause, OutOfMemory> {
         loop {
             let index = level.next;
             while level.open.last().is_some_and(|frame| frame.end as usize == index) {
@@ -289,7 +106,7 @@ impl<'p> Redactor<'p> {
         }
     }
 
-    fn element(&self, array: Place) -> Place {
+    pub(super) fn element(&self, array: Place) -> Place {
         let Some(paths) = &self.scanner.policy.paths else {
             return array;
         };
@@ -298,7 +115,7 @@ impl<'p> Redactor<'p> {
     }
 
     /// The place of a member's value, and whether its key has to be redacted.
-    fn place(
+    pub(super) fn place(
         &mut self,
         level: &mut Level,
         source: &[u8],
@@ -448,7 +265,7 @@ impl<'p> Redactor<'p> {
 
     /// Looks through the text of a string or number.
     #[cold]
-    fn text(&mut self, level: &mut Level, source: &[u8], index: usize) -> Result<(), OutOfMemory> {
+    pub(super) fn text(&mut self, level: &mut Level, source: &[u8], index: usize) -> Result<(), OutOfMemory> {
         write_path(level, source, Last::Shown, &mut self.path)?;
         let text = plain(&level.tape, source, index, &mut self.decoded)?;
         if self.scanner.redact(text, &self.path, &mut self.written)? {
@@ -458,65 +275,13 @@ impl<'p> Redactor<'p> {
     }
 }
 
-impl Level {
-    fn begin(&mut self, start: Place) {
-        self.open.clear();
-        self.next = 0;
-        self.start = start;
-    }
-
-    fn open(&mut self, container: usize, place: Place) -> Result<(), OutOfMemory> {
-        let node = &self.tape.nodes[container];
-        let key = if node.kind == Kind::Object { container as u32 } else { NO_KEY };
-        if self.open.len() == self.open.capacity() {
-            self.open.try_reserve(16).map_err(|_| OutOfMemory)?;
-        }
-        self.open.push(Frame { end: node.next, key, place });
-        Ok(())
-    }
-}
-
-/// What holds for a value: what is said of itself, or else of what it is in.
-fn deeper(own: Verdict, outer: Verdict) -> Verdict {
-    if own == Verdict::None { outer } else { own }
-}
-
-/// What the policy says of a key.
-#[cold]
-fn find_out(scanner: &mut Scanner<'_>, key: &[u8]) -> Known {
-    let is_found = scanner.finds(key);
-    let Policy { keys, paths, first_key_rule, .. } = &scanner.policy;
-    let rule = keys.as_ref().and_then(|keys| first_accepted(keys, key));
-    Known {
-        rule: rule.map(|rule| first_key_rule.saturating_add(rule)),
-        is_watched: paths.as_ref().is_some_and(|paths| paths.is_watched(key)),
-        is_found,
-        is_kept: paths.as_ref().is_some_and(|paths| {
-            !paths.have_rules() && paths.verdict(paths.member(paths::START, key)) == Verdict::Keep
-        }),
-    }
-}
-
-/// The least of the ids that an automaton accepts anywhere in a text.
-fn first_accepted(keys: &Compact<'_>, text: &[u8]) -> Option<u16> {
-    let mut state = keys.start(None);
-    let mut first = keys.accepted(state).min();
-    for &byte in text {
-        state = keys.step(state, byte);
-        if keys.is_special(state) {
-            first = keys.accepted(state).chain(first).min();
-        }
-    }
-    keys.accepted(keys.step_end(state)).chain(first).min()
-}
-
 /// Whether a string may hold an object or an array.
-fn may_be_json(text: &[u8]) -> bool {
+pub(super) fn may_be_json(text: &[u8]) -> bool {
     matches!(text.trim_ascii_start(), [b'{' | b'[', ..])
 }
 
 /// The text of a node without quotes and escapes.
-fn plain<'a>(
+pub(super) fn plain<'a>(
     tape: &'a Tape,
     source: &'a [u8],
     index: usize,

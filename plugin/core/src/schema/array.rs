@@ -2,8 +2,8 @@
 
 use super::layout::*;
 use super::machine::{Machine, Next, length};
+use super::not_checked::NotChecked;
 use super::program::Check;
-use super::validator::NotChecked;
 use super::walk::{CHECK, FIRST_ITEMS};
 
 impl Machine<'_> {

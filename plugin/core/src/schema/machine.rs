@@ -7,10 +7,10 @@
 
 use super::SCHEMA_DEPTH_MAX;
 use super::layout::*;
+use super::not_checked::NotChecked;
 use super::program::{Check, Program};
 use super::report::Report;
 use super::unique::Unique;
-use super::validator::NotChecked;
 use crate::record::tape::{Kind, Tape};
 use alloc::vec::Vec;
 

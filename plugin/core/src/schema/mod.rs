@@ -54,6 +54,7 @@ mod decimal;
 mod format;
 pub mod layout;
 mod machine;
+mod not_checked;
 mod object;
 mod program;
 mod report;
@@ -67,12 +68,13 @@ mod walk;
 
 pub use decimal::{Decimal, FACTOR_MAX};
 pub use format::Format;
+pub use not_checked::NotChecked;
 pub use program::Program;
 pub use report::{Report, Violation};
 pub(crate) use streams::Streams;
 pub use streams::{Disposition, STREAM_BYTES, Stream};
 pub(crate) use validation::Validation;
-pub use validator::{NotChecked, Outcome, Validator};
+pub use validator::{Outcome, Validator};
 
 /// How many violations of a record are told. The rest is counted.
 pub const VIOLATIONS_MAX: usize = 8;

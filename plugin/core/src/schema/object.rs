@@ -2,9 +2,9 @@
 
 use super::layout::*;
 use super::machine::{Machine, Next, length};
+use super::not_checked::NotChecked;
 use super::program::{Check, Name, Program, Table};
 use super::text;
-use super::validator::NotChecked;
 use super::walk::{CHECK, MAX, MIN, PATTERNS, TABLE};
 use crate::record::tape::{ESCAPED, Kind, Node, PATCHED, REMOVED};
 

@@ -4,8 +4,8 @@ use super::decimal::Decimal;
 use super::format::Format;
 use super::layout::*;
 use super::machine::{Machine, length};
+use super::not_checked::NotChecked;
 use super::text;
-use super::validator::NotChecked;
 use crate::record::tape::{ESCAPED, Kind, NON_ASCII, Node, REMOVED};
 
 impl Machine<'_> {

@@ -5,7 +5,7 @@
 
 use super::layout::*;
 use super::machine::{Frame, Machine, Next};
-use super::validator::NotChecked;
+use super::not_checked::NotChecked;
 
 /// Where the operands of [`OBJECT`], [`ARRAY`] and [`CONTAINS`] stand.
 const MIN_PATH: usize = 1;

@@ -3,5 +3,5 @@
 pub(crate) mod sealer;
 pub(crate) mod writer;
 
-pub use sealer::{Event, Sealer};
+pub use sealer::{Event, Sealer, TAG_BYTES_MAX};
 pub use writer::VERSION;

@@ -14,13 +14,16 @@ use crate::redact::{Redactor, UNSCANNED};
 use crate::schema::{Disposition, Validation};
 use crate::seal::writer;
 use crate::seal::writer::{Cause, Statement};
+use crate::text;
 use crate::text::base64url;
 use crate::text::base64url::HASH_TEXT_BYTES;
-use crate::{TAG_BYTES_MAX, text};
 use alloc::vec::Vec;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use core::mem;
+
+/// The longest tag, in bytes; what is over is cut off and the seal says so.
+pub const TAG_BYTES_MAX: usize = 1024;
 
 /// What the filter is given.
 #[derive(Clone, Copy, Debug)]

@@ -19,8 +19,8 @@ mod tokens;
 mod triggers;
 mod values;
 
-use flb_audit_core::redact::boundary::Boundary;
-use flb_audit_core::redact::validate::Validator;
+use flb_audit_core::policy::Boundary;
+use flb_audit_core::policy::Validator;
 
 pub use keys::SECRET_KEYS;
 

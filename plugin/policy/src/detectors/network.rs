@@ -1,8 +1,8 @@
 //! Addresses of machines.
 
 use super::{Detector, triggers};
-use flb_audit_core::redact::boundary::Boundary;
-use flb_audit_core::redact::validate::Validator;
+use flb_audit_core::policy::Boundary;
+use flb_audit_core::policy::Validator;
 
 pub(super) const NETWORK: &[Detector] = &[
     Detector {

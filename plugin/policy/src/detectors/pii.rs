@@ -1,8 +1,8 @@
 //! What tells who a person is, or pays with.
 
 use super::{Detector, triggers};
-use flb_audit_core::redact::boundary::Boundary;
-use flb_audit_core::redact::validate::Validator;
+use flb_audit_core::policy::Boundary;
+use flb_audit_core::policy::Validator;
 
 /// A phone number's detector: they differ in form alone.
 const PHONE: Detector = Detector {

@@ -1,8 +1,8 @@
 //! Secrets whose own form tells them: vendors' tokens, JWTs, private keys.
 
 use super::Detector;
-use flb_audit_core::redact::boundary::Boundary;
-use flb_audit_core::redact::validate::Validator;
+use flb_audit_core::policy::Boundary;
+use flb_audit_core::policy::Validator;
 
 /// A token: between bytes that none has, random, and masked.
 pub(super) const TOKEN: Detector = Detector {

@@ -3,8 +3,8 @@
 
 use super::tokens::TOKEN;
 use super::{Detector, triggers};
-use flb_audit_core::redact::boundary::Boundary;
-use flb_audit_core::redact::validate::Validator;
+use flb_audit_core::policy::Boundary;
+use flb_audit_core::policy::Validator;
 
 /// Keys in text, of which any value is a secret.
 macro_rules! password_key {

@@ -1,13 +1,12 @@
 //! A glance at all texts of a record, before any is looked at in its place.
 
-use super::{Level, Place, Redactor, find_out, may_be_json, plain};
+use super::known::find_out;
+use super::level::{Level, Place};
+use super::walk::{Walk, may_be_json, plain};
 use crate::memory::OutOfMemory;
+use crate::policy::paths::Verdict;
 use crate::record::tape::{ESCAPED, Kind, PATCHED};
-use crate::redact::paths::Verdict;
 use core::mem;
-
-/// How many texts are gone to straight from a glance.
-pub(super) const FOUND_MAX: usize = 8;
 
 /// What a glance tells.
 pub(super) enum Glance {
@@ -19,7 +18,7 @@ pub(super) enum Glance {
     Rules,
 }
 
-impl Redactor<'_> {
+impl Walk<'_> {
     /// Looks at all keys and texts of the record, wherever they are: that is
     /// enough for most, and for the few texts in which something is found.
     pub(super) fn glance(&mut self, source: &[u8]) -> Result<Glance, OutOfMemory> {

@@ -1,6 +1,6 @@
 //! Where in a record a walk is, as the evidence says it.
 
-use super::{Level, NO_KEY};
+use super::level::{Level, NO_KEY};
 use crate::memory::{OutOfMemory, put, put_byte};
 use crate::record::tape::Tape;
 use crate::text;

@@ -1,0 +1,80 @@
+//! The validators, by their numbers in the table.
+
+/// A check of what a pattern has matched. The numbers are those in tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Validator {
+    /// All of it, without a check.
+    Any = 0,
+    /// An e-mail address (RFC 5321 section 4.1.2).
+    Email = 1,
+    /// A payment card (ISO/IEC 7812).
+    Card = 2,
+    /// An IBAN (ISO 13616).
+    Iban = 3,
+    /// A US social security number (SSA, POMS RM 10201).
+    Ssn = 4,
+    /// A telephone number that its form tells.
+    Phone = 5,
+    /// A telephone number behind a label, without the label.
+    PhoneLabelled = 6,
+    /// An IPv4 address, without a product's name before it.
+    Ipv4 = 7,
+    /// An IPv6 address (RFC 4291).
+    Ipv6 = 8,
+    /// A MAC address.
+    Mac = 9,
+    /// A token with GitHub's checksum.
+    Checksum = 10,
+    /// A token that looks random.
+    RandomToken = 11,
+    /// An AWS session token.
+    SessionToken = 12,
+    /// A JWT (RFC 7519).
+    Jwt = 13,
+    /// The AWS secret access key behind its id.
+    SecretAccessKey = 14,
+    /// The password of an assignment.
+    Password = 15,
+    /// The value of an assignment, if it looks random.
+    RandomValue = 16,
+    /// The password in a URL.
+    UrlPassword = 17,
+    /// What follows the scheme in an `Authorization` field.
+    Authorization = 18,
+    /// What follows `Bearer` or `Basic`.
+    Credentials = 19,
+    /// What stands between quotes.
+    Quoted = 20,
+}
+
+impl Validator {
+    /// The validator with this number.
+    pub fn from_id(id: u8) -> Option<Self> {
+        use Validator::*;
+        let all = [
+            Any,
+            Email,
+            Card,
+            Iban,
+            Ssn,
+            Phone,
+            PhoneLabelled,
+            Ipv4,
+            Ipv6,
+            Mac,
+            Checksum,
+            RandomToken,
+            SessionToken,
+            Jwt,
+            SecretAccessKey,
+            Password,
+            RandomValue,
+            UrlPassword,
+            Authorization,
+            Credentials,
+            Quoted,
+        ];
+        all.get(id as usize).copied()
+    }
+}

@@ -1,0 +1,48 @@
+//! What a policy says of a key, wherever it is.
+
+use super::scan::Scanner;
+use crate::automaton::Compact;
+use crate::policy::Policy;
+use crate::policy::paths::{self, Verdict};
+
+/// What holds for a key of a record.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Known {
+    /// The first rule whose pattern the key has.
+    pub(super) rule: Option<u16>,
+    /// Whether a path that a rule is for may lead over it.
+    pub(super) is_watched: bool,
+    /// Whether a detector finds something in it.
+    pub(super) is_found: bool,
+    /// Whether its value stays, as a whole, if it is a member of the record.
+    pub(super) is_kept: bool,
+}
+
+/// What the policy says of a key.
+#[cold]
+pub(super) fn find_out(scanner: &mut Scanner<'_>, key: &[u8]) -> Known {
+    let is_found = scanner.finds(key);
+    let Policy { keys, paths, first_key_rule, .. } = &scanner.policy;
+    let rule = keys.as_ref().and_then(|keys| first_accepted(keys, key));
+    Known {
+        rule: rule.map(|rule| first_key_rule.saturating_add(rule)),
+        is_watched: paths.as_ref().is_some_and(|paths| paths.is_watched(key)),
+        is_found,
+        is_kept: paths.as_ref().is_some_and(|paths| {
+            !paths.have_rules() && paths.verdict(paths.member(paths::START, key)) == Verdict::Keep
+        }),
+    }
+}
+
+/// The least of the ids that an automaton accepts anywhere in a text.
+fn first_accepted(keys: &Compact<'_>, text: &[u8]) -> Option<u16> {
+    let mut state = keys.start(None);
+    let mut first = keys.accepted(state).min();
+    for &byte in text {
+        state = keys.step(state, byte);
+        if keys.is_special(state) {
+            first = keys.accepted(state).chain(first).min();
+        }
+    }
+    keys.accepted(keys.step_end(state)).chain(first).min()
+}

@@ -1,0 +1,159 @@
+//! Redaction of one record after the other.
+
+use super::JSON_IN_STRINGS_DEPTH_MAX;
+use super::evidence::Evidence;
+use super::glance::Glance;
+use super::key::HmacKey;
+use super::level::Place;
+use super::scan::Scanner;
+use super::walk::{Pause, Walk};
+use crate::memory::{OutOfMemory, put};
+use crate::policy::Policy;
+use crate::record::member::RAW;
+use crate::record::notes::Notes;
+use crate::record::output;
+use crate::record::tape::{Kind, Tape};
+use crate::text;
+use alloc::vec::Vec;
+use core::mem;
+
+/// Redacts one record after the other. Its memory is kept between them.
+#[derive(Debug)]
+pub struct Redactor<'p> {
+    walk: Walk<'p>,
+}
+
+impl<'p> Redactor<'p> {
+    /// Redacts by this policy, with the operator's key if there is one.
+    pub fn new(policy: Policy<'p>, key: Option<HmacKey>) -> Self {
+        Redactor { walk: Walk::new(Scanner::new(policy, key)) }
+    }
+
+    /// The policy.
+    pub fn policy(&self) -> &Policy<'p> {
+        &self.walk.scanner.policy
+    }
+
+    /// What was done to the record redacted last.
+    pub fn evidence(&self) -> &Evidence {
+        &self.walk.scanner.evidence
+    }
+
+    /// What has to be said of the record redacted last.
+    pub(crate) fn notes(&self) -> Notes {
+        if self.walk.scanner.lacks_key { Notes::HMAC_KEY_MISSING } else { Notes::NONE }
+    }
+
+    /// Takes the memory that [`Redactor::mask_raw`] needs.
+    pub(crate) fn reserve(&mut self) -> Result<(), OutOfMemory> {
+        self.walk.scanner.evidence.reserve()
+    }
+
+    /// Writes what takes the place of a text for whose redaction there was no
+    /// memory.
+    pub(crate) fn mask_raw(&mut self, out: &mut Vec<u8>) -> Result<(), OutOfMemory> {
+        self.walk.scanner.begin(0);
+        self.walk.scanner.mask_unscanned(RAW.as_bytes(), out)
+    }
+
+    /// Redacts the text of a record that could not be read, into `out`. False,
+    /// and nothing of use written, if there is nothing to redact.
+    ///
+    /// Where a policy has rules for keys or paths, nothing can be said of them
+    /// here: all of the text is masked.
+    pub(crate) fn redact_raw(&mut self, raw: &[u8], out: &mut Vec<u8>) -> Result<bool, OutOfMemory> {
+        self.walk.scanner.begin(raw.len());
+        let path = RAW.as_bytes();
+        if self.walk.scanner.policy.has_rules_for_places() {
+            return self.walk.scanner.mask_unscanned(path, out).map(|()| true);
+        }
+        let is_redacted = self.walk.scanner.redact(raw, path, out)?;
+        let hides = if is_redacted { self.hides_anything(out)? } else { self.hides_anything(raw)? };
+        if hides {
+            self.walk.scanner.evidence.clear();
+            self.walk.scanner.mask_unscanned(path, out)?;
+        }
+        Ok(is_redacted || hides)
+    }
+
+    /// Whether there is anything in a text behind its escapes, or no saying:
+    /// they may be those of JSON in strings.
+    fn hides_anything(&mut self, text: &[u8]) -> Result<bool, OutOfMemory> {
+        let is_plain = |text: &[u8]| !text.contains(&b'\\');
+        if is_plain(text) || self.walk.scanner.policy.scout.is_none() {
+            return Ok(false);
+        }
+        self.walk.written.clear();
+        put(&mut self.walk.written, text)?;
+        for _ in 0..=JSON_IN_STRINGS_DEPTH_MAX {
+            self.walk.decoded.clear();
+            text::decode(&self.walk.written, &mut self.walk.decoded)?;
+            if self.walk.scanner.finds(&self.walk.decoded) {
+                return Ok(true);
+            }
+            if is_plain(&self.walk.decoded) {
+                return Ok(false);
+            }
+            mem::swap(&mut self.walk.written, &mut self.walk.decoded);
+        }
+        Ok(true)
+    }
+
+    /// Redacts the record on `tape`, which was read from `source`. If it runs
+    /// out of memory, the tape is of no more use.
+    pub(crate) fn redact(&mut self, tape: &mut Tape, source: &[u8]) -> Result<(), OutOfMemory> {
+        self.walk.scanner.begin(source.len());
+        self.walk.keys = 0;
+        mem::swap(&mut self.walk.levels[0].tape, tape);
+        let result = self.redact_levels(source);
+        mem::swap(&mut self.walk.levels[0].tape, tape);
+        result
+    }
+
+    fn redact_levels(&mut self, source: &[u8]) -> Result<(), OutOfMemory> {
+        if !self.walk.scanner.policy.redacts() {
+            return Ok(());
+        }
+        self.walk.levels[0].begin(Place::default());
+        match self.walk.glance(source)? {
+            Glance::Nothing => return Ok(()),
+            Glance::Texts => return self.walk.visit(source),
+            Glance::Rules => {}
+        }
+        // The string on each level that holds the JSON on the next one.
+        let mut holders = [0; JSON_IN_STRINGS_DEPTH_MAX];
+        let mut depth = 0;
+        loop {
+            let mut level = mem::take(&mut self.walk.levels[depth]);
+            let text = mem::take(&mut level.text);
+            let paused = self.walk.walk(&mut level, if depth == 0 { source } else { &text }, depth);
+            level.text = text;
+            self.walk.levels[depth] = level;
+            match paused? {
+                Pause::Json(node) => {
+                    holders[depth] = node;
+                    depth += 1;
+                }
+                Pause::Done if depth == 0 => return Ok(()),
+                Pause::Done => {
+                    depth -= 1;
+                    self.write_back(depth, holders[depth])?;
+                }
+            }
+        }
+    }
+
+    /// Writes the JSON on the level above `depth` into the string that holds
+    /// it, if anything in it was redacted.
+    fn write_back(&mut self, depth: usize, holder: usize) -> Result<(), OutOfMemory> {
+        let [.., level, json] = &mut self.walk.levels[..=depth + 1] else {
+            return Ok(());
+        };
+        if json.tape.is_changed() {
+            self.walk.written.clear();
+            output::write(&json.tape, &json.text, &mut self.walk.written)?;
+            level.tape.set_text(holder, Kind::String, &self.walk.written)?;
+        }
+        Ok(())
+    }
+}

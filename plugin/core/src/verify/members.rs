@@ -1,0 +1,142 @@
+//! The members of an object on a tape: a seal's, or an anchor's.
+
+use crate::chain::certificate::{Certificate, Handover, KeyStatement};
+use crate::chain::checkpoint::Checkpoint;
+use crate::chain::id::{ChainId, Place, Run};
+use crate::chain::signature::{PublicKey, Signature, signature_from_text};
+use crate::hash::Hash;
+use crate::record::notes::Notes;
+use crate::record::order::is_key;
+use crate::record::tape::{Dialect, ESCAPED, Kind, Tape};
+use crate::text::base64url::hash_from_text;
+use crate::text::{Characters, inner};
+use alloc::string::String;
+
+/// How many certificates or handovers a checkpoint may have: one for each bit
+/// of a key's number, and some for the keys before it.
+const ELEMENTS_MAX: usize = 40;
+
+/// Reads a line of JSON that `in_checkpoint.wasm` has printed; outputs may
+/// have added members to it. Returns `None` if it is not one. Its
+/// signatures have not been verified.
+pub fn read_anchor(text: &[u8]) -> Option<Checkpoint> {
+    let mut tape = Tape::new();
+    tape.read(text, Dialect::Json).ok()?;
+    let members = Members { tape: &tape, text, object: 0 };
+    let chain = ChainId::from_text(members.string("chain")?)?;
+    members.checkpoint(chain, members.place()?, hash_from_text(members.string("head")?)?)
+}
+
+/// The members of one object.
+#[derive(Clone, Copy)]
+pub(super) struct Members<'a> {
+    pub(super) tape: &'a Tape,
+    pub(super) text: &'a [u8],
+    /// The node of the object.
+    pub(super) object: usize,
+}
+
+impl<'a> Members<'a> {
+    /// The names and the values of all members, as they stand between quotes.
+    pub(super) fn tokens(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + use<'a> {
+        let (tape, text) = (self.tape, self.text);
+        let token = move |at: usize| inner(tape.text(&tape.nodes[at], text));
+        tape.keys(self.object).map(move |key| (token(key), token(key + 1)))
+    }
+
+    /// The notes that `notes` lists; words that are not known are left out.
+    pub(super) fn notes(&self) -> Notes {
+        let mut notes = Notes::NONE;
+        let Some(key) = self.key("notes") else {
+            return notes;
+        };
+        let words = self.tape.nodes.get(key + 2..self.tape.after(key + 1)).unwrap_or_default();
+        for word in words {
+            notes.insert(Notes::from_word(inner(self.tape.text(word, self.text))));
+        }
+        notes
+    }
+
+    pub(super) fn checkpoint(&self, chain: ChainId, place: Place, head: Hash) -> Option<Checkpoint> {
+        let key = self.within("key")?.key_statement()?;
+        Some(Checkpoint { chain, place, head, key, signature: self.signature()? })
+    }
+
+    fn key_statement(&self) -> Option<KeyStatement> {
+        let (certificates, since) = (self.elements("certs")?, self.elements("since")?);
+        Some(KeyStatement {
+            index: self.index()?,
+            certificates: certificates.map(|members| members.certificate()).collect::<Option<_>>()?,
+            since: since.map(|members| members.handover()).collect::<Option<_>>()?,
+        })
+    }
+
+    fn certificate(&self) -> Option<Certificate> {
+        let public = PublicKey::from_text(self.string("pub")?)?;
+        Some(Certificate { index: self.index()?, public, signature: self.signature()? })
+    }
+
+    fn handover(&self) -> Option<Handover> {
+        let head = hash_from_text(self.string("head")?)?;
+        Some(Handover { index: self.index()?, place: self.place()?, head, signature: self.signature()? })
+    }
+
+    fn index(&self) -> Option<u32> {
+        self.number("n")?.try_into().ok()
+    }
+
+    fn signature(&self) -> Option<Signature> {
+        signature_from_text(self.string("sig")?)
+    }
+
+    /// The members of the member `name`.
+    pub(super) fn within(&self, name: &str) -> Option<Members<'a>> {
+        Some(Members { object: self.key(name)? + 1, ..*self })
+    }
+
+    /// The elements of the array `name`, of which a filter writes no more
+    /// than [`ELEMENTS_MAX`].
+    fn elements(&self, name: &str) -> Option<impl Iterator<Item = Members<'a>> + 'a> {
+        let (tape, text, array) = (self.tape, self.text, self.key(name)? + 1);
+        let end = (tape.nodes[array].kind == Kind::Array).then(|| tape.after(array))?;
+        let next = move |at: &usize| Some(tape.after(*at)).filter(|next| *next < end);
+        let first = Some(array + 1).filter(|first| *first < end);
+        let elements = core::iter::successors(first, next);
+        let elements = elements.map(move |object| Members { tape, text, object });
+        (elements.clone().count() <= ELEMENTS_MAX).then_some(elements)
+    }
+
+    pub(super) fn place(&self) -> Option<Place> {
+        Some(Place {
+            segment: self.number("seg")?,
+            run: Run::from_text(self.string("run")?)?,
+            sequence: self.number("seq")?,
+        })
+    }
+
+    pub(super) fn key(&self, name: &str) -> Option<usize> {
+        if self.tape.nodes[self.object].kind != Kind::Object {
+            return None;
+        }
+        self.tape.keys(self.object).find(|&key| is_key(self.tape, self.text, &self.tape.nodes[key], name))
+    }
+
+    fn value(&self, name: &str, kind: Kind) -> Option<&'a [u8]> {
+        let node = &self.tape.nodes[self.key(name)? + 1];
+        (node.kind == kind && !node.has(ESCAPED)).then(|| self.tape.text(node, self.text))
+    }
+
+    pub(super) fn string(&self, name: &str) -> Option<&'a [u8]> {
+        self.value(name, Kind::String).map(inner)
+    }
+
+    /// A string without its escapes.
+    pub(super) fn text_of(&self, name: &str) -> Option<String> {
+        let node = &self.tape.nodes[self.key(name)? + 1];
+        (node.kind == Kind::String).then(|| Characters::of(inner(self.tape.text(node, self.text))).collect())
+    }
+
+    fn number(&self, name: &str) -> Option<u64> {
+        core::str::from_utf8(self.value(name, Kind::Integer)?).ok()?.parse().ok()
+    }
+}

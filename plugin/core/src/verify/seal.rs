@@ -1,0 +1,107 @@
+//! Reading a seal: all of its members must be as a filter writes them.
+
+use super::members::Members;
+use super::sealed::{Sealed, Validity};
+use crate::chain::id::ChainId;
+use crate::hash::Algorithm;
+use crate::policy::DIGEST_TEXT_BYTES;
+use crate::record::tape::Tape;
+use crate::schema::Disposition;
+use crate::seal::VERSION;
+use crate::text::base64url::{hash_from_text, is_base64url};
+
+/// Why the value of `audit` is not taken for a seal.
+pub(super) enum NoSeal {
+    Malformed,
+    UnknownVersion,
+}
+
+/// The keys of the members that the leaf does not cover: `prev`, `head`, `sig`.
+pub(super) type Closing = [Option<usize>; 3];
+
+/// Reads the seal at node `audit`, and returns with it the keys of what closes
+/// it.
+pub(super) fn read_seal(tape: &Tape, text: &[u8], audit: usize) -> Result<(Sealed, Closing), NoSeal> {
+    let members = Members { tape, text, object: audit };
+    let version = members.string("v").ok_or(NoSeal::Malformed)?;
+    let version = Version::from_text(version).ok_or(NoSeal::UnknownVersion)?;
+    read_members(&members, version).ok_or(NoSeal::Malformed)
+}
+
+/// The parts of `v`.
+struct Version {
+    algorithm: Algorithm,
+    policy_prefix: Option<[u8; DIGEST_TEXT_BYTES]>,
+}
+
+impl Version {
+    fn from_text(text: &[u8]) -> Option<Version> {
+        let [version, b'.', algorithm, policy @ ..] = text else {
+            return None;
+        };
+        let algorithm = Algorithm::from_id(algorithm.wrapping_sub(b'0'));
+        let algorithm = algorithm.filter(|_| *version == b'0' + VERSION)?;
+        let policy_prefix = match policy {
+            [] => None,
+            [b'.', digest @ ..] if digest.iter().all(is_base64url) => Some(digest.try_into().ok()?),
+            _ => return None,
+        };
+        Some(Version { algorithm, policy_prefix })
+    }
+}
+
+fn read_members(members: &Members<'_>, version: Version) -> Option<(Sealed, Closing)> {
+    let time = members.string("time")?;
+    let seconds = time.get(..time.iter().position(|&byte| byte == b'.')?)?;
+    let link = match members.within("link") {
+        Some(members) => Some(members.place()?),
+        None => None,
+    };
+    let (validity, disposition) = read_validity(members);
+    let sealed = Sealed {
+        chain: ChainId::from_text(members.string("chain")?)?,
+        algorithm: version.algorithm,
+        place: members.place()?,
+        previous: hash_from_text(members.string("prev")?)?,
+        head: hash_from_text(members.string("head")?)?,
+        link,
+        seconds: core::str::from_utf8(seconds).ok()?.parse().ok()?,
+        policy_prefix: version.policy_prefix,
+        notes: members.notes(),
+        is_raw: members.key("error").is_some(),
+        is_intact: false,
+        unsealed_keys: 0,
+        ignored_limit_hit: false,
+        is_checkpoint: members.key("key").is_some(),
+        validity,
+        disposition,
+    };
+    let signature = members.key("sig");
+    // What is signed says by which key; else it is no part of a seal.
+    let is_whole = signature.is_none() || sealed.is_checkpoint;
+    is_whole.then_some((sealed, [members.key("prev"), members.key("head"), signature]))
+}
+
+fn read_validity(members: &Members<'_>) -> (Validity, Disposition) {
+    let (mut has_schema, mut is_invalid, mut is_unchecked) = (false, false, false);
+    let mut disposition = Disposition::Mark;
+    for (name, value) in members.tokens() {
+        match name {
+            b"schema" => has_schema = true,
+            b"invalid" => is_invalid = true,
+            b"unchecked" => is_unchecked = true,
+            b"disposition" => {
+                let known = Disposition::ALL.into_iter().find(|known| known.name().as_bytes() == value);
+                disposition = known.unwrap_or_default();
+            }
+            _ => {}
+        }
+    }
+    let validity = match () {
+        () if is_invalid => Validity::Invalid,
+        () if is_unchecked => Validity::NotChecked,
+        () if has_schema => Validity::Valid,
+        () => Validity::NoSchema,
+    };
+    (validity, disposition)
+}
