@@ -18,6 +18,7 @@ use core::ops::Deref;
 /// What a text turned out to be.
 #[derive(Debug)]
 #[non_exhaustive]
+#[expect(clippy::large_enum_variant, reason = "none is kept, and a box would be an allocation a record")]
 pub enum Checked<'a> {
     /// A record with a seal.
     Sealed(SealedRecord<'a>),
