@@ -93,7 +93,8 @@ fn a_tombstone_that_came_as_a_record_accounts_for_nothing() {
         let held = fs::read_to_string(made.path().join(active_name(4))).expect("a segment");
         let line = held.lines().find(|line| line.contains("keep_age"));
         let line = line.expect("the record");
-        let Ok(Checked::Sealed(sealed)) = Checker::default().check(line.as_bytes()) else {
+        let mut checker = Checker::default();
+        let Ok(Checked::Sealed(sealed)) = checker.check(line.as_bytes()) else {
             panic!("not sealed: {line}");
         };
         assert!(sealed.is_intact && sealed.is_checkpoint, "{line}");
