@@ -180,7 +180,7 @@ fn both_implementations_agree_with_the_vectors() {
         }
         let mut checker = Checker::default();
         let checked = checker.check(record.as_bytes());
-        assert!(matches!(checked, Ok(Checked::Sealed(sealed)) if sealed.is_intact), "{name}: {checked:?}");
+        assert!(matches!(&checked, Ok(Checked::Sealed(sealed)) if sealed.is_intact), "{name}: {checked:?}");
     }
     // Each goes on from the one before, where it says so.
     for pair in vectors.windows(2) {
