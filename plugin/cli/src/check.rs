@@ -4,6 +4,7 @@
 //! together by schema and by rule.
 
 use crate::build::table;
+use crate::exit;
 use crate::input::{self, At, Source};
 use crate::stdout::{self, print};
 use crate::verify::IgnoredKeys;
@@ -41,12 +42,6 @@ pub(crate) struct Check {
     #[arg(long)]
     json: bool,
 }
-
-/// The exit codes, which stay.
-const ALL_VALID: u8 = 0;
-const NOTHING_CHECKED: u8 = 40;
-const INVALID: u8 = 50;
-const NOT_CHECKED: u8 = 51;
 
 /// How many places are told of each rule, and of what could not be checked.
 const EXAMPLES_MAX: usize = 3;
@@ -125,10 +120,10 @@ impl Check {
             Ok(())
         })?;
         report.exit_code = match () {
-            () if report.invalid > 0 => INVALID,
-            () if report.not_checked > 0 => NOT_CHECKED,
-            () if report.valid == 0 => NOTHING_CHECKED,
-            () => ALL_VALID,
+            () if report.invalid > 0 => exit::INVALID,
+            () if report.not_checked > 0 => exit::NOT_CHECKED,
+            () if report.valid == 0 => exit::NOTHING_CHECKED,
+            () => exit::ALL_VALID,
         };
         let said =
             if self.json { serde_json::to_string_pretty(&report)? + "\n" } else { report.to_text()? };

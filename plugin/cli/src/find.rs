@@ -3,6 +3,7 @@
 //! A token names its class and its key. So every token of that key is held
 //! against the one that the value would have in the same class.
 
+use crate::exit;
 use crate::input::{self, At, Source};
 use crate::stdout::{print, shown};
 use crate::verify::IgnoredKeys;
@@ -36,10 +37,6 @@ pub(crate) struct Find {
     #[command(flatten)]
     ignored: IgnoredKeys,
 }
-
-/// The exit codes, which stay.
-const FOUND: u8 = 0;
-const NOT_FOUND: u8 = 40;
 
 /// A record that has the value in it.
 struct Hit {
@@ -99,7 +96,7 @@ impl Find {
         }
         report += &format!("found in {} records\n", hits.len());
         print(&report)?;
-        Ok(if hits.is_empty() { NOT_FOUND } else { FOUND })
+        Ok(if hits.is_empty() { exit::NOT_FOUND } else { exit::FOUND })
     }
 }
 

@@ -9,6 +9,7 @@ mod build;
 mod check;
 mod checkpoints;
 mod durable;
+mod exit;
 mod explain;
 mod export;
 mod find;
@@ -18,9 +19,11 @@ mod init;
 mod input;
 mod prove;
 mod replay;
+mod report;
 mod restore;
 mod roster;
 mod stdout;
+pub mod verdict;
 pub mod verify;
 
 use anyhow::{Context, Result, bail};
@@ -54,16 +57,12 @@ enum Command {
     Checkpoints(checkpoints::Checkpoints),
 }
 
-/// What could not be done at all; a wrong command line is 2, and what a
-/// verification found has codes of its own (`verify::Verdict`).
-const FAILED: u8 = 1;
-
 /// Runs the program with these arguments, of which the first is its name.
 /// Returns the exit code.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     run_command(arguments).unwrap_or_else(|error| {
         complain(format_args!("{error:#}"));
-        FAILED
+        exit::FAILED
     })
 }
 
@@ -80,18 +79,18 @@ fn run_command(arguments: impl IntoIterator<Item = OsString>) -> Result<u8> {
         }
     };
     match command {
-        Command::Build(build) => build.run().map(|()| 0),
+        Command::Build(build) => build.run().map(|()| exit::DONE),
         Command::Check(check) => check.run(),
-        Command::Explain(explain) => explain.run().map(|()| 0),
-        Command::Export(export) => export.run().map(|()| 0),
+        Command::Explain(explain) => explain.run().map(|()| exit::DONE),
+        Command::Export(export) => export.run().map(|()| exit::DONE),
         Command::Find(find) => find.run(),
-        Command::HmacKey(key) => key.run().map(|()| 0),
-        Command::Init(init) => init.run().map(|()| 0),
-        Command::Replay(replay) => replay.run().map(|()| 0),
+        Command::HmacKey(key) => key.run().map(|()| exit::DONE),
+        Command::Init(init) => init.run().map(|()| exit::DONE),
+        Command::Replay(replay) => replay.run().map(|()| exit::DONE),
         Command::Restore(restore) => restore.run(),
-        Command::Prove(prove) => prove.run().map(|()| 0),
-        Command::Checkpoints(checkpoints) => checkpoints.run().map(|()| 0),
-        Command::Verify(verify) => verify.run().map(verify::Verdict::code),
+        Command::Prove(prove) => prove.run().map(|()| exit::DONE),
+        Command::Checkpoints(checkpoints) => checkpoints.run().map(|()| exit::DONE),
+        Command::Verify(verify) => verify.run().map(verdict::Verdict::code),
     }
 }
 

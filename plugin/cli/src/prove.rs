@@ -5,9 +5,11 @@
 //! checkpoint, 32 bytes each, and the checkpoint.
 
 use crate::input;
+use crate::report::{Envelope, Findings};
 use crate::roster::Roster;
 use crate::stdout::print;
-use crate::verify::{IgnoredKeys, Verdict, Verifier};
+use crate::verdict::Verdict;
+use crate::verify::{IgnoredKeys, Verifier};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use flb_audit_core::chain::ChainId;
@@ -116,10 +118,11 @@ fn read_checkpoint(path: &Path) -> Result<Checkpoint> {
 }
 
 /// What a proof comes to.
+pub(crate) struct Proven(Envelope<Statement>);
+
+/// What a proof says.
 #[derive(Serialize)]
-pub(crate) struct Proven {
-    verdict: Verdict,
-    exit_code: u8,
+struct Statement {
     what: String,
 }
 
@@ -130,17 +133,26 @@ impl Proven {
         let proof: Proof =
             serde_json::from_slice(&text).with_context(|| format!("{}: not a proof", path.display()))?;
         let (verdict, what) = proof.verdict(roster, ignored)?;
-        Ok(Proven { verdict, exit_code: verdict.code(), what })
+        let mut findings = Findings::default();
+        if verdict != Verdict::Intact {
+            findings.add(verdict, None, None, &*what);
+        }
+        Ok(Proven(Envelope::new(Statement { what }, findings, &[])))
     }
 
     pub(crate) fn verdict(&self) -> Verdict {
-        self.verdict
+        self.0.verdict()
     }
 
-    /// In a line. No anchor has a part in it, so `intact` says too much.
+    /// Returns the report in a line. No anchor has a part in it, so `intact` would
+    /// say too much.
     pub(crate) fn shown(&self) -> String {
-        let name = if self.verdict == Verdict::Intact { "proven" } else { self.verdict.name() };
-        format!("{name}: {}", self.what)
+        let name = if self.verdict() == Verdict::Intact { "proven" } else { self.verdict().name() };
+        format!("{name}: {}", self.0.verified.what)
+    }
+
+    pub(crate) fn to_json(&self) -> Result<String> {
+        Ok(serde_json::to_string_pretty(&self.0)?)
     }
 }
 

@@ -1,8 +1,10 @@
 //! `flb-audit restore`: records out of quarantine.
 
 use crate::complain;
+use crate::exit;
 use crate::input::{self, At, Source};
 use crate::stdout::Stdout;
+use crate::verdict::Verdict;
 use crate::verify::IgnoredKeys;
 use anyhow::Result;
 use clap::Args;
@@ -24,12 +26,6 @@ pub(crate) struct Restore {
     #[command(flatten)]
     ignored: IgnoredKeys,
 }
-
-/// The exit codes, which stay.
-const RESTORED: u8 = 0;
-const NOT_AS_SEALED: u8 = 20;
-const UNREADABLE: u8 = 30;
-const NONE_THERE: u8 = 40;
 
 impl Restore {
     pub(crate) fn run(self) -> Result<u8> {
@@ -63,10 +59,10 @@ impl Restore {
         }
         out.end()?;
         Ok(match () {
-            () if is_altered => NOT_AS_SEALED,
-            () if !wrong.is_empty() => UNREADABLE,
-            () if records.is_empty() => NONE_THERE,
-            () => RESTORED,
+            () if is_altered => Verdict::Tampered.code(),
+            () if !wrong.is_empty() => Verdict::Unreadable.code(),
+            () if records.is_empty() => exit::NONE_IN_QUARANTINE,
+            () => exit::RESTORED,
         })
     }
 }

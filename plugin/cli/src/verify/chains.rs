@@ -6,6 +6,7 @@ use super::segment::{Added, Fingerprint, Flaw, Segment, Spool};
 use super::signatures::{self, Signed, position};
 use super::{Seen, Verdict};
 use crate::input::At;
+use crate::report::Findings;
 use flb_audit_core::chain::{ChainId, GENESIS, Place, Run};
 use flb_audit_core::hash::Hash;
 use flb_audit_core::schema::Disposition;
@@ -19,41 +20,6 @@ use std::ops::RangeInclusive;
 
 /// A segment's number and run.
 pub(super) type Life = (u64, Run);
-
-/// One thing that is wrong.
-#[derive(Debug)]
-pub(super) struct Finding {
-    pub(super) verdict: Verdict,
-    pub(super) chain: Option<ChainId>,
-    pub(super) at: Option<At>,
-    pub(super) what: String,
-}
-
-/// How many findings of a kind are kept to be shown; all are counted.
-pub(super) const FINDINGS_MAX: usize = 100;
-
-/// What is wrong, by verdict.
-#[derive(Default)]
-pub(super) struct Findings {
-    pub(super) kept: BTreeMap<Verdict, Vec<Finding>>,
-    pub(super) counts: BTreeMap<Verdict, u64>,
-}
-
-impl Findings {
-    pub(super) fn add(
-        &mut self,
-        verdict: Verdict,
-        chain: Option<ChainId>,
-        at: Option<At>,
-        what: impl Into<String>,
-    ) {
-        *self.counts.entry(verdict).or_default() += 1;
-        let kept = self.kept.entry(verdict).or_default();
-        if kept.len() < FINDINGS_MAX {
-            kept.push(Finding { verdict, chain, at, what: what.into() });
-        }
-    }
-}
 
 /// What has been seen of one chain.
 #[derive(Default)]

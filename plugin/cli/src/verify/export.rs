@@ -5,11 +5,12 @@
 //! records; but what is missing between them is, unless it was deleted.
 
 use super::absent::Absent;
-use super::chains::{Findings, Life, extent};
+use super::chains::{Life, extent};
 use super::ledger::{MISPLACED, damaged};
 use super::signatures::Flaw;
 use super::{Verdict, Verifier};
 use crate::export::{PROOFS, Proof, RECORDS};
+use crate::report::{Envelope, Findings};
 use crate::roster::Roster;
 use anyhow::{Context, Result};
 use flb_audit_core::chain::{ChainId, Place};
@@ -18,6 +19,7 @@ use flb_audit_ledger::manifest::{self, FILE_NAME};
 use flb_audit_ledger::stated::{Segment, Stated};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::fmt;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::ops::RangeInclusive;
@@ -28,11 +30,12 @@ pub(super) fn is_export(directory: &Path) -> bool {
     directory.join(PROOFS).is_file()
 }
 
-/// What a verification of an export says; as JSON, this is its shape.
+/// What a verification of an export says.
+pub(super) struct Exported(Envelope<Counts>);
+
+/// What was counted.
 #[derive(Serialize)]
-pub(super) struct Exported {
-    verdict: Verdict,
-    exit_code: u8,
+struct Counts {
     /// Lines.
     records: u64,
     /// Records that are as they were sealed, and whose proofs lead to a manifest.
@@ -43,16 +46,6 @@ pub(super) struct Exported {
     missing: u64,
     /// Manifests that count.
     manifests: usize,
-    /// How many findings there are of each kind.
-    counts: BTreeMap<Verdict, u64>,
-    /// The first of each kind.
-    findings: Vec<Found>,
-}
-
-#[derive(Serialize)]
-struct Found {
-    verdict: Verdict,
-    what: String,
 }
 
 /// What is known while it is read.
@@ -98,22 +91,27 @@ impl Exported {
     }
 
     pub(super) fn verdict(&self) -> Verdict {
-        self.verdict
+        self.0.verdict()
     }
 
-    /// For a person. No anchor has a part in it, so `intact` says too much.
-    pub(super) fn shown(&self) -> String {
-        let name = if self.verdict == Verdict::Intact { "proven" } else { self.verdict.name() };
-        let mut shown = String::new();
-        for Found { verdict, what } in &self.findings {
-            shown += &format!("{}: {what}\n", verdict.name().to_uppercase());
-        }
-        let Exported { records, proven, manifests, unproven, missing, .. } = self;
-        shown
-            + &format!(
-                "{name}: of {records} records {proven} are as they were sealed and proven by {manifests} \
-                 manifests; {unproven} have no proof, {missing} between them are missing\n"
-            )
+    /// Returns the report as JSON.
+    pub(super) fn to_json(&self) -> Result<String> {
+        Ok(serde_json::to_string_pretty(&self.0)? + "\n")
+    }
+}
+
+/// The report for a person. No anchor has a part in it, so `intact` would say too
+/// much.
+impl fmt::Display for Exported {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.write_findings(f)?;
+        let name = if self.verdict() == Verdict::Intact { "proven" } else { self.verdict().name() };
+        let Counts { records, proven, manifests, unproven, missing } = self.0.verified;
+        writeln!(
+            f,
+            "{name}: of {records} records {proven} are as they were sealed and proven by {manifests} manifests; \
+             {unproven} have no proof, {missing} between them are missing"
+        )
     }
 }
 
@@ -318,24 +316,16 @@ impl Reading<'_> {
             let what = Flaw::NoRoster.what(0);
             self.add(Verdict::Unsigned, what);
         }
-        let worst = self.findings.counts.last_key_value().map(|(verdict, _)| *verdict);
-        let verdict = match worst {
-            Some(verdict) if verdict >= Verdict::KeyNotCertified => verdict,
-            _ if self.records == 0 => Verdict::NothingFound,
-            worst => worst.unwrap_or(Verdict::Intact),
-        };
-        let findings = self.findings.kept.into_values().rev().flatten();
-        let findings = findings.map(|finding| Found { verdict: finding.verdict, what: finding.what });
-        Exported {
-            verdict,
-            exit_code: verdict.code(),
+        if self.records == 0 {
+            self.add(Verdict::NothingFound, "no record in it");
+        }
+        let counts = Counts {
             records: self.records,
             proven: self.proven.len() as u64,
             unproven: self.unproven,
             missing: self.missing,
             manifests: self.stated.iter().count(),
-            counts: self.findings.counts,
-            findings: findings.collect(),
-        }
+        };
+        Exported(Envelope::new(counts, self.findings, &[]))
     }
 }

@@ -2,8 +2,8 @@
 //! whether its files are as they say.
 
 use super::absent::Absent;
-use super::chains::Findings;
 use super::{Verdict, Verifier, stated};
+use crate::report::Findings;
 use crate::roster::Roster;
 use anyhow::{Context, Result};
 use flb_audit_core::verify::{Checked, Checker};

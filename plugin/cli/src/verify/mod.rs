@@ -17,11 +17,10 @@ mod report;
 mod segment;
 mod signatures;
 mod stated;
-mod verdict;
 
+pub(crate) use crate::verdict::Verdict;
 pub(crate) use ledger::{Ledgers, path_of};
 pub(crate) use signatures::Verifier;
-pub(crate) use verdict::Verdict;
 
 use crate::frames::Identity;
 use crate::input::{self, At, Record, Source, Unread};
@@ -41,13 +40,9 @@ use std::time::SystemTime;
 
 /// Check sealed records: NDJSON or JSON arrays, plain, gzip or zstd
 ///
-/// Exits with 0 if all is intact and anchored to its end, 3 if it is intact and
-/// its end is not anchored, 4 if it is not signed by keys of the roster, 5 if
-/// some is encrypted and was not checked, for want of an identity; 10 for a gap, 11 for a broken link between segments, 12 for a conflict, 13 for
-/// records without a seal, 14 for a silent node, 20 for tampering, 21 for a key
-/// that is not certified, 30 for input that cannot be read, 40 if no sealed
-/// record was found; the worst decides. 1: could not run, 2: wrong arguments.
+/// The exit code is that of the worst finding; `--help` lists them.
 #[derive(Args)]
+#[command(after_long_help = Verdict::help())]
 pub(crate) struct Verify {
     /// The logs, in any order; the directory of a ledger stands for all of its
     /// files; none or `-` is standard input. Or the directory of one export
@@ -122,7 +117,7 @@ impl Verify {
         let ignored = self.ignored.all();
         if let Some(path) = &self.proof {
             let proven = Proven::check(path, roster.as_ref(), ignored)?;
-            let said = if self.json { serde_json::to_string_pretty(&proven)? } else { proven.shown() };
+            let said = if self.json { proven.to_json()? } else { proven.shown() };
             print(&(said + "\n"))?;
             return Ok(proven.verdict());
         }
@@ -132,8 +127,7 @@ impl Verify {
                 bail!("{}: an export is verified by itself, with --roster alone", directory.display());
             }
             let exported = Exported::check(directory, roster.as_ref())?;
-            let said =
-                if self.json { serde_json::to_string_pretty(&exported)? + "\n" } else { exported.shown() };
+            let said = if self.json { exported.to_json()? } else { exported.to_string() };
             print(&said)?;
             return Ok(exported.verdict());
         }

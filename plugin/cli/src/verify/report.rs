@@ -1,8 +1,9 @@
 //! What a verification says: for a person, and for a machine.
 
 use super::Verdict;
-use super::chains::{Chains, FINDINGS_MAX, Finding, SchemaCounts};
+use super::chains::{Chains, SchemaCounts};
 use crate::input::Source;
+use crate::report::{FINDINGS_MAX, Finding};
 use crate::roster::Roster;
 use crate::stdout;
 use flb_audit_core::chain::ChainId;
@@ -75,15 +76,11 @@ struct Found {
 
 impl Report {
     pub(super) fn new(chains: Chains, sources: &[Source], roster: Option<&Roster>) -> Self {
-        let worst = chains.findings.counts.last_key_value().map(|(verdict, _)| *verdict);
         let found: Vec<Chain> =
             chains.chains.iter().map(|(id, chain)| Chain::new(id, chain, roster)).collect();
         let encrypted = chains.encrypted();
-        let verdict = match worst {
-            Some(verdict @ (Verdict::Unreadable | Verdict::KeyNotCertified | Verdict::Tampered)) => verdict,
-            _ if found.is_empty() && encrypted == 0 => Verdict::NothingFound,
-            worst => worst.unwrap_or(Verdict::Intact),
-        };
+        let nothing = (found.is_empty() && encrypted == 0).then_some(Verdict::NothingFound);
+        let verdict = Verdict::worst(chains.findings.counts.keys().copied().chain(nothing));
         let show = |finding: Finding| Found {
             verdict: finding.verdict,
             chain: finding.chain.map(|id| id.to_string()),
@@ -225,6 +222,7 @@ impl Report {
                  between the first and the last of each chain",
                 self.encrypted, self.records
             ),
+            Verdict::UncleanStop | Verdict::StateDamaged => self.verdict.meaning().into(),
             Verdict::Silent => "there are nodes from which nothing came".into(),
             Verdict::KeyNotCertified => {
                 "there are signatures, or lacks of them, that the holder of the roster's key cannot have made".into()

@@ -1,0 +1,28 @@
+//! Exit codes of the commands; those of a verification are the verdicts'.
+//!
+//! They stay as they are. A wrong command line is 2, which the parser of
+//! arguments decides.
+
+/// Everything was done.
+pub(crate) const DONE: u8 = 0;
+/// The command could not be run, or could not print all that it had to say.
+pub(crate) const FAILED: u8 = 1;
+
+/// `find`: the value is there.
+pub(crate) const FOUND: u8 = DONE;
+/// `find`: all was searched, and the value is not there.
+pub(crate) const NOT_FOUND: u8 = 40;
+
+/// `restore`: all records in quarantine were printed.
+pub(crate) const RESTORED: u8 = DONE;
+/// `restore`: there is no record in quarantine.
+pub(crate) const NONE_IN_QUARANTINE: u8 = 40;
+
+/// `check`: all records that have a schema are valid.
+pub(crate) const ALL_VALID: u8 = DONE;
+/// `check`: no record has a schema.
+pub(crate) const NOTHING_CHECKED: u8 = 40;
+/// `check`: some records are invalid.
+pub(crate) const INVALID: u8 = 50;
+/// `check`: some records could not be checked.
+pub(crate) const NOT_CHECKED: u8 = 51;

@@ -1,0 +1,130 @@
+//! The envelope of what a verification reports: the verdict, what was counted,
+//! and the findings, alike for logs, exports and proofs.
+
+use crate::input::{At, Source};
+use crate::stdout::shown;
+use crate::verdict::Verdict;
+use flb_audit_core::chain::ChainId;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::fmt::{self, Write};
+
+/// How many findings of a kind are kept to be shown; all are counted.
+pub(crate) const FINDINGS_MAX: usize = 100;
+/// How many findings of a kind are listed for a person.
+const SHOWN_MAX: usize = 10;
+
+/// One thing that is wrong.
+#[derive(Debug)]
+pub(crate) struct Finding {
+    pub(crate) verdict: Verdict,
+    pub(crate) chain: Option<ChainId>,
+    pub(crate) at: Option<At>,
+    pub(crate) what: String,
+}
+
+/// What is wrong, by verdict.
+#[derive(Default)]
+pub(crate) struct Findings {
+    /// The first of each kind.
+    pub(crate) kept: BTreeMap<Verdict, Vec<Finding>>,
+    /// How many there are of each kind.
+    pub(crate) counts: BTreeMap<Verdict, u64>,
+}
+
+impl Findings {
+    /// Counts a finding, and keeps it if it is among the first of its kind.
+    pub(crate) fn add(
+        &mut self,
+        verdict: Verdict,
+        chain: Option<ChainId>,
+        at: Option<At>,
+        what: impl Into<String>,
+    ) {
+        *self.counts.entry(verdict).or_default() += 1;
+        let kept = self.kept.entry(verdict).or_default();
+        if kept.len() < FINDINGS_MAX {
+            kept.push(Finding { verdict, chain, at, what: what.into() });
+        }
+    }
+
+    /// Returns the verdict that the findings come to.
+    pub(crate) fn verdict(&self) -> Verdict {
+        Verdict::worst(self.counts.keys().copied())
+    }
+}
+
+/// The JSON of a report. `T` is what was verified, with its own counts; its members
+/// stand between `exit_code` and `counts`.
+#[derive(Serialize)]
+pub(crate) struct Envelope<T> {
+    verdict: Verdict,
+    exit_code: u8,
+    #[serde(flatten)]
+    pub(crate) verified: T,
+    /// How many findings there are of each kind.
+    counts: BTreeMap<Verdict, u64>,
+    /// The first of each kind, the worst kind first.
+    findings: Vec<Named>,
+}
+
+/// A finding as it is printed: its source and its chain by name.
+#[derive(Serialize)]
+struct Named {
+    verdict: Verdict,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    chain: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source: Option<String>,
+    /// The line, or the element of an array, from 1 on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    number: Option<u64>,
+    what: String,
+    remedy: &'static str,
+}
+
+impl<T> Envelope<T> {
+    /// Puts what was verified and what is wrong with it into an envelope. Places
+    /// of findings are places in `sources`.
+    pub(crate) fn new(verified: T, findings: Findings, sources: &[Source]) -> Self {
+        let verdict = findings.verdict();
+        let name = |finding: Finding| Named {
+            verdict: finding.verdict,
+            chain: finding.chain.map(|id| id.to_string()),
+            source: finding.at.and_then(|at| sources.get(at.source)).map(Source::name),
+            number: finding.at.map(|at| at.number),
+            what: finding.what,
+            remedy: finding.verdict.remedy(),
+        };
+        let named = findings.kept.into_values().rev().flatten().map(name).collect();
+        Envelope { verdict, exit_code: verdict.code(), verified, counts: findings.counts, findings: named }
+    }
+
+    pub(crate) fn verdict(&self) -> Verdict {
+        self.verdict
+    }
+
+    /// Writes the findings for a person, a line each, the worst kind first, and
+    /// after each kind what to do.
+    pub(crate) fn write_findings(&self, out: &mut impl Write) -> fmt::Result {
+        for (verdict, count) in self.counts.iter().rev() {
+            let name = verdict.name().to_uppercase();
+            let of_kind = self.findings.iter().filter(|finding| finding.verdict == *verdict);
+            for Named { chain, source, number, what, .. } in of_kind.take(SHOWN_MAX) {
+                write!(out, "{name}: ")?;
+                if let (Some(source), Some(number)) = (source, number) {
+                    write!(out, "{source}:{number}: ")?;
+                }
+                if let Some(chain) = chain {
+                    write!(out, "chain {chain}: ")?;
+                }
+                writeln!(out, "{}", shown(what))?;
+            }
+            if *count > SHOWN_MAX as u64 {
+                writeln!(out, "{name}: {} more; --json lists {FINDINGS_MAX}", count - SHOWN_MAX as u64)?;
+            }
+            writeln!(out, "  to do: {}", verdict.remedy())?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,215 @@
+//! Verdicts: the one table of what a verification comes to, with exit codes,
+//! severity, meaning and remedy.
+
+use serde::Serialize;
+use std::fmt::Write;
+
+/// What a verification comes to, from the best to the worst.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs, reason = "the table says what each of them means")]
+pub enum Verdict {
+    Intact,
+    TailUnanchored,
+    Unsigned,
+    Encrypted,
+    UncleanStop,
+    StateDamaged,
+    Silent,
+    Unsealed,
+    Gap,
+    LinkBroken,
+    Conflict,
+    NothingFound,
+    Unreadable,
+    KeyNotCertified,
+    Tampered,
+}
+
+/// A row of the table.
+struct Row {
+    verdict: Verdict,
+    code: u8,
+    name: &'static str,
+    meaning: &'static str,
+    remedy: &'static str,
+}
+
+/// Every verdict, from the best to the worst: a row's place is its severity.
+const TABLE: [Row; 15] = [
+    Row {
+        verdict: Verdict::Intact,
+        code: 0,
+        name: "intact, anchored to its end",
+        meaning: "All records are as they were sealed, none is missing, and anchors prove the last record of each \
+                  chain.",
+        remedy: "Nothing needs to be done.",
+    },
+    Row {
+        verdict: Verdict::TailUnanchored,
+        code: 3,
+        name: "tail unanchored",
+        meaning: "All records are as they were sealed, and none is missing between the first and the last of each \
+                  chain, but no anchor proves the last.",
+        remedy: "If the last anchor is not as late as you need it, name a file with later ones with `--anchors`.",
+    },
+    Row {
+        verdict: Verdict::Unsigned,
+        code: 4,
+        name: "unsigned",
+        meaning: "The records fit together, but no key of the roster has signed them: whoever can write the log can \
+                  seal it anew.",
+        remedy: "Give `--roster`; a chain made without `--node`, or an ephemeral one, has no keys, so compare its \
+                 last record with what you noted.",
+    },
+    Row {
+        verdict: Verdict::Encrypted,
+        code: 5,
+        name: "encrypted, not checked",
+        meaning: "Some records are encrypted and were not checked.",
+        remedy: "Give `--identity` the file of a key that the ledger is encrypted to; the report says how many \
+                 records nobody has looked at.",
+    },
+    Row {
+        verdict: Verdict::UncleanStop,
+        code: 6,
+        name: "unclean stop",
+        meaning: "Records are missing that were sealed shortly before a stop that was not clean.",
+        remedy: "Look for them in Fluent Bit's storage path; after kill -9 or a loss of power they may be gone for \
+                 good.",
+    },
+    Row {
+        verdict: Verdict::StateDamaged,
+        code: 7,
+        name: "state damaged",
+        meaning: "A node says under its seal that its state was damaged or set back.",
+        remedy: "Check that node's disk, its state directory, and what restores or deletes files there.",
+    },
+    Row {
+        verdict: Verdict::Silent,
+        code: 14,
+        name: "silent",
+        meaning: "A node of the roster sent nothing between `--since` and `--until`.",
+        remedy: "Find out whether the node was down, or where its records went.",
+    },
+    Row {
+        verdict: Verdict::Unsealed,
+        code: 13,
+        name: "unsealed",
+        meaning: "Some records have no seal.",
+        remedy: "Find out whether they went past the filter, or whether the guest was out of memory.",
+    },
+    Row {
+        verdict: Verdict::Gap,
+        code: 10,
+        name: "gap",
+        meaning: "Records are missing.",
+        remedy: "Look for them in rotated files, other stores, and Fluent Bit's storage path; after kill -9 or a \
+                 loss of power, records that were sealed and not yet delivered are gone for good.",
+    },
+    Row {
+        verdict: Verdict::LinkBroken,
+        code: 11,
+        name: "link broken",
+        meaning: "A segment does not follow from the one that it names, or names none.",
+        remedy: "Find out when the state directory was damaged or replaced; the report names the segments.",
+    },
+    Row {
+        verdict: Verdict::Conflict,
+        code: 12,
+        name: "conflict",
+        meaning: "Two filters wrote one chain, or its state was set back, by a backup or a loss of power.",
+        remedy: "Give each filter a state directory of its own, and keep state directories out of backups.",
+    },
+    Row {
+        verdict: Verdict::NothingFound,
+        code: 40,
+        name: "nothing found",
+        meaning: "The input holds no sealed record, so nothing was verified.",
+        remedy: "Check which files were named, and whether the filter ran where they were written.",
+    },
+    Row {
+        verdict: Verdict::Unreadable,
+        code: 30,
+        name: "unreadable",
+        meaning: "Some of the input is not JSON, is truncated, or was sealed in a later version of the format, so \
+                  nothing can be said of the whole.",
+        remedy: "Set an output of Fluent Bit to JSON lines (`format json_lines`, or `plain` for `file`); fetch a \
+                 truncated file again.",
+    },
+    Row {
+        verdict: Verdict::KeyNotCertified,
+        code: 21,
+        name: "key not certified",
+        meaning: "A key has signed that had no right to, or signatures are gone that have to be there.",
+        remedy: "Compare with another copy of the log; `docs/threat-model.md` says who can have done it.",
+    },
+    Row {
+        verdict: Verdict::Tampered,
+        code: 20,
+        name: "tampered",
+        meaning: "A record is not the one that was sealed.",
+        remedy: "Compare with another copy of the log; the report names line and record.",
+    },
+];
+
+const _: () = {
+    let mut at = 0;
+    while at < TABLE.len() {
+        assert!(TABLE[at].verdict as usize == at, "each row stands where its verdict does");
+        at += 1;
+    }
+};
+
+impl Verdict {
+    /// Returns the worst of some verdicts, which decides; none is intact.
+    pub fn worst(verdicts: impl IntoIterator<Item = Verdict>) -> Verdict {
+        verdicts.into_iter().max().unwrap_or(Verdict::Intact)
+    }
+
+    fn row(self) -> &'static Row {
+        &TABLE[self as usize]
+    }
+
+    /// The exit code, which stays.
+    pub fn code(self) -> u8 {
+        self.row().code
+    }
+
+    /// The name, as it stands in reports.
+    pub fn name(self) -> &'static str {
+        self.row().name
+    }
+
+    /// One sentence: what is wrong.
+    pub fn meaning(self) -> &'static str {
+        self.row().meaning
+    }
+
+    /// One sentence: what to do.
+    pub fn remedy(self) -> &'static str {
+        self.row().remedy
+    }
+
+    /// The table for `flb-audit verify --help`, best first.
+    pub(crate) fn help() -> String {
+        let mut help = String::from("Exit codes, from the best to the worst; the worst finding decides:\n");
+        for Row { code, name, meaning, .. } in &TABLE {
+            // Writing to a string cannot fail.
+            let _ = writeln!(help, "  {code:>2}  {name}: {}", meaning.replace('`', ""));
+        }
+        help += "   1  the program could not run, or could not print all that it had to say\n";
+        help += "   2  the arguments are wrong";
+        help
+    }
+
+    /// The table for `docs/operating.md`, best first.
+    pub fn markdown() -> String {
+        let mut page =
+            String::from("| exit code | verdict | what is wrong | what to do |\n|---|---|---|---|\n");
+        for Row { code, name, meaning, remedy, .. } in &TABLE {
+            let _ = writeln!(page, "| {code} | {name} | {meaning} | {remedy} |");
+        }
+        page
+    }
+}
