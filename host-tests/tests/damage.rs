@@ -20,7 +20,7 @@ use tempfile::TempDir;
 /// What is done to a directory.
 type Alter = fn(&Path);
 
-/// A ledger with keys, of which the first segment is closed, and a roster.
+/// A ledger with keys, of which the first file is closed, and a roster.
 struct Signed {
     _home: TempDir,
     dir: PathBuf,
@@ -61,7 +61,7 @@ impl Signed {
 }
 
 fn settings() -> Settings {
-    Settings { segment_bytes: 4000, ..Settings::default() }
+    Settings { file_bytes: 4000, ..Settings::default() }
 }
 
 /// Alters a line of a file.
@@ -73,7 +73,7 @@ fn line(directory: &Path, name: &str, number: usize, alter: impl FnOnce(&mut Vec
     fs::write(path, lines.concat()).expect("written");
 }
 
-/// The segment that is open.
+/// The file that is open.
 const OPEN: &str = "00000002.ndjson";
 
 /// What a component that ships makes of it, in a Fluent Bit that starts.
@@ -103,7 +103,7 @@ fn a_damaged_ledger_starts_and_says_so() {
 }
 
 /// Each is damaged before the ledger goes on, and altered afterwards; what is
-/// found then, beside that the segment was damaged.
+/// found then, beside that the file was damaged.
 #[test]
 fn damage_is_never_made_good() {
     let nothing: Alter = |_| {};
@@ -176,9 +176,9 @@ fn damage_is_never_made_good() {
     }
 }
 
-/// The records of a damaged segment that are whole have proofs as all others.
+/// The records of a damaged file that are whole have proofs as all others.
 #[test]
-fn what_is_whole_in_a_damaged_segment_is_exported() {
+fn what_is_whole_in_a_damaged_file_is_exported() {
     let signed = Signed::new();
     line(&signed.dir, OPEN, 3, |line| line[0] = b'x');
     signed.store(40, settings());
@@ -186,7 +186,7 @@ fn what_is_whole_in_a_damaged_segment_is_exported() {
     let (code, _) = signed.run("export", &["--output", &output.to_string_lossy()]);
     assert_eq!(code, Some(0));
     let proofs = fs::read_to_string(output.join("proofs.ndjson")).expect("read");
-    let of_damaged = proofs.lines().filter(|proof| proof.starts_with("{\"segment\":2,")).count();
+    let of_damaged = proofs.lines().filter(|proof| proof.starts_with("{\"file\":2,")).count();
     assert_eq!((proofs.lines().count(), of_damaged), (59, 19));
 }
 

@@ -25,7 +25,7 @@ const CHUNK_RECORDS: u32 = 5;
 /// Where the driver finds its directory, and the chunk to begin with.
 const DIRECTORY: &str = "FLB_AUDIT_DRIVER_DIRECTORY";
 const FIRST: &str = "FLB_AUDIT_DRIVER_FIRST";
-const SEGMENT_SIZE: &str = "FLB_AUDIT_DRIVER_SEGMENT_SIZE";
+const FILE_SIZE: &str = "FLB_AUDIT_DRIVER_FILE_SIZE";
 const RECIPIENTS: &str = "FLB_AUDIT_DRIVER_RECIPIENTS";
 
 /// Even chunks are sealed, odd ones are not.
@@ -52,9 +52,9 @@ fn driver() {
         directory: Some(directory),
         is_writable: true,
     };
-    let segment_size = std::env::var(SEGMENT_SIZE).expect("a size");
+    let file_size = std::env::var(FILE_SIZE).expect("a size");
     let setting = |name: &str| match name {
-        "segment_size" => Some(segment_size.clone()),
+        "file_size" => Some(file_size.clone()),
         "recipients" => std::env::var(RECIPIENTS).ok(),
         _ => None,
     };
@@ -78,7 +78,7 @@ fn driver() {
 fn drive(
     directory: &Path,
     first: usize,
-    segment_size: &str,
+    file_size: &str,
     limits: &str,
     mut see: impl FnMut(&str) -> Option<Duration>,
 ) {
@@ -89,7 +89,7 @@ fn drive(
         .arg(program)
         .env(DIRECTORY, directory)
         .env(FIRST, first.to_string())
-        .env(SEGMENT_SIZE, segment_size)
+        .env(FILE_SIZE, file_size)
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()

@@ -18,7 +18,7 @@ use tempfile::TempDir;
 
 const RECORDS: u64 = 200;
 
-/// A ledger of two chains and several lives, with five closed segments and a few
+/// A ledger of two chains and several lives, with five closed files and a few
 /// frames in the sixth, and keys.
 struct Home {
     ledger: TempDir,
@@ -45,10 +45,10 @@ impl Home {
         self.ledger.path().join(name)
     }
 
-    /// Where the newest segment is.
+    /// Where the newest file is.
     fn newest(&self) -> PathBuf {
         let is_open = |name: &String| name.ends_with(".frames.open");
-        self.at(&support::names(&self.ledger).into_iter().find(is_open).expect("an open segment"))
+        self.at(&support::names(&self.ledger).into_iter().find(is_open).expect("an open file"))
     }
 
     fn run(&self, command: &str, key: &str, arguments: &[&str]) -> Output {
@@ -68,7 +68,7 @@ impl Home {
 }
 
 fn settings(size: &str) -> Settings {
-    support::settings(&[("segment_size", size), ("recipients", &recipient())])
+    support::settings(&[("file_size", size), ("recipients", &recipient())])
 }
 
 /// Verdicts and what they are about, but for what is so without a roster.
@@ -395,9 +395,9 @@ fn copy(home: &Home) -> Home {
     Home { ledger: copy(&home.ledger), keys: copy(&home.keys) }
 }
 
-/// A crash between a manifest and the name of its segment is no fault.
+/// A crash between a manifest and the name of its file is no fault.
 #[test]
-fn a_segment_that_is_being_closed_is_whole() {
+fn a_file_that_is_being_closed_is_whole() {
     let home = Home::new();
     fs::rename(home.at("00000002.frames"), home.at("00000002.frames.open")).expect("renamed");
     let (code, report) = home.verify("right");
@@ -458,7 +458,7 @@ fn wrong_uses_are_told() {
     assert!(String::from_utf8_lossy(&piped.stdout).contains("cannot be read from a pipe"));
     let prove = home.run("prove", "", &[&closed, "--chain", "AQEBAQEBAQEB", "--seg", "1", "--seq", "1"]);
     assert!(String::from_utf8_lossy(&prove.stderr).contains("flb-audit export --identity"));
-    // The file of one segment, by itself.
+    // One file by itself.
     let output = home.run("verify", "right", &["--json", &closed]);
     let report: Value = serde_json::from_slice(&output.stdout).expect("a report");
     assert!(report["records"].as_u64() > Some(20), "{report}");

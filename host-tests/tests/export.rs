@@ -25,7 +25,7 @@ fn flb_audit(arguments: &[&str], paths: &[&Path]) -> Output {
     Command::new(root().join("dist/flb-audit")).args(arguments).args(paths).output().expect("dist/flb-audit")
 }
 
-/// A ledger with keys, of a filter's chain and its own, in many segments and
+/// A ledger with keys, of a filter's chain and its own, in many files and
 /// several lives, and an export of it.
 struct Exported {
     home: TempDir,
@@ -74,7 +74,7 @@ impl Exported {
 }
 
 fn settings() -> Settings {
-    Settings { segment_bytes: 20_000, ..Settings::default() }
+    Settings { file_bytes: 20_000, ..Settings::default() }
 }
 
 fn lines(directory: &Path, name: &str) -> Vec<String> {
@@ -107,7 +107,7 @@ fn an_export_is_proven() {
 }
 
 #[test]
-fn records_of_the_open_segment_are_named() {
+fn records_of_the_open_file_are_named() {
     let made = Exported::new(&settings(), &[]);
     let open = lines(&made.dir, PROOFS).iter().filter(|line| *line == "null").count();
     let report = made.verify();
@@ -150,25 +150,25 @@ fn what_is_altered_is_found() {
             "a record altered and sealed anew",
             |at| edit(at, RECORDS, |lines| lines[5] = forged()),
             "tampered",
-            "records.ndjson:6: not proven to be in segment 1",
+            "records.ndjson:6: not proven to be in file 1",
         ),
         (
             "two proofs swapped",
             |at| edit(at, PROOFS, |lines| lines.swap(3, 4)),
             "tampered",
-            "records.ndjson:4: not proven to be in segment 1",
+            "records.ndjson:4: not proven to be in file 1",
         ),
         (
-            "a proof of another segment",
-            |at| edit(at, PROOFS, |lines| lines[3] = lines[3].replacen("\"segment\":1", "\"segment\":2", 1)),
+            "a proof of another file",
+            |at| edit(at, PROOFS, |lines| lines[3] = lines[3].replacen("\"file\":1", "\"file\":2", 1)),
             "tampered",
-            "records.ndjson:4: not proven to be in segment 2",
+            "records.ndjson:4: not proven to be in file 2",
         ),
         (
-            "a proof of a segment that there is not",
-            |at| edit(at, PROOFS, |lines| lines[3] = lines[3].replacen("\"segment\":1", "\"segment\":99", 1)),
+            "a proof of a file that there is not",
+            |at| edit(at, PROOFS, |lines| lines[3] = lines[3].replacen("\"file\":1", "\"file\":99", 1)),
             "tampered",
-            "no good manifest of segment 99",
+            "no good manifest of file 99",
         ),
         (
             "another index with the same path",
@@ -204,13 +204,13 @@ fn what_is_altered_is_found() {
             "proofs of a manifest that was altered",
             |at| edit(at, MANIFESTS, |lines| lines[0] = lines[0].replacen("\"root\":\"", "\"root\":\"A", 1)),
             "tampered",
-            "records.ndjson:1: no good manifest of segment 1",
+            "records.ndjson:1: no good manifest of file 1",
         ),
         (
             "a manifest taken away",
             |at| edit(at, MANIFESTS, |lines| drop(lines.remove(0))),
             "tampered",
-            "no good manifest of segment 1",
+            "no good manifest of file 1",
         ),
         (
             "a manifest with another's signature",
@@ -249,7 +249,7 @@ fn what_is_altered_is_found() {
                 edit(at, PROOFS, |lines| lines.push("null".into()));
             },
             "unsigned",
-            "no proof: its segment was not closed yet",
+            "no proof: its file was not closed yet",
         ),
         (
             "a record added twice",

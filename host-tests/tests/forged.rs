@@ -6,7 +6,7 @@ mod support;
 
 use flb_audit_core::policy::Policy;
 use flb_audit_core::verify::{Checked, Checker};
-use flb_audit_ledger::manifest::{self, Manifest, Statement, Tombstone, active_name};
+use flb_audit_ledger::manifest::{self, Manifest, Statement, Tombstone, open_name};
 use flb_audit_ledger::{Ledger, Settings};
 use host_tests::root;
 use serde_json::Value;
@@ -16,7 +16,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use support::{chunk, plain};
 
-/// A ledger with three closed segments of 20 records each.
+/// A ledger with three closed files of 20 records each.
 struct Made {
     home: tempfile::TempDir,
     policy: Option<Policy<'static>>,
@@ -44,7 +44,7 @@ impl Made {
     }
 
     fn open(&self) -> Ledger {
-        let settings = Settings { segment_bytes: 4000, ..Settings::default() };
+        let settings = Settings { file_bytes: 4000, ..Settings::default() };
         Ledger::open(&self.path(), settings, self.policy).expect("opened")
     }
 
@@ -64,17 +64,17 @@ impl Made {
     }
 }
 
-/// The tombstone of a ledger's segment, as it would be.
+/// The tombstone of a ledger's file, as it would be.
 fn tombstone(manifests: &str, line: usize) -> Tombstone {
     let line = manifests.lines().nth(line).expect("a line");
-    let Some(Statement::Segment(manifest)) = manifest::read(line.as_bytes()) else {
+    let Some(Statement::File(manifest)) = manifest::read(line.as_bytes()) else {
         panic!("no manifest: {line}");
     };
     let Manifest { number, file, sha256, records, .. } = manifest;
     Tombstone { number, file, sha256, records, by: "keep_age".into() }
 }
 
-/// Who can log, and write the store, deletes a segment and has the ledger itself
+/// Who can log, and write the store, deletes a file and has the ledger itself
 /// seal and sign what accounts for that: the first record of a life is signed.
 #[test]
 fn a_tombstone_that_came_as_a_record_accounts_for_nothing() {
@@ -90,7 +90,7 @@ fn a_tombstone_that_came_as_a_record_accounts_for_nothing() {
         let tombstone = serde_json::to_value(Statement::Deleted(second)).expect("JSON");
         // A new life, whose first record it is.
         made.open().store(tag, &chunk(&[tombstone])).expect("stored");
-        let held = fs::read_to_string(made.path().join(active_name(4))).expect("a segment");
+        let held = fs::read_to_string(made.path().join(open_name(4))).expect("a file");
         let line = held.lines().find(|line| line.contains("keep_age"));
         let line = line.expect("the record");
         let mut checker = Checker::default();

@@ -21,10 +21,10 @@ use support::{Filter, TAG, chunk, directory, open, plain};
 use tempfile::TempDir;
 
 fn settings() -> Settings {
-    Settings { segment_bytes: 4000, ..Settings::default() }
+    Settings { file_bytes: 4000, ..Settings::default() }
 }
 
-/// A ledger of two chains, in several segments; with `keep_bytes`, some of them
+/// A ledger of two chains, in several files; with `keep_bytes`, some of them
 /// deleted.
 fn ledger(keep_bytes: Option<u64>) -> TempDir {
     let directory = directory();
@@ -83,11 +83,11 @@ fn tombstones_account_for_what_was_deleted() {
 fn what_is_not_as_it_was_is_found() {
     type Alter = fn(&Path);
     let cases: [(&str, Alter, &str, &str); 8] = [
-        ("a segment deleted", |at| remove(at, "00000002.ndjson.zst"), "gap", "no tombstone says why"),
+        ("a file deleted", |at| remove(at, "00000002.ndjson.zst"), "gap", "no tombstone says why"),
         ("a manifest deleted", |at| without_line(at, 1), "tampered", "no manifest says what it holds"),
         ("a manifest deleted, in its chain", |at| without_line(at, 1), "gap", "lacks record"),
         (
-            "a segment in another's place",
+            "a file in another's place",
             |at| {
                 let other = fs::read(at.join("00000003.ndjson.zst")).expect("read");
                 fs::write(at.join("00000002.ndjson.zst"), other).expect("written");
@@ -95,9 +95,9 @@ fn what_is_not_as_it_was_is_found() {
             "tampered",
             "00000002.ndjson.zst: not what its manifest says",
         ),
-        ("a segment damaged", |at| damage(at), "unreadable", "00000002.ndjson.zst"),
+        ("a file damaged", |at| damage(at), "unreadable", "00000002.ndjson.zst"),
         (
-            "a segment cut short",
+            "a file cut short",
             |at| {
                 let path = at.join("00000002.ndjson.zst");
                 let bytes = fs::read(&path).expect("read");
@@ -117,10 +117,10 @@ fn what_is_not_as_it_was_is_found() {
             "is not the one that was sealed",
         ),
         (
-            "the newest segment cut short",
+            "the newest file cut short",
             |at| {
                 let name = support::text(&at.join(manifest::FILE_NAME)).lines().count() as u64 + 1;
-                let path = at.join(manifest::active_name(name));
+                let path = at.join(manifest::open_name(name));
                 let text = fs::read_to_string(&path).expect("read");
                 let cut = text.len() - 10;
                 fs::write(&path, &text[..cut]).expect("written");
@@ -152,7 +152,7 @@ fn a_tombstone_that_nobody_has_sealed_accounts_for_nothing() {
     assert_eq!(report["verdict"], "tampered");
 }
 
-/// Who writes the store deletes a segment, and adds a tombstone: it lacks the
+/// Who writes the store deletes a file, and adds a tombstone: it lacks the
 /// signature.
 #[test]
 fn a_tombstone_that_no_key_has_signed_accounts_for_nothing() {
@@ -172,8 +172,7 @@ fn a_tombstone_that_no_key_has_signed_accounts_for_nothing() {
     let Ok(Checked::Sealed(last)) = checker.check(text.lines().last().expect("a line").as_bytes()) else {
         panic!("no sealed record at the end");
     };
-    let Some(Statement::Segment(second)) =
-        text.lines().nth(1).and_then(|line| manifest::read(line.as_bytes()))
+    let Some(Statement::File(second)) = text.lines().nth(1).and_then(|line| manifest::read(line.as_bytes()))
     else {
         panic!("no second manifest");
     };
@@ -213,7 +212,7 @@ fn a_tombstone_that_no_key_has_signed_accounts_for_nothing() {
     assert!(findings(&report).iter().any(|(_, what)| what.contains("no tombstone says why")), "{report}");
 }
 
-/// A path leads from each record to its segment's root, computed here as in RFC
+/// A path leads from each record to its file's root, computed here as in RFC
 /// 9162 section 2.1.3.2.
 #[test]
 fn an_export_proves_its_records() {
@@ -233,7 +232,7 @@ fn an_export_proves_its_records() {
     let roots: std::collections::BTreeMap<u64, String> = manifests
         .lines()
         .filter_map(|line| match manifest::read(line.as_bytes()) {
-            Some(Statement::Segment(manifest)) => Some((manifest.number, manifest.root)),
+            Some(Statement::File(manifest)) => Some((manifest.number, manifest.root)),
             _ => None,
         })
         .collect();
@@ -264,10 +263,10 @@ fn an_export_proves_its_records() {
             }
             (at, last) = (at >> 1, last >> 1);
         }
-        assert_eq!(roots[&number("segment")], manifest::root_text(&node), "{proof}");
+        assert_eq!(roots[&number("file")], manifest::root_text(&node), "{proof}");
         proven += 1;
     }
-    assert!(proven > 20, "{proven} proven, {open} in the open segment");
+    assert!(proven > 20, "{proven} proven, {open} in the open file");
 }
 
 fn remove(directory: &Path, name: &str) {

@@ -8,7 +8,7 @@ mod support;
 use flb_audit_host::component::{Answer, Limits};
 use flb_audit_host::output;
 use flb_audit_ledger::chunk::write_json;
-use flb_audit_ledger::manifest::active_name;
+use flb_audit_ledger::manifest::open_name;
 use host_tests::root;
 use serde_json::Value;
 use std::fs;
@@ -55,7 +55,7 @@ fn a_schema_applies_to_what_comes_without_a_seal() {
         let reply = output.flush(text(case, "tag").as_bytes(), &chunk(&[record]));
         assert!(matches!(reply.answer, Answer::Ok), "{case}: {:?}", reply.lines);
     }
-    let held = fs::read_to_string(directory.path().join(active_name(1))).expect("a segment");
+    let held = fs::read_to_string(directory.path().join(open_name(1))).expect("a file");
     assert_eq!(held.lines().count(), cases.len());
     for (case, line) in cases.iter().zip(held.lines()) {
         let (record, seal) = line.rsplit_once("\"audit\":").expect("a seal");

@@ -129,7 +129,7 @@ fn what_is_wrong_at_the_start_is_said() {
     let text = directory.path().join("text.wasm");
     fs::write(&text, "text").expect("written");
     type Get = Box<dyn Fn(&str) -> Option<String>>;
-    let size = |name: &str| (name == "segment_size").then(|| "1x".to_owned());
+    let size = |name: &str| (name == "file_size").then(|| "1x".to_owned());
     let recipients = |name: &str| (name == "recipients").then(|| "age1nobody".to_owned());
     let cases: [(&Path, Limits, Get, &str); 8] = [
         (&nothing, limits(), Box::new(|_| None), "nothing.wasm: cannot be read"),
@@ -138,7 +138,7 @@ fn what_is_wrong_at_the_start_is_said() {
         (&faulty(), limits(), Box::new(setting("trap")), "init: "),
         (&ledger(), limits(), Box::new(|_| None), "property dir is missing"),
         (&ledger(), with_directory(true), Box::new(|_| None), "flb-audit init"),
-        (&ledger(), with_directory(true), Box::new(size), "property config.segment_size: `1x` is not a size"),
+        (&ledger(), with_directory(true), Box::new(size), "property config.file_size: `1x` is not a size"),
         (
             &ledger(),
             with_directory(true),

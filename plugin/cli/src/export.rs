@@ -9,10 +9,10 @@ use clap::Args;
 use flb_audit_core::chain::ChainId;
 use flb_audit_core::text::base64url::hash_from_text;
 use flb_audit_core::verify::{Checked, Checker, Sealed};
-use flb_audit_ledger::Identities;
+use flb_audit_ledger::DecryptionKeys;
 use flb_audit_ledger::frame::{self, Fault};
-use flb_audit_ledger::manifest::{self, FILE_NAME, Manifest, active_name};
-use flb_audit_ledger::stated::{Segment, Stated};
+use flb_audit_ledger::manifest::{self, FILE_NAME, Manifest, open_name};
+use flb_audit_ledger::statements::{ClosedFile, Statements};
 use flb_audit_ledger::tree::{self, Node};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
@@ -25,9 +25,9 @@ use std::time::SystemTime;
 /// Makes a directory with three files: records.ndjson, the records as they are
 /// held; proofs.ndjson, a line for each of them, in the same order; and
 /// manifests.ndjson, the whole of it, which the proofs lead to. A proof has the
-/// segment's number, the record's index in it, how many records it has, and the
+/// file's number, the record's index in it, how many records it has, and the
 /// path to its root as in RFC 6962 section 2.1.1; null for a record of the
-/// segment that is not closed yet. `flb-audit verify` checks the directory.
+/// file that is not closed yet. `flb-audit verify` checks the directory.
 #[derive(Args)]
 pub(crate) struct Export {
     /// The ledger's directory
@@ -53,10 +53,10 @@ pub(crate) const RECORDS: &str = "records.ndjson";
 /// What proves them: a line for each, in the same order.
 pub(crate) const PROOFS: &str = "proofs.ndjson";
 
-/// What proves that a record is in a segment.
+/// What proves that a record is in a file.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Proof {
-    pub(crate) segment: u64,
+    pub(crate) file: u64,
     pub(crate) index: u64,
     pub(crate) records: u64,
     /// From the record's neighbour on, in base64url.
@@ -88,7 +88,7 @@ impl Export {
         let mut out = Out { records: self.create(RECORDS)?, proofs: self.create(PROOFS)?, count: 0 };
         let mut deleted = 0;
         let stated = stated(&text);
-        for Segment { manifest, is_deleted } in stated.iter().filter(|it| self.may_have(&it.manifest)) {
+        for ClosedFile { manifest, is_deleted } in stated.iter().filter(|it| self.may_have(&it.manifest)) {
             if *is_deleted {
                 deleted += 1;
             } else {
@@ -96,7 +96,7 @@ impl Export {
             }
         }
         let active = stated.last() + 1;
-        for active in [active_name(active), frame::active_name(active)] {
+        for active in [open_name(active), frame::open_name(active)] {
             let active = self.ledger.join(active);
             if active.is_file() {
                 self.copy(&active, None, identities, &mut out)?;
@@ -106,9 +106,8 @@ impl Export {
         fs::write(self.output.join(FILE_NAME), &text).context("cannot be written")?;
         let mut said = format!("{} records in {}\n", out.count, self.output.display());
         if deleted > 0 {
-            said += &format!(
-                "{deleted} segments that may have had more of them were deleted, as tombstones say\n"
-            );
+            said +=
+                &format!("{deleted} files that may have had more of them were deleted, as tombstones say\n");
         }
         print(&said)
     }
@@ -137,13 +136,13 @@ impl Export {
             && (self.chain.is_empty() || self.chain.iter().any(is_of))
     }
 
-    /// Copies what is wanted of a segment, of its records; a closed one has a
+    /// Copies what is wanted of a file, of its records; a closed one has a
     /// manifest.
     fn copy(
         &self,
         path: &Path,
         manifest: Option<&Manifest>,
-        identities: Option<&Identities>,
+        identities: Option<&DecryptionKeys>,
         out: &mut Out,
     ) -> Result<()> {
         let name = path.display();
@@ -177,7 +176,7 @@ impl Export {
                 continue;
             }
             let proof = manifest.filter(|_| index < proven).map(|manifest| Proof {
-                segment: manifest.number,
+                file: manifest.number,
                 index: index as u64,
                 records: proven as u64,
                 path: path_to_root(&levels, index),
@@ -193,8 +192,8 @@ impl Export {
 }
 
 /// What the manifests come to. Who has signed them `flb-audit verify` sees.
-fn stated(text: &[u8]) -> Stated {
-    let (mut stated, mut checker) = (Stated::default(), Checker::default());
+fn stated(text: &[u8]) -> Statements {
+    let (mut stated, mut checker) = (Statements::default(), Checker::default());
     for line in text.split(|&byte| byte == b'\n') {
         if let (Some(statement), Ok(Checked::Sealed(sealed))) = (manifest::read(line), checker.check(line)) {
             stated.add(statement, &sealed);
@@ -203,7 +202,7 @@ fn stated(text: &[u8]) -> Stated {
     stated
 }
 
-/// How many of a closed segment's lines are under its root: of damaged frames,
+/// How many of a closed file's lines are under its root: of damaged frames,
 /// those before the damage.
 fn proven(manifest: &Manifest, lines: usize) -> usize {
     match &manifest.damaged {
@@ -212,9 +211,9 @@ fn proven(manifest: &Manifest, lines: usize) -> usize {
     }
 }
 
-/// The lines of an encrypted segment; of one that is not known to be whole, those
+/// The lines of an encrypted file; of one that is not known to be whole, those
 /// that can be read.
-fn decrypt(path: &Path, identities: Option<&Identities>, is_whole: bool) -> Result<Vec<Vec<u8>>> {
+fn decrypt(path: &Path, identities: Option<&DecryptionKeys>, is_whole: bool) -> Result<Vec<Vec<u8>>> {
     let identities = identities.context("it is encrypted, and no --identity was given")?;
     let mut reader = frame::Reader::new(BufReader::new(File::open(path)?));
     let (mut lines, mut body) = (Vec::new(), Vec::new());

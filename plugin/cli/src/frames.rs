@@ -1,9 +1,9 @@
-//! Encrypted segments of ledgers: their records, for who has an identity.
+//! Encrypted files of ledgers: their records, for who has a decryption key.
 
 use anyhow::{Context, Result};
 use clap::Args;
 use flb_audit_ledger::frame::{Frame, START};
-use flb_audit_ledger::{Closed, Identities};
+use flb_audit_ledger::{Closed, DecryptionKeys};
 use memchr::memchr_iter;
 use std::fs::File;
 use std::io::{BufReader, Read};
@@ -20,9 +20,9 @@ pub(crate) struct Identity {
 
 impl Identity {
     /// Reads the file, if there is one.
-    pub(crate) fn read(&self) -> Result<Option<Identities>> {
+    pub(crate) fn read(&self) -> Result<Option<DecryptionKeys>> {
         let read = |path: &PathBuf| {
-            Identities::read(path)
+            DecryptionKeys::read(path)
                 .with_context(|| format!("{}: no identity can be read from it", path.display()))
         };
         self.path.as_ref().map(read).transpose()
@@ -40,7 +40,7 @@ pub(crate) enum Unopened {
 
 /// The lines of a frame.
 pub(crate) fn open(
-    identities: &Identities,
+    identities: &DecryptionKeys,
     frame: &Frame,
     body: &[u8],
 ) -> std::result::Result<Vec<u8>, Unopened> {
@@ -65,7 +65,7 @@ pub(crate) fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     text.split_inclusive(|&byte| byte == b'\n').map(|line| line.strip_suffix(b"\n").unwrap_or(line))
 }
 
-/// Whether a file is an encrypted segment: by its name, or since a frame begins it.
+/// Whether a file is an encrypted one of a ledger: by its name, or since a frame begins it.
 pub(crate) fn is_frames(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let mut start = [0; START.len()];

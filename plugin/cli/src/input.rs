@@ -1,7 +1,7 @@
 //! Any input, cut into batches of whole records.
 //!
 //! A source that starts with `[` holds arrays, of which each element is a
-//! record; one that starts with a frame is an encrypted segment of a ledger; any
+//! record; one that starts with a frame is an encrypted file of a ledger; any
 //! other holds a record, or an array of them, on every line.
 
 use crate::frames::{self, Unopened};
@@ -9,7 +9,7 @@ use crate::stdout::shown;
 use anyhow::{Result, bail};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use flb_audit_ledger::frame::{self, Fault, Frame};
-use flb_audit_ledger::{Identities, Identity};
+use flb_audit_ledger::{DecryptionKeys, RecordId};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use memchr::{memchr, memchr_iter, memchr2, memrchr};
 use std::fs::File;
@@ -55,7 +55,7 @@ struct Batch {
 pub(crate) struct Record<'a> {
     pub(crate) text: &'a [u8],
     /// Which one it is, as its frame states.
-    pub(crate) stated: Option<Identity>,
+    pub(crate) stated: Option<RecordId>,
 }
 
 /// Why something of the input is not read.
@@ -132,7 +132,7 @@ impl Source {
 fn decompress(mut bytes: impl BufRead + Send + 'static) -> io::Result<Box<dyn BufRead + Send>> {
     let start = bytes.fill_buf()?;
     if start.starts_with(frame::START) {
-        return Err(io::Error::other("an encrypted segment cannot be read from a pipe; name its file"));
+        return Err(io::Error::other("an encrypted file cannot be read from a pipe; name its file"));
     }
     if start.starts_with(&[0x1f, 0x8b]) {
         let decoder = flate2::bufread::MultiGzDecoder::new(bytes);
@@ -166,10 +166,10 @@ where
     read_encrypted(sources, None, worker, sink)
 }
 
-/// The same, of encrypted segments as well, for who has an identity.
+/// The same, of encrypted files as well, for who has a decryption key.
 pub(crate) fn read_encrypted<W, T>(
     sources: &[Source],
-    identities: Option<&Identities>,
+    identities: Option<&DecryptionKeys>,
     worker: impl Fn() -> W + Sync,
     mut sink: impl FnMut(T) -> Result<()>,
 ) -> Result<()>
@@ -217,7 +217,7 @@ pub(crate) fn read_in_order(files: Vec<PathBuf>, mut see: impl FnMut(&[u8])) -> 
 fn work<T>(
     batches: &Receiver<Result<Batch, Broken>>,
     results: &Sender<Vec<T>>,
-    identities: Option<&Identities>,
+    identities: Option<&DecryptionKeys>,
     mut worker: impl FnMut(At, Result<Record<'_>, Unread>) -> T,
 ) {
     for batch in batches {
@@ -276,7 +276,7 @@ impl Batch {
     fn read_frame<T>(
         &self,
         frame: Frame,
-        identities: Option<&Identities>,
+        identities: Option<&DecryptionKeys>,
         worker: &mut impl FnMut(At, Result<Record<'_>, Unread>) -> T,
     ) -> Vec<T> {
         let at = At { source: self.source, number: self.first };

@@ -1,5 +1,5 @@
-//! Who can read a segment: the recipients that it is encrypted to, and the
-//! identities that open it, as in age-encryption.org/v1.
+//! Who can read a file: the recipients that it is encrypted to, and the
+//! decryption keys that open it, as in age-encryption.org/v1.
 
 use crate::{Error, Result};
 use age::x25519::Recipient;
@@ -56,7 +56,7 @@ fn read(word: &str) -> std::result::Result<Recipient, String> {
 }
 
 /// The keys of some recipients.
-pub struct Identities(Vec<Box<dyn age::Identity + Send + Sync>>);
+pub struct DecryptionKeys(Vec<Box<dyn age::Identity + Send + Sync>>);
 
 /// Why something is not opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,16 +76,16 @@ impl fmt::Display for Closed {
     }
 }
 
-impl Identities {
+impl DecryptionKeys {
     /// Reads an identity file, as `age-keygen` makes it: `AGE-SECRET-KEY-1…`, a
     /// line each.
-    pub fn read(path: &Path) -> io::Result<Identities> {
+    pub fn read(path: &Path) -> io::Result<DecryptionKeys> {
         let file = IdentityFile::from_buffer(BufReader::new(File::open(path)?))?;
         let identities = file.into_identities().map_err(|_| io::ErrorKind::InvalidData)?;
         if identities.is_empty() {
             return Err(io::Error::other("no identity in it"));
         }
-        Ok(Identities(identities))
+        Ok(DecryptionKeys(identities))
     }
 
     /// Begins to decrypt an age file.

@@ -1,25 +1,25 @@
-//! The files of a ledger's segments, and which of them no manifest names.
+//! The files in a ledger's directory, and which of them no manifest names.
 
 use crate::frame;
 use crate::manifest::{FILE_NAME, Manifests, closed_name};
-use crate::seen::Seen;
-use crate::segment::{read_closed, sync_directory};
+use crate::open_file::{read_closed, sync_directory};
+use crate::record_index::RecordIndex;
 use crate::{Error, Level, Line, Named, Result};
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
 
-/// The number of the segment that is not closed.
+/// The number of the file that is not closed.
 ///
 /// It is an error if there is a closed one that has no manifest, so that none is
 /// written over. But where manifests are damaged, they are what is missing: then
 /// it is behind all files that there are, and which records these hold is read
 /// from themselves.
-pub(crate) fn number_of_active(
+pub(crate) fn number_of_open_file(
     directory: &Path,
     manifests: &Manifests,
-    seen: &mut Seen,
+    seen: &mut RecordIndex,
     lines: &mut Vec<Line>,
 ) -> Result<u64> {
     let next = manifests.stated.last() + 1;
@@ -48,8 +48,8 @@ pub(crate) fn number_of_active(
     let behind = files.iter().map(|(number, is_open)| number + u64::from(!is_open)).max();
     let number = behind.map_or(next, |behind| behind.max(next));
     for file in files.into_keys().filter(|file| *file < number && manifests.stated.get(*file).is_none()) {
-        let read = read_closed(directory, file, &mut |identity| {
-            seen.add(identity.life, identity.sequence, identity.sequence, file);
+        let read = read_closed(directory, file, &mut |id| {
+            seen.add(id.life, id.sequence, id.sequence, file);
         });
         if let Err(error) = read {
             let what = format!("which records it holds is not known, and they may be stored again: {error}");
@@ -59,8 +59,8 @@ pub(crate) fn number_of_active(
     Ok(number)
 }
 
-/// The numbers of all segments that have a file, and whether there is one that
-/// can be appended to. A crash in closing a segment leaves both.
+/// The numbers of all files, and whether there is one that
+/// can be appended to. A crash in closing a file leaves both.
 fn files(directory: &Path) -> Result<BTreeMap<u64, bool>> {
     let mut files = BTreeMap::new();
     for entry in fs::read_dir(directory).named(directory)? {

@@ -1,4 +1,4 @@
-//! Segments that only others can read: files of frames.
+//! Files that only others can read: files of frames.
 //!
 //! A frame has the records of one commit, or some of them. It is encrypted to
 //! recipients, of whom the node is none; what the node needs to go on stands
@@ -14,8 +14,8 @@
 //! Before the first frame, 32 zeros stand for the digest.
 
 use crate::manifest::{Extent, Link};
-use crate::seen::Identity;
-use crate::segment::Entry;
+use crate::open_file::Entry;
+use crate::record_index::RecordId;
 use crate::tree::Node;
 use crate::{Recipients, Result};
 use base64::Engine;
@@ -49,11 +49,11 @@ const BODY_OVERHEAD_BYTES_MAX: u64 = 1 << 20;
 pub(crate) type Digested = [u8; 32];
 
 /// The name of the file that frames are appended to.
-pub fn active_name(number: u64) -> String {
+pub fn open_name(number: u64) -> String {
     format!("{number:08}.frames.open")
 }
 
-/// The name of a closed segment's file: the same file, renamed.
+/// The name of a closed file: the open one, renamed.
 pub fn closed_name(number: u64) -> String {
     format!("{number:08}.frames")
 }
@@ -74,7 +74,7 @@ pub struct Header {
     pub to: u64,
     /// Which records they are, in their order.
     pub extents: Vec<Extent>,
-    /// The roots of those full subtrees of the segment's Merkle tree that these
+    /// The roots of those full subtrees of the file's Merkle tree that these
     /// records complete, the smallest first, in base64url.
     tree: Vec<String>,
 }
@@ -87,10 +87,10 @@ pub struct Frame {
     /// What it says of itself.
     pub header: Header,
     /// Its records.
-    pub records: Vec<Identity>,
+    pub records: Vec<RecordId>,
     /// What lives go on from whose first record is here.
-    pub links: Vec<(Identity, Place)>,
-    /// What its records add to the segment's tree.
+    pub links: Vec<(RecordId, Place)>,
+    /// What its records add to the file's tree.
     pub grown: Vec<Node>,
     /// Whether it is what was written, after the frame that was written before
     /// it.
@@ -196,7 +196,7 @@ impl<R: BufRead + Seek> Reader<R> {
                     return Err(broken(CUT_SHORT));
                 }
                 hash.update(head);
-                records.push(Identity { life, sequence, head });
+                records.push(RecordId { life, sequence, head });
             }
             let link = extent.link.as_ref().filter(|_| extent.first == 0).and_then(Link::place);
             links.extend(link.map(|link| (records[first], link)));
@@ -316,7 +316,7 @@ pub(crate) fn split<'a>(records: &'a [Entry], lines: &'a [u8]) -> (Part<'a>, &'a
     let (mut count, mut bytes, mut extents) = (0, 0, 0);
     let mut last: Option<&Entry> = None;
     for record in records.iter().take(RECORDS_MAX) {
-        extents += usize::from(!last.is_some_and(|last| is_next(&last.identity, &record.identity)));
+        extents += usize::from(!last.is_some_and(|last| is_next(&last.id, &record.id)));
         let with_this = bytes + record.len + 1;
         if count > 0 && (with_this > LINES_BYTES_MAX || extents > EXTENTS_MAX) {
             break;
@@ -328,7 +328,7 @@ pub(crate) fn split<'a>(records: &'a [Entry], lines: &'a [u8]) -> (Part<'a>, &'a
     (Part { records: now, lines: these }, later, rest)
 }
 
-fn is_next(last: &Identity, this: &Identity) -> bool {
+fn is_next(last: &RecordId, this: &RecordId) -> bool {
     last.life == this.life && last.sequence.checked_add(1) == Some(this.sequence)
 }
 
@@ -354,7 +354,7 @@ pub(crate) fn write(
     let start = out.len();
     serde_json::to_writer(&mut *out, &header).map_err(io::Error::from)?;
     out.push(b'\n');
-    part.records.iter().for_each(|record| out.extend_from_slice(&record.identity.head));
+    part.records.iter().for_each(|record| out.extend_from_slice(&record.id.head));
     out.extend_from_slice(&body);
     let digest: Digested = Sha256::new_with_prefix(before).chain_update(&out[start..]).finalize().into();
     out.extend_from_slice(&digest);
@@ -363,15 +363,15 @@ pub(crate) fn write(
 
 fn extents(records: &[Entry]) -> Vec<Extent> {
     let mut extents: Vec<Extent> = Vec::new();
-    let mut last: Option<&Identity> = None;
-    for Entry { identity, link, .. } in records {
+    let mut last: Option<&RecordId> = None;
+    for Entry { id, link, .. } in records {
         match extents.last_mut() {
-            Some(extent) if last.is_some_and(|last| is_next(last, identity)) => {
-                extent.last = identity.sequence;
+            Some(extent) if last.is_some_and(|last| is_next(last, id)) => {
+                extent.last = id.sequence;
             }
-            _ => extents.push(Extent::new(identity.life, identity.sequence, identity.sequence, *link)),
+            _ => extents.push(Extent::new(id.life, id.sequence, id.sequence, *link)),
         }
-        last = Some(identity);
+        last = Some(id);
     }
     extents
 }

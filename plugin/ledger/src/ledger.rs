@@ -1,25 +1,25 @@
 //! The ledger: chunks in, records on the disk.
 
 use crate::chunk::{Item, items, write_json};
-use crate::files::{number_of_active, remove};
+use crate::files::{number_of_open_file, remove};
 use crate::intents::{Intent, Intents, digest};
+use crate::ledger_chain::{Found, Own, Tail};
 use crate::manifest::{self, Damage, Extent, Manifest, Manifests, Statement, Tombstone};
-use crate::own::{Found, Own, Tail};
-use crate::seen::{Identities, Identity, Seen};
-use crate::segment::{Active, Batch, read_closed, settle};
-use crate::stated::Segment;
+use crate::open_file::{Batch, OpenFile, read_closed, settle};
+use crate::record_index::{RecordId, RecordIds, RecordIndex};
+use crate::statements::ClosedFile;
 use crate::{Error, Result, Settings};
 use flb_audit_core::Event;
-use flb_audit_core::chain::Place;
+use flb_audit_core::chain::{Life, Place};
 use flb_audit_core::policy::Policy;
 use flb_audit_core::verify::{Checked, Checker, Sealed};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// How many records a segment has at the most: what it takes to know them is in
+/// How many records a file has at the most: what it takes to know them is in
 /// memory.
-pub(crate) const SEGMENT_RECORDS_MAX: u64 = 131_072;
+pub(crate) const FILE_RECORDS_MAX: u64 = 131_072;
 
 /// How much a line of the log matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,12 +47,12 @@ pub struct Ledger {
 /// A ledger whose files are open.
 struct Opened {
     own: Own,
-    active: Active,
+    active: OpenFile,
     manifests: Manifests,
     intents: Intents,
-    seen: Seen,
-    /// What the closed segment holds that was looked into last.
-    closed: Option<(u64, Identities)>,
+    seen: RecordIndex,
+    /// The records of the closed file that was looked into last.
+    closed: Option<(u64, RecordIds)>,
     checker: Checker,
     /// The JSON of a chunk's records.
     json: Vec<u8>,
@@ -124,19 +124,19 @@ impl Opened {
         let found = Found::open(directory)?;
         let manifests = Manifests::open(directory, found.chain())?;
         report_cut(manifest::FILE_NAME, manifests.cut_bytes, lines);
-        let mut seen = Seen::default();
-        manifests.stated.kept().for_each(|manifest| see_manifest(&mut seen, manifest));
+        let mut seen = RecordIndex::default();
+        manifests.stated.kept().for_each(|manifest| index_manifest(&mut seen, manifest));
         finish_what_was_begun(directory, &manifests)?;
-        let number = number_of_active(directory, &manifests, &mut seen, lines)?;
+        let number = number_of_open_file(directory, &manifests, &mut seen, lines)?;
         let chain = found.chain();
         let mut tail: Option<Tail> = manifests.last.filter(|last| last.chain == chain).map(tail_of);
         let is_encrypted = settings.recipients.is_some();
-        let (active, cut) = Active::open(directory, number, is_encrypted, &mut |identity| {
-            let (id, segment, run) = identity.life;
-            seen.add(identity.life, identity.sequence, identity.sequence, number);
-            let place = Place { segment, run, sequence: identity.sequence };
-            if id == chain && tail.is_none_or(|(last, _)| order(last) < order(place)) {
-                tail = Some((place, identity.head));
+        let (active, cut) = OpenFile::open(directory, number, is_encrypted, &mut |id| {
+            seen.add(id.life, id.sequence, id.sequence, number);
+            let Life { chain: of, segment, run } = id.life;
+            let place = Place { segment, run, sequence: id.sequence };
+            if of == chain && tail.is_none_or(|(last, _)| order(last) < order(place)) {
+                tail = Some((place, id.head));
             }
         })?;
         report_cut(&active.name(), cut, lines);
@@ -152,7 +152,7 @@ impl Opened {
             batch: Batch::default(),
         };
         if opened.active.damage.is_some() {
-            opened.close_segment(directory, settings, lines)?;
+            opened.close_file(directory, settings, lines)?;
         }
         Ok(opened)
     }
@@ -177,7 +177,7 @@ impl Opened {
             let text = &self.json[todo.text.clone()];
             match &todo.sealed {
                 Some(sealed) => {
-                    self.batch.add(text, Identity::of(sealed, text), sealed.link, sealed.seconds);
+                    self.batch.add(text, RecordId::of(sealed, text), sealed.link, sealed.seconds);
                 }
                 None if is_left.next() != Some(true) => {}
                 None => {
@@ -188,8 +188,8 @@ impl Opened {
                         record: Some(text),
                         record_len: text.len(),
                     };
-                    let (line, identity, link) = self.own.seal(&record)?;
-                    self.batch.add(line, identity, link, todo.seconds.into());
+                    let (line, id, link) = self.own.seal(&record)?;
+                    self.batch.add(line, id, link, todo.seconds.into());
                 }
             }
         }
@@ -198,7 +198,7 @@ impl Opened {
         }
         self.active.append(&self.batch, settings.recipients.as_ref(), settings.is_synced)?;
         for record in &self.batch.records {
-            let Identity { life, sequence, .. } = record.identity;
+            let RecordId { life, sequence, .. } = record.id;
             self.seen.add(life, sequence, sequence, self.active.number);
         }
         if unsealed > 0 {
@@ -253,13 +253,13 @@ impl Opened {
             let Some(sealed) = &todo.sealed else {
                 return true;
             };
-            let identity = Identity::of(sealed, &self.json[todo.text.clone()]);
-            let is_held = self.is_held(directory, &identity).unwrap_or_else(|failed| {
+            let id = RecordId::of(sealed, &self.json[todo.text.clone()]);
+            let is_held = self.is_held(directory, &id).unwrap_or_else(|failed| {
                 error = Err(failed);
                 true
             });
             // If it is not stored then, all of this is forgotten.
-            if is_held || !self.active.held.insert(identity) {
+            if is_held || !self.active.held.insert(id) {
                 twice += 1;
                 return false;
             }
@@ -275,19 +275,19 @@ impl Opened {
         error
     }
 
-    fn is_held(&mut self, directory: &Path, identity: &Identity) -> Result<bool> {
-        if self.active.held.contains(identity) {
+    fn is_held(&mut self, directory: &Path, id: &RecordId) -> Result<bool> {
+        if self.active.held.contains(id) {
             return Ok(true);
         }
-        let file = match self.seen.find(&identity.life, identity.sequence) {
+        let file = match self.seen.find(&id.life, id.sequence) {
             Some(file) if file != self.active.number => file,
             _ => return Ok(false),
         };
         match &self.closed {
-            Some((number, held)) if *number == file => Ok(held.contains(identity)),
+            Some((number, held)) if *number == file => Ok(held.contains(id)),
             _ => {
                 let held = read_closed(directory, file, &mut |_| {})?;
-                let is_held = held.contains(identity);
+                let is_held = held.contains(id);
                 self.closed = Some((file, held));
                 Ok(is_held)
             }
@@ -311,7 +311,7 @@ impl Opened {
         let digest = digest(tag, chunk);
         for earlier in self.intents.take(&digest) {
             if earlier.count == left.len() as u64 {
-                let life = (self.own.chain().id, earlier.first.segment, earlier.first.run);
+                let life = earlier.first.life(self.own.chain().id);
                 let mut sequence = earlier.first.sequence..;
                 left.retain(|_| {
                     sequence.next().is_none_or(|sequence| self.seen.find(&life, sequence).is_none())
@@ -331,17 +331,17 @@ impl Opened {
 
     fn close_if_due(&mut self, directory: &Path, settings: &Settings, lines: &mut Vec<Line>) -> Result<()> {
         let age = self.active.opened.elapsed().unwrap_or_default();
-        let is_due = self.active.bytes >= settings.segment_bytes
-            || self.active.records >= SEGMENT_RECORDS_MAX
-            || age >= settings.segment_age
+        let is_due = self.active.bytes >= settings.file_bytes
+            || self.active.records >= FILE_RECORDS_MAX
+            || age >= settings.file_age
             || self.active.is_encrypted() != settings.recipients.is_some();
         if is_due && self.active.records > 0 {
-            self.close_segment(directory, settings, lines)?;
+            self.close_file(directory, settings, lines)?;
         }
         self.delete_old(directory, settings, lines)
     }
 
-    fn close_segment(&mut self, directory: &Path, settings: &Settings, lines: &mut Vec<Line>) -> Result<()> {
+    fn close_file(&mut self, directory: &Path, settings: &Settings, lines: &mut Vec<Line>) -> Result<()> {
         let active = &self.active;
         let number = active.number;
         let stored = active.store(directory)?;
@@ -363,10 +363,10 @@ impl Opened {
             damaged: active.damage.clone(),
         };
         lines.push(closing(&manifest));
-        self.state(Statement::Segment(manifest.clone()))?;
+        self.state(Statement::File(manifest.clone()))?;
         settle(directory, &manifest)?;
         let is_encrypted = settings.recipients.is_some();
-        let (next, _) = Active::open(directory, number + 1, is_encrypted, &mut |_| {})?;
+        let (next, _) = OpenFile::open(directory, number + 1, is_encrypted, &mut |_| {})?;
         self.closed = Some((number, std::mem::replace(&mut self.active, next).held));
         Ok(())
     }
@@ -386,7 +386,7 @@ impl Opened {
         self.own.write()
     }
 
-    /// Deletes the oldest segments that are not to be kept.
+    /// Deletes the oldest files that are not to be kept.
     fn delete_old(&mut self, directory: &Path, settings: &Settings, lines: &mut Vec<Line>) -> Result<()> {
         loop {
             let stated = &self.manifests.stated;
@@ -419,7 +419,7 @@ impl Opened {
     }
 }
 
-fn see_manifest(seen: &mut Seen, manifest: &Manifest) {
+fn index_manifest(seen: &mut RecordIndex, manifest: &Manifest) {
     for extent in &manifest.extents {
         if let Some(life) = extent.life() {
             seen.add(life, extent.first, extent.last, manifest.number);
@@ -429,7 +429,7 @@ fn see_manifest(seen: &mut Seen, manifest: &Manifest) {
 
 /// Ends what a crash has interrupted, of what the manifests say.
 fn finish_what_was_begun(directory: &Path, manifests: &Manifests) -> Result<()> {
-    for Segment { manifest, is_deleted } in manifests.stated.iter() {
+    for ClosedFile { manifest, is_deleted } in manifests.stated.iter() {
         if *is_deleted {
             remove(&directory.join(&manifest.file))?;
         } else {
@@ -439,7 +439,7 @@ fn finish_what_was_begun(directory: &Path, manifests: &Manifests) -> Result<()> 
     Ok(())
 }
 
-/// What is logged of a segment that is being closed.
+/// The line for the log about a file that is being closed.
 fn closing(manifest: &Manifest) -> Line {
     let Manifest { file, records, .. } = manifest;
     let Some(Damage { at, lines, before, after }) = &manifest.damaged else {

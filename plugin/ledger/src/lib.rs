@@ -1,13 +1,13 @@
 //! The audit ledger: a directory that holds each record once, and proves it.
 //!
-//! [`Ledger`] stores chunks of Fluent Bit's. [`chunk`] reads them; `segment` is
+//! [`Ledger`] stores chunks of Fluent Bit's. [`chunk`] reads them; `open_file` is
 //! the file that records are appended to; `files` knows which of these there
-//! are; `seen` knows which records are held;
-//! `own` is the ledger's chain, which seals records that come without a seal,
+//! are; `record_index` knows which records are held;
+//! `ledger_chain` is the ledger's chain, which seals records that come without a seal,
 //! and manifests; `intents` recognises a chunk of such records that comes again
-//! after a crash. [`manifest`] says what a closed segment holds, [`stated`]
+//! after a crash. [`manifest`] says what a closed file holds, [`statements`]
 //! what all of these come to. With recipients,
-//! segments are files of [`frame`]s.
+//! they are files of [`frame`]s.
 //!
 //! Everything that is in memory can be read back from the directory. So there
 //! is one answer to a failed write: forget everything, and open the ledger
@@ -21,17 +21,17 @@ pub mod frame;
 mod intents;
 mod keys;
 mod ledger;
+mod ledger_chain;
 pub mod manifest;
-mod own;
-mod seen;
-mod segment;
+mod open_file;
+mod record_index;
 mod settings;
-pub mod stated;
+pub mod statements;
 pub mod tree;
 
-pub use crypt::{Closed, Identities, Recipients};
+pub use crypt::{Closed, DecryptionKeys, Recipients};
 pub use ledger::{Ledger, Level, Line};
-pub use seen::{Identity, Life};
+pub use record_index::RecordId;
 pub use settings::{PROPERTIES, Settings};
 
 /// What comes of files.

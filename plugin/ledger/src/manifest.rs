@@ -1,18 +1,17 @@
-//! What the ledger says of its closed segments: manifests and tombstones.
+//! What the ledger says of its closed files: manifests and tombstones.
 //!
 //! They are records of the ledger's own chain, sealed and, if the chain has
 //! keys, signed each; so none can be taken away without a trace. All are in one
-//! file, [`FILE_NAME`], which grows by some hundred bytes a segment and is never
+//! file, [`FILE_NAME`], which grows by some hundred bytes a file and is never
 //! cut short.
 
 use crate::frame;
-use crate::seen::Life;
-use crate::stated::Stated;
+use crate::statements::Statements;
 use crate::tree::Node;
 use crate::{Error, Named, Result};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use flb_audit_core::chain::{ChainId, Place, Run};
+use flb_audit_core::chain::{ChainId, Life, Place, Run};
 use flb_audit_core::verify::{Checked, Checker, Sealed};
 use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions};
@@ -28,16 +27,16 @@ pub const TAG: &str = "flb-audit.ledger";
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "ledger", rename_all = "lowercase")]
 pub enum Statement {
-    /// A segment was closed.
-    Segment(Manifest),
-    /// A segment was deleted.
+    /// A file was closed.
+    File(Manifest),
+    /// A file was deleted.
     Deleted(Tombstone),
 }
 
-/// What a closed segment holds.
+/// What a closed file holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
-    /// The segment's number, from 1 on.
+    /// The file's number, from 1 on.
     pub number: u64,
     /// Its file.
     pub file: String,
@@ -66,7 +65,7 @@ pub struct Manifest {
     pub damaged: Option<Damage>,
 }
 
-/// What of a segment could not be read.
+/// What of a file could not be read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Damage {
     /// Where the first line begins that is no sealed record, or the first frame
@@ -117,7 +116,7 @@ impl Manifest {
 
     /// Whether its file is called as one of this number is.
     pub(crate) fn has_a_name_of_its_number(&self) -> bool {
-        let names = [active_name, closed_name, frame::active_name, frame::closed_name];
+        let names = [open_name, closed_name, frame::open_name, frame::closed_name];
         names.into_iter().any(|name| name(self.number) == self.file)
     }
 
@@ -133,7 +132,7 @@ impl Manifest {
 
 impl Extent {
     pub(crate) fn new(life: Life, first: u64, last: u64, link: Option<Place>) -> Extent {
-        let (chain, seg, run) = life;
+        let Life { chain, segment: seg, run } = life;
         let link = link.map(|link| Link { seg: link.segment, run: link.run.to_string(), seq: link.sequence });
         Extent { chain: chain.to_string(), seg, run: run.to_string(), first, last, link }
     }
@@ -141,7 +140,7 @@ impl Extent {
     /// The life; none if the names are none.
     pub fn life(&self) -> Option<Life> {
         let (chain, run) = (self.chain.as_bytes(), self.run.as_bytes());
-        Some((ChainId::from_text(chain)?, self.seg, Run::from_text(run)?))
+        Some(Life { chain: ChainId::from_text(chain)?, segment: self.seg, run: Run::from_text(run)? })
     }
 }
 
@@ -153,10 +152,10 @@ impl Link {
     }
 }
 
-/// Why a segment is no more.
+/// Why a file is no more.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tombstone {
-    /// The segment's number.
+    /// The file's number.
     pub number: u64,
     /// The file that was deleted.
     pub file: String,
@@ -169,7 +168,7 @@ pub struct Tombstone {
 }
 
 impl Tombstone {
-    /// Whether it is that of the segment with this manifest.
+    /// Whether it is that of the file with this manifest.
     pub fn is_of(&self, manifest: &Manifest) -> bool {
         (self.number, &self.file, &self.sha256, self.records)
             == (manifest.number, &manifest.file, &manifest.sha256, manifest.records)
@@ -177,11 +176,11 @@ impl Tombstone {
 }
 
 /// The name of the file that records are appended to.
-pub fn active_name(number: u64) -> String {
+pub fn open_name(number: u64) -> String {
     format!("{number:08}.ndjson")
 }
 
-/// The name of a closed segment's file.
+/// The name of a closed file.
 pub fn closed_name(number: u64) -> String {
     format!("{number:08}.ndjson.zst")
 }
@@ -201,7 +200,7 @@ pub fn read(line: &[u8]) -> Option<Statement> {
 pub(crate) struct Manifests {
     file: File,
     path: PathBuf,
-    pub(crate) stated: Stated,
+    pub(crate) stated: Statements,
     /// The last one's seal.
     pub(crate) last: Option<Sealed>,
     /// How many bytes of a torn line were cut off.
@@ -225,7 +224,7 @@ impl Manifests {
         let mut manifests = Manifests {
             file,
             path,
-            stated: Stated::of(chain),
+            stated: Statements::of(chain),
             last: None,
             cut_bytes: 0,
             damaged: Vec::new(),

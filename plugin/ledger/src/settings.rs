@@ -5,26 +5,26 @@ use std::time::Duration;
 
 /// The ledger's properties: name, and what it says.
 pub const PROPERTIES: [(&str, &str); 6] = [
-    ("segment_size", "close a segment at this size, in bytes, with k, M or G; 64M, 1k to 1G"),
-    ("segment_age", "close a segment after this time, in seconds, or with m, h or d; 1h"),
-    ("keep_size", "delete the oldest closed segments while they are larger together; never"),
-    ("keep_age", "delete closed segments after this time; never"),
-    ("recipients", "encrypt segments to these age recipients, age1…, one or several; to nobody"),
+    ("file_size", "close a file at this size, in bytes, with k, M or G; 64M, 1k to 1G"),
+    ("file_age", "close a file after this time, in seconds, or with m, h or d; 1h"),
+    ("keep_size", "delete the oldest closed files while they are larger together; never"),
+    ("keep_age", "delete closed files after this time; never"),
+    ("recipients", "encrypt files to these age recipients, age1…, one or several; to nobody"),
     ("sync", "off: answer ok before records are on the disk; on"),
 ];
 
 /// How a ledger is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// At which size a segment is closed, in bytes of its records.
-    pub segment_bytes: u64,
+    /// At which size a file is closed, in bytes of its records.
+    pub file_bytes: u64,
     /// After which time.
-    pub segment_age: Duration,
-    /// How large closed segments may be together, in bytes as stored.
+    pub file_age: Duration,
+    /// How large closed files may be together, in bytes as stored.
     pub keep_bytes: Option<u64>,
-    /// How long closed segments are kept.
+    /// How long closed files are kept.
     pub keep_age: Option<Duration>,
-    /// Who can read segments, if not everybody.
+    /// Who can read files, if not everybody.
     pub recipients: Option<Recipients>,
     /// Whether records are on the disk before the answer is ok.
     pub is_synced: bool,
@@ -33,8 +33,8 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Settings {
-            segment_bytes: 64 << 20,
-            segment_age: Duration::from_secs(3600),
+            file_bytes: 64 << 20,
+            file_age: Duration::from_secs(3600),
             keep_bytes: None,
             keep_age: None,
             recipients: None,
@@ -53,13 +53,13 @@ impl Settings {
             let size = || bytes(text).ok_or_else(|| wrong("a size, such as 64M, 512k or a number of bytes"));
             let age = || duration(text).ok_or_else(|| wrong("a time, such as 30s, 15m, 1h or 90d"));
             match name {
-                "segment_size" => {
-                    settings.segment_bytes = size()?;
-                    if !(1 << 10..=1 << 30).contains(&settings.segment_bytes) {
+                "file_size" => {
+                    settings.file_bytes = size()?;
+                    if !(1 << 10..=1 << 30).contains(&settings.file_bytes) {
                         return Err(wrong("from 1k to 1G"));
                     }
                 }
-                "segment_age" => settings.segment_age = age()?,
+                "file_age" => settings.file_age = age()?,
                 "keep_size" => settings.keep_bytes = Some(size()?),
                 "keep_age" => settings.keep_age = Some(age()?),
                 "recipients" => {

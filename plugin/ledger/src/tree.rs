@@ -1,4 +1,4 @@
-//! The Merkle tree over a segment's records, as in RFC 6962 section 2.1, with
+//! The Merkle tree over a file's records, as in RFC 6962 section 2.1, with
 //! SHA-256. An entry is a record's line without its line break.
 
 use sha2::{Digest, Sha256};

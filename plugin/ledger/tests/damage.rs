@@ -4,7 +4,7 @@
 mod support;
 
 use flb_audit_core::verify::{Checked, Checker};
-use flb_audit_ledger::manifest::{self, Damage, Manifest, Statement, active_name};
+use flb_audit_ledger::manifest::{self, Damage, Manifest, Statement, open_name};
 use flb_audit_ledger::{Level, Settings};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -15,7 +15,7 @@ use tempfile::TempDir;
 
 const RECORDS: u32 = 6;
 
-/// What is done to a segment's lines.
+/// What is done to a file's lines.
 type Alter = fn(&mut Vec<Vec<u8>>);
 
 /// Each with what the manifest says then: on which line the damage begins, how
@@ -73,7 +73,7 @@ fn statements(directory: &TempDir) -> Vec<Statement> {
 
 fn manifests(directory: &TempDir) -> Vec<Manifest> {
     let manifests = statements(directory).into_iter().filter_map(|statement| match statement {
-        Statement::Segment(manifest) => Some(manifest),
+        Statement::File(manifest) => Some(manifest),
         Statement::Deleted(_) => None,
     });
     manifests.collect()
@@ -99,11 +99,11 @@ fn once(numbers: impl Iterator<Item = u64>) -> BTreeMap<u64, u32> {
 }
 
 #[test]
-fn a_damaged_segment_is_closed_as_it_is_and_what_is_whole_in_it_is_held() {
+fn a_damaged_file_is_closed_as_it_is_and_what_is_whole_in_it_is_held() {
     for (name, alter, [line, bad, before, after], lost) in CASES {
         for is_sealed in [true, false] {
             let (directory, chunk) = ledger(is_sealed);
-            let path = directory.path().join(active_name(1));
+            let path = directory.path().join(open_name(1));
             let at: usize = lines(&path)[..line as usize].iter().map(Vec::len).sum();
             let bytes = damage(&path, alter);
             let mut ledger = open(&directory, &Settings::default());
@@ -143,7 +143,7 @@ fn a_damaged_segment_is_closed_as_it_is_and_what_is_whole_in_it_is_held() {
 
 /// A crash at any byte of the manifest, before and after what comes behind it.
 #[test]
-fn closing_a_damaged_segment_is_finished_or_begun_anew() {
+fn closing_a_damaged_file_is_finished_or_begun_anew() {
     let (directory, chunk) = ledger(true);
     let path = |name: &str| directory.path().join(name);
     let bytes = damage(&path("00000001.ndjson"), CASES[1].1);
@@ -179,15 +179,15 @@ fn closing_a_damaged_segment_is_finished_or_begun_anew() {
 }
 
 #[test]
-fn retention_deletes_a_damaged_segment_as_any_other() {
+fn retention_deletes_a_damaged_file_as_any_other() {
     let (directory, _) = ledger(true);
-    let path = directory.path().join(active_name(1));
+    let path = directory.path().join(open_name(1));
     damage(&path, CASES[1].1);
     let mut ledger = open(&directory, &Settings { keep_bytes: Some(10), ..Settings::default() });
     ledger.store(TAG, &chunk(&plain(10, 1))).expect("stored");
     assert!(!path.exists());
     assert!(
-        matches!(&statements(&directory)[..], [Statement::Segment(_), Statement::Deleted(tombstone)]
+        matches!(&statements(&directory)[..], [Statement::File(_), Statement::Deleted(tombstone)]
             if tombstone.file == "00000001.ndjson"),
         "{:?}",
         statements(&directory)
@@ -197,7 +197,7 @@ fn retention_deletes_a_damaged_segment_as_any_other() {
 /// Whichever manifests and tombstones are damaged.
 #[test]
 fn damaged_manifests_stay_and_every_record_is_held_once() {
-    let settings = Settings { segment_bytes: 2000, keep_bytes: Some(2500), ..Settings::default() };
+    let settings = Settings { file_bytes: 2000, keep_bytes: Some(2500), ..Settings::default() };
     let make = || {
         let directory = directory();
         let mut ledger = open(&directory, &settings);

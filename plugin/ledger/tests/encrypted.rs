@@ -15,7 +15,7 @@ use support::{
 };
 
 fn small() -> Settings {
-    support::settings(&[("segment_size", "2k"), ("recipients", &recipient())])
+    support::settings(&[("file_size", "2k"), ("recipients", &recipient())])
 }
 
 fn large() -> Settings {
@@ -25,13 +25,13 @@ fn large() -> Settings {
 fn manifests(directory: &Path) -> Vec<Manifest> {
     let statements = text(&directory.join(manifest::FILE_NAME));
     let statement = |line: &str| match manifest::read(line.as_bytes()) {
-        Some(Statement::Segment(manifest)) => Some(manifest),
+        Some(Statement::File(manifest)) => Some(manifest),
         _ => None,
     };
     statements.lines().filter_map(statement).collect()
 }
 
-/// Sealed and not, in several segments and lives, some of it more than once.
+/// Sealed and not, in several files and lives, some of it more than once.
 #[test]
 fn records_are_held_once_and_nowhere_in_the_clear() {
     let directory = directory();
@@ -77,7 +77,7 @@ fn a_torn_end_is_cut_and_what_is_lost_comes_again_once() {
     let sealed = Filter::new(1).seal(&plain(0, 6));
     ledger.store(TAG, &chunk(&sealed[..3])).expect("stored");
     ledger.store(TAG, &chunk(&plain(6, 2))).expect("stored");
-    let path = whole.path().join(frame::active_name(1));
+    let path = whole.path().join(frame::open_name(1));
     let before = fs::read(&path).expect("read").len();
     ledger.store(TAG, &chunk(&sealed[3..])).expect("stored");
     drop(ledger);
@@ -118,7 +118,7 @@ fn damage_is_not_cut_off() {
             ledger.store(TAG, &chunk(part)).expect("stored");
         }
         drop(ledger);
-        let path = directory.path().join(frame::active_name(1));
+        let path = directory.path().join(frame::open_name(1));
         let mut file = fs::read(&path).expect("read");
         let starts = starts(&file);
         alter(&mut file, &starts);
@@ -132,9 +132,9 @@ fn damage_is_not_cut_off() {
         ledger.store(TAG, &chunk(&sealed)).expect("stored");
         drop(ledger);
         let manifest = manifests(directory.path()).remove(0);
-        assert_eq!((manifest.records, &*manifest.file), (held, &*frame::active_name(1)), "{name}");
+        assert_eq!((manifest.records, &*manifest.file), (held, &*frame::open_name(1)), "{name}");
         assert_eq!(
-            text(&directory.path().join(frame::active_name(2))).lines().count() as u64,
+            text(&directory.path().join(frame::open_name(2))).lines().count() as u64,
             10 - held,
             "{name}"
         );
@@ -168,7 +168,7 @@ fn no_byte_of_a_frame_can_be_another() {
     for part in Filter::new(1).seal(&plain(0, 6)).chunks(2) {
         ledger.store(TAG, &chunk(part)).expect("stored");
     }
-    let file = fs::read(directory.path().join(frame::active_name(1))).expect("read");
+    let file = fs::read(directory.path().join(frame::open_name(1))).expect("read");
     let starts = starts(&file);
     let read = |file: &[u8]| {
         let mut reader = Reader::new(Cursor::new(file));
@@ -223,7 +223,7 @@ fn encryption_can_be_turned_on_and_off() {
     let mut ledger = open(&directory, &large());
     ledger.store(TAG, &chunk(&sealed)).expect("stored");
     assert_eq!(numbers(&directory), (0..number.into()).collect::<Vec<_>>());
-    let segments: Vec<_> = names(&directory).into_iter().filter(|name| name.starts_with('0')).collect();
+    let files: Vec<_> = names(&directory).into_iter().filter(|name| name.starts_with('0')).collect();
     let expected = [
         "00000001.ndjson.zst",
         "00000002.frames",
@@ -232,7 +232,7 @@ fn encryption_can_be_turned_on_and_off() {
         "00000005.ndjson.zst",
         "00000006.frames.open",
     ];
-    assert_eq!(segments, expected);
+    assert_eq!(files, expected);
 }
 
 /// A crash between the manifest and the name.
@@ -245,7 +245,7 @@ fn closing_is_finished() {
         ledger.store(TAG, &chunk(part)).expect("stored");
     }
     drop(ledger);
-    let (active, closed) = (frame::active_name(1), frame::closed_name(1));
+    let (active, closed) = (frame::open_name(1), frame::closed_name(1));
     fs::rename(directory.path().join(&closed), directory.path().join(&active)).expect("renamed");
     let mut ledger = open(&directory, &small());
     assert!(names(&directory).contains(&closed) && !names(&directory).contains(&active));
@@ -271,7 +271,7 @@ fn what_cannot_be_gone_on_with_is_refused() {
         .expect("written");
     assert!(refused().contains("00000002.frames: not in manifests.ndjson"), "{}", refused());
     fs::write(&path, &text).expect("written");
-    fs::write(directory.path().join(manifest::active_name(3)), "{}\n").expect("written");
+    fs::write(directory.path().join(manifest::open_name(3)), "{}\n").expect("written");
     assert!(refused().contains("both here"), "{}", refused());
 }
 
@@ -286,7 +286,7 @@ fn large_chunks_become_several_frames() {
     let lives: Vec<_> =
         (0..600_u32).flat_map(|at| Filter::new((at % 200) as u8 + 2).seal(&plain(5000 + at, 1))).collect();
     ledger.store(TAG, &chunk(&lives)).expect("stored");
-    let file = fs::read(directory.path().join(frame::active_name(1))).expect("read");
+    let file = fs::read(directory.path().join(frame::open_name(1))).expect("read");
     let frames: Vec<String> = bodies(&file).iter().map(|body| decrypt(body)).collect();
     assert!(frames.len() > 4, "{}", frames.len());
     for lines in &frames {
@@ -304,10 +304,10 @@ fn records_count(directory: &tempfile::TempDir) -> usize {
 
 /// Retention is by what is stored, and tombstones name the files.
 #[test]
-fn retention_deletes_encrypted_segments() {
+fn retention_deletes_encrypted_files() {
     let directory = directory();
     let settings =
-        support::settings(&[("segment_size", "2k"), ("recipients", &recipient()), ("keep_size", "6k")]);
+        support::settings(&[("file_size", "2k"), ("recipients", &recipient()), ("keep_size", "6k")]);
     let mut ledger = open(&directory, &settings);
     for first in 0..10 {
         ledger.store(TAG, &chunk(&plain(20 * first, 20))).expect("stored");
@@ -356,7 +356,7 @@ fn what_cannot_be_written_is_an_error_and_comes_again() {
     let directory = directory();
     let mut ledger = open(&directory, &large());
     ledger.store(TAG, &chunk(&plain(0, 5))).expect("stored");
-    let path = directory.path().join(frame::active_name(1));
+    let path = directory.path().join(frame::open_name(1));
     // Somebody else has appended to it.
     let mut other = OpenOptions::new().append(true).open(&path).expect("opened");
     std::io::Write::write_all(&mut other, b"{").expect("written");

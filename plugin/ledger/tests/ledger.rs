@@ -10,7 +10,7 @@ use std::fs::{self, OpenOptions};
 use support::{Filter, TAG, chunk, directory, names, numbers, open, plain, records, text};
 
 fn small() -> Settings {
-    Settings { segment_bytes: 2000, ..Settings::default() }
+    Settings { file_bytes: 2000, ..Settings::default() }
 }
 
 #[test]
@@ -29,7 +29,7 @@ fn sealed_records_are_stored_as_they_are_and_once() {
 }
 
 #[test]
-fn records_out_of_order_and_in_closed_segments_are_recognised() {
+fn records_out_of_order_and_in_closed_files_are_recognised() {
     let directory = directory();
     let sealed = Filter::new(1).seal(&plain(0, 60));
     for part in [40..60, 0..20, 20..40, 0..60, 10..30] {
@@ -145,7 +145,7 @@ fn a_torn_tail_is_cut_and_what_is_lost_comes_again_once() {
 }
 
 #[test]
-fn a_manifest_says_what_its_segment_holds() {
+fn a_manifest_says_what_its_file_holds() {
     let directory = directory();
     let mut ledger = open(&directory, &small());
     let mut filter = Filter::new(1);
@@ -155,7 +155,7 @@ fn a_manifest_says_what_its_segment_holds() {
     let manifests = text(&directory.path().join(manifest::FILE_NAME));
     let mut first = 0;
     for line in manifests.lines() {
-        let Some(Statement::Segment(manifest)) = manifest::read(line.as_bytes()) else {
+        let Some(Statement::File(manifest)) = manifest::read(line.as_bytes()) else {
             panic!("no manifest: {line}");
         };
         assert!(line.contains(r#""sig":""#), "not signed: {line}");
@@ -227,7 +227,7 @@ fn retention_deletes_the_oldest_and_leaves_tombstones() {
     let mut kept: Vec<(u64, u64)> = Vec::new();
     for statement in &statements {
         match statement {
-            Statement::Segment(manifest) => kept.push((manifest.number, manifest.stored_bytes)),
+            Statement::File(manifest) => kept.push((manifest.number, manifest.stored_bytes)),
             Statement::Deleted(tombstone) => {
                 assert_eq!(kept.remove(0).0, tombstone.number);
                 assert_eq!(tombstone.by, "keep_size");
@@ -242,7 +242,7 @@ fn retention_deletes_the_oldest_and_leaves_tombstones() {
     assert_eq!(names(&directory).into_iter().filter(|name| name.ends_with(".zst")).count(), kept.len());
 }
 
-/// A crash between any two steps of closing a segment.
+/// A crash between any two steps of closing a file.
 #[test]
 fn closing_is_finished_or_begun_anew() {
     let directory = directory();
@@ -259,7 +259,7 @@ fn closing_is_finished_or_begun_anew() {
     open(&directory, &small());
     assert!(!path("00000001.ndjson").exists());
 
-    // Neither the manifest nor the next segment are there.
+    // Neither the manifest nor the next file are there.
     fs::write(path("00000001.ndjson"), &active).expect("written");
     fs::write(path(manifest::FILE_NAME), "").expect("written");
     fs::remove_file(path("00000002.ndjson")).expect("removed");
@@ -272,7 +272,7 @@ fn closing_is_finished_or_begun_anew() {
 }
 
 #[test]
-fn a_segment_without_its_manifest_is_not_written_over() {
+fn a_file_without_its_manifest_is_not_written_over() {
     let directory = directory();
     let mut ledger = open(&directory, &small());
     for first in [0, 20] {

@@ -53,19 +53,19 @@ pub(crate) fn start(place: &Place, port: u16, outputs: &[Section]) -> Result<Pro
     Process::start(place, &path)
 }
 
-/// The lines of all segments.
+/// The lines of all files.
 pub(crate) fn lines(dir: &Path) -> Result<Vec<String>> {
     let mut lines = Vec::new();
     for entry in fs::read_dir(dir)? {
         let path = entry?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let is_segment = name.ends_with(".ndjson") && name != manifest::FILE_NAME;
-        // A segment may be closed meanwhile.
+        let is_records = name.ends_with(".ndjson") && name != manifest::FILE_NAME;
+        // A file may be closed meanwhile.
         let Ok(bytes) = fs::read(&path) else {
             continue;
         };
         let mut text = String::new();
-        if is_segment {
+        if is_records {
             text = String::from_utf8_lossy(&bytes).into_owned();
         } else if name.ends_with(".zst") {
             let mut rest = &bytes[..];
@@ -137,7 +137,7 @@ pub(crate) fn check(dir: &Path, acknowledged: &[u64]) -> Result<verify::Report> 
     Ok(report)
 }
 
-/// The number of segments that were closed.
+/// The number of files that were closed.
 pub(crate) fn closed(dir: &Path) -> Result<usize> {
     let path = dir.join(manifest::FILE_NAME);
     let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;

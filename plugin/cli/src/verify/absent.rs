@@ -45,7 +45,7 @@ impl Absent {
 
     /// Adds some records.
     pub(super) fn add(&mut self, extent: &Extent) {
-        let Some((chain, segment, run)) = extent.life() else {
+        let Some(flb_audit_core::chain::Life { chain, segment, run }) = extent.life() else {
             return;
         };
         let extents = self.extents.entry((chain, (segment, run))).or_default();
@@ -58,7 +58,7 @@ impl Absent {
         }
     }
 
-    /// Adds those of a segment that was deleted.
+    /// Adds those of a file that was deleted.
     pub(super) fn add_deleted(&mut self, manifest: &Manifest) {
         self.deleted = self.deleted.saturating_add(manifest.records);
         manifest.extents.iter().for_each(|extent| self.add(extent));

@@ -157,7 +157,7 @@ impl Chains {
         *first = at.number.min(*first);
         let (from, to) = (frame.header.from, frame.header.to);
         if from <= *self.heard.end() && to >= *self.heard.start() {
-            self.encrypted_chains.extend(frame.records.iter().map(|record| record.life.0));
+            self.encrypted_chains.extend(frame.records.iter().map(|record| record.life.chain));
         }
     }
 

@@ -16,7 +16,7 @@ use anyhow::{Context, Result};
 use flb_audit_core::chain::{ChainId, Place};
 use flb_audit_core::verify::{Checked, Checker, Sealed};
 use flb_audit_ledger::manifest::{self, FILE_NAME};
-use flb_audit_ledger::stated::{Segment, Stated};
+use flb_audit_ledger::statements::{ClosedFile, Statements};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt;
@@ -53,14 +53,14 @@ struct Reading<'a> {
     directory: &'a Path,
     roster: Option<&'a Roster>,
     findings: Findings,
-    stated: Stated,
+    stated: Statements,
     absent: Absent,
     /// Where the manifests stand, which are records, too.
     places: HashSet<(ChainId, Life, u64)>,
     lives: BTreeMap<ChainId, BTreeMap<Life, BTreeSet<u64>>>,
     /// What lives go on from whose first record is here.
     links: HashMap<(ChainId, Life), Place>,
-    /// Which places in segments have been proven.
+    /// Which places in files have been proven.
     proven: HashSet<(u64, u64)>,
     records: u64,
     unproven: u64,
@@ -74,7 +74,7 @@ impl Exported {
             directory,
             roster,
             findings: Findings::default(),
-            stated: Stated::default(),
+            stated: Statements::default(),
             absent: Absent::default(),
             places: HashSet::new(),
             lives: BTreeMap::new(),
@@ -164,7 +164,7 @@ impl Reading<'_> {
                 self.add(Verdict::Tampered, format!("{at}: {MISPLACED}"));
             }
         }
-        for Segment { manifest, is_deleted } in self.stated.iter() {
+        for ClosedFile { manifest, is_deleted } in self.stated.iter() {
             if let Some((verdict, what)) = damaged(self.directory, manifest) {
                 self.findings.add(verdict, None, None, what);
             }
@@ -230,7 +230,7 @@ impl Reading<'_> {
             Ok(Some(proof)) => proof,
             Ok(None) => {
                 self.unproven += 1;
-                self.add(Verdict::Unsigned, format!("{at}: no proof: its segment was not closed yet"));
+                self.add(Verdict::Unsigned, format!("{at}: no proof: its file was not closed yet"));
                 return;
             }
             Err(error) => {
@@ -238,17 +238,17 @@ impl Reading<'_> {
                 return;
             }
         };
-        let segment = proof.segment;
-        let Some(manifest) = self.stated.get(segment).map(|segment| &segment.manifest) else {
+        let file = proof.file;
+        let Some(manifest) = self.stated.get(file).map(|file| &file.manifest) else {
             self.add(
                 Verdict::Tampered,
-                format!("{at}: no good manifest of segment {segment}, which it is to be in"),
+                format!("{at}: no good manifest of file {file}, which it is to be in"),
             );
             return;
         };
         if proof.records != manifest.records || proof.root(line).as_ref() != Some(&manifest.root) {
-            self.add(Verdict::Tampered, format!("{at}: not proven to be in segment {segment}"));
-        } else if !self.proven.insert((segment, proof.index)) {
+            self.add(Verdict::Tampered, format!("{at}: not proven to be in file {file}"));
+        } else if !self.proven.insert((file, proof.index)) {
             self.add(Verdict::Tampered, format!("{at}: here twice"));
         }
     }

@@ -7,10 +7,10 @@ use crate::report::Findings;
 use crate::roster::Roster;
 use anyhow::{Context, Result};
 use flb_audit_core::verify::{Checked, Checker};
-use flb_audit_ledger::manifest::{self, Manifest, active_name, closed_name};
-use flb_audit_ledger::stated::{Segment, Stated};
+use flb_audit_ledger::manifest::{self, Manifest, closed_name, open_name};
+use flb_audit_ledger::statements::{ClosedFile, Statements};
 use flb_audit_ledger::tree::{self, Tree};
-use flb_audit_ledger::{Identities, frame};
+use flb_audit_ledger::{DecryptionKeys, frame};
 use sha2::{Digest, Sha256};
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read};
@@ -52,7 +52,7 @@ impl Ledgers {
 
     fn add(&mut self, directory: &Path, roster: Option<&Roster>, files: &mut Vec<PathBuf>) -> io::Result<()> {
         let path = directory.join(manifest::FILE_NAME);
-        let mut stated = Stated::default();
+        let mut stated = Statements::default();
         let (mut checker, mut verifier) = (Checker::default(), Verifier::new(roster));
         for (number, line) in (1..).zip(BufReader::new(File::open(&path)?).split(b'\n')) {
             let line = line?;
@@ -68,16 +68,16 @@ impl Ledgers {
             }
         }
         files.push(path);
-        for file in segment_files(directory)? {
+        for file in ledger_files(directory)? {
             let unstated = file.closed.filter(|number| stated.get(*number).is_none());
-            // A crash in closing a segment has left both.
+            // A crash in closing a file has left both.
             if unstated.is_some_and(|number| !is_open(directory, number)) {
                 let what = format!("{}: no manifest says what it holds", file.path.display());
                 self.findings.push((Verdict::Tampered, what));
             }
             files.push(file.path);
         }
-        for Segment { manifest, is_deleted } in stated.into_segments() {
+        for ClosedFile { manifest, is_deleted } in stated.into_files() {
             self.findings.extend(damaged(directory, &manifest));
             let path = path_of(directory, &manifest);
             if is_deleted {
@@ -101,8 +101,8 @@ impl Ledgers {
         std::mem::take(&mut self.absent)
     }
 
-    /// Holds the files of closed segments against their manifests.
-    pub(super) fn check(&mut self, identities: Option<&Identities>, findings: &mut Findings) {
+    /// Holds closed files against their manifests.
+    pub(super) fn check(&mut self, identities: Option<&DecryptionKeys>, findings: &mut Findings) {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let next = AtomicUsize::new(0);
         let check = || {
@@ -128,7 +128,7 @@ impl Ledgers {
             let threads: Vec<_> = (0..cores.min(self.closed.len())).map(|_| scope.spawn(check)).collect();
             let joined = threads.into_iter().map(|thread| {
                 thread.join().unwrap_or_else(|_| {
-                    vec![(Verdict::Unreadable, "the check of a segment has failed".to_owned())]
+                    vec![(Verdict::Unreadable, "the check of a file has failed".to_owned())]
                 })
             });
             joined.flatten().collect()
@@ -139,21 +139,21 @@ impl Ledgers {
     }
 }
 
-/// Where a closed segment is, whatever file its manifest names.
+/// Where a closed file is, whatever file its manifest names.
 pub(crate) fn path_of(directory: &Path, manifest: &Manifest) -> PathBuf {
     let number = manifest.number;
     let is_damaged = manifest.damaged.is_some();
     if !manifest.is_encrypted() {
-        let name = if is_damaged { active_name } else { closed_name };
+        let name = if is_damaged { open_name } else { closed_name };
         return directory.join(name(number));
     }
     let (active, closed) =
-        (directory.join(frame::active_name(number)), directory.join(frame::closed_name(number)));
+        (directory.join(frame::open_name(number)), directory.join(frame::closed_name(number)));
     // A crash in closing it has left it to be renamed.
     if is_damaged || !closed.is_file() && active.is_file() { active } else { closed }
 }
 
-/// What is to be said of a segment that was found damaged, whether it is still
+/// What is to be said of a file that was found damaged, whether it is still
 /// there or not: that somebody has signed it makes nothing of it good.
 pub(super) fn damaged(directory: &Path, manifest: &Manifest) -> Option<(Verdict, String)> {
     let damage = manifest.damaged.as_ref()?;
@@ -170,14 +170,14 @@ pub(super) fn damaged(directory: &Path, manifest: &Manifest) -> Option<(Verdict,
 }
 
 /// A file with records in it.
-struct SegmentFile {
+struct LedgerFile {
     path: PathBuf,
-    /// The number of its segment, if it is called as a closed one is.
+    /// Its number, if it is called as a closed one is.
     closed: Option<u64>,
 }
 
 /// All files with records in them, however they are called, in order.
-fn segment_files(directory: &Path) -> io::Result<Vec<SegmentFile>> {
+fn ledger_files(directory: &Path) -> io::Result<Vec<LedgerFile>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(directory)? {
         let name = entry?.file_name().to_string_lossy().into_owned();
@@ -187,7 +187,7 @@ fn segment_files(directory: &Path) -> io::Result<Vec<SegmentFile>> {
             let is_closed =
                 |number: &u64| [closed_name(*number), frame::closed_name(*number)].contains(&name);
             let closed = number.parse().ok().filter(is_closed);
-            files.push(SegmentFile { path: directory.join(&name), closed });
+            files.push(LedgerFile { path: directory.join(&name), closed });
         }
     }
     files.sort_unstable_by(|a, b| a.path.cmp(&b.path));
@@ -196,7 +196,7 @@ fn segment_files(directory: &Path) -> io::Result<Vec<SegmentFile>> {
 
 /// Whether there is a file that records are appended to.
 fn is_open(directory: &Path, number: u64) -> bool {
-    [active_name(number), frame::active_name(number)].iter().any(|name| directory.join(name).is_file())
+    [open_name(number), frame::open_name(number)].iter().any(|name| directory.join(name).is_file())
 }
 
 /// Whether a file has the hash, the records and the root of its manifest.

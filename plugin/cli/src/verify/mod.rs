@@ -33,7 +33,7 @@ use clap::Args;
 use export::Exported;
 use flb_audit_core::verify::{Checked, Checker, Sealed};
 use flb_audit_ledger::frame::Frame;
-use flb_audit_ledger::{Identities, tree};
+use flb_audit_ledger::{DecryptionKeys, tree};
 use signatures::Signed;
 use std::path::PathBuf;
 use std::time::SystemTime;
@@ -162,7 +162,7 @@ impl Verify {
 
 fn verify(
     sources: &[Source],
-    identities: Option<&Identities>,
+    identities: Option<&DecryptionKeys>,
     ignored: &[String],
     roster: Option<&Roster>,
     mut chains: Chains,
@@ -201,7 +201,7 @@ fn check(checker: &mut Checker, signatures: &mut Verifier<'_>, record: &Record<'
 /// Whether a record is the one that its frame names, if it is in one.
 fn is_as_stated(sealed: &Sealed, record: &Record<'_>) -> bool {
     record.stated.is_none_or(|stated| {
-        let life = (sealed.chain, sealed.place.segment, sealed.place.run);
+        let life = sealed.place.life(sealed.chain);
         // One that is not as it was sealed has its line's hash for a head.
         (stated.life, stated.sequence) == (life, sealed.place.sequence)
             && (stated.head == sealed.head || stated.head == tree::leaf(record.text))

@@ -1,10 +1,10 @@
-//! Whether an encrypted segment is as its manifest says: for everybody by what
+//! Whether an encrypted file is as its manifest says: for everybody by what
 //! its frames state, for who has an identity by the records.
 
 use super::absent::Absent;
 use super::ledger::Hashed;
 use crate::frames;
-use flb_audit_ledger::Identities;
+use flb_audit_ledger::DecryptionKeys;
 use flb_audit_ledger::frame::{Fault, Reader};
 use flb_audit_ledger::manifest::{self, Manifest};
 use flb_audit_ledger::tree::{self, Tree};
@@ -19,7 +19,7 @@ const BUFFER_BYTES: usize = 1 << 20;
 pub(super) fn is_as_stated(
     path: &Path,
     manifest: &Manifest,
-    identities: Option<&Identities>,
+    identities: Option<&DecryptionKeys>,
 ) -> io::Result<bool> {
     let sha256 = Hashed::open(path)?.into_hex()?;
     let mut stated = Absent::default();
@@ -43,8 +43,8 @@ pub(super) fn is_as_stated(
         records += frame.records.len() as u64;
         bytes += frame.header.bytes;
         let is_stated = frame.records.iter().all(|record| {
-            let ((chain, segment, run), sequence) = (record.life, record.sequence);
-            stated.without(chain, (segment, run), sequence..=sequence).is_empty()
+            let (life, sequence) = (record.life, record.sequence);
+            stated.without(life.chain, (life.segment, life.run), sequence..=sequence).is_empty()
         });
         if !is_stated || is_whole && tree.grow(frame.records.len() as u64, &frame.grown).is_none() {
             return Ok(false);

@@ -208,12 +208,12 @@ pub(crate) fn decrypt(body: &[u8]) -> String {
 
 /// All records that the ledger holds, in the order of their files.
 pub(crate) fn records(directory: &TempDir) -> Vec<String> {
-    let is_segment =
+    let is_file =
         |name: &String| (name.contains(".ndjson") || name.contains(".frames")) && name != manifest::FILE_NAME;
     let lines = |name: String| -> Vec<String> {
         text(&directory.path().join(name)).lines().map(str::to_owned).collect()
     };
-    names(directory).into_iter().filter(is_segment).flat_map(lines).collect()
+    names(directory).into_iter().filter(is_file).flat_map(lines).collect()
 }
 
 /// The numbers of all records, after each was found intact and each life of

@@ -115,12 +115,12 @@ const STARTED: &str = "stream processor started";
 
 pub(crate) fn killed(place: &Place) -> Result<String> {
     let (port, dir) = set_up(place)?;
-    let output = output(&dir).with("config.segment_size", "64k");
+    let output = output(&dir).with("config.file_size", "64k");
     let (process, mut load) = kill_often(place, port, output, KILLS)?;
     let report = load.settle(process, port, &dir)?;
     ensure!(load.acknowledged.len() > 100 * KILLS, "{} records acknowledged", load.acknowledged.len());
     Ok(format!(
-        "{KILLS} kills; {} records acknowledged, {} held, each once; {} segments closed",
+        "{KILLS} kills; {} records acknowledged, {} held, each once; {} files closed",
         load.acknowledged.len(),
         report.count("records"),
         ledger::closed(&dir)?
@@ -136,7 +136,7 @@ pub(crate) fn killed_encrypted(place: &Place) -> Result<String> {
     let file = place.at("key.txt");
     fs::write(&file, format!("{}\n", key.to_string().expose_secret()))?;
     let recipients = format!("{},{}", other.to_public(), key.to_public());
-    let output = output(&dir).with("config.segment_size", "64k").with("config.recipients", recipients);
+    let output = output(&dir).with("config.file_size", "64k").with("config.recipients", recipients);
     let (mut process, mut load) = kill_often(place, port, output, KILLS_ENCRYPTED)?;
     let mut client = Client::connect(port)?;
     load.send(&mut client)?;
@@ -145,7 +145,7 @@ pub(crate) fn killed_encrypted(place: &Place) -> Result<String> {
     let numbers = || ledger::exported(&dir, &file, &place.at("export"));
     let held = || {
         process.ensure_running()?;
-        // A segment may be closed meanwhile.
+        // A file may be closed meanwhile.
         let numbers = numbers().unwrap_or_default();
         Ok(acknowledged.iter().all(|number| numbers.contains_key(number)).then_some(()))
     };
@@ -174,7 +174,7 @@ pub(crate) fn killed_encrypted(place: &Place) -> Result<String> {
         without.report
     );
     Ok(format!(
-        "{KILLS_ENCRYPTED} kills; {} records acknowledged, {} held, each once; {} segments closed; none of it to \
+        "{KILLS_ENCRYPTED} kills; {} records acknowledged, {} held, each once; {} files closed; none of it to \
          be read without the identity",
         acknowledged.len(),
         numbers.len(),
@@ -216,7 +216,7 @@ const MESSAGES_BEFORE_HUP: u32 = 500;
 
 pub(crate) fn reloaded(place: &Place) -> Result<String> {
     let (port, dir) = set_up(place)?;
-    let outputs = [output(&dir).with("config.segment_size", "64k")];
+    let outputs = [output(&dir).with("config.file_size", "64k")];
     let mut load = Load::new()?;
     let mut process = start(place, port, &outputs)?;
     for reload in 1..=RELOADS {
@@ -274,7 +274,7 @@ fn fill(place: &Place, dir: &Path, port: u16, make_room: impl FnOnce() -> bool) 
     Ok(format!("full at {before} records; then {} held, each once", report.count("records")))
 }
 
-/// A line in the middle of a segment is damaged: the next start goes on.
+/// A line in the middle of a file is damaged: the next start goes on.
 pub(crate) fn damaged(place: &Place) -> Result<String> {
     let (port, dir) = set_up(place)?;
     let outputs = [output(&dir)];
@@ -287,12 +287,12 @@ pub(crate) fn damaged(place: &Place) -> Result<String> {
     }
     wait_for(&dir, &mut process, &load.acknowledged)?;
     process.stop()?;
-    let segment = dir.join(manifest::active_name(1));
-    let mut bytes = fs::read(&segment)?;
+    let file = dir.join(manifest::open_name(1));
+    let mut bytes = fs::read(&file)?;
     let line = bytes.len() / 2;
     let line = line + bytes[line..].iter().position(|byte| *byte == b'\n').context("one line")? + 1;
     bytes[line] = b'x';
-    fs::write(&segment, &bytes)?;
+    fs::write(&file, &bytes)?;
     let before = load.acknowledged.split_off(0);
     let mut process = start(place, port, &outputs)?;
     process.wait_for_log(&format!("00000001.ndjson: damaged at byte {line}: "), 1)?;
@@ -303,7 +303,7 @@ pub(crate) fn damaged(place: &Place) -> Result<String> {
     }
     wait_for(&dir, &mut process, &load.acknowledged)?;
     process.stop()?;
-    ensure!(fs::read(&segment)? == bytes, "the damaged segment is not as it was");
+    ensure!(fs::read(&file)? == bytes, "the damaged file is not as it was");
     let numbers = ledger::numbers(&dir)?;
     ensure!(numbers.values().all(|count| *count == 1), "some are held twice: {numbers:?}");
     let lost = before.iter().filter(|number| !numbers.contains_key(number)).count();
@@ -369,8 +369,8 @@ pub(crate) fn wrong_properties(place: &Place) -> Result<String> {
             "property memory_limt: there is none of that name; there is memory_limit",
         ),
         (
-            output(&dir).with("config.segment_sizes", "1M"),
-            "property config.segment_sizes: there is none of that name; there is config.segment_size",
+            output(&dir).with("config.file_sizes", "1M"),
+            "property config.file_sizes: there is none of that name; there is config.file_size",
         ),
         (
             output(&dir).with("keep_age", "90d"),

@@ -7,33 +7,33 @@ use flb_audit_core::verify::Sealed;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-/// The closed segments, by number, as far as it has been stated.
+/// The closed files, by number, as far as it has been stated.
 #[derive(Debug, Default)]
-pub struct Stated {
+pub struct Statements {
     chain: Option<ChainId>,
-    segments: BTreeMap<u64, Segment>,
+    files: BTreeMap<u64, ClosedFile>,
 }
 
-/// A closed segment.
+/// A closed file.
 #[derive(Debug)]
-pub struct Segment {
+pub struct ClosedFile {
     /// What it holds, or has held.
     pub manifest: Manifest,
     /// Whether a tombstone says that it was deleted.
     pub is_deleted: bool,
 }
 
-impl Stated {
+impl Statements {
     /// Nothing yet, of the ledger with this chain.
     pub(crate) fn of(chain: ChainId) -> Self {
-        Stated { chain: Some(chain), segments: BTreeMap::new() }
+        Statements { chain: Some(chain), files: BTreeMap::new() }
     }
 
     /// Takes in the next statement, which was sealed so. False if it counts for
     /// nothing: it is not as it was sealed, it came as a record and not as a
     /// statement, it is of another chain than those before, it is a second manifest
-    /// of a segment or one with a file that no segment of its number has, or it is
-    /// a tombstone of a segment that is not there, or not as it says.
+    /// of a file or one with a file that no file of its number has, or it is
+    /// a tombstone of a file that is not there, or not as it says.
     pub fn add(&mut self, statement: Statement, sealed: &Sealed) -> bool {
         sealed.is_intact
             && sealed.is_statement()
@@ -44,22 +44,22 @@ impl Stated {
     /// The same, of a statement of this chain.
     pub(crate) fn follow(&mut self, statement: Statement) -> bool {
         match statement {
-            Statement::Segment(manifest) => match self.segments.entry(manifest.number) {
+            Statement::File(manifest) => match self.files.entry(manifest.number) {
                 // Once more, it says nothing new.
                 Entry::Occupied(before) => before.get().manifest == manifest,
                 Entry::Vacant(place) => {
                     let is_named = manifest.has_a_name_of_its_number();
                     if is_named {
-                        place.insert(Segment { manifest, is_deleted: false });
+                        place.insert(ClosedFile { manifest, is_deleted: false });
                     }
                     is_named
                 }
             },
             Statement::Deleted(tombstone) => {
-                let segment = self.segments.get_mut(&tombstone.number);
-                match segment.filter(|segment| !segment.is_deleted && tombstone.is_of(&segment.manifest)) {
-                    Some(segment) => {
-                        segment.is_deleted = true;
+                let file = self.files.get_mut(&tombstone.number);
+                match file.filter(|file| !file.is_deleted && tombstone.is_of(&file.manifest)) {
+                    Some(file) => {
+                        file.is_deleted = true;
                         true
                     }
                     None => false,
@@ -68,28 +68,28 @@ impl Stated {
         }
     }
 
-    /// The segment of a number.
-    pub fn get(&self, number: u64) -> Option<&Segment> {
-        self.segments.get(&number)
+    /// The file of a number.
+    pub fn get(&self, number: u64) -> Option<&ClosedFile> {
+        self.files.get(&number)
     }
 
     /// The highest number; 0 if there is none.
     pub fn last(&self) -> u64 {
-        self.segments.last_key_value().map_or(0, |(number, _)| *number)
+        self.files.last_key_value().map_or(0, |(number, _)| *number)
     }
 
-    /// All segments, in the order of their numbers.
-    pub fn iter(&self) -> impl Iterator<Item = &Segment> {
-        self.segments.values()
+    /// All files, in the order of their numbers.
+    pub fn iter(&self) -> impl Iterator<Item = &ClosedFile> {
+        self.files.values()
     }
 
     /// The same, for good.
-    pub fn into_segments(self) -> impl Iterator<Item = Segment> {
-        self.segments.into_values()
+    pub fn into_files(self) -> impl Iterator<Item = ClosedFile> {
+        self.files.into_values()
     }
 
     /// The manifests of those that were not deleted.
     pub fn kept(&self) -> impl Iterator<Item = &Manifest> {
-        self.iter().filter(|segment| !segment.is_deleted).map(|segment| &segment.manifest)
+        self.iter().filter(|file| !file.is_deleted).map(|file| &file.manifest)
     }
 }

@@ -1,9 +1,9 @@
-//! A segment of frames, as the node keeps it that cannot read them.
+//! A file of frames, as the node keeps it that cannot read them.
 
-use super::{Active, Batch, Entry, Form, open_if_there};
+use super::{Batch, Entry, Form, OpenFile, open_if_there};
 use crate::frame::{self, Fault, Frame, Reader};
 use crate::manifest::Damage;
-use crate::seen::{Identities, Identity};
+use crate::record_index::{RecordId, RecordIds};
 use crate::{Error, Named, Recipients, Result, tree};
 use std::fs::File;
 use std::io::{self, BufReader};
@@ -12,10 +12,10 @@ use std::path::Path;
 /// How much is read at once, in bytes.
 const READ_BYTES: usize = 64 << 10;
 
-impl Active {
+impl OpenFile {
     /// Reads what an earlier life has left. What is behind the last whole frame is
     /// cut off; but where another frame begins in that, it is no torn end.
-    pub(super) fn recover_frames(&mut self, see: &mut dyn FnMut(&Identity)) -> Result<u64> {
+    pub(super) fn recover_frames(&mut self, see: &mut dyn FnMut(&RecordId)) -> Result<u64> {
         let file = File::open(&self.path).named(&self.path)?;
         let mut reader = Reader::new(BufReader::with_capacity(READ_BYTES, file));
         let mut damage = Damage { at: 0, lines: 0, before: 0, after: 0 };
@@ -57,12 +57,12 @@ impl Active {
         grown.is_some()
     }
 
-    fn recover_frame(&mut self, frame: &Frame, see: &mut dyn FnMut(&Identity)) {
-        for identity in &frame.records {
-            see(identity);
-            self.add(&Entry { identity: *identity, link: None, seconds: frame.header.from, len: 0 });
+    fn recover_frame(&mut self, frame: &Frame, see: &mut dyn FnMut(&RecordId)) {
+        for id in &frame.records {
+            see(id);
+            self.add(&Entry { id: *id, link: None, seconds: frame.header.from, len: 0 });
         }
-        self.links.extend(frame.links.iter().map(|(identity, link)| (identity.life, *link)));
+        self.links.extend(frame.links.iter().map(|(id, link)| (id.life, *link)));
         self.to = self.to.max(frame.header.to);
         self.bytes += frame.header.bytes;
     }
@@ -98,31 +98,31 @@ fn next(reader: &mut Reader<BufReader<File>>) -> io::Result<Option<Option<Frame>
     }
 }
 
-/// The identities in a closed segment's file, which are given to `see`; none if
+/// The ids in a closed file, which are given to `see`; none if
 /// there is no such file. Of a damaged one, those in frames that are whole.
 pub(super) fn read_closed(
     directory: &Path,
     number: u64,
-    see: &mut dyn FnMut(&Identity),
-) -> Result<Option<Identities>> {
-    for (name, is_damaged) in [(frame::closed_name(number), false), (frame::active_name(number), true)] {
+    see: &mut dyn FnMut(&RecordId),
+) -> Result<Option<RecordIds>> {
+    for (name, is_damaged) in [(frame::closed_name(number), false), (frame::open_name(number), true)] {
         let path = directory.join(name);
         let Some(source) = open_if_there(&path)? else {
             continue;
         };
         let mut reader = Reader::new(source);
-        let mut identities = Identities::new();
+        let mut ids = RecordIds::new();
         while let Some(next) = next(&mut reader).named(&path)? {
             match next {
                 Some(frame) => {
                     frame.records.iter().for_each(&mut *see);
-                    identities.extend(frame.records);
+                    ids.extend(frame.records);
                 }
                 None if is_damaged => {}
                 None => return Err(Error::new(format!("{}: damaged", path.display()))),
             }
         }
-        return Ok(Some(identities));
+        return Ok(Some(ids));
     }
     Ok(None)
 }

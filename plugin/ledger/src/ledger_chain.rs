@@ -1,11 +1,11 @@
 //! The ledger's own chain.
 //!
 //! It seals records that come without a seal, and the ledger's statements. Its
-//! state file names it, and says how far it has come; where the segments and the
+//! state file names it, and says how far it has come; where the files and the
 //! manifests say more, they are right: the state is written after them.
 
 use crate::keys::Keys;
-use crate::seen::Identity;
+use crate::record_index::RecordId;
 use crate::{Error, Named, Result};
 use flb_audit_core::chain::anchor;
 use flb_audit_core::chain::state::{FILE_BYTES, FILE_NAME, Slot, State, slot_offset};
@@ -142,15 +142,15 @@ impl Own {
 
     /// Seals a record. Gives with its text what makes it the same as another, and
     /// what its life goes on from.
-    pub(crate) fn seal(&mut self, event: &Event<'_>) -> Result<(&[u8], Identity, Option<Place>)> {
+    pub(crate) fn seal(&mut self, event: &Event<'_>) -> Result<(&[u8], RecordId, Option<Place>)> {
         if let Some(keys) = &mut self.keys {
             keys.prepare(&mut self.sealer, false)?;
         }
         let sequence = self.chain().next.sequence;
         self.sealer.seal(event);
         let Chain { id, next, head, link, .. } = *self.chain();
-        let identity = Identity { life: (id, next.segment, next.run), sequence, head };
-        Ok((without_nul(self.sealer.sealed()), identity, link))
+        let id = RecordId { life: next.life(id), sequence, head };
+        Ok((without_nul(self.sealer.sealed()), id, link))
     }
 
     /// Seals what the ledger itself says, and signs it.

@@ -1,13 +1,13 @@
-//! A segment's file: records as lines of JSON, first as they come, then, when
+//! A ledger's file: records as lines of JSON, first as they come, then, when
 //! it is closed, compressed; or as frames, which only others can read.
 
 use crate::files::remove;
 use crate::frame::{self, Digested};
-use crate::manifest::{Damage, Manifest, active_name, closed_name};
-use crate::seen::{Identities, Identity, Life};
+use crate::manifest::{Damage, Manifest, closed_name, open_name};
+use crate::record_index::{RecordId, RecordIds};
 use crate::tree::{self, Tree};
 use crate::{Error, Named, Recipients, Result};
-use flb_audit_core::chain::Place;
+use flb_audit_core::chain::{Life, Place};
 use flb_audit_core::record::tape::Unreadable;
 use flb_audit_core::verify::{Checked, Checker, Sealed};
 use ruzstd::decoding::StreamingDecoder;
@@ -33,7 +33,7 @@ pub(crate) struct Batch {
 
 /// A record in a batch.
 pub(crate) struct Entry {
-    pub(crate) identity: Identity,
+    pub(crate) id: RecordId,
     /// The record that its life goes on from, if it is the first.
     pub(crate) link: Option<Place>,
     pub(crate) seconds: u64,
@@ -42,15 +42,15 @@ pub(crate) struct Entry {
 }
 
 impl Batch {
-    pub(crate) fn add(&mut self, line: &[u8], identity: Identity, link: Option<Place>, seconds: u64) {
+    pub(crate) fn add(&mut self, line: &[u8], id: RecordId, link: Option<Place>, seconds: u64) {
         self.lines.extend_from_slice(line);
         self.lines.push(b'\n');
-        let link = link.filter(|_| identity.sequence == 0);
-        self.records.push(Entry { identity, link, seconds, len: line.len() });
+        let link = link.filter(|_| id.sequence == 0);
+        self.records.push(Entry { id, link, seconds, len: line.len() });
     }
 }
 
-/// How a segment's file holds its records.
+/// How a file holds its records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Form {
     Lines,
@@ -58,8 +58,8 @@ enum Form {
     Frames(Digested),
 }
 
-/// The segment that records are appended to.
-pub(crate) struct Active {
+/// The file that records are appended to.
+pub(crate) struct OpenFile {
     pub(crate) number: u64,
     form: Form,
     path: PathBuf,
@@ -74,7 +74,7 @@ pub(crate) struct Active {
     pub(crate) damage: Option<Damage>,
     pub(crate) opened: SystemTime,
     pub(crate) tree: Tree,
-    pub(crate) held: Identities,
+    pub(crate) held: RecordIds,
     /// What the lives go on from that begin here.
     pub(crate) links: HashMap<Life, Place>,
     /// The earliest and the latest time of a record.
@@ -82,33 +82,33 @@ pub(crate) struct Active {
     pub(crate) to: u64,
 }
 
-/// A segment as it is stored when closed.
+/// A file as it is stored when closed.
 pub(crate) struct Stored {
     pub(crate) file: String,
     pub(crate) bytes: u64,
     pub(crate) sha256: String,
 }
 
-impl Active {
-    /// Opens the segment, as an earlier life has left it, or a new one, of frames
-    /// if `is_encrypted`. Gives `see` the identities of its records, in order, and
+impl OpenFile {
+    /// Opens the file, as an earlier life has left it, or a new one, of frames
+    /// if `is_encrypted`. Gives `see` the ids of its records, in order, and
     /// says how many bytes of what is torn at its end were cut off.
     pub(crate) fn open(
         directory: &Path,
         number: u64,
         is_encrypted: bool,
-        see: &mut dyn FnMut(&Identity),
-    ) -> Result<(Active, u64)> {
+        see: &mut dyn FnMut(&RecordId),
+    ) -> Result<(OpenFile, u64)> {
         let form = find_form(directory, number, is_encrypted)?;
         let path = match form {
-            Form::Lines => directory.join(active_name(number)),
-            Form::Frames(_) => directory.join(frame::active_name(number)),
+            Form::Lines => directory.join(open_name(number)),
+            Form::Frames(_) => directory.join(frame::open_name(number)),
         };
         let mut options = OpenOptions::new();
         options.read(true).append(true).create(true);
         let file = options.open(&path).named(&path)?;
         sync_directory(directory)?;
-        let mut active = Active {
+        let mut active = OpenFile {
             number,
             form,
             path,
@@ -119,7 +119,7 @@ impl Active {
             damage: None,
             opened: SystemTime::now(),
             tree: Tree::default(),
-            held: Identities::new(),
+            held: RecordIds::new(),
             links: HashMap::new(),
             from: u64::MAX,
             to: 0,
@@ -141,7 +141,7 @@ impl Active {
         self.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
     }
 
-    fn recover(&mut self, see: &mut dyn FnMut(&Identity)) -> Result<u64> {
+    fn recover(&mut self, see: &mut dyn FnMut(&RecordId)) -> Result<u64> {
         let mut reader = BufReader::with_capacity(FRAME_BYTES, File::open(&self.path).named(&self.path)?);
         let mut checker = Checker::default();
         let mut line = Vec::new();
@@ -169,15 +169,15 @@ impl Active {
         }
     }
 
-    fn recover_record(&mut self, sealed: &Sealed, line: &[u8]) -> Identity {
-        let identity = Identity::of(sealed, line);
-        let link = sealed.link.filter(|_| identity.sequence == 0);
-        self.add(&Entry { identity, link, seconds: sealed.seconds, len: line.len() });
+    fn recover_record(&mut self, sealed: &Sealed, line: &[u8]) -> RecordId {
+        let id = RecordId::of(sealed, line);
+        let link = sealed.link.filter(|_| id.sequence == 0);
+        self.add(&Entry { id, link, seconds: sealed.seconds, len: line.len() });
         self.tree.add(tree::leaf(line));
         if let Some(damage) = &mut self.damage {
             damage.after += 1;
         }
-        identity
+        id
     }
 
     fn recover_damage(&mut self, line: &[u8]) {
@@ -189,10 +189,10 @@ impl Active {
     }
 
     fn add(&mut self, record: &Entry) {
-        let Entry { identity, seconds, .. } = *record;
-        self.held.insert(identity);
+        let Entry { id, seconds, .. } = *record;
+        self.held.insert(id);
         if let Some(link) = record.link {
-            self.links.insert(identity.life, link);
+            self.links.insert(id.life, link);
         }
         self.records += 1;
         self.from = self.from.min(seconds);
@@ -301,18 +301,18 @@ fn hex(hash: Sha256) -> String {
     hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// In which form a segment is to be opened: that of its file, if that holds
+/// In which form a file is to be opened: that of the one that is there, if that holds
 /// anything.
 fn find_form(directory: &Path, number: u64, is_encrypted: bool) -> Result<Form> {
     let frames = Form::Frames([0; 32]);
     let (lines_path, frames_path) =
-        (directory.join(active_name(number)), directory.join(frame::active_name(number)));
+        (directory.join(open_name(number)), directory.join(frame::open_name(number)));
     let is_held = |path: &Path| path.metadata().is_ok_and(|file| file.len() > 0);
     let (form, other) = match (is_held(&lines_path), is_held(&frames_path)) {
         (true, true) => {
             let (lines, frames) = (lines_path.display(), frames_path.display());
             return Err(Error::new(format!(
-                "{lines}, {frames}: both here, and only one can be the segment that goes on; see \
+                "{lines}, {frames}: both here, and only one can be the file that goes on; see \
                  docs/output.md, Restore"
             )));
         }
@@ -325,16 +325,16 @@ fn find_form(directory: &Path, number: u64, is_encrypted: bool) -> Result<Form> 
     Ok(form)
 }
 
-/// Puts the file of a segment in its place, now that the manifest is written.
+/// Puts a closed file in its place, now that the manifest is written.
 pub(crate) fn settle(directory: &Path, manifest: &Manifest) -> Result<()> {
     if manifest.damaged.is_some() {
         return Ok(());
     }
     if manifest.file != frame::closed_name(manifest.number) {
-        return remove(&directory.join(active_name(manifest.number)));
+        return remove(&directory.join(open_name(manifest.number)));
     }
     let closed = directory.join(&manifest.file);
-    let active = directory.join(frame::active_name(manifest.number));
+    let active = directory.join(frame::open_name(manifest.number));
     if active.exists() && !closed.exists() {
         fs::rename(&active, &closed).named(&active)?;
         sync_directory(directory)?;
@@ -342,18 +342,18 @@ pub(crate) fn settle(directory: &Path, manifest: &Manifest) -> Result<()> {
     Ok(())
 }
 
-/// The identities of a closed segment's records, which are given to `see`; none
-/// if the segment is not there.
+/// The ids of a closed file's records, which are given to `see`; none if the file
+/// is not there.
 pub(crate) fn read_closed(
     directory: &Path,
     number: u64,
-    see: &mut dyn FnMut(&Identity),
-) -> Result<Identities> {
-    if let Some(identities) = frames::read_closed(directory, number, see)? {
-        return Ok(identities);
+    see: &mut dyn FnMut(&RecordId),
+) -> Result<RecordIds> {
+    if let Some(ids) = frames::read_closed(directory, number, see)? {
+        return Ok(ids);
     }
-    let mut held = Held { identities: Identities::new(), checker: Checker::default(), line: Vec::new(), see };
-    let (closed, damaged) = (directory.join(closed_name(number)), directory.join(active_name(number)));
+    let mut held = Held { ids: RecordIds::new(), checker: Checker::default(), line: Vec::new(), see };
+    let (closed, damaged) = (directory.join(closed_name(number)), directory.join(open_name(number)));
     if let Some(mut source) = open_if_there(&closed)? {
         let mut plain = Vec::new();
         while !source.fill_buf().named(&closed)?.is_empty() {
@@ -374,7 +374,7 @@ pub(crate) fn read_closed(
             source.consume(len);
         }
     }
-    Ok(held.identities)
+    Ok(held.ids)
 }
 
 fn open_if_there(path: &Path) -> Result<Option<BufReader<File>>> {
@@ -386,11 +386,11 @@ fn open_if_there(path: &Path) -> Result<Option<BufReader<File>>> {
 
 /// What is held by a text that comes in pieces.
 struct Held<'a> {
-    identities: Identities,
+    ids: RecordIds,
     checker: Checker,
     /// The start of a line.
     line: Vec<u8>,
-    see: &'a mut dyn FnMut(&Identity),
+    see: &'a mut dyn FnMut(&RecordId),
 }
 
 impl Held<'_> {
@@ -401,9 +401,9 @@ impl Held<'_> {
                 break;
             };
             if let Ok(Checked::Sealed(sealed)) = self.checker.check(text) {
-                let identity = Identity::of(&sealed, text);
-                (self.see)(&identity);
-                self.identities.insert(identity);
+                let id = RecordId::of(&sealed, text);
+                (self.see)(&id);
+                self.ids.insert(id);
             }
             self.line.clear();
         }
