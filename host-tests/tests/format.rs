@@ -8,7 +8,7 @@
 mod second;
 
 use flb_audit_core::chain::keyring::KeyRing;
-use flb_audit_core::chain::{Chain, ChainId, Place, Run};
+use flb_audit_core::chain::{Chain, ChainId, Link, Place, Run};
 use flb_audit_core::hash::Algorithm;
 use flb_audit_core::policy;
 use flb_audit_core::record::canonical::Canonical;
@@ -68,7 +68,7 @@ fn sealed(vector: &Value) -> String {
         algorithm: algorithm.expect("an algorithm"),
         next: place(vector),
         head: from_hex(text(vector, "previous")).try_into().expect("256 bits"),
-        link: vector.get("link").map(place),
+        link: vector.get("link").map(|link| Link { place: place(link), settled: link["settled"].as_u64() }),
     };
     let notes = if chain.id.is_ephemeral() { Notes::NO_STATE } else { Notes::NONE };
     let record = match vector.get("record_in_hex") {

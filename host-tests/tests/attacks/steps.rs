@@ -4,7 +4,7 @@ use crate::log::{Log, random};
 use crate::second;
 use flb_audit_core::chain::keyring::KeyRing;
 use flb_audit_core::chain::state::{SLOT_BYTES, Slot, State, slot_offset};
-use flb_audit_core::chain::{Chain, ChainId, Place, Run};
+use flb_audit_core::chain::{Chain, ChainId, Link, Place, Run};
 use flb_audit_core::hash::Algorithm;
 use flb_audit_core::record::notes::Notes;
 use flb_audit_core::text::base64url::hash_from_text;
@@ -109,11 +109,11 @@ pub(crate) fn take(log: &mut Log, step: &Value) {
             let lived = log.go_on(&before, 20);
             // The head is synced when a segment opens, the keys when they change.
             let state = State::read(&before.state).expect("a state");
-            let (chain, _) = state.open_segment(place(&lived[0]["audit"]).run);
+            let chain = state.open_segment(place(&lived[0]["audit"]).run, None).chain;
             let slot = slot_offset(1 - state.slot_index) as usize;
             let mut set_back = log.now.clone();
             set_back.state = before.state;
-            set_back.state[slot..slot + SLOT_BYTES].copy_from_slice(&Slot::of(&chain).to_bytes());
+            set_back.state[slot..slot + SLOT_BYTES].copy_from_slice(&Slot::of(&chain, 0).to_bytes());
             log.records.extend(lived);
             let more = log.go_on(&set_back, 20);
             log.records.extend(more);
@@ -242,7 +242,9 @@ fn seal_with(mut ring: KeyRing, mut head: [u8; 32], records: Vec<Value>) -> Vec<
             algorithm: Algorithm::default(),
             next,
             head,
-            link: audit.get("link").map(place),
+            link: audit
+                .get("link")
+                .map(|link| Link { place: place(link), settled: link["settled"].as_u64() }),
         };
         let mut sealer = Sealer::new(chain, Notes::NONE, None).expect("memory");
         if next.sequence == 0 {

@@ -158,7 +158,7 @@ impl Follower {
                 } else {
                     assert_eq!(sealed.place.segment, last.place.segment + 1);
                     assert_ne!(sealed.place.run, last.place.run);
-                    assert_eq!(sealed.link, Some(last.place));
+                    assert_eq!(sealed.link.map(|link| link.place), Some(last.place));
                 }
             }
         }

@@ -5,6 +5,7 @@
 mod sealing;
 
 use flb_audit_core::Sealer;
+use flb_audit_core::chain::Link;
 use flb_audit_core::record::notes::Notes;
 use flb_audit_core::verify::{Checked, Checker, Sealed};
 use sealing::{chain, event};
@@ -12,7 +13,7 @@ use sealing::{chain, event};
 /// A sealed record, with all that a seal may have.
 fn sealed() -> String {
     let mut chain = chain();
-    chain.link = Some(chain.next);
+    chain.link = Some(Link { place: chain.next, settled: Some(3) });
     let mut sealer = Sealer::new(chain, Notes::NO_STATE, None).expect("memory");
     let record = br#"{"b":{"x":[1,"two",null,true]},"a":"text","n":1.5,"date":7,"audit":0}"#;
     let text = sealer.seal(&event(record));

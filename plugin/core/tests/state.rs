@@ -1,7 +1,7 @@
 //! The state file: torn, damaged, and read again.
 
-use flb_audit_core::chain::state::{FILE_BYTES, Header, SLOT_BYTES, Slot, State, slot_offset};
-use flb_audit_core::chain::{Chain, ChainId, GENESIS, Place, Run};
+use flb_audit_core::chain::state::{FILE_BYTES, Header, OpenedSegment, SLOT_BYTES, Slot, State, slot_offset};
+use flb_audit_core::chain::{Chain, ChainId, GENESIS, Link, Place, Run};
 use flb_audit_core::hash::Algorithm;
 use flb_audit_core::record::notes::Notes;
 
@@ -15,7 +15,12 @@ fn header(algorithm: Algorithm) -> Header {
 
 fn slot(segment: u64, last: Option<(u64, u64)>, byte: u8) -> Slot {
     let place = |(segment, sequence)| Place { segment, run: run(b"run-01"), sequence };
-    Slot { segment, last: last.map(place), head: [byte; 32] }
+    Slot {
+        segment,
+        last: last.map(place),
+        settled: last.map_or(0, |(_, sequence)| sequence),
+        head: [byte; 32],
+    }
 }
 
 /// A file with these slots.
@@ -38,7 +43,7 @@ fn a_new_file_opens_the_first_segment() {
     for algorithm in Algorithm::ALL {
         let state = State::read(&header(algorithm).to_file()).expect("a state");
         assert_eq!(state.header, header(algorithm));
-        let (chain, notes) = state.open_segment(run(b"run-07"));
+        let OpenedSegment { chain, notes, .. } = state.open_segment(run(b"run-07"), None);
         let next = Place { segment: 1, run: run(b"run-07"), sequence: 0 };
         assert_eq!(chain, Chain { id: state.header.id, algorithm, next, head: GENESIS, link: None });
         assert_eq!(notes, Notes::NONE);
@@ -48,9 +53,10 @@ fn a_new_file_opens_the_first_segment() {
 #[test]
 fn a_segment_goes_on_from_the_last_record() {
     let state = State::read(&file([Some(slot(4, Some((3, 9)), 7)), None])).expect("a state");
-    let (chain, notes) = state.open_segment(run(b"run-07"));
+    let OpenedSegment { chain, notes, .. } = state.open_segment(run(b"run-07"), None);
     assert_eq!(chain.next, Place { segment: 5, run: run(b"run-07"), sequence: 0 });
-    assert_eq!(chain.link, Some(Place { segment: 3, run: run(b"run-01"), sequence: 9 }));
+    let place = Place { segment: 3, run: run(b"run-01"), sequence: 9 };
+    assert_eq!(chain.link, Some(Link { place, settled: Some(9) }));
     assert_eq!((chain.head, notes), ([7; 32], Notes::NONE));
 }
 
@@ -64,17 +70,17 @@ fn lives_are_linked() {
     for (segment, records) in [3, 0, 0, 1, 2, 0, 5].into_iter().enumerate() {
         let state = State::read(&file).expect("a state");
         let name = run(format!("run-{segment:02}").as_bytes().try_into().expect("six bytes"));
-        let (mut chain, notes) = state.open_segment(name);
+        let OpenedSegment { mut chain, notes, .. } = state.open_segment(name, None);
         assert_eq!((chain.next.segment, chain.next.sequence), (segment as u64 + 1, 0));
-        assert_eq!((chain.link, chain.head, notes), (last, head, Notes::NONE));
+        assert_eq!((chain.link.map(|link| link.place), chain.head, notes), (last, head, Notes::NONE));
         let mut index = 1 - state.slot_index;
-        write(&mut file, index, &Slot::of(&chain));
+        write(&mut file, index, &Slot::of(&chain, 0));
         for record in 0..records {
             last = Some(chain.next);
             head = [segment as u8 * 16 + record; 32];
             (chain.head, chain.next.sequence) = (head, chain.next.sequence + 1);
             index = 1 - index;
-            write(&mut file, index, &Slot::of(&chain));
+            write(&mut file, index, &Slot::of(&chain, 0));
         }
     }
 }
@@ -157,7 +163,7 @@ fn without_a_slot_the_damage_is_noted() {
     damaged[2 * SLOT_BYTES] ^= 1;
     let state = State::read(&damaged).expect("a state");
     assert_eq!(state.slot, None);
-    let (chain, notes) = state.open_segment(run(b"run-07"));
+    let OpenedSegment { chain, notes, .. } = state.open_segment(run(b"run-07"), None);
     assert_eq!(notes, Notes::STATE_DAMAGED);
     assert_eq!((chain.next.segment, chain.head, chain.link), (1, GENESIS, None));
 }

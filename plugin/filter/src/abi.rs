@@ -10,6 +10,7 @@ use crate::Guest;
 use core::cell::UnsafeCell;
 use core::ffi::CStr;
 use flb_audit_core::Event;
+use flb_audit_core::chain::storage::Storage;
 use flb_audit_core::policy::MODULE_MARK;
 use flb_audit_core::record::notes::Notes;
 
@@ -184,12 +185,6 @@ pub(crate) fn find_in_preopens(name: &str, access: Access) -> Result<Option<File
 }
 
 impl File {
-    pub(crate) fn read_at(&self, buffer: &mut [u8], offset: u64) -> Result<usize, Errno> {
-        let part = wasip1::Iovec { buf: buffer.as_mut_ptr(), buf_len: buffer.len() };
-        // SAFETY: the buffer is as long as it is said to be.
-        unsafe { wasip1::fd_pread(self.0, &[part], offset) }
-    }
-
     /// The whole file, which is of no more than `bytes_max`.
     pub(crate) fn read(&self, bytes_max: usize) -> Result<Vec<u8>, Errno> {
         let mut bytes = Vec::new();
@@ -208,15 +203,25 @@ impl File {
             }
         }
     }
+}
 
-    pub(crate) fn write_at(&self, bytes: &[u8], offset: u64) -> Result<(), Errno> {
+impl Storage for File {
+    type Error = Errno;
+
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> Result<usize, Errno> {
+        let part = wasip1::Iovec { buf: buffer.as_mut_ptr(), buf_len: buffer.len() };
+        // SAFETY: the buffer is as long as it is said to be.
+        unsafe { wasip1::fd_pread(self.0, &[part], offset) }
+    }
+
+    fn write_at(&self, bytes: &[u8], offset: u64) -> Result<(), Errno> {
         let part = wasip1::Ciovec { buf: bytes.as_ptr(), buf_len: bytes.len() };
         // SAFETY: the bytes are as many as they are said to be.
         let written = unsafe { wasip1::fd_pwrite(self.0, &[part], offset) }?;
         if written == bytes.len() { Ok(()) } else { Err(wasip1::ERRNO_IO) }
     }
 
-    pub(crate) fn sync(&self) -> Result<(), Errno> {
+    fn sync(&self) -> Result<(), Errno> {
         // SAFETY: only the descriptor is passed.
         unsafe { wasip1::fd_datasync(self.0) }
     }

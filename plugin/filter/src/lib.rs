@@ -11,17 +11,19 @@ mod keys;
 mod policy;
 mod state;
 
+use abi::File;
 use flb_audit_core::OutOfMemory;
+use flb_audit_core::chain::writer::StateWriter;
 use flb_audit_core::chain::{Chain, ChainId, GENESIS, Place, Run};
 use flb_audit_core::record::notes::Notes;
 use flb_audit_core::{Event, Sealer};
 use keys::Keys;
-use state::StateFile;
+use state::Segment;
 
 /// One life of the filter: one segment of its chain.
 struct Guest {
     sealer: Sealer<'static>,
-    state: Option<StateFile>,
+    state: Option<StateWriter<File>>,
     keys: Option<Keys>,
     /// What every record of this life has to say.
     notes: Notes,
@@ -37,20 +39,13 @@ impl Guest {
         let [run @ .., _, _, _, _, _, _, _, _, _] = random;
         let [_, _, _, _, _, _, id @ ..] = random;
         let run = Run::from_random(run);
-        let (chain, mut notes, state) = match StateFile::open(run) {
-            Ok((file, chain, notes)) => (chain, notes, Some(file)),
+        let (chain, notes, state, keys) = match Segment::open(run) {
+            Ok(segment) => (segment.chain, segment.notes, Some(segment.state), segment.keys),
             Err(notes) => {
                 let next = Place { segment: 1, run, sequence: 0 };
-                let id = ChainId::ephemeral(id);
-                (Chain { id, algorithm: Default::default(), next, head: GENESIS, link: None }, notes, None)
+                let (id, algorithm) = (ChainId::ephemeral(id), Default::default());
+                (Chain { id, algorithm, next, head: GENESIS, link: None }, notes, None, None)
             }
-        };
-        let keys = match &state {
-            Some(_) => Keys::open(chain.id).unwrap_or_else(|note| {
-                notes.insert(note);
-                None
-            }),
-            None => None,
         };
         let (redactor, always) = policy::redactor();
         Ok(Guest { sealer: Sealer::new(chain, notes, redactor)?, state, keys, notes: always })
@@ -60,12 +55,13 @@ impl Guest {
     fn seal(&mut self, event: &Event<'_>, notes: Notes) -> *const u8 {
         self.sealer.note(notes);
         self.sealer.note(self.notes);
+        let now = abi::seconds();
         if let Some(keys) = &mut self.keys {
-            keys.prepare(&mut self.sealer);
+            keys.prepare(&mut self.sealer, now);
         }
         let sealed = self.sealer.seal(event).as_ptr();
         if let Some(state) = &mut self.state
-            && state.write(self.sealer.chain()).is_err()
+            && state.write(self.sealer.chain(), now).is_err()
         {
             self.sealer.note(Notes::STATE_NOT_WRITTEN);
         }

@@ -177,7 +177,8 @@ impl Opened {
             let text = &self.json[todo.text.clone()];
             match &todo.sealed {
                 Some(sealed) => {
-                    self.batch.add(text, RecordId::of(sealed, text), sealed.link, sealed.seconds);
+                    let link = sealed.link.map(|link| link.place);
+                    self.batch.add(text, RecordId::of(sealed, text), link, sealed.seconds);
                 }
                 None if is_left.next() != Some(true) => {}
                 None => {

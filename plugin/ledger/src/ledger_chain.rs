@@ -4,46 +4,38 @@
 //! state file names it, and says how far it has come; where the files and the
 //! manifests say more, they are right: the state is written after them.
 
-use crate::keys::Keys;
+use crate::keys::{ChainFile, Keys};
 use crate::record_index::RecordId;
 use crate::{Error, Named, Result};
 use flb_audit_core::chain::anchor;
-use flb_audit_core::chain::state::{FILE_BYTES, FILE_NAME, Slot, State, slot_offset};
+use flb_audit_core::chain::state::{FILE_BYTES, FILE_NAME, Slot, State};
+use flb_audit_core::chain::storage::Storage;
+use flb_audit_core::chain::writer::{AnchorWriter, StateWriter};
 use flb_audit_core::chain::{Chain, ChainId, Place, Run};
 use flb_audit_core::hash::Hash;
 use flb_audit_core::policy::Policy;
 use flb_audit_core::redact::{HmacKey, KEY_FILE_BYTES_MAX, KEY_FILE_NAME, Redactor};
 use flb_audit_core::{Event, Sealer};
-use std::fs::{self, File, OpenOptions};
-use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::path::Path;
+use std::time::Instant;
 
 /// The chain, as this life goes on with it.
 pub(crate) struct Own {
     sealer: Sealer<'static>,
     keys: Option<Keys>,
-    file: File,
-    path: PathBuf,
-    /// The slot that is written next.
-    slot: usize,
-    anchors: Option<Anchors>,
-}
-
-/// The file in which the last checkpoint is left for others.
-struct Anchors {
-    file: File,
-    path: PathBuf,
-    /// How often it has been written.
-    count: u64,
-    /// What is in it.
-    last: Vec<u8>,
+    state: StateWriter<ChainFile>,
+    anchors: Option<AnchorWriter<ChainFile>>,
+    /// Whether a checkpoint was sealed that has not been left for others.
+    has_checkpoint: bool,
+    /// Since when this life is: its clock.
+    start: Instant,
 }
 
 /// The state file, read.
 pub(crate) struct Found {
     state: State,
-    file: File,
-    path: PathBuf,
+    file: ChainFile,
 }
 
 /// The last record of the chain that something knows.
@@ -52,20 +44,16 @@ pub(crate) type Tail = (Place, Hash);
 impl Found {
     /// Finds the chain of a directory.
     pub(crate) fn open(directory: &Path) -> Result<Found> {
-        let path = directory.join(FILE_NAME);
-        let mut file = match OpenOptions::new().read(true).write(true).open(&path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                return Err(Error::new(format!(
-                    "{FILE_NAME} is not in the ledger's directory: `flb-audit init DIR --node NAME` makes it"
-                )));
-            }
-            file => file.named(&path)?,
+        let Some(file) = ChainFile::open(directory, FILE_NAME)? else {
+            return Err(Error::new(format!(
+                "{FILE_NAME} is not in the ledger's directory: `flb-audit init DIR --node NAME` makes it"
+            )));
         };
-        let mut bytes = Vec::new();
-        (&mut file).take(FILE_BYTES as u64).read_to_end(&mut bytes).named(&path)?;
-        match State::read(&bytes) {
-            Some(state) => Ok(Found { state, file, path }),
-            None => Err(Error::new(format!("{}: damaged", path.display()))),
+        let mut bytes = [0; FILE_BYTES];
+        let read = file.read_at(&mut bytes, 0)?;
+        match bytes.get(..read).and_then(State::read) {
+            Some(state) => Ok(Found { state, file }),
+            None => Err(file.damaged()),
         }
     }
 
@@ -82,50 +70,28 @@ impl Found {
         policy: Option<Policy<'static>>,
     ) -> Result<Own> {
         if let Some((place, head)) = tail {
-            let order = |place: Place| (place.segment, place.sequence);
-            let slot = self.state.slot.get_or_insert(Slot { segment: 0, last: None, head });
+            let fresh = Slot { segment: 0, last: None, settled: 0, head };
+            let slot = self.state.slot.get_or_insert(fresh);
             slot.segment = slot.segment.max(place.segment);
-            if slot.last.map(order) < Some(order(place)) {
+            if slot.last.map(|last| last.position()) < Some(place.position()) {
+                let is_same_segment = slot.last.is_some_and(|last| last.segment == place.segment);
+                slot.settled = if is_same_segment { slot.settled } else { 0 };
                 (slot.last, slot.head) = (Some(place), head);
             }
         }
         let mut random = [0; 6];
         getrandom::fill(&mut random).map_err(|error| Error::new(error.to_string()))?;
-        let (chain, notes) = self.state.open_segment(Run::from_random(random));
-        let keys = Keys::open(directory, chain.id)?;
-        let redactor = policy.map(|policy| Redactor::new(policy, hmac_key(directory)));
-        let sealer = Sealer::new(chain, notes, redactor)?;
-        let slot = 1 - self.state.slot_index;
-        Ok(Own { sealer, keys, file: self.file, path: self.path, slot, anchors: Anchors::open(directory)? })
-    }
-}
-
-impl Anchors {
-    /// None if the chain has no such file.
-    fn open(directory: &Path) -> Result<Option<Anchors>> {
-        let path = directory.join(anchor::FILE_NAME);
-        let mut file = match OpenOptions::new().read(true).write(true).open(&path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            file => file.named(&path)?,
-        };
-        let mut bytes = Vec::new();
-        (&mut file).take(anchor::FILE_BYTES as u64).read_to_end(&mut bytes).named(&path)?;
-        let (count, last) = anchor::from_file(&bytes).unwrap_or_default();
-        Ok(Some(Anchors { file, path, count, last: last.to_vec() }))
-    }
-
-    fn write(&mut self, checkpoint: &[u8]) -> Result<()> {
-        if checkpoint.is_empty() || checkpoint == self.last {
-            return Ok(());
+        let keys = Keys::open(directory, self.state.header.id)?;
+        let (mut keys, newest) = keys.map_or((None, None), |(keys, newest)| (Some(keys), newest));
+        let opened = self.state.open_segment(Run::from_random(random), newest.as_ref());
+        if let Some(keys) = keys.as_mut().filter(|_| opened.is_key_unused) {
+            keys.keep_key();
         }
-        self.count += 1;
-        let slot = anchor::to_slot(self.count, checkpoint)?;
-        self.file
-            .seek(SeekFrom::Start(anchor::slot_offset(self.count)))
-            .and_then(|_| self.file.write_all(&slot))
-            .named(&self.path)?;
-        self.last = checkpoint.to_vec();
-        Ok(())
+        let redactor = policy.map(|policy| Redactor::new(policy, hmac_key(directory)));
+        let sealer = Sealer::new(opened.chain, opened.notes, redactor)?;
+        let anchors = ChainFile::open(directory, anchor::FILE_NAME)?.map(AnchorWriter::open).transpose()?;
+        let state = StateWriter::new(self.file, &self.state, 0);
+        Ok(Own { sealer, keys, state, anchors, has_checkpoint: false, start: Instant::now() })
     }
 }
 
@@ -144,35 +110,31 @@ impl Own {
     /// what its life goes on from.
     pub(crate) fn seal(&mut self, event: &Event<'_>) -> Result<(&[u8], RecordId, Option<Place>)> {
         if let Some(keys) = &mut self.keys {
-            keys.prepare(&mut self.sealer, false)?;
+            self.has_checkpoint |= keys.prepare(&mut self.sealer, false)?;
         }
         let sequence = self.chain().next.sequence;
         self.sealer.seal(event);
         let Chain { id, next, head, link, .. } = *self.chain();
         let id = RecordId { life: next.life(id), sequence, head };
-        Ok((without_nul(self.sealer.sealed()), id, link))
+        Ok((without_nul(self.sealer.sealed()), id, link.map(|link| link.place)))
     }
 
     /// Seals what the ledger itself says, and signs it.
     pub(crate) fn state(&mut self, event: &Event<'_>) -> Result<&[u8]> {
         if let Some(keys) = &mut self.keys {
-            keys.prepare(&mut self.sealer, true)?;
+            self.has_checkpoint |= keys.prepare(&mut self.sealer, true)?;
         }
         Ok(without_nul(self.sealer.seal_own(event)))
     }
 
     /// Writes down how far the chain has come, when what was sealed is stored.
     pub(crate) fn write(&mut self) -> Result<()> {
-        if let (Some(anchors), Some(signer)) = (&mut self.anchors, self.sealer.signer()) {
+        if std::mem::take(&mut self.has_checkpoint)
+            && let (Some(anchors), Some(signer)) = (&mut self.anchors, self.sealer.signer())
+        {
             anchors.write(signer.anchor())?;
         }
-        let slot = Slot::of(self.sealer.chain()).to_bytes();
-        self.file
-            .seek(SeekFrom::Start(slot_offset(self.slot)))
-            .and_then(|_| self.file.write_all(&slot))
-            .named(&self.path)?;
-        self.slot = 1 - self.slot;
-        Ok(())
+        self.state.write(self.sealer.chain(), self.start.elapsed().as_secs())
     }
 }
 

@@ -171,7 +171,7 @@ impl OpenFile {
 
     fn recover_record(&mut self, sealed: &Sealed, line: &[u8]) -> RecordId {
         let id = RecordId::of(sealed, line);
-        let link = sealed.link.filter(|_| id.sequence == 0);
+        let link = sealed.link.map(|link| link.place).filter(|_| id.sequence == 0);
         self.add(&Entry { id, link, seconds: sealed.seconds, len: line.len() });
         self.tree.add(tree::leaf(line));
         if let Some(damage) = &mut self.damage {

@@ -215,7 +215,7 @@ impl Chains {
                 }
                 chain.from = chain.from.min(sealed.seconds);
                 chain.to = chain.to.max(sealed.seconds);
-                if let Some(link) = sealed.link.filter(|_| sequence == 0) {
+                if let Some(link) = sealed.link.map(|link| link.place).filter(|_| sequence == 0) {
                     chain.links.insert((number, run), link);
                 }
             }

@@ -216,7 +216,7 @@ impl Reading<'_> {
         let Place { segment, run, sequence } = sealed.place;
         let life = (segment, run);
         self.lives.entry(sealed.chain).or_default().entry(life).or_default().insert(sequence);
-        if let Some(link) = sealed.link.filter(|_| sequence == 0) {
+        if let Some(link) = sealed.link.map(|link| link.place).filter(|_| sequence == 0) {
             self.links.insert((sealed.chain, life), link);
         }
     }

@@ -112,7 +112,18 @@ pub struct Chain {
     /// The hash over all before it.
     pub head: Hash,
     /// The record of an earlier segment that this one goes on from.
-    pub link: Option<Place>,
+    pub link: Option<Link>,
+}
+
+/// What a segment goes on from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Link {
+    /// The last record of an earlier segment that its writer knew.
+    pub place: Place,
+    /// How many records of that segment were settled: sealed so long before the
+    /// stop that they were handed on. The others were sealed within 10 to 20
+    /// seconds of activity before it, and may never have been delivered.
+    pub settled: Option<u64>,
 }
 
 impl Place {

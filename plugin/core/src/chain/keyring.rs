@@ -127,6 +127,11 @@ impl KeyRing {
         self.index
     }
 
+    /// Since when the key in force is so; `None` for key 0.
+    pub fn newest_handover(&self) -> Option<&Handover> {
+        self.since.first().filter(|handover| handover.index == self.index)
+    }
+
     /// The public part of the key in force.
     pub fn public(&self) -> Option<PublicKey> {
         self.entry(self.index).map(|entry| entry.certificate.public)

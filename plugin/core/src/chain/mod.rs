@@ -6,7 +6,10 @@ pub mod certificate;
 pub mod checkpoint;
 pub(crate) mod id;
 pub mod keyring;
+pub mod rotation;
 pub mod signature;
 pub mod state;
+pub mod storage;
+pub mod writer;
 
-pub use id::{Chain, ChainId, GENESIS, Life, Place, Position, Run};
+pub use id::{Chain, ChainId, GENESIS, Life, Link, Place, Position, Run};

@@ -20,13 +20,15 @@
 //! | 16..24 | the number of records in that; 0: no record yet |
 //! | 24..30 | its run |
 //! | 30..62 | head |
-//! | 62..76 | zero |
+//! | 62..70 | how many records of that segment are settled: see [`Link`] |
+//! | 70..76 | zero |
 //! | 76..80 | CRC-32 of bytes 0..76 |
 //!
 //! The CRC is that of IEEE 802.3, which finds what is torn. It does not keep
 //! anyone from writing the file.
 
-use crate::chain::id::{Chain, ChainId, GENESIS, Place, Run};
+use crate::chain::certificate::Handover;
+use crate::chain::id::{Chain, ChainId, GENESIS, Link, Place, Run};
 use crate::crc::crc32;
 use crate::hash::{Algorithm, Hash};
 use crate::record::notes::Notes;
@@ -58,6 +60,8 @@ pub struct Slot {
     pub segment: u64,
     /// The last record sealed.
     pub last: Option<Place>,
+    /// How many records of the segment of `last` are settled.
+    pub settled: u64,
     /// The hash over all up to it.
     pub head: Hash,
 }
@@ -91,13 +95,14 @@ impl Header {
 }
 
 impl Slot {
-    /// How far `chain` has come.
-    pub fn of(chain: &Chain) -> Self {
-        let last = match chain.next.sequence.checked_sub(1) {
-            Some(sequence) => Some(Place { sequence, ..chain.next }),
-            None => chain.link,
+    /// How far `chain` has come, with so many settled records in its segment.
+    pub fn of(chain: &Chain, settled: u64) -> Self {
+        let link = chain.link;
+        let (last, settled) = match chain.next.sequence.checked_sub(1) {
+            Some(sequence) => (Some(Place { sequence, ..chain.next }), settled),
+            None => (link.map(|link| link.place), link.and_then(|link| link.settled).unwrap_or(0)),
         };
-        Slot { segment: chain.next.segment, last, head: chain.head }
+        Slot { segment: chain.next.segment, last, settled, head: chain.head }
     }
 
     /// As it is written.
@@ -110,6 +115,7 @@ impl Slot {
             slot[24..30].copy_from_slice(last.run.as_bytes());
         }
         slot[30..62].copy_from_slice(&self.head);
+        slot[62..70].copy_from_slice(&self.settled.to_le_bytes());
         with_crc(slot)
     }
 }
@@ -141,20 +147,49 @@ impl State {
         Some(state)
     }
 
-    /// The chain as a new segment goes on with it, and what its first record
-    /// has to say of that.
-    pub fn open_segment(&self, run: Run) -> (Chain, Notes) {
-        let fresh = Slot { segment: 0, last: None, head: GENESIS };
-        let slot = self.slot.unwrap_or(fresh);
+    /// Opens a new segment. `newest` is the handover to the key that the chain's
+    /// key file has in force, if that is not key 0.
+    pub fn open_segment(&self, run: Run, newest: Option<&Handover>) -> OpenedSegment {
+        let position = |place: &Place| place.position();
+        let (slot, notes, is_key_unused) = match self.slot {
+            None => {
+                // So that no segment's number comes again.
+                let segment = newest.map_or(0, |newest| newest.place.segment);
+                let fresh = Slot { segment, last: None, settled: 0, head: GENESIS };
+                (fresh, Notes::STATE_DAMAGED, false)
+            }
+            Some(slot) => match newest {
+                Some(newest) if slot.last.is_none_or(|last| position(&last) < position(&newest.place)) => {
+                    // A record is handed on when the state has it. So a key that
+                    // came into force behind the state has sealed nothing, or
+                    // this is an older state than the one that was written last.
+                    let is_same = newest.head == slot.head;
+                    (slot, if is_same { Notes::NONE } else { Notes::STATE_SET_BACK }, is_same)
+                }
+                _ => (slot, Notes::NONE, false),
+            },
+        };
+        let link = slot.last.map(|place| Link { place, settled: Some(slot.settled) });
         let chain = Chain {
             id: self.header.id,
             algorithm: self.header.algorithm,
             next: Place { segment: slot.segment.saturating_add(1), run, sequence: 0 },
             head: slot.head,
-            link: slot.last,
+            link,
         };
-        (chain, if self.slot.is_some() { Notes::NONE } else { Notes::STATE_DAMAGED })
+        OpenedSegment { chain, notes, is_key_unused }
     }
+}
+
+/// A new segment, as its writer begins it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenedSegment {
+    /// The chain, before the segment's first record.
+    pub chain: Chain,
+    /// The notes of the first record.
+    pub notes: Notes,
+    /// Whether the key in force has sealed nothing that can have been handed on.
+    pub is_key_unused: bool,
 }
 
 fn read_slot(bytes: &[u8; SLOT_BYTES]) -> Option<Slot> {
@@ -166,7 +201,7 @@ fn read_slot(bytes: &[u8; SLOT_BYTES]) -> Option<Slot> {
         Some(sequence) => Some(Place { segment: number(8)?, run: Run::from_text(&bytes[24..30])?, sequence }),
         None => None,
     };
-    Some(Slot { segment: number(0)?, last, head: *bytes[30..].first_chunk()? })
+    Some(Slot { segment: number(0)?, last, settled: number(62)?, head: *bytes[30..].first_chunk()? })
 }
 
 fn with_crc(mut block: [u8; SLOT_BYTES]) -> [u8; SLOT_BYTES] {

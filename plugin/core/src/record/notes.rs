@@ -55,6 +55,8 @@ notes! {
     17 EXTENSION "extension";
     /// It is no record that came: the one who seals says it.
     18 STATEMENT "statement";
+    /// The state is older than the key file: records after it were sealed.
+    19 STATE_SET_BACK "state-set-back";
 }
 
 impl Notes {

@@ -84,11 +84,15 @@ pub(crate) fn write(
     }
     if let Some(link) = chain.link.filter(|_| place.sequence == 0) {
         put(out, b",\"link\":{\"run\":\"")?;
-        put(out, link.run.as_bytes())?;
+        put(out, link.place.run.as_bytes())?;
         put(out, b"\",\"seg\":")?;
-        put_number(out, link.segment)?;
+        put_number(out, link.place.segment)?;
         put(out, b",\"seq\":")?;
-        put_number(out, link.sequence)?;
+        put_number(out, link.place.sequence)?;
+        if let Some(settled) = link.settled {
+            put(out, b",\"settled\":")?;
+            put_number(out, settled)?;
+        }
         put(out, b"}")?;
     }
     if statement.notes != Notes::NONE {

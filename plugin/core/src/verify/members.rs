@@ -136,6 +136,11 @@ impl<'a> Members<'a> {
         (node.kind == Kind::String).then(|| Characters::of(inner(self.tape.text(node, self.text))).collect())
     }
 
+    /// The number under `name`; `None` inside if there is no such member.
+    pub(super) fn optional_number(&self, name: &str) -> Option<Option<u64>> {
+        if self.key(name).is_none() { Some(None) } else { self.number(name).map(Some) }
+    }
+
     fn number(&self, name: &str) -> Option<u64> {
         core::str::from_utf8(self.value(name, Kind::Integer)?).ok()?.parse().ok()
     }

@@ -2,7 +2,7 @@
 
 use super::members::Members;
 use super::sealed::{Sealed, Validity};
-use crate::chain::id::ChainId;
+use crate::chain::id::{ChainId, Link};
 use crate::hash::Algorithm;
 use crate::policy::DIGEST_TEXT_BYTES;
 use crate::record::tape::Tape;
@@ -54,7 +54,7 @@ fn read_members(members: &Members<'_>, version: Version) -> Option<(Sealed, Clos
     let time = members.string("time")?;
     let seconds = time.get(..time.iter().position(|&byte| byte == b'.')?)?;
     let link = match members.within("link") {
-        Some(members) => Some(members.place()?),
+        Some(members) => Some(Link { place: members.place()?, settled: members.optional_number("settled")? }),
         None => None,
     };
     let (validity, disposition) = read_validity(members);

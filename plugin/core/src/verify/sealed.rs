@@ -1,6 +1,6 @@
 //! The data of a seal, once it has been checked.
 
-use crate::chain::id::{ChainId, Place};
+use crate::chain::id::{ChainId, Link, Place};
 use crate::hash::{Algorithm, Hash};
 use crate::policy::DIGEST_TEXT_BYTES;
 use crate::record::notes::Notes;
@@ -19,8 +19,8 @@ pub struct Sealed {
     pub previous: Hash,
     /// The head after the record, as the seal has it.
     pub head: Hash,
-    /// The record that the segment goes on from.
-    pub link: Option<Place>,
+    /// What the segment goes on from.
+    pub link: Option<Link>,
     /// The record's time, in seconds since 1970.
     pub seconds: u64,
     /// The first characters of the policy's digest, as `v` has them; `None` if

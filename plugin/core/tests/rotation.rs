@@ -1,0 +1,232 @@
+//! The keys in use: what a writer that is stopped at the worst moment leaves.
+
+use flb_audit_core::chain::keyring::{self, KeyRing};
+use flb_audit_core::chain::rotation::{Failed, Prepared, Rotation};
+use flb_audit_core::chain::state::{Header, State, slot_offset};
+use flb_audit_core::chain::storage::Storage;
+use flb_audit_core::chain::writer::StateWriter;
+use flb_audit_core::chain::{Chain, ChainId, Run};
+use flb_audit_core::hash::Algorithm;
+use flb_audit_core::record::notes::Notes;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+/// A file on a disk that may be full.
+#[derive(Clone)]
+struct Disk {
+    bytes: Rc<RefCell<Vec<u8>>>,
+    /// How many more writes succeed.
+    writes: Rc<Cell<u32>>,
+}
+
+/// The disk is full.
+#[derive(Debug)]
+struct Full;
+
+impl Storage for Disk {
+    type Error = Full;
+
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> Result<usize, Full> {
+        let bytes = self.bytes.borrow();
+        let rest = bytes.get(offset as usize..).unwrap_or_default();
+        let len = rest.len().min(buffer.len());
+        buffer[..len].copy_from_slice(&rest[..len]);
+        Ok(len)
+    }
+
+    fn write_at(&self, bytes: &[u8], offset: u64) -> Result<(), Full> {
+        self.writes.set(self.writes.get().checked_sub(1).ok_or(Full)?);
+        self.bytes.borrow_mut()[offset as usize..][..bytes.len()].copy_from_slice(bytes);
+        Ok(())
+    }
+
+    fn sync(&self) -> Result<(), Full> {
+        Ok(())
+    }
+}
+
+/// A state directory.
+struct Home {
+    state: Disk,
+    keys: Disk,
+    lives: u64,
+    seeds: u64,
+}
+
+impl Home {
+    fn new() -> Home {
+        let id = ChainId::from_text(b"chain-000001").expect("a chain's name");
+        let header = Header { id, algorithm: Algorithm::default() };
+        let mut seeds = 0;
+        let ring = KeyRing::new(id, &mut |seed| next_seed(&mut seeds, seed)).expect("keys");
+        let disk = |bytes| Disk { bytes: Rc::new(RefCell::new(bytes)), writes: Rc::new(Cell::new(u32::MAX)) };
+        Home { state: disk(header.to_file().to_vec()), keys: disk(ring.to_file().to_vec()), lives: 0, seeds }
+    }
+
+    fn start(&mut self) -> Life {
+        let state = State::read(&self.state.bytes.borrow()).expect("a state");
+        let (mut rotation, newest) = Rotation::open(self.keys.clone(), state.header.id).expect("keys");
+        self.lives += 1;
+        let run = Run::from_random(*self.lives.to_le_bytes().first_chunk().expect("six bytes"));
+        let opened = state.open_segment(run, newest.as_ref());
+        if opened.is_key_unused {
+            rotation.keep_key();
+        }
+        let mut writer = StateWriter::new(self.state.clone(), &state, 0);
+        writer.write(&opened.chain, 0).expect("written");
+        Life { chain: opened.chain, notes: opened.notes, rotation, writer }
+    }
+
+    /// A life on a copy of the state.
+    fn start_aside(&self) -> Life {
+        let copy = |disk: &Disk| Disk {
+            bytes: Rc::new(RefCell::new(disk.bytes.borrow().clone())),
+            writes: disk.writes.clone(),
+        };
+        let (state, keys) = (copy(&self.state), copy(&self.keys));
+        Home { state, keys, lives: self.lives, seeds: self.seeds }.start()
+    }
+
+    /// The number of the key in force.
+    fn key(&self) -> u32 {
+        KeyRing::from_file(&self.keys.bytes.borrow()).expect("keys").0.index()
+    }
+
+    fn prepare(&mut self, life: &mut Life, now: u64) -> Prepared<Full> {
+        let seeds = &mut self.seeds;
+        life.rotation.prepare(&life.chain, now, false, &mut |seed| next_seed(seeds, seed))
+    }
+
+    /// Seals a record and hands it on.
+    fn seal(&mut self, life: &mut Life, now: u64) -> Prepared<Full> {
+        let prepared = self.prepare(life, now);
+        life.chain.head[0] ^= life.chain.head[1];
+        life.chain.head[1] = life.chain.head[1].wrapping_add(1);
+        life.chain.next.sequence += 1;
+        life.writer.write(&life.chain, now).expect("written");
+        prepared
+    }
+}
+
+fn next_seed(count: &mut u64, seed: &mut [u8; 32]) -> bool {
+    *count += 1;
+    seed[..8].copy_from_slice(&count.to_le_bytes());
+    true
+}
+
+struct Life {
+    chain: Chain,
+    notes: Notes,
+    rotation: Rotation<Disk>,
+    writer: StateWriter<Disk>,
+}
+
+#[test]
+fn kills_between_key_and_state_spend_one_key() {
+    let mut home = Home::new();
+    for _ in 0..10 {
+        let mut life = home.start();
+        let prepared = home.prepare(&mut life, 0);
+        assert!(prepared.failed.is_none() && prepared.is_checkpoint && prepared.signer.is_some());
+        assert_eq!((home.key(), life.notes), (1, Notes::NONE));
+    }
+    // Once it has sealed something, the next life has a key of its own.
+    let mut life = home.start();
+    home.seal(&mut life, 0);
+    assert_eq!(home.key(), 1);
+    // The first key was destroyed.
+    let (_, slot) = KeyRing::from_file(&home.keys.bytes.borrow()).expect("keys");
+    let other = KeyRing::slot_offset(1 - slot) as usize;
+    assert_eq!(home.keys.bytes.borrow()[other..][..keyring::SLOT_BYTES], [0; keyring::SLOT_BYTES]);
+    let mut life = home.start();
+    home.seal(&mut life, 0);
+    assert_eq!((home.key(), life.chain.link.expect("a link").place.segment), (2, 11));
+}
+
+#[test]
+fn kills_in_a_later_change_spend_one_key() {
+    let mut home = Home::new();
+    let mut life = home.start();
+    home.seal(&mut life, 0);
+    home.prepare(&mut life, 900);
+    assert_eq!(home.key(), 2);
+    for _ in 0..10 {
+        let mut life = home.start();
+        home.prepare(&mut life, 0);
+        assert_eq!((home.key(), life.notes), (2, Notes::NONE));
+    }
+}
+
+#[test]
+fn a_full_disk_spends_no_key() {
+    let mut home = Home::new();
+    for _ in 0..10 {
+        let mut life = home.start();
+        home.keys.writes.set(0);
+        let prepared = home.prepare(&mut life, 0);
+        assert!(matches!(prepared.failed, Some(Failed::Storage(Full))), "{:?}", prepared.failed);
+        // The old key stays in force.
+        assert!(prepared.signer.is_some());
+        home.keys.writes.set(u32::MAX);
+        assert_eq!(home.key(), 0);
+    }
+    // The new key is written, and the old one cannot be destroyed.
+    let mut life = home.start();
+    home.keys.writes.set(1);
+    let prepared = home.prepare(&mut life, 0);
+    assert!(prepared.failed.is_some() && prepared.signer.is_some());
+    home.keys.writes.set(u32::MAX);
+    let mut life = home.start();
+    let prepared = home.prepare(&mut life, 0);
+    assert!(prepared.failed.is_none());
+    assert_eq!(home.key(), 1);
+}
+
+#[test]
+fn another_writer_is_noticed() {
+    let mut home = Home::new();
+    let (mut one, mut other) = (home.start(), home.start());
+    home.seal(&mut one, 0);
+    home.seal(&mut other, 0);
+    assert!(matches!(home.seal(&mut one, 900).failed, Some(Failed::Foreign)));
+}
+
+#[test]
+fn damaged_and_older_states_are_told() {
+    let mut home = Home::new();
+    let mut life = home.start();
+    home.seal(&mut life, 0);
+    let before = home.state.bytes.borrow().clone();
+    for _ in 0..3 {
+        let mut life = home.start();
+        home.seal(&mut life, 0);
+    }
+    let whole = home.state.bytes.borrow().clone();
+    *home.state.bytes.borrow_mut() = before;
+    let life = home.start();
+    assert_eq!(life.notes, Notes::STATE_SET_BACK);
+    assert_eq!(life.chain.next.segment, 2);
+    // Neither slot is whole: the key file says which segments there were.
+    *home.state.bytes.borrow_mut() = whole;
+    for slot in 0..2 {
+        home.state.bytes.borrow_mut()[slot_offset(slot) as usize] ^= 1;
+    }
+    let life = home.start();
+    assert_eq!((life.notes, life.chain.link), (Notes::STATE_DAMAGED, None));
+    assert_eq!(life.chain.next.segment, 5);
+}
+
+#[test]
+fn records_are_settled_after_ten_seconds_or_twenty() {
+    let mut home = Home::new();
+    let mut life = home.start();
+    for now in 0..60 {
+        home.seal(&mut life, now);
+        let slot = State::read(&home.state.bytes.borrow()).and_then(|state| state.slot).expect("a slot");
+        let settled = home.start_aside().chain.link.expect("a link").settled.expect("a number");
+        assert_eq!(settled, slot.settled);
+        // One record a second: so many were sealed in the time before.
+        let age = now + 1 - settled;
+        assert!((11..=20).contains(&age) || now < 20 && settled == 0, "{now}: {settled}");
+    }
+}
