@@ -164,6 +164,12 @@ const SECOND: u64 = 1_000_000_000;
 fn signed_by(text: &[u8]) -> Option<u64> {
     let record: Value = serde_json::from_slice(text).expect("JSON");
     assert_eq!(record["audit"].get("key").is_some(), record["audit"].get("sig").is_some());
+    // Checkpoints have the whole of the digest of which `v` has the start.
+    let start = record["audit"]["v"].as_str().and_then(|version| version.rsplit_once('.'));
+    let policy = record["audit"].get("key").map(|_| start.expect("a policy").1.to_owned());
+    let digest = record["audit"].get("policy").and_then(Value::as_str);
+    assert_eq!(digest.map(|digest| digest[..8].to_owned()), policy);
+    assert!(digest.is_none_or(|digest| hash_from_text(digest.as_bytes()).is_some()));
     record["audit"]["key"]["n"].as_u64()
 }
 

@@ -6,6 +6,27 @@
 //! of that in one call, and [`verify`] takes a sealed record apart again. [`chain`]
 //! has keys, checkpoints and the files in which a filter remembers its chain.
 //!
+//! Each line of this list uses only those above it, and no two files import each
+//! other; `tests/layers.rs` sees to that:
+//!
+//! - `memory`, [`hash`], `crc`
+//! - [`text`]: JSON strings, digits, base64url
+//! - [`automaton`]
+//! - [`record`]: the reader, the tape, numbers, order, notes
+//! - [`chain`]: names and places, keys, checkpoints, files
+//! - [`schema`]
+//! - [`policy`]: the table's layout
+//! - [`redact`]
+//! - [`seal`]
+//! - [`verify`]
+//!
+//! The core has its own CRC-32, digit printing, sorting and scanning, because of
+//! where it runs: in an interpreter without vector instructions, where every
+//! instruction counts, on 8 KiB of stack, in a module that Fluent Bit 4.0 parses
+//! for every chunk. The CRC takes four bytes at once for every record. Digits are
+//! printed without the machinery of `core::fmt`. Keys are sorted in place, without
+//! recursion and without memory. Text is scanned eight bytes at once.
+//!
 //! This crate has no I/O, no clock, no randomness, no globals and no unsafe
 //! code. Nothing in it recurses and nothing in it panics on foreign bytes:
 //! in its first host, Fluent Bit's interpreter, 8 KiB of stack is all there is

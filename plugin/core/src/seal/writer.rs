@@ -11,7 +11,7 @@ use crate::record::tape::Unreadable;
 use crate::redact::Redactor;
 use crate::schema::Validation;
 use crate::text;
-use crate::text::base64url::HASH_TEXT_BYTES;
+use crate::text::base64url::{HASH_TEXT_BYTES, hash_text};
 use crate::text::digits::Digits;
 use alloc::vec::Vec;
 
@@ -97,6 +97,11 @@ pub(crate) fn write(
     }
     if statement.notes != Notes::NONE {
         write_notes(statement.notes, out)?;
+    }
+    if let (Some(_), Some(redactor)) = (key, redactor) {
+        put(out, b",\"policy\":\"")?;
+        put(out, &hash_text(redactor.policy().digest()))?;
+        put(out, b"\"")?;
     }
     if let Some((_, _, raw_len)) = statement.unreadable {
         put(out, b",\"raw_bytes\":")?;

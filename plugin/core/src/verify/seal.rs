@@ -57,6 +57,10 @@ fn read_members(members: &Members<'_>, version: Version) -> Option<(Sealed, Clos
         Some(members) => Some(Link { place: members.place()?, settled: members.optional_number("settled")? }),
         None => None,
     };
+    let policy = match members.key("policy") {
+        Some(_) => Some(hash_from_text(members.string("policy")?)?),
+        None => None,
+    };
     let (validity, disposition) = read_validity(members);
     let sealed = Sealed {
         chain: ChainId::from_text(members.string("chain")?)?,
@@ -67,6 +71,7 @@ fn read_members(members: &Members<'_>, version: Version) -> Option<(Sealed, Clos
         link,
         seconds: core::str::from_utf8(seconds).ok()?.parse().ok()?,
         policy_prefix: version.policy_prefix,
+        policy,
         notes: members.notes(),
         is_raw: members.key("error").is_some(),
         is_intact: false,

@@ -26,6 +26,8 @@ pub struct Sealed {
     /// The first characters of the policy's digest, as `v` has them; `None` if
     /// the record was sealed without a policy.
     pub policy_prefix: Option<[u8; DIGEST_TEXT_BYTES]>,
+    /// The policy's whole digest, which only checkpoints name.
+    pub policy: Option<Hash>,
     /// The seal's notes. Words that this version does not know are ignored.
     pub notes: Notes,
     /// Whether the filter could not read the record and sealed its raw text.
