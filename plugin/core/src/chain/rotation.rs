@@ -59,6 +59,10 @@ pub struct Prepared<E> {
     pub failed: Option<Failed<E>>,
 }
 
+/// A key that has come into force, and what kept the one before it from being
+/// destroyed.
+type Changed<E> = Result<(Signer, Option<Failed<E>>), Failed<E>>;
+
 /// The keys of one chain, in one life of its writer.
 #[derive(Debug)]
 pub struct Rotation<S> {
@@ -115,10 +119,7 @@ impl<S: Storage> Rotation<S> {
     ) -> Prepared<S::Error> {
         let mut prepared = Prepared { signer: None, is_checkpoint: must_sign, failed: None };
         if self.index.is_none() || self.key.is_over(now, KEY_RECORDS_MAX, KEY_SECONDS_MAX) {
-            (prepared.signer, prepared.failed) = match self.change_key(chain, random) {
-                Ok((signer, failed)) => (Some(signer), failed),
-                Err((signer, failed)) => (signer, Some(failed)),
-            };
+            (prepared.signer, prepared.failed) = self.change_key(chain, random);
             self.has_signer |= prepared.signer.is_some();
             self.key = Since { records: 0, seconds: now };
             prepared.is_checkpoint = true;
@@ -137,38 +138,45 @@ impl<S: Storage> Rotation<S> {
     /// from being destroyed. If the next key cannot be written down, the old
     /// one stays, and is returned if it was not in force before.
     #[inline(never)]
-    #[expect(clippy::type_complexity, reason = "both sides may have a key and a cause")]
     fn change_key(
         &mut self,
         chain: &Chain,
         random: &mut impl FnMut(&mut [u8; 32]) -> bool,
-    ) -> Result<(Signer, Option<Failed<S::Error>>), (Option<Signer>, Failed<S::Error>)> {
-        let (ring, slot) = self.read().map_err(|failed| (None, failed))?;
+    ) -> (Option<Signer>, Option<Failed<S::Error>>) {
+        let (ring, slot) = match self.read() {
+            Ok(read) => read,
+            Err(failed) => return (None, Some(failed)),
+        };
         // Another writer has gone on from here: this one goes on without.
         if *self.index.get_or_insert(ring.index()) != ring.index() {
-            return Err((None, Failed::Foreign));
+            return (None, Some(Failed::Foreign));
         }
-        if core::mem::take(&mut self.is_unused) {
-            let signer = ring.signer().map_err(|failed| (None, failed.into()))?;
-            // The key before it may still be there.
-            let destroyed = zeros(SLOT_BYTES).map_err(Failed::from);
-            let destroyed = destroyed.and_then(|zeros| self.write(&zeros, 1 - slot));
-            return Ok((signer, destroyed.err()));
+        let changed = if core::mem::take(&mut self.is_unused) {
+            self.keep(&ring, slot)
+        } else {
+            self.hand_over(&ring, slot, chain, random)
+        };
+        match changed {
+            Ok((signer, failed)) => (Some(signer), failed),
+            Err(failed) if self.has_signer => (None, Some(failed)),
+            Err(failed) => (ring.signer().ok(), Some(failed)),
         }
-        self.hand_over(&ring, slot, chain, random).map_err(|failed| {
-            let signer = if self.has_signer { None } else { ring.signer().ok() };
-            (signer, failed)
-        })
     }
 
-    #[expect(clippy::type_complexity, reason = "as of `change_key`")]
+    fn keep(&self, ring: &KeyRing, slot: usize) -> Changed<S::Error> {
+        let signer = ring.signer()?;
+        // The key before it may still be there.
+        let destroyed = self.write(&zeros(SLOT_BYTES)?, 1 - slot);
+        Ok((signer, destroyed.err()))
+    }
+
     fn hand_over(
         &mut self,
         ring: &KeyRing,
         slot: usize,
         chain: &Chain,
         random: &mut impl FnMut(&mut [u8; 32]) -> bool,
-    ) -> Result<(Signer, Option<Failed<S::Error>>), Failed<S::Error>> {
+    ) -> Changed<S::Error> {
         let next = ring.hand_over(chain.next, chain.head, random)?;
         let signer = next.signer()?;
         let mut bytes = zeros(SLOT_BYTES)?;
