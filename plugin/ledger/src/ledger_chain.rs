@@ -5,7 +5,6 @@
 //! manifests say more, they are right: the state is written after them.
 
 use crate::keys::{ChainFile, Keys};
-use crate::keys::{ChainFile, Keys};
 use crate::record_index::RecordId;
 use crate::{Error, Result};
 use flb_audit_core::chain::anchor;
