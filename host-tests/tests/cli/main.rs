@@ -2,6 +2,7 @@
 
 mod build;
 mod find;
+mod inputs;
 mod schemas;
 mod stdout;
 

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Makes a file that its owner alone may read and write.
 pub(crate) fn create_new(path: &Path) -> io::Result<File> {
@@ -18,8 +18,8 @@ pub(crate) fn create_new(path: &Path) -> io::Result<File> {
 /// renamed. A link stays, and what it leads to is replaced.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
     let what = || format!("{}: cannot be written", path.display());
-    let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let dir = target.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let target = target_of(path);
+    let dir = directory_of(&target);
     let mut builder = tempfile::Builder::new();
     // As a file that is simply written, and not as a temporary one.
     #[cfg(unix)]
@@ -28,6 +28,30 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
     file.write_all(bytes).and_then(|()| file.as_file().sync_all()).with_context(what)?;
     file.persist(&target).with_context(what)?;
     sync_directory(dir).with_context(what)
+}
+
+/// Returns what a path leads to, through links.
+fn target_of(path: &Path) -> PathBuf {
+    fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
+}
+
+/// Returns the directory that a file is in.
+pub(crate) fn directory_of(path: &Path) -> &Path {
+    path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Waits until nobody else holds the directory of a file, and holds it until the
+/// returned file is dropped. Only on Unix a directory can be locked.
+pub(crate) fn lock_directory_of(path: &Path) -> Result<Option<File>> {
+    if !cfg!(unix) {
+        return Ok(None);
+    }
+    let target = target_of(path);
+    let dir = directory_of(&target);
+    let what = || format!("{}: cannot be locked", dir.display());
+    let file = File::open(dir).with_context(what)?;
+    file.lock().with_context(what)?;
+    Ok(Some(file))
 }
 
 /// Makes a new file's name last through a loss of power.

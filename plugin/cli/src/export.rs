@@ -1,6 +1,8 @@
 //! `flb-audit export`: records of a ledger, and what proves that they were in it.
 
+use crate::durable::directory_of;
 use crate::frames::{self, Identity, Unopened};
+use crate::input::{LINE_BYTES_MAX, check_is_file};
 use crate::prove::chain_id;
 use crate::stdout::print;
 use crate::verify::path_of;
@@ -16,7 +18,7 @@ use flb_audit_ledger::statements::{ClosedFile, Statements};
 use flb_audit_ledger::tree::{self, Node};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, BufWriter, Write};
+use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -82,10 +84,24 @@ impl Export {
             "there is no time between --since and --until, which is not part of it"
         );
         let manifests = self.ledger.join(FILE_NAME);
-        let text = fs::read(&manifests)
-            .with_context(|| format!("{}: cannot be read; is this a ledger?", manifests.display()))?;
-        fs::create_dir(&self.output).with_context(|| format!("{}: cannot be made", self.output.display()))?;
-        let mut out = Out { records: self.create(RECORDS)?, proofs: self.create(PROOFS)?, count: 0 };
+        let text = read_manifests(&manifests).with_context(|| {
+            format!("{}: cannot be read; is {} a ledger?", manifests.display(), self.ledger.display())
+        })?;
+        let output = self.output.display();
+        ensure!(fs::symlink_metadata(&self.output).is_err(), "{output}: is there already");
+        // Until it is whole, it has another name, and goes if anything fails.
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(".flb-audit-export-");
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o755));
+        let made = builder
+            .tempdir_in(directory_of(&self.output))
+            .with_context(|| format!("{output}: cannot be made"))?;
+        let create = |name: &str| -> Result<BufWriter<File>> {
+            let file = File::create_new(made.path().join(name));
+            Ok(BufWriter::new(file.with_context(|| format!("{output}/{name}: cannot be made"))?))
+        };
+        let mut out = Out { records: create(RECORDS)?, proofs: create(PROOFS)?, count: 0 };
         let mut deleted = 0;
         let stated = stated(&text);
         for ClosedFile { manifest, is_deleted } in stated.iter().filter(|it| self.may_have(&it.manifest)) {
@@ -102,20 +118,16 @@ impl Export {
                 self.copy(&active, None, identities, &mut out)?;
             }
         }
-        out.records.flush().and_then(|()| out.proofs.flush()).context("cannot be written")?;
-        fs::write(self.output.join(FILE_NAME), &text).context("cannot be written")?;
+        let what = || format!("{output}: cannot be written");
+        out.records.flush().and_then(|()| out.proofs.flush()).with_context(what)?;
+        fs::write(made.path().join(FILE_NAME), &text).with_context(what)?;
+        fs::rename(made.path(), &self.output).with_context(what)?;
         let mut said = format!("{} records in {}\n", out.count, self.output.display());
         if deleted > 0 {
             said +=
                 &format!("{deleted} files that may have had more of them were deleted, as tombstones say\n");
         }
         print(&said)
-    }
-
-    fn create(&self, name: &str) -> Result<BufWriter<File>> {
-        let path = self.output.join(name);
-        let file = File::create_new(&path).with_context(|| format!("{}: cannot be made", path.display()))?;
-        Ok(BufWriter::new(file))
     }
 
     fn seconds(time: Option<SystemTime>, default: u64) -> u64 {
@@ -146,14 +158,16 @@ impl Export {
         out: &mut Out,
     ) -> Result<()> {
         let name = path.display();
+        check_is_file(path).with_context(|| format!("{name}: cannot be read"))?;
         let is_damaged = manifest.is_some_and(|manifest| manifest.damaged.is_some());
-        let read = || -> std::io::Result<Vec<Vec<u8>>> {
+        let read = || -> io::Result<Vec<Vec<u8>>> {
             let file = BufReader::new(File::open(path)?);
             let lines: Box<dyn BufRead> = match manifest {
                 Some(_) if !is_damaged => Box::new(BufReader::new(zstd::stream::read::Decoder::new(file)?)),
                 _ => Box::new(file),
             };
-            lines.split(b'\n').collect()
+            let bytes = manifest.filter(|_| !is_damaged).map_or(u64::MAX, |manifest| manifest.bytes);
+            read_lines(lines.take(bytes.saturating_add(1)))
         };
         let is_whole = manifest.is_some() && !is_damaged;
         let lines = if frames::is_frames(path) {
@@ -188,6 +202,38 @@ impl Export {
             out.count += 1;
         }
         Ok(())
+    }
+}
+
+/// The most that is read of a ledger's manifests, in bytes: they are held in memory.
+const MANIFESTS_BYTES_MAX: u64 = 256 << 20;
+
+fn read_manifests(path: &Path) -> io::Result<Vec<u8>> {
+    check_is_file(path)?;
+    let mut text = Vec::new();
+    File::open(path)?.take(MANIFESTS_BYTES_MAX + 1).read_to_end(&mut text)?;
+    if text.len() as u64 > MANIFESTS_BYTES_MAX {
+        return Err(io::Error::other(format!("more than {MANIFESTS_BYTES_MAX} bytes of manifests")));
+    }
+    Ok(text)
+}
+
+/// Reads lines, each of a bounded length.
+fn read_lines(mut bytes: impl BufRead) -> io::Result<Vec<Vec<u8>>> {
+    let mut lines = Vec::new();
+    loop {
+        let mut line = Vec::new();
+        let read = bytes.by_ref().take(LINE_BYTES_MAX as u64 + 1).read_until(b'\n', &mut line)?;
+        if read == 0 {
+            return Ok(lines);
+        }
+        if read > LINE_BYTES_MAX {
+            return Err(io::Error::other(format!("a line of more than {LINE_BYTES_MAX} bytes")));
+        }
+        if line.last() == Some(&b'\n') {
+            line.pop();
+        }
+        lines.push(line);
     }
 }
 

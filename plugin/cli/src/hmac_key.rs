@@ -5,6 +5,7 @@ use crate::stdout::print;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use flb_audit_core::redact::{HmacKey, KEY_FILE_NAME};
+use std::fs::DirBuilder;
 use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
 
@@ -14,7 +15,7 @@ use std::path::PathBuf;
 /// be equal for equal values. Whoever has it can try values.
 #[derive(Args)]
 pub(crate) struct HmacKeyCommand {
-    /// The directory in which hmac.key is made
+    /// The directory in which hmac.key is made; it is made, too, if it is not there
     dir: PathBuf,
     /// The key's name, which every token carries
     #[arg(long)]
@@ -24,10 +25,15 @@ pub(crate) struct HmacKeyCommand {
 impl HmacKeyCommand {
     pub(crate) fn run(self) -> Result<()> {
         let mut secret = [0; 32];
-        getrandom::fill(&mut secret).context("no randomness to be had")?;
+        getrandom::fill(&mut secret).context("the system's random source failed")?;
         let Some(text) = HmacKey::to_file(&self.id, &secret) else {
             bail!("--id takes up to 16 letters, digits, `-` and `_`");
         };
+        let mut builder = DirBuilder::new();
+        builder.recursive(true);
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(&self.dir).with_context(|| format!("{}: cannot be made", self.dir.display()))?;
         let path = self.dir.join(KEY_FILE_NAME);
         let mut file = match create_new(&path) {
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {

@@ -3,14 +3,15 @@
 use crate::durable::{create_new, sync_directory};
 use crate::roster::{Entry, Roster};
 use crate::stdout::print;
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use clap::{Args, ValueEnum};
 use flb_audit_core::chain::ChainId;
 use flb_audit_core::chain::anchor;
 use flb_audit_core::chain::keyring::{self, KeyRing};
-use flb_audit_core::chain::state::{FILE_NAME, Header};
+use flb_audit_core::chain::signature::PublicKey;
+use flb_audit_core::chain::state::{FILE_NAME, Header, State};
 use flb_audit_core::hash;
-use std::fs;
+use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -29,6 +30,10 @@ pub(crate) struct Init {
     /// Add the public key to this roster, which is made if it is not there
     #[arg(long, value_name = "FILE", requires = "node")]
     roster: Option<PathBuf>,
+    /// If the directory holds a chain, use it: print its entry again, and add it to
+    /// the roster if it is not there
+    #[arg(long)]
+    if_missing: bool,
     /// The chain's hash function
     #[arg(long, value_enum, default_value_t = Algorithm::Sha512_256)]
     algorithm: Algorithm,
@@ -54,38 +59,31 @@ fn node_name(text: &str) -> Result<String, &'static str> {
 impl Init {
     pub(crate) fn run(self) -> Result<()> {
         let dir = self.dir.display();
-        // What is wrong with it is said before there is a chain.
+        // What is wrong with the roster is said before there is a chain.
         let roster = self.roster.as_deref().map(Roster::read_if_there).transpose()?;
         fs::create_dir_all(&self.dir).with_context(|| format!("{dir}: cannot be made"))?;
         let path = self.dir.join(FILE_NAME);
-        let mut random = [0; 9];
-        getrandom::fill(&mut random).context("no randomness to be had")?;
-        let algorithm = match self.algorithm {
-            Algorithm::Sha256 => hash::Algorithm::Sha256,
-            Algorithm::Sha512_256 => hash::Algorithm::Sha512_256,
-        };
-        let header = Header { id: ChainId::from_random(random), algorithm };
-        let mut file = match create_new(&path) {
+        let (header, entry) = match create_new(&path) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists && self.if_missing => {
+                self.read(&path, roster.as_ref())?
+            }
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {
                 bail!(
                     "{dir} holds a chain already; a chain that starts anew would look like one that was \
-                     cut, so choose another directory, or move this one away and keep it with its logs"
+                     cut, so choose another directory, or move this one away and keep it with its logs; \
+                     --if-missing uses the chain that is there"
                 )
             }
-            file => file.with_context(|| format!("{}: cannot be made", path.display()))?,
+            file => {
+                let file = file.with_context(|| format!("{}: cannot be made", path.display()))?;
+                self.make(&path, file)?
+            }
         };
-        let entry = self.node.map(|node| make_keys(&self.dir, header.id, node)).transpose();
-        // A chain without its keys would look like one that never had any.
-        let entry = entry.inspect_err(|_| drop(fs::remove_file(&path)))?;
-        file.write_all(&header.to_file())
-            .and_then(|()| file.sync_all())
-            .and_then(|()| sync_directory(&self.dir))
-            .with_context(|| format!("{}: cannot be written", path.display()))?;
         let mut said = format!(
             "chain {} in {}, {}\nthe filter: accessible_paths {dir}\n",
             header.id,
             path.display(),
-            algorithm.name()
+            header.algorithm.name()
         );
         let mut added = Ok(());
         if let Some(entry) = entry {
@@ -94,9 +92,8 @@ impl Init {
                 entry.key,
                 serde_json::to_string(&entry)?
             );
-            if let (Some(path), Some(mut roster)) = (&self.roster, roster) {
-                roster.entries.push(entry);
-                added = roster.write(path);
+            if let Some(path) = &self.roster {
+                added = Roster::add(path, entry);
                 if added.is_ok() {
                     said += &format!("added to {}\n", path.display());
                 }
@@ -107,22 +104,74 @@ impl Init {
         })?;
         added
     }
+
+    /// Makes a chain, and the keys for it; or nothing, if that fails.
+    fn make(&self, path: &Path, mut file: File) -> Result<(Header, Option<Entry>)> {
+        let mut random = [0; 9];
+        getrandom::fill(&mut random).context("the system's random source failed")?;
+        let algorithm = match self.algorithm {
+            Algorithm::Sha256 => hash::Algorithm::Sha256,
+            Algorithm::Sha512_256 => hash::Algorithm::Sha512_256,
+        };
+        let header = Header { id: ChainId::from_random(random), algorithm };
+        let mut made = vec![path.to_owned()];
+        let entry =
+            self.node.clone().map(|node| make_keys(&self.dir, header.id, node, &mut made)).transpose();
+        let written = entry.and_then(|entry| {
+            file.write_all(&header.to_file())
+                .and_then(|()| file.sync_all())
+                .and_then(|()| sync_directory(&self.dir))
+                .with_context(|| format!("{}: cannot be written", path.display()))?;
+            Ok((header, entry))
+        });
+        // A chain without its keys would look like one that never had any.
+        written.inspect_err(|_| made.iter().for_each(|path| drop(fs::remove_file(path))))
+    }
+
+    /// Reads the chain that is there. The roster has its first key; so has the
+    /// chain, until it changes keys.
+    fn read(&self, path: &Path, roster: Option<&Roster>) -> Result<(Header, Option<Entry>)> {
+        let name = path.display();
+        let file = fs::read(path).with_context(|| format!("{name}: cannot be read"))?;
+        let state = State::read(&file).with_context(|| format!("{name}: not the state of a chain"))?;
+        let header = state.header;
+        let Some(node) = &self.node else { return Ok((header, None)) };
+        if let Some(entry) = roster.and_then(|roster| roster.of(&header.id)) {
+            ensure!(entry.node == *node, "{name}: the roster has this chain as that of {}", entry.node);
+            return Ok((header, Some(entry.clone())));
+        }
+        let path = self.dir.join(keyring::FILE_NAME);
+        let ring = fs::read(&path).ok().and_then(|file| KeyRing::from_file(&file));
+        let first = ring.filter(|(ring, _)| ring.chain() == header.id && ring.index() == 0);
+        let key = first.and_then(|(ring, _)| ring.public()).with_context(|| {
+            format!(
+                "{}: the chain's first key is no longer in it, and the roster has no entry",
+                path.display()
+            )
+        })?;
+        Ok((header, Some(entry(node.clone(), header.id, key))))
+    }
 }
 
-/// Makes the files for the chain's keys and its checkpoints. Gives what is
-/// public of them.
-fn make_keys(dir: &Path, chain: ChainId, node: String) -> Result<Entry> {
+fn entry(node: String, chain: ChainId, key: PublicKey) -> Entry {
+    let created = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
+    Entry { node, chain, key, created }
+}
+
+/// Makes the files for the chain's keys and its checkpoints. Returns what is public
+/// of them.
+fn make_keys(dir: &Path, chain: ChainId, node: String, made: &mut Vec<PathBuf>) -> Result<Entry> {
     let ring = KeyRing::new(chain, &mut |seed| getrandom::fill(seed).is_ok())
-        .map_err(|_| anyhow!("no randomness to be had"))?;
+        .map_err(|_| anyhow!("the system's random source failed"))?;
     let key = ring.public().context("no key")?;
     for (name, bytes) in
         [(keyring::FILE_NAME, ring.to_file()), (anchor::FILE_NAME, vec![0; anchor::FILE_BYTES].into())]
     {
         let path = dir.join(name);
-        create_new(&path)
-            .and_then(|mut file| file.write_all(&bytes).and_then(|()| file.sync_all()))
-            .with_context(|| format!("{}: cannot be made", path.display()))?;
+        let what = || format!("{}: cannot be made", path.display());
+        let mut file = create_new(&path).with_context(what)?;
+        made.push(path.clone());
+        file.write_all(&bytes).and_then(|()| file.sync_all()).with_context(what)?;
     }
-    let created = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
-    Ok(Entry { node, chain, key, created })
+    Ok(entry(node, chain, key))
 }

@@ -3,86 +3,200 @@
 use crate::complain;
 use crate::exit;
 use crate::input::{self, At, Source};
+use crate::roster::Roster;
 use crate::stdout::Stdout;
 use crate::verdict::Verdict;
-use crate::verify::IgnoredKeys;
+use crate::verify::{IgnoredKeys, Verifier};
 use anyhow::Result;
 use clap::Args;
+use flb_audit_core::hash::Hash;
 use flb_audit_core::schema::Disposition;
 use flb_audit_core::verify::{Checked, Checker};
+use std::collections::{HashMap, HashSet};
+use std::fmt;
 use std::path::PathBuf;
 
 /// Print the records that stand in quarantine, a line each, redacted as they
 /// were sealed
 ///
 /// Only what is as it was sealed is printed; what is not is named, and the exit
-/// code is 20. It is 30 if something could not be read, and nothing was altered;
-/// 40 if there is no record in quarantine.
+/// code is 20. With --roster, only what signatures of its keys reach is printed,
+/// and if anything else is in quarantine the exit code is 4; without it nobody
+/// vouches for what is printed, and the exit code is 4, too. It is 30 if something
+/// could not be read, and nothing was altered; 40 if there is no record in
+/// quarantine.
 #[derive(Args)]
 pub(crate) struct Restore {
     /// The logs: NDJSON or JSON arrays, plain, gzip or zstd; none or `-` is
     /// standard input
     files: Vec<PathBuf>,
+    /// The public keys of the nodes' chains, as `flb-audit init` writes them. The
+    /// logs have to hold the records up to a checkpoint behind those in quarantine
+    #[arg(long, value_name = "FILE")]
+    roster: Option<PathBuf>,
     #[command(flatten)]
     ignored: IgnoredKeys,
+}
+
+/// A record as it was sealed.
+struct Intact {
+    previous: Hash,
+    head: Hash,
+    /// Whether a key of the roster has signed its head.
+    is_signed: bool,
+    /// Its text, if it is in quarantine.
+    restored: Option<String>,
 }
 
 impl Restore {
     pub(crate) fn run(self) -> Result<u8> {
         let sources = Source::all(self.files)?;
+        let roster = self.roster.as_deref().map(Roster::read).transpose()?;
+        let roster = roster.as_ref();
         let ignored = self.ignored.all();
         let worker = || {
             let mut checker = Checker::new(ignored.clone());
+            let mut signatures = Verifier::new(roster);
             move |at: At, text: Result<&[u8], String>| {
-                (at, text.map_err(Refused::Unreadable).and_then(|text| restore(&mut checker, text)))
+                let text = text.map_err(Refused::Unreadable);
+                (at, text.and_then(|text| restore(&mut checker, &mut signatures, text)))
             }
         };
         let (mut records, mut wrong) = (Vec::new(), Vec::new());
+        let mut reach = Reach::default();
         input::read(&sources, worker, |(at, made)| {
             match made {
-                Ok(record) => records.extend(record.map(|record| (at, record))),
+                Ok(Some(intact)) => {
+                    if roster.is_some() {
+                        reach.add(&intact);
+                    }
+                    records.extend(intact.restored.map(|record| (at, intact.head, record)));
+                }
+                Ok(None) => {}
                 Err(why) => wrong.push((at, why)),
             }
             Ok(())
         })?;
-        records.sort_by_key(|(at, _)| *at);
+        records.sort_by_key(|(at, ..)| *at);
+        let mut worst = match roster {
+            None if !records.is_empty() => Some(Verdict::Unsigned),
+            _ => None,
+        };
+        if roster.is_some() {
+            let reached = reach.heads();
+            records.retain(|(at, head, _)| {
+                let is_reached = reached.contains(head);
+                if !is_reached {
+                    wrong.push((*at, Refused::NotReached));
+                }
+                is_reached
+            });
+        }
         wrong.sort_by_key(|(at, _)| *at);
         for (at, refused) in &wrong {
-            let (Refused::Unreadable(why) | Refused::NotAsSealed(why)) = refused;
-            complain(format_args!("{}:{}: {why}", sources[at.source].name(), at.number));
+            complain(format_args!("{}:{}: {refused}", sources[at.source].name(), at.number));
         }
-        let is_altered = wrong.iter().any(|(_, refused)| matches!(refused, Refused::NotAsSealed(_)));
+        worst = worst.into_iter().chain(wrong.iter().map(|(_, refused)| refused.verdict())).max();
         let mut out = Stdout::new();
-        for (_, record) in &records {
+        for (.., record) in &records {
             out.write(record.as_bytes())?;
             out.write(b"\n")?;
         }
         out.end()?;
-        Ok(match () {
-            () if is_altered => Verdict::Tampered.code(),
-            () if !wrong.is_empty() => Verdict::Unreadable.code(),
-            () if records.is_empty() => exit::NONE_IN_QUARANTINE,
-            () => exit::RESTORED,
+        Ok(match worst {
+            Some(verdict) => verdict.code(),
+            None if records.is_empty() => exit::NONE_IN_QUARANTINE,
+            None => exit::RESTORED,
         })
+    }
+}
+
+/// Which records signatures reach: each head covers what led to it.
+#[derive(Default)]
+struct Reach {
+    /// The head before each head.
+    previous: HashMap<Hash, Hash>,
+    signed: Vec<Hash>,
+}
+
+impl Reach {
+    fn add(&mut self, record: &Intact) {
+        self.previous.insert(record.head, record.previous);
+        if record.is_signed {
+            self.signed.push(record.head);
+        }
+    }
+
+    /// Returns the heads that signatures reach.
+    fn heads(&self) -> HashSet<Hash> {
+        let mut reached = HashSet::new();
+        for signed in &self.signed {
+            let mut head = *signed;
+            while reached.insert(head) {
+                match self.previous.get(&head) {
+                    Some(previous) => head = *previous,
+                    None => break,
+                }
+            }
+        }
+        reached
     }
 }
 
 /// Why a record is not restored.
 enum Refused {
     NotAsSealed(String),
+    NotReached,
     Unreadable(String),
 }
 
-/// The record in quarantine, if this is one.
-fn restore(checker: &mut Checker, text: &[u8]) -> Result<Option<String>, Refused> {
+impl Refused {
+    fn verdict(&self) -> Verdict {
+        match self {
+            Refused::NotAsSealed(_) => Verdict::Tampered,
+            Refused::NotReached => Verdict::Unsigned,
+            Refused::Unreadable(_) => Verdict::Unreadable,
+        }
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Refused::NotAsSealed(why) | Refused::Unreadable(why) => f.write_str(why),
+            Refused::NotReached => f.write_str(
+                "in quarantine, and no signature of a key of the roster reaches it: name the log up to the next \
+                 checkpoint, too",
+            ),
+        }
+    }
+}
+
+/// Reads a record that is as it was sealed; none if it has no seal.
+fn restore(
+    checker: &mut Checker,
+    signatures: &mut Verifier<'_>,
+    text: &[u8],
+) -> Result<Option<Intact>, Refused> {
     let altered = |what: &str| Err(Refused::NotAsSealed(what.into()));
     match checker.check(text) {
-        Ok(Checked::Sealed(sealed)) if sealed.disposition != Disposition::Quarantine => Ok(None),
-        Ok(Checked::Sealed(sealed)) if sealed.is_intact => match sealed.quarantined() {
-            Some(record) => Ok(Some(record)),
-            None => altered("a record in quarantine without its text"),
-        },
-        Ok(Checked::Sealed(_)) => altered("a record in quarantine, and not as it was sealed"),
+        Ok(Checked::Sealed(sealed)) => {
+            let is_in_quarantine = sealed.disposition == Disposition::Quarantine;
+            if !sealed.is_intact {
+                return if is_in_quarantine {
+                    altered("a record in quarantine, and not as it was sealed")
+                } else {
+                    Ok(None)
+                };
+            }
+            let restored = if is_in_quarantine { sealed.quarantined() } else { None };
+            if is_in_quarantine && restored.is_none() {
+                return altered("a record in quarantine without its text");
+            }
+            let is_signed =
+                sealed.is_checkpoint && signatures.verify(sealed.checkpoint().as_ref()).flaw.is_none();
+            Ok(Some(Intact { previous: sealed.previous, head: sealed.head, is_signed, restored }))
+        }
         Ok(Checked::Unsealed) => Ok(None),
         Ok(Checked::UnknownVersion) => {
             Err(Refused::Unreadable("a seal in a version that this flb-audit does not know".into()))

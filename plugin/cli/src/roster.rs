@@ -55,8 +55,16 @@ impl Roster {
         }
     }
 
-    pub(crate) fn write(&self, path: &Path) -> Result<()> {
-        let text = serde_json::to_string_pretty(&self.entries)? + "\n";
+    /// Adds an entry to the roster in a file, which is made if it is not there. An
+    /// entry of the same chain stays. Others who add at the same time wait.
+    pub(crate) fn add(path: &Path, entry: Entry) -> Result<()> {
+        let _lock = durable::lock_directory_of(path)?;
+        let mut roster = Roster::read_if_there(path)?;
+        if roster.of(&entry.chain).is_some() {
+            return Ok(());
+        }
+        roster.entries.push(entry);
+        let text = serde_json::to_string_pretty(&roster.entries)? + "\n";
         durable::replace(path, text.as_bytes())
     }
 

@@ -1,0 +1,177 @@
+//! Inputs that nobody can read, and what commands leave behind.
+
+use super::{Place, checked, sealed};
+use serde_json::Value;
+use std::fs;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+/// One that hangs would hang the suite.
+#[track_caller]
+fn run_for_a_minute(place: &Place, arguments: &[&str]) -> (Option<i32>, String) {
+    let out = fs::File::create(place.path("out")).expect("a file");
+    let mut child = place
+        .command(arguments)
+        .stdout(out.try_clone().map(Stdio::from).expect("a file"))
+        .stderr(out)
+        .spawn()
+        .expect("a program");
+    let start = Instant::now();
+    loop {
+        if let Some(status) = child.try_wait().expect("a program") {
+            return (status.code(), String::from_utf8_lossy(&place.read("out")).into_owned());
+        }
+        if start.elapsed() > Duration::from_secs(60) {
+            let _ = child.kill();
+            panic!("{arguments:?} hangs");
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn what_cannot_be_read_does_not_keep_others_from_being_searched() {
+    let place = Place::new();
+    let log = sealed(&place, &[r#"{"who":"bob@example.com"}"#]);
+    place.write("log.ndjson", &log);
+    place.write("cut.ndjson", &log[..log.len() / 2]);
+    fs::create_dir(place.path("directory")).expect("a directory");
+    let many = log.repeat(40_000);
+    let others: Vec<String> = (0..5).map(|at| format!("other-{at}.ndjson")).collect();
+    others.iter().for_each(|name| place.write(name, &many));
+    for (name, why) in [
+        ("nothing.ndjson", "No such file"),
+        ("*.json", "no file matches this pattern"),
+        ("directory", "a directory, and no ledger"),
+        ("cut.ndjson", "cannot be searched"),
+    ] {
+        let find = ["find", "--value", "bob@example.com", "--key", "state/hmac.key", name, "log.ndjson"];
+        let others = others.iter().map(String::as_str);
+        let (code, said) = run_for_a_minute(&place, &find.into_iter().chain(others).collect::<Vec<_>>());
+        assert_eq!(code, Some(1), "{name}");
+        assert!(said.contains(why) && said.contains("log.ndjson:1: who (intact)"), "{name}: {said:.2000}");
+        assert!(said.ends_with("found in 200001 records\n"), "{name}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_or_a_device_is_refused() {
+    let place = Place::new();
+    let made = std::process::Command::new("mkfifo").arg(place.path("pipe")).status().expect("mkfifo");
+    assert!(made.success());
+    for name in ["pipe", "/dev/zero"] {
+        let (code, said) = run_for_a_minute(&place, &["verify", name]);
+        assert_eq!(code, Some(30), "{said}");
+        assert!(said.contains("a pipe or a device"), "{said}");
+    }
+}
+
+#[test]
+fn a_line_has_a_longest_length() {
+    let place = Place::new();
+    let file = fs::File::create(place.path("sparse.ndjson")).expect("a file");
+    file.set_len(4 << 30).expect("a hole");
+    let (code, said) = run_for_a_minute(&place, &["verify", "sparse.ndjson"]);
+    assert_eq!(code, Some(30), "{said}");
+    assert!(said.contains("a line or element of more than 33554432 bytes"), "{said}");
+    place.write("many.ndjson", &format!("{{\"a\":[0{}]}}\n", ",0".repeat(5 << 20)));
+    let (code, said) = run_for_a_minute(&place, &["verify", "many.ndjson"]);
+    assert_eq!(code, Some(30), "{said}");
+    assert!(said.contains("a record of more than 4194304 elements"), "{said}");
+}
+
+#[test]
+fn values_are_found_however_they_are_written() {
+    let place = Place::new();
+    let log = sealed(&place, &[r#"{"who":"bob@example.com"}"#, r#"{"kept":"of Eve, 42"}"#]);
+    place.write("log.ndjson", &log.replace(":k1:", "\\u003ak1:"));
+    let find = |value: &str| {
+        let output = place.run(&["find", "--value", value, "--key", "state/hmac.key", "log.ndjson"]);
+        (output.status.code(), String::from_utf8(output.stdout).expect("UTF-8"))
+    };
+    let expected = "log.ndjson:1: who (intact)\nfound in 1 records\n";
+    assert_eq!(find("bob@example.com"), (Some(0), expected.into()));
+    let (code, said) = find("Eve");
+    assert_eq!(code, Some(0));
+    assert!(said.starts_with("log.ndjson:2: kept in the clear (intact)\n"), "{said}");
+    assert!(said.ends_with("found in 1 records\n"), "{said}");
+    // A part of a word is another value.
+    assert_eq!(find("Ev").0, Some(40));
+}
+
+#[test]
+fn only_what_signatures_reach_is_restored() {
+    let place = Place::new();
+    checked(&place, &[("a.x", r#"{"ip":"192.0.2.1"}"#), ("a.x", r#"{"ip":"192.0.2.2"}"#)]);
+    place.ok(&["init", "state", "--node", "n", "--roster", "roster.json"]);
+    let log = place.ok(&["replay", "--filter", "filter_audit.wasm", "--state", "state", "calls.ndjson"]);
+    place.write("log.ndjson", &log);
+    place.write("none.json", "[]");
+    let restore = |roster: &str| {
+        let output = place.run(&["restore", "--roster", roster, "log.ndjson"]);
+        (output.status.code(), String::from_utf8(output.stdout).expect("UTF-8").lines().count())
+    };
+    // A segment begins with a checkpoint, and its end is not signed yet.
+    assert_eq!(restore("roster.json"), (Some(4), 1));
+    assert_eq!(restore("none.json"), (Some(4), 0));
+    place.write("log.ndjson", log.lines().next().expect("a record"));
+    assert_eq!(restore("roster.json"), (Some(0), 1));
+}
+
+#[test]
+fn rosters_are_written_at_the_same_time() {
+    let place = Place::new();
+    let start = |at: usize| {
+        let dir = format!("state-{at}");
+        let init = ["init", &*dir, "--node", "n", "--roster", "roster.json"];
+        place.command(&init).stdout(Stdio::null()).spawn().expect("a program")
+    };
+    let children: Vec<_> = (0..40).map(start).collect();
+    for mut child in children {
+        assert!(child.wait().expect("a program").success());
+    }
+    let roster: Value = serde_json::from_slice(&place.read("roster.json")).expect("JSON");
+    assert_eq!(roster.as_array().map(Vec::len), Some(40));
+}
+
+#[test]
+fn a_chain_that_is_there_is_used_again() {
+    let place = Place::new();
+    let init = ["init", "state", "--node", "n", "--roster", "roster.json", "--if-missing"];
+    let said = place.ok(&init);
+    assert_eq!(place.ok(&init), said);
+    let roster = place.read("roster.json");
+    // One that was lost is made again, while the chain has its first key.
+    fs::remove_file(place.path("roster.json")).expect("a file");
+    place.ok(&init);
+    let key = |roster: &[u8]| serde_json::from_slice::<Value>(roster).expect("JSON")[0]["key"].clone();
+    assert_eq!(key(&place.read("roster.json")), key(&roster));
+    assert!(place.fails(&init[..6]).contains("--if-missing"));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_keys_directory_is_made_for_its_owner_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let place = Place::new();
+    place.ok(&["hmac-key", "new/keys", "--id", "k1"]);
+    let mode = fs::metadata(place.path("new/keys")).expect("a directory").permissions().mode();
+    assert_eq!(mode & 0o777, 0o700);
+}
+
+#[test]
+fn an_export_that_fails_leaves_nothing() {
+    let place = Place::new();
+    let log = sealed(&place, &[r#"{"a":1}"#]);
+    fs::create_dir(place.path("ledger")).expect("a directory");
+    place.write("ledger/manifests.ndjson", "");
+    place.write("ledger/00000001.ndjson", &log);
+    fs::write(place.path("ledger/00000001.frames.open"), "no frame").expect("a file");
+    let names = place.names();
+    place.fails(&["export", "ledger", "--output", "export"]);
+    assert_eq!(place.names(), names);
+    fs::remove_file(place.path("ledger/00000001.frames.open")).expect("a file");
+    assert_eq!(place.ok(&["export", "ledger", "--output", "export"]), "1 records in export\n");
+    assert!(place.fails(&["export", "ledger", "--output", "export"]).contains("is there already"));
+}

@@ -1,0 +1,210 @@
+//! `flb-audit find`: looks for a value in sealed logs, as its HMAC and in the clear.
+//!
+//! A token names its class and its key. So every token of that key is held
+//! against the one that the value would have in the same class.
+
+mod texts;
+
+use crate::complain;
+
+use crate::exit;
+use crate::input::{self, At, Source};
+use crate::stdout::{print, shown};
+use crate::verify::IgnoredKeys;
+use anyhow::{Context, Result, anyhow, ensure};
+use clap::Args;
+use flb_audit_core::redact::HmacKey;
+use flb_audit_core::verify::{Checked, Checker};
+use flb_audit_policy::NAME_BYTES_MAX;
+use memchr::{memchr, memmem};
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+use texts::walk;
+
+/// Look for a value in sealed logs: for tokens that the action hmac left, and for
+/// the value itself
+///
+/// Prints where: file, line or element, path. Exits with 0 if it was found, 40
+/// if not, 1 if not all could be read: what could is searched all the same.
+#[derive(Args)]
+pub(crate) struct Find {
+    /// The value, as it stood in the record; `-` reads it from the first line
+    /// of standard input, so that it shows up in no list of processes
+    #[arg(long, allow_hyphen_values = true)]
+    value: String,
+    /// The key file that the filters had
+    #[arg(long, value_name = "FILE")]
+    key: PathBuf,
+    /// The logs: NDJSON or JSON arrays, plain, gzip or zstd
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
+    #[command(flatten)]
+    ignored: IgnoredKeys,
+}
+
+/// A record that has the value in it.
+struct Hit {
+    /// Paths at which a token of the value stands.
+    tokens: Vec<String>,
+    /// Paths at which the value itself stands.
+    clear: Vec<String>,
+    is_intact: bool,
+}
+
+/// The characters of a token's HMAC.
+const MAC_CHARACTERS: usize = 22;
+
+impl Find {
+    pub(crate) fn run(self) -> Result<u8> {
+        let name = self.key.display();
+        let file = fs::read(&self.key).with_context(|| format!("{name}: cannot be read"))?;
+        let key = HmacKey::from_file(&file)
+            .ok_or_else(|| anyhow!("{name}: not a key file; `flb-audit hmac-key` makes one"))?;
+        let value = match &*self.value {
+            "-" => std::io::stdin().lines().next().context("no value on standard input")??,
+            value => value.to_owned(),
+        };
+        ensure!(!value.is_empty(), "an empty value is never redacted");
+        let sources = Source::all(self.files)?;
+        let ignored = self.ignored.all();
+        let worker = || {
+            let mut checker = Checker::new(ignored.clone());
+            let searched = Searched::new(&key, &value);
+            move |at: At, text: Result<&[u8], String>| -> (At, Result<Option<Hit>, String>) {
+                (at, text.and_then(|text| searched.find_in(&mut checker, text)))
+            }
+        };
+        let mut hits = Vec::new();
+        // Of each source the first reason is enough, and as many as there are sources.
+        let mut unread: BTreeMap<usize, (u64, String)> = BTreeMap::new();
+        input::read(&sources, worker, |(at, found)| {
+            match found {
+                Ok(hit) => hits.extend(hit.map(|hit| (at, hit))),
+                Err(reason) => {
+                    let first = unread.entry(at.source).or_insert_with(|| (at.number, reason.clone()));
+                    if at.number < first.0 {
+                        *first = (at.number, reason);
+                    }
+                }
+            }
+            Ok(())
+        })?;
+        hits.sort_by_key(|(at, _)| *at);
+        for (source, (number, reason)) in &unread {
+            complain(format_args!("{}:{number}: {reason}", sources[*source].name()));
+        }
+        print(&report(&hits, &sources))?;
+        Ok(match () {
+            () if !unread.is_empty() => exit::FAILED,
+            () if hits.is_empty() => exit::NOT_FOUND,
+            () => exit::FOUND,
+        })
+    }
+}
+
+fn report(hits: &[(At, Hit)], sources: &[Source]) -> String {
+    let mut report = String::new();
+    for (At { source, number }, hit) in hits {
+        let seal = if hit.is_intact { "intact" } else { "NOT as it was sealed, or not sealed" };
+        for (paths, how) in [(&hit.tokens, ""), (&hit.clear, " in the clear")] {
+            if !paths.is_empty() {
+                let paths = shown(&paths.join(", "));
+                report += &format!("{}:{number}: {paths}{how} ({seal})\n", sources[*source].name());
+            }
+        }
+    }
+    let clear = hits.iter().filter(|(_, hit)| !hit.clear.is_empty()).count();
+    if clear > 0 {
+        report += &format!("the value itself stands in {clear} records, in the clear: the policy kept it\n");
+    }
+    report += &format!("found in {} records\n", hits.len());
+    report
+}
+
+/// What is looked for in every record.
+struct Searched<'a> {
+    key: &'a HmacKey,
+    value: &'a str,
+    /// The key's name, as it stands in tokens.
+    key_name: memmem::Finder<'static>,
+    clear: memmem::Finder<'a>,
+}
+
+impl<'a> Searched<'a> {
+    fn new(key: &'a HmacKey, value: &'a str) -> Self {
+        let name = [b":", key.id(), b":"].concat();
+        let key_name = memmem::Finder::new(&name).into_owned();
+        Searched { key, value, key_name, clear: memmem::Finder::new(value) }
+    }
+
+    /// Looks into a record. Only if there may be something, or something that is
+    /// escaped, it is decoded.
+    fn find_in(&self, checker: &mut Checker, text: &[u8]) -> Result<Option<Hit>, String> {
+        let is_end = text.trim_ascii_end().ends_with(b"}");
+        if is_end
+            && memchr(b'\\', text).is_none()
+            && !self.is_number()
+            && self.key_name.find(text).is_none()
+            && self.clear.find(text).is_none()
+        {
+            return Ok(None);
+        }
+        let (mut tokens, mut clear) = (Vec::new(), Vec::new());
+        walk(text, |path, text| {
+            if self.has_token(text.as_bytes()) {
+                tokens.push(path.to_owned());
+            }
+            if !is_of_seal(path) && self.has_value(text) {
+                clear.push(path.to_owned());
+            }
+        })
+        .map_err(|error| format!("cannot be searched: {error}"))?;
+        if tokens.is_empty() && clear.is_empty() {
+            return Ok(None);
+        }
+        tokens.sort();
+        clear.sort();
+        let is_intact = matches!(checker.check(text), Ok(Checked::Sealed(sealed)) if sealed.is_intact);
+        Ok(Some(Hit { tokens, clear, is_intact }))
+    }
+
+    /// A number may be written in several ways.
+    fn is_number(&self) -> bool {
+        self.value.parse::<f64>().is_ok()
+    }
+
+    fn has_token(&self, text: &[u8]) -> bool {
+        self.key_name.find_iter(text).any(|at| is_token(text, at, self.key, self.value.as_bytes()))
+    }
+
+    /// Whether the value stands in a text, and not as a part of a longer word.
+    fn has_value(&self, text: &str) -> bool {
+        let is_word = |character: Option<char>| character.is_some_and(char::is_alphanumeric);
+        self.clear.find_iter(text.as_bytes()).any(|at| {
+            let (before, after) = (&text[..at], &text[at + self.value.len()..]);
+            let starts_inside = is_word(self.value.chars().next()) && is_word(before.chars().next_back());
+            let ends_inside = is_word(self.value.chars().next_back()) && is_word(after.chars().next());
+            !starts_inside && !ends_inside
+        })
+    }
+}
+
+/// The seal has names of its own, which are no values.
+fn is_of_seal(path: &str) -> bool {
+    path.strip_prefix("audit").is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+}
+
+/// Whether the token whose key is named at `at` stands for `value`.
+fn is_token(text: &[u8], at: usize, key: &HmacKey, value: &[u8]) -> bool {
+    // No further back than a class's name reaches.
+    let first = at.saturating_sub(NAME_BYTES_MAX + 1);
+    let Some(bracket) = text[first..at].iter().rposition(|byte| *byte == b'[') else {
+        return false;
+    };
+    let start = first + bracket;
+    let end = at + key.id().len() + 2 + MAC_CHARACTERS + 1;
+    let mut token = Vec::new();
+    key.write_token(&text[start + 1..at], value, &mut token).is_ok()
+        && text.get(start..end) == Some(&token[..])
+}

@@ -1,0 +1,111 @@
+//! Splits bytes into records: lines, and the elements of arrays.
+
+use memchr::{memchr, memchr_iter, memchr2};
+use std::ops::Range;
+
+/// Returns the lines, without their line breaks.
+pub(super) fn lines(bytes: &[u8]) -> impl Iterator<Item = Range<usize>> + '_ {
+    let mut start = 0;
+    memchr_iter(b'\n', bytes).chain(std::iter::once(bytes.len())).map(move |end| {
+        let line = start..end;
+        start = end + 1;
+        line
+    })
+}
+
+/// the element ends, so that one broken record costs no more than itself.
+#[derive(Default)]
+pub(super) struct Splitter {
+    pub(super) elements: Vec<Range<usize>>,
+    /// Where to go on.
+    at: usize,
+    /// Where the element that is open started.
+    start: Option<usize>,
+    depth: u32,
+    in_string: bool,
+    /// Whether the array that began last has not ended.
+    pub(super) is_in_array: bool,
+}
+
+impl Splitter {
+    /// Scans on. With `is_end`, what is open ends here.
+    pub(super) fn scan(&mut self, bytes: &[u8], is_end: bool) {
+        while self.at < bytes.len() {
+            if self.in_string {
+                match memchr2(b'"', b'\\', &bytes[self.at..]) {
+                    Some(found) if memchr(b'\n', &bytes[self.at..self.at + found]).is_some() => {
+                        self.end_at_line_break(bytes);
+                    }
+                    Some(found) if bytes[self.at + found] == b'"' => {
+                        self.in_string = false;
+                        self.at += found + 1;
+                    }
+                    // The escaped byte has not been read yet.
+                    Some(found) if self.at + found + 1 >= bytes.len() && !is_end => {
+                        self.at += found;
+                        return;
+                    }
+                    Some(found) => self.at += found + 2,
+                    None if memchr(b'\n', &bytes[self.at..]).is_some() => self.end_at_line_break(bytes),
+                    None => self.at = bytes.len(),
+                }
+                continue;
+            }
+            let byte = bytes[self.at];
+            match (byte, self.start) {
+                (b'"', _) => {
+                    self.start.get_or_insert(self.at);
+                    self.in_string = true;
+                }
+                (b'{', None) => {
+                    self.start = Some(self.at);
+                    self.depth = 1;
+                }
+                (b'{' | b'[', Some(_)) => self.depth += 1,
+                (b'}' | b']', Some(start)) if self.depth > 0 => {
+                    self.depth -= 1;
+                    if self.depth == 0 {
+                        self.push(start..self.at + 1);
+                    }
+                }
+                // What is no object ends where the next element does.
+                (b',' | b']' | b'\n', Some(start)) if self.depth == 0 => {
+                    self.push(start..self.at);
+                    self.is_in_array &= byte != b']';
+                }
+                (b'[' | b']', None) => self.is_in_array = byte == b'[',
+                (b',', None) => {}
+                (byte, None) if !byte.is_ascii_whitespace() => self.start = Some(self.at),
+                _ => {}
+            }
+            self.at += 1;
+        }
+        self.at = self.at.min(bytes.len());
+        if let Some(start) = self.start.filter(|_| is_end) {
+            self.push(start..bytes.len());
+        }
+    }
+
+    fn end_at_line_break(&mut self, bytes: &[u8]) {
+        let end = memchr(b'\n', &bytes[self.at..]).map_or(bytes.len(), |found| self.at + found);
+        if let Some(start) = self.start {
+            self.push(start..end);
+        }
+        self.in_string = false;
+        self.at = end;
+    }
+
+    fn push(&mut self, element: Range<usize>) {
+        self.elements.push(element);
+        self.start = None;
+        self.depth = 0;
+    }
+
+    /// How much has been dealt with; the next scan goes on without it.
+    pub(super) fn rebase(&mut self) -> usize {
+        let done = self.start.unwrap_or(self.at).min(self.at);
+        self.at -= done;
+        self.start = self.start.map(|start| start - done);
+        done
+    }
+}
