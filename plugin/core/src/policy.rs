@@ -42,7 +42,8 @@ use crate::automaton::{Automaton, Compact};
 use crate::hash::{Algorithm, Hash};
 use crate::record::tape::Tape;
 use crate::schema::{Stream, Streams};
-use crate::text::base64url;
+use crate::text::{base64url, is_name};
+use alloc::vec::Vec;
 use paths::Paths;
 
 /// The name of a policy file in an accessible path, which overrides the one
@@ -65,16 +66,46 @@ pub fn policy_text(digest: &Hash) -> [u8; DIGEST_TEXT_BYTES] {
 /// no table gets into a module that cannot read it.
 pub const MODULE_MARK: &[u8; 16] = b"flbaudit-policy2";
 
-/// What a table starts with.
+/// The bytes that a table starts with.
 pub const MAGIC: &[u8; 8] = b"flbpolcy";
 /// The version of its layout.
-pub const LAYOUT: u32 = 2;
+const LAYOUT: u32 = 2;
+
+// Where the header has its parts.
+const LAYOUT_AT: usize = 8;
+const LEN_AT: usize = 12;
+const DIGEST_AT: usize = 16;
 /// Where the part starts that the digest is of.
-pub const DIGESTED_AT: usize = 48;
-/// The length of the header, in bytes.
-pub const HEADER_BYTES: usize = 104;
-/// The length of a rule, in bytes.
-pub const RULE_BYTES: usize = 24;
+const DIGESTED_AT: usize = 48;
+const SOURCE_AT: usize = 48;
+const RULES_AT: usize = 56;
+const STRINGS_AT: usize = 64;
+const AUTOMATA_AT: usize = 72;
+const SCOUT_AT: usize = 80;
+const KEYS_AT: usize = 84;
+const PATHS_AT: usize = 88;
+const DETECTORS_AT: usize = 92;
+const STREAMS_AT: usize = 96;
+const HEADER_BYTES: usize = 104;
+
+// Where a rule has its parts.
+const NAME_AT: usize = 0;
+const CLASS_AT: usize = 4;
+const ACTION_AT: usize = 8;
+const PARAMETER_AT: usize = 9;
+const KIND_AT: usize = 10;
+const VALIDATOR_AT: usize = 11;
+const BEFORE_AT: usize = 12;
+const AFTER_AT: usize = 13;
+const LEAD_LEN_AT: usize = 14;
+const LEAD_AT: usize = 16;
+const PATTERN_AT: usize = 20;
+const RULE_BYTES: usize = 24;
+
+/// The bits of a place in the strings that say where it starts; the others are
+/// its length.
+const STRING_START: u32 = (1 << 24) - 1;
+
 /// Stands for an automaton that is not there.
 pub const NO_AUTOMATON: u32 = u32::MAX;
 /// The most rules of a policy.
@@ -149,38 +180,41 @@ impl<'a> Policy<'a> {
     pub fn read(table: &'a [u8]) -> Option<Self> {
         let header: &[u8; HEADER_BYTES] = table.first_chunk()?;
         let number = |at: usize| header[at..].first_chunk().map(|bytes| u32::from_le_bytes(*bytes));
-        if !header.starts_with(MAGIC) || number(8)? != LAYOUT || number(12)? as usize != table.len() {
+        if !header.starts_with(MAGIC)
+            || number(LAYOUT_AT)? != LAYOUT
+            || number(LEN_AT)? as usize != table.len()
+        {
             return None;
         }
         let part = |at: usize| {
             let (start, len) = (number(at)? as usize, number(at + 4)? as usize);
             table.get(start..start.checked_add(len)?)
         };
-        let automata = part(72)?;
+        let automata = part(AUTOMATA_AT)?;
         let automaton = |at: usize| match number(at)? {
             NO_AUTOMATON => Some(None),
             start => Some(Some(automata.get(start as usize..)?)),
         };
         Some(Policy {
-            digest: *header[16..].first_chunk()?,
-            source: part(48)?,
-            rules: part(56)?.as_chunks().0,
-            strings: part(64)?,
+            digest: *header[DIGEST_AT..].first_chunk()?,
+            source: part(SOURCE_AT)?,
+            rules: part(RULES_AT)?.as_chunks().0,
+            strings: part(STRINGS_AT)?,
             automata,
-            scout: match automaton(80)? {
+            scout: match automaton(SCOUT_AT)? {
                 Some(table) => Some(Automaton::read(table)?.0),
                 None => None,
             },
-            keys: match automaton(84)? {
+            keys: match automaton(KEYS_AT)? {
                 Some(table) => Some(Compact::read(table)?.0),
                 None => None,
             },
-            paths: match automaton(88)? {
+            paths: match automaton(PATHS_AT)? {
                 Some(table) => Some(Paths::read(table)?),
                 None => None,
             },
-            first_key_rule: number(92)? as u16,
-            streams: Streams::read(part(96)?)?,
+            first_key_rule: number(DETECTORS_AT)? as u16,
+            streams: Streams::read(part(STREAMS_AT)?)?,
         })
     }
 
@@ -211,8 +245,6 @@ impl<'a> Policy<'a> {
             };
             is_sound_lead && self.pattern(&detector).is_some_and(|pattern| pattern.is_sound())
         };
-        let is_name =
-            |name: &[u8]| name.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
         match self.rule(index) {
             Some(rule) if !is_name(rule.name) || !is_name(rule.class) => false,
             Some(rule) if rule.kind == Kind::Detector => self.detector(index).is_some_and(is_sound),
@@ -255,15 +287,15 @@ impl<'a> Policy<'a> {
     pub(crate) fn rule(&self, index: u16) -> Option<Rule<'a>> {
         let bytes = self.rules.get(index as usize)?;
         let string = |at: usize| {
-            let place = u32::from_le_bytes(*bytes[at..].first_chunk()?) as usize;
-            let start = place & 0xff_ffff;
-            self.strings.get(start..start + (place >> 24))
+            let place = u32::from_le_bytes(*bytes[at..].first_chunk()?);
+            let (start, len) = (place & STRING_START, place >> STRING_START.count_ones());
+            self.strings.get(start as usize..(start + len) as usize)
         };
         Some(Rule {
-            name: string(0)?,
-            class: string(4)?,
-            action: Action::from_id(bytes[8], bytes[9])?,
-            kind: match bytes[10] {
+            name: string(NAME_AT)?,
+            class: string(CLASS_AT)?,
+            action: Action::from_id(bytes[ACTION_AT], bytes[PARAMETER_AT])?,
+            kind: match bytes[KIND_AT] {
                 0 => Kind::Detector,
                 1 => Kind::Key,
                 2 => Kind::Path,
@@ -277,14 +309,14 @@ impl<'a> Policy<'a> {
         let bytes = self.rules.get(index as usize)?;
         let number = |at: usize| bytes[at..].first_chunk().map(|bytes| u32::from_le_bytes(*bytes));
         Some(Detector {
-            lead: match bytes[14] {
-                0 => Lead::Automaton(self.compact(number(16)?)?),
+            lead: match bytes[LEAD_LEN_AT] {
+                0 => Lead::Automaton(self.compact(number(LEAD_AT)?)?),
                 len => Lead::Trigger(len.into()),
             },
-            pattern: number(20)?,
-            validator: Validator::from_id(bytes[11])?,
-            before: Boundary::from_id(bytes[12])?,
-            after: Boundary::from_id(bytes[13])?,
+            pattern: number(PATTERN_AT)?,
+            validator: Validator::from_id(bytes[VALIDATOR_AT])?,
+            before: Boundary::from_id(bytes[BEFORE_AT])?,
+            after: Boundary::from_id(bytes[AFTER_AT])?,
         })
     }
 
@@ -295,6 +327,120 @@ impl<'a> Policy<'a> {
 
     fn compact(&self, start: u32) -> Option<Compact<'a>> {
         Compact::read(self.automata.get(start as usize..)?).map(|(automaton, _)| automaton)
+    }
+}
+
+/// A detector's part of a rule to write.
+#[derive(Clone, Copy, Debug)]
+pub struct DetectorParts {
+    /// The check of what the pattern has matched.
+    pub validator: Validator,
+    /// The boundary before a match.
+    pub before: Boundary,
+    /// The boundary after a match.
+    pub after: Boundary,
+    /// The length of the lead in bytes, if that is what triggers the detector
+    /// and always as long, else 0.
+    pub lead_len: u8,
+    /// Where in the automata that of the lead is, if its length is 0.
+    pub lead: u32,
+    /// Where in the automata that of the pattern is.
+    pub pattern: u32,
+}
+
+/// The parts of a policy's table, to be written.
+#[derive(Debug, Default)]
+pub struct TableParts<'a> {
+    /// The text that the policy was compiled from.
+    pub source: &'a [u8],
+    rules: Vec<u8>,
+    strings: Vec<u8>,
+    /// All automata, one behind the other.
+    pub automata: &'a [u8],
+    /// Where in the automata the scout over texts is, or [`NO_AUTOMATON`].
+    pub scout: u32,
+    /// Where in the automata that over keys is, or [`NO_AUTOMATON`].
+    pub keys: u32,
+    /// Where in the automata the paths are, or [`NO_AUTOMATON`].
+    pub paths: u32,
+    /// How many of the rules are detectors.
+    pub detectors: u32,
+    /// The streams, as [`schema::write_streams`](crate::schema::write_streams)
+    /// has them.
+    pub streams: &'a [u8],
+}
+
+impl TableParts<'_> {
+    /// Adds a rule: detectors first, then rules for keys, then those for paths.
+    /// A detector has parts of its own.
+    pub fn rule(&mut self, rule: &Rule<'_>, detector: Option<DetectorParts>) {
+        let (name, class) = (self.string(rule.name), self.string(rule.class));
+        let (action, parameter) = rule.action.id();
+        let mut bytes = [0; RULE_BYTES];
+        let mut put = |at: usize, part: &[u8]| bytes[at..at + part.len()].copy_from_slice(part);
+        put(NAME_AT, &name);
+        put(CLASS_AT, &class);
+        put(ACTION_AT, &[action]);
+        put(PARAMETER_AT, &[parameter]);
+        put(KIND_AT, &[rule.kind as u8]);
+        if let Some(detector) = detector {
+            put(VALIDATOR_AT, &[detector.validator as u8]);
+            put(BEFORE_AT, &[detector.before as u8]);
+            put(AFTER_AT, &[detector.after as u8]);
+            put(LEAD_LEN_AT, &[detector.lead_len]);
+            put(LEAD_AT, &detector.lead.to_le_bytes());
+            put(PATTERN_AT, &detector.pattern.to_le_bytes());
+        }
+        self.rules.extend(bytes);
+    }
+
+    fn string(&mut self, text: &[u8]) -> [u8; 4] {
+        let known = self.strings.windows(text.len().max(1)).position(|window| window == text);
+        let start = known.unwrap_or_else(|| {
+            self.strings.extend(text);
+            self.strings.len() - text.len()
+        });
+        (start as u32 | (text.len() as u32) << STRING_START.count_ones()).to_le_bytes()
+    }
+
+    /// The length of the table, in bytes.
+    pub fn table_len(&self) -> usize {
+        HEADER_BYTES + self.parts().iter().map(|(_, part)| part.len()).sum::<usize>()
+    }
+
+    /// The parts in the order in which they stand behind the header, and where
+    /// that says so.
+    fn parts(&self) -> [(usize, &[u8]); 5] {
+        [
+            (SOURCE_AT, self.source),
+            (RULES_AT, &self.rules),
+            (STRINGS_AT, &self.strings),
+            (AUTOMATA_AT, self.automata),
+            (STREAMS_AT, self.streams),
+        ]
+    }
+
+    /// Writes the table.
+    pub fn write(&self) -> Vec<u8> {
+        let mut table = Vec::from([0; HEADER_BYTES]);
+        table[..MAGIC.len()].copy_from_slice(MAGIC);
+        let mut put = |at: usize, number: u32| table[at..at + 4].copy_from_slice(&number.to_le_bytes());
+        put(LAYOUT_AT, LAYOUT);
+        put(LEN_AT, self.table_len() as u32);
+        put(SCOUT_AT, self.scout);
+        put(KEYS_AT, self.keys);
+        put(PATHS_AT, self.paths);
+        put(DETECTORS_AT, self.detectors);
+        let mut start = HEADER_BYTES;
+        for (at, part) in self.parts() {
+            put(at, start as u32);
+            put(at + 4, part.len() as u32);
+            start += part.len();
+        }
+        self.parts().into_iter().for_each(|(_, part)| table.extend(part));
+        let digest = digest(&table);
+        table[DIGEST_AT..DIGESTED_AT].copy_from_slice(&digest);
+        table
     }
 }
 

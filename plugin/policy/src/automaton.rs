@@ -1,17 +1,16 @@
 //! Patterns into automata, in the layouts that [`flb_audit_core::automaton`]
 //! walks.
 
-mod table;
+mod numbering;
 
-use flb_audit_core::automaton::TRANSITIONS_MAX;
-use regex_automata::dfa::{Automaton, StartKind, dense};
+use flb_audit_core::automaton::{States, TRANSITIONS_MAX};
+use regex_automata::dfa::{Automaton, StartError, StartKind, dense};
 use regex_automata::nfa::thompson;
 use regex_automata::util::primitives::StateID;
 use regex_automata::util::{start, syntax};
 use regex_automata::{Anchored, MatchKind};
 use std::collections::HashMap;
 use std::hash::Hash;
-use table::Numbered;
 
 /// What building one may take, in bytes of memory.
 const BUILD_BYTES_MAX: usize = 64 << 20;
@@ -36,33 +35,34 @@ pub enum Alphabet {
     Unicode,
 }
 
-/// Why there is no automaton.
-#[derive(Debug)]
+/// The reason why there is no automaton.
+#[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The pattern at this index cannot be parsed.
-    Syntax(usize, Box<regex_syntax::Error>),
+    /// The pattern at `index` cannot be parsed.
+    #[error("{source}")]
+    Syntax {
+        /// The pattern's place among those that were given.
+        index: usize,
+        /// The parser's reason.
+        source: Box<regex_syntax::Error>,
+    },
     /// Together the patterns make more states than an automaton may have.
+    #[error(
+        "the automaton would have more than {TRANSITIONS_MAX} transitions; bound or narrow what is repeated, as in \
+         [a-z]{{1,20}}"
+    )]
     TooLarge,
-    /// They ask for what no automaton of ours can do.
-    Unsupported(String),
+    /// The patterns ask for something that the compiler of NFAs cannot do.
+    #[error(transparent)]
+    Nfa(Box<thompson::BuildError>),
+    /// A word boundary of Unicode, which takes more than a byte of context.
+    #[error("word boundaries of Unicode cannot be compiled; (?-u:\\b) is that of ASCII")]
+    UnicodeBoundary(#[source] Box<dense::BuildError>),
+    /// The automaton has no state to start in.
+    #[error(transparent)]
+    Start(StartError),
 }
-
-impl std::fmt::Display for Error {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Error::Syntax(_, error) => write!(f, "{error}"),
-            Error::TooLarge => write!(
-                f,
-                "the automaton would have more than {TRANSITIONS_MAX} transitions; bound or narrow what is \
-                 repeated, as in [a-z]{{1,20}}"
-            ),
-            Error::Unsupported(what) => f.write_str(what),
-        }
-    }
-}
-
-impl std::error::Error for Error {}
 
 /// Compiles patterns into a dense automaton, in which each is accepted with its
 /// index as id.
@@ -71,7 +71,7 @@ pub fn compile(
     direction: Direction,
     alphabet: Alphabet,
 ) -> Result<Vec<u8>, Error> {
-    numbered(patterns, direction, alphabet)?.dense()
+    states(patterns, direction, alphabet)?.write_dense().ok_or(Error::TooLarge)
 }
 
 /// The same, into a compact one.
@@ -80,20 +80,16 @@ pub fn compile_compact(
     direction: Direction,
     alphabet: Alphabet,
 ) -> Result<Vec<u8>, Error> {
-    numbered(patterns, direction, alphabet)?.compact()
+    states(patterns, direction, alphabet)?.write_compact().ok_or(Error::TooLarge)
 }
 
-fn numbered(
-    patterns: &[impl AsRef<str>],
-    direction: Direction,
-    alphabet: Alphabet,
-) -> Result<Numbered, Error> {
+fn states(patterns: &[impl AsRef<str>], direction: Direction, alphabet: Alphabet) -> Result<States, Error> {
     let is_unicode = alphabet == Alphabet::Unicode;
     let config = syntax::Config::new().unicode(is_unicode).utf8(is_unicode);
     let mut hirs = Vec::new();
     for (index, pattern) in patterns.iter().enumerate() {
         let hir = syntax::parse_with(pattern.as_ref(), &config);
-        hirs.push(hir.map_err(|error| Error::Syntax(index, Box::new(error)))?);
+        hirs.push(hir.map_err(|error| Error::Syntax { index, source: Box::new(error) })?);
     }
     let nfa = thompson::Compiler::new()
         .configure(
@@ -104,8 +100,9 @@ fn numbered(
                 .nfa_size_limit(Some(BUILD_BYTES_MAX)),
         )
         .build_many_from_hir(&hirs)
-        .map_err(|error| {
-            if error.size_limit().is_some() { Error::TooLarge } else { Error::Unsupported(error.to_string()) }
+        .map_err(|error| match error.size_limit() {
+            Some(_) => Error::TooLarge,
+            None => Error::Nfa(Box::new(error)),
         })?;
     let is_anchored = direction != Direction::Anywhere;
     let dfa = dense::Builder::new()
@@ -117,17 +114,17 @@ fn numbered(
                 .determinize_size_limit(Some(BUILD_BYTES_MAX)),
         )
         .build_from_nfa(&nfa)
-        .map_err(|error| match error.to_string() {
-            what if what.contains("exceeded") || what.contains("too many") => Error::TooLarge,
-            what => Error::Unsupported(what),
+        .map_err(|error| match error.is_size_limit_exceeded() {
+            true => Error::TooLarge,
+            false => Error::UnicodeBoundary(Box::new(error)),
         })?;
-    let mut states = States::of(&dfa, is_anchored)?;
+    let mut reached = Reached::of(&dfa, is_anchored)?;
     let is_late = hirs.iter().any(|hir| !hir.properties().look_set().is_empty());
     if !is_late {
-        states.accept_at_once();
+        reached.accept_at_once();
     }
-    states.minimize();
-    Ok(Numbered::of(&states, is_late))
+    reached.minimize();
+    Ok(numbering::numbered(&reached, is_late))
 }
 
 /// A byte for each place in a text where a match may start: none at its
@@ -135,8 +132,8 @@ fn numbered(
 const LOOK_BEHIND: [Option<u8>; 4] = [None, Some(b'a'), Some(b'\n'), Some(b' ')];
 
 /// All that can be reached of an automaton, by number; 0 is the dead state.
-struct States {
-    starts: Vec<usize>,
+struct Reached {
+    starts: [usize; 4],
     /// The symbol of each byte: those between which no state tells are one.
     symbols: Vec<usize>,
     /// The next state for every symbol, and then for the end of the text.
@@ -145,8 +142,8 @@ struct States {
     accepts: Vec<Vec<u16>>,
 }
 
-impl States {
-    fn of(dfa: &dense::DFA<Vec<u32>>, is_anchored: bool) -> Result<States, Error> {
+impl Reached {
+    fn of(dfa: &dense::DFA<Vec<u32>>, is_anchored: bool) -> Result<Reached, Error> {
         let anchored = if is_anchored { Anchored::Yes } else { Anchored::No };
         let mut found: Vec<Option<StateID>> = vec![None];
         let mut numbers = HashMap::new();
@@ -159,11 +156,11 @@ impl States {
                 found.len() - 1
             })
         };
-        let mut starts = Vec::new();
-        for before in LOOK_BEHIND {
+        let mut starts = [0; LOOK_BEHIND.len()];
+        for (at, before) in LOOK_BEHIND.into_iter().enumerate() {
             let config = start::Config::new().anchored(anchored).look_behind(before);
-            let start = dfa.start_state(&config).map_err(|error| Error::Unsupported(error.to_string()))?;
-            starts.push(number(start, &mut found));
+            let start = dfa.start_state(&config).map_err(Error::Start)?;
+            starts[at] = number(start, &mut found);
         }
         let symbols: Vec<usize> = (0..=u8::MAX).map(|byte| dfa.byte_classes().get(byte).into()).collect();
         let count = symbols.iter().max().map_or(0, |last| last + 1);
@@ -174,11 +171,6 @@ impl States {
         let mut next = vec![vec![0; count + 1]];
         let mut accepts = vec![Vec::new()];
         while let Some(state) = found.get(next.len()).copied().flatten() {
-            if dfa.is_quit_state(state) {
-                return Err(Error::Unsupported(
-                    "word boundaries of Unicode; (?-u:\\b) is that of ASCII".into(),
-                ));
-            }
             // Far more than it takes to be small once it is minimal.
             if next.len() > TRANSITIONS_MAX {
                 return Err(Error::TooLarge);
@@ -188,7 +180,7 @@ impl States {
             next.push(nexts.map(|state| number(state, &mut found)).collect());
             accepts.push(accepted(dfa, state));
         }
-        Ok(States { starts, symbols, next, accepts })
+        Ok(Reached { starts, symbols, next, accepts })
     }
 
     /// The symbol of the end of the text.
@@ -229,7 +221,7 @@ impl States {
             .iter()
             .map(|state| self.next[*state].iter().map(|next| classes[*next]).collect())
             .collect();
-        self.starts = self.starts.iter().map(|start| classes[*start]).collect();
+        self.starts = self.starts.map(|start| classes[start]);
     }
 }
 

@@ -17,9 +17,9 @@ mod streams;
 mod table;
 mod yaml;
 
-pub use policy::{NAME_BYTES_MAX, Policy};
+pub use policy::Policy;
 pub use table::compile;
-pub use yaml::Problem;
+pub use yaml::{Problem, SOURCE_BYTES_MAX};
 
 /// The policy in the `filter_audit.wasm` that ships.
 pub const DEFAULT_POLICY: &str = include_str!("../default.yaml");

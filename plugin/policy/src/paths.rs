@@ -7,11 +7,44 @@
 //! key that is more than letters, digits, `_`, `-`, `$` and `@` stands in
 //! quotes: `annotations."example.org/owner"`.
 
-use flb_audit_core::policy::paths::{ENTRY_BYTES, VERDICT_KEEP, VERDICT_NONE, prefix};
+use flb_audit_core::policy::paths::{State, Verdict, write};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-/// The most states and the most edges that the paths of a policy may make.
+/// The most states that the paths of a policy may make, and the most edges.
 const STATES_MAX: usize = 60_000;
+
+/// The most steps of a path.
+const STEPS_MAX: usize = 256;
+
+/// The reason why a path cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum PathError {
+    #[error("an empty path")]
+    Empty,
+    #[error("`[]` follows a key without a dot")]
+    DotBeforeElement,
+    #[error("`[` without `]`: elements have no numbers, `[]` is each of them")]
+    Index,
+    #[error("`{0}` where a dot, `[]` or `|` was expected")]
+    Unexpected(char),
+    #[error("a quote that is not closed")]
+    OpenQuote,
+    #[error("a key is missing; other characters than letters, digits, `_`, `-`, `$` and `@` need quotes")]
+    NoKey,
+    #[error("more than {STEPS_MAX} steps; name fewer, or use `**`")]
+    TooLong,
+}
+
+/// The reason why paths make no automaton together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum TooLarge {
+    #[error("the paths make more than {STATES_MAX} states; use fewer with `**`")]
+    States,
+    #[error("the paths make more than {STATES_MAX} edges; use fewer with `**`")]
+    Edges,
+    #[error("a key has more than 65,535 bytes")]
+    Key,
+}
 
 /// One step of a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,8 +56,8 @@ pub(crate) enum Step {
     Deep,
 }
 
-/// Takes a path apart. What is wrong with it, if it cannot be.
-pub(crate) fn parse(path: &str) -> Result<Vec<Step>, String> {
+/// Takes a path apart.
+pub(crate) fn parse(path: &str) -> Result<Vec<Step>, PathError> {
     let mut steps = steps(path)?;
     // What holds for a value holds for all that is in it.
     while steps.len() > 1 && steps.last() == Some(&Step::Deep) {
@@ -33,13 +66,16 @@ pub(crate) fn parse(path: &str) -> Result<Vec<Step>, String> {
     Ok(steps)
 }
 
-fn steps(path: &str) -> Result<Vec<Step>, String> {
+fn steps(path: &str) -> Result<Vec<Step>, PathError> {
     let mut steps = Vec::new();
     let mut rest = path;
     if rest.is_empty() {
-        return Err("an empty path".into());
+        return Err(PathError::Empty);
     }
     loop {
+        if steps.len() > STEPS_MAX {
+            return Err(PathError::TooLong);
+        }
         // An element needs no key before it only at the very start or behind `|`.
         if !rest.starts_with("[]") {
             let (step, after) = member(rest)?;
@@ -52,19 +88,19 @@ fn steps(path: &str) -> Result<Vec<Step>, String> {
         }
         rest = match rest.chars().next() {
             None => return Ok(steps),
-            Some('.') if rest[1..].starts_with("[]") => return Err("`[]` follows a key without a dot".into()),
+            Some('.') if rest[1..].starts_with("[]") => return Err(PathError::DotBeforeElement),
             Some('.') => &rest[1..],
             Some('|') => {
                 steps.push(Step::Json);
                 &rest[1..]
             }
-            Some('[') => return Err("`[` without `]`: elements have no numbers, `[]` is each of them".into()),
-            Some(other) => return Err(format!("`{other}` where a dot, `[]` or `|` was expected")),
+            Some('[') => return Err(PathError::Index),
+            Some(other) => return Err(PathError::Unexpected(other)),
         };
     }
 }
 
-fn member(rest: &str) -> Result<(Step, &str), String> {
+fn member(rest: &str) -> Result<(Step, &str), PathError> {
     if let Some(quoted) = rest.strip_prefix('"') {
         let mut key = String::new();
         let mut characters = quoted.char_indices();
@@ -75,7 +111,7 @@ fn member(rest: &str) -> Result<(Step, &str), String> {
                 other => key.push(other),
             }
         }
-        return Err("a quote that is not closed".into());
+        return Err(PathError::OpenQuote);
     }
     if let Some(after) = rest.strip_prefix("**") {
         return Ok((Step::Deep, after));
@@ -87,10 +123,7 @@ fn member(rest: &str) -> Result<(Step, &str), String> {
         |character: char| character.is_alphanumeric() || matches!(character, '_' | '-' | '$' | '@');
     let len = rest.find(|character| !is_plain(character)).unwrap_or(rest.len());
     match &rest[..len] {
-        "" => {
-            Err("a key is missing; other characters than letters, digits, `_`, `-`, `$` and `@` need quotes"
-                .into())
-        }
+        "" => Err(PathError::NoKey),
         key => Ok((Step::Member(key.into()), &rest[len..])),
     }
 }
@@ -103,11 +136,11 @@ pub(crate) struct Path {
 
 /// Where in which paths a walk is.
 type Set = BTreeSet<(usize, usize)>;
-/// Keys in the order in which a table has them, and where each leads.
-type Members = BTreeMap<(u64, String), Set>;
+/// Keys, and where each leads.
+type Members<'a> = BTreeMap<&'a str, Set>;
 
 /// Compiles paths, of which the first one that fits a value decides.
-pub(crate) fn compile(paths: &[Path]) -> Result<Vec<u8>, String> {
+pub(crate) fn compile(paths: &[Path]) -> Result<Vec<u8>, TooLarge> {
     let mut automaton = Automaton { paths, numbers: HashMap::new(), sets: Vec::new() };
     automaton.number(Set::new())?;
     let start = automaton.closure((0..paths.len()).map(|path| (path, 0)).collect());
@@ -118,11 +151,9 @@ pub(crate) fn compile(paths: &[Path]) -> Result<Vec<u8>, String> {
     let fallback = automaton.number(everywhere.clone())?;
     let known = automaton.members(&everywhere);
 
-    let mut table = Table::default();
-    let mut at = 0;
-    while at < automaton.sets.len() {
-        let set = automaton.sets[at].clone();
-        at += 1;
+    let (mut states, mut edges) = (Vec::new(), 0);
+    while states.len() < automaton.sets.len() {
+        let set = automaton.sets[states.len()].clone();
         let (members, others, fallback) = if set.is_empty() {
             let (members, others) = automaton.watched();
             (members, [others, Set::new(), Set::new()], 0)
@@ -134,19 +165,25 @@ pub(crate) fn compile(paths: &[Path]) -> Result<Vec<u8>, String> {
             }
             (members, automaton.others(&set), if has_fallback { fallback } else { 0 })
         };
-        let first_edge = table.edges.len() / ENTRY_BYTES;
-        let count = members.len();
-        let mut values = vec![automaton.verdict(&set), first_edge as u16, count as u16];
-        for next in others {
-            values.push(automaton.number(next)?);
+        edges += members.len();
+        if edges > STATES_MAX {
+            return Err(TooLarge::Edges);
         }
-        values.extend([fallback, 0]);
-        table.states.extend(values.into_iter().flat_map(u16::to_le_bytes));
-        for ((prefix, key), next) in members {
-            table.edge(prefix, key, automaton.number(next)?)?;
-        }
+        let [other, element, json] = others;
+        states.push(State {
+            verdict: automaton.verdict(&set),
+            other: automaton.number(other)?,
+            element: automaton.number(element)?,
+            json: automaton.number(json)?,
+            fallback,
+            members: members
+                .into_iter()
+                .map(|(key, next)| Ok((key.as_bytes().to_vec(), automaton.number(next)?)))
+                .collect::<Result<_, _>>()?,
+        });
     }
-    Ok(table.finish())
+    // The numbers of states and edges fit, so that what does not is a key.
+    write(&states).ok_or(TooLarge::Key)
 }
 
 /// The paths as an automaton: its states are sets of places in them.
@@ -156,15 +193,15 @@ struct Automaton<'a> {
     sets: Vec<Set>,
 }
 
-impl Automaton<'_> {
+impl<'a> Automaton<'a> {
     /// The number of a state, a new one if it has none.
-    fn number(&mut self, set: Set) -> Result<u16, String> {
+    fn number(&mut self, set: Set) -> Result<u16, TooLarge> {
         if let Some(number) = self.numbers.get(&set) {
             return Ok(*number);
         }
         let number = self.sets.len() as u16;
         if self.sets.len() >= STATES_MAX {
-            return Err("the paths make too many states; use fewer with `**`".into());
+            return Err(TooLarge::States);
         }
         self.sets.push(set.clone());
         self.numbers.insert(set, number);
@@ -194,7 +231,7 @@ impl Automaton<'_> {
         self.closure(next)
     }
 
-    fn members(&self, set: &Set) -> Members {
+    fn members(&self, set: &Set) -> Members<'a> {
         let mut members = Members::new();
         for &(path, at) in set {
             if let Some(Step::Member(key)) = self.paths[path].steps.get(at) {
@@ -203,7 +240,7 @@ impl Automaton<'_> {
                     Step::Member(other) => other == key,
                     _ => false,
                 };
-                members.insert((prefix(key.as_bytes()), key.clone()), self.advance(set, takes));
+                members.insert(key.as_str(), self.advance(set, takes));
             }
         }
         members
@@ -222,63 +259,24 @@ impl Automaton<'_> {
 
     /// The edges of the dead state: the keys that are watched, and whether all
     /// others are. That they lead anywhere says so.
-    fn watched(&self) -> (Members, Set) {
+    fn watched(&self) -> (Members<'a>, Set) {
         let (mut members, mut others) = (Members::new(), Set::new());
         for path in self.paths.iter().filter(|path| path.rule.is_some()) {
             match last_key(&path.steps) {
-                Some(key) => {
-                    drop(members.insert((prefix(key.as_bytes()), key.clone()), self.sets[1].clone()))
-                }
+                Some(key) => drop(members.insert(key.as_str(), self.sets[1].clone())),
                 None => others = self.sets[1].clone(),
             }
         }
         (members, others)
     }
 
-    fn verdict(&self, set: &Set) -> u16 {
+    fn verdict(&self, set: &Set) -> Verdict {
         let accepted = set.iter().filter(|(path, at)| *at == self.paths[*path].steps.len());
         match accepted.map(|(path, _)| *path).min().map(|path| self.paths[path].rule) {
-            None => VERDICT_NONE,
-            Some(None) => VERDICT_KEEP,
-            Some(Some(rule)) => rule,
+            None => Verdict::None,
+            Some(None) => Verdict::Keep,
+            Some(Some(rule)) => Verdict::Rule(rule),
         }
-    }
-}
-
-#[derive(Default)]
-struct Table {
-    states: Vec<u8>,
-    edges: Vec<u8>,
-    keys: Vec<u8>,
-    /// Where among the keys each is.
-    places: HashMap<String, u32>,
-}
-
-impl Table {
-    fn edge(&mut self, prefix: u64, key: String, next: u16) -> Result<(), String> {
-        if self.edges.len() / ENTRY_BYTES >= STATES_MAX {
-            return Err("the paths make too many edges; use fewer with `**`".into());
-        }
-        let len = u16::try_from(key.len()).map_err(|_| "a key of more than 65,535 bytes")?;
-        let keys = &mut self.keys;
-        let place = *self.places.entry(key).or_insert_with_key(|key| {
-            let start = keys.len() as u32;
-            keys.extend(key.bytes());
-            start
-        });
-        self.edges.extend(prefix.to_be_bytes());
-        self.edges.extend(place.to_le_bytes());
-        self.edges.extend(len.to_le_bytes());
-        self.edges.extend(next.to_le_bytes());
-        Ok(())
-    }
-
-    fn finish(self) -> Vec<u8> {
-        let count = |entries: &[u8]| ((entries.len() / ENTRY_BYTES) as u16).to_le_bytes();
-        let mut table = [count(&self.states), count(&self.edges)].concat();
-        table.extend((self.keys.len() as u32).to_le_bytes());
-        table.extend([self.states, self.edges, self.keys].concat());
-        table
     }
 }
 
@@ -290,7 +288,7 @@ fn last_key(steps: &[Step]) -> Option<&String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use flb_audit_core::policy::paths::{Paths, START, Verdict};
+    use flb_audit_core::policy::paths::{Paths, START};
 
     /// Where a walk leads: `.key` a member, `[` an element, `|` JSON.
     fn walk(paths: &Paths<'_>, place: &str) -> Verdict {
@@ -368,7 +366,7 @@ mod tests {
             ("\"a", "not closed"),
             ("a/b", "expected"),
         ] {
-            let said = parse(path).expect_err(path);
+            let said = parse(path).expect_err(path).to_string();
             assert!(said.contains(part), "{path}: {said}");
         }
     }

@@ -10,12 +10,11 @@ use crate::yaml::{
 };
 use flb_audit_core::policy::Action;
 use flb_audit_core::redact::UNSCANNED;
+use flb_audit_core::text::{NAME_BYTES_MAX, is_name};
 use marked_yaml::Node;
 use marked_yaml::types::MarkedMappingNode;
 use std::collections::BTreeMap;
 
-/// The longest name of a rule or class, in bytes.
-pub const NAME_BYTES_MAX: usize = 40;
 /// How many characters `partial` leaves where the policy does not say.
 const PARTIAL_DEFAULT: u8 = 4;
 /// The rule for keys that tell that their value is a secret, in the pack
@@ -304,8 +303,7 @@ fn rule(node: &Node, entry: &MarkedMappingNode, default_name: Option<&str>) -> R
 
 pub(crate) fn name(node: &Node, what: &str) -> Read<String> {
     let name = text(node, what)?.as_str();
-    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-    if name.is_empty() || name.len() > NAME_BYTES_MAX || !name.bytes().all(is_name) {
+    if name.is_empty() || name.len() > NAME_BYTES_MAX || !is_name(name.as_bytes()) {
         let said = format!("{what} takes up to {NAME_BYTES_MAX} letters, digits, `-` and `_`");
         return Err(problem(node, said));
     }

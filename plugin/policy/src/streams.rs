@@ -5,10 +5,9 @@ use crate::paths::{self, Step};
 use crate::policy::{list, name, required};
 use crate::schema::{self, Options, SchemaError};
 use crate::yaml::{Problem, Read, mapping, problem, text, unknown};
-use flb_audit_core::schema::{Disposition, STREAM_BYTES};
+use flb_audit_core::schema::{Disposition, StreamParts, write_streams};
 use marked_yaml::Node;
 use marked_yaml::types::MarkedMappingNode;
-use std::collections::HashMap;
 
 /// The most entries of `schema`.
 const STREAMS_MAX: usize = 256;
@@ -177,30 +176,22 @@ fn is_built_in(name: &str) -> bool {
     catalogue::names().any(|known| known == name.strip_suffix("-strict").unwrap_or(name))
 }
 
-/// All streams as they stand in a policy's table.
+/// Writes all streams as they stand in a policy's table.
 pub(crate) fn compile(streams: &[Stream]) -> Vec<u8> {
-    if streams.is_empty() {
-        return Vec::new();
-    }
-    let mut part = (streams.len() as u32).to_le_bytes().to_vec();
-    let mut contents: Vec<u8> = Vec::new();
-    let first = part.len() + STREAM_BYTES * streams.len();
-    // What several have stands there once.
-    let mut known = HashMap::new();
-    for stream in streams {
-        let field: Vec<&[u8]> = stream.field.iter().map(|key| key.as_bytes()).collect();
-        let field = field.join(&0xff);
-        let texts = [stream.tag.as_bytes(), &field, stream.value.as_bytes(), stream.name.as_bytes()];
-        for bytes in texts.into_iter().chain([&stream.program[..], stream.text.as_bytes()]) {
-            let start = *known.entry(bytes.to_vec()).or_insert_with(|| {
-                contents.extend(bytes);
-                first + contents.len() - bytes.len()
-            });
-            part.extend((start as u32).to_le_bytes());
-            part.extend((bytes.len() as u32).to_le_bytes());
-        }
-        part.extend([stream.invalid as u8, 0, 0, 0]);
-    }
-    part.extend(contents);
-    part
+    let fields: Vec<Vec<&str>> =
+        streams.iter().map(|stream| stream.field.iter().map(String::as_str).collect()).collect();
+    let parts: Vec<StreamParts<'_>> = streams
+        .iter()
+        .zip(&fields)
+        .map(|(stream, field)| StreamParts {
+            tag: &stream.tag,
+            field,
+            value: &stream.value,
+            name: &stream.name,
+            program: &stream.program,
+            text: &stream.text,
+            invalid: stream.invalid,
+        })
+        .collect();
+    write_streams(&parts)
 }

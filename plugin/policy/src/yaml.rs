@@ -2,7 +2,7 @@
 //! line and column, and with what was probably meant.
 
 use marked_yaml::types::{MarkedMappingNode, MarkedScalarNode};
-use marked_yaml::{LoaderOptions, Marker, Node, parse_yaml_with_options};
+use marked_yaml::{LoadError, LoaderOptions, Marker, Node, parse_yaml_with_options};
 use std::fmt;
 use yaml_rust2::Event;
 use yaml_rust2::parser::Parser;
@@ -30,48 +30,92 @@ impl std::error::Error for Problem {}
 /// What reading gives.
 pub(crate) type Read<T> = Result<T, Problem>;
 
-/// The document, which is a mapping. It may start with a byte order mark.
+/// The deepest nesting of a policy. The loader recurses, so that a document
+/// that nests without end would take the stack.
+const DEPTH_MAX: usize = 64;
+
+/// The longest policy, in bytes: its text stands in the table that it is
+/// compiled into.
+pub const SOURCE_BYTES_MAX: usize = 1 << 20;
+
+/// Reads the document, which is a mapping. It may start with a byte order mark.
 pub(crate) fn document(text: &str) -> Read<Node> {
+    if text.len() > SOURCE_BYTES_MAX {
+        let message = format!(
+            "the policy has {} bytes; at most {SOURCE_BYTES_MAX} are read. Put schemas into files of their own",
+            text.len()
+        );
+        return Err(Problem { line: 1, column: 1, message });
+    }
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    check_shape(text)?;
     let options = LoaderOptions::default().error_on_duplicate_keys(true);
-    let document = parse_yaml_with_options(0, text, options).map_err(|error| {
-        // The loader says `line:column: what`, with spaces.
-        let said = error.to_string();
-        let mut parts = said.splitn(3, ':').map(str::trim);
-        let (line, column) =
-            (parts.next().and_then(|n| n.parse().ok()), parts.next().and_then(|n| n.parse().ok()));
-        match (line, column, parts.next()) {
-            (Some(line), Some(column), Some(what)) => {
-                Problem { line, column, message: format!("not YAML: {what}") }
-            }
-            _ => Problem { line: 1, column: 1, message: format!("not YAML: {said}") },
+    parse_yaml_with_options(0, text, options).map_err(|error| unreadable(&error))
+}
+
+/// Words why the loader refuses a document, at the place that it names.
+fn unreadable(error: &LoadError) -> Problem {
+    const SUBSET: &str = "not YAML as policies use it";
+    match error {
+        LoadError::TopLevelMustBeMapping(marker) | LoadError::TopLevelMustBeSequence(marker) => {
+            at(Some(marker), "a policy has to be a mapping: lines of `key: value`")
         }
-    })?;
-    match behind_first(text) {
-        None => Ok(document),
-        Some(mark) => Err(Problem {
-            line: mark.line(),
-            column: mark.col() + 1,
-            message: "a policy is one document, which has ended; put this into it, or into its own file"
-                .into(),
-        }),
+        LoadError::UnexpectedAnchor(marker) => {
+            at(Some(marker), format!("{SUBSET}: write the value out in place of an anchor (`&name`)"))
+        }
+        LoadError::MappingKeyMustBeScalar(marker) => {
+            at(Some(marker), format!("{SUBSET}: a key has to be a single value"))
+        }
+        LoadError::UnexpectedTag(marker) => {
+            at(Some(marker), format!("{SUBSET}: leave the tag (`!name`) out"))
+        }
+        LoadError::ScanError(marker, error) => at(Some(marker), format!("not YAML: {}", error.info())),
+        LoadError::DuplicateKey(keys) => {
+            let first = at(keys.prev_key.span().start(), "");
+            let said = format!(
+                "the key `{}` is there already, at {}:{}; make one of the two",
+                keys.key.as_str(),
+                first.line,
+                first.column
+            );
+            scalar_problem(&keys.key, said)
+        }
     }
 }
 
-/// Where something stands behind the first document, which is as far as the
-/// loader reads.
-fn behind_first(text: &str) -> Option<Mark> {
+/// Checks that a text is one document, which is as far as the loader reads,
+/// and nests no deeper than [`DEPTH_MAX`]. A text that is not YAML passes: the
+/// loader refuses it at the same place.
+fn check_shape(text: &str) -> Read<()> {
     let mut parser = Parser::new_from_str(text);
-    let mut has_ended = false;
+    let (mut depth, mut has_ended) = (0, false);
     loop {
-        match parser.next_token() {
-            Ok((Event::StreamEnd, _)) => return None,
-            Ok((Event::DocumentEnd, _)) => has_ended = true,
-            Ok((_, mark)) if has_ended => return Some(mark),
-            Ok(_) => {}
-            Err(error) => return Some(*error.marker()),
+        let (event, mark) = match parser.next_token() {
+            Ok((event, mark)) => (Some(event), mark),
+            Err(error) => (None, *error.marker()),
+        };
+        match event {
+            Some(Event::StreamEnd) => return Ok(()),
+            Some(Event::DocumentEnd) => has_ended = true,
+            _ if has_ended => {
+                let said =
+                    "a policy is one document, which has ended; put this into it, or into its own file";
+                return Err(marked(mark, said));
+            }
+            None => return Ok(()),
+            Some(Event::MappingStart(..) | Event::SequenceStart(..)) => depth += 1,
+            Some(Event::MappingEnd | Event::SequenceEnd) => depth -= 1,
+            Some(_) => {}
+        }
+        if depth > DEPTH_MAX {
+            return Err(marked(mark, format!("the policy nests more than {DEPTH_MAX} levels deep")));
         }
     }
+}
+
+/// A problem at a mark of the scanner, whose columns count from 0 on.
+fn marked(mark: Mark, message: impl Into<String>) -> Problem {
+    Problem { line: mark.line(), column: mark.col() + 1, message: message.into() }
 }
 
 /// A problem at a node.

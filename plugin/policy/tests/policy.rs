@@ -15,7 +15,7 @@ fn problem(source: &str) -> Problem {
 /// A policy's text, where in it something is wrong, and parts of what is said.
 const WRONG: &[(&str, (usize, usize), &[&str])] = &[
     ("", (1, 1), &["`version: 1` is missing"]),
-    ("- a\n", (1, 1), &["not YAML: Top level must be a mapping"]),
+    ("- a\n", (1, 1), &["has to be a mapping: lines of `key: value`"]),
     ("version: 1\nredact: [\n", (3, 1), &["not YAML"]),
     ("version: 1\n\tredact: 1\n", (1, 10), &["not YAML", "found a tab"]),
     ("version: 1\n---\nversion: 1\nredact: {packs: {pii: on}}\n", (2, 1), &["one document", "its own file"]),
@@ -25,7 +25,20 @@ const WRONG: &[(&str, (usize, usize), &[&str])] = &[
     ("version: 1\n---\n# Nothing.\n", (2, 1), &["one document"]),
     ("version: 2\n", (1, 10), &["`version` has to be 1"]),
     ("redact: {}\n", (1, 1), &["`version: 1` is missing"]),
-    ("version: 1\nversion: 1\n", (1, 1), &["Duplicate key \"version\"", "2:1"]),
+    (
+        "version: 1\nversion: 1\n",
+        (2, 1),
+        &["the key `version` is there already, at 1:1", "make one of the two"],
+    ),
+    (
+        "version: 1\nredact:\n  packs: {pii: on}\n  keep: {}\n  packs: {network: on}\n",
+        (5, 3),
+        &["the key `packs` is there already, at 3:3"],
+    ),
+    ("version: 1\nredact: {keep: {}, keep: {}}\n", (2, 20), &["the key `keep` is there already, at 2:10"]),
+    ("version: 1\nredact: &a {}\n", (2, 12), &["not YAML as policies use it", "anchor"]),
+    ("version: !!int 1\n", (1, 16), &["not YAML as policies use it", "tag"]),
+    ("version: 1\n? [a]\n: 1\n", (2, 3), &["not YAML as policies use it", "key"]),
     ("version: 1\nredcat: {}\n", (2, 1), &["`redcat` is no key in a policy", "did you mean `redact`?"]),
     ("version: 1\nredact:\n  detector: {}\n", (3, 3), &["did you mean `detectors`?"]),
     ("version: 1\nredact: on\n", (2, 9), &["`redact` has to be a mapping"]),

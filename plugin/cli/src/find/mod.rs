@@ -15,7 +15,7 @@ use anyhow::{Context, Result, anyhow, ensure};
 use clap::Args;
 use flb_audit_core::redact::HmacKey;
 use flb_audit_core::verify::{Checked, Checker};
-use flb_audit_policy::NAME_BYTES_MAX;
+use flb_audit_core::text::NAME_BYTES_MAX;
 use memchr::{memchr, memmem};
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,4 +1,4 @@
-//! Walking an automaton that is small rather than fast.
+//! The table of an automaton that is small rather than fast, and walking it.
 //!
 //! Most states of a pattern give up on all bytes but one or two, or do with
 //! most bytes what others do. So states share rows of next states, and have a
@@ -18,13 +18,27 @@
 //! | 2 × classes × rows | the next states, by class |
 //! | 3 × exceptions | a class, and the state that it leads to in place of what the row says |
 
-use super::{Accepted, Starts, State};
+use super::{
+    ACCEPTING_AT, Accepted, CLASS_COUNT_AT, COMMON_BYTES, IDS_AT, IS_LATE_AT, STARTS_AT, STATES_AT, Starts,
+    State, States, TRANSITIONS_MAX, put_all,
+};
+use alloc::vec::Vec;
 
 /// The most exceptions that a state has: what bounds a step. One with more
 /// has a row of its own.
 pub const EXCEPTIONS_MAX: usize = 8;
 
+const ROWS_AT: usize = COMMON_BYTES;
+const EXCEPTIONS_AT: usize = 20;
+const FIRST_BYTE_AT: usize = 22;
+const CLASSES_AT: usize = 24;
 const HEADER_BYTES: usize = 26;
+/// The length of a state, in bytes.
+const STATE_BYTES: usize = 4;
+/// The length of a next state in a row, in bytes.
+const NEXT_BYTES: usize = 2;
+/// The length of an exception, in bytes.
+const EXCEPTION_BYTES: usize = 3;
 
 /// A compact automaton, as it stands in its table.
 #[derive(Clone, Copy, Debug)]
@@ -32,9 +46,9 @@ pub struct Compact<'a> {
     first_byte: usize,
     classes: &'a [u8],
     class_count: usize,
-    states: &'a [[u8; 4]],
-    rows: &'a [[u8; 2]],
-    exceptions: &'a [[u8; 3]],
+    states: &'a [[u8; STATE_BYTES]],
+    rows: &'a [[u8; NEXT_BYTES]],
+    exceptions: &'a [[u8; EXCEPTION_BYTES]],
     accepting_max: State,
     is_late: bool,
     starts: Starts,
@@ -48,22 +62,22 @@ impl<'a> Compact<'a> {
         let (header, rest) = table.split_first_chunk::<HEADER_BYTES>()?;
         let number = |at: usize| u16::from_le_bytes([header[at], header[at + 1]]);
         let count = |at: usize| number(at) as usize;
-        let (classes, rest) = rest.split_at_checked(count(24))?;
-        let (offsets, rest) = rest.split_at_checked(2 * (count(4) + 1))?;
-        let (ids, rest) = rest.split_at_checked(2 * count(6))?;
-        let (states, rest) = rest.split_at_checked(4 * (count(0) + 1))?;
-        let (rows, rest) = rest.split_at_checked(2 * count(2) * count(18))?;
-        let (exceptions, rest) = rest.split_at_checked(3 * count(20))?;
+        let (classes, rest) = rest.split_at_checked(count(CLASSES_AT))?;
+        let (offsets, rest) = rest.split_at_checked(2 * (count(ACCEPTING_AT) + 1))?;
+        let (ids, rest) = rest.split_at_checked(2 * count(IDS_AT))?;
+        let (states, rest) = rest.split_at_checked(STATE_BYTES * (count(STATES_AT) + 1))?;
+        let (rows, rest) = rest.split_at_checked(NEXT_BYTES * count(CLASS_COUNT_AT) * count(ROWS_AT))?;
+        let (exceptions, rest) = rest.split_at_checked(EXCEPTION_BYTES * count(EXCEPTIONS_AT))?;
         let automaton = Compact {
-            first_byte: count(22),
+            first_byte: count(FIRST_BYTE_AT),
             classes,
-            class_count: count(2),
+            class_count: count(CLASS_COUNT_AT),
             states: states.as_chunks().0,
             rows: rows.as_chunks().0,
             exceptions: exceptions.as_chunks().0,
-            accepting_max: number(4),
-            is_late: number(16) != 0,
-            starts: Starts([number(8), number(10), number(12), number(14)]),
+            accepting_max: number(ACCEPTING_AT),
+            is_late: number(IS_LATE_AT) != 0,
+            starts: Starts(STARTS_AT.map(number)),
             accepted: Accepted { offsets: offsets.as_chunks().0, ids: ids.as_chunks().0 },
         };
         Some((automaton, rest))
@@ -124,7 +138,7 @@ impl<'a> Compact<'a> {
         let state_count = self.states.len() - 1;
         let is_state = |state: State| (state as usize) < state_count;
         let number = |low: u8, high: u8| u16::from_le_bytes([low, high]) as usize;
-        let are_sound = |[state, next]: &[[u8; 4]; 2]| {
+        let are_sound = |[state, next]: &[[u8; STATE_BYTES]; 2]| {
             let (from, to) = (number(state[2], state[3]), number(next[2], next[3]));
             number(state[0], state[1]) + self.class_count <= self.rows.len()
                 && from <= to
@@ -137,4 +151,69 @@ impl<'a> Compact<'a> {
             && self.exceptions.iter().all(|[_, next @ ..]| is_state(u16::from_le_bytes(*next)))
             && self.starts.0.iter().all(|&start| is_state(start))
     }
+}
+
+impl States {
+    /// Writes the compact table: rows that states share, and exceptions.
+    /// Returns none if a dense one would have more than [`TRANSITIONS_MAX`]
+    /// transitions.
+    pub fn write_compact(&self) -> Option<Vec<u8>> {
+        if self.next.len() * self.class_count() > TRANSITIONS_MAX {
+            return None;
+        }
+        let rows = self.shared_rows();
+        let (mut states, mut exceptions) = (Vec::new(), Vec::new());
+        for next in &self.next {
+            let fitting = rows.iter().enumerate().filter(|(_, row)| is_fit(row, next));
+            let (at, row) = fitting.min_by_key(|(_, row)| differences(row, next).count())?;
+            states.extend([at * self.class_count(), exceptions.len()]);
+            exceptions.extend(differences(row, next));
+        }
+        states.extend([rows.len() * self.class_count(), exceptions.len()]);
+
+        let is_known = |class: &usize| *class != 0;
+        let first_byte = self.classes.iter().position(is_known).unwrap_or(0);
+        let end = self.classes.iter().rposition(is_known).map_or(0, |last| last + 1);
+        let known = &self.classes[first_byte..end];
+        let mut table = self.header(1)?;
+        put_all(&mut table, [rows.len(), exceptions.len(), first_byte, known.len()])?;
+        table.extend(known.iter().map(|class| *class as u8));
+        put_all(&mut table, self.accepted())?;
+        put_all(&mut table, states)?;
+        put_all(&mut table, rows.into_iter().flatten().copied())?;
+        for (class, next) in exceptions {
+            table.push(class as u8);
+            put_all(&mut table, [next])?;
+        }
+        Some(table)
+    }
+
+    /// Chooses the rows, of which each state has one with a few exceptions.
+    fn shared_rows(&self) -> Vec<&[usize]> {
+        let mut rows: Vec<&[usize]> = Vec::new();
+        // Most states differ least from these two.
+        let favourites = [self.next.first(), self.next.get(self.starts[0])].into_iter().flatten();
+        for next in favourites.chain(&self.next) {
+            if !rows.iter().any(|row| is_fit(row, next)) {
+                rows.push(next);
+            }
+        }
+        rows
+    }
+}
+
+/// The classes of which `row` does not say what `next` does, and what that
+/// says.
+fn differences(row: &[usize], next: &[usize]) -> impl Iterator<Item = (usize, usize)> {
+    let pairs = row.iter().zip(next).enumerate();
+    pairs.filter(|(_, (one, other))| one != other).map(|(class, (_, next))| (class, *next))
+}
+
+/// True if a state may share this row, and saves anything by it.
+fn is_fit(row: &[usize], next: &[usize]) -> bool {
+    let count = differences(row, next).count();
+    count <= EXCEPTIONS_MAX
+        && (count == 0 || EXCEPTION_BYTES * count < NEXT_BYTES * next.len())
+        // The class of an exception is one byte.
+        && differences(row, next).all(|(class, _)| class < 1 << 8)
 }

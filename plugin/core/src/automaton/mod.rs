@@ -1,7 +1,7 @@
-//! Walking a dense automaton that was compiled elsewhere.
+//! The table of a dense automaton, and walking it.
 //!
-//! The table comes from `flb-audit-policy`, which has regex-automata make it.
-//! It is a part of some longer table, and little-endian:
+//! `flb-audit-policy` has regex-automata make the automaton. The table is a
+//! part of some longer table, and little-endian:
 //!
 //! | bytes | |
 //! |---|---|
@@ -27,14 +27,23 @@ mod compact;
 
 pub use compact::{Compact, EXCEPTIONS_MAX};
 
+use alloc::vec::Vec;
+
 /// A state, by its row; 0 is the one from which nothing matches any more.
 pub type State = u16;
 
 /// The most that states times classes may come to.
 pub const TRANSITIONS_MAX: usize = 1 << 16;
 
-const CLASSES_AT: usize = 18;
-const HEADER_BYTES: usize = CLASSES_AT + 256;
+const STATES_AT: usize = 0;
+const CLASS_COUNT_AT: usize = 2;
+const ACCEPTING_AT: usize = 4;
+const IDS_AT: usize = 6;
+const STARTS_AT: [usize; 4] = [8, 10, 12, 14];
+const IS_LATE_AT: usize = 16;
+/// What the tables of both kinds of automata start with.
+const COMMON_BYTES: usize = 18;
+const HEADER_BYTES: usize = COMMON_BYTES + 256;
 
 /// An automaton, as it stands in its table.
 #[derive(Clone, Copy, Debug)]
@@ -55,17 +64,17 @@ impl<'a> Automaton<'a> {
     pub fn read(table: &'a [u8]) -> Option<(Self, &'a [u8])> {
         let (header, rest) = table.split_first_chunk::<HEADER_BYTES>()?;
         let number = |at: usize| u16::from_le_bytes([header[at], header[at + 1]]);
-        let (stride, accepting) = (number(2) as usize, number(4) as usize);
+        let (stride, accepting) = (number(CLASS_COUNT_AT) as usize, number(ACCEPTING_AT) as usize);
         let (offsets, rest) = rest.split_at_checked(2 * (accepting + 1))?;
-        let (ids, rest) = rest.split_at_checked(2 * number(6) as usize)?;
-        let (transitions, rest) = rest.split_at_checked(2 * stride * number(0) as usize)?;
+        let (ids, rest) = rest.split_at_checked(2 * number(IDS_AT) as usize)?;
+        let (transitions, rest) = rest.split_at_checked(2 * stride * number(STATES_AT) as usize)?;
         let automaton = Automaton {
-            classes: header[CLASSES_AT..].first_chunk()?,
+            classes: header[COMMON_BYTES..].first_chunk()?,
             transitions: transitions.as_chunks().0,
             stride,
             accepting_max: u16::try_from(stride * accepting).ok()?,
-            is_late: number(16) != 0,
-            starts: Starts([number(8), number(10), number(12), number(14)]),
+            is_late: number(IS_LATE_AT) != 0,
+            starts: Starts(STARTS_AT.map(number)),
             accepted: Accepted { offsets: offsets.as_chunks().0, ids: ids.as_chunks().0 },
         };
         Some((automaton, rest))
@@ -182,6 +191,80 @@ impl<'a> Automaton<'a> {
             && self.transitions.iter().all(|next| is_state(u16::from_le_bytes(*next)))
             && self.starts.0.iter().all(|&start| is_state(start))
     }
+}
+
+/// An automaton in memory, with its states in the order in which a table has
+/// them: the dead one, those that accept, all others.
+#[derive(Clone, Debug)]
+pub struct States {
+    /// The start states, in the order of the table.
+    pub starts: [usize; 4],
+    /// The class of each of the 256 bytes.
+    pub classes: Vec<usize>,
+    /// The next state by class; if acceptance is late, the last one is that of
+    /// the end of the text.
+    pub next: Vec<Vec<usize>>,
+    /// The ids that each of the states accepts that accept any.
+    pub accepts: Vec<Vec<u16>>,
+    /// True if a state accepts a match that ended before the last byte.
+    pub is_late: bool,
+}
+
+impl States {
+    /// Writes the dense table: a row for each state. Returns none if it has
+    /// more than [`TRANSITIONS_MAX`] transitions.
+    pub fn write_dense(&self) -> Option<Vec<u8>> {
+        let stride = self.class_count();
+        if self.next.len() * stride > TRANSITIONS_MAX {
+            return None;
+        }
+        let mut table = self.header(stride)?;
+        table.extend(self.classes.iter().map(|class| *class as u8));
+        put_all(&mut table, self.accepted())?;
+        put_all(&mut table, self.next.iter().flatten().map(|state| state * stride))?;
+        Some(table)
+    }
+
+    fn class_count(&self) -> usize {
+        self.next.first().map_or(0, Vec::len)
+    }
+
+    /// The bytes that all tables start with; a state is called by a multiple of
+    /// its number.
+    fn header(&self, stride: usize) -> Option<Vec<u8>> {
+        let mut header = Vec::from([0; COMMON_BYTES]);
+        let ids = self.accepts.iter().map(Vec::len).sum();
+        let counts = [
+            (STATES_AT, self.next.len()),
+            (CLASS_COUNT_AT, self.class_count()),
+            (ACCEPTING_AT, self.accepts.len()),
+            (IDS_AT, ids),
+            (IS_LATE_AT, self.is_late.into()),
+        ];
+        let starts = STARTS_AT.into_iter().zip(self.starts.map(|start| start * stride));
+        for (at, number) in counts.into_iter().chain(starts) {
+            header[at..at + 2].copy_from_slice(&u16::try_from(number).ok()?.to_le_bytes());
+        }
+        Some(header)
+    }
+
+    /// Where among the ids those of each state that accepts start, and they
+    /// end; and the ids.
+    fn accepted(&self) -> impl Iterator<Item = usize> {
+        let ends = self.accepts.iter().scan(0, |end, accepts| {
+            *end += accepts.len();
+            Some(*end)
+        });
+        [0].into_iter().chain(ends).chain(self.accepts.iter().flatten().map(|id| (*id).into()))
+    }
+}
+
+/// Appends numbers of 16 bits. Returns none if one has more.
+fn put_all(table: &mut Vec<u8>, numbers: impl IntoIterator<Item = usize>) -> Option<()> {
+    for number in numbers {
+        table.extend(u16::try_from(number).ok()?.to_le_bytes());
+    }
+    Some(())
 }
 
 /// Start states: of a text; in it behind a word byte, a line feed, any other

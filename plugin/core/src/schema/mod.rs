@@ -72,7 +72,7 @@ pub use not_checked::NotChecked;
 pub use program::Program;
 pub use report::{Report, Violation};
 pub(crate) use streams::Streams;
-pub use streams::{Disposition, STREAM_BYTES, Stream};
+pub use streams::{Disposition, Stream, StreamParts, write_streams};
 pub(crate) use validation::Validation;
 pub use validator::{Outcome, Validator};
 

@@ -2,7 +2,7 @@
 //! that are invalid.
 //!
 //! The part of a policy's table that says so starts with a word: how many
-//! streams there are. Each of them has [`STREAM_BYTES`] bytes:
+//! streams there are. Each of them has 52 bytes:
 //!
 //! | bytes | |
 //! |---|---|
@@ -17,10 +17,22 @@
 
 use super::program::Program;
 use crate::record::tape::{Kind, REMOVED, Tape};
-use crate::text::{Characters, inner};
+use crate::text::{Characters, inner, is_name};
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
 
+// Where a stream has its parts.
+const TAG_AT: usize = 0;
+const FIELD_AT: usize = 8;
+const VALUE_AT: usize = 16;
+const NAME_AT: usize = 24;
+const PROGRAM_AT: usize = 32;
+const TEXT_AT: usize = 40;
+const INVALID_AT: usize = 48;
 /// The length of a stream in the table, in bytes.
-pub const STREAM_BYTES: usize = 52;
+const STREAM_BYTES: usize = 52;
+/// The byte between the keys of a path, which no UTF-8 has.
+const KEY_END: u8 = 0xff;
 
 /// What becomes of an invalid record.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -75,6 +87,62 @@ pub struct Stream<'a> {
     pub invalid: Disposition,
 }
 
+/// A stream to write.
+#[derive(Clone, Copy, Debug)]
+pub struct StreamParts<'a> {
+    /// The pattern of its tags.
+    pub tag: &'a str,
+    /// The keys that lead to the field that tells its records.
+    pub field: &'a [&'a str],
+    /// The value of that field.
+    pub value: &'a str,
+    /// The name of its schema.
+    pub name: &'a str,
+    /// The program.
+    pub program: &'a [u8],
+    /// The text of the schema; empty if it comes with flb-audit.
+    pub text: &'a str,
+    /// What becomes of an invalid record.
+    pub invalid: Disposition,
+}
+
+/// Writes the part of a policy's table for these streams; an empty one, if
+/// there are none.
+pub fn write_streams(streams: &[StreamParts<'_>]) -> Vec<u8> {
+    if streams.is_empty() {
+        return Vec::new();
+    }
+    let mut part = Vec::from((streams.len() as u32).to_le_bytes());
+    let mut contents: Vec<u8> = Vec::new();
+    let first = part.len() + STREAM_BYTES * streams.len();
+    // What several have stands there once.
+    let mut known: BTreeMap<Vec<u8>, usize> = BTreeMap::new();
+    for stream in streams {
+        let field: Vec<&[u8]> = stream.field.iter().map(|key| key.as_bytes()).collect();
+        let field = field.join(&KEY_END);
+        let mut bytes = [0; STREAM_BYTES];
+        for (at, content) in [
+            (TAG_AT, stream.tag.as_bytes()),
+            (FIELD_AT, &field),
+            (VALUE_AT, stream.value.as_bytes()),
+            (NAME_AT, stream.name.as_bytes()),
+            (PROGRAM_AT, stream.program),
+            (TEXT_AT, stream.text.as_bytes()),
+        ] {
+            let start = *known.entry(content.to_vec()).or_insert_with(|| {
+                contents.extend(content);
+                first + contents.len() - content.len()
+            });
+            bytes[at..at + 4].copy_from_slice(&(start as u32).to_le_bytes());
+            bytes[at + 4..at + 8].copy_from_slice(&(content.len() as u32).to_le_bytes());
+        }
+        bytes[INVALID_AT] = stream.invalid as u8;
+        part.extend(bytes);
+    }
+    part.extend(contents);
+    part
+}
+
 impl<'a> Streams<'a> {
     /// The streams in their part of the table; an empty one has none.
     pub(crate) fn read(part: &'a [u8]) -> Option<Self> {
@@ -90,11 +158,8 @@ impl<'a> Streams<'a> {
     }
 
     pub(crate) fn is_sound(&self) -> bool {
-        let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
         let mut streams = (0..self.streams.len()).map(|index| self.stream(index));
-        streams.all(|stream| {
-            stream.is_some_and(|stream| stream.program.is_sound() && stream.name.iter().all(is_name))
-        })
+        streams.all(|stream| stream.is_some_and(|stream| stream.program.is_sound() && is_name(stream.name)))
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = Stream<'a>> {
@@ -105,13 +170,13 @@ impl<'a> Streams<'a> {
         let bytes = self.streams.get(index)?;
         let part = |at: usize| part(self.part, bytes, at);
         Some(Stream {
-            tag: part(0)?,
-            field: part(8)?,
-            value: part(16)?,
-            name: part(24)?,
-            program: Program::read(part(32)?)?,
-            text: part(40)?,
-            invalid: *Disposition::ALL.get(bytes[48] as usize)?,
+            tag: part(TAG_AT)?,
+            field: part(FIELD_AT)?,
+            value: part(VALUE_AT)?,
+            name: part(NAME_AT)?,
+            program: Program::read(part(PROGRAM_AT)?)?,
+            text: part(TEXT_AT)?,
+            invalid: *Disposition::ALL.get(bytes[INVALID_AT] as usize)?,
         })
     }
 
@@ -120,8 +185,8 @@ impl<'a> Streams<'a> {
     pub(crate) fn choose(&self, tag: &[u8], record: Option<(&Tape, &[u8])>) -> Option<usize> {
         let is_it = |bytes: &[u8; STREAM_BYTES]| {
             let part = |at: usize| part(self.part, bytes, at).unwrap_or_default();
-            is_match(part(0), tag)
-                && record.is_none_or(|(tape, source)| has_value(tape, source, part(8), part(16)))
+            is_match(part(TAG_AT), tag)
+                && record.is_none_or(|(tape, source)| has_value(tape, source, part(FIELD_AT), part(VALUE_AT)))
         };
         self.streams.iter().position(is_it)
     }
@@ -167,7 +232,7 @@ fn has_value(tape: &Tape, source: &[u8], field: &[u8], value: &[u8]) -> bool {
         return true;
     }
     let mut at = 0;
-    for name in field.split(|byte| *byte == 0xff) {
+    for name in field.split(|byte| *byte == KEY_END) {
         if tape.nodes.get(at).is_none_or(|node| node.kind != Kind::Object) {
             return false;
         }

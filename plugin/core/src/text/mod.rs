@@ -6,6 +6,15 @@ pub(crate) mod digits;
 use crate::memory::{OutOfMemory, put};
 use alloc::vec::Vec;
 
+/// The longest name of a rule, a class or a schema, in bytes.
+pub const NAME_BYTES_MAX: usize = 40;
+
+/// Checks a name that a policy gives: letters, digits, `-` and `_`. It stands in
+/// seals and in place of what is redacted, so that it needs no escapes.
+pub fn is_name(name: &[u8]) -> bool {
+    name.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+}
+
 /// The bytes of a string token between its quotes.
 pub fn inner(token: &[u8]) -> &[u8] {
     match token {

@@ -12,7 +12,7 @@ pub(super) struct Place<'d> {
     pub(super) schema: &'d Value,
     /// Where it is in the document, as a JSON Pointer.
     pub(super) pointer: String,
-    /// The URI that it belongs to; none is empty.
+    /// The URI that it belongs to.
     pub(super) base: String,
     /// The keyword that applies it; of one that only references lead to,
     /// `false`, as there is none.
@@ -36,9 +36,13 @@ impl<'d> Scope<'d> {
     pub(super) fn of(text: &'d str, document: &'d Value) -> Result<Self, SchemaError> {
         let mut scope =
             Scope { text, places: HashMap::new(), resources: HashMap::new(), anchors: HashMap::new() };
-        let root =
-            Place { schema: document, pointer: String::new(), base: String::new(), applied_by: NO_KEYWORD };
-        scope.resources.insert(String::new(), root.clone());
+        let root = Place {
+            schema: document,
+            pointer: String::new(),
+            base: uri::DEFAULT_BASE.into(),
+            applied_by: NO_KEYWORD,
+        };
+        scope.resources.insert(root.base.clone(), root.clone());
         scope.enter(root)?;
         Ok(scope)
     }
@@ -61,7 +65,8 @@ impl<'d> Scope<'d> {
             if !fragment.is_empty() {
                 return Err(error("$id", id, "`$id` must not have a fragment; see `$anchor`".into()));
             }
-            place.base = uri::resolve(&place.base, reference);
+            let base = uri::resolve(&place.base, reference);
+            place.base = base.map_err(|what| error("$id", id, format!("`$id` is `{text}`: {what}")))?;
             if let Some(other) = self.resources.insert(place.base.clone(), place.clone())
                 && other.schema.at != place.schema.at
             {
@@ -119,7 +124,8 @@ impl<'d> Scope<'d> {
     /// The schema that a `$ref` in `place` means.
     pub(super) fn resolve(&mut self, place: &Place<'d>, reference: &str) -> Result<&'d Value, String> {
         let (uri, fragment) = uri::split(reference);
-        let uri = uri::resolve(&place.base, uri);
+        let uri =
+            uri::resolve(&place.base, uri).map_err(|what| format!("`$ref` to `{reference}`: {what}"))?;
         let Some(resource) = self.resources.get(&uri) else {
             return Err(format!(
                 "`$ref` to `{reference}`: that is in another document, and references stay within the document"

@@ -1,90 +1,33 @@
-//! References to URIs (RFC 3986, sections 4 and 5).
+//! References to schemas (RFC 3986, section 5).
 
-/// A URI or a relative reference, taken apart.
-struct Parts<'a> {
-    scheme: Option<&'a str>,
-    authority: Option<&'a str>,
-    path: &'a str,
-    query: Option<&'a str>,
+use fluent_uri::resolve::ResolveError;
+use fluent_uri::{ParseError, Uri, UriRef};
+
+/// The base of a document that has none (section 5.1.4).
+pub(super) const DEFAULT_BASE: &str = "flb-audit:///";
+
+/// The reason why a reference leads nowhere.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum UriError {
+    #[error("that is no reference to a URI: {0}")]
+    Syntax(#[from] ParseError),
+    #[error("that cannot be resolved: {0}")]
+    Resolution(#[from] ResolveError),
 }
 
-/// As in appendix B, without the fragment.
-fn parts(uri: &str) -> Parts<'_> {
-    let is_scheme = |text: &&str| {
-        text.starts_with(|first: char| first.is_ascii_alphabetic())
-            && text.chars().all(|character| character.is_ascii_alphanumeric() || "+-.".contains(character))
-    };
-    let scheme = uri.split_once(':').map(|(scheme, _)| scheme).filter(is_scheme);
-    let rest = scheme.map_or(uri, |scheme| &uri[scheme.len() + 1..]);
-    let (rest, query) = match rest.split_once('?') {
-        Some((rest, query)) => (rest, Some(query)),
-        None => (rest, None),
-    };
-    let (authority, path) = match rest.strip_prefix("//") {
-        Some(rest) => {
-            let end = rest.find('/').unwrap_or(rest.len());
-            (Some(&rest[..end]), &rest[end..])
-        }
-        None => (None, rest),
-    };
-    Parts { scheme, authority, path, query }
-}
-
-/// What is before the fragment, and the fragment.
+/// Splits a reference into what is before the fragment, and the fragment.
 pub(super) fn split(reference: &str) -> (&str, &str) {
     reference.split_once('#').unwrap_or((reference, ""))
 }
 
-/// What a reference without a fragment means in a document at `base`
-/// (section 5.2.2). Without a base, itself.
-pub(super) fn resolve(base: &str, reference: &str) -> String {
+/// Resolves a reference without a fragment in a document at `base` (section
+/// 5.2.2).
+pub(super) fn resolve(base: &str, reference: &str) -> Result<String, UriError> {
     if reference.is_empty() {
-        return base.to_owned();
+        return Ok(base.to_owned());
     }
-    let (base, reference) = (parts(base), parts(reference));
-    let path;
-    let (mut scheme, mut authority, mut query) = (base.scheme, base.authority, reference.query);
-    if reference.scheme.is_some() {
-        (scheme, authority) = (reference.scheme, reference.authority);
-        path = without_dots(reference.path);
-    } else if reference.authority.is_some() {
-        authority = reference.authority;
-        path = without_dots(reference.path);
-    } else if reference.path.is_empty() {
-        path = base.path.to_owned();
-        query = query.or(base.query);
-    } else if reference.path.starts_with('/') {
-        path = without_dots(reference.path);
-    } else {
-        let folder = base.path.rfind('/').map_or("", |at| &base.path[..=at]);
-        let slash = if base.authority.is_some() && base.path.is_empty() { "/" } else { "" };
-        path = without_dots(&format!("{folder}{slash}{}", reference.path));
-    }
-    let scheme = scheme.map_or(String::new(), |scheme| format!("{scheme}:"));
-    let authority = authority.map_or(String::new(), |authority| format!("//{authority}"));
-    let query = query.map_or(String::new(), |query| format!("?{query}"));
-    format!("{scheme}{authority}{path}{query}")
-}
-
-/// Section 5.2.4.
-fn without_dots(path: &str) -> String {
-    let mut segments: Vec<&str> = Vec::new();
-    let count = path.split('/').count();
-    for (at, segment) in path.split('/').enumerate() {
-        let is_last = at + 1 == count;
-        match segment {
-            "." | ".." => {
-                if segment == ".." && segments.len() > usize::from(path.starts_with('/')) {
-                    segments.pop();
-                }
-                if is_last {
-                    segments.push("");
-                }
-            }
-            _ => segments.push(segment),
-        }
-    }
-    segments.join("/")
+    let resolved = UriRef::parse(reference)?.resolve_against(&Uri::parse(base)?)?;
+    Ok(resolved.into_string())
 }
 
 /// A fragment with its percent-encoded bytes decoded (section 2.1); none if
@@ -110,7 +53,7 @@ pub(super) fn decode(fragment: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::resolve;
+    use super::{DEFAULT_BASE, resolve};
 
     /// Section 5.4, and what has no base.
     #[test]
@@ -134,10 +77,22 @@ mod tests {
             ("../../../g", "http://a/g"),
             ("g/../h", "http://a/b/c/h"),
         ] {
-            assert_eq!(resolve(base, reference), expected, "{reference}");
+            assert_eq!(resolve(base, reference).expect(reference), expected, "{reference}");
         }
-        assert_eq!(resolve("", "tree.json"), "tree.json");
-        assert_eq!(resolve("http://a", "g"), "http://a/g");
-        assert_eq!(resolve("urn:example:a", "urn:example:b?=c"), "urn:example:b?=c");
+        for (base, reference, expected) in [
+            (DEFAULT_BASE, "tree.json", "flb-audit:///tree.json"),
+            ("http://a", "g", "http://a/g"),
+            ("urn:example:a", "urn:example:b?=c", "urn:example:b?=c"),
+        ] {
+            assert_eq!(resolve(base, reference).expect(reference), expected, "{reference}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_reference_is_refused() {
+        for (base, reference) in [(DEFAULT_BASE, "a b"), (DEFAULT_BASE, "http://[::"), ("urn:example:a", "b")]
+        {
+            assert!(resolve(base, reference).is_err(), "{reference}");
+        }
     }
 }
