@@ -1,9 +1,28 @@
 //! The validators, by their numbers in the table.
 
-/// A check of what a pattern has matched. The numbers are those in tables.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Validator {
+/// The one list of validators with their numbers.
+macro_rules! validators {
+    ($($(#[$doc:meta])* $name:ident = $id:literal,)*) => {
+        /// A check of what a pattern has matched. The numbers are those in tables.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        #[repr(u8)]
+        pub enum Validator {
+            $($(#[$doc])* $name = $id,)*
+        }
+
+        impl Validator {
+            /// Returns the validator with this number.
+            pub fn from_id(id: u8) -> Option<Self> {
+                match id {
+                    $($id => Some(Validator::$name),)*
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+validators! {
     /// All of it, without a check.
     Any = 0,
     /// An e-mail address (RFC 5321 section 4.1.2).
@@ -46,35 +65,4 @@ pub enum Validator {
     Credentials = 19,
     /// What stands between quotes.
     Quoted = 20,
-}
-
-impl Validator {
-    /// The validator with this number.
-    pub fn from_id(id: u8) -> Option<Self> {
-        use Validator::*;
-        let all = [
-            Any,
-            Email,
-            Card,
-            Iban,
-            Ssn,
-            Phone,
-            PhoneLabelled,
-            Ipv4,
-            Ipv6,
-            Mac,
-            Checksum,
-            RandomToken,
-            SessionToken,
-            Jwt,
-            SecretAccessKey,
-            Password,
-            RandomValue,
-            UrlPassword,
-            Authorization,
-            Credentials,
-            Quoted,
-        ];
-        all.get(id as usize).copied()
-    }
 }

@@ -1,17 +1,5 @@
-//! The numbers that the compiler and the validator agree on.
+//! The instructions of a program, and the numbers in them.
 
-/// What a program starts with.
-pub const MAGIC: [u8; 4] = *b"fas2";
-
-/// The bytes of a program's header.
-pub const HEADER_BYTES: usize = 36;
-/// The bytes of a name.
-pub const NAME_BYTES: usize = 48;
-/// The bytes of a path.
-pub const PATH_BYTES: usize = 12;
-/// The bits of a place in the text that say where it starts; the others are
-/// its length.
-pub const PLACE_START: u32 = (1 << 22) - 1;
 /// The words of a check.
 pub const CHECK_WORDS: usize = 3;
 /// The words of a table of names.

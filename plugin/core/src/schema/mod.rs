@@ -12,7 +12,7 @@
 //!
 //! | bytes | |
 //! |---|---|
-//! | 0..4 | [`layout::MAGIC`] |
+//! | 0..4 | `fas2` |
 //! | 4..36 | eight words: the numbers of names, slots, code words, paths, automata, characters, bytes of text, bytes of tables |
 //! | 48 each | names, see below |
 //! | 2 each | slots; an even number of them |
@@ -69,7 +69,7 @@ mod walk;
 pub use decimal::{Decimal, FACTOR_MAX};
 pub use format::Format;
 pub use not_checked::NotChecked;
-pub use program::Program;
+pub use program::{NameParts, Program, ProgramParts, TableParts};
 pub use report::{Report, Violation};
 pub(crate) use streams::Streams;
 pub use streams::{Disposition, Stream, StreamParts, write_streams};

@@ -1,8 +1,48 @@
-//! A program, as it stands in its bytes.
+//! A program, as it stands in its bytes: reading and writing it.
 
 use super::format::Characters;
-use super::layout::{self, CHECK_WORDS, HEADER_BYTES, MAGIC, NAME_BYTES, TABLE_WORDS};
+use super::layout::{self, CHECK_WORDS, TABLE_WORDS};
 use crate::automaton::Automaton;
+use alloc::vec::Vec;
+
+/// The bytes that a program starts with.
+const MAGIC: [u8; 4] = *b"fas2";
+
+// Where the header has the size of each part.
+const NAMES_AT: usize = 4;
+const SLOTS_AT: usize = 8;
+const CODE_AT: usize = 12;
+const PATHS_AT: usize = 16;
+const AUTOMATA_AT: usize = 20;
+const CHARACTERS_AT: usize = 24;
+const TEXT_AT: usize = 28;
+const TABLES_AT: usize = 32;
+const HEADER_BYTES: usize = 36;
+
+const SLOT_BYTES: usize = 2;
+const WORD_BYTES: usize = 4;
+const AUTOMATON_BYTES: usize = 8;
+/// The bytes of a path: the places of its three parts.
+const PATH_BYTES: usize = 12;
+/// The bits of a place in the text that say where it starts; the others are
+/// its length.
+const PLACE_START: u32 = (1 << 22) - 1;
+
+// Where a name has its parts.
+const FIRST_AT: usize = 0;
+const LAST_AT: usize = 8;
+const REQUIRED_AT: usize = 16;
+const START_AT: usize = 24;
+const LEN_AT: usize = 28;
+const MASK_AT: usize = 32;
+const TYPE_PATH_AT: usize = 36;
+const CHECK_CODE_AT: usize = 40;
+const REQUIRED_PATH_AT: usize = 44;
+/// The bytes of a name.
+const NAME_BYTES: usize = 48;
+/// The bit, behind the path of a required member, of one that `properties`
+/// has.
+const IS_PROPERTY: u32 = 1 << 31;
 
 /// A compiled schema.
 ///
@@ -11,10 +51,10 @@ use crate::automaton::Automaton;
 #[derive(Clone, Copy, Debug)]
 pub struct Program<'a> {
     names: &'a [[u8; NAME_BYTES]],
-    slots: &'a [[u8; 2]],
+    slots: &'a [[u8; SLOT_BYTES]],
     code: &'a [[u8; 4]],
-    paths: &'a [[u8; layout::PATH_BYTES]],
-    automata: &'a [[u8; 8]],
+    paths: &'a [[u8; PATH_BYTES]],
+    automata: &'a [[u8; AUTOMATON_BYTES]],
     characters: &'a [[u8; 4]],
     text: &'a [u8],
     tables: &'a [u8],
@@ -28,14 +68,14 @@ impl<'a> Program<'a> {
             return None;
         }
         let number = |at: usize| word(header.get(at..)) as usize;
-        let (names, rest) = rest.split_at_checked(number(4).checked_mul(NAME_BYTES)?)?;
-        let (slots, rest) = rest.split_at_checked(number(8).checked_mul(2)?)?;
-        let (code, rest) = rest.split_at_checked(number(12).checked_mul(4)?)?;
-        let (paths, rest) = rest.split_at_checked(number(16).checked_mul(layout::PATH_BYTES)?)?;
-        let (automata, rest) = rest.split_at_checked(number(20).checked_mul(8)?)?;
-        let (characters, rest) = rest.split_at_checked(number(24).checked_mul(4)?)?;
-        let (text, rest) = rest.split_at_checked(number(28))?;
-        let (tables, rest) = rest.split_at_checked(number(32))?;
+        let (names, rest) = rest.split_at_checked(number(NAMES_AT).checked_mul(NAME_BYTES)?)?;
+        let (slots, rest) = rest.split_at_checked(number(SLOTS_AT).checked_mul(SLOT_BYTES)?)?;
+        let (code, rest) = rest.split_at_checked(number(CODE_AT).checked_mul(WORD_BYTES)?)?;
+        let (paths, rest) = rest.split_at_checked(number(PATHS_AT).checked_mul(PATH_BYTES)?)?;
+        let (automata, rest) = rest.split_at_checked(number(AUTOMATA_AT).checked_mul(AUTOMATON_BYTES)?)?;
+        let (characters, rest) = rest.split_at_checked(number(CHARACTERS_AT).checked_mul(WORD_BYTES)?)?;
+        let (text, rest) = rest.split_at_checked(number(TEXT_AT))?;
+        let (tables, rest) = rest.split_at_checked(number(TABLES_AT))?;
         let program = Program {
             names: names.as_chunks().0,
             slots: slots.as_chunks().0,
@@ -77,7 +117,7 @@ impl<'a> Program<'a> {
         let path = self.paths.get(index as usize);
         [0, 4, 8].map(|at| {
             let place = word(path.and_then(|path| path.get(at..)));
-            self.text(place & layout::PLACE_START, place >> layout::PLACE_START.count_ones())
+            self.text(place & PLACE_START, place >> PLACE_START.count_ones())
         })
     }
 
@@ -133,7 +173,7 @@ impl<'a> Program<'a> {
 
     #[inline(never)]
     fn is_same(&self, name: Name<'_>, text: &[u8], len: usize) -> bool {
-        let start = word(name.0.get(24..)) as usize;
+        let start = word(name.0.get(START_AT..)) as usize;
         let name = self.text.get(start..).and_then(|name| name.get(..len));
         name.is_some() && name == text.get(..len)
     }
@@ -207,33 +247,33 @@ impl Name<'_> {
 
     #[inline(always)]
     fn fingerprint(&self) -> (u64, u64) {
-        (self.long(0), self.long(8))
+        (self.long(FIRST_AT), self.long(LAST_AT))
     }
 
     #[inline(always)]
     fn len(&self) -> usize {
-        word(self.0.get(28..)) as usize
+        word(self.0.get(LEN_AT..)) as usize
     }
 
     /// The bit that stands for it among the required members.
     #[inline(always)]
     pub(super) fn required(&self) -> u64 {
-        self.long(16)
+        self.long(REQUIRED_AT)
     }
 
     #[inline(always)]
     pub(super) fn check(&self) -> Check {
         let number = |at: usize| word(self.0.get(at..));
-        Check { mask: number(32), path: number(36), code: number(40) }
+        Check { mask: number(MASK_AT), path: number(TYPE_PATH_AT), code: number(CHECK_CODE_AT) }
     }
 
     pub(super) fn required_path(&self) -> u32 {
-        word(self.0.get(44..)) & (u32::MAX >> 1)
+        word(self.0.get(REQUIRED_PATH_AT..)) & !IS_PROPERTY
     }
 
     #[inline(always)]
     pub(super) fn is_property(&self) -> bool {
-        word(self.0.get(44..)) > u32::MAX >> 1
+        word(self.0.get(REQUIRED_PATH_AT..)) >= IS_PROPERTY
     }
 }
 
@@ -257,5 +297,126 @@ impl Check {
     pub(super) fn at(program: &Program<'_>, at: usize) -> Self {
         const ANY: Check = Check { mask: layout::types::ALL, path: 0, code: 0 };
         program.words(at).map_or(ANY, Check::of)
+    }
+}
+
+/// A name to write.
+#[derive(Clone, Copy, Debug)]
+pub struct NameParts<'a> {
+    /// The name.
+    pub name: &'a str,
+    /// Where in the text the name starts.
+    pub start: u32,
+    /// Of a required member, a bit that no other name of its table has, else 0.
+    pub required: u64,
+    /// The check of the member's value: mask, path and code.
+    pub check: [u32; CHECK_WORDS],
+    /// Of a required member, the path to report if it is missing.
+    pub required_path: u32,
+    /// True if `properties` has the member.
+    pub is_property: bool,
+}
+
+/// A table of names to write.
+#[derive(Clone, Copy, Debug)]
+pub struct TableParts {
+    /// The number of its first name.
+    pub first_name: u32,
+    /// The number of its first slot.
+    pub first_slot: u32,
+    /// The base-2 logarithm of the number of its slots.
+    pub bits: u32,
+    /// How many of its names are required.
+    pub required: u32,
+    /// The multiplier of its hash.
+    pub multiplier: u64,
+}
+
+impl TableParts {
+    /// Returns the words of the table, as they stand in the code.
+    pub fn words(&self) -> [u32; TABLE_WORDS] {
+        let [low, high] = [self.multiplier as u32, (self.multiplier >> 32) as u32];
+        [self.first_name, self.first_slot, self.bits | self.required << 8, low, high]
+    }
+}
+
+/// The parts of a program to write.
+#[derive(Clone, Debug, Default)]
+pub struct ProgramParts<'a> {
+    names: Vec<u8>,
+    /// The slots of all tables.
+    pub slots: Vec<u16>,
+    /// The code, which starts with the check of the whole schema.
+    pub code: Vec<u32>,
+    /// The paths to report: start and length in the text of their three parts.
+    pub paths: Vec<[[u32; 2]; 3]>,
+    /// The automata: start and length in the tables.
+    pub automata: Vec<[u32; 2]>,
+    /// The characters, for the format `hostname`.
+    pub characters: &'a [u32],
+    /// The text.
+    pub text: &'a str,
+    /// The tables of the automata.
+    pub tables: &'a [u8],
+}
+
+impl ProgramParts<'_> {
+    /// Returns how many names there are.
+    pub fn names(&self) -> usize {
+        self.names.len() / NAME_BYTES
+    }
+
+    /// Adds a name.
+    pub fn name(&mut self, name: &NameParts<'_>) {
+        let (first, last) = layout::fingerprint(name.name.as_bytes());
+        let [mask, path, code] = name.check;
+        let is_property = if name.is_property { IS_PROPERTY } else { 0 };
+        let mut bytes = [0; NAME_BYTES];
+        for (at, long) in [(FIRST_AT, first), (LAST_AT, last), (REQUIRED_AT, name.required)] {
+            bytes[at..at + 8].copy_from_slice(&long.to_le_bytes());
+        }
+        for (at, word) in [
+            (START_AT, name.start),
+            (LEN_AT, name.name.len() as u32),
+            (MASK_AT, mask),
+            (TYPE_PATH_AT, path),
+            (CHECK_CODE_AT, code),
+            (REQUIRED_PATH_AT, name.required_path | is_property),
+        ] {
+            bytes[at..at + 4].copy_from_slice(&word.to_le_bytes());
+        }
+        self.names.extend(bytes);
+    }
+
+    /// Writes the program.
+    pub fn write(mut self) -> Vec<u8> {
+        if !self.slots.len().is_multiple_of(2) {
+            self.slots.push(0);
+        }
+        let mut bytes = Vec::from([0; HEADER_BYTES]);
+        bytes[..MAGIC.len()].copy_from_slice(&MAGIC);
+        for (at, count) in [
+            (NAMES_AT, self.names()),
+            (SLOTS_AT, self.slots.len()),
+            (CODE_AT, self.code.len()),
+            (PATHS_AT, self.paths.len()),
+            (AUTOMATA_AT, self.automata.len()),
+            (CHARACTERS_AT, self.characters.len()),
+            (TEXT_AT, self.text.len()),
+            (TABLES_AT, self.tables.len()),
+        ] {
+            bytes[at..at + 4].copy_from_slice(&(count as u32).to_le_bytes());
+        }
+        // What starts further on makes a policy too long anyway.
+        let place = |[start, len]: &[u32; 2]| *start.min(&PLACE_START) | len << PLACE_START.count_ones();
+        bytes.extend(&self.names);
+        bytes.extend(self.slots.iter().flat_map(|slot| slot.to_le_bytes()));
+        bytes.extend(self.code.iter().flat_map(|word| word.to_le_bytes()));
+        bytes.extend(self.paths.iter().flatten().flat_map(|part| place(part).to_le_bytes()));
+        bytes.extend(self.automata.iter().flatten().flat_map(|word| word.to_le_bytes()));
+        bytes.extend(self.characters.iter().flat_map(|word| word.to_le_bytes()));
+        bytes.extend(self.text.bytes());
+        bytes.extend(self.tables);
+        bytes
     }
 }

@@ -23,6 +23,8 @@ pub(super) enum Subschemas {
     Items,
     /// In an object.
     Members,
+    /// In an object, and nothing but references applies them.
+    Definitions,
 }
 
 /// Of drafts 3 to 2020-12.
@@ -50,7 +52,7 @@ const KEYWORDS: [(&str, Keyword); 65] = {
         ("properties", MEMBERS),
         ("patternProperties", MEMBERS),
         ("dependentSchemas", MEMBERS),
-        ("$defs", MEMBERS),
+        ("$defs", Keyword::Compiled(Subschemas::Definitions)),
         ("type", NONE),
         ("enum", NONE),
         ("const", NONE),
@@ -105,6 +107,16 @@ const KEYWORDS: [(&str, Keyword); 65] = {
         ("extends", Refused("use `allOf`")),
     ]
 };
+
+/// The name of a keyword that applies its subschemas, for as long as it is
+/// needed.
+pub(super) fn applicator(name: &str) -> Option<&'static str> {
+    let (known, keyword) = KEYWORDS.iter().find(|(known, _)| *known == name)?;
+    match keyword {
+        Keyword::Compiled(Subschemas::One | Subschemas::Items | Subschemas::Members) => Some(known),
+        _ => None,
+    }
+}
 
 /// From how many edits on a name is no misspelt keyword.
 const EDITS_MAX: usize = 2;

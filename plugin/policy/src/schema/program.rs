@@ -2,8 +2,8 @@
 
 use super::characters;
 use crate::automaton::{self, Alphabet, Direction};
-use flb_audit_core::schema::PATH_BYTES_MAX;
 use flb_audit_core::schema::layout::{self, types};
+use flb_audit_core::schema::{NameParts, PATH_BYTES_MAX, ProgramParts, TableParts};
 use std::collections::HashMap;
 
 /// A block's number: the code of one schema.
@@ -89,7 +89,7 @@ pub(super) struct Parts {
     /// How many names there are in all tables.
     pub(super) names: usize,
     /// Places in the text.
-    paths: Vec<[u32; 3]>,
+    paths: Vec<[[u32; 2]; 3]>,
     automata: Vec<[u32; 2]>,
     text: String,
     automata_bytes: Vec<u8>,
@@ -146,11 +146,7 @@ impl Parts {
         let fragment = fragment(pointer);
         // What schemas of the same object and members of the same name share.
         let (start, rest) = fragment.split_at(fragment.rmatch_indices('/').nth(1).map_or(0, |(at, _)| at));
-        let places = [start, rest, keyword].map(|part| {
-            let [start, len] = self.text(part);
-            // What starts further on makes a policy too long anyway.
-            start.min(layout::PLACE_START) | len << layout::PLACE_START.count_ones()
-        });
+        let places = [start, rest, keyword].map(|part| self.text(part));
         self.paths.push(places);
         let path = self.paths.len() as u32 - 1;
         self.known_paths.insert(key, path);
@@ -204,23 +200,26 @@ impl Parts {
             Some(block) => [self.blocks[block].mask, self.blocks[block].type_path, places[block]],
             None => [types::ALL, 0, 0],
         };
-        linked.code.extend(check(Some(root)));
+        linked.parts.code.extend(check(Some(root)));
         for block in used {
             for instruction in &self.blocks[block].code {
-                linked.code.push(u32::from(instruction.number) | (instruction.words() as u32) << 8);
+                linked.parts.code.push(u32::from(instruction.number) | (instruction.words() as u32) << 8);
                 for cell in &instruction.operands {
                     match cell {
-                        Cell::Word(word) => linked.code.push(*word),
-                        Cell::Check(block) => linked.code.extend(check(*block)),
+                        Cell::Word(word) => linked.parts.code.push(*word),
+                        Cell::Check(block) => linked.parts.code.extend(check(*block)),
                         Cell::Table(table) => linked.table(&self.tables[*table], check),
                     }
                 }
             }
             if !self.blocks[block].code.is_empty() {
-                linked.code.push(layout::END.into());
+                linked.parts.code.push(layout::END.into());
             }
         }
-        linked.write(&self)
+        let Linked { parts: mut program, text } = linked;
+        (program.paths, program.automata) = (self.paths, self.automata);
+        (program.characters, program.text, program.tables) = (&self.characters, &text, &self.automata_bytes);
+        program.write()
     }
 
     /// The blocks that an instruction applies.
@@ -292,64 +291,36 @@ impl Parts {
 /// The parts of a program whose places depend on one another.
 #[derive(Default)]
 struct Linked {
-    names: Vec<u8>,
-    slots: Vec<u16>,
-    code: Vec<u32>,
+    parts: ProgramParts<'static>,
     text: String,
 }
 
 impl Linked {
     /// Adds a table, and to the code its words.
     fn table(&mut self, names: &[Name], check: impl Fn(Option<BlockId>) -> [u32; 3]) {
-        let first = (self.names.len() / layout::NAME_BYTES) as u32;
+        let first_name = self.parts.names() as u32;
         let bits = (4 * names.len()).next_power_of_two().trailing_zeros().max(1);
         let (multiplier, mut slots) = slots(names, bits);
-        slots.iter_mut().filter(|slot| **slot != 0).for_each(|slot| *slot += first as u16);
-        let [low, high] = [multiplier as u32, (multiplier >> 32) as u32];
+        slots.iter_mut().filter(|slot| **slot != 0).for_each(|slot| *slot += first_name as u16);
         let required = names.iter().filter(|name| name.required.is_some()).count() as u32;
-        let slots_start = self.slots.len() as u32;
-        self.code.extend([first, slots_start, bits | required << 8, low, high]);
-        self.slots.extend(slots);
+        let first_slot = self.parts.slots.len() as u32;
+        let table = TableParts { first_name, first_slot, bits, required, multiplier };
+        self.parts.code.extend(table.words());
+        self.parts.slots.extend(slots);
         for (index, name) in names.iter().enumerate() {
             let start = self.text.find(&name.name).unwrap_or_else(|| {
                 self.text.push_str(&name.name);
                 self.text.len() - name.name.len()
             });
-            let (first, last) = layout::fingerprint(name.name.as_bytes());
-            let [mask, path, code] = check(name.check);
-            let required = if name.required.is_some() { 1u64 << index } else { 0 };
-            let required_path = name.required.unwrap_or(0) | u32::from(name.is_property) << 31;
-            let words = [start as u32, name.name.len() as u32, mask, path, code, required_path];
-            self.names.extend([first, last, required].into_iter().flat_map(u64::to_le_bytes));
-            self.names.extend(words.into_iter().flat_map(u32::to_le_bytes));
+            self.parts.name(&NameParts {
+                name: &name.name,
+                start: start as u32,
+                required: if name.required.is_some() { 1 << index } else { 0 },
+                check: check(name.check),
+                required_path: name.required.unwrap_or(0),
+                is_property: name.is_property,
+            });
         }
-    }
-
-    fn write(mut self, parts: &Parts) -> Vec<u8> {
-        if !self.slots.len().is_multiple_of(2) {
-            self.slots.push(0);
-        }
-        let lengths = [
-            self.names.len() / layout::NAME_BYTES,
-            self.slots.len(),
-            self.code.len(),
-            parts.paths.len(),
-            parts.automata.len(),
-            parts.characters.len(),
-            self.text.len(),
-            parts.automata_bytes.len(),
-        ];
-        let mut bytes = layout::MAGIC.to_vec();
-        bytes.extend(lengths.into_iter().flat_map(|length| (length as u32).to_le_bytes()));
-        bytes.extend(&self.names);
-        bytes.extend(self.slots.iter().flat_map(|slot| slot.to_le_bytes()));
-        bytes.extend(self.code.iter().flat_map(|word| word.to_le_bytes()));
-        bytes.extend(parts.paths.iter().flatten().flat_map(|word| word.to_le_bytes()));
-        bytes.extend(parts.automata.iter().flatten().flat_map(|word| word.to_le_bytes()));
-        bytes.extend(parts.characters.iter().flat_map(|word| word.to_le_bytes()));
-        bytes.extend(self.text.bytes());
-        bytes.extend(&parts.automata_bytes);
-        bytes
     }
 }
 

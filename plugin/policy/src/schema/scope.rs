@@ -2,7 +2,7 @@
 
 use super::SchemaError;
 use super::document::{Json, Value, join};
-use super::keyword::{Keyword, Subschemas, keyword};
+use super::keyword::{Keyword, Subschemas, applicator, keyword};
 use super::uri;
 use std::collections::HashMap;
 
@@ -87,7 +87,7 @@ impl<'d> Scope<'d> {
                 continue;
             };
             let pointer = join(&place.pointer, &member.name);
-            let applied_by = applied_by(&member.name);
+            let applied_by = applicator(&member.name).unwrap_or(NO_KEYWORD);
             let mut inner = |schema: &'d Value, pointer: String| {
                 let is_schema = matches!(schema.json, Json::Object(_) | Json::Boolean(_));
                 if is_schema {
@@ -105,7 +105,7 @@ impl<'d> Scope<'d> {
                         inner(item, join(&pointer, &index.to_string()))?;
                     }
                 }
-                (Subschemas::Members, Json::Object(members)) => {
+                (Subschemas::Members | Subschemas::Definitions, Json::Object(members)) => {
                     for member in members {
                         inner(&member.value, join(&pointer, &member.name))?;
                     }
@@ -156,28 +156,6 @@ impl<'d> Scope<'d> {
             .map_err(|error| format!("`$ref` to `{reference}`, which is no schema: {error}"))?;
         Ok(schema)
     }
-}
-
-/// The names of keywords that apply subschemas, for as long as they are needed.
-fn applied_by(name: &str) -> &'static str {
-    const APPLICATORS: [&str; 15] = [
-        "additionalProperties",
-        "propertyNames",
-        "items",
-        "contains",
-        "not",
-        "if",
-        "then",
-        "else",
-        "allOf",
-        "anyOf",
-        "oneOf",
-        "prefixItems",
-        "properties",
-        "patternProperties",
-        "dependentSchemas",
-    ];
-    APPLICATORS.into_iter().find(|applicator| *applicator == name).unwrap_or(NO_KEYWORD)
 }
 
 /// Core, section 8.2.2.
