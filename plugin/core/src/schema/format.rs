@@ -6,7 +6,7 @@ mod time;
 
 pub(super) use international::Characters;
 
-use core::net::Ipv6Addr;
+use core::net::{Ipv4Addr, Ipv6Addr};
 
 /// A format, as its number in a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,22 +68,7 @@ impl Format {
 
 /// Four octets in decimal, without leading zeros.
 fn is_ipv4(text: &[u8]) -> bool {
-    let mut octets = 0;
-    for octet in text.split(|byte| *byte == b'.') {
-        octets += 1;
-        let is_octet = match octet {
-            [digit] => digit.is_ascii_digit(),
-            [b'1'..=b'9', last] => last.is_ascii_digit(),
-            [b'1', rest @ ..] => rest.len() == 2 && rest.iter().all(u8::is_ascii_digit),
-            [b'2', b'0'..=b'4', last] => last.is_ascii_digit(),
-            [b'2', b'5', b'0'..=b'5'] => true,
-            _ => false,
-        };
-        if !is_octet {
-            return false;
-        }
-    }
-    octets == 4
+    core::str::from_utf8(text).is_ok_and(|text| text.parse::<Ipv4Addr>().is_ok())
 }
 
 fn is_ipv6(text: &[u8]) -> bool {

@@ -1,6 +1,8 @@
 //! Network addresses: IPv4, IPv6, MAC.
 
+use core::net::{Ipv4Addr, Ipv6Addr};
 use core::ops::Range;
+use core::str::{FromStr, from_utf8};
 
 /// An IPv4 address in dotted decimals, octets without leading zeros (RFC
 /// 3986 section 3.2.2). A product's name may stand before it, `name/`: with
@@ -11,21 +13,11 @@ pub(super) fn ipv4(text: &[u8]) -> Option<Range<usize>> {
     let address = text.get(start..)?;
     let is_version = start > 0 && address.ends_with(b".0.0");
     let is_none = address == b"0.0.0.0";
-    (octets(address) && !is_version && !is_none).then_some(start..text.len())
+    (is_address::<Ipv4Addr>(address) && !is_version && !is_none).then_some(start..text.len())
 }
 
-fn octets(text: &[u8]) -> bool {
-    let octet = |digits: &[u8]| {
-        matches!(
-            digits,
-            [b'0'..=b'9']
-                | [b'1'..=b'9', b'0'..=b'9']
-                | [b'1', b'0'..=b'9', b'0'..=b'9']
-                | [b'2', b'0'..=b'4', b'0'..=b'9']
-                | [b'2', b'5', b'0'..=b'5']
-        )
-    };
-    text.split(|byte| *byte == b'.').count() == 4 && text.split(|byte| *byte == b'.').all(octet)
+fn is_address<A: FromStr>(text: &[u8]) -> bool {
+    from_utf8(text).is_ok_and(|text| text.parse::<A>().is_ok())
 }
 
 /// An IPv6 address in a form of RFC 4291 section 2.2, with the zone of RFC
@@ -36,36 +28,8 @@ pub(super) fn is_ipv6(text: &[u8]) -> bool {
         Some(at) => (text.get(..at).unwrap_or_default(), at + 1 < text.len()),
         None => (text, true),
     };
-    let gap = address.windows(2).position(|pair| pair == b"::");
-    let groups = match gap {
-        None => groups(address, true).filter(|count| *count == 8),
-        Some(at) => {
-            let (head, tail) = address.split_at_checked(at).unwrap_or_default();
-            let tail = tail.get(2..).unwrap_or_default();
-            let count = |part: &[u8], is_last| if part.is_empty() { Some(0) } else { groups(part, is_last) };
-            // `::` stands for one group at least (RFC 5952 section 4.2.2 of
-            // two, but those who write read RFC 4291).
-            count(head, false)
-                .zip(count(tail, true))
-                .map(|(a, b)| a + b)
-                .filter(|count| (1..=7).contains(count))
-        }
-    };
-    has_zone && groups.is_some()
-}
-
-/// How many groups of 16 bits there are; two of them may be an IPv4 address
-/// at the end.
-fn groups(text: &[u8], is_last: bool) -> Option<usize> {
-    let (mut count, total) = (0, text.split(|byte| *byte == b':').count());
-    for (index, group) in text.split(|byte| *byte == b':').enumerate() {
-        count += match group.len() {
-            1..=4 if group.iter().all(u8::is_ascii_hexdigit) => 1,
-            _ if is_last && index + 1 == total && octets(group) => 2,
-            _ => return None,
-        };
-    }
-    Some(count)
+    // `::` alone stands for no address (RFC 4291 section 2.5.2).
+    has_zone && address != b"::" && is_address::<Ipv6Addr>(address)
 }
 
 /// A MAC address as IEEE 802 writes EUI-48, in pairs, or in Cisco's three
