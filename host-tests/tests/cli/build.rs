@@ -115,3 +115,18 @@ fn a_build_writes_over_modules_alone() {
         assert_eq!(mode & 0o600, 0o600);
     }
 }
+
+/// What need never end is not opened.
+#[cfg(unix)]
+#[test]
+fn fifos_and_devices_are_refused() {
+    let place = Place::new();
+    let fifo = place.path("fifo");
+    assert!(std::process::Command::new("mkfifo").arg(&fifo).status().expect("mkfifo").success());
+    place.write("schema.yaml", "version: 1\nschema:\n  - {tag: \"*\", file: fifo, name: s}\n");
+    for name in ["fifo", "/dev/zero"] {
+        assert!(place.fails(&["build", "--policy", name]).contains("it is no regular file"), "{name}");
+        assert!(place.fails(&["explain", name]).contains("it is no regular file"), "{name}");
+    }
+    assert!(place.fails(&["build", "--policy", "schema.yaml"]).contains("it is no regular file"));
+}

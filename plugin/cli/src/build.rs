@@ -1,7 +1,7 @@
 //! `flb-audit build`: a policy into the filter's module.
 
 use crate::stdout::print;
-use crate::{complain, durable, filter_module};
+use crate::{complain, durable, filter_module, whole};
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use flb_audit_core::policy;
@@ -39,7 +39,8 @@ impl Build {
             table.clone()
         } else {
             let filter = filter_module(self.filter)?;
-            let base = fs::read(&filter).with_context(|| format!("{}: cannot be read", filter.display()))?;
+            let base =
+                whole::read(&filter).with_context(|| format!("{}: cannot be read", filter.display()))?;
             module::with_table(&base, &table).with_context(|| filter.display().to_string())?
         };
         check_output(&self.output)?;
@@ -63,10 +64,10 @@ impl Build {
 /// Says which names in its schemas are no keywords.
 pub(crate) fn table(path: &Path) -> Result<Vec<u8>> {
     let name = path.display();
-    let text = fs::read_to_string(path).with_context(|| format!("{name}: cannot be read"))?;
+    let text = whole::read_text(path).with_context(|| format!("{name}: cannot be read"))?;
     let mut files = |file: &str| {
         let path = path.with_file_name(file);
-        fs::read_to_string(&path).map_err(|error| format!("{} cannot be read: {error}", path.display()))
+        whole::read_text(&path).map_err(|error| format!("{} cannot be read: {error}", path.display()))
     };
     let compiled = Policy::read_with(&text, &mut files).and_then(|policy| Ok((compile(&policy)?, policy)));
     match compiled {

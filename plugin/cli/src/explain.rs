@@ -1,13 +1,13 @@
 //! `flb-audit explain`: the policy inside a module.
 
 use crate::stdout::{print, shown};
+use crate::whole;
 use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
 use flb_audit_core::policy::policy_text;
 use flb_audit_core::policy::{Kind, MAGIC, Policy};
 use flb_audit_policy::module;
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::PathBuf;
 
 /// Print the policy inside a module, its digest and its rules
@@ -20,7 +20,7 @@ pub(crate) struct Explain {
 impl Explain {
     pub(crate) fn run(self) -> Result<()> {
         let name = self.file.display();
-        let bytes = fs::read(&self.file).with_context(|| format!("{name}: cannot be read"))?;
+        let bytes = whole::read(&self.file).with_context(|| format!("{name}: cannot be read"))?;
         let table = if bytes.starts_with(MAGIC) {
             Some(&bytes[..])
         } else {

@@ -25,6 +25,7 @@ mod roster;
 mod stdout;
 pub mod verdict;
 pub mod verify;
+mod whole;
 
 use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand};

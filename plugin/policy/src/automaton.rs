@@ -14,6 +14,9 @@ use std::hash::Hash;
 
 /// What building one may take, in bytes of memory.
 const BUILD_BYTES_MAX: usize = 64 << 20;
+/// The most steps that minimizing may take: each compares one transition. A
+/// long chain of states, as of `x{1,60000}`, takes the square of its length.
+const MINIMIZE_STEPS_MAX: usize = 1 << 27;
 
 /// How the patterns are searched for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +56,12 @@ pub enum Error {
          [a-z]{{1,20}}"
     )]
     TooLarge,
+    /// Together the patterns take too long to minimize.
+    #[error(
+        "the automaton takes more than {MINIMIZE_STEPS_MAX} steps to minimize; bound or narrow what is repeated, as in \
+         [a-z]{{1,20}}"
+    )]
+    TooManySteps,
     /// The patterns ask for something that the compiler of NFAs cannot do.
     #[error(transparent)]
     Nfa(Box<thompson::BuildError>),
@@ -123,7 +132,7 @@ fn states(patterns: &[impl AsRef<str>], direction: Direction, alphabet: Alphabet
     if !is_late {
         reached.accept_at_once();
     }
-    reached.minimize();
+    reached.minimize()?;
     Ok(numbering::numbered(&reached, is_late))
 }
 
@@ -199,9 +208,15 @@ impl Reached {
     }
 
     /// Makes one of states that no text tells apart (Moore's algorithm).
-    fn minimize(&mut self) {
+    fn minimize(&mut self) -> Result<(), Error> {
         let mut classes = number_all(self.accepts.iter());
+        let round = self.next.len() * self.next[0].len();
+        let mut steps: usize = 0;
         loop {
+            steps += round;
+            if steps > MINIMIZE_STEPS_MAX {
+                return Err(Error::TooManySteps);
+            }
             let rows = self.next.iter().zip(&classes);
             let signatures: Vec<Vec<usize>> = rows
                 .map(|(next, class)| next.iter().map(|state| classes[*state]).chain([*class]).collect())
@@ -222,6 +237,7 @@ impl Reached {
             .map(|state| self.next[*state].iter().map(|next| classes[*next]).collect())
             .collect();
         self.starts = self.starts.map(|start| classes[start]);
+        Ok(())
     }
 }
 

@@ -339,3 +339,25 @@ fn one_program_for_several_streams() {
     let tags: Vec<&[u8]> = Table::check(&three).expect("sound").streams().map(|stream| stream.tag).collect();
     assert_eq!(tags, [b"a", b"b", b"c"]);
 }
+
+/// Hostile policies: each is refused, and the reason names a limit.
+#[test]
+fn what_has_no_end_meets_a_limit() {
+    let pattern = |pattern: &str| {
+        format!("version: 1\nredact: {{patterns: [{{name: x, action: mask, pattern: \"{pattern}\"}}]}}\n")
+    };
+    let path = format!("version: 1\nredact: {{keep: {{paths: [{}]}}}}\n", vec!["a"; 60_000].join("."));
+    let indented: String = (1..200).map(|depth| format!("{}a:\n", " ".repeat(depth))).collect();
+    for (source, part) in [
+        (format!("version: 1\nredact: \n  {}x", "- ".repeat(50_000)), "nests more than 64 levels deep"),
+        (format!("version: 1\nredact:\n{indented}"), "nests more than 64"),
+        (format!("version: 1\nredact: {}", "[".repeat(200_000)), "limit"),
+        (format!("version: 1\n# {}\n", "x".repeat(1 << 20)), "at most 1048576 are read"),
+        (path, "more than 256 steps"),
+        (pattern("abcd(x{0,60000})"), "steps to minimize"),
+        (pattern("abcd.*a.{14}b"), "more than 65536 transitions"),
+    ] {
+        let said = problem(&source).message;
+        assert!(said.contains(part), "{}: {said}", &source[..60]);
+    }
+}
