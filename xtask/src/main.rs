@@ -3,6 +3,7 @@
 
 mod build;
 mod demo;
+mod packages;
 mod run;
 mod test;
 
@@ -11,9 +12,11 @@ use std::path::{Path, PathBuf};
 
 const USAGE: &str = "usage: cargo xtask COMMAND
 
-  demo       build, seal a recorded stream, verify it, alter it, verify again
-  test       all that CI does: format, lints, build, tests
-  build      put what ships into dist/
+  demo       build, seal a recorded stream, verify it, alter it, verify again;
+             with a program in dist/ that is built for tests
+  test       all that CI does: format, lints, build, tests; leaves programs
+             in dist/ that are built for tests and not to ship
+  build      put what ships into dist/, optimised
   bench      measure; with a fluent-bit, that too
   e2e        run the end-to-end suite against a real fluent-bit:
              FLUENT_BIT=path[:path…], or the one on PATH or in /opt/fluent-bit/bin
@@ -25,10 +28,13 @@ const USAGE: &str = "usage: cargo xtask COMMAND
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        ["demo"] => demo::demo(),
+        ["demo"] => {
+            build::dist_for_demo()?;
+            demo::demo()
+        }
         ["test"] => test::test(),
         ["build"] => build::dist(),
-        ["schema-suite"] => run::cargo([
+        ["schema-suite"] => run::cargo(&[
             "test",
             "--quiet",
             "--package",
@@ -42,17 +48,17 @@ fn main() -> Result<()> {
         ["bench"] => {
             build::dist()?;
             for bin in ["bench", "bench_output", "bench_chunks"] {
-                run::cargo(["run", "--release", "--quiet", "--package", "host-tests", "--bin", bin])?;
+                run::cargo(&["run", "--release", "--quiet", "--package", "host-tests", "--bin", bin])?;
             }
             Ok(())
         }
         ["e2e"] => {
             build::dist()?;
-            run::cargo(["run", "--quiet", "--package", "host-tests", "--bin", "e2e"])
+            run::cargo(&["run", "--quiet", "--package", "host-tests", "--bin", "e2e"])
         }
         ["redaction"] => {
             build::dist()?;
-            run::cargo(["run", "--quiet", "--package", "host-tests", "--bin", "redaction"])
+            run::cargo(&["run", "--quiet", "--package", "host-tests", "--bin", "redaction"])
         }
         ["help" | "--help" | "-h"] => {
             println!("{USAGE}");

@@ -5,7 +5,7 @@ use anyhow::{Context, Result, bail};
 use std::process::Command;
 
 /// Runs cargo at the top of the checkout.
-pub(crate) fn cargo<const N: usize>(arguments: [&str; N]) -> Result<()> {
+pub(crate) fn cargo(arguments: &[&str]) -> Result<()> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     run(Command::new(cargo).args(arguments).current_dir(root()))
 }

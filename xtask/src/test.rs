@@ -1,5 +1,6 @@
 //! All that CI does.
 
+use crate::packages::{COMPONENT, GUEST, PACKAGES, Package, selected};
 use crate::run::{cargo, run};
 use crate::{build, demo, root};
 use anyhow::{Context, Result};
@@ -10,17 +11,18 @@ use std::process::Command;
 const CARGO_DENY: &str = "0.20.2";
 
 pub(crate) fn test() -> Result<()> {
-    cargo(["fmt", "--all", "--check"])?;
-    build::dist()?;
-    cargo(["clippy", "--all-targets", "--quiet", "--", "-D", "warnings"])?;
-    let guests = ["filter_audit", "filter_record", "in_checkpoint"].map(|name| (build::GUEST_TARGET, name));
-    let components = ["out_audit", "out_hello", "out_faulty", "out_chunks"];
-    let components = components.map(|name| (build::COMPONENT_TARGET, name));
-    for (target, package) in guests.into_iter().chain(components) {
-        cargo(["clippy", "--quiet", "--target", target, "--package", package, "--", "-D", "warnings"])?;
+    cargo(&["fmt", "--all", "--check"])?;
+    build::dist_for_tests()?;
+    cargo(&["clippy", "--all-targets", "--quiet", "--", "-D", "warnings"])?;
+    let packages: Vec<&Package> = PACKAGES.iter().collect();
+    for target in [GUEST, COMPONENT] {
+        let mut arguments = vec!["clippy", "--quiet", "--target", target];
+        arguments.extend(selected(&packages, Some(target)));
+        arguments.extend(["--", "-D", "warnings"]);
+        cargo(&arguments)?;
     }
     deny()?;
-    cargo(["test", "--quiet"])?;
+    cargo(&["test", "--quiet"])?;
     demo::demo()
 }
 
@@ -30,9 +32,11 @@ fn deny() -> Result<()> {
     let deny: PathBuf = tools.join("bin").join(format!("cargo-deny{}", std::env::consts::EXE_SUFFIX));
     if !deny.is_file() {
         eprintln!("installing cargo-deny {CARGO_DENY} into {}", tools.display());
-        cargo([
+        cargo(&[
             "install",
             "--quiet",
+            // It reads a few files: optimised, it takes minutes longer to build.
+            "--debug",
             "--locked",
             "--version",
             CARGO_DENY,
@@ -43,7 +47,7 @@ fn deny() -> Result<()> {
         .context("cargo-deny could not be installed; is crates.io within reach?")?;
     }
     // All targets' crates, so that the check itself needs no network.
-    cargo(["fetch", "--quiet", "--locked"])?;
+    cargo(&["fetch", "--quiet", "--locked"])?;
     run(Command::new(deny)
         .args(["--offline", "--log-level", "error", "check", "licenses", "bans", "sources"])
         .current_dir(root()))
