@@ -421,7 +421,7 @@ fn an_export_has_the_records_and_proves_them() {
     let numbers: BTreeSet<u64> = text.lines().filter_map(number).collect();
     assert_eq!(numbers, (0..RECORDS).collect());
     assert_eq!(text.lines().count() as u64, RECORDS);
-    let verified = home.run("verify", "", &["--json", &to.to_string_lossy()]);
+    let verified = home.run("verify", "", &["--json", "--export", &to.to_string_lossy()]);
     let report: Value = serde_json::from_slice(&verified.stdout).expect("a report");
     assert!(matches!(verified.status.code(), Some(3 | 4)), "{report}");
     for (key, why) in [("", "no --identity was given"), ("wrong", "none of the identities opens it")] {

@@ -66,7 +66,8 @@ impl Exported {
     }
 
     fn verify(&self) -> Value {
-        let output = flb_audit(&["verify", "--json", "--roster"], &[&self.roster(), &self.dir]);
+        let output =
+            flb_audit(&["verify", "--json", "--roster"], &[&self.roster(), Path::new("--export"), &self.dir]);
         let report: Value = serde_json::from_slice(&output.stdout).expect("a report");
         assert_eq!(output.status.code().map(i64::from), report["exit_code"].as_i64());
         report
@@ -98,10 +99,10 @@ fn an_export_is_proven() {
         assert_eq!(report["verdict"], "intact", "{options:?}: {report:#}");
         assert_eq!(report["records"], report["proven"], "{report:#}");
         assert!(report["proven"].as_u64() > Some(60), "{report:#}");
-        let shown = flb_audit(&["verify", "--roster"], &[&made.roster(), &made.dir]);
+        let shown = flb_audit(&["verify", "--roster"], &[&made.roster(), Path::new("--export"), &made.dir]);
         assert!(String::from_utf8_lossy(&shown.stdout).starts_with("proven: of "), "{shown:?}");
         assert_eq!(shown.status.code(), Some(0));
-        let without = flb_audit(&["verify"], &[&made.dir]);
+        let without = flb_audit(&["verify", "--export"], &[&made.dir]);
         assert_eq!(without.status.code(), Some(4));
     }
 }

@@ -189,9 +189,9 @@ impl Proof {
             shown +=
                 &format!(", without {} of its members, which are not under the seal", sealed.unsealed_keys);
         }
-        Ok(match signed.flaw {
-            None => (Verdict::Intact, shown),
-            Some(flaw) => (flaw.verdict(), format!("{shown}, but {}", flaw.what(signed.index))),
+        Ok(match signed {
+            Ok(_) => (Verdict::Intact, shown),
+            Err(bad) => (bad.flaw.verdict(), format!("{shown}, but {}", bad.what())),
         })
     }
 }

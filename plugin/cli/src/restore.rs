@@ -193,8 +193,7 @@ fn restore(
             if is_in_quarantine && restored.is_none() {
                 return altered("a record in quarantine without its text");
             }
-            let is_signed =
-                sealed.is_checkpoint && signatures.verify(sealed.checkpoint().as_ref()).flaw.is_none();
+            let is_signed = sealed.is_checkpoint && signatures.verify(sealed.checkpoint().as_ref()).is_ok();
             Ok(Some(Intact { previous: sealed.previous, head: sealed.head, is_signed, restored }))
         }
         Ok(Checked::Unsealed) => Ok(None),

@@ -22,6 +22,7 @@ fn sealed() -> String {
 
 /// How a text is taken.
 #[derive(Debug, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "a test takes one at a time")]
 enum Taken {
     Sealed(Sealed),
     Unsealed,

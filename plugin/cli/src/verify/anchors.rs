@@ -1,41 +1,66 @@
 //! Anchors: checkpoints that were kept where the log's writers cannot reach.
-//! What they prove has existed has to be in the log.
+//! The records that they prove have to be in the log.
 
-use super::chains::Chains;
+use super::Verdict;
+use super::chains::{Chains, Followed};
 use super::signatures::Verifier;
 use crate::roster::Roster;
 use anyhow::{Context, Result, bail};
+use flb_audit_core::chain::ChainId;
 use flb_audit_core::verify::read_anchor;
+use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
-/// Holds all anchors in a file against what has been seen.
-pub(super) fn check(chains: &mut Chains, path: &Path, roster: Option<&Roster>) -> Result<()> {
+/// The longest anchor, in bytes: a checkpoint takes less than 9 KB, and outputs
+/// add some.
+const ANCHOR_BYTES_MAX: u64 = 1 << 20;
+
+/// Holds all anchors in a file against the records that are here. A line that is
+/// no checkpoint costs that line.
+pub(super) fn check(
+    chains: &mut Chains<'_>,
+    path: &Path,
+    roster: Option<&Roster>,
+    followed: &mut BTreeMap<ChainId, Followed>,
+) -> Result<()> {
     let shown = path.display();
     let file = File::open(path).with_context(|| format!("{shown}: cannot be read"))?;
+    let mut lines = BufReader::new(file);
     let mut signatures = Verifier::new(roster);
-    let mut count = 0;
-    for (at, line) in BufReader::new(file).split(b'\n').enumerate() {
-        let line = line.with_context(|| format!("{shown}: cannot be read"))?;
+    let (mut count, mut number) = (0, 0);
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        let read = (&mut lines).take(ANCHOR_BYTES_MAX).read_until(b'\n', &mut line);
+        if read.with_context(|| format!("{shown}: cannot be read"))? == 0 {
+            break;
+        }
+        number += 1;
         if line.trim_ascii().is_empty() {
             continue;
         }
-        let number = at + 1;
-        let anchor = read_anchor(&line).with_context(|| {
-            format!("{shown}:{number}: not a checkpoint; `flb-audit checkpoints` prints those of a file, a line each")
-        })?;
-        count += 1;
-        let signed = signatures.verify(Some(&anchor));
-        if let Some(flaw) = signed.flaw {
-            let what = format!("{shown}:{number}: the anchor proves nothing: {}", flaw.what(signed.index));
-            chains.findings.add(flaw.verdict(), Some(anchor.chain), None, what);
+        let Some(anchor) = read_anchor(&line) else {
+            let what = format!(
+                "{shown}:{number}: not a checkpoint, so it anchors nothing; `flb-audit checkpoints` prints those of a \
+                 log, a line each"
+            );
+            chains.findings.add(Verdict::Unreadable, None, None, what);
             continue;
+        };
+        count += 1;
+        match signatures.verify(Some(&anchor)) {
+            Ok(_) => chains.check_anchor(&anchor, followed)?,
+            Err(bad) => {
+                let what = format!("{shown}:{number}: the anchor proves nothing: {}", bad.what());
+                chains.findings.add(bad.flaw.verdict(), Some(anchor.chain), None, what);
+            }
         }
-        chains.check_anchor(&anchor)?;
     }
     if count == 0 {
         bail!("{shown}: no checkpoint in it");
     }
+    chains.report_cut_off(followed);
     Ok(())
 }

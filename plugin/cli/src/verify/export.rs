@@ -4,16 +4,16 @@
 //! It is part of a ledger, so nothing is said of what is before and behind its
 //! records; but what is missing between them is, unless it was deleted.
 
-use super::absent::Absent;
-use super::chains::{Life, extent};
+use super::extent;
 use super::ledger::{MISPLACED, damaged};
-use super::signatures::Flaw;
+use super::signatures::{BadCheckpoint, Flaw};
+use super::spans::{Span, Spans, Why};
 use super::{Verdict, Verifier};
 use crate::export::{PROOFS, Proof, RECORDS};
 use crate::report::{Envelope, Findings};
 use crate::roster::Roster;
 use anyhow::{Context, Result};
-use flb_audit_core::chain::{ChainId, Place};
+use flb_audit_core::chain::{ChainId, Life, Place};
 use flb_audit_core::verify::{Checked, Checker, Sealed};
 use flb_audit_ledger::manifest::{self, FILE_NAME};
 use flb_audit_ledger::statements::{ClosedFile, Statements};
@@ -25,9 +25,10 @@ use std::io::{self, BufRead, BufReader};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
-/// Whether this is such a directory.
-pub(super) fn is_export(directory: &Path) -> bool {
-    directory.join(PROOFS).is_file()
+/// Whether a directory holds what an export does. That makes no export of it:
+/// whoever writes the store can add files, so the operator says that it is one.
+pub(super) fn looks_like_export(directory: &Path) -> bool {
+    directory.join(PROOFS).is_file() && directory.join(RECORDS).is_file()
 }
 
 /// What a verification of an export says.
@@ -54,13 +55,13 @@ struct Reading<'a> {
     roster: Option<&'a Roster>,
     findings: Findings,
     stated: Statements,
-    absent: Absent,
+    deleted: Spans,
     /// Where the manifests stand, which are records, too.
-    places: HashSet<(ChainId, Life, u64)>,
+    places: HashSet<(Life, u64)>,
     lives: BTreeMap<ChainId, BTreeMap<Life, BTreeSet<u64>>>,
-    /// What lives go on from whose first record is here.
-    links: HashMap<(ChainId, Life), Place>,
-    /// Which places in files have been proven.
+    /// The records that lives go on from whose first record is here.
+    links: HashMap<Life, Place>,
+    /// Which places in segments have been proven.
     proven: HashSet<(u64, u64)>,
     records: u64,
     unproven: u64,
@@ -75,7 +76,7 @@ impl Exported {
             roster,
             findings: Findings::default(),
             stated: Statements::default(),
-            absent: Absent::default(),
+            deleted: Spans::default(),
             places: HashSet::new(),
             lives: BTreeMap::new(),
             links: HashMap::new(),
@@ -146,13 +147,11 @@ impl Reading<'_> {
                     continue;
                 }
             };
-            let life = (sealed.place.segment, sealed.place.run);
-            self.places.insert((sealed.chain, life, sealed.place.sequence));
-            let signed = verifier.verify(sealed.checkpoint().as_ref());
-            match signed.flaw {
-                None | Some(Flaw::NoRoster) => {}
-                Some(flaw) => {
-                    self.add(flaw.verdict(), format!("{at}: {}", flaw.what(signed.index)));
+            self.places.insert((sealed.place.life(sealed.chain), sealed.place.sequence));
+            match verifier.verify(sealed.checkpoint().as_ref()) {
+                Ok(_) | Err(BadCheckpoint { flaw: Flaw::NoRoster, .. }) => {}
+                Err(bad) => {
+                    self.add(bad.flaw.verdict(), format!("{at}: {}", bad.what()));
                     continue;
                 }
             }
@@ -169,7 +168,12 @@ impl Reading<'_> {
                 self.findings.add(verdict, None, None, what);
             }
             if *is_deleted {
-                self.absent.add_deleted(manifest);
+                for run in &manifest.extents {
+                    let Some(life) = run.life() else { continue };
+                    let records = run.first..=run.last;
+                    let span = Span { records, link: None, why: Why::Deleted };
+                    self.deleted.add(life, span);
+                }
             }
         }
         Ok(())
@@ -186,14 +190,13 @@ impl Reading<'_> {
             match checker.check(&line) {
                 Ok(Checked::Sealed(sealed)) if sealed.is_intact => {
                     self.add_record(&sealed);
-                    let signed = sealed.checkpoint();
-                    let signed = sealed.is_checkpoint.then(|| verifier.verify(signed.as_ref()));
-                    if let Some(signed) = signed
-                        && let Some(flaw) = signed.flaw
+                    let checkpoint = sealed.checkpoint();
+                    if sealed.is_checkpoint
+                        && let Err(bad) = verifier.verify(checkpoint.as_ref())
                         // It is the manifests' signatures that prove it.
-                        && !matches!(flaw, Flaw::NoRoster | Flaw::NotInRoster)
+                        && !matches!(bad.flaw, Flaw::NoRoster | Flaw::NotInRoster)
                     {
-                        self.add(flaw.verdict(), format!("{at}: {}", flaw.what(signed.index)));
+                        self.add(bad.flaw.verdict(), format!("{at}: {}", bad.what()));
                     }
                     self.check_proof(&at, &line, proof.as_deref());
                 }
@@ -213,11 +216,10 @@ impl Reading<'_> {
     }
 
     fn add_record(&mut self, sealed: &Sealed) {
-        let Place { segment, run, sequence } = sealed.place;
-        let life = (segment, run);
+        let (life, sequence) = (sealed.place.life(sealed.chain), sealed.place.sequence);
         self.lives.entry(sealed.chain).or_default().entry(life).or_default().insert(sequence);
-        if let Some(link) = sealed.link.map(|link| link.place).filter(|_| sequence == 0) {
-            self.links.insert((sealed.chain, life), link);
+        if let Some(link) = sealed.link.filter(|_| sequence == 0) {
+            self.links.insert(life, link.place);
         }
     }
 
@@ -230,7 +232,7 @@ impl Reading<'_> {
             Ok(Some(proof)) => proof,
             Ok(None) => {
                 self.unproven += 1;
-                self.add(Verdict::Unsigned, format!("{at}: no proof: its file was not closed yet"));
+                self.add(Verdict::Unsigned, format!("{at}: no proof: its segment was not closed yet"));
                 return;
             }
             Err(error) => {
@@ -255,38 +257,38 @@ impl Reading<'_> {
 
     /// Says what is missing between the records of each chain.
     fn find_missing(&mut self) {
-        let mut gaps: Vec<(ChainId, Life, RangeInclusive<u64>)> = Vec::new();
+        let mut gaps: Vec<(Life, RangeInclusive<u64>)> = Vec::new();
         for (chain, lives) in &self.lives {
             for (at, (life, sequences)) in lives.iter().enumerate() {
                 // What is before the first record of all may not have been wanted.
                 let mut next = if at == 0 { sequences.first().copied().unwrap_or(0) } else { 0 };
                 for &sequence in sequences {
                     if sequence > next {
-                        gaps.push((*chain, *life, next..=sequence - 1));
+                        gaps.push((*life, next..=sequence - 1));
                     }
                     next = sequence.saturating_add(1);
                 }
-                if let Some(link) = self.links.get(&(*chain, *life)).filter(|_| at > 0) {
-                    let before = (link.segment, link.run);
+                if let Some(link) = self.links.get(life).filter(|_| at > 0) {
+                    let before = link.life(*chain);
                     let last = lives.get(&before).and_then(|sequences| sequences.last());
                     let first = last.map_or(0, |last| last.saturating_add(1));
                     if first <= link.sequence {
-                        gaps.push((*chain, before, first..=link.sequence));
+                        gaps.push((before, first..=link.sequence));
                     }
                 }
             }
         }
-        for (chain, life, gap) in gaps {
-            for left in self.absent.without(chain, life, gap) {
-                self.find_not_stated(chain, life, left);
+        for (life, gap) in gaps {
+            for left in self.deleted.without(&life, gap) {
+                self.find_not_stated(life, left);
             }
         }
     }
 
     /// The manifests are records, too, of the ledger's own chain.
-    fn find_not_stated(&mut self, chain: ChainId, life: Life, gap: RangeInclusive<u64>) {
-        let is_of = |(of, at, _): &&(ChainId, Life, u64)| (*of, *at) == (chain, life);
-        let stated = self.places.iter().filter(is_of).map(|(.., sequence)| *sequence);
+    fn find_not_stated(&mut self, life: Life, gap: RangeInclusive<u64>) {
+        let is_of = |(of, _): &&(Life, u64)| *of == life;
+        let stated = self.places.iter().filter(is_of).map(|(_, sequence)| *sequence);
         let mut stated: Vec<u64> = stated.filter(|sequence| gap.contains(sequence)).collect();
         stated.sort_unstable();
         let mut next = Some(*gap.start());
@@ -300,10 +302,11 @@ impl Reading<'_> {
             {
                 self.missing = self.missing.saturating_add((last - first).saturating_add(1));
                 let what = format!(
-                    "chain {chain}: {} of segment {} (run {}) not here: left out, or of another time",
+                    "chain {}: {} of segment {} (run {}) not here: left out, or of another time",
+                    life.chain,
                     extent(first, last),
-                    life.0,
-                    life.1
+                    life.segment,
+                    life.run
                 );
                 self.add(Verdict::Gap, what);
             }

@@ -1,14 +1,12 @@
-//! What has been seen of one chain's keys, in whatever order it came.
+//! What the good checkpoints of one chain say of its keys, in whatever order
+//! they were read.
 
-use super::chains::Life;
-use super::segment::Fingerprint;
-use super::signatures::{Signed, position};
-use flb_audit_core::chain::Place;
-use std::collections::{BTreeMap, BTreeSet};
+use super::signatures::GoodCheckpoint;
+use super::spool::Fingerprint;
+use flb_audit_core::chain::{ChainId, Life, Place, Position};
+use flb_audit_core::hash::Hash;
+use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
-
-/// Segment and number of a record.
-pub(super) type Position = (u64, u64);
 
 /// One key.
 #[derive(Default)]
@@ -19,14 +17,14 @@ struct Key {
     last: Option<Position>,
 }
 
-/// The keys of a chain whose signatures are good.
+/// The keys of a chain that have signed something.
 #[derive(Default)]
 pub(super) struct Keys {
     keys: BTreeMap<u32, Key>,
     /// The last record that is signed.
     pub(super) last_signed: Option<Position>,
-    /// All records of each life that are.
-    signed: BTreeMap<Life, BTreeSet<u64>>,
+    /// The heads that are signed, by life and record.
+    signed: BTreeMap<Life, BTreeMap<u64, Fingerprint>>,
     /// In each life, which keys have signed, and the first and the last record.
     lives: BTreeMap<Life, BTreeMap<u32, (u64, u64)>>,
     /// The lowest key that was put into force at two places.
@@ -44,17 +42,36 @@ pub(super) enum Misfit {
     /// A key that came into force without the one before it having said so,
     /// with the last record known to be under an earlier key.
     NotHandedOver { index: u32, last: Position, place: Place },
+    /// A record that an older key has signed than the one that was in force
+    /// before it: in its life, or in the one that the life goes on from.
+    Outdated { index: u32, life: Life, sequence: u64 },
+}
+
+impl Misfit {
+    /// Where in the chain it shows.
+    pub(super) fn position(&self) -> Position {
+        match self {
+            Misfit::Forked { places: [one, other], .. } => one.position().min(other.position()),
+            Misfit::Late { record, .. } => *record,
+            Misfit::Backwards { place, .. } | Misfit::NotHandedOver { place, .. } => place.position(),
+            Misfit::Outdated { life, sequence, .. } => {
+                Position { segment: life.segment, sequence: *sequence }
+            }
+        }
+    }
 }
 
 impl Keys {
-    /// Adds a checkpoint whose signatures are good.
+    /// Adds a checkpoint at a place.
     pub(super) fn add(
         &mut self,
+        chain: ChainId,
         place: &Place,
-        signed: &Signed,
-        fingerprint: impl Fn(&[u8; 32]) -> Fingerprint,
+        head: Fingerprint,
+        checkpoint: &GoodCheckpoint,
+        fingerprint: impl Fn(&Hash) -> Fingerprint,
     ) {
-        for handover in &signed.since {
+        for handover in checkpoint.since() {
             let key = self.keys.entry(handover.index).or_default();
             let since = (handover.place, fingerprint(&handover.head));
             let (before, _) = *key.since.get_or_insert(since);
@@ -63,13 +80,14 @@ impl Keys {
                 self.forked = Some((handover.index, before, handover.place));
             }
         }
-        let life = self.lives.entry((place.segment, place.run)).or_default();
-        let range = life.entry(signed.index).or_insert((place.sequence, place.sequence));
+        let (life, index) = (place.life(chain), checkpoint.index());
+        let range = self.lives.entry(life).or_default().entry(index);
+        let range = range.or_insert((place.sequence, place.sequence));
         *range = (range.0.min(place.sequence), range.1.max(place.sequence));
-        let key = self.keys.entry(signed.index).or_default();
-        key.last = key.last.max(Some(position(place)));
-        self.last_signed = self.last_signed.max(Some(position(place)));
-        self.signed.entry((place.segment, place.run)).or_default().insert(place.sequence);
+        let key = self.keys.entry(index).or_default();
+        key.last = key.last.max(Some(place.position()));
+        self.last_signed = self.last_signed.max(Some(place.position()));
+        self.signed.entry(life).or_default().insert(place.sequence, head);
     }
 
     /// The first record under each key, and the head before it.
@@ -77,19 +95,60 @@ impl Keys {
         self.keys.iter().filter_map(|(index, key)| key.since.map(|(place, head)| (*index, place, head)))
     }
 
-    /// The last of some records of a life that is signed.
-    pub(super) fn last_signed_in(&self, life: Life, records: &RangeInclusive<u64>) -> Option<u64> {
-        self.signed.get(&life)?.range(records.clone()).next_back().copied()
+    /// The records before those that keys came into force with, in the same life,
+    /// and their heads, which the keys before have signed.
+    pub(super) fn heads_handed_over(&self, chain: ChainId) -> impl Iterator<Item = (Life, u64, Fingerprint)> {
+        let since = self.since();
+        since.filter_map(move |(_, place, head)| {
+            Some((place.life(chain), place.sequence.checked_sub(1)?, head))
+        })
     }
 
-    /// The lives and their records that an older key has signed than the one
-    /// that was in force before: in that life, or in the one that it goes on
-    /// from.
-    pub(super) fn outdated(&self, links: &BTreeMap<Life, Place>) -> Vec<(Life, u32, u64)> {
+    /// The signed heads among some records of a life.
+    pub(super) fn signed_in(
+        &self,
+        life: &Life,
+        records: &RangeInclusive<u64>,
+    ) -> impl Iterator<Item = (u64, Fingerprint)> {
+        let signed = self.signed.get(life).into_iter();
+        signed.flat_map(|signed| signed.range(records.clone())).map(|(sequence, head)| (*sequence, *head))
+    }
+
+    /// Returns all that does not fit. After a key that was put into force twice
+    /// there are two histories, and its successors are not compared.
+    pub(super) fn misfits(&self, links: &BTreeMap<Life, Place>) -> Vec<Misfit> {
+        let mut misfits = self.outdated(links);
+        if let Some((index, one, other)) = self.forked {
+            misfits.push(Misfit::Forked { index, places: [one, other] });
+        }
+        let end = self.forked.map_or(u32::MAX, |(index, ..)| index);
+        let mut before: (u32, Position) = (0, Position::default());
+        let mut last_used: Option<(u32, Position)> = None;
+        for (&index, key) in self.keys.range(..end) {
+            if let Some((place, _)) = key.since {
+                if place.position() < before.1 {
+                    misfits.push(Misfit::Backwards { index, place });
+                } else if let Some((index, record)) = last_used.filter(|(_, last)| *last >= place.position())
+                {
+                    misfits.push(Misfit::Late { index, record, next: place });
+                }
+                if index != before.0 + 1 {
+                    let last = last_used.map_or(before.1, |(_, last)| last.max(before.1));
+                    misfits.push(Misfit::NotHandedOver { index: before.0 + 1, last, place });
+                }
+                before = (index, place.position());
+            }
+            let later = key.last.filter(|last| last_used.is_none_or(|(_, before)| before < *last));
+            last_used = later.map(|last| (index, last)).or(last_used);
+        }
+        misfits
+    }
+
+    fn outdated(&self, links: &BTreeMap<Life, Place>) -> Vec<Misfit> {
         let mut outdated = Vec::new();
         for (life, keys) in &self.lives {
             let linked = links.get(life).and_then(|link| {
-                let before = self.lives.get(&(link.segment, link.run))?;
+                let before = self.lives.get(&link.life(life.chain))?;
                 let before = before.iter().filter(|(_, (first, _))| *first <= link.sequence);
                 before.map(|(index, _)| *index).max()
             });
@@ -100,42 +159,12 @@ impl Keys {
             let mut end = None;
             for (first, last, index) in by_record {
                 if index < newest || end.is_some_and(|end| first <= end) {
-                    outdated.push((*life, index, first));
+                    outdated.push(Misfit::Outdated { index, life: *life, sequence: first });
                 }
                 newest = newest.max(index);
                 end = end.max(Some(last));
             }
         }
         outdated
-    }
-
-    /// All that does not fit, up to a key that was put into force twice: what
-    /// comes after that is two histories, and compares with neither.
-    pub(super) fn misfits(&self) -> Vec<Misfit> {
-        let mut misfits = Vec::new();
-        if let Some((index, one, other)) = self.forked {
-            misfits.push(Misfit::Forked { index, places: [one, other] });
-        }
-        let end = self.forked.map_or(u32::MAX, |(index, ..)| index);
-        let mut before: (u32, Position) = (0, (0, 0));
-        let mut last_used: Option<(u32, Position)> = None;
-        for (&index, key) in self.keys.range(..end) {
-            if let Some((place, _)) = key.since {
-                if position(&place) < before.1 {
-                    misfits.push(Misfit::Backwards { index, place });
-                } else if let Some((index, record)) = last_used.filter(|(_, last)| *last >= position(&place))
-                {
-                    misfits.push(Misfit::Late { index, record, next: place });
-                }
-                if index != before.0 + 1 {
-                    let last = last_used.map_or(before.1, |(_, last)| last.max(before.1));
-                    misfits.push(Misfit::NotHandedOver { index: before.0 + 1, last, place });
-                }
-                before = (index, position(&place));
-            }
-            let later = key.last.filter(|last| last_used.is_none_or(|(_, before)| before < *last));
-            last_used = later.map(|last| (index, last)).or(last_used);
-        }
-        misfits
     }
 }

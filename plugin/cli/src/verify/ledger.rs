@@ -1,8 +1,8 @@
 //! The directory of a ledger: what its manifests and tombstones say, and
 //! whether its files are as they say.
 
-use super::absent::Absent;
-use super::{Verdict, Verifier, stated};
+use super::spans::Why;
+use super::{Verdict, Verifier, closed_file};
 use crate::report::Findings;
 use crate::roster::Roster;
 use anyhow::{Context, Result};
@@ -25,17 +25,32 @@ pub(super) const MISPLACED: &str = "not of this ledger, or not at this place";
 
 /// The ledgers among what a command line names.
 #[derive(Default)]
-pub(crate) struct Ledgers {
-    absent: Absent,
+pub(crate) struct Ledgers(Vec<LedgerFiles>);
+
+/// One ledger: what its good manifests and tombstones say.
+#[derive(Default)]
+pub(crate) struct LedgerFiles {
     /// Files that are to be as their manifests say.
     closed: Vec<(PathBuf, Manifest)>,
+    /// The manifests of records that are not here to be checked, and why.
+    not_here: Vec<(Manifest, Why)>,
     findings: Vec<(Verdict, String)>,
 }
+
+impl LedgerFiles {
+    /// The manifests of records that are not here to be checked, and why.
+    pub(super) fn not_here(&self) -> impl Iterator<Item = (&Manifest, Why)> {
+        self.not_here.iter().map(|(manifest, why)| (manifest, *why))
+    }
+}
+
+/// A file to be read, and the number of the ledger that has written it.
+type Owned = (PathBuf, Option<usize>);
 
 impl Ledgers {
     /// Puts the files of each ledger in place of its directory. With a roster,
     /// only what its keys have signed says anything.
-    pub(crate) fn expand(named: Vec<PathBuf>, roster: Option<&Roster>) -> Result<(Vec<PathBuf>, Ledgers)> {
+    pub(crate) fn expand(named: Vec<PathBuf>, roster: Option<&Roster>) -> Result<(Vec<Owned>, Ledgers)> {
         let mut ledgers = Ledgers::default();
         let mut files = Vec::new();
         for path in named {
@@ -44,73 +59,78 @@ impl Ledgers {
                     .add(&path, roster, &mut files)
                     .with_context(|| format!("{}: cannot be read", path.display()))?;
             } else {
-                files.push(path);
+                files.push((path, None));
             }
         }
         Ok((files, ledgers))
     }
 
-    fn add(&mut self, directory: &Path, roster: Option<&Roster>, files: &mut Vec<PathBuf>) -> io::Result<()> {
-        let path = directory.join(manifest::FILE_NAME);
-        let mut stated = Statements::default();
-        let (mut checker, mut verifier) = (Checker::default(), Verifier::new(roster));
-        for (number, line) in (1..).zip(BufReader::new(File::open(&path)?).split(b'\n')) {
-            let line = line?;
-            // What is not good is found as a record, and proves nothing here.
-            let Ok(Checked::Sealed(sealed)) = checker.check(&line) else { continue };
-            let is_good = sealed.is_intact
-                && sealed.is_statement()
-                && (roster.is_none() || verifier.verify(sealed.checkpoint().as_ref()).flaw.is_none());
-            let Some(statement) = manifest::read(&line).filter(|_| is_good) else { continue };
-            if !stated.add(statement, &sealed) {
-                let what = format!("{}:{number}: {MISPLACED}", path.display());
-                self.findings.push((Verdict::Tampered, what));
-            }
-        }
-        files.push(path);
-        for file in ledger_files(directory)? {
+    /// All ledgers, by number.
+    pub(super) fn all(&self) -> impl Iterator<Item = &LedgerFiles> {
+        self.0.iter()
+    }
+
+    /// How many records were deleted, as tombstones say.
+    pub(super) fn deleted(&self) -> u64 {
+        let deleted = self.all().flat_map(LedgerFiles::not_here).filter(|(_, why)| *why == Why::Deleted);
+        deleted.fold(0, |sum, (manifest, _)| sum.saturating_add(manifest.records))
+    }
+
+    fn add(&mut self, directory: &Path, roster: Option<&Roster>, files: &mut Vec<Owned>) -> io::Result<()> {
+        let owner = Some(self.0.len());
+        let mut ledger = LedgerFiles::default();
+        let stated = ledger.read_manifests(directory, roster)?;
+        files.push((directory.join(manifest::FILE_NAME), owner));
+        let open = stated.last() + 1;
+        for file in record_files(directory)? {
             let unstated = file.closed.filter(|number| stated.get(*number).is_none());
             // A crash in closing a file has left both.
             if unstated.is_some_and(|number| !is_open(directory, number)) {
                 let what = format!("{}: no manifest says what it holds", file.path.display());
-                self.findings.push((Verdict::Tampered, what));
+                ledger.findings.push((Verdict::Tampered, what));
             }
-            files.push(file.path);
+            let mut names = vec![directory.join(open_name(open)), directory.join(frame::open_name(open))];
+            names.extend(
+                file.number.and_then(|number| stated.get(number)).map(|it| path_of(directory, &it.manifest)),
+            );
+            let is_own = names.contains(&file.path);
+            files.push((file.path, owner.filter(|_| is_own)));
         }
         for ClosedFile { manifest, is_deleted } in stated.into_files() {
-            self.findings.extend(damaged(directory, &manifest));
+            ledger.findings.extend(damaged(directory, &manifest));
             let path = path_of(directory, &manifest);
-            if is_deleted {
-                self.absent.add_deleted(&manifest);
-            } else if path.is_file() {
-                self.closed.push((path, manifest));
-            } else {
+            let is_here = path.is_file();
+            if is_here {
+                ledger.closed.push((path, manifest.clone()));
+            } else if !is_deleted {
                 let what = format!(
                     "{}: not here, with {} records, and no tombstone says why",
                     path.display(),
                     manifest.records
                 );
-                self.findings.push((Verdict::Gap, what));
+                ledger.findings.push((Verdict::Gap, what));
+            }
+            if is_deleted {
+                ledger.not_here.push((manifest, Why::Deleted));
+            } else if is_here && manifest.is_encrypted() {
+                ledger.not_here.push((manifest, Why::Encrypted));
             }
         }
+        self.0.push(ledger);
         Ok(())
     }
 
-    /// Gives away what was deleted.
-    pub(super) fn take_absent(&mut self) -> Absent {
-        std::mem::take(&mut self.absent)
-    }
-
-    /// Holds closed files against their manifests.
+    /// Holds the files of closed segments against their manifests.
     pub(super) fn check(&mut self, identities: Option<&DecryptionKeys>, findings: &mut Findings) {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let next = AtomicUsize::new(0);
+        let closed: Vec<&(PathBuf, Manifest)> = self.0.iter().flat_map(|ledger| &ledger.closed).collect();
         let check = || {
             let mut found = Vec::new();
-            while let Some((path, manifest)) = self.closed.get(next.fetch_add(1, Ordering::Relaxed)) {
+            while let Some((path, manifest)) = closed.get(next.fetch_add(1, Ordering::Relaxed)) {
                 let name = path.display();
                 let is_as_stated = if manifest.is_encrypted() {
-                    stated::is_as_stated(path, manifest, identities)
+                    closed_file::is_as_stated(path, manifest, identities)
                 } else {
                     is_as_stated(path, manifest)
                 };
@@ -125,21 +145,46 @@ impl Ledgers {
             found
         };
         let found: Vec<_> = std::thread::scope(|scope| {
-            let threads: Vec<_> = (0..cores.min(self.closed.len())).map(|_| scope.spawn(check)).collect();
+            let threads: Vec<_> = (0..cores.min(closed.len())).map(|_| scope.spawn(check)).collect();
             let joined = threads.into_iter().map(|thread| {
                 thread.join().unwrap_or_else(|_| {
-                    vec![(Verdict::Unreadable, "the check of a file has failed".to_owned())]
+                    vec![(Verdict::Unreadable, "the check of a closed file has failed".to_owned())]
                 })
             });
             joined.flatten().collect()
         });
-        for (verdict, what) in std::mem::take(&mut self.findings).into_iter().chain(found) {
+        let before = self.0.iter_mut().flat_map(|ledger| std::mem::take(&mut ledger.findings));
+        for (verdict, what) in before.chain(found) {
             findings.add(verdict, None, None, what);
         }
     }
 }
 
-/// Where a closed file is, whatever file its manifest names.
+impl LedgerFiles {
+    /// Reads the statements that count: intact, sealed as statements and, with a
+    /// roster, signed by the ledger's key.
+    fn read_manifests(&mut self, directory: &Path, roster: Option<&Roster>) -> io::Result<Statements> {
+        let path = directory.join(manifest::FILE_NAME);
+        let mut stated = Statements::default();
+        let (mut checker, mut verifier) = (Checker::default(), Verifier::new(roster));
+        for (number, line) in (1..).zip(BufReader::new(File::open(&path)?).split(b'\n')) {
+            let line = line?;
+            // One that is not good is found as a record, and proves nothing here.
+            let Ok(Checked::Sealed(sealed)) = checker.check(&line) else { continue };
+            let is_good = sealed.is_intact
+                && sealed.is_statement()
+                && (roster.is_none() || verifier.verify(sealed.checkpoint().as_ref()).is_ok());
+            let Some(statement) = manifest::read(&line).filter(|_| is_good) else { continue };
+            if !stated.add(statement, &sealed) {
+                let what = format!("{}:{number}: {MISPLACED}", path.display());
+                self.findings.push((Verdict::Tampered, what));
+            }
+        }
+        Ok(stated)
+    }
+}
+
+/// Where a closed segment is, whatever file its manifest names.
 pub(crate) fn path_of(directory: &Path, manifest: &Manifest) -> PathBuf {
     let number = manifest.number;
     let is_damaged = manifest.damaged.is_some();
@@ -153,7 +198,7 @@ pub(crate) fn path_of(directory: &Path, manifest: &Manifest) -> PathBuf {
     if is_damaged || !closed.is_file() && active.is_file() { active } else { closed }
 }
 
-/// What is to be said of a file that was found damaged, whether it is still
+/// What is to be said of a segment that was found damaged, whether it is still
 /// there or not: that somebody has signed it makes nothing of it good.
 pub(super) fn damaged(directory: &Path, manifest: &Manifest) -> Option<(Verdict, String)> {
     let damage = manifest.damaged.as_ref()?;
@@ -170,14 +215,16 @@ pub(super) fn damaged(directory: &Path, manifest: &Manifest) -> Option<(Verdict,
 }
 
 /// A file with records in it.
-struct LedgerFile {
+struct RecordFile {
     path: PathBuf,
-    /// Its number, if it is called as a closed one is.
+    /// Its number, if its name has one.
+    number: Option<u64>,
+    /// The same, if it is called as a closed file is.
     closed: Option<u64>,
 }
 
 /// All files with records in them, however they are called, in order.
-fn ledger_files(directory: &Path) -> io::Result<Vec<LedgerFile>> {
+fn record_files(directory: &Path) -> io::Result<Vec<RecordFile>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(directory)? {
         let name = entry?.file_name().to_string_lossy().into_owned();
@@ -186,8 +233,9 @@ fn ledger_files(directory: &Path) -> io::Result<Vec<LedgerFile>> {
         {
             let is_closed =
                 |number: &u64| [closed_name(*number), frame::closed_name(*number)].contains(&name);
-            let closed = number.parse().ok().filter(is_closed);
-            files.push(LedgerFile { path: directory.join(&name), closed });
+            let number = number.parse().ok();
+            let closed = number.filter(is_closed);
+            files.push(RecordFile { path: directory.join(&name), number, closed });
         }
     }
     files.sort_unstable_by(|a, b| a.path.cmp(&b.path));

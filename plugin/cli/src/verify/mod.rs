@@ -1,22 +1,30 @@
 //! `flb-audit verify`: what is left of the chains in a log.
 //!
-//! All cores check the records of the input, each for itself; `chains` puts
-//! together what they saw, in any order; `report` says it. `signatures` verifies
-//! checkpoints, `keys` puts together what they say of keys, and `proven` what
-//! keys, anchors and the roster prove. `ledger` knows the directory of a ledger,
-//! `export` that of an export.
+//! A record goes through states, each of which has a type that only the step
+//! before can make. It is *read* (`Reading`). If its hash fits, it is *intact* and
+//! goes into its `ChainLog`; what is not intact only makes findings. If it leads by
+//! heads to a checkpoint that a certified key has signed (`GoodCheckpoint`), it is
+//! *covered* (`Coverage`). If an anchor holds its head, it is *anchored*. `history`
+//! follows the lives of a chain and says what is missing; `spans` are what signed
+//! manifests of the same ledger say of that; `ends` says what is left unproven, and
+//! `report` all of it. `export` verifies an export.
 
-mod absent;
 mod anchors;
+mod chain_log;
 mod chains;
+mod closed_file;
+mod coverage;
+mod ends;
 mod export;
+mod gaps;
+mod history;
 mod keys;
 mod ledger;
-mod proven;
 mod report;
 mod segment;
 mod signatures;
-mod stated;
+mod spans;
+mod spool;
 
 pub(crate) use crate::verdict::Verdict;
 pub(crate) use ledger::{Ledgers, path_of};
@@ -31,10 +39,13 @@ use anyhow::{Result, bail, ensure};
 use chains::Chains;
 use clap::Args;
 use export::Exported;
+use flb_audit_core::chain::Position;
 use flb_audit_core::verify::{Checked, Checker, Sealed};
 use flb_audit_ledger::frame::Frame;
-use flb_audit_ledger::{DecryptionKeys, tree};
-use signatures::Signed;
+use flb_audit_ledger::{manifest, tree};
+use report::Report;
+use signatures::{BadCheckpoint, GoodCheckpoint};
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
@@ -45,7 +56,7 @@ use std::time::SystemTime;
 #[command(after_long_help = Verdict::help())]
 pub(crate) struct Verify {
     /// The logs, in any order; the directory of a ledger stands for all of its
-    /// files; none or `-` is standard input. Or the directory of one export
+    /// files; none or `-` is standard input
     files: Vec<PathBuf>,
     #[command(flatten)]
     ignored: IgnoredKeys,
@@ -68,6 +79,9 @@ pub(crate) struct Verify {
     /// Check a proof that `flb-audit prove` has made, and no log
     #[arg(long, value_name = "FILE", conflicts_with_all = ["files", "anchors", "since", "until"])]
     proof: Option<PathBuf>,
+    /// Check the directory that `flb-audit export` has made, and no log
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["files", "anchors", "since", "until", "proof"])]
+    export: Option<PathBuf>,
     /// Print the report as JSON
     #[arg(long)]
     json: bool,
@@ -84,7 +98,7 @@ pub(crate) fn time(text: &str) -> Result<SystemTime, humantime::TimestampError> 
 const OUTPUT_KEYS: [&str; 3] = ["date", "@timestamp", "_flb-key"];
 
 /// Keys at the top level that are not under the seal.
-#[derive(Args)]
+#[derive(Args, Clone)]
 pub(crate) struct IgnoredKeys {
     /// A key that an output adds at the top level, beside `date`, `@timestamp`
     /// and `_flb-key`
@@ -99,9 +113,9 @@ impl IgnoredKeys {
     }
 }
 
-/// What became of one record of the input.
-enum Seen {
-    Sealed(Sealed, Option<Box<Signed>>),
+/// What one record of the input was read as.
+enum Reading {
+    Sealed(Sealed, Option<Box<Result<GoodCheckpoint, BadCheckpoint>>>),
     Unsealed,
     Malformed,
     UnknownVersion,
@@ -114,96 +128,113 @@ enum Seen {
 impl Verify {
     pub(crate) fn run(self) -> Result<Verdict> {
         let roster = self.roster.as_deref().map(Roster::read).transpose()?;
-        let ignored = self.ignored.all();
+        let roster = roster.as_ref();
         if let Some(path) = &self.proof {
-            let proven = Proven::check(path, roster.as_ref(), ignored)?;
+            let proven = Proven::check(path, roster, self.ignored.all())?;
             let said = if self.json { proven.to_json()? } else { proven.shown() };
             print(&(said + "\n"))?;
             return Ok(proven.verdict());
         }
-        if let Some(directory) = self.files.iter().find(|path| export::is_export(path)) {
-            if self.files.len() > 1 || self.anchors.is_some() || self.since.is_some() || self.until.is_some()
-            {
-                bail!("{}: an export is verified by itself, with --roster alone", directory.display());
-            }
-            let exported = Exported::check(directory, roster.as_ref())?;
+        if let Some(directory) = &self.export {
+            let exported = Exported::check(directory, roster)?;
             let said = if self.json { exported.to_json()? } else { exported.to_string() };
             print(&said)?;
             return Ok(exported.verdict());
         }
-        let identities = self.identity.read()?;
-        let identities = identities.as_ref();
-        let (files, mut ledgers) = Ledgers::expand(self.files, roster.as_ref())?;
-        let sources = Source::all(files)?;
-        let seconds =
-            |time: SystemTime| time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        let (since, until) = (self.since.map_or(0, seconds), self.until.map_or(u64::MAX, seconds));
-        ensure!(since < until, "there is no time between --since and --until, which is not part of it");
-        let heard = since..=until - 1;
-
-        let chains = Chains::new(heard, ledgers.take_absent());
-        let mut chains = verify(&sources, identities, &ignored, roster.as_ref(), chains)?;
-        ledgers.check(identities, &mut chains.findings);
-        chains.report_encrypted(identities.is_some());
-        chains.finish()?;
-        if let Some(path) = &self.anchors {
-            anchors::check(&mut chains, path, roster.as_ref())?;
-        }
-        if let Some(roster) = roster.as_ref() {
-            chains.check_roster(roster, self.since.is_some() || self.until.is_some());
-        }
-        chains.check_ends();
-        let report = report::Report::new(chains, &sources, roster.as_ref());
-        let said = if self.json { serde_json::to_string_pretty(&report)? + "\n" } else { report.to_string() };
+        let is_json = self.json;
+        let report = self.report(roster)?;
+        let said = if is_json { report.to_json()? } else { report.to_string() };
         print(&said)?;
         Ok(report.verdict())
     }
-}
 
-fn verify(
-    sources: &[Source],
-    identities: Option<&DecryptionKeys>,
-    ignored: &[String],
-    roster: Option<&Roster>,
-    mut chains: Chains,
-) -> Result<Chains> {
-    let worker = || {
-        let mut checker = Checker::new(ignored.to_vec());
-        let mut signatures = Verifier::new(roster);
-        move |at: At, record: Result<Record<'_>, Unread>| match record {
-            Ok(record) => (at, check(&mut checker, &mut signatures, &record)),
-            Err(Unread::Broken(reason)) => (at, Seen::Unreadable(reason)),
-            Err(Unread::Encrypted(frame)) => (at, Seen::Encrypted(frame)),
-            Err(altered @ Unread::Altered(_)) => (at, Seen::Altered(altered.to_string())),
+    /// Verifies logs.
+    fn report(self, roster: Option<&Roster>) -> Result<Report> {
+        for path in &self.files {
+            if !path.join(manifest::FILE_NAME).is_file() && export::looks_like_export(path) {
+                bail!("{0}: this looks like an export; `verify --export {0}` checks one", path.display());
+            }
         }
-    };
-    input::read_encrypted(sources, identities, worker, |(at, seen)| Ok(chains.add(at, seen)?))?;
-    Ok(chains)
+        let heard = self.heard()?;
+        let keys = self.identity.read()?;
+        let keys = keys.as_ref();
+        let (files, mut ledgers) = Ledgers::expand(self.files, roster)?;
+        let (files, owners): (Vec<PathBuf>, Vec<Option<usize>>) = files.into_iter().unzip();
+        let sources = Source::all(files)?;
+        let mut chains = Chains::new(heard, &ledgers, roster);
+        let worker = || {
+            let mut checker = Checker::new(self.ignored.clone().all());
+            let mut signatures = Verifier::new(roster);
+            move |at: At, record: Result<Record<'_>, Unread>| match record {
+                Ok(record) => (at, read(&mut checker, &mut signatures, &record)),
+                Err(Unread::Broken(reason)) => (at, Reading::Unreadable(reason)),
+                Err(Unread::Encrypted(frame)) => (at, Reading::Encrypted(frame)),
+                Err(altered @ Unread::Altered(_)) => (at, Reading::Altered(altered.to_string())),
+            }
+        };
+        input::read_encrypted(&sources, keys, worker, |(at, reading)| {
+            let ledger = owners.get(at.source).copied().flatten();
+            Ok(chains.add(at, ledger, reading)?)
+        })?;
+        ledgers.check(keys, &mut chains.findings);
+        chains.report_encrypted(keys.is_some());
+        let mut followed = chains.follow()?;
+        if let Some(path) = &self.anchors {
+            anchors::check(&mut chains, path, roster, &mut followed)?;
+        }
+        if let Some(roster) = roster {
+            chains.check_roster(roster, self.since.is_some() || self.until.is_some(), &followed);
+        }
+        chains.check_ends(&followed);
+        Ok(Report::new(chains, &followed, &sources, roster, ledgers.deleted()))
+    }
+
+    /// The time in which nodes have to be heard, in seconds since 1970.
+    fn heard(&self) -> Result<RangeInclusive<u64>> {
+        let seconds =
+            |time: SystemTime| time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let (since, until) = (self.since.map_or(0, seconds), self.until.map_or(u64::MAX, seconds));
+        ensure!(since < until, "there is no time between --since and --until, which is exclusive");
+        Ok(since..=until - 1)
+    }
 }
 
-fn check(checker: &mut Checker, signatures: &mut Verifier<'_>, record: &Record<'_>) -> Seen {
+fn read(checker: &mut Checker, signatures: &mut Verifier<'_>, record: &Record<'_>) -> Reading {
     let text = record.text;
     match checker.check(text) {
         Ok(Checked::Sealed(sealed)) if !is_as_stated(&sealed, record) => {
-            Seen::Altered("not the record that its frame states".to_owned())
+            Reading::Altered("not the record that its frame states".to_owned())
         }
         Ok(Checked::Sealed(sealed)) => {
             let signed = sealed.is_checkpoint.then(|| signatures.verify(sealed.checkpoint().as_ref()));
-            Seen::Sealed(*sealed, signed.map(Box::new))
+            Reading::Sealed(*sealed, signed.map(Box::new))
         }
-        Ok(Checked::Unsealed) => Seen::Unsealed,
-        Ok(Checked::UnknownVersion) => Seen::UnknownVersion,
-        Ok(_) => Seen::Malformed,
-        Err(unreadable) => Seen::Unreadable(unreadable.to_string()),
+        Ok(Checked::Unsealed) => Reading::Unsealed,
+        Ok(Checked::UnknownVersion) => Reading::UnknownVersion,
+        Ok(_) => Reading::Malformed,
+        Err(unreadable) => Reading::Unreadable(unreadable.to_string()),
     }
 }
 
 /// Whether a record is the one that its frame names, if it is in one.
 fn is_as_stated(sealed: &Sealed, record: &Record<'_>) -> bool {
     record.stated.is_none_or(|stated| {
-        let life = sealed.place.life(sealed.chain);
         // One that is not as it was sealed has its line's hash for a head.
-        (stated.life, stated.sequence) == (life, sealed.place.sequence)
+        (stated.life, stated.sequence) == (sealed.place.life(sealed.chain), sealed.place.sequence)
             && (stated.head == sealed.head || stated.head == tree::leaf(record.text))
     })
+}
+
+/// Names a record.
+fn named(position: Position) -> String {
+    format!("record {} of segment {}", position.sequence, position.segment)
+}
+
+/// Names records that follow one another, and says how many there are.
+fn extent(first: u64, last: u64) -> String {
+    if first == last {
+        format!("record {first}")
+    } else {
+        format!("records {first} to {last} ({})", (last - first).saturating_add(1))
+    }
 }

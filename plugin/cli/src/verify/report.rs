@@ -1,38 +1,43 @@
 //! What a verification says: for a person, and for a machine.
 
 use super::Verdict;
-use super::chains::{Chains, SchemaCounts};
+use super::chain_log::{ChainLog, SchemaCounts};
+use super::chains::{Chains, Followed};
 use crate::input::Source;
-use crate::report::{FINDINGS_MAX, Finding};
+use crate::report::Envelope;
 use crate::roster::Roster;
 use crate::stdout;
-use flb_audit_core::chain::ChainId;
+use flb_audit_core::chain::{ChainId, Life, Position};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// The whole of it; as JSON, this is its shape.
+/// What a verification of logs says.
+pub(super) struct Report(Envelope<Logs>);
+
+/// What was verified.
 #[derive(Serialize)]
-pub(super) struct Report {
-    verdict: Verdict,
-    exit_code: u8,
+struct Logs {
     /// Different sealed records.
     records: u64,
     /// Records that came again, the same.
     duplicates: u64,
+    /// Records that the holders of the roster's keys have sealed: signatures reach
+    /// them. The others are as their hashes say, which anybody can compute.
+    signed: u64,
     /// Records that are known to be missing.
     missing: u64,
+    /// Records that were sealed shortly before a filter stopped, and are not here.
+    undelivered: u64,
     /// Records that a ledger's retention has deleted, as its tombstones say.
     deleted: u64,
     /// Records that are encrypted, and were not checked.
     encrypted: u64,
     /// Records with top-level keys that the seal does not cover.
     records_with_unsealed_keys: u64,
+    /// Records with more keys of ignored names than are tried.
+    records_with_ignored_keys_over: u64,
     chains: Vec<Chain>,
-    /// How many findings there are of each kind.
-    counts: BTreeMap<Verdict, u64>,
-    /// The first of each kind.
-    findings: Vec<Found>,
 }
 
 #[derive(Serialize)]
@@ -44,9 +49,16 @@ struct Chain {
     is_ephemeral: bool,
     records: u64,
     duplicates: u64,
+    /// Records that signatures reach.
+    signed: u64,
+    /// Records that no signature reaches, in stretches: the first ones.
+    unsigned: Vec<Range>,
     missing: u64,
+    undelivered: u64,
     /// Records sealed as raw text, since they could not be read.
     raw: u64,
+    /// How many records have a note, by its word.
+    notes: BTreeMap<&'static str, u64>,
     /// What schemas say of them.
     schema: SchemaCounts,
     segments: usize,
@@ -61,75 +73,95 @@ struct Chain {
     to: u64,
 }
 
+/// Records of one life that follow one another.
 #[derive(Serialize)]
-struct Found {
-    verdict: Verdict,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    chain: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    source: Option<String>,
-    /// Line, or element of an array, from 1 on.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    number: Option<u64>,
-    what: String,
+struct Range {
+    seg: u64,
+    run: String,
+    first: u64,
+    last: u64,
 }
 
+/// How many ranges are listed for a chain.
+const RANGES_MAX: usize = 100;
+
 impl Report {
-    pub(super) fn new(chains: Chains, sources: &[Source], roster: Option<&Roster>) -> Self {
+    pub(super) fn new(
+        mut chains: Chains<'_>,
+        followed: &BTreeMap<ChainId, Followed>,
+        sources: &[Source],
+        roster: Option<&Roster>,
+        deleted: u64,
+    ) -> Self {
         let found: Vec<Chain> =
-            chains.chains.iter().map(|(id, chain)| Chain::new(id, chain, roster)).collect();
+            chains.chains.iter().map(|(id, chain)| Chain::new(id, chain, followed.get(id), roster)).collect();
         let encrypted = chains.encrypted();
-        let nothing = (found.is_empty() && encrypted == 0).then_some(Verdict::NothingFound);
-        let verdict = Verdict::worst(chains.findings.counts.keys().copied().chain(nothing));
-        let show = |finding: Finding| Found {
-            verdict: finding.verdict,
-            chain: finding.chain.map(|id| id.to_string()),
-            source: finding.at.map(|at| sources[at.source].name()),
-            number: finding.at.map(|at| at.number),
-            what: finding.what,
-        };
-        let findings = chains.findings.kept.into_values().rev().flatten().map(show).collect();
-        Report {
-            verdict,
-            exit_code: verdict.code(),
+        if found.is_empty() && encrypted == 0 {
+            chains.findings.add(Verdict::NothingFound, None, None, "no sealed record in the input");
+        }
+        let logs = Logs {
             records: found.iter().map(|chain| chain.records).sum(),
             duplicates: found.iter().map(|chain| chain.duplicates).sum(),
-            missing: found.iter().map(|chain| chain.missing).sum(),
-            deleted: chains.absent.deleted,
+            signed: found.iter().map(|chain| chain.signed).sum(),
+            missing: found.iter().fold(0, |sum, chain| chain.missing.saturating_add(sum)),
+            undelivered: found.iter().fold(0, |sum, chain| chain.undelivered.saturating_add(sum)),
+            deleted,
             encrypted,
             records_with_unsealed_keys: chains.with_unsealed_keys,
+            records_with_ignored_keys_over: chains.with_ignored_keys_over,
             chains: found,
-            counts: chains.findings.counts,
-            findings,
-        }
+        };
+        Report(Envelope::new(logs, chains.findings, sources))
     }
 
     pub(super) fn verdict(&self) -> Verdict {
-        self.verdict
+        self.0.verdict()
+    }
+
+    /// Returns the report as JSON.
+    pub(super) fn to_json(&self) -> anyhow::Result<String> {
+        Ok(serde_json::to_string_pretty(&self.0)? + "\n")
     }
 }
 
 impl Chain {
-    fn new(id: &ChainId, chain: &super::chains::Chain, roster: Option<&Roster>) -> Self {
-        let (last_segment, last_sequence) = chain.end().unwrap_or_default();
+    fn new(id: &ChainId, chain: &ChainLog, followed: Option<&Followed>, roster: Option<&Roster>) -> Self {
+        let end = followed.and_then(Followed::end).unwrap_or_default();
+        let pair = |position: Position| (position.segment, position.sequence);
         Chain {
             chain: id.to_string(),
             node: roster.and_then(|roster| roster.of(id)).map(|entry| entry.node.clone()),
             is_ephemeral: id.is_ephemeral(),
             records: chain.records,
             duplicates: chain.duplicates,
+            signed: followed.map_or(0, |followed| followed.coverage.records),
+            unsigned: followed.map_or_else(Vec::new, unsigned),
             missing: chain.missing,
+            undelivered: chain.undelivered,
             raw: chain.raw,
+            notes: chain.notes.clone(),
             schema: chain.checked,
-            segments: chain.segments(),
-            last_segment,
-            last_sequence,
-            signed_to: chain.keys.last_signed,
-            anchored_to: chain.anchored,
+            segments: chain.segments.len(),
+            last_segment: end.segment,
+            last_sequence: end.sequence,
+            signed_to: chain.keys.last_signed.map(pair),
+            anchored_to: chain.anchored.map(pair),
             from: chain.from,
             to: chain.to,
         }
     }
+}
+
+/// The records of a chain that no signature reaches.
+fn unsigned(followed: &Followed) -> Vec<Range> {
+    let mut ranges = Vec::new();
+    for (Life { segment, run, .. }, first, last) in followed.unreached() {
+        if ranges.len() == RANGES_MAX {
+            break;
+        }
+        ranges.push(Range { seg: segment, run: run.to_string(), first, last });
+    }
+    ranges
 }
 
 /// How many chains are listed for a person, and findings of a kind.
@@ -137,7 +169,8 @@ const SHOWN_MAX: usize = 10;
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for chain in self.chains.iter().take(SHOWN_MAX) {
+        let logs = &self.0.verified;
+        for chain in logs.chains.iter().take(SHOWN_MAX) {
             write!(f, "chain {}", chain.chain)?;
             if let Some(node) = &chain.node {
                 write!(f, " of {}", stdout::shown(node))?;
@@ -146,8 +179,9 @@ impl fmt::Display for Report {
             write!(f, " in {} segments, {} to {}", chain.segments, utc(chain.from), utc(chain.to))?;
             writeln!(f, ", last: segment {}, record {}", chain.last_segment, chain.last_sequence)?;
             for (count, what) in [
-                (chain.duplicates, "came again, the same: fine"),
+                (chain.duplicates, "duplicates (harmless)"),
                 (chain.missing, "missing"),
+                (chain.undelivered, "sealed shortly before the filter stopped, and not here"),
                 (chain.raw, "sealed as raw text, since they could not be read"),
                 (chain.schema.valid, "valid by their schema"),
                 (chain.schema.invalid, "invalid by their schema"),
@@ -162,72 +196,69 @@ impl fmt::Display for Report {
                     writeln!(f, "  {count} {what}")?;
                 }
             }
+            for (note, count) in chain.notes.iter().filter(|(note, _)| is_of_the_node(note)) {
+                writeln!(f, "  {count} records note {note}: see docs/seal-format.md, Notes")?;
+            }
             if chain.is_ephemeral {
                 writeln!(f, "  ephemeral: the filter had no state directory, so nothing links it to others")?;
             }
         }
-        if self.chains.len() > SHOWN_MAX {
-            writeln!(f, "… and {} more chains", self.chains.len() - SHOWN_MAX)?;
+        if logs.chains.len() > SHOWN_MAX {
+            writeln!(f, "… and {} more chains", logs.chains.len() - SHOWN_MAX)?;
         }
-        if self.deleted > 0 {
-            writeln!(f, "{} records were deleted by retention: tombstones say which", self.deleted)?;
+        if logs.deleted > 0 {
+            writeln!(f, "{} records were deleted by retention: tombstones say which", logs.deleted)?;
         }
-        if self.encrypted > 0 {
-            writeln!(f, "{} records are encrypted, and were not checked", self.encrypted)?;
+        if logs.encrypted > 0 {
+            writeln!(f, "{} records are encrypted, and were not checked", logs.encrypted)?;
         }
-        if self.records_with_unsealed_keys > 0 {
-            let count = self.records_with_unsealed_keys;
+        if logs.records_with_unsealed_keys > 0 {
+            let count = logs.records_with_unsealed_keys;
             writeln!(f, "{count} records have keys that are not under the seal")?;
         }
-        for (verdict, count) in self.counts.iter().rev() {
-            let shown = self.findings.iter().filter(|finding| finding.verdict == *verdict).take(SHOWN_MAX);
-            for finding in shown {
-                write!(f, "{}: ", verdict.name().to_uppercase())?;
-                if let (Some(source), Some(number)) = (&finding.source, finding.number) {
-                    write!(f, "{source}:{number}: ")?;
-                }
-                if let Some(chain) = &finding.chain {
-                    write!(f, "chain {chain}: ")?;
-                }
-                writeln!(f, "{}", stdout::shown(&finding.what))?;
-            }
-            if *count > SHOWN_MAX as u64 {
-                let more = count - SHOWN_MAX as u64;
-                writeln!(f, "{}: {more} more; --json lists {FINDINGS_MAX}", verdict.name().to_uppercase())?;
-            }
-        }
-        writeln!(f, "{}: {}", self.verdict.name(), self.meaning())
+        self.0.write_findings(f)?;
+        writeln!(f, "{}: {}", self.verdict().name(), self.meaning())
     }
 }
 
 impl Report {
     fn meaning(&self) -> String {
-        match self.verdict {
+        let logs = &self.0.verified;
+        match self.verdict() {
             Verdict::Intact => format!(
                 "all {} records are as they were sealed, none is missing, and anchors prove the last of each chain",
-                self.records
+                logs.records
             ),
             Verdict::TailUnanchored => format!(
                 "all {} records are as they were sealed, and none is missing between the first and the last of \
                  each chain; records after the last anchor cannot be missed here",
-                self.records
+                logs.records
             ),
             Verdict::Unsigned => format!(
                 "all {} records fit together, and none is missing between the first and the last of each chain; \
                  but whoever can write the log can seal it anew",
-                self.records
+                logs.records
             ),
             Verdict::Encrypted => format!(
                 "{} records are encrypted and were not checked; the {} others fit together, and none is missing \
                  between the first and the last of each chain",
-                self.encrypted, self.records
+                logs.encrypted, logs.records
             ),
-            Verdict::UncleanStop | Verdict::StateDamaged => self.verdict.meaning().into(),
+            Verdict::UncleanStop => format!(
+                "{} records were sealed shortly before a filter stopped and may never have left the node; the {} here \
+                 fit together, and nothing else is missing between the first and the last of each chain",
+                logs.undelivered, logs.records
+            ),
+            Verdict::StateDamaged => {
+                "a node says under its seal that its state was damaged, so nothing links what came after to what came \
+                 before; the records here are as they were sealed"
+                    .into()
+            }
             Verdict::Silent => "there are nodes from which nothing came".into(),
             Verdict::KeyNotCertified => {
                 "there are signatures, or lacks of them, that the holder of the roster's key cannot have made".into()
             }
-            Verdict::Gap => format!("{} records are missing; the {} here are as they were sealed", self.missing, self.records),
+            Verdict::Gap => format!("{} records are missing; the {} here are as they were sealed", logs.missing, logs.records),
             Verdict::LinkBroken => "segments do not follow from one another; compare the state directory's history".into(),
             Verdict::Conflict => "one chain was written from two places; give each filter a state directory of its own".into(),
             Verdict::Unsealed => "there are records that no filter has sealed".into(),
@@ -242,8 +273,19 @@ impl Report {
     }
 }
 
-/// A time as in RFC 3339, to the second, in UTC.
+/// Whether a note is about the node, and not about the record.
+fn is_of_the_node(note: &str) -> bool {
+    ["no-state", "state-", "key-", "hmac-key-", "policy-"].iter().any(|start| note.starts_with(start))
+}
+
+/// The last second that RFC 3339 can say.
+const SECONDS_MAX: u64 = 253_402_300_799;
+
+/// A time as in RFC 3339, to the second, in UTC; a later one as seconds.
 fn utc(seconds: u64) -> String {
+    if seconds > SECONDS_MAX {
+        return format!("second {seconds}");
+    }
     let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(seconds);
     humantime::format_rfc3339_seconds(time).to_string()
 }

@@ -1,86 +1,95 @@
-//! What has been seen of one segment, in whatever order it came.
+//! What was read of one segment, in whatever order.
 //!
-//! Of every record two fingerprints are kept, of the head before it and of
-//! its own: 64 bits each, under a key that is drawn anew every time, so that
-//! nobody can prepare two heads that look the same. They stand in pages; a
-//! page that is full and whole goes to the spool, which is a file once it is
-//! large. So memory is bounded as long as records come about in order.
+//! Of every intact record two fingerprints are kept: of the head before it and
+//! of its own. They stand in pages. A page that is whole goes to the spool, and
+//! one with few records is small, so memory is bounded by the size of the input
+//! whatever numbers the records claim.
 
+use super::spool::{Fingerprint, PAGE_RECORDS, Spool};
 use std::collections::BTreeMap;
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io;
 use std::ops::RangeInclusive;
-use tempfile::SpooledTempFile;
 
-/// A keyed hash of a head.
-pub(super) type Fingerprint = u64;
+/// How many records of a page are kept one by one.
+const FEW_RECORDS_MAX: usize = 8;
 
-const PAGE_RECORDS: usize = 64;
-
-/// How much of the spool is kept in memory, in bytes.
-const SPOOL_MEMORY_BYTES_MAX: usize = 64 << 20;
-
-/// The heads of full pages.
-pub(super) struct Spool {
-    file: SpooledTempFile,
-    pages: u64,
+/// A record within its page, and its two heads.
+#[derive(Clone, Copy)]
+struct Heads {
+    record: u8,
+    before: Fingerprint,
+    head: Fingerprint,
 }
 
-impl Spool {
-    pub(super) fn new() -> Self {
-        Spool { file: SpooledTempFile::new(SPOOL_MEMORY_BYTES_MAX), pages: 0 }
-    }
-
-    fn push(&mut self, heads: &[Fingerprint; PAGE_RECORDS]) -> io::Result<u64> {
-        let mut bytes = [0; 8 * PAGE_RECORDS];
-        for (to, head) in bytes.chunks_exact_mut(8).zip(heads) {
-            to.copy_from_slice(&head.to_le_bytes());
-        }
-        self.file.seek(SeekFrom::End(0))?;
-        self.file.write_all(&bytes)?;
-        self.pages += 1;
-        Ok(self.pages - 1)
-    }
-
-    fn head(&mut self, page: u64, record: usize) -> io::Result<Fingerprint> {
-        let mut bytes = [0; 8];
-        self.file.seek(SeekFrom::Start(8 * (page * PAGE_RECORDS as u64 + record as u64)))?;
-        self.file.read_exact(&mut bytes)?;
-        Ok(Fingerprint::from_le_bytes(bytes))
-    }
-}
-
-enum Page {
-    Open(Box<OpenPage>),
-    /// All records are here and each goes on from the one before.
-    Full {
+enum Kept {
+    Few(Vec<Heads>),
+    Many(Box<[Option<(Fingerprint, Fingerprint)>; PAGE_RECORDS]>),
+    /// All records are here, and each goes on from the one before it.
+    Whole {
         before: Fingerprint,
         last: Fingerprint,
         spooled: u64,
     },
 }
 
-#[derive(Default)]
-struct OpenPage {
-    seen: u64,
-    before: Heads,
-    heads: Heads,
+struct Page {
+    heads: Kept,
+    /// Records that are not the ones that were sealed, a bit each.
+    altered: u64,
+    /// Records of the time that is asked for, a bit each.
+    heard: u64,
 }
 
-struct Heads([Fingerprint; PAGE_RECORDS]);
-
-impl Default for Heads {
+impl Default for Page {
     fn default() -> Self {
-        Heads([0; PAGE_RECORDS])
+        Page { heads: Kept::Few(Vec::new()), altered: 0, heard: 0 }
     }
 }
 
-impl OpenPage {
-    fn has(&self, record: usize) -> bool {
-        self.seen >> record & 1 == 1
+impl Page {
+    fn get(&self, record: usize) -> Option<(Fingerprint, Fingerprint)> {
+        match &self.heads {
+            Kept::Few(few) => {
+                few.iter().find(|heads| usize::from(heads.record) == record).map(|h| (h.before, h.head))
+            }
+            Kept::Many(many) => many[record],
+            Kept::Whole { .. } => None,
+        }
     }
 
-    fn is_whole(&self) -> bool {
-        self.seen == u64::MAX && self.before.0[1..] == self.heads.0[..PAGE_RECORDS - 1]
+    fn insert(&mut self, record: usize, before: Fingerprint, head: Fingerprint) {
+        if let Kept::Few(few) = &mut self.heads {
+            if few.len() < FEW_RECORDS_MAX {
+                few.push(Heads { record: record as u8, before, head });
+                return;
+            }
+            let mut many = Box::new([None; PAGE_RECORDS]);
+            for heads in few {
+                many[usize::from(heads.record)] = Some((heads.before, heads.head));
+            }
+            self.heads = Kept::Many(many);
+        }
+        if let Kept::Many(many) = &mut self.heads {
+            many[record] = Some((before, head));
+        }
+    }
+
+    /// The page's heads, if all records are here and follow one another.
+    fn whole(&self) -> Option<[Fingerprint; PAGE_RECORDS]> {
+        let Kept::Many(many) = &self.heads else {
+            return None;
+        };
+        let mut heads = [0; PAGE_RECORDS];
+        let mut last = None;
+        for (to, record) in heads.iter_mut().zip(many.iter()) {
+            let (before, head) = (*record)?;
+            if last.is_some_and(|last| last != before) {
+                return None;
+            }
+            *to = head;
+            last = Some(head);
+        }
+        Some(heads)
     }
 }
 
@@ -95,136 +104,136 @@ pub(super) enum Added {
     Different,
 }
 
-/// Something that is not as it was written.
+/// Intact records of which each goes on from the one before it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Flaw {
-    /// These are not here.
-    Missing(RangeInclusive<u64>),
-    /// This record does not go on from the one before it.
-    Broken(u64),
+pub(super) struct Stretch {
+    pub(super) records: RangeInclusive<u64>,
+    /// The head before the first of them.
+    pub(super) before: Fingerprint,
+    /// The head of the last one.
+    pub(super) head: Fingerprint,
 }
 
-/// What has been seen of one segment.
+/// Records of one life.
 #[derive(Default)]
 pub(super) struct Segment {
     pages: BTreeMap<u64, Page>,
-    last: u64,
 }
 
 impl Segment {
+    /// Adds an intact record.
     pub(super) fn add(
         &mut self,
         sequence: u64,
-        before: Fingerprint,
-        head: Fingerprint,
+        (before, head): (Fingerprint, Fingerprint),
+        is_heard: bool,
         spool: &mut Spool,
     ) -> io::Result<Added> {
-        self.last = self.last.max(sequence);
         let (number, record) = split(sequence);
-        let page = self.pages.entry(number).or_insert_with(|| Page::Open(Box::default()));
-        let open = match page {
-            Page::Full { spooled, .. } => {
-                let same = spool.head(*spooled, record)? == head;
-                return Ok(if same { Added::Duplicate } else { Added::Different });
-            }
-            Page::Open(open) => open,
-        };
-        if open.has(record) {
-            let same = open.heads.0[record] == head && open.before.0[record] == before;
-            return Ok(if same { Added::Duplicate } else { Added::Different });
+        let page = self.pages.entry(number).or_default();
+        page.heard |= u64::from(is_heard) << record;
+        if let Kept::Whole { spooled, .. } = page.heads {
+            let is_same = spool.head(spooled, record)? == head;
+            return Ok(if is_same { Added::Duplicate } else { Added::Different });
         }
-        open.seen |= 1 << record;
-        open.before.0[record] = before;
-        open.heads.0[record] = head;
-        if open.is_whole() {
-            *page = Page::Full {
-                before: open.before.0[0],
-                last: open.heads.0[PAGE_RECORDS - 1],
-                spooled: spool.push(&open.heads.0)?,
-            };
+        if let Some(there) = page.get(record) {
+            return Ok(if there == (before, head) { Added::Duplicate } else { Added::Different });
+        }
+        page.insert(record, before, head);
+        if let Some(heads) = page.whole() {
+            let spooled = spool.push(&heads)?;
+            let before = page.get(0).map_or(0, |(before, _)| before);
+            page.heads = Kept::Whole { before, last: heads[PAGE_RECORDS - 1], spooled };
         }
         Ok(Added::New)
     }
 
-    /// The number of the last record seen.
-    pub(super) fn last(&self) -> u64 {
-        self.last
+    /// Remembers that a record of this number is here which is not the one that
+    /// was sealed.
+    pub(super) fn add_altered(&mut self, sequence: u64) {
+        let (number, record) = split(sequence);
+        self.pages.entry(number).or_default().altered |= 1 << record;
     }
 
-    /// The head before the segment, if its first record is here.
+    /// Returns the head before the first record, if that is here.
     pub(super) fn before(&self) -> Option<Fingerprint> {
         match self.pages.get(&0)? {
-            Page::Full { before, .. } => Some(*before),
-            Page::Open(open) => open.has(0).then(|| open.before.0[0]),
+            Page { heads: Kept::Whole { before, .. }, .. } => Some(*before),
+            page => page.get(0).map(|(before, _)| before),
         }
     }
 
-    /// The head before a record, if that or the one before it is here.
+    /// Returns the head before a record, if that or the one before it is here.
     pub(super) fn before_record(&self, sequence: u64, spool: &mut Spool) -> io::Result<Option<Fingerprint>> {
         let Some(before) = sequence.checked_sub(1) else {
             return Ok(self.before());
         };
         let (number, record) = split(sequence);
-        match self.pages.get(&number) {
-            Some(Page::Open(open)) if open.has(record) => Ok(Some(open.before.0[record])),
-            _ => self.head(before, spool),
+        match self.pages.get(&number).and_then(|page| page.get(record)) {
+            Some((before, _)) => Ok(Some(before)),
+            None => self.head(before, spool),
         }
     }
 
-    /// The head after a record, if it is here.
+    /// Returns the head after a record, if it is here.
     pub(super) fn head(&self, sequence: u64, spool: &mut Spool) -> io::Result<Option<Fingerprint>> {
         let (number, record) = split(sequence);
-        Ok(match self.pages.get(&number) {
-            Some(Page::Full { spooled, .. }) => Some(spool.head(*spooled, record)?),
-            Some(Page::Open(open)) if open.has(record) => Some(open.heads.0[record]),
-            _ => None,
+        match self.pages.get(&number) {
+            Some(Page { heads: Kept::Whole { spooled, .. }, .. }) => spool.head(*spooled, record).map(Some),
+            Some(page) => Ok(page.get(record).map(|(_, head)| head)),
+            None => Ok(None),
+        }
+    }
+
+    /// Returns the intact records, in order, as stretches that are as long as
+    /// possible.
+    pub(super) fn stretches(&self) -> Vec<Stretch> {
+        let mut stretches: Vec<Stretch> = Vec::new();
+        let mut see =
+            |first: u64, last: u64, before: Fingerprint, head: Fingerprint| match stretches.last_mut() {
+                Some(stretch)
+                    if stretch.records.end().checked_add(1) == Some(first) && stretch.head == before =>
+                {
+                    stretch.records = *stretch.records.start()..=last;
+                    stretch.head = head;
+                }
+                _ => stretches.push(Stretch { records: first..=last, before, head }),
+            };
+        for (number, page) in &self.pages {
+            let first = number * PAGE_RECORDS as u64;
+            if let Kept::Whole { before, last, .. } = page.heads {
+                see(first, first + (PAGE_RECORDS as u64 - 1), before, last);
+                continue;
+            }
+            for record in 0..PAGE_RECORDS {
+                if let Some((before, head)) = page.get(record) {
+                    see(first + record as u64, first + record as u64, before, head);
+                }
+            }
+        }
+        stretches
+    }
+
+    /// Whether a record of the time that is asked for is among these.
+    pub(super) fn is_heard_in(&self, records: &RangeInclusive<u64>) -> bool {
+        let (first, last) = (split(*records.start()), split(*records.end()));
+        self.pages.range(first.0..=last.0).any(|(number, page)| {
+            let from = if *number == first.0 { u64::MAX << first.1 } else { u64::MAX };
+            let to = if *number == last.0 { u64::MAX >> (PAGE_RECORDS - 1 - last.1) } else { u64::MAX };
+            page.heard & from & to != 0
         })
     }
 
-    /// All that is wrong between the segment's first record and its last.
-    pub(super) fn flaws(&self) -> Vec<Flaw> {
-        let mut flaws = Vec::new();
-        let mut next = 0;
-        let mut head = None;
-        let mut see = |sequence: u64, before: Fingerprint, last: Fingerprint, count: u64| {
-            if sequence > next {
-                flaws.push(Flaw::Missing(next..=sequence - 1));
-            } else if head.is_some_and(|head| head != before) {
-                flaws.push(Flaw::Broken(sequence));
-            }
-            head = Some(last);
-            next = sequence.saturating_add(count);
-        };
-        for (number, page) in &self.pages {
-            let first = number * PAGE_RECORDS as u64;
-            match page {
-                Page::Full { before, last, .. } => see(first, *before, *last, PAGE_RECORDS as u64),
-                Page::Open(open) => {
-                    for record in (0..PAGE_RECORDS).filter(|record| open.has(*record)) {
-                        see(first + record as u64, open.before.0[record], open.heads.0[record], 1);
-                    }
-                }
-            }
-        }
-        flaws
-    }
-}
-
-impl Segment {
-    /// The records that are here, in stretches of which none is missing.
-    pub(super) fn stretches(&self) -> Vec<RangeInclusive<u64>> {
-        let mut stretches = Vec::new();
-        let mut first = 0;
-        for flaw in self.flaws() {
-            if let Flaw::Missing(missing) = flaw {
-                if *missing.start() > first {
-                    stretches.push(first..=missing.start() - 1);
-                }
-                first = missing.end() + 1;
-            }
-        }
-        stretches.push(first..=self.last);
-        stretches
+    /// Returns which of these records, none of which is intact, are here and
+    /// altered.
+    pub(super) fn altered_in(&self, records: &RangeInclusive<u64>) -> Vec<u64> {
+        let (first, last) = (split(*records.start()).0, split(*records.end()).0);
+        let pages = self.pages.range(first..=last).filter(|(_, page)| page.altered != 0);
+        let numbers = pages.flat_map(|(number, page)| {
+            let bits = (0..PAGE_RECORDS).filter(|record| page.altered >> record & 1 == 1);
+            bits.map(move |record| number * PAGE_RECORDS as u64 + record as u64)
+        });
+        numbers.filter(|sequence| records.contains(sequence)).collect()
     }
 }
 

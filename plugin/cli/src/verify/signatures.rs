@@ -3,18 +3,43 @@
 
 use super::Verdict;
 use crate::roster::Roster;
+use flb_audit_core::chain::ChainId;
 use flb_audit_core::chain::certificate::{Handover, KnownKeys, NotCertified};
 use flb_audit_core::chain::checkpoint::Checkpoint;
-use flb_audit_core::chain::{ChainId, Place};
 use std::collections::HashMap;
 
-/// What a checkpoint has come to.
-pub(crate) struct Signed {
-    /// The number of its key.
+/// A checkpoint whose key is one of the chain's, in force there, and whose
+/// signature is that key's. Only [`Verifier::verify`] makes one.
+pub(crate) struct GoodCheckpoint {
+    index: u32,
+    since: Vec<Handover>,
+}
+
+impl GoodCheckpoint {
+    /// The number of the key that has signed it.
+    pub(crate) fn index(&self) -> u32 {
+        self.index
+    }
+
+    /// The handovers to that key and to the one before it.
+    pub(crate) fn since(&self) -> &[Handover] {
+        &self.since
+    }
+}
+
+/// A checkpoint that proves nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct BadCheckpoint {
+    /// The number of the key that it claims.
     pub(crate) index: u32,
-    /// Since when that is in force, and the key before it.
-    pub(crate) since: Vec<Handover>,
-    pub(crate) flaw: Option<Flaw>,
+    pub(crate) flaw: Flaw,
+}
+
+impl BadCheckpoint {
+    /// Says why it proves nothing.
+    pub(crate) fn what(&self) -> String {
+        self.flaw.what(self.index)
+    }
 }
 
 /// Why a checkpoint proves nothing.
@@ -46,12 +71,14 @@ impl<'a> Verifier<'a> {
     }
 
     /// Verifies a checkpoint; none is one that cannot be read.
-    pub(crate) fn verify(&mut self, checkpoint: Option<&Checkpoint>) -> Signed {
-        let Some(checkpoint) = checkpoint else {
-            return Signed { index: 0, since: Vec::new(), flaw: Some(Flaw::Malformed) };
-        };
-        let flaw = self.flaw(checkpoint).err();
-        Signed { index: checkpoint.key.index, since: checkpoint.key.since.clone(), flaw }
+    pub(crate) fn verify(
+        &mut self,
+        checkpoint: Option<&Checkpoint>,
+    ) -> Result<GoodCheckpoint, BadCheckpoint> {
+        let checkpoint = checkpoint.ok_or(BadCheckpoint { index: 0, flaw: Flaw::Malformed })?;
+        let index = checkpoint.key.index;
+        self.flaw(checkpoint).map_err(|flaw| BadCheckpoint { index, flaw })?;
+        Ok(GoodCheckpoint { index, since: checkpoint.key.since.clone() })
     }
 
     fn flaw(&mut self, checkpoint: &Checkpoint) -> Result<(), Flaw> {
@@ -64,17 +91,12 @@ impl<'a> Verifier<'a> {
         if !key.has_signed(&message, &checkpoint.signature) {
             return Err(Flaw::Signature);
         }
-        let is_too_early = |handover: &Handover| position(&checkpoint.place) < position(&handover.place);
+        let is_too_early = |handover: &Handover| checkpoint.place.position() < handover.place.position();
         if checkpoint.key.since.iter().any(is_too_early) {
             return Err(Flaw::TooEarly);
         }
         Ok(())
     }
-}
-
-/// Where in its chain a record stands, whichever life has sealed it.
-pub(crate) fn position(place: &Place) -> (u64, u64) {
-    (place.segment, place.sequence)
 }
 
 impl Flaw {

@@ -166,29 +166,42 @@ pub enum NotCertified {
 /// How many keys of a chain are remembered; with more it starts anew.
 const KNOWN_KEYS_MAX: usize = 4096;
 
-/// The keys of one chain that have been verified, and so need not be again.
+/// Certificates and handovers of one chain whose signatures have been verified,
+/// and so need not be again.
+///
+/// Each statement is judged by itself: remembering saves time and decides nothing,
+/// so the order in which statements come has no influence.
 #[derive(Debug)]
 pub struct KnownKeys {
     chain: ChainId,
     root: PublicKey,
-    keys: BTreeMap<u32, PublicKey>,
-    handovers: BTreeMap<u32, Handover>,
+    /// By number, with the key that has signed it.
+    certificates: BTreeMap<u32, (Certificate, PublicKey)>,
+    handovers: BTreeMap<u32, (Handover, PublicKey)>,
 }
 
 impl KnownKeys {
     /// Of a chain whose key 0 is `root`.
     pub fn new(chain: ChainId, root: PublicKey) -> Self {
-        KnownKeys { chain, root, keys: BTreeMap::new(), handovers: BTreeMap::new() }
+        KnownKeys { chain, root, certificates: BTreeMap::new(), handovers: BTreeMap::new() }
     }
 
-    /// Verifies what a checkpoint says of its key, and gives the key.
+    /// Verifies what a checkpoint says of its key, and returns the key.
     pub fn verify(&mut self, statement: &KeyStatement) -> Result<PublicKey, NotCertified> {
-        if self.keys.len() > KNOWN_KEYS_MAX {
-            self.keys.clear();
+        if self.certificates.len().max(self.handovers.len()) > KNOWN_KEYS_MAX {
+            self.certificates.clear();
             self.handovers.clear();
         }
-        for certificate in &statement.certificates {
-            self.verify_certificate(certificate)?;
+        let mut last = 0;
+        for (at, certificate) in statement.certificates.iter().enumerate() {
+            let failed = NotCertified::Certificate(certificate.index);
+            if certificate.index <= last {
+                return Err(failed);
+            }
+            last = certificate.index;
+            let before = statement.certificates.get(..at).unwrap_or_default();
+            let signer = self.key(before, Certificate::signer(certificate.index)).ok_or(failed)?;
+            self.verify_certificate(certificate, signer).ok_or(failed)?;
         }
         let expected = [statement.index, statement.index.saturating_sub(1)];
         let expected = expected.into_iter().filter(|index| *index > 0);
@@ -196,42 +209,46 @@ impl KnownKeys {
             return Err(NotCertified::Handover(statement.index));
         }
         for handover in &statement.since {
-            self.verify_handover(handover)?;
+            let failed = NotCertified::Handover(handover.index);
+            let signer = handover.index.checked_sub(1);
+            let signer = signer.and_then(|signer| self.key(&statement.certificates, signer)).ok_or(failed)?;
+            self.verify_handover(handover, signer).ok_or(failed)?;
         }
-        self.key(statement.index).ok_or(NotCertified::Certificate(statement.index))
+        let key = self.key(&statement.certificates, statement.index);
+        key.ok_or(NotCertified::Certificate(statement.index))
     }
 
-    fn key(&self, index: u32) -> Option<PublicKey> {
-        if index == 0 { Some(self.root) } else { self.keys.get(&index).copied() }
+    fn key(&self, certificates: &[Certificate], index: u32) -> Option<PublicKey> {
+        if index == 0 {
+            return Some(self.root);
+        }
+        let found = certificates.iter().find(|certificate| certificate.index == index);
+        found.map(|certificate| certificate.public)
     }
 
-    fn verify_certificate(&mut self, certificate: &Certificate) -> Result<(), NotCertified> {
+    fn verify_certificate(&mut self, certificate: &Certificate, signer: PublicKey) -> Option<()> {
         let Certificate { index, public, signature } = certificate;
-        if *index > 0 && self.keys.get(index) == Some(public) {
-            return Ok(());
+        if self.certificates.get(index) == Some(&(*certificate, signer)) {
+            return Some(());
         }
-        let failed = NotCertified::Certificate(*index);
-        let signer = self.key(Certificate::signer(*index)).filter(|_| *index > 0).ok_or(failed)?;
-        let message = Certificate::message(&self.chain, *index, public).map_err(|_| failed)?;
+        let message = Certificate::message(&self.chain, *index, public).ok()?;
         if !signer.has_signed(&message, signature) {
-            return Err(failed);
+            return None;
         }
-        self.keys.insert(*index, *public);
-        Ok(())
+        self.certificates.insert(*index, (*certificate, signer));
+        Some(())
     }
 
-    fn verify_handover(&mut self, handover: &Handover) -> Result<(), NotCertified> {
+    fn verify_handover(&mut self, handover: &Handover, signer: PublicKey) -> Option<()> {
         let Handover { index, place, head, signature } = handover;
-        if self.handovers.get(index) == Some(handover) {
-            return Ok(());
+        if self.handovers.get(index) == Some(&(*handover, signer)) {
+            return Some(());
         }
-        let failed = NotCertified::Handover(*index);
-        let signer = index.checked_sub(1).and_then(|signer| self.key(signer)).ok_or(failed)?;
-        let message = Handover::message(&self.chain, *index, place, head).map_err(|_| failed)?;
+        let message = Handover::message(&self.chain, *index, place, head).ok()?;
         if !signer.has_signed(&message, signature) {
-            return Err(failed);
+            return None;
         }
-        self.handovers.insert(*index, *handover);
-        Ok(())
+        self.handovers.insert(*index, (*handover, signer));
+        Some(())
     }
 }

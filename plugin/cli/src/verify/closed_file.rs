@@ -1,7 +1,6 @@
-//! Whether an encrypted file is as its manifest says: for everybody by what
+//! Whether an encrypted segment is as its manifest says: for everybody by what
 //! its frames state, for who has an identity by the records.
 
-use super::absent::Absent;
 use super::ledger::Hashed;
 use crate::frames;
 use flb_audit_ledger::DecryptionKeys;
@@ -22,8 +21,6 @@ pub(super) fn is_as_stated(
     identities: Option<&DecryptionKeys>,
 ) -> io::Result<bool> {
     let sha256 = Hashed::open(path)?.into_hex()?;
-    let mut stated = Absent::default();
-    manifest.extents.iter().for_each(|extent| stated.add(extent));
     // As the frames say; and as the records do, while they can be read.
     let (mut tree, mut of_records) = (Tree::default(), identities.map(|_| Tree::default()));
     let (mut records, mut bytes, mut is_whole) = (0, 0, true);
@@ -43,8 +40,9 @@ pub(super) fn is_as_stated(
         records += frame.records.len() as u64;
         bytes += frame.header.bytes;
         let is_stated = frame.records.iter().all(|record| {
-            let (life, sequence) = (record.life, record.sequence);
-            stated.without(life.chain, (life.segment, life.run), sequence..=sequence).is_empty()
+            manifest.extents.iter().any(|run| {
+                run.life() == Some(record.life) && (run.first..=run.last).contains(&record.sequence)
+            })
         });
         if !is_stated || is_whole && tree.grow(frame.records.len() as u64, &frame.grown).is_none() {
             return Ok(false);

@@ -1,0 +1,108 @@
+//! What was read of one chain.
+//!
+//! Only intact records are in here, apart from the numbers of altered ones. Who
+//! has sealed them is for `coverage` to say.
+
+use super::keys::Keys;
+use super::segment::Segment;
+use super::signatures::Flaw;
+use flb_audit_core::chain::{Life, Place, Position};
+use flb_audit_core::record::notes::Notes;
+use flb_audit_core::schema::Disposition;
+use flb_audit_core::verify::{Sealed, Validity};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// Where the records of a chain were read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Store {
+    /// Nowhere yet.
+    #[default]
+    None,
+    /// Only in the files of this ledger.
+    Ledger(usize),
+    /// In other files, or in more than one ledger.
+    Mixed,
+}
+
+impl Store {
+    /// Adds a place where a record was read: a ledger, or none.
+    pub(super) fn add(&mut self, ledger: Option<usize>) {
+        *self = match (*self, ledger) {
+            (Store::None, Some(ledger)) => Store::Ledger(ledger),
+            (Store::Ledger(before), Some(ledger)) if before == ledger => *self,
+            _ => Store::Mixed,
+        };
+    }
+}
+
+/// What was read of one chain.
+#[derive(Default)]
+pub(super) struct ChainLog {
+    pub(super) segments: BTreeMap<Life, Segment>,
+    /// The records that lives go on from, as their first records say.
+    pub(super) links: BTreeMap<Life, Place>,
+    /// From which record on the life before may have sealed records in vain, as
+    /// first records say.
+    pub(super) settled: BTreeMap<Life, u64>,
+    /// What the first records of lives say of the node's state.
+    pub(super) state_notes: BTreeMap<Life, Notes>,
+    pub(super) keys: Keys,
+    /// Why its first checkpoint proves nothing: those that have no key of the
+    /// roster's all do so alike.
+    pub(super) without_roster: Option<Flaw>,
+    /// The last record that an anchor proves, and that is here.
+    pub(super) anchored: Option<Position>,
+    /// The last record that an anchor proves, here or not.
+    pub(super) anchors_reach: Option<Position>,
+    /// Records that anchors prove behind the ends of lives that are here.
+    pub(super) cut_off: BTreeMap<Life, Vec<u64>>,
+    pub(super) store: Store,
+    /// Different intact records.
+    pub(super) records: u64,
+    /// Records that are here more than once.
+    pub(super) duplicates: u64,
+    /// Records that the filter could not read and sealed as raw text.
+    pub(super) raw: u64,
+    /// Records that have a schema, by what their seals say of it.
+    pub(super) checked: SchemaCounts,
+    /// How many records have a note, by its word.
+    pub(super) notes: BTreeMap<&'static str, u64>,
+    /// Records that are not here, and nothing accounts for them.
+    pub(super) missing: u64,
+    /// Records that are not here, and were sealed shortly before a stop.
+    pub(super) undelivered: u64,
+    /// The time of the earliest record, in seconds since 1970.
+    pub(super) from: u64,
+    /// The time of the latest record, in seconds since 1970.
+    pub(super) to: u64,
+}
+
+/// Records by what their seals say of their schemas.
+#[derive(Clone, Copy, Default, Serialize)]
+pub(super) struct SchemaCounts {
+    pub(super) valid: u64,
+    pub(super) invalid: u64,
+    /// Of the invalid ones, those whose text is in quarantine.
+    pub(super) quarantined: u64,
+    /// Of the invalid ones, those of which only the seal is left.
+    pub(super) dropped: u64,
+    /// Those that could not be checked.
+    pub(super) unchecked: u64,
+}
+
+impl SchemaCounts {
+    pub(super) fn add(&mut self, sealed: &Sealed) {
+        match sealed.validity {
+            Validity::NoSchema => {}
+            Validity::Valid => self.valid += 1,
+            Validity::NotChecked => self.unchecked += 1,
+            Validity::Invalid => self.invalid += 1,
+        }
+        match sealed.disposition {
+            Disposition::Mark => {}
+            Disposition::Quarantine => self.quarantined += 1,
+            Disposition::Drop => self.dropped += 1,
+        }
+    }
+}

@@ -1,0 +1,297 @@
+//! What signatures, anchors and the roster leave unproven of each chain.
+
+use super::chain_log::ChainLog;
+use super::chains::{Chains, Followed};
+use super::gaps::Cause;
+use super::history::{History, count};
+use super::keys::Misfit;
+use super::{Verdict, extent, named};
+use crate::roster::Roster;
+use flb_audit_core::chain::checkpoint::{CHECKPOINT_RECORDS_MAX, Checkpoint};
+use flb_audit_core::chain::{ChainId, Life, Place, Position};
+use flb_audit_core::record::notes::Notes;
+use std::collections::BTreeMap;
+use std::io;
+use std::ops::RangeInclusive;
+
+impl<F: FnMut(Verdict, String)> History<'_, F> {
+    /// Holds what keys say of each other, and of the records, against what is
+    /// here.
+    pub(super) fn check_keys(&mut self) -> io::Result<()> {
+        for misfit in self.chain.keys.misfits(&self.chain.links) {
+            let (verdict, what) = self.judge(&misfit);
+            // Two writers of one chain use its keys one after the other, and twice.
+            let is_forked = self.fork.is_some_and(|fork| misfit.position() > fork);
+            match verdict {
+                None => {}
+                Some(Verdict::KeyNotCertified) if is_forked => {
+                    (self.add)(Verdict::Conflict, format!("{what}, as two writers of one chain do"));
+                }
+                Some(verdict) => (self.add)(verdict, what),
+            }
+        }
+        for (index, place, head) in self.chain.keys.since() {
+            let Some(segment) = self.chain.segments.get(&place.life(self.id)) else {
+                continue;
+            };
+            if segment.before_record(place.sequence, self.spool)?.is_some_and(|here| here != head) {
+                let what = format!(
+                    "what is before {} is not what it was when key {index} came into force there",
+                    named(place.position())
+                );
+                (self.add)(Verdict::Tampered, what);
+            }
+        }
+        Ok(())
+    }
+
+    fn judge(&self, misfit: &Misfit) -> (Option<Verdict>, String) {
+        match misfit {
+            Misfit::Forked { index, places: [one, other] } => (
+                Some(Verdict::Conflict),
+                format!(
+                    "key {index} came into force twice, at segment {} (run {}) and at segment {} (run {}): two filters \
+                     with one state directory, or one that was set back",
+                    one.segment, one.run, other.segment, other.run
+                ),
+            ),
+            Misfit::Late { index, record, next } => (
+                Some(Verdict::KeyNotCertified),
+                format!(
+                    "key {index} has signed {} after the next one was in force, from {} on",
+                    named(*record),
+                    named(next.position())
+                ),
+            ),
+            Misfit::Backwards { index, place } => (
+                Some(Verdict::KeyNotCertified),
+                format!(
+                    "key {index} came into force before the key before it, at {}",
+                    named(place.position())
+                ),
+            ),
+            Misfit::NotHandedOver { index, last, place } => self.judge_handover(*index, *last, place),
+            Misfit::Outdated { index, life, sequence } => (
+                Some(Verdict::KeyNotCertified),
+                format!(
+                    "record {sequence} of segment {} (run {}) is signed by key {index}, after a later key had come into \
+                     force",
+                    life.segment, life.run
+                ),
+            ),
+        }
+    }
+
+    /// A key has no handover: it may be among the records that are not here.
+    fn judge_handover(&self, index: u32, last: Position, place: &Place) -> (Option<Verdict>, String) {
+        let is_between = |causes: &[Cause]| self.gaps.is_between(last, place.position(), causes);
+        let what = format!(
+            "who handed over to key {index}, and where, is among what is missing between {} and {}",
+            named(last),
+            named(place.position())
+        );
+        if is_between(&[Cause::Deleted, Cause::Encrypted]) {
+            (None, what)
+        } else if is_between(&[Cause::Stop]) {
+            (Some(Verdict::UncleanStop), what)
+        } else if is_between(&[Cause::Unknown, Cause::DeletedElsewhere, Cause::Altered]) {
+            (Some(Verdict::Gap), what)
+        } else {
+            let what = format!(
+                "keys were changed at {}, but key {index} was never handed over to, and no record is missing",
+                named(place.position())
+            );
+            (Some(Verdict::KeyNotCertified), what)
+        }
+    }
+}
+
+impl Chains<'_> {
+    /// Holds a checkpoint that was kept elsewhere against what is here.
+    pub(super) fn check_anchor(
+        &mut self,
+        anchor: &Checkpoint,
+        followed: &BTreeMap<ChainId, Followed>,
+    ) -> io::Result<()> {
+        let position = anchor.place.position();
+        let life = anchor.place.life(anchor.chain);
+        let head = self.fingerprint(&anchor.head);
+        let sequence = position.sequence;
+        let Some(chain) = self.chains.get_mut(&anchor.chain) else {
+            let what = format!("an anchor proves it up to {}, and nothing of it is here", named(position));
+            self.findings.add(Verdict::Gap, Some(anchor.chain), None, what);
+            return Ok(());
+        };
+        chain.anchors_reach = chain.anchors_reach.max(Some(position));
+        let here = match chain.segments.get(&life) {
+            Some(segment) => segment.head(sequence, &mut self.spool)?,
+            None => None,
+        };
+        match here {
+            Some(here) if here == head => chain.anchored = chain.anchored.max(Some(position)),
+            Some(_) => {
+                let what = format!("{} is not the one that an anchor proves", named(position));
+                self.findings.add(Verdict::Tampered, Some(anchor.chain), None, what);
+            }
+            None => {
+                let known = followed.get(&anchor.chain).and_then(|followed| followed.ends.get(&life));
+                if known.is_none_or(|end| *end < sequence) {
+                    chain.cut_off.entry(life).or_default().push(sequence);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Says what anchors prove of lives whose ends are not here, once a life.
+    pub(super) fn report_cut_off(&mut self, followed: &mut BTreeMap<ChainId, Followed>) {
+        for (id, chain) in &mut self.chains {
+            let Some(followed) = followed.get_mut(id) else { continue };
+            for (life, sequences) in std::mem::take(&mut chain.cut_off) {
+                let before = followed.stretches.range(..=life).next_back();
+                let before =
+                    before.and_then(|(life, stretches)| Some((*life, *stretches.last()?.records.end())));
+                let last_here = before.filter(|(here, _)| *here == life).map(|(_, last)| last);
+                let last = sequences.into_iter().max().unwrap_or(0);
+                let first = last_here.map_or(0, |last| last.saturating_add(1));
+                if first > last {
+                    continue;
+                }
+                count(&mut chain.missing, first, last);
+                let after = before.map_or(Position::default(), |(life, sequence)| Position {
+                    segment: life.segment,
+                    sequence,
+                });
+                let to = Position { segment: life.segment, sequence: last };
+                followed.gaps.push(after, to, Cause::Unknown);
+                let (Life { segment, run, .. }, what) = (life, extent(first, last));
+                let where_ = if last_here.is_some() { "its end is cut off" } else { "which is not here" };
+                let what = format!("an anchor proves {what} of segment {segment} (run {run}): {where_}");
+                self.findings.add(Verdict::Gap, Some(*id), None, what);
+            }
+        }
+    }
+
+    /// Holds the roster's nodes against what is here. With a limited time, a node
+    /// is heard only by a record that its key has sealed.
+    pub(super) fn check_roster(
+        &mut self,
+        roster: &Roster,
+        is_limited: bool,
+        followed: &BTreeMap<ChainId, Followed>,
+    ) {
+        let mut heard: BTreeMap<&str, bool> = BTreeMap::new();
+        for entry in &roster.entries {
+            let is_heard = self.is_heard(&entry.chain, followed);
+            *heard.entry(&entry.node).or_default() |= is_heard;
+            if let (Some(chain), Some(followed)) = (self.chains.get(&entry.chain), followed.get(&entry.chain))
+                && chain.without_roster.is_none()
+            {
+                for (verdict, what) in unreached(chain, followed) {
+                    self.findings.add(verdict, Some(entry.chain), None, what);
+                }
+            }
+        }
+        let silent = heard.into_iter().filter(|(_, is_heard)| !is_heard && is_limited);
+        for (node, _) in silent {
+            let what = format!("nothing that its key has sealed came from node {node} in that time");
+            let mut chains = roster.entries.iter().filter(|entry| entry.node == node);
+            let chain = chains.next_back().map(|entry| entry.chain);
+            self.findings.add(Verdict::Silent, chain, None, what);
+        }
+    }
+
+    fn is_heard(&self, id: &ChainId, followed: &BTreeMap<ChainId, Followed>) -> bool {
+        let is_in = |(life, records): (&Life, &RangeInclusive<u64>)| {
+            let segment = self.chains.get(id).and_then(|chain| chain.segments.get(life));
+            segment.is_some_and(|segment| segment.is_heard_in(records))
+        };
+        self.encrypted_chains.contains(id)
+            || followed.get(id).is_some_and(|followed| followed.coverage.ranges().any(is_in))
+    }
+
+    /// Says of each chain what keeps its end from being proven.
+    pub(super) fn check_ends(&mut self, followed: &BTreeMap<ChainId, Followed>) {
+        for (id, chain) in &self.chains {
+            let Some(end) = followed.get(id).and_then(Followed::end) else {
+                continue;
+            };
+            let (verdict, what) = match (chain.without_roster, chain.keys.last_signed) {
+                (Some(flaw), _) => (flaw.verdict(), flaw.what(0)),
+                (None, None) => (Verdict::Unsigned, "it has no checkpoints".to_owned()),
+                (None, Some(signed)) if chain.anchored.is_none_or(|anchored| anchored < end) => {
+                    let what = if signed < end {
+                        format!(
+                            "what comes after {} is not signed yet, and no anchor reaches {}",
+                            named(signed),
+                            named(end)
+                        )
+                    } else {
+                        format!("no anchor reaches {}, its end", named(end))
+                    };
+                    (Verdict::TailUnanchored, what)
+                }
+                _ => continue,
+            };
+            self.findings.add(verdict, Some(*id), None, what);
+        }
+    }
+}
+
+impl Followed {
+    /// The records that no signature reaches, in stretches.
+    pub(super) fn unreached(&self) -> impl Iterator<Item = (Life, u64, u64)> + '_ {
+        let all =
+            self.stretches.iter().flat_map(|(life, all)| all.iter().map(move |stretch| (life, stretch)));
+        all.filter_map(|(life, stretch)| {
+            let (first, last) = (*stretch.records.start(), *stretch.records.end());
+            let reached = self.coverage.from(life, first).map(|range| *range.end());
+            let next = reached.map_or(Some(first), |reached| reached.checked_add(1))?;
+            (next <= last).then_some((*life, next, last))
+        })
+    }
+
+    /// The chain's last record that is here.
+    pub(super) fn end(&self) -> Option<Position> {
+        let (life, stretches) = self.stretches.last_key_value()?;
+        Some(Position { segment: life.segment, sequence: *stretches.last()?.records.end() })
+    }
+}
+
+/// Judges the records that no signature reaches, apart from the end of the chain.
+///
+/// A life begins with a checkpoint and has one every so many records. So such
+/// records are not the filter's, unless the checkpoint that would reach them is
+/// missing.
+fn unreached(chain: &ChainLog, followed: &Followed) -> Vec<(Verdict, String)> {
+    let known_end = followed.coverage.last().max(chain.anchors_reach).max(followed.gaps.last);
+    let mut found = Vec::new();
+    for (life, first, last) in followed.unreached() {
+        let at = Position { segment: life.segment, sequence: last };
+        let follows_covered = first.checked_sub(1).is_some_and(|before| followed.coverage.has(&life, before));
+        let verdict = if last - first >= CHECKPOINT_RECORDS_MAX - 1 || first == 0 {
+            Verdict::KeyNotCertified
+        } else if let Some(verdict) = followed.gaps.verdict_behind(at) {
+            verdict
+        } else if known_end.is_some_and(|end| end > at) {
+            // The chain has gone on from elsewhere.
+            Verdict::Conflict
+        } else if !follows_covered {
+            Verdict::Gap
+        } else {
+            continue;
+        };
+        let mut what = format!(
+            "no signature reaches {} of segment {} (run {})",
+            extent(first, last),
+            life.segment,
+            life.run
+        );
+        let notes = chain.state_notes.get(&life).copied().unwrap_or_default();
+        if first == 0 && notes.contains(Notes::KEY_DAMAGED) {
+            what += "; its first record says key-damaged, so its node may have lost its keys";
+        }
+        found.push((verdict, what));
+    }
+    found
+}

@@ -1,0 +1,66 @@
+//! Places of a chain where records are not here, and what accounts for them.
+
+use super::Verdict;
+use flb_audit_core::chain::Position;
+use std::collections::BTreeMap;
+
+/// Why records are not here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cause {
+    /// Nothing accounts for them.
+    Unknown,
+    /// A ledger has deleted some of them, which does not account for what is not
+    /// here of another store, or not of this one up to its ends.
+    DeletedElsewhere,
+    /// They are here, and are not the ones that were sealed.
+    Altered,
+    /// They were sealed shortly before their life stopped.
+    Stop,
+    /// A ledger's tombstone says that they were deleted.
+    Deleted,
+    /// They are in an encrypted file that nothing opens.
+    Encrypted,
+}
+
+/// Records that follow one another and are not here.
+#[derive(Clone, Copy, Debug)]
+struct Gap {
+    /// The last of them.
+    to: Position,
+    cause: Cause,
+}
+
+/// All gaps of a chain.
+#[derive(Default)]
+pub(super) struct Gaps {
+    by_start: BTreeMap<Position, Vec<Gap>>,
+    /// The last record that is known not to be here.
+    pub(super) last: Option<Position>,
+}
+
+impl Gaps {
+    pub(super) fn push(&mut self, after: Position, to: Position, cause: Cause) {
+        self.by_start.entry(after).or_default().push(Gap { to, cause });
+        self.last = self.last.max(Some(to));
+    }
+
+    /// Whether records are not here between two that are, for one of these causes.
+    pub(super) fn is_between(&self, one: Position, other: Position, causes: &[Cause]) -> bool {
+        let before = self.by_start.range(..=other).flat_map(|(_, gaps)| gaps);
+        before.into_iter().any(|gap| gap.to >= one && causes.contains(&gap.cause))
+    }
+
+    /// What a record comes to that no signature reaches, by the gap behind it: the
+    /// checkpoint that would reach it may be in there. None if no gap is there.
+    pub(super) fn verdict_behind(&self, at: Position) -> Option<Verdict> {
+        let verdict = |gap: &Gap| match gap.cause {
+            Cause::Unknown | Cause::Altered => Verdict::Gap,
+            Cause::Stop => Verdict::UncleanStop,
+            Cause::Encrypted => Verdict::Encrypted,
+            // Retention keeps the checkpoint that covers a record that is kept.
+            Cause::Deleted | Cause::DeletedElsewhere => Verdict::KeyNotCertified,
+        };
+        let verdicts = self.by_start.get(&at)?.iter().map(verdict);
+        verdicts.min_by_key(|verdict| *verdict == Verdict::KeyNotCertified)
+    }
+}

@@ -1,0 +1,314 @@
+//! How the lives of a chain follow one another, and what is not here of them.
+
+use super::chain_log::ChainLog;
+use super::coverage::Coverage;
+use super::gaps::{Cause, Gaps};
+use super::segment::Stretch;
+use super::spans::{Spans, Why};
+use super::spool::{Fingerprint, Spool};
+use super::{Verdict, extent};
+use flb_audit_core::chain::{ChainId, Life, Place, Position};
+use flb_audit_core::record::notes::Notes;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::ops::RangeInclusive;
+
+/// What a life goes on from.
+enum Origin {
+    /// Its first record is not here.
+    Unknown,
+    /// It says nothing: it is the chain's first, or its node had lost its state.
+    Nothing(Option<Fingerprint>),
+    /// It goes on from a record, whose head is this.
+    Record(Place, Option<Fingerprint>),
+}
+
+/// The history of one chain, as it is put together.
+pub(super) struct History<'a, F: FnMut(Verdict, String)> {
+    pub(super) id: ChainId,
+    pub(super) chain: &'a mut ChainLog,
+    pub(super) stretches: &'a BTreeMap<Life, Vec<Stretch>>,
+    pub(super) coverage: &'a Coverage,
+    /// The spans of the ledger that all of the chain's records come from.
+    pub(super) spans: &'a Spans,
+    /// Those of all ledgers.
+    pub(super) all_spans: &'a [Spans],
+    /// The fingerprint of the head before a chain's first record.
+    pub(super) genesis: Fingerprint,
+    pub(super) spool: &'a mut Spool,
+    pub(super) gaps: Gaps,
+    /// The last record of each life that is here or has been said not to be.
+    pub(super) ends: BTreeMap<Life, u64>,
+    /// The first place where two writers have gone on from one record.
+    pub(super) fork: Option<Position>,
+    pub(super) add: F,
+}
+
+impl<F: FnMut(Verdict, String)> History<'_, F> {
+    /// Goes through all lives, those included of which only spans are left.
+    pub(super) fn follow(&mut self) -> io::Result<()> {
+        let spanned = self.spans.lives().filter(|life| life.chain == self.id);
+        let lives: BTreeSet<Life> = self.stretches.keys().chain(spanned).copied().collect();
+        let mut end_before = Position::default();
+        let mut next_of = BTreeMap::new();
+        for life in &lives {
+            self.check_within(life, end_before);
+            self.check_origin(life, &lives, end_before, &mut next_of)?;
+            if let Some(last) = self.last(life) {
+                self.end_at(*life, last);
+                end_before = Position { segment: life.segment, sequence: last };
+            }
+        }
+        Ok(())
+    }
+
+    fn end_at(&mut self, life: Life, last: u64) {
+        let end = self.ends.entry(life).or_default();
+        *end = last.max(*end);
+    }
+
+    fn stretches(&self, life: &Life) -> &[Stretch] {
+        self.stretches.get(life).map_or(&[], Vec::as_slice)
+    }
+
+    /// The last record of a life that is here or in a span.
+    fn last(&self, life: &Life) -> Option<u64> {
+        let here = self.stretches(life).last().map(|stretch| *stretch.records.end());
+        let spanned = self.spans.of(life).iter().map(|span| *span.records.end()).max();
+        here.max(spanned)
+    }
+
+    /// Looks at what is missing between the first record of a life and its last.
+    fn check_within(&mut self, life: &Life, end_before: Position) {
+        let mut next: Option<u64> = Some(0);
+        let mut is_first = true;
+        for stretch in self.stretches(life).to_vec() {
+            let (first, last) = (*stretch.records.start(), *stretch.records.end());
+            if let Some(from) = next.filter(|from| *from < first) {
+                self.check_missing(life, from..=first - 1, end_before);
+            } else if !is_first {
+                let what = format!(
+                    "record {first} of segment {} (run {}) does not go on from the one before it",
+                    life.segment, life.run
+                );
+                (self.add)(Verdict::Tampered, what);
+            }
+            (next, is_first) = (last.checked_add(1), false);
+        }
+        // What comes after the last record that is here is known of spans alone.
+        if let (Some(from), Some(last)) = (next, self.last(life))
+            && from <= last
+        {
+            self.check_missing(life, from..=last, end_before);
+        }
+    }
+
+    /// Says what accounts for missing records.
+    fn check_missing(&mut self, life: &Life, records: RangeInclusive<u64>, end_before: Position) {
+        let at = |sequence: u64| Position { segment: life.segment, sequence };
+        // Without its first record nobody knows what the life goes on from.
+        let last_here = |first: u64| first.checked_sub(1).map_or(end_before, at);
+        if let Some(spans) = self.spans.across(life, &records) {
+            let is_encrypted = spans.iter().any(|span| span.why == Why::Encrypted);
+            let cause = if is_encrypted { Cause::Encrypted } else { Cause::Deleted };
+            self.gaps.push(last_here(*records.start()), at(*records.end()), cause);
+            return;
+        }
+        let altered = self.chain.segments.get(life).map(|segment| segment.altered_in(&records));
+        let mut first = Some(*records.start());
+        for sequence in altered.into_iter().flatten() {
+            if let Some(first) = first.filter(|first| *first < sequence) {
+                self.miss(life, first..=sequence - 1, last_here(first));
+            }
+            self.gaps.push(last_here(sequence), at(sequence), Cause::Altered);
+            first = sequence.checked_add(1);
+        }
+        if let Some(first) = first.filter(|first| first <= records.end()) {
+            self.miss(life, first..=*records.end(), last_here(first));
+        }
+    }
+
+    fn miss(&mut self, life: &Life, records: RangeInclusive<u64>, after: Position) {
+        let (first, last) = (*records.start(), *records.end());
+        count(&mut self.chain.missing, first, last);
+        let is_deleted = self.all_spans.iter().any(|spans| spans.has_deleted(life, &records));
+        let cause = if is_deleted { Cause::DeletedElsewhere } else { Cause::Unknown };
+        self.gaps.push(after, Position { segment: life.segment, sequence: last }, cause);
+        (self.add)(Verdict::Gap, format!("segment {} lacks {}", life.segment, extent(first, last)));
+    }
+
+    fn origin(&self, life: &Life) -> Origin {
+        let first = self.stretches(life).first().filter(|stretch| *stretch.records.start() == 0);
+        let (before, link) = match first {
+            Some(stretch) => (Some(stretch.before), self.chain.links.get(life).copied()),
+            None => match self.spans.of(life).first().filter(|span| *span.records.start() == 0) {
+                Some(span) => (None, span.link),
+                None => return Origin::Unknown,
+            },
+        };
+        link.map_or(Origin::Nothing(before), |link| Origin::Record(link, before))
+    }
+
+    /// Holds the beginning of a life against the end of the one that it goes on
+    /// from.
+    fn check_origin(
+        &mut self,
+        life: &Life,
+        lives: &BTreeSet<Life>,
+        end_before: Position,
+        next_of: &mut BTreeMap<Life, Life>,
+    ) -> io::Result<()> {
+        let Life { segment: number, run, .. } = *life;
+        let is_first = lives.first() == Some(life);
+        match self.origin(life) {
+            Origin::Unknown => {}
+            Origin::Nothing(Some(before)) if before != self.genesis => (self.add)(
+                Verdict::LinkBroken,
+                format!("segment {number} (run {run}) does not say what it goes on from"),
+            ),
+            Origin::Nothing(_) if is_first => {}
+            Origin::Nothing(_) => self.report_new_start(life),
+            Origin::Record(link, _) if link.segment >= number => (self.add)(
+                Verdict::LinkBroken,
+                format!(
+                    "segment {number} (run {run}) says that it goes on from segment {}, which is not before it",
+                    link.segment
+                ),
+            ),
+            Origin::Record(link, before) => {
+                let target = link.life(self.id);
+                if lives.contains(&target) {
+                    self.check_link(life, link, before, next_of)?;
+                } else {
+                    self.miss_life(life, link, end_before);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A life that is not the first begins a chain anew.
+    fn report_new_start(&mut self, life: &Life) {
+        let notes = self.chain.state_notes.get(life).copied().unwrap_or_default();
+        let is_said = notes.contains(Notes::STATE_DAMAGED) && self.coverage.has(life, 0);
+        let (verdict, why) = if is_said {
+            (Verdict::StateDamaged, "its node found its state damaged, as its seal says")
+        } else {
+            (Verdict::LinkBroken, "the state file was damaged or replaced")
+        };
+        (self.add)(verdict, format!("segment {} (run {}) starts anew: {why}", life.segment, life.run));
+    }
+
+    /// Nothing is here of the life that another one goes on from.
+    fn miss_life(&mut self, life: &Life, link: Place, end_before: Position) {
+        let what = format!(
+            "segment {} (run {}), which segment {} goes on from, is not here: {}, and what may have been before it",
+            link.segment,
+            link.run,
+            life.segment,
+            extent(0, link.sequence)
+        );
+        count(&mut self.chain.missing, 0, link.sequence);
+        self.end_at(link.life(self.id), link.sequence);
+        self.gaps.push(end_before, link.position(), Cause::Unknown);
+        (self.add)(Verdict::Gap, what);
+    }
+
+    fn check_link(
+        &mut self,
+        life: &Life,
+        link: Place,
+        before: Option<Fingerprint>,
+        next_of: &mut BTreeMap<Life, Life>,
+    ) -> io::Result<()> {
+        let Life { segment: number, run, .. } = *life;
+        let target = link.life(self.id);
+        let last = self.last(&target);
+        if let Some(other) = next_of.insert(target, *life) {
+            if self.coverage.has(&other, 0) && self.coverage.has(life, 0) {
+                self.set_fork(link.position());
+            }
+            let what = format!(
+                "segments {} (run {}) and {number} (run {run}) both go on from segment {}: two filters with one state \
+                 directory, or a state that was set back",
+                other.segment, other.run, link.segment
+            );
+            (self.add)(Verdict::Conflict, what);
+        }
+        let here = match self.chain.segments.get(&target) {
+            Some(segment) => segment.head(link.sequence, self.spool)?,
+            None => None,
+        };
+        let spanned = self.spans.of(&target).iter().find(|span| *span.records.end() == link.sequence);
+        match here {
+            Some(head) if before.is_some_and(|before| head != before) => (self.add)(
+                Verdict::LinkBroken,
+                format!(
+                    "segment {number} (run {run}) does not go on from record {} of segment {} that is here",
+                    link.sequence, link.segment
+                ),
+            ),
+            None if spanned.is_none() && last.is_none_or(|last| link.sequence > last) => {
+                self.miss_end(life, link, last)
+            }
+            _ => {}
+        }
+        if let Some(last) = last.filter(|last| *last > link.sequence) {
+            let went_on = self.coverage.in_life(&target).iter().any(|range| *range.end() > link.sequence);
+            if went_on && self.coverage.has(life, 0) {
+                self.set_fork(link.position());
+            }
+            let what = format!(
+                "segment {} (run {}) went on to record {last} after segment {number} had taken over at {}: two filters \
+                 with one state directory, or a state that was set back, as a loss of power does",
+                link.segment, link.run, link.sequence
+            );
+            (self.add)(Verdict::Conflict, what);
+        }
+        Ok(())
+    }
+
+    /// The end of a life is not here. Records that were sealed shortly before it
+    /// stopped may never have left the node: its successor says from which on.
+    fn miss_end(&mut self, life: &Life, link: Place, last: Option<u64>) {
+        let target = link.life(self.id);
+        let first = last.map_or(0, |last| last.saturating_add(1));
+        let records = first..=link.sequence;
+        self.end_at(target, link.sequence);
+        let altered = self.chain.segments.get(&target).map(|segment| segment.altered_in(&records));
+        if altered.is_some_and(|altered| !altered.is_empty()) {
+            return self.check_missing(&target, records, Position::default());
+        }
+        let settled = self.chain.settled.get(life).filter(|_| self.coverage.has(life, 0));
+        let stop = settled.map_or(u64::MAX, |settled| first.max(*settled));
+        let at = |sequence: u64| Position { segment: target.segment, sequence };
+        let after = last.map_or(Position::default(), at);
+        if first < stop {
+            let end = link.sequence.min(stop.saturating_sub(1));
+            count(&mut self.chain.missing, first, end);
+            self.gaps.push(after, at(end), Cause::Unknown);
+            let missing = extent(first, end);
+            (self.add)(Verdict::Gap, format!("segment {} lacks {missing}, its end", link.segment));
+        }
+        if stop <= link.sequence {
+            count(&mut self.chain.undelivered, stop, link.sequence);
+            self.gaps.push(after, link.position(), Cause::Stop);
+            let missing = extent(stop, link.sequence);
+            let what = format!(
+                "segment {} lacks {missing}, its end: sealed shortly before the filter stopped, so they may never have \
+                 left the node",
+                link.segment
+            );
+            (self.add)(Verdict::UncleanStop, what);
+        }
+    }
+
+    fn set_fork(&mut self, at: Position) {
+        self.fork = Some(self.fork.map_or(at, |fork| fork.min(at)));
+    }
+}
+
+/// Adds a number of records. A log that nobody has sealed may claim any.
+pub(super) fn count(records: &mut u64, first: u64, last: u64) {
+    *records = records.saturating_add(last - first).saturating_add(1);
+}
