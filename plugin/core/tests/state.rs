@@ -192,7 +192,9 @@ fn the_layout_does_not_change() {
     assert!(written[22..76].iter().all(|byte| *byte == 0));
     assert_eq!(written[80..110], *b"\x02\x01\0\0\0\0\0\0\x03\x02\0\0\0\0\0\0\x05\x03\0\0\0\0\0\0run-01");
     assert_eq!(written[110..142], [0xab; 32]);
-    assert!(written[142..156].iter().all(|byte| *byte == 0));
+    // All records are settled that the slot does not say are not.
+    assert_eq!(written[142..150], *b"\x04\x03\0\0\0\0\0\0");
+    assert!(written[150..156].iter().all(|byte| *byte == 0));
     // CRC-32 of IEEE 802.3 leaves this behind itself.
     for block in written.chunks(SLOT_BYTES) {
         assert_eq!(crc32(block), 0x2144_df1c);

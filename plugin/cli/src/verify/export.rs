@@ -232,7 +232,7 @@ impl Reading<'_> {
             Ok(Some(proof)) => proof,
             Ok(None) => {
                 self.unproven += 1;
-                self.add(Verdict::Unsigned, format!("{at}: no proof: its segment was not closed yet"));
+                self.add(Verdict::Unsigned, format!("{at}: no proof: its file was not closed yet"));
                 return;
             }
             Err(error) => {

@@ -108,12 +108,28 @@ impl<F: FnMut(Verdict, String)> History<'_, F> {
         let at = |sequence: u64| Position { segment: life.segment, sequence };
         // Without its first record nobody knows what the life goes on from.
         let last_here = |first: u64| first.checked_sub(1).map_or(end_before, at);
-        if let Some(spans) = self.spans.across(life, &records) {
-            let is_encrypted = spans.iter().any(|span| span.why == Why::Encrypted);
-            let cause = if is_encrypted { Cause::Encrypted } else { Cause::Deleted };
-            self.gaps.push(last_here(*records.start()), at(*records.end()), cause);
-            return;
+        let mut next = *records.start();
+        for left in self.spans.without(life, records.clone()) {
+            if next < *left.start() {
+                let stated = next..=*left.start() - 1;
+                self.gaps.push(last_here(next), at(*stated.end()), self.spans.cause(life, &stated));
+            }
+            next = left.end().saturating_add(1);
+            self.check_unstated(life, left, end_before);
         }
+        if next <= *records.end() {
+            self.gaps.push(
+                last_here(next),
+                at(*records.end()),
+                self.spans.cause(life, &(next..=*records.end())),
+            );
+        }
+    }
+
+    /// Nothing accounts for these records; altered ones may be among them.
+    fn check_unstated(&mut self, life: &Life, records: RangeInclusive<u64>, end_before: Position) {
+        let at = |sequence: u64| Position { segment: life.segment, sequence };
+        let last_here = |first: u64| first.checked_sub(1).map_or(end_before, at);
         let altered = self.chain.segments.get(life).map(|segment| segment.altered_in(&records));
         let mut first = Some(*records.start());
         for sequence in altered.into_iter().flatten() {
@@ -131,7 +147,7 @@ impl<F: FnMut(Verdict, String)> History<'_, F> {
     fn miss(&mut self, life: &Life, records: RangeInclusive<u64>, after: Position) {
         let (first, last) = (*records.start(), *records.end());
         count(&mut self.chain.missing, first, last);
-        let is_deleted = self.all_spans.iter().any(|spans| spans.has_deleted(life, &records));
+        let is_deleted = self.all_spans.iter().any(|spans| spans.has(life, &records, Why::Deleted));
         let cause = if is_deleted { Cause::DeletedElsewhere } else { Cause::Unknown };
         self.gaps.push(after, Position { segment: life.segment, sequence: last }, cause);
         (self.add)(Verdict::Gap, format!("segment {} lacks {}", life.segment, extent(first, last)));

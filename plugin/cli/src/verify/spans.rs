@@ -3,6 +3,7 @@
 //!
 //! Manifests state places and no heads, so a span accounts for a gap by numbers.
 
+use super::gaps::Cause;
 use flb_audit_core::chain::{Life, Place};
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -48,15 +49,6 @@ impl Spans {
         self.lives.keys()
     }
 
-    /// Whether one of these records was deleted.
-    pub(super) fn has_deleted(&self, life: &Life, records: &RangeInclusive<u64>) -> bool {
-        self.of(life).iter().any(|span| {
-            span.why == Why::Deleted
-                && span.records.start() <= records.end()
-                && span.records.end() >= records.start()
-        })
-    }
-
     /// Returns which of these records are in no span.
     pub(super) fn without(&self, life: &Life, records: RangeInclusive<u64>) -> Vec<RangeInclusive<u64>> {
         let mut left = Vec::new();
@@ -75,20 +67,15 @@ impl Spans {
         left
     }
 
-    /// Returns the spans that account for all of these records, one after the
-    /// other, and begin and end with them. None if there are no such spans.
-    pub(super) fn across(&self, life: &Life, records: &RangeInclusive<u64>) -> Option<Vec<&Span>> {
-        let spans = self.of(life);
-        let mut at = *records.start();
-        let mut across = Vec::new();
-        loop {
-            let from = spans.partition_point(|span| *span.records.start() < at);
-            let span = spans.get(from).filter(|span| *span.records.start() == at)?;
-            across.push(span);
-            if span.records.end() >= records.end() {
-                return (span.records.end() == records.end()).then_some(across);
-            }
-            at = span.records.end().checked_add(1)?;
-        }
+    /// Why these records, which are in spans, are not here.
+    pub(super) fn cause(&self, life: &Life, records: &RangeInclusive<u64>) -> Cause {
+        if self.has(life, records, Why::Encrypted) { Cause::Encrypted } else { Cause::Deleted }
+    }
+
+    /// Whether one of these records is in a span of this kind.
+    pub(super) fn has(&self, life: &Life, records: &RangeInclusive<u64>, why: Why) -> bool {
+        self.of(life).iter().any(|span| {
+            span.why == why && span.records.start() <= records.end() && span.records.end() >= records.start()
+        })
     }
 }
