@@ -251,14 +251,17 @@ impl Report {
             ),
             Verdict::StateDamaged => {
                 "a node says under its seal that its state was damaged, so nothing links what came after to what came \
-                 before; the records here are as they were sealed"
+                 before; the records here fit together"
                     .into()
             }
             Verdict::Silent => "there are nodes from which nothing came".into(),
             Verdict::KeyNotCertified => {
                 "there are signatures, or lacks of them, that the holder of the roster's key cannot have made".into()
             }
-            Verdict::Gap => format!("{} records are missing; the {} here are as they were sealed", logs.missing, logs.records),
+            Verdict::Gap => format!(
+                "{} records are missing; {} are here, and signatures reach {} of these",
+                logs.missing, logs.records, logs.signed
+            ),
             Verdict::LinkBroken => "segments do not follow from one another; compare the state directory's history".into(),
             Verdict::Conflict => "one chain was written from two places; give each filter a state directory of its own".into(),
             Verdict::Unsealed => "there are records that no filter has sealed".into(),
