@@ -15,6 +15,7 @@ pub(crate) const ANCHORED: i32 = 0;
 /// of one of which some is encrypted and was not checked,
 pub(crate) const ENCRYPTED: i32 = 5;
 /// and of those that lack something.
+pub(crate) const UNCLEAN_STOP: i32 = 6;
 pub(crate) const GAP: i32 = 10;
 pub(crate) const CONFLICT: i32 = 12;
 pub(crate) const UNREADABLE: i32 = 30;

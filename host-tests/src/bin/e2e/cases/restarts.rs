@@ -7,7 +7,7 @@ use crate::poll;
 use crate::private::Private;
 use crate::process::Process;
 use crate::sink::Record;
-use crate::verify::GAP;
+use crate::verify::{GAP, UNCLEAN_STOP};
 use anyhow::{Context, Result, ensure};
 use host_tests::streams;
 use serde_json::{Value, json};
@@ -93,7 +93,7 @@ fn kill(place: &Place, mut pipeline: Pipeline<'_>) -> Result<String> {
     }
     // A record that was sealed and not yet on disk when the process was killed
     // is missing; it is sealed again, under another number.
-    let codes = [pipeline.intact(), GAP];
+    let codes = [pipeline.intact(), UNCLEAN_STOP, GAP];
     drain(place, &pipeline, pipeline.start()?, &log, KILLED_AFTER.len(), &codes)
 }
 
