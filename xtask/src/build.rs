@@ -20,15 +20,6 @@ pub(crate) fn dist() -> Result<()> {
     lay_out(&packages, Native::Release)
 }
 
-/// Leaves the same in `dist/` for the tests: the machine's own part comes out
-/// of the build that the tests themselves come out of.
-pub(crate) fn dist_for_tests() -> Result<()> {
-    let packages: Vec<&Package> = PACKAGES.iter().collect();
-    guests(&packages)?;
-    cargo(&["build", "--all-targets"])?;
-    lay_out(&packages, Native::Dev)
-}
-
 /// Leaves the program and the filter in `dist/`.
 pub(crate) fn dist_for_demo() -> Result<()> {
     let packages: Vec<&Package> =

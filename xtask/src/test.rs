@@ -12,7 +12,7 @@ const CARGO_DENY: &str = "0.20.2";
 
 pub(crate) fn test() -> Result<()> {
     cargo(&["fmt", "--all", "--check"])?;
-    build::dist_for_tests()?;
+    build::dist()?;
     cargo(&["clippy", "--all-targets", "--quiet", "--", "-D", "warnings"])?;
     let packages: Vec<&Package> = PACKAGES.iter().collect();
     for target in [GUEST, COMPONENT] {
