@@ -4,6 +4,7 @@ use crate::frame;
 use crate::manifest::{FILE_NAME, Manifests, closed_name};
 use crate::open_file::{read_closed, sync_directory};
 use crate::record_index::RecordIndex;
+use crate::runs::Runs;
 use crate::{Error, Level, Line, Named, Result};
 use std::collections::BTreeMap;
 use std::fs;
@@ -19,7 +20,7 @@ use std::path::Path;
 pub(crate) fn number_of_open_file(
     directory: &Path,
     manifests: &Manifests,
-    seen: &mut RecordIndex,
+    index: &mut RecordIndex,
     lines: &mut Vec<Line>,
 ) -> Result<u64> {
     let next = manifests.stated.last() + 1;
@@ -48,9 +49,11 @@ pub(crate) fn number_of_open_file(
     let behind = files.iter().map(|(number, is_open)| number + u64::from(!is_open)).max();
     let number = behind.map_or(next, |behind| behind.max(next));
     for file in files.into_keys().filter(|file| *file < number && manifests.stated.get(*file).is_none()) {
-        let read = read_closed(directory, file, &mut |id| {
-            seen.add(id.life, id.sequence, id.sequence, file);
+        let mut runs = Runs::default();
+        let read = read_closed(directory, file, &mut |entry| {
+            runs.add(entry);
         });
+        index.add(file, runs.extents());
         if let Err(error) = read {
             let what = format!("which records it holds is not known, and they may be stored again: {error}");
             lines.push((Level::Error, what));

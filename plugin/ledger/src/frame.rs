@@ -13,14 +13,13 @@
 //!
 //! Before the first frame, 32 zeros stand for the digest.
 
-use crate::manifest::{Extent, Link};
+use crate::manifest::Extent;
 use crate::open_file::Entry;
-use crate::record_index::RecordId;
+use crate::record_id::RecordId;
 use crate::tree::Node;
 use crate::{Recipients, Result};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use flb_audit_core::chain::Place;
 use flb_audit_core::hash::Hash;
 use ruzstd::encoding::{CompressionLevel, compress_to_vec};
 use serde::{Deserialize, Serialize};
@@ -88,13 +87,28 @@ pub struct Frame {
     pub header: Header,
     /// Its records.
     pub records: Vec<RecordId>,
-    /// What lives go on from whose first record is here.
-    pub links: Vec<(RecordId, Place)>,
     /// What its records add to the file's tree.
     pub grown: Vec<Node>,
     /// Whether it is what was written, after the frame that was written before
     /// it.
     pub is_whole: bool,
+}
+
+impl Frame {
+    /// The records, each with the extent that it is in and the head before it; none
+    /// if the record is not as it was sealed.
+    pub fn entries(&self) -> impl Iterator<Item = (RecordId, &Extent, Option<Hash>)> {
+        let extents = self.header.extents.iter().flat_map(|extent| {
+            let heads = extent.heads();
+            (extent.first..=extent.last).map(move |sequence| (extent, heads, sequence == extent.first))
+        });
+        let mut before = [0; 32];
+        self.records.iter().zip(extents).map(move |(record, (extent, heads, is_first))| {
+            let prev = heads.map(|(prev, _)| if is_first { prev } else { before });
+            before = record.head;
+            (*record, extent, prev)
+        })
+    }
 }
 
 /// Why frames cannot be read on.
@@ -186,10 +200,11 @@ impl<R: BufRead + Seek> Reader<R> {
         hash.update(self.digest);
         hash.update(&line);
         let mut records = Vec::with_capacity(parsed.records);
-        let mut links = Vec::new();
         for extent in &parsed.header.extents {
-            let first = records.len();
             let life = extent.life().ok_or(broken("its header names a chain that is none"))?;
+            if extent.prev.is_some() != extent.heads().is_some() {
+                return Err(broken("its header has a head that is none"));
+            }
             for sequence in extent.first..=extent.last {
                 let mut head: Hash = [0; 32];
                 if !self.read_exact(&mut head)? {
@@ -198,8 +213,6 @@ impl<R: BufRead + Seek> Reader<R> {
                 hash.update(head);
                 records.push(RecordId { life, sequence, head });
             }
-            let link = extent.link.as_ref().filter(|_| extent.first == 0).and_then(Link::place);
-            links.extend(link.map(|link| (records[first], link)));
         }
         let mut left = parsed.header.stored_bytes;
         while left > 0 {
@@ -226,7 +239,7 @@ impl<R: BufRead + Seek> Reader<R> {
         let heads = 32 * records.len() as u64;
         self.at += line.len() as u64 + heads + parsed.header.stored_bytes + 32;
         let Parsed { header, grown, .. } = parsed;
-        Ok(Some(Frame { at, header, records, links, grown, is_whole }))
+        Ok(Some(Frame { at, header, records, grown, is_whole }))
     }
 
     /// False at the end of the file.
@@ -316,7 +329,7 @@ pub(crate) fn split<'a>(records: &'a [Entry], lines: &'a [u8]) -> (Part<'a>, &'a
     let (mut count, mut bytes, mut extents) = (0, 0, 0);
     let mut last: Option<&Entry> = None;
     for record in records.iter().take(RECORDS_MAX) {
-        extents += usize::from(!last.is_some_and(|last| is_next(&last.id, &record.id)));
+        extents += usize::from(!last.is_some_and(|last| is_next(last, record)));
         let with_this = bytes + record.len + 1;
         if count > 0 && (with_this > LINES_BYTES_MAX || extents > EXTENTS_MAX) {
             break;
@@ -328,8 +341,12 @@ pub(crate) fn split<'a>(records: &'a [Entry], lines: &'a [u8]) -> (Part<'a>, &'a
     (Part { records: now, lines: these }, later, rest)
 }
 
-fn is_next(last: &RecordId, this: &RecordId) -> bool {
-    last.life == this.life && last.sequence.checked_add(1) == Some(this.sequence)
+/// Whether a record goes on from the one before it, and both are intact.
+fn is_next(last: &Entry, this: &Entry) -> bool {
+    last.id.life == this.id.life
+        && last.id.sequence.checked_add(1) == Some(this.id.sequence)
+        && last.prev.is_some()
+        && this.prev == Some(last.id.head)
 }
 
 /// Appends a frame to `out`, after the one with this digest. Gives its own.
@@ -362,16 +379,13 @@ pub(crate) fn write(
 }
 
 fn extents(records: &[Entry]) -> Vec<Extent> {
-    let mut extents: Vec<Extent> = Vec::new();
-    let mut last: Option<&RecordId> = None;
-    for Entry { id, link, .. } in records {
-        match extents.last_mut() {
-            Some(extent) if last.is_some_and(|last| is_next(last, id)) => {
-                extent.last = id.sequence;
-            }
-            _ => extents.push(Extent::new(id.life, id.sequence, id.sequence, *link)),
-        }
-        last = Some(id);
-    }
-    extents
+    let runs = records.chunk_by(is_next);
+    let extents = runs.filter_map(|run| {
+        let (first, last) = (run.first()?, run.last()?);
+        let heads = first.prev.as_ref().map(|prev| (prev, &last.id.head));
+        let extent = Extent::new(first.id.life, first.id.sequence, last.id.sequence, heads, first.link);
+        let signed = run.iter().rfind(|record| record.is_checkpoint).map(|record| record.id.sequence);
+        Some(Extent { signed, ..extent })
+    });
+    extents.collect()
 }

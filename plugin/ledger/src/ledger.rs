@@ -1,25 +1,34 @@
 //! The ledger: chunks in, records on the disk.
 
-use crate::chunk::{Item, items, write_json};
 use crate::files::{number_of_open_file, remove};
+use crate::intake::{Incoming, Intake};
 use crate::intents::{Intent, Intents, digest};
 use crate::ledger_chain::{Found, Own, Tail};
-use crate::manifest::{self, Damage, Extent, Manifest, Manifests, Statement, Tombstone};
-use crate::open_file::{Batch, OpenFile, read_closed, settle};
-use crate::record_index::{RecordId, RecordIds, RecordIndex};
+use crate::manifest::{self, Damage, Manifest, Manifests, Statement, Tombstone};
+use crate::open_file::{Batch, Entry, OpenFile, read_closed, settle};
+use crate::record_id::{RecordId, RecordIds};
+use crate::record_index::RecordIndex;
+use crate::retention::{Clock, Held, Retention};
+use crate::roster::Roster;
+use crate::runs::RUNS_DUE;
 use crate::statements::ClosedFile;
 use crate::{Error, Result, Settings};
 use flb_audit_core::Event;
+use flb_audit_core::chain::signature::SIGNATURE_TEXT_BYTES;
 use flb_audit_core::chain::{Life, Place};
 use flb_audit_core::policy::Policy;
-use flb_audit_core::verify::{Checked, Checker, Sealed};
-use std::ops::Range;
+use flb_audit_core::verify::Sealed;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::UNIX_EPOCH;
 
 /// How many records a file has at the most: what it takes to know them is in
 /// memory.
 pub(crate) const FILE_RECORDS_MAX: u64 = 131_072;
+
+/// How many closed files are looked into for one chunk. Records that would take more
+/// are stored, at worst once more.
+const FILES_READ_MAX: usize = 8;
 
 /// How much a line of the log matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +50,7 @@ pub struct Ledger {
     settings: Settings,
     policy: Option<Policy<'static>>,
     open: Option<Opened>,
+    retention: Retention,
     lines: Vec<Line>,
 }
 
@@ -50,31 +60,35 @@ struct Opened {
     active: OpenFile,
     manifests: Manifests,
     intents: Intents,
-    seen: RecordIndex,
+    index: RecordIndex,
     /// The records of the closed file that was looked into last.
     closed: Option<(u64, RecordIds)>,
-    checker: Checker,
-    /// The JSON of a chunk's records.
-    json: Vec<u8>,
+    intake: Intake,
     batch: Batch,
-}
-
-/// What is to become of a record of a chunk.
-struct Todo {
-    seconds: u32,
-    nanoseconds: u32,
-    /// Its text.
-    text: Range<usize>,
-    /// Its seal, if it has one; else it is sealed here.
-    sealed: Option<Sealed>,
 }
 
 impl Ledger {
     /// Opens the ledger in this directory, where `flb-audit init` has made a
     /// chain. Records that come without a seal are redacted by `policy`.
     pub fn open(directory: &Path, settings: Settings, policy: Option<Policy<'static>>) -> Result<Ledger> {
-        let mut ledger =
-            Ledger { directory: directory.to_path_buf(), settings, policy, open: None, lines: Vec::new() };
+        Ledger::open_with(directory, settings, policy, Clock::default())
+    }
+
+    /// Opens the ledger under a clock of the caller's.
+    pub fn open_with(
+        directory: &Path,
+        settings: Settings,
+        policy: Option<Policy<'static>>,
+        clock: Clock,
+    ) -> Result<Ledger> {
+        let mut ledger = Ledger {
+            directory: directory.to_path_buf(),
+            settings,
+            policy,
+            open: None,
+            retention: Retention::new(clock),
+            lines: Vec::new(),
+        };
         ledger.opened()?;
         Ok(ledger)
     }
@@ -91,7 +105,7 @@ impl Ledger {
         let Some(mut open) = self.open.take() else {
             return Ok(());
         };
-        open.close_if_due(&self.directory, &self.settings, &mut self.lines)?;
+        open.close_if_due(&self.directory, &self.settings, &mut self.retention, &mut self.lines)?;
         open.store(&self.directory, &self.settings, tag, chunk, &mut self.lines)?;
         // Only after a success: else it is read anew from the disk.
         self.open = Some(open);
@@ -108,7 +122,9 @@ impl Ledger {
 
     fn opened(&mut self) -> Result<()> {
         if self.open.is_none() {
-            self.open = Some(Opened::open(&self.directory, &self.settings, self.policy, &mut self.lines)?);
+            let (directory, settings) = (&self.directory, &self.settings);
+            self.open =
+                Some(Opened::open(directory, settings, self.policy, &mut self.retention, &mut self.lines)?);
         }
         Ok(())
     }
@@ -119,24 +135,26 @@ impl Opened {
         directory: &Path,
         settings: &Settings,
         policy: Option<Policy<'static>>,
+        retention: &mut Retention,
         lines: &mut Vec<Line>,
     ) -> Result<Opened> {
         let found = Found::open(directory)?;
-        let manifests = Manifests::open(directory, found.chain())?;
+        let mut index = RecordIndex::default();
+        let manifests = Manifests::open(directory, found.chain(), &mut index)?;
         report_cut(manifest::FILE_NAME, manifests.cut_bytes, lines);
-        let mut seen = RecordIndex::default();
-        manifests.stated.kept().for_each(|manifest| index_manifest(&mut seen, manifest));
         finish_what_was_begun(directory, &manifests)?;
-        let number = number_of_open_file(directory, &manifests, &mut seen, lines)?;
+        let number = number_of_open_file(directory, &manifests, &mut index, lines)?;
         let chain = found.chain();
+        let roster = settings.roster.as_ref().map(|name| Roster::read(&directory.join(name))).transpose()?;
         let mut tail: Option<Tail> = manifests.last.filter(|last| last.chain == chain).map(tail_of);
         let is_encrypted = settings.recipients.is_some();
-        let (active, cut) = OpenFile::open(directory, number, is_encrypted, &mut |id| {
-            seen.add(id.life, id.sequence, id.sequence, number);
-            let Life { chain: of, segment, run } = id.life;
-            let place = Place { segment, run, sequence: id.sequence };
-            if of == chain && tail.is_none_or(|(last, _)| order(last) < order(place)) {
-                tail = Some((place, id.head));
+        let (active, cut) = OpenFile::open(directory, number, is_encrypted, &mut |entry| {
+            let RecordId { life: Life { chain: of, segment, run }, sequence, head } = entry.id;
+            let place = Place { segment, run, sequence };
+            // What is not intact says nothing of how far the chain has come.
+            if of == chain && entry.prev.is_some() && tail.is_none_or(|(last, _)| order(last) < order(place))
+            {
+                tail = Some((place, head));
             }
         })?;
         report_cut(&active.name(), cut, lines);
@@ -145,14 +163,13 @@ impl Opened {
             active,
             manifests,
             intents: Intents::open(directory)?,
-            seen,
+            index,
             closed: None,
-            checker: Checker::default(),
-            json: Vec::new(),
+            intake: Intake::new(chain, roster),
             batch: Batch::default(),
         };
         if opened.active.damage.is_some() {
-            opened.close_file(directory, settings, lines)?;
+            opened.close_file(directory, settings, retention, lines)?;
         }
         Ok(opened)
     }
@@ -167,30 +184,38 @@ impl Opened {
     ) -> Result<()> {
         self.batch.lines.clear();
         self.batch.records.clear();
-        let mut todo = self.read(chunk);
-        self.leave_out_held(directory, &mut todo, lines)?;
-        let unsealed = todo.iter().filter(|todo| todo.sealed.is_none()).count() as u64;
+        let mut incoming = self.intake.read(chunk);
+        if self.intake.doubted > 0 {
+            let what = format!(
+                "{} records have a seal that does not verify; they are sealed as records without one",
+                self.intake.doubted
+            );
+            lines.push((Level::Error, what));
+        }
+        self.leave_out_held(directory, &mut incoming, lines)?;
+        let unsealed = incoming.iter().filter(|record| record.sealed.is_none()).count() as u64;
         // Those records without a seal that an earlier life has not stored.
         let left = self.intend(settings, tag, chunk, unsealed, lines)?;
         let mut is_left = (0..unsealed).map(|at| left.binary_search(&at).is_ok());
-        for todo in &todo {
-            let text = &self.json[todo.text.clone()];
-            match &todo.sealed {
-                Some(sealed) => {
-                    let link = sealed.link.map(|link| link.place);
-                    self.batch.add(text, RecordId::of(sealed, text), link, sealed.seconds);
-                }
+        for Incoming { seconds, nanoseconds, text, sealed } in incoming {
+            let text = &self.intake.json[text];
+            match sealed {
+                Some(entry) => self.batch.add(text, entry),
                 None if is_left.next() != Some(true) => {}
                 None => {
-                    let record = Event {
-                        tag,
-                        seconds: todo.seconds,
-                        nanoseconds: todo.nanoseconds,
-                        record: Some(text),
-                        record_len: text.len(),
-                    };
+                    let record =
+                        Event { tag, seconds, nanoseconds, record: Some(text), record_len: text.len() };
+                    let prev = Some(self.own.chain().head);
                     let (line, id, link) = self.own.seal(&record)?;
-                    self.batch.add(line, id, link, todo.seconds.into());
+                    let entry = Entry {
+                        id,
+                        prev,
+                        is_checkpoint: is_signed(line),
+                        link: link.filter(|_| id.sequence == 0),
+                        seconds: seconds.into(),
+                        len: line.len(),
+                    };
+                    self.batch.add(line, entry);
                 }
             }
         }
@@ -198,101 +223,70 @@ impl Opened {
             return Ok(());
         }
         self.active.append(&self.batch, settings.recipients.as_ref(), settings.is_synced)?;
-        for record in &self.batch.records {
-            let RecordId { life, sequence, .. } = record.id;
-            self.seen.add(life, sequence, sequence, self.active.number);
-        }
         if unsealed > 0 {
             self.own.write()?;
         }
         Ok(())
     }
 
-    /// The records of a chunk, as JSON, with their seals.
-    fn read(&mut self, chunk: &[u8]) -> Vec<Todo> {
-        self.json.clear();
-        let mut todo = Vec::new();
-        for item in items(chunk) {
-            let start = self.json.len();
-            let (seconds, nanoseconds) = match item {
-                Item::Group => continue,
-                Item::Record(record) => {
-                    if write_json(record.body, &mut self.json).is_none() {
-                        // It is the core that says what is wrong with it.
-                        self.json.truncate(start);
-                        self.json.extend_from_slice(record.body);
-                    }
-                    (record.seconds, record.nanoseconds)
-                }
-                Item::Unreadable(rest) => {
-                    self.json.extend_from_slice(rest);
-                    (seconds_now().try_into().unwrap_or(u32::MAX), 0)
-                }
-            };
-            let text = start..self.json.len();
-            // What has a seal that is none gets one here, under which that is.
-            let sealed = match self.checker.check(&self.json[text.clone()]) {
-                Ok(Checked::Sealed(sealed)) => Some(*sealed),
-                _ => None,
-            };
-            todo.push(Todo { seconds, nanoseconds, text, sealed });
-        }
-        todo
-    }
-
-    /// Leaves out sealed records that are held, and says what is wrong with the
-    /// others.
+    /// Leaves out sealed records that are held. One of the ledger's own chain that is
+    /// not held becomes a record without a seal.
     fn leave_out_held(
         &mut self,
         directory: &Path,
-        todo: &mut Vec<Todo>,
+        incoming: &mut Vec<Incoming>,
         lines: &mut Vec<Line>,
     ) -> Result<()> {
-        let (mut altered, mut twice) = (0, 0);
-        let mut error = Ok(());
-        todo.retain(|todo| {
-            let Some(sealed) = &todo.sealed else {
+        let held = self.held(directory, incoming)?;
+        let mut held = held.into_iter();
+        let mut twice = 0_u64;
+        incoming.retain_mut(|record| {
+            let is_held = held.next().unwrap_or(false);
+            let Some(entry) = &record.sealed else {
                 return true;
             };
-            let id = RecordId::of(sealed, &self.json[todo.text.clone()]);
-            let is_held = self.is_held(directory, &id).unwrap_or_else(|failed| {
-                error = Err(failed);
-                true
-            });
-            // If it is not stored then, all of this is forgotten.
-            if is_held || !self.active.held.insert(id) {
-                twice += 1;
-                return false;
+            if self.intake.is_own(entry) && !is_held {
+                record.sealed = None;
+                return true;
             }
-            altered += u64::from(!sealed.is_intact);
-            true
+            // If it is not stored then, all of this is forgotten.
+            let is_new = !is_held && self.active.held.insert(&entry.id);
+            twice += u64::from(!is_new);
+            is_new
         });
-        if altered > 0 {
-            lines.push((Level::Error, format!("{altered} records stored that are not as they were sealed")));
-        }
         if twice > 0 {
             lines.push((Level::Info, format!("{twice} records came again and are held already")));
         }
-        error
+        Ok(())
     }
 
-    fn is_held(&mut self, directory: &Path, id: &RecordId) -> Result<bool> {
-        if self.active.held.contains(id) {
-            return Ok(true);
+    /// Checks for each record whether it is held.
+    fn held(&mut self, directory: &Path, incoming: &[Incoming]) -> Result<Vec<bool>> {
+        let ids: Vec<_> =
+            incoming.iter().map(|record| record.sealed.as_ref().map(|entry| entry.id)).collect();
+        let mut held: Vec<bool> =
+            ids.iter().map(|id| id.as_ref().is_some_and(|id| self.active.held.contains(id))).collect();
+        let mut files = BTreeSet::new();
+        for (id, _) in ids.iter().zip(&held).filter(|(_, is_held)| !**is_held) {
+            files.extend(id.iter().flat_map(|id| self.index.find(id.life, id.sequence)));
         }
-        let file = match self.seen.find(&id.life, id.sequence) {
-            Some(file) if file != self.active.number => file,
-            _ => return Ok(false),
-        };
-        match &self.closed {
-            Some((number, held)) if *number == file => Ok(held.contains(id)),
-            _ => {
-                let held = read_closed(directory, file, &mut |_| {})?;
-                let is_held = held.contains(id);
-                self.closed = Some((file, held));
-                Ok(is_held)
+        // The file that is in memory first, then the newest.
+        let last = self.closed.as_ref().map(|(number, _)| *number).filter(|last| files.remove(last));
+        for file in last.into_iter().chain(files.into_iter().rev()).take(FILES_READ_MAX) {
+            if self.closed.as_ref().is_none_or(|(number, _)| *number != file) {
+                self.closed = None;
+                let mut records = RecordIds::default();
+                read_closed(directory, file, &mut |entry| {
+                    records.insert(&entry.id);
+                })?;
+                self.closed = Some((file, records));
+            }
+            let Some((_, records)) = &self.closed else { continue };
+            for (id, is_held) in ids.iter().zip(&mut held) {
+                *is_held |= id.as_ref().is_some_and(|id| records.contains(id));
             }
         }
+        Ok(held)
     }
 
     /// Writes down where the records of this chunk that have no seal will be.
@@ -315,7 +309,11 @@ impl Opened {
                 let life = earlier.first.life(self.own.chain().id);
                 let mut sequence = earlier.first.sequence..;
                 left.retain(|_| {
-                    sequence.next().is_none_or(|sequence| self.seen.find(&life, sequence).is_none())
+                    let is_stored = |sequence| {
+                        self.active.runs.contains(&life, sequence)
+                            || self.index.find(life, sequence).next().is_some()
+                    };
+                    !sequence.next().is_some_and(is_stored)
                 });
             }
         }
@@ -330,25 +328,35 @@ impl Opened {
         Ok(left)
     }
 
-    fn close_if_due(&mut self, directory: &Path, settings: &Settings, lines: &mut Vec<Line>) -> Result<()> {
+    fn close_if_due(
+        &mut self,
+        directory: &Path,
+        settings: &Settings,
+        retention: &mut Retention,
+        lines: &mut Vec<Line>,
+    ) -> Result<()> {
         let age = self.active.opened.elapsed().unwrap_or_default();
         let is_due = self.active.bytes >= settings.file_bytes
             || self.active.records >= FILE_RECORDS_MAX
+            || self.active.runs.len() >= RUNS_DUE
             || age >= settings.file_age
             || self.active.is_encrypted() != settings.recipients.is_some();
         if is_due && self.active.records > 0 {
-            self.close_file(directory, settings, lines)?;
+            self.close_file(directory, settings, retention, lines)?;
         }
-        self.delete_old(directory, settings, lines)
+        self.delete_old(directory, settings, retention, lines)
     }
 
-    fn close_file(&mut self, directory: &Path, settings: &Settings, lines: &mut Vec<Line>) -> Result<()> {
+    fn close_file(
+        &mut self,
+        directory: &Path,
+        settings: &Settings,
+        retention: &mut Retention,
+        lines: &mut Vec<Line>,
+    ) -> Result<()> {
         let active = &self.active;
         let number = active.number;
         let stored = active.store(directory)?;
-        let extents = self.seen.in_file(number).map(|(life, first, last)| {
-            Extent::new(life, first, last, active.links.get(&life).copied().filter(|_| first == 0))
-        });
         let manifest = Manifest {
             number,
             file: stored.file,
@@ -359,13 +367,16 @@ impl Opened {
             root: manifest::root_text(&active.tree.root()),
             from: active.from.min(active.to),
             to: active.to,
-            closed: seconds_now(),
-            extents: extents.collect(),
+            closed: retention.clock.seconds(),
+            extents: active.runs.extents().collect(),
+            loose: active.loose,
             damaged: active.damage.clone(),
         };
         lines.push(closing(&manifest));
-        self.state(Statement::File(manifest.clone()))?;
+        self.state(Statement::File(manifest.clone()), retention)?;
         settle(directory, &manifest)?;
+        retention.closed(number);
+        self.index.add(number, self.manifests.stated.take_extents(number));
         let is_encrypted = settings.recipients.is_some();
         let (next, _) = OpenFile::open(directory, number + 1, is_encrypted, &mut |_| {})?;
         self.closed = Some((number, std::mem::replace(&mut self.active, next).held));
@@ -373,9 +384,9 @@ impl Opened {
     }
 
     /// Adds to the manifests.
-    fn state(&mut self, statement: Statement) -> Result<()> {
+    fn state(&mut self, statement: Statement, retention: &Retention) -> Result<()> {
         let text = serde_json::to_vec(&statement).map_err(|error| Error::new(error.to_string()))?;
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let now = (retention.clock.wall)().duration_since(UNIX_EPOCH).unwrap_or_default();
         let sealed = self.own.state(&Event {
             tag: manifest::TAG.as_bytes(),
             seconds: now.as_secs().try_into().unwrap_or(u32::MAX),
@@ -387,45 +398,41 @@ impl Opened {
         self.own.write()
     }
 
-    /// Deletes the oldest files that are not to be kept.
-    fn delete_old(&mut self, directory: &Path, settings: &Settings, lines: &mut Vec<Line>) -> Result<()> {
+    /// Deletes the files that are not to be kept.
+    fn delete_old(
+        &mut self,
+        directory: &Path,
+        settings: &Settings,
+        retention: &mut Retention,
+        lines: &mut Vec<Line>,
+    ) -> Result<()> {
         loop {
-            let stated = &self.manifests.stated;
-            let Some(oldest) = stated.kept().next() else {
-                return Ok(());
-            };
-            let bytes: u64 = stated.kept().map(|manifest| manifest.stored_bytes).sum();
-            let is_past =
-                |age: std::time::Duration| oldest.closed.saturating_add(age.as_secs()) <= seconds_now();
-            let by = if settings.keep_bytes.is_some_and(|max| bytes > max) {
-                "keep_size"
-            } else if settings.keep_age.is_some_and(is_past) {
-                "keep_age"
-            } else {
+            let held =
+                Held { statements: &self.manifests.stated, index: &self.index, open: &self.active.runs };
+            let Some((manifest, by)) = retention.next(held, settings, lines) else {
                 return Ok(());
             };
             let tombstone = Tombstone {
-                number: oldest.number,
-                file: oldest.file.clone(),
-                sha256: oldest.sha256.clone(),
-                records: oldest.records,
+                number: manifest.number,
+                file: manifest.file.clone(),
+                sha256: manifest.sha256.clone(),
+                records: manifest.records,
                 by: by.to_owned(),
             };
             lines.push((Level::Info, format!("{} deleted by {by}", tombstone.file)));
             let (number, path) = (tombstone.number, directory.join(&tombstone.file));
-            self.state(Statement::Deleted(tombstone))?;
+            self.state(Statement::Deleted(tombstone), retention)?;
             remove(&path)?;
-            self.seen.forget(number);
+            self.index.forget(number);
+            retention.deleted(number);
         }
     }
 }
 
-fn index_manifest(seen: &mut RecordIndex, manifest: &Manifest) {
-    for extent in &manifest.extents {
-        if let Some(life) = extent.life() {
-            seen.add(life, extent.first, extent.last, manifest.number);
-        }
-    }
+/// Checks whether a line that was sealed here has a signature, which is its end.
+fn is_signed(line: &[u8]) -> bool {
+    let behind = br#","sig":""#.len() + SIGNATURE_TEXT_BYTES + br#""}}"#.len();
+    line.len().checked_sub(behind).is_some_and(|at| line[at..].starts_with(br#","sig":""#))
 }
 
 /// Ends what a crash has interrupted, of what the manifests say.
@@ -466,8 +473,4 @@ fn tail_of(sealed: Sealed) -> Tail {
 
 fn order(place: Place) -> (u64, u64) {
     (place.segment, place.sequence)
-}
-
-fn seconds_now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }

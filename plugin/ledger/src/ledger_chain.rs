@@ -5,7 +5,7 @@
 //! manifests say more, they are right: the state is written after them.
 
 use crate::keys::{ChainFile, Keys};
-use crate::record_index::RecordId;
+use crate::record_id::RecordId;
 use crate::{Error, Result};
 use flb_audit_core::chain::anchor;
 use flb_audit_core::chain::state::{FILE_BYTES, FILE_NAME, Slot, State};

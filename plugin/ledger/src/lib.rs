@@ -2,7 +2,8 @@
 //!
 //! [`Ledger`] stores chunks of Fluent Bit's. [`chunk`] reads them; `open_file` is
 //! the file that records are appended to; `files` knows which of these there
-//! are; `record_index` knows which records are held;
+//! are; `record_index` knows in which of these a record may be,
+//! `runs` which records of a file follow one another;
 //! `ledger_chain` is the ledger's chain, which seals records that come without a seal,
 //! and manifests; `intents` recognises a chunk of such records that comes again
 //! after a crash. [`manifest`] says what a closed file holds, [`statements`]
@@ -18,20 +19,26 @@ pub mod chunk;
 mod crypt;
 mod files;
 pub mod frame;
+mod intake;
 mod intents;
 mod keys;
 mod ledger;
 mod ledger_chain;
 pub mod manifest;
 mod open_file;
+mod record_id;
 mod record_index;
+mod retention;
+mod roster;
+mod runs;
 mod settings;
 pub mod statements;
 pub mod tree;
 
 pub use crypt::{Closed, DecryptionKeys, Recipients};
 pub use ledger::{Ledger, Level, Line};
-pub use record_index::RecordId;
+pub use record_id::RecordId;
+pub use retention::Clock;
 pub use settings::{PROPERTIES, Settings};
 
 /// What comes of files.

@@ -6,16 +6,19 @@
 //! cut short.
 
 use crate::frame;
+use crate::record_index::RecordIndex;
 use crate::statements::Statements;
 use crate::tree::Node;
 use crate::{Error, Named, Result};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use flb_audit_core::chain::{ChainId, Life, Place, Run};
+use flb_audit_core::hash::Hash;
+use flb_audit_core::text::base64url::{hash_from_text, hash_text};
 use flb_audit_core::verify::{Checked, Checker, Sealed};
 use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions};
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 
 /// The file's name.
@@ -31,6 +34,16 @@ pub enum Statement {
     File(Manifest),
     /// A file was deleted.
     Deleted(Tombstone),
+}
+
+impl Statement {
+    /// The number of the file that it is about.
+    pub(crate) fn number(&self) -> u64 {
+        match self {
+            Statement::File(manifest) => manifest.number,
+            Statement::Deleted(tombstone) => tombstone.number,
+        }
+    }
 }
 
 /// What a closed file holds.
@@ -58,8 +71,12 @@ pub struct Manifest {
     pub to: u64,
     /// When it was closed, likewise.
     pub closed: u64,
-    /// Which records it has.
+    /// Which of its records are intact and follow one another by heads.
     pub extents: Vec<Extent>,
+    /// How many of its records are in none of these: they are not as they were
+    /// sealed, or there were too many extents.
+    #[serde(default)]
+    pub loose: u64,
     /// That not all of it could be read: then its file is as it was found.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub damaged: Option<Damage>,
@@ -79,7 +96,8 @@ pub struct Damage {
     pub after: u64,
 }
 
-/// Records of one life that follow one another.
+/// Records of one life that follow one another: each is intact, and goes on from the
+/// head of the one before it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Extent {
     /// The chain.
@@ -92,6 +110,16 @@ pub struct Extent {
     pub first: u64,
     /// The last one's.
     pub last: u64,
+    /// The head before the first record, in base64url; none of a record in a frame
+    /// that is not as it was sealed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prev: Option<String>,
+    /// The head of the last record, likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub head: Option<String>,
+    /// The number of the last record that is a checkpoint.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signed: Option<u64>,
     /// The record that the life goes on from, if the first is its first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub link: Option<Link>,
@@ -131,10 +159,34 @@ impl Manifest {
 }
 
 impl Extent {
-    pub(crate) fn new(life: Life, first: u64, last: u64, link: Option<Place>) -> Extent {
+    pub(crate) fn new(
+        life: Life,
+        first: u64,
+        last: u64,
+        heads: Option<(&Hash, &Hash)>,
+        link: Option<Place>,
+    ) -> Extent {
+        let text = |hash: &Hash| String::from_utf8_lossy(&hash_text(hash)).into_owned();
         let Life { chain, segment: seg, run } = life;
         let link = link.map(|link| Link { seg: link.segment, run: link.run.to_string(), seq: link.sequence });
-        Extent { chain: chain.to_string(), seg, run: run.to_string(), first, last, link }
+        let (prev, head) = heads.map(|(prev, head)| (text(prev), text(head))).unzip();
+        Extent {
+            chain: chain.to_string(),
+            seg,
+            run: run.to_string(),
+            first,
+            last,
+            prev,
+            head,
+            signed: None,
+            link,
+        }
+    }
+
+    /// The head before the first record, and that of the last one.
+    pub fn heads(&self) -> Option<(Hash, Hash)> {
+        let hash = |text: &Option<String>| hash_from_text(text.as_ref()?.as_bytes());
+        Some((hash(&self.prev)?, hash(&self.head)?))
     }
 
     /// The life; none if the names are none.
@@ -214,13 +266,13 @@ pub(crate) struct Manifests {
 impl Manifests {
     /// Reads what is there, and takes for statements what this chain has sealed
     /// as such.
-    pub(crate) fn open(directory: &Path, chain: ChainId) -> Result<Manifests> {
+    pub(crate) fn open(directory: &Path, chain: ChainId, index: &mut RecordIndex) -> Result<Manifests> {
         let path = directory.join(FILE_NAME);
         let mut options = OpenOptions::new();
         options.read(true).append(true).create(true);
         let file = options.open(&path).named(&path)?;
         // In a component, a file that is appended to is read from its end.
-        let bytes = std::fs::read(&path).named(&path)?;
+        let mut reader = BufReader::new(File::open(&path).named(&path)?);
         let mut manifests = Manifests {
             file,
             path,
@@ -231,15 +283,27 @@ impl Manifests {
         };
         let mut checker = Checker::default();
         let mut at = 0;
-        for line in bytes.split_inclusive(|&byte| byte == b'\n') {
+        let mut line = Vec::new();
+        loop {
+            line.clear();
+            if reader.read_until(b'\n', &mut line).named(&manifests.path)? == 0 {
+                break;
+            }
             let Some(text) = line.strip_suffix(b"\n") else {
                 manifests.cut_bytes = line.len() as u64;
                 manifests.file.set_len(at).named(&manifests.path)?;
                 break;
             };
             if let (Some(statement), Ok(Checked::Sealed(sealed))) = (read(text), checker.check(text))
+                && let number = statement.number()
                 && manifests.stated.add(statement, &sealed)
             {
+                let extents = manifests.stated.take_extents(number);
+                if manifests.stated.get(number).is_some_and(|file| file.is_deleted) {
+                    index.forget(number);
+                } else {
+                    index.add(number, extents);
+                }
                 manifests.last = Some(*sealed);
             } else {
                 manifests.damaged.push(at);

@@ -4,16 +4,17 @@
 use crate::files::remove;
 use crate::frame::{self, Digested};
 use crate::manifest::{Damage, Manifest, closed_name, open_name};
-use crate::record_index::{RecordId, RecordIds};
+use crate::record_id::{RecordId, RecordIds};
+use crate::runs::Runs;
 use crate::tree::{self, Tree};
 use crate::{Error, Named, Recipients, Result};
-use flb_audit_core::chain::{Life, Place};
+use flb_audit_core::chain::Place;
+use flb_audit_core::hash::Hash;
 use flb_audit_core::record::tape::Unreadable;
 use flb_audit_core::verify::{Checked, Checker, Sealed};
 use ruzstd::decoding::StreamingDecoder;
 use ruzstd::encoding::{CompressionLevel, compress_to_vec};
 use sha2::{Digest, Sha256};
-use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
@@ -34,6 +35,9 @@ pub(crate) struct Batch {
 /// A record in a batch.
 pub(crate) struct Entry {
     pub(crate) id: RecordId,
+    /// The head before it; none if it is not as it was sealed.
+    pub(crate) prev: Option<Hash>,
+    pub(crate) is_checkpoint: bool,
     /// The record that its life goes on from, if it is the first.
     pub(crate) link: Option<Place>,
     pub(crate) seconds: u64,
@@ -41,12 +45,26 @@ pub(crate) struct Entry {
     pub(crate) len: usize,
 }
 
+impl Entry {
+    /// The record that is on this line.
+    pub(crate) fn of(sealed: &Sealed, line: &[u8]) -> Entry {
+        let id = RecordId::of(sealed, line);
+        Entry {
+            id,
+            prev: sealed.is_intact.then_some(sealed.previous),
+            is_checkpoint: sealed.is_checkpoint,
+            link: sealed.link.map(|link| link.place).filter(|_| id.sequence == 0),
+            seconds: sealed.seconds,
+            len: line.len(),
+        }
+    }
+}
+
 impl Batch {
-    pub(crate) fn add(&mut self, line: &[u8], id: RecordId, link: Option<Place>, seconds: u64) {
+    pub(crate) fn add(&mut self, line: &[u8], entry: Entry) {
         self.lines.extend_from_slice(line);
         self.lines.push(b'\n');
-        let link = link.filter(|_| id.sequence == 0);
-        self.records.push(Entry { id, link, seconds, len: line.len() });
+        self.records.push(entry);
     }
 }
 
@@ -75,8 +93,9 @@ pub(crate) struct OpenFile {
     pub(crate) opened: SystemTime,
     pub(crate) tree: Tree,
     pub(crate) held: RecordIds,
-    /// What the lives go on from that begin here.
-    pub(crate) links: HashMap<Life, Place>,
+    pub(crate) runs: Runs,
+    /// Records that are in none of the runs.
+    pub(crate) loose: u64,
     /// The earliest and the latest time of a record.
     pub(crate) from: u64,
     pub(crate) to: u64,
@@ -91,13 +110,13 @@ pub(crate) struct Stored {
 
 impl OpenFile {
     /// Opens the file, as an earlier life has left it, or a new one, of frames
-    /// if `is_encrypted`. Gives `see` the ids of its records, in order, and
+    /// if `is_encrypted`. Gives `see` its records, in order, and
     /// says how many bytes of what is torn at its end were cut off.
     pub(crate) fn open(
         directory: &Path,
         number: u64,
         is_encrypted: bool,
-        see: &mut dyn FnMut(&RecordId),
+        see: &mut dyn FnMut(&Entry),
     ) -> Result<(OpenFile, u64)> {
         let form = find_form(directory, number, is_encrypted)?;
         let path = match form {
@@ -119,8 +138,9 @@ impl OpenFile {
             damage: None,
             opened: SystemTime::now(),
             tree: Tree::default(),
-            held: RecordIds::new(),
-            links: HashMap::new(),
+            held: RecordIds::default(),
+            runs: Runs::default(),
+            loose: 0,
             from: u64::MAX,
             to: 0,
         };
@@ -141,7 +161,7 @@ impl OpenFile {
         self.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
     }
 
-    fn recover(&mut self, see: &mut dyn FnMut(&RecordId)) -> Result<u64> {
+    fn recover(&mut self, see: &mut dyn FnMut(&Entry)) -> Result<u64> {
         let mut reader = BufReader::with_capacity(FRAME_BYTES, File::open(&self.path).named(&self.path)?);
         let mut checker = Checker::default();
         let mut line = Vec::new();
@@ -169,15 +189,14 @@ impl OpenFile {
         }
     }
 
-    fn recover_record(&mut self, sealed: &Sealed, line: &[u8]) -> RecordId {
-        let id = RecordId::of(sealed, line);
-        let link = sealed.link.map(|link| link.place).filter(|_| id.sequence == 0);
-        self.add(&Entry { id, link, seconds: sealed.seconds, len: line.len() });
+    fn recover_record(&mut self, sealed: &Sealed, line: &[u8]) -> Entry {
+        let entry = Entry::of(sealed, line);
+        self.add(&entry);
         self.tree.add(tree::leaf(line));
         if let Some(damage) = &mut self.damage {
             damage.after += 1;
         }
-        id
+        entry
     }
 
     fn recover_damage(&mut self, line: &[u8]) {
@@ -189,11 +208,10 @@ impl OpenFile {
     }
 
     fn add(&mut self, record: &Entry) {
-        let Entry { id, seconds, .. } = *record;
-        self.held.insert(id);
-        if let Some(link) = record.link {
-            self.links.insert(id.life, link);
-        }
+        let seconds = record.seconds;
+        self.held.insert(&record.id);
+        let is_in_run = self.runs.add(record);
+        self.loose += u64::from(!is_in_run);
         self.records += 1;
         self.from = self.from.min(seconds);
         self.to = self.to.max(seconds);
@@ -342,17 +360,12 @@ pub(crate) fn settle(directory: &Path, manifest: &Manifest) -> Result<()> {
     Ok(())
 }
 
-/// The ids of a closed file's records, which are given to `see`; none if the file
-/// is not there.
-pub(crate) fn read_closed(
-    directory: &Path,
-    number: u64,
-    see: &mut dyn FnMut(&RecordId),
-) -> Result<RecordIds> {
-    if let Some(ids) = frames::read_closed(directory, number, see)? {
-        return Ok(ids);
+/// Gives `see` the records of a closed file; none if the file is not there.
+pub(crate) fn read_closed(directory: &Path, number: u64, see: &mut dyn FnMut(&Entry)) -> Result<()> {
+    if frames::read_closed(directory, number, see)? {
+        return Ok(());
     }
-    let mut held = Held { ids: RecordIds::new(), checker: Checker::default(), line: Vec::new(), see };
+    let mut held = Lines { checker: Checker::default(), line: Vec::new(), see };
     let (closed, damaged) = (directory.join(closed_name(number)), directory.join(open_name(number)));
     if let Some(mut source) = open_if_there(&closed)? {
         let mut plain = Vec::new();
@@ -374,7 +387,7 @@ pub(crate) fn read_closed(
             source.consume(len);
         }
     }
-    Ok(held.ids)
+    Ok(())
 }
 
 fn open_if_there(path: &Path) -> Result<Option<BufReader<File>>> {
@@ -384,16 +397,15 @@ fn open_if_there(path: &Path) -> Result<Option<BufReader<File>>> {
     }
 }
 
-/// What is held by a text that comes in pieces.
-struct Held<'a> {
-    ids: RecordIds,
+/// The records of a text that comes in pieces.
+struct Lines<'a> {
     checker: Checker,
     /// The start of a line.
     line: Vec<u8>,
-    see: &'a mut dyn FnMut(&RecordId),
+    see: &'a mut dyn FnMut(&Entry),
 }
 
-impl Held<'_> {
+impl Lines<'_> {
     fn read(&mut self, piece: &[u8]) {
         for part in piece.split_inclusive(|&byte| byte == b'\n') {
             self.line.extend_from_slice(part);
@@ -401,9 +413,7 @@ impl Held<'_> {
                 break;
             };
             if let Ok(Checked::Sealed(sealed)) = self.checker.check(text) {
-                let id = RecordId::of(&sealed, text);
-                (self.see)(&id);
-                self.ids.insert(id);
+                (self.see)(&Entry::of(&sealed, text));
             }
             self.line.clear();
         }

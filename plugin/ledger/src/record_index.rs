@@ -1,103 +1,80 @@
-//! Which records the ledger holds.
+//! The closed files that may hold a record, by its place.
 
-use crate::tree;
-use flb_audit_core::chain::Life;
-use flb_audit_core::hash::Hash;
-use flb_audit_core::verify::Sealed;
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use crate::manifest::Extent;
+use flb_audit_core::chain::{ChainId, Life, Run};
+use std::collections::BTreeMap;
 
-/// How many lives are remembered. A record of an earlier one that comes again
-/// is stored again, and `verify` counts it as a duplicate.
-pub(crate) const LIVES_MAX: usize = 65_536;
-
-/// What makes a record the same as another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct RecordId {
-    /// The life that it is of.
-    pub life: Life,
-    /// Its number in that.
-    pub sequence: u64,
-    /// Its head; of one that is not as it was sealed the hash of its line, so that
-    /// it does not stand for the one that was.
-    pub head: Hash,
-}
-
-impl RecordId {
-    /// Of the record on this line.
-    pub fn of(sealed: &Sealed, line: &[u8]) -> Self {
-        RecordId {
-            life: sealed.place.life(sealed.chain),
-            sequence: sealed.place.sequence,
-            head: if sealed.is_intact { sealed.head } else { tree::leaf(line) },
-        }
-    }
-}
-
-/// The records of one file.
-pub(crate) type RecordIds = HashSet<RecordId>;
+/// How many stretches are remembered; then the oldest file is forgotten. A record
+/// of a forgotten file that comes again is stored again, and `verify` counts it as
+/// a duplicate.
+pub(crate) const STRETCHES_MAX: usize = 65_536;
+/// How many stretches are looked at for one record: those that begin nearest before
+/// it.
+const NEAREST: usize = 4;
 
 /// Records of one life that follow one another in one file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Stretch {
-    pub(crate) last: u64,
-    /// The file.
-    pub(crate) file: u64,
+struct Stretch {
+    last: u64,
+    /// The last record that is a checkpoint.
+    signed: Option<u64>,
 }
 
-/// Where records are, by life.
-#[derive(Default)]
+/// A life, the number of a stretch's first record, and the file.
+type Start = (Life, u64, u64);
+
+/// Where records are in closed files.
+#[derive(Debug, Default)]
 pub(crate) struct RecordIndex {
-    /// By the number of each stretch's first record.
-    lives: HashMap<Life, BTreeMap<u64, Stretch>>,
-    /// By when they were first seen.
-    order: VecDeque<Life>,
+    stretches: BTreeMap<Start, Stretch>,
 }
 
 impl RecordIndex {
-    /// Adds records `first` to `last` of a life. Of two records in one place the
-    /// first stays.
-    pub(crate) fn add(&mut self, life: Life, first: u64, last: u64, file: u64) {
-        if self.find(&life, first).is_some() {
-            return;
-        }
-        let stretches = self.lives.entry(life).or_insert_with(|| {
-            self.order.push_back(life);
-            BTreeMap::new()
-        });
-        match stretches.range_mut(..=first).next_back() {
-            Some((_, stretch)) if stretch.file == file && stretch.last.checked_add(1) == Some(first) => {
-                stretch.last = last;
+    /// Adds what a closed file holds.
+    pub(crate) fn add(&mut self, file: u64, extents: impl IntoIterator<Item = Extent>) {
+        for extent in extents {
+            if let Some(life) = extent.life() {
+                let stretch = Stretch { last: extent.last, signed: extent.signed };
+                self.stretches.insert((life, extent.first, file), stretch);
             }
-            _ => drop(stretches.insert(first, Stretch { last, file })),
         }
-        while self.order.len() > LIVES_MAX {
-            if let Some(oldest) = self.order.pop_front() {
-                self.lives.remove(&oldest);
-            }
+        while self.stretches.len() > STRETCHES_MAX {
+            let Some(oldest) = self.stretches.keys().map(|(.., file)| *file).min() else {
+                return;
+            };
+            self.forget(oldest);
         }
     }
 
-    /// The file that has a record of this place.
-    pub(crate) fn find(&self, life: &Life, sequence: u64) -> Option<u64> {
-        let (_, stretch) = self.lives.get(life)?.range(..=sequence).next_back()?;
-        (sequence <= stretch.last).then_some(stretch.file)
+    /// The files that may have a record of this place.
+    pub(crate) fn find(&self, life: Life, sequence: u64) -> impl Iterator<Item = u64> + '_ {
+        let nearest = self.stretches.range((life, 0, 0)..=(life, sequence, u64::MAX)).rev().take(NEAREST);
+        nearest.filter(move |(_, stretch)| sequence <= stretch.last).map(|((.., file), _)| *file)
     }
 
-    /// What one file holds, in order.
-    pub(crate) fn in_file(&self, file: u64) -> impl Iterator<Item = (Life, u64, u64)> + '_ {
-        self.order.iter().flat_map(move |life| {
-            let stretches = self.lives.get(life).into_iter().flatten();
-            let stretches = stretches.filter(move |(_, stretch)| stretch.file == file);
-            stretches.map(|(first, stretch)| (*life, *first, stretch.last))
-        })
+    /// Returns where the last checkpoint of each chain stands in a file.
+    pub(crate) fn signed_in(&self, file: u64) -> Vec<(Life, u64)> {
+        let mut signed: BTreeMap<ChainId, (Life, u64)> = BTreeMap::new();
+        for ((life, _, of), stretch) in &self.stretches {
+            if *of == file
+                && let Some(sequence) = stretch.signed
+            {
+                let last = signed.entry(life.chain).or_insert((*life, sequence));
+                *last = (*last).max((*life, sequence));
+            }
+        }
+        signed.into_values().collect()
+    }
+
+    /// Checks whether a later file has a record of the chain that stands before this
+    /// place.
+    pub(crate) fn is_before_in_later(&self, file: u64, life: Life, sequence: u64) -> bool {
+        let start = Life { segment: 0, run: Run::FIRST, ..life };
+        self.stretches.range((start, 0, 0)..(life, sequence, 0)).any(|((.., of), _)| *of > file)
     }
 
     /// Forgets a file that is no more.
     pub(crate) fn forget(&mut self, file: u64) {
-        self.lives.retain(|_, stretches| {
-            stretches.retain(|_, stretch| stretch.file != file);
-            !stretches.is_empty()
-        });
-        self.order.retain(|life| self.lives.contains_key(life));
+        self.stretches.retain(|(.., of), _| *of != file);
     }
 }

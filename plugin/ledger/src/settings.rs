@@ -4,12 +4,13 @@ use crate::Recipients;
 use std::time::Duration;
 
 /// The ledger's properties: name, and what it says.
-pub const PROPERTIES: [(&str, &str); 6] = [
+pub const PROPERTIES: [(&str, &str); 7] = [
     ("file_size", "close a file at this size, in bytes, with k, M or G; 64M, 1k to 1G"),
     ("file_age", "close a file after this time, in seconds, or with m, h or d; 1h"),
     ("keep_size", "delete the oldest closed files while they are larger together; never"),
     ("keep_age", "delete closed files after this time; never"),
     ("recipients", "encrypt files to these age recipients, age1…, one or several; to nobody"),
+    ("roster", "take only sealed records of chains in this roster, a file in the directory; of all chains"),
     ("sync", "off: answer ok before records are on the disk; on"),
 ];
 
@@ -26,6 +27,9 @@ pub struct Settings {
     pub keep_age: Option<Duration>,
     /// Who can read files, if not everybody.
     pub recipients: Option<Recipients>,
+    /// The roster's file in the ledger's directory: records of other chains are sealed
+    /// as if they had no seal.
+    pub roster: Option<String>,
     /// Whether records are on the disk before the answer is ok.
     pub is_synced: bool,
 }
@@ -38,6 +42,7 @@ impl Default for Settings {
             keep_bytes: None,
             keep_age: None,
             recipients: None,
+            roster: None,
             is_synced: true,
         }
     }
@@ -66,6 +71,12 @@ impl Settings {
                     let recipients = Recipients::read(text);
                     let recipients = recipients.map_err(|what| format!("property config.{name}: {what}"))?;
                     settings.recipients = Some(recipients);
+                }
+                "roster" => {
+                    if text.is_empty() || text.contains(['/', '\\']) {
+                        return Err(wrong("a file's name"));
+                    }
+                    settings.roster = Some(text.to_owned());
                 }
                 "sync" => {
                     settings.is_synced = match text.to_ascii_lowercase().as_str() {

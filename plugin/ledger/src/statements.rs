@@ -1,7 +1,7 @@
 //! What the statements of a ledger come to: one rule for who writes it, who
 //! verifies it, and who exports from it.
 
-use crate::manifest::{Manifest, Statement};
+use crate::manifest::{Extent, Manifest, Statement};
 use flb_audit_core::chain::ChainId;
 use flb_audit_core::verify::Sealed;
 use std::collections::BTreeMap;
@@ -21,6 +21,16 @@ pub struct ClosedFile {
     pub manifest: Manifest,
     /// Whether a tombstone says that it was deleted.
     pub is_deleted: bool,
+}
+
+impl ClosedFile {
+    /// Whether a manifest says once more what is known.
+    fn says(&self, manifest: &Manifest) -> bool {
+        let known = &self.manifest;
+        // Whoever has dropped the extents knows what is under the root.
+        known == manifest
+            || known.extents.is_empty() && (&known.sha256, &known.root) == (&manifest.sha256, &manifest.root)
+    }
 }
 
 impl Statements {
@@ -46,7 +56,7 @@ impl Statements {
         match statement {
             Statement::File(manifest) => match self.files.entry(manifest.number) {
                 // Once more, it says nothing new.
-                Entry::Occupied(before) => before.get().manifest == manifest,
+                Entry::Occupied(before) => before.get().says(&manifest),
                 Entry::Vacant(place) => {
                     let is_named = manifest.has_a_name_of_its_number();
                     if is_named {
@@ -71,6 +81,13 @@ impl Statements {
     /// The file of a number.
     pub fn get(&self, number: u64) -> Option<&ClosedFile> {
         self.files.get(&number)
+    }
+
+    /// Drops which records a file holds, and returns that: all of it does not fit into
+    /// a node's memory.
+    pub(crate) fn take_extents(&mut self, number: u64) -> Vec<Extent> {
+        let file = self.files.get_mut(&number);
+        file.map(|file| std::mem::take(&mut file.manifest.extents)).unwrap_or_default()
     }
 
     /// The highest number; 0 if there is none.

@@ -23,7 +23,7 @@ pub(super) fn is_as_stated(
     let sha256 = Hashed::open(path)?.into_hex()?;
     // As the frames say; and as the records do, while they can be read.
     let (mut tree, mut of_records) = (Tree::default(), identities.map(|_| Tree::default()));
-    let (mut records, mut bytes, mut is_whole) = (0, 0, true);
+    let (mut records, mut loose, mut bytes, mut is_whole) = (0_u64, 0_u64, 0, true);
     let mut reader = Reader::new(BufReader::with_capacity(BUFFER_BYTES, File::open(path)?));
     let mut body = Vec::new();
     loop {
@@ -39,11 +39,14 @@ pub(super) fn is_as_stated(
         };
         records += frame.records.len() as u64;
         bytes += frame.header.bytes;
-        let is_stated = frame.records.iter().all(|record| {
-            manifest.extents.iter().any(|run| {
+        // Records that are not intact are in no extent.
+        let unstated = frame.records.iter().filter(|record| {
+            !manifest.extents.iter().any(|run| {
                 run.life() == Some(record.life) && (run.first..=run.last).contains(&record.sequence)
             })
         });
+        loose += unstated.count() as u64;
+        let is_stated = loose <= manifest.loose;
         if !is_stated || is_whole && tree.grow(frame.records.len() as u64, &frame.grown).is_none() {
             return Ok(false);
         }

@@ -2,8 +2,7 @@
 
 use super::{Batch, Entry, Form, OpenFile, open_if_there};
 use crate::frame::{self, Fault, Frame, Reader};
-use crate::manifest::Damage;
-use crate::record_index::{RecordId, RecordIds};
+use crate::manifest::{Damage, Link};
 use crate::{Error, Named, Recipients, Result, tree};
 use std::fs::File;
 use std::io::{self, BufReader};
@@ -15,7 +14,7 @@ const READ_BYTES: usize = 64 << 10;
 impl OpenFile {
     /// Reads what an earlier life has left. What is behind the last whole frame is
     /// cut off; but where another frame begins in that, it is no torn end.
-    pub(super) fn recover_frames(&mut self, see: &mut dyn FnMut(&RecordId)) -> Result<u64> {
+    pub(super) fn recover_frames(&mut self, see: &mut dyn FnMut(&Entry)) -> Result<u64> {
         let file = File::open(&self.path).named(&self.path)?;
         let mut reader = Reader::new(BufReader::with_capacity(READ_BYTES, file));
         let mut damage = Damage { at: 0, lines: 0, before: 0, after: 0 };
@@ -57,12 +56,11 @@ impl OpenFile {
         grown.is_some()
     }
 
-    fn recover_frame(&mut self, frame: &Frame, see: &mut dyn FnMut(&RecordId)) {
-        for id in &frame.records {
-            see(id);
-            self.add(&Entry { id: *id, link: None, seconds: frame.header.from, len: 0 });
+    fn recover_frame(&mut self, frame: &Frame, see: &mut dyn FnMut(&Entry)) {
+        for entry in entries(frame) {
+            see(&entry);
+            self.add(&entry);
         }
-        self.links.extend(frame.links.iter().map(|(id, link)| (id.life, *link)));
         self.to = self.to.max(frame.header.to);
         self.bytes += frame.header.bytes;
     }
@@ -98,31 +96,35 @@ fn next(reader: &mut Reader<BufReader<File>>) -> io::Result<Option<Option<Frame>
     }
 }
 
-/// The ids in a closed file, which are given to `see`; none if
-/// there is no such file. Of a damaged one, those in frames that are whole.
-pub(super) fn read_closed(
-    directory: &Path,
-    number: u64,
-    see: &mut dyn FnMut(&RecordId),
-) -> Result<Option<RecordIds>> {
+/// The records of a frame, as far as it says of them.
+fn entries(frame: &Frame) -> impl Iterator<Item = Entry> {
+    frame.entries().map(|(id, extent, prev)| Entry {
+        id,
+        prev,
+        is_checkpoint: extent.signed == Some(id.sequence),
+        link: extent.link.as_ref().filter(|_| id.sequence == 0).and_then(Link::place),
+        seconds: frame.header.from,
+        len: 0,
+    })
+}
+
+/// Gives `see` the records of a closed file of frames. Returns false if there is no
+/// such file. Of a damaged one, those in frames that are whole.
+pub(super) fn read_closed(directory: &Path, number: u64, see: &mut dyn FnMut(&Entry)) -> Result<bool> {
     for (name, is_damaged) in [(frame::closed_name(number), false), (frame::open_name(number), true)] {
         let path = directory.join(name);
         let Some(source) = open_if_there(&path)? else {
             continue;
         };
         let mut reader = Reader::new(source);
-        let mut ids = RecordIds::new();
         while let Some(next) = next(&mut reader).named(&path)? {
             match next {
-                Some(frame) => {
-                    frame.records.iter().for_each(&mut *see);
-                    ids.extend(frame.records);
-                }
+                Some(frame) => entries(&frame).for_each(|entry| see(&entry)),
                 None if is_damaged => {}
                 None => return Err(Error::new(format!("{}: damaged", path.display()))),
             }
         }
-        return Ok(Some(ids));
+        return Ok(true);
     }
-    Ok(None)
+    Ok(false)
 }

@@ -139,6 +139,16 @@ impl Filter {
         Filter(Sealer::new(chain, Notes::NONE, None).expect("a sealer"))
     }
 
+    /// A filter with a chain of its own.
+    pub(crate) fn of(number: u32) -> Self {
+        let mut random = [2; 9];
+        random[..4].copy_from_slice(&number.to_le_bytes());
+        let (id, run) = (ChainId::from_random(random), Run::from_random([1; 6]));
+        let next = Place { segment: 1, run, sequence: 0 };
+        let chain = Chain { id, algorithm: Algorithm::Sha512_256, next, head: GENESIS, link: None };
+        Filter(Sealer::new(chain, Notes::NONE, None).expect("a sealer"))
+    }
+
     pub(crate) fn seal(&mut self, records: &[Value]) -> Vec<Value> {
         let seal = |record: &Value| {
             let text = record.to_string();

@@ -1,0 +1,98 @@
+//! What comes in a chunk: records with a seal that the ledger believes, and others,
+//! which it seals itself.
+
+use crate::chunk::{Item, items, write_json};
+use crate::open_file::Entry;
+use crate::roster::Roster;
+use flb_audit_core::chain::ChainId;
+use flb_audit_core::verify::{Checked, Checker, SealedRecord};
+use std::ops::Range;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// A record of a chunk.
+pub(crate) struct Incoming {
+    pub(crate) seconds: u32,
+    pub(crate) nanoseconds: u32,
+    /// Its text, in the intake's JSON.
+    pub(crate) text: Range<usize>,
+    /// The record as it is sealed; none if it is to be sealed here.
+    pub(crate) sealed: Option<Entry>,
+}
+
+/// Reads chunks. Its memory is kept between them.
+pub(crate) struct Intake {
+    checker: Checker,
+    roster: Option<Roster>,
+    /// The ledger's own chain.
+    own: ChainId,
+    /// The JSON of a chunk's records.
+    pub(crate) json: Vec<u8>,
+    /// How many records of the chunk have a seal that is not believed.
+    pub(crate) doubted: u64,
+}
+
+impl Intake {
+    pub(crate) fn new(own: ChainId, roster: Option<Roster>) -> Self {
+        Intake { checker: Checker::default(), roster, own, json: Vec::new(), doubted: 0 }
+    }
+
+    /// Reads the records of a chunk.
+    pub(crate) fn read(&mut self, chunk: &[u8]) -> Vec<Incoming> {
+        self.json.clear();
+        self.doubted = 0;
+        let mut incoming = Vec::new();
+        for item in items(chunk) {
+            let start = self.json.len();
+            let (seconds, nanoseconds) = match item {
+                Item::Group => continue,
+                Item::Record(record) => {
+                    if write_json(record.body, &mut self.json).is_none() {
+                        // It is the core that says what is wrong with it.
+                        self.json.truncate(start);
+                        self.json.extend_from_slice(record.body);
+                    }
+                    (record.seconds, record.nanoseconds)
+                }
+                Item::Unreadable(rest) => {
+                    self.json.extend_from_slice(rest);
+                    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+                    (now.as_secs().try_into().unwrap_or(u32::MAX), 0)
+                }
+            };
+            let text = start..self.json.len();
+            let sealed = self.sealed(text.clone());
+            incoming.push(Incoming { seconds, nanoseconds, text, sealed });
+        }
+        incoming
+    }
+
+    /// Checks whether a record is of the ledger's own chain. Such a record is believed
+    /// only if the ledger holds it.
+    pub(crate) fn is_own(&self, entry: &Entry) -> bool {
+        entry.id.life.chain == self.own
+    }
+
+    fn sealed(&mut self, text: Range<usize>) -> Option<Entry> {
+        let text = &self.json[text];
+        // What has a seal that is none gets one here, under which that is.
+        let Ok(Checked::Sealed(sealed)) = self.checker.check(text) else {
+            return None;
+        };
+        let is_believed = is_believed(&sealed, self.own, self.roster.as_mut());
+        self.doubted += u64::from(!is_believed);
+        is_believed.then(|| Entry::of(&sealed, text))
+    }
+}
+
+fn is_believed(sealed: &SealedRecord<'_>, own: ChainId, roster: Option<&mut Roster>) -> bool {
+    if !sealed.is_intact || sealed.chain == own {
+        return sealed.is_intact;
+    }
+    let Some(roster) = roster else {
+        return true;
+    };
+    if !sealed.is_checkpoint {
+        return roster.has(&sealed.chain);
+    }
+    sealed.checkpoint().is_some_and(|checkpoint| roster.has_signed(&checkpoint))
+}

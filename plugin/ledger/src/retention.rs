@@ -1,0 +1,158 @@
+//! Which closed file is to be deleted next, and on what evidence of its age.
+//!
+//! A clock can jump. So a file that was closed in this run is as old as monotonic
+//! time says. For files of earlier runs there is only the clock: it has to say for
+//! [`PATIENCE`] that the oldest file is past, and then one file goes at a time, as
+//! slowly as they were closed.
+
+use crate::manifest::Manifest;
+use crate::record_index::RecordIndex;
+use crate::runs::Runs;
+use crate::statements::Statements;
+use crate::{Level, Line, Settings};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// For how long the clock has to say that a file is past.
+const PATIENCE: Duration = Duration::from_secs(3600);
+
+/// What time it is.
+pub struct Clock {
+    /// The time of day.
+    pub wall: Box<dyn Fn() -> SystemTime>,
+    /// The time since some moment, which never jumps.
+    pub monotonic: Box<dyn Fn() -> Duration>,
+}
+
+impl Clock {
+    pub(crate) fn seconds(&self) -> u64 {
+        (self.wall)().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+    }
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        let start = Instant::now();
+        Clock { wall: Box::new(SystemTime::now), monotonic: Box::new(move || start.elapsed()) }
+    }
+}
+
+impl fmt::Debug for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Clock")
+    }
+}
+
+/// What is known of time in this run.
+#[derive(Debug, Default)]
+pub(crate) struct Retention {
+    pub(crate) clock: Clock,
+    /// When files were closed, by their numbers.
+    closed: BTreeMap<u64, Duration>,
+    /// Since when the clock says that the oldest file is past.
+    past_since: Option<Duration>,
+    /// When a file was last deleted because the clock said so.
+    deleted: Option<Duration>,
+}
+
+/// What the ledger holds.
+#[derive(Clone, Copy)]
+pub(crate) struct Held<'a> {
+    pub(crate) statements: &'a Statements,
+    pub(crate) index: &'a RecordIndex,
+    /// The runs of the open file.
+    pub(crate) open: &'a Runs,
+}
+
+impl Held<'_> {
+    /// Checks that no later file has records that only a checkpoint in this file
+    /// covers.
+    fn is_free(&self, file: u64) -> bool {
+        let is_needed = |(life, sequence)| {
+            self.index.is_before_in_later(file, life, sequence) || self.open.is_before(&life, sequence)
+        };
+        !self.index.signed_in(file).into_iter().any(is_needed)
+    }
+}
+
+impl Retention {
+    pub(crate) fn new(clock: Clock) -> Self {
+        Retention { clock, ..Retention::default() }
+    }
+
+    /// A file was closed now.
+    pub(crate) fn closed(&mut self, file: u64) {
+        self.closed.insert(file, (self.clock.monotonic)());
+    }
+
+    /// A file was deleted.
+    pub(crate) fn deleted(&mut self, file: u64) {
+        if self.closed.remove(&file).is_none() {
+            self.deleted = Some((self.clock.monotonic)());
+        }
+    }
+
+    /// Returns the file that is to be deleted now, and the property that asks for that.
+    pub(crate) fn next<'a>(
+        &mut self,
+        held: Held<'a>,
+        settings: &Settings,
+        lines: &mut Vec<Line>,
+    ) -> Option<(&'a Manifest, &'static str)> {
+        if let Some(max) = settings.keep_bytes
+            && held.statements.kept().map(|manifest| manifest.stored_bytes).sum::<u64>() > max
+        {
+            let mut kept = held.statements.kept();
+            let free = kept.find(|manifest| held.is_free(manifest.number));
+            return free.or_else(|| held.statements.kept().next()).map(|manifest| (manifest, "keep_size"));
+        }
+        let keep = settings.keep_age?;
+        let oldest = held.statements.kept().next()?;
+        if !self.is_past(oldest, keep, held.statements, lines) {
+            return None;
+        }
+        let mut past = held.statements.kept().take_while(|manifest| self.age(manifest) >= keep);
+        let is_overdue = self.age(oldest) >= keep.saturating_mul(2);
+        let free = past.find(|manifest| held.is_free(manifest.number));
+        free.or(Some(oldest).filter(|_| is_overdue)).map(|manifest| (manifest, "keep_age"))
+    }
+
+    fn age(&self, manifest: &Manifest) -> Duration {
+        match self.closed.get(&manifest.number) {
+            Some(closed) => (self.clock.monotonic)().saturating_sub(*closed),
+            None => Duration::from_secs(self.clock.seconds().saturating_sub(manifest.closed)),
+        }
+    }
+
+    fn is_past(
+        &mut self,
+        oldest: &Manifest,
+        keep: Duration,
+        statements: &Statements,
+        lines: &mut Vec<Line>,
+    ) -> bool {
+        if self.age(oldest) < keep {
+            self.past_since = None;
+            return false;
+        }
+        if self.closed.contains_key(&oldest.number) {
+            return true;
+        }
+        let now = (self.clock.monotonic)();
+        let Some(since) = self.past_since else {
+            self.past_since = Some(now);
+            let what = format!(
+                "by the clock {} is past keep_age: if the clock is right, it is deleted in an hour",
+                oldest.file
+            );
+            lines.push((Level::Warn, what));
+            return false;
+        };
+        let next = statements.kept().nth(1).map_or(oldest.closed, |next| next.closed);
+        let pace =
+            Duration::from_secs(next.saturating_sub(oldest.closed)).clamp(Duration::from_secs(1), PATIENCE);
+        now.saturating_sub(since) >= PATIENCE
+            && self.deleted.is_none_or(|deleted| now.saturating_sub(deleted) >= pace)
+    }
+}

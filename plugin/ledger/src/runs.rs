@@ -1,0 +1,123 @@
+//! The runs of a file: records of one life that follow one another by heads.
+//!
+//! A manifest claims only these. A record is in a run if it is intact, and follows
+//! the record before it in the run if its seal's `prev` is that record's head. So
+//! whoever puts records between them that only look sealed gains nothing.
+
+use crate::manifest::Extent;
+use crate::open_file::Entry;
+use crate::record_id::RecordId;
+use flb_audit_core::chain::{Life, Place};
+use flb_audit_core::hash::Hash;
+use std::collections::HashMap;
+
+/// How many runs a file has at the most. Records that would begin another one are
+/// loose.
+pub(crate) const RUNS_MAX: usize = 8192;
+/// With how many runs a file is closed.
+pub(crate) const RUNS_DUE: usize = 4096;
+
+/// One run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Run {
+    life: Life,
+    first: u64,
+    last: u64,
+    /// The head before the first record.
+    prev: Hash,
+    /// The head of the last record.
+    head: Hash,
+    /// The record that the life goes on from, if the first is its first.
+    link: Option<Place>,
+    /// The number of the last record that is a checkpoint.
+    signed: Option<u64>,
+}
+
+/// The edge of a run: a life, a record's number, and the head there.
+type Edge = (Life, u64, Hash);
+
+/// All runs of a file, kept as records come, in any order.
+#[derive(Debug, Default)]
+pub(crate) struct Runs {
+    /// Those that were joined to another leave an empty place.
+    runs: Vec<Option<Run>>,
+    /// By the first record's number and the head before it.
+    by_start: HashMap<Edge, usize>,
+    /// By the last record's number and its head.
+    by_end: HashMap<Edge, usize>,
+}
+
+impl Runs {
+    /// Adds a record. Returns false if it is loose: it is not intact, or there are too
+    /// many runs.
+    pub(crate) fn add(&mut self, record: &Entry) -> bool {
+        let (Some(prev), RecordId { life, sequence, head }) = (record.prev, record.id) else {
+            return false;
+        };
+        let before = sequence.checked_sub(1).and_then(|last| self.by_end.get(&(life, last, prev)).copied());
+        let after =
+            sequence.checked_add(1).and_then(|first| self.by_start.get(&(life, first, head)).copied());
+        if before.is_none() && after.is_none() && self.by_start.len() >= RUNS_MAX {
+            return false;
+        }
+        let mut run = Run {
+            life,
+            first: sequence,
+            last: sequence,
+            prev,
+            head,
+            link: record.link.filter(|_| sequence == 0),
+            signed: record.is_checkpoint.then_some(sequence),
+        };
+        if let Some(after) = after.and_then(|at| self.take(at)) {
+            (run.last, run.head, run.signed) = (after.last, after.head, after.signed.or(run.signed));
+        }
+        let mut at = self.runs.len();
+        if let Some(place) = before
+            && let Some(before) = self.take(place)
+        {
+            (run.first, run.prev, run.link) = (before.first, before.prev, before.link);
+            run.signed = run.signed.or(before.signed);
+            at = place;
+        }
+        self.by_start.insert((life, run.first, run.prev), at);
+        self.by_end.insert((life, run.last, run.head), at);
+        match self.runs.get_mut(at) {
+            Some(place) => *place = Some(run),
+            None => self.runs.push(Some(run)),
+        }
+        true
+    }
+
+    fn take(&mut self, at: usize) -> Option<Run> {
+        let run = self.runs.get_mut(at)?.take()?;
+        self.by_start.remove(&(run.life, run.first, run.prev));
+        self.by_end.remove(&(run.life, run.last, run.head));
+        Some(run)
+    }
+
+    /// The number of runs.
+    pub(crate) fn len(&self) -> usize {
+        self.by_start.len()
+    }
+
+    /// Whether a record stands at this place of a life.
+    pub(crate) fn contains(&self, life: &Life, sequence: u64) -> bool {
+        let is_there = |run: &Run| run.life == *life && (run.first..=run.last).contains(&sequence);
+        self.runs.iter().flatten().any(is_there)
+    }
+
+    /// Checks whether a run begins in the chain before this place.
+    pub(crate) fn is_before(&self, life: &Life, sequence: u64) -> bool {
+        let is_before = |run: &Run| run.life.chain == life.chain && (run.life, run.first) < (*life, sequence);
+        self.runs.iter().flatten().any(is_before)
+    }
+
+    /// The runs as they stand in a manifest, in the order in which they began.
+    pub(crate) fn extents(&self) -> impl Iterator<Item = Extent> + '_ {
+        self.runs.iter().flatten().map(|run| Extent {
+            signed: run.signed,
+            ..Extent::new(run.life, run.first, run.last, Some((&run.prev, &run.head)), run.link)
+        })
+    }
+}

@@ -1,0 +1,246 @@
+//! What a ledger believes: of clients, of its own files, and of the clock.
+
+#[allow(dead_code)]
+mod support;
+
+use flb_audit_core::verify::{Checked, Checker, Sealed};
+use flb_audit_ledger::manifest::{self, Manifest, Statement};
+use flb_audit_ledger::{Clock, Ledger, Settings};
+use serde_json::{Value, json};
+use std::cell::Cell;
+use std::fs;
+use std::rc::Rc;
+use std::time::{Duration, SystemTime};
+use support::{Filter, TAG, chunk, directory, names, numbers, open, plain, records, text};
+use tempfile::TempDir;
+
+fn small() -> Settings {
+    Settings { file_bytes: 2000, ..Settings::default() }
+}
+
+fn statements(directory: &TempDir) -> Vec<Statement> {
+    let text = text(&directory.path().join(manifest::FILE_NAME));
+    text.lines().filter_map(|line| manifest::read(line.as_bytes())).collect()
+}
+
+fn manifests(directory: &TempDir) -> Vec<Manifest> {
+    let manifest = |statement| match statement {
+        Statement::File(manifest) => Some(manifest),
+        _ => None,
+    };
+    statements(directory).into_iter().filter_map(manifest).collect()
+}
+
+fn sealed(record: &Value) -> Sealed {
+    match Checker::default().check(record.to_string().as_bytes()) {
+        Ok(Checked::Sealed(sealed)) => *sealed,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// A record that looks sealed and is not.
+fn shaped(chain: &str, segment: u64, sequence: u64) -> Value {
+    json!({"number": sequence, "password": "hunter2", "audit": {
+        "chain": chain, "run": "aaaaaa", "seg": segment, "seq": sequence, "tag": "t", "time": "1.0",
+        "v": "1.2", "prev": "A".repeat(43), "head": "A".repeat(43)}})
+}
+
+#[test]
+fn what_only_looks_sealed_is_sealed_here() {
+    let directory = directory();
+    let mut ledger = open(&directory, &Settings::default());
+    ledger.store(TAG, &chunk(&[shaped("~AAAAAAAAAAA", 1, 0)])).expect("stored");
+    let [held] = &records(&directory)[..] else { panic!("{:?}", records(&directory)) };
+    let held: Value = serde_json::from_str(held).expect("JSON");
+    assert!(sealed(&held).is_intact);
+    assert_eq!(held["audit_"]["head"], "A".repeat(43));
+}
+
+/// Records of the ledger's own chain move nothing, whether they are intact or not.
+#[test]
+fn no_client_moves_the_chain() {
+    let directory = directory();
+    open(&directory, &Settings::default()).store(TAG, &chunk(&plain(0, 2))).expect("stored");
+    let own: Value = serde_json::from_str(&records(&directory)[0]).expect("JSON");
+    let chain = own["audit"]["chain"].as_str().expect("a chain");
+    let claims = [shaped(chain, u64::MAX, u64::MAX), shaped(chain, 1, 5)];
+    open(&directory, &Settings::default()).store(TAG, &chunk(&claims)).expect("stored");
+    // What the ledger holds is no record more; an intact one that it does not hold is.
+    let other = support::directory();
+    open(&other, &Settings::default()).store(TAG, &chunk(&plain(7, 1))).expect("stored");
+    let foreign: Value = serde_json::from_str(&records(&other)[0]).expect("JSON");
+    assert_eq!(foreign["audit"]["chain"], chain);
+    open(&directory, &Settings::default()).store(TAG, &chunk(&[own.clone(), foreign])).expect("stored");
+    assert_eq!(records(&directory).len(), 5);
+    let last: Value = serde_json::from_str(&records(&directory)[4]).expect("JSON");
+    assert_eq!((&last["number"], sealed(&last).place.segment), (&json!(7), 3));
+}
+
+#[test]
+fn with_a_roster_only_its_chains_are_believed() {
+    let sealed_record = Filter::new(1).seal(&plain(0, 1)).remove(0);
+    let chain = sealed_record["audit"]["chain"].as_str().expect("a chain").to_owned();
+    for (name, is_believed) in [(chain.as_str(), true), ("AAAAAAAAAAAA", false)] {
+        let directory = directory();
+        let roster = json!([{"node": "n", "chain": name, "key": "A".repeat(43), "created": "x"}]);
+        fs::write(directory.path().join("roster.json"), roster.to_string()).expect("written");
+        let settings = support::settings(&[("roster", "roster.json")]);
+        open(&directory, &settings).store(TAG, &chunk(&[sealed_record.clone()])).expect("stored");
+        assert_eq!(!records(&directory)[0].contains("audit_"), is_believed);
+    }
+}
+
+/// Somebody fills a gap with records that are intact by themselves: they are in runs
+/// of their own, which do not meet the others.
+#[test]
+fn manifests_claim_only_what_follows_by_heads() {
+    for properties in
+        [&[("file_size", "1k")][..], &[("file_size", "1k"), ("recipients", &support::recipient())]]
+    {
+        let directory = directory();
+        let settings = support::settings(properties);
+        let honest = Filter::new(1).seal(&plain(0, 30));
+        let forged = Filter::new(1).seal(&plain(100, 30));
+        let mixed: Vec<_> =
+            [&honest[20..], &honest[..10], &forged[10..20], &forged[20..21]].concat().to_vec();
+        open(&directory, &settings).store(TAG, &chunk(&mixed)).expect("stored");
+        // From what is on the disk.
+        open(&directory, &settings).store(TAG, &chunk(&plain(0, 1))).expect("stored");
+        let manifest = manifests(&directory).remove(0);
+        let text =
+            |hash| String::from_utf8(flb_audit_core::text::base64url::hash_text(&hash).into()).expect("text");
+        let ends = |records: &[Value]| {
+            let (first, last) = (sealed(&records[0]), sealed(&records[records.len() - 1]));
+            let places = (first.place.sequence, last.place.sequence);
+            (places, Some(text(first.previous)), Some(text(last.head)))
+        };
+        let mut found: Vec<_> = manifest
+            .extents
+            .iter()
+            .map(|extent| ((extent.first, extent.last), extent.prev.clone(), extent.head.clone()))
+            .collect();
+        let mut expected = vec![ends(&honest[..10]), ends(&honest[20..]), ends(&forged[10..21])];
+        found.sort();
+        expected.sort();
+        assert_eq!((found, manifest.loose), (expected, 0));
+    }
+}
+
+/// More chains than fit into a manifest: every record is held, and known again.
+#[test]
+fn many_chains_are_bounded() {
+    let directory = directory();
+    let settings = Settings::default();
+    let made: Vec<Value> = (0..10_000_u32).map(|at| Filter::of(at).seal(&plain(at, 1)).remove(0)).collect();
+    let mut ledger = open(&directory, &settings);
+    for part in made.chunks(2500) {
+        ledger.store(TAG, &chunk(part)).expect("stored");
+    }
+    drop(ledger);
+    let mut ledger = open(&directory, &settings);
+    for part in made.chunks(2500) {
+        ledger.store(TAG, &chunk(part)).expect("stored");
+    }
+    assert_eq!(numbers(&directory).len(), 10_000);
+    let manifests = manifests(&directory);
+    assert!(!manifests.is_empty() && manifests.iter().all(|manifest| manifest.extents.len() <= 8192));
+}
+
+/// A clock that tests set.
+#[derive(Clone)]
+struct Time {
+    wall: Rc<Cell<u64>>,
+    monotonic: Rc<Cell<u64>>,
+}
+
+impl Time {
+    fn new() -> Time {
+        Time { wall: Rc::new(Cell::new(1_800_000_000)), monotonic: Rc::new(Cell::new(0)) }
+    }
+
+    fn pass(&self, seconds: u64) {
+        self.wall.set(self.wall.get() + seconds);
+        self.monotonic.set(self.monotonic.get() + seconds);
+    }
+
+    fn jump(&self, seconds: i64) {
+        self.wall.set(self.wall.get().saturating_add_signed(seconds));
+    }
+
+    fn open(&self, directory: &TempDir, settings: &Settings) -> Ledger {
+        let Time { wall, monotonic } = self.clone();
+        let clock = Clock {
+            wall: Box::new(move || SystemTime::UNIX_EPOCH + Duration::from_secs(wall.get())),
+            monotonic: Box::new(move || Duration::from_secs(monotonic.get())),
+        };
+        Ledger::open_with(directory.path(), settings.clone(), None, clock).expect("opened")
+    }
+}
+
+fn closed(directory: &TempDir) -> usize {
+    names(directory).into_iter().filter(|name| name.ends_with(".zst")).count()
+}
+
+const YEAR: i64 = 365 * 86_400;
+
+#[test]
+fn a_jump_of_the_clock_deletes_nothing() {
+    for is_restarted in [false, true] {
+        let directory = directory();
+        let settings = Settings { keep_age: Some(Duration::from_secs(90 * 86_400)), ..small() };
+        let time = Time::new();
+        let mut ledger = time.open(&directory, &settings);
+        for at in 0..10 {
+            ledger.store(TAG, &chunk(&plain(20 * at, 20))).expect("stored");
+            time.pass(900);
+        }
+        if is_restarted {
+            ledger = time.open(&directory, &settings);
+        }
+        time.jump(YEAR);
+        for at in 10..15 {
+            ledger.store(TAG, &chunk(&plain(20 * at, 20))).expect("stored");
+            time.pass(1);
+        }
+        time.jump(-YEAR);
+        ledger.store(TAG, &chunk(&plain(900, 20))).expect("stored");
+        assert_eq!(closed(&directory), 15, "restarted: {is_restarted}");
+        let warned = ledger.take_lines().into_iter().any(|(_, line)| line.contains("is past keep_age"));
+        assert_eq!(warned, is_restarted);
+    }
+}
+
+/// A clock that stays ahead: after an hour, files go as slowly as they were closed.
+#[test]
+fn files_go_as_slowly_as_they_were_closed() {
+    let directory = directory();
+    let settings = Settings { keep_age: Some(Duration::from_secs(90 * 86_400)), ..small() };
+    let time = Time::new();
+    let mut ledger = time.open(&directory, &settings);
+    for at in 0..11 {
+        ledger.store(TAG, &chunk(&plain(20 * at, 20))).expect("stored");
+        time.pass(900);
+    }
+    let mut ledger = time.open(&directory, &settings);
+    time.jump(YEAR);
+    let mut left = Vec::new();
+    for at in 0..8 {
+        ledger.store(TAG, &chunk(&[json!({"number": 1000 + at})])).expect("stored");
+        left.push(closed(&directory));
+        time.pass(900);
+    }
+    assert_eq!(left, [11, 11, 11, 11, 10, 9, 8, 7]);
+}
+
+#[test]
+fn what_is_old_in_this_run_is_deleted() {
+    let directory = directory();
+    let settings = Settings { keep_age: Some(Duration::from_secs(1000)), ..small() };
+    let time = Time::new();
+    let mut ledger = time.open(&directory, &settings);
+    for at in 0..10 {
+        ledger.store(TAG, &chunk(&plain(20 * at, 20))).expect("stored");
+        time.pass(300);
+    }
+    assert_eq!(closed(&directory), 4);
+}
