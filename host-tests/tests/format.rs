@@ -68,7 +68,9 @@ fn sealed(vector: &Value) -> String {
         algorithm: algorithm.expect("an algorithm"),
         next: place(vector),
         head: from_hex(text(vector, "previous")).try_into().expect("256 bits"),
-        link: vector.get("link").map(|link| Link { place: place(link), settled: link["settled"].as_u64() }),
+        link: vector
+            .get("link")
+            .map(|link| Link { place: place(link), unsettled: link.get("unsettled").map(place) }),
     };
     let notes = if chain.id.is_ephemeral() { Notes::NO_STATE } else { Notes::NONE };
     let record = match vector.get("record_in_hex") {

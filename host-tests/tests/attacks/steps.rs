@@ -113,7 +113,7 @@ pub(crate) fn take(log: &mut Log, step: &Value) {
             let slot = slot_offset(1 - state.slot_index) as usize;
             let mut set_back = log.now.clone();
             set_back.state = before.state;
-            set_back.state[slot..slot + SLOT_BYTES].copy_from_slice(&Slot::of(&chain, 0).to_bytes());
+            set_back.state[slot..slot + SLOT_BYTES].copy_from_slice(&Slot::of(&chain).to_bytes());
             log.records.extend(lived);
             let more = log.go_on(&set_back, 20);
             log.records.extend(more);
@@ -244,7 +244,7 @@ fn seal_with(mut ring: KeyRing, mut head: [u8; 32], records: Vec<Value>) -> Vec<
             head,
             link: audit
                 .get("link")
-                .map(|link| Link { place: place(link), settled: link["settled"].as_u64() }),
+                .map(|link| Link { place: place(link), unsettled: link.get("unsettled").map(place) }),
         };
         let mut sealer = Sealer::new(chain, Notes::NONE, None).expect("memory");
         if next.sequence == 0 {

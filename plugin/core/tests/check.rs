@@ -13,7 +13,7 @@ use sealing::{chain, event};
 /// A sealed record, with all that a seal may have.
 fn sealed() -> String {
     let mut chain = chain();
-    chain.link = Some(Link { place: chain.next, settled: Some(3) });
+    chain.link = Some(Link { place: chain.next, unsettled: Some(chain.next) });
     let mut sealer = Sealer::new(chain, Notes::NO_STATE, None).expect("memory");
     let record = br#"{"b":{"x":[1,"two",null,true]},"a":"text","n":1.5,"date":7,"audit":0}"#;
     let text = sealer.seal(&event(record));

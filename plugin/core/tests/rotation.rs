@@ -2,10 +2,10 @@
 
 use flb_audit_core::chain::keyring::{self, KeyRing};
 use flb_audit_core::chain::rotation::{Failed, Prepared, Rotation};
-use flb_audit_core::chain::state::{Header, State, slot_offset};
+use flb_audit_core::chain::state::{Header, State, look_offset, slot_offset};
 use flb_audit_core::chain::storage::Storage;
 use flb_audit_core::chain::writer::StateWriter;
-use flb_audit_core::chain::{Chain, ChainId, Run};
+use flb_audit_core::chain::{Chain, ChainId, Place, Run};
 use flb_audit_core::hash::Algorithm;
 use flb_audit_core::record::notes::Notes;
 use std::cell::{Cell, RefCell};
@@ -64,6 +64,10 @@ impl Home {
     }
 
     fn start(&mut self) -> Life {
+        self.start_at(0)
+    }
+
+    fn start_at(&mut self, now: u64) -> Life {
         let state = State::read(&self.state.bytes.borrow()).expect("a state");
         let (mut rotation, newest) = Rotation::open(self.keys.clone(), state.header.id).expect("keys");
         self.lives += 1;
@@ -72,8 +76,8 @@ impl Home {
         if opened.is_key_unused {
             rotation.keep_key();
         }
-        let mut writer = StateWriter::new(self.state.clone(), &state, 0);
-        writer.write(&opened.chain, 0).expect("written");
+        let mut writer = StateWriter::new(self.state.clone(), &state, &opened.chain, now);
+        writer.write(&opened.chain, now).expect("written");
         Life { chain: opened.chain, notes: opened.notes, rotation, writer }
     }
 
@@ -216,17 +220,76 @@ fn damaged_and_older_states_are_told() {
     assert_eq!(life.chain.next.segment, 5);
 }
 
+/// The first record that the next life would call unsettled.
+fn unsettled(home: &Home) -> Place {
+    home.start_aside().chain.link.expect("a link").unsettled.expect("a place")
+}
+
 #[test]
 fn records_are_settled_after_ten_seconds_or_twenty() {
     let mut home = Home::new();
     let mut life = home.start();
     for now in 0..60 {
         home.seal(&mut life, now);
-        let slot = State::read(&home.state.bytes.borrow()).and_then(|state| state.slot).expect("a slot");
-        let settled = home.start_aside().chain.link.expect("a link").settled.expect("a number");
-        assert_eq!(settled, slot.settled);
         // One record a second: so many were sealed in the time before.
+        let settled = unsettled(&home).sequence;
         let age = now + 1 - settled;
         assert!((10..=20).contains(&age) || now < 20 && settled == 0, "{now}: {settled}");
     }
+}
+
+/// On Fluent Bit 4.0 each chunk is a life of its own.
+#[test]
+fn records_settle_over_many_lives() {
+    let mut home = Home::new();
+    for now in 0..60 {
+        let mut life = home.start_at(now);
+        home.seal(&mut life, now);
+        // One life a second, the first of which has number 1.
+        let first = unsettled(&home);
+        let settled = first.segment - 1 + first.sequence;
+        let age = now + 1 - settled;
+        assert!((10..=20).contains(&age) || now < 20 && settled == 0, "{now}: {first:?}");
+        // The record before it is one that was sealed.
+        assert_eq!(first.sequence, u64::from(settled > 0));
+    }
+}
+
+#[test]
+fn a_clock_that_starts_anew_settles_nothing_at_once() {
+    let mut home = Home::new();
+    let mut life = home.start_at(1000);
+    for now in [1000, 1010, 1020] {
+        home.seal(&mut life, now);
+    }
+    let before = unsettled(&home);
+    for now in [3, 12] {
+        let mut life = home.start_at(now);
+        home.seal(&mut life, now);
+        assert_eq!(unsettled(&home), before);
+    }
+    let mut life = home.start_at(13);
+    home.seal(&mut life, 13);
+    assert_ne!(unsettled(&home), before);
+}
+
+#[test]
+fn a_damaged_look_at_the_clock_leaves_the_older_one_or_none() {
+    let mut home = Home::new();
+    let mut life = home.start();
+    for now in [0, 10, 20, 30] {
+        home.seal(&mut life, now);
+    }
+    let newest = unsettled(&home);
+    let damage = |index: usize| home.state.bytes.borrow_mut()[look_offset(index) as usize] ^= 1;
+    damage(0);
+    damage(1);
+    assert_eq!(home.start_aside().chain.link.expect("a link").unsettled, None);
+    let ages = [0, 1].map(|index| {
+        damage(index);
+        let place = unsettled(&home);
+        damage(index);
+        place.sequence
+    });
+    assert!(ages.contains(&newest.sequence) && ages.iter().any(|age| *age < newest.sequence), "{ages:?}");
 }

@@ -1,6 +1,8 @@
 //! The state file: torn, damaged, and read again.
 
-use flb_audit_core::chain::state::{FILE_BYTES, Header, OpenedSegment, SLOT_BYTES, Slot, State, slot_offset};
+use flb_audit_core::chain::state::{
+    FILE_BYTES, Header, Look, OpenedSegment, SLOT_BYTES, Slot, State, slot_offset,
+};
 use flb_audit_core::chain::{Chain, ChainId, GENESIS, Link, Place, Run};
 use flb_audit_core::hash::Algorithm;
 use flb_audit_core::record::notes::Notes;
@@ -15,12 +17,7 @@ fn header(algorithm: Algorithm) -> Header {
 
 fn slot(segment: u64, last: Option<(u64, u64)>, byte: u8) -> Slot {
     let place = |(segment, sequence)| Place { segment, run: run(b"run-01"), sequence };
-    Slot {
-        segment,
-        last: last.map(place),
-        settled: last.map_or(0, |(_, sequence)| sequence),
-        head: [byte; 32],
-    }
+    Slot { segment, last: last.map(place), head: [byte; 32] }
 }
 
 /// A file with these slots.
@@ -56,7 +53,7 @@ fn a_segment_goes_on_from_the_last_record() {
     let OpenedSegment { chain, notes, .. } = state.open_segment(run(b"run-07"), None);
     assert_eq!(chain.next, Place { segment: 5, run: run(b"run-07"), sequence: 0 });
     let place = Place { segment: 3, run: run(b"run-01"), sequence: 9 };
-    assert_eq!(chain.link, Some(Link { place, settled: Some(9) }));
+    assert_eq!(chain.link, Some(Link { place, unsettled: None }));
     assert_eq!((chain.head, notes), ([7; 32], Notes::NONE));
 }
 
@@ -74,13 +71,13 @@ fn lives_are_linked() {
         assert_eq!((chain.next.segment, chain.next.sequence), (segment as u64 + 1, 0));
         assert_eq!((chain.link.map(|link| link.place), chain.head, notes), (last, head, Notes::NONE));
         let mut index = 1 - state.slot_index;
-        write(&mut file, index, &Slot::of(&chain, 0));
+        write(&mut file, index, &Slot::of(&chain));
         for record in 0..records {
             last = Some(chain.next);
             head = [segment as u8 * 16 + record; 32];
             (chain.head, chain.next.sequence) = (head, chain.next.sequence + 1);
             index = 1 - index;
-            write(&mut file, index, &Slot::of(&chain, 0));
+            write(&mut file, index, &Slot::of(&chain));
         }
     }
 }
@@ -148,8 +145,8 @@ fn one_bit_anywhere_damages_its_block_alone() {
             let state = State::read(&damaged);
             let expected = match byte / SLOT_BYTES {
                 0 => None,
-                1 => Some((Some(slots[1]), 1)),
-                _ => Some((Some(slots[0]), 0)),
+                2 => Some((Some(slots[0]), 0)),
+                _ => Some((Some(slots[1]), 1)),
             };
             assert_eq!(state.map(|state| (state.slot, state.slot_index)), expected, "byte {byte}, bit {bit}");
         }
@@ -192,11 +189,15 @@ fn the_layout_does_not_change() {
     assert!(written[22..76].iter().all(|byte| *byte == 0));
     assert_eq!(written[80..110], *b"\x02\x01\0\0\0\0\0\0\x03\x02\0\0\0\0\0\0\x05\x03\0\0\0\0\0\0run-01");
     assert_eq!(written[110..142], [0xab; 32]);
-    // All records are settled that the slot does not say are not.
-    assert_eq!(written[142..150], *b"\x04\x03\0\0\0\0\0\0");
-    assert!(written[150..156].iter().all(|byte| *byte == 0));
+    assert!(written[142..156].iter().all(|byte| *byte == 0));
+    let place = |segment, sequence| Place { segment, run: run(b"run-02"), sequence };
+    let look =
+        Look { seconds: 0x0405, end: place(0x0506, 0x0607), unsettled: place(0x0708, 0x0809) }.to_bytes();
+    assert_eq!(look[..30], *b"\x05\x04\0\0\0\0\0\0\x06\x05\0\0\0\0\0\0\x07\x06\0\0\0\0\0\0run-02");
+    assert_eq!(look[30..52], *b"\x08\x07\0\0\0\0\0\0\x09\x08\0\0\0\0\0\0run-02");
+    assert!(look[52..76].iter().all(|byte| *byte == 0));
     // CRC-32 of IEEE 802.3 leaves this behind itself.
-    for block in written.chunks(SLOT_BYTES) {
+    for block in written[..3 * SLOT_BYTES].chunks(SLOT_BYTES).chain([&look[..]]) {
         assert_eq!(crc32(block), 0x2144_df1c);
     }
 }

@@ -40,7 +40,7 @@ impl Segment {
         }
         opened.notes.insert(key_notes);
         let now = seconds();
-        let mut writer = StateWriter::new(file, &state, now);
+        let mut writer = StateWriter::new(file, &state, &opened.chain, now);
         // Before the first record, so that no other life takes this number.
         let written = writer.write(&opened.chain, now).and_then(|()| writer.sync());
         written.map_err(|_| Notes::STATE_NOT_WRITABLE)?;

@@ -70,12 +70,10 @@ impl Found {
         policy: Option<Policy<'static>>,
     ) -> Result<Own> {
         if let Some((place, head)) = tail {
-            let fresh = Slot { segment: 0, last: None, settled: 0, head };
+            let fresh = Slot { segment: 0, last: None, head };
             let slot = self.state.slot.get_or_insert(fresh);
             slot.segment = slot.segment.max(place.segment);
             if slot.last.map(|last| last.position()) < Some(place.position()) {
-                let is_same_segment = slot.last.is_some_and(|last| last.segment == place.segment);
-                slot.settled = if is_same_segment { slot.settled } else { 0 };
                 (slot.last, slot.head) = (Some(place), head);
             }
         }
@@ -88,9 +86,9 @@ impl Found {
             keys.keep_key();
         }
         let redactor = policy.map(|policy| Redactor::new(policy, hmac_key(directory)));
+        let state = StateWriter::new(self.file, &self.state, &opened.chain, 0);
         let sealer = Sealer::new(opened.chain, opened.notes, redactor)?;
         let anchors = ChainFile::open(directory, anchor::FILE_NAME)?.map(AnchorWriter::open).transpose()?;
-        let state = StateWriter::new(self.file, &self.state, 0);
         Ok(Own { sealer, keys, state, anchors, has_checkpoint: false, start: Instant::now() })
     }
 }

@@ -42,9 +42,9 @@ pub(super) struct ChainLog {
     pub(super) segments: BTreeMap<Life, Segment>,
     /// The records that lives go on from, as their first records say.
     pub(super) links: BTreeMap<Life, Place>,
-    /// From which record on the life before may have sealed records in vain, as
-    /// first records say.
-    pub(super) settled: BTreeMap<Life, u64>,
+    /// From which record on records before a life may never have been delivered, as
+    /// its first record says.
+    pub(super) unsettled: BTreeMap<Life, Place>,
     /// What the first records of lives say of the node's state.
     pub(super) state_notes: BTreeMap<Life, Notes>,
     pub(super) keys: Keys,

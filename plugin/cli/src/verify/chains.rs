@@ -202,7 +202,7 @@ impl<'a> Chains<'a> {
                     && let Some(link) = sealed.link
                 {
                     chain.links.insert(life, link.place);
-                    chain.settled.extend(link.settled.map(|settled| (life, settled)));
+                    chain.unsettled.extend(link.unsettled.map(|first| (life, first)));
                 }
             }
             Added::Duplicate => chain.duplicates += 1,

@@ -23,6 +23,16 @@ enum Origin {
     Record(Place, Option<Fingerprint>),
 }
 
+/// Records at the end of a life that are not here.
+struct MissingEnd {
+    life: Life,
+    records: RangeInclusive<u64>,
+    /// The last record before them that is here.
+    after: Position,
+    /// Whether nothing is here of the life.
+    is_whole: bool,
+}
+
 /// The history of one chain, as it is put together.
 pub(super) struct History<'a, F: FnMut(Verdict, String)> {
     pub(super) id: ChainId,
@@ -198,6 +208,7 @@ impl<F: FnMut(Verdict, String)> History<'_, F> {
                 } else {
                     self.miss_life(life, link, end_before);
                 }
+                self.check_settled(life, lives);
             }
         }
         Ok(())
@@ -217,17 +228,13 @@ impl<F: FnMut(Verdict, String)> History<'_, F> {
 
     /// Nothing is here of the life that another one goes on from.
     fn miss_life(&mut self, life: &Life, link: Place, end_before: Position) {
-        let what = format!(
-            "segment {} (run {}), which segment {} goes on from, is not here: {}, and what may have been before it",
-            link.segment,
-            link.run,
-            life.segment,
-            extent(0, link.sequence)
-        );
-        count(&mut self.chain.missing, 0, link.sequence);
-        self.end_at(link.life(self.id), link.sequence);
-        self.gaps.push(end_before, link.position(), Cause::Unknown);
-        (self.add)(Verdict::Gap, what);
+        let end = MissingEnd {
+            life: link.life(self.id),
+            records: 0..=link.sequence,
+            after: end_before,
+            is_whole: true,
+        };
+        self.miss_end(end, self.unsettled(life));
     }
 
     fn check_link(
@@ -265,7 +272,14 @@ impl<F: FnMut(Verdict, String)> History<'_, F> {
                 ),
             ),
             None if spanned.is_none() && last.is_none_or(|last| link.sequence > last) => {
-                self.miss_end(life, link, last)
+                let after = last.map(|sequence| Position { segment: link.segment, sequence });
+                let end = MissingEnd {
+                    life: target,
+                    records: last.map_or(0, |last| last.saturating_add(1))..=link.sequence,
+                    after: after.unwrap_or_default(),
+                    is_whole: false,
+                };
+                self.miss_end(end, self.unsettled(life));
             }
             _ => {}
         }
@@ -284,36 +298,74 @@ impl<F: FnMut(Verdict, String)> History<'_, F> {
         Ok(())
     }
 
-    /// The end of a life is not here. Records that were sealed shortly before it
-    /// stopped may never have left the node: its successor says from which on.
-    fn miss_end(&mut self, life: &Life, link: Place, last: Option<u64>) {
-        let target = link.life(self.id);
-        let first = last.map_or(0, |last| last.saturating_add(1));
-        let records = first..=link.sequence;
-        self.end_at(target, link.sequence);
-        let altered = self.chain.segments.get(&target).map(|segment| segment.altered_in(&records));
-        if altered.is_some_and(|altered| !altered.is_empty()) {
-            return self.check_missing(&target, records, Position::default());
+    /// From which record on the records before a life may never have been
+    /// delivered, if its first record says so under a signature.
+    fn unsettled(&self, life: &Life) -> Option<Place> {
+        self.chain.unsettled.get(life).copied().filter(|_| self.coverage.has(life, 0))
+    }
+
+    /// The record before the first unsettled one was sealed, and handed on long
+    /// before the stop. If it is not here, no other link may say that it was there.
+    fn check_settled(&mut self, life: &Life, lives: &BTreeSet<Life>) {
+        let Some((first, last)) =
+            self.unsettled(life).and_then(|first| Some((first, first.sequence.checked_sub(1)?)))
+        else {
+            return;
+        };
+        let settled = first.life(self.id);
+        let end = self.last(&settled).max(self.ends.get(&settled).copied());
+        if settled >= *life || end.is_some_and(|end| end >= last) {
+            return;
         }
-        let settled = self.chain.settled.get(life).filter(|_| self.coverage.has(life, 0));
-        let stop = settled.map_or(u64::MAX, |settled| first.max(*settled));
-        let at = |sequence: u64| Position { segment: target.segment, sequence };
-        let after = last.map_or(Position::default(), at);
+        let before = lives.range(..settled).next_back().copied();
+        let before =
+            before.and_then(|life| Some(Position { segment: life.segment, sequence: self.last(&life)? }));
+        let here = self.last(&settled).map(|sequence| Position { segment: settled.segment, sequence });
+        let missing = MissingEnd {
+            life: settled,
+            records: end.map_or(0, |end| end.saturating_add(1))..=last,
+            after: here.or(before).unwrap_or_default(),
+            is_whole: end.is_none(),
+        };
+        self.miss_end(missing, Some(first));
+    }
+
+    /// The end of a life is not here. Records that were sealed shortly before the
+    /// next life began may never have left the node: that life says from which on.
+    fn miss_end(&mut self, missing: MissingEnd, unsettled: Option<Place>) {
+        let MissingEnd { life, records, after, is_whole } = missing;
+        let (first, last) = (*records.start(), *records.end());
+        self.end_at(life, last);
+        let altered = self.chain.segments.get(&life).map(|segment| segment.altered_in(&records));
+        if altered.is_some_and(|altered| !altered.is_empty()) {
+            return self.check_missing(&life, records, after);
+        }
+        let at = |sequence: u64| Position { segment: life.segment, sequence };
+        // From here on they may never have been delivered.
+        let stop = match unsettled {
+            Some(unsettled) if unsettled.segment < life.segment => first,
+            Some(unsettled) if unsettled.life(self.id) == life => first.max(unsettled.sequence),
+            _ => u64::MAX,
+        };
+        let Life { segment: number, run, .. } = life;
+        let which = if is_whole {
+            format!("segment {number} (run {run}), of which nothing is here, lacks")
+        } else {
+            format!("segment {number} lacks")
+        };
         if first < stop {
-            let end = link.sequence.min(stop.saturating_sub(1));
+            let end = last.min(stop.saturating_sub(1));
             count(&mut self.chain.missing, first, end);
             self.gaps.push(after, at(end), Cause::Unknown);
-            let missing = extent(first, end);
-            (self.add)(Verdict::Gap, format!("segment {} lacks {missing}, its end", link.segment));
+            let earlier = if is_whole { ", and what may have been before it" } else { ", its end" };
+            (self.add)(Verdict::Gap, format!("{which} {}{earlier}", extent(first, end)));
         }
-        if stop <= link.sequence {
-            count(&mut self.chain.undelivered, stop, link.sequence);
-            self.gaps.push(after, link.position(), Cause::Stop);
-            let missing = extent(stop, link.sequence);
+        if stop <= last {
+            count(&mut self.chain.undelivered, stop, last);
+            self.gaps.push(after, at(last), Cause::Stop);
             let what = format!(
-                "segment {} lacks {missing}, its end: sealed shortly before the filter stopped, so they may never have \
-                 left the node",
-                link.segment
+                "{which} {}, its end: sealed shortly before the filter stopped, so they may never have left the node",
+                extent(stop, last)
             );
             (self.add)(Verdict::UncleanStop, what);
         }

@@ -120,13 +120,28 @@ pub struct Chain {
 pub struct Link {
     /// The last record of an earlier segment that its writer knew.
     pub place: Place,
-    /// How many records of that segment were settled: sealed so long before the
-    /// stop that they were handed on. The others were sealed within 10 to 20
-    /// seconds of activity before it, and may never have been delivered.
-    pub settled: Option<u64>,
+    /// The first record that may never have been delivered: it and all up to
+    /// `place` were sealed within 10 to 20 seconds of activity before the stop.
+    pub unsettled: Option<Place>,
+}
+
+impl Chain {
+    /// Returns the first place where no record stands yet: behind the last record
+    /// that was sealed, if there is one.
+    pub fn end(&self) -> Place {
+        match self.link {
+            Some(link) if self.next.sequence == 0 => link.place.after(),
+            _ => self.next,
+        }
+    }
 }
 
 impl Place {
+    /// The place of the next record of the same life.
+    pub fn after(&self) -> Place {
+        Place { sequence: self.sequence.saturating_add(1), ..*self }
+    }
+
     /// The place in its chain, whichever run has sealed the record.
     pub fn position(&self) -> Position {
         Position { segment: self.segment, sequence: self.sequence }

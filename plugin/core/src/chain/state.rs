@@ -1,8 +1,9 @@
 //! The file in which a filter remembers its chain.
 //!
-//! Fixed in size and written in place: a header, made once, and two slots that
-//! are written in turn, so that a torn write spares the other one. All
-//! integers are little-endian.
+//! Fixed in size and written in place: a header, made once, two slots and two
+//! looks at the clock. Of each pair the one that was not written last is written
+//! next, so that a torn write spares the other one. All integers are
+//! little-endian.
 //!
 //! | bytes | header |
 //! |---|---|
@@ -20,8 +21,15 @@
 //! | 16..24 | the number of records in that; 0: no record yet |
 //! | 24..30 | its run |
 //! | 30..62 | head |
-//! | 62..70 | how many records of that segment are settled: see [`Link`] |
-//! | 70..76 | zero |
+//! | 62..76 | zero |
+//! | 76..80 | CRC-32 of bytes 0..76 |
+//!
+//! | bytes | look at the clock, at 240 and at 320: see [`Look`] |
+//! |---|---|
+//! | 0..8 | its time, in seconds of a clock that nobody sets |
+//! | 8..16, 16..24, 24..30 | the first place without a record then: segment, number, run |
+//! | 30..38, 38..46, 46..52 | the first place without a record at the look before |
+//! | 52..76 | zero |
 //! | 76..80 | CRC-32 of bytes 0..76 |
 //!
 //! The CRC is that of IEEE 802.3, which finds what is torn. It does not keep
@@ -36,13 +44,16 @@ use crate::record::notes::Notes;
 /// The file's name in its directory.
 pub const FILE_NAME: &str = "chain.state";
 /// Its length, in bytes.
-pub const FILE_BYTES: usize = 3 * SLOT_BYTES;
-/// The length of the header and of each slot, in bytes.
+pub const FILE_BYTES: usize = 5 * SLOT_BYTES;
+/// The length of the header, of each slot and of each look, in bytes.
 pub const SLOT_BYTES: usize = 80;
 
 const MAGIC: &[u8; 8] = b"flbaudit";
 const LAYOUT: u8 = 1;
 const CRC_AT: usize = SLOT_BYTES - 4;
+
+/// How far apart two looks at the clock are at least, in seconds.
+pub const LOOK_SECONDS: u64 = 10;
 
 /// The header: what never changes of a chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,10 +71,23 @@ pub struct Slot {
     pub segment: u64,
     /// The last record sealed.
     pub last: Option<Place>,
-    /// How many records of the segment of `last` are settled.
-    pub settled: u64,
     /// The hash over all up to it.
     pub head: Hash,
+}
+
+/// How far the chain had come at the last two looks at the clock, which are at
+/// least [`LOOK_SECONDS`] apart.
+///
+/// Records that were sealed before the look before the last are settled: they
+/// were handed on so long ago that a stop of Fluent Bit does not lose them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Look {
+    /// The time of the last look, in seconds of a clock that nobody sets.
+    pub seconds: u64,
+    /// The first place that had no record then.
+    pub end: Place,
+    /// The first place that had no record at the look before.
+    pub unsettled: Place,
 }
 
 /// What a state file says.
@@ -75,6 +99,10 @@ pub struct State {
     pub slot: Option<Slot>,
     /// Which of the two slots that is, 0 or 1: the other is the next to write.
     pub slot_index: usize,
+    /// The last look at the clock; none if there was none yet, or both are damaged.
+    pub look: Option<Look>,
+    /// Which of the two looks that is.
+    pub look_index: usize,
 }
 
 impl Header {
@@ -89,20 +117,19 @@ impl Header {
         file[..SLOT_BYTES].copy_from_slice(&with_crc(header));
         let fresh = with_crc([0; SLOT_BYTES]);
         file[SLOT_BYTES..2 * SLOT_BYTES].copy_from_slice(&fresh);
-        file[2 * SLOT_BYTES..].copy_from_slice(&fresh);
+        file[2 * SLOT_BYTES..3 * SLOT_BYTES].copy_from_slice(&fresh);
         file
     }
 }
 
 impl Slot {
-    /// How far `chain` has come, with so many settled records in its segment.
-    pub fn of(chain: &Chain, settled: u64) -> Self {
-        let link = chain.link;
-        let (last, settled) = match chain.next.sequence.checked_sub(1) {
-            Some(sequence) => (Some(Place { sequence, ..chain.next }), settled),
-            None => (link.map(|link| link.place), link.and_then(|link| link.settled).unwrap_or(0)),
+    /// How far `chain` has come.
+    pub fn of(chain: &Chain) -> Self {
+        let last = match chain.next.sequence.checked_sub(1) {
+            Some(sequence) => Some(Place { sequence, ..chain.next }),
+            None => chain.link.map(|link| link.place),
         };
-        Slot { segment: chain.next.segment, last, settled, head: chain.head }
+        Slot { segment: chain.next.segment, last, head: chain.head }
     }
 
     /// As it is written.
@@ -115,14 +142,50 @@ impl Slot {
             slot[24..30].copy_from_slice(last.run.as_bytes());
         }
         slot[30..62].copy_from_slice(&self.head);
-        slot[62..70].copy_from_slice(&self.settled.to_le_bytes());
         with_crc(slot)
+    }
+}
+
+impl Look {
+    /// The first look of a writer that knows of none before it.
+    pub fn first(chain: &Chain, seconds: u64) -> Self {
+        Look { seconds, end: chain.end(), unsettled: chain.end() }
+    }
+
+    /// Looks at the clock again, if it is time and the chain has gone on, so that
+    /// the later of two looks can be told. After a restart of the machine the clock
+    /// has started anew.
+    pub fn next(&self, chain: &Chain, seconds: u64) -> Option<Self> {
+        let end = chain.end();
+        match seconds.checked_sub(self.seconds) {
+            _ if end == self.end => None,
+            None => Some(Look { seconds, end, ..*self }),
+            Some(LOOK_SECONDS..) => Some(Look { seconds, end, unsettled: self.end }),
+            Some(_) => None,
+        }
+    }
+
+    /// As it is written.
+    pub fn to_bytes(&self) -> [u8; SLOT_BYTES] {
+        let mut look = [0; SLOT_BYTES];
+        look[..8].copy_from_slice(&self.seconds.to_le_bytes());
+        for (at, place) in [(8, &self.end), (30, &self.unsettled)] {
+            look[at..at + 8].copy_from_slice(&place.segment.to_le_bytes());
+            look[at + 8..at + 16].copy_from_slice(&place.sequence.to_le_bytes());
+            look[at + 16..at + 22].copy_from_slice(place.run.as_bytes());
+        }
+        with_crc(look)
     }
 }
 
 /// Where in the file a slot stands.
 pub fn slot_offset(index: usize) -> u64 {
     (SLOT_BYTES * (1 + index)) as u64
+}
+
+/// Where in the file a look at the clock stands.
+pub fn look_offset(index: usize) -> u64 {
+    (SLOT_BYTES * (3 + index)) as u64
 }
 
 impl State {
@@ -134,14 +197,22 @@ impl State {
             id: ChainId::from_text(&header[10..22]).filter(|_| is_ours)?,
             algorithm: Algorithm::from_id(header[9])?,
         };
-        let mut state = State { header, slot: None, slot_index: 1 };
-        for (index, bytes) in slots.as_chunks::<SLOT_BYTES>().0.iter().take(2).enumerate() {
+        let mut state = State { header, slot: None, slot_index: 1, look: None, look_index: 1 };
+        let blocks = slots.as_chunks::<SLOT_BYTES>().0;
+        for (index, bytes) in blocks.iter().take(2).enumerate() {
             let age = |slot: Slot| (slot.segment, slot.last.map(|last| (last.segment, last.sequence)));
             if let Some(slot) = read_slot(bytes)
                 && state.slot.map(age) < Some(age(slot))
             {
                 state.slot = Some(slot);
                 state.slot_index = index;
+            }
+        }
+        for (index, bytes) in blocks.iter().skip(2).take(2).enumerate() {
+            if let Some(look) = read_look(bytes)
+                && state.look.is_none_or(|other| other.end.position() < look.end.position())
+            {
+                (state.look, state.look_index) = (Some(look), index);
             }
         }
         Some(state)
@@ -155,7 +226,7 @@ impl State {
             None => {
                 // So that no segment's number comes again.
                 let segment = newest.map_or(0, |newest| newest.place.segment);
-                let fresh = Slot { segment, last: None, settled: 0, head: GENESIS };
+                let fresh = Slot { segment, last: None, head: GENESIS };
                 (fresh, Notes::STATE_DAMAGED, false)
             }
             Some(slot) => match newest {
@@ -169,7 +240,10 @@ impl State {
                 _ => (slot, Notes::NONE, false),
             },
         };
-        let link = slot.last.map(|place| Link { place, settled: Some(slot.settled) });
+        let link = slot.last.map(|place| {
+            let unsettled = self.look.map(|look| look.unsettled);
+            Link { place, unsettled: unsettled.filter(|first| first.position() <= place.after().position()) }
+        });
         let chain = Chain {
             id: self.header.id,
             algorithm: self.header.algorithm,
@@ -201,7 +275,19 @@ fn read_slot(bytes: &[u8; SLOT_BYTES]) -> Option<Slot> {
         Some(sequence) => Some(Place { segment: number(8)?, run: Run::from_text(&bytes[24..30])?, sequence }),
         None => None,
     };
-    Some(Slot { segment: number(0)?, last, settled: number(62)?, head: *bytes[30..].first_chunk()? })
+    Some(Slot { segment: number(0)?, last, head: *bytes[30..].first_chunk()? })
+}
+
+fn read_look(bytes: &[u8; SLOT_BYTES]) -> Option<Look> {
+    if !has_crc(bytes) {
+        return None;
+    }
+    let number = |at: usize| bytes[at..].first_chunk().map(|bytes| u64::from_le_bytes(*bytes));
+    let place = |at: usize| {
+        let run = Run::from_text(&bytes[at + 16..at + 22])?;
+        Some(Place { segment: number(at)?, sequence: number(at + 8)?, run })
+    };
+    Some(Look { seconds: number(0)?, end: place(8)?, unsettled: place(30)? })
 }
 
 fn with_crc(mut block: [u8; SLOT_BYTES]) -> [u8; SLOT_BYTES] {

@@ -2,13 +2,9 @@
 
 use crate::chain::anchor;
 use crate::chain::id::Chain;
-use crate::chain::state::{Slot, State, slot_offset};
+use crate::chain::state::{Look, Slot, State, look_offset, slot_offset};
 use crate::chain::storage::Storage;
 use alloc::vec::Vec;
-
-/// How far apart two looks at the clock are at least, in seconds: records that
-/// were sealed before the last look but one are settled.
-pub const SETTLED_SECONDS: u64 = 10;
 
 /// The state file of a chain, of which a writer has opened a segment.
 #[derive(Debug)]
@@ -16,27 +12,33 @@ pub struct StateWriter<S> {
     file: S,
     /// The slot that is written next.
     slot: usize,
-    /// When the clock was last looked at, and how many records the segment had.
-    tick: (u64, u64),
-    /// How many records the segment had one look before.
-    settled: u64,
+    /// The last look at the clock.
+    look: Look,
+    /// Whether it stands in the file.
+    has_look: bool,
+    /// Where the next look is written.
+    look_slot: usize,
 }
 
 impl<S: Storage> StateWriter<S> {
-    /// Goes on with the file that `state` was read from.
-    pub fn new(file: S, state: &State, now: u64) -> Self {
-        StateWriter { file, slot: 1 - state.slot_index, tick: (now, 0), settled: 0 }
+    /// Goes on with the file that `state` was read from, and in which `chain` is to
+    /// be continued. `now` counts the seconds of a clock that nobody sets.
+    pub fn new(file: S, state: &State, chain: &Chain, now: u64) -> Self {
+        let look = state.look.unwrap_or_else(|| Look::first(chain, now));
+        let has_look = state.look.is_some();
+        StateWriter { file, slot: 1 - state.slot_index, look, has_look, look_slot: 1 - state.look_index }
     }
 
-    /// Writes down how far the chain has come. `now` counts the seconds of a
-    /// clock that nobody sets.
+    /// Writes down how far the chain has come.
     pub fn write(&mut self, chain: &Chain, now: u64) -> Result<(), S::Error> {
-        if now.saturating_sub(self.tick.0) >= SETTLED_SECONDS {
-            self.settled = self.tick.1;
-            self.tick = (now, chain.next.sequence);
-        }
-        self.file.write_at(&Slot::of(chain, self.settled).to_bytes(), slot_offset(self.slot))?;
+        self.file.write_at(&Slot::of(chain).to_bytes(), slot_offset(self.slot))?;
         self.slot = 1 - self.slot;
+        let next = self.look.next(chain, now);
+        if next.is_some() || !self.has_look {
+            let look = next.unwrap_or(self.look);
+            self.file.write_at(&look.to_bytes(), look_offset(self.look_slot))?;
+            (self.look, self.has_look, self.look_slot) = (look, true, 1 - self.look_slot);
+        }
         Ok(())
     }
 

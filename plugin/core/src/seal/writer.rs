@@ -2,7 +2,7 @@
 //!
 //! `docs/seal-format.md` is the specification.
 
-use crate::chain::id::Chain;
+use crate::chain::id::{Chain, Place};
 use crate::chain::signature::{Signature, signature_text};
 use crate::memory::{OutOfMemory, put};
 use crate::policy::policy_text;
@@ -83,15 +83,10 @@ pub(crate) fn write(
         put(out, key)?;
     }
     if let Some(link) = chain.link.filter(|_| place.sequence == 0) {
-        put(out, b",\"link\":{\"run\":\"")?;
-        put(out, link.place.run.as_bytes())?;
-        put(out, b"\",\"seg\":")?;
-        put_number(out, link.place.segment)?;
-        put(out, b",\"seq\":")?;
-        put_number(out, link.place.sequence)?;
-        if let Some(settled) = link.settled {
-            put(out, b",\"settled\":")?;
-            put_number(out, settled)?;
+        write_place(b",\"link\":{", &link.place, out)?;
+        if let Some(unsettled) = link.unsettled {
+            write_place(b",\"unsettled\":{", &unsettled, out)?;
+            put(out, b"}")?;
         }
         put(out, b"}")?;
     }
@@ -142,6 +137,18 @@ pub(crate) fn write(
         put(out, &policy_text(redactor.policy().digest()))?;
     }
     put(out, b"\"")
+}
+
+/// Writes the members of a place behind what opens their object.
+#[cold]
+fn write_place(opening: &[u8], place: &Place, out: &mut Vec<u8>) -> Result<(), OutOfMemory> {
+    put(out, opening)?;
+    put(out, b"\"run\":\"")?;
+    put(out, place.run.as_bytes())?;
+    put(out, b"\",\"seg\":")?;
+    put_number(out, place.segment)?;
+    put(out, b",\"seq\":")?;
+    put_number(out, place.sequence)
 }
 
 #[cold]

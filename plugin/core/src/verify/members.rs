@@ -136,9 +136,18 @@ impl<'a> Members<'a> {
         (node.kind == Kind::String).then(|| Characters::of(inner(self.tape.text(node, self.text))).collect())
     }
 
-    /// The number under `name`; `None` inside if there is no such member.
-    pub(super) fn optional_number(&self, name: &str) -> Option<Option<u64>> {
-        if self.key(name).is_none() { Some(None) } else { self.number(name).map(Some) }
+    pub(super) fn is_string(&self, name: &str) -> bool {
+        self.key(name).is_some_and(|key| self.tape.nodes[key + 1].kind == Kind::String)
+    }
+
+    /// Whether the member `name`, if there is one, is an array of strings.
+    pub(super) fn is_list_or_absent(&self, name: &str) -> bool {
+        let Some(key) = self.key(name) else {
+            return true;
+        };
+        let array = key + 1;
+        let elements = self.tape.nodes.get(array + 1..self.tape.after(array)).unwrap_or_default();
+        self.tape.nodes[array].kind == Kind::Array && elements.iter().all(|node| node.kind == Kind::String)
     }
 
     fn number(&self, name: &str) -> Option<u64> {

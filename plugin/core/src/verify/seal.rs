@@ -10,6 +10,12 @@ use crate::schema::Disposition;
 use crate::seal::VERSION;
 use crate::text::base64url::{hash_from_text, is_base64url};
 
+/// How many digits the fraction of a second has.
+const NANOSECOND_DIGITS: usize = 9;
+
+/// The members of a seal that are arrays of strings.
+const LISTS: [&str; 3] = ["notes", "redacted", "invalid"];
+
 /// Why the value of `audit` is not taken for a seal.
 pub(super) enum NoSeal {
     Malformed,
@@ -51,12 +57,16 @@ impl Version {
 }
 
 fn read_members(members: &Members<'_>, version: Version) -> Option<(Sealed, Closing)> {
-    let time = members.string("time")?;
-    let seconds = time.get(..time.iter().position(|&byte| byte == b'.')?)?;
+    let place = members.place()?;
     let link = match members.within("link") {
-        Some(members) => Some(Link { place: members.place()?, settled: members.optional_number("settled")? }),
+        Some(link) if place.sequence == 0 => Some(read_link(&link)?),
+        Some(_) => return None,
         None => None,
     };
+    let is_formed = members.is_string("tag") && LISTS.iter().all(|name| members.is_list_or_absent(name));
+    if !is_formed {
+        return None;
+    }
     let policy = match members.key("policy") {
         Some(_) => Some(hash_from_text(members.string("policy")?)?),
         None => None,
@@ -65,11 +75,11 @@ fn read_members(members: &Members<'_>, version: Version) -> Option<(Sealed, Clos
     let sealed = Sealed {
         chain: ChainId::from_text(members.string("chain")?)?,
         algorithm: version.algorithm,
-        place: members.place()?,
+        place,
         previous: hash_from_text(members.string("prev")?)?,
         head: hash_from_text(members.string("head")?)?,
         link,
-        seconds: core::str::from_utf8(seconds).ok()?.parse().ok()?,
+        seconds: seconds_of(members.string("time")?)?,
         policy_prefix: version.policy_prefix,
         policy,
         notes: members.notes(),
@@ -85,6 +95,23 @@ fn read_members(members: &Members<'_>, version: Version) -> Option<(Sealed, Clos
     // What is signed says by which key; else it is no part of a seal.
     let is_whole = signature.is_none() || sealed.is_checkpoint;
     is_whole.then_some((sealed, [members.key("prev"), members.key("head"), signature]))
+}
+
+fn read_link(link: &Members<'_>) -> Option<Link> {
+    let unsettled = match link.within("unsettled") {
+        Some(unsettled) => Some(unsettled.place()?),
+        None => None,
+    };
+    Some(Link { place: link.place()?, unsettled })
+}
+
+/// The seconds of a time: those since 1970, a point, and nine digits.
+fn seconds_of(time: &[u8]) -> Option<u64> {
+    let (seconds, fraction) = time.split_at_checked(time.len().checked_sub(NANOSECOND_DIGITS + 1)?)?;
+    let is_canonical = matches!(seconds, [b'0'] | [b'1'..=b'9', ..])
+        && seconds.iter().chain(fraction.get(1..)?).all(u8::is_ascii_digit)
+        && fraction.first() == Some(&b'.');
+    core::str::from_utf8(seconds).ok().filter(|_| is_canonical)?.parse().ok()
 }
 
 fn read_validity(members: &Members<'_>) -> (Validity, Disposition) {

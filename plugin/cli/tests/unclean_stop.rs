@@ -1,0 +1,196 @@
+//! Records that were sealed shortly before a stop and never left their node.
+
+use flb_audit_core::chain::keyring::KeyRing;
+use flb_audit_core::chain::rotation::Rotation;
+use flb_audit_core::chain::state::{Header, State};
+use flb_audit_core::chain::storage::Storage;
+use flb_audit_core::chain::writer::StateWriter;
+use flb_audit_core::chain::{ChainId, Run};
+use flb_audit_core::hash::Algorithm;
+use flb_audit_core::{Event, Sealer};
+use serde_json::{Value, json};
+use std::cell::RefCell;
+use std::convert::Infallible;
+use std::fs;
+use std::ops::Range;
+use std::process::Command;
+use std::rc::Rc;
+
+/// A file in memory.
+#[derive(Clone, Debug)]
+struct Memory(Rc<RefCell<Vec<u8>>>);
+
+impl Storage for Memory {
+    type Error = Infallible;
+
+    fn read_at(&self, bytes: &mut [u8], offset: u64) -> Result<usize, Infallible> {
+        let file = self.0.borrow();
+        let rest = file.get(offset as usize..).unwrap_or_default();
+        let read = rest.len().min(bytes.len());
+        bytes[..read].copy_from_slice(&rest[..read]);
+        Ok(read)
+    }
+
+    fn write_at(&self, bytes: &[u8], offset: u64) -> Result<(), Infallible> {
+        let mut file = self.0.borrow_mut();
+        let end = offset as usize + bytes.len();
+        let len = file.len().max(end);
+        file.resize(len, 0);
+        file[offset as usize..end].copy_from_slice(bytes);
+        Ok(())
+    }
+
+    fn sync(&self) -> Result<(), Infallible> {
+        Ok(())
+    }
+}
+
+/// A node with a filter, which is started, stopped and started again.
+struct Node {
+    state: Memory,
+    keys: Memory,
+    roster: Value,
+    lives: u64,
+    seeds: u64,
+    now: u64,
+    /// What left the node, line by line.
+    log: Vec<String>,
+}
+
+impl Node {
+    fn new() -> Node {
+        let chain = ChainId::from_text(b"chain-000001").expect("a name");
+        let mut seeds = 0;
+        let ring = KeyRing::new(chain, &mut |seed| next_seed(&mut seeds, seed)).expect("keys");
+        let public = ring.public().expect("a key");
+        let header = Header { id: chain, algorithm: Algorithm::default() };
+        let memory = |bytes| Memory(Rc::new(RefCell::new(bytes)));
+        Node {
+            state: memory(header.to_file().to_vec()),
+            keys: memory(ring.to_file().to_vec()),
+            roster: json!([{
+                "node": "node-1",
+                "chain": chain.to_string(),
+                "key": public.to_string(),
+                "created": "2026-01-01T00:00:00Z",
+            }]),
+            lives: 0,
+            seeds,
+            now: 0,
+            log: Vec::new(),
+        }
+    }
+
+    /// One life: so many records, one each `seconds`.
+    fn live(&mut self, records: usize, seconds: u64) {
+        let state = State::read(&self.state.0.borrow()).expect("a state");
+        let (mut rotation, newest) = Rotation::open(self.keys.clone(), state.header.id).expect("keys");
+        self.lives += 1;
+        let run = Run::from_random(*self.lives.to_le_bytes().first_chunk().expect("six bytes"));
+        let opened = state.open_segment(run, newest.as_ref());
+        if opened.is_key_unused {
+            rotation.keep_key();
+        }
+        let mut writer = StateWriter::new(self.state.clone(), &state, &opened.chain, self.now);
+        let Ok(()) = writer.write(&opened.chain, self.now);
+        let mut sealer = Sealer::new(opened.chain, opened.notes, None).expect("memory");
+        for _ in 0..records {
+            let seeds = &mut self.seeds;
+            let prepared =
+                rotation.prepare(sealer.chain(), self.now, false, &mut |seed| next_seed(seeds, seed));
+            assert!(prepared.failed.is_none());
+            if let Some(signer) = prepared.signer {
+                sealer.set_signer(signer).expect("memory");
+            }
+            if prepared.is_checkpoint {
+                sealer.sign_next();
+            }
+            let record = format!("{{\"at\":{}}}", self.now);
+            let event = Event {
+                tag: b"test",
+                seconds: 1_800_000_000 + self.now as u32,
+                nanoseconds: 0,
+                record: Some(record.as_bytes()),
+                record_len: record.len(),
+            };
+            let sealed = sealer.seal(&event).strip_suffix(b"\0").expect("a text's end");
+            self.log.push(String::from_utf8(sealed.to_vec()).expect("UTF-8"));
+            let Ok(()) = writer.write(sealer.chain(), self.now);
+            self.now += seconds;
+        }
+    }
+
+    /// What `verify` comes to without the records of these lines.
+    fn verify_without(&self, lost: Range<usize>) -> (i32, String) {
+        let directory = tempfile::tempdir().expect("a directory");
+        let (log, roster) = (directory.path().join("log"), directory.path().join("roster.json"));
+        let kept = self.log.iter().enumerate().filter(|(at, _)| !lost.contains(at));
+        let text: Vec<&str> = kept.flat_map(|(_, line)| [line.as_str(), "\n"]).collect();
+        fs::write(&log, text.concat()).expect("written");
+        fs::write(&roster, self.roster.to_string()).expect("written");
+        let mut verify = Command::new(env!("CARGO_BIN_EXE_flb-audit"));
+        let output = verify.arg("verify").arg("--roster").arg(roster).arg(log).output().expect("run");
+        (output.status.code().expect("a code"), String::from_utf8(output.stdout).expect("UTF-8"))
+    }
+}
+
+fn next_seed(count: &mut u64, seed: &mut [u8; 32]) -> bool {
+    *count += 1;
+    seed[..8].copy_from_slice(&count.to_le_bytes());
+    true
+}
+
+const TAIL_UNANCHORED: i32 = 3;
+const UNCLEAN_STOP: i32 = 6;
+const GAP: i32 = 10;
+
+/// Which records at the end of a life, one a second, may be lost.
+#[test]
+fn the_end_of_a_life_may_be_lost_as_far_as_it_is_unsettled() {
+    let mut node = Node::new();
+    node.live(60, 1);
+    node.live(5, 1);
+    assert_eq!(node.verify_without(0..0).0, TAIL_UNANCHORED);
+    for first in 1..60 {
+        let (code, report) = node.verify_without(first..60);
+        // Looks at the clock were at 40 and 50 seconds.
+        let expected = if first < 41 { GAP } else { UNCLEAN_STOP };
+        assert_eq!(code, expected, "from {first} on: {report}");
+    }
+    // Not its middle, and nothing of the life that goes on.
+    assert_eq!(node.verify_without(50..59).0, GAP);
+    assert_eq!(node.verify_without(50..61).0, GAP);
+}
+
+/// On Fluent Bit 4.0 each chunk is a life: whole lives are lost.
+#[test]
+fn whole_lives_may_be_lost_as_far_as_they_are_unsettled() {
+    let mut node = Node::new();
+    // Lives of three records, of a second each: life n begins at line 3 n.
+    for _ in 0..20 {
+        node.live(3, 1);
+    }
+    node.live(5, 1);
+    for first in 1..60 {
+        let (code, report) = node.verify_without(first..60);
+        let expected = if first < 41 { GAP } else { UNCLEAN_STOP };
+        assert!(code == expected, "from {first} on: {code}, not {expected}: {report}");
+    }
+    assert_eq!(node.verify_without(50..58).0, GAP);
+    assert_eq!(node.verify_without(51..61).0, GAP);
+}
+
+/// Stops that follow each other quickly, before anything is delivered.
+#[test]
+fn several_stops_in_a_row_are_one() {
+    let mut node = Node::new();
+    node.live(60, 1);
+    for _ in 0..4 {
+        node.live(2, 1);
+    }
+    node.live(5, 1);
+    let (code, report) = node.verify_without(55..68);
+    assert_eq!(code, UNCLEAN_STOP, "{report}");
+    let (code, report) = node.verify_without(39..68);
+    assert_eq!(code, GAP, "{report}");
+}
