@@ -21,8 +21,20 @@ const LARGEST_PRINTABLE: f64 = 1.797693134862315e308;
 const TWO_TO_63: f64 = 9_223_372_036_854_775_808.0;
 const TWO_TO_64: f64 = 18_446_744_073_709_551_616.0;
 
-/// The longest: `-1.797693134862315e-308`.
+/// The longest: `-1.7976931348623157e-308`.
 const SHORT_BYTES_MAX: usize = 32;
+
+/// The shortest text for an `f64` has no more digits.
+const DIGITS_MAX: usize = 17;
+
+/// No two numbers of so many digits read as one `f64`, if it has all its bits.
+const DIGITS_ALWAYS_SHORTEST: usize = 15;
+
+/// The bits of an `f64` that are all zero in a power of two.
+const MANTISSA_BITS: u32 = 52;
+
+/// Fluent Bit prints so many digits.
+const FLUENT_BIT_DIGITS: usize = 16;
 
 /// A number's text.
 #[derive(Clone, Copy)]
@@ -77,58 +89,164 @@ pub(crate) fn is_in_range(token: &[u8]) -> bool {
 
 /// How a number that is not an integer of 64 bits is to leave the filter.
 pub(crate) fn outgoing(token: &[u8]) -> Outgoing {
-    let value = parse(token).unwrap_or(f64::INFINITY);
+    let value: f64 = parse(token).unwrap_or(f64::INFINITY);
     if !value.is_finite() {
-        let text = sixteen_digits(LARGEST_PRINTABLE.copysign(value));
+        let text = Decimal::shortest(LARGEST_PRINTABLE.copysign(value)).with_point();
         return Outgoing::Otherwise { text, note: Notes::CLAMPED };
     }
-    let settled = settle(value);
+    let decimal = Decimal::of(token, value);
+    let (settled, decimal) =
+        if is_integral(value, TWO_TO_63) { (value, decimal.rounded()) } else { settle(value, decimal) };
     if settled == value && token.contains(&b'.') {
         return Outgoing::AsIs;
     }
-    let text = sixteen_digits(settled);
+    let text = decimal.with_point();
     // An integral value may have more digits than that.
     let note = if parse(text.as_bytes()) == Some(value) { Notes::NONE } else { Notes::ROUNDED };
     Outgoing::Otherwise { text, note }
 }
 
-/// What `value` has become once Fluent Bit has printed it and read it again.
-fn settle(value: f64) -> f64 {
-    if is_integral(value, TWO_TO_63) {
-        return value;
-    }
-    let mut settled = value;
-    // The second time is for powers of ten that are no f64: 1e23 is read as
-    // 9.999999999999999e22.
+/// What `value` has become once Fluent Bit has printed it and read it again, and
+/// the decimal that reads as that.
+///
+/// A value that some number of 16 digits reads as stays what it is: the one that
+/// Fluent Bit prints is at least as near to it. Powers of two are the exception:
+/// their neighbours below are nearer than those above.
+fn settle(value: f64, decimal: Decimal) -> (f64, Decimal) {
+    let (mut settled, mut decimal) = (value, decimal);
+    // The next one may be a power of two.
     for _ in 0..2 {
-        settled = match parse::<f64>(sixteen_digits(settled).as_bytes()) {
+        let is_power_of_two = settled.to_bits().trailing_zeros() >= MANTISSA_BITS;
+        let printed = match () {
+            () if is_power_of_two => Decimal::nearest(settled),
+            () if decimal.count > FLUENT_BIT_DIGITS => decimal.rounded(),
+            () => break,
+        };
+        settled = match parse::<f64>(printed.with_point().as_bytes()) {
             Some(read) if read.is_finite() => read,
             _ => LARGEST_PRINTABLE.copysign(value),
         };
+        decimal = Decimal::shortest(settled);
     }
-    settled
+    (settled, decimal.rounded())
 }
 
 fn is_integral(value: f64, bound: f64) -> bool {
     -TWO_TO_63 <= value && value < bound && (value as i128) as f64 == value
 }
 
-/// At most sixteen significant digits, and always a point.
-fn sixteen_digits(value: f64) -> Short {
-    let printed = Short::print(format_args!("{value:.15e}"));
-    let text = printed.as_bytes();
-    let exponent_at = text.iter().position(|&byte| byte == b'e').unwrap_or(text.len());
-    let (mantissa, exponent) = text.split_at(exponent_at);
-    let significant = mantissa.iter().rposition(|&byte| byte != b'0').map_or(0, |last| last + 1);
-    // "1." keeps one zero behind the point.
-    let kept =
-        if mantissa.get(significant.wrapping_sub(1)) == Some(&b'.') { significant + 1 } else { significant };
-    let mut short = Short { text: [0; SHORT_BYTES_MAX], len: 0 };
-    for part in [&mantissa[..kept.min(mantissa.len())], exponent] {
-        short.text[short.len..short.len + part.len()].copy_from_slice(part);
-        short.len += part.len();
+/// The shortest decimal number that reads as a value.
+struct Decimal {
+    is_negative: bool,
+    /// The digits, as ASCII; the first and the last are not 0, but for a lone 0.
+    digits: [u8; DIGITS_MAX],
+    count: usize,
+    /// The power of ten that the first digit counts.
+    exponent: i32,
+}
+
+impl Decimal {
+    /// The shortest decimal for `value`, which `token` reads as.
+    ///
+    /// No two numbers of [`DIGITS_ALWAYS_SHORTEST`] digits read as one value, so a
+    /// token of no more is the shortest: printing a value can take thousands of
+    /// instructions a digit.
+    fn of(token: &[u8], value: f64) -> Decimal {
+        let is_normal = (1e-300..1e300).contains(&value.abs());
+        Decimal::from_text(token, DIGITS_ALWAYS_SHORTEST)
+            .filter(|_| is_normal)
+            .unwrap_or_else(|| Decimal::shortest(value))
     }
-    short
+
+    fn shortest(value: f64) -> Decimal {
+        let printed = Short::print(format_args!("{value:e}"));
+        let mut shortest = Decimal::from_text(printed.as_bytes(), DIGITS_MAX).unwrap_or(Decimal::ZERO);
+        // Of two texts as near to the value, ECMAScript takes the even one. With
+        // fewer digits there are no two, nor where the value has more digits
+        // than that behind these.
+        if shortest.count >= 16 && (-9..40).contains(&shortest.exponent) {
+            let even = Short::print(format_args!("{value:.*e}", shortest.count - 1));
+            if parse(even.as_bytes()) == Some(value) {
+                shortest = Decimal::from_text(even.as_bytes(), DIGITS_MAX).unwrap_or(shortest);
+            }
+        }
+        shortest
+    }
+
+    /// The number of 16 digits that is the nearest to `value`.
+    fn nearest(value: f64) -> Decimal {
+        let printed = Short::print(format_args!("{value:.*e}", FLUENT_BIT_DIGITS - 1));
+        Decimal::from_text(printed.as_bytes(), DIGITS_MAX).unwrap_or(Decimal::ZERO)
+    }
+
+    const ZERO: Decimal = Decimal { is_negative: false, digits: [b'0'; DIGITS_MAX], count: 1, exponent: 0 };
+
+    /// Reads a number; `None` if it has more digits than `digits_max` between its
+    /// first and its last that is not 0, or none at all.
+    fn from_text(text: &[u8], digits_max: usize) -> Option<Decimal> {
+        let (mantissa, exponent) = match text.iter().position(|byte| matches!(byte, b'e' | b'E')) {
+            Some(at) => (&text[..at], text.get(at + 1..)?),
+            None => (text, &b"0"[..]),
+        };
+        let exponent: i32 = parse(exponent.strip_prefix(b"+").unwrap_or(exponent))?;
+        let mut decimal = Decimal { is_negative: mantissa.first() == Some(&b'-'), count: 0, ..Decimal::ZERO };
+        // How many digits there are before the point, and which is the first that
+        // is not 0.
+        let (mut seen, mut point, mut first) = (0, None, None);
+        for &byte in mantissa {
+            match byte {
+                b'.' => point = Some(seen),
+                b'0'..=b'9' => {
+                    if byte != b'0' {
+                        let first = *first.get_or_insert(seen);
+                        *decimal.digits[..digits_max].get_mut(seen - first)? = byte;
+                        decimal.count = seen - first + 1;
+                    }
+                    seen += 1;
+                }
+                _ => {}
+            }
+        }
+        let before_point = i32::try_from(point.unwrap_or(seen)).ok()?;
+        decimal.exponent =
+            exponent.checked_add(before_point - 1)?.checked_sub(i32::try_from(first?).ok()?)?;
+        Some(decimal)
+    }
+
+    /// With as many digits as Fluent Bit prints.
+    fn rounded(mut self) -> Decimal {
+        if self.count <= FLUENT_BIT_DIGITS {
+            return self;
+        }
+        let is_up = self.digits[FLUENT_BIT_DIGITS] >= b'5';
+        self.count = FLUENT_BIT_DIGITS;
+        self.digits[FLUENT_BIT_DIGITS..].fill(b'0');
+        if is_up {
+            while let Some(last) = self.count.checked_sub(1).filter(|last| self.digits[*last] == b'9') {
+                self.digits[last] = b'0';
+                self.count = last;
+            }
+            match self.count.checked_sub(1) {
+                Some(last) => self.digits[last] += 1,
+                None => {
+                    (self.digits[0], self.count) = (b'1', 1);
+                    self.exponent += 1;
+                }
+            }
+        }
+        while self.count > 1 && self.digits[self.count - 1] == b'0' {
+            self.count -= 1;
+        }
+        self
+    }
+
+    /// With one digit before the point, one at least behind it, and an exponent.
+    fn with_point(&self) -> Short {
+        let sign = if self.is_negative { "-" } else { "" };
+        let digits = core::str::from_utf8(&self.digits[..self.count.max(2)]).unwrap_or("00");
+        let (first, rest) = digits.split_at(1);
+        Short::print(format_args!("{sign}{first}.{rest}e{}", self.exponent))
+    }
 }
 
 /// Writes a number that is not an integer token in canonical form.
@@ -142,49 +260,16 @@ pub(crate) fn write_canonical(token: &[u8], out: &mut Vec<u8>) -> Result<(), Out
         put(out, if value < 0.0 { b"-" } else { b"" })?;
         return put(out, Digits::of(magnitude).as_bytes());
     }
-    let mut shortest = Short::print(format_args!("{value:e}"));
-    let digits =
-        shortest.as_bytes().iter().take_while(|&&byte| byte != b'e').filter(|byte| byte.is_ascii_digit());
-    let count = digits.count();
-    // Of two texts as near to the value, ECMAScript takes the even one. With
-    // fewer digits there are no two.
-    if count >= 16 {
-        let even = Short::print(format_args!("{value:.*e}", count - 1));
-        if parse(even.as_bytes()) == Some(value) {
-            shortest = even;
-        }
-    }
-    write_as_ecmascript(shortest.as_bytes(), out)
+    write_as_ecmascript(&Decimal::of(token, value), out)
 }
 
-/// Lays out `[-]d[.ddd]e[-]x` as in ECMA-262, Number::toString.
-fn write_as_ecmascript(shortest: &[u8], out: &mut Vec<u8>) -> Result<(), OutOfMemory> {
+/// Lays out a number as in ECMA-262, Number::toString.
+fn write_as_ecmascript(decimal: &Decimal, out: &mut Vec<u8>) -> Result<(), OutOfMemory> {
     const ZEROS: &[u8] = b"000000000000000000000";
-    let (sign, shortest) = match shortest.strip_prefix(b"-") {
-        Some(rest) => (&b"-"[..], rest),
-        None => (&b""[..], shortest),
-    };
-    let mut digits = [0; 17];
-    let mut count = 0;
-    let mut exponent: i32 = 0;
-    for (at, &byte) in shortest.iter().enumerate() {
-        match byte {
-            b'e' => {
-                exponent = parse(&shortest[at + 1..]).unwrap_or(0);
-                break;
-            }
-            b'.' => {}
-            digit if count < digits.len() => {
-                digits[count] = digit;
-                count += 1;
-            }
-            _ => {}
-        }
-    }
-    let digits = &digits[..count];
+    let (digits, count) = (&decimal.digits[..decimal.count], decimal.count);
     // Where the point stands, counted from the first digit.
-    let point = exponent + 1;
-    put(out, sign)?;
+    let (exponent, point) = (decimal.exponent, decimal.exponent + 1);
+    put(out, if decimal.is_negative { b"-" } else { b"" })?;
     match point {
         1..=21 if point as usize >= count => {
             put(out, digits)?;
@@ -298,6 +383,19 @@ mod tests {
                 // But for powers of ten that are no f64, of which the
                 // neighbour comes out.
                 assert!(apart <= (printed.next_up() - printed).abs() * 2.0, "{token}: {text}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_token_of_few_digits_is_the_shortest() {
+        let few = (-330..309).flat_map(|exponent| (1..1000).map(move |digits| format!("{digits}e{exponent}")));
+        let many = values().into_iter().map(|value| format!("{value:.14e}"));
+        for token in few.chain(many) {
+            let value: f64 = token.parse().expect("a number");
+            if value != 0.0 && value.is_finite() {
+                let [of, shortest] = [Decimal::of(token.as_bytes(), value), Decimal::shortest(value)];
+                assert_eq!(of.with_point().as_bytes(), shortest.with_point().as_bytes(), "{token}");
             }
         }
     }

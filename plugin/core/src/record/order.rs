@@ -59,9 +59,39 @@ fn compare_all(tape: &Tape, source: &[u8], a: &Member, b: &Member) -> Ordering {
     let (node_a, node_b) = (&tape.nodes[a.key as usize], &tape.nodes[b.key as usize]);
     let (text_a, text_b) = (inner(tape.text(node_a, source)), inner(tape.text(node_b, source)));
     if node_a.has(ESCAPED | NON_ASCII) || node_b.has(ESCAPED | NON_ASCII) {
-        code_units(text_a).cmp(code_units(text_b))
+        compare_characters(text_a, text_b)
     } else {
         text_a.cmp(text_b)
+    }
+}
+
+/// Compares keys that are not plain ASCII. Reading characters is slow, so bytes
+/// that both begin with are passed over first.
+fn compare_characters(a: &[u8], b: &[u8]) -> Ordering {
+    let start = first_apart(a, b);
+    code_units(&a[start..]).cmp(code_units(&b[start..]))
+}
+
+/// Finds the first character in which two keys may differ: before it, both have
+/// the same bytes and so the same characters.
+fn first_apart(a: &[u8], b: &[u8]) -> usize {
+    /// An escape's length, and that of a second one that it may be read with.
+    const ESCAPES_BYTES_MAX: usize = 12;
+    let same = a.iter().zip(b).take_while(|(a, b)| a == b).count();
+    let mut at = 0;
+    while let Some(plain) = a[at..same].iter().position(|byte| *byte == b'\\') {
+        at += plain;
+        if at + ESCAPES_BYTES_MAX > same {
+            return at;
+        }
+        at += Characters::of(&a[at..]).first_len();
+    }
+    // A character of up to four bytes may have begun before them.
+    let behind = &a[at..same];
+    let continued = behind.iter().rev().take(3).take_while(|byte| matches!(byte, 0x80..0xc0)).count();
+    match behind[..behind.len() - continued].last() {
+        Some(0xc0..) => same - continued - 1,
+        _ => same,
     }
 }
 
@@ -165,5 +195,73 @@ pub(crate) fn heap_sort<T: Copy>(items: &mut [T], mut is_less: impl FnMut(&T, &T
     for end in (1..items.len()).rev() {
         items.swap(0, end);
         sift(&mut items[..end], 0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec::Vec;
+
+    /// What keys are made of: plain, escaped, and broken.
+    const PARTS: [&[u8]; 22] = [
+        b"a",
+        b"\\\\",
+        b"\\u0061",
+        b"\\ud83d",
+        b"\\ude00",
+        b"\\ud83e",
+        b"\\uffff",
+        b"\\ue000",
+        b"\\u",
+        b"u",
+        b"\\x41",
+        b"\\xffffffe9",
+        b"\xc3\xa9",
+        b"\xc3\xa8",
+        b"\xef\xbf\xbf",
+        b"\xee\x80\x80",
+        b"\xf0\x9f\x98\x80",
+        b"\xf0\x9f\x98\x81",
+        b"\xf0\x9f",
+        b"\x80",
+        b"\xc3",
+        b"\xff",
+    ];
+
+    /// Keys of up to `len` parts.
+    fn keys(len: u32) -> Vec<Vec<u8>> {
+        (0..PARTS.len().pow(len))
+            .map(|mut number| {
+                let mut key = Vec::new();
+                while number > 0 {
+                    key.extend_from_slice(PARTS[number % PARTS.len()]);
+                    number /= PARTS.len();
+                }
+                key
+            })
+            .collect()
+    }
+
+    #[test]
+    fn passing_over_bytes_changes_no_order() {
+        for common in keys(2) {
+            for one in keys(1) {
+                for other in keys(1) {
+                    let [a, b] = [&one, &other].map(|end| [common.as_slice(), end, b"zzzzzzzzzzzz"].concat());
+                    let expected = code_units(&a).cmp(code_units(&b));
+                    assert_eq!(compare_characters(&a, &b), expected, "{a:02x?} {b:02x?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_keys_begin_with_is_passed_over() {
+        for part in PARTS {
+            let [a, b] = [b"a", b"b"].map(|end| [part.repeat(100).as_slice(), end].concat());
+            let (start, same) = (first_apart(&a, &b), 100 * part.len());
+            assert!(start <= same && same - start <= 24, "{part:02x?}: {start} of {same}");
+        }
     }
 }

@@ -79,6 +79,13 @@ impl<'a> Characters<'a> {
         Characters { rest: inner }
     }
 
+    /// How many bytes the first character takes.
+    pub(crate) fn first_len(mut self) -> usize {
+        let len = self.rest.len();
+        self.next();
+        len - self.rest.len()
+    }
+
     fn advance(&mut self, len: usize) {
         self.rest = self.rest.get(len..).unwrap_or_default();
     }
