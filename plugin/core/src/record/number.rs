@@ -389,7 +389,8 @@ mod tests {
 
     #[test]
     fn a_token_of_few_digits_is_the_shortest() {
-        let few = (-330..309).flat_map(|exponent| (1..1000).map(move |digits| format!("{digits}e{exponent}")));
+        let few =
+            (-330..309).flat_map(|exponent| (1..1000).map(move |digits| format!("{digits}e{exponent}")));
         let many = values().into_iter().map(|value| format!("{value:.14e}"));
         for token in few.chain(many) {
             let value: f64 = token.parse().expect("a number");
