@@ -5,7 +5,7 @@
 
 use crate::build::table;
 use crate::exit;
-use crate::input::{self, At, Source};
+use crate::input::{self, At, Inputs, Record, Seen, Source};
 use crate::stdout::{self, print};
 use crate::verify::IgnoredKeys;
 use anyhow::{Result, anyhow, bail};
@@ -47,7 +47,7 @@ pub(crate) struct Check {
 const EXAMPLES_MAX: usize = 3;
 
 /// What became of one record.
-enum Seen {
+enum Found {
     NoSchema,
     /// By schema.
     Valid(String),
@@ -64,6 +64,8 @@ struct Report {
     valid: u64,
     invalid: u64,
     without_schema: u64,
+    /// How inputs were stored, and where in them records stood.
+    inputs: Inputs,
     schemas: BTreeMap<String, Counts>,
     not_checked: u64,
     /// The first of those.
@@ -109,14 +111,14 @@ impl Check {
         let ignored = self.ignored.all();
         let worker = || {
             let mut records = Records::new(policy, tag, ignored.clone());
-            move |at: At, text: Result<&[u8], String>| match text {
-                Ok(text) => (at, records.check(text)),
-                Err(reason) => (at, Seen::NotChecked(reason)),
+            move |at: At, record: Result<Record<'_>, String>| match record {
+                Ok(record) => records.check(record.text).map(|found| (at, found)),
+                Err(reason) => Seen::Record((at, Found::NotChecked(reason))),
             }
         };
         let mut report = Report::default();
-        input::read(&sources, worker, |(at, seen)| {
-            report.add(at, seen, &sources);
+        report.inputs = input::read(&sources, worker, |(at, found)| {
+            report.add(at, found, &sources);
             Ok(())
         })?;
         report.exit_code = match () {
@@ -155,21 +157,27 @@ impl<'a> Records<'a> {
         }
     }
 
-    fn check(&mut self, text: &[u8]) -> Seen {
-        self.try_to_check(text).unwrap_or_else(Seen::NotChecked)
+    fn check(&mut self, text: &[u8]) -> Seen<Found> {
+        let mut is_record = true;
+        let found = self.try_to_check(text, &mut is_record).unwrap_or_else(Found::NotChecked);
+        if is_record { Seen::Record(found) } else { Seen::Other(found) }
     }
 
-    fn try_to_check(&mut self, text: &[u8]) -> Result<Seen, String> {
+    fn try_to_check(&mut self, text: &[u8], is_record: &mut bool) -> Result<Found, String> {
         let memory = |_| String::from("out of memory");
         let mut sealed = match self.checker.check(text) {
             Ok(Checked::Sealed(sealed)) => sealed,
-            Ok(_) => {
+            Ok(checked) => {
+                *is_record = !matches!(checked, Checked::Unsealed);
                 let tag = self.tag.ok_or("a record without a seal: --tag says under which tag it went")?;
                 self.tape.read(text, Dialect::Json).map_err(|unreadable| unreadable.to_string())?;
                 self.canonical.write(&mut self.tape, text).map_err(memory)?;
                 return Ok(seen(&self.policy, &mut self.validator, tag, &self.tape, text));
             }
-            Err(unreadable) => return Err(unreadable.to_string()),
+            Err(unreadable) => {
+                *is_record = false;
+                return Err(unreadable.to_string());
+            }
         };
         let tag = sealed.tag().unwrap_or_default();
         match sealed.disposition {
@@ -190,13 +198,13 @@ impl<'a> Records<'a> {
     }
 }
 
-fn seen(policy: &Policy<'_>, validator: &mut Validator, tag: &[u8], tape: &Tape, text: &[u8]) -> Seen {
+fn seen(policy: &Policy<'_>, validator: &mut Validator, tag: &[u8], tape: &Tape, text: &[u8]) -> Found {
     let Some(Stream { name, program, .. }) = policy.stream(tag, tape, text) else {
-        return Seen::NoSchema;
+        return Found::NoSchema;
     };
     let report = match validator.check(&program, tape, text) {
-        Outcome::Valid => return Seen::Valid(shown(name)),
-        Outcome::NotChecked(cause) => return Seen::NotChecked(cause.word().into()),
+        Outcome::Valid => return Found::Valid(shown(name)),
+        Outcome::NotChecked(cause) => return Found::NotChecked(cause.word().into()),
         Outcome::Invalid(report) => report,
     };
     let violations = report.violations().iter().map(|violation| {
@@ -206,7 +214,7 @@ fn seen(policy: &Policy<'_>, validator: &mut Validator, tag: &[u8], tape: &Tape,
         let _ = report.write_instance(violation, tape, text, &mut instance);
         (shown(&rule), shown(&instance))
     });
-    Seen::Invalid(shown(name), violations.collect())
+    Found::Invalid(shown(name), violations.collect())
 }
 
 fn shown(text: &[u8]) -> String {
@@ -214,19 +222,19 @@ fn shown(text: &[u8]) -> String {
 }
 
 impl Report {
-    fn add(&mut self, at: At, seen: Seen, sources: &[Source]) {
+    fn add(&mut self, at: At, found: Found, sources: &[Source]) {
         let example = |what: String| {
             let At { source, number } = at;
             Example { at, source: sources[source].name(), number, what }
         };
         self.records += 1;
-        match seen {
-            Seen::NoSchema => self.without_schema += 1,
-            Seen::Valid(name) => {
+        match found {
+            Found::NoSchema => self.without_schema += 1,
+            Found::Valid(name) => {
                 self.schemas.entry(name).or_default().valid += 1;
                 self.valid += 1;
             }
-            Seen::Invalid(name, violations) => {
+            Found::Invalid(name, violations) => {
                 let counts = self.schemas.entry(name).or_default();
                 counts.invalid += 1;
                 let mut by_rule = BTreeMap::new();
@@ -240,7 +248,7 @@ impl Report {
                 }
                 self.invalid += 1;
             }
-            Seen::NotChecked(why) => {
+            Found::NotChecked(why) => {
                 self.not_checked += 1;
                 keep(&mut self.not_checked_first, example(why));
             }
@@ -248,7 +256,7 @@ impl Report {
     }
 
     fn to_text(&self) -> Result<String> {
-        let mut out = String::new();
+        let mut out = self.inputs.to_string();
         for (name, counts) in &self.schemas {
             writeln!(out, "{name}: {} valid, {} invalid", counts.valid, counts.invalid)?;
             let mut rules: Vec<_> = counts.rules.iter().collect();

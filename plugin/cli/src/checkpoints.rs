@@ -1,6 +1,6 @@
 //! `flb-audit checkpoints`: the checkpoints in a log, to be kept elsewhere.
 
-use crate::input;
+use crate::input::{self, Seen};
 use crate::stdout::Stdout;
 use crate::verify::IgnoredKeys;
 use anyhow::{Context, Result};
@@ -30,15 +30,17 @@ impl Checkpoints {
         let mut out = Stdout::new();
         let mut result = Ok(());
         input::read_in_order(self.files, |text| {
-            let checkpoint = match checker.check(text) {
-                Ok(Checked::Sealed(sealed)) => sealed.checkpoint(),
-                _ => read_anchor(text),
+            let (checkpoint, is_record) = match checker.check(text) {
+                Ok(Checked::Sealed(sealed)) => (sealed.checkpoint(), true),
+                _ => (read_anchor(text), false),
             };
+            let is_record = is_record || checkpoint.is_some();
             if let Some(checkpoint) = checkpoint.filter(|_| result.is_ok()) {
                 let printed = if self.note { checkpoint.note() } else { checkpoint.anchor() };
                 let end: &[u8] = if self.note { b"\n" } else { b"" };
                 result = printed.ok().context("no memory").and_then(|text| out.write(&[&text, end].concat()));
             }
+            if is_record { Seen::Record(()) } else { Seen::Other(()) }
         })?;
         result?;
         out.end()

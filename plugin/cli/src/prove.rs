@@ -4,7 +4,7 @@
 //! A proof holds the record, the leaves of the records from there to the
 //! checkpoint, 32 bytes each, and the checkpoint.
 
-use crate::input;
+use crate::input::{self, Seen};
 use crate::report::{Envelope, Findings};
 use crate::roster::Roster;
 use crate::stdout::print;
@@ -77,19 +77,19 @@ impl Prove {
         let mut found: Option<(String, Sealed, Option<Box<Checkpoint>>)> = None;
         let mut next_of: HashMap<Hash, Next> = HashMap::new();
         input::read_in_order(self.files, |text| {
-            let Ok(Checked::Sealed(sealed)) = checker.check(text) else {
-                return;
+            let sealed = match checker.check(text) {
+                Ok(Checked::Sealed(sealed)) if sealed.chain == self.chain => sealed,
+                Ok(Checked::Unsealed) | Err(_) => return Seen::Other(()),
+                Ok(_) => return Seen::Record(()),
             };
-            if sealed.chain != self.chain {
-                return;
-            }
-            let Some(leaf) = sealed.leaf() else { return };
+            let Some(leaf) = sealed.leaf() else { return Seen::Record(()) };
             let checkpoint = sealed.checkpoint().map(Box::new);
             if (sealed.place.segment, sealed.place.sequence) == (self.seg, self.seq) {
                 found = Some((String::from_utf8_lossy(text).trim().to_owned(), *sealed, checkpoint));
             } else if sealed.place.segment >= self.seg {
                 next_of.insert(sealed.previous, Next { leaf, head: sealed.head, checkpoint });
             }
+            Seen::Record(())
         })?;
         let (record, sealed, mut checkpoint) =
             found.context("the record is not in these logs, or not intact")?;

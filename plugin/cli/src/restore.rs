@@ -2,7 +2,7 @@
 
 use crate::complain;
 use crate::exit;
-use crate::input::{self, At, Source};
+use crate::input::{self, At, Record, Seen, Source};
 use crate::roster::Roster;
 use crate::stdout::Stdout;
 use crate::verdict::Verdict;
@@ -57,9 +57,9 @@ impl Restore {
         let worker = || {
             let mut checker = Checker::new(ignored.clone());
             let mut signatures = Verifier::new(roster);
-            move |at: At, text: Result<&[u8], String>| {
-                let text = text.map_err(Refused::Unreadable);
-                (at, text.and_then(|text| restore(&mut checker, &mut signatures, text)))
+            move |at: At, record: Result<Record<'_>, String>| match record {
+                Ok(record) => restore(&mut checker, &mut signatures, record.text).map(|made| (at, made)),
+                Err(reason) => Seen::Record((at, Err(Refused::Unreadable(reason)))),
             }
         };
         let (mut records, mut wrong) = (Vec::new(), Vec::new());
@@ -177,8 +177,8 @@ fn restore(
     checker: &mut Checker,
     signatures: &mut Verifier<'_>,
     text: &[u8],
-) -> Result<Option<Intact>, Refused> {
-    let altered = |what: &str| Err(Refused::NotAsSealed(what.into()));
+) -> Seen<Result<Option<Intact>, Refused>> {
+    let altered = |what: &str| Seen::Record(Err(Refused::NotAsSealed(what.into())));
     match checker.check(text) {
         Ok(Checked::Sealed(sealed)) => {
             let is_in_quarantine = sealed.disposition == Disposition::Quarantine;
@@ -186,7 +186,7 @@ fn restore(
                 return if is_in_quarantine {
                     altered("a record in quarantine, and not as it was sealed")
                 } else {
-                    Ok(None)
+                    Seen::Record(Ok(None))
                 };
             }
             let restored = if is_in_quarantine { sealed.quarantined() } else { None };
@@ -194,13 +194,15 @@ fn restore(
                 return altered("a record in quarantine without its text");
             }
             let is_signed = sealed.is_checkpoint && signatures.verify(sealed.checkpoint().as_ref()).is_ok();
-            Ok(Some(Intact { previous: sealed.previous, head: sealed.head, is_signed, restored }))
+            let (previous, head) = (sealed.previous, sealed.head);
+            Seen::Record(Ok(Some(Intact { previous, head, is_signed, restored })))
         }
-        Ok(Checked::Unsealed) => Ok(None),
+        Ok(Checked::Unsealed) => Seen::Other(Ok(None)),
         Ok(Checked::UnknownVersion) => {
-            Err(Refused::Unreadable("a seal in a version that this flb-audit does not know".into()))
+            let what = "a seal in a version that this flb-audit does not know";
+            Seen::Record(Err(Refused::Unreadable(what.into())))
         }
         Ok(_) => altered("a seal that no filter writes"),
-        Err(unreadable) => Err(Refused::Unreadable(unreadable.to_string())),
+        Err(unreadable) => Seen::Other(Err(Refused::Unreadable(unreadable.to_string()))),
     }
 }

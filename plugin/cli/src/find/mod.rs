@@ -8,7 +8,7 @@ mod texts;
 use crate::complain;
 
 use crate::exit;
-use crate::input::{self, At, Source};
+use crate::input::{self, At, Record, Seen, Source};
 use crate::stdout::{print, shown};
 use crate::verify::IgnoredKeys;
 use anyhow::{Context, Result, anyhow, ensure};
@@ -71,8 +71,9 @@ impl Find {
         let worker = || {
             let mut checker = Checker::new(ignored.clone());
             let searched = Searched::new(&key, &value);
-            move |at: At, text: Result<&[u8], String>| -> (At, Result<Option<Hit>, String>) {
-                (at, text.and_then(|text| searched.find_in(&mut checker, text)))
+            move |at: At, record: Result<Record<'_>, String>| match record {
+                Ok(record) => searched.find_in(&mut checker, &record).map(|found| (at, found)),
+                Err(reason) => Seen::Record((at, Err(reason))),
             }
         };
         let mut hits = Vec::new();
@@ -139,34 +140,40 @@ impl<'a> Searched<'a> {
     }
 
     /// Looks into a record. Only if there may be something, or something that is
-    /// escaped, it is decoded.
-    fn find_in(&self, checker: &mut Checker, text: &[u8]) -> Result<Option<Hit>, String> {
-        let is_end = text.trim_ascii_end().ends_with(b"}");
-        if is_end
+    /// escaped or in another text, it is decoded.
+    fn find_in(&self, checker: &mut Checker, record: &Record<'_>) -> Seen<Result<Option<Hit>, String>> {
+        let text = record.text;
+        if is_plain(text)
             && memchr(b'\\', text).is_none()
             && !self.is_number()
             && self.key_name.find(text).is_none()
             && self.clear.find(text).is_none()
         {
-            return Ok(None);
+            return Seen::Record(Ok(None));
         }
+        let checked = checker.check(text);
+        let is_intact = matches!(&checked, Ok(Checked::Sealed(sealed)) if sealed.is_intact);
+        let is_record = !matches!(checked, Ok(Checked::Unsealed) | Err(_));
         let (mut tokens, mut clear) = (Vec::new(), Vec::new());
-        walk(text, |path, text| {
+        let walked = walk(text, |path, text| {
             if self.has_token(text.as_bytes()) {
                 tokens.push(path.to_owned());
             }
             if !is_of_seal(path) && self.has_value(text) {
                 clear.push(path.to_owned());
             }
-        })
-        .map_err(|error| format!("cannot be searched: {error}"))?;
-        if tokens.is_empty() && clear.is_empty() {
-            return Ok(None);
-        }
-        tokens.sort();
-        clear.sort();
-        let is_intact = matches!(checker.check(text), Ok(Checked::Sealed(sealed)) if sealed.is_intact);
-        Ok(Some(Hit { tokens, clear, is_intact }))
+        });
+        let found = walked.map_err(|error| format!("cannot be searched: {error}")).map(|()| {
+            for paths in [&mut tokens, &mut clear] {
+                paths.sort();
+                let within = record.place.path();
+                if !within.is_empty() {
+                    paths.iter_mut().for_each(|path| *path = format!("{within}.{path}"));
+                }
+            }
+            (!tokens.is_empty() || !clear.is_empty()).then_some(Hit { tokens, clear, is_intact })
+        });
+        if is_record { Seen::Record(found) } else { Seen::Other(found) }
     }
 
     /// A number may be written in several ways.
@@ -188,6 +195,12 @@ impl<'a> Searched<'a> {
             !starts_inside && !ends_inside
         })
     }
+}
+
+/// Whether a text is a record as filters write them, its seal behind its members.
+fn is_plain(text: &[u8]) -> bool {
+    let text = text.trim_ascii();
+    text.starts_with(b"{\"") && text.ends_with(b"\"}}") && memmem::rfind(text, b",\"audit\":{\"").is_some()
 }
 
 /// The seal has names of its own, which are no values.

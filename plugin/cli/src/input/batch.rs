@@ -1,20 +1,21 @@
-//! Batches: parts of a source that hold whole records.
+//! Batches: parts of a source that hold whole texts.
 
+use super::encoding::MARK;
 use super::split::{Splitter, lines};
-use super::{At, BATCH_BYTES, Broken, ELEMENTS_MAX, Record, Unread};
+use super::{At, BATCH_BYTES, Broken, ELEMENTS_MAX, Place, Record, Unread};
 use crate::frames::{self, Unopened};
 use flb_audit_ledger::DecryptionKeys;
 use flb_audit_ledger::frame::Frame;
 use memchr::memchr_iter;
 use std::ops::Range;
 
-/// A part of a source: whole records.
+/// A part of a source: whole texts.
 pub(super) struct Batch {
     pub(super) source: usize,
-    /// The number of the first record.
+    /// The number of the first text.
     pub(super) first: u64,
     pub(super) bytes: Vec<u8>,
-    /// Where the records are; none if they are lines.
+    /// Where the texts are; none if they are lines.
     pub(super) elements: Option<Vec<Range<usize>>>,
     /// The frame that has them; then this is its body.
     pub(super) frame: Option<Frame>,
@@ -34,8 +35,8 @@ fn has_many_elements(text: &[u8]) -> bool {
 }
 
 impl Batch {
-    /// Returns the records, each with its place; empty lines are none.
-    pub(super) fn records(&self) -> impl Iterator<Item = (At, &[u8])> {
+    /// Returns the texts, each with its place; empty lines are none.
+    pub(super) fn texts(&self) -> impl Iterator<Item = (At, &[u8])> {
         let ranges: Box<dyn Iterator<Item = (u64, Range<usize>)>> = match &self.elements {
             Some(elements) => Box::new((0..).zip(elements.iter().cloned())),
             None => Box::new((0..).zip(lines(&self.bytes)).flat_map(|(number, line)| {
@@ -54,7 +55,9 @@ impl Batch {
             })),
         };
         ranges.map(|(number, range)| {
-            (At { source: self.source, number: self.first + number }, &self.bytes[range])
+            let text = &self.bytes[range];
+            // Files that were put together have marks between them.
+            (At { source: self.source, number: self.first + number }, text.strip_prefix(MARK).unwrap_or(text))
         })
     }
 
@@ -73,7 +76,8 @@ impl Batch {
             Some(Ok(text)) => {
                 let places = (self.first..).map(|number| At { number, ..at });
                 for ((at, text), stated) in places.zip(frames::lines(&text)).zip(&frame.records) {
-                    see(at, check_elements(text).map(|()| Record { text, stated: Some(*stated) }))?;
+                    let (stated, place) = (Some(*stated), &Place::default());
+                    see(at, check_elements(text).map(|()| Record { text, stated, place }))?;
                 }
                 Ok(())
             }

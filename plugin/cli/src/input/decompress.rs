@@ -1,8 +1,11 @@
 //! Decompression, up to a limit: a small file may stand for more than anybody can
 //! read.
 
+use bzip2::bufread::MultiBzDecoder;
+use flate2::bufread::GzDecoder;
 use flb_audit_ledger::frame;
-use std::io::{self, BufRead, BufReader, Read};
+use lzma_rust2::XzReader;
+use std::io::{self, BufRead, BufReader, Cursor, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -11,30 +14,126 @@ const DECOMPRESSED_BYTES_FREE: u64 = 1 << 30;
 /// Beyond that, at most this many bytes for each compressed one. Logs come to 10 to
 /// 100, and gzip reaches 1032.
 const DECOMPRESSED_RATIO_MAX: u64 = 1000;
+/// The most memory that xz may take, in KiB: its highest level takes 65 MiB.
+const XZ_KIB_MAX: u32 = 256 << 10;
 
-/// Decompresses gzip and zstd, which are told by their first bytes: RFC 1952
-/// section 2.3.1, RFC 8878 section 3.1.1.
+/// The formats, by the bytes that a file of each starts with: RFC 1952 section 2.3.1,
+/// RFC 8878 section 3.1.1, and what bzip2 and xz write.
+const FORMATS: [(&[u8], Format); 4] = [
+    (&[0x1f, 0x8b], Format::Gzip),
+    (&[0x28, 0xb5, 0x2f, 0xfd], Format::Zstd),
+    (b"BZh", Format::Bzip2),
+    (&[0xfd, b'7', b'z', b'X', b'Z', 0], Format::Xz),
+];
+
+#[derive(Clone, Copy)]
+enum Format {
+    Gzip,
+    Zstd,
+    Bzip2,
+    Xz,
+}
+
+impl Format {
+    fn name(self) -> &'static str {
+        match self {
+            Format::Gzip => "gzip",
+            Format::Zstd => "zstd",
+            Format::Bzip2 => "bzip2",
+            Format::Xz => "xz",
+        }
+    }
+}
+
+/// The bytes of a source, as they were before they were compressed.
+pub(super) struct Decompressed {
+    pub(super) bytes: Box<dyn BufRead + Send>,
+    /// The format that they were compressed in, if they were.
+    pub(super) format: Option<&'static str>,
+}
+
+/// Decompresses gzip, zstd, bzip2 and xz, which are told by their first bytes.
 pub(super) fn decompress(
-    mut bytes: impl BufRead + Send + 'static,
+    bytes: impl BufRead + Send + 'static,
     buffer_bytes: usize,
-) -> io::Result<Box<dyn BufRead + Send>> {
-    let start = bytes.fill_buf()?;
+) -> io::Result<Decompressed> {
+    let (start, bytes) = peek(bytes, frame::START.len())?;
     if start.starts_with(frame::START) {
         return Err(io::Error::other("an encrypted file cannot be read from a pipe; name its file"));
     }
-    let is_gzip = start.starts_with(&[0x1f, 0x8b]);
-    if !is_gzip && !start.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
-        return Ok(Box::new(bytes));
-    }
+    let Some((_, format)) = FORMATS.into_iter().find(|(magic, _)| start.starts_with(magic)) else {
+        return Ok(Decompressed { bytes: Box::new(bytes), format: None });
+    };
     let compressed = Arc::new(AtomicU64::new(0));
     let bytes = BufReader::new(Counted { bytes, count: compressed.clone() });
-    let decoder: Box<dyn Read + Send> = if is_gzip {
-        Box::new(flate2::bufread::MultiGzDecoder::new(bytes))
-    } else {
-        Box::new(zstd::stream::read::Decoder::with_buffer(bytes)?)
+    let decoder: Box<dyn Read + Send> = match format {
+        Format::Gzip => Box::new(GzipMembers::new(bytes)),
+        Format::Zstd => Box::new(zstd::stream::read::Decoder::with_buffer(bytes)?),
+        Format::Bzip2 => Box::new(MultiBzDecoder::new(bytes)),
+        Format::Xz => Box::new(XzReader::new_mem_limit(bytes, true, XZ_KIB_MAX)),
     };
     let limited = Limited { decoder, compressed, decompressed: 0 };
-    Ok(Box::new(BufReader::with_capacity(buffer_bytes, limited)))
+    let bytes = Box::new(BufReader::with_capacity(buffer_bytes, limited));
+    Ok(Decompressed { bytes, format: Some(format.name()) })
+}
+
+/// Returns the first bytes, fewer only at the end, and all of them to be read.
+pub(super) fn peek<R: BufRead>(mut bytes: R, count: usize) -> io::Result<(Vec<u8>, impl BufRead + use<R>)> {
+    let mut start = Vec::new();
+    bytes.by_ref().take(count as u64).read_to_end(&mut start)?;
+    Ok((start.clone(), Cursor::new(start).chain(bytes)))
+}
+
+/// The members of a gzip file. Newlines and zeros may stand between and behind them,
+/// as tools that append and tapes leave them.
+struct GzipMembers<R> {
+    /// None once all have been read.
+    member: Option<GzDecoder<R>>,
+}
+
+impl<R: BufRead> GzipMembers<R> {
+    fn new(bytes: R) -> Self {
+        GzipMembers { member: Some(GzDecoder::new(bytes)) }
+    }
+}
+
+impl<R: BufRead> Read for GzipMembers<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while let Some(member) = &mut self.member {
+            let read = member.read(buffer)?;
+            if read > 0 || buffer.is_empty() {
+                return Ok(read);
+            }
+            let Some(mut bytes) = self.member.take().map(GzDecoder::into_inner) else { break };
+            if skip_padding(&mut bytes)? {
+                self.member = Some(GzDecoder::new(bytes));
+            }
+        }
+        Ok(0)
+    }
+}
+
+/// Skips zeros and white space; false at the end.
+fn skip_padding(bytes: &mut impl BufRead) -> io::Result<bool> {
+    loop {
+        let here = bytes.fill_buf()?;
+        if here.is_empty() {
+            return Ok(false);
+        }
+        let is_padding = |byte: &u8| *byte == 0 || byte.is_ascii_whitespace();
+        let padding = here.iter().position(|byte| !is_padding(byte)).unwrap_or(here.len());
+        if padding == 0 {
+            return Ok(true);
+        }
+        bytes.consume(padding);
+    }
+}
+
+/// Decompresses gzip that stands in a text, if it comes to no more than `limit` bytes.
+pub(super) fn gunzip(bytes: &[u8], limit: usize) -> Option<Vec<u8>> {
+    let mut text = Vec::new();
+    GzipMembers::new(bytes).take(limit as u64 + 1).read_to_end(&mut text).ok()?;
+    (text.len() <= limit).then_some(text)
 }
 
 /// Counts what is read.

@@ -1,26 +1,40 @@
-//! Any input, cut into batches of whole records.
+//! Any input, cut into batches of whole texts, and the records that stand in these.
 //!
-//! A source that starts with `[` holds arrays, of which each element is a
-//! record; one that starts with a frame is an encrypted file of a ledger; any
-//! other holds a record, or an array of them, on every line.
+//! A source is decompressed and decoded. `framing` tells how its texts are told apart: as
+//! lines, as the elements of arrays, or by their braces; `reader` cuts it into batches,
+//! which go to all cores. A text is a record, and if it is none, `envelope` and `line`
+//! look for records in it. A source that starts with a frame is an encrypted file of a
+//! ledger, and every line of it is a record.
 
 mod batch;
+mod bulk;
 mod decompress;
+mod encoding;
+mod envelope;
+mod framing;
+mod inputs;
+mod line;
+mod place;
 mod reader;
 mod source;
 mod split;
+mod table;
 
+pub(crate) use inputs::Inputs;
+pub(crate) use place::Place;
 pub(crate) use source::{Source, check_is_file};
 
 use anyhow::{Result, bail};
 use batch::{NobodyReads, Part, check_elements};
 use crossbeam_channel::{Receiver, Sender, bounded};
+use envelope::{Found, Opener};
 use flb_audit_ledger::frame::Frame;
 use flb_audit_ledger::{DecryptionKeys, RecordId};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use reader::read_all;
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 
 /// How much is read before it is handed to a core, in bytes.
 const BATCH_BYTES: usize = 1 << 20;
@@ -49,12 +63,40 @@ pub(crate) struct Record<'a> {
     pub(crate) text: &'a [u8],
     /// Which one it is, as its frame states.
     pub(crate) stated: Option<RecordId>,
+    /// Where it stands in the text that has this number.
+    pub(crate) place: &'a Place,
+}
+
+/// What a worker has made of a text.
+pub(crate) enum Seen<T> {
+    /// It is a sealed record, or was one; nothing is taken from within it.
+    Record(T),
+    /// It has no seal. This counts if no sealed record stands in it.
+    Other(T),
+}
+
+impl<T> Seen<T> {
+    /// Returns the same with something else made of it.
+    pub(crate) fn map<U>(self, change: impl FnOnce(T) -> U) -> Seen<U> {
+        match self {
+            Seen::Record(made) => Seen::Record(change(made)),
+            Seen::Other(made) => Seen::Other(change(made)),
+        }
+    }
+
+    fn made(self) -> T {
+        match self {
+            Seen::Record(made) | Seen::Other(made) => made,
+        }
+    }
 }
 
 /// Why something of the input is not read.
 pub(crate) enum Unread {
     /// The rest of the source, or this part of it, cannot be.
     Broken(String),
+    /// Half a line, with a whole record behind it, which is given as well.
+    Torn,
     /// A frame that begins here, in bytes, is not as it was written, or not where.
     /// What can be read of it is given all the same.
     Altered(u64),
@@ -66,6 +108,9 @@ impl fmt::Display for Unread {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Unread::Broken(reason) => f.write_str(reason),
+            Unread::Torn => {
+                f.write_str("a torn line: half of a record, and a whole one behind it, which was read")
+            }
             Unread::Altered(at) => {
                 write!(f, "the frame at byte {at} is not as it was written after the one before it")
             }
@@ -84,20 +129,21 @@ struct Broken {
 
 /// Has all cores look at the records of all sources, a worker on each, and
 /// hands on what they make of them, in no order. In place of the rest of a
-/// source that cannot be read on, a worker is given the reason.
+/// source that cannot be read on, a worker is given the reason. Returns what the
+/// inputs were.
 pub(crate) fn read<W, T>(
     sources: &[Source],
     worker: impl Fn() -> W + Sync,
     sink: impl FnMut(T) -> Result<()>,
-) -> Result<()>
+) -> Result<Inputs>
 where
-    W: FnMut(At, Result<&[u8], String>) -> T,
+    W: FnMut(At, Result<Record<'_>, String>) -> Seen<T>,
     T: Send,
 {
     let worker = || {
         let mut worker = worker();
         move |at: At, record: Result<Record<'_>, Unread>| {
-            worker(at, record.map(|record| record.text).map_err(|unread| unread.to_string()))
+            worker(at, record.map_err(|unread| unread.to_string()))
         }
     };
     read_encrypted(sources, None, worker, sink)
@@ -109,21 +155,23 @@ pub(crate) fn read_encrypted<W, T>(
     identities: Option<&DecryptionKeys>,
     worker: impl Fn() -> W + Sync,
     mut sink: impl FnMut(T) -> Result<()>,
-) -> Result<()>
+) -> Result<Inputs>
 where
-    W: FnMut(At, Result<Record<'_>, Unread>) -> T,
+    W: FnMut(At, Result<Record<'_>, Unread>) -> Seen<T>,
     T: Send,
 {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let progress = &progress(sources);
     let (batches, batches_to_check) = bounded::<Part>(BATCHES_WAITING_MAX * cores);
     let (results, results_to_take) = bounded::<Vec<T>>(BATCHES_WAITING_MAX * cores);
+    let inputs = &Mutex::new(Inputs::default());
+    let add = |part: Inputs| inputs.lock().unwrap_or_else(PoisonError::into_inner).merge(part);
     let taken = std::thread::scope(|scope| {
-        scope.spawn(move || read_all(sources, progress, &batches));
+        scope.spawn(move || add(read_all(sources, progress, &batches)));
         for _ in 0..cores {
             let (batches, results) = (batches_to_check.clone(), results.clone());
             let worker = &worker;
-            scope.spawn(move || work(&batches, results, identities, worker()));
+            scope.spawn(move || add(work(&batches, results, identities, worker())));
         }
         // Each end goes when its last user does: so a sink that fails stops the
         // workers, and they stop the reader.
@@ -131,13 +179,16 @@ where
         results_to_take.into_iter().flatten().try_for_each(&mut sink)
     });
     progress.finish_and_clear();
-    taken
+    taken?;
+    Ok(inputs.lock().unwrap_or_else(PoisonError::into_inner).clone())
 }
 
-/// Hands every record of some logs to `see`, one after the other.
-pub(crate) fn read_in_order(files: Vec<PathBuf>, mut see: impl FnMut(&[u8])) -> Result<()> {
+/// Hands every record of some logs to `see`, one after the other. `see` says whether a
+/// text is a record; if it is none, those that stand in it are handed on.
+pub(crate) fn read_in_order(files: Vec<PathBuf>, mut see: impl FnMut(&[u8]) -> Seen<()>) -> Result<()> {
     let sources = &Source::all(files)?;
     let (batches, batches_to_see) = bounded::<Part>(BATCHES_WAITING_MAX);
+    let mut opener = Opener::default();
     std::thread::scope(|scope| {
         scope.spawn(move || read_all(sources, &ProgressBar::hidden(), &batches));
         for part in batches_to_see {
@@ -151,11 +202,17 @@ pub(crate) fn read_in_order(files: Vec<PathBuf>, mut see: impl FnMut(&[u8])) -> 
                 }
                 Err(broken) => bail!("{}: {}", sources[broken.at.source].name(), broken.reason),
             };
-            for (at, text) in batch.records() {
+            for (at, text) in batch.texts() {
                 if let Err(unread) = check_elements(text) {
                     bail!("{}:{}: {unread}", sources[at.source].name(), at.number);
                 }
-                see(text);
+                if let Seen::Other(()) = see(text) {
+                    opener.open(text, &mut |found| {
+                        if let Found::Record(text, _) = found {
+                            see(text).made();
+                        }
+                    });
+                }
             }
         }
         Ok(())
@@ -183,23 +240,74 @@ fn work<T>(
     batches: &Receiver<Part>,
     out: Sender<Vec<T>>,
     identities: Option<&DecryptionKeys>,
-    mut worker: impl FnMut(At, Result<Record<'_>, Unread>) -> T,
-) {
-    let mut results = Results { made: Vec::new(), out };
+    worker: impl FnMut(At, Result<Record<'_>, Unread>) -> Seen<T>,
+) -> Inputs {
+    let results = Results { made: Vec::new(), out };
+    let mut work = Work { worker, results, opener: Opener::default(), inputs: Inputs::default() };
     for part in batches {
-        let mut see = |at: At, record: Result<Record<'_>, Unread>| results.add(worker(at, record));
         let seen = match part {
             Ok(mut batch) => match batch.frame.take() {
-                Some(frame) => batch.see_frame(frame, identities, &mut see),
-                None => batch.records().try_for_each(|(at, text)| {
-                    see(at, check_elements(text).map(|()| Record { text, stated: None }))
+                Some(frame) => batch.see_frame(frame, identities, |at, record| {
+                    work.results.add((work.worker)(at, record).made())
                 }),
+                None => batch.texts().try_for_each(|(at, text)| work.see(at, text)),
             },
-            Err(broken) => see(broken.at, Err(Unread::Broken(broken.reason))),
+            Err(broken) => work.add(broken.at, Err(Unread::Broken(broken.reason))),
         };
-        if seen.and_then(|()| results.send()).is_err() {
-            return;
+        if seen.and_then(|()| work.results.send()).is_err() {
+            break;
         }
+    }
+    work.inputs
+}
+
+/// One core's part of the work.
+struct Work<W, T> {
+    worker: W,
+    results: Results<T>,
+    opener: Opener,
+    inputs: Inputs,
+}
+
+impl<W: FnMut(At, Result<Record<'_>, Unread>) -> Seen<T>, T> Work<W, T> {
+    fn add(&mut self, at: At, record: Result<Record<'_>, Unread>) -> Result<(), NobodyReads> {
+        self.results.add((self.worker)(at, record).made())
+    }
+
+    /// Sees a text, and if it is no record, what stands in it.
+    fn see(&mut self, at: At, text: &[u8]) -> Result<(), NobodyReads> {
+        if let Err(unread) = check_elements(text) {
+            return self.add(at, Err(unread));
+        }
+        let place = &Place::default();
+        let made = match (self.worker)(at, Ok(Record { text, stated: None, place })) {
+            Seen::Record(made) => return self.results.add(made),
+            Seen::Other(made) => made,
+        };
+        let Work { worker, results, opener, inputs } = self;
+        let mut added = Ok(());
+        let found = opener.open(text, &mut |found| {
+            let record = match found {
+                Found::Record(text, place) => {
+                    inputs.add_record(place);
+                    Ok(Record { text, stated: None, place })
+                }
+                Found::Unsealed(text, place) => Ok(Record { text, stated: None, place }),
+                Found::Torn => {
+                    inputs.add_torn();
+                    Err(Unread::Torn)
+                }
+            };
+            if added.is_ok() {
+                added = results.add(worker(at, record).made());
+            }
+        });
+        match found {
+            0 if bulk::is_action(text) => inputs.add_action(),
+            0 => return results.add(made),
+            _ => {}
+        }
+        added
     }
 }
 

@@ -1,13 +1,15 @@
 //! Reads sources, and cuts them into batches.
 
 use super::batch::{Batch, NobodyReads, Part};
+use super::encoding::{Decoded, decode};
+use super::framing::Framing;
 use super::source::{Opened, Source};
 use super::split::Splitter;
-use super::{At, BATCH_BYTES, Broken, LINE_BYTES_MAX};
+use super::{At, BATCH_BYTES, Broken, Inputs, LINE_BYTES_MAX};
 use crossbeam_channel::Sender;
 use flb_audit_ledger::frame::{self, Fault};
 use indicatif::ProgressBar;
-use memchr::{memchr_iter, memrchr};
+use memchr::{memchr, memchr_iter, memrchr};
 use std::io::{self, BufRead, BufReader, Read, Seek};
 use std::ops::Range;
 
@@ -29,39 +31,57 @@ impl From<NobodyReads> for Stop {
     }
 }
 
-/// Reads every source and sends its batches, until nobody takes them.
-pub(super) fn read_all(sources: &[Source], progress: &ProgressBar, out: &Sender<Part>) {
+/// Reads every source and sends its batches, until nobody takes them. Returns how the
+/// sources were stored.
+pub(super) fn read_all(sources: &[Source], progress: &ProgressBar, out: &Sender<Part>) -> Inputs {
+    let mut inputs = Inputs::default();
     for (number, source) in sources.iter().enumerate() {
         let mut reader = SourceReader { source: number, number: 1, out };
         let result = match source.open(progress) {
             Ok(Opened::Frames(file)) => reader.read_frames(progress.wrap_read(file)),
-            Ok(Opened::Bytes(bytes)) => reader.read(bytes),
+            Ok(Opened::Bytes(bytes)) => {
+                inputs.add_form(bytes.format);
+                reader.read(bytes.bytes, &mut inputs)
+            }
             Err(error) => Err(error.into()),
         };
         let sent = match result {
             Ok(()) => Ok(()),
             Err(Stop::Unreadable(error)) => reader.send_broken(error.to_string()),
-            Err(Stop::NobodyReads) => return,
+            Err(Stop::NobodyReads) => break,
         };
         if sent.is_err() {
-            return;
+            break;
         }
     }
+    inputs
 }
 
 struct SourceReader<'a> {
     source: usize,
-    /// The number of the next record.
+    /// The number of the next text.
     number: u64,
     out: &'a Sender<Part>,
 }
 
 impl SourceReader<'_> {
-    fn read(&mut self, mut bytes: Box<dyn BufRead + Send>) -> Result<(), Stop> {
+    fn read(&mut self, bytes: Box<dyn BufRead + Send>, inputs: &mut Inputs) -> Result<(), Stop> {
+        let Decoded { mut bytes, encoding } = decode(bytes)?;
+        inputs.add_form(encoding);
         let mut buffer = Vec::new();
         fill(&mut bytes, &mut buffer)?;
-        let is_array = buffer.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[');
-        if is_array { self.read_arrays(bytes, buffer) } else { self.read_lines(bytes, buffer) }
+        let framing = Framing::of(&buffer, buffer.len() < BATCH_BYTES);
+        inputs.add_form(framing.name());
+        match framing {
+            Framing::Lines => self.read_lines(bytes, buffer),
+            Framing::Table => {
+                let header = memchr(b'\n', &buffer).map_or(buffer.len(), |end| end + 1);
+                buffer.drain(..header);
+                self.number += 1;
+                self.read_lines(bytes, buffer)
+            }
+            Framing::Arrays | Framing::Texts(_) => self.read_texts(bytes, buffer),
+        }
     }
 
     fn read_lines(&mut self, mut bytes: Box<dyn BufRead + Send>, mut buffer: Vec<u8>) -> Result<(), Stop> {
@@ -81,7 +101,7 @@ impl SourceReader<'_> {
         }
     }
 
-    fn read_arrays(&mut self, mut bytes: Box<dyn BufRead + Send>, mut buffer: Vec<u8>) -> Result<(), Stop> {
+    fn read_texts(&mut self, mut bytes: Box<dyn BufRead + Send>, mut buffer: Vec<u8>) -> Result<(), Stop> {
         let mut splitter = Splitter::default();
         loop {
             let before = buffer.len();

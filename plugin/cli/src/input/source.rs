@@ -1,14 +1,14 @@
 //! Sources: the files that a command line names, and standard input.
 
 use super::BATCH_BYTES;
-use super::decompress::decompress;
+use super::decompress::{Decompressed, decompress};
 use crate::frames;
 use crate::stdout::shown;
 use anyhow::{Result, bail};
 use flb_audit_core::chain::state;
 use indicatif::ProgressBar;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, ErrorKind, IsTerminal};
+use std::io::{self, BufReader, ErrorKind, IsTerminal};
 use std::path::{Path, PathBuf};
 
 /// A file or standard input.
@@ -19,7 +19,7 @@ pub(crate) struct Source {
 /// An opened source.
 pub(super) enum Opened {
     /// The bytes, decompressed.
-    Bytes(Box<dyn BufRead + Send>),
+    Bytes(Decompressed),
     /// A file of encrypted frames.
     Frames(File),
 }

@@ -1,7 +1,21 @@
-//! Splits bytes into records: lines, and the elements of arrays.
+//! Splits bytes into texts: lines, the elements of arrays, and texts that are told
+//! apart by their braces.
 
-use memchr::{memchr, memchr_iter, memchr2};
+use memchr::{memchr_iter, memchr2};
 use std::ops::Range;
+
+/// What stands before each text of a sequence: RFC 7464.
+pub(super) const RECORD_SEPARATOR: u8 = 0x1e;
+
+/// Returns how long a line break is that is written out, as `\\n`, if one stands here.
+pub(super) fn literal_break(text: &[u8]) -> Option<usize> {
+    matches!(text, [b'\\', b'n' | b'r' | b't', ..]).then_some(2)
+}
+
+/// Returns where the first line break or record separator stands, which no string has.
+fn first_break(bytes: &[u8]) -> Option<usize> {
+    memchr2(b'\n', RECORD_SEPARATOR, bytes)
+}
 
 /// Returns the lines, without their line breaks.
 pub(super) fn lines(bytes: &[u8]) -> impl Iterator<Item = Range<usize>> + '_ {
@@ -13,7 +27,10 @@ pub(super) fn lines(bytes: &[u8]) -> impl Iterator<Item = Range<usize>> + '_ {
     })
 }
 
-/// the element ends, so that one broken record costs no more than itself.
+/// Splits arrays into their elements, and texts that follow one another, by counting
+/// brackets. At a line break or separator within a string, and at a brace that starts a
+/// line while others are indented, the element ends, so that one broken record costs no
+/// more than itself.
 #[derive(Default)]
 pub(super) struct Splitter {
     pub(super) elements: Vec<Range<usize>>,
@@ -23,6 +40,8 @@ pub(super) struct Splitter {
     start: Option<usize>,
     depth: u32,
     in_string: bool,
+    /// Whether a line of the open element is indented.
+    is_indented: bool,
     /// Whether the array that began last has not ended.
     pub(super) is_in_array: bool,
 }
@@ -33,7 +52,7 @@ impl Splitter {
         while self.at < bytes.len() {
             if self.in_string {
                 match memchr2(b'"', b'\\', &bytes[self.at..]) {
-                    Some(found) if memchr(b'\n', &bytes[self.at..self.at + found]).is_some() => {
+                    Some(found) if first_break(&bytes[self.at..self.at + found]).is_some() => {
                         self.end_at_line_break(bytes);
                     }
                     Some(found) if bytes[self.at + found] == b'"' => {
@@ -46,7 +65,7 @@ impl Splitter {
                         return;
                     }
                     Some(found) => self.at += found + 2,
-                    None if memchr(b'\n', &bytes[self.at..]).is_some() => self.end_at_line_break(bytes),
+                    None if first_break(&bytes[self.at..]).is_some() => self.end_at_line_break(bytes),
                     None => self.at = bytes.len(),
                 }
                 continue;
@@ -61,7 +80,18 @@ impl Splitter {
                     self.start = Some(self.at);
                     self.depth = 1;
                 }
+                (b'{', Some(start)) if self.is_indented && starts_over(&bytes[start..self.at]) => {
+                    self.push(start..self.at);
+                    continue;
+                }
                 (b'{' | b'[', Some(_)) => self.depth += 1,
+                (RECORD_SEPARATOR, None) => {}
+                (RECORD_SEPARATOR, Some(start)) => self.push(start..self.at),
+                (b' ' | b'\t', Some(start)) if self.at > start && bytes[self.at - 1] == b'\n' => {
+                    self.is_indented = true;
+                }
+                (b'\\', None) if self.at + 1 == bytes.len() && !is_end => return,
+                (b'\\', None) if literal_break(&bytes[self.at..]).is_some() => self.at += 1,
                 (b'}' | b']', Some(start)) if self.depth > 0 => {
                     self.depth -= 1;
                     if self.depth == 0 {
@@ -87,7 +117,7 @@ impl Splitter {
     }
 
     fn end_at_line_break(&mut self, bytes: &[u8]) {
-        let end = memchr(b'\n', &bytes[self.at..]).map_or(bytes.len(), |found| self.at + found);
+        let end = first_break(&bytes[self.at..]).map_or(bytes.len(), |found| self.at + found);
         if let Some(start) = self.start {
             self.push(start..end);
         }
@@ -99,6 +129,7 @@ impl Splitter {
         self.elements.push(element);
         self.start = None;
         self.depth = 0;
+        self.is_indented = false;
     }
 
     /// How much has been dealt with; the next scan goes on without it.
@@ -108,4 +139,10 @@ impl Splitter {
         self.start = self.start.map(|start| start - done);
         done
     }
+}
+
+/// Whether a brace behind this, an element that is not at its end, starts another: on a
+/// line of its own, and not as the value of what stands before it.
+fn starts_over(open: &[u8]) -> bool {
+    open.ends_with(b"\n") && !open.trim_ascii_end().ends_with(b":") && !open.trim_ascii_end().ends_with(b"[")
 }

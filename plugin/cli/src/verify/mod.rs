@@ -31,7 +31,7 @@ pub(crate) use ledger::{Ledgers, path_of};
 pub(crate) use signatures::Verifier;
 
 use crate::frames::Identity;
-use crate::input::{self, At, Record, Source, Unread};
+use crate::input::{self, At, Record, Seen, Source, Unread};
 use crate::prove::Proven;
 use crate::roster::Roster;
 use crate::stdout::print;
@@ -165,14 +165,21 @@ impl Verify {
         let worker = || {
             let mut checker = Checker::new(self.ignored.clone().all());
             let mut signatures = Verifier::new(roster);
-            move |at: At, record: Result<Record<'_>, Unread>| match record {
-                Ok(record) => (at, read(&mut checker, &mut signatures, &record)),
-                Err(Unread::Broken(reason)) => (at, Reading::Unreadable(reason)),
-                Err(Unread::Encrypted(frame)) => (at, Reading::Encrypted(frame)),
-                Err(altered @ Unread::Altered(_)) => (at, Reading::Altered(altered.to_string())),
+            move |at: At, record: Result<Record<'_>, Unread>| {
+                let reading = match record {
+                    Ok(record) => read(&mut checker, &mut signatures, &record),
+                    Err(Unread::Broken(reason)) => Reading::Unreadable(reason),
+                    Err(torn @ Unread::Torn) => Reading::Unreadable(torn.to_string()),
+                    Err(Unread::Encrypted(frame)) => Reading::Encrypted(frame),
+                    Err(altered @ Unread::Altered(_)) => Reading::Altered(altered.to_string()),
+                };
+                match reading {
+                    Reading::Unsealed | Reading::Unreadable(_) => Seen::Other((at, reading)),
+                    _ => Seen::Record((at, reading)),
+                }
             }
         };
-        input::read_encrypted(&sources, keys, worker, |(at, reading)| {
+        let inputs = input::read_encrypted(&sources, keys, worker, |(at, reading)| {
             let ledger = owners.get(at.source).copied().flatten();
             Ok(chains.add(at, ledger, reading)?)
         })?;
@@ -186,7 +193,7 @@ impl Verify {
             chains.check_roster(roster, self.since.is_some() || self.until.is_some(), &followed);
         }
         chains.check_ends(&followed);
-        Ok(Report::new(chains, &followed, &sources, roster, ledgers.deleted()))
+        Ok(Report::new(chains, &followed, &sources, inputs, roster, ledgers.deleted()))
     }
 
     /// The time in which nodes have to be heard, in seconds since 1970.

@@ -3,7 +3,7 @@
 use super::Verdict;
 use super::chain_log::{ChainLog, SchemaCounts};
 use super::chains::{Chains, Followed};
-use crate::input::Source;
+use crate::input::{Inputs, Source};
 use crate::report::Envelope;
 use crate::roster::Roster;
 use crate::stdout;
@@ -37,6 +37,8 @@ struct Logs {
     records_with_unsealed_keys: u64,
     /// Records with more keys of ignored names than are tried.
     records_with_ignored_keys_over: u64,
+    /// How inputs were stored, and where in them records stood.
+    inputs: Inputs,
     chains: Vec<Chain>,
 }
 
@@ -90,6 +92,7 @@ impl Report {
         mut chains: Chains<'_>,
         followed: &BTreeMap<ChainId, Followed>,
         sources: &[Source],
+        inputs: Inputs,
         roster: Option<&Roster>,
         deleted: u64,
     ) -> Self {
@@ -109,6 +112,7 @@ impl Report {
             encrypted,
             records_with_unsealed_keys: chains.with_unsealed_keys,
             records_with_ignored_keys_over: chains.with_ignored_keys_over,
+            inputs,
             chains: found,
         };
         Report(Envelope::new(logs, chains.findings, sources))
@@ -206,6 +210,7 @@ impl fmt::Display for Report {
         if logs.chains.len() > SHOWN_MAX {
             writeln!(f, "… and {} more chains", logs.chains.len() - SHOWN_MAX)?;
         }
+        write!(f, "{}", logs.inputs)?;
         if logs.deleted > 0 {
             writeln!(f, "{} records were deleted by retention: tombstones say which", logs.deleted)?;
         }

@@ -22,7 +22,7 @@ impl Tape {
     }
 
     /// Reads `source`, one JSON value of any kind, likewise.
-    pub(crate) fn read_value(&mut self, source: &[u8], dialect: Dialect) -> Result<(), Unreadable> {
+    pub fn read_value(&mut self, source: &[u8], dialect: Dialect) -> Result<(), Unreadable> {
         self.clear();
         let limit = match dialect {
             Dialect::FluentBit => RECORD_BYTES_MAX,

@@ -1,0 +1,235 @@
+//! Lines that are no JSON, and hold some: behind a prefix, in columns, several in a row,
+//! and behind half a line.
+
+use super::Place;
+use super::envelope::{Found, Opener, See};
+use super::split::{RECORD_SEPARATOR, literal_break};
+use super::table::{doubled_end, quoted_end};
+use memchr::memchr_iter;
+use serde::de::IgnoredAny;
+use std::borrow::Cow;
+use std::ops::Range;
+
+/// How many bytes are read for each of a line, in looking for texts.
+const WORK_PER_BYTE: usize = 16;
+/// What may be read of a short line in any case, in bytes.
+const WORK_MIN: usize = 64 << 10;
+/// The longest text before a record on its line, in bytes.
+const PREFIX_BYTES_MAX: usize = 1024;
+
+/// A JSON object in a line.
+struct Piece {
+    /// Where it stands, in its quotes if it has some.
+    range: Range<usize>,
+    quotes: Quotes,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Quotes {
+    None,
+    /// In those of a column, where quotes are doubled.
+    Doubled,
+    /// In those of a string, where they are escaped.
+    Escaped,
+}
+
+/// What a line is.
+enum Form {
+    /// Several texts, one behind the other.
+    Row,
+    /// One or more behind a prefix.
+    Behind(&'static str),
+    /// Columns, of which some are JSON.
+    Columns,
+    /// Half a line, and a text behind it.
+    Torn,
+}
+
+/// A line that holds JSON objects.
+pub(super) struct Line<'a> {
+    text: &'a [u8],
+    pieces: Vec<Piece>,
+    form: Form,
+}
+
+impl<'a> Line<'a> {
+    /// Takes a line apart; none if there is no object in it.
+    pub(super) fn of(text: &'a [u8]) -> Option<Self> {
+        let pieces = pieces(text);
+        let form = Form::of(text, &pieces)?;
+        Some(Line { text, pieces, form })
+    }
+
+    /// Hands what stands in the line to `see`. Returns how many records that were.
+    pub(super) fn look(&self, opener: &mut Opener, place: &Place, level: u32, see: See<'_>) -> u64 {
+        let place = &place.in_lines(match self.form {
+            Form::Row => "lines with several texts",
+            Form::Behind(prefix) => prefix,
+            Form::Columns => "columns",
+            Form::Torn => "torn lines",
+        });
+        let (mut found, mut unsealed) = (0, vec![]);
+        for piece in &self.pieces {
+            let text = piece.text(self.text);
+            let Ok(here) = opener.look_into_json(&text, place, level, see) else { continue };
+            if here == 0 {
+                unsealed.push(text);
+            }
+            found += here;
+        }
+        match self.form {
+            _ if found == 0 => {}
+            Form::Torn => see(Found::Torn),
+            // The others of a row are columns.
+            Form::Columns => {}
+            Form::Row | Form::Behind(_) => {
+                unsealed.iter().for_each(|text| see(Found::Unsealed(text, place)));
+            }
+        }
+        found
+    }
+}
+
+impl Piece {
+    /// Returns the object's text.
+    fn text<'a>(&self, line: &'a [u8]) -> Cow<'a, [u8]> {
+        let token = &line[self.range.clone()];
+        match self.quotes {
+            Quotes::None => token.into(),
+            Quotes::Escaped => {
+                serde_json::from_slice::<String>(token).unwrap_or_default().into_bytes().into()
+            }
+            Quotes::Doubled => {
+                let mut text = Vec::with_capacity(token.len());
+                let mut is_second = false;
+                for &byte in &token[1..token.len() - 1] {
+                    is_second = byte == b'"' && !is_second;
+                    if !is_second {
+                        text.push(byte);
+                    }
+                }
+                text.into()
+            }
+        }
+    }
+}
+
+/// Finds the JSON objects in a line, each as early and as long as it goes. A line that
+/// takes more work than honest ones do has no more of them.
+fn pieces(text: &[u8]) -> Vec<Piece> {
+    let mut pieces = Vec::new();
+    let mut work = text.len().saturating_mul(WORK_PER_BYTE).max(WORK_MIN);
+    let mut done = 0;
+    for at in memchr_iter(b'{', text) {
+        if at < done || work == 0 {
+            continue;
+        }
+        let quotes = match &text[at..] {
+            _ if at == done || text[at - 1] != b'"' => None,
+            [_, b'"', b'"', ..] => Some(Quotes::Doubled),
+            [_, b'\\', b'"', ..] => Some(Quotes::Escaped),
+            _ => None,
+        };
+        let piece = quotes.and_then(|quotes| quoted(text, at - 1, quotes)).or_else(|| {
+            let (len, read) = object_len(&text[at..]);
+            work = work.saturating_sub(read);
+            len.map(|len| Piece { range: at..at + len, quotes: Quotes::None })
+        });
+        if let Some(piece) = piece {
+            done = piece.range.end;
+            pieces.push(piece);
+        }
+    }
+    pieces
+}
+
+/// A column or string in quotes, from the first one on.
+fn quoted(text: &[u8], start: usize, quotes: Quotes) -> Option<Piece> {
+    let token = &text[start..];
+    let len = match quotes {
+        Quotes::Doubled => doubled_end(token),
+        _ => quoted_end(token),
+    }?;
+    let is_edge = |byte: Option<&u8>| byte.is_none_or(|byte| b",;|=: ])}\r\n\t".contains(byte));
+    let is_whole = is_edge(token.get(len)) && is_edge(start.checked_sub(1).and_then(|at| text.get(at)));
+    is_whole.then_some(Piece { range: start..start + len, quotes })
+}
+
+/// Returns how long the object is that starts here, if it is whole, and how much was
+/// read to tell.
+fn object_len(text: &[u8]) -> (Option<usize>, usize) {
+    let mut values = serde_json::Deserializer::from_slice(text).into_iter::<IgnoredAny>();
+    match values.next() {
+        Some(Ok(_)) => (Some(values.byte_offset()), values.byte_offset()),
+        Some(Err(error)) if error.line() == 1 && !error.is_eof() => (None, error.column().max(1)),
+        _ => (None, text.len()),
+    }
+}
+
+impl Form {
+    fn of(text: &[u8], pieces: &[Piece]) -> Option<Form> {
+        let (first, last) = (pieces.first()?, pieces.last()?);
+        let (before, behind) = (&text[..first.range.start], &text[last.range.end..]);
+        let between = || pieces.windows(2).map(|pair| &text[pair[0].range.end..pair[1].range.start]);
+        Some(match () {
+            () if pieces.iter().all(|piece| piece.quotes != Quotes::None) => Form::Columns,
+            () if before.ends_with(b"\t") && behind.starts_with(b"\t") && pieces.len() == 1 => Form::Columns,
+            () if !between().all(is_separator) => Form::Torn,
+            () if is_separator(before) && is_separator(behind) => Form::Row,
+            () if is_separator(behind) || before.contains(&b'[') && is_separator_or_bracket(behind) => {
+                prefix(before).map_or(Form::Torn, Form::Behind)
+            }
+            () => Form::Torn,
+        })
+    }
+}
+
+/// Whether there is only what may stand between texts.
+fn is_separator(mut text: &[u8]) -> bool {
+    while let [first, rest @ ..] = text {
+        text = match literal_break(text) {
+            Some(len) => &text[len..],
+            None if first.is_ascii_whitespace() || matches!(*first, b',' | RECORD_SEPARATOR | 0) => rest,
+            None => return false,
+        };
+    }
+    true
+}
+
+fn is_separator_or_bracket(text: &[u8]) -> bool {
+    text.trim_ascii().strip_prefix(b"]").is_some_and(is_separator)
+}
+
+/// Names what stands before a record on its line, if that is no half of another.
+fn prefix(text: &[u8]) -> Option<&'static str> {
+    let is_syslog = is_syslog(text);
+    let is_of_record = |byte: &u8| match byte {
+        b'{' | b'}' => true,
+        b'"' => !is_syslog,
+        b'\t' => false,
+        byte => byte.is_ascii_control(),
+    };
+    if text.len() > PREFIX_BYTES_MAX || text.iter().any(is_of_record) {
+        return None;
+    }
+    let words = || text.split(|byte| *byte == b' ');
+    Some(match () {
+        () if is_syslog => "syslog lines",
+        () if matches!(words().nth(1), Some(b"stdout" | b"stderr")) => "CRI lines",
+        () => "lines, behind other text",
+    })
+}
+
+/// Whether this starts as a syslog message does, with its priority; over TCP the length
+/// may stand before that.
+fn is_syslog(text: &[u8]) -> bool {
+    let past_digits = |text: &[u8]| text.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(text.len());
+    let text = match &text[past_digits(text)..] {
+        [b' ', rest @ ..] => rest,
+        _ => text,
+    };
+    text.strip_prefix(b"<").is_some_and(|rest| {
+        let digits = past_digits(rest);
+        (1..=3).contains(&digits) && rest[digits..].starts_with(b">")
+    })
+}
