@@ -1,6 +1,7 @@
 //! Batches: parts of a source that hold whole texts.
 
 use super::encoding::MARK;
+use super::framing::is_array;
 use super::split::{Splitter, lines};
 use super::{At, BATCH_BYTES, Broken, ELEMENTS_MAX, Place, Record, Unread};
 use crate::frames::{self, Unopened};
@@ -44,7 +45,7 @@ impl Batch {
                 let start = text.iter().position(|byte| !byte.is_ascii_whitespace());
                 match start.map(|at| text[at]) {
                     None => vec![],
-                    Some(b'[') if !has_many_elements(text) => {
+                    Some(b'[') if is_array(text.trim_ascii_start()) && !has_many_elements(text) => {
                         let mut splitter = Splitter::default();
                         splitter.scan(text, true);
                         let elements = splitter.elements.into_iter();

@@ -103,9 +103,9 @@ pub(super) fn may_hold(text: &[u8]) -> bool {
         || memmem::find_iter(text, b"audit").any(is_closed) && memmem::find(text, b"head").is_some()
 }
 
-/// How objects, arrays and gzip start in base64, behind a quote: `{"`, `{` and white
-/// space, `[{`, and the first bytes of gzip.
-const BASE64_STARTS: [&[u8]; 6] = [b"\"eyJ", b"\"eyAi", b"\"ewo", b"\"ew0K", b"\"W3s", b"\"H4sI"];
+/// How objects, arrays and gzip start in base64, behind a quote: a brace or bracket and
+/// what JSON may have behind it, and the first bytes of gzip.
+const BASE64_STARTS: [&[u8]; 6] = [b"\"ey", b"\"ew", b"\"W1", b"\"W3", b"\"Wy", b"\"H4sI"];
 
 /// The shortest base64 that may hold a record, in bytes.
 const BASE64_BYTES_MIN: usize = 200;

@@ -39,7 +39,7 @@ impl Framing {
             return Framing::Lines;
         };
         match start[at] {
-            b'[' => Framing::Arrays,
+            b'[' if is_array(&start[at..]) => Framing::Arrays,
             RECORD_SEPARATOR => Framing::Texts(Between::RecordSeparator),
             b'{' => Self::of_objects(&start[at..], is_all),
             _ if table::has_header(&start[at..]) => Framing::Table,
@@ -80,6 +80,12 @@ impl Framing {
             Framing::Texts(Between::LiteralLineBreak) => Some("JSON texts with a literal \\n between them"),
         }
     }
+}
+
+/// Whether this starts as an array of records does: a bracket begins other lines, too.
+pub(super) fn is_array(text: &[u8]) -> bool {
+    let behind = text.strip_prefix(b"[").map(<[u8]>::trim_ascii_start);
+    behind.is_some_and(|behind| matches!(behind.first(), None | Some(b'{' | b'[' | b'"' | b']')))
 }
 
 /// Whether `next` comes next, or behind a comma.

@@ -69,7 +69,9 @@ impl SourceReader<'_> {
         let Decoded { mut bytes, encoding } = decode(bytes)?;
         inputs.add_form(encoding);
         let mut buffer = Vec::new();
-        fill(&mut bytes, &mut buffer)?;
+        if let Err(error) = fill(&mut bytes, &mut buffer) {
+            bytes = Box::new(BufReader::new(Failed(Some(error))));
+        }
         let framing = Framing::of(&buffer, buffer.len() < BATCH_BYTES);
         inputs.add_form(framing.name());
         match framing {
@@ -164,4 +166,13 @@ fn too_long() -> io::Error {
 /// Reads a batch more; less only at the end.
 fn fill(bytes: &mut impl Read, buffer: &mut Vec<u8>) -> io::Result<()> {
     bytes.take(BATCH_BYTES as u64).read_to_end(buffer).map(|_| ())
+}
+
+/// What is left of a source that could not be read: the reason.
+struct Failed(Option<io::Error>);
+
+impl Read for Failed {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        self.0.take().map_or(Ok(0), Err)
+    }
 }

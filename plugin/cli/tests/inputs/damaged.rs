@@ -1,0 +1,165 @@
+//! Logs that are torn, altered, or hold what is no record.
+
+use super::{Bench, WHOLE, lines, log, string, verdict};
+use serde_json::Value;
+
+fn count(report: &Value, verdict: &str) -> u64 {
+    report["counts"][verdict].as_u64().unwrap_or(0)
+}
+
+/// `file` writes on behind the half line that a kill has left, at any byte.
+#[test]
+fn the_record_behind_half_a_line_is_read() {
+    let bench = Bench::new();
+    let [first, second, rest @ ..] = lines() else { panic!("no lines") };
+    // The checkpoint is behind the half, which is of another segment's record.
+    let rest = rest.join("\n");
+    for cut in (1..second.len() - 1).filter(|at| second.is_char_boundary(*at)).step_by(7) {
+        let torn = format!("{}{first}\n{second}\n{rest}\n", &second[..cut]);
+        let report = bench.report("log", torn);
+        assert_eq!(verdict(&report), ("unreadable", 6), "{cut}: {report:#}");
+        assert_eq!((count(&report, "unreadable"), &report["inputs"]["torn_lines"]), (1, &1.into()), "{cut}");
+        assert!(
+            report["findings"][0]["what"].as_str().is_some_and(|what| what.contains("torn line")),
+            "{cut}"
+        );
+    }
+    bench.write("log", format!("{}{first}\n{second}\n{rest}\n", &second[..40]));
+    let (code, said) = bench.verify("log");
+    assert_eq!(code, Some(30));
+    assert!(said.contains("1 torn line, as a kill during a write makes them"), "{said}");
+}
+
+/// With several workers `file` writes lines into one another.
+#[test]
+fn lines_within_lines_are_read() {
+    let bench = Bench::new();
+    let [a, b, rest @ ..] = lines() else { panic!("no lines") };
+    let (start, end) = a.split_at(100);
+    let report = bench.report("log", format!("{start}{b}\n{end}\n{}\n", rest.join("\n")));
+    assert_eq!(verdict(&report).0, "unreadable");
+    assert_eq!((report["records"].as_u64(), count(&report, "unreadable")), (Some(5), 2), "{report:#}");
+}
+
+/// A record that another quotes, as text or as an object, is that one's data.
+#[test]
+fn nothing_is_taken_from_within_a_record() {
+    let bench = Bench::new();
+    // As a filter would seal it: an altered record stands for it, so it is no other's envelope.
+    let outer = lines()[2]
+        .replace(r#""text":"""#, &format!(r#""text":{},"object":{}"#, string(&lines()[0]), lines()[1]));
+    let mut log: Vec<_> = lines()[3..].to_vec();
+    log.push(outer);
+    let report = bench.report("log", log.join("\n"));
+    assert_eq!(report["verdict"], "tampered");
+    assert_eq!(
+        (report["records"].as_u64(), report["inputs"]["envelopes"].clone()),
+        (Some(3), serde_json::json!({}))
+    );
+    // A seal that lacks a part is still one.
+    let outer = format!(r#"{{"text":{},"audit":{{"chain":"inputs-chain"}}}}"#, string(&lines()[0]));
+    let report = bench.report("log", format!("{outer}\n{}", lines()[1..].join("\n")));
+    assert_eq!((report["verdict"].as_str(), report["records"].as_u64()), (Some("tampered"), Some(5)));
+}
+
+/// What has no seal where others have one is a finding, as a line would be.
+#[test]
+fn what_is_unsealed_among_records_is_found() {
+    let bench = Bench::new();
+    let hits = |docs: &[String]| format!(r#"{{"hits":{{"hits":[{}]}}}}"#, docs.join(","));
+    let wrapped: Vec<String> = lines().iter().map(|line| format!(r#"{{"_source":{line}}}"#)).collect();
+    let last = |doc: &str| [&wrapped[..5], &[doc.to_owned()]].concat();
+    let altered =
+        [lines()[5].replace("\"audit\":", "\"auditt\":"), r#"{"evil":true}"#.to_owned(), "{}".to_owned()];
+    for doc in altered {
+        let report = bench.report("log", hits(&last(&format!(r#"{{"_source":{doc}}}"#))));
+        assert_eq!((report["verdict"].as_str(), count(&report, "unsealed")), (Some("unsealed"), 1), "{doc}");
+    }
+    let strings = |last: &str| {
+        let values: Vec<_> = lines()[..5].iter().map(|line| string(line)).chain([string(last)]).collect();
+        format!(r#"{{"values":[{}]}}"#, values.join(","))
+    };
+    for last in [&lines()[5][..lines()[5].len() - 9], r#"{"evil":true}"#] {
+        let report = bench.report("log", strings(last));
+        assert_ne!(report["verdict"], WHOLE.0, "{last}");
+        assert_eq!(report["records"], 5);
+    }
+    // Members of an object that are all records.
+    let members: Vec<_> =
+        lines()[..5].iter().enumerate().map(|(at, line)| format!(r#""id{at}":{line}"#)).collect();
+    let report = bench.report("log", format!(r#"{{{},"id5":{{"evil":true}}}}"#, members.join(",")));
+    assert_eq!((report["verdict"].as_str(), count(&report, "unsealed")), (Some("unsealed"), 1));
+}
+
+/// Only what is exactly an action is one.
+#[test]
+fn what_is_like_an_action_is_no_action() {
+    let bench = Bench::new();
+    for line in [
+        r#"{"index":{"_index":"i","evil":1}}"#,
+        r#"{"index":{"_index":"i"},"evil":1}"#,
+        r#"{"index":{"_id":{"evil":1}}}"#,
+        r#"{"indexes":{"_index":"i"}}"#,
+        r#"{"index":"i"}"#,
+    ] {
+        let report = bench.report("log", format!("{line}\n{}", log()));
+        assert_eq!((report["verdict"].as_str(), count(&report, "unsealed")), (Some("unsealed"), 1), "{line}");
+    }
+    let report = bench.report("log", format!("{{\"delete\":{{\"_id\":\"1\"}}}}\n{}", log()));
+    assert_eq!(verdict(&report), WHOLE);
+    assert_eq!(report["inputs"]["bulk_actions"], 1);
+}
+
+/// What is no names of columns is a line that cannot be read.
+#[test]
+fn a_first_line_is_not_skipped_unless_it_names_columns() {
+    let bench = Bench::new();
+    for first in ["time,record", "garbage", "{\"a\":", "a;b;c"] {
+        let report = bench.report("log", format!("{first}\n{}", log()));
+        assert_eq!(verdict(&report), ("unreadable", 6), "{first}");
+    }
+    let doubled = |line: &String| format!("1,\"{}\"", line.replace('"', "\"\""));
+    let rows = lines().iter().map(doubled).collect::<Vec<_>>().join("\n");
+    for first in ["time", "time,record,more", "time,{}", "time,", "a,\u{1}"] {
+        let report = bench.report("log", format!("{first}\n{rows}"));
+        assert_eq!(verdict(&report), ("unreadable", 6), "{first}");
+    }
+}
+
+/// Data behind gzip that is neither a member nor padding is not dropped.
+#[test]
+fn what_stands_behind_compressed_data_is_not_dropped() {
+    let bench = Bench::new();
+    for behind in ["x", "\n\0{}", "\u{1f}\u{8b}"] {
+        let mut bytes = super::wrapped::gzip(&log());
+        bytes.extend_from_slice(behind.as_bytes());
+        assert_eq!(verdict(&bench.report("log", bytes)), ("unreadable", 6), "{behind:?}");
+    }
+    for cut in [1, 9, 100] {
+        let bytes = super::wrapped::gzip(&log());
+        assert_eq!(bench.report("log", &bytes[..bytes.len() - cut])["verdict"], "unreadable", "{cut}");
+    }
+}
+
+/// A broken text costs itself, also where texts are told apart by their braces.
+#[test]
+fn a_broken_text_costs_no_other() {
+    let bench = Bench::new();
+    let pretty = |line: &String| super::wrapped::pretty(line);
+    let whole: Vec<String> = lines().iter().map(pretty).collect();
+    for (at, cut) in [(2, 60), (3, 200), (4, 31)] {
+        let mut texts = whole.clone();
+        texts[at].truncate(cut);
+        let report = bench.report("log", texts.join("\n"));
+        assert_eq!(
+            (report["verdict"].as_str(), report["records"].as_u64()),
+            (Some("unreadable"), Some(5)),
+            "{at} {cut}"
+        );
+    }
+    let mut texts = lines().to_vec();
+    texts[3].truncate(90);
+    let sequence: String = texts.iter().map(|text| format!("\u{1e}{text}\n")).collect();
+    let report = bench.report("log", sequence);
+    assert_eq!((report["verdict"].as_str(), report["records"].as_u64()), (Some("unreadable"), Some(5)));
+}
