@@ -1,9 +1,4 @@
-//! Fuzzes [`properties::call`].
+//! Fuzzes [`fixtures::properties::records::call`].
 #![no_main]
 
-// The other target takes the rest of it.
-#[allow(dead_code)]
-#[path = "../../host-tests/tests/properties/mod.rs"]
-mod properties;
-
-libfuzzer_sys::fuzz_target!(|input: &[u8]| properties::call(input));
+libfuzzer_sys::fuzz_target!(|input: &[u8]| fixtures::properties::records::call(input));

@@ -1,9 +1,4 @@
-//! Fuzzes [`properties::policies::redact`].
+//! Fuzzes [`fixtures::properties::policies::redact`].
 #![no_main]
 
-// The other targets take the rest of it.
-#[allow(dead_code)]
-#[path = "../../host-tests/tests/properties/mod.rs"]
-mod properties;
-
-libfuzzer_sys::fuzz_target!(|input: &[u8]| properties::policies::redact(input));
+libfuzzer_sys::fuzz_target!(|input: &[u8]| fixtures::properties::policies::redact(input));

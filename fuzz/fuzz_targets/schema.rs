@@ -1,12 +1,9 @@
-//! Fuzzes [`properties::same_verdict`] and [`properties::damage`].
+//! Fuzzes [`fixtures::properties::schemas`].
 #![no_main]
 
-// The tests take the rest of it.
-#[allow(dead_code)]
-#[path = "../../plugin/policy/tests/schema/properties/mod.rs"]
-mod properties;
+use fixtures::properties::schemas::{damage, same_verdict};
 
 libfuzzer_sys::fuzz_target!(|input: &[u8]| {
-    properties::same_verdict(input);
-    properties::damage(input);
+    same_verdict(input);
+    damage(input);
 });

@@ -1,11 +1,18 @@
-//! What the tests, the end-to-end suite and the measurements share.
+//! Parts of the tests, the end-to-end suite and the measurements that need what
+//! ships.
 #![forbid(unsafe_code)]
 
+pub mod changes;
 pub mod config;
 pub mod fluent_bit;
+pub mod follower;
+pub mod guest;
+pub mod msgpack;
 pub mod page;
 pub mod policy;
+pub mod program;
 pub mod secrets;
+pub mod specification;
 pub mod streams;
 
 use std::path::{Path, PathBuf};
@@ -14,4 +21,9 @@ use std::path::{Path, PathBuf};
 pub fn root() -> PathBuf {
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
     manifest.parent().unwrap_or(manifest).to_path_buf()
+}
+
+/// A file or folder of `cases`.
+pub fn cases(name: &str) -> PathBuf {
+    root().join("host-tests/cases").join(name)
 }

@@ -7,13 +7,9 @@
 //! is all of it, the best of some turns.
 #![forbid(unsafe_code)]
 
-#[allow(dead_code)]
-#[path = "e2e/msgpack.rs"]
-mod msgpack;
-
 use anyhow::Result;
 use flb_audit_ledger::chunk::{Item, items, write_json};
-use host_tests::{root, streams};
+use host_tests::{msgpack, root, streams};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use wasmtime::component::{Component, Linker, ResourceTable};

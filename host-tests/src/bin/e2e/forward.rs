@@ -1,9 +1,9 @@
 //! A client of the Forward protocol, version 1.5: events in, and an
 //! acknowledgement for each message.
 
-use crate::msgpack::Value;
 use crate::poll;
 use anyhow::{Context, Result, ensure};
+use host_tests::msgpack::Value;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;

@@ -14,7 +14,6 @@ mod forward;
 mod generate;
 mod http;
 mod ledger;
-mod msgpack;
 mod pipeline;
 mod poll;
 mod private;

@@ -1,7 +1,7 @@
 //! Schemas, values and what is reported of these. A file in `cases` has a
 //! list of schemas; each is refused, or has tests.
 
-use crate::properties::{Checked, check_value, compile};
+use fixtures::schemas::{Checked, check_value, compile};
 use serde_json::Value;
 use std::fs;
 use std::path::Path;

@@ -3,7 +3,7 @@
 //! The corpora are no part of the checkout: they are beside it, or where
 //! `FLB_AUDIT_CORPORA` says.
 
-use crate::properties::{Checked, checked};
+use fixtures::schemas::{Checked, checked};
 use flb_audit_core::Tape;
 use flb_audit_core::record::tape::Dialect;
 use flb_audit_core::schema::{Program, Validator};

@@ -1,7 +1,7 @@
 //! What a validator does not do: tell more than it may, run without end, call
 //! valid what it has not checked, read past a program.
 
-use crate::properties::{Checked, check_value, checked, compile};
+use fixtures::schemas::{Checked, check_value, checked, compile};
 use flb_audit_core::Tape;
 use flb_audit_core::record::tape::Dialect;
 use flb_audit_core::schema::{NotChecked, Outcome, PATH_BYTES_MAX, Program, VIOLATIONS_MAX, Validator};

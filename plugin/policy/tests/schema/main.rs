@@ -3,6 +3,5 @@
 mod cases;
 mod catalogue;
 mod limits;
-mod properties;
 mod random;
 mod suite;

@@ -1,7 +1,8 @@
 //! Random schemas and values, against the jsonschema crate, and damaged
 //! programs.
 
-use crate::properties::{self, Checked};
+use fixtures::properties::schemas::{damage, same_verdict};
+use fixtures::schemas::Checked;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -10,12 +11,12 @@ proptest! {
 
     #[test]
     fn verdicts_are_those_of_the_jsonschema_crate(input in vec(any::<u8>(), 0..200)) {
-        properties::same_verdict(&input);
+        same_verdict(&input);
     }
 
     #[test]
     fn a_damaged_program_comes_to_an_end(input in vec(any::<u8>(), 24..200)) {
-        properties::damage(&input);
+        damage(&input);
     }
 }
 
@@ -30,7 +31,7 @@ fn random_values_are_of_both_kinds() {
             (state >> 56) as u8
         };
         let input: Vec<u8> = (0..150).map(|_| byte()).collect();
-        match properties::same_verdict(&input) {
+        match same_verdict(&input) {
             Some(Checked::Valid) => valid += 1,
             Some(Checked::Invalid(_)) => invalid += 1,
             _ => {}

@@ -5,7 +5,7 @@
 //! The suite is no part of the checkout: it is beside it, or where
 //! `FLB_AUDIT_CORPORA` says.
 
-use crate::properties::{Checked, check_value, compile};
+use fixtures::schemas::{Checked, check_value, compile};
 use serde_json::Value;
 use std::fs;
 use std::path::PathBuf;

@@ -3,10 +3,10 @@
 use crate::case::Place;
 use crate::forward::Entry;
 use crate::generate::Generator;
-use crate::msgpack::Value;
 use crate::pipeline::Pipeline;
 use crate::reference::Reference;
 use anyhow::Result;
+use host_tests::msgpack::Value;
 
 const RECORDS: u32 = 10_000;
 const MESSAGE_RECORDS: usize = 500;

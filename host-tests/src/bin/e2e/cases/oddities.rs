@@ -6,9 +6,9 @@
 use crate::case::Place;
 use crate::expected::Expected;
 use crate::forward::Entry;
-use crate::msgpack::Value;
 use crate::pipeline::Pipeline;
 use anyhow::{Context, Result};
+use host_tests::msgpack::Value;
 use serde_json::json;
 use std::fmt::Write;
 use std::fs;

@@ -3,10 +3,10 @@
 use crate::case::Place;
 use crate::expected::Expected;
 use crate::forward::Entry;
-use crate::msgpack::Value;
 use crate::pipeline::Pipeline;
 use anyhow::Result;
 use host_tests::config::Section;
+use host_tests::msgpack::Value;
 use serde_json::json;
 use std::fmt::Write;
 use std::fs;

@@ -3,12 +3,12 @@
 use crate::case::Place;
 use crate::expected::Expected;
 use crate::forward::Entry;
-use crate::msgpack::Value;
 use crate::pipeline::Pipeline;
 use crate::reference::Reference;
 use crate::verify::Report;
 use anyhow::{Context, Result};
 use flb_audit_host::stream::Call;
+use host_tests::msgpack::Value;
 use host_tests::{policy, streams};
 use std::fs;
 

@@ -1,0 +1,22 @@
+//! `flb-audit` and the modules, as `cargo xtask build` leaves them in `dist/`.
+
+use crate::root;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// The path of a file that ships.
+pub fn dist(name: &str) -> PathBuf {
+    let path = root().join("dist").join(name);
+    assert!(path.is_file(), "{}: no such file; run `cargo xtask build` first", path.display());
+    path
+}
+
+/// The program, without arguments.
+pub fn flb_audit() -> Command {
+    Command::new(dist("flb-audit"))
+}
+
+/// Runs the program in a directory.
+pub fn run_in(arguments: &[&str], directory: &Path) -> Output {
+    flb_audit().args(arguments).current_dir(directory).output().expect("flb-audit runs")
+}

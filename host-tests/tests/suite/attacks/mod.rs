@@ -1,0 +1,72 @@
+//! What somebody may do to a log, as data, and the verdict that it must get:
+//! on every stream, with the module and the program as they ship.
+//!
+//! `cases/attacks.json` is the table. A record is `[segment, number]`; each step of
+//! `do` alters the log; a finding has to say `what`. What `is_fine` is no attack: neither `tampered` nor
+//! `key_not_certified` may come of it, however it is set up.
+
+mod log;
+mod steps;
+
+use host_tests::program::flb_audit;
+use host_tests::{cases, streams};
+use log::Log;
+use serde_json::Value;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+#[test]
+fn every_attack_gets_its_verdict() {
+    let table = fs::read_to_string(cases("attacks.json")).expect("a table");
+    let attacks: Vec<Value> = serde_json::from_str(&table).expect("JSON");
+    let streams = streams::names().expect("streams");
+    assert_eq!(streams.len(), 7);
+    let mut wrong = Vec::new();
+    for stream in &streams {
+        let honest = Log::of(stream);
+        for attack in &attacks {
+            let name = attack["name"].as_str().expect("a name");
+            let report = verify(&honest, attack);
+            let verdict = report["verdict"].as_str().expect("a verdict");
+            let is_accusation = matches!(verdict, "tampered" | "key_not_certified");
+            let found = report["findings"].to_string();
+            let says = attack["what"].as_str().is_none_or(|what| found.contains(what));
+            if verdict != attack["verdict"] || attack["is_fine"] == true && is_accusation || !says {
+                wrong.push(format!("{stream}: {name}: {verdict}, not {}: {found:.300}", attack["verdict"]));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Does it and verifies. Gives the report.
+fn verify(honest: &Log, attack: &Value) -> Value {
+    let mut log = honest.clone();
+    attack["do"].as_array().into_iter().flatten().for_each(|step| steps::take(&mut log, step));
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = |name: &str, text: String| {
+        let path = dir.path().join(name);
+        fs::write(&path, text).expect("a file");
+        path
+    };
+    let mut command = flb_audit();
+    command.args(["verify", "--json"]).arg(file("log.ndjson", log.text()));
+    match &attack["roster"] {
+        Value::Bool(false) => &mut command,
+        Value::String(_) => command.arg("--roster").arg(file("roster.json", honest.roster_of_a_stranger())),
+        _ => command.arg("--roster").arg(file("roster.json", honest.roster())),
+    };
+    if let Some(place) = attack["anchors"].as_str() {
+        command.arg("--anchors").arg(file("anchors.ndjson", honest.anchors(place)));
+    }
+    run(&mut command, dir.path())
+}
+
+fn run(command: &mut Command, dir: &Path) -> Value {
+    let output = command.current_dir(dir).output().expect("flb-audit runs; `cargo xtask build` makes it");
+    let report: Value = serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|_| panic!("{command:?}: {}", String::from_utf8_lossy(&output.stderr)));
+    assert_eq!(report["exit_code"].as_i64(), output.status.code().map(i64::from));
+    report
+}

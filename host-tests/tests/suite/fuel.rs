@@ -1,0 +1,335 @@
+//! What records cost, counted in instructions of the module that ships: those of
+//! a stream so many a byte, and hostile ones in proportion to their length,
+//! whatever is in them.
+
+use fixtures::policies::{EVERYTHING_TABLE, table};
+use fixtures::records;
+use flb_audit_host::filter::{Filter, Generation, Limits};
+use flb_audit_policy::DEFAULT_POLICY;
+use host_tests::guest::{self, FILTER, filter_with, returned};
+use host_tests::streams;
+use serde_json::Value;
+
+const SHORT_BYTES: usize = 100 << 10;
+const LONG_BYTES: usize = 1 << 20;
+/// How much more the long record may take: as much as it is longer, and what
+/// memory grows by in steps.
+const GROWTH_MAX: u64 = 12;
+/// The most that any of them may take, in instructions per byte. The worst are
+/// those of many keys alike: they are sorted, and once more where the policy
+/// has a schema, without what is double.
+const INSTRUCTIONS_PER_BYTE_MAX: u64 = 3000;
+/// The most that texts take, as their steps are counted: a half of it are the
+/// steps that every record has.
+const TEXT_INSTRUCTIONS_PER_BYTE_MAX: u64 = 1800;
+/// And where the steps for all of a record run out.
+const LONGEST_BYTES: usize = 4 << 20;
+const LONGEST_INSTRUCTIONS_PER_BYTE_MAX: u64 = 720;
+
+/// What Kubernetes records may take: the policy, the instructions of the first
+/// call, and those per byte of the others.
+const KUBERNETES_MAX: [(&str, u64, f64); 2] =
+    [("version: 1\n", 200_000, 125.0), (DEFAULT_POLICY, 300_000, 160.0)];
+
+#[test]
+fn a_stream_costs_so_much() {
+    let calls = streams::calls("kubernetes-audit").expect("a stream");
+    for (policy, first_max, per_byte_max) in KUBERNETES_MAX {
+        let filter = filter_with(&table(policy));
+        let directory = guest::directory(Default::default());
+        for limits in [guest::limits(&directory), Limits::default()] {
+            let mut host = filter.host(Generation::Lasting, limits);
+            let mut cost = |call| {
+                let outcome = host.call(call).expect("a call");
+                let instructions = outcome.instructions;
+                returned(outcome);
+                instructions
+            };
+            let first = cost(&calls[0]);
+            let rest: u64 = calls[1..].iter().map(cost).sum();
+            let bytes: usize = calls[1..].iter().map(|call| call.record.len()).sum();
+            let per_byte = rest as f64 / bytes as f64;
+            println!("{first} instructions, then {per_byte:.1} per byte");
+            assert!(first <= first_max && per_byte <= per_byte_max, "{first}, then {per_byte} per byte");
+        }
+    }
+}
+
+/// The same part again and again, to a length.
+fn repeat(part: &str, len: usize) -> String {
+    part.repeat(len / part.len())
+}
+
+/// Texts, as parts that are repeated.
+const TEXTS: &[&str] = &[
+    "a",
+    "a ",
+    "1",
+    "4111",
+    "4111111111111111 ",
+    "4111-",
+    "1 2-",
+    "@",
+    "a@",
+    "a@a.",
+    "a@a.aa",
+    "a.",
+    "%40",
+    "a%40a.a",
+    ".-",
+    "eyJ",
+    "eyJ.",
+    "eyJhbGciOiJIUzI1NiJ9.",
+    "eyJhbGciOiJIUzI1NiJ9/",
+    "ghs_1_eyJa.",
+    "ghp_",
+    "gho_a-",
+    "github_pat_",
+    "github_pat_/",
+    "glpat-",
+    "glpat-.",
+    "a-glpat-",
+    "xoxb-",
+    "xoxb-/",
+    "xoxe.xoxb-_",
+    "sk_live_",
+    "sk_live_a+",
+    "AIza",
+    "ya29.",
+    "npm_",
+    "pypi-AgEIcHlwaS5vcmc",
+    "FwoGZXIvYXdz",
+    "FwoGZXIvYXdz/",
+    "FwoGZXIvYXdzA%",
+    "IQoJb3JpZ2luX2Vj=",
+    "AKIA",
+    "AKIAIOSFODNN7EXAMPLE,",
+    "-----BEGIN PRIVATE KEY",
+    "-----BEGIN PRIVATE KEY-----",
+    "-----BEGIN PRIVATE KEY-----\\n-",
+    "-----END ",
+    "PRIVATE KEY ",
+    "password=",
+    "password=a",
+    "password: ",
+    "password=\\\"",
+    "password=\\\"a",
+    "password=null ",
+    "password='",
+    "pwd=",
+    "secret_",
+    "secret:",
+    "secret=a/",
+    "token=a%",
+    "token-",
+    "?sig=",
+    "authorization: ",
+    "authorization: digest ",
+    "authorization: bearer ",
+    "authorization=aws4-hmac-sha256 ",
+    "bearer ",
+    "Bearer a/",
+    "basic ",
+    "Basic YQ==",
+    "a://b:c@",
+    "a://",
+    "a://b:",
+    "a:",
+    "://b:c",
+    "IDENTIFIED BY '",
+    "PASSWORD ('a''",
+    "password '\\\\",
+    "by '",
+    "--password ",
+    "--token a--token ",
+    "DE89",
+    "DE89 3704 ",
+    "DE00",
+    "de12a",
+    "078-05-1120 ",
+    "078-05-",
+    "+1",
+    "+1 ",
+    "+1-2(3)",
+    "(020) 7946 ",
+    "0 1 2 3 ",
+    "1.2.3.",
+    "1.1.1.1",
+    "a/1.2.3.4.",
+    ":",
+    "::",
+    "a:b:c:",
+    "1:2:3:4:5:6:7:8 ",
+    "00-00-",
+    "00:00:5e:00:53:af-",
+    "phone: ",
+    "phone number is at ",
+    "EMP-1",
+    "tail-a",
+    "join-",
+    "word ",
+    "last",
+    "\u{e9}@",
+    "\\u0040",
+    "a\\u0040a.aa ",
+    "\\\"",
+    "\\\\",
+    "{",
+    "[",
+    "[email]",
+    "{\\\"a\\\":",
+    "[[",
+    "~1",
+];
+
+/// Records that are more than one text.
+type Record = fn(usize) -> String;
+const RECORDS: &[(&str, Record)] = &[
+    ("members", |len| format!("{{{}\"z\":1}}", members(len, |at| format!("\"k{at}\":1,")))),
+    ("redacted values", |len| format!("{{{}\"z\":1}}", members(len, |at| format!("\"k{at}\":\"a@b.cd\",")))),
+    ("redacted keys", |len| format!("{{{}\"z\":1}}", members(len, |at| format!("\"a{at}@b.cd\":1,")))),
+    ("redacted keys further in", |len| {
+        format!("{{\"a\":{{{}\"z\":1}}}}", members(len, |at| format!("\"a{at}@b.cd\":1,")))
+    }),
+    ("redacted keys after many paths", |len| {
+        let values = members(len / 4, |at| format!("\"k{at}\":\"a@b.cd\","));
+        format!("{{\"a@b.cd\":1,{values}{}\"z\":1}}", members(3 * len / 4, |at| format!("\"a{at}@b.cd\":1,")))
+    }),
+    ("keys that look redacted", |len| {
+        format!("{{{}\"z\":1}}", members(len, |at| format!("\"[email]~{at}\":\"[email]\",")))
+    }),
+    ("keys that tell", |len| {
+        format!("{{{}\"z\":1}}", members(len, |at| format!("\"k{at}password\":\"a\",")))
+    }),
+    ("a long key", |len| format!("{{\"{}\":1}}", repeat("password_", len))),
+    ("a long key of addresses", |len| format!("{{\"{}\":1}}", repeat("a@b.cd ", len))),
+    ("one key again and again", |len| format!("{{{}\"a\":1}}", repeat("\"a\":\"a@b.cd\",", len))),
+    ("elements", |len| format!("{{\"a\":[{}1]}}", repeat("\"a@b.cd\",", len))),
+    ("cards as numbers", |len| format!("{{\"a\":[{}1]}}", repeat("4111111111111111,", len))),
+    ("removed elements", |len| format!("{{\"list\":[{}1]}}", repeat("\"a\",", len))),
+    ("a secret's elements", |len| format!("{{\"password\":[{}1]}}", repeat("\"a\",", len))),
+    ("depth", |len| {
+        format!("{{\"a\":[{}1]}}", repeat(&format!("{}1{},", "[".repeat(100), "]".repeat(100)), len))
+    }),
+    ("depth with secrets", |len| {
+        let inner = format!("{}\"a@b.cd\"{},", "{\"aaaaaaaaaaaaaaaaaaaa\":".repeat(60), "}".repeat(60));
+        format!("{{\"a\":[{}1]}}", repeat(&inner, len))
+    }),
+    ("JSON in strings", |len| format!("{{\"a\":[{}1]}}", repeat(r#""{\"a\":\"a@b.cd\"}","#, len))),
+    ("JSON in one string", |len| format!("{{\"a\":\"[{}1]\"}}", repeat(r#"{\"a\":\"a@b.cd\"},"#, len))),
+    ("JSON in JSON in strings", |len| format!("{{\"a\":{}}}", nested(3, &repeat("a@b.cd ", len / 2)))),
+    ("JSON in strings too deep", |len| format!("{{\"a\":{}}}", nested(5, &repeat("a@b.cd ", len / 8)))),
+    ("JSON in strings too deep, often", |len| {
+        format!("{{\"a\":[{}1]}}", repeat(&format!("{},", nested(4, "a@b.cd")), len))
+    }),
+    ("broken JSON in strings", |len| format!("{{\"a\":[{}1]}}", repeat(r#""{\"a\":\"a@b.cd\"","#, len))),
+    ("broken JSON in one string", |len| format!("{{\"a\":\"[{}\"}}", repeat(r#"{\"a\":\"a@b.cd\"},"#, len))),
+    ("a broken record", |len| format!("{{\"a\":\"{}", repeat("a@b.cd ", len))),
+    ("stops without an end", |len| format!("{{\"a\":[{}1]}}", repeat("\"a@\",", len))),
+    ("not finite", |len| format!("{{\"a\":[{}\"a@b.cd\"]}}", repeat("nan,", len))),
+];
+
+fn members(len: usize, member: impl Fn(usize) -> String) -> String {
+    let mut out = String::new();
+    for at in 0.. {
+        if out.len() >= len {
+            break;
+        }
+        out += &member(at);
+    }
+    out
+}
+
+/// A text in JSON in a string in JSON in a string…
+fn nested(depth: usize, text: &str) -> String {
+    let mut json = Value::from(text).to_string();
+    for _ in 0..depth {
+        json = Value::from(format!("{{\"a\":{json}}}")).to_string();
+    }
+    json
+}
+
+#[track_caller]
+fn instructions(filter: &Filter, record: &str) -> u64 {
+    let mut host = filter.host(Generation::Lasting, Limits::default());
+    returned(host.call_bytes(b"tag", 0, 0, b"{}").expect("a call"));
+    let outcome = host.call_bytes(b"tag", 0, 0, record.as_bytes()).expect("a call");
+    let instructions = outcome.instructions;
+    records::intact(&returned(outcome));
+    instructions
+}
+
+fn is_linear(filter: &Filter) {
+    let everywhere = TEXTS.iter().map(|part| {
+        let record = |len| format!("{{\"a\":\"{}\"}}", repeat(part, len));
+        (*part, record(SHORT_BYTES), record(LONG_BYTES), TEXT_INSTRUCTIONS_PER_BYTE_MAX)
+    });
+    let others = RECORDS
+        .iter()
+        .map(|(name, record)| (*name, record(SHORT_BYTES), record(LONG_BYTES), INSTRUCTIONS_PER_BYTE_MAX));
+    let mut wrong = Vec::new();
+    let mut worst = (0, "");
+    for (name, short, long, limit) in everywhere.chain(others) {
+        let (few, many) = (instructions(filter, &short), instructions(filter, &long));
+        let per_byte = many / long.len() as u64;
+        worst = worst.max((per_byte, name));
+        if many > GROWTH_MAX * few || per_byte > limit {
+            wrong.push(format!("{name}: {few} and {many} instructions, {per_byte} per byte"));
+        }
+    }
+    println!("at most {} instructions per byte: {}", worst.0, worst.1);
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn under_the_policy_that_ships_nothing_is_quadratic() {
+    is_linear(&FILTER);
+}
+
+#[test]
+fn under_every_detector_and_action_nothing_is_quadratic() {
+    is_linear(&filter_with(&EVERYTHING_TABLE));
+}
+
+/// [`flb_audit_core::redact::REDACT_STEPS_MAX`] holds for a record of any
+/// length.
+#[test]
+fn what_a_record_costs_has_a_bound() {
+    for part in ["a@", "DE89 3704 ", "4111 1111 1111 1111 ", "secret:", "eyJhbGciOiJIUzI1NiJ9."] {
+        let record = format!("{{\"a\":\"{}\"}}", repeat(part, LONGEST_BYTES));
+        let per_byte = instructions(&FILTER, &record) / record.len() as u64;
+        assert!(per_byte <= LONGEST_INSTRUCTIONS_PER_BYTE_MAX, "{part}: {per_byte} instructions per byte");
+    }
+}
+
+/// A pattern that reads to the end of the text from every place.
+#[test]
+fn what_would_take_too_long_is_masked() {
+    let hungry =
+        "version: 1\nredact:\n  patterns:\n    - {name: hungry, pattern: 'ab(.*z)?', action: mask}\n";
+    let filter = filter_with(&table(hungry));
+    let mut host = filter.host(Generation::Lasting, Limits::default());
+    let record = format!(
+        "{{\"first\":\"xaby\",\"a\":\"{}\",\"last\":[\"ab\",\"x\",7,{{\"b\":\"ab\"}}]}}",
+        "ab".repeat(500_000)
+    );
+    let outcome = host.call_bytes(b"tag", 0, 0, record.as_bytes()).expect("a call");
+    assert!(outcome.instructions < 3_000_000_000, "{}", outcome.instructions);
+    let text = returned(outcome);
+    records::intact(&text);
+    let mut out = records::parse(&text);
+    let audit = out.as_object_mut().and_then(|fields| fields.shift_remove("audit")).expect("a seal");
+    // A glance has told that there is nothing in the others.
+    let expected =
+        r#"{"first":"x[hungry]y","a":"[unscanned]","last":["[unscanned]","x",7,{"b":"[unscanned]"}]}"#;
+    assert_eq!(out.to_string(), expected);
+    let redacted: Vec<&str> =
+        audit["redacted"].as_array().expect("entries").iter().filter_map(Value::as_str).collect();
+    assert!(
+        redacted.contains(&"unscanned mask a") && redacted.contains(&"unscanned mask last[]"),
+        "{redacted:?}"
+    );
+    // The next record is looked at again.
+    let text = returned(host.call_bytes(b"tag", 0, 0, br#"{"a":"xab"}"#).expect("a call"));
+    assert_eq!(records::parse(&text)["a"], "x[hungry]");
+}

@@ -1,0 +1,282 @@
+//! What `flb-audit verify` says of a ledger's directory, whole and not.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use flb_audit_core::chain::{Chain, Place};
+use flb_audit_core::record::notes::Notes;
+use flb_audit_core::verify::{Checked, Checker};
+use flb_audit_core::{Event, Sealer};
+use flb_audit_ledger::manifest::{Statement, Tombstone};
+use flb_audit_ledger::{Ledger, Settings, manifest, tree};
+use host_tests::program::flb_audit;
+use ledger_fixtures::{Filter, TAG, chunk, directory, open, plain};
+use serde_json::Value;
+use std::fs;
+use std::path::Path;
+use tempfile::TempDir;
+
+fn settings() -> Settings {
+    Settings { file_bytes: 4000, ..Settings::default() }
+}
+
+/// A ledger of two chains, in several files; with `keep_bytes`, some of them
+/// deleted.
+fn ledger(keep_bytes: Option<u64>) -> TempDir {
+    let directory = directory();
+    let mut ledger = open(&directory, &Settings { keep_bytes, ..settings() });
+    let mut filter = Filter::new(1);
+    for first in 0..20 {
+        let mut records = filter.seal(&plain(20 * first, 10));
+        records.extend(plain(20 * first + 10, 10));
+        ledger.store(TAG, &chunk(&records)).expect("stored");
+        // Another life of the ledger's own chain.
+        if first % 3 == 0 {
+            drop(ledger);
+            ledger = open(&directory, &Settings { keep_bytes, ..settings() });
+        }
+    }
+    directory
+}
+
+fn verify(directory: &Path) -> Value {
+    let output = flb_audit().args(["verify", "--json"]).arg(directory).output().expect("dist/flb-audit");
+    serde_json::from_slice(&output.stdout).expect("a report")
+}
+
+/// The verdicts of the findings, but for what is so without a roster.
+fn findings(report: &Value) -> Vec<(String, String)> {
+    let finding = |finding: &Value| {
+        let text = |name: &str| finding[name].as_str().unwrap_or_default().to_owned();
+        (text("verdict"), text("what"))
+    };
+    let findings = report["findings"].as_array().expect("findings").iter().map(finding);
+    findings.filter(|(verdict, _)| verdict != "unsigned").collect()
+}
+
+#[test]
+fn a_whole_ledger_is_intact() {
+    let directory = ledger(None);
+    let report = verify(directory.path());
+    assert_eq!(findings(&report), [], "{report}");
+    assert_eq!(report["verdict"], "unsigned");
+}
+
+#[test]
+fn tombstones_account_for_what_was_deleted() {
+    let directory = ledger(Some(6000));
+    let report = verify(directory.path());
+    assert_eq!(findings(&report), [], "{report}");
+    assert!(report["deleted"].as_u64() > Some(100), "{report}");
+    assert_eq!(report["missing"], 0);
+}
+
+#[test]
+fn what_is_not_as_it_was_is_found() {
+    type Alter = fn(&Path);
+    let cases: [(&str, Alter, &str, &str); 8] = [
+        ("a file deleted", |at| remove(at, "00000002.ndjson.zst"), "gap", "no tombstone says why"),
+        ("a manifest deleted", |at| without_line(at, 1), "tampered", "no manifest says what it holds"),
+        ("a manifest deleted, in its chain", |at| without_line(at, 1), "gap", "lacks record"),
+        (
+            "a file in another's place",
+            |at| {
+                let other = fs::read(at.join("00000003.ndjson.zst")).expect("read");
+                fs::write(at.join("00000002.ndjson.zst"), other).expect("written");
+            },
+            "tampered",
+            "00000002.ndjson.zst: not what its manifest says",
+        ),
+        ("a file damaged", |at| damage(at), "unreadable", "00000002.ndjson.zst"),
+        (
+            "a file cut short",
+            |at| {
+                let path = at.join("00000002.ndjson.zst");
+                let bytes = fs::read(&path).expect("read");
+                fs::write(&path, &bytes[..bytes.len() / 2]).expect("written");
+            },
+            "unreadable",
+            "00000002.ndjson.zst",
+        ),
+        (
+            "a manifest altered",
+            |at| {
+                let path = at.join(manifest::FILE_NAME);
+                let text = fs::read_to_string(&path).expect("read");
+                fs::write(&path, text.replacen("\"records\":", "\"records\":1", 1)).expect("written");
+            },
+            "tampered",
+            "is not the one that was sealed",
+        ),
+        (
+            "the newest file cut short",
+            |at| {
+                let name = ledger_fixtures::text(&at.join(manifest::FILE_NAME)).lines().count() as u64 + 1;
+                let path = at.join(manifest::open_name(name));
+                let text = fs::read_to_string(&path).expect("read");
+                let cut = text.len() - 10;
+                fs::write(&path, &text[..cut]).expect("written");
+            },
+            "unreadable",
+            "",
+        ),
+    ];
+    for (name, alter, verdict, what) in cases {
+        let directory = ledger(None);
+        alter(directory.path());
+        let report = verify(directory.path());
+        let found = findings(&report);
+        assert!(
+            found.iter().any(|(found, why)| found == verdict && why.contains(what)),
+            "{name}: no {verdict} {what}: {found:#?}"
+        );
+    }
+}
+
+#[test]
+fn a_tombstone_that_nobody_has_sealed_accounts_for_nothing() {
+    let directory = ledger(Some(6000));
+    let path = directory.path().join(manifest::FILE_NAME);
+    let text = fs::read_to_string(&path).expect("read");
+    fs::write(&path, text.replace("\"by\":\"keep_size\"", "\"by\":\"keep_age\"")).expect("written");
+    let report = verify(directory.path());
+    assert!(report["missing"].as_u64() > Some(50), "{report}");
+    assert_eq!(report["verdict"], "tampered");
+}
+
+/// Who writes the store deletes a file, and adds a tombstone: it lacks the
+/// signature.
+#[test]
+fn a_tombstone_that_no_key_has_signed_accounts_for_nothing() {
+    let home = tempfile::tempdir().expect("a directory");
+    let (dir, roster) = (home.path().join("ledger"), home.path().join("roster.json"));
+    let mut init = flb_audit();
+    let init = init.arg("init").arg(&dir).args(["--node", "n1", "--roster"]).arg(&roster).output();
+    assert!(init.expect("dist/flb-audit").status.success());
+    let mut ledger = Ledger::open(&dir, settings(), None).expect("opened");
+    for first in 0..5 {
+        ledger.store(TAG, &chunk(&plain(20 * first, 20))).expect("stored");
+    }
+    drop(ledger);
+    let path = dir.join(manifest::FILE_NAME);
+    let mut text = fs::read_to_string(&path).expect("read");
+    let mut checker = Checker::default();
+    let Ok(Checked::Sealed(last)) = checker.check(text.lines().last().expect("a line").as_bytes()) else {
+        panic!("no sealed record at the end");
+    };
+    let Some(Statement::File(second)) = text.lines().nth(1).and_then(|line| manifest::read(line.as_bytes()))
+    else {
+        panic!("no second manifest");
+    };
+    let tombstone = Statement::Deleted(Tombstone {
+        number: second.number,
+        file: second.file.clone(),
+        sha256: second.sha256,
+        records: second.records,
+        by: "keep_age".into(),
+    });
+    // The next record of the same life.
+    let next = Place { sequence: last.place.sequence + 1, ..last.place };
+    let chain = Chain { id: last.chain, algorithm: last.algorithm, next, head: last.head, link: None };
+    let mut sealer = Sealer::new(chain, Notes::NONE, None).expect("a sealer");
+    let record = serde_json::to_vec(&tombstone).expect("JSON");
+    let tag = manifest::TAG.as_bytes();
+    let event = Event {
+        tag,
+        seconds: 1_795_161_600,
+        nanoseconds: 0,
+        record: Some(&record),
+        record_len: record.len(),
+    };
+    let sealed = sealer.seal_own(&event);
+    text.push_str(std::str::from_utf8(&sealed[..sealed.len() - 1]).expect("text"));
+    text.push('\n');
+    fs::write(&path, text).expect("written");
+    remove(&dir, &second.file);
+    let output = flb_audit()
+        .args(["verify", "--json", "--roster"])
+        .arg(&roster)
+        .arg(&dir)
+        .output()
+        .expect("dist/flb-audit");
+    let report: Value = serde_json::from_slice(&output.stdout).expect("a report");
+    assert_eq!(report["deleted"], 0, "{report}");
+    assert!(findings(&report).iter().any(|(_, what)| what.contains("no tombstone says why")), "{report}");
+}
+
+/// A path leads from each record to its file's root, computed here as in RFC
+/// 9162 section 2.1.3.2.
+#[test]
+fn an_export_proves_its_records() {
+    let directory = ledger(Some(6000));
+    let output = directory.path().join("export");
+    let chain = flb_audit_core::chain::ChainId::from_random([1; 9]).to_string();
+    let export = flb_audit()
+        .arg("export")
+        .arg(directory.path())
+        .args(["--chain", &chain, "--since", "2026-01-01", "--output"])
+        .arg(&output)
+        .output()
+        .expect("dist/flb-audit");
+    assert!(export.status.success(), "{}", String::from_utf8_lossy(&export.stderr));
+    assert!(String::from_utf8_lossy(&export.stdout).contains("were deleted, as tombstones say"));
+    let manifests = ledger_fixtures::text(&output.join(manifest::FILE_NAME));
+    let roots: std::collections::BTreeMap<u64, String> = manifests
+        .lines()
+        .filter_map(|line| match manifest::read(line.as_bytes()) {
+            Some(Statement::File(manifest)) => Some((manifest.number, manifest.root)),
+            _ => None,
+        })
+        .collect();
+    let (records, proofs) = (
+        ledger_fixtures::text(&output.join("records.ndjson")),
+        ledger_fixtures::text(&output.join("proofs.ndjson")),
+    );
+    assert_eq!(records.lines().count(), proofs.lines().count());
+    let (mut proven, mut open) = (0, 0);
+    for (record, proof) in records.lines().zip(proofs.lines()) {
+        assert!(record.contains(&chain));
+        let proof: Value = serde_json::from_str(proof).expect("a proof");
+        if proof.is_null() {
+            open += 1;
+            continue;
+        }
+        let number = |name: &str| proof[name].as_u64().expect("a number");
+        let (mut at, mut last) = (number("index"), number("records") - 1);
+        let mut node = tree::leaf(record.as_bytes());
+        for text in proof["path"].as_array().expect("a path") {
+            let other = URL_SAFE_NO_PAD.decode(text.as_str().expect("text")).expect("base64url");
+            let other: tree::Node = other.try_into().expect("a hash");
+            if at & 1 == 1 || at == last {
+                node = tree::parent(&other, &node);
+                while at & 1 == 0 && at != 0 {
+                    (at, last) = (at >> 1, last >> 1);
+                }
+            } else {
+                node = tree::parent(&node, &other);
+            }
+            (at, last) = (at >> 1, last >> 1);
+        }
+        assert_eq!(roots[&number("file")], manifest::root_text(&node), "{proof}");
+        proven += 1;
+    }
+    assert!(proven > 20, "{proven} proven, {open} in the open file");
+}
+
+fn remove(directory: &Path, name: &str) {
+    fs::remove_file(directory.join(name)).expect("removed");
+}
+
+fn without_line(directory: &Path, number: usize) {
+    let path = directory.join(manifest::FILE_NAME);
+    let text = fs::read_to_string(&path).expect("read");
+    let left = text.lines().enumerate().filter(|(at, _)| *at != number);
+    fs::write(&path, left.map(|(_, line)| format!("{line}\n")).collect::<String>()).expect("written");
+}
+
+fn damage(directory: &Path) {
+    let path = directory.join("00000002.ndjson.zst");
+    let mut bytes = fs::read(&path).expect("read");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 0x55;
+    fs::write(&path, &bytes).expect("written");
+}

@@ -1,0 +1,25 @@
+//! Tests of what ships, in one executable. `cargo xtask build` comes before them.
+
+mod attacks;
+mod cli;
+mod corpora;
+mod damage;
+mod driver;
+mod encrypted;
+mod export;
+mod far_end;
+mod filter;
+mod forged;
+mod format;
+mod fuel;
+mod keys;
+mod ledger;
+mod ledger_schema;
+mod output;
+mod policies;
+mod policy_page;
+mod proofs;
+mod redaction;
+mod redaction_page;
+mod schema;
+mod seeds;

@@ -1,0 +1,32 @@
+//! The fuzz targets' seeds through all properties.
+
+use fixtures::properties::{policies, records};
+use host_tests::root;
+use std::fs;
+
+/// Every seed of these targets through these properties.
+fn run(targets: &[&str], properties: &[fn(&[u8])], count_min: usize) {
+    let seeds = root().join("fuzz/seeds");
+    let mut count = 0;
+    for target in targets {
+        for entry in fs::read_dir(seeds.join(target)).expect("a directory of seeds") {
+            let path = entry.expect("a seed").path();
+            let seed = fs::read(&path).expect("a seed");
+            let result = std::panic::catch_unwind(|| properties.iter().for_each(|holds| holds(&seed)));
+            assert!(result.is_ok(), "{}", path.display());
+            count += 1;
+        }
+    }
+    assert!(count >= count_min, "{count} seeds");
+}
+
+#[test]
+fn every_record_is_read_sealed_and_redacted() {
+    let properties = [records::tape, records::call, policies::redact];
+    run(&["tape", "call", "redact"], &properties, 70);
+}
+
+#[test]
+fn every_policy_is_compiled_or_refused() {
+    run(&["policy"], &[policies::policy], 15);
+}

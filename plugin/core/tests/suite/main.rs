@@ -1,0 +1,12 @@
+//! Tests of the record logic, in one executable.
+
+mod canonical;
+mod check;
+mod dialect;
+mod keys;
+mod layers;
+mod redact;
+mod rotation;
+mod sealing;
+mod state;
+mod unreadable;
