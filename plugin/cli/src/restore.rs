@@ -19,11 +19,10 @@ use std::path::PathBuf;
 /// Print the records that stand in quarantine, a line each, redacted as they
 /// were sealed
 ///
-/// Only what is as it was sealed is printed; what is not is named, and the exit
-/// code is 20. With --roster, only what signatures of its keys reach is printed,
-/// and if anything else is in quarantine the exit code is 4; without it nobody
-/// vouches for what is printed, and the exit code is 4, too. It is 30 if something
-/// could not be read, and nothing was altered; 40 if there is no record in
+/// Only what is as it was sealed, and what signatures of the roster's keys reach,
+/// is printed; what is not is named. If something was altered, the exit code is 20;
+/// else, if something could not be read, 30; else, if no signature reaches
+/// something, or --unsigned was given, 4. It is 40 if there is no record in
 /// quarantine.
 #[derive(Args)]
 pub(crate) struct Restore {
@@ -32,8 +31,12 @@ pub(crate) struct Restore {
     files: Vec<PathBuf>,
     /// The public keys of the nodes' chains, as `flb-audit init` writes them. The
     /// logs have to hold the records up to a checkpoint behind those in quarantine
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", required_unless_present = "unsigned")]
     roster: Option<PathBuf>,
+    /// Print also what no signature reaches: anybody who can write the logs can
+    /// have made it
+    #[arg(long, conflicts_with = "roster")]
+    unsigned: bool,
     #[command(flatten)]
     ignored: IgnoredKeys,
 }

@@ -8,6 +8,7 @@ use anyhow::{Context, Result, bail};
 use flb_audit_core::chain::ChainId;
 use flb_audit_core::chain::signature::PublicKey;
 use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
@@ -30,7 +31,9 @@ pub(crate) struct Entry {
 /// All of them.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Roster {
-    pub(crate) entries: Vec<Entry>,
+    entries: Vec<Entry>,
+    /// Where the entry of a chain stands.
+    by_chain: HashMap<ChainId, usize>,
 }
 
 impl Roster {
@@ -39,12 +42,29 @@ impl Roster {
         let text = fs::read(path).with_context(|| format!("{}: cannot be read", path.display()))?;
         let entries: Vec<Entry> =
             serde_json::from_slice(&text).with_context(|| format!("{}: not a roster", path.display()))?;
-        for (at, entry) in entries.iter().enumerate() {
-            if entries[..at].iter().any(|other| other.chain == entry.chain) {
-                bail!("{}: chain {} is there twice", path.display(), entry.chain);
+        let mut roster = Roster::default();
+        for entry in entries {
+            let chain = entry.chain;
+            if !roster.push(entry) {
+                bail!("{}: chain {chain} is there twice", path.display());
             }
         }
-        Ok(Roster { entries })
+        Ok(roster)
+    }
+
+    /// Adds an entry, unless its chain has one.
+    fn push(&mut self, entry: Entry) -> bool {
+        let is_new = !self.by_chain.contains_key(&entry.chain);
+        if is_new {
+            self.by_chain.insert(entry.chain, self.entries.len());
+            self.entries.push(entry);
+        }
+        is_new
+    }
+
+    /// All entries, in the order in which they were made.
+    pub(crate) fn entries(&self) -> &[Entry] {
+        &self.entries
     }
 
     /// Reads a roster; one that is not there yet is empty.
@@ -60,17 +80,16 @@ impl Roster {
     pub(crate) fn add(path: &Path, entry: Entry) -> Result<()> {
         let _lock = durable::lock_directory_of(path)?;
         let mut roster = Roster::read_if_there(path)?;
-        if roster.of(&entry.chain).is_some() {
+        if !roster.push(entry) {
             return Ok(());
         }
-        roster.entries.push(entry);
         let text = serde_json::to_string_pretty(&roster.entries)? + "\n";
         durable::replace(path, text.as_bytes())
     }
 
     /// The entry of a chain.
     pub(crate) fn of(&self, chain: &ChainId) -> Option<&Entry> {
-        self.entries.iter().find(|entry| entry.chain == *chain)
+        self.entries.get(*self.by_chain.get(chain)?)
     }
 }
 

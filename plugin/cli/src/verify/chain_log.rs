@@ -7,6 +7,7 @@ use super::keys::Keys;
 use super::segment::Segment;
 use super::signatures::Flaw;
 use flb_audit_core::chain::{Life, Place, Position};
+use flb_audit_core::hash::Hash;
 use flb_audit_core::record::notes::Notes;
 use flb_audit_core::schema::Disposition;
 use flb_audit_core::verify::{Sealed, Validity};
@@ -48,6 +49,11 @@ pub(super) struct ChainLog {
     /// What the first records of lives say of the node's state.
     pub(super) state_notes: BTreeMap<Life, Notes>,
     pub(super) keys: Keys,
+    /// The policies that signed checkpoints name by their digests, with the first
+    /// such checkpoint and the last: some of them, where there are very many.
+    pub(super) policies: BTreeMap<Hash, (Position, Position)>,
+    /// How many records are not the ones that were sealed.
+    pub(super) altered: u64,
     /// Why its first checkpoint proves nothing: those that have no key of the
     /// roster's all do so alike.
     pub(super) without_roster: Option<Flaw>,
@@ -76,6 +82,19 @@ pub(super) struct ChainLog {
     pub(super) from: u64,
     /// The time of the latest record, in seconds since 1970.
     pub(super) to: u64,
+}
+
+/// How many policies of a chain are listed.
+const POLICIES_MAX: usize = 100;
+
+impl ChainLog {
+    /// Adds a policy that a signed checkpoint names.
+    pub(super) fn add_policy(&mut self, digest: Hash, at: Position) {
+        if self.policies.len() < POLICIES_MAX || self.policies.contains_key(&digest) {
+            let (first, last) = self.policies.entry(digest).or_insert((at, at));
+            (*first, *last) = ((*first).min(at), (*last).max(at));
+        }
+    }
 }
 
 /// Records by what their seals say of their schemas.

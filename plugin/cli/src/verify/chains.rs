@@ -150,8 +150,14 @@ impl<'a> Chains<'a> {
         let place = sealed.place;
         let (number, sequence) = (place.segment, place.sequence);
         if !self.is_followed(sealed.chain) {
-            let what = "the roster does not have this chain, nor many others that are here";
-            self.findings.add(Verdict::KeyNotCertified, Some(sealed.chain), Some(at), what);
+            let (verdict, what) = match self.roster {
+                Some(_) => (
+                    Verdict::KeyNotCertified,
+                    "the roster does not have this chain, nor many others that are here",
+                ),
+                None => (Verdict::Unreadable, "one chain too many to follow without --roster"),
+            };
+            self.findings.add(verdict, Some(sealed.chain), Some(at), what);
             return Ok(());
         }
         let (before, head) = (self.fingerprint(&sealed.previous), self.fingerprint(&sealed.head));
@@ -163,6 +169,9 @@ impl<'a> Chains<'a> {
         match checkpoint {
             None => {}
             Some(Ok(good)) => {
+                if let Some(digest) = sealed.policy.filter(|_| sealed.is_intact) {
+                    chain.add_policy(digest, place.position());
+                }
                 chain.keys.add(sealed.chain, &place, head, &good, |head| fingerprints.hash_one(head));
             }
             Some(Err(BadCheckpoint { flaw: flaw @ (Flaw::NoRoster | Flaw::NotInRoster), .. })) => {
@@ -178,6 +187,7 @@ impl<'a> Chains<'a> {
         let segment = chain.segments.entry(life).or_default();
         if !sealed.is_intact {
             segment.add_altered(sequence);
+            chain.altered += 1;
             let what = format!("record {sequence} of segment {number} is not the one that was sealed");
             self.findings.add(Verdict::Tampered, Some(sealed.chain), Some(at), what);
             return Ok(());
@@ -187,6 +197,7 @@ impl<'a> Chains<'a> {
         let is_heard = self.heard.contains(&sealed.seconds);
         match segment.add(sequence, (before, head), is_heard, &mut self.spool)? {
             Added::New => {
+                segment.policies.add(sealed);
                 chain.records += 1;
                 chain.raw += u64::from(sealed.is_raw);
                 chain.checked.add(sealed);
@@ -217,7 +228,7 @@ impl<'a> Chains<'a> {
     /// Anybody can make up chains: of those that are not in the roster only some
     /// are followed.
     fn is_followed(&mut self, chain: ChainId) -> bool {
-        let is_known = self.roster.is_none_or(|roster| roster.of(&chain).is_some());
+        let is_known = self.roster.is_some_and(|roster| roster.of(&chain).is_some());
         if is_known || self.chains.contains_key(&chain) {
             return true;
         }

@@ -21,13 +21,13 @@ impl<F: FnMut(Verdict, String)> History<'_, F> {
         for misfit in self.chain.keys.misfits(&self.chain.links) {
             let (verdict, what) = self.judge(&misfit);
             // Two writers of one chain use its keys one after the other, and twice.
-            let is_forked = self.fork.is_some_and(|fork| misfit.position() > fork);
-            match verdict {
-                None => {}
-                Some(Verdict::KeyNotCertified) if is_forked => {
-                    (self.add)(Verdict::Conflict, format!("{what}, as two writers of one chain do"));
+            let fork = self.fork.filter(|(at, _)| misfit.position() > *at);
+            match (verdict, fork) {
+                (None, _) => {}
+                (Some(Verdict::KeyNotCertified), Some((_, fork))) => {
+                    (self.add)(fork, format!("{what}, as two writers of one chain do"));
                 }
-                Some(verdict) => (self.add)(verdict, what),
+                (Some(verdict), _) => (self.add)(verdict, what),
             }
         }
         for (index, place, head) in self.chain.keys.since() {
@@ -180,10 +180,12 @@ impl Chains<'_> {
         is_limited: bool,
         followed: &BTreeMap<ChainId, Followed>,
     ) {
-        let mut heard: BTreeMap<&str, bool> = BTreeMap::new();
-        for entry in &roster.entries {
+        // Of each node, whether it is heard, and its newest chain.
+        let mut heard: BTreeMap<&str, (bool, ChainId)> = BTreeMap::new();
+        for entry in roster.entries() {
             let is_heard = self.is_heard(&entry.chain, followed);
-            *heard.entry(&entry.node).or_default() |= is_heard;
+            let node = heard.entry(&entry.node).or_insert((false, entry.chain));
+            *node = (node.0 || is_heard, entry.chain);
             if let (Some(chain), Some(followed)) = (self.chains.get(&entry.chain), followed.get(&entry.chain))
                 && chain.without_roster.is_none()
             {
@@ -192,12 +194,10 @@ impl Chains<'_> {
                 }
             }
         }
-        let silent = heard.into_iter().filter(|(_, is_heard)| !is_heard && is_limited);
-        for (node, _) in silent {
+        let silent = heard.into_iter().filter(|(_, (is_heard, _))| !is_heard && is_limited);
+        for (node, (_, chain)) in silent {
             let what = format!("nothing that its key has sealed came from node {node} in that time");
-            let mut chains = roster.entries.iter().filter(|entry| entry.node == node);
-            let chain = chains.next_back().map(|entry| entry.chain);
-            self.findings.add(Verdict::Silent, chain, None, what);
+            self.findings.add(Verdict::Silent, Some(chain), None, what);
         }
     }
 

@@ -49,8 +49,9 @@ pub(super) struct History<'a, F: FnMut(Verdict, String)> {
     pub(super) gaps: Gaps,
     /// The last record of each life that is here or has been said not to be.
     pub(super) ends: BTreeMap<Life, u64>,
-    /// The first place where two writers have gone on from one record.
-    pub(super) fork: Option<Position>,
+    /// The first place where two lives have gone on from one record, and what that
+    /// comes to.
+    pub(super) fork: Option<(Position, Verdict)>,
     pub(super) add: F,
 }
 
@@ -62,6 +63,7 @@ impl<F: FnMut(Verdict, String)> History<'_, F> {
         let mut end_before = Position::default();
         let mut next_of = BTreeMap::new();
         for life in &lives {
+            self.check_policies(life);
             self.check_within(life, end_before);
             self.check_origin(life, &lives, end_before, &mut next_of)?;
             if let Some(last) = self.last(life) {
@@ -70,6 +72,15 @@ impl<F: FnMut(Verdict, String)> History<'_, F> {
             }
         }
         Ok(())
+    }
+
+    /// A filter has one policy for all of a life.
+    fn check_policies(&mut self, life: &Life) {
+        if self.chain.segments.get(life).is_some_and(|segment| segment.policies.differ) {
+            let what =
+                format!("records of segment {} (run {}) name different policies", life.segment, life.run);
+            (self.add)(Verdict::Tampered, what);
+        }
     }
 
     fn end_at(&mut self, life: Life, last: u64) {
@@ -214,11 +225,21 @@ impl<F: FnMut(Verdict, String)> History<'_, F> {
         Ok(())
     }
 
+    /// Whether a life says under a signature that its node's state was so.
+    fn says(&self, life: &Life, note: Notes) -> bool {
+        let notes = self.chain.state_notes.get(life).copied().unwrap_or_default();
+        notes.contains(note) && self.coverage.has(life, 0)
+    }
+
+    /// Two lives go on from one record. Where the later one says that its state was
+    /// older than its keys, nobody else has written.
+    fn fork_verdict(&self, life: &Life) -> Verdict {
+        if self.says(life, Notes::STATE_SET_BACK) { Verdict::StateDamaged } else { Verdict::Conflict }
+    }
+
     /// A life that is not the first begins a chain anew.
     fn report_new_start(&mut self, life: &Life) {
-        let notes = self.chain.state_notes.get(life).copied().unwrap_or_default();
-        let is_said = notes.contains(Notes::STATE_DAMAGED) && self.coverage.has(life, 0);
-        let (verdict, why) = if is_said {
+        let (verdict, why) = if self.says(life, Notes::STATE_DAMAGED) {
             (Verdict::StateDamaged, "its node found its state damaged, as its seal says")
         } else {
             (Verdict::LinkBroken, "the state file was damaged or replaced")
@@ -249,14 +270,15 @@ impl<F: FnMut(Verdict, String)> History<'_, F> {
         let last = self.last(&target);
         if let Some(other) = next_of.insert(target, *life) {
             if self.coverage.has(&other, 0) && self.coverage.has(life, 0) {
-                self.set_fork(link.position());
+                self.set_fork(link.position(), life);
             }
             let what = format!(
                 "segments {} (run {}) and {number} (run {run}) both go on from segment {}: two filters with one state \
                  directory, or a state that was set back",
                 other.segment, other.run, link.segment
             );
-            (self.add)(Verdict::Conflict, what);
+            let verdict = self.fork_verdict(life);
+            (self.add)(verdict, what);
         }
         let here = match self.chain.segments.get(&target) {
             Some(segment) => segment.head(link.sequence, self.spool)?,
@@ -286,14 +308,15 @@ impl<F: FnMut(Verdict, String)> History<'_, F> {
         if let Some(last) = last.filter(|last| *last > link.sequence) {
             let went_on = self.coverage.in_life(&target).iter().any(|range| *range.end() > link.sequence);
             if went_on && self.coverage.has(life, 0) {
-                self.set_fork(link.position());
+                self.set_fork(link.position(), life);
             }
             let what = format!(
                 "segment {} (run {}) went on to record {last} after segment {number} had taken over at {}: two filters \
                  with one state directory, or a state that was set back, as a loss of power does",
                 link.segment, link.run, link.sequence
             );
-            (self.add)(Verdict::Conflict, what);
+            let verdict = self.fork_verdict(life);
+            (self.add)(verdict, what);
         }
         Ok(())
     }
@@ -371,8 +394,9 @@ impl<F: FnMut(Verdict, String)> History<'_, F> {
         }
     }
 
-    fn set_fork(&mut self, at: Position) {
-        self.fork = Some(self.fork.map_or(at, |fork| fork.min(at)));
+    fn set_fork(&mut self, at: Position, later: &Life) {
+        let fork = (at, self.fork_verdict(later));
+        self.fork = Some(self.fork.map_or(fork, |other| if other.0 <= at { other } else { fork }));
     }
 }
 

@@ -8,6 +8,8 @@ use crate::report::Envelope;
 use crate::roster::Roster;
 use crate::stdout;
 use flb_audit_core::chain::{ChainId, Life, Position};
+use flb_audit_core::hash::Hash;
+use flb_audit_core::text::base64url::hash_text;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -57,10 +59,14 @@ struct Chain {
     unsigned: Vec<Range>,
     missing: u64,
     undelivered: u64,
+    /// Records that are not the ones that were sealed.
+    altered: u64,
     /// Records sealed as raw text, since they could not be read.
     raw: u64,
     /// How many records have a note, by its word.
     notes: BTreeMap<&'static str, u64>,
+    /// The policies in force, as signed checkpoints name them, in their order.
+    policies: Vec<PolicyInForce>,
     /// What schemas say of them.
     schema: SchemaCounts,
     segments: usize,
@@ -73,6 +79,16 @@ struct Chain {
     /// Seconds since 1970.
     from: u64,
     to: u64,
+}
+
+/// A policy, and between which checkpoints it was in force.
+#[derive(Serialize)]
+struct PolicyInForce {
+    /// The digest that `flb-audit explain` prints.
+    digest: String,
+    /// Segment and number.
+    from: (u64, u64),
+    to: (u64, u64),
 }
 
 /// Records of one life that follow one another.
@@ -132,6 +148,13 @@ impl Chain {
     fn new(id: &ChainId, chain: &ChainLog, followed: Option<&Followed>, roster: Option<&Roster>) -> Self {
         let end = followed.and_then(Followed::end).unwrap_or_default();
         let pair = |position: Position| (position.segment, position.sequence);
+        let in_force = |(digest, (first, last)): (&Hash, &(Position, Position))| PolicyInForce {
+            digest: String::from_utf8_lossy(&hash_text(digest)).into_owned(),
+            from: pair(*first),
+            to: pair(*last),
+        };
+        let mut policies: Vec<PolicyInForce> = chain.policies.iter().map(in_force).collect();
+        policies.sort_by_key(|policy| policy.from);
         Chain {
             chain: id.to_string(),
             node: roster.and_then(|roster| roster.of(id)).map(|entry| entry.node.clone()),
@@ -144,6 +167,8 @@ impl Chain {
             undelivered: chain.undelivered,
             raw: chain.raw,
             notes: chain.notes.clone(),
+            policies,
+            altered: chain.altered,
             schema: chain.checked,
             segments: chain.segments.len(),
             last_segment: end.segment,
@@ -203,6 +228,18 @@ impl fmt::Display for Report {
             for (note, count) in chain.notes.iter().filter(|(note, _)| is_of_the_node(note)) {
                 writeln!(f, "  {count} records note {note}: see docs/seal-format.md, Notes")?;
             }
+            for PolicyInForce { digest, from, .. } in chain.policies.iter().take(SHOWN_MAX) {
+                writeln!(f, "  policy {digest} from segment {}, record {}", from.0, from.1)?;
+            }
+            if chain.altered > chain.records {
+                writeln!(
+                    f,
+                    "  {} of {} records are altered: a filter or an output behind filter_audit.wasm changes \
+                     them; see docs/operating.md",
+                    chain.altered,
+                    chain.altered.saturating_add(chain.records)
+                )?;
+            }
             if chain.is_ephemeral {
                 writeln!(f, "  ephemeral: the filter had no state directory, so nothing links it to others")?;
             }
@@ -235,9 +272,9 @@ impl Report {
                 logs.records
             ),
             Verdict::TailUnanchored => format!(
-                "all {} records are as they were sealed, and none is missing between the first and the last of \
-                 each chain; records after the last anchor cannot be missed here",
-                logs.records
+                "all {} records are intact, and signatures reach {} of them; none is missing between the first and \
+                 the last of each chain; records after the last anchor cannot be missed here",
+                logs.records, logs.signed
             ),
             Verdict::Unsigned => format!(
                 "all {} records fit together, and none is missing between the first and the last of each chain; \

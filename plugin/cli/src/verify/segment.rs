@@ -6,6 +6,9 @@
 //! whatever numbers the records claim.
 
 use super::spool::{Fingerprint, PAGE_RECORDS, Spool};
+use flb_audit_core::hash::Hash;
+use flb_audit_core::policy::{DIGEST_TEXT_BYTES, policy_text};
+use flb_audit_core::verify::Sealed;
 use std::collections::BTreeMap;
 use std::io;
 use std::ops::RangeInclusive;
@@ -60,6 +63,7 @@ impl Page {
     fn insert(&mut self, record: usize, before: Fingerprint, head: Fingerprint) {
         if let Kept::Few(few) = &mut self.heads {
             if few.len() < FEW_RECORDS_MAX {
+                few.reserve_exact(1);
                 few.push(Heads { record: record as u8, before, head });
                 return;
             }
@@ -114,10 +118,56 @@ pub(super) struct Stretch {
     pub(super) head: Fingerprint,
 }
 
+/// The pages of a life by their numbers. Many lives have no more than one.
+#[derive(Default)]
+struct Pages {
+    first: Page,
+    rest: BTreeMap<u64, Page>,
+}
+
+impl Pages {
+    fn get(&self, number: u64) -> Option<&Page> {
+        if number == 0 { Some(&self.first) } else { self.rest.get(&number) }
+    }
+
+    fn get_or_insert(&mut self, number: u64) -> &mut Page {
+        if number == 0 { &mut self.first } else { self.rest.entry(number).or_default() }
+    }
+
+    fn range(&self, numbers: RangeInclusive<u64>) -> impl Iterator<Item = (u64, &Page)> {
+        let first = numbers.contains(&0).then_some((0, &self.first));
+        first.into_iter().chain(self.rest.range(numbers).map(|(number, page)| (*number, page)))
+    }
+}
+
 /// Records of one life.
 #[derive(Default)]
 pub(super) struct Segment {
-    pages: BTreeMap<u64, Page>,
+    pages: Pages,
+    pub(super) policies: Policies,
+}
+
+/// The policies that the records of a life name. A filter has one for all of it.
+#[derive(Default)]
+pub(super) struct Policies {
+    /// How the first record's `v` names its policy, if it had any.
+    prefix: Option<Option<[u8; DIGEST_TEXT_BYTES]>>,
+    /// The digest that a checkpoint names.
+    digest: Option<Hash>,
+    /// Whether the records do not agree.
+    pub(super) differ: bool,
+}
+
+impl Policies {
+    /// Adds an intact record. A checkpoint names the whole digest.
+    pub(super) fn add(&mut self, sealed: &Sealed) {
+        let prefix = sealed.policy_prefix;
+        self.differ |= *self.prefix.get_or_insert(prefix) != prefix;
+        if let Some(digest) = sealed.policy {
+            self.differ |= *self.digest.get_or_insert(digest) != digest;
+            self.differ |= Some(policy_text(&digest)) != prefix;
+        }
+    }
 }
 
 impl Segment {
@@ -130,7 +180,7 @@ impl Segment {
         spool: &mut Spool,
     ) -> io::Result<Added> {
         let (number, record) = split(sequence);
-        let page = self.pages.entry(number).or_default();
+        let page = self.pages.get_or_insert(number);
         page.heard |= u64::from(is_heard) << record;
         if let Kept::Whole { spooled, .. } = page.heads {
             let is_same = spool.head(spooled, record)? == head;
@@ -152,12 +202,12 @@ impl Segment {
     /// was sealed.
     pub(super) fn add_altered(&mut self, sequence: u64) {
         let (number, record) = split(sequence);
-        self.pages.entry(number).or_default().altered |= 1 << record;
+        self.pages.get_or_insert(number).altered |= 1 << record;
     }
 
     /// Returns the head before the first record, if that is here.
     pub(super) fn before(&self) -> Option<Fingerprint> {
-        match self.pages.get(&0)? {
+        match self.pages.get(0)? {
             Page { heads: Kept::Whole { before, .. }, .. } => Some(*before),
             page => page.get(0).map(|(before, _)| before),
         }
@@ -169,7 +219,7 @@ impl Segment {
             return Ok(self.before());
         };
         let (number, record) = split(sequence);
-        match self.pages.get(&number).and_then(|page| page.get(record)) {
+        match self.pages.get(number).and_then(|page| page.get(record)) {
             Some((before, _)) => Ok(Some(before)),
             None => self.head(before, spool),
         }
@@ -178,7 +228,7 @@ impl Segment {
     /// Returns the head after a record, if it is here.
     pub(super) fn head(&self, sequence: u64, spool: &mut Spool) -> io::Result<Option<Fingerprint>> {
         let (number, record) = split(sequence);
-        match self.pages.get(&number) {
+        match self.pages.get(number) {
             Some(Page { heads: Kept::Whole { spooled, .. }, .. }) => spool.head(*spooled, record).map(Some),
             Some(page) => Ok(page.get(record).map(|(_, head)| head)),
             None => Ok(None),
@@ -199,7 +249,7 @@ impl Segment {
                 }
                 _ => stretches.push(Stretch { records: first..=last, before, head }),
             };
-        for (number, page) in &self.pages {
+        for (number, page) in self.pages.range(0..=u64::MAX) {
             let first = number * PAGE_RECORDS as u64;
             if let Kept::Whole { before, last, .. } = page.heads {
                 see(first, first + (PAGE_RECORDS as u64 - 1), before, last);
@@ -218,8 +268,8 @@ impl Segment {
     pub(super) fn is_heard_in(&self, records: &RangeInclusive<u64>) -> bool {
         let (first, last) = (split(*records.start()), split(*records.end()));
         self.pages.range(first.0..=last.0).any(|(number, page)| {
-            let from = if *number == first.0 { u64::MAX << first.1 } else { u64::MAX };
-            let to = if *number == last.0 { u64::MAX >> (PAGE_RECORDS - 1 - last.1) } else { u64::MAX };
+            let from = if number == first.0 { u64::MAX << first.1 } else { u64::MAX };
+            let to = if number == last.0 { u64::MAX >> (PAGE_RECORDS - 1 - last.1) } else { u64::MAX };
             page.heard & from & to != 0
         })
     }
