@@ -14,8 +14,8 @@ use std::ops::Range;
 const WORK_PER_BYTE: usize = 16;
 /// What may be read of a short line in any case, in bytes.
 const WORK_MIN: usize = 64 << 10;
-/// The longest text before a record on its line, in bytes.
-const PREFIX_BYTES_MAX: usize = 1024;
+/// The longest text before, between and behind records on one line, in bytes.
+const OTHER_BYTES_MAX: usize = 1024;
 
 /// A JSON object in a line.
 struct Piece {
@@ -172,8 +172,19 @@ impl Form {
         let (before, behind) = (&text[..first.range.start], &text[last.range.end..]);
         let between = || pieces.windows(2).map(|pair| &text[pair[0].range.end..pair[1].range.start]);
         Some(match () {
-            () if pieces.iter().all(|piece| piece.quotes != Quotes::None) => Form::Columns,
-            () if before.ends_with(b"\t") && behind.starts_with(b"\t") && pieces.len() == 1 => Form::Columns,
+            () if pieces.iter().all(|piece| piece.quotes != Quotes::None)
+                && between().chain([before, behind]).all(is_short_text) =>
+            {
+                Form::Columns
+            }
+            () if before.ends_with(b"\t")
+                && behind.starts_with(b"\t")
+                && pieces.len() == 1
+                && is_short_text(before)
+                && is_short_text(behind) =>
+            {
+                Form::Columns
+            }
             () if !between().all(is_separator) => Form::Torn,
             () if is_separator(before) && is_separator(behind) => Form::Row,
             () if is_separator(behind) || before.contains(&b'[') && is_separator_or_bracket(behind) => {
@@ -200,16 +211,18 @@ fn is_separator_or_bracket(text: &[u8]) -> bool {
     text.trim_ascii().strip_prefix(b"]").is_some_and(is_separator)
 }
 
+/// Whether this is text that is no part of a record, and short enough to be overlooked.
+fn is_short_text(text: &[u8]) -> bool {
+    let is_of_record = |byte: &u8| matches!(byte, b'{' | b'}') || byte.is_ascii_control();
+    text.len() <= OTHER_BYTES_MAX
+        && std::str::from_utf8(text).is_ok()
+        && !text.trim_ascii().iter().any(|byte| *byte != b'\t' && is_of_record(byte))
+}
+
 /// Names what stands before a record on its line, if that is no half of another.
 fn prefix(text: &[u8]) -> Option<&'static str> {
     let is_syslog = is_syslog(text);
-    let is_of_record = |byte: &u8| match byte {
-        b'{' | b'}' => true,
-        b'"' => !is_syslog,
-        b'\t' => false,
-        byte => byte.is_ascii_control(),
-    };
-    if text.len() > PREFIX_BYTES_MAX || text.iter().any(is_of_record) {
+    if !is_short_text(text) || text.contains(&b'"') && !is_syslog {
         return None;
     }
     let words = || text.split(|byte| *byte == b' ');

@@ -12,6 +12,7 @@
 mod anchors;
 mod chain_log;
 mod chains;
+mod changes;
 mod closed_file;
 mod coverage;
 mod ends;
@@ -37,6 +38,7 @@ use crate::roster::Roster;
 use crate::stdout::print;
 use anyhow::{Result, bail, ensure};
 use chains::Chains;
+use changes::Altered;
 use clap::Args;
 use export::Exported;
 use flb_audit_core::chain::Position;
@@ -125,6 +127,18 @@ enum Reading {
     Encrypted(Box<Frame>),
 }
 
+impl Reading {
+    /// Whether the text that was read had a seal, and is not what was sealed.
+    fn is_altered(&self, text: &[u8]) -> bool {
+        match self {
+            Reading::Sealed(sealed, _) => !sealed.is_intact,
+            Reading::Malformed => true,
+            Reading::Unreadable(_) => changes::may_be_key_value(text),
+            _ => false,
+        }
+    }
+}
+
 impl Verify {
     pub(crate) fn run(self) -> Result<Verdict> {
         let roster = self.roster.as_deref().map(Roster::read).transpose()?;
@@ -166,6 +180,7 @@ impl Verify {
             let mut checker = Checker::new(self.ignored.clone().all());
             let mut signatures = Verifier::new(roster);
             move |at: At, record: Result<Record<'_>, Unread>| {
+                let text = record.as_ref().ok().map(|record| record.text);
                 let reading = match record {
                     Ok(record) => read(&mut checker, &mut signatures, &record),
                     Err(Unread::Broken(reason)) => Reading::Unreadable(reason),
@@ -173,16 +188,20 @@ impl Verify {
                     Err(Unread::Encrypted(frame)) => Reading::Encrypted(frame),
                     Err(altered @ Unread::Altered(_)) => Reading::Altered(altered.to_string()),
                 };
+                let kept = text.filter(|text| reading.is_altered(text)).and_then(Altered::copy);
                 match reading {
-                    Reading::Unsealed | Reading::Unreadable(_) => Seen::Other((at, reading)),
-                    _ => Seen::Record((at, reading)),
+                    Reading::Unsealed | Reading::Unreadable(_) => Seen::Other((at, reading, kept)),
+                    _ => Seen::Record((at, reading, kept)),
                 }
             }
         };
-        let inputs = input::read_encrypted(&sources, keys, worker, |(at, reading)| {
+        let mut altered = Altered::default();
+        let inputs = input::read_encrypted(&sources, keys, worker, |(at, reading, kept)| {
+            kept.into_iter().for_each(|text| altered.add(at, text));
             let ledger = owners.get(at.source).copied().flatten();
             Ok(chains.add(at, ledger, reading)?)
         })?;
+        let resemblances = altered.resemblances(self.ignored.all());
         ledgers.check(keys, &mut chains.findings);
         chains.report_encrypted(keys.is_some());
         let mut followed = chains.follow()?;
@@ -193,7 +212,7 @@ impl Verify {
             chains.check_roster(roster, self.since.is_some() || self.until.is_some(), &followed);
         }
         chains.check_ends(&followed);
-        Ok(Report::new(chains, &followed, &sources, inputs, roster, ledgers.deleted()))
+        Ok(Report::new(chains, &followed, &sources, (inputs, resemblances), roster, ledgers.deleted()))
     }
 
     /// The time in which nodes have to be heard, in seconds since 1970.

@@ -3,6 +3,7 @@
 use super::Verdict;
 use super::chain_log::{ChainLog, SchemaCounts};
 use super::chains::{Chains, Followed};
+use super::changes::Resemblances;
 use crate::input::{Inputs, Source};
 use crate::report::Envelope;
 use crate::roster::Roster;
@@ -41,6 +42,8 @@ struct Logs {
     records_with_ignored_keys_over: u64,
     /// How inputs were stored, and where in them records stood.
     inputs: Inputs,
+    /// Which stores' changes altered records resemble.
+    resemblances: Resemblances,
     chains: Vec<Chain>,
 }
 
@@ -108,7 +111,7 @@ impl Report {
         mut chains: Chains<'_>,
         followed: &BTreeMap<ChainId, Followed>,
         sources: &[Source],
-        inputs: Inputs,
+        (inputs, resemblances): (Inputs, Resemblances),
         roster: Option<&Roster>,
         deleted: u64,
     ) -> Self {
@@ -129,6 +132,7 @@ impl Report {
             records_with_unsealed_keys: chains.with_unsealed_keys,
             records_with_ignored_keys_over: chains.with_ignored_keys_over,
             inputs,
+            resemblances,
             chains: found,
         };
         Report(Envelope::new(logs, chains.findings, sources))
@@ -205,6 +209,10 @@ impl fmt::Display for Report {
                 write!(f, " of {}", stdout::shown(node))?;
             }
             write!(f, "  {} records", chain.records)?;
+            if chain.records == 0 {
+                writeln!(f, " as they were sealed")?;
+                continue;
+            }
             write!(f, " in {} segments, {} to {}", chain.segments, utc(chain.from), utc(chain.to))?;
             writeln!(f, ", last: segment {}, record {}", chain.last_segment, chain.last_sequence)?;
             for (count, what) in [
@@ -259,6 +267,7 @@ impl fmt::Display for Report {
             writeln!(f, "{count} records have keys that are not under the seal")?;
         }
         self.0.write_findings(f)?;
+        write!(f, "{}", logs.resemblances)?;
         writeln!(f, "{}: {}", self.verdict().name(), self.meaning())
     }
 }

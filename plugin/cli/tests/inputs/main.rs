@@ -1,5 +1,6 @@
 //! Inputs: logs as stores and transports give them back, whole, torn and hostile.
 
+mod changed;
 mod commands;
 mod damaged;
 mod hostile;

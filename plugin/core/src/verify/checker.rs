@@ -47,7 +47,7 @@ pub struct SealedRecord<'a> {
 
 /// How many keys of one record may be of the ignored ones; those after them are
 /// taken as they stand.
-const IGNORED_KEYS_MAX: usize = 6;
+const IGNORED_KEYS_MAX: usize = 7;
 
 /// Checks one record after the other. Its memory is kept between them.
 #[derive(Debug, Default)]
