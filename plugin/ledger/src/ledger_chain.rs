@@ -86,7 +86,10 @@ impl Found {
             keys.keep_key();
         }
         let redactor = policy.map(|policy| Redactor::new(policy, hmac_key(directory)));
-        let state = StateWriter::new(self.file, &self.state, &opened.chain, 0);
+        let mut state = StateWriter::new(self.file, &self.state, &opened.chain, 0);
+        // Before the first key, so that a state from before is told by its number.
+        state.write(&opened.chain, 0)?;
+        state.sync()?;
         let sealer = Sealer::new(opened.chain, opened.notes, redactor)?;
         let anchors = ChainFile::open(directory, anchor::FILE_NAME)?.map(AnchorWriter::open).transpose()?;
         Ok(Own { sealer, keys, state, anchors, has_checkpoint: false, start: Instant::now() })

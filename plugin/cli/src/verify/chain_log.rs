@@ -52,6 +52,8 @@ pub(super) struct ChainLog {
     /// The policies that signed checkpoints name by their digests, with the first
     /// such checkpoint and the last: some of them, where there are very many.
     pub(super) policies: BTreeMap<Hash, (Position, Position)>,
+    /// The times of signed checkpoints, in seconds since 1970.
+    pub(super) checkpoint_times: BTreeMap<Position, u64>,
     /// How many records are not the ones that were sealed.
     pub(super) altered: u64,
     /// Why its first checkpoint proves nothing: those that have no key of the
@@ -88,6 +90,13 @@ pub(super) struct ChainLog {
 const POLICIES_MAX: usize = 100;
 
 impl ChainLog {
+    /// Returns how many seconds lie between the last record that an anchor proves and
+    /// the latest one, by the times of the records.
+    pub(super) fn unanchored_seconds(&self) -> u64 {
+        let anchored = self.anchored.and_then(|position| self.checkpoint_times.get(&position));
+        self.to.saturating_sub(*anchored.unwrap_or(&self.from))
+    }
+
     /// Adds a policy that a signed checkpoint names.
     pub(super) fn add_policy(&mut self, digest: Hash, at: Position) {
         if self.policies.len() < POLICIES_MAX || self.policies.contains_key(&digest) {

@@ -14,7 +14,7 @@ use super::{Reading, Verdict};
 use crate::input::At;
 use crate::report::Findings;
 use crate::roster::Roster;
-use flb_audit_core::chain::{ChainId, GENESIS, Life};
+use flb_audit_core::chain::{ChainId, GENESIS, Life, Position};
 use flb_audit_core::hash::Hash;
 use flb_audit_core::record::notes::Notes;
 use flb_audit_core::verify::Sealed;
@@ -57,6 +57,9 @@ pub(super) struct Followed {
     pub(super) gaps: Gaps,
     /// The last record of each life that is here or has been said not to be.
     pub(super) ends: BTreeMap<Life, u64>,
+    /// The first place where two lives have gone on from one record, and what that
+    /// comes to.
+    pub(super) fork: Option<(Position, Verdict)>,
 }
 
 impl<'a> Chains<'a> {
@@ -169,8 +172,11 @@ impl<'a> Chains<'a> {
         match checkpoint {
             None => {}
             Some(Ok(good)) => {
-                if let Some(digest) = sealed.policy.filter(|_| sealed.is_intact) {
-                    chain.add_policy(digest, place.position());
+                if sealed.is_intact {
+                    chain.checkpoint_times.insert(place.position(), sealed.seconds);
+                    if let Some(digest) = sealed.policy {
+                        chain.add_policy(digest, place.position());
+                    }
                 }
                 chain.keys.add(sealed.chain, &place, head, &good, |head| fingerprints.hash_one(head));
             }
@@ -266,8 +272,8 @@ impl<'a> Chains<'a> {
             };
             history.follow()?;
             history.check_keys()?;
-            let (gaps, ends) = (history.gaps, history.ends);
-            all.insert(*id, Followed { stretches, coverage, gaps, ends });
+            let (gaps, ends, fork) = (history.gaps, history.ends, history.fork);
+            all.insert(*id, Followed { stretches, coverage, gaps, ends, fork });
         }
         Ok(all)
     }

@@ -13,6 +13,7 @@ use flb_audit_core::record::notes::Notes;
 use std::collections::BTreeMap;
 use std::io;
 use std::ops::RangeInclusive;
+use std::time::Duration;
 
 impl<F: FnMut(Verdict, String)> History<'_, F> {
     /// Holds what keys say of each other, and of the records, against what is
@@ -210,8 +211,9 @@ impl Chains<'_> {
             || followed.get(id).is_some_and(|followed| followed.coverage.ranges().any(is_in))
     }
 
-    /// Says of each chain what keeps its end from being proven.
-    pub(super) fn check_ends(&mut self, followed: &BTreeMap<ChainId, Followed>) {
+    /// Says of each chain what keeps its end from being proven. Of a chain with keys so
+    /// many seconds at its end need no anchor.
+    pub(super) fn check_ends(&mut self, followed: &BTreeMap<ChainId, Followed>, unanchored_max: Option<u64>) {
         for (id, chain) in &self.chains {
             let Some(end) = followed.get(id).and_then(Followed::end) else {
                 continue;
@@ -220,6 +222,10 @@ impl Chains<'_> {
                 (Some(flaw), _) => (flaw.verdict(), flaw.what(0)),
                 (None, None) => (Verdict::Unsigned, "it has no checkpoints".to_owned()),
                 (None, Some(signed)) if chain.anchored.is_none_or(|anchored| anchored < end) => {
+                    let seconds = chain.unanchored_seconds();
+                    if unanchored_max.is_some_and(|max| seconds <= max && chain.anchored.is_some()) {
+                        continue;
+                    }
                     let what = if signed < end {
                         format!(
                             "what comes after {} is not signed yet, and no anchor reaches {}",
@@ -229,7 +235,8 @@ impl Chains<'_> {
                     } else {
                         format!("no anchor reaches {}, its end", named(end))
                     };
-                    (Verdict::TailUnanchored, what)
+                    let age = humantime::format_duration(Duration::from_secs(seconds));
+                    (Verdict::TailUnanchored, format!("{what}: {age} of records are not anchored"))
                 }
                 _ => continue,
             };
@@ -275,7 +282,7 @@ fn unreached(chain: &ChainLog, followed: &Followed) -> Vec<(Verdict, String)> {
             verdict
         } else if known_end.is_some_and(|end| end > at) {
             // The chain has gone on from elsewhere.
-            Verdict::Conflict
+            followed.fork.filter(|(fork, _)| at > *fork).map_or(Verdict::Conflict, |(_, verdict)| verdict)
         } else if !follows_covered {
             Verdict::Gap
         } else {

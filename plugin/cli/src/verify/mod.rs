@@ -78,6 +78,10 @@ pub(crate) struct Verify {
     /// … until this, which is no longer part of it
     #[arg(long, value_name = "TIME", requires = "roster", value_parser = time)]
     until: Option<SystemTime>,
+    /// Let the last records of each chain be without an anchor, if they are of no more
+    /// than this time, by their own times: 15m, or 1h 30m
+    #[arg(long, value_name = "TIME", requires = "anchors")]
+    max_unanchored: Option<humantime::Duration>,
     /// Check a proof that `flb-audit prove` has made, and no log
     #[arg(long, value_name = "FILE", conflicts_with_all = ["files", "anchors", "since", "until"])]
     proof: Option<PathBuf>,
@@ -211,7 +215,7 @@ impl Verify {
         if let Some(roster) = roster {
             chains.check_roster(roster, self.since.is_some() || self.until.is_some(), &followed);
         }
-        chains.check_ends(&followed);
+        chains.check_ends(&followed, self.max_unanchored.map(|time| time.as_secs()));
         Ok(Report::new(chains, &followed, &sources, (inputs, resemblances), roster, ledgers.deleted()))
     }
 

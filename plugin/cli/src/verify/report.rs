@@ -14,6 +14,7 @@ use flb_audit_core::text::base64url::hash_text;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
 /// What a verification of logs says.
 pub(super) struct Report(Envelope<Logs>);
@@ -79,6 +80,10 @@ struct Chain {
     signed_to: Option<(u64, u64)>,
     /// And of the last one that an anchor proves.
     anchored_to: Option<(u64, u64)>,
+    /// How many seconds lie between that one and the latest record, by the times of
+    /// the records; absent if it is the last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unanchored_seconds: Option<u64>,
     /// Seconds since 1970.
     from: u64,
     to: u64,
@@ -179,6 +184,7 @@ impl Chain {
             last_sequence: end.sequence,
             signed_to: chain.keys.last_signed.map(pair),
             anchored_to: chain.anchored.map(pair),
+            unanchored_seconds: (chain.anchored < Some(end)).then(|| chain.unanchored_seconds()),
             from: chain.from,
             to: chain.to,
         }
@@ -268,14 +274,32 @@ impl fmt::Display for Report {
         }
         self.0.write_findings(f)?;
         write!(f, "{}", logs.resemblances)?;
-        writeln!(f, "{}: {}", self.verdict().name(), self.meaning())
+        writeln!(f, "{}: {}", self.name(), self.meaning())
     }
 }
 
 impl Report {
+    /// How long the longest end of a chain is that no anchor proves, if there is one.
+    fn unanchored(&self) -> Option<humantime::FormattedDuration> {
+        let seconds = self.0.verified.chains.iter().filter_map(|chain| chain.unanchored_seconds).max()?;
+        Some(humantime::format_duration(Duration::from_secs(seconds)))
+    }
+
+    fn name(&self) -> String {
+        match (self.verdict(), self.unanchored()) {
+            (Verdict::Intact, Some(time)) => format!("intact, anchored but for the last {time}"),
+            (verdict, _) => verdict.name().to_owned(),
+        }
+    }
+
     fn meaning(&self) -> String {
         let logs = &self.0.verified;
         match self.verdict() {
+            Verdict::Intact if self.unanchored().is_some() => format!(
+                "all {} records are intact, and signatures reach {} of them; none is missing up to the last one here, \
+                 and anchors prove each chain as far as --max-unanchored wants",
+                logs.records, logs.signed
+            ),
             Verdict::Intact => format!(
                 "all {} records are as they were sealed, none is missing, and anchors prove the last of each chain",
                 logs.records
@@ -340,6 +364,6 @@ fn utc(seconds: u64) -> String {
     if seconds > SECONDS_MAX {
         return format!("second {seconds}");
     }
-    let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(seconds);
+    let time = std::time::UNIX_EPOCH + Duration::from_secs(seconds);
     humantime::format_rfc3339_seconds(time).to_string()
 }

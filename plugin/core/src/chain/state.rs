@@ -231,10 +231,12 @@ impl State {
             }
             Some(slot) => match newest {
                 Some(newest) if slot.last.is_none_or(|last| position(&last) < position(&newest.place)) => {
-                    // A record is handed on when the state has it. So a key that
+                    // A record is handed on when the state has it, and a segment is
+                    // written down before its key comes into force. So a key that
                     // came into force behind the state has sealed nothing, or
                     // this is an older state than the one that was written last.
-                    let is_same = newest.head == slot.head;
+                    let is_same = newest.head == slot.head && newest.place.segment <= slot.segment;
+                    let slot = Slot { segment: slot.segment.max(newest.place.segment), ..slot };
                     (slot, if is_same { Notes::NONE } else { Notes::STATE_SET_BACK }, is_same)
                 }
                 _ => (slot, Notes::NONE, false),

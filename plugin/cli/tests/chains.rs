@@ -1,4 +1,5 @@
-//! Records that were sealed shortly before a stop and never left their node.
+//! What a node's chain comes to: stops, states that were set back, ends without an
+//! anchor.
 
 use flb_audit_core::chain::keyring::KeyRing;
 use flb_audit_core::chain::rotation::Rotation;
@@ -7,6 +8,9 @@ use flb_audit_core::chain::storage::Storage;
 use flb_audit_core::chain::writer::StateWriter;
 use flb_audit_core::chain::{ChainId, Run};
 use flb_audit_core::hash::Algorithm;
+use flb_audit_core::policy::Policy;
+use flb_audit_core::record::notes::Notes;
+use flb_audit_core::redact::Redactor;
 use flb_audit_core::{Event, Sealer};
 use serde_json::{Value, json};
 use std::cell::RefCell;
@@ -122,14 +126,30 @@ impl Node {
 
     /// What `verify` comes to without the records of these lines.
     fn verify_without(&self, lost: Range<usize>) -> (i32, String) {
+        self.verify(lost, &[])
+    }
+
+    /// The same with more arguments; `ANCHORS` is a file with the first checkpoint of
+    /// each life but the last.
+    fn verify(&self, lost: Range<usize>, arguments: &[&str]) -> (i32, String) {
         let directory = tempfile::tempdir().expect("a directory");
+        let anchors = directory.path().join("anchors");
+        let of_earlier_lives = self.log.iter().filter_map(|line| {
+            let audit: Value = serde_json::from_str::<Value>(line).expect("JSON")["audit"].take();
+            (audit["seq"] == 0 && audit["seg"] != self.lives).then(|| audit.to_string() + "\n")
+        });
+        fs::write(&anchors, of_earlier_lives.collect::<String>()).expect("written");
         let (log, roster) = (directory.path().join("log"), directory.path().join("roster.json"));
         let kept = self.log.iter().enumerate().filter(|(at, _)| !lost.contains(at));
         let text: Vec<&str> = kept.flat_map(|(_, line)| [line.as_str(), "\n"]).collect();
         fs::write(&log, text.concat()).expect("written");
         fs::write(&roster, self.roster.to_string()).expect("written");
         let mut verify = Command::new(env!("CARGO_BIN_EXE_flb-audit"));
-        let output = verify.arg("verify").arg("--roster").arg(roster).arg(log).output().expect("run");
+        verify.arg("verify").arg("--roster").arg(roster).arg(log);
+        for argument in arguments {
+            verify.arg(if *argument == "ANCHORS" { anchors.as_os_str() } else { argument.as_ref() });
+        }
+        let output = verify.output().expect("run");
         (output.status.code().expect("a code"), String::from_utf8(output.stdout).expect("UTF-8"))
     }
 }
@@ -142,6 +162,9 @@ fn next_seed(count: &mut u64, seed: &mut [u8; 32]) -> bool {
 
 const TAIL_UNANCHORED: i32 = 3;
 const UNCLEAN_STOP: i32 = 6;
+const STATE_DAMAGED: i32 = 7;
+const CONFLICT: i32 = 12;
+const TAMPERED: i32 = 20;
 const GAP: i32 = 10;
 
 /// Which records at the end of a life, one a second, may be lost.
@@ -193,4 +216,71 @@ fn several_stops_in_a_row_are_one() {
     assert_eq!(code, UNCLEAN_STOP, "{report}");
     let (code, report) = node.verify_without(39..68);
     assert_eq!(code, GAP, "{report}");
+}
+
+#[test]
+fn a_state_that_is_older_than_its_keys_says_so() {
+    let mut node = Node::new();
+    node.live(5, 1);
+    let (state, keys) = (node.state.0.borrow().clone(), node.keys.0.borrow().clone());
+    node.live(5, 1);
+    *node.state.0.borrow_mut() = state;
+    node.live(5, 1);
+    let (code, report) = node.verify_without(0..0);
+    assert_eq!(code, STATE_DAMAGED, "{report}");
+    // A copy of both cannot know.
+    let mut node = Node::new();
+    node.live(5, 1);
+    let copy = node.state.0.borrow().clone();
+    node.live(5, 1);
+    *node.state.0.borrow_mut() = copy;
+    *node.keys.0.borrow_mut() = keys;
+    node.live(5, 1);
+    let (code, report) = node.verify_without(0..0);
+    assert_eq!(code, CONFLICT, "{report}");
+}
+
+#[test]
+fn the_end_may_be_without_an_anchor_for_so_long() {
+    let mut node = Node::new();
+    node.live(5, 60);
+    node.live(5, 60);
+    // The anchor is at the first record of the first life: nine minutes follow.
+    for (max, expected) in [("8m", TAIL_UNANCHORED), ("9m", 0), ("1h", 0)] {
+        let (code, report) = node.verify(0..0, &["--anchors", "ANCHORS", "--max-unanchored", max]);
+        assert_eq!(code, expected, "{max}: {report}");
+        assert!(report.contains("9m"), "{report}");
+    }
+}
+
+/// Anybody can compute the hashes of a chain without keys; but no filter changes its
+/// policy within a life.
+#[test]
+fn a_life_has_one_policy() {
+    let chain = ChainId::from_text(b"chain-000001").expect("a name");
+    let header = Header { id: chain, algorithm: Algorithm::default() };
+    let state = State::read(&header.to_file()).expect("a state");
+    let opened = state.open_segment(Run::from_text(b"run-01").expect("a run"), None);
+    let source = "version: 1\nredact: {keys: [{pattern: \"^pin$\", action: mask}]}";
+    let policy = flb_audit_policy::Policy::read(source).unwrap_or_else(|problem| panic!("{problem}"));
+    let table = flb_audit_policy::compile(&policy).unwrap_or_else(|problem| panic!("{problem}"));
+    let mut log = Vec::new();
+    let mut chain = opened.chain;
+    for is_redacted in [false, true] {
+        let policy = Policy::read(&table).expect("a table");
+        let redactor = is_redacted.then(|| Redactor::new(policy, None));
+        let mut sealer = Sealer::new(chain, Notes::NONE, redactor).expect("memory");
+        let event =
+            Event { tag: b"test", seconds: 1, nanoseconds: 0, record: Some(b"{\"a\":1}"), record_len: 7 };
+        log.extend_from_slice(sealer.seal(&event).strip_suffix(b"\0").expect("a text's end"));
+        log.push(b'\n');
+        chain = sealer.chain().clone();
+    }
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("log");
+    fs::write(&path, log).expect("written");
+    let output = Command::new(env!("CARGO_BIN_EXE_flb-audit")).arg("verify").arg(path).output().expect("run");
+    let report = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(TAMPERED), "{report}");
+    assert!(report.contains("different policies"), "{report}");
 }
