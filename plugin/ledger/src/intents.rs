@@ -1,4 +1,4 @@
-//! The file that says which chunks without seals are about to be stored.
+//! Which chunks without seals are about to be stored.
 //!
 //! Records without a seal have no identity until the ledger has sealed them. So
 //! that a chunk of them that comes again after a crash is recognised, its hash
@@ -14,20 +14,17 @@
 //! | 54..56 | zero |
 //! | 56..64 | the first sequence number |
 //! | 64..72 | how many records |
-//! | 72..80 | the start of SHA-256 of bytes 0..72 |
+//! | 72..104 | SHA-256 of the journal's secret, `intent` and bytes 0..72 |
 
-use crate::{Named, Result};
+use crate::tail::Secret;
 use flb_audit_core::chain::{Place, Run};
 use sha2::{Digest, Sha256};
-use std::fs::{File, OpenOptions};
-use std::io::{Read, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
 
-/// The file's name.
-pub(crate) const FILE_NAME: &str = "ledger.intents";
 /// How many chunks are remembered.
 pub(crate) const SLOTS: u64 = 1024;
-const SLOT_BYTES: usize = 80;
+/// The length of a slot, in bytes.
+pub(crate) const SLOT_BYTES: usize = CODE_AT + 32;
+const CODE_AT: usize = 72;
 
 /// The hash of a chunk.
 pub(crate) type Digested = [u8; 32];
@@ -51,73 +48,40 @@ pub(crate) fn digest(tag: &[u8], chunk: &[u8]) -> Digested {
     hash.finalize().into()
 }
 
-/// The file, and what it said when it was opened.
-pub(crate) struct Intents {
-    file: File,
-    path: PathBuf,
-    number: u64,
-    /// Those of earlier lives that have not come again, oldest first.
-    earlier: Vec<Intent>,
+/// Reads the ring. Returns the number of the last write, and all intents, oldest
+/// first.
+pub(crate) fn read(secret: &Secret, ring: &[u8]) -> (u64, Vec<Intent>) {
+    let slots = ring.as_chunks::<SLOT_BYTES>().0.iter();
+    let mut found: Vec<(u64, Intent)> = slots.filter_map(|slot| from_slot(secret, slot)).collect();
+    found.sort_unstable_by_key(|(number, _)| *number);
+    let last = found.last().map_or(0, |(number, _)| *number);
+    (last, found.into_iter().map(|(_, intent)| intent).collect())
 }
 
-impl Intents {
-    pub(crate) fn open(directory: &Path) -> Result<Intents> {
-        let path = directory.join(FILE_NAME);
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false);
-        let mut file = options.open(&path).named(&path)?;
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes).named(&path)?;
-        let mut found: Vec<(u64, Intent)> =
-            bytes.as_chunks::<SLOT_BYTES>().0.iter().filter_map(read_slot).collect();
-        found.sort_unstable_by_key(|(number, _)| *number);
-        let number = found.last().map_or(0, |(number, _)| *number);
-        // Room for all of it, so that a full disk does not stop it later.
-        bytes.resize(SLOTS as usize * SLOT_BYTES, 0);
-        file.seek(SeekFrom::Start(0)).and_then(|_| file.write_all(&bytes)).named(&path)?;
-        let earlier = found.into_iter().map(|(_, intent)| intent).collect();
-        Ok(Intents { file, path, number, earlier })
-    }
-
-    /// Takes out the intents of earlier lives for this chunk, oldest first. There
-    /// are several if it was stored in parts.
-    pub(crate) fn take(&mut self, digest: &Digested) -> Vec<Intent> {
-        self.earlier.extract_if(.., |intent| intent.digest == *digest).collect()
-    }
-
-    /// Writes down that a chunk is about to be stored.
-    pub(crate) fn write(&mut self, intent: &Intent, is_synced: bool) -> Result<()> {
-        self.number += 1;
-        let mut slot = [0; SLOT_BYTES];
-        slot[..8].copy_from_slice(&self.number.to_le_bytes());
-        slot[8..40].copy_from_slice(&intent.digest);
-        slot[40..48].copy_from_slice(&intent.first.segment.to_le_bytes());
-        slot[48..54].copy_from_slice(intent.first.run.as_bytes());
-        slot[56..64].copy_from_slice(&intent.first.sequence.to_le_bytes());
-        slot[64..72].copy_from_slice(&intent.count.to_le_bytes());
-        let sum = Sha256::digest(&slot[..72]);
-        slot[72..].copy_from_slice(&sum[..8]);
-        let at = self.number % SLOTS * SLOT_BYTES as u64;
-        self.file
-            .seek(SeekFrom::Start(at))
-            .and_then(|_| self.file.write_all(&slot))
-            .and_then(|()| if is_synced { self.file.sync_data() } else { Ok(()) })
-            .named(&self.path)
-    }
-
-    /// Forgets everything: all chunks have been answered.
-    pub(crate) fn clear(&mut self) -> Result<()> {
-        self.earlier.clear();
-        let zeros = vec![0; SLOTS as usize * SLOT_BYTES];
-        self.file.seek(SeekFrom::Start(0)).and_then(|_| self.file.write_all(&zeros)).named(&self.path)
-    }
+/// Returns a slot.
+pub(crate) fn to_slot(secret: &Secret, number: u64, intent: &Intent) -> [u8; SLOT_BYTES] {
+    let mut slot = [0; SLOT_BYTES];
+    slot[..8].copy_from_slice(&number.to_le_bytes());
+    slot[8..40].copy_from_slice(&intent.digest);
+    slot[40..48].copy_from_slice(&intent.first.segment.to_le_bytes());
+    slot[48..54].copy_from_slice(intent.first.run.as_bytes());
+    slot[56..64].copy_from_slice(&intent.first.sequence.to_le_bytes());
+    slot[64..72].copy_from_slice(&intent.count.to_le_bytes());
+    let code = code(secret, &slot[..CODE_AT]);
+    slot[CODE_AT..].copy_from_slice(&code);
+    slot
 }
 
-fn read_slot(slot: &[u8; SLOT_BYTES]) -> Option<(u64, Intent)> {
+fn from_slot(secret: &Secret, slot: &[u8; SLOT_BYTES]) -> Option<(u64, Intent)> {
     let number = |at: usize| slot[at..].first_chunk().map(|bytes| u64::from_le_bytes(*bytes));
-    if number(0)? == 0 || Sha256::digest(&slot[..72])[..8] != slot[72..] {
+    if number(0)? == 0 || code(secret, &slot[..CODE_AT]) != slot[CODE_AT..] {
         return None;
     }
     let place = Place { segment: number(40)?, run: Run::from_text(&slot[48..54])?, sequence: number(56)? };
     Some((number(0)?, Intent { digest: *slot[8..].first_chunk()?, first: place, count: number(64)? }))
+}
+
+/// All that is hashed has one length, so nothing can be added to it.
+fn code(secret: &Secret, bytes: &[u8]) -> [u8; 32] {
+    Sha256::new_with_prefix(&**secret).chain_update(b"intent").chain_update(bytes).finalize().into()
 }

@@ -4,13 +4,14 @@ use crate::{Error, Named, Result};
 use flb_audit_core::Sealer;
 use flb_audit_core::chain::ChainId;
 use flb_audit_core::chain::certificate::Handover;
-use flb_audit_core::chain::keyring;
+use flb_audit_core::chain::keyring::{self, KeyRing};
 use flb_audit_core::chain::rotation::{Failed, Rotation};
 use flb_audit_core::chain::storage::Storage;
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
+use zeroize::Zeroizing;
 
 /// A file of the chain, kept open.
 pub(crate) struct ChainFile {
@@ -59,6 +60,19 @@ impl Storage for ChainFile {
 
     fn sync(&self) -> Result<()> {
         self.file.sync_data().named(&self.path)
+    }
+}
+
+/// Reads the chain's keys; none if it has none.
+pub(crate) fn read(directory: &Path) -> Result<Option<KeyRing>> {
+    let Some(file) = ChainFile::open(directory, keyring::FILE_NAME)? else {
+        return Ok(None);
+    };
+    let mut bytes = Zeroizing::new(vec![0; keyring::FILE_BYTES]);
+    let read = file.read_at(&mut bytes, 0)?;
+    match bytes.get(..read).and_then(KeyRing::from_file) {
+        Some((ring, _)) => Ok(Some(ring)),
+        None => Err(file.damaged()),
     }
 }
 

@@ -2,22 +2,25 @@
 
 use crate::files::{number_of_open_file, remove};
 use crate::intake::{Incoming, Intake};
-use crate::intents::{Intent, Intents, digest};
+use crate::intents::{Intent, digest};
+use crate::journal::Journal;
 use crate::ledger_chain::{Found, Own, Tail};
-use crate::manifest::{self, Damage, Manifest, Manifests, Statement, Tombstone};
+use crate::manifest::{self, Extent, Manifest, Manifests, Statement, Tombstone};
 use crate::open_file::{Batch, Entry, OpenFile, read_closed, settle};
-use crate::record_id::{RecordId, RecordIds};
+use crate::record_id::RecordIds;
 use crate::record_index::RecordIndex;
+use crate::recovery::Recovery;
 use crate::retention::{Clock, Held, Retention};
 use crate::roster::Roster;
 use crate::runs::RUNS_DUE;
 use crate::statements::ClosedFile;
+use crate::tail::{Before, Expected, Target};
 use crate::{Error, Result, Settings};
 use flb_audit_core::Event;
 use flb_audit_core::chain::signature::SIGNATURE_TEXT_BYTES;
 use flb_audit_core::chain::{Life, Place};
 use flb_audit_core::policy::Policy;
-use flb_audit_core::verify::Sealed;
+use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
@@ -59,7 +62,9 @@ struct Opened {
     own: Own,
     active: OpenFile,
     manifests: Manifests,
-    intents: Intents,
+    journal: Journal,
+    /// The last record of the own chain that is stored.
+    last: Option<Tail>,
     index: RecordIndex,
     /// The records of the closed file that was looked into last.
     closed: Option<(u64, RecordIds)>,
@@ -115,7 +120,7 @@ impl Ledger {
     /// Ends: all chunks have been answered.
     pub fn close(&mut self) -> Result<()> {
         match self.open.take() {
-            Some(mut open) => open.intents.clear(),
+            Some(mut open) => open.journal.clear(),
             None => Ok(()),
         }
     }
@@ -138,39 +143,44 @@ impl Opened {
         retention: &mut Retention,
         lines: &mut Vec<Line>,
     ) -> Result<Opened> {
-        let found = Found::open(directory)?;
-        let mut index = RecordIndex::default();
-        let manifests = Manifests::open(directory, found.chain(), &mut index)?;
-        report_cut(manifest::FILE_NAME, manifests.cut_bytes, lines);
-        finish_what_was_begun(directory, &manifests)?;
-        let number = number_of_open_file(directory, &manifests, &mut index, lines)?;
+        let (found, journal) = Found::open(directory)?;
+        if found.is_mended {
+            lines.push((
+                Level::Error,
+                "chain.state: damaged; the chain goes on from what ledger.intents says".into(),
+            ));
+        }
         let chain = found.chain();
+        let (appended, secret) = (journal.appended.as_ref(), journal.secret());
+        let mut index = RecordIndex::default();
+        let expected = appended.map(|appended| Expected::manifests(appended, secret));
+        let manifests = Manifests::open(directory, chain, expected, &mut index)?;
+        report_cut(manifest::FILE_NAME, manifests.cut_bytes, lines);
+        if manifests.is_proven {
+            finish_what_was_begun(directory, &manifests)?;
+        }
+        let number = number_of_open_file(directory, &manifests, &mut index, lines)?;
         let roster = settings.roster.as_ref().map(|name| Roster::read(&directory.join(name))).transpose()?;
-        let mut tail: Option<Tail> = manifests.last.filter(|last| last.chain == chain).map(tail_of);
+        let written = appended.and_then(|appended| appended.before.last);
+        let expected = Expected::open(appended, secret, number);
+        let mut recovery = Recovery::new(chain, expected, manifests.last.or(written));
         let is_encrypted = settings.recipients.is_some();
-        let (active, cut) = OpenFile::open(directory, number, is_encrypted, &mut |entry| {
-            let RecordId { life: Life { chain: of, segment, run }, sequence, head } = entry.id;
-            let place = Place { segment, run, sequence };
-            // What is not intact says nothing of how far the chain has come.
-            if of == chain && entry.prev.is_some() && tail.is_none_or(|(last, _)| order(last) < order(place))
-            {
-                tail = Some((place, head));
-            }
-        })?;
+        let (active, cut) = OpenFile::open(directory, number, is_encrypted, &mut recovery)?;
         report_cut(&active.name(), cut, lines);
+        let own = found.go_on(directory, recovery.last, policy)?;
+        let last = own.chain().link.map(|link| (link.place, own.chain().head));
         let mut opened = Opened {
-            own: found.go_on(directory, tail, policy)?,
+            own,
+            last,
             active,
             manifests,
-            intents: Intents::open(directory)?,
+            journal,
             index,
             closed: None,
             intake: Intake::new(chain, roster),
             batch: Batch::default(),
         };
-        if opened.active.damage.is_some() {
-            opened.close_file(directory, settings, retention, lines)?;
-        }
+        opened.close_damaged(directory, settings, retention, lines)?;
         Ok(opened)
     }
 
@@ -195,7 +205,7 @@ impl Opened {
         self.leave_out_held(directory, &mut incoming, lines)?;
         let unsealed = incoming.iter().filter(|record| record.sealed.is_none()).count() as u64;
         // Those records without a seal that an earlier life has not stored.
-        let left = self.intend(settings, tag, chunk, unsealed, lines)?;
+        let left = self.intend(tag, chunk, unsealed, lines)?;
         let mut is_left = (0..unsealed).map(|at| left.binary_search(&at).is_ok());
         for Incoming { seconds, nanoseconds, text, sealed } in incoming {
             let text = &self.intake.json[text];
@@ -222,11 +232,40 @@ impl Opened {
         if self.batch.records.is_empty() {
             return Ok(());
         }
-        self.active.append(&self.batch, settings.recipients.as_ref(), settings.is_synced)?;
+        self.append(settings)?;
         if unsealed > 0 {
             self.own.write()?;
         }
         Ok(())
+    }
+
+    /// Appends the batch to the open file.
+    fn append(&mut self, settings: &Settings) -> Result<()> {
+        for part in self.batch.parts() {
+            let before = self.before();
+            let of_own = part.records.iter().rfind(|record| self.intake.is_own(record));
+            let last = of_own.map(|record| {
+                let Life { segment, run, .. } = record.id.life;
+                (Place { segment, run, sequence: record.id.sequence }, record.id.head)
+            });
+            let (bytes, units) = self.active.take(part, settings.recipients.as_ref())?;
+            self.journal.append(&before, Target::Open, &units, settings.is_synced)?;
+            self.active.append(&bytes, settings.is_synced)?;
+            self.last = last.or(self.last);
+        }
+        Ok(())
+    }
+
+    /// What there is now.
+    fn before(&self) -> Before {
+        Before {
+            number: self.active.number,
+            open: self.active.mark(),
+            manifests: self.manifests.mark(),
+            foreign: self.manifests.foreign.clone(),
+            algorithm: self.own.chain().algorithm,
+            last: self.last,
+        }
     }
 
     /// Leaves out sealed records that are held. One of the ledger's own chain that is
@@ -291,20 +330,13 @@ impl Opened {
 
     /// Writes down where the records of this chunk that have no seal will be.
     /// Gives which of these `count` records no earlier life has stored.
-    fn intend(
-        &mut self,
-        settings: &Settings,
-        tag: &[u8],
-        chunk: &[u8],
-        count: u64,
-        lines: &mut Vec<Line>,
-    ) -> Result<Vec<u64>> {
+    fn intend(&mut self, tag: &[u8], chunk: &[u8], count: u64, lines: &mut Vec<Line>) -> Result<Vec<u64>> {
         let mut left: Vec<u64> = (0..count).collect();
         if count == 0 {
             return Ok(left);
         }
         let digest = digest(tag, chunk);
-        for earlier in self.intents.take(&digest) {
+        for earlier in self.journal.take(&digest) {
             if earlier.count == left.len() as u64 {
                 let life = earlier.first.life(self.own.chain().id);
                 let mut sequence = earlier.first.sequence..;
@@ -323,7 +355,7 @@ impl Opened {
         }
         if !left.is_empty() {
             let intent = Intent { digest, first: self.own.chain().next, count: left.len() as u64 };
-            self.intents.write(&intent, settings.is_synced)?;
+            self.journal.intend(&intent)?;
         }
         Ok(left)
     }
@@ -343,8 +375,23 @@ impl Opened {
             || self.active.is_encrypted() != settings.recipients.is_some();
         if is_due && self.active.records > 0 {
             self.close_file(directory, settings, retention, lines)?;
+            self.close_damaged(directory, settings, retention, lines)?;
         }
         self.delete_old(directory, settings, retention, lines)
+    }
+
+    /// Closes files that are not as the ledger has written them.
+    fn close_damaged(
+        &mut self,
+        directory: &Path,
+        settings: &Settings,
+        retention: &mut Retention,
+        lines: &mut Vec<Line>,
+    ) -> Result<()> {
+        while self.active.damage.is_some() {
+            self.close_file(directory, settings, retention, lines)?;
+        }
+        Ok(())
     }
 
     fn close_file(
@@ -368,7 +415,7 @@ impl Opened {
             from: active.from.min(active.to),
             to: active.to,
             closed: retention.clock.seconds(),
-            extents: active.runs.extents().collect(),
+            extents: active.runs.extents().filter(|extent| self.is_claimed(extent)).collect(),
             loose: active.loose,
             damaged: active.damage.clone(),
         };
@@ -378,15 +425,28 @@ impl Opened {
         retention.closed(number);
         self.index.add(number, self.manifests.stated.take_extents(number));
         let is_encrypted = settings.recipients.is_some();
-        let (next, _) = OpenFile::open(directory, number + 1, is_encrypted, &mut |_| {})?;
+        let next = number + 1;
+        let expected = Expected::next(self.journal.secret());
+        let mut recovery = Recovery::new(self.own.chain().id, Some(expected), None);
+        let (next, _) = OpenFile::open(directory, next, is_encrypted, &mut recovery)?;
         self.closed = Some((number, std::mem::replace(&mut self.active, next).held));
         Ok(())
+    }
+
+    /// Whether a manifest claims a run of the open file. If the file is not as the
+    /// ledger had written it, nothing is claimed of the own chain but what leads to a
+    /// record that the ledger has written.
+    fn is_claimed(&self, extent: &Extent) -> bool {
+        let is_of_own = extent.life().is_some_and(|life| life.chain == self.own.chain().id);
+        let is_proven = || extent.heads().is_some_and(|(_, head)| self.active.proven.contains(&head));
+        self.active.damage.is_none() || !is_of_own || is_proven()
     }
 
     /// Adds to the manifests.
     fn state(&mut self, statement: Statement, retention: &Retention) -> Result<()> {
         let text = serde_json::to_vec(&statement).map_err(|error| Error::new(error.to_string()))?;
         let now = (retention.clock.wall)().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let before = self.before();
         let sealed = self.own.state(&Event {
             tag: manifest::TAG.as_bytes(),
             seconds: now.as_secs().try_into().unwrap_or(u32::MAX),
@@ -394,7 +454,13 @@ impl Opened {
             record: Some(&text),
             record_len: text.len(),
         })?;
-        self.manifests.append(statement, sealed)?;
+        let line = [sealed, b"\n"].concat();
+        let unit = Sha256::digest(sealed).into();
+        self.journal.append(&before, Target::Manifests, &[unit], true)?;
+        self.manifests.append(statement, &line)?;
+        let chain = self.own.chain();
+        let stated = chain.next.sequence.checked_sub(1);
+        self.last = stated.map(|sequence| (Place { sequence, ..chain.next }, chain.head)).or(self.last);
         self.own.write()
     }
 
@@ -450,27 +516,14 @@ fn finish_what_was_begun(directory: &Path, manifests: &Manifests) -> Result<()> 
 /// The line for the log about a file that is being closed.
 fn closing(manifest: &Manifest) -> Line {
     let Manifest { file, records, .. } = manifest;
-    let Some(Damage { at, lines, before, after }) = &manifest.damaged else {
-        return (Level::Info, format!("{file} closed: {records} records"));
-    };
-    let what = format!(
-        "{file}: damaged at byte {at}: {}: {lines}; it stays as it is, with the records before, {before}, and \
-         after, {after}, and is closed",
-        manifest.damaged_parts()
-    );
-    (Level::Error, what)
+    match manifest.found() {
+        None => (Level::Info, format!("{file} closed: {records} records")),
+        Some(found) => (Level::Error, format!("{file}: {found}; it stays as it is, and is closed")),
+    }
 }
 
 fn report_cut(file: &str, bytes: u64, lines: &mut Vec<Line>) {
     if bytes > 0 {
         lines.push((Level::Warn, format!("{file}: {bytes} bytes of a torn record cut off its end")));
     }
-}
-
-fn tail_of(sealed: Sealed) -> Tail {
-    (sealed.place, sealed.head)
-}
-
-fn order(place: Place) -> (u64, u64) {
-    (place.segment, place.sequence)
 }

@@ -1,14 +1,16 @@
 //! The ledger's own chain.
 //!
 //! It seals records that come without a seal, and the ledger's statements. Its
-//! state file names it, and says how far it has come; where the files and the
-//! manifests say more, they are right: the state is written after them.
+//! state file names it, and says how far it has come; where the journal says more, it
+//! is right: the state is written last.
 
-use crate::keys::{ChainFile, Keys};
+use crate::journal::Journal;
+use crate::keys::{self, ChainFile, Keys};
 use crate::record_id::RecordId;
+use crate::tail::Secret;
 use crate::{Error, Result};
 use flb_audit_core::chain::anchor;
-use flb_audit_core::chain::state::{FILE_BYTES, FILE_NAME, Slot, State};
+use flb_audit_core::chain::state::{FILE_BYTES, FILE_NAME, Header, Slot, State};
 use flb_audit_core::chain::storage::Storage;
 use flb_audit_core::chain::writer::{AnchorWriter, StateWriter};
 use flb_audit_core::chain::{Chain, ChainId, Place, Run};
@@ -32,29 +34,47 @@ pub(crate) struct Own {
     start: Instant,
 }
 
-/// The state file, read.
+/// The chain of a directory: its state file, read.
 pub(crate) struct Found {
     state: State,
     file: ChainFile,
+    /// Whether the state file was damaged, and the journal knew what it had said.
+    pub(crate) is_mended: bool,
 }
 
 /// The last record of the chain that something knows.
 pub(crate) type Tail = (Place, Hash);
 
+/// What the journal's secret is for.
+const JOURNAL: &[u8] = b"flb-audit ledger journal v1\n";
+
 impl Found {
-    /// Finds the chain of a directory.
-    pub(crate) fn open(directory: &Path) -> Result<Found> {
+    /// Finds the chain of a directory, and opens its journal.
+    pub(crate) fn open(directory: &Path) -> Result<(Found, Journal)> {
         let Some(file) = ChainFile::open(directory, FILE_NAME)? else {
             return Err(Error::new(format!(
                 "{FILE_NAME} is not in the ledger's directory: `flb-audit init DIR --node NAME` makes it"
             )));
         };
+        let ring = keys::read(directory)?;
+        let secret = match &ring {
+            Some(ring) => ring.secret_for(JOURNAL).ok_or_else(|| Error::new("there is no next key"))?,
+            None => Secret::default(),
+        };
+        let journal = Journal::open(directory, secret)?;
         let mut bytes = [0; FILE_BYTES];
         let read = file.read_at(&mut bytes, 0)?;
-        match bytes.get(..read).and_then(State::read) {
-            Some(state) => Ok(Found { state, file }),
-            None => Err(file.damaged()),
-        }
+        let before = journal.appended.as_ref().map(|appended| &appended.before);
+        let (state, is_mended) = match (bytes.get(..read).and_then(State::read), ring, before) {
+            (Some(state), ..) => (state, state.slot.is_none() && before.is_some()),
+            (None, Some(ring), Some(before)) => {
+                let header = Header { id: ring.chain(), algorithm: before.algorithm };
+                file.write_at(&header.to_file(), 0)?;
+                (State { header, slot: None, slot_index: 1, look: None, look_index: 1 }, true)
+            }
+            (None, ..) => return Err(file.damaged()),
+        };
+        Ok((Found { state, file, is_mended }, journal))
     }
 
     /// The chain's name.
@@ -73,7 +93,8 @@ impl Found {
             let fresh = Slot { segment: 0, last: None, head };
             let slot = self.state.slot.get_or_insert(fresh);
             slot.segment = slot.segment.max(place.segment);
-            if slot.last.map(|last| last.position()) < Some(place.position()) {
+            // The journal is under a secret, and the state is not.
+            if slot.last.map(|last| last.position()) <= Some(place.position()) {
                 (slot.last, slot.head) = (Some(place), head);
             }
         }

@@ -5,8 +5,10 @@
 //! are; `record_index` knows in which of these a record may be,
 //! `runs` which records of a file follow one another;
 //! `ledger_chain` is the ledger's chain, which seals records that come without a seal,
-//! and manifests; `intents` recognises a chunk of such records that comes again
-//! after a crash. [`manifest`] says what a closed file holds, [`statements`]
+//! and manifests. `journal` is the file that says what is about to be appended:
+//! by its `tail`, `recovery` tells the ledger's own records from others', and its
+//! `intents` recognise a chunk of records without seals that comes again after a
+//! crash. [`manifest`] says what a closed file holds, [`statements`]
 //! what all of these come to. With recipients,
 //! they are files of [`frame`]s.
 //!
@@ -21,6 +23,7 @@ mod files;
 pub mod frame;
 mod intake;
 mod intents;
+mod journal;
 mod keys;
 mod ledger;
 mod ledger_chain;
@@ -28,11 +31,13 @@ pub mod manifest;
 mod open_file;
 mod record_id;
 mod record_index;
+mod recovery;
 mod retention;
 mod roster;
 mod runs;
 mod settings;
 pub mod statements;
+mod tail;
 pub mod tree;
 
 pub use crypt::{Closed, DecryptionKeys, Recipients};
@@ -74,6 +79,14 @@ impl From<std::io::Error> for Error {
     fn from(error: std::io::Error) -> Self {
         Error::new(error.to_string())
     }
+}
+
+/// How files are opened: what is made is for nobody else to read.
+fn private() -> std::fs::OpenOptions {
+    let mut options = std::fs::OpenOptions::new();
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
 }
 
 /// Says of which file an error is.

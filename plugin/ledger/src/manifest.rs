@@ -6,19 +6,23 @@
 //! cut short.
 
 use crate::frame;
+use crate::ledger_chain::Tail;
 use crate::record_index::RecordIndex;
 use crate::statements::Statements;
+use crate::tail::{Expected, Mark};
 use crate::tree::Node;
-use crate::{Error, Named, Result};
+use crate::{Error, Named, Result, private};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use flb_audit_core::chain::{ChainId, Life, Place, Run};
 use flb_audit_core::hash::Hash;
 use flb_audit_core::text::base64url::{hash_from_text, hash_text};
-use flb_audit_core::verify::{Checked, Checker, Sealed};
+use flb_audit_core::verify::{Checked, Checker};
 use serde::{Deserialize, Serialize};
-use std::fs::{File, OpenOptions};
+use sha2::{Digest, Sha256};
+use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 /// The file's name.
@@ -82,11 +86,29 @@ pub struct Manifest {
     pub damaged: Option<Damage>,
 }
 
-/// What of a file could not be read.
+/// How a file was found that is not as the ledger had written it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Found {
+    /// Some of it cannot be read.
+    #[default]
+    Damaged,
+    /// It has records that the ledger has not written.
+    Altered,
+    /// Its end is not there.
+    Cut,
+    /// Nothing is left that says how the ledger had written it.
+    Unknown,
+}
+
+/// What of a file is not as the ledger had written it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Damage {
-    /// Where the first line begins that is no sealed record, or the first frame
-    /// that is not as it was written, in bytes.
+    /// How it was found.
+    #[serde(default)]
+    pub found: Found,
+    /// Where the first line or frame begins that is not, or may not be, as it was
+    /// written, in bytes.
     pub at: u64,
     /// How many lines, or frames, are such.
     pub lines: u64,
@@ -148,13 +170,30 @@ impl Manifest {
         names.into_iter().any(|name| name(self.number) == self.file)
     }
 
-    /// What it is that is damaged, in words.
-    pub fn damaged_parts(&self) -> &'static str {
-        if self.is_encrypted() {
-            "frames that are not as they were written"
-        } else {
-            "lines that are no sealed records"
-        }
+    /// How its file was found, in words; none if it is as it was written.
+    pub fn found(&self) -> Option<String> {
+        let Damage { found, at, lines, before, after } = self.damaged.as_ref()?;
+        let parts = if self.is_encrypted() { "frames" } else { "lines" };
+        Some(match found {
+            Found::Damaged if self.is_encrypted() => format!(
+                "damaged at byte {at}: frames that are not as they were written: {lines}, after {before} records and \
+                 before {after}"
+            ),
+            Found::Damaged => format!(
+                "damaged at byte {at}: lines that are no sealed records: {lines}, after {before} records and before \
+                 {after}"
+            ),
+            Found::Altered => format!(
+                "altered at byte {at} or behind it: {parts} that the ledger may not have written: {lines}, after {before} \
+                 records"
+            ),
+            Found::Cut => format!(
+                "cut short: {parts} before the cut, which cannot be told from others without their end: {lines}"
+            ),
+            Found::Unknown => format!(
+                "without anything that says how the ledger had written it: {parts} of which nothing is known: {lines}"
+            ),
+        })
     }
 }
 
@@ -253,8 +292,14 @@ pub(crate) struct Manifests {
     file: File,
     path: PathBuf,
     pub(crate) stated: Statements,
-    /// The last one's seal.
-    pub(crate) last: Option<Sealed>,
+    /// The record of the last one that was appended after the journal was written.
+    pub(crate) last: Option<Tail>,
+    /// Whether all of it is as the ledger has written it.
+    pub(crate) is_proven: bool,
+    hash: Sha256,
+    bytes: u64,
+    /// Stretches that are not the ledger's: they stay, and are never believed.
+    pub(crate) foreign: Vec<Range<u64>>,
     /// How many bytes of a torn line were cut off.
     pub(crate) cut_bytes: u64,
     /// Where lines begin that are no statements, in bytes. They stay, and
@@ -266,11 +311,14 @@ pub(crate) struct Manifests {
 impl Manifests {
     /// Reads what is there, and takes for statements what this chain has sealed
     /// as such.
-    pub(crate) fn open(directory: &Path, chain: ChainId, index: &mut RecordIndex) -> Result<Manifests> {
+    pub(crate) fn open(
+        directory: &Path,
+        chain: ChainId,
+        mut expected: Option<Expected>,
+        index: &mut RecordIndex,
+    ) -> Result<Manifests> {
         let path = directory.join(FILE_NAME);
-        let mut options = OpenOptions::new();
-        options.read(true).append(true).create(true);
-        let file = options.open(&path).named(&path)?;
+        let file = private().read(true).append(true).create(true).open(&path).named(&path)?;
         // In a component, a file that is appended to is read from its end.
         let mut reader = BufReader::new(File::open(&path).named(&path)?);
         let mut manifests = Manifests {
@@ -278,23 +326,33 @@ impl Manifests {
             path,
             stated: Statements::of(chain),
             last: None,
+            is_proven: false,
+            hash: Sha256::new(),
+            bytes: 0,
+            foreign: Vec::new(),
             cut_bytes: 0,
             damaged: Vec::new(),
         };
         let mut checker = Checker::default();
-        let mut at = 0;
         let mut line = Vec::new();
         loop {
             line.clear();
+            if let Some(expected) = &mut expected {
+                expected.reach(manifests.bytes, || manifests.mark().digest);
+            }
             if reader.read_until(b'\n', &mut line).named(&manifests.path)? == 0 {
                 break;
             }
             let Some(text) = line.strip_suffix(b"\n") else {
                 manifests.cut_bytes = line.len() as u64;
-                manifests.file.set_len(at).named(&manifests.path)?;
+                manifests.file.set_len(manifests.bytes).named(&manifests.path)?;
                 break;
             };
-            if let (Some(statement), Ok(Checked::Sealed(sealed))) = (read(text), checker.check(text))
+            let unit = Sha256::digest(text).into();
+            let is_appended =
+                expected.as_mut().and_then(|expected| expected.is_appended(manifests.bytes, &unit));
+            let read = read(text).filter(|_| is_appended != Some(false));
+            if let (Some(statement), Ok(Checked::Sealed(sealed))) = (read, checker.check(text))
                 && let number = statement.number()
                 && manifests.stated.add(statement, &sealed)
             {
@@ -304,24 +362,40 @@ impl Manifests {
                 } else {
                     index.add(number, extents);
                 }
-                manifests.last = Some(*sealed);
+                if is_appended == Some(true) {
+                    manifests.last = Some((sealed.place, sealed.head));
+                }
             } else {
-                manifests.damaged.push(at);
+                manifests.damaged.push(manifests.bytes);
             }
-            at += line.len() as u64;
+            let (at, end) = (manifests.bytes, manifests.bytes + line.len() as u64);
+            if is_appended == Some(false) {
+                match manifests.foreign.last_mut().filter(|last| last.end == at) {
+                    Some(last) => last.end = end,
+                    None => manifests.foreign.push(at..end),
+                }
+            }
+            manifests.hash.update(&line);
+            manifests.bytes = end;
         }
+        manifests.is_proven = expected.is_some_and(|expected| expected.is_reached());
         Ok(manifests)
     }
 
+    /// How the file ends.
+    pub(crate) fn mark(&self) -> Mark {
+        Mark { bytes: self.bytes, digest: self.hash.clone().finalize().into() }
+    }
+
     /// Adds a sealed statement, for good.
-    pub(crate) fn append(&mut self, statement: Statement, sealed: &[u8]) -> Result<()> {
-        let mut line = sealed.to_vec();
-        line.push(b'\n');
+    pub(crate) fn append(&mut self, statement: Statement, line: &[u8]) -> Result<()> {
         let before = self.file.metadata().named(&self.path)?.len();
-        self.file.write_all(&line).and_then(|()| self.file.sync_data()).named(&self.path)?;
+        self.file.write_all(line).and_then(|()| self.file.sync_data()).named(&self.path)?;
         if self.file.metadata().named(&self.path)?.len() != before + line.len() as u64 {
             return Err(Error::new(format!("{}: not written", self.path.display())));
         }
+        self.hash.update(line);
+        self.bytes += line.len() as u64;
         self.stated.follow(statement);
         Ok(())
     }

@@ -2,12 +2,14 @@
 //! it is closed, compressed; or as frames, which only others can read.
 
 use crate::files::remove;
-use crate::frame::{self, Digested};
-use crate::manifest::{Damage, Manifest, closed_name, open_name};
+use crate::frame::{self, Digested, Part};
+use crate::manifest::{Damage, Found, Manifest, closed_name, open_name};
 use crate::record_id::{RecordId, RecordIds};
+use crate::recovery::Recovery;
 use crate::runs::Runs;
-use crate::tree::{self, Tree};
-use crate::{Error, Named, Recipients, Result};
+use crate::tail::{Mark, UNITS_MAX};
+use crate::tree::{self, Node, Tree};
+use crate::{Error, Named, Recipients, Result, private};
 use flb_audit_core::chain::Place;
 use flb_audit_core::hash::Hash;
 use flb_audit_core::record::tape::Unreadable;
@@ -15,7 +17,9 @@ use flb_audit_core::verify::{Checked, Checker, Sealed};
 use ruzstd::decoding::StreamingDecoder;
 use ruzstd::encoding::{CompressionLevel, compress_to_vec};
 use sha2::{Digest, Sha256};
-use std::fs::{self, File, OpenOptions};
+use std::borrow::Cow;
+use std::collections::HashSet;
+use std::fs::{self, File};
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -66,6 +70,17 @@ impl Batch {
         self.lines.push(b'\n');
         self.records.push(entry);
     }
+
+    /// The batch in parts, each of which is appended by itself.
+    pub(crate) fn parts(&self) -> impl Iterator<Item = Part<'_>> {
+        let mut rest = &self.lines[..];
+        self.records.chunks(UNITS_MAX).map(move |records| {
+            let len = records.iter().map(|record| record.len + 1).sum();
+            let (lines, after) = rest.split_at(len);
+            rest = after;
+            Part { records, lines }
+        })
+    }
 }
 
 /// How a file holds its records.
@@ -90,6 +105,8 @@ pub(crate) struct OpenFile {
     pub(crate) records: u64,
     /// What of it cannot be read. Then nothing is appended to it, or cut off.
     pub(crate) damage: Option<Damage>,
+    /// If there is such, the heads of records of the own chain that are the ledger's.
+    pub(crate) proven: HashSet<Hash>,
     pub(crate) opened: SystemTime,
     pub(crate) tree: Tree,
     pub(crate) held: RecordIds,
@@ -110,22 +127,20 @@ pub(crate) struct Stored {
 
 impl OpenFile {
     /// Opens the file, as an earlier life has left it, or a new one, of frames
-    /// if `is_encrypted`. Gives `see` its records, in order, and
-    /// says how many bytes of what is torn at its end were cut off.
+    /// if `is_encrypted`. Returns how many bytes of what is torn at its end were cut
+    /// off.
     pub(crate) fn open(
         directory: &Path,
         number: u64,
         is_encrypted: bool,
-        see: &mut dyn FnMut(&Entry),
+        recovery: &mut Recovery,
     ) -> Result<(OpenFile, u64)> {
         let form = find_form(directory, number, is_encrypted)?;
         let path = match form {
             Form::Lines => directory.join(open_name(number)),
             Form::Frames(_) => directory.join(frame::open_name(number)),
         };
-        let mut options = OpenOptions::new();
-        options.read(true).append(true).create(true);
-        let file = options.open(&path).named(&path)?;
+        let file = private().read(true).append(true).create(true).open(&path).named(&path)?;
         sync_directory(directory)?;
         let mut active = OpenFile {
             number,
@@ -136,6 +151,7 @@ impl OpenFile {
             bytes: 0,
             records: 0,
             damage: None,
+            proven: HashSet::new(),
             opened: SystemTime::now(),
             tree: Tree::default(),
             held: RecordIds::default(),
@@ -145,9 +161,10 @@ impl OpenFile {
             to: 0,
         };
         let cut = match form {
-            Form::Lines => active.recover(see)?,
-            Form::Frames(_) => active.recover_frames(see)?,
+            Form::Lines => active.recover(recovery)?,
+            Form::Frames(_) => active.recover_frames(recovery)?,
         };
+        active.proven = std::mem::take(&mut recovery.heads);
         Ok((active, cut))
     }
 
@@ -161,49 +178,62 @@ impl OpenFile {
         self.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
     }
 
-    fn recover(&mut self, see: &mut dyn FnMut(&Entry)) -> Result<u64> {
+    /// How the file ends.
+    pub(crate) fn mark(&self) -> Mark {
+        match self.form {
+            // A file without lines is one without frames, too.
+            Form::Lines if self.len == 0 => Mark::default(),
+            Form::Lines => Mark { bytes: self.len, digest: self.tree.root() },
+            Form::Frames(digest) => Mark { bytes: self.len, digest },
+        }
+    }
+
+    fn recover(&mut self, recovery: &mut Recovery) -> Result<u64> {
         let mut reader = BufReader::with_capacity(FRAME_BYTES, File::open(&self.path).named(&self.path)?);
         let mut checker = Checker::default();
         let mut line = Vec::new();
         loop {
             line.clear();
+            recovery.reach(self.len, || self.mark().digest);
             let read = reader.read_until(b'\n', &mut line).named(&self.path)? as u64;
+            if read == 0 {
+                break;
+            }
             let text = line.strip_suffix(b"\n");
-            if text.is_none() && self.damage.is_none() {
-                self.file.set_len(self.bytes).and_then(|()| self.file.sync_data()).named(&self.path)?;
-                self.len = self.bytes;
+            if text.is_none() && self.damage.is_none() && recovery.is_clean(self.len) {
+                self.file.set_len(self.len).and_then(|()| self.file.sync_data()).named(&self.path)?;
                 return Ok(read);
             }
-            if read == 0 {
-                return Ok(0);
-            }
+            let leaf = tree::leaf(text.unwrap_or(&line));
             match text.map(|text| checker.check(text)) {
                 Some(Ok(Checked::Sealed(sealed))) => {
-                    see(&self.recover_record(&sealed, &line[..line.len() - 1]));
+                    let entry = Entry::of(&sealed, &line[..line.len() - 1]);
+                    recovery.see(self.len, self.records, &leaf, std::slice::from_ref(&entry));
+                    self.add(&entry);
+                    if let Some(damage) = &mut self.damage {
+                        damage.after += 1;
+                    }
                 }
                 // That is no damage.
                 Some(Err(Unreadable::OutOfMemory)) => return Err(flb_audit_core::OutOfMemory.into()),
-                _ => self.recover_damage(text.unwrap_or(&line)),
+                _ => {
+                    recovery.see(self.len, self.records, &leaf, &[]);
+                    self.recover_damage();
+                }
             }
-            self.bytes += read;
+            self.tree.add(leaf);
+            self.len += read;
+            self.bytes = self.len;
         }
+        self.damage = recovery.judge(self.len, self.damage.take());
+        Ok(0)
     }
 
-    fn recover_record(&mut self, sealed: &Sealed, line: &[u8]) -> Entry {
-        let entry = Entry::of(sealed, line);
-        self.add(&entry);
-        self.tree.add(tree::leaf(line));
-        if let Some(damage) = &mut self.damage {
-            damage.after += 1;
-        }
-        entry
-    }
-
-    fn recover_damage(&mut self, line: &[u8]) {
+    fn recover_damage(&mut self) {
         let (at, before) = (self.bytes, self.records);
-        let damage = self.damage.get_or_insert(Damage { at, lines: 0, before, after: 0 });
+        let damage =
+            self.damage.get_or_insert(Damage { found: Found::Damaged, at, lines: 0, before, after: 0 });
         damage.lines += 1;
-        self.tree.add(tree::leaf(line));
         self.records += 1;
     }
 
@@ -217,35 +247,38 @@ impl OpenFile {
         self.to = self.to.max(seconds);
     }
 
-    /// Appends records. If it is of frames, these are for `recipients`. With
-    /// `is_synced` they are on the disk after this.
-    pub(crate) fn append(
+    /// Takes in records that are about to be appended, as bytes. If it is of frames,
+    /// these are for `recipients`. Returns with the bytes the hash of each line or
+    /// frame.
+    pub(crate) fn take<'a>(
         &mut self,
-        batch: &Batch,
+        part: Part<'a>,
         recipients: Option<&Recipients>,
-        is_synced: bool,
-    ) -> Result<()> {
-        let mut at = 0;
+    ) -> Result<(Cow<'a, [u8]>, Vec<Node>)> {
+        self.bytes += part.lines.len() as u64;
         match (self.form, recipients) {
-            (Form::Frames(_), None) => return Err(Error::new(format!("{}: for nobody", self.name()))),
+            (Form::Frames(_), None) => Err(Error::new(format!("{}: for nobody", self.name()))),
             (Form::Frames(_), Some(recipients)) => {
-                let frames = self.frames(batch, recipients)?;
-                self.write(&frames, is_synced)?;
+                let (frames, units) = self.frames(part, recipients)?;
+                Ok((Cow::Owned(frames), units))
             }
             (Form::Lines, _) => {
-                self.write(&batch.lines, is_synced)?;
-                for record in &batch.records {
+                let mut units = Vec::with_capacity(part.records.len());
+                let mut at = 0;
+                for record in part.records {
                     self.add(record);
-                    self.tree.add(tree::leaf(&batch.lines[at..at + record.len]));
+                    let leaf = tree::leaf(&part.lines[at..at + record.len]);
+                    self.tree.add(leaf);
+                    units.push(leaf);
                     at += record.len + 1;
                 }
+                Ok((Cow::Borrowed(part.lines), units))
             }
         }
-        self.bytes += batch.lines.len() as u64;
-        Ok(())
     }
 
-    fn write(&mut self, bytes: &[u8], is_synced: bool) -> Result<()> {
+    /// Appends bytes. With `is_synced` they are on the disk after this.
+    pub(crate) fn append(&mut self, bytes: &[u8], is_synced: bool) -> Result<()> {
         self.file.write_all(bytes).named(&self.path)?;
         if is_synced {
             self.file.sync_data().named(&self.path)?;

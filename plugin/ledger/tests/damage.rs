@@ -4,7 +4,7 @@
 mod support;
 
 use flb_audit_core::verify::{Checked, Checker};
-use flb_audit_ledger::manifest::{self, Damage, Manifest, Statement, open_name};
+use flb_audit_ledger::manifest::{self, Damage, Found, Manifest, Statement, open_name};
 use flb_audit_ledger::{Level, Settings};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -117,7 +117,7 @@ fn a_damaged_file_is_closed_as_it_is_and_what_is_whole_in_it_is_held() {
             let [manifest] = &manifests(&directory)[..] else {
                 panic!("{name}: {:?}", manifests(&directory));
             };
-            let damage = Damage { at: at as u64, lines: bad, before, after };
+            let damage = Damage { found: Found::Damaged, at: at as u64, lines: bad, before, after };
             assert_eq!(manifest.damaged.as_ref(), Some(&damage), "{name}");
             let sha256: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
             assert_eq!(
@@ -156,12 +156,15 @@ fn closing_a_damaged_file_is_finished_or_begun_anew() {
     drop(open(&directory, &Settings::default()));
     let after = fs::read(path(manifest::FILE_NAME)).expect("read");
     let state = fs::read(path("chain.state")).expect("read");
+    // It is written before the manifest.
+    let journal = fs::read(path("ledger.intents")).expect("read");
     for cut in (0..after.len()).step_by(23).chain([after.len() - 1, after.len()]) {
         for is_state_written in [false, true] {
             for (path, bytes) in &before {
                 fs::write(path, bytes).expect("written");
             }
             fs::remove_file(path("00000002.ndjson")).expect("removed");
+            fs::write(path("ledger.intents"), &journal).expect("written");
             fs::write(path(manifest::FILE_NAME), &after[..cut]).expect("written");
             if is_state_written {
                 fs::write(path("chain.state"), &state).expect("written");

@@ -251,6 +251,7 @@ fn closing_is_finished_or_begun_anew() {
     open(&directory, &small()).store(TAG, &chunk(&sealed[..20])).expect("stored");
     let path = |name: &str| directory.path().join(name);
     let active = fs::read(path("00000001.ndjson")).expect("read");
+    let journal = fs::read(path("ledger.intents")).expect("read");
     open(&directory, &small()).store(TAG, &chunk(&sealed[20..])).expect("stored");
     let closed = fs::read(path("00000001.ndjson.zst")).expect("read");
 
@@ -262,6 +263,7 @@ fn closing_is_finished_or_begun_anew() {
     // Neither the manifest nor the next file are there.
     fs::write(path("00000001.ndjson"), &active).expect("written");
     fs::write(path(manifest::FILE_NAME), "").expect("written");
+    fs::write(path("ledger.intents"), journal).expect("written");
     fs::remove_file(path("00000002.ndjson")).expect("removed");
     fs::write(path("00000001.ndjson.zst"), &closed[..closed.len() / 2]).expect("written");
     let mut ledger = open(&directory, &small());

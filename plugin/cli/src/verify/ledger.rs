@@ -7,7 +7,7 @@ use crate::report::Findings;
 use crate::roster::Roster;
 use anyhow::{Context, Result};
 use flb_audit_core::verify::{Checked, Checker};
-use flb_audit_ledger::manifest::{self, Manifest, closed_name, open_name};
+use flb_audit_ledger::manifest::{self, Found, Manifest, closed_name, open_name};
 use flb_audit_ledger::statements::{ClosedFile, Statements};
 use flb_audit_ledger::tree::{self, Tree};
 use flb_audit_ledger::{DecryptionKeys, frame};
@@ -198,20 +198,17 @@ pub(crate) fn path_of(directory: &Path, manifest: &Manifest) -> PathBuf {
     if is_damaged || !closed.is_file() && active.is_file() { active } else { closed }
 }
 
-/// What is to be said of a segment that was found damaged, whether it is still
-/// there or not: that somebody has signed it makes nothing of it good.
+/// Says of a file how the ledger found it, whether the file is still there or not: that
+/// somebody has signed it makes nothing of it good.
 pub(super) fn damaged(directory: &Path, manifest: &Manifest) -> Option<(Verdict, String)> {
-    let damage = manifest.damaged.as_ref()?;
-    let what = format!(
-        "{}: found damaged at byte {}: {}: {}, after {} records and before {}",
-        path_of(directory, manifest).display(),
-        damage.at,
-        manifest.damaged_parts(),
-        damage.lines,
-        damage.before,
-        damage.after
-    );
-    Some((Verdict::Unreadable, what))
+    let verdict = match manifest.damaged.as_ref()?.found {
+        Found::Altered => Verdict::Tampered,
+        Found::Cut => Verdict::Gap,
+        Found::Damaged | Found::Unknown => Verdict::Unreadable,
+    };
+    let what =
+        format!("{}: the ledger found it {}", path_of(directory, manifest).display(), manifest.found()?);
+    Some((verdict, what))
 }
 
 /// A file with records in it.

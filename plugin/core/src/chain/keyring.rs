@@ -48,6 +48,7 @@ use crate::crc::crc32;
 use crate::hash::Hash;
 use crate::memory::OutOfMemory;
 use alloc::vec::Vec;
+use sha2::{Digest, Sha512_256};
 use zeroize::Zeroizing;
 
 /// The file's name in its directory.
@@ -135,6 +136,16 @@ impl KeyRing {
     /// The public part of the key in force.
     pub fn public(&self) -> Option<PublicKey> {
         self.entry(self.index).map(|entry| entry.certificate.public)
+    }
+
+    /// Returns a secret for a purpose other than signing, which nobody knows who does
+    /// not have the ring. It is derived from the last key that is to come, and stays
+    /// the same for as long as that key is not in force: for 2³¹ keys.
+    pub fn secret_for(&self, purpose: &[u8]) -> Option<Zeroizing<Hash>> {
+        let last = self.entries.last()?;
+        let seed = last.seed.as_ref().filter(|_| last.certificate.index > self.index)?;
+        let hash = Sha512_256::new().chain_update(purpose).chain_update(&**seed);
+        Some(Zeroizing::new(hash.finalize().into()))
     }
 
     /// Signs with the key in force.

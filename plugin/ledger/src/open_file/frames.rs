@@ -1,8 +1,10 @@
 //! A file of frames, as the node keeps it that cannot read them.
 
-use super::{Batch, Entry, Form, OpenFile, open_if_there};
-use crate::frame::{self, Fault, Frame, Reader};
-use crate::manifest::{Damage, Link};
+use super::{Entry, Form, OpenFile, open_if_there};
+use crate::frame::{self, Fault, Frame, Part, Reader};
+use crate::manifest::{Damage, Found, Link};
+use crate::recovery::Recovery;
+use crate::tree::Node;
 use crate::{Error, Named, Recipients, Result, tree};
 use std::fs::File;
 use std::io::{self, BufReader};
@@ -14,18 +16,25 @@ const READ_BYTES: usize = 64 << 10;
 impl OpenFile {
     /// Reads what an earlier life has left. What is behind the last whole frame is
     /// cut off; but where another frame begins in that, it is no torn end.
-    pub(super) fn recover_frames(&mut self, see: &mut dyn FnMut(&Entry)) -> Result<u64> {
+    pub(super) fn recover_frames(&mut self, recovery: &mut Recovery) -> Result<u64> {
         let file = File::open(&self.path).named(&self.path)?;
         let mut reader = Reader::new(BufReader::with_capacity(READ_BYTES, file));
-        let mut damage = Damage { at: 0, lines: 0, before: 0, after: 0 };
-        while let Some(next) = next(&mut reader).named(&self.path)? {
+        let mut damage = Damage { found: Found::Damaged, at: 0, lines: 0, before: 0, after: 0 };
+        loop {
+            recovery.reach(reader.at(), || reader.digest());
+            let at = reader.at();
+            let Some(next) = next(&mut reader).named(&self.path)? else {
+                break;
+            };
             // What a damaged frame has added to the tree is not known.
             let frame = next.filter(|frame| damage.lines > 0 || self.recover_tree(frame));
             let Some(frame) = frame else {
                 damage.lines += 1;
                 continue;
             };
-            self.recover_frame(&frame, see);
+            let entries: Vec<Entry> = entries(&frame).collect();
+            recovery.see(at, self.records, &reader.digest(), &entries);
+            self.recover_frame(&frame, &entries);
             if damage.lines > 0 {
                 damage.after += frame.records.len() as u64;
                 continue;
@@ -34,16 +43,15 @@ impl OpenFile {
             self.form = Form::Frames(reader.digest());
         }
         self.len = self.file.metadata().named(&self.path)?.len();
-        if damage.lines > 1 || damage.after > 0 {
-            self.damage = Some(damage);
-            return Ok(0);
-        }
+        let is_torn = damage.lines == 1 && damage.after == 0 && recovery.is_clean(damage.at);
         let cut = self.len - damage.at;
-        if cut > 0 {
+        if is_torn && cut > 0 {
             self.file.set_len(damage.at).and_then(|()| self.file.sync_data()).named(&self.path)?;
             self.len = damage.at;
+            return Ok(cut);
         }
-        Ok(cut)
+        self.damage = recovery.judge(self.len, Some(damage).filter(|damage| damage.lines > 0));
+        Ok(0)
     }
 
     /// False if what it says of the tree does not fit.
@@ -56,19 +64,17 @@ impl OpenFile {
         grown.is_some()
     }
 
-    fn recover_frame(&mut self, frame: &Frame, see: &mut dyn FnMut(&Entry)) {
-        for entry in entries(frame) {
-            see(&entry);
-            self.add(&entry);
-        }
+    fn recover_frame(&mut self, frame: &Frame, entries: &[Entry]) {
+        entries.iter().for_each(|entry| self.add(entry));
         self.to = self.to.max(frame.header.to);
         self.bytes += frame.header.bytes;
     }
 
-    /// A batch as frames. Its records count as held with this.
-    pub(super) fn frames(&mut self, batch: &Batch, recipients: &Recipients) -> Result<Vec<u8>> {
-        let mut out = Vec::new();
-        let (mut records, mut lines) = (&batch.records[..], &batch.lines[..]);
+    /// Some records as frames, and the digest of each frame. The records count as
+    /// held with this.
+    pub(super) fn frames(&mut self, part: Part<'_>, recipients: &Recipients) -> Result<(Vec<u8>, Vec<Node>)> {
+        let (mut out, mut digests) = (Vec::new(), Vec::new());
+        let (mut records, mut lines) = (part.records, part.lines);
         while !records.is_empty() {
             let part;
             (part, records, lines) = frame::split(records, lines);
@@ -81,9 +87,10 @@ impl OpenFile {
             }
             if let Form::Frames(digest) = &mut self.form {
                 *digest = frame::write(&part, &self.tree.grown(before), recipients, digest, &mut out)?;
+                digests.push(*digest);
             }
         }
-        Ok(out)
+        Ok((out, digests))
     }
 }
 
