@@ -1,6 +1,6 @@
 //! `flb-audit init`: a directory in which a filter remembers its chain.
 
-use crate::durable::{create_new, sync_directory};
+use crate::durable::{self, create_new, sync_directory};
 use crate::roster::{Entry, Roster};
 use crate::stdout::print;
 use anyhow::{Context, Result, anyhow, bail, ensure};
@@ -94,6 +94,7 @@ impl Init {
             );
             if let Some(path) = &self.roster {
                 added = Roster::add(path, entry);
+                added = added.and_then(|()| self.copy_roster(path));
                 if added.is_ok() {
                     said += &format!("added to {}\n", path.display());
                 }
@@ -103,6 +104,17 @@ impl Init {
             format!("{dir} holds a chain now; if its public key is nowhere else, make another elsewhere")
         })?;
         added
+    }
+
+    /// Leaves a copy of the roster in the directory: a ledger there believes the seals of
+    /// its chains.
+    fn copy_roster(&self, roster: &Path) -> Result<()> {
+        let copy = self.dir.join(flb_audit_ledger::roster::FILE_NAME);
+        let text = fs::read(roster).with_context(|| format!("{}: cannot be read", roster.display()))?;
+        if fs::read(&copy).is_ok_and(|there| there == text) {
+            return Ok(());
+        }
+        durable::replace(&copy, &text)
     }
 
     /// Makes a chain, and the keys for it; or nothing, if that fails.

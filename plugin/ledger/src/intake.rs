@@ -1,6 +1,7 @@
 //! What comes in a chunk: records with a seal that the ledger believes, and others,
 //! which it seals itself.
 
+use crate::Result;
 use crate::chunk::{Item, items, write_json};
 use crate::open_file::Entry;
 use crate::roster::Roster;
@@ -22,7 +23,7 @@ pub(crate) struct Incoming {
 /// Reads chunks. Its memory is kept between them.
 pub(crate) struct Intake {
     checker: Checker,
-    roster: Option<Roster>,
+    roster: Roster,
     /// The ledger's own chain.
     own: ChainId,
     /// The JSON of a chunk's records.
@@ -32,12 +33,21 @@ pub(crate) struct Intake {
 }
 
 impl Intake {
-    pub(crate) fn new(own: ChainId, roster: Option<Roster>) -> Self {
+    pub(crate) fn new(own: ChainId, roster: Roster) -> Self {
         Intake { checker: Checker::default(), roster, own, json: Vec::new(), doubted: 0 }
     }
 
     /// Reads the records of a chunk.
-    pub(crate) fn read(&mut self, chunk: &[u8]) -> Vec<Incoming> {
+    pub(crate) fn read(&mut self, chunk: &[u8]) -> Result<Vec<Incoming>> {
+        let incoming = self.read_once(chunk);
+        // A node may have been added to the roster since.
+        if self.doubted > 0 && self.roster.read_again()? {
+            return Ok(self.read_once(chunk));
+        }
+        Ok(incoming)
+    }
+
+    fn read_once(&mut self, chunk: &[u8]) -> Vec<Incoming> {
         self.json.clear();
         self.doubted = 0;
         let mut incoming = Vec::new();
@@ -78,19 +88,16 @@ impl Intake {
         let Ok(Checked::Sealed(sealed)) = self.checker.check(text) else {
             return None;
         };
-        let is_believed = is_believed(&sealed, self.own, self.roster.as_mut());
+        let is_believed = is_believed(&sealed, self.own, &mut self.roster);
         self.doubted += u64::from(!is_believed);
         is_believed.then(|| Entry::of(&sealed, text))
     }
 }
 
-fn is_believed(sealed: &SealedRecord<'_>, own: ChainId, roster: Option<&mut Roster>) -> bool {
+fn is_believed(sealed: &SealedRecord<'_>, own: ChainId, roster: &mut Roster) -> bool {
     if !sealed.is_intact || sealed.chain == own {
         return sealed.is_intact;
     }
-    let Some(roster) = roster else {
-        return true;
-    };
     if !sealed.is_checkpoint {
         return roster.has(&sealed.chain);
     }

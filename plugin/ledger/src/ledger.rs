@@ -160,7 +160,7 @@ impl Opened {
             finish_what_was_begun(directory, &manifests)?;
         }
         let number = number_of_open_file(directory, &manifests, &mut index, lines)?;
-        let roster = settings.roster.as_ref().map(|name| Roster::read(&directory.join(name))).transpose()?;
+        let roster = Roster::open(directory, settings.roster.as_deref())?;
         let written = appended.and_then(|appended| appended.before.last);
         let expected = Expected::open(appended, secret, number);
         let mut recovery = Recovery::new(chain, expected, manifests.last.or(written));
@@ -194,10 +194,11 @@ impl Opened {
     ) -> Result<()> {
         self.batch.lines.clear();
         self.batch.records.clear();
-        let mut incoming = self.intake.read(chunk);
+        let mut incoming = self.intake.read(chunk)?;
         if self.intake.doubted > 0 {
             let what = format!(
-                "{} records have a seal that does not verify; they are sealed as records without one",
+                "{} records have a seal that is not of a chain in the roster, or does not verify: they are redacted and \
+                 sealed as records without one",
                 self.intake.doubted
             );
             lines.push((Level::Error, what));

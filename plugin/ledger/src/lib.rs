@@ -33,7 +33,7 @@ mod record_id;
 mod record_index;
 mod recovery;
 mod retention;
-mod roster;
+pub mod roster;
 mod runs;
 mod settings;
 pub mod statements;

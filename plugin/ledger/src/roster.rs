@@ -7,10 +7,19 @@ use flb_audit_core::chain::checkpoint::Checkpoint;
 use flb_audit_core::chain::signature::PublicKey;
 use serde::Deserialize;
 use std::collections::HashMap;
-use std::path::Path;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
-/// The roster that `flb-audit init` keeps.
+/// The name of the roster in a ledger's directory, if none is configured.
+pub const FILE_NAME: &str = "roster.json";
+
+/// The roster that `flb-audit init` keeps. Without the file no seal is believed.
 pub(crate) struct Roster {
+    path: PathBuf,
+    /// The file's length and time, when it was read.
+    read: Option<(u64, SystemTime)>,
     chains: HashMap<ChainId, KnownKeys>,
 }
 
@@ -22,18 +31,37 @@ struct Entry {
 }
 
 impl Roster {
-    /// Reads a roster.
-    pub(crate) fn read(path: &Path) -> Result<Roster> {
-        let text = std::fs::read(path).named(path)?;
-        let not_a_roster = |what: &str| Error::new(format!("{}: not a roster: {what}", path.display()));
-        let entries: Vec<Entry> =
-            serde_json::from_slice(&text).map_err(|error| not_a_roster(&error.to_string()))?;
-        let chain = |entry: &Entry| {
-            let chain = ChainId::from_text(entry.chain.as_bytes())?;
-            Some((chain, KnownKeys::new(chain, PublicKey::from_text(entry.key.as_bytes())?)))
+    /// Reads the roster in a directory. It has to be there if it is named.
+    pub(crate) fn open(directory: &Path, name: Option<&str>) -> Result<Roster> {
+        let path = directory.join(name.unwrap_or(FILE_NAME));
+        let mut roster = Roster { path, read: None, chains: HashMap::new() };
+        roster.read(name.is_some())?;
+        Ok(roster)
+    }
+
+    /// Reads the file if it has changed since. Returns whether it has.
+    pub(crate) fn read_again(&mut self) -> Result<bool> {
+        let before = self.read;
+        self.read(false)?;
+        Ok(self.read != before)
+    }
+
+    fn read(&mut self, must_exist: bool) -> Result<()> {
+        let file = match fs::metadata(&self.path) {
+            Err(error) if error.kind() == ErrorKind::NotFound && !must_exist => {
+                (self.read, self.chains) = (None, HashMap::new());
+                return Ok(());
+            }
+            file => file.named(&self.path)?,
         };
-        let chains = entries.iter().map(chain).collect::<Option<_>>();
-        Ok(Roster { chains: chains.ok_or_else(|| not_a_roster("a chain or a key is not base64url"))? })
+        let read = Some((file.len(), file.modified().unwrap_or(SystemTime::UNIX_EPOCH)));
+        if read != self.read {
+            let text = fs::read(&self.path).named(&self.path)?;
+            self.chains = chains(&text)
+                .map_err(|what| Error::new(format!("{}: not a roster: {what}", self.path.display())))?;
+            self.read = read;
+        }
+        Ok(())
     }
 
     /// Checks that a chain is in the roster.
@@ -53,4 +81,14 @@ impl Roster {
         key.has_signed(&message, &checkpoint.signature)
             && checkpoint.key.since.iter().all(|since| since.place.position() <= position)
     }
+}
+
+fn chains(text: &[u8]) -> std::result::Result<HashMap<ChainId, KnownKeys>, String> {
+    let entries: Vec<Entry> = serde_json::from_slice(text).map_err(|error| error.to_string())?;
+    let chain = |entry: &Entry| {
+        let chain = ChainId::from_text(entry.chain.as_bytes())?;
+        Some((chain, KnownKeys::new(chain, PublicKey::from_text(entry.key.as_bytes())?)))
+    };
+    let chains: Option<_> = entries.iter().map(chain).collect();
+    chains.ok_or_else(|| "a chain or a key is not base64url".to_owned())
 }

@@ -10,7 +10,10 @@ pub const PROPERTIES: [(&str, &str); 7] = [
     ("keep_size", "delete the oldest closed files while they are larger together; never"),
     ("keep_age", "delete closed files after this time; never"),
     ("recipients", "encrypt files to these age recipients, age1…, one or several; to nobody"),
-    ("roster", "take only sealed records of chains in this roster, a file in the directory; of all chains"),
+    (
+        "roster",
+        "believe the seals of chains in this roster, a file in the directory; roster.json, if it is there",
+    ),
     ("sync", "off: answer ok before records are on the disk; on"),
 ];
 
@@ -27,8 +30,8 @@ pub struct Settings {
     pub keep_age: Option<Duration>,
     /// Who can read files, if not everybody.
     pub recipients: Option<Recipients>,
-    /// The roster's file in the ledger's directory: records of other chains are sealed
-    /// as if they had no seal.
+    /// The roster's file in the ledger's directory, if it is not `roster.json`: records
+    /// of other chains are sealed as if they had no seal.
     pub roster: Option<String>,
     /// Whether records are on the disk before the answer is ok.
     pub is_synced: bool,

@@ -3,6 +3,9 @@
 #[allow(dead_code)]
 mod support;
 
+use flb_audit_core::chain::ChainId;
+use flb_audit_core::chain::state::Header;
+use flb_audit_core::hash::Algorithm;
 use flb_audit_core::verify::{Checked, Checker, Sealed};
 use flb_audit_ledger::manifest::{self, Manifest, Statement};
 use flb_audit_ledger::{Clock, Ledger, Settings};
@@ -81,13 +84,60 @@ fn with_a_roster_only_its_chains_are_believed() {
     let sealed_record = Filter::new(1).seal(&plain(0, 1)).remove(0);
     let chain = sealed_record["audit"]["chain"].as_str().expect("a chain").to_owned();
     for (name, is_believed) in [(chain.as_str(), true), ("AAAAAAAAAAAA", false)] {
-        let directory = directory();
-        let roster = json!([{"node": "n", "chain": name, "key": "A".repeat(43), "created": "x"}]);
-        fs::write(directory.path().join("roster.json"), roster.to_string()).expect("written");
-        let settings = support::settings(&[("roster", "roster.json")]);
-        open(&directory, &settings).store(TAG, &chunk(&[sealed_record.clone()])).expect("stored");
-        assert_eq!(!records(&directory)[0].contains("audit_"), is_believed);
+        let name = ChainId::from_text(name.as_bytes()).expect("a name");
+        for property in [&[("roster", "others.json")][..], &[]] {
+            let directory = directory();
+            support::believe(directory.path(), &[name]);
+            fs::copy(directory.path().join("roster.json"), directory.path().join("others.json"))
+                .expect("copied");
+            let settings = support::settings(property);
+            open(&directory, &settings).store(TAG, &chunk(&[sealed_record.clone()])).expect("stored");
+            assert_eq!(!records(&directory)[0].contains("audit_"), is_believed);
+        }
     }
+}
+
+/// Without a roster nobody is believed, however well it is sealed.
+#[test]
+fn without_a_roster_no_seal_is_believed() {
+    let directory = directory();
+    let roster = directory.path().join("roster.json");
+    let was = fs::read(&roster).expect("read");
+    fs::remove_file(&roster).expect("removed");
+    let mut filter = Filter::new(1);
+    let sealed_records = filter.seal(&plain(0, 3));
+    let mut ledger = open(&directory, &Settings::default());
+    ledger.store(TAG, &chunk(&sealed_records[..1])).expect("stored");
+    // One comes while it runs.
+    fs::write(&roster, was).expect("written");
+    ledger.store(TAG, &chunk(&sealed_records[1..])).expect("stored");
+    let renamed: Vec<bool> = records(&directory).iter().map(|record| record.contains("audit_")).collect();
+    assert_eq!(renamed, [true, false, false]);
+    let missing = support::settings(&[("roster", "others.json")]);
+    assert!(Ledger::open(directory.path(), missing, None).is_err());
+}
+
+/// A checkpoint is believed only if a key that the roster's key certifies has signed it.
+#[test]
+fn checkpoints_have_to_be_signed() {
+    let directory = directory();
+    let mut ledger = open(&directory, &Settings::default());
+    ledger.store(TAG, &chunk(&plain(0, 2))).expect("stored");
+    // A signed record of another ledger, with the name of a chain in this roster.
+    let checkpoint: Value = serde_json::from_str(&records(&directory)[0]).expect("JSON");
+    assert!(sealed(&checkpoint).is_checkpoint);
+    let other = support::directory();
+    let chain = sealed(&checkpoint).chain;
+    support::believe(other.path(), &[chain]);
+    fs::write(
+        other.path().join("chain.state"),
+        Header { id: ChainId::from_random([9; 9]), algorithm: Algorithm::Sha512_256 }.to_file(),
+    )
+    .expect("written");
+    fs::remove_file(other.path().join("chain.key")).expect("removed");
+    let mut ledger = open(&other, &Settings::default());
+    ledger.store(TAG, &chunk(&[checkpoint])).expect("stored");
+    assert!(records(&other)[0].contains("audit_"));
 }
 
 /// Somebody fills a gap with records that are intact by themselves: they are in runs
@@ -131,7 +181,10 @@ fn manifests_claim_only_what_follows_by_heads() {
 fn many_chains_are_bounded() {
     let directory = directory();
     let settings = Settings::default();
-    let made: Vec<Value> = (0..10_000_u32).map(|at| Filter::of(at).seal(&plain(at, 1)).remove(0)).collect();
+    let mut filters: Vec<Filter> = (0..10_000_u32).map(Filter::of).collect();
+    support::believe(directory.path(), &filters.iter().map(Filter::chain).collect::<Vec<_>>());
+    let made: Vec<Value> =
+        (0..).zip(&mut filters).map(|(at, filter)| filter.seal(&plain(at, 1)).remove(0)).collect();
     let mut ledger = open(&directory, &settings);
     for part in made.chunks(2500) {
         ledger.store(TAG, &chunk(part)).expect("stored");

@@ -4,7 +4,8 @@ use crate::case::Place;
 use crate::process::Process;
 use crate::{poll, verify};
 use anyhow::{Context, Result, ensure};
-use flb_audit_ledger::manifest;
+use flb_audit_core::chain::ChainId;
+use flb_audit_ledger::{manifest, roster};
 use host_tests::config::{Config, Section};
 use host_tests::root;
 use ruzstd::decoding::StreamingDecoder;
@@ -26,6 +27,15 @@ pub(crate) fn wasm(component: &Path) -> Section {
 /// An output that keeps a ledger, in a directory that has a chain.
 pub(crate) fn output(dir: &Path) -> Section {
     wasm(&root().join("dist/out_audit.wasm")).with("dir", dir.display()).with("failure_limit", "no_limits")
+}
+
+/// Makes a ledger believe the seals of a chain.
+pub(crate) fn believe(dir: &Path, chain: ChainId) -> Result<()> {
+    let roster = format!(
+        r#"[{{"node":"e2e","chain":"{chain}","key":"{}","created":"2026-11-20T08:00:00Z"}}]"#,
+        "A".repeat(43)
+    );
+    Ok(fs::write(dir.join(roster::FILE_NAME), roster)?)
 }
 
 /// Starts a Fluent Bit with a `forward` input whose chunks are on disk.

@@ -206,8 +206,7 @@ pub(super) fn damaged(directory: &Path, manifest: &Manifest) -> Option<(Verdict,
         Found::Cut => Verdict::Gap,
         Found::Damaged | Found::Unknown => Verdict::Unreadable,
     };
-    let what =
-        format!("{}: the ledger found it {}", path_of(directory, manifest).display(), manifest.found()?);
+    let what = format!("{}: found {}", path_of(directory, manifest).display(), manifest.found()?);
     Some((verdict, what))
 }
 

@@ -12,7 +12,7 @@ use flb_audit_core::text::base64url::{hash_from_text, hash_text};
 use flb_audit_core::verify::{Checked, Checker, Sealed};
 use flb_audit_core::{Event, Sealer};
 use flb_audit_ledger::frame::Reader;
-use flb_audit_ledger::{Ledger, Settings, manifest};
+use flb_audit_ledger::{Ledger, Settings, manifest, roster};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs;
@@ -39,7 +39,15 @@ pub(crate) fn directory() -> TempDir {
     let ring = ring.unwrap_or_else(|_| panic!("no keys"));
     fs::write(directory.path().join(keyring::FILE_NAME), &*ring.to_file()).expect("written");
     fs::write(directory.path().join(anchor::FILE_NAME), vec![0; anchor::FILE_BYTES]).expect("written");
+    believe(directory.path(), &[ChainId::from_random([1; 9])]);
     directory
+}
+
+/// Writes a roster of these chains, whose keys nobody has.
+pub(crate) fn believe(directory: &Path, chains: &[ChainId]) {
+    let entry = |chain: &ChainId| json!({"node": "n", "chain": chain.to_string(), "key": "A".repeat(43), "created": "x"});
+    let roster = Value::Array(chains.iter().map(entry).collect());
+    fs::write(directory.join(roster::FILE_NAME), roster.to_string()).expect("written");
 }
 
 /// A ledger there.
@@ -148,6 +156,11 @@ impl Filter {
         let next = Place { segment: 1, run, sequence: 0 };
         let chain = Chain { id, algorithm: Algorithm::Sha512_256, next, head: GENESIS, link: None };
         Filter(Sealer::new(chain, Notes::NONE, None).expect("a sealer"))
+    }
+
+    /// The name of its chain.
+    pub(crate) fn chain(&self) -> ChainId {
+        self.0.chain().id
     }
 
     pub(crate) fn seal(&mut self, records: &[Value]) -> Vec<Value> {

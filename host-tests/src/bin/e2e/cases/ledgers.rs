@@ -40,10 +40,14 @@ struct Load {
 }
 
 impl Load {
+    fn chain() -> ChainId {
+        ChainId::from_random([5; 9])
+    }
+
     fn new() -> Result<Self> {
         let next = At { segment: 1, run: Run::from_random([5; 6]), sequence: 0 };
-        let id = ChainId::from_random([5; 9]);
-        let chain = Chain { id, algorithm: Algorithm::Sha512_256, next, head: GENESIS, link: None };
+        let chain =
+            Chain { id: Load::chain(), algorithm: Algorithm::Sha512_256, next, head: GENESIS, link: None };
         let sealer = Sealer::new(chain, Notes::NONE, None).ok().context("no memory")?;
         Ok(Load { sealer, unsure: None, next: 0, acknowledged: Vec::new() })
     }
@@ -107,6 +111,7 @@ fn is_sealed(record: &msgpack::Value) -> bool {
 fn set_up(place: &Place) -> Result<(u16, PathBuf)> {
     let dir = place.at("ledger");
     verify::init(&dir)?;
+    ledger::believe(&dir, Load::chain())?;
     Ok((TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port(), dir))
 }
 
@@ -260,6 +265,7 @@ pub(crate) fn full_disk(place: &Place) -> Result<String> {
 
 fn fill(place: &Place, dir: &Path, port: u16, make_room: impl FnOnce() -> bool) -> Result<String> {
     verify::init(dir)?;
+    ledger::believe(dir, Load::chain())?;
     let mut load = Load::new()?;
     let mut process = start(place, port, &[output(dir)])?;
     let mut client = Client::connect(port)?;
@@ -431,8 +437,9 @@ fn shipped_config(place: &Place, name: &str) -> Result<usize> {
     for path in [log.parent().context("a file at the root")?, &place.at("var/lib/fluent-bit")] {
         fs::create_dir_all(path)?;
     }
-    verify::init(&place.at("var/lib/flb-audit/kube"))?;
-    verify::init(&dir)?;
+    let roster = place.at("var/lib/flb-audit/roster.json");
+    verify::init_with_keys(&place.at("var/lib/flb-audit/kube"), &roster)?;
+    verify::init_with_keys(&dir, &roster)?;
     fs::write(&log, "")?;
     let mut process = Process::start(place, Path::new(name))?;
     process.wait_for_log("inotify_fs_add", 1)?;
