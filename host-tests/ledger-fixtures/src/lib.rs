@@ -10,10 +10,11 @@ use flb_audit_core::chain::state::{FILE_NAME, Header};
 use flb_audit_core::chain::{Chain, ChainId, GENESIS, Place, Run};
 use flb_audit_core::hash::Algorithm;
 use flb_audit_core::record::notes::Notes;
+use flb_audit_core::text::base64url::{hash_from_text, hash_text};
 use flb_audit_core::verify::{Checked, Checker, Sealed};
 use flb_audit_core::{Event, Sealer};
 use flb_audit_ledger::frame::Reader;
-use flb_audit_ledger::{Ledger, Settings, manifest};
+use flb_audit_ledger::{Ledger, Settings, manifest, roster};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs;
@@ -40,7 +41,15 @@ pub fn directory() -> TempDir {
     let ring = ring.unwrap_or_else(|_| panic!("no keys"));
     fs::write(directory.path().join(keyring::FILE_NAME), &*ring.to_file()).expect("written");
     fs::write(directory.path().join(anchor::FILE_NAME), vec![0; anchor::FILE_BYTES]).expect("written");
+    believe(directory.path(), &[ChainId::from_random([1; 9])]);
     directory
+}
+
+/// Writes a roster of these chains, whose keys nobody has.
+pub fn believe(directory: &Path, chains: &[ChainId]) {
+    let entry = |chain: &ChainId| json!({"node": "n", "chain": chain.to_string(), "key": "A".repeat(43), "created": "x"});
+    let roster = Value::Array(chains.iter().map(entry).collect());
+    fs::write(directory.join(roster::FILE_NAME), roster.to_string()).expect("written");
 }
 
 /// A ledger there.
@@ -142,6 +151,21 @@ impl Filter {
         Filter(Sealer::new(chain, Notes::NONE, None).expect("a sealer"))
     }
 
+    /// A filter with a chain of its own.
+    pub fn of(number: u32) -> Self {
+        let mut random = [2; 9];
+        random[..4].copy_from_slice(&number.to_le_bytes());
+        let (id, run) = (ChainId::from_random(random), Run::from_random([1; 6]));
+        let next = Place { segment: 1, run, sequence: 0 };
+        let chain = Chain { id, algorithm: Algorithm::Sha512_256, next, head: GENESIS, link: None };
+        Filter(Sealer::new(chain, Notes::NONE, None).expect("a sealer"))
+    }
+
+    /// The name of its chain.
+    pub fn chain(&self) -> ChainId {
+        self.0.chain().id
+    }
+
     /// Seals records.
     pub fn seal(&mut self, records: &[Value]) -> Vec<Value> {
         let seal = |record: &Value| {
@@ -157,6 +181,45 @@ impl Filter {
             serde_json::from_slice(&sealed[..sealed.len() - 1]).expect("JSON")
         };
         records.iter().map(seal).collect()
+    }
+}
+
+/// Seals records anew from one on, as anybody can: each goes on from the one before it.
+/// They have no numbers but integers, and no keys out of ASCII.
+pub fn reseal(records: &mut [Value], from: usize) {
+    let mut prev = match from.checked_sub(1) {
+        Some(before) => records[before]["audit"]["head"].clone(),
+        None => records[0]["audit"]["prev"].clone(),
+    };
+    for record in &mut records[from..] {
+        let members = record["audit"].as_object_mut().expect("a seal");
+        for name in ["sig", "key", "prev", "head"] {
+            members.remove(name);
+        }
+        let before = hash_from_text(prev.as_str().expect("a head").as_bytes()).expect("a head");
+        let leaf = Algorithm::Sha512_256.leaf([sorted(record).as_bytes(), b"", b"", b""]);
+        let head = hash_text(&Algorithm::Sha512_256.head(&before, &leaf));
+        record["audit"]["prev"] = prev;
+        prev = json!(String::from_utf8(head.into()).expect("text"));
+        record["audit"]["head"] = prev.clone();
+        let text = record.to_string();
+        let checked = Checker::default()
+            .check(text.as_bytes())
+            .is_ok_and(|checked| matches!(checked, Checked::Sealed(sealed) if sealed.is_intact));
+        assert!(checked, "{text}");
+    }
+}
+
+/// A value as JSON, with its keys in order.
+fn sorted(value: &Value) -> String {
+    match value {
+        Value::Object(members) => {
+            let members: BTreeMap<_, _> = members.iter().collect();
+            let members = members.into_iter().map(|(key, value)| format!("{}:{}", json!(key), sorted(value)));
+            format!("{{{}}}", members.collect::<Vec<_>>().join(","))
+        }
+        Value::Array(values) => format!("[{}]", values.iter().map(sorted).collect::<Vec<_>>().join(",")),
+        _ => value.to_string(),
     }
 }
 

@@ -36,6 +36,7 @@ impl Exported {
         let init = flb_audit(&["init", "--node", "n1", "--roster"], &[&made.roster(), &ledger]);
         assert!(init.status.success());
         let mut filter = Filter::new(1);
+        ledger_fixtures::believe(&ledger, &[filter.chain()]);
         for first in 0..12 {
             let mut records = filter.seal(&plain(20 * first, 10));
             records.extend(plain(20 * first + 10, 10));

@@ -1,16 +1,13 @@
 //! What becomes of files that were damaged on the disk.
 
-#[allow(dead_code)]
-mod support;
-
 use flb_audit_core::verify::{Checked, Checker};
 use flb_audit_ledger::manifest::{self, Damage, Found, Manifest, Statement, open_name};
 use flb_audit_ledger::{Level, Settings};
+use ledger_fixtures::{Filter, TAG, chunk, directory, open, plain, records, text};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use support::{Filter, TAG, chunk, directory, open, plain, records, text};
 use tempfile::TempDir;
 
 const RECORDS: u32 = 6;

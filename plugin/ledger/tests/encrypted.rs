@@ -1,25 +1,22 @@
 //! What a ledger that is encrypted holds after whatever has happened to it.
 
-#[allow(dead_code)]
-mod support;
-
 use flb_audit_ledger::frame::{self, Fault, Reader};
 use flb_audit_ledger::manifest::{self, Manifest, Statement};
 use flb_audit_ledger::{Level, Settings};
+use ledger_fixtures::{
+    Filter, TAG, bodies, chunk, decrypt, directory, names, numbers, open, plain, recipient, records, text,
+};
 use sha2::{Digest, Sha256};
 use std::fs::{self, OpenOptions};
 use std::io::Cursor;
 use std::path::Path;
-use support::{
-    Filter, TAG, bodies, chunk, decrypt, directory, names, numbers, open, plain, recipient, records, text,
-};
 
 fn small() -> Settings {
-    support::settings(&[("file_size", "2k"), ("recipients", &recipient())])
+    ledger_fixtures::settings(&[("file_size", "2k"), ("recipients", &recipient())])
 }
 
 fn large() -> Settings {
-    support::settings(&[("recipients", &recipient())])
+    ledger_fixtures::settings(&[("recipients", &recipient())])
 }
 
 fn manifests(directory: &Path) -> Vec<Manifest> {
@@ -307,7 +304,7 @@ fn records_count(directory: &tempfile::TempDir) -> usize {
 fn retention_deletes_encrypted_files() {
     let directory = directory();
     let settings =
-        support::settings(&[("file_size", "2k"), ("recipients", &recipient()), ("keep_size", "6k")]);
+        ledger_fixtures::settings(&[("file_size", "2k"), ("recipients", &recipient()), ("keep_size", "6k")]);
     let mut ledger = open(&directory, &settings);
     for first in 0..10 {
         ledger.store(TAG, &chunk(&plain(20 * first, 20))).expect("stored");

@@ -1,13 +1,10 @@
 //! What a ledger holds after whatever has happened to it.
 
-#[allow(dead_code)]
-mod support;
-
 use flb_audit_ledger::manifest::{self, Statement};
 use flb_audit_ledger::{Settings, tree};
+use ledger_fixtures::{Filter, TAG, chunk, directory, names, numbers, open, plain, records, text};
 use sha2::{Digest, Sha256};
 use std::fs::{self, OpenOptions};
-use support::{Filter, TAG, chunk, directory, names, numbers, open, plain, records, text};
 
 fn small() -> Settings {
     Settings { file_bytes: 2000, ..Settings::default() }

@@ -1,15 +1,12 @@
 //! The ledger signs over nothing that it has not written itself.
 
-#[allow(dead_code)]
-mod support;
-
 use flb_audit_core::verify::{Checked, Checker, Sealed};
 use flb_audit_ledger::Settings;
 use flb_audit_ledger::manifest::{self, Damage, Found, Manifest, Statement};
+use ledger_fixtures::{TAG, chunk, directory, names, numbers, open, plain, reseal, text};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
-use support::{TAG, chunk, directory, names, numbers, open, plain, reseal, text};
 use tempfile::TempDir;
 
 const FILE: &str = "00000001.ndjson";
@@ -208,7 +205,7 @@ fn forged_statements_move_nothing() {
         }
         let closed = names(&directory).into_iter().filter(|name| name.ends_with(".zst")).count();
         assert_eq!(closed, 5);
-        let segments: Vec<u64> = support::records(&directory)
+        let segments: Vec<u64> = ledger_fixtures::records(&directory)
             .iter()
             .map(|line| sealed(&serde_json::from_str(line).expect("JSON")).place.segment)
             .collect();

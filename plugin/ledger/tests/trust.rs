@@ -1,20 +1,17 @@
 //! What a ledger believes: of clients, of its own files, and of the clock.
 
-#[allow(dead_code)]
-mod support;
-
 use flb_audit_core::chain::ChainId;
 use flb_audit_core::chain::state::Header;
 use flb_audit_core::hash::Algorithm;
 use flb_audit_core::verify::{Checked, Checker, Sealed};
 use flb_audit_ledger::manifest::{self, Manifest, Statement};
 use flb_audit_ledger::{Clock, Ledger, Settings};
+use ledger_fixtures::{Filter, TAG, chunk, directory, names, numbers, open, plain, records, text};
 use serde_json::{Value, json};
 use std::cell::Cell;
 use std::fs;
 use std::rc::Rc;
 use std::time::{Duration, SystemTime};
-use support::{Filter, TAG, chunk, directory, names, numbers, open, plain, records, text};
 use tempfile::TempDir;
 
 fn small() -> Settings {
@@ -69,7 +66,7 @@ fn no_client_moves_the_chain() {
     let claims = [shaped(chain, u64::MAX, u64::MAX), shaped(chain, 1, 5)];
     open(&directory, &Settings::default()).store(TAG, &chunk(&claims)).expect("stored");
     // What the ledger holds is no record more; an intact one that it does not hold is.
-    let other = support::directory();
+    let other = ledger_fixtures::directory();
     open(&other, &Settings::default()).store(TAG, &chunk(&plain(7, 1))).expect("stored");
     let foreign: Value = serde_json::from_str(&records(&other)[0]).expect("JSON");
     assert_eq!(foreign["audit"]["chain"], chain);
@@ -87,10 +84,10 @@ fn with_a_roster_only_its_chains_are_believed() {
         let name = ChainId::from_text(name.as_bytes()).expect("a name");
         for property in [&[("roster", "others.json")][..], &[]] {
             let directory = directory();
-            support::believe(directory.path(), &[name]);
+            ledger_fixtures::believe(directory.path(), &[name]);
             fs::copy(directory.path().join("roster.json"), directory.path().join("others.json"))
                 .expect("copied");
-            let settings = support::settings(property);
+            let settings = ledger_fixtures::settings(property);
             open(&directory, &settings).store(TAG, &chunk(&[sealed_record.clone()])).expect("stored");
             assert_eq!(!records(&directory)[0].contains("audit_"), is_believed);
         }
@@ -113,7 +110,7 @@ fn without_a_roster_no_seal_is_believed() {
     ledger.store(TAG, &chunk(&sealed_records[1..])).expect("stored");
     let renamed: Vec<bool> = records(&directory).iter().map(|record| record.contains("audit_")).collect();
     assert_eq!(renamed, [true, false, false]);
-    let missing = support::settings(&[("roster", "others.json")]);
+    let missing = ledger_fixtures::settings(&[("roster", "others.json")]);
     assert!(Ledger::open(directory.path(), missing, None).is_err());
 }
 
@@ -126,9 +123,9 @@ fn checkpoints_have_to_be_signed() {
     // A signed record of another ledger, with the name of a chain in this roster.
     let checkpoint: Value = serde_json::from_str(&records(&directory)[0]).expect("JSON");
     assert!(sealed(&checkpoint).is_checkpoint);
-    let other = support::directory();
+    let other = ledger_fixtures::directory();
     let chain = sealed(&checkpoint).chain;
-    support::believe(other.path(), &[chain]);
+    ledger_fixtures::believe(other.path(), &[chain]);
     fs::write(
         other.path().join("chain.state"),
         Header { id: ChainId::from_random([9; 9]), algorithm: Algorithm::Sha512_256 }.to_file(),
@@ -145,10 +142,10 @@ fn checkpoints_have_to_be_signed() {
 #[test]
 fn manifests_claim_only_what_follows_by_heads() {
     for properties in
-        [&[("file_size", "1k")][..], &[("file_size", "1k"), ("recipients", &support::recipient())]]
+        [&[("file_size", "1k")][..], &[("file_size", "1k"), ("recipients", &ledger_fixtures::recipient())]]
     {
         let directory = directory();
-        let settings = support::settings(properties);
+        let settings = ledger_fixtures::settings(properties);
         let honest = Filter::new(1).seal(&plain(0, 30));
         let forged = Filter::new(1).seal(&plain(100, 30));
         let mixed: Vec<_> =
@@ -182,7 +179,7 @@ fn many_chains_are_bounded() {
     let directory = directory();
     let settings = Settings::default();
     let mut filters: Vec<Filter> = (0..10_000_u32).map(Filter::of).collect();
-    support::believe(directory.path(), &filters.iter().map(Filter::chain).collect::<Vec<_>>());
+    ledger_fixtures::believe(directory.path(), &filters.iter().map(Filter::chain).collect::<Vec<_>>());
     let made: Vec<Value> =
         (0..).zip(&mut filters).map(|(at, filter)| filter.seal(&plain(at, 1)).remove(0)).collect();
     let mut ledger = open(&directory, &settings);
