@@ -309,7 +309,7 @@ fn cpu(fluent_bit: &Path, modules: &Modules, calls: &[Call]) -> Result<()> {
     }
     log.flush()?;
     fs::write(at("parsers.conf"), "[PARSER]\n  Name json\n  Format json\n")?;
-    fs::write(at("no-op.wasm"), wat::parse_str(NO_OP)?)?;
+    fs::write(at("no-op.wasm"), NO_OP.concat())?;
     let bench = root().join("host-tests/bench");
     let peer = bench.join("peer.lua");
     let redacting = format!(
@@ -377,12 +377,21 @@ fn cpu(fluent_bit: &Path, modules: &Modules, calls: &[Call]) -> Result<()> {
 }
 
 /// A guest that returns its record: `malloc` hands out two places in turn.
-const NO_OP: &str = r#"(module
-  (memory (export "memory") 32)
-  (global $turn (mut i32) (i32.const 524288))
-  (func (export "malloc") (param i32) (result i32)
-    (global.set $turn (i32.xor (global.get $turn) (i32.const 1048576)))
-    (global.get $turn))
-  (func (export "free") (param i32))
-  (func (export "audit") (param i32 i32 i32 i32 i32 i32) (result i32)
-    (local.get 4)))"#;
+const NO_OP: [&[u8]; 9] = [
+    b"\0asm\x01\0\0\0",
+    // Types: of malloc, of free, of audit
+    b"\x01\x14\x03\x60\x01\x7f\x01\x7f\x60\x01\x7f\0\x60\x06\x7f\x7f\x7f\x7f\x7f\x7f\x01\x7f",
+    // Functions
+    b"\x03\x04\x03\0\x01\x02",
+    // 32 pages of memory
+    b"\x05\x03\x01\0\x20",
+    // A global, the place of this turn: 512 KiB
+    b"\x06\x08\x01\x7f\x01\x41\x80\x80\x20\x0b",
+    b"\x07\x22\x04\x06memory\x02\0\x06malloc\0\0\x04free\0\x01\x05audit\0\x02",
+    // The global becomes itself xor 1 MiB, and is returned
+    b"\x0a\x18\x03\x0e\0\x23\0\x41\x80\x80\xc0\0\x73\x24\0\x23\0\x0b",
+    // Nothing
+    b"\x02\0\x0b",
+    // The fifth parameter
+    b"\x04\0\x20\x04\x0b",
+];

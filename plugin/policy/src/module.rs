@@ -52,7 +52,7 @@ impl From<wasmparser::BinaryReaderError> for Error {
 struct Parts<'a> {
     module: &'a [u8],
     /// All sections: their ids, and where their contents are.
-    sections: Vec<(u8, Range<u64>)>,
+    sections: Vec<(u8, Range<usize>)>,
     memory: wasmparser::MemoryType,
     /// The data segments: address and contents.
     segments: Vec<(u32, &'a [u8])>,
@@ -162,9 +162,7 @@ pub fn with_table(module: &[u8], table: &[u8]) -> Result<Vec<u8>, Error> {
             MEMORY => out.section(&memory),
             DATA => out.section(&data),
             DATA_COUNT => out.section(&DataCountSection { count: parts.segments.len() as u32 + 1 }),
-            id => {
-                out.section(&RawSection { id, data: &parts.module[range.start as usize..range.end as usize] })
-            }
+            id => out.section(&RawSection { id, data: &parts.module[range.clone()] }),
         };
     }
     Ok(out.finish())
