@@ -1,8 +1,8 @@
 //! What ships, built and laid out under the names that an operator sees.
 
-use crate::packages::{COMPONENT, GUEST, GUEST_PROFILE, Native, PACKAGES, Package, Ships, selected};
+use crate::packages::{COMPONENT, GUEST, GUEST_PROFILE, PACKAGES, Package, Ships, selected};
 use crate::root;
-use crate::run::{cargo, run};
+use crate::run::{cargo, run, step};
 use anyhow::{Context, Result};
 use std::fs;
 use std::path::Path;
@@ -12,23 +12,24 @@ const DEFAULT_POLICY: &str = "plugin/policy/default.yaml";
 
 /// Leaves everything that ships in `dist/`, optimised.
 pub(crate) fn dist() -> Result<()> {
-    let packages: Vec<&Package> = PACKAGES.iter().collect();
-    guests(&packages)?;
-    let mut arguments = vec!["build", "--release"];
-    arguments.extend(selected(&packages, None));
-    cargo(&arguments)?;
-    lay_out(&packages, Native::Release)
+    build(&PACKAGES.iter().collect::<Vec<_>>())
 }
 
 /// Leaves the program and the filter in `dist/`.
 pub(crate) fn dist_for_demo() -> Result<()> {
     let packages: Vec<&Package> =
         PACKAGES.iter().filter(|package| ["flb-audit", "filter_audit"].contains(&package.name)).collect();
-    guests(&packages)?;
-    // Without a package named, its dependencies have the features that a build
-    // of all has, and are not compiled again beside it.
-    cargo(&["build", "--bin", "flb-audit"])?;
-    lay_out(&packages, Native::Dev)
+    build(&packages)
+}
+
+fn build(packages: &[&Package]) -> Result<()> {
+    step("build guests", || guests(packages))?;
+    step("build programs", || {
+        let mut arguments = vec!["build", "--release"];
+        arguments.extend(selected(packages, None));
+        cargo(&arguments)?;
+        lay_out(packages)
+    })
 }
 
 /// Builds the packages that are WebAssembly.
@@ -47,11 +48,11 @@ fn guests(packages: &[&Package]) -> Result<()> {
 }
 
 /// Puts what was built into `dist/`.
-fn lay_out(packages: &[&Package], native: Native) -> Result<()> {
+fn lay_out(packages: &[&Package]) -> Result<()> {
     let dist = root().join("dist");
     fs::create_dir_all(&dist)?;
     for package in packages {
-        let from = package.built(native);
+        let from = package.built();
         match package.ships {
             Ships::As(name) => replace(&from, &dist.join(name))?,
             Ships::WithPolicy(name) => with_policy(&from, &dist.join(name))?,
@@ -72,14 +73,10 @@ fn replace(from: &Path, to: &Path) -> Result<()> {
 
 /// Puts the default policy into a filter.
 fn with_policy(from: &Path, to: &Path) -> Result<()> {
-    run(Command::new(root().join("dist/flb-audit"))
-        .arg("build")
-        .args(["--policy", DEFAULT_POLICY, "--filter"])
-        .arg(from)
-        .arg("--output")
-        .arg(to)
-        .current_dir(root())
-        .stdout(Stdio::null()))
+    let mut build = Command::new(root().join("dist/flb-audit"));
+    build.arg("build").args(["--policy", DEFAULT_POLICY, "--filter"]).arg(from).arg("--output").arg(to);
+    build.current_dir(root()).stdout(Stdio::null());
+    run(build)
 }
 
 /// Adds a target that guests are built for, if rustup is there to do it and it
@@ -94,5 +91,5 @@ fn ensure_target(target: &str) -> Result<()> {
     eprintln!("adding the Rust target {target}");
     let mut rustup = Command::new("rustup");
     rustup.args(["target", "add", target]).current_dir(root()).stdout(Stdio::null());
-    run(&mut rustup).context(remedy)
+    run(rustup).context(remedy)
 }

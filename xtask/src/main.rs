@@ -3,9 +3,11 @@
 
 mod build;
 mod demo;
+mod dependencies;
 mod packages;
 mod run;
 mod test;
+mod workspace;
 
 use anyhow::{Result, bail};
 use std::path::{Path, PathBuf};
@@ -13,10 +15,9 @@ use std::path::{Path, PathBuf};
 const USAGE: &str = "usage: cargo xtask COMMAND
 
   demo       build, seal a recorded stream, verify it, alter it, verify again;
-             with a program in dist/ that is built for tests
-  test       all that CI does: format, lints, build, tests; leaves programs
-             in dist/ that are built for tests and not to ship
-  build      put what ships into dist/, optimised
+             with what is in dist/ then
+  test       all that CI does: format, dependencies, build, lints, tests, demo
+  build      put what ships into dist/
   bench      measure; with a fluent-bit, that too
   e2e        run the end-to-end suite against a real fluent-bit:
              FLUENT_BIT=path[:path…], or the one on PATH or in /opt/fluent-bit/bin
@@ -30,12 +31,13 @@ fn main() -> Result<()> {
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["demo"] => {
             build::dist_for_demo()?;
-            demo::demo()
+            run::step("demo", demo::demo)
         }
         ["test"] => test::test(),
         ["build"] => build::dist(),
         ["schema-suite"] => run::cargo(&[
             "test",
+            "--release",
             "--quiet",
             "--package",
             "flb-audit-policy",
@@ -54,11 +56,11 @@ fn main() -> Result<()> {
         }
         ["e2e"] => {
             build::dist()?;
-            run::cargo(&["run", "--quiet", "--package", "host-tests", "--bin", "e2e"])
+            run::cargo(&["run", "--release", "--quiet", "--package", "host-tests", "--bin", "e2e"])
         }
         ["redaction"] => {
             build::dist()?;
-            run::cargo(&["run", "--quiet", "--package", "host-tests", "--bin", "redaction"])
+            run::cargo(&["run", "--release", "--quiet", "--package", "host-tests", "--bin", "redaction"])
         }
         ["help" | "--help" | "-h"] => {
             println!("{USAGE}");

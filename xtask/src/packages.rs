@@ -44,36 +44,16 @@ pub(crate) const PACKAGES: [Package; 9] = [
     Package { name: "out_chunks", target: Some(COMPONENT), ships: Ships::Never },
 ];
 
-/// How the machine's own packages are built.
-#[derive(Clone, Copy, PartialEq)]
-pub(crate) enum Native {
-    /// As they ship.
-    Release,
-    /// Together with the tests, so that each dependency is compiled once; with
-    /// debug assertions and overflow checks.
-    Dev,
-}
-
-impl Native {
-    /// The folder that cargo leaves the profile's artefacts in.
-    fn folder(self) -> &'static str {
-        match self {
-            Self::Release => "release",
-            Self::Dev => "debug",
-        }
-    }
-}
-
 impl Package {
     /// The file that cargo leaves.
-    pub(crate) fn built(&self, native: Native) -> PathBuf {
+    pub(crate) fn built(&self) -> PathBuf {
         let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), Into::into);
         match self.target {
             Some(triple) => target.join(triple).join(GUEST_PROFILE).join(format!("{}.wasm", self.name)),
             None if self.name == "out_wasm" => {
-                target.join(native.folder()).join(format!("{DLL_PREFIX}{}{DLL_SUFFIX}", self.name))
+                target.join("release").join(format!("{DLL_PREFIX}{}{DLL_SUFFIX}", self.name))
             }
-            None => target.join(native.folder()).join(format!("{}{EXE_SUFFIX}", self.name)),
+            None => target.join("release").join(format!("{}{EXE_SUFFIX}", self.name)),
         }
     }
 }

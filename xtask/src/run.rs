@@ -1,17 +1,42 @@
-//! Running other programs.
+//! Running other programs, in steps that are timed.
 
 use crate::root;
 use anyhow::{Context, Result, bail};
 use std::process::Command;
+use std::time::Instant;
+
+/// Does a step, and prints its name before and its seconds after.
+pub(crate) fn step<T>(name: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    eprintln!("xtask: {name}");
+    let start = Instant::now();
+    let done = work().with_context(|| name.to_owned())?;
+    eprintln!("xtask: {name}: {:.1} s", start.elapsed().as_secs_f64());
+    Ok(done)
+}
 
 /// Runs cargo at the top of the checkout.
 pub(crate) fn cargo(arguments: &[&str]) -> Result<()> {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    run(Command::new(cargo).args(arguments).current_dir(root()))
+    run(cargo_command(arguments))
+}
+
+/// Returns what cargo prints.
+pub(crate) fn cargo_output(arguments: &[&str]) -> Result<Vec<u8>> {
+    let mut command = cargo_command(arguments);
+    let output = command.output().with_context(|| format!("{command:?}: cannot be started"))?;
+    if !output.status.success() {
+        bail!("{command:?}: {}: {}", output.status, String::from_utf8_lossy(&output.stderr));
+    }
+    Ok(output.stdout)
+}
+
+fn cargo_command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.args(arguments).current_dir(root());
+    command
 }
 
 /// Runs a program; an error if it cannot be started or fails.
-pub(crate) fn run(command: &mut Command) -> Result<()> {
+pub(crate) fn run(mut command: Command) -> Result<()> {
     let status = command.status().with_context(|| format!("{command:?}: cannot be started"))?;
     if !status.success() {
         bail!("{command:?}: {status}");
