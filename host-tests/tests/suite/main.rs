@@ -21,5 +21,6 @@ mod policy_page;
 mod proofs;
 mod redaction;
 mod redaction_page;
+mod schedules;
 mod schema;
 mod seeds;

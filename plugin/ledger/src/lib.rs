@@ -19,6 +19,7 @@
 
 pub mod chunk;
 mod crypt;
+pub mod faults;
 mod files;
 pub mod frame;
 mod intake;
@@ -96,6 +97,12 @@ trait Named<T> {
 
 impl<T> Named<T> for std::io::Result<T> {
     fn named(self, path: &std::path::Path) -> Result<T> {
-        self.map_err(|error| Error::new(format!("{}: {error}", path.display())))
+        self.and_then(|done| faults::done().map(|()| done)).map_err(|error| {
+            let what = match error.kind() {
+                std::io::ErrorKind::StorageFull => "no space left".to_owned(),
+                _ => error.to_string(),
+            };
+            Error::new(format!("{}: {what}", path.display()))
+        })
     }
 }

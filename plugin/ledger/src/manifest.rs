@@ -11,7 +11,7 @@ use crate::record_index::RecordIndex;
 use crate::statements::Statements;
 use crate::tail::{Expected, Mark};
 use crate::tree::Node;
-use crate::{Error, Named, Result, private};
+use crate::{Error, Named, Result, faults, private};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use flb_audit_core::chain::{ChainId, Life, Place, Run};
@@ -21,7 +21,7 @@ use flb_audit_core::verify::{Checked, Checker};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fs::File;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -390,7 +390,7 @@ impl Manifests {
     /// Adds a sealed statement, for good.
     pub(crate) fn append(&mut self, statement: Statement, line: &[u8]) -> Result<()> {
         let before = self.file.metadata().named(&self.path)?.len();
-        self.file.write_all(line).and_then(|()| self.file.sync_data()).named(&self.path)?;
+        faults::append(&mut self.file, line).and_then(|()| self.file.sync_data()).named(&self.path)?;
         if self.file.metadata().named(&self.path)?.len() != before + line.len() as u64 {
             return Err(Error::new(format!("{}: not written", self.path.display())));
         }

@@ -9,7 +9,7 @@ use crate::recovery::Recovery;
 use crate::runs::Runs;
 use crate::tail::{Mark, UNITS_MAX};
 use crate::tree::{self, Node, Tree};
-use crate::{Error, Named, Recipients, Result, private};
+use crate::{Error, Named, Recipients, Result, faults, private};
 use flb_audit_core::chain::Place;
 use flb_audit_core::hash::Hash;
 use flb_audit_core::record::tape::Unreadable;
@@ -20,7 +20,7 @@ use sha2::{Digest, Sha256};
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -279,7 +279,7 @@ impl OpenFile {
 
     /// Appends bytes. With `is_synced` they are on the disk after this.
     pub(crate) fn append(&mut self, bytes: &[u8], is_synced: bool) -> Result<()> {
-        self.file.write_all(bytes).named(&self.path)?;
+        faults::append(&mut self.file, bytes).named(&self.path)?;
         if is_synced {
             self.file.sync_data().named(&self.path)?;
         }
@@ -336,7 +336,7 @@ impl OpenFile {
             let frame = compress_to_vec(&piece[..], CompressionLevel::Fastest);
             hash.update(&frame);
             len += frame.len() as u64;
-            target.write_all(&frame).named(&partial)?;
+            faults::append(&mut target, &frame).named(&partial)?;
         }
         target.sync_all().named(&partial)?;
         if target.metadata().named(&partial)?.len() != len {

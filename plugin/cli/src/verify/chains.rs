@@ -55,6 +55,8 @@ pub(super) struct Followed {
     pub(super) stretches: BTreeMap<Life, Vec<Stretch>>,
     pub(super) coverage: Coverage,
     pub(super) gaps: Gaps,
+    /// The records of the chain that are not here to be checked.
+    pub(super) spans: Spans,
     /// The last record of each life that is here or has been said not to be.
     pub(super) ends: BTreeMap<Life, u64>,
     /// The first place where two lives have gone on from one record, and what that
@@ -92,7 +94,10 @@ impl<'a> Chains<'a> {
                     self.encrypted_chains.insert(life.chain);
                 }
                 let link = run.link.as_ref().and_then(|link| link.place());
-                spans.add(life, Span { records: run.first..=run.last, link, why });
+                let edges =
+                    run.heads().map(|(prev, head)| (self.fingerprint(&prev), self.fingerprint(&head)));
+                let (records, signed) = (run.first..=run.last, run.signed);
+                spans.add(life, Span { records, link, edges, signed, why });
             }
         }
         spans
@@ -203,7 +208,10 @@ impl<'a> Chains<'a> {
         let is_heard = self.heard.contains(&sealed.seconds);
         match segment.add(sequence, (before, head), is_heard, &mut self.spool)? {
             Added::New => {
-                segment.policies.add(sealed);
+                // What a ledger states of itself is not redacted.
+                if !sealed.is_statement() {
+                    segment.policies.add(sealed);
+                }
                 chain.records += 1;
                 chain.raw += u64::from(sealed.is_raw);
                 chain.checked.add(sealed);
@@ -256,12 +264,13 @@ impl<'a> Chains<'a> {
                 Store::Ledger(ledger) => self.spans.get(ledger).unwrap_or(&none),
                 _ => &none,
             };
+            let spans = spans.fitting(*id, &stretches, &coverage, &chain.links);
             let mut history = History {
                 id: *id,
                 chain,
                 stretches: &stretches,
                 coverage: &coverage,
-                spans,
+                spans: &spans,
                 all_spans: &self.spans,
                 genesis,
                 spool: &mut self.spool,
@@ -273,7 +282,7 @@ impl<'a> Chains<'a> {
             history.follow()?;
             history.check_keys()?;
             let (gaps, ends, fork) = (history.gaps, history.ends, history.fork);
-            all.insert(*id, Followed { stretches, coverage, gaps, ends, fork });
+            all.insert(*id, Followed { stretches, coverage, gaps, spans, ends, fork });
         }
         Ok(all)
     }

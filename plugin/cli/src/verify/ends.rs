@@ -5,6 +5,7 @@ use super::chains::{Chains, Followed};
 use super::gaps::Cause;
 use super::history::{History, count};
 use super::keys::Misfit;
+use super::spans::Why;
 use super::{Verdict, extent, named};
 use crate::roster::Roster;
 use flb_audit_core::chain::checkpoint::{CHECKPOINT_RECORDS_MAX, Checkpoint};
@@ -280,6 +281,9 @@ fn unreached(chain: &ChainLog, followed: &Followed) -> Vec<(Verdict, String)> {
             Verdict::KeyNotCertified
         } else if let Some(verdict) = followed.gaps.verdict_behind(at) {
             verdict
+        } else if followed.spans.has(&life, &(first..=last), Why::Deleted) {
+            // The checkpoint that reached them was deleted with them.
+            Verdict::KeyNotCertified
         } else if known_end.is_some_and(|end| end > at) {
             // The chain has gone on from elsewhere.
             followed.fork.filter(|(fork, _)| at > *fork).map_or(Verdict::Conflict, |(_, verdict)| verdict)

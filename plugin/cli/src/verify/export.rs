@@ -171,7 +171,7 @@ impl Reading<'_> {
                 for run in &manifest.extents {
                     let Some(life) = run.life() else { continue };
                     let records = run.first..=run.last;
-                    let span = Span { records, link: None, why: Why::Deleted };
+                    let span = Span { records, link: None, edges: None, signed: None, why: Why::Deleted };
                     self.deleted.add(life, span);
                 }
             }

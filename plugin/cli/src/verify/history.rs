@@ -64,6 +64,7 @@ impl<F: FnMut(Verdict, String)> History<'_, F> {
         let mut next_of = BTreeMap::new();
         for life in &lives {
             self.check_policies(life);
+            self.check_edges(life)?;
             self.check_within(life, end_before);
             self.check_origin(life, &lives, end_before, &mut next_of)?;
             if let Some(last) = self.last(life) {
@@ -81,6 +82,25 @@ impl<F: FnMut(Verdict, String)> History<'_, F> {
                 format!("records of segment {} (run {}) name different policies", life.segment, life.run);
             (self.add)(Verdict::Tampered, what);
         }
+    }
+
+    /// Holds records that are here against what manifests state of them.
+    fn check_edges(&mut self, life: &Life) -> io::Result<()> {
+        let Some(segment) = self.chain.segments.get(life) else {
+            return Ok(());
+        };
+        for span in self.spans.of(life) {
+            let Some((_, head)) = span.edges else { continue };
+            let last = *span.records.end();
+            if segment.head(last, self.spool)?.is_some_and(|here| here != head) {
+                let what = format!(
+                    "record {last} of segment {} (run {}) is not the one that the ledger's manifest states",
+                    life.segment, life.run
+                );
+                (self.add)(Verdict::Tampered, what);
+            }
+        }
+        Ok(())
     }
 
     fn end_at(&mut self, life: Life, last: u64) {

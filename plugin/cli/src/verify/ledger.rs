@@ -79,22 +79,25 @@ impl Ledgers {
     fn add(&mut self, directory: &Path, roster: Option<&Roster>, files: &mut Vec<Owned>) -> io::Result<()> {
         let owner = Some(self.0.len());
         let mut ledger = LedgerFiles::default();
-        let stated = ledger.read_manifests(directory, roster)?;
+        let (stated, is_whole) = ledger.read_manifests(directory, roster)?;
         files.push((directory.join(manifest::FILE_NAME), owner));
         let open = stated.last() + 1;
         for file in record_files(directory)? {
-            let unstated = file.closed.filter(|number| stated.get(*number).is_none());
-            // A crash in closing a file has left both.
-            if unstated.is_some_and(|number| !is_open(directory, number)) {
+            let mut own = vec![directory.join(open_name(open)), directory.join(frame::open_name(open))];
+            own.extend(
+                file.number.and_then(|number| stated.get(number)).map(|it| path_of(directory, &it.manifest)),
+            );
+            let is_own = own.contains(&file.path);
+            // A crash in closing a file has left both; and where manifests are damaged, the
+            // open file has a later number.
+            let is_left = file.closed == Some(open) && is_open(directory, open)
+                || file.is_open && file.number == Some(stated.last())
+                || file.is_open && !is_whole && file.number >= Some(open);
+            if !is_own && !is_left && file.number.is_some() {
                 let what = format!("{}: no manifest says what it holds", file.path.display());
                 ledger.findings.push((Verdict::Tampered, what));
             }
-            let mut names = vec![directory.join(open_name(open)), directory.join(frame::open_name(open))];
-            names.extend(
-                file.number.and_then(|number| stated.get(number)).map(|it| path_of(directory, &it.manifest)),
-            );
-            let is_own = names.contains(&file.path);
-            files.push((file.path, owner.filter(|_| is_own)));
+            files.push((file.path, owner.filter(|_| is_own || is_left)));
         }
         for ClosedFile { manifest, is_deleted } in stated.into_files() {
             ledger.findings.extend(damaged(directory, &manifest));
@@ -163,24 +166,35 @@ impl Ledgers {
 impl LedgerFiles {
     /// Reads the statements that count: intact, sealed as statements and, with a
     /// roster, signed by the ledger's key.
-    fn read_manifests(&mut self, directory: &Path, roster: Option<&Roster>) -> io::Result<Statements> {
+    /// Returns with them whether all lines are such.
+    fn read_manifests(
+        &mut self,
+        directory: &Path,
+        roster: Option<&Roster>,
+    ) -> io::Result<(Statements, bool)> {
         let path = directory.join(manifest::FILE_NAME);
-        let mut stated = Statements::default();
+        let (mut stated, mut is_whole) = (Statements::default(), true);
         let (mut checker, mut verifier) = (Checker::default(), Verifier::new(roster));
         for (number, line) in (1..).zip(BufReader::new(File::open(&path)?).split(b'\n')) {
             let line = line?;
             // One that is not good is found as a record, and proves nothing here.
-            let Ok(Checked::Sealed(sealed)) = checker.check(&line) else { continue };
+            let Ok(Checked::Sealed(sealed)) = checker.check(&line) else {
+                is_whole = false;
+                continue;
+            };
             let is_good = sealed.is_intact
                 && sealed.is_statement()
                 && (roster.is_none() || verifier.verify(sealed.checkpoint().as_ref()).is_ok());
-            let Some(statement) = manifest::read(&line).filter(|_| is_good) else { continue };
+            let Some(statement) = manifest::read(&line).filter(|_| is_good) else {
+                is_whole = false;
+                continue;
+            };
             if !stated.add(statement, &sealed) {
                 let what = format!("{}:{number}: {MISPLACED}", path.display());
                 self.findings.push((Verdict::Tampered, what));
             }
         }
-        Ok(stated)
+        Ok((stated, is_whole))
     }
 }
 
@@ -217,6 +231,8 @@ struct RecordFile {
     number: Option<u64>,
     /// The same, if it is called as a closed file is.
     closed: Option<u64>,
+    /// Whether it is called as an open file is.
+    is_open: bool,
 }
 
 /// All files with records in them, however they are called, in order.
@@ -231,7 +247,9 @@ fn record_files(directory: &Path) -> io::Result<Vec<RecordFile>> {
                 |number: &u64| [closed_name(*number), frame::closed_name(*number)].contains(&name);
             let number = number.parse().ok();
             let closed = number.filter(is_closed);
-            files.push(RecordFile { path: directory.join(&name), number, closed });
+            let is_open =
+                number.is_some_and(|number| [open_name(number), frame::open_name(number)].contains(&name));
+            files.push(RecordFile { path: directory.join(&name), number, closed, is_open });
         }
     }
     files.sort_unstable_by(|a, b| a.path.cmp(&b.path));

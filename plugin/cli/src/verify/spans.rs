@@ -1,11 +1,16 @@
 //! Records that are not here to be checked, as the signed manifests of the
 //! ledger that held them state: they were deleted, or they are encrypted.
 //!
-//! Manifests state places and no heads, so a span accounts for a gap by numbers.
+//! A span has a head at each edge. It accounts for a gap only if it fits what is on
+//! its sides: whoever puts records into a ledger that never were in that place of
+//! their chain does not know these heads.
 
+use super::coverage::Coverage;
 use super::gaps::Cause;
-use flb_audit_core::chain::{Life, Place};
-use std::collections::BTreeMap;
+use super::segment::Stretch;
+use super::spool::Fingerprint;
+use flb_audit_core::chain::{ChainId, Life, Place};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::RangeInclusive;
 
 /// Why records are not here.
@@ -23,6 +28,10 @@ pub(super) struct Span {
     pub(super) records: RangeInclusive<u64>,
     /// The record that the life goes on from, if the first record is in the span.
     pub(super) link: Option<Place>,
+    /// The head before the first record, and that of the last one.
+    pub(super) edges: Option<(Fingerprint, Fingerprint)>,
+    /// The last record of which the ledger has seen a good signature.
+    pub(super) signed: Option<u64>,
     pub(super) why: Why,
 }
 
@@ -37,6 +46,60 @@ impl Spans {
         let spans = self.lives.entry(life).or_default();
         let at = spans.partition_point(|other| other.records.start() < span.records.start());
         spans.insert(at, span);
+    }
+
+    /// Returns the spans of a chain that fit the records that are here, and each other.
+    ///
+    /// What comes after a span says which head it ends with. If nothing is known to
+    /// come after it, it must not contradict what is before it. Of a span that does not
+    /// fit, those records are left that a signature reaches within it.
+    pub(super) fn fitting(
+        &self,
+        id: ChainId,
+        stretches: &BTreeMap<Life, Vec<Stretch>>,
+        coverage: &Coverage,
+        links: &BTreeMap<Life, Place>,
+    ) -> Spans {
+        let of_chain = || self.lives.iter().rev().filter(|(life, _)| life.chain == id);
+        let before = |life: &Life, first: u64, link: Option<&Place>| match first.checked_sub(1) {
+            Some(last) => Some((*life, last)),
+            None => link.map(|link| (link.life(id), link.sequence)),
+        };
+        // The heads of records, as what comes after them says, and as they say.
+        let mut wanted: HashMap<(Life, u64), Fingerprint> = HashMap::new();
+        let mut ends: HashMap<(Life, u64), HashSet<Fingerprint>> = HashMap::new();
+        for (life, stretch) in stretches.iter().flat_map(|(life, all)| all.iter().map(move |one| (life, one)))
+        {
+            let (first, last) = (*stretch.records.start(), *stretch.records.end());
+            if coverage.records == 0 || coverage.has(life, first) {
+                let place = before(life, first, links.get(life));
+                wanted.extend(place.map(|place| (place, stretch.before)));
+            }
+            ends.entry((*life, last)).or_default().insert(stretch.head);
+        }
+        for (life, span) in of_chain().flat_map(|(life, all)| all.iter().map(move |span| (life, span))) {
+            ends.entry((*life, *span.records.end())).or_default().extend(span.edges.map(|(_, head)| head));
+        }
+        let mut fitting = Spans::default();
+        for (life, spans) in of_chain() {
+            let mut spans = spans.clone();
+            spans.sort_by_key(|span| std::cmp::Reverse(*span.records.end()));
+            for mut span in spans {
+                let (first, last) = (*span.records.start(), *span.records.end());
+                if let Some((prev, head)) = span.edges {
+                    let place = before(life, first, span.link.as_ref());
+                    let is_contradicted =
+                        place.and_then(|place| ends.get(&place)).is_some_and(|heads| !heads.contains(&prev));
+                    if wanted.get(&(*life, last)).map_or(is_contradicted, |wanted| *wanted != head) {
+                        let Some(signed) = span.signed.filter(|signed| *signed >= first) else { continue };
+                        (span.records, span.edges) = (first..=signed.min(last), None);
+                    }
+                    wanted.extend(place.map(|place| (place, prev)));
+                }
+                fitting.add(*life, span);
+            }
+        }
+        fitting
     }
 
     /// The spans of a life, by their first record.

@@ -1,0 +1,47 @@
+//! What `flb-audit verify` says of honest ledgers that lived through kills, full disks,
+//! failures and clocks that jump: never that somebody had a hand in it.
+
+use host_tests::program;
+use ledger_fixtures::schedule::{Lived, live};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// How many schedules a normal run of the tests takes; `SCHEDULES` says another number.
+const SCHEDULES: u64 = 30;
+
+#[test]
+fn no_honest_ledger_is_accused() {
+    let count = std::env::var("SCHEDULES").ok().and_then(|count| count.parse().ok()).unwrap_or(SCHEDULES);
+    let (mut verdicts, mut injected) = (BTreeMap::<String, u64>::new(), 0);
+    let mut accused = Vec::new();
+    for seed in 0..count {
+        let lived = live(seed);
+        let directory = lived.directory.path();
+        let output = program::flb_audit()
+            .args(["verify", "--json", "--roster"])
+            .arg(directory.join("roster.json"))
+            .arg("--identity")
+            .arg(identity(&lived))
+            .arg(directory)
+            .output()
+            .expect("dist/flb-audit");
+        let report: Value = serde_json::from_slice(&output.stdout).expect("a report");
+        let verdict = report["verdict"].as_str().expect("a verdict").to_owned();
+        let is_quiet = ["tail_unanchored", "unclean_stop"].contains(&&*verdict) && report["missing"] == 0;
+        if !is_quiet {
+            accused.push(format!("{seed}: {}: {:#?}", report["findings"], lived.injected));
+        }
+        *verdicts.entry(verdict).or_default() += 1;
+        injected += lived.injected.len();
+    }
+    println!("{count} schedules with {injected} faults: {verdicts:?}");
+    assert_eq!(accused, Vec::<String>::new());
+    assert!(injected as u64 > 20 * count);
+}
+
+/// The file of the key that opens what is encrypted.
+fn identity(lived: &Lived) -> std::path::PathBuf {
+    let path = lived.directory.path().join("key.txt");
+    ledger_fixtures::key_file(&path, ledger_fixtures::key());
+    path
+}
