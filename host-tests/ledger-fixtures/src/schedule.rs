@@ -79,7 +79,7 @@ fn keys(chain: ChainId, first: u8) -> KeyRing {
 }
 
 /// A filter whose checkpoints its key 0 has signed.
-fn filter() -> (Sealer<'static>, KeyRing) {
+pub fn filter() -> (Sealer<'static>, KeyRing) {
     let (id, run) = (ChainId::from_random([3; 9]), Run::from_random([3; 6]));
     let next = Place { segment: 1, run, sequence: 0 };
     let chain = Chain { id, algorithm: Algorithm::Sha512_256, next, head: GENESIS, link: None };
@@ -89,20 +89,24 @@ fn filter() -> (Sealer<'static>, KeyRing) {
     (sealer, ring)
 }
 
-fn seal(sealer: &mut Sealer<'static>, records: &[Value]) -> Vec<Value> {
-    let seal = |record: &Value| {
-        let text = record.to_string();
-        let record_len = text.len();
-        sealer.sign_next();
-        let record = Some(text.as_bytes());
-        let sealed =
-            sealer.seal(&Event { tag: TAG, seconds: 1_795_161_600, nanoseconds: 0, record, record_len });
-        serde_json::from_slice(&sealed[..sealed.len() - 1]).expect("JSON")
-    };
-    records.iter().map(seal).collect()
+/// Seals records as checkpoints.
+pub fn seal(sealer: &mut Sealer<'static>, records: &[Value]) -> Vec<Value> {
+    records.iter().map(|record| seal_one(sealer, record, true)).collect()
 }
 
-fn set_up(directory: &Path, filter: &KeyRing) {
+/// Seals a record, as a checkpoint if it `is_signed`.
+pub fn seal_one(sealer: &mut Sealer<'static>, record: &Value, is_signed: bool) -> Value {
+    let text = record.to_string();
+    if is_signed {
+        sealer.sign_next();
+    }
+    let (record, record_len) = (Some(text.as_bytes()), text.len());
+    let sealed = sealer.seal(&Event { tag: TAG, seconds: 1_795_161_600, nanoseconds: 0, record, record_len });
+    serde_json::from_slice(&sealed[..sealed.len() - 1]).expect("JSON")
+}
+
+/// Makes a ledger's chain in a directory, and a roster of it and a filter's.
+pub fn set_up(directory: &Path, filter: &KeyRing) {
     let id = ChainId::from_random([7; 9]);
     let ring = keys(id, 0);
     let header = Header { id, algorithm: Algorithm::Sha512_256 };

@@ -18,6 +18,7 @@ use crate::tail::{Before, Expected, Target};
 use crate::{Error, Result, Settings};
 use flb_audit_core::Event;
 use flb_audit_core::chain::signature::SIGNATURE_TEXT_BYTES;
+use flb_audit_core::chain::state::FILE_NAME as STATE;
 use flb_audit_core::chain::{Life, Place};
 use flb_audit_core::policy::Policy;
 use sha2::{Digest, Sha256};
@@ -53,6 +54,8 @@ pub struct Ledger {
     settings: Settings,
     policy: Option<Policy<'static>>,
     open: Option<Opened>,
+    /// Whether it has been open before.
+    was_open: bool,
     retention: Retention,
     lines: Vec<Line>,
 }
@@ -91,6 +94,7 @@ impl Ledger {
             settings,
             policy,
             open: None,
+            was_open: false,
             retention: Retention::new(clock),
             lines: Vec::new(),
         };
@@ -128,8 +132,15 @@ impl Ledger {
     fn opened(&mut self) -> Result<()> {
         if self.open.is_none() {
             let (directory, settings) = (&self.directory, &self.settings);
-            self.open =
-                Some(Opened::open(directory, settings, self.policy, &mut self.retention, &mut self.lines)?);
+            let opened = Opened::open(directory, settings, self.policy, &mut self.retention, &mut self.lines);
+            self.open = Some(opened.map_err(|error| match (self.was_open, directory.join(STATE).exists()) {
+                (true, false) => Error::new(format!(
+                    "{STATE} is no longer in the ledger's directory: if that was removed and made again, restart \
+                     Fluent Bit"
+                )),
+                _ => error,
+            })?);
+            self.was_open = true;
         }
         Ok(())
     }

@@ -100,6 +100,10 @@ impl<T> Named<T> for std::io::Result<T> {
         self.and_then(|done| faults::done().map(|()| done)).map_err(|error| {
             let what = match error.kind() {
                 std::io::ErrorKind::StorageFull => "no space left".to_owned(),
+                // WASI's streams do not say which of the two it is.
+                _ if cfg!(target_family = "wasm") && error.raw_os_error() == Some(29) => {
+                    "no space left, or the disk has failed".to_owned()
+                }
                 _ => error.to_string(),
             };
             Error::new(format!("{}: {what}", path.display()))

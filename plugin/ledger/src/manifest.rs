@@ -391,7 +391,7 @@ impl Manifests {
     pub(crate) fn append(&mut self, statement: Statement, line: &[u8]) -> Result<()> {
         let before = self.file.metadata().named(&self.path)?.len();
         faults::append(&mut self.file, line).and_then(|()| self.file.sync_data()).named(&self.path)?;
-        if self.file.metadata().named(&self.path)?.len() != before + line.len() as u64 {
+        if std::fs::metadata(&self.path).named(&self.path)?.len() != before + line.len() as u64 {
             return Err(Error::new(format!("{}: not written", self.path.display())));
         }
         self.hash.update(line);

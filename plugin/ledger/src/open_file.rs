@@ -283,8 +283,9 @@ impl OpenFile {
         if is_synced {
             self.file.sync_data().named(&self.path)?;
         }
-        // A component's writes may fail late.
-        let len = self.file.metadata().named(&self.path)?.len();
+        // A component's writes may fail late, and the directory may be gone: so it is the
+        // name that is looked up.
+        let len = fs::metadata(&self.path).named(&self.path)?.len();
         let expected = self.len + bytes.len() as u64;
         if len != expected {
             let path = self.path.display();

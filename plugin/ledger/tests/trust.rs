@@ -1,11 +1,15 @@
 //! What a ledger believes: of clients, of its own files, and of the clock.
 
-use flb_audit_core::chain::ChainId;
+use flb_audit_core::Sealer;
 use flb_audit_core::chain::state::Header;
+use flb_audit_core::chain::{Chain, ChainId, Link, Place};
 use flb_audit_core::hash::Algorithm;
+use flb_audit_core::record::notes::Notes;
 use flb_audit_core::verify::{Checked, Checker, Sealed};
+use flb_audit_ledger::faults::Faults;
 use flb_audit_ledger::manifest::{self, Manifest, Statement};
 use flb_audit_ledger::{Clock, Ledger, Settings};
+use ledger_fixtures::schedule;
 use ledger_fixtures::{Filter, TAG, chunk, directory, names, numbers, open, plain, records, text};
 use serde_json::{Value, json};
 use std::cell::Cell;
@@ -293,4 +297,99 @@ fn what_is_old_in_this_run_is_deleted() {
         time.pass(300);
     }
     assert_eq!(closed(&directory), 4);
+}
+
+/// A chunk of a life that ended comes behind the first record of the next one, which is
+/// the checkpoint that covers it.
+#[test]
+fn a_checkpoint_is_kept_for_what_it_covers() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (mut first, ring) = schedule::filter();
+    schedule::set_up(directory.path(), &ring);
+    let life: Vec<Value> = plain(0, 40)
+        .iter()
+        .enumerate()
+        .map(|(at, record)| schedule::seal_one(&mut first, record, at == 0))
+        .collect();
+    let before = first.chain().clone();
+    let link = Link { place: Place { sequence: 39, ..before.next }, unsettled: None };
+    let next = Place { segment: 2, run: before.next.run, sequence: 0 };
+    let chain = Chain { next, link: Some(link), ..before };
+    let mut second = Sealer::new(chain, Notes::NONE, None).expect("a sealer");
+    second.set_signer(ring.signer().unwrap_or_else(|_| panic!("no key"))).expect("memory");
+    let later: Vec<Value> = plain(40, 80)
+        .iter()
+        .enumerate()
+        .map(|(at, record)| schedule::seal_one(&mut second, record, at % 20 == 0))
+        .collect();
+    let settings = Settings { file_bytes: 2000, keep_bytes: Some(2500), ..Settings::default() };
+    let mut ledger = Ledger::open(directory.path(), settings, None).expect("opened");
+    let is_here = |number: u64| directory.path().join(manifest::closed_name(number)).exists();
+    let mut seen = false;
+    for records in
+        [&life[..20], &later[..10], &life[20..], &later[10..20], &later[20..40], &later[40..60], &later[60..]]
+    {
+        ledger.store(TAG, &chunk(records)).expect("stored");
+        seen |= !is_here(1) && is_here(2);
+        // File 2 has the checkpoint for what is in file 3.
+        assert!(is_here(2) || !is_here(3), "{:?}", names(&directory));
+    }
+    assert!(seen || !is_here(3), "{:?}", names(&directory));
+    assert!(statements(&directory).iter().any(|statement| matches!(statement, Statement::Deleted(_))));
+}
+
+/// A full disk, however often, spends no key: the ledger's keys come without a gap.
+#[test]
+fn a_full_disk_spends_no_keys() {
+    let directory = directory();
+    let mut ledger = open(&directory, &Settings::default());
+    ledger.store(TAG, &chunk(&plain(0, 5))).expect("stored");
+    for room in (0..40).map(|at| at * 37) {
+        Faults { room: Some(room), operations: None }.inject();
+        let failed = ledger.store(TAG, &chunk(&plain(5, 20))).expect_err("full");
+        assert!(failed.to_string().ends_with("no space left"), "{failed}");
+    }
+    Faults::default().inject();
+    ledger.store(TAG, &chunk(&plain(5, 20))).expect("stored");
+    assert_eq!(numbers(&directory), (0..25).collect::<Vec<_>>());
+    let keys: Vec<u64> = records(&directory)
+        .iter()
+        .filter_map(|line| serde_json::from_str::<Value>(line).expect("JSON")["audit"]["key"]["n"].as_u64())
+        .collect();
+    assert!(keys.windows(2).all(|two| two[1] <= two[0] + 1), "{keys:?}");
+}
+
+/// A state file that is no more what it was, in part or as a whole.
+#[test]
+fn a_damaged_state_is_mended() {
+    for damaged in [0..80, 80..240, 0..400, 100..101] {
+        let directory = directory();
+        let mut ledger = open(&directory, &Settings::default());
+        ledger.store(TAG, &chunk(&plain(0, 5))).expect("stored");
+        drop(ledger);
+        let path = directory.path().join("chain.state");
+        let mut bytes = fs::read(&path).expect("read");
+        let end = bytes.len().min(damaged.end);
+        bytes[damaged.start..end].fill(7);
+        fs::write(&path, bytes).expect("written");
+        let mut ledger = open(&directory, &Settings::default());
+        ledger.store(TAG, &chunk(&plain(5, 5))).expect("stored");
+        assert_eq!(numbers(&directory), (0..10).collect::<Vec<_>>());
+        let last: Value = serde_json::from_str(&records(&directory)[5]).expect("JSON");
+        assert_eq!((&last["audit"]["link"]["seq"], &last["audit"]["notes"]), (&json!(4), &Value::Null));
+    }
+}
+
+/// Nothing is acknowledged that went into a directory that is no more.
+#[test]
+fn a_directory_that_was_removed_is_noticed() {
+    let directory = directory();
+    let mut ledger = open(&directory, &Settings::default());
+    ledger.store(TAG, &chunk(&plain(0, 5))).expect("stored");
+    fs::remove_dir_all(directory.path()).expect("removed");
+    for _ in 0..3 {
+        ledger.store(TAG, &chunk(&plain(5, 5))).expect_err("gone");
+    }
+    let failed = ledger.store(TAG, &chunk(&plain(5, 5))).expect_err("gone");
+    assert!(failed.to_string().contains("restart Fluent Bit"), "{failed}");
 }
