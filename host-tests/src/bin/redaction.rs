@@ -5,18 +5,14 @@
 //! no part of the checkout: it is beside it, or where `FLB_AUDIT_CORPORA` says.
 #![forbid(unsafe_code)]
 
-// The native detectors are held against the same spans.
-#[path = "../../../plugin/policy/tests/detectors/spans.rs"]
-mod spans;
-
 use anyhow::{Context, Result, ensure};
+use fixtures::spans::{self, Count, Found};
 use flb_audit_core::redact::HmacKey;
 use flb_audit_host::filter::{Filter, Generation, Limits};
 use flb_audit_policy::detectors::detectors;
 use host_tests::policy::{self, KEY_ID, Redacted};
 use host_tests::{page, root};
 use serde_json::{Value, json};
-use spans::{Count, Found};
 use std::fmt::Write;
 use std::fs;
 use std::path::PathBuf;

@@ -1,7 +1,7 @@
 //! The detectors on data that nobody here wrote, and on the streams.
 
 use crate::matcher::Matcher;
-use crate::spans::{self, Count, Found};
+use fixtures::spans::{self, Count, Found};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::PathBuf;

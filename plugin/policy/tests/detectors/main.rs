@@ -3,5 +3,4 @@
 mod cases;
 mod corpora;
 mod matcher;
-mod spans;
 mod table;
