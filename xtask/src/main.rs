@@ -37,7 +37,6 @@ fn main() -> Result<()> {
         ["build"] => build::dist(),
         ["schema-suite"] => run::cargo(&[
             "test",
-            "--release",
             "--quiet",
             "--package",
             "flb-audit-policy",
