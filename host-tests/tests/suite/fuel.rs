@@ -186,6 +186,27 @@ const TEXTS: &[&str] = &[
 type Record = fn(usize) -> String;
 const RECORDS: &[(&str, Record)] = &[
     ("members", |len| format!("{{{}\"z\":1}}", members(len, |at| format!("\"k{at}\":1,")))),
+    ("keys that begin alike", |len| {
+        format!(
+            "{{\"audit\":1,{}\"z\":1}}",
+            members(len, |at| format!("\"{}{at:x}\":1,", "\u{e9}".repeat(40)))
+        )
+    }),
+    ("escaped keys that begin alike", |len| {
+        format!(
+            "{{\"audit\":1,{}\"z\":1}}",
+            members(len, |at| format!("\"{}{at:x}\":1,", "\\u00e9".repeat(20)))
+        )
+    }),
+    ("numbers that are hard to print", |len| {
+        format!("{{\"audit\":1,\"a\":[{}1]}}", repeat("63e305,76e-295,94e-320,1e+23,", len))
+    }),
+    ("numbers of many digits", |len| {
+        format!(
+            "{{\"a\":[{}1]}}",
+            repeat("1.8037059850956783e-308,9.32740236731115e-310,6.3342882531530066e-245,", len)
+        )
+    }),
     ("redacted values", |len| format!("{{{}\"z\":1}}", members(len, |at| format!("\"k{at}\":\"a@b.cd\",")))),
     ("redacted keys", |len| format!("{{{}\"z\":1}}", members(len, |at| format!("\"a{at}@b.cd\":1,")))),
     ("redacted keys further in", |len| {

@@ -38,7 +38,7 @@ fn what_is_in_quarantine_is_restored() {
     );
     place.write("log.ndjson", &log);
     // Nobody vouches for a chain without keys.
-    let output = place.run(&["restore", "log.ndjson"]);
+    let output = place.run(&["restore", "--unsigned", "log.ndjson"]);
     assert_eq!(output.status.code(), Some(4));
     let restored = String::from_utf8(output.stdout).expect("UTF-8");
     let restored: Vec<Value> =
@@ -61,7 +61,7 @@ fn what_is_in_quarantine_is_restored() {
     // Only what was sealed is restored.
     let altered = log.replace("192.0.2.256", "192.0.2.255");
     place.write("altered.ndjson", &altered);
-    let output = place.run(&["restore", "altered.ndjson"]);
+    let output = place.run(&["restore", "--unsigned", "altered.ndjson"]);
     assert_eq!(output.status.code(), Some(20));
     assert_eq!(String::from_utf8_lossy(&output.stdout).lines().count(), 1);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -75,7 +75,7 @@ fn what_is_in_quarantine_is_restored() {
         (&["cut.ndjson"], 30),
         (&["nothing.ndjson", "altered.ndjson"], 20),
     ] {
-        let output = place.run(&[&["restore"], files].concat());
+        let output = place.run(&[&["restore", "--unsigned"], files].concat());
         assert_eq!(output.status.code(), Some(code), "{files:?}");
         assert_eq!(output.stderr.is_empty(), code == 40, "{files:?}");
     }

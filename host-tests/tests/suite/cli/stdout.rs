@@ -23,7 +23,7 @@ const PRINTING: [(&[&str], i32); 20] = [
     (&["init", "NEW", "--node", "n", "--roster", "NEW/roster.json"], 0),
     (&["prove", "--chain", "CHAIN", "--seg", "1", "--seq", "0", "log.ndjson"], 0),
     (&["replay", "--filter", "filter_audit.wasm", "calls.ndjson"], 0),
-    (&["restore", "log.ndjson"], 4),
+    (&["restore", "--unsigned", "log.ndjson"], 4),
     (&["verify", "log.ndjson"], 4),
     (&["verify", "--json", "log.ndjson"], 4),
     (&["verify", "--proof", "proof.json"], 4),
