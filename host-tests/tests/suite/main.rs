@@ -24,3 +24,4 @@ mod redaction_page;
 mod schedules;
 mod schema;
 mod seeds;
+mod spans;

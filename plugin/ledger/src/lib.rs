@@ -83,11 +83,17 @@ impl From<std::io::Error> for Error {
 }
 
 /// How files are opened: what is made is for nobody else to read.
+#[cfg(unix)]
 fn private() -> std::fs::OpenOptions {
     let mut options = std::fs::OpenOptions::new();
-    #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options
+}
+
+/// How files are opened: a component's directory says who can read them.
+#[cfg(not(unix))]
+fn private() -> std::fs::OpenOptions {
+    std::fs::OpenOptions::new()
 }
 
 /// Says of which file an error is.

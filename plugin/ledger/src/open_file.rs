@@ -325,7 +325,7 @@ impl OpenFile {
         let path = directory.join(closed_name(self.number));
         let partial = directory.join(format!("{}.partial", closed_name(self.number)));
         let mut source = File::open(&self.path).named(&self.path)?;
-        let mut target = File::create(&partial).named(&partial)?;
+        let mut target = private().write(true).create(true).truncate(true).open(&partial).named(&partial)?;
         let (mut hash, mut len) = (Sha256::new(), 0);
         let mut piece = Vec::with_capacity(FRAME_BYTES);
         loop {
