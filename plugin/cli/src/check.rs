@@ -33,7 +33,7 @@ pub(crate) struct Check {
     /// The tag of the records, where they are not sealed
     #[arg(long)]
     tag: Option<String>,
-    /// The logs: NDJSON or JSON arrays, plain, gzip or zstd; none or `-` is
+    /// The logs, as outputs wrote them or stores return them; none or `-` is
     /// standard input. Sealed records are checked as they are, redacted
     files: Vec<PathBuf>,
     #[command(flatten)]

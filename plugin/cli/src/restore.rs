@@ -26,7 +26,7 @@ use std::path::PathBuf;
 /// quarantine.
 #[derive(Args)]
 pub(crate) struct Restore {
-    /// The logs: NDJSON or JSON arrays, plain, gzip or zstd; none or `-` is
+    /// The logs, as outputs wrote them or stores return them; none or `-` is
     /// standard input
     files: Vec<PathBuf>,
     /// The public keys of the nodes' chains, as `flb-audit init` writes them. The

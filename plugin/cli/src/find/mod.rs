@@ -36,7 +36,7 @@ pub(crate) struct Find {
     /// The key file that the filters had
     #[arg(long, value_name = "FILE")]
     key: PathBuf,
-    /// The logs: NDJSON or JSON arrays, plain, gzip or zstd
+    /// The logs, as outputs wrote them or stores return them
     #[arg(required = true)]
     files: Vec<PathBuf>,
     #[command(flatten)]

@@ -45,13 +45,13 @@ pub(super) struct Opener {
 }
 
 impl Opener {
-    /// Hands what stands in a text to `see`. Returns how many records that were.
-    pub(super) fn open(&mut self, text: &[u8], see: See<'_>) -> u64 {
+    /// Hands what stands in a text, which stands at `place`, to `see`. Returns how many records that were.
+    pub(super) fn open(&mut self, text: &[u8], place: &Place, see: See<'_>) -> u64 {
         if !may_hold(text) {
             return 0;
         }
         self.inflated_max = LINE_BYTES_MAX;
-        self.look(text, &Place::default(), 0, see)
+        self.look(text, place, 0, see)
     }
 
     /// Looks into a text: JSON, or a line that has some.

@@ -14,6 +14,7 @@ mod envelope;
 mod framing;
 mod inputs;
 mod line;
+mod parts;
 mod place;
 mod reader;
 mod source;
@@ -31,6 +32,7 @@ use envelope::{Found, Opener};
 use flb_audit_ledger::frame::Frame;
 use flb_audit_ledger::{DecryptionKeys, RecordId};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use parts::Parts;
 use reader::read_all;
 use std::fmt;
 use std::path::PathBuf;
@@ -207,7 +209,7 @@ pub(crate) fn read_in_order(files: Vec<PathBuf>, mut see: impl FnMut(&[u8]) -> S
                     bail!("{}:{}: {unread}", sources[at.source].name(), at.number);
                 }
                 if let Seen::Other(()) = see(text) {
-                    opener.open(text, &mut |found| {
+                    opener.open(text, &Place::default(), &mut |found| {
                         if let Found::Record(text, _) = found {
                             see(text).made();
                         }
@@ -243,14 +245,18 @@ fn work<T>(
     worker: impl FnMut(At, Result<Record<'_>, Unread>) -> Seen<T>,
 ) -> Inputs {
     let results = Results { made: Vec::new(), out };
-    let mut work = Work { worker, results, opener: Opener::default(), inputs: Inputs::default() };
+    let (opener, parts, inputs) = (Opener::default(), Parts::new(), Inputs::default());
+    let mut work = Work { worker, results, opener, parts, inputs };
     for part in batches {
         let seen = match part {
             Ok(mut batch) => match batch.frame.take() {
                 Some(frame) => batch.see_frame(frame, identities, |at, record| {
                     work.results.add((work.worker)(at, record).made())
                 }),
-                None => batch.texts().try_for_each(|(at, text)| work.see(at, text)),
+                None => {
+                    let seen = batch.texts().try_for_each(|(at, text)| work.see(at, text));
+                    seen.and_then(|()| work.end_parts())
+                }
             },
             Err(broken) => work.add(broken.at, Err(Unread::Broken(broken.reason))),
         };
@@ -266,6 +272,7 @@ struct Work<W, T> {
     worker: W,
     results: Results<T>,
     opener: Opener,
+    parts: Parts<T>,
     inputs: Inputs,
 }
 
@@ -284,9 +291,33 @@ impl<W: FnMut(At, Result<Record<'_>, Unread>) -> Seen<T>, T> Work<W, T> {
             Seen::Record(made) => return self.results.add(made),
             Seen::Other(made) => made,
         };
-        let Work { worker, results, opener, inputs } = self;
+        if self.open(at, text, place)? > 0 {
+            return Ok(());
+        }
+        if bulk::is_action(text) {
+            self.inputs.add_action();
+            return Ok(());
+        }
+        match self.parts.add(text, made, LINE_BYTES_MAX) {
+            parts::Added::Alone(made) => self.results.add(made),
+            parts::Added::Waits => Ok(()),
+            parts::Added::Whole(text, place, made) => match self.open(at, &text, &place)? {
+                0 => made.into_iter().try_for_each(|made| self.results.add(made)),
+                _ => Ok(()),
+            },
+        }
+    }
+
+    /// Says what parts of lines come to of which the last is not here.
+    fn end_parts(&mut self) -> Result<(), NobodyReads> {
+        self.parts.take().try_for_each(|made| self.results.add(made))
+    }
+
+    /// Sees the records that stand in a text. Returns how many there are.
+    fn open(&mut self, at: At, text: &[u8], place: &Place) -> Result<u64, NobodyReads> {
+        let Work { worker, results, opener, inputs, .. } = self;
         let mut added = Ok(());
-        let found = opener.open(text, &mut |found| {
+        let found = opener.open(text, place, &mut |found| {
             let record = match found {
                 Found::Record(text, place) => {
                     inputs.add_record(place);
@@ -302,12 +333,7 @@ impl<W: FnMut(At, Result<Record<'_>, Unread>) -> Seen<T>, T> Work<W, T> {
                 added = results.add(worker(at, record).made());
             }
         });
-        match found {
-            0 if bulk::is_action(text) => inputs.add_action(),
-            0 => return results.add(made),
-            _ => {}
-        }
-        added
+        added.map(|()| found)
     }
 }
 

@@ -3,6 +3,7 @@
 use super::batch::{Batch, NobodyReads, Part};
 use super::encoding::{Decoded, decode};
 use super::framing::Framing;
+use super::parts::ends_open;
 use super::source::{Opened, Source};
 use super::split::Splitter;
 use super::{At, BATCH_BYTES, Broken, Inputs, LINE_BYTES_MAX};
@@ -88,7 +89,9 @@ impl SourceReader<'_> {
 
     fn read_lines(&mut self, mut bytes: Box<dyn BufRead + Send>, mut buffer: Vec<u8>) -> Result<(), Stop> {
         loop {
-            if let Some(last) = memrchr(b'\n', &buffer) {
+            let last = memrchr(b'\n', &buffer);
+            let waits = |last: &usize| buffer.len() <= LINE_BYTES_MAX && ends_open(&buffer[..=*last]);
+            if let Some(last) = last.filter(|last| !waits(last)) {
                 let rest = buffer.split_off(last + 1);
                 self.send(std::mem::replace(&mut buffer, rest), None)?;
             } else if buffer.len() > LINE_BYTES_MAX {

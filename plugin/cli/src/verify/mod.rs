@@ -51,7 +51,7 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
-/// Check sealed records: NDJSON or JSON arrays, plain, gzip or zstd
+/// Check sealed records, as outputs wrote them or stores return them
 ///
 /// The exit code is that of the worst finding; `--help` lists them.
 #[derive(Args)]

@@ -55,8 +55,8 @@ fn check_and_restore_look_into_envelopes() {
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert_eq!(output.status.code(), Some(50), "{said}{}", String::from_utf8_lossy(&output.stderr));
     assert!(said.contains("1 valid, 5 invalid") && said.contains("6 records in log, as text"), "{said}");
-    assert_eq!(bench.run(&["restore", "docker.log"]).status.code(), Some(40));
-    let output = bench.run(&["restore", "torn.log"]);
+    assert_eq!(bench.run(&["restore", "--roster", "roster.json", "docker.log"]).status.code(), Some(40));
+    let output = bench.run(&["restore", "--roster", "roster.json", "torn.log"]);
     assert_eq!(output.status.code(), Some(30));
     assert!(String::from_utf8_lossy(&output.stderr).contains("a torn line"));
 }

@@ -41,6 +41,43 @@ fn lines_within_lines_are_read() {
     assert_eq!((report["records"].as_u64(), count(&report, "unreadable")), (Some(5), 2), "{report:#}");
 }
 
+/// Container engines cut long lines, and those of other streams come between the parts.
+#[test]
+fn lines_that_were_cut_are_put_together() {
+    let bench = Bench::new();
+    let cri = |stream: &str, tag: &str, text: &str| format!("2026-11-20T08:00:00.1Z {stream} {tag} {text}\n");
+    let docker = |stream: &str, text: &str| format!("{{\"log\":{},\"stream\":\"{stream}\"}}\n", string(text));
+    let (mut of_cri, mut of_docker) = (String::new(), String::new());
+    for (at, line) in lines().iter().enumerate() {
+        let cuts = (1..=2).map(|part| line.floor_char_boundary(part * line.len() / 3)).collect::<Vec<_>>();
+        let parts = [&line[..cuts[0]], &line[cuts[0]..cuts[1]], &line[cuts[1]..]];
+        of_cri += &cri("stdout", "P", parts[0]);
+        of_docker += &docker("stdout", parts[0]);
+        if at == 2 {
+            of_cri += &cri("stderr", "F", "x");
+            of_docker += &docker("stderr", "x\n");
+        }
+        of_cri += &(cri("stdout", "P", parts[1]) + &cri("stdout", "F", parts[2]));
+        of_docker += &(docker("stdout", parts[1]) + &docker("stdout", &format!("{}\n", parts[2])));
+    }
+    for (name, log, unread) in [("CRI", &of_cri, "unreadable"), ("Docker", &of_docker, "unsealed")] {
+        let report = bench.report("log", log);
+        assert_eq!(
+            (report["verdict"].as_str(), report["records"].as_u64()),
+            (Some(unread), Some(6)),
+            "{name}"
+        );
+        assert_eq!(count(&report, unread), 1, "{name}: only of the other stream");
+        // Wherever what is read at once ends.
+        let report = bench.report("log", log.repeat(2500));
+        assert_eq!((report["records"].as_u64(), count(&report, unread)), (Some(6), 2500), "{name}");
+        // Without its last part, each of the others is as it was.
+        let cut = log.trim_end().rsplit_once('\n').map_or("", |(cut, _)| cut);
+        let report = bench.report("log", cut);
+        assert_eq!((report["records"].as_u64(), count(&report, unread)), (Some(5), 3), "{name}");
+    }
+}
+
 /// A record that another quotes, as text or as an object, is that one's data.
 #[test]
 fn nothing_is_taken_from_within_a_record() {

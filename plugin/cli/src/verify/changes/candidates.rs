@@ -2,7 +2,7 @@
 //! have been.
 
 use super::Change;
-use super::edit::{Edit, Value, each, rewrite};
+use super::edit::{Edit, Value, each};
 use flb_audit_core::Tape;
 use flb_audit_core::record::tape::Kind;
 use std::collections::BTreeSet;
@@ -14,11 +14,10 @@ pub(super) fn name_of(token: &[u8]) -> Option<String> {
     serde_json::from_slice(token).ok()
 }
 
-pub(super) fn without(tape: &Tape, text: &[u8], names: &[String]) -> Vec<u8> {
-    rewrite(tape, text, b"", |value| {
-        let goes = value.depth == 1 && name_of(value.name).is_some_and(|name| names.contains(&name));
-        if goes { Edit::Drop } else { Edit::Keep }
-    })
+/// Leaves out the top-level members of these names.
+pub(super) fn without(value: &Value<'_>, names: &[String]) -> Edit {
+    let goes = value.depth == 1 && name_of(value.name).is_some_and(|name| names.contains(&name));
+    if goes { Edit::Drop } else { Edit::Keep }
 }
 
 /// All pairs of this many.

@@ -3,7 +3,7 @@
 use super::candidates::{
     combinations, dotted, fractions_of_32_bits, integer_in, is_null_member, name_of, pairs, rounded, without,
 };
-use super::edit::{Edit, each, rewrite};
+use super::edit::{Edit, Value, each, rewrite};
 use super::{Change, key_value};
 use flb_audit_core::Tape;
 use flb_audit_core::record::tape::Dialect;
@@ -11,7 +11,7 @@ use flb_audit_core::verify::{Checked, Checker};
 use std::collections::BTreeSet;
 
 /// How much may be hashed in looking for changes, in bytes: a second's work.
-const WORK_BYTES_MAX: usize = 128 << 20;
+const WORK_BYTES_MAX: usize = 64 << 20;
 /// How many values of one kind are told apart in a record.
 const CANDIDATES_MAX: usize = 64;
 /// How many spellings of names are tried, and how many integers.
@@ -143,9 +143,20 @@ impl Undo {
     }
 
     fn is_intact(&mut self, text: &[u8]) -> bool {
-        let Some(left) = self.work.checked_sub(text.len()) else { return false };
-        self.work = left;
         matches!(self.checker.check(text), Ok(Checked::Sealed(sealed)) if sealed.is_intact)
+    }
+
+    /// Whether the record is intact once it is written anew with these edits, if there is
+    /// work left to be done.
+    fn is_intact_with(
+        &mut self,
+        tape: &Tape,
+        text: &[u8],
+        added: &[u8],
+        edit: impl FnMut(Value<'_>) -> Edit,
+    ) -> bool {
+        self.work = self.work.saturating_sub(text.len());
+        self.work > 0 && self.is_intact(&rewrite(tape, text, added, edit))
     }
 
     fn members_added(&mut self, tape: &Tape, text: &[u8]) -> Option<Change> {
@@ -170,7 +181,7 @@ impl Undo {
         tries.extend(pairs(all.len()).map(|(a, b)| vec![all[a].clone(), all[b].clone()]));
         for names in tries {
             let is_here = !names.is_empty() && names.iter().all(|name| all.contains(name));
-            if is_here && self.is_intact(&without(tape, text, &names)) {
+            if is_here && self.is_intact_with(tape, text, b"", |value| without(&value, &names)) {
                 if !self.known.contains(&names) {
                     self.known.push(names.clone());
                 }
@@ -198,12 +209,12 @@ impl Undo {
         for kept in kept {
             let without_nulls = [false, true];
             for drops_nulls in without_nulls {
-                let undone = rewrite(tape, text, b"", |value| match integer_in(&value) {
+                let is_intact = self.is_intact_with(tape, text, b"", |value| match integer_in(&value) {
                     _ if drops_nulls && is_null_member(&value) => Edit::Drop,
                     Some(integer) if !kept.contains(&value.node) => Edit::Replace(integer.to_vec()),
                     _ => Edit::Keep,
                 });
-                if self.is_intact(&undone) {
+                if is_intact {
                     return Some(Change::IntegersAsText);
                 }
             }
@@ -223,17 +234,17 @@ impl Undo {
         }
         let kept = std::iter::once(vec![]).chain(combinations(&nodes));
         for kept in kept {
-            let undone = rewrite(tape, text, b"", |value| {
+            let is_intact = self.is_intact_with(tape, text, b"", |value| {
                 if is_null_member(&value) && !kept.contains(&value.node) { Edit::Drop } else { Edit::Keep }
             });
-            if self.is_intact(&undone) {
+            if is_intact {
                 return Some(Change::NullsAdded);
             }
         }
-        let only_top = rewrite(tape, text, b"", |value| {
+        let only_top = self.is_intact_with(tape, text, b"", |value| {
             if is_null_member(&value) && value.depth == 1 { Edit::Drop } else { Edit::Keep }
         });
-        self.is_intact(&only_top).then_some(Change::NullsAdded)
+        only_top.then_some(Change::NullsAdded)
     }
 
     fn dots_replaced(&mut self, tape: &Tape, text: &[u8]) -> Option<Change> {
@@ -263,11 +274,11 @@ impl Undo {
                 }
                 rest /= spellings.len() + 1;
             }
-            let undone = rewrite(tape, text, b"", |value| {
+            let is_intact = self.is_intact_with(tape, text, b"", |value| {
                 let spelled = chosen.iter().find(|(key, _)| value.key == Some(*key));
                 spelled.map_or(Edit::Keep, |(_, spelling)| Edit::Rename(spelling.to_vec()))
             });
-            if self.is_intact(&undone) {
+            if is_intact {
                 return Some(Change::DotsReplaced);
             }
         }
@@ -289,11 +300,11 @@ impl Undo {
                 chosen.push((*node, first + (rest % count(integer)) as i128));
                 rest /= count(integer);
             }
-            let undone = rewrite(tape, text, b"", |value| {
+            let is_intact = self.is_intact_with(tape, text, b"", |value| {
                 let other = chosen.iter().find(|(node, _)| *node == value.node);
                 other.map_or(Edit::Keep, |(_, integer)| Edit::Replace(integer.to_string().into_bytes()))
             });
-            if self.is_intact(&undone) {
+            if is_intact {
                 return Some(Change::IntegersRounded);
             }
         }
@@ -303,7 +314,7 @@ impl Undo {
     fn nulls_removed(&mut self, tape: &Tape, text: &[u8]) -> Option<Change> {
         for name in self.names.clone() {
             let member = serde_json::to_string(&name).ok()? + ":null";
-            if self.is_intact(&rewrite(tape, text, member.as_bytes(), |_| Edit::Keep)) {
+            if self.is_intact_with(tape, text, member.as_bytes(), |_| Edit::Keep) {
                 return Some(Change::NullsRemoved(vec![name]));
             }
         }
