@@ -2,6 +2,8 @@
 //! directory. The ledger's own tests are built with this, and without wasmtime.
 #![forbid(unsafe_code)]
 
+pub mod properties;
+
 pub mod schedule;
 
 use age::secrecy::ExposeSecret;

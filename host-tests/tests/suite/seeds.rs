@@ -27,6 +27,11 @@ fn every_record_is_read_sealed_and_redacted() {
 }
 
 #[test]
+fn every_file_of_frames_is_read_to_its_end() {
+    run(&["frames"], &[ledger_fixtures::properties::frames], 6);
+}
+
+#[test]
 fn every_policy_is_compiled_or_refused() {
     run(&["policy"], &[policies::policy], 15);
 }
