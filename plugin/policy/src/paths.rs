@@ -332,7 +332,10 @@ mod tests {
         ];
         let paths: Vec<Path> = written
             .iter()
-            .map(|(path, rule)| Path { steps: parse(path).expect(path), rule: *rule })
+            .map(|(path, rule)| Path {
+                steps: parse(path).expect(path),
+                says: rule.map_or(Says::Keep, Says::Rule),
+            })
             .collect();
         let table = compile(&paths).expect("paths");
         let read = Paths::read(&table).expect("a table");

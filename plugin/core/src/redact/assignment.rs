@@ -98,6 +98,8 @@ struct Assigns {
     is_spaced: bool,
     /// A colon alone.
     is_colon: bool,
+    /// Nothing stands before the name that it may be a part of.
+    is_free: bool,
 }
 
 fn skip_space(text: &[u8], at: usize) -> usize {
@@ -122,7 +124,7 @@ fn assigns(text: &[u8], at: usize) -> Option<Assigns> {
     };
     let is_colon = text.get(at..at + signs)? == b":";
     let start = skip_space(text, at + signs);
-    Some(Assigns { start, is_certain: !is_colon, is_spaced: start > at + signs, is_colon })
+    Some(Assigns { start, is_certain: !is_colon, is_spaced: start > at + signs, is_colon, is_free: false })
 }
 
 fn assigned(text: &[u8], name: &Range<usize>, class: Name) -> Option<(Validator, Range<usize>)> {
@@ -139,7 +141,13 @@ fn assigned(text: &[u8], name: &Range<usize>, class: Name) -> Option<(Validator,
                 fields::authorization(text, assigns.start).map(|part| (Validator::Authorization, part))
             }
             Name::Cookie => cookie(text, &assigns).map(|part| (Validator::Cookie, part)),
-            _ => checked(text, class, value::read(text, assigns.start)?, &assigns),
+            _ => {
+                // `map[token:…]`, but not the parts of an ARN.
+                let before = name.start.checked_sub(1).and_then(|at| text.get(at));
+                let is_free = !matches!(before, Some(b':' | b'/' | b'.'));
+                let assigns = Assigns { is_free, ..assigns };
+                checked(text, class, value::read(text, assigns.start)?, &assigns)
+            }
         };
     }
     if !matches!(class, Name::Password | Name::Credential | Name::Token | Name::Short) {
@@ -225,7 +233,8 @@ fn cookie(text: &[u8], assigns: &Assigns) -> Option<Range<usize>> {
 
 /// The value of an element or a pair, which nothing but its name is asked of.
 fn checked_in(text: &[u8], class: Name, part: Range<usize>) -> Option<(Validator, Range<usize>)> {
-    let assigns = Assigns { start: part.start, is_certain: true, is_spaced: false, is_colon: false };
+    let assigns =
+        Assigns { start: part.start, is_certain: true, is_spaced: false, is_colon: false, is_free: true };
     match class {
         Name::Authorization => Some((Validator::Authorization, part)),
         Name::Cookie => Some((Validator::Cookie, part)),
@@ -245,7 +254,10 @@ fn checked(text: &[u8], class: Name, value: Value, assigns: &Assigns) -> Option<
         Name::Password => (Validator::Password, !is_prose),
         Name::Credential => (Validator::RandomValue, !is_prose),
         Name::Short => (Validator::Password, is_short_password(bytes) && (is_certain || !is_word)),
-        _ => (Validator::RandomValue, (is_certain || assigns.is_spaced) && is_random_value(bytes)),
+        _ => (
+            Validator::RandomValue,
+            (is_certain || assigns.is_spaced || assigns.is_free) && is_random_value(bytes),
+        ),
     };
     is_secret.then_some((validator, value.part))
 }

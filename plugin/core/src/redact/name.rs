@@ -92,6 +92,7 @@ const ATTRIBUTES: &[&[u8]] = &[
     b"dev",
     b"test",
     b"staging",
+    b"v",
 ];
 
 /// Passwords, with anything before them.
@@ -423,6 +424,12 @@ impl Words {
         self.text().strip_suffix(word)
     }
 
+    /// Whether it is said what came from what it names.
+    fn is_from(&self) -> bool {
+        let words = self.text().windows(4).enumerate();
+        words.into_iter().any(|(at, word)| word == b"from" && self.starts_at(at))
+    }
+
     fn ends_with_any(&self, words: &[&[u8]]) -> bool {
         words.iter().any(|word| self.text().ends_with(word))
     }
@@ -447,7 +454,9 @@ impl Words {
         if let Some(head) = self.before(b"token") {
             return match head {
                 b"" => Name::Token,
-                _ if self.is_of_any(head, HARMLESS) => Name::Plain,
+                _ if self.is_of_any(head, HARMLESS) || self.is_from() => Name::Plain,
+                // An object that says how long it is good for.
+                _ if head.ends_with(b"serviceaccount") => Name::Random,
                 _ if self.is_of(head, TOKENS_OF) || self.is_of_any(head, &TOKENS_OF[1..]) => Name::Credential,
                 _ => Name::Random,
             };

@@ -119,7 +119,7 @@ impl Walk<'_> {
             let argument = start..start + len;
             let (mut from, mut is_changed) = (start, false);
             self.written.clear();
-            while let Some(Found { rule, range }) = found.get(next) {
+            while let Some(Found { rule, range, .. }) = found.get(next) {
                 let part = range.start.max(argument.start)..range.end.min(argument.end);
                 if part.start < part.end {
                     put(&mut self.written, line.get(from..part.start).unwrap_or_default())?;

@@ -80,6 +80,23 @@ struct Walk {
 pub(super) struct Found {
     pub(super) rule: u16,
     pub(super) range: Range<usize>,
+    /// It stands in the text between two quotes: views, in which escaped quotes look
+    /// like others, do not know better.
+    pub(super) is_closed: bool,
+}
+
+/// Whether a part ends with the quote that it starts behind, and no escaped one.
+fn is_closed(text: &[u8], part: &Range<usize>) -> bool {
+    let byte = |at: Option<usize>| at.and_then(|at| text.get(at)).copied();
+    let quote = byte(part.start.checked_sub(1)).filter(|byte| matches!(byte, b'"' | b'\''));
+    let is_escaped = byte(part.start.checked_sub(2)) == Some(b'\\');
+    // A shell's `'a'\''b'` goes on.
+    let goes_on = byte(part.end.checked_add(1)) == Some(b'\\');
+    let is_unsure = goes_on || text.get(part.clone()).is_some_and(|value| value.ends_with(b"\\"));
+    quote.is_some()
+        && !is_escaped
+        && !is_unsure
+        && (quote == byte(Some(part.end)) || quote == byte(part.end.checked_sub(1)))
 }
 
 /// What is looked for in a text.
@@ -157,7 +174,7 @@ impl<'p> Scanner<'p> {
         self.scan(text, look)?;
         let found = mem::take(&mut self.found);
         let mut from = 0;
-        for Found { rule, range } in &found {
+        for Found { rule, range, .. } in &found {
             put(out, text.get(from..range.start).unwrap_or_default())?;
             self.replace(*rule, text.get(range.clone()).unwrap_or_default(), path, out)?;
             from = range.end;
@@ -263,6 +280,7 @@ impl<'p> Scanner<'p> {
             };
             let Some(next) = next else { break };
             match self.merged.last_mut().filter(|last| last.range.end > next.range.start) {
+                Some(last) if last.is_closed => {}
                 Some(last) => last.range.end = last.range.end.max(next.range.end),
                 None => self.merged.push(next.clone()),
             }
@@ -384,7 +402,7 @@ impl<'p> Scanner<'p> {
                 if let Some((_, range)) = found.filter(|(kind, _)| *kind == validator)
                     && !self.is_token(text, range)
                 {
-                    return Ok(Some(Found { rule, range: range.clone() }));
+                    return Ok(Some(Found { rule, range: range.clone(), is_closed: is_closed(text, range) }));
                 }
                 continue;
             }
@@ -392,7 +410,7 @@ impl<'p> Scanner<'p> {
                 && let Some(detector) = self.policy.detector(rule)
                 && let Some(range) = self.find(&detector, text, trigger_end, from)?
             {
-                return Ok(Some(Found { rule, range }));
+                return Ok(Some(Found { rule, range, is_closed: false }));
             }
         }
         Ok(None)

@@ -268,7 +268,7 @@ fn separates(text: &[u8], at: usize) -> bool {
         Some(b'=' | b':') => true,
         Some(byte) if name == 0 => is_end(*byte) || matches!(byte, b'\\' | b'{' | b'(' | b'<'),
         // `Data Source=`: names of several words.
-        Some(b' ') => {
+        Some(b' ') if matches!(text[at], b';' | b',') => {
             rest.iter().take(AHEAD_BYTES_MAX).find(|byte| !is_name(byte) && **byte != b' ') == Some(&b'=')
         }
         _ => false,

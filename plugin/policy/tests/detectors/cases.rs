@@ -164,6 +164,24 @@ pub(crate) fn cases() -> Vec<(&'static str, Vec<String>)> {
             ]),
         ),
         (
+            "cookie",
+            owned(&[
+                "Cookie: ⟦sid=8d2a78c0; theme=dark⟧",
+                r#"curl -H 'Cookie: ⟦sid=8d2a78c0⟧' x"#,
+                r#"{"set-cookie":"⟦a=b; Path=/⟧"}"#,
+                "cookie: expired",
+            ]),
+        ),
+        (
+            "user-password",
+            owned(&[
+                "app:⟦hunter2⟧@tcp(db1:3306)/shop",
+                "scott/⟦tiger⟧@//db1:1521/x",
+                "app:⟦p@ss⟧@unix(/run/mysql.sock)/shop",
+                "bob@tcp(db1)",
+            ]),
+        ),
+        (
             "credentials",
             vec![
                 format!("curl -H 'bearer ⟦{}⟧'", token(32)),

@@ -91,8 +91,10 @@ fn of_cloudtrail_session_tokens_go_and_nothing_else() {
 fn of_kubernetes_the_secrets_in_a_config_map_go() {
     let Some(records) = corpus("k8s-audit.jsonl") else { return };
     let expected = [
-        ("requestObject.data.access.properties", "password", 8),
-        ("responseObject.data.access.properties", "password", 8),
+        ("requestObject.data.access.properties", "keyed-secret", 6),
+        ("requestObject.data.access.properties", "password", 2),
+        ("responseObject.data.access.properties", "keyed-secret", 6),
+        ("responseObject.data.access.properties", "password", 2),
     ];
     assert_hits("k8s-audit.jsonl", &records, &expected);
 }
