@@ -38,6 +38,12 @@ pub(super) fn read(text: &[u8], trigger_end: usize, from: usize) -> Assignment {
     if found.is_some() {
         return Assignment { found, is_name: false };
     }
+    // Most are parts of paths and words: what follows tells.
+    let is_at_end = range.end == text.len() && range.start > 2;
+    let follows = text.get(range.end).copied().unwrap_or(b' ');
+    if is_at_end || !(follows <= b' ' || b"=:\"'`])}\\>(-".contains(&follows)) {
+        return Assignment::default();
+    }
     let (range, class) = classify(text, range, from);
     if class == Name::Plain {
         let name = text.get(range.clone()).unwrap_or_default();
@@ -74,6 +80,11 @@ fn name_at(text: &[u8], trigger_end: usize, from: usize) -> Option<Range<usize>>
 /// What a name says, and that of two words: `secret key`.
 fn classify(text: &[u8], name: Range<usize>, from: usize) -> (Range<usize>, Name) {
     let class = Name::of(text.get(name.clone()).unwrap_or_default());
+    // A signature in a query, of Azure's.
+    let before = name.start.checked_sub(1).and_then(|at| text.get(at));
+    if matches!(before, Some(b'?' | b'&')) && text.get(name.clone()) == Some(b"sig") {
+        return (name, Name::Random);
+    }
     if !matches!(class, Name::Plain | Name::Random) || name.start <= from + 1 || text[name.start - 1] != b' '
     {
         return (name, class);

@@ -32,10 +32,43 @@ pub(super) const NAME_BYTES_MAX: usize = 64;
 impl Name {
     /// What a name says.
     pub fn of(name: &[u8]) -> Name {
+        if !may_tell(name) {
+            return Name::Plain;
+        }
         let mut words = Words::of(name);
         words.trim();
         words.classify()
     }
+}
+
+/// Whether there is anything in a name of which a secret's name is made: most have
+/// nothing, and are done with.
+fn may_tell(name: &[u8]) -> bool {
+    let mut last = 0u32;
+    name.iter().any(|byte| {
+        // In small letters, where it is a letter.
+        last = (last << 8 | u32::from(byte | 0x20)) & 0x00ff_ffff;
+        matches!(
+            &last.to_be_bytes(),
+            [_, b'p', b'a', b's']
+                | [_, b'p', b's', b'w']
+                | [_, _, b'p', b'w']
+                | [_, b's', b'e', b'c']
+                | [_, b't', b'o', b'k']
+                | [_, b'k', b'e', b'y']
+                | [_, b'c', b'o', b'o']
+                | [_, b'c', b'r', b'e']
+                | [_, b'o', b't', b'p']
+                | [_, b'o', b'd', b'e']
+                | [_, b'c', b'v', _]
+                | [_, b's', b'a', b'm']
+                | [_, b's', b'i', b'g']
+                | [_, b'd', b'o', b'c']
+                | [_, b'o', b'r', b'i']
+                | [_, b'w', b'o', b'r']
+                | [_, b'e', b'n', b'a']
+        )
+    })
 }
 
 /// Words that say which one it is, how often, or in what form.
@@ -397,19 +430,10 @@ impl Words {
     /// Takes away words at the end that only say which one, or in what form.
     fn trim(&mut self) {
         loop {
-            let len = self.text().iter().rposition(|byte| !byte.is_ascii_digit()).map_or(0, |last| last + 1);
-            let is_attribute = |word: &&&[u8]| {
-                let at = len.wrapping_sub(word.len());
-                self.text.get(at..len) == Some(**word) && at > 0 && self.starts_at(at)
-            };
             // `oauth2`, `cvv2`, `base64` end with a digit of their own.
-            let attribute = ATTRIBUTES.iter().find(is_attribute);
-            let whole = |word: &&&[u8]| {
-                let at = self.len.wrapping_sub(word.len());
-                self.text.get(at..self.len) == Some(**word) && at > 0 && self.starts_at(at)
-            };
-            let cut = ATTRIBUTES.iter().find(whole).map(|word| self.len - word.len());
-            match cut.or(attribute.map(|word| len - word.len())) {
+            let len = self.text().iter().rposition(|byte| !byte.is_ascii_digit()).map_or(0, |last| last + 1);
+            let cut = self.attribute(self.len).or_else(|| self.attribute(len));
+            match cut {
                 Some(cut) => (self.len, self.is_cut) = (cut, true),
                 None => {
                     self.len = if len == 0 { self.len } else { len };
@@ -417,6 +441,17 @@ impl Words {
                 }
             }
         }
+    }
+
+    /// Where the word starts that ends at `end`, if that is an attribute and not all.
+    fn attribute(&self, end: usize) -> Option<usize> {
+        let before = self.starts & 1u64.checked_shl(end as u32).unwrap_or(0).wrapping_sub(1);
+        let start = before.checked_ilog2().filter(|start| *start > 0)? as usize;
+        let word = self.text.get(start..end)?;
+        ATTRIBUTES
+            .iter()
+            .any(|attribute| attribute.len() == word.len() && *attribute == word)
+            .then_some(start)
     }
 
     /// What stands before `word` at the end.

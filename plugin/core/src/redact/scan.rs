@@ -389,13 +389,12 @@ impl<'p> Scanner<'p> {
             if self.look != Look::Everything && !self.policy.is_secret(rule) {
                 continue;
             }
-            self.steps.take(steps::ASK)?;
             if let Some(validator) = self.policy.reader(rule) {
                 if assignment.is_none() {
                     let read = assignment::read(text, trigger_end, from);
                     self.is_name |= read.is_name;
                     let len = read.found.as_ref().map_or(0, |(_, part)| part.len());
-                    self.steps.take(steps::WALK * NAME_BYTES_MAX + len)?;
+                    self.steps.take(steps::ASK + steps::SCOUT * NAME_BYTES_MAX + len)?;
                     assignment = Some(read);
                 }
                 let found = assignment.as_ref().and_then(|read| read.found.as_ref());
@@ -406,6 +405,7 @@ impl<'p> Scanner<'p> {
                 }
                 continue;
             }
+            self.steps.take(steps::ASK)?;
             if self.look != Look::Told
                 && let Some(detector) = self.policy.detector(rule)
                 && let Some(range) = self.find(&detector, text, trigger_end, from)?

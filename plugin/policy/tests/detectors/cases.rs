@@ -213,8 +213,6 @@ pub(crate) fn cases() -> Vec<(&'static str, Vec<String>)> {
                 "Server=db;User Id=sa;Pwd=⟦p4⟧;",
                 "DB_PASSWORD='⟦it is⟧'",
                 "MYSQL_ROOT_PASSWORD: ⟦Hunter2⟧",
-                "client_secret=⟦abc⟧",
-                "AWS_SECRET_ACCESS_KEY=⟦abcd⟧",
                 "password: incorrect",
                 "Failed password for bob from 192.0.2.1",
                 "userPassword: ⟦{SSHA}abc⟧",
@@ -255,6 +253,8 @@ pub(crate) fn cases() -> Vec<(&'static str, Vec<String>)> {
         (
             "keyed-secret",
             vec![
+                "client_secret=⟦abc⟧".into(),
+                "AWS_SECRET_ACCESS_KEY=⟦abcd⟧".into(),
                 format!("api_key=⟦{}⟧", token(32)),
                 format!(r#"{{"access_token":"⟦{}⟧","token_type":"bearer"}}"#, token(40)),
                 format!("x-vault-token: ⟦{}⟧", token(24)),
