@@ -192,16 +192,33 @@ impl<'p> Scanner<'p> {
         if self.steps.take(steps::SCOUT * text.len()).is_err() {
             return Seen::Found;
         }
-        // Where the scout does not stop there is nothing.
-        let (state, _) = scout.run(scout.start(None), text);
-        if !scout.is_accepting(state) && scout.lateness() == 0 {
-            return Seen::Nothing;
+        // Where the scout does not stop for what is looked for there is nothing.
+        if scout.lateness() == 0 {
+            let (mut state, mut at) = (scout.start(None), 0);
+            loop {
+                let (next, len) = scout.run(state, text.get(at..).unwrap_or_default());
+                (state, at) = (next, at + len);
+                if !scout.is_accepting(state) {
+                    return Seen::Nothing;
+                }
+                if look == Look::Everything || scout.accepted(state).any(|rule| self.is_looked_for(rule)) {
+                    break;
+                }
+                if at >= text.len() {
+                    return Seen::Nothing;
+                }
+            }
         }
         match self.scan(text, look) {
             Ok(()) if self.found.is_empty() && self.is_name => Seen::Name,
             Ok(()) if self.found.is_empty() => Seen::Nothing,
             _ => Seen::Found,
         }
+    }
+
+    /// Whether a rule is for secrets, or stands for an escape.
+    fn is_looked_for(&self, rule: u16) -> bool {
+        rule == self.policy.first_key_rule || self.policy.is_secret(rule)
     }
 
     /// Finds all that there is in `text` and in its views, in order.
