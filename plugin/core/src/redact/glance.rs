@@ -27,6 +27,8 @@ impl Walk<'_> {
         self.found_count = 0;
         let tape = &self.levels[0].tape;
         let (mut next, mut nested_end, mut kept_end) = (0, 0, 0);
+        // Of a pair of a name and a value, which are not beside each other here.
+        let (mut has_name, mut has_value) = (false, false);
         while let Some(node) = tape.nodes.get(next) {
             let index = next;
             next += 1;
@@ -56,6 +58,7 @@ impl Walk<'_> {
                     if known.is_watched || known.name != Name::Plain {
                         return Ok(Glance::Rules);
                     }
+                    has_value |= known.names_value;
                     if is_kept {
                         continue;
                     }
@@ -79,7 +82,13 @@ impl Walk<'_> {
                 known.ask(text, len, |text| self.scanner.look(text, look))
             };
             if seen == Seen::Name {
-                return Ok(Glance::Rules);
+                // In an array, the next element is the value.
+                let is_member =
+                    tape.nodes.get(index.wrapping_sub(1)).is_some_and(|node| node.kind == Kind::Key);
+                if !is_member {
+                    return Ok(Glance::Rules);
+                }
+                has_name = true;
             }
             let is_found = seen == Seen::Found;
             if is_found {
@@ -89,6 +98,9 @@ impl Walk<'_> {
                 *place = index as u32;
                 self.found_count += 1;
             }
+        }
+        if has_name && has_value {
+            return Ok(Glance::Rules);
         }
         Ok(if self.found_count == 0 { Glance::Nothing } else { Glance::Texts })
     }
