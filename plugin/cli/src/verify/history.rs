@@ -386,9 +386,9 @@ impl<F: FnMut(Verdict, String)> History<'_, F> {
         let at = |sequence: u64| Position { segment: life.segment, sequence };
         // From here on they may never have been delivered.
         let stop = match unsettled {
-            Some(unsettled) if unsettled.segment < life.segment => first,
-            Some(unsettled) if unsettled.life(self.id) == life => first.max(unsettled.sequence),
-            _ => u64::MAX,
+            Some(unsettled) if unsettled.segment < life.segment => Some(first),
+            Some(unsettled) if unsettled.life(self.id) == life => Some(first.max(unsettled.sequence)),
+            _ => None,
         };
         let Life { segment: number, run, .. } = life;
         let which = if is_whole {
@@ -396,14 +396,14 @@ impl<F: FnMut(Verdict, String)> History<'_, F> {
         } else {
             format!("segment {number} lacks")
         };
-        if first < stop {
-            let end = last.min(stop.saturating_sub(1));
+        if stop.is_none_or(|stop| first < stop) {
+            let end = stop.map_or(last, |stop| last.min(stop - 1));
             count(&mut self.chain.missing, first, end);
             self.gaps.push(after, at(end), Cause::Unknown);
             let earlier = if is_whole { ", and what may have been before it" } else { ", its end" };
             (self.add)(Verdict::Gap, format!("{which} {}{earlier}", extent(first, end)));
         }
-        if stop <= last {
+        if let Some(stop) = stop.filter(|stop| *stop <= last) {
             count(&mut self.chain.undelivered, stop, last);
             self.gaps.push(after, at(last), Cause::Stop);
             let what = format!(

@@ -11,8 +11,9 @@ use std::ops::RangeInclusive;
 /// One key.
 #[derive(Default)]
 struct Key {
-    /// The first record under it, and the head before that.
-    since: Option<(Place, Fingerprint)>,
+    /// The first record under it, and the head before that. Of a key that came into
+    /// force twice, both.
+    since: Vec<(Place, Fingerprint)>,
     /// The last record that it has signed.
     last: Option<Position>,
 }
@@ -27,8 +28,6 @@ pub(super) struct Keys {
     signed: BTreeMap<Life, BTreeMap<u64, Fingerprint>>,
     /// In each life, which keys have signed, and the first and the last record.
     lives: BTreeMap<Life, BTreeMap<u32, (u64, u64)>>,
-    /// The lowest key that was put into force at two places.
-    forked: Option<(u32, Place, Place)>,
 }
 
 /// Something that does not fit.
@@ -74,10 +73,8 @@ impl Keys {
         for handover in checkpoint.since() {
             let key = self.keys.entry(handover.index).or_default();
             let since = (handover.place, fingerprint(&handover.head));
-            let (before, _) = *key.since.get_or_insert(since);
-            let is_lowest = self.forked.is_none_or(|(index, ..)| handover.index < index);
-            if before != handover.place && is_lowest {
-                self.forked = Some((handover.index, before, handover.place));
+            if !key.since.contains(&since) {
+                key.since.push(since);
             }
         }
         let (life, index) = (place.life(chain), checkpoint.index());
@@ -92,7 +89,9 @@ impl Keys {
 
     /// The first record under each key, and the head before it.
     pub(super) fn since(&self) -> impl Iterator<Item = (u32, Place, Fingerprint)> {
-        self.keys.iter().filter_map(|(index, key)| key.since.map(|(place, head)| (*index, place, head)))
+        self.keys
+            .iter()
+            .flat_map(|(index, key)| key.since.iter().map(|(place, head)| (*index, *place, *head)))
     }
 
     /// The records before those that keys came into force with, in the same life,
@@ -118,14 +117,15 @@ impl Keys {
     /// there are two histories, and its successors are not compared.
     pub(super) fn misfits(&self, links: &BTreeMap<Life, Place>) -> Vec<Misfit> {
         let mut misfits = self.outdated(links);
-        if let Some((index, one, other)) = self.forked {
+        let forked = self.forked();
+        if let Some((index, one, other)) = forked {
             misfits.push(Misfit::Forked { index, places: [one, other] });
         }
-        let end = self.forked.map_or(u32::MAX, |(index, ..)| index);
+        let end = forked.map_or(u32::MAX, |(index, ..)| index);
         let mut before: (u32, Position) = (0, Position::default());
         let mut last_used: Option<(u32, Position)> = None;
         for (&index, key) in self.keys.range(..end) {
-            if let Some((place, _)) = key.since {
+            if let Some((place, _)) = key.since.first().copied() {
                 if place.position() < before.1 {
                     misfits.push(Misfit::Backwards { index, place });
                 } else if let Some((index, record)) = last_used.filter(|(_, last)| *last >= place.position())
@@ -142,6 +142,20 @@ impl Keys {
             last_used = later.map(|last| (index, last)).or(last_used);
         }
         misfits
+    }
+
+    /// Returns the lowest key that was put into force at two places, and the first two
+    /// of them.
+    fn forked(&self) -> Option<(u32, Place, Place)> {
+        self.keys.iter().find_map(|(index, key)| {
+            let mut places: Vec<Place> = key.since.iter().map(|(place, _)| *place).collect();
+            places.sort_unstable_by_key(|place| (place.position(), *place.run.as_bytes()));
+            places.dedup();
+            match places[..] {
+                [one, other, ..] => Some((*index, one, other)),
+                _ => None,
+            }
+        })
     }
 
     fn outdated(&self, links: &BTreeMap<Life, Place>) -> Vec<Misfit> {

@@ -39,7 +39,7 @@ use crate::stdout::print;
 use anyhow::{Result, bail, ensure};
 use chains::Chains;
 use changes::Altered;
-use clap::Args;
+use clap::{Args, Parser};
 use export::Exported;
 use flb_audit_core::chain::Position;
 use flb_audit_core::verify::{Checked, Checker, Sealed};
@@ -47,6 +47,7 @@ use flb_audit_ledger::frame::Frame;
 use flb_audit_ledger::{manifest, tree};
 use report::Report;
 use signatures::{BadCheckpoint, GoodCheckpoint};
+use std::ffi::OsString;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::SystemTime;
@@ -91,6 +92,21 @@ pub(crate) struct Verify {
     /// Print the report as JSON
     #[arg(long)]
     json: bool,
+}
+
+/// `verify` without the program's other commands.
+#[derive(Parser)]
+struct Alone {
+    #[command(flatten)]
+    verify: Verify,
+}
+
+/// Verifies logs as `flb-audit verify` does with these arguments, of which the first
+/// is its name, and returns the report as JSON.
+pub fn report(arguments: impl IntoIterator<Item = OsString>) -> Result<String> {
+    let verify = Alone::try_parse_from(arguments)?.verify;
+    let roster = verify.roster.as_deref().map(Roster::read).transpose()?;
+    verify.report(roster.as_ref())?.to_json()
 }
 
 /// A time in UTC, or the beginning of a day.

@@ -108,7 +108,7 @@ impl<'a> Members<'a> {
 
     pub(super) fn place(&self) -> Option<Place> {
         Some(Place {
-            segment: self.number("seg")?,
+            segment: self.number("seg").filter(|segment| *segment > 0)?,
             run: Run::from_text(self.string("run")?)?,
             sequence: self.number("seq")?,
         })
@@ -138,6 +138,16 @@ impl<'a> Members<'a> {
 
     pub(super) fn is_string(&self, name: &str) -> bool {
         self.key(name).is_some_and(|key| self.tape.nodes[key + 1].kind == Kind::String)
+    }
+
+    /// Whether the member `name`, if there is one, is a string.
+    pub(super) fn is_string_or_absent(&self, name: &str) -> bool {
+        self.key(name).is_none() || self.is_string(name)
+    }
+
+    /// Whether the member `name`, if there is one, is an integer from 0 on.
+    pub(super) fn is_count_or_absent(&self, name: &str) -> bool {
+        self.key(name).is_none() || self.number(name).is_some()
     }
 
     /// Whether the member `name`, if there is one, is an array of strings.

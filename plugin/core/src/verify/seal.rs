@@ -16,6 +16,12 @@ const NANOSECOND_DIGITS: usize = 9;
 /// The members of a seal that are arrays of strings.
 const LISTS: [&str; 3] = ["notes", "redacted", "invalid"];
 
+/// Those that are strings.
+const TEXTS: [&str; 5] = ["renamed", "schema", "disposition", "unchecked", "error"];
+
+/// Those that are counts.
+const COUNTS: [&str; 2] = ["invalid_count", "raw_bytes"];
+
 /// Why the value of `audit` is not taken for a seal.
 pub(super) enum NoSeal {
     Malformed,
@@ -63,7 +69,10 @@ fn read_members(members: &Members<'_>, version: Version) -> Option<(Sealed, Clos
         Some(_) => return None,
         None => None,
     };
-    let is_formed = members.is_string("tag") && LISTS.iter().all(|name| members.is_list_or_absent(name));
+    let is_formed = members.is_string("tag")
+        && LISTS.iter().all(|name| members.is_list_or_absent(name))
+        && TEXTS.iter().all(|name| members.is_string_or_absent(name))
+        && COUNTS.iter().all(|name| members.is_count_or_absent(name));
     if !is_formed {
         return None;
     }

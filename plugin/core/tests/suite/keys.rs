@@ -66,7 +66,7 @@ fn every_key_leads_to_the_first_by_itself() {
     let mut known = KnownKeys::new(id(), root);
     for index in 0..=300_u32 {
         assert_eq!(ring.index(), index);
-        let made = checkpoint(&ring, place(index.into()), [7; 32]);
+        let made = checkpoint(&ring, place(u64::from(index) + 1), [7; 32]);
         assert_eq!(verify(root, &made), Ok(true), "key {index}");
         assert_eq!(known.verify(&made.key), Ok(ring.public().expect("a key")));
         assert!(made.key.certificates.len() <= index.count_ones() as usize + 10);
@@ -75,7 +75,7 @@ fn every_key_leads_to_the_first_by_itself() {
         assert_eq!(file.len(), FILE_BYTES);
         let (read, slot) = KeyRing::from_file(&file).expect("keys");
         assert_eq!((read.index(), read.chain(), slot), (index, id(), 0));
-        let next = read.hand_over(place(u64::from(index) + 1), [7; 32], &mut random).expect("a key");
+        let next = read.hand_over(place(u64::from(index) + 2), [7; 32], &mut random).expect("a key");
         let mut bytes = vec![0; SLOT_BYTES];
         next.write_slot(&mut bytes);
         let at = KeyRing::slot_offset(1) as usize;

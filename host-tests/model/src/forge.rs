@@ -1,0 +1,239 @@
+//! Seals records as a filter would, and as it would not: every part can be chosen.
+
+use crate::json::Value;
+use crate::seal::{self, GENESIS, Place};
+use ed25519_dalek::{Signer, SigningKey};
+
+/// A chain whose keys are all known.
+#[derive(Clone, Debug)]
+pub struct Forge {
+    /// Its name
+    pub chain: String,
+    /// The number of the key in force; none if the chain has no keys
+    pub key: Option<u64>,
+    /// What makes the keys of chains different
+    pub salt: u8,
+    /// Where keys 1, 2 … came into force, and the head before
+    pub handovers: Vec<(Place, [u8; 32])>,
+    /// Where the next record goes
+    pub place: Place,
+    /// The head before it
+    pub head: [u8; 32],
+    /// The `link` of the next record
+    pub link: Option<Value>,
+    /// `v`
+    pub version: &'static str,
+}
+
+/// A string as JSON.
+pub fn string(text: &str) -> Value {
+    Value::String(text.to_owned())
+}
+
+/// A number as JSON.
+pub fn number(number: u64) -> Value {
+    Value::Number(number.to_string())
+}
+
+/// An object as JSON.
+pub fn object<const N: usize>(members: [(&str, Value); N]) -> Value {
+    Value::Object(members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+}
+
+fn of_place(place: &Place) -> [(&'static str, Value); 3] {
+    [("run", string(&place.1)), ("seg", number(place.0)), ("seq", number(place.2))]
+}
+
+impl Forge {
+    /// A new chain, before its first record, with key 0.
+    pub fn new(chain: &str, salt: u8) -> Self {
+        let place = (1, "run--1".to_owned(), 0);
+        let (head, version) = (GENESIS, "1.2");
+        Forge {
+            chain: chain.to_owned(),
+            key: Some(0),
+            salt,
+            handovers: Vec::new(),
+            place,
+            head,
+            link: None,
+            version,
+        }
+    }
+
+    fn secret(&self, n: u64) -> SigningKey {
+        let mut seed = [self.salt; 32];
+        seed[..8].copy_from_slice(&n.to_le_bytes());
+        SigningKey::from_bytes(&seed)
+    }
+
+    /// Returns the public part of a key.
+    pub fn public(&self, n: u64) -> String {
+        seal::text(self.secret(n).verifying_key().as_bytes())
+    }
+
+    /// Signs a text with a key.
+    pub fn sign(&self, n: u64, text: &str) -> String {
+        seal::text(&self.secret(n).sign(text.as_bytes()).to_bytes())
+    }
+
+    /// Returns the chain's entry of a roster.
+    pub fn roster(&self) -> Value {
+        object([
+            ("node", string(&self.chain)),
+            ("chain", string(&self.chain)),
+            ("key", string(&self.public(0))),
+            ("created", string("2026-11-20T00:00:00Z")),
+        ])
+    }
+
+    /// Puts the next key into force, from the next record on.
+    pub fn rotate(&mut self) {
+        if let Some(n) = &mut self.key {
+            *n += 1;
+            self.handovers.push((self.place.clone(), self.head));
+        }
+    }
+
+    /// Begins a segment. `unsettled` is a number of the segment before, of which
+    /// nobody knows from there on whether it was delivered.
+    pub fn restart(&mut self, run: &str, unsettled: Option<u64>) {
+        let last = self.place.2.checked_sub(1).map(|number| (self.place.0, self.place.1.clone(), number));
+        self.link = last.map(|last| {
+            let mut members: Vec<(String, Value)> =
+                of_place(&last).into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+            let from = unsettled.map(|from| object(of_place(&(last.0, last.1.clone(), from))));
+            members.extend(from.map(|from| ("unsettled".to_owned(), from)));
+            Value::Object(members)
+        });
+        self.place = (self.place.0 + 1, run.to_owned(), 0);
+    }
+
+    /// Returns a certificate.
+    pub fn certificate(&self, n: u64) -> Value {
+        let public = self.public(n);
+        let signature = self.sign(n & (n - 1), &seal::certificate_text(&self.chain, n, &public));
+        object([("n", number(n)), ("pub", string(&public)), ("sig", string(&signature))])
+    }
+
+    /// Returns a handover to a key.
+    pub fn handover(&self, n: u64, place: &Place, head: &[u8; 32]) -> Value {
+        let signature = self.sign(n - 1, &seal::handover_text(&self.chain, n, place, head));
+        let [run, segment, sequence] = of_place(place);
+        object([
+            ("n", number(n)),
+            ("head", string(&seal::text(head))),
+            run,
+            segment,
+            sequence,
+            ("sig", string(&signature)),
+        ])
+    }
+
+    /// Returns what a checkpoint says of its key.
+    pub fn key(&self, n: u64) -> Value {
+        let mut needed = Vec::new();
+        for mut key in [n, n.saturating_sub(1), n.saturating_sub(2)] {
+            while key > 0 {
+                needed.push(key);
+                key &= key - 1;
+            }
+        }
+        needed.sort_unstable();
+        needed.dedup();
+        let certificates = needed.into_iter().map(|n| self.certificate(n)).collect();
+        let handovers = [n, n.saturating_sub(1)].into_iter().filter(|n| *n > 0);
+        let since = handovers.map(|n| {
+            let (place, head) = &self.handovers[n as usize - 1];
+            self.handover(n, place, head)
+        });
+        object([
+            ("n", number(n)),
+            ("certs", Value::Array(certificates)),
+            ("since", Value::Array(since.collect())),
+        ])
+    }
+
+    /// Seals the next record, with more members of `audit`.
+    pub fn seal(&mut self, body: &str, is_checkpoint: bool, more: &[(&str, Value)]) -> Value {
+        let mut audit = vec![("chain".to_owned(), string(&self.chain))];
+        audit.extend(self.link.take().map(|link| ("link".to_owned(), link)));
+        audit.extend(of_place(&self.place).map(|(name, value)| (name.to_owned(), value)));
+        audit.push(("tag".to_owned(), string("some.tag")));
+        audit.push(("time".to_owned(), string(&format!("{}.000000005", 1_795_161_600 + self.place.2))));
+        audit.push(("v".to_owned(), string(self.version)));
+        let key = self.key.filter(|_| is_checkpoint).map(|n| self.key(n));
+        audit.extend(key.map(|key| ("key".to_owned(), key)));
+        for (name, value) in more {
+            audit.retain(|(other, _)| other != name);
+            audit.push(((*name).to_owned(), value.clone()));
+        }
+        audit.push(("prev".to_owned(), string(&seal::text(&self.head))));
+        let mut record = Value::parse(body).unwrap_or(Value::Null);
+        if let Some(members) = record.members_mut() {
+            members.push(("audit".to_owned(), Value::Object(audit)));
+        }
+        self.resign(&mut record);
+        if let Some(head) = head_of(&record) {
+            self.head = head;
+        }
+        self.place.2 += 1;
+        record
+    }
+
+    /// Computes the hash of a record anew, and its signature if it names a key.
+    pub fn resign(&self, record: &mut Value) {
+        let Some(head) = rehash(record) else { return };
+        let Some(audit) = audit_mut(record) else { return };
+        let of = |audit: &Vec<(String, Value)>, name: &str| {
+            audit.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone())
+        };
+        let n = of(audit, "key").and_then(|key| key.get("n")?.as_integer());
+        let place = || {
+            let run = of(audit, "run")?.as_str()?.to_owned();
+            Some((of(audit, "seg")?.as_integer()?, run, of(audit, "seq")?.as_integer()?))
+        };
+        if let (Some(n), Some(place)) = (n, place()) {
+            let chain =
+                of(audit, "chain").and_then(|chain| chain.as_str().map(str::to_owned)).unwrap_or_default();
+            let signature = self.sign(n, &seal::checkpoint_text(&chain, n, &place, &head));
+            set(audit, "sig", string(&signature));
+        }
+    }
+}
+
+/// Sets a member.
+pub fn set(members: &mut Vec<(String, Value)>, name: &str, value: Value) {
+    match members.iter_mut().find(|(key, _)| key == name) {
+        Some((_, old)) => *old = value,
+        None => members.push((name.to_owned(), value)),
+    }
+}
+
+/// Returns the members of a record's seal.
+pub fn audit_mut(record: &mut Value) -> Option<&mut Vec<(String, Value)>> {
+    record.members_mut()?.iter_mut().find(|(name, _)| name == "audit")?.1.members_mut()
+}
+
+/// Returns the head that a record says.
+pub fn head_of(record: &Value) -> Option<[u8; 32]> {
+    seal::bytes(record.get("audit")?.get("head")?.as_str()?)
+}
+
+/// Computes the hash of a record anew, as anybody can. Returns the head.
+pub fn rehash(record: &mut Value) -> Option<[u8; 32]> {
+    let audit = record.get("audit")?;
+    let version = audit.get("v")?.as_str()?.to_owned();
+    let prev = seal::bytes(audit.get("prev")?.as_str()?)?;
+    let (_, head) = seal::hashes(record, &version, &prev)?;
+    set(audit_mut(record)?, "head", string(&seal::text(&head)));
+    Some(head)
+}
+
+/// Returns the anchor that a checkpoint's record holds.
+pub fn anchor(record: &Value) -> Option<Value> {
+    let audit = record.get("audit")?;
+    let names = ["chain", "run", "seg", "seq", "head", "key", "sig"];
+    let members = names.into_iter().map(|name| Some((name.to_owned(), audit.get(name)?.clone())));
+    members.collect::<Option<Vec<_>>>().map(Value::Object)
+}

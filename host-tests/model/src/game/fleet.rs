@@ -1,0 +1,204 @@
+//! Honest nodes: what they seal, and what of it was delivered.
+
+use super::Step;
+use crate::json::Value;
+use crate::model::Log;
+use crate::seal::{self, Place};
+use flb_audit_core::chain::ChainId;
+use flb_audit_core::chain::Run;
+use flb_audit_core::chain::keyring::KeyRing;
+use flb_audit_core::chain::rotation::Rotation;
+use flb_audit_core::chain::state::{Header, State};
+use flb_audit_core::chain::storage::Storage;
+use flb_audit_core::chain::writer::StateWriter;
+use flb_audit_core::hash::Algorithm;
+use flb_audit_core::{Event, Sealer};
+use std::cell::RefCell;
+use std::convert::Infallible;
+use std::rc::Rc;
+
+/// A record that a node has sealed.
+#[derive(Clone, Debug)]
+pub struct Sealed {
+    /// The name of its chain
+    pub chain: String,
+    /// Where it stands
+    pub place: Place,
+    /// The head before it
+    pub prev: [u8; 32],
+    /// The head after it
+    pub head: [u8; 32],
+}
+
+/// What was sealed, and what is in the store.
+#[derive(Clone, Debug, Default)]
+pub struct Fleet {
+    /// Everything that was sealed
+    pub sealed: Vec<Sealed>,
+    /// The lines that were delivered
+    pub lines: Vec<String>,
+    /// All anchors that were kept
+    pub anchors: Vec<String>,
+    /// The roster of all nodes
+    pub roster: String,
+    /// Whether a state was set back, or damaged
+    pub has_lost_state: bool,
+    /// Whether records were lost
+    pub has_lost_records: bool,
+}
+
+/// A file in memory.
+#[derive(Clone)]
+struct File(Rc<RefCell<Vec<u8>>>);
+
+impl Storage for File {
+    type Error = Infallible;
+
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> Result<usize, Infallible> {
+        let bytes = self.0.borrow();
+        let rest = bytes.get(offset as usize..).unwrap_or_default();
+        let len = rest.len().min(buffer.len());
+        buffer[..len].copy_from_slice(&rest[..len]);
+        Ok(len)
+    }
+
+    fn write_at(&self, bytes: &[u8], offset: u64) -> Result<(), Infallible> {
+        self.0.borrow_mut()[offset as usize..][..bytes.len()].copy_from_slice(bytes);
+        Ok(())
+    }
+
+    fn sync(&self) -> Result<(), Infallible> {
+        Ok(())
+    }
+}
+
+/// A node: its state directory and its clock.
+struct Node {
+    state: File,
+    keys: File,
+    backup: Option<Vec<u8>>,
+    seeds: u64,
+    runs: u64,
+    now: u64,
+}
+
+/// The most nodes in one store.
+const NODES: usize = 2;
+/// The most records that a life seals.
+const RECORDS_MAX: u16 = 12;
+
+fn seed(node: u8, count: &mut u64, seed: &mut [u8; 32]) -> bool {
+    *count += 1;
+    *seed = [node; 32];
+    seed[..8].copy_from_slice(&count.to_le_bytes());
+    true
+}
+
+/// Has a fleet seal what the script says. A step is a life of a node: which one and how
+/// it ends, how many records it seals, and how far apart they are.
+pub fn honest(script: &[Step]) -> Fleet {
+    let mut fleet = Fleet::default();
+    let mut entries = Vec::new();
+    let mut nodes = Vec::new();
+    for number in 0..NODES as u8 {
+        let id = ChainId::from_random([number + 1; 9]);
+        let mut seeds = 0;
+        let Ok(ring) = KeyRing::new(id, &mut |bytes| seed(number, &mut seeds, bytes)) else { return fleet };
+        let public = ring.public().map(|key| seal::text(key.as_bytes())).unwrap_or_default();
+        entries.push(format!(r#"{{"node":"n{number}","chain":"{id}","key":"{public}","created":"now"}}"#));
+        let header = Header { id, algorithm: Algorithm::default() };
+        let file = |bytes: &[u8]| File(Rc::new(RefCell::new(bytes.to_vec())));
+        let (state, keys) = (file(&header.to_file()), file(&ring.to_file()));
+        nodes.push(Node { state, keys, backup: None, seeds, runs: 0, now: 0 });
+    }
+    fleet.roster = format!("[{}]", entries.join(","));
+    for (kind, count, pace) in script {
+        let number = usize::from(*kind) % NODES;
+        live(&mut nodes[number], number as u8, &mut fleet, (*kind / NODES as u8, *count, *pace));
+    }
+    fleet
+}
+
+/// One life of a node.
+fn live(node: &mut Node, number: u8, fleet: &mut Fleet, (kind, count, pace): Step) {
+    if kind % 16 == 15 {
+        if let Some(backup) = node.backup.take() {
+            *node.state.0.borrow_mut() = backup;
+            fleet.has_lost_state = true;
+        }
+    } else if kind % 16 == 14 {
+        node.backup = Some(node.state.0.borrow().clone());
+    }
+    let Some(state) = State::read(&node.state.0.borrow()) else { return };
+    let Ok((mut rotation, newest)) = Rotation::open(node.keys.clone(), state.header.id) else { return };
+    node.runs += 1;
+    let Some(run) = node.runs.to_le_bytes().first_chunk().map(|bytes| Run::from_random(*bytes)) else {
+        return;
+    };
+    let opened = state.open_segment(run, newest.as_ref());
+    if opened.is_key_unused {
+        rotation.keep_key();
+    }
+    let mut writer = StateWriter::new(node.state.clone(), &state, &opened.chain, node.now);
+    let Ok(()) = writer.write(&opened.chain, node.now);
+    let Ok(mut sealer) = Sealer::new(opened.chain, opened.notes, None) else { return };
+    let mut sent = Vec::new();
+    for record in 0..count % RECORDS_MAX {
+        node.now += u64::from(pace % 8) * if pace & 0x100 > 0 { 100 } else { 1 };
+        let must_sign = pace & 0x200 > 0 && record % 3 == 0;
+        let prepared = rotation
+            .prepare(sealer.chain(), node.now, must_sign, &mut |bytes| seed(number, &mut node.seeds, bytes));
+        if prepared.signer.is_some_and(|signer| sealer.set_signer(signer).is_err()) {
+            return;
+        }
+        if prepared.is_checkpoint {
+            sealer.sign_next();
+        }
+        let text = format!(r#"{{"record":{record},"date":"own","value":{}}}"#, f64::from(pace) / 10.0);
+        let event = Event {
+            tag: b"some.tag",
+            seconds: 1_795_161_600 + node.now as u32,
+            nanoseconds: 5,
+            record: Some(text.as_bytes()),
+            record_len: text.len(),
+        };
+        let sealed = sealer.seal(&event);
+        let line = String::from_utf8_lossy(sealed.strip_suffix(b"\0").unwrap_or(sealed)).into_owned();
+        let Ok(()) = writer.write(sealer.chain(), node.now);
+        fleet.remember(&line);
+        sent.push(line);
+    }
+    for line in &sent {
+        let kept = Value::parse(line).and_then(|record| crate::forge::anchor(&record));
+        fleet.anchors.extend(kept.map(|anchor| anchor.text()));
+    }
+    // A stop that is not clean loses what was sealed last.
+    if kind % 4 == 3 {
+        let lost = usize::from(kind / 4 % 4);
+        fleet.has_lost_records |= lost > 0 && !sent.is_empty();
+        sent.truncate(sent.len().saturating_sub(lost));
+    }
+    fleet.lines.extend(sent);
+}
+
+impl Fleet {
+    fn remember(&mut self, line: &str) {
+        if let seal::Read::Sealed(record) = seal::read(line) {
+            let seal::Record { chain, place, prev, head, .. } = *record;
+            self.sealed.push(Sealed { chain, place, prev, head });
+        }
+    }
+
+    /// Finds what was sealed under a head.
+    pub fn find(&self, chain: &str, head: &[u8; 32]) -> Option<usize> {
+        self.sealed.iter().position(|sealed| sealed.chain == chain && sealed.head == *head)
+    }
+
+    /// Returns the log as it was delivered; the number says what is known from elsewhere.
+    pub fn log(&self, known: u16) -> Log {
+        let count = usize::from(known >> 3).checked_rem(self.anchors.len() + 1).unwrap_or(0);
+        let anchors = (known & 3 == 3 && !self.anchors.is_empty() || known & 3 > 0 && count > 0)
+            .then(|| self.anchors[..if known & 3 == 3 { self.anchors.len() } else { count }].to_vec());
+        Log { lines: self.lines.clone(), roster: Some(self.roster.clone()), anchors }
+    }
+}

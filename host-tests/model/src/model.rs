@@ -1,0 +1,531 @@
+//! What a log comes to, by the section *Verification* of docs/seal-format.md.
+
+use crate::json::Value;
+use crate::seal::{self, Bad, GENESIS, Good, Place, Read, Record};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The findings, from the best to the worst, as reports name them.
+pub const VERDICTS: [&str; 15] = [
+    "intact",
+    "tail_unanchored",
+    "unsigned",
+    "encrypted",
+    "unclean_stop",
+    "state_damaged",
+    "silent",
+    "unsealed",
+    "gap",
+    "link_broken",
+    "conflict",
+    "nothing_found",
+    "unreadable",
+    "key_not_certified",
+    "tampered",
+];
+
+/// A log, and what is known from elsewhere.
+#[derive(Clone, Debug, Default)]
+pub struct Log {
+    /// The lines of all files
+    pub lines: Vec<String>,
+    /// The roster, if there is one
+    pub roster: Option<String>,
+    /// The lines of the anchors, if there are any
+    pub anchors: Option<Vec<String>>,
+}
+
+/// What a log comes to.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// The kinds of findings, each with what was found where
+    pub findings: BTreeMap<&'static str, BTreeSet<String>>,
+    /// Chain, place and head of the records that are covered
+    pub covered: BTreeSet<(String, Place, [u8; 32])>,
+    /// Chain, segment, run, first and last number of what is missing
+    pub missing: Vec<(String, u64, String, u64, u64)>,
+}
+
+impl Report {
+    fn add(&mut self, kind: &'static str, what: String) {
+        self.findings.entry(kind).or_default().insert(what);
+    }
+
+    /// Returns the worst of the findings.
+    pub fn verdict(&self) -> &'static str {
+        VERDICTS.into_iter().rev().find(|kind| self.findings.contains_key(kind)).unwrap_or("intact")
+    }
+}
+
+/// A stretch of numbers in a segment and run.
+type Range = (u64, u64);
+
+/// What there is of one chain.
+#[derive(Default)]
+struct Chain {
+    /// Intact records, each once
+    records: BTreeMap<Place, Vec<Record>>,
+    /// Places of records that are altered
+    altered: BTreeSet<Place>,
+    /// Good checkpoints
+    good: Vec<(Place, [u8; 32], Good)>,
+    anchors: Vec<(Place, [u8; 32])>,
+    has_checkpoint: bool,
+    has_roster: bool,
+    is_in_roster: bool,
+    covered: BTreeSet<(Place, [u8; 32])>,
+    /// What is missing, and the finding that it makes
+    missing: BTreeMap<(u64, String), Vec<(Range, &'static str)>>,
+}
+
+fn position(place: &Place) -> (u64, u64) {
+    (place.0, place.2)
+}
+
+/// Verifies a log.
+pub fn verify(log: &Log) -> Report {
+    let mut report = Report::default();
+    let roster = log.roster.as_deref().map(roster);
+    let key_of = |chain: &str| roster.as_ref().and_then(|roster| roster.get(chain));
+    let mut chains: BTreeMap<String, Chain> = BTreeMap::new();
+    for line in log.lines.iter().filter(|line| !line.trim().is_empty()) {
+        match seal::read(line) {
+            Read::Unreadable => report.add("unreadable", line.clone()),
+            Read::Unsealed => report.add("unsealed", line.clone()),
+            Read::Malformed => report.add("tampered", line.clone()),
+            Read::Sealed(record) => {
+                let chain = chains.entry(record.chain.clone()).or_default();
+                if record.key.is_some() {
+                    chain.has_checkpoint = true;
+                    let good = chain.judge(&record, key_of(&record.chain), roster.is_some(), &mut report);
+                    chain.good.extend(good.map(|good| (record.place.clone(), record.head, good)));
+                }
+                if record.is_intact {
+                    let here = chain.records.entry(record.place.clone()).or_default();
+                    if here.iter().any(|other| (other.prev, other.head) != (record.prev, record.head)) {
+                        report.add("tampered", format!("two records at {:?}", record.place));
+                    }
+                    here.push(*record);
+                } else {
+                    report.add("tampered", format!("altered: {:?}", record.place));
+                    chain.altered.insert(record.place);
+                }
+            }
+        }
+    }
+    if chains.is_empty() {
+        report.add("nothing_found", String::new());
+    }
+    for line in log.anchors.iter().flatten().filter(|line| !line.trim().is_empty()) {
+        let Some(anchor) = seal::read_anchor(line) else {
+            report.add("unreadable", line.clone());
+            continue;
+        };
+        let chain = chains.entry(anchor.chain.clone()).or_default();
+        if chain.judge(&anchor, key_of(&anchor.chain), roster.is_some(), &mut report).is_some() {
+            chain.anchors.push((anchor.place, anchor.head));
+        }
+    }
+    for (name, chain) in &mut chains {
+        chain.is_in_roster = key_of(name).is_some();
+        chain.has_roster = roster.is_some();
+        chain.verify(name, &mut report);
+    }
+    report
+}
+
+fn roster(text: &str) -> BTreeMap<String, [u8; 32]> {
+    let entries = Value::parse(text).unwrap_or(Value::Null);
+    let entry = |entry: &Value| {
+        let key = seal::bytes(entry.get("key")?.as_str()?)?;
+        Some((entry.get("chain")?.as_str()?.to_owned(), key))
+    };
+    entries.as_array().unwrap_or_default().iter().filter_map(entry).collect()
+}
+
+impl Chain {
+    /// Judges a checkpoint or an anchor.
+    fn judge(
+        &self,
+        record: &Record,
+        key_0: Option<&[u8; 32]>,
+        has_roster: bool,
+        report: &mut Report,
+    ) -> Option<Good> {
+        let judged = match key_0 {
+            Some(key) => seal::judge(record, key),
+            None if has_roster => Err(Bad::NotCertified),
+            None => return None,
+        };
+        let kind = match judged {
+            Ok(good) => return Some(good),
+            Err(Bad::NotCertified) => "key_not_certified",
+            Err(Bad::Tampered) => "tampered",
+        };
+        report.add(kind, format!("checkpoint at {:?} of {}", record.place, record.chain));
+        None
+    }
+
+    fn verify(&mut self, name: &str, report: &mut Report) {
+        self.cover();
+        self.find_missing();
+        for ((segment, run), ranges) in &self.missing {
+            for ((first, last), kind) in ranges {
+                report.add(kind, format!("{name}: {segment}.{run} {first} to {last} missing"));
+                report.missing.push((name.to_owned(), *segment, run.clone(), *first, *last));
+            }
+        }
+        let forks = self.links(name, report);
+        self.policies(name, report);
+        self.keys(name, &forks, report);
+        self.stretches(name, &forks, report);
+        self.ends(name, report);
+        let covered = self.covered.iter().map(|(place, head)| (name.to_owned(), place.clone(), *head));
+        report.covered.extend(covered);
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Record> {
+        self.records.values().flatten()
+    }
+
+    fn is_covered(&self, record: &Record) -> bool {
+        self.covered.contains(&(record.place.clone(), record.head))
+    }
+
+    /// Finds out how far signatures reach.
+    fn cover(&mut self) {
+        let mut signed: BTreeSet<(Place, [u8; 32])> = BTreeSet::new();
+        for (place, head, good) in &self.good {
+            signed.insert((place.clone(), *head));
+            for (_, (segment, run, number), head) in &good.since {
+                signed.extend(number.checked_sub(1).map(|before| ((*segment, run.clone(), before), *head)));
+            }
+        }
+        loop {
+            let mut reached = signed.clone();
+            for record in self.all().filter(|record| signed.contains(&(record.place.clone(), record.head))) {
+                let (segment, run, number) = &record.place;
+                let before = match (number.checked_sub(1), &record.link) {
+                    (Some(before), _) => Some((*segment, run.clone(), before)),
+                    (None, Some((link, _))) if link.0 < *segment => Some(link.clone()),
+                    _ => None,
+                };
+                reached.extend(before.map(|before| (before, record.prev)));
+            }
+            if reached.len() == signed.len() {
+                break;
+            }
+            signed = reached;
+        }
+        self.covered = self
+            .all()
+            .map(|record| (record.place.clone(), record.head))
+            .filter(|at| signed.contains(at))
+            .collect();
+    }
+
+    /// The numbers of a segment and run where an intact record is, or an altered one.
+    fn numbers(&self, life: &(u64, String)) -> BTreeSet<u64> {
+        let places = self.records.keys().chain(&self.altered);
+        places.filter(|place| (place.0, &place.1) == (life.0, &life.1)).map(|place| place.2).collect()
+    }
+
+    fn last(&self, life: &(u64, String)) -> Option<u64> {
+        let here = self.records.keys().filter(|place| (place.0, &place.1) == (life.0, &life.1));
+        here.map(|place| place.2).max()
+    }
+
+    /// Finds what is missing, and what accounts for it.
+    fn find_missing(&mut self) {
+        // The first number that need not be here.
+        let mut ends: BTreeMap<(u64, String), u128> = BTreeMap::new();
+        let mut reach = |place: &Place, end: u128| {
+            let known = ends.entry((place.0, place.1.clone())).or_default();
+            *known = end.max(*known);
+        };
+        let mut stops = Vec::new();
+        for record in self.all() {
+            reach(&record.place, u128::from(record.place.2) + 1);
+            let Some((link, unsettled)) = record.link.as_ref().filter(|(link, _)| link.0 < record.place.0)
+            else {
+                continue;
+            };
+            reach(link, u128::from(link.2) + 1);
+            if let Some(from) = unsettled.as_ref().filter(|_| self.is_covered(record)) {
+                reach(from, u128::from(from.2));
+                stops.push((from.clone(), link.clone()));
+            }
+        }
+        for (place, _) in &self.anchors {
+            let life = (place.0, place.1.clone());
+            let end = u128::from(place.2) + 1;
+            let known = ends.entry(life).or_default();
+            *known = end.max(*known);
+        }
+        for (life, end) in ends {
+            let mut first: u128 = 0;
+            let mut ranges = Vec::new();
+            for number in
+                self.numbers(&life).into_iter().map(u128::from).filter(|number| *number < end).chain([end])
+            {
+                if first < number {
+                    ranges.extend(self.accounted(&life, (first as u64, (number - 1) as u64), &stops));
+                }
+                first = number + 1;
+            }
+            self.missing.insert(life, ranges);
+        }
+    }
+
+    /// Parts what is missing into what a stop accounts for, and the rest.
+    fn accounted(
+        &self,
+        life: &(u64, String),
+        range: Range,
+        stops: &[(Place, Place)],
+    ) -> Vec<(Range, &'static str)> {
+        let is_end = self.last(life).is_none_or(|last| last < range.0);
+        let from = stops.iter().filter(|(_, link)| is_end || link.0 > life.0).filter_map(|(from, link)| {
+            let is_here = (link.0, &link.1) == (life.0, &life.1) || link.0 > life.0;
+            match (from.0, &from.1) == (life.0, &life.1) {
+                true if is_here => Some(from.2),
+                false if is_here && from.0 < life.0 => Some(0),
+                _ => None,
+            }
+        });
+        match from.min() {
+            Some(from) if from <= range.0 => vec![(range, "unclean_stop")],
+            Some(from) if from <= range.1 => {
+                vec![((range.0, from - 1), "gap"), ((from, range.1), "unclean_stop")]
+            }
+            _ => vec![(range, "gap")],
+        }
+    }
+
+    /// Returns the finding for what stands between a record and the next one that is
+    /// here, and is missing or altered.
+    fn behind(&self, place: &Place) -> Option<&'static str> {
+        let here = self.records.keys().find(|next| *next > place);
+        let is_next = |at: &Place| at > place && here.is_none_or(|here| at < here);
+        if self.altered.iter().any(|altered| !self.records.contains_key(altered) && is_next(altered)) {
+            return Some("gap");
+        }
+        let all = self.missing.iter().flat_map(|((segment, run), ranges)| {
+            ranges.iter().map(move |((first, _), kind)| ((*segment, run.clone(), *first), *kind))
+        });
+        all.filter(|(first, _)| is_next(first)).map(|(_, kind)| kind).max_by_key(|kind| *kind == "gap")
+    }
+
+    /// Checks heads and links. Returns the segments from which the chain has forked,
+    /// each with the finding.
+    fn links(&self, name: &str, report: &mut Report) -> Vec<(Place, &'static str)> {
+        let mut forks = Vec::new();
+        for record in self.all() {
+            let (segment, run, number) = &record.place;
+            let here = format!("{name}: {:?}", record.place);
+            if let Some(before) = number.checked_sub(1) {
+                let before = self.records.get(&(*segment, run.clone(), before));
+                if before.is_some_and(|before| before.iter().all(|before| before.head != record.prev)) {
+                    report.add("tampered", format!("{here}: the head before it"));
+                }
+            } else if let Some((link, _)) = &record.link {
+                let linked = self.records.get(link);
+                if link.0 >= *segment
+                    || linked.is_some_and(|linked| linked.iter().all(|linked| linked.head != record.prev))
+                {
+                    report.add("link_broken", here);
+                }
+            } else if record.notes.iter().any(|note| note == "state-damaged") && self.is_covered(record) {
+                report.add("state_damaged", here);
+            } else if record.prev != GENESIS || self.records.keys().any(|place| place < &record.place) {
+                report.add("link_broken", here);
+            }
+        }
+        let firsts: Vec<&Record> = self.all().filter(|record| record.link.is_some()).collect();
+        for record in &firsts {
+            let Some((link, _)) = record.link.as_ref().filter(|(link, _)| link.0 < record.place.0) else {
+                continue;
+            };
+            let goes_on =
+                self.records.keys().any(|place| (place.0, &place.1) == (link.0, &link.1) && place.2 > link.2);
+            let is_second = firsts.iter().any(|other| {
+                let is_same = |(of, _): &(Place, _)| (of.0, &of.1) == (link.0, &link.1);
+                other.link.as_ref().is_some_and(is_same) && other.place < record.place
+            });
+            if goes_on || is_second {
+                let is_set_back =
+                    record.notes.iter().any(|note| note == "state-set-back") && self.is_covered(record);
+                let kind = if is_set_back { "state_damaged" } else { "conflict" };
+                report.add(kind, format!("{name}: {:?} goes on from {link:?}", record.place));
+                forks.push((record.place.clone(), kind));
+            }
+        }
+        forks
+    }
+
+    fn policies(&self, name: &str, report: &mut Report) {
+        let mut versions: BTreeMap<(u64, String), BTreeSet<&str>> = BTreeMap::new();
+        let mut wholes: BTreeMap<(u64, String), BTreeSet<&str>> = BTreeMap::new();
+        for record in self.all() {
+            let life = (record.place.0, record.place.1.clone());
+            let short = record.version.get(4..).unwrap_or_default();
+            versions.entry(life.clone()).or_default().insert(short);
+            if let Some(policy) = &record.policy {
+                wholes.entry(life).or_default().insert(policy);
+                if !policy.starts_with(short) || short.is_empty() {
+                    report.add("tampered", format!("{name}: {:?}: the policy", record.place));
+                }
+            }
+        }
+        for (life, found) in versions.iter().chain(&wholes) {
+            if found.len() > 1 {
+                report.add("tampered", format!("{name}: {life:?} has two policies"));
+            }
+        }
+    }
+
+    /// Holds keys against each other.
+    fn keys(&self, name: &str, forks: &[(Place, &'static str)], report: &mut Report) {
+        let mut since: BTreeMap<u64, BTreeSet<(Place, [u8; 32])>> = BTreeMap::new();
+        for (n, at, head) in self.good.iter().flat_map(|(.., good)| &good.since) {
+            since.entry(*n).or_default().insert((at.clone(), *head));
+        }
+        for (at, head) in since.values().flatten() {
+            if self.records.get(at).is_some_and(|here| here.iter().any(|record| record.prev != *head)) {
+                report.add("tampered", format!("{name}: {at:?} is not what key goes on from"));
+            }
+        }
+        let twice = since
+            .iter()
+            .find(|(_, places)| places.iter().map(|(at, _)| at).collect::<BTreeSet<_>>().len() > 1);
+        let end = match twice {
+            Some((n, _)) => {
+                report.add("conflict", format!("{name}: key {n} in two places"));
+                *n
+            }
+            None => u64::MAX,
+        };
+        let forked = forks.iter().filter(|(place, _)| {
+            self.records.get(place).is_some_and(|here| here.iter().any(|record| self.is_covered(record)))
+        });
+        let fork = forked.min_by_key(|(place, _)| position(place));
+        let wrong = |at: &Place| match fork {
+            Some((place, kind)) if position(at) >= position(place) => *kind,
+            _ => "key_not_certified",
+        };
+        let single: Vec<(u64, &Place)> = since
+            .iter()
+            .filter(|(n, _)| **n < end)
+            .filter_map(|(n, places)| Some((*n, &places.first()?.0)))
+            .collect();
+        for (at, (n, place)) in single.iter().enumerate() {
+            if single[..at].iter().any(|(_, before)| position(before) > position(place)) {
+                report.add(wrong(place), format!("{name}: key {n} at {place:?}"));
+            }
+        }
+        for (here, _, good) in self.good.iter().filter(|(.., good)| good.n < end) {
+            if single.iter().any(|(n, place)| *n > good.n && position(place) <= position(here)) {
+                report.add(wrong(here), format!("{name}: key {} at {here:?}", good.n));
+            }
+        }
+        self.without_handover(name, &single, end, report);
+    }
+
+    /// Looks for keys that nobody has handed over to.
+    fn without_handover(&self, name: &str, single: &[(u64, &Place)], end: u64, report: &mut Report) {
+        let mut before: (u64, Option<&Place>) = (0, None);
+        for (n, place) in single.iter().filter(|(n, _)| *n < end) {
+            if *n > before.0 + 1 {
+                let is_between = |at: (u64, u64)| {
+                    before.1.is_none_or(|from| at >= position(from)) && at <= position(place)
+                };
+                let kinds: Vec<&str> = self
+                    .missing
+                    .iter()
+                    .flat_map(|(life, ranges)| ranges.iter().map(move |(range, kind)| (life.0, range, *kind)))
+                    .filter(|(segment, range, _)| {
+                        is_between((*segment, range.0)) || is_between((*segment, range.1))
+                    })
+                    .map(|(.., kind)| kind)
+                    .collect();
+                let kind = match kinds.contains(&"gap") {
+                    true => "gap",
+                    false => kinds.first().copied().unwrap_or("key_not_certified"),
+                };
+                report.add(kind, format!("{name}: no handover between key {} and {n}", before.0));
+            }
+            before = (*n, Some(place));
+        }
+    }
+
+    /// Judges records that no signature reaches.
+    fn stretches(&self, name: &str, forks: &[(Place, &'static str)], report: &mut Report) {
+        if !self.is_in_roster {
+            return;
+        }
+        for first in self.all().filter(|record| !self.is_covered(record)) {
+            let goes_on = |from: &Record, to: &Record| {
+                (from.place.0, &from.place.1) == (to.place.0, &to.place.1)
+                    && from.place.2.checked_add(1) == Some(to.place.2)
+                    && from.head == to.prev
+            };
+            if self.all().any(|before| !self.is_covered(before) && goes_on(before, first)) {
+                continue;
+            }
+            let (mut last, mut count) = (first, 1);
+            while let Some(next) = self.all().find(|next| !self.is_covered(next) && goes_on(last, next)) {
+                (last, count) = (next, count + 1);
+            }
+            let life = (last.place.0, last.place.1.clone());
+            let absent = self.behind(&last.place);
+            let is_later = |place: &Place| {
+                place.0 > last.place.0
+                    || (place.0, &place.1) == (last.place.0, &last.place.1) && place.2 > last.place.2
+            };
+            let is_followed = self.covered.iter().any(|(place, _)| is_later(place))
+                || self.anchors.iter().any(|(place, _)| is_later(place))
+                || self.missing.iter().any(|((segment, run), ranges)| {
+                    ranges.iter().any(|((_, end), _)| is_later(&(*segment, run.clone(), *end)))
+                });
+            let follows_covered =
+                first.place.2.checked_sub(1).is_some_and(|before| {
+                    self.covered.contains(&((life.0, life.1.clone(), before), first.prev))
+                });
+            let kind = if count >= 1024 || first.place.2 == 0 {
+                "key_not_certified"
+            } else if let Some(kind) = absent {
+                kind
+            } else if is_followed {
+                let fork = forks.iter().find(|(place, _)| is_later(place));
+                fork.map_or("conflict", |(_, kind)| kind)
+            } else if !follows_covered {
+                "gap"
+            } else {
+                continue;
+            };
+            report.add(kind, format!("{name}: {:?} to {} not covered", first.place, last.place.2));
+        }
+    }
+
+    /// Checks anchors, and what is behind the last one.
+    fn ends(&self, name: &str, report: &mut Report) {
+        for (place, head) in &self.anchors {
+            if self.records.get(place).is_some_and(|here| here.iter().all(|record| record.head != *head)) {
+                report.add("tampered", format!("{name}: not what is anchored at {place:?}"));
+            }
+        }
+        if self.records.is_empty() {
+            return;
+        }
+        if self.good.is_empty() {
+            let is_strange = self.has_roster && !self.is_in_roster && self.has_checkpoint;
+            if !is_strange {
+                report.add("unsigned", name.to_owned());
+            }
+            return;
+        }
+        let last = self.all().max_by_key(|record| position(&record.place));
+        if last.is_none_or(|last| !self.anchors.contains(&(last.place.clone(), last.head))) {
+            report.add("tail_unanchored", name.to_owned());
+        }
+    }
+}

@@ -1,0 +1,316 @@
+//! One record: what its seal says, its hashes, and its checkpoint.
+
+use crate::json::Value;
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use ed25519_dalek::{Signature, VerifyingKey};
+use sha2::{Digest, Sha256, Sha512_256};
+use std::collections::BTreeMap;
+
+/// A segment, a run, and a number.
+pub type Place = (u64, String, u64);
+/// What stands before the first record of a chain.
+pub const GENESIS: [u8; 32] = [0; 32];
+/// Members that outputs add.
+const OUTPUT_MEMBERS: [&str; 3] = ["date", "@timestamp", "_flb-key"];
+
+/// How a record is read.
+#[derive(Clone, Debug)]
+pub enum Read {
+    /// No JSON, or a version that is not known
+    Unreadable,
+    /// A record without `audit`
+    Unsealed,
+    /// An `audit` that no filter wrote
+    Malformed,
+    /// A record with a seal
+    Sealed(Box<Record>),
+}
+
+/// A record with a seal.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// The name of the chain
+    pub chain: String,
+    /// Where in the chain it stands
+    pub place: Place,
+    /// The head before it
+    pub prev: [u8; 32],
+    /// The head after it
+    pub head: [u8; 32],
+    /// Seconds of its time
+    pub seconds: u64,
+    /// `v`
+    pub version: String,
+    /// `policy`
+    pub policy: Option<String>,
+    /// The record that it goes on from, and the first that may not have been delivered
+    pub link: Option<(Place, Option<Place>)>,
+    /// `notes`
+    pub notes: Vec<String>,
+    /// Whether its hashes fit
+    pub is_intact: bool,
+    /// What it says of its key, and the signature
+    pub key: Option<(Value, String)>,
+}
+
+/// A checkpoint that counts: its key, and the handovers in it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Good {
+    /// The number of the key
+    pub n: u64,
+    /// Key, place, and the head before it
+    pub since: Vec<(u64, Place, [u8; 32])>,
+}
+
+/// Why a checkpoint does not count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bad {
+    /// The key is not one of the chain's
+    NotCertified,
+    /// It is not what the key has signed
+    Tampered,
+}
+
+fn is_base64url(text: &str, characters: usize) -> bool {
+    text.len() == characters && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+}
+
+/// Reads bytes in base64url without padding, in the one form that they have.
+pub fn bytes<const N: usize>(text: &str) -> Option<[u8; N]> {
+    URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()
+}
+
+/// Writes bytes in base64url without padding.
+pub fn text(bytes: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+fn chain(value: &Value) -> Option<String> {
+    let text = value.as_str()?;
+    let is_name = is_base64url(text, 12) || text.strip_prefix('~').is_some_and(|rest| is_base64url(rest, 11));
+    is_name.then(|| text.to_owned())
+}
+
+fn place(value: &Value) -> Option<Place> {
+    let run = value.get("run")?.as_str().filter(|run| is_base64url(run, 6))?.to_owned();
+    let segment = value.get("seg")?.as_integer().filter(|segment| *segment > 0)?;
+    Some((segment, run, value.get("seq")?.as_integer()?))
+}
+
+fn hash(value: &Value) -> Option<[u8; 32]> {
+    bytes(value.as_str()?)
+}
+
+fn seconds(value: &Value) -> Option<u64> {
+    let (seconds, rest) = value.as_str()?.split_once('.')?;
+    let are_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let is_time = are_digits(seconds) && are_digits(rest) && rest.len() == 9;
+    seconds.parse().ok().filter(|number: &u64| is_time && number.to_string() == seconds)
+}
+
+fn is_version(text: &str) -> bool {
+    let rest = text.strip_prefix("1.1").or_else(|| text.strip_prefix("1.2"));
+    rest.is_some_and(|rest| {
+        rest.is_empty() || rest.strip_prefix('.').is_some_and(|digest| is_base64url(digest, 8))
+    })
+}
+
+/// Hashes with the function that `v` names.
+pub fn digest(version: &str, parts: &[&[u8]]) -> [u8; 32] {
+    let all = parts.concat();
+    if version.starts_with("1.1") { Sha256::digest(&all).into() } else { Sha512_256::digest(&all).into() }
+}
+
+/// Returns the leaf of a record without output members, and its head.
+pub fn hashes(record: &Value, version: &str, prev: &[u8; 32]) -> Option<([u8; 32], [u8; 32])> {
+    let mut record = record.clone();
+    for (key, value) in record.members_mut()? {
+        if key == "audit" {
+            let is_signed = value.get("key").is_some();
+            let is_left_out = |name: &str| name == "prev" || name == "head" || name == "sig" && is_signed;
+            value.members_mut()?.retain(|(name, _)| !is_left_out(name));
+        }
+    }
+    let leaf = digest(version, &[b"flb-audit leaf v1\n", record.canonical()?.as_bytes()]);
+    Some((leaf, digest(version, &[b"flb-audit head v1\n", prev, &leaf])))
+}
+
+/// Whether the hashes fit, in one of the ways to leave out members of outputs.
+fn is_intact(record: &Value, version: &str, prev: &[u8; 32], head: &[u8; 32]) -> bool {
+    let members = record.members();
+    let of_outputs: Vec<usize> =
+        (0..members.len()).filter(|at| OUTPUT_MEMBERS.contains(&&*members[*at].0)).collect();
+    let fits = |left_out: &[usize]| {
+        let kept = (0..members.len()).filter(|at| !left_out.contains(at)).map(|at| members[at].clone());
+        hashes(&Value::Object(kept.collect()), version, prev).is_some_and(|(_, now)| now == *head)
+    };
+    // Of the first seven, every choice; later ones are kept.
+    let tried = &of_outputs[..of_outputs.len().min(7)];
+    (0..1u32 << tried.len()).any(|choice| {
+        let is_left_out = |bit: &usize| choice >> bit & 1 == 1;
+        let left_out: Vec<usize> = (0..tried.len()).filter(is_left_out).map(|bit| tried[bit]).collect();
+        let is_behind =
+            |out: usize| (0..out).any(|at| !left_out.contains(&at) && members[at].0 == members[out].0);
+        !left_out.iter().any(|out| is_behind(*out)) && fits(&left_out)
+    })
+}
+
+/// Reads a line of a log.
+pub fn read(line: &str) -> Read {
+    let Some(value) = Value::parse(line) else { return Read::Unreadable };
+    let Some(audit) = value.get("audit") else { return Read::Unsealed };
+    if value.members().iter().filter(|(name, _)| name == "audit").count() > 1 {
+        return Read::Malformed;
+    }
+    match audit.get("v") {
+        Some(Value::String(version)) if !is_version(version) => Read::Unreadable,
+        _ => record(&value, audit).map_or(Read::Malformed, |record| Read::Sealed(Box::new(record))),
+    }
+}
+
+fn record(value: &Value, audit: &Value) -> Option<Record> {
+    let optional = |name: &str| audit.get(name);
+    let is_string = |value: &Value| value.as_str().is_some();
+    let is_strings = |value: &Value| value.as_array().is_some_and(|all| all.iter().all(is_string));
+    let are = |names: &[&str], is_form: &dyn Fn(&Value) -> bool| {
+        names.iter().all(|name| optional(name).is_none_or(is_form))
+    };
+    let are_forms = are(&["notes", "redacted", "invalid"], &is_strings)
+        && are(&["renamed", "schema", "disposition", "unchecked", "error"], &is_string)
+        && are(&["invalid_count", "raw_bytes"], &|value| value.as_integer().is_some())
+        && are(&["policy"], &|value| hash(value).is_some())
+        && are(&["sig"], &|value| value.as_str().is_some_and(|text| bytes::<64>(text).is_some()))
+        && are(&["key"], &|value| matches!(value, Value::Object(_)));
+    let link = match optional("link") {
+        Some(link) => {
+            Some((place(link)?, link.get("unsettled").map(place).map_or(Some(None), |at| at.map(Some))?))
+        }
+        None => None,
+    };
+    let version = audit.get("v")?.as_str()?.to_owned();
+    let (prev, head) = (hash(audit.get("prev")?)?, hash(audit.get("head")?)?);
+    let signature = optional("sig").and_then(Value::as_str).map(str::to_owned);
+    let is_paired = optional("key").is_some() == signature.is_some();
+    let place = place(audit)?;
+    if !are_forms || !is_paired || link.is_some() && place.2 > 0 {
+        return None;
+    }
+    audit.get("tag")?.as_str()?;
+    Some(Record {
+        chain: chain(audit.get("chain")?)?,
+        seconds: seconds(audit.get("time")?)?,
+        policy: optional("policy").and_then(Value::as_str).map(str::to_owned),
+        notes: optional("notes")
+            .and_then(Value::as_array)
+            .unwrap_or_default()
+            .iter()
+            .filter_map(Value::as_str)
+            .map(str::to_owned)
+            .collect(),
+        is_intact: is_intact(value, &version, &prev, &head),
+        key: optional("key").cloned().zip(signature),
+        place,
+        prev,
+        head,
+        version,
+        link,
+    })
+}
+
+/// Reads an anchor as a record that nothing is known of but its checkpoint.
+pub fn read_anchor(line: &str) -> Option<Record> {
+    let value = Value::parse(line)?;
+    let signature = value.get("sig")?.as_str()?.to_owned();
+    Some(Record {
+        chain: chain(value.get("chain")?)?,
+        place: place(&value)?,
+        prev: GENESIS,
+        head: hash(value.get("head")?)?,
+        seconds: 0,
+        version: "1.2".to_owned(),
+        policy: None,
+        link: None,
+        notes: Vec::new(),
+        is_intact: true,
+        key: Some((value.get("key")?.clone(), signature)),
+    })
+}
+
+/// Checks that a key has signed a text.
+pub fn has_signed(key: &[u8; 32], message: &str, signature: &str) -> bool {
+    let signed = || {
+        let signature = Signature::from_bytes(&bytes(signature)?);
+        VerifyingKey::from_bytes(key).ok()?.verify_strict(message.as_bytes(), &signature).ok()
+    };
+    signed().is_some()
+}
+
+/// The text of a certificate.
+pub fn certificate_text(chain: &str, n: u64, public: &str) -> String {
+    format!("flb-audit key v1\n{chain}\n{n}\n{public}\n")
+}
+
+/// The text of a handover.
+pub fn handover_text(chain: &str, n: u64, place: &Place, head: &[u8; 32]) -> String {
+    let (segment, run, number) = place;
+    format!("flb-audit handover v1\n{chain}\n{n}\n{segment}.{run}.{number}\n{}\n", text(head))
+}
+
+/// The text of a checkpoint.
+pub fn checkpoint_text(chain: &str, n: u64, place: &Place, head: &[u8; 32]) -> String {
+    let ((segment, run, number), head) = (place, STANDARD.encode(head));
+    let size = u128::from(*number) + 1;
+    format!("flb-audit/{chain}/{segment}.{run}\n{size}\n{head}\nkey {n}\n")
+}
+
+/// Judges a checkpoint of a chain whose key 0 is known.
+pub fn judge(record: &Record, key_0: &[u8; 32]) -> Result<Good, Bad> {
+    let (key, signature) = record.key.as_ref().ok_or(Bad::Tampered)?;
+    let chain = &record.chain;
+    let number = |value: &Value| value.get("n")?.as_integer().filter(|n| *n < 1 << 32);
+    let string = |value: &Value, name: &str| value.get(name)?.as_str().map(str::to_owned);
+    let n = number(key).ok_or(Bad::Tampered)?;
+    let list = |name: &str| key.get(name).and_then(Value::as_array).ok_or(Bad::Tampered);
+
+    let mut keys = BTreeMap::from([(0, *key_0)]);
+    for certificate in list("certs")? {
+        let parts = || Some((number(certificate)?, string(certificate, "pub")?, string(certificate, "sig")?));
+        let (of, public, signature) = parts().ok_or(Bad::Tampered)?;
+        let bytes = bytes(&public).ok_or(Bad::Tampered)?;
+        if keys.last_key_value().is_some_and(|(last, _)| *last >= of) {
+            return Err(Bad::NotCertified);
+        }
+        let signer = keys.get(&(of & of.wrapping_sub(1))).ok_or(Bad::NotCertified)?;
+        if !has_signed(signer, &certificate_text(chain, of, &public), &signature) {
+            return Err(Bad::NotCertified);
+        }
+        keys.insert(of, bytes);
+    }
+    let mut since = Vec::new();
+    for handover in list("since")? {
+        let parts = || {
+            let head = hash(handover.get("head")?)?;
+            Some((number(handover)?, place(handover)?, head, string(handover, "sig")?))
+        };
+        let (of, at, head, signature) = parts().ok_or(Bad::Tampered)?;
+        let signer = of.checked_sub(1).and_then(|of| keys.get(&of)).ok_or(Bad::NotCertified)?;
+        if !has_signed(signer, &handover_text(chain, of, &at, &head), &signature) {
+            return Err(Bad::NotCertified);
+        }
+        since.push((of, at, head));
+    }
+    let expected = [n, n.saturating_sub(1)].into_iter().filter(|n| *n > 0);
+    if !since.iter().map(|(of, ..)| *of).eq(expected) {
+        return Err(Bad::NotCertified);
+    }
+    let signer = keys.get(&n).ok_or(Bad::NotCertified)?;
+    let position = |place: &Place| (place.0, place.2);
+    if since.iter().any(|(_, at, _)| position(at) > position(&record.place)) {
+        return Err(Bad::NotCertified);
+    }
+    if !has_signed(signer, &checkpoint_text(chain, n, &record.place, &record.head), signature) {
+        return Err(Bad::Tampered);
+    }
+    Ok(Good { n, since })
+}

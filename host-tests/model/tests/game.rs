@@ -1,0 +1,68 @@
+//! A few hundred games, in which model and product must say the same, and nothing that
+//! is not so. `GAMES` is another number of games.
+
+mod product;
+
+use flb_audit_model::game::{Fleet, Step, attack, check, honest};
+use flb_audit_model::model::{Log, verify};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+
+fn script(steps: std::ops::Range<usize>) -> impl Strategy<Value = Vec<Step>> {
+    vec((any::<u8>(), any::<u16>(), any::<u16>()), steps)
+}
+
+/// Plays one game.
+fn play(fleet: &[Step], moves: &[Step], known: u16, files: usize) -> Result<(), TestCaseError> {
+    let fleet: Fleet = honest(fleet);
+    let mut log: Log = fleet.log(known);
+    attack(&mut log, moves);
+    let model = verify(&log);
+    let shown =
+        || format!("\n{}\nroster {:?}\nanchors {:?}\n", log.lines.join("\n"), log.roster, log.anchors);
+    if let Err(wrong) = check(&fleet, &log, &model) {
+        return Err(TestCaseError::fail(format!("{wrong}{}", shown())));
+    }
+    if moves.is_empty() && !fleet.has_lost_state {
+        let fine = ["intact", "tail_unanchored", "unclean_stop", "nothing_found"];
+        let is_fine = fine.contains(&model.verdict()) || fleet.has_lost_records;
+        prop_assert!(is_fine, "honest, and {:?}{}", model.findings, shown());
+    }
+    let product = product::verify(&log, files);
+    let kinds: Vec<&str> = model.findings.keys().copied().collect();
+    let mut of_product: Vec<&str> =
+        product["counts"].as_object().expect("counts").keys().map(String::as_str).collect();
+    of_product.sort_unstable();
+    // What else is wrong with a tampered log depends on what is taken for it.
+    let is_tampered = model.verdict() == "tampered";
+    prop_assert!(
+        product["verdict"] == model.verdict()
+            && (is_tampered || kinds == of_product && product["signed"] == model.covered.len()),
+        "model {:?} signed {}, product {} signed {}{}",
+        model.findings,
+        model.covered.len(),
+        product["findings"],
+        product["signed"],
+        shown()
+    );
+    Ok(())
+}
+
+#[test]
+fn the_verifier_wins() {
+    let games = std::env::var("GAMES").ok().and_then(|games| games.parse().ok());
+    let seed: u8 = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(0);
+    let config = Config {
+        cases: games.unwrap_or(300),
+        failure_persistence: None,
+        max_shrink_iters: 2000,
+        ..Config::default()
+    };
+    let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &[seed; 32]));
+    let all = (script(1..6), script(0..6), any::<u16>(), 1usize..4);
+    let played = runner.run(&all, |(fleet, moves, known, files)| play(&fleet, &moves, known, files));
+    if let Err(lost) = played {
+        panic!("{lost}");
+    }
+}

@@ -1,0 +1,109 @@
+//! Product and model agree on docs/seal-verdicts.json, whatever the order of lines.
+
+mod product;
+mod vectors;
+
+use flb_audit_model::model::{Log, verify};
+use serde_json::{Value, json};
+use std::fs;
+use std::path::Path;
+
+/// The file, beside the page that it belongs to.
+fn path() -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/seal-verdicts.json")
+}
+
+fn document() -> Value {
+    serde_json::from_str(&fs::read_to_string(path()).expect("docs/seal-verdicts.json")).expect("JSON")
+}
+
+/// Reads the log of a vector; its lines are numbers of lines of the document.
+fn log(document: &Value, vector: &Value) -> Log {
+    let line = |number: &Value| {
+        let number = number.as_u64().expect("a number") as usize;
+        document["lines"][number].as_str().expect("a line").to_owned()
+    };
+    let lines = |value: &Value| value.as_array().map(|numbers| numbers.iter().map(line).collect::<Vec<_>>());
+    Log {
+        lines: lines(&vector["lines"]).expect("lines"),
+        roster: vector.get("roster").map(|roster| roster.to_string()),
+        anchors: lines(&vector["anchors"]),
+    }
+}
+
+/// Writes the file anew with `BLESS=1`, and checks that it is what the generator makes.
+#[test]
+fn the_file_is_what_the_generator_makes() {
+    let mut lines: Vec<String> = Vec::new();
+    let mut numbers = |of: &[String]| -> Value {
+        let mut number = |line: &String| {
+            lines.iter().position(|other| other == line).unwrap_or_else(|| {
+                lines.push(line.clone());
+                lines.len() - 1
+            })
+        };
+        json!(of.iter().map(&mut number).collect::<Vec<usize>>())
+    };
+    let mut made = Vec::new();
+    for (name, log) in vectors::all() {
+        let report = verify(&log);
+        let findings: Vec<&str> = report.findings.keys().copied().collect();
+        let mut vector = json!({"name": name, "verdict": report.verdict(), "findings": findings, "covered": report.covered.len()});
+        vector["lines"] = numbers(&log.lines);
+        if let Some(roster) = &log.roster {
+            vector["roster"] = serde_json::from_str(roster).expect("a roster");
+        }
+        if let Some(anchors) = &log.anchors {
+            vector["anchors"] = numbers(anchors);
+        }
+        made.push(vector);
+    }
+    let is_fine = |vector: &&Value| vector["verdict"] == "intact" || vector["verdict"] == "tail_unanchored";
+    assert!(made.len() - made.iter().filter(is_fine).count() >= 120);
+    // A line each, so that a change shows.
+    let rows = |rows: Vec<Value>| rows.iter().map(Value::to_string).collect::<Vec<_>>().join(",\n");
+    let made = format!(
+        "{{\"vectors\":[\n{}\n],\"lines\":[\n{}\n]}}\n",
+        rows(made),
+        rows(lines.into_iter().map(Value::String).collect())
+    );
+    if std::env::var_os("BLESS").is_some() {
+        fs::write(path(), &made).expect("written");
+    }
+    let found = fs::read_to_string(path()).expect("docs/seal-verdicts.json");
+    assert!(made == found, "docs/seal-verdicts.json is not what the generator makes; BLESS=1 writes it");
+}
+
+#[test]
+fn product_and_model_agree_on_every_vector_in_any_order() {
+    let mut wrong = Vec::new();
+    let document = document();
+    for vector in document["vectors"].as_array().expect("vectors") {
+        let log = log(&document, vector);
+        for (order, files) in [(0, 1), (1, 1), (2, 3)] {
+            let mut log = log.clone();
+            match order {
+                0 => {}
+                1 => log.lines.reverse(),
+                _ => log.lines.sort_by_key(|line| line.bytes().rev().collect::<Vec<_>>()),
+            }
+            let model = verify(&log);
+            let product = product::verify(&log, files);
+            let kinds: Vec<&str> = model.findings.keys().copied().collect();
+            let of_product = product["counts"].as_object().expect("counts");
+            let mut of_product: Vec<&str> = of_product.keys().map(String::as_str).collect();
+            of_product.sort_unstable();
+            if vector["verdict"] != product["verdict"]
+                || vector["verdict"] != model.verdict()
+                || model.verdict() != "tampered"
+                    && (kinds != of_product || product["signed"] != model.covered.len())
+            {
+                wrong.push(format!(
+                    "{} (order {order}): expected {}, model {} {kinds:?} signed {}, product {} {of_product:?} signed {}: {:.400}",
+                    vector["name"], vector["verdict"], model.verdict(), model.covered.len(), product["verdict"], product["signed"], product["findings"].to_string()
+                ));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}\n{} disagreements", wrong.join("\n"), wrong.len());
+}
