@@ -514,8 +514,16 @@ fn members_of_outputs(all: &mut All) {
             "{\"n\":6}",
             "\"date\":1,\"date\":2,\"date\":3,\"date\":4,\"date\":5,\"date\":6,\"date\":7,",
         ),
-        ("an output has added eight members", "{\"n\":6}", "\"date\":1,\"date\":2,\"date\":3,\"date\":4,\"date\":5,\"date\":6,\"date\":7,\"date\":8,"),
-        ("an output has added seven members to a record with `date`", "{\"date\":6}", "\"date\":1,\"date\":2,\"date\":3,\"date\":4,\"date\":5,\"date\":7,\"date\":8,"),
+        (
+            "an output has added eight members",
+            "{\"n\":6}",
+            "\"date\":1,\"date\":2,\"date\":3,\"date\":4,\"date\":5,\"date\":6,\"date\":7,\"date\":8,",
+        ),
+        (
+            "an output has added seven members to a record with `date`",
+            "{\"date\":6}",
+            "\"date\":1,\"date\":2,\"date\":3,\"date\":4,\"date\":5,\"date\":7,\"date\":8,",
+        ),
         ("an output has added a double that is none", "{\"n\":6}", "\"date\":1e999,"),
         ("an output has added a duplicate key in a member", "{\"n\":6}", "\"date\":{\"a\":1,\"a\":1},"),
         ("an output has added half a surrogate pair", "{\"n\":6}", "\"date\":\"\\ud83d\","),
