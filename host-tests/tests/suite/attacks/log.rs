@@ -6,7 +6,7 @@ use flb_audit_core::chain::keyring::{self, KeyRing};
 use flb_audit_core::chain::state::{self, Header};
 use flb_audit_core::hash::Algorithm;
 use flb_audit_core::verify::read_anchor;
-use flb_audit_host::filter::{Generation, Limits};
+use flb_audit_host::filter::{Clock, Generation, Limits};
 use flb_audit_host::stream::Call;
 use host_tests::guest::{FILTER, returned};
 use host_tests::streams;
@@ -88,9 +88,11 @@ pub(super) fn directory(name: &[u8; 9]) -> (TempDir, Value) {
     (dir, entry)
 }
 
-/// Seals calls in one life of the filter.
+/// Seals calls in one life of the filter, on a clock that stands still: all was sealed
+/// shortly before every stop.
 pub(super) fn seal<'a>(dir: &Path, calls: impl Iterator<Item = &'a Call>) -> Vec<Value> {
-    let limits = Limits { directory: Some(dir.to_path_buf()), ..Limits::default() };
+    let limits =
+        Limits { directory: Some(dir.to_path_buf()), clock: Some(Clock::default()), ..Limits::default() };
     let mut host = FILTER.host(Generation::Lasting, limits);
     let sealed = calls.map(|call| returned(host.call(call).expect("a call")));
     sealed.map(|text| serde_json::from_slice(&text).expect("JSON")).collect()
