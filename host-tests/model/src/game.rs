@@ -52,14 +52,11 @@ pub fn check(fleet: &Fleet, log: &Log, report: &Report) -> Result<(), String> {
     let mut altered = BTreeSet::new();
     let is_said = report.findings.keys().any(|kind| !FINE.contains(kind));
     for line in &log.lines {
-        match crate::seal::read(line) {
-            Read::Sealed(record) => {
-                if record.is_intact {
-                    here.insert((record.chain.clone(), record.head));
-                }
-                altered.insert((record.chain, record.place));
+        if let Read::Sealed(record) = crate::seal::read(line) {
+            if record.is_intact {
+                here.insert((record.chain.clone(), record.head));
             }
-            _ => {}
+            altered.insert((record.chain, record.place));
         }
     }
     for at in before {

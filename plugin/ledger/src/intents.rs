@@ -83,5 +83,5 @@ fn from_slot(secret: &Secret, slot: &[u8; SLOT_BYTES]) -> Option<(u64, Intent)> 
 
 /// All that is hashed has one length, so nothing can be added to it.
 fn code(secret: &Secret, bytes: &[u8]) -> [u8; 32] {
-    Sha256::new_with_prefix(&**secret).chain_update(b"intent").chain_update(bytes).finalize().into()
+    Sha256::new_with_prefix(secret.as_slice()).chain_update(b"intent").chain_update(bytes).finalize().into()
 }

@@ -175,14 +175,15 @@ pub(crate) fn from_slot(secret: &Secret, slot: &[u8]) -> Option<Appended> {
 }
 
 fn code_of_slot(secret: &Secret, used: &[u8]) -> [u8; 32] {
-    let hash = Sha256::new_with_prefix(&**secret).chain_update(b"slot");
+    let hash = Sha256::new_with_prefix(secret.as_slice()).chain_update(b"slot");
     let inner = hash.chain_update(&used[..CODE_AT]).chain_update(&used[CODES_AT..]).finalize();
     // The outer hash keeps anybody from adding to what is hashed.
-    Sha256::new_with_prefix(&**secret).chain_update(b"outer").chain_update(inner).finalize().into()
+    Sha256::new_with_prefix(secret.as_slice()).chain_update(b"outer").chain_update(inner).finalize().into()
 }
 
 fn code(secret: &Secret, count: u64, at: usize, unit: &Node) -> Code {
-    let hash = Sha256::new_with_prefix(&**secret).chain_update(b"unit").chain_update(count.to_le_bytes());
+    let hash =
+        Sha256::new_with_prefix(secret.as_slice()).chain_update(b"unit").chain_update(count.to_le_bytes());
     let hash: Node = hash.chain_update((at as u64).to_le_bytes()).chain_update(unit).finalize().into();
     hash.first_chunk().copied().unwrap_or_default()
 }

@@ -93,7 +93,9 @@ fn with_a_roster_only_its_chains_are_believed() {
             fs::copy(directory.path().join("roster.json"), directory.path().join("others.json"))
                 .expect("copied");
             let settings = ledger_fixtures::settings(property);
-            open(&directory, &settings).store(TAG, &chunk(&[sealed_record.clone()])).expect("stored");
+            open(&directory, &settings)
+                .store(TAG, &chunk(std::slice::from_ref(&sealed_record)))
+                .expect("stored");
             assert_eq!(!records(&directory)[0].contains("audit_"), is_believed);
         }
     }

@@ -115,7 +115,7 @@ fn from_base64(string: &str) -> Option<Vec<u8>> {
         .with_decode_padding_mode(DecodePaddingMode::Indifferent)
         .with_decode_allow_trailing_bits(true);
     let is_start = |start: &&[u8]| string.as_bytes().starts_with(&start[1..]);
-    if string.len() < BASE64_BYTES_MIN || !BASE64_STARTS.iter().any(|start| is_start(&start)) {
+    if string.len() < BASE64_BYTES_MIN || !BASE64_STARTS.iter().any(is_start) {
         return None;
     }
     let alphabet = if string.contains(['-', '_']) { &alphabet::URL_SAFE } else { &alphabet::STANDARD };

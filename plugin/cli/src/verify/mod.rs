@@ -136,6 +136,10 @@ impl IgnoredKeys {
 }
 
 /// What one record of the input was read as.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "nearly all are the largest, and a box would cost each an allocation"
+)]
 enum Reading {
     Sealed(Sealed, Option<Box<Result<GoodCheckpoint, BadCheckpoint>>>),
     Unsealed,

@@ -144,7 +144,7 @@ impl KeyRing {
     pub fn secret_for(&self, purpose: &[u8]) -> Option<Zeroizing<Hash>> {
         let last = self.entries.last()?;
         let seed = last.seed.as_ref().filter(|_| last.certificate.index > self.index)?;
-        let hash = Sha512_256::new().chain_update(purpose).chain_update(&**seed);
+        let hash = Sha512_256::new().chain_update(purpose).chain_update(seed.as_slice());
         Some(Zeroizing::new(hash.finalize().into()))
     }
 

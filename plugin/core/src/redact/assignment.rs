@@ -238,7 +238,7 @@ fn cookie(text: &[u8], assigns: &Assigns) -> Option<Range<usize>> {
         assigns.start..value::field_end(text, assigns.start)
     };
     let value = text.get(part.clone())?;
-    let is_secret = !is_placeholder(value) && !(assigns.is_colon && is_prose(value));
+    let is_secret = !(is_placeholder(value) || assigns.is_colon && is_prose(value));
     (is_secret && !value.is_empty()).then_some(part)
 }
 

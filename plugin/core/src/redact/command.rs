@@ -73,7 +73,7 @@ pub(super) fn option(text: &[u8], trigger_end: usize, from: usize) -> Option<(Va
     let form = words
         .filter_map(|word| COMMANDS.iter().find(|entry| fits(word, entry)))
         .map(|entry| entry.3)
-        .last()?;
+        .next_back()?;
     let is_attached = text
         .get(trigger_end)
         .is_some_and(|byte| *byte > b' ' && !matches!(byte, b'"' | b'\'' if before == byte));

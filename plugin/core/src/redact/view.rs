@@ -13,7 +13,7 @@ use core::ops::Range;
 pub(super) const VIEWS_MAX: usize = 3;
 
 /// What triggers a look at a text's views: the start of every escape there is.
-pub const ESCAPES: &str = concat!(r"%[0-9A-Fa-f]|\\|\x1b|&[lg]t;|&amp|&quo|&apo|&#|command=|#0");
+pub const ESCAPES: &str = r"%[0-9A-Fa-f]|\\|\x1b|&[lg]t;|&amp|&quo|&apo|&#|command=|#0";
 
 /// The longest sequence that colours a terminal, in bytes.
 const SEQUENCE_BYTES_MAX: usize = 64;

@@ -78,7 +78,8 @@ pub(crate) fn is_short_password(value: &[u8]) -> bool {
         value.iter().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'%' | b'/' | b'-'));
     let is_path = matches!(value, [b'/' | b'~' | b'.', ..] | [_, b':', b'\\' | b'/', ..]);
     let is_word = WORDS.iter().any(|word| value.eq_ignore_ascii_case(word));
-    value.len() > 1 && !(is_number && value.len() < 6) && !is_path && !is_word && !is_placeholder(value)
+    let is_short = value.len() <= 1 || is_number && value.len() < 6;
+    !(is_short || is_path || is_word || is_placeholder(value))
 }
 
 /// How much of a value is looked at to tell whether it is random, in bytes.
