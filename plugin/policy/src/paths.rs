@@ -128,21 +128,10 @@ fn member(rest: &str) -> Result<(Step, &str), PathError> {
     }
 }
 
-/// A path, and what it says.
+/// A path, and what it says: a rule, or that the value stays.
 pub(crate) struct Path {
     pub(crate) steps: Vec<Step>,
-    pub(crate) says: Says,
-}
-
-/// What a path says of a value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Says {
-    /// This rule is for it.
-    Rule(u16),
-    /// It stays, but for secrets in it.
-    Keep,
-    /// It stays.
-    Opaque,
+    pub(crate) rule: Option<u16>,
 }
 
 /// Where in which paths a walk is.
@@ -272,7 +261,7 @@ impl<'a> Automaton<'a> {
     /// others are. That they lead anywhere says so.
     fn watched(&self) -> (Members<'a>, Set) {
         let (mut members, mut others) = (Members::new(), Set::new());
-        for path in self.paths.iter().filter(|path| matches!(path.says, Says::Rule(_))) {
+        for path in self.paths.iter().filter(|path| path.rule.is_some()) {
             match last_key(&path.steps) {
                 Some(key) => drop(members.insert(key.as_str(), self.sets[1].clone())),
                 None => others = self.sets[1].clone(),
@@ -283,11 +272,10 @@ impl<'a> Automaton<'a> {
 
     fn verdict(&self, set: &Set) -> Verdict {
         let accepted = set.iter().filter(|(path, at)| *at == self.paths[*path].steps.len());
-        match accepted.map(|(path, _)| *path).min().map(|path| self.paths[path].says) {
+        match accepted.map(|(path, _)| *path).min().map(|path| self.paths[path].rule) {
             None => Verdict::None,
-            Some(Says::Keep) => Verdict::Keep,
-            Some(Says::Opaque) => Verdict::Opaque,
-            Some(Says::Rule(rule)) => Verdict::Rule(rule),
+            Some(None) => Verdict::Keep,
+            Some(Some(rule)) => Verdict::Rule(rule),
         }
     }
 }
@@ -332,10 +320,7 @@ mod tests {
         ];
         let paths: Vec<Path> = written
             .iter()
-            .map(|(path, rule)| Path {
-                steps: parse(path).expect(path),
-                says: rule.map_or(Says::Keep, Says::Rule),
-            })
+            .map(|(path, rule)| Path { steps: parse(path).expect(path), rule: *rule })
             .collect();
         let table = compile(&paths).expect("paths");
         let read = Paths::read(&table).expect("a table");
