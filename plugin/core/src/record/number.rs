@@ -111,16 +111,25 @@ pub(crate) fn outgoing(token: &[u8]) -> Outgoing {
 ///
 /// A value that some number of 16 digits reads as stays what it is: the one that
 /// Fluent Bit prints is at least as near to it. Powers of two are the exception:
-/// their neighbours below are nearer than those above.
+/// their neighbours below are nearer than those above, and Fluent Bit may print one
+/// of them. Where that can be, the neighbour it is.
 fn settle(value: f64, decimal: Decimal) -> (f64, Decimal) {
     let (mut settled, mut decimal) = (value, decimal);
     // The next one may be a power of two.
     for _ in 0..2 {
-        let is_power_of_two = settled.to_bits().trailing_zeros() >= MANTISSA_BITS;
-        let printed = match () {
-            () if is_power_of_two => Decimal::nearest(settled),
-            () if decimal.count > FLUENT_BIT_DIGITS => decimal.rounded(),
-            () => break,
+        let printed = if decimal.count > FLUENT_BIT_DIGITS {
+            decimal.rounded()
+        } else {
+            let below = decimal.below().filter(|_| settled.to_bits().trailing_zeros() >= MANTISSA_BITS);
+            let is_neighbour = |below: &Decimal| {
+                parse::<f64>(below.with_point().as_bytes()).is_some_and(|read| {
+                    read != settled && (read == settled.next_down() || read == settled.next_up())
+                })
+            };
+            match below.filter(is_neighbour) {
+                Some(below) => below,
+                None => break,
+            }
         };
         settled = match parse::<f64>(printed.with_point().as_bytes()) {
             Some(read) if read.is_finite() => read,
@@ -158,25 +167,22 @@ impl Decimal {
             .unwrap_or_else(|| Decimal::shortest(value))
     }
 
+    /// The shortest decimal that reads as `value`, and of those the nearest; of two as
+    /// near to it, the even one, as ECMAScript wants it.
     fn shortest(value: f64) -> Decimal {
-        let printed = Short::print(format_args!("{value:e}"));
-        let mut shortest = Decimal::from_text(printed.as_bytes(), DIGITS_MAX).unwrap_or(Decimal::ZERO);
-        // Of two texts as near to the value, ECMAScript takes the even one. With
-        // fewer digits there are no two, nor where the value has more digits
-        // than that behind these.
-        if shortest.count >= 16 && (-9..40).contains(&shortest.exponent) {
-            let even = Short::print(format_args!("{value:.*e}", shortest.count - 1));
-            if parse(even.as_bytes()) == Some(value) {
-                shortest = Decimal::from_text(even.as_bytes(), DIGITS_MAX).unwrap_or(shortest);
-            }
-        }
-        shortest
+        let mut buffer = ryu::Buffer::new();
+        Decimal::from_text(buffer.format_finite(value).as_bytes(), DIGITS_MAX).unwrap_or(Decimal::ZERO)
     }
 
-    /// The number of 16 digits that is the nearest to `value`.
-    fn nearest(value: f64) -> Decimal {
-        let printed = Short::print(format_args!("{value:.*e}", FLUENT_BIT_DIGITS - 1));
-        Decimal::from_text(printed.as_bytes(), DIGITS_MAX).unwrap_or(Decimal::ZERO)
+    /// Returns the next number of 16 digits that is nearer to zero; `None` if this one has
+    /// more digits, or that one would begin with 0.
+    fn below(&self) -> Option<Decimal> {
+        let mut below = Decimal { count: FLUENT_BIT_DIGITS, ..*self };
+        let last = below.digits[..FLUENT_BIT_DIGITS].iter().rposition(|digit| *digit != b'0')?;
+        below.digits[last] -= 1;
+        below.digits[last + 1..FLUENT_BIT_DIGITS].fill(b'9');
+        let is_shorter = below.digits[0] == b'0' || self.count > FLUENT_BIT_DIGITS;
+        (!is_shorter).then_some(below)
     }
 
     const ZERO: Decimal = Decimal { is_negative: false, digits: [b'0'; DIGITS_MAX], count: 1, exponent: 0 };

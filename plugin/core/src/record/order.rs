@@ -77,14 +77,14 @@ fn compare_characters(a: &[u8], b: &[u8]) -> Ordering {
 fn first_apart(a: &[u8], b: &[u8]) -> usize {
     /// An escape's length, and that of a second one that it may be read with.
     const ESCAPES_BYTES_MAX: usize = 12;
-    let same = a.iter().zip(b).take_while(|(a, b)| a == b).count();
+    let same = same_bytes(a, b);
     let mut at = 0;
     while let Some(plain) = a[at..same].iter().position(|byte| *byte == b'\\') {
         at += plain;
         if at + ESCAPES_BYTES_MAX > same {
             return at;
         }
-        at += Characters::of(&a[at..]).first_len();
+        at += escape_len(&a[at..]);
     }
     // A character of up to four bytes may have begun before them.
     let behind = &a[at..same];
@@ -92,6 +92,30 @@ fn first_apart(a: &[u8], b: &[u8]) -> usize {
     match behind[..behind.len() - continued].last() {
         Some(0xc0..) => same - continued - 1,
         _ => same,
+    }
+}
+
+/// Counts the bytes that both begin with.
+fn same_bytes(a: &[u8], b: &[u8]) -> usize {
+    let (words_a, words_b) = (a.as_chunks::<8>().0, b.as_chunks::<8>().0);
+    let words = words_a.iter().zip(words_b).take_while(|(a, b)| a == b).count();
+    let rest = a[8 * words..].iter().zip(&b[8 * words..]);
+    8 * words + rest.take_while(|(a, b)| a == b).count()
+}
+
+/// Returns how many bytes the escape takes that `key` begins with.
+fn escape_len(key: &[u8]) -> usize {
+    match key {
+        // No half of a surrogate pair begins with another digit.
+        [b'\\', b'u', first, rest @ ..]
+            if !matches!(first, b'd' | b'D')
+                && first.is_ascii_hexdigit()
+                && rest.first_chunk::<3>().is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit)) =>
+        {
+            6
+        }
+        [b'\\', b'u' | b'x', ..] => Characters::of(key).first_len(),
+        _ => 2,
     }
 }
 
