@@ -15,6 +15,9 @@ const LONG_BYTES: usize = 1 << 20;
 /// How much more the long record may take: as much as it is longer, and what
 /// memory grows by in steps.
 const GROWTH_MAX: u64 = 12;
+/// The same where keys are sorted: the number of steps to sort each of them grows by a
+/// third, from 10 to 13.6 for the keys in these lengths.
+const SORTED_GROWTH_MAX: u64 = 15;
 /// The most that any of them may take, in instructions per byte. The worst are
 /// those of many keys alike: they are sorted, and once more where the policy
 /// has a schema, without what is double.
@@ -283,18 +286,19 @@ fn instructions(filter: &Filter, record: &str) -> u64 {
 fn is_linear(filter: &Filter) {
     let everywhere = TEXTS.iter().map(|part| {
         let record = |len| format!("{{\"a\":\"{}\"}}", repeat(part, len));
-        (*part, record(SHORT_BYTES), record(LONG_BYTES), TEXT_INSTRUCTIONS_PER_BYTE_MAX)
+        (*part, record(SHORT_BYTES), record(LONG_BYTES), GROWTH_MAX, TEXT_INSTRUCTIONS_PER_BYTE_MAX)
     });
-    let others = RECORDS
-        .iter()
-        .map(|(name, record)| (*name, record(SHORT_BYTES), record(LONG_BYTES), INSTRUCTIONS_PER_BYTE_MAX));
+    let others = RECORDS.iter().map(|(name, record)| {
+        let growth = if name.contains("keys that begin alike") { SORTED_GROWTH_MAX } else { GROWTH_MAX };
+        (*name, record(SHORT_BYTES), record(LONG_BYTES), growth, INSTRUCTIONS_PER_BYTE_MAX)
+    });
     let mut wrong = Vec::new();
     let mut worst = (0, "");
-    for (name, short, long, limit) in everywhere.chain(others) {
+    for (name, short, long, growth, limit) in everywhere.chain(others) {
         let (few, many) = (instructions(filter, &short), instructions(filter, &long));
         let per_byte = many / long.len() as u64;
         worst = worst.max((per_byte, name));
-        if many > GROWTH_MAX * few || per_byte > limit {
+        if many > growth * few || per_byte > limit {
             wrong.push(format!("{name}: {few} and {many} instructions, {per_byte} per byte"));
         }
     }
