@@ -22,15 +22,15 @@ const YEAR: i64 = 365 * 86_400;
 /// How often a chunk comes again before the disk is as good as new.
 const TRIES: u32 = 8;
 
-/// What one schedule has come to.
+/// A ledger that has lived through a schedule.
 pub struct Lived {
     /// The ledger's directory, with the roster of its chain and the filter's in it.
     pub directory: TempDir,
     /// How many records have been acknowledged, numbered from 0 on.
     pub acknowledged: u32,
-    /// Whether retention has deleted some of them.
+    /// True if retention has deleted some of them.
     pub has_retention: bool,
-    /// What was injected, in order.
+    /// The faults that were injected, in order.
     pub injected: Vec<String>,
 }
 

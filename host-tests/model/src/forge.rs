@@ -11,11 +11,11 @@ pub struct Forge {
     pub chain: String,
     /// The number of the key in force; none if the chain has no keys
     pub key: Option<u64>,
-    /// What makes the keys of chains different
+    /// A number that makes the chain's keys different from those of other chains
     pub salt: u8,
-    /// Where keys 1, 2 … came into force, and the head before
+    /// The places at which keys 1, 2 … came into force, and the heads before them
     pub handovers: Vec<(Place, [u8; 32])>,
-    /// Where the next record goes
+    /// The place of the next record
     pub place: Place,
     /// The head before it
     pub head: [u8; 32],

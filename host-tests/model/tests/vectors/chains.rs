@@ -1,0 +1,370 @@
+//! Vectors of whole logs: honest ones, and records that are missing, altered, or do not
+//! follow from one another.
+
+use super::*;
+
+pub(super) fn honest_logs(all: &mut All) {
+    add(all, "honest", base());
+    add(
+        all,
+        "honest, up to a checkpoint that is anchored",
+        base().cut(CHECKPOINT + 1).anchored(&[0, CHECKPOINT]),
+    );
+    add(all, "honest, without a roster", Case { roster: None, ..base() });
+    let mut plain = Forge { key: None, ..Forge::new("vectors-0002", 2) };
+    let records = (0..4).map(|n| plain.seal(&format!("{{\"n\":{n}}}"), false, &[])).collect();
+    let unsigned = Case { forge: plain, records, roster: None, ..base() };
+    add(all, "honest, a chain without keys", unsigned.clone());
+    add(
+        all,
+        "a chain without keys, beside a roster that lacks it",
+        Case { roster: base().roster, ..unsigned.clone() },
+    );
+    let roster = Some(vec![unsigned.forge.roster()]);
+    add(all, "a chain without checkpoints, which the roster has", Case { roster, ..unsigned });
+    let mut forge = Forge::new("vectors-0003", 3);
+    let records = (0..4).map(|n| forge.seal("{}", n % 2 == 0, &[])).collect();
+    let roster = Some(vec![forge.roster()]);
+    add(all, "honest, under key 0", Case { forge, records, roster, ..base() });
+    let mut forge = Forge { version: "1.1", ..Forge::new("vectors-0004", 4) };
+    forge.rotate();
+    let mut records: Vec<Value> = (0..2).map(|n| forge.seal("{}", n == 0, &[])).collect();
+    forge.restart("run--2", None);
+    forge.rotate();
+    forge.version = "1.2";
+    records.extend((0..2).map(|n| forge.seal("{}", n == 0, &[])));
+    let roster = Some(vec![forge.roster()]);
+    let changed = Case { forge, records, roster, ..base() };
+    add(all, "honest, the hash function changed with a segment", changed);
+    let mut forge = Forge::new("vectors-0005", 5);
+    let mut records = vec![forge.seal("{}", true, &[])];
+    forge.version = "1.1";
+    records.push(forge.seal("{}", true, &[]));
+    let roster = Some(vec![forge.roster()]);
+    add(all, "the hash function changed within a segment", Case { forge, records, roster, ..base() });
+    let other = honest("vectors-0006", 6);
+    let mut two = base();
+    two.records.extend(other.records);
+    two.roster.as_mut().expect("a roster").extend(other.roster.into_iter().flatten());
+    add(all, "honest, two nodes", two);
+    let mut twice = base();
+    twice.records.extend(base().records);
+    add(all, "honest, every record twice", twice);
+}
+
+pub(super) fn missing(all: &mut All) {
+    for (name, gone) in [
+        ("a record inside", at(1, 1)..at(1, 2)),
+        ("a checkpoint inside", at(1, 3)..at(1, 4)),
+        ("the first record", at(1, 0)..at(1, 1)),
+        ("the start of a later segment", at(2, 0)..at(2, 2)),
+        ("the end of a segment", at(1, 4)..at(2, 0)),
+        ("a segment in the middle", at(2, 0)..at(3, 0)),
+        ("the first segment", at(1, 0)..at(2, 0)),
+        ("the first two segments", at(1, 0)..at(3, 0)),
+        ("what covers the record before", at(3, 1)..at(3, 4)),
+        ("all checkpoints of the last segment but the first", at(3, 3)..at(3, 4)),
+        ("all but the unsigned end", at(1, 0)..at(3, 4)),
+    ] {
+        add(all, format!("missing: {name}"), base().delete(gone));
+    }
+    add(all, "cut: the unsigned end", base().cut(CHECKPOINT + 1));
+    add(all, "cut: the last segment", base().cut(at(3, 0)));
+    add(all, "missing: every second record", base().delete((1..18).step_by(2)));
+    add(all, "missing: all checkpoints", base().delete((0..18).step_by(3)));
+}
+
+pub(super) fn altered(all: &mut All) {
+    for (name, place) in [
+        ("a covered record", at(1, 1)),
+        ("a checkpoint", at(1, 3)),
+        ("the first record", 0),
+        ("the last record", LAST),
+        ("the last checkpoint", CHECKPOINT),
+    ] {
+        let mut case = base();
+        set(case.records[place].members_mut().expect("members"), "n", number(77));
+        add(all, format!("altered: {name}"), case.clone());
+        add(all, format!("altered with its hash: {name}"), case.clone().rehash(place));
+        let mut both = case.rehash(place);
+        both.records.push(base().records[place].clone());
+        add(all, format!("altered with its hash, beside the record: {name}"), both);
+    }
+    for (name, value) in [
+        ("tag", string("other.tag")),
+        ("time", string("1.000000000")),
+        ("seq", number(7)),
+        ("seg", number(4)),
+        ("run", string("run--9")),
+        ("chain", string("vectors-0009")),
+    ] {
+        add(all, format!("altered: `{name}` of a covered record"), base().set(at(2, 1), name, value.clone()));
+        add(
+            all,
+            format!("altered with its hash: `{name}` of a covered record"),
+            base().set(at(2, 1), name, value.clone()).rehash(at(2, 1)),
+        );
+        add(
+            all,
+            format!("altered with its hash: `{name}` of the last record"),
+            base().set(LAST, name, value).rehash(LAST),
+        );
+    }
+    add(
+        all,
+        "two records with their numbers exchanged",
+        base().set(at(1, 1), "seq", number(2)).set(at(1, 2), "seq", number(1)),
+    );
+    let mut resealed = base();
+    let mut prev = resealed.records[CHECKPOINT].get("audit").and_then(|audit| audit.get("head")).cloned();
+    for place in CHECKPOINT + 1..=LAST {
+        set(resealed.records[place].members_mut().expect("members"), "n", number(77));
+        resealed = resealed.set(place, "prev", prev.expect("a head")).rehash(place);
+        prev = resealed.records[place].get("audit").and_then(|audit| audit.get("head")).cloned();
+    }
+    add(all, "the unsigned end sealed anew", resealed);
+    let mut resealed = base();
+    let mut prev = None;
+    for place in 0..=LAST {
+        let before = prev.unwrap_or_else(|| string(&seal::text(&[0; 32])));
+        resealed =
+            resealed.set(place, "prev", before).without(place, "key").without(place, "sig").rehash(place);
+        prev = resealed.records[place].get("audit").and_then(|audit| audit.get("head")).cloned();
+    }
+    add(all, "everything sealed anew without keys", resealed);
+}
+
+pub(super) fn links(all: &mut All) {
+    let link = |segment: u64, run: &str, sequence: u64| {
+        object([("run", string(run)), ("seg", number(segment)), ("seq", number(sequence))])
+    };
+    // The end of the chain is sealed anew by the holder of its keys.
+    let linked = |to: Option<Value>, notes: &[&str]| {
+        let mut case = base().cut(at(3, 0));
+        case.forge.place = (3, "run--3".to_owned(), 0);
+        case.forge.head = flb_audit_model::forge::head_of(&case.records[at(2, 5)]).expect("a head");
+        if to.is_none() {
+            case.forge.head = seal::GENESIS;
+        }
+        case.forge.key = Some(2);
+        case.forge.handovers.truncate(2);
+        case.forge.rotate();
+        case.forge.link = to;
+        let notes = Value::Array(notes.iter().map(|note| string(note)).collect());
+        let first = case.forge.seal("{}", true, &[("notes", notes)]);
+        case.records.push(first);
+        case
+    };
+    add(all, "links: as it should be", linked(Some(link(2, "run--2", 5)), &[]));
+    add(all, "links: none", linked(None, &[]));
+    add(all, "links: none, the state was damaged", linked(None, &["state-damaged"]));
+    add(all, "links: to a record before the last", linked(Some(link(2, "run--2", 4)), &[]));
+    add(all, "links: to a record behind the last", linked(Some(link(2, "run--2", 6)), &[]));
+    add(all, "links: to another run", linked(Some(link(2, "run--8", 5)), &[]));
+    add(all, "links: to itself", linked(Some(link(3, "run--3", 0)), &[]));
+    add(all, "links: to a later segment", linked(Some(link(4, "run--4", 0)), &[]));
+    add(all, "links: on a later record", base().set(LAST, "link", link(2, "run--2", 5)).rehash(LAST));
+    add(all, "links: to 2^64-1", linked(Some(link(2, "run--2", u64::MAX)), &[]));
+    for (name, text) in [
+        ("without `seq`", "{\"run\":\"run--2\",\"seg\":2}"),
+        ("`seq` is 5.0", "{\"run\":\"run--2\",\"seg\":2,\"seq\":5.0}"),
+        ("`unsettled` is null", "{\"run\":\"run--2\",\"seg\":2,\"seq\":5,\"unsettled\":null}"),
+    ] {
+        add(all, format!("links: {name}"), linked(Value::parse(text), &[]));
+    }
+}
+
+pub(super) fn conflicts(all: &mut All) {
+    for (name, notes) in [("", &[][..]), (", noted by the filter", &["state-set-back"][..])] {
+        let forked = |from: usize| {
+            let mut case = base();
+            case.forge.handovers.truncate(2);
+            case.forge.key = Some(2);
+            case.forge.head = flb_audit_model::forge::head_of(&case.records[from]).expect("a head");
+            case.forge.place = (2, "run--2".to_owned(), (from - at(2, 0)) as u64 + 1);
+            case.forge.restart("run--9", None);
+            case.forge.place.0 = 4;
+            case.forge.rotate();
+            let notes = Value::Array(notes.iter().map(|note| string(note)).collect());
+            let more = [case.forge.seal("{}", true, &[("notes", notes)]), case.forge.seal("{}", false, &[])];
+            case.records.extend(more);
+            case
+        };
+        add(all, format!("conflict: two segments go on from one record{name}"), forked(at(2, 5)));
+        add(
+            all,
+            format!("conflict: a segment has gone on after the record that another links to{name}"),
+            forked(at(2, 3)),
+        );
+    }
+    let mut case = base();
+    case.forge.key = Some(2);
+    case.forge.handovers.truncate(2);
+    case.forge.restart("run--8", None);
+    let first = case.forge.seal("{}", true, &[]);
+    case.records.push(first);
+    add(all, "keys: a later segment under an earlier key", case);
+    let mut case = base();
+    case.forge.restart("run--8", None);
+    let first = case.forge.seal("{}", true, &[]);
+    case.records.push(first);
+    add(all, "keys: a segment under the key of the one before", case);
+    let mut case = base();
+    case.forge.restart("run--8", None);
+    let first = case.forge.seal("{}", false, &[]);
+    case.records.push(first);
+    add(all, "keys: a segment that begins without a checkpoint", case);
+}
+
+pub(super) fn stops(all: &mut All) {
+    let stopped = |unsettled: Option<u64>, lost: std::ops::Range<u64>, is_signed: bool| {
+        let mut case = base();
+        case.forge.restart("run--4", unsettled);
+        case.forge.rotate();
+        let more = [case.forge.seal("{}", is_signed, &[]), case.forge.seal("{}", is_signed, &[])];
+        case.records.extend(more);
+        case.delete(lost.map(|number| at(3, number as usize)))
+    };
+    add(all, "stops: nothing was lost", stopped(Some(4), 0..0, true));
+    add(all, "stops: what was not settled was lost", stopped(Some(4), 4..6, true));
+    add(all, "stops: some of it was lost", stopped(Some(4), 5..6, true));
+    add(all, "stops: more was lost", stopped(Some(4), 3..6, true));
+    add(all, "stops: something in it was lost", stopped(Some(3), 4..5, true));
+    add(all, "stops: nothing is known", stopped(None, 4..6, true));
+    add(all, "stops: the whole segment was lost", stopped(Some(0), 0..6, true));
+    add(all, "stops: the whole segment was lost, and was settled", stopped(Some(4), 0..6, true));
+    add(all, "stops: said by a record that nobody has signed", stopped(Some(4), 4..6, false));
+}
+
+pub(super) fn anchors(all: &mut All) {
+    let with = |case: Case, alter: &dyn Fn(&mut Value)| {
+        let mut anchor = anchor(&base().records[CHECKPOINT]).expect("a checkpoint");
+        alter(&mut anchor);
+        Case {
+            anchors: Some(vec![base().anchored(&[0]).anchors.expect("an anchor")[0].clone(), anchor.text()]),
+            ..case
+        }
+    };
+    let end = || base().cut(CHECKPOINT + 1);
+    add(all, "anchors: good", with(end(), &|_| {}));
+    add(
+        all,
+        "anchors: good, with a member of an output",
+        with(end(), &|anchor| set(anchor.members_mut().expect("members"), "date", number(1))),
+    );
+    add(all, "anchors: not the last record", with(base(), &|_| {}));
+    add(all, "anchors: beyond the end", with(base().cut(CHECKPOINT), &|_| {}));
+    add(all, "anchors: beyond the end of the last segment", with(base().cut(at(3, 0)), &|_| {}));
+    add(
+        all,
+        "anchors: two beyond the end of one segment",
+        Case { anchors: base().anchored(&[at(3, 0), CHECKPOINT]).anchors, ..base().cut(at(3, 0)) },
+    );
+    add(all, "anchors: beyond an empty log", with(base().cut(0), &|_| {}));
+    for name in ["head", "sig"] {
+        add(all, format!("anchors: another `{name}`"), with(end(), &|anchor| flip(anchor, name)));
+    }
+    for name in ["chain", "seg", "run", "seq", "head", "key", "sig"] {
+        add(
+            all,
+            format!("anchors: no `{name}`"),
+            with(end(), &|anchor| anchor.members_mut().expect("members").retain(|(key, _)| key != name)),
+        );
+    }
+    add(
+        all,
+        "anchors: another number",
+        with(end(), &|anchor| set(anchor.members_mut().expect("members"), "seq", number(2))),
+    );
+    let alter_key = |name: &'static str, at: usize| {
+        move |anchor: &mut Value| {
+            let key = anchor
+                .members_mut()
+                .expect("members")
+                .iter_mut()
+                .find(|(key, _)| key == "key")
+                .expect("a key");
+            let list = key
+                .1
+                .members_mut()
+                .expect("members")
+                .iter_mut()
+                .find(|(key, _)| key == name)
+                .expect("a list");
+            if let Value::Array(list) = &mut list.1 {
+                flip(&mut list[at], "sig");
+            }
+        }
+    };
+    for at in 0..3 {
+        add(all, format!("anchors: a bad certificate {at}"), with(end(), &alter_key("certs", at)));
+    }
+    for at in 0..2 {
+        add(all, format!("anchors: a bad handover {at}"), with(end(), &alter_key("since", at)));
+    }
+    let good = anchor(&base().records[CHECKPOINT]).expect("a checkpoint").text();
+    add(
+        all,
+        "anchors: a torn line, and a good one",
+        Case { anchors: Some(vec![good[..40].to_owned(), good.clone()]), ..end() },
+    );
+    add(all, "anchors: without a roster", Case { roster: None, ..with(end(), &|_| {}) });
+    let mut forged = base();
+    set(forged.records[CHECKPOINT].members_mut().expect("members"), "n", number(78));
+    let forged = forged.resign(CHECKPOINT).cut(CHECKPOINT + 1);
+    add(
+        all,
+        "anchors: of another record at the place, signed by the holder of the key",
+        Case { anchors: Some(vec![good]), ..forged },
+    );
+}
+
+pub(super) fn rosters(all: &mut All) {
+    let other = honest("vectors-0007", 7);
+    add(all, "rosters: without the chain", Case { roster: other.roster.clone(), ..base() });
+    add(all, "rosters: empty", Case { roster: Some(Vec::new()), ..base() });
+    let mut wrong = base();
+    let entry = &mut wrong.roster.as_mut().expect("a roster")[0];
+    set(entry.members_mut().expect("members"), "key", string(&other.forge.public(0)));
+    add(all, "rosters: another key for the chain", wrong);
+    let mut mixed = base();
+    mixed.records.extend(other.records.clone());
+    add(all, "rosters: one of two chains", mixed.clone());
+    mixed.roster = None;
+    add(all, "rosters: none for two chains", mixed);
+    let mut copied = base();
+    let mut stolen = other.records[0].clone();
+    set(audit_mut(&mut stolen).expect("a seal"), "chain", string("vectors-0001"));
+    set(audit_mut(&mut stolen).expect("a seal"), "run", string("run--7"));
+    rehash(&mut stolen);
+    copied.records.push(stolen);
+    add(all, "rosters: a checkpoint of another chain under the name of this one", copied);
+}
+
+pub(super) fn policies(all: &mut All) {
+    let digest = |byte: u8| seal::text(&[byte; 32]);
+    let with = |versions: [&str; 2], policies: [Option<String>; 2]| {
+        let mut forge = Forge::new("vectors-0008", 8);
+        forge.rotate();
+        let mut records = Vec::new();
+        for (version, policy) in versions.into_iter().zip(policies) {
+            let mut more = vec![("v", string(version))];
+            more.extend(policy.map(|policy| ("policy", string(&policy))));
+            records.push(forge.seal("{}", true, &more));
+        }
+        Case { roster: Some(vec![forge.roster()]), forge, records, ..base() }
+    };
+    let one = || Some(digest(0));
+    add(all, "policies: one", with(["1.2.AAAAAAAA"; 2], [one(), one()]));
+    add(all, "policies: two", with(["1.2.AAAAAAAA", "1.2.BBBBBBBB"], [one(), Some(digest(4))]));
+    add(all, "policies: one, that stops", with(["1.2.AAAAAAAA", "1.2"], [one(), None]));
+    add(all, "policies: another than `v` names", with(["1.2.AAAAAAAA"; 2], [one(), Some(digest(9))]));
+    let twin = seal::text(&{
+        let mut bytes = [0; 32];
+        bytes[31] = 1;
+        bytes
+    });
+    add(all, "policies: two with the same start", with(["1.2.AAAAAAAA"; 2], [one(), Some(twin)]));
+    add(all, "policies: not named in `v`", with(["1.2"; 2], [one(), one()]));
+    add(all, "policies: missing on one checkpoint", with(["1.2.AAAAAAAA"; 2], [one(), None]));
+}
