@@ -255,25 +255,34 @@ impl Chain {
                 stops.push((from.clone(), link.clone()));
             }
         }
+        for (life, end) in &ends {
+            let ranges = self.absent(life, 0, *end);
+            let accounted = ranges.into_iter().flat_map(|range| self.accounted(life, range, &stops));
+            let accounted = accounted.collect();
+            self.missing.insert(life.clone(), accounted);
+        }
         for (place, _) in &self.anchors {
             let life = (place.0, place.1.clone());
+            let known = ends.entry(life.clone()).or_default();
             let end = u128::from(place.2) + 1;
-            let known = ends.entry(life).or_default();
+            let more = self.absent(&life, *known, end).into_iter().map(|range| (range, "gap"));
+            let more: Vec<_> = more.collect();
+            self.missing.entry(life).or_default().extend(more);
             *known = end.max(*known);
         }
-        for (life, end) in ends {
-            let mut first: u128 = 0;
-            let mut ranges = Vec::new();
-            for number in
-                self.numbers(&life).into_iter().map(u128::from).filter(|number| *number < end).chain([end])
-            {
-                if first < number {
-                    ranges.extend(self.accounted(&life, (first as u64, (number - 1) as u64), &stops));
-                }
-                first = number + 1;
+    }
+
+    /// The numbers from one on, up to another, of which no record is here.
+    fn absent(&self, life: &(u64, String), from: u128, end: u128) -> Vec<Range> {
+        let here = self.numbers(life).into_iter().map(u128::from);
+        let (mut first, mut ranges) = (from, Vec::new());
+        for number in here.filter(|number| (from..end).contains(number)).chain([end]) {
+            if first < number {
+                ranges.push((first as u64, (number - 1) as u64));
             }
-            self.missing.insert(life, ranges);
+            first = number + 1;
         }
+        ranges
     }
 
     /// Parts what is missing into what a stop accounts for, and the rest.
@@ -284,7 +293,7 @@ impl Chain {
         stops: &[(Place, Place)],
     ) -> Vec<(Range, &'static str)> {
         let is_end = self.last(life).is_none_or(|last| last < range.0);
-        let from = stops.iter().filter(|(_, link)| is_end || link.0 > life.0).filter_map(|(from, link)| {
+        let from = stops.iter().filter(|_| is_end).filter_map(|(from, link)| {
             let is_here = (link.0, &link.1) == (life.0, &life.1) || link.0 > life.0;
             match (from.0, &from.1) == (life.0, &life.1) {
                 true if is_here => Some(from.2),
@@ -477,10 +486,7 @@ impl Chain {
             }
             let life = (last.place.0, last.place.1.clone());
             let absent = self.behind(&last.place);
-            let is_later = |place: &Place| {
-                place.0 > last.place.0
-                    || (place.0, &place.1) == (last.place.0, &last.place.1) && place.2 > last.place.2
-            };
+            let is_later = |place: &Place| position(place) > position(&last.place);
             let is_followed = self.covered.iter().any(|(place, _)| is_later(place))
                 || self.anchors.iter().any(|(place, _)| is_later(place))
                 || self.missing.iter().any(|((segment, run), ranges)| {

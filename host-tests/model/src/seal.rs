@@ -305,12 +305,12 @@ pub fn judge(record: &Record, key_0: &[u8; 32]) -> Result<Good, Bad> {
         return Err(Bad::NotCertified);
     }
     let signer = keys.get(&n).ok_or(Bad::NotCertified)?;
+    if !has_signed(signer, &checkpoint_text(chain, n, &record.place, &record.head), signature) {
+        return Err(Bad::Tampered);
+    }
     let position = |place: &Place| (place.0, place.2);
     if since.iter().any(|(_, at, _)| position(at) > position(&record.place)) {
         return Err(Bad::NotCertified);
-    }
-    if !has_signed(signer, &checkpoint_text(chain, n, &record.place, &record.head), signature) {
-        return Err(Bad::Tampered);
     }
     Ok(Good { n, since })
 }
