@@ -444,16 +444,22 @@ impl Chain {
         let mut before: (u64, Option<&Place>) = (0, None);
         for (n, place) in single.iter().filter(|(n, _)| *n < end) {
             if *n > before.0 + 1 {
-                let is_between = |at: (u64, u64)| {
-                    before.1.is_none_or(|from| at >= position(from)) && at <= position(place)
-                };
-                let kinds: Vec<&str> = self
-                    .missing
-                    .iter()
-                    .flat_map(|(life, ranges)| ranges.iter().map(move |(range, kind)| (life.0, range, *kind)))
-                    .filter(|(segment, range, _)| {
-                        is_between((*segment, range.0)) || is_between((*segment, range.1))
+                // After the last checkpoint under an earlier key.
+                let used = self.good.iter().filter(|(.., good)| good.n <= before.0);
+                let used = used.map(|(at, ..)| position(at)).filter(|at| *at < position(place)).max();
+                let from = used.max(before.1.map(position)).unwrap_or_default();
+                let is_between =
+                    |first: &Place, end: (u64, u64)| self.before(first) <= position(place) && end >= from;
+                let missing = self.missing.iter().flat_map(|((segment, run), ranges)| {
+                    ranges.iter().map(move |((first, last), kind)| {
+                        ((*segment, run.clone(), *first), (*segment, *last), *kind)
                     })
+                });
+                let altered = self.altered.iter().filter(|place| !self.records.contains_key(*place));
+                let altered = altered.map(|place| (place.clone(), position(place), "gap"));
+                let kinds: Vec<&str> = missing
+                    .chain(altered)
+                    .filter(|(first, end, _)| is_between(first, *end))
                     .map(|(.., kind)| kind)
                     .collect();
                 let kind = match kinds.contains(&"gap") {
@@ -463,6 +469,15 @@ impl Chain {
                 report.add(kind, format!("{name}: no handover between key {} and {n}", before.0));
             }
             before = (*n, Some(place));
+        }
+    }
+
+    /// Where what is missing from a place on may begin: without its first record nobody
+    /// knows what a segment goes on from.
+    fn before(&self, first: &Place) -> (u64, u64) {
+        match first.2 {
+            0 => self.records.keys().filter(|here| *here < first).map(position).max().unwrap_or_default(),
+            number => (first.0, number - 1),
         }
     }
 
