@@ -32,8 +32,8 @@ pub(crate) fn through_forward(place: &Place) -> Result<String> {
     Ok(format!("{} records in {} segments", expected.len(), report.segments()?))
 }
 
-/// With doubles as Fluent Bit prints them for the filter, where that makes
-/// another text for detectors: integral ones with all their digits.
+/// With doubles as Fluent Bit prints them for the filter: integral ones with all their
+/// digits, the others with sixteen.
 fn printed(value: &serde_json::Value) -> serde_json::Value {
     match value {
         serde_json::Value::Array(items) => items.iter().map(printed).collect(),
@@ -41,10 +41,16 @@ fn printed(value: &serde_json::Value) -> serde_json::Value {
             fields.iter().map(|(key, value)| (key.clone(), printed(value))).collect()
         }
         serde_json::Value::Number(number) if !number.is_i64() && !number.is_u64() => {
-            let double =
-                number.as_f64().filter(|double| double.fract() == 0.0 && double.abs() < INTEGERS_END);
-            let text = double.map(|double| format!("{double:.1}"));
-            text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_else(|| value.clone())
+            let Some(double) = number.as_f64() else {
+                return value.clone();
+            };
+            let printed = if double.fract() == 0.0 && double.abs() < INTEGERS_END {
+                serde_json::from_str(&format!("{double:.1}")).ok()
+            } else {
+                let read = format!("{double:.15e}").parse().ok();
+                read.and_then(serde_json::Number::from_f64).map(serde_json::Value::Number)
+            };
+            printed.unwrap_or_else(|| value.clone())
         }
         _ => value.clone(),
     }
