@@ -59,6 +59,11 @@ impl FluentBit {
         self.version < (5, 1, 0)
     }
 
+    /// Whether it starts with a filter that it cannot instantiate.
+    pub(crate) fn starts_without_filters(&self) -> bool {
+        self.is_guest_per_chunk()
+    }
+
     /// Whether its parsers stop at an exponent without a point.
     pub(crate) fn reads_json_with_jsmn(&self) -> bool {
         self.version < (4, 1, 0)
@@ -69,6 +74,13 @@ impl Place {
     /// A path in the case's directory.
     pub(crate) fn at(&self, name: impl AsRef<Path>) -> PathBuf {
         self.dir.join(name)
+    }
+
+    /// A place of its own, in a directory below this one's.
+    pub(crate) fn below(&self, name: &str) -> Result<Place> {
+        let dir = self.dir.join(name);
+        std::fs::create_dir(&dir)?;
+        Ok(Place { fluent_bit: self.fluent_bit.clone(), dir })
     }
 }
 

@@ -51,7 +51,7 @@ pub(crate) fn shipped_yaml(place: &Place) -> Result<String> {
 }
 
 /// The policy that the configs with one name.
-const POLICY: &str = "examples/policies/kubernetes-audit.yaml";
+pub(super) const POLICY: &str = "examples/policies/kubernetes-audit.yaml";
 
 pub(crate) fn shipped_redact_classic(place: &Place) -> Result<String> {
     shipped(place, "filter-redact.conf", Some(POLICY))
@@ -72,7 +72,7 @@ pub(crate) fn shipped_schema_yaml(place: &Place) -> Result<String> {
 /// Writes a config of `fluent-bit-conf`, with its files below the case's
 /// directory, and makes these but for the module. Gives the paths of module
 /// and log.
-fn lay_out(place: &Place, name: &str) -> Result<(PathBuf, PathBuf)> {
+pub(super) fn lay_out(place: &Place, name: &str) -> Result<(PathBuf, PathBuf)> {
     let below = place.at("");
     let below = below.display().to_string();
     let below = below.trim_end_matches('/');
@@ -124,7 +124,7 @@ fn shipped(place: &Place, name: &str, policy: Option<&str>) -> Result<String> {
 }
 
 /// The policy that the configs with a dead-letter output name.
-const DEAD_LETTER_POLICY: &str = "examples/policies/dead-letter.yaml";
+pub(super) const DEAD_LETTER_POLICY: &str = "examples/policies/dead-letter.yaml";
 
 /// Runs such a config with a log of which some records are invalid.
 fn shipped_schema(place: &Place, name: &str) -> Result<String> {

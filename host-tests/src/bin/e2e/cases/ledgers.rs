@@ -431,7 +431,9 @@ fn install(place: &Place, name: &str) -> Result<()> {
     Ok(())
 }
 
-fn shipped_config(place: &Place, name: &str) -> Result<usize> {
+/// Puts a config with a ledger in its place, with the chains that it names.
+/// Gives the log that it reads, and the ledger.
+pub(super) fn lay_out(place: &Place, name: &str) -> Result<(PathBuf, PathBuf)> {
     install(place, name)?;
     let (log, dir) = (place.at("var/log/kubernetes/audit.log"), place.at("var/lib/flb-audit/ledger"));
     for path in [log.parent().context("a file at the root")?, &place.at("var/lib/fluent-bit")] {
@@ -441,6 +443,11 @@ fn shipped_config(place: &Place, name: &str) -> Result<usize> {
     verify::init_with_keys(&place.at("var/lib/flb-audit/kube"), &roster)?;
     verify::init_with_keys(&dir, &roster)?;
     fs::write(&log, "")?;
+    Ok((log, dir))
+}
+
+fn shipped_config(place: &Place, name: &str) -> Result<usize> {
+    let (log, dir) = lay_out(place, name)?;
     let mut process = Process::start(place, Path::new(name))?;
     process.wait_for_log("inotify_fs_add", 1)?;
     let calls: Vec<Call> = streams::calls("kubernetes-audit")?;

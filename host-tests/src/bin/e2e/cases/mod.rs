@@ -12,6 +12,7 @@ mod schemas;
 mod sizes;
 mod states;
 mod streams;
+mod unsealed;
 
 use crate::case::Case;
 
@@ -30,6 +31,11 @@ pub(crate) const ALL: &[Case] = &[
     Case { name: "an input in a coroutine", run: faults::coroutine },
     Case { name: "no state directory", run: states::none },
     Case { name: "one state directory for two filters", run: states::shared },
+    Case { name: "one state directory for two filters, with keys", run: states::shared_with_keys },
+    Case { name: "a filter that cannot run: at the start", run: unsealed::at_the_start },
+    Case { name: "a filter that cannot run: a directory that is removed", run: unsealed::removed },
+    Case { name: "a filter that cannot run: a module that is removed", run: unsealed::without_module },
+    Case { name: "a filter that cannot run: every config", run: unsealed::every_config },
     Case { name: "a config in YAML", run: layouts::yaml },
     Case { name: "a processor", run: layouts::processor },
     Case { name: "a processor in a thread", run: layouts::processor_in_a_thread },

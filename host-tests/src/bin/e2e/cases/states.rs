@@ -4,7 +4,7 @@
 use crate::case::Place;
 use crate::pipeline::{Layout, Pipeline};
 use crate::process::Process;
-use crate::verify::{self, CONFLICT, INTACT, Report};
+use crate::verify::{self, CONFLICT, INTACT, Report, TAIL_UNANCHORED};
 use anyhow::{Result, ensure};
 use host_tests::config::Section;
 use host_tests::streams;
@@ -16,7 +16,7 @@ pub(crate) fn none(place: &Place) -> Result<String> {
     // Where it runs, Fluent Bit gives access by default; there is no state.
     pipeline.filter = Section::wasm(verify::module().display(), "audit");
     let records = tail(place, &mut pipeline, "cloudtrail")?;
-    let report = verified(&pipeline, pipeline.start()?, INTACT, records)?;
+    let report = verified(&pipeline, pipeline.start()?, &[INTACT], records)?;
     let chains = report.report["chains"].as_array().map(Vec::as_slice).unwrap_or_default();
     ensure!(chains.iter().all(|chain| chain["is_ephemeral"] == true), "a chain that is not ephemeral");
     Ok(format!("{records} records in {} ephemeral chains", chains.len()))
@@ -29,8 +29,38 @@ pub(crate) fn shared(place: &Place) -> Result<String> {
     let records = tail(place, &mut pipeline, "cloudtrail")? + tail(place, &mut pipeline, "kubernetes-audit")?;
     // Filters that live for a chunk take turns, and the chain stays one.
     let code = if place.fluent_bit.is_guest_per_chunk() { INTACT } else { CONFLICT };
-    let report = verified(&pipeline, pipeline.start()?, code, records)?;
+    let report = verified(&pipeline, pipeline.start()?, &[code], records)?;
     Ok(format!("{records} records in {} segments, verify ends with {code}", report.segments()?))
+}
+
+/// How often two filters with keys are started on one directory.
+const LIVES: usize = 4;
+
+/// Two filters put keys into force that the other does not know. That is no sign of somebody else.
+pub(crate) fn shared_with_keys(place: &Place) -> Result<String> {
+    const STREAMS: [&str; 2] = ["cloudtrail", "kubernetes-audit"];
+    let mut pipeline = Pipeline::new(place)?;
+    pipeline.all_outputs();
+    pipeline.use_keys()?;
+    pipeline.layout = Layout::Processor;
+    for stream in STREAMS {
+        let tail = pipeline.tail(stream, stream);
+        pipeline.input(tail);
+    }
+    let mut records = 0;
+    let mut codes = Vec::new();
+    for _ in 0..LIVES {
+        for stream in STREAMS {
+            let calls = streams::calls(stream)?;
+            fs::write(place.at(stream), streams::lines(&calls))?;
+            records += calls.len();
+        }
+        let found = verified(&pipeline, pipeline.start()?, &[CONFLICT, TAIL_UNANCHORED], records)?;
+        codes.push(found.code);
+    }
+    // Filters that live for a chunk may happen to take turns.
+    ensure!(place.fluent_bit.is_guest_per_chunk() || codes.contains(&CONFLICT), "verify ends with {codes:?}");
+    Ok(format!("{records} records in {LIVES} lives of both, verify ends with {codes:?}"))
 }
 
 /// Has the pipeline read a stream; gives the number of its records.
@@ -42,13 +72,13 @@ fn tail(place: &Place, pipeline: &mut Pipeline<'_>, stream: &str) -> Result<usiz
     Ok(calls.len())
 }
 
-fn verified(pipeline: &Pipeline<'_>, mut process: Process, code: i32, records: usize) -> Result<Report> {
+fn verified(pipeline: &Pipeline<'_>, mut process: Process, codes: &[i32], records: usize) -> Result<Report> {
     pipeline.wait_for(&mut process, records)?;
     process.stop()?;
     let mut report = None;
     for sink in pipeline.sinks() {
-        let found = verify::verify(&sink.path)?;
-        found.ensure(&[code], records)?;
+        let found = pipeline.verify(&sink.path)?;
+        found.ensure(codes, records)?;
         report = Some(found);
     }
     report.ok_or_else(|| anyhow::anyhow!("a pipeline without outputs"))
