@@ -26,3 +26,10 @@ pub(crate) const NOTHING_CHECKED: u8 = 40;
 pub(crate) const INVALID: u8 = 50;
 /// `check`: some records could not be checked.
 pub(crate) const NOT_CHECKED: u8 = 51;
+
+/// `doctor`: there is nothing but notes.
+pub(crate) const HEALTHY: u8 = DONE;
+/// `doctor`: there are warnings, and no errors.
+pub(crate) const WARNINGS: u8 = 60;
+/// `doctor`: there are errors.
+pub(crate) const ERRORS: u8 = 61;

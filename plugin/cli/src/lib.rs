@@ -8,6 +8,7 @@
 mod build;
 mod check;
 mod checkpoints;
+mod doctor;
 mod durable;
 mod exit;
 mod explain;
@@ -46,6 +47,7 @@ struct Arguments {
 enum Command {
     Build(build::Build),
     Check(check::Check),
+    Doctor(doctor::Doctor),
     Explain(explain::Explain),
     Export(export::Export),
     Find(find::Find),
@@ -82,6 +84,7 @@ fn run_command(arguments: impl IntoIterator<Item = OsString>) -> Result<u8> {
     match command {
         Command::Build(build) => build.run().map(|()| exit::DONE),
         Command::Check(check) => check.run(),
+        Command::Doctor(doctor) => doctor.run(),
         Command::Explain(explain) => explain.run().map(|()| exit::DONE),
         Command::Export(export) => export.run().map(|()| exit::DONE),
         Command::Find(find) => find.run(),

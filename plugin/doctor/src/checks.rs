@@ -1,0 +1,216 @@
+//! The checks: each says what it finds, why that matters and what to do.
+
+mod anchors;
+mod configuration;
+mod filters;
+mod host;
+mod inputs;
+mod ledger;
+mod outputs;
+mod tail;
+
+use crate::Options;
+use crate::config::{Config, Kind, Section};
+use crate::flow::{Flows, Step};
+use crate::plugins;
+use crate::source::Place;
+use crate::wildcard::Fit;
+
+/// How much a finding matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// Worth knowing: nothing is wrong, or it depends on what is not in the configuration.
+    Note,
+    /// Records are lost, altered or doubled when something else goes wrong: a
+    /// restart, an outage, a long line.
+    Warning,
+    /// Records are lost, altered, doubled or left unsealed although all goes
+    /// well, or Fluent Bit does not start.
+    Error,
+}
+
+impl Severity {
+    /// Returns the word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Severity::Note => "note",
+            Severity::Warning => "warning",
+            Severity::Error => "error",
+        }
+    }
+}
+
+/// One kind of trap.
+pub struct Check {
+    /// Its name, in reports and in `docs/doctor.md`.
+    pub id: &'static str,
+    /// How much it matters, unless a finding says otherwise.
+    pub severity: Severity,
+    /// What happens because of it, and when.
+    pub why: &'static str,
+    /// What to do.
+    pub remedy: &'static str,
+    find: fn(&Scene<'_>) -> Vec<Hit>,
+}
+
+/// What the checks look at.
+pub(crate) struct Scene<'a> {
+    pub(crate) config: &'a Config,
+    pub(crate) flows: &'a Flows,
+    pub(crate) options: &'a Options,
+}
+
+/// A place where a check found something.
+pub(crate) struct Hit {
+    pub(crate) place: Place,
+    pub(crate) message: String,
+    pub(crate) severity: Option<Severity>,
+    /// Properties to set.
+    pub(crate) set: Vec<Set>,
+    /// Other lines to write.
+    pub(crate) lines: Vec<String>,
+}
+
+/// A property to set.
+#[derive(Clone, Debug)]
+pub(crate) struct Set {
+    /// The section; none is the service, which may not be there yet.
+    pub(crate) step: Option<Step>,
+    pub(crate) key: &'static str,
+    pub(crate) value: String,
+}
+
+impl Hit {
+    pub(crate) fn new(place: Place, message: impl Into<String>) -> Hit {
+        Hit { place, message: message.into(), severity: None, set: Vec::new(), lines: Vec::new() }
+    }
+
+    pub(crate) fn severity(self, severity: Severity) -> Hit {
+        Hit { severity: Some(severity), ..self }
+    }
+
+    pub(crate) fn set(mut self, section: usize, key: &'static str, value: impl Into<String>) -> Hit {
+        let step = Some(Step { section, processor: None });
+        self.set.push(Set { step, key, value: value.into() });
+        self
+    }
+
+    pub(crate) fn set_at(mut self, step: Step, key: &'static str, value: impl Into<String>) -> Hit {
+        self.set.push(Set { step: Some(step), key, value: value.into() });
+        self
+    }
+
+    pub(crate) fn set_service(mut self, key: &'static str, value: impl Into<String>) -> Hit {
+        self.set.push(Set { step: None, key, value: value.into() });
+        self
+    }
+
+    pub(crate) fn lines(mut self, lines: impl IntoIterator<Item = impl Into<String>>) -> Hit {
+        self.lines.extend(lines.into_iter().map(Into::into));
+        self
+    }
+}
+
+/// Returns all checks, in the order in which they report.
+pub fn checks() -> impl Iterator<Item = &'static Check> {
+    [
+        configuration::CHECKS,
+        tail::CHECKS,
+        inputs::CHECKS,
+        filters::CHECKS,
+        outputs::CHECKS,
+        ledger::CHECKS,
+        anchors::CHECKS,
+        host::CHECKS,
+    ]
+    .into_iter()
+    .flatten()
+}
+
+impl Check {
+    pub(crate) fn find(&self, scene: &Scene<'_>) -> Vec<Hit> {
+        (self.find)(scene)
+    }
+
+    /// Checks for those that look at the text alone, and are made even if Fluent
+    /// Bit cannot read it.
+    pub(crate) fn is_of_text(&self) -> bool {
+        configuration::CHECKS.iter().any(|check| check.id == self.id)
+    }
+}
+
+impl<'a> Scene<'a> {
+    pub(crate) fn inputs(&self) -> impl Iterator<Item = (usize, &'a Section)> {
+        self.config.all(Kind::Input)
+    }
+
+    pub(crate) fn filters(&self) -> impl Iterator<Item = (usize, &'a Section)> {
+        self.config.all(Kind::Filter)
+    }
+
+    pub(crate) fn outputs(&self) -> impl Iterator<Item = (usize, &'a Section)> {
+        self.config.all(Kind::Output)
+    }
+
+    pub(crate) fn section(&self, step: Step) -> &'a Section {
+        let section = &self.config.sections[step.section];
+        step.processor.map_or(section, |at| &section.processors[at])
+    }
+
+    /// Returns filters and steps of `processors`, in the order of the sections.
+    pub(crate) fn steps(&self) -> impl Iterator<Item = (Step, &'a Section)> {
+        self.config.sections.iter().enumerate().flat_map(|(at, section)| {
+            let own =
+                (section.kind == Kind::Filter).then_some((Step { section: at, processor: None }, section));
+            let steps = section.processors.iter().enumerate();
+            own.into_iter()
+                .chain(steps.map(move |(n, step)| (Step { section: at, processor: Some(n) }, step)))
+        })
+    }
+
+    /// Returns our filters, wherever they stand.
+    pub(crate) fn audit_filters(&self) -> impl Iterator<Item = (Step, &'a Section)> {
+        self.steps().filter(|(_, step)| plugins::is_audit_filter(step))
+    }
+
+    pub(crate) fn ledgers(&self) -> impl Iterator<Item = (usize, &'a Section)> {
+        self.outputs().filter(|(_, output)| plugins::is_ledger(output))
+    }
+
+    /// Checks for a configuration that seals anything.
+    pub(crate) fn seals(&self) -> bool {
+        self.audit_filters().next().is_some() || self.ledgers().next().is_some()
+    }
+
+    /// Checks for a log that is sealed, or may be; without anything that seals,
+    /// for any log.
+    pub(crate) fn is_audited(&self, input: usize, section: &Section) -> bool {
+        if plugins::is_no_log(section) {
+            return false;
+        }
+        let is_ledger = |output| plugins::is_ledger(&self.config.sections[output]);
+        let reaches_ledger =
+            || self.flows.arrivals.iter().any(|arrival| arrival.input == input && is_ledger(arrival.output));
+        !self.seals() || self.flows.sealed_inputs.contains_key(&input) || reaches_ledger()
+    }
+
+    pub(crate) fn audited(&self) -> impl Iterator<Item = (usize, &'a Section)> {
+        self.inputs().filter(|(index, input)| self.is_audited(*index, input))
+    }
+
+    /// Returns the outputs that sealed records reach, or may reach; without
+    /// anything that seals, all that a log may reach.
+    pub(crate) fn audit_outputs(&self) -> impl Iterator<Item = (usize, &'a Section)> {
+        self.outputs().filter(|(index, output)| {
+            let is_log = |arrival: &crate::flow::Arrival| {
+                arrival.output == *index
+                    && self.is_audited(arrival.input, &self.config.sections[arrival.input])
+            };
+            let is_reached = || self.flows.arrivals.iter().any(is_log);
+            plugins::is_ledger(output)
+                || self.flows.sealed_at(*index) > Fit::No
+                || (self.inputs().next().is_none() && self.seals())
+                || (!self.seals() && is_reached())
+        })
+    }
+}

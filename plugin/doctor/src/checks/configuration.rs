@@ -1,0 +1,57 @@
+//! Checks of the text: what Fluent Bit does not read, or reads otherwise.
+
+use super::{Check, Hit, Scene, Severity};
+use crate::config::ProblemKind;
+
+pub(super) const CHECKS: &[Check] = &[
+    Check {
+        id: "syntax",
+        severity: Severity::Error,
+        why: "Fluent Bit does not start with a configuration that it cannot read, nor reload it.",
+        remedy: "Correct the line. The other checks are made when the configuration can be read.",
+        find: |scene| problems(scene, ProblemKind::Syntax),
+    },
+    Check {
+        id: "section-ignored",
+        severity: Severity::Warning,
+        why: "Fluent Bit skips a section that it does not know, without a word: its inputs, filters and outputs do \
+              not exist.",
+        remedy: "Correct the section's name, or the place where it stands.",
+        find: |scene| problems(scene, ProblemKind::Ignored),
+    },
+    Check {
+        id: "comment-in-value",
+        severity: Severity::Warning,
+        why: "In the classic format a comment has a line of its own. What stands behind a value belongs to the value, \
+              so Fluent Bit takes another path, tag or size than was meant.",
+        remedy: "Move the comment to a line of its own.",
+        find: |scene| problems(scene, ProblemKind::Comment),
+    },
+    Check {
+        id: "file-missing",
+        severity: Severity::Error,
+        why: "Fluent Bit does not start without the parsers and plugins files that the service names.",
+        remedy: "Put the file there, or correct its name. A relative name begins at the directory of the \
+                 configuration. With `--config-only` this is a note.",
+        find: |scene| {
+            let severity = if scene.options.host.is_some() { Severity::Error } else { Severity::Note };
+            problems(scene, ProblemKind::FileMissing).into_iter().map(|hit| hit.severity(severity)).collect()
+        },
+    },
+    Check {
+        id: "variable-unset",
+        severity: Severity::Note,
+        why: "Fluent Bit puts nothing in the place of a variable that is not set. The checks leave out what depends \
+              on such a value.",
+        remedy: "Run the doctor with the environment that Fluent Bit gets.",
+        find: |scene| {
+            let unset = scene.config.unset.iter();
+            unset.map(|(name, place)| Hit::new(*place, format!("the variable `{name}` is not set"))).collect()
+        },
+    },
+];
+
+fn problems(scene: &Scene<'_>, kind: ProblemKind) -> Vec<Hit> {
+    let own = scene.config.problems.iter().filter(|problem| problem.kind == kind);
+    own.map(|problem| Hit::new(problem.place, problem.message.clone())).collect()
+}

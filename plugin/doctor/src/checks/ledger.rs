@@ -1,0 +1,201 @@
+//! Checks of `out_wasm.so`, of components as outputs, and of the ledger.
+
+use super::{Check, Hit, Scene, Severity};
+use crate::config::{Section, Setting, is_true};
+use crate::plugins;
+use std::path::Path;
+
+/// The properties of `out_wasm.so`.
+const OWN: [&str; 6] = ["component", "dir", "read_only", "memory_limit", "deadline", "failure_limit"];
+/// The properties of `out_audit.wasm`, without their `config.`.
+const LEDGER: [&str; 7] = ["file_size", "file_age", "keep_size", "keep_age", "recipients", "roster", "sync"];
+/// The properties that Fluent Bit has for any output, and that make sense here.
+const COMMON: [&str; 12] = [
+    "name",
+    "match",
+    "match_regex",
+    "alias",
+    "log_level",
+    "log_suppress_interval",
+    "retry_limit",
+    "workers",
+    "storage.total_limit_size",
+    "host",
+    "port",
+    "tls",
+];
+
+pub(super) const CHECKS: &[Check] = &[
+    Check {
+        id: "plugin-missing",
+        severity: Severity::Error,
+        why: "Fluent Bit has no output `wasm` of its own, and does not start without `out_wasm.so`. It takes a file \
+              whose name begins with `flb-` for another kind of plugin.",
+        remedy: "Name `out_wasm.so` in a plugins file, and that file as `plugins_file` of the service, or with \
+                 `--plugin`.",
+        find: |scene| {
+            let is_own = |path: &str| Path::new(path).file_name().is_some_and(|name| name == "out_wasm.so");
+            let is_loaded =
+                scene.config.objects.iter().any(|object| object.value.as_deref().is_none_or(is_own));
+            // A plugins file that could not be read is found elsewhere.
+            let is_named = scene.config.service().is_some_and(|service| service.has("plugins_file"));
+            let first = components(scene)
+                .next()
+                .filter(|_| !is_loaded && (!is_named || scene.config.problems.is_empty()));
+            let hit = |output: &Section| {
+                Hit::new(output.place, "no plugins file loads out_wasm.so")
+                    .lines(["[PLUGINS]", "    Path  /etc/fluent-bit/out_wasm.so"])
+            };
+            first.map(|(_, output)| hit(output)).into_iter().collect()
+        },
+    },
+    Check {
+        id: "component-missing",
+        severity: Severity::Error,
+        why: "Without `component` there is nothing to run, and Fluent Bit does not start.",
+        remedy: "Set `component`, as `/etc/fluent-bit/out_audit.wasm`.",
+        find: |scene| {
+            let without = components(scene).filter(|(_, output)| !output.has("component"));
+            without.map(|(_, output)| Hit::new(output.place, "the output has no `component`")).collect()
+        },
+    },
+    Check {
+        id: "component-property",
+        severity: Severity::Error,
+        why: "Fluent Bit tells such a plugin only the properties that it asks for. One that is misspelt is as good as \
+              not there, and a limit or a recipient that was meant is not in force.",
+        remedy: "Correct the name. Everything for the component itself begins with `config.`.",
+        find: |scene| components(scene).flat_map(|(_, output)| unknown(output)).collect(),
+    },
+    Check {
+        id: "component-workers",
+        severity: Severity::Error,
+        why: "For plugins of this kind, Fluent Bit starts the threads of `workers` twice and loses one set: it was \
+              seen to crash in those at a hot reload.",
+        remedy: "Set `workers` to 0, or leave it out.",
+        find: |scene| {
+            let many = |output: &Section| super::outputs::count(output, "workers").is_some_and(|n| n > 0);
+            let with = components(scene).filter(|(_, output)| many(output));
+            with.map(|(at, output)| {
+                Hit::new(output.place_of("workers"), "threads are started twice").set(at, "workers", "0")
+            })
+            .collect()
+        },
+    },
+    Check {
+        id: "ledger-failures",
+        severity: Severity::Warning,
+        why: "A chunk that ends the component more than `failure_limit` times, 5 if it is not set, is dropped.",
+        remedy: "Set `failure_limit no_limits`.",
+        find: |scene| {
+            ledgers(
+                scene,
+                |ledger| {
+                    !matches!(ledger.setting("failure_limit"), Setting::Unknown | Setting::Is("no_limits"))
+                },
+                |at, ledger| {
+                    Hit::new(ledger.place_of("failure_limit"), "chunks are dropped after failures").set(
+                        at,
+                        "failure_limit",
+                        "no_limits",
+                    )
+                },
+            )
+        },
+    },
+    Check {
+        id: "ledger-directory",
+        severity: Severity::Error,
+        why: "The ledger has no place to write to without `dir`, or with `read_only`, and Fluent Bit does not start.",
+        remedy: "Make the directory with `flb-audit init DIR --node NAME --roster roster.json`, and name it as `dir`.",
+        find: |scene| {
+            let mut hits = ledgers(
+                scene,
+                |ledger| !ledger.has("dir"),
+                |at, ledger| {
+                    Hit::new(ledger.place, "the ledger has no `dir`").set(
+                        at,
+                        "dir",
+                        "/var/lib/flb-audit/ledger",
+                    )
+                },
+            );
+            hits.extend(ledgers(
+                scene,
+                |ledger| ledger.is_on("read_only"),
+                |at, ledger| {
+                    Hit::new(ledger.place_of("read_only"), "the ledger must be able to write").set(
+                        at,
+                        "read_only",
+                        "off",
+                    )
+                },
+            ));
+            hits
+        },
+    },
+    Check {
+        id: "ledger-sync",
+        severity: Severity::Warning,
+        why: "With `config.sync off` the ledger answers before records are on the disk: a loss of power loses them, \
+              and Fluent Bit does not send them again.",
+        remedy: "Leave `config.sync` on.",
+        find: |scene| {
+            let is_off = |ledger: &Section| ledger.text("config.sync").is_some_and(|value| !is_true(value));
+            ledgers(scene, is_off, |at, ledger| {
+                Hit::new(
+                    ledger.place_of("config.sync"),
+                    "records are not on the disk when they are acknowledged",
+                )
+                .set(at, "config.sync", "on")
+            })
+        },
+    },
+];
+
+fn components<'a>(scene: &Scene<'a>) -> impl Iterator<Item = (usize, &'a Section)> {
+    scene.outputs().filter(|(_, output)| plugins::is_component_output(output))
+}
+
+fn ledgers(
+    scene: &Scene<'_>,
+    is_wrong: impl Fn(&Section) -> bool,
+    hit: impl Fn(usize, &Section) -> Hit,
+) -> Vec<Hit> {
+    scene.ledgers().filter(|(_, ledger)| is_wrong(ledger)).map(|(at, ledger)| hit(at, ledger)).collect()
+}
+
+/// Properties that nobody asks for.
+fn unknown(output: &Section) -> Vec<Hit> {
+    let of_component: Vec<String> = LEDGER.iter().map(|name| format!("config.{name}")).collect();
+    let is_ledger = plugins::is_ledger(output);
+    let mut hits = Vec::new();
+    for property in &output.properties {
+        let key = property.key.as_str();
+        let is_known = OWN.contains(&key)
+            || COMMON.contains(&key)
+            || ["net.", "tls.", "oauth2"].iter().any(|start| key.starts_with(start))
+            || (key.starts_with("config.") && (!is_ledger || of_component.iter().any(|known| known == key)));
+        if is_known {
+            continue;
+        }
+        let own = OWN.iter().chain(&COMMON).map(|name| name.to_string());
+        let known = own.chain(of_component.iter().filter(|_| is_ledger).cloned());
+        let close = |name: &String| {
+            let bare = name.strip_prefix("config.").unwrap_or(name);
+            strsim::damerau_levenshtein(key, name).min(strsim::damerau_levenshtein(key, bare))
+        };
+        let meant = known.min_by_key(close).filter(|name| close(name) <= 1 + key.len() / 4);
+        let hit = match &meant {
+            Some(name) => {
+                Hit::new(property.place, format!("nobody asks for `{key}`; `{name}` is meant, perhaps"))
+            }
+            None => Hit::new(property.place, format!("nobody asks for `{key}`")),
+        };
+        hits.push(match meant {
+            Some(name) => hit.lines([format!("{name} {}", property.raw)]),
+            None => hit,
+        });
+    }
+    hits
+}

@@ -1,0 +1,225 @@
+//! A configuration as Fluent Bit takes it: sections with properties, each with
+//! its place, whatever the format and the file.
+
+use crate::source::{Format, Place, Source};
+use std::collections::BTreeSet;
+
+/// A configuration that was read, or as much of it as could be.
+#[derive(Default)]
+pub(crate) struct Config {
+    pub(crate) sources: Vec<Source>,
+    /// All sections, in Fluent Bit's order.
+    pub(crate) sections: Vec<Section>,
+    /// The parsers that there are, from all files.
+    pub(crate) parsers: BTreeSet<String>,
+    /// Shared objects that plugins files load.
+    pub(crate) objects: Vec<Property>,
+    /// What is wrong with the text.
+    pub(crate) problems: Vec<Problem>,
+    /// Variables that are used and not set.
+    pub(crate) unset: Vec<(String, Place)>,
+}
+
+/// Why a configuration, or a part of it, is not what its author meant.
+#[derive(Clone, Debug)]
+pub(crate) struct Problem {
+    pub(crate) kind: ProblemKind,
+    pub(crate) place: Place,
+    pub(crate) message: String,
+}
+
+/// What becomes of the configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ProblemKind {
+    /// Fluent Bit does not start.
+    Syntax,
+    /// A parsers or plugins file, which is perhaps only on another machine.
+    FileMissing,
+    /// A section that Fluent Bit does not look at.
+    Ignored,
+    /// A comment that is none.
+    Comment,
+}
+
+/// The kind of a section.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Kind {
+    /// `service`.
+    Service,
+    /// An input.
+    Input,
+    /// A filter.
+    Filter,
+    /// An output.
+    Output,
+    /// A step of an input's or an output's `processors`.
+    Processor,
+    /// Whatever else there is.
+    Other,
+}
+
+/// A section, or a step of `processors`.
+#[derive(Clone, Debug)]
+pub(crate) struct Section {
+    pub(crate) kind: Kind,
+    /// What stands in the brackets, or the key above it, in lower case.
+    pub(crate) title: String,
+    pub(crate) place: Place,
+    pub(crate) properties: Vec<Property>,
+    /// For logs only: metrics and traces are not sealed.
+    pub(crate) processors: Vec<Section>,
+    /// Where a line can be inserted: behind this one, indented as it is.
+    pub(crate) anchor: Option<Anchor>,
+}
+
+/// A line that holds a property, at the beginning of its section.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Anchor {
+    pub(crate) place: Place,
+    /// The column of its key, from 0 on.
+    pub(crate) column: usize,
+}
+
+/// A property of a section.
+#[derive(Clone, Debug)]
+pub(crate) struct Property {
+    /// In lower case and snake case.
+    pub(crate) key: String,
+    /// As it is written.
+    pub(crate) raw: String,
+    /// With its variables replaced; none if one of them is not set.
+    pub(crate) value: Option<String>,
+    pub(crate) place: Place,
+}
+
+impl Property {
+    /// A property whose variables are not replaced yet.
+    pub(crate) fn new(key: String, raw: &str, place: Place) -> Property {
+        Property { key, raw: raw.trim().to_owned(), value: None, place }
+    }
+}
+
+/// The value of a property, as far as it is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Setting<'a> {
+    Absent,
+    /// It has a variable that is not set here.
+    Unknown,
+    Is(&'a str),
+}
+
+impl Section {
+    pub(crate) fn new(kind: Kind, title: &str, place: Place) -> Section {
+        Section {
+            kind,
+            title: title.to_ascii_lowercase(),
+            place,
+            properties: Vec::new(),
+            processors: Vec::new(),
+            anchor: None,
+        }
+    }
+
+    /// Returns the property of this name, of which the last counts.
+    pub(crate) fn property(&self, key: &str) -> Option<&Property> {
+        self.properties.iter().rev().find(|property| property.key == key)
+    }
+
+    pub(crate) fn setting(&self, key: &str) -> Setting<'_> {
+        match self.property(key).map(|property| property.value.as_deref()) {
+            None => Setting::Absent,
+            Some(None) => Setting::Unknown,
+            Some(Some(value)) => Setting::Is(value),
+        }
+    }
+
+    /// Returns the value, if it is there and known.
+    pub(crate) fn text(&self, key: &str) -> Option<&str> {
+        match self.setting(key) {
+            Setting::Is(value) => Some(value),
+            Setting::Absent | Setting::Unknown => None,
+        }
+    }
+
+    /// Checks for a property, known or not.
+    pub(crate) fn has(&self, key: &str) -> bool {
+        self.property(key).is_some()
+    }
+
+    /// Returns the name of the plugin, in lower case.
+    pub(crate) fn name(&self) -> String {
+        self.text("name").unwrap_or_default().to_ascii_lowercase()
+    }
+
+    pub(crate) fn is(&self, name: &str) -> bool {
+        self.text("name").is_some_and(|own| own.eq_ignore_ascii_case(name))
+    }
+
+    /// Checks for a boolean that is certainly off: unset, with `off` for its
+    /// default, or set to it.
+    pub(crate) fn is_off(&self, key: &str) -> bool {
+        match self.setting(key) {
+            Setting::Absent => true,
+            Setting::Unknown => false,
+            Setting::Is(value) => !is_true(value),
+        }
+    }
+
+    /// Checks for a boolean that is certainly on.
+    pub(crate) fn is_on(&self, key: &str) -> bool {
+        self.text(key).is_some_and(is_true)
+    }
+
+    /// Returns the place of a property, or of the section without it.
+    pub(crate) fn place_of(&self, key: &str) -> Place {
+        self.property(key).map_or(self.place, |property| property.place)
+    }
+
+    /// Returns the elements of a list between commas.
+    pub(crate) fn list(&self, key: &str) -> Option<Vec<&str>> {
+        let value = self.text(key)?;
+        Some(value.split(',').map(str::trim).filter(|part| !part.is_empty()).collect())
+    }
+}
+
+/// Fluent Bit's truth.
+pub(crate) fn is_true(value: &str) -> bool {
+    ["on", "true", "yes"].iter().any(|word| value.eq_ignore_ascii_case(word))
+}
+
+/// Reads a size as Fluent Bit does: `32k`, `16M`, `1GB`.
+pub(crate) fn size(value: &str) -> Option<u64> {
+    let digits = value.find(|c: char| !c.is_ascii_digit()).unwrap_or(value.len());
+    let number: u64 = value[..digits].parse().ok()?;
+    let unit = match value[digits..].trim().to_ascii_lowercase().as_str() {
+        "" => 1,
+        "k" | "kb" => 1000,
+        "m" | "mb" => 1_000_000,
+        "g" | "gb" => 1_000_000_000,
+        _ => return None,
+    };
+    number.checked_mul(unit)
+}
+
+impl Config {
+    pub(crate) fn all(&self, kind: Kind) -> impl Iterator<Item = (usize, &Section)> {
+        self.sections.iter().enumerate().filter(move |(_, section)| section.kind == kind)
+    }
+
+    pub(crate) fn service(&self) -> Option<&Section> {
+        self.all(Kind::Service).map(|(_, section)| section).last()
+    }
+
+    /// Returns a property of the service that is there and known.
+    pub(crate) fn of_service(&self, key: &str) -> Setting<'_> {
+        let services = self.sections.iter().filter(|section| section.kind == Kind::Service);
+        services
+            .map(|section| section.setting(key))
+            .rfind(|setting| *setting != Setting::Absent)
+            .unwrap_or(Setting::Absent)
+    }
+
+    pub(crate) fn format(&self, place: Place) -> Format {
+        self.sources.get(place.source).map_or(Format::Yaml, |source| source.format)
+    }
+}

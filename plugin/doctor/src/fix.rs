@@ -1,0 +1,172 @@
+//! A corrected copy: writes the lines that findings ask for, and leaves every
+//! other byte as it is.
+
+use crate::Options;
+use crate::checks::Set;
+use crate::config::{Anchor, Kind, Section};
+use crate::report::{self, Examination, yaml_scalar};
+use crate::source::{Format, Place, Refused, Source};
+use std::collections::{BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
+
+/// How many properties are set at the most: each is examined by itself.
+const EDITS_MAX: usize = 300;
+
+/// A configuration with what could be corrected.
+pub struct Fixed {
+    /// What is left.
+    pub examination: Examination,
+    /// The files that changed, by the path under which they were read.
+    pub files: HashMap<PathBuf, Vec<u8>>,
+    /// How many properties were set.
+    pub count: usize,
+}
+
+/// Sets the properties that findings ask for, one after the other. What does not
+/// come out as it was meant is taken back, and stays a finding.
+pub fn fix(main: &Path, options: &Options) -> Result<Fixed, Refused> {
+    let mut files = HashMap::new();
+    let mut examination = report::examine(main, options, HashMap::new())?;
+    let (mut tried, mut count) = (BTreeSet::new(), 0);
+    while tried.len() < EDITS_MAX {
+        let sets = examination.findings.iter().flat_map(|finding| &finding.set);
+        let next = sets.map(|set| (examination.name(set.step), set)).find(|(name, set)| {
+            let is_step = set.step.is_some_and(|step| step.processor.is_some());
+            !is_step && !tried.contains(&(*name, set.key))
+        });
+        let Some((name, set)) = next.map(|(name, set)| (name, set.clone())) else { break };
+        tried.insert((name, set.key));
+        let Some((path, bytes)) = edited(&examination, name, &set) else { continue };
+        let mut again = files.clone();
+        again.insert(path, bytes);
+        let after = report::examine(main, options, again.clone())?;
+        let is_set =
+            || section(&after, name).and_then(|section| section.text(set.key)) == Some(set.value.as_str());
+        if after.config.sections.len() >= examination.config.sections.len() && is_set() {
+            (examination, files, count) = (after, again, count + 1);
+        }
+    }
+    Ok(Fixed { examination, files, count })
+}
+
+fn section(examination: &Examination, (kind, nth): (Kind, usize)) -> Option<&Section> {
+    examination.config.all(kind).nth(nth).map(|(_, section)| section)
+}
+
+/// Returns the file in which a property is set, with the property.
+fn edited(examination: &Examination, name: (Kind, usize), set: &Set) -> Option<(PathBuf, Vec<u8>)> {
+    let sources = &examination.sources;
+    let Some(section) = section(examination, name) else {
+        let main = sources.first().filter(|_| name.0 == Kind::Service)?;
+        return Some((main.path.clone(), with_service(main, set)));
+    };
+    if let Some(property) = section.property(set.key) {
+        let source = sources.get(property.place.source)?;
+        let replace = |line: &str| replaced(line, source.format, set);
+        return Some((source.path.clone(), with_line(source, property.place, replace)?));
+    }
+    let anchor = section.anchor?;
+    let source = sources.get(anchor.place.source)?;
+    let insert = |line: &str| inserted(line, anchor, source.format, set);
+    Some((source.path.clone(), with_line(source, anchor.place, insert)?))
+}
+
+/// A file with another line in place of this one.
+fn with_line(source: &Source, place: Place, edit: impl Fn(&str) -> Option<String>) -> Option<Vec<u8>> {
+    let mut out = Vec::with_capacity(source.bytes.len() + 80);
+    let mut is_done = false;
+    for (at, line) in source.lines().enumerate() {
+        if at + 1 == place.line {
+            out.extend(edit(std::str::from_utf8(line).ok()?)?.into_bytes());
+            is_done = true;
+        } else {
+            out.extend(line);
+        }
+    }
+    is_done.then_some(out)
+}
+
+/// The property as the file writes it.
+fn written(format: Format, set: &Set) -> String {
+    match format {
+        Format::Yaml => format!("{}: {}", set.key, yaml_scalar(&set.value)),
+        Format::Classic => format!("{} {}", set.key, set.value),
+    }
+}
+
+/// The line, followed by one with the property, if the line has one property and
+/// nothing else.
+fn inserted(line: &str, anchor: Anchor, format: Format, set: &Set) -> Option<String> {
+    let (text, end) = split_end(line);
+    let indent: String = match format {
+        Format::Classic => text.chars().take(anchor.column).collect(),
+        Format::Yaml => {
+            let rest: String = text.chars().skip(anchor.column).collect();
+            let is_plain = !rest.contains(['{', '}', '[', '|', '>']) && rest.contains(": ");
+            let before: String = text.chars().take(anchor.column).collect();
+            if !is_plain || !before.chars().all(|c| c == ' ' || c == '-') {
+                return None;
+            }
+            " ".repeat(anchor.column)
+        }
+    };
+    let end = if end.is_empty() { "\n" } else { end };
+    let is_last = line.len() == text.len();
+    Some(format!("{text}{end}{indent}{}{}", written(format, set), if is_last { "" } else { end }))
+}
+
+/// The line with another value for its property, and its comment.
+fn replaced(line: &str, format: Format, set: &Set) -> Option<String> {
+    let (text, end) = split_end(line);
+    let start = match format {
+        Format::Yaml => text.find(": ")? + 2,
+        Format::Classic => {
+            let indent = text.len() - text.trim_start().len();
+            indent + text[indent..].find(' ')? + 1
+        }
+    };
+    let value = text[start..].trim_start();
+    let start = text.len() - value.len();
+    let length = match (format, value.chars().next()?) {
+        (Format::Classic, _) => value.len(),
+        (Format::Yaml, quote @ ('\'' | '"')) => value[1..].find(quote)? + 2,
+        (Format::Yaml, '[' | '{' | '|' | '>' | '&' | '!' | '#') => return None,
+        (Format::Yaml, _) => value.find(" #").unwrap_or(value.len()),
+    };
+    let new = match format {
+        Format::Yaml => yaml_scalar(&set.value),
+        Format::Classic => set.value.clone(),
+    };
+    let length = value[..length].trim_end().len();
+    Some(format!("{}{new}{}{end}", &text[..start], &value[length..]))
+}
+
+fn split_end(line: &str) -> (&str, &str) {
+    let text = line.trim_end_matches(['\n', '\r']);
+    (text, &line[text.len()..])
+}
+
+/// The main file with a service before everything else but comments.
+fn with_service(source: &Source, set: &Set) -> Vec<u8> {
+    let own = match source.format {
+        Format::Yaml => format!("service:\n  {}\n\n", written(source.format, set)),
+        Format::Classic => format!("[SERVICE]\n    {}\n\n", written(source.format, set)),
+    };
+    let mut out = Vec::new();
+    let mut is_done = false;
+    for line in source.lines() {
+        let is_before = line.starts_with(b"#")
+            || line.trim_ascii().is_empty()
+            || line.starts_with(b"---")
+            || line.starts_with(b"%");
+        if !is_before && !is_done {
+            out.extend(own.as_bytes());
+            is_done = true;
+        }
+        out.extend(line);
+    }
+    if !is_done {
+        out.extend(own.as_bytes());
+    }
+    out
+}

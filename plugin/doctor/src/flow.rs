@@ -1,0 +1,208 @@
+//! The ways that records take: from each input through processors and filters
+//! to outputs, under which tags, and sealed or not.
+
+use crate::config::{Config, Kind, Section, Setting};
+use crate::plugins;
+use crate::wildcard::{self, Fit};
+use regex::Regex;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+/// How many ways are followed: rules of `rewrite_tag` can multiply them.
+const WAYS_MAX: usize = 2000;
+
+/// A filter, or a step of an input's or output's processors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Step {
+    pub(crate) section: usize,
+    pub(crate) processor: Option<usize>,
+}
+
+/// Records of an input that reach an output.
+#[derive(Clone, Debug)]
+pub(crate) struct Arrival {
+    pub(crate) input: usize,
+    pub(crate) output: usize,
+    /// Whether they carry a seal when they arrive.
+    pub(crate) sealed: Fit,
+    pub(crate) fit: Fit,
+}
+
+/// What becomes of all records.
+#[derive(Default)]
+pub(crate) struct Flows {
+    pub(crate) arrivals: Vec<Arrival>,
+    /// Audit filters that get records that are sealed already, with a tag.
+    pub(crate) sealed_twice: BTreeMap<Step, String>,
+    /// Steps that are not audit filters and get sealed records, with a tag.
+    pub(crate) behind: BTreeMap<Step, (Fit, String)>,
+    /// Filters, and how well the best tag fits each.
+    pub(crate) fits: BTreeMap<usize, Fit>,
+    /// Inputs that an audit filter certainly or perhaps seals.
+    pub(crate) sealed_inputs: BTreeMap<usize, Fit>,
+    /// Sealed records that no output takes: an input and a tag.
+    pub(crate) nowhere: BTreeSet<(usize, String)>,
+    /// The tag of each input.
+    pub(crate) tags: BTreeMap<usize, String>,
+    /// Audit filters behind which a guard stands.
+    pub(crate) guarded: BTreeSet<Step>,
+}
+
+struct Way {
+    input: usize,
+    tag: String,
+    sealed: Fit,
+    /// The last audit filter that the records went through.
+    sealer: Option<Step>,
+}
+
+/// Follows the records of all inputs.
+pub(crate) fn follow(config: &Config) -> Flows {
+    let mut flows = Flows::default();
+    let mut ways = VecDeque::new();
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    for (index, input) in config.all(Kind::Input) {
+        let nth = counts.entry(input.name()).or_default();
+        let tag = plugins::tag(input, *nth);
+        *nth += 1;
+        flows.tags.insert(index, tag.clone());
+        let mut way = Way { input: index, tag, sealed: Fit::No, sealer: None };
+        for (at, step) in input.processors.iter().enumerate() {
+            flows.step(Step { section: index, processor: Some(at) }, step, Fit::Yes, &mut way);
+        }
+        ways.push_back(way);
+    }
+    let filters: Vec<_> =
+        config.all(Kind::Filter).map(|(index, filter)| (index, filter, Match::of(filter))).collect();
+    let outputs: Vec<_> =
+        config.all(Kind::Output).map(|(index, output)| (index, output, Match::of(output))).collect();
+    let mut seen = BTreeSet::new();
+    while let Some(mut way) = ways.pop_front() {
+        if seen.len() >= WAYS_MAX || !seen.insert((way.input, way.tag.clone(), way.sealed)) {
+            continue;
+        }
+        for (index, filter, rule) in &filters {
+            let fit = rule.fit(&way.tag);
+            let best = flows.fits.entry(*index).or_insert(Fit::No);
+            *best = (*best).max(fit);
+            if fit == Fit::No {
+                continue;
+            }
+            flows.step(Step { section: *index, processor: None }, filter, fit, &mut way);
+            ways.extend(rewritten(filter, &way));
+        }
+        flows.arrive(&way, &outputs);
+    }
+    flows
+}
+
+/// The ways of records that go on under other tags, from the first filter on.
+fn rewritten<'a>(filter: &'a Section, way: &'a Way) -> impl Iterator<Item = Way> + 'a {
+    let rules =
+        filter.properties.iter().filter(|property| property.key == "rule" && filter.is("rewrite_tag"));
+    rules.filter_map(|rule| {
+        let rule = rule.value.as_deref()?;
+        let is_sealed_only = plugins::is_about_seal(rule);
+        if is_sealed_only && way.sealed == Fit::No {
+            return None;
+        }
+        let sealed = if is_sealed_only { Fit::Yes } else { way.sealed };
+        Some(Way { input: way.input, tag: plugins::new_tag(rule, &way.tag)?, sealed, sealer: way.sealer })
+    })
+}
+
+impl Flows {
+    fn step(&mut self, at: Step, step: &Section, fit: Fit, way: &mut Way) {
+        if plugins::is_audit_filter(step) {
+            if way.sealed == Fit::Yes && fit == Fit::Yes {
+                self.sealed_twice.insert(at, way.tag.clone());
+            }
+            let input = self.sealed_inputs.entry(way.input).or_insert(Fit::No);
+            *input = (*input).max(fit);
+            way.sealed = way.sealed.max(fit);
+            way.sealer = Some(at);
+            return;
+        }
+        if way.sealed == Fit::No {
+            return;
+        }
+        if plugins::is_guard(step) && fit == Fit::Yes {
+            self.guarded.extend(way.sealer);
+        }
+        let best = self.behind.entry(at).or_insert((Fit::No, way.tag.clone()));
+        let fit = fit.min(way.sealed);
+        if fit > best.0 {
+            *best = (fit, way.tag.clone());
+        }
+    }
+
+    fn arrive(&mut self, way: &Way, outputs: &[(usize, &Section, Match)]) {
+        let mut is_taken = false;
+        for (index, output, rule) in outputs {
+            let fit = rule.fit(&way.tag);
+            if fit == Fit::No {
+                continue;
+            }
+            is_taken = true;
+            let Way { input, sealed, .. } = *way;
+            self.arrivals.push(Arrival { input, output: *index, sealed, fit });
+            let mut way = Way { input, tag: way.tag.clone(), sealed, sealer: way.sealer };
+            for (at, step) in output.processors.iter().enumerate() {
+                self.step(Step { section: *index, processor: Some(at) }, step, fit, &mut way);
+            }
+        }
+        if !is_taken && way.sealed == Fit::Yes && !outputs.is_empty() {
+            self.nowhere.insert((way.input, way.tag.clone()));
+        }
+    }
+
+    /// Returns whether records come to an output, sealed before, by the best case.
+    pub(crate) fn sealed_at(&self, output: usize) -> Fit {
+        let here = self.arrivals.iter().filter(|arrival| arrival.output == output);
+        here.map(|arrival| arrival.sealed.min(arrival.fit)).max().unwrap_or(Fit::No)
+    }
+}
+
+/// A `match`, a `match_regex`, or both.
+pub(crate) struct Match {
+    glob: Option<String>,
+    regex: Option<Regex>,
+    /// It has a part that is not known.
+    is_open: bool,
+}
+
+impl Match {
+    pub(crate) fn of(section: &Section) -> Match {
+        let mut is_open = section.setting("match") == Setting::Unknown;
+        let regex = match section.setting("match_regex") {
+            Setting::Absent => None,
+            Setting::Unknown => {
+                is_open = true;
+                None
+            }
+            // Fluent Bit's begins where the tag does. A syntax that only it has
+            // may fit anything.
+            Setting::Is(pattern) => {
+                let regex = Regex::new(&format!("^(?:{})", pattern.trim_matches('/'))).ok();
+                is_open |= regex.is_none();
+                regex
+            }
+        };
+        Match { glob: section.text("match").map(String::from), regex, is_open }
+    }
+
+    /// Checks for a rule that fits nothing, because there is none.
+    pub(crate) fn is_none(&self) -> bool {
+        self.glob.is_none() && self.regex.is_none() && !self.is_open
+    }
+
+    pub(crate) fn fit(&self, tag: &str) -> Fit {
+        let by_glob = self.glob.as_deref().map_or(Fit::No, |glob| wildcard::fit(glob, tag));
+        let by_regex = match &self.regex {
+            Some(_) if tag.contains('*') => Fit::Maybe,
+            Some(regex) if regex.find(tag).is_some_and(|found| !found.is_empty()) => Fit::Yes,
+            _ => Fit::No,
+        };
+        let open = if self.is_open { Fit::Maybe } else { Fit::No };
+        by_glob.max(by_regex).max(open)
+    }
+}

@@ -1,0 +1,73 @@
+//! The doctor: finds what in a configuration of Fluent Bit loses, alters or
+//! duplicates audit records, or makes them unverifiable.
+//!
+//! [`examine`] reads a configuration as Fluent Bit does, follows the records
+//! from inputs to outputs, and makes the [`checks()`]. Each finding has its place,
+//! the reason, and the lines to write; [`fix`] writes them.
+#![forbid(unsafe_code)]
+
+mod checks;
+mod classic;
+mod config;
+mod fix;
+mod flow;
+mod plugins;
+mod read;
+mod report;
+mod source;
+mod variables;
+mod version;
+mod wildcard;
+mod yaml;
+
+pub use checks::{Check, Severity, checks};
+pub use fix::{Fixed, fix};
+pub use report::{Examination, Finding};
+pub use source::{
+    FILE_BYTES_MAX, FILES_MAX, Format, INCLUDE_DEPTH_MAX, Place, Refused, Source, TOTAL_BYTES_MAX,
+};
+pub use version::Version;
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+
+/// What is known beside the configuration.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// The machine that Fluent Bit runs on; without it, only the configuration
+    /// is looked at.
+    pub host: Option<Host>,
+    /// The version of Fluent Bit; without it, what depends on it is a note.
+    pub fluent_bit: Option<Version>,
+    /// The environment that Fluent Bit gets.
+    pub environment: BTreeMap<String, String>,
+    /// Further parsers files, as Fluent Bit's `--parser`.
+    pub parsers: Vec<PathBuf>,
+    /// Further plugins files, as `plugins_file`.
+    pub plugins: Vec<PathBuf>,
+}
+
+/// A machine.
+#[derive(Clone, Debug)]
+pub struct Host {
+    /// The directory below which absolute paths are looked up.
+    pub root: PathBuf,
+    /// The number of the user that Fluent Bit runs as.
+    pub user: u32,
+}
+
+impl Host {
+    /// Returns the place of a path on this machine.
+    fn path(&self, path: &str) -> PathBuf {
+        match path.strip_prefix('/') {
+            Some(rest) => self.root.join(rest),
+            None => PathBuf::from(path),
+        }
+    }
+}
+
+/// Reads a configuration and makes all checks. Fails only if the file itself
+/// cannot be read; whatever is wrong in it is a finding.
+pub fn examine(main: &Path, options: &Options) -> Result<Examination, Refused> {
+    report::examine(main, options, HashMap::new())
+}

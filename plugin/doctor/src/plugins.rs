@@ -1,0 +1,187 @@
+//! What Fluent Bit's plugins do to records, as far as it concerns a seal.
+
+use crate::config::{Section, Setting};
+use std::path::Path;
+
+/// What a filter or processor does to the records that pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Effect {
+    /// Records stay as they are.
+    Nothing,
+    /// Some records go on under another tag.
+    Rewrites,
+    /// Some records do not go on.
+    Drops,
+    /// Records come out otherwise than they came in.
+    Alters,
+}
+
+/// Returns what a step that is not ours does to records.
+pub(crate) fn effect(step: &Section) -> Effect {
+    match step.name().as_str() {
+        "stdout" | "expect" | "log_to_metrics" => Effect::Nothing,
+        "rewrite_tag" => Effect::Rewrites,
+        "grep" | "throttle" | "throttle_size" | "sampling" => Effect::Drops,
+        _ => Effect::Alters,
+    }
+}
+
+/// Checks for a `grep` that lets only sealed records pass.
+pub(crate) fn is_guard(step: &Section) -> bool {
+    let rules = |key| step.properties.iter().filter(move |property| property.key == key);
+    step.is("grep")
+        && rules("exclude").next().is_none()
+        && rules("regex").any(|rule| is_about_seal(&rule.raw))
+}
+
+/// Checks for a rule of `grep` or `rewrite_tag` that looks at a record's seal.
+pub(crate) fn is_about_seal(rule: &str) -> bool {
+    let key = rule.split_whitespace().next().unwrap_or_default();
+    let key = key.trim_start_matches('$');
+    key == "audit" || key.starts_with("audit[")
+}
+
+/// Checks for the audit filter, as a filter or a step of `processors`.
+pub(crate) fn is_audit_filter(step: &Section) -> bool {
+    let has_module = file_name(step, "wasm_path").is_some_and(|name| name.starts_with("filter_audit"));
+    step.is("wasm") && (has_module || step.text("function_name") == Some("audit"))
+}
+
+/// Checks for the output that runs components.
+pub(crate) fn is_component_output(output: &Section) -> bool {
+    output.is("wasm")
+}
+
+/// Checks for the ledger.
+pub(crate) fn is_ledger(output: &Section) -> bool {
+    is_component_output(output)
+        && file_name(output, "component").is_some_and(|name| name.starts_with("out_audit"))
+}
+
+/// Checks for the input that prints checkpoints.
+pub(crate) fn is_anchors(input: &Section) -> bool {
+    input.is("exec_wasi")
+        && file_name(input, "wasi_path").is_some_and(|name| name.starts_with("in_checkpoint"))
+}
+
+/// Returns the name of the file that a property names, also if only the
+/// directory depends on variables.
+fn file_name<'a>(section: &'a Section, key: &str) -> Option<&'a str> {
+    let property = section.property(key)?;
+    let path = property.value.as_deref().unwrap_or(&property.raw);
+    Path::new(path).file_name()?.to_str()
+}
+
+/// Checks for an input of which nothing is lost that an audit would miss: what
+/// it makes is made again, or made up, or no log.
+pub(crate) fn is_no_log(input: &Section) -> bool {
+    let made = [
+        "dummy",
+        "random",
+        "cpu",
+        "mem",
+        "disk",
+        "netif",
+        "proc",
+        "thermal",
+        "health",
+        "docker",
+        "fluentbit_metrics",
+        "fluentbit_logs",
+        "node_exporter_metrics",
+        "process_exporter_metrics",
+        "podman_metrics",
+        "windows_exporter_metrics",
+        "nginx_metrics",
+        "prometheus_scrape",
+        "prometheus_textfile",
+        "prometheus_remote_write",
+        "gpu_metrics",
+        "statsd",
+        "collectd",
+        "event_type",
+        "event_test",
+        "ebpf",
+    ];
+    is_anchors(input) || made.iter().any(|name| input.is(name))
+}
+
+/// Checks for an input that collects in a coroutine on all versions.
+pub(crate) fn is_coroutine(input: &Section) -> bool {
+    let names = [
+        "health",
+        "kubernetes_events",
+        "calyptia_fleet",
+        "nginx_metrics",
+        "prometheus_scrape",
+        "prometheus_textfile",
+        "event_type",
+        "event_test",
+    ];
+    names.iter().any(|name| input.is(name))
+}
+
+/// Returns the tag of an input's records, with `*` for what is not known before
+/// Fluent Bit runs. `nth` counts the inputs of the same plugin from 0 on.
+pub(crate) fn tag(input: &Section, nth: usize) -> String {
+    match input.setting("tag") {
+        Setting::Is(tag) => {
+            let mut out = String::new();
+            let mut rest = tag;
+            while let Some((before, behind)) = rest.split_once('<') {
+                out += before;
+                out.push('*');
+                rest = behind.split_once('>').map_or("", |(_, rest)| rest);
+            }
+            out + rest
+        }
+        Setting::Unknown => "*".into(),
+        Setting::Absent => match input.name().as_str() {
+            "forward" => match input.text("tag_prefix") {
+                Some(prefix) => format!("{prefix}*"),
+                None => "*".into(),
+            },
+            "http" | "splunk" | "opentelemetry" | "elasticsearch" | "kafka" | "mqtt" => "*".into(),
+            name => format!("{name}.{nth}"),
+        },
+    }
+}
+
+/// Returns the tag that a rule of `rewrite_tag` gives to records of a tag.
+pub(crate) fn new_tag(rule: &str, tag: &str) -> Option<String> {
+    let words: Vec<&str> = rule.split_whitespace().collect();
+    let template = words.len().checked_sub(2).and_then(|at| words.get(at)).filter(|_| words.len() >= 4)?;
+    let mut out = String::new();
+    let mut rest = *template;
+    while let Some((before, behind)) = rest.split_once('$') {
+        out += before;
+        let end = behind.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(behind.len());
+        let (name, mut behind) = behind.split_at(end);
+        let mut has_index = false;
+        while let Some(index) = behind.strip_prefix('[') {
+            has_index = true;
+            behind = index.split_once(']').map_or("", |(_, behind)| behind);
+        }
+        out += if name == "TAG" && !has_index { tag } else { "*" };
+        rest = behind;
+    }
+    Some(out + rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn new_tags_are_made_from_the_old() {
+        for (rule, expected) in [
+            ("$audit['disposition'] ^quarantine$ dead-letter.$TAG false", Some("dead-letter.kube.audit")),
+            ("$a ^x$ new.$TAG[1].$0.end true", Some("new.*.*.end")),
+            ("$a ^x$ plain false", Some("plain")),
+            ("$a ^x$ $ns['a']['b'].log false", Some("*.log")),
+            ("$a ^x$", None),
+        ] {
+            assert_eq!(new_tag(rule, "kube.audit").as_deref(), expected, "{rule}");
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! What an examination comes to.
+
+use crate::Options;
+use crate::checks::{Scene, Set, Severity, checks};
+use crate::config::{Config, Kind, ProblemKind};
+use crate::flow::{self, Flows, Step};
+use crate::read::{self, Given};
+use crate::source::{Format, Place, Refused, Source};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+/// All that was found in a configuration.
+pub struct Examination {
+    /// By file and line.
+    pub findings: Vec<Finding>,
+    /// The files that the configuration consists of, the main one first.
+    pub sources: Vec<Source>,
+    pub(crate) config: Config,
+}
+
+/// One thing that is wrong, or worth knowing.
+pub struct Finding {
+    /// The name of the check.
+    pub id: &'static str,
+    /// How much it matters.
+    pub severity: Severity,
+    /// Where it is.
+    pub place: Place,
+    /// The place, in words.
+    pub file: PathBuf,
+    /// What was found there.
+    pub message: String,
+    /// What happens because of it.
+    pub why: &'static str,
+    /// What to do.
+    pub remedy: &'static str,
+    /// The lines to write, in the format of the file.
+    pub lines: Vec<String>,
+    pub(crate) set: Vec<Set>,
+}
+
+/// Reads a configuration with other contents for some of its files, and makes
+/// all checks.
+pub(crate) fn examine(
+    main: &Path,
+    options: &Options,
+    replaced: HashMap<PathBuf, Vec<u8>>,
+) -> Result<Examination, Refused> {
+    let given =
+        Given { environment: &options.environment, parsers: &options.parsers, plugins: &options.plugins };
+    let config = read::read(main, &given, replaced)?;
+    let is_readable = config.problems.iter().all(|problem| problem.kind != ProblemKind::Syntax);
+    let flows = if is_readable { flow::follow(&config) } else { Flows::default() };
+    let scene = Scene { config: &config, flows: &flows, options };
+    let mut findings = Vec::new();
+    for check in checks().filter(|check| is_readable || check.is_of_text()) {
+        for hit in check.find(&scene) {
+            let mut lines: Vec<String> = hit.set.iter().map(|set| line(&config, hit.place, set)).collect();
+            lines.extend(hit.lines);
+            findings.push(Finding {
+                id: check.id,
+                severity: hit.severity.unwrap_or(check.severity),
+                place: hit.place,
+                file: config
+                    .sources
+                    .get(hit.place.source)
+                    .map(|source| source.path.clone())
+                    .unwrap_or_default(),
+                message: hit.message,
+                why: check.why,
+                remedy: check.remedy,
+                lines,
+                set: hit.set,
+            });
+        }
+    }
+    findings.sort_by_key(|finding| finding.place);
+    Ok(Examination { findings, sources: config.sources.clone(), config })
+}
+
+/// A property as a line of the file.
+fn line(config: &Config, place: Place, set: &Set) -> String {
+    let Set { step, key, value } = set;
+    let of_service = if step.is_none() { "service: " } else { "" };
+    match config.format(place) {
+        Format::Yaml => format!("{of_service}{key}: {}", yaml_scalar(value)),
+        Format::Classic if step.is_none() => format!("[SERVICE] {key} {value}"),
+        Format::Classic => format!("{key} {value}"),
+    }
+}
+
+/// A value as YAML takes it for a text.
+pub(crate) fn yaml_scalar(value: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_./-,[]* ".contains(c);
+    let starts_plain = value.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '/' || c == '_');
+    if starts_plain && value.chars().all(is_plain) && !value.ends_with(' ') {
+        value.to_owned()
+    } else {
+        format!("'{}'", value.replace('\'', "''"))
+    }
+}
+
+impl Examination {
+    /// Returns the worst severity; none if nothing was found.
+    pub fn worst(&self) -> Option<Severity> {
+        self.findings.iter().map(|finding| finding.severity).max()
+    }
+
+    /// Names a section so that it is found again after lines were written: its
+    /// kind, and how many of that kind stand before it.
+    pub(crate) fn name(&self, step: Option<Step>) -> (Kind, usize) {
+        let Some(Step { section, .. }) = step else { return (Kind::Service, 0) };
+        let kind = self.config.sections[section].kind;
+        (kind, self.config.sections[..section].iter().filter(|section| section.kind == kind).count())
+    }
+}
