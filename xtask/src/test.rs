@@ -8,7 +8,7 @@ use anyhow::Result;
 /// Packages whose tests are built in `dev`, with checks for overflow. Nothing there
 /// needs wasmtime, and policies are held against an implementation that asks for
 /// other features of what wasmtime needs.
-const PURE: [&str; 2] = ["flb-audit-core", "flb-audit-policy"];
+const PURE: [&str; 3] = ["flb-audit-core", "flb-audit-policy", "flb-audit-doctor"];
 
 /// The package that ships. Its tests are built alone: cargo builds a dependency with
 /// all features that any package of a build asks for, and again where they differ.

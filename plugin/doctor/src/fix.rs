@@ -42,7 +42,8 @@ pub fn fix(main: &Path, options: &Options) -> Result<Fixed, Refused> {
         let after = report::examine(main, options, again.clone())?;
         let is_set =
             || section(&after, name).and_then(|section| section.text(set.key)) == Some(set.value.as_str());
-        if after.config.sections.len() >= examination.config.sections.len() && is_set() {
+        let is_readable = after.config.problems.len() <= examination.config.problems.len();
+        if is_readable && after.config.sections.len() >= examination.config.sections.len() && is_set() {
             (examination, files, count) = (after, again, count + 1);
         }
     }
@@ -58,7 +59,7 @@ fn edited(examination: &Examination, name: (Kind, usize), set: &Set) -> Option<(
     let sources = &examination.sources;
     let Some(section) = section(examination, name) else {
         let main = sources.first().filter(|_| name.0 == Kind::Service)?;
-        return Some((main.path.clone(), with_service(main, set)));
+        return Some((main.path.clone(), with_service(main, &indent(examination), set)));
     };
     if let Some(property) = section.property(set.key) {
         let source = sources.get(property.place.source)?;
@@ -146,11 +147,23 @@ fn split_end(line: &str) -> (&str, &str) {
     (text, &line[text.len()..])
 }
 
+/// The blanks before the properties of the main file: in the classic format all
+/// have as many as the first.
+fn indent(examination: &Examination) -> String {
+    let mut anchors = examination.config.sections.iter().filter_map(|section| section.anchor);
+    let of_main = anchors.find(|anchor| anchor.place.source == 0);
+    let line = of_main.and_then(|anchor| examination.sources.first()?.lines().nth(anchor.place.line - 1));
+    let is_blank = |byte: &&u8| matches!(**byte, b' ' | b'\t');
+    let own =
+        line.map(|line| line.iter().take_while(is_blank).map(|byte| char::from(*byte)).collect::<String>());
+    own.filter(|own| !own.is_empty()).unwrap_or_else(|| "    ".into())
+}
+
 /// The main file with a service before everything else but comments.
-fn with_service(source: &Source, set: &Set) -> Vec<u8> {
+fn with_service(source: &Source, indent: &str, set: &Set) -> Vec<u8> {
     let own = match source.format {
         Format::Yaml => format!("service:\n  {}\n\n", written(source.format, set)),
-        Format::Classic => format!("[SERVICE]\n    {}\n\n", written(source.format, set)),
+        Format::Classic => format!("[SERVICE]\n{indent}{}\n\n", written(source.format, set)),
     };
     let mut out = Vec::new();
     let mut is_done = false;

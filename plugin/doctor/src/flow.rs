@@ -2,7 +2,7 @@
 //! to outputs, under which tags, and sealed or not.
 
 use crate::config::{Config, Kind, Section, Setting};
-use crate::plugins;
+use crate::plugins::{self, For};
 use crate::wildcard::{self, Fit};
 use regex::Regex;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -25,6 +25,8 @@ pub(crate) struct Arrival {
     /// Whether they carry a seal when they arrive.
     pub(crate) sealed: Fit,
     pub(crate) fit: Fit,
+    /// The audit filter that they went through last.
+    pub(crate) sealer: Option<Step>,
 }
 
 /// What becomes of all records.
@@ -45,6 +47,8 @@ pub(crate) struct Flows {
     pub(crate) tags: BTreeMap<usize, String>,
     /// Audit filters behind which a guard stands.
     pub(crate) guarded: BTreeSet<Step>,
+    /// Audit filters before which a client's own `audit` is taken away.
+    pub(crate) unspoiled: BTreeSet<Step>,
 }
 
 struct Way {
@@ -53,6 +57,10 @@ struct Way {
     sealed: Fit,
     /// The last audit filter that the records went through.
     sealer: Option<Step>,
+    /// No client's `audit` is in them.
+    is_unspoiled: bool,
+    /// They are there only if an audit filter cannot run.
+    is_fallback: bool,
 }
 
 /// Follows the records of all inputs.
@@ -65,7 +73,8 @@ pub(crate) fn follow(config: &Config) -> Flows {
         let tag = plugins::tag(input, *nth);
         *nth += 1;
         flows.tags.insert(index, tag.clone());
-        let mut way = Way { input: index, tag, sealed: Fit::No, sealer: None };
+        let mut way =
+            Way { input: index, tag, sealed: Fit::No, sealer: None, is_unspoiled: false, is_fallback: false };
         for (at, step) in input.processors.iter().enumerate() {
             flows.step(Step { section: index, processor: Some(at) }, step, Fit::Yes, &mut way);
         }
@@ -77,7 +86,7 @@ pub(crate) fn follow(config: &Config) -> Flows {
         config.all(Kind::Output).map(|(index, output)| (index, output, Match::of(output))).collect();
     let mut seen = BTreeSet::new();
     while let Some(mut way) = ways.pop_front() {
-        if seen.len() >= WAYS_MAX || !seen.insert((way.input, way.tag.clone(), way.sealed)) {
+        if seen.len() >= WAYS_MAX || !seen.insert((way.input, way.tag.clone(), way.sealed, way.is_fallback)) {
             continue;
         }
         for (index, filter, rule) in &filters {
@@ -88,6 +97,9 @@ pub(crate) fn follow(config: &Config) -> Flows {
                 continue;
             }
             flows.step(Step { section: *index, processor: None }, filter, fit, &mut way);
+            if plugins::rewrites_marked_only(filter) && fit == Fit::Yes {
+                flows.guarded.extend(way.sealer);
+            }
             ways.extend(rewritten(filter, &way));
         }
         flows.arrive(&way, &outputs);
@@ -101,12 +113,21 @@ fn rewritten<'a>(filter: &'a Section, way: &'a Way) -> impl Iterator<Item = Way>
         filter.properties.iter().filter(|property| property.key == "rule" && filter.is("rewrite_tag"));
     rules.filter_map(|rule| {
         let rule = rule.value.as_deref()?;
-        let is_sealed_only = plugins::is_about_seal(rule);
-        if is_sealed_only && way.sealed == Fit::No {
-            return None;
-        }
-        let sealed = if is_sealed_only { Fit::Yes } else { way.sealed };
-        Some(Way { input: way.input, tag: plugins::new_tag(rule, &way.tag)?, sealed, sealer: way.sealer })
+        let (sealed, is_fallback) = match plugins::rule_for(rule) {
+            For::Sealed if way.sealed == Fit::No => return None,
+            For::Sealed => (Fit::Yes, way.is_fallback),
+            For::Marked => (Fit::No, true),
+            For::Any => (way.sealed, way.is_fallback),
+        };
+        let tag = plugins::new_tag(rule, &way.tag)?;
+        Some(Way {
+            input: way.input,
+            tag,
+            sealed,
+            sealer: way.sealer,
+            is_unspoiled: way.is_unspoiled,
+            is_fallback,
+        })
     })
 }
 
@@ -116,12 +137,18 @@ impl Flows {
             if way.sealed == Fit::Yes && fit == Fit::Yes {
                 self.sealed_twice.insert(at, way.tag.clone());
             }
-            let input = self.sealed_inputs.entry(way.input).or_insert(Fit::No);
-            *input = (*input).max(fit);
+            if !way.is_fallback {
+                let input = self.sealed_inputs.entry(way.input).or_insert(Fit::No);
+                *input = (*input).max(fit);
+            }
             way.sealed = way.sealed.max(fit);
             way.sealer = Some(at);
+            if way.is_unspoiled {
+                self.unspoiled.insert(at);
+            }
             return;
         }
+        way.is_unspoiled |= plugins::takes_audit_away(step) && fit == Fit::Yes;
         if way.sealed == Fit::No {
             return;
         }
@@ -143,9 +170,11 @@ impl Flows {
                 continue;
             }
             is_taken = true;
-            let Way { input, sealed, .. } = *way;
-            self.arrivals.push(Arrival { input, output: *index, sealed, fit });
-            let mut way = Way { input, tag: way.tag.clone(), sealed, sealer: way.sealer };
+            if !way.is_fallback {
+                let Way { input, sealed, sealer, .. } = *way;
+                self.arrivals.push(Arrival { input, output: *index, sealed, fit, sealer });
+            }
+            let mut way = Way { tag: way.tag.clone(), ..*way };
             for (at, step) in output.processors.iter().enumerate() {
                 self.step(Step { section: *index, processor: Some(at) }, step, fit, &mut way);
             }

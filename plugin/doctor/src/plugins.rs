@@ -20,6 +20,7 @@ pub(crate) enum Effect {
 pub(crate) fn effect(step: &Section) -> Effect {
     match step.name().as_str() {
         "stdout" | "expect" | "log_to_metrics" => Effect::Nothing,
+        "modify" if is_mark(step) => Effect::Nothing,
         "rewrite_tag" => Effect::Rewrites,
         "grep" | "throttle" | "throttle_size" | "sampling" => Effect::Drops,
         _ => Effect::Alters,
@@ -31,20 +32,64 @@ pub(crate) fn is_guard(step: &Section) -> bool {
     let rules = |key| step.properties.iter().filter(move |property| property.key == key);
     step.is("grep")
         && rules("exclude").next().is_none()
-        && rules("regex").any(|rule| is_about_seal(&rule.raw))
+        && rules("regex").any(|rule| rule_for(&rule.raw) == For::Sealed)
 }
 
-/// Checks for a rule of `grep` or `rewrite_tag` that looks at a record's seal.
-pub(crate) fn is_about_seal(rule: &str) -> bool {
+/// Checks for a `modify` that gives an `audit` to records without one, and so
+/// leaves sealed records as they are.
+pub(crate) fn is_mark(step: &Section) -> bool {
+    let is_framework = |key: &str| matches!(key, "name" | "match" | "match_regex" | "alias" | "log_level");
+    let mut own = step.properties.iter().filter(|property| !is_framework(&property.key)).peekable();
+    let is_add = |key: &str, value: &str| key == "add" && value.split_whitespace().next() == Some("audit");
+    step.is("modify") && own.peek().is_some() && own.all(|property| is_add(&property.key, &property.raw))
+}
+
+/// Checks for a `modify` that takes a client's own `audit` away.
+pub(crate) fn takes_audit_away(step: &Section) -> bool {
+    let takes = |key: &str| matches!(key, "hard_rename" | "remove");
+    let is_audit = |value: &str| value.split_whitespace().next() == Some("audit");
+    step.is("modify")
+        && step.properties.iter().any(|property| takes(&property.key) && is_audit(&property.raw))
+}
+
+/// Which records a rule of `grep` or `rewrite_tag` is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum For {
+    /// Sealed ones: it looks into their seal.
+    Sealed,
+    /// Those with an `audit` that is no seal, but a mark.
+    Marked,
+    Any,
+}
+
+/// Returns which records a rule is for.
+pub(crate) fn rule_for(rule: &str) -> For {
     let key = rule.split_whitespace().next().unwrap_or_default();
-    let key = key.trim_start_matches('$');
-    key == "audit" || key.starts_with("audit[")
+    match key.strip_prefix('$').unwrap_or(key) {
+        "audit" => For::Marked,
+        key if key.starts_with("audit[") => For::Sealed,
+        _ => For::Any,
+    }
+}
+
+/// Checks for a `rewrite_tag` that leaves sealed records alone.
+pub(crate) fn rewrites_marked_only(filter: &Section) -> bool {
+    let mut rules = filter.properties.iter().filter(|property| property.key == "rule").peekable();
+    filter.is("rewrite_tag") && rules.peek().is_some() && rules.all(|rule| rule_for(&rule.raw) == For::Marked)
 }
 
 /// Checks for the audit filter, as a filter or a step of `processors`.
 pub(crate) fn is_audit_filter(step: &Section) -> bool {
     let has_module = file_name(step, "wasm_path").is_some_and(|name| name.starts_with("filter_audit"));
     step.is("wasm") && (has_module || step.text("function_name") == Some("audit"))
+}
+
+/// Checks for a filter that is meant to have no state: nothing can be made in the
+/// directories of processes, and they are always there.
+pub(crate) fn is_stateless(filter: &Section) -> bool {
+    filter
+        .list("accessible_paths")
+        .is_some_and(|paths| paths.first().is_some_and(|path| path.starts_with("/proc/")))
 }
 
 /// Checks for the output that runs components.

@@ -55,7 +55,8 @@ pub(crate) fn examine(
     let mut findings = Vec::new();
     for check in checks().filter(|check| is_readable || check.is_of_text()) {
         for hit in check.find(&scene) {
-            let mut lines: Vec<String> = hit.set.iter().map(|set| line(&config, hit.place, set)).collect();
+            let mut lines: Vec<String> =
+                hit.set.iter().flat_map(|set| written(&config, hit.place, set)).collect();
             lines.extend(hit.lines);
             findings.push(Finding {
                 id: check.id,
@@ -78,14 +79,17 @@ pub(crate) fn examine(
     Ok(Examination { findings, sources: config.sources.clone(), config })
 }
 
-/// A property as a line of the file.
-fn line(config: &Config, place: Place, set: &Set) -> String {
+/// A property as lines of the file.
+fn written(config: &Config, place: Place, set: &Set) -> Vec<String> {
     let Set { step, key, value } = set;
-    let of_service = if step.is_none() { "service: " } else { "" };
-    match config.format(place) {
-        Format::Yaml => format!("{of_service}{key}: {}", yaml_scalar(value)),
-        Format::Classic if step.is_none() => format!("[SERVICE] {key} {value}"),
+    let line = match config.format(place) {
+        Format::Yaml => format!("{key}: {}", yaml_scalar(value)),
         Format::Classic => format!("{key} {value}"),
+    };
+    match (step, config.format(place)) {
+        (Some(_), _) => vec![line],
+        (None, Format::Yaml) => vec!["service:".into(), format!("  {line}")],
+        (None, Format::Classic) => vec!["[SERVICE]".into(), format!("    {line}")],
     }
 }
 

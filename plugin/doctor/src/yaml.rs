@@ -133,12 +133,18 @@ impl Tree<'_> {
                     self.reader.syntax(place, format!("Fluent Bit takes something else under `{title}`"));
                 }
             }
-            (title, _) => {
+            (title, value) => {
                 let place = self.place(key.line);
                 let hint =
                     if read::kind(title) == Kind::Other { "" } else { "; it belongs below `pipeline`" };
                 let message = format!("Fluent Bit does not look at `{title}`{hint}");
-                self.reader.problem(ProblemKind::Ignored, place, message);
+                let is_flat = |node: &Node| matches!(node.value, Value::Scalar(_));
+                match value {
+                    Value::Map(members) if members.iter().all(is_flat) => {
+                        self.reader.problem(ProblemKind::Ignored, place, message);
+                    }
+                    _ => self.reader.syntax(place, format!("{message}, and takes no list there")),
+                }
             }
         }
     }

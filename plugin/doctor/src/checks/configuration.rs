@@ -39,10 +39,32 @@ pub(super) const CHECKS: &[Check] = &[
         },
     },
     Check {
+        id: "parser-unknown",
+        severity: Severity::Warning,
+        why: "Fluent Bit goes on without a parser that it does not know: each line becomes text in a member, which \
+              schemas and rules for keys do not fit.",
+        remedy: "Define the parser in a parsers file that the service names, or below `parsers` in YAML. With \
+                 `--parser`, name the file as for Fluent Bit.",
+        find: |scene| {
+            let config = scene.config;
+            // Parsers of a file that could not be read are not known here.
+            if config.problems.iter().any(|problem| problem.kind == ProblemKind::FileMissing) {
+                return Vec::new();
+            }
+            let named = scene.inputs().filter_map(|(_, input)| Some((input, input.text("parser")?)));
+            let unknown = named.filter(|(_, parser)| !config.parsers.contains(*parser));
+            unknown
+                .map(|(input, parser)| {
+                    Hit::new(input.place_of("parser"), format!("there is no parser `{parser}`"))
+                })
+                .collect()
+        },
+    },
+    Check {
         id: "variable-unset",
         severity: Severity::Note,
-        why: "Fluent Bit puts nothing in the place of a variable that is not set. The checks leave out what depends \
-              on such a value.",
+        why: "Fluent Bit puts nothing in the place of a variable that is not set, and does not start if a property \
+              is then without a value. The checks leave out what depends on such a value.",
         remedy: "Run the doctor with the environment that Fluent Bit gets.",
         find: |scene| {
             let unset = scene.config.unset.iter();

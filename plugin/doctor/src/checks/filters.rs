@@ -183,12 +183,13 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         id: "unguarded",
         severity: Severity::Note,
-        why: "Fluent Bit 4.0 goes on without the filter if an accessible path is missing at the start or is removed \
+        why: "Fluent Bit 4.0 goes on without the filter if an accessible path is missing at startup or is removed \
               while it runs: records then reach the outputs unsealed, and with all secrets in them. From 4.1 on, \
-              Fluent Bit refuses to start.",
-        remedy: "Put a `grep` behind the filter that lets only sealed records pass: what the filter did not get to \
-                 see is then dropped and never in the clear. With `--fluent-bit` and a version before 4.1 this is a \
-                 warning, with a later one nothing.",
+              Fluent Bit refuses to start. A client that sends its own `audit` gets past a guard that looks at it.",
+        remedy: "Put the rules of `fluent-bit-conf/filter-audit.yaml` around the filter, or at least a `grep` behind it \
+                 that lets only sealed records pass, and a `modify` before it that renames `audit`. A ledger needs no \
+                 guard: it redacts and seals what comes unsealed. With `--fluent-bit` and a version before 4.1 this \
+                 is a warning, with a later one nothing.",
         find: unguarded,
     },
     Check {
@@ -214,7 +215,7 @@ pub(super) const CHECKS: &[Check] = &[
                 Some(version) if version.has_lossy_emitter() => Severity::Warning,
                 Some(_) => return Vec::new(),
             };
-            rewriters(scene, |_, place| {
+            rewriters(scene, false, |_, place| {
                 Some(Hit::new(place, "a busy emitter drops records").severity(severity))
             })
         },
@@ -229,7 +230,7 @@ pub(super) const CHECKS: &[Check] = &[
         find: |scene| {
             let ends = scene.inputs().any(|(_, input)| input.is_on("exit_on_eof"));
             let severity = if ends { Severity::Warning } else { Severity::Note };
-            rewriters(scene, |_, place| {
+            rewriters(scene, false, |_, place| {
                 Some(
                     Hit::new(place, "records in its emitter are lost when Fluent Bit stops")
                         .severity(severity),
@@ -243,7 +244,7 @@ pub(super) const CHECKS: &[Check] = &[
         why: "The records that `rewrite_tag` sends on wait in memory, whatever the storage of their input is.",
         remedy: "Set `emitter_storage.type filesystem`.",
         find: |scene| {
-            rewriters(scene, |at, place| {
+            rewriters(scene, true, |at, place| {
                 let filter = &scene.config.sections[at];
                 let is_memory = match filter.setting("emitter_storage.type") {
                     Setting::Absent => true,
@@ -276,7 +277,8 @@ fn each(
 }
 
 fn shared_states(scene: &Scene<'_>) -> Vec<Hit> {
-    let filters = scene.audit_filters().filter_map(|(step, filter)| {
+    let with_state = scene.audit_filters().filter(|(_, filter)| !plugins::is_stateless(filter));
+    let filters = with_state.filter_map(|(step, filter)| {
         let state = *filter.list("accessible_paths")?.first()?;
         Some((state, filter.place_of("accessible_paths"), step))
     });
@@ -319,37 +321,64 @@ fn unguarded(scene: &Scene<'_>) -> Vec<Hit> {
         Some(version) if version.passes_unsealed() => Severity::Warning,
         Some(_) => return Vec::new(),
     };
-    let filters = scene.audit_filters().filter(|(step, filter)| {
-        step.processor.is_none() && !scene.flows.guarded.contains(step) && !Match::of(filter).is_none()
-    });
-    filters
-        .map(|(_, filter)| {
-            let rule = filter.text("match").unwrap_or("*");
-            let yaml =
-                ["- name: grep".into(), format!("  match: '{rule}'"), "  regex: $audit['head'] .".into()];
-            let classic = [
-                "[FILTER]".into(),
-                "    Name   grep".into(),
-                format!("    Match  {rule}"),
-                "    Regex  $audit['head'] .".into(),
-            ];
-            let hit = Hit::new(filter.place, "no guard keeps records in when the filter cannot run")
-                .severity(severity);
-            match scene.config.format(filter.place) {
-                Format::Yaml => hit.lines(yaml),
-                Format::Classic => hit.lines(classic),
-            }
-        })
-        .collect()
+    let to_ledgers = |step: &Step| {
+        let mut own = scene.flows.arrivals.iter().filter(|arrival| arrival.sealer == Some(*step)).peekable();
+        own.peek().is_some() && own.all(|arrival| plugins::is_ledger(&scene.config.sections[arrival.output]))
+    };
+    let mut hits = Vec::new();
+    for (step, filter) in scene.audit_filters() {
+        let flows = scene.flows;
+        let has_records = flows.fits.get(&step.section).is_none_or(|fit| *fit > Fit::No);
+        if step.processor.is_some() || Match::of(filter).is_none() || !has_records || to_ledgers(&step) {
+            continue;
+        }
+        let rule = filter.text("match").unwrap_or("*");
+        let format = scene.config.format(filter.place);
+        if !flows.guarded.contains(&step) {
+            let hit = Hit::new(filter.place, "no guard keeps records in when the filter cannot run");
+            let lines = section(format, "grep", rule, "regex $audit['head'] ^[A-Za-z0-9_-]{43}$");
+            hits.push(hit.severity(severity).lines(lines));
+        } else if !flows.unspoiled.contains(&step) && !plugins::is_stateless(filter) {
+            let hit = Hit::new(filter.place, "a client's own `audit` passes the guard");
+            hits.push(hit.severity(severity).lines(section(
+                format,
+                "modify",
+                rule,
+                "hard_rename audit audit_",
+            )));
+        }
+    }
+    hits
 }
 
-/// Hits for each `rewrite_tag` that gets records of an audited input.
-fn rewriters(scene: &Scene<'_>, hit: impl Fn(usize, Place) -> Option<Hit>) -> Vec<Hit> {
+/// The lines of another filter with one property.
+fn section(format: Format, name: &str, rule: &str, property: &str) -> [String; 4] {
+    match format {
+        Format::Yaml => [
+            "filters:".into(),
+            format!("  - name: {name}"),
+            format!("    match: '{rule}'"),
+            format!("    {}", property.replacen(' ', ": ", 1)),
+        ],
+        Format::Classic => [
+            "[FILTER]".into(),
+            format!("    name   {name}"),
+            format!("    match  {rule}"),
+            format!("    {property}"),
+        ],
+    }
+}
+
+/// Hits for each `rewrite_tag` that gets records, with those that are only for
+/// records which no filter could seal.
+fn rewriters(scene: &Scene<'_>, with_fallbacks: bool, hit: impl Fn(usize, Place) -> Option<Hit>) -> Vec<Hit> {
     if !scene.seals() {
         return Vec::new();
     }
     let filters = scene.filters().filter(|(at, filter)| {
-        filter.is("rewrite_tag") && scene.flows.fits.get(at).is_some_and(|fit| *fit > Fit::No)
+        filter.is("rewrite_tag")
+            && (with_fallbacks || !plugins::rewrites_marked_only(filter))
+            && scene.flows.fits.get(at).is_some_and(|fit| *fit > Fit::No)
     });
     filters.filter_map(|(at, filter)| hit(at, filter.place)).collect()
 }

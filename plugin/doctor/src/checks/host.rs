@@ -2,6 +2,7 @@
 
 use super::{Check, Hit, Scene, Severity};
 use crate::Host;
+use crate::plugins;
 use crate::source::Place;
 use flb_audit_core::chain::{keyring, state};
 use flb_audit_core::policy::{MAGIC, Policy};
@@ -137,7 +138,8 @@ fn directories(scene: &Scene<'_>, host: &Host) -> Vec<Directory> {
         let place = filter.place_of("accessible_paths");
         for (at, named) in filter.list("accessible_paths").unwrap_or_default().into_iter().enumerate() {
             let path = host.path(named);
-            all.push(Directory { place, named: named.into(), path, is_state: at == 0, is_ledger: false });
+            let is_state = at == 0 && !plugins::is_stateless(filter);
+            all.push(Directory { place, named: named.into(), path, is_state, is_ledger: false });
         }
     }
     for (_, ledger) in scene.ledgers() {

@@ -69,7 +69,7 @@ pub(super) const CHECKS: &[Check] = &[
         severity: Severity::Error,
         why: "In this form, records come out flattened, renamed, in part, or not as JSON, and cannot be verified.",
         remedy: "Set the property to a value that keeps each record as one JSON object.",
-        find: |scene| outputs_with(scene, form),
+        find: |scene| sealed_with(scene, form),
     },
     Check {
         id: "output-lossy",
@@ -78,7 +78,7 @@ pub(super) const CHECKS: &[Check] = &[
               verified.",
         remedy: "Send the records by another output as well, and verify what that one delivers.",
         find: |scene| {
-            outputs_with(scene, |_, output| {
+            sealed_with(scene, |_, output| {
                 let (_, what) = LOSSY.iter().find(|(name, _)| output.is(name))?;
                 Some(Hit::new(output.place, format!("`{}` {what}", output.name())))
             })
@@ -165,7 +165,7 @@ pub(super) const CHECKS: &[Check] = &[
               not under the seal, and looks like an alteration.",
         remedy: "Give `verify` the name with `--ignore-key`, or leave the property at its default.",
         find: |scene| {
-            outputs_with(scene, |_, output| {
+            sealed_with(scene, |_, output| {
                 let (key, name) = ADDED.iter().find_map(|key| Some((*key, output.text(key)?)))?;
                 let is_known =
                     ["date", "@timestamp", "_flb-key"].contains(&name) || name.eq_ignore_ascii_case("false");
@@ -290,6 +290,11 @@ fn outputs(
     hit: impl Fn(usize, &Section) -> Hit,
 ) -> Vec<Hit> {
     outputs_with(scene, |at, output| is_wrong(output).then(|| hit(at, output)))
+}
+
+/// Hits for outputs that sealed records reach.
+fn sealed_with(scene: &Scene<'_>, hit: impl Fn(usize, &Section) -> Option<Hit>) -> Vec<Hit> {
+    if scene.seals() { outputs_with(scene, hit) } else { Vec::new() }
 }
 
 fn outputs_with(scene: &Scene<'_>, hit: impl Fn(usize, &Section) -> Option<Hit>) -> Vec<Hit> {
