@@ -216,9 +216,14 @@ impl Report {
             writeln!(out, "written: {copy}")?;
         }
         if self.fixed > 0 {
-            writeln!(out, "{} corrected; this is what is left:", if self.fixed == 1 { "1 property".into() } else { format!("{} properties", self.fixed) })?;
+            writeln!(
+                out,
+                "{} corrected; this is what is left:",
+                if self.fixed == 1 { "1 property".into() } else { format!("{} properties", self.fixed) }
+            )?;
         }
-        let counted = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+        let counted =
+            |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
         let (errors, warnings) = (counted(self.errors, "error"), counted(self.warnings, "warning"));
         writeln!(out, "{errors}, {warnings}, {}", counted(self.notes, "note"))?;
         Ok(out)
