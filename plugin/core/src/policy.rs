@@ -6,14 +6,14 @@
 //! | bytes | |
 //! |---|---|
 //! | 0..8 | `flbpolcy` |
-//! | 8..12 | layout, 2 |
+//! | 8..12 | layout, 3 |
 //! | 12..16 | length of the whole table, in bytes |
 //! | 16..48 | digest: SHA-512/256 of `flb-audit policy v1\n` and all bytes from 48 on |
 //! | 48..80 | where four parts are, each as offset and length: the policy's text, the rules, the strings, the automata |
 //! | 80..84 | offset, within the automata, of the scout over texts, an [`Automaton`]; below, 2³²−1 stands for none |
 //! | 84..88 | of the automaton over keys, which is [`Compact`] |
 //! | 88..92 | of the paths |
-//! | 92..96 | how many of the rules are detectors: they come first, then those for keys |
+//! | 92..96 | how many of the rules are detectors: they come first, then those for keys, of which the last has no pattern if it is for names that tell of secrets. The scout accepts this number where an escape is |
 //! | 96..104 | where the streams with a schema are, as offset and length: `schema/streams.rs` says how they are laid out |
 //!
 //! A rule has [`RULE_BYTES`] bytes:
@@ -23,11 +23,11 @@
 //! | 0..4, 4..8 | where in the strings its name and its class are: 24 bits of offset, 8 of length |
 //! | 8 | action |
 //! | 9 | how many characters `partial` leaves |
-//! | 10 | kind: 0 detector, 1 key, 2 path |
+//! | 10 | kind: 0 detector, 1 key, 2 path, 3 names that tell of secrets |
 //! | 11, 12, 13 | of a detector: validator, boundary before, boundary after |
 //! | 14 | of a detector: the length of its lead in bytes, if that is what triggers it and always as long, else 0 |
-//! | 15 | zero |
-//! | 16..20, 20..24 | of a detector: offset of the automata for its lead, backwards, if its length is 0, and its pattern; both are [`Compact`] |
+//! | 15 | 1 if it is for secrets: what is kept is looked at, too |
+//! | 16..20, 20..24 | of a detector with a pattern: offset of the automata for its lead, backwards, if its length is 0, and its pattern; both are [`Compact`] |
 
 mod action;
 mod boundary;
@@ -64,12 +64,12 @@ pub fn policy_text(digest: &Hash) -> [u8; DIGEST_TEXT_BYTES] {
 /// What marks the place in the filter's module where the address and the
 /// length of its policy's table stand: with the version of the layout, so that
 /// no table gets into a module that cannot read it.
-pub const MODULE_MARK: &[u8; 16] = b"flbaudit-policy2";
+pub const MODULE_MARK: &[u8; 16] = b"flbaudit-policy3";
 
 /// The bytes that a table starts with.
 pub const MAGIC: &[u8; 8] = b"flbpolcy";
 /// The version of its layout.
-const LAYOUT: u32 = 2;
+const LAYOUT: u32 = 3;
 
 // Where the header has its parts.
 const LAYOUT_AT: usize = 8;
@@ -98,6 +98,7 @@ const VALIDATOR_AT: usize = 11;
 const BEFORE_AT: usize = 12;
 const AFTER_AT: usize = 13;
 const LEAD_LEN_AT: usize = 14;
+const SECRET_AT: usize = 15;
 const LEAD_AT: usize = 16;
 const PATTERN_AT: usize = 20;
 const RULE_BYTES: usize = 24;
@@ -120,6 +121,8 @@ pub enum Kind {
     Key = 1,
     /// The values at a path.
     Path = 2,
+    /// The values of keys that tell of secrets.
+    Name = 3,
 }
 
 /// One rule of a policy.
@@ -133,6 +136,8 @@ pub struct Rule<'a> {
     pub action: Action,
     /// What it looks at.
     pub kind: Kind,
+    /// Whether it is for secrets, and looks at what is kept, too.
+    pub is_secret: bool,
 }
 
 /// What leads from the start of a detector's match to the end of its trigger.
@@ -169,6 +174,8 @@ pub struct Policy<'a> {
     pub(crate) paths: Option<Paths<'a>>,
     /// The first rule for keys.
     pub(crate) first_key_rule: u16,
+    /// The rule for names that tell of secrets.
+    pub(crate) name_rule: Option<u16>,
     pub(crate) streams: Streams<'a>,
 }
 
@@ -195,7 +202,7 @@ impl<'a> Policy<'a> {
             NO_AUTOMATON => Some(None),
             start => Some(Some(automata.get(start as usize..)?)),
         };
-        Some(Policy {
+        let mut policy = Policy {
             digest: *header[DIGEST_AT..].first_chunk()?,
             source: part(SOURCE_AT)?,
             rules: part(RULES_AT)?.as_chunks().0,
@@ -214,8 +221,16 @@ impl<'a> Policy<'a> {
                 None => None,
             },
             first_key_rule: number(DETECTORS_AT)? as u16,
+            name_rule: None,
             streams: Streams::read(part(STREAMS_AT)?)?,
-        })
+        };
+        policy.name_rule = policy.find_name_rule();
+        Some(policy)
+    }
+
+    fn find_name_rule(&self) -> Option<u16> {
+        let is_name = |bytes: &[u8; RULE_BYTES]| bytes[KIND_AT] == Kind::Name as u8;
+        self.rules.iter().position(is_name).and_then(|index| u16::try_from(index).ok())
     }
 
     /// The policy in a table from any hand: what is wrong with it, if it is
@@ -247,6 +262,7 @@ impl<'a> Policy<'a> {
         };
         match self.rule(index) {
             Some(rule) if !is_name(rule.name) || !is_name(rule.class) => false,
+            Some(rule) if rule.kind == Kind::Detector && self.reader(index).is_some() => true,
             Some(rule) if rule.kind == Kind::Detector => self.detector(index).is_some_and(is_sound),
             Some(_) => true,
             None => false,
@@ -299,9 +315,22 @@ impl<'a> Policy<'a> {
                 0 => Kind::Detector,
                 1 => Kind::Key,
                 2 => Kind::Path,
+                3 => Kind::Name,
                 _ => return None,
             },
+            is_secret: bytes[SECRET_AT] != 0,
         })
+    }
+
+    /// Whether a rule looks at what is kept, too.
+    pub(crate) fn is_secret(&self, index: u16) -> bool {
+        self.rules.get(index as usize).is_some_and(|bytes| bytes[SECRET_AT] != 0)
+    }
+
+    /// What a detector finds that reads the text itself.
+    pub(crate) fn reader(&self, index: u16) -> Option<Validator> {
+        let id = self.rules.get(index as usize)?[VALIDATOR_AT];
+        Validator::from_id(id).filter(|validator| validator.reads_text())
     }
 
     /// What the detector with this number compares a text with.
@@ -383,6 +412,7 @@ impl TableParts<'_> {
         put(ACTION_AT, &[action]);
         put(PARAMETER_AT, &[parameter]);
         put(KIND_AT, &[rule.kind as u8]);
+        put(SECRET_AT, &[rule.is_secret.into()]);
         if let Some(detector) = detector {
             put(VALIDATOR_AT, &[detector.validator as u8]);
             put(BEFORE_AT, &[detector.before as u8]);

@@ -1,12 +1,17 @@
 //! Fields that say who did what to what: an audit log without them is none.
 //!
-//! No detector looks at them. Addresses are not among them: who switches the
+//! Only detectors of secrets look at them, and at [`OPAQUE`] ones not even these.
+//! Addresses are not among them: who switches the
 //! `network` pack on wants them gone. Nor is what holds whole requests,
 //! statements or messages, in which anything may stand.
 //!
 //! A path names members from the record on: `a.b` a member of a member,
 //! `a[].b` one of each item, `*` any member and `**` any number of levels. A
 //! key with other characters than letters, digits, `_` and `-` is quoted.
+
+/// The paths among them whose values are numbers that may look like cards, and are
+/// none: nothing at all looks at these.
+pub const OPAQUE: &[&str] = &["**.accountId", "recipientAccountId", "query_id", "vxid", "txid"];
 
 /// Lists of paths: a name, where the fields are documented, the paths.
 pub const KEEP: &[(&str, &str, &[&str])] = &[

@@ -128,10 +128,21 @@ fn member(rest: &str) -> Result<(Step, &str), PathError> {
     }
 }
 
-/// A path, and what it says: a rule, or that the value stays.
+/// A path, and what it says.
 pub(crate) struct Path {
     pub(crate) steps: Vec<Step>,
-    pub(crate) rule: Option<u16>,
+    pub(crate) says: Says,
+}
+
+/// What a path says of a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Says {
+    /// This rule is for it.
+    Rule(u16),
+    /// It stays, but for secrets in it.
+    Keep,
+    /// It stays.
+    Opaque,
 }
 
 /// Where in which paths a walk is.
@@ -261,7 +272,7 @@ impl<'a> Automaton<'a> {
     /// others are. That they lead anywhere says so.
     fn watched(&self) -> (Members<'a>, Set) {
         let (mut members, mut others) = (Members::new(), Set::new());
-        for path in self.paths.iter().filter(|path| path.rule.is_some()) {
+        for path in self.paths.iter().filter(|path| matches!(path.says, Says::Rule(_))) {
             match last_key(&path.steps) {
                 Some(key) => drop(members.insert(key.as_str(), self.sets[1].clone())),
                 None => others = self.sets[1].clone(),
@@ -272,10 +283,11 @@ impl<'a> Automaton<'a> {
 
     fn verdict(&self, set: &Set) -> Verdict {
         let accepted = set.iter().filter(|(path, at)| *at == self.paths[*path].steps.len());
-        match accepted.map(|(path, _)| *path).min().map(|path| self.paths[path].rule) {
+        match accepted.map(|(path, _)| *path).min().map(|path| self.paths[path].says) {
             None => Verdict::None,
-            Some(None) => Verdict::Keep,
-            Some(Some(rule)) => Verdict::Rule(rule),
+            Some(Says::Keep) => Verdict::Keep,
+            Some(Says::Opaque) => Verdict::Opaque,
+            Some(Says::Rule(rule)) => Verdict::Rule(rule),
         }
     }
 }
@@ -320,7 +332,10 @@ mod tests {
         ];
         let paths: Vec<Path> = written
             .iter()
-            .map(|(path, rule)| Path { steps: parse(path).expect(path), rule: *rule })
+            .map(|(path, rule)| Path {
+                steps: parse(path).expect(path),
+                says: rule.map_or(Says::Keep, Says::Rule),
+            })
             .collect();
         let table = compile(&paths).expect("paths");
         let read = Paths::read(&table).expect("a table");

@@ -1,9 +1,9 @@
 //! A policy as an operator writes it, read and checked.
 
-use crate::detectors::{Detector, SECRET_KEYS, detectors};
-use crate::keep::KEEP;
+use crate::detectors::{Detector, detectors};
+use crate::keep::{KEEP, OPAQUE};
 use crate::own::{self, Own};
-use crate::paths::{self, Path};
+use crate::paths::{self, Path, Says};
 use crate::streams::{self, Files, Stream};
 use crate::yaml::{
     Problem, Read, any_mapping, document, mapping, problem, scalar_problem, sequence, text, unknown,
@@ -29,6 +29,8 @@ pub struct Policy {
     pub source: String,
     pub(crate) detectors: Vec<(Pattern, Rule)>,
     pub(crate) keys: Vec<(String, Rule)>,
+    /// The rule for keys that tell of secrets.
+    pub(crate) names: Option<Rule>,
     pub(crate) path_rules: Vec<Rule>,
     pub(crate) paths: Vec<Path>,
     pub(crate) streams: Vec<Stream>,
@@ -74,6 +76,7 @@ impl Policy {
             source: source.into(),
             detectors: Vec::new(),
             keys: Vec::new(),
+            names: None,
             path_rules: Vec::new(),
             paths: Vec::new(),
             streams: streams::streams(top, files)?,
@@ -128,13 +131,12 @@ impl Policy {
             self.keys.push((pattern, rule));
         }
         if let Some(action) = choices.get(SECRET_KEY) {
-            let rule = Rule { name: SECRET_KEY.into(), class: SECRET_KEY.into(), action: *action };
-            self.keys.push((SECRET_KEYS.into(), rule));
+            self.names = Some(Rule { name: SECRET_KEY.into(), class: SECRET_KEY.into(), action: *action });
         }
         for node in list(redact, "paths")? {
             let entry = mapping(node, "an entry of `paths`", &["path", "name", "action", "class"])?;
             let place = required(node, entry, "path")?;
-            self.path(place, Some(self.path_rules.len() as u16))?;
+            self.path(place, Says::Rule(self.path_rules.len() as u16))?;
             self.path_rules.push(rule(node, entry, Some("path"))?);
         }
         self.keep(redact)
@@ -144,9 +146,12 @@ impl Policy {
         let Some(node) = redact.get("keep") else {
             return Ok(());
         };
-        let keep = mapping(node, "`keep`", &["formats", "paths"])?;
+        let keep = mapping(node, "`keep`", &["formats", "paths", "opaque"])?;
+        for node in list(keep, "opaque")? {
+            self.path(node, Says::Opaque)?;
+        }
         for node in list(keep, "paths")? {
-            self.path(node, None)?;
+            self.path(node, Says::Keep)?;
         }
         for node in list(keep, "formats")? {
             let name = text(node, "a format")?.as_str();
@@ -156,14 +161,15 @@ impl Policy {
             };
             for path in *paths {
                 let steps = paths::parse(path).map_err(|said| problem(node, format!("`{path}`: {said}")))?;
-                self.paths.push(Path { steps, rule: None });
+                let says = if OPAQUE.contains(path) { Says::Opaque } else { Says::Keep };
+                self.paths.push(Path { steps, says });
             }
         }
         Ok(())
     }
 
     /// Adds a path of the policy's own.
-    fn path(&mut self, node: &Node, rule: Option<u16>) -> Read<()> {
+    fn path(&mut self, node: &Node, says: Says) -> Read<()> {
         let path = text(node, "a path")?.as_str();
         let steps =
             paths::parse(path).map_err(|said| problem(node, format!("`{path}` is no path: {said}")))?;
@@ -173,7 +179,7 @@ impl Policy {
             );
             return Err(problem(node, said));
         }
-        self.paths.push(Path { steps, rule });
+        self.paths.push(Path { steps, says });
         Ok(())
     }
 

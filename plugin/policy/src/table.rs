@@ -1,8 +1,9 @@
 //! A policy into the table that the filter walks.
 
 use crate::automaton::{self, Alphabet, Direction};
+use crate::detectors::Detector;
 use crate::own::{self, Own};
-use crate::paths::{self, Path};
+use crate::paths::{self, Path, Says};
 use crate::policy::{Pattern, Policy, Rule};
 use crate::streams;
 use crate::yaml::Problem;
@@ -11,17 +12,20 @@ use flb_audit_core::policy::Validator;
 use flb_audit_core::policy::{
     self, DetectorParts, Kind, NO_AUTOMATON, POLICY_BYTES_MAX, RULES_MAX, TableParts,
 };
+use flb_audit_core::redact::ESCAPES;
 use std::collections::HashMap;
 
 /// Compiles a policy. What cannot be compiled is said with its place.
 pub fn compile(policy: &Policy) -> Result<Vec<u8>, Problem> {
-    let rules = policy.detectors.len() + policy.keys.len() + policy.path_rules.len();
+    let rules = policy.detectors.len() + policy.keys.len() + policy.path_rules.len() + 1;
     if rules > RULES_MAX {
         return Err(anywhere(format!("the policy has {rules} rules; {RULES_MAX} are the limit")));
     }
     let mut automata = Automata::default();
     let mut parts = TableParts::default();
     let mut triggers = Vec::new();
+    // All that name detectors read are secrets, and a card is one as well.
+    let is_secret = |known: &Detector| known.pack == "secrets" || known.name == "payment-card";
     for (pattern, rule) in &policy.detectors {
         let (trigger, lead, whole, validator, before, after) = match pattern {
             Pattern::Known(known) => {
@@ -32,6 +36,19 @@ pub fn compile(policy: &Policy) -> Result<Vec<u8>, Problem> {
             }
         };
         triggers.push(trigger);
+        let is_secret = matches!(pattern, Pattern::Known(known) if is_secret(known));
+        if validator.reads_text() {
+            let detector = DetectorParts {
+                validator,
+                before,
+                after,
+                lead_len: 0,
+                lead: NO_AUTOMATON,
+                pattern: NO_AUTOMATON,
+            };
+            parts.rule(&rule.of(Kind::Detector, is_secret), Some(detector));
+            continue;
+        }
         let lead_len = if lead == trigger { own::len(lead).unwrap_or(0) } else { 0 };
         let lead = match lead_len {
             0 => automata.compact(policy, &[lead], Direction::Backwards)?,
@@ -39,7 +56,10 @@ pub fn compile(policy: &Policy) -> Result<Vec<u8>, Problem> {
         };
         let whole = automata.compact(policy, &[whole], Direction::Anchored)?;
         let detector = DetectorParts { validator, before, after, lead_len, lead, pattern: whole };
-        parts.rule(&rule.of(Kind::Detector), Some(detector));
+        parts.rule(&rule.of(Kind::Detector, is_secret), Some(detector));
+    }
+    if !triggers.is_empty() {
+        triggers.push(ESCAPES);
     }
     let scout = automaton::compile(&triggers, Direction::Anywhere, Alphabet::Bytes);
     let scout = automata.add(policy, &triggers, scout)?;
@@ -47,11 +67,14 @@ pub fn compile(policy: &Policy) -> Result<Vec<u8>, Problem> {
     let keys = automata.compact(policy, &keys, Direction::Anywhere)?;
     let first_key_rule = policy.detectors.len();
     for (_, rule) in &policy.keys {
-        parts.rule(&rule.of(Kind::Key), None);
+        parts.rule(&rule.of(Kind::Key, false), None);
     }
-    let first_path_rule = (first_key_rule + policy.keys.len()) as u16;
+    if let Some(rule) = &policy.names {
+        parts.rule(&rule.of(Kind::Name, true), None);
+    }
+    let first_path_rule = (first_key_rule + policy.keys.len() + usize::from(policy.names.is_some())) as u16;
     for rule in &policy.path_rules {
-        parts.rule(&rule.of(Kind::Path), None);
+        parts.rule(&rule.of(Kind::Path, false), None);
     }
     let at_paths = if policy.paths.is_empty() {
         NO_AUTOMATON
@@ -59,9 +82,12 @@ pub fn compile(policy: &Policy) -> Result<Vec<u8>, Problem> {
         let numbered: Vec<Path> = policy
             .paths
             .iter()
-            .map(|path| Path {
-                steps: path.steps.clone(),
-                rule: path.rule.map(|rule| rule + first_path_rule),
+            .map(|path| {
+                let says = match path.says {
+                    Says::Rule(rule) => Says::Rule(rule + first_path_rule),
+                    says => says,
+                };
+                Path { steps: path.steps.clone(), says }
             })
             .collect();
         let compiled = paths::compile(&numbered).map_err(|error| anywhere(error.to_string()))?;
@@ -82,9 +108,9 @@ fn anywhere(message: impl Into<String>) -> Problem {
 }
 
 impl Rule {
-    fn of(&self, kind: Kind) -> policy::Rule<'_> {
+    fn of(&self, kind: Kind, is_secret: bool) -> policy::Rule<'_> {
         let (name, class) = (self.name.as_bytes(), self.class.as_bytes());
-        policy::Rule { name, class, action: self.action, kind }
+        policy::Rule { name, class, action: self.action, kind, is_secret }
     }
 }
 

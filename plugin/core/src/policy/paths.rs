@@ -16,7 +16,7 @@
 //!
 //! | bytes | state |
 //! |---|---|
-//! | 0..2 | verdict: 2¹⁶−1 nothing, 2¹⁶−2 keep, or the number of a rule |
+//! | 0..2 | verdict: 2¹⁶−1 nothing, 2¹⁶−2 keep, 2¹⁶−3 opaque, or the number of a rule |
 //! | 2..4, 4..6 | its first edge, and how many it has, sorted by key |
 //! | 6..8, 8..10, 10..12 | the state that any other key leads to, an element, JSON in a string |
 //! | 12..14 | the state whose edges are looked at where it has none for a key, or 0 |
@@ -48,8 +48,10 @@ pub const START: PathState = 1;
 pub enum Verdict {
     /// Nothing.
     None,
-    /// It stays, and what is in it.
+    /// It stays, and what is in it, but for secrets.
     Keep,
+    /// It stays, and what is in it, and nothing looks at it.
+    Opaque,
     /// This rule is for it.
     Rule(u16),
 }
@@ -58,6 +60,8 @@ pub enum Verdict {
 const VERDICT_NONE: u16 = u16::MAX;
 /// [`Verdict::Keep`], in a table.
 const VERDICT_KEEP: u16 = u16::MAX - 1;
+/// [`Verdict::Opaque`], in a table.
+const VERDICT_OPAQUE: u16 = u16::MAX - 2;
 /// The length of a state and of an edge, in bytes.
 const ENTRY_BYTES: usize = 16;
 
@@ -104,6 +108,7 @@ impl<'a> Paths<'a> {
         match self.states.get(state as usize).map_or(VERDICT_NONE, |entry| half(entry, VERDICT_AT)) {
             VERDICT_NONE => Verdict::None,
             VERDICT_KEEP => Verdict::Keep,
+            VERDICT_OPAQUE => Verdict::Opaque,
             rule => Verdict::Rule(rule),
         }
     }
@@ -180,7 +185,7 @@ impl<'a> Paths<'a> {
     pub fn is_sound(&self, rules: usize) -> bool {
         let is_state = |state: u16| (state as usize) < self.states.len();
         let is_sound = |entry: &[u8; ENTRY_BYTES]| {
-            (half(entry, VERDICT_AT) >= VERDICT_KEEP || (half(entry, VERDICT_AT) as usize) < rules)
+            (half(entry, VERDICT_AT) >= VERDICT_OPAQUE || (half(entry, VERDICT_AT) as usize) < rules)
                 && half(entry, FIRST_EDGE_AT) as usize + half(entry, EDGES_AT) as usize <= self.edges.len()
                 && [OTHER_AT, ELEMENT_AT, JSON_AT, FALLBACK_AT]
                     .into_iter()
@@ -219,6 +224,7 @@ pub fn write(states: &[State]) -> Option<Vec<u8>> {
         let verdict = match state.verdict {
             Verdict::None => VERDICT_NONE,
             Verdict::Keep => VERDICT_KEEP,
+            Verdict::Opaque => VERDICT_OPAQUE,
             Verdict::Rule(rule) => rule,
         };
         let mut entry = [0; ENTRY_BYTES];

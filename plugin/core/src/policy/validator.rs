@@ -63,6 +63,21 @@ validators! {
     Authorization = 18,
     /// What follows `Bearer` or `Basic`.
     Credentials = 19,
-    /// What stands between quotes.
+    /// A password in SQL, between quotes.
     Quoted = 20,
+    /// What a command is given with an option.
+    Option = 21,
+    /// Cookies, in the field of a header.
+    Cookie = 22,
+    /// The password in `user:password@tcp(` and `user/password@//`.
+    UserPassword = 23,
+}
+
+impl Validator {
+    /// Whether this kind has no pattern: what is ahead of a value tells it, and the
+    /// text is read from there.
+    pub fn reads_text(self) -> bool {
+        use Validator::*;
+        matches!(self, Password | RandomValue | Authorization | Quoted | Option | Cookie)
+    }
 }

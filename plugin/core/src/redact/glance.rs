@@ -2,6 +2,8 @@
 
 use super::known::find_out;
 use super::level::{Level, Place};
+use super::name::Name;
+use super::scan::{Look, Seen};
 use super::walk::{Walk, may_be_json, plain};
 use crate::memory::OutOfMemory;
 use crate::policy::paths::Verdict;
@@ -24,7 +26,9 @@ impl Walk<'_> {
     pub(super) fn glance(&mut self, source: &[u8]) -> Result<Glance, OutOfMemory> {
         self.found_count = 0;
         let tape = &self.levels[0].tape;
-        let (mut next, mut nested_end) = (0, 0);
+        let (mut next, mut nested_end, mut kept_end) = (0, 0, 0);
+        // Of a pair of a name and a value, which are not beside each other here.
+        let (mut has_name, mut has_value) = (false, false);
         while let Some(node) = tape.nodes.get(next) {
             let index = next;
             next += 1;
@@ -35,12 +39,14 @@ impl Walk<'_> {
                 continue;
             }
             let is_key = node.kind == Kind::Key;
-            let is_found = if node.has(ESCAPED | PATCHED) {
+            let is_kept = index < kept_end;
+            let look = if is_kept { Look::Secrets } else { Look::Everything };
+            let seen = if node.has(ESCAPED | PATCHED) {
                 let text = plain(tape, source, index, &mut self.decoded)?;
                 if is_key || may_be_json(text) {
                     return Ok(Glance::Rules);
                 }
-                self.scanner.finds(text)
+                self.scanner.look(text, look)
             } else {
                 // A number has no quotes.
                 let quotes = usize::from(is_key || node.kind == Kind::String);
@@ -49,12 +55,16 @@ impl Walk<'_> {
                 let len = (node.end as usize - quotes).saturating_sub(start);
                 if is_key {
                     let known = self.known_keys.ask(text, len, |key| find_out(&mut self.scanner, key));
-                    if known.is_watched {
+                    if known.is_watched || known.name != Name::Plain {
                         return Ok(Glance::Rules);
+                    }
+                    has_value |= known.names_value;
+                    if is_kept {
+                        continue;
                     }
                     // There are no paths of rules then, so none leads into it.
                     if known.is_kept && index >= nested_end {
-                        next = tape.after(next);
+                        kept_end = tape.after(next);
                         continue;
                     }
                     if known.rule.is_some() || known.is_found {
@@ -62,11 +72,25 @@ impl Walk<'_> {
                     }
                     continue;
                 }
-                if matches!(text.first(), Some(b'{' | b'[' | b' ')) {
+                match text {
+                    [b'{' | b'[' | b' ', ..] => return Ok(Glance::Rules),
+                    // An option, of a command that stands in other texts.
+                    [b'-', b'-' | b'a'..=b'z' | b'A'..=b'Z', ..] if quotes > 0 => return Ok(Glance::Rules),
+                    _ => {}
+                }
+                let known = if is_kept { &mut self.known_kept } else { &mut self.known_texts };
+                known.ask(text, len, |text| self.scanner.look(text, look))
+            };
+            if seen == Seen::Name {
+                // In an array, the next element is the value.
+                let is_member =
+                    tape.nodes.get(index.wrapping_sub(1)).is_some_and(|node| node.kind == Kind::Key);
+                if !is_member {
                     return Ok(Glance::Rules);
                 }
-                self.known_texts.ask(text, len, |text| self.scanner.finds(text))
-            };
+                has_name = true;
+            }
+            let is_found = seen == Seen::Found;
             if is_found {
                 let Some(place) = self.found.get_mut(self.found_count) else {
                     return Ok(Glance::Rules);
@@ -74,6 +98,9 @@ impl Walk<'_> {
                 *place = index as u32;
                 self.found_count += 1;
             }
+        }
+        if has_name && has_value {
+            return Ok(Glance::Rules);
         }
         Ok(if self.found_count == 0 { Glance::Nothing } else { Glance::Texts })
     }
@@ -88,7 +115,8 @@ impl Walk<'_> {
             let index = index as usize;
             let place = self.descend(&mut level, source, index);
             result = place.and_then(|place| match place.verdict {
-                Verdict::None => self.text(&mut level, source, index),
+                Verdict::None => self.text(&mut level, source, index, Look::Everything),
+                Verdict::Keep => self.text(&mut level, source, index, Look::Secrets),
                 _ => Ok(()),
             });
             if result.is_err() {

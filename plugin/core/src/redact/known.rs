@@ -1,6 +1,8 @@
 //! What a policy says of a key, wherever it is.
 
-use super::scan::Scanner;
+use super::fields;
+use super::name::Name;
+use super::scan::{Look, Scanner, Seen};
 use crate::automaton::Compact;
 use crate::policy::Policy;
 use crate::policy::paths::{self, Verdict};
@@ -10,6 +12,12 @@ use crate::policy::paths::{self, Verdict};
 pub(super) struct Known {
     /// The first rule whose pattern the key has.
     pub(super) rule: Option<u16>,
+    /// What it says of its value as a name.
+    pub(super) name: Name,
+    /// Whether its value may name a secret, whose value stands beside it.
+    pub(super) names_name: bool,
+    /// Whether its value may be that of a name beside it.
+    pub(super) names_value: bool,
     /// Whether a path that a rule is for may lead over it.
     pub(super) is_watched: bool,
     /// Whether a detector finds something in it.
@@ -21,15 +29,19 @@ pub(super) struct Known {
 /// What the policy says of a key.
 #[cold]
 pub(super) fn find_out(scanner: &mut Scanner<'_>, key: &[u8]) -> Known {
-    let is_found = scanner.finds(key);
+    let is_found = scanner.look(key, Look::Everything) == Seen::Found;
     let Policy { keys, paths, first_key_rule, .. } = &scanner.policy;
     let rule = keys.as_ref().and_then(|keys| first_accepted(keys, key));
     Known {
         rule: rule.map(|rule| first_key_rule.saturating_add(rule)),
+        name: if scanner.policy.name_rule.is_some() { Name::of(key) } else { Name::Plain },
+        names_name: fields::names_name(key) || key == b"kind",
+        names_value: fields::names_value(key),
         is_watched: paths.as_ref().is_some_and(|paths| paths.is_watched(key)),
         is_found,
         is_kept: paths.as_ref().is_some_and(|paths| {
-            !paths.have_rules() && paths.verdict(paths.member(paths::START, key)) == Verdict::Keep
+            !paths.have_rules()
+                && matches!(paths.verdict(paths.member(paths::START, key)), Verdict::Keep | Verdict::Opaque)
         }),
     }
 }

@@ -1,6 +1,8 @@
 //! A tape that is being walked, and the walk's way into it.
 
+use super::name::Name;
 use crate::memory::OutOfMemory;
+use crate::policy::Policy;
 use crate::policy::paths::{self, PathState, Verdict};
 use crate::record::tape::{Kind, Tape};
 use alloc::vec::Vec;
@@ -28,11 +30,25 @@ pub(super) struct Level {
 pub(super) struct Place {
     pub(super) path: PathState,
     pub(super) verdict: Verdict,
+    /// What the value's name says, where the rule for names is for it.
+    pub(super) name: Name,
 }
 
 impl Default for Place {
     fn default() -> Self {
-        Place { path: paths::START, verdict: Verdict::None }
+        Place { path: paths::START, verdict: Verdict::None, name: Name::Plain }
+    }
+}
+
+impl Place {
+    /// Whether a name, and nothing else, is why there is a rule for it.
+    pub(super) fn is_told(&self, policy: &Policy<'_>) -> bool {
+        self.name != Name::Plain && policy.name_rule.map(Verdict::Rule) == Some(self.verdict)
+    }
+
+    /// The same place, as if its name told nothing.
+    pub(super) fn untold(self) -> Place {
+        Place { verdict: Verdict::None, name: Name::Plain, ..self }
     }
 }
 
@@ -43,6 +59,8 @@ pub(super) struct Frame {
     /// The key of the member that is being looked at.
     pub(super) key: u32,
     pub(super) place: Place,
+    /// A name beside it tells that the value in this object is a secret.
+    pub(super) tells: Name,
 }
 
 impl Level {
@@ -58,8 +76,22 @@ impl Level {
         if self.open.len() == self.open.capacity() {
             self.open.try_reserve(16).map_err(|_| OutOfMemory)?;
         }
-        self.open.push(Frame { end: node.next, key, place });
+        self.open.push(Frame { end: node.next, key, place, tells: Name::Plain });
         Ok(())
+    }
+}
+
+impl Level {
+    /// An element of an array has turned out to be a secret's name: the next one is
+    /// its value, behind an option, in a pair within a list, behind what is a header.
+    pub(super) fn tell(&mut self, name: Name, is_option: bool, index: usize) {
+        let is_list = |frame: &Frame| frame.key == NO_KEY;
+        let is_in_list = self.open.len().checked_sub(2).and_then(|at| self.open.get(at)).is_some_and(is_list);
+        let Some(frame) = self.open.last_mut().filter(|frame| is_list(frame)) else { return };
+        let is_pair = is_in_list && self.tape.after(index + 1) == frame.end as usize;
+        if is_option || is_pair || matches!(name, Name::Cookie | Name::Authorization) {
+            frame.tells = name;
+        }
     }
 }
 

@@ -9,24 +9,33 @@
 //! allows, what has not been looked at is masked as a whole.
 
 mod action;
+mod assignment;
+mod command;
 mod evidence;
+mod fields;
 mod glance;
 mod key;
 mod known;
 mod level;
 mod memo;
+mod name;
+mod pairs;
 mod path;
 mod redactor;
 mod scan;
 mod steps;
 mod validate;
+mod value;
+mod view;
 mod walk;
 
 pub use evidence::Evidence;
 pub use key::{HmacKey, KEY_FILE_BYTES_MAX, KEY_FILE_NAME};
+pub use name::Name;
 pub use redactor::Redactor;
 pub use scan::LEAD_BYTES_MAX;
 pub use steps::{REDACT_STEPS_MAX, steps_max};
+pub use view::ESCAPES;
 
 /// How deep JSON may be held in strings that are in JSON held in strings. What
 /// is deeper is masked.

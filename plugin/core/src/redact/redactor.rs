@@ -5,10 +5,10 @@ use super::evidence::Evidence;
 use super::glance::Glance;
 use super::key::HmacKey;
 use super::level::Place;
-use super::scan::Scanner;
+use super::scan::{Look, Scanner, Seen};
 use super::walk::{Pause, Walk};
 use crate::memory::{OutOfMemory, put};
-use crate::policy::Policy;
+use crate::policy::{Policy, Rule};
 use crate::record::member::RAW;
 use crate::record::notes::Notes;
 use crate::record::output;
@@ -16,6 +16,7 @@ use crate::record::tape::{Kind, Tape};
 use crate::text;
 use alloc::vec::Vec;
 use core::mem;
+use core::ops::Range;
 
 /// Redacts one record after the other. Its memory is kept between them.
 #[derive(Debug)]
@@ -37,6 +38,20 @@ impl<'p> Redactor<'p> {
     /// What was done to the record redacted last.
     pub fn evidence(&self) -> &Evidence {
         &self.walk.scanner.evidence
+    }
+
+    /// Calls for everything that detectors find in a text that is no part of a
+    /// record, in order. Returns how many steps that took; none if they ran out.
+    pub fn find(&mut self, text: &[u8], mut found: impl FnMut(&Rule<'_>, Range<usize>)) -> Option<usize> {
+        let scanner = &mut self.walk.scanner;
+        scanner.begin(text.len());
+        let steps = scanner.scan(text, Look::Everything).ok().map(|()| scanner.steps.taken(text.len()));
+        for hit in &scanner.found {
+            if let Some(rule) = scanner.policy.rule(hit.rule) {
+                found(&rule, hit.range.clone());
+            }
+        }
+        steps
     }
 
     /// What has to be said of the record redacted last.
@@ -67,7 +82,7 @@ impl<'p> Redactor<'p> {
         if self.walk.scanner.policy.has_rules_for_places() {
             return self.walk.scanner.mask_unscanned(path, out).map(|()| true);
         }
-        let is_redacted = self.walk.scanner.redact(raw, path, out)?;
+        let is_redacted = self.walk.scanner.redact(raw, Look::Everything, path, out)?;
         let hides = if is_redacted { self.hides_anything(out)? } else { self.hides_anything(raw)? };
         if hides {
             self.walk.scanner.evidence.clear();
@@ -88,7 +103,7 @@ impl<'p> Redactor<'p> {
         for _ in 0..=JSON_IN_STRINGS_DEPTH_MAX {
             self.walk.decoded.clear();
             text::decode(&self.walk.written, &mut self.walk.decoded)?;
-            if self.walk.scanner.finds(&self.walk.decoded) {
+            if self.walk.scanner.look(&self.walk.decoded, Look::Everything) == Seen::Found {
                 return Ok(true);
             }
             if is_plain(&self.walk.decoded) {

@@ -6,14 +6,17 @@
 //! may end; then its boundaries and its validator decide.
 
 use super::UNSCANNED;
-use super::action;
 use super::evidence::{Evidence, UNSCANNED_RULE};
 use super::key::HmacKey;
+use super::name::NAME_BYTES_MAX;
 use super::steps::{self, Exhausted, Steps};
+use super::view::{self, VIEWS_MAX};
+use super::{action, assignment};
 use crate::automaton::Automaton;
 use crate::memory::{OutOfMemory, put};
 use crate::policy::{Action, Detector, Lead, Policy};
 use alloc::vec::Vec;
+use core::mem;
 use core::ops::Range;
 
 /// How far back from its trigger a match may start, in bytes.
@@ -22,7 +25,7 @@ pub const LEAD_BYTES_MAX: usize = 256;
 const ENDS_MAX: usize = 8;
 
 /// Why a text could not be looked through to its end.
-enum Stopped {
+pub(super) enum Stopped {
     Exhausted,
     OutOfMemory,
 }
@@ -50,6 +53,17 @@ pub(crate) struct Scanner<'p> {
     pub(crate) lacks_key: bool,
     /// Whether values that differ may now look the same.
     pub(crate) is_ambiguous: bool,
+    /// What is looked for in the text that is being looked through.
+    look: Look,
+    /// Whether that reads otherwise than it stands.
+    has_escapes: bool,
+    /// Whether it is the name of a secret.
+    is_name: bool,
+    views: [Vec<u8>; VIEWS_MAX],
+    /// What was found in it, in a view of it, and in both.
+    pub(super) found: Vec<Found>,
+    in_view: Vec<Found>,
+    merged: Vec<Found>,
 }
 
 /// A walk of the scout over a text.
@@ -62,15 +76,68 @@ struct Walk {
 }
 
 /// What a detector has found.
-struct Found {
-    rule: u16,
-    range: Range<usize>,
+#[derive(Clone, Debug)]
+pub(super) struct Found {
+    pub(super) rule: u16,
+    pub(super) range: Range<usize>,
+    /// It stands in the text between two quotes: views, in which escaped quotes look
+    /// like others, do not know better.
+    pub(super) is_closed: bool,
+}
+
+/// Whether a part ends with the quote that it starts behind, and no escaped one.
+fn is_closed(text: &[u8], part: &Range<usize>) -> bool {
+    let byte = |at: Option<usize>| at.and_then(|at| text.get(at)).copied();
+    let quote = byte(part.start.checked_sub(1)).filter(|byte| matches!(byte, b'"' | b'\''));
+    let is_escaped = byte(part.start.checked_sub(2)) == Some(b'\\');
+    // A shell's `'a'\''b'` goes on.
+    let goes_on = byte(part.end.checked_add(1)) == Some(b'\\');
+    let is_unsure = goes_on || text.get(part.clone()).is_some_and(|value| value.ends_with(b"\\"));
+    quote.is_some()
+        && !is_escaped
+        && !is_unsure
+        && (quote == byte(Some(part.end)) || quote == byte(part.end.checked_sub(1)))
+}
+
+/// What is looked for in a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Look {
+    /// All that detectors find.
+    Everything,
+    /// Secrets alone: what else it holds is kept.
+    Secrets,
+    /// What names and options tell, in arguments that are several texts.
+    Told,
+}
+
+/// What a text has turned out to hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Seen {
+    Nothing,
+    /// It is the name of a secret that stands elsewhere.
+    Name,
+    /// Something to redact, or no saying.
+    Found,
 }
 
 impl<'p> Scanner<'p> {
     pub(crate) fn new(policy: Policy<'p>, key: Option<HmacKey>) -> Self {
         let (steps, evidence) = (Steps::default(), Evidence::new());
-        Scanner { policy, key, steps, evidence, lacks_key: false, is_ambiguous: false }
+        Scanner {
+            policy,
+            key,
+            steps,
+            evidence,
+            lacks_key: false,
+            is_ambiguous: false,
+            look: Look::Everything,
+            has_escapes: false,
+            is_name: false,
+            views: Default::default(),
+            found: Vec::new(),
+            in_view: Vec::new(),
+            merged: Vec::new(),
+        }
     }
 
     /// Forgets the record before.
@@ -85,54 +152,183 @@ impl<'p> Scanner<'p> {
     pub(crate) fn redact(
         &mut self,
         text: &[u8],
+        look: Look,
         path: &[u8],
         out: &mut Vec<u8>,
     ) -> Result<bool, OutOfMemory> {
-        match self.try_redact(text, path, out) {
+        match self.try_redact(text, look, path, out) {
             Ok(is_redacted) => Ok(is_redacted),
             Err(Stopped::OutOfMemory) => Err(OutOfMemory),
             Err(Stopped::Exhausted) => self.mask_unscanned(path, out).map(|()| true),
         }
     }
 
-    fn try_redact(&mut self, text: &[u8], path: &[u8], out: &mut Vec<u8>) -> Result<bool, Stopped> {
-        let Some(scout) = self.policy.scout else {
-            return Ok(false);
-        };
+    fn try_redact(
+        &mut self,
+        text: &[u8],
+        look: Look,
+        path: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<bool, Stopped> {
         out.clear();
+        self.scan(text, look)?;
+        let found = mem::take(&mut self.found);
+        let mut from = 0;
+        for Found { rule, range, .. } in &found {
+            put(out, text.get(from..range.start).unwrap_or_default())?;
+            self.replace(*rule, text.get(range.clone()).unwrap_or_default(), path, out)?;
+            from = range.end;
+        }
+        put(out, text.get(from..).unwrap_or_default())?;
+        self.found = found;
+        Ok(from > 0)
+    }
+
+    /// What there is in `text`.
+    pub(crate) fn look(&mut self, text: &[u8], look: Look) -> Seen {
+        let Some(scout) = &self.policy.scout else {
+            return Seen::Nothing;
+        };
+        if self.steps.take(steps::SCOUT * text.len()).is_err() {
+            return Seen::Found;
+        }
+        // Where the scout does not stop for what is looked for there is nothing.
+        if scout.lateness() == 0 {
+            let (mut state, mut at) = (scout.start(None), 0);
+            loop {
+                let (next, len) = scout.run(state, text.get(at..).unwrap_or_default());
+                (state, at) = (next, at + len);
+                if !scout.is_accepting(state) {
+                    return Seen::Nothing;
+                }
+                if look == Look::Everything || scout.accepted(state).any(|rule| self.is_looked_for(rule)) {
+                    break;
+                }
+                if at >= text.len() {
+                    return Seen::Nothing;
+                }
+            }
+        }
+        match self.scan(text, look) {
+            Ok(()) if self.found.is_empty() && self.is_name => Seen::Name,
+            Ok(()) if self.found.is_empty() => Seen::Nothing,
+            _ => Seen::Found,
+        }
+    }
+
+    /// Whether a rule is for secrets, or stands for an escape.
+    fn is_looked_for(&self, rule: u16) -> bool {
+        rule == self.policy.first_key_rule || self.policy.is_secret(rule)
+    }
+
+    /// Finds all that there is in `text` and in its views, in order.
+    pub(super) fn scan(&mut self, text: &[u8], look: Look) -> Result<(), Stopped> {
+        self.found.clear();
+        self.in_view.clear();
+        self.look = look;
+        (self.is_name, self.has_escapes) = (false, false);
+        let Some(scout) = self.policy.scout else {
+            return Ok(());
+        };
+        let mut found = mem::take(&mut self.found);
+        let result = self.scan_layer(&scout, text, &mut found);
+        self.found = found;
+        result?;
+        if !self.has_escapes {
+            return Ok(());
+        }
+        let mut views = mem::take(&mut self.views);
+        let result = self.scan_views(&scout, text, &mut views);
+        self.views = views;
+        result
+    }
+
+    #[cold]
+    fn scan_views(
+        &mut self,
+        scout: &Automaton<'_>,
+        text: &[u8],
+        views: &mut [Vec<u8>; VIEWS_MAX],
+    ) -> Result<(), Stopped> {
+        for depth in 0..VIEWS_MAX {
+            let (before, view) = views.split_at_mut(depth);
+            let Some(view) = view.first_mut() else { break };
+            let source = before.last().map_or(text, |view| view.as_slice());
+            self.steps.take(steps::WALK * source.len())?;
+            if !view::decode(source, view)? {
+                break;
+            }
+            let mut found = mem::take(&mut self.in_view);
+            found.clear();
+            let result = self.scan_layer(scout, view, &mut found);
+            // Back through the views to the text itself.
+            for source in before.iter().rev().map(|view| view.as_slice()).chain([text]) {
+                if result.is_err() || found.is_empty() {
+                    break;
+                }
+                if self.steps.take(steps::WALK * source.len()).is_err() {
+                    return Err(Stopped::Exhausted);
+                }
+                view::locate(source, found.iter_mut().map(|found| &mut found.range));
+            }
+            self.in_view = found;
+            result?;
+            self.merge()?;
+            if !self.has_escapes {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds what was found in a view: of parts that overlap, all goes.
+    fn merge(&mut self) -> Result<(), OutOfMemory> {
+        if self.in_view.is_empty() {
+            return Ok(());
+        }
+        self.merged.clear();
+        self.merged.try_reserve(self.found.len() + self.in_view.len()).map_err(|_| OutOfMemory)?;
+        let (mut ones, mut others) = (self.found.iter().peekable(), self.in_view.iter().peekable());
+        loop {
+            let next = match (ones.peek(), others.peek()) {
+                (Some(one), Some(other)) if one.range.start <= other.range.start => ones.next(),
+                (Some(_), None) => ones.next(),
+                _ => others.next(),
+            };
+            let Some(next) = next else { break };
+            match self.merged.last_mut().filter(|last| last.range.end > next.range.start) {
+                Some(last) if last.is_closed => {}
+                Some(last) => last.range.end = last.range.end.max(next.range.end),
+                None => self.merged.push(next.clone()),
+            }
+        }
+        mem::swap(&mut self.found, &mut self.merged);
+        Ok(())
+    }
+
+    /// Finds what there is in one view of a text.
+    fn scan_layer(
+        &mut self,
+        scout: &Automaton<'_>,
+        text: &[u8],
+        out: &mut Vec<Found>,
+    ) -> Result<(), Stopped> {
+        self.has_escapes = false;
         self.steps.take(steps::SCOUT * text.len())?;
         let mut walk = Walk { state: scout.start(None), at: 0, from: 0 };
-        while let Some(found) = self.next(&scout, text, &mut walk)? {
-            put(out, &text[walk.from..found.range.start])?;
-            self.replace(found.rule, &text[found.range.clone()], path, out)?;
+        while let Some(found) = self.next(scout, text, &mut walk)? {
             walk.from = found.range.end;
             if walk.from > walk.at {
+                // What is passed over may hold escapes.
+                self.has_escapes |=
+                    text[walk.at..walk.from].iter().any(|byte| matches!(byte, b'%' | b'\\' | b'&'));
                 walk.at = walk.from;
                 walk.state = scout.start(text.get(walk.at - 1).copied());
             }
+            out.try_reserve(1).map_err(|_| OutOfMemory)?;
+            out.push(found);
         }
-        put(out, &text[walk.from..])?;
-        Ok(walk.from > 0)
-    }
-
-    /// Whether there is anything in `text`, or no saying.
-    pub(crate) fn finds(&mut self, text: &[u8]) -> bool {
-        let Some(scout) = &self.policy.scout else {
-            return false;
-        };
-        if self.steps.take(steps::SCOUT * text.len()).is_err() {
-            return true;
-        }
-        // Where the scout does not stop there is nothing.
-        let (state, at) = scout.run(scout.start(None), text);
-        if !scout.is_accepting(state) && scout.lateness() == 0 {
-            return false;
-        }
-        let scout = *scout;
-        let mut walk = Walk { state, at, from: 0 };
-        let is_stop = scout.is_accepting(state);
-        (is_stop && !matches!(self.verify(&scout, state, text, at - scout.lateness(), 0), Ok(None)))
-            || !matches!(self.next(&scout, text, &mut walk), Ok(None))
+        Ok(())
     }
 
     /// Walks on to what is found next.
@@ -201,15 +397,54 @@ impl<'p> Scanner<'p> {
         trigger_end: usize,
         from: usize,
     ) -> Result<Option<Found>, Exhausted> {
+        let mut assignment = None;
         for rule in scout.accepted(state) {
+            if rule == self.policy.first_key_rule {
+                self.has_escapes = true;
+                continue;
+            }
+            if self.look != Look::Everything && !self.policy.is_secret(rule) {
+                continue;
+            }
+            if let Some(validator) = self.policy.reader(rule) {
+                if assignment.is_none() {
+                    let read = assignment::read(text, trigger_end, from);
+                    self.is_name |= read.is_name;
+                    let len = read.found.as_ref().map_or(0, |(_, part)| part.len());
+                    self.steps.take(steps::ASK + steps::SCOUT * NAME_BYTES_MAX + len)?;
+                    assignment = Some(read);
+                }
+                let found = assignment.as_ref().and_then(|read| read.found.as_ref());
+                if let Some((_, range)) = found.filter(|(kind, _)| *kind == validator)
+                    && !self.is_token(text, range)
+                {
+                    return Ok(Some(Found { rule, range: range.clone(), is_closed: is_closed(text, range) }));
+                }
+                continue;
+            }
             self.steps.take(steps::ASK)?;
-            if let Some(detector) = self.policy.detector(rule)
+            if self.look != Look::Told
+                && let Some(detector) = self.policy.detector(rule)
                 && let Some(range) = self.find(&detector, text, trigger_end, from)?
             {
-                return Ok(Some(Found { rule, range }));
+                return Ok(Some(Found { rule, range, is_closed: false }));
             }
         }
         Ok(None)
+    }
+
+    /// Whether a part is what has been put in place of a value before: `[name]`,
+    /// `[class:…]`.
+    fn is_token(&self, text: &[u8], part: &Range<usize>) -> bool {
+        let around = part.start.saturating_sub(1)..(part.end + 1).min(text.len());
+        let value = text.get(part.clone()).unwrap_or_default();
+        let inner = match (value, text.get(around).unwrap_or_default()) {
+            ([b'[', inner @ .., b']'], _) | (_, [b'[', inner @ .., b']']) => inner,
+            _ => return false,
+        };
+        let name = inner.split(|byte| *byte == b':').next().unwrap_or_default();
+        name == UNSCANNED.as_bytes()
+            || self.policy.rules().any(|rule| rule.name == name || rule.class == name)
     }
 
     fn find(

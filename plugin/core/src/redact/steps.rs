@@ -44,6 +44,11 @@ impl Steps {
         Steps(steps_max(record_len))
     }
 
+    /// How many a text of this length has taken.
+    pub(super) fn taken(&self, len: usize) -> usize {
+        steps_max(len).saturating_sub(self.0) as usize
+    }
+
     pub(super) fn take(&mut self, steps: usize) -> Result<(), Exhausted> {
         let left = u32::try_from(steps).ok().and_then(|steps| self.0.checked_sub(steps));
         self.0 = left.unwrap_or(0);

@@ -14,6 +14,8 @@ mod phone;
 mod secret;
 mod token;
 
+pub(super) use secret::{is_exempt, is_placeholder, is_prose, is_random_value, is_short_password};
+
 use crate::policy::Validator;
 use core::ops::Range;
 
@@ -38,12 +40,16 @@ impl Validator {
             Validator::SessionToken => whole(token::is_session_token(text)),
             Validator::Jwt => whole(token::is_jwt(text)),
             Validator::SecretAccessKey => token::secret_access_key(text),
-            Validator::Password => secret::password(text),
-            Validator::RandomValue => secret::random_value(text),
             Validator::UrlPassword => secret::url_password(text),
-            Validator::Authorization => secret::authorization(text),
             Validator::Credentials => secret::credentials(text),
-            Validator::Quoted => secret::quoted(text),
+            Validator::UserPassword => secret::user_password(text),
+            // These read the text themselves.
+            Validator::Password
+            | Validator::RandomValue
+            | Validator::Authorization
+            | Validator::Quoted
+            | Validator::Option
+            | Validator::Cookie => None,
         }
     }
 }

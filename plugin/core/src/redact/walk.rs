@@ -3,8 +3,10 @@
 use super::known::{Known, find_out};
 use super::level::{Level, NO_KEY, Place, deeper};
 use super::memo::Memo;
+use super::name::Name;
 use super::path::{Last, write_path};
-use super::scan::Scanner;
+use super::scan::{Look, Scanner, Seen};
+use super::validate::{is_exempt, is_random_value, is_short_password};
 use super::{JSON_IN_STRINGS_DEPTH_MAX, steps};
 use crate::memory::{OutOfMemory, put, put_byte};
 use crate::policy::paths::Verdict;
@@ -28,10 +30,14 @@ pub(super) struct Walk<'p> {
     pub(super) decoded: Vec<u8>,
     /// What takes its place.
     pub(super) written: Vec<u8>,
+    /// The arguments of a command, as one line.
+    pub(super) line: Vec<u8>,
     pub(super) path: Vec<u8>,
     pub(super) known_keys: Memo<Known>,
-    /// Whether a detector finds something in a text.
-    pub(super) known_texts: Memo<bool>,
+    /// What detectors see in a text.
+    pub(super) known_texts: Memo<Seen>,
+    /// What those for secrets see in a text that is kept.
+    pub(super) known_kept: Memo<Seen>,
     /// The nodes of the texts that a glance has found.
     pub(super) found: [u32; FOUND_MAX],
     pub(super) found_count: usize,
@@ -54,9 +60,11 @@ impl<'p> Walk<'p> {
             levels: Default::default(),
             decoded: Vec::new(),
             written: Vec::new(),
+            line: Vec::new(),
             path: Vec::new(),
             known_keys: Memo::new(),
             known_texts: Memo::new(),
+            known_kept: Memo::new(),
             found: [0; FOUND_MAX],
             found_count: 0,
             keys: 0,
@@ -80,30 +88,56 @@ impl<'p> Walk<'p> {
             }
             let (value, place) = match level.open.last().copied() {
                 None => (index, level.start),
-                Some(frame) if frame.key == NO_KEY => (index, self.element(frame.place)),
+                Some(frame) if frame.key == NO_KEY => (index, self.told_element(level, frame)),
                 Some(frame) => (index + 1, self.member(level, source, index, frame.place)?),
             };
             level.next = value + 1;
             let Some(node) = level.tape.nodes.get(value).copied() else {
                 return Ok(Pause::Done);
             };
-            match place.verdict {
+            let is_ruled = match place.verdict {
                 Verdict::Rule(rule) => self.ruled(rule, level, source, value, place)?,
-                _ if node.is_container() => level.open(value, place)?,
-                Verdict::Keep => {}
-                Verdict::None if node.kind == Kind::Word => {}
-                Verdict::None => {
-                    let text = plain(&level.tape, source, value, &mut self.decoded)?;
-                    if node.kind == Kind::String && may_be_json(text) {
-                        if self.json(level, source, depth, value, place)? {
-                            return Ok(Pause::Json(value));
-                        }
-                    } else if self.known_texts.ask(text, text.len(), |text| self.scanner.finds(text)) {
-                        self.text(level, source, value)?;
-                    }
+                _ => false,
+            };
+            if is_ruled {
+                continue;
+            }
+            if node.is_container() {
+                let place = if place.is_told(&self.scanner.policy) { place.untold() } else { place };
+                level.open(value, place)?;
+                self.look_around(level, source, value)?;
+            } else if node.kind != Kind::Word && place.verdict != Verdict::Opaque {
+                let look = if place.verdict == Verdict::Keep { Look::Secrets } else { Look::Everything };
+                if self.leaf(level, source, depth, value, place, look)? {
+                    return Ok(Pause::Json(value));
                 }
             }
         }
+    }
+
+    /// Looks at a string or number. True if it holds JSON, and that is on the next
+    /// level now.
+    fn leaf(
+        &mut self,
+        level: &mut Level,
+        source: &[u8],
+        depth: usize,
+        value: usize,
+        place: Place,
+        look: Look,
+    ) -> Result<bool, OutOfMemory> {
+        let is_string = level.tape.nodes.get(value).is_some_and(|node| node.kind == Kind::String);
+        let text = plain(&level.tape, source, value, &mut self.decoded)?;
+        if is_string && may_be_json(text) {
+            return self.json(level, source, depth, value, place, look);
+        }
+        let known = if look == Look::Secrets { &mut self.known_kept } else { &mut self.known_texts };
+        match known.ask(text, text.len(), |text| self.scanner.look(text, look)) {
+            Seen::Nothing => {}
+            Seen::Name => level.tell(Name::of(text), text.first() == Some(&b'-'), value),
+            Seen::Found => self.text(level, source, value, look)?,
+        }
+        Ok(false)
     }
 
     pub(super) fn element(&self, array: Place) -> Place {
@@ -111,7 +145,7 @@ impl<'p> Walk<'p> {
             return array;
         };
         let path = paths.element(array.path);
-        Place { path, verdict: deeper(paths.verdict(path), array.verdict) }
+        Place { path, verdict: deeper(paths.verdict(path), array.verdict), name: array.name }
     }
 
     /// The place of a member's value, and whether its key has to be redacted.
@@ -131,11 +165,16 @@ impl<'p> Walk<'p> {
         let path = paths.as_ref().map_or(0, |paths| paths.member(object.path, text));
         let own = paths.as_ref().map_or(Verdict::None, |paths| paths.verdict(path));
         let ruled = deeper(own, object.verdict);
-        let verdict = match (ruled, known.rule) {
-            (Verdict::None, Some(rule)) => Verdict::Rule(rule),
-            (verdict, _) => verdict,
+        let tells = level.open.last().map_or(Name::Plain, |frame| frame.tells);
+        let name = if tells != Name::Plain && known.names_value { tells } else { known.name };
+        let named = self.scanner.policy.name_rule.filter(|_| name != Name::Plain);
+        let (verdict, name) = match (ruled, known.rule, named) {
+            (Verdict::None, Some(rule), _) => (Verdict::Rule(rule), Name::Plain),
+            (Verdict::None | Verdict::Keep, _, Some(rule)) => (Verdict::Rule(rule), name),
+            (verdict, ..) => (verdict, object.name),
         };
-        Ok((Place { path, verdict }, ruled != Verdict::Keep && known.is_found))
+        let is_kept = matches!(ruled, Verdict::Keep | Verdict::Opaque);
+        Ok((Place { path, verdict, name }, !is_kept && known.is_found))
     }
 
     /// Redacts a member's key, and gives the place of its value.
@@ -158,7 +197,7 @@ impl<'p> Walk<'p> {
         write_path(level, source, Last::Hidden, &mut self.path)?;
         let text = plain(&level.tape, source, key, &mut self.decoded)?;
         self.scanner.is_ambiguous = false;
-        if !self.scanner.redact(text, &self.path, &mut self.written)? {
+        if !self.scanner.redact(text, Look::Everything, &self.path, &mut self.written)? {
             return Ok(());
         }
         // Of two members with one key, one would be lost.
@@ -170,7 +209,8 @@ impl<'p> Walk<'p> {
         level.tape.set_text(key, Kind::Key, &self.written)
     }
 
-    /// Looks at a value for which there is a rule.
+    /// Looks at a value for which there is a rule. False if the rule leaves it, and
+    /// it has to be looked at like any other.
     #[cold]
     fn ruled(
         &mut self,
@@ -179,19 +219,39 @@ impl<'p> Walk<'p> {
         source: &[u8],
         index: usize,
         place: Place,
-    ) -> Result<(), OutOfMemory> {
+    ) -> Result<bool, OutOfMemory> {
         let node = level.tape.nodes[index];
         let known = self.scanner.policy.rule(rule);
         let is_removed = known.is_some_and(|known| known.action == Action::Remove);
+        if place.is_told(&self.scanner.policy) && !self.is_secret(level, source, index, place.name)? {
+            return Ok(false);
+        }
         if node.is_container() && !is_removed {
-            return level.open(index, place);
+            return level.open(index, place).map(|()| true);
         }
         let is_named = known.is_some_and(|known| known.kind == RuleKind::Path);
         let is_word = node.kind == Kind::Word;
         if is_word && !is_removed && (!is_named || level.tape.text(&node, source) == b"null") {
-            return Ok(());
+            return Ok(true);
         }
-        self.apply(rule, level, source, index, is_removed)
+        self.apply(rule, level, source, index, is_removed).map(|()| true)
+    }
+
+    /// Whether the value of this name is a secret.
+    fn is_secret(
+        &mut self,
+        level: &Level,
+        source: &[u8],
+        index: usize,
+        name: Name,
+    ) -> Result<bool, OutOfMemory> {
+        let kind = level.tape.nodes[index].kind;
+        let text = plain(&level.tape, source, index, &mut self.decoded)?;
+        Ok(match name {
+            Name::Random => kind == Kind::String && is_random_value(text),
+            Name::Short => kind == Kind::String && is_short_password(text),
+            _ => !is_exempt(text),
+        })
     }
 
     /// Does to a whole value what a rule says.
@@ -232,6 +292,7 @@ impl<'p> Walk<'p> {
         depth: usize,
         index: usize,
         place: Place,
+        look: Look,
     ) -> Result<bool, OutOfMemory> {
         let text = plain(&level.tape, source, index, &mut self.decoded)?;
         // Reading is work, too.
@@ -253,22 +314,29 @@ impl<'p> Walk<'p> {
                 let paths = &self.scanner.policy.paths;
                 let path = paths.as_ref().map_or(0, |paths| paths.json(place.path));
                 let own = paths.as_ref().map_or(Verdict::None, |paths| paths.verdict(path));
-                json.begin(Place { path, verdict: deeper(own, place.verdict) });
+                let outer = if place.is_told(&self.scanner.policy) { place.untold() } else { place };
+                json.begin(Place { path, verdict: deeper(own, outer.verdict), name: Name::Plain });
                 write_path(level, source, Last::Shown, &mut json.path)?;
                 put_byte(&mut json.path, b'|')?;
                 Ok(true)
             }
             Err(Unreadable::OutOfMemory) => Err(OutOfMemory),
-            Err(_) => self.text(level, source, index).map(|()| false),
+            Err(_) => self.text(level, source, index, look).map(|()| false),
         }
     }
 
     /// Looks through the text of a string or number.
     #[cold]
-    pub(super) fn text(&mut self, level: &mut Level, source: &[u8], index: usize) -> Result<(), OutOfMemory> {
+    pub(super) fn text(
+        &mut self,
+        level: &mut Level,
+        source: &[u8],
+        index: usize,
+        look: Look,
+    ) -> Result<(), OutOfMemory> {
         write_path(level, source, Last::Shown, &mut self.path)?;
         let text = plain(&level.tape, source, index, &mut self.decoded)?;
-        if self.scanner.redact(text, &self.path, &mut self.written)? {
+        if self.scanner.redact(text, look, &self.path, &mut self.written)? {
             level.tape.set_text(index, Kind::String, &self.written)?;
         }
         Ok(())

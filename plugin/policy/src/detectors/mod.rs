@@ -7,12 +7,14 @@
 //! match starts, and from there `pattern` forwards to its ends; of those the
 //! longest is taken that boundary and validator let pass.
 //!
+//! Detectors of values that a name tells have no lead and no pattern: their
+//! validator reads the text from the trigger on.
+//!
 //! No text makes that quadratic. A lead that repeats without bound ends at
 //! what its trigger has, or the engine cuts it; a pattern that does is either
 //! never refused once it is long, or a later trigger in it has a byte ahead
 //! that its own boundary refuses.
 
-mod keys;
 mod network;
 mod pii;
 mod tokens;
@@ -21,8 +23,6 @@ mod values;
 
 use flb_audit_core::policy::Boundary;
 use flb_audit_core::policy::Validator;
-
-pub use keys::SECRET_KEYS;
 
 /// One kind of value that is looked for.
 #[derive(Clone, Copy, Debug)]

@@ -2,15 +2,13 @@
 //! automaton that all texts go through, and a lead that fails costs a few
 //! steps. The ends of words are enough: the lead has the whole.
 
-/// A key that may be a secret's, and what assigns: `secret=`, `"secret": `.
-pub(super) const ASSIGNMENT: &str =
-    r#"(?i)(word|asswd|phrase|pwd|ecret|oken|key|ature|sig|zation)["'\\\]]{0,3} ?[:=]"#;
-
-/// An option of a command, whose value follows as a word of its own.
-pub(super) const OPTION: &str = "--(pass|token|secret|api-key)";
-
-/// A literal in SQL that may be a password.
-pub(super) const LITERAL: &str = "(?i)(word|by|as)[ (]{1,2}'";
+/// A part of a name that may be a secret's, or its end and what assigns; an option
+/// of one letter; `IDENTIFIED`.
+pub(super) const TOLD: &str = concat!(
+    r"(?i)passw|passp|passc|pwd|secret|token|cookie|orization|ntified",
+    r#"|(key|sig|pass|ature|otp|cv[vc]|[_-]pw)["'\\\]]* ?[:=>]"#,
+    r#"|-pass |-pw |[ "'+,]-(?-i:[pPuUawW])"#
+);
 
 /// A scheme of HTTP's credentials.
 pub(super) const SCHEME: &str = "(?i)(earer|asic) ";

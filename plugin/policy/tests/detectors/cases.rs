@@ -164,6 +164,24 @@ pub(crate) fn cases() -> Vec<(&'static str, Vec<String>)> {
             ]),
         ),
         (
+            "cookie",
+            owned(&[
+                "Cookie: ⟦sid=8d2a78c0; theme=dark⟧",
+                r#"curl -H 'Cookie: ⟦sid=8d2a78c0⟧' x"#,
+                r#"{"set-cookie":"⟦a=b; Path=/⟧"}"#,
+                "cookie: expired",
+            ]),
+        ),
+        (
+            "user-password",
+            owned(&[
+                "app:⟦hunter2⟧@tcp(db1:3306)/shop",
+                "scott/⟦tiger⟧@//db1:1521/x",
+                "app:⟦p@ss⟧@unix(/run/mysql.sock)/shop",
+                "bob@tcp(db1)",
+            ]),
+        ),
+        (
             "credentials",
             vec![
                 format!("curl -H 'bearer ⟦{}⟧'", token(32)),
@@ -195,8 +213,6 @@ pub(crate) fn cases() -> Vec<(&'static str, Vec<String>)> {
                 "Server=db;User Id=sa;Pwd=⟦p4⟧;",
                 "DB_PASSWORD='⟦it is⟧'",
                 "MYSQL_ROOT_PASSWORD: ⟦Hunter2⟧",
-                "client_secret=⟦abc⟧",
-                "AWS_SECRET_ACCESS_KEY=⟦abcd⟧",
                 "password: incorrect",
                 "Failed password for bob from 192.0.2.1",
                 "userPassword: ⟦{SSHA}abc⟧",
@@ -237,6 +253,8 @@ pub(crate) fn cases() -> Vec<(&'static str, Vec<String>)> {
         (
             "keyed-secret",
             vec![
+                "client_secret=⟦abc⟧".into(),
+                "AWS_SECRET_ACCESS_KEY=⟦abcd⟧".into(),
                 format!("api_key=⟦{}⟧", token(32)),
                 format!(r#"{{"access_token":"⟦{}⟧","token_type":"bearer"}}"#, token(40)),
                 format!("x-vault-token: ⟦{}⟧", token(24)),

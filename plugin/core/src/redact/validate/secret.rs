@@ -32,13 +32,11 @@ const PLACEHOLDERS: &[&[u8]] = &[
     b"optional",
     b"0",
     b"1",
-    // A function of SQL, around the value that is meant.
-    b"password(",
 ];
 
 /// Whether `value` only stands for one: a word such as `null`, a mask, a
 /// variable.
-fn is_placeholder(value: &[u8]) -> bool {
+pub(crate) fn is_placeholder(value: &[u8]) -> bool {
     let bare = value.trim_ascii();
     let bare = bare.strip_prefix(b"[").and_then(|bare| bare.strip_suffix(b"]")).unwrap_or(bare);
     let is_word = PLACEHOLDERS.iter().any(|word| bare.eq_ignore_ascii_case(word));
@@ -56,93 +54,50 @@ fn is_variable(value: &[u8]) -> bool {
     }
 }
 
-/// An assignment, `key=value`, `"key": "value"` or `--key value`.
-struct Assignment<'a> {
-    key: &'a [u8],
-    /// Whether `=` or a quote says that a value follows, and not prose.
-    is_certain: bool,
-    value: &'a [u8],
-    start: usize,
+/// Whether the value is no secret by its form: a name of Amazon's, or what Vault has
+/// hashed already.
+pub(crate) fn is_exempt(value: &[u8]) -> bool {
+    const HASHED: &[u8] = b"hmac-sha256:";
+    let is_hash = |hash: &[u8]| hash.len() == 64 && hash.iter().all(u8::is_ascii_hexdigit);
+    value.starts_with(b"arn:aws") || value.strip_prefix(HASHED).is_some_and(is_hash)
 }
 
-impl<'a> Assignment<'a> {
-    fn read(text: &'a [u8]) -> Option<Self> {
-        let is_key = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
-        let key_start = usize::from(matches!(text.first(), Some(b'?' | b'&')));
-        let key_end = key_start + text.get(key_start..)?.iter().position(|byte| !is_key(byte))?;
-        let is_between =
-            |byte: &u8| matches!(byte, b' ' | b'\t' | b'"' | b'\'' | b'\\' | b']' | b':' | b'=' | b'>');
-        let start = key_end + text.get(key_end..)?.iter().position(|byte| !is_between(byte))?;
-        let between = text.get(key_end..start)?;
-        let value = text.get(start..)?;
-        let has = |wanted: u8| between.contains(&wanted);
-        let is_quoted = matches!(between.last(), Some(b'"' | b'\''));
-        let is_certain = has(b'=') || is_quoted || !has(b':');
-        Some(Assignment { key: text.get(key_start..key_end)?, is_certain, value, start })
-    }
-
-    fn range(&self) -> Range<usize> {
-        self.start..self.start + self.value.len()
-    }
+/// Whether the value is a word of small letters, `password: incorrect`.
+pub(crate) fn is_prose(value: &[u8]) -> bool {
+    let is_end = |byte: &u8| matches!(byte, b'.' | b',' | b'!' | b'?' | b':');
+    let len = value.iter().rposition(|byte| !is_end(byte)).map_or(0, |last| last + 1);
+    value.len() <= PLACEHOLDER_BYTES_MAX && value.iter().take(len).all(u8::is_ascii_lowercase)
 }
 
-/// The value given to a password. Of what follows a colon without quotes a
-/// word of small letters is prose, `password: incorrect`.
-pub(super) fn password(text: &[u8]) -> Option<Range<usize>> {
-    let assignment = Assignment::read(text)?;
-    let is_prose = !assignment.is_certain
-        && assignment.value.len() <= PLACEHOLDER_BYTES_MAX
-        && assignment.value.iter().all(u8::is_ascii_lowercase);
-    (!is_prose && !is_placeholder(assignment.value)).then(|| assignment.range())
+/// Whether the value of `pass` or `pwd` is a password: no number, no path, no word
+/// that tells how something went.
+pub(crate) fn is_short_password(value: &[u8]) -> bool {
+    const WORDS: &[&[u8]] =
+        &[b"ok", b"fail", b"failed", b"pass", b"passed", b"success", b"error", b"skip", b"skipped", b"done"];
+    let is_number =
+        value.iter().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'%' | b'/' | b'-'));
+    let is_path = matches!(value, [b'/' | b'~' | b'.', ..] | [_, b':', b'\\' | b'/', ..]);
+    let is_word = WORDS.iter().any(|word| value.eq_ignore_ascii_case(word));
+    let is_short = value.len() <= 1 || is_number && value.len() < 6;
+    !(is_short || is_path || is_word || is_placeholder(value))
 }
 
-/// What ahead of `token` makes it no secret: positions in listings, and what
-/// makes a request idempotent or tells its kind.
-const HARMLESS: &[&[u8]] = &[
-    b"next",
-    b"page",
-    b"pagination",
-    b"continuation",
-    b"continue",
-    b"sync",
-    b"marker",
-    b"start",
-    b"starting",
-    b"resume",
-    b"cursor",
-    b"client",
-    b"request",
-    b"idempotency",
-    b"creation",
-    b"change",
-    b"task",
-    b"public",
-    b"creator",
-    b"reservation",
-];
+/// How much of a value is looked at to tell whether it is random, in bytes.
+const RANDOM_BYTES_MAX: usize = 256;
 
-/// The value given to a key or a token, if it looks random.
-pub(super) fn random_value(text: &[u8]) -> Option<Range<usize>> {
-    let assignment = Assignment::read(text)?;
-    let key = assignment.key;
-    let ends_with = |word: &[u8]| {
-        key.len().checked_sub(word.len()).is_some_and(|at| key[at..].eq_ignore_ascii_case(word))
+/// Whether the value given to a key or a token looks random.
+pub(crate) fn is_random_value(value: &[u8]) -> bool {
+    let value = value.get(..RANDOM_BYTES_MAX).unwrap_or(value);
+    let is_end =
+        |byte: &u8| matches!(byte, b'.' | b',' | b'!' | b'?' | b':' | b')' | b']' | b'}' | b'=' | b'>');
+    let len = value.iter().rposition(|byte| !is_end(byte)).map_or(0, |last| last + 1);
+    let value = value.get(..len).unwrap_or_default();
+    let is_token = |byte: &u8| {
+        byte.is_ascii_alphanumeric()
+            || matches!(byte, b'.' | b'_' | b'~' | b'+' | b'/' | b'%' | b'-' | b'=' | b'|' | b':')
     };
-    let name = key.len().checked_sub(5).filter(|_| ends_with(b"token")).and_then(|at| key.get(..at));
-    let name = name.map(|name| name.trim_ascii_end()).map(|name| match name {
-        [name @ .., b'_' | b'-' | b'.'] => name,
-        name => name,
-    });
-    let is_harmless = name.is_some_and(|name| {
-        HARMLESS.iter().any(|word| {
-            name.len().checked_sub(word.len()).is_some_and(|at| name[at..].eq_ignore_ascii_case(word))
-        }) || is_uuid(assignment.value)
-    });
-    let is_key_id =
-        matches!(assignment.value, [b'A', b'K' | b'S', b'I', b'A', ..]) && assignment.value.len() == 20;
-    let is_value =
-        assignment.is_certain || text.get(..assignment.start).is_some_and(|head| head.ends_with(b" "));
-    (is_value && !is_harmless && !is_key_id && is_random(assignment.value)).then(|| assignment.range())
+    let is_key_id = matches!(value, [b'A', b'K' | b'S', b'I', b'A', ..]) && value.len() == 20;
+    value.iter().all(is_token) && !is_uuid(value) && !is_key_id && is_random(value)
 }
 
 /// A UUID as RFC 9562 section 4 writes it.
@@ -163,21 +118,14 @@ pub(super) fn url_password(text: &[u8]) -> Option<Range<usize>> {
     (!password.is_empty() && !is_placeholder(password)).then_some(start..end)
 }
 
-/// What follows the scheme in an `Authorization` field (RFC 9110 section
-/// 11.6.2). Of AWS's only the signature: the key id in it says who signed.
-pub(super) fn authorization(text: &[u8]) -> Option<Range<usize>> {
-    let is_between = |byte: &u8| matches!(byte, b' ' | b'"' | b'\'' | b'\\' | b']' | b':' | b'=');
-    let field_end = text.iter().position(is_between)?;
-    let scheme = field_end + text.get(field_end..)?.iter().position(|byte| !is_between(byte))?;
-    let rest = text.get(scheme..)?;
-    let space = rest.iter().position(|byte| *byte == b' ')?;
-    let start = scheme + space + rest.get(space..)?.iter().position(|byte| *byte != b' ')?;
-    let start = match rest.get(..4)?.eq_ignore_ascii_case(b"aws4") {
-        true => text.windows(10).position(|ten| ten == b"Signature=").map_or(start, |at| at + 10),
-        false => start,
-    };
-    let value = text.get(start..)?;
-    (!value.is_empty() && !is_placeholder(value)).then_some(start..text.len())
+/// The password in `user:password@tcp(` (Go's MySQL driver) or
+/// `user/password@//` (Oracle).
+pub(super) fn user_password(text: &[u8]) -> Option<Range<usize>> {
+    let end = text.iter().rposition(|byte| *byte == b'@')?;
+    let user = text.iter().position(|byte| matches!(byte, b':' | b'/'))?;
+    let password = text.get(user + 1..end)?;
+    let is_scheme = password.starts_with(b"//");
+    (!password.is_empty() && !is_scheme && !is_placeholder(password)).then_some(user + 1..end)
 }
 
 /// The shortest credentials that a scheme alone tells, in bytes.
@@ -200,11 +148,4 @@ pub(super) fn credentials(text: &[u8]) -> Option<Range<usize>> {
 fn holds_user_and_password(value: &[u8]) -> bool {
     let is_printable = |byte: Option<u8>| byte.is_some_and(|byte| !byte.is_ascii_control());
     decode(value).all(is_printable) && decode(value).any(|byte| byte == Some(b':'))
-}
-
-/// What stands behind the last opening quote: the password in SQL.
-pub(super) fn quoted(text: &[u8]) -> Option<Range<usize>> {
-    let start = text.iter().position(|byte| *byte == b'\'')? + 1;
-    let value = text.get(start..)?;
-    (!value.is_empty() && !is_placeholder(value)).then_some(start..text.len())
 }

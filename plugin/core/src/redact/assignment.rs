@@ -1,0 +1,274 @@
+//! Values that a name tells to be secrets: `password=…`, `"token": "…"`,
+//! `<password>…</password>`, `PASSWORD '…'`, `--password …`.
+//!
+//! A trigger stands in a name, or behind it. From there the name is read in both
+//! directions, then what assigns, then the value, by [`value`]. Every walk is
+//! bounded, or over what then goes.
+
+use super::name::{NAME_BYTES_MAX, Name};
+use super::validate::{is_exempt, is_placeholder, is_prose, is_random_value, is_short_password};
+use super::value::{self, Value};
+use super::{command, fields};
+use crate::policy::Validator;
+use core::ops::Range;
+
+/// How far what assigns a value may be from a name, in bytes: the attributes of
+/// an element, a user in `SET PASSWORD FOR`.
+const AHEAD_BYTES_MAX: usize = 256;
+/// How much space stands around what assigns, in bytes.
+const SPACE_BYTES_MAX: usize = 32;
+
+/// What a trigger has led to.
+#[derive(Debug, Default)]
+pub(super) struct Assignment {
+    /// The kind of detector that this is for, and what is to go.
+    pub(super) found: Option<(Validator, Range<usize>)>,
+    /// The whole text is a name that tells of a secret: its value is elsewhere.
+    pub(super) is_name: bool,
+}
+
+/// Reads the assignment in whose name, or behind whose name, a trigger ends.
+#[inline(never)]
+pub(super) fn read(text: &[u8], trigger_end: usize, from: usize) -> Assignment {
+    let Some(range) = name_at(text, trigger_end, from) else {
+        // `-p`, of which the trigger is all there is.
+        return Assignment { found: command::option(text, trigger_end, from), is_name: false };
+    };
+    let found = command::option(text, trigger_end, from);
+    if found.is_some() {
+        return Assignment { found, is_name: false };
+    }
+    // Most are parts of paths and words: what follows tells.
+    let is_at_end = range.end == text.len() && range.start > 2;
+    let follows = text.get(range.end).copied().unwrap_or(b' ');
+    if is_at_end || !(follows <= b' ' || b"=:\"'`])}\\>(-".contains(&follows)) {
+        return Assignment::default();
+    }
+    let (range, class) = classify(text, range, from);
+    if class == Name::Plain {
+        let name = text.get(range.clone()).unwrap_or_default();
+        let found = if name.eq_ignore_ascii_case(b"identified") { identified(text, range.end) } else { None };
+        return Assignment { found, is_name: false };
+    }
+    let found = assigned(text, &range, class).filter(|(_, part)| part.start >= from && !part.is_empty());
+    let is_whole = text.get(..range.start).is_some_and(|head| head.iter().all(|byte| *byte == b'-'))
+        && range.end == text.len();
+    Assignment { is_name: is_whole && class != Name::Random, found }
+}
+
+fn is_name(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.')
+}
+
+/// The name that a trigger ends in or behind.
+fn name_at(text: &[u8], trigger_end: usize, from: usize) -> Option<Range<usize>> {
+    let mut at = trigger_end;
+    while at > from && trigger_end - at < SPACE_BYTES_MAX && !is_name(*text.get(at - 1)?) {
+        at -= 1;
+    }
+    let head = text.get(from.max(at.saturating_sub(NAME_BYTES_MAX))..at)?;
+    let start = at - head.iter().rev().take_while(|byte| is_name(**byte)).count();
+    let tail = text.get(at..)?;
+    let end = at + tail.iter().take(NAME_BYTES_MAX).take_while(|byte| is_name(**byte)).count();
+    // A point ends a sentence, and a name.
+    let name = text.get(start..end)?;
+    let dashes = name.iter().take_while(|byte| **byte == b'-').count();
+    let points = name.iter().rev().take_while(|byte| **byte == b'.').count();
+    (start + dashes + points < end).then_some(start + dashes..end - points)
+}
+
+/// What a name says, and that of two words: `secret key`.
+fn classify(text: &[u8], name: Range<usize>, from: usize) -> (Range<usize>, Name) {
+    let class = Name::of(text.get(name.clone()).unwrap_or_default());
+    // A signature in a query, of Azure's.
+    let before = name.start.checked_sub(1).and_then(|at| text.get(at));
+    if matches!(before, Some(b'?' | b'&')) && text.get(name.clone()) == Some(b"sig") {
+        return (name, Name::Random);
+    }
+    if !matches!(class, Name::Plain | Name::Random) || name.start <= from + 1 || text[name.start - 1] != b' '
+    {
+        return (name, class);
+    }
+    let head =
+        text.get(from.max(name.start.saturating_sub(NAME_BYTES_MAX))..name.start - 1).unwrap_or_default();
+    let word = head.iter().rev().take_while(|byte| byte.is_ascii_alphanumeric()).count();
+    let wider = name.start - 1 - word..name.end;
+    match Name::of(text.get(wider.clone()).unwrap_or_default()) {
+        Name::Plain => (name, class),
+        wide => (wider, wide),
+    }
+}
+
+/// What assigns.
+struct Assigns {
+    /// Where the value starts.
+    start: usize,
+    /// `=`, and not prose.
+    is_certain: bool,
+    /// There is space ahead of the value.
+    is_spaced: bool,
+    /// A colon alone.
+    is_colon: bool,
+    /// Nothing stands before the name that it may be a part of.
+    is_free: bool,
+}
+
+fn skip_space(text: &[u8], at: usize) -> usize {
+    let rest = text.get(at..).unwrap_or_default();
+    at + rest.iter().take(SPACE_BYTES_MAX).take_while(|byte| matches!(byte, b' ' | b'\t')).count()
+}
+
+/// What closes the name that ends at `at`: quotes, brackets.
+fn skip_closers(text: &[u8], at: usize) -> usize {
+    let rest = text.get(at..).unwrap_or_default();
+    let is_closer = |byte: &u8| matches!(byte, b'"' | b'\'' | b'`' | b']' | b')' | b'}' | b'\\');
+    at + rest.iter().take(8).take_while(|byte| is_closer(byte)).count()
+}
+
+fn assigns(text: &[u8], at: usize) -> Option<Assigns> {
+    let at = skip_space(text, at);
+    let signs = match text.get(at..)? {
+        [b'=' | b':', b'=', b'=', ..] => 3,
+        [b'=', b'>' | b'=', ..] | [b':', b'=' | b':', ..] | [b'-', b'>', ..] => 2,
+        [b'=' | b':', ..] => 1,
+        _ => return None,
+    };
+    let is_colon = text.get(at..at + signs)? == b":";
+    let start = skip_space(text, at + signs);
+    Some(Assigns { start, is_certain: !is_colon, is_spaced: start > at + signs, is_colon, is_free: false })
+}
+
+fn assigned(text: &[u8], name: &Range<usize>, class: Name) -> Option<(Validator, Range<usize>)> {
+    if let Some(part) = fields::element(text, name) {
+        return checked_in(text, class, part);
+    }
+    if let Some(part) = fields::pair(text, name) {
+        return checked_in(text, class, part);
+    }
+    let behind = skip_closers(text, name.end);
+    if let Some(assigns) = assigns(text, behind) {
+        return match class {
+            Name::Authorization => {
+                fields::authorization(text, assigns.start).map(|part| (Validator::Authorization, part))
+            }
+            Name::Cookie => cookie(text, &assigns).map(|part| (Validator::Cookie, part)),
+            _ => {
+                // `map[token:…]`, but not the parts of an ARN.
+                let before = name.start.checked_sub(1).and_then(|at| text.get(at));
+                let is_free = !matches!(before, Some(b':' | b'/' | b'.'));
+                let assigns = Assigns { is_free, ..assigns };
+                checked(text, class, value::read(text, assigns.start)?, &assigns)
+            }
+        };
+    }
+    if !matches!(class, Name::Password | Name::Credential | Name::Token | Name::Short) {
+        return None;
+    }
+    let is_option = name.start > 0 && text.get(name.start - 1) == Some(&b'-');
+    let start = skip_space(text, name.end);
+    if is_option && start > name.end && text.get(start).is_some_and(|byte| *byte != b'-') {
+        let value = value::read(text, start)?;
+        let is_secret = !is_placeholder(text.get(value.part.clone())?);
+        return is_secret.then_some((Validator::Option, value.part));
+    }
+    if class == Name::Password && behind == name.end { sql(text, name) } else { None }
+}
+
+/// A password in SQL, which nothing assigns: `PASSWORD '…'`, `PASSWORD('…')`,
+/// `PASSWORD FOR 'a'@'b' = '…'`.
+fn sql(text: &[u8], name: &Range<usize>) -> Option<(Validator, Range<usize>)> {
+    let mut at = skip_space(text, name.end);
+    if text.get(at) == Some(&b'(') {
+        at = skip_space(text, at + 1);
+    } else if text.get(at..)?.get(..4)?.eq_ignore_ascii_case(b"for ") {
+        let rest = text.get(at..)?;
+        let ahead = rest.get(..AHEAD_BYTES_MAX).unwrap_or(rest);
+        at = skip_space(text, at + ahead.iter().position(|byte| *byte == b'=')? + 1);
+    } else if at == name.end {
+        return None;
+    }
+    if !value::is_literal(text, at) && text.get(at..)?.iter().take(32).all(|byte| *byte != b'(') {
+        return None;
+    }
+    let value = value::read(text, at).filter(|value| value.is_quoted)?;
+    let is_secret = !is_placeholder(text.get(value.part.clone())?);
+    is_secret.then_some((Validator::Quoted, value.part))
+}
+
+/// What follows `IDENTIFIED`: `BY '…'`, `BY VALUES '…'`, `WITH plugin AS '…'`.
+fn identified(text: &[u8], at: usize) -> Option<(Validator, Range<usize>)> {
+    let mut at = at;
+    let mut is_by = false;
+    for _ in 0..5 {
+        let start = skip_space(text, at);
+        if start == at {
+            return None;
+        }
+        if value::is_literal(text, start) {
+            let part = value::read(text, start)?.part;
+            let is_secret = !is_placeholder(text.get(part.clone())?);
+            return is_secret.then_some((Validator::Quoted, part));
+        }
+        let rest = text.get(start..)?;
+        let len = rest.iter().take(NAME_BYTES_MAX).take_while(|byte| is_name(**byte)).count();
+        let word = rest.get(..len)?;
+        let is_word = |words: &[&[u8]]| words.iter().any(|other| word.eq_ignore_ascii_case(other));
+        if is_by && !is_word(&[b"password", b"values", b"random"]) {
+            // Oracle's, without quotes.
+            let part = value::read(text, start)?.part;
+            let is_secret = !is_placeholder(text.get(part.clone())?);
+            return is_secret.then_some((Validator::Quoted, part));
+        }
+        if len == 0 {
+            return None;
+        }
+        is_by = is_word(&[b"by"]);
+        at = start + len;
+    }
+    None
+}
+
+fn cookie(text: &[u8], assigns: &Assigns) -> Option<Range<usize>> {
+    let part = if value::is_literal(text, assigns.start)
+        || !assigns.is_colon
+        || text.get(assigns.start) == Some(&b'[')
+    {
+        value::read(text, assigns.start)?.part
+    } else {
+        assigns.start..value::field_end(text, assigns.start)
+    };
+    let value = text.get(part.clone())?;
+    let is_secret = !(is_placeholder(value) || assigns.is_colon && is_prose(value));
+    (is_secret && !value.is_empty()).then_some(part)
+}
+
+/// The value of an element or a pair, which nothing but its name is asked of.
+fn checked_in(text: &[u8], class: Name, part: Range<usize>) -> Option<(Validator, Range<usize>)> {
+    let assigns =
+        Assigns { start: part.start, is_certain: true, is_spaced: false, is_colon: false, is_free: true };
+    match class {
+        Name::Authorization => Some((Validator::Authorization, part)),
+        Name::Cookie => Some((Validator::Cookie, part)),
+        class => checked(text, class, Value { part, is_quoted: true }, &assigns),
+    }
+}
+
+fn checked(text: &[u8], class: Name, value: Value, assigns: &Assigns) -> Option<(Validator, Range<usize>)> {
+    let bytes = text.get(value.part.clone())?;
+    if is_placeholder(bytes) || is_exempt(bytes) {
+        return None;
+    }
+    let is_certain = assigns.is_certain || value.is_quoted;
+    let is_word = is_prose(bytes);
+    let is_prose = !is_certain && assigns.is_spaced && is_word;
+    let (validator, is_secret) = match class {
+        Name::Password => (Validator::Password, !is_prose),
+        Name::Credential => (Validator::RandomValue, !is_prose),
+        Name::Short => (Validator::Password, is_short_password(bytes) && (is_certain || !is_word)),
+        _ => (
+            Validator::RandomValue,
+            (is_certain || assigns.is_spaced || assigns.is_free) && is_random_value(bytes),
+        ),
+    };
+    is_secret.then_some((validator, value.part))
+}

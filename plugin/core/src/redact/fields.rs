@@ -1,0 +1,219 @@
+//! Values in markup and in fields: elements, pairs of a name and a value, and what
+//! follows `Authorization:`.
+
+use super::validate::is_placeholder;
+use super::validate::is_random_value;
+use super::value::{self, find};
+use core::ops::Range;
+
+/// How long the attributes of an element may be, in bytes.
+const ATTRIBUTES_BYTES_MAX: usize = 256;
+
+/// What stands in an element of this name: `<password>…<`.
+pub(super) fn element(text: &[u8], name: &Range<usize>) -> Option<Range<usize>> {
+    let head = text.get(..name.start)?;
+    let prefix =
+        head.iter().rev().take(32).take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b':').count();
+    let is_namespace = prefix == 0 || head.last() == Some(&b':');
+    if !is_namespace || head.get(head.len().checked_sub(prefix + 1)?) != Some(&b'<') {
+        return None;
+    }
+    if !matches!(text.get(name.end)?, b'>' | b' ' | b'\t' | b'\r' | b'\n') {
+        return None;
+    }
+    content(text, name.end)
+}
+
+/// What stands behind the tag that goes on at `at`.
+fn content(text: &[u8], at: usize) -> Option<Range<usize>> {
+    let rest = text.get(at..)?;
+    let close = rest.iter().take(ATTRIBUTES_BYTES_MAX).position(|byte| matches!(byte, b'>' | b'<'))?;
+    if rest.get(close) != Some(&b'>') || close > 0 && rest.get(close - 1) == Some(&b'/') {
+        return None;
+    }
+    let start = at + close + 1;
+    if let Some(cdata) = text.get(start..)?.strip_prefix(b"<![CDATA[") {
+        let start = text.len() - cdata.len();
+        return Some(start..find(text, start, b"]]>").unwrap_or(text.len()));
+    }
+    let len = text.get(start..)?.iter().position(|byte| *byte == b'<').unwrap_or(text.len() - start);
+    let part = text.get(start..start + len)?;
+    (!part.trim_ascii().is_empty()).then_some(start..start + len)
+}
+
+/// Whether a name says that its value is the name of something else: `name`,
+/// `parameterKey`, `header`.
+pub(super) fn names_name(name: &[u8]) -> bool {
+    let last = last_word(name);
+    let words: [&[u8]; 16] = [
+        b"name",
+        b"key",
+        b"header",
+        b"field",
+        b"id",
+        b"k",
+        b"n",
+        b"property",
+        b"attribute",
+        b"option",
+        b"parameter",
+        b"param",
+        b"variable",
+        b"var",
+        b"label",
+        b"setting",
+    ];
+    words.iter().any(|word| last.eq_ignore_ascii_case(word))
+}
+
+/// Whether a name says that its value is that of the name beside it: `value`,
+/// `parameterValue`, `val`.
+pub(super) fn names_value(name: &[u8]) -> bool {
+    let last = last_word(name);
+    let words: [&[u8]; 10] =
+        [b"value", b"values", b"val", b"v", b"content", b"data", b"default", b"text", b"string", b"contents"];
+    words.iter().any(|word| last.eq_ignore_ascii_case(word))
+}
+
+/// The last word of a name.
+fn last_word(name: &[u8]) -> &[u8] {
+    let is_break = |at: usize| {
+        let (before, byte) = (name[at - 1], name[at]);
+        !before.is_ascii_alphanumeric() || byte.is_ascii_uppercase() && !before.is_ascii_uppercase()
+    };
+    let start = (1..name.len()).rev().take(32).find(|at| is_break(*at)).unwrap_or(0);
+    name.get(start..).unwrap_or_default()
+}
+
+/// The value that stands beside this name: `name="password" value="…"`,
+/// `{"key":"password","value":"…"}`, `name="password">…<`, and parts of forms.
+pub(super) fn pair(text: &[u8], name: &Range<usize>) -> Option<Range<usize>> {
+    let head = text.get(..name.start)?;
+    let quote = *head.last().filter(|byte| matches!(byte, b'"' | b'\''))?;
+    let backslashes = head.iter().rev().skip(1).take(8).take_while(|byte| **byte == b'\\').count();
+    // Ahead of it `name=` or `"name": `.
+    let head = head.get(..head.len() - 1 - backslashes)?.trim_ascii_end();
+    let (sign, head) = head.split_last()?;
+    let is_odd = |byte: &u8| matches!(byte, b'"' | b'\'' | b'\\' | b' ');
+    let end = head.iter().rev().take(12).take_while(|byte| is_odd(byte)).count();
+    let head = head.get(..head.len() - end)?;
+    let len =
+        head.iter().rev().take(32).take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'_').count();
+    if !matches!(sign, b'=' | b':') || !names_name(head.get(head.len() - len..)?) {
+        return None;
+    }
+    let mut at = name.end + backslashes;
+    if text.get(at) != Some(&quote) {
+        return None;
+    }
+    at += 1;
+    match text.get(at..)? {
+        [b'\r', b'\n', b'\r', b'\n', ..] | [b'\n', b'\n', ..] => {
+            let start = at + if text[at] == b'\r' { 4 } else { 2 };
+            let rest = text.get(start..)?;
+            let len = rest.iter().position(|byte| matches!(byte, b'\r' | b'\n')).unwrap_or(rest.len());
+            return Some(start..start + len);
+        }
+        [b'>', ..] => return content(text, at),
+        _ => {}
+    }
+    let is_between =
+        |byte: &u8| matches!(byte, b',' | b' ' | b'\t' | b'\r' | b'\n' | b'"' | b'\'' | b'\\' | b';');
+    at += text.get(at..)?.iter().take(32).take_while(|byte| is_between(byte)).count();
+    let rest = text.get(at..)?;
+    let len = rest.iter().take(32).take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'_').count();
+    if !names_value(rest.get(..len)?) {
+        return None;
+    }
+    at += len;
+    let is_assigning = |byte: &u8| matches!(byte, b'"' | b'\'' | b'\\' | b' ' | b'=' | b':');
+    let signs = text.get(at..)?.iter().take(12).take_while(|byte| is_assigning(byte));
+    let sign =
+        signs.enumerate().filter(|(_, byte)| matches!(byte, b'=' | b':')).map(|(sign, _)| sign).last()?;
+    at += sign + 1;
+    at += text.get(at..)?.iter().take(8).take_while(|byte| **byte == b' ').count();
+    value::read(text, at).map(|value| value.part)
+}
+
+/// Schemes of which one word follows.
+const SCHEMES: &[&[u8]] = &[
+    b"basic",
+    b"bearer",
+    b"negotiate",
+    b"ntlm",
+    b"token",
+    b"apikey",
+    b"dpop",
+    b"privatetoken",
+    b"concealed",
+    b"gnap",
+    b"splunk",
+    b"bot",
+    b"key",
+    b"jwt",
+    b"genie-key",
+    b"sso-key",
+    b"zoho-oauthtoken",
+];
+/// Schemes of which the rest of the field follows.
+const PARAMETER_SCHEMES: &[&[u8]] = &[
+    b"digest",
+    b"hoba",
+    b"mutual",
+    b"oauth",
+    b"scram-sha-1",
+    b"scram-sha-256",
+    b"vapid",
+    b"aws4-hmac-sha256",
+    b"sharedaccesssignature",
+    b"sharedkey",
+    b"hawk",
+    b"signature",
+    b"aws",
+    b"mac",
+    b"goog4-rsa-sha256",
+];
+
+/// The credentials in an `Authorization` field that starts at `start` (RFC 9110
+/// section 11.6.2). Of AWS's only the signature: the key id in it says who signed.
+pub(super) fn authorization(text: &[u8], start: usize) -> Option<Range<usize>> {
+    let is_open = |byte: &u8| matches!(byte, b'"' | b'\'' | b'\\' | b'[' | b' ' | b'{' | b'(');
+    let start = start + text.get(start..)?.iter().take(8).take_while(|byte| is_open(byte)).count();
+    let field = text.get(start..)?;
+    let is_scheme = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'-';
+    let scheme_len = field.iter().take(32).take_while(|byte| is_scheme(byte)).count();
+    let scheme = field.get(..scheme_len)?;
+    let is_of = |schemes: &[&[u8]]| schemes.iter().any(|known| known.eq_ignore_ascii_case(scheme));
+    let spaces = field.get(scheme_len..)?.iter().take(8).take_while(|byte| **byte == b' ').count();
+    let credentials = start + scheme_len + spaces;
+    let is_secret = |part: Range<usize>| {
+        let value = text.get(part.clone())?;
+        (!value.is_empty() && !is_placeholder(value)).then_some(part)
+    };
+    if spaces > 0 && is_of(PARAMETER_SCHEMES) {
+        let end = value::field_end(text, credentials);
+        let signature = find(text.get(..end)?, credentials, b"Signature=").map(|at| at + 10);
+        let is_aws = scheme.get(..4).is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"aws4"));
+        return is_secret(signature.filter(|_| is_aws).unwrap_or(credentials)..end);
+    }
+    if spaces > 0 && is_of(SCHEMES) {
+        let rest = text.get(credentials..)?;
+        let word = rest
+            .iter()
+            .take(64)
+            .take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
+        let is_parameter = matches!(rest.get(word.count()), Some(b'='));
+        if is_parameter
+            && rest.iter().take(64).position(|byte| *byte == b'=').is_some_and(|at| {
+                !matches!(rest.get(at + 1), None | Some(b'=' | b' ' | b'\r' | b'\n' | b'\'' | b','))
+                    || matches!(rest.get(at + 1), Some(b'\''))
+            })
+        {
+            return is_secret(credentials..value::field_end(text, credentials));
+        }
+        return is_secret(value::read(text, credentials)?.part);
+    }
+    // No scheme, or one that nobody knows.
+    let value = value::read(text, start)?;
+    is_random_value(text.get(value.part.clone())?).then_some(value.part)
+}

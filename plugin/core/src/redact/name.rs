@@ -1,0 +1,552 @@
+//! The one classifier of names: keys of JSON, names in assignments, headers,
+//! elements of XML, options of commands.
+//!
+//! A name is taken apart into words, in any style of writing: `DB_PASSWORD1`,
+//! `dbPassword`, `user[password]`, `password-confirmation`. Words at its end
+//! that only say which one or in what form go first. What it ends with then tells.
+
+/// How much a name says of its value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Name {
+    /// Nothing.
+    Plain,
+    /// The value is a password: any value.
+    Password,
+    /// The value is a credential: any value, but for words of prose.
+    Credential,
+    /// As a key of JSON, as [`Name::Credential`]. In a text, if the value looks random.
+    Token,
+    /// The value is a secret if it looks random.
+    Random,
+    /// `pass`, `pwd`: a password unless the value is a number, a path, a word.
+    Short,
+    /// Cookies, to the end of the field.
+    Cookie,
+    /// An `Authorization` field.
+    Authorization,
+}
+
+/// The longest name that is looked at, in bytes. Of a longer one, the end.
+pub(super) const NAME_BYTES_MAX: usize = 64;
+
+impl Name {
+    /// What a name says.
+    pub fn of(name: &[u8]) -> Name {
+        if !may_tell(name) {
+            return Name::Plain;
+        }
+        let mut words = Words::of(name);
+        words.trim();
+        words.classify()
+    }
+}
+
+/// Whether there is anything in a name of which a secret's name is made: most have
+/// nothing, and are done with.
+fn may_tell(name: &[u8]) -> bool {
+    let mut last = 0u32;
+    name.iter().any(|byte| {
+        // In small letters, where it is a letter.
+        last = (last << 8 | u32::from(byte | 0x20)) & 0x00ff_ffff;
+        matches!(
+            &last.to_be_bytes(),
+            [_, b'p', b'a', b's']
+                | [_, b'p', b's', b'w']
+                | [_, _, b'p', b'w']
+                | [_, b's', b'e', b'c']
+                | [_, b't', b'o', b'k']
+                | [_, b'k', b'e', b'y']
+                | [_, b'c', b'o', b'o']
+                | [_, b'c', b'r', b'e']
+                | [_, b'o', b't', b'p']
+                | [_, b'o', b'd', b'e']
+                | [_, b'c', b'v', _]
+                | [_, b's', b'a', b'm']
+                | [_, b's', b'i', b'g']
+                | [_, b'd', b'o', b'c']
+                | [_, b'o', b'r', b'i']
+                | [_, b'w', b'o', b'r']
+                | [_, b'e', b'n', b'a']
+        )
+    })
+}
+
+/// Words that say which one it is, how often, or in what form.
+const ATTRIBUTES: &[&[u8]] = &[
+    b"confirmation",
+    b"confirm",
+    b"confirmed",
+    b"again",
+    b"repeat",
+    b"repeated",
+    b"retype",
+    b"verify",
+    b"new",
+    b"old",
+    b"current",
+    b"previous",
+    b"prev",
+    b"primary",
+    b"secondary",
+    b"default",
+    b"temp",
+    b"temporary",
+    b"plain",
+    b"plaintext",
+    b"cleartext",
+    b"clear",
+    b"text",
+    b"txt",
+    b"raw",
+    b"base",
+    b"base64",
+    b"b64",
+    b"hex",
+    b"pem",
+    b"utf8",
+    b"value",
+    b"val",
+    b"string",
+    b"str",
+    b"binary",
+    b"data",
+    b"input",
+    b"field",
+    b"param",
+    b"env",
+    b"var",
+    b"hash",
+    b"hashed",
+    b"enc",
+    b"encoded",
+    b"encrypted",
+    b"prod",
+    b"production",
+    b"dev",
+    b"test",
+    b"staging",
+    b"v",
+];
+
+/// Passwords, with anything before them.
+const PASSWORDS: &[&[u8]] = &[
+    b"password",
+    b"passwords",
+    b"passwd",
+    b"passwrd",
+    b"passphrase",
+    b"passcode",
+    b"pswd",
+    b"pword",
+    b"contrasena",
+    b"passwort",
+    b"kennwort",
+];
+
+/// What makes a secret of what is called one.
+const SECRETS_OF: &[&[u8]] = &[
+    b"client",
+    b"app",
+    b"application",
+    b"consumer",
+    b"shared",
+    b"webhook",
+    b"jwt",
+    b"oauth",
+    b"oauth2",
+    b"api",
+    b"totp",
+    b"otp",
+    b"session",
+    b"cookie",
+    b"signing",
+    b"encryption",
+    b"hmac",
+    b"auth",
+    b"csrf",
+    b"device",
+    b"django",
+    b"flask",
+    b"rails",
+    b"slack",
+    b"github",
+    b"gitlab",
+    b"aws",
+    b"s3",
+    b"stripe",
+    b"twilio",
+    b"google",
+    b"azure",
+    b"oidc",
+    b"saml",
+    b"ldap",
+    b"user",
+    b"account",
+    b"access",
+    b"token",
+    b"master",
+    b"admin",
+    b"root",
+    b"bot",
+    b"hook",
+    b"cluster",
+    b"erlang",
+    b"nextauth",
+];
+
+/// What makes a token let in (RFC 6749 section 1.4, RFC 8693 section 2.1).
+const TOKENS_OF: &[&[u8]] = &[
+    b"id",
+    b"access",
+    b"auth",
+    b"authn",
+    b"authentication",
+    b"authorization",
+    b"refresh",
+    b"session",
+    b"security",
+    b"bearer",
+    b"api",
+    b"oauth",
+    b"oauth2",
+    b"jwt",
+    b"csrf",
+    b"xsrf",
+    b"vault",
+    b"deploy",
+    b"registration",
+    b"bootstrap",
+    b"service",
+    b"account",
+    b"private",
+    b"personal",
+    b"identity",
+    b"device",
+    b"subject",
+    b"actor",
+    b"user",
+    b"bot",
+    b"github",
+    b"gitlab",
+    b"slack",
+    b"npm",
+    b"pypi",
+    b"reset",
+    b"invite",
+    b"login",
+    b"admin",
+    b"root",
+    b"app",
+    b"verification",
+    b"signing",
+    b"push",
+    b"sas",
+    b"job",
+    b"runner",
+    b"agent",
+    b"sso",
+    b"gh",
+];
+
+/// What makes a key a secret.
+const KEYS_OF: &[&[u8]] = &[
+    b"api",
+    b"private",
+    b"signing",
+    b"account",
+    b"sharedaccess",
+    b"secret",
+    b"encryption",
+    b"decryption",
+    b"hmac",
+    b"secretaccess",
+    b"apisecret",
+    b"subscription",
+    b"cookieencryption",
+];
+
+/// What may make a key a secret: if it looks random.
+const RANDOM_KEYS_OF: &[&[u8]] = &[
+    b"access",
+    b"auth",
+    b"master",
+    b"storage",
+    b"shared",
+    b"ssh",
+    b"pgp",
+    b"gpg",
+    b"deploy",
+    b"service",
+    b"app",
+    b"application",
+    b"host",
+    b"license",
+    b"licence",
+    b"server",
+    b"write",
+    b"session",
+    b"crypto",
+    b"cipher",
+    b"integration",
+    b"developer",
+    b"routing",
+    b"jwt",
+    b"aes",
+    b"rsa",
+];
+
+/// What ahead of `token` makes it no secret: positions in listings, and what
+/// makes a request idempotent or tells its kind.
+const HARMLESS: &[&[u8]] = &[
+    b"next",
+    b"page",
+    b"pagination",
+    b"continuation",
+    b"continue",
+    b"sync",
+    b"marker",
+    b"start",
+    b"starting",
+    b"resume",
+    b"cursor",
+    b"client",
+    b"request",
+    b"idempotency",
+    b"creation",
+    b"change",
+    b"task",
+    b"public",
+    b"creator",
+    b"reservation",
+    b"lock",
+    b"fencing",
+];
+
+/// What ahead of `pass`, in one word with it, makes it a password.
+const PASSES_OF: &[&[u8]] = &[
+    b"db",
+    b"user",
+    b"my",
+    b"root",
+    b"admin",
+    b"smtp",
+    b"mail",
+    b"ftp",
+    b"ssh",
+    b"mysql",
+    b"pg",
+    b"postgres",
+    b"redis",
+    b"sudo",
+    b"auth",
+    b"login",
+    b"http",
+    b"proxy",
+    b"key",
+    b"store",
+    b"keystore",
+    b"ldap",
+    b"bind",
+    b"api",
+    b"app",
+    b"rabbitmq",
+    b"mongo",
+    b"sql",
+    b"wifi",
+    b"vnc",
+    b"imap",
+    b"become",
+];
+
+/// What stands before `authorization` in the names of fields.
+const AUTHORIZATIONS_OF: &[&[u8]] =
+    &[b"http", b"proxy", b"x", b"forwarded", b"original", b"header", b"headers", b"request", b"req"];
+
+/// What is a credential whole.
+const CREDENTIALS: &[&[u8]] = &[
+    b"secretkey",
+    b"secretaccesskey",
+    b"secretstring",
+    b"secretbinary",
+    b"dockercfg",
+    b"dockerconfigjson",
+    b"dockerauthconfig",
+    b"xamzsignature",
+    b"otp",
+    b"mfacode",
+    b"tokencode",
+    b"cvv",
+    b"cvv2",
+    b"cvc",
+    b"cvc2",
+    b"cardsecuritycode",
+    b"samlassertion",
+    b"samlresponse",
+];
+
+/// A name in small letters, without what separates its words.
+struct Words {
+    text: [u8; NAME_BYTES_MAX],
+    len: usize,
+    /// Whether something was taken away at the end.
+    is_cut: bool,
+    /// The places where a word starts, a bit each.
+    starts: u64,
+}
+
+impl Words {
+    #[inline(never)]
+    fn of(name: &[u8]) -> Words {
+        let name = name.get(name.len().saturating_sub(NAME_BYTES_MAX)..).unwrap_or(name);
+        let mut words = Words { text: [0; NAME_BYTES_MAX], len: 0, is_cut: false, starts: 0 };
+        let mut before = b' ';
+        for (at, &byte) in name.iter().enumerate() {
+            if byte.is_ascii_alphanumeric() {
+                let behind = name.get(at + 1).copied().unwrap_or(b' ');
+                let is_start = !before.is_ascii_alphanumeric()
+                    || byte.is_ascii_uppercase()
+                        && (!before.is_ascii_uppercase() || behind.is_ascii_lowercase())
+                    || byte.is_ascii_digit() != before.is_ascii_digit() && before.is_ascii_digit();
+                if let Some(place) = words.text.get_mut(words.len) {
+                    words.starts |= u64::from(is_start) << words.len;
+                    *place = byte.to_ascii_lowercase();
+                    words.len += 1;
+                }
+            }
+            before = byte;
+        }
+        words
+    }
+
+    fn text(&self) -> &[u8] {
+        self.text.get(..self.len).unwrap_or_default()
+    }
+
+    /// Whether a word starts at `at`.
+    fn starts_at(&self, at: usize) -> bool {
+        self.starts & 1 << at != 0
+    }
+
+    /// Takes away words at the end that only say which one, or in what form.
+    fn trim(&mut self) {
+        loop {
+            // `oauth2`, `cvv2`, `base64` end with a digit of their own.
+            let len = self.text().iter().rposition(|byte| !byte.is_ascii_digit()).map_or(0, |last| last + 1);
+            let cut = self.attribute(self.len).or_else(|| self.attribute(len));
+            match cut {
+                Some(cut) => (self.len, self.is_cut) = (cut, true),
+                None => {
+                    self.len = if len == 0 { self.len } else { len };
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Where the word starts that ends at `end`, if that is an attribute and not all.
+    fn attribute(&self, end: usize) -> Option<usize> {
+        let before = self.starts & 1u64.checked_shl(end as u32).unwrap_or(0).wrapping_sub(1);
+        let start = before.checked_ilog2().filter(|start| *start > 0)? as usize;
+        let word = self.text.get(start..end)?;
+        ATTRIBUTES
+            .iter()
+            .any(|attribute| attribute.len() == word.len() && *attribute == word)
+            .then_some(start)
+    }
+
+    /// What stands before `word` at the end.
+    fn before(&self, word: &[u8]) -> Option<&[u8]> {
+        self.text().strip_suffix(word)
+    }
+
+    /// Whether it is said what came from what it names.
+    fn is_from(&self) -> bool {
+        let words = self.text().windows(4).enumerate();
+        words.into_iter().any(|(at, word)| word == b"from" && self.starts_at(at))
+    }
+
+    fn ends_with_any(&self, words: &[&[u8]]) -> bool {
+        words.iter().any(|word| self.text().ends_with(word))
+    }
+
+    /// Whether `head` ends with one of these words, from where a word starts or
+    /// from its own beginning.
+    fn is_of(&self, head: &[u8], words: &[&[u8]]) -> bool {
+        words.iter().any(|word| {
+            head.strip_suffix(*word).is_some_and(|rest| rest.is_empty() || self.starts_at(rest.len()))
+        })
+    }
+
+    /// The same, wherever that word starts: for names that are one word.
+    fn is_of_any(&self, head: &[u8], words: &[&[u8]]) -> bool {
+        words.iter().any(|word| head.ends_with(word))
+    }
+
+    fn classify(&self) -> Name {
+        if self.ends_with_any(PASSWORDS) {
+            return Name::Password;
+        }
+        if let Some(head) = self.before(b"token") {
+            return match head {
+                b"" => Name::Token,
+                _ if self.is_of_any(head, HARMLESS) || self.is_from() => Name::Plain,
+                // An object that says how long it is good for.
+                _ if head.ends_with(b"serviceaccount") => Name::Random,
+                _ if self.is_of(head, TOKENS_OF) || self.is_of_any(head, &TOKENS_OF[1..]) => Name::Credential,
+                _ => Name::Random,
+            };
+        }
+        if let Some(head) = self.before(b"secret") {
+            return match head {
+                // `SecretString`, `secret_binary`: what Secrets Manager holds.
+                b"" if self.is_cut => Name::Credential,
+                b"" => Name::Token,
+                _ if self.is_of(head, SECRETS_OF) || self.is_of_any(head, &SECRETS_OF[..9]) => {
+                    Name::Credential
+                }
+                _ => Name::Random,
+            };
+        }
+        if let Some(head) = self.before(b"key").filter(|head| !head.is_empty()) {
+            return match head {
+                _ if self.is_of_any(head, &[b"public", b"pub"]) => Name::Plain,
+                _ if self.is_of_any(head, KEYS_OF) => Name::Credential,
+                b"tls" => Name::Credential,
+                b"client" if self.is_cut => Name::Credential,
+                _ if self.is_of(head, RANDOM_KEYS_OF) => Name::Random,
+                _ => Name::Plain,
+            };
+        }
+        self.classify_short()
+    }
+
+    #[inline(never)]
+    fn classify_short(&self) -> Name {
+        let is_word =
+            |word: &[u8]| self.before(word).is_some_and(|head| head.is_empty() || self.starts_at(head.len()));
+        if let Some(head) = self.before(b"pwd") {
+            return if head.is_empty() || matches!(head, b"old") { Name::Short } else { Name::Password };
+        }
+        if let Some(head) = self.before(b"pass") {
+            let is_password = is_word(b"pass") || self.is_of(head, PASSES_OF);
+            return if is_password { Name::Short } else { Name::Plain };
+        }
+        if is_word(b"pw") || is_word(b"psw") || is_word(b"pasw") || is_word(b"passw") {
+            return Name::Short;
+        }
+        if let Some(head) = self.before(b"authorization") {
+            let is_field = head.is_empty() || self.is_of(head, AUTHORIZATIONS_OF);
+            return if is_field { Name::Authorization } else { Name::Plain };
+        }
+        if is_word(b"cookie") || is_word(b"cookies") || is_word(b"setcookie") {
+            return Name::Cookie;
+        }
+        if is_word(b"credential") || is_word(b"credentials") {
+            return Name::Random;
+        }
+        if CREDENTIALS.iter().any(|word| is_word(word)) {
+            return Name::Credential;
+        }
+        Name::Plain
+    }
+}

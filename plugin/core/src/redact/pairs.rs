@@ -1,0 +1,144 @@
+//! Names and values that stand apart: in two members of one object, in elements
+//! of an array, in the arguments of a command.
+
+use super::known::find_out;
+use super::level::{Frame, Level, Place};
+use super::name::{NAME_BYTES_MAX, Name};
+use super::path::{Last, write_path};
+use super::scan::{Found, Look, Seen};
+use super::walk::{Walk, plain};
+use crate::memory::{OutOfMemory, put, put_byte};
+use crate::policy::paths::Verdict;
+use crate::record::tape::Kind;
+use core::mem;
+
+/// The most arguments, and bytes of arguments, that are looked at as one command.
+const ARGUMENTS_MAX: usize = 256;
+const ARGUMENTS_BYTES_MAX: usize = 8 << 10;
+
+impl Walk<'_> {
+    /// Looks at a container that was opened for what only all of it tells.
+    pub(super) fn look_around(
+        &mut self,
+        level: &mut Level,
+        source: &[u8],
+        container: usize,
+    ) -> Result<(), OutOfMemory> {
+        if self.scanner.policy.name_rule.is_none() {
+            return Ok(());
+        }
+        if level.tape.nodes[container].kind == Kind::Array {
+            return self.arguments(level, source, container);
+        }
+        let end = level.tape.after(container);
+        let mut key = container + 1;
+        while key < end {
+            let text = plain(&level.tape, source, key, &mut self.decoded)?;
+            let known = self.known_keys.ask(text, text.len(), |key| find_out(&mut self.scanner, key));
+            if known.names_name && level.tape.nodes[key + 1].kind == Kind::String {
+                let is_kind = text == b"kind";
+                let name = plain(&level.tape, source, key + 1, &mut self.decoded)?;
+                // A Secret of Kubernetes has all it has in its `data`.
+                let is_name = name.len() <= NAME_BYTES_MAX && (!is_kind || name == b"Secret");
+                let tells = if is_name { Name::of(name) } else { Name::Plain };
+                if !matches!(tells, Name::Plain | Name::Random)
+                    && let Some(frame) = level.open.last_mut()
+                {
+                    frame.tells = tells;
+                }
+            }
+            key = level.tape.after(key + 1);
+        }
+        Ok(())
+    }
+
+    /// The place of an array's next element; the element before may have told that it
+    /// is a secret.
+    pub(super) fn told_element(&self, level: &mut Level, array: Frame) -> Place {
+        let place = self.element(array.place);
+        let is_option = || {
+            let node = level.tape.nodes.get(level.next);
+            node.is_some_and(|node| node.kind != Kind::String)
+        };
+        match (self.scanner.policy.name_rule, place.verdict) {
+            (Some(rule), Verdict::None | Verdict::Keep) if array.tells != Name::Plain && !is_option() => {
+                if let Some(frame) = level.open.last_mut() {
+                    frame.tells = Name::Plain;
+                }
+                Place { verdict: Verdict::Rule(rule), name: array.tells, ..place }
+            }
+            _ => place,
+        }
+    }
+
+    /// Looks at the elements of an array as at one line of a shell, where options are
+    /// among them.
+    #[cold]
+    fn arguments(&mut self, level: &mut Level, source: &[u8], array: usize) -> Result<(), OutOfMemory> {
+        let end = level.tape.after(array);
+        let Some(nodes) = level.tape.nodes.get(array + 1..end).filter(|nodes| nodes.len() <= ARGUMENTS_MAX)
+        else {
+            return Ok(());
+        };
+        let len: usize = nodes.iter().map(|node| (node.end - node.start) as usize).sum();
+        let is_option = |node: &_| matches!(level.tape.text(node, source), [b'"', b'-', letter, ..] if letter.is_ascii_alphabetic() || *letter == b'-');
+        if len > ARGUMENTS_BYTES_MAX
+            || !nodes.iter().all(|node| node.kind == Kind::String)
+            || !nodes.iter().any(is_option)
+        {
+            return Ok(());
+        }
+        let mut line = mem::take(&mut self.line);
+        line.clear();
+        for index in array + 1..end {
+            put(&mut line, plain(&level.tape, source, index, &mut self.decoded)?)?;
+            put_byte(&mut line, b' ')?;
+        }
+        let result = match self.scanner.look(&line, Look::Told) {
+            Seen::Found => self.redact_arguments(level, source, array, end, &line),
+            _ => Ok(()),
+        };
+        self.line = line;
+        result
+    }
+
+    /// Redacts in each argument what was found in the line of all.
+    fn redact_arguments(
+        &mut self,
+        level: &mut Level,
+        source: &[u8],
+        array: usize,
+        end: usize,
+        line: &[u8],
+    ) -> Result<(), OutOfMemory> {
+        write_path(level, source, Last::Shown, &mut self.path)?;
+        let found = mem::take(&mut self.scanner.found);
+        let (mut start, mut next) = (0, 0);
+        for index in array + 1..end {
+            let len = plain(&level.tape, source, index, &mut self.decoded)?.len();
+            let argument = start..start + len;
+            let (mut from, mut is_changed) = (start, false);
+            self.written.clear();
+            while let Some(Found { rule, range, .. }) = found.get(next) {
+                let part = range.start.max(argument.start)..range.end.min(argument.end);
+                if part.start < part.end {
+                    put(&mut self.written, line.get(from..part.start).unwrap_or_default())?;
+                    let value = line.get(part.clone()).unwrap_or_default();
+                    self.scanner.replace(*rule, value, &self.path, &mut self.written)?;
+                    (from, is_changed) = (part.end, true);
+                }
+                if range.end > argument.end {
+                    break;
+                }
+                next += 1;
+            }
+            if is_changed {
+                put(&mut self.written, line.get(from..argument.end).unwrap_or_default())?;
+                level.tape.set_text(index, Kind::String, &self.written)?;
+            }
+            start = argument.end + 1;
+        }
+        self.scanner.found = found;
+        Ok(())
+    }
+}

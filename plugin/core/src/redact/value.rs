@@ -1,0 +1,331 @@
+//! Where a value ends: in quotes of every kind, in braces and brackets, bare.
+
+use core::ops::Range;
+
+/// How far is looked ahead to tell what separates from what belongs to a value,
+/// in bytes.
+const AHEAD_BYTES_MAX: usize = 64;
+
+/// A value in a text.
+#[derive(Clone, Debug)]
+pub(super) struct Value {
+    /// What is to go: without its quotes.
+    pub(super) part: Range<usize>,
+    pub(super) is_quoted: bool,
+}
+
+/// The value at `start`, however it is written. What is quoted and not closed
+/// goes to the end of the text. None where there is nothing, or an object.
+pub(super) fn read(text: &[u8], start: usize) -> Option<Value> {
+    let quoted = |part: Range<usize>| Some(Value { part, is_quoted: true });
+    if let Some(open) = opening(text, start) {
+        let (part, after) = literal(text, open);
+        if part.is_empty() {
+            return None;
+        }
+        // `'it'\''s'`, `"a"b`: a shell goes on, and so does the value.
+        let end = continued(text, after);
+        return if end > after { quoted(part.start..end) } else { quoted(part) };
+    }
+    if let Some(part) = dollar_quoted(text, start) {
+        return quoted(part);
+    }
+    match text.get(start..)? {
+        [b'{', next, ..] if !matches!(next, b'"' | b'\'' | b'{' | b'}' | b'\\' | 0..=b' ') => {
+            let close = braced(text, start + 1);
+            let end = close.map_or_else(|| bare(text, start), |close| bare(text, close + 1).max(close + 1));
+            Some(Value { part: start..end, is_quoted: true })
+        }
+        [b'{', ..] => None,
+        [b'[', ..] => {
+            let end = bracketed(text, start + 1);
+            Some(Value { part: start + 1..end, is_quoted: true }).filter(|value| !value.part.is_empty())
+        }
+        [b'<', b'!', b'[', ..] => {
+            let start = start + text.get(start + 3..)?.iter().position(|byte| *byte == b'[')? + 4;
+            quoted(start..find(text, start, b"]]>").unwrap_or(text.len()))
+        }
+        _ => {
+            let end = bare(text, start);
+            if let Some(call) = call(text, start, end) {
+                return quoted(call);
+            }
+            let end = to_semicolon(text, end).unwrap_or(end);
+            Some(Value { part: start..end, is_quoted: false }).filter(|_| end > start)
+        }
+    }
+}
+
+/// What opens a literal: how many backslashes stand before its quote, the quote,
+/// and where what is in it starts.
+#[derive(Clone, Copy)]
+struct Opening {
+    backslashes: usize,
+    quote: u8,
+    start: usize,
+}
+
+/// The quote at `at`, behind what may stand before one: `N'`, `u"`, `E'`, `rb'`,
+/// `U&'`, `_utf8'`, `@"`, `\"`.
+fn opening(text: &[u8], at: usize) -> Option<Opening> {
+    let rest = text.get(at..)?;
+    let prefix = match rest {
+        [b'U' | b'u', b'&', b'\'', ..] => 2,
+        [b'_', ..] => rest.iter().take(16).position(|byte| *byte == b'\'').unwrap_or(0),
+        [b'@' | b'$', b'"' | b'\'', ..] => 1,
+        [letter, b'"' | b'\'', ..] if letter.is_ascii_alphabetic() => 1,
+        [one, two, b'"' | b'\'', ..] if one.is_ascii_alphabetic() && two.is_ascii_alphabetic() => 2,
+        _ => 0,
+    };
+    let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'&' | b'@' | b'$');
+    if !rest.get(..prefix)?.iter().all(is_name) {
+        return None;
+    }
+    let rest = rest.get(prefix..)?;
+    let backslashes = rest.iter().take(8).take_while(|byte| **byte == b'\\').count();
+    let quote = *rest.get(backslashes).filter(|byte| matches!(byte, b'"' | b'\'' | b'`'))?;
+    Some(Opening { backslashes, quote, start: at + prefix + backslashes + 1 })
+}
+
+/// Whether a literal starts at `at`.
+pub(super) fn is_literal(text: &[u8], at: usize) -> bool {
+    opening(text, at).is_some() || dollar_quoted(text, at).is_some()
+}
+
+/// What is in a literal, and where the text goes on behind it.
+fn literal(text: &[u8], open: Opening) -> (Range<usize>, usize) {
+    let Opening { backslashes, quote, start } = open;
+    // `''text''`, as literals stand in literals: the quote is a doubled one.
+    let is_doubled = backslashes == 0
+        && text.get(start) == Some(&quote)
+        && text.get(start + 1).is_some_and(|byte| *byte != quote && !is_end(*byte) && *byte != b'\\');
+    let start = if is_doubled { start + 1 } else { start };
+    let (mut at, mut run) = (start, 0);
+    while let Some(&byte) = text.get(at) {
+        if byte == b'\\' {
+            run += 1;
+        } else if byte == quote {
+            // In a text that was escaped n times, a quote that closes has 2ⁿ − 1
+            // backslashes before it, and any number of 2ⁿ⁺¹ more.
+            let closes = run & (2 * backslashes + 1) == backslashes;
+            let is_pair = text.get(at + 1) == Some(&quote) && backslashes == 0;
+            match (closes, is_pair) {
+                (true, true) if is_doubled => return (start..at, at + 2),
+                (true, true) => at += 1,
+                (true, false) if is_doubled => {}
+                (true, false) => return (start..at - backslashes.min(run), at + 1),
+                (false, _) => {}
+            }
+            run = 0;
+        } else {
+            run = 0;
+        }
+        at += 1;
+    }
+    (start..text.len(), text.len())
+}
+
+/// Where a value goes on to that a literal ends in: `'it'"'"'s'`. No further
+/// than `after`, if it does not go on.
+fn continued(text: &[u8], after: usize) -> usize {
+    let mut end = after;
+    loop {
+        let next = match text.get(end..) {
+            Some([b'\\', b'\'' | b'"', ..]) => end + 2,
+            Some([b'"' | b'\'', ..]) => match opening(text, end) {
+                Some(open) => literal(text, open).1,
+                None => return end,
+            },
+            Some([byte, ..]) if byte.is_ascii_alphanumeric() && end > after => bare(text, end),
+            Some([byte, b'"' | b'\'' | b':' | b'=', ..]) if byte.is_ascii_alphanumeric() => return end,
+            Some([byte, ..]) if byte.is_ascii_alphanumeric() => bare(text, end),
+            _ => return end,
+        };
+        if next <= end {
+            return end;
+        }
+        end = next;
+    }
+}
+
+/// What stands between `$tag$` and the next one, as PostgreSQL has it.
+fn dollar_quoted(text: &[u8], at: usize) -> Option<Range<usize>> {
+    let rest = text.get(at..)?.strip_prefix(b"$")?;
+    let is_tag = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_' || *byte >= 0x80;
+    let tag = rest.iter().take(AHEAD_BYTES_MAX).take_while(|byte| is_tag(byte)).count();
+    if rest.get(tag) != Some(&b'$') || rest.first().is_some_and(u8::is_ascii_digit) {
+        return None;
+    }
+    let quote = text.get(at..at + tag + 2)?;
+    let start = at + quote.len();
+    let end = find(text, start, quote).unwrap_or(text.len());
+    Some(start..end).filter(|part| !part.is_empty())
+}
+
+/// Where `wanted` is, from `from` on.
+pub(super) fn find(text: &[u8], from: usize, wanted: &[u8]) -> Option<usize> {
+    text.get(from..)?.windows(wanted.len()).position(|window| window == wanted).map(|at| from + at)
+}
+
+/// The brace that closes a value as ODBC writes it, with `}}` for one in it.
+fn braced(text: &[u8], start: usize) -> Option<usize> {
+    let mut at = start;
+    while let Some(byte) = text.get(at) {
+        match (byte, text.get(at + 1)) {
+            (b'}', Some(b'}')) => at += 1,
+            (b'}', _) => return Some(at),
+            _ => {}
+        }
+        at += 1;
+    }
+    None
+}
+
+/// The bracket that closes a list, or the end of the text.
+fn bracketed(text: &[u8], start: usize) -> usize {
+    let mut depth = 0usize;
+    let mut at = start;
+    while let Some(byte) = text.get(at) {
+        match byte {
+            b'[' => depth += 1,
+            b']' if depth == 0 => return at,
+            b']' => depth -= 1,
+            b'"' | b'\'' if matches!(text.get(at - 1), Some(b'[' | b',' | b' ' | b':')) => {
+                if let Some(open) = opening(text, at) {
+                    at = literal(text, open).1;
+                    continue;
+                }
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    text.len()
+}
+
+/// A byte that ends a bare value: space, a quote, what separates or closes.
+fn is_end(byte: u8) -> bool {
+    byte <= b' '
+        || matches!(
+            byte,
+            b'"' | b'\'' | b'`' | b',' | b';' | b'&' | b'|' | b')' | b']' | b'}' | b'>' | b'.' | b'!' | b'?'
+        )
+}
+
+/// Where the bare value at `start` ends.
+fn bare(text: &[u8], start: usize) -> usize {
+    let mut depth = 0usize;
+    let mut at = start;
+    while let Some(&byte) = text.get(at) {
+        let next = text.get(at + 1).copied().unwrap_or(b' ');
+        match byte {
+            0..=b' ' => break,
+            b'"' | b'\'' | b'`' => {
+                let before = if at > start { text[at - 1] } else { b' ' };
+                if !before.is_ascii_alphanumeric() || !next.is_ascii_alphanumeric() {
+                    break;
+                }
+            }
+            b'\\' => match next {
+                b'n' | b'r' | b't' | b'"' | b'\'' | b'`' | b'u' | b'x' | b'0' | b'e' | b'/' => break,
+                b'\\' => at += 1,
+                _ => {}
+            },
+            b',' | b';' | b'&' | b'|' if depth == 0 && separates(text, at) => break,
+            b'<' if next == b'/' || next.is_ascii_alphabetic() => break,
+            b'(' | b'[' | b'{' => depth += 1,
+            b')' | b']' | b'}' | b'>' => match depth {
+                0 if closes(text, at) => break,
+                0 => {}
+                _ => depth -= 1,
+            },
+            _ => {}
+        }
+        at += 1;
+    }
+    at.min(text.len())
+}
+
+/// Whether the closing brackets from `at` on are followed by what ends a value.
+fn closes(text: &[u8], at: usize) -> bool {
+    let rest = text.get(at..).unwrap_or_default();
+    let is_close = |byte: &u8| matches!(byte, b')' | b']' | b'}' | b'>');
+    match rest.iter().take(AHEAD_BYTES_MAX).find(|byte| !is_close(byte)) {
+        Some(b'\\' | b'<' | b':') | None => true,
+        Some(byte) => is_end(*byte),
+    }
+}
+
+/// Whether the `,`, `;`, `&` or `|` at `at` ends the value ahead of it: behind it
+/// there is nothing, space, a quote, a bracket, or a name that gets a value.
+fn separates(text: &[u8], at: usize) -> bool {
+    let rest = text.get(at + 1..).unwrap_or_default();
+    let is_name =
+        |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'[' | b']' | b'%');
+    let name = rest.iter().take(AHEAD_BYTES_MAX).take_while(|byte| is_name(byte)).count();
+    match rest.get(name) {
+        None => name == 0,
+        Some(b'=' | b':') => true,
+        Some(byte) if name == 0 => is_end(*byte) || matches!(byte, b'\\' | b'{' | b'(' | b'<'),
+        // `Data Source=`: names of several words.
+        Some(b' ') if matches!(text[at], b';' | b',') => {
+            rest.iter().take(AHEAD_BYTES_MAX).find(|byte| !is_name(byte) && **byte != b' ') == Some(&b'=')
+        }
+        _ => false,
+    }
+}
+
+/// In a connection string, values have spaces: to the `;` that a name follows.
+fn to_semicolon(text: &[u8], end: usize) -> Option<usize> {
+    let rest = text.get(end..)?;
+    rest.first().filter(|byte| **byte == b' ')?;
+    let stops = |byte: &u8| matches!(byte, b';' | b'=' | b':' | b'"' | b'\'' | b'\n' | b'\r' | b',' | b'\\');
+    let at = rest.iter().take(AHEAD_BYTES_MAX).position(stops)?;
+    let is_separator = rest.get(at) == Some(&b';') && separates(text, end + at);
+    let is_name = rest.get(at + 1..)?.iter().find(|byte| !byte.is_ascii_alphanumeric() && **byte != b' ');
+    (is_separator && is_name == Some(&b'=')).then_some(end + at)
+}
+
+/// What is in the first literal of a function that is called, `md5('…')`.
+fn call(text: &[u8], start: usize, end: usize) -> Option<Range<usize>> {
+    let name = text.get(start..end)?;
+    let open = start + name.iter().position(|byte| *byte == b'(')?;
+    let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.');
+    if open == start || !text.get(start..open)?.iter().all(is_name) {
+        return None;
+    }
+    let space = text.get(open + 1..)?.iter().take_while(|byte| **byte == b' ').count();
+    let (part, _) = literal(text, opening(text, open + 1 + space)?);
+    Some(part).filter(|part| !part.is_empty())
+}
+
+/// Where the field of a header ends that starts at `start`: the end of the line, or
+/// a quote or bracket that was open before.
+pub(super) fn field_end(text: &[u8], start: usize) -> usize {
+    let mut at = start;
+    while let Some(&byte) = text.get(at) {
+        match byte {
+            b'\r' | b'\n' => break,
+            b'\\' if matches!(text.get(at + 1), Some(b'n' | b'r')) => break,
+            b'"' | b'\'' if matches!(text.get(at.wrapping_sub(1)), Some(b'=')) && at > start => {
+                let Some(open) = opening(text, at) else { break };
+                at = literal(text, open).1;
+                continue;
+            }
+            b'\\' if matches!(text.get(at + 1), Some(b'"' | b'\'' | b'\\')) => {
+                match opening(text, at).filter(|_| at > start && text[at - 1] == b'=') {
+                    Some(open) => {
+                        at = literal(text, open).1;
+                        continue;
+                    }
+                    None => break,
+                }
+            }
+            b'"' | b'\'' | b'`' => break,
+            b']' | b'}' if closes(text, at) => break,
+            _ => {}
+        }
+        at += 1;
+    }
+    at.min(text.len())
+}
