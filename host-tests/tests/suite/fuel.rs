@@ -183,6 +183,60 @@ const TEXTS: &[&str] = &[
     "{\\\"a\\\":",
     "[[",
     "~1",
+    " -p",
+    " -p ",
+    "mysql -p",
+    "mysql -p a ",
+    " -u a:",
+    "_pw",
+    "key=",
+    "a_pass_",
+    "passwd-",
+    "token=[a] ",
+    "token=a&",
+    "token=a;a",
+    "token=}",
+    "token='a','",
+    "password=[",
+    "password={a",
+    "password={a}}",
+    "password=f(",
+    "password=,a",
+    "password=a;b ",
+    "password=$a$",
+    "password='a'\\''",
+    "password=N'",
+    "password=      ",
+    "passwords are not ",
+    "<password>",
+    "<password ",
+    "<password> <",
+    "<password><![CDATA[",
+    "name=\\\"password\\\" ",
+    "name=\\\"password\\\"\\n\\n",
+    "\\\"key\\\":\\\"token\\\",\\\"value\\\":",
+    "cookie: ",
+    "cookie: a=\\\"",
+    "authorization: a=",
+    "identified by values ",
+    "identified with a as ",
+    "set password for ",
+    "a:b@tcp(",
+    "a/b@//",
+    "%25",
+    "%2525",
+    "%3d+",
+    "&amp;",
+    "&amp;amp;",
+    "&#x41;",
+    "&#0",
+    "#033",
+    "\\u001b[",
+    "\\u001b[32m",
+    "\\\\u0041",
+    "\\\\x41",
+    "\\\\\\\\n",
+    "?command=",
 ];
 
 /// Records that are more than one text.
@@ -250,6 +304,21 @@ const RECORDS: &[(&str, Record)] = &[
     ("broken JSON in one string", |len| format!("{{\"a\":\"[{}\"}}", repeat(r#"{\"a\":\"a@b.cd\"},"#, len))),
     ("a broken record", |len| format!("{{\"a\":\"{}", repeat("a@b.cd ", len))),
     ("stops without an end", |len| format!("{{\"a\":[{}1]}}", repeat("\"a@\",", len))),
+    ("arguments", |len| format!("{{\"a\":[{}1]}}", repeat("[\"mysql\",\"-p\",\"a\"],", len))),
+    ("lists in lists", |len| {
+        let inner = format!("{}{},", "[\"a\",\"-p\",".repeat(60), "1]".to_owned() + &",1]".repeat(59));
+        format!("{{\"a\":[{}1]}}", repeat(&inner, len))
+    }),
+    ("names and values", |len| {
+        format!("{{\"a\":[{}1]}}", repeat("{\"name\":\"password\",\"value\":\"a\"},", len))
+    }),
+    ("many names and values in one", |len| {
+        format!("{{{}\"z\":1}}", members(len, |at| format!("\"{at}name\":\"password\",\"{at}value\":\"a\",")))
+    }),
+    ("names of secrets in a list", |len| format!("{{\"a\":[{}1]}}", repeat("\"cookie\",", len))),
+    ("keys of many words", |len| {
+        format!("{{{}\"z\":1}}", members(len, |at| format!("\"new_new_new_new_{at}_pass_v\":1,")))
+    }),
     ("not finite", |len| format!("{{\"a\":[{}\"a@b.cd\"]}}", repeat("nan,", len))),
 ];
 

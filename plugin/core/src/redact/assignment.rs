@@ -6,6 +6,7 @@
 //! bounded, or over what then goes.
 
 use super::name::{NAME_BYTES_MAX, Name};
+use super::steps::{self, Steps};
 use super::validate::{is_exempt, is_placeholder, is_prose, is_random_value, is_short_password};
 use super::value::{self, Value};
 use super::{command, fields};
@@ -27,30 +28,47 @@ pub(super) struct Assignment {
     pub(super) is_name: bool,
 }
 
-/// Reads the assignment in whose name, or behind whose name, a trigger ends.
+/// Reads the assignment in whose name, or behind whose name, a trigger ends. `asked` is
+/// the name that a trigger has led to before: it is read once.
+///
+/// Where the steps run out, none are left.
 #[inline(never)]
-pub(super) fn read(text: &[u8], trigger_end: usize, from: usize) -> Assignment {
-    let Some(range) = name_at(text, trigger_end, from) else {
-        // `-p`, of which the trigger is all there is.
-        return Assignment { found: command::option(text, trigger_end, from), is_name: false };
-    };
-    let found = command::option(text, trigger_end, from);
-    if found.is_some() {
+pub(super) fn read(
+    text: &[u8],
+    trigger_end: usize,
+    from: usize,
+    asked: &mut Range<usize>,
+    steps: &mut Steps,
+) -> Assignment {
+    let end = name_end(text, trigger_end, from);
+    // `-p`, of which the trigger is all there is.
+    let found = command::option(text, trigger_end, from, steps);
+    let is_asked = asked.start >= from && end.is_some_and(|end| asked.contains(&(end - 1)));
+    let range = end.filter(|_| found.is_none() && !is_asked).and_then(|end| name_at(text, end, from, steps));
+    let Some(range) = range else {
         return Assignment { found, is_name: false };
-    }
+    };
+    *asked = range.clone();
+    let Some(range) = without_marks(text, range) else {
+        return Assignment::default();
+    };
     // Most are parts of paths and words: what follows tells.
     let is_at_end = range.end == text.len() && range.start > 2;
     let follows = text.get(range.end).copied().unwrap_or(b' ');
     if is_at_end || !(follows <= b' ' || b"=:\"'`])}\\>(-".contains(&follows)) {
         return Assignment::default();
     }
-    let (range, class) = classify(text, range, from);
+    let Some((range, class)) = classify(text, range, from, steps) else {
+        return Assignment::default();
+    };
     if class == Name::Plain {
         let name = text.get(range.clone()).unwrap_or_default();
-        let found = if name.eq_ignore_ascii_case(b"identified") { identified(text, range.end) } else { None };
+        let found =
+            if name.eq_ignore_ascii_case(b"identified") { identified(text, range.end, steps) } else { None };
         return Assignment { found, is_name: false };
     }
-    let found = assigned(text, &range, class).filter(|(_, part)| part.start >= from && !part.is_empty());
+    let found =
+        assigned(text, &range, class, steps).filter(|(_, part)| part.start >= from && !part.is_empty());
     let is_whole = text.get(..range.start).is_some_and(|head| head.iter().all(|byte| *byte == b'-'))
         && range.end == text.len();
     Assignment { is_name: is_whole && class != Name::Random, found }
@@ -60,43 +78,53 @@ fn is_name(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.')
 }
 
-/// The name that a trigger ends in or behind.
-fn name_at(text: &[u8], trigger_end: usize, from: usize) -> Option<Range<usize>> {
-    let mut at = trigger_end;
-    while at > from && trigger_end - at < SPACE_BYTES_MAX && !is_name(*text.get(at - 1)?) {
-        at -= 1;
-    }
+/// Where the name that a trigger ends in or behind is left, if there is one.
+fn name_end(text: &[u8], trigger_end: usize, from: usize) -> Option<usize> {
+    let head = text.get(from..trigger_end)?;
+    let behind = head.iter().rev().take(SPACE_BYTES_MAX).position(|byte| is_name(*byte))?;
+    Some(trigger_end - behind)
+}
+
+/// The name that `at` is in or at the end of. Where it starts further ahead than names
+/// that are looked at are long, the part from there on.
+fn name_at(text: &[u8], at: usize, from: usize, steps: &mut Steps) -> Option<Range<usize>> {
     let head = text.get(from.max(at.saturating_sub(NAME_BYTES_MAX))..at)?;
     let start = at - head.iter().rev().take_while(|byte| is_name(**byte)).count();
-    let tail = text.get(at..)?;
-    let end = at + tail.iter().take(NAME_BYTES_MAX).take_while(|byte| is_name(**byte)).count();
-    // A point ends a sentence, and a name.
-    let name = text.get(start..end)?;
+    let end = at + text.get(at..)?.iter().take_while(|byte| is_name(**byte)).count();
+    steps.take(steps::SCOUT * (end - start)).ok()?;
+    Some(start..end)
+}
+
+/// A name without the dashes ahead of it, and the points behind it: a point ends a
+/// sentence, and a name.
+fn without_marks(text: &[u8], range: Range<usize>) -> Option<Range<usize>> {
+    let name = text.get(range.clone())?;
     let dashes = name.iter().take_while(|byte| **byte == b'-').count();
     let points = name.iter().rev().take_while(|byte| **byte == b'.').count();
-    (start + dashes + points < end).then_some(start + dashes..end - points)
+    (dashes + points < name.len()).then_some(range.start + dashes..range.end - points)
 }
 
 /// What a name says, and that of two words: `secret key`.
-fn classify(text: &[u8], name: Range<usize>, from: usize) -> (Range<usize>, Name) {
+fn classify(text: &[u8], name: Range<usize>, from: usize, steps: &mut Steps) -> Option<(Range<usize>, Name)> {
+    steps.take(steps::NAME).ok()?;
     let class = Name::of(text.get(name.clone()).unwrap_or_default());
     // A signature in a query, of Azure's.
     let before = name.start.checked_sub(1).and_then(|at| text.get(at));
     if matches!(before, Some(b'?' | b'&')) && text.get(name.clone()) == Some(b"sig") {
-        return (name, Name::Random);
+        return Some((name, Name::Random));
     }
     if !matches!(class, Name::Plain | Name::Random) || name.start <= from + 1 || text[name.start - 1] != b' '
     {
-        return (name, class);
+        return Some((name, class));
     }
     let head =
         text.get(from.max(name.start.saturating_sub(NAME_BYTES_MAX))..name.start - 1).unwrap_or_default();
     let word = head.iter().rev().take_while(|byte| byte.is_ascii_alphanumeric()).count();
     let wider = name.start - 1 - word..name.end;
-    match Name::of(text.get(wider.clone()).unwrap_or_default()) {
+    Some(match Name::of(text.get(wider.clone()).unwrap_or_default()) {
         Name::Plain => (name, class),
         wide => (wider, wide),
-    }
+    })
 }
 
 /// What assigns.
@@ -138,26 +166,31 @@ fn assigns(text: &[u8], at: usize) -> Option<Assigns> {
     Some(Assigns { start, is_certain: !is_colon, is_spaced: start > at + signs, is_colon, is_free: false })
 }
 
-fn assigned(text: &[u8], name: &Range<usize>, class: Name) -> Option<(Validator, Range<usize>)> {
-    if let Some(part) = fields::element(text, name) {
+fn assigned(
+    text: &[u8],
+    name: &Range<usize>,
+    class: Name,
+    steps: &mut Steps,
+) -> Option<(Validator, Range<usize>)> {
+    if let Some(part) = fields::element(text, name, steps) {
         return checked_in(text, class, part);
     }
-    if let Some(part) = fields::pair(text, name) {
+    if let Some(part) = fields::pair(text, name, steps) {
         return checked_in(text, class, part);
     }
     let behind = skip_closers(text, name.end);
     if let Some(assigns) = assigns(text, behind) {
         return match class {
             Name::Authorization => {
-                fields::authorization(text, assigns.start).map(|part| (Validator::Authorization, part))
+                fields::authorization(text, assigns.start, steps).map(|part| (Validator::Authorization, part))
             }
-            Name::Cookie => cookie(text, &assigns).map(|part| (Validator::Cookie, part)),
+            Name::Cookie => cookie(text, &assigns, steps).map(|part| (Validator::Cookie, part)),
             _ => {
                 // `map[token:…]`, but not the parts of an ARN.
                 let before = name.start.checked_sub(1).and_then(|at| text.get(at));
                 let is_free = !matches!(before, Some(b':' | b'/' | b'.'));
                 let assigns = Assigns { is_free, ..assigns };
-                checked(text, class, value::read(text, assigns.start)?, &assigns)
+                checked(text, class, value::read(text, assigns.start, steps)?, &assigns)
             }
         };
     }
@@ -167,16 +200,16 @@ fn assigned(text: &[u8], name: &Range<usize>, class: Name) -> Option<(Validator,
     let is_option = name.start > 0 && text.get(name.start - 1) == Some(&b'-');
     let start = skip_space(text, name.end);
     if is_option && start > name.end && text.get(start).is_some_and(|byte| *byte != b'-') {
-        let value = value::read(text, start)?;
+        let value = value::read(text, start, steps)?;
         let is_secret = !is_placeholder(text.get(value.part.clone())?);
         return is_secret.then_some((Validator::Option, value.part));
     }
-    if class == Name::Password && behind == name.end { sql(text, name) } else { None }
+    if class == Name::Password && behind == name.end { sql(text, name, steps) } else { None }
 }
 
 /// A password in SQL, which nothing assigns: `PASSWORD '…'`, `PASSWORD('…')`,
 /// `PASSWORD FOR 'a'@'b' = '…'`.
-fn sql(text: &[u8], name: &Range<usize>) -> Option<(Validator, Range<usize>)> {
+fn sql(text: &[u8], name: &Range<usize>, steps: &mut Steps) -> Option<(Validator, Range<usize>)> {
     let mut at = skip_space(text, name.end);
     if text.get(at) == Some(&b'(') {
         at = skip_space(text, at + 1);
@@ -190,13 +223,13 @@ fn sql(text: &[u8], name: &Range<usize>) -> Option<(Validator, Range<usize>)> {
     if !value::is_literal(text, at) && text.get(at..)?.iter().take(32).all(|byte| *byte != b'(') {
         return None;
     }
-    let value = value::read(text, at).filter(|value| value.is_quoted)?;
+    let value = value::read(text, at, steps).filter(|value| value.is_quoted)?;
     let is_secret = !is_placeholder(text.get(value.part.clone())?);
     is_secret.then_some((Validator::Quoted, value.part))
 }
 
 /// What follows `IDENTIFIED`: `BY '…'`, `BY VALUES '…'`, `WITH plugin AS '…'`.
-fn identified(text: &[u8], at: usize) -> Option<(Validator, Range<usize>)> {
+fn identified(text: &[u8], at: usize, steps: &mut Steps) -> Option<(Validator, Range<usize>)> {
     let mut at = at;
     let mut is_by = false;
     for _ in 0..5 {
@@ -205,7 +238,7 @@ fn identified(text: &[u8], at: usize) -> Option<(Validator, Range<usize>)> {
             return None;
         }
         if value::is_literal(text, start) {
-            let part = value::read(text, start)?.part;
+            let part = value::read(text, start, steps)?.part;
             let is_secret = !is_placeholder(text.get(part.clone())?);
             return is_secret.then_some((Validator::Quoted, part));
         }
@@ -215,7 +248,7 @@ fn identified(text: &[u8], at: usize) -> Option<(Validator, Range<usize>)> {
         let is_word = |words: &[&[u8]]| words.iter().any(|other| word.eq_ignore_ascii_case(other));
         if is_by && !is_word(&[b"password", b"values", b"random"]) {
             // Oracle's, without quotes.
-            let part = value::read(text, start)?.part;
+            let part = value::read(text, start, steps)?.part;
             let is_secret = !is_placeholder(text.get(part.clone())?);
             return is_secret.then_some((Validator::Quoted, part));
         }
@@ -228,14 +261,14 @@ fn identified(text: &[u8], at: usize) -> Option<(Validator, Range<usize>)> {
     None
 }
 
-fn cookie(text: &[u8], assigns: &Assigns) -> Option<Range<usize>> {
+fn cookie(text: &[u8], assigns: &Assigns, steps: &mut Steps) -> Option<Range<usize>> {
     let part = if value::is_literal(text, assigns.start)
         || !assigns.is_colon
         || text.get(assigns.start) == Some(&b'[')
     {
-        value::read(text, assigns.start)?.part
+        value::read(text, assigns.start, steps)?.part
     } else {
-        assigns.start..value::field_end(text, assigns.start)
+        assigns.start..value::field_end(text, assigns.start, steps)?
     };
     let value = text.get(part.clone())?;
     let is_secret = !(is_placeholder(value) || assigns.is_colon && is_prose(value));

@@ -1,5 +1,6 @@
 //! Passwords that commands are given with options of one letter.
 
+use super::steps::{self, Steps};
 use super::validate::is_placeholder;
 use super::value;
 use crate::policy::Validator;
@@ -56,7 +57,12 @@ const COMMANDS: &[(&[u8], bool, u8, Form)] = &[
 ];
 
 /// The password behind an option of which the letter is the last byte of a trigger.
-pub(super) fn option(text: &[u8], trigger_end: usize, from: usize) -> Option<(Validator, Range<usize>)> {
+pub(super) fn option(
+    text: &[u8],
+    trigger_end: usize,
+    from: usize,
+    steps: &mut Steps,
+) -> Option<(Validator, Range<usize>)> {
     let [before, b'-', letter] = text.get(trigger_end.checked_sub(3)?..trigger_end)? else { return None };
     if before.is_ascii_alphanumeric() || !letter.is_ascii_alphabetic() {
         return None;
@@ -66,7 +72,9 @@ pub(super) fn option(text: &[u8], trigger_end: usize, from: usize) -> Option<(Va
     let start = head.iter().rposition(is_break).map_or(0, |at| at + 1);
     let is_gap =
         |byte: &u8| *byte <= b' ' || matches!(byte, b'/' | b'"' | b'\'' | b',' | b'[' | b'=' | b'\\');
-    let words = head.get(start..)?.split(is_gap);
+    let head = head.get(start..)?;
+    steps.take(steps::WALK * head.len()).ok()?;
+    let words = head.split(is_gap).filter(|word| !matches!(word, [] | [b'-', ..]));
     let fits = |word: &[u8], (name, is_whole, by, _): &(&[u8], bool, u8, Form)| {
         by == letter && if *is_whole { word == *name } else { word.starts_with(name) }
     };
@@ -90,7 +98,7 @@ pub(super) fn option(text: &[u8], trigger_end: usize, from: usize) -> Option<(Va
     if text.get(start) == Some(&b'-') || start < from {
         return None;
     }
-    let part = value::read(text, start)?.part;
+    let part = value::read(text, start, steps)?.part;
     let value = text.get(part.clone())?;
     let part = match form {
         Form::Behind(separator) => {

@@ -1,6 +1,7 @@
 //! Values in markup and in fields: elements, pairs of a name and a value, and what
 //! follows `Authorization:`.
 
+use super::steps::{self, Steps};
 use super::validate::is_placeholder;
 use super::validate::is_random_value;
 use super::value::{self, find};
@@ -10,7 +11,7 @@ use core::ops::Range;
 const ATTRIBUTES_BYTES_MAX: usize = 256;
 
 /// What stands in an element of this name: `<password>…<`.
-pub(super) fn element(text: &[u8], name: &Range<usize>) -> Option<Range<usize>> {
+pub(super) fn element(text: &[u8], name: &Range<usize>, steps: &mut Steps) -> Option<Range<usize>> {
     let head = text.get(..name.start)?;
     let prefix =
         head.iter().rev().take(32).take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b':').count();
@@ -21,11 +22,11 @@ pub(super) fn element(text: &[u8], name: &Range<usize>) -> Option<Range<usize>> 
     if !matches!(text.get(name.end)?, b'>' | b' ' | b'\t' | b'\r' | b'\n') {
         return None;
     }
-    content(text, name.end)
+    content(text, name.end, steps)
 }
 
 /// What stands behind the tag that goes on at `at`.
-fn content(text: &[u8], at: usize) -> Option<Range<usize>> {
+fn content(text: &[u8], at: usize, steps: &mut Steps) -> Option<Range<usize>> {
     let rest = text.get(at..)?;
     let close = rest.iter().take(ATTRIBUTES_BYTES_MAX).position(|byte| matches!(byte, b'>' | b'<'))?;
     if rest.get(close) != Some(&b'>') || close > 0 && rest.get(close - 1) == Some(&b'/') {
@@ -34,9 +35,12 @@ fn content(text: &[u8], at: usize) -> Option<Range<usize>> {
     let start = at + close + 1;
     if let Some(cdata) = text.get(start..)?.strip_prefix(b"<![CDATA[") {
         let start = text.len() - cdata.len();
-        return Some(start..find(text, start, b"]]>").unwrap_or(text.len()));
+        let end = find(text, start, b"]]>").unwrap_or(text.len());
+        steps.take(steps::WALK * (end - start)).ok()?;
+        return Some(start..end);
     }
     let len = text.get(start..)?.iter().position(|byte| *byte == b'<').unwrap_or(text.len() - start);
+    steps.take(steps::SCOUT * len).ok()?;
     let part = text.get(start..start + len)?;
     (!part.trim_ascii().is_empty()).then_some(start..start + len)
 }
@@ -87,7 +91,7 @@ fn last_word(name: &[u8]) -> &[u8] {
 
 /// The value that stands beside this name: `name="password" value="…"`,
 /// `{"key":"password","value":"…"}`, `name="password">…<`, and parts of forms.
-pub(super) fn pair(text: &[u8], name: &Range<usize>) -> Option<Range<usize>> {
+pub(super) fn pair(text: &[u8], name: &Range<usize>, steps: &mut Steps) -> Option<Range<usize>> {
     let head = text.get(..name.start)?;
     let quote = *head.last().filter(|byte| matches!(byte, b'"' | b'\''))?;
     let backslashes = head.iter().rev().skip(1).take(8).take_while(|byte| **byte == b'\\').count();
@@ -112,9 +116,10 @@ pub(super) fn pair(text: &[u8], name: &Range<usize>) -> Option<Range<usize>> {
             let start = at + if text[at] == b'\r' { 4 } else { 2 };
             let rest = text.get(start..)?;
             let len = rest.iter().position(|byte| matches!(byte, b'\r' | b'\n')).unwrap_or(rest.len());
+            steps.take(steps::SCOUT * len).ok()?;
             return Some(start..start + len);
         }
-        [b'>', ..] => return content(text, at),
+        [b'>', ..] => return content(text, at, steps),
         _ => {}
     }
     let is_between =
@@ -132,7 +137,7 @@ pub(super) fn pair(text: &[u8], name: &Range<usize>) -> Option<Range<usize>> {
         signs.enumerate().filter(|(_, byte)| matches!(byte, b'=' | b':')).map(|(sign, _)| sign).last()?;
     at += sign + 1;
     at += text.get(at..)?.iter().take(8).take_while(|byte| **byte == b' ').count();
-    value::read(text, at).map(|value| value.part)
+    value::read(text, at, steps).map(|value| value.part)
 }
 
 /// Schemes of which one word follows.
@@ -176,7 +181,7 @@ const PARAMETER_SCHEMES: &[&[u8]] = &[
 
 /// The credentials in an `Authorization` field that starts at `start` (RFC 9110
 /// section 11.6.2). Of AWS's only the signature: the key id in it says who signed.
-pub(super) fn authorization(text: &[u8], start: usize) -> Option<Range<usize>> {
+pub(super) fn authorization(text: &[u8], start: usize, steps: &mut Steps) -> Option<Range<usize>> {
     let is_open = |byte: &u8| matches!(byte, b'"' | b'\'' | b'\\' | b'[' | b' ' | b'{' | b'(');
     let start = start + text.get(start..)?.iter().take(8).take_while(|byte| is_open(byte)).count();
     let field = text.get(start..)?;
@@ -191,7 +196,7 @@ pub(super) fn authorization(text: &[u8], start: usize) -> Option<Range<usize>> {
         (!value.is_empty() && !is_placeholder(value)).then_some(part)
     };
     if spaces > 0 && is_of(PARAMETER_SCHEMES) {
-        let end = value::field_end(text, credentials);
+        let end = value::field_end(text, credentials, steps)?;
         let signature = find(text.get(..end)?, credentials, b"Signature=").map(|at| at + 10);
         let is_aws = scheme.get(..4).is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"aws4"));
         return is_secret(signature.filter(|_| is_aws).unwrap_or(credentials)..end);
@@ -209,11 +214,11 @@ pub(super) fn authorization(text: &[u8], start: usize) -> Option<Range<usize>> {
                     || matches!(rest.get(at + 1), Some(b'\''))
             })
         {
-            return is_secret(credentials..value::field_end(text, credentials));
+            return is_secret(credentials..value::field_end(text, credentials, steps)?);
         }
-        return is_secret(value::read(text, credentials)?.part);
+        return is_secret(value::read(text, credentials, steps)?.part);
     }
     // No scheme, or one that nobody knows.
-    let value = value::read(text, start)?;
+    let value = value::read(text, start, steps)?;
     is_random_value(text.get(value.part.clone())?).then_some(value.part)
 }

@@ -55,12 +55,15 @@ impl Place {
 /// A container whose contents are being walked.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Frame {
+    pub(super) start: u32,
     pub(super) end: u32,
     /// The key of the member that is being looked at.
     pub(super) key: u32,
     pub(super) place: Place,
     /// A name beside it tells that the value in this object is a secret.
     pub(super) tells: Name,
+    /// Whether a name was looked for.
+    pub(super) is_told: bool,
 }
 
 impl Level {
@@ -76,7 +79,9 @@ impl Level {
         if self.open.len() == self.open.capacity() {
             self.open.try_reserve(16).map_err(|_| OutOfMemory)?;
         }
-        self.open.push(Frame { end: node.next, key, place, tells: Name::Plain });
+        let end = node.next;
+        let start = container as u32;
+        self.open.push(Frame { start, end, key, place, tells: Name::Plain, is_told: false });
         Ok(())
     }
 }

@@ -17,22 +17,14 @@ const ARGUMENTS_MAX: usize = 256;
 const ARGUMENTS_BYTES_MAX: usize = 8 << 10;
 
 impl Walk<'_> {
-    /// Looks at a container that was opened for what only all of it tells.
-    pub(super) fn look_around(
-        &mut self,
-        level: &mut Level,
-        source: &[u8],
-        container: usize,
-    ) -> Result<(), OutOfMemory> {
-        if self.scanner.policy.name_rule.is_none() {
-            return Ok(());
+    /// What a name in the innermost object says of a value that stands beside it.
+    pub(super) fn told(&mut self, level: &mut Level, source: &[u8]) -> Result<Name, OutOfMemory> {
+        let Some(frame) = level.open.last().copied() else { return Ok(Name::Plain) };
+        if frame.is_told || self.scanner.policy.name_rule.is_none() {
+            return Ok(frame.tells);
         }
-        if level.tape.nodes[container].kind == Kind::Array {
-            return self.arguments(level, source, container);
-        }
-        let end = level.tape.after(container);
-        let mut key = container + 1;
-        while key < end {
+        let (mut key, mut tells) = (frame.start as usize + 1, Name::Plain);
+        while key < frame.end as usize {
             let text = plain(&level.tape, source, key, &mut self.decoded)?;
             let known = self.known_keys.ask(text, text.len(), |key| find_out(&mut self.scanner, key));
             if known.names_name && level.tape.nodes[key + 1].kind == Kind::String {
@@ -40,16 +32,17 @@ impl Walk<'_> {
                 let name = plain(&level.tape, source, key + 1, &mut self.decoded)?;
                 // A Secret of Kubernetes has all it has in its `data`.
                 let is_name = name.len() <= NAME_BYTES_MAX && (!is_kind || name == b"Secret");
-                let tells = if is_name { Name::of(name) } else { Name::Plain };
-                if !matches!(tells, Name::Plain | Name::Random)
-                    && let Some(frame) = level.open.last_mut()
-                {
-                    frame.tells = tells;
+                let said = if is_name { Name::of(name) } else { Name::Plain };
+                if !matches!(said, Name::Plain | Name::Random) {
+                    tells = said;
                 }
             }
             key = level.tape.after(key + 1);
         }
-        Ok(())
+        if let Some(frame) = level.open.last_mut() {
+            (frame.tells, frame.is_told) = (tells, true);
+        }
+        Ok(tells)
     }
 
     /// The place of an array's next element; the element before may have told that it
@@ -73,18 +66,25 @@ impl Walk<'_> {
 
     /// Looks at the elements of an array as at one line of a shell, where options are
     /// among them.
-    #[cold]
-    fn arguments(&mut self, level: &mut Level, source: &[u8], array: usize) -> Result<(), OutOfMemory> {
+    pub(super) fn arguments(
+        &mut self,
+        level: &mut Level,
+        source: &[u8],
+        array: usize,
+    ) -> Result<(), OutOfMemory> {
+        if self.scanner.policy.name_rule.is_none() || level.tape.nodes[array].kind != Kind::Array {
+            return Ok(());
+        }
         let end = level.tape.after(array);
         let Some(nodes) = level.tape.nodes.get(array + 1..end).filter(|nodes| nodes.len() <= ARGUMENTS_MAX)
         else {
             return Ok(());
         };
-        let len: usize = nodes.iter().map(|node| (node.end - node.start) as usize).sum();
         let is_option = |node: &_| matches!(level.tape.text(node, source), [b'"', b'-', letter, ..] if letter.is_ascii_alphabetic() || *letter == b'-');
-        if len > ARGUMENTS_BYTES_MAX
-            || !nodes.iter().all(|node| node.kind == Kind::String)
+        // First what most arrays fail at once, those in arrays above all.
+        if !nodes.iter().all(|node| node.kind == Kind::String)
             || !nodes.iter().any(is_option)
+            || nodes.iter().map(|node| (node.end - node.start) as usize).sum::<usize>() > ARGUMENTS_BYTES_MAX
         {
             return Ok(());
         }

@@ -8,7 +8,6 @@
 use super::UNSCANNED;
 use super::evidence::{Evidence, UNSCANNED_RULE};
 use super::key::HmacKey;
-use super::name::NAME_BYTES_MAX;
 use super::steps::{self, Exhausted, Steps};
 use super::view::{self, VIEWS_MAX};
 use super::{action, assignment};
@@ -59,6 +58,10 @@ pub(crate) struct Scanner<'p> {
     has_escapes: bool,
     /// Whether it is the name of a secret.
     is_name: bool,
+    /// The name in it that was read last.
+    asked: Range<usize>,
+    /// Whether the first thing found in it is enough.
+    is_first_enough: bool,
     views: [Vec<u8>; VIEWS_MAX],
     /// What was found in it, in a view of it, and in both.
     pub(super) found: Vec<Found>,
@@ -133,6 +136,8 @@ impl<'p> Scanner<'p> {
             look: Look::Everything,
             has_escapes: false,
             is_name: false,
+            asked: 0..0,
+            is_first_enough: false,
             views: Default::default(),
             found: Vec::new(),
             in_view: Vec::new(),
@@ -209,7 +214,14 @@ impl<'p> Scanner<'p> {
                 }
             }
         }
-        match self.scan(text, look) {
+        // Not all steps: the text is looked through once more where it stands, and there
+        // are others.
+        let kept = self.steps.keep_some();
+        self.is_first_enough = true;
+        let scanned = self.scan(text, look);
+        self.is_first_enough = false;
+        self.steps.give_back(kept);
+        match scanned {
             Ok(()) if self.found.is_empty() && self.is_name => Seen::Name,
             Ok(()) if self.found.is_empty() => Seen::Nothing,
             _ => Seen::Found,
@@ -234,7 +246,7 @@ impl<'p> Scanner<'p> {
         let result = self.scan_layer(&scout, text, &mut found);
         self.found = found;
         result?;
-        if !self.has_escapes {
+        if !self.has_escapes || self.is_first_enough && !self.found.is_empty() {
             return Ok(());
         }
         let mut views = mem::take(&mut self.views);
@@ -274,7 +286,7 @@ impl<'p> Scanner<'p> {
             self.in_view = found;
             result?;
             self.merge()?;
-            if !self.has_escapes {
+            if !self.has_escapes || self.is_first_enough && !self.found.is_empty() {
                 break;
             }
         }
@@ -314,6 +326,7 @@ impl<'p> Scanner<'p> {
         out: &mut Vec<Found>,
     ) -> Result<(), Stopped> {
         self.has_escapes = false;
+        self.asked = 0..0;
         self.steps.take(steps::SCOUT * text.len())?;
         let mut walk = Walk { state: scout.start(None), at: 0, from: 0 };
         while let Some(found) = self.next(scout, text, &mut walk)? {
@@ -327,6 +340,9 @@ impl<'p> Scanner<'p> {
             }
             out.try_reserve(1).map_err(|_| OutOfMemory)?;
             out.push(found);
+            if self.is_first_enough {
+                break;
+            }
         }
         Ok(())
     }
@@ -408,10 +424,9 @@ impl<'p> Scanner<'p> {
             }
             if let Some(validator) = self.policy.reader(rule) {
                 if assignment.is_none() {
-                    let read = assignment::read(text, trigger_end, from);
+                    let read = assignment::read(text, trigger_end, from, &mut self.asked, &mut self.steps);
                     self.is_name |= read.is_name;
-                    let len = read.found.as_ref().map_or(0, |(_, part)| part.len());
-                    self.steps.take(steps::ASK + steps::SCOUT * NAME_BYTES_MAX + len)?;
+                    self.steps.take(2 * steps::ASK)?;
                     assignment = Some(read);
                 }
                 let found = assignment.as_ref().and_then(|read| read.found.as_ref());

@@ -19,6 +19,8 @@ pub(super) const WALK: usize = 4;
 pub(super) const READ: usize = 8;
 /// A detector that is asked at one place, and a validator.
 pub(super) const ASK: usize = 32;
+/// A name that is taken apart into words, which are looked up.
+pub(super) const NAME: usize = 256;
 /// Writing down what was found.
 pub(super) const FOUND: usize = 128;
 /// An HMAC of a short value.
@@ -47,6 +49,18 @@ impl Steps {
     /// How many a text of this length has taken.
     pub(super) fn taken(&self, len: usize) -> usize {
         steps_max(len).saturating_sub(self.0) as usize
+    }
+
+    /// Puts an eighth of them aside.
+    pub(super) fn keep_some(&mut self) -> u32 {
+        let kept = self.0 / 8;
+        self.0 -= kept;
+        kept
+    }
+
+    /// Adds what was put aside.
+    pub(super) fn give_back(&mut self, kept: u32) {
+        self.0 = self.0.saturating_add(kept);
     }
 
     pub(super) fn take(&mut self, steps: usize) -> Result<(), Exhausted> {

@@ -1,5 +1,6 @@
 //! Where a value ends: in quotes of every kind, in braces and brackets, bare.
 
+use super::steps::{self, Steps};
 use core::ops::Range;
 
 /// How far is looked ahead to tell what separates from what belongs to a value,
@@ -15,8 +16,16 @@ pub(super) struct Value {
 }
 
 /// The value at `start`, however it is written. What is quoted and not closed
-/// goes to the end of the text. None where there is nothing, or an object.
-pub(super) fn read(text: &[u8], start: usize) -> Option<Value> {
+/// goes to the end of the text. None where there is nothing, or an object, or where
+/// the steps have run out.
+pub(super) fn read(text: &[u8], start: usize, steps: &mut Steps) -> Option<Value> {
+    let value = at(text, start)?;
+    // What is refused is read again from the next trigger on.
+    steps.take(steps::ASK + steps::WALK * value.part.len()).ok()?;
+    Some(value)
+}
+
+fn at(text: &[u8], start: usize) -> Option<Value> {
     let quoted = |part: Range<usize>| Some(Value { part, is_quoted: true });
     if let Some(open) = opening(text, start) {
         let (part, after) = literal(text, open);
@@ -300,8 +309,8 @@ fn call(text: &[u8], start: usize, end: usize) -> Option<Range<usize>> {
 }
 
 /// Where the field of a header ends that starts at `start`: the end of the line, or
-/// a quote or bracket that was open before.
-pub(super) fn field_end(text: &[u8], start: usize) -> usize {
+/// a quote or bracket that was open before. None where the steps have run out.
+pub(super) fn field_end(text: &[u8], start: usize, steps: &mut Steps) -> Option<usize> {
     let mut at = start;
     while let Some(&byte) = text.get(at) {
         match byte {
@@ -327,5 +336,6 @@ pub(super) fn field_end(text: &[u8], start: usize) -> usize {
         }
         at += 1;
     }
-    at.min(text.len())
+    steps.take(steps::WALK * (at - start)).ok()?;
+    Some(at.min(text.len()))
 }

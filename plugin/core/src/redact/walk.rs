@@ -105,7 +105,7 @@ impl<'p> Walk<'p> {
             if node.is_container() {
                 let place = if place.is_told(&self.scanner.policy) { place.untold() } else { place };
                 level.open(value, place)?;
-                self.look_around(level, source, value)?;
+                self.arguments(level, source, value)?;
             } else if node.kind != Kind::Word && place.verdict != Verdict::Opaque {
                 let look = if place.verdict == Verdict::Keep { Look::Secrets } else { Look::Everything };
                 if self.leaf(level, source, depth, value, place, look)? {
@@ -165,8 +165,8 @@ impl<'p> Walk<'p> {
         let path = paths.as_ref().map_or(0, |paths| paths.member(object.path, text));
         let own = paths.as_ref().map_or(Verdict::None, |paths| paths.verdict(path));
         let ruled = deeper(own, object.verdict);
-        let tells = level.open.last().map_or(Name::Plain, |frame| frame.tells);
-        let name = if tells != Name::Plain && known.names_value { tells } else { known.name };
+        let tells = if known.names_value { self.told(level, source)? } else { Name::Plain };
+        let name = if tells == Name::Plain { known.name } else { tells };
         let named = self.scanner.policy.name_rule.filter(|_| name != Name::Plain);
         let (verdict, name) = match (ruled, known.rule, named) {
             (Verdict::None, Some(rule), _) => (Verdict::Rule(rule), Name::Plain),
