@@ -190,7 +190,12 @@ fn assigned(
                 let before = name.start.checked_sub(1).and_then(|at| text.get(at));
                 let is_free = !matches!(before, Some(b':' | b'/' | b'.'));
                 let assigns = Assigns { is_free, ..assigns };
-                checked(text, class, value::read(text, assigns.start, steps)?, &assigns)
+                let near = value::near(text, assigns.start);
+                let found = checked(near, class, value::read(near, assigns.start, steps)?, &assigns)?;
+                match near.len() == text.len() {
+                    true => Some(found),
+                    false => Some((found.0, value::read(text, assigns.start, steps)?.part)),
+                }
             }
         };
     }

@@ -219,6 +219,10 @@ pub(super) fn authorization(text: &[u8], start: usize, steps: &mut Steps) -> Opt
         return is_secret(value::read(text, credentials, steps)?.part);
     }
     // No scheme, or one that nobody knows.
-    let value = value::read(text, start, steps)?;
-    is_random_value(text.get(value.part.clone())?).then_some(value.part)
+    let near = value::near(text, start);
+    let value = value::read(near, start, steps)?;
+    if !is_random_value(near.get(value.part)?) {
+        return None;
+    }
+    value::read(text, start, steps).map(|value| value.part)
 }

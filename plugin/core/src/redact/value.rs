@@ -6,6 +6,10 @@ use core::ops::Range;
 /// How far is looked ahead to tell what separates from what belongs to a value,
 /// in bytes.
 const AHEAD_BYTES_MAX: usize = 64;
+/// How much of a value tells whether it is a secret, in bytes: more than
+/// [`is_random_value`](super::validate::is_random_value) looks at, with what is looked
+/// ahead at.
+const NEAR_BYTES_MAX: usize = 384;
 
 /// A value in a text.
 #[derive(Clone, Debug)]
@@ -23,6 +27,12 @@ pub(super) fn read(text: &[u8], start: usize, steps: &mut Steps) -> Option<Value
     // What is refused is read again from the next trigger on.
     steps.take(steps::ASK + steps::WALK * value.part.len()).ok()?;
     Some(value)
+}
+
+/// Enough of a text to tell whether the value at `start` is a secret: nothing is
+/// refused for what stands further on.
+pub(super) fn near(text: &[u8], start: usize) -> &[u8] {
+    text.get(..start + NEAR_BYTES_MAX).unwrap_or(text)
 }
 
 fn at(text: &[u8], start: usize) -> Option<Value> {
