@@ -1,0 +1,184 @@
+//! What `flb-audit` says of an encrypted ledger, to who has an identity and to who
+//! has not.
+
+use super::{altered, findings};
+use flb_audit_ledger::{Settings, manifest};
+use host_tests::program::flb_audit;
+use ledger_fixtures::{Filter, TAG, chunk, key, key_file, open, plain, recipient};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Output, Stdio};
+use tempfile::TempDir;
+
+const RECORDS: u64 = 200;
+
+/// A ledger of two chains and several lives, with five closed files and a few
+/// frames in the sixth, and keys.
+struct Home {
+    ledger: TempDir,
+    keys: TempDir,
+}
+
+impl Home {
+    fn new() -> Self {
+        let (ledger, keys) = (ledger_fixtures::directory(), tempfile::tempdir().expect("a directory"));
+        key_file(&keys.path().join("right"), key());
+        key_file(&keys.path().join("wrong"), &age::x25519::Identity::generate());
+        let home = Home { ledger, keys };
+        let mut filter = Filter::new(1);
+        for first in 0..20 {
+            let mut records = filter.seal(&plain(10 * first, 5));
+            records.extend(plain(10 * first + 5, 5));
+            let size = if first < 15 { "12k" } else { "1M" };
+            open(&home.ledger, &settings(size)).store(TAG, &chunk(&records)).expect("stored");
+        }
+        home
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.ledger.path().join(name)
+    }
+
+    fn run(&self, command: &str, key: &str, arguments: &[&str]) -> Output {
+        let mut program = flb_audit();
+        program.arg(command).args(arguments);
+        if !key.is_empty() {
+            program.arg("--identity").arg(self.keys.path().join(key));
+        }
+        program.stdin(Stdio::null()).output().expect("dist/flb-audit")
+    }
+
+    fn verify(&self, key: &str) -> (Option<i32>, Value) {
+        let output = self.run("verify", key, &["--json", &self.ledger.path().to_string_lossy()]);
+        let what = String::from_utf8_lossy(&output.stderr);
+        (output.status.code(), serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{what}")))
+    }
+}
+
+fn settings(size: &str) -> Settings {
+    ledger_fixtures::settings(&[("file_size", size), ("recipients", &recipient())])
+}
+
+#[test]
+fn who_has_an_identity_verifies_all_of_it_and_who_has_not_is_told_so() {
+    let home = Home::new();
+    let (code, report) = home.verify("right");
+    assert_eq!((code, findings(&report)), (Some(4), vec![] as Vec<&Value>), "{report}");
+    let manifests = ledger_fixtures::text(&home.at(manifest::FILE_NAME)).lines().count() as u64;
+    assert!(manifests > 2, "{manifests}");
+    assert_eq!((&report["records"], &report["encrypted"]), (&json!(RECORDS + manifests), &json!(0)));
+    for (key, why) in [("", "no --identity was given"), ("wrong", "none of the identities opens them")] {
+        let (code, report) = home.verify(key);
+        assert_eq!(code, Some(5), "{report}");
+        assert_eq!((&report["verdict"], &report["missing"]), (&json!("encrypted"), &json!(0)), "{report}");
+        assert_eq!((&report["records"], &report["encrypted"]), (&json!(manifests), &json!(RECORDS)));
+        let found = findings(&report);
+        assert_eq!(found.len() as u64, manifests + 1, "{found:#?}");
+        assert!(
+            found.iter().all(|found| found["verdict"] == "encrypted" && found.to_string().contains(why)),
+            "{found:#?}"
+        );
+        let output = home.run("verify", key, &[&home.ledger.path().to_string_lossy()]);
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(text.contains("200 records are encrypted, and were not checked"), "{text}");
+        assert_eq!(output.status.code(), Some(5));
+    }
+}
+
+#[test]
+fn what_is_not_as_it_was_is_found() {
+    let whole = Home::new();
+    assert!(whole.at("00000002.frames").is_file());
+    for altered in altered("encrypted.json") {
+        let home = copy(&whole);
+        altered.alter(home.ledger.path());
+        for key in ["right", "wrong", ""] {
+            let (code, report) = home.verify(key);
+            let can_be_found = altered.by == "all" || key == "right";
+            assert!(!can_be_found || altered.is_in(&report), "{}, {key}: {report:#}", altered.name);
+            assert!(code >= Some(5), "{}, {key}: {code:?}", altered.name);
+        }
+    }
+}
+
+fn copy(home: &Home) -> Home {
+    let copy = |from: &TempDir| {
+        let to = tempfile::tempdir().expect("a directory");
+        for name in ledger_fixtures::names(from) {
+            fs::copy(from.path().join(&name), to.path().join(&name)).expect("copied");
+        }
+        to
+    };
+    Home { ledger: copy(&home.ledger), keys: copy(&home.keys) }
+}
+
+/// A crash between a manifest and the name of its file is no fault.
+#[test]
+fn a_file_that_is_being_closed_is_whole() {
+    let home = Home::new();
+    fs::rename(home.at("00000002.frames"), home.at("00000002.frames.open")).expect("renamed");
+    let (code, report) = home.verify("right");
+    assert_eq!((code, findings(&report)), (Some(4), vec![] as Vec<&Value>), "{report}");
+    assert_eq!(home.verify("").0, Some(5));
+}
+
+#[test]
+fn an_export_has_the_records_and_proves_them() {
+    let home = Home::new();
+    let (ledger, target) =
+        (home.ledger.path().to_string_lossy().into_owned(), tempfile::tempdir().expect("a directory"));
+    let export = |key: &str, name: &str| {
+        let to = target.path().join(name);
+        (home.run("export", key, &[&ledger, "--output", &to.to_string_lossy()]), to)
+    };
+    let (output, to) = export("right", "export");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = fs::read_to_string(to.join("records.ndjson")).expect("read");
+    let number = |line: &str| serde_json::from_str::<Value>(line).expect("JSON")["number"].as_u64();
+    let numbers: BTreeSet<u64> = text.lines().filter_map(number).collect();
+    assert_eq!(numbers, (0..RECORDS).collect());
+    assert_eq!(text.lines().count() as u64, RECORDS);
+    let verified = home.run("verify", "", &["--json", "--export", &to.to_string_lossy()]);
+    let report: Value = serde_json::from_slice(&verified.stdout).expect("a report");
+    assert!(matches!(verified.status.code(), Some(3 | 4)), "{report}");
+    for (key, why) in [("", "no --identity was given"), ("wrong", "none of the identities opens it")] {
+        let (output, _) = export(key, &format!("export {key}"));
+        let what = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            output.status.code() == Some(1) && what.contains("00000001.frames") && what.contains(why),
+            "{what}"
+        );
+    }
+}
+
+/// What is no identity file is said to be none, and not shown.
+#[test]
+fn wrong_uses_are_told() {
+    let home = Home::new();
+    let ledger = home.ledger.path().to_string_lossy().into_owned();
+    for text in ["", "# nothing\n", "secret words\n", "AGE-SECRET-KEY-1SECRETWORDS\n"] {
+        fs::write(home.keys.path().join("bad"), text).expect("written");
+        let output = home.run("verify", "bad", &[&ledger]);
+        let what = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{what}");
+        assert!(
+            what.contains("no identity can be read from it") && !what.to_lowercase().contains("secret"),
+            "{what}"
+        );
+    }
+    let closed = home.at("00000002.frames").to_string_lossy().into_owned();
+    let piped = flb_audit()
+        .args(["verify", "--json"])
+        .stdin(fs::File::open(&closed).expect("opened"))
+        .output()
+        .expect("dist/flb-audit");
+    assert!(String::from_utf8_lossy(&piped.stdout).contains("cannot be read from a pipe"));
+    let prove = home.run("prove", "", &[&closed, "--chain", "AQEBAQEBAQEB", "--seg", "1", "--seq", "1"]);
+    assert!(String::from_utf8_lossy(&prove.stderr).contains("flb-audit export --identity"));
+    // One file by itself.
+    let output = home.run("verify", "right", &["--json", &closed]);
+    let report: Value = serde_json::from_slice(&output.stdout).expect("a report");
+    assert!(report["records"].as_u64() > Some(20), "{report}");
+}
