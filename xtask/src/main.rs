@@ -46,20 +46,9 @@ fn main() -> Result<()> {
             "--",
             "--nocapture",
         ]),
-        ["bench"] => {
+        [program @ ("bench" | "e2e" | "redaction")] => {
             build::dist()?;
-            for bin in ["bench", "bench_output", "bench_chunks"] {
-                run::cargo(&["run", "--release", "--quiet", "--package", "host-tests", "--bin", bin])?;
-            }
-            Ok(())
-        }
-        ["e2e"] => {
-            build::dist()?;
-            run::cargo(&["run", "--release", "--quiet", "--package", "host-tests", "--bin", "e2e"])
-        }
-        ["redaction"] => {
-            build::dist()?;
-            run::cargo(&["run", "--release", "--quiet", "--package", "host-tests", "--bin", "redaction"])
+            run::cargo(&["run", "--release", "--quiet", "--package", "host-programs", "--bin", program])
         }
         ["help" | "--help" | "-h"] => {
             println!("{USAGE}");

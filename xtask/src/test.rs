@@ -23,7 +23,7 @@ pub(crate) fn test() -> Result<()> {
     step("lint guests", lint_guests)?;
     tests("dev", &PURE)?;
     tests("release", &[PROGRAM])?;
-    let members = workspace::default_members()?;
+    let members = workspace::tested()?;
     let is_left = |name: &&str| *name != PROGRAM && !PURE.contains(name);
     tests("release", &members.iter().map(String::as_str).filter(is_left).collect::<Vec<_>>())?;
     step("demo", demo::demo)

@@ -9,12 +9,16 @@ pub(crate) fn metadata() -> Result<Value> {
     Ok(serde_json::from_slice(&cargo_output(&["metadata", "--locked", "--format-version", "1"])?)?)
 }
 
-/// Names the packages that a plain `cargo test` tests.
-pub(crate) fn default_members() -> Result<Vec<String>> {
+/// Names the default members that have tests.
+pub(crate) fn tested() -> Result<Vec<String>> {
     let metadata = metadata()?;
     let list =
         |name: &str| metadata[name].as_array().with_context(|| format!("cargo metadata has no {name}"));
     let (packages, members) = (list("packages")?, list("workspace_default_members")?);
-    let members = packages.iter().filter(|package| members.contains(&package["id"]));
+    let is_tested = |package: &&Value| {
+        let targets = package["targets"].as_array().into_iter().flatten();
+        members.contains(&package["id"]) && targets.into_iter().any(|target| target["test"] == true)
+    };
+    let members = packages.iter().filter(is_tested);
     Ok(members.filter_map(|package| package["name"].as_str().map(String::from)).collect())
 }

@@ -1,5 +1,5 @@
 //! A component that takes a chunk in both of the ways in which an interface could
-//! hand it over. `bench_chunks` measures them.
+//! hand it over. `cargo xtask bench` measures them.
 #![allow(missing_docs)]
 
 wit_bindgen::generate!({ path: "chunks.wit" });

@@ -12,6 +12,7 @@ mod format;
 mod fuel;
 mod keys;
 mod ledger_schema;
+mod monitoring;
 mod output;
 mod policies;
 mod policy_page;

@@ -30,6 +30,8 @@ pub(crate) struct Findings {
     pub(crate) kept: BTreeMap<Verdict, Vec<Finding>>,
     /// How many there are of each kind.
     pub(crate) counts: BTreeMap<Verdict, u64>,
+    /// How many of them are of one chain.
+    counts_of_chains: BTreeMap<(ChainId, Verdict), u64>,
 }
 
 impl Findings {
@@ -42,6 +44,9 @@ impl Findings {
         what: impl Into<String>,
     ) {
         *self.counts.entry(verdict).or_default() += 1;
+        if let Some(chain) = chain {
+            *self.counts_of_chains.entry((chain, verdict)).or_default() += 1;
+        }
         let kept = self.kept.entry(verdict).or_default();
         if kept.len() < FINDINGS_MAX {
             kept.push(Finding { verdict, chain, at, what: what.into() });
@@ -64,6 +69,8 @@ pub(crate) struct Envelope<T> {
     pub(crate) verified: T,
     /// How many findings there are of each kind.
     counts: BTreeMap<Verdict, u64>,
+    #[serde(skip)]
+    counts_of_chains: BTreeMap<(ChainId, Verdict), u64>,
     /// The first of each kind, the worst kind first.
     findings: Vec<Named>,
 }
@@ -97,7 +104,24 @@ impl<T> Envelope<T> {
             remedy: finding.verdict.remedy(),
         };
         let named = findings.kept.into_values().rev().flatten().map(name).collect();
-        Envelope { verdict, exit_code: verdict.code(), verified, counts: findings.counts, findings: named }
+        Envelope {
+            verdict,
+            exit_code: verdict.code(),
+            verified,
+            counts: findings.counts,
+            counts_of_chains: findings.counts_of_chains,
+            findings: named,
+        }
+    }
+
+    /// Returns how many findings there are of a kind.
+    pub(crate) fn count(&self, verdict: Verdict) -> u64 {
+        self.counts.get(&verdict).copied().unwrap_or_default()
+    }
+
+    /// Returns how many findings there are of each chain and kind.
+    pub(crate) fn counts_of_chains(&self) -> impl Iterator<Item = (String, Verdict, u64)> {
+        self.counts_of_chains.iter().map(|((chain, verdict), count)| (chain.to_string(), *verdict, *count))
     }
 
     pub(crate) fn verdict(&self) -> Verdict {

@@ -167,6 +167,11 @@ impl Verdict {
         verdicts.into_iter().max().unwrap_or(Verdict::Intact)
     }
 
+    /// Every verdict, from the best to the worst.
+    pub(crate) fn all() -> impl Iterator<Item = Verdict> {
+        TABLE.iter().map(|row| row.verdict)
+    }
+
     fn row(self) -> &'static Row {
         &TABLE[self as usize]
     }

@@ -42,10 +42,10 @@ impl State {
 
 /// A log, and the filter that goes on writing it.
 #[derive(Clone)]
-pub(super) struct Log {
-    pub(super) records: Vec<Value>,
+pub(crate) struct Log {
+    pub(crate) records: Vec<Value>,
     /// A log of another chain, of the same node.
-    pub(super) other: Arc<Vec<Value>>,
+    pub(crate) other: Arc<Vec<Value>>,
     /// What goes into the filter next.
     calls: Arc<Vec<Call>>,
     /// The state as it is at the end, and as it was when it was copied.
@@ -100,7 +100,7 @@ pub(super) fn seal<'a>(dir: &Path, calls: impl Iterator<Item = &'a Call>) -> Vec
 
 impl Log {
     /// What comes of a stream, over and over.
-    pub(super) fn of(stream: &str) -> Log {
+    pub(crate) fn of(stream: &str) -> Log {
         let mut calls = streams::calls(stream).expect("a stream");
         // Not every stream has something to redact.
         calls.insert(1, Call { record: r#"{"from":"bob@example.com"}"#.into(), ..calls[0].clone() });
@@ -149,11 +149,11 @@ impl Log {
             .unwrap_or_else(|| panic!("no record {sequence} of segment {segment}"))
     }
 
-    pub(super) fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         self.records.iter().map(|record| format!("{record}\n")).collect()
     }
 
-    pub(super) fn roster(&self) -> String {
+    pub(crate) fn roster(&self) -> String {
         self.roster.to_string()
     }
 

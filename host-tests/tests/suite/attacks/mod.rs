@@ -10,7 +10,7 @@ mod steps;
 
 use host_tests::program::flb_audit;
 use host_tests::{cases, streams};
-use log::Log;
+pub(crate) use log::Log;
 use serde_json::Value;
 use std::fs;
 use std::path::Path;

@@ -21,6 +21,7 @@ mod gaps;
 mod history;
 mod keys;
 mod ledger;
+mod metrics;
 mod report;
 mod segment;
 mod signatures;
@@ -31,6 +32,7 @@ pub(crate) use crate::verdict::Verdict;
 pub(crate) use ledger::{Ledgers, path_of};
 pub(crate) use signatures::Verifier;
 
+use crate::durable::replace;
 use crate::frames::Identity;
 use crate::input::{self, At, Record, Seen, Source, Unread};
 use crate::prove::Proven;
@@ -50,7 +52,7 @@ use signatures::{BadCheckpoint, GoodCheckpoint};
 use std::ffi::OsString;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 /// Check sealed records, as outputs wrote them or stores return them
 ///
@@ -92,6 +94,10 @@ pub(crate) struct Verify {
     /// Print the report as JSON
     #[arg(long)]
     json: bool,
+    /// Write the counts of the report to this file, for the textfile collector of
+    /// node_exporter: docs/monitoring.md
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["proof", "export"])]
+    metrics: Option<PathBuf>,
 }
 
 /// `verify` without the program's other commands.
@@ -179,8 +185,12 @@ impl Verify {
             print(&said)?;
             return Ok(exported.verdict());
         }
-        let is_json = self.json;
+        let (is_json, metrics) = (self.json, self.metrics.clone());
+        let (begun, clock) = (SystemTime::now(), Instant::now());
         let report = self.report(roster)?;
+        if let Some(path) = metrics {
+            replace(&path, metrics::openmetrics(&report.0, begun, clock.elapsed()).as_bytes())?;
+        }
         let said = if is_json { report.to_json()? } else { report.to_string() };
         print(&said)?;
         Ok(report.verdict())

@@ -17,83 +17,83 @@ use std::fmt;
 use std::time::Duration;
 
 /// What a verification of logs says.
-pub(super) struct Report(Envelope<Logs>);
+pub(super) struct Report(pub(super) Envelope<Logs>);
 
 /// What was verified.
 #[derive(Serialize)]
-struct Logs {
+pub(super) struct Logs {
     /// Different sealed records.
-    records: u64,
+    pub(super) records: u64,
     /// Records that came again, the same.
-    duplicates: u64,
+    pub(super) duplicates: u64,
     /// Records that the holders of the roster's keys have sealed: signatures reach
     /// them. The others are as their hashes say, which anybody can compute.
-    signed: u64,
+    pub(super) signed: u64,
     /// Records that are known to be missing.
-    missing: u64,
+    pub(super) missing: u64,
     /// Records that were sealed shortly before a filter stopped, and are not here.
-    undelivered: u64,
+    pub(super) undelivered: u64,
     /// Records that a ledger's retention has deleted, as its tombstones say.
-    deleted: u64,
+    pub(super) deleted: u64,
     /// Records that are encrypted, and were not checked.
-    encrypted: u64,
+    pub(super) encrypted: u64,
     /// Records with top-level keys that the seal does not cover.
-    records_with_unsealed_keys: u64,
+    pub(super) records_with_unsealed_keys: u64,
     /// Records with more keys of ignored names than are tried.
-    records_with_ignored_keys_over: u64,
+    pub(super) records_with_ignored_keys_over: u64,
     /// How inputs were stored, and where in them records stood.
-    inputs: Inputs,
+    pub(super) inputs: Inputs,
     /// Which stores' changes altered records resemble.
-    resemblances: Resemblances,
-    chains: Vec<Chain>,
+    pub(super) resemblances: Resemblances,
+    pub(super) chains: Vec<Chain>,
 }
 
 #[derive(Serialize)]
-struct Chain {
-    chain: String,
+pub(super) struct Chain {
+    pub(super) chain: String,
     /// As the roster has it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    node: Option<String>,
-    is_ephemeral: bool,
-    records: u64,
-    duplicates: u64,
+    pub(super) node: Option<String>,
+    pub(super) is_ephemeral: bool,
+    pub(super) records: u64,
+    pub(super) duplicates: u64,
     /// Records that signatures reach.
-    signed: u64,
+    pub(super) signed: u64,
     /// Records that no signature reaches, in stretches: the first ones.
-    unsigned: Vec<Range>,
-    missing: u64,
-    undelivered: u64,
+    pub(super) unsigned: Vec<Range>,
+    pub(super) missing: u64,
+    pub(super) undelivered: u64,
     /// Records that are not the ones that were sealed.
-    altered: u64,
+    pub(super) altered: u64,
     /// Records sealed as raw text, since they could not be read.
-    raw: u64,
+    pub(super) raw: u64,
     /// How many records have a note, by its word.
-    notes: BTreeMap<&'static str, u64>,
+    pub(super) notes: BTreeMap<&'static str, u64>,
     /// The policies in force, as signed checkpoints name them, in their order.
-    policies: Vec<PolicyInForce>,
+    pub(super) policies: Vec<PolicyInForce>,
     /// What schemas say of them.
-    schema: SchemaCounts,
-    segments: usize,
-    last_segment: u64,
-    last_sequence: u64,
+    pub(super) schema: SchemaCounts,
+    pub(super) segments: usize,
+    pub(super) last_segment: u64,
+    pub(super) last_sequence: u64,
     /// Segment and number of the last record under a key of the roster's.
-    signed_to: Option<(u64, u64)>,
+    pub(super) signed_to: Option<(u64, u64)>,
     /// And of the last one that an anchor proves.
-    anchored_to: Option<(u64, u64)>,
+    pub(super) anchored_to: Option<(u64, u64)>,
     /// How many seconds lie between that one and the latest record, by the times of
     /// the records; absent if it is the last.
     #[serde(skip_serializing_if = "Option::is_none")]
-    unanchored_seconds: Option<u64>,
+    pub(super) unanchored_seconds: Option<u64>,
     /// Seconds since 1970.
-    from: u64,
-    to: u64,
+    pub(super) from: u64,
+    pub(super) to: u64,
 }
 
 /// A policy, and between which checkpoints it was in force.
 #[derive(Serialize)]
-struct PolicyInForce {
+pub(super) struct PolicyInForce {
     /// The digest that `flb-audit explain` prints.
-    digest: String,
+    pub(super) digest: String,
     /// Segment and number.
     from: (u64, u64),
     to: (u64, u64),
@@ -101,7 +101,7 @@ struct PolicyInForce {
 
 /// Records of one life that follow one another.
 #[derive(Serialize)]
-struct Range {
+pub(super) struct Range {
     seg: u64,
     run: String,
     first: u64,

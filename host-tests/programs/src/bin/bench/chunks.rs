@@ -1,11 +1,9 @@
-//! `cargo xtask bench`, its third part: a chunk handed to a component as
-//! MessagePack, which that decodes, and as a list of events, which the host has
-//! decoded.
+//! A chunk handed to a component as MessagePack, which that decodes, and as a list
+//! of events, which the host has decoded.
 //!
 //! Either way the component has the JSON of each record in the end, but for one
 //! that only counts them. Instructions are those in the component, as fuel; time
 //! is all of it, the best of some turns.
-#![forbid(unsafe_code)]
 
 use anyhow::Result;
 use flb_audit_ledger::chunk::{Item, items, write_json};
@@ -17,7 +15,7 @@ use wasmtime::{Config, Engine, Store};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 mod bindings {
-    wasmtime::component::bindgen!({ path: "chunks/chunks.wit" });
+    wasmtime::component::bindgen!({ path: "../chunks/chunks.wit" });
 }
 use bindings::{Chunks, Event};
 
@@ -38,7 +36,7 @@ impl WasiView for World {
 
 type Call = fn(&Chunks, &mut Store<World>, &[u8]) -> Result<u64>;
 
-fn main() -> Result<()> {
+pub(crate) fn measure() -> Result<()> {
     let chunk = chunk()?;
     println!("a chunk of {RECORDS} Kubernetes audit events, {} bytes, to a component:", chunk.len());
     let calls: [(&str, Call); 3] = [

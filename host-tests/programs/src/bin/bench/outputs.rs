@@ -1,9 +1,7 @@
-//! `cargo xtask bench`, its second part: the ledger beside Fluent Bit's own
-//! `file` output.
+//! The ledger beside Fluent Bit's own `file` output.
 //!
 //! CPU is that of the whole Fluent Bit, user and system; memory is the most that
 //! it has had. The best of some turns counts.
-#![forbid(unsafe_code)]
 
 use anyhow::{Context, Result, ensure};
 use flb_audit_core::chain::{Chain, ChainId, GENESIS, Place, Run};
@@ -22,15 +20,7 @@ use std::time::{Duration, Instant};
 const RECORDS: usize = 50_000;
 const TURNS: usize = 3;
 
-fn main() -> Result<()> {
-    let found = fluent_bit::paths();
-    if found.is_empty() {
-        println!("outputs: skipped: {}", fluent_bit::REMEDY);
-    }
-    found.iter().try_for_each(|path| measure(path))
-}
-
-/// What one run took.
+/// The cost of one run.
 #[derive(Clone, Copy)]
 struct Took {
     cpu_seconds: f64,
@@ -38,7 +28,7 @@ struct Took {
     memory_kib: u64,
 }
 
-fn measure(fluent_bit: &Path) -> Result<()> {
+pub(crate) fn measure(fluent_bit: &Path) -> Result<()> {
     let (major, minor, patch) = fluent_bit::version(fluent_bit)?;
     let dir = tempfile::tempdir()?;
     let at = |name: &str| dir.path().join(name);

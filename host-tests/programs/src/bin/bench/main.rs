@@ -1,9 +1,13 @@
-//! `cargo xtask bench`: what the filter and the verifier cost.
+//! `cargo xtask bench`: the cost of the filter and of the verifier, of the ledger
+//! beside Fluent Bit's own `file` output, and of chunks handed to components.
 //!
 //! Instructions are wasmtime's fuel: exact, and the same on every machine. CPU
 //! is user time of whole processes that take turns, so that the ratios hold on
 //! a busy machine.
 #![forbid(unsafe_code)]
+
+mod chunks;
+mod outputs;
 
 use anyhow::{Context, Result, anyhow, ensure};
 use flb_audit_core::chain::ChainId;
@@ -47,9 +51,11 @@ fn main() -> Result<()> {
     check_speed(&kubernetes)?;
     let found = fluent_bit::paths();
     if found.is_empty() {
-        println!("CPU in Fluent Bit: skipped: {}", fluent_bit::REMEDY);
+        println!("CPU in Fluent Bit, outputs: skipped: {}", fluent_bit::REMEDY);
     }
-    found.iter().try_for_each(|path| cpu(path, &modules, &kubernetes))
+    found.iter().try_for_each(|path| cpu(path, &modules, &kubernetes))?;
+    found.iter().try_for_each(|path| outputs::measure(path))?;
+    chunks::measure()
 }
 
 /// The module that ships, and the same with a policy that redacts nothing.

@@ -1,0 +1,98 @@
+//! The metrics of a verification, and the alerts on them.
+
+use crate::attacks::Log;
+use host_tests::program::flb_audit;
+use host_tests::root;
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+/// Verifies a log, and returns its metrics.
+fn metrics(directory: &Path, log: &str, roster: Option<&str>) -> String {
+    let (file, target) = (directory.join("log.ndjson"), directory.join("metrics.prom"));
+    fs::write(&file, log).expect("written");
+    let mut verify = flb_audit();
+    verify.arg("verify").arg(&file).arg("--metrics").arg(&target);
+    if let Some(roster) = roster {
+        fs::write(directory.join("roster.json"), roster).expect("written");
+        verify.arg("--roster").arg(directory.join("roster.json"));
+    }
+    verify.output().expect("dist/flb-audit");
+    fs::read_to_string(target).expect("metrics")
+}
+
+/// The value of a sample.
+fn value(metrics: &str, sample: &str) -> Option<f64> {
+    metrics.lines().find_map(|line| line.strip_prefix(sample)?.strip_prefix(' ')?.parse().ok())
+}
+
+#[test]
+fn metrics_say_what_the_report_says() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let honest = Log::of("sshd");
+    let text = honest.text();
+    let chain = honest.records[0]["audit"]["chain"].as_str().expect("a chain").to_owned();
+    let found = metrics(dir.path(), &text, Some(&honest.roster()));
+    let labels = format!("{{node=\"the chain\",chain=\"{chain}\"}}");
+    let of_chain = |metrics: &str, name: &str| value(metrics, &format!("flb_audit_chain_{name}{labels}"));
+    assert_eq!(value(&found, "flb_audit_verify_exit_code"), Some(3.0), "{found}");
+    assert_eq!(value(&found, "flb_audit_findings{verdict=\"tampered\"}"), Some(0.0));
+    assert_eq!(of_chain(&found, "records"), Some(honest.records.len() as f64), "{found}");
+    assert_eq!(of_chain(&found, "missing_records"), Some(0.0));
+
+    // Without the tenth record, and with the twentieth altered.
+    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    lines[20] = lines[20].replacen("\"tag\":\"", "\"tag\":\"x", 1);
+    lines.remove(10);
+    let found = metrics(dir.path(), &lines.join("\n"), Some(&honest.roster()));
+    assert_eq!(value(&found, "flb_audit_verify_exit_code"), Some(20.0), "{found}");
+    assert_eq!(of_chain(&found, "missing_records"), Some(1.0), "{found}");
+    assert_eq!(of_chain(&found, "altered_records"), Some(1.0), "{found}");
+    let tampered = format!("{},verdict=\"tampered\"}}", labels.trim_end_matches('}'));
+    assert_eq!(value(&found, &format!("flb_audit_chain_findings{tampered}")), Some(1.0), "{found}");
+    assert_eq!(value(&found, "flb_audit_findings{verdict=\"gap\"}"), Some(1.0));
+}
+
+/// Who writes the store makes no series, and no line.
+#[test]
+fn chains_that_the_roster_does_not_name_are_one() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let log = Log::of("sshd");
+    let mut text = log.text();
+    for record in &log.other {
+        text.push_str(&format!("{record}\n"));
+    }
+    let found = metrics(dir.path(), &text, None);
+    let records = "flb_audit_chain_records";
+    let of_chains: Vec<&str> = found.lines().filter(|line| line.starts_with(records)).collect();
+    let count = log.records.len() + log.other.len();
+    assert_eq!(of_chains, [format!("{records}{{node=\"\",chain=\"\"}} {count}")]);
+    let samples: Vec<&str> =
+        found.lines().filter_map(|line| line.split_once(' ')).map(|pair| pair.0).collect();
+    let samples: Vec<&&str> = samples.iter().filter(|name| **name != "#").collect();
+    assert_eq!(samples.len(), samples.iter().collect::<BTreeSet<_>>().len(), "{found}");
+    assert!(found.ends_with("# EOF\n"));
+}
+
+/// By Prometheus' own tool, where it is installed.
+#[test]
+fn promtool_takes_metrics_and_alerts() {
+    if Command::new("promtool").arg("--version").output().is_err() {
+        eprintln!("skipped: promtool is not installed (Debian: prometheus)");
+        return;
+    }
+    let dir = tempfile::tempdir().expect("a directory");
+    let log = Log::of("sshd");
+    metrics(dir.path(), &log.text(), Some(&log.roster()));
+    let metrics = fs::File::open(dir.path().join("metrics.prom")).expect("metrics");
+    run(Command::new("promtool").args(["check", "metrics"]).stdin(metrics));
+    let examples = root().join("examples/monitoring");
+    run(Command::new("promtool").args(["test", "rules", "rules_test.yaml"]).current_dir(examples));
+}
+
+fn run(command: &mut Command) {
+    let output = command.output().expect("promtool");
+    let (said, why) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success() && why.is_empty(), "{command:?}: {said}{why}");
+}

@@ -1,0 +1,171 @@
+//! The report of a verification as metrics, in the text form of OpenMetrics 1.0 that
+//! Prometheus and node_exporter's textfile collector read too.
+//!
+//! Names end in their unit. A node is named as the roster has it. Chains that the
+//! roster does not name are counted as one, with an empty node: so there are no more
+//! series than the operator has nodes, whatever somebody puts into a log.
+
+use super::report::{Chain, Logs};
+use crate::report::Envelope;
+use crate::verdict::Verdict;
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::time::{Duration, SystemTime};
+
+/// The name of a metric, what it counts, and its value for a chain.
+type OfChain = (&'static str, &'static str, fn(&Chain) -> Option<u64>);
+
+/// What there is for each chain.
+const OF_CHAINS: [OfChain; 11] = [
+    ("records", "Different records that are as they were sealed.", |chain| Some(chain.records)),
+    ("signed_records", "Records that signatures of certified keys reach.", |chain| Some(chain.signed)),
+    ("missing_records", "Records that are known to be missing.", |chain| Some(chain.missing)),
+    ("undelivered_records", "Records that were sealed shortly before a stop and are not here.", |chain| {
+        Some(chain.undelivered)
+    }),
+    ("altered_records", "Records that are not the ones that were sealed.", |chain| Some(chain.altered)),
+    ("raw_records", "Records that were sealed as raw text, since they could not be read.", |chain| {
+        Some(chain.raw)
+    }),
+    ("valid_records", "Records that are valid by their schema.", |chain| Some(chain.schema.valid)),
+    ("invalid_records", "Records that are invalid by their schema.", |chain| Some(chain.schema.invalid)),
+    ("unchecked_records", "Records whose schema could not be run to its end.", |chain| {
+        Some(chain.schema.unchecked)
+    }),
+    ("last_record_timestamp_seconds", "The time of the latest record.", |chain| {
+        (chain.records > 0).then_some(chain.to)
+    }),
+    ("unanchored_seconds", "From the last record that an anchor proves to the latest one.", |chain| {
+        Some(chain.unanchored_seconds.unwrap_or_default())
+    }),
+];
+
+/// Writes a report as metrics. `begun` is when the verification began.
+pub(super) fn openmetrics(report: &Envelope<Logs>, begun: SystemTime, took: Duration) -> String {
+    let mut out = Metrics::default();
+    let end = (begun + took).duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    out.family("verify_timestamp_seconds", "When the verification ended.");
+    out.sample("verify_timestamp_seconds", &[], end.as_secs());
+    out.family("verify_duration_seconds", "How long the verification took.");
+    out.sample("verify_duration_seconds", &[], format_args!("{:.3}", took.as_secs_f64()));
+    out.family("verify_exit_code", "The exit code of `flb-audit verify`: docs/operating.md lists them.");
+    out.sample("verify_exit_code", &[], report.verdict().code());
+    out.family("findings", "Findings of all chains by verdict.");
+    for verdict in Verdict::all().filter(|verdict| *verdict != Verdict::Intact) {
+        out.sample("findings", &[("verdict", &word(verdict))], report.count(verdict));
+    }
+    let nodes = nodes(&report.verified);
+    out.family("chain_findings", "Findings of one chain by verdict.");
+    for ((labels, verdict), count) in findings(report, &nodes) {
+        out.sample("chain_findings", &labels.with(("verdict", &word(verdict))), count);
+    }
+    for (name, help, value) in OF_CHAINS {
+        let name = format!("chain_{name}");
+        out.family(&name, help);
+        // A sum of counts; of times the latest.
+        let is_time = name.ends_with("_seconds");
+        for (labels, chains) in &nodes {
+            let values = chains.iter().filter_map(|chain| value(chain));
+            let value = if is_time { values.max() } else { values.reduce(u64::saturating_add) };
+            if let Some(value) = value {
+                out.sample(&name, &labels.all(), value);
+            }
+        }
+    }
+    out.family("chain_notes", "Records with a note: docs/seal-format.md says what each means.");
+    for (labels, chains) in &nodes {
+        let mut notes = BTreeMap::<&str, u64>::new();
+        for (note, count) in chains.iter().flat_map(|chain| &chain.notes) {
+            *notes.entry(note).or_default() += count;
+        }
+        for (note, count) in notes {
+            out.sample("chain_notes", &labels.with(("note", note)), count);
+        }
+    }
+    out.family("chain_policy_info", "The digest of the policy that is in force at the end of a chain.");
+    for (labels, chains) in nodes.iter().filter(|(labels, _)| !labels.node.is_empty()) {
+        for policy in chains.iter().filter_map(|chain| chain.policies.last()) {
+            out.sample("chain_policy_info", &labels.with(("digest", &policy.digest)), 1);
+        }
+    }
+    out.0 + "# EOF\n"
+}
+
+/// The name of a verdict in JSON reports.
+fn word(verdict: Verdict) -> String {
+    json!(verdict).as_str().unwrap_or_default().to_owned()
+}
+
+/// The labels of a chain; both are empty for all that the roster does not name.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Labels<'a> {
+    node: &'a str,
+    chain: &'a str,
+}
+
+impl<'a> Labels<'a> {
+    const UNKNOWN: Labels<'static> = Labels { node: "", chain: "" };
+
+    fn of(chain: &'a Chain) -> Self {
+        chain.node.as_deref().map_or(Labels::UNKNOWN, |node| Labels { node, chain: &chain.chain })
+    }
+
+    fn all(&self) -> [(&'static str, &'a str); 2] {
+        [("node", self.node), ("chain", self.chain)]
+    }
+
+    fn with<'b>(&self, other: (&'static str, &'b str)) -> [(&'static str, &'b str); 3]
+    where
+        'a: 'b,
+    {
+        [("node", self.node), ("chain", self.chain), other]
+    }
+}
+
+fn nodes(logs: &Logs) -> BTreeMap<Labels<'_>, Vec<&Chain>> {
+    let mut nodes = BTreeMap::<_, Vec<_>>::new();
+    for chain in &logs.chains {
+        nodes.entry(Labels::of(chain)).or_default().push(chain);
+    }
+    nodes
+}
+
+/// Counts findings by chain.
+fn findings<'a>(
+    report: &Envelope<Logs>,
+    nodes: &BTreeMap<Labels<'a>, Vec<&'a Chain>>,
+) -> BTreeMap<(Labels<'a>, Verdict), u64> {
+    let by_name: BTreeMap<&str, &Labels<'a>> = nodes.keys().map(|labels| (labels.chain, labels)).collect();
+    let mut findings = BTreeMap::new();
+    for (chain, verdict, count) in report.counts_of_chains() {
+        let labels = by_name.get(&chain[..]).map_or(Labels::UNKNOWN, |labels| (*labels).clone());
+        *findings.entry((labels, verdict)).or_default() += count;
+    }
+    findings
+}
+
+/// The text, as it grows.
+#[derive(Default)]
+struct Metrics(String);
+
+impl Metrics {
+    fn family(&mut self, name: &str, help: &str) {
+        let _ = writeln!(self.0, "# TYPE flb_audit_{name} gauge\n# HELP flb_audit_{name} {help}");
+    }
+
+    fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: impl std::fmt::Display) {
+        let _ = write!(self.0, "flb_audit_{name}");
+        for (at, (label, text)) in labels.iter().enumerate() {
+            let separator = if at == 0 { '{' } else { ',' };
+            let _ = write!(self.0, "{separator}{label}=\"{}\"", escaped(text));
+        }
+        let end = if labels.is_empty() { "" } else { "}" };
+        let _ = writeln!(self.0, "{end} {value}");
+    }
+}
+
+/// Escapes a label's value: OpenMetrics 1.0, section "Escaping".
+fn escaped(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+}
