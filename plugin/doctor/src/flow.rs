@@ -4,11 +4,16 @@
 use crate::config::{Config, Kind, Section, Setting};
 use crate::plugins::{self, For};
 use crate::wildcard::{self, Fit};
-use regex::Regex;
+use regex::{Regex, RegexBuilder};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// How many ways are followed: rules of `rewrite_tag` can multiply them.
 const WAYS_MAX: usize = 2000;
+/// How many bytes of patterns are held against bytes of tags. What is left then
+/// may fit or not.
+const COMPARED_MAX: usize = 50_000_000;
+/// The largest compiled pattern of `match_regex`, in bytes.
+const REGEX_BYTES_MAX: usize = 256 << 10;
 
 /// A filter, or a step of an input's or output's processors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -18,7 +23,7 @@ pub(crate) struct Step {
 }
 
 /// Records of an input that reach an output.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Arrival {
     pub(crate) input: usize,
     pub(crate) output: usize,
@@ -32,7 +37,7 @@ pub(crate) struct Arrival {
 /// What becomes of all records.
 #[derive(Default)]
 pub(crate) struct Flows {
-    pub(crate) arrivals: Vec<Arrival>,
+    pub(crate) arrivals: BTreeSet<Arrival>,
     /// Audit filters that get records that are sealed already, with a tag.
     pub(crate) sealed_twice: BTreeMap<Step, String>,
     /// Steps that are not audit filters and get sealed records, with a tag.
@@ -49,6 +54,7 @@ pub(crate) struct Flows {
     pub(crate) guarded: BTreeSet<Step>,
     /// Audit filters before which a client's own `audit` is taken away.
     pub(crate) unspoiled: BTreeSet<Step>,
+    compared: usize,
 }
 
 struct Way {
@@ -90,7 +96,7 @@ pub(crate) fn follow(config: &Config) -> Flows {
             continue;
         }
         for (index, filter, rule) in &filters {
-            let fit = rule.fit(&way.tag);
+            let fit = flows.compare(rule, &way.tag);
             let best = flows.fits.entry(*index).or_insert(Fit::No);
             *best = (*best).max(fit);
             if fit == Fit::No {
@@ -162,17 +168,22 @@ impl Flows {
         }
     }
 
+    fn compare(&mut self, rule: &Match, tag: &str) -> Fit {
+        self.compared += rule.glob.as_ref().map_or(1, String::len) * tag.len().max(1);
+        if self.compared > COMPARED_MAX { Fit::Maybe } else { rule.fit(tag) }
+    }
+
     fn arrive(&mut self, way: &Way, outputs: &[(usize, &Section, Match)]) {
         let mut is_taken = false;
         for (index, output, rule) in outputs {
-            let fit = rule.fit(&way.tag);
+            let fit = self.compare(rule, &way.tag);
             if fit == Fit::No {
                 continue;
             }
             is_taken = true;
             if !way.is_fallback {
                 let Way { input, sealed, sealer, .. } = *way;
-                self.arrivals.push(Arrival { input, output: *index, sealed, fit, sealer });
+                self.arrivals.insert(Arrival { input, output: *index, sealed, fit, sealer });
             }
             let mut way = Way { tag: way.tag.clone(), ..*way };
             for (at, step) in output.processors.iter().enumerate() {
@@ -211,7 +222,10 @@ impl Match {
             // Fluent Bit's begins where the tag does. A syntax that only it has
             // may fit anything.
             Setting::Is(pattern) => {
-                let regex = Regex::new(&format!("^(?:{})", pattern.trim_matches('/'))).ok();
+                let regex = RegexBuilder::new(&format!("^(?:{})", pattern.trim_matches('/')))
+                    .size_limit(REGEX_BYTES_MAX)
+                    .build()
+                    .ok();
                 is_open |= regex.is_none();
                 regex
             }

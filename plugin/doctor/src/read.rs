@@ -7,6 +7,9 @@ use crate::{classic, variables, wildcard, yaml};
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
+/// How many sections a configuration may have. Fluent Bit has no such limit.
+const SECTIONS_MAX: usize = 1000;
+
 /// What is read so far.
 pub(crate) struct Reader {
     pub(crate) sources: Sources,
@@ -39,6 +42,11 @@ pub(crate) fn read(
     };
     let source = reader.sources.read(main)?;
     reader.file(source, 0);
+    if reader.config.sections.len() > SECTIONS_MAX {
+        let place = reader.config.sections[SECTIONS_MAX].place;
+        reader.syntax(place, format!("more than {SECTIONS_MAX} sections, which is the doctor's limit"));
+        reader.config.sections.truncate(SECTIONS_MAX);
+    }
     reader.replace_variables();
     reader.others(given);
     reader.config.sources = reader.sources.read;

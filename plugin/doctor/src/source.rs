@@ -1,6 +1,6 @@
 //! The files that a configuration consists of, read within limits.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::fs;
 use std::io::Read;
@@ -109,6 +109,8 @@ impl std::error::Error for Refused {}
 pub(crate) struct Sources {
     pub(crate) read: Vec<Source>,
     replaced: HashMap<PathBuf, Vec<u8>>,
+    /// The files that were read, by the one name that each has without links.
+    seen: HashSet<PathBuf>,
     bytes: usize,
 }
 
@@ -124,8 +126,7 @@ impl Sources {
             return Err(Refused::TooManyFiles);
         }
         let canonical = fs::canonicalize(path).map_err(|error| refused(&error))?;
-        let is_same = |other: &Source| fs::canonicalize(&other.path).is_ok_and(|other| other == canonical);
-        if self.read.iter().any(is_same) {
+        if !self.seen.insert(canonical.clone()) {
             return Err(Refused::ReadBefore);
         }
         let bytes = match self.replaced.get(path) {

@@ -101,6 +101,43 @@ fn rules_that_multiply_tags_come_to_an_end() {
     assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
 }
 
+#[test]
+fn large_configurations_come_to_an_end() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let long = "a*".repeat(90);
+    let mut text = String::new();
+    for n in 0..330 {
+        text += &format!("[INPUT]\n    Name tail\n    Tag {long}{n}\n    Path /x{n}\n");
+        text += &format!(
+            "[FILTER]\n    Name wasm\n    Match {long}*\n    Function_Name audit\n    Accessible_Paths /s\n"
+        );
+        text += "[OUTPUT]\n    Name http\n    Match *\n";
+    }
+    let started = Instant::now();
+    assert!(!findings(directory.path(), "a.conf", &text).is_empty());
+    assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
+    assert_says(&findings(directory.path(), "a.conf", "[INPUT]\n".repeat(2000)), "more than 1000 sections");
+}
+
+#[test]
+fn texts_that_are_slow_to_read_come_to_an_end() {
+    let directory = tempfile::tempdir().expect("a directory");
+    for part in [
+        "- ", "? ", "a: ", "{", "\"", "'", "&a ", "!a ", "a\n\n", "- a\n", "|\n", "\t", "a:\n- ", "{a: b},",
+        "%", "*a ", "~\n", " #",
+    ] {
+        for name in ["a.yaml", "a.conf"] {
+            let started = Instant::now();
+            findings(directory.path(), name, part.repeat(500_000 / part.len()));
+            assert!(
+                started.elapsed() < Duration::from_secs(10),
+                "{part:?} in {name}: {:?}",
+                started.elapsed()
+            );
+        }
+    }
+}
+
 /// Lines as configurations have them, and worse.
 fn lines() -> impl Strategy<Value = String> {
     let words = prop::sample::select(vec![
@@ -149,8 +186,6 @@ fn lines() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
-
     #[test]
     fn arbitrary_bytes_are_examined_and_fixed(bytes in prop::collection::vec(any::<u8>(), 0..2000)) {
         examine_and_fix(&bytes);

@@ -1,0 +1,183 @@
+//! The checks of a machine: directories and files below a root that the test makes.
+
+use flb_audit_core::redact::HmacKey;
+use flb_audit_doctor::{Finding, Host, Options, examine};
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::path::PathBuf;
+use tempfile::TempDir;
+
+const CONFIG: &str = "\
+service: {storage.path: /var/lib/fluent-bit/storage, plugins_file: plugins.conf}
+parsers: [{name: json, format: json}]
+pipeline:
+  inputs:
+    - name: tail
+      path: /var/log/shop*
+      tag: shop
+      parser: json
+      db: /var/lib/fluent-bit/shop.db
+      read_from_head: on
+      buffer_max_size: 16M
+      skip_long_lines: on
+      storage.type: filesystem
+  filters:
+    - name: wasm
+      match: shop
+      wasm_path: /etc/fluent-bit/filter_audit.wasm
+      function_name: audit
+      accessible_paths: /var/lib/flb-audit/shop,/etc/flb-audit/keys
+  outputs:
+    - name: wasm
+      match: shop
+      retry_limit: no_limits
+      failure_limit: no_limits
+      component: /etc/fluent-bit/out_audit.wasm
+      dir: /var/lib/flb-audit/ledger
+";
+
+const STATE: &str = "var/lib/flb-audit/shop";
+const LEDGER: &str = "var/lib/flb-audit/ledger";
+
+/// A machine on which all is well.
+struct Machine {
+    root: TempDir,
+}
+
+impl Machine {
+    fn new() -> Machine {
+        let machine = Machine { root: tempfile::tempdir().expect("a directory") };
+        for directory in [STATE, LEDGER] {
+            fs::create_dir_all(machine.at(directory)).expect("a directory");
+            fs::set_permissions(machine.at(directory), Permissions::from_mode(0o700)).expect("a mode");
+            for name in ["chain.state", "chain.key"] {
+                machine.write(&format!("{directory}/{name}"), b"");
+            }
+        }
+        machine.write("var/lib/flb-audit/ledger/roster.json", b"{}");
+        machine.write("etc/flb-audit/keys/hmac.key", &HmacKey::to_file("k1", &[7; 32]).expect("a key"));
+        machine.write("etc/fluent-bit/filter_audit.wasm", b"");
+        machine.write("etc/fluent-bit/out_audit.wasm", b"");
+        machine.write("plugins.conf", b"[PLUGINS]\n    Path /etc/fluent-bit/out_wasm.so\n");
+        machine.write("fluent-bit.yaml", CONFIG.as_bytes());
+        machine
+    }
+
+    fn at(&self, path: &str) -> PathBuf {
+        self.root.path().join(path)
+    }
+
+    fn write(&self, path: &str, bytes: &[u8]) {
+        let path = self.at(path);
+        fs::create_dir_all(path.parent().expect("a directory")).expect("a directory");
+        fs::write(path, bytes).expect("a file");
+    }
+
+    fn own_user(&self) -> u32 {
+        fs::metadata(self.root.path()).expect("a directory").uid()
+    }
+
+    fn findings_for(&self, user: u32) -> Vec<Finding> {
+        let host = Some(Host { root: self.root.path().to_owned(), user });
+        let options =
+            Options { host, fluent_bit: Some("5.1.1".parse().expect("a version")), ..Options::default() };
+        let mut findings = examine(&self.at("fluent-bit.yaml"), &options).expect("a configuration").findings;
+        findings.retain(|finding| finding.id != "anchors-none");
+        findings
+    }
+
+    /// Checks what is found: names of checks, each with a part of its message.
+    fn assert_finds(&self, expected: &[(&str, &str)]) {
+        assert_are(&self.findings_for(self.own_user()), expected);
+    }
+}
+
+fn assert_are(findings: &[Finding], expected: &[(&str, &str)]) {
+    let found: Vec<_> = findings.iter().map(|finding| (finding.id, finding.message.as_str())).collect();
+    let is_same = found.len() == expected.len()
+        && expected
+            .iter()
+            .all(|(id, part)| found.iter().any(|(other, message)| id == other && message.contains(part)));
+    assert!(is_same, "{found:?} instead of {expected:?}");
+}
+
+#[test]
+fn a_machine_on_which_all_is_well() {
+    Machine::new().assert_finds(&[]);
+}
+
+#[test]
+fn directories_that_are_missing_links_or_files() {
+    let machine = Machine::new();
+    let state = machine.at(STATE);
+    fs::rename(&state, machine.at("elsewhere")).expect("it moves");
+    machine.assert_finds(&[("directory", "/var/lib/flb-audit/shop: no such directory")]);
+    symlink(machine.at("elsewhere"), &state).expect("a link");
+    machine.assert_finds(&[("directory", "a link")]);
+    fs::remove_file(&state).expect("no link");
+    symlink(machine.at("nowhere"), &state).expect("a link");
+    machine.assert_finds(&[("directory", "a link that leads nowhere")]);
+    fs::remove_file(&state).expect("no link");
+    machine.write(STATE, b"");
+    machine.assert_finds(&[("directory", "not a directory")]);
+
+    let machine = Machine::new();
+    fs::remove_dir_all(machine.at("etc/flb-audit/keys")).expect("a directory less");
+    machine.assert_finds(&[("directory", "/etc/flb-audit/keys: no such directory")]);
+}
+
+#[test]
+fn directories_of_another_user() {
+    let machine = Machine::new();
+    let findings = machine.findings_for(machine.own_user() + 1);
+    assert_are(
+        &findings,
+        &[("directory-owner", "flb-audit/shop belongs"), ("directory-owner", "flb-audit/ledger belongs")],
+    );
+}
+
+#[test]
+fn directories_that_others_can_look_into() {
+    let machine = Machine::new();
+    fs::set_permissions(machine.at(STATE), Permissions::from_mode(0o750)).expect("a mode");
+    machine.assert_finds(&[("directory-open", "has the mode 750")]);
+}
+
+#[test]
+fn directories_without_a_chain_or_keys() {
+    let machine = Machine::new();
+    fs::remove_file(machine.at(STATE).join("chain.state")).expect("a file less");
+    fs::remove_file(machine.at(LEDGER).join("chain.key")).expect("a file less");
+    machine.assert_finds(&[("chain-missing", "no chain.state"), ("chain-missing", "no chain.key")]);
+}
+
+#[test]
+fn modules_and_rosters_that_are_missing() {
+    let machine = Machine::new();
+    fs::remove_file(machine.at("etc/fluent-bit/out_audit.wasm")).expect("a file less");
+    fs::remove_file(machine.at(LEDGER).join("roster.json")).expect("a file less");
+    machine.assert_finds(&[("module-missing", "out_audit.wasm"), ("roster-missing", "roster.json")]);
+}
+
+#[test]
+fn policies_whose_key_is_missing() {
+    let machine = Machine::new();
+    let policy = flb_audit_policy::Policy::read("version: 1\nredact:\n  detectors:\n    email: hmac\n");
+    let table = match policy.map(|policy| flb_audit_policy::compile(&policy)) {
+        Ok(Ok(table)) => table,
+        other => panic!("{:?}", other.map(|_| ())),
+    };
+    machine.write("etc/flb-audit/keys/audit.policy", &table);
+    machine.assert_finds(&[]);
+    fs::remove_file(machine.at("etc/flb-audit/keys/hmac.key")).expect("a file less");
+    machine.assert_finds(&[("policy-key", "no accessible path has a key")]);
+    machine.write("etc/flb-audit/keys/hmac.key", b"no key");
+    machine.assert_finds(&[("policy-key", "no accessible path has a key")]);
+}
+
+#[test]
+fn parsers_files_are_looked_for_beside_the_configuration() {
+    let machine = Machine::new();
+    fs::remove_file(machine.at("plugins.conf")).expect("a file less");
+    machine.assert_finds(&[("file-missing", "plugins.conf: no such file")]);
+}
