@@ -33,6 +33,7 @@ pipeline:
       retry_limit: no_limits
       failure_limit: no_limits
       component: /etc/fluent-bit/out_audit.wasm
+      memory_limit: 256M
       dir: /var/lib/flb-audit/ledger
 ";
 

@@ -1,7 +1,7 @@
 //! Checks of `out_wasm.so`, of components as outputs, and of the ledger.
 
 use super::{Check, Hit, Scene, Severity};
-use crate::config::{Section, Setting, is_true};
+use crate::config::{Section, Setting, is_true, size};
 use crate::plugins;
 use std::path::Path;
 
@@ -24,6 +24,12 @@ const COMMON: [&str; 12] = [
     "port",
     "tls",
 ];
+
+/// The memory of a component for which none is set.
+const MEMORY_LIMIT: u64 = 64_000_000;
+/// How many times its size a record takes in the ledger's memory: measured, with
+/// records of 4 to 16 MB.
+const MEMORY_TIMES: u64 = 12;
 
 pub(super) const CHECKS: &[Check] = &[
     Check {
@@ -104,6 +110,37 @@ pub(super) const CHECKS: &[Check] = &[
         },
     },
     Check {
+        id: "ledger-memory",
+        severity: Severity::Warning,
+        why: "A record takes up to 12 times its size while the ledger stores it. One that needs more than \
+              `memory_limit`, 64M if it is not set, ends the component at each try: it is retried for ever or dropped, \
+              and its chain has a gap.",
+        remedy: "Set `memory_limit` to 12 times the longest line or more. It is a limit: memory is taken only when a \
+                 record needs it.",
+        find: |scene| {
+            let mut hits = Vec::new();
+            for (at, ledger) in scene.ledgers() {
+                let limit = match ledger.setting("memory_limit") {
+                    Setting::Absent => Some(MEMORY_LIMIT),
+                    Setting::Unknown => None,
+                    Setting::Is(value) => size(value),
+                };
+                let own = scene.flows.arrivals.iter().filter(|arrival| arrival.output == at);
+                let longest =
+                    own.filter_map(|arrival| line_bytes(&scene.config.sections[arrival.input])).max();
+                let (Some(limit), Some(longest)) = (limit, longest) else { continue };
+                if limit / MEMORY_TIMES < longest {
+                    let message =
+                        format!("a record of {longest} bytes does not fit into the ledger's memory");
+                    let hit = Hit::new(ledger.place_of("memory_limit"), message);
+                    let wanted = (longest * MEMORY_TIMES).div_ceil(64_000_000) * 64;
+                    hits.push(hit.set(at, "memory_limit", format!("{wanted}M")));
+                }
+            }
+            hits
+        },
+    },
+    Check {
         id: "ledger-directory",
         severity: Severity::Error,
         why: "The ledger has no place to write to without `dir`, or with `read_only`, and Fluent Bit does not start.",
@@ -163,6 +200,15 @@ fn ledgers(
     hit: impl Fn(usize, &Section) -> Hit,
 ) -> Vec<Hit> {
     scene.ledgers().filter(|(_, ledger)| is_wrong(ledger)).map(|(at, ledger)| hit(at, ledger)).collect()
+}
+
+/// Returns how long the records of an input can be; none if that is not known.
+fn line_bytes(input: &Section) -> Option<u64> {
+    match input.setting("buffer_max_size") {
+        Setting::Is(value) => size(value),
+        Setting::Absent if input.is("tail") => Some(32_000),
+        Setting::Absent | Setting::Unknown => None,
+    }
 }
 
 /// Properties that nobody asks for.
