@@ -55,7 +55,7 @@ impl Explain {
         for rule in policy.rules() {
             let kind = match rule.kind {
                 Kind::Detector => "in texts",
-                Kind::Key | Kind::Name => "by key",
+                Kind::Key | Kind::Name | Kind::Identity => "by key",
                 Kind::Path => "by path",
             };
             let name = shown(&String::from_utf8_lossy(rule.name));

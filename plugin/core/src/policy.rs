@@ -13,7 +13,7 @@
 //! | 80..84 | offset, within the automata, of the scout over texts, an [`Automaton`]; below, 2³²−1 stands for none |
 //! | 84..88 | of the automaton over keys, which is [`Compact`] |
 //! | 88..92 | of the paths |
-//! | 92..96 | how many of the rules are detectors: they come first, then those for keys, of which the last has no pattern if it is for names that tell of secrets. The scout accepts this number where an escape is |
+//! | 92..96 | how many of the rules are detectors: they come first, then those for keys, of which the last have no pattern if they are for names that tell of secrets and for what identifies an actor. The scout accepts this number where an escape is |
 //! | 96..104 | where the streams with a schema are, as offset and length: `schema/streams.rs` says how they are laid out |
 //!
 //! A rule has [`RULE_BYTES`] bytes:
@@ -23,10 +23,10 @@
 //! | 0..4, 4..8 | where in the strings its name and its class are: 24 bits of offset, 8 of length |
 //! | 8 | action |
 //! | 9 | how many characters `partial` leaves |
-//! | 10 | kind: 0 detector, 1 key, 2 path, 3 names that tell of secrets |
+//! | 10 | kind: 0 detector, 1 key, 2 path, 3 names that tell of secrets, 4 what identifies an actor |
 //! | 11, 12, 13 | of a detector: validator, boundary before, boundary after |
 //! | 14 | of a detector: the length of its lead in bytes, if that is what triggers it and always as long, else 0 |
-//! | 15 | 1 if it is for secrets: what is kept is looked at, too |
+//! | 15 | 1 if it is for secrets: what is kept is looked at, too; 2 if it is for what identifies a person: it stays where that is an actor; else 0 |
 //! | 16..20, 20..24 | of a detector with a pattern: offset of the automata for its lead, backwards, if its length is 0, and its pattern; both are [`Compact`] |
 
 mod action;
@@ -98,7 +98,7 @@ const VALIDATOR_AT: usize = 11;
 const BEFORE_AT: usize = 12;
 const AFTER_AT: usize = 13;
 const LEAD_LEN_AT: usize = 14;
-const SECRET_AT: usize = 15;
+const CONCERN_AT: usize = 15;
 const LEAD_AT: usize = 16;
 const PATTERN_AT: usize = 20;
 const RULE_BYTES: usize = 24;
@@ -123,6 +123,20 @@ pub enum Kind {
     Path = 2,
     /// The values of keys that tell of secrets.
     Name = 3,
+    /// What identifies an actor.
+    Identity = 4,
+}
+
+/// The kind of value that a rule is about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Concern {
+    /// Any value, unless it is kept.
+    #[default]
+    Any = 0,
+    /// Secrets: what is kept is looked at, too.
+    Secret = 1,
+    /// What identifies a person: it stays if that is who did it.
+    Identity = 2,
 }
 
 /// One rule of a policy.
@@ -136,8 +150,18 @@ pub struct Rule<'a> {
     pub action: Action,
     /// What it looks at.
     pub kind: Kind,
-    /// Whether it is for secrets, and looks at what is kept, too.
-    pub is_secret: bool,
+    /// What kind of value it is about.
+    pub concern: Concern,
+}
+
+impl Concern {
+    fn from_id(id: u8) -> Concern {
+        match id {
+            1 => Concern::Secret,
+            2 => Concern::Identity,
+            _ => Concern::Any,
+        }
+    }
 }
 
 /// What leads from the start of a detector's match to the end of its trigger.
@@ -176,6 +200,10 @@ pub struct Policy<'a> {
     pub(crate) first_key_rule: u16,
     /// The rule for names that tell of secrets.
     pub(crate) name_rule: Option<u16>,
+    /// The rule for what identifies an actor. If there is none, that stays.
+    pub(crate) identity_rule: Option<u16>,
+    /// Whether it matters who did it.
+    pub(crate) asks_who: bool,
     pub(crate) streams: Streams<'a>,
 }
 
@@ -222,15 +250,22 @@ impl<'a> Policy<'a> {
             },
             first_key_rule: number(DETECTORS_AT)? as u16,
             name_rule: None,
+            identity_rule: None,
+            asks_who: false,
             streams: Streams::read(part(STREAMS_AT)?)?,
         };
-        policy.name_rule = policy.find_name_rule();
+        policy.name_rule = policy.find(KIND_AT, Kind::Name as u8);
+        policy.identity_rule = policy.find(KIND_AT, Kind::Identity as u8);
+        policy.asks_who = policy.find(CONCERN_AT, Concern::Identity as u8).is_some();
         Some(policy)
     }
 
-    fn find_name_rule(&self) -> Option<u16> {
-        let is_name = |bytes: &[u8; RULE_BYTES]| bytes[KIND_AT] == Kind::Name as u8;
-        self.rules.iter().position(is_name).and_then(|index| u16::try_from(index).ok())
+    /// The first rule that has `value` at a place.
+    fn find(&self, at: usize, value: u8) -> Option<u16> {
+        self.rules
+            .iter()
+            .position(|bytes| bytes.get(at) == Some(&value))
+            .and_then(|index| u16::try_from(index).ok())
     }
 
     /// The policy in a table from any hand: what is wrong with it, if it is
@@ -316,15 +351,16 @@ impl<'a> Policy<'a> {
                 1 => Kind::Key,
                 2 => Kind::Path,
                 3 => Kind::Name,
+                4 => Kind::Identity,
                 _ => return None,
             },
-            is_secret: bytes[SECRET_AT] != 0,
+            concern: Concern::from_id(bytes[CONCERN_AT]),
         })
     }
 
-    /// Whether a rule looks at what is kept, too.
-    pub(crate) fn is_secret(&self, index: u16) -> bool {
-        self.rules.get(index as usize).is_some_and(|bytes| bytes[SECRET_AT] != 0)
+    /// What kind of value a rule is about.
+    pub(crate) fn concern(&self, index: u16) -> Option<Concern> {
+        self.rules.get(index as usize).map(|bytes| Concern::from_id(bytes[CONCERN_AT]))
     }
 
     /// What a detector finds that reads the text itself.
@@ -412,7 +448,7 @@ impl TableParts<'_> {
         put(ACTION_AT, &[action]);
         put(PARAMETER_AT, &[parameter]);
         put(KIND_AT, &[rule.kind as u8]);
-        put(SECRET_AT, &[rule.is_secret.into()]);
+        put(CONCERN_AT, &[rule.concern as u8]);
         if let Some(detector) = detector {
             put(VALIDATOR_AT, &[detector.validator as u8]);
             put(BEFORE_AT, &[detector.before as u8]);

@@ -20,6 +20,8 @@ const PARTIAL_DEFAULT: u8 = 4;
 /// The rule for keys that tell that their value is a secret, in the pack
 /// `secrets`.
 const SECRET_KEY: &str = "secret-key";
+/// The rule for what identifies an actor.
+const IDENTITY: &str = "identity";
 const VERSION: &str = "1";
 const PACKS: [&str; 3] = ["secrets", "pii", "network"];
 
@@ -31,6 +33,8 @@ pub struct Policy {
     pub(crate) keys: Vec<(String, Rule)>,
     /// The rule for keys that tell of secrets.
     pub(crate) names: Option<Rule>,
+    /// The rule for what identifies an actor, unless that is kept.
+    pub(crate) identity: Option<Rule>,
     pub(crate) path_rules: Vec<Rule>,
     pub(crate) paths: Vec<Path>,
     pub(crate) streams: Vec<Stream>,
@@ -77,6 +81,7 @@ impl Policy {
             detectors: Vec::new(),
             keys: Vec::new(),
             names: None,
+            identity: None,
             path_rules: Vec::new(),
             paths: Vec::new(),
             streams: streams::streams(top, files)?,
@@ -95,7 +100,7 @@ impl Policy {
     }
 
     fn redact(&mut self, node: &Node) -> Read<()> {
-        const KEYS: [&str; 6] = ["packs", "detectors", "patterns", "keys", "paths", "keep"];
+        const KEYS: [&str; 7] = ["packs", "detectors", "patterns", "keys", "identity", "paths", "keep"];
         let redact = mapping(node, "`redact`", &KEYS)?;
         let choices = choices(redact)?;
         for detector in detectors() {
@@ -133,6 +138,7 @@ impl Policy {
         if let Some(action) = choices.get(SECRET_KEY) {
             self.names = Some(Rule { name: SECRET_KEY.into(), class: SECRET_KEY.into(), action: *action });
         }
+        self.identity = redact.get("identity").map_or(Ok(None), identity)?;
         for node in list(redact, "paths")? {
             let entry = mapping(node, "an entry of `paths`", &["path", "name", "action", "class"])?;
             let place = required(node, entry, "path")?;
@@ -286,6 +292,18 @@ fn action(node: &Node, switch: &Switch) -> Read<Option<Action>> {
         }
         other => Err(problem(node, unknown("action", other, &NAMES))),
     }
+}
+
+/// The rule for what identifies an actor; none if that is kept.
+fn identity(node: &Node) -> Read<Option<Rule>> {
+    const NAMES: [&str; 3] = ["keep", "hmac", "mask"];
+    let action = match text(node, "`identity`")?.as_str() {
+        "keep" => return Ok(None),
+        "hmac" => Action::Hmac,
+        "mask" => Action::Mask,
+        other => return Err(problem(node, unknown("choice for `identity`", other, &NAMES))),
+    };
+    Ok(Some(Rule { name: IDENTITY.into(), class: IDENTITY.into(), action }))
 }
 
 /// Name, class and action of an entry.

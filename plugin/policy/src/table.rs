@@ -10,22 +10,20 @@ use crate::yaml::Problem;
 use flb_audit_core::policy::Boundary;
 use flb_audit_core::policy::Validator;
 use flb_audit_core::policy::{
-    self, DetectorParts, Kind, NO_AUTOMATON, POLICY_BYTES_MAX, RULES_MAX, TableParts,
+    self, Concern, DetectorParts, Kind, NO_AUTOMATON, POLICY_BYTES_MAX, RULES_MAX, TableParts,
 };
 use flb_audit_core::redact::ESCAPES;
 use std::collections::HashMap;
 
 /// Compiles a policy. What cannot be compiled is said with its place.
 pub fn compile(policy: &Policy) -> Result<Vec<u8>, Problem> {
-    let rules = policy.detectors.len() + policy.keys.len() + policy.path_rules.len() + 1;
+    let rules = policy.detectors.len() + policy.keys.len() + policy.path_rules.len() + 2;
     if rules > RULES_MAX {
         return Err(anywhere(format!("the policy has {rules} rules; {RULES_MAX} are the limit")));
     }
     let mut automata = Automata::default();
     let mut parts = TableParts::default();
     let mut triggers = Vec::new();
-    // All that name detectors read are secrets, and a card is one as well.
-    let is_secret = |known: &Detector| known.pack == "secrets" || known.name == "payment-card";
     for (pattern, rule) in &policy.detectors {
         let (trigger, lead, whole, validator, before, after) = match pattern {
             Pattern::Known(known) => {
@@ -36,7 +34,10 @@ pub fn compile(policy: &Policy) -> Result<Vec<u8>, Problem> {
             }
         };
         triggers.push(trigger);
-        let is_secret = matches!(pattern, Pattern::Known(known) if is_secret(known));
+        let concern = match pattern {
+            Pattern::Known(known) => concern(known),
+            Pattern::Own(..) => Concern::Any,
+        };
         if validator.reads_text() {
             let detector = DetectorParts {
                 validator,
@@ -46,7 +47,7 @@ pub fn compile(policy: &Policy) -> Result<Vec<u8>, Problem> {
                 lead: NO_AUTOMATON,
                 pattern: NO_AUTOMATON,
             };
-            parts.rule(&rule.of(Kind::Detector, is_secret), Some(detector));
+            parts.rule(&rule.of(Kind::Detector, concern), Some(detector));
             continue;
         }
         let lead_len = if lead == trigger { own::len(lead).unwrap_or(0) } else { 0 };
@@ -56,7 +57,7 @@ pub fn compile(policy: &Policy) -> Result<Vec<u8>, Problem> {
         };
         let whole = automata.compact(policy, &[whole], Direction::Anchored)?;
         let detector = DetectorParts { validator, before, after, lead_len, lead, pattern: whole };
-        parts.rule(&rule.of(Kind::Detector, is_secret), Some(detector));
+        parts.rule(&rule.of(Kind::Detector, concern), Some(detector));
     }
     if !triggers.is_empty() {
         triggers.push(ESCAPES);
@@ -67,14 +68,18 @@ pub fn compile(policy: &Policy) -> Result<Vec<u8>, Problem> {
     let keys = automata.compact(policy, &keys, Direction::Anywhere)?;
     let first_key_rule = policy.detectors.len();
     for (_, rule) in &policy.keys {
-        parts.rule(&rule.of(Kind::Key, false), None);
+        parts.rule(&rule.of(Kind::Key, Concern::Any), None);
     }
     if let Some(rule) = &policy.names {
-        parts.rule(&rule.of(Kind::Name, true), None);
+        parts.rule(&rule.of(Kind::Name, Concern::Secret), None);
     }
-    let first_path_rule = (first_key_rule + policy.keys.len() + usize::from(policy.names.is_some())) as u16;
+    if let Some(rule) = &policy.identity {
+        parts.rule(&rule.of(Kind::Identity, Concern::Identity), None);
+    }
+    let without_patterns = usize::from(policy.names.is_some()) + usize::from(policy.identity.is_some());
+    let first_path_rule = (first_key_rule + policy.keys.len() + without_patterns) as u16;
     for rule in &policy.path_rules {
-        parts.rule(&rule.of(Kind::Path, false), None);
+        parts.rule(&rule.of(Kind::Path, Concern::Any), None);
     }
     let at_paths = if policy.paths.is_empty() {
         NO_AUTOMATON
@@ -103,14 +108,23 @@ pub fn compile(policy: &Policy) -> Result<Vec<u8>, Problem> {
     }
 }
 
+/// What a detector is about. A card is as good as a secret.
+fn concern(detector: &Detector) -> Concern {
+    match (detector.pack, detector.name) {
+        ("secrets", _) | (_, "payment-card") => Concern::Secret,
+        (_, "email") => Concern::Identity,
+        _ => Concern::Any,
+    }
+}
+
 fn anywhere(message: impl Into<String>) -> Problem {
     Problem { line: 1, column: 1, message: message.into() }
 }
 
 impl Rule {
-    fn of(&self, kind: Kind, is_secret: bool) -> policy::Rule<'_> {
+    fn of(&self, kind: Kind, concern: Concern) -> policy::Rule<'_> {
         let (name, class) = (self.name.as_bytes(), self.class.as_bytes());
-        policy::Rule { name, class, action: self.action, kind, is_secret }
+        policy::Rule { name, class, action: self.action, kind, concern }
     }
 }
 

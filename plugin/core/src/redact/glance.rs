@@ -1,10 +1,11 @@
 //! A glance at all texts of a record, before any is looked at in its place.
 
+use super::actor::{Actor, is_identity};
 use super::known::find_out;
 use super::level::{Level, Place};
 use super::name::Name;
 use super::scan::{Look, Seen};
-use super::walk::{Walk, may_be_json, plain};
+use super::walk::{Walk, look, may_be_json, plain};
 use crate::memory::OutOfMemory;
 use crate::policy::paths::Verdict;
 use crate::record::tape::{ESCAPED, Kind, PATCHED};
@@ -27,6 +28,8 @@ impl Walk<'_> {
         self.found_count = 0;
         let tape = &self.levels[0].tape;
         let (mut next, mut nested_end, mut kept_end) = (0, 0, 0);
+        // Texts of an actor, but for those of others in it.
+        let (mut actor_end, mut other_end) = (0, 0);
         // Of a pair of a name and a value, which are not beside each other here.
         let (mut has_name, mut has_value) = (false, false);
         while let Some(node) = tape.nodes.get(next) {
@@ -58,6 +61,14 @@ impl Walk<'_> {
                     if known.is_watched || known.name != Name::Plain {
                         return Ok(Glance::Rules);
                     }
+                    match known.actor {
+                        Actor::Is | Actor::IsAnywhere if self.scanner.policy.identity_rule.is_some() => {
+                            return Ok(Glance::Rules);
+                        }
+                        Actor::Is | Actor::IsAnywhere => actor_end = actor_end.max(tape.after(next)),
+                        Actor::Other => other_end = other_end.max(tape.after(next)),
+                        Actor::Unsaid | Actor::Identifies => {}
+                    }
                     has_value |= known.names_value;
                     if is_kept {
                         continue;
@@ -78,7 +89,13 @@ impl Walk<'_> {
                     [b'-', b'-' | b'a'..=b'z' | b'A'..=b'Z', ..] if quotes > 0 => return Ok(Glance::Rules),
                     _ => {}
                 }
-                let known = if is_kept { &mut self.known_kept } else { &mut self.known_texts };
+                let is_actor =
+                    index < actor_end && index >= other_end && text.get(..len).is_some_and(is_identity);
+                let (known, look) = match (is_kept, is_actor) {
+                    (true, _) => (&mut self.known_kept, look),
+                    (_, true) => (&mut self.known_actors, Look::Actor),
+                    _ => (&mut self.known_texts, look),
+                };
                 known.ask(text, len, |text| self.scanner.look(text, look))
             };
             if seen == Seen::Name {
@@ -115,8 +132,11 @@ impl Walk<'_> {
             let index = index as usize;
             let place = self.descend(&mut level, source, index);
             result = place.and_then(|place| match place.verdict {
-                Verdict::None => self.text(&mut level, source, index, Look::Everything),
-                Verdict::Keep => self.text(&mut level, source, index, Look::Secrets),
+                Verdict::None | Verdict::Keep => {
+                    let text = plain(&level.tape, source, index, &mut self.decoded)?;
+                    let look = look(place, text);
+                    self.text(&mut level, source, index, look)
+                }
                 _ => Ok(()),
             });
             if result.is_err() {

@@ -1,5 +1,6 @@
 //! What a policy says of a key, wherever it is.
 
+use super::actor::Actor;
 use super::fields;
 use super::name::Name;
 use super::scan::{Look, Scanner, Seen};
@@ -14,6 +15,8 @@ pub(super) struct Known {
     pub(super) rule: Option<u16>,
     /// What it says of its value as a name.
     pub(super) name: Name,
+    /// What it says of who did it.
+    pub(super) actor: Actor,
     /// Whether its value may name a secret, whose value stands beside it.
     pub(super) names_name: bool,
     /// Whether its value may be that of a name beside it.
@@ -35,6 +38,7 @@ pub(super) fn find_out(scanner: &mut Scanner<'_>, key: &[u8]) -> Known {
     Known {
         rule: rule.map(|rule| first_key_rule.saturating_add(rule)),
         name: if scanner.policy.name_rule.is_some() { Name::of(key) } else { Name::Plain },
+        actor: if scanner.policy.asks_who { Actor::of(key) } else { Actor::Unsaid },
         names_name: fields::names_name(key) || key == b"kind",
         names_value: fields::names_value(key),
         is_watched: paths.as_ref().is_some_and(|paths| paths.is_watched(key)),

@@ -1,5 +1,6 @@
 //! A tape that is being walked, and the walk's way into it.
 
+use super::actor::Whose;
 use super::name::Name;
 use crate::memory::OutOfMemory;
 use crate::policy::Policy;
@@ -32,11 +33,13 @@ pub(super) struct Place {
     pub(super) verdict: Verdict,
     /// What the value's name says, where the rule for names is for it.
     pub(super) name: Name,
+    /// Of whom it is.
+    pub(super) whose: Whose,
 }
 
 impl Default for Place {
     fn default() -> Self {
-        Place { path: paths::START, verdict: Verdict::None, name: Name::Plain }
+        Place { path: paths::START, verdict: Verdict::None, name: Name::Plain, whose: Whose::Unknown }
     }
 }
 
@@ -44,6 +47,11 @@ impl Place {
     /// Whether a name, and nothing else, is why there is a rule for it.
     pub(super) fn is_told(&self, policy: &Policy<'_>) -> bool {
         self.name != Name::Plain && policy.name_rule.map(Verdict::Rule) == Some(self.verdict)
+    }
+
+    /// Whether it is identities that there is a rule for it.
+    pub(super) fn is_identity(&self, policy: &Policy<'_>) -> bool {
+        policy.identity_rule.map(Verdict::Rule) == Some(self.verdict)
     }
 
     /// The same place, as if its name told nothing.

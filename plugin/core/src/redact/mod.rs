@@ -9,6 +9,7 @@
 //! allows, what has not been looked at is masked as a whole.
 
 mod action;
+mod actor;
 mod assignment;
 mod command;
 mod evidence;

@@ -385,7 +385,7 @@ const CREDENTIALS: &[&[u8]] = &[
 ];
 
 /// A name in small letters, without what separates its words.
-struct Words {
+pub(super) struct Words {
     text: [u8; NAME_BYTES_MAX],
     len: usize,
     /// Whether something was taken away at the end.
@@ -396,7 +396,7 @@ struct Words {
 
 impl Words {
     #[inline(never)]
-    fn of(name: &[u8]) -> Words {
+    pub(super) fn of(name: &[u8]) -> Words {
         let name = name.get(name.len().saturating_sub(NAME_BYTES_MAX)..).unwrap_or(name);
         let mut words = Words { text: [0; NAME_BYTES_MAX], len: 0, is_cut: false, starts: 0 };
         let mut before = b' ';
@@ -418,12 +418,12 @@ impl Words {
         words
     }
 
-    fn text(&self) -> &[u8] {
+    pub(super) fn text(&self) -> &[u8] {
         self.text.get(..self.len).unwrap_or_default()
     }
 
     /// Whether a word starts at `at`.
-    fn starts_at(&self, at: usize) -> bool {
+    pub(super) fn starts_at(&self, at: usize) -> bool {
         self.starts & 1 << at != 0
     }
 

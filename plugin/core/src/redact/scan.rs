@@ -13,7 +13,7 @@ use super::view::{self, VIEWS_MAX};
 use super::{action, assignment};
 use crate::automaton::Automaton;
 use crate::memory::{OutOfMemory, put};
-use crate::policy::{Action, Detector, Lead, Policy};
+use crate::policy::{Action, Concern, Detector, Lead, Policy};
 use alloc::vec::Vec;
 use core::mem;
 use core::ops::Range;
@@ -109,6 +109,8 @@ pub(crate) enum Look {
     Everything,
     /// Secrets alone: what else it holds is kept.
     Secrets,
+    /// All but what identifies a person: it is who did it.
+    Actor,
     /// What names and options tell, in arguments that are several texts.
     Told,
 }
@@ -206,7 +208,9 @@ impl<'p> Scanner<'p> {
                 if !scout.is_accepting(state) {
                     return Seen::Nothing;
                 }
-                if look == Look::Everything || scout.accepted(state).any(|rule| self.is_looked_for(rule)) {
+                if look == Look::Everything
+                    || scout.accepted(state).any(|rule| self.is_looked_for(rule, look))
+                {
                     break;
                 }
                 if at >= text.len() {
@@ -228,9 +232,15 @@ impl<'p> Scanner<'p> {
         }
     }
 
-    /// Whether a rule is for secrets, or stands for an escape.
-    fn is_looked_for(&self, rule: u16) -> bool {
-        rule == self.policy.first_key_rule || self.policy.is_secret(rule)
+    /// Whether a rule looks for what is looked for, or stands for an escape.
+    fn is_looked_for(&self, rule: u16, look: Look) -> bool {
+        let concern = self.policy.concern(rule);
+        rule == self.policy.first_key_rule
+            || match look {
+                Look::Everything => true,
+                Look::Actor => concern != Some(Concern::Identity),
+                Look::Secrets | Look::Told => concern == Some(Concern::Secret),
+            }
     }
 
     /// Finds all that there is in `text` and in its views, in order.
@@ -419,7 +429,7 @@ impl<'p> Scanner<'p> {
                 self.has_escapes = true;
                 continue;
             }
-            if self.look != Look::Everything && !self.policy.is_secret(rule) {
+            if self.look != Look::Everything && !self.is_looked_for(rule, self.look) {
                 continue;
             }
             if let Some(validator) = self.policy.reader(rule) {

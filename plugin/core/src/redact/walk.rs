@@ -1,5 +1,6 @@
 //! The walk over a record's tape, and over those of the JSON in its strings.
 
+use super::actor::{Actor, Whose, is_identity};
 use super::known::{Known, find_out};
 use super::level::{Level, NO_KEY, Place, deeper};
 use super::memo::Memo;
@@ -38,6 +39,8 @@ pub(super) struct Walk<'p> {
     pub(super) known_texts: Memo<Seen>,
     /// What those for secrets see in a text that is kept.
     pub(super) known_kept: Memo<Seen>,
+    /// What detectors see in a text that is an actor.
+    pub(super) known_actors: Memo<Seen>,
     /// The nodes of the texts that a glance has found.
     pub(super) found: [u32; FOUND_MAX],
     pub(super) found_count: usize,
@@ -65,6 +68,7 @@ impl<'p> Walk<'p> {
             known_keys: Memo::new(),
             known_texts: Memo::new(),
             known_kept: Memo::new(),
+            known_actors: Memo::new(),
             found: [0; FOUND_MAX],
             found_count: 0,
             keys: 0,
@@ -103,12 +107,16 @@ impl<'p> Walk<'p> {
                 continue;
             }
             if node.is_container() {
-                let place = if place.is_told(&self.scanner.policy) { place.untold() } else { place };
+                let place =
+                    if place.is_told(&self.scanner.policy) || self.is_actor_object(level, value, place) {
+                        place.untold()
+                    } else {
+                        place
+                    };
                 level.open(value, place)?;
                 self.arguments(level, source, value)?;
             } else if node.kind != Kind::Word && place.verdict != Verdict::Opaque {
-                let look = if place.verdict == Verdict::Keep { Look::Secrets } else { Look::Everything };
-                if self.leaf(level, source, depth, value, place, look)? {
+                if self.leaf(level, source, depth, value, place)? {
                     return Ok(Pause::Json(value));
                 }
             }
@@ -124,14 +132,18 @@ impl<'p> Walk<'p> {
         depth: usize,
         value: usize,
         place: Place,
-        look: Look,
     ) -> Result<bool, OutOfMemory> {
         let is_string = level.tape.nodes.get(value).is_some_and(|node| node.kind == Kind::String);
         let text = plain(&level.tape, source, value, &mut self.decoded)?;
         if is_string && may_be_json(text) {
-            return self.json(level, source, depth, value, place, look);
+            return self.json(level, source, depth, value, place);
         }
-        let known = if look == Look::Secrets { &mut self.known_kept } else { &mut self.known_texts };
+        let look = look(place, text);
+        let known = match look {
+            Look::Secrets => &mut self.known_kept,
+            Look::Actor => &mut self.known_actors,
+            _ => &mut self.known_texts,
+        };
         match known.ask(text, text.len(), |text| self.scanner.look(text, look)) {
             Seen::Nothing => {}
             Seen::Name => level.tell(Name::of(text), text.first() == Some(&b'-'), value),
@@ -145,7 +157,7 @@ impl<'p> Walk<'p> {
             return array;
         };
         let path = paths.element(array.path);
-        Place { path, verdict: deeper(paths.verdict(path), array.verdict), name: array.name }
+        Place { path, verdict: deeper(paths.verdict(path), array.verdict), ..array }
     }
 
     /// The place of a member's value, and whether its key has to be redacted.
@@ -168,13 +180,17 @@ impl<'p> Walk<'p> {
         let tells = if known.names_value { self.told(level, source)? } else { Name::Plain };
         let name = if tells == Name::Plain { known.name } else { tells };
         let named = self.scanner.policy.name_rule.filter(|_| name != Name::Plain);
-        let (verdict, name) = match (ruled, known.rule, named) {
-            (Verdict::None, Some(rule), _) => (Verdict::Rule(rule), Name::Plain),
-            (Verdict::None | Verdict::Keep, _, Some(rule)) => (Verdict::Rule(rule), name),
+        let whose = Whose::of(known.actor, object.whose);
+        let is_identity = whose == Whose::Actor && known.actor != Actor::Unsaid;
+        let identity = self.scanner.policy.identity_rule.filter(|_| is_identity);
+        let (verdict, name) = match (ruled, known.rule, named, identity) {
+            (Verdict::None, Some(rule), ..) => (Verdict::Rule(rule), Name::Plain),
+            (Verdict::None | Verdict::Keep, _, Some(rule), _) => (Verdict::Rule(rule), name),
+            (Verdict::None | Verdict::Keep, .., Some(rule)) => (Verdict::Rule(rule), Name::Plain),
             (verdict, ..) => (verdict, object.name),
         };
         let is_kept = matches!(ruled, Verdict::Keep | Verdict::Opaque);
-        Ok((Place { path, verdict, name }, !is_kept && known.is_found))
+        Ok((Place { path, verdict, name, whose }, !is_kept && known.is_found))
     }
 
     /// Redacts a member's key, and gives the place of its value.
@@ -226,6 +242,9 @@ impl<'p> Walk<'p> {
         if place.is_told(&self.scanner.policy) && !self.is_secret(level, source, index, place.name)? {
             return Ok(false);
         }
+        if self.is_actor_object(level, index, place) {
+            return Ok(false);
+        }
         if node.is_container() && !is_removed {
             return level.open(index, place).map(|()| true);
         }
@@ -235,6 +254,12 @@ impl<'p> Walk<'p> {
             return Ok(true);
         }
         self.apply(rule, level, source, index, is_removed).map(|()| true)
+    }
+
+    /// Whether this is an actor that has members, each of which says who it is or not.
+    fn is_actor_object(&self, level: &Level, index: usize, place: Place) -> bool {
+        let is_object = level.tape.nodes.get(index).is_some_and(|node| node.kind == Kind::Object);
+        is_object && place.is_identity(&self.scanner.policy)
     }
 
     /// Whether the value of this name is a secret.
@@ -292,7 +317,6 @@ impl<'p> Walk<'p> {
         depth: usize,
         index: usize,
         place: Place,
-        look: Look,
     ) -> Result<bool, OutOfMemory> {
         let text = plain(&level.tape, source, index, &mut self.decoded)?;
         // Reading is work, too.
@@ -315,13 +339,16 @@ impl<'p> Walk<'p> {
                 let path = paths.as_ref().map_or(0, |paths| paths.json(place.path));
                 let own = paths.as_ref().map_or(Verdict::None, |paths| paths.verdict(path));
                 let outer = if place.is_told(&self.scanner.policy) { place.untold() } else { place };
-                json.begin(Place { path, verdict: deeper(own, outer.verdict), name: Name::Plain });
+                json.begin(Place { path, verdict: deeper(own, outer.verdict), name: Name::Plain, ..outer });
                 write_path(level, source, Last::Shown, &mut json.path)?;
                 put_byte(&mut json.path, b'|')?;
                 Ok(true)
             }
             Err(Unreadable::OutOfMemory) => Err(OutOfMemory),
-            Err(_) => self.text(level, source, index, look).map(|()| false),
+            Err(_) => {
+                let look = look(place, text);
+                self.text(level, source, index, look).map(|()| false)
+            }
         }
     }
 
@@ -340,6 +367,15 @@ impl<'p> Walk<'p> {
             level.tape.set_text(index, Kind::String, &self.written)?;
         }
         Ok(())
+    }
+}
+
+/// What is looked for in a text.
+pub(super) fn look(place: Place, text: &[u8]) -> Look {
+    match (place.verdict, place.whose) {
+        (Verdict::Keep, _) => Look::Secrets,
+        (_, Whose::Actor) if is_identity(text) => Look::Actor,
+        _ => Look::Everything,
     }
 }
 
