@@ -1,6 +1,7 @@
 //! Fields that say who did what to what: an audit log without them is none.
 //!
-//! Only detectors of secrets look at them, and at [`OPAQUE`] ones not even these.
+//! Users are not among them: what identifies an actor stays by its key, in records of
+//! any format. Only detectors of secrets look at them, and at [`OPAQUE`] ones not even these.
 //! Addresses are not among them: who switches the
 //! `network` pack on wants them gone. Nor is what holds whole requests,
 //! statements or messages, in which anything may stand.
@@ -101,7 +102,6 @@ pub const KEEP: &[(&str, &str, &[&str])] = &[
         "PostgreSQL, Error Reporting and Logging, Using JSON-Format Log Output",
         &[
             "timestamp",
-            "user",
             "dbname",
             "pid",
             "remote_port",
@@ -126,17 +126,7 @@ pub const KEEP: &[(&str, &str, &[&str])] = &[
     (
         "mariadb",
         "MariaDB, Audit Plugin, Log Format",
-        &[
-            "time",
-            "timestamp",
-            "serverhost",
-            "username",
-            "connectionid",
-            "queryid",
-            "operation",
-            "database",
-            "retcode",
-        ],
+        &["time", "timestamp", "serverhost", "connectionid", "queryid", "operation", "retcode"],
     ),
     (
         "sudo",
@@ -166,17 +156,17 @@ pub const KEEP: &[(&str, &str, &[&str])] = &[
     (
         "sshd",
         "OpenSSH, sshd(8), LogLevel in sshd_config(5)",
-        &["pri", "time", "ident", "pid", "user", "port", "key", "method", "result", "invalid"],
+        &["pri", "time", "ident", "pid", "port", "result"],
     ),
     (
         "linux-audit",
         "linux-audit, Specifications, Audit Event Fields: field-dictionary",
         &[
             "type", "time", "serial", "node", "pid", "ppid", "opid", "ses", "old-ses", "auid", "old-auid",
-            "oauid", "uid", "gid", "euid", "egid", "suid", "sgid", "fsuid", "fsgid", "ouid", "ogid", "id",
-            "AUID", "OLD-AUID", "UID", "GID", "EUID", "EGID", "SUID", "SGID", "FSUID", "FSGID", "OUID",
-            "OGID", "ID", "arch", "ARCH", "syscall", "SYSCALL", "success", "exit", "res", "op", "acct",
-            "comm", "exe", "tty", "terminal", "key", "subj", "obj", "inode", "dev", "mode",
+            "oauid", "uid", "gid", "euid", "egid", "suid", "sgid", "fsuid", "fsgid", "ouid", "ogid", "AUID",
+            "OLD-AUID", "UID", "GID", "EUID", "EGID", "SUID", "SGID", "FSUID", "FSGID", "OUID", "OGID",
+            "arch", "ARCH", "syscall", "SYSCALL", "success", "exit", "res", "op", "comm", "exe", "tty",
+            "terminal", "subj", "obj", "inode", "dev", "mode",
         ],
     ),
 ];

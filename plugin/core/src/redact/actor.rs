@@ -31,8 +31,10 @@ pub(super) enum Actor {
     Is,
     /// Its value is an actor, wherever it is.
     IsAnywhere,
-    /// Its value is somebody else, or a text that may name anybody.
+    /// Its value is somebody else.
     Other,
+    /// Its value is a text that may name anybody.
+    Prose,
 }
 
 /// Of whom a value is.
@@ -42,210 +44,237 @@ pub(super) enum Whose {
     Unknown,
     Actor,
     Other,
+    Anybody,
 }
 
 impl Whose {
     /// Of whom a member's value is, by its key.
     pub(super) fn of(key: Actor, object: Whose) -> Whose {
         match (key, object) {
-            (Actor::IsAnywhere, _) | (Actor::Is, Whose::Unknown | Whose::Actor) => Whose::Actor,
-            (Actor::Other, _) => Whose::Other,
+            (Actor::IsAnywhere, _) => Whose::Actor,
+            (Actor::Other, _) | (_, Whose::Other) => Whose::Other,
+            (Actor::Is, _) => Whose::Actor,
+            (Actor::Prose, _) => Whose::Anybody,
             _ => object,
         }
     }
 }
 
-/// Who acts.
-const ACTORS: &[&[u8]] = &[
-    b"actor",
-    b"actors",
-    b"principal",
-    b"initiator",
-    b"operator",
-    b"caller",
-    b"requester",
-    b"requestor",
-    b"invoker",
-    b"author",
-    b"committer",
-    b"pusher",
-    b"owner",
-    b"creator",
-    b"submitter",
-    b"approver",
-    b"reviewer",
-    b"editor",
-    b"modifier",
-    b"updater",
-    b"deleter",
-    b"uploader",
-    b"performer",
-    b"executor",
-    b"originator",
-    b"impersonator",
-    b"delegator",
-    b"admin",
-    b"administrator",
-    b"subject",
-    b"sub",
-    b"identity",
-    b"claims",
-    b"login",
-    b"logon",
-    b"acct",
-    b"auth",
-    b"authentication",
-    b"employee",
-    b"who",
-    b"whodunnit",
-    b"by",
-];
+/// Whether a word is one for who acts.
+fn is_actor(word: &[u8]) -> bool {
+    matches!(
+        word,
+        b"actor"
+            | b"actors"
+            | b"principal"
+            | b"initiator"
+            | b"operator"
+            | b"caller"
+            | b"requester"
+            | b"requestor"
+            | b"invoker"
+            | b"author"
+            | b"committer"
+            | b"pusher"
+            | b"owner"
+            | b"creator"
+            | b"submitter"
+            | b"approver"
+            | b"reviewer"
+            | b"editor"
+            | b"modifier"
+            | b"updater"
+            | b"deleter"
+            | b"uploader"
+            | b"performer"
+            | b"executor"
+            | b"originator"
+            | b"impersonator"
+            | b"delegator"
+            | b"admin"
+            | b"administrator"
+            | b"subject"
+            | b"sub"
+            | b"identity"
+            | b"claims"
+            | b"login"
+            | b"logon"
+            | b"acct"
+            | b"auth"
+            | b"authentication"
+            | b"employee"
+            | b"who"
+            | b"whodunnit"
+    )
+}
 
-/// Keys that mean an actor wherever they are.
-const ANYWHERE: &[&[u8]] = &[
-    b"alternateid",
-    b"upn",
-    b"userprincipalname",
-    b"principalemail",
-    b"principalid",
-    b"principalsubject",
-    b"sourceidentity",
-    b"rolesessionname",
-    b"subjectfromwebidentitytoken",
-    b"onbehalfof",
-    b"runas",
-    b"nameid",
-    b"samaccountname",
-];
+/// Whether a key means an actor wherever it is.
+fn is_actor_anywhere(word: &[u8]) -> bool {
+    matches!(
+        word,
+        b"alternateid"
+            | b"upn"
+            | b"userprincipalname"
+            | b"principalemail"
+            | b"principalid"
+            | b"principalsubject"
+            | b"sourceidentity"
+            | b"rolesessionname"
+            | b"subjectfromwebidentitytoken"
+            | b"onbehalfof"
+            | b"runas"
+            | b"nameid"
+            | b"samaccountname"
+    )
+}
 
-/// What is done by somebody, where it is none of this: `sorted_by`.
-const NOT_BY: &[&[u8]] = &[
-    b"sort",
-    b"sorted",
-    b"order",
-    b"ordered",
-    b"group",
-    b"grouped",
-    b"filter",
-    b"filtered",
-    b"partition",
-    b"partitioned",
-    b"indexed",
-    b"followed",
-    b"required",
-    b"replaced",
-    b"superseded",
-    b"powered",
-    b"cluster",
-    b"clustered",
-    b"separated",
-    b"divided",
-    b"limited",
-    b"stand",
-    b"near",
-    b"seconded",
-];
+/// Whether what stands ahead of `by` is nothing that somebody does: `sorted_by`.
+fn is_no_deed(word: &[u8]) -> bool {
+    matches!(
+        word,
+        b"sort"
+            | b"sorted"
+            | b"order"
+            | b"ordered"
+            | b"group"
+            | b"grouped"
+            | b"filter"
+            | b"filtered"
+            | b"partition"
+            | b"partitioned"
+            | b"indexed"
+            | b"followed"
+            | b"required"
+            | b"replaced"
+            | b"superseded"
+            | b"powered"
+            | b"cluster"
+            | b"clustered"
+            | b"separated"
+            | b"divided"
+            | b"limited"
+            | b"stand"
+            | b"near"
+            | b"seconded"
+    )
+}
 
-/// What of an actor a key has.
-const PARTS: &[&[u8]] = &[
-    b"name",
-    b"names",
-    b"email",
-    b"mail",
-    b"address",
-    b"addr",
-    b"id",
-    b"ids",
-    b"uid",
-    b"uuid",
-    b"guid",
-    b"sid",
-    b"upn",
-    b"dn",
-    b"arn",
-    b"login",
-    b"handle",
-    b"nick",
-    b"username",
-    b"user",
-    b"display",
-    b"full",
-    b"first",
-    b"last",
-    b"given",
-    b"family",
-    b"sur",
-    b"middle",
-    b"identifier",
-    b"external",
-    b"alternate",
-    b"alternative",
-    b"preferred",
-    b"primary",
-    b"profile",
-];
+/// Whether a word says what of an actor a key has, or no more than the word ahead of it.
+fn is_part(word: &[u8]) -> bool {
+    matches!(
+        word,
+        b"name"
+            | b"names"
+            | b"email"
+            | b"mail"
+            | b"address"
+            | b"addr"
+            | b"id"
+            | b"ids"
+            | b"uid"
+            | b"uuid"
+            | b"guid"
+            | b"sid"
+            | b"upn"
+            | b"dn"
+            | b"arn"
+            | b"login"
+            | b"handle"
+            | b"nick"
+            | b"user"
+            | b"display"
+            | b"full"
+            | b"first"
+            | b"last"
+            | b"given"
+            | b"family"
+            | b"sur"
+            | b"middle"
+            | b"identifier"
+            | b"external"
+            | b"alternate"
+            | b"alternative"
+            | b"preferred"
+            | b"primary"
+            | b"profile"
+            | b"info"
+            | b"details"
+            | b"detail"
+            | b"context"
+            | b"data"
+            | b"object"
+            | b"ref"
+            | b"record"
+    )
+}
 
-/// What the word for an actor may have behind it that says no more.
-const INFO: &[&[u8]] = &[b"info", b"details", b"detail", b"context", b"data", b"object", b"ref", b"record"];
+/// Whether a word is one for somebody else.
+fn is_other(word: &[u8]) -> bool {
+    matches!(
+        word,
+        b"target"
+            | b"targets"
+            | b"recipient"
+            | b"recipients"
+            | b"receiver"
+            | b"customer"
+            | b"customers"
+            | b"invitee"
+            | b"invitees"
+            | b"invited"
+            | b"affected"
+            | b"victim"
+            | b"contact"
+            | b"contacts"
+            | b"patient"
+            | b"member"
+            | b"members"
+            | b"assignee"
+            | b"assignees"
+            | b"beneficiary"
+            | b"payee"
+            | b"payer"
+            | b"subscriber"
+            | b"buyer"
+            | b"shopper"
+            | b"manager"
+            | b"supervisor"
+            | b"to"
+            | b"cc"
+            | b"bcc"
+            | b"dest"
+            | b"destination"
+            | b"reported"
+    )
+}
 
-/// Somebody else, as a word anywhere in a key.
-const OTHERS: &[&[u8]] = &[
-    b"target",
-    b"targets",
-    b"recipient",
-    b"recipients",
-    b"receiver",
-    b"customer",
-    b"customers",
-    b"invitee",
-    b"invitees",
-    b"invited",
-    b"affected",
-    b"victim",
-    b"contact",
-    b"contacts",
-    b"patient",
-    b"member",
-    b"members",
-    b"assignee",
-    b"assignees",
-    b"beneficiary",
-    b"payee",
-    b"payer",
-    b"subscriber",
-    b"buyer",
-    b"shopper",
-    b"manager",
-    b"supervisor",
-    b"to",
-    b"cc",
-    b"bcc",
-    b"dest",
-    b"destination",
-    b"reported",
-];
+/// Whether the last word of a key says that its value is a text, which may name anybody.
+fn is_prose(word: &[u8]) -> bool {
+    matches!(
+        word,
+        b"message"
+            | b"msg"
+            | b"comment"
+            | b"comments"
+            | b"note"
+            | b"notes"
+            | b"description"
+            | b"desc"
+            | b"reason"
+            | b"text"
+            | b"body"
+            | b"query"
+            | b"statement"
+            | b"sql"
+            | b"command"
+            | b"cmd"
+            | b"url"
+            | b"uri"
+    )
+}
 
-/// A text that may name anybody, as the last word of a key.
-const PROSE: &[&[u8]] = &[
-    b"message",
-    b"msg",
-    b"comment",
-    b"comments",
-    b"note",
-    b"notes",
-    b"description",
-    b"desc",
-    b"reason",
-    b"text",
-    b"body",
-    b"query",
-    b"statement",
-    b"sql",
-    b"command",
-    b"cmd",
-    b"url",
-    b"uri",
-];
+/// What may stand behind `user` and the like in one word with it: `userid`.
+const TAILS: [&[u8]; 6] = [b"name", b"id", b"email", b"mail", b"login", b"address"];
 
 /// How many words may stand behind that for an actor.
 const PARTS_MAX: usize = 4;
@@ -255,59 +284,61 @@ impl Actor {
     pub(super) fn of(key: &[u8]) -> Actor {
         let words = Words::of(key);
         let text = words.text();
-        if words.has_any(OTHERS) || PROSE.iter().any(|word| words.ends_with_word(text.len(), word)) {
-            return Actor::Other;
+        let mut end = text.len();
+        while end > 0 {
+            let start = words.start_of_word(end);
+            if text.get(start..end).is_some_and(is_other) {
+                return Actor::Other;
+            }
+            end = start;
         }
-        if ANYWHERE.iter().any(|word| words.ends_with_word(text.len(), word)) {
+        let last = text.get(words.start_of_word(text.len())..).unwrap_or_default();
+        if is_prose(last) {
+            return Actor::Prose;
+        }
+        if is_actor_anywhere(text) || is_actor_anywhere(last) {
             return Actor::IsAnywhere;
         }
-        let mut end = text.len();
-        for _ in 0..=PARTS_MAX {
-            if let Some(actor) = words.actor_at(end) {
-                return actor;
-            }
-            let head = text.get(..end).unwrap_or_default();
-            let part = PARTS.iter().chain(INFO).find(|part| head.ends_with(part));
-            match part {
-                Some(part) => end -= part.len(),
-                None => return Actor::Unsaid,
-            }
-            if end == 0 {
-                return Actor::Identifies;
-            }
-        }
-        Actor::Unsaid
+        words.actor()
     }
 }
 
 impl Words {
-    /// Whether one of these words ends at `end`, whole.
-    fn ends_with_word(&self, end: usize, word: &[u8]) -> bool {
-        let head = self.text().get(..end).unwrap_or_default();
-        head.strip_suffix(word).is_some_and(|rest| rest.is_empty() || self.starts_at(rest.len()))
+    /// Where the word starts that ends at `end`.
+    fn start_of_word(&self, end: usize) -> usize {
+        (1..end).rev().find(|at| self.starts_at(*at)).unwrap_or(0)
     }
 
-    fn has_any(&self, others: &[&[u8]]) -> bool {
-        let len = self.text().len();
-        let is_end = |at: usize| at == len || self.starts_at(at);
-        (1..=len).filter(|at| is_end(*at)).any(|at| others.iter().any(|word| self.ends_with_word(at, word)))
+    /// What the last words say, but for those that only say what of an actor.
+    fn actor(&self) -> Actor {
+        let mut end = self.text().len();
+        for _ in 0..=PARTS_MAX {
+            let head = self.text().get(..end).unwrap_or_default();
+            let word = head.get(self.start_of_word(end)..).unwrap_or_default();
+            // `submituser`, `userprincipal`: in one word, too.
+            if word.ends_with(b"user") || word.ends_with(b"principal") || is_actor(word) {
+                return Actor::Is;
+            }
+            if let Some(done) = word.strip_suffix(b"by") {
+                let done = if done.is_empty() { self.word_before(end - 2) } else { done };
+                let is_deed = done.len() > 2 && !is_no_deed(done) && (word == b"by" || done.ends_with(b"ed"));
+                return if is_deed { Actor::IsAnywhere } else { Actor::Unsaid };
+            }
+            let tail = TAILS.iter().find(|tail| word.ends_with(tail)).map_or(0, |tail| tail.len());
+            end -= if is_part(word) { word.len() } else { tail };
+            if end == 0 {
+                return Actor::Identifies;
+            }
+            if end == head.len() {
+                break;
+            }
+        }
+        Actor::Unsaid
     }
 
-    /// What the words up to `end` say, if the last of them is one for an actor.
-    fn actor_at(&self, end: usize) -> Option<Actor> {
-        let head = self.text().get(..end)?;
-        // `submituser`, `userprincipal`: in one word, too.
-        if head.ends_with(b"user") || head.ends_with(b"principal") {
-            return Some(Actor::Is);
-        }
-        let done = head.strip_suffix(b"by").filter(|done| !done.is_empty());
-        if let Some(done) = done
-            && (self.starts_at(done.len()) || done.ends_with(b"ed"))
-        {
-            let is_none = NOT_BY.iter().any(|word| done.ends_with(word));
-            return (!is_none).then_some(Actor::IsAnywhere);
-        }
-        ACTORS.iter().any(|word| self.ends_with_word(end, word)).then_some(Actor::Is)
+    /// The word that ends at `end`.
+    fn word_before(&self, end: usize) -> &[u8] {
+        self.text().get(self.start_of_word(end)..end).unwrap_or_default()
     }
 }
 

@@ -66,7 +66,7 @@ impl Walk<'_> {
                             return Ok(Glance::Rules);
                         }
                         Actor::Is | Actor::IsAnywhere => actor_end = actor_end.max(tape.after(next)),
-                        Actor::Other => other_end = other_end.max(tape.after(next)),
+                        Actor::Other | Actor::Prose => other_end = other_end.max(tape.after(next)),
                         Actor::Unsaid | Actor::Identifies => {}
                     }
                     has_value |= known.names_value;

@@ -118,6 +118,31 @@ pub(crate) fn cases() -> Vec<(&'static str, Vec<String>)> {
             ],
         ),
         (
+            "openai-key",
+            vec![
+                format!("⟦sk-proj-{}T3BlbkFJ{}⟧", &token(40)[20..], token(20)),
+                format!("key=⟦sk-svcacct-{}-T3BlbkFJ_{}⟧ ", &token(50)[20..], token(20)),
+                format!("⟦sk-{}T3BlbkFJ{}⟧.", &token(40)[20..], token(20)),
+                format!("⟦sk-ant-api03-{}-{}AA⟧", token(60), token(30)),
+                "sk-proj-your-key-goes-here-please".into(),
+                format!("sk-proj-{}", token(8)),
+            ],
+        ),
+        (
+            "vendor-token",
+            vec![
+                format!("⟦hf_{}⟧", token(34)),
+                format!("⟦dop_v1_{}⟧", "8f14e45fceea167a5a36dedd4bea2543c9f0f895fb98ab9159f51fd0297e236d"),
+                format!("SENDGRID ⟦SG.{}.{}⟧", token(22), token(43)),
+                format!("⟦shpat_{}⟧", "8f14e45fceea167a5a36dedd4bea2543"),
+                format!("⟦dckr_pat_{}-x⟧", token(26)),
+                format!("⟦hvs.{}⟧", token(90)),
+                format!("⟦ATATT3{}=8F14E45F⟧", token(180)),
+                "hf_hub_download and dapinto".into(),
+                "SG.1 msg".into(),
+            ],
+        ),
+        (
             "npm-token",
             vec![
                 format!("_authToken=⟦{}⟧", checked("npm_")),
