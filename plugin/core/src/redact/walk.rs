@@ -115,10 +115,11 @@ impl<'p> Walk<'p> {
                     };
                 level.open(value, place)?;
                 self.arguments(level, source, value)?;
-            } else if node.kind != Kind::Word && place.verdict != Verdict::Opaque {
-                if self.leaf(level, source, depth, value, place)? {
-                    return Ok(Pause::Json(value));
-                }
+            } else if node.kind != Kind::Word
+                && place.verdict != Verdict::Opaque
+                && self.leaf(level, source, depth, value, place)?
+            {
+                return Ok(Pause::Json(value));
             }
         }
     }
