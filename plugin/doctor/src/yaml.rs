@@ -126,7 +126,11 @@ impl Tree<'_> {
                     }
                 }
             }
-            (title, Value::Scalar(text)) if text.is_empty() && read::is_known(title) => {}
+            ("plugins", Value::Scalar(text)) if text.is_empty() => {}
+            (title, Value::Scalar(text)) if text.is_empty() => {
+                let place = self.place(key.line);
+                self.reader.syntax(place, format!("there is nothing below `{title}`: leave it out"));
+            }
             (title, _) if read::is_known(title) && read::kind(title) == Kind::Other => {
                 if !matches!(title, "stream_processor" | "upstream_servers" | "extensions") {
                     let place = self.place(key.line);
@@ -194,12 +198,8 @@ impl Tree<'_> {
                 }
             };
             let Value::List(items) = value.value else {
-                let is_empty = matches!(&value.value, Value::Scalar(text) if text.is_empty());
-                if !is_empty {
-                    let place = self.place(value.line);
-                    self.reader
-                        .syntax(place, format!("`{title}` is a list: lines that begin with `- name:`"));
-                }
+                let place = self.place(value.line);
+                self.reader.syntax(place, format!("`{title}` is a list: lines that begin with `- name:`"));
                 continue;
             };
             for item in items {
