@@ -15,6 +15,7 @@ use crate::flow::{Flows, Step};
 use crate::plugins;
 use crate::source::Place;
 use crate::wildcard::Fit;
+use std::collections::BTreeSet;
 
 /// How much a finding matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -58,6 +59,13 @@ pub(crate) struct Scene<'a> {
     pub(crate) config: &'a Config,
     pub(crate) flows: &'a Flows,
     pub(crate) options: &'a Options,
+    /// Whether anything seals.
+    seals: bool,
+    /// The inputs of logs that are sealed, or may be; without anything that
+    /// seals, of all logs.
+    audited: BTreeSet<usize>,
+    /// The outputs that such logs reach, or may reach.
+    audit_outputs: BTreeSet<usize>,
 }
 
 /// A place where a check found something.
@@ -140,6 +148,15 @@ impl Check {
 }
 
 impl<'a> Scene<'a> {
+    pub(crate) fn new(config: &'a Config, flows: &'a Flows, options: &'a Options) -> Scene<'a> {
+        let (audited, audit_outputs) = (BTreeSet::new(), BTreeSet::new());
+        let mut scene = Scene { config, flows, options, seals: false, audited, audit_outputs };
+        scene.seals = scene.audit_filters().next().is_some() || scene.ledgers().next().is_some();
+        scene.audited = scene.find_audited();
+        scene.audit_outputs = scene.find_audit_outputs();
+        scene
+    }
+
     pub(crate) fn inputs(&self) -> impl Iterator<Item = (usize, &'a Section)> {
         self.config.all(Kind::Input)
     }
@@ -179,38 +196,39 @@ impl<'a> Scene<'a> {
 
     /// Checks for a configuration that seals anything.
     pub(crate) fn seals(&self) -> bool {
-        self.audit_filters().next().is_some() || self.ledgers().next().is_some()
+        self.seals
     }
 
-    /// Checks for a log that is sealed, or may be; without anything that seals,
-    /// for any log.
-    pub(crate) fn is_audited(&self, input: usize, section: &Section) -> bool {
-        if plugins::is_no_log(section) {
-            return false;
-        }
-        let is_ledger = |output| plugins::is_ledger(&self.config.sections[output]);
-        let reaches_ledger =
-            || self.flows.arrivals.iter().any(|arrival| arrival.input == input && is_ledger(arrival.output));
-        !self.seals() || self.flows.sealed_inputs.contains_key(&input) || reaches_ledger()
-    }
-
+    /// Returns the inputs of logs that are sealed, or may be; without anything
+    /// that seals, of all logs.
     pub(crate) fn audited(&self) -> impl Iterator<Item = (usize, &'a Section)> {
-        self.inputs().filter(|(index, input)| self.is_audited(*index, input))
+        self.inputs().filter(|(index, _)| self.audited.contains(index))
     }
 
     /// Returns the outputs that sealed records reach, or may reach; without
     /// anything that seals, all that a log may reach.
     pub(crate) fn audit_outputs(&self) -> impl Iterator<Item = (usize, &'a Section)> {
-        self.outputs().filter(|(index, output)| {
-            let is_log = |arrival: &crate::flow::Arrival| {
-                arrival.output == *index
-                    && self.is_audited(arrival.input, &self.config.sections[arrival.input])
-            };
-            let is_reached = || self.flows.arrivals.iter().any(is_log);
-            plugins::is_ledger(output)
-                || self.flows.sealed_at(*index) > Fit::No
-                || (self.inputs().next().is_none() && self.seals())
-                || (!self.seals() && is_reached())
-        })
+        self.outputs().filter(|(index, _)| self.audit_outputs.contains(index))
+    }
+
+    fn find_audited(&self) -> BTreeSet<usize> {
+        let to_ledgers = self.ledgers().flat_map(|(at, _)| self.flows.arrivals_at(at));
+        let to_ledgers: BTreeSet<usize> = to_ledgers.map(|arrival| arrival.input).collect();
+        let is_sealed = |at: &usize| self.flows.sealed_inputs.contains_key(at) || to_ledgers.contains(at);
+        let logs = self.inputs().filter(|(_, input)| !plugins::is_no_log(input)).map(|(at, _)| at);
+        logs.filter(|at| !self.seals || is_sealed(at)).collect()
+    }
+
+    fn find_audit_outputs(&self) -> BTreeSet<usize> {
+        let has_inputs = self.inputs().next().is_some();
+        let is_reached = |at| {
+            if self.seals {
+                self.flows.sealed_at(at) > Fit::No || !has_inputs
+            } else {
+                self.flows.arrivals_at(at).any(|arrival| self.audited.contains(&arrival.input))
+            }
+        };
+        let outputs = self.outputs().filter(|(at, output)| plugins::is_ledger(output) || is_reached(*at));
+        outputs.map(|(at, _)| at).collect()
     }
 }

@@ -25,8 +25,8 @@ pub(crate) struct Step {
 /// Records of an input that reach an output.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Arrival {
-    pub(crate) input: usize,
     pub(crate) output: usize,
+    pub(crate) input: usize,
     /// Whether they carry a seal when they arrive.
     pub(crate) sealed: Fit,
     pub(crate) fit: Fit,
@@ -195,10 +195,15 @@ impl Flows {
         }
     }
 
+    /// Returns what comes to an output.
+    pub(crate) fn arrivals_at(&self, output: usize) -> impl Iterator<Item = &Arrival> {
+        let first = |output| Arrival { output, input: 0, sealed: Fit::No, fit: Fit::No, sealer: None };
+        self.arrivals.range(first(output)..first(output + 1))
+    }
+
     /// Returns whether records come to an output, sealed before, by the best case.
     pub(crate) fn sealed_at(&self, output: usize) -> Fit {
-        let here = self.arrivals.iter().filter(|arrival| arrival.output == output);
-        here.map(|arrival| arrival.sealed.min(arrival.fit)).max().unwrap_or(Fit::No)
+        self.arrivals_at(output).map(|arrival| arrival.sealed.min(arrival.fit)).max().unwrap_or(Fit::No)
     }
 }
 

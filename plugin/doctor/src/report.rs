@@ -51,7 +51,7 @@ pub(crate) fn examine(
     let config = read::read(main, &given, replaced)?;
     let is_readable = config.problems.iter().all(|problem| problem.kind != ProblemKind::Syntax);
     let flows = if is_readable { flow::follow(&config) } else { Flows::default() };
-    let scene = Scene { config: &config, flows: &flows, options };
+    let scene = Scene::new(&config, &flows, options);
     let mut findings = Vec::new();
     for check in checks().filter(|check| is_readable || check.is_of_text()) {
         for hit in check.find(&scene) {

@@ -81,7 +81,7 @@ pub(super) const CHECKS: &[Check] = &[
         find: |scene| {
             let of_anchors = |input: usize| plugins::is_anchors(&scene.config.sections[input]);
             let takes = |output: usize, anchors: bool| {
-                let arrivals = scene.flows.arrivals.iter().filter(|arrival| arrival.output == output);
+                let arrivals = scene.flows.arrivals_at(output);
                 arrivals
                     .filter(|arrival| arrival.fit == Fit::Yes)
                     .any(|arrival| of_anchors(arrival.input) == anchors)

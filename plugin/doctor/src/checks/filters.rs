@@ -321,15 +321,22 @@ fn unguarded(scene: &Scene<'_>) -> Vec<Hit> {
         Some(version) if version.passes_unsealed() => Severity::Warning,
         Some(_) => return Vec::new(),
     };
-    let to_ledgers = |step: &Step| {
-        let mut own = scene.flows.arrivals.iter().filter(|arrival| arrival.sealer == Some(*step)).peekable();
-        own.peek().is_some() && own.all(|arrival| plugins::is_ledger(&scene.config.sections[arrival.output]))
-    };
+    // Whether all that a filter seals goes to ledgers.
+    let mut to_ledgers: BTreeMap<Step, bool> = BTreeMap::new();
+    for arrival in &scene.flows.arrivals {
+        let Some(sealer) = arrival.sealer else { continue };
+        *to_ledgers.entry(sealer).or_insert(true) &=
+            plugins::is_ledger(&scene.config.sections[arrival.output]);
+    }
     let mut hits = Vec::new();
     for (step, filter) in scene.audit_filters() {
         let flows = scene.flows;
         let has_records = flows.fits.get(&step.section).is_none_or(|fit| *fit > Fit::No);
-        if step.processor.is_some() || Match::of(filter).is_none() || !has_records || to_ledgers(&step) {
+        if step.processor.is_some()
+            || Match::of(filter).is_none()
+            || !has_records
+            || to_ledgers.get(&step) == Some(&true)
+        {
             continue;
         }
         let rule = filter.text("match").unwrap_or("*");

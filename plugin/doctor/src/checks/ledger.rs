@@ -125,7 +125,7 @@ pub(super) const CHECKS: &[Check] = &[
                     Setting::Unknown => None,
                     Setting::Is(value) => size(value),
                 };
-                let own = scene.flows.arrivals.iter().filter(|arrival| arrival.output == at);
+                let own = scene.flows.arrivals_at(at);
                 let longest =
                     own.filter_map(|arrival| line_bytes(&scene.config.sections[arrival.input])).max();
                 let (Some(limit), Some(longest)) = (limit, longest) else { continue };

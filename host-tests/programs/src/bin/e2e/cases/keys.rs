@@ -2,7 +2,6 @@
 //! another way as anchors.
 
 use crate::case::Place;
-use crate::http::Server;
 use crate::pipeline::Pipeline;
 use crate::poll;
 use crate::private::Private;
@@ -17,6 +16,7 @@ use host_tests::{root, streams};
 use serde_json::{Value, json};
 use std::fs::{self, OpenOptions};
 use std::io::Write;
+use std::net::TcpListener;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -212,7 +212,8 @@ fn wait_for_anchor(process: &mut Process, anchors: &Path, head: &str) -> Result<
     poll::until("the last checkpoint as an anchor", done, || anchors.display().to_string())
 }
 
-/// `fluent-bit-conf/anchors.*` as they stand, in processes of their own.
+/// `fluent-bit-conf/anchors.*` as they stand, in processes of their own, and the
+/// config of the one that takes them.
 pub(crate) fn shipped_anchors(place: &Place) -> Result<String> {
     const RECORDS: usize = 20;
     let mut pipeline = numbered_pipeline(place)?;
@@ -231,9 +232,10 @@ pub(crate) fn shipped_anchors(place: &Place) -> Result<String> {
     let started = [&["anchors.yaml"][..], &["anchors.conf", "--parser", "filter-audit-parsers.conf"]]
         .map(|arguments| start_shipped(place, arguments));
     for started in started {
-        let (mut process, anchors) = started?;
-        wait_for_anchor(&mut process, &anchors, &head)?;
-        process.stop()?;
+        let ([mut sender, receiver], anchors) = started?;
+        wait_for_anchor(&mut sender, &anchors, &head)?;
+        sender.stop()?;
+        receiver.stop()?;
         let options = [("--roster", &*place.at("roster.json")), ("--anchors", &*anchors)];
         verify::verify_all(std::slice::from_ref(&sink.path), &options)?.ensure(&[ANCHORED], RECORDS + 1)?;
     }
@@ -242,17 +244,32 @@ pub(crate) fn shipped_anchors(place: &Place) -> Result<String> {
     Ok(format!("{} records anchored to their end, by YAML and by the classic format", RECORDS + 1))
 }
 
-/// Starts a Fluent Bit in `fluent-bit-conf`; what the config leaves to the
-/// environment is the case's. Gives the file that the anchors come to.
-fn start_shipped(place: &Place, arguments: &[&str]) -> Result<(Process, PathBuf)> {
-    let dir = place.at(format!("from-{}", arguments[0]));
-    fs::create_dir(&dir)?;
-    let server = Server::start(&dir)?;
+/// Starts a Fluent Bit in `fluent-bit-conf` and one that takes its anchors; what
+/// the configs leave to the environment is the case's. Gives both, and the file
+/// that the anchors come to.
+fn start_shipped(place: &Place, arguments: &[&str]) -> Result<([Process; 2], PathBuf)> {
+    let dir = place.below(&format!("from-{}", arguments[0]))?;
+    let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port().to_string();
+    let environment = |command: &mut Command| {
+        command.env("ANCHORS_HOST", "127.0.0.1").env("ANCHORS_PORT", &port).env("ANCHORS_TLS", "off");
+    };
+    let receiver = fs::read_to_string(root().join("fluent-bit-conf/anchors-receiver.yaml"))?;
+    // Without TLS, certificates are not asked for.
+    let lines =
+        receiver.lines().filter(|line| !line.contains("ANCHORS_CRT") && !line.contains("ANCHORS_KEY"));
+    let below = format!(" {}/var/", dir.at("").display());
+    let receiver: String = lines.map(|line| line.replace(" /var/", &below) + "\n").collect();
+    for needed in ["var/log", "var/lib/fluent-bit"] {
+        fs::create_dir_all(dir.at(needed))?;
+    }
+    fs::write(dir.at("receiver.yaml"), receiver)?;
     let mut command = Command::new(&place.fluent_bit.path);
-    command.arg("--config").args(arguments);
+    environment(command.args(["--config", "receiver.yaml"]));
+    let mut receiver = Process::spawn_in(&dir, &dir.at(""), &mut command)?;
+    receiver.wait_for_log("[output:file:file.0]", 1)?;
+    let mut command = Command::new(&place.fluent_bit.path);
+    environment(command.arg("--config").args(arguments));
     command.env("FLB_AUDIT_MODULES", root().join("dist")).env("FLB_AUDIT_STATES", place.at("states"));
-    command.env("ANCHORS_HOST", "127.0.0.1").env("ANCHORS_PORT", server.port().to_string());
-    command.env("ANCHORS_TLS", "off");
-    let process = Process::spawn_in(place, &root().join("fluent-bit-conf"), &mut command)?;
-    Ok((process, dir.join("anchors")))
+    let sender = Process::spawn_in(place, &root().join("fluent-bit-conf"), &mut command)?;
+    Ok(([sender, receiver], dir.at("var/log/anchors/anchors")))
 }

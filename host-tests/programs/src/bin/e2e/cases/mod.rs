@@ -5,6 +5,7 @@ mod generated;
 mod keys;
 mod layouts;
 mod ledgers;
+mod logs;
 mod oddities;
 mod redaction;
 mod restarts;
@@ -71,5 +72,6 @@ pub(crate) const ALL: &[Case] = &[
     Case { name: "keys: killed in the middle of a stream", run: restarts::killed_with_keys },
     Case { name: "keys: reloaded in the middle of a stream", run: restarts::reloaded_with_keys },
     Case { name: "anchors", run: keys::anchored },
+    Case { name: "fluent-bit-conf, what happens to logs", run: logs::every_config },
     Case { name: "fluent-bit-conf, anchors", run: keys::shipped_anchors },
 ];

@@ -131,7 +131,7 @@ fn run(place: &Place, name: &str, broken: Broken) -> Result<String> {
 }
 
 /// Puts a config with its module in its place. Gives the log that it reads.
-fn lay_out(place: &Place, name: &str) -> Result<PathBuf> {
+pub(super) fn lay_out(place: &Place, name: &str) -> Result<PathBuf> {
     if name.starts_with("ledger") {
         return Ok(ledgers::lay_out(place, name)?.0);
     }
@@ -166,7 +166,7 @@ fn append(log: &Path, first: usize) -> Result<()> {
 }
 
 /// The files that the config's outputs have written.
-fn outputs(place: &Place) -> Result<Vec<PathBuf>> {
+pub(super) fn outputs(place: &Place) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for dir in ["var/log/sealed", "var/log/dead-letter", "var/lib/flb-audit/ledger"] {
         match fs::read_dir(place.at(dir)) {

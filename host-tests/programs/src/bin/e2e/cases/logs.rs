@@ -1,0 +1,104 @@
+//! What happens to logs, in the configs that ship: long lines, lines from before
+//! the first start, rotation, kill -9.
+
+use super::unsealed::{lay_out, outputs};
+use crate::case::Place;
+use crate::process::Process;
+use crate::{ledger, poll, verify};
+use anyhow::{Context, Result, ensure};
+use std::collections::BTreeSet;
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::ops::Range;
+use std::path::Path;
+
+const CONFIGS: [&str; 9] = [
+    "filter-audit.conf",
+    "filter-audit.yaml",
+    "filter-redact.conf",
+    "filter-redact.yaml",
+    "filter-schema.conf",
+    "filter-schema.yaml",
+    "ledger.yaml",
+    "ledger-alone.conf",
+    "ledger-alone.yaml",
+];
+const LEDGER: &str = "var/lib/flb-audit/ledger";
+/// The number of the line that is longer than the configs take, and its length.
+const TOO_LONG: usize = 12;
+const TOO_LONG_BYTES: usize = 20_000_000;
+
+pub(crate) fn every_config(place: &Place) -> Result<String> {
+    for name in CONFIGS {
+        survive(&place.below(name)?, name).with_context(|| name)?;
+    }
+    Ok(format!("{} configs", CONFIGS.len()))
+}
+
+fn survive(place: &Place, name: &str) -> Result<()> {
+    let log = lay_out(place, name)?;
+    append(&log, 0..10, 0)?;
+    append(&log, 10..11, 77_000)?;
+    append(&log, 11..12, 10_000_000)?;
+    append(&log, TOO_LONG..TOO_LONG + 1, TOO_LONG_BYTES)?;
+    append(&log, 13..14, 0)?;
+    let mut expected: BTreeSet<usize> = (0..14).filter(|number| *number != TOO_LONG).collect();
+    let mut process = Process::start(place, Path::new(name))?;
+    wait_for(place, &mut process, &expected)?;
+    process.wait_for_log("Skipping long lines", 1)?;
+    process.kill()?;
+
+    append(&log, 20..25, 0)?;
+    fs::rename(&log, log.with_file_name("audit.log.1"))?;
+    append(&log, 30..35, 0)?;
+    expected.extend((20..25).chain(30..35));
+    let mut process = Process::start(place, Path::new(name))?;
+    wait_for(place, &mut process, &expected)?;
+
+    let rotated = log.with_file_name("audit-2026-11-28T09-41-16.123.log");
+    fs::rename(&log, &rotated)?;
+    append(&rotated, 40..45, 0)?;
+    append(&log, 50..55, 0)?;
+    expected.extend((40..45).chain(50..55));
+    wait_for(place, &mut process, &expected)?;
+    process.stop()?;
+
+    let report = verify::verify_all(&outputs(place)?, &[])?;
+    ensure!(report.count("missing") == 0, "{} records are missing", report.count("missing"));
+    let extra: Vec<usize> = held(place)?.difference(&expected).copied().collect();
+    ensure!(extra.is_empty(), "there are {extra:?}, too");
+    Ok(())
+}
+
+/// Appends lines with these numbers, and with so many bytes of text.
+fn append(log: &Path, numbers: Range<usize>, bytes: usize) -> Result<()> {
+    let text = "word ".repeat(bytes / 5);
+    let mut file = OpenOptions::new().append(true).create(true).open(log)?;
+    for number in numbers {
+        writeln!(file, r#"{{"mark":"mark-{number}-mark","text":"{text}"}}"#)?;
+    }
+    Ok(())
+}
+
+/// The numbers of the lines that have come out.
+fn held(place: &Place) -> Result<BTreeSet<usize>> {
+    let dir = place.at(LEDGER);
+    let lines = if dir.exists() {
+        ledger::lines(&dir)?
+    } else {
+        let texts: Vec<String> = outputs(place)?.iter().map(fs::read_to_string).collect::<Result<_, _>>()?;
+        texts.iter().flat_map(|text| text.lines()).map(String::from).collect()
+    };
+    let number = |line: &String| line.split_once("mark-")?.1.split('-').next()?.parse().ok();
+    Ok(lines.iter().filter_map(number).collect())
+}
+
+fn wait_for(place: &Place, process: &mut Process, expected: &BTreeSet<usize>) -> Result<()> {
+    let done = || {
+        process.ensure_running()?;
+        Ok(expected.is_subset(&held(place)?).then_some(()))
+    };
+    let left =
+        || format!("without {:?}", expected.difference(&held(place).unwrap_or_default()).collect::<Vec<_>>());
+    poll::until("all lines", done, left)
+}
