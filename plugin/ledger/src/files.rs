@@ -23,9 +23,9 @@ pub(crate) fn number_of_open_file(
     index: &mut RecordIndex,
     lines: &mut Vec<Line>,
 ) -> Result<u64> {
-    let next = manifests.stated.last() + 1;
+    let next = manifests.files.last() + 1;
     let files = files(directory)?;
-    let Some(at) = manifests.damaged.first() else {
+    let Some((at, count)) = manifests.damaged else {
         return match files.range(next..).find(|(_, is_open)| !**is_open) {
             Some((number, _)) => {
                 let names = [frame::closed_name(*number), closed_name(*number)];
@@ -39,7 +39,6 @@ pub(crate) fn number_of_open_file(
             None => Ok(next),
         };
     };
-    let count = manifests.damaged.len();
     lines.push((
         Level::Error,
         format!(
@@ -48,7 +47,7 @@ pub(crate) fn number_of_open_file(
     ));
     let behind = files.iter().map(|(number, is_open)| number + u64::from(!is_open)).max();
     let number = behind.map_or(next, |behind| behind.max(next));
-    for file in files.into_keys().filter(|file| *file < number && manifests.stated.get(*file).is_none()) {
+    for file in files.into_keys().filter(|file| *file < number && !manifests.files.has(*file)) {
         let mut runs = Runs::default();
         let read = read_closed(directory, file, &mut |entry| {
             runs.add(entry);

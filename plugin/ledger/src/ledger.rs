@@ -1,11 +1,12 @@
 //! The ledger: chunks in, records on the disk.
 
+use crate::closed_files::FILES_MAX;
 use crate::files::{number_of_open_file, remove};
 use crate::intake::{Incoming, Intake};
 use crate::intents::{Intent, digest};
 use crate::journal::Journal;
 use crate::ledger_chain::{Found, Own, Tail};
-use crate::manifest::{self, Extent, Manifest, Manifests, Statement, Tombstone};
+use crate::manifest::{self, Extent, Manifest, Manifests, Reading, Statement};
 use crate::open_file::{Batch, Entry, OpenFile, read_closed, settle};
 use crate::record_id::RecordIds;
 use crate::record_index::RecordIndex;
@@ -13,7 +14,6 @@ use crate::recovery::Recovery;
 use crate::retention::{Clock, Held, Retention};
 use crate::roster::Roster;
 use crate::runs::RUNS_DUE;
-use crate::statements::ClosedFile;
 use crate::tail::{Before, Expected, Target};
 use crate::{Error, Result, Settings};
 use flb_audit_core::Event;
@@ -24,7 +24,7 @@ use flb_audit_core::policy::Policy;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, UNIX_EPOCH};
 
 /// How many records a file has at the most: what it takes to know them is in
 /// memory.
@@ -33,6 +33,9 @@ pub(crate) const FILE_RECORDS_MAX: u64 = 131_072;
 /// How many closed files are looked into for one chunk. Records that would take more
 /// are stored, at worst once more.
 const FILES_READ_MAX: usize = 8;
+
+/// For how long manifests are read at once: a component's calls have a deadline.
+const OPENING_MAX: Duration = Duration::from_secs(5);
 
 /// How much a line of the log matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +57,8 @@ pub struct Ledger {
     settings: Settings,
     policy: Option<Policy<'static>>,
     open: Option<Opened>,
+    /// What is being opened, as long as that takes.
+    opening: Option<Opening>,
     /// Whether it has been open before.
     was_open: bool,
     retention: Retention,
@@ -94,11 +99,14 @@ impl Ledger {
             settings,
             policy,
             open: None,
+            opening: None,
             was_open: false,
             retention: Retention::new(clock),
             lines: Vec::new(),
         };
-        ledger.opened()?;
+        if !ledger.opened()? {
+            ledger.lines.push((Level::Warn, ledger.progress()));
+        }
         Ok(ledger)
     }
 
@@ -110,7 +118,9 @@ impl Ledger {
     /// Stores a chunk. When this returns, its records are held, once each. An
     /// error says why they are not, or not all; then the chunk is to come again.
     pub fn store(&mut self, tag: &[u8], chunk: &[u8]) -> Result<()> {
-        self.opened()?;
+        if !self.opened()? {
+            return Err(Error::new(self.progress()));
+        }
         let Some(mut open) = self.open.take() else {
             return Ok(());
         };
@@ -129,31 +139,55 @@ impl Ledger {
         }
     }
 
-    fn opened(&mut self) -> Result<()> {
+    /// Opens the files, if they are not open. Returns false if that takes longer: then
+    /// the next call goes on.
+    fn opened(&mut self) -> Result<bool> {
         if self.open.is_none() {
-            let (directory, settings) = (&self.directory, &self.settings);
-            let opened = Opened::open(directory, settings, self.policy, &mut self.retention, &mut self.lines);
-            self.open = Some(opened.map_err(|error| match (self.was_open, directory.join(STATE).exists()) {
-                (true, false) => Error::new(format!(
-                    "{STATE} is no longer in the ledger's directory: if that was removed and made again, restart \
-                     Fluent Bit"
-                )),
-                _ => error,
-            })?);
-            self.was_open = true;
+            let opened = self.open_files().map_err(|error| {
+                match (self.was_open, self.directory.join(STATE).exists()) {
+                    (true, false) => Error::new(format!(
+                        "{STATE} is no longer in the ledger's directory: if that was removed and made again, restart \
+                         Fluent Bit"
+                    )),
+                    _ => error,
+                }
+            });
+            self.open = opened?;
+            self.was_open |= self.open.is_some();
         }
-        Ok(())
+        Ok(self.open.is_some())
+    }
+
+    fn open_files(&mut self) -> Result<Option<Opened>> {
+        let opening = self.opening.take();
+        let mut opening = opening.map_or_else(|| Opening::begin(&self.directory, &mut self.lines), Ok)?;
+        let now = &self.retention.clock.monotonic;
+        let start = now();
+        if !opening.reading.read(&mut opening.index, || now().saturating_sub(start) > OPENING_MAX)? {
+            self.opening = Some(opening);
+            return Ok(None);
+        }
+        let (directory, settings) = (&self.directory, &self.settings);
+        opening.finish(directory, settings, self.policy, &mut self.retention, &mut self.lines).map(Some)
+    }
+
+    /// Says how far it has been opened.
+    fn progress(&self) -> String {
+        let percent = self.opening.as_ref().map_or(0, |opening| opening.reading.percent());
+        format!("{} is being read: {percent} % so far", manifest::FILE_NAME)
     }
 }
 
-impl Opened {
-    fn open(
-        directory: &Path,
-        settings: &Settings,
-        policy: Option<Policy<'static>>,
-        retention: &mut Retention,
-        lines: &mut Vec<Line>,
-    ) -> Result<Opened> {
+/// A ledger whose manifests are being read.
+struct Opening {
+    found: Found,
+    journal: Journal,
+    index: RecordIndex,
+    reading: Reading,
+}
+
+impl Opening {
+    fn begin(directory: &Path, lines: &mut Vec<Line>) -> Result<Opening> {
         let (found, journal) = Found::open(directory)?;
         if found.is_mended {
             lines.push((
@@ -161,12 +195,27 @@ impl Opened {
                 "chain.state: damaged; the chain goes on from what ledger.intents says".into(),
             ));
         }
+        let expected =
+            journal.appended.as_ref().map(|appended| Expected::manifests(appended, journal.secret()));
+        let reading = Reading::open(directory, found.chain(), expected)?;
+        Ok(Opening { found, journal, index: RecordIndex::default(), reading })
+    }
+
+    /// Opens everything else, when the manifests have been read.
+    fn finish(
+        self,
+        directory: &Path,
+        settings: &Settings,
+        policy: Option<Policy<'static>>,
+        retention: &mut Retention,
+        lines: &mut Vec<Line>,
+    ) -> Result<Opened> {
+        let Opening { found, journal, mut index, reading } = self;
+        let manifests = reading.finish();
         let chain = found.chain();
         let (appended, secret) = (journal.appended.as_ref(), journal.secret());
-        let mut index = RecordIndex::default();
-        let expected = appended.map(|appended| Expected::manifests(appended, secret));
-        let manifests = Manifests::open(directory, chain, expected, &mut index)?;
         report_cut(manifest::FILE_NAME, manifests.cut_bytes, lines);
+        report_beyond(&manifests, lines);
         if manifests.is_proven {
             finish_what_was_begun(directory, &manifests)?;
         }
@@ -194,7 +243,9 @@ impl Opened {
         opened.close_damaged(directory, settings, retention, lines)?;
         Ok(opened)
     }
+}
 
+impl Opened {
     fn store(
         &mut self,
         directory: &Path,
@@ -432,10 +483,15 @@ impl Opened {
             damaged: active.damage.clone(),
         };
         lines.push(closing(&manifest));
-        self.state(Statement::File(manifest.clone()), retention)?;
-        settle(directory, &manifest)?;
+        let statement = Statement::File(manifest);
+        self.state(&statement, retention)?;
+        if let Some((file, _)) = self.manifests.files.recent().last() {
+            settle(directory, file)?;
+        }
         retention.closed(number);
-        self.index.add(number, self.manifests.stated.take_extents(number));
+        if let Statement::File(manifest) = statement {
+            self.index.add(number, manifest.extents);
+        }
         let is_encrypted = settings.recipients.is_some();
         let next = number + 1;
         let expected = Expected::next(self.journal.secret());
@@ -455,8 +511,8 @@ impl Opened {
     }
 
     /// Adds to the manifests.
-    fn state(&mut self, statement: Statement, retention: &Retention) -> Result<()> {
-        let text = serde_json::to_vec(&statement).map_err(|error| Error::new(error.to_string()))?;
+    fn state(&mut self, statement: &Statement, retention: &Retention) -> Result<()> {
+        let text = serde_json::to_vec(statement).map_err(|error| Error::new(error.to_string()))?;
         let now = (retention.clock.wall)().duration_since(UNIX_EPOCH).unwrap_or_default();
         let before = self.before();
         let sealed = self.own.state(&Event {
@@ -485,21 +541,14 @@ impl Opened {
         lines: &mut Vec<Line>,
     ) -> Result<()> {
         loop {
-            let held =
-                Held { statements: &self.manifests.stated, index: &self.index, open: &self.active.runs };
-            let Some((manifest, by)) = retention.next(held, settings, lines) else {
+            let held = Held { files: &self.manifests.files, index: &self.index, open: &self.active.runs };
+            let Some((file, by)) = retention.next(held, settings, lines) else {
                 return Ok(());
             };
-            let tombstone = Tombstone {
-                number: manifest.number,
-                file: manifest.file.clone(),
-                sha256: manifest.sha256.clone(),
-                records: manifest.records,
-                by: by.to_owned(),
-            };
+            let (number, tombstone) = (file.number, file.tombstone(by));
             lines.push((Level::Info, format!("{} deleted by {by}", tombstone.file)));
-            let (number, path) = (tombstone.number, directory.join(&tombstone.file));
-            self.state(Statement::Deleted(tombstone), retention)?;
+            let path = directory.join(&tombstone.file);
+            self.state(&Statement::Deleted(tombstone), retention)?;
             remove(&path)?;
             self.index.forget(number);
             retention.deleted(number);
@@ -515,11 +564,11 @@ fn is_signed(line: &[u8]) -> bool {
 
 /// Ends what a crash has interrupted, of what the manifests say.
 fn finish_what_was_begun(directory: &Path, manifests: &Manifests) -> Result<()> {
-    for ClosedFile { manifest, is_deleted } in manifests.stated.iter() {
+    for (file, is_deleted) in manifests.files.recent() {
         if *is_deleted {
-            remove(&directory.join(&manifest.file))?;
+            remove(&directory.join(file.name()))?;
         } else {
-            settle(directory, manifest)?;
+            settle(directory, file)?;
         }
     }
     Ok(())
@@ -531,6 +580,17 @@ fn closing(manifest: &Manifest) -> Line {
     match manifest.found() {
         None => (Level::Info, format!("{file} closed: {records} records")),
         Some(found) => (Level::Error, format!("{file}: {found}; it stays as it is, and is closed")),
+    }
+}
+
+fn report_beyond(manifests: &Manifests, lines: &mut Vec<Line>) {
+    let beyond = manifests.files.beyond();
+    if beyond > 0 {
+        let what = format!(
+            "{FILES_MAX} closed files are all that retention knows at a time: {beyond} more are not deleted before \
+             a restart after these; a larger file_size makes fewer"
+        );
+        lines.push((Level::Warn, what));
     }
 }
 

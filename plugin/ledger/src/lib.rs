@@ -9,7 +9,8 @@
 //! by its `tail`, `recovery` tells the ledger's own records from others', and its
 //! `intents` recognise a chunk of records without seals that comes again after a
 //! crash. [`manifest`] says what a closed file holds, [`statements`]
-//! what all of these come to. With recipients,
+//! what all of these come to, and `closed_files` what the ledger keeps of that in
+//! memory. With recipients,
 //! they are files of [`frame`]s.
 //!
 //! Everything that is in memory can be read back from the directory. So there
@@ -18,6 +19,7 @@
 #![forbid(unsafe_code)]
 
 pub mod chunk;
+mod closed_files;
 mod crypt;
 pub mod faults;
 mod files;

@@ -5,10 +5,10 @@
 //! file, [`FILE_NAME`], which grows by some hundred bytes a file and is never
 //! cut short.
 
+use crate::closed_files::ClosedFiles;
 use crate::frame;
 use crate::ledger_chain::Tail;
 use crate::record_index::RecordIndex;
-use crate::statements::Statements;
 use crate::tail::{Expected, Mark};
 use crate::tree::Node;
 use crate::{Error, Named, Result, faults, private};
@@ -17,11 +17,11 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use flb_audit_core::chain::{ChainId, Life, Place, Run};
 use flb_audit_core::hash::Hash;
 use flb_audit_core::text::base64url::{hash_from_text, hash_text};
-use flb_audit_core::verify::{Checked, Checker};
+use flb_audit_core::verify::{Checked, Checker, Sealed};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -29,6 +29,13 @@ use std::path::{Path, PathBuf};
 pub const FILE_NAME: &str = "manifests.ndjson";
 /// The tag under which they are sealed.
 pub const TAG: &str = "flb-audit.ledger";
+
+/// How much is read at once, in bytes.
+const READ_BYTES: usize = 256 << 10;
+/// How long a line may be, in bytes: a manifest has at most 8192 extents.
+const LINE_BYTES_MAX: u64 = 8 << 20;
+/// After how many lines the clock is looked at.
+const LINES_A_LOOK: u64 = 64;
 
 /// One of them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,16 +45,6 @@ pub enum Statement {
     File(Manifest),
     /// A file was deleted.
     Deleted(Tombstone),
-}
-
-impl Statement {
-    /// The number of the file that it is about.
-    pub(crate) fn number(&self) -> u64 {
-        match self {
-            Statement::File(manifest) => manifest.number,
-            Statement::Deleted(tombstone) => tombstone.number,
-        }
-    }
 }
 
 /// What a closed file holds.
@@ -291,7 +288,7 @@ pub fn read(line: &[u8]) -> Option<Statement> {
 pub(crate) struct Manifests {
     file: File,
     path: PathBuf,
-    pub(crate) stated: Statements,
+    pub(crate) files: ClosedFiles,
     /// The record of the last one that was appended after the journal was written.
     pub(crate) last: Option<Tail>,
     /// Whether all of it is as the ledger has written it.
@@ -302,93 +299,20 @@ pub(crate) struct Manifests {
     pub(crate) foreign: Vec<Range<u64>>,
     /// How many bytes of a torn line were cut off.
     pub(crate) cut_bytes: u64,
-    /// Where lines begin that are no statements, in bytes. They stay, and
-    /// nobody says anew what they have said: it may have been altered to that
-    /// end.
-    pub(crate) damaged: Vec<u64>,
+    /// Where the first line begins that is no statement, in bytes, and how many such
+    /// lines there are. They stay, and nobody says anew what they have said: it may
+    /// have been altered to that end.
+    pub(crate) damaged: Option<(u64, u64)>,
 }
 
 impl Manifests {
-    /// Reads what is there, and takes for statements what this chain has sealed
-    /// as such.
-    pub(crate) fn open(
-        directory: &Path,
-        chain: ChainId,
-        mut expected: Option<Expected>,
-        index: &mut RecordIndex,
-    ) -> Result<Manifests> {
-        let path = directory.join(FILE_NAME);
-        let file = private().read(true).append(true).create(true).open(&path).named(&path)?;
-        // In a component, a file that is appended to is read from its end.
-        let mut reader = BufReader::new(File::open(&path).named(&path)?);
-        let mut manifests = Manifests {
-            file,
-            path,
-            stated: Statements::of(chain),
-            last: None,
-            is_proven: false,
-            hash: Sha256::new(),
-            bytes: 0,
-            foreign: Vec::new(),
-            cut_bytes: 0,
-            damaged: Vec::new(),
-        };
-        let mut checker = Checker::default();
-        let mut line = Vec::new();
-        loop {
-            line.clear();
-            if let Some(expected) = &mut expected {
-                expected.reach(manifests.bytes, || manifests.mark().digest);
-            }
-            if reader.read_until(b'\n', &mut line).named(&manifests.path)? == 0 {
-                break;
-            }
-            let Some(text) = line.strip_suffix(b"\n") else {
-                manifests.cut_bytes = line.len() as u64;
-                manifests.file.set_len(manifests.bytes).named(&manifests.path)?;
-                break;
-            };
-            let unit = Sha256::digest(text).into();
-            let is_appended =
-                expected.as_mut().and_then(|expected| expected.is_appended(manifests.bytes, &unit));
-            let read = read(text).filter(|_| is_appended != Some(false));
-            if let (Some(statement), Ok(Checked::Sealed(sealed))) = (read, checker.check(text))
-                && let number = statement.number()
-                && manifests.stated.add(statement, &sealed)
-            {
-                let extents = manifests.stated.take_extents(number);
-                if manifests.stated.get(number).is_some_and(|file| file.is_deleted) {
-                    index.forget(number);
-                } else {
-                    index.add(number, extents);
-                }
-                if is_appended == Some(true) {
-                    manifests.last = Some((sealed.place, sealed.head));
-                }
-            } else {
-                manifests.damaged.push(manifests.bytes);
-            }
-            let (at, end) = (manifests.bytes, manifests.bytes + line.len() as u64);
-            if is_appended == Some(false) {
-                match manifests.foreign.last_mut().filter(|last| last.end == at) {
-                    Some(last) => last.end = end,
-                    None => manifests.foreign.push(at..end),
-                }
-            }
-            manifests.hash.update(&line);
-            manifests.bytes = end;
-        }
-        manifests.is_proven = expected.is_some_and(|expected| expected.is_reached());
-        Ok(manifests)
-    }
-
     /// How the file ends.
     pub(crate) fn mark(&self) -> Mark {
         Mark { bytes: self.bytes, digest: self.hash.clone().finalize().into() }
     }
 
     /// Adds a sealed statement, for good.
-    pub(crate) fn append(&mut self, statement: Statement, line: &[u8]) -> Result<()> {
+    pub(crate) fn append(&mut self, statement: &Statement, line: &[u8]) -> Result<()> {
         let before = self.file.metadata().named(&self.path)?.len();
         faults::append(&mut self.file, line).and_then(|()| self.file.sync_data()).named(&self.path)?;
         if std::fs::metadata(&self.path).named(&self.path)?.len() != before + line.len() as u64 {
@@ -396,7 +320,124 @@ impl Manifests {
         }
         self.hash.update(line);
         self.bytes += line.len() as u64;
-        self.stated.follow(statement);
+        self.files.follow(statement);
         Ok(())
+    }
+}
+
+/// The file of all statements while it is read, which takes a while if a ledger has
+/// closed millions of files.
+pub(crate) struct Reading {
+    manifests: Manifests,
+    reader: BufReader<File>,
+    len: u64,
+    chain: ChainId,
+    expected: Option<Expected>,
+    checker: Checker,
+    line: Vec<u8>,
+}
+
+impl Reading {
+    /// Begins to read. Statements are what this chain has sealed as such.
+    pub(crate) fn open(directory: &Path, chain: ChainId, expected: Option<Expected>) -> Result<Reading> {
+        let path = directory.join(FILE_NAME);
+        let file = private().read(true).append(true).create(true).open(&path).named(&path)?;
+        // In a component, a file that is appended to is read from its end.
+        let reader = BufReader::with_capacity(READ_BYTES, File::open(&path).named(&path)?);
+        let len = file.metadata().named(&path)?.len();
+        let manifests = Manifests {
+            file,
+            path,
+            files: ClosedFiles::default(),
+            last: None,
+            is_proven: false,
+            hash: Sha256::new(),
+            bytes: 0,
+            foreign: Vec::new(),
+            cut_bytes: 0,
+            damaged: None,
+        };
+        let (checker, line) = (Checker::default(), Vec::new());
+        Ok(Reading { manifests, reader, len, chain, expected, checker, line })
+    }
+
+    /// How much has been read, in percent.
+    pub(crate) fn percent(&self) -> u64 {
+        self.manifests.bytes.saturating_mul(100) / self.len.max(1)
+    }
+
+    /// Reads on until `is_late` says that it has taken long enough. Returns true at the
+    /// end of the file.
+    pub(crate) fn read(&mut self, index: &mut RecordIndex, is_late: impl Fn() -> bool) -> Result<bool> {
+        for lines in 1_u64.. {
+            if !self.read_line(index)? {
+                let expected = self.expected.as_ref();
+                self.manifests.is_proven = expected.is_some_and(Expected::is_reached);
+                return Ok(true);
+            }
+            if lines.is_multiple_of(LINES_A_LOOK) && is_late() {
+                break;
+            }
+        }
+        Ok(false)
+    }
+
+    /// What was read.
+    pub(crate) fn finish(self) -> Manifests {
+        self.manifests
+    }
+
+    /// Takes in a line. Returns false at the end.
+    fn read_line(&mut self, index: &mut RecordIndex) -> Result<bool> {
+        let Reading { manifests, reader, expected, line, .. } = self;
+        line.clear();
+        if let Some(expected) = expected {
+            expected.reach(manifests.bytes, || manifests.mark().digest);
+        }
+        if reader.by_ref().take(LINE_BYTES_MAX).read_until(b'\n', line).named(&manifests.path)? == 0 {
+            return Ok(false);
+        }
+        let is_long = line.len() as u64 == LINE_BYTES_MAX;
+        let Some(text) = line.strip_suffix(b"\n").or(is_long.then_some(&line[..])) else {
+            manifests.cut_bytes = line.len() as u64;
+            manifests.file.set_len(manifests.bytes).named(&manifests.path)?;
+            return Ok(false);
+        };
+        let unit = Sha256::digest(text).into();
+        let (at, end) = (manifests.bytes, manifests.bytes + line.len() as u64);
+        let is_appended = expected.as_mut().and_then(|expected| expected.is_appended(at, &unit));
+        let read = read(text).filter(|_| is_appended != Some(false));
+        let sealed = read.as_ref().and_then(|_| match self.checker.check(text) {
+            Ok(Checked::Sealed(sealed)) => Some(sealed),
+            _ => None,
+        });
+        let is_own =
+            |sealed: &Sealed| sealed.is_intact && sealed.is_statement() && sealed.chain == self.chain;
+        let before = manifests.files.last();
+        if let (Some(statement), Some(sealed)) = (read, sealed.filter(|sealed| is_own(sealed)))
+            && manifests.files.follow(&statement)
+        {
+            match statement {
+                Statement::File(manifest) if manifest.number > before => {
+                    index.add(manifest.number, manifest.extents);
+                }
+                Statement::File(_) => {}
+                Statement::Deleted(tombstone) => index.forget(tombstone.number),
+            }
+            if is_appended == Some(true) {
+                manifests.last = Some((sealed.place, sealed.head));
+            }
+        } else {
+            manifests.damaged.get_or_insert((at, 0)).1 += 1;
+        }
+        if is_appended == Some(false) {
+            match manifests.foreign.last_mut().filter(|last| last.end == at) {
+                Some(last) => last.end = end,
+                None => manifests.foreign.push(at..end),
+            }
+        }
+        manifests.hash.update(&*line);
+        manifests.bytes = end;
+        Ok(true)
     }
 }

@@ -1,9 +1,10 @@
 //! A ledger's file: records as lines of JSON, first as they come, then, when
 //! it is closed, compressed; or as frames, which only others can read.
 
+use crate::closed_files::ClosedFile;
 use crate::files::remove;
 use crate::frame::{self, Digested, Part};
-use crate::manifest::{Damage, Found, Manifest, closed_name, open_name};
+use crate::manifest::{Damage, Found, closed_name, open_name};
 use crate::record_id::{RecordId, RecordIds};
 use crate::recovery::Recovery;
 use crate::runs::Runs;
@@ -28,6 +29,9 @@ mod frames;
 
 /// How much is compressed at once, in bytes: a frame of its own each.
 const FRAME_BYTES: usize = 1 << 20;
+
+/// How long a line may be, in bytes: one that is longer is not the ledger's.
+const LINE_BYTES_MAX: u64 = 32 << 20;
 
 /// Records to be appended.
 #[derive(Default)]
@@ -195,12 +199,14 @@ impl OpenFile {
         loop {
             line.clear();
             recovery.reach(self.len, || self.mark().digest);
-            let read = reader.read_until(b'\n', &mut line).named(&self.path)? as u64;
+            let read = reader.by_ref().take(LINE_BYTES_MAX).read_until(b'\n', &mut line);
+            let read = read.named(&self.path)? as u64;
             if read == 0 {
                 break;
             }
             let text = line.strip_suffix(b"\n");
-            if text.is_none() && self.damage.is_none() && recovery.is_clean(self.len) {
+            let is_torn = text.is_none() && read < LINE_BYTES_MAX;
+            if is_torn && self.damage.is_none() && recovery.is_clean(self.len) {
                 self.file.set_len(self.len).and_then(|()| self.file.sync_data()).named(&self.path)?;
                 return Ok(read);
             }
@@ -378,15 +384,16 @@ fn find_form(directory: &Path, number: u64, is_encrypted: bool) -> Result<Form> 
 }
 
 /// Puts a closed file in its place, now that the manifest is written.
-pub(crate) fn settle(directory: &Path, manifest: &Manifest) -> Result<()> {
-    if manifest.damaged.is_some() {
+pub(crate) fn settle(directory: &Path, file: &ClosedFile) -> Result<()> {
+    let (number, name) = (file.number, file.name());
+    if file.is_damaged {
         return Ok(());
     }
-    if manifest.file != frame::closed_name(manifest.number) {
-        return remove(&directory.join(open_name(manifest.number)));
+    if name != frame::closed_name(number) {
+        return remove(&directory.join(open_name(number)));
     }
-    let closed = directory.join(&manifest.file);
-    let active = directory.join(frame::open_name(manifest.number));
+    let closed = directory.join(name);
+    let active = directory.join(frame::open_name(number));
     if active.exists() && !closed.exists() {
         fs::rename(&active, &closed).named(&active)?;
         sync_directory(directory)?;

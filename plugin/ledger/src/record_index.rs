@@ -27,6 +27,8 @@ type Start = (Life, u64, u64);
 #[derive(Debug, Default)]
 pub(crate) struct RecordIndex {
     stretches: BTreeMap<Start, Stretch>,
+    /// The stretches of each file: lives, and the numbers of their first records.
+    files: BTreeMap<u64, Vec<(Life, u64)>>,
 }
 
 impl RecordIndex {
@@ -36,10 +38,11 @@ impl RecordIndex {
             if let Some(life) = extent.life() {
                 let stretch = Stretch { last: extent.last, signed: extent.signed };
                 self.stretches.insert((life, extent.first, file), stretch);
+                self.files.entry(file).or_default().push((life, extent.first));
             }
         }
         while self.stretches.len() > STRETCHES_MAX {
-            let Some(oldest) = self.stretches.keys().map(|(.., file)| *file).min() else {
+            let Some(oldest) = self.files.first_key_value().map(|(file, _)| *file) else {
                 return;
             };
             self.forget(oldest);
@@ -55,10 +58,9 @@ impl RecordIndex {
     /// Returns where the last checkpoint of each chain stands in a file.
     pub(crate) fn signed_in(&self, file: u64) -> Vec<(Life, u64)> {
         let mut signed: BTreeMap<ChainId, (Life, u64)> = BTreeMap::new();
-        for ((life, _, of), stretch) in &self.stretches {
-            if *of == file
-                && let Some(sequence) = stretch.signed
-            {
+        for (life, first) in self.files.get(&file).into_iter().flatten() {
+            let stretch = self.stretches.get(&(*life, *first, file));
+            if let Some(sequence) = stretch.and_then(|stretch| stretch.signed) {
                 let last = signed.entry(life.chain).or_insert((*life, sequence));
                 *last = (*last).max((*life, sequence));
             }
@@ -75,6 +77,8 @@ impl RecordIndex {
 
     /// Forgets a file that is no more.
     pub(crate) fn forget(&mut self, file: u64) {
-        self.stretches.retain(|(.., of), _| *of != file);
+        for (life, first) in self.files.remove(&file).into_iter().flatten() {
+            self.stretches.remove(&(life, first, file));
+        }
     }
 }

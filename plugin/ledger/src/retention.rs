@@ -5,10 +5,9 @@
 //! [`PATIENCE`] that the oldest file is past, and then one file goes at a time, as
 //! slowly as they were closed.
 
-use crate::manifest::Manifest;
+use crate::closed_files::{ClosedFile, ClosedFiles, FILES_MAX};
 use crate::record_index::RecordIndex;
 use crate::runs::Runs;
-use crate::statements::Statements;
 use crate::{Level, Line, Settings};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -16,6 +15,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// For how long the clock has to say that a file is past.
 const PATIENCE: Duration = Duration::from_secs(3600);
+/// How many of the oldest files are looked at for one that can be deleted without
+/// taking away what proves later records.
+const CANDIDATES_MAX: usize = 64;
 
 /// What time it is.
 pub struct Clock {
@@ -59,7 +61,7 @@ pub(crate) struct Retention {
 /// What the ledger holds.
 #[derive(Clone, Copy)]
 pub(crate) struct Held<'a> {
-    pub(crate) statements: &'a Statements,
+    pub(crate) files: &'a ClosedFiles,
     pub(crate) index: &'a RecordIndex,
     /// The runs of the open file.
     pub(crate) open: &'a Runs,
@@ -84,6 +86,9 @@ impl Retention {
     /// A file was closed now.
     pub(crate) fn closed(&mut self, file: u64) {
         self.closed.insert(file, (self.clock.monotonic)());
+        if self.closed.len() > FILES_MAX {
+            self.closed.pop_first();
+        }
     }
 
     /// A file was deleted.
@@ -99,37 +104,37 @@ impl Retention {
         held: Held<'a>,
         settings: &Settings,
         lines: &mut Vec<Line>,
-    ) -> Option<(&'a Manifest, &'static str)> {
+    ) -> Option<(&'a ClosedFile, &'static str)> {
         if let Some(max) = settings.keep_bytes
-            && held.statements.kept().map(|manifest| manifest.stored_bytes).sum::<u64>() > max
+            && held.files.bytes() > max
         {
-            let mut kept = held.statements.kept();
-            let free = kept.find(|manifest| held.is_free(manifest.number));
-            return free.or_else(|| held.statements.kept().next()).map(|manifest| (manifest, "keep_size"));
+            let free = held.files.kept().take(CANDIDATES_MAX).find(|file| held.is_free(file.number));
+            return free.or_else(|| held.files.kept().next()).map(|file| (file, "keep_size"));
         }
         let keep = settings.keep_age?;
-        let oldest = held.statements.kept().next()?;
-        if !self.is_past(oldest, keep, held.statements, lines) {
+        let oldest = held.files.kept().next()?;
+        if !self.is_past(oldest, keep, held.files, lines) {
             return None;
         }
-        let mut past = held.statements.kept().take_while(|manifest| self.age(manifest) >= keep);
+        let candidates = held.files.kept().take(CANDIDATES_MAX);
+        let mut past = candidates.take_while(|file| self.age(file) >= keep);
         let is_overdue = self.age(oldest) >= keep.saturating_mul(2);
-        let free = past.find(|manifest| held.is_free(manifest.number));
-        free.or(Some(oldest).filter(|_| is_overdue)).map(|manifest| (manifest, "keep_age"))
+        let free = past.find(|file| held.is_free(file.number));
+        free.or(Some(oldest).filter(|_| is_overdue)).map(|file| (file, "keep_age"))
     }
 
-    fn age(&self, manifest: &Manifest) -> Duration {
-        match self.closed.get(&manifest.number) {
+    fn age(&self, file: &ClosedFile) -> Duration {
+        match self.closed.get(&file.number) {
             Some(closed) => (self.clock.monotonic)().saturating_sub(*closed),
-            None => Duration::from_secs(self.clock.seconds().saturating_sub(manifest.closed)),
+            None => Duration::from_secs(self.clock.seconds().saturating_sub(file.closed)),
         }
     }
 
     fn is_past(
         &mut self,
-        oldest: &Manifest,
+        oldest: &ClosedFile,
         keep: Duration,
-        statements: &Statements,
+        files: &ClosedFiles,
         lines: &mut Vec<Line>,
     ) -> bool {
         if self.age(oldest) < keep {
@@ -144,12 +149,12 @@ impl Retention {
             self.past_since = Some(now);
             let what = format!(
                 "by the clock {} is past keep_age: if the clock is right, it is deleted in an hour",
-                oldest.file
+                oldest.name()
             );
             lines.push((Level::Warn, what));
             return false;
         };
-        let next = statements.kept().nth(1).map_or(oldest.closed, |next| next.closed);
+        let next = files.kept().nth(1).map_or(oldest.closed, |next| next.closed);
         let pace =
             Duration::from_secs(next.saturating_sub(oldest.closed)).clamp(Duration::from_secs(1), PATIENCE);
         now.saturating_sub(since) >= PATIENCE

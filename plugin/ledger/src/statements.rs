@@ -1,7 +1,7 @@
-//! What the statements of a ledger come to: one rule for who writes it, who
-//! verifies it, and who exports from it.
+//! The statements of a ledger put together: one rule for who verifies it, and who
+//! exports from it. Whoever writes it follows the same rule with less in memory.
 
-use crate::manifest::{Extent, Manifest, Statement};
+use crate::manifest::{Manifest, Statement};
 use flb_audit_core::chain::ChainId;
 use flb_audit_core::verify::Sealed;
 use std::collections::BTreeMap;
@@ -24,21 +24,13 @@ pub struct ClosedFile {
 }
 
 impl ClosedFile {
-    /// Whether a manifest says once more what is known.
+    /// Checks whether a manifest says once more what is known.
     fn says(&self, manifest: &Manifest) -> bool {
-        let known = &self.manifest;
-        // Whoever has dropped the extents knows what is under the root.
-        known == manifest
-            || known.extents.is_empty() && (&known.sha256, &known.root) == (&manifest.sha256, &manifest.root)
+        self.manifest == *manifest
     }
 }
 
 impl Statements {
-    /// Nothing yet, of the ledger with this chain.
-    pub(crate) fn of(chain: ChainId) -> Self {
-        Statements { chain: Some(chain), files: BTreeMap::new() }
-    }
-
     /// Takes in the next statement, which was sealed so. False if it counts for
     /// nothing: it is not as it was sealed, it came as a record and not as a
     /// statement, it is of another chain than those before, it is a second manifest
@@ -51,8 +43,8 @@ impl Statements {
             && self.follow(statement)
     }
 
-    /// The same, of a statement of this chain.
-    pub(crate) fn follow(&mut self, statement: Statement) -> bool {
+    /// Takes in a statement of this chain.
+    fn follow(&mut self, statement: Statement) -> bool {
         match statement {
             Statement::File(manifest) => match self.files.entry(manifest.number) {
                 // Once more, it says nothing new.
@@ -83,13 +75,6 @@ impl Statements {
         self.files.get(&number)
     }
 
-    /// Drops which records a file holds, and returns that: all of it does not fit into
-    /// a node's memory.
-    pub(crate) fn take_extents(&mut self, number: u64) -> Vec<Extent> {
-        let file = self.files.get_mut(&number);
-        file.map(|file| std::mem::take(&mut file.manifest.extents)).unwrap_or_default()
-    }
-
     /// The highest number; 0 if there is none.
     pub fn last(&self) -> u64 {
         self.files.last_key_value().map_or(0, |(number, _)| *number)
@@ -103,10 +88,5 @@ impl Statements {
     /// The same, for good.
     pub fn into_files(self) -> impl Iterator<Item = ClosedFile> {
         self.files.into_values()
-    }
-
-    /// The manifests of those that were not deleted.
-    pub fn kept(&self) -> impl Iterator<Item = &Manifest> {
-        self.iter().filter(|file| !file.is_deleted).map(|file| &file.manifest)
     }
 }

@@ -8,7 +8,6 @@ use flb_audit_core::record::notes::Notes;
 use flb_audit_core::verify::{Checked, Checker, Sealed};
 use flb_audit_ledger::faults::Faults;
 use flb_audit_ledger::manifest::{self, Manifest, Statement};
-use flb_audit_ledger::statements::ClosedFile;
 use flb_audit_ledger::{Clock, Ledger, Settings};
 use ledger_fixtures::schedule;
 use ledger_fixtures::{Filter, TAG, chunk, directory, names, numbers, open, plain, records, text};
@@ -395,19 +394,4 @@ fn a_directory_that_was_removed_is_noticed() {
     }
     let failed = ledger.store(TAG, &chunk(&plain(5, 5))).expect_err("gone");
     assert!(failed.to_string().contains("restart Fluent Bit"), "{failed}");
-}
-
-/// The statements of 40,000 closed files take less than a third of a component's 64 MiB.
-#[test]
-fn many_closed_files_are_bounded() {
-    let directory = directory();
-    let mut ledger = open(&directory, &small());
-    for first in 0..3 {
-        ledger.store(TAG, &chunk(&plain(20 * first, 20))).expect("stored");
-    }
-    let manifest = manifests(&directory).remove(0);
-    let texts = [&manifest.file, &manifest.sha256, &manifest.root].map(String::len).iter().sum::<usize>();
-    // The tree that they stand in has at most twice as many places as files.
-    let each = 2 * size_of::<ClosedFile>() + texts;
-    assert!(40_000 * each < 21 << 20, "{each}");
 }
