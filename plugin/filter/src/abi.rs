@@ -161,6 +161,11 @@ pub(crate) enum Access {
 /// Opens the first file called `name` in a preopened directory. An error means
 /// that it is there and cannot be opened so.
 pub(crate) fn find_in_preopens(name: &str, access: Access) -> Result<Option<File>, Errno> {
+    Ok(find(name, access)?.map(|(_, file)| file))
+}
+
+/// The same, with the directory.
+fn find(name: &str, access: Access) -> Result<Option<(wasip1::Fd, File)>, Errno> {
     /// The first descriptor after the standard streams.
     const FIRST_PREOPEN: wasip1::Fd = 3;
     let rights = wasip1::RIGHTS_FD_READ
@@ -176,12 +181,58 @@ pub(crate) fn find_in_preopens(name: &str, access: Access) -> Result<Option<File
     while unsafe { wasip1::fd_prestat_get(directory) }.is_ok() {
         // SAFETY: only a descriptor and a string are passed.
         match unsafe { wasip1::path_open(directory, 0, name, 0, rights, 0, 0) } {
-            Ok(fd) => return Ok(Some(File(fd))),
+            Ok(fd) => return Ok(Some((directory, File(fd)))),
             Err(wasip1::ERRNO_NOENT) => directory += 1,
             Err(error) => return Err(error),
         }
     }
     Ok(None)
+}
+
+/// For how long another writer is waited for, in seconds: it may have been killed.
+const LOCK_SECONDS_MAX: u64 = 2;
+
+/// A file that one writer at a time makes, so that two filters on one directory do not
+/// destroy each other's keys.
+pub(crate) struct Lock {
+    directory: wasip1::Fd,
+    name: &'static str,
+}
+
+impl Lock {
+    /// Makes the file in the directory that has a file called `beside`. None if there is
+    /// no such directory, or nothing can be made in it.
+    pub(crate) fn take(name: &'static str, beside: &str) -> Option<Lock> {
+        let (directory, File(fd)) = find(beside, Access::Read).ok()??;
+        close(fd);
+        let start = seconds();
+        loop {
+            let flags = wasip1::OFLAGS_CREAT | wasip1::OFLAGS_EXCL;
+            // SAFETY: only a descriptor and a string are passed.
+            match unsafe { wasip1::path_open(directory, 0, name, flags, wasip1::RIGHTS_FD_WRITE, 0, 0) } {
+                Ok(fd) => {
+                    close(fd);
+                    return Some(Lock { directory, name });
+                }
+                Err(wasip1::ERRNO_EXIST) if seconds().saturating_sub(start) < LOCK_SECONDS_MAX => {}
+                Err(wasip1::ERRNO_EXIST) => return Some(Lock { directory, name }),
+                Err(_) => return None,
+            }
+        }
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // SAFETY: only a descriptor and a string are passed. What is not removed is
+        // waited for, once.
+        let _ = unsafe { wasip1::path_unlink_file(self.directory, self.name) };
+    }
+}
+
+fn close(fd: wasip1::Fd) {
+    // SAFETY: the descriptor is this guest's, and nobody uses it any more.
+    let _ = unsafe { wasip1::fd_close(fd) };
 }
 
 impl File {

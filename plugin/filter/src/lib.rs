@@ -11,7 +11,7 @@ mod keys;
 mod policy;
 mod state;
 
-use abi::File;
+use abi::{File, Lock};
 use flb_audit_core::OutOfMemory;
 use flb_audit_core::chain::writer::StateWriter;
 use flb_audit_core::chain::{Chain, ChainId, GENESIS, Place, Run};
@@ -25,6 +25,8 @@ struct Guest {
     sealer: Sealer<'static>,
     state: Option<StateWriter<File>>,
     keys: Option<Keys>,
+    /// Keeps other filters from changing keys until the first record is sealed.
+    lock: Option<Lock>,
     /// What every record of this life has to say.
     notes: Notes,
 }
@@ -39,16 +41,16 @@ impl Guest {
         let [run @ .., _, _, _, _, _, _, _, _, _] = random;
         let [_, _, _, _, _, _, id @ ..] = random;
         let run = Run::from_random(run);
-        let (chain, notes, state, keys) = match Segment::open(run) {
-            Ok(segment) => (segment.chain, segment.notes, Some(segment.state), segment.keys),
+        let (chain, notes, state, keys, lock) = match Segment::open(run) {
+            Ok(Segment { chain, notes, state, keys, lock }) => (chain, notes, Some(state), keys, lock),
             Err(notes) => {
                 let next = Place { segment: 1, run, sequence: 0 };
                 let (id, algorithm) = (ChainId::ephemeral(id), Default::default());
-                (Chain { id, algorithm, next, head: GENESIS, link: None }, notes, None, None)
+                (Chain { id, algorithm, next, head: GENESIS, link: None }, notes, None, None, None)
             }
         };
         let (redactor, always) = policy::redactor();
-        Ok(Guest { sealer: Sealer::new(chain, notes, redactor)?, state, keys, notes: always })
+        Ok(Guest { sealer: Sealer::new(chain, notes, redactor)?, state, keys, lock, notes: always })
     }
 
     /// Seals a record and writes the new head down before it goes out.
@@ -68,6 +70,7 @@ impl Guest {
         if let Some(keys) = &mut self.keys {
             keys.write_checkpoint(&self.sealer);
         }
+        self.lock = None;
         sealed
     }
 }

@@ -1,7 +1,8 @@
 //! The state file: found in a preopened directory, kept open, written in place.
 
-use crate::abi::{Access, File, find_in_preopens, seconds};
+use crate::abi::{Access, File, Lock, find_in_preopens, seconds};
 use crate::keys::Keys;
+use flb_audit_core::chain::keyring;
 use flb_audit_core::chain::state::{FILE_BYTES, FILE_NAME, State};
 use flb_audit_core::chain::storage::Storage;
 use flb_audit_core::chain::writer::StateWriter;
@@ -15,7 +16,12 @@ pub(crate) struct Segment {
     pub(crate) notes: Notes,
     pub(crate) state: StateWriter<File>,
     pub(crate) keys: Option<Keys>,
+    /// Held until the segment's key is in force.
+    pub(crate) lock: Option<Lock>,
 }
+
+/// The file that says that a filter is about to put a key into force.
+const LOCK_NAME: &str = "chain.lock";
 
 impl Segment {
     /// Opens the first state file among the accessible paths, and in it a new
@@ -26,6 +32,7 @@ impl Segment {
             Ok(None) => return Err(Notes::NO_STATE),
             Err(_) => return Err(Notes::STATE_NOT_WRITABLE),
         };
+        let lock = Lock::take(LOCK_NAME, keyring::FILE_NAME);
         let mut bytes = [0; FILE_BYTES];
         let read = file.read_at(&mut bytes, 0).map_err(|_| Notes::STATE_NOT_WRITABLE)?;
         let state = State::read(&bytes[..read.min(FILE_BYTES)]).ok_or(Notes::STATE_DAMAGED)?;
@@ -44,6 +51,6 @@ impl Segment {
         // Before the first record, so that no other life takes this number.
         let written = writer.write(&opened.chain, now).and_then(|()| writer.sync());
         written.map_err(|_| Notes::STATE_NOT_WRITABLE)?;
-        Ok(Segment { chain: opened.chain, notes: opened.notes, state: writer, keys })
+        Ok(Segment { chain: opened.chain, notes: opened.notes, state: writer, keys, lock })
     }
 }
