@@ -35,6 +35,26 @@ fn limits(dir: &Path) -> Limits {
     Limits { directory: Some(dir.to_path_buf()), ..Limits::default() }
 }
 
+/// A filter that was killed while it had the lock holds up the next one, once.
+#[test]
+fn a_lock_that_was_left_is_taken_over() {
+    let dir = tempfile::tempdir().expect("a directory");
+    init(dir.path(), "st");
+    let st = dir.path().join("st");
+    let lock = st.join("chain.lock");
+    let calls = streams::calls("sudo").expect("a stream");
+    for is_left in [false, true, false] {
+        if is_left {
+            fs::write(&lock, "").expect("written");
+        }
+        let mut host = FILTER.host(Generation::PerChunk, limits(&st));
+        let sealed = returned(host.call(&calls[0]).expect("a call"));
+        let sealed: Value = serde_json::from_slice(&sealed).expect("JSON");
+        assert!(sealed["audit"]["sig"].is_string() && sealed["audit"]["notes"].is_null(), "{sealed}");
+        assert!(!lock.exists());
+    }
+}
+
 #[test]
 fn nothing_private_gets_out() {
     let dir = tempfile::tempdir().expect("a directory");

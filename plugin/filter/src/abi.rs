@@ -189,8 +189,9 @@ fn find(name: &str, access: Access) -> Result<Option<(wasip1::Fd, File)>, Errno>
     Ok(None)
 }
 
-/// For how long another writer is waited for, in seconds: it may have been killed.
-const LOCK_SECONDS_MAX: u64 = 2;
+/// How often it is tried to take a lock that another writer has: a second or two. Who
+/// has it may have been killed, and clocks may stand still.
+const LOCK_TRIES_MAX: u32 = 400_000;
 
 /// A file that one writer at a time makes, so that two filters on one directory do not
 /// destroy each other's keys.
@@ -205,20 +206,19 @@ impl Lock {
     pub(crate) fn take(name: &'static str, beside: &str) -> Option<Lock> {
         let (directory, File(fd)) = find(beside, Access::Read).ok()??;
         close(fd);
-        let start = seconds();
-        loop {
-            let flags = wasip1::OFLAGS_CREAT | wasip1::OFLAGS_EXCL;
+        let flags = wasip1::OFLAGS_CREAT | wasip1::OFLAGS_EXCL;
+        for _ in 0..LOCK_TRIES_MAX {
             // SAFETY: only a descriptor and a string are passed.
             match unsafe { wasip1::path_open(directory, 0, name, flags, wasip1::RIGHTS_FD_WRITE, 0, 0) } {
                 Ok(fd) => {
                     close(fd);
                     return Some(Lock { directory, name });
                 }
-                Err(wasip1::ERRNO_EXIST) if seconds().saturating_sub(start) < LOCK_SECONDS_MAX => {}
-                Err(wasip1::ERRNO_EXIST) => return Some(Lock { directory, name }),
+                Err(wasip1::ERRNO_EXIST) => {}
                 Err(_) => return None,
             }
         }
+        Some(Lock { directory, name })
     }
 }
 

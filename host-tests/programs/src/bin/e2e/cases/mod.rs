@@ -33,6 +33,7 @@ pub(crate) const ALL: &[Case] = &[
     Case { name: "no state directory", run: states::none },
     Case { name: "one state directory for two filters", run: states::shared },
     Case { name: "one state directory for two filters, with keys", run: states::shared_with_keys },
+    Case { name: "one state directory for two processes, with keys", run: states::shared_by_processes },
     Case { name: "a filter that cannot run: at the start", run: unsealed::at_the_start },
     Case { name: "a filter that cannot run: a directory that is removed", run: unsealed::removed },
     Case { name: "a filter that cannot run: a module that is removed", run: unsealed::without_module },

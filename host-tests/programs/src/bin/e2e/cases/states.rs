@@ -63,6 +63,40 @@ pub(crate) fn shared_with_keys(place: &Place) -> Result<String> {
     Ok(format!("{records} records in {LIVES} lives of both, verify ends with {codes:?}"))
 }
 
+/// Two Fluent Bits at the same time put keys into force for one chain.
+pub(crate) fn shared_by_processes(place: &Place) -> Result<String> {
+    const LIVES: usize = 3;
+    const RECORDS: usize = 2_000;
+    let places = [place.below("first")?, place.below("second")?];
+    let mut pipelines = [Pipeline::new(&places[0])?, Pipeline::new(&places[1])?];
+    let state = pipelines[0].use_keys()?;
+    let [_, second] = &mut pipelines;
+    second.filter = second.filter.clone().with("accessible_paths", state.display());
+    for pipeline in &mut pipelines {
+        pipeline.http("json_lines");
+        let tail = pipeline.tail("some.tag", "log");
+        pipeline.input(tail);
+    }
+    let logs: Vec<_> = pipelines.iter().flat_map(Pipeline::sinks).map(|sink| sink.path.clone()).collect();
+    let text = "x".repeat(400);
+    let lines: String =
+        (0..RECORDS).map(|number| format!("{{\"n\":{number},\"text\":\"{text}\"}}\n")).collect();
+    for life in 1..=LIVES {
+        let mut processes = Vec::new();
+        for (pipeline, place) in pipelines.iter().zip(&places) {
+            fs::write(place.at("log"), &lines)?;
+            processes.push(pipeline.start()?);
+        }
+        for (pipeline, process) in pipelines.iter().zip(&mut processes) {
+            pipeline.wait_for(process, life * RECORDS)?;
+        }
+        processes.into_iter().try_for_each(Process::stop)?;
+    }
+    let report = verify::verify_all(&logs, &[("--roster", &places[0].at("roster.json"))])?;
+    report.ensure(&[CONFLICT], 2 * LIVES * RECORDS)?;
+    Ok(format!("{} records in {} segments", report.count("records"), report.segments()?))
+}
+
 /// Has the pipeline read a stream; gives the number of its records.
 fn tail(place: &Place, pipeline: &mut Pipeline<'_>, stream: &str) -> Result<usize> {
     let calls = streams::calls(stream)?;
