@@ -331,12 +331,11 @@ fn unguarded(scene: &Scene<'_>) -> Vec<Hit> {
     let mut hits = Vec::new();
     for (step, filter) in scene.audit_filters() {
         let flows = scene.flows;
-        let has_records = flows.fits.get(&step.section).is_none_or(|fit| *fit > Fit::No);
-        if step.processor.is_some()
-            || Match::of(filter).is_none()
-            || !has_records
-            || to_ledgers.get(&step) == Some(&true)
-        {
+        let is_processor = step.processor.is_some();
+        let is_idle = || {
+            Match::of(filter).is_none() || flows.fits.get(&step.section).is_some_and(|fit| *fit == Fit::No)
+        };
+        if (!is_processor && is_idle()) || to_ledgers.get(&step) == Some(&true) {
             continue;
         }
         let rule = filter.text("match").unwrap_or("*");

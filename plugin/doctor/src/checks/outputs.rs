@@ -215,7 +215,7 @@ const FORMS: [Form; 19] = [
     Form { output: "tcp", key: "format", is_wrong: is_not_json_by_default, good: "json_lines" },
     Form { output: "udp", key: "format", is_wrong: is_not_json, good: "json_lines" },
     Form { output: "http", key: "format", is_wrong: is_not_json, good: "json_lines" },
-    Form { output: "stdout", key: "format", is_wrong: is_not_json, good: "json_lines" },
+    Form { output: "stdout", key: "format", is_wrong: is_not_json_by_default, good: "json_lines" },
     Form { output: "websocket", key: "format", is_wrong: is_not_json_by_default, good: "json_lines" },
     Form { output: "kafka", key: "format", is_wrong: is_not_json, good: "json" },
     Form { output: "es", key: "replace_dots", is_wrong: is_set, good: "off" },
