@@ -96,6 +96,9 @@ impl Tree<'_> {
                 for (name, value) in pairs(members) {
                     if let Value::Scalar(value) = value.value {
                         self.reader.variables.insert(name.text, value);
+                    } else {
+                        let place = self.place(name.line);
+                        self.reader.syntax(place, format!("the variable `{}` is a single value", name.text));
                     }
                 }
             }
@@ -218,6 +221,11 @@ impl Tree<'_> {
     fn plugin(&mut self, kind: Kind, title: &str, line: usize, members: Vec<Node>) {
         let mut section = Section::new(kind, title, self.place(line));
         for (key, value) in pairs(members) {
+            let is_text = matches!(value.value, Value::Scalar(_));
+            if kind == Kind::Service && !is_text {
+                let place = self.place(key.line);
+                self.reader.syntax(place, format!("`{}` of the service is a single value", key.text));
+            }
             if matches!(kind, Kind::Input | Kind::Output) && key.text == "processors" {
                 self.processors(&mut section, value);
             } else {
