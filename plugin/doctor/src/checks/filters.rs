@@ -288,17 +288,31 @@ fn shared_states(scene: &Scene<'_>) -> Vec<Hit> {
     });
     let (mut seen, mut hits) = (BTreeMap::new(), Vec::new());
     for (state, place, _) in filters.chain(ledgers) {
-        let state = state.trim_end_matches('/');
-        if matches!(state, "" | ".") {
+        let state = plain(state);
+        if state.is_empty() {
             continue;
         }
-        let first = *seen.entry(state).or_insert(place);
+        let first = *seen.entry(state.clone()).or_insert(place);
         if first != place {
             let message = format!("{state} is the state directory of line {}, too", first.line);
             hits.push(Hit::new(place, message));
         }
     }
     hits
+}
+
+/// A path without `.`, `..` and doubled slashes.
+fn plain(path: &str) -> String {
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/').filter(|part| !matches!(*part, "" | ".")) {
+        if part == ".." {
+            parts.pop();
+        } else {
+            parts.push(part);
+        }
+    }
+    let root = if path.starts_with('/') && !parts.is_empty() { "/" } else { "" };
+    format!("{root}{}", parts.join("/"))
 }
 
 fn behind(scene: &Scene<'_>, is_wrong: impl Fn(Effect) -> bool, what: &str) -> Vec<Hit> {

@@ -135,6 +135,14 @@ pub(super) const CHECKS: &[Check] = &[
         find: unsealed,
     },
     Check {
+        id: "volatile-path",
+        severity: Severity::Warning,
+        why: "What is below /tmp, /run or /dev/shm is gone after a restart of the machine: positions in logs, records \
+              that wait, or the chain with its keys.",
+        remedy: "Put it on a disk, as below /var/lib.",
+        find: volatile,
+    },
+    Check {
         id: "udp",
         severity: Severity::Note,
         why: "Over UDP nobody notices what does not arrive.",
@@ -185,6 +193,26 @@ fn coroutine(scene: &Scene<'_>, at: usize, input: &Section) -> Option<Hit> {
     }
     let message = format!("no WASM filter can run on records of `{name}` without `threaded`");
     Some(Hit::new(input.place, message).set(at, "threaded", "true"))
+}
+
+/// Directories that do not outlive a restart.
+fn volatile(scene: &Scene<'_>) -> Vec<Hit> {
+    let is_volatile = |path: &str| {
+        ["/tmp/", "/run/", "/var/run/", "/dev/shm/"].iter().any(|start| path.trim().starts_with(start))
+    };
+    let inputs = scene.audited().map(|(_, input)| (input, "db"));
+    let filters = scene.audit_filters().map(|(_, filter)| (filter, "accessible_paths"));
+    let ledgers = scene.ledgers().map(|(_, ledger)| (ledger, "dir"));
+    let service = scene.config.service().filter(|_| scene.audited().next().is_some());
+    let service = service.map(|service| (service, "storage.path"));
+    let all = service.into_iter().chain(inputs).chain(filters).chain(ledgers);
+    let named = all.filter_map(|(section, key)| Some((section, key, section.text(key)?)));
+    named
+        .filter(|(.., path)| is_volatile(path))
+        .map(|(section, key, path)| {
+            Hit::new(section.place_of(key), format!("`{key}` is {path}, which is gone after a restart"))
+        })
+        .collect()
 }
 
 /// Inputs that nothing seals, beside those that are sealed.
