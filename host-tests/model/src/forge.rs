@@ -3,6 +3,7 @@
 use crate::json::Value;
 use crate::seal::{self, GENESIS, Place};
 use ed25519_dalek::{Signer, SigningKey};
+use std::collections::BTreeMap;
 
 /// A chain whose keys are all known.
 #[derive(Clone, Debug)]
@@ -19,6 +20,8 @@ pub struct Forge {
     pub place: Place,
     /// The head before it
     pub head: [u8; 32],
+    /// The heads before the records of this segment
+    pub heads: BTreeMap<u64, [u8; 32]>,
     /// The `link` of the next record
     pub link: Option<Value>,
     /// `v`
@@ -56,6 +59,7 @@ impl Forge {
             handovers: Vec::new(),
             place,
             head,
+            heads: BTreeMap::new(),
             link: None,
             version,
         }
@@ -102,10 +106,16 @@ impl Forge {
         self.link = last.map(|last| {
             let mut members: Vec<(String, Value)> =
                 of_place(&last).into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-            let from = unsettled.map(|from| object(of_place(&(last.0, last.1.clone(), from))));
+            let from = unsettled.map(|from| {
+                let head = self.heads.get(&from).unwrap_or(&self.head);
+                let mut members = of_place(&(last.0, last.1.clone(), from)).to_vec();
+                members.push(("head", string(&seal::text(head))));
+                Value::Object(members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+            });
             members.extend(from.map(|from| ("unsettled".to_owned(), from)));
             Value::Object(members)
         });
+        self.heads.clear();
         self.place = (self.place.0 + 1, run.to_owned(), 0);
     }
 
@@ -174,6 +184,7 @@ impl Forge {
             members.push(("audit".to_owned(), Value::Object(audit)));
         }
         self.resign(&mut record);
+        self.heads.insert(self.place.2, self.head);
         if let Some(head) = head_of(&record) {
             self.head = head;
         }

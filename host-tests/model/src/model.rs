@@ -77,6 +77,13 @@ struct Chain {
     missing: BTreeMap<(u64, String), Vec<(Range, &'static str)>>,
 }
 
+/// The key that a signature counts as, and the first place that it can have signed.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Key {
+    n: u64,
+    since: (u64, u64),
+}
+
 fn position(place: &Place) -> (u64, u64) {
     (place.0, place.2)
 }
@@ -191,31 +198,83 @@ impl Chain {
         self.covered.contains(&(record.place.clone(), record.head))
     }
 
+    /// Since when each key is in force: not before the keys before it.
+    fn in_force(&self) -> BTreeMap<u64, (u64, u64)> {
+        let mut first: BTreeMap<u64, (u64, u64)> = BTreeMap::new();
+        for (n, place, _) in self.good.iter().flat_map(|(.., good)| &good.since) {
+            let known = first.entry(*n).or_insert(position(place));
+            *known = position(place).min(*known);
+        }
+        let mut last = (0, 0);
+        first.values_mut().for_each(|since| {
+            last = last.max(*since);
+            *since = last;
+        });
+        first
+    }
+
+    /// The key as which a signature reaches an earlier place, where the head is this.
+    fn over(
+        &self,
+        mut by: Key,
+        head: &[u8; 32],
+        to: &Place,
+        in_force: &BTreeMap<u64, (u64, u64)>,
+    ) -> Option<Key> {
+        while by.since > position(to) {
+            let mut handovers = self.good.iter().flat_map(|(.., good)| &good.since);
+            if !handovers.any(|(n, place, of)| *n == by.n && position(place) == by.since && of == head) {
+                return None;
+            }
+            let n = by.n - 1;
+            by = Key { n, since: if n == 0 { (0, 0) } else { *in_force.get(&n)? } };
+        }
+        Some(by)
+    }
+
     /// Finds out how far signatures reach.
     fn cover(&mut self) {
-        let mut signed: BTreeSet<(Place, [u8; 32])> = BTreeSet::new();
+        let in_force = self.in_force();
+        let mut signed: BTreeSet<(Place, [u8; 32], Key)> = BTreeSet::new();
         for (place, head, good) in &self.good {
-            signed.insert((place.clone(), *head));
-            for (_, (segment, run, number), head) in &good.since {
-                signed.extend(number.checked_sub(1).map(|before| ((*segment, run.clone(), before), *head)));
+            let own = good.since.first().map_or((0, 0), |(_, place, _)| position(place));
+            let before = in_force.range(..good.n).next_back().map_or((0, 0), |(_, since)| *since);
+            let since = own.max(before);
+            if since <= position(place) {
+                signed.insert((place.clone(), *head, Key { n: good.n, since }));
+            }
+            for (n, (segment, run, number), head) in &good.since {
+                let Some(before) = number.checked_sub(1) else { continue };
+                let since = if *n == 1 { Some((0, 0)) } else { in_force.get(&(n - 1)).copied() };
+                let since = since.unwrap_or((*segment, before));
+                if since <= (*segment, before) {
+                    signed.insert(((*segment, run.clone(), before), *head, Key { n: n - 1, since }));
+                }
             }
         }
         loop {
             let mut reached = signed.clone();
-            for record in self.all().filter(|record| signed.contains(&(record.place.clone(), record.head))) {
-                let (segment, run, number) = &record.place;
-                let before = match (number.checked_sub(1), &record.link) {
-                    (Some(before), _) => Some((*segment, run.clone(), before)),
-                    (None, Some((link, _))) if link.0 < *segment => Some(link.clone()),
-                    _ => None,
-                };
-                reached.extend(before.map(|before| (before, record.prev)));
+            for (place, head, by) in &signed {
+                let here = self.records.get(place).into_iter().flatten();
+                for record in here.filter(|record| record.head == *head) {
+                    let (segment, run, number) = &record.place;
+                    let before = match (number.checked_sub(1), &record.link) {
+                        (Some(before), _) => Some((*segment, run.clone(), before)),
+                        (None, Some((link, _))) if link.0 < *segment => Some(link.clone()),
+                        _ => None,
+                    };
+                    let Some(before) = before else { continue };
+                    let over = self.over(*by, &record.prev, &before, &in_force);
+                    reached.extend(over.map(|by| (before, record.prev, by)));
+                }
             }
             if reached.len() == signed.len() {
                 break;
             }
             signed = reached;
         }
+        let signed: BTreeSet<(Place, [u8; 32])> =
+            signed.into_iter().map(|(place, head, _)| (place, head)).collect();
         self.covered = self
             .all()
             .map(|record| (record.place.clone(), record.head))
@@ -250,7 +309,7 @@ impl Chain {
                 continue;
             };
             reach(link, u128::from(link.2) + 1);
-            if let Some(from) = unsettled.as_ref().filter(|_| self.is_covered(record)) {
+            if let Some((from, _)) = unsettled.as_ref().filter(|_| self.is_covered(record)) {
                 reach(from, u128::from(from.2));
                 stops.push((from.clone(), link.clone()));
             }
@@ -265,8 +324,9 @@ impl Chain {
             let life = (place.0, place.1.clone());
             let known = ends.entry(life.clone()).or_default();
             let end = u128::from(place.2) + 1;
-            let more = self.absent(&life, *known, end).into_iter().map(|range| (range, "gap"));
-            let more: Vec<_> = more.collect();
+            let more = self.absent(&life, *known, end);
+            let more: Vec<_> =
+                more.into_iter().flat_map(|range| self.accounted(&life, range, &stops)).collect();
             self.missing.entry(life).or_default().extend(more);
             *known = end.max(*known);
         }
@@ -293,21 +353,30 @@ impl Chain {
         stops: &[(Place, Place)],
     ) -> Vec<(Range, &'static str)> {
         let is_end = self.last(life).is_none_or(|last| last < range.0);
-        let from = stops.iter().filter(|_| is_end).filter_map(|(from, link)| {
-            let is_here = (link.0, &link.1) == (life.0, &life.1) || link.0 > life.0;
-            match (from.0, &from.1) == (life.0, &life.1) {
-                true if is_here => Some(from.2),
-                false if is_here && from.0 < life.0 => Some(0),
-                _ => None,
-            }
+        let of = |place: &Place| (place.0, &place.1) == (life.0, &life.1);
+        let stopped = stops.iter().filter(|_| is_end).filter_map(|(from, to)| {
+            let first = if of(from) { from.2 } else { 0 };
+            let last = if of(to) { to.2 } else { u64::MAX };
+            let starts = of(from) || from.0 < life.0;
+            let ends = of(to) || life.0 < to.0;
+            (starts && ends).then_some((first.max(range.0), last.min(range.1)))
         });
-        match from.min() {
-            Some(from) if from <= range.0 => vec![(range, "unclean_stop")],
-            Some(from) if from <= range.1 => {
-                vec![((range.0, from - 1), "gap"), ((from, range.1), "unclean_stop")]
+        let mut stopped: Vec<Range> = stopped.filter(|(first, last)| first <= last).collect();
+        stopped.sort_unstable();
+        let (mut next, mut parts) = (u128::from(range.0), Vec::new());
+        for (first, last) in stopped {
+            if next < u128::from(first) {
+                parts.push(((next as u64, first - 1), "gap"));
             }
-            _ => vec![(range, "gap")],
+            if next <= u128::from(last) {
+                parts.push(((first.max(next as u64), last), "unclean_stop"));
+            }
+            next = next.max(u128::from(last) + 1);
         }
+        if next <= u128::from(range.1) {
+            parts.push(((next as u64, range.1), "gap"));
+        }
+        parts
     }
 
     /// Returns the finding for what stands between a record and the next one that is
@@ -338,6 +407,15 @@ impl Chain {
                 }
             } else if let Some((link, _)) = &record.link {
                 let linked = self.records.get(link);
+                self.settled(record, &here, report);
+                let is_too_early = link.0 < *segment
+                    && self.is_covered(record)
+                    && linked.is_some_and(|linked| {
+                        linked.iter().any(|linked| linked.head == record.prev && !self.is_covered(linked))
+                    });
+                if is_too_early && !record.notes.iter().any(|note| note == "state-set-back") {
+                    report.add("key_not_certified", format!("{here}: its key was not in force before"));
+                }
                 if link.0 >= *segment
                     || linked.is_some_and(|linked| linked.iter().all(|linked| linked.head != record.prev))
                 {
@@ -369,6 +447,22 @@ impl Chain {
             }
         }
         forks
+    }
+
+    /// Holds the head before what may not have been delivered against what is here.
+    fn settled(&self, record: &Record, here: &str, report: &mut Report) {
+        let Some((link, Some(((segment, run, number), head)))) = &record.link else { return };
+        if link.0 >= record.place.0 || !self.is_covered(record) {
+            return;
+        }
+        let first = self.records.get(&(*segment, run.clone(), *number)).into_iter().flatten();
+        let before = number.checked_sub(1);
+        let before = before.and_then(|before| self.records.get(&(*segment, run.clone(), before)));
+        let mut heads =
+            first.map(|record| record.prev).chain(before.into_iter().flatten().map(|record| record.head));
+        if heads.any(|of| of != *head) {
+            report.add("tampered", format!("{here}: the head of what was settled"));
+        }
     }
 
     fn policies(&self, name: &str, report: &mut Report) {

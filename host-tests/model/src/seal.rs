@@ -9,6 +9,10 @@ use std::collections::BTreeMap;
 
 /// A segment, a run, and a number.
 pub type Place = (u64, String, u64);
+
+/// The record that a segment goes on from, the first that may not have been delivered,
+/// and the head before that.
+pub type Link = (Place, Option<(Place, [u8; 32])>);
 /// What stands before the first record of a chain.
 pub const GENESIS: [u8; 32] = [0; 32];
 /// Members that outputs add.
@@ -44,8 +48,8 @@ pub struct Record {
     pub version: String,
     /// `policy`
     pub policy: Option<String>,
-    /// The record that it goes on from, and the first that may not have been delivered
-    pub link: Option<(Place, Option<Place>)>,
+    /// The record that it goes on from
+    pub link: Option<Link>,
     /// `notes`
     pub notes: Vec<String>,
     /// Whether its hashes fit
@@ -96,6 +100,16 @@ fn place(value: &Value) -> Option<Place> {
     let run = value.get("run")?.as_str().filter(|run| is_base64url(run, 6))?.to_owned();
     let segment = value.get("seg")?.as_integer().filter(|segment| *segment > 0)?;
     Some((segment, run, value.get("seq")?.as_integer()?))
+}
+
+fn read_link(value: &Value) -> Option<Link> {
+    let to = place(value)?;
+    let unsettled = match value.get("unsettled") {
+        Some(from) => Some((place(from)?, hash(from.get("head")?)?)),
+        None => None,
+    };
+    let is_before = |from: &Place| (from.0, u128::from(from.2)) <= (to.0, u128::from(to.2) + 1);
+    unsettled.as_ref().is_none_or(|(from, _)| is_before(from)).then_some((to, unsettled))
 }
 
 fn hash(value: &Value) -> Option<[u8; 32]> {
@@ -183,9 +197,7 @@ fn record(value: &Value, audit: &Value) -> Option<Record> {
         && are(&["sig"], &|value| value.as_str().is_some_and(|text| bytes::<64>(text).is_some()))
         && are(&["key"], &|value| matches!(value, Value::Object(_)));
     let link = match optional("link") {
-        Some(link) => {
-            Some((place(link)?, link.get("unsettled").map(place).map_or(Some(None), |at| at.map(Some))?))
-        }
+        Some(link) => Some(read_link(link)?),
         None => None,
     };
     let version = audit.get("v")?.as_str()?.to_owned();

@@ -6,7 +6,7 @@
 //! implementation.
 
 use flb_audit_core::chain::keyring::KeyRing;
-use flb_audit_core::chain::{Chain, ChainId, Link, Place, Run};
+use flb_audit_core::chain::{Chain, ChainId, Link, Place, Run, Unsettled};
 use flb_audit_core::hash::Algorithm;
 use flb_audit_core::policy;
 use flb_audit_core::record::canonical::Canonical;
@@ -50,6 +50,11 @@ fn place(object: &Value) -> Place {
     }
 }
 
+fn unsettled(object: &Value) -> Unsettled {
+    let head = from_hex(text(object, "head")).try_into().expect("256 bits");
+    Unsettled { place: place(object), head }
+}
+
 /// The table of the vector's policy, if it has one. Its schemas are beside it,
 /// each under the name that the policy has for it.
 fn table(vector: &Value) -> Option<Vec<u8>> {
@@ -69,7 +74,7 @@ fn sealed(vector: &Value) -> String {
         head: from_hex(text(vector, "previous")).try_into().expect("256 bits"),
         link: vector
             .get("link")
-            .map(|link| Link { place: place(link), unsettled: link.get("unsettled").map(place) }),
+            .map(|link| Link { place: place(link), unsettled: link.get("unsettled").map(unsettled) }),
     };
     let notes = if chain.id.is_ephemeral() { Notes::NO_STATE } else { Notes::NONE };
     let record = match vector.get("record_in_hex") {

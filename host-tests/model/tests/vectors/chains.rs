@@ -2,6 +2,8 @@
 //! follow from one another.
 
 use super::*;
+use flb_audit_model::forge::head_of;
+use std::ops::Range;
 
 pub(super) fn honest_logs(all: &mut All) {
     add(all, "honest", base());
@@ -142,7 +144,7 @@ pub(super) fn links(all: &mut All) {
     let linked = |to: Option<Value>, notes: &[&str]| {
         let mut case = base().cut(at(3, 0));
         case.forge.place = (3, "run--3".to_owned(), 0);
-        case.forge.head = flb_audit_model::forge::head_of(&case.records[at(2, 5)]).expect("a head");
+        case.forge.head = head_of(&case.records[at(2, 5)]).expect("a head");
         if to.is_none() {
             case.forge.head = seal::GENESIS;
         }
@@ -168,11 +170,15 @@ pub(super) fn links(all: &mut All) {
     for (name, text) in [
         ("without `seq`", "{\"run\":\"run--2\",\"seg\":2}"),
         ("`seq` is 5.0", "{\"run\":\"run--2\",\"seg\":2,\"seq\":5.0}"),
+        ("`unsettled` has no `head`", UNSETTLED),
         ("`unsettled` is null", "{\"run\":\"run--2\",\"seg\":2,\"seq\":5,\"unsettled\":null}"),
     ] {
         add(all, format!("links: {name}"), linked(Value::parse(text), &[]));
     }
 }
+
+const UNSETTLED: &str =
+    "{\"run\":\"run--2\",\"seg\":2,\"seq\":5,\"unsettled\":{\"run\":\"run--2\",\"seg\":2,\"seq\":5}}";
 
 pub(super) fn conflicts(all: &mut All) {
     for (name, notes) in [("", &[][..]), (", noted by the filter", &["state-set-back"][..])] {
@@ -180,7 +186,7 @@ pub(super) fn conflicts(all: &mut All) {
             let mut case = base();
             case.forge.handovers.truncate(2);
             case.forge.key = Some(2);
-            case.forge.head = flb_audit_model::forge::head_of(&case.records[from]).expect("a head");
+            case.forge.head = head_of(&case.records[from]).expect("a head");
             case.forge.place = (2, "run--2".to_owned(), (from - at(2, 0)) as u64 + 1);
             case.forge.restart("run--9", None);
             case.forge.place.0 = 4;
@@ -217,7 +223,7 @@ pub(super) fn conflicts(all: &mut All) {
 }
 
 pub(super) fn stops(all: &mut All) {
-    let stopped = |unsettled: Option<u64>, lost: std::ops::Range<u64>, is_signed: bool| {
+    let stopped = |unsettled: Option<u64>, lost: Range<u64>, is_signed: bool| {
         let mut case = base();
         case.forge.restart("run--4", unsettled);
         case.forge.rotate();
@@ -234,6 +240,96 @@ pub(super) fn stops(all: &mut All) {
     add(all, "stops: the whole segment was lost", stopped(Some(0), 0..6, true));
     add(all, "stops: the whole segment was lost, and was settled", stopped(Some(4), 0..6, true));
     add(all, "stops: said by a record that nobody has signed", stopped(Some(4), 4..6, false));
+    rewritten(all);
+    over_segments(all);
+}
+
+/// A segment of ten records without a checkpoint after record 3, and another that says
+/// that records 8 and 9 may not have been delivered. Some records are written anew, each
+/// with the head of the one before, and some are deleted.
+fn rewritten(all: &mut All) {
+    let case = |anew: Range<usize>, lost: Range<usize>| {
+        let mut case = base();
+        case.records.extend((6..10).map(|n| case.forge.seal(&format!("{{\"n\":{n}}}"), false, &[])));
+        case.forge.restart("run--4", Some(8));
+        case.forge.rotate();
+        case.records.extend([case.forge.seal("{}", true, &[])]);
+        for sequence in anew {
+            let (before, here) = (at(3, sequence - 1), at(3, sequence));
+            let prev = head_of(&case.records[before]).expect("a head");
+            set(case.records[here].members_mut().expect("members"), "n", number(99));
+            case = case.set(here, "prev", string(&seal::text(&prev))).rehash(here);
+        }
+        case.delete(lost.map(|number| at(3, number)))
+    };
+    add(all, "stops: no signature reaches what was delivered", case(0..0, 9..10));
+    add(all, "stops: what was delivered is written anew", case(4..9, 9..10));
+    add(all, "stops: some of what was delivered is written anew", case(4..6, 9..10));
+    add(all, "stops: what was delivered is written anew up to a deleted record", case(4..6, 6..10));
+    add(all, "stops: what was not settled is written anew", case(8..9, 9..10));
+}
+
+/// Segments 4 and 5 may not have been delivered, nor what segment 3 has from record 4 on,
+/// says segment 6.
+fn over_segments(all: &mut All) {
+    let case = |anchored: &[usize], unsettled: u64| {
+        let mut case = base();
+        for run in ["run--4", "run--5", "run--6"] {
+            let last = (case.forge.place.0, case.forge.place.1.clone(), case.forge.place.2 - 1);
+            case.forge.restart(run, None);
+            case.forge.rotate();
+            let mut link =
+                object([("run", string(&last.1)), ("seg", number(last.0)), ("seq", number(last.2))]);
+            let before =
+                case.records[at(3, unsettled as usize)].get("audit").and_then(|audit| audit.get("prev"));
+            let from = [
+                ("head", before.expect("a head").clone()),
+                ("run", string("run--3")),
+                ("seg", number(3)),
+                ("seq", number(unsettled)),
+            ];
+            set(link.members_mut().expect("members"), "unsettled", object(from));
+            let more = [case.forge.seal("{}", true, &[("link", link)]), case.forge.seal("{}", false, &[])];
+            case.records.extend(more);
+        }
+        let lost = at(3, 4)..at(3, 6) + 4;
+        case.anchored(anchored).delete(lost)
+    };
+    let (four, five, six) = (at(4, 0), at(4, 2), at(4, 4));
+    add(all, "stops: whole segments were lost", case(&[six], 4));
+    add(all, "stops: an anchor is in a segment that was lost", case(&[four, six], 4));
+    add(all, "stops: an anchor is in the segment linked to, which was lost", case(&[five, six], 4));
+    add(all, "stops: whole segments were lost, and more", case(&[four, six], 5));
+}
+
+/// Who has a key from segment 3 on puts a record into segment 2, and lets a segment of
+/// their own link to it.
+pub(super) fn stolen_keys(all: &mut All) {
+    let stolen = |segment: u64| {
+        let mut case = base().cut(at(2, 3));
+        case.forge.head = head_of(&case.records[at(2, 2)]).expect("a head");
+        case.forge.place = (2, "run--2".to_owned(), 3);
+        let forged = case.forge.seal("{\"n\":3}", false, &[]);
+        case.records.push(forged);
+        case.forge.restart("run--9", None);
+        case.forge.place.0 = segment;
+        case
+    };
+    let mut one = stolen(4);
+    one.forge.rotate();
+    let first = one.forge.seal("{}", true, &[]);
+    one.records.push(first);
+    add(all, "stolen keys: a segment goes on from a record of before", one);
+    let mut same = stolen(4);
+    let first = same.forge.seal("{}", true, &[]);
+    same.records.push(first);
+    add(all, "stolen keys: a segment under the stolen key goes on from a record of before", same);
+    let mut early = stolen(4);
+    let before = head_of(&early.records[at(2, 2)]).expect("a head");
+    early.forge.handovers.push(((2, "run--2".to_owned(), 3), before));
+    early.forge.key = Some(4);
+    early.records.push(early.forge.clone().seal("{}", true, &[]));
+    add(all, "stolen keys: the next key comes into force before the stolen one", early);
 }
 
 pub(super) fn anchors(all: &mut All) {

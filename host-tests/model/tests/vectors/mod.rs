@@ -155,6 +155,7 @@ pub(crate) fn all() -> Vec<(String, Log)> {
     chains::links(&mut all);
     chains::conflicts(&mut all);
     chains::stops(&mut all);
+    chains::stolen_keys(&mut all);
     chains::anchors(&mut all);
     chains::rosters(&mut all);
     chains::policies(&mut all);

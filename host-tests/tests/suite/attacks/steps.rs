@@ -3,7 +3,7 @@
 use super::log::{Log, random};
 use flb_audit_core::chain::keyring::KeyRing;
 use flb_audit_core::chain::state::{SLOT_BYTES, Slot, State, slot_offset};
-use flb_audit_core::chain::{Chain, ChainId, Link, Place, Run};
+use flb_audit_core::chain::{Chain, ChainId, Link, Place, Run, Unsettled};
 use flb_audit_core::hash::Algorithm;
 use flb_audit_core::record::notes::Notes;
 use flb_audit_core::text::base64url::hash_from_text;
@@ -244,7 +244,7 @@ fn seal_with(mut ring: KeyRing, mut head: [u8; 32], records: Vec<Value>) -> Vec<
             head,
             link: audit
                 .get("link")
-                .map(|link| Link { place: place(link), unsettled: link.get("unsettled").map(place) }),
+                .map(|link| Link { place: place(link), unsettled: link.get("unsettled").map(unsettled) }),
         };
         let mut sealer = Sealer::new(chain, Notes::NONE, None).expect("memory");
         if next.sequence == 0 {
@@ -276,6 +276,11 @@ fn place(object: &Value) -> Place {
         run: Run::from_text(text(&object["run"]).as_bytes()).expect("a run"),
         sequence: object["seq"].as_u64().expect("a number"),
     }
+}
+
+fn unsettled(object: &Value) -> Unsettled {
+    let head = hash_from_text(text(&object["head"]).as_bytes()).expect("a head");
+    Unsettled { place: place(object), head }
 }
 
 /// Adds records that no filter has sealed to a segment, or opens one.

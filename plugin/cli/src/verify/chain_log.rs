@@ -6,6 +6,7 @@
 use super::keys::Keys;
 use super::segment::Segment;
 use super::signatures::Flaw;
+use super::spool::Fingerprint;
 use flb_audit_core::chain::{Life, Place, Position};
 use flb_audit_core::hash::Hash;
 use flb_audit_core::record::notes::Notes;
@@ -43,9 +44,9 @@ pub(super) struct ChainLog {
     pub(super) segments: BTreeMap<Life, Segment>,
     /// The records that lives go on from, as their first records say.
     pub(super) links: BTreeMap<Life, Place>,
-    /// From which record on records before a life may never have been delivered, as
-    /// its first record says.
-    pub(super) unsettled: BTreeMap<Life, Place>,
+    /// From which record on records before a life may never have been delivered, and
+    /// the head before that record, as the life's first record says.
+    pub(super) unsettled: BTreeMap<Life, (Place, Fingerprint)>,
     /// What the first records of lives say of the node's state.
     pub(super) state_notes: BTreeMap<Life, Notes>,
     pub(super) keys: Keys,

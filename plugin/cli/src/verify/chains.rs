@@ -10,6 +10,7 @@ use super::segment::{Added, Stretch};
 use super::signatures::{BadCheckpoint, Flaw, GoodCheckpoint};
 use super::spans::{Span, Spans, Why};
 use super::spool::{Fingerprint, Spool};
+use super::stops::Stops;
 use super::{Reading, Verdict};
 use crate::input::At;
 use crate::report::Findings;
@@ -54,6 +55,7 @@ pub(super) struct Chains<'a> {
 pub(super) struct Followed {
     pub(super) stretches: BTreeMap<Life, Vec<Stretch>>,
     pub(super) coverage: Coverage,
+    pub(super) stops: Stops,
     pub(super) gaps: Gaps,
     /// The records of the chain that are not here to be checked.
     pub(super) spans: Spans,
@@ -227,7 +229,8 @@ impl<'a> Chains<'a> {
                     && let Some(link) = sealed.link
                 {
                     chain.links.insert(life, link.place);
-                    chain.unsettled.extend(link.unsettled.map(|first| (life, first)));
+                    let unsettled = link.unsettled.map(|of| (of.place, fingerprints.hash_one(of.head)));
+                    chain.unsettled.extend(unsettled.map(|unsettled| (life, unsettled)));
                 }
             }
             Added::Duplicate => chain.duplicates += 1,
@@ -265,11 +268,17 @@ impl<'a> Chains<'a> {
                 _ => &none,
             };
             let spans = spans.fitting(*id, &stretches, &coverage, &chain.links);
+            let said = chain
+                .unsettled
+                .iter()
+                .filter_map(|(life, (from, _))| chain.links.get(life).map(|to| (*life, *from, *to)));
+            let stops = Stops::of(*id, &coverage, said);
             let mut history = History {
                 id: *id,
                 chain,
                 stretches: &stretches,
                 coverage: &coverage,
+                stops: &stops,
                 spans: &spans,
                 all_spans: &self.spans,
                 genesis,
@@ -282,7 +291,7 @@ impl<'a> Chains<'a> {
             history.follow()?;
             history.check_keys()?;
             let (gaps, ends, fork) = (history.gaps, history.ends, history.fork);
-            all.insert(*id, Followed { stretches, coverage, gaps, spans, ends, fork });
+            all.insert(*id, Followed { stretches, coverage, stops, gaps, spans, ends, fork });
         }
         Ok(all)
     }

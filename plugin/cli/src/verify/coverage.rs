@@ -4,11 +4,17 @@
 //! it. So a good checkpoint vouches for itself, for the records before it as far
 //! as each head is the one before the next record, and over a link for the record
 //! that the life goes on from. Numbers play no part in it.
+//!
+//! Who has a key can sign any head, but only of records since the key came into
+//! force. So a signature reaches over a handover only if the head is there that the
+//! key before has signed; from there on it is a signature of that key.
 
 use super::chain_log::ChainLog;
-use super::segment::Stretch;
+use super::keys::{Authorities, Authority};
+use super::ranges;
+use super::segment::{Segment, Stretch};
 use super::spool::{Fingerprint, Spool};
-use flb_audit_core::chain::{ChainId, Life, Position};
+use flb_audit_core::chain::{ChainId, Life, Place, Position};
 use std::collections::BTreeMap;
 use std::io;
 use std::ops::RangeInclusive;
@@ -24,6 +30,47 @@ pub(super) struct Coverage {
     pub(super) records: u64,
 }
 
+/// A head that is signed.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Signed {
+    /// The record's number in its life.
+    pub(super) sequence: u64,
+    pub(super) head: Fingerprint,
+    pub(super) by: Authority,
+}
+
+/// Records that signatures are followed through.
+struct Walk<'a> {
+    life: &'a Life,
+    segment: &'a Segment,
+    stretch: &'a Stretch,
+    authorities: &'a Authorities<'a>,
+}
+
+impl Walk<'_> {
+    /// Returns the first record that a signature reaches and, if that is the first of
+    /// the stretch, whose signature it is there.
+    fn reach(&self, signed: &Signed, spool: &mut Spool) -> io::Result<Option<(u64, Option<Authority>)>> {
+        let at = |sequence: u64| Position { segment: self.life.segment, sequence };
+        let is_here = self.segment.head(signed.sequence, spool)? == Some(signed.head);
+        if !is_here || signed.by.since > at(signed.sequence) {
+            return Ok(None);
+        }
+        let first = *self.stretch.records.start();
+        let mut by = signed.by;
+        while by.since > at(first) {
+            let reached = by.since.sequence;
+            let before = self.segment.before_record(reached, spool)?;
+            let over = before.and_then(|head| self.authorities.over(by, head, at(reached - 1)));
+            match over {
+                Some(over) => by = over,
+                None => return Ok(Some((reached, None))),
+            }
+        }
+        Ok(Some((first, Some(by))))
+    }
+}
+
 impl Coverage {
     /// Follows all signatures of a chain, of which these are the stretches.
     pub(super) fn of(
@@ -33,38 +80,68 @@ impl Coverage {
         spool: &mut Spool,
     ) -> io::Result<Coverage> {
         let mut coverage = Coverage::default();
+        let authorities = chain.keys.authorities();
         // Records whose heads are signed elsewhere: in a handover, or by a link.
-        let mut signed: BTreeMap<Life, Vec<(u64, Fingerprint)>> = BTreeMap::new();
-        for (life, sequence, head) in chain.keys.heads_handed_over(id) {
-            signed.entry(life).or_default().push((sequence, head));
+        let mut signed: BTreeMap<Life, Vec<Signed>> = BTreeMap::new();
+        for (life, handed_over) in chain.keys.heads_handed_over(id, &authorities) {
+            signed.entry(life).or_default().push(handed_over);
         }
         // Links lead back, so what goes on from a life is seen before it.
         for (life, stretches) in stretches.iter().rev() {
             let here = signed.remove(life).unwrap_or_default();
             for stretch in stretches {
-                let checkpoints = chain.keys.signed_in(life, &stretch.records);
-                let heads = here.iter().copied().filter(|(at, _)| stretch.records.contains(at));
-                let mut heads: Vec<_> = checkpoints.chain(heads).collect();
+                let checkpoints = chain.keys.signed_in(life, &stretch.records, &authorities);
+                let heads = here.iter().copied().filter(|signed| stretch.records.contains(&signed.sequence));
+                let mut heads: Vec<Signed> = checkpoints.chain(heads).collect();
                 heads.sort_unstable();
-                let mut reached = None;
-                for (sequence, head) in heads.into_iter().rev() {
-                    if chain.segments[life].head(sequence, spool)? == Some(head) {
-                        reached = Some(sequence);
-                        break;
-                    }
-                }
-                let Some(last) = reached else { continue };
-                let first = *stretch.records.start();
-                coverage.records = coverage.records.saturating_add(last - first).saturating_add(1);
-                coverage.lives.entry(*life).or_default().push(first..=last);
-                if let Some(link) =
-                    chain.links.get(life).filter(|link| first == 0 && link.segment < life.segment)
-                {
-                    signed.entry(link.life(id)).or_default().push((link.sequence, stretch.before));
+                let link = chain.links.get(life).filter(|link| link.segment < life.segment);
+                let link = link.filter(|_| *stretch.records.start() == 0);
+                let walk = Walk { life, segment: &chain.segments[life], stretch, authorities: &authorities };
+                let linked = coverage.add(&walk, heads, link, spool)?;
+                if let (Some(linked), Some(link)) = (linked, link) {
+                    signed.entry(link.life(id)).or_default().push(linked);
                 }
             }
         }
         Ok(coverage)
+    }
+
+    /// Adds what is signed of a stretch, and returns what that signs of the record that
+    /// its life goes on from.
+    fn add(
+        &mut self,
+        walk: &Walk<'_>,
+        mut heads: Vec<Signed>,
+        link: Option<&Place>,
+        spool: &mut Spool,
+    ) -> io::Result<Option<Signed>> {
+        let mut covered: Vec<RangeInclusive<u64>> = Vec::new();
+        let mut linked = None;
+        // The last signature of a life nearly always reaches all of it.
+        while let Some(signed) = heads.pop() {
+            let is_whole = covered.last().is_some_and(|range| range.start() == walk.stretch.records.start());
+            if is_whole && (link.is_none() || linked.is_some()) {
+                break;
+            }
+            let Some((reached, by)) = walk.reach(&signed, spool)? else { continue };
+            match covered.last_mut() {
+                Some(range) if *range.start() <= signed.sequence.saturating_add(1) => {
+                    *range = reached.min(*range.start())..=*range.end();
+                }
+                _ => covered.push(reached..=signed.sequence),
+            }
+            if let (Some(link), Some(by)) = (link, by) {
+                let head = walk.stretch.before;
+                let by = walk.authorities.over(by, head, link.position());
+                linked = by.map(|by| Signed { sequence: link.sequence, head, by });
+            }
+        }
+        for range in covered.into_iter().rev() {
+            let count = (range.end() - range.start()).saturating_add(1);
+            self.records = self.records.saturating_add(count);
+            self.lives.entry(*walk.life).or_default().push(range);
+        }
+        Ok(linked)
     }
 
     /// The covered records of a life.
@@ -72,10 +149,9 @@ impl Coverage {
         self.lives.get(life).map_or(&[], Vec::as_slice)
     }
 
-    /// The covered records that begin at this one.
-    pub(super) fn from(&self, life: &Life, first: u64) -> Option<&RangeInclusive<u64>> {
-        let ranges = self.in_life(life);
-        ranges.binary_search_by_key(&first, |range| *range.start()).ok().map(|at| &ranges[at])
+    /// Returns which of these records are not covered.
+    pub(super) fn without(&self, life: &Life, records: &RangeInclusive<u64>) -> Vec<RangeInclusive<u64>> {
+        ranges::without(records, self.in_life(life))
     }
 
     /// All covered records, by life.

@@ -3,7 +3,7 @@
 use super::chain_log::ChainLog;
 use super::chains::{Chains, Followed};
 use super::gaps::Cause;
-use super::history::{History, count};
+use super::history::{History, STOPPED, count};
 use super::keys::Misfit;
 use super::spans::Why;
 use super::{Verdict, extent, named};
@@ -153,23 +153,28 @@ impl Chains<'_> {
                 let before = followed.stretches.range(..=life).next_back();
                 let before =
                     before.and_then(|(life, stretches)| Some((*life, *stretches.last()?.records.end())));
-                let last_here = before.filter(|(here, _)| *here == life).map(|(_, last)| last);
+                let is_here = before.is_some_and(|(here, _)| here == life);
                 let last = sequences.into_iter().max().unwrap_or(0);
-                let first = last_here.map_or(0, |last| last.saturating_add(1));
-                if first > last {
-                    continue;
-                }
-                count(&mut chain.missing, first, last);
+                let first = followed.ends.get(&life).map_or(0, |end| end.saturating_add(1));
                 let after = before.map_or(Position::default(), |(life, sequence)| Position {
                     segment: life.segment,
                     sequence,
                 });
-                let to = Position { segment: life.segment, sequence: last };
-                followed.gaps.push(after, to, Cause::Unknown);
-                let (Life { segment, run, .. }, what) = (life, extent(first, last));
-                let where_ = if last_here.is_some() { "its end is cut off" } else { "which is not here" };
-                let what = format!("an anchor proves {what} of segment {segment} (run {run}): {where_}");
-                self.findings.add(Verdict::Gap, Some(*id), None, what);
+                let Life { segment, run, .. } = life;
+                for (part, is_stop) in followed.stops.parts(&life, &(first..=last)) {
+                    let (first, last) = (*part.start(), *part.end());
+                    let to = Position { segment, sequence: last };
+                    let proven = extent(first, last);
+                    let what = format!("an anchor proves {proven} of segment {segment} (run {run})");
+                    let (verdict, cause, why) = match is_stop {
+                        true => (Verdict::UncleanStop, Cause::Stop, STOPPED),
+                        false if is_here => (Verdict::Gap, Cause::Unknown, ": its end is cut off"),
+                        false => (Verdict::Gap, Cause::Unknown, ": which is not here"),
+                    };
+                    count(if is_stop { &mut chain.undelivered } else { &mut chain.missing }, first, last);
+                    followed.gaps.push(after, to, cause);
+                    self.findings.add(verdict, Some(*id), None, what + why);
+                }
             }
         }
     }
@@ -251,11 +256,9 @@ impl Followed {
     pub(super) fn unreached(&self) -> impl Iterator<Item = (Life, u64, u64)> + '_ {
         let all =
             self.stretches.iter().flat_map(|(life, all)| all.iter().map(move |stretch| (life, stretch)));
-        all.filter_map(|(life, stretch)| {
-            let (first, last) = (*stretch.records.start(), *stretch.records.end());
-            let reached = self.coverage.from(life, first).map(|range| *range.end());
-            let next = reached.map_or(Some(first), |reached| reached.checked_add(1))?;
-            (next <= last).then_some((*life, next, last))
+        all.flat_map(|(life, stretch)| {
+            let left = self.coverage.without(life, &stretch.records).into_iter();
+            left.map(|records| (*life, *records.start(), *records.end()))
         })
     }
 

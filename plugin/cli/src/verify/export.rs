@@ -279,7 +279,7 @@ impl Reading<'_> {
             }
         }
         for (life, gap) in gaps {
-            for left in self.deleted.without(&life, gap) {
+            for left in self.deleted.without(&life, &gap) {
                 self.find_not_stated(life, left);
             }
         }

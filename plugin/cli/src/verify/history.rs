@@ -6,7 +6,8 @@ use super::gaps::{Cause, Gaps};
 use super::segment::Stretch;
 use super::spans::{Spans, Why};
 use super::spool::{Fingerprint, Spool};
-use super::{Verdict, extent};
+use super::stops::Stops;
+use super::{Verdict, extent, named};
 use flb_audit_core::chain::{ChainId, Life, Place, Position};
 use flb_audit_core::record::notes::Notes;
 use std::collections::{BTreeMap, BTreeSet};
@@ -39,6 +40,7 @@ pub(super) struct History<'a, F: FnMut(Verdict, String)> {
     pub(super) chain: &'a mut ChainLog,
     pub(super) stretches: &'a BTreeMap<Life, Vec<Stretch>>,
     pub(super) coverage: &'a Coverage,
+    pub(super) stops: &'a Stops,
     /// The spans of the ledger that all of the chain's records come from.
     pub(super) spans: &'a Spans,
     /// Those of all ledgers.
@@ -150,7 +152,7 @@ impl<F: FnMut(Verdict, String)> History<'_, F> {
         // Without its first record nobody knows what the life goes on from.
         let last_here = |first: u64| first.checked_sub(1).map_or(end_before, at);
         let mut next = *records.start();
-        for left in self.spans.without(life, records.clone()) {
+        for left in self.spans.without(life, &records) {
             if next < *left.start() {
                 let stated = next..=*left.start() - 1;
                 self.gaps.push(last_here(next), at(*stated.end()), self.spans.cause(life, &stated));
@@ -237,9 +239,9 @@ impl<F: FnMut(Verdict, String)> History<'_, F> {
                 if lives.contains(&target) {
                     self.check_link(life, link, before, next_of)?;
                 } else {
-                    self.miss_life(life, link, end_before);
+                    self.miss_life(link, end_before);
                 }
-                self.check_settled(life, lives);
+                self.check_settled(life, lives)?;
             }
         }
         Ok(())
@@ -268,14 +270,14 @@ impl<F: FnMut(Verdict, String)> History<'_, F> {
     }
 
     /// Nothing is here of the life that another one goes on from.
-    fn miss_life(&mut self, life: &Life, link: Place, end_before: Position) {
+    fn miss_life(&mut self, link: Place, end_before: Position) {
         let end = MissingEnd {
             life: link.life(self.id),
             records: 0..=link.sequence,
             after: end_before,
             is_whole: true,
         };
-        self.miss_end(end, self.unsettled(life));
+        self.miss_end(end);
     }
 
     fn check_link(
@@ -321,7 +323,10 @@ impl<F: FnMut(Verdict, String)> History<'_, F> {
                     after: after.unwrap_or_default(),
                     is_whole: false,
                 };
-                self.miss_end(end, self.unsettled(life));
+                self.miss_end(end);
+            }
+            Some(_) if self.coverage.has(life, 0) && !self.coverage.has(&target, link.sequence) => {
+                self.report_too_early(life, link);
             }
             _ => {}
         }
@@ -341,24 +346,47 @@ impl<F: FnMut(Verdict, String)> History<'_, F> {
         Ok(())
     }
 
-    /// From which record on the records before a life may never have been
-    /// delivered, if its first record says so under a signature.
-    fn unsettled(&self, life: &Life) -> Option<Place> {
-        self.chain.unsettled.get(life).copied().filter(|_| self.coverage.has(life, 0))
+    /// A signature reaches a life, and would reach the record that it goes on from, if
+    /// its key had been in force then.
+    fn report_too_early(&mut self, life: &Life, link: Place) {
+        // Of a state that was set back this is so: the keys are newer.
+        if !self.says(life, Notes::STATE_SET_BACK) {
+            let what = format!(
+                "segment {} (run {}) goes on from {}, from before its key came into force, and the key before has not \
+                 handed over there",
+                life.segment,
+                life.run,
+                named(link.position())
+            );
+            (self.add)(Verdict::KeyNotCertified, what);
+        }
     }
 
     /// The record before the first unsettled one was sealed, and handed on long
     /// before the stop. If it is not here, no other link may say that it was there.
-    fn check_settled(&mut self, life: &Life, lives: &BTreeSet<Life>) {
-        let Some((first, last)) =
-            self.unsettled(life).and_then(|first| Some((first, first.sequence.checked_sub(1)?)))
-        else {
-            return;
+    fn check_settled(&mut self, life: &Life, lives: &BTreeSet<Life>) -> io::Result<()> {
+        let said = self.chain.unsettled.get(life).filter(|_| self.coverage.has(life, 0));
+        let Some((first, head)) = said.copied() else {
+            return Ok(());
         };
         let settled = first.life(self.id);
+        if let Some(segment) = self.chain.segments.get(&settled)
+            && segment.before_record(first.sequence, self.spool)?.is_some_and(|here| here != head)
+        {
+            let what = format!(
+                "what is before {} is not what it was, as segment {} (run {}) says",
+                named(first.position()),
+                life.segment,
+                life.run
+            );
+            (self.add)(Verdict::Tampered, what);
+        }
+        let Some(last) = first.sequence.checked_sub(1) else {
+            return Ok(());
+        };
         let end = self.last(&settled).max(self.ends.get(&settled).copied());
         if settled >= *life || end.is_some_and(|end| end >= last) {
-            return;
+            return Ok(());
         }
         let before = lives.range(..settled).next_back().copied();
         let before =
@@ -370,47 +398,39 @@ impl<F: FnMut(Verdict, String)> History<'_, F> {
             after: here.or(before).unwrap_or_default(),
             is_whole: end.is_none(),
         };
-        self.miss_end(missing, Some(first));
+        self.miss_end(missing);
+        Ok(())
     }
 
-    /// The end of a life is not here. Records that were sealed shortly before the
-    /// next life began may never have left the node: that life says from which on.
-    fn miss_end(&mut self, missing: MissingEnd, unsettled: Option<Place>) {
+    /// The end of a life is not here. Records that were sealed shortly before a stop may
+    /// never have left the node.
+    fn miss_end(&mut self, missing: MissingEnd) {
         let MissingEnd { life, records, after, is_whole } = missing;
-        let (first, last) = (*records.start(), *records.end());
-        self.end_at(life, last);
+        self.end_at(life, *records.end());
         let altered = self.chain.segments.get(&life).map(|segment| segment.altered_in(&records));
         if altered.is_some_and(|altered| !altered.is_empty()) {
             return self.check_missing(&life, records, after);
         }
-        let at = |sequence: u64| Position { segment: life.segment, sequence };
-        // From here on they may never have been delivered.
-        let stop = match unsettled {
-            Some(unsettled) if unsettled.segment < life.segment => Some(first),
-            Some(unsettled) if unsettled.life(self.id) == life => Some(first.max(unsettled.sequence)),
-            _ => None,
-        };
         let Life { segment: number, run, .. } = life;
         let which = if is_whole {
             format!("segment {number} (run {run}), of which nothing is here, lacks")
         } else {
             format!("segment {number} lacks")
         };
-        if stop.is_none_or(|stop| first < stop) {
-            let end = stop.map_or(last, |stop| last.min(stop - 1));
-            count(&mut self.chain.missing, first, end);
-            self.gaps.push(after, at(end), Cause::Unknown);
-            let earlier = if is_whole { ", and what may have been before it" } else { ", its end" };
-            (self.add)(Verdict::Gap, format!("{which} {}{earlier}", extent(first, end)));
-        }
-        if let Some(stop) = stop.filter(|stop| *stop <= last) {
-            count(&mut self.chain.undelivered, stop, last);
-            self.gaps.push(after, at(last), Cause::Stop);
-            let what = format!(
-                "{which} {}, its end: sealed shortly before the filter stopped, so they may never have left the node",
-                extent(stop, last)
-            );
-            (self.add)(Verdict::UncleanStop, what);
+        for (part, is_stop) in self.stops.parts(&life, &records) {
+            let (first, last) = (*part.start(), *part.end());
+            let at = Position { segment: number, sequence: last };
+            let what = format!("{which} {}", extent(first, last));
+            if is_stop {
+                count(&mut self.chain.undelivered, first, last);
+                self.gaps.push(after, at, Cause::Stop);
+                (self.add)(Verdict::UncleanStop, what + STOPPED);
+            } else {
+                count(&mut self.chain.missing, first, last);
+                self.gaps.push(after, at, Cause::Unknown);
+                let earlier = if is_whole { ", and what may have been before it" } else { ", its end" };
+                (self.add)(Verdict::Gap, what + earlier);
+            }
         }
     }
 
@@ -419,6 +439,10 @@ impl<F: FnMut(Verdict, String)> History<'_, F> {
         self.fork = Some(self.fork.map_or(fork, |other| if other.0 <= at { other } else { fork }));
     }
 }
+
+/// Why records at the end of a life may not be here.
+pub(super) const STOPPED: &str =
+    ", its end: sealed shortly before the filter stopped, so they may never have left the node";
 
 /// Adds a number of records. A log that nobody has sealed may claim any.
 pub(super) fn count(records: &mut u64, first: u64, last: u64) {

@@ -1,11 +1,12 @@
 //! What the good checkpoints of one chain say of its keys, in whatever order
 //! they were read.
 
+use super::coverage::Signed;
 use super::signatures::GoodCheckpoint;
 use super::spool::Fingerprint;
 use flb_audit_core::chain::{ChainId, Life, Place, Position};
 use flb_audit_core::hash::Hash;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 
 /// One key.
@@ -24,10 +25,59 @@ pub(super) struct Keys {
     keys: BTreeMap<u32, Key>,
     /// The last record that is signed.
     pub(super) last_signed: Option<Position>,
-    /// The heads that are signed, by life and record.
-    signed: BTreeMap<Life, BTreeMap<u64, Fingerprint>>,
-    /// In each life, which keys have signed, and the first and the last record.
-    lives: BTreeMap<Life, BTreeMap<u32, (u64, u64)>>,
+    /// The heads that are signed: life, record, head, key, and since when the key is in
+    /// force as its checkpoint says.
+    signed: BTreeSet<(Life, u64, Fingerprint, u32, Position)>,
+    /// The first and the last record that a key has signed in a life.
+    lives: BTreeMap<(Life, u32), (u64, u64)>,
+}
+
+/// The key that a signature counts as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Authority {
+    index: u32,
+    /// The first record that it can have signed.
+    pub(super) since: Position,
+}
+
+/// Since when each key of a chain is in force.
+pub(super) struct Authorities<'a> {
+    keys: &'a BTreeMap<u32, Key>,
+    /// No key is in force before the ones before it.
+    since: BTreeMap<u32, Position>,
+}
+
+impl Authorities<'_> {
+    /// Returns the authority of a key whose checkpoint says since when it is in force.
+    fn of(&self, index: u32, since: Position) -> Authority {
+        let before = self.since.range(..index).next_back();
+        Authority { index, since: before.map_or(since, |(_, before)| since.max(*before)) }
+    }
+
+    /// Returns the authority of a key that has handed over after `last`, if that is the
+    /// last record that is known to be its own.
+    fn that_handed_over(&self, index: u32, last: Position) -> Authority {
+        let since = if index == 0 { Some(Position::default()) } else { self.since.get(&index).copied() };
+        Authority { index, since: since.unwrap_or(last) }
+    }
+
+    /// Returns whose signature it is that reaches on to an earlier record, which has
+    /// this head. None if it does not reach it: the key before has not signed the head.
+    pub(super) fn over(&self, from: Authority, head: Fingerprint, to: Position) -> Option<Authority> {
+        let mut by = from;
+        while by.since > to {
+            let handed_over = self.keys.get(&by.index).map_or(&[][..], |key| &key.since);
+            if !handed_over.iter().any(|(place, before)| place.position() == by.since && *before == head) {
+                return None;
+            }
+            let index = by.index.checked_sub(1)?;
+            by = match index {
+                0 => Authority { index, since: Position::default() },
+                _ => Authority { index, since: *self.since.get(&index)? },
+            };
+        }
+        Some(by)
+    }
 }
 
 /// Something that does not fit.
@@ -78,13 +128,13 @@ impl Keys {
             }
         }
         let (life, index) = (place.life(chain), checkpoint.index());
-        let range = self.lives.entry(life).or_default().entry(index);
-        let range = range.or_insert((place.sequence, place.sequence));
+        let range = self.lives.entry((life, index)).or_insert((place.sequence, place.sequence));
         *range = (range.0.min(place.sequence), range.1.max(place.sequence));
         let key = self.keys.entry(index).or_default();
         key.last = key.last.max(Some(place.position()));
         self.last_signed = self.last_signed.max(Some(place.position()));
-        self.signed.entry(life).or_default().insert(place.sequence, head);
+        let since = checkpoint.since().first().map_or(Position::default(), |first| first.place.position());
+        self.signed.insert((life, place.sequence, head, index, since));
     }
 
     /// The first record under each key, and the head before it.
@@ -94,12 +144,31 @@ impl Keys {
             .flat_map(|(index, key)| key.since.iter().map(|(place, head)| (*index, *place, *head)))
     }
 
+    /// Finds out since when each key is in force.
+    pub(super) fn authorities(&self) -> Authorities<'_> {
+        let mut since = BTreeMap::new();
+        let mut last = Position::default();
+        for (index, key) in &self.keys {
+            if let Some(first) = key.since.iter().map(|(place, _)| place.position()).min() {
+                last = last.max(first);
+                since.insert(*index, last);
+            }
+        }
+        Authorities { keys: &self.keys, since }
+    }
+
     /// The records before those that keys came into force with, in the same life,
     /// and their heads, which the keys before have signed.
-    pub(super) fn heads_handed_over(&self, chain: ChainId) -> impl Iterator<Item = (Life, u64, Fingerprint)> {
-        let since = self.since();
-        since.filter_map(move |(_, place, head)| {
-            Some((place.life(chain), place.sequence.checked_sub(1)?, head))
+    pub(super) fn heads_handed_over(
+        &self,
+        chain: ChainId,
+        authorities: &Authorities<'_>,
+    ) -> impl Iterator<Item = (Life, Signed)> {
+        self.since().filter_map(move |(index, place, head)| {
+            let sequence = place.sequence.checked_sub(1)?;
+            let last = Position { segment: place.segment, sequence };
+            let by = authorities.that_handed_over(index.checked_sub(1)?, last);
+            Some((place.life(chain), Signed { sequence, head, by }))
         })
     }
 
@@ -108,9 +177,16 @@ impl Keys {
         &self,
         life: &Life,
         records: &RangeInclusive<u64>,
-    ) -> impl Iterator<Item = (u64, Fingerprint)> {
-        let signed = self.signed.get(life).into_iter();
-        signed.flat_map(|signed| signed.range(records.clone())).map(|(sequence, head)| (*sequence, *head))
+        authorities: &Authorities<'_>,
+    ) -> impl Iterator<Item = Signed> {
+        let first = (*life, *records.start(), 0, 0, Position::default());
+        let last = Position { segment: u64::MAX, sequence: u64::MAX };
+        let last = (*life, *records.end(), Fingerprint::MAX, u32::MAX, last);
+        self.signed.range(first..=last).map(move |(_, sequence, head, index, since)| Signed {
+            sequence: *sequence,
+            head: *head,
+            by: authorities.of(*index, *since),
+        })
     }
 
     /// Returns all that does not fit. After a key that was put into force twice
@@ -158,22 +234,28 @@ impl Keys {
         })
     }
 
+    /// The keys that have signed records of a life, each with the first and the last.
+    fn of_life(&self, life: Life) -> impl Iterator<Item = (u32, (u64, u64))> {
+        self.lives.range((life, 0)..=(life, u32::MAX)).map(|((_, index), range)| (*index, *range))
+    }
+
     fn outdated(&self, links: &BTreeMap<Life, Place>) -> Vec<Misfit> {
         let mut outdated = Vec::new();
-        for (life, keys) in &self.lives {
-            let linked = links.get(life).and_then(|link| {
-                let before = self.lives.get(&link.life(life.chain))?;
-                let before = before.iter().filter(|(_, (first, _))| *first <= link.sequence);
-                before.map(|(index, _)| *index).max()
+        let mut lives: Vec<Life> = self.lives.keys().map(|(life, _)| *life).collect();
+        lives.dedup();
+        for life in lives {
+            let linked = links.get(&life).and_then(|link| {
+                let before = self.of_life(link.life(life.chain));
+                before.filter(|(_, (first, _))| *first <= link.sequence).map(|(index, _)| index).max()
             });
             let mut by_record: Vec<_> =
-                keys.iter().map(|(index, (first, last))| (*first, *last, *index)).collect();
+                self.of_life(life).map(|(index, (first, last))| (first, last, index)).collect();
             by_record.sort_unstable();
             let mut newest = linked.unwrap_or(0);
             let mut end = None;
             for (first, last, index) in by_record {
                 if index < newest || end.is_some_and(|end| first <= end) {
-                    outdated.push(Misfit::Outdated { index, life: *life, sequence: first });
+                    outdated.push(Misfit::Outdated { index, life, sequence: first });
                 }
                 newest = newest.max(index);
                 end = end.max(Some(last));

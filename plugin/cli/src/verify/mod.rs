@@ -22,11 +22,13 @@ mod history;
 mod keys;
 mod ledger;
 mod metrics;
+mod ranges;
 mod report;
 mod segment;
 mod signatures;
 mod spans;
 mod spool;
+mod stops;
 
 pub(crate) use crate::verdict::Verdict;
 pub(crate) use ledger::{Ledgers, path_of};

@@ -7,6 +7,7 @@
 
 use super::coverage::Coverage;
 use super::gaps::Cause;
+use super::ranges;
 use super::segment::Stretch;
 use super::spool::Fingerprint;
 use flb_audit_core::chain::{ChainId, Life, Place};
@@ -113,21 +114,8 @@ impl Spans {
     }
 
     /// Returns which of these records are in no span.
-    pub(super) fn without(&self, life: &Life, records: RangeInclusive<u64>) -> Vec<RangeInclusive<u64>> {
-        let mut left = Vec::new();
-        let mut next = Some(*records.start());
-        for span in self.of(life) {
-            let Some(from) = next.filter(|from| *from <= *records.end()) else { break };
-            if *span.records.end() < from || span.records.start() > records.end() {
-                continue;
-            }
-            if *span.records.start() > from {
-                left.push(from..=*span.records.start() - 1);
-            }
-            next = span.records.end().checked_add(1);
-        }
-        left.extend(next.filter(|from| from <= records.end()).map(|from| from..=*records.end()));
-        left
+    pub(super) fn without(&self, life: &Life, records: &RangeInclusive<u64>) -> Vec<RangeInclusive<u64>> {
+        ranges::without(records, self.of(life).iter().map(|span| &span.records))
     }
 
     /// Why these records, which are in spans, are not here.

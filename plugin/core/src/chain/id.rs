@@ -120,9 +120,18 @@ pub struct Chain {
 pub struct Link {
     /// The last record of an earlier segment that its writer knew.
     pub place: Place,
-    /// The first record that may never have been delivered: it and all up to
-    /// `place` were sealed within 10 to 20 seconds of activity before the stop.
-    pub unsettled: Option<Place>,
+    /// Which records up to `place` may never have been delivered.
+    pub unsettled: Option<Unsettled>,
+}
+
+/// The records that were sealed within 10 to 20 seconds of activity before a stop:
+/// they may never have been delivered. All before them were.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Unsettled {
+    /// The first of these records.
+    pub place: Place,
+    /// The head before it.
+    pub head: Hash,
 }
 
 impl Chain {

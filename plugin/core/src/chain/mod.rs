@@ -12,4 +12,4 @@ pub mod state;
 pub mod storage;
 pub mod writer;
 
-pub use id::{Chain, ChainId, GENESIS, Life, Link, Place, Position, Run};
+pub use id::{Chain, ChainId, GENESIS, Life, Link, Place, Position, Run, Unsettled};

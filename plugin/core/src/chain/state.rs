@@ -24,19 +24,20 @@
 //! | 62..76 | zero |
 //! | 76..80 | CRC-32 of bytes 0..76 |
 //!
-//! | bytes | look at the clock, at 240 and at 320: see [`Look`] |
+//! | bytes | look at the clock, at 240 and at 380: see [`Look`] |
 //! |---|---|
 //! | 0..8 | its time, in seconds of a clock that nobody sets |
 //! | 8..16, 16..24, 24..30 | the first place without a record then: segment, number, run |
-//! | 30..38, 38..46, 46..52 | the first place without a record at the look before |
-//! | 52..76 | zero |
-//! | 76..80 | CRC-32 of bytes 0..76 |
+//! | 30..62 | the head before that place |
+//! | 62..116 | place and head of the look before, likewise |
+//! | 116..136 | zero |
+//! | 136..140 | CRC-32 of bytes 0..136 |
 //!
 //! The CRC is that of IEEE 802.3, which finds what is torn. It does not keep
 //! anyone from writing the file.
 
 use crate::chain::certificate::Handover;
-use crate::chain::id::{Chain, ChainId, GENESIS, Link, Place, Run};
+use crate::chain::id::{Chain, ChainId, GENESIS, Link, Place, Run, Unsettled};
 use crate::crc::crc32;
 use crate::hash::{Algorithm, Hash};
 use crate::record::notes::Notes;
@@ -44,13 +45,17 @@ use crate::record::notes::Notes;
 /// The file's name in its directory.
 pub const FILE_NAME: &str = "chain.state";
 /// Its length, in bytes.
-pub const FILE_BYTES: usize = 5 * SLOT_BYTES;
-/// The length of the header, of each slot and of each look, in bytes.
+pub const FILE_BYTES: usize = 3 * SLOT_BYTES + 2 * LOOK_BYTES;
+/// The length of the header and of each slot, in bytes.
 pub const SLOT_BYTES: usize = 80;
+/// The length of each look at the clock, in bytes.
+pub const LOOK_BYTES: usize = 140;
 
 const MAGIC: &[u8; 8] = b"flbaudit";
 const LAYOUT: u8 = 1;
-const CRC_AT: usize = SLOT_BYTES - 4;
+/// Where in a look its first end stands, and how long one is, in bytes.
+const ENDS_AT: usize = 8;
+const END_BYTES: usize = 54;
 
 /// How far apart two looks at the clock are at least, in seconds.
 pub const LOOK_SECONDS: u64 = 10;
@@ -84,10 +89,10 @@ pub struct Slot {
 pub struct Look {
     /// The time of the last look, in seconds of a clock that nobody sets.
     pub seconds: u64,
-    /// The first place that had no record then.
-    pub end: Place,
-    /// The first place that had no record at the look before.
-    pub unsettled: Place,
+    /// The first place that had no record then, and the head before it.
+    pub end: Unsettled,
+    /// The first place that had no record at the look before, and the head before it.
+    pub unsettled: Unsettled,
 }
 
 /// What a state file says.
@@ -149,14 +154,15 @@ impl Slot {
 impl Look {
     /// The first look of a writer that knows of none before it.
     pub fn first(chain: &Chain, seconds: u64) -> Self {
-        Look { seconds, end: chain.end(), unsettled: chain.end() }
+        let end = Unsettled { place: chain.end(), head: chain.head };
+        Look { seconds, end, unsettled: end }
     }
 
     /// Looks at the clock again, if it is time and the chain has gone on, so that
     /// the later of two looks can be told. After a restart of the machine the clock
     /// has started anew.
     pub fn next(&self, chain: &Chain, seconds: u64) -> Option<Self> {
-        let end = chain.end();
+        let end = Unsettled { place: chain.end(), head: chain.head };
         match seconds.checked_sub(self.seconds) {
             _ if end == self.end => None,
             None => Some(Look { seconds, end, ..*self }),
@@ -166,13 +172,15 @@ impl Look {
     }
 
     /// As it is written.
-    pub fn to_bytes(&self) -> [u8; SLOT_BYTES] {
-        let mut look = [0; SLOT_BYTES];
+    pub fn to_bytes(&self) -> [u8; LOOK_BYTES] {
+        let mut look = [0; LOOK_BYTES];
         look[..8].copy_from_slice(&self.seconds.to_le_bytes());
-        for (at, place) in [(8, &self.end), (30, &self.unsettled)] {
+        for (at, Unsettled { place, head }) in [(ENDS_AT, &self.end), (ENDS_AT + END_BYTES, &self.unsettled)]
+        {
             look[at..at + 8].copy_from_slice(&place.segment.to_le_bytes());
             look[at + 8..at + 16].copy_from_slice(&place.sequence.to_le_bytes());
             look[at + 16..at + 22].copy_from_slice(place.run.as_bytes());
+            look[at + 22..at + END_BYTES].copy_from_slice(head);
         }
         with_crc(look)
     }
@@ -185,21 +193,21 @@ pub fn slot_offset(index: usize) -> u64 {
 
 /// Where in the file a look at the clock stands.
 pub fn look_offset(index: usize) -> u64 {
-    (SLOT_BYTES * (3 + index)) as u64
+    (3 * SLOT_BYTES + LOOK_BYTES * index) as u64
 }
 
 impl State {
     /// Reads a state file; none if it is not one or its header is damaged.
     pub fn read(file: &[u8]) -> Option<State> {
-        let (header, slots) = file.split_first_chunk::<SLOT_BYTES>()?;
+        let (header, blocks) = file.split_first_chunk::<SLOT_BYTES>()?;
         let is_ours = has_crc(header) && header.starts_with(MAGIC) && header[8] == LAYOUT;
         let header = Header {
             id: ChainId::from_text(&header[10..22]).filter(|_| is_ours)?,
             algorithm: Algorithm::from_id(header[9])?,
         };
         let mut state = State { header, slot: None, slot_index: 1, look: None, look_index: 1 };
-        let blocks = slots.as_chunks::<SLOT_BYTES>().0;
-        for (index, bytes) in blocks.iter().take(2).enumerate() {
+        let (slots, looks) = blocks.split_at_checked(2 * SLOT_BYTES).unwrap_or((blocks, &[]));
+        for (index, bytes) in slots.as_chunks().0.iter().enumerate() {
             let age = |slot: Slot| (slot.segment, slot.last.map(|last| (last.segment, last.sequence)));
             if let Some(slot) = read_slot(bytes)
                 && state.slot.map(age) < Some(age(slot))
@@ -208,9 +216,9 @@ impl State {
                 state.slot_index = index;
             }
         }
-        for (index, bytes) in blocks.iter().skip(2).take(2).enumerate() {
+        for (index, bytes) in looks.as_chunks().0.iter().take(2).enumerate() {
             if let Some(look) = read_look(bytes)
-                && state.look.is_none_or(|other| other.end.position() < look.end.position())
+                && state.look.is_none_or(|other| other.end.place.position() < look.end.place.position())
             {
                 (state.look, state.look_index) = (Some(look), index);
             }
@@ -244,7 +252,10 @@ impl State {
         };
         let link = slot.last.map(|place| {
             let unsettled = self.look.map(|look| look.unsettled);
-            Link { place, unsettled: unsettled.filter(|first| first.position() <= place.after().position()) }
+            Link {
+                place,
+                unsettled: unsettled.filter(|first| first.place.position() <= place.after().position()),
+            }
         });
         let chain = Chain {
             id: self.header.id,
@@ -280,24 +291,26 @@ fn read_slot(bytes: &[u8; SLOT_BYTES]) -> Option<Slot> {
     Some(Slot { segment: number(0)?, last, head: *bytes[30..].first_chunk()? })
 }
 
-fn read_look(bytes: &[u8; SLOT_BYTES]) -> Option<Look> {
+fn read_look(bytes: &[u8; LOOK_BYTES]) -> Option<Look> {
     if !has_crc(bytes) {
         return None;
     }
     let number = |at: usize| bytes[at..].first_chunk().map(|bytes| u64::from_le_bytes(*bytes));
-    let place = |at: usize| {
+    let end = |at: usize| {
         let run = Run::from_text(&bytes[at + 16..at + 22])?;
-        Some(Place { segment: number(at)?, sequence: number(at + 8)?, run })
+        let place = Place { segment: number(at)?, sequence: number(at + 8)?, run };
+        Some(Unsettled { place, head: *bytes[at + 22..].first_chunk()? })
     };
-    Some(Look { seconds: number(0)?, end: place(8)?, unsettled: place(30)? })
+    Some(Look { seconds: number(0)?, end: end(ENDS_AT)?, unsettled: end(ENDS_AT + END_BYTES)? })
 }
 
-fn with_crc(mut block: [u8; SLOT_BYTES]) -> [u8; SLOT_BYTES] {
-    let crc = crc32(&block[..CRC_AT]);
-    block[CRC_AT..].copy_from_slice(&crc.to_le_bytes());
+fn with_crc<const BYTES: usize>(mut block: [u8; BYTES]) -> [u8; BYTES] {
+    if let Some((contents, crc)) = block.split_last_chunk_mut() {
+        *crc = crc32(contents).to_le_bytes();
+    }
     block
 }
 
-fn has_crc(block: &[u8; SLOT_BYTES]) -> bool {
+fn has_crc<const BYTES: usize>(block: &[u8; BYTES]) -> bool {
     with_crc(*block) == *block
 }

@@ -84,8 +84,10 @@ pub(crate) fn write(
     }
     if let Some(link) = chain.link.filter(|_| place.sequence == 0) {
         write_place(b",\"link\":{", &link.place, out)?;
-        if let Some(unsettled) = link.unsettled {
-            write_place(b",\"unsettled\":{", &unsettled, out)?;
+        if let Some(unsettled) = &link.unsettled {
+            put(out, b",\"unsettled\":{\"head\":\"")?;
+            put(out, &hash_text(&unsettled.head))?;
+            write_place(b"\",", &unsettled.place, out)?;
             put(out, b"}")?;
         }
         put(out, b"}")?;

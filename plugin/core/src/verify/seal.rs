@@ -2,7 +2,7 @@
 
 use super::members::Members;
 use super::sealed::{Sealed, Validity};
-use crate::chain::id::{ChainId, Link};
+use crate::chain::id::{ChainId, Link, Unsettled};
 use crate::hash::Algorithm;
 use crate::policy::DIGEST_TEXT_BYTES;
 use crate::record::tape::Tape;
@@ -107,11 +107,16 @@ fn read_members(members: &Members<'_>, version: Version) -> Option<(Sealed, Clos
 }
 
 fn read_link(link: &Members<'_>) -> Option<Link> {
+    let place = link.place()?;
     let unsettled = match link.within("unsettled") {
-        Some(unsettled) => Some(unsettled.place()?),
+        Some(unsettled) => {
+            Some(Unsettled { place: unsettled.place()?, head: hash_from_text(unsettled.string("head")?)? })
+        }
         None => None,
     };
-    Some(Link { place: link.place()?, unsettled })
+    // They end with the record linked to.
+    let is_before = |unsettled: Unsettled| unsettled.place.position() <= place.after().position();
+    unsettled.is_none_or(is_before).then_some(Link { place, unsettled })
 }
 
 /// The seconds of a time: those since 1970, a point, and nine digits.

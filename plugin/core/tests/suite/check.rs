@@ -2,14 +2,15 @@
 
 use crate::sealing::{chain, event};
 use flb_audit_core::Sealer;
-use flb_audit_core::chain::Link;
+use flb_audit_core::chain::{Link, Unsettled};
 use flb_audit_core::record::notes::Notes;
 use flb_audit_core::verify::{Checked, Checker, Sealed};
 
 /// A sealed record, with all that a seal may have.
 fn sealed() -> String {
     let mut chain = chain();
-    chain.link = Some(Link { place: chain.next, unsettled: Some(chain.next) });
+    let unsettled = Unsettled { place: chain.next, head: chain.head };
+    chain.link = Some(Link { place: chain.next, unsettled: Some(unsettled) });
     let mut sealer = Sealer::new(chain, Notes::NO_STATE, None).expect("memory");
     let record = br#"{"b":{"x":[1,"two",null,true]},"a":"text","n":1.5,"date":7,"audit":0}"#;
     let text = sealer.seal(&event(record));

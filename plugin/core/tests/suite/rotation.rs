@@ -222,7 +222,7 @@ fn damaged_and_older_states_are_told() {
 
 /// The first record that the next life would call unsettled.
 fn unsettled(home: &Home) -> Place {
-    home.start_aside().chain.link.expect("a link").unsettled.expect("a place")
+    home.start_aside().chain.link.expect("a link").unsettled.expect("a place").place
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use flb_audit_core::chain::state::{
     FILE_BYTES, Header, Look, OpenedSegment, SLOT_BYTES, Slot, State, slot_offset,
 };
-use flb_audit_core::chain::{Chain, ChainId, GENESIS, Link, Place, Run};
+use flb_audit_core::chain::{Chain, ChainId, GENESIS, Link, Place, Run, Unsettled};
 use flb_audit_core::hash::Algorithm;
 use flb_audit_core::record::notes::Notes;
 
@@ -190,12 +190,17 @@ fn the_layout_does_not_change() {
     assert_eq!(written[80..110], *b"\x02\x01\0\0\0\0\0\0\x03\x02\0\0\0\0\0\0\x05\x03\0\0\0\0\0\0run-01");
     assert_eq!(written[110..142], [0xab; 32]);
     assert!(written[142..156].iter().all(|byte| *byte == 0));
-    let place = |segment, sequence| Place { segment, run: run(b"run-02"), sequence };
-    let look =
-        Look { seconds: 0x0405, end: place(0x0506, 0x0607), unsettled: place(0x0708, 0x0809) }.to_bytes();
+    let end = |segment, sequence, byte| {
+        let place = Place { segment, run: run(b"run-02"), sequence };
+        Unsettled { place, head: [byte; 32] }
+    };
+    let (end, unsettled) = (end(0x0506, 0x0607, 0xac), end(0x0708, 0x0809, 0xad));
+    let look = Look { seconds: 0x0405, end, unsettled }.to_bytes();
     assert_eq!(look[..30], *b"\x05\x04\0\0\0\0\0\0\x06\x05\0\0\0\0\0\0\x07\x06\0\0\0\0\0\0run-02");
-    assert_eq!(look[30..52], *b"\x08\x07\0\0\0\0\0\0\x09\x08\0\0\0\0\0\0run-02");
-    assert!(look[52..76].iter().all(|byte| *byte == 0));
+    assert_eq!(look[30..62], [0xac; 32]);
+    assert_eq!(look[62..84], *b"\x08\x07\0\0\0\0\0\0\x09\x08\0\0\0\0\0\0run-02");
+    assert_eq!(look[84..116], [0xad; 32]);
+    assert!(look[116..136].iter().all(|byte| *byte == 0));
     // CRC-32 of IEEE 802.3 leaves this behind itself.
     for block in written[..3 * SLOT_BYTES].chunks(SLOT_BYTES).chain([&look[..]]) {
         assert_eq!(crc32(block), 0x2144_df1c);

@@ -1,0 +1,39 @@
+//! Ranges of record numbers.
+
+use std::ops::RangeInclusive;
+
+/// Returns what is left of some records without others. These are in order, by their
+/// first record.
+pub(super) fn without<'a>(
+    records: &RangeInclusive<u64>,
+    others: impl IntoIterator<Item = &'a RangeInclusive<u64>>,
+) -> Vec<RangeInclusive<u64>> {
+    let mut left = Vec::new();
+    let mut next = Some(*records.start());
+    for other in others {
+        let Some(from) = next.filter(|from| from <= records.end()) else { break };
+        if *other.end() < from || other.start() > records.end() {
+            continue;
+        }
+        if *other.start() > from {
+            left.push(from..=*other.start() - 1);
+        }
+        next = other.end().checked_add(1);
+    }
+    left.extend(next.filter(|from| from <= records.end()).map(|from| from..=*records.end()));
+    left
+}
+
+/// Sorts ranges, and joins those that overlap.
+pub(super) fn joined(mut ranges: Vec<RangeInclusive<u64>>) -> Vec<RangeInclusive<u64>> {
+    ranges.retain(|range| !range.is_empty());
+    ranges.sort_unstable_by_key(|range| *range.start());
+    let mut joined: Vec<RangeInclusive<u64>> = Vec::new();
+    for range in ranges {
+        match joined.last_mut() {
+            Some(last) if range.start() <= last.end() => *last = *last.start()..=*last.end().max(range.end()),
+            _ => joined.push(range),
+        }
+    }
+    joined
+}

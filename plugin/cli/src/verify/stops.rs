@@ -1,0 +1,62 @@
+//! Records at the ends of lives that may never have been delivered, as the covered
+//! first records of later lives say.
+
+use super::coverage::Coverage;
+use super::ranges::{joined, without};
+use flb_audit_core::chain::{ChainId, Life, Place};
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+
+/// All stops of one chain.
+#[derive(Default)]
+pub(super) struct Stops {
+    /// The records that a stop accounts for, by life.
+    lives: BTreeMap<Life, Vec<RangeInclusive<u64>>>,
+    /// The segments between the first and the last one of a stop, in order.
+    between: Vec<RangeInclusive<u64>>,
+}
+
+impl Stops {
+    /// Adds up what the first records of a chain's lives say: from which place on, and
+    /// up to which one, records may never have been delivered.
+    pub(super) fn of(
+        id: ChainId,
+        coverage: &Coverage,
+        said: impl Iterator<Item = (Life, Place, Place)>,
+    ) -> Stops {
+        let mut stops = Stops::default();
+        let mut between: Vec<RangeInclusive<u64>> = Vec::new();
+        for (_, from, to) in said.filter(|(life, _, to)| coverage.has(life, 0) && to.segment < life.segment) {
+            let (first, last) = (from.life(id), to.life(id));
+            if first == last {
+                stops.lives.entry(first).or_default().push(from.sequence..=to.sequence);
+            } else if first.segment < last.segment {
+                stops.lives.entry(first).or_default().push(from.sequence..=u64::MAX);
+                stops.lives.entry(last).or_default().push(0..=to.sequence);
+                between.push(first.segment + 1..=last.segment - 1);
+            }
+        }
+        stops.lives.values_mut().for_each(|ranges| *ranges = joined(std::mem::take(ranges)));
+        stops.between = joined(between);
+        stops
+    }
+
+    /// Parts records at the end of a life, and says of each part whether a stop accounts
+    /// for it.
+    pub(super) fn parts(
+        &self,
+        life: &Life,
+        records: &RangeInclusive<u64>,
+    ) -> Vec<(RangeInclusive<u64>, bool)> {
+        let at = self.between.partition_point(|range| *range.end() < life.segment);
+        if self.between.get(at).is_some_and(|range| range.contains(&life.segment)) {
+            return vec![(records.clone(), true)];
+        }
+        let stops = self.lives.get(life).map_or(&[][..], Vec::as_slice);
+        let others = without(records, stops);
+        let stopped = without(records, &others).into_iter().map(|part| (part, true));
+        let mut parts: Vec<_> = stopped.chain(others.iter().map(|part| (part.clone(), false))).collect();
+        parts.sort_unstable_by_key(|(part, _)| *part.start());
+        parts
+    }
+}
