@@ -32,6 +32,10 @@ pub struct Log {
     pub roster: Option<String>,
     /// The lines of the anchors, if there are any
     pub anchors: Option<Vec<String>>,
+    /// The checkpoints with which the log begins, if there are any
+    pub from: Option<Vec<String>>,
+    /// From when to when nodes have to be heard, in seconds since 1970
+    pub heard: Option<(u64, u64)>,
 }
 
 /// What a log comes to.
@@ -56,6 +60,9 @@ impl Report {
     }
 }
 
+/// The kind of what is missing before the log begins; it makes no finding.
+const BEFORE: &str = "before the start";
+
 /// A stretch of numbers in a segment and run.
 type Range = (u64, u64);
 
@@ -69,6 +76,8 @@ struct Chain {
     /// Good checkpoints
     good: Vec<(Place, [u8; 32], Good)>,
     anchors: Vec<(Place, [u8; 32])>,
+    /// The checkpoint with which the log begins
+    start: Option<(Place, [u8; 32], Good)>,
     has_checkpoint: bool,
     has_roster: bool,
     is_in_roster: bool,
@@ -132,12 +141,44 @@ pub fn verify(log: &Log) -> Report {
             chain.anchors.push((anchor.place, anchor.head));
         }
     }
+    let from = log.from.iter().flatten().filter(|line| !line.trim().is_empty());
+    for line in from {
+        let Some(start) = seal::read_anchor(line) else {
+            report.add("unreadable", line.clone());
+            continue;
+        };
+        let chain = chains.entry(start.chain.clone()).or_default();
+        if let Some(good) = chain.judge(&start, key_of(&start.chain), roster.is_some(), &mut report) {
+            let before = chain.start.as_ref().map(|(place, ..)| position(place));
+            if before.is_none_or(|before| position(&start.place) < before) {
+                chain.start = Some((start.place, start.head, good));
+            }
+        }
+    }
     for (name, chain) in &mut chains {
         chain.is_in_roster = key_of(name).is_some();
         chain.has_roster = roster.is_some();
         chain.verify(name, &mut report);
     }
+    silent(log, &chains, &mut report);
     report
+}
+
+/// Looks for nodes of which no chain has a covered record of the time asked for.
+fn silent(log: &Log, chains: &BTreeMap<String, Chain>, report: &mut Report) {
+    let Some((from, to)) = log.heard else { return };
+    let entries = log.roster.as_deref().and_then(Value::parse).unwrap_or(Value::Null);
+    let mut nodes: BTreeMap<String, bool> = BTreeMap::new();
+    for entry in entries.as_array().unwrap_or_default() {
+        let text = |name: &str| entry.get(name).and_then(Value::as_str).unwrap_or_default();
+        let is_heard = chains.get(text("chain")).is_some_and(|chain| {
+            chain.all().any(|record| chain.is_covered(record) && (from..=to).contains(&record.seconds))
+        });
+        *nodes.entry(text("node").to_owned()).or_default() |= is_heard;
+    }
+    for (node, _) in nodes.into_iter().filter(|(_, is_heard)| !is_heard) {
+        report.add("silent", node);
+    }
 }
 
 fn roster(text: &str) -> BTreeMap<String, [u8; 32]> {
@@ -176,7 +217,7 @@ impl Chain {
         self.cover();
         self.find_missing();
         for ((segment, run), ranges) in &self.missing {
-            for ((first, last), kind) in ranges {
+            for ((first, last), kind) in ranges.iter().filter(|(_, kind)| *kind != BEFORE) {
                 report.add(kind, format!("{name}: {segment}.{run} {first} to {last} missing"));
                 report.missing.push((name.to_owned(), *segment, run.clone(), *first, *last));
             }
@@ -201,7 +242,8 @@ impl Chain {
     /// Since when each key is in force: not before the keys before it.
     fn in_force(&self) -> BTreeMap<u64, (u64, u64)> {
         let mut first: BTreeMap<u64, (u64, u64)> = BTreeMap::new();
-        for (n, place, _) in self.good.iter().flat_map(|(.., good)| &good.since) {
+        let all = self.good.iter().chain(&self.start);
+        for (n, place, _) in all.flat_map(|(.., good)| &good.since) {
             let known = first.entry(*n).or_insert(position(place));
             *known = position(place).min(*known);
         }
@@ -222,7 +264,7 @@ impl Chain {
         in_force: &BTreeMap<u64, (u64, u64)>,
     ) -> Option<Key> {
         while by.since > position(to) {
-            let mut handovers = self.good.iter().flat_map(|(.., good)| &good.since);
+            let mut handovers = self.good.iter().chain(&self.start).flat_map(|(.., good)| &good.since);
             if !handovers.any(|(n, place, of)| *n == by.n && position(place) == by.since && of == head) {
                 return None;
             }
@@ -314,6 +356,9 @@ impl Chain {
                 stops.push((from.clone(), link.clone()));
             }
         }
+        if let Some((place, ..)) = &self.start {
+            reach(place, u128::from(place.2) + 1);
+        }
         for (life, end) in &ends {
             let ranges = self.absent(life, 0, *end);
             let accounted = ranges.into_iter().flat_map(|range| self.accounted(life, range, &stops));
@@ -352,6 +397,18 @@ impl Chain {
         range: Range,
         stops: &[(Place, Place)],
     ) -> Vec<(Range, &'static str)> {
+        let before = self.start.as_ref().and_then(|(start, ..)| match () {
+            () if life.0 < start.0 => Some(u64::MAX),
+            () if (life.0, &life.1) == (start.0, &start.1) => Some(start.2),
+            () => None,
+        });
+        if let Some(end) = before.filter(|end| *end >= range.0) {
+            let mut parts = vec![((range.0, end.min(range.1)), BEFORE)];
+            if end < range.1 {
+                parts.extend(self.accounted(life, (end + 1, range.1), stops));
+            }
+            return parts;
+        }
         let is_end = self.last(life).is_none_or(|last| last < range.0);
         let of = |place: &Place| (place.0, &place.1) == (life.0, &life.1);
         let stopped = stops.iter().filter(|_| is_end).filter_map(|(from, to)| {
@@ -390,7 +447,8 @@ impl Chain {
         let all = self.missing.iter().flat_map(|((segment, run), ranges)| {
             ranges.iter().map(move |((first, _), kind)| ((*segment, run.clone(), *first), *kind))
         });
-        all.filter(|(first, _)| is_next(first)).map(|(_, kind)| kind).max_by_key(|kind| *kind == "gap")
+        let next = all.filter(|(first, _)| is_next(first)).map(|(_, kind)| kind);
+        next.max_by_key(|kind| (*kind == "gap", *kind != BEFORE))
     }
 
     /// Checks heads and links. Returns the segments from which the chain has forked,
@@ -423,10 +481,11 @@ impl Chain {
                 }
             } else if record.notes.iter().any(|note| note == "state-damaged") && self.is_covered(record) {
                 report.add("state_damaged", here);
-            } else if record.prev != GENESIS || self.records.keys().any(|place| place < &record.place) {
+            } else if record.prev != GENESIS || self.is_later(&record.place) {
                 report.add("link_broken", here);
             }
         }
+        self.link_to_start(name, report);
         let firsts: Vec<&Record> = self.all().filter(|record| record.link.is_some()).collect();
         for record in &firsts {
             let Some((link, _)) = record.link.as_ref().filter(|(link, _)| link.0 < record.place.0) else {
@@ -449,6 +508,32 @@ impl Chain {
         forks
     }
 
+    /// Holds the checkpoint with which the log begins against what is here.
+    fn link_to_start(&self, name: &str, report: &mut Report) {
+        let Some((start, head, _)) = &self.start else { return };
+        for record in self.all() {
+            let (segment, run, number) = &record.place;
+            let before = number.checked_sub(1).map(|before| (*segment, run.clone(), before));
+            let here = format!("{name}: {:?}", record.place);
+            if record.place == *start && record.head != *head
+                || before.as_ref() == Some(start) && record.prev != *head
+            {
+                report.add("tampered", format!("{here}: not what the log begins with"));
+            }
+            let Some((link, _)) = record.link.as_ref().filter(|(link, _)| link.0 < *segment) else {
+                continue;
+            };
+            if link == start && record.prev != *head {
+                report.add("link_broken", here.clone());
+            }
+            if link.0 < start.0 && *segment > start.0 {
+                let is_set_back =
+                    record.notes.iter().any(|note| note == "state-set-back") && self.is_covered(record);
+                report.add(if is_set_back { "state_damaged" } else { "conflict" }, here);
+            }
+        }
+    }
+
     /// Holds the head before what may not have been delivered against what is here.
     fn settled(&self, record: &Record, here: &str, report: &mut Report) {
         let Some((link, Some(((segment, run, number), head)))) = &record.link else { return };
@@ -463,6 +548,12 @@ impl Chain {
         if heads.any(|of| of != *head) {
             report.add("tampered", format!("{here}: the head of what was settled"));
         }
+    }
+
+    /// Whether a segment begins after another one of its chain.
+    fn is_later(&self, place: &Place) -> bool {
+        let start = self.start.as_ref().map(|(start, ..)| start);
+        self.records.keys().chain(start).any(|other| (other.0, &other.1) < (place.0, &place.1))
     }
 
     fn policies(&self, name: &str, report: &mut Report) {
@@ -490,6 +581,9 @@ impl Chain {
     fn keys(&self, name: &str, forks: &[(Place, &'static str)], report: &mut Report) {
         let mut since: BTreeMap<u64, BTreeSet<(Place, [u8; 32])>> = BTreeMap::new();
         for (n, at, head) in self.good.iter().flat_map(|(.., good)| &good.since) {
+            since.entry(*n).or_default().insert((at.clone(), *head));
+        }
+        for (n, at, head) in self.start.iter().flat_map(|(.., good)| &good.since) {
             since.entry(*n).or_default().insert((at.clone(), *head));
         }
         for (at, head) in since.values().flatten() {
@@ -558,8 +652,14 @@ impl Chain {
                     .collect();
                 let kind = match kinds.contains(&"gap") {
                     true => "gap",
-                    false => kinds.first().copied().unwrap_or("key_not_certified"),
+                    false => {
+                        kinds.iter().copied().find(|kind| *kind != BEFORE).unwrap_or("key_not_certified")
+                    }
                 };
+                if self.start.as_ref().is_some_and(|(start, ..)| position(place) <= position(start)) {
+                    before = (*n, Some(place));
+                    continue;
+                }
                 report.add(kind, format!("{name}: no handover between key {} and {n}", before.0));
             }
             before = (*n, Some(place));
@@ -598,15 +698,19 @@ impl Chain {
             let is_later = |place: &Place| position(place) > position(&last.place);
             let is_followed = self.covered.iter().any(|(place, _)| is_later(place))
                 || self.anchors.iter().any(|(place, _)| is_later(place))
+                || self.start.iter().any(|(place, ..)| is_later(place))
                 || self.missing.iter().any(|((segment, run), ranges)| {
                     ranges.iter().any(|((_, end), _)| is_later(&(*segment, run.clone(), *end)))
                 });
-            let follows_covered =
-                first.place.2.checked_sub(1).is_some_and(|before| {
-                    self.covered.contains(&((life.0, life.1.clone(), before), first.prev))
-                });
+            let follows_covered = first.place.2.checked_sub(1).is_some_and(|before| {
+                let before = (life.0, life.1.clone(), before);
+                self.start.as_ref().is_some_and(|(start, ..)| *start == before)
+                    || self.covered.contains(&(before, first.prev))
+            });
             let kind = if count >= 1024 || first.place.2 == 0 {
                 "key_not_certified"
+            } else if absent == Some(BEFORE) {
+                continue;
             } else if let Some(kind) = absent {
                 kind
             } else if is_followed {
@@ -629,6 +733,9 @@ impl Chain {
             }
         }
         if self.records.is_empty() {
+            if self.start.is_some() && self.altered.is_empty() {
+                report.add("tail_unanchored", name.to_owned());
+            }
             return;
         }
         if self.good.is_empty() {

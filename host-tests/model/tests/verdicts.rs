@@ -28,6 +28,8 @@ fn log(document: &Value, vector: &Value) -> Log {
         lines: lines(&vector["lines"]).expect("lines"),
         roster: vector.get("roster").map(|roster| roster.to_string()),
         anchors: lines(&vector["anchors"]),
+        from: lines(&vector["from"]),
+        heard: vector["heard"].as_array().and_then(|heard| Some((heard[0].as_u64()?, heard[1].as_u64()?))),
     }
 }
 
@@ -55,6 +57,12 @@ fn the_file_is_what_the_generator_makes() {
         }
         if let Some(anchors) = &log.anchors {
             vector["anchors"] = numbers(anchors);
+        }
+        if let Some(from) = &log.from {
+            vector["from"] = numbers(from);
+        }
+        if let Some((from, to)) = log.heard {
+            vector["heard"] = json!([from, to]);
         }
         made.push(vector);
     }

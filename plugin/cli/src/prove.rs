@@ -12,8 +12,8 @@ use crate::verdict::Verdict;
 use crate::verify::{IgnoredKeys, Verifier};
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use flb_audit_core::chain::ChainId;
 use flb_audit_core::chain::checkpoint::Checkpoint;
+use flb_audit_core::chain::{ChainId, Place, Run};
 use flb_audit_core::hash::Hash;
 use flb_audit_core::text::base64url::{hash_from_text, hash_text};
 use flb_audit_core::verify::{Checked, Checker, Sealed, read_anchor};
@@ -40,6 +40,9 @@ pub(crate) struct Prove {
     /// Its number in that
     #[arg(long)]
     seq: u64,
+    /// The run of that segment, if two filters have written it
+    #[arg(long, value_parser = run, allow_hyphen_values = true)]
+    run: Option<Run>,
     /// The checkpoint, as a line that `in_checkpoint.wasm` has printed
     /// [default: the first one that there is]
     #[arg(long, value_name = "FILE")]
@@ -50,6 +53,10 @@ pub(crate) struct Prove {
 
 pub(crate) fn chain_id(text: &str) -> Result<ChainId, &'static str> {
     ChainId::from_text(text.as_bytes()).ok_or("a chain's name has twelve characters of base64url")
+}
+
+fn run(text: &str) -> Result<Run, &'static str> {
+    Run::from_text(text.as_bytes()).ok_or("a run's name has six characters of base64url")
 }
 
 /// The file.
@@ -75,6 +82,7 @@ impl Prove {
         let under = self.under.as_deref().map(read_checkpoint).transpose()?;
         let mut checker = Checker::new(self.ignored.all());
         let mut found: Option<(String, Sealed, Option<Box<Checkpoint>>)> = None;
+        let mut other_run = None;
         let mut next_of: HashMap<Hash, Next> = HashMap::new();
         input::read_in_order(self.files, |text| {
             let sealed = match checker.check(text) {
@@ -84,13 +92,22 @@ impl Prove {
             };
             let Some(leaf) = sealed.leaf() else { return Seen::Record(()) };
             let checkpoint = sealed.checkpoint().map(Box::new);
-            if (sealed.place.segment, sealed.place.sequence) == (self.seg, self.seq) {
+            let Place { segment, run, sequence } = sealed.place;
+            let is_run = self.run.is_none_or(|of| of == run);
+            if (segment, sequence) == (self.seg, self.seq) && is_run {
+                let before = found.as_ref().map(|(_, before, _)| before.place.run);
+                other_run = other_run.or(before.filter(|before| *before != run).map(|before| (before, run)));
                 found = Some((String::from_utf8_lossy(text).trim().to_owned(), *sealed, checkpoint));
-            } else if sealed.place.segment >= self.seg {
+            } else if segment >= self.seg {
                 next_of.insert(sealed.previous, Next { leaf, head: sealed.head, checkpoint });
             }
             Seen::Record(())
         })?;
+        if let Some((one, other)) = other_run {
+            bail!(
+                "two runs have sealed such a record; say which one you mean: --run {one}, or --run {other}"
+            );
+        }
         let (record, sealed, mut checkpoint) =
             found.context("the record is not in these logs, or not intact")?;
         let (mut head, mut leaves) = (sealed.head, Vec::new());

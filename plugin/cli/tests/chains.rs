@@ -130,7 +130,7 @@ impl Node {
     }
 
     /// The same with more arguments; `ANCHORS` is a file with the first checkpoint of
-    /// each life but the last.
+    /// each life but the last, `FROM` one with the checkpoint of line 20.
     fn verify(&self, lost: Range<usize>, arguments: &[&str]) -> (i32, String) {
         let directory = tempfile::tempdir().expect("a directory");
         let anchors = directory.path().join("anchors");
@@ -139,6 +139,10 @@ impl Node {
             (audit["seq"] == 0 && audit["seg"] != self.lives).then(|| audit.to_string() + "\n")
         });
         fs::write(&anchors, of_earlier_lives.collect::<String>()).expect("written");
+        let from = directory.path().join("from");
+        let start =
+            self.log.get(20).map(|line| serde_json::from_str::<Value>(line).expect("JSON")["audit"].take());
+        fs::write(&from, start.unwrap_or_default().to_string()).expect("written");
         let (log, roster) = (directory.path().join("log"), directory.path().join("roster.json"));
         let kept = self.log.iter().enumerate().filter(|(at, _)| !lost.contains(at));
         let text: Vec<&str> = kept.flat_map(|(_, line)| [line.as_str(), "\n"]).collect();
@@ -147,7 +151,11 @@ impl Node {
         let mut verify = Command::new(env!("CARGO_BIN_EXE_flb-audit"));
         verify.arg("verify").arg("--roster").arg(roster).arg(log);
         for argument in arguments {
-            verify.arg(if *argument == "ANCHORS" { anchors.as_os_str() } else { argument.as_ref() });
+            verify.arg(match *argument {
+                "ANCHORS" => anchors.as_os_str(),
+                "FROM" => from.as_os_str(),
+                argument => argument.as_ref(),
+            });
         }
         let output = verify.output().expect("run");
         (output.status.code().expect("a code"), String::from_utf8(output.stdout).expect("UTF-8"))
@@ -251,6 +259,23 @@ fn the_end_may_be_without_an_anchor_for_so_long() {
         assert_eq!(code, expected, "{max}: {report}");
         assert!(report.contains("9m"), "{report}");
     }
+}
+
+/// Old files were deleted, up to some record of the first life.
+#[test]
+fn a_log_may_begin_with_a_checkpoint() {
+    let mut node = Node::new();
+    node.live(60, 1);
+    node.live(5, 1);
+    for (deleted, expected) in
+        [(0, TAIL_UNANCHORED), (15, TAIL_UNANCHORED), (21, TAIL_UNANCHORED), (22, GAP), (60, GAP)]
+    {
+        let (code, report) = node.verify(0..deleted, &["--from", "FROM"]);
+        assert_eq!(code, expected, "{deleted} deleted: {report}");
+        assert!(report.contains("begins with segment 1, record 20"), "{report}");
+    }
+    assert_eq!(node.verify_without(0..15).0, GAP);
+    assert_eq!(node.verify(25..26, &["--from", "FROM"]).0, GAP);
 }
 
 /// Anybody can compute the hashes of a chain without keys; but no filter changes its

@@ -199,6 +199,6 @@ impl Fleet {
         let count = usize::from(known >> 3).checked_rem(self.anchors.len() + 1).unwrap_or(0);
         let anchors = (known & 3 == 3 && !self.anchors.is_empty() || known & 3 > 0 && count > 0)
             .then(|| self.anchors[..if known & 3 == 3 { self.anchors.len() } else { count }].to_vec());
-        Log { lines: self.lines.clone(), roster: Some(self.roster.clone()), anchors }
+        Log { lines: self.lines.clone(), roster: Some(self.roster.clone()), anchors, ..Log::default() }
     }
 }

@@ -4,6 +4,7 @@ use flb_audit_model::model::Log;
 use serde_json::Value;
 use std::ffi::OsString;
 use std::fs;
+use std::time::{Duration, UNIX_EPOCH};
 
 /// Verifies a log whose lines are spread over so many files.
 pub(crate) fn verify(log: &Log, files: usize) -> Value {
@@ -25,6 +26,16 @@ pub(crate) fn verify(log: &Log, files: usize) -> Value {
     if let Some(anchors) = &log.anchors {
         let lines: Vec<&str> = anchors.iter().map(String::as_str).collect();
         write("anchors.ndjson".to_owned(), &lines, Some("--anchors"));
+    }
+    if let Some(from) = &log.from {
+        let lines: Vec<&str> = from.iter().map(String::as_str).collect();
+        write("from.ndjson".to_owned(), &lines, Some("--from"));
+    }
+    if let Some((from, to)) = log.heard {
+        let time = |seconds: u64| {
+            humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(seconds)).to_string().into()
+        };
+        arguments.extend(["--since".into(), time(from), "--until".into(), time(to + 1)]);
     }
     let report = flb_audit::verify::report(arguments).expect("a report");
     serde_json::from_str(&report).expect("JSON")

@@ -464,3 +464,25 @@ pub(super) fn policies(all: &mut All) {
     add(all, "policies: not named in `v`", with(["1.2"; 2], [one(), one()]));
     add(all, "policies: missing on one checkpoint", with(["1.2.AAAAAAAA"; 2], [one(), None]));
 }
+
+pub(super) fn silent(all: &mut All) {
+    const FROM: u64 = 1_795_161_600;
+    let heard = |case: Case, from: u64, to: u64| Case { heard: Some((FROM + from, FROM + to)), ..case };
+    add(all, "silent: the node is heard", heard(base(), 5, 9));
+    add(all, "silent: only before the time", heard(base(), 6, 99));
+    add(all, "silent: nothing is here of the node", heard(base().cut(0), 0, 99));
+    let mut forged = base();
+    forged.forge.place.2 = 50;
+    let record = forged.forge.seal("{}", false, &[]);
+    forged.records.push(record);
+    add(all, "silent: heard by a record that nobody has signed", heard(forged, 40, 99));
+    let mut other = base();
+    let Some(roster) = &mut other.roster else { return };
+    let mut entry = Forge::new("vectors-0009", 9).roster();
+    set(entry.members_mut().expect("members"), "node", string("another"));
+    roster.push(entry);
+    add(all, "silent: one of two nodes", heard(other.clone(), 0, 99));
+    let Some(entry) = other.roster.as_mut().and_then(|roster| roster[1].members_mut()) else { return };
+    set(entry, "node", string("vectors-0001"));
+    add(all, "silent: heard by another chain of the node", heard(other, 0, 99));
+}

@@ -2,6 +2,7 @@
 
 mod chains;
 mod forms;
+mod starts;
 
 use flb_audit_model::forge::{Forge, anchor, audit_mut, number, object, rehash, set, string};
 use flb_audit_model::json::Value;
@@ -17,6 +18,9 @@ struct Case {
     lines: Vec<String>,
     roster: Option<Vec<Value>>,
     anchors: Option<Vec<String>>,
+    /// The checkpoints with which the log begins
+    from: Option<Vec<String>>,
+    heard: Option<(u64, u64)>,
 }
 
 /// The number of records in a segment.
@@ -41,7 +45,7 @@ fn honest(chain: &str, salt: u8) -> Case {
         records.extend((0..SEGMENT).map(|n| forge.seal(&format!("{{\"n\":{n}}}"), n % 3 == 0, &[])));
     }
     let roster = Some(vec![forge.roster()]);
-    Case { forge, records, lines: Vec::new(), roster, anchors: None }
+    Case { forge, records, lines: Vec::new(), roster, anchors: None, from: None, heard: None }
 }
 
 fn base() -> Case {
@@ -51,7 +55,8 @@ fn base() -> Case {
 impl Case {
     fn log(self) -> Log {
         let lines = self.records.iter().map(Value::text).chain(self.lines).collect();
-        Log { lines, roster: self.roster.map(|roster| Value::Array(roster).text()), anchors: self.anchors }
+        let roster = self.roster.map(|roster| Value::Array(roster).text());
+        Log { lines, roster, anchors: self.anchors, from: self.from, heard: self.heard }
     }
 
     fn audit(&mut self, at: usize) -> &mut Vec<(String, Value)> {
@@ -115,6 +120,20 @@ impl Case {
         self
     }
 
+    /// Anchors it with checkpoints of the honest log.
+    fn anchored_of(mut self, at: &[usize]) -> Self {
+        self.anchors = base().anchored(at).anchors;
+        self
+    }
+
+    /// Has the log begin with some checkpoints of the honest one.
+    fn from(mut self, at: &[usize]) -> Self {
+        let all = base();
+        let from = at.iter().map(|at| anchor(&all.records[*at]).expect("a checkpoint").text());
+        self.from = Some(from.collect());
+        self
+    }
+
     fn line(mut self, line: impl Into<String>) -> Self {
         self.lines.push(line.into());
         self
@@ -158,6 +177,8 @@ pub(crate) fn all() -> Vec<(String, Log)> {
     chains::stolen_keys(&mut all);
     chains::anchors(&mut all);
     chains::rosters(&mut all);
+    chains::silent(&mut all);
+    starts::starts(&mut all);
     chains::policies(&mut all);
     all.into_iter().map(|(name, case)| (name, case.log())).collect()
 }

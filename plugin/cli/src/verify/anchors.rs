@@ -1,5 +1,5 @@
-//! Anchors: checkpoints that were kept where the log's writers cannot reach.
-//! The records that they prove have to be in the log.
+//! Anchors: checkpoints that were kept where the log's writers cannot reach. The
+//! records that they prove have to be in the log, or it begins with them.
 
 use super::Verdict;
 use super::chains::{Chains, Followed};
@@ -7,9 +7,11 @@ use super::signatures::Verifier;
 use crate::roster::Roster;
 use anyhow::{Context, Result, bail};
 use flb_audit_core::chain::ChainId;
+use flb_audit_core::chain::checkpoint::Checkpoint;
 use flb_audit_core::verify::read_anchor;
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::io;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
@@ -17,13 +19,32 @@ use std::path::Path;
 /// add some.
 const ANCHOR_BYTES_MAX: u64 = 1 << 20;
 
-/// Holds all anchors in a file against the records that are here. A line that is
-/// no checkpoint costs that line.
+/// Holds all anchors in a file against the records that are here.
 pub(super) fn check(
     chains: &mut Chains<'_>,
     path: &Path,
     roster: Option<&Roster>,
     followed: &mut BTreeMap<ChainId, Followed>,
+) -> Result<()> {
+    for_each(chains, path, roster, |chains, anchor| chains.check_anchor(anchor, followed))?;
+    chains.report_cut_off(followed);
+    Ok(())
+}
+
+/// Reads the checkpoints with which the log begins.
+pub(super) fn read_starts(chains: &mut Chains<'_>, path: &Path, roster: Option<&Roster>) -> Result<()> {
+    for_each(chains, path, roster, |chains, start| {
+        chains.add_start(start);
+        Ok(())
+    })
+}
+
+/// Takes each good checkpoint of a file. A line that is no checkpoint costs that line.
+fn for_each<'a>(
+    chains: &mut Chains<'a>,
+    path: &Path,
+    roster: Option<&Roster>,
+    mut take: impl FnMut(&mut Chains<'a>, &Checkpoint) -> io::Result<()>,
 ) -> Result<()> {
     let shown = path.display();
     let file = File::open(path).with_context(|| format!("{shown}: cannot be read"))?;
@@ -51,7 +72,7 @@ pub(super) fn check(
         };
         count += 1;
         match signatures.verify(Some(&anchor)) {
-            Ok(_) => chains.check_anchor(&anchor, followed)?,
+            Ok(_) => take(chains, &anchor)?,
             Err(bad) => {
                 let what = format!("{shown}:{number}: the anchor proves nothing: {}", bad.what());
                 chains.findings.add(bad.flaw.verdict(), Some(anchor.chain), None, what);
@@ -61,6 +82,5 @@ pub(super) fn check(
     if count == 0 {
         bail!("{shown}: no checkpoint in it");
     }
-    chains.report_cut_off(followed);
     Ok(())
 }

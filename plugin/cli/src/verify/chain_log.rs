@@ -38,6 +38,25 @@ impl Store {
     }
 }
 
+/// A good checkpoint with which the log of a chain begins: what is before it is not
+/// looked for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Start {
+    pub(super) place: Place,
+    pub(super) head: Fingerprint,
+}
+
+impl Start {
+    /// Returns the last record of a life that is not looked for, if there is one.
+    pub(super) fn end(&self, life: &Life) -> Option<u64> {
+        match () {
+            () if life.segment < self.place.segment => Some(u64::MAX),
+            () if self.place.life(life.chain) == *life => Some(self.place.sequence),
+            () => None,
+        }
+    }
+}
+
 /// What was read of one chain.
 #[derive(Default)]
 pub(super) struct ChainLog {
@@ -49,6 +68,8 @@ pub(super) struct ChainLog {
     pub(super) unsettled: BTreeMap<Life, (Place, Fingerprint)>,
     /// What the first records of lives say of the node's state.
     pub(super) state_notes: BTreeMap<Life, Notes>,
+    /// The checkpoint with which the log begins, if that is not the chain's beginning.
+    pub(super) start: Option<Start>,
     pub(super) keys: Keys,
     /// The policies that signed checkpoints name by their digests, with the first
     /// such checkpoint and the last: some of them, where there are very many.

@@ -1,7 +1,7 @@
 //! All chains of a log: what was read of them, in any order, and what that comes
 //! to.
 
-use super::chain_log::{ChainLog, Store};
+use super::chain_log::{ChainLog, Start, Store};
 use super::coverage::Coverage;
 use super::gaps::Gaps;
 use super::history::History;
@@ -15,6 +15,7 @@ use super::{Reading, Verdict};
 use crate::input::At;
 use crate::report::Findings;
 use crate::roster::Roster;
+use flb_audit_core::chain::checkpoint::Checkpoint;
 use flb_audit_core::chain::{ChainId, GENESIS, Life, Position};
 use flb_audit_core::hash::Hash;
 use flb_audit_core::record::notes::Notes;
@@ -31,6 +32,8 @@ const UNKNOWN_CHAINS_MAX: usize = 10_000;
 pub(super) struct Chains<'a> {
     pub(super) chains: BTreeMap<ChainId, ChainLog>,
     pub(super) findings: Findings,
+    /// The checkpoints with which the log begins, as `--from` names them.
+    pub(super) starts: BTreeMap<ChainId, Checkpoint>,
     roster: Option<&'a Roster>,
     /// How many of the chains are not in the roster.
     unknown_chains: usize,
@@ -73,6 +76,7 @@ impl<'a> Chains<'a> {
             roster,
             chains: BTreeMap::new(),
             findings: Findings::default(),
+            starts: BTreeMap::new(),
             unknown_chains: 0,
             with_unsealed_keys: 0,
             with_ignored_keys_over: 0,
@@ -103,6 +107,15 @@ impl<'a> Chains<'a> {
             }
         }
         spans
+    }
+
+    /// Adds a good checkpoint with which the log of its chain begins: of several, the
+    /// earliest.
+    pub(super) fn add_start(&mut self, start: &Checkpoint) {
+        let position = start.place.position();
+        if self.starts.get(&start.chain).is_none_or(|other| position < other.place.position()) {
+            self.starts.insert(start.chain, start.clone());
+        }
     }
 
     pub(super) fn fingerprint(&self, head: &Hash) -> Fingerprint {
@@ -259,6 +272,11 @@ impl<'a> Chains<'a> {
         let none = Spans::default();
         let mut all = BTreeMap::new();
         for (id, chain) in &mut self.chains {
+            if let Some(start) = self.starts.get(id) {
+                let fingerprint = |head: &Hash| self.fingerprints.hash_one(head);
+                chain.start = Some(Start { place: start.place, head: fingerprint(&start.head) });
+                chain.keys.add_handovers(&start.key.since, fingerprint);
+            }
             let stretches = chain.segments.iter().map(|(life, segment)| (*life, segment.stretches()));
             let stretches: BTreeMap<Life, Vec<Stretch>> =
                 stretches.filter(|(_, stretches)| !stretches.is_empty()).collect();

@@ -1,6 +1,6 @@
 //! What signatures, anchors and the roster leave unproven of each chain.
 
-use super::chain_log::ChainLog;
+use super::chain_log::{ChainLog, Start};
 use super::chains::{Chains, Followed};
 use super::gaps::Cause;
 use super::history::{History, STOPPED, count};
@@ -86,13 +86,15 @@ impl<F: FnMut(Verdict, String)> History<'_, F> {
 
     /// A key has no handover: it may be among the records that are not here.
     fn judge_handover(&self, index: u32, last: Position, place: &Place) -> (Option<Verdict>, String) {
+        let is_before_start =
+            self.chain.start.is_some_and(|start| place.position() <= start.place.position());
         let is_between = |causes: &[Cause]| self.gaps.is_between(last, place.position(), causes);
         let what = format!(
             "who handed over to key {index}, and where, is among what is missing between {} and {}",
             named(last),
             named(place.position())
         );
-        if is_between(&[Cause::Deleted, Cause::Encrypted]) {
+        if is_before_start || is_between(&[Cause::Deleted, Cause::Encrypted]) {
             (None, what)
         } else if is_between(&[Cause::Stop]) {
             (Some(Verdict::UncleanStop), what)
@@ -119,7 +121,12 @@ impl Chains<'_> {
         let life = anchor.place.life(anchor.chain);
         let head = self.fingerprint(&anchor.head);
         let sequence = position.sequence;
+        let start = self.starts.get(&anchor.chain).map(|start| Start { place: start.place, head });
+        let is_looked_for = start.and_then(|start| start.end(&life)).is_none_or(|end| end < sequence);
         let Some(chain) = self.chains.get_mut(&anchor.chain) else {
+            if !is_looked_for {
+                return Ok(());
+            }
             let what = format!("an anchor proves it up to {}, and nothing of it is here", named(position));
             self.findings.add(Verdict::Gap, Some(anchor.chain), None, what);
             return Ok(());
@@ -135,6 +142,7 @@ impl Chains<'_> {
                 let what = format!("{} is not the one that an anchor proves", named(position));
                 self.findings.add(Verdict::Tampered, Some(anchor.chain), None, what);
             }
+            None if !is_looked_for => {}
             None => {
                 let known = followed.get(&anchor.chain).and_then(|followed| followed.ends.get(&life));
                 if known.is_none_or(|end| *end < sequence) {
@@ -220,6 +228,10 @@ impl Chains<'_> {
     /// Says of each chain what keeps its end from being proven. Of a chain with keys so
     /// many seconds at its end need no anchor.
     pub(super) fn check_ends(&mut self, followed: &BTreeMap<ChainId, Followed>, unanchored_max: Option<u64>) {
+        for (id, start) in self.starts.iter().filter(|(id, _)| !self.chains.contains_key(id)) {
+            let what = format!("nothing of it is here, from {} on", named(start.place.position()));
+            self.findings.add(Verdict::TailUnanchored, Some(*id), None, what);
+        }
         for (id, chain) in &self.chains {
             let Some(end) = followed.get(id).and_then(Followed::end) else {
                 continue;
@@ -275,14 +287,22 @@ impl Followed {
 /// records are not the filter's, unless the checkpoint that would reach them is
 /// missing.
 fn unreached(chain: &ChainLog, followed: &Followed) -> Vec<(Verdict, String)> {
+    let start = chain.start.map(|start| start.place);
     let known_end = followed.coverage.last().max(chain.anchors_reach).max(followed.gaps.last);
+    let known_end = known_end.max(start.map(|start| start.position()));
     let mut found = Vec::new();
     for (life, first, last) in followed.unreached() {
         let at = Position { segment: life.segment, sequence: last };
-        let follows_covered = first.checked_sub(1).is_some_and(|before| followed.coverage.has(&life, before));
+        let follows_covered = first.checked_sub(1).is_some_and(|before| {
+            let is_start = start.is_some_and(|of| of.life(life.chain) == life && of.sequence == before);
+            is_start || followed.coverage.has(&life, before)
+        });
         let verdict = if last - first >= CHECKPOINT_RECORDS_MAX - 1 || first == 0 {
             Verdict::KeyNotCertified
         } else if let Some(verdict) = followed.gaps.verdict_behind(at) {
+            if verdict == Verdict::Intact {
+                continue;
+            }
             verdict
         } else if followed.spans.has(&life, &(first..=last), Why::Deleted) {
             // The checkpoint that reached them was deleted with them.

@@ -18,6 +18,8 @@ pub(super) enum Cause {
     Stop,
     /// A ledger's tombstone says that they were deleted.
     Deleted,
+    /// They are before the checkpoint with which the log begins.
+    BeforeStart,
     /// They are in an encrypted file that nothing opens.
     Encrypted,
 }
@@ -57,6 +59,8 @@ impl Gaps {
             Cause::Unknown | Cause::Altered => Verdict::Gap,
             Cause::Stop => Verdict::UncleanStop,
             Cause::Encrypted => Verdict::Encrypted,
+            // Of what is before the start nothing is said.
+            Cause::BeforeStart => Verdict::Intact,
             // Retention keeps the checkpoint that covers a record that is kept.
             Cause::Deleted | Cause::DeletedElsewhere => Verdict::KeyNotCertified,
         };

@@ -61,7 +61,9 @@ impl<F: FnMut(Verdict, String)> History<'_, F> {
     /// Goes through all lives, those included of which only spans are left.
     pub(super) fn follow(&mut self) -> io::Result<()> {
         let spanned = self.spans.lives().filter(|life| life.chain == self.id);
-        let lives: BTreeSet<Life> = self.stretches.keys().chain(spanned).copied().collect();
+        let mut lives: BTreeSet<Life> = self.stretches.keys().chain(spanned).copied().collect();
+        lives.extend(self.chain.start.map(|start| start.place.life(self.id)));
+        self.check_start()?;
         let mut end_before = Position::default();
         let mut next_of = BTreeMap::new();
         for life in &lives {
@@ -75,6 +77,39 @@ impl<F: FnMut(Verdict, String)> History<'_, F> {
             }
         }
         Ok(())
+    }
+
+    /// Holds the checkpoint with which the log begins against what is here.
+    fn check_start(&mut self) -> io::Result<()> {
+        let Some(start) = self.chain.start else { return Ok(()) };
+        let Some(segment) = self.chain.segments.get(&start.place.life(self.id)) else { return Ok(()) };
+        let sequence = start.place.sequence;
+        let after = sequence.checked_add(1);
+        let before_next = after.map(|after| segment.before_record(after, self.spool)).transpose()?.flatten();
+        let is_other = |here: Option<Fingerprint>| here.is_some_and(|here| here != start.head);
+        if is_other(segment.head(sequence, self.spool)?) || is_other(before_next) {
+            let what = format!("{} is not the one that --from names", named(start.place.position()));
+            (self.add)(Verdict::Tampered, what);
+        }
+        Ok(())
+    }
+
+    /// Returns which of some missing records are looked for: those after the checkpoint
+    /// with which the log begins.
+    fn looked_for(
+        &mut self,
+        life: &Life,
+        records: RangeInclusive<u64>,
+        after: Position,
+    ) -> Option<RangeInclusive<u64>> {
+        let Some(end) =
+            self.chain.start.and_then(|start| start.end(life)).filter(|end| end >= records.start())
+        else {
+            return Some(records);
+        };
+        let to = Position { segment: life.segment, sequence: end.min(*records.end()) };
+        self.gaps.push(after, to, Cause::BeforeStart);
+        (end < *records.end()).then(|| end + 1..=*records.end())
     }
 
     /// A filter has one policy for all of a life.
@@ -114,11 +149,12 @@ impl<F: FnMut(Verdict, String)> History<'_, F> {
         self.stretches.get(life).map_or(&[], Vec::as_slice)
     }
 
-    /// The last record of a life that is here or in a span.
+    /// The last record of a life that is here, in a span, or where the log begins.
     fn last(&self, life: &Life) -> Option<u64> {
         let here = self.stretches(life).last().map(|stretch| *stretch.records.end());
         let spanned = self.spans.of(life).iter().map(|span| *span.records.end()).max();
-        here.max(spanned)
+        let started = self.chain.start.filter(|start| start.place.life(self.id) == *life);
+        here.max(spanned).max(started.map(|start| start.place.sequence))
     }
 
     /// Looks at what is missing between the first record of a life and its last.
@@ -151,6 +187,8 @@ impl<F: FnMut(Verdict, String)> History<'_, F> {
         let at = |sequence: u64| Position { segment: life.segment, sequence };
         // Without its first record nobody knows what the life goes on from.
         let last_here = |first: u64| first.checked_sub(1).map_or(end_before, at);
+        let after = last_here(*records.start());
+        let Some(records) = self.looked_for(life, records, after) else { return };
         let mut next = *records.start();
         for left in self.spans.without(life, &records) {
             if next < *left.start() {
@@ -236,6 +274,7 @@ impl<F: FnMut(Verdict, String)> History<'_, F> {
             ),
             Origin::Record(link, before) => {
                 let target = link.life(self.id);
+                self.check_link_to_start(life, link, before);
                 if lives.contains(&target) {
                     self.check_link(life, link, before, next_of)?;
                 } else {
@@ -245,6 +284,25 @@ impl<F: FnMut(Verdict, String)> History<'_, F> {
             }
         }
         Ok(())
+    }
+
+    /// Holds a link against the checkpoint with which the log begins.
+    fn check_link_to_start(&mut self, life: &Life, link: Place, before: Option<Fingerprint>) {
+        let Some(start) = self.chain.start else { return };
+        let Life { segment, run, .. } = *life;
+        if link == start.place && before.is_some_and(|before| before != start.head) {
+            let what =
+                format!("segment {segment} (run {run}) does not go on from the record that --from names");
+            (self.add)(Verdict::LinkBroken, what);
+        }
+        if link.segment < start.place.segment && segment > start.place.segment {
+            let what = format!(
+                "segment {segment} (run {run}) goes on from {}, before the record that --from names",
+                named(link.position())
+            );
+            let verdict = self.fork_verdict(life);
+            (self.add)(verdict, what);
+        }
     }
 
     /// Whether a life says under a signature that its node's state was so.
@@ -407,6 +465,7 @@ impl<F: FnMut(Verdict, String)> History<'_, F> {
     fn miss_end(&mut self, missing: MissingEnd) {
         let MissingEnd { life, records, after, is_whole } = missing;
         self.end_at(life, *records.end());
+        let Some(records) = self.looked_for(&life, records, after) else { return };
         let altered = self.chain.segments.get(&life).map(|segment| segment.altered_in(&records));
         if altered.is_some_and(|altered| !altered.is_empty()) {
             return self.check_missing(&life, records, after);

@@ -4,6 +4,7 @@
 use super::coverage::Signed;
 use super::signatures::GoodCheckpoint;
 use super::spool::Fingerprint;
+use flb_audit_core::chain::certificate::Handover;
 use flb_audit_core::chain::{ChainId, Life, Place, Position};
 use flb_audit_core::hash::Hash;
 use std::collections::{BTreeMap, BTreeSet};
@@ -111,6 +112,17 @@ impl Misfit {
 }
 
 impl Keys {
+    /// Adds what a checkpoint says of its key and the one before it.
+    pub(super) fn add_handovers(&mut self, since: &[Handover], fingerprint: impl Fn(&Hash) -> Fingerprint) {
+        for handover in since {
+            let key = self.keys.entry(handover.index).or_default();
+            let since = (handover.place, fingerprint(&handover.head));
+            if !key.since.contains(&since) {
+                key.since.push(since);
+            }
+        }
+    }
+
     /// Adds a checkpoint at a place.
     pub(super) fn add(
         &mut self,
@@ -120,13 +132,7 @@ impl Keys {
         checkpoint: &GoodCheckpoint,
         fingerprint: impl Fn(&Hash) -> Fingerprint,
     ) {
-        for handover in checkpoint.since() {
-            let key = self.keys.entry(handover.index).or_default();
-            let since = (handover.place, fingerprint(&handover.head));
-            if !key.since.contains(&since) {
-                key.since.push(since);
-            }
-        }
+        self.add_handovers(checkpoint.since(), fingerprint);
         let (life, index) = (place.life(chain), checkpoint.index());
         let range = self.lives.entry((life, index)).or_insert((place.sequence, place.sequence));
         *range = (range.0.min(place.sequence), range.1.max(place.sequence));

@@ -71,6 +71,11 @@ pub(crate) struct Verify {
     /// them, a line each: what they prove has to be there
     #[arg(long, value_name = "FILE")]
     anchors: Option<PathBuf>,
+    /// The checkpoints with which the log begins, a line each, as `--anchors` has them:
+    /// older records were deleted on purpose, and are not looked for. Of several of one
+    /// chain, the earliest counts
+    #[arg(long, value_name = "FILE", requires = "roster")]
+    from: Option<PathBuf>,
     /// The public keys of the nodes' chains, as `flb-audit init` writes them
     #[arg(long, value_name = "FILE")]
     roster: Option<PathBuf>,
@@ -88,10 +93,10 @@ pub(crate) struct Verify {
     #[arg(long, value_name = "TIME", requires = "anchors")]
     max_unanchored: Option<humantime::Duration>,
     /// Check a proof that `flb-audit prove` has made, and no log
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["files", "anchors", "since", "until"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["files", "anchors", "from", "since", "until"])]
     proof: Option<PathBuf>,
     /// Check the directory that `flb-audit export` has made, and no log
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["files", "anchors", "since", "until", "proof"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["files", "anchors", "from", "since", "until", "proof"])]
     export: Option<PathBuf>,
     /// Print the report as JSON
     #[arg(long)]
@@ -240,6 +245,9 @@ impl Verify {
         let resemblances = altered.resemblances(self.ignored.all());
         ledgers.check(keys, &mut chains.findings);
         chains.report_encrypted(keys.is_some());
+        if let Some(path) = &self.from {
+            anchors::read_starts(&mut chains, path, roster)?;
+        }
         let mut followed = chains.follow()?;
         if let Some(path) = &self.anchors {
             anchors::check(&mut chains, path, roster, &mut followed)?;

@@ -76,6 +76,10 @@ pub(super) struct Chain {
     pub(super) segments: usize,
     pub(super) last_segment: u64,
     pub(super) last_sequence: u64,
+    /// Segment and number of the checkpoint with which the log begins, if `--from` names
+    /// one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) from_checkpoint: Option<(u64, u64)>,
     /// Segment and number of the last record under a key of the roster's.
     pub(super) signed_to: Option<(u64, u64)>,
     /// And of the last one that an anchor proves.
@@ -182,6 +186,7 @@ impl Chain {
             segments: chain.segments.len(),
             last_segment: end.segment,
             last_sequence: end.sequence,
+            from_checkpoint: chain.start.map(|start| pair(start.place.position())),
             signed_to: chain.keys.last_signed.map(pair),
             anchored_to: chain.anchored.map(pair),
             unanchored_seconds: (chain.anchored < Some(end)).then(|| chain.unanchored_seconds()),
@@ -221,6 +226,12 @@ impl fmt::Display for Report {
             }
             write!(f, " in {} segments, {} to {}", chain.segments, utc(chain.from), utc(chain.to))?;
             writeln!(f, ", last: segment {}, record {}", chain.last_segment, chain.last_sequence)?;
+            if let Some((segment, record)) = chain.from_checkpoint {
+                writeln!(
+                    f,
+                    "  begins with segment {segment}, record {record}; nothing before is looked for"
+                )?;
+            }
             for (count, what) in [
                 (chain.duplicates, "duplicates (harmless)"),
                 (chain.missing, "missing"),

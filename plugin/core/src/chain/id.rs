@@ -124,8 +124,9 @@ pub struct Link {
     pub unsettled: Option<Unsettled>,
 }
 
-/// The records that were sealed within 10 to 20 seconds of activity before a stop:
-/// they may never have been delivered. All before them were.
+/// The records that were sealed within 10 to 20 seconds of activity before a stop, and
+/// no more than about 65,536 of a life: they may never have been delivered. All before
+/// them were.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Unsettled {
     /// The first of these records.

@@ -59,6 +59,9 @@ const END_BYTES: usize = 54;
 
 /// How far apart two looks at the clock are at least, in seconds.
 pub const LOOK_SECONDS: u64 = 10;
+/// After how many records of a life there is one whatever the clock says: no more than
+/// twice as many may be lost in a stop.
+pub const LOOK_RECORDS: u64 = 32_768;
 
 /// The header: what never changes of a chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,7 +84,7 @@ pub struct Slot {
 }
 
 /// How far the chain had come at the last two looks at the clock, which are at
-/// least [`LOOK_SECONDS`] apart.
+/// least [`LOOK_SECONDS`] or [`LOOK_RECORDS`] apart.
 ///
 /// Records that were sealed before the look before the last are settled: they
 /// were handed on so long ago that a stop of Fluent Bit does not lose them.
@@ -163,6 +166,11 @@ impl Look {
     /// has started anew.
     pub fn next(&self, chain: &Chain, seconds: u64) -> Option<Self> {
         let end = Unsettled { place: chain.end(), head: chain.head };
+        let is_same_life = (end.place.segment, end.place.run) == (self.end.place.segment, self.end.place.run);
+        let before = if is_same_life { self.end.place.sequence } else { 0 };
+        if end.place.sequence.saturating_sub(before) >= LOOK_RECORDS {
+            return Some(Look { seconds, end, unsettled: self.end });
+        }
         match seconds.checked_sub(self.seconds) {
             _ if end == self.end => None,
             None => Some(Look { seconds, end, ..*self }),

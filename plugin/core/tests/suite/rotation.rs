@@ -2,7 +2,7 @@
 
 use flb_audit_core::chain::keyring::{self, KeyRing};
 use flb_audit_core::chain::rotation::{Failed, Prepared, Rotation};
-use flb_audit_core::chain::state::{Header, State, look_offset, slot_offset};
+use flb_audit_core::chain::state::{Header, LOOK_RECORDS, State, look_offset, slot_offset};
 use flb_audit_core::chain::storage::Storage;
 use flb_audit_core::chain::writer::StateWriter;
 use flb_audit_core::chain::{Chain, ChainId, Place, Run};
@@ -253,6 +253,21 @@ fn records_settle_over_many_lives() {
         // The record before it is one that was sealed.
         assert_eq!(first.sequence, u64::from(settled > 0));
     }
+}
+
+/// However fast records come, no more than so many may be lost.
+#[test]
+fn records_are_settled_after_so_many() {
+    let mut home = Home::new();
+    let mut life = home.start();
+    for count in 1..=3 * LOOK_RECORDS {
+        home.seal(&mut life, 0);
+        if count % 1024 == 0 {
+            let first = unsettled(&home).sequence;
+            assert!(count - first <= 2 * LOOK_RECORDS, "{count}: {first}");
+        }
+    }
+    assert!(unsettled(&home).sequence > 0);
 }
 
 #[test]

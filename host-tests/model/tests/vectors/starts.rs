@@ -1,0 +1,62 @@
+//! Vectors of logs that begin with a checkpoint.
+
+use super::*;
+use flb_audit_model::forge::head_of;
+
+pub(super) fn starts(all: &mut All) {
+    let without = |first: usize| base().delete(0..first);
+    let (second, third) = (at(2, 3), at(3, 0));
+    add(all, "from: the checkpoint is the first record", without(second).from(&[second]));
+    add(all, "from: the record after it is the first", without(second + 1).from(&[second]));
+    add(all, "from: records before it are here", without(second - 1).from(&[second]));
+    add(all, "from: the first record of a segment", without(third).from(&[third]));
+    add(all, "from: the first record of a segment, which is not here", without(third + 1).from(&[third]));
+    add(all, "from: all is here", base().from(&[second]));
+    add(all, "from: the record after it is missing", without(second + 2).from(&[second]));
+    add(all, "from: nothing is here", base().cut(0).from(&[second]));
+    add(all, "from: of two the earlier one counts", without(third).from(&[third, second]));
+    add(all, "from: of two in the other order the earlier one counts", without(third).from(&[second, third]));
+    add(all, "from: anchors before it", without(second).from(&[second]).anchored_of(&[0, CHECKPOINT]));
+    add(
+        all,
+        "from: of a chain that the roster lacks",
+        Case { roster: Some(Vec::new()), ..base().from(&[second]) },
+    );
+    for name in ["head", "sig"] {
+        let mut case = without(second).from(&[second]);
+        let mut start = Value::parse(&case.from.expect("a line")[0]).expect("JSON");
+        flip(&mut start, name);
+        case.from = Some(vec![start.text()]);
+        add(all, format!("from: another `{name}`"), case);
+    }
+    let mut torn = without(second).from(&[second]);
+    torn.from.as_mut().expect("lines").push("{\"chain\":".to_owned());
+    add(all, "from: a line that is no checkpoint", torn);
+    let prev = |case: Case, at: usize| {
+        let other =
+            flipped(case.records[at].get("audit").and_then(|audit| audit.get("prev")).expect("a head"));
+        case.set(at, "prev", other).rehash(at)
+    };
+    add(
+        all,
+        "from: the record after it has another head before it",
+        prev(base(), at(2, 4)).delete(0..at(2, 4)).from(&[second]),
+    );
+    let mut early = base();
+    early.forge.head = head_of(&early.records[at(1, 5)]).expect("a head");
+    early.forge.place = (1, "run--1".to_owned(), 6);
+    early.forge.restart("run--9", None);
+    early.forge.place.0 = 4;
+    early.forge.rotate();
+    let first = early.forge.seal("{}", true, &[]);
+    early.records.push(first);
+    add(all, "from: a segment goes on from a record before it", early.delete(0..second).from(&[second]));
+    let mut anew = base();
+    anew.forge.restart("run--4", None);
+    anew.forge.rotate();
+    anew.forge.link = None;
+    anew.forge.head = seal::GENESIS;
+    let first = anew.forge.seal("{}", true, &[]);
+    anew.records.push(first);
+    add(all, "from: a segment begins anew", anew.delete(0..at(4, 0)).from(&[CHECKPOINT]));
+}
