@@ -11,7 +11,7 @@ libfuzzer_sys::fuzz_target!(|input: &[u8]| {
     let (fleet, moves) = script.split_at(script.len().min(usize::from(*fleet % 6)));
     let fleet = game::honest(fleet);
     let mut log = fleet.log(u16::from(*known));
-    game::attack(&mut log, &moves[..moves.len().min(8)]);
+    game::attack(&mut log, &moves[..moves.len().min(8)], fleet.stolen.as_ref());
     if let Err(wrong) = game::check(&fleet, &log, &verify(&log)) {
         panic!("{wrong}");
     }

@@ -1,18 +1,20 @@
-//! The game: an honest fleet seals a log, an adversary with the store changes it, and
-//! what is said of it must still be true.
+//! The game: an honest fleet seals a log, an adversary with the store, and perhaps with
+//! the keys of a node, changes it, and what is said of it must still be true.
 //!
 //! The fleet and the adversary follow scripts, lists of [`Step`], which tests and fuzz
 //! targets draw at random.
 
 mod adversary;
 mod fleet;
+mod thief;
 
 pub use adversary::attack;
-pub use fleet::{Fleet, honest};
+pub use fleet::{Fleet, Sealed, honest};
+pub use thief::Stolen;
 
 use crate::model::{Log, Report};
 use crate::seal::Read;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// One step of a script: what to do, and two numbers that say where.
 pub type Step = (u8, u16, u16);
@@ -25,56 +27,95 @@ pub fn script(bytes: &[u8]) -> Vec<Step> {
     bytes.as_chunks().0.iter().map(step).collect()
 }
 
-/// Findings that say nothing of records that are not covered. Those that are here when
-/// others were lost in a stop make *unclean stop*, whatever they are.
+/// Findings that say nothing of records that are not covered.
 const FINE: [&str; 3] = ["tail_unanchored", "unsigned", "state_damaged"];
 
-/// Checks that a report says nothing that is not so: each record that a signature is
-/// said to reach was sealed exactly so, and each record that was sealed before one of
-/// these is here, altered, or said to be missing.
+/// Checks that a report says nothing that is not so, which is two things:
+///
+/// - Each record that a signature is said to reach was sealed exactly so. Who has a
+///   node's keys is the node, for the time since the oldest of these keys came into
+///   force; before that only if the report says that nobody has handed over to a key.
+/// - Each record that was sealed before one that a signature reaches is here, said to be
+///   altered or unsigned, or said to be missing.
 pub fn check(fleet: &Fleet, log: &Log, report: &Report) -> Result<(), String> {
-    let mut here = BTreeSet::new();
-    let mut altered = BTreeSet::new();
-    let is_said = report.findings.keys().any(|kind| !FINE.contains(kind));
-    for line in &log.lines {
-        if let Read::Sealed(record) = crate::seal::read(line) {
-            if record.is_intact {
-                here.insert((record.chain.clone(), record.head));
-            }
-            altered.insert((record.chain, record.place));
-        }
-    }
-    let mut before = BTreeSet::new();
+    let lacks_handover =
+        report.findings.values().flatten().any(|what| what.contains(": no handover between key"));
+    let mut proven = Vec::new();
     for (chain, place, head) in &report.covered {
-        let Some(mut at) = fleet.find(chain, head) else {
-            return Err(format!("{chain} {place:?} was not sealed so, and a signature is said to reach it"));
-        };
-        if fleet.sealed[at].place != *place {
-            return Err(format!("{chain} {place:?} was sealed at {:?}", fleet.sealed[at].place));
-        }
-        while before.insert(at) {
-            let sealed = &fleet.sealed[at];
-            // What a segment goes on from, its first record says.
-            if sealed.place.2 == 0 && !here.contains(&(chain.clone(), sealed.head)) {
-                break;
-            }
-            match fleet.find(chain, &sealed.prev) {
-                Some(previous) => at = previous,
-                None => break,
+        let of_thief = fleet.stolen.as_ref().filter(|stolen| stolen.chain == *chain);
+        match fleet.find(chain, head) {
+            Some(at) if fleet.sealed[at].place == *place => proven.push(at),
+            Some(at) => return Err(format!("{chain} {place:?} was sealed at {:?}", fleet.sealed[at].place)),
+            None if of_thief.is_some_and(|stolen| (place.0, place.2) >= stolen.since) => {}
+            None if of_thief.is_some() && lacks_handover => {}
+            None => {
+                return Err(format!(
+                    "{chain} {place:?} was not sealed so, and a signature is said to reach it"
+                ));
             }
         }
     }
-    for at in before {
-        let sealed = &fleet.sealed[at];
+    let here = Here::of(log);
+    let mut seen = BTreeSet::new();
+    for mut at in proven {
+        // Without its first record nobody knows what a segment goes on from.
+        let mut is_known = true;
+        while seen.insert((at, is_known)) {
+            let sealed = &fleet.sealed[at];
+            if let Some(wrong) = here.misses(sealed, is_known, report) {
+                return Err(wrong);
+            }
+            let Some(previous) = fleet.find(&sealed.chain, &sealed.prev) else { break };
+            if sealed.place.2 == 0 {
+                is_known = here.heads.contains(&(sealed.chain.clone(), sealed.head));
+            }
+            at = previous;
+        }
+    }
+    Ok(())
+}
+
+/// What is in a log, as anybody can see.
+struct Here {
+    /// The heads of intact records
+    heads: BTreeSet<(String, [u8; 32])>,
+    /// The places of intact records, and of altered ones
+    places: BTreeMap<(String, u64, String), BTreeMap<u64, bool>>,
+}
+
+impl Here {
+    fn of(log: &Log) -> Here {
+        let mut here = Here { heads: BTreeSet::new(), places: BTreeMap::new() };
+        for line in &log.lines {
+            let Read::Sealed(record) = crate::seal::read(line) else { continue };
+            let (segment, run, number) = record.place;
+            let life = (record.chain.clone(), segment, run);
+            *here.places.entry(life).or_default().entry(number).or_default() |= record.is_intact;
+            if record.is_intact {
+                here.heads.insert((record.chain, record.head));
+            }
+        }
+        here
+    }
+
+    /// Says what is wrong if a record that was sealed is not here, and the report does
+    /// not say so.
+    fn misses(&self, sealed: &Sealed, is_known: bool, report: &Report) -> Option<String> {
         let (segment, run, number) = &sealed.place;
         let is_missing = report.missing.iter().any(|(chain, of, life, first, last)| {
             *chain == sealed.chain && of == segment && life == run && (first..=last).contains(&number)
         });
-        let is_here = here.contains(&(sealed.chain.clone(), sealed.head))
-            || is_said && altered.contains(&(sealed.chain.clone(), sealed.place.clone()));
-        if !is_here && !is_missing {
-            return Err(format!("{} {:?} is gone, and nothing says so", sealed.chain, sealed.place));
+        if is_missing || self.heads.contains(&(sealed.chain.clone(), sealed.head)) {
+            return None;
+        }
+        let life = self.places.get(&(sealed.chain.clone(), *segment, run.clone()));
+        let is_said = |kind: &&str| !FINE.contains(kind);
+        match life.and_then(|life| life.get(number)) {
+            Some(false) if report.findings.contains_key("tampered") => None,
+            Some(true) if report.findings.keys().any(|kind| is_said(kind)) => None,
+            // The end of a segment of which nobody knows where it was.
+            None if !is_known && life.is_none_or(|life| life.keys().all(|here| here < number)) => None,
+            _ => Some(format!("{} {:?} is gone, and nothing says so", sealed.chain, sealed.place)),
         }
     }
-    Ok(())
 }

@@ -17,7 +17,7 @@ fn script(steps: std::ops::Range<usize>) -> impl Strategy<Value = Vec<Step>> {
 fn play(fleet: &[Step], moves: &[Step], known: u16, files: usize) -> Result<(), TestCaseError> {
     let fleet: Fleet = honest(fleet);
     let mut log: Log = fleet.log(known);
-    attack(&mut log, moves);
+    attack(&mut log, moves, fleet.stolen.as_ref());
     let model = verify(&log);
     let shown =
         || format!("\n{}\nroster {:?}\nanchors {:?}\n", log.lines.join("\n"), log.roster, log.anchors);

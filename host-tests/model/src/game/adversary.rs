@@ -1,15 +1,21 @@
 //! An adversary who can write the store, and has no key of any node.
 
-use super::Step;
+use super::thief::Thief;
+use super::{Step, Stolen};
 use crate::forge::{Forge, anchor, audit_mut, number, rehash, set, string};
 use crate::json::Value;
 use crate::model::Log;
 
-/// Changes a log as the script says.
-pub fn attack(log: &mut Log, script: &[Step]) {
+/// Changes a log as the script says. With stolen keys, some moves seal with them.
+pub fn attack(log: &mut Log, script: &[Step], stolen: Option<&Stolen>) {
     let honest = log.lines.clone();
+    let mut thief = stolen.and_then(Thief::new);
     for (kind, one, two) in script {
-        act(log, &honest, (*kind, usize::from(*one), usize::from(*two)));
+        let (one, two) = (usize::from(*one), usize::from(*two));
+        match &mut thief {
+            Some(thief) if *kind >= 160 => drop(thief.act(log, one, two)),
+            _ => act(log, &honest, (*kind, one, two)),
+        }
     }
 }
 
@@ -98,7 +104,7 @@ fn set_body(record: &mut Value, to: usize) {
     }
 }
 
-fn of<'a>(record: &'a Value, name: &str) -> Option<&'a Value> {
+pub(super) fn of<'a>(record: &'a Value, name: &str) -> Option<&'a Value> {
     record.get("audit")?.get(name)
 }
 

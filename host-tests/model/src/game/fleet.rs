@@ -1,6 +1,6 @@
 //! Honest nodes: what they seal, and what of it was delivered.
 
-use super::Step;
+use super::{Step, Stolen};
 use crate::json::Value;
 use crate::model::Log;
 use crate::seal::{self, Place};
@@ -45,6 +45,8 @@ pub struct Fleet {
     pub has_lost_state: bool,
     /// Whether records were lost
     pub has_lost_records: bool,
+    /// The keys that somebody has copied
+    pub stolen: Option<Stolen>,
 }
 
 /// A file in memory.
@@ -171,6 +173,9 @@ fn live(node: &mut Node, number: u8, fleet: &mut Fleet, (kind, count, pace): Ste
     for line in &sent {
         let kept = Value::parse(line).and_then(|record| crate::forge::anchor(&record));
         fleet.anchors.extend(kept.map(|anchor| anchor.text()));
+    }
+    if kind % 16 == 13 && fleet.stolen.is_none() {
+        fleet.stolen = Stolen::copy(state.header.id, node.keys.0.borrow().clone());
     }
     // A stop that is not clean loses what was sealed last.
     if kind % 4 == 3 {

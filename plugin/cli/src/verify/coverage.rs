@@ -136,10 +136,18 @@ impl Coverage {
                 linked = by.map(|by| Signed { sequence: link.sequence, head, by });
             }
         }
+        if covered.is_empty() {
+            return Ok(linked);
+        }
+        let of_life = self.lives.entry(*walk.life).or_default();
+        // Very many lives have one.
+        if of_life.is_empty() {
+            of_life.reserve_exact(covered.len());
+        }
         for range in covered.into_iter().rev() {
             let count = (range.end() - range.start()).saturating_add(1);
             self.records = self.records.saturating_add(count);
-            self.lives.entry(*walk.life).or_default().push(range);
+            of_life.push(range);
         }
         Ok(linked)
     }

@@ -118,6 +118,10 @@ impl Keys {
             let key = self.keys.entry(handover.index).or_default();
             let since = (handover.place, fingerprint(&handover.head));
             if !key.since.contains(&since) {
+                // Very many keys have one.
+                if key.since.is_empty() {
+                    key.since.reserve_exact(1);
+                }
                 key.since.push(since);
             }
         }

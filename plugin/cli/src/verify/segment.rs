@@ -247,7 +247,13 @@ impl Segment {
                     stretch.records = *stretch.records.start()..=last;
                     stretch.head = head;
                 }
-                _ => stretches.push(Stretch { records: first..=last, before, head }),
+                _ => {
+                    // Very many lives have one.
+                    if stretches.is_empty() {
+                        stretches.reserve_exact(1);
+                    }
+                    stretches.push(Stretch { records: first..=last, before, head });
+                }
             };
         for (number, page) in self.pages.range(0..=u64::MAX) {
             let first = number * PAGE_RECORDS as u64;
