@@ -1,7 +1,7 @@
 //! What a log comes to, by the section *Verification* of docs/seal-format.md.
 
 use crate::json::Value;
-use crate::seal::{self, Bad, GENESIS, Good, Place, Read, Record};
+use crate::seal::{self, Bad, GENESIS, Good, Link, Place, Read, Record};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The findings, from the best to the worst, as reports name them.
@@ -91,6 +91,26 @@ struct Chain {
 struct Key {
     n: u64,
     since: (u64, u64),
+}
+
+/// A record from which the chain has gone on twice.
+struct Fork {
+    at: (u64, u64),
+    /// The finding that it makes
+    kind: &'static str,
+    /// Whether both sides are covered
+    are_covered: bool,
+}
+
+/// What forks before a place make of it.
+fn fork_before<'a>(forks: impl Iterator<Item = &'a Fork>, place: &Place) -> Option<&'static str> {
+    let kinds: BTreeSet<&str> =
+        forks.filter(|fork| fork.at < position(place)).map(|fork| fork.kind).collect();
+    match () {
+        () if kinds.contains("conflict") => Some("conflict"),
+        () if kinds.contains("state_damaged") => Some("state_damaged"),
+        () => None,
+    }
 }
 
 fn position(place: &Place) -> (u64, u64) {
@@ -451,9 +471,8 @@ impl Chain {
         next.max_by_key(|kind| (*kind == "gap", *kind != BEFORE))
     }
 
-    /// Checks heads and links. Returns the segments from which the chain has forked,
-    /// each with the finding.
-    fn links(&self, name: &str, report: &mut Report) -> Vec<(Place, &'static str)> {
+    /// Checks heads and links. Returns the records from which the chain has gone on twice.
+    fn links(&self, name: &str, report: &mut Report) -> Vec<Fork> {
         let mut forks = Vec::new();
         for record in self.all() {
             let (segment, run, number) = &record.place;
@@ -498,11 +517,22 @@ impl Chain {
                 other.link.as_ref().is_some_and(is_same) && other.place < record.place
             });
             if goes_on || is_second {
+                let is_other_covered = self
+                    .covered
+                    .iter()
+                    .any(|(place, _)| (place.0, &place.1) == (link.0, &link.1) && place.2 > link.2)
+                    || firsts.iter().any(|other| {
+                        let is_same = |(of, _): &Link| (of.0, &of.1) == (link.0, &link.1);
+                        other.link.as_ref().is_some_and(is_same)
+                            && other.place < record.place
+                            && self.is_covered(other)
+                    });
                 let is_set_back =
                     record.notes.iter().any(|note| note == "state-set-back") && self.is_covered(record);
                 let kind = if is_set_back { "state_damaged" } else { "conflict" };
                 report.add(kind, format!("{name}: {:?} goes on from {link:?}", record.place));
-                forks.push((record.place.clone(), kind));
+                let are_covered = is_other_covered && self.is_covered(record);
+                forks.push(Fork { at: position(link), kind, are_covered });
             }
         }
         forks
@@ -578,7 +608,7 @@ impl Chain {
     }
 
     /// Holds keys against each other.
-    fn keys(&self, name: &str, forks: &[(Place, &'static str)], report: &mut Report) {
+    fn keys(&self, name: &str, forks: &[Fork], report: &mut Report) {
         let mut since: BTreeMap<u64, BTreeSet<(Place, [u8; 32])>> = BTreeMap::new();
         for (n, at, head) in self.good.iter().flat_map(|(.., good)| &good.since) {
             since.entry(*n).or_default().insert((at.clone(), *head));
@@ -601,13 +631,8 @@ impl Chain {
             }
             None => u64::MAX,
         };
-        let forked = forks.iter().filter(|(place, _)| {
-            self.records.get(place).is_some_and(|here| here.iter().any(|record| self.is_covered(record)))
-        });
-        let fork = forked.min_by_key(|(place, _)| position(place));
-        let wrong = |at: &Place| match fork {
-            Some((place, kind)) if position(at) >= position(place) => *kind,
-            _ => "key_not_certified",
+        let wrong = |at: &Place| {
+            fork_before(forks.iter().filter(|fork| fork.are_covered), at).unwrap_or("key_not_certified")
         };
         let single: Vec<(u64, &Place)> = since
             .iter()
@@ -619,9 +644,11 @@ impl Chain {
                 report.add(wrong(place), format!("{name}: key {n} at {place:?}"));
             }
         }
-        for (here, _, good) in self.good.iter().filter(|(.., good)| good.n < end) {
-            if single.iter().any(|(n, place)| *n > good.n && position(place) <= position(here)) {
-                report.add(wrong(here), format!("{name}: key {} at {here:?}", good.n));
+        for (n, place) in &single {
+            let before = self.good.iter().filter(|(.., good)| good.n < *n);
+            let last = before.map(|(here, ..)| here).max_by_key(|here| position(here));
+            if let Some(here) = last.filter(|here| position(here) >= position(place)) {
+                report.add(wrong(here), format!("{name}: {here:?} is not signed by key {n}"));
             }
         }
         self.without_handover(name, &single, end, report);
@@ -676,7 +703,7 @@ impl Chain {
     }
 
     /// Judges records that no signature reaches.
-    fn stretches(&self, name: &str, forks: &[(Place, &'static str)], report: &mut Report) {
+    fn stretches(&self, name: &str, forks: &[Fork], report: &mut Report) {
         if !self.is_in_roster {
             return;
         }
@@ -714,8 +741,7 @@ impl Chain {
             } else if let Some(kind) = absent {
                 kind
             } else if is_followed {
-                let fork = forks.iter().find(|(place, _)| is_later(place));
-                fork.map_or("conflict", |(_, kind)| kind)
+                fork_before(forks.iter(), &last.place).unwrap_or("conflict")
             } else if !follows_covered {
                 "gap"
             } else {

@@ -18,6 +18,7 @@ mod frames;
 mod hmac_key;
 mod init;
 mod input;
+mod lines;
 mod prove;
 mod replay;
 mod report;

@@ -3,6 +3,7 @@
 
 use super::chain_log::{ChainLog, Start, Store};
 use super::coverage::Coverage;
+use super::forks::Forks;
 use super::gaps::Gaps;
 use super::history::History;
 use super::ledger::{LedgerFiles, Ledgers};
@@ -16,7 +17,7 @@ use crate::input::At;
 use crate::report::Findings;
 use crate::roster::Roster;
 use flb_audit_core::chain::checkpoint::Checkpoint;
-use flb_audit_core::chain::{ChainId, GENESIS, Life, Position};
+use flb_audit_core::chain::{ChainId, GENESIS, Life};
 use flb_audit_core::hash::Hash;
 use flb_audit_core::record::notes::Notes;
 use flb_audit_core::verify::Sealed;
@@ -64,9 +65,8 @@ pub(super) struct Followed {
     pub(super) spans: Spans,
     /// The last record of each life that is here or has been said not to be.
     pub(super) ends: BTreeMap<Life, u64>,
-    /// The first place where two lives have gone on from one record, and what that
-    /// comes to.
-    pub(super) fork: Option<(Position, Verdict)>,
+    /// Where lives have gone on from one record.
+    pub(super) forks: Forks,
 }
 
 impl<'a> Chains<'a> {
@@ -303,13 +303,14 @@ impl<'a> Chains<'a> {
                 spool: &mut self.spool,
                 gaps: Gaps::default(),
                 ends: BTreeMap::new(),
-                fork: None,
+                forks: Forks::default(),
+                covered_forks: Forks::default(),
                 add: |verdict, what: String| self.findings.add(verdict, Some(*id), None, what),
             };
             history.follow()?;
             history.check_keys()?;
-            let (gaps, ends, fork) = (history.gaps, history.ends, history.fork);
-            all.insert(*id, Followed { stretches, coverage, stops, gaps, spans, ends, fork });
+            let (gaps, ends, forks) = (history.gaps, history.ends, history.forks);
+            all.insert(*id, Followed { stretches, coverage, stops, gaps, spans, ends, forks });
         }
         Ok(all)
     }

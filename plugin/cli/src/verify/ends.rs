@@ -23,10 +23,10 @@ impl<F: FnMut(Verdict, String)> History<'_, F> {
         for misfit in self.chain.keys.misfits(&self.chain.links) {
             let (verdict, what) = self.judge(&misfit);
             // Two writers of one chain use its keys one after the other, and twice.
-            let fork = self.fork.filter(|(at, _)| misfit.position() > *at);
+            let fork = self.covered_forks.before(misfit.position());
             match (verdict, fork) {
                 (None, _) => {}
-                (Some(Verdict::KeyNotCertified), Some((_, fork))) => {
+                (Some(Verdict::KeyNotCertified), Some(fork)) => {
                     (self.add)(fork, format!("{what}, as two writers of one chain do"));
                 }
                 (Some(verdict), _) => (self.add)(verdict, what),
@@ -309,7 +309,7 @@ fn unreached(chain: &ChainLog, followed: &Followed) -> Vec<(Verdict, String)> {
             Verdict::KeyNotCertified
         } else if known_end.is_some_and(|end| end > at) {
             // The chain has gone on from elsewhere.
-            followed.fork.filter(|(fork, _)| at > *fork).map_or(Verdict::Conflict, |(_, verdict)| verdict)
+            followed.forks.before(at).unwrap_or(Verdict::Conflict)
         } else if !follows_covered {
             Verdict::Gap
         } else {

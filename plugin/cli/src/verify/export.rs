@@ -10,6 +10,7 @@ use super::signatures::{BadCheckpoint, Flaw};
 use super::spans::{Span, Spans, Why};
 use super::{Verdict, Verifier};
 use crate::export::{PROOFS, Proof, RECORDS};
+use crate::lines::lines;
 use crate::report::{Envelope, Findings};
 use crate::roster::Roster;
 use anyhow::{Context, Result};
@@ -21,7 +22,7 @@ use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufReader};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
@@ -128,7 +129,7 @@ impl Reading<'_> {
     fn lines(&self, name: &str) -> Result<impl Iterator<Item = io::Result<Vec<u8>>> + use<>> {
         let path = self.path(name);
         let file = File::open(&path).with_context(|| format!("{}: cannot be read", path.display()))?;
-        Ok(BufReader::new(file).split(b'\n'))
+        Ok(lines(BufReader::new(file)))
     }
 
     fn read_manifests(&mut self) -> Result<()> {

@@ -2,6 +2,7 @@
 
 use super::chain_log::ChainLog;
 use super::coverage::Coverage;
+use super::forks::Forks;
 use super::gaps::{Cause, Gaps};
 use super::segment::Stretch;
 use super::spans::{Spans, Why};
@@ -51,9 +52,10 @@ pub(super) struct History<'a, F: FnMut(Verdict, String)> {
     pub(super) gaps: Gaps,
     /// The last record of each life that is here or has been said not to be.
     pub(super) ends: BTreeMap<Life, u64>,
-    /// The first place where two lives have gone on from one record, and what that
-    /// comes to.
-    pub(super) fork: Option<(Position, Verdict)>,
+    /// Where lives have gone on from one record.
+    pub(super) forks: Forks,
+    /// Those of which both sides are covered.
+    pub(super) covered_forks: Forks,
     pub(super) add: F,
 }
 
@@ -253,7 +255,7 @@ impl<F: FnMut(Verdict, String)> History<'_, F> {
         life: &Life,
         lives: &BTreeSet<Life>,
         end_before: Position,
-        next_of: &mut BTreeMap<Life, Life>,
+        next_of: &mut BTreeMap<Life, (Life, bool)>,
     ) -> io::Result<()> {
         let Life { segment: number, run, .. } = *life;
         let is_first = lives.first() == Some(life);
@@ -343,15 +345,16 @@ impl<F: FnMut(Verdict, String)> History<'_, F> {
         life: &Life,
         link: Place,
         before: Option<Fingerprint>,
-        next_of: &mut BTreeMap<Life, Life>,
+        next_of: &mut BTreeMap<Life, (Life, bool)>,
     ) -> io::Result<()> {
         let Life { segment: number, run, .. } = *life;
         let target = link.life(self.id);
         let last = self.last(&target);
-        if let Some(other) = next_of.insert(target, *life) {
-            if self.coverage.has(&other, 0) && self.coverage.has(life, 0) {
-                self.set_fork(link.position(), life);
-            }
+        let is_covered = self.coverage.has(life, 0);
+        let next = next_of.get(&target).copied();
+        next_of.insert(target, (*life, is_covered || next.is_some_and(|(_, is_covered)| is_covered)));
+        if let Some((other, is_other_covered)) = next {
+            self.add_fork(link.position(), life, is_other_covered);
             let what = format!(
                 "segments {} (run {}) and {number} (run {run}) both go on from segment {}: two filters with one state \
                  directory, or a state that was set back",
@@ -390,9 +393,7 @@ impl<F: FnMut(Verdict, String)> History<'_, F> {
         }
         if let Some(last) = last.filter(|last| *last > link.sequence) {
             let went_on = self.coverage.in_life(&target).iter().any(|range| *range.end() > link.sequence);
-            if went_on && self.coverage.has(life, 0) {
-                self.set_fork(link.position(), life);
-            }
+            self.add_fork(link.position(), life, went_on);
             let what = format!(
                 "segment {} (run {}) went on to record {last} after segment {number} had taken over at {}: two filters \
                  with one state directory, or a state that was set back, as a loss of power does",
@@ -493,9 +494,13 @@ impl<F: FnMut(Verdict, String)> History<'_, F> {
         }
     }
 
-    fn set_fork(&mut self, at: Position, later: &Life) {
-        let fork = (at, self.fork_verdict(later));
-        self.fork = Some(self.fork.map_or(fork, |other| if other.0 <= at { other } else { fork }));
+    /// Adds a record from which `later` has gone on, and another life, too.
+    fn add_fork(&mut self, at: Position, later: &Life, is_other_covered: bool) {
+        let verdict = self.fork_verdict(later);
+        self.forks.add(at, verdict);
+        if is_other_covered && self.coverage.has(later, 0) {
+            self.covered_forks.add(at, verdict);
+        }
     }
 }
 

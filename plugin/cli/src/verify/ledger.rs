@@ -3,6 +3,7 @@
 
 use super::spans::Why;
 use super::{Verdict, Verifier, closed_file};
+use crate::lines::{lines, read_line};
 use crate::report::Findings;
 use crate::roster::Roster;
 use anyhow::{Context, Result};
@@ -13,7 +14,7 @@ use flb_audit_ledger::tree::{self, Tree};
 use flb_audit_ledger::{DecryptionKeys, frame};
 use sha2::{Digest, Sha256};
 use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -175,7 +176,7 @@ impl LedgerFiles {
         let path = directory.join(manifest::FILE_NAME);
         let (mut stated, mut is_whole) = (Statements::default(), true);
         let (mut checker, mut verifier) = (Checker::default(), Verifier::new(roster));
-        for (number, line) in (1..).zip(BufReader::new(File::open(&path)?).split(b'\n')) {
+        for (number, line) in (1..).zip(lines(BufReader::new(File::open(&path)?))) {
             let line = line?;
             // One that is not good is found as a record, and proves nothing here.
             let Ok(Checked::Sealed(sealed)) = checker.check(&line) else {
@@ -272,14 +273,13 @@ fn is_as_stated(path: &Path, manifest: &Manifest) -> io::Result<bool> {
     let (mut tree, mut records, mut bytes) = (Tree::default(), 0, 0);
     let mut line = Vec::new();
     loop {
-        line.clear();
-        let read = plain.read_until(b'\n', &mut line)?;
-        if read == 0 {
+        let read = read_line(&mut plain, &mut line)?;
+        if read == 0 || bytes > manifest.bytes {
             break;
         }
         tree.add(tree::leaf(line.strip_suffix(b"\n").unwrap_or(&line)));
         records += 1;
-        bytes += read as u64;
+        bytes += read;
     }
     drop(plain);
     let sha256 = stored.into_hex()?;

@@ -17,6 +17,7 @@ mod closed_file;
 mod coverage;
 mod ends;
 mod export;
+mod forks;
 mod gaps;
 mod history;
 mod keys;

@@ -1,6 +1,8 @@
 //! Inputs made to take time or memory.
 
 use super::{Bench, log, string};
+use std::fs::File;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// Far more than an optimised build takes.
@@ -60,4 +62,21 @@ fn a_bomb_in_a_string_is_left_alone() {
     let bomb = base64::engine::general_purpose::STANDARD.encode(bomb);
     let report = bench.report("log", format!("{{\"a\":\"{bomb}\"}}\n{}", log()));
     assert_eq!((report["verdict"].as_str(), report["records"].as_u64()), (Some("unsealed"), Some(6)));
+}
+
+/// A file of manifests that takes no room on the disk, and has one line of 4 GiB.
+#[test]
+fn long_lines_of_a_ledger_take_little_memory() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let manifests = File::create(directory.path().join("manifests.ndjson")).expect("a file");
+    manifests.set_len(4 << 30).expect("a sparse file");
+    // In KiB; far less than the line.
+    let limited = "ulimit -v 1500000; exec \"$0\" verify \"$1\"";
+    let output = Command::new("sh")
+        .args(["-c", limited, env!("CARGO_BIN_EXE_flb-audit")])
+        .arg(directory.path())
+        .output()
+        .expect("run");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(30), "{said}{}", String::from_utf8_lossy(&output.stderr));
 }
