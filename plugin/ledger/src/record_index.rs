@@ -2,7 +2,8 @@
 
 use crate::manifest::Extent;
 use flb_audit_core::chain::{ChainId, Life, Run};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
+use std::ops::Range;
 
 /// How many stretches are remembered; then the oldest file is forgotten. A record
 /// of a forgotten file that comes again is stored again, and `verify` counts it as
@@ -27,8 +28,8 @@ type Start = (Life, u64, u64);
 #[derive(Debug, Default)]
 pub(crate) struct RecordIndex {
     stretches: BTreeMap<Start, Stretch>,
-    /// The stretches of each file: lives, and the numbers of their first records.
-    files: BTreeMap<u64, Vec<(Life, u64)>>,
+    /// Where they begin, in the order of the files' numbers.
+    by_file: VecDeque<(u64, Life, u64)>,
 }
 
 impl RecordIndex {
@@ -38,11 +39,12 @@ impl RecordIndex {
             if let Some(life) = extent.life() {
                 let stretch = Stretch { last: extent.last, signed: extent.signed };
                 self.stretches.insert((life, extent.first, file), stretch);
-                self.files.entry(file).or_default().push((life, extent.first));
+                let at = self.by_file.partition_point(|(of, ..)| *of <= file);
+                self.by_file.insert(at, (file, life, extent.first));
             }
         }
         while self.stretches.len() > STRETCHES_MAX {
-            let Some(oldest) = self.files.first_key_value().map(|(file, _)| *file) else {
+            let Some(oldest) = self.by_file.front().map(|(file, ..)| *file) else {
                 return;
             };
             self.forget(oldest);
@@ -58,7 +60,7 @@ impl RecordIndex {
     /// Returns where the last checkpoint of each chain stands in a file.
     pub(crate) fn signed_in(&self, file: u64) -> Vec<(Life, u64)> {
         let mut signed: BTreeMap<ChainId, (Life, u64)> = BTreeMap::new();
-        for (life, first) in self.files.get(&file).into_iter().flatten() {
+        for (_, life, first) in self.by_file.range(self.of_file(file)) {
             let stretch = self.stretches.get(&(*life, *first, file));
             if let Some(sequence) = stretch.and_then(|stretch| stretch.signed) {
                 let last = signed.entry(life.chain).or_insert((*life, sequence));
@@ -77,8 +79,13 @@ impl RecordIndex {
 
     /// Forgets a file that is no more.
     pub(crate) fn forget(&mut self, file: u64) {
-        for (life, first) in self.files.remove(&file).into_iter().flatten() {
+        for (file, life, first) in self.by_file.drain(self.of_file(file)) {
             self.stretches.remove(&(life, first, file));
         }
+    }
+
+    fn of_file(&self, file: u64) -> Range<usize> {
+        self.by_file.partition_point(|(of, ..)| *of < file)
+            ..self.by_file.partition_point(|(of, ..)| *of <= file)
     }
 }

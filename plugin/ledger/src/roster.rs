@@ -5,10 +5,12 @@ use flb_audit_core::chain::ChainId;
 use flb_audit_core::chain::certificate::KnownKeys;
 use flb_audit_core::chain::checkpoint::Checkpoint;
 use flb_audit_core::chain::signature::PublicKey;
-use serde::Deserialize;
+use serde::de::{Error as _, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use std::collections::HashMap;
-use std::fs;
-use std::io::ErrorKind;
+use std::fmt;
+use std::fs::{self, File};
+use std::io::{BufReader, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -20,8 +22,17 @@ pub(crate) struct Roster {
     path: PathBuf,
     /// The file's length and time, when it was read.
     read: Option<(u64, SystemTime)>,
-    chains: HashMap<ChainId, KnownKeys>,
+    /// The chains, each with its key 0.
+    chains: HashMap<ChainId, PublicKey>,
+    /// What has been verified of chains whose checkpoints came lately.
+    known: HashMap<ChainId, KnownKeys>,
+    /// How many certificates and handovers that is.
+    remembered: usize,
 }
+
+/// How many certificates, handovers and chains are remembered as verified, with some
+/// 300 bytes each; with more it starts anew.
+const REMEMBERED_MAX: usize = 16_384;
 
 /// One chain of a node, as far as it matters here.
 #[derive(Deserialize)]
@@ -34,7 +45,8 @@ impl Roster {
     /// Reads the roster in a directory. It has to be there if it is named.
     pub(crate) fn open(directory: &Path, name: Option<&str>) -> Result<Roster> {
         let path = directory.join(name.unwrap_or(FILE_NAME));
-        let mut roster = Roster { path, read: None, chains: HashMap::new() };
+        let (chains, known) = (HashMap::new(), HashMap::new());
+        let mut roster = Roster { path, read: None, chains, known, remembered: 0 };
         roster.read(name.is_some())?;
         Ok(roster)
     }
@@ -49,17 +61,18 @@ impl Roster {
     fn read(&mut self, must_exist: bool) -> Result<()> {
         let file = match fs::metadata(&self.path) {
             Err(error) if error.kind() == ErrorKind::NotFound && !must_exist => {
-                (self.read, self.chains) = (None, HashMap::new());
+                (self.read, self.chains, self.known) = (None, HashMap::new(), HashMap::new());
+                self.remembered = 0;
                 return Ok(());
             }
             file => file.named(&self.path)?,
         };
         let read = Some((file.len(), file.modified().unwrap_or(SystemTime::UNIX_EPOCH)));
         if read != self.read {
-            let text = fs::read(&self.path).named(&self.path)?;
-            self.chains = chains(&text)
+            let file = File::open(&self.path).named(&self.path)?;
+            let Chains(chains) = serde_json::from_reader(BufReader::new(file))
                 .map_err(|what| Error::new(format!("{}: not a roster: {what}", self.path.display())))?;
-            self.read = read;
+            (self.read, self.chains, self.known, self.remembered) = (read, chains, HashMap::new(), 0);
         }
         Ok(())
     }
@@ -71,10 +84,22 @@ impl Roster {
 
     /// Checks that a key of its chain has signed a checkpoint.
     pub(crate) fn has_signed(&mut self, checkpoint: &Checkpoint) -> bool {
-        let Some(known) = self.chains.get_mut(&checkpoint.chain) else {
+        let chain = checkpoint.chain;
+        let Some(root) = self.chains.get(&chain).copied() else {
             return false;
         };
-        let (Ok(key), Ok(message)) = (known.verify(&checkpoint.key), checkpoint.message()) else {
+        if self.remembered > REMEMBERED_MAX {
+            self.known.clear();
+            self.remembered = 0;
+        }
+        let known = self.known.entry(chain).or_insert_with(|| {
+            self.remembered += 1;
+            KnownKeys::new(chain, root)
+        });
+        let before = known.remembered();
+        let verified = known.verify(&checkpoint.key);
+        self.remembered = self.remembered.saturating_add(known.remembered()).saturating_sub(before);
+        let (Ok(key), Ok(message)) = (verified, checkpoint.message()) else {
             return false;
         };
         let position = checkpoint.place.position();
@@ -83,12 +108,34 @@ impl Roster {
     }
 }
 
-fn chains(text: &[u8]) -> std::result::Result<HashMap<ChainId, KnownKeys>, String> {
-    let entries: Vec<Entry> = serde_json::from_slice(text).map_err(|error| error.to_string())?;
-    let chain = |entry: &Entry| {
-        let chain = ChainId::from_text(entry.chain.as_bytes())?;
-        Some((chain, KnownKeys::new(chain, PublicKey::from_text(entry.key.as_bytes())?)))
-    };
-    let chains: Option<_> = entries.iter().map(chain).collect();
-    chains.ok_or_else(|| "a chain or a key is not base64url".to_owned())
+/// The chains of a roster, read entry by entry: of some there are very many.
+struct Chains(HashMap<ChainId, PublicKey>);
+
+impl<'de> Deserialize<'de> for Chains {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        deserializer.deserialize_seq(ChainsVisitor)
+    }
+}
+
+struct ChainsVisitor;
+
+impl<'de> Visitor<'de> for ChainsVisitor {
+    type Value = Chains;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of chains")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut entries: A) -> std::result::Result<Chains, A::Error> {
+        let mut chains = HashMap::new();
+        while let Some(entry) = entries.next_element::<Entry>()? {
+            let chain = ChainId::from_text(entry.chain.as_bytes());
+            let key = PublicKey::from_text(entry.key.as_bytes());
+            let (Some(chain), Some(key)) = (chain, key) else {
+                return Err(A::Error::custom("a chain or a key is not base64url"));
+            };
+            chains.insert(chain, key);
+        }
+        Ok(Chains(chains))
+    }
 }

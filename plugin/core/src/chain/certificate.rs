@@ -186,6 +186,11 @@ impl KnownKeys {
         KnownKeys { chain, root, certificates: BTreeMap::new(), handovers: BTreeMap::new() }
     }
 
+    /// Returns how many certificates and handovers are remembered.
+    pub fn remembered(&self) -> usize {
+        self.certificates.len() + self.handovers.len()
+    }
+
     /// Verifies what a checkpoint says of its key, and returns the key.
     pub fn verify(&mut self, statement: &KeyStatement) -> Result<PublicKey, NotCertified> {
         if self.certificates.len().max(self.handovers.len()) > KNOWN_KEYS_MAX {
