@@ -86,7 +86,9 @@ pub(super) const CHECKS: &[Check] = &[
                     .filter(|arrival| arrival.fit == Fit::Yes)
                     .any(|arrival| of_anchors(arrival.input) == anchors)
             };
-            let both = scene.outputs().filter(|(at, _)| takes(*at, true) && takes(*at, false));
+            let both = scene
+                .outputs()
+                .filter(|(at, output)| !output.is("null") && takes(*at, true) && takes(*at, false));
             both.map(|(_, output)| Hit::new(output.place_of("match"), "anchors go where the log goes"))
                 .collect()
         },
