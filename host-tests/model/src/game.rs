@@ -113,8 +113,14 @@ impl Here {
         match life.and_then(|life| life.get(number)) {
             Some(false) if report.findings.contains_key("tampered") => None,
             Some(true) if report.findings.keys().any(|kind| is_said(kind)) => None,
-            // The end of a segment of which nobody knows where it was.
-            None if !is_known && life.is_none_or(|life| life.keys().all(|here| here < number)) => None,
+            // The end of a segment of which nobody knows where it was: an altered record
+            // does not say so, and is reported itself.
+            None if !is_known
+                && life
+                    .is_none_or(|life| life.iter().all(|(here, is_intact)| here < number || !is_intact)) =>
+            {
+                None
+            }
             _ => Some(format!("{} {:?} is gone, and nothing says so", sealed.chain, sealed.place)),
         }
     }
