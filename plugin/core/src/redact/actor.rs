@@ -306,7 +306,7 @@ impl Actor {
 impl Words {
     /// Where the word starts that ends at `end`.
     fn start_of_word(&self, end: usize) -> usize {
-        (1..end).rev().find(|at| self.starts_at(*at)).unwrap_or(0)
+        self.last_start(end)
     }
 
     /// What the last words say, but for those that only say what of an actor.

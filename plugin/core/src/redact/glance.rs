@@ -89,14 +89,14 @@ impl Walk<'_> {
                     [b'-', b'-' | b'a'..=b'z' | b'A'..=b'Z', ..] if quotes > 0 => return Ok(Glance::Rules),
                     _ => {}
                 }
-                let is_actor =
-                    index < actor_end && index >= other_end && text.get(..len).is_some_and(is_identity);
-                let (known, look) = match (is_kept, is_actor) {
-                    (true, _) => (&mut self.known_kept, look),
-                    (_, true) => (&mut self.known_actors, Look::Actor),
-                    _ => (&mut self.known_texts, look),
-                };
-                known.ask(text, len, |text| self.scanner.look(text, look))
+                let known = if is_kept { &mut self.known_kept } else { &mut self.known_texts };
+                let seen = known.ask(text, len, |text| self.scanner.look(text, look));
+                let is_actor = !is_kept && index < actor_end && index >= other_end;
+                if seen == Seen::Found && is_actor && text.get(..len).is_some_and(is_identity) {
+                    self.known_actors.ask(text, len, |text| self.scanner.look(text, Look::Actor))
+                } else {
+                    seen
+                }
             };
             if seen == Seen::Name {
                 // In an array, the next element is the value.

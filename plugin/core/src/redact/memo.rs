@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 /// The longest text that is remembered, in bytes: the longest of the keys that
 /// every record of Kubernetes has, `authorization.k8s.io/decision`, has 29.
 const TEXT_BYTES_MAX: usize = 31;
+/// For how many texts there is room, if nothing else is said.
 const SLOTS: usize = 256;
 
 /// Three numbers that cover a text, and its length.
@@ -12,11 +13,11 @@ type Words = [u64; 4];
 
 /// Remembers the answers for the texts that were asked for last.
 #[derive(Debug)]
-pub(super) struct Memo<T> {
+pub(super) struct Memo<T, const ROOM: usize = SLOTS> {
     slots: Vec<(Words, Option<T>)>,
 }
 
-impl<T: Copy> Memo<T> {
+impl<T: Copy, const ROOM: usize> Memo<T, ROOM> {
     pub(super) const fn new() -> Self {
         Memo { slots: Vec::new() }
     }
@@ -32,7 +33,7 @@ impl<T: Copy> Memo<T> {
         let [a, b, c, d] = words;
         // Multiplied by the golden ratio (Knuth, TAOCP 6.4): the high bits mix.
         let mixed = (a ^ b.rotate_left(17) ^ c.rotate_left(31) ^ d).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let index = (mixed >> 56) as usize;
+        let index = (mixed >> (64 - ROOM.trailing_zeros())) as usize;
         // One by one: comparing arrays is a call, and a loop over bytes.
         if let Some(([e, f, g, h], Some(known))) = self.slots.get(index)
             && (a, b, c, d) == (*e, *f, *g, *h)
@@ -47,8 +48,8 @@ impl<T: Copy> Memo<T> {
     /// If there is memory for it.
     #[cold]
     fn remember(&mut self, index: usize, words: Words, answer: T) {
-        if self.slots.is_empty() && self.slots.try_reserve_exact(SLOTS).is_ok() {
-            self.slots.resize(SLOTS, ([0; 4], None));
+        if self.slots.is_empty() && self.slots.try_reserve_exact(ROOM).is_ok() {
+            self.slots.resize(ROOM, ([0; 4], None));
         }
         if let Some(slot) = self.slots.get_mut(index) {
             *slot = (words, Some(answer));

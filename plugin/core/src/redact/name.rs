@@ -427,6 +427,12 @@ impl Words {
         self.starts & 1 << at != 0
     }
 
+    /// Where the last word starts ahead of `end`.
+    pub(super) fn last_start(&self, end: usize) -> usize {
+        let before = self.starts & 1u64.checked_shl(end as u32).unwrap_or(0).wrapping_sub(1);
+        before.checked_ilog2().unwrap_or(0) as usize
+    }
+
     /// Takes away words at the end that only say which one, or in what form.
     fn trim(&mut self) {
         loop {

@@ -18,6 +18,9 @@ use crate::text::digits::Digits;
 use crate::text::inner;
 use alloc::vec::Vec;
 
+/// How many keys are remembered: what one says takes longer to find out than of other
+/// texts.
+const KEYS_ROOM: usize = 512;
 /// How many texts are gone to straight from a glance.
 pub(super) const FOUND_MAX: usize = 8;
 
@@ -34,7 +37,7 @@ pub(super) struct Walk<'p> {
     /// The arguments of a command, as one line.
     pub(super) line: Vec<u8>,
     pub(super) path: Vec<u8>,
-    pub(super) known_keys: Memo<Known>,
+    pub(super) known_keys: Memo<Known, KEYS_ROOM>,
     /// What detectors see in a text.
     pub(super) known_texts: Memo<Seen>,
     /// What those for secrets see in a text that is kept.
