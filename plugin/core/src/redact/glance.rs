@@ -43,21 +43,28 @@ impl Walk<'_> {
             }
             let is_key = node.kind == Kind::Key;
             let is_kept = index < kept_end;
+            let is_actor = !is_kept && index < actor_end && index >= other_end;
             let look = if is_kept { Look::Secrets } else { Look::Everything };
-            let seen = if node.has(ESCAPED | PATCHED) {
-                let text = plain(tape, source, index, &mut self.decoded)?;
+            let known_texts = if is_kept { &mut self.known_kept } else { &mut self.known_texts };
+            let mut seen;
+            let text;
+            if node.has(ESCAPED | PATCHED) {
+                text = plain(tape, source, index, &mut self.decoded)?;
                 if is_key || may_be_json(text) {
                     return Ok(Glance::Rules);
                 }
-                self.scanner.look(text, look)
+                seen = known_texts.ask(text, text.len(), |text| self.scanner.look(text, look));
             } else {
                 // A number has no quotes.
                 let quotes = usize::from(is_key || node.kind == Kind::String);
                 let start = node.start as usize + quotes;
-                let text = source.get(start..).unwrap_or_default();
+                let rest = source.get(start..).unwrap_or_default();
                 let len = (node.end as usize - quotes).saturating_sub(start);
                 if is_key {
-                    let known = self.known_keys.ask(text, len, |key| find_out(&mut self.scanner, key));
+                    let known = self.known_keys.ask(rest, len, |key| find_out(&mut self.scanner, key));
+                    if known.is_plain {
+                        continue;
+                    }
                     if known.is_watched || known.name != Name::Plain {
                         return Ok(Glance::Rules);
                     }
@@ -83,21 +90,18 @@ impl Walk<'_> {
                     }
                     continue;
                 }
-                match text {
+                match rest {
                     [b'{' | b'[' | b' ', ..] => return Ok(Glance::Rules),
                     // An option, of a command that stands in other texts.
                     [b'-', b'-' | b'a'..=b'z' | b'A'..=b'Z', ..] if quotes > 0 => return Ok(Glance::Rules),
                     _ => {}
                 }
-                let known = if is_kept { &mut self.known_kept } else { &mut self.known_texts };
-                let seen = known.ask(text, len, |text| self.scanner.look(text, look));
-                let is_actor = !is_kept && index < actor_end && index >= other_end;
-                if seen == Seen::Found && is_actor && text.get(..len).is_some_and(is_identity) {
-                    self.known_actors.ask(text, len, |text| self.scanner.look(text, Look::Actor))
-                } else {
-                    seen
-                }
-            };
+                seen = known_texts.ask(rest, len, |text| self.scanner.look(text, look));
+                text = rest.get(..len).unwrap_or(rest);
+            }
+            if seen == Seen::Found && is_actor && is_identity(text) {
+                seen = self.known_actors.ask(text, text.len(), |text| self.scanner.look(text, Look::Actor));
+            }
             if seen == Seen::Name {
                 // In an array, the next element is the value.
                 let is_member =

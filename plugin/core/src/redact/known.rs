@@ -27,6 +27,17 @@ pub(super) struct Known {
     pub(super) is_found: bool,
     /// Whether its value stays, as a whole, if it is a member of the record.
     pub(super) is_kept: bool,
+    /// Whether all of that is nothing to a glance, as of most keys.
+    pub(super) is_plain: bool,
+}
+
+impl Known {
+    fn is_plain(&self) -> bool {
+        self.rule.is_none()
+            && self.name == Name::Plain
+            && matches!(self.actor, Actor::Unsaid | Actor::Identifies)
+            && !(self.names_value || self.is_watched || self.is_found || self.is_kept)
+    }
 }
 
 /// What the policy says of a key.
@@ -35,7 +46,7 @@ pub(super) fn find_out(scanner: &mut Scanner<'_>, key: &[u8]) -> Known {
     let is_found = scanner.look(key, Look::Everything) == Seen::Found;
     let Policy { keys, paths, first_key_rule, .. } = &scanner.policy;
     let rule = keys.as_ref().and_then(|keys| first_accepted(keys, key));
-    Known {
+    let mut known = Known {
         rule: rule.map(|rule| first_key_rule.saturating_add(rule)),
         name: if scanner.policy.name_rule.is_some() { Name::of(key) } else { Name::Plain },
         actor: if scanner.policy.asks_who { Actor::of(key) } else { Actor::Unsaid },
@@ -47,7 +58,10 @@ pub(super) fn find_out(scanner: &mut Scanner<'_>, key: &[u8]) -> Known {
             !paths.have_rules()
                 && matches!(paths.verdict(paths.member(paths::START, key)), Verdict::Keep | Verdict::Opaque)
         }),
-    }
+        is_plain: false,
+    };
+    known.is_plain = known.is_plain();
+    known
 }
 
 /// The least of the ids that an automaton accepts anywhere in a text.
