@@ -50,6 +50,8 @@ const COMMANDS: &[(&[u8], bool, u8, Form)] = &[
     (b"zip", true, b'P', Form::Any),
     (b"unzip", true, b'P', Form::Any),
     (b"lftp", true, b'u', Form::Behind(b',')),
+    (b"useradd", true, b'p', Form::Any),
+    (b"usermod", true, b'p', Form::Any),
     (b"ncftp", false, b'p', Form::Any),
     (b"cqlsh", true, b'p', Form::Any),
     (b"vncpasswd", true, b'p', Form::Any),

@@ -4,6 +4,7 @@ use super::actor::{Actor, is_identity};
 use super::known::find_out;
 use super::level::{Level, Place};
 use super::name::Name;
+use super::pairs::is_of_secrets;
 use super::scan::{Look, Seen};
 use super::walk::{Walk, look, may_be_json, plain};
 use crate::memory::OutOfMemory;
@@ -32,6 +33,8 @@ impl Walk<'_> {
         let (mut actor_end, mut other_end) = (0, 0);
         // Of a pair of a name and a value, which are not beside each other here.
         let (mut has_name, mut has_value) = (false, false);
+        // Of a Secret of Kubernetes, and what it holds.
+        let (mut of_secrets, mut has_content) = (false, false);
         while let Some(node) = tape.nodes.get(next) {
             let index = next;
             next += 1;
@@ -77,6 +80,9 @@ impl Walk<'_> {
                         Actor::Unsaid | Actor::Identifies => {}
                     }
                     has_value |= known.names_value;
+                    has_content |= known.is_content;
+                    of_secrets |= known.names_kind
+                        && tape.nodes.get(next).is_some_and(|node| is_of_secrets(tape.text(node, source)));
                     if is_kept {
                         continue;
                     }
@@ -120,7 +126,7 @@ impl Walk<'_> {
                 self.found_count += 1;
             }
         }
-        if has_name && has_value {
+        if has_name && has_value || of_secrets && has_content {
             return Ok(Glance::Rules);
         }
         Ok(if self.found_count == 0 { Glance::Nothing } else { Glance::Texts })

@@ -19,6 +19,10 @@ pub(super) struct Known {
     pub(super) actor: Actor,
     /// Whether its value may name a secret, whose value stands beside it.
     pub(super) names_name: bool,
+    /// Whether its value may say that an object of Kubernetes is about Secrets.
+    pub(super) names_kind: bool,
+    /// Whether its value may be the content of such an object.
+    pub(super) is_content: bool,
     /// Whether its value may be that of a name beside it.
     pub(super) names_value: bool,
     /// Whether a path that a rule is for may lead over it.
@@ -36,7 +40,8 @@ impl Known {
         self.rule.is_none()
             && self.name == Name::Plain
             && matches!(self.actor, Actor::Unsaid | Actor::Identifies)
-            && !(self.names_value || self.is_watched || self.is_found || self.is_kept)
+            && !(self.names_value || self.names_kind || self.is_content)
+            && !(self.is_watched || self.is_found || self.is_kept)
     }
 }
 
@@ -51,6 +56,8 @@ pub(super) fn find_out(scanner: &mut Scanner<'_>, key: &[u8]) -> Known {
         name: if scanner.policy.name_rule.is_some() { Name::of(key) } else { Name::Plain },
         actor: if scanner.policy.asks_who { Actor::of(key) } else { Actor::Unsaid },
         names_name: fields::names_name(key) || key == b"kind",
+        names_kind: matches!(key, b"resource" | b"kind"),
+        is_content: matches!(key, b"data" | b"stringData" | b"binaryData" | b"value"),
         names_value: fields::names_value(key),
         is_watched: paths.as_ref().is_some_and(|paths| paths.is_watched(key)),
         is_found,

@@ -72,6 +72,8 @@ pub(super) struct Frame {
     pub(super) tells: Name,
     /// Whether a name was looked for.
     pub(super) is_told: bool,
+    /// Whether it is about Secrets of Kubernetes, once that was asked.
+    pub(super) is_of_secrets: Option<bool>,
 }
 
 impl Level {
@@ -89,7 +91,15 @@ impl Level {
         }
         let end = node.next;
         let start = container as u32;
-        self.open.push(Frame { start, end, key, place, tells: Name::Plain, is_told: false });
+        self.open.push(Frame {
+            start,
+            end,
+            key,
+            place,
+            tells: Name::Plain,
+            is_told: false,
+            is_of_secrets: None,
+        });
         Ok(())
     }
 }

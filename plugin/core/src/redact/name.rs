@@ -52,6 +52,7 @@ fn may_tell(name: &[u8]) -> bool {
             &last.to_be_bytes(),
             [_, b'p', b'a', b's']
                 | [_, b'p', b's', b'w']
+                | [_, b'p', b's', b'k']
                 | [_, _, b'p', b'w']
                 | [_, b's', b'e', b'c']
                 | [_, b't', b'o', b'k']
@@ -140,6 +141,7 @@ const PASSWORDS: &[&[u8]] = &[
     b"pword",
     b"contrasena",
     b"passwort",
+    b"motdepasse",
     b"kennwort",
 ];
 
@@ -246,6 +248,9 @@ const TOKENS_OF: &[&[u8]] = &[
     b"agent",
     b"sso",
     b"gh",
+    b"mfa",
+    b"otp",
+    b"totp",
 ];
 
 /// What makes a key a secret.
@@ -263,6 +268,8 @@ const KEYS_OF: &[&[u8]] = &[
     b"apisecret",
     b"subscription",
     b"cookieencryption",
+    b"preshared",
+    b"wireguard",
 ];
 
 /// What may make a key a secret: if it looks random.
@@ -380,6 +387,19 @@ const CREDENTIALS: &[&[u8]] = &[
     b"cvc",
     b"cvc2",
     b"cardsecuritycode",
+    b"recoverycode",
+    b"recoverycodes",
+    b"backupcode",
+    b"backupcodes",
+    b"verificationcode",
+    b"onetimecode",
+    b"smscode",
+    b"twofactorcode",
+    b"authcode",
+    b"authorizationcode",
+    b"securityanswer",
+    b"secretanswer",
+    b"psk",
     b"samlassertion",
     b"samlresponse",
 ];
@@ -472,7 +492,8 @@ impl Words {
     }
 
     fn ends_with_any(&self, words: &[&[u8]]) -> bool {
-        words.iter().any(|word| self.text().ends_with(word))
+        let last = self.text().last();
+        words.iter().any(|word| word.last() == last && self.text().ends_with(word))
     }
 
     /// Whether `head` ends with one of these words, from where a word starts or
@@ -550,7 +571,9 @@ impl Words {
         if is_word(b"credential") || is_word(b"credentials") {
             return Name::Random;
         }
-        if CREDENTIALS.iter().any(|word| is_word(word)) {
+        // Most differ in their last byte, which costs less to see.
+        let last = self.text().last();
+        if CREDENTIALS.iter().any(|word| word.last() == last && is_word(word)) {
             return Name::Credential;
         }
         Name::Plain

@@ -2,25 +2,91 @@
 //! of an array, in the arguments of a command.
 
 use super::known::find_out;
-use super::level::{Frame, Level, Place};
+use super::level::{Frame, Level, NO_KEY, Place};
 use super::name::{NAME_BYTES_MAX, Name};
 use super::path::{Last, write_path};
 use super::scan::{Found, Look, Seen};
 use super::walk::{Walk, plain};
 use crate::memory::{OutOfMemory, put, put_byte};
 use crate::policy::paths::Verdict;
-use crate::record::tape::Kind;
+use crate::record::tape::{Kind, Tape};
 use core::mem;
 
 /// The most arguments, and bytes of arguments, that are looked at as one command.
 const ARGUMENTS_MAX: usize = 256;
 const ARGUMENTS_BYTES_MAX: usize = 8 << 10;
 
+/// How far out what an object is about may stand: `items[].requestObject.data`.
+const OUTER_MAX: usize = 6;
+
+/// Whether the value of `kind` or `resource`, with its quotes, is that of objects that
+/// hold Secrets of Kubernetes.
+pub(super) fn is_of_secrets(text: &[u8]) -> bool {
+    matches!(text, br#""secrets""# | br#""SecretList""#)
+}
+
+/// Whether an object is in one that is about Secrets: an event has `objectRef`, a list
+/// its kind. What is in them need not say so.
+fn is_in_secrets(level: &mut Level, source: &[u8]) -> bool {
+    let Level { open, tape, .. } = level;
+    open.iter_mut().rev().take(OUTER_MAX).any(|frame| {
+        // Asked once of each: an object may have many others in it.
+        *frame.is_of_secrets.get_or_insert_with(|| {
+            frame.key != NO_KEY && says_secrets(tape, source, frame.start as usize, frame.end as usize)
+        })
+    })
+}
+
+fn says_secrets(tape: &Tape, source: &[u8], object: usize, end: usize) -> bool {
+    let text = |index: usize| tape.nodes.get(index).map(|node| tape.text(node, source));
+    let mut key = object + 1;
+    while key < end {
+        let is_said = match text(key) {
+            Some(br#""kind""#) => text(key + 1).is_some_and(is_of_secrets),
+            Some(br#""objectRef""#) => has_secrets_resource(tape, source, key + 1),
+            _ => false,
+        };
+        if is_said {
+            return true;
+        }
+        key = tape.after(key + 1);
+    }
+    false
+}
+
+/// Whether an `objectRef` names Secrets as its resource.
+fn has_secrets_resource(tape: &Tape, source: &[u8], object: usize) -> bool {
+    let text = |index: usize| tape.nodes.get(index).map(|node| tape.text(node, source));
+    let end = tape.after(object);
+    let mut key = object + 1;
+    while key < end {
+        if text(key) == Some(br#""resource""#) {
+            return text(key + 1).is_some_and(is_of_secrets);
+        }
+        key = tape.after(key + 1);
+    }
+    false
+}
+
 impl Walk<'_> {
     /// What a name in the innermost object says of a value that stands beside it.
-    pub(super) fn told(&mut self, level: &mut Level, source: &[u8]) -> Result<Name, OutOfMemory> {
+    pub(super) fn told(
+        &mut self,
+        level: &mut Level,
+        source: &[u8],
+        is_content: bool,
+    ) -> Result<Name, OutOfMemory> {
+        if self.scanner.policy.name_rule.is_none() {
+            return Ok(Name::Plain);
+        }
+        let beside = self.told_beside(level, source)?;
+        let is_secret = beside == Name::Plain && is_content && is_in_secrets(level, source);
+        Ok(if is_secret { Name::Password } else { beside })
+    }
+
+    fn told_beside(&mut self, level: &mut Level, source: &[u8]) -> Result<Name, OutOfMemory> {
         let Some(frame) = level.open.last().copied() else { return Ok(Name::Plain) };
-        if frame.is_told || self.scanner.policy.name_rule.is_none() {
+        if frame.is_told {
             return Ok(frame.tells);
         }
         let (mut key, mut tells) = (frame.start as usize + 1, Name::Plain);

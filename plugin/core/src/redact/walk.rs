@@ -181,7 +181,7 @@ impl<'p> Walk<'p> {
         let path = paths.as_ref().map_or(0, |paths| paths.member(object.path, text));
         let own = paths.as_ref().map_or(Verdict::None, |paths| paths.verdict(path));
         let ruled = deeper(own, object.verdict);
-        let tells = if known.names_value { self.told(level, source)? } else { Name::Plain };
+        let tells = if known.names_value { self.told(level, source, known.is_content)? } else { Name::Plain };
         let name = if tells == Name::Plain { known.name } else { tells };
         let named = self.scanner.policy.name_rule.filter(|_| name != Name::Plain);
         let whose = Whose::of(known.actor, object.whose);
