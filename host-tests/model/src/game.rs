@@ -112,7 +112,7 @@ impl Here {
         let is_said = |kind: &&str| !FINE.contains(kind);
         match life.and_then(|life| life.get(number)) {
             Some(false) if report.findings.contains_key("tampered") => None,
-            Some(true) if report.findings.keys().any(|kind| is_said(kind)) => None,
+            Some(true) if report.findings.keys().any(is_said) => None,
             // The end of a segment of which nobody knows where it was: an altered record
             // does not say so, and is reported itself.
             None if !is_known
