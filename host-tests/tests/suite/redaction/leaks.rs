@@ -220,6 +220,8 @@ fn compare(node: &Node, out: &Value, depth: usize) {
                 match key {
                     Key::Plain(key) => assert_eq!(key, name),
                     Key::Telling(key) => assert_eq!(key, name),
+                    // What is random may end as names of secrets do.
+                    Key::Planted(_) if out == "[secret-key]" => continue,
                     Key::Planted(secret) => assert!(!name.contains(&**secret), "{name}"),
                 }
                 compare(value, out, depth);
