@@ -14,7 +14,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 /// The configs with a filter.
-const CONFIGS: [&str; 7] = [
+pub(super) const CONFIGS: [&str; 7] = [
     "filter-audit.conf",
     "filter-audit.yaml",
     "filter-redact.conf",
