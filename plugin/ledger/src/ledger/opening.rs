@@ -1,0 +1,105 @@
+//! Opening a ledger: manifests over several calls, and then everything else.
+
+use super::{Level, Line, Opened, Opening};
+use crate::closed_files::FILES_MAX;
+use crate::files::{number_of_open_file, remove};
+use crate::intake::Intake;
+use crate::ledger_chain::Found;
+use crate::manifest::{self, Manifests, Reading};
+use crate::open_file::{Batch, OpenFile, settle};
+use crate::record_index::RecordIndex;
+use crate::recovery::Recovery;
+use crate::retention::Retention;
+use crate::roster::Roster;
+use crate::tail::Expected;
+use crate::{Result, Settings};
+use flb_audit_core::policy::Policy;
+use std::path::Path;
+
+impl Opening {
+    pub(super) fn begin(directory: &Path, lines: &mut Vec<Line>) -> Result<Opening> {
+        let (found, journal) = Found::open(directory)?;
+        if found.is_mended {
+            lines.push((
+                Level::Error,
+                "chain.state: damaged; the chain goes on from what ledger.intents says".into(),
+            ));
+        }
+        let expected =
+            journal.appended.as_ref().map(|appended| Expected::manifests(appended, journal.secret()));
+        let reading = Reading::open(directory, found.chain(), expected)?;
+        Ok(Opening { found, journal, index: RecordIndex::default(), reading })
+    }
+
+    /// Opens everything else, when the manifests have been read.
+    pub(super) fn finish(
+        self,
+        directory: &Path,
+        settings: &Settings,
+        policy: Option<Policy<'static>>,
+        retention: &mut Retention,
+        lines: &mut Vec<Line>,
+    ) -> Result<Opened> {
+        let Opening { found, journal, mut index, reading } = self;
+        let manifests = reading.finish();
+        let chain = found.chain();
+        let (appended, secret) = (journal.appended.as_ref(), journal.secret());
+        report_cut(manifest::FILE_NAME, manifests.cut_bytes, lines);
+        report_beyond(&manifests, lines);
+        if manifests.is_proven {
+            finish_what_was_begun(directory, &manifests)?;
+        }
+        let number = number_of_open_file(directory, &manifests, &mut index, lines)?;
+        let roster = Roster::open(directory, settings.roster.as_deref())?;
+        let written = appended.and_then(|appended| appended.before.last);
+        let expected = Expected::open(appended, secret, number);
+        let mut recovery = Recovery::new(chain, expected, manifests.last.or(written));
+        let is_encrypted = settings.recipients.is_some();
+        let (active, cut) = OpenFile::open(directory, number, is_encrypted, &mut recovery)?;
+        report_cut(&active.name(), cut, lines);
+        let own = found.go_on(directory, recovery.last, policy)?;
+        let last = own.chain().link.map(|link| (link.place, own.chain().head));
+        let mut opened = Opened {
+            own,
+            last,
+            active,
+            manifests,
+            journal,
+            index,
+            closed: None,
+            intake: Intake::new(chain, roster),
+            batch: Batch::default(),
+        };
+        opened.close_damaged(directory, settings, retention, lines)?;
+        Ok(opened)
+    }
+}
+
+/// Ends what a crash has interrupted, of what the manifests say.
+fn finish_what_was_begun(directory: &Path, manifests: &Manifests) -> Result<()> {
+    for (file, is_deleted) in manifests.files.recent() {
+        if *is_deleted {
+            remove(&directory.join(file.name()))?;
+        } else {
+            settle(directory, file)?;
+        }
+    }
+    Ok(())
+}
+
+fn report_beyond(manifests: &Manifests, lines: &mut Vec<Line>) {
+    let beyond = manifests.files.beyond();
+    if beyond > 0 {
+        let what = format!(
+            "{FILES_MAX} closed files are all that retention knows at a time: {beyond} more are not deleted before \
+             a restart after these; a larger file_size makes fewer"
+        );
+        lines.push((Level::Warn, what));
+    }
+}
+
+fn report_cut(file: &str, bytes: u64, lines: &mut Vec<Line>) {
+    if bytes > 0 {
+        lines.push((Level::Warn, format!("{file}: {bytes} bytes of a torn record cut off its end")));
+    }
+}
