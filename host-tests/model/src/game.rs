@@ -75,7 +75,7 @@ pub fn check(fleet: &Fleet, log: &Log, report: &Report) -> Result<(), String> {
     Ok(())
 }
 
-/// What is in a log, as anybody can see.
+/// The records of a log, as anybody can see them.
 struct Here {
     /// The heads of intact records
     heads: BTreeSet<(String, [u8; 32])>,

@@ -34,7 +34,7 @@ fn play(fleet: &[Step], moves: &[Step], known: u16, files: usize) -> Result<(), 
     let mut of_product: Vec<&str> =
         product["counts"].as_object().expect("counts").keys().map(String::as_str).collect();
     of_product.sort_unstable();
-    // What else is wrong with a tampered log depends on what is taken for it, and
+    // Other findings of a tampered log depend on which record is taken for it, and
     // which record is the last where two writers have gone on.
     let is_tampered = model.verdict() == "tampered";
     let (mut kinds, mut of_product) = (kinds, of_product);

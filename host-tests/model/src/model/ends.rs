@@ -1,0 +1,81 @@
+//! Records that no signature reaches, and the ends of segments.
+
+use super::{BEFORE, Chain, Fork, Report, fork_before, position};
+use crate::seal::{Place, Record};
+
+impl Chain {
+    /// Judges records that no signature reaches.
+    pub(super) fn stretches(&self, name: &str, forks: &[Fork], report: &mut Report) {
+        if !self.is_in_roster {
+            return;
+        }
+        for first in self.all().filter(|record| !self.is_covered(record)) {
+            let goes_on = |from: &Record, to: &Record| {
+                (from.place.0, &from.place.1) == (to.place.0, &to.place.1)
+                    && from.place.2.checked_add(1) == Some(to.place.2)
+                    && from.head == to.prev
+            };
+            if self.all().any(|before| !self.is_covered(before) && goes_on(before, first)) {
+                continue;
+            }
+            let (mut last, mut count) = (first, 1);
+            while let Some(next) = self.all().find(|next| !self.is_covered(next) && goes_on(last, next)) {
+                (last, count) = (next, count + 1);
+            }
+            let life = (last.place.0, last.place.1.clone());
+            let absent = self.behind(&last.place);
+            let is_later = |place: &Place| position(place) > position(&last.place);
+            let is_followed = self.covered.iter().any(|(place, _)| is_later(place))
+                || self.anchors.iter().any(|(place, _)| is_later(place))
+                || self.start.iter().any(|(place, ..)| is_later(place))
+                || self.missing.iter().any(|((segment, run), ranges)| {
+                    ranges.iter().any(|((_, end), _)| is_later(&(*segment, run.clone(), *end)))
+                });
+            let follows_covered = first.place.2.checked_sub(1).is_some_and(|before| {
+                let before = (life.0, life.1.clone(), before);
+                self.start.as_ref().is_some_and(|(start, ..)| *start == before)
+                    || self.covered.contains(&(before, first.prev))
+            });
+            let kind = if count >= 1024 || first.place.2 == 0 {
+                "key_not_certified"
+            } else if absent == Some(BEFORE) {
+                continue;
+            } else if let Some(kind) = absent {
+                kind
+            } else if is_followed {
+                fork_before(forks.iter(), &last.place).unwrap_or("conflict")
+            } else if !follows_covered {
+                "gap"
+            } else {
+                continue;
+            };
+            report.add(kind, format!("{name}: {:?} to {} not covered", first.place, last.place.2));
+        }
+    }
+
+    /// Checks anchors, and what is behind the last one.
+    pub(super) fn ends(&self, name: &str, report: &mut Report) {
+        for (place, head) in &self.anchors {
+            if self.records.get(place).is_some_and(|here| here.iter().all(|record| record.head != *head)) {
+                report.add("tampered", format!("{name}: not what is anchored at {place:?}"));
+            }
+        }
+        if self.records.is_empty() {
+            if self.start.is_some() && self.altered.is_empty() {
+                report.add("tail_unanchored", name.to_owned());
+            }
+            return;
+        }
+        if self.good.is_empty() {
+            let is_strange = self.has_roster && !self.is_in_roster && self.has_checkpoint;
+            if !is_strange {
+                report.add("unsigned", name.to_owned());
+            }
+            return;
+        }
+        let last = self.all().max_by_key(|record| position(&record.place));
+        if last.is_none_or(|last| !self.anchors.contains(&(last.place.clone(), last.head))) {
+            report.add("tail_unanchored", name.to_owned());
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! Keys that have to follow one another.
+
+use super::{BEFORE, Chain, Fork, Report, fork_before, position};
+use crate::seal::Place;
+use std::collections::{BTreeMap, BTreeSet};
+
+impl Chain {
+    /// Holds keys against each other.
+    pub(super) fn keys(&self, name: &str, forks: &[Fork], report: &mut Report) {
+        let mut since: BTreeMap<u64, BTreeSet<(Place, [u8; 32])>> = BTreeMap::new();
+        for (n, at, head) in self.good.iter().flat_map(|(.., good)| &good.since) {
+            since.entry(*n).or_default().insert((at.clone(), *head));
+        }
+        for (n, at, head) in self.start.iter().flat_map(|(.., good)| &good.since) {
+            since.entry(*n).or_default().insert((at.clone(), *head));
+        }
+        for (at, head) in since.values().flatten() {
+            if self.records.get(at).is_some_and(|here| here.iter().any(|record| record.prev != *head)) {
+                report.add("tampered", format!("{name}: {at:?} is not what key goes on from"));
+            }
+        }
+        let twice = since
+            .iter()
+            .find(|(_, places)| places.iter().map(|(at, _)| at).collect::<BTreeSet<_>>().len() > 1);
+        let end = match twice {
+            Some((n, _)) => {
+                report.add("conflict", format!("{name}: key {n} in two places"));
+                *n
+            }
+            None => u64::MAX,
+        };
+        let wrong = |at: &Place| {
+            fork_before(forks.iter().filter(|fork| fork.are_covered), at).unwrap_or("key_not_certified")
+        };
+        let single: Vec<(u64, &Place)> = since
+            .iter()
+            .filter(|(n, _)| **n < end)
+            .filter_map(|(n, places)| Some((*n, &places.first()?.0)))
+            .collect();
+        for (at, (n, place)) in single.iter().enumerate() {
+            if single[..at].iter().any(|(_, before)| position(before) > position(place)) {
+                report.add(wrong(place), format!("{name}: key {n} at {place:?}"));
+            }
+        }
+        for (n, place) in &single {
+            let before = self.good.iter().filter(|(.., good)| good.n < *n);
+            let last = before.map(|(here, ..)| here).max_by_key(|here| position(here));
+            if let Some(here) = last.filter(|here| position(here) >= position(place)) {
+                report.add(wrong(here), format!("{name}: {here:?} is not signed by key {n}"));
+            }
+        }
+        self.without_handover(name, &single, end, report);
+    }
+
+    /// Looks for keys that nobody has handed over to.
+    pub(super) fn without_handover(
+        &self,
+        name: &str,
+        single: &[(u64, &Place)],
+        end: u64,
+        report: &mut Report,
+    ) {
+        let mut before: (u64, Option<&Place>) = (0, None);
+        for (n, place) in single.iter().filter(|(n, _)| *n < end) {
+            if *n > before.0 + 1 {
+                // After the last checkpoint under an earlier key.
+                let used = self.good.iter().filter(|(.., good)| good.n <= before.0);
+                let used = used.map(|(at, ..)| position(at)).filter(|at| *at < position(place)).max();
+                let from = used.max(before.1.map(position)).unwrap_or_default();
+                let is_between =
+                    |first: &Place, end: (u64, u64)| self.before(first) <= position(place) && end >= from;
+                let missing = self.missing.iter().flat_map(|((segment, run), ranges)| {
+                    ranges.iter().map(move |((first, last), kind)| {
+                        ((*segment, run.clone(), *first), (*segment, *last), *kind)
+                    })
+                });
+                let altered = self.altered.iter().filter(|place| !self.records.contains_key(*place));
+                let altered = altered.map(|place| (place.clone(), position(place), "gap"));
+                let kinds: Vec<&str> = missing
+                    .chain(altered)
+                    .filter(|(first, end, _)| is_between(first, *end))
+                    .map(|(.., kind)| kind)
+                    .collect();
+                let kind = match kinds.contains(&"gap") {
+                    true => "gap",
+                    false => {
+                        kinds.iter().copied().find(|kind| *kind != BEFORE).unwrap_or("key_not_certified")
+                    }
+                };
+                if self.start.as_ref().is_some_and(|(start, ..)| position(place) <= position(start)) {
+                    before = (*n, Some(place));
+                    continue;
+                }
+                report.add(kind, format!("{name}: no handover between key {} and {n}", before.0));
+            }
+            before = (*n, Some(place));
+        }
+    }
+
+    /// Returns where records that are missing from a place on may begin: without its first record nobody
+    /// knows what a segment goes on from.
+    pub(super) fn before(&self, first: &Place) -> (u64, u64) {
+        match first.2 {
+            0 => self.records.keys().filter(|here| *here < first).map(position).max().unwrap_or_default(),
+            number => (first.0, number - 1),
+        }
+    }
+}

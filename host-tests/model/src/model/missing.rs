@@ -1,0 +1,134 @@
+//! What is missing, and what accounts for it.
+
+use super::{BEFORE, Chain, Range};
+use crate::seal::Place;
+use std::collections::{BTreeMap, BTreeSet};
+
+impl Chain {
+    /// The numbers of a segment and run where an intact record is, or an altered one.
+    pub(super) fn numbers(&self, life: &(u64, String)) -> BTreeSet<u64> {
+        let places = self.records.keys().chain(&self.altered);
+        places.filter(|place| (place.0, &place.1) == (life.0, &life.1)).map(|place| place.2).collect()
+    }
+
+    pub(super) fn last(&self, life: &(u64, String)) -> Option<u64> {
+        let here = self.records.keys().filter(|place| (place.0, &place.1) == (life.0, &life.1));
+        here.map(|place| place.2).max()
+    }
+
+    /// Finds what is missing, and what accounts for it.
+    pub(super) fn find_missing(&mut self) {
+        // The first number that need not be here.
+        let mut ends: BTreeMap<(u64, String), u128> = BTreeMap::new();
+        let mut reach = |place: &Place, end: u128| {
+            let known = ends.entry((place.0, place.1.clone())).or_default();
+            *known = end.max(*known);
+        };
+        let mut stops = Vec::new();
+        for record in self.all() {
+            reach(&record.place, u128::from(record.place.2) + 1);
+            let Some((link, unsettled)) = record.link.as_ref().filter(|(link, _)| link.0 < record.place.0)
+            else {
+                continue;
+            };
+            reach(link, u128::from(link.2) + 1);
+            if let Some((from, _)) = unsettled.as_ref().filter(|_| self.is_covered(record)) {
+                reach(from, u128::from(from.2));
+                stops.push((from.clone(), link.clone()));
+            }
+        }
+        if let Some((place, ..)) = &self.start {
+            reach(place, u128::from(place.2) + 1);
+        }
+        for (life, end) in &ends {
+            let ranges = self.absent(life, 0, *end);
+            let accounted = ranges.into_iter().flat_map(|range| self.accounted(life, range, &stops));
+            let accounted = accounted.collect();
+            self.missing.insert(life.clone(), accounted);
+        }
+        for (place, _) in &self.anchors {
+            let life = (place.0, place.1.clone());
+            let known = ends.entry(life.clone()).or_default();
+            let end = u128::from(place.2) + 1;
+            let more = self.absent(&life, *known, end);
+            let more: Vec<_> =
+                more.into_iter().flat_map(|range| self.accounted(&life, range, &stops)).collect();
+            self.missing.entry(life).or_default().extend(more);
+            *known = end.max(*known);
+        }
+    }
+
+    /// The numbers from one on, up to another, of which no record is here.
+    pub(super) fn absent(&self, life: &(u64, String), from: u128, end: u128) -> Vec<Range> {
+        let here = self.numbers(life).into_iter().map(u128::from);
+        let (mut first, mut ranges) = (from, Vec::new());
+        for number in here.filter(|number| (from..end).contains(number)).chain([end]) {
+            if first < number {
+                ranges.push((first as u64, (number - 1) as u64));
+            }
+            first = number + 1;
+        }
+        ranges
+    }
+
+    /// Parts what is missing into what a stop accounts for, and the rest.
+    pub(super) fn accounted(
+        &self,
+        life: &(u64, String),
+        range: Range,
+        stops: &[(Place, Place)],
+    ) -> Vec<(Range, &'static str)> {
+        let before = self.start.as_ref().and_then(|(start, ..)| match () {
+            () if life.0 < start.0 => Some(u64::MAX),
+            () if (life.0, &life.1) == (start.0, &start.1) => Some(start.2),
+            () => None,
+        });
+        if let Some(end) = before.filter(|end| *end >= range.0) {
+            let mut parts = vec![((range.0, end.min(range.1)), BEFORE)];
+            if end < range.1 {
+                parts.extend(self.accounted(life, (end + 1, range.1), stops));
+            }
+            return parts;
+        }
+        let is_end = self.last(life).is_none_or(|last| last < range.0);
+        let of = |place: &Place| (place.0, &place.1) == (life.0, &life.1);
+        let stopped = stops.iter().filter(|_| is_end).filter_map(|(from, to)| {
+            let first = if of(from) { from.2 } else { 0 };
+            let last = if of(to) { to.2 } else { u64::MAX };
+            let starts = of(from) || from.0 < life.0;
+            let ends = of(to) || life.0 < to.0;
+            (starts && ends).then_some((first.max(range.0), last.min(range.1)))
+        });
+        let mut stopped: Vec<Range> = stopped.filter(|(first, last)| first <= last).collect();
+        stopped.sort_unstable();
+        let (mut next, mut parts) = (u128::from(range.0), Vec::new());
+        for (first, last) in stopped {
+            if next < u128::from(first) {
+                parts.push(((next as u64, first - 1), "gap"));
+            }
+            if next <= u128::from(last) {
+                parts.push(((first.max(next as u64), last), "unclean_stop"));
+            }
+            next = next.max(u128::from(last) + 1);
+        }
+        if next <= u128::from(range.1) {
+            parts.push(((next as u64, range.1), "gap"));
+        }
+        parts
+    }
+
+    /// Returns the finding for what stands between a record and the next one that is
+    /// here, and is missing or altered.
+    pub(super) fn behind(&self, place: &Place) -> Option<&'static str> {
+        let here = self.records.keys().find(|next| *next > place);
+        let is_next = |at: &Place| at > place && here.is_none_or(|here| at < here);
+        if self.altered.iter().any(|altered| !self.records.contains_key(altered) && is_next(altered)) {
+            return Some("gap");
+        }
+        let all = self.missing.iter().flat_map(|((segment, run), ranges)| {
+            ranges.iter().map(move |((first, _), kind)| ((*segment, run.clone(), *first), *kind))
+        });
+        let next = all.filter(|(first, _)| is_next(first)).map(|(_, kind)| kind);
+        next.max_by_key(|kind| (*kind == "gap", *kind != BEFORE))
+    }
+}
