@@ -47,7 +47,7 @@ pub(crate) struct Check {
 const EXAMPLES_MAX: usize = 3;
 
 /// What became of one record.
-enum Found {
+enum Conclusion {
     NoSchema,
     /// By schema.
     Valid(String),
@@ -113,7 +113,7 @@ impl Check {
             let mut records = Records::new(policy, tag, ignored.clone());
             move |at: At, record: Result<Record<'_>, String>| match record {
                 Ok(record) => records.check(record.text).map(|found| (at, found)),
-                Err(reason) => Seen::Record((at, Found::NotChecked(reason))),
+                Err(reason) => Seen::Record((at, Conclusion::NotChecked(reason))),
             }
         };
         let mut report = Report::default();
@@ -157,13 +157,13 @@ impl<'a> Records<'a> {
         }
     }
 
-    fn check(&mut self, text: &[u8]) -> Seen<Found> {
+    fn check(&mut self, text: &[u8]) -> Seen<Conclusion> {
         let mut is_record = true;
-        let found = self.try_to_check(text, &mut is_record).unwrap_or_else(Found::NotChecked);
+        let found = self.try_to_check(text, &mut is_record).unwrap_or_else(Conclusion::NotChecked);
         if is_record { Seen::Record(found) } else { Seen::Other(found) }
     }
 
-    fn try_to_check(&mut self, text: &[u8], is_record: &mut bool) -> Result<Found, String> {
+    fn try_to_check(&mut self, text: &[u8], is_record: &mut bool) -> Result<Conclusion, String> {
         let memory = |_| String::from("out of memory");
         let mut sealed = match self.checker.check(text) {
             Ok(Checked::Sealed(sealed)) => sealed,
@@ -198,13 +198,13 @@ impl<'a> Records<'a> {
     }
 }
 
-fn seen(policy: &Policy<'_>, validator: &mut Validator, tag: &[u8], tape: &Tape, text: &[u8]) -> Found {
+fn seen(policy: &Policy<'_>, validator: &mut Validator, tag: &[u8], tape: &Tape, text: &[u8]) -> Conclusion {
     let Some(Stream { name, program, .. }) = policy.stream(tag, tape, text) else {
-        return Found::NoSchema;
+        return Conclusion::NoSchema;
     };
     let report = match validator.check(&program, tape, text) {
-        Outcome::Valid => return Found::Valid(shown(name)),
-        Outcome::NotChecked(cause) => return Found::NotChecked(cause.word().into()),
+        Outcome::Valid => return Conclusion::Valid(shown(name)),
+        Outcome::NotChecked(cause) => return Conclusion::NotChecked(cause.word().into()),
         Outcome::Invalid(report) => report,
     };
     let violations = report.violations().iter().map(|violation| {
@@ -214,7 +214,7 @@ fn seen(policy: &Policy<'_>, validator: &mut Validator, tag: &[u8], tape: &Tape,
         let _ = report.write_instance(violation, tape, text, &mut instance);
         (shown(&rule), shown(&instance))
     });
-    Found::Invalid(shown(name), violations.collect())
+    Conclusion::Invalid(shown(name), violations.collect())
 }
 
 fn shown(text: &[u8]) -> String {
@@ -222,19 +222,19 @@ fn shown(text: &[u8]) -> String {
 }
 
 impl Report {
-    fn add(&mut self, at: At, found: Found, sources: &[Source]) {
+    fn add(&mut self, at: At, found: Conclusion, sources: &[Source]) {
         let example = |what: String| {
             let At { source, number } = at;
             Example { at, source: sources[source].name(), number, what }
         };
         self.records += 1;
         match found {
-            Found::NoSchema => self.without_schema += 1,
-            Found::Valid(name) => {
+            Conclusion::NoSchema => self.without_schema += 1,
+            Conclusion::Valid(name) => {
                 self.schemas.entry(name).or_default().valid += 1;
                 self.valid += 1;
             }
-            Found::Invalid(name, violations) => {
+            Conclusion::Invalid(name, violations) => {
                 let counts = self.schemas.entry(name).or_default();
                 counts.invalid += 1;
                 let mut by_rule = BTreeMap::new();
@@ -248,7 +248,7 @@ impl Report {
                 }
                 self.invalid += 1;
             }
-            Found::NotChecked(why) => {
+            Conclusion::NotChecked(why) => {
                 self.not_checked += 1;
                 keep(&mut self.not_checked_first, example(why));
             }

@@ -77,7 +77,7 @@ fn run_command(arguments: impl IntoIterator<Item = OsString>) -> Result<u8> {
         Err(said) => {
             let printed = said.print();
             if !said.use_stderr() {
-                stdout::is_read(printed)?;
+                stdout::reader_is_there(printed)?;
             }
             return u8::try_from(said.exit_code()).context("no such exit code");
         }

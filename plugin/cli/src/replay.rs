@@ -40,7 +40,7 @@ impl Replay {
         let mut host = filter.host(Generation::Lasting, limits);
         let mut out = Stdout::new();
         for (at, call) in stream::read(lines).enumerate() {
-            if !out.is_read() {
+            if !out.has_reader() {
                 break;
             }
             let outcome = host.call(&call.with_context(|| format!("{}", self.stream.display()))?)?;

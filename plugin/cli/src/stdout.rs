@@ -10,30 +10,30 @@ use std::io::{self, BufWriter, ErrorKind, StdoutLock, Write};
 /// at the latest by `end`.
 pub(crate) struct Stdout {
     out: BufWriter<StdoutLock<'static>>,
-    is_read: bool,
+    has_reader: bool,
 }
 
 impl Stdout {
     pub(crate) fn new() -> Self {
-        Stdout { out: BufWriter::new(io::stdout().lock()), is_read: true }
+        Stdout { out: BufWriter::new(io::stdout().lock()), has_reader: true }
     }
 
     /// Whether there is still a reader, as far as is known.
-    pub(crate) fn is_read(&self) -> bool {
-        self.is_read
+    pub(crate) fn has_reader(&self) -> bool {
+        self.has_reader
     }
 
     pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        if self.is_read {
-            self.is_read = is_read(self.out.write_all(bytes))?;
+        if self.has_reader {
+            self.has_reader = reader_is_there(self.out.write_all(bytes))?;
         }
         Ok(())
     }
 
     /// Hands on what is still held back.
     pub(crate) fn end(mut self) -> Result<()> {
-        if self.is_read {
-            is_read(self.out.flush())?;
+        if self.has_reader {
+            reader_is_there(self.out.flush())?;
         }
         Ok(())
     }
@@ -61,7 +61,7 @@ pub(crate) fn shown(text: &str) -> String {
 }
 
 /// Tells a reader that went away from a failure to print.
-pub(crate) fn is_read(printed: io::Result<()>) -> Result<bool> {
+pub(crate) fn reader_is_there(printed: io::Result<()>) -> Result<bool> {
     match printed {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
         printed => printed.map(|()| true).context("standard output: cannot be written"),

@@ -5,7 +5,7 @@ mod opening;
 
 use crate::intake::Intake;
 use crate::journal::Journal;
-use crate::ledger_chain::{Found, Own, Tail};
+use crate::ledger_chain::{LedgerChain, StoredChain, Tail};
 use crate::manifest::{self, Manifests, Reading};
 use crate::open_file::{Batch, OpenFile};
 use crate::record_id::RecordIds;
@@ -58,7 +58,7 @@ pub struct Ledger {
 
 /// A ledger whose files are open.
 struct Opened {
-    own: Own,
+    own: LedgerChain,
     active: OpenFile,
     manifests: Manifests,
     journal: Journal,
@@ -171,7 +171,7 @@ impl Ledger {
 
 /// A ledger whose manifests are being read.
 struct Opening {
-    found: Found,
+    found: StoredChain,
     journal: Journal,
     index: RecordIndex,
     reading: Reading,

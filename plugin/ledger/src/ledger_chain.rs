@@ -23,7 +23,7 @@ use std::path::Path;
 use std::time::Instant;
 
 /// The chain, as this life goes on with it.
-pub(crate) struct Own {
+pub(crate) struct LedgerChain {
     sealer: Sealer<'static>,
     keys: Option<Keys>,
     state: StateWriter<ChainFile>,
@@ -35,7 +35,7 @@ pub(crate) struct Own {
 }
 
 /// The chain of a directory: its state file, read.
-pub(crate) struct Found {
+pub(crate) struct StoredChain {
     state: State,
     file: ChainFile,
     /// Whether the state file was damaged, and the journal knew what it had said.
@@ -48,9 +48,9 @@ pub(crate) type Tail = (Place, Hash);
 /// What the journal's secret is for.
 const JOURNAL: &[u8] = b"flb-audit ledger journal v1\n";
 
-impl Found {
+impl StoredChain {
     /// Finds the chain of a directory, and opens its journal.
-    pub(crate) fn open(directory: &Path) -> Result<(Found, Journal)> {
+    pub(crate) fn open(directory: &Path) -> Result<(StoredChain, Journal)> {
         let Some(file) = ChainFile::open(directory, FILE_NAME)? else {
             return Err(Error::new(format!(
                 "{FILE_NAME} is not in the ledger's directory: `flb-audit init DIR --node NAME` makes it"
@@ -74,7 +74,7 @@ impl Found {
             }
             (None, ..) => return Err(file.damaged()),
         };
-        Ok((Found { state, file, is_mended }, journal))
+        Ok((StoredChain { state, file, is_mended }, journal))
     }
 
     /// The chain's name.
@@ -88,7 +88,7 @@ impl Found {
         directory: &Path,
         tail: Option<Tail>,
         policy: Option<Policy<'static>>,
-    ) -> Result<Own> {
+    ) -> Result<LedgerChain> {
         if let Some((place, head)) = tail {
             let fresh = Slot { segment: 0, last: None, head };
             let slot = self.state.slot.get_or_insert(fresh);
@@ -113,7 +113,7 @@ impl Found {
         state.sync()?;
         let sealer = Sealer::new(opened.chain, opened.notes, redactor)?;
         let anchors = ChainFile::open(directory, anchor::FILE_NAME)?.map(AnchorWriter::open).transpose()?;
-        Ok(Own { sealer, keys, state, anchors, has_checkpoint: false, start: Instant::now() })
+        Ok(LedgerChain { sealer, keys, state, anchors, has_checkpoint: false, start: Instant::now() })
     }
 }
 
@@ -122,7 +122,7 @@ fn hmac_key(directory: &Path) -> Option<HmacKey> {
     HmacKey::from_file(bytes.get(..bytes.len().min(KEY_FILE_BYTES_MAX))?)
 }
 
-impl Own {
+impl LedgerChain {
     /// The chain, up to the record sealed last.
     pub(crate) fn chain(&self) -> &Chain {
         self.sealer.chain()

@@ -86,7 +86,7 @@ pub struct Manifest {
 /// How a file was found that is not as the ledger had written it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Found {
+pub enum DamageKind {
     /// Some of it cannot be read.
     #[default]
     Damaged,
@@ -103,7 +103,7 @@ pub enum Found {
 pub struct Damage {
     /// How it was found.
     #[serde(default)]
-    pub found: Found,
+    pub kind: DamageKind,
     /// Where the first line or frame begins that is not, or may not be, as it was
     /// written, in bytes.
     pub at: u64,
@@ -169,25 +169,25 @@ impl Manifest {
 
     /// How its file was found, in words; none if it is as it was written.
     pub fn found(&self) -> Option<String> {
-        let Damage { found, at, lines, before, after } = self.damaged.as_ref()?;
+        let Damage { kind, at, lines, before, after } = self.damaged.as_ref()?;
         let parts = if self.is_encrypted() { "frames" } else { "lines" };
-        Some(match found {
-            Found::Damaged if self.is_encrypted() => format!(
+        Some(match kind {
+            DamageKind::Damaged if self.is_encrypted() => format!(
                 "damaged at byte {at}: frames that are not as they were written: {lines}, after {before} records and \
                  before {after}"
             ),
-            Found::Damaged => format!(
+            DamageKind::Damaged => format!(
                 "damaged at byte {at}: lines that are no sealed records: {lines}, after {before} records and before \
                  {after}"
             ),
-            Found::Altered => format!(
+            DamageKind::Altered => format!(
                 "altered at byte {at} or behind it: {parts} that the ledger may not have written: {lines}, after {before} \
                  records"
             ),
-            Found::Cut => format!(
+            DamageKind::Cut => format!(
                 "cut short: {parts} before the cut, which cannot be told from others without their end: {lines}"
             ),
-            Found::Unknown => format!(
+            DamageKind::Unknown => format!(
                 "without anything that says how the ledger had written it: {parts} of which nothing is known: {lines}"
             ),
         })

@@ -4,7 +4,7 @@
 use crate::closed_files::ClosedFile;
 use crate::files::remove;
 use crate::frame::{self, Digested, Part};
-use crate::manifest::{Damage, Found, closed_name, open_name};
+use crate::manifest::{Damage, DamageKind, closed_name, open_name};
 use crate::record_id::{RecordId, RecordIds};
 use crate::recovery::Recovery;
 use crate::runs::Runs;
@@ -238,7 +238,7 @@ impl OpenFile {
     fn recover_damage(&mut self) {
         let (at, before) = (self.bytes, self.records);
         let damage =
-            self.damage.get_or_insert(Damage { found: Found::Damaged, at, lines: 0, before, after: 0 });
+            self.damage.get_or_insert(Damage { kind: DamageKind::Damaged, at, lines: 0, before, after: 0 });
         damage.lines += 1;
         self.records += 1;
     }

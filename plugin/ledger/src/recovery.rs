@@ -1,7 +1,7 @@
 //! Telling the ledger's own records in its open file from others'.
 
 use crate::ledger_chain::Tail;
-use crate::manifest::{Damage, Found};
+use crate::manifest::{Damage, DamageKind};
 use crate::open_file::Entry;
 use crate::tail::Expected;
 use crate::tree::Node;
@@ -82,20 +82,20 @@ impl Recovery {
     /// Says what is wrong with a file of so many bytes, of which some may not be
     /// readable.
     pub(crate) fn judge(&self, bytes: u64, broken: Option<Damage>) -> Option<Damage> {
-        let damage = |found, at, lines, before| Some(Damage { found, at, lines, before, after: 0 });
+        let damage = |kind, at, lines, before| Some(Damage { kind, at, lines, before, after: 0 });
         if self.units == 0 && broken.is_none() {
             return None;
         }
         let Some(expected) = &self.expected else {
-            return damage(Found::Unknown, 0, self.units, 0);
+            return damage(DamageKind::Unknown, 0, self.units, 0);
         };
         match self.foreign {
             _ if broken.is_some() && !self.is_contradicted => broken,
             _ if bytes < expected.bytes() && !self.is_contradicted => {
-                damage(Found::Cut, bytes, self.units, 0)
+                damage(DamageKind::Cut, bytes, self.units, 0)
             }
-            _ if !expected.is_reached() => damage(Found::Altered, 0, self.units, 0),
-            Some((at, before)) => damage(Found::Altered, at, self.foreign_units, before),
+            _ if !expected.is_reached() => damage(DamageKind::Altered, 0, self.units, 0),
+            Some((at, before)) => damage(DamageKind::Altered, at, self.foreign_units, before),
             None => None,
         }
     }

@@ -6,7 +6,7 @@
 #![forbid(unsafe_code)]
 
 use anyhow::{Context, Result, ensure};
-use fixtures::spans::{self, Count, Found};
+use fixtures::spans::{self, Count, Hit};
 use flb_audit_core::redact::HmacKey;
 use flb_audit_host::filter::{Filter, Generation, Limits};
 use flb_audit_policy::detectors::detectors;
@@ -95,7 +95,7 @@ fn labelled(filter: &Filter, lines: &[Value]) -> Result<String> {
 }
 
 /// The parts of a text that tokens stand for.
-fn tokens(text: &str, redacted: &str, key: &HmacKey) -> Result<Vec<Found>> {
+fn tokens(text: &str, redacted: &str, key: &HmacKey) -> Result<Vec<Hit>> {
     let id = format!(":{KEY_ID}:");
     let (mut found, mut at, mut rest) = (Vec::new(), 0, redacted);
     while let Some(colon) = rest.find(&id) {
@@ -110,7 +110,7 @@ fn tokens(text: &str, redacted: &str, key: &HmacKey) -> Result<Vec<Found>> {
         };
         let part_end =
             (at + 1..=text.len()).find(stands_for).with_context(|| format!("{rest}: of nothing"))?;
-        found.push(Found { class: class.to_owned(), part: at..part_end });
+        found.push(Hit { class: class.to_owned(), part: at..part_end });
         at = part_end;
         rest = &rest[end..];
     }

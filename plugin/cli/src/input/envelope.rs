@@ -24,7 +24,7 @@ const NAME_BYTES_MAX: usize = 64;
 const MEMBERS_ALIKE: u32 = 3;
 
 /// Something that stands in a text.
-pub(super) enum Found<'a> {
+pub(super) enum Item<'a> {
     /// A record, by its seal.
     Record(&'a [u8], &'a Place),
     /// Something without a seal where others of its kind have one.
@@ -34,7 +34,7 @@ pub(super) enum Found<'a> {
 }
 
 /// Takes what is found.
-pub(super) type See<'a> = &'a mut dyn FnMut(Found<'_>);
+pub(super) type See<'a> = &'a mut dyn FnMut(Item<'_>);
 
 /// Looks for records in texts. Its memory is kept between them.
 #[derive(Default)]
@@ -171,7 +171,7 @@ impl Walk<'_> {
                     continue;
                 }
                 Kind::Object if is_sealed(tape, text, at) => {
-                    see(Found::Record(tape.text(node, text), &self.place_of(None)));
+                    see(Item::Record(tape.text(node, text), &self.place_of(None)));
                     self.value(at, found, found + 1);
                     if let Some(open) = self.open.last_mut() {
                         open.records += 1;
@@ -239,7 +239,7 @@ impl Walk<'_> {
             let lacking = open.others.iter().filter(|at| open.kinds & bit(tape.nodes()[**at].kind()) != 0);
             for at in lacking {
                 let node = &tape.nodes()[*at];
-                see(Found::Unsealed(tape.text(node, text), &self.place_of(Some(&open))));
+                see(Item::Unsealed(tape.text(node, text), &self.place_of(Some(&open))));
             }
         }
         self.value(open.node, open.found_before, found);

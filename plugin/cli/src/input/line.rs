@@ -2,7 +2,7 @@
 //! and behind half a line.
 
 use super::Place;
-use super::envelope::{Found, Opener, See};
+use super::envelope::{Item, Opener, See};
 use super::split::{RECORD_SEPARATOR, literal_break};
 use super::table::{doubled_end, quoted_end};
 use memchr::memchr_iter;
@@ -79,11 +79,11 @@ impl<'a> Line<'a> {
         }
         match self.form {
             _ if found == 0 => {}
-            Form::Torn => see(Found::Torn),
+            Form::Torn => see(Item::Torn),
             // The others of a row are columns.
             Form::Columns => {}
             Form::Row | Form::Behind(_) => {
-                unsealed.iter().for_each(|text| see(Found::Unsealed(text, place)));
+                unsealed.iter().for_each(|text| see(Item::Unsealed(text, place)));
             }
         }
         found

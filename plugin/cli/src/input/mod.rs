@@ -28,7 +28,7 @@ pub(crate) use source::{Source, check_is_file};
 use anyhow::{Result, bail};
 use batch::{NobodyReads, Part, check_elements};
 use crossbeam_channel::{Receiver, Sender, bounded};
-use envelope::{Found, Opener};
+use envelope::{Item, Opener};
 use flb_audit_ledger::frame::Frame;
 use flb_audit_ledger::{DecryptionKeys, RecordId};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -210,7 +210,7 @@ pub(crate) fn read_in_order(files: Vec<PathBuf>, mut see: impl FnMut(&[u8]) -> S
                 }
                 if let Seen::Other(()) = see(text) {
                     opener.open(text, &Place::default(), &mut |found| {
-                        if let Found::Record(text, _) = found {
+                        if let Item::Record(text, _) = found {
                             see(text).made();
                         }
                     });
@@ -319,12 +319,12 @@ impl<W: FnMut(At, Result<Record<'_>, Unread>) -> Seen<T>, T> Work<W, T> {
         let mut added = Ok(());
         let found = opener.open(text, place, &mut |found| {
             let record = match found {
-                Found::Record(text, place) => {
+                Item::Record(text, place) => {
                     inputs.add_record(place);
                     Ok(Record { text, stated: None, place })
                 }
-                Found::Unsealed(text, place) => Ok(Record { text, stated: None, place }),
-                Found::Torn => {
+                Item::Unsealed(text, place) => Ok(Record { text, stated: None, place }),
+                Item::Torn => {
                     inputs.add_torn();
                     Err(Unread::Torn)
                 }

@@ -8,7 +8,7 @@ use crate::report::Findings;
 use crate::roster::Roster;
 use anyhow::{Context, Result};
 use flb_audit_core::verify::{Checked, Checker};
-use flb_audit_ledger::manifest::{self, Found, Manifest, closed_name, open_name};
+use flb_audit_ledger::manifest::{self, DamageKind, Manifest, closed_name, open_name};
 use flb_audit_ledger::statements::{ClosedFile, Statements};
 use flb_audit_ledger::tree::{self, Tree};
 use flb_audit_ledger::{DecryptionKeys, frame};
@@ -216,10 +216,10 @@ pub(crate) fn path_of(directory: &Path, manifest: &Manifest) -> PathBuf {
 /// Says of a file how the ledger found it, whether the file is still there or not: that
 /// somebody has signed it makes nothing of it good.
 pub(super) fn damaged(directory: &Path, manifest: &Manifest) -> Option<(Verdict, String)> {
-    let verdict = match manifest.damaged.as_ref()?.found {
-        Found::Altered => Verdict::Tampered,
-        Found::Cut => Verdict::Gap,
-        Found::Damaged | Found::Unknown => Verdict::Unreadable,
+    let verdict = match manifest.damaged.as_ref()?.kind {
+        DamageKind::Altered => Verdict::Tampered,
+        DamageKind::Cut => Verdict::Gap,
+        DamageKind::Damaged | DamageKind::Unknown => Verdict::Unreadable,
     };
     let what = format!("{}: found {}", path_of(directory, manifest).display(), manifest.found()?);
     Some((verdict, what))

@@ -4,7 +4,7 @@ use super::{Level, Line, Opened, Opening};
 use crate::closed_files::FILES_MAX;
 use crate::files::{number_of_open_file, remove};
 use crate::intake::Intake;
-use crate::ledger_chain::Found;
+use crate::ledger_chain::StoredChain;
 use crate::manifest::{self, Manifests, Reading};
 use crate::open_file::{Batch, OpenFile, settle};
 use crate::record_index::RecordIndex;
@@ -18,7 +18,7 @@ use std::path::Path;
 
 impl Opening {
     pub(super) fn begin(directory: &Path, lines: &mut Vec<Line>) -> Result<Opening> {
-        let (found, journal) = Found::open(directory)?;
+        let (found, journal) = StoredChain::open(directory)?;
         if found.is_mended {
             lines.push((
                 Level::Error,

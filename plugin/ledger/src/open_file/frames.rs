@@ -2,7 +2,7 @@
 
 use super::{Entry, Form, OpenFile, open_if_there};
 use crate::frame::{self, Fault, Frame, Part, Reader};
-use crate::manifest::{Damage, Found, Link};
+use crate::manifest::{Damage, DamageKind, Link};
 use crate::recovery::Recovery;
 use crate::tree::Node;
 use crate::{Error, Named, Recipients, Result, tree};
@@ -19,7 +19,7 @@ impl OpenFile {
     pub(super) fn recover_frames(&mut self, recovery: &mut Recovery) -> Result<u64> {
         let file = File::open(&self.path).named(&self.path)?;
         let mut reader = Reader::new(BufReader::with_capacity(READ_BYTES, file));
-        let mut damage = Damage { found: Found::Damaged, at: 0, lines: 0, before: 0, after: 0 };
+        let mut damage = Damage { kind: DamageKind::Damaged, at: 0, lines: 0, before: 0, after: 0 };
         loop {
             recovery.reach(reader.at(), || reader.digest());
             let at = reader.at();

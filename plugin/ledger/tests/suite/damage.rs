@@ -1,7 +1,7 @@
 //! What becomes of files that were damaged on the disk.
 
 use flb_audit_core::verify::{Checked, Checker};
-use flb_audit_ledger::manifest::{self, Damage, Found, Manifest, Statement, open_name};
+use flb_audit_ledger::manifest::{self, Damage, DamageKind, Manifest, Statement, open_name};
 use flb_audit_ledger::{Level, Settings};
 use ledger_fixtures::{Filter, TAG, chunk, directory, open, plain, records, text};
 use sha2::{Digest, Sha256};
@@ -114,7 +114,7 @@ fn a_damaged_file_is_closed_as_it_is_and_what_is_whole_in_it_is_held() {
             let [manifest] = &manifests(&directory)[..] else {
                 panic!("{name}: {:?}", manifests(&directory));
             };
-            let damage = Damage { found: Found::Damaged, at: at as u64, lines: bad, before, after };
+            let damage = Damage { kind: DamageKind::Damaged, at: at as u64, lines: bad, before, after };
             assert_eq!(manifest.damaged.as_ref(), Some(&damage), "{name}");
             let sha256: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
             assert_eq!(

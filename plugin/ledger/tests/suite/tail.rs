@@ -2,7 +2,7 @@
 
 use flb_audit_core::verify::{Checked, Checker, Sealed};
 use flb_audit_ledger::Settings;
-use flb_audit_ledger::manifest::{self, Damage, Found, Manifest, Statement};
+use flb_audit_ledger::manifest::{self, Damage, DamageKind, Manifest, Statement};
 use ledger_fixtures::{TAG, chunk, directory, names, numbers, open, plain, reseal, text};
 use serde_json::{Value, json};
 use std::fs;
@@ -113,7 +113,7 @@ fn what_is_sealed_anew_in_the_open_file_is_not_signed_over() {
             assert_eq!(fs::read(&path).expect("read"), altered, "{name}: nothing is lost");
             let damages = damages(&directory);
             let [Some(damage)] = &damages[..] else { panic!("{name}: {damages:?}") };
-            assert_eq!(damage.found, Found::Altered, "{name}");
+            assert_eq!(damage.kind, DamageKind::Altered, "{name}");
             // What is signed goes on from the record that the ledger has written.
             let head = String::from_utf8(flb_audit_core::text::base64url::hash_text(&genuine.head).into());
             let links = links(&directory);
@@ -151,7 +151,7 @@ fn a_lost_or_older_journal_makes_nothing_good() {
         }
         open(&directory, &Settings::default()).store(TAG, &chunk(&plain(10, 5))).expect("stored");
         let [Some(damage)] = &damages(&directory)[..] else { panic!("{:?}", damages(&directory)) };
-        assert_eq!(damage.found, if is_older { Found::Altered } else { Found::Unknown });
+        assert_eq!(damage.kind, if is_older { DamageKind::Altered } else { DamageKind::Unknown });
         let forged = sealed(values.last().expect("a record")).head;
         let claimed = |manifest: &Manifest| {
             manifest.extents.iter().any(|extent| extent.heads().is_some_and(|(_, head)| head == forged))
@@ -173,8 +173,8 @@ fn a_file_laid_ready_is_not_appended_to() {
     write(&directory.path().join("00000002.ndjson"), &values[10..]);
     ledger.store(TAG, &chunk(&plain(10, 5))).expect("stored");
     let found: Vec<_> =
-        damages(&directory).into_iter().map(|damage| damage.map(|damage| damage.found)).collect();
-    assert_eq!(found, [None, Some(Found::Altered)]);
+        damages(&directory).into_iter().map(|damage| damage.map(|damage| damage.kind)).collect();
+    assert_eq!(found, [None, Some(DamageKind::Altered)]);
 }
 
 /// Statements that the ledger has not made neither move its chain nor delete anything.

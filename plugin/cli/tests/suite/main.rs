@@ -1,0 +1,6 @@
+//! Tests of the program, in one executable.
+
+mod chains;
+mod doctor;
+mod inputs;
+mod operating_page;

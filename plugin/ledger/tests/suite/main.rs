@@ -1,0 +1,10 @@
+//! Tests of the ledger, in one executable.
+
+mod chunk;
+mod damage;
+mod encrypted;
+mod ledger;
+mod schedules;
+mod startup;
+mod tail;
+mod trust;
