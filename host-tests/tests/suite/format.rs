@@ -13,6 +13,7 @@ use flb_audit_core::record::canonical::Canonical;
 use flb_audit_core::record::notes::Notes;
 use flb_audit_core::record::tape::Dialect;
 use flb_audit_core::redact::Redactor;
+use flb_audit_core::text::hex;
 use flb_audit_core::verify::{Checked, Checker};
 use flb_audit_core::{Event, Sealer, Tape};
 use flb_audit_policy::{Policy, compile};
@@ -23,15 +24,6 @@ use std::path::PathBuf;
 
 fn path() -> PathBuf {
     root().join("docs/seal-vectors.json")
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn from_hex(text: &str) -> Vec<u8> {
-    let byte = |at| u8::from_str_radix(&text[at..at + 2], 16).expect("hexadecimal");
-    (0..text.len()).step_by(2).map(byte).collect()
 }
 
 fn text<'a>(object: &'a Value, name: &str) -> &'a str {
@@ -51,7 +43,7 @@ fn place(object: &Value) -> Place {
 }
 
 fn unsettled(object: &Value) -> Unsettled {
-    let head = from_hex(text(object, "head")).try_into().expect("256 bits");
+    let head = hex::decode(text(object, "head")).expect("hexadecimal").try_into().expect("256 bits");
     Unsettled { place: place(object), head }
 }
 
@@ -71,14 +63,14 @@ fn sealed(vector: &Value) -> String {
         id: ChainId::from_text(text(vector, "chain").as_bytes()).expect("a chain's name"),
         algorithm: algorithm.expect("an algorithm"),
         next: place(vector),
-        head: from_hex(text(vector, "previous")).try_into().expect("256 bits"),
+        head: hex::decode(text(vector, "previous")).expect("hexadecimal").try_into().expect("256 bits"),
         link: vector
             .get("link")
             .map(|link| Link { place: place(link), unsettled: link.get("unsettled").map(unsettled) }),
     };
     let notes = if chain.id.is_ephemeral() { Notes::NO_STATE } else { Notes::NONE };
     let record = match vector.get("record_in_hex") {
-        Some(_) => from_hex(text(vector, "record_in_hex")),
+        Some(_) => hex::decode(text(vector, "record_in_hex")).expect("hexadecimal"),
         None => text(vector, "record_in").as_bytes().to_vec(),
     };
     let event = Event {
@@ -131,13 +123,13 @@ fn vectors() -> Vec<Value> {
                 vector["previous"] = last;
             }
             if let Some(table) = table(vector) {
-                vector["policy_digest"] = json!(hex(&specification::policy_digest(&table)));
+                vector["policy_digest"] = json!(hex::encode(&specification::policy_digest(&table)));
             }
             let record = sealed(vector);
             let seal = specification::seal(&record);
             vector["canonical"] = json!(seal.canonical);
-            vector["leaf"] = json!(hex(&seal.leaf));
-            vector["head"] = json!(hex(&seal.head));
+            vector["leaf"] = json!(hex::encode(&seal.leaf));
+            vector["head"] = json!(hex::encode(&seal.head));
             if vector.get("key").is_some() {
                 let chain = ChainId::from_text(text(vector, "chain").as_bytes()).expect("a chain's name");
                 let root = ring(chain, 0, place(vector), [0; 32]).public().expect("a key");
@@ -165,19 +157,19 @@ fn both_implementations_agree_with_the_vectors() {
         let record = text(vector, "record_out");
         let seal = specification::seal(record);
         assert_eq!(seal.canonical, text(vector, "canonical"), "{name}");
-        assert_eq!(hex(&seal.leaf), text(vector, "leaf"), "{name}");
-        assert_eq!(hex(&seal.head), text(vector, "head"), "{name}");
+        assert_eq!(hex::encode(&seal.leaf), text(vector, "leaf"), "{name}");
+        assert_eq!(hex::encode(&seal.head), text(vector, "head"), "{name}");
         let parsed: Value = serde_json::from_str(record).expect("JSON");
         assert_eq!(text(&parsed["audit"], "head"), specification::base64url(&seal.head), "{name}");
         assert_eq!(
             text(&parsed["audit"], "prev"),
-            specification::base64url(&from_hex(text(vector, "previous"))),
+            specification::base64url(&hex::decode(text(vector, "previous")).expect("hexadecimal")),
             "{name}"
         );
         assert_eq!(sealed(vector), record, "{name}");
         if let Some(table) = table(vector) {
             let digest = specification::policy_digest(&table);
-            assert_eq!(hex(&digest), text(vector, "policy_digest"), "{name}");
+            assert_eq!(hex::encode(&digest), text(vector, "policy_digest"), "{name}");
             let version = text(&parsed["audit"], "v");
             assert_eq!(version[4..], specification::base64url(&digest[..6]), "{name}");
         }

@@ -5,6 +5,7 @@
 
 use crate::frame;
 use crate::manifest::{Manifest, Statement, Tombstone, closed_name, open_name};
+use flb_audit_core::text::hex;
 use std::collections::VecDeque;
 
 /// How many of the oldest files are known. Those beyond are not deleted before the
@@ -56,7 +57,7 @@ impl ClosedFile {
     fn of(manifest: &Manifest) -> Option<ClosedFile> {
         let &Manifest { number, closed, stored_bytes, records, .. } = manifest;
         let form = Form::ALL.into_iter().find(|form| form.name(number) == manifest.file)?;
-        let sha256 = from_hex(&manifest.sha256)?;
+        let sha256 = hex::decode(&manifest.sha256).and_then(|hash| hash.try_into().ok())?;
         let is_damaged = manifest.damaged.is_some();
         Some(ClosedFile { number, closed, stored_bytes, records, sha256, form, is_damaged })
     }
@@ -69,23 +70,13 @@ impl ClosedFile {
     /// Says that the file was deleted because of a property.
     pub(crate) fn tombstone(&self, by: &str) -> Tombstone {
         let (number, file, records, by) = (self.number, self.name(), self.records, by.to_owned());
-        let sha256 = self.sha256.iter().map(|byte| format!("{byte:02x}")).collect();
+        let sha256 = hex::encode(&self.sha256);
         Tombstone { number, file, sha256, records, by }
     }
 
     fn is_deleted_by(&self, tombstone: &Tombstone) -> bool {
         self.tombstone(&tombstone.by) == *tombstone
     }
-}
-
-fn from_hex(text: &str) -> Option<[u8; 32]> {
-    let mut bytes = [0; 32];
-    let digits = text.as_bytes();
-    let digit = |digit: u8| char::from(digit).to_digit(16).filter(|_| !digit.is_ascii_uppercase());
-    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-        *byte = (digit(pair[0])? << 4 | digit(pair[1])?) as u8;
-    }
-    (digits.len() == 64).then_some(bytes)
 }
 
 /// The files, by number, as far as it has been stated.

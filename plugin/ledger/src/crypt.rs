@@ -1,9 +1,9 @@
 //! Who can read a file: the recipients that it is encrypted to, and the
 //! decryption keys that open it, as in age-encryption.org/v1.
 
-use crate::{Error, Result};
+use crate::Result;
 use age::x25519::Recipient;
-use age::{DecryptError, Decryptor, Encryptor, IdentityFile};
+use age::{DecryptError, Decryptor, EncryptError, Encryptor, IdentityFile};
 use std::fmt;
 use std::fs::File;
 use std::io::{self, BufReader, Read, Write};
@@ -35,15 +35,14 @@ impl Recipients {
     /// Encrypts something, as an age file in its binary form.
     pub(crate) fn encrypt(&self, plain: &[u8]) -> Result<Vec<u8>> {
         let recipients = self.0.iter().map(|recipient| recipient as &dyn age::Recipient);
-        let encryptor =
-            Encryptor::with_recipients(recipients).map_err(|_| Error::new("cannot be encrypted"))?;
+        let encryptor = Encryptor::with_recipients(recipients)?;
         let mut file = Vec::with_capacity(plain.len() + 1024);
         let write = || {
             let mut writer = encryptor.wrap_output(&mut file)?;
             writer.write_all(plain)?;
             writer.finish()
         };
-        write().map_err(|error: io::Error| Error::new(format!("cannot be encrypted: {error}")))?;
+        write().map_err(EncryptError::Io)?;
         Ok(file)
     }
 }

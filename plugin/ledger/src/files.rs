@@ -31,10 +31,7 @@ pub(crate) fn number_of_open_file(
                 let names = [frame::closed_name(*number), closed_name(*number)];
                 let [frames, lines] = names.map(|name| directory.join(name));
                 let path = if frames.exists() { frames } else { lines };
-                Err(Error::new(format!(
-                    "{}: not in {FILE_NAME}; see docs/output.md, Restore",
-                    path.display()
-                )))
+                Err(Error::WithoutManifest { path })
             }
             None => Ok(next),
         };

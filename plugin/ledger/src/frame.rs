@@ -369,7 +369,7 @@ pub(crate) fn write(
         tree: grown.iter().map(|node| URL_SAFE_NO_PAD.encode(node)).collect(),
     };
     let start = out.len();
-    serde_json::to_writer(&mut *out, &header).map_err(io::Error::from)?;
+    serde_json::to_writer(&mut *out, &header)?;
     out.push(b'\n');
     part.records.iter().for_each(|record| out.extend_from_slice(&record.id.head));
     out.extend_from_slice(&body);

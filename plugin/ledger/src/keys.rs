@@ -31,7 +31,7 @@ impl ChainFile {
 
     /// An error that names the file.
     pub(crate) fn damaged(&self) -> Error {
-        Error::new(format!("{}: damaged", self.path.display()))
+        Error::Damaged { path: self.path.clone() }
     }
 }
 
@@ -122,11 +122,11 @@ impl Keys {
 }
 
 fn explained(failed: Failed<Error>, path: &Path) -> Error {
-    let what = match failed {
-        Failed::Storage(error) => return error,
-        Failed::Damaged => "damaged, or of another chain",
-        Failed::Foreign => "another ledger has put a key into force",
-        _ => "there is no next key",
-    };
-    Error::new(format!("{}: {what}", path.display()))
+    let path = path.to_owned();
+    match failed {
+        Failed::Storage(error) => error,
+        Failed::Damaged => Error::ForeignKeys { path },
+        Failed::Foreign => Error::TwoLedgers { path },
+        _ => Error::NoNextKey { path },
+    }
 }

@@ -6,7 +6,7 @@ mod opening;
 use crate::intake::Intake;
 use crate::journal::Journal;
 use crate::ledger_chain::{LedgerChain, StoredChain, Tail};
-use crate::manifest::{self, Manifests, Reading};
+use crate::manifest::{Manifests, Reading};
 use crate::open_file::{Batch, OpenFile};
 use crate::record_id::RecordIds;
 use crate::record_index::RecordIndex;
@@ -96,7 +96,7 @@ impl Ledger {
             lines: Vec::new(),
         };
         if !ledger.opened()? {
-            ledger.lines.push((Level::Warn, ledger.progress()));
+            ledger.lines.push((Level::Warn, ledger.progress().to_string()));
         }
         Ok(ledger)
     }
@@ -110,7 +110,7 @@ impl Ledger {
     /// error says why they are not, or not all; then the chunk is to come again.
     pub fn store(&mut self, tag: &[u8], chunk: &[u8]) -> Result<()> {
         if !self.opened()? {
-            return Err(Error::new(self.progress()));
+            return Err(self.progress());
         }
         let Some(mut open) = self.open.take() else {
             return Ok(());
@@ -136,10 +136,7 @@ impl Ledger {
         if self.open.is_none() {
             let opened = self.open_files().map_err(|error| {
                 match (self.was_open, self.directory.join(STATE).exists()) {
-                    (true, false) => Error::new(format!(
-                        "{STATE} is no longer in the ledger's directory: if that was removed and made again, restart \
-                         Fluent Bit"
-                    )),
+                    (true, false) => Error::Removed,
                     _ => error,
                 }
             });
@@ -163,9 +160,8 @@ impl Ledger {
     }
 
     /// Says how far it has been opened.
-    fn progress(&self) -> String {
-        let percent = self.opening.as_ref().map_or(0, |opening| opening.reading.percent());
-        format!("{} is being read: {percent} % so far", manifest::FILE_NAME)
+    fn progress(&self) -> Error {
+        Error::Opening { percent: self.opening.as_ref().map_or(0, |opening| opening.reading.percent()) }
     }
 }
 

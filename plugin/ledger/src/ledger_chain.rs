@@ -9,11 +9,10 @@ use crate::keys::{self, ChainFile, Keys};
 use crate::record_id::RecordId;
 use crate::tail::Secret;
 use crate::{Error, Result};
-use flb_audit_core::chain::anchor;
 use flb_audit_core::chain::state::{FILE_BYTES, FILE_NAME, Header, Slot, State};
 use flb_audit_core::chain::storage::Storage;
 use flb_audit_core::chain::writer::{AnchorWriter, StateWriter};
-use flb_audit_core::chain::{Chain, ChainId, Place, Run};
+use flb_audit_core::chain::{Chain, ChainId, Place, Run, anchor, keyring};
 use flb_audit_core::hash::Hash;
 use flb_audit_core::policy::Policy;
 use flb_audit_core::redact::{HmacKey, KEY_FILE_BYTES_MAX, KEY_FILE_NAME, Redactor};
@@ -52,13 +51,13 @@ impl StoredChain {
     /// Finds the chain of a directory, and opens its journal.
     pub(crate) fn open(directory: &Path) -> Result<(StoredChain, Journal)> {
         let Some(file) = ChainFile::open(directory, FILE_NAME)? else {
-            return Err(Error::new(format!(
-                "{FILE_NAME} is not in the ledger's directory: `flb-audit init DIR --node NAME` makes it"
-            )));
+            return Err(Error::NotSetUp);
         };
         let ring = keys::read(directory)?;
         let secret = match &ring {
-            Some(ring) => ring.secret_for(JOURNAL).ok_or_else(|| Error::new("there is no next key"))?,
+            Some(ring) => ring
+                .secret_for(JOURNAL)
+                .ok_or_else(|| Error::NoNextKey { path: directory.join(keyring::FILE_NAME) })?,
             None => Secret::default(),
         };
         let journal = Journal::open(directory, secret)?;
@@ -99,7 +98,7 @@ impl StoredChain {
             }
         }
         let mut random = [0; 6];
-        getrandom::fill(&mut random).map_err(|error| Error::new(error.to_string()))?;
+        getrandom::fill(&mut random)?;
         let keys = Keys::open(directory, self.state.header.id)?;
         let (mut keys, newest) = keys.map_or((None, None), |(keys, newest)| (Some(keys), newest));
         let opened = self.state.open_segment(Run::from_random(random), newest.as_ref());

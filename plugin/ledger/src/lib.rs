@@ -21,6 +21,7 @@
 pub mod chunk;
 mod closed_files;
 mod crypt;
+mod error;
 pub mod faults;
 mod files;
 pub mod frame;
@@ -43,46 +44,14 @@ pub mod statements;
 mod tail;
 pub mod tree;
 
+use error::{Named, Result};
+
 pub use crypt::{Closed, DecryptionKeys, Recipients};
+pub use error::Error;
 pub use ledger::{Ledger, Level, Line};
 pub use record_id::RecordId;
 pub use retention::Clock;
 pub use settings::{PROPERTIES, Settings};
-
-/// What comes of files.
-type Result<T> = std::result::Result<T, Error>;
-
-/// The ledger cannot do it now: the chunk is to come again.
-#[derive(Debug)]
-pub struct Error {
-    what: String,
-}
-
-impl Error {
-    fn new(what: impl Into<String>) -> Self {
-        Error { what: what.into() }
-    }
-}
-
-impl std::fmt::Display for Error {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.what)
-    }
-}
-
-impl std::error::Error for Error {}
-
-impl From<flb_audit_core::OutOfMemory> for Error {
-    fn from(_: flb_audit_core::OutOfMemory) -> Self {
-        Error::new("out of memory")
-    }
-}
-
-impl From<std::io::Error> for Error {
-    fn from(error: std::io::Error) -> Self {
-        Error::new(error.to_string())
-    }
-}
 
 /// How files are opened: what is made is for nobody else to read.
 #[cfg(unix)]
@@ -96,25 +65,4 @@ fn private() -> std::fs::OpenOptions {
 #[cfg(not(unix))]
 fn private() -> std::fs::OpenOptions {
     std::fs::OpenOptions::new()
-}
-
-/// Says of which file an error is.
-trait Named<T> {
-    fn named(self, path: &std::path::Path) -> Result<T>;
-}
-
-impl<T> Named<T> for std::io::Result<T> {
-    fn named(self, path: &std::path::Path) -> Result<T> {
-        self.and_then(|done| faults::done().map(|()| done)).map_err(|error| {
-            let what = match error.kind() {
-                std::io::ErrorKind::StorageFull => "no space left".to_owned(),
-                // WASI's streams do not say which of the two it is.
-                _ if cfg!(target_family = "wasm") && error.raw_os_error() == Some(29) => {
-                    "no space left, or the disk has failed".to_owned()
-                }
-                _ => error.to_string(),
-            };
-            Error::new(format!("{}: {what}", path.display()))
-        })
-    }
 }

@@ -315,8 +315,10 @@ impl Manifests {
     pub(crate) fn append(&mut self, statement: &Statement, line: &[u8]) -> Result<()> {
         let before = self.file.metadata().named(&self.path)?.len();
         faults::append(&mut self.file, line).and_then(|()| self.file.sync_data()).named(&self.path)?;
-        if std::fs::metadata(&self.path).named(&self.path)?.len() != before + line.len() as u64 {
-            return Err(Error::new(format!("{}: not written", self.path.display())));
+        let (len, expected) =
+            (std::fs::metadata(&self.path).named(&self.path)?.len(), before + line.len() as u64);
+        if len != expected {
+            return Err(Error::NotWritten { path: self.path.clone(), len, expected });
         }
         self.hash.update(line);
         self.bytes += line.len() as u64;

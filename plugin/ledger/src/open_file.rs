@@ -14,6 +14,7 @@ use crate::{Error, Named, Recipients, Result, faults, private};
 use flb_audit_core::chain::Place;
 use flb_audit_core::hash::Hash;
 use flb_audit_core::record::tape::Unreadable;
+use flb_audit_core::text::hex;
 use flb_audit_core::verify::{Checked, Checker, Sealed};
 use ruzstd::decoding::StreamingDecoder;
 use ruzstd::encoding::{CompressionLevel, compress_to_vec};
@@ -263,7 +264,7 @@ impl OpenFile {
     ) -> Result<(Cow<'a, [u8]>, Vec<Node>)> {
         self.bytes += part.lines.len() as u64;
         match (self.form, recipients) {
-            (Form::Frames(_), None) => Err(Error::new(format!("{}: for nobody", self.name()))),
+            (Form::Frames(_), None) => Err(Error::NoRecipient { name: self.name() }),
             (Form::Frames(_), Some(recipients)) => {
                 let (frames, units) = self.frames(part, recipients)?;
                 Ok((Cow::Owned(frames), units))
@@ -294,10 +295,7 @@ impl OpenFile {
         let len = fs::metadata(&self.path).named(&self.path)?.len();
         let expected = self.len + bytes.len() as u64;
         if len != expected {
-            let path = self.path.display();
-            return Err(Error::new(format!(
-                "{path}: {len} bytes where {expected} were to be: is the disk full?"
-            )));
+            return Err(Error::NotWritten { path: self.path.clone(), len, expected });
         }
         self.len = len;
         Ok(())
@@ -324,7 +322,7 @@ impl OpenFile {
             bytes += len as u64;
             reader.consume(len);
         }
-        Ok(Stored { file, bytes, sha256: hex(hash) })
+        Ok(Stored { file, bytes, sha256: hex::encode(&hash.finalize()) })
     }
 
     fn compress(&self, directory: &Path) -> Result<Stored> {
@@ -346,17 +344,14 @@ impl OpenFile {
             faults::append(&mut target, &frame).named(&partial)?;
         }
         target.sync_all().named(&partial)?;
-        if target.metadata().named(&partial)?.len() != len {
-            return Err(Error::new(format!("{}: not written: is the disk full?", partial.display())));
+        let written = target.metadata().named(&partial)?.len();
+        if written != len {
+            return Err(Error::NotWritten { path: partial, len: written, expected: len });
         }
         fs::rename(&partial, &path).named(&path)?;
         sync_directory(directory)?;
-        Ok(Stored { file: closed_name(self.number), bytes: len, sha256: hex(hash) })
+        Ok(Stored { file: closed_name(self.number), bytes: len, sha256: hex::encode(&hash.finalize()) })
     }
-}
-
-fn hex(hash: Sha256) -> String {
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// In which form a file is to be opened: that of the one that is there, if that holds
@@ -368,11 +363,7 @@ fn find_form(directory: &Path, number: u64, is_encrypted: bool) -> Result<Form> 
     let is_held = |path: &Path| path.metadata().is_ok_and(|file| file.len() > 0);
     let (form, other) = match (is_held(&lines_path), is_held(&frames_path)) {
         (true, true) => {
-            let (lines, frames) = (lines_path.display(), frames_path.display());
-            return Err(Error::new(format!(
-                "{lines}, {frames}: both here, and only one can be the file that goes on; see \
-                 docs/output.md, Restore"
-            )));
+            return Err(Error::TwoOpenFiles { lines: lines_path, frames: frames_path });
         }
         (true, false) => (Form::Lines, frames_path),
         (false, true) => (frames, lines_path),
@@ -411,8 +402,8 @@ pub(crate) fn read_closed(directory: &Path, number: u64, see: &mut dyn FnMut(&En
     if let Some(mut source) = open_if_there(&closed)? {
         let mut plain = Vec::new();
         while !source.fill_buf().named(&closed)?.is_empty() {
-            let damaged = |error| Error::new(format!("{}: damaged: {error}", closed.display()));
-            let mut frame = StreamingDecoder::new(&mut source).map_err(|error| damaged(error.to_string()))?;
+            let mut frame = StreamingDecoder::new(&mut source)
+                .map_err(|error| Error::NotCompressed { path: closed.clone(), what: error.to_string() })?;
             plain.clear();
             frame.read_to_end(&mut plain).named(&closed)?;
             held.read(&plain);

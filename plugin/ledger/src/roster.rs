@@ -71,7 +71,7 @@ impl Roster {
         if read != self.read {
             let file = File::open(&self.path).named(&self.path)?;
             let Chains(chains) = serde_json::from_reader(BufReader::new(file))
-                .map_err(|what| Error::new(format!("{}: not a roster: {what}", self.path.display())))?;
+                .map_err(|source| Error::NotARoster { path: self.path.clone(), source })?;
             (self.read, self.chains, self.known, self.remembered) = (read, chains, HashMap::new(), 0);
         }
         Ok(())

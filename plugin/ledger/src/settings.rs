@@ -1,6 +1,7 @@
 //! What can be configured.
 
 use crate::Recipients;
+use flb_audit_core::text::quantity;
 use std::time::Duration;
 
 /// The ledger's properties: name, and what it says.
@@ -58,7 +59,9 @@ impl Settings {
         for (name, text) in properties {
             let text = text.trim();
             let wrong = |expected: &str| format!("property config.{name}: `{text}` is not {expected}");
-            let size = || bytes(text).ok_or_else(|| wrong("a size, such as 64M, 512k or a number of bytes"));
+            let size = || {
+                quantity::bytes(text).ok_or_else(|| wrong("a size, such as 64M, 512k or a number of bytes"))
+            };
             let age = || duration(text).ok_or_else(|| wrong("a time, such as 30s, 15m, 1h or 90d"));
             match name {
                 "file_size" => {
@@ -82,11 +85,7 @@ impl Settings {
                     settings.roster = Some(text.to_owned());
                 }
                 "sync" => {
-                    settings.is_synced = match text.to_ascii_lowercase().as_str() {
-                        "on" | "true" | "yes" => true,
-                        "off" | "false" | "no" => false,
-                        _ => return Err(wrong("on or off")),
-                    }
+                    settings.is_synced = quantity::switch(text).ok_or_else(|| wrong("on or off"))?;
                 }
                 _ => return Err(format!("property config.{name}: there is none of that name")),
             }
@@ -95,33 +94,7 @@ impl Settings {
     }
 }
 
-fn number(text: &str) -> Option<(u64, &str)> {
-    let digits = text.find(|char: char| !char.is_ascii_digit()).unwrap_or(text.len());
-    let (number, unit) = text.split_at(digits);
-    Some((number.parse().ok()?, unit))
-}
-
-fn bytes(text: &str) -> Option<u64> {
-    let (number, unit) = number(text)?;
-    let factor = match unit.to_ascii_lowercase().as_str() {
-        "" => 1,
-        "k" | "kb" => 1 << 10,
-        "m" | "mb" => 1 << 20,
-        "g" | "gb" => 1 << 30,
-        _ => return None,
-    };
-    number.checked_mul(factor)
-}
-
+/// Reads a time, which has to be longer than none.
 fn duration(text: &str) -> Option<Duration> {
-    let (number, unit) = number(text)?;
-    let factor = match unit {
-        "" | "s" => 1,
-        "m" => 60,
-        "h" => 3600,
-        "d" => 86_400,
-        _ => return None,
-    };
-    let seconds = number.checked_mul(factor).filter(|seconds| *seconds > 0)?;
-    Some(Duration::from_secs(seconds))
+    quantity::milliseconds(text).filter(|milliseconds| *milliseconds > 0).map(Duration::from_millis)
 }

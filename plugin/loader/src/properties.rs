@@ -1,6 +1,7 @@
 //! What an `[OUTPUT]` of Fluent Bit's configuration says.
 
 use anyhow::{Context, Result, bail};
+use flb_audit_core::text::quantity;
 use flb_audit_host::component::Limits;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -59,46 +60,18 @@ fn read<T>(
 }
 
 fn bytes(text: &str) -> Result<usize, &'static str> {
-    const EXPECTED: &str = "a size, such as 64M, 512k or a number of bytes";
-    let digits = text.find(|char: char| !char.is_ascii_digit()).unwrap_or(text.len());
-    let (number, unit) = text.split_at(digits);
-    let shift = match unit.to_ascii_lowercase().as_str() {
-        "" => 0,
-        "k" | "kb" => 10,
-        "m" | "mb" => 20,
-        "g" | "gb" => 30,
-        _ => return Err(EXPECTED),
-    };
-    let number: usize = number.parse().map_err(|_| EXPECTED)?;
-    number.checked_mul(1 << shift).ok_or(EXPECTED)
+    let bytes = quantity::bytes(text).and_then(|bytes| bytes.try_into().ok());
+    bytes.ok_or("a size, such as 64M, 512k or a number of bytes")
 }
 
 fn duration(text: &str) -> Result<Duration, &'static str> {
-    const EXPECTED: &str = "a duration of 1ms to 1h, such as 10s, 500ms or a number of seconds";
-    let digits = text.find(|char: char| !char.is_ascii_digit()).unwrap_or(text.len());
-    let (number, unit) = text.split_at(digits);
-    let milliseconds = match unit {
-        "ms" => 1,
-        "" | "s" => 1000,
-        "m" => 60_000,
-        "h" => 3_600_000,
-        _ => return Err(EXPECTED),
-    };
-    let number: u64 = number.parse().map_err(|_| EXPECTED)?;
-    let milliseconds = number.checked_mul(milliseconds).ok_or(EXPECTED)?;
-    if (1..=3_600_000).contains(&milliseconds) {
-        Ok(Duration::from_millis(milliseconds))
-    } else {
-        Err(EXPECTED)
-    }
+    let milliseconds = quantity::milliseconds(text).filter(|time| (1..=3_600_000).contains(time));
+    let expected = "a duration of 1ms to 1h, such as 10s, 500ms or a number of seconds";
+    milliseconds.map(Duration::from_millis).ok_or(expected)
 }
 
 fn switch(text: &str) -> Result<bool, &'static str> {
-    match text.to_ascii_lowercase().as_str() {
-        "on" | "true" | "yes" => Ok(true),
-        "off" | "false" | "no" => Ok(false),
-        _ => Err("on or off"),
-    }
+    quantity::switch(text).ok_or("on or off")
 }
 
 fn count(text: &str) -> Result<Option<u32>, &'static str> {

@@ -7,6 +7,7 @@ use crate::lines::{lines, read_line};
 use crate::report::Findings;
 use crate::roster::Roster;
 use anyhow::{Context, Result};
+use flb_audit_core::text::hex;
 use flb_audit_core::verify::{Checked, Checker};
 use flb_audit_ledger::manifest::{self, DamageKind, Manifest, closed_name, open_name};
 use flb_audit_ledger::statements::{ClosedFile, Statements};
@@ -303,7 +304,7 @@ impl Hashed {
     /// The hash of all of the file, in hexadecimal.
     pub(super) fn into_hex(mut self) -> io::Result<String> {
         io::copy(&mut self, &mut io::sink())?;
-        Ok(self.hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+        Ok(hex::encode(&self.hash.finalize()))
     }
 }
 

@@ -2,6 +2,8 @@
 
 pub mod base64url;
 pub(crate) mod digits;
+pub mod hex;
+pub mod quantity;
 
 use crate::memory::{OutOfMemory, put};
 use alloc::vec::Vec;

@@ -11,7 +11,7 @@ use crate::recovery::Recovery;
 use crate::retention::{Held, Retention};
 use crate::runs::RUNS_DUE;
 use crate::tail::{Before, Expected, Target};
-use crate::{Error, Result, Settings};
+use crate::{Result, Settings};
 use flb_audit_core::Event;
 use flb_audit_core::chain::signature::SIGNATURE_TEXT_BYTES;
 use flb_audit_core::chain::{Life, Place};
@@ -287,7 +287,7 @@ impl Opened {
 
     /// Adds to the manifests.
     fn state(&mut self, statement: &Statement, retention: &Retention) -> Result<()> {
-        let text = serde_json::to_vec(statement).map_err(|error| Error::new(error.to_string()))?;
+        let text = serde_json::to_vec(statement)?;
         let now = (retention.clock.wall)().duration_since(UNIX_EPOCH).unwrap_or_default();
         let before = self.before();
         let sealed = self.own.state(&Event {

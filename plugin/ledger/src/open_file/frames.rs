@@ -128,7 +128,7 @@ pub(super) fn read_closed(directory: &Path, number: u64, see: &mut dyn FnMut(&En
             match next {
                 Some(frame) => entries(&frame).for_each(|entry| see(&entry)),
                 None if is_damaged => {}
-                None => return Err(Error::new(format!("{}: damaged", path.display()))),
+                None => return Err(Error::Damaged { path }),
             }
         }
         return Ok(true);
