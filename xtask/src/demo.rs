@@ -2,59 +2,111 @@
 
 use crate::root;
 use anyhow::{Context, Result, ensure};
+use serde_json::Value;
 use std::fs;
 use std::process::Command;
 
-const STREAM: &str = "examples/streams/postgresql-audit.ndjson";
+const POLICY: &str = "examples/demo/policy.yaml";
+const STREAM: &str = "examples/demo/stream.ndjson";
+/// What comes after a restart.
+const RESTART: &str = "examples/demo/restart.ndjson";
+const MODULE: &str = "target/demo/filter_audit.wasm";
+const STATE: &str = "target/demo/state";
+const ROSTER: &str = "target/demo/roster.json";
+const LOG: &str = "target/demo/log.ndjson";
+const ANCHORS: &str = "target/demo/anchors.ndjson";
+const ALTERED: &str = "target/demo/altered.ndjson";
+/// Which records of the stream are shown.
+const SHOWN: [(usize, &str); 3] = [
+    (1, "A password and somebody else's address go, and who did it stays."),
+    (2, "Of a URL only the password goes."),
+    (3, "This one has no `action`, which the schema requires: it is marked."),
+];
 /// The exit code of `flb-audit verify` that says: altered.
 const TAMPERED: i32 = 20;
-/// The one that says: intact, with nothing to prove what was behind the end.
-const TAIL_UNANCHORED: i32 = 3;
+const COLUMNS: usize = 80;
 
 /// Runs it, with what is in `dist/`.
 pub(crate) fn demo() -> Result<()> {
-    let (state, log, altered) = ("target/demo/state", "target/demo/log.ndjson", "target/demo/altered.ndjson");
     let dir = root().join("target/demo");
     if dir.exists() {
         fs::remove_dir_all(&dir)?;
     }
     fs::create_dir_all(&dir)?;
 
-    say("A state directory, where the filter keeps the head of its chain");
-    let roster = "target/demo/roster.json";
-    flb_audit(&["init", state, "--node", "demo", "--roster", roster], 0)?;
+    say("1. A policy is built into the filter, and the node gets a chain");
+    quietly(&["build", "--policy", POLICY, "--output", MODULE])?;
+    quietly(&["init", STATE, "--node", "demo", "--roster", ROSTER])?;
 
-    say("A recorded stream through the filter, as Fluent Bit would pass it");
-    println!("$ flb-audit replay {STREAM} --state {state} > {log}");
-    let sealed = output(&["replay", STREAM, "--state", state])?;
-    fs::write(root().join(log), &sealed)?;
-    let first = fs::read_to_string(root().join(STREAM))?.lines().next().unwrap_or_default().to_owned();
-    let call: serde_json::Value = serde_json::from_str(&first)?;
-    println!("\nbefore: {}", call["record"].as_str().unwrap_or_default());
-    println!("\nafter:  {}", sealed.lines().next().unwrap_or_default());
+    say("2. Records go through the filter, as Fluent Bit would pass them");
+    let replay = |stream| quietly(&["replay", stream, "--filter", MODULE, "--state", STATE]);
+    let mut sealed = replay(STREAM)?;
+    let stream = fs::read_to_string(root().join(STREAM))?;
+    for (at, what) in SHOWN {
+        show(&stream, &sealed, at, what)?;
+    }
 
-    say("Verified");
-    flb_audit(&["verify", "--roster", roster, log], TAIL_UNANCHORED)?;
+    say("3. After a restart the chain goes on, and opens with a signed checkpoint");
+    sealed += &replay(RESTART)?;
+    fs::write(root().join(LOG), &sealed)?;
 
-    say("One byte of a copy altered, and verified again");
-    fs::write(root().join(altered), with_a_digit_altered(&sealed)?)?;
-    flb_audit(&["verify", "--roster", roster, altered], TAMPERED)?;
+    say("4. The log is verified, with the checkpoints, which were kept elsewhere");
+    fs::write(root().join(ANCHORS), quietly(&["checkpoints", LOG])?)?;
+    loudly(&["verify", "--roster", ROSTER, "--anchors", ANCHORS, LOG], 0)?;
+
+    say("5. In a copy, the amount of the refund is another one");
+    let altered = sealed.replacen("\"amount\":41.5", "\"amount\":11.5", 1);
+    ensure!(altered != sealed, "no refund in {LOG}");
+    fs::write(root().join(ALTERED), altered)?;
+    loudly(&["verify", "--roster", ROSTER, "--anchors", ANCHORS, ALTERED], TAMPERED)?;
+
     println!("\nThe altered record was found. All of it is in target/demo.");
     Ok(())
 }
 
-/// The log with the first digit of its middle line changed.
-fn with_a_digit_altered(log: &str) -> Result<Vec<u8>> {
-    let middle = log.len() / 2;
-    let line = middle + log[middle..].find('\n').context("the log has one line")?;
-    let digit = line + log[line..].find(|byte: char| byte.is_ascii_digit()).context("no digit in the log")?;
-    let mut bytes = log.as_bytes().to_vec();
-    bytes[digit] = if bytes[digit] == b'9' { b'8' } else { bytes[digit] + 1 };
-    Ok(bytes)
+/// Shows a record before and after, and what its seal says was done.
+fn show(stream: &str, sealed: &str, at: usize, what: &str) -> Result<()> {
+    let call: Value = serde_json::from_str(stream.lines().nth(at).context("a short stream")?)?;
+    let before = call["record"].as_str().context("no record in the call")?;
+    let after = sealed.lines().nth(at).context("a short log")?;
+    let (record, _) = after.split_once(",\"audit\":").context("no seal")?;
+    let seal: Value = serde_json::from_str(after)?;
+    println!("\n{what}\n");
+    print_wrapped("before", before);
+    print_wrapped("after", &format!("{record}}}"));
+    for member in ["redacted", "invalid"] {
+        let entries = seal["audit"][member].as_array().into_iter().flatten();
+        entries
+            .filter_map(Value::as_str)
+            .for_each(|entry| print_wrapped("seal", &format!("{member}: {entry}")));
+    }
+    Ok(())
+}
+
+/// Prints a text over as many lines as it takes, beside a label.
+fn print_wrapped(label: &str, text: &str) {
+    let characters: Vec<char> = text.chars().collect();
+    for (at, line) in characters.chunks(COLUMNS - 9).enumerate() {
+        let label = if at == 0 { label } else { "" };
+        println!("  {label:6} {}", line.iter().collect::<String>());
+    }
 }
 
 fn say(what: &str) {
-    println!("\n== {what}\n");
+    println!("\n== {what}");
+}
+
+/// Shows a command, broken where it is too long for a line.
+fn show_command(arguments: &[&str]) {
+    let mut line = "$ flb-audit".to_owned();
+    for argument in arguments {
+        if line.len() + argument.len() + 3 > COLUMNS {
+            println!("{line} \\");
+            line = "   ".to_owned();
+        }
+        line = line + " " + argument;
+    }
+    println!("{line}");
 }
 
 fn command(arguments: &[&str]) -> Command {
@@ -64,15 +116,17 @@ fn command(arguments: &[&str]) -> Command {
 }
 
 /// Runs a command before the reader's eyes; an error if it ends otherwise.
-fn flb_audit(arguments: &[&str], code: i32) -> Result<()> {
-    println!("$ flb-audit {}", arguments.join(" "));
+fn loudly(arguments: &[&str], code: i32) -> Result<()> {
+    show_command(arguments);
     let status = command(arguments).status()?;
     println!("exit code {}", status.code().unwrap_or(-1));
     ensure!(status.code() == Some(code), "{arguments:?} was to end with {code}: {status}");
     Ok(())
 }
 
-fn output(arguments: &[&str]) -> Result<String> {
+/// Runs a command, and returns what it prints.
+fn quietly(arguments: &[&str]) -> Result<String> {
+    show_command(arguments);
     let output = command(arguments).output()?;
     ensure!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     Ok(String::from_utf8(output.stdout)?)
