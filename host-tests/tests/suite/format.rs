@@ -1,7 +1,7 @@
 //! The test vectors of `docs/seal-format.md`, against the shipping sealer and
 //! against a second implementation.
 //!
-//! With `FLB_AUDIT_BLESS=1`, what follows from a vector's inputs is written
+//! With `BLESS=1`, what follows from a vector's inputs is written
 //! into the file: the record from the sealer, the rest from the second
 //! implementation.
 
@@ -116,7 +116,7 @@ fn ring(id: ChainId, index: u64, place: Place, head: [u8; 32]) -> KeyRing {
 fn vectors() -> Vec<Value> {
     let file = fs::read_to_string(path()).expect("docs/seal-vectors.json");
     let mut vectors: Vec<Value> = serde_json::from_str(&file).expect("vectors");
-    if std::env::var_os("FLB_AUDIT_BLESS").is_some() {
+    if std::env::var_os("BLESS").is_some() {
         let mut last = Value::Null;
         for vector in &mut vectors {
             if goes_on(vector) {

@@ -4,7 +4,7 @@
 //! A folder in `cases/redaction` has a `policy.yaml`, an `hmac.key` where there is one,
 //! and records in `records`: lines with `#` say what is shown, `>` is what
 //! comes in (`>x` in hexadecimal), `<` what goes out without its seal, `=`
-//! what the seal says was redacted, `!` its notes. With `FLB_AUDIT_BLESS=1`,
+//! what the seal says was redacted, `!` its notes. With `BLESS=1`,
 //! what goes out is written there.
 
 mod files;
@@ -104,7 +104,7 @@ fn check(folder: &Path) {
         assert_eq!(outcome(&guest), *native, "{shown}, {}: as the guest has it", case.head);
     }
 
-    if std::env::var_os("FLB_AUDIT_BLESS").is_some() {
+    if std::env::var_os("BLESS").is_some() {
         cases.iter_mut().zip(native).for_each(|(case, outcome)| case.outcome = outcome);
         let text: String = cases.iter().map(|case| [&*case.head, &case.outcome].concat()).collect();
         fs::write(path, text).expect("records");

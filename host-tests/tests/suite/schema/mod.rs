@@ -3,7 +3,7 @@
 //! A folder in `cases/schema` has a `policy.yaml`, the schemas that it names, and
 //! `records.json`: what is shown, what comes in (`tag`; `record`, as text) and
 //! what goes out (`out`, the record without its seal, as text; `seal`, what the
-//! seal says of it). With `FLB_AUDIT_BLESS=1`, what goes out is written there.
+//! seal says of it). With `BLESS=1`, what goes out is written there.
 
 mod agreement;
 mod allocations;
@@ -62,7 +62,7 @@ fn check(folder: &Path) {
     let directory = guest::directory(Default::default());
     fs::write(directory.path().join(FILE_NAME), &table).expect("a file");
     let mut host = guest::FILTER.host(Generation::Lasting, guest::limits(&directory));
-    let is_blessed = std::env::var_os("FLB_AUDIT_BLESS").is_some();
+    let is_blessed = std::env::var_os("BLESS").is_some();
     for case in &mut cases {
         let what = case["what"].as_str().expect("what is shown").to_owned();
         let tag = case["tag"].as_str().expect("a tag").as_bytes();
