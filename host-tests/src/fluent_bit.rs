@@ -1,11 +1,11 @@
-//! Where a real Fluent Bit is.
+//! Finds a real Fluent Bit.
 
 use anyhow::{Context, Result};
 use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// What to do where there is none.
+/// The remedy if there is none.
 pub const REMEDY: &str = "no fluent-bit found; name one, or several, with FLUENT_BIT=path[:path…]";
 
 /// Those that `FLUENT_BIT` names; without it the first on `PATH` or in

@@ -13,12 +13,12 @@ pub const DETECTORS: &str = "detectors";
 /// The name of the table of figures.
 pub const FIGURES: &str = "figures";
 
-/// Where the page is.
+/// The path of the page.
 pub fn path() -> PathBuf {
     root().join("docs/redaction.md")
 }
 
-/// What the page says.
+/// The text of the page.
 pub fn read() -> Result<String> {
     let path = path();
     fs::read_to_string(&path).with_context(|| path.display().to_string())
@@ -31,7 +31,7 @@ pub struct Block<'a> {
     pub line: usize,
     /// The language that its fence names.
     pub language: &'a str,
-    /// What is in it.
+    /// Its contents.
     pub text: String,
 }
 
@@ -53,7 +53,7 @@ pub fn blocks(page: &str) -> Vec<Block<'_>> {
     blocks
 }
 
-/// Where on the page a table is, between its two markers.
+/// Returns the range of a table on the page, between its two markers.
 fn between(page: &str, name: &str) -> Result<Range<usize>> {
     let find = |marker: &str| page.find(marker).with_context(|| format!("the page has no {marker}"));
     let first = format!("<!-- {name}: written by `cargo xtask redaction` -->\n");

@@ -79,7 +79,7 @@ impl Redacted {
         Ok(Redacted { record, audit: audit.context("not sealed")? })
     }
 
-    /// What the seal says was redacted.
+    /// The redactions that the seal states.
     pub fn evidence(&self) -> impl Iterator<Item = &str> {
         self.audit["redacted"].as_array().into_iter().flatten().filter_map(Value::as_str)
     }

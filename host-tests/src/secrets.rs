@@ -16,7 +16,7 @@ pub fn in_key_file(file: &[u8]) -> Vec<[u8; 32]> {
     private.filter(|private| *private != [0; 32]).collect()
 }
 
-/// Whether a text has a secret in any way in which one may come to be there:
+/// Checks whether a text contains a secret in any encoding that may occur:
 /// as it is, in hex, in base64, as a list of numbers.
 pub fn leaks(text: &[u8], secret: &[u8; 32]) -> bool {
     let hex: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();

@@ -1,4 +1,4 @@
-//! What ships, built and laid out under the names that an operator sees.
+//! Builds the shipped files, and lays them out under the names that an operator sees.
 
 use crate::packages::{COMPONENT, GUEST, GUEST_PROFILE, PACKAGES, Package, Ships, selected};
 use crate::root;

@@ -8,7 +8,7 @@ use std::process::Command;
 
 const POLICY: &str = "examples/demo/policy.yaml";
 const STREAM: &str = "examples/demo/stream.ndjson";
-/// What comes after a restart.
+/// The stream after a restart.
 const RESTART: &str = "examples/demo/restart.ndjson";
 const MODULE: &str = "target/demo/filter_audit.wasm";
 const STATE: &str = "target/demo/state";
@@ -16,7 +16,7 @@ const ROSTER: &str = "target/demo/roster.json";
 const LOG: &str = "target/demo/log.ndjson";
 const ANCHORS: &str = "target/demo/anchors.ndjson";
 const ALTERED: &str = "target/demo/altered.ndjson";
-/// Which records of the stream are shown.
+/// The records of the stream that are shown, by index, with a caption.
 const SHOWN: [(usize, &str); 3] = [
     (1, "A password and somebody else's address go, and who did it stays."),
     (2, "Of a URL only the password goes."),

@@ -1,5 +1,5 @@
-//! What may be depended on: licences, sources, and crates that are not wanted. Of
-//! everything in `Cargo.lock`, for any target.
+//! Checks dependencies: licences, sources, and unwanted crates, for
+//! all crates in `Cargo.lock` and any target.
 
 use crate::root;
 use crate::workspace::metadata;

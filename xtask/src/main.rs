@@ -1,4 +1,4 @@
-//! What a developer runs: `cargo xtask demo | test | build | bench | e2e | …`.
+//! Developers' commands: `cargo xtask demo | test | build | bench | e2e | …`.
 #![forbid(unsafe_code)]
 
 mod build;

@@ -20,7 +20,7 @@ pub(crate) struct Package {
     pub(crate) ships: Ships,
 }
 
-/// How a package gets into `dist/`.
+/// The way in which a package gets into `dist/`.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Ships {
     /// As it is built, under this name.

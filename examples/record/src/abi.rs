@@ -8,7 +8,7 @@
 use crate::{Call, Recorder};
 use core::cell::UnsafeCell;
 
-/// What this module keeps between calls.
+/// The state that this module keeps between calls.
 struct OneThread<T>(UnsafeCell<T>);
 
 // SAFETY: wasm32-unknown-unknown without atomics has no threads.

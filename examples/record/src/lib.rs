@@ -14,7 +14,7 @@ use std::io::{Result, Write as _};
 /// The stream, in the first accessible path. Calls are added at its end.
 const FILE_NAME: &str = "stream.ndjson";
 
-/// What Fluent Bit calls the filter with.
+/// The arguments of one call by Fluent Bit.
 struct Call<'a> {
     tag: &'a [u8],
     sec: u32,

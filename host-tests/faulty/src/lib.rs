@@ -7,7 +7,7 @@ use exports::fluent_bit::output::output::{Answer, Guest, Property, Setting};
 use fluent_bit::output::logging::{Level, log};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// How many chunks this instance was given.
+/// The number of chunks that this instance was given.
 static CHUNKS: AtomicU32 = AtomicU32::new(0);
 
 struct Faulty;

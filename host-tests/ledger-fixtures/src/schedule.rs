@@ -19,14 +19,14 @@ use std::time::{Duration, SystemTime};
 use tempfile::TempDir;
 
 const YEAR: i64 = 365 * 86_400;
-/// How often a chunk comes again before the disk is as good as new.
+/// The number of times that a chunk comes again before the disk works again.
 const TRIES: u32 = 8;
 
 /// A ledger that has lived through a schedule.
 pub struct Lived {
     /// The ledger's directory, with the roster of its chain and the filter's in it.
     pub directory: TempDir,
-    /// How many records have been acknowledged, numbered from 0 on.
+    /// The number of acknowledged records, which are numbered from 0.
     pub acknowledged: u32,
     /// True if retention has deleted some of them.
     pub has_retention: bool,

@@ -32,7 +32,7 @@ struct Pipeline {
     host: Host<'static>,
     follower: Follower,
     count: usize,
-    /// What was redacted.
+    /// The redactions.
     changes: Vec<Change>,
 }
 

@@ -1,4 +1,4 @@
-//! What `flb-audit` says of a ledger that was damaged and has gone on: never that
+//! `flb-audit` on a ledger that was damaged and has gone on: it never says that
 //! it is whole, whatever is done to make it look so.
 
 use flb_audit_host::component::{Level, Limits};
@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tempfile::TempDir;
 
-/// What is done to a directory.
+/// A change to a directory.
 type Alter = fn(&Path);
 
 /// A ledger with keys, of which the first file is closed, and a roster.
@@ -71,7 +71,7 @@ fn line(directory: &Path, name: &str, number: usize, alter: impl FnOnce(&mut Vec
 /// The file that is open.
 const OPEN: &str = "00000002.ndjson";
 
-/// What a component that ships makes of it, in a Fluent Bit that starts.
+/// The shipped component on such a directory, in a Fluent Bit that starts.
 #[test]
 fn a_damaged_ledger_starts_and_says_so() {
     let cases: [(&str, &str); 2] = [
@@ -185,7 +185,7 @@ fn what_is_whole_in_a_damaged_file_is_exported() {
     assert_eq!((proofs.lines().count(), of_damaged), (59, 19));
 }
 
-/// What was damaged was deleted by retention since.
+/// The damaged file was deleted by retention later.
 #[test]
 fn a_tombstone_does_not_cover_damage() {
     let signed = Signed::new();

@@ -14,11 +14,11 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-/// How many chunks the driver plays, and how many records each has.
+/// The number of chunks that the driver plays, and of records in each.
 const CHUNKS: u32 = 400;
 const CHUNK_RECORDS: u32 = 5;
 
-/// Where the driver finds its directory, and the chunk to begin with.
+/// The variables that name the driver's directory and its first chunk.
 const DIRECTORY: &str = "FLB_AUDIT_DRIVER_DIRECTORY";
 const FIRST: &str = "FLB_AUDIT_DRIVER_FIRST";
 const FILE_SIZE: &str = "FLB_AUDIT_DRIVER_FILE_SIZE";
@@ -35,7 +35,7 @@ fn played() -> Vec<Vec<u8>> {
     (0..CHUNKS).map(|at| chunk(&if at % 2 == 0 { filter.seal(&records(at)) } else { records(at) })).collect()
 }
 
-/// What the driver does in a process of its own: plays chunks until it has an
+/// The driver in a process of its own: it plays chunks until it has an
 /// answer to all of them.
 #[test]
 #[ignore = "run by others, in a process of its own"]

@@ -12,14 +12,14 @@ use serde_json::Value;
 use std::fs;
 use wasmparser::{Parser, Payload};
 
-/// What a seal may add to a record that needs no note and of which nothing was
+/// The limit of what a seal adds to a record that needs no note and of which nothing was
 /// redacted, in bytes: 240, and nine for the policy's digest.
 const GROWTH_BYTES_MAX: usize = 240 + 9;
 /// The module's length, in bytes: Fluent Bit 4.0 parses it for every chunk.
 /// The policy that ships takes 93,000, Ed25519 40,000, 30,000 of it tables.
 const MODULE_BYTES_MAX: usize = 480_000;
 
-/// Where in the streams the policy that ships finds anything.
+/// The places in the streams at which the shipped policy finds anything.
 const REDACTED_PATHS: &[&str] = &[".responseStatus.message"];
 
 /// The calls of two streams.
@@ -192,7 +192,7 @@ fn the_module_is_small_and_asks_for_little() {
     }
 }
 
-/// Where the host has no room for a record, it passes a zero pointer.
+/// A host without room for a record passes a zero pointer.
 #[test]
 fn a_record_that_did_not_fit_is_sealed_as_missing() {
     let (pages, ..) = outline();
@@ -398,7 +398,7 @@ fn an_empty_directory_is_no_state() {
     assert_eq!(fs::read_dir(directory.path()).expect("a directory").count(), 0);
 }
 
-/// What the fuzzer starts from, through the module as it ships.
+/// The fuzzer's seeds, through the module as it ships.
 #[test]
 fn odd_records_of_all_kinds_are_sealed() {
     for generation in Generation::ALL {

@@ -1,4 +1,4 @@
-//! What somebody has put into a ledger's directory that the ledger did not write.
+//! Files and lines in a ledger's directory that the ledger did not write.
 
 use flb_audit_core::policy::Policy;
 use flb_audit_core::verify::{Checked, Checker};
@@ -69,8 +69,8 @@ fn tombstone(manifests: &str, line: usize) -> Tombstone {
     Tombstone { number, file, sha256, records, by: "keep_age".into() }
 }
 
-/// Who can log, and write the store, deletes a file and has the ledger itself
-/// seal and sign what accounts for that: the first record of a life is signed.
+/// An attacker who can log and write the store deletes a file and has the ledger itself
+/// seal and sign a record that accounts for that: the first record of a life is signed.
 #[test]
 fn a_tombstone_that_came_as_a_record_accounts_for_nothing() {
     let table = host_tests::policy::table("version: 1\n").expect("a policy").leak();

@@ -56,7 +56,7 @@ fn table(vector: &Value) -> Option<Vec<u8>> {
     Some(policy.unwrap_or_else(|problem| panic!("{problem}")))
 }
 
-/// What the shipping sealer makes of a vector's inputs.
+/// The record that the shipped sealer makes of a vector's inputs.
 fn sealed(vector: &Value) -> String {
     let algorithm = Algorithm::ALL.into_iter().find(|it| it.name() == text(vector, "algorithm"));
     let chain = Chain {
@@ -144,7 +144,7 @@ fn vectors() -> Vec<Value> {
     vectors
 }
 
-/// Whether a vector's record comes after that of the vector before.
+/// True if a vector's record follows that of the vector before.
 fn goes_on(vector: &Value) -> bool {
     vector.get("link").is_some() || number(vector, "sequence") > 0
 }

@@ -1,4 +1,4 @@
-//! What records cost, counted in instructions of the module that ships: those of
+//! The cost of records, in instructions of the module that ships: those of
 //! a stream so many a byte, and hostile ones in proportion to their length,
 //! whatever is in them.
 
@@ -12,8 +12,8 @@ use serde_json::Value;
 
 const SHORT_BYTES: usize = 100 << 10;
 const LONG_BYTES: usize = 1 << 20;
-/// How much more the long record may take: as much as it is longer, and what
-/// memory grows by in steps.
+/// The factor that the long record may take: as much as it is longer, and the steps in which
+/// memory grows.
 const GROWTH_MAX: u64 = 12;
 /// The same where keys are sorted: the number of steps to sort each of them grows by a
 /// third, from 10 to 13.6 for the keys in these lengths.
@@ -29,7 +29,7 @@ const TEXT_INSTRUCTIONS_PER_BYTE_MAX: u64 = 1800;
 const LONGEST_BYTES: usize = 4 << 20;
 const LONGEST_INSTRUCTIONS_PER_BYTE_MAX: u64 = 720;
 
-/// What Kubernetes records may take: the policy, the instructions of the first
+/// The limits of Kubernetes records: the policy, the instructions of the first
 /// call, and those per byte of the others.
 const KUBERNETES_MAX: [(&str, u64, f64); 2] =
     [("version: 1\n", 200_000, 125.0), (DEFAULT_POLICY, 300_000, 160.0)];

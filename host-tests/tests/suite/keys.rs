@@ -16,7 +16,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-/// What a checkpoint every so often may cost, in instructions a record byte.
+/// The limit of what checkpoints cost, in instructions for each byte of a record.
 const CHECKPOINT_INSTRUCTIONS_MAX: f64 = 5.0;
 
 /// A state directory in `dir`, made as an operator makes it. Gives key 0.
@@ -237,7 +237,7 @@ fn quarter_of_an_hour(host: &mut Host<'_>, clock: &Clock, from: u64) -> Vec<Vec<
     (0..900).map(at).collect()
 }
 
-/// Of the two limits the one holds that comes first, and each starts anew.
+/// The limit that is reached first holds, and both start again.
 #[test]
 fn a_checkpoint_is_due_by_time_or_by_number() {
     let dir = tempfile::tempdir().expect("a directory");
@@ -267,7 +267,7 @@ fn replay_without_room(dir: &Path) -> Value {
     serde_json::from_slice(&output.stdout).expect("one record")
 }
 
-/// What a record has beside `next`, in a life in which a key cannot be written
+/// The members of a record beside `next`, in a life in which a key cannot be written
 /// or not be destroyed.
 #[cfg(unix)]
 #[track_caller]

@@ -12,7 +12,7 @@ use serde_json::Value;
 use std::fs;
 use std::time::Duration;
 
-/// Whether a chunk brings a record as the case has it, byte for byte.
+/// Checks that a chunk carries a record as the case has it, byte for byte.
 fn is_carried(record: &str) -> bool {
     let Ok(value) = serde_json::from_str::<Value>(record) else {
         return false;

@@ -54,7 +54,7 @@ fn metrics_say_what_the_report_says() {
     assert!(value(&found, "flb_audit_findings{verdict=\"gap\"}") >= Some(1.0), "{found}");
 }
 
-/// Who writes the store makes no series, and no line.
+/// Somebody who writes the store adds no series and no line.
 #[test]
 fn chains_that_the_roster_does_not_name_are_one() {
     let dir = tempfile::tempdir().expect("a directory");

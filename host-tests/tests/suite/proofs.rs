@@ -10,7 +10,7 @@ use std::fs;
 use std::path::Path;
 use tempfile::TempDir;
 
-/// What a program that succeeds prints.
+/// Returns the output of a program that succeeds.
 fn printed(arguments: &[&str], dir: &Path) -> String {
     let output = run_in(arguments, dir);
     assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));

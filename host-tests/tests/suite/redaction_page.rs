@@ -46,7 +46,7 @@ fn records_come_out_as_the_page_shows_them() {
     assert!(policies > 5 && records > 5 && failed == 0);
 }
 
-/// What comes out, and what the page shows: of its seal, two members, or none.
+/// The output as the page shows it: with two members of its seal, or none.
 fn compare(found: &Redacted, shown: &str) -> Result<(), String> {
     let mut shown: Value = serde_json::from_str(shown).map_err(|error| error.to_string())?;
     let audit = shown.as_object_mut().and_then(|fields| fields.shift_remove("audit"));

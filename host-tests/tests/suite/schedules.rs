@@ -1,12 +1,12 @@
-//! What `flb-audit verify` says of honest ledgers that lived through kills, full disks,
-//! failures and clocks that jump: never that somebody had a hand in it.
+//! `flb-audit verify` on honest ledgers that lived through kills, full disks,
+//! failures and clocks that jump: it never accuses anybody.
 
 use host_tests::program;
 use ledger_fixtures::schedule::{Lived, live};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// How many schedules a normal run of the tests takes; `SCHEDULES` says another number.
+/// The number of schedules in a normal run of the tests; `SCHEDULES` sets another.
 const SCHEDULES: u64 = 30;
 
 #[test]

@@ -1,4 +1,4 @@
-//! What manifests account for, and what they do not, whoever adds to the store.
+//! Manifests account for their own records only, whoever adds to the store.
 
 use flb_audit_core::Sealer;
 use flb_audit_core::chain::{Chain, Link, Place};

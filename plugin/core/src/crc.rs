@@ -18,7 +18,7 @@ pub(crate) fn crc32(bytes: &[u8]) -> u32 {
     !rest.iter().fold(crc, |crc, &byte| at(first, crc ^ u32::from(byte)) ^ crc >> 8)
 }
 
-/// What a byte comes to, followed by as many zero bytes as tables stand before.
+/// `TABLES[n][b]`: the CRC of byte `b` followed by `n` zero bytes.
 const fn tables() -> [[u32; 256]; SLICE] {
     const POLYNOMIAL: u32 = 0xedb8_8320;
     let mut tables = [[0; 256]; SLICE];

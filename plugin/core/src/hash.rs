@@ -6,12 +6,12 @@ use sha2::{Digest, Sha256, Sha512_256};
 /// A hash of 256 bits.
 pub type Hash = [u8; 32];
 
-/// What a leaf is hashed with, before the record.
+/// The prefix of a leaf, hashed before the record.
 pub const LEAF_DOMAIN: &[u8] = b"flb-audit leaf v1\n";
-/// What a head is hashed with, before the previous head and the leaf.
+/// The prefix of a head, hashed before the previous head and the leaf.
 pub const HEAD_DOMAIN: &[u8] = b"flb-audit head v1\n";
 
-/// Which hash function a chain uses. Both are of FIPS 180-4.
+/// The hash function of a chain. Both are defined in FIPS 180-4.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Algorithm {
     /// SHA-256.

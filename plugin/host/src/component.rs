@@ -18,25 +18,25 @@ pub use bindings::fluent_bit::output::logging::Level;
 
 /// The longest line that is logged, in bytes; what is over is cut off.
 pub const LOG_LINE_BYTES_MAX: usize = 4096;
-/// How many lines of one call are logged.
+/// The number of lines of one call that are logged.
 pub const LOG_LINES_MAX: usize = 256;
-/// How much of what an instance prints in its life is logged, in bytes.
+/// The amount of an instance's output that is logged during its life, in bytes.
 pub const PRINTED_BYTES_MAX: usize = 64 << 10;
 /// The stack of WebAssembly, in bytes.
 const STACK_BYTES_MAX: usize = 1 << 20;
-/// How many elements an instance's tables may have together.
+/// The number of elements that an instance's tables may have together.
 const TABLE_ELEMENTS_MAX: usize = 100_000;
 
-/// What a component may use.
+/// The resources of a component.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// The memory of an instance, in bytes.
     pub memory_bytes_max: usize,
-    /// How long a call may take.
+    /// The longest time that a call may take.
     pub deadline: Duration,
     /// The directory that it finds as `/`.
     pub directory: Option<PathBuf>,
-    /// Whether it may write there.
+    /// True if it may write there.
     pub is_writable: bool,
 }
 
@@ -55,7 +55,7 @@ pub struct Instance {
     store: Store<World>,
     exports: bindings::Component,
     printed: MemoryOutputPipe,
-    /// How much of `printed` is logged.
+    /// The part of `printed` that is logged, in bytes.
     printed_len: usize,
 }
 
@@ -94,12 +94,12 @@ impl Component {
         Ok((Component { pre, limits }, cache.err()))
     }
 
-    /// What its instances may use.
+    /// The resources of its instances.
     pub fn limits(&self) -> &Limits {
         &self.limits
     }
 
-    /// What interrupts a call that runs.
+    /// Interrupts a running call.
     pub fn engine(&self) -> &Engine {
         self.pre.engine()
     }
@@ -132,7 +132,7 @@ impl Component {
     }
 }
 
-/// How long nobody takes to write a file of the cache.
+/// A time that is longer than any write of a cache file takes.
 const CACHE_WRITE_MAX: Duration = Duration::from_secs(60);
 
 /// Takes away what a process that was killed, or a full disk, has left of a
@@ -155,7 +155,7 @@ fn clean(cache: &Path) {
 /// A call has ended its instance.
 #[derive(Debug)]
 pub struct Ended {
-    /// Why, for people.
+    /// The reason, for people.
     pub reason: String,
 }
 
@@ -191,7 +191,7 @@ impl Instance {
         call!(self, call_drain)
     }
 
-    /// What has been logged and printed since this was last asked.
+    /// Returns the lines logged and printed since the last call.
     pub fn take_lines(&mut self) -> Vec<Line> {
         let mut lines = std::mem::take(&mut self.store.data_mut().lines);
         let printed = self.printed.contents();
@@ -210,7 +210,7 @@ impl Instance {
     }
 }
 
-/// Why a call ended its instance, in words.
+/// Returns the reason why a call ended its instance, in words.
 fn reason(store: &Store<World>, error: anyhow::Error, printed: &str) -> anyhow::Error {
     let memory = &store.data().memory;
     let limit = if memory.is_full {
@@ -251,7 +251,7 @@ struct Memory {
     bytes: usize,
     bytes_max: usize,
     elements: usize,
-    /// Whether it has asked for more than there is.
+    /// True if it has asked for more memory than allowed.
     is_full: bool,
 }
 

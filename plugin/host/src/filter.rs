@@ -11,7 +11,7 @@ use wasmtime::{
 use wasmtime_wasi::p1::{self, WasiP1Ctx};
 use wasmtime_wasi::{FsPerms, HostMonotonicClock, WasiCtxBuilder};
 
-/// How long a guest lives, and what becomes of the arguments it is passed.
+/// The lifetime of a guest, and the fate of the arguments passed to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Generation {
     /// Fluent Bit up to 4.0: a new guest for every chunk.
@@ -27,16 +27,16 @@ impl Generation {
     pub const ALL: [Generation; 3] = [Generation::PerChunk, Generation::Leaking, Generation::Lasting];
 }
 
-/// What a guest may use.
+/// The resources of a guest.
 #[derive(Clone, Debug)]
 pub struct Limits {
     /// Its memory, in bytes.
     pub memory_bytes_max: usize,
     /// The directory it may reach, as Fluent Bit's `accessible_paths`.
     pub directory: Option<PathBuf>,
-    /// Whether it may write there.
+    /// True if it may write there.
     pub is_writable: bool,
-    /// What its monotonic clock shows; none: the machine's.
+    /// The time on its monotonic clock; none: the machine's.
     pub clock: Option<Clock>,
 }
 
@@ -98,10 +98,10 @@ pub struct Host<'a> {
     guest: Option<Guest>,
 }
 
-/// What came of one call.
+/// The result of one call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {
-    /// What the guest returned; none if it returned null, nothing or an
+    /// The text that the guest returned; none if it returned null, nothing or an
     /// address outside of its memory, or if it trapped: Fluent Bit has then
     /// lost the record.
     pub returned: Option<Vec<u8>>,

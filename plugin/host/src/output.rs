@@ -13,12 +13,12 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use wasmtime::Engine;
 
-/// How long a call that was interrupted may take to come back. One that hangs
+/// The time in which an interrupted call has to return. One that hangs
 /// in the kernel does not.
 const GRACE: Duration = Duration::from_secs(5);
 /// The thread's stack, in bytes: that of WebAssembly is on it.
 const STACK_BYTES: usize = 4 << 20;
-/// How many chunks are remembered that have ended an instance.
+/// The number of chunks that are remembered because they ended an instance.
 const FAILED_CHUNKS_MAX: usize = 1024;
 
 /// An output that runs.
@@ -44,7 +44,7 @@ enum Request {
     Drain,
 }
 
-/// What became of a call, and what is to be logged of it.
+/// The result of a call, and its log lines.
 pub struct Reply {
     /// The answer.
     pub answer: Answer,
@@ -188,13 +188,13 @@ impl Turn {
     }
 }
 
-/// What the thread works with.
+/// The state of the thread.
 struct Worker {
     component: Component,
     settings: Vec<Setting>,
     instance: Option<Instance>,
     failures_max: Option<u32>,
-    /// How many instances a chunk has ended.
+    /// The number of instances that a chunk has ended.
     failures: HashMap<u64, u32>,
     hasher: RandomState,
     lines: Vec<Line>,

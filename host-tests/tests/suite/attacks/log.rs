@@ -16,7 +16,7 @@ use std::path::Path;
 use std::sync::Arc;
 use tempfile::TempDir;
 
-/// How many records each segment has: two with a checkpoint in the middle,
+/// The number of records in each segment: two with a checkpoint in the middle,
 /// and the last one ends with one.
 const SEGMENTS: [usize; 6] = [1100, 30, 30, 1100, 40, 1];
 /// After which of them the intruder and the backup have taken a copy.
@@ -46,7 +46,7 @@ pub(crate) struct Log {
     pub(crate) records: Vec<Value>,
     /// A log of another chain, of the same node.
     pub(crate) other: Arc<Vec<Value>>,
-    /// What goes into the filter next.
+    /// The filter's next input.
     calls: Arc<Vec<Call>>,
     /// The state as it is at the end, and as it was when it was copied.
     pub(super) now: State,
@@ -99,7 +99,7 @@ pub(super) fn seal<'a>(dir: &Path, calls: impl Iterator<Item = &'a Call>) -> Vec
 }
 
 impl Log {
-    /// What comes of a stream, over and over.
+    /// The output of a stream, repeated.
     pub(crate) fn of(stream: &str) -> Log {
         let mut calls = streams::calls(stream).expect("a stream");
         // Not every stream has something to redact.
@@ -140,7 +140,7 @@ impl Log {
         sealed
     }
 
-    /// Where a record is.
+    /// Returns the position of a record.
     pub(super) fn find(&self, segment: u64, sequence: u64) -> usize {
         let is_it = |record: &Value| record["audit"]["seg"] == segment && record["audit"]["seq"] == sequence;
         self.records

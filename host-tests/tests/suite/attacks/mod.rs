@@ -1,4 +1,4 @@
-//! What somebody may do to a log, as data, and the verdict that it must get:
+//! Manipulations of a log, as data, and the verdict that each must get:
 //! on every stream, with the module and the program as they ship.
 //!
 //! `cases/attacks.json` is the table. A record is `[segment, number]`; each step of

@@ -1,4 +1,4 @@
-//! What a step of an attack does to a log.
+//! The steps of attacks on a log.
 
 use super::log::{Log, random};
 use flb_audit_core::chain::keyring::KeyRing;

@@ -27,7 +27,7 @@ fn what_is_built_is_explained() {
     assert!(place.fails(&["explain", "nothing"]).contains("nothing: cannot be read"));
 }
 
-/// What ships has the default policy in it.
+/// The shipped module contains the default policy.
 #[test]
 fn the_module_that_ships_is_explained() {
     let explained = Place::new().ok(&["explain", &dist("filter_audit.wasm").to_string_lossy()]);
@@ -117,7 +117,7 @@ fn a_build_writes_over_modules_alone() {
     }
 }
 
-/// What need never end is not opened.
+/// A file that need never end is not opened.
 #[cfg(unix)]
 #[test]
 fn fifos_and_devices_are_refused() {

@@ -43,7 +43,7 @@ impl Place {
         self.command(arguments).output().expect("a program")
     }
 
-    /// What it prints, if it goes well.
+    /// Returns its output if it succeeds.
     #[track_caller]
     fn ok(&self, arguments: &[&str]) -> String {
         let output = self.run(arguments);
@@ -51,7 +51,7 @@ impl Place {
         String::from_utf8(output.stdout).expect("UTF-8")
     }
 
-    /// What it says is wrong.
+    /// Returns its error message.
     #[track_caller]
     fn fails(&self, arguments: &[&str]) -> String {
         let output = self.run(arguments);
@@ -92,7 +92,7 @@ fn sealed(place: &Place, records: &[&str]) -> String {
     place.ok(&["replay", "--filter", "filter_audit.wasm", "--state", "state", "calls.ndjson"])
 }
 
-/// What is wrong with a roster is said before there is a chain.
+/// An error in a roster is reported before a chain is made.
 #[test]
 fn a_chain_is_made_with_its_roster_or_not_at_all() {
     let place = Place::new();
@@ -147,7 +147,7 @@ fn names_and_values_may_begin_with_a_hyphen() {
     assert_eq!(place.ok(&export), "0 records in export\n");
 }
 
-/// What is cut off at the end of an element looks whole but for its bracket.
+/// A list cut off at the end of an element looks complete except for its bracket.
 #[test]
 fn an_array_has_an_end() {
     let place = Place::new();

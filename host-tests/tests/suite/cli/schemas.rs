@@ -165,7 +165,7 @@ fn logs_at_rest_are_checked() {
     assert!(said.contains("etc/policy.yaml:5:22: `login.json`: etc/login.json cannot be read"), "{said}");
 }
 
-/// What an output adds is named once, for every command that reads logs.
+/// A key that an output adds is named once, for every command that reads logs.
 #[test]
 fn keys_that_an_output_adds_are_ignored() {
     let place = Place::new();

@@ -49,7 +49,7 @@ fn place_of_everything() -> (Place, String) {
     (place, chain)
 }
 
-/// What becomes of each command where its output is `stdout`.
+/// Returns the result of each command whose output is `stdout`.
 fn printed_to(stdout: impl Fn() -> Stdio, check: impl Fn(&str, i32, &Output)) {
     let (place, chain) = place_of_everything();
     for (at, (arguments, code)) in PRINTING.into_iter().enumerate() {
@@ -75,7 +75,7 @@ fn a_reader_that_goes_away_is_no_failure() {
     });
 }
 
-/// What does not fit on a disk is an error.
+/// Output that does not fit on a disk is an error.
 #[cfg(target_os = "linux")]
 #[test]
 fn what_could_not_be_printed_is_a_failure() {

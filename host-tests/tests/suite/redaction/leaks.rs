@@ -121,7 +121,7 @@ fn json((node, seed): (Node, u64)) -> Node {
     Node::Json(Box::new(node), text)
 }
 
-/// Whether the next character is escaped.
+/// True if the next character is escaped.
 struct Escapes(u64);
 
 impl Escapes {
@@ -183,7 +183,7 @@ fn string(text: &str, escapes: &mut Escapes, out: &mut String) {
     out.push('"');
 }
 
-/// Whether anything in it has to go.
+/// True if anything in it has to be redacted.
 fn is_changed(node: &Node, depth: usize) -> bool {
     match node {
         Node::Word(_) | Node::Number(_) | Node::Null => false,

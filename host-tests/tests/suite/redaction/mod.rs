@@ -60,7 +60,7 @@ fn from_hex(hex: &[u8]) -> Vec<u8> {
     hex.chunks(2).map(|pair| digit(pair[0]) << 4 | digit(pair[1])).collect()
 }
 
-/// What a sealed record says, in the lines of a case.
+/// Returns the statements of a sealed record, in the lines of a case.
 fn outcome(sealed: &[u8]) -> String {
     records::intact(sealed);
     let text = str::from_utf8(sealed).expect("UTF-8");

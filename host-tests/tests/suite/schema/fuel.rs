@@ -1,16 +1,16 @@
-//! What schemas cost, in instructions of the module that ships.
+//! The cost of schemas, in instructions of the shipped module.
 
 use flb_audit_host::filter::Generation;
 use flb_audit_policy::{DEFAULT_POLICY, Policy, compile};
 use host_tests::{guest, streams};
 
-/// What a schema may take, on top of redaction and sealing, in instructions a
+/// The limit of what a schema takes, on top of redaction and sealing, in instructions a
 /// byte of a record: in mode `required`, and in mode `strict`.
 const INSTRUCTIONS_PER_BYTE_MAX: [(&str, f64); 2] = [("required", 12.0), ("strict", 20.0)];
-/// What the first call may take on top, in instructions.
+/// The limit of what the first call takes on top, in instructions.
 const FIRST_CALL_INSTRUCTIONS_MAX: u64 = 20_000;
 
-/// What a stream takes under the policy that ships with this `schema` behind
+/// Returns the cost of a stream under the shipped policy with this `schema` behind
 /// it: the first call, and all others together, of as many bytes.
 fn cost(stream: &str, schema: &str) -> (u64, u64, usize) {
     let source = format!("{DEFAULT_POLICY}\n{schema}");

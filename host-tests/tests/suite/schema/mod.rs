@@ -40,7 +40,7 @@ fn table(folder: &Path) -> Vec<u8> {
     compile(&policy).unwrap_or_else(|problem| panic!("{problem}"))
 }
 
-/// What has gone out: the record's text, and what its seal says.
+/// The output: the record's text, and the statements of its seal.
 fn outcome(sealed: &[u8]) -> (String, Value) {
     records::intact(sealed);
     let text = str::from_utf8(sealed).expect("UTF-8");

@@ -1,4 +1,4 @@
-//! What `flb-audit` says of an encrypted ledger, to who has an identity and to who
+//! `flb-audit` on an encrypted ledger, for somebody who has an identity and for somebody who
 //! has not.
 
 use super::{altered, findings};
@@ -153,7 +153,7 @@ fn an_export_has_the_records_and_proves_them() {
     }
 }
 
-/// What is no identity file is said to be none, and not shown.
+/// A file that is no identity file is called so, and its text is not shown.
 #[test]
 fn wrong_uses_are_told() {
     let home = Home::new();

@@ -1,4 +1,4 @@
-//! What `flb-audit verify` says of an export, as it was made and altered.
+//! `flb-audit verify` on an export, as made and altered.
 
 use super::{altered, edit_lines, lines};
 use flb_audit_core::chain::ChainId;

@@ -48,7 +48,7 @@ fn split(file: &[u8]) -> Vec<Vec<u8>> {
     starts.windows(2).map(|range| file[range[0]..range[1]].to_vec()).collect()
 }
 
-/// Where the heads of a frame's records begin.
+/// The position at which the heads of a frame's records begin.
 fn header(frame: &[u8]) -> usize {
     frame.iter().position(|byte| *byte == b'\n').expect("a header") + 1
 }

@@ -1,4 +1,4 @@
-//! What `flb-audit verify` says of a ledger's directory, whole and not.
+//! `flb-audit verify` on a ledger's directory, complete and damaged.
 
 use super::{altered, findings};
 use base64::Engine;
@@ -82,7 +82,7 @@ fn a_tombstone_that_nobody_has_sealed_accounts_for_nothing() {
     assert_eq!(report["verdict"], "tampered");
 }
 
-/// Who writes the store deletes a file, and adds a tombstone: it lacks the
+/// An attacker who writes the store deletes a file and adds a tombstone, which lacks the
 /// signature.
 #[test]
 fn a_tombstone_that_no_key_has_signed_accounts_for_nothing() {

@@ -1,4 +1,4 @@
-//! What `flb-audit` says of ledgers and exports, whole and altered.
+//! `flb-audit` on ledgers and exports, complete and altered.
 //!
 //! Each file in `cases/stores` is a table of what somebody may do to a store. `do` has
 //! the steps; a finding has to have the `verdict` and to say `what`.
@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 struct Altered {
     name: String,
     steps: Vec<Value>,
-    /// Who can find it: `reader`, who has an identity, or `all`.
+    /// The people who can find it: `reader`, who has an identity, or `all`.
     by: String,
     verdict: String,
     what: String,
@@ -67,7 +67,7 @@ fn findings(report: &Value) -> Vec<&Value> {
     findings.filter(|finding| finding["verdict"] != "unsigned").collect()
 }
 
-/// Where a file of a store is; `open` is the one that is written, the last.
+/// Returns the path of a store's file; `open` is the last file, which is being written.
 fn at(store: &Path, name: &Value) -> PathBuf {
     match text(name) {
         "open" => {

@@ -15,7 +15,7 @@ pub struct Canonical {
     /// The members still to be written of every open object, in order.
     members: Vec<Member>,
     open: Vec<Open>,
-    /// Where in the text `audit` belongs.
+    /// The position in the text where `audit` belongs.
     place: usize,
     may_have_audit: bool,
 }
@@ -23,7 +23,7 @@ pub struct Canonical {
 /// A container whose contents are being written.
 #[derive(Clone, Copy, Debug)]
 struct Open {
-    /// Of an object: where its members start in `members`. Of an array: the
+    /// For an object, the start of its members in `members`; for an array, the
     /// node of its first value.
     first: usize,
     /// Likewise of the one to be written next.
@@ -44,7 +44,7 @@ impl Canonical {
         &self.text
     }
 
-    /// Whether the record may have a member `audit`.
+    /// True if the record may have a member `audit`.
     pub(crate) fn may_have_audit(&self) -> bool {
         self.may_have_audit
     }
@@ -60,7 +60,7 @@ impl Canonical {
 
     /// Writes the record on `tape`, which was read from `source`.
     ///
-    /// Of members with the same key the last one stays: the others are
+    /// The last of several members with the same key stays: the others are
     /// removed from the tape, and a note says so.
     pub fn write(&mut self, tape: &mut Tape, source: &[u8]) -> Result<(), OutOfMemory> {
         self.text.clear();

@@ -13,6 +13,6 @@ pub mod tape;
 /// as raw text.
 pub const RECORD_BYTES_MAX: usize = 16 << 20;
 
-/// How deep arrays and objects may nest. A deeper record is sealed as raw
+/// The depth to which arrays and objects may nest. A deeper record is sealed as raw
 /// text. Fluent Bit itself reads MessagePack to a depth of 64.
 pub const RECORD_DEPTH_MAX: usize = 128;

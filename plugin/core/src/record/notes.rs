@@ -1,6 +1,6 @@
 //! Notes: what became of a record on its way into the seal.
 
-/// What has to be said of a record: a set of words.
+/// The notes on a record: a set of words.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Notes(u32);
 
@@ -74,7 +74,7 @@ impl Notes {
         self.0 |= other.0;
     }
 
-    /// Whether all of `other` is in it.
+    /// Checks that it contains all of `other`.
     pub fn contains(self, other: Notes) -> bool {
         self.0 & other.0 == other.0
     }

@@ -65,7 +65,7 @@ impl Write for Short {
     }
 }
 
-/// How a number is to leave the filter.
+/// The form in which a number leaves the filter.
 pub(crate) enum Outgoing {
     /// As it stands.
     AsIs,
@@ -77,17 +77,17 @@ fn parse<T: core::str::FromStr>(token: &[u8]) -> Option<T> {
     core::str::from_utf8(token).ok()?.parse().ok()
 }
 
-/// Whether an integer is within `i64` or `u64`.
+/// Checks that an integer is within `i64` or `u64`.
 pub(crate) fn is_exact(token: &[u8]) -> bool {
     parse::<i64>(token).is_some() || parse::<u64>(token).is_some()
 }
 
-/// Whether a number is within `f64`.
+/// Checks that a number is within `f64`.
 pub(crate) fn is_in_range(token: &[u8]) -> bool {
     parse::<f64>(token).is_some_and(f64::is_finite)
 }
 
-/// How a number that is not an integer of 64 bits is to leave the filter.
+/// Returns the form in which a number that is not an integer of 64 bits leaves the filter.
 pub(crate) fn outgoing(token: &[u8]) -> Outgoing {
     let value: f64 = parse(token).unwrap_or(f64::INFINITY);
     if !value.is_finite() {
@@ -106,7 +106,7 @@ pub(crate) fn outgoing(token: &[u8]) -> Outgoing {
     Outgoing::Otherwise { text, note }
 }
 
-/// What `value` has become once Fluent Bit has printed it and read it again, and
+/// Returns `value` as Fluent Bit prints it and reads it again, and
 /// the decimal that reads as that.
 ///
 /// A value that some number of 16 digits reads as stays what it is: the one that

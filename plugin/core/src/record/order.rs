@@ -128,7 +128,7 @@ fn code_units(key: &[u8]) -> impl Iterator<Item = u16> {
     })
 }
 
-/// Whether a key is `name`, however it is escaped.
+/// Checks that a key is `name`, however it is escaped.
 pub(crate) fn is_key(tape: &Tape, source: &[u8], key: &Node, name: &str) -> bool {
     // Most are told apart by their lengths.
     if !key.has(ESCAPED) && (key.end - key.start) as usize != name.len() + 2 {
@@ -141,19 +141,19 @@ pub(crate) fn is_key(tape: &Tape, source: &[u8], key: &Node, name: &str) -> bool
 impl Member {
     const AUDIT_PREFIX: u64 = u64::from_be_bytes(*b"audit\0\0\0");
 
-    /// Whether it comes after `audit`, if it is not that itself: what begins
+    /// True if the key comes after `audit` and is not `audit` itself: a key that begins
     /// like it is longer, if only by U+0000.
     pub(crate) fn is_after_audit(&self) -> bool {
         self.prefix >= Self::AUDIT_PREFIX
     }
 
-    /// Whether it may be called `audit`.
+    /// True if the key may be `audit`.
     pub(crate) fn may_be_audit(&self) -> bool {
         self.prefix == Self::AUDIT_PREFIX
     }
 }
 
-/// Whether two members have the same key.
+/// Checks that two members have the same key.
 pub(crate) fn is_same_key(tape: &Tape, source: &[u8], a: &Member, b: &Member) -> bool {
     compare(tape, source, a, b) == Ordering::Equal
 }
@@ -227,7 +227,7 @@ mod tests {
     use super::*;
     use alloc::vec::Vec;
 
-    /// What keys are made of: plain, escaped, and broken.
+    /// The pieces of keys: plain, escaped, and broken.
     const PARTS: [&[u8]; 22] = [
         b"a",
         b"\\\\",

@@ -46,7 +46,7 @@ struct Reader<'a> {
     at: usize,
     dialect: Dialect,
     tape: &'a mut Tape,
-    /// Why reading has stopped.
+    /// The reason why reading stopped.
     cause: Unreadable,
 }
 
@@ -394,7 +394,7 @@ fn put_quoted(out: &mut Vec<u8>, text: &[u8]) -> Result<(), OutOfMemory> {
     put(out, b"\"")
 }
 
-/// Where from `at` on there is something else than white space.
+/// Returns the first position from `at` on that is not white space.
 #[inline(always)]
 fn past_space(source: &[u8], mut at: usize) -> usize {
     while let Some(byte) = source.get(at)
@@ -406,7 +406,7 @@ fn past_space(source: &[u8], mut at: usize) -> usize {
     at
 }
 
-/// How many bytes from the start of `text` on are plain: neither a quote nor
+/// Returns the number of plain bytes at the start of `text`: neither a quote nor
 /// a backslash, no control character and none over 0x7f. In the last few bytes
 /// of `text` it may stop early.
 #[inline(always)]

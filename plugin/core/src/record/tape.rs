@@ -11,7 +11,7 @@ use crate::text;
 use alloc::vec::Vec;
 use core::fmt;
 
-/// What a node stands for.
+/// The kind of a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// `{…}`; its contents are keys and values in turn.
@@ -45,23 +45,23 @@ pub(crate) const REMOVED: u8 = 8;
 /// One value or key.
 #[derive(Clone, Copy, Debug)]
 pub struct Node {
-    /// Where its text starts.
+    /// Start of its text, in bytes.
     pub(crate) start: u32,
-    /// Where its text ends.
+    /// End of its text, in bytes (exclusive).
     pub(crate) end: u32,
-    /// Of a container: the index of the first node after its contents.
+    /// For a container, the index of the first node after its contents.
     pub(crate) next: u32,
     pub(crate) kind: Kind,
     pub(crate) flags: u8,
 }
 
 impl Node {
-    /// What it stands for.
+    /// The kind of the node.
     pub fn kind(&self) -> Kind {
         self.kind
     }
 
-    /// Where its text starts, in what it is a part of.
+    /// Start of its text, within the text that contains it.
     pub fn start(&self) -> usize {
         self.start as usize
     }
@@ -78,7 +78,7 @@ impl Node {
 /// Whose text is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dialect {
-    /// What Fluent Bit prints for its guests: `nan`, `-nan`, `inf` and `-inf`
+    /// The text that Fluent Bit prints for its guests: `nan`, `-nan`, `inf` and `-inf`
     /// bare, keys that are not strings bare, surrogates alone, bytes that are
     /// not UTF-8. What neither of its parsers would keep is replaced, and a
     /// note says so.
@@ -87,7 +87,7 @@ pub enum Dialect {
     Json,
 }
 
-/// Why a text could not be read.
+/// The reason why a text cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Unreadable {
@@ -110,7 +110,7 @@ impl From<OutOfMemory> for Unreadable {
 }
 
 impl Unreadable {
-    /// What is wrong, and the byte where it showed.
+    /// The problem, and the byte at which it was noticed.
     pub fn parts(self) -> (&'static str, Option<u32>) {
         match self {
             Unreadable::Syntax(at) => ("not JSON", Some(at)),
@@ -139,9 +139,9 @@ pub struct Tape {
     pub(crate) nodes: Vec<Node>,
     /// Texts that replace parts of the source.
     pub(crate) patch: Vec<u8>,
-    /// What had to be said of the record.
+    /// The notes on the record.
     pub(crate) notes: Notes,
-    /// Whether a member or an element has been taken out.
+    /// True if a member or an element was removed.
     has_removed: bool,
 }
 
@@ -170,7 +170,7 @@ impl Tape {
         &self.buffer(node, source)[node.start as usize..node.end as usize]
     }
 
-    /// What a node's text is a part of.
+    /// The text that contains a node's text.
     pub(crate) fn buffer<'a>(&'a self, node: &Node, source: &'a [u8]) -> &'a [u8] {
         if node.has(PATCHED) { &self.patch } else { source }
     }
@@ -196,7 +196,7 @@ impl Tape {
         })
     }
 
-    /// Whether the record goes out otherwise than it came in.
+    /// True if the record leaves changed.
     pub(crate) fn is_changed(&self) -> bool {
         !self.patch.is_empty() || self.has_removed
     }
@@ -207,7 +207,7 @@ impl Tape {
         self.has_removed = true;
     }
 
-    /// Gives a string or key another text, which is not escaped yet.
+    /// Replaces the text of a string or key; the new text is not escaped yet.
     pub(crate) fn set_text(&mut self, index: usize, kind: Kind, text: &[u8]) -> Result<(), OutOfMemory> {
         let start = self.patch.len();
         text::write(text, &mut self.patch)?;
@@ -218,7 +218,7 @@ impl Tape {
         Ok(())
     }
 
-    /// Gives a node another text.
+    /// Replaces the text of a node.
     pub(crate) fn replace(&mut self, index: usize, kind: Kind, token: &[u8]) -> Result<(), OutOfMemory> {
         let start = self.patch.len();
         put(&mut self.patch, token)?;

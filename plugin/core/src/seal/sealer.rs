@@ -25,7 +25,7 @@ use core::mem;
 /// The longest tag, in bytes; what is over is cut off and the seal says so.
 pub const TAG_BYTES_MAX: usize = 1024;
 
-/// What the filter is given.
+/// The input of one call.
 #[derive(Clone, Copy, Debug)]
 pub struct Event<'a> {
     /// The tag under which the record goes.
@@ -36,7 +36,7 @@ pub struct Event<'a> {
     pub nanoseconds: u32,
     /// The record as the host printed it; none if it gave a zero pointer.
     pub record: Option<&'a [u8]>,
-    /// How long the host says the record is, in bytes.
+    /// The record's length as the host states it, in bytes.
     pub record_len: usize,
 }
 
@@ -51,14 +51,14 @@ const SEAL_BYTES_RESERVED: usize = 6 * TAG_BYTES_MAX + (1 << 10);
 pub struct Sealer<'p> {
     chain: Chain,
     redactor: Option<Redactor<'p>>,
-    /// What checks records against the policy's schemas, if it has any.
+    /// Checks records against the policy's schemas, if it has any.
     validation: Option<Validation<'p>>,
     /// The chain's head, as it stands in a seal.
     head_text: [u8; HASH_TEXT_BYTES],
     notes: Notes,
     /// The key in force, if the chain has keys.
     signer: Option<Signer>,
-    /// Whether the next record is a checkpoint.
+    /// True if the next record is a checkpoint.
     is_checkpoint: bool,
     tape: Tape,
     canonical: Canonical,
@@ -320,7 +320,7 @@ impl<'p> Sealer<'p> {
         Ok(())
     }
 
-    /// Gives the record's own `audit` another name: with underscores, until
+    /// Renames the record's own `audit`: adds underscores until
     /// nothing else is called so.
     fn rename_audit(&mut self, record: &[u8]) -> Result<Option<Vec<u8>>, OutOfMemory> {
         let is_taken =

@@ -18,7 +18,7 @@ use alloc::vec::Vec;
 /// The version of the seal's format.
 pub const VERSION: u8 = 1;
 
-/// What a seal says of a record beside its place in the chain.
+/// The part of a seal that describes the record, besides its place in the chain.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Statement<'a> {
     pub(crate) tag: &'a [u8],
@@ -27,7 +27,7 @@ pub(crate) struct Statement<'a> {
     pub(crate) notes: Notes,
     /// The name under which the record's own `audit` goes on.
     pub(crate) renamed: Option<&'a [u8]>,
-    /// Why the record is there as raw text, and how long that was.
+    /// The reason why the record is sealed as raw text, and the length of that text.
     pub(crate) unreadable: Option<(&'static str, Option<u32>, usize)>,
 }
 
@@ -41,7 +41,7 @@ impl<'a> Statement<'a> {
     }
 }
 
-/// Why a record is sealed as raw text.
+/// The reason why a record is sealed as raw text.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Cause {
     Unreadable(Unreadable),
@@ -163,7 +163,7 @@ fn write_notes(notes: Notes, out: &mut Vec<u8>) -> Result<(), OutOfMemory> {
     put(out, b"]")
 }
 
-/// What closes a seal: its hashes and, of a checkpoint, the signature.
+/// The end of a seal: its hashes and, for a checkpoint, the signature.
 pub(crate) fn write_hashes(
     previous: &[u8; HASH_TEXT_BYTES],
     head: &[u8; HASH_TEXT_BYTES],

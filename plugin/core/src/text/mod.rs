@@ -27,7 +27,7 @@ pub fn inner(token: &[u8]) -> &[u8] {
 
 /// Reads a `\uXXXX` at the start of `bytes`, or two that are a surrogate pair.
 ///
-/// Gives the character (none if it is half a pair, alone) and the bytes it
+/// Returns the character (none if it is half a pair, alone) and the bytes it
 /// took; nothing at all if four hexadecimal digits are not there.
 pub(crate) fn unicode_escape(bytes: &[u8]) -> Option<(Option<char>, usize)> {
     let first = code_unit(bytes)?;
@@ -81,7 +81,7 @@ impl<'a> Characters<'a> {
         Characters { rest: inner }
     }
 
-    /// How many bytes the first character takes.
+    /// Returns the length of the first character, in bytes.
     pub(crate) fn first_len(mut self) -> usize {
         let len = self.rest.len();
         self.next();
