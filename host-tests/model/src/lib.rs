@@ -12,5 +12,6 @@
 pub mod forge;
 pub mod game;
 pub mod json;
+mod memo;
 pub mod model;
 pub mod seal;

@@ -1,10 +1,12 @@
 //! One record: what its seal says, its hashes, and its checkpoint.
 
 use crate::json::Value;
+use crate::memo::Memo;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use ed25519_dalek::{Signature, VerifyingKey};
 use sha2::{Digest, Sha256, Sha512_256};
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 /// A segment, a run, and a number.
@@ -74,6 +76,12 @@ pub enum Bad {
     NotCertified,
     /// It is not what the key has signed
     Tampered,
+}
+
+// Games of one fleet ask the same again and again.
+thread_local! {
+    static READ: RefCell<Memo<Read>> = RefCell::default();
+    static SIGNED: RefCell<Memo<bool>> = RefCell::default();
 }
 
 fn is_base64url(text: &str, characters: usize) -> bool {
@@ -172,6 +180,10 @@ fn is_intact(record: &Value, version: &str, prev: &[u8; 32], head: &[u8; 32]) ->
 
 /// Reads a line of a log.
 pub fn read(line: &str) -> Read {
+    READ.with_borrow_mut(|memo| memo.get(line, || read_anew(line)))
+}
+
+fn read_anew(line: &str) -> Read {
     let Some(value) = Value::parse(line) else { return Read::Unreadable };
     let Some(audit) = value.get("audit") else { return Read::Unsealed };
     if value.members().iter().filter(|(name, _)| name == "audit").count() > 1 {
@@ -255,7 +267,8 @@ pub fn has_signed(key: &[u8; 32], message: &str, signature: &str) -> bool {
         let signature = Signature::from_bytes(&bytes(signature)?);
         VerifyingKey::from_bytes(key).ok()?.verify_strict(message.as_bytes(), &signature).ok()
     };
-    signed().is_some()
+    let asked = format!("{signature} {} {message}", text(key));
+    SIGNED.with_borrow_mut(|memo| memo.get(&asked, || signed().is_some()))
 }
 
 /// The text of a certificate.

@@ -1,5 +1,5 @@
 //! A few hundred games, in which model and product must say the same, and nothing that
-//! is not so. `GAMES` is another number of games.
+//! is not so. `GAMES` is another number of games, about: a fleet plays several.
 
 mod product;
 
@@ -13,15 +13,17 @@ fn script(steps: std::ops::Range<usize>) -> impl Strategy<Value = Vec<Step>> {
     vec((any::<u8>(), any::<u16>(), any::<u16>()), steps)
 }
 
+/// The most games that one fleet plays: what it seals is the same in all of them.
+const GAMES_OF_FLEET_MAX: usize = 19;
+
 /// Plays one game.
-fn play(fleet: &[Step], moves: &[Step], known: u16, files: usize) -> Result<(), TestCaseError> {
-    let fleet: Fleet = honest(fleet);
+fn play(fleet: &Fleet, moves: &[Step], known: u16, files: usize) -> Result<(), TestCaseError> {
     let mut log: Log = fleet.log(known);
     attack(&mut log, moves, fleet.stolen.as_ref());
     let model = verify(&log);
     let shown =
         || format!("\n{}\nroster {:?}\nanchors {:?}\n", log.lines.join("\n"), log.roster, log.anchors);
-    if let Err(wrong) = check(&fleet, &log, &model) {
+    if let Err(wrong) = check(fleet, &log, &model) {
         return Err(TestCaseError::fail(format!("{wrong}{}", shown())));
     }
     if moves.is_empty() && !fleet.has_lost_state {
@@ -60,14 +62,17 @@ fn the_verifier_wins() {
     let games = std::env::var("GAMES").ok().and_then(|games| games.parse().ok());
     let seed: u8 = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(0);
     let config = Config {
-        cases: games.unwrap_or(300),
+        cases: (games.unwrap_or(300) / (GAMES_OF_FLEET_MAX as u32 / 2)).max(1),
         failure_persistence: None,
         max_shrink_iters: 2000,
         ..Config::default()
     };
     let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &[seed; 32]));
-    let all = (script(1..6), script(0..6), any::<u16>(), 1usize..4);
-    let played = runner.run(&all, |(fleet, moves, known, files)| play(&fleet, &moves, known, files));
+    let games = vec((script(0..6), any::<u16>(), 1usize..4), 1..=GAMES_OF_FLEET_MAX);
+    let played = runner.run(&(script(1..6), games), |(fleet, games)| {
+        let fleet = honest(&fleet);
+        games.iter().try_for_each(|(moves, known, files)| play(&fleet, moves, *known, *files))
+    });
     if let Err(lost) = played {
         panic!("{lost}");
     }

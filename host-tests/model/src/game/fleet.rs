@@ -96,23 +96,43 @@ fn seed(node: u8, count: &mut u64, seed: &mut [u8; 32]) -> bool {
     true
 }
 
+/// A node before its first life. It is the same in every game.
+struct New {
+    state: Vec<u8>,
+    keys: Vec<u8>,
+    seeds: u64,
+    /// Its entry of the roster
+    entry: String,
+}
+
+thread_local! {
+    static FIRST: Vec<New> = (0..NODES as u8).filter_map(New::of).collect();
+}
+
+impl New {
+    fn of(number: u8) -> Option<New> {
+        let id = ChainId::from_random([number + 1; 9]);
+        let mut seeds = 0;
+        let ring = KeyRing::new(id, &mut |bytes| seed(number, &mut seeds, bytes)).ok()?;
+        let public = seal::text(ring.public()?.as_bytes());
+        let entry = format!(r#"{{"node":"n{number}","chain":"{id}","key":"{public}","created":"now"}}"#);
+        let header = Header { id, algorithm: Algorithm::default() };
+        Some(New { state: header.to_file().to_vec(), keys: ring.to_file().to_vec(), seeds, entry })
+    }
+
+    fn node(&self) -> Node {
+        let file = |bytes: &Vec<u8>| File(Rc::new(RefCell::new(bytes.clone())));
+        let (state, keys) = (file(&self.state), file(&self.keys));
+        Node { state, keys, backup: None, seeds: self.seeds, runs: 0, now: 0 }
+    }
+}
+
 /// Has a fleet seal what the script says. A step is a life of a node: which one and how
 /// it ends, how many records it seals, and how far apart they are.
 pub fn honest(script: &[Step]) -> Fleet {
     let mut fleet = Fleet::default();
-    let mut entries = Vec::new();
-    let mut nodes = Vec::new();
-    for number in 0..NODES as u8 {
-        let id = ChainId::from_random([number + 1; 9]);
-        let mut seeds = 0;
-        let Ok(ring) = KeyRing::new(id, &mut |bytes| seed(number, &mut seeds, bytes)) else { return fleet };
-        let public = ring.public().map(|key| seal::text(key.as_bytes())).unwrap_or_default();
-        entries.push(format!(r#"{{"node":"n{number}","chain":"{id}","key":"{public}","created":"now"}}"#));
-        let header = Header { id, algorithm: Algorithm::default() };
-        let file = |bytes: &[u8]| File(Rc::new(RefCell::new(bytes.to_vec())));
-        let (state, keys) = (file(&header.to_file()), file(&ring.to_file()));
-        nodes.push(Node { state, keys, backup: None, seeds, runs: 0, now: 0 });
-    }
+    let mut nodes: Vec<Node> = FIRST.with(|first| first.iter().map(New::node).collect());
+    let entries = FIRST.with(|first| first.iter().map(|new| new.entry.clone()).collect::<Vec<_>>());
     fleet.roster = format!("[{}]", entries.join(","));
     for (kind, count, pace) in script {
         let number = usize::from(*kind) % NODES;

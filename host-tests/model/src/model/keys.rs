@@ -49,15 +49,15 @@ impl Chain {
                 report.add(wrong(here), format!("{name}: {here:?} is not signed by key {n}"));
             }
         }
-        self.without_handover(name, &single, end, report);
+        self.without_handover(name, (&single, end), wrong, report);
     }
 
     /// Looks for keys that nobody has handed over to.
     pub(super) fn without_handover(
         &self,
         name: &str,
-        single: &[(u64, &Place)],
-        end: u64,
+        (single, end): (&[(u64, &Place)], u64),
+        wrong: impl Fn(&Place) -> &'static str,
         report: &mut Report,
     ) {
         let mut before: (u64, Option<&Place>) = (0, None);
@@ -84,7 +84,7 @@ impl Chain {
                 let kind = match kinds.contains(&"gap") {
                     true => "gap",
                     false => {
-                        kinds.iter().copied().find(|kind| *kind != BEFORE).unwrap_or("key_not_certified")
+                        kinds.iter().copied().find(|kind| *kind != BEFORE).unwrap_or_else(|| wrong(place))
                     }
                 };
                 if self.start.as_ref().is_some_and(|(start, ..)| position(place) <= position(start)) {

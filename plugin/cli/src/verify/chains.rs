@@ -67,6 +67,8 @@ pub(super) struct Followed {
     pub(super) ends: BTreeMap<Life, u64>,
     /// Where lives have gone on from one record.
     pub(super) forks: Forks,
+    /// Those of which both sides are covered.
+    pub(super) covered_forks: Forks,
 }
 
 impl<'a> Chains<'a> {
@@ -308,9 +310,10 @@ impl<'a> Chains<'a> {
                 add: |verdict, what: String| self.findings.add(verdict, Some(*id), None, what),
             };
             history.follow()?;
-            history.check_keys()?;
-            let (gaps, ends, forks) = (history.gaps, history.ends, history.forks);
-            all.insert(*id, Followed { stretches, coverage, stops, gaps, spans, ends, forks });
+            let (gaps, ends) = (history.gaps, history.ends);
+            let (forks, covered_forks) = (history.forks, history.covered_forks);
+            let followed = Followed { stretches, coverage, stops, gaps, spans, ends, forks, covered_forks };
+            all.insert(*id, followed);
         }
         Ok(all)
     }

@@ -3,112 +3,17 @@
 use super::chain_log::{ChainLog, Start};
 use super::chains::{Chains, Followed};
 use super::gaps::Cause;
-use super::history::{History, STOPPED, count};
-use super::keys::Misfit;
+use super::history::{STOPPED, count};
 use super::spans::Why;
 use super::{Verdict, extent, named};
 use crate::roster::Roster;
 use flb_audit_core::chain::checkpoint::{CHECKPOINT_RECORDS_MAX, Checkpoint};
-use flb_audit_core::chain::{ChainId, Life, Place, Position};
+use flb_audit_core::chain::{ChainId, Life, Position};
 use flb_audit_core::record::notes::Notes;
 use std::collections::BTreeMap;
 use std::io;
 use std::ops::RangeInclusive;
 use std::time::Duration;
-
-impl<F: FnMut(Verdict, String)> History<'_, F> {
-    /// Holds what keys say of each other, and of the records, against what is
-    /// here.
-    pub(super) fn check_keys(&mut self) -> io::Result<()> {
-        for misfit in self.chain.keys.misfits(&self.chain.links) {
-            let (verdict, what) = self.judge(&misfit);
-            // Two writers of one chain use its keys one after the other, and twice.
-            let fork = self.covered_forks.before(misfit.position());
-            match (verdict, fork) {
-                (None, _) => {}
-                (Some(Verdict::KeyNotCertified), Some(fork)) => {
-                    (self.add)(fork, format!("{what}, as two writers of one chain do"));
-                }
-                (Some(verdict), _) => (self.add)(verdict, what),
-            }
-        }
-        for (index, place, head) in self.chain.keys.since() {
-            let Some(segment) = self.chain.segments.get(&place.life(self.id)) else {
-                continue;
-            };
-            if segment.before_record(place.sequence, self.spool)?.is_some_and(|here| here != head) {
-                let what = format!(
-                    "what is before {} is not what it was when key {index} came into force there",
-                    named(place.position())
-                );
-                (self.add)(Verdict::Tampered, what);
-            }
-        }
-        Ok(())
-    }
-
-    fn judge(&self, misfit: &Misfit) -> (Option<Verdict>, String) {
-        match misfit {
-            Misfit::Forked { index, places: [one, other] } => (
-                Some(Verdict::Conflict),
-                format!(
-                    "key {index} came into force twice, at segment {} (run {}) and at segment {} (run {}): two filters \
-                     with one state directory, or one that was set back",
-                    one.segment, one.run, other.segment, other.run
-                ),
-            ),
-            Misfit::Late { index, record, next } => (
-                Some(Verdict::KeyNotCertified),
-                format!(
-                    "key {index} has signed {} after the next one was in force, from {} on",
-                    named(*record),
-                    named(next.position())
-                ),
-            ),
-            Misfit::Backwards { index, place } => (
-                Some(Verdict::KeyNotCertified),
-                format!(
-                    "key {index} came into force before the key before it, at {}",
-                    named(place.position())
-                ),
-            ),
-            Misfit::NotHandedOver { index, last, place } => self.judge_handover(*index, *last, place),
-            Misfit::Outdated { index, life, sequence } => (
-                Some(Verdict::KeyNotCertified),
-                format!(
-                    "record {sequence} of segment {} (run {}) is signed by key {index}, after a later key had come into \
-                     force",
-                    life.segment, life.run
-                ),
-            ),
-        }
-    }
-
-    /// A key has no handover: it may be among the records that are not here.
-    fn judge_handover(&self, index: u32, last: Position, place: &Place) -> (Option<Verdict>, String) {
-        let is_before_start =
-            self.chain.start.is_some_and(|start| place.position() <= start.place.position());
-        let is_between = |causes: &[Cause]| self.gaps.is_between(last, place.position(), causes);
-        let what = format!(
-            "who handed over to key {index}, and where, is among what is missing between {} and {}",
-            named(last),
-            named(place.position())
-        );
-        if is_before_start || is_between(&[Cause::Deleted, Cause::Encrypted]) {
-            (None, what)
-        } else if is_between(&[Cause::Stop]) {
-            (Some(Verdict::UncleanStop), what)
-        } else if is_between(&[Cause::Unknown, Cause::DeletedElsewhere, Cause::Altered]) {
-            (Some(Verdict::Gap), what)
-        } else {
-            let what = format!(
-                "keys were changed at {}, but key {index} was never handed over to, and no record is missing",
-                named(place.position())
-            );
-            (Some(Verdict::KeyNotCertified), what)
-        }
-    }
-}
 
 impl Chains<'_> {
     /// Holds a checkpoint that was kept elsewhere against what is here.
@@ -180,7 +85,7 @@ impl Chains<'_> {
                         false => (Verdict::Gap, Cause::Unknown, ": which is not here"),
                     };
                     count(if is_stop { &mut chain.undelivered } else { &mut chain.missing }, first, last);
-                    followed.gaps.push(after, to, cause);
+                    followed.gaps.push(after, first, to, cause);
                     self.findings.add(verdict, Some(*id), None, what + why);
                 }
             }

@@ -27,6 +27,10 @@ pub(super) enum Cause {
 /// Records that follow one another and are not here.
 #[derive(Clone, Copy, Debug)]
 struct Gap {
+    /// The record before the first of them, which may itself be missing. Without its first
+    /// record nobody knows what a life goes on from: then it is the last one before that
+    /// is here.
+    before: Position,
     /// The last of them.
     to: Position,
     cause: Cause,
@@ -35,21 +39,25 @@ struct Gap {
 /// All gaps of a chain.
 #[derive(Default)]
 pub(super) struct Gaps {
+    /// By the last record before them that is here.
     by_start: BTreeMap<Position, Vec<Gap>>,
     /// The last record that is known not to be here.
     pub(super) last: Option<Position>,
 }
 
 impl Gaps {
-    pub(super) fn push(&mut self, after: Position, to: Position, cause: Cause) {
-        self.by_start.entry(after).or_default().push(Gap { to, cause });
+    /// Adds records of one segment, behind one that is here: `first` and up to `to`.
+    pub(super) fn push(&mut self, after: Position, first: u64, to: Position, cause: Cause) {
+        let before = first.checked_sub(1);
+        let before = before.map_or(after, |sequence| Position { segment: to.segment, sequence });
+        self.by_start.entry(after).or_default().push(Gap { before, to, cause });
         self.last = self.last.max(Some(to));
     }
 
     /// Whether records are not here between two that are, for one of these causes.
     pub(super) fn is_between(&self, one: Position, other: Position, causes: &[Cause]) -> bool {
-        let before = self.by_start.range(..=other).flat_map(|(_, gaps)| gaps);
-        before.into_iter().any(|gap| gap.to >= one && causes.contains(&gap.cause))
+        let mut before = self.by_start.range(..=other).flat_map(|(_, gaps)| gaps);
+        before.any(|gap| gap.before <= other && gap.to >= one && causes.contains(&gap.cause))
     }
 
     /// What a record comes to that no signature reaches, by the gap behind it: the

@@ -110,7 +110,7 @@ impl<F: FnMut(Verdict, String)> History<'_, F> {
             return Some(records);
         };
         let to = Position { segment: life.segment, sequence: end.min(*records.end()) };
-        self.gaps.push(after, to, Cause::BeforeStart);
+        self.gaps.push(after, *records.start(), to, Cause::BeforeStart);
         (end < *records.end()).then(|| end + 1..=*records.end())
     }
 
@@ -188,42 +188,37 @@ impl<F: FnMut(Verdict, String)> History<'_, F> {
     fn check_missing(&mut self, life: &Life, records: RangeInclusive<u64>, end_before: Position) {
         let at = |sequence: u64| Position { segment: life.segment, sequence };
         // Without its first record nobody knows what the life goes on from.
-        let last_here = |first: u64| first.checked_sub(1).map_or(end_before, at);
-        let after = last_here(*records.start());
+        let after = records.start().checked_sub(1).map_or(end_before, at);
         let Some(records) = self.looked_for(life, records, after) else { return };
         let mut next = *records.start();
         for left in self.spans.without(life, &records) {
             if next < *left.start() {
                 let stated = next..=*left.start() - 1;
-                self.gaps.push(last_here(next), at(*stated.end()), self.spans.cause(life, &stated));
+                self.gaps.push(after, next, at(*stated.end()), self.spans.cause(life, &stated));
             }
             next = left.end().saturating_add(1);
-            self.check_unstated(life, left, end_before);
+            self.check_unstated(life, left, after);
         }
         if next <= *records.end() {
-            self.gaps.push(
-                last_here(next),
-                at(*records.end()),
-                self.spans.cause(life, &(next..=*records.end())),
-            );
+            let cause = self.spans.cause(life, &(next..=*records.end()));
+            self.gaps.push(after, next, at(*records.end()), cause);
         }
     }
 
     /// Nothing accounts for these records; altered ones may be among them.
-    fn check_unstated(&mut self, life: &Life, records: RangeInclusive<u64>, end_before: Position) {
+    fn check_unstated(&mut self, life: &Life, records: RangeInclusive<u64>, after: Position) {
         let at = |sequence: u64| Position { segment: life.segment, sequence };
-        let last_here = |first: u64| first.checked_sub(1).map_or(end_before, at);
         let altered = self.chain.segments.get(life).map(|segment| segment.altered_in(&records));
         let mut first = Some(*records.start());
         for sequence in altered.into_iter().flatten() {
             if let Some(first) = first.filter(|first| *first < sequence) {
-                self.miss(life, first..=sequence - 1, last_here(first));
+                self.miss(life, first..=sequence - 1, after);
             }
-            self.gaps.push(last_here(sequence), at(sequence), Cause::Altered);
+            self.gaps.push(after, sequence, at(sequence), Cause::Altered);
             first = sequence.checked_add(1);
         }
         if let Some(first) = first.filter(|first| first <= records.end()) {
-            self.miss(life, first..=*records.end(), last_here(first));
+            self.miss(life, first..=*records.end(), after);
         }
     }
 
@@ -232,7 +227,7 @@ impl<F: FnMut(Verdict, String)> History<'_, F> {
         count(&mut self.chain.missing, first, last);
         let is_deleted = self.all_spans.iter().any(|spans| spans.has(life, &records, Why::Deleted));
         let cause = if is_deleted { Cause::DeletedElsewhere } else { Cause::Unknown };
-        self.gaps.push(after, Position { segment: life.segment, sequence: last }, cause);
+        self.gaps.push(after, first, Position { segment: life.segment, sequence: last }, cause);
         (self.add)(Verdict::Gap, format!("segment {} lacks {}", life.segment, extent(first, last)));
     }
 
@@ -277,8 +272,9 @@ impl<F: FnMut(Verdict, String)> History<'_, F> {
             Origin::Record(link, before) => {
                 let target = link.life(self.id);
                 self.check_link_to_start(life, link, before);
+                self.check_successor(life, link, next_of);
                 if lives.contains(&target) {
-                    self.check_link(life, link, before, next_of)?;
+                    self.check_link(life, link, before)?;
                 } else {
                     self.miss_life(link, end_before);
                 }
@@ -331,25 +327,22 @@ impl<F: FnMut(Verdict, String)> History<'_, F> {
 
     /// Nothing is here of the life that another one goes on from.
     fn miss_life(&mut self, link: Place, end_before: Position) {
-        let end = MissingEnd {
-            life: link.life(self.id),
-            records: 0..=link.sequence,
-            after: end_before,
-            is_whole: true,
-        };
-        self.miss_end(end);
+        let life = link.life(self.id);
+        let first = self.ends.get(&life).map_or(0, |end| end.saturating_add(1));
+        if first <= link.sequence {
+            self.miss_end(MissingEnd {
+                life,
+                records: first..=link.sequence,
+                after: end_before,
+                is_whole: first == 0,
+            });
+        }
     }
 
-    fn check_link(
-        &mut self,
-        life: &Life,
-        link: Place,
-        before: Option<Fingerprint>,
-        next_of: &mut BTreeMap<Life, (Life, bool)>,
-    ) -> io::Result<()> {
+    /// Two lives must not go on from records of one life.
+    fn check_successor(&mut self, life: &Life, link: Place, next_of: &mut BTreeMap<Life, (Life, bool)>) {
         let Life { segment: number, run, .. } = *life;
         let target = link.life(self.id);
-        let last = self.last(&target);
         let is_covered = self.coverage.has(life, 0);
         let next = next_of.get(&target).copied();
         next_of.insert(target, (*life, is_covered || next.is_some_and(|(_, is_covered)| is_covered)));
@@ -363,6 +356,12 @@ impl<F: FnMut(Verdict, String)> History<'_, F> {
             let verdict = self.fork_verdict(life);
             (self.add)(verdict, what);
         }
+    }
+
+    fn check_link(&mut self, life: &Life, link: Place, before: Option<Fingerprint>) -> io::Result<()> {
+        let Life { segment: number, run, .. } = *life;
+        let target = link.life(self.id);
+        let last = self.last(&target);
         let here = match self.chain.segments.get(&target) {
             Some(segment) => segment.head(link.sequence, self.spool)?,
             None => None,
@@ -483,11 +482,11 @@ impl<F: FnMut(Verdict, String)> History<'_, F> {
             let what = format!("{which} {}", extent(first, last));
             if is_stop {
                 count(&mut self.chain.undelivered, first, last);
-                self.gaps.push(after, at, Cause::Stop);
+                self.gaps.push(after, first, at, Cause::Stop);
                 (self.add)(Verdict::UncleanStop, what + STOPPED);
             } else {
                 count(&mut self.chain.missing, first, last);
-                self.gaps.push(after, at, Cause::Unknown);
+                self.gaps.push(after, first, at, Cause::Unknown);
                 let earlier = if is_whole { ", and what may have been before it" } else { ", its end" };
                 (self.add)(Verdict::Gap, what + earlier);
             }

@@ -29,8 +29,6 @@ pub(super) struct Keys {
     /// The heads that are signed: life, record, head, key, and since when the key is in
     /// force as its checkpoint says.
     signed: BTreeSet<(Life, u64, Fingerprint, u32, Position)>,
-    /// The first and the last record that a key has signed in a life.
-    lives: BTreeMap<(Life, u32), (u64, u64)>,
 }
 
 /// The key that a signature counts as.
@@ -92,9 +90,6 @@ pub(super) enum Misfit {
     /// A key that came into force without the one before it having said so,
     /// with the last record known to be under an earlier key.
     NotHandedOver { index: u32, last: Position, place: Place },
-    /// A record that an older key has signed than the one that was in force
-    /// before it: in its life, or in the one that the life goes on from.
-    Outdated { index: u32, life: Life, sequence: u64 },
 }
 
 impl Misfit {
@@ -104,9 +99,6 @@ impl Misfit {
             Misfit::Forked { places: [one, other], .. } => one.position().min(other.position()),
             Misfit::Late { record, .. } => *record,
             Misfit::Backwards { place, .. } | Misfit::NotHandedOver { place, .. } => place.position(),
-            Misfit::Outdated { life, sequence, .. } => {
-                Position { segment: life.segment, sequence: *sequence }
-            }
         }
     }
 }
@@ -138,8 +130,6 @@ impl Keys {
     ) {
         self.add_handovers(checkpoint.since(), fingerprint);
         let (life, index) = (place.life(chain), checkpoint.index());
-        let range = self.lives.entry((life, index)).or_insert((place.sequence, place.sequence));
-        *range = (range.0.min(place.sequence), range.1.max(place.sequence));
         let key = self.keys.entry(index).or_default();
         key.last = key.last.max(Some(place.position()));
         self.last_signed = self.last_signed.max(Some(place.position()));
@@ -201,8 +191,8 @@ impl Keys {
 
     /// Returns all that does not fit. After a key that was put into force twice
     /// there are two histories, and its successors are not compared.
-    pub(super) fn misfits(&self, links: &BTreeMap<Life, Place>) -> Vec<Misfit> {
-        let mut misfits = self.outdated(links);
+    pub(super) fn misfits(&self) -> Vec<Misfit> {
+        let mut misfits = Vec::new();
         let forked = self.forked();
         if let Some((index, one, other)) = forked {
             misfits.push(Misfit::Forked { index, places: [one, other] });
@@ -242,35 +232,5 @@ impl Keys {
                 _ => None,
             }
         })
-    }
-
-    /// The keys that have signed records of a life, each with the first and the last.
-    fn of_life(&self, life: Life) -> impl Iterator<Item = (u32, (u64, u64))> {
-        self.lives.range((life, 0)..=(life, u32::MAX)).map(|((_, index), range)| (*index, *range))
-    }
-
-    fn outdated(&self, links: &BTreeMap<Life, Place>) -> Vec<Misfit> {
-        let mut outdated = Vec::new();
-        let mut lives: Vec<Life> = self.lives.keys().map(|(life, _)| *life).collect();
-        lives.dedup();
-        for life in lives {
-            let linked = links.get(&life).and_then(|link| {
-                let before = self.of_life(link.life(life.chain));
-                before.filter(|(_, (first, _))| *first <= link.sequence).map(|(index, _)| index).max()
-            });
-            let mut by_record: Vec<_> =
-                self.of_life(life).map(|(index, (first, last))| (first, last, index)).collect();
-            by_record.sort_unstable();
-            let mut newest = linked.unwrap_or(0);
-            let mut end = None;
-            for (first, last, index) in by_record {
-                if index < newest || end.is_some_and(|end| first <= end) {
-                    outdated.push(Misfit::Outdated { index, life, sequence: first });
-                }
-                newest = newest.max(index);
-                end = end.max(Some(last));
-            }
-        }
-        outdated
     }
 }

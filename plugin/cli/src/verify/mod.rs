@@ -30,6 +30,7 @@ mod signatures;
 mod spans;
 mod spool;
 mod stops;
+mod successions;
 
 pub(crate) use crate::verdict::Verdict;
 pub(crate) use ledger::{Ledgers, path_of};
@@ -253,6 +254,8 @@ impl Verify {
         if let Some(path) = &self.anchors {
             anchors::check(&mut chains, path, roster, &mut followed)?;
         }
+        // What an anchor proves to be missing may have held a handover.
+        chains.check_keys(&followed)?;
         if let Some(roster) = roster {
             chains.check_roster(roster, self.since.is_some() || self.until.is_some(), &followed);
         }

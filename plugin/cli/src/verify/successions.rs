@@ -1,0 +1,106 @@
+//! What the keys of each chain say of one another, and of the records.
+
+use super::chains::{Chains, Followed};
+use super::gaps::Cause;
+use super::keys::Misfit;
+use super::{Verdict, named};
+use flb_audit_core::chain::{ChainId, Place, Position};
+use std::collections::BTreeMap;
+use std::io;
+
+impl Chains<'_> {
+    /// Holds what keys say of each other, and of the records, against what is here.
+    pub(super) fn check_keys(&mut self, followed: &BTreeMap<ChainId, Followed>) -> io::Result<()> {
+        for (id, chain) in &self.chains {
+            let Some(followed) = followed.get(id) else { continue };
+            let start = chain.start.map(|start| start.place.position());
+            for misfit in chain.keys.misfits() {
+                let (verdict, what) = followed.judge(&misfit, start);
+                // Two writers of one chain use its keys one after the other, and twice.
+                let fork = followed.covered_forks.before(misfit.position());
+                let (verdict, what) = match (verdict, fork) {
+                    (None, _) => continue,
+                    (Some(Verdict::KeyNotCertified), Some(fork)) => {
+                        (fork, format!("{what}, as two writers of one chain do"))
+                    }
+                    (Some(verdict), _) => (verdict, what),
+                };
+                self.findings.add(verdict, Some(*id), None, what);
+            }
+            for (index, place, head) in chain.keys.since() {
+                let Some(segment) = chain.segments.get(&place.life(*id)) else { continue };
+                let before = segment.before_record(place.sequence, &mut self.spool)?;
+                if before.is_some_and(|here| here != head) {
+                    let what = format!(
+                        "what is before {} is not what it was when key {index} came into force there",
+                        named(place.position())
+                    );
+                    self.findings.add(Verdict::Tampered, Some(*id), None, what);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Followed {
+    fn judge(&self, misfit: &Misfit, start: Option<Position>) -> (Option<Verdict>, String) {
+        match misfit {
+            Misfit::Forked { index, places: [one, other] } => (
+                Some(Verdict::Conflict),
+                format!(
+                    "key {index} came into force twice, at segment {} (run {}) and at segment {} (run {}): two filters \
+                     with one state directory, or one that was set back",
+                    one.segment, one.run, other.segment, other.run
+                ),
+            ),
+            Misfit::Late { index, record, next } => (
+                Some(Verdict::KeyNotCertified),
+                format!(
+                    "key {index} has signed {} after the next one was in force, from {} on",
+                    named(*record),
+                    named(next.position())
+                ),
+            ),
+            Misfit::Backwards { index, place } => (
+                Some(Verdict::KeyNotCertified),
+                format!(
+                    "key {index} came into force before the key before it, at {}",
+                    named(place.position())
+                ),
+            ),
+            Misfit::NotHandedOver { index, last, place } => {
+                self.judge_handover((*index, place), *last, start)
+            }
+        }
+    }
+
+    /// A key has no handover: it may be among the records that are not here.
+    fn judge_handover(
+        &self,
+        (index, place): (u32, &Place),
+        last: Position,
+        start: Option<Position>,
+    ) -> (Option<Verdict>, String) {
+        let is_before_start = start.is_some_and(|start| place.position() <= start);
+        let is_between = |causes: &[Cause]| self.gaps.is_between(last, place.position(), causes);
+        let what = format!(
+            "who handed over to key {index}, and where, is among what is missing between {} and {}",
+            named(last),
+            named(place.position())
+        );
+        if is_before_start || is_between(&[Cause::Deleted, Cause::Encrypted]) {
+            (None, what)
+        } else if is_between(&[Cause::Stop]) {
+            (Some(Verdict::UncleanStop), what)
+        } else if is_between(&[Cause::Unknown, Cause::DeletedElsewhere, Cause::Altered]) {
+            (Some(Verdict::Gap), what)
+        } else {
+            let what = format!(
+                "keys were changed at {}, but key {index} was never handed over to, and no record is missing",
+                named(place.position())
+            );
+            (Some(Verdict::KeyNotCertified), what)
+        }
+    }
+}
