@@ -26,6 +26,21 @@ const FORMATS: [(&[u8], Format); 4] = [
     (&[0xfd, b'7', b'z', b'X', b'Z', 0], Format::Xz),
 ];
 
+/// Forms that are not read: where in a source the mark of each stands, the mark, and
+/// the form's name. That of tar is in POSIX.1-2017, pax Interchange Format.
+const NOT_READ: [(usize, &[u8], &str); 8] = [
+    (0, b"PK\x03\x04", "a zip archive"),
+    (0, b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
+    (257, b"ustar", "a tar archive"),
+    (0, &[0x04, 0x22, 0x4d, 0x18], "compressed by lz4"),
+    (0, b"\xff\x06\x00\x00sNaPpY", "compressed by Snappy"),
+    (0, b"PAR1", "a Parquet file"),
+    (0, b"Obj\x01", "an Avro file"),
+    (0, b"SQLite format 3\0", "an SQLite database"),
+];
+/// How much of a source is looked at for these marks, in bytes.
+const MARK_BYTES: usize = 262;
+
 #[derive(Clone, Copy)]
 enum Format {
     Gzip,
@@ -52,12 +67,28 @@ pub(super) struct Decompressed {
     pub(super) format: Option<&'static str>,
 }
 
-/// Decompresses gzip, zstd, bzip2 and xz, which are told by their first bytes.
+/// Decompresses gzip, zstd, bzip2 and xz, which are told by their first bytes; also twice,
+/// as a file is that was compressed before it was uploaded with compression.
 pub(super) fn decompress(
     bytes: impl BufRead + Send + 'static,
     buffer_bytes: usize,
 ) -> io::Result<Decompressed> {
-    let (start, bytes) = peek(bytes, frame::START.len())?;
+    let once = decompress_once(bytes, buffer_bytes)?;
+    if once.format.is_none() {
+        return Ok(once);
+    }
+    let twice = decompress_once(once.bytes, buffer_bytes)?;
+    Ok(Decompressed { bytes: twice.bytes, format: once.format })
+}
+
+fn decompress_once(bytes: impl BufRead + Send + 'static, buffer_bytes: usize) -> io::Result<Decompressed> {
+    let (start, bytes) = peek(bytes, MARK_BYTES)?;
+    let has = |at: usize, mark: &[u8]| start.get(at..).is_some_and(|here| here.starts_with(mark));
+    if let Some((.., name)) = NOT_READ.iter().find(|(at, mark, _)| has(*at, mark)) {
+        return Err(io::Error::other(format!(
+            "{name}, which is not read: unpack it, and name what was in it"
+        )));
+    }
     if start.starts_with(frame::START) {
         return Err(io::Error::other("an encrypted file cannot be read from a pipe; name its file"));
     }

@@ -78,6 +78,14 @@ impl Opener {
         found
     }
 
+    /// Looks into an array of bytes, of which this is the text.
+    fn look_into_bytes(&mut self, token: &[u8], place: &Place, level: u32, see: See<'_>) -> u64 {
+        match serde_json::from_slice::<Vec<u8>>(token) {
+            Ok(bytes) if level < STRINGS_DEEP_MAX => self.look(&bytes, place, level + 1, see),
+            _ => 0,
+        }
+    }
+
     /// Looks into a string, of which this is the token.
     fn look_into_string(&mut self, token: &[u8], place: &Place, level: u32, see: See<'_>) -> u64 {
         if level == STRINGS_DEEP_MAX || !may_hold(token) {
@@ -96,16 +104,25 @@ impl Opener {
     }
 }
 
+/// Checks whether an array may be the bytes of an object.
+fn is_bytes(token: &[u8]) -> bool {
+    BYTES_STARTS.iter().any(|start| token.starts_with(start))
+}
+
 /// Checks quickly whether a text may hold a seal: by its names, or since it has base64.
 pub(super) fn may_hold(text: &[u8]) -> bool {
     let is_closed = |at: usize| matches!(text.get(at + b"audit".len()), Some(b'"' | b'\\'));
-    BASE64_STARTS.iter().any(|start| memmem::find(text, start).is_some())
+    BASE64_STARTS.iter().chain(&BYTES_STARTS).any(|start| memmem::find(text, start).is_some())
         || memmem::find_iter(text, b"audit").any(is_closed) && memmem::find(text, b"head").is_some()
 }
 
 /// How objects, arrays and gzip start in base64, behind a quote: a brace or bracket and
 /// what JSON may have behind it, and the first bytes of gzip.
 const BASE64_STARTS: [&[u8]; 6] = [b"\"ey", b"\"ew", b"\"W1", b"\"W3", b"\"Wy", b"\"H4sI"];
+
+/// How an array of bytes starts that holds an object, as journald prints a message that
+/// is not plain text.
+const BYTES_STARTS: [&[u8]; 2] = [b"[123,", b"[ 123,"];
 
 /// The shortest base64 that may hold a record, in bytes.
 const BASE64_BYTES_MIN: usize = 200;
@@ -177,6 +194,14 @@ impl Walk<'_> {
                         open.records += 1;
                     }
                     found += 1;
+                    at = tape.after(at);
+                    continue;
+                }
+                Kind::Array if is_bytes(tape.text(node, text)) => {
+                    let place = self.place_of(None).in_string("bytes");
+                    let before = found;
+                    found += self.opener.look_into_bytes(tape.text(node, text), &place, self.level, see);
+                    self.value(at, before, found);
                     at = tape.after(at);
                     continue;
                 }

@@ -82,10 +82,14 @@ impl Framing {
     }
 }
 
-/// Whether this starts as an array of records does: a bracket begins other lines, too.
+/// Checks whether this starts as an array of records does: a bracket also begins other
+/// lines, and rows of a table, of which the first column is some text.
 pub(super) fn is_array(text: &[u8]) -> bool {
     let behind = text.strip_prefix(b"[").map(<[u8]>::trim_ascii_start);
-    behind.is_some_and(|behind| matches!(behind.first(), None | Some(b'{' | b'[' | b'"' | b']')))
+    behind.is_some_and(|behind| match behind {
+        [b'"', value @ ..] => matches!(value.trim_ascii_start().first(), Some(b'{' | b'[')),
+        _ => matches!(behind.first(), None | Some(b'{' | b'[' | b']')),
+    })
 }
 
 /// Whether `next` comes next, or behind a comma.

@@ -5,7 +5,7 @@ use super::Place;
 use super::envelope::{Item, Opener, See};
 use super::split::{RECORD_SEPARATOR, literal_break};
 use super::table::{doubled_end, quoted_end};
-use memchr::memchr_iter;
+use memchr::{memchr, memchr_iter, memrchr};
 use serde::de::IgnoredAny;
 use std::borrow::Cow;
 use std::ops::Range;
@@ -31,6 +31,10 @@ enum Quotes {
     Doubled,
     /// In those of a string, where they are escaped.
     Escaped,
+    /// In single quotes, which are doubled within.
+    Single,
+    /// In a column without quotes, where backslashes are doubled.
+    Backslashes,
 }
 
 /// What a line is.
@@ -96,22 +100,27 @@ impl Piece {
         let token = &line[self.range.clone()];
         match self.quotes {
             Quotes::None => token.into(),
+            Quotes::Single => without_doubled(&token[1..token.len() - 1], b'\'').into(),
+            Quotes::Backslashes => without_doubled(token, b'\\').into(),
             Quotes::Escaped => {
                 serde_json::from_slice::<String>(token).unwrap_or_default().into_bytes().into()
             }
-            Quotes::Doubled => {
-                let mut text = Vec::with_capacity(token.len());
-                let mut is_second = false;
-                for &byte in &token[1..token.len() - 1] {
-                    is_second = byte == b'"' && !is_second;
-                    if !is_second {
-                        text.push(byte);
-                    }
-                }
-                text.into()
-            }
+            Quotes::Doubled => without_doubled(&token[1..token.len() - 1], b'"').into(),
         }
     }
+}
+
+/// Returns a text in which every two of a byte have become one.
+fn without_doubled(text: &[u8], doubled: u8) -> Vec<u8> {
+    let mut single = Vec::with_capacity(text.len());
+    let mut is_second = false;
+    for &byte in text {
+        is_second = byte == doubled && !is_second;
+        if !is_second {
+            single.push(byte);
+        }
+    }
+    single
 }
 
 /// Finds the JSON objects in a line, each as early and as long as it goes. A line that
@@ -133,14 +142,36 @@ fn pieces(text: &[u8]) -> Vec<Piece> {
         let piece = quotes.and_then(|quotes| quoted(text, at - 1, quotes)).or_else(|| {
             let (len, read) = object_len(&text[at..]);
             work = work.saturating_sub(read);
-            len.map(|len| Piece { range: at..at + len, quotes: Quotes::None })
+            len.map(|len| {
+                in_single_quotes(text, at..at + len)
+                    .unwrap_or(Piece { range: at..at + len, quotes: Quotes::None })
+            })
         });
+        let is_column = at == 0 || text[at - 1] == b'\t';
+        let piece = piece.or_else(|| is_column.then(|| with_backslashes(text, at)).flatten());
         if let Some(piece) = piece {
             done = piece.range.end;
             pieces.push(piece);
         }
     }
     pieces
+}
+
+/// Returns a text in single quotes, as YAML and SQL have them.
+fn in_single_quotes(text: &[u8], object: Range<usize>) -> Option<Piece> {
+    let start = object.start.checked_sub(1).filter(|start| text[*start] == b'\'')?;
+    let is_quoted = text.get(object.end) == Some(&b'\'');
+    is_quoted.then_some(Piece { range: start..object.end + 1, quotes: Quotes::Single })
+}
+
+/// Returns a column that tabs or the line's ends enclose, if it is an object once its
+/// backslashes are single again: PostgreSQL's `COPY` and ClickHouse double them.
+fn with_backslashes(text: &[u8], start: usize) -> Option<Piece> {
+    let len = text[start..].iter().position(|byte| matches!(byte, b'\t' | b'\r' | b'\n'));
+    let range = start..len.map_or(text.len(), |len| start + len);
+    let column = without_doubled(&text[range.clone()], b'\\');
+    let is_object = column.len() < range.len() && object_len(&column).0 == Some(column.len());
+    is_object.then_some(Piece { range, quotes: Quotes::Backslashes })
 }
 
 /// A column or string in quotes, from the first one on.
@@ -187,9 +218,7 @@ impl Form {
             }
             () if !between().all(is_separator) => Form::Torn,
             () if is_separator(before) && is_separator(behind) => Form::Row,
-            () if is_separator(behind) || before.contains(&b'[') && is_separator_or_bracket(behind) => {
-                prefix(before).map_or(Form::Torn, Form::Behind)
-            }
+            () if is_end(before, behind) => prefix(before).map_or(Form::Torn, Form::Behind),
             () => Form::Torn,
         })
     }
@@ -207,6 +236,13 @@ fn is_separator(mut text: &[u8]) -> bool {
     true
 }
 
+/// Checks that what stands behind a line's texts is no part of another record.
+fn is_end(before: &[u8], behind: &[u8]) -> bool {
+    is_separator(behind)
+        || before.contains(&b'[') && is_separator_or_bracket(behind)
+        || is_short_text(behind) && !behind.contains(&b'"')
+}
+
 fn is_separator_or_bracket(text: &[u8]) -> bool {
     text.trim_ascii().strip_prefix(b"]").is_some_and(is_separator)
 }
@@ -222,6 +258,7 @@ fn is_short_text(text: &[u8]) -> bool {
 /// Names what stands before a record on its line, if that is no half of another.
 fn prefix(text: &[u8]) -> Option<&'static str> {
     let is_syslog = is_syslog(text);
+    let text = without_labels(text);
     if !is_short_text(text) || text.contains(&b'"') && !is_syslog {
         return None;
     }
@@ -231,6 +268,18 @@ fn prefix(text: &[u8]) -> Option<&'static str> {
         () if matches!(words().nth(1), Some(b"stdout" | b"stderr")) => "CRI lines",
         () => "lines, behind other text",
     })
+}
+
+/// Returns a prefix without the labels at its end, as `logcli` prints them:
+/// `{app="shop", node="web-1"}`.
+fn without_labels(text: &[u8]) -> &[u8] {
+    let Some(open) = memrchr(b'{', text) else { return text };
+    let labels = text[open + 1..].trim_ascii().strip_suffix(b"}");
+    let name = labels.map(|labels| &labels[..memchr(b'=', labels).unwrap_or(0)]);
+    let is_name = |name: &[u8]| {
+        !name.is_empty() && name.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
+    };
+    if name.is_some_and(is_name) { &text[..open] } else { text }
 }
 
 /// Whether this starts as a syslog message does, with its priority; over TCP the length

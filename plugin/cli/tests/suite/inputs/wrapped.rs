@@ -53,6 +53,9 @@ fn filled(template: &str, text: &str) -> String {
         "text" => text.to_owned(),
         "string" => string(text),
         "doubled" => text.replace('"', "\"\""),
+        "apostrophes" => text.replace('\'', "''"),
+        "backslashes" => text.replace('\\', "\\\\"),
+        "bytes" => serde_json::to_string(text.as_bytes()).expect("numbers"),
         "pretty" => pretty(text),
         "length" => text.len().to_string(),
         "base64" => STANDARD.encode(text),
@@ -70,7 +73,7 @@ fn texts() -> impl Iterator<Item = (String, Vec<u8>, String)> {
 }
 
 /// Every form of bytes.
-fn encodings() -> [(&'static str, Vec<u8>, &'static str); 11] {
+fn encodings() -> [(&'static str, Vec<u8>, &'static str); 12] {
     let members = |between: &[u8]| {
         let members: Vec<_> = lines().iter().map(|line| gzip(&format!("{line}\n"))).collect();
         members.join(between)
@@ -86,6 +89,7 @@ fn encodings() -> [(&'static str, Vec<u8>, &'static str); 11] {
         ("UTF-16 BE without a mark", utf16(u16::to_be_bytes, ""), "1 input read as UTF-16"),
         ("gzip, with line breaks", [members(b"\n"), b"\n".to_vec()].concat(), ""),
         ("gzip, with zeros", [members(&[0; 100]), vec![0; 70_000]].concat(), ""),
+        ("gzip, twice", gzip_bytes(&gzip(&log())), ""),
         ("bzip2", bzip2(&log()), "1 input read as bzip2"),
         ("bzip2, of several streams", streams(bzip2), "1 input read as bzip2"),
         ("xz", xz(&log()), "1 input read as xz"),
@@ -103,8 +107,12 @@ fn some_a_line() -> (&'static str, Vec<u8>, &'static str) {
 }
 
 pub(super) fn gzip(text: &str) -> Vec<u8> {
+    gzip_bytes(text.as_bytes())
+}
+
+fn gzip_bytes(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
-    encoder.write_all(text.as_bytes()).expect("memory");
+    encoder.write_all(bytes).expect("memory");
     encoder.finish().expect("memory")
 }
 
@@ -176,4 +184,19 @@ fn the_report_counts_envelopes() {
     let report = bench.report("log", log);
     assert_eq!(verdict(&report), WHOLE);
     assert_eq!(report["inputs"]["envelopes"], serde_json::json!({"log, as text (Docker)": 4}));
+}
+
+/// A form that is not read is named, with what to do, also within gzip.
+#[test]
+fn archives_are_named() {
+    let bench = Bench::new();
+    let tar = [&[b'a'; 257][..], b"ustar\0", &[0; 249], log().as_bytes()].concat();
+    let zip = [b"PK\x03\x04", log().as_bytes()].concat();
+    for (name, bytes) in [("a tar archive", gzip_bytes(&tar)), ("a tar archive", tar), ("a zip archive", zip)]
+    {
+        bench.write("log", &bytes);
+        let (code, report) = bench.verify("log");
+        assert_eq!(code, Some(30), "{report}");
+        assert!(report.contains(&format!("{name}, which is not read: unpack it")), "{report}");
+    }
 }
