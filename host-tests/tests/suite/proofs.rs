@@ -18,8 +18,13 @@ fn printed(arguments: &[&str], dir: &Path) -> String {
 }
 
 /// Two lives of a node's chain, in `log`, and another node that is in the
-/// roster only. Gives the chain's name.
+/// roster only. Returns the chain's name.
 fn node() -> (TempDir, String) {
+    node_of(60)
+}
+
+/// The same with so many records, 30 a life.
+fn node_of(records: usize) -> (TempDir, String) {
     let dir = tempfile::tempdir().expect("a directory");
     for name in ["st", "other"] {
         printed(&["init", name, "--node", name, "--roster", "roster.json"], dir.path());
@@ -27,10 +32,10 @@ fn node() -> (TempDir, String) {
     let limits = Limits { directory: Some(dir.path().join("st")), ..Limits::default() };
     let mut host = FILTER.host(Generation::Lasting, limits);
     let mut log = Vec::new();
-    for call in streams::calls("postgresql-audit").expect("a stream").iter().take(60) {
+    for call in streams::calls("postgresql-audit").expect("a stream").iter().take(records) {
         log.extend(returned(host.call(call).expect("a call")));
         log.push(b'\n');
-        if log.iter().filter(|byte| **byte == b'\n').count() == 30 {
+        if log.iter().filter(|byte| **byte == b'\n').count() % 30 == 0 {
             host.restart();
         }
     }
@@ -92,6 +97,70 @@ fn a_proof_stands_for_one_record() {
     // The record is there, and what leads to a checkpoint is not.
     let of = ["prove", "log", "--chain", &chain, "--seg", "2", "--seq", "7"];
     assert_eq!(run_in(&of, dir.path()).status.code(), Some(1));
+}
+
+#[test]
+fn a_key_proves_nothing_from_before_it_came_into_force() {
+    let (dir, chain) = node_of(90);
+    let anchors = printed(&["checkpoints", "log"], dir.path());
+    fs::write(dir.path().join("last"), anchors.lines().last().expect("a checkpoint")).expect("a file");
+    let prove = |seg: &str, seq: &str, more: &[&str]| {
+        let of = ["prove", "log", "--chain", &chain, "--seg", seg, "--seq", seq];
+        run_in(&[&of, more].concat(), dir.path())
+    };
+    let proof = |seg: &str, seq: &str, more: &[&str]| {
+        serde_json::from_slice::<Value>(&prove(seg, seq, more).stdout).expect("JSON")
+    };
+    let code = |proof: &Value| {
+        fs::write(dir.path().join("proof"), proof.to_string()).expect("a file");
+        run_in(&["verify", "--proof", "proof", "--roster", "roster.json"], dir.path()).status.code()
+    };
+    let under_last = ["--under", "last"];
+    // The first key has handed over at the record after this one.
+    assert_eq!(code(&proof("1", "29", &under_last)), Some(0));
+    assert_eq!(prove("1", "28", &under_last).status.code(), Some(1));
+    assert_eq!(code(&proof("2", "0", &under_last)), Some(0));
+    let mut backdated = proof("1", "28", &[]);
+    let rest = proof("2", "0", &under_last);
+    let leaves = backdated["leaves"].as_array_mut().expect("leaves");
+    leaves.extend(rest["leaves"].as_array().expect("leaves").iter().cloned());
+    assert_eq!(code(&backdated), Some(20));
+    backdated["checkpoint"] = rest["checkpoint"].clone();
+    assert_eq!(code(&backdated), Some(21));
+}
+
+#[test]
+fn two_runs_of_a_segment_are_told_apart() {
+    let (dir, chain) = node_of(30);
+    let copied = dir.path().join("copy");
+    fs::create_dir(&copied).expect("a directory");
+    for entry in fs::read_dir(dir.path().join("st")).expect("a directory") {
+        let path = entry.expect("an entry").path();
+        fs::copy(&path, copied.join(path.file_name().expect("a name"))).expect("copied");
+    }
+    let mut log = Vec::new();
+    for state in ["st", "copy"] {
+        let limits = Limits { directory: Some(dir.path().join(state)), ..Limits::default() };
+        let mut host = FILTER.host(Generation::Lasting, limits);
+        for call in streams::calls("postgresql-audit").expect("a stream").iter().take(3) {
+            log.extend(returned(host.call(call).expect("a call")));
+            log.push(b'\n');
+        }
+    }
+    fs::write(dir.path().join("both"), &log).expect("a file");
+    let of = ["prove", "both", "--chain", &chain, "--seg", "2", "--seq", "0"];
+    assert_eq!(run_in(&of, dir.path()).status.code(), Some(1));
+    let text = String::from_utf8(log).expect("UTF-8");
+    let firsts: Vec<Value> = [0, 3]
+        .map(|line| serde_json::from_str(text.lines().nth(line).expect("a line")).expect("JSON"))
+        .to_vec();
+    for first in &firsts {
+        let run = first["audit"]["run"].as_str().expect("a run");
+        let proof: Value =
+            serde_json::from_str(&printed(&[&of[..], &["--run", run]].concat(), dir.path())).expect("JSON");
+        let record: Value = serde_json::from_str(proof["record"].as_str().expect("a record")).expect("JSON");
+        assert_eq!(record, *first);
+    }
 }
 
 #[test]

@@ -13,7 +13,7 @@ use crate::verify::{IgnoredKeys, Verifier};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use flb_audit_core::chain::checkpoint::Checkpoint;
-use flb_audit_core::chain::{ChainId, Place, Run};
+use flb_audit_core::chain::{ChainId, Place, Position, Run};
 use flb_audit_core::hash::Hash;
 use flb_audit_core::text::base64url::{hash_from_text, hash_text};
 use flb_audit_core::verify::{Checked, Checker, Sealed, read_anchor};
@@ -111,6 +111,7 @@ impl Prove {
         let (record, sealed, mut checkpoint) =
             found.context("the record is not in these logs, or not intact")?;
         let (mut head, mut leaves) = (sealed.head, Vec::new());
+        let mut heads = vec![head];
         let checkpoint = loop {
             let is_there = under.as_ref().is_none_or(|under| under.head == head);
             match under.clone().map(Box::new).or(checkpoint) {
@@ -122,11 +123,45 @@ impl Prove {
                 .context("the records from there to a checkpoint are not all here, or not intact")?;
             leaves.push(String::from_utf8_lossy(&hash_text(&next.leaf)).into_owned());
             (head, checkpoint) = (next.head, next.checkpoint.clone());
+            heads.push(head);
         };
+        if !reaches(&checkpoint, sealed.place.position(), &heads) {
+            bail!(
+                "{TOO_EARLY}; name an earlier checkpoint with --under, or none: the first one after the record is taken"
+            );
+        }
         let checkpoint = checkpoint.anchor().ok().context("no memory")?;
         let checkpoint = RawValue::from_string(String::from_utf8(checkpoint)?.trim().to_owned())?;
         print(&(serde_json::to_string(&Proof { record, leaves, checkpoint })? + "\n"))
     }
+}
+
+/// Why a checkpoint proves nothing of a record.
+const TOO_EARLY: &str = "the record is from before the checkpoint's key came into force, and the keys before it have \
+                         not signed what leads there";
+
+/// Checks that a checkpoint's signature reaches a record. `heads` are those from the
+/// record's own to the checkpoint's.
+///
+/// Who has a key can sign any head, but the key speaks only for records since it came
+/// into force, and for earlier ones if the key before it has signed a head on the way.
+fn reaches(checkpoint: &Checkpoint, record: Position, heads: &[Hash]) -> bool {
+    let since = &checkpoint.key.since;
+    let mut end = heads.len();
+    for (at, handover) in since.iter().enumerate() {
+        // No key is in force before the one before it.
+        let start = since[at..].iter().map(|handover| handover.place.position()).max();
+        if start.is_none_or(|start| start <= record) {
+            return true;
+        }
+        let signed = heads[..end].iter().position(|head| *head == handover.head);
+        match signed.filter(|_| Some(handover.place.position()) == start) {
+            Some(at) => end = at + 1,
+            None => return false,
+        }
+    }
+    // Of the key before all these it is not known when it came into force.
+    since.last().is_none_or(|last| last.index == 1) || end == 1
 }
 
 fn read_checkpoint(path: &Path) -> Result<Checkpoint> {
@@ -184,11 +219,13 @@ impl Proof {
             _ => return tampered("the record is not the one that was sealed"),
         };
         let mut head = sealed.head;
+        let mut heads = vec![head];
         for leaf in &self.leaves {
             let Some(leaf) = hash_from_text(leaf.as_bytes()) else {
                 bail!("the proof has a leaf that is none");
             };
             head = sealed.algorithm.head(&head, &leaf);
+            heads.push(head);
         }
         if head != checkpoint.head || sealed.chain != checkpoint.chain {
             return tampered("the record is not under that checkpoint");
@@ -207,6 +244,9 @@ impl Proof {
                 &format!(", without {} of its members, which are not under the seal", sealed.unsealed_keys);
         }
         Ok(match signed {
+            Ok(_) if !reaches(&checkpoint, sealed.place.position(), &heads) => {
+                (Verdict::KeyNotCertified, format!("{shown}, but {TOO_EARLY}"))
+            }
             Ok(_) => (Verdict::Intact, shown),
             Err(bad) => (bad.flaw.verdict(), format!("{shown}, but {}", bad.what())),
         })

@@ -74,7 +74,7 @@ impl Chains<'_> {
                     sequence,
                 });
                 let Life { segment, run, .. } = life;
-                for (part, is_stop) in followed.stops.parts(&life, &(first..=last)) {
+                for (part, is_stop) in followed.stops.parts(&life, &(first..=last), &self.spans) {
                     let (first, last) = (*part.start(), *part.end());
                     let to = Position { segment, sequence: last };
                     let proven = extent(first, last);

@@ -476,7 +476,7 @@ impl<F: FnMut(Verdict, String)> History<'_, F> {
         } else {
             format!("segment {number} lacks")
         };
-        for (part, is_stop) in self.stops.parts(&life, &records) {
+        for (part, is_stop) in self.stops.parts(&life, &records, self.all_spans) {
             let (first, last) = (*part.start(), *part.end());
             let at = Position { segment: number, sequence: last };
             let what = format!("{which} {}", extent(first, last));

@@ -3,6 +3,7 @@
 
 use super::coverage::Coverage;
 use super::ranges::{joined, without};
+use super::spans::Spans;
 use flb_audit_core::chain::{ChainId, Life, Place};
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -42,18 +43,22 @@ impl Stops {
     }
 
     /// Parts records at the end of a life, and says of each part whether a stop accounts
-    /// for it.
+    /// for it. It does not for what a ledger's manifests say that it held: that was
+    /// delivered.
     pub(super) fn parts(
         &self,
         life: &Life,
         records: &RangeInclusive<u64>,
+        held: &[Spans],
     ) -> Vec<(RangeInclusive<u64>, bool)> {
         let at = self.between.partition_point(|range| *range.end() < life.segment);
-        if self.between.get(at).is_some_and(|range| range.contains(&life.segment)) {
-            return vec![(records.clone(), true)];
-        }
-        let stops = self.lives.get(life).map_or(&[][..], Vec::as_slice);
-        let others = without(records, stops);
+        let is_between = self.between.get(at).is_some_and(|range| range.contains(&life.segment));
+        let own = self.lives.get(life).map_or(&[][..], Vec::as_slice);
+        let mut others = if is_between { Vec::new() } else { without(records, own) };
+        let held = held.iter().flat_map(|spans| spans.of(life)).map(|span| span.records.clone());
+        let not_held = without(records, &joined(held.collect()));
+        others.extend(without(records, &not_held));
+        let others = joined(others);
         let stopped = without(records, &others).into_iter().map(|part| (part, true));
         let mut parts: Vec<_> = stopped.chain(others.iter().map(|part| (part.clone(), false))).collect();
         parts.sort_unstable_by_key(|(part, _)| *part.start());
