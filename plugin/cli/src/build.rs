@@ -61,7 +61,8 @@ impl Build {
 }
 
 /// The table of a policy in a file. The files that it names are where it is.
-/// Says which names in its schemas are no keywords.
+/// Says which rules of
+/// gitleaks are not used, and which names in its schemas are no keywords.
 pub(crate) fn table(path: &Path) -> Result<Vec<u8>> {
     let name = path.display();
     let text = whole::read_text(path).with_context(|| format!("{name}: cannot be read"))?;
@@ -72,7 +73,11 @@ pub(crate) fn table(path: &Path) -> Result<Vec<u8>> {
     let compiled = Policy::read_with(&text, &mut files).and_then(|policy| Ok((compile(&policy)?, policy)));
     match compiled {
         Ok((table, policy)) => {
-            policy.unknown_keywords().for_each(|note| complain(format_args!("note: {name}:{note}")));
+            policy
+                .notes()
+                .iter()
+                .chain(policy.unknown_keywords())
+                .for_each(|note| complain(format_args!("note: {name}:{note}")));
             Ok(table)
         }
         Err(problem) => bail!("{name}:{problem}"),

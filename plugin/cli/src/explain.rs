@@ -33,9 +33,11 @@ impl Explain {
         let source = String::from_utf8_lossy(policy.source);
         // The digest is of the whole table, its text included; that the rules
         // are what the text says, only compiling it again can tell.
-        let mut schemas = policy.streams().map(|stream| stream.text).filter(|text| !text.is_empty());
+        let schemas = policy.streams().map(|stream| stream.text).filter(|text| !text.is_empty());
+        let files = policy.files.split(|byte| *byte == 0).filter(|text| !text.is_empty());
+        let mut texts = schemas.chain(files);
         let mut files = |_: &str| {
-            let text = schemas.next().ok_or("not in the table")?;
+            let text = texts.next().ok_or("not in the table")?;
             String::from_utf8(text.to_vec()).map_err(|_| "not UTF-8".to_owned())
         };
         let again = flb_audit_policy::Policy::read_with(&source, &mut files)

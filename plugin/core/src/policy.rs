@@ -9,7 +9,7 @@
 //! | 8..12 | layout, 3 |
 //! | 12..16 | length of the whole table, in bytes |
 //! | 16..48 | digest: SHA-512/256 of `flb-audit policy v1\n` and all bytes from 48 on |
-//! | 48..80 | where four parts are, each as offset and length: the policy's text, the rules, the strings, the automata |
+//! | 48..80 | where four parts are, each as offset and length: the policy's text and, behind a NUL each, those of the files with rules that it names, the rules, the strings, the automata |
 //! | 80..84 | offset, within the automata, of the scout over texts, an [`Automaton`]; below, 2³²−1 stands for none |
 //! | 84..88 | of the automaton over keys, which is [`Compact`] |
 //! | 88..92 | of the paths |
@@ -27,15 +27,17 @@
 //! | 11, 12, 13 | of a detector: validator, boundary before, boundary after |
 //! | 14 | of a detector: the length of its lead in bytes, if that is what triggers it and always as long, else 0 |
 //! | 15 | 1 if it is for secrets: what is kept is looked at, too; 2 if it is for what identifies a person: it stays where that is an actor; else 0 |
-//! | 16..20, 20..24 | of a detector with a pattern: offset of the automata for its lead, backwards, if its length is 0, and its pattern; both are [`Compact`] |
+//! | 16..20, 20..24 | of a detector with a pattern: offset of the automata for its lead, backwards, if its length is 0, and its pattern; both are [`Compact`]. Of a rule of gitleaks, the second is where that is: `policy/leak.rs` |
 
 mod action;
 mod boundary;
+pub(crate) mod leak;
 pub mod paths;
 mod validator;
 
 pub use action::Action;
 pub use boundary::Boundary;
+pub use leak::{ALLOWS_MAX, AllowParts, AllowTarget, LeakParts};
 pub use validator::Validator;
 
 use crate::automaton::{Automaton, Compact};
@@ -177,8 +179,8 @@ pub(crate) enum Lead<'a> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Detector<'a> {
     pub(crate) lead: Lead<'a>,
-    /// Where in the automata its pattern is.
-    pattern: u32,
+    /// Where in the automata its pattern is, or the rule of gitleaks.
+    pub(crate) pattern: u32,
     pub(crate) validator: Validator,
     pub(crate) before: Boundary,
     pub(crate) after: Boundary,
@@ -190,6 +192,8 @@ pub struct Policy<'a> {
     digest: Hash,
     /// The text that it was compiled from.
     pub source: &'a [u8],
+    /// The texts of the files that it names, each of which ends with a NUL.
+    pub files: &'a [u8],
     rules: &'a [[u8; RULE_BYTES]],
     strings: &'a [u8],
     automata: &'a [u8],
@@ -226,13 +230,16 @@ impl<'a> Policy<'a> {
             table.get(start..start.checked_add(len)?)
         };
         let automata = part(AUTOMATA_AT)?;
+        let sources = part(SOURCE_AT)?;
+        let source_len = sources.iter().position(|byte| *byte == 0).unwrap_or(sources.len());
         let automaton = |at: usize| match number(at)? {
             NO_AUTOMATON => Some(None),
             start => Some(Some(automata.get(start as usize..)?)),
         };
         let mut policy = Policy {
             digest: *header[DIGEST_AT..].first_chunk()?,
-            source: part(SOURCE_AT)?,
+            source: sources.get(..source_len)?,
+            files: sources.get(source_len + 1..).unwrap_or_default(),
             rules: part(RULES_AT)?.as_chunks().0,
             strings: part(STRINGS_AT)?,
             automata,
@@ -293,7 +300,11 @@ impl<'a> Policy<'a> {
                 Lead::Trigger(_) => true,
                 Lead::Automaton(lead) => lead.is_sound(),
             };
-            is_sound_lead && self.pattern(&detector).is_some_and(|pattern| pattern.is_sound())
+            let is_leak = detector.validator == Validator::Leak;
+            is_sound_lead && is_leak && self.is_sound_leak(detector.pattern)
+                || is_sound_lead
+                    && !is_leak
+                    && self.pattern(&detector).is_some_and(|pattern| pattern.is_sound())
         };
         match self.rule(index) {
             Some(rule) if !is_name(rule.name) || !is_name(rule.class) => false,
@@ -390,7 +401,7 @@ impl<'a> Policy<'a> {
         self.compact(detector.pattern)
     }
 
-    fn compact(&self, start: u32) -> Option<Compact<'a>> {
+    pub(crate) fn compact(&self, start: u32) -> Option<Compact<'a>> {
         Compact::read(self.automata.get(start as usize..)?).map(|(automaton, _)| automaton)
     }
 }

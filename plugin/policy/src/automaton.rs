@@ -1,7 +1,10 @@
 //! Patterns into automata, in the layouts that [`flb_audit_core::automaton`]
 //! walks.
 
+mod fold;
 mod numbering;
+
+pub use fold::folded;
 
 use flb_audit_core::automaton::{States, TRANSITIONS_MAX};
 use regex_automata::dfa::{Automaton, StartError, StartKind, dense};

@@ -7,6 +7,7 @@
 pub mod automaton;
 pub mod catalogue;
 pub mod detectors;
+mod gitleaks;
 pub mod keep;
 pub mod module;
 mod own;
@@ -17,6 +18,7 @@ mod streams;
 mod table;
 mod yaml;
 
+pub use gitleaks::DEFAULT_FILE as GITLEAKS_DEFAULT_FILE;
 pub use policy::Policy;
 pub use table::compile;
 pub use yaml::{Problem, SOURCE_BYTES_MAX};

@@ -1,6 +1,7 @@
 //! A policy as an operator writes it, read and checked.
 
 use crate::detectors::{Detector, detectors};
+use crate::gitleaks::{self, Leak};
 use crate::keep::{KEEP, OPAQUE};
 use crate::own::{self, Own};
 use crate::paths::{self, Path, Says};
@@ -29,6 +30,10 @@ const PACKS: [&str; 3] = ["secrets", "pii", "network"];
 pub struct Policy {
     /// The text that it was read from.
     pub source: String,
+    /// The files with rules that it names, as they were read.
+    pub(crate) files: Vec<String>,
+    /// What is said of the rules of a file, and where the policy names it.
+    notes: Vec<Problem>,
     pub(crate) detectors: Vec<(Pattern, Rule)>,
     pub(crate) keys: Vec<(String, Rule)>,
     /// The rule for keys that tell of secrets.
@@ -48,6 +53,8 @@ pub(crate) enum Pattern {
     Known(&'static Detector),
     /// One of the policy's own, and what triggers it.
     Own(String, Own),
+    /// A rule of gitleaks.
+    Leak(Box<Leak>),
 }
 
 /// What a rule is called and does.
@@ -78,6 +85,8 @@ impl Policy {
         }
         let mut policy = Policy {
             source: source.into(),
+            files: Vec::new(),
+            notes: Vec::new(),
             detectors: Vec::new(),
             keys: Vec::new(),
             names: None,
@@ -88,9 +97,14 @@ impl Policy {
             places: BTreeMap::new(),
         };
         if let Some(node) = top.get("redact") {
-            policy.redact(node)?;
+            policy.redact(node, files)?;
         }
         Ok(policy)
+    }
+
+    /// What of the rules in the files that it names is used, and what is not, and why.
+    pub fn notes(&self) -> &[Problem] {
+        &self.notes
     }
 
     /// The names in its schemas that are no keywords, and where: they say nothing
@@ -99,8 +113,9 @@ impl Policy {
         self.streams.iter().flat_map(|stream| &stream.unknown)
     }
 
-    fn redact(&mut self, node: &Node) -> Read<()> {
-        const KEYS: [&str; 7] = ["packs", "detectors", "patterns", "keys", "identity", "paths", "keep"];
+    fn redact(&mut self, node: &Node, files: Files<'_>) -> Read<()> {
+        const KEYS: [&str; 8] =
+            ["packs", "detectors", "patterns", "gitleaks", "keys", "identity", "paths", "keep"];
         let redact = mapping(node, "`redact`", &KEYS)?;
         let choices = choices(redact)?;
         for detector in detectors() {
@@ -129,6 +144,9 @@ impl Policy {
             let own = own::parse(&pattern).map_err(|said| self.in_pattern(&pattern, &said))?;
             self.detectors.push((Pattern::Own(pattern, own), rule));
         }
+        if let Some(node) = redact.get("gitleaks") {
+            self.gitleaks(node, files)?;
+        }
         for node in list(redact, "keys")? {
             let entry = mapping(node, "an entry of `keys`", &["name", "pattern", "action", "class"])?;
             let rule = rule(node, entry, Some("key"))?;
@@ -146,6 +164,38 @@ impl Policy {
             self.path_rules.push(rule(node, entry, Some("path"))?);
         }
         self.keep(redact)
+    }
+
+    /// Adds the rules of a configuration of gitleaks.
+    fn gitleaks(&mut self, node: &Node, files: Files<'_>) -> Read<()> {
+        let (file, choice) = match node.as_scalar() {
+            Some(_) => (node, Some(Action::Mask)),
+            None => {
+                let entry = mapping(node, "`gitleaks`", &["file", "action"])?;
+                let choice = entry.get("action").map_or(Ok(Some(Action::Mask)), |node| action(node, &OWN))?;
+                (required(node, entry, "file")?, choice)
+            }
+        };
+        let Some(action) = choice else { return Ok(()) };
+        let name = text(file, "`gitleaks`")?.as_str();
+        let texts = &mut self.files;
+        let mut kept = |name: &str| {
+            let text = files(name)?;
+            texts.push(text.clone());
+            Ok(text)
+        };
+        let read = kept(name)
+            .and_then(|text| gitleaks::read(&text, &mut kept).map_err(|why| format!("{name}: {why}")));
+        let read = read.map_err(|why| problem(file, why))?;
+        let (compiled, rules) = (read.compiled, read.rules);
+        self.notes.push(problem(file, format!("{name}: {compiled} of {rules} rules are used")));
+        let notes = read.refused.into_iter().map(|(rule, why)| problem(file, format!("{rule}: {why}")));
+        self.notes.extend(notes);
+        for leak in read.leaks {
+            let rule = Rule { name: leak.name.clone(), class: leak.name.clone(), action };
+            self.detectors.push((Pattern::Leak(Box::new(leak)), rule));
+        }
+        Ok(())
     }
 
     fn keep(&mut self, redact: &MarkedMappingNode) -> Read<()> {

@@ -2,6 +2,7 @@
 
 use crate::automaton::{self, Alphabet, Direction};
 use crate::detectors::Detector;
+use crate::gitleaks::Leak;
 use crate::own::{self, Own};
 use crate::paths::{self, Path, Says};
 use crate::policy::{Pattern, Policy, Rule};
@@ -10,10 +11,11 @@ use crate::yaml::Problem;
 use flb_audit_core::policy::Boundary;
 use flb_audit_core::policy::Validator;
 use flb_audit_core::policy::{
-    self, Concern, DetectorParts, Kind, NO_AUTOMATON, POLICY_BYTES_MAX, RULES_MAX, TableParts,
+    self, Concern, DetectorParts, Kind, LeakParts, NO_AUTOMATON, POLICY_BYTES_MAX, RULES_MAX, TableParts,
 };
 use flb_audit_core::redact::ESCAPES;
 use std::collections::HashMap;
+use std::rc::Rc;
 
 /// Compiles a policy. What cannot be compiled is said with its place.
 pub fn compile(policy: &Policy) -> Result<Vec<u8>, Problem> {
@@ -23,7 +25,7 @@ pub fn compile(policy: &Policy) -> Result<Vec<u8>, Problem> {
     }
     let mut automata = Automata::default();
     let mut parts = TableParts::default();
-    let mut triggers = Vec::new();
+    let mut triggers: Vec<String> = Vec::new();
     for (pattern, rule) in &policy.detectors {
         let (trigger, lead, whole, validator, before, after) = match pattern {
             Pattern::Known(known) => {
@@ -32,11 +34,18 @@ pub fn compile(policy: &Policy) -> Result<Vec<u8>, Problem> {
             Pattern::Own(own, Own { trigger, lead }) => {
                 (&**trigger, &**lead, &**own, Validator::Any, Boundary::None, Boundary::None)
             }
+            Pattern::Leak(leak) => {
+                triggers.push(trigger_of(&leak.trigger)?);
+                let detector = automata.leak(leak);
+                parts.rule(&rule.of(Kind::Detector, Concern::Secret), Some(detector));
+                continue;
+            }
         };
-        triggers.push(trigger);
+        // What reads the text itself tells by its trigger alone.
+        triggers.push(if validator.reads_text() { trigger.into() } else { trigger_of(trigger)? });
         let concern = match pattern {
             Pattern::Known(known) => concern(known),
-            Pattern::Own(..) => Concern::Any,
+            Pattern::Own(..) | Pattern::Leak(_) => Concern::Any,
         };
         if validator.reads_text() {
             let detector = DetectorParts {
@@ -60,9 +69,10 @@ pub fn compile(policy: &Policy) -> Result<Vec<u8>, Problem> {
         parts.rule(&rule.of(Kind::Detector, concern), Some(detector));
     }
     if !triggers.is_empty() {
-        triggers.push(ESCAPES);
+        triggers.push(trigger_of(ESCAPES)?);
     }
     let scout = automaton::compile(&triggers, Direction::Anywhere, Alphabet::Bytes);
+    let triggers: Vec<&str> = triggers.iter().map(String::as_str).collect();
     let scout = automata.add(policy, &triggers, scout)?;
     let keys: Vec<&str> = policy.keys.iter().map(|(pattern, _)| &**pattern).collect();
     let keys = automata.compact(policy, &keys, Direction::Anywhere)?;
@@ -99,7 +109,9 @@ pub fn compile(policy: &Policy) -> Result<Vec<u8>, Problem> {
         automata.append(compiled)
     };
     let streams = streams::compile(&policy.streams);
-    (parts.source, parts.automata, parts.streams) = (policy.source.as_bytes(), &automata.bytes, &streams);
+    let sources = [&policy.source].into_iter().chain(&policy.files);
+    let sources = sources.map(String::as_str).collect::<Vec<_>>().join("\0");
+    (parts.source, parts.automata, parts.streams) = (sources.as_bytes(), &automata.bytes, &streams);
     (parts.scout, parts.keys, parts.paths) = (scout, keys, at_paths);
     parts.detectors = first_key_rule as u32;
     match parts.table_len() {
@@ -115,6 +127,11 @@ fn concern(detector: &Detector) -> Concern {
         (_, "email") => Concern::Identity,
         _ => Concern::Any,
     }
+}
+
+/// What the scout looks for in place of a trigger.
+fn trigger_of(trigger: &str) -> Result<String, Problem> {
+    automaton::folded(trigger).map_err(|error| anywhere(format!("`{trigger}`: {error}")))
 }
 
 fn anywhere(message: impl Into<String>) -> Problem {
@@ -164,6 +181,29 @@ impl Automata {
             }
         })?;
         Ok(self.append(compiled))
+    }
+
+    /// Adds a rule of gitleaks.
+    fn leak(&mut self, leak: &Leak) -> DetectorParts {
+        let mut part = |part: &Option<Rc<[u8]>>| match part {
+            Some(part) => self.append(part.to_vec()),
+            None => NO_AUTOMATON,
+        };
+        let (before, after, keywords, lead) =
+            (part(&leak.before), part(&leak.after), part(&leak.keywords), part(&leak.lead));
+        let allows: Vec<_> =
+            leak.allows.iter().map(|allow| allow.parts(self.append(allow.automaton.to_vec()))).collect();
+        let secret = self.append(leak.secret.to_vec());
+        let (entropy, is_behind) = (leak.entropy, leak.is_behind);
+        let rule = LeakParts { entropy, is_behind, before, secret, after, keywords, allows: &allows };
+        DetectorParts {
+            validator: Validator::Leak,
+            before: Boundary::None,
+            after: Boundary::None,
+            lead_len: leak.lead_len,
+            lead,
+            pattern: self.append(rule.write()),
+        }
     }
 
     fn append(&mut self, part: Vec<u8>) -> u32 {

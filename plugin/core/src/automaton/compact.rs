@@ -127,6 +127,11 @@ impl<'a> Compact<'a> {
         state <= self.accepting_max
     }
 
+    /// Whether nothing matches any more.
+    pub fn is_dead(&self, state: State) -> bool {
+        state == 0
+    }
+
     /// The ids of what is accepted in `state`.
     pub fn accepted(&self, state: State) -> impl Iterator<Item = u16> + 'a {
         self.accepted.of(state.into())

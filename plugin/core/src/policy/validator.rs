@@ -71,6 +71,8 @@ validators! {
     Cookie = 22,
     /// The password in `user:password@tcp(` and `user/password@//`.
     UserPassword = 23,
+    /// None of its own: it is a rule of gitleaks.
+    Leak = 24,
 }
 
 impl Validator {

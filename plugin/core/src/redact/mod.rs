@@ -17,6 +17,7 @@ mod fields;
 mod glance;
 mod key;
 mod known;
+mod leak;
 mod level;
 mod memo;
 mod name;

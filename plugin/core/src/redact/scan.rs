@@ -8,6 +8,7 @@
 use super::UNSCANNED;
 use super::evidence::{Evidence, UNSCANNED_RULE};
 use super::key::HmacKey;
+use super::leak::Ends;
 use super::steps::{self, Exhausted, Steps};
 use super::view::{self, VIEWS_MAX};
 use super::{action, assignment};
@@ -21,7 +22,7 @@ use core::ops::Range;
 /// How far back from its trigger a match may start, in bytes.
 pub const LEAD_BYTES_MAX: usize = 256;
 /// Of how many ends of a match the longest valid one is taken, at the most.
-const ENDS_MAX: usize = 8;
+pub(super) const ENDS_MAX: usize = 8;
 
 /// Why a text could not be looked through to its end.
 pub(super) enum Stopped {
@@ -479,6 +480,9 @@ impl<'p> Scanner<'p> {
         trigger_end: usize,
         from: usize,
     ) -> Result<Option<Range<usize>>, Exhausted> {
+        if detector.is_leak() {
+            return self.find_leak(detector, text, trigger_end, from);
+        }
         let Some(start) = self.start(&detector.lead, text, trigger_end, from)? else {
             return Ok(None);
         };
@@ -489,8 +493,7 @@ impl<'p> Scanner<'p> {
         let Some(pattern) = self.policy.pattern(detector) else {
             return Ok(None);
         };
-        let mut ends = [0; ENDS_MAX];
-        let mut count = 0;
+        let mut ends = Ends::new();
         let mut state = pattern.start(before);
         let mut at = start;
         while at <= text.len() {
@@ -504,15 +507,13 @@ impl<'p> Scanner<'p> {
                 }
                 let end = at + 1 - pattern.lateness();
                 if detector.after.holds_ahead(&text[end..]) {
-                    ends[count % ENDS_MAX] = end;
-                    count += 1;
+                    ends.add(end);
                 }
             }
             at += 1;
         }
         self.steps.take(steps::WALK * (at - start))?;
-        for back in 1..=count.min(ENDS_MAX) {
-            let end = ends[(count - back) % ENDS_MAX];
+        for end in ends.iter() {
             self.steps.take(steps::ASK + steps::READ * (end - start))?;
             let part = detector.validator.validate(&text[start..end]);
             if let Some(part) = part.filter(|part| !part.is_empty() && start + part.end <= end) {
@@ -523,7 +524,7 @@ impl<'p> Scanner<'p> {
     }
 
     /// Where the longest match of `lead` that ends at `end` starts.
-    fn start(
+    pub(super) fn start(
         &mut self,
         lead: &Lead<'_>,
         text: &[u8],

@@ -14,6 +14,7 @@ mod phone;
 mod secret;
 mod token;
 
+pub(super) use entropy::bits;
 pub(super) use secret::{is_exempt, is_placeholder, is_prose, is_random_value, is_short_password};
 
 use crate::policy::Validator;
@@ -49,7 +50,9 @@ impl Validator {
             | Validator::Authorization
             | Validator::Quoted
             | Validator::Option
-            | Validator::Cookie => None,
+            | Validator::Cookie
+            // The rule says what else has to hold.
+            | Validator::Leak => None,
         }
     }
 }

@@ -41,7 +41,7 @@ pub(super) fn is_mask(text: &[u8]) -> bool {
 }
 
 /// Shannon's entropy of the text's bytes, in 1/256 bit a byte.
-fn bits(text: &[u8]) -> u32 {
+pub(crate) fn bits(text: &[u8]) -> u32 {
     let sample = text.get(..SAMPLE_BYTES_MAX).unwrap_or(text);
     let mut counts = [0u8; 256];
     for &byte in sample {

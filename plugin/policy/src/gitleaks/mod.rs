@@ -1,0 +1,87 @@
+//! Rules of gitleaks: its configuration read, and each rule compiled into what
+//! the filter walks.
+//!
+//! A rule's regular expression is taken apart at its secret group into what is
+//! ahead of the secret, the secret, and what is behind. Of these, the rarest
+//! bounded part triggers; the automata for the parts are small, and rules share
+//! them.
+
+mod allowlist;
+mod config;
+mod expression;
+mod leak;
+mod parts;
+mod trigger;
+
+use crate::automaton::{self, Alphabet, Direction};
+use config::Config;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+pub(crate) use leak::Leak;
+
+/// The name of the file that stands for gitleaks' own rules, which
+/// `extend.useDefault` asks for.
+pub const DEFAULT_FILE: &str = "gitleaks-default.toml";
+
+/// Reads a file that is named; an error says why it cannot be read.
+pub(crate) type Files<'a> = &'a mut dyn FnMut(&str) -> Result<String, String>;
+
+/// The rules of a configuration.
+pub(crate) struct Gitleaks {
+    /// All variants of all rules that were compiled, in the order of the file.
+    pub(crate) leaks: Vec<Leak>,
+    /// How many rules the configuration has, and how many of them do something.
+    pub(crate) rules: usize,
+    pub(crate) compiled: usize,
+    /// What is not done, and why: the rule's name first.
+    pub(crate) refused: Vec<(String, String)>,
+}
+
+/// Reads a configuration and compiles its rules.
+pub(crate) fn read(text: &str, files: Files<'_>) -> Result<Gitleaks, String> {
+    let config = Config::read(text, files)?;
+    let mut compiler = Compiler::default();
+    let mut read =
+        Gitleaks { leaks: Vec::new(), rules: config.rules.len(), compiled: 0, refused: config.notes };
+    let global = config.allowlists.iter().map(|list| allowlist::compile(list, &mut compiler));
+    let mut lists = Vec::new();
+    for list in global {
+        match list {
+            Ok(list) => lists.extend(list),
+            Err(why) => read.refused.push(("allowlist".into(), why)),
+        }
+    }
+    for rule in &config.rules {
+        match leak::compile(rule, &lists, &mut compiler) {
+            Ok((leaks, notes)) => {
+                read.compiled += 1;
+                read.leaks.extend(leaks);
+                read.refused
+                    .extend(notes.into_iter().map(|why| (rule.id.clone(), format!("in part: {why}"))));
+            }
+            Err(why) => read.refused.push((rule.id.clone(), why)),
+        }
+    }
+    Ok(read)
+}
+
+/// Compiles patterns, each once.
+#[derive(Default)]
+struct Compiler {
+    known: HashMap<(Vec<String>, bool, bool), Result<Rc<[u8]>, String>>,
+}
+
+impl Compiler {
+    fn compile(&mut self, patterns: Vec<String>, direction: Direction) -> Result<Rc<[u8]>, String> {
+        let key = (patterns, direction == Direction::Backwards, direction == Direction::Anywhere);
+        if let Some(known) = self.known.get(&key) {
+            return known.clone();
+        }
+        let compiled = automaton::compile_compact(&key.0, direction, Alphabet::Bytes)
+            .map(Rc::from)
+            .map_err(|error| error.to_string());
+        self.known.insert(key, compiled.clone());
+        compiled
+    }
+}

@@ -1,0 +1,163 @@
+//! A regular expression taken apart at its secret group.
+
+use regex_syntax::hir::{Hir, HirKind, Repetition};
+
+/// The most ways that a rule's alternatives may come to.
+const VARIANTS_MAX: usize = 48;
+/// How many times a repeated part is written out.
+const UNROLLED_MAX: u32 = 6;
+
+/// One way in which an expression may match.
+#[derive(Clone, Debug)]
+pub(super) struct Parts {
+    /// What is ahead of the secret, the secret, and what is behind, each a
+    /// sequence.
+    pub(super) before: Vec<Hir>,
+    pub(super) secret: Vec<Hir>,
+    pub(super) after: Vec<Hir>,
+}
+
+/// Takes an expression apart. The secret is the group of that number, or with 0 the
+/// first one that takes part, or else the whole.
+pub(super) fn variants(hir: &Hir, group: usize) -> Result<Vec<Parts>, String> {
+    let sequences = expand(hir, group)?;
+    sequences.into_iter().map(|sequence| take_apart(sequence, group)).collect()
+}
+
+fn take_apart(sequence: Vec<Hir>, group: usize) -> Result<Parts, String> {
+    let index = |hir: &Hir| match hir.kind() {
+        HirKind::Capture(capture) => Some(capture.index as usize),
+        _ => None,
+    };
+    let secret = match group {
+        0 => sequence.iter().filter_map(index).min(),
+        group => Some(group),
+    };
+    let Some(secret) = secret else {
+        return Ok(Parts { before: Vec::new(), secret: flatten(&sequence), after: Vec::new() });
+    };
+    let at = sequence.iter().position(|hir| index(hir) == Some(secret));
+    let at = at.ok_or(format!("its secretGroup {group} is repeated, or not in all of its alternatives"))?;
+    let parts = Parts {
+        before: flatten(&sequence[..at]),
+        secret: flatten(&sequence[at..=at]),
+        after: flatten(&sequence[at + 1..]),
+    };
+    match Hir::concat(parts.secret.clone()).properties().minimum_len() {
+        Some(1..) => Ok(parts),
+        _ => Err("its secret may be empty".into()),
+    }
+}
+
+/// All sequences that an expression may stand for, so that groups stand on their own
+/// in each.
+fn expand(hir: &Hir, group: usize) -> Result<Vec<Vec<Hir>>, String> {
+    let sequences = match hir.kind() {
+        HirKind::Concat(parts) => {
+            let mut sequences = vec![Vec::new()];
+            for part in parts {
+                let tails = expand(part, group)?;
+                sequences = sequences
+                    .iter()
+                    .flat_map(|head: &Vec<Hir>| tails.iter().map(|tail| [&head[..], tail].concat()))
+                    .collect();
+                limit(sequences.len())?;
+            }
+            sequences
+        }
+        HirKind::Alternation(branches) if has_groups(hir) => {
+            let mut sequences = Vec::new();
+            for branch in branches {
+                sequences.extend(expand(branch, group)?);
+                limit(sequences.len())?;
+            }
+            sequences
+        }
+        HirKind::Repetition(Repetition { min: 0, max: Some(1), sub, .. }) if has_groups(sub) => {
+            let mut sequences = expand(sub, group)?;
+            sequences.push(Vec::new());
+            sequences
+        }
+        HirKind::Capture(capture) if group > 0 && capture.index as usize != group && has(hir, group) => {
+            expand(&capture.sub, group)?
+        }
+        _ => vec![vec![hir.clone()]],
+    };
+    limit(sequences.len())?;
+    Ok(sequences)
+}
+
+fn limit(count: usize) -> Result<(), String> {
+    match count {
+        ..=VARIANTS_MAX => Ok(()),
+        _ => Err(format!("its alternatives come to more than {VARIANTS_MAX} ways to match")),
+    }
+}
+
+fn has_groups(hir: &Hir) -> bool {
+    hir.properties().explicit_captures_len() > 0
+}
+
+fn has(hir: &Hir, group: usize) -> bool {
+    match hir.kind() {
+        HirKind::Capture(capture) => capture.index as usize == group || has(&capture.sub, group),
+        HirKind::Repetition(repetition) => has(&repetition.sub, group),
+        HirKind::Concat(parts) | HirKind::Alternation(parts) => parts.iter().any(|part| has(part, group)),
+        _ => false,
+    }
+}
+
+/// The atoms of a sequence: without groups, bytes one by one, and repeated parts
+/// written out as far as they always occur.
+pub(super) fn flatten(sequence: &[Hir]) -> Vec<Hir> {
+    let mut atoms = Vec::new();
+    for hir in sequence {
+        match hir.kind() {
+            HirKind::Empty => {}
+            HirKind::Literal(literal) => atoms.extend(literal.0.iter().map(|byte| Hir::literal([*byte]))),
+            HirKind::Capture(capture) => atoms.extend(flatten(core::slice::from_ref(&capture.sub))),
+            HirKind::Concat(parts) => atoms.extend(flatten(parts)),
+            HirKind::Repetition(repetition) if repetition.min > 0 && is_single(&repetition.sub) => {
+                let count = repetition.min.min(UNROLLED_MAX);
+                atoms.extend((0..count).map(|_| (*repetition.sub).clone()));
+                let rest = Repetition {
+                    min: repetition.min - count,
+                    max: repetition.max.map(|max| max - count),
+                    ..repetition.clone()
+                };
+                if rest.max != Some(0) {
+                    atoms.push(Hir::repetition(rest));
+                }
+            }
+            _ => atoms.push(hir.clone()),
+        }
+    }
+    atoms
+}
+
+/// Whether it is one byte.
+fn is_single(hir: &Hir) -> bool {
+    matches!(hir.kind(), HirKind::Class(_) | HirKind::Literal(_)) && hir.properties().maximum_len() == Some(1)
+}
+
+/// The alternatives of the first part that has any, in its place.
+pub(super) fn split(parts: &Parts) -> Option<Vec<Parts>> {
+    let alternatives = |atoms: &[Hir]| -> Option<Vec<Vec<Hir>>> {
+        let branches = |hir: &Hir| match hir.kind() {
+            HirKind::Alternation(branches) => Some(branches.clone()),
+            HirKind::Capture(capture) => match capture.sub.kind() {
+                HirKind::Alternation(branches) => Some(branches.clone()),
+                _ => None,
+            },
+            _ => None,
+        };
+        let (at, branches) = atoms.iter().enumerate().find_map(|(at, hir)| Some((at, branches(hir)?)))?;
+        let put = |branch: Hir| [&atoms[..at], &flatten(&[branch]), &atoms[at + 1..]].concat();
+        Some(branches.into_iter().map(put).collect())
+    };
+    if let Some(ways) = alternatives(&parts.before) {
+        return Some(ways.into_iter().map(|before| Parts { before, ..parts.clone() }).collect());
+    }
+    let ways = alternatives(&parts.secret)?;
+    Some(ways.into_iter().map(|secret| Parts { secret, ..parts.clone() }).collect())
+}
