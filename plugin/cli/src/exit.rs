@@ -27,6 +27,13 @@ pub(crate) const INVALID: u8 = 50;
 /// `check`: some records could not be checked.
 pub(crate) const NOT_CHECKED: u8 = 51;
 
+/// `test`: all cases hold.
+pub(crate) const CASES_HOLD: u8 = DONE;
+/// `test`: there is no case.
+pub(crate) const NO_CASES: u8 = 40;
+/// `test`: some cases do not hold.
+pub(crate) const CASES_FAILED: u8 = 70;
+
 /// `doctor`: there is nothing but notes.
 pub(crate) const HEALTHY: u8 = DONE;
 /// `doctor`: there are warnings, and no errors.

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod build;
+mod cases;
 mod check;
 mod checkpoints;
 mod doctor;
@@ -56,6 +57,7 @@ enum Command {
     Init(init::Init),
     Replay(replay::Replay),
     Restore(restore::Restore),
+    Test(cases::Test),
     Verify(verify::Verify),
     Prove(prove::Prove),
     Checkpoints(checkpoints::Checkpoints),
@@ -93,6 +95,7 @@ fn run_command(arguments: impl IntoIterator<Item = OsString>) -> Result<u8> {
         Command::Init(init) => init.run().map(|()| exit::DONE),
         Command::Replay(replay) => replay.run().map(|()| exit::DONE),
         Command::Restore(restore) => restore.run(),
+        Command::Test(test) => test.run(),
         Command::Prove(prove) => prove.run().map(|()| exit::DONE),
         Command::Checkpoints(checkpoints) => checkpoints.run().map(|()| exit::DONE),
         Command::Verify(verify) => verify.run().map(verdict::Verdict::code),

@@ -27,17 +27,19 @@
 //! | 11, 12, 13 | of a detector: validator, boundary before, boundary after |
 //! | 14 | of a detector: the length of its lead in bytes, if that is what triggers it and always as long, else 0 |
 //! | 15 | 1 if it is for secrets: what is kept is looked at, too; 2 if it is for what identifies a person: it stays where that is an actor; else 0 |
-//! | 16..20, 20..24 | of a detector with a pattern: offset of the automata for its lead, backwards, if its length is 0, and its pattern; both are [`Compact`]. Of a rule of gitleaks, the second is where that is: `policy/leak.rs` |
+//! | 16..20, 20..24 | of a detector with a pattern: offset of the automata for its lead, backwards, if its length is 0, and its pattern; both are [`Compact`]. If the highest bit of the second is set, the others are where its shapes are: `policy/shape.rs`. Of a rule of gitleaks, the second is where that is: `policy/leak.rs` |
 
 mod action;
 mod boundary;
 pub(crate) mod leak;
 pub mod paths;
+pub(crate) mod shape;
 mod validator;
 
 pub use action::Action;
 pub use boundary::Boundary;
 pub use leak::{ALLOWS_MAX, AllowParts, AllowTarget, LeakParts};
+pub use shape::{Alphabet, Part, Shape};
 pub use validator::Validator;
 
 use crate::automaton::{Automaton, Compact};
@@ -300,6 +302,9 @@ impl<'a> Policy<'a> {
                 Lead::Trigger(_) => true,
                 Lead::Automaton(lead) => lead.is_sound(),
             };
+            if self.shapes(detector.pattern).is_some() {
+                return true;
+            }
             let is_leak = detector.validator == Validator::Leak;
             is_sound_lead && is_leak && self.is_sound_leak(detector.pattern)
                 || is_sound_lead
@@ -422,6 +427,21 @@ pub struct DetectorParts {
     pub lead: u32,
     /// Where in the automata that of the pattern is.
     pub pattern: u32,
+}
+
+impl DetectorParts {
+    /// Those of a detector with shapes, which are at a place in the automata.
+    pub fn shapes(validator: Validator, before: Boundary, after: Boundary, place: u32) -> DetectorParts {
+        // The shapes say where their triggers are.
+        DetectorParts {
+            validator,
+            before,
+            after,
+            lead_len: 1,
+            lead: NO_AUTOMATON,
+            pattern: shape::SHAPES | place,
+        }
+    }
 }
 
 /// The parts of a policy's table, to be written.

@@ -16,6 +16,7 @@ mod policy;
 pub mod schema;
 mod streams;
 mod table;
+pub mod values;
 mod yaml;
 
 pub use gitleaks::DEFAULT_FILE as GITLEAKS_DEFAULT_FILE;

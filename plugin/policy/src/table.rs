@@ -1,7 +1,7 @@
 //! A policy into the table that the filter walks.
 
 use crate::automaton::{self, Alphabet, Direction};
-use crate::detectors::Detector;
+use crate::detectors::{Detector, shape};
 use crate::gitleaks::Leak;
 use crate::own::{self, Own};
 use crate::paths::{self, Path, Says};
@@ -41,6 +41,18 @@ pub fn compile(policy: &Policy) -> Result<Vec<u8>, Problem> {
                 continue;
             }
         };
+        if let Pattern::Known(known) = pattern
+            && !known.shapes.is_empty()
+        {
+            let shapes = shape::read(known.shapes).map_err(anywhere)?;
+            triggers.push(trigger_of(&shapes.trigger)?);
+            let place = automata.append(shapes.table);
+            parts.rule(
+                &rule.of(Kind::Detector, concern(known)),
+                Some(DetectorParts::shapes(known.validator, before, after, place)),
+            );
+            continue;
+        }
         // What reads the text itself tells by its trigger alone.
         triggers.push(if validator.reads_text() { trigger.into() } else { trigger_of(trigger)? });
         let concern = match pattern {

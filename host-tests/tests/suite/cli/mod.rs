@@ -1,6 +1,7 @@
 //! The program that ships, as an operator runs it.
 
 mod build;
+mod cases;
 mod find;
 mod inputs;
 mod schemas;

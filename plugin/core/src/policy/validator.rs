@@ -73,6 +73,8 @@ validators! {
     UserPassword = 23,
     /// None of its own: it is a rule of gitleaks.
     Leak = 24,
+    /// A token whose shape tells it, if it looks no less random than digits.
+    ShapedToken = 25,
 }
 
 impl Validator {

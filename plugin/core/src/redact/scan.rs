@@ -14,6 +14,7 @@ use super::view::{self, VIEWS_MAX};
 use super::{action, assignment};
 use crate::automaton::Automaton;
 use crate::memory::{OutOfMemory, put};
+use crate::policy::shape::{self, Shapes};
 use crate::policy::{Action, Concern, Detector, Lead, Policy};
 use alloc::vec::Vec;
 use core::mem;
@@ -480,6 +481,9 @@ impl<'p> Scanner<'p> {
         trigger_end: usize,
         from: usize,
     ) -> Result<Option<Range<usize>>, Exhausted> {
+        if let Some(shapes) = self.policy.shapes(detector.pattern) {
+            return self.find_shape(detector, shapes, text, trigger_end, from);
+        }
         if detector.is_leak() {
             return self.find_leak(detector, text, trigger_end, from);
         }
@@ -518,6 +522,35 @@ impl<'p> Scanner<'p> {
             let part = detector.validator.validate(&text[start..end]);
             if let Some(part) = part.filter(|part| !part.is_empty() && start + part.end <= end) {
                 return Ok(Some(start + part.start..start + part.end));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The first of a detector's shapes that is there.
+    fn find_shape(
+        &mut self,
+        detector: &Detector<'_>,
+        mut shapes: Shapes<'_>,
+        text: &[u8],
+        trigger_end: usize,
+        from: usize,
+    ) -> Result<Option<Range<usize>>, Exhausted> {
+        while let Some((lead_len, parts)) = shapes.next() {
+            let Some(start) = trigger_end.checked_sub(lead_len).filter(|start| *start >= from) else {
+                continue;
+            };
+            let (head, tail) = text.split_at_checked(start).unwrap_or((text, b""));
+            let (len, read) = shape::matches(parts, tail);
+            self.steps.take(steps::WALK * (read + 1))?;
+            let Some(len) = len.filter(|_| detector.before.holds_behind(head)) else { continue };
+            let (value, behind) = tail.split_at_checked(len).unwrap_or((tail, b""));
+            if !detector.after.holds_ahead(behind) {
+                continue;
+            }
+            self.steps.take(steps::ASK + steps::READ * len)?;
+            if detector.validator.validate(value).is_some() {
+                return Ok(Some(start..start + len));
             }
         }
         Ok(None)

@@ -38,6 +38,7 @@ impl Validator {
             Validator::Mac => whole(ip::is_mac(text)),
             Validator::Checksum => whole(token::has_checksum(text)),
             Validator::RandomToken => whole(token::is_random_token(text)),
+            Validator::ShapedToken => whole(entropy::is_spread_as_hexadecimal(text)),
             Validator::SessionToken => whole(token::is_session_token(text)),
             Validator::Jwt => whole(token::is_jwt(text)),
             Validator::SecretAccessKey => token::secret_access_key(text),

@@ -7,6 +7,8 @@
 //! match starts, and from there `pattern` forwards to its ends; of those the
 //! longest is taken that boundary and validator let pass.
 //!
+//! Tokens of vendors have shapes in place of patterns, which take less room.
+//!
 //! Detectors of values that a name tells have no lead and no pattern: their
 //! validator reads the text from the trigger on.
 //!
@@ -17,9 +19,11 @@
 
 mod network;
 mod pii;
+pub mod shape;
 mod tokens;
 mod triggers;
 mod values;
+mod vendors;
 
 use flb_audit_core::policy::Boundary;
 use flb_audit_core::policy::Validator;
@@ -39,6 +43,9 @@ pub struct Detector {
     pub lead: &'static str,
     /// The whole match, from its start on.
     pub pattern: &'static str,
+    /// What it looks like in place of these three, in the form of [`shape`]; empty if it
+    /// has them.
+    pub shapes: &'static str,
     /// What may stand before it.
     pub before: Boundary,
     /// What may stand behind it.
@@ -55,5 +62,5 @@ pub struct Detector {
 
 /// All detectors, pack by pack.
 pub fn detectors() -> impl Iterator<Item = &'static Detector> {
-    [tokens::TOKENS, values::VALUES, pii::PII, network::NETWORK].into_iter().flatten()
+    [tokens::TOKENS, vendors::VENDORS, values::VALUES, pii::PII, network::NETWORK].into_iter().flatten()
 }

@@ -10,7 +10,7 @@ use flb_audit_core::chain::{Chain, ChainId, GENESIS, Place, Run};
 use flb_audit_core::hash::Algorithm;
 use flb_audit_core::policy::Policy;
 use flb_audit_core::record::notes::Notes;
-use flb_audit_core::redact::Redactor;
+use flb_audit_core::redact::{HmacKey, Redactor};
 use flb_audit_core::{Event, Sealer};
 use flb_audit_policy::DEFAULT_POLICY;
 use serde_json::Value;
@@ -26,11 +26,15 @@ fn table(policy: &str) -> Vec<u8> {
 
 /// A sealer that redacts by a policy.
 fn sealer(table: &[u8]) -> Sealer<'_> {
+    sealer_with(table, None)
+}
+
+fn sealer_with(table: &[u8], key: Option<HmacKey>) -> Sealer<'_> {
     let policy = Policy::check(table).expect("a sound table");
     let next = Place { segment: 1, run: Run::from_text(b"run-01").expect("a run"), sequence: 0 };
     let id = ChainId::from_text(b"chain-000001").expect("a chain");
     let chain = Chain { id, algorithm: Algorithm::default(), next, head: GENESIS, link: None };
-    Sealer::new(chain, Notes::NONE, Some(Redactor::new(policy, None))).expect("memory")
+    Sealer::new(chain, Notes::NONE, Some(Redactor::new(policy, key))).expect("memory")
 }
 
 /// A record without its seal, and what the seal says was redacted.

@@ -34,6 +34,7 @@ const NO_DOMAINS: &[&[u8]] = &[
 /// pattern takes for letters. The at sign may be percent-encoded (RFC 3986
 /// section 2.1).
 pub(super) fn address(text: &[u8]) -> Option<Range<usize>> {
+    let text = text.get(..end(text)).unwrap_or(text);
     let at = text.iter().rposition(|byte| matches!(byte, b'@' | b'%'))?;
     let start = punctuation(text);
     let local = text.get(start..at)?;
@@ -48,6 +49,19 @@ pub(super) fn address(text: &[u8]) -> Option<Range<usize>> {
         && domain.rsplit(|byte| *byte == b'.').next().is_some_and(is_top)
         && !NO_DOMAINS.iter().any(|end| text.ends_with(end));
     is_address.then_some(start..text.len())
+}
+
+/// Where an address ends whose pattern goes on over what is no part of it: hyphens and
+/// words tied by them, and letters beyond ASCII behind a label of ASCII.
+fn end(text: &[u8]) -> usize {
+    let start = text.iter().rposition(|byte| *byte == b'.').map_or(0, |at| at + 1);
+    let label = text.get(start..).unwrap_or_default();
+    let letters = label.iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
+    let is_over = label.get(letters).is_some_and(|byte| *byte == b'-' || !byte.is_ascii());
+    match letters >= 2 && is_over && !label.starts_with(b"xn--") {
+        true => start + letters,
+        false => text.len(),
+    }
 }
 
 /// Whether a label can be a domain's last: letters, all of ASCII or none, or

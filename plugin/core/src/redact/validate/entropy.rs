@@ -23,6 +23,13 @@ pub(super) fn is_spread(text: &[u8]) -> bool {
     text.len() >= RANDOM_BYTES_MIN && bits(text) * 20 >= expected
 }
 
+/// Whether the text's bytes are as spread as those of random hexadecimal digits of that
+/// length, with some slack.
+pub(super) fn is_spread_as_hexadecimal(text: &[u8]) -> bool {
+    let length = text.len().min(SAMPLE_BYTES_MAX) as u32;
+    text.len() >= RANDOM_BYTES_MIN && bits(text) * 20 >= log2(length).min(4 * BIT) * 15
+}
+
 /// Whether the text looks like a key or a token: spread, with digits among
 /// letters.
 pub(super) fn is_random(text: &[u8]) -> bool {

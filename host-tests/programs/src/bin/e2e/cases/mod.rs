@@ -49,6 +49,7 @@ pub(crate) const ALL: &[Case] = &[
     Case { name: "fluent-bit-conf, with a schema, YAML", run: layouts::shipped_schema_yaml },
     Case { name: "planted secrets through tail", run: redaction::through_tail },
     Case { name: "planted secrets through forward", run: redaction::through_forward },
+    Case { name: "secrets of bug reports through tail", run: redaction::reported },
     Case { name: "tokens under a key in a second path", run: redaction::hmac },
     Case { name: "a policy in an accessible path", run: redaction::overridden },
     Case { name: "a damaged policy in an accessible path", run: redaction::broken },

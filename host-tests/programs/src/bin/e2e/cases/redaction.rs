@@ -2,7 +2,7 @@
 //! record has, keys, policies that override the module's, and long texts.
 
 use super::streams::{Tailed, tailed};
-use crate::case::Place;
+use crate::case::{Place, Skipped};
 use crate::expected::Expected;
 use crate::forward::Entry;
 use crate::pipeline::Pipeline;
@@ -12,10 +12,11 @@ use anyhow::{Context, Result, ensure};
 use flb_audit_core::policy::FILE_NAME;
 use host_tests::config::Section;
 use host_tests::msgpack::Value;
-use host_tests::policy;
+use host_tests::{policy, root};
 use serde_json::json;
 use std::fmt::Write;
 use std::fs;
+use std::path::PathBuf;
 
 const TAG: &str = "planted";
 
@@ -266,4 +267,47 @@ redact:
 pub(crate) fn all_detectors(place: &Place) -> Result<String> {
     let Tailed { expected, .. } = tailed(place, Some(ALL), |_| Ok(()))?;
     Ok(format!("{} of {} records redacted", redacted(&expected), expected.len()))
+}
+
+/// Secrets of public bug reports, a case a line: a record, what must be gone from it
+/// and what must stay. The file is no part of the checkout: it is beside it, or where
+/// `FLB_AUDIT_SECRET_CASES` says.
+pub(crate) fn reported(place: &Place) -> Result<String> {
+    let beside = || root().join("../shared/cases/redaction.ndjson");
+    let path = std::env::var_os("FLB_AUDIT_SECRET_CASES").map_or_else(beside, PathBuf::from);
+    let Ok(text) = fs::read_to_string(path) else {
+        return Err(Skipped("no file with cases; FLB_AUDIT_SECRET_CASES names one").into());
+    };
+    let mut pipeline = Pipeline::new(place)?;
+    pipeline.all_outputs();
+    let tail = pipeline.tail(TAG, "log").with("buffer_max_size", "16M");
+    pipeline.input(tail);
+    let reference = Reference::new()?;
+    let mut life = reference.start();
+    let (mut log, mut expected, mut failed) = (String::new(), Vec::new(), Vec::new());
+    for line in text.lines().filter(|line| !line.is_empty()) {
+        let case: serde_json::Value = serde_json::from_str(line)?;
+        let record = match &case["record"] {
+            serde_json::Value::String(text) => serde_json::from_str(text).unwrap_or(json!({ "log": text })),
+            record => record.clone(),
+        };
+        writeln!(log, "{record}")?;
+        let sealed = life.expect(TAG, None, &record.to_string())?;
+        let out = sealed.record.to_string();
+        let has = |text: &&serde_json::Value| {
+            let text = text.as_str().unwrap_or_default();
+            let quoted = serde_json::Value::from(text).to_string();
+            out.contains(text) || out.contains(quoted.trim_matches('"'))
+        };
+        let texts = |name: &str| case[name].as_array().into_iter().flatten();
+        if texts("gone").any(|text| has(&text)) || !texts("stay").all(|text| has(&text)) {
+            failed.push(format!("{}: {out}", case["id"]));
+        }
+        expected.push(sealed);
+    }
+    fs::write(place.at("log"), log)?;
+    let process = pipeline.start()?;
+    pipeline.finish(process, &expected)?;
+    ensure!(failed.is_empty(), "{}", failed.join("\n"));
+    Ok(format!("{} cases hold", expected.len()))
 }

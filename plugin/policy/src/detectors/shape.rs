@@ -1,0 +1,116 @@
+//! Shapes of tokens, written for people, into those of a table.
+//!
+//! `dop_v1_{h64}` is `dop_v1_` and 64 of `h`; `{w20-60}` is 20 to 60 of `w`, `{B200+}`
+//! is 200 and more; `{uuid}` is a UUID in small letters. Between spaces stand
+//! alternatives.
+
+use flb_audit_core::policy::{Alphabet, Part, Shape};
+
+/// How many letters of a token trigger.
+const TRIGGER_CHARS: usize = 3;
+const TRIGGER_CHARS_MIN: usize = 2;
+/// What a run without a limit may have.
+const RUN_MAX: u16 = 1024;
+
+/// The shapes, and the triggers of all.
+pub(crate) struct Shapes {
+    pub(crate) table: Vec<u8>,
+    pub(crate) trigger: String,
+}
+
+/// Reads shapes. An error says which one is wrong.
+pub(crate) fn read(text: &str) -> Result<Shapes, String> {
+    let mut triggers = Vec::new();
+    let mut shapes = Vec::new();
+    for text in text.split(' ') {
+        let parts = parts(text).ok_or_else(|| format!("`{text}` is no shape"))?;
+        let (trigger, lead_len) = trigger(&parts).ok_or_else(|| format!("nothing triggers `{text}`"))?;
+        let trigger = regex_syntax::escape(&trigger);
+        if !triggers.contains(&trigger) {
+            triggers.push(trigger);
+        }
+        shapes.push(Shape { lead_len, parts });
+    }
+    let table = Shape::write(&shapes).ok_or("too long")?;
+    Ok(Shapes { table, trigger: triggers.join("|") })
+}
+
+/// What triggers any of some shapes.
+pub fn triggers(text: &str) -> Result<String, String> {
+    read(text).map(|shapes| shapes.trigger)
+}
+
+/// The parts of one shape.
+fn parts(text: &str) -> Option<Vec<Part>> {
+    let mut parts = Vec::new();
+    let mut rest = text;
+    while !rest.is_empty() {
+        let open = rest.find('{').unwrap_or(rest.len());
+        if open > 0 {
+            parts.push(Part::Literal(rest[..open].as_bytes().to_vec()));
+        }
+        let Some(run) = rest.get(open + 1..) else { break };
+        let (run, behind) = run.split_once('}')?;
+        rest = behind;
+        if run == "uuid" {
+            for (at, count) in [8, 4, 4, 4, 12].into_iter().enumerate() {
+                if at > 0 {
+                    parts.push(Part::Literal(b"-".to_vec()));
+                }
+                parts.push(Part::Run(Alphabet::SmallHex, count, count));
+            }
+            continue;
+        }
+        let (class, count) = run.split_at_checked(1)?;
+        let (least, most) = match (count.strip_suffix('+'), count.split_once('-')) {
+            (Some(least), _) => (least.parse().ok()?, RUN_MAX),
+            (None, Some((least, most))) => (least.parse().ok()?, most.parse().ok()?),
+            (None, None) => (count.parse().ok()?, count.parse().ok()?),
+        };
+        parts.push(Part::Run(alphabet(class)?, least, most));
+    }
+    Some(parts)
+}
+
+fn alphabet(class: &str) -> Option<Alphabet> {
+    Some(match class {
+        "d" => Alphabet::Digits,
+        "h" => Alphabet::SmallHex,
+        "x" => Alphabet::Hex,
+        "l" => Alphabet::SmallLettersAndDigits,
+        "U" => Alphabet::CapitalsAndDigits,
+        "a" => Alphabet::LettersAndDigits,
+        "w" => Alphabet::Base64Url,
+        "b" => Alphabet::Base64,
+        "B" => Alphabet::PaddedBase64,
+        "p" => Alphabet::Printable,
+        _ => return None,
+    })
+}
+
+/// The letters that trigger, and how far behind the start of the token they end: the
+/// last ones of the first literal that has enough, and a fixed place.
+fn trigger(parts: &[Part]) -> Option<(String, u8)> {
+    let mut at = 0;
+    let mut best: Option<(String, u8)> = None;
+    for part in parts {
+        match part {
+            Part::Literal(bytes) => {
+                let end = u8::try_from(at + bytes.len()).ok()?;
+                let tail = &bytes[bytes.len().saturating_sub(TRIGGER_CHARS)..];
+                let is_longer = best.as_ref().is_none_or(|(other, _)| tail.len() > other.len());
+
+                if tail.len() >= TRIGGER_CHARS_MIN && is_longer {
+                    best = Some((String::from_utf8(tail.to_vec()).ok()?, end));
+                }
+                at += bytes.len();
+            }
+            Part::Run(_, least, most) if least == most => at += usize::from(*least),
+            Part::Run(..) => break,
+        }
+        if best.as_ref().is_some_and(|(trigger, _)| trigger.len() >= TRIGGER_CHARS) {
+            break;
+        }
+    }
+    best
+}
