@@ -97,7 +97,11 @@ fn trigger(parts: &[Part]) -> Option<(String, u8)> {
         match part {
             Part::Literal(bytes) => {
                 let end = u8::try_from(at + bytes.len()).ok()?;
-                let tail = &bytes[bytes.len().saturating_sub(TRIGGER_CHARS)..];
+                let mut tail = &bytes[bytes.len().saturating_sub(TRIGGER_CHARS)..];
+                if tail.iter().all(u8::is_ascii_alphabetic) {
+                    // Three letters are in many words.
+                    tail = &bytes[bytes.len().saturating_sub(TRIGGER_CHARS + 1)..];
+                }
                 let is_longer = best.as_ref().is_none_or(|(other, _)| tail.len() > other.len());
 
                 if tail.len() >= TRIGGER_CHARS_MIN && is_longer {
