@@ -3,8 +3,10 @@
 
 mod fold;
 mod numbering;
+mod scout;
 
 pub use fold::folded;
+pub use scout::compile_scout;
 
 use flb_audit_core::automaton::{States, TRANSITIONS_MAX};
 use regex_automata::dfa::{Automaton, StartError, StartKind, dense};
@@ -96,6 +98,16 @@ pub fn compile_compact(
 }
 
 fn states(patterns: &[impl AsRef<str>], direction: Direction, alphabet: Alphabet) -> Result<States, Error> {
+    let (reached, is_late) = reached(patterns, direction, alphabet)?;
+    Ok(numbering::numbered(&reached, is_late))
+}
+
+/// The smallest automaton for patterns, and whether it accepts late.
+fn reached(
+    patterns: &[impl AsRef<str>],
+    direction: Direction,
+    alphabet: Alphabet,
+) -> Result<(Reached, bool), Error> {
     let is_unicode = alphabet == Alphabet::Unicode;
     let config = syntax::Config::new().unicode(is_unicode).utf8(is_unicode);
     let mut hirs = Vec::new();
@@ -136,7 +148,7 @@ fn states(patterns: &[impl AsRef<str>], direction: Direction, alphabet: Alphabet
         reached.accept_at_once();
     }
     reached.minimize()?;
-    Ok(numbering::numbered(&reached, is_late))
+    Ok((reached, is_late))
 }
 
 /// A byte for each place in a text where a match may start: none at its
@@ -155,6 +167,12 @@ struct Reached {
 }
 
 impl Reached {
+    /// An automaton that finds nothing, and goes on for ever.
+    fn of_nothing() -> Reached {
+        let (symbols, next) = (vec![0; 1 << u8::BITS], vec![vec![0, 0], vec![1, 0]]);
+        Reached { starts: [1; LOOK_BEHIND.len()], symbols, next, accepts: vec![Vec::new(); 2] }
+    }
+
     fn of(dfa: &dense::DFA<Vec<u32>>, is_anchored: bool) -> Result<Reached, Error> {
         let anchored = if is_anchored { Anchored::Yes } else { Anchored::No };
         let mut found: Vec<Option<StateID>> = vec![None];

@@ -83,7 +83,7 @@ pub fn compile(policy: &Policy) -> Result<Vec<u8>, Problem> {
     if !triggers.is_empty() {
         triggers.push(trigger_of(ESCAPES)?);
     }
-    let scout = automaton::compile(&triggers, Direction::Anywhere, Alphabet::Bytes);
+    let scout = automaton::compile_scout(&triggers);
     let triggers: Vec<&str> = triggers.iter().map(String::as_str).collect();
     let scout = automata.add(policy, &triggers, scout)?;
     let keys: Vec<&str> = policy.keys.iter().map(|(pattern, _)| &**pattern).collect();

@@ -1,7 +1,7 @@
 //! Automata against the regex crate, on texts of all kinds.
 
 use flb_audit_core::automaton::{Automaton, Compact};
-use flb_audit_policy::automaton::{Alphabet, Direction, Error, compile, compile_compact};
+use flb_audit_policy::automaton::{Alphabet, Direction, Error, compile, compile_compact, compile_scout};
 use proptest::prelude::*;
 use std::sync::LazyLock;
 
@@ -182,4 +182,23 @@ fn what_cannot_be_is_an_error() {
     assert!(matches!(compile("a("), Err(Error::Syntax { index: 0, .. })));
     assert!(matches!(compile(r"\b\w{5}\b"), Err(Error::UnicodeBoundary(_))));
     assert!(matches!(compile(r"[01]*1[01]{20}"), Err(Error::TooLarge)));
+}
+
+proptest! {
+    #[test]
+    fn the_scout_finds_what_its_triggers_do(text in "[abAB01xX=_ -]{0,40}") {
+        static TABLES: LazyLock<[Vec<u8>; 2]> = LazyLock::new(|| {
+            let triggers = ["(?i)ab|bax|(?-i:x=)", "(?i)abb", "_[0-9]", "[0-9]{2}-[0-9]", "(?i)b|a[0-9]=*x", "-a"];
+            let alone = compile(&triggers, Direction::Anywhere, Alphabet::Bytes).expect("triggers");
+            [alone, compile_scout(&triggers).expect("triggers")]
+        });
+        let [one, other] = TABLES.each_ref().map(|table| {
+            let (automaton, rest) = Automaton::read(table).expect("a table");
+            assert!(automaton.is_sound() && rest.is_empty());
+            let mut found = ends(&automaton, text.as_bytes(), 0);
+            found.sort_unstable();
+            found
+        });
+        prop_assert_eq!(one, other);
+    }
 }

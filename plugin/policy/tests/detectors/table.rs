@@ -4,7 +4,7 @@ use crate::cases::cases;
 use crate::matcher::Matcher;
 use flb_audit_core::automaton::Automaton;
 use flb_audit_core::redact::{ESCAPES, Name};
-use flb_audit_policy::automaton::{Alphabet, Direction, compile, folded};
+use flb_audit_policy::automaton::{compile_scout, folded};
 use flb_audit_policy::detectors::{detectors, shape};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
@@ -202,7 +202,7 @@ fn the_scout_is_small() {
         false => folded(&shape::triggers(detector.shapes).expect("shapes")),
     });
     let triggers: Vec<String> = triggers.chain([folded(ESCAPES)]).collect();
-    let table = compile(&triggers, Direction::Anywhere, Alphabet::Bytes).expect("triggers");
+    let table = compile_scout(&triggers).expect("triggers");
     let states = u16::from_le_bytes([table[0], table[1]]);
     println!("the scout: {states} states, {} bytes", table.len());
     assert!(states <= SCOUT_STATES_MAX && table.len() <= SCOUT_BYTES_MAX);
