@@ -1,7 +1,7 @@
 //! The detectors on data that nobody here wrote, and on the streams.
 
 use crate::matcher::Matcher;
-use fixtures::spans::{self, Count, Found};
+use fixtures::spans::{self, Count, Hit};
 use flb_audit_core::redact::Name;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -105,9 +105,9 @@ fn labelled_spans_are_found() {
     let matcher = Matcher::of(|_| true);
     let found = |line: &Value| {
         let hits = matcher.find(spans::text(line).as_bytes()).into_iter();
-        hits.map(|hit| Found { class: hit.class.into(), part: hit.part }).collect()
+        hits.map(|hit| Hit { class: hit.class.into(), part: hit.part }).collect()
     };
-    let found: Vec<Vec<Found>> = lines.iter().map(found).collect();
+    let found: Vec<Vec<Hit>> = lines.iter().map(found).collect();
     for kind in spans::TYPES {
         let count = Count::of(&kind, &lines, &found);
         println!("{}: {count:?}", kind.name);
