@@ -142,7 +142,7 @@ impl Words {
 
     /// The automaton that finds what this one and another one do.
     fn with(mut self, other: &Reached) -> Reached {
-        let folded: Vec<u8> = (0..=u8::MAX).map(fold).collect();
+        let folded: Vec<u8> = (0..=u8::MAX).filter(|byte| fold(*byte) == *byte).collect();
         self.complete(&folded);
         let known = |byte: u8| self.next.iter().any(|next| next.get(&byte).is_some_and(|next| *next != 0));
         let known: Vec<bool> = (0..=u8::MAX).map(known).collect();
