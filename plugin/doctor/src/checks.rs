@@ -7,6 +7,7 @@ mod host;
 mod inputs;
 mod ledger;
 mod outputs;
+mod routes;
 mod tail;
 
 use crate::Options;
@@ -127,6 +128,7 @@ pub fn checks() -> impl Iterator<Item = &'static Check> {
         inputs::CHECKS,
         filters::CHECKS,
         outputs::CHECKS,
+        routes::CHECKS,
         ledger::CHECKS,
         anchors::CHECKS,
         host::CHECKS,

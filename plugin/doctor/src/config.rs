@@ -16,6 +16,8 @@ pub(crate) struct Config {
     pub(crate) objects: Vec<Property>,
     /// What is wrong with the text.
     pub(crate) problems: Vec<Problem>,
+    /// Tasks of the stream processor, from all files.
+    pub(crate) tasks: Vec<Section>,
     /// Variables that are used and not set.
     pub(crate) unset: Vec<(String, Place)>,
 }
@@ -68,8 +70,21 @@ pub(crate) struct Section {
     pub(crate) properties: Vec<Property>,
     /// For logs only: metrics and traces are not sealed.
     pub(crate) processors: Vec<Section>,
+    /// The `routes` of an input, for logs.
+    pub(crate) routes: Vec<Route>,
     /// Where a line can be inserted: behind this one, indented as it is.
     pub(crate) anchor: Option<Anchor>,
+}
+
+/// A route from an input to outputs that it names.
+#[derive(Clone, Debug)]
+pub(crate) struct Route {
+    pub(crate) name: String,
+    pub(crate) place: Place,
+    /// Records that meet its condition get its name as their tag.
+    pub(crate) is_conditional: bool,
+    /// Aliases and names of outputs.
+    pub(crate) outputs: Vec<String>,
 }
 
 /// A line that holds a property, at the beginning of its section.
@@ -116,6 +131,7 @@ impl Section {
             place,
             properties: Vec::new(),
             processors: Vec::new(),
+            routes: Vec::new(),
             anchor: None,
         }
     }

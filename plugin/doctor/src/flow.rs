@@ -1,7 +1,7 @@
 //! The ways that records take: from each input through processors and filters
 //! to outputs, under which tags, and sealed or not.
 
-use crate::config::{Config, Kind, Section, Setting};
+use crate::config::{Config, Kind, Route, Section, Setting};
 use crate::plugins::{self, For};
 use crate::wildcard::{self, Fit};
 use regex::{Regex, RegexBuilder};
@@ -46,6 +46,9 @@ pub(crate) struct Flows {
     pub(crate) fits: BTreeMap<usize, Fit>,
     /// Inputs that an audit filter certainly or perhaps seals.
     pub(crate) sealed_inputs: BTreeMap<usize, Fit>,
+    /// Routes with records that nothing has sealed where they arrive, or that perhaps
+    /// nothing has: the input, the route, and an output.
+    pub(crate) unsealed_routes: BTreeMap<(usize, usize), usize>,
     /// Sealed records that no output takes: an input and a tag.
     pub(crate) nowhere: BTreeSet<(usize, String)>,
     /// The tag of each input.
@@ -57,8 +60,11 @@ pub(crate) struct Flows {
     compared: usize,
 }
 
+#[derive(Clone)]
 struct Way {
     input: usize,
+    /// The route of the input whose name is the tag.
+    route: Option<usize>,
     tag: String,
     sealed: Fit,
     /// The last audit filter that the records went through.
@@ -79,10 +85,20 @@ pub(crate) fn follow(config: &Config) -> Flows {
         let tag = plugins::tag(input, *nth);
         *nth += 1;
         flows.tags.insert(index, tag.clone());
-        let mut way =
-            Way { input: index, tag, sealed: Fit::No, sealer: None, is_unspoiled: false, is_fallback: false };
+        let mut way = Way {
+            input: index,
+            route: None,
+            tag,
+            sealed: Fit::No,
+            sealer: None,
+            is_unspoiled: false,
+            is_fallback: false,
+        };
         for (at, step) in input.processors.iter().enumerate() {
             flows.step(Step { section: index, processor: Some(at) }, step, Fit::Yes, &mut way);
+        }
+        for (at, route) in input.routes.iter().enumerate().filter(|(_, route)| route.is_conditional) {
+            ways.push_back(Way { route: Some(at), tag: route.name.clone(), ..way.clone() });
         }
         ways.push_back(way);
     }
@@ -108,9 +124,17 @@ pub(crate) fn follow(config: &Config) -> Flows {
             }
             ways.extend(rewritten(filter, &way));
         }
-        flows.arrive(&way, &outputs);
+        flows.arrive(config, &way, &outputs);
     }
     flows
+}
+
+/// Checks an output for a name that a route gives it: its alias, or its plugin's name,
+/// perhaps with a number.
+fn is_called(output: &Section, name: &str) -> bool {
+    let plugin =
+        name.rsplit_once('.').filter(|(_, n)| n.parse::<u32>().is_ok()).map_or(name, |(plugin, _)| plugin);
+    output.text("alias") == Some(name) || output.is(plugin)
 }
 
 /// The ways of records that go on under other tags, from the first filter on.
@@ -128,6 +152,7 @@ fn rewritten<'a>(filter: &'a Section, way: &'a Way) -> impl Iterator<Item = Way>
         let tag = plugins::new_tag(rule, &way.tag)?;
         Some(Way {
             input: way.input,
+            route: None,
             tag,
             sealed,
             sealer: way.sealer,
@@ -173,19 +198,30 @@ impl Flows {
         if self.compared > COMPARED_MAX { Fit::Maybe } else { rule.fit(tag) }
     }
 
-    fn arrive(&mut self, way: &Way, outputs: &[(usize, &Section, Match)]) {
+    fn arrive(&mut self, config: &Config, way: &Way, outputs: &[(usize, &Section, Match)]) {
         let mut is_taken = false;
+        let routes = config.sections[way.input].routes.iter().enumerate();
+        let own = |(at, route): &(usize, &Route)| way.route.map_or(!route.is_conditional, |own| own == *at);
+        let named: Vec<&str> =
+            routes.filter(own).flat_map(|(_, route)| route.outputs.iter().map(String::as_str)).collect();
         for (index, output, rule) in outputs {
-            let fit = self.compare(rule, &way.tag);
+            let is_named = named.iter().any(|name| is_called(output, name));
+            let fit = if is_named { Fit::Yes } else { self.compare(rule, &way.tag) };
             if fit == Fit::No {
                 continue;
             }
             is_taken = true;
+            if let Some(route) = way.route
+                && way.sealed < Fit::Yes
+                && !plugins::is_ledger(output)
+            {
+                self.unsealed_routes.insert((way.input, route), *index);
+            }
             if !way.is_fallback {
                 let Way { input, sealed, sealer, .. } = *way;
                 self.arrivals.insert(Arrival { input, output: *index, sealed, fit, sealer });
             }
-            let mut way = Way { tag: way.tag.clone(), ..*way };
+            let mut way = way.clone();
             for (at, step) in output.processors.iter().enumerate() {
                 self.step(Step { section: *index, processor: Some(at) }, step, fit, &mut way);
             }

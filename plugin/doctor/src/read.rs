@@ -102,7 +102,7 @@ impl Reader {
         }
     }
 
-    /// Reads the parsers and plugins files, of which only names matter.
+    /// Reads the parsers, plugins and streams files.
     fn others(&mut self, given: &Given<'_>) {
         let mut files: Vec<(PathBuf, Option<Place>)> =
             given.parsers.iter().chain(given.plugins).map(|path| (path.clone(), None)).collect();
@@ -132,7 +132,7 @@ impl Reader {
         self.config.sections = own;
     }
 
-    /// Keeps the names of parsers and of shared objects.
+    /// Keeps the names of parsers and of shared objects, and the tasks of streams.
     fn names(&mut self, sections: &[Section]) {
         for section in sections {
             match section.title.as_str() {
@@ -140,6 +140,7 @@ impl Reader {
                     let name = section.property("name").map(|name| name.raw.clone());
                     self.config.parsers.extend(name);
                 }
+                "stream_task" | "stream_processor" => self.config.tasks.push(section.clone()),
                 "plugins" => {
                     let paths = section.properties.iter().filter(|property| property.key == "path");
                     for path in paths {
@@ -154,7 +155,7 @@ impl Reader {
 }
 
 fn is_file_list(key: &str) -> bool {
-    matches!(key, "parsers_file" | "plugins_file")
+    matches!(key, "parsers_file" | "plugins_file" | "streams_file")
 }
 
 /// Returns the kind of a section by its title.

@@ -1,6 +1,6 @@
 //! The YAML format, as Fluent Bit's own reader takes it.
 
-use crate::config::{Anchor, Kind, ProblemKind, Property, Section};
+use crate::config::{Anchor, Kind, ProblemKind, Property, Route, Section, is_true};
 use crate::read::{self, Reader};
 use crate::source::Place;
 use std::path::Path;
@@ -120,7 +120,10 @@ impl Tree<'_> {
             }
             ("pipeline", Value::Map(members)) => self.pipeline(members),
             ("plugins", Value::List(items)) => self.objects(key, items),
-            (title @ ("parsers" | "multiline_parsers" | "customs"), Value::List(items)) => {
+            (
+                title @ ("parsers" | "multiline_parsers" | "customs" | "stream_processor"),
+                Value::List(items),
+            ) => {
                 let title = title.trim_end_matches('s').to_owned();
                 for item in items {
                     let line = item.line;
@@ -228,6 +231,8 @@ impl Tree<'_> {
             }
             if matches!(kind, Kind::Input | Kind::Output) && key.text == "processors" {
                 self.processors(&mut section, value);
+            } else if kind == Kind::Input && key.text == "routes" {
+                self.routes(&mut section, value);
             } else {
                 self.property(&mut section, &key, value);
             }
@@ -259,6 +264,41 @@ impl Tree<'_> {
         }
     }
 
+    fn routes(&self, section: &mut Section, value: Node) {
+        let Value::Map(members) = value.value else { return };
+        for (signal, routes) in pairs(members) {
+            if !matches!(signal.text.as_str(), "logs" | "any") {
+                continue;
+            }
+            let routes = match routes.value {
+                Value::List(routes) => routes,
+                _ => vec![routes],
+            };
+            for route in routes {
+                let place = self.place(route.line);
+                let mut read =
+                    Route { name: String::new(), place, is_conditional: false, outputs: Vec::new() };
+                let Value::Map(members) = route.value else { continue };
+                for (key, value) in pairs(members) {
+                    match (key.text.as_str(), value.value) {
+                        ("name", Value::Scalar(name)) => read.name = name,
+                        ("condition", _) => read.is_conditional = true,
+                        ("per_record_routing", Value::Scalar(is_on)) => {
+                            read.is_conditional |= is_true(&is_on)
+                        }
+                        ("to", Value::Map(members)) => {
+                            let outputs = pairs(members).filter(|(key, _)| key.text == "outputs");
+                            read.outputs.extend(outputs.flat_map(|(_, outputs)| texts(outputs.value)));
+                        }
+                        ("to", value) => read.outputs = texts(value),
+                        _ => {}
+                    }
+                }
+                section.routes.push(read);
+            }
+        }
+    }
+
     fn processors(&self, section: &mut Section, value: Node) {
         let Value::Map(members) = value.value else { return };
         for (key, steps) in pairs(members) {
@@ -276,6 +316,22 @@ impl Tree<'_> {
             }
         }
     }
+}
+
+/// The texts of a list, or of one text. Elements that are maps stand for their `name`.
+fn texts(value: Value) -> Vec<String> {
+    let items = match value {
+        Value::List(items) => items.into_iter().map(|item| item.value).collect(),
+        value => vec![value],
+    };
+    let text = |value| match value {
+        Value::Scalar(text) => Some(text),
+        Value::Map(members) => pairs(members)
+            .find(|(key, _)| key.text == "name")
+            .and_then(|(_, name)| if let Value::Scalar(text) = name.value { Some(text) } else { None }),
+        Value::List(_) => None,
+    };
+    items.into_iter().filter_map(text).collect()
 }
 
 /// Turns camelCase into snake_case where Fluent Bit does: in names that begin

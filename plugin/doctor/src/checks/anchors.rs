@@ -1,5 +1,6 @@
 //! Checks of anchors: checkpoints that are kept elsewhere.
 
+use super::outputs::{has_retry_limit, is_local};
 use super::{Check, Hit, Scene, Severity};
 use crate::config::{Section, Setting, size};
 use crate::plugins;
@@ -53,6 +54,31 @@ pub(super) const CHECKS: &[Check] = &[
             without
                 .map(|(at, input)| {
                     Hit::new(input.place, "checkpoints are sent as text").set(at, "parser", "json")
+                })
+                .collect()
+        },
+    },
+    Check {
+        id: "anchors-retry",
+        severity: Severity::Warning,
+        why: "A checkpoint is sent when it is new, and again only after an hour. An output that gives up sooner loses \
+              it: until then, less of the log is proven.",
+        remedy: "Set `retry_limit no_limits` for the output of the anchors.",
+        find: |scene| {
+            let of_anchors = |input: usize| plugins::is_anchors(&scene.config.sections[input]);
+            let takes = |output| {
+                scene.flows.arrivals_at(output).any(|way| way.fit == Fit::Yes && of_anchors(way.input))
+            };
+            let lossy = scene
+                .outputs()
+                .filter(|(at, output)| takes(*at) && !is_local(output) && has_retry_limit(output));
+            lossy
+                .map(|(at, output)| {
+                    Hit::new(output.place_of("retry_limit"), "anchors are given up during an outage").set(
+                        at,
+                        "retry_limit",
+                        "no_limits",
+                    )
                 })
                 .collect()
         },

@@ -127,6 +127,29 @@ pub(super) const CHECKS: &[Check] = &[
         find: |scene| scene.inputs().filter_map(|(at, input)| coroutine(scene, at, input)).collect(),
     },
     Check {
+        id: "wasm-threads",
+        severity: Severity::Error,
+        why: "A WASM filter among the `processors` of a threaded input starts the WASM runtime in that input's thread. \
+              Another WASM filter, or an `exec_wasi`, cannot run beside it: Fluent Bit 4.0 aborts at startup, later \
+              versions refuse to start with `thread signal env not inited`, or no checkpoint is printed.",
+        remedy: "Make the filter an entry of `filters`, one for all inputs, or leave `threaded` out.",
+        find: |scene| {
+            let is_wasm = |section: &Section| section.is("wasm");
+            let mut hits = Vec::new();
+            for (at, input) in scene.inputs().filter(|(_, input)| input.is_on("threaded")) {
+                let Some(own) = input.processors.iter().find(|step| is_wasm(step)) else { continue };
+                let filters = scene.steps().filter(|(step, _)| step.section != at).map(|(_, step)| step);
+                let inputs = scene.inputs().map(|(_, input)| input).filter(|input| input.is("exec_wasi"));
+                if let Some(other) = filters.filter(|step| is_wasm(step)).chain(inputs).next() {
+                    let line = other.place.line;
+                    let message = format!("`{}` in line {line} cannot run beside this one", other.name());
+                    hits.push(Hit::new(own.place, message));
+                }
+            }
+            hits
+        },
+    },
+    Check {
         id: "input-unsealed",
         severity: Severity::Error,
         why: "Records of this input reach an output that sealed records reach, and nothing seals them. `verify` then \

@@ -266,11 +266,11 @@ fn form(at: usize, output: &Section) -> Option<Hit> {
 
 /// Checks for an output that delivers to this process or this machine, or fails
 /// for good whatever the limit is.
-fn is_local(output: &Section) -> bool {
+pub(super) fn is_local(output: &Section) -> bool {
     ["file", "stdout", "null", "counter", "flowcounter", "exit", "plot"].iter().any(|name| output.is(name))
 }
 
-fn has_retry_limit(output: &Section) -> bool {
+pub(super) fn has_retry_limit(output: &Section) -> bool {
     match output.setting("retry_limit") {
         Setting::Absent => true,
         Setting::Unknown => false,
