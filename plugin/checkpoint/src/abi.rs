@@ -66,6 +66,29 @@ pub(crate) fn read(directory: Directory, path: &str, buffer: &mut [u8]) -> Optio
     read.ok()
 }
 
+/// Replaces what is in a file, which is made if it is not there. A failure changes
+/// nothing for the caller.
+pub(crate) fn write(directory: Directory, path: &str, bytes: &[u8]) {
+    let (flags, rights) = (wasip1::OFLAGS_CREAT | wasip1::OFLAGS_TRUNC, wasip1::RIGHTS_FD_WRITE);
+    // SAFETY: only a descriptor and a string are passed.
+    let Ok(file) = (unsafe { wasip1::path_open(directory, 0, path, flags, rights, 0, 0) }) else {
+        return;
+    };
+    let part = wasip1::Ciovec { buf: bytes.as_ptr(), buf_len: bytes.len() };
+    // SAFETY: the bytes are as many as they are said to be.
+    let _ = unsafe { wasip1::fd_write(file, &[part]) };
+    // SAFETY: only the descriptor is passed, which is not used again.
+    let _ = unsafe { wasip1::fd_close(file) };
+}
+
+/// The time, in seconds since 1970; 0 if there is no clock.
+pub(crate) fn seconds() -> u64 {
+    const NANOSECONDS_A_SECOND: u64 = 1_000_000_000;
+    // SAFETY: only numbers are passed.
+    let now = unsafe { wasip1::clock_time_get(wasip1::CLOCKID_REALTIME, NANOSECONDS_A_SECOND) };
+    now.unwrap_or(0) / NANOSECONDS_A_SECOND
+}
+
 /// Prints to standard output, which the host turns into records.
 pub(crate) fn print(mut bytes: &[u8]) {
     const STANDARD_OUTPUT: wasip1::Fd = 1;

@@ -1,8 +1,11 @@
 //! A program for Fluent Bit's `exec_wasi` input: prints the last checkpoint of
-//! every chain that it can reach, a line each.
+//! every chain that it can reach, a line each, if it is not the one that it printed
+//! last, and once an hour in any case.
 //!
 //! It looks into each of the `accessible_paths` and into the directories in
-//! them, and reads nothing there but the files that filters leave for it.
+//! them, and reads nothing there but the files that filters leave for it. Fluent Bit
+//! starts it anew each time, so it remembers in a file beside each of them what it
+//! has printed. Where it may not write, it prints every time.
 #![deny(unsafe_code)]
 
 #[allow(unsafe_code)]
@@ -10,21 +13,30 @@ mod abi;
 
 use flb_audit_core::chain::anchor;
 
-/// Prints what is there.
+/// Prints what is new.
 fn print_checkpoints() {
     let mut file = vec![0; anchor::FILE_BYTES];
     for directory in abi::preopens() {
-        print(directory, anchor::FILE_NAME, &mut file);
+        print(directory, "", &mut file);
         for name in abi::names(directory) {
-            print(directory, &format!("{name}/{}", anchor::FILE_NAME), &mut file);
+            print(directory, &format!("{name}/"), &mut file);
         }
     }
 }
 
-fn print(directory: abi::Directory, path: &str, file: &mut [u8]) {
-    if let Some(read) = abi::read(directory, path, file)
-        && let Some((_, line)) = file.get(..read).and_then(anchor::from_file)
-    {
+fn print(directory: abi::Directory, below: &str, file: &mut [u8]) {
+    let read = abi::read(directory, &format!("{below}{}", anchor::FILE_NAME), file);
+    let Some((count, line)) = read.and_then(|read| file.get(..read)).and_then(anchor::from_file) else {
+        return;
+    };
+    let path = format!("{below}{}", anchor::SENT_FILE_NAME);
+    // A byte more, so that a file that is too long is noticed.
+    let mut sent = [0; anchor::SENT_FILE_BYTES + 1];
+    let read = abi::read(directory, &path, &mut sent).unwrap_or(0);
+    let now = abi::seconds();
+    if anchor::is_due(sent.get(..read).unwrap_or_default(), count, line, now) {
         abi::print(line);
+        // Afterwards: if it ends in between, the line comes once more.
+        abi::write(directory, &path, &anchor::to_sent(count, line, now));
     }
 }

@@ -1,4 +1,5 @@
-//! The file in which a filter leaves its last checkpoint, for others to read.
+//! The file in which a filter leaves its last checkpoint, for others to read, and
+//! the file in which its sender remembers what it has sent.
 //!
 //! Two slots, written in turn, so that a torn write spares the other one. All
 //! integers are little-endian.
@@ -9,6 +10,13 @@
 //! | 4..8 | the length of the text |
 //! | 8..16 | a number that grows with every write |
 //! | 16.. | the checkpoint, a line of JSON |
+//!
+//! | bytes | what was sent |
+//! |---|---|
+//! | 0..4 | CRC-32 of all behind it |
+//! | 4..8 | CRC-32 of the checkpoint's text |
+//! | 8..16 | the number of its write |
+//! | 16..24 | when it was sent, in seconds since 1970 |
 
 use crate::crc::crc32;
 use crate::memory::{OutOfMemory, put};
@@ -51,4 +59,62 @@ pub fn from_file(file: &[u8]) -> Option<(u64, &[u8])> {
         is_whole.then(|| (count, &slot[TEXT_AT..TEXT_AT + len]))
     });
     slots.max_by_key(|(count, _)| *count)
+}
+
+/// The name of the sender's file, beside the one with the checkpoint.
+pub const SENT_FILE_NAME: &str = "chain.sent";
+/// The length of that file, in bytes.
+pub const SENT_FILE_BYTES: usize = 24;
+/// A checkpoint that stays the last one is sent again after so many seconds: as a
+/// sign of life, and because its delivery may have failed.
+pub const RESEND_SECONDS: u64 = 3600;
+
+/// Tells if a checkpoint has to be sent: it is not the one that was sent last, or that
+/// was an hour ago. A clock that was set back does not hold it up.
+pub fn is_due(sent: &[u8], count: u64, text: &[u8], now_seconds: u64) -> bool {
+    let sent_at =
+        sent.get(16..24).and_then(|bytes| bytes.first_chunk()).map(|bytes| u64::from_le_bytes(*bytes));
+    let age = sent_at.and_then(|sent_at| now_seconds.checked_sub(sent_at));
+    let is_recent = age.is_some_and(|age| age < RESEND_SECONDS);
+    !is_recent || sent_at.is_none_or(|sent_at| sent != to_sent(count, text, sent_at))
+}
+
+/// The sender's file, after a checkpoint was sent.
+pub fn to_sent(count: u64, text: &[u8], now_seconds: u64) -> [u8; SENT_FILE_BYTES] {
+    let mut file = [0; SENT_FILE_BYTES];
+    file[4..8].copy_from_slice(&crc32(text).to_le_bytes());
+    file[8..16].copy_from_slice(&count.to_le_bytes());
+    file[16..].copy_from_slice(&now_seconds.to_le_bytes());
+    let crc = crc32(&file[4..]);
+    file[..4].copy_from_slice(&crc.to_le_bytes());
+    file
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_checkpoint_is_sent_when_it_is_new_and_once_an_hour() {
+        let sent = to_sent(7, b"{}", 10_000);
+        let due = |sent: &[u8], count, text: &[u8], now| is_due(sent, count, text, now);
+        assert!(!due(&sent, 7, b"{}", 10_000));
+        assert!(!due(&sent, 7, b"{}", 10_000 + RESEND_SECONDS - 1));
+        assert!(due(&sent, 7, b"{}", 10_000 + RESEND_SECONDS), "after an hour");
+        assert!(due(&sent, 7, b"{}", 9_999), "the clock was set back");
+        assert!(due(&sent, 8, b"{}", 10_001), "another write");
+        assert!(due(&sent, 7, b"[]", 10_001), "another chain in its place");
+    }
+
+    #[test]
+    fn a_damaged_file_holds_nothing_up() {
+        let sent = to_sent(7, b"{}", 10_000);
+        for bytes in 0..sent.len() {
+            assert!(is_due(&sent[..bytes], 7, b"{}", 10_000), "cut at {bytes}");
+            let mut damaged = sent;
+            damaged[bytes] ^= 1;
+            assert!(is_due(&damaged, 7, b"{}", 10_000), "damaged at {bytes}");
+        }
+        assert!(is_due(&[&sent[..], b"x"].concat(), 7, b"{}", 10_000));
+    }
 }
