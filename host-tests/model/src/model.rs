@@ -99,19 +99,22 @@ struct Key {
     since: (u64, u64),
 }
 
-/// A record from which the chain has gone on twice.
+/// A record from which the chain has gone on twice, or with which it begins anew.
 struct Fork {
     at: (u64, u64),
     /// The finding that it makes
     kind: &'static str,
     /// True if both sides are covered
     are_covered: bool,
+    /// True for the first record of a segment that goes on from nowhere
+    is_restart: bool,
 }
 
 /// Returns the finding that forks before a place make of what is wrong at it.
 fn fork_before<'a>(forks: impl Iterator<Item = &'a Fork>, place: &Place) -> Option<&'static str> {
-    let kinds: BTreeSet<&str> =
-        forks.filter(|fork| fork.at < position(place)).map(|fork| fork.kind).collect();
+    let is_between =
+        |fork: &Fork| if fork.is_restart { fork.at > position(place) } else { fork.at < position(place) };
+    let kinds: BTreeSet<&str> = forks.filter(|fork| is_between(fork)).map(|fork| fork.kind).collect();
     match () {
         () if kinds.contains("conflict") => Some("conflict"),
         () if kinds.contains("state_damaged") => Some("state_damaged"),

@@ -5,7 +5,8 @@ use crate::seal::{GENESIS, Link, Place, Record};
 use std::collections::{BTreeMap, BTreeSet};
 
 impl Chain {
-    /// Checks heads and links. Returns the records from which the chain has gone on twice.
+    /// Checks heads and links. Returns the records from which the chain has gone on twice, and
+    /// those with which it begins anew.
     pub(super) fn links(&self, name: &str, report: &mut Report) -> Vec<Fork> {
         let mut forks = Vec::new();
         for record in self.all() {
@@ -34,6 +35,8 @@ impl Chain {
                 }
             } else if record.notes.iter().any(|note| note == "state-damaged") && self.is_covered(record) {
                 report.add("state_damaged", here);
+                let at = position(&record.place);
+                forks.push(Fork { at, kind: "state_damaged", are_covered: false, is_restart: true });
             } else if record.prev != GENESIS || self.is_later(&record.place) {
                 report.add("link_broken", here);
             }
@@ -66,7 +69,7 @@ impl Chain {
                 let kind = if is_set_back { "state_damaged" } else { "conflict" };
                 report.add(kind, format!("{name}: {:?} goes on from {link:?}", record.place));
                 let are_covered = is_other_covered && self.is_covered(record);
-                forks.push(Fork { at: position(link), kind, are_covered });
+                forks.push(Fork { at: position(link), kind, are_covered, is_restart: false });
             }
         }
         forks

@@ -318,6 +318,7 @@ impl<F: FnMut(Verdict, String)> History<'_, F> {
     /// A life that is not the first begins a chain anew.
     fn report_new_start(&mut self, life: &Life) {
         let (verdict, why) = if self.says(life, Notes::STATE_DAMAGED) {
+            self.forks.add_restart(Position { segment: life.segment, sequence: 0 });
             (Verdict::StateDamaged, "its node found its state damaged, as its seal says")
         } else {
             (Verdict::LinkBroken, "the state file was damaged or replaced")

@@ -266,7 +266,14 @@ impl fmt::Display for Report {
                 )?;
             }
             if chain.is_ephemeral {
-                writeln!(f, "  ephemeral: the filter had no state directory, so nothing links it to others")?;
+                let why = match () {
+                    () if chain.notes.contains_key("state-damaged") => "the filter's state was damaged",
+                    () if chain.notes.contains_key("state-not-writable") => {
+                        "the filter could not write its state: it belongs to another user, or cannot be written at all"
+                    }
+                    () => "the filter had no state directory",
+                };
+                writeln!(f, "  ephemeral: {why}, so nothing links it to others")?;
             }
         }
         if logs.chains.len() > SHOWN_MAX {
