@@ -1,9 +1,29 @@
 //! Files that outlast a loss of power, and are never half there.
 
 use anyhow::{Context, Result};
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+
+/// Makes a directory that its owner alone may look into, unless it is there. Directories
+/// above it that are missing are made for all to pass through.
+pub(crate) fn make_directory(path: &Path) -> Result<()> {
+    let what = || format!("{}: cannot be made", path.display());
+    if path.is_dir() {
+        return Ok(());
+    }
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent).with_context(what)?;
+    }
+    let mut builder = DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    match builder.create(path) {
+        // Another process has made it meanwhile.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+        made => made.with_context(what),
+    }
+}
 
 /// Makes a file that its owner alone may read and write.
 pub(crate) fn create_new(path: &Path) -> io::Result<File> {

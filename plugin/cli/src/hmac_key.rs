@@ -1,11 +1,10 @@
 //! `flb-audit hmac-key`: a key under which values can be told to be equal.
 
-use crate::durable::create_new;
+use crate::durable::{create_new, make_directory};
 use crate::stdout::print;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use flb_audit_core::redact::{HmacKey, KEY_FILE_NAME};
-use std::fs::DirBuilder;
 use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
 
@@ -29,11 +28,7 @@ impl HmacKeyCommand {
         let Some(text) = HmacKey::to_file(&self.id, &secret) else {
             bail!("--id takes up to 16 letters, digits, `-` and `_`");
         };
-        let mut builder = DirBuilder::new();
-        builder.recursive(true);
-        #[cfg(unix)]
-        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder.create(&self.dir).with_context(|| format!("{}: cannot be made", self.dir.display()))?;
+        make_directory(&self.dir)?;
         let path = self.dir.join(KEY_FILE_NAME);
         let mut file = match create_new(&path) {
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {

@@ -61,7 +61,7 @@ impl Init {
         let dir = self.dir.display();
         // What is wrong with the roster is said before there is a chain.
         let roster = self.roster.as_deref().map(Roster::read_if_there).transpose()?;
-        fs::create_dir_all(&self.dir).with_context(|| format!("{dir}: cannot be made"))?;
+        durable::make_directory(&self.dir)?;
         let path = self.dir.join(FILE_NAME);
         let (header, entry) = match create_new(&path) {
             Err(error) if error.kind() == ErrorKind::AlreadyExists && self.if_missing => {
