@@ -38,10 +38,21 @@ pub(crate) fn believe(dir: &Path, chain: ChainId) -> Result<()> {
     Ok(fs::write(dir.join(roster::FILE_NAME), roster)?)
 }
 
-/// Starts a Fluent Bit with a `forward` input whose chunks are on disk.
-pub(crate) fn start(place: &Place, port: u16, outputs: &[Section]) -> Result<Process> {
+/// Writes a plugins file that names the object.
+pub(crate) fn plugins_file(place: &Place) -> Result<PathBuf> {
     let plugins = place.at("plugins.conf");
     fs::write(&plugins, format!("[PLUGINS]\n    Path {}\n", object().display()))?;
+    Ok(plugins)
+}
+
+/// Starts a Fluent Bit with a `forward` input whose chunks are on disk.
+pub(crate) fn start(place: &Place, port: u16, outputs: &[Section]) -> Result<Process> {
+    Process::start(place, &write_config(place, port, outputs)?)
+}
+
+/// Writes the configuration of such a Fluent Bit.
+pub(crate) fn write_config(place: &Place, port: u16, outputs: &[Section]) -> Result<PathBuf> {
+    let plugins = plugins_file(place)?;
     let mut config = Config::default()
         .service("flush", "0.1")
         .service("hot_reload", "on")
@@ -60,7 +71,7 @@ pub(crate) fn start(place: &Place, port: u16, outputs: &[Section]) -> Result<Pro
     }
     let path = place.at("ledger.conf");
     fs::write(&path, config.classic())?;
-    Process::start(place, &path)
+    Ok(path)
 }
 
 /// The lines of all files.

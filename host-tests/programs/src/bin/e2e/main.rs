@@ -9,6 +9,7 @@
 
 mod case;
 mod cases;
+mod disk;
 mod expected;
 mod forward;
 mod generate;

@@ -140,14 +140,20 @@ impl<'a> Pipeline<'a> {
         self.outputs.push((section, Sink { name, path, adds_date: true }));
     }
 
-    /// Adds a `file`, a `stdout` and two `http` outputs.
-    pub(crate) fn all_outputs(&mut self) {
-        let file = Section::output("file")
+    /// Adds a `file` output. Gives the file.
+    pub(crate) fn file(&mut self) -> PathBuf {
+        let path = self.place.at("file");
+        let section = Section::output("file")
             .with("path", self.place.at("").display())
             .with("file", "file")
             .with("format", "plain");
-        self.outputs
-            .push((file, Sink { name: "file".into(), path: self.place.at("file"), adds_date: false }));
+        self.outputs.push((section, Sink { name: "file".into(), path: path.clone(), adds_date: false }));
+        path
+    }
+
+    /// Adds a `file`, a `stdout` and two `http` outputs.
+    pub(crate) fn all_outputs(&mut self) {
+        self.file();
         let stdout = Section::output("stdout").with("format", "json_lines");
         self.outputs
             .push((stdout, Sink { name: "stdout".into(), path: self.place.at(STDOUT), adds_date: true }));
@@ -171,7 +177,8 @@ impl<'a> Pipeline<'a> {
         Process::start_in_little_room(self.place, &path)
     }
 
-    fn write_config(&self) -> Result<PathBuf> {
+    /// Writes the config.
+    pub(crate) fn write_config(&self) -> Result<PathBuf> {
         let mut config = Config::default();
         for (name, value) in &self.service {
             config = config.service(name, value);

@@ -31,6 +31,14 @@ impl Process {
         Process::spawn(place, Command::new("sh").args(["-c", script]).arg(&place.fluent_bit.path).arg(config))
     }
 
+    /// The same, as a user who owns nothing else.
+    pub(crate) fn start_as_nobody(place: &Place, config: &Path) -> Result<Self> {
+        let user = ["--reuid=65534", "--regid=65534", "--clear-groups"];
+        let mut command = Command::new("setpriv");
+        command.args(user).arg(&place.fluent_bit.path).arg("--config").arg(config);
+        Process::spawn(place, &mut command)
+    }
+
     fn spawn(place: &Place, command: &mut Command) -> Result<Self> {
         Process::spawn_in(place, &place.at(""), command)
     }

@@ -16,8 +16,10 @@ pub(crate) const ANCHORED: i32 = 0;
 pub(crate) const ENCRYPTED: i32 = 5;
 /// and of those that lack something.
 pub(crate) const UNCLEAN_STOP: i32 = 6;
+pub(crate) const STATE_DAMAGED: i32 = 7;
 pub(crate) const GAP: i32 = 10;
 pub(crate) const CONFLICT: i32 = 12;
+pub(crate) const KEY_NOT_CERTIFIED: i32 = 21;
 pub(crate) const UNREADABLE: i32 = 30;
 /// The exit codes of `flb-audit find`.
 const FOUND: i32 = 0;
@@ -118,7 +120,26 @@ pub(crate) fn verify_all(logs: &[PathBuf], options: &[(&str, &Path)]) -> Result<
     Ok(Report { code, report })
 }
 
+/// What a command of `flb-audit` says of a log: its exit code, and all that it prints.
+pub(crate) fn say(command: &str, options: &[(&str, &Path)], log: &Path) -> Result<(i32, String)> {
+    let mut run = flb_audit();
+    run.arg(command);
+    options.iter().for_each(|(option, file)| _ = run.arg(option).arg(file));
+    let output = run.arg(log).output()?;
+    let code = output.status.code().with_context(|| format!("flb-audit {command} was killed"))?;
+    Ok((code, String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()))
+}
+
 impl Report {
+    /// An error if it has a finding of another kind than these.
+    pub(crate) fn ensure_findings(&self, verdicts: &[&str]) -> Result<()> {
+        for found in self.report["findings"].as_array().into_iter().flatten() {
+            let is_expected = verdicts.iter().any(|verdict| found["verdict"] == *verdict);
+            ensure!(is_expected, "verify found {found}");
+        }
+        Ok(())
+    }
+
     /// A number of the report.
     pub(crate) fn count(&self, name: &str) -> u64 {
         self.report[name].as_u64().unwrap_or_default()

@@ -5,7 +5,8 @@ use crate::case::Place;
 use crate::expected::Expected;
 use crate::forward::{Client, Entry};
 use crate::http::Fault;
-use crate::pipeline::Pipeline;
+use crate::pipeline::{Layout, Pipeline};
+use crate::poll;
 use crate::reference;
 use anyhow::{Result, ensure};
 use host_tests::msgpack::Value;
@@ -31,6 +32,51 @@ pub(crate) fn deliveries(place: &Place) -> Result<String> {
     let report = pipeline.check(&expected)?;
     ensure!(report.count("duplicates") > 0, "nothing was delivered twice");
     Ok(format!("{} records, {} came again", expected.len(), report.count("duplicates")))
+}
+
+/// How many requests are refused.
+const REFUSED: usize = 40;
+
+/// Few chunks may be in memory, and the output takes none for a while: what waits is on
+/// the disk, and nothing is lost.
+pub(crate) fn back_pressure(place: &Place) -> Result<String> {
+    let mut pipeline = Pipeline::new(place)?;
+    pipeline.service("storage.path", place.at("storage").display());
+    pipeline.service("storage.max_chunks_up", 2);
+    pipeline.http("json_lines");
+    pipeline.server.fail(&[Fault::Lost; REFUSED]);
+    let calls = streams::calls("kubernetes-audit")?;
+    fs::write(place.at("log"), streams::lines(&calls))?;
+    let tail = pipeline.tail("kube.audit", "log");
+    pipeline.input(tail.with("storage.type", "filesystem").with("buffer_chunk_size", "32k"));
+    let expected = reference::stream(&calls)?;
+    let mut process = pipeline.start()?;
+    pipeline.wait_for(&mut process, expected.len())?;
+    process.stop()?;
+    pipeline.check(&expected)?;
+    Ok(format!("{} records after {REFUSED} refused requests", expected.len()))
+}
+
+/// Pins a fault of Fluent Bit, so that its end is noticed: a processor of a threaded
+/// input is the only WASM module that can run.
+pub(crate) fn threads(place: &Place) -> Result<String> {
+    let mut pipeline = Pipeline::new(place)?;
+    pipeline.layout = Layout::Processor;
+    for file in ["one", "two"] {
+        fs::write(place.at(file), "{\"a\":1}\n")?;
+        let tail = pipeline.tail(file, file);
+        pipeline.input(tail.with("threaded", "true"));
+    }
+    pipeline.http("json_lines");
+    let mut process = pipeline.start()?;
+    let ended = || Ok(process.ensure_running().is_err().then_some(()));
+    poll::until("fluent-bit to end", ended, || String::from("it runs"))?;
+    if place.fluent_bit.starts_without_filters() {
+        return Ok("two of them end Fluent Bit".into());
+    }
+    let log = process.log()?;
+    ensure!(log.contains("thread signal env not inited"), "{log}");
+    Ok("with two of them Fluent Bit does not start".into())
 }
 
 /// Pins a fault of Fluent Bit, so that its end is noticed: where an input

@@ -10,6 +10,7 @@ use crate::reference;
 use crate::sink::Record;
 use crate::verify::{self, ANCHORED, GAP, INTACT, TAIL_UNANCHORED};
 use anyhow::{Context, Result, ensure};
+use flb_audit_core::chain::anchor::SENT_FILE_NAME;
 use flb_audit_core::redact::KEY_FILE_NAME;
 use host_tests::config::Section;
 use host_tests::{root, streams};
@@ -198,8 +199,11 @@ pub(crate) fn anchored(place: &Place) -> Result<String> {
     }
     private.look()?;
     private.ensure_kept(place)?;
-    let count = fs::read_to_string(&anchors)?.lines().count();
-    Ok(format!("{} records, {count} anchors", RECORDS + 6))
+    let text = fs::read_to_string(&anchors)?;
+    let sent: Vec<&str> = text.lines().collect();
+    let repeated = sent.windows(2).find(|pair| pair[0] == pair[1]);
+    ensure!(repeated.is_none(), "an anchor was sent again: {repeated:?}");
+    Ok(format!("{} records, {} anchors", RECORDS + 6, sent.len()))
 }
 
 /// Waits until a file has an anchor of this head.
@@ -229,12 +233,13 @@ pub(crate) fn shipped_anchors(place: &Place) -> Result<String> {
     }
     let records = sink.records()?;
     let head = records.last().and_then(|record| record.audit["head"].as_str()).context("no head")?.to_owned();
-    let started = [&["anchors.yaml"][..], &["anchors.conf", "--parser", "filter-audit-parsers.conf"]]
-        .map(|arguments| start_shipped(place, arguments));
-    for started in started {
-        let ([mut sender, receiver], anchors) = started?;
+    let senders = [&["anchors.yaml"][..], &["anchors.conf", "--parser", "filter-audit-parsers.conf"]];
+    for arguments in senders {
+        let ([mut sender, receiver], anchors) = start_shipped(place, arguments)?;
         wait_for_anchor(&mut sender, &anchors, &head)?;
         sender.stop()?;
+        // So that the next one sends it, too.
+        fs::remove_file(place.at("states/keyed").join(SENT_FILE_NAME))?;
         receiver.stop()?;
         let options = [("--roster", &*place.at("roster.json")), ("--anchors", &*anchors)];
         verify::verify_all(std::slice::from_ref(&sink.path), &options)?.ensure(&[ANCHORED], RECORDS + 1)?;

@@ -1,6 +1,7 @@
 //! Components as outputs, and the ledger, when things go wrong.
 
-use crate::case::{Place, Skipped};
+use crate::case::Place;
+use crate::disk::Disk;
 use crate::forward::{Client, Entry};
 use crate::ledger::{self, check, output, start, wait_for, wasm};
 use crate::process::Process;
@@ -22,7 +23,6 @@ use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
@@ -249,21 +249,10 @@ pub(crate) fn reloaded(place: &Place) -> Result<String> {
 
 pub(crate) fn full_disk(place: &Place) -> Result<String> {
     let (port, dir) = set_up(place)?;
-    let mount = |options: &str| {
-        let mut command = Command::new("mount");
-        command.args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(&dir);
-        command.output().is_ok_and(|output| output.status.success())
-    };
-    if !mount("size=256k") {
-        return Err(Skipped("it takes root to mount a small disk").into());
-    }
-    let result = fill(place, &dir, port, || mount("remount,size=64m"));
-    let unmounted = Command::new("umount").arg("-l").arg(&dir).status()?;
-    ensure!(unmounted.success(), "umount: {unmounted}");
-    result
-}
-
-fn fill(place: &Place, dir: &Path, port: u16, make_room: impl FnOnce() -> bool) -> Result<String> {
+    fs::remove_dir_all(&dir)?;
+    fs::create_dir(&dir)?;
+    let disk = Disk::mount(&dir, "256k")?;
+    let dir = &dir;
     verify::init(dir)?;
     ledger::believe(dir, Load::chain())?;
     let mut load = Load::new()?;
@@ -274,7 +263,7 @@ fn fill(place: &Place, dir: &Path, port: u16, make_room: impl FnOnce() -> bool) 
     }
     process.wait_for_log("retry: ", 2)?;
     let before = ledger::numbers(dir)?.len();
-    ensure!(make_room(), "the disk cannot be made larger");
+    disk.grow("64m")?;
     wait_for(dir, &mut process, &load.acknowledged)?;
     process.stop()?;
     let report = check(dir, &load.acknowledged)?;

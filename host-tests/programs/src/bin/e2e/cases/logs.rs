@@ -3,7 +3,9 @@
 
 use super::unsealed::{CONFIGS, lay_out, outputs};
 use crate::case::Place;
+use crate::disk::Disk;
 use crate::process::Process;
+use crate::verify::{GAP, UNREADABLE};
 use crate::{ledger, poll, verify};
 use anyhow::{Context, Result, ensure};
 use std::collections::BTreeSet;
@@ -11,6 +13,8 @@ use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::ops::Range;
 use std::path::Path;
+use std::thread;
+use std::time::Duration;
 
 /// The configs without a filter.
 const LEDGERS: [&str; 2] = ["ledger-alone.conf", "ledger-alone.yaml"];
@@ -24,6 +28,59 @@ pub(crate) fn every_config(place: &Place) -> Result<String> {
         survive(&place.below(name)?, name).with_context(|| name)?;
     }
     Ok(format!("{} configs", CONFIGS.len() + LEDGERS.len()))
+}
+
+/// How many lines come while the disk is full, and how many behind them.
+const WHILE_FULL: usize = 600;
+const AFTERWARDS: usize = 10;
+
+/// The ledger refuses what a full disk does not take, Fluent Bit keeps it, and nothing is
+/// lost. The output `file` loses it without a word: that is Fluent Bit's fault, which is
+/// pinned here so that its end is noticed, and `verify` says so.
+pub(crate) fn full_disks(place: &Place) -> Result<String> {
+    let ledgers = LEDGERS.into_iter().chain(["ledger.yaml"]);
+    for name in ledgers {
+        let place = &place.below(name)?;
+        let report = fill(place, name, LEDGER).with_context(|| name)?;
+        ensure!(report.count("missing") == 0, "{name}: {} records are missing", report.count("missing"));
+    }
+    let report = fill(&place.below("filter-audit.yaml")?, "filter-audit.yaml", "var/log/sealed")?;
+    let is_said = [GAP, UNREADABLE].contains(&report.code);
+    ensure!(is_said, "`file` has lost nothing, or verify does not say it: it ended with {}", report.code);
+    Ok(format!("3 ledgers have lost nothing; `file` has, and verify ends with {}", report.code))
+}
+
+/// Runs a config whose outputs' disk is full for a while.
+fn fill(place: &Place, name: &str, outputs_in: &str) -> Result<verify::Report> {
+    let log = lay_out(place, name)?;
+    let dir = place.at(outputs_in);
+    let before = place.at("before");
+    fs::create_dir_all(&dir)?;
+    fs::rename(&dir, &before)?;
+    fs::create_dir(&dir)?;
+    let disk = Disk::mount(&dir, "256k")?;
+    for entry in fs::read_dir(&before)? {
+        let entry = entry?;
+        fs::copy(entry.path(), dir.join(entry.file_name()))?;
+    }
+    append(&log, 0..WHILE_FULL, 1000)?;
+    let mut process = Process::start(place, Path::new(name))?;
+    if outputs_in == LEDGER {
+        process.wait_for_log("retry: ", 3)?;
+    } else {
+        thread::sleep(Duration::from_secs(5));
+    }
+    disk.grow("64m")?;
+    let last = WHILE_FULL..WHILE_FULL + AFTERWARDS;
+    append(&log, last.clone(), 1000)?;
+    let expected = if outputs_in == LEDGER { (0..last.end).collect() } else { last.collect() };
+    wait_for(place, &mut process, &expected)?;
+    process.stop()?;
+    let report = verify::verify_all(&outputs(place)?, &[])?;
+    // Before the disk is gone.
+    let held = held(place)?;
+    ensure!(expected.is_subset(&held), "{} lines are held", held.len());
+    Ok(report)
 }
 
 fn survive(place: &Place, name: &str) -> Result<()> {

@@ -1,5 +1,8 @@
 //! The cases, each with what it proves.
 
+mod clocks;
+mod damaged;
+mod disks;
 mod faults;
 mod generated;
 mod keys;
@@ -13,6 +16,7 @@ mod schemas;
 mod sizes;
 mod states;
 mod streams;
+mod torn;
 mod unsealed;
 
 use crate::case::Case;
@@ -29,6 +33,8 @@ pub(crate) const ALL: &[Case] = &[
     Case { name: "killed in the middle of a stream", run: restarts::killed },
     Case { name: "reloaded in the middle of a stream", run: restarts::reloaded },
     Case { name: "deliveries that fail", run: faults::deliveries },
+    Case { name: "an output that refuses for a while", run: faults::back_pressure },
+    Case { name: "processors of threaded inputs", run: faults::threads },
     Case { name: "an input in a coroutine", run: faults::coroutine },
     Case { name: "no state directory", run: states::none },
     Case { name: "one state directory for two filters", run: states::shared },
@@ -73,7 +79,15 @@ pub(crate) const ALL: &[Case] = &[
     Case { name: "keys that cannot be written", run: keys::not_written },
     Case { name: "keys: killed in the middle of a stream", run: restarts::killed_with_keys },
     Case { name: "keys: reloaded in the middle of a stream", run: restarts::reloaded_with_keys },
+    Case { name: "keys: a ledger on a full disk for a while", run: disks::keyed_ledger },
+    Case { name: "keys: kills in a row while a key comes into force", run: disks::kills_at_keys },
+    Case { name: "keys: a backlog behind the next segment, and retention", run: disks::backlog },
+    Case { name: "keys: torn lines", run: torn::behind_a_half_line },
+    Case { name: "keys: a damaged state", run: damaged::states },
+    Case { name: "keys: a ledger's damaged state", run: damaged::ledgers },
+    Case { name: "a clock that jumps, beside a ledger", run: clocks::a_year_ahead },
     Case { name: "anchors", run: keys::anchored },
     Case { name: "fluent-bit-conf, what happens to logs", run: logs::every_config },
+    Case { name: "fluent-bit-conf, a full disk", run: logs::full_disks },
     Case { name: "fluent-bit-conf, anchors", run: keys::shipped_anchors },
 ];

@@ -48,7 +48,7 @@ impl Log {
 
 /// A pipeline that outlives its processes: `tail` knows where it was, and
 /// chunks are on disk.
-fn lasting_pipeline(place: &Place) -> Result<Pipeline<'_>> {
+pub(super) fn lasting_pipeline(place: &Place) -> Result<Pipeline<'_>> {
     let mut pipeline = Pipeline::new(place)?;
     pipeline.service("storage.path", place.at("storage").display());
     let tail = pipeline.tail(TAG, "log");
