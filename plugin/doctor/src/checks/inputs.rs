@@ -130,8 +130,8 @@ pub(super) const CHECKS: &[Check] = &[
         id: "wasm-threads",
         severity: Severity::Error,
         why: "A WASM filter among the `processors` of a threaded input starts the WASM runtime in that input's thread. \
-              Another WASM filter, or an `exec_wasi`, cannot run beside it: Fluent Bit 4.0 aborts at startup, later \
-              versions refuse to start with `thread signal env not inited`, or no checkpoint is printed.",
+              Another WASM filter, or an `exec_wasi`, cannot run beside it: Fluent Bit 4.0 aborts, or passes \
+              chunks on unsealed; later versions refuse to start with `thread signal env not inited`, or no checkpoint is printed.",
         remedy: "Make the filter an entry of `filters`, one for all inputs, or leave `threaded` out.",
         find: |scene| {
             let is_wasm = |section: &Section| section.is("wasm");

@@ -5,7 +5,7 @@ use super::restarts::lasting_pipeline;
 use crate::case::{Place, Skipped};
 use crate::pipeline::Pipeline;
 use crate::process::Process;
-use crate::verify::{self, INTACT, KEY_NOT_CERTIFIED, STATE_DAMAGED, TAIL_UNANCHORED};
+use crate::verify::{self, INTACT, KEY_NOT_CERTIFIED, STATE_DAMAGED, TAIL_UNANCHORED, UNREADABLE};
 use crate::{ledger, poll};
 use anyhow::{Context, Result, ensure};
 use flb_audit_core::chain::{keyring, state};
@@ -140,17 +140,28 @@ pub(crate) fn ledgers(place: &Place) -> Result<String> {
         fs::remove_file(dir.join("ledger.intents"))?;
         flip(&dir.join(state::FILE_NAME), &[state::SLOT_BYTES + 10, 2 * state::SLOT_BYTES + 10])
     };
+    let header_alone: Damage = |dir| {
+        fs::remove_file(dir.join("ledger.intents"))?;
+        flip(&dir.join(state::FILE_NAME), &[12])
+    };
     let key: Damage = |dir| {
         let file = dir.join(keyring::FILE_NAME);
         let len = fs::metadata(&file)?.len() as usize;
         flip(&file, &(0..len).step_by(7).collect::<Vec<_>>())
     };
     let cases = [
-        ("state", slots, "chain.state: damaged; the chain goes on", true),
-        ("state-and-intents", slots_alone, "chain.state: damaged", false),
-        ("key", key, "chain.key: damaged", false),
+        ("state", slots, "chain.state: damaged; the chain goes on", Some(TAIL_UNANCHORED)),
+        // What was written by the chain's old state, nobody vouches for any more.
+        (
+            "state-and-intents",
+            slots_alone,
+            "without anything that says how the ledger had written it",
+            Some(UNREADABLE),
+        ),
+        ("header-and-intents", header_alone, "chain.state: damaged", None),
+        ("key", key, "chain.key: damaged", None),
     ];
-    for (name, damage, says, goes_on) in cases {
+    for (name, damage, says, code) in cases {
         let place = &place.below(name)?;
         let (dir, roster) = (place.at("ledger"), place.at("roster.json"));
         verify::init_with_keys(&dir, &roster)?;
@@ -161,13 +172,13 @@ pub(crate) fn ledgers(place: &Place) -> Result<String> {
         process.stop()?;
         damage(&dir)?;
         let mut process = ledger::start(place, port, &outputs)?;
-        if goes_on {
+        if let Some(code) = code {
             process.wait_for_log(says, 1)?;
             super::disks::send_and_wait(&mut process, port, &dir, 20..40)?;
             process.stop()?;
             let report = verify::verify_all(std::slice::from_ref(&dir), &[("--roster", &roster)])?;
             let findings = &report.report["findings"];
-            ensure!(report.code == TAIL_UNANCHORED, "{name}: verify ended with {}: {findings}", report.code);
+            ensure!(report.code == code, "{name}: verify ended with {}: {findings}", report.code);
         } else {
             let ended = || Ok(process.ensure_running().is_err().then_some(()));
             poll::until("fluent-bit to end", ended, || format!("{name}: it runs"))?;
