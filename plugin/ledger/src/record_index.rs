@@ -12,8 +12,6 @@ pub(crate) const STRETCHES_MAX: usize = 65_536;
 /// How many stretches are looked at for one record: those that begin nearest before
 /// it.
 const NEAREST: usize = 4;
-/// Of so many records of a life, one is a checkpoint at least.
-const CHECKPOINT_RECORDS_MAX: usize = 1024;
 
 /// Records of one life that follow one another in one file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,33 +19,6 @@ struct Stretch {
     last: u64,
     /// The last record that is a checkpoint.
     signed: Option<u64>,
-}
-
-/// Where the records of a chain stand that something holds.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Ends {
-    pub(crate) first: (Life, u64),
-    pub(crate) last: (Life, u64),
-    /// The last one that is a checkpoint.
-    pub(crate) signed: Option<(Life, u64)>,
-}
-
-impl Ends {
-    /// Adds records of one life that follow one another.
-    pub(crate) fn add(
-        chains: &mut BTreeMap<ChainId, Ends>,
-        life: Life,
-        first: u64,
-        last: u64,
-        signed: Option<u64>,
-    ) {
-        let signed = signed.map(|sequence| (life, sequence));
-        let new = Ends { first: (life, first), last: (life, last), signed };
-        let ends = chains.entry(life.chain).or_insert(new);
-        ends.first = ends.first.min(new.first);
-        ends.last = ends.last.max(new.last);
-        ends.signed = ends.signed.max(new.signed);
-    }
 }
 
 /// A life, the number of a stretch's first record, and the file.
@@ -86,32 +57,17 @@ impl RecordIndex {
         nearest.filter(move |(_, stretch)| sequence <= stretch.last).map(|((.., file), _)| *file)
     }
 
-    /// Returns the chains that a file has records of.
-    pub(crate) fn chains_in(&self, file: u64) -> BTreeMap<ChainId, Ends> {
-        let mut chains = BTreeMap::new();
+    /// Returns where the last checkpoint of each chain stands in a file.
+    pub(crate) fn signed_in(&self, file: u64) -> Vec<(Life, u64)> {
+        let mut signed: BTreeMap<ChainId, (Life, u64)> = BTreeMap::new();
         for (_, life, first) in self.by_file.range(self.of_file(file)) {
-            if let Some(stretch) = self.stretches.get(&(*life, *first, file)) {
-                Ends::add(&mut chains, *life, *first, stretch.last, stretch.signed);
+            let stretch = self.stretches.get(&(*life, *first, file));
+            if let Some(sequence) = stretch.and_then(|stretch| stretch.signed) {
+                let last = signed.entry(life.chain).or_insert((*life, sequence));
+                *last = (*last).max((*life, sequence));
             }
         }
-        chains
-    }
-
-    /// Returns where the last checkpoint of a chain stands, if it is among so many of its
-    /// last records as have one.
-    pub(crate) fn last_signed(&self, chain: ChainId) -> Option<(Life, u64)> {
-        let start = Life { chain, segment: 0, run: Run::FIRST };
-        let end = Life { segment: u64::MAX, ..start };
-        let last = self.stretches.range((start, 0, 0)..(end, 0, 0)).rev().take(CHECKPOINT_RECORDS_MAX);
-        last.filter_map(|((life, ..), stretch)| Some((*life, stretch.signed?))).next()
-    }
-
-    /// Checks whether a later file has a record of the chain that stands behind this
-    /// place.
-    pub(crate) fn is_behind_in_later(&self, file: u64, life: Life, sequence: u64) -> bool {
-        let behind = self.stretches.range((life, sequence.saturating_add(1), 0)..);
-        let of_chain = behind.take_while(|((of, ..), _)| of.chain == life.chain);
-        of_chain.take(CHECKPOINT_RECORDS_MAX).any(|((.., of), _)| *of > file)
+        signed.into_values().collect()
     }
 
     /// Checks whether a later file has a record of the chain that stands before this

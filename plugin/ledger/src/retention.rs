@@ -6,7 +6,7 @@
 //! slowly as they were closed.
 
 use crate::closed_files::{ClosedFile, ClosedFiles, FILES_MAX};
-use crate::record_index::{Ends, RecordIndex};
+use crate::record_index::RecordIndex;
 use crate::runs::Runs;
 use crate::{Level, Line, Settings};
 use std::collections::BTreeMap;
@@ -68,33 +68,13 @@ pub(crate) struct Held<'a> {
 }
 
 impl Held<'_> {
-    /// Returns the first of some files of which no record proves anything of a later file.
-    ///
-    /// A checkpoint that covers records of a later file is needed, and so is all that is
-    /// behind a chain's last checkpoint while the chain goes on in a later file: until the
-    /// next checkpoint comes, it is what says that the records there follow from a signed
-    /// one.
-    fn first_free<'a>(&self, mut files: impl Iterator<Item = &'a ClosedFile>) -> Option<&'a ClosedFile> {
-        let open = self.open.chains();
-        files.find(|file| {
-            let mut chains = self.index.chains_in(file.number).into_iter();
-            !chains.any(|(chain, ends)| self.is_needed(file.number, ends, open.get(&chain)))
-        })
-    }
-
-    /// Checks whether what a file has of a chain proves something of a later file.
-    fn is_needed(&self, file: u64, ends: Ends, open: Option<&Ends>) -> bool {
-        let covers_later = ends.signed.is_some_and(|signed| {
-            let (life, sequence) = signed;
-            self.index.is_before_in_later(file, life, sequence)
-                || open.is_some_and(|open| open.first < signed)
-        });
-        let last_signed = self.index.last_signed(ends.last.0.chain).max(open.and_then(|open| open.signed));
-        let is_followed = last_signed.filter(|signed| ends.last >= *signed).is_some_and(|signed| {
-            let (life, sequence) = signed;
-            self.index.is_behind_in_later(file, life, sequence) || open.is_some_and(|open| open.last > signed)
-        });
-        covers_later || is_followed
+    /// Checks that no later file has records that only a checkpoint in this file
+    /// covers.
+    fn is_free(&self, file: u64) -> bool {
+        let is_needed = |(life, sequence)| {
+            self.index.is_before_in_later(file, life, sequence) || self.open.is_before(&life, sequence)
+        };
+        !self.index.signed_in(file).into_iter().any(is_needed)
     }
 }
 
@@ -128,7 +108,7 @@ impl Retention {
         if let Some(max) = settings.keep_bytes
             && held.files.bytes() > max
         {
-            let free = held.first_free(held.files.kept().take(CANDIDATES_MAX));
+            let free = held.files.kept().take(CANDIDATES_MAX).find(|file| held.is_free(file.number));
             return free.or_else(|| held.files.kept().next()).map(|file| (file, "keep_size"));
         }
         let keep = settings.keep_age?;
@@ -137,9 +117,9 @@ impl Retention {
             return None;
         }
         let candidates = held.files.kept().take(CANDIDATES_MAX);
-        let past = candidates.take_while(|file| self.age(file) >= keep);
+        let mut past = candidates.take_while(|file| self.age(file) >= keep);
         let is_overdue = self.age(oldest) >= keep.saturating_mul(2);
-        let free = held.first_free(past);
+        let free = past.find(|file| held.is_free(file.number));
         free.or(Some(oldest).filter(|_| is_overdue)).map(|file| (file, "keep_age"))
     }
 

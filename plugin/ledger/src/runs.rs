@@ -7,10 +7,9 @@
 use crate::manifest::Extent;
 use crate::open_file::Entry;
 use crate::record_id::RecordId;
-use crate::record_index::Ends;
-use flb_audit_core::chain::{ChainId, Life, Place};
+use flb_audit_core::chain::{Life, Place};
 use flb_audit_core::hash::Hash;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 /// How many runs a file has at the most. Records that would begin another one are
 /// loose.
@@ -108,13 +107,10 @@ impl Runs {
         self.runs.iter().flatten().any(is_there)
     }
 
-    /// Returns the chains that there are records of.
-    pub(crate) fn chains(&self) -> BTreeMap<ChainId, Ends> {
-        let mut chains = BTreeMap::new();
-        for run in self.runs.iter().flatten() {
-            Ends::add(&mut chains, run.life, run.first, run.last, run.signed);
-        }
-        chains
+    /// Checks whether a run begins in the chain before this place.
+    pub(crate) fn is_before(&self, life: &Life, sequence: u64) -> bool {
+        let is_before = |run: &Run| run.life.chain == life.chain && (run.life, run.first) < (*life, sequence);
+        self.runs.iter().flatten().any(is_before)
     }
 
     /// The runs as they stand in a manifest, in the order in which they began.

@@ -340,43 +340,6 @@ fn a_checkpoint_is_kept_for_what_it_covers() {
     assert!(statements(&directory).iter().any(|statement| matches!(statement, Statement::Deleted(_))));
 }
 
-/// Retention is faster than checkpoints: while a life goes on, its last checkpoint stays,
-/// and what is behind it.
-#[test]
-fn the_last_checkpoint_is_kept_while_the_life_goes_on() {
-    let directory = tempfile::tempdir().expect("a directory");
-    let (mut filter, ring) = schedule::filter();
-    schedule::set_up(directory.path(), &ring);
-    let settings = Settings { file_bytes: 2000, keep_bytes: Some(2500), ..Settings::default() };
-    let mut ledger = Ledger::open(directory.path(), settings, None).expect("opened");
-    let here = || -> Vec<u64> {
-        (1..100).filter(|number| directory.path().join(manifest::closed_name(*number)).exists()).collect()
-    };
-    let mut at = 0;
-    let mut store = |count: u32, checkpoint: Option<u32>| {
-        let records: Vec<Value> = plain(at, count)
-            .iter()
-            .zip(at..)
-            .map(|(record, at)| schedule::seal_one(&mut filter, record, Some(at) == checkpoint))
-            .collect();
-        at += count;
-        ledger.store(TAG, &chunk(&records)).expect("stored");
-    };
-    store(20, Some(0));
-    for _ in 0..20 {
-        store(20, None);
-    }
-    let kept = here();
-    assert!(kept.first() == Some(&1) && kept.len() >= 19, "{kept:?}");
-    // The next checkpoint covers them, and they may go.
-    store(20, Some(430));
-    for _ in 0..5 {
-        store(20, None);
-    }
-    let kept = here();
-    assert!(kept.first().is_some_and(|first| *first >= 20), "{kept:?}");
-}
-
 /// A full disk, however often, spends no key: the ledger's keys come without a gap.
 #[test]
 fn a_full_disk_spends_no_keys() {

@@ -142,12 +142,15 @@ pub(crate) fn kills_at_keys(place: &Place) -> Result<String> {
 /// are deleted meanwhile.
 pub(crate) fn backlog(place: &Place) -> Result<String> {
     const ROUND: usize = 200;
+    const ROUNDS: usize = 30;
+    // Some thousand records: more than there are between two checkpoints.
+    const KEPT: &str = "200k";
     let mut pipeline = lasting_pipeline(place)?;
     pipeline.use_keys()?;
     let dir = place.at("ledger");
     verify::init_with_keys(&dir, &place.at("roster.json"))?;
     pipeline.service("plugins_file", ledger::plugins_file(place)?.display());
-    let output = ledger::output(&dir).with("config.file_size", "64k").with("config.keep_size", "20k");
+    let output = ledger::output(&dir).with("config.file_size", "64k").with("config.keep_size", KEPT);
     pipeline.other_output(output);
     // In the place of the second file.
     let obstacle = dir.join(manifest::open_name(2));
@@ -170,7 +173,7 @@ pub(crate) fn backlog(place: &Place) -> Result<String> {
     fs::remove_dir(&obstacle)?;
     more()?;
     let mut process = pipeline.start()?;
-    for _ in 0..8 {
+    for _ in 0..ROUNDS {
         let last = more()?;
         wait_for_number(&mut process, &dir, last)?;
     }
