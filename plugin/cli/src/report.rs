@@ -4,13 +4,13 @@
 use crate::input::{At, Source};
 use crate::stdout::shown;
 use crate::verdict::Verdict;
-use flb_audit_core::chain::ChainId;
-use serde::Serialize;
+use flb_audit_core::chain::{ChainId, Position};
+use serde::{Serialize, Serializer};
 use std::collections::BTreeMap;
 use std::fmt::{self, Write};
 
-/// How many findings of a kind are kept to be shown; all are counted.
-pub(crate) const FINDINGS_MAX: usize = 100;
+/// How many findings of a kind are listed in JSON; all are counted.
+const FINDINGS_MAX: usize = 100;
 /// How many findings of a kind are listed for a person.
 const SHOWN_MAX: usize = 10;
 
@@ -19,13 +19,15 @@ const SHOWN_MAX: usize = 10;
 pub(crate) struct Finding {
     pub(crate) verdict: Verdict,
     pub(crate) chain: Option<ChainId>,
+    pub(crate) position: Option<Position>,
     pub(crate) at: Option<At>,
     pub(crate) what: String,
 }
 
 /// What is wrong, by verdict.
-#[derive(Default)]
 pub(crate) struct Findings {
+    /// How many of a kind are kept.
+    kept_max: usize,
     /// The first of each kind.
     pub(crate) kept: BTreeMap<Verdict, Vec<Finding>>,
     /// How many there are of each kind.
@@ -34,7 +36,19 @@ pub(crate) struct Findings {
     counts_of_chains: BTreeMap<(ChainId, Verdict), u64>,
 }
 
+impl Default for Findings {
+    fn default() -> Self {
+        Findings::keeping(FINDINGS_MAX)
+    }
+}
+
 impl Findings {
+    /// Returns no findings. Of each kind, the first `kept_max` that come will be kept.
+    pub(crate) fn keeping(kept_max: usize) -> Self {
+        let (kept, counts, counts_of_chains) = Default::default();
+        Findings { kept_max, kept, counts, counts_of_chains }
+    }
+
     /// Counts a finding, and keeps it if it is among the first of its kind.
     pub(crate) fn add(
         &mut self,
@@ -43,14 +57,37 @@ impl Findings {
         at: Option<At>,
         what: impl Into<String>,
     ) {
+        self.push(Finding { verdict, chain, position: None, at, what: what.into() });
+    }
+
+    /// Adds a finding at a place of a chain.
+    pub(crate) fn add_at(
+        &mut self,
+        verdict: Verdict,
+        chain: ChainId,
+        position: Position,
+        at: Option<At>,
+        what: impl Into<String>,
+    ) {
+        let (chain, position) = (Some(chain), Some(position));
+        self.push(Finding { verdict, chain, position, at, what: what.into() });
+    }
+
+    fn push(&mut self, finding: Finding) {
+        let Finding { verdict, chain, .. } = finding;
         *self.counts.entry(verdict).or_default() += 1;
         if let Some(chain) = chain {
             *self.counts_of_chains.entry((chain, verdict)).or_default() += 1;
         }
         let kept = self.kept.entry(verdict).or_default();
-        if kept.len() < FINDINGS_MAX {
-            kept.push(Finding { verdict, chain, at, what: what.into() });
+        if kept.len() < self.kept_max {
+            kept.push(finding);
         }
+    }
+
+    /// Returns each chain with each kind of its findings.
+    pub(crate) fn chains(&self) -> impl Iterator<Item = (ChainId, Verdict)> {
+        self.counts_of_chains.keys().copied()
     }
 
     /// Returns the verdict that the findings come to.
@@ -71,22 +108,32 @@ pub(crate) struct Envelope<T> {
     counts: BTreeMap<Verdict, u64>,
     #[serde(skip)]
     counts_of_chains: BTreeMap<(ChainId, Verdict), u64>,
-    /// The first of each kind, the worst kind first.
+    /// Those of each kind that were kept, the worst kind first.
+    #[serde(serialize_with = "first_of_each_kind")]
     findings: Vec<Named>,
+}
+
+/// Lists the first findings of each kind.
+fn first_of_each_kind<S: Serializer>(findings: &[Named], to: S) -> Result<S::Ok, S::Error> {
+    let kinds = findings.chunk_by(|one, other| one.verdict == other.verdict);
+    to.collect_seq(kinds.flat_map(|of_kind| of_kind.iter().take(FINDINGS_MAX)))
 }
 
 /// A finding as it is printed: its source and its chain by name.
 #[derive(Serialize)]
-struct Named {
-    verdict: Verdict,
+pub(crate) struct Named {
+    pub(crate) verdict: Verdict,
     #[serde(skip_serializing_if = "Option::is_none")]
-    chain: Option<String>,
+    pub(crate) chain: Option<String>,
+    /// The place in the chain that the finding is about.
+    #[serde(skip)]
+    pub(crate) position: Option<Position>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    source: Option<String>,
+    pub(crate) source: Option<String>,
     /// The line, or the element of an array, from 1 on.
     #[serde(skip_serializing_if = "Option::is_none")]
-    number: Option<u64>,
-    what: String,
+    pub(crate) number: Option<u64>,
+    pub(crate) what: String,
     remedy: &'static str,
 }
 
@@ -98,6 +145,7 @@ impl<T> Envelope<T> {
         let name = |finding: Finding| Named {
             verdict: finding.verdict,
             chain: finding.chain.map(|id| id.to_string()),
+            position: finding.position,
             source: finding.at.and_then(|at| sources.get(at.source)).map(Source::name),
             number: finding.at.map(|at| at.number),
             what: finding.what,
@@ -117,6 +165,16 @@ impl<T> Envelope<T> {
     /// Returns how many findings there are of a kind.
     pub(crate) fn count(&self, verdict: Verdict) -> u64 {
         self.counts.get(&verdict).copied().unwrap_or_default()
+    }
+
+    /// Returns how many findings there are of each kind, the worst kind first.
+    pub(crate) fn counts(&self) -> impl Iterator<Item = (Verdict, u64)> {
+        self.counts.iter().rev().map(|(verdict, count)| (*verdict, *count))
+    }
+
+    /// Returns the findings that were kept, the worst kind first.
+    pub(crate) fn findings(&self) -> &[Named] {
+        &self.findings
     }
 
     /// Returns how many findings there are of each chain and kind.

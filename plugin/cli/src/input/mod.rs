@@ -19,11 +19,13 @@ mod place;
 mod reader;
 mod source;
 mod split;
+mod stored;
 mod table;
 
 pub(crate) use inputs::Inputs;
 pub(crate) use place::Place;
 pub(crate) use source::{Source, check_is_file};
+pub(crate) use stored::Stored;
 
 use anyhow::{Result, bail};
 use batch::{NobodyReads, Part, check_elements};

@@ -2,18 +2,21 @@
 
 use super::BATCH_BYTES;
 use super::decompress::{Decompressed, decompress};
+use super::stored::{Hashing, Kept, Stored};
 use crate::frames;
 use crate::stdout::shown;
 use anyhow::{Result, bail};
 use flb_audit_core::chain::state;
 use indicatif::ProgressBar;
 use std::fs::File;
-use std::io::{self, BufReader, ErrorKind, IsTerminal};
+use std::io::{self, BufReader, ErrorKind, IsTerminal, Read};
 use std::path::{Path, PathBuf};
 
 /// A file or standard input.
 pub(crate) struct Source {
     path: PathBuf,
+    /// Where the hash of what is stored is kept, if it is asked for.
+    stored: Option<Kept>,
 }
 
 /// An opened source.
@@ -31,7 +34,17 @@ impl Source {
             bail!("nothing to read: name log files, or pipe records into standard input");
         }
         let files = if files.is_empty() { vec![PathBuf::from("-")] } else { files };
-        Ok(files.into_iter().map(|path| Source { path }).collect())
+        Ok(files.into_iter().map(|path| Source { path, stored: None }).collect())
+    }
+
+    /// Has the bytes hashed as they are read.
+    pub(crate) fn hash(&mut self) {
+        self.stored = Some(Kept::default());
+    }
+
+    /// Returns what was read, if it was hashed.
+    pub(crate) fn stored(&self) -> Option<Stored> {
+        self.stored.as_ref()?.get()
     }
 
     fn is_stdin(&self) -> bool {
@@ -50,15 +63,23 @@ impl Source {
 
     pub(super) fn open(&self, progress: &ProgressBar) -> io::Result<Opened> {
         if self.is_stdin() {
-            let bytes = BufReader::new(progress.wrap_read(io::stdin()));
+            let bytes = BufReader::new(progress.wrap_read(self.hashing(io::stdin())));
             return decompress(bytes, BATCH_BYTES).map(Opened::Bytes);
         }
         check_is_file(&self.path)?;
         if frames::is_frames(&self.path) {
+            // Frames are read at places, and a file of them is closed most often.
+            if let Some(kept) = &self.stored {
+                kept.set(Stored::of(File::open(&self.path)?)?);
+            }
             return File::open(&self.path).map(Opened::Frames);
         }
-        let file = progress.wrap_read(File::open(&self.path)?);
+        let file = progress.wrap_read(self.hashing(File::open(&self.path)?));
         decompress(BufReader::with_capacity(BATCH_BYTES, file), BATCH_BYTES).map(Opened::Bytes)
+    }
+
+    fn hashing<R: Read>(&self, bytes: R) -> Hashing<R> {
+        Hashing::new(bytes, self.stored.as_ref())
     }
 }
 

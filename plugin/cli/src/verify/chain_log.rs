@@ -13,7 +13,7 @@ use flb_audit_core::record::notes::Notes;
 use flb_audit_core::schema::Disposition;
 use flb_audit_core::verify::{Sealed, Validity};
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Where the records of a chain were read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -83,6 +83,9 @@ pub(super) struct ChainLog {
     pub(super) without_roster: Option<Flaw>,
     /// The last record that an anchor proves, and that is here.
     pub(super) anchored: Option<Position>,
+    /// Records that anchors prove, and that are here: some of them, where there are very
+    /// many.
+    pub(super) anchors: BTreeSet<Position>,
     /// The last record that an anchor proves, here or not.
     pub(super) anchors_reach: Option<Position>,
     /// Records that anchors prove behind the ends of lives that are here.
@@ -110,6 +113,8 @@ pub(super) struct ChainLog {
 
 /// How many policies of a chain are listed.
 const POLICIES_MAX: usize = 100;
+/// How many anchors of a chain are listed.
+const ANCHORS_MAX: usize = 1000;
 
 impl ChainLog {
     /// Returns how many seconds lie between the last record that an anchor proves and
@@ -117,6 +122,14 @@ impl ChainLog {
     pub(super) fn unanchored_seconds(&self) -> u64 {
         let anchored = self.anchored.and_then(|position| self.checkpoint_times.get(&position));
         self.to.saturating_sub(*anchored.unwrap_or(&self.from))
+    }
+
+    /// Adds a record that an anchor proves, and that is here.
+    pub(super) fn add_anchor(&mut self, at: Position) {
+        self.anchored = self.anchored.max(Some(at));
+        if self.anchors.len() < ANCHORS_MAX {
+            self.anchors.insert(at);
+        }
     }
 
     /// Adds a policy that a signed checkpoint names.

@@ -12,6 +12,7 @@ use super::signatures::{BadCheckpoint, Flaw, GoodCheckpoint};
 use super::spans::{Span, Spans, Why};
 use super::spool::{Fingerprint, Spool};
 use super::stops::Stops;
+use super::tally::{Said, Tallies};
 use super::{Reading, Verdict};
 use crate::input::At;
 use crate::report::Findings;
@@ -53,6 +54,8 @@ pub(super) struct Chains<'a> {
     pub(super) spool: Spool,
     /// By ledger, the records that are not here to be checked.
     pub(super) spans: Vec<Spans>,
+    /// What seals say of redactions and schemas, if that is asked for.
+    pub(super) tallies: Option<Tallies>,
 }
 
 /// What the records of a chain come to, once all have been read.
@@ -87,6 +90,7 @@ impl<'a> Chains<'a> {
             fingerprints: RandomState::new(),
             spool: Spool::new(),
             spans: Vec::new(),
+            tallies: None,
         };
         chains.spans = ledgers.all().map(|ledger| chains.spans_of(ledger)).collect();
         chains
@@ -128,8 +132,9 @@ impl<'a> Chains<'a> {
     /// ledger of this number, if it is in one.
     pub(super) fn add(&mut self, at: At, ledger: Option<usize>, reading: Reading) -> io::Result<()> {
         let (verdict, what) = match reading {
-            Reading::Sealed(sealed, checkpoint) => {
-                return self.add_sealed(at, ledger, &sealed, checkpoint.map(|checkpoint| *checkpoint));
+            Reading::Sealed(sealed, checkpoint, said) => {
+                let checkpoint = checkpoint.map(|checkpoint| *checkpoint);
+                return self.add_sealed(at, ledger, &sealed, checkpoint, said.as_deref());
             }
             Reading::Encrypted(frame) => {
                 let (records, first) = self.encrypted.entry(at.source).or_insert((0, at.number));
@@ -171,6 +176,7 @@ impl<'a> Chains<'a> {
         ledger: Option<usize>,
         sealed: &Sealed,
         checkpoint: Option<Result<GoodCheckpoint, BadCheckpoint>>,
+        said: Option<&Said>,
     ) -> io::Result<()> {
         let place = sealed.place;
         let (number, sequence) = (place.segment, place.sequence);
@@ -207,7 +213,7 @@ impl<'a> Chains<'a> {
             }
             Some(Err(bad)) => {
                 let what = format!("record {sequence} of segment {number}: {}", bad.what());
-                self.findings.add(bad.flaw.verdict(), Some(sealed.chain), Some(at), what);
+                self.findings.add_at(bad.flaw.verdict(), sealed.chain, place.position(), Some(at), what);
             }
         }
         chain.store.add(ledger);
@@ -217,7 +223,7 @@ impl<'a> Chains<'a> {
             segment.add_altered(sequence);
             chain.altered += 1;
             let what = format!("record {sequence} of segment {number} is not the one that was sealed");
-            self.findings.add(Verdict::Tampered, Some(sealed.chain), Some(at), what);
+            self.findings.add_at(Verdict::Tampered, sealed.chain, place.position(), Some(at), what);
             return Ok(());
         }
         self.with_unsealed_keys += u64::from(sealed.unsealed_keys > 0);
@@ -228,6 +234,10 @@ impl<'a> Chains<'a> {
                 // What a ledger states of itself is not redacted.
                 if !sealed.is_statement() {
                     segment.policies.add(sealed);
+                }
+                if let Some(tallies) = &mut self.tallies {
+                    let is_known = self.roster.is_none_or(|roster| roster.of(&sealed.chain).is_some());
+                    tallies.add(sealed, said, is_known);
                 }
                 chain.records += 1;
                 chain.raw += u64::from(sealed.is_raw);
@@ -251,7 +261,7 @@ impl<'a> Chains<'a> {
             Added::Duplicate => chain.duplicates += 1,
             Added::Different => {
                 let what = format!("record {sequence} of segment {number} is here in two versions");
-                self.findings.add(Verdict::Tampered, Some(sealed.chain), Some(at), what);
+                self.findings.add_at(Verdict::Tampered, sealed.chain, place.position(), Some(at), what);
             }
         }
         Ok(())
@@ -307,7 +317,7 @@ impl<'a> Chains<'a> {
                 ends: BTreeMap::new(),
                 forks: Forks::default(),
                 covered_forks: Forks::default(),
-                add: |verdict, what: String| self.findings.add(verdict, Some(*id), None, what),
+                add: |verdict, at, what: String| self.findings.add_at(verdict, *id, at, None, what),
             };
             history.follow()?;
             let (gaps, ends) = (history.gaps, history.ends);

@@ -33,7 +33,7 @@ impl Chains<'_> {
                 return Ok(());
             }
             let what = format!("an anchor proves it up to {}, and nothing of it is here", named(position));
-            self.findings.add(Verdict::Gap, Some(anchor.chain), None, what);
+            self.findings.add_at(Verdict::Gap, anchor.chain, position, None, what);
             return Ok(());
         };
         chain.anchors_reach = chain.anchors_reach.max(Some(position));
@@ -42,10 +42,10 @@ impl Chains<'_> {
             None => None,
         };
         match here {
-            Some(here) if here == head => chain.anchored = chain.anchored.max(Some(position)),
+            Some(here) if here == head => chain.add_anchor(position),
             Some(_) => {
                 let what = format!("{} is not the one that an anchor proves", named(position));
-                self.findings.add(Verdict::Tampered, Some(anchor.chain), None, what);
+                self.findings.add_at(Verdict::Tampered, anchor.chain, position, None, what);
             }
             None if !is_looked_for => {}
             None => {
@@ -86,7 +86,8 @@ impl Chains<'_> {
                     };
                     count(if is_stop { &mut chain.undelivered } else { &mut chain.missing }, first, last);
                     followed.gaps.push(after, first, to, cause);
-                    self.findings.add(verdict, Some(*id), None, what + why);
+                    let from = Position { segment, sequence: first };
+                    self.findings.add_at(verdict, *id, from, None, what + why);
                 }
             }
         }
@@ -109,8 +110,8 @@ impl Chains<'_> {
             if let (Some(chain), Some(followed)) = (self.chains.get(&entry.chain), followed.get(&entry.chain))
                 && chain.without_roster.is_none()
             {
-                for (verdict, what) in unreached(chain, followed) {
-                    self.findings.add(verdict, Some(entry.chain), None, what);
+                for (verdict, at, what) in unreached(chain, followed) {
+                    self.findings.add_at(verdict, entry.chain, at, None, what);
                 }
             }
         }
@@ -135,7 +136,7 @@ impl Chains<'_> {
     pub(super) fn check_ends(&mut self, followed: &BTreeMap<ChainId, Followed>, unanchored_max: Option<u64>) {
         for (id, start) in self.starts.iter().filter(|(id, _)| !self.chains.contains_key(id)) {
             let what = format!("nothing of it is here, from {} on", named(start.place.position()));
-            self.findings.add(Verdict::TailUnanchored, Some(*id), None, what);
+            self.findings.add_at(Verdict::TailUnanchored, *id, start.place.position(), None, what);
         }
         for (id, chain) in &self.chains {
             let Some(end) = followed.get(id).and_then(Followed::end) else {
@@ -163,7 +164,7 @@ impl Chains<'_> {
                 }
                 _ => continue,
             };
-            self.findings.add(verdict, Some(*id), None, what);
+            self.findings.add_at(verdict, *id, end, None, what);
         }
     }
 }
@@ -191,7 +192,7 @@ impl Followed {
 /// A life begins with a checkpoint and has one every so many records. So such
 /// records are not the filter's, unless the checkpoint that would reach them is
 /// missing.
-fn unreached(chain: &ChainLog, followed: &Followed) -> Vec<(Verdict, String)> {
+fn unreached(chain: &ChainLog, followed: &Followed) -> Vec<(Verdict, Position, String)> {
     let start = chain.start.map(|start| start.place);
     let known_end = followed.coverage.last().max(chain.anchors_reach).max(followed.gaps.last);
     let known_end = known_end.max(start.map(|start| start.position()));
@@ -230,7 +231,7 @@ fn unreached(chain: &ChainLog, followed: &Followed) -> Vec<(Verdict, String)> {
         if first == 0 && notes.contains(Notes::KEY_DAMAGED) {
             what += "; its first record says key-damaged, so its node may have lost its keys";
         }
-        found.push((verdict, what));
+        found.push((verdict, Position { segment: life.segment, sequence: first }, what));
     }
     found
 }

@@ -54,6 +54,11 @@ impl Gaps {
         self.last = self.last.max(Some(to));
     }
 
+    /// Returns every gap: the last record before it, its own last record, and its cause.
+    pub(super) fn all(&self) -> impl Iterator<Item = (Position, Position, Cause)> {
+        self.by_start.iter().flat_map(|(after, gaps)| gaps.iter().map(|gap| (*after, gap.to, gap.cause)))
+    }
+
     /// Whether records are not here between two that are, for one of these causes.
     pub(super) fn is_between(&self, one: Position, other: Position, causes: &[Cause]) -> bool {
         let mut before = self.by_start.range(..=other).flat_map(|(_, gaps)| gaps);

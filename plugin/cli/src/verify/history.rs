@@ -36,7 +36,7 @@ struct MissingEnd {
 }
 
 /// The history of one chain, as it is put together.
-pub(super) struct History<'a, F: FnMut(Verdict, String)> {
+pub(super) struct History<'a, F: FnMut(Verdict, Position, String)> {
     pub(super) id: ChainId,
     pub(super) chain: &'a mut ChainLog,
     pub(super) stretches: &'a BTreeMap<Life, Vec<Stretch>>,
@@ -59,7 +59,7 @@ pub(super) struct History<'a, F: FnMut(Verdict, String)> {
     pub(super) add: F,
 }
 
-impl<F: FnMut(Verdict, String)> History<'_, F> {
+impl<F: FnMut(Verdict, Position, String)> History<'_, F> {
     /// Goes through all lives, those included of which only spans are left.
     pub(super) fn follow(&mut self) -> io::Result<()> {
         let spanned = self.spans.lives().filter(|life| life.chain == self.id);
@@ -91,7 +91,7 @@ impl<F: FnMut(Verdict, String)> History<'_, F> {
         let is_other = |here: Option<Fingerprint>| here.is_some_and(|here| here != start.head);
         if is_other(segment.head(sequence, self.spool)?) || is_other(before_next) {
             let what = format!("{} is not the one that --from names", named(start.place.position()));
-            (self.add)(Verdict::Tampered, what);
+            (self.add)(Verdict::Tampered, start.place.position(), what);
         }
         Ok(())
     }
@@ -119,7 +119,7 @@ impl<F: FnMut(Verdict, String)> History<'_, F> {
         if self.chain.segments.get(life).is_some_and(|segment| segment.policies.differ) {
             let what =
                 format!("records of segment {} (run {}) name different policies", life.segment, life.run);
-            (self.add)(Verdict::Tampered, what);
+            (self.add)(Verdict::Tampered, first_of(life), what);
         }
     }
 
@@ -136,7 +136,7 @@ impl<F: FnMut(Verdict, String)> History<'_, F> {
                     "record {last} of segment {} (run {}) is not the one that the ledger's manifest states",
                     life.segment, life.run
                 );
-                (self.add)(Verdict::Tampered, what);
+                (self.add)(Verdict::Tampered, Position { segment: life.segment, sequence: last }, what);
             }
         }
         Ok(())
@@ -172,7 +172,7 @@ impl<F: FnMut(Verdict, String)> History<'_, F> {
                     "record {first} of segment {} (run {}) does not go on from the one before it",
                     life.segment, life.run
                 );
-                (self.add)(Verdict::Tampered, what);
+                (self.add)(Verdict::Tampered, Position { segment: life.segment, sequence: first }, what);
             }
             (next, is_first) = (last.checked_add(1), false);
         }
@@ -228,7 +228,8 @@ impl<F: FnMut(Verdict, String)> History<'_, F> {
         let is_deleted = self.all_spans.iter().any(|spans| spans.has(life, &records, Why::Deleted));
         let cause = if is_deleted { Cause::DeletedElsewhere } else { Cause::Unknown };
         self.gaps.push(after, first, Position { segment: life.segment, sequence: last }, cause);
-        (self.add)(Verdict::Gap, format!("segment {} lacks {}", life.segment, extent(first, last)));
+        let at = Position { segment: life.segment, sequence: first };
+        (self.add)(Verdict::Gap, at, format!("segment {} lacks {}", life.segment, extent(first, last)));
     }
 
     fn origin(&self, life: &Life) -> Origin {
@@ -258,12 +259,14 @@ impl<F: FnMut(Verdict, String)> History<'_, F> {
             Origin::Unknown => {}
             Origin::Nothing(Some(before)) if before != self.genesis => (self.add)(
                 Verdict::LinkBroken,
+                first_of(life),
                 format!("segment {number} (run {run}) does not say what it goes on from"),
             ),
             Origin::Nothing(_) if is_first => {}
             Origin::Nothing(_) => self.report_new_start(life),
             Origin::Record(link, _) if link.segment >= number => (self.add)(
                 Verdict::LinkBroken,
+                first_of(life),
                 format!(
                     "segment {number} (run {run}) says that it goes on from segment {}, which is not before it",
                     link.segment
@@ -291,7 +294,7 @@ impl<F: FnMut(Verdict, String)> History<'_, F> {
         if link == start.place && before.is_some_and(|before| before != start.head) {
             let what =
                 format!("segment {segment} (run {run}) does not go on from the record that --from names");
-            (self.add)(Verdict::LinkBroken, what);
+            (self.add)(Verdict::LinkBroken, first_of(life), what);
         }
         if link.segment < start.place.segment && segment > start.place.segment {
             let what = format!(
@@ -299,7 +302,7 @@ impl<F: FnMut(Verdict, String)> History<'_, F> {
                 named(link.position())
             );
             let verdict = self.fork_verdict(life);
-            (self.add)(verdict, what);
+            (self.add)(verdict, first_of(life), what);
         }
     }
 
@@ -323,7 +326,8 @@ impl<F: FnMut(Verdict, String)> History<'_, F> {
         } else {
             (Verdict::LinkBroken, "the state file was damaged or replaced")
         };
-        (self.add)(verdict, format!("segment {} (run {}) starts anew: {why}", life.segment, life.run));
+        let what = format!("segment {} (run {}) starts anew: {why}", life.segment, life.run);
+        (self.add)(verdict, first_of(life), what);
     }
 
     /// Nothing is here of the life that another one goes on from.
@@ -355,7 +359,7 @@ impl<F: FnMut(Verdict, String)> History<'_, F> {
                 other.segment, other.run, link.segment
             );
             let verdict = self.fork_verdict(life);
-            (self.add)(verdict, what);
+            (self.add)(verdict, first_of(life), what);
         }
     }
 
@@ -371,6 +375,7 @@ impl<F: FnMut(Verdict, String)> History<'_, F> {
         match here {
             Some(head) if before.is_some_and(|before| head != before) => (self.add)(
                 Verdict::LinkBroken,
+                first_of(life),
                 format!(
                     "segment {number} (run {run}) does not go on from record {} of segment {} that is here",
                     link.sequence, link.segment
@@ -400,7 +405,7 @@ impl<F: FnMut(Verdict, String)> History<'_, F> {
                 link.segment, link.run, link.sequence
             );
             let verdict = self.fork_verdict(life);
-            (self.add)(verdict, what);
+            (self.add)(verdict, link.position(), what);
         }
         Ok(())
     }
@@ -417,7 +422,7 @@ impl<F: FnMut(Verdict, String)> History<'_, F> {
                 life.run,
                 named(link.position())
             );
-            (self.add)(Verdict::KeyNotCertified, what);
+            (self.add)(Verdict::KeyNotCertified, first_of(life), what);
         }
     }
 
@@ -438,7 +443,7 @@ impl<F: FnMut(Verdict, String)> History<'_, F> {
                 life.segment,
                 life.run
             );
-            (self.add)(Verdict::Tampered, what);
+            (self.add)(Verdict::Tampered, first.position(), what);
         }
         let Some(last) = first.sequence.checked_sub(1) else {
             return Ok(());
@@ -479,17 +484,17 @@ impl<F: FnMut(Verdict, String)> History<'_, F> {
         };
         for (part, is_stop) in self.stops.parts(&life, &records, self.all_spans) {
             let (first, last) = (*part.start(), *part.end());
-            let at = Position { segment: number, sequence: last };
+            let [from, at] = [first, last].map(|sequence| Position { segment: number, sequence });
             let what = format!("{which} {}", extent(first, last));
             if is_stop {
                 count(&mut self.chain.undelivered, first, last);
                 self.gaps.push(after, first, at, Cause::Stop);
-                (self.add)(Verdict::UncleanStop, what + STOPPED);
+                (self.add)(Verdict::UncleanStop, from, what + STOPPED);
             } else {
                 count(&mut self.chain.missing, first, last);
                 self.gaps.push(after, first, at, Cause::Unknown);
                 let earlier = if is_whole { ", and what may have been before it" } else { ", its end" };
-                (self.add)(Verdict::Gap, what + earlier);
+                (self.add)(Verdict::Gap, from, what + earlier);
             }
         }
     }
@@ -507,6 +512,11 @@ impl<F: FnMut(Verdict, String)> History<'_, F> {
 /// Why records at the end of a life may not be here.
 pub(super) const STOPPED: &str =
     ", its end: sealed shortly before the filter stopped, so they may never have left the node";
+
+/// Returns where a life begins.
+fn first_of(life: &Life) -> Position {
+    Position { segment: life.segment, sequence: 0 }
+}
 
 /// Adds a number of records. A log that nobody has sealed may claim any.
 pub(super) fn count(records: &mut u64, first: u64, last: u64) {

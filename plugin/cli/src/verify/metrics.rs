@@ -5,7 +5,8 @@
 //! roster does not name are counted as one, with an empty node: so there are no more
 //! series than the operator has nodes, whatever somebody puts into a log.
 
-use super::report::{Chain, Logs};
+use super::details::Details;
+use super::report::{Chain, Logs, Report};
 use crate::report::Envelope;
 use crate::verdict::Verdict;
 use serde_json::json;
@@ -42,7 +43,8 @@ const OF_CHAINS: [OfChain; 11] = [
 ];
 
 /// Writes a report as metrics. `begun` is when the verification began.
-pub(super) fn openmetrics(report: &Envelope<Logs>, begun: SystemTime, took: Duration) -> String {
+pub(super) fn openmetrics(report: &Report, begun: SystemTime, took: Duration) -> String {
+    let (report, details) = (&report.said, &report.details);
     let mut out = Metrics::default();
     let end = (begun + took).duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     out.family("verify_timestamp_seconds", "When the verification ended.");
@@ -83,6 +85,7 @@ pub(super) fn openmetrics(report: &Envelope<Logs>, begun: SystemTime, took: Dura
             out.sample("chain_notes", &labels.with(("note", note)), count);
         }
     }
+    add_tallies(&mut out, &tallies(details, &nodes));
     out.family("chain_policy_info", "The digest of the policy that is in force at the end of a chain.");
     for (labels, chains) in nodes.iter().filter(|(labels, _)| !labels.node.is_empty()) {
         for policy in chains.iter().filter_map(|chain| chain.policies.last()) {
@@ -90,6 +93,70 @@ pub(super) fn openmetrics(report: &Envelope<Logs>, begun: SystemTime, took: Dura
         }
     }
     out.0 + "# EOF\n"
+}
+
+/// What seals say of the redactions and the schemas of one node's chain.
+#[derive(Default)]
+struct OfSeals<'a> {
+    redacted_records: u64,
+    /// How often each rule has redacted something.
+    rules: BTreeMap<&'a str, u64>,
+    /// Invalid records by schema.
+    invalid: BTreeMap<&'a str, u64>,
+}
+
+/// How many rules, and how many schemas, of a chain are told apart.
+const NAMES_MAX: usize = 100;
+/// The name of all others.
+const OTHERS: &str = "(others)";
+
+fn tallies<'a>(
+    details: &'a Details,
+    nodes: &BTreeMap<Labels<'a>, Vec<&'a Chain>>,
+) -> BTreeMap<Labels<'a>, OfSeals<'a>> {
+    let by_name: BTreeMap<&str, &Labels<'a>> = nodes.keys().map(|labels| (labels.chain, labels)).collect();
+    let mut tallies: BTreeMap<_, OfSeals> =
+        nodes.keys().map(|labels| (labels.clone(), OfSeals::default())).collect();
+    for (chain, tally) in &details.tallies.of_chains {
+        let labels = chain.and_then(|chain| by_name.get(&*chain.to_string()).copied());
+        let of_seals = tallies.entry(labels.unwrap_or(&Labels::UNKNOWN).clone()).or_default();
+        of_seals.redacted_records += tally.redacted_records;
+        for (rule, count) in &tally.rules.counts {
+            add(&mut of_seals.rules, rule, *count);
+        }
+        if tally.rules.others > 0 {
+            add(&mut of_seals.rules, OTHERS, tally.rules.others);
+        }
+        for (schema, of_schema) in &tally.schemas {
+            add(&mut of_seals.invalid, if schema.is_empty() { OTHERS } else { schema }, of_schema.invalid);
+        }
+    }
+    tallies
+}
+
+fn add<'a>(counts: &mut BTreeMap<&'a str, u64>, name: &'a str, count: u64) {
+    let has_place = counts.len() < NAMES_MAX || counts.contains_key(name);
+    let counted = counts.entry(if has_place { name } else { OTHERS }).or_default();
+    *counted = counted.saturating_add(count);
+}
+
+fn add_tallies(out: &mut Metrics, tallies: &BTreeMap<Labels<'_>, OfSeals<'_>>) {
+    out.family("chain_redacted_records", "Records of which something was redacted.");
+    for (labels, of_seals) in tallies {
+        out.sample("chain_redacted_records", &labels.all(), of_seals.redacted_records);
+    }
+    out.family("chain_redactions", "How often a rule has redacted something.");
+    for (labels, of_seals) in tallies {
+        for (rule, count) in &of_seals.rules {
+            out.sample("chain_redactions", &labels.with(("rule", rule)), count);
+        }
+    }
+    out.family("chain_schema_invalid_records", "Records that are invalid by this schema.");
+    for (labels, of_seals) in tallies {
+        for (schema, count) in &of_seals.invalid {
+            out.sample("chain_schema_invalid_records", &labels.with(("schema", schema)), count);
+        }
+    }
 }
 
 /// The name of a verdict in JSON reports.

@@ -15,11 +15,13 @@ mod chains;
 mod changes;
 mod closed_file;
 mod coverage;
+mod details;
 mod ends;
 mod export;
 mod forks;
 mod gaps;
 mod history;
+mod html;
 mod keys;
 mod ledger;
 mod metrics;
@@ -31,6 +33,8 @@ mod spans;
 mod spool;
 mod stops;
 mod successions;
+mod tally;
+mod timeline;
 
 pub(crate) use crate::verdict::Verdict;
 pub(crate) use ledger::{Ledgers, path_of};
@@ -40,12 +44,14 @@ use crate::durable::replace;
 use crate::frames::Identity;
 use crate::input::{self, At, Record, Seen, Source, Unread};
 use crate::prove::Proven;
+use crate::report::Findings;
 use crate::roster::Roster;
 use crate::stdout::print;
 use anyhow::{Result, bail, ensure};
 use chains::Chains;
 use changes::Altered;
 use clap::{Args, Parser};
+use details::{Asked, Details};
 use export::Exported;
 use flb_audit_core::chain::Position;
 use flb_audit_core::verify::{Checked, Checker, Sealed};
@@ -57,6 +63,7 @@ use std::ffi::OsString;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::{Instant, SystemTime};
+use tally::{Said, Tallies};
 
 /// Check sealed records, as outputs wrote them or stores return them
 ///
@@ -107,6 +114,10 @@ pub(crate) struct Verify {
     /// node_exporter: docs/monitoring.md
     #[arg(long, value_name = "FILE", conflicts_with_all = ["proof", "export"])]
     metrics: Option<PathBuf>,
+    /// Write the report to this file as a page for auditors, which needs nothing else:
+    /// docs/monitoring.md
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["proof", "export"])]
+    html: Option<PathBuf>,
 }
 
 /// `verify` without the program's other commands.
@@ -156,7 +167,7 @@ impl IgnoredKeys {
     reason = "nearly all are the largest, and a box would cost each an allocation"
 )]
 enum Reading {
-    Sealed(Sealed, Option<Box<Result<GoodCheckpoint, BadCheckpoint>>>),
+    Sealed(Sealed, Option<Box<Result<GoodCheckpoint, BadCheckpoint>>>, Option<Box<Said>>),
     Unsealed,
     Malformed,
     UnknownVersion,
@@ -170,7 +181,7 @@ impl Reading {
     /// Whether the text that was read had a seal, and is not what was sealed.
     fn is_altered(&self, text: &[u8]) -> bool {
         match self {
-            Reading::Sealed(sealed, _) => !sealed.is_intact,
+            Reading::Sealed(sealed, ..) => !sealed.is_intact,
             Reading::Malformed => true,
             Reading::Unreadable(_) => changes::may_be_key_value(text),
             _ => false,
@@ -194,11 +205,15 @@ impl Verify {
             print(&said)?;
             return Ok(exported.verdict());
         }
-        let (is_json, metrics) = (self.json, self.metrics.clone());
+        let (is_json, metrics, html) = (self.json, self.metrics.clone(), self.html.clone());
         let (begun, clock) = (SystemTime::now(), Instant::now());
+        let asked = html.is_some().then(|| Asked::of(&self)).transpose()?;
         let report = self.report(roster)?;
         if let Some(path) = metrics {
-            replace(&path, metrics::openmetrics(&report.0, begun, clock.elapsed()).as_bytes())?;
+            replace(&path, metrics::openmetrics(&report, begun, clock.elapsed()).as_bytes())?;
+        }
+        if let (Some(path), Some(asked)) = (html, asked) {
+            replace(&path, html::page(&report, &asked, begun, clock.elapsed()).as_bytes())?;
         }
         let said = if is_json { report.to_json()? } else { report.to_string() };
         print(&said)?;
@@ -217,15 +232,21 @@ impl Verify {
         let keys = keys.as_ref();
         let (files, mut ledgers) = Ledgers::expand(self.files, roster)?;
         let (files, owners): (Vec<PathBuf>, Vec<Option<usize>>) = files.into_iter().unzip();
-        let sources = Source::all(files)?;
+        let mut sources = Source::all(files)?;
         let mut chains = Chains::new(heard, &ledgers, roster);
+        let is_tallied = self.html.is_some() || self.metrics.is_some();
+        chains.tallies = is_tallied.then(Tallies::default);
+        if self.html.is_some() {
+            sources.iter_mut().for_each(Source::hash);
+            chains.findings = Findings::keeping(html::FINDINGS_MAX);
+        }
         let worker = || {
             let mut checker = Checker::new(self.ignored.clone().all());
             let mut signatures = Verifier::new(roster);
             move |at: At, record: Result<Record<'_>, Unread>| {
                 let text = record.as_ref().ok().map(|record| record.text);
                 let reading = match record {
-                    Ok(record) => read(&mut checker, &mut signatures, &record),
+                    Ok(record) => read(&mut checker, &mut signatures, &record, is_tallied),
                     Err(Unread::Broken(reason)) => Reading::Unreadable(reason),
                     Err(torn @ Unread::Torn) => Reading::Unreadable(torn.to_string()),
                     Err(Unread::Encrypted(frame)) => Reading::Encrypted(frame),
@@ -260,7 +281,12 @@ impl Verify {
             chains.check_roster(roster, self.since.is_some() || self.until.is_some(), &followed);
         }
         chains.check_ends(&followed, self.max_unanchored.map(|time| time.as_secs()));
-        Ok(Report::new(chains, &followed, &sources, (inputs, resemblances), roster, ledgers.deleted()))
+        let mut details = Details::of(&mut chains, roster);
+        if self.html.is_some() {
+            details.add_timelines(&chains, &followed, &sources);
+        }
+        let what = (inputs, resemblances);
+        Ok(Report::new(chains, &followed, &sources, what, roster, ledgers.deleted(), details))
     }
 
     /// The time in which nodes have to be heard, in seconds since 1970.
@@ -273,7 +299,12 @@ impl Verify {
     }
 }
 
-fn read(checker: &mut Checker, signatures: &mut Verifier<'_>, record: &Record<'_>) -> Reading {
+fn read(
+    checker: &mut Checker,
+    signatures: &mut Verifier<'_>,
+    record: &Record<'_>,
+    is_tallied: bool,
+) -> Reading {
     let text = record.text;
     match checker.check(text) {
         Ok(Checked::Sealed(sealed)) if !is_as_stated(&sealed, record) => {
@@ -281,7 +312,8 @@ fn read(checker: &mut Checker, signatures: &mut Verifier<'_>, record: &Record<'_
         }
         Ok(Checked::Sealed(sealed)) => {
             let signed = sealed.is_checkpoint.then(|| signatures.verify(sealed.checkpoint().as_ref()));
-            Reading::Sealed(*sealed, signed.map(Box::new))
+            let said = is_tallied.then(|| Said::of(&sealed)).flatten();
+            Reading::Sealed(*sealed, signed.map(Box::new), said)
         }
         Ok(Checked::Unsealed) => Reading::Unsealed,
         Ok(Checked::UnknownVersion) => Reading::UnknownVersion,

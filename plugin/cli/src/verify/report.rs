@@ -4,6 +4,7 @@ use super::Verdict;
 use super::chain_log::{ChainLog, SchemaCounts};
 use super::chains::{Chains, Followed};
 use super::changes::Resemblances;
+use super::details::Details;
 use crate::input::{Inputs, Source};
 use crate::report::Envelope;
 use crate::roster::Roster;
@@ -17,7 +18,11 @@ use std::fmt;
 use std::time::Duration;
 
 /// What a verification of logs says.
-pub(super) struct Report(pub(super) Envelope<Logs>);
+pub(super) struct Report {
+    pub(super) said: Envelope<Logs>,
+    /// What only metrics and pages say.
+    pub(super) details: Details,
+}
 
 /// What was verified.
 #[derive(Serialize)]
@@ -99,8 +104,8 @@ pub(super) struct PolicyInForce {
     /// The digest that `flb-audit explain` prints.
     pub(super) digest: String,
     /// Segment and number.
-    from: (u64, u64),
-    to: (u64, u64),
+    pub(super) from: (u64, u64),
+    pub(super) to: (u64, u64),
 }
 
 /// Records of one life that follow one another.
@@ -123,6 +128,7 @@ impl Report {
         (inputs, resemblances): (Inputs, Resemblances),
         roster: Option<&Roster>,
         deleted: u64,
+        details: Details,
     ) -> Self {
         let found: Vec<Chain> =
             chains.chains.iter().map(|(id, chain)| Chain::new(id, chain, followed.get(id), roster)).collect();
@@ -144,16 +150,16 @@ impl Report {
             resemblances,
             chains: found,
         };
-        Report(Envelope::new(logs, chains.findings, sources))
+        Report { said: Envelope::new(logs, chains.findings, sources), details }
     }
 
     pub(super) fn verdict(&self) -> Verdict {
-        self.0.verdict()
+        self.said.verdict()
     }
 
     /// Returns the report as JSON.
     pub(super) fn to_json(&self) -> anyhow::Result<String> {
-        Ok(serde_json::to_string_pretty(&self.0)? + "\n")
+        Ok(serde_json::to_string_pretty(&self.said)? + "\n")
     }
 }
 
@@ -213,7 +219,7 @@ const SHOWN_MAX: usize = 10;
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let logs = &self.0.verified;
+        let logs = &self.said.verified;
         for chain in logs.chains.iter().take(SHOWN_MAX) {
             write!(f, "chain {}", chain.chain)?;
             if let Some(node) = &chain.node {
@@ -290,7 +296,7 @@ impl fmt::Display for Report {
             let count = logs.records_with_unsealed_keys;
             writeln!(f, "{count} records have keys that are not under the seal")?;
         }
-        self.0.write_findings(f)?;
+        self.said.write_findings(f)?;
         write!(f, "{}", logs.resemblances)?;
         writeln!(f, "{}: {}", self.name(), self.meaning())
     }
@@ -298,8 +304,8 @@ impl fmt::Display for Report {
 
 impl Report {
     /// How long the longest end of a chain is that no anchor proves, if there is one.
-    fn unanchored(&self) -> Option<humantime::FormattedDuration> {
-        let seconds = self.0.verified.chains.iter().filter_map(|chain| chain.unanchored_seconds).max()?;
+    pub(super) fn unanchored(&self) -> Option<humantime::FormattedDuration> {
+        let seconds = self.said.verified.chains.iter().filter_map(|chain| chain.unanchored_seconds).max()?;
         Some(humantime::format_duration(Duration::from_secs(seconds)))
     }
 
@@ -311,7 +317,7 @@ impl Report {
     }
 
     fn meaning(&self) -> String {
-        let logs = &self.0.verified;
+        let logs = &self.said.verified;
         match self.verdict() {
             Verdict::Intact if self.unanchored().is_some() => format!(
                 "all {} records are intact, and signatures reach {} of them; none is missing up to the last one here, \
@@ -378,7 +384,7 @@ fn is_of_the_node(note: &str) -> bool {
 const SECONDS_MAX: u64 = 253_402_300_799;
 
 /// A time as in RFC 3339, to the second, in UTC; a later one as seconds.
-fn utc(seconds: u64) -> String {
+pub(super) fn utc(seconds: u64) -> String {
     if seconds > SECONDS_MAX {
         return format!("second {seconds}");
     }

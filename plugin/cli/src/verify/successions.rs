@@ -25,7 +25,7 @@ impl Chains<'_> {
                     }
                     (Some(verdict), _) => (verdict, what),
                 };
-                self.findings.add(verdict, Some(*id), None, what);
+                self.findings.add_at(verdict, *id, misfit.position(), None, what);
             }
             for (index, place, head) in chain.keys.since() {
                 let Some(segment) = chain.segments.get(&place.life(*id)) else { continue };
@@ -35,7 +35,7 @@ impl Chains<'_> {
                         "what is before {} is not what it was when key {index} came into force there",
                         named(place.position())
                     );
-                    self.findings.add(Verdict::Tampered, Some(*id), None, what);
+                    self.findings.add_at(Verdict::Tampered, *id, place.position(), None, what);
                 }
             }
         }

@@ -199,6 +199,21 @@ impl SealedRecord<'_> {
         self.seal().text_of("tag")
     }
 
+    /// Returns what the filter has redacted, as the seal lists it.
+    pub fn redacted(&self) -> impl Iterator<Item = String> {
+        self.seal().texts_of("redacted")
+    }
+
+    /// Returns the name of the schema that the record was checked against.
+    pub fn schema(&self) -> Option<String> {
+        self.seal().text_of("schema")
+    }
+
+    /// Returns what is wrong with the record by its schema, as the seal lists it.
+    pub fn invalid(&self) -> impl Iterator<Item = String> {
+        self.seal().texts_of("invalid")
+    }
+
     /// Returns the text of the record in quarantine, if this is one.
     pub fn quarantined(&self) -> Option<String> {
         Members { tape: self.tape, text: self.text, object: 0 }.text_of(QUARANTINE)

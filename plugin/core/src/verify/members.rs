@@ -136,6 +136,15 @@ impl<'a> Members<'a> {
         (node.kind == Kind::String).then(|| Characters::of(inner(self.tape.text(node, self.text))).collect())
     }
 
+    /// Returns the strings of the array `name`, without their escapes.
+    pub(super) fn texts_of(&self, name: &str) -> impl Iterator<Item = String> + use<'a> {
+        let (tape, text) = (self.tape, self.text);
+        let array = self.key(name).map(|key| key + 1);
+        let elements = array.and_then(|array| tape.nodes.get(array + 1..tape.after(array)));
+        let strings = elements.unwrap_or_default().iter().filter(|node| node.kind == Kind::String);
+        strings.map(|node| Characters::of(inner(tape.text(node, text))).collect())
+    }
+
     pub(super) fn is_string(&self, name: &str) -> bool {
         self.key(name).is_some_and(|key| self.tape.nodes[key + 1].kind == Kind::String)
     }

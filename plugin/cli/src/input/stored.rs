@@ -1,0 +1,67 @@
+//! The bytes of a source as they are stored: how many were read, and their hash.
+
+use sha2::{Digest, Sha256};
+use std::io::{self, Read};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// What was read of a source.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stored {
+    pub(crate) bytes: u64,
+    pub(crate) sha256: [u8; 32],
+}
+
+impl Stored {
+    /// Reads bytes to their end.
+    pub(crate) fn of(bytes: impl Read) -> io::Result<Stored> {
+        let kept = Kept::default();
+        io::copy(&mut Hashing::new(bytes, Some(&kept)), &mut io::sink())?;
+        kept.get().ok_or_else(|| io::Error::other("nothing was read"))
+    }
+}
+
+/// A place for what is read of a source, when reading ends.
+#[derive(Clone, Default)]
+pub(super) struct Kept(Arc<Mutex<Option<Stored>>>);
+
+impl Kept {
+    pub(super) fn get(&self) -> Option<Stored> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn set(&self, stored: Stored) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(stored);
+    }
+}
+
+/// Bytes that are hashed as they are read, if they have to be.
+pub(super) struct Hashing<R> {
+    inner: R,
+    hash: Option<(Sha256, Kept)>,
+    bytes: u64,
+}
+
+impl<R> Hashing<R> {
+    pub(super) fn new(inner: R, kept: Option<&Kept>) -> Self {
+        Hashing { inner, hash: kept.map(|kept| (Sha256::new(), kept.clone())), bytes: 0 }
+    }
+}
+
+impl<R: Read> Read for Hashing<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        if let Some((hash, _)) = &mut self.hash {
+            hash.update(&buffer[..count]);
+            self.bytes += count as u64;
+        }
+        Ok(count)
+    }
+}
+
+impl<R> Drop for Hashing<R> {
+    fn drop(&mut self) {
+        if let Some((hash, kept)) = self.hash.take() {
+            kept.set(Stored { bytes: self.bytes, sha256: hash.finalize().into() });
+        }
+    }
+}

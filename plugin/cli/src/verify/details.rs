@@ -1,0 +1,117 @@
+//! What metrics and pages say beyond the report: counts of redactions and schemas,
+//! timelines, and what was asked.
+
+use super::Verify;
+use super::chains::{Chains, Followed};
+use super::tally::Tallies;
+use super::timeline::Timeline;
+use crate::input::{Source, Stored};
+use crate::roster::Roster;
+use crate::verdict::Verdict;
+use anyhow::{Context, Result};
+use flb_audit_core::chain::ChainId;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::path::Path;
+
+/// How many chains have a timeline.
+const TIMELINES_MAX: usize = 1000;
+/// How many nodes are listed of which nothing is here.
+const ABSENT_MAX: usize = 1000;
+
+/// What only metrics and pages say of a verification.
+#[derive(Default)]
+pub(super) struct Details {
+    pub(super) tallies: Tallies,
+    /// By chain; where there are very many, of those with the worst findings.
+    pub(super) timelines: BTreeMap<String, Timeline>,
+    /// The inputs, and what was read of them.
+    pub(super) sources: Vec<(String, Option<Stored>)>,
+    /// Nodes of the roster of which nothing is here: their names and newest chains.
+    pub(super) absent: Vec<(String, String)>,
+    pub(super) absent_count: usize,
+    /// How many chains the roster has.
+    pub(super) roster_chains: Option<usize>,
+}
+
+impl Details {
+    /// Takes what was counted, and looks for nodes of which nothing is here.
+    pub(super) fn of(chains: &mut Chains<'_>, roster: Option<&Roster>) -> Details {
+        let Some(tallies) = chains.tallies.take() else { return Details::default() };
+        let mut details = Details { tallies, ..Details::default() };
+        let Some(roster) = roster else { return details };
+        details.roster_chains = Some(roster.entries().len());
+        let is_here = |chain: &ChainId| chains.chains.contains_key(chain);
+        let here: BTreeSet<&str> = roster
+            .entries()
+            .iter()
+            .filter(|entry| is_here(&entry.chain))
+            .map(|entry| entry.node.as_str())
+            .collect();
+        let absent: BTreeMap<&str, ChainId> = roster
+            .entries()
+            .iter()
+            .filter(|entry| !here.contains(entry.node.as_str()))
+            .map(|entry| (entry.node.as_str(), entry.chain))
+            .collect();
+        details.absent_count = absent.len();
+        let named = absent.into_iter().map(|(node, chain)| (node.to_owned(), chain.to_string()));
+        details.absent = named.take(ABSENT_MAX).collect();
+        details
+    }
+
+    /// Adds the timelines of the chains with the worst findings, and what was read.
+    pub(super) fn add_timelines(
+        &mut self,
+        chains: &Chains<'_>,
+        followed: &BTreeMap<ChainId, Followed>,
+        sources: &[Source],
+    ) {
+        let mut worst: BTreeMap<ChainId, Verdict> = BTreeMap::new();
+        for (chain, verdict) in chains.findings.chains() {
+            let of_chain = worst.entry(chain).or_insert(verdict);
+            *of_chain = verdict.max(*of_chain);
+        }
+        let mut order: Vec<_> = chains.chains.iter().collect();
+        order.sort_by_key(|(id, _)| Reverse(worst.get(*id).copied().unwrap_or(Verdict::Intact)));
+        for (id, chain) in order.into_iter().take(TIMELINES_MAX) {
+            if let Some(followed) = followed.get(id) {
+                let timeline = Timeline::of(chain, followed, &self.tallies.times);
+                self.timelines.insert(id.to_string(), timeline);
+            }
+        }
+        self.sources = sources.iter().map(|source| (source.name(), source.stored())).collect();
+    }
+}
+
+/// What was asked: the command line, and the files that it names beside the logs.
+pub(super) struct Asked {
+    pub(super) command: Vec<String>,
+    /// What each of them is for, its name, and its contents when it was begun.
+    pub(super) files: Vec<(&'static str, String, Stored)>,
+}
+
+impl Asked {
+    /// Reads the command line, and the files that it names beside the logs.
+    pub(super) fn of(verify: &Verify) -> Result<Asked> {
+        let named = [
+            ("Roster of systems and keys", &verify.roster),
+            ("Anchors: checkpoints kept elsewhere", &verify.anchors),
+            ("Checkpoints with which the log begins", &verify.from),
+        ];
+        let mut files = Vec::new();
+        for (what, path) in named {
+            if let Some(path) = path {
+                files.push((what, path.to_string_lossy().into_owned(), stored(path)?));
+            }
+        }
+        let command = std::env::args_os().map(|argument| argument.to_string_lossy().into_owned());
+        Ok(Asked { command: command.collect(), files })
+    }
+}
+
+fn stored(path: &Path) -> Result<Stored> {
+    let read = File::open(path).and_then(Stored::of);
+    read.with_context(|| format!("{}: cannot be read", path.display()))
+}

@@ -1,0 +1,109 @@
+//! The findings of a page, by kind, each kind with what to do.
+
+use super::level::badge;
+use super::table::{count, foreign, number, number_cell, table};
+use super::words::prose;
+use super::{Context, FINDINGS_MAX};
+use crate::report::Named;
+use crate::verdict::Verdict;
+use crate::verify::report::utc;
+use maud::{Markup, html};
+
+/// Up to how many findings of a kind are shown without being asked for.
+const OPEN_MAX: usize = 30;
+
+/// The id of a finding in the list of findings, and of its mark on a timeline.
+pub(super) fn ids(at: usize) -> (String, String) {
+    (format!("f{at}"), format!("m{at}"))
+}
+
+/// How many findings a page lists, of all kinds.
+pub(super) fn listed<'a>(context: &'a Context<'_>) -> &'a [Named] {
+    let findings = context.report.said.findings();
+    &findings[..findings.len().min(FINDINGS_MAX)]
+}
+
+pub(super) fn section(context: &Context<'_>) -> Markup {
+    let kinds: Vec<(Verdict, u64)> = context.report.said.counts().collect();
+    html! {
+        section id="findings" {
+            h2 { "Findings" }
+            @if kinds.is_empty() {
+                p { "There are none." }
+            } @else {
+                (summary(&kinds))
+                @for (verdict, count) in kinds { (kind(context, verdict, count)) }
+            }
+        }
+    }
+}
+
+fn summary(kinds: &[(Verdict, u64)]) -> Markup {
+    let rows: Vec<Markup> = kinds
+        .iter()
+        .map(|(verdict, count)| {
+            html! {
+                tr {
+                    td { a href={ "#k" (verdict.code()) } { (badge(*verdict)) } }
+                    (number_cell(*count))
+                    td { (prose(verdict.meaning())) }
+                    td { (prose(verdict.remedy())) }
+                }
+            }
+        })
+        .collect();
+    table(
+        "Findings by kind, the worst first",
+        &["Finding", "Number", "What is wrong", "What to do"],
+        &rows,
+        0,
+    )
+}
+
+fn kind(context: &Context<'_>, verdict: Verdict, total: u64) -> Markup {
+    let of_kind = || listed(context).iter().enumerate().filter(|(_, finding)| finding.verdict == verdict);
+    let rows: Vec<Markup> = of_kind().map(|(at, finding)| row(context, at, finding)).collect();
+    let left_out = total.saturating_sub(rows.len() as u64);
+    let title = format!("Findings: {}", verdict.name());
+    html! {
+        details id={ "k" (verdict.code()) } open[rows.len() <= OPEN_MAX] {
+            summary { h3 { (badge(verdict)) " " (count(total, "finding", "findings")) } }
+            @if rows.is_empty() {
+                p { "None of these " (number(total)) " is listed here; the page is full of worse ones." }
+            } @else {
+                (table(&title, &["What", "System", "Where in the log", "Where in the inputs"], &rows, left_out))
+            }
+        }
+    }
+}
+
+fn row(context: &Context<'_>, at: usize, finding: &Named) -> Markup {
+    let (id, mark) = ids(at);
+    let timeline = finding.chain.as_ref().and_then(|chain| context.report.details.timelines.get(chain));
+    html! {
+        tr id=(id) {
+            td { (foreign(&finding.what)) }
+            td {
+                @if let Some(chain) = &finding.chain {
+                    @if timeline.is_some() { a href={ "#c-" (chain) } { (foreign(context.name(chain))) } }
+                    @else { (foreign(context.name(chain))) }
+                } @else { "–" }
+            }
+            @match (finding.position, timeline) {
+                (Some(place), Some(timeline)) => {
+                    td data-by={ (timeline.time(place)) } {
+                        a href={ "#" (mark) } { "segment " (place.segment) ", record " (place.sequence) }
+                        br; span class="time" { "about " (utc(timeline.time(place))) }
+                    }
+                },
+                (Some(place), None) => td { "segment " (place.segment) ", record " (place.sequence) },
+                _ => td { "–" },
+            }
+            td {
+                @if let (Some(source), Some(number)) = (&finding.source, finding.number) {
+                    (foreign(source)) ":" (number)
+                } @else { "–" }
+            }
+        }
+    }
+}

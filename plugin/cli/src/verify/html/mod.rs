@@ -1,0 +1,174 @@
+//! The report of a verification as a page for auditors: one file that needs nothing
+//! else, on a screen or on paper.
+//!
+//! The page's policy (`Content-Security-Policy`) lets in one style and one script, by
+//! their hashes, and nothing from elsewhere. `maud` escapes every text; what no reader
+//! would see is written out by [`visible`], over the whole page.
+
+mod computed;
+mod counts;
+mod findings;
+mod level;
+mod nodes;
+mod table;
+mod timeline;
+mod visible;
+mod words;
+
+use super::Verdict;
+use super::details::Asked;
+use super::report::{Report, utc};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use level::Level;
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime};
+use table::{count, number};
+use visible::visible;
+
+/// How many findings of a kind a page has.
+pub(super) const FINDINGS_MAX: usize = 10_000;
+
+const STYLE: &str = include_str!("style.css");
+const SCRIPT: &str = include_str!("script.js");
+
+/// What every part of a page is made of.
+struct Context<'a> {
+    report: &'a Report,
+    asked: &'a Asked,
+    begun: SystemTime,
+    took: Duration,
+    /// The worst verdict on each chain, and how many findings it has.
+    of_chains: BTreeMap<String, (Verdict, u64)>,
+}
+
+impl Context<'_> {
+    /// Returns the name of a chain's node, or the chain itself.
+    fn name<'a>(&'a self, chain: &'a str) -> &'a str {
+        let chains = &self.report.said.verified.chains;
+        let found = chains.binary_search_by(|other| other.chain.as_str().cmp(chain));
+        found.ok().and_then(|at| chains[at].node.as_deref()).unwrap_or(chain)
+    }
+
+    /// Returns the worst verdict on a chain, and how many findings it has.
+    fn verdict(&self, chain: &str) -> (Verdict, u64) {
+        self.of_chains.get(chain).copied().unwrap_or((Verdict::Intact, 0))
+    }
+}
+
+/// Writes the page.
+pub(super) fn page(report: &Report, asked: &Asked, begun: SystemTime, took: Duration) -> String {
+    let mut of_chains = BTreeMap::new();
+    for (chain, verdict, count) in report.said.counts_of_chains() {
+        let of_chain = of_chains.entry(chain).or_insert((verdict, 0));
+        *of_chain = (verdict.max(of_chain.0), of_chain.1 + count);
+    }
+    let context = Context { report, asked, begun, took, of_chains };
+    let hash = |text: &str| STANDARD.encode(Sha256::digest(text));
+    let policy = format!(
+        "default-src 'none'; style-src 'sha256-{}'; script-src 'sha256-{}'; base-uri 'none'; form-action 'none'",
+        hash(STYLE),
+        hash(SCRIPT)
+    );
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta http-equiv="Content-Security-Policy" content=(policy);
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="referrer" content="no-referrer";
+                title { (words::title(report.verdict())) }
+                style { (PreEscaped(STYLE)) }
+            }
+            body {
+                (timeline::definitions())
+                (header(&context))
+                main id="main" {
+                    (brief(&context))
+                    (computed::section(&context))
+                    (words::limits(&context))
+                    (findings::section(&context))
+                    (nodes::section(&context))
+                    (counts::redactions(&context))
+                    (counts::schemas(&context))
+                    (counts::policies(&context))
+                    (counts::volumes(&context))
+                    (words::glossary())
+                }
+                footer {
+                    p { "Made by flb-audit " (env!("CARGO_PKG_VERSION")) " on " (utc(end(&context))) ". All times are UTC." }
+                }
+                script { (PreEscaped(SCRIPT)) }
+            }
+        }
+    };
+    visible(&page.into_string())
+}
+
+/// Returns when the verification ended, in seconds since 1970.
+fn end(context: &Context<'_>) -> u64 {
+    let end = (context.begun + context.took).duration_since(SystemTime::UNIX_EPOCH);
+    end.map_or(0, |since| since.as_secs())
+}
+
+fn header(context: &Context<'_>) -> Markup {
+    let verdict = context.report.verdict();
+    let level = Level::of(verdict);
+    html! {
+        header class={ "verdict " (level.class()) } {
+            p class="kind" { "Verification of audit logs · " (utc(end(context))) }
+            h1 { (level.mark()) " " (level.headline()) }
+            p class="sentence" { (words::sentence(context.report)) }
+            p class="code" {
+                "Verdict: " strong { (verdict.name()) } " (exit code " (verdict.code()) "). "
+                "To do: " (words::prose(verdict.remedy()))
+            }
+        }
+        nav aria-label="Contents" {
+            ul {
+                @for (id, title) in words::CONTENTS {
+                    li { a href={ "#" (id) } { (title) } }
+                }
+            }
+        }
+    }
+}
+
+/// The figures that are asked for first.
+fn brief(context: &Context<'_>) -> Markup {
+    let logs = &context.report.said.verified;
+    let with_records = || logs.chains.iter().filter(|chain| chain.records > 0);
+    let from = with_records().map(|chain| chain.from).min();
+    let to = with_records().map(|chain| chain.to).max();
+    let altered: u64 = logs.chains.iter().fold(0, |sum, chain| chain.altered.saturating_add(sum));
+    let findings = context.report.said.counts().fold(0, |sum, (_, count)| count.saturating_add(sum));
+    let figures = [
+        (logs.records, "records as they were sealed"),
+        (logs.signed, "of them proven by signatures"),
+        (logs.missing, "missing"),
+        (logs.undelivered, "sealed shortly before a stop, and not here"),
+        (altered, "altered"),
+        (logs.deleted, "deleted by retention, as the ledger states"),
+        (logs.encrypted, "encrypted and not checked"),
+        (findings, "findings"),
+    ];
+    html! {
+        section id="brief" {
+            h2 { "In brief" }
+            dl class="figures" {
+                @for (value, what) in figures {
+                    div { dt { (what) } dd { (number(value)) } }
+                }
+            }
+            @if let (Some(from), Some(to)) = (from, to) {
+                p {
+                    (count(logs.chains.len() as u64, "log chain", "log chains"))
+                    ", with records from " (utc(from)) " to " (utc(to)) ", by the clocks of the systems that sealed them."
+                }
+            }
+        }
+    }
+}

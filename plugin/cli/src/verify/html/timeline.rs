@@ -1,0 +1,180 @@
+//! A chain's timeline as a picture. Symbols differ in their form, too, and stand at
+//! heights of their own.
+
+use super::findings::ids;
+use super::table::{number_cell, table, time_cell};
+use crate::verify::timeline::{POINTS, Part, Timeline};
+use flb_audit_core::chain::Position;
+use maud::{Markup, html};
+use std::collections::BTreeSet;
+
+/// How many marks all timelines of a page have of a kind, and how many one has at least
+/// and at most.
+const MARKS_MAX: usize = 40_000;
+const MARKS_OF_ONE: (usize, usize) = (40, 400);
+/// How many findings are marked on a timeline.
+const FLAGS_MAX: usize = 60;
+
+/// The symbols, and what hatches gaps.
+pub(super) fn definitions() -> Markup {
+    html! {
+        svg class="definitions" aria-hidden="true" width="0" height="0" {
+            defs {
+                pattern id="hatch" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)" {
+                    rect class="hatch-back" width="6" height="6" {}
+                    rect class="hatch-line" width="3" height="6" {}
+                }
+                path id="key" d="M0 -6 L6 0 L0 6 L-6 0 Z" {}
+                path id="policy" d="M-5 -5 H5 V5 H-5 Z" {}
+                path id="anchor" d="M0 -6 L6 5 H-6 Z" {}
+                path id="flag" d="M-5 -6 H5 V1 L0 7 L-5 1 Z" {}
+            }
+        }
+    }
+}
+
+/// What the symbols mean.
+pub(super) fn legend() -> Markup {
+    let symbol = |id: &str| html! { svg class="symbol" aria-hidden="true" width="18" height="16" { use class=(id) href={ "#" (id) } x="9" y="8" {} } };
+    let bar = |class: &str| html! { svg class="symbol" aria-hidden="true" width="18" height="16" { rect class=(class) x="1" y="2" width="16" height="12" {} } };
+    html! {
+        ul class="legend" aria-label="Symbols of the timelines" {
+            li { (symbol("flag")) " finding" }
+            li { (bar("records")) " records" }
+            li { (bar("missing")) " missing or altered" }
+            li { (bar("accounted")) " not here, and accounted for" }
+            li { (bar("checkpoint")) " checkpoint" }
+            li { (symbol("anchor")) " anchor" }
+            li { (symbol("key")) " key change" }
+            li { (symbol("policy")) " policy first seen" }
+        }
+        p class="small" { "Times between checkpoints are interpolated. Marks that are very close stand as one." }
+    }
+}
+
+/// Where a point stands.
+fn at(point: u16) -> String {
+    percent(u32::from(point) * 960 / u32::from(POINTS) + 20)
+}
+
+/// A number of tenths as a percentage.
+fn percent(tenths: u32) -> String {
+    format!("{}.{}%", tenths / 10, tenths % 10)
+}
+
+/// Returns no more than so many points, of those that are close one.
+fn thinned(points: &[u16], max: usize) -> Vec<u16> {
+    let mut step = 1;
+    loop {
+        let kept: BTreeSet<u16> = points.iter().map(|point| point / step * step).collect();
+        if kept.len() <= max {
+            return kept.into_iter().collect();
+        }
+        step *= 2;
+    }
+}
+
+/// Returns no more than so many parts; those that are close are joined.
+fn joined(parts: &[Part], max: usize) -> Vec<Part> {
+    let mut step = 1;
+    loop {
+        let mut kept: Vec<Part> = Vec::new();
+        for (from, to) in parts {
+            match kept.last_mut() {
+                Some(last) if step > 1 && *from <= last.1.saturating_add(step) => last.1 = last.1.max(*to),
+                _ => kept.push((*from, *to)),
+            }
+        }
+        if kept.len() <= max {
+            return kept;
+        }
+        step *= 2;
+    }
+}
+
+/// Draws a timeline, one of so many on the page.
+pub(super) fn lane(timeline: &Timeline, marks: &[(usize, Position)], label: &str, of: usize) -> Markup {
+    let max = (MARKS_MAX / of.max(1)).clamp(MARKS_OF_ONE.0, MARKS_OF_ONE.1);
+    let bars = [
+        ("records", &timeline.records, 30, 20),
+        ("accounted", &timeline.accounted, 32, 16),
+        ("missing", &timeline.missing, 26, 28),
+    ];
+    let symbols =
+        [("key", &timeline.keys, 14), ("policy", &timeline.policies, 14), ("anchor", &timeline.anchors, 70)];
+    html! {
+        svg class="lane" role="img" aria-label=(label) width="100%" height="84" {
+            rect class="track" x="0" y="30" width="100%" height="20" {}
+            @for (class, parts, y, height) in bars {
+                @for (from, to) in joined(parts, max) {
+                    rect class=(class) x=(at(from)) y=(y) width=(percent(u32::from(to.saturating_sub(from)) * 960 / u32::from(POINTS))) height=(height) {}
+                }
+            }
+            @for point in thinned(&timeline.checkpoints, max) {
+                rect class="checkpoint" x=(at(point)) y="52" width="1.5" height="8" {}
+            }
+            @for (class, points, y) in symbols {
+                @for point in thinned(points, max) {
+                    use class=(class) href={ "#" (class) } x=(at(point)) y=(y) {}
+                }
+            }
+            @for (finding, position) in marks.iter().take(FLAGS_MAX) {
+                use class="flag" id=(ids(*finding).1) href="#flag" x=(at(timeline.position(*position))) y="18" {}
+            }
+        }
+        // What is not drawn leads to the timeline all the same.
+        @for (finding, _) in marks.iter().skip(FLAGS_MAX) { span id=(ids(*finding).1) {} }
+    }
+}
+
+pub(super) fn segments(timeline: &Timeline, total: usize) -> Markup {
+    let rows: Vec<Markup> = timeline
+        .segments
+        .iter()
+        .map(|row| {
+            html! {
+                tr {
+                    (number_cell(row.segment))
+                    td { code { (row.run) } }
+                    (number_cell(row.first))
+                    (number_cell(row.last))
+                    (time_cell(row.from))
+                    (time_cell(row.to))
+                }
+            }
+        })
+        .collect();
+    let columns = ["Segment", "Run", "First record", "Last record", "From", "To"];
+    let left_out = total.saturating_sub(rows.len()) as u64;
+    html! {
+        details {
+            summary { "Segments" }
+            (table("Segments", &columns, &rows, left_out))
+        }
+    }
+}
+
+pub(super) fn key_changes(timeline: &Timeline) -> Markup {
+    let rows: Vec<Markup> = timeline
+        .key_changes
+        .iter()
+        .map(|change| {
+            html! {
+                tr {
+                    (number_cell(u64::from(change.index)))
+                    td { "segment " (change.at.segment) ", record " (change.at.sequence) }
+                    (time_cell(change.time))
+                }
+            }
+        })
+        .collect();
+    let left_out = timeline.key_count.saturating_sub(rows.len()) as u64;
+    html! {
+        @if !rows.is_empty() {
+            details {
+                summary { "Key changes" }
+                (table("Key changes", &["Key", "In force from", "About"], &rows, left_out))
+            }
+        }
+    }
+}
