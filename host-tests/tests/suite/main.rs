@@ -14,6 +14,7 @@ mod keys;
 mod ledger_schema;
 mod monitoring;
 mod output;
+mod page;
 mod policies;
 mod policy_page;
 mod proofs;

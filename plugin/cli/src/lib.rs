@@ -26,6 +26,7 @@ mod report;
 mod restore;
 mod roster;
 mod stdout;
+mod terminal;
 pub mod verdict;
 pub mod verify;
 mod whole;

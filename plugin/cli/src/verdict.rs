@@ -26,6 +26,16 @@ pub enum Verdict {
     Tampered,
 }
 
+/// How bad a verdict is, for who does not know the verdicts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Level {
+    /// Nothing is wrong.
+    Good,
+    /// Nothing was forged, and not everything is proven.
+    Open,
+    Bad,
+}
+
 /// A row of the table.
 struct Row {
     verdict: Verdict,
@@ -174,6 +184,26 @@ impl Verdict {
 
     fn row(self) -> &'static Row {
         &TABLE[self as usize]
+    }
+
+    pub(crate) fn level(self) -> Level {
+        match self {
+            Verdict::Intact => Level::Good,
+            Verdict::TailUnanchored
+            | Verdict::Unsigned
+            | Verdict::Encrypted
+            | Verdict::UncleanStop
+            | Verdict::StateDamaged => Level::Open,
+            Verdict::Silent
+            | Verdict::Unsealed
+            | Verdict::Gap
+            | Verdict::LinkBroken
+            | Verdict::Conflict
+            | Verdict::NothingFound
+            | Verdict::Unreadable
+            | Verdict::KeyNotCertified
+            | Verdict::Tampered => Level::Bad,
+        }
     }
 
     /// The exit code, which stays.

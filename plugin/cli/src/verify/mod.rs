@@ -47,6 +47,7 @@ use crate::prove::Proven;
 use crate::report::Findings;
 use crate::roster::Roster;
 use crate::stdout::print;
+use crate::terminal::print_report;
 use anyhow::{Result, bail, ensure};
 use chains::Chains;
 use changes::Altered;
@@ -216,7 +217,11 @@ impl Verify {
             replace(&path, html::page(&report, &asked, begun, clock.elapsed()).as_bytes())?;
         }
         let said = if is_json { report.to_json()? } else { report.to_string() };
-        print(&said)?;
+        if is_json {
+            print(&said)?
+        } else {
+            print_report(&said)?
+        }
         Ok(report.verdict())
     }
 

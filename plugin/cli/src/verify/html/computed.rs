@@ -1,9 +1,8 @@
 //! What a report was computed from: inputs with their hashes, versions, the command.
 
-use super::table::{count, foreign, number_cell, table};
+use super::table::{count, foreign, number_cell, table, time};
 use super::{Context, end};
 use crate::input::Stored;
-use crate::verify::report::utc;
 use flb_audit_core::seal::VERSION;
 use maud::{Markup, html};
 
@@ -19,14 +18,14 @@ pub(super) fn section(context: &Context<'_>) -> Markup {
     let left_out = sources.len().saturating_sub(rows.len()) as u64;
     let bytes =
         sources.iter().filter_map(|(_, stored)| *stored).fold(0, |sum: u64, stored| sum + stored.bytes);
-    let inputs = table("Inputs", &["File", "Bytes read", "SHA-256 of these bytes"], &rows, left_out);
+    let inputs = table("Inputs", &["File", "#Bytes read", "SHA-256 of these bytes"], &rows, left_out);
     let roster = context.report.details.roster_chains;
     html! {
         section id="computed" {
             h2 { "What this was computed from" }
             dl class="facts" {
                 div { dt { "Command" } dd { code { (foreign(&command(&context.asked.command))) } } }
-                div { dt { "Verified" } dd { "until " (utc(end(context))) ", in " (format!("{:.1}", context.took.as_secs_f64())) " seconds" } }
+                div { dt { "Verified" } dd { "until " (time(end(context))) " UTC, in " (format!("{:.1}", context.took.as_secs_f64())) " seconds" } }
                 div { dt { "Versions" } dd { "flb-audit " (env!("CARGO_PKG_VERSION")) ", seal format " (VERSION) } }
                 @for (what, name, stored) in &context.asked.files {
                     div {

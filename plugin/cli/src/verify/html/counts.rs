@@ -63,11 +63,11 @@ pub(super) fn redactions(context: &Context<'_>) -> Markup {
                 p { "No record here says that something was redacted." }
             } @else {
                 p { "Something was redacted in " (count(records, "record", "records")) ", before sealing." }
-                (table("Redactions by rule", &["Rule", "Redacted", "Chains"], &of_rules, left_out(rules.len())))
+                (table("Redactions by rule", &["Rule", "#Redacted", "#Chains"], &of_rules, left_out(rules.len())))
                 (others(other_rules))
                 details open[of_paths.len() <= OPEN_MAX] {
                     summary { "Redactions by rule and path" }
-                    (table("Redactions by rule and path", &["Rule", "Action", "Path", "Redacted", "Chains"], &of_paths, left_out(paths.len())))
+                    (table("Redactions by rule and path", &["Rule", "Action", "Path", "#Redacted", "#Chains"], &of_paths, left_out(paths.len())))
                     (others(other_paths))
                 }
             }
@@ -101,13 +101,13 @@ pub(super) fn schemas(context: &Context<'_>) -> Markup {
             @if schemas.is_empty() {
                 p { "No record here has a schema." }
             } @else {
-                (table("Records by schema", &["Schema", "Valid", "Invalid", "Not checked to the end"], &of_schemas, left_out(schemas.len())))
+                (table("Records by schema", &["Schema", "#Valid", "#Invalid", "#Not checked to the end"], &of_schemas, left_out(schemas.len())))
             }
             @if !rows.is_empty() {
                 p { "A record lists its first eight violations; these are counted here." }
                 details open[rows.len() <= OPEN_MAX] {
                     summary { "Violations by rule" }
-                    (table("Violations by rule", &["Schema", "Keyword", "Rule's place in the schema", "Violations", "Chains"], &rows, left_out(violations.len())))
+                    (table("Violations by rule", &["Schema", "Keyword", "Rule's place in the schema", "#Violations", "#Chains"], &rows, left_out(violations.len())))
                     (others(other_violations))
                 }
             }
@@ -191,7 +191,7 @@ pub(super) fn volumes(context: &Context<'_>) -> Markup {
                 p { "Records per day, by their own times, the latest first. The table of systems has the records of each." }
                 details open[rows.len() <= OPEN_MAX] {
                     summary { "Records per day" }
-                    (table("Records per day (UTC)", &["Day", "Records", "Share of the largest day"], &rows, days.counts.len().saturating_sub(DAYS_MAX) as u64))
+                    (table("Records per day (UTC)", &["Day", "#Records", "Share of the largest day"], &rows, days.counts.len().saturating_sub(DAYS_MAX) as u64))
                     (others(days.others))
                 }
             }

@@ -1,12 +1,11 @@
 //! The findings of a page, by kind, each kind with what to do.
 
 use super::level::badge;
-use super::table::{count, foreign, number, number_cell, table};
+use super::table::{count, foreign, number, number_cell, table, time};
 use super::words::prose;
 use super::{Context, FINDINGS_MAX};
 use crate::report::Named;
 use crate::verdict::Verdict;
-use crate::verify::report::utc;
 use maud::{Markup, html};
 
 /// Up to how many findings of a kind are shown without being asked for.
@@ -54,7 +53,7 @@ fn summary(kinds: &[(Verdict, u64)]) -> Markup {
         .collect();
     table(
         "Findings by kind, the worst first",
-        &["Finding", "Number", "What is wrong", "What to do"],
+        &["Finding", "#Number", "What is wrong", "What to do"],
         &rows,
         0,
     )
@@ -93,7 +92,7 @@ fn row(context: &Context<'_>, at: usize, finding: &Named) -> Markup {
                 (Some(place), Some(timeline)) => {
                     td data-by={ (timeline.time(place)) } {
                         a href={ "#" (mark) } { "segment " (place.segment) ", record " (place.sequence) }
-                        br; span class="time" { "about " (utc(timeline.time(place))) }
+                        br; span class="time" { "about " (time(timeline.time(place))) }
                     }
                 },
                 (Some(place), None) => td { "segment " (place.segment) ", record " (place.sequence) },

@@ -17,15 +17,16 @@ mod words;
 
 use super::Verdict;
 use super::details::Asked;
-use super::report::{Report, utc};
+use super::report::Report;
+use crate::verdict::Level;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use level::Level;
+use level::mark;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
-use table::{count, number};
+use table::{count, number, time};
 use visible::visible;
 
 /// How many findings of a kind a page has.
@@ -47,9 +48,12 @@ struct Context<'a> {
 impl Context<'_> {
     /// Returns the name of a chain's node, or the chain itself.
     fn name<'a>(&'a self, chain: &'a str) -> &'a str {
+        let details = &self.report.details;
         let chains = &self.report.said.verified.chains;
         let found = chains.binary_search_by(|other| other.chain.as_str().cmp(chain));
-        found.ok().and_then(|at| chains[at].node.as_deref()).unwrap_or(chain)
+        let absent =
+            || details.absent.iter().find(|(_, other)| other == chain).map(|(node, _)| node.as_str());
+        found.ok().and_then(|at| chains[at].node.as_deref()).or_else(absent).unwrap_or(chain)
     }
 
     /// Returns the worst verdict on a chain, and how many findings it has.
@@ -99,7 +103,7 @@ pub(super) fn page(report: &Report, asked: &Asked, begun: SystemTime, took: Dura
                     (words::glossary())
                 }
                 footer {
-                    p { "Made by flb-audit " (env!("CARGO_PKG_VERSION")) " on " (utc(end(&context))) ". All times are UTC." }
+                    p { "Made by flb-audit " (env!("CARGO_PKG_VERSION")) " on " (time(end(&context))) ". All times are UTC." }
                 }
                 script { (PreEscaped(SCRIPT)) }
             }
@@ -114,14 +118,25 @@ fn end(context: &Context<'_>) -> u64 {
     end.map_or(0, |since| since.as_secs())
 }
 
+fn headline(level: Level) -> &'static str {
+    match level {
+        Level::Good => "No fault found",
+        Level::Open => "No forgery found, but not everything is proven",
+        Level::Bad => "Faults found",
+    }
+}
+
 fn header(context: &Context<'_>) -> Markup {
     let verdict = context.report.verdict();
-    let level = Level::of(verdict);
+    let level = verdict.level();
     html! {
-        header class={ "verdict " (level.class()) } {
-            p class="kind" { "Verification of audit logs · " (utc(end(context))) }
-            h1 { (level.mark()) " " (level.headline()) }
+        header class={ "verdict " (level::class(level)) } {
+            p class="kind" { "Verification of audit logs · " (time(end(context))) " UTC" }
+            h1 { (mark(level)) " " (headline(level)) }
             p class="sentence" { (words::sentence(context.report)) }
+            @if context.report.said.counts().count() > 1 {
+                p { "Found: " @for (at, (kind, found)) in context.report.said.counts().enumerate() { @if at > 0 { ", " } a href={ "#k" (kind.code()) } { (number(found)) " " (kind.name()) } } "." }
+            }
             p class="code" {
                 "Verdict: " strong { (verdict.name()) } " (exit code " (verdict.code()) "). "
                 "To do: " (words::prose(verdict.remedy()))
@@ -166,7 +181,7 @@ fn brief(context: &Context<'_>) -> Markup {
             @if let (Some(from), Some(to)) = (from, to) {
                 p {
                     (count(logs.chains.len() as u64, "log chain", "log chains"))
-                    ", with records from " (utc(from)) " to " (utc(to)) ", by the clocks of the systems that sealed them."
+                    ", with records from " (time(from)) " to " (time(to)) " UTC, by the clocks of the systems that sealed them."
                 }
             }
         }

@@ -3,10 +3,10 @@
 use super::Context;
 use super::findings::{ids, listed};
 use super::level::badge;
-use super::table::{count, foreign, number, number_cell, table, time_cell};
+use super::table::{count, foreign, number, number_cell, table, time, time_cell};
 use super::timeline;
 use crate::verdict::Verdict;
-use crate::verify::report::{Chain, utc};
+use crate::verify::report::Chain;
 use flb_audit_core::chain::Position;
 use humantime::format_duration;
 use maud::{Markup, html};
@@ -22,12 +22,12 @@ const OPEN_MAX: usize = 12;
 const COLUMNS: [&str; 11] = [
     "System",
     "Result",
-    "Records",
-    "Signed",
-    "Missing",
-    "Not delivered",
-    "Altered",
-    "Findings",
+    "#Records",
+    "#Signed",
+    "#Missing",
+    "#Not delivered",
+    "#Altered",
+    "#Findings",
     "First record",
     "Last record",
     "Without anchor for",
@@ -115,7 +115,7 @@ fn row(context: &Context<'_>, chain: &Chain) -> Markup {
             (number_cell(chain.altered))
             (number_cell(findings))
             @if chain.records > 0 { (time_cell(chain.from)) (time_cell(chain.to)) } @else { td { "–" } td { "–" } }
-            td data-by=(chain.unanchored_seconds.unwrap_or_default()) {
+            td class="time" data-by=(chain.unanchored_seconds.unwrap_or_default()) {
                 @match chain.unanchored_seconds {
                     Some(seconds) => (format_duration(Duration::from_secs(seconds))),
                     None => "0s",
@@ -140,15 +140,15 @@ fn details(
         "Timeline of {name}: {}, {}, from {} to {}",
         count(chain.records, "record", "records"),
         count(findings, "finding", "findings"),
-        utc(chain.from),
-        utc(chain.to)
+        time(chain.from),
+        time(chain.to)
     );
     html! {
         details class="chain" id={ "c-" (chain.chain) } open[is_open] {
             summary { h3 { (foreign(name)) " " (badge(verdict)) } }
             @if chain.records > 0 {
                 (timeline::lane(timeline, marks, &label, of))
-                div class="axis" { span { (utc(chain.from)) } span { (utc(chain.to)) } }
+                div class="axis" { span { (time(chain.from)) } span { (time(chain.to)) } }
             }
             @if let Some((at, _)) = marks.first() {
                 p { a href={ "#" (ids(*at).0) } { "The first of its findings in the list" } }

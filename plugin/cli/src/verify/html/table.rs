@@ -1,7 +1,7 @@
 //! Numbers, texts and tables of a page.
 
-use super::super::report::utc;
 use crate::stdout::shown;
+use crate::verify::report::utc;
 use maud::{Markup, html};
 
 /// From how many rows on a table can be searched.
@@ -42,12 +42,23 @@ pub(super) fn number_cell(value: u64) -> Markup {
     html! { td class="number" data-by=(value) { (number(value)) } }
 }
 
+/// A time for a reader; the page says that all are UTC.
+pub(super) fn time(seconds: u64) -> String {
+    utc(seconds).replacen('T', " ", 1).trim_end_matches('Z').to_owned()
+}
+
 /// A cell with a time.
 pub(super) fn time_cell(seconds: u64) -> Markup {
-    html! { td class="time" data-by=(seconds) { (utc(seconds)) } }
+    html! { td class="time" data-by=(seconds) { (time(seconds)) } }
+}
+
+/// Returns a column's title without the sign that it holds numbers.
+fn column_title(column: &str) -> &str {
+    column.strip_prefix('#').unwrap_or(column)
 }
 
 /// A table that can be sorted and, if it is long, searched. It says what is not in it.
+/// The title of a column of numbers begins with `#`.
 pub(super) fn table(title: &str, columns: &[&str], rows: &[Markup], left_out: u64) -> Markup {
     html! {
         div class="scroll" tabindex="0" role="region" aria-label=(title) {
@@ -56,7 +67,7 @@ pub(super) fn table(title: &str, columns: &[&str], rows: &[Markup], left_out: u6
                     (title)
                     @if left_out > 0 { " (the first " (number(rows.len() as u64)) "; " (number(left_out)) " more are not listed here)" }
                 }
-                thead { tr { @for column in columns { th scope="col" { (column) } } } }
+                thead { tr { @for column in columns { th scope="col" class=[column.starts_with('#').then_some("number")] { (column_title(column)) } } } }
                 tbody { @for row in rows { (row) } }
             }
         }

@@ -57,6 +57,11 @@ fn at(point: u16) -> String {
     percent(u32::from(point) * 960 / u32::from(POINTS) + 20)
 }
 
+/// How wide a part is: wide enough to be seen.
+fn width(from: u16, to: u16) -> String {
+    percent((u32::from(to.saturating_sub(from)) * 960 / u32::from(POINTS)).max(2))
+}
+
 /// A number of tenths as a percentage.
 fn percent(tenths: u32) -> String {
     format!("{}.{}%", tenths / 10, tenths % 10)
@@ -96,22 +101,22 @@ fn joined(parts: &[Part], max: usize) -> Vec<Part> {
 pub(super) fn lane(timeline: &Timeline, marks: &[(usize, Position)], label: &str, of: usize) -> Markup {
     let max = (MARKS_MAX / of.max(1)).clamp(MARKS_OF_ONE.0, MARKS_OF_ONE.1);
     let bars = [
-        ("records", &timeline.records, 30, 20),
-        ("accounted", &timeline.accounted, 32, 16),
-        ("missing", &timeline.missing, 26, 28),
+        ("records", &timeline.records, 48, 18),
+        ("accounted", &timeline.accounted, 50, 14),
+        ("missing", &timeline.missing, 45, 24),
     ];
     let symbols =
-        [("key", &timeline.keys, 14), ("policy", &timeline.policies, 14), ("anchor", &timeline.anchors, 70)];
+        [("key", &timeline.keys, 23), ("policy", &timeline.policies, 8), ("anchor", &timeline.anchors, 87)];
     html! {
-        svg class="lane" role="img" aria-label=(label) width="100%" height="84" {
-            rect class="track" x="0" y="30" width="100%" height="20" {}
+        svg class="lane" role="img" aria-label=(label) width="100%" height="96" {
+            rect class="track" x="0" y="48" width="100%" height="18" {}
             @for (class, parts, y, height) in bars {
                 @for (from, to) in joined(parts, max) {
-                    rect class=(class) x=(at(from)) y=(y) width=(percent(u32::from(to.saturating_sub(from)) * 960 / u32::from(POINTS))) height=(height) {}
+                    rect class=(class) x=(at(from)) y=(y) width=(width(from, to)) height=(height) {}
                 }
             }
             @for point in thinned(&timeline.checkpoints, max) {
-                rect class="checkpoint" x=(at(point)) y="52" width="1.5" height="8" {}
+                rect class="checkpoint" x=(at(point)) y="71" width="1.5" height="8" {}
             }
             @for (class, points, y) in symbols {
                 @for point in thinned(points, max) {
@@ -119,7 +124,7 @@ pub(super) fn lane(timeline: &Timeline, marks: &[(usize, Position)], label: &str
                 }
             }
             @for (finding, position) in marks.iter().take(FLAGS_MAX) {
-                use class="flag" id=(ids(*finding).1) href="#flag" x=(at(timeline.position(*position))) y="18" {}
+                use class="flag" id=(ids(*finding).1) href="#flag" x=(at(timeline.position(*position))) y="37" {}
             }
         }
         // What is not drawn leads to the timeline all the same.
@@ -144,7 +149,7 @@ pub(super) fn segments(timeline: &Timeline, total: usize) -> Markup {
             }
         })
         .collect();
-    let columns = ["Segment", "Run", "First record", "Last record", "From", "To"];
+    let columns = ["#Segment", "Run", "#First record", "#Last record", "From", "To"];
     let left_out = total.saturating_sub(rows.len()) as u64;
     html! {
         details {
@@ -173,7 +178,7 @@ pub(super) fn key_changes(timeline: &Timeline) -> Markup {
         @if !rows.is_empty() {
             details {
                 summary { "Key changes" }
-                (table("Key changes", &["Key", "In force from", "About"], &rows, left_out))
+                (table("Key changes", &["#Key", "In force from", "About"], &rows, left_out))
             }
         }
     }

@@ -1,8 +1,7 @@
 //! What a page says in words, for readers who do not know the format.
 
-use super::Context;
-use super::level::Level;
 use super::table::{count, number};
+use super::{Context, headline};
 use crate::verdict::Verdict;
 use crate::verify::report::Report;
 use maud::{Markup, html};
@@ -22,7 +21,7 @@ pub(super) const CONTENTS: [(&str, &str); 10] = [
 ];
 
 pub(super) fn title(verdict: Verdict) -> String {
-    format!("Audit log verification: {} ({})", Level::of(verdict).headline().to_lowercase(), verdict.name())
+    format!("Audit log verification: {} ({})", headline(verdict.level()).to_lowercase(), verdict.name())
 }
 
 /// Text of ours in which commands stand between backquotes.

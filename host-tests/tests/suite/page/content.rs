@@ -1,0 +1,113 @@
+//! What a page says, of a log with faults and of one without.
+
+use super::made_up::MadeUp;
+use super::markup::Page;
+use super::page;
+use crate::attacks::Log;
+use serde_json::json;
+use std::fs;
+
+/// A log from which the tenth record is missing, and in which another one is altered.
+fn damaged(log: &Log) -> String {
+    let mut lines: Vec<String> = log.text().lines().map(str::to_owned).collect();
+    lines[20] = lines[20].replacen("\"tag\":\"", "\"tag\":\"x", 1);
+    lines.remove(10);
+    lines.join("\n") + "\n"
+}
+
+#[test]
+fn a_page_says_what_is_wrong_and_what_it_was_computed_from() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let log = Log::of("sshd");
+    let text = damaged(&log);
+    fs::write(dir.path().join("log.ndjson"), &text).expect("written");
+    fs::write(dir.path().join("roster.json"), log.roster()).expect("written");
+    let page = Page::read(&page(dir.path(), &[]));
+    page.check_references();
+    let said = page.text();
+    let hash = |bytes: &[u8]| -> String {
+        let digest = ring::digest::digest(&ring::digest::SHA256, bytes);
+        digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    };
+    for expected in [
+        "Faults found",
+        "The log was changed after it was sealed: at one place a record is not what was sealed.",
+        "tampered",
+        "exit code 20",
+        "verify log.ndjson --html report.html --roster roster.json",
+        "Compare with another copy of the log",
+        "lacks record",
+        "log.ndjson :20",
+        "What this does not say",
+        "the chain",
+        "seal format 1",
+        // The other node of the roster has nothing here.
+        "Of 1 system of the roster nothing is here.",
+        &hash(text.as_bytes()),
+        &hash(log.roster().as_bytes()),
+    ] {
+        assert!(said.contains(expected), "{expected:?} is not in: {said}");
+    }
+    let is_lane = |class: &Option<&String>| class.is_some_and(|class| class == "lane");
+    let lanes = page.elements.iter().filter(|(_, attributes)| is_lane(&attributes.get("class"))).count();
+    assert_eq!(lanes, 1);
+    for mark in ["missing", "flag", "checkpoint", "key", "records"] {
+        let of_mark = |attributes: &std::collections::BTreeMap<String, String>| {
+            attributes.get("class").is_some_and(|class| class == mark)
+        };
+        // One is in the legend.
+        assert!(page.elements.iter().filter(|(_, attributes)| of_mark(attributes)).count() > 1, "{mark}");
+    }
+}
+
+#[test]
+fn a_page_of_a_whole_log_says_so() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let log = Log::of("sshd");
+    fs::write(dir.path().join("log.ndjson"), log.text()).expect("written");
+    fs::write(dir.path().join("roster.json"), log.roster()).expect("written");
+    let said = Page::read(&page(dir.path(), &[])).text();
+    assert!(said.contains("No forgery found, but not everything is proven"), "{said}");
+    assert!(
+        said.contains(&format!("All {} records here are exactly as they were", log.records.len())),
+        "{said}"
+    );
+    assert!(!said.contains("Faults found"), "{said}");
+}
+
+#[test]
+fn redactions_schemas_and_days_are_counted_once() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut chain = MadeUp::new(1);
+    let more = json!({
+        "redacted": ["email mask*2 user.mail", "home-made partial log|card"], "schema": "people",
+        "invalid": ["#/user type #/properties/user/type"],
+    });
+    let mut log = chain.record(json!({"m": 1}), more);
+    log += &chain.record(json!({"m": 2}), json!({"redacted": ["email mask user.mail"], "schema": "people"}));
+    // Again, which is no redaction more.
+    log += &log.clone();
+    fs::write(dir.path().join("log.ndjson"), &log).expect("written");
+    let said = Page::read(&page(dir.path(), &["--metrics", "metrics.prom"])).text();
+    for expected in [
+        "Something was redacted in 2 records",
+        "email 3 1",
+        "email mask user.mail 3 1",
+        "home-made partial log|card 1 1",
+        "people 1 1 0",
+        "people type #/properties/user/type 1 1",
+        "2026-11-20 2",
+        "no signature proves who sealed them",
+    ] {
+        assert!(said.contains(expected), "{expected:?} is not in: {said}");
+    }
+    let metrics = fs::read_to_string(dir.path().join("metrics.prom")).expect("metrics");
+    for sample in [
+        "flb_audit_chain_redacted_records{node=\"\",chain=\"\"} 2\n",
+        "flb_audit_chain_redactions{node=\"\",chain=\"\",rule=\"email\"} 3\n",
+        "flb_audit_chain_redactions{node=\"\",chain=\"\",rule=\"home-made\"} 1\n",
+        "flb_audit_chain_schema_invalid_records{node=\"\",chain=\"\",schema=\"people\"} 1\n",
+    ] {
+        assert!(metrics.contains(sample), "{sample:?} is not in: {metrics}");
+    }
+}
