@@ -3,6 +3,7 @@
 use crate::attacks::Log;
 use host_tests::program::flb_audit;
 use host_tests::root;
+use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
@@ -95,4 +96,65 @@ fn run(command: &mut Command) {
     let output = command.output().expect("promtool");
     let (said, why) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success() && why.is_empty(), "{command:?}: {said}{why}");
+}
+
+/// The queries of the dashboard, with a node in place of its variable.
+fn queries() -> Vec<String> {
+    let text = fs::read_to_string(root().join("examples/monitoring/grafana-dashboard.json")).expect("a file");
+    let dashboard: Value = serde_json::from_str(&text).expect("JSON");
+    let panels = dashboard["panels"].as_array().expect("panels");
+    let targets = panels.iter().filter_map(|panel| panel["targets"].as_array()).flatten();
+    targets.map(|target| target["expr"].as_str().expect("a query").replace("$node", ".*")).collect()
+}
+
+/// The names of metrics of ours in a text.
+fn names(text: &str) -> BTreeSet<String> {
+    let is_of_name = |character: char| character.is_ascii_alphanumeric() || character == '_';
+    let words = text.split(|character| !is_of_name(character));
+    words.filter(|word| word.starts_with("flb_audit_")).map(str::to_owned).collect()
+}
+
+#[test]
+fn alerts_and_dashboard_name_what_there_is() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let log = Log::of("sshd");
+    let mut written = names(&metrics(dir.path(), &log.text(), Some(&log.roster())));
+    let live = fs::read_to_string(root().join("fluent-bit-conf/metrics.yaml")).expect("a file");
+    let counters = live.lines().filter_map(|line| line.trim().strip_prefix("metric_name: "));
+    written.extend(counters.map(|name| format!("flb_audit_live_{name}")));
+    let rules = fs::read_to_string(root().join("examples/monitoring/rules.yaml")).expect("a file");
+    let wanted = names(&(queries().join("\n") + &rules));
+    assert!(wanted.len() > 15, "{wanted:?}");
+    let missing: Vec<&String> = wanted.difference(&written).collect();
+    assert!(missing.is_empty(), "nothing writes {missing:?}");
+}
+
+#[test]
+fn the_operators_rules_are_the_rules() {
+    let read =
+        |name: &str| fs::read_to_string(root().join("examples/monitoring").join(name)).expect("a file");
+    let (rules, operators) = (read("rules.yaml"), read("kubernetes.yaml"));
+    let groups = &rules[rules.find("groups:").expect("groups")..];
+    let indented: String = groups
+        .lines()
+        .map(|line| if line.is_empty() { "\n".into() } else { format!("  {line}\n") })
+        .collect();
+    assert!(operators.ends_with(&format!("spec:\n{indented}")), "examples/monitoring/kubernetes.yaml");
+}
+
+#[test]
+fn promtool_takes_the_dashboards_queries() {
+    if Command::new("promtool").arg("--version").output().is_err() {
+        eprintln!("skipped: promtool is not installed (Debian: prometheus)");
+        return;
+    }
+    let dir = tempfile::tempdir().expect("a directory");
+    let rule = |(at, query): (usize, String)| json!({"record": format!("q{at}"), "expr": query});
+    let rules: Vec<Value> = queries().into_iter().enumerate().map(rule).collect();
+    assert!(rules.len() > 20, "{} queries", rules.len());
+    // JSON is YAML, too.
+    let file = dir.path().join("rules.yaml");
+    fs::write(&file, json!({"groups": [{"name": "dashboard", "rules": rules}]}).to_string())
+        .expect("written");
+    run(Command::new("promtool").args(["check", "rules"]).arg(file));
 }

@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The elements that pages are made of.
-const ELEMENTS: [&str; 48] = [
+const ELEMENTS: [&str; 44] = [
     "html", "head", "meta", "title", "style", "body", "svg", "defs", "pattern", "rect", "path", "use",
     "header", "p", "h1", "h2", "h3", "span", "strong", "nav", "ul", "li", "a", "main", "section", "dl",
     "div", "dt", "dd", "code", "bdi", "details", "summary", "table", "caption", "thead", "tbody", "tr", "th",
-    "td", "br", "footer", "script", "g", "b", "i", "em", "label",
+    "td", "br", "footer", "script", "circle",
 ];
-const ATTRIBUTES: [&str; 34] = [
+const ATTRIBUTES: [&str; 28] = [
     "lang",
     "charset",
     "http-equiv",
@@ -34,16 +34,10 @@ const ATTRIBUTES: [&str; 34] = [
     "d",
     "patternUnits",
     "patternTransform",
-    "title",
-    "type",
-    "hidden",
     "r",
     "cx",
     "cy",
-    "fill",
-    "stroke",
-    "dir",
-    "start",
+    "transform",
 ];
 /// Those without an end.
 const VOID: [&str; 2] = ["meta", "br"];

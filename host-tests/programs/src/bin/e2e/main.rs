@@ -19,6 +19,7 @@ mod pipeline;
 mod poll;
 mod private;
 mod process;
+mod prometheus;
 mod reference;
 mod sink;
 mod verify;

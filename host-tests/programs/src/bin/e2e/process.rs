@@ -24,6 +24,12 @@ impl Process {
         Process::spawn(place, Command::new(&place.fluent_bit.path).arg("--config").arg(config))
     }
 
+    /// Starts Fluent Bit with its own HTTP server.
+    pub(crate) fn start_with_server(place: &Place, config: &Path, port: u16) -> Result<Self> {
+        let mut command = Command::new(&place.fluent_bit.path);
+        Process::spawn(place, command.arg("-H").args(["-P", &port.to_string(), "--config"]).arg(config))
+    }
+
     /// The same, where no file may grow past 10,240 bytes.
     pub(crate) fn start_in_little_room(place: &Place, config: &Path) -> Result<Self> {
         // In blocks of 512 bytes.

@@ -83,16 +83,16 @@ fn row(context: &Context<'_>, at: usize, finding: &Named) -> Markup {
         tr id=(id) {
             td { (foreign(&finding.what)) }
             td {
-                @if let Some(chain) = &finding.chain {
-                    @if timeline.is_some() { a href={ "#c-" (chain) } { (foreign(context.name(chain))) } }
-                    @else { (foreign(context.name(chain))) }
-                } @else { "–" }
+                @match &finding.chain {
+                    Some(chain) => (foreign(context.name(chain))),
+                    None => "–",
+                }
             }
             @match (finding.position, timeline) {
                 (Some(place), Some(timeline)) => {
                     td data-by={ (timeline.time(place)) } {
                         a href={ "#" (mark) } { "segment " (place.segment) ", record " (place.sequence) }
-                        br; span class="time" { "about " (time(timeline.time(place))) }
+                        ", about " (time(timeline.time(place)))
                     }
                 },
                 (Some(place), None) => td { "segment " (place.segment) ", record " (place.sequence) },

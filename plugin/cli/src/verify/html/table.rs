@@ -34,7 +34,8 @@ pub(super) fn foreign(text: &str) -> Markup {
         Some((end, _)) => format!("{}… (cut)", shown(&text[..end])),
         None => shown(text),
     };
-    html! { bdi { (text) } }
+    // Only letters of other scripts can turn what is around them.
+    html! { @if text.is_ascii() { (text) } @else { bdi { (text) } } }
 }
 
 /// A cell with a number, by which it is sorted.

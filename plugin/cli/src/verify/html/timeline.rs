@@ -25,9 +25,7 @@ pub(super) fn definitions() -> Markup {
                     rect class="hatch-line" width="3" height="6" {}
                 }
                 path id="key" d="M0 -6 L6 0 L0 6 L-6 0 Z" {}
-                path id="policy" d="M-5 -5 H5 V5 H-5 Z" {}
                 path id="anchor" d="M0 -6 L6 5 H-6 Z" {}
-                path id="flag" d="M-5 -6 H5 V1 L0 7 L-5 1 Z" {}
             }
         }
     }
@@ -39,14 +37,14 @@ pub(super) fn legend() -> Markup {
     let bar = |class: &str| html! { svg class="symbol" aria-hidden="true" width="18" height="16" { rect class=(class) x="1" y="2" width="16" height="12" {} } };
     html! {
         ul class="legend" aria-label="Symbols of the timelines" {
-            li { (symbol("flag")) " finding" }
+            li { svg class="symbol" aria-hidden="true" width="18" height="16" { circle class="flag" cx="9" cy="8" r="5" {} } " finding" }
             li { (bar("records")) " records" }
             li { (bar("missing")) " missing or altered" }
             li { (bar("accounted")) " not here, and accounted for" }
             li { (bar("checkpoint")) " checkpoint" }
             li { (symbol("anchor")) " anchor" }
             li { (symbol("key")) " key change" }
-            li { (symbol("policy")) " policy first seen" }
+            li { svg class="symbol" aria-hidden="true" width="18" height="16" { rect class="policy" x="4" y="3" width="9" height="9" {} } " policy first seen" }
         }
         p class="small" { "Times between checkpoints are interpolated. Marks that are very close stand as one." }
     }
@@ -105,31 +103,34 @@ pub(super) fn lane(timeline: &Timeline, marks: &[(usize, Position)], label: &str
         ("accounted", &timeline.accounted, 50, 14),
         ("missing", &timeline.missing, 45, 24),
     ];
-    let symbols =
-        [("key", &timeline.keys, 23), ("policy", &timeline.policies, 8), ("anchor", &timeline.anchors, 87)];
+    let symbols = [("key", &timeline.keys, 23), ("anchor", &timeline.anchors, 87)];
     html! {
-        svg class="lane" role="img" aria-label=(label) width="100%" height="96" {
-            rect class="track" x="0" y="48" width="100%" height="18" {}
-            @for (class, parts, y, height) in bars {
-                @for (from, to) in joined(parts, max) {
-                    rect class=(class) x=(at(from)) y=(y) width=(width(from, to)) height=(height) {}
+            svg class="lane" role="img" aria-label=(label) width="100%" height="96" {
+                rect class="track" x="0" y="48" width="100%" height="18" {}
+                @for (class, parts, y, height) in bars {
+                    @for (from, to) in joined(parts, max) {
+                        rect class=(class) x=(at(from)) y=(y) width=(width(from, to)) height=(height) {}
+                    }
+                }
+                @for point in thinned(&timeline.checkpoints, max) {
+                    rect class="checkpoint" x=(at(point)) y="71" width="1.5" height="8" {}
+                }
+                // Of `use`, each makes a tree of its own: only where a form needs it.
+                @for point in thinned(&timeline.policies, max) {
+                    rect class="policy" x=(at(point)) y="3" width="9" height="9" transform="translate(-4)" {}
+                }
+                @for (class, points, y) in symbols {
+                    @for point in thinned(points, max) {
+                        use class=(class) href={ "#" (class) } x=(at(point)) y=(y) {}
+                    }
+                }
+                @for (finding, position) in marks.iter().take(FLAGS_MAX) {
+    circle class="flag" id=(ids(*finding).1) cx=(at(timeline.position(*position))) cy="37" r="5" {}
                 }
             }
-            @for point in thinned(&timeline.checkpoints, max) {
-                rect class="checkpoint" x=(at(point)) y="71" width="1.5" height="8" {}
-            }
-            @for (class, points, y) in symbols {
-                @for point in thinned(points, max) {
-                    use class=(class) href={ "#" (class) } x=(at(point)) y=(y) {}
-                }
-            }
-            @for (finding, position) in marks.iter().take(FLAGS_MAX) {
-                use class="flag" id=(ids(*finding).1) href="#flag" x=(at(timeline.position(*position))) y="37" {}
-            }
+            // What is not drawn leads to the timeline all the same.
+            @for (finding, _) in marks.iter().skip(FLAGS_MAX) { span id=(ids(*finding).1) {} }
         }
-        // What is not drawn leads to the timeline all the same.
-        @for (finding, _) in marks.iter().skip(FLAGS_MAX) { span id=(ids(*finding).1) {} }
-    }
 }
 
 pub(super) fn segments(timeline: &Timeline, total: usize) -> Markup {
@@ -152,9 +153,12 @@ pub(super) fn segments(timeline: &Timeline, total: usize) -> Markup {
     let columns = ["#Segment", "Run", "#First record", "#Last record", "From", "To"];
     let left_out = total.saturating_sub(rows.len()) as u64;
     html! {
-        details {
-            summary { "Segments" }
-            (table("Segments", &columns, &rows, left_out))
+        // Of one segment, all that the table would say stands above it.
+        @if total > 1 {
+            details {
+                summary { "Segments" }
+                (table("Segments", &columns, &rows, left_out))
+            }
         }
     }
 }

@@ -9,6 +9,7 @@ mod keys;
 mod layouts;
 mod ledgers;
 mod logs;
+mod monitoring;
 mod oddities;
 mod redaction;
 mod restarts;
@@ -90,4 +91,5 @@ pub(crate) const ALL: &[Case] = &[
     Case { name: "fluent-bit-conf, what happens to logs", run: logs::every_config },
     Case { name: "fluent-bit-conf, a full disk", run: logs::full_disks },
     Case { name: "fluent-bit-conf, anchors", run: keys::shipped_anchors },
+    Case { name: "fluent-bit-conf, metrics and alerts", run: monitoring::alerts },
 ];
