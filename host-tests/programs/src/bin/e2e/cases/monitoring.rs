@@ -37,7 +37,7 @@ impl Node<'_> {
     fn log(&mut self, process: &mut Process, member: &str) -> Result<()> {
         let mut file = OpenOptions::new().append(true).open(&self.log)?;
         for at in 0..RECORDS {
-            writeln!(file, "{}", json!({ member: at, "n": self.count + at }))?;
+            writeln!(file, "{}", json!({ member: at.to_string(), "n": self.count + at }))?;
         }
         if member != DROPPED {
             self.count += RECORDS;
