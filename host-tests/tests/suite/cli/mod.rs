@@ -6,6 +6,7 @@ mod find;
 mod inputs;
 mod schemas;
 mod stdout;
+mod terminal;
 
 use host_tests::program::flb_audit;
 use serde_json::Value;
