@@ -8,7 +8,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-const DEFAULT_POLICY: &str = "plugin/policy/default.yaml";
+pub(crate) const DEFAULT_POLICY: &str = "plugin/policy/default.yaml";
 
 /// Leaves everything that ships in `dist/`, optimised.
 pub(crate) fn dist() -> Result<()> {
@@ -81,7 +81,7 @@ fn with_policy(from: &Path, to: &Path) -> Result<()> {
 
 /// Adds a target that guests are built for, if rustup is there to do it and it
 /// is missing.
-fn ensure_target(target: &str) -> Result<()> {
+pub(crate) fn ensure_target(target: &str) -> Result<()> {
     let remedy = format!("the Rust target {target} is missing; `rustup target add {target}` adds it");
     let sysroot = Command::new("rustc").args(["--print", "sysroot"]).current_dir(root()).output()?;
     let sysroot = String::from_utf8_lossy(&sysroot.stdout).trim().to_owned();

@@ -1,9 +1,11 @@
-//! Developers' commands: `cargo xtask demo | test | build | bench | e2e | …`.
+//! Developers' commands: `cargo xtask demo | test | build | package | e2e | …`.
 #![forbid(unsafe_code)]
 
+mod aot;
 mod build;
 mod demo;
 mod dependencies;
+mod package;
 mod packages;
 mod run;
 mod test;
@@ -18,6 +20,13 @@ const USAGE: &str = "usage: cargo xtask COMMAND
              with what is in dist/ then
   test       all that CI does: format, dependencies, build, lints, tests, demo
   build      put what ships into dist/
+  package    put packages, an image and checksums into dist/packages, for the
+             architectures that this machine can build for
+  package --dist
+             pack what is in dist/ for this machine, to try it
+  package --reproduce
+             build them twice, in two clones of the last commit, and compare
+  aot        compile the filter in dist/ ahead of time: WAMRC=path[:path…]
   bench      measure; with a fluent-bit, that too
   e2e        run the end-to-end suite against a real fluent-bit:
              FLUENT_BIT=path[:path…], or the one on PATH or in /opt/fluent-bit/bin
@@ -35,6 +44,10 @@ fn main() -> Result<()> {
         }
         ["test"] => test::test(),
         ["build"] => build::dist(),
+        ["package"] => package::package(),
+        ["package", "--dist"] => package::package_dist(),
+        ["package", "--reproduce"] => package::reproduce(),
+        ["aot"] => aot::aot(),
         ["schema-suite"] => run::cargo(&[
             "test",
             "--quiet",

@@ -47,7 +47,7 @@ pub(crate) const PACKAGES: [Package; 9] = [
 impl Package {
     /// The file that cargo leaves.
     pub(crate) fn built(&self) -> PathBuf {
-        let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), Into::into);
+        let target = target();
         match self.target {
             Some(triple) => target.join(triple).join(GUEST_PROFILE).join(format!("{}.wasm", self.name)),
             None if self.name == "out_wasm" => {
@@ -56,6 +56,11 @@ impl Package {
             None => target.join("release").join(format!("{}{EXE_SUFFIX}", self.name)),
         }
     }
+}
+
+/// Returns the folder that cargo builds in.
+pub(crate) fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), Into::into)
 }
 
 /// The `--package` arguments for all packages of one target.

@@ -21,7 +21,11 @@ pub(crate) fn cargo(arguments: &[&str]) -> Result<()> {
 
 /// Returns what cargo prints.
 pub(crate) fn cargo_output(arguments: &[&str]) -> Result<Vec<u8>> {
-    let mut command = cargo_command(arguments);
+    output(cargo_command(arguments))
+}
+
+/// Returns what a program prints; an error if it cannot be started or fails.
+pub(crate) fn output(mut command: Command) -> Result<Vec<u8>> {
     let output = command.output().with_context(|| format!("{command:?}: cannot be started"))?;
     if !output.status.success() {
         bail!("{command:?}: {}: {}", output.status, String::from_utf8_lossy(&output.stderr));

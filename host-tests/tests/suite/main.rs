@@ -11,6 +11,7 @@ mod forged;
 mod format;
 mod fuel;
 mod keys;
+mod kubernetes;
 mod ledger_schema;
 mod monitoring;
 mod output;

@@ -11,9 +11,12 @@ use flb_audit_core::chain::keyring::{self, KeyRing};
 use flb_audit_core::chain::signature::PublicKey;
 use flb_audit_core::chain::state::{FILE_NAME, Header, State};
 use flb_audit_core::hash;
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
+#[cfg(unix)]
+use std::process::Command;
 use std::time::SystemTime;
 
 /// Make a state directory, and in it a new chain
@@ -34,9 +37,30 @@ pub(crate) struct Init {
     /// the roster if it is not there
     #[arg(long)]
     if_missing: bool,
+    /// Give the directory and its files to this user, and group: 1000:1000
+    #[arg(long, value_name = "USER[:GROUP]", value_parser = owner)]
+    owner: Option<Owner>,
     /// The chain's hash function
     #[arg(long, value_enum, default_value_t = Algorithm::Sha512_256)]
     algorithm: Algorithm,
+    /// A command to run afterwards, in place of this program
+    #[arg(last = true, value_name = "COMMAND")]
+    command: Vec<OsString>,
+}
+
+/// The numbers of a user and a group.
+#[derive(Clone, Copy)]
+struct Owner {
+    user: u32,
+    group: Option<u32>,
+}
+
+fn owner(text: &str) -> Result<Owner, &'static str> {
+    let number = |text: &str| text.parse().map_err(|_| "a user and a group are numbers: 1000, or 1000:1000");
+    Ok(match text.split_once(':') {
+        None => Owner { user: number(text)?, group: None },
+        Some((user, group)) => Owner { user: number(user)?, group: Some(number(group)?) },
+    })
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -103,7 +127,26 @@ impl Init {
         print(&said).with_context(|| {
             format!("{dir} holds a chain now; if its public key is nowhere else, make another elsewhere")
         })?;
-        added
+        added?;
+        if let Some(owner) = self.owner {
+            give(&self.dir, owner).with_context(|| format!("{dir}: cannot be given away"))?;
+        }
+        self.run_command()
+    }
+
+    /// Replaces this program by the command, if there is one.
+    #[cfg(unix)]
+    fn run_command(&self) -> Result<()> {
+        let Some((program, arguments)) = self.command.split_first() else { return Ok(()) };
+        let error = std::os::unix::process::CommandExt::exec(Command::new(program).args(arguments));
+        Err(error).with_context(|| format!("{}: cannot be run", Path::new(program).display()))
+    }
+
+    /// Fails if there is a command: only on Unix it can take this program's place.
+    #[cfg(not(unix))]
+    fn run_command(&self) -> Result<()> {
+        ensure!(self.command.is_empty(), "a command can be run on Unix only");
+        Ok(())
     }
 
     /// Leaves a copy of the roster in the directory: a ledger there believes the seals of
@@ -154,15 +197,35 @@ impl Init {
         }
         let path = self.dir.join(keyring::FILE_NAME);
         let ring = fs::read(&path).ok().and_then(|file| KeyRing::from_file(&file));
-        let first = ring.filter(|(ring, _)| ring.chain() == header.id && ring.index() == 0);
-        let key = first.and_then(|(ring, _)| ring.public()).with_context(|| {
-            format!(
+        let ring = ring.filter(|(ring, _)| ring.chain() == header.id).map(|(ring, _)| ring);
+        let first = ring.as_ref().filter(|ring| ring.index() == 0).and_then(KeyRing::public);
+        match first {
+            Some(key) => Ok((header, Some(entry(node.clone(), header.id, key)))),
+            // Its entry was printed when the chain was made.
+            None if self.roster.is_none() && ring.is_some() => Ok((header, None)),
+            None => bail!(
                 "{}: the chain's first key is no longer in it, and the roster has no entry",
                 path.display()
-            )
-        })?;
-        Ok((header, Some(entry(node.clone(), header.id, key))))
+            ),
+        }
     }
+}
+
+/// Gives a directory and the files in it to a user. The directory comes last: whoever
+/// owns it already can put links into it.
+#[cfg(unix)]
+fn give(dir: &Path, owner: Owner) -> std::io::Result<()> {
+    use std::os::unix::fs::{chown, lchown};
+    for entry in fs::read_dir(dir)? {
+        lchown(entry?.path(), Some(owner.user), owner.group)?;
+    }
+    chown(dir, Some(owner.user), owner.group)
+}
+
+/// Fails: only on Unix files have such an owner.
+#[cfg(not(unix))]
+fn give(_: &Path, _: Owner) -> std::io::Result<()> {
+    Err(ErrorKind::Unsupported.into())
 }
 
 fn entry(node: String, chain: ChainId, key: PublicKey) -> Entry {

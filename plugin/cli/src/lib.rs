@@ -19,6 +19,7 @@ mod frames;
 mod hmac_key;
 mod init;
 mod input;
+mod install;
 mod lines;
 mod prove;
 mod replay;
@@ -56,12 +57,18 @@ enum Command {
     Find(find::Find),
     HmacKey(hmac_key::HmacKeyCommand),
     Init(init::Init),
+    Install(install::Install),
     Replay(replay::Replay),
     Restore(restore::Restore),
     Test(cases::Test),
     Verify(verify::Verify),
     Prove(prove::Prove),
     Checkpoints(checkpoints::Checkpoints),
+}
+
+/// Describes the command line, for manual pages and completions.
+pub fn command() -> clap::Command {
+    <Arguments as clap::CommandFactory>::command()
 }
 
 /// Runs the program with these arguments, of which the first is its name.
@@ -94,6 +101,7 @@ fn run_command(arguments: impl IntoIterator<Item = OsString>) -> Result<u8> {
         Command::Find(find) => find.run(),
         Command::HmacKey(key) => key.run().map(|()| exit::DONE),
         Command::Init(init) => init.run().map(|()| exit::DONE),
+        Command::Install(install) => install.run().map(|()| exit::DONE),
         Command::Replay(replay) => replay.run().map(|()| exit::DONE),
         Command::Restore(restore) => restore.run(),
         Command::Test(test) => test.run(),

@@ -169,7 +169,9 @@ fn assert_healthy(path: &Path, name: &str, versions: &[Option<&str>]) -> Result<
 fn configurations_that_ship_are_healthy() {
     let mut wrong = Vec::new();
     let mut count = 0;
-    for path in sorted(&here("../../fluent-bit-conf")).into_iter().filter(|path| is_config(path)) {
+    let folders = ["../../fluent-bit-conf", "../../packaging/etc"];
+    let paths: Vec<PathBuf> = folders.iter().flat_map(|folder| sorted(&here(folder))).collect();
+    for path in paths.into_iter().filter(|path| is_config(path)) {
         let name = path.file_name().expect("a name").to_string_lossy().into_owned();
         if matches!(name.as_str(), "plugins.conf" | "filter-audit-parsers.conf") {
             continue;
@@ -179,7 +181,7 @@ fn configurations_that_ship_are_healthy() {
             assert_healthy(&path, &name, &[None, Some("4.0.14"), Some("4.1.1"), Some("5.1.1")]).err(),
         );
     }
-    assert!(count >= 10, "{count} configurations");
+    assert!(count >= 12, "{count} configurations");
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 

@@ -1,16 +1,19 @@
 //! The cases, each with what it proves.
 
+mod aot;
 mod clocks;
 mod damaged;
 mod disks;
 mod faults;
 mod generated;
+mod image;
 mod keys;
 mod layouts;
 mod ledgers;
 mod logs;
 mod monitoring;
 mod oddities;
+mod package;
 mod redaction;
 mod restarts;
 mod schemas;
@@ -92,4 +95,9 @@ pub(crate) const ALL: &[Case] = &[
     Case { name: "fluent-bit-conf, a full disk", run: logs::full_disks },
     Case { name: "fluent-bit-conf, anchors", run: keys::shipped_anchors },
     Case { name: "fluent-bit-conf, metrics and alerts", run: monitoring::alerts },
+    Case { name: "compiled ahead of time", run: aot::that_fits },
+    Case { name: "compiled ahead of time, for another WAMR", run: aot::of_another_version },
+    Case { name: "the package in a new Debian", run: package::in_a_new_debian },
+    Case { name: "the image as a volume", run: image::as_volume },
+    Case { name: "the image in init containers", run: image::in_init_containers },
 ];

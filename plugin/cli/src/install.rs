@@ -1,0 +1,74 @@
+//! `flb-audit install`: copies what ships to another directory, as an init container
+//! of Kubernetes does.
+
+use crate::stdout::print;
+use anyhow::{Context, Result, ensure};
+use clap::Args;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Files and directories that may stand beside the program.
+const SHIPPED: [&str; 8] = [
+    "flb-audit",
+    "filter_audit.wasm",
+    "in_checkpoint.wasm",
+    "out_wasm.so",
+    "out_audit.wasm",
+    "aot",
+    "configs",
+    "policies",
+];
+
+/// Copy the modules, and whatever else ships beside this program, to a directory
+///
+/// Files that are there are replaced, each at once: a Fluent Bit that has one of them
+/// open keeps the old one.
+#[derive(Args)]
+pub(crate) struct Install {
+    /// The directory; it may be there already
+    dir: PathBuf,
+    /// Where the files are; without it, beside this program
+    #[arg(long, value_name = "DIR")]
+    from: Option<PathBuf>,
+}
+
+impl Install {
+    pub(crate) fn run(self) -> Result<()> {
+        let from = match self.from {
+            Some(from) => from,
+            None => std::env::current_exe()?.parent().context("this program is in no directory")?.to_owned(),
+        };
+        let mut said = String::new();
+        for name in SHIPPED {
+            copy(&from.join(name), &self.dir.join(name), &mut said)?;
+        }
+        ensure!(
+            !said.is_empty(),
+            "{}: nothing there is ours; --from names another directory",
+            from.display()
+        );
+        print(&said)
+    }
+}
+
+/// Copies a file, or a directory with its files. One that does not exist is passed over.
+fn copy(from: &Path, to: &Path, said: &mut String) -> Result<()> {
+    if from.is_dir() {
+        for entry in fs::read_dir(from).with_context(|| format!("{}: cannot be read", from.display()))? {
+            let name = entry?.file_name();
+            if from.join(&name).is_file() {
+                copy(&from.join(&name), &to.join(&name), said)?;
+            }
+        }
+    } else if from.is_file() {
+        let what = || format!("{}: cannot be copied to {}", from.display(), to.display());
+        let dir = to.parent().with_context(what)?;
+        fs::create_dir_all(dir).with_context(what)?;
+        // With a name of its own until it is complete, and with the mode of the original.
+        let new = tempfile::Builder::new().tempfile_in(dir).with_context(what)?;
+        fs::copy(from, new.path()).with_context(what)?;
+        new.persist(to).with_context(what)?;
+        *said += &format!("{}\n", to.display());
+    }
+    Ok(())
+}

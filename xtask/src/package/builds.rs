@@ -1,0 +1,136 @@
+//! The builds that packages are made of: without the builder's paths in them.
+
+use super::arch::Arch;
+use super::{glibc, target};
+use crate::build::{DEFAULT_POLICY, ensure_target};
+use crate::packages::{COMPONENT, GUEST, GUEST_PROFILE};
+use crate::root;
+use crate::run::{cargo, run};
+use anyhow::{Context, Result};
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// The modules that are released, by target.
+const MODULES: [(&str, &[&str]); 2] =
+    [(GUEST, &["filter_audit", "in_checkpoint"]), (COMPONENT, &["out_audit"])];
+
+/// The programs of one architecture.
+pub(super) struct Built {
+    pub(super) arch: Arch,
+    pub(super) program: PathBuf,
+    /// The program without any library that it would need.
+    pub(super) static_program: PathBuf,
+    pub(super) loader: PathBuf,
+}
+
+/// Builds the modules. Returns their folder, in which the filter has no policy yet.
+pub(super) fn modules() -> Result<PathBuf> {
+    let folder = target().join("modules");
+    fs::create_dir_all(&folder)?;
+    for (triple, names) in MODULES {
+        ensure_target(triple)?;
+        let mut arguments = vec!["build", "--profile", GUEST_PROFILE];
+        arguments.extend(names.iter().flat_map(|name| ["--package", name]));
+        build(triple, &arguments, &[], &[])?;
+        for name in names {
+            let built = target().join(triple).join(GUEST_PROFILE).join(format!("{name}.wasm"));
+            let to = folder.join(format!("{name}.wasm"));
+            fs::copy(&built, &to).with_context(|| built.display().to_string())?;
+        }
+    }
+    Ok(folder)
+}
+
+/// Builds the programs of one architecture.
+pub(super) fn programs(arch: Arch) -> Result<Built> {
+    let triple = arch.triple();
+    ensure_target(triple)?;
+    let linker = format!("target.{triple}.linker=\"{}\"", arch.linker());
+    let release = target().join(triple).join("release");
+    let static_program = release.join("flb-audit-static");
+    // The same libraries, linked once more into a program of its own.
+    let arguments = ["rustc", "--release", "--package", "flb-audit", "--bin", "flb-audit"];
+    build(triple, &arguments, &[&linker], &["-C", "target-feature=+crt-static"])?;
+    fs::rename(release.join("flb-audit"), &static_program)?;
+    let arguments = ["build", "--release", "--package", "flb-audit", "--package", "out_wasm"];
+    build(triple, &arguments, &[&linker], &[])?;
+    let (program, loader) = (release.join("flb-audit"), release.join("libout_wasm.so"));
+    for file in [&program, &loader] {
+        glibc::check(&fs::read(file)?).with_context(|| file.display().to_string())?;
+    }
+    Ok(Built { arch, program, static_program, loader })
+}
+
+/// Puts the default policy into the filter, with a program for this machine, and
+/// beside it what was compiled ahead of time. Returns the folder.
+pub(super) fn with_policy(modules: &Path) -> Result<PathBuf> {
+    let folder = shipped(modules)?;
+    let host = Arch::ALL.into_iter().find(|arch| arch.is_host()).context("no package is for this machine")?;
+    let mut command = Command::new(target().join(host.triple()).join("release/flb-audit"));
+    command
+        .arg("build")
+        .args(["--policy", DEFAULT_POLICY, "--filter"])
+        .arg(modules.join("filter_audit.wasm"));
+    command.arg("--output").arg(folder.join("filter_audit.wasm"));
+    command.current_dir(root()).stdout(Stdio::null());
+    run(command)?;
+    crate::aot::compile(&folder.join("filter_audit.wasm"), &folder.join("aot"))?;
+    Ok(folder)
+}
+
+/// Returns a new folder with the modules of another in it.
+fn shipped(modules: &Path) -> Result<PathBuf> {
+    let folder = target().join("shipped");
+    if folder.exists() {
+        fs::remove_dir_all(&folder)?;
+    }
+    fs::create_dir_all(folder.join("aot"))?;
+    for name in MODULES.iter().flat_map(|(_, names)| names.iter()) {
+        let file = format!("{name}.wasm");
+        let what = || format!("{file}: cannot be copied; `cargo xtask build` makes it");
+        fs::copy(modules.join(&file), folder.join(&file)).with_context(what)?;
+    }
+    Ok(folder)
+}
+
+/// Returns a folder with the modules in `dist/`, and what was compiled of them ahead of
+/// time.
+pub(super) fn modules_from_dist() -> Result<PathBuf> {
+    let folder = shipped(&root().join("dist"))?;
+    crate::aot::compile(&folder.join("filter_audit.wasm"), &folder.join("aot"))?;
+    Ok(folder)
+}
+
+/// Returns the programs in `dist/`, and links the one without libraries.
+pub(super) fn from_dist() -> Result<Built> {
+    let arch = Arch::ALL.into_iter().find(|arch| arch.is_host()).context("no package is for this machine")?;
+    let linked = crate::packages::target().join("release/flb-audit");
+    let arguments = ["rustc", "--release", "--package", "flb-audit", "--bin", "flb-audit", "--"];
+    cargo(&[&arguments[..], &["-C", "target-feature=+crt-static"]].concat())?;
+    fs::create_dir_all(target())?;
+    let static_program = target().join("flb-audit-static");
+    fs::copy(&linked, &static_program)?;
+    let dist = root().join("dist");
+    Ok(Built { arch, program: dist.join("flb-audit"), static_program, loader: dist.join("out_wasm.so") })
+}
+
+/// Runs cargo for a target, so that no path of this machine is in what it makes.
+fn build(triple: &str, arguments: &[&str], settings: &[&str], for_rustc: &[&str]) -> Result<()> {
+    let home = env::home_dir().unwrap_or_default();
+    let cargo_home = env::var_os("CARGO_HOME").map_or_else(|| home.join(".cargo"), PathBuf::from);
+    let renamed = [(root(), "/usr/src/flb-audit"), (cargo_home, "/usr/src/cargo")];
+    let flags: Vec<String> =
+        renamed.map(|(from, to)| format!("\"--remap-path-prefix={}={to}\"", from.display())).into();
+    let flags = format!("target.{triple}.rustflags=[{}]", flags.join(","));
+    let folder = target().display().to_string();
+    let mut all = arguments.to_vec();
+    all.extend(["--locked", "--target", triple, "--target-dir", &folder, "--config", &flags]);
+    settings.iter().for_each(|setting| all.extend(["--config", setting]));
+    if !for_rustc.is_empty() {
+        all.push("--");
+        all.extend(for_rustc);
+    }
+    cargo(&all)
+}

@@ -1,0 +1,94 @@
+//! The bill of materials: CycloneDX 1.5, as JSON.
+
+use super::third_party::{Crate, Id, ThirdParty};
+use anyhow::Result;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+
+/// Describes what is released and the crates in it.
+pub(super) fn document(third_party: &ThirdParty, epoch: u64) -> Result<String> {
+    let version = third_party.version()?;
+    let us = format!("pkg:cargo/flb-audit@{version}");
+    let mut dependencies = vec![depends(&us, &third_party.needed_by_us)];
+    dependencies.extend(third_party.crates.iter().map(|(id, it)| depends(&purl(id), &it.needs)));
+    let document = json!({
+        "bomFormat": "CycloneDX",
+        "specVersion": "1.5",
+        "version": 1,
+        "metadata": {
+            "timestamp": timestamp(epoch),
+            "component": {
+                "type": "application",
+                "bom-ref": us,
+                "name": "flb-audit",
+                "version": version,
+                "licenses": [{"license": {"id": "Apache-2.0"}}],
+                "purl": us,
+            },
+        },
+        "components": third_party.crates.iter().map(|(id, it)| component(id, it)).collect::<Vec<_>>(),
+        "dependencies": dependencies,
+    });
+    Ok(serde_json::to_string_pretty(&document)? + "\n")
+}
+
+fn component(id: &Id, it: &Crate) -> Value {
+    let purl = purl(id);
+    let mut component = json!({
+        "type": "library",
+        "bom-ref": purl,
+        "name": it.name,
+        "version": it.version,
+        // Some crates still write `/` for `OR`.
+        "licenses": [{"expression": it.licence.replace('/', " OR ")}],
+        "purl": purl,
+    });
+    if let Some(checksum) = &it.checksum {
+        component["hashes"] = json!([{"alg": "SHA-256", "content": checksum}]);
+    }
+    component
+}
+
+fn depends(on: &str, needs: &BTreeSet<Id>) -> Value {
+    json!({"ref": on, "dependsOn": needs.iter().map(purl).collect::<Vec<_>>()})
+}
+
+fn purl((name, version): &Id) -> String {
+    format!("pkg:cargo/{name}@{}", version.replace('+', "%2B"))
+}
+
+/// Writes a time as RFC 3339 does.
+pub(super) fn timestamp(epoch: u64) -> String {
+    let (year, month, day) = date(epoch);
+    let second = epoch % 86_400;
+    format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", second / 3600, second / 60 % 60, second % 60)
+}
+
+/// Returns a time's year, month and day, in UTC.
+pub(super) fn date(epoch: u64) -> (u64, u64, u64) {
+    // Years begin in March, so that a leap day is the last of one.
+    let days = epoch / 86_400 + 719_468;
+    let (era, day_of_era) = (days / 146_097, days % 146_097);
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted = (5 * day_of_year + 2) / 153;
+    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
+    (era * 400 + year_of_era + u64::from(month <= 2), month, day_of_year - (153 * shifted + 2) / 5 + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_written_in_utc() {
+        for (epoch, text) in [
+            (0, "1970-01-01T00:00:00Z"),
+            (951_782_399, "2000-02-28T23:59:59Z"),
+            (951_782_400, "2000-02-29T00:00:00Z"),
+            (1_795_869_564, "2026-11-28T12:39:24Z"),
+        ] {
+            assert_eq!(timestamp(epoch), text);
+        }
+    }
+}
