@@ -165,6 +165,9 @@ pub fn verify(log: &Log) -> Report {
             report.add("unreadable", line.clone());
             continue;
         };
+        if roster.is_none() {
+            report.add("unsigned", format!("anchor of {}", anchor.chain));
+        }
         let chain = chains.entry(anchor.chain.clone()).or_default();
         if chain.judge(&anchor, key_of(&anchor.chain), roster.is_some(), &mut report).is_some() {
             chain.anchors.push((anchor.place, anchor.head));

@@ -107,7 +107,8 @@ fn chain(value: &Value) -> Option<String> {
 fn place(value: &Value) -> Option<Place> {
     let run = value.get("run")?.as_str().filter(|run| is_base64url(run, 6))?.to_owned();
     let segment = value.get("seg")?.as_integer().filter(|segment| *segment > 0)?;
-    Some((segment, run, value.get("seq")?.as_integer()?))
+    let number = value.get("seq")?.as_integer().filter(|number| *number < u64::MAX)?;
+    Some((segment, run, number))
 }
 
 fn read_link(value: &Value) -> Option<Link> {
@@ -185,6 +186,9 @@ pub fn read(line: &str) -> Read {
 
 fn read_anew(line: &str) -> Read {
     let Some(value) = Value::parse(line) else { return Read::Unreadable };
+    if !matches!(value, Value::Object(_)) {
+        return Read::Unreadable;
+    }
     let Some(audit) = value.get("audit") else { return Read::Unsealed };
     if value.members().iter().filter(|(name, _)| name == "audit").count() > 1 {
         return Read::Malformed;
@@ -245,6 +249,8 @@ fn record(value: &Value, audit: &Value) -> Option<Record> {
 /// Reads an anchor as a record that nothing is known of but its checkpoint.
 pub fn read_anchor(line: &str) -> Option<Record> {
     let value = Value::parse(line)?;
+    // An object in which a key occurs twice has no canonical form.
+    value.canonical()?;
     let signature = value.get("sig")?.as_str()?.to_owned();
     Some(Record {
         chain: chain(value.get("chain")?)?,
@@ -296,13 +302,27 @@ pub fn judge(record: &Record, key_0: &[u8; 32]) -> Result<Good, Bad> {
     let number = |value: &Value| value.get("n")?.as_integer().filter(|n| *n < 1 << 32);
     let string = |value: &Value, name: &str| value.get(name)?.as_str().map(str::to_owned);
     let n = number(key).ok_or(Bad::Tampered)?;
-    let list = |name: &str| key.get(name).and_then(Value::as_array).ok_or(Bad::Tampered);
+    let list = |name: &str| {
+        let list = key.get(name).and_then(Value::as_array);
+        list.filter(|list| list.len() <= 40).ok_or(Bad::Tampered)
+    };
+    let is_signature = |text: &String| bytes::<64>(text).is_some();
+    let certificate = |of: &Value| {
+        let public = string(of, "pub")?;
+        let key: [u8; 32] = bytes(&public)?;
+        Some((number(of)?, public, key, string(of, "sig").filter(is_signature)?))
+    };
+    let handover = |of: &Value| {
+        let head = hash(of.get("head")?)?;
+        Some((number(of)?, place(of)?, head, string(of, "sig").filter(is_signature)?))
+    };
+    // All parts are there before anything is judged.
+    let certificates: Option<Vec<_>> = list("certs")?.iter().map(certificate).collect();
+    let handovers: Option<Vec<_>> = list("since")?.iter().map(handover).collect();
+    let (certificates, handovers) = certificates.zip(handovers).ok_or(Bad::Tampered)?;
 
     let mut keys = BTreeMap::from([(0, *key_0)]);
-    for certificate in list("certs")? {
-        let parts = || Some((number(certificate)?, string(certificate, "pub")?, string(certificate, "sig")?));
-        let (of, public, signature) = parts().ok_or(Bad::Tampered)?;
-        let bytes = bytes(&public).ok_or(Bad::Tampered)?;
+    for (of, public, bytes, signature) in certificates {
         if keys.last_key_value().is_some_and(|(last, _)| *last >= of) {
             return Err(Bad::NotCertified);
         }
@@ -313,12 +333,7 @@ pub fn judge(record: &Record, key_0: &[u8; 32]) -> Result<Good, Bad> {
         keys.insert(of, bytes);
     }
     let mut since = Vec::new();
-    for handover in list("since")? {
-        let parts = || {
-            let head = hash(handover.get("head")?)?;
-            Some((number(handover)?, place(handover)?, head, string(handover, "sig")?))
-        };
-        let (of, at, head, signature) = parts().ok_or(Bad::Tampered)?;
+    for (of, at, head, signature) in handovers {
         let signer = of.checked_sub(1).and_then(|of| keys.get(&of)).ok_or(Bad::NotCertified)?;
         if !has_signed(signer, &handover_text(chain, of, &at, &head), &signature) {
             return Err(Bad::NotCertified);

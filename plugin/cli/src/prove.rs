@@ -136,6 +136,16 @@ impl Prove {
     }
 }
 
+/// Checks that a checkpoint stands where so many leaves lead from a record: within a
+/// segment and run there are as many as records, and each later segment begins anew.
+fn is_under(record: &Place, checkpoint: &Place, leaves: u64) -> bool {
+    if record.segment < checkpoint.segment {
+        return leaves > checkpoint.sequence;
+    }
+    let distance = checkpoint.sequence.checked_sub(record.sequence);
+    (record.segment, record.run) == (checkpoint.segment, checkpoint.run) && distance == Some(leaves)
+}
+
 /// Why a checkpoint proves nothing of a record.
 const TOO_EARLY: &str = "the record is from before the checkpoint's key came into force, and the keys before it have \
                          not signed what leads there";
@@ -227,7 +237,8 @@ impl Proof {
             head = sealed.algorithm.head(&head, &leaf);
             heads.push(head);
         }
-        if head != checkpoint.head || sealed.chain != checkpoint.chain {
+        let is_there = is_under(&sealed.place, &checkpoint.place, self.leaves.len() as u64);
+        if head != checkpoint.head || sealed.chain != checkpoint.chain || !is_there {
             return tampered("the record is not under that checkpoint");
         }
         let signed = Verifier::new(roster).verify(Some(&checkpoint));

@@ -73,7 +73,7 @@ impl Chain {
             }
             return;
         }
-        let last = self.all().max_by_key(|record| position(&record.place));
+        let last = self.all().last();
         if last.is_none_or(|last| !self.anchors.contains(&(last.place.clone(), last.head))) {
             report.add("tail_unanchored", name.to_owned());
         }

@@ -15,7 +15,15 @@ impl Chain {
             since.entry(*n).or_default().insert((at.clone(), *head));
         }
         for (at, head) in since.values().flatten() {
-            if self.records.get(at).is_some_and(|here| here.iter().any(|record| record.prev != *head)) {
+            let (segment, run, number) = at;
+            let before = number.checked_sub(1).map(|before| (*segment, run.clone(), before));
+            let before = before.and_then(|before| self.records.get(&before));
+            let is_other = match (self.records.get(at), before) {
+                (Some(here), _) => here.iter().any(|record| record.prev != *head),
+                (None, Some(before)) => before.iter().any(|record| record.head != *head),
+                (None, None) => false,
+            };
+            if is_other {
                 report.add("tampered", format!("{name}: {at:?} is not what key goes on from"));
             }
         }
@@ -101,7 +109,7 @@ impl Chain {
     /// knows what a segment goes on from.
     pub(super) fn before(&self, first: &Place) -> (u64, u64) {
         match first.2 {
-            0 => self.records.keys().filter(|here| *here < first).map(position).max().unwrap_or_default(),
+            0 => self.records.range(..first).next_back().map(|(here, _)| position(here)).unwrap_or_default(),
             number => (first.0, number - 1),
         }
     }

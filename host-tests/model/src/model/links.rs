@@ -33,12 +33,16 @@ impl Chain {
                 {
                     report.add("link_broken", here);
                 }
-            } else if record.notes.iter().any(|note| note == "state-damaged") && self.is_covered(record) {
-                report.add("state_damaged", here);
-                let at = position(&record.place);
-                forks.push(Fork { at, kind: "state_damaged", are_covered: false, is_restart: true });
-            } else if record.prev != GENESIS || self.is_later(&record.place) {
+            } else if record.prev != GENESIS {
                 report.add("link_broken", here);
+            } else if self.is_later(&record.place) {
+                let is_damaged =
+                    record.notes.iter().any(|note| note == "state-damaged") && self.is_covered(record);
+                report.add(if is_damaged { "state_damaged" } else { "link_broken" }, here);
+                if is_damaged {
+                    let at = position(&record.place);
+                    forks.push(Fork { at, kind: "state_damaged", are_covered: false, is_restart: true });
+                }
             }
         }
         self.link_to_start(name, report);

@@ -2,6 +2,7 @@
 
 mod chains;
 mod forms;
+mod readings;
 mod starts;
 
 use flb_audit_model::forge::{Forge, anchor, audit_mut, number, object, rehash, set, string};
@@ -180,6 +181,11 @@ pub(crate) fn all() -> Vec<(String, Log)> {
     chains::silent(&mut all);
     starts::starts(&mut all);
     chains::policies(&mut all);
+    readings::escapes(&mut all);
+    readings::what_anchors_and_lines_are(&mut all);
+    readings::orders(&mut all);
+    readings::keys(&mut all);
+    readings::state_damaged(&mut all);
     all.into_iter().map(|(name, case)| (name, case.log())).collect()
 }
 

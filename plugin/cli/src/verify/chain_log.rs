@@ -82,7 +82,7 @@ pub(super) struct ChainLog {
     /// roster's all do so alike.
     pub(super) without_roster: Option<Flaw>,
     /// The last record that an anchor proves, and that is here.
-    pub(super) anchored: Option<Position>,
+    pub(super) anchored: Option<Place>,
     /// Records that anchors prove, and that are here: some of them, where there are very
     /// many.
     pub(super) anchors: BTreeSet<Position>,
@@ -120,15 +120,15 @@ impl ChainLog {
     /// Returns how many seconds lie between the last record that an anchor proves and
     /// the latest one, by the times of the records.
     pub(super) fn unanchored_seconds(&self) -> u64 {
-        let anchored = self.anchored.and_then(|position| self.checkpoint_times.get(&position));
+        let anchored = self.anchored.and_then(|place| self.checkpoint_times.get(&place.position()));
         self.to.saturating_sub(*anchored.unwrap_or(&self.from))
     }
 
     /// Adds a record that an anchor proves, and that is here.
-    pub(super) fn add_anchor(&mut self, at: Position) {
+    pub(super) fn add_anchor(&mut self, at: Place) {
         self.anchored = self.anchored.max(Some(at));
         if self.anchors.len() < ANCHORS_MAX {
-            self.anchors.insert(at);
+            self.anchors.insert(at.position());
         }
     }
 

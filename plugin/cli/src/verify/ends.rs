@@ -2,13 +2,13 @@
 
 use super::chain_log::{ChainLog, Start};
 use super::chains::{Chains, Followed};
-use super::gaps::Cause;
+use super::gaps::{BEGINNING, Cause};
 use super::history::{STOPPED, count};
 use super::spans::Why;
 use super::{Verdict, extent, named};
 use crate::roster::Roster;
 use flb_audit_core::chain::checkpoint::{CHECKPOINT_RECORDS_MAX, Checkpoint};
-use flb_audit_core::chain::{ChainId, Life, Position};
+use flb_audit_core::chain::{ChainId, Life, Place, Position};
 use flb_audit_core::record::notes::Notes;
 use std::collections::BTreeMap;
 use std::io;
@@ -42,7 +42,7 @@ impl Chains<'_> {
             None => None,
         };
         match here {
-            Some(here) if here == head => chain.add_anchor(position),
+            Some(here) if here == head => chain.add_anchor(anchor.place),
             Some(_) => {
                 let what = format!("{} is not the one that an anchor proves", named(position));
                 self.findings.add_at(Verdict::Tampered, anchor.chain, position, None, what);
@@ -69,8 +69,9 @@ impl Chains<'_> {
                 let is_here = before.is_some_and(|(here, _)| here == life);
                 let last = sequences.into_iter().max().unwrap_or(0);
                 let first = followed.ends.get(&life).map_or(0, |end| end.saturating_add(1));
-                let after = before.map_or(Position::default(), |(life, sequence)| Position {
+                let after = before.map_or(BEGINNING, |(life, sequence)| Place {
                     segment: life.segment,
+                    run: life.run,
                     sequence,
                 });
                 let Life { segment, run, .. } = life;
@@ -150,21 +151,21 @@ impl Chains<'_> {
                     if unanchored_max.is_some_and(|max| seconds <= max && chain.anchored.is_some()) {
                         continue;
                     }
-                    let what = if signed < end {
+                    let shown = named(end.position());
+                    let what = if signed < end.position() {
                         format!(
-                            "what comes after {} is not signed yet, and no anchor reaches {}",
-                            named(signed),
-                            named(end)
+                            "what comes after {} is not signed yet, and no anchor reaches {shown}",
+                            named(signed)
                         )
                     } else {
-                        format!("no anchor reaches {}, its end", named(end))
+                        format!("no anchor reaches {shown}, its end")
                     };
                     let age = humantime::format_duration(Duration::from_secs(seconds));
                     (Verdict::TailUnanchored, format!("{what}: {age} of records are not anchored"))
                 }
                 _ => continue,
             };
-            self.findings.add_at(verdict, *id, end, None, what);
+            self.findings.add_at(verdict, *id, end.position(), None, what);
         }
     }
 }
@@ -180,10 +181,10 @@ impl Followed {
         })
     }
 
-    /// The chain's last record that is here.
-    pub(super) fn end(&self) -> Option<Position> {
+    /// The chain's last record that is here, in the order of segment, run and number.
+    pub(super) fn end(&self) -> Option<Place> {
         let (life, stretches) = self.stretches.last_key_value()?;
-        Some(Position { segment: life.segment, sequence: *stretches.last()?.records.end() })
+        Some(Place { segment: life.segment, run: life.run, sequence: *stretches.last()?.records.end() })
     }
 }
 
@@ -205,7 +206,9 @@ fn unreached(chain: &ChainLog, followed: &Followed) -> Vec<(Verdict, Position, S
         });
         let verdict = if last - first >= CHECKPOINT_RECORDS_MAX - 1 || first == 0 {
             Verdict::KeyNotCertified
-        } else if let Some(verdict) = followed.gaps.verdict_behind(at) {
+        } else if let Some(verdict) =
+            followed.gaps.verdict_behind(Place { segment: life.segment, run: life.run, sequence: last })
+        {
             if verdict == Verdict::Intact {
                 continue;
             }

@@ -1,8 +1,11 @@
 //! Places of a chain where records are not here, and what accounts for them.
 
 use super::Verdict;
-use flb_audit_core::chain::Position;
+use flb_audit_core::chain::{Place, Position, Run};
 use std::collections::BTreeMap;
+
+/// Where a chain begins, before all of its records.
+pub(super) const BEGINNING: Place = Place { segment: 0, run: Run::FIRST, sequence: 0 };
 
 /// Why records are not here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,34 +43,37 @@ struct Gap {
 #[derive(Default)]
 pub(super) struct Gaps {
     /// By the last record before them that is here.
-    by_start: BTreeMap<Position, Vec<Gap>>,
+    by_start: BTreeMap<Place, Vec<Gap>>,
     /// The last record that is known not to be here.
     pub(super) last: Option<Position>,
 }
 
 impl Gaps {
     /// Adds records of one segment, behind one that is here: `first` and up to `to`.
-    pub(super) fn push(&mut self, after: Position, first: u64, to: Position, cause: Cause) {
+    pub(super) fn push(&mut self, after: Place, first: u64, to: Position, cause: Cause) {
         let before = first.checked_sub(1);
-        let before = before.map_or(after, |sequence| Position { segment: to.segment, sequence });
+        let before = before.map_or(after.position(), |sequence| Position { segment: to.segment, sequence });
         self.by_start.entry(after).or_default().push(Gap { before, to, cause });
         self.last = self.last.max(Some(to));
     }
 
     /// Returns every gap: the last record before it, its own last record, and its cause.
     pub(super) fn all(&self) -> impl Iterator<Item = (Position, Position, Cause)> {
-        self.by_start.iter().flat_map(|(after, gaps)| gaps.iter().map(|gap| (*after, gap.to, gap.cause)))
+        self.by_start
+            .iter()
+            .flat_map(|(after, gaps)| gaps.iter().map(|gap| (after.position(), gap.to, gap.cause)))
     }
 
     /// Whether records are not here between two that are, for one of these causes.
     pub(super) fn is_between(&self, one: Position, other: Position, causes: &[Cause]) -> bool {
-        let mut before = self.by_start.range(..=other).flat_map(|(_, gaps)| gaps);
+        let before = self.by_start.iter().take_while(|(after, _)| after.segment <= other.segment);
+        let mut before = before.flat_map(|(_, gaps)| gaps);
         before.any(|gap| gap.before <= other && gap.to >= one && causes.contains(&gap.cause))
     }
 
     /// What a record comes to that no signature reaches, by the gap behind it: the
     /// checkpoint that would reach it may be in there. None if no gap is there.
-    pub(super) fn verdict_behind(&self, at: Position) -> Option<Verdict> {
+    pub(super) fn verdict_behind(&self, at: Place) -> Option<Verdict> {
         let verdict = |gap: &Gap| match gap.cause {
             Cause::Unknown | Cause::Altered => Verdict::Gap,
             Cause::Stop => Verdict::UncleanStop,

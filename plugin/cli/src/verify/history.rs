@@ -3,7 +3,7 @@
 use super::chain_log::ChainLog;
 use super::coverage::Coverage;
 use super::forks::Forks;
-use super::gaps::{Cause, Gaps};
+use super::gaps::{BEGINNING, Cause, Gaps};
 use super::segment::Stretch;
 use super::spans::{Spans, Why};
 use super::spool::{Fingerprint, Spool};
@@ -30,7 +30,7 @@ struct MissingEnd {
     life: Life,
     records: RangeInclusive<u64>,
     /// The last record before them that is here.
-    after: Position,
+    after: Place,
     /// Whether nothing is here of the life.
     is_whole: bool,
 }
@@ -66,16 +66,16 @@ impl<F: FnMut(Verdict, Position, String)> History<'_, F> {
         let mut lives: BTreeSet<Life> = self.stretches.keys().chain(spanned).copied().collect();
         lives.extend(self.chain.start.map(|start| start.place.life(self.id)));
         self.check_start()?;
-        let mut end_before = Position::default();
+        let mut end_before = BEGINNING;
         let mut next_of = BTreeMap::new();
         for life in &lives {
             self.check_policies(life);
             self.check_edges(life)?;
             self.check_within(life, end_before);
-            self.check_origin(life, &lives, end_before, &mut next_of)?;
+            self.check_origin(life, &lives, &mut next_of)?;
             if let Some(last) = self.last(life) {
                 self.end_at(*life, last);
-                end_before = Position { segment: life.segment, sequence: last };
+                end_before = place(life, last);
             }
         }
         Ok(())
@@ -102,7 +102,7 @@ impl<F: FnMut(Verdict, Position, String)> History<'_, F> {
         &mut self,
         life: &Life,
         records: RangeInclusive<u64>,
-        after: Position,
+        after: Place,
     ) -> Option<RangeInclusive<u64>> {
         let Some(end) =
             self.chain.start.and_then(|start| start.end(life)).filter(|end| end >= records.start())
@@ -160,7 +160,7 @@ impl<F: FnMut(Verdict, Position, String)> History<'_, F> {
     }
 
     /// Looks at what is missing between the first record of a life and its last.
-    fn check_within(&mut self, life: &Life, end_before: Position) {
+    fn check_within(&mut self, life: &Life, end_before: Place) {
         let mut next: Option<u64> = Some(0);
         let mut is_first = true;
         for stretch in self.stretches(life).to_vec() {
@@ -185,10 +185,10 @@ impl<F: FnMut(Verdict, Position, String)> History<'_, F> {
     }
 
     /// Says what accounts for missing records.
-    fn check_missing(&mut self, life: &Life, records: RangeInclusive<u64>, end_before: Position) {
+    fn check_missing(&mut self, life: &Life, records: RangeInclusive<u64>, end_before: Place) {
         let at = |sequence: u64| Position { segment: life.segment, sequence };
         // Without its first record nobody knows what the life goes on from.
-        let after = records.start().checked_sub(1).map_or(end_before, at);
+        let after = records.start().checked_sub(1).map_or(end_before, |last| place(life, last));
         let Some(records) = self.looked_for(life, records, after) else { return };
         let mut next = *records.start();
         for left in self.spans.without(life, &records) {
@@ -206,7 +206,7 @@ impl<F: FnMut(Verdict, Position, String)> History<'_, F> {
     }
 
     /// Nothing accounts for these records; altered ones may be among them.
-    fn check_unstated(&mut self, life: &Life, records: RangeInclusive<u64>, after: Position) {
+    fn check_unstated(&mut self, life: &Life, records: RangeInclusive<u64>, after: Place) {
         let at = |sequence: u64| Position { segment: life.segment, sequence };
         let altered = self.chain.segments.get(life).map(|segment| segment.altered_in(&records));
         let mut first = Some(*records.start());
@@ -222,7 +222,7 @@ impl<F: FnMut(Verdict, Position, String)> History<'_, F> {
         }
     }
 
-    fn miss(&mut self, life: &Life, records: RangeInclusive<u64>, after: Position) {
+    fn miss(&mut self, life: &Life, records: RangeInclusive<u64>, after: Place) {
         let (first, last) = (*records.start(), *records.end());
         count(&mut self.chain.missing, first, last);
         let is_deleted = self.all_spans.iter().any(|spans| spans.has(life, &records, Why::Deleted));
@@ -250,7 +250,6 @@ impl<F: FnMut(Verdict, Position, String)> History<'_, F> {
         &mut self,
         life: &Life,
         lives: &BTreeSet<Life>,
-        end_before: Position,
         next_of: &mut BTreeMap<Life, (Life, bool)>,
     ) -> io::Result<()> {
         let Life { segment: number, run, .. } = *life;
@@ -279,7 +278,7 @@ impl<F: FnMut(Verdict, Position, String)> History<'_, F> {
                 if lives.contains(&target) {
                     self.check_link(life, link, before)?;
                 } else {
-                    self.miss_life(link, end_before);
+                    self.miss_life(link, lives);
                 }
                 self.check_settled(life, lives)?;
             }
@@ -330,15 +329,21 @@ impl<F: FnMut(Verdict, Position, String)> History<'_, F> {
         (self.add)(verdict, first_of(life), what);
     }
 
+    /// Returns the last record that is here of the lives before one.
+    fn last_before(&self, life: &Life, lives: &BTreeSet<Life>) -> Place {
+        let last = lives.range(..life).next_back().and_then(|life| Some(place(life, self.last(life)?)));
+        last.unwrap_or(BEGINNING)
+    }
+
     /// Nothing is here of the life that another one goes on from.
-    fn miss_life(&mut self, link: Place, end_before: Position) {
+    fn miss_life(&mut self, link: Place, lives: &BTreeSet<Life>) {
         let life = link.life(self.id);
         let first = self.ends.get(&life).map_or(0, |end| end.saturating_add(1));
         if first <= link.sequence {
             self.miss_end(MissingEnd {
                 life,
                 records: first..=link.sequence,
-                after: end_before,
+                after: self.last_before(&life, lives),
                 is_whole: first == 0,
             });
         }
@@ -382,11 +387,11 @@ impl<F: FnMut(Verdict, Position, String)> History<'_, F> {
                 ),
             ),
             None if spanned.is_none() && last.is_none_or(|last| link.sequence > last) => {
-                let after = last.map(|sequence| Position { segment: link.segment, sequence });
+                let after = last.map(|sequence| place(&target, sequence));
                 let end = MissingEnd {
                     life: target,
                     records: last.map_or(0, |last| last.saturating_add(1))..=link.sequence,
-                    after: after.unwrap_or_default(),
+                    after: after.unwrap_or(BEGINNING),
                     is_whole: false,
                 };
                 self.miss_end(end);
@@ -452,14 +457,11 @@ impl<F: FnMut(Verdict, Position, String)> History<'_, F> {
         if settled >= *life || end.is_some_and(|end| end >= last) {
             return Ok(());
         }
-        let before = lives.range(..settled).next_back().copied();
-        let before =
-            before.and_then(|life| Some(Position { segment: life.segment, sequence: self.last(&life)? }));
-        let here = self.last(&settled).map(|sequence| Position { segment: settled.segment, sequence });
+        let here = self.last(&settled).map(|sequence| place(&settled, sequence));
         let missing = MissingEnd {
             life: settled,
             records: end.map_or(0, |end| end.saturating_add(1))..=last,
-            after: here.or(before).unwrap_or_default(),
+            after: here.unwrap_or_else(|| self.last_before(&settled, lives)),
             is_whole: end.is_none(),
         };
         self.miss_end(missing);
@@ -516,6 +518,10 @@ pub(super) const STOPPED: &str =
 /// Returns where a life begins.
 fn first_of(life: &Life) -> Position {
     Position { segment: life.segment, sequence: 0 }
+}
+
+fn place(life: &Life, sequence: u64) -> Place {
+    Place { segment: life.segment, run: life.run, sequence }
 }
 
 /// Adds a number of records. A log that nobody has sealed may claim any.

@@ -128,12 +128,15 @@ struct Alone {
     verify: Verify,
 }
 
-/// Verifies logs as `flb-audit verify` does with these arguments, of which the first
+/// Verifies logs, or a proof, as `flb-audit verify` does with these arguments, of which the first
 /// is its name, and returns the report as JSON.
 pub fn report(arguments: impl IntoIterator<Item = OsString>) -> Result<String> {
     let verify = Alone::try_parse_from(arguments)?.verify;
     let roster = verify.roster.as_deref().map(Roster::read).transpose()?;
-    verify.report(roster.as_ref())?.to_json()
+    match &verify.proof {
+        Some(proof) => Proven::check(proof, roster.as_ref(), verify.ignored.all())?.to_json(),
+        None => verify.report(roster.as_ref())?.to_json(),
+    }
 }
 
 /// A time in UTC, or the beginning of a day.

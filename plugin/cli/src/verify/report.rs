@@ -165,7 +165,7 @@ impl Report {
 
 impl Chain {
     fn new(id: &ChainId, chain: &ChainLog, followed: Option<&Followed>, roster: Option<&Roster>) -> Self {
-        let end = followed.and_then(Followed::end).unwrap_or_default();
+        let end = followed.and_then(Followed::end);
         let pair = |position: Position| (position.segment, position.sequence);
         let in_force = |(digest, (first, last)): (&Hash, &(Position, Position))| PolicyInForce {
             digest: String::from_utf8_lossy(&hash_text(digest)).into_owned(),
@@ -190,12 +190,12 @@ impl Chain {
             altered: chain.altered,
             schema: chain.checked,
             segments: chain.segments.len(),
-            last_segment: end.segment,
-            last_sequence: end.sequence,
+            last_segment: end.map_or(0, |end| end.segment),
+            last_sequence: end.map_or(0, |end| end.sequence),
             from_checkpoint: chain.start.map(|start| pair(start.place.position())),
             signed_to: chain.keys.last_signed.map(pair),
-            anchored_to: chain.anchored.map(pair),
-            unanchored_seconds: (chain.anchored < Some(end)).then(|| chain.unanchored_seconds()),
+            anchored_to: chain.anchored.map(|place| pair(place.position())),
+            unanchored_seconds: (chain.anchored < end).then(|| chain.unanchored_seconds()),
             from: chain.from,
             to: chain.to,
         }

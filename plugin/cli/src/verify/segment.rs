@@ -219,9 +219,10 @@ impl Segment {
             return Ok(self.before());
         };
         let (number, record) = split(sequence);
-        match self.pages.get(number).and_then(|page| page.get(record)) {
-            Some((before, _)) => Ok(Some(before)),
-            None => self.head(before, spool),
+        match self.pages.get(number) {
+            Some(Page { heads: Kept::Whole { before, .. }, .. }) if record == 0 => Ok(Some(*before)),
+            Some(page) if let Some((before, _)) = page.get(record) => Ok(Some(before)),
+            _ => self.head(before, spool),
         }
     }
 

@@ -90,7 +90,7 @@ show_as_text!(ChainId);
 show_as_text!(Run);
 
 /// Where in its chain a record stands: within segment and run, from 0 on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Place {
     /// The number of the segment: one life of a filter.
     pub segment: u64,

@@ -5,16 +5,22 @@ use crate::chain::checkpoint::Checkpoint;
 use crate::chain::id::{ChainId, Place, Run};
 use crate::chain::signature::{PublicKey, Signature, signature_from_text};
 use crate::hash::Hash;
+use crate::record::canonical::Canonical;
 use crate::record::notes::Notes;
 use crate::record::order::is_key;
-use crate::record::tape::{Dialect, ESCAPED, Kind, Tape};
+use crate::record::tape::{Dialect, ESCAPED, Kind, Node, Tape};
 use crate::text::base64url::hash_from_text;
 use crate::text::{Characters, inner};
+use alloc::borrow::Cow;
 use alloc::string::String;
 
 /// How many certificates or handovers a checkpoint may have: one for each bit
 /// of a key's number, and some for the keys before it.
 const ELEMENTS_MAX: usize = 40;
+
+/// The length of the longest string that is read of a seal, a signature's 86 characters,
+/// if all of them are escaped.
+const ESCAPED_BYTES_MAX: usize = 86 * 6;
 
 /// Reads a line of JSON that `in_checkpoint.wasm` has printed; outputs may
 /// have added members to it. Returns `None` if it is not one. Its
@@ -22,9 +28,15 @@ const ELEMENTS_MAX: usize = 40;
 pub fn read_anchor(text: &[u8]) -> Option<Checkpoint> {
     let mut tape = Tape::new();
     tape.read(text, Dialect::Json).ok()?;
+    // Of two members with one key a reader may take either.
+    tape.notes = Notes::NONE;
+    Canonical::default().write(&mut tape, text).ok()?;
+    if tape.notes.contains(Notes::DUPLICATE_KEYS) {
+        return None;
+    }
     let members = Members { tape: &tape, text, object: 0 };
-    let chain = ChainId::from_text(members.string("chain")?)?;
-    members.checkpoint(chain, members.place()?, hash_from_text(members.string("head")?)?)
+    let chain = ChainId::from_text(&members.string("chain")?)?;
+    members.checkpoint(chain, members.place()?, hash_from_text(&members.string("head")?)?)
 }
 
 /// The members of one object.
@@ -37,13 +49,6 @@ pub(super) struct Members<'a> {
 }
 
 impl<'a> Members<'a> {
-    /// The names and the values of all members, as they stand between quotes.
-    pub(super) fn tokens(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + use<'a> {
-        let (tape, text) = (self.tape, self.text);
-        let token = move |at: usize| inner(tape.text(&tape.nodes[at], text));
-        tape.keys(self.object).map(move |key| (token(key), token(key + 1)))
-    }
-
     /// The notes that `notes` lists; words that are not known are left out.
     pub(super) fn notes(&self) -> Notes {
         let mut notes = Notes::NONE;
@@ -52,7 +57,7 @@ impl<'a> Members<'a> {
         };
         let words = self.tape.nodes.get(key + 2..self.tape.after(key + 1)).unwrap_or_default();
         for word in words {
-            notes.insert(Notes::from_word(inner(self.tape.text(word, self.text))));
+            notes.insert(self.unescaped(word).map_or(Notes::NONE, |word| Notes::from_word(&word)));
         }
         notes
     }
@@ -72,12 +77,12 @@ impl<'a> Members<'a> {
     }
 
     fn certificate(&self) -> Option<Certificate> {
-        let public = PublicKey::from_text(self.string("pub")?)?;
+        let public = PublicKey::from_text(&self.string("pub")?)?;
         Some(Certificate { index: self.index()?, public, signature: self.signature()? })
     }
 
     fn handover(&self) -> Option<Handover> {
-        let head = hash_from_text(self.string("head")?)?;
+        let head = hash_from_text(&self.string("head")?)?;
         Some(Handover { index: self.index()?, place: self.place()?, head, signature: self.signature()? })
     }
 
@@ -86,7 +91,7 @@ impl<'a> Members<'a> {
     }
 
     fn signature(&self) -> Option<Signature> {
-        signature_from_text(self.string("sig")?)
+        signature_from_text(&self.string("sig")?)
     }
 
     /// The members of the member `name`.
@@ -109,8 +114,9 @@ impl<'a> Members<'a> {
     pub(super) fn place(&self) -> Option<Place> {
         Some(Place {
             segment: self.number("seg").filter(|segment| *segment > 0)?,
-            run: Run::from_text(self.string("run")?)?,
-            sequence: self.number("seq")?,
+            run: Run::from_text(&self.string("run")?)?,
+            // A checkpoint signs the number after it.
+            sequence: self.number("seq").filter(|sequence| *sequence < u64::MAX)?,
         })
     }
 
@@ -121,16 +127,27 @@ impl<'a> Members<'a> {
         self.tape.keys(self.object).find(|&key| is_key(self.tape, self.text, &self.tape.nodes[key], name))
     }
 
-    fn value(&self, name: &str, kind: Kind) -> Option<&'a [u8]> {
+    fn value(&self, name: &str, kind: Kind) -> Option<&'a Node> {
         let node = &self.tape.nodes[self.key(name)? + 1];
-        (node.kind == kind && !node.has(ESCAPED)).then(|| self.tape.text(node, self.text))
+        (node.kind == kind).then_some(node)
     }
 
-    pub(super) fn string(&self, name: &str) -> Option<&'a [u8]> {
-        self.value(name, Kind::String).map(inner)
+    /// Returns a short string without its escapes: a store may write any character as
+    /// one. `None` if there is no string, or one longer than any that is looked for.
+    pub(super) fn string(&self, name: &str) -> Option<Cow<'a, [u8]>> {
+        self.unescaped(self.value(name, Kind::String)?)
     }
 
-    /// A string without its escapes.
+    fn unescaped(&self, node: &Node) -> Option<Cow<'a, [u8]>> {
+        let inner = inner(self.tape.text(node, self.text));
+        match node.has(ESCAPED) {
+            false => Some(Cow::Borrowed(inner)),
+            true if inner.len() > ESCAPED_BYTES_MAX => None,
+            true => Some(Cow::Owned(Characters::of(inner).collect::<String>().into_bytes())),
+        }
+    }
+
+    /// A string of any length without its escapes.
     pub(super) fn text_of(&self, name: &str) -> Option<String> {
         let node = &self.tape.nodes[self.key(name)? + 1];
         (node.kind == Kind::String).then(|| Characters::of(inner(self.tape.text(node, self.text))).collect())
@@ -170,6 +187,7 @@ impl<'a> Members<'a> {
     }
 
     fn number(&self, name: &str) -> Option<u64> {
-        core::str::from_utf8(self.value(name, Kind::Integer)?).ok()?.parse().ok()
+        let digits = self.tape.text(self.value(name, Kind::Integer)?, self.text);
+        core::str::from_utf8(digits).ok()?.parse().ok()
     }
 }

@@ -35,8 +35,11 @@ pub(super) type Closing = [Option<usize>; 3];
 /// it.
 pub(super) fn read_seal(tape: &Tape, text: &[u8], audit: usize) -> Result<(Sealed, Closing), NoSeal> {
     let members = Members { tape, text, object: audit };
-    let version = members.string("v").ok_or(NoSeal::Malformed)?;
-    let version = Version::from_text(version).ok_or(NoSeal::UnknownVersion)?;
+    if !members.is_string("v") {
+        return Err(NoSeal::Malformed);
+    }
+    let version = members.string("v").and_then(|version| Version::from_text(&version));
+    let version = version.ok_or(NoSeal::UnknownVersion)?;
     read_members(&members, version).ok_or(NoSeal::Malformed)
 }
 
@@ -77,18 +80,18 @@ fn read_members(members: &Members<'_>, version: Version) -> Option<(Sealed, Clos
         return None;
     }
     let policy = match members.key("policy") {
-        Some(_) => Some(hash_from_text(members.string("policy")?)?),
+        Some(_) => Some(hash_from_text(&members.string("policy")?)?),
         None => None,
     };
     let (validity, disposition) = read_validity(members);
     let sealed = Sealed {
-        chain: ChainId::from_text(members.string("chain")?)?,
+        chain: ChainId::from_text(&members.string("chain")?)?,
         algorithm: version.algorithm,
         place,
-        previous: hash_from_text(members.string("prev")?)?,
-        head: hash_from_text(members.string("head")?)?,
+        previous: hash_from_text(&members.string("prev")?)?,
+        head: hash_from_text(&members.string("head")?)?,
         link,
-        seconds: seconds_of(members.string("time")?)?,
+        seconds: seconds_of(&members.string("time")?)?,
         policy_prefix: version.policy_prefix,
         policy,
         notes: members.notes(),
@@ -110,7 +113,7 @@ fn read_link(link: &Members<'_>) -> Option<Link> {
     let place = link.place()?;
     let unsettled = match link.within("unsettled") {
         Some(unsettled) => {
-            Some(Unsettled { place: unsettled.place()?, head: hash_from_text(unsettled.string("head")?)? })
+            Some(Unsettled { place: unsettled.place()?, head: hash_from_text(&unsettled.string("head")?)? })
         }
         None => None,
     };
@@ -129,25 +132,13 @@ fn seconds_of(time: &[u8]) -> Option<u64> {
 }
 
 fn read_validity(members: &Members<'_>) -> (Validity, Disposition) {
-    let (mut has_schema, mut is_invalid, mut is_unchecked) = (false, false, false);
-    let mut disposition = Disposition::Mark;
-    for (name, value) in members.tokens() {
-        match name {
-            b"schema" => has_schema = true,
-            b"invalid" => is_invalid = true,
-            b"unchecked" => is_unchecked = true,
-            b"disposition" => {
-                let known = Disposition::ALL.into_iter().find(|known| known.name().as_bytes() == value);
-                disposition = known.unwrap_or_default();
-            }
-            _ => {}
-        }
-    }
     let validity = match () {
-        () if is_invalid => Validity::Invalid,
-        () if is_unchecked => Validity::NotChecked,
-        () if has_schema => Validity::Valid,
+        () if members.key("invalid").is_some() => Validity::Invalid,
+        () if members.key("unchecked").is_some() => Validity::NotChecked,
+        () if members.key("schema").is_some() => Validity::Valid,
         () => Validity::NoSchema,
     };
-    (validity, disposition)
+    let named = members.string("disposition").unwrap_or_default();
+    let known = Disposition::ALL.into_iter().find(|known| *known.name().as_bytes() == *named);
+    (validity, known.unwrap_or_default())
 }
