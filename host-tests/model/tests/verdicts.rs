@@ -3,7 +3,10 @@
 mod product;
 mod vectors;
 
+use flb_audit_model::forge::Forge;
+use flb_audit_model::json::Value as Json;
 use flb_audit_model::model::{Log, verify};
+use flb_audit_model::seal::GENESIS;
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
@@ -114,4 +117,19 @@ fn product_and_model_agree_on_every_vector_in_any_order() {
         }
     }
     assert!(wrong.is_empty(), "{}\n{} disagreements", wrong.join("\n"), wrong.len());
+}
+
+/// The verifier keeps 64 records that follow one another as one page.
+#[test]
+fn a_handover_to_the_first_record_of_a_page_has_the_head_before_it() {
+    let mut forge = Forge::new("vectors-0001", 1);
+    let mut lines: Vec<String> = (0..64).map(|n| forge.seal("{}", n == 0, &[]).text()).collect();
+    forge.handovers.push((forge.place.clone(), GENESIS));
+    forge.key = Some(1);
+    lines.extend((0..64).map(|n| forge.seal("{}", n == 0, &[]).text()));
+    lines.remove(63);
+    let roster = Some(Json::Array(vec![forge.roster()]).text());
+    let log = Log { lines, roster, ..Log::default() };
+    assert_eq!(verify(&log).verdict(), "tampered");
+    assert_eq!(product::verify(&log, 1)["verdict"], "tampered");
 }
