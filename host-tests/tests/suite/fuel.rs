@@ -21,7 +21,7 @@ const SORTED_GROWTH_MAX: u64 = 15;
 /// The most that any of them may take, in instructions per byte. The worst are
 /// those of many keys alike: they are sorted, and once more where the policy
 /// has a schema, without what is double.
-const INSTRUCTIONS_PER_BYTE_MAX: u64 = 3000;
+const INSTRUCTIONS_PER_BYTE_MAX: u64 = 3030;
 /// The most that texts take, as their steps are counted: a half of it are the
 /// steps that every record has.
 const TEXT_INSTRUCTIONS_PER_BYTE_MAX: u64 = 1800;
@@ -32,7 +32,7 @@ const LONGEST_INSTRUCTIONS_PER_BYTE_MAX: u64 = 720;
 /// The limits of Kubernetes records: the policy, the instructions of the first
 /// call, and those per byte of the others.
 const KUBERNETES_MAX: [(&str, u64, f64); 2] =
-    [("version: 1\n", 200_000, 125.0), (DEFAULT_POLICY, 300_000, 160.0)];
+    [("version: 1\n", 200_000, 125.0), (DEFAULT_POLICY, 320_000, 160.0)];
 
 #[test]
 fn a_stream_costs_so_much() {

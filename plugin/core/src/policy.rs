@@ -305,11 +305,11 @@ impl<'a> Policy<'a> {
             if self.shapes(detector.pattern).is_some() {
                 return true;
             }
-            let is_leak = detector.validator == Validator::Leak;
-            is_sound_lead && is_leak && self.is_sound_leak(detector.pattern)
-                || is_sound_lead
-                    && !is_leak
-                    && self.pattern(&detector).is_some_and(|pattern| pattern.is_sound())
+            is_sound_lead
+                && match detector.validator {
+                    Validator::Leak => self.is_sound_leak(detector.pattern),
+                    _ => self.pattern(&detector).is_some_and(|pattern| pattern.is_sound()),
+                }
         };
         match self.rule(index) {
             Some(rule) if !is_name(rule.name) || !is_name(rule.class) => false,

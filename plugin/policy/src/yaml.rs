@@ -48,6 +48,12 @@ pub(crate) fn document(text: &str) -> Read<Node> {
         return Err(Problem { line: 1, column: 1, message });
     }
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    if let Some((before, _)) = text.split_once('\0') {
+        let line = before.rsplit('\n').next().unwrap_or_default();
+        let (line, column) = (before.matches('\n').count() + 1, line.len() + 1);
+        let message = "a NUL character: a policy is text, in UTF-8".into();
+        return Err(Problem { line, column, message });
+    }
     check_shape(text)?;
     let options = LoaderOptions::default().error_on_duplicate_keys(true);
     parse_yaml_with_options(0, text, options).map_err(|error| unreadable(&error))

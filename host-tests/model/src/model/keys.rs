@@ -58,6 +58,17 @@ impl Chain {
             }
         }
         self.without_handover(name, (&single, end), wrong, report);
+        for (here, _, good) in self.good.iter().filter(|(here, ..)| here.2 == 0) {
+            let links =
+                self.records.get(here).into_iter().flatten().filter_map(|record| record.link.as_ref());
+            for (link, _) in links {
+                let is_before = |at: &Place| (at.0, &at.1) == (link.0, &link.1) && at.2 <= link.2;
+                let newest = self.good.iter().filter(|(at, ..)| is_before(at)).map(|(.., good)| good.n).max();
+                if newest > Some(good.n) {
+                    report.add(wrong(here), format!("{name}: {here:?} begins under an older key"));
+                }
+            }
+        }
     }
 
     /// Looks for keys that nobody has handed over to.

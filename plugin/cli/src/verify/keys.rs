@@ -90,6 +90,9 @@ pub(super) enum Misfit {
     /// A key that came into force without the one before it having said so,
     /// with the last record known to be under an earlier key.
     NotHandedOver { index: u32, last: Position, place: Place },
+    /// A life that begins under a key older than one which had signed in the life that it
+    /// goes on from.
+    Outdated { index: u32, life: Life },
 }
 
 impl Misfit {
@@ -99,6 +102,7 @@ impl Misfit {
             Misfit::Forked { places: [one, other], .. } => one.position().min(other.position()),
             Misfit::Late { record, .. } => *record,
             Misfit::Backwards { place, .. } | Misfit::NotHandedOver { place, .. } => place.position(),
+            Misfit::Outdated { life, .. } => Position { segment: life.segment, sequence: 0 },
         }
     }
 }
@@ -191,8 +195,8 @@ impl Keys {
 
     /// Returns all that does not fit. After a key that was put into force twice
     /// there are two histories, and its successors are not compared.
-    pub(super) fn misfits(&self) -> Vec<Misfit> {
-        let mut misfits = Vec::new();
+    pub(super) fn misfits(&self, links: &BTreeMap<Life, Place>) -> Vec<Misfit> {
+        let mut misfits = self.outdated(links);
         let forked = self.forked();
         if let Some((index, one, other)) = forked {
             misfits.push(Misfit::Forked { index, places: [one, other] });
@@ -232,5 +236,31 @@ impl Keys {
                 _ => None,
             }
         })
+    }
+
+    /// Finds lives that begin under a key older than one of the life that they go on from:
+    /// whoever goes on from there has seen the newer key.
+    fn outdated(&self, links: &BTreeMap<Life, Place>) -> Vec<Misfit> {
+        let first = |life: Life| (life, 0, 0, 0, Position::default());
+        let mut links: Vec<(Life, u64, Life)> =
+            links.iter().map(|(life, link)| (link.life(life.chain), link.sequence, *life)).collect();
+        links.sort_unstable();
+        let mut outdated = Vec::new();
+        for links in links.chunk_by(|one, other| one.0 == other.0) {
+            let linked = links[0].0;
+            let signed = self.signed.range(first(linked)..).take_while(|(life, ..)| *life == linked);
+            let mut signed = signed.peekable();
+            let mut newest = None;
+            for (_, sequence, life) in links {
+                while let Some((.., index, _)) = signed.next_if(|(_, at, ..)| at <= sequence) {
+                    newest = newest.max(Some(*index));
+                }
+                let begins =
+                    self.signed.range(first(*life)..).take_while(|(of, at, ..)| of == life && *at == 0);
+                let older = begins.map(|(.., index, _)| *index).filter(|index| Some(*index) < newest);
+                outdated.extend(older.map(|index| Misfit::Outdated { index, life: *life }));
+            }
+        }
+        outdated
     }
 }

@@ -14,7 +14,7 @@ impl Chains<'_> {
         for (id, chain) in &self.chains {
             let Some(followed) = followed.get(id) else { continue };
             let start = chain.start.map(|start| start.place.position());
-            for misfit in chain.keys.misfits() {
+            for misfit in chain.keys.misfits(&chain.links) {
                 let (verdict, what) = followed.judge(&misfit, start);
                 // Two writers of one chain use its keys one after the other, and twice.
                 let fork = followed.covered_forks.before(misfit.position());
@@ -67,6 +67,14 @@ impl Followed {
                 format!(
                     "key {index} came into force before the key before it, at {}",
                     named(place.position())
+                ),
+            ),
+            Misfit::Outdated { index, life } => (
+                Some(Verdict::KeyNotCertified),
+                format!(
+                    "segment {} (run {}) begins under key {index}, and a later one had signed in the segment that it goes \
+                     on from",
+                    life.segment, life.run
                 ),
             ),
             Misfit::NotHandedOver { index, last, place } => {

@@ -1,6 +1,7 @@
 //! Finding what a rule of gitleaks is for.
 
-use super::scan::{ENDS_MAX, Scanner};
+use super::ends::Ends;
+use super::scan::Scanner;
 use super::steps::{self, Exhausted};
 use super::validate::bits;
 use crate::automaton::Compact;
@@ -10,27 +11,6 @@ use core::ops::Range;
 
 /// How far ahead of a secret its rule may begin, in bytes.
 const BEFORE_BYTES_MAX: usize = 2048;
-
-/// The last places at which something may end, the longest first.
-pub(super) struct Ends {
-    ends: [usize; ENDS_MAX],
-    count: usize,
-}
-
-impl Ends {
-    pub(super) fn new() -> Ends {
-        Ends { ends: [0; ENDS_MAX], count: 0 }
-    }
-
-    pub(super) fn add(&mut self, end: usize) {
-        self.ends[self.count % ENDS_MAX] = end;
-        self.count += 1;
-    }
-
-    pub(super) fn iter(&self) -> impl Iterator<Item = usize> + '_ {
-        (1..=self.count.min(ENDS_MAX)).map(|back| self.ends[(self.count - back) % ENDS_MAX])
-    }
-}
 
 impl Scanner<'_> {
     /// The secret that the rule finds whose trigger ends at `trigger_end`.

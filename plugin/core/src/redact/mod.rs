@@ -12,6 +12,7 @@ mod action;
 mod actor;
 mod assignment;
 mod command;
+mod ends;
 mod evidence;
 mod fields;
 mod glance;

@@ -6,9 +6,9 @@
 //! may end; then its boundaries and its validator decide.
 
 use super::UNSCANNED;
+use super::ends::Ends;
 use super::evidence::{Evidence, UNSCANNED_RULE};
 use super::key::HmacKey;
-use super::leak::Ends;
 use super::steps::{self, Exhausted, Steps};
 use super::view::{self, VIEWS_MAX};
 use super::{action, assignment};
@@ -22,8 +22,6 @@ use core::ops::Range;
 
 /// How far back from its trigger a match may start, in bytes.
 pub const LEAD_BYTES_MAX: usize = 256;
-/// Of how many ends of a match the longest valid one is taken, at the most.
-pub(super) const ENDS_MAX: usize = 8;
 
 /// Why a text could not be looked through to its end.
 pub(super) enum Stopped {
@@ -527,7 +525,8 @@ impl<'p> Scanner<'p> {
         Ok(None)
     }
 
-    /// The first of a detector's shapes that is there.
+    /// Finds the first of a detector's shapes.
+    #[cold]
     fn find_shape(
         &mut self,
         detector: &Detector<'_>,

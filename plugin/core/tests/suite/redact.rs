@@ -16,7 +16,7 @@ fn boundaries() -> impl Iterator<Item = Boundary> {
 fn ids_are_what_tables_hold() {
     assert!(validators().enumerate().all(|(id, validator)| validator as usize == id));
     assert!(boundaries().enumerate().all(|(id, boundary)| boundary as usize == id));
-    assert_eq!((validators().count(), boundaries().count()), (24, 7));
+    assert_eq!((validators().count(), boundaries().count()), (26, 7));
 }
 
 proptest! {

@@ -169,8 +169,7 @@ fn assert_healthy(path: &Path, name: &str, versions: &[Option<&str>]) -> Result<
 fn configurations_that_ship_are_healthy() {
     let mut wrong = Vec::new();
     let mut count = 0;
-    let folders = ["../../fluent-bit-conf", "../../packaging/etc"];
-    let paths: Vec<PathBuf> = folders.iter().flat_map(|folder| sorted(&here(folder))).collect();
+    let paths = sorted(&here("../../fluent-bit-conf"));
     for path in paths.into_iter().filter(|path| is_config(path)) {
         let name = path.file_name().expect("a name").to_string_lossy().into_owned();
         if matches!(name.as_str(), "plugins.conf" | "filter-audit-parsers.conf") {
@@ -183,6 +182,23 @@ fn configurations_that_ship_are_healthy() {
     }
     assert!(count >= 12, "{count} configurations");
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// The packages' configurations are included by one of the operator's, as they say.
+#[test]
+fn configurations_of_packages_are_healthy() {
+    const SERVICE: [(&str, &str, &str); 2] = [
+        ("conf", "[SERVICE]\n    storage.path /s\n    coro_stack_size 65536\n@INCLUDE ", ""),
+        ("yaml", "service:\n  storage.path: /s\n  coro_stack_size: 65536\nincludes:\n  - ", "\n"),
+    ];
+    let directory = tempfile::tempdir().expect("a directory");
+    for (extension, before, behind) in SERVICE {
+        let included = here("../../packaging/etc/audit").with_extension(extension);
+        let path = directory.path().join("fluent-bit").with_extension(extension);
+        fs::write(&path, format!("{before}{}{behind}\n", included.display())).expect("a configuration");
+        let versions = [None, Some("4.0.14"), Some("4.1.1"), Some("5.1.1")];
+        assert_healthy(&path, extension, &versions).unwrap_or_else(|wrong| panic!("{wrong}"));
+    }
 }
 
 /// The blocks of a page that are configurations, with their lines.

@@ -5,6 +5,5 @@ mod damage;
 mod encrypted;
 mod ledger;
 mod schedules;
-mod startup;
 mod tail;
 mod trust;

@@ -180,7 +180,7 @@ fn a_file_laid_ready_is_not_appended_to() {
 /// Statements that the ledger has not made neither move its chain nor delete anything.
 #[test]
 fn forged_statements_move_nothing() {
-    for last in [5, u64::MAX] {
+    for last in [5, u64::MAX - 1] {
         let directory = directory();
         let settings = Settings { file_bytes: 2000, ..Settings::default() };
         let mut ledger = open(&directory, &settings);

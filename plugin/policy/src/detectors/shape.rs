@@ -9,6 +9,10 @@ use flb_audit_core::policy::{Alphabet, Part, Shape};
 /// How many letters of a token trigger.
 const TRIGGER_CHARS: usize = 3;
 const TRIGGER_CHARS_MIN: usize = 2;
+/// Ends of literals that stand in most records of Kubernetes' audit log, and the number of
+/// characters that trigger in their place, and in place of what UUIDs and addresses have.
+const COMMON_ENDS: [&str; 4] = ["es/", "it.", "v1.", "nt-"];
+const COMMON_CHARS: usize = 9;
 /// What a run without a limit may have.
 const RUN_MAX: u16 = 1024;
 
@@ -47,7 +51,7 @@ fn parts(text: &str) -> Option<Vec<Part>> {
     while !rest.is_empty() {
         let open = rest.find('{').unwrap_or(rest.len());
         if open > 0 {
-            parts.push(Part::Literal(rest[..open].as_bytes().to_vec()));
+            parts.push(Part::Literal(rest.as_bytes()[..open].to_vec()));
         }
         let Some(run) = rest.get(open + 1..) else { break };
         let (run, behind) = run.split_once('}')?;
@@ -101,6 +105,10 @@ fn trigger(parts: &[Part]) -> Option<(String, u8)> {
                 if tail.iter().all(u8::is_ascii_alphabetic) {
                     // Three letters are in many words.
                     tail = &bytes[bytes.len().saturating_sub(TRIGGER_CHARS + 1)..];
+                }
+                let is_of_ids = tail.iter().all(|byte| byte.is_ascii_hexdigit() || b"-.".contains(byte));
+                if is_of_ids || COMMON_ENDS.iter().any(|end| tail == end.as_bytes()) {
+                    tail = &bytes[bytes.len().saturating_sub(COMMON_CHARS)..];
                 }
                 let is_longer = best.as_ref().is_none_or(|(other, _)| tail.len() > other.len());
 

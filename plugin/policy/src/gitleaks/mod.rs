@@ -66,10 +66,13 @@ pub(crate) fn read(text: &str, files: Files<'_>) -> Result<Gitleaks, String> {
     Ok(read)
 }
 
+/// An automaton, or the reason why there is none.
+type Compiled = Result<Rc<[u8]>, String>;
+
 /// Compiles patterns, each once.
 #[derive(Default)]
 struct Compiler {
-    known: HashMap<(Vec<String>, bool, bool), Result<Rc<[u8]>, String>>,
+    known: HashMap<(Vec<String>, bool, bool), Compiled>,
 }
 
 impl Compiler {

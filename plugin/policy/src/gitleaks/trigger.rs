@@ -124,10 +124,8 @@ fn weigh(atom: &Hir) -> u32 {
         }
         HirKind::Capture(capture) => weigh(&capture.sub),
         HirKind::Concat(parts) => {
-            let weights = parts.iter().filter(|part| !matches!(part.kind(), HirKind::Look(_))).map(weigh);
-            weights
-                .fold(Some(0), |sum, weight| sum.filter(|_| weight > 0).map(|sum| sum + weight))
-                .unwrap_or(0)
+            let mut weights = parts.iter().filter(|part| !matches!(part.kind(), HirKind::Look(_))).map(weigh);
+            weights.try_fold(0, |sum, weight| (weight > 0).then_some(sum + weight)).unwrap_or(0)
         }
         HirKind::Alternation(branches) => branches.iter().map(weigh).min().unwrap_or(0),
         // `passw(or)?d` and the like.

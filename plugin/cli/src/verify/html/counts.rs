@@ -19,11 +19,14 @@ const OPEN_MAX: usize = 40;
 /// A count over chains, and how many chains it is of.
 type OverChains<K> = BTreeMap<K, (u64, u64)>;
 
+/// A key, with its two counts.
+type Counted<'a, K> = (&'a K, (u64, u64));
+
 /// Adds up counts of all chains, the greatest first, and what was not told apart.
 fn sum<'a, K: Ord + 'a>(
     tallies: impl Iterator<Item = &'a Tally>,
     counts: impl Fn(&'a Tally) -> &'a Counts<K>,
-) -> (Vec<(&'a K, (u64, u64))>, u64) {
+) -> (Vec<Counted<'a, K>>, u64) {
     let (mut sums, mut others) = (OverChains::<&K>::new(), 0_u64);
     for counts in tallies.map(counts) {
         others = others.saturating_add(counts.others);

@@ -51,9 +51,13 @@ pub(super) fn address(text: &[u8]) -> Option<Range<usize>> {
     is_address.then_some(start..text.len())
 }
 
-/// Where an address ends whose pattern goes on over what is no part of it: hyphens and
-/// words tied by them, and letters beyond ASCII behind a label of ASCII.
+/// Returns the end of an address whose pattern goes on over what is no part of it: hyphens
+/// and words tied by them, and letters beyond ASCII behind a label of ASCII.
 fn end(text: &[u8]) -> usize {
+    let last = text.iter().rposition(|byte| !byte.is_ascii_alphabetic());
+    if last.and_then(|last| text.get(last)) == Some(&b'.') {
+        return text.len();
+    }
     let start = text.iter().rposition(|byte| *byte == b'.').map_or(0, |at| at + 1);
     let label = text.get(start..).unwrap_or_default();
     let letters = label.iter().take_while(|byte| byte.is_ascii_alphabetic()).count();

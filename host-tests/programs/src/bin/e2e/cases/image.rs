@@ -118,7 +118,7 @@ fn seal(place: &Place, modules: &Path, user: u32) -> Result<()> {
         };
         poll::until(&format!("{count} records"), done, || format!("{} are there", there()))?;
         process.stop()?;
-        let report = verify::verify_all(&[sealed.clone()], &[("--roster", &roster)])?;
+        let report = verify::verify_all(std::slice::from_ref(&sealed), &[("--roster", &roster)])?;
         report.ensure(&[verify::TAIL_UNANCHORED], count)?;
     }
     Ok(())

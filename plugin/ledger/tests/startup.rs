@@ -1,4 +1,5 @@
-//! Opening a ledger with very many closed files.
+//! Opening a ledger with very many closed files, in a process of its own, whose memory is
+//! measured.
 
 use flb_audit_core::chain::state::{FILE_NAME, Slot, slot_offset};
 use flb_audit_core::chain::{Chain, ChainId, GENESIS, Place, Run, keyring};
