@@ -37,7 +37,7 @@ pub(crate) fn deliveries(place: &Place) -> Result<String> {
 }
 
 /// How many requests are refused.
-const REFUSED: usize = 40;
+const REFUSED: usize = 20;
 
 /// Few chunks may be in memory, and the output takes none for a while: what waits is on
 /// the disk, and nothing is lost.
