@@ -1,4 +1,4 @@
-//! What is missing, and what accounts for it.
+//! Missing records, and the evidence that accounts for them.
 
 use super::{BEFORE, Chain, Range};
 use crate::seal::Place;

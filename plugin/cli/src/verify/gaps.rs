@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 pub(super) const BEGINNING: Place = Place { segment: 0, run: Run::FIRST, sequence: 0 };
 
 /// Why records are not here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Cause {
     /// Nothing accounts for them.
     Unknown,
@@ -64,11 +64,21 @@ impl Gaps {
             .flat_map(|(after, gaps)| gaps.iter().map(|gap| (after.position(), gap.to, gap.cause)))
     }
 
-    /// Whether records are not here between two that are, for one of these causes.
-    pub(super) fn is_between(&self, one: Position, other: Position, causes: &[Cause]) -> bool {
-        let before = self.by_start.iter().take_while(|(after, _)| after.segment <= other.segment);
-        let mut before = before.flat_map(|(_, gaps)| gaps);
-        before.any(|gap| gap.before <= other && gap.to >= one && causes.contains(&gap.cause))
+    /// Orders the gaps, to be asked for those between two records.
+    pub(super) fn between(&self) -> Between {
+        let mut by_cause = BTreeMap::<Cause, Vec<(Position, Position)>>::new();
+        for gap in self.by_start.values().flatten() {
+            by_cause.entry(gap.cause).or_default().push((gap.before, gap.to));
+        }
+        for gaps in by_cause.values_mut() {
+            gaps.sort_unstable();
+            let mut last = Position::default();
+            for (_, to) in gaps {
+                last = last.max(*to);
+                *to = last;
+            }
+        }
+        Between(by_cause)
     }
 
     /// What a record comes to that no signature reaches, by the gap behind it: the
@@ -85,5 +95,19 @@ impl Gaps {
         };
         let verdicts = self.by_start.get(&at)?.iter().map(verdict);
         verdicts.min_by_key(|verdict| *verdict == Verdict::KeyNotCertified)
+    }
+}
+
+/// All gaps of a chain by cause: the record before each, in order, and the last record of
+/// all gaps up to that one.
+pub(super) struct Between(BTreeMap<Cause, Vec<(Position, Position)>>);
+
+impl Between {
+    /// Checks whether records are not here between two that are, for one of these causes.
+    pub(super) fn has(&self, one: Position, other: Position, causes: &[Cause]) -> bool {
+        causes.iter().filter_map(|cause| self.0.get(cause)).any(|gaps| {
+            let begun = gaps.partition_point(|(before, _)| *before <= other);
+            begun.checked_sub(1).is_some_and(|at| gaps[at].1 >= one)
+        })
     }
 }

@@ -1,10 +1,11 @@
 //! What the keys of each chain say of one another, and of the records.
 
 use super::chains::{Chains, Followed};
-use super::gaps::Cause;
+use super::gaps::{Between, Cause};
 use super::keys::Misfit;
 use super::{Verdict, named};
 use flb_audit_core::chain::{ChainId, Place, Position};
+use std::cell::LazyCell;
 use std::collections::BTreeMap;
 use std::io;
 
@@ -14,8 +15,9 @@ impl Chains<'_> {
         for (id, chain) in &self.chains {
             let Some(followed) = followed.get(id) else { continue };
             let start = chain.start.map(|start| start.place.position());
+            let between = LazyCell::new(|| followed.gaps.between());
             for misfit in chain.keys.misfits(&chain.links) {
-                let (verdict, what) = followed.judge(&misfit, start);
+                let (verdict, what) = judge(&misfit, &between, start);
                 // Two writers of one chain use its keys one after the other, and twice.
                 let fork = followed.covered_forks.before(misfit.position());
                 let (verdict, what) = match (verdict, fork) {
@@ -43,72 +45,67 @@ impl Chains<'_> {
     }
 }
 
-impl Followed {
-    fn judge(&self, misfit: &Misfit, start: Option<Position>) -> (Option<Verdict>, String) {
-        match misfit {
-            Misfit::Forked { index, places: [one, other] } => (
-                Some(Verdict::Conflict),
-                format!(
-                    "key {index} came into force twice, at segment {} (run {}) and at segment {} (run {}): two filters \
-                     with one state directory, or one that was set back",
-                    one.segment, one.run, other.segment, other.run
-                ),
+fn judge(misfit: &Misfit, between: &Between, start: Option<Position>) -> (Option<Verdict>, String) {
+    match misfit {
+        Misfit::Forked { index, places: [one, other] } => (
+            Some(Verdict::Conflict),
+            format!(
+                "key {index} came into force twice, at segment {} (run {}) and at segment {} (run {}): two filters \
+                 with one state directory, or one that was set back",
+                one.segment, one.run, other.segment, other.run
             ),
-            Misfit::Late { index, record, next } => (
-                Some(Verdict::KeyNotCertified),
-                format!(
-                    "key {index} has signed {} after the next one was in force, from {} on",
-                    named(*record),
-                    named(next.position())
-                ),
+        ),
+        Misfit::Late { index, record, next } => (
+            Some(Verdict::KeyNotCertified),
+            format!(
+                "key {index} has signed {} after the next one was in force, from {} on",
+                named(*record),
+                named(next.position())
             ),
-            Misfit::Backwards { index, place } => (
-                Some(Verdict::KeyNotCertified),
-                format!(
-                    "key {index} came into force before the key before it, at {}",
-                    named(place.position())
-                ),
+        ),
+        Misfit::Backwards { index, place } => (
+            Some(Verdict::KeyNotCertified),
+            format!("key {index} came into force before the key before it, at {}", named(place.position())),
+        ),
+        Misfit::Outdated { index, life } => (
+            Some(Verdict::KeyNotCertified),
+            format!(
+                "segment {} (run {}) begins under key {index}, and a later one had signed in the segment that it goes \
+                 on from",
+                life.segment, life.run
             ),
-            Misfit::Outdated { index, life } => (
-                Some(Verdict::KeyNotCertified),
-                format!(
-                    "segment {} (run {}) begins under key {index}, and a later one had signed in the segment that it goes \
-                     on from",
-                    life.segment, life.run
-                ),
-            ),
-            Misfit::NotHandedOver { index, last, place } => {
-                self.judge_handover((*index, place), *last, start)
-            }
+        ),
+        Misfit::NotHandedOver { index, last, place } => {
+            judge_handover((*index, place), *last, between, start)
         }
     }
+}
 
-    /// A key has no handover: it may be among the records that are not here.
-    fn judge_handover(
-        &self,
-        (index, place): (u32, &Place),
-        last: Position,
-        start: Option<Position>,
-    ) -> (Option<Verdict>, String) {
-        let is_before_start = start.is_some_and(|start| place.position() <= start);
-        let is_between = |causes: &[Cause]| self.gaps.is_between(last, place.position(), causes);
+/// A key has no handover: it may be among the records that are not here.
+fn judge_handover(
+    (index, place): (u32, &Place),
+    last: Position,
+    between: &Between,
+    start: Option<Position>,
+) -> (Option<Verdict>, String) {
+    let is_before_start = start.is_some_and(|start| place.position() <= start);
+    let is_between = |causes: &[Cause]| between.has(last, place.position(), causes);
+    let what = format!(
+        "who handed over to key {index}, and where, is among what is missing between {} and {}",
+        named(last),
+        named(place.position())
+    );
+    if is_before_start || is_between(&[Cause::Deleted, Cause::Encrypted]) {
+        (None, what)
+    } else if is_between(&[Cause::Stop]) {
+        (Some(Verdict::UncleanStop), what)
+    } else if is_between(&[Cause::Unknown, Cause::DeletedElsewhere, Cause::Altered]) {
+        (Some(Verdict::Gap), what)
+    } else {
         let what = format!(
-            "who handed over to key {index}, and where, is among what is missing between {} and {}",
-            named(last),
+            "keys were changed at {}, but key {index} was never handed over to, and no record is missing",
             named(place.position())
         );
-        if is_before_start || is_between(&[Cause::Deleted, Cause::Encrypted]) {
-            (None, what)
-        } else if is_between(&[Cause::Stop]) {
-            (Some(Verdict::UncleanStop), what)
-        } else if is_between(&[Cause::Unknown, Cause::DeletedElsewhere, Cause::Altered]) {
-            (Some(Verdict::Gap), what)
-        } else {
-            let what = format!(
-                "keys were changed at {}, but key {index} was never handed over to, and no record is missing",
-                named(place.position())
-            );
-            (Some(Verdict::KeyNotCertified), what)
-        }
+        (Some(Verdict::KeyNotCertified), what)
     }
 }
