@@ -8,15 +8,16 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-pub(crate) const DEFAULT_POLICY: &str = "plugin/policy/default.yaml";
+/// The policy in the filter that ships.
+pub const DEFAULT_POLICY: &str = "plugin/policy/default.yaml";
 
 /// Leaves everything that ships in `dist/`, optimised.
-pub(crate) fn dist() -> Result<()> {
+pub fn dist() -> Result<()> {
     build(&PACKAGES.iter().collect::<Vec<_>>())
 }
 
 /// Leaves the program and the filter in `dist/`.
-pub(crate) fn dist_for_demo() -> Result<()> {
+pub fn dist_for_demo() -> Result<()> {
     let packages: Vec<&Package> =
         PACKAGES.iter().filter(|package| ["flb-audit", "filter_audit"].contains(&package.name)).collect();
     build(&packages)
@@ -81,7 +82,7 @@ fn with_policy(from: &Path, to: &Path) -> Result<()> {
 
 /// Adds a target that guests are built for, if rustup is there to do it and it
 /// is missing.
-pub(crate) fn ensure_target(target: &str) -> Result<()> {
+pub fn ensure_target(target: &str) -> Result<()> {
     let remedy = format!("the Rust target {target} is missing; `rustup target add {target}` adds it");
     let sysroot = Command::new("rustc").args(["--print", "sysroot"]).current_dir(root()).output()?;
     let sysroot = String::from_utf8_lossy(&sysroot.stdout).trim().to_owned();

@@ -1,10 +1,10 @@
 //! The whole line in one go, for somebody who sees it for the first time.
 
-use crate::root;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use std::fs;
 use std::process::Command;
+use xtask::root;
 
 const POLICY: &str = "examples/demo/policy.yaml";
 const STREAM: &str = "examples/demo/stream.ndjson";

@@ -1,13 +1,13 @@
 //! Checks dependencies: licences, sources, and unwanted crates, for
 //! all crates in `Cargo.lock` and any target.
 
-use crate::root;
-use crate::workspace::metadata;
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 use serde_json::Value;
 use spdx::{Expression, ParseMode};
 use std::fs;
+use xtask::root;
+use xtask::workspace::metadata;
 
 /// As much of `deny.toml` as is checked here.
 #[derive(Deserialize)]

@@ -1,18 +1,12 @@
 //! Developers' commands: `cargo xtask demo | test | build | package | e2e | …`.
 #![forbid(unsafe_code)]
 
-mod aot;
-mod build;
 mod demo;
 mod dependencies;
-mod package;
-mod packages;
-mod run;
 mod test;
-mod workspace;
 
 use anyhow::{Result, bail};
-use std::path::{Path, PathBuf};
+use xtask::{build, run};
 
 const USAGE: &str = "usage: cargo xtask COMMAND
 
@@ -44,10 +38,9 @@ fn main() -> Result<()> {
         }
         ["test"] => test::test(),
         ["build"] => build::dist(),
-        ["package"] => package::package(),
-        ["package", "--dist"] => package::package_dist(),
-        ["package", "--reproduce"] => package::reproduce(),
-        ["aot"] => aot::aot(),
+        ["package"] => packaging(&["package"]),
+        ["package", option @ ("--dist" | "--reproduce")] => packaging(&["package", option]),
+        ["aot"] => packaging(&["aot"]),
         ["schema-suite"] => run::cargo(&[
             "test",
             "--quiet",
@@ -71,8 +64,7 @@ fn main() -> Result<()> {
     }
 }
 
-/// The top of the checkout.
-fn root() -> PathBuf {
-    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
-    manifest.parent().unwrap_or(manifest).to_path_buf()
+/// Runs the package that packs, whose dependencies nothing else here needs.
+fn packaging(arguments: &[&str]) -> Result<()> {
+    run::cargo(&[&["run", "--quiet", "--package", "packaging", "--"], arguments].concat())
 }

@@ -6,23 +6,25 @@ use std::env::consts::{DLL_PREFIX, DLL_SUFFIX, EXE_SUFFIX};
 use std::path::PathBuf;
 
 /// Filters and inputs are built for this.
-pub(crate) const GUEST: &str = "wasm32-unknown-unknown";
+pub const GUEST: &str = "wasm32-unknown-unknown";
 /// Outputs are built for this.
-pub(crate) const COMPONENT: &str = "wasm32-wasip2";
+pub const COMPONENT: &str = "wasm32-wasip2";
 /// The guests' profile.
-pub(crate) const GUEST_PROFILE: &str = "guest";
+pub const GUEST_PROFILE: &str = "guest";
 
 /// A package, and what becomes of it.
-pub(crate) struct Package {
-    pub(crate) name: &'static str,
+pub struct Package {
+    /// The name, as cargo knows it.
+    pub name: &'static str,
     /// None is the machine that builds.
-    pub(crate) target: Option<&'static str>,
-    pub(crate) ships: Ships,
+    pub target: Option<&'static str>,
+    /// The way in which it gets into `dist/`.
+    pub ships: Ships,
 }
 
 /// The way in which a package gets into `dist/`.
 #[derive(Clone, Copy, PartialEq)]
-pub(crate) enum Ships {
+pub enum Ships {
     /// As it is built, under this name.
     As(&'static str),
     /// With the default policy in it, under this name.
@@ -32,7 +34,7 @@ pub(crate) enum Ships {
 }
 
 /// All of them. The program comes before what it puts a policy into.
-pub(crate) const PACKAGES: [Package; 9] = [
+pub const PACKAGES: [Package; 9] = [
     Package { name: "flb-audit", target: None, ships: Ships::As("flb-audit") },
     Package { name: "out_wasm", target: None, ships: Ships::As("out_wasm.so") },
     Package { name: "filter_audit", target: Some(GUEST), ships: Ships::WithPolicy("filter_audit.wasm") },
@@ -46,7 +48,7 @@ pub(crate) const PACKAGES: [Package; 9] = [
 
 impl Package {
     /// The file that cargo leaves.
-    pub(crate) fn built(&self) -> PathBuf {
+    pub fn built(&self) -> PathBuf {
         let target = target();
         match self.target {
             Some(triple) => target.join(triple).join(GUEST_PROFILE).join(format!("{}.wasm", self.name)),
@@ -59,12 +61,12 @@ impl Package {
 }
 
 /// Returns the folder that cargo builds in.
-pub(crate) fn target() -> PathBuf {
+pub fn target() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), Into::into)
 }
 
 /// The `--package` arguments for all packages of one target.
-pub(crate) fn selected(packages: &[&Package], target: Option<&str>) -> Vec<&'static str> {
+pub fn selected(packages: &[&Package], target: Option<&str>) -> Vec<&'static str> {
     packages
         .iter()
         .filter(|package| package.target == target)

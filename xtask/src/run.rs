@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::Instant;
 
 /// Does a step, and prints its name before and its seconds after.
-pub(crate) fn step<T>(name: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
+pub fn step<T>(name: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
     eprintln!("xtask: {name}");
     let start = Instant::now();
     let done = work().with_context(|| name.to_owned())?;
@@ -15,17 +15,17 @@ pub(crate) fn step<T>(name: &str, work: impl FnOnce() -> Result<T>) -> Result<T>
 }
 
 /// Runs cargo at the top of the checkout.
-pub(crate) fn cargo(arguments: &[&str]) -> Result<()> {
+pub fn cargo(arguments: &[&str]) -> Result<()> {
     run(cargo_command(arguments))
 }
 
 /// Returns what cargo prints.
-pub(crate) fn cargo_output(arguments: &[&str]) -> Result<Vec<u8>> {
+pub fn cargo_output(arguments: &[&str]) -> Result<Vec<u8>> {
     output(cargo_command(arguments))
 }
 
 /// Returns what a program prints; an error if it cannot be started or fails.
-pub(crate) fn output(mut command: Command) -> Result<Vec<u8>> {
+pub fn output(mut command: Command) -> Result<Vec<u8>> {
     let output = command.output().with_context(|| format!("{command:?}: cannot be started"))?;
     if !output.status.success() {
         bail!("{command:?}: {}: {}", output.status, String::from_utf8_lossy(&output.stderr));
@@ -40,7 +40,7 @@ fn cargo_command(arguments: &[&str]) -> Command {
 }
 
 /// Runs a program; an error if it cannot be started or fails.
-pub(crate) fn run(mut command: Command) -> Result<()> {
+pub fn run(mut command: Command) -> Result<()> {
     let status = command.status().with_context(|| format!("{command:?}: cannot be started"))?;
     if !status.success() {
         bail!("{command:?}: {status}");

@@ -1,9 +1,10 @@
 //! All that CI does.
 
-use crate::packages::{COMPONENT, GUEST, GUEST_PROFILE, PACKAGES, Package, selected};
-use crate::run::{cargo, step};
-use crate::{build, demo, dependencies, workspace};
+use crate::{demo, dependencies};
 use anyhow::Result;
+use xtask::packages::{COMPONENT, GUEST, GUEST_PROFILE, PACKAGES, Package, selected};
+use xtask::run::{cargo, step};
+use xtask::{build, workspace};
 
 /// Packages whose tests are built in `dev`, with checks for overflow. Nothing there
 /// needs wasmtime, and policies are held against an implementation that asks for

@@ -5,12 +5,12 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 
 /// Describes all packages in `Cargo.lock`.
-pub(crate) fn metadata() -> Result<Value> {
+pub fn metadata() -> Result<Value> {
     Ok(serde_json::from_slice(&cargo_output(&["metadata", "--locked", "--format-version", "1"])?)?)
 }
 
 /// Names the default members that have tests.
-pub(crate) fn tested() -> Result<Vec<String>> {
+pub fn tested() -> Result<Vec<String>> {
     let metadata = metadata()?;
     let list =
         |name: &str| metadata[name].as_array().with_context(|| format!("cargo metadata has no {name}"));

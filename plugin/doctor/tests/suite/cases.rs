@@ -193,7 +193,7 @@ fn configurations_of_packages_are_healthy() {
     ];
     let directory = tempfile::tempdir().expect("a directory");
     for (extension, before, behind) in SERVICE {
-        let included = here("../../packaging/etc/audit").with_extension(extension);
+        let included = here("../../xtask/packaging/etc/audit").with_extension(extension);
         let path = directory.path().join("fluent-bit").with_extension(extension);
         fs::write(&path, format!("{before}{}{behind}\n", included.display())).expect("a configuration");
         let versions = [None, Some("4.0.14"), Some("4.1.1"), Some("5.1.1")];

@@ -4,13 +4,13 @@
 //! `WAMRC` names the compilers, with colons between them; without it, the one on
 //! `PATH` is used. A compiler makes modules for its own version of WAMR alone.
 
-use crate::root;
-use crate::run::{output, run};
 use anyhow::{Context, Result};
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use xtask::root;
+use xtask::run::{output, run};
 
 /// Processors, as WAMR calls them.
 const ARCHS: [&str; 2] = ["x86_64", "aarch64"];

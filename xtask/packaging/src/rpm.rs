@@ -3,11 +3,11 @@
 use super::contents::Contents;
 use super::glibc::OLDEST;
 use super::item::{Item, Kind};
-use crate::root;
 use anyhow::{Context, Result};
 use rpm::{BuildConfig, CompressionWithLevel, Dependency, FileOptions, PackageBuilder};
 use std::fs;
 use std::path::Path;
+use xtask::root;
 
 const SUMMARY: &str = "Redacts and seals audit logs in Fluent Bit";
 
@@ -44,7 +44,7 @@ fn package(items: &[Item], version: &str, arch: &str, epoch: u64) -> Result<Vec<
             }
         }
     }
-    let script = |name: &str| fs::read_to_string(root().join("packaging/rpm").join(name));
+    let script = |name: &str| fs::read_to_string(root().join("xtask/packaging/rpm").join(name));
     builder.post_install_script(script("post")?).post_uninstall_script(script("postun")?);
     let mut bytes = Vec::new();
     builder.build()?.write(&mut bytes)?;

@@ -1,15 +1,15 @@
 //! The crates of which something is in the packages.
 
 use super::arch::Arch;
-use crate::packages::{COMPONENT, GUEST};
-use crate::root;
-use crate::run::cargo_output;
-use crate::workspace::metadata;
 use anyhow::{Context, Result};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::PathBuf;
+use xtask::packages::{COMPONENT, GUEST};
+use xtask::root;
+use xtask::run::cargo_output;
+use xtask::workspace::metadata;
 
 /// What is released, by the target that it is built for.
 const RELEASED: [(&str, &[&str]); 4] = [

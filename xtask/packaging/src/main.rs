@@ -1,8 +1,10 @@
-//! `cargo xtask package`: what is released, in `dist/packages`.
+//! `cargo xtask package`: the released files, in `dist/packages`; `cargo xtask aot`.
 //!
-//! All of it is a function of the commit and of the tools: built elsewhere, every byte
-//! is the same. [`reproduce`] holds two such builds against each other.
+//! Packing depends on the commit and the built programs alone, and gives the same bytes
+//! anywhere. [`reproduce`] builds twice, and compares.
+#![forbid(unsafe_code)]
 
+mod aot;
 mod arch;
 mod builds;
 mod checksums;
@@ -18,15 +20,26 @@ mod sbom;
 mod tarball;
 mod third_party;
 
-use crate::root;
-use crate::run::{output, step};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use arch::Arch;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use xtask::root;
+use xtask::run::{output, step};
 
-pub(crate) use reproduce::reproduce;
+use reproduce::reproduce;
+
+fn main() -> Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["package"] => package(),
+        ["package", "--dist"] => package_dist(),
+        ["package", "--reproduce"] => reproduce(),
+        ["aot"] => aot::aot(),
+        _ => bail!("run it as `cargo xtask package` or `cargo xtask aot`"),
+    }
+}
 
 /// What all packages have in common.
 struct Release {
@@ -38,7 +51,7 @@ struct Release {
 }
 
 /// Builds for every architecture that this machine can build for, and packs.
-pub(crate) fn package() -> Result<()> {
+fn package() -> Result<()> {
     let modules = step("build modules", builds::modules)?;
     let mut built = Vec::new();
     for arch in Arch::ALL {
@@ -53,7 +66,7 @@ pub(crate) fn package() -> Result<()> {
 
 /// Packs what `cargo xtask build` has left in `dist/`, for this machine alone. Paths
 /// of this machine are in it: it is for tests.
-pub(crate) fn package_dist() -> Result<()> {
+fn package_dist() -> Result<()> {
     let built = step("link", builds::from_dist)?;
     let modules = builds::modules_from_dist()?;
     finish(&modules, &[built])

@@ -5,11 +5,11 @@ use super::contents::Contents;
 use super::glibc::OLDEST;
 use super::item::{Item, Kind, gzip};
 use super::tarball::archive;
-use crate::root;
 use anyhow::Result;
 use md5::{Digest, Md5};
 use std::fs;
 use std::path::Path;
+use xtask::root;
 
 pub(super) const MAINTAINER: &str = "flb-audit maintainers <flb-audit@users.noreply.github.com>";
 const SCRIPTS: [&str; 3] = ["postinst", "prerm", "postrm"];
@@ -66,7 +66,7 @@ fn control(items: &[Item], version: &str, arch: &str) -> Result<Vec<Item>> {
     let mut control =
         vec![Item::file("control", control), Item::file("md5sums", sums), Item::file("conffiles", configs)];
     for script in SCRIPTS {
-        let bytes = fs::read(root().join("packaging/debian").join(script))?;
+        let bytes = fs::read(root().join("xtask/packaging/debian").join(script))?;
         control.push(Item::program(script, bytes));
     }
     Ok(control)

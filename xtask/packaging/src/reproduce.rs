@@ -2,12 +2,12 @@
 //! every file has to be the same.
 
 use super::checksums::FILE_NAME;
-use crate::root;
-use crate::run::{run, step};
 use anyhow::{Context, Result, ensure};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use xtask::root;
+use xtask::run::{run, step};
 
 /// Builds all packages twice, from nothing, in folders of different names.
 pub(crate) fn reproduce() -> Result<()> {

@@ -2,15 +2,15 @@
 
 use super::arch::Arch;
 use super::{glibc, target};
-use crate::build::{DEFAULT_POLICY, ensure_target};
-use crate::packages::{COMPONENT, GUEST, GUEST_PROFILE};
-use crate::root;
-use crate::run::{cargo, run};
 use anyhow::{Context, Result};
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use xtask::build::{DEFAULT_POLICY, ensure_target};
+use xtask::packages::{COMPONENT, GUEST, GUEST_PROFILE};
+use xtask::root;
+use xtask::run::{cargo, run};
 
 /// The modules that are released, by target.
 const MODULES: [(&str, &[&str]); 2] =
@@ -106,7 +106,7 @@ pub(super) fn modules_from_dist() -> Result<PathBuf> {
 /// Returns the programs in `dist/`, and links the one without libraries.
 pub(super) fn from_dist() -> Result<Built> {
     let arch = Arch::ALL.into_iter().find(|arch| arch.is_host()).context("no package is for this machine")?;
-    let linked = crate::packages::target().join("release/flb-audit");
+    let linked = xtask::packages::target().join("release/flb-audit");
     let arguments = ["rustc", "--release", "--package", "flb-audit", "--bin", "flb-audit", "--"];
     cargo(&[&arguments[..], &["-C", "target-feature=+crt-static"]].concat())?;
     fs::create_dir_all(target())?;

@@ -5,12 +5,12 @@ use super::item::{Item, gzip};
 use super::sbom::date;
 use super::third_party::ThirdParty;
 use super::{Release, licences};
-use crate::root;
-use crate::run::run;
 use anyhow::{Context, Result};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use xtask::root;
+use xtask::run::run;
 
 /// Where the modules are.
 const LIBRARY: &str = "usr/lib/flb-audit";
@@ -61,9 +61,9 @@ impl Contents<'_> {
     /// Returns what Debian's package installs.
     pub(super) fn debian(&self) -> Result<Vec<Item>> {
         let mut items = self.installed("usr/share/zsh/vendor-completions")?;
-        let copyright = fs::read(root().join("packaging/debian/copyright"))?;
+        let copyright = fs::read(root().join("xtask/packaging/debian/copyright"))?;
         items.push(Item::file(format!("{DOC}/copyright"), copyright));
-        let overrides = fs::read(root().join("packaging/debian/lintian-overrides"))?;
+        let overrides = fs::read(root().join("xtask/packaging/debian/lintian-overrides"))?;
         items.push(Item::file("usr/share/lintian/overrides/flb-audit", overrides));
         items.push(Item::file(format!("{DOC}/changelog.gz"), gzip(self.debian_changelog().as_bytes())?));
         Ok(items)
@@ -83,10 +83,10 @@ impl Contents<'_> {
             Item::directory("var/lib/flb-audit", 0o700),
         ];
         items.extend(self.modules(&format!("{LIBRARY}/"))?);
-        for (name, bytes) in files(&root().join("packaging/systemd"))? {
+        for (name, bytes) in files(&root().join("xtask/packaging/systemd"))? {
             items.push(Item::file(format!("usr/lib/systemd/system/fluent-bit.service.d/{name}"), bytes));
         }
-        for (name, bytes) in files(&root().join("packaging/etc"))? {
+        for (name, bytes) in files(&root().join("xtask/packaging/etc"))? {
             items.push(Item::config(format!("etc/flb-audit/{name}"), bytes));
         }
         items.extend(examples("usr/share/flb-audit/")?);
@@ -116,8 +116,8 @@ impl Contents<'_> {
         items.extend(self.modules(&at(""))?);
         items.extend(examples(&at(""))?);
         for (kind, files) in [
-            ("systemd", files(&root().join("packaging/systemd"))?),
-            ("etc", files(&root().join("packaging/etc"))?),
+            ("systemd", files(&root().join("xtask/packaging/systemd"))?),
+            ("etc", files(&root().join("xtask/packaging/etc"))?),
             ("man", self.release.documents.manual.clone()),
             ("completions", self.release.documents.completions.clone()),
         ] {

@@ -1,13 +1,13 @@
 //! The licences of everything that is in the packages, in one text.
 
 use super::third_party::{Crate, ThirdParty};
-use crate::root;
-use crate::run::output;
 use anyhow::{Context, Result};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use xtask::root;
+use xtask::run::output;
 
 /// Files of a crate whose names begin like this are its licences.
 const NAMES: [&str; 5] = ["license", "licence", "copying", "copyright", "notice"];
