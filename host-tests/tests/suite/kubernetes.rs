@@ -7,7 +7,7 @@ use std::fs;
 use std::process::Command;
 
 const MANIFESTS: [&str; 2] = ["daemonset.yaml", "configmap.yaml"];
-/// Of other people's definitions, which `kubernetes-validate` does not have.
+/// Manifests of other people's definitions, which `kubernetes-validate` does not have.
 const OTHERS: [&str; 3] =
     ["clusterfilter.yaml", "values-fluent-bit.yaml", "values-fluent-bit-collector.yaml"];
 

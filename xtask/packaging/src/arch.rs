@@ -47,7 +47,7 @@ impl Arch {
         cfg!(target_os = "linux") && std::env::consts::ARCH == self.kernel()
     }
 
-    /// What this machine lacks to build for it.
+    /// Says which linker this machine lacks to build for it, if it lacks one.
     pub(super) fn missing(self) -> Option<String> {
         let linker = self.linker();
         let mut command = Command::new(&linker);

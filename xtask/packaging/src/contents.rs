@@ -1,4 +1,4 @@
-//! What is in a package, and where.
+//! The files in a package, and their places.
 
 use super::builds::Built;
 use super::item::{Item, gzip};
@@ -12,10 +12,10 @@ use std::process::Command;
 use xtask::root;
 use xtask::run::run;
 
-/// Where the modules are.
+/// The modules' place.
 const LIBRARY: &str = "usr/lib/flb-audit";
 const DOC: &str = "usr/share/doc/flb-audit";
-/// What the example configs call that place: a config of one's own has its modules
+/// The example configs' name for that place: a config of one's own has its modules
 /// beside it.
 const ELSEWHERE: &str = "/etc/fluent-bit/";
 /// The configs whose filter has a policy of its own, and so a module of its own.

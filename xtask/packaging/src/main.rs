@@ -41,7 +41,7 @@ fn main() -> Result<()> {
     }
 }
 
-/// What all packages have in common.
+/// The facts that all packages have in common.
 struct Release {
     version: String,
     /// The commit's time, in seconds: that of every file.

@@ -11,7 +11,7 @@ use xtask::root;
 use xtask::run::cargo_output;
 use xtask::workspace::metadata;
 
-/// What is released, by the target that it is built for.
+/// The packages that are released, by the target that it is built for.
 const RELEASED: [(&str, &[&str]); 4] = [
     (Arch::AMD64_TRIPLE, &["flb-audit", "out_wasm"]),
     (Arch::ARM64_TRIPLE, &["flb-audit", "out_wasm"]),
@@ -38,7 +38,7 @@ pub(super) struct Crate {
 /// All of them, and our own version.
 pub(super) struct ThirdParty {
     pub(super) crates: BTreeMap<Id, Crate>,
-    /// What our own packages need of them.
+    /// Those of them that our own packages need.
     pub(super) needed_by_us: BTreeSet<Id>,
     our_version: Option<String>,
 }

@@ -120,7 +120,7 @@ pub(crate) fn verify_all(logs: &[PathBuf], options: &[(&str, &Path)]) -> Result<
     Ok(Report { code, report })
 }
 
-/// What a command of `flb-audit` says of a log: its exit code, and all that it prints.
+/// Returns what a command of `flb-audit` says of a log: its exit code, and all that it prints.
 pub(crate) fn say(command: &str, options: &[(&str, &Path)], log: &Path) -> Result<(i32, String)> {
     let mut run = flb_audit();
     run.arg(command);

@@ -9,7 +9,7 @@ use std::fs;
 use std::path::PathBuf;
 
 const STREAM: &str = "kubernetes-audit";
-/// How such a module begins, and the version of its format: none that any WAMR reads.
+/// The first bytes of such a module, and the version of its format: none that any WAMR reads.
 const UNKNOWN: &[u8] = b"\0aot\x63\0\0\0";
 
 /// A module for another WAMR: Fluent Bit 4.1 and later refuse to start, 4.0 does not

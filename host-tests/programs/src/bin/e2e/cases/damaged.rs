@@ -19,7 +19,7 @@ use std::process::Command;
 
 const RECORDS: usize = 10;
 
-/// What is done to a state directory between two lives.
+/// Damage that is done to a state directory between two lives.
 type Damage = fn(&Path) -> Result<()>;
 
 /// A state of the filter, and what `verify` says of the records.
@@ -151,7 +151,7 @@ pub(crate) fn ledgers(place: &Place) -> Result<String> {
     };
     let cases = [
         ("state", slots, "chain.state: damaged; the chain goes on", Some(TAIL_UNANCHORED)),
-        // What was written by the chain's old state, nobody vouches for any more.
+        // Nobody vouches any more for what the chain's old state had written.
         (
             "state-and-intents",
             slots_alone,

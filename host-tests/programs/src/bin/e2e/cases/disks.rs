@@ -46,7 +46,7 @@ pub(super) fn send_and_wait(process: &mut Process, port: u16, dir: &Path, number
     ledger::wait_for(dir, process, &numbers.collect::<Vec<_>>())
 }
 
-/// How long the disk is full.
+/// The time for which the disk is full.
 const FULL: Duration = Duration::from_secs(15);
 
 /// Each append that fails opens the ledger again, under another key.
@@ -97,7 +97,7 @@ fn append(place: &Place, numbers: Range<usize>) -> Result<()> {
     Ok(OpenOptions::new().append(true).create(true).open(place.at("log"))?.write_all(lines.as_bytes())?)
 }
 
-/// How often two lives in a row are killed as soon as the key file changes.
+/// The number of times that two lives in a row are killed as soon as the key file changes.
 const PAIRS: usize = 5;
 /// The longest such life. `tail` may have noted lines as read that it has not passed on.
 const LIFE_MAX: Duration = Duration::from_secs(15);

@@ -36,7 +36,7 @@ pub(crate) fn deliveries(place: &Place) -> Result<String> {
     Ok(format!("{} records, {} came again", expected.len(), report.count("duplicates")))
 }
 
-/// How many requests are refused.
+/// The number of requests that are refused.
 const REFUSED: usize = 20;
 
 /// Few chunks may be in memory, and the output takes none for a while: what waits is on

@@ -30,7 +30,7 @@ pub(crate) fn every_config(place: &Place) -> Result<String> {
     Ok(format!("{} configs", CONFIGS.len() + LEDGERS.len()))
 }
 
-/// How many lines come while the disk is full, and how many behind them.
+/// The lines that come while the disk is full, and those behind them.
 const WHILE_FULL: usize = 600;
 const AFTERWARDS: usize = 10;
 

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 const SUITE: &str = "bookworm";
-/// What Fluent Bit's builds are linked with.
+/// The libraries that Fluent Bit's builds are linked with.
 const LIBRARIES: &str = "--include=libssl3,libyaml-0-2,libstdc++6";
 /// The configuration that Fluent Bit's own package comes with, without its comments.
 const STOCK: &str = "\
@@ -58,7 +58,7 @@ sh -e /run/before > /var/log/before.log
 /opt/fluent-bit/bin/fluent-bit -c /etc/fluent-bit/fluent-bit.conf > /var/log/fluent-bit.log 2>&1 &
 echo $! > /run/fluent-bit.pid
 "#;
-/// What an operator does between the page's commands, before the package is removed.
+/// An operator's commands between the page's commands, before the package is removed.
 const UPGRADE: [&str; 9] = [
     "echo '# mine' >> /etc/flb-audit/audit.conf",
     "cp /etc/flb-audit/audit.conf /var/lib/flb-audit/audit/chain.key /root/",
