@@ -6,11 +6,11 @@
 
 pub mod automaton;
 pub mod catalogue;
+mod custom;
 pub mod detectors;
 mod gitleaks;
 pub mod keep;
 pub mod module;
-mod own;
 mod paths;
 mod policy;
 pub mod schema;

@@ -1,9 +1,9 @@
 //! A policy as an operator writes it, read and checked.
 
+use crate::custom::{self, CustomPattern};
 use crate::detectors::{Detector, detectors};
 use crate::gitleaks::{self, Leak};
 use crate::keep::{KEEP, OPAQUE};
-use crate::own::{self, Own};
 use crate::paths::{self, Path, Says};
 use crate::streams::{self, Files, Stream};
 use crate::yaml::{
@@ -52,7 +52,7 @@ pub struct Policy {
 pub(crate) enum Pattern {
     Known(&'static Detector),
     /// One of the policy's own, and what triggers it.
-    Own(String, Own),
+    Custom(String, CustomPattern),
     /// A rule of gitleaks.
     Leak(Box<Leak>),
 }
@@ -132,7 +132,7 @@ impl Policy {
                 return Err(problem(entry.get("name").unwrap_or(node), said));
             }
             let is_same =
-                |(other, of): &(Pattern, Rule)| matches!(other, Pattern::Own(..)) && of.name == rule.name;
+                |(other, of): &(Pattern, Rule)| matches!(other, Pattern::Custom(..)) && of.name == rule.name;
             if self.detectors.iter().any(is_same) {
                 let name = &rule.name;
                 let said = format!(
@@ -141,8 +141,8 @@ impl Policy {
                 return Err(problem(entry.get("name").unwrap_or(node), said));
             }
             let pattern = self.pattern(node, entry, &rule)?;
-            let own = own::parse(&pattern).map_err(|said| self.in_pattern(&pattern, &said))?;
-            self.detectors.push((Pattern::Own(pattern, own), rule));
+            let own = custom::parse(&pattern).map_err(|said| self.in_pattern(&pattern, &said))?;
+            self.detectors.push((Pattern::Custom(pattern, own), rule));
         }
         if let Some(node) = redact.get("gitleaks") {
             self.gitleaks(node, files)?;
@@ -244,7 +244,7 @@ impl Policy {
         let pattern = text(required(node, entry, "pattern")?, "`pattern`")?;
         let place = scalar_problem(pattern, format!("the pattern of `{}`", rule.name));
         self.places.insert(pattern.as_str().into(), place);
-        own::check(pattern.as_str()).map_err(|said| self.in_pattern(pattern.as_str(), &said))?;
+        custom::check(pattern.as_str()).map_err(|said| self.in_pattern(pattern.as_str(), &said))?;
         Ok(pattern.as_str().into())
     }
 

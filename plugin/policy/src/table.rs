@@ -1,9 +1,9 @@
 //! A policy into the table that the filter walks.
 
 use crate::automaton::{self, Alphabet, Direction};
+use crate::custom::{self, CustomPattern};
 use crate::detectors::{Detector, shape};
 use crate::gitleaks::Leak;
-use crate::own::{self, Own};
 use crate::paths::{self, Path, Says};
 use crate::policy::{Pattern, Policy, Rule};
 use crate::streams;
@@ -31,7 +31,7 @@ pub fn compile(policy: &Policy) -> Result<Vec<u8>, Problem> {
             Pattern::Known(known) => {
                 (known.trigger, known.lead, known.pattern, known.validator, known.before, known.after)
             }
-            Pattern::Own(own, Own { trigger, lead }) => {
+            Pattern::Custom(own, CustomPattern { trigger, lead }) => {
                 (&**trigger, &**lead, &**own, Validator::Any, Boundary::None, Boundary::None)
             }
             Pattern::Leak(leak) => {
@@ -57,7 +57,7 @@ pub fn compile(policy: &Policy) -> Result<Vec<u8>, Problem> {
         triggers.push(if validator.reads_text() { trigger.into() } else { trigger_of(trigger)? });
         let concern = match pattern {
             Pattern::Known(known) => concern(known),
-            Pattern::Own(..) | Pattern::Leak(_) => Concern::Any,
+            Pattern::Custom(..) | Pattern::Leak(_) => Concern::Any,
         };
         if validator.reads_text() {
             let detector = DetectorParts {
@@ -71,7 +71,7 @@ pub fn compile(policy: &Policy) -> Result<Vec<u8>, Problem> {
             parts.rule(&rule.of(Kind::Detector, concern), Some(detector));
             continue;
         }
-        let lead_len = if lead == trigger { own::len(lead).unwrap_or(0) } else { 0 };
+        let lead_len = if lead == trigger { custom::len(lead).unwrap_or(0) } else { 0 };
         let lead = match lead_len {
             0 => automata.compact(policy, &[lead], Direction::Backwards)?,
             _ => NO_AUTOMATON,

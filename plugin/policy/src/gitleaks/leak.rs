@@ -6,7 +6,7 @@ use super::parts::{self, Parts};
 use super::trigger::{self, Trigger};
 use super::{Compiler, expression};
 use crate::automaton::Direction;
-use crate::own;
+use crate::custom;
 use regex_syntax::hir::{Hir, HirKind};
 use std::rc::Rc;
 
@@ -90,7 +90,7 @@ fn one(rule: &Rule, parts: &Parts, allows: &[Allow], compiler: &mut Compiler) ->
     let Trigger { end, pattern } =
         trigger::choose(&atoms).ok_or("nothing in its regex is rare enough to look for")?;
     let lead = Hir::concat(atoms[..end].to_vec()).to_string();
-    let lead_len = if lead == pattern { own::len(&lead).unwrap_or(0) } else { 0 };
+    let lead_len = if lead == pattern { custom::len(&lead).unwrap_or(0) } else { 0 };
     let is_behind = end <= before.len();
     let before = if is_behind { before[end..].to_vec() } else { before };
     let part = |part: Vec<Hir>, compiler: &mut Compiler| match part.is_empty() {

@@ -136,7 +136,7 @@ pub(crate) fn alerts(place: &Place) -> Result<String> {
     ensure_live(&prometheus, "flb_audit_live_noted_records_total", RECORDS)?;
 
     node.log(&mut process, DROPPED)?;
-    // What an alert is about has to grow between two scrapes.
+    // A counter with an alert has to grow between two scrapes.
     thread::sleep(Duration::from_secs(3));
     node.log(&mut process, DROPPED)?;
     prometheus
@@ -171,7 +171,7 @@ fn ask_dashboard(prometheus: &Prometheus) -> Result<usize> {
             empty.push(query);
         }
     }
-    // Of a fleet that is well, there is nothing redacted, invalid, noted, lost, and no policy.
+    // A healthy fleet has nothing redacted, invalid, noted or lost, and no policy.
     ensure!(empty.len() <= 10, "without a value: {empty:#?}");
     Ok(targets.len())
 }

@@ -16,13 +16,13 @@ const TRIGGER_BYTES_MIN: usize = 4;
 const TRIGGER_BYTES_MAX: usize = 64;
 
 /// One of a policy's own patterns, as a detector has it.
-pub(crate) struct Own {
+pub(crate) struct CustomPattern {
     pub(crate) trigger: String,
     pub(crate) lead: String,
 }
 
 /// Takes a pattern apart. What is wrong with it, if it cannot be.
-pub(crate) fn parse(pattern: &str) -> Result<Own, String> {
+pub(crate) fn parse(pattern: &str) -> Result<CustomPattern, String> {
     let hir = hir(pattern)?;
     let lead = beginning(&hir).unwrap_or_else(|| shortest(&hir));
     if lead.properties().maximum_len().is_none_or(|len| len > LEAD_BYTES_MAX) {
@@ -32,7 +32,7 @@ pub(crate) fn parse(pattern: &str) -> Result<Own, String> {
              as in `note='[^']*'`, or bound what it repeats, as in [a-z]{{1,20}}"
         ));
     }
-    Ok(Own { trigger: without_looks(&lead).to_string(), lead: lead.to_string() })
+    Ok(CustomPattern { trigger: without_looks(&lead).to_string(), lead: lead.to_string() })
 }
 
 /// Whether a pattern is one, and finds no nothing: that would be everywhere.
