@@ -39,7 +39,7 @@ pub(crate) struct Test {
     json: bool,
 }
 
-/// What an operator expects of a record.
+/// An operator's expectations of a record.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Case {
@@ -56,7 +56,7 @@ struct Case {
     /// Texts that must be.
     #[serde(default)]
     stay: Vec<String>,
-    /// Whether the record is valid by its schema, which it has to have.
+    /// True if the record, which must have a schema, is valid.
     #[serde(default)]
     valid: Option<bool>,
     /// The record that comes out, without its seal.
@@ -85,9 +85,9 @@ struct Failure {
     /// Line, or element of a list, from 1 on.
     number: usize,
     name: String,
-    /// What is not as it should be.
+    /// The differences from the expectations.
     problems: Vec<String>,
-    /// What comes out, and what its seal says.
+    /// The output, and the statements of its seal.
     record: Value,
     redacted: Value,
 }

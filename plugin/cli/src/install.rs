@@ -27,7 +27,7 @@ const SHIPPED: [&str; 8] = [
 pub(crate) struct Install {
     /// The directory; it may be there already
     dir: PathBuf,
-    /// Where the files are; without it, beside this program
+    /// The folder with the files [default: the program's own]
     #[arg(long, value_name = "DIR")]
     from: Option<PathBuf>,
 }

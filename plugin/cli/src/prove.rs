@@ -146,7 +146,7 @@ fn is_under(record: &Place, checkpoint: &Place, leaves: u64) -> bool {
     (record.segment, record.run) == (checkpoint.segment, checkpoint.run) && distance == Some(leaves)
 }
 
-/// Why a checkpoint proves nothing of a record.
+/// The reason why a checkpoint proves nothing about a record.
 const TOO_EARLY: &str = "the record is from before the checkpoint's key came into force, and the keys before it have \
                          not signed what leads there";
 
@@ -170,7 +170,7 @@ fn reaches(checkpoint: &Checkpoint, record: Position, heads: &[Hash]) -> bool {
             None => return false,
         }
     }
-    // Of the key before all these it is not known when it came into force.
+    // Nobody knows when the key before all these came into force.
     since.last().is_none_or(|last| last.index == 1) || end == 1
 }
 

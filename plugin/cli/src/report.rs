@@ -9,7 +9,7 @@ use serde::{Serialize, Serializer};
 use std::collections::BTreeMap;
 use std::fmt::{self, Write};
 
-/// How many findings of a kind are listed in JSON; all are counted.
+/// The number of findings of a kind that are listed in JSON; all are counted.
 const FINDINGS_MAX: usize = 100;
 /// How many findings of a kind are listed for a person.
 const SHOWN_MAX: usize = 10;
@@ -26,7 +26,7 @@ pub(crate) struct Finding {
 
 /// What is wrong, by verdict.
 pub(crate) struct Findings {
-    /// How many of a kind are kept.
+    /// The number of findings of a kind that are kept.
     kept_max: usize,
     /// The first of each kind.
     pub(crate) kept: BTreeMap<Verdict, Vec<Finding>>,

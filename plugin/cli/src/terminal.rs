@@ -5,9 +5,9 @@ use crate::verdict::{Level, Verdict};
 use anyhow::Result;
 use std::io::{self, IsTerminal};
 
-/// How wide a report is, in characters.
+/// The width of a report, in characters.
 const COLUMNS: usize = 80;
-/// What lines begin with that go on from one that was too long.
+/// The start of a line that continues one that was too long.
 const INDENT: &str = "    ";
 
 /// Prints a report. On a terminal its lines fit; elsewhere each finding is one line.

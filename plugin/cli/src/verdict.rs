@@ -26,7 +26,7 @@ pub enum Verdict {
     Tampered,
 }
 
-/// How bad a verdict is, for who does not know the verdicts.
+/// The severity of a verdict, for readers who do not know the verdicts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Level {
     /// Nothing is wrong.

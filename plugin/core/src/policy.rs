@@ -152,7 +152,7 @@ pub struct Rule<'a> {
     pub class: &'a [u8],
     /// What it does.
     pub action: Action,
-    /// What it looks at.
+    /// The text that it looks at.
     pub kind: Kind,
     /// What kind of value it is about.
     pub concern: Concern,
@@ -181,7 +181,7 @@ pub(crate) enum Lead<'a> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Detector<'a> {
     pub(crate) lead: Lead<'a>,
-    /// Where in the automata its pattern is, or the rule of gitleaks.
+    /// The place of its pattern, or of the rule of gitleaks, in the automata.
     pub(crate) pattern: u32,
     pub(crate) validator: Validator,
     pub(crate) before: Boundary,

@@ -1,4 +1,4 @@
-//! What keeps the ledger from storing a chunk.
+//! The errors that keep the ledger from storing a chunk.
 
 use crate::{faults, manifest};
 use flb_audit_core::OutOfMemory;
@@ -6,7 +6,7 @@ use flb_audit_core::chain::state;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-/// What comes of files.
+/// The result of an operation on files.
 pub(crate) type Result<T> = std::result::Result<T, Error>;
 
 /// The ledger cannot do it now: the chunk is to come again.
@@ -17,7 +17,7 @@ pub enum Error {
     Io {
         /// The file or directory.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
     /// A write was accepted, and is not in the file.
@@ -41,7 +41,7 @@ pub enum Error {
     NotCompressed {
         /// The file.
         path: PathBuf,
-        /// What is wrong with its frame.
+        /// The error in its frame.
         what: String,
     },
     /// The file of keys is damaged, or belongs to another chain.
@@ -77,7 +77,7 @@ pub enum Error {
     /// The manifests are still being read.
     #[error("{} is being read: {percent} % so far", manifest::FILE_NAME)]
     Opening {
-        /// How much of them has been read.
+        /// The part that has been read, in percent.
         percent: u64,
     },
     /// A closed file is there that no manifest knows.
@@ -103,7 +103,7 @@ pub enum Error {
     NotARoster {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The error in it.
         source: serde_json::Error,
     },
     /// An encrypted file goes on, and nobody is named that could read it.

@@ -32,7 +32,7 @@ pub struct Policy {
     pub source: String,
     /// The files with rules that it names, as they were read.
     pub(crate) files: Vec<String>,
-    /// What is said of the rules of a file, and where the policy names it.
+    /// Remarks on the rules of a file, and the place at which the policy names it.
     notes: Vec<Problem>,
     pub(crate) detectors: Vec<(Pattern, Rule)>,
     pub(crate) keys: Vec<(String, Rule)>,
@@ -102,7 +102,7 @@ impl Policy {
         Ok(policy)
     }
 
-    /// What of the rules in the files that it names is used, and what is not, and why.
+    /// Returns the rules in its files that are used, and those that are not, with reasons.
     pub fn notes(&self) -> &[Problem] {
         &self.notes
     }

@@ -53,7 +53,7 @@ pub fn compile(policy: &Policy) -> Result<Vec<u8>, Problem> {
             );
             continue;
         }
-        // What reads the text itself tells by its trigger alone.
+        // A validator that reads the text itself tells by its trigger alone.
         triggers.push(if validator.reads_text() { trigger.into() } else { trigger_of(trigger)? });
         let concern = match pattern {
             Pattern::Known(known) => concern(known),
@@ -141,7 +141,7 @@ fn concern(detector: &Detector) -> Concern {
     }
 }
 
-/// What the scout looks for in place of a trigger.
+/// The pattern that the scout looks for in place of a trigger.
 fn trigger_of(trigger: &str) -> Result<String, Problem> {
     automaton::folded(trigger).map_err(|error| anywhere(format!("`{trigger}`: {error}")))
 }

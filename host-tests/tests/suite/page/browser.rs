@@ -6,7 +6,7 @@ use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Where `.ci/run` puts playwright-core and axe-core.
+/// The folder in which `.ci/run` puts playwright-core and axe-core.
 const MODULES: &str = "target/browser/node_modules";
 
 /// Opens a page and returns what the script says of it; `None` if there is no browser.

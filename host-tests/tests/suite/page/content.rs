@@ -1,4 +1,4 @@
-//! What a page says, of a log with faults and of one without.
+//! The text of a page, for a log with faults and for one without.
 
 use super::made_up::MadeUp;
 use super::markup::Page;

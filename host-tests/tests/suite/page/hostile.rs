@@ -7,7 +7,7 @@ use serde_json::json;
 use std::fs;
 use std::path::Path;
 
-/// What must neither run nor hide, wherever it stands.
+/// Text that must neither run nor hide, wherever it stands.
 pub(super) const ATTACKS: [&str; 12] = [
     "<script>window.hit=1;alert(1)</script>",
     "\"><img src=x onerror=\"window.hit=1\">",

@@ -3,7 +3,7 @@
 use host_tests::specification::{base64url, seal};
 use serde_json::{Value, json};
 
-/// Where chains begin, in seconds since 1970.
+/// The time at which chains begin, in seconds since 1970.
 const BEGUN: u64 = 1_795_161_600;
 
 /// A chain that is made up, record by record.

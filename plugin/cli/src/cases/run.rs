@@ -15,7 +15,7 @@ use serde_json::Value;
 /// compared.
 const SECONDS: u32 = 0;
 
-/// What came out for a case.
+/// The output of a case.
 pub(super) struct Sealed {
     pub(super) record: Value,
     pub(super) seal: Value,
@@ -56,7 +56,7 @@ impl<'a> Runner<'a> {
     }
 }
 
-/// What is not as the case expects.
+/// Returns the differences from a case's expectations.
 pub(super) fn problems(case: &Case, sealed: &Sealed) -> Vec<String> {
     let out = sealed.record.to_string();
     // As it is, or as JSON has it.
@@ -74,7 +74,7 @@ pub(super) fn problems(case: &Case, sealed: &Sealed) -> Vec<String> {
     problems
 }
 
-/// What is wrong with a record's validity; none if it is as expected.
+/// Returns the difference in a record's validity; none if it is as expected.
 fn validity(expected: bool, seal: &Value) -> Option<String> {
     let is = match (seal.get("schema"), seal.get("invalid"), seal.get("unchecked")) {
         (_, Some(invalid), _) => format!("invalid: {invalid}"),

@@ -38,7 +38,7 @@ const NOT_READ: [(usize, &[u8], &str); 8] = [
     (0, b"Obj\x01", "an Avro file"),
     (0, b"SQLite format 3\0", "an SQLite database"),
 ];
-/// How much of a source is looked at for these marks, in bytes.
+/// The part of a source that is searched for these marks, in bytes.
 const MARK_BYTES: usize = 262;
 
 #[derive(Clone, Copy)]

@@ -120,7 +120,7 @@ pub(super) fn may_hold(text: &[u8]) -> bool {
 /// what JSON may have behind it, and the first bytes of gzip.
 const BASE64_STARTS: [&[u8]; 6] = [b"\"ey", b"\"ew", b"\"W1", b"\"W3", b"\"Wy", b"\"H4sI"];
 
-/// How an array of bytes starts that holds an object, as journald prints a message that
+/// The start of an array of bytes that holds an object, as journald prints a message that
 /// is not plain text.
 const BYTES_STARTS: [&[u8]; 2] = [b"[123,", b"[ 123,"];
 

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 /// A file or standard input.
 pub(crate) struct Source {
     path: PathBuf,
-    /// Where the hash of what is stored is kept, if it is asked for.
+    /// The hash of the stored bytes, if it is asked for.
     stored: Option<Kept>,
 }
 

@@ -4,7 +4,7 @@ use sha2::{Digest, Sha256};
 use std::io::{self, Read};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// What was read of a source.
+/// The bytes read of a source.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Stored {
     pub(crate) bytes: u64,

@@ -113,7 +113,7 @@ pub(super) struct ChainLog {
 
 /// How many policies of a chain are listed.
 const POLICIES_MAX: usize = 100;
-/// How many anchors of a chain are listed.
+/// The number of anchors of a chain that are listed.
 const ANCHORS_MAX: usize = 1000;
 
 impl ChainLog {

@@ -54,7 +54,7 @@ pub(super) struct Chains<'a> {
     pub(super) spool: Spool,
     /// By ledger, the records that are not here to be checked.
     pub(super) spans: Vec<Spans>,
-    /// What seals say of redactions and schemas, if that is asked for.
+    /// The seals' statements on redactions and schemas, if they are asked for.
     pub(super) tallies: Option<Tallies>,
 }
 

@@ -15,12 +15,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::path::Path;
 
-/// How many chains have a timeline.
+/// The number of chains that have a timeline.
 const TIMELINES_MAX: usize = 1000;
-/// How many nodes are listed of which nothing is here.
+/// The number of nodes without a record that are listed.
 const ABSENT_MAX: usize = 1000;
 
-/// What only metrics and pages say of a verification.
+/// The part of a verification that only metrics and pages show.
 #[derive(Default)]
 pub(super) struct Details {
     pub(super) tallies: Tallies,
@@ -31,7 +31,7 @@ pub(super) struct Details {
     /// Nodes of the roster of which nothing is here: their names and newest chains.
     pub(super) absent: Vec<(String, String)>,
     pub(super) absent_count: usize,
-    /// How many chains the roster has.
+    /// The number of chains in the roster.
     pub(super) roster_chains: Option<usize>,
 }
 
@@ -85,10 +85,10 @@ impl Details {
     }
 }
 
-/// What was asked: the command line, and the files that it names beside the logs.
+/// The request: the command line, and the files that it names beside the logs.
 pub(super) struct Asked {
     pub(super) command: Vec<String>,
-    /// What each of them is for, its name, and its contents when it was begun.
+    /// For each, its purpose, its name, and its contents at the start.
     pub(super) files: Vec<(&'static str, String, Stored)>,
 }
 

@@ -4,7 +4,7 @@ use super::Verdict;
 use flb_audit_core::chain::{Place, Position, Run};
 use std::collections::BTreeMap;
 
-/// Where a chain begins, before all of its records.
+/// The beginning of a chain, before all of its records.
 pub(super) const BEGINNING: Place = Place { segment: 0, run: Run::FIRST, sequence: 0 };
 
 /// Why records are not here.

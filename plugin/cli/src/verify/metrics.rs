@@ -95,17 +95,17 @@ pub(super) fn openmetrics(report: &Report, begun: SystemTime, took: Duration) ->
     out.0 + "# EOF\n"
 }
 
-/// What seals say of the redactions and the schemas of one node's chain.
+/// The seals' statements on the redactions and schemas of one node's chain.
 #[derive(Default)]
 struct OfSeals<'a> {
     redacted_records: u64,
-    /// How often each rule has redacted something.
+    /// The number of redactions by each rule.
     rules: BTreeMap<&'a str, u64>,
     /// Invalid records by schema.
     invalid: BTreeMap<&'a str, u64>,
 }
 
-/// How many rules, and how many schemas, of a chain are told apart.
+/// The number of rules, and of schemas, of a chain that are told apart.
 const NAMES_MAX: usize = 100;
 /// The name of all others.
 const OTHERS: &str = "(others)";

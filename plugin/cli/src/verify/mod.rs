@@ -283,7 +283,7 @@ impl Verify {
         if let Some(path) = &self.anchors {
             anchors::check(&mut chains, path, roster, &mut followed)?;
         }
-        // What an anchor proves to be missing may have held a handover.
+        // Records that an anchor proves to be missing may have held a handover.
         chains.check_keys(&followed)?;
         if let Some(roster) = roster {
             chains.check_roster(roster, self.since.is_some() || self.until.is_some(), &followed);

@@ -20,7 +20,7 @@ use std::time::Duration;
 /// What a verification of logs says.
 pub(super) struct Report {
     pub(super) said: Envelope<Logs>,
-    /// What only metrics and pages say.
+    /// The part that only metrics and pages show.
     pub(super) details: Details,
 }
 

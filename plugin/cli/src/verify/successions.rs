@@ -1,4 +1,4 @@
-//! What the keys of each chain say of one another, and of the records.
+//! Consistency of each chain's keys, with one another and with the records.
 
 use super::chains::{Chains, Followed};
 use super::gaps::{Between, Cause};

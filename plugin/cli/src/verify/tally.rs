@@ -1,4 +1,4 @@
-//! What seals say of redactions and schemas, counted: by rule and path, and by schema.
+//! Counts of the seals' statements: redactions by rule and path, and records by schema.
 //!
 //! Only reports that show it collect it. Whoever writes a log can make up rules, paths
 //! and schemas, so each count has a limit, past which all others are one.
@@ -7,13 +7,13 @@ use flb_audit_core::chain::{ChainId, Life};
 use flb_audit_core::verify::{Sealed, SealedRecord, Validity};
 use std::collections::BTreeMap;
 
-/// How many rules, and how many schemas, are told apart for a chain.
+/// The number of rules, and of schemas, that are told apart for a chain.
 const NAMES_MAX: usize = 100;
-/// How many rows of redactions, and of violations, are told apart for a chain.
+/// The number of rows of redactions, and of violations, that are told apart for a chain.
 const ROWS_MAX: usize = 1000;
-/// How many of these rows are told apart for all chains.
+/// The number of these rows that are told apart for all chains.
 const ALL_ROWS_MAX: usize = 50_000;
-/// How many days are told apart.
+/// The number of days that are told apart.
 const DAYS_MAX: usize = 4000;
 /// The longest name of a rule or a schema, in characters.
 const NAME_CHARACTERS_MAX: usize = 100;
@@ -22,7 +22,7 @@ const PATH_CHARACTERS_MAX: usize = 300;
 /// A day, in seconds.
 pub(super) const DAY_SECONDS: u64 = 86_400;
 
-/// What the seal of one record says of redactions and of its schema.
+/// The statements of one record's seal on redactions and its schema.
 pub(super) struct Said {
     redacted: Vec<(Redaction, u64)>,
     schema: Option<String>,
@@ -127,12 +127,12 @@ pub(super) struct OfSchema {
     pub(super) unchecked: u64,
 }
 
-/// What the seals of one chain say.
+/// The statements of one chain's seals.
 #[derive(Default)]
 pub(super) struct Tally {
     /// Records with redactions.
     pub(super) redacted_records: u64,
-    /// How often a rule has redacted something.
+    /// The number of redactions by a rule.
     pub(super) rules: Counts<String>,
     pub(super) redactions: Counts<Redaction>,
     /// Records by their schema; past the limit, those of all others have no name.
@@ -140,7 +140,7 @@ pub(super) struct Tally {
     pub(super) violations: Counts<Violation>,
 }
 
-/// What the seals of all chains say.
+/// The statements of all chains' seals.
 #[derive(Default)]
 pub(super) struct Tallies {
     /// By chain; those that the roster does not have are one.

@@ -10,9 +10,9 @@ use super::gaps::Cause;
 use flb_audit_core::chain::{Life, Position};
 use std::collections::BTreeMap;
 
-/// How many points of time are told apart on a timeline.
+/// The number of points of time that are told apart on a timeline.
 pub(super) const POINTS: u16 = 1000;
-/// How many segments, and how many changes of keys, are listed.
+/// The number of segments, and of changes of keys, that are listed.
 const LISTED_MAX: usize = 50;
 
 /// The times of some records of a chain, in seconds since 1970.
@@ -61,9 +61,9 @@ pub(super) struct Timeline {
     clock: Clock,
     from: u64,
     to: u64,
-    /// When there are records, in parts that are apart.
+    /// The times of records, in separate parts.
     pub(super) records: Vec<Part>,
-    /// When records are missing or altered, …
+    /// The times of missing or altered records, …
     pub(super) missing: Vec<Part>,
     /// … and when they are not here for a reason that is known.
     pub(super) accounted: Vec<Part>,

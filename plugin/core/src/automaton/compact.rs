@@ -127,7 +127,7 @@ impl<'a> Compact<'a> {
         state <= self.accepting_max
     }
 
-    /// Whether nothing matches any more.
+    /// True if nothing matches any more.
     pub fn is_dead(&self, state: State) -> bool {
         state == 0
     }

@@ -97,7 +97,7 @@ impl<'a> Policy<'a> {
         })
     }
 
-    /// Whether all automata of a rule are whole.
+    /// Checks that all automata of a rule are whole.
     pub(super) fn is_sound_leak(&self, start: u32) -> bool {
         self.leak(start).is_some_and(|leak| {
             let automata = [Some(leak.secret), leak.before, leak.after, leak.keywords];
@@ -107,14 +107,14 @@ impl<'a> Policy<'a> {
     }
 }
 
-/// What makes a secret none, to be written.
+/// A reason not to take a match for a secret, to be written.
 #[derive(Clone, Copy, Debug)]
 pub struct AllowParts {
-    /// What it looks at.
+    /// The text that it looks at.
     pub target: AllowTarget,
     /// True if the next one has to hold as well.
     pub goes_on: bool,
-    /// Where in the automata its own is.
+    /// The place of its own automaton among all.
     pub automaton: u32,
 }
 
@@ -126,15 +126,15 @@ pub struct LeakParts<'a> {
     pub entropy: u16,
     /// True if what is ahead of the secret goes on behind the trigger.
     pub is_behind: bool,
-    /// What is ahead of the secret.
+    /// The part ahead of the secret.
     pub before: u32,
     /// The secret.
     pub secret: u32,
-    /// What is behind it.
+    /// The part behind it.
     pub after: u32,
     /// The words of which the text has to have one.
     pub keywords: u32,
-    /// What makes a secret none: [`ALLOWS_MAX`] at the most.
+    /// The reasons not to take a match for a secret: [`ALLOWS_MAX`] at the most.
     pub allows: &'a [AllowParts],
 }
 

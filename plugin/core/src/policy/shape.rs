@@ -56,7 +56,7 @@ impl Alphabet {
         Alphabet::Printable,
     ];
 
-    /// Whether a byte is in it.
+    /// Checks that a byte is in it.
     pub fn has(self, byte: u8) -> bool {
         let is_hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
         match self {
@@ -88,7 +88,7 @@ pub enum Part {
 /// A shape, to be written.
 #[derive(Clone, Debug)]
 pub struct Shape {
-    /// How far behind its start its trigger ends, in bytes.
+    /// The end of its trigger, in bytes from its start.
     pub lead_len: u8,
     /// Its parts, one behind the other.
     pub parts: Vec<Part>,

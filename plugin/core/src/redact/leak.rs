@@ -9,7 +9,7 @@ use crate::policy::leak::{AllowTarget, Leak};
 use crate::policy::{Detector, Validator};
 use core::ops::Range;
 
-/// How far ahead of a secret its rule may begin, in bytes.
+/// The distance ahead of a secret at which its rule may begin, in bytes.
 const BEFORE_BYTES_MAX: usize = 2048;
 
 impl Scanner<'_> {
@@ -50,7 +50,7 @@ impl Scanner<'_> {
         Ok(None)
     }
 
-    /// Whether what was matched is a secret after all.
+    /// Checks that a match is a secret after all.
     fn is_leak(
         &mut self,
         leak: &Leak<'_>,
@@ -85,7 +85,7 @@ impl Scanner<'_> {
         Ok(true)
     }
 
-    /// Where what an automaton matches from `start` on may end.
+    /// Returns the possible ends of an automaton's match from `start` on.
     fn ends(
         &mut self,
         automaton: &Compact<'_>,
@@ -117,7 +117,7 @@ impl Scanner<'_> {
         Ok(ends)
     }
 
-    /// Where the shortest match from `start` on ends.
+    /// Returns the end of the shortest match from `start` on.
     fn shortest(
         &mut self,
         automaton: &Compact<'_>,
@@ -144,7 +144,7 @@ impl Scanner<'_> {
         Ok(end)
     }
 
-    /// Whether an automaton finds anything in a text.
+    /// Checks whether an automaton finds anything in a text.
     fn is_match(&mut self, automaton: &Compact<'_>, text: &[u8]) -> Result<bool, Exhausted> {
         let mut state = automaton.start(None);
         let mut read = 0;
@@ -161,7 +161,7 @@ impl Scanner<'_> {
 }
 
 impl Detector<'_> {
-    /// Whether this is a rule of gitleaks.
+    /// True if this is a rule of gitleaks.
     pub(super) fn is_leak(&self) -> bool {
         self.validator == Validator::Leak
     }

@@ -28,7 +28,7 @@ const ESCAPED_BYTES_MAX: usize = 86 * 6;
 pub fn read_anchor(text: &[u8]) -> Option<Checkpoint> {
     let mut tape = Tape::new();
     tape.read(text, Dialect::Json).ok()?;
-    // Of two members with one key a reader may take either.
+    // A reader may take either of two members with one key.
     tape.notes = Notes::NONE;
     Canonical::default().write(&mut tape, text).ok()?;
     if tape.notes.contains(Notes::DUPLICATE_KEYS) {

@@ -94,7 +94,7 @@ impl Opened {
         Ok(())
     }
 
-    /// What there is now.
+    /// Returns the state of the files before something is appended.
     fn before(&self) -> Before {
         Before {
             number: self.active.number,
@@ -167,7 +167,7 @@ impl Opened {
     }
 
     /// Writes down where the records of this chunk that have no seal will be.
-    /// Gives which of these `count` records no earlier life has stored.
+    /// Returns those of these `count` records that no earlier life has stored.
     fn intend(&mut self, tag: &[u8], chunk: &[u8], count: u64, lines: &mut Vec<Line>) -> Result<Vec<u64>> {
         let mut left: Vec<u64> = (0..count).collect();
         if count == 0 {

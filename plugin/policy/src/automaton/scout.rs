@@ -81,7 +81,7 @@ fn word(hir: &Hir) -> Option<Vec<u8>> {
     Some(word).filter(|word| !word.is_empty())
 }
 
-/// What a byte counts as in a word.
+/// Returns the byte that a byte counts as in a word.
 fn fold(byte: u8) -> u8 {
     if byte.is_ascii_digit() { b'0' } else { byte.to_ascii_lowercase() }
 }

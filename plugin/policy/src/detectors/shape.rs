@@ -6,14 +6,14 @@
 
 use flb_audit_core::policy::{Alphabet, Part, Shape};
 
-/// How many letters of a token trigger.
+/// The number of a token's letters that trigger.
 const TRIGGER_CHARS: usize = 3;
 const TRIGGER_CHARS_MIN: usize = 2;
 /// Ends of literals that stand in most records of Kubernetes' audit log, and the number of
 /// characters that trigger in their place, and in place of what UUIDs and addresses have.
 const COMMON_ENDS: [&str; 4] = ["es/", "it.", "v1.", "nt-"];
 const COMMON_CHARS: usize = 9;
-/// What a run without a limit may have.
+/// The longest run where a shape sets no limit.
 const RUN_MAX: u16 = 1024;
 
 /// The shapes, and the triggers of all.
@@ -39,7 +39,7 @@ pub(crate) fn read(text: &str) -> Result<Shapes, String> {
     Ok(Shapes { table, trigger: triggers.join("|") })
 }
 
-/// What triggers any of some shapes.
+/// Returns the triggers of some shapes.
 pub fn triggers(text: &str) -> Result<String, String> {
     read(text).map(|shapes| shapes.trigger)
 }

@@ -8,7 +8,7 @@ use regex_syntax::escape;
 use regex_syntax::hir::{Hir, HirKind};
 use std::rc::Rc;
 
-/// How many stopwords one automaton has at the most.
+/// The largest number of stopwords in one automaton.
 const STOPWORDS_MAX: usize = 256;
 
 /// An allowlist, compiled: any of these automata tells something that is allowed.
@@ -16,7 +16,7 @@ const STOPWORDS_MAX: usize = 256;
 pub(crate) struct Allow {
     pub(crate) target: AllowTarget,
     pub(crate) automaton: Rc<[u8]>,
-    /// Whether the next one has to hold as well.
+    /// True if the next one has to hold as well.
     pub(crate) goes_on: bool,
 }
 

@@ -3,7 +3,7 @@
 use super::{DEFAULT_FILE, Files};
 use toml::{Table, Value};
 
-/// How often a configuration may extend another one, as in gitleaks.
+/// The number of times that a configuration may extend another one, as in gitleaks.
 const EXTENDS_MAX: usize = 2;
 
 /// A rule.
@@ -17,9 +17,9 @@ pub(super) struct Rule {
     /// In small letters.
     pub(super) keywords: Vec<String>,
     pub(super) allowlists: Vec<Allowlist>,
-    /// Whether it holds only beside a match of another rule.
+    /// True if it holds only beside a match of another rule.
     pub(super) has_required: bool,
-    /// Whether it only serves other rules.
+    /// True if it only serves other rules.
     pub(super) is_silent: bool,
 }
 
@@ -32,13 +32,13 @@ pub(super) enum Target {
     Line,
 }
 
-/// What is no secret.
+/// Matches that are no secrets.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Allowlist {
     pub(super) target: Target,
-    /// Whether all of its checks have to hold, rather than one.
+    /// True if all of its checks have to hold, rather than one.
     pub(super) asks_all: bool,
-    /// Whether it has paths or commits, which a record has not.
+    /// True if it has paths or commits, which a record has not.
     pub(super) has_files: bool,
     pub(super) regexes: Vec<String>,
     pub(super) stopwords: Vec<String>,
@@ -50,7 +50,7 @@ pub(super) struct Allowlist {
 pub(super) struct Config {
     pub(super) rules: Vec<Rule>,
     pub(super) allowlists: Vec<Allowlist>,
-    /// What is wrong and does not keep the rest from being used.
+    /// Errors that do not keep the rest from being used.
     pub(super) notes: Vec<(String, String)>,
 }
 
@@ -107,7 +107,7 @@ impl Config {
         self.allowlists.extend(base.allowlists);
     }
 
-    /// Gives allowlists for some rules to those.
+    /// Hands allowlists for some rules to those rules.
     fn spread_allowlists(&mut self) -> Result<(), String> {
         let (targeted, global) = self.allowlists.drain(..).partition(|list| !list.targets.is_empty());
         self.allowlists = global;
@@ -123,7 +123,7 @@ impl Config {
     }
 }
 
-/// What a configuration is based on.
+/// The base of a configuration.
 #[derive(Debug, Default)]
 struct Extend {
     path: Option<String>,

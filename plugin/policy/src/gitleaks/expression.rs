@@ -73,7 +73,7 @@ pub(super) fn to_rust(expression: &str) -> String {
     out
 }
 
-/// Whether a brace opens `{n}`, `{n,}` or `{n,m}`.
+/// Checks that a brace opens `{n}`, `{n,}` or `{n,m}`.
 fn repeats(rest: &str) -> bool {
     let Some((counts, _)) = rest[1..].split_once('}') else { return false };
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());

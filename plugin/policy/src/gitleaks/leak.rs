@@ -14,9 +14,9 @@ use std::rc::Rc;
 pub(crate) struct Leak {
     /// The rule's id, as far as a name may have it.
     pub(crate) name: String,
-    /// What the scout looks for.
+    /// The pattern that the scout looks for.
     pub(crate) trigger: String,
-    /// How long the lead is, if the trigger is all of it, or else its automaton.
+    /// The length of the lead, if the trigger is all of it, or else its automaton.
     pub(crate) lead_len: u8,
     pub(crate) lead: Option<Rc<[u8]>>,
     /// Whether what is ahead of the secret goes on behind the trigger, rather than at
@@ -80,7 +80,7 @@ pub(super) fn compile(
 fn one(rule: &Rule, parts: &Parts, allows: &[Allow], compiler: &mut Compiler) -> Result<Leak, String> {
     let is_look = |hir: &Hir| matches!(hir.kind(), HirKind::Look(_));
     let is_optional = |hir: &Hir| hir.properties().minimum_len() == Some(0) && !is_look(hir);
-    // What may be ahead and may not tells nothing.
+    // An optional part ahead tells nothing.
     let first = parts.before.iter().position(|hir| !is_optional(hir)).unwrap_or(parts.before.len());
     let (mut before, mut secret) = (parts.before[first..].to_vec(), parts.secret.clone());
     if before.iter().all(is_look) {
@@ -127,7 +127,7 @@ fn keywords(rule: &Rule, parts: &Parts, compiler: &mut Compiler) -> Result<Optio
     compiler.compile(vec![words.join("|")], Direction::Anywhere).map(Some)
 }
 
-/// Whether all that a sequence matches has one of the keywords.
+/// Checks that everything that a sequence matches has one of the keywords.
 fn holds_one(sequence: &[Hir], keywords: &[String]) -> bool {
     let mut run = String::new();
     let has = |run: &str| keywords.iter().any(|word| run.contains(word.as_str()));

@@ -31,10 +31,10 @@ pub(crate) type Files<'a> = &'a mut dyn FnMut(&str) -> Result<String, String>;
 pub(crate) struct Gitleaks {
     /// All variants of all rules that were compiled, in the order of the file.
     pub(crate) leaks: Vec<Leak>,
-    /// How many rules the configuration has, and how many of them do something.
+    /// The number of rules in the configuration, and of those that are used.
     pub(crate) rules: usize,
     pub(crate) compiled: usize,
-    /// What is not done, and why: the rule's name first.
+    /// The rules that are not used, and why: the rule's name first.
     pub(crate) refused: Vec<(String, String)>,
 }
 

@@ -4,7 +4,7 @@ use regex_syntax::hir::{Hir, HirKind, Repetition};
 
 /// The most ways that a rule's alternatives may come to.
 const VARIANTS_MAX: usize = 48;
-/// How many times a repeated part is written out.
+/// The number of times that a repeated part is written out.
 const UNROLLED_MAX: u32 = 6;
 
 /// One way in which an expression may match.
@@ -135,7 +135,7 @@ pub(super) fn flatten(sequence: &[Hir]) -> Vec<Hir> {
     atoms
 }
 
-/// Whether it is one byte.
+/// Checks that it is one byte.
 fn is_single(hir: &Hir) -> bool {
     matches!(hir.kind(), HirKind::Class(_) | HirKind::Literal(_)) && hir.properties().maximum_len() == Some(1)
 }

@@ -1,19 +1,19 @@
-//! What the scout looks for in place of a rule: its rarest bounded part.
+//! The trigger of a rule: its rarest bounded part, which the scout looks for.
 
 use flb_audit_core::redact::LEAD_BYTES_MAX;
 use regex_syntax::hir::{Class, Hir, HirKind};
 
-/// How rare a part has to be: what one letter tells is [`LETTER`].
+/// The rarity that a part needs, where one letter counts [`LETTER`].
 const RARE: u32 = 30;
 /// From here on it is rare enough if there is nothing better.
 const RARE_MIN: u32 = 20;
 const LETTER: u32 = 10;
 /// The most atoms that trigger.
 const ATOMS_MAX: usize = 5;
-/// How many of a word's letters are enough.
+/// The number of a word's letters that are enough.
 const TAIL_MAX: usize = 4;
 
-/// Which of the atoms trigger: all from `start` to `end`.
+/// The atoms that trigger: all from `start` to `end`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Trigger {
     pub(super) end: usize,
@@ -107,7 +107,7 @@ fn tail(atom: &Hir) -> Hir {
     }
 }
 
-/// How much an atom tells.
+/// Returns the weight of an atom.
 fn weigh(atom: &Hir) -> u32 {
     match atom.kind() {
         HirKind::Look(_) => 0,

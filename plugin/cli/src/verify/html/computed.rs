@@ -1,4 +1,4 @@
-//! What a report was computed from: inputs with their hashes, versions, the command.
+//! The sources of a report: inputs with their hashes, versions, the command.
 
 use super::table::{count, foreign, number_cell, table, time};
 use super::{Context, end};
@@ -6,7 +6,7 @@ use crate::input::Stored;
 use flb_audit_core::seal::VERSION;
 use maud::{Markup, html};
 
-/// How many inputs are listed.
+/// The number of inputs that are listed.
 const INPUTS_MAX: usize = 1000;
 /// Up to how many inputs are shown without being asked for.
 const OPEN_MAX: usize = 20;

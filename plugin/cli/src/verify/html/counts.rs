@@ -9,9 +9,9 @@ use maud::{Markup, html};
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-/// How many rows a table has.
+/// The number of rows of a table.
 const ROWS_MAX: usize = 1000;
-/// How many days are listed.
+/// The number of days that are listed.
 const DAYS_MAX: usize = 400;
 /// Up to how many rows are shown without being asked for.
 const OPEN_MAX: usize = 40;

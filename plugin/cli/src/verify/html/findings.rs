@@ -16,7 +16,7 @@ pub(super) fn ids(at: usize) -> (String, String) {
     (format!("f{at}"), format!("m{at}"))
 }
 
-/// How many findings a page lists, of all kinds.
+/// The number of findings that a page lists, of all kinds.
 pub(super) fn listed<'a>(context: &'a Context<'_>) -> &'a [Named] {
     let findings = context.report.said.findings();
     &findings[..findings.len().min(FINDINGS_MAX)]

@@ -1,4 +1,4 @@
-//! How bad a verdict is, on a page: a colour and a symbol beside it.
+//! The severity of a verdict on a page: a colour, and a symbol beside it.
 
 use crate::verdict::{Level, Verdict};
 use maud::{Markup, html};

@@ -29,13 +29,13 @@ use std::time::{Duration, SystemTime};
 use table::{count, number, time};
 use visible::visible;
 
-/// How many findings of a kind a page has.
+/// The number of findings of a kind on a page.
 pub(super) const FINDINGS_MAX: usize = 10_000;
 
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("script.js");
 
-/// What every part of a page is made of.
+/// The material of every part of a page.
 struct Context<'a> {
     report: &'a Report,
     asked: &'a Asked,

@@ -14,9 +14,9 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// How many chains are listed.
+/// The number of chains that are listed.
 const CHAINS_MAX: usize = 2000;
-/// How many chains are unfolded.
+/// The number of chains that are unfolded.
 const OPEN_MAX: usize = 12;
 
 const COLUMNS: [&str; 11] = [

@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 /// and at most.
 const MARKS_MAX: usize = 40_000;
 const MARKS_OF_ONE: (usize, usize) = (40, 400);
-/// How many findings are marked on a timeline.
+/// The number of findings that are marked on a timeline.
 const FLAGS_MAX: usize = 60;
 
 /// The symbols, and what hatches gaps.
@@ -31,7 +31,7 @@ pub(super) fn definitions() -> Markup {
     }
 }
 
-/// What the symbols mean.
+/// Explains the symbols.
 pub(super) fn legend() -> Markup {
     let symbol = |id: &str| html! { svg class="symbol" aria-hidden="true" width="18" height="16" { use class=(id) href={ "#" (id) } x="9" y="8" {} } };
     let bar = |class: &str| html! { svg class="symbol" aria-hidden="true" width="18" height="16" { rect class=(class) x="1" y="2" width="16" height="12" {} } };
@@ -50,12 +50,12 @@ pub(super) fn legend() -> Markup {
     }
 }
 
-/// Where a point stands.
+/// Returns the position of a point.
 fn at(point: u16) -> String {
     percent(u32::from(point) * 960 / u32::from(POINTS) + 20)
 }
 
-/// How wide a part is: wide enough to be seen.
+/// Returns the width of a part: wide enough to be seen.
 fn width(from: u16, to: u16) -> String {
     percent((u32::from(to.saturating_sub(from)) * 960 / u32::from(POINTS)).max(2))
 }
@@ -115,7 +115,7 @@ pub(super) fn lane(timeline: &Timeline, marks: &[(usize, Position)], label: &str
                 @for point in thinned(&timeline.checkpoints, max) {
                     rect class="checkpoint" x=(at(point)) y="71" width="1.5" height="8" {}
                 }
-                // Of `use`, each makes a tree of its own: only where a form needs it.
+                // Each `use` makes a tree of its own, so it is used only where a form needs it.
                 @for point in thinned(&timeline.policies, max) {
                     rect class="policy" x=(at(point)) y="3" width="9" height="9" transform="translate(-4)" {}
                 }
@@ -128,7 +128,7 @@ pub(super) fn lane(timeline: &Timeline, marks: &[(usize, Position)], label: &str
     circle class="flag" id=(ids(*finding).1) cx=(at(timeline.position(*position))) cy="37" r="5" {}
                 }
             }
-            // What is not drawn leads to the timeline all the same.
+            // A finding that is not drawn leads to the timeline all the same.
             @for (finding, _) in marks.iter().skip(FLAGS_MAX) { span id=(ids(*finding).1) {} }
         }
 }
@@ -153,7 +153,7 @@ pub(super) fn segments(timeline: &Timeline, total: usize) -> Markup {
     let columns = ["#Segment", "Run", "#First record", "#Last record", "From", "To"];
     let left_out = total.saturating_sub(rows.len()) as u64;
     html! {
-        // Of one segment, all that the table would say stands above it.
+        // For one segment, the line above has everything that a table would have.
         @if total > 1 {
             details {
                 summary { "Segments" }

@@ -1,4 +1,4 @@
-//! What a page says in words, for readers who do not know the format.
+//! The words of a page, for readers who do not know the format.
 
 use super::table::{count, number};
 use super::{Context, headline};
@@ -119,7 +119,7 @@ pub(super) fn sentence(report: &Report) -> String {
     }
 }
 
-/// What no verification of these files can say.
+/// The limits of any verification of these files.
 pub(super) fn limits(context: &Context<'_>) -> Markup {
     let logs = &context.report.said.verified;
     let has_roster = context.report.details.roster_chains.is_some();

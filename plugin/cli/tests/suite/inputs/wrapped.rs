@@ -150,7 +150,7 @@ fn every_form_is_read_and_named() {
     }
 }
 
-/// What is read of a store can be longer than what is read at once.
+/// A store's answer can be longer than the part that is read at once.
 #[test]
 fn long_inputs_are_read_in_every_framing() {
     let bench = Bench::new();
@@ -174,7 +174,7 @@ fn long_inputs_are_read_in_every_framing() {
     }
 }
 
-/// How many records stood where is said to machines, too.
+/// The JSON report counts the places in which records stood.
 #[test]
 fn the_report_counts_envelopes() {
     let bench = Bench::new();

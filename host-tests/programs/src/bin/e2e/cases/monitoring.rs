@@ -19,7 +19,7 @@ use std::time::Duration;
 
 const CONFIG: &str = "metrics.yaml";
 const STATE: &str = "var/lib/flb-audit/kube";
-/// How many records come at a time.
+/// The number of records that come at a time.
 const RECORDS: usize = 50;
 
 /// A node with Fluent Bit, and the place where its log is verified.
@@ -184,7 +184,7 @@ fn with_last_altered(text: &str) -> Result<String> {
     Ok(lines.join("\n") + "\n")
 }
 
-/// Gives the last node of a roster a name of its own.
+/// Renames the last node of a roster.
 fn rename_last(roster: &Path) -> Result<()> {
     let mut entries: Value = serde_json::from_str(&fs::read_to_string(roster)?)?;
     let last = entries.as_array_mut().and_then(|entries| entries.last_mut()).context("an empty roster")?;
