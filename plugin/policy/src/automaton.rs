@@ -17,14 +17,15 @@ use regex_automata::{Anchored, MatchKind};
 use std::collections::HashMap;
 use std::hash::Hash;
 
-/// What building one may take, in bytes of memory.
-const BUILD_BYTES_MAX: usize = 64 << 20;
+/// What building one may take, in bytes of memory. It has room for some 16 times
+/// [`TRANSITIONS_MAX`], which minimizing may come down from.
+const BUILD_BYTES_MAX: usize = 4 << 20;
 /// The most steps that minimizing may take: each compares one transition. A
 /// long chain of states, as of `x{1,60000}`, takes the square of its length.
 const MINIMIZE_STEPS_MAX: usize = 1 << 27;
 
 /// How the patterns are searched for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Direction {
     /// From the first byte on, each match to its longest.
     Anchored,

@@ -1,6 +1,7 @@
 //! Allowlists: what a rule finds and is no secret.
 
 use super::config::{Allowlist, Target};
+use super::error::RuleError;
 use super::{Compiler, expression};
 use crate::automaton::Direction;
 use flb_audit_core::policy::{AllowParts, AllowTarget};
@@ -28,7 +29,14 @@ impl Allow {
 
 /// Compiles an allowlist. One that asks for a file as well is never met by a record,
 /// and nothing is left of it.
-pub(super) fn compile(list: &Allowlist, compiler: &mut Compiler) -> Result<Vec<Allow>, String> {
+pub(super) fn compile(list: &Allowlist, compiler: &mut Compiler) -> Result<Vec<Allow>, RuleError> {
+    allows(list, compiler).map_err(|why| match why {
+        RuleError::TooManyTogether => why,
+        why => RuleError::Allowlist(Box::new(why)),
+    })
+}
+
+fn allows(list: &Allowlist, compiler: &mut Compiler) -> Result<Vec<Allow>, RuleError> {
     if list.asks_all && list.has_files {
         return Ok(Vec::new());
     }
@@ -36,7 +44,7 @@ pub(super) fn compile(list: &Allowlist, compiler: &mut Compiler) -> Result<Vec<A
     if !list.regexes.is_empty() {
         let mut patterns = Vec::new();
         for regex in &list.regexes {
-            let hir = expression::parse(regex).map_err(|why| format!("an allowlist: {why}"))?;
+            let hir = expression::parse(regex)?;
             patterns.extend(branches(&hir).iter().map(Hir::to_string));
         }
         let target = match list.target {
@@ -45,24 +53,20 @@ pub(super) fn compile(list: &Allowlist, compiler: &mut Compiler) -> Result<Vec<A
             Target::Line => AllowTarget::Text,
         };
         let goes_on = list.asks_all && !list.stopwords.is_empty();
-        for automaton in
-            split(patterns, compiler, usize::MAX).map_err(|why| format!("an allowlist: {why}"))?
-        {
+        for automaton in split(patterns, compiler, usize::MAX)? {
             compiled.push(Allow { target, automaton, goes_on: false });
         }
         if goes_on {
             // All of several automata, and then one of several: not both.
             let is_one = compiled.len() == 1 && list.stopwords.len() <= STOPWORDS_MAX;
             if !is_one {
-                return Err(
-                    "an allowlist: too many expressions and stopwords that have to hold together".into()
-                );
+                return Err(RuleError::TooManyTogether);
             }
             compiled.iter_mut().for_each(|allow| allow.goes_on = true);
         }
     }
     let words = list.stopwords.iter().map(|word| format!("(?i:{})", escape(word))).collect();
-    for automaton in split(words, compiler, STOPWORDS_MAX).map_err(|why| format!("stopwords: {why}"))? {
+    for automaton in split(words, compiler, STOPWORDS_MAX)? {
         compiled.push(Allow { target: AllowTarget::Secret, automaton, goes_on: false });
     }
     Ok(compiled)
@@ -78,7 +82,11 @@ fn branches(hir: &Hir) -> &[Hir] {
 }
 
 /// Compiles patterns into as few automata as have room for them.
-fn split(patterns: Vec<String>, compiler: &mut Compiler, count_max: usize) -> Result<Vec<Rc<[u8]>>, String> {
+fn split(
+    patterns: Vec<String>,
+    compiler: &mut Compiler,
+    count_max: usize,
+) -> Result<Vec<Rc<[u8]>>, RuleError> {
     let mut left = vec![patterns];
     let mut compiled = Vec::new();
     while let Some(patterns) = left.pop() {
@@ -87,14 +95,15 @@ fn split(patterns: Vec<String>, compiler: &mut Compiler, count_max: usize) -> Re
         }
         let half = patterns.len() / 2;
         let joined = || vec![patterns.iter().map(|one| format!("(?:{one})")).collect::<Vec<_>>().join("|")];
-        let result = match patterns.len() > count_max {
-            true => Err("too many".into()),
-            false => compiler.compile(joined(), Direction::Anywhere),
-        };
-        match result {
+        let halves = [&patterns[half..], &patterns[..half]];
+        if patterns.len() > count_max {
+            left.extend(halves.map(<[String]>::to_vec));
+            continue;
+        }
+        match compiler.compile(joined(), Direction::Anywhere) {
             Ok(automaton) => compiled.push(automaton),
             Err(why) if half == 0 => return Err(why),
-            Err(_) => left.extend([patterns[half..].to_vec(), patterns[..half].to_vec()]),
+            Err(_) => left.extend(halves.map(<[String]>::to_vec)),
         }
     }
     Ok(compiled)

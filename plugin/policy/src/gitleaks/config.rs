@@ -1,5 +1,6 @@
 //! A configuration of gitleaks as it is written, and what it extends.
 
+use super::error::{ConfigError, RuleError};
 use super::{DEFAULT_FILE, Files};
 use toml::{Table, Value};
 
@@ -51,23 +52,20 @@ pub(super) struct Config {
     pub(super) rules: Vec<Rule>,
     pub(super) allowlists: Vec<Allowlist>,
     /// Errors that do not keep the rest from being used.
-    pub(super) notes: Vec<(String, String)>,
+    pub(super) notes: Vec<(String, RuleError)>,
 }
 
 impl Config {
-    pub(super) fn read(text: &str, files: Files<'_>) -> Result<Config, String> {
+    pub(super) fn read(text: &str, files: Files<'_>) -> Result<Config, ConfigError> {
         let (mut config, mut extend) = Config::parse(text)?;
         for _ in 0..EXTENDS_MAX {
             let Some(file) = extend.file()? else { break };
-            let text = files(&file).map_err(|why| {
-                let hint = if extend.uses_default {
-                    "; flb-audit comes without gitleaks' own rules: put its config/gitleaks.toml there"
-                } else {
-                    ""
-                };
-                format!("{why}{hint}")
+            let text = files(&file).map_err(match extend.uses_default {
+                true => ConfigError::NoDefault,
+                false => ConfigError::NoFile,
             })?;
-            let (base, next) = Config::parse(&text).map_err(|why| format!("{file}: {why}"))?;
+            let (base, next) = Config::parse(&text)
+                .map_err(|source| ConfigError::Base { file, source: Box::new(source) })?;
             config.extend(base, &extend);
             extend = next;
         }
@@ -75,14 +73,13 @@ impl Config {
         Ok(config)
     }
 
-    fn parse(text: &str) -> Result<(Config, Extend), String> {
-        let table: Table =
-            text.parse().map_err(|error: toml::de::Error| error.to_string().trim().to_owned())?;
+    fn parse(text: &str) -> Result<(Config, Extend), ConfigError> {
+        let table: Table = text.parse()?;
         let mut config = Config::default();
         for rule in tables(&table, "rules")? {
             let rule = Rule::of(rule)?;
             if config.rules.iter().any(|other| other.id == rule.id) {
-                return Err(format!("there are two rules `{}`", rule.id));
+                return Err(ConfigError::TwoRules(rule.id));
             }
             config.rules.push(rule);
         }
@@ -95,7 +92,7 @@ impl Config {
     fn extend(&mut self, base: Config, extend: &Extend) {
         for id in &extend.disabled {
             if !base.rules.iter().any(|rule| rule.id == *id) {
-                self.notes.push((id.clone(), "is disabled, and there is no such rule".into()));
+                self.notes.push((id.clone(), RuleError::NotThere));
             }
         }
         for rule in base.rules.into_iter().filter(|rule| !extend.disabled.contains(&rule.id)) {
@@ -108,14 +105,14 @@ impl Config {
     }
 
     /// Hands allowlists for some rules to those rules.
-    fn spread_allowlists(&mut self) -> Result<(), String> {
+    fn spread_allowlists(&mut self) -> Result<(), ConfigError> {
         let (targeted, global) = self.allowlists.drain(..).partition(|list| !list.targets.is_empty());
         self.allowlists = global;
         let targeted: Vec<Allowlist> = targeted;
         for list in targeted {
             for id in &list.targets {
                 let rule = self.rules.iter_mut().find(|rule| rule.id == *id);
-                let rule = rule.ok_or(format!("an allowlist is for the rule `{id}`, which is not there"))?;
+                let rule = rule.ok_or_else(|| ConfigError::NoSuchRule(id.clone()))?;
                 rule.allowlists.push(list.clone());
             }
         }
@@ -132,11 +129,11 @@ struct Extend {
 }
 
 impl Extend {
-    fn of(table: &Table) -> Result<Extend, String> {
+    fn of(table: &Table) -> Result<Extend, ConfigError> {
         let Some(extend) = table.get("extend") else { return Ok(Extend::default()) };
-        let extend = extend.as_table().ok_or("`extend` is no table")?;
+        let extend = extend.as_table().ok_or_else(|| wrong("extend", "table"))?;
         if extend.contains_key("url") {
-            return Err("`extend.url` is not supported; put the file beside the policy, with `path`".into());
+            return Err(ConfigError::Url);
         }
         Ok(Extend {
             path: string(extend, "path")?,
@@ -145,9 +142,9 @@ impl Extend {
         })
     }
 
-    fn file(&self) -> Result<Option<String>, String> {
+    fn file(&self) -> Result<Option<String>, ConfigError> {
         match (&self.path, self.uses_default) {
-            (Some(_), true) => Err("`extend` has both `path` and `useDefault`; leave one out".into()),
+            (Some(_), true) => Err(ConfigError::TwoBases),
             (Some(path), false) => Ok(Some(path.clone())),
             (None, true) => Ok(Some(DEFAULT_FILE.into())),
             (None, false) => Ok(None),
@@ -156,17 +153,17 @@ impl Extend {
 }
 
 impl Rule {
-    fn of(table: &Table) -> Result<Rule, String> {
-        let id = string(table, "id")?.filter(|id| !id.is_empty()).ok_or("a rule has no `id`")?;
-        Rule::named(table, id.clone()).map_err(|why| format!("rule `{id}`: {why}"))
+    fn of(table: &Table) -> Result<Rule, ConfigError> {
+        let id = string(table, "id")?.filter(|id| !id.is_empty()).ok_or(ConfigError::NoId)?;
+        Rule::named(table, id.clone()).map_err(|source| ConfigError::Rule { id, source: Box::new(source) })
     }
 
-    fn named(table: &Table, id: String) -> Result<Rule, String> {
+    fn named(table: &Table, id: String) -> Result<Rule, ConfigError> {
         let entropy = match table.get("entropy") {
             None => 0.0,
             Some(Value::Float(entropy)) => *entropy,
             Some(Value::Integer(entropy)) => *entropy as f64,
-            Some(_) => return Err("`entropy` is no number".into()),
+            Some(_) => return Err(wrong("entropy", "number")),
         };
         let group = table.get("secretGroup").map_or(Some(0), Value::as_integer);
         Ok(Rule {
@@ -175,7 +172,7 @@ impl Rule {
             path: string(table, "path")?.unwrap_or_default(),
             secret_group: group
                 .and_then(|group| usize::try_from(group).ok())
-                .ok_or("`secretGroup` is no number")?,
+                .ok_or_else(|| wrong("secretGroup", "number"))?,
             entropy,
             keywords: strings(table, "keywords")?.iter().map(|word| word.to_lowercase()).collect(),
             allowlists: Allowlist::all(table)?,
@@ -205,28 +202,28 @@ impl Rule {
 
 impl Allowlist {
     /// Those of a rule or a configuration, in the old form and in the new one.
-    fn all(table: &Table) -> Result<Vec<Allowlist>, String> {
+    fn all(table: &Table) -> Result<Vec<Allowlist>, ConfigError> {
         let (old, new) = (table.get("allowlist"), tables(table, "allowlists")?);
         match old {
-            Some(_) if !new.is_empty() => Err("has both `allowlist` and `allowlists`; leave one out".into()),
-            Some(old) => Ok(vec![Allowlist::of(old.as_table().ok_or("`allowlist` is no table")?)?]),
+            Some(_) if !new.is_empty() => Err(ConfigError::TwoAllowlists),
+            Some(old) => Ok(vec![Allowlist::of(old.as_table().ok_or_else(|| wrong("allowlist", "table"))?)?]),
             None => new.into_iter().map(Allowlist::of).collect(),
         }
     }
 
-    fn of(table: &Table) -> Result<Allowlist, String> {
+    fn of(table: &Table) -> Result<Allowlist, ConfigError> {
         let (paths, commits) = (strings(table, "paths")?, strings(table, "commits")?);
         let list = Allowlist {
             target: match string(table, "regexTarget")?.as_deref() {
                 None | Some("" | "secret") => Target::Secret,
                 Some("match") => Target::Match,
                 Some("line") => Target::Line,
-                Some(other) => return Err(format!("no `regexTarget` is `{other}`")),
+                Some(other) => return Err(ConfigError::Unknown { key: "regexTarget", value: other.into() }),
             },
             asks_all: match string(table, "condition")?.unwrap_or_default().to_uppercase().as_str() {
                 "" | "OR" | "||" => false,
                 "AND" | "&&" => true,
-                other => return Err(format!("no `condition` is `{other}`")),
+                other => return Err(ConfigError::Unknown { key: "condition", value: other.into() }),
             },
             has_files: !paths.is_empty() || !commits.is_empty(),
             regexes: strings(table, "regexes")?,
@@ -235,37 +232,41 @@ impl Allowlist {
         };
         match list.has_files || !list.regexes.is_empty() || !list.stopwords.is_empty() {
             true => Ok(list),
-            false => Err("an allowlist is empty".into()),
+            false => Err(ConfigError::EmptyAllowlist),
         }
     }
 }
 
-fn string(table: &Table, key: &str) -> Result<Option<String>, String> {
+fn wrong(key: &str, wanted: &'static str) -> ConfigError {
+    ConfigError::Type { key: key.into(), wanted }
+}
+
+fn string(table: &Table, key: &str) -> Result<Option<String>, ConfigError> {
     match table.get(key) {
         None => Ok(None),
         Some(Value::String(text)) => Ok(Some(text.clone())),
-        Some(_) => Err(format!("`{key}` is no string")),
+        Some(_) => Err(wrong(key, "string")),
     }
 }
 
-fn boolean(table: &Table, key: &str) -> Result<bool, String> {
+fn boolean(table: &Table, key: &str) -> Result<bool, ConfigError> {
     match table.get(key) {
         None => Ok(false),
         Some(Value::Boolean(is_on)) => Ok(*is_on),
-        Some(_) => Err(format!("`{key}` is neither true nor false")),
+        Some(_) => Err(wrong(key, "`true` or `false`")),
     }
 }
 
-fn strings(table: &Table, key: &str) -> Result<Vec<String>, String> {
+fn strings(table: &Table, key: &str) -> Result<Vec<String>, ConfigError> {
     let Some(value) = table.get(key) else { return Ok(Vec::new()) };
     let texts = value.as_array().and_then(|texts| {
         texts.iter().map(|text| text.as_str().map(str::to_owned)).collect::<Option<Vec<_>>>()
     });
-    texts.ok_or_else(|| format!("`{key}` is no list of strings"))
+    texts.ok_or_else(|| wrong(key, "list of strings"))
 }
 
-fn tables<'a>(table: &'a Table, key: &str) -> Result<Vec<&'a Table>, String> {
+fn tables<'a>(table: &'a Table, key: &str) -> Result<Vec<&'a Table>, ConfigError> {
     let Some(value) = table.get(key) else { return Ok(Vec::new()) };
     let tables = value.as_array().and_then(|tables| tables.iter().map(Value::as_table).collect());
-    tables.ok_or_else(|| format!("`{key}` is no list of tables"))
+    tables.ok_or_else(|| wrong(key, "list of tables"))
 }

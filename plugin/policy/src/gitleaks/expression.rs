@@ -3,17 +3,18 @@
 //! Both are RE2's syntax. They differ in braces that repeat nothing, in what may
 //! stand in a class without a backslash, and in what a backslash may escape.
 
+use super::error::RuleError;
 use regex_syntax::ParserBuilder;
 use regex_syntax::hir::Hir;
 
 /// Parses an expression of Go's. Classes and case are those of ASCII.
-pub(super) fn parse(expression: &str) -> Result<Hir, String> {
+pub(super) fn parse(expression: &str) -> Result<Hir, RuleError> {
     let rust = to_rust(expression);
     let parsed = ParserBuilder::new().unicode(false).utf8(false).build().parse(&rust);
     parsed.map_err(|error| match error {
-        regex_syntax::Error::Parse(error) => format!("its regex: {}", error.kind()),
-        regex_syntax::Error::Translate(error) => format!("its regex: {}", error.kind()),
-        _ => "its regex cannot be parsed".into(),
+        regex_syntax::Error::Parse(error) => RuleError::Syntax(error.kind().clone()),
+        regex_syntax::Error::Translate(error) => RuleError::Class(error.kind().clone()),
+        _ => RuleError::Regex,
     })
 }
 

@@ -2,6 +2,7 @@
 
 use super::allowlist::{self, Allow};
 use super::config::Rule;
+use super::error::RuleError;
 use super::parts::{self, Parts};
 use super::trigger::{self, Trigger};
 use super::{Compiler, expression};
@@ -37,15 +38,15 @@ pub(super) fn compile(
     rule: &Rule,
     global: &[Allow],
     compiler: &mut Compiler,
-) -> Result<(Vec<Leak>, Vec<String>), String> {
+) -> Result<(Vec<Leak>, Vec<RuleError>), RuleError> {
     if rule.regex.is_empty() {
-        return Err("has no regex: it is for the names of files, and records have none".into());
+        return Err(RuleError::NoRegex);
     }
     if !rule.path.is_empty() {
-        return Err("is for files of certain paths, and records have none".into());
+        return Err(RuleError::Path);
     }
     if rule.has_required || rule.is_silent {
-        return Err("needs other rules to match beside it, which is not supported".into());
+        return Err(RuleError::Composite);
     }
     let hir = expression::parse(&rule.regex)?;
     let mut allows = Vec::new();
@@ -55,7 +56,7 @@ pub(super) fn compile(
     allows.extend(global.iter().cloned());
     let mut left = parts::variants(&hir, rule.secret_group)?;
     left.reverse();
-    let (mut leaks, mut notes): (Vec<Leak>, Vec<String>) = (Vec::new(), Vec::new());
+    let (mut leaks, mut notes): (Vec<Leak>, Vec<RuleError>) = (Vec::new(), Vec::new());
     let mut count = 0;
     while let Some(parts) = left.pop() {
         match one(rule, &parts, &allows, compiler) {
@@ -65,19 +66,19 @@ pub(super) fn compile(
                 count += 1;
                 match parts::split(&parts).filter(|_| count < 16) {
                     Some(ways) => left.extend(ways.into_iter().rev()),
-                    None if !notes.contains(&why) => notes.push(why),
+                    None if !notes.iter().any(|note| note.to_string() == why.to_string()) => notes.push(why),
                     None => {}
                 }
             }
         }
     }
     match leaks.is_empty() {
-        true => Err(notes.pop().unwrap_or_default()),
+        true => Err(notes.pop().unwrap_or(RuleError::NothingRare)),
         false => Ok((leaks, notes)),
     }
 }
 
-fn one(rule: &Rule, parts: &Parts, allows: &[Allow], compiler: &mut Compiler) -> Result<Leak, String> {
+fn one(rule: &Rule, parts: &Parts, allows: &[Allow], compiler: &mut Compiler) -> Result<Leak, RuleError> {
     let is_look = |hir: &Hir| matches!(hir.kind(), HirKind::Look(_));
     let is_optional = |hir: &Hir| hir.properties().minimum_len() == Some(0) && !is_look(hir);
     // An optional part ahead tells nothing.
@@ -87,8 +88,7 @@ fn one(rule: &Rule, parts: &Parts, allows: &[Allow], compiler: &mut Compiler) ->
         secret.splice(0..0, before.drain(..));
     }
     let atoms = [&before[..], &secret].concat();
-    let Trigger { end, pattern } =
-        trigger::choose(&atoms).ok_or("nothing in its regex is rare enough to look for")?;
+    let Trigger { end, pattern } = trigger::choose(&atoms).ok_or(RuleError::NothingRare)?;
     let lead = Hir::concat(atoms[..end].to_vec()).to_string();
     let lead_len = if lead == pattern { custom::len(&lead).unwrap_or(0) } else { 0 };
     let is_behind = end <= before.len();
@@ -108,7 +108,7 @@ fn one(rule: &Rule, parts: &Parts, allows: &[Allow], compiler: &mut Compiler) ->
         lead,
         is_behind,
         before: part(before, compiler)?,
-        secret: part(secret, compiler)?.ok_or("its secret may be empty")?,
+        secret: part(secret, compiler)?.ok_or(RuleError::EmptySecret)?,
         after: part(parts.after.clone(), compiler)?,
         keywords: keywords(rule, parts, compiler)?,
         entropy: (rule.entropy * 256.0).clamp(0.0, f64::from(u16::MAX)) as u16,
@@ -117,7 +117,7 @@ fn one(rule: &Rule, parts: &Parts, allows: &[Allow], compiler: &mut Compiler) ->
 }
 
 /// The keywords, if the expression itself does not ask for one.
-fn keywords(rule: &Rule, parts: &Parts, compiler: &mut Compiler) -> Result<Option<Rc<[u8]>>, String> {
+fn keywords(rule: &Rule, parts: &Parts, compiler: &mut Compiler) -> Result<Option<Rc<[u8]>>, RuleError> {
     let sequence = [&parts.before[..], &parts.secret, &parts.after].concat();
     if rule.keywords.is_empty() || holds_one(&sequence, &rule.keywords) {
         return Ok(None);

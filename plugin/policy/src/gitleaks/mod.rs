@@ -8,6 +8,7 @@
 
 mod allowlist;
 mod config;
+mod error;
 mod expression;
 mod leak;
 mod parts;
@@ -15,6 +16,7 @@ mod trigger;
 
 use crate::automaton::{self, Alphabet, Direction};
 use config::Config;
+use error::{ConfigError, RuleError};
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -35,11 +37,11 @@ pub(crate) struct Gitleaks {
     pub(crate) rules: usize,
     pub(crate) compiled: usize,
     /// The rules that are not used, and why: the rule's name first.
-    pub(crate) refused: Vec<(String, String)>,
+    pub(crate) refused: Vec<(String, RuleError)>,
 }
 
 /// Reads a configuration and compiles its rules.
-pub(crate) fn read(text: &str, files: Files<'_>) -> Result<Gitleaks, String> {
+pub(crate) fn read(text: &str, files: Files<'_>) -> Result<Gitleaks, ConfigError> {
     let config = Config::read(text, files)?;
     let mut compiler = Compiler::default();
     let mut read =
@@ -57,8 +59,8 @@ pub(crate) fn read(text: &str, files: Files<'_>) -> Result<Gitleaks, String> {
             Ok((leaks, notes)) => {
                 read.compiled += 1;
                 read.leaks.extend(leaks);
-                read.refused
-                    .extend(notes.into_iter().map(|why| (rule.id.clone(), format!("in part: {why}"))));
+                let notes = notes.into_iter().map(|why| (rule.id.clone(), RuleError::InPart(Box::new(why))));
+                read.refused.extend(notes);
             }
             Err(why) => read.refused.push((rule.id.clone(), why)),
         }
@@ -67,23 +69,23 @@ pub(crate) fn read(text: &str, files: Files<'_>) -> Result<Gitleaks, String> {
 }
 
 /// An automaton, or the reason why there is none.
-type Compiled = Result<Rc<[u8]>, String>;
+type Compiled = Result<Rc<[u8]>, RuleError>;
 
 /// Compiles patterns, each once.
 #[derive(Default)]
 struct Compiler {
-    known: HashMap<(Vec<String>, bool, bool), Compiled>,
+    known: HashMap<(Vec<String>, Direction), Compiled>,
 }
 
 impl Compiler {
-    fn compile(&mut self, patterns: Vec<String>, direction: Direction) -> Result<Rc<[u8]>, String> {
-        let key = (patterns, direction == Direction::Backwards, direction == Direction::Anywhere);
+    fn compile(&mut self, patterns: Vec<String>, direction: Direction) -> Compiled {
+        let key = (patterns, direction);
         if let Some(known) = self.known.get(&key) {
             return known.clone();
         }
         let compiled = automaton::compile_compact(&key.0, direction, Alphabet::Bytes)
             .map(Rc::from)
-            .map_err(|error| error.to_string());
+            .map_err(|error| RuleError::Automaton(Rc::new(error)));
         self.known.insert(key, compiled.clone());
         compiled
     }

@@ -1,9 +1,10 @@
 //! A regular expression taken apart at its secret group.
 
+use super::error::RuleError;
 use regex_syntax::hir::{Hir, HirKind, Repetition};
 
 /// The most ways that a rule's alternatives may come to.
-const VARIANTS_MAX: usize = 48;
+pub(super) const VARIANTS_MAX: usize = 48;
 /// The number of times that a repeated part is written out.
 const UNROLLED_MAX: u32 = 6;
 
@@ -19,12 +20,12 @@ pub(super) struct Parts {
 
 /// Takes an expression apart. The secret is the group of that number, or with 0 the
 /// first one that takes part, or else the whole.
-pub(super) fn variants(hir: &Hir, group: usize) -> Result<Vec<Parts>, String> {
+pub(super) fn variants(hir: &Hir, group: usize) -> Result<Vec<Parts>, RuleError> {
     let sequences = expand(hir, group)?;
     sequences.into_iter().map(|sequence| take_apart(sequence, group)).collect()
 }
 
-fn take_apart(sequence: Vec<Hir>, group: usize) -> Result<Parts, String> {
+fn take_apart(sequence: Vec<Hir>, group: usize) -> Result<Parts, RuleError> {
     let index = |hir: &Hir| match hir.kind() {
         HirKind::Capture(capture) => Some(capture.index as usize),
         _ => None,
@@ -37,7 +38,7 @@ fn take_apart(sequence: Vec<Hir>, group: usize) -> Result<Parts, String> {
         return Ok(Parts { before: Vec::new(), secret: flatten(&sequence), after: Vec::new() });
     };
     let at = sequence.iter().position(|hir| index(hir) == Some(secret));
-    let at = at.ok_or(format!("its secretGroup {group} is repeated, or not in all of its alternatives"))?;
+    let at = at.ok_or(RuleError::SecretGroup(group))?;
     let parts = Parts {
         before: flatten(&sequence[..at]),
         secret: flatten(&sequence[at..=at]),
@@ -45,13 +46,13 @@ fn take_apart(sequence: Vec<Hir>, group: usize) -> Result<Parts, String> {
     };
     match Hir::concat(parts.secret.clone()).properties().minimum_len() {
         Some(1..) => Ok(parts),
-        _ => Err("its secret may be empty".into()),
+        _ => Err(RuleError::EmptySecret),
     }
 }
 
 /// All sequences that an expression may stand for, so that groups stand on their own
 /// in each.
-fn expand(hir: &Hir, group: usize) -> Result<Vec<Vec<Hir>>, String> {
+fn expand(hir: &Hir, group: usize) -> Result<Vec<Vec<Hir>>, RuleError> {
     let sequences = match hir.kind() {
         HirKind::Concat(parts) => {
             let mut sequences = vec![Vec::new()];
@@ -87,10 +88,10 @@ fn expand(hir: &Hir, group: usize) -> Result<Vec<Vec<Hir>>, String> {
     Ok(sequences)
 }
 
-fn limit(count: usize) -> Result<(), String> {
+fn limit(count: usize) -> Result<(), RuleError> {
     match count {
         ..=VARIANTS_MAX => Ok(()),
-        _ => Err(format!("its alternatives come to more than {VARIANTS_MAX} ways to match")),
+        _ => Err(RuleError::TooManyWays),
     }
 }
 
