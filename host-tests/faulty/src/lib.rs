@@ -5,10 +5,16 @@ wit_bindgen::generate!({ path: "../../wit", world: "component" });
 
 use exports::fluent_bit::output::output::{Answer, Guest, Property, Setting};
 use fluent_bit::output::logging::{Level, log};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Duration;
 
 /// The number of chunks that this instance was given.
 static CHUNKS: AtomicU32 = AtomicU32::new(0);
+
+static DRAIN_SLEEPS: AtomicBool = AtomicBool::new(false);
+
+/// Longer than any test.
+const LONG: Duration = Duration::from_secs(3600);
 
 struct Faulty;
 
@@ -20,6 +26,10 @@ impl Guest for Faulty {
     fn init(settings: Vec<Setting>) -> Result<(), String> {
         match settings.first().map(|setting| setting.value.as_str()) {
             Some("trap") => panic!("as it was told"),
+            Some("sleep") => {
+                std::thread::sleep(LONG);
+                Ok(())
+            }
             Some(other) => Err(format!("property config.init: {other}")),
             None => Ok(()),
         }
@@ -32,6 +42,31 @@ impl Guest for Faulty {
             b"hang" => loop {
                 std::hint::spin_loop();
             },
+            b"sleep" => {
+                std::thread::sleep(LONG);
+                Answer::Ok
+            }
+            b"nap" => {
+                std::thread::sleep(Duration::from_millis(700));
+                log(Level::Info, &format!("chunk {chunks}, late"));
+                Answer::Ok
+            }
+            b"nap, then retry" => {
+                std::thread::sleep(Duration::from_millis(700));
+                Answer::Retry("as it was told".into())
+            }
+            b"pipe" => match std::fs::read("/pipe") {
+                Ok(_) => Answer::Ok,
+                Err(error) => Answer::Refuse(error.to_string()),
+            },
+            b"drain sleeps" => {
+                DRAIN_SLEEPS.store(true, Ordering::Relaxed);
+                Answer::Ok
+            }
+            b"talk" => {
+                println!("a first line\nred: \u{1b}[31m, {}", "long ".repeat(2000));
+                panic!("as it\nwas told");
+            }
             b"memory" => {
                 let mut kept = Vec::new();
                 loop {
@@ -68,6 +103,9 @@ impl Guest for Faulty {
     }
 
     fn drain() -> Result<(), String> {
+        if DRAIN_SLEEPS.load(Ordering::Relaxed) {
+            std::thread::sleep(LONG);
+        }
         Err("as it was told".into())
     }
 }

@@ -88,7 +88,8 @@ fn a_damaged_ledger_starts_and_says_so() {
             is_writable: true,
         };
         let component = dist("out_audit.wasm");
-        let (output, lines) = output::start(&component, limits, None, |_| None).expect("started");
+        let mut lines = Vec::new();
+        let output = output::start(&component, limits, None, |_| None, &mut lines).expect("started");
         let is_said = |(level, line): &(Level, String)| *level == Level::Error && line.starts_with(expected);
         assert!(lines.iter().any(is_said), "{lines:?}");
         let reply = output.flush(TAG, &chunk(&plain(40, 1)));

@@ -40,7 +40,8 @@ fn a_schema_applies_to_what_comes_without_a_seal() {
         directory: Some(directory.path().to_path_buf()),
         is_writable: true,
     };
-    let (output, _) = output::start(&dist("out_audit.wasm"), limits, None, |_| None).expect("started");
+    let output =
+        output::start(&dist("out_audit.wasm"), limits, None, |_| None, &mut Vec::new()).expect("started");
     let cases = fs::read_to_string(folder.join("records.json")).expect("cases");
     let cases: Vec<Value> = serde_json::from_str(&cases).expect("JSON");
     let text = |case: &Value, name: &str| case[name].as_str().expect("text").to_owned();

@@ -2,10 +2,11 @@
 //!
 //! [`filter`] calls a filter guest as Fluent Bit does; [`stream`] reads the
 //! recorded calls that it can be given. [`component`] is an output of
-//! `fluent-bit:output`, compiled; [`output`] runs one.
+//! `fluent-bit:output`, compiled; [`output`] runs one; [`log`] is about the lines of both.
 #![forbid(unsafe_code)]
 
 pub mod component;
 pub mod filter;
+pub mod log;
 pub mod output;
 pub mod stream;

@@ -1,50 +1,34 @@
-//! An output: a component on a thread of its own, with a new instance where
-//! one has ended.
+//! An output: a component on a thread of its own, for which nobody has to wait.
 
-use crate::component::{Answer, Component, Ended, Instance, Level, Limits, Line, Property, Setting};
+mod chunk_id;
+mod desk;
+mod worker;
+
+use crate::component::{Answer, Component, Level, Limits, Property, Setting};
+use crate::log::Line;
 use anyhow::{Context, Result, anyhow, bail};
-use std::collections::HashMap;
+use desk::Desk;
 use std::fs::{File, TryLockError};
-use std::hash::{BuildHasher, RandomState};
 use std::path::Path;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
-use wasmtime::Engine;
+use worker::Worker;
 
 /// The time in which an interrupted call has to return. One that hangs
 /// in the kernel does not.
 const GRACE: Duration = Duration::from_secs(5);
-/// The thread's stack, in bytes: that of WebAssembly is on it.
-const STACK_BYTES: usize = 4 << 20;
-/// The number of chunks that are remembered because they ended an instance.
-const FAILED_CHUNKS_MAX: usize = 1024;
+/// The thread's stack, in bytes. WebAssembly has stacks of its own.
+const STACK_BYTES: usize = 1 << 20;
 
 /// An output that runs.
 pub struct Output {
-    turn: Mutex<Turn>,
-    engine: Engine,
-    deadline: Duration,
-    thread: Option<JoinHandle<()>>,
-    /// Keeps others off the directory.
-    _lock: Option<File>,
+    desk: Arc<Desk>,
+    thread: JoinHandle<()>,
 }
 
-/// Whose holder speaks with the thread.
-struct Turn {
-    requests: Sender<Request>,
-    replies: Receiver<Reply>,
-    /// A reply that nobody waits for any more is still to come.
-    is_overdue: bool,
-}
-
-enum Request {
-    Flush { tag: Vec<u8>, chunk: Vec<u8> },
-    Drain,
-}
-
-/// The result of a call, and its log lines.
+/// The result of a call, and the log's lines until then.
 pub struct Reply {
     /// The answer.
     pub answer: Answer,
@@ -53,49 +37,83 @@ pub struct Reply {
 }
 
 /// Starts an output. `setting` is asked for each property that the component
-/// has. Gives with it what is to be logged.
+/// has. What is to be logged is added to `lines`, also if it does not start.
 pub fn start(
     path: &Path,
     limits: Limits,
     failures_max: Option<u32>,
     setting: impl Fn(&str) -> Option<String>,
-) -> Result<(Output, Vec<Line>)> {
+    lines: &mut Vec<Line>,
+) -> Result<Output> {
     let lock = match &limits.directory {
         Some(directory) if limits.is_writable => Some(lock(directory)?),
         _ => None,
     };
     let (component, no_cache) = Component::from_file(path, limits)?;
-    let mut lines = Vec::new();
     if let Some(why) = no_cache {
         lines.push((Level::Warn, format!("compiled anew, since there is no cache: {why}")));
     }
-    let (engine, deadline) = (component.engine().clone(), component.limits().deadline);
-    let (requests, requested) = channel();
-    let (replied, replies) = channel();
-    let mut worker = Worker {
-        component,
-        settings: Vec::new(),
-        instance: None,
-        failures_max,
-        failures: HashMap::new(),
-        hasher: RandomState::new(),
-        lines: Vec::new(),
-    };
-    let properties = interrupted_after(&engine, deadline, || worker.properties())?;
-    for property in properties {
-        if let Some(value) = setting(&property.name) {
-            worker.settings.push(Setting { name: property.name, value });
-        }
-    }
-    interrupted_after(&engine, deadline, || worker.begin()).map_err(|reason| anyhow!(reason))?;
-    lines.append(&mut worker.lines);
+    let deadline = component.limits().deadline;
+    let desk = Arc::new(Desk::new(deadline));
+    let worker = Worker::new(component, failures_max, lock, Arc::clone(&desk));
+    let (asks, asked) = channel();
+    let (tells, told) = channel();
+    let (begins, begun) = channel();
     let thread = thread::Builder::new()
         .name("out_wasm".to_owned())
         .stack_size(STACK_BYTES)
-        .spawn(move || worker.run(&requested, &replied))
+        .spawn(move || run(worker, &asks, &told, &begins))
         .context("no thread to be had")?;
-    let turn = Mutex::new(Turn { requests, replies, is_overdue: false });
-    Ok((Output { turn, engine, deadline, thread: Some(thread), _lock: lock }, lines))
+    // An instance is made, and called.
+    let longest = 2 * deadline + GRACE;
+    let properties: Result<Vec<Property>> = wait(&asked, longest, "properties", lines)?;
+    let with_value = |property: Property| {
+        let value = setting(&property.name)?;
+        Some(Setting { name: property.name, value })
+    };
+    let settings = properties?.into_iter().filter_map(with_value).collect();
+    tells.send(settings).map_err(|_| anyhow!("the component's thread is gone"))?;
+    wait(&begun, longest, "init", lines)??;
+    Ok(Output { desk, thread })
+}
+
+/// A result, and what is to be logged.
+type Told<T> = (Result<T>, Vec<Line>);
+
+/// Runs the component's thread: it starts the component as it is told, then works.
+fn run(
+    mut worker: Worker,
+    asks: &Sender<Told<Vec<Property>>>,
+    told: &Receiver<Vec<Setting>>,
+    begins: &Sender<Told<()>>,
+) {
+    let properties = worker.properties();
+    let lines = worker.take_lines();
+    let worker = properties.is_ok().then_some(worker);
+    let is_told = asks.send((properties, lines)).is_ok();
+    let (Some(mut worker), true, Ok(settings)) = (worker, is_told, told.recv()) else {
+        return;
+    };
+    let result = worker.begin_with(settings);
+    let lines = worker.take_lines();
+    // Who hears of an error may open the directory anew.
+    let worker = result.is_ok().then_some(worker);
+    if let (Ok(()), Some(worker)) = (begins.send((result, lines)), worker) {
+        worker.run();
+    }
+}
+
+fn wait<T>(
+    results: &Receiver<Told<T>>,
+    longest: Duration,
+    call: &str,
+    lines: &mut Vec<Line>,
+) -> Result<Result<T>> {
+    let (result, mut logged) = results
+        .recv_timeout(longest)
+        .map_err(|_| anyhow!("{call}: it hangs outside of the component, as in a disk's write"))?;
+    lines.append(&mut logged);
+    Ok(result)
 }
 
 /// Sees to it that nobody else writes into this directory.
@@ -113,187 +131,26 @@ fn lock(directory: &Path) -> Result<File> {
     }
 }
 
-/// Does something within the deadline.
-fn interrupted_after<T: Send>(engine: &Engine, deadline: Duration, work: impl FnOnce() -> T + Send) -> T {
-    let (done, is_done) = channel::<()>();
-    thread::scope(|scope| {
-        scope.spawn(move || {
-            if is_done.recv_timeout(deadline) == Err(RecvTimeoutError::Timeout) {
-                engine.increment_epoch();
-            }
-        });
-        let result = work();
-        drop(done);
-        result
-    })
-}
-
 impl Output {
-    /// Delivers a chunk. It can be called from several threads; they take
-    /// turns.
-    pub fn flush(&self, tag: &[u8], chunk: &[u8]) -> Reply {
-        self.ask(Request::Flush { tag: tag.to_vec(), chunk: chunk.to_vec() })
+    /// Delivers a chunk, and waits for a short time: an answer that takes longer is
+    /// `retry`, and the component's answer is returned when the chunk comes again. It can
+    /// be called from several threads.
+    pub fn offer(&self, tag: &[u8], chunk: &[u8]) -> Reply {
+        self.desk.deliver(tag, chunk, false)
     }
 
-    /// Ends. Gives what is to be logged.
-    pub fn drain(mut self) -> Vec<Line> {
-        let reply = self.ask(Request::Drain);
-        if let (Some(thread), false) = (self.thread.take(), self.is_overdue()) {
-            let _ = thread.join();
-        }
-        let mut lines = reply.lines;
-        match reply.answer {
-            Answer::Ok => {}
-            Answer::Retry(reason) | Answer::Refuse(reason) => {
-                lines.push((Level::Error, format!("drain: {reason}")));
-            }
+    /// Delivers a chunk, and waits for the component's answer.
+    pub fn flush(&self, tag: &[u8], chunk: &[u8]) -> Reply {
+        self.desk.deliver(tag, chunk, true)
+    }
+
+    /// Ends, within the deadline. Returns what is to be logged.
+    pub fn drain(self) -> Vec<Line> {
+        let (is_gone, lines) = self.desk.end();
+        if is_gone {
+            // If it has panicked, that was said.
+            let _ = self.thread.join();
         }
         lines
-    }
-
-    fn is_overdue(&self) -> bool {
-        self.turn.lock().unwrap_or_else(PoisonError::into_inner).is_overdue
-    }
-
-    fn ask(&self, request: Request) -> Reply {
-        let mut turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        turn.ask(request, &self.engine, self.deadline).unwrap_or_else(|reason| Reply {
-            lines: vec![(Level::Error, reason.to_owned())],
-            answer: Answer::Retry(reason.to_owned()),
-        })
-    }
-}
-
-impl Turn {
-    fn ask(&mut self, request: Request, engine: &Engine, deadline: Duration) -> Result<Reply, &'static str> {
-        const GONE: &str = "the component's thread is gone";
-        const STUCK: &str = "a call past its deadline hangs outside of the component, as in a disk's write";
-        if self.is_overdue {
-            // What it says is about a chunk that was answered `retry`.
-            self.replies.try_recv().map_err(|_| STUCK)?;
-            self.is_overdue = false;
-        }
-        self.requests.send(request).map_err(|_| GONE)?;
-        match self.replies.recv_timeout(deadline) {
-            Err(RecvTimeoutError::Timeout) => engine.increment_epoch(),
-            reply => return reply.map_err(|_| GONE),
-        }
-        self.replies.recv_timeout(GRACE).map_err(|error| match error {
-            RecvTimeoutError::Timeout => {
-                self.is_overdue = true;
-                STUCK
-            }
-            RecvTimeoutError::Disconnected => GONE,
-        })
-    }
-}
-
-/// The state of the thread.
-struct Worker {
-    component: Component,
-    settings: Vec<Setting>,
-    instance: Option<Instance>,
-    failures_max: Option<u32>,
-    /// The number of instances that a chunk has ended.
-    failures: HashMap<u64, u32>,
-    hasher: RandomState,
-    lines: Vec<Line>,
-}
-
-impl Worker {
-    fn run(mut self, requests: &Receiver<Request>, replies: &Sender<Reply>) {
-        while let Ok(request) = requests.recv() {
-            let is_last = matches!(request, Request::Drain);
-            let answer = match request {
-                Request::Flush { tag, chunk } => self.flush(&tag, &chunk),
-                Request::Drain => self.drain(),
-            };
-            let reply = Reply { answer, lines: std::mem::take(&mut self.lines) };
-            if replies.send(reply).is_err() || is_last {
-                return;
-            }
-        }
-    }
-
-    fn properties(&mut self) -> Result<Vec<Property>> {
-        let mut instance = self.component.instantiate()?;
-        instance.properties().map_err(|ended| anyhow!("properties: {}", ended.reason))
-    }
-
-    /// Sees to it that there is an instance.
-    fn begin(&mut self) -> Result<&mut Instance, String> {
-        if self.instance.is_none() {
-            let mut instance = self.component.instantiate().map_err(|error| format!("{error:#}"))?;
-            let begun = instance.init(&self.settings);
-            self.lines.append(&mut instance.take_lines());
-            match begun {
-                Ok(begun) => begun?,
-                Err(Ended { reason }) => return Err(format!("init: {reason}")),
-            }
-            self.instance = Some(instance);
-        }
-        self.instance.as_mut().ok_or_else(String::new)
-    }
-
-    fn flush(&mut self, tag: &[u8], chunk: &[u8]) -> Answer {
-        let instance = match self.begin() {
-            Ok(instance) => instance,
-            Err(reason) => return self.unanswered(Answer::Retry(reason)),
-        };
-        let answer = instance.flush(tag, chunk);
-        let mut lines = if answer.is_ok() { instance.take_lines() } else { Vec::new() };
-        self.lines.append(&mut lines);
-        match answer {
-            Ok(answer) => {
-                if !self.failures.is_empty() {
-                    self.failures.remove(&self.hasher.hash_one((tag, chunk)));
-                }
-                self.unanswered(answer)
-            }
-            Err(ended) => self.failed(tag, chunk, &ended.reason),
-        }
-    }
-
-    /// Logs why a chunk is not where it belongs.
-    fn unanswered(&mut self, answer: Answer) -> Answer {
-        match &answer {
-            Answer::Ok => {}
-            Answer::Retry(reason) => self.lines.push((Level::Warn, format!("retry: {reason}"))),
-            Answer::Refuse(reason) => self.lines.push((Level::Error, format!("chunk dropped: {reason}"))),
-        }
-        answer
-    }
-
-    /// A chunk has ended the instance.
-    fn failed(&mut self, tag: &[u8], chunk: &[u8], reason: &str) -> Answer {
-        if let Some(mut instance) = self.instance.take() {
-            self.lines.append(&mut instance.take_lines());
-        }
-        self.lines.push((Level::Error, format!("the component was ended: {reason}")));
-        let key = self.hasher.hash_one((tag, chunk));
-        if self.failures.len() >= FAILED_CHUNKS_MAX {
-            self.failures.clear();
-        }
-        let count = self.failures.entry(key).or_default();
-        *count += 1;
-        let count = *count;
-        if self.failures_max.is_some_and(|max| count >= max) {
-            self.failures.remove(&key);
-            self.unanswered(Answer::Refuse(format!("it has ended the component {count} times")))
-        } else {
-            Answer::Retry(reason.to_owned())
-        }
-    }
-
-    fn drain(&mut self) -> Answer {
-        let Some(mut instance) = self.instance.take() else {
-            return Answer::Ok;
-        };
-        let drained = instance.drain();
-        self.lines.append(&mut instance.take_lines());
-        match drained {
-            Ok(Ok(())) => Answer::Ok,
-            Ok(Err(reason)) | Err(Ended { reason }) => Answer::Retry(reason),
-        }
     }
 }

@@ -2,13 +2,14 @@
 //!
 //! It is the one that Go plugins use, and the same from Fluent Bit 2.0 to 5.1.
 //! Nothing unwinds into Fluent Bit. A flush runs on a coroutine's stack of 24 to
-//! 64 KiB, so it copies the chunk, hands it to the output's own thread, waits,
-//! and prints what there is to log.
+//! 64 KiB and holds up the engine, so it copies the chunk, hands it to the output's own
+//! thread, waits for a short time, and prints what there is to log.
 
 use crate::misspelt;
 use crate::properties::Properties;
 use anyhow::bail;
-use flb_audit_host::component::{Answer, Level, Line};
+use flb_audit_host::component::{Answer, Level};
+use flb_audit_host::log::{self, Line};
 use flb_audit_host::output::{self, Output};
 use std::cell::RefCell;
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
@@ -100,19 +101,20 @@ pub(crate) unsafe extern "C" fn FLBPluginInit(plugin: *mut Plugin) -> c_int {
     // SAFETY: the caller's.
     let plugin = unsafe { &*plugin };
     let host = Host { api: plugin.api, instance: plugin.instance };
-    match catch_unwind(AssertUnwindSafe(|| start(host))) {
-        Ok(Ok(running)) => {
-            let running = Box::into_raw(Box::new(running));
-            // SAFETY: the context is this instance's, and its slot is for this.
-            unsafe { (*plugin.context).remote_context = running.cast() };
-            FLB_OK
-        }
-        Ok(Err(error)) => {
-            host.log("[output:wasm] ", &[(Level::Error, format!("{error:#}"))]);
-            FLB_ERROR
-        }
-        Err(_) => FLB_ERROR,
+    let prefix = format!("[output:wasm:{}] ", host.name());
+    let mut lines = Vec::new();
+    let started = catch_unwind(AssertUnwindSafe(|| start(host, &mut lines)));
+    if let Ok(Err(error)) = &started {
+        log::push(&mut lines, Level::Error, &format!("{error:#}"));
     }
+    host.log(&prefix, &lines);
+    let Ok(Ok(output)) = started else {
+        return FLB_ERROR;
+    };
+    let running = Box::into_raw(Box::new(Running { host, prefix, output }));
+    // SAFETY: the context is this instance's, and its slot is for this.
+    unsafe { (*plugin.context).remote_context = running.cast() };
+    FLB_OK
 }
 
 /// Delivers a chunk.
@@ -139,7 +141,7 @@ pub(crate) unsafe extern "C" fn FLBPluginFlushCtx(
         unsafe { std::slice::from_raw_parts(data.cast::<u8>(), size) }
     };
     let flushed = catch_unwind(AssertUnwindSafe(|| {
-        let reply = running.output.flush(tag.to_bytes(), chunk);
+        let reply = running.output.offer(tag.to_bytes(), chunk);
         running.host.log(&running.prefix, &reply.lines);
         match reply.answer {
             Answer::Ok => FLB_OK,
@@ -166,28 +168,57 @@ pub(crate) unsafe extern "C" fn FLBPluginExitCtx(context: *mut c_void) -> c_int 
     if ended.is_ok() { FLB_OK } else { FLB_ERROR }
 }
 
-fn start(host: Host) -> anyhow::Result<Running> {
+fn start(host: Host, lines: &mut Vec<Line>) -> anyhow::Result<Output> {
     // Every name that is asked for.
     let names = RefCell::new(Vec::new());
     let get = |name: &str| {
         names.borrow_mut().push(name.to_owned());
         host.property(name)
     };
-    let properties = Properties::read(get)?;
-    let stem = properties.component.file_stem().unwrap_or_default().to_string_lossy();
-    let prefix = format!("[output:wasm:{stem}] ");
-    let Properties { component, limits, failures_max } = properties;
+    let Properties { component, limits, failures_max } = Properties::read(get)?;
     let setting = |name: &str| get(&format!("config.{name}"));
-    let (output, lines) = output::start(&component, limits, failures_max, setting)?;
-    host.log(&prefix, &lines);
+    let output = output::start(&component, limits, failures_max, setting, lines)?;
     if let Some((wrong, name)) = misspelt::find(&names.borrow(), |name| host.property(name).is_some()) {
-        host.log(&prefix, &output.drain());
+        lines.append(&mut output.drain());
         bail!("property {wrong}: there is none of that name; there is {name}");
     }
-    Ok(Running { host, prefix, output })
+    Ok(output)
 }
 
+/// Fluent Bit's function of this name: the alias of an output, or what it is called
+/// without one.
+type OutputName = unsafe extern "C" fn(*mut c_void) -> *const c_char;
+
+unsafe extern "C" {
+    /// Of the C library.
+    fn dlsym(handle: *mut c_void, name: *const c_char) -> *mut c_void;
+}
+
+/// `RTLD_DEFAULT`: all objects of the process.
+#[cfg(target_os = "macos")]
+const EVERYWHERE: *mut c_void = -2_isize as *mut c_void;
+#[cfg(not(target_os = "macos"))]
+const EVERYWHERE: *mut c_void = std::ptr::null_mut();
+
 impl Host {
+    /// The output's name, as in what Fluent Bit itself logs and counts.
+    fn name(&self) -> String {
+        // SAFETY: the name ends with a NUL.
+        let function = unsafe { dlsym(EVERYWHERE, c"flb_output_name".as_ptr()) };
+        if function.is_null() {
+            return "wasm".to_owned();
+        }
+        // SAFETY: the function has had this type in all versions of Fluent Bit.
+        let function = unsafe { std::mem::transmute::<*mut c_void, OutputName>(function) };
+        // SAFETY: the instance is Fluent Bit's own.
+        let name = unsafe { function(self.instance) };
+        if name.is_null() {
+            return "wasm".to_owned();
+        }
+        // SAFETY: it is a C string that lives as long as the instance.
+        unsafe { CStr::from_ptr(name) }.to_string_lossy().into_owned()
+    }
+
     fn property(&self, name: &str) -> Option<String> {
         let name = CString::new(name).ok()?;
         // SAFETY: Fluent Bit's own function and instance; the name ends with a

@@ -29,6 +29,12 @@ pub(crate) fn output(dir: &Path) -> Section {
     wasm(&root().join("dist/out_audit.wasm")).with("dir", dir.display()).with("failure_limit", "no_limits")
 }
 
+/// The component that does what the tags of its chunks say.
+pub(crate) fn faulty() -> PathBuf {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
+    target.join("wasm32-wasip2/guest/out_faulty.wasm")
+}
+
 /// Makes a ledger believe the seals of a chain.
 pub(crate) fn believe(dir: &Path, chain: ChainId) -> Result<()> {
     let roster = format!(

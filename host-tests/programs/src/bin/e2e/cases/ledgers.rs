@@ -321,10 +321,8 @@ pub(crate) fn two_on_one_directory(place: &Place) -> Result<String> {
 /// An output that traps, hangs and eats memory, beside a ledger.
 pub(crate) fn faulty(place: &Place) -> Result<String> {
     let (port, dir) = set_up(place)?;
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
-    let component = target.join("wasm32-wasip2/guest/out_faulty.wasm");
     let faulty =
-        wasm(&component).with("deadline", "500ms").with("failure_limit", 2).with("memory_limit", "16M");
+        wasm(&ledger::faulty()).with("deadline", "500ms").with("failure_limit", 2).with("memory_limit", "16M");
     let mut process = start(place, port, &[faulty, output(&dir)])?;
     let mut client = Client::connect(port)?;
     let faults = ["panic", "hang", "memory", "fine"];
@@ -342,7 +340,7 @@ pub(crate) fn faulty(place: &Place) -> Result<String> {
         process.wait_for_log(text, 2)?;
     }
     process.wait_for_log("chunk dropped: it has ended the component 2 times", 3)?;
-    process.wait_for_log("[output:wasm:out_faulty] chunk ", 1)?;
+    process.wait_for_log("[output:wasm:wasm.0] chunk ", 1)?;
     wait_for(&dir, &mut process, &acknowledged)?;
     process.stop()?;
     check(&dir, &acknowledged)?;
@@ -455,7 +453,7 @@ fn shipped_config(place: &Place, name: &str) -> Result<usize> {
 pub(crate) fn hello(place: &Place) -> Result<String> {
     install(place, "hello.yaml")?;
     let mut process = Process::start(place, Path::new("hello.yaml"))?;
-    process.wait_for_log("[output:wasm:out_hello] good morning, some.tag: ", 1)?;
+    process.wait_for_log("[output:wasm:wasm.0] good morning, some.tag: ", 1)?;
     let log = process.log()?;
     process.stop()?;
     match log.lines().find(|line| line.contains("[error]")) {

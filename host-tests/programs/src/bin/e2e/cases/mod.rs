@@ -2,6 +2,7 @@
 
 mod aot;
 mod clocks;
+mod components;
 mod damaged;
 mod disks;
 mod faults;
@@ -72,6 +73,8 @@ pub(crate) const ALL: &[Case] = &[
     Case { name: "a ledger that was damaged", run: ledgers::damaged },
     Case { name: "two ledgers in one directory", run: ledgers::two_on_one_directory },
     Case { name: "a component that traps, hangs and eats memory", run: ledgers::faulty },
+    Case { name: "a component that sleeps, beside a ledger", run: components::sleeping },
+    Case { name: "a component that sleeps at the start", run: components::sleeping_at_the_start },
     Case { name: "wrong properties of a component", run: ledgers::wrong_properties },
     Case { name: "fluent-bit-conf, filter and ledger", run: ledgers::shipped },
     Case { name: "fluent-bit-conf, ledger alone", run: ledgers::shipped_alone },

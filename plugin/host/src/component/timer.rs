@@ -1,0 +1,104 @@
+//! The time that calls may take.
+//!
+//! A component can be over its time in two ways. It runs: then a thread that watches
+//! moves the engine's epoch on, at which the component looks. Or it waits in a call of
+//! the host, for a clock or a network: then the call is a future that is dropped. A call
+//! that hangs in the kernel, as a write to a disk may, ends only when the kernel says so.
+
+use anyhow::{Context, Result};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+use tokio::runtime::{Builder, Runtime};
+use wasmtime::Engine;
+
+/// Runs calls, each for a limited time.
+pub(super) struct Timer {
+    runtime: Runtime,
+    watch: Arc<Watch>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// A call that is watched.
+struct Watch {
+    state: Mutex<State>,
+    changed: Condvar,
+    /// The limit of most calls. The thread sleeps that long while there is no call, so
+    /// that to begin one wakes nobody.
+    usual: Duration,
+}
+
+#[derive(Default)]
+struct State {
+    /// When the running call has to be over.
+    due: Option<Instant>,
+    is_over: bool,
+}
+
+impl Timer {
+    /// Makes one for calls of an engine that has no other caller.
+    pub(super) fn new(engine: Engine, usual: Duration) -> Result<Timer> {
+        let runtime = Builder::new_current_thread().enable_all().build().context("no runtime for calls")?;
+        let watch = Arc::new(Watch { state: Mutex::default(), changed: Condvar::new(), usual });
+        let watching = Arc::clone(&watch);
+        let thread = thread::Builder::new()
+            .name("out_wasm_timer".to_owned())
+            .spawn(move || watching.run(&engine))
+            .context("no thread to be had")?;
+        Ok(Timer { runtime, watch, thread: Some(thread) })
+    }
+
+    /// Runs a call. `None` if it was left since its time is over; a call that was
+    /// interrupted returns by itself.
+    pub(super) fn run<T>(&self, limit: Duration, call: impl Future<Output = T>) -> Option<T> {
+        self.watch.begin(limit);
+        let done = self.runtime.block_on(async { tokio::time::timeout(limit, call).await });
+        self.watch.end();
+        done.ok()
+    }
+}
+
+impl Watch {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn begin(&self, limit: Duration) {
+        self.state().due = Some(Instant::now() + limit);
+        if limit < self.usual {
+            self.changed.notify_all();
+        }
+    }
+
+    fn end(&self) {
+        self.state().due = None;
+    }
+
+    fn run(&self, engine: &Engine) {
+        let mut state = self.state();
+        while !state.is_over {
+            let now = Instant::now();
+            let sleep = match state.due {
+                Some(due) if due <= now => {
+                    engine.increment_epoch();
+                    state.due = None;
+                    self.usual
+                }
+                Some(due) => due - now,
+                None => self.usual,
+            };
+            state = self.changed.wait_timeout(state, sleep).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+}
+
+impl Drop for Timer {
+    fn drop(&mut self) {
+        self.watch.state().is_over = true;
+        self.watch.changed.notify_all();
+        if let Some(thread) = self.thread.take() {
+            // It cannot panic, and nothing could be done if it did.
+            let _ = thread.join();
+        }
+    }
+}

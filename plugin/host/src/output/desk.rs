@@ -1,0 +1,313 @@
+//! Where Fluent Bit's threads hand over chunks, and the component's thread fetches them.
+//!
+//! Fluent Bit waits a short time for the answer. If that is late, Fluent Bit is answered
+//! `retry` and keeps the chunk, while the component goes on with it. The chunk comes
+//! again, and by then has its answer: `ok` is only ever said after the component.
+
+use super::chunk_id::ChunkId;
+use super::{GRACE, Reply};
+use crate::component::{Answer, Level};
+use crate::log::{LINES_MAX, Line};
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// The longest wait for an answer: for that time the engine of Fluent Bit, with all other
+/// inputs and outputs, waits as well.
+pub(super) const PATIENCE: Duration = Duration::from_millis(250);
+/// The wait for a component that is late every time.
+const PATIENCE_MIN: Duration = Duration::from_millis(20);
+/// The part of the time that may be spent with waits in vain.
+const VAIN_PART: u32 = 10;
+/// The number of chunks that can wait for the component, and their bytes.
+const WAITING_MAX: usize = 64;
+const WAITING_BYTES_MAX: usize = 16 << 20;
+/// The number of late answers that are kept until their chunk comes again. If one is
+/// forgotten, its chunk is delivered again.
+const LATE_ANSWERS_MAX: usize = 4096;
+/// The number of lines that are kept until Fluent Bit calls again.
+const KEPT_LINES_MAX: usize = 4 * LINES_MAX;
+/// The shortest time between two warnings that the component is slow.
+const WARNING_INTERVAL: Duration = Duration::from_secs(60);
+
+const GONE: &str = "the component's thread is gone";
+const LATE: &str = "the component is not done with it yet";
+const STUCK: &str = "a call past its deadline hangs outside of the component, as in a disk's write";
+
+/// A chunk that was handed over.
+pub(super) struct Job {
+    ticket: u64,
+    pub(super) tag: Vec<u8>,
+    pub(super) chunk: Vec<u8>,
+}
+
+/// The next thing for the component's thread to do.
+pub(super) enum Next {
+    Flush(Job),
+    /// To end, until this time.
+    Drain(Instant),
+}
+
+pub(super) struct Desk {
+    state: Mutex<State>,
+    changed: Condvar,
+    deadline: Duration,
+}
+
+struct State {
+    next_ticket: u64,
+    waiting: VecDeque<Job>,
+    waiting_bytes: usize,
+    /// When the chunk that the component has was begun.
+    begun: Option<Instant>,
+    /// Answers that somebody waits for, by ticket.
+    answers: HashMap<u64, Answer>,
+    /// Chunks that nobody waits for any more, which the component has yet to answer.
+    late: Vec<(u64, ChunkId)>,
+    /// Answers to those, until the chunk comes again.
+    late_answers: VecDeque<(ChunkId, Answer)>,
+    patience: Patience,
+    warned: Option<Instant>,
+    lines: Vec<Line>,
+    /// When all has to be over.
+    end: Option<Instant>,
+    is_gone: bool,
+}
+
+/// The time that may be waited, which waits in vain use up.
+struct Patience {
+    left: Duration,
+    at: Instant,
+}
+
+impl Patience {
+    /// Returns how long to wait.
+    fn now(&mut self) -> Duration {
+        let now = Instant::now();
+        self.left = PATIENCE.min(self.left + (now - self.at) / VAIN_PART);
+        self.at = now;
+        self.left.max(PATIENCE_MIN)
+    }
+
+    fn waited_in_vain(&mut self, wait: Duration) {
+        self.left = self.left.saturating_sub(wait);
+        self.at = Instant::now();
+    }
+}
+
+impl Desk {
+    pub(super) fn new(deadline: Duration) -> Desk {
+        let state = State {
+            next_ticket: 0,
+            waiting: VecDeque::new(),
+            waiting_bytes: 0,
+            begun: None,
+            answers: HashMap::new(),
+            late: Vec::new(),
+            late_answers: VecDeque::new(),
+            patience: Patience { left: PATIENCE, at: Instant::now() },
+            warned: None,
+            lines: Vec::new(),
+            end: None,
+            is_gone: false,
+        };
+        Desk { state: Mutex::new(state), changed: Condvar::new(), deadline }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Hands a chunk over, and waits for the answer: as long as is right for the engine
+    /// of Fluent Bit, or for as long as it takes.
+    pub(super) fn deliver(&self, tag: &[u8], chunk: &[u8], is_patient: bool) -> Reply {
+        let mut state = self.state();
+        let answer = match state.take_over(tag, chunk) {
+            Ok(ticket) => {
+                self.changed.notify_all();
+                let wait = if is_patient { None } else { Some(state.wait()) };
+                state = self.wait(state, ticket, wait);
+                state.answer(ticket, tag, chunk)
+            }
+            Err(answer) => answer,
+        };
+        state.note_stuck(self.longest());
+        Reply { answer, lines: std::mem::take(&mut state.lines) }
+    }
+
+    /// The longest time that a chunk takes a component which is not stuck: it may have to
+    /// begin first.
+    fn longest(&self) -> Duration {
+        2 * self.deadline + GRACE
+    }
+
+    /// Waits until a chunk is answered, or some time is over.
+    fn wait<'a>(
+        &self,
+        mut state: MutexGuard<'a, State>,
+        ticket: u64,
+        wait: Option<Duration>,
+    ) -> MutexGuard<'a, State> {
+        let start = Instant::now();
+        while !state.answers.contains_key(&ticket) && !state.is_gone && !state.is_stuck(self.longest()) {
+            let left = wait.unwrap_or(self.longest()).saturating_sub(start.elapsed());
+            if left.is_zero() {
+                if wait.is_some() {
+                    break;
+                }
+                continue;
+            }
+            state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        if wait.is_some() && !state.answers.contains_key(&ticket) {
+            state.patience.waited_in_vain(start.elapsed());
+        }
+        state
+    }
+
+    /// Waits for something to do.
+    pub(super) fn next(&self) -> Next {
+        let mut state = self.state();
+        loop {
+            let is_time = |end: Instant| Instant::now() + self.deadline / 2 < end;
+            if let Some(end) = state.end
+                && (state.waiting.is_empty() || !is_time(end))
+            {
+                return Next::Drain(end);
+            }
+            if let Some(job) = state.waiting.pop_front() {
+                state.waiting_bytes -= job.chunk.len();
+                state.begun = Some(Instant::now());
+                return Next::Flush(job);
+            }
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Leaves the answer to a chunk, and lines.
+    pub(super) fn answer(&self, job: &Job, answer: Answer, lines: &mut Vec<Line>) {
+        let mut state = self.state();
+        state.begun = None;
+        state.keep(lines);
+        match state.late.iter().position(|(ticket, _)| *ticket == job.ticket) {
+            // The chunk comes again in any case.
+            Some(at) if matches!(answer, Answer::Retry(_)) => {
+                state.late.swap_remove(at);
+            }
+            Some(at) => {
+                let (_, id) = state.late.swap_remove(at);
+                if state.late_answers.len() >= LATE_ANSWERS_MAX {
+                    state.late_answers.pop_front();
+                }
+                state.late_answers.push_back((id, answer));
+            }
+            None => {
+                state.answers.insert(job.ticket, answer);
+            }
+        }
+        self.changed.notify_all();
+    }
+
+    /// Forgets the chunks that still wait. Fluent Bit was answered `retry` for them.
+    pub(super) fn clear(&self) {
+        self.state().waiting.clear();
+    }
+
+    /// Has the component's thread end within the deadline, and waits for that. `false` if
+    /// the thread does not end.
+    pub(super) fn end(&self) -> (bool, Vec<Line>) {
+        let mut state = self.state();
+        let end = Instant::now() + self.deadline;
+        state.end = Some(end);
+        self.changed.notify_all();
+        while !state.is_gone {
+            let left = (end + GRACE).saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                state.lines.push((Level::Error, STUCK.to_owned()));
+                break;
+            }
+            state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        (state.is_gone, std::mem::take(&mut state.lines))
+    }
+
+    /// Says that the thread ends.
+    pub(super) fn gone(&self, lines: &mut Vec<Line>) {
+        let mut state = self.state();
+        state.keep(lines);
+        state.is_gone = true;
+        self.changed.notify_all();
+    }
+}
+
+impl State {
+    /// Takes a chunk over and returns its ticket; or answers it at once.
+    fn take_over(&mut self, tag: &[u8], chunk: &[u8]) -> Result<u64, Answer> {
+        let retry = |reason: &str| Err(Answer::Retry(reason.to_owned()));
+        if self.is_gone {
+            self.lines.push((Level::Error, GONE.to_owned()));
+            return retry(GONE);
+        }
+        if !self.late.is_empty() || !self.late_answers.is_empty() {
+            let id = ChunkId::of(tag, chunk);
+            if let Some(at) = self.late_answers.iter().position(|(of, _)| *of == id) {
+                let (_, answer) = self.late_answers.remove(at).unwrap_or((id, Answer::Retry(String::new())));
+                return Err(answer);
+            }
+            if self.late.iter().any(|(_, of)| *of == id) {
+                return retry(LATE);
+            }
+        }
+        let is_full =
+            self.waiting.len() >= WAITING_MAX || self.waiting_bytes + chunk.len() > WAITING_BYTES_MAX;
+        if is_full && !self.waiting.is_empty() {
+            return retry("too many chunks wait for the component");
+        }
+        let ticket = self.next_ticket;
+        self.next_ticket += 1;
+        self.waiting_bytes += chunk.len();
+        self.waiting.push_back(Job { ticket, tag: tag.to_vec(), chunk: chunk.to_vec() });
+        Ok(ticket)
+    }
+
+    /// Returns how long to wait for an answer: not at all while the component is late
+    /// with another chunk.
+    fn wait(&mut self) -> Duration {
+        if self.late.is_empty() { self.patience.now() } else { Duration::ZERO }
+    }
+
+    /// Returns the answer to a chunk that was waited for; if there is none, the chunk is
+    /// late.
+    fn answer(&mut self, ticket: u64, tag: &[u8], chunk: &[u8]) -> Answer {
+        if let Some(answer) = self.answers.remove(&ticket) {
+            return answer;
+        }
+        if self.is_gone {
+            self.lines.push((Level::Error, GONE.to_owned()));
+            return Answer::Retry(GONE.to_owned());
+        }
+        self.late.push((ticket, ChunkId::of(tag, chunk)));
+        if self.warned.is_none_or(|at| at.elapsed() >= WARNING_INTERVAL) {
+            self.warned = Some(Instant::now());
+            let line = "the component is slow: Fluent Bit goes on, and asks again about chunks that take longer";
+            self.lines.push((Level::Warn, line.to_owned()));
+        }
+        Answer::Retry(LATE.to_owned())
+    }
+
+    /// True if a call hangs that was interrupted.
+    fn is_stuck(&self, longest: Duration) -> bool {
+        self.begun.is_some_and(|begun| begun.elapsed() > longest)
+    }
+
+    fn note_stuck(&mut self, longest: Duration) {
+        if self.is_stuck(longest) {
+            self.lines.push((Level::Error, STUCK.to_owned()));
+        }
+    }
+
+    fn keep(&mut self, lines: &mut Vec<Line>) {
+        self.lines.append(lines);
+        self.lines.truncate(KEPT_LINES_MAX);
+    }
+}
