@@ -55,7 +55,8 @@ fn driver() {
         _ => None,
     };
     println!("\npid {}", std::process::id());
-    let output = output::start(&dist("out_audit.wasm"), limits, None, setting, &mut Vec::new()).expect("started");
+    let output =
+        output::start(&dist("out_audit.wasm"), limits, None, setting, &mut Vec::new()).expect("started");
     for (at, chunk) in played().iter().enumerate().skip(first) {
         loop {
             match output.flush(ledger_fixtures::TAG, chunk).answer {

@@ -196,7 +196,10 @@ fn what_hangs_in_the_kernel_is_left_behind() {
     let begun = Instant::now();
     let lines = output.drain();
     assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
-    assert!(lines.iter().any(|(level, line)| *level == Level::Error && line.contains("hangs outside")), "{lines:?}");
+    assert!(
+        lines.iter().any(|(level, line)| *level == Level::Error && line.contains("hangs outside")),
+        "{lines:?}"
+    );
     let second = output::start(&faulty(), limits(), None, |_| None, &mut Vec::new()).err();
     let what = second.map(|error| format!("{error:#}")).unwrap_or_default();
     assert!(what.contains("another output writes there"), "{what}");

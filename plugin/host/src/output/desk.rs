@@ -289,7 +289,8 @@ impl State {
         self.late.push((ticket, ChunkId::of(tag, chunk)));
         if self.warned.is_none_or(|at| at.elapsed() >= WARNING_INTERVAL) {
             self.warned = Some(Instant::now());
-            let line = "the component is slow: Fluent Bit goes on, and asks again about chunks that take longer";
+            let line =
+                "the component is slow: Fluent Bit goes on, and asks again about chunks that take longer";
             self.lines.push((Level::Warn, line.to_owned()));
         }
         Answer::Retry(LATE.to_owned())

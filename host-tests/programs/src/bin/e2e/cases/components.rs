@@ -94,5 +94,9 @@ pub(crate) fn sleeping_at_the_start(place: &Place) -> Result<String> {
         ensure!(is_told || count == index + 1, "{}", process.log()?);
     }
     ensure!(took.iter().all(|time| *time < Duration::from_secs(10)), "{took:?}");
-    Ok(format!("it ends after {:.1} s, and after SIGTERM {:.1} s", took[0].as_secs_f64(), took[1].as_secs_f64()))
+    Ok(format!(
+        "it ends after {:.1} s, and after SIGTERM {:.1} s",
+        took[0].as_secs_f64(),
+        took[1].as_secs_f64()
+    ))
 }

@@ -321,8 +321,10 @@ pub(crate) fn two_on_one_directory(place: &Place) -> Result<String> {
 /// An output that traps, hangs and eats memory, beside a ledger.
 pub(crate) fn faulty(place: &Place) -> Result<String> {
     let (port, dir) = set_up(place)?;
-    let faulty =
-        wasm(&ledger::faulty()).with("deadline", "500ms").with("failure_limit", 2).with("memory_limit", "16M");
+    let faulty = wasm(&ledger::faulty())
+        .with("deadline", "500ms")
+        .with("failure_limit", 2)
+        .with("memory_limit", "16M");
     let mut process = start(place, port, &[faulty, output(&dir)])?;
     let mut client = Client::connect(port)?;
     let faults = ["panic", "hang", "memory", "fine"];
