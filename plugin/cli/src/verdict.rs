@@ -142,10 +142,10 @@ const TABLE: [Row; 15] = [
         verdict: Verdict::Unreadable,
         code: 30,
         name: "unreadable",
-        meaning: "Some of the input is not JSON, is truncated, or was sealed in a later version of the format, so \
-                  nothing can be said of the whole.",
-        remedy: "Set an output of Fluent Bit to JSON lines (`format json_lines`, or `plain` for `file`); fetch a \
-                 truncated file again.",
+        meaning: "Some of the input could not be opened, is not JSON, is truncated, or was sealed in a later version \
+                  of the format, so nothing can be said of the whole.",
+        remedy: "Each place has its reason: name files that are there, fetch truncated ones again, and set outputs \
+                 of Fluent Bit to JSON lines (`format json_lines`, or `plain` for `file`).",
     },
     Row {
         verdict: Verdict::KeyNotCertified,

@@ -365,8 +365,7 @@ impl Report {
             Verdict::Conflict => "one chain was written from two places; give each filter a state directory of its own".into(),
             Verdict::Unsealed => "there are records that no filter has sealed".into(),
             Verdict::Unreadable => {
-                "not all of the input could be read, so nothing can be said of the whole; if it is an output of \
-                 Fluent Bit, set its format to JSON lines (`format json_lines`, or `plain` for `file`)"
+                "not all of the input could be read, so nothing can be said of the whole; each place has its reason"
                     .into()
             }
             Verdict::NothingFound => "no sealed record in the input, so nothing was verified".into(),
