@@ -4,6 +4,7 @@ mod build;
 mod cases;
 mod find;
 mod inputs;
+mod install;
 mod schemas;
 mod stdout;
 mod terminal;
