@@ -58,14 +58,15 @@ fn lines_of_json_are_cases_and_so_are_reports() {
     place.write("policy.yaml", POLICY);
     place.write(
         "cases.ndjson",
-        "{\"record\":{\"a\":\"x7\"},\"gone\":[\"x7\"]}\n\n{\"record\":{},\"stay\":[\"{}\"]}\n",
+        "{\"record\":{\"a\":\"x7\"},\"gone\":[\"x7\"]}\n\n{\"record\":{},\"stay\":[\"{}\"]}\n\
+         {\"record\":{\"a\":\"b\\\\\"},\"gone\":[\"b\\\"\"],\"stay\":[\"b\\\\\"]}\n",
     );
     let output = place.run(&["test", "--policy", "policy.yaml", "--json", "cases.ndjson"]);
     let report: Value = serde_json::from_slice(&output.stdout).expect("JSON");
     assert_eq!(output.status.code(), Some(70));
     let failures =
         (&report["exit_code"], &report["cases"], &report["failed"], &report["failures"][0]["number"]);
-    assert_eq!(failures, (&70.into(), &2.into(), &1.into(), &1.into()));
+    assert_eq!(failures, (&70.into(), &3.into(), &1.into(), &1.into()));
 
     place.write("none.ndjson", "");
     let output = place.run(&["test", "--policy", "policy.yaml", "none.ndjson"]);
