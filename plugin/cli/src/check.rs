@@ -172,7 +172,7 @@ impl<'a> Records<'a> {
                 let tag = self.tag.ok_or("a record without a seal: --tag says under which tag it went")?;
                 self.tape.read(text, Dialect::Json).map_err(|unreadable| unreadable.to_string())?;
                 self.canonical.write(&mut self.tape, text).map_err(memory)?;
-                return Ok(seen(&self.policy, &mut self.validator, tag, &self.tape, text));
+                return Ok(seen(&self.policy, &mut self.validator, tag, &mut self.tape, text));
             }
             Err(unreadable) => {
                 *is_record = false;
@@ -191,14 +191,26 @@ impl<'a> Records<'a> {
                 let text = text.as_bytes();
                 self.tape.read(text, Dialect::Json).map_err(|unreadable| unreadable.to_string())?;
                 self.canonical.write(&mut self.tape, text).map_err(memory)?;
-                Ok(seen(&self.policy, &mut self.validator, tag.as_bytes(), &self.tape, text))
+                Ok(seen(&self.policy, &mut self.validator, tag.as_bytes(), &mut self.tape, text))
             }
             Disposition::Drop => Err("dropped: only its seal is left".into()),
         }
     }
 }
 
-fn seen(policy: &Policy<'_>, validator: &mut Validator, tag: &[u8], tape: &Tape, text: &[u8]) -> Conclusion {
+fn seen(
+    policy: &Policy<'_>,
+    validator: &mut Validator,
+    tag: &[u8],
+    tape: &mut Tape,
+    text: &[u8],
+) -> Conclusion {
+    policy.recognize(tag, tape, text);
+    if policy.is_wrapped(tag, tape, text) {
+        return Conclusion::NotChecked(
+            "wrapped: the schema is for the records that stand in this one".into(),
+        );
+    }
     let Some(Stream { name, program, .. }) = policy.stream(tag, tape, text) else {
         return Conclusion::NoSchema;
     };
@@ -211,6 +223,7 @@ fn seen(policy: &Policy<'_>, validator: &mut Validator, tag: &[u8], tape: &Tape,
         let (mut rule, mut instance) = (Vec::new(), Vec::new());
         // Without memory there is no place to tell.
         let _ = violation.write_rule(&program, &mut rule);
+        let _ = violation.write_missing(&program, &mut rule);
         let _ = report.write_instance(violation, tape, text, &mut instance);
         (shown(&rule), shown(&instance))
     });

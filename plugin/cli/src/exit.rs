@@ -18,6 +18,11 @@ pub(crate) const RESTORED: u8 = DONE;
 /// `restore`: there is no record in quarantine.
 pub(crate) const NONE_IN_QUARANTINE: u8 = 40;
 
+/// `formats`: all is listed, or some records are of a known format.
+pub(crate) const KNOWN: u8 = DONE;
+/// `formats`: no record is of a known format.
+pub(crate) const NONE_KNOWN: u8 = 40;
+
 /// `check`: all records that have a schema are valid.
 pub(crate) const ALL_VALID: u8 = DONE;
 /// `check`: no record has a schema.

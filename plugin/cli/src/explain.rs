@@ -1,7 +1,9 @@
-//! `flb-audit explain`: the policy inside a module.
+//! `flb-audit explain`: the policy inside a module, and what it says of a record.
+
+mod record;
 
 use crate::stdout::{print, shown};
-use crate::whole;
+use crate::{filter_module, whole};
 use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
 use flb_audit_core::policy::policy_text;
@@ -10,17 +12,30 @@ use flb_audit_policy::module;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-/// Print the policy inside a module, its digest and its rules
+/// Print the policy inside a module, its digest and its rules; or what it does to a record
 #[derive(Args)]
 pub(crate) struct Explain {
-    /// A filter_audit.wasm, or an audit.policy
-    file: PathBuf,
+    /// A filter_audit.wasm, or an audit.policy [default: with --record, the module beside
+    /// this program]
+    #[arg(required_unless_present = "record")]
+    file: Option<PathBuf>,
+    /// Tell of the record in this file, or of one on standard input if it is `-`, which format
+    /// it has and why each of its fields stays or goes
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
+    /// The tag of the record, which a format may be pinned to
+    #[arg(long, requires = "record", default_value = "")]
+    tag: String,
 }
 
 impl Explain {
     pub(crate) fn run(self) -> Result<()> {
-        let name = self.file.display();
-        let bytes = whole::read(&self.file).with_context(|| format!("{name}: cannot be read"))?;
+        let file = match self.file {
+            Some(file) => file,
+            None => filter_module(None)?,
+        };
+        let name = file.display();
+        let bytes = whole::read(&file).with_context(|| format!("{name}: cannot be read"))?;
         let table = if bytes.starts_with(MAGIC) {
             Some(&bytes[..])
         } else {
@@ -29,6 +44,10 @@ impl Explain {
         let Some(table) = table else {
             bail!("{name}: has no policy; `flb-audit build` puts one in");
         };
+        if let Some(path) = &self.record {
+            let policy = Policy::check(table).map_err(|what| anyhow!("{name}: {what}"))?;
+            return print(&record::explain(policy, self.tag.as_bytes(), &record::read(path)?)?);
+        }
         let policy = Policy::check(table).map_err(|what| anyhow!("{name}: {what}"))?;
         let source = String::from_utf8_lossy(policy.source);
         // The digest is of the whole table, its text included; that the rules

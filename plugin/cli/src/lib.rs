@@ -15,6 +15,7 @@ mod exit;
 mod explain;
 mod export;
 mod find;
+mod formats;
 mod frames;
 mod hmac_key;
 mod init;
@@ -55,6 +56,7 @@ enum Command {
     Explain(explain::Explain),
     Export(export::Export),
     Find(find::Find),
+    Formats(formats::FormatsCommand),
     HmacKey(hmac_key::HmacKeyCommand),
     Init(init::Init),
     Install(install::Install),
@@ -99,6 +101,7 @@ fn run_command(arguments: impl IntoIterator<Item = OsString>) -> Result<u8> {
         Command::Explain(explain) => explain.run().map(|()| exit::DONE),
         Command::Export(export) => export.run().map(|()| exit::DONE),
         Command::Find(find) => find.run(),
+        Command::Formats(formats) => formats.run(),
         Command::HmacKey(key) => key.run().map(|()| exit::DONE),
         Command::Init(init) => init.run().map(|()| exit::DONE),
         Command::Install(install) => install.run().map(|()| exit::DONE),

@@ -1,7 +1,7 @@
 //! Record logic of flb-audit, shared by the filter and the verifier.
 //!
 //! A record is read once into a flat [`Tape`]; every later step walks it:
-//! [`schema`] checks it, [`redact`] redacts it, [`record::canonical`] puts it into
+//! [`recognize`] tells its format, [`schema`] checks it, [`redact`] redacts it, [`record::canonical`] puts it into
 //! the one form that is hashed, [`seal`] adds what proves it. [`Sealer`] does all
 //! of that in one call, and [`verify`] takes a sealed record apart again. [`chain`]
 //! has keys, checkpoints and the files in which a filter remembers its chain.
@@ -14,6 +14,7 @@
 //! - [`automaton`]
 //! - [`record`]: the reader, the tape, numbers, order, notes
 //! - [`chain`]: names and places, keys, checkpoints, files
+//! - [`recognize`]: which format a record has
 //! - [`schema`]
 //! - [`policy`]: the table's layout
 //! - [`redact`]
@@ -42,6 +43,7 @@ mod crc;
 pub mod hash;
 mod memory;
 pub mod policy;
+pub mod recognize;
 pub mod record;
 pub mod redact;
 pub mod schema;

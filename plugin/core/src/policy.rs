@@ -6,7 +6,7 @@
 //! | bytes | |
 //! |---|---|
 //! | 0..8 | `flbpolcy` |
-//! | 8..12 | layout, 3 |
+//! | 8..12 | layout, 4 |
 //! | 12..16 | length of the whole table, in bytes |
 //! | 16..48 | digest: SHA-512/256 of `flb-audit policy v1\n` and all bytes from 48 on |
 //! | 48..80 | where four parts are, each as offset and length: the policy's text and, behind a NUL each, those of the files with rules that it names, the rules, the strings, the automata |
@@ -15,6 +15,8 @@
 //! | 88..92 | of the paths |
 //! | 92..96 | how many of the rules are detectors: they come first, then those for keys, of which the last have no pattern if they are for names that tell of secrets and for what identifies an actor. The scout accepts this number where an escape is |
 //! | 96..104 | where the streams with a schema are, as offset and length: `schema/streams.rs` says how they are laid out |
+//! | 104..112 | where the formats are, likewise: `recognize/formats.rs` |
+//! | 112..120 | where the dictionary of the keys that formats and paths name is: `recognize/dictionary.rs` |
 //!
 //! A rule has [`RULE_BYTES`] bytes:
 //!
@@ -44,6 +46,7 @@ pub use validator::Validator;
 
 use crate::automaton::{Automaton, Compact};
 use crate::hash::{Algorithm, Hash};
+use crate::recognize::{Dictionary, Formats, Recognizer};
 use crate::record::tape::Tape;
 use crate::schema::{Stream, Streams};
 use crate::text::{base64url, is_name};
@@ -68,12 +71,12 @@ pub fn policy_text(digest: &Hash) -> [u8; DIGEST_TEXT_BYTES] {
 /// What marks the place in the filter's module where the address and the
 /// length of its policy's table stand: with the version of the layout, so that
 /// no table gets into a module that cannot read it.
-pub const MODULE_MARK: &[u8; 16] = b"flbaudit-policy3";
+pub const MODULE_MARK: &[u8; 16] = b"flbaudit-policy4";
 
 /// The bytes that a table starts with.
 pub const MAGIC: &[u8; 8] = b"flbpolcy";
 /// The version of its layout.
-const LAYOUT: u32 = 3;
+const LAYOUT: u32 = 4;
 
 // Where the header has its parts.
 const LAYOUT_AT: usize = 8;
@@ -90,7 +93,9 @@ const KEYS_AT: usize = 84;
 const PATHS_AT: usize = 88;
 const DETECTORS_AT: usize = 92;
 const STREAMS_AT: usize = 96;
-const HEADER_BYTES: usize = 104;
+const FORMATS_AT: usize = 104;
+const DICTIONARY_AT: usize = 112;
+const HEADER_BYTES: usize = 120;
 
 // Where a rule has its parts.
 const NAME_AT: usize = 0;
@@ -211,6 +216,8 @@ pub struct Policy<'a> {
     /// Whether it matters who did it.
     pub(crate) asks_who: bool,
     pub(crate) streams: Streams<'a>,
+    pub(crate) formats: Formats<'a>,
+    pub(crate) dictionary: Dictionary<'a>,
 }
 
 impl<'a> Policy<'a> {
@@ -262,6 +269,8 @@ impl<'a> Policy<'a> {
             identity_rule: None,
             asks_who: false,
             streams: Streams::read(part(STREAMS_AT)?)?,
+            formats: Formats::read(part(FORMATS_AT)?)?,
+            dictionary: Dictionary::read(part(DICTIONARY_AT)?)?,
         };
         policy.name_rule = policy.find(KIND_AT, Kind::Name as u8);
         policy.identity_rule = policy.find(KIND_AT, Kind::Identity as u8);
@@ -289,7 +298,8 @@ impl<'a> Policy<'a> {
         }
         let are_sound = policy.scout.is_none_or(|scout| scout.is_sound())
             && policy.keys.is_none_or(|keys| keys.is_sound())
-            && policy.paths.is_none_or(|paths| paths.is_sound(policy.rules.len()))
+            && policy.paths.is_none_or(|paths| paths.is_sound(policy.rules.len(), policy.formats.variants()))
+            && policy.formats.is_sound(policy.dictionary.len())
             && policy.rules.len() <= RULES_MAX
             && policy.streams.is_sound()
             && (0..policy.rules.len()).all(|index| policy.is_sound_rule(index as u16));
@@ -334,6 +344,35 @@ impl<'a> Policy<'a> {
     /// The stream that a record under `tag` is of.
     pub fn stream(&self, tag: &[u8], tape: &Tape, source: &[u8]) -> Option<Stream<'a>> {
         self.streams.stream(self.streams.choose(tag, Some((tape, source)))?)
+    }
+
+    /// Recognizes the record on a tape.
+    pub fn recognize(&self, tag: &[u8], tape: &mut Tape, source: &[u8]) {
+        Recognizer::new(self.formats, self.dictionary).recognize_record(tag, tape, source);
+    }
+
+    /// Whether the record on a tape, which has been recognized, is of no known format and
+    /// may hold others.
+    pub fn is_wrapper(&self, tape: &Tape) -> bool {
+        tape.is_wrapper
+    }
+
+    /// Whether that is why the record is not checked: a schema is for those in it.
+    pub fn is_wrapped(&self, tag: &[u8], tape: &Tape, source: &[u8]) -> bool {
+        self.streams.is_wrapped(tag, tape, source)
+    }
+
+    /// The name of the format that the record on a tape was recognized as; none if it
+    /// is of no known one.
+    pub fn format(&self, tape: &Tape) -> Option<&'a [u8]> {
+        self.formats.name(tape.variant)
+    }
+
+    /// The format of the record within another one that an object of a tape is.
+    pub fn format_within(&self, tag: &[u8], tape: &Tape, source: &[u8], object: usize) -> Option<&'a [u8]> {
+        let mut recognizer = Recognizer::new(self.formats, self.dictionary);
+        recognizer.set_tag(tag);
+        self.formats.name(recognizer.recognize(tape, source, object))
     }
 
     /// The rules.
@@ -464,6 +503,10 @@ pub struct TableParts<'a> {
     /// The streams, as [`schema::write_streams`](crate::schema::write_streams)
     /// has them.
     pub streams: &'a [u8],
+    /// The formats, as [`FormatsParts`](crate::recognize::FormatsParts) has them.
+    pub formats: &'a [u8],
+    /// The dictionary, as [`write_dictionary`](crate::recognize::write_dictionary) has it.
+    pub dictionary: &'a [u8],
 }
 
 impl TableParts<'_> {
@@ -507,13 +550,15 @@ impl TableParts<'_> {
 
     /// The parts in the order in which they stand behind the header, and where
     /// that says so.
-    fn parts(&self) -> [(usize, &[u8]); 5] {
+    fn parts(&self) -> [(usize, &[u8]); 7] {
         [
             (SOURCE_AT, self.source),
             (RULES_AT, &self.rules),
             (STRINGS_AT, &self.strings),
             (AUTOMATA_AT, self.automata),
             (STREAMS_AT, self.streams),
+            (FORMATS_AT, self.formats),
+            (DICTIONARY_AT, self.dictionary),
         ]
     }
 

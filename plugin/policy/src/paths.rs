@@ -8,10 +8,14 @@
 //! quotes: `annotations."example.org/owner"`.
 
 use flb_audit_core::policy::paths::{State, Verdict, write};
+use flb_audit_core::recognize::Dictionary;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// The most states that the paths of a policy may make, and the most edges.
 const STATES_MAX: usize = 60_000;
+
+/// The most states of which those that say the same are merged.
+const MERGED_STATES_MAX: usize = 8192;
 
 /// The most steps of a path.
 const STEPS_MAX: usize = 256;
@@ -42,8 +46,6 @@ pub(crate) enum TooLarge {
     States,
     #[error("the paths make more than {STATES_MAX} edges; use fewer with `**`")]
     Edges,
-    #[error("a key has more than 65,535 bytes")]
-    Key,
 }
 
 /// One step of a path.
@@ -92,7 +94,11 @@ fn steps(path: &str) -> Result<Vec<Step>, PathError> {
             Some('.') => &rest[1..],
             Some('|') => {
                 steps.push(Step::Json);
-                &rest[1..]
+                match &rest[1..] {
+                    // The whole JSON.
+                    "" => return Ok(steps),
+                    rest => rest,
+                }
             }
             Some('[') => return Err(PathError::Index),
             Some(other) => return Err(PathError::Unexpected(other)),
@@ -129,9 +135,29 @@ fn member(rest: &str) -> Result<(Step, &str), PathError> {
 }
 
 /// A path, and what it says.
+#[derive(Clone, Debug)]
 pub(crate) struct Path {
     pub(crate) steps: Vec<Step>,
     pub(crate) says: Says,
+    pub(crate) of: Of,
+}
+
+/// The records that a path is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Of {
+    /// Those that come, of any format: it leads from there to what stands in them.
+    All,
+    /// Those of these variants, a bit each, wherever they stand.
+    Variants(u64),
+}
+
+impl Of {
+    fn has(self, variant: usize) -> bool {
+        match self {
+            Of::All => true,
+            Of::Variants(variants) => variants >> variant & 1 != 0,
+        }
+    }
 }
 
 /// What a path says of a value.
@@ -143,6 +169,8 @@ pub(crate) enum Says {
     Keep,
     /// It stays.
     Opaque,
+    /// It is a record, if it is an object.
+    Record,
 }
 
 /// Where in which paths a walk is.
@@ -150,58 +178,148 @@ type Set = BTreeSet<(usize, usize)>;
 /// Keys, and where each leads.
 type Members<'a> = BTreeMap<&'a str, Set>;
 
+/// Paths as an automaton, whose keys have no numbers yet.
+pub(crate) struct Compiled<'a> {
+    states: Vec<Named<'a>>,
+    rows: Vec<Vec<u16>>,
+    /// By variant, whether a rule's path may lead into one of its records.
+    pub(crate) has_rules: Vec<bool>,
+}
+
+/// A state.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Named<'a> {
+    verdict: Verdict,
+    members: BTreeMap<&'a str, u16>,
+    /// Any other key, an element, JSON, and where else to look.
+    others: [u16; 4],
+}
+
 /// Compiles paths, of which the first one that fits a value decides.
-pub(crate) fn compile(paths: &[Path]) -> Result<Vec<u8>, TooLarge> {
-    let mut automaton = Automaton { paths, numbers: HashMap::new(), sets: Vec::new() };
+pub(crate) fn compile(paths: &[Path], variants: usize) -> Result<Compiled<'_>, TooLarge> {
+    let mut automaton = Automaton {
+        paths,
+        variants,
+        numbers: HashMap::new(),
+        sets: Vec::new(),
+        rows: Vec::new(),
+        outer: Vec::new(),
+    };
     automaton.number(Set::new())?;
-    let start = automaton.closure((0..paths.len()).map(|path| (path, 0)).collect());
-    automaton.number(start)?;
-    // Where every walk is, however far: in paths that start with `**`.
-    let deep = (0..paths.len()).filter(|path| paths[*path].steps.first() == Some(&Step::Deep));
-    let everywhere = automaton.closure(deep.map(|path| (path, 0)).collect());
-    let fallback = automaton.number(everywhere.clone())?;
-    let known = automaton.members(&everywhere);
+    let row = automaton.starts(&Set::new(), |_| true)?;
+    automaton.rows.push(row);
+    automaton.outer.push(None);
 
     let (mut states, mut edges) = (Vec::new(), 0);
     while states.len() < automaton.sets.len() {
         let set = automaton.sets[states.len()].clone();
         let (members, others, fallback) = if set.is_empty() {
             let (members, others) = automaton.watched();
-            (members, [others, Set::new(), Set::new()], 0)
+            (members, [others, Set::new(), Set::new()], Set::new())
         } else {
+            let fallback = automaton.fallback(&set);
             let mut members = automaton.members(&set);
-            let has_fallback = fallback != 0 && set != everywhere && set.is_superset(&everywhere);
-            if has_fallback {
-                members.retain(|key, next| known.get(key) != Some(next));
-            }
-            (members, automaton.others(&set), if has_fallback { fallback } else { 0 })
+            let known = automaton.members(&fallback);
+            members.retain(|key, next| known.get(key) != Some(next));
+            (members, automaton.others(&set), fallback)
         };
         edges += members.len();
         if edges > STATES_MAX {
             return Err(TooLarge::Edges);
         }
         let [other, element, json] = others;
-        states.push(State {
-            verdict: automaton.verdict(&set),
-            other: automaton.number(other)?,
-            element: automaton.number(element)?,
-            json: automaton.number(json)?,
-            fallback,
+        let others = [
+            automaton.number(other)?,
+            automaton.number(element)?,
+            automaton.number(json)?,
+            automaton.number(fallback)?,
+        ];
+        states.push(Named {
+            verdict: automaton.verdict(&set)?,
+            others,
             members: members
                 .into_iter()
-                .map(|(key, next)| Ok((key.as_bytes().to_vec(), automaton.number(next)?)))
+                .map(|(key, next)| Ok((key, automaton.number(next)?)))
                 .collect::<Result<_, _>>()?,
         });
     }
-    // The numbers of states and edges fit, so that what does not is a key.
-    write(&states).ok_or(TooLarge::Key)
+    let rule_of =
+        |variant| paths.iter().any(|path| matches!(path.says, Says::Rule(_)) && path.of.has(variant));
+    let has_rules: Vec<bool> = (0..variants).map(rule_of).collect();
+    let mut compiled = Compiled { states, rows: automaton.rows, has_rules };
+    compiled.merge();
+    Ok(compiled)
+}
+
+impl<'a> Compiled<'a> {
+    /// Merges states that say the same of all values, unless there are too many to compare.
+    /// State 0 stays as it is.
+    fn merge(&mut self) {
+        if self.states.len() > MERGED_STATES_MAX {
+            return;
+        }
+        let mut classes: Vec<u16> = vec![0; self.states.len()];
+        let mut count = 0;
+        loop {
+            let mut numbers: BTreeMap<(bool, Named<'a>), u16> = BTreeMap::new();
+            let mut next = Vec::with_capacity(classes.len());
+            for (index, state) in self.states.iter().enumerate() {
+                let mut key = state.clone();
+                key.members
+                    .values_mut()
+                    .chain(&mut key.others)
+                    .for_each(|to| *to = classes[usize::from(*to)]);
+                let number = numbers.len() as u16;
+                next.push(*numbers.entry((index == 0, key)).or_insert(number));
+            }
+            classes = next;
+            if numbers.len() == count {
+                let mut states = vec![None; count];
+                for ((_, state), class) in numbers {
+                    states[usize::from(class)] = Some(state);
+                }
+                self.states = states.into_iter().flatten().collect();
+                self.rows.iter_mut().flatten().for_each(|start| *start = classes[usize::from(*start)]);
+                return;
+            }
+            count = numbers.len();
+        }
+    }
+
+    /// The keys that are to have numbers.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &'a str> + '_ {
+        self.states.iter().flat_map(|state| state.members.keys().copied())
+    }
+
+    /// The table, with the numbers that keys have in a dictionary.
+    pub(crate) fn write(&self, dictionary: &Dictionary<'_>) -> Option<Vec<u8>> {
+        let state = |named: &Named<'_>| State {
+            verdict: named.verdict,
+            members: named
+                .members
+                .iter()
+                .map(|(key, next)| (dictionary.find(key.as_bytes(), key.len()), *next))
+                .collect(),
+            other: named.others[0],
+            element: named.others[1],
+            json: named.others[2],
+            fallback: named.others[3],
+        };
+        write(&self.states.iter().map(state).collect::<Vec<_>>(), &self.rows)
+    }
 }
 
 /// The paths as an automaton: its states are sets of places in them.
 struct Automaton<'a> {
     paths: &'a [Path],
+    variants: usize,
     numbers: HashMap<Set, u16>,
     sets: Vec<Set>,
+    /// By variant, where the walk over a record starts: over one that came, then over those
+    /// within others.
+    rows: Vec<Vec<u16>>,
+    /// Of each row, where the walk is in the paths of what is around the record.
+    outer: Vec<Option<Set>>,
 }
 
 impl<'a> Automaton<'a> {
@@ -219,6 +337,18 @@ impl<'a> Automaton<'a> {
         Ok(number)
     }
 
+    /// By variant, where the walk over a record starts, if it is at `outer` already.
+    fn starts(&mut self, outer: &Set, is_for: impl Fn(&Path) -> bool) -> Result<Vec<u16>, TooLarge> {
+        let start = |variant| {
+            let paths = self.paths.iter().enumerate();
+            let own =
+                paths.filter(|(_, path)| is_for(path) && path.of.has(variant)).map(|(path, _)| (path, 0));
+            self.closure(outer.iter().copied().chain(own).collect())
+        };
+        let starts: Vec<Set> = (0..self.variants).map(start).collect();
+        starts.into_iter().map(|start| self.number(start)).collect()
+    }
+
     /// With `**` as no step at all.
     fn closure(&self, mut set: Set) -> Set {
         for (path, mut at) in set.clone() {
@@ -228,6 +358,30 @@ impl<'a> Automaton<'a> {
             }
         }
         set
+    }
+
+    /// A set that is a part of another one, whose edges stand once for both: that of a
+    /// format for its cases, or where the walk is everywhere.
+    fn fallback(&self, set: &Set) -> Set {
+        let starts = self.rows[0].iter().map(|start| &self.sets[usize::from(*start)]);
+        let is_part = |start: &&Set| start.len() < set.len() && set.is_superset(start);
+        let everywhere = self.everywhere(set);
+        if everywhere == *set {
+            return Set::new();
+        }
+        let start = starts.filter(is_part).max_by_key(|start| start.len());
+        match start.filter(|start| start.len() > everywhere.len() && start.is_superset(&everywhere)) {
+            Some(start) => start.clone(),
+            None => everywhere,
+        }
+    }
+
+    /// The part of a set in which the walk is from there on, however far it goes: in paths
+    /// that start with `**`.
+    fn everywhere(&self, set: &Set) -> Set {
+        let is_deep =
+            |(path, at): &&(usize, usize)| *at == 0 && self.paths[*path].steps.first() == Some(&Step::Deep);
+        self.closure(set.iter().filter(is_deep).copied().collect())
     }
 
     fn advance(&self, set: &Set, takes: impl Fn(&Step) -> bool) -> Set {
@@ -281,14 +435,34 @@ impl<'a> Automaton<'a> {
         (members, others)
     }
 
-    fn verdict(&self, set: &Set) -> Verdict {
+    fn verdict(&mut self, set: &Set) -> Result<Verdict, TooLarge> {
         let accepted = set.iter().filter(|(path, at)| *at == self.paths[*path].steps.len());
-        match accepted.map(|(path, _)| *path).min().map(|path| self.paths[path].says) {
+        Ok(match accepted.map(|(path, _)| *path).min().map(|path| self.paths[path].says) {
             None => Verdict::None,
             Some(Says::Keep) => Verdict::Keep,
             Some(Says::Opaque) => Verdict::Opaque,
             Some(Says::Rule(rule)) => Verdict::Rule(rule),
-        }
+            Some(Says::Record) => Verdict::Record(self.row(set)?),
+        })
+    }
+
+    /// The row of a record at which the walk has come in the paths of what is around it.
+    fn row(&mut self, set: &Set) -> Result<u8, TooLarge> {
+        // An object has members, and no JSON in it as a string has.
+        let goes_on = |(path, at): &&(usize, usize)| {
+            !matches!(self.paths[*path].steps.get(*at), None | Some(Step::Json))
+        };
+        let outer: Set = set.iter().filter(goes_on).copied().collect();
+        let row = match self.outer.iter().position(|known| known.as_ref() == Some(&outer)) {
+            Some(row) => row,
+            None => {
+                let starts = self.starts(&outer, |path| path.of != Of::All)?;
+                self.rows.push(starts);
+                self.outer.push(Some(outer));
+                self.rows.len() - 1
+            }
+        };
+        u8::try_from(row).map_err(|_| TooLarge::States)
     }
 }
 
@@ -300,19 +474,27 @@ fn last_key(steps: &[Step]) -> Option<&String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use flb_audit_core::policy::paths::{Paths, START};
+    use flb_audit_core::policy::paths::Paths;
+    use flb_audit_core::recognize::write_dictionary;
 
     /// Where a walk leads: `.key` a member, `[` an element, `|` JSON.
-    fn walk(paths: &Paths<'_>, place: &str) -> Verdict {
-        let mut state = START;
+    fn walk(paths: &Paths<'_>, dictionary: &Dictionary<'_>, variant: u8, place: &str) -> Verdict {
+        let mut state = paths.start(0, variant);
         for step in place.split(' ').filter(|step| !step.is_empty()) {
             state = match step {
                 "[]" => paths.element(state),
                 "|" => paths.json(state),
-                key => paths.member(state, key.as_bytes()),
+                key => paths.member(state, dictionary.find(key.as_bytes(), key.len())),
             };
         }
         paths.verdict(state)
+    }
+
+    fn tables(compiled: &Compiled<'_>) -> (Vec<u8>, Vec<u8>) {
+        let keys: BTreeSet<&[u8]> = compiled.keys().map(str::as_bytes).collect();
+        let dictionary = write_dictionary(keys.into_iter()).expect("a dictionary");
+        let table = compiled.write(&Dictionary::read(&dictionary).expect("a table")).expect("a table");
+        (dictionary, table)
     }
 
     #[test]
@@ -335,11 +517,14 @@ mod tests {
             .map(|(path, rule)| Path {
                 steps: parse(path).expect(path),
                 says: rule.map_or(Says::Keep, Says::Rule),
+                of: Of::All,
             })
             .collect();
-        let table = compile(&paths).expect("paths");
+        let compiled = compile(&paths, 1).expect("paths");
+        let (dictionary, table) = tables(&compiled);
+        let dictionary = Dictionary::read(&dictionary).expect("a dictionary");
         let read = Paths::read(&table).expect("a table");
-        assert!(read.is_sound(9) && !read.is_sound(8));
+        assert!(read.is_sound(9, 1) && !read.is_sound(8, 1) && !read.is_sound(9, 2));
         for (place, expected) in [
             ("user work email", Verdict::Rule(1)),
             ("user [] email", Verdict::Rule(1)),
@@ -365,8 +550,55 @@ mod tests {
             ("other deep z x", Verdict::Rule(7)),
             ("other deep accessKeyId", Verdict::Keep),
         ] {
-            assert_eq!(walk(&read, place), expected, "{place}");
+            assert_eq!(walk(&read, &dictionary, 0, place), expected, "{place}");
         }
+    }
+
+    #[test]
+    fn a_format_holds_for_its_own_records_wherever_they_stand() {
+        let written = [
+            ("log.a", Says::Rule(0), Of::All),
+            ("log", Says::Record, Of::Variants(1)),
+            ("log|", Says::Record, Of::Variants(1)),
+            ("items[]", Says::Record, Of::Variants(1)),
+            ("a", Says::Keep, Of::Variants(2)),
+            ("**.b", Says::Opaque, Of::Variants(6)),
+        ];
+        let path = |(path, says, of): &(&str, Says, Of)| Path {
+            steps: steps(path).expect("a path"),
+            says: *says,
+            of: *of,
+        };
+        let paths: Vec<Path> = written.iter().map(path).collect();
+        let compiled = compile(&paths, 3).expect("paths");
+        assert_eq!(compiled.has_rules, [true, true, true]);
+        let (dictionary, table) = tables(&compiled);
+        let dictionary = Dictionary::read(&dictionary).expect("a dictionary");
+        let read = Paths::read(&table).expect("a table");
+        for (variant, place, expected) in [
+            (0, "a", Verdict::None),
+            (1, "a", Verdict::Keep),
+            (2, "a", Verdict::None),
+            (1, "x b", Verdict::Opaque),
+            (2, "x b", Verdict::Opaque),
+            (0, "x b", Verdict::None),
+            (0, "log a", Verdict::Rule(0)),
+            (1, "log a", Verdict::Rule(0)),
+            (1, "items []", Verdict::None),
+        ] {
+            assert_eq!(walk(&read, &dictionary, variant, place), expected, "{variant} {place}");
+        }
+        let Verdict::Record(row) = walk(&read, &dictionary, 0, "items []") else { panic!("no record") };
+        let Verdict::Record(other) = walk(&read, &dictionary, 0, "log") else { panic!("no record") };
+        assert_ne!(row, other);
+        let number = |key: &str| dictionary.find(key.as_bytes(), key.len());
+        let within = |row, variant| read.verdict(read.member(read.start(row, variant), number("a")));
+        assert_eq!(
+            [within(row, 0), within(row, 1), within(row, 2)],
+            [Verdict::None, Verdict::Keep, Verdict::None]
+        );
+        // The policy's own paths lead on from around it, and come first.
+        assert_eq!(within(other, 1), Verdict::Rule(0));
     }
 
     #[test]

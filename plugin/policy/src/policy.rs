@@ -2,9 +2,9 @@
 
 use crate::custom::{self, CustomPattern};
 use crate::detectors::{Detector, detectors};
+use crate::formats::{Chosen, formats};
 use crate::gitleaks::{self, Leak};
-use crate::keep::{KEEP, OPAQUE};
-use crate::paths::{self, Path, Says};
+use crate::paths::{self, Of, Path, Says};
 use crate::streams::{self, Files, Stream};
 use crate::yaml::{
     Problem, Read, any_mapping, document, mapping, problem, scalar_problem, sequence, text, unknown,
@@ -23,6 +23,10 @@ const PARTIAL_DEFAULT: u8 = 4;
 const SECRET_KEY: &str = "secret-key";
 /// The rule for what identifies an actor.
 const IDENTITY: &str = "identity";
+/// The rule for fields of formats that hold secrets, in the pack `secrets`.
+const SECRET_FIELD: &str = "secret-field";
+/// The word for all formats.
+const ALL_FORMATS: &str = "all";
 const VERSION: &str = "1";
 const PACKS: [&str; 3] = ["secrets", "pii", "network"];
 
@@ -42,6 +46,12 @@ pub struct Policy {
     pub(crate) identity: Option<Rule>,
     pub(crate) path_rules: Vec<Rule>,
     pub(crate) paths: Vec<Path>,
+    /// The formats that records are recognized as.
+    pub(crate) formats: Chosen,
+    /// The rule for fields of formats that hold secrets.
+    pub(crate) secret_fields: Option<Rule>,
+    /// Whether addresses stay.
+    pub(crate) keeps_addresses: bool,
     pub(crate) streams: Vec<Stream>,
     /// Where the policy has each of its own patterns and keys, to say so if
     /// one cannot be compiled.
@@ -75,7 +85,7 @@ impl Policy {
     /// it cannot read one.
     pub fn read_with(source: &str, files: Files<'_>) -> Result<Policy, Problem> {
         let root = document(source)?;
-        let top = mapping(&root, "a policy", &["version", "redact", "schema"])?;
+        let top = mapping(&root, "a policy", &["version", "formats", "redact", "schema"])?;
         match top.get("version") {
             Some(node) if text(node, "`version`")?.as_str() == VERSION => {}
             Some(node) => return Err(problem(node, "`version` has to be 1: this flb-audit knows no other")),
@@ -93,9 +103,18 @@ impl Policy {
             identity: None,
             path_rules: Vec::new(),
             paths: Vec::new(),
+            formats: Chosen::default(),
+            secret_fields: None,
+            keeps_addresses: true,
             streams: streams::streams(top, files)?,
             places: BTreeMap::new(),
         };
+        if let Some(node) = top.get("formats") {
+            policy.pins(node)?;
+        }
+        for stream in &policy.streams {
+            stream.formats().for_each(|format| policy.formats.recognize(format));
+        }
         if let Some(node) = top.get("redact") {
             policy.redact(node, files)?;
         }
@@ -156,6 +175,11 @@ impl Policy {
         if let Some(action) = choices.get(SECRET_KEY) {
             self.names = Some(Rule { name: SECRET_KEY.into(), class: SECRET_KEY.into(), action: *action });
         }
+        if let Some(action) = choices.get(SECRET_FIELD) {
+            self.secret_fields =
+                Some(Rule { name: SECRET_FIELD.into(), class: SECRET_FIELD.into(), action: *action });
+        }
+        self.keeps_addresses = !choices.contains_key("ipv4") && !choices.contains_key("ipv6");
         self.identity = redact.get("identity").map_or(Ok(None), identity)?;
         for node in list(redact, "paths")? {
             let entry = mapping(node, "an entry of `paths`", &["path", "name", "action", "class"])?;
@@ -209,17 +233,29 @@ impl Policy {
         for node in list(keep, "paths")? {
             self.path(node, Says::Keep)?;
         }
-        for node in list(keep, "formats")? {
-            let name = text(node, "a format")?.as_str();
-            let Some((_, _, paths)) = KEEP.iter().find(|(format, ..)| *format == name) else {
-                let known: Vec<&str> = KEEP.iter().map(|(format, ..)| *format).collect();
-                return Err(problem(node, unknown("format", name, &known)));
-            };
-            for path in *paths {
-                let steps = paths::parse(path).map_err(|said| problem(node, format!("`{path}`: {said}")))?;
-                let says = if OPAQUE.contains(path) { Says::Opaque } else { Says::Keep };
-                self.paths.push(Path { steps, says });
+        match keep.get("formats") {
+            Some(node) if node.as_scalar().is_some_and(|word| word.as_str() == ALL_FORMATS) => {
+                (0..formats().len()).for_each(|format| self.formats.keep(format));
             }
+            _ => {
+                for node in list(keep, "formats")? {
+                    self.formats.keep(format(node)?);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads which tags are pinned to which formats.
+    fn pins(&mut self, node: &Node) -> Read<()> {
+        for (tag, node) in any_mapping(node, "`formats`")?.iter() {
+            if tag.as_str().is_empty() || tag.as_str().len() > usize::from(u8::MAX) {
+                let said = "a pattern of tags has 1 to 255 bytes, as in Fluent Bit's `match`";
+                return Err(scalar_problem(tag, said));
+            }
+            let format = format(node)?;
+            self.formats.keep(format);
+            self.formats.pins.push((tag.as_str().into(), format));
         }
         Ok(())
     }
@@ -235,7 +271,7 @@ impl Policy {
             );
             return Err(problem(node, said));
         }
-        self.paths.push(Path { steps, says });
+        self.paths.push(Path { steps, says, of: Of::All });
         Ok(())
     }
 
@@ -277,7 +313,9 @@ fn switches() -> Vec<Switch> {
             is_address: matches!(detector.name, "ipv4" | "ipv6"),
         })
         .collect();
-    switches.push(Switch { name: SECRET_KEY, pack: "secrets", default: Action::Mask, is_address: false });
+    for name in [SECRET_KEY, SECRET_FIELD] {
+        switches.push(Switch { name, pack: "secrets", default: Action::Mask, is_address: false });
+    }
     switches
 }
 
@@ -354,6 +392,15 @@ fn identity(node: &Node) -> Read<Option<Rule>> {
         other => return Err(problem(node, unknown("choice for `identity`", other, &NAMES))),
     };
     Ok(Some(Rule { name: IDENTITY.into(), class: IDENTITY.into(), action }))
+}
+
+/// The place of a format in the catalogue.
+pub(crate) fn format(node: &Node) -> Read<usize> {
+    let name = text(node, "a format")?.as_str();
+    formats().iter().position(|format| format.name == name).ok_or_else(|| {
+        let known: Vec<&str> = formats().iter().map(|format| format.name).collect();
+        problem(node, unknown("format", name, &known))
+    })
 }
 
 /// Name, class and action of an entry.

@@ -1,10 +1,11 @@
 //! The policy's schemas: of which records, and what becomes of invalid ones.
 
 use crate::catalogue::{self, Mode};
+use crate::formats::{Chosen, formats};
 use crate::paths::{self, Step};
 use crate::policy::{list, name, required};
 use crate::schema::{self, Options, SchemaError};
-use crate::yaml::{Problem, Read, mapping, problem, text, unknown};
+use crate::yaml::{Problem, Read, mapping, problem, scalar_problem, text, unknown};
 use flb_audit_core::schema::{Disposition, StreamParts, write_streams};
 use marked_yaml::Node;
 use marked_yaml::types::MarkedMappingNode;
@@ -13,6 +14,9 @@ use marked_yaml::types::MarkedMappingNode;
 const STREAMS_MAX: usize = 256;
 
 const KEYS: [&str; 9] = ["tag", "field", "value", "built-in", "mode", "file", "format", "name", "invalid"];
+
+/// The built-in that stands for the schema of each record's own format.
+const AUTO: &str = "auto";
 
 /// Reads the file that a policy names; an error says why it cannot.
 pub(crate) type Files<'a> = &'a mut dyn FnMut(&str) -> Result<String, String>;
@@ -24,6 +28,9 @@ pub(crate) struct Stream {
     /// the tag are.
     pub(crate) field: Vec<String>,
     pub(crate) value: String,
+    /// The place of the format that its records have in the catalogue, and maybe of a case
+    /// among those of the format; none if any.
+    pub(crate) format: Option<(usize, Option<usize>)>,
     pub(crate) name: String,
     pub(crate) program: Vec<u8>,
     /// The text of a schema from a file.
@@ -35,12 +42,24 @@ pub(crate) struct Stream {
 
 /// Reads all entries.
 pub(crate) fn streams(policy: &MarkedMappingNode, files: Files<'_>) -> Read<Vec<Stream>> {
+    if let Some(word) = policy.get("schema").and_then(Node::as_scalar) {
+        if word.as_str() != AUTO {
+            let said =
+                "`schema` takes a list, or `auto`: each record is checked against the schema of its format";
+            return Err(scalar_problem(word, said));
+        }
+        return Ok(by_format("*", Mode::Required, Disposition::Mark));
+    }
     let entries = list(policy, "schema")?;
     if let Some(node) = entries.get(STREAMS_MAX) {
         return Err(problem(node, format!("`schema` takes up to {STREAMS_MAX} entries")));
     }
     let mut streams: Vec<(Stream, &Node)> = Vec::new();
     for node in entries {
+        if let Some(all) = auto(node)? {
+            streams.extend(all.into_iter().map(|stream| (stream, node)));
+            continue;
+        }
         let stream = stream(node, files)?;
         if let Some((_, first)) = streams.iter().find(|(earlier, _)| earlier.takes_all_of(&stream)) {
             let line = problem(first, "").line;
@@ -57,11 +76,36 @@ pub(crate) fn streams(policy: &MarkedMappingNode, files: Files<'_>) -> Read<Vec<
 }
 
 impl Stream {
+    /// The formats that its records have, which are to be told from others: what holds such
+    /// records is not checked as if it was one.
+    pub(crate) fn formats(&self) -> impl Iterator<Item = usize> + '_ {
+        let schema = self.name.strip_suffix("-strict").unwrap_or(&self.name);
+        let has_it = move |format: &usize| {
+            let is_it = |other: &Option<String>| other.as_deref() == Some(schema);
+            let is_of = |format: &crate::formats::Format| {
+                is_it(&format.schema) || format.cases.iter().any(|case| is_it(&case.schema))
+            };
+            self.text.is_empty() && (self.format.is_some() || formats().get(*format).is_some_and(is_of))
+        };
+        (0..formats().len()).filter(has_it)
+    }
+
+    /// The number of the format that its records have, in the table; 0 if any.
+    fn variant(&self, chosen: &Chosen) -> u8 {
+        match self.format {
+            None => 0,
+            Some((format, None)) => chosen.variant(format).unwrap_or(u8::MAX),
+            Some((format, Some(case))) => chosen.case(format, case).unwrap_or(u8::MAX),
+        }
+    }
+
     /// Whether nothing that fits the other one gets past this one. Of two tags
     /// with a `*` in them, that is only said if they are the same.
     fn takes_all_of(&self, other: &Stream) -> bool {
         let is_tag = self.tag == "*" || self.tag == other.tag;
-        is_tag && (self.field.is_empty() || (&self.field, &self.value) == (&other.field, &other.value))
+        self.format.is_none()
+            && is_tag
+            && (self.field.is_empty() || (&self.field, &self.value) == (&other.field, &other.value))
     }
 }
 
@@ -87,7 +131,7 @@ fn stream(node: &Node, files: Files<'_>) -> Read<Stream> {
             return Err(problem(node, "`built-in` or `file` is missing: the schema that the records have"));
         }
     };
-    Ok(Stream { tag: tag_text.into(), field, value, name, program, text, invalid, unknown })
+    Ok(Stream { tag: tag_text.into(), field, value, format: None, name, program, text, invalid, unknown })
 }
 
 /// The field and its value that tell the records of a stream.
@@ -130,21 +174,69 @@ fn built_in(node: &Node, entry: &MarkedMappingNode) -> Read<Schema> {
             return Err(problem(node, said));
         }
     }
-    let mode = match entry.get("mode") {
-        None => Mode::Required,
-        Some(node) => match text(node, "`mode`")?.as_str() {
-            "required" => Mode::Required,
-            "strict" => Mode::Strict,
-            other => return Err(problem(node, unknown("mode", other, &["required", "strict"]))),
-        },
-    };
+    let mode = mode(entry)?;
     let Some(compiled) = catalogue::compile(wanted, mode) else {
         let known: Vec<&str> = catalogue::names().collect();
         return Err(problem(node, unknown("built-in schema", wanted, &known)));
     };
     let compiled = compiled.map_err(|error| problem(node, format!("`{wanted}`: {error}")))?;
-    let name = if mode == Mode::Strict { format!("{wanted}-strict") } else { wanted.into() };
-    Ok((name, compiled.program, String::new(), Vec::new()))
+    Ok((seal_name(wanted, mode), compiled.program, String::new(), Vec::new()))
+}
+
+fn mode(entry: &MarkedMappingNode) -> Read<Mode> {
+    let Some(node) = entry.get("mode") else { return Ok(Mode::Required) };
+    match text(node, "`mode`")?.as_str() {
+        "required" => Ok(Mode::Required),
+        "strict" => Ok(Mode::Strict),
+        other => Err(problem(node, unknown("mode", other, &["required", "strict"]))),
+    }
+}
+
+/// The streams of an entry that stands for the schemas of all formats.
+fn auto(node: &Node) -> Read<Option<Vec<Stream>>> {
+    let is_auto = |entry: &MarkedMappingNode| {
+        entry.get("built-in").and_then(Node::as_scalar).is_some_and(|name| name.as_str() == AUTO)
+    };
+    if !node.as_mapping().is_some_and(is_auto) {
+        return Ok(None);
+    }
+    let entry =
+        mapping(node, "an entry of `schema` with `built-in: auto`", &["tag", "built-in", "mode", "invalid"])?;
+    let tag = text(required(node, entry, "tag")?, "`tag`")?.as_str();
+    let invalid = entry.get("invalid").map_or(Ok(Disposition::Mark), disposition)?;
+    Ok(Some(by_format(tag, mode(entry)?, invalid)))
+}
+
+/// A stream for each schema that a format has, or a case of one.
+fn by_format(tag: &str, mode: Mode, invalid: Disposition) -> Vec<Stream> {
+    let schemas = formats().iter().enumerate().flat_map(|(format, parts)| {
+        let cases = parts.cases.iter().enumerate();
+        let cases =
+            cases.filter_map(move |(case, parts)| Some((parts.schema.as_ref()?, (format, Some(case)))));
+        cases.chain(parts.schema.iter().map(move |schema| (schema, (format, None))))
+    });
+    // That there is one of each name, and that it compiles, a test checks.
+    let stream = |(schema, format): (&String, _)| {
+        let program = catalogue::compile(schema, mode)?.ok()?.program;
+        let name = seal_name(schema, mode);
+        Some(Stream {
+            tag: tag.into(),
+            field: Vec::new(),
+            value: String::new(),
+            format: Some(format),
+            name,
+            program,
+            text: String::new(),
+            invalid,
+            unknown: Vec::new(),
+        })
+    };
+    schemas.filter_map(stream).collect()
+}
+
+/// What a seal calls a built-in schema.
+fn seal_name(schema: &str, mode: Mode) -> String {
+    if mode == Mode::Strict { format!("{schema}-strict") } else { schema.into() }
 }
 
 fn from_file(node: &Node, file: &Node, entry: &MarkedMappingNode, files: Files<'_>) -> Read<Schema> {
@@ -177,7 +269,7 @@ fn is_built_in(name: &str) -> bool {
 }
 
 /// Writes all streams as they stand in a policy's table.
-pub(crate) fn compile(streams: &[Stream]) -> Vec<u8> {
+pub(crate) fn compile(streams: &[Stream], chosen: &Chosen) -> Vec<u8> {
     let fields: Vec<Vec<&str>> =
         streams.iter().map(|stream| stream.field.iter().map(String::as_str).collect()).collect();
     let parts: Vec<StreamParts<'_>> = streams
@@ -187,6 +279,7 @@ pub(crate) fn compile(streams: &[Stream]) -> Vec<u8> {
             tag: &stream.tag,
             field,
             value: &stream.value,
+            format: stream.variant(chosen),
             name: &stream.name,
             program: &stream.program,
             text: &stream.text,

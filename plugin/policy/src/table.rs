@@ -3,6 +3,7 @@
 use crate::automaton::{self, Alphabet, Direction};
 use crate::custom::{self, CustomPattern};
 use crate::detectors::{Detector, shape};
+use crate::formats::{self, Holds};
 use crate::gitleaks::Leak;
 use crate::paths::{self, Path, Says};
 use crate::policy::{Pattern, Policy, Rule};
@@ -13,13 +14,14 @@ use flb_audit_core::policy::Validator;
 use flb_audit_core::policy::{
     self, Concern, DetectorParts, Kind, LeakParts, NO_AUTOMATON, POLICY_BYTES_MAX, RULES_MAX, TableParts,
 };
+use flb_audit_core::recognize::{Dictionary, write_dictionary};
 use flb_audit_core::redact::ESCAPES;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 
 /// Compiles a policy. What cannot be compiled is said with its place.
 pub fn compile(policy: &Policy) -> Result<Vec<u8>, Problem> {
-    let rules = policy.detectors.len() + policy.keys.len() + policy.path_rules.len() + 2;
+    let rules = policy.detectors.len() + policy.keys.len() + policy.path_rules.len() + 3;
     if rules > RULES_MAX {
         return Err(anywhere(format!("the policy has {rules} rules; {RULES_MAX} are the limit")));
     }
@@ -103,27 +105,43 @@ pub fn compile(policy: &Policy) -> Result<Vec<u8>, Problem> {
     for rule in &policy.path_rules {
         parts.rule(&rule.of(Kind::Path, Concern::Any), None);
     }
-    let at_paths = if policy.paths.is_empty() {
-        NO_AUTOMATON
-    } else {
-        let numbered: Vec<Path> = policy
-            .paths
-            .iter()
-            .map(|path| {
-                let says = match path.says {
-                    Says::Rule(rule) => Says::Rule(rule + first_path_rule),
-                    says => says,
-                };
-                Path { steps: path.steps.clone(), says }
-            })
-            .collect();
-        let compiled = paths::compile(&numbered).map_err(|error| anywhere(error.to_string()))?;
-        automata.append(compiled)
+    let secret_field = first_path_rule + policy.path_rules.len() as u16;
+    if let Some(rule) = &policy.secret_fields {
+        parts.rule(&rule.of(Kind::Path, Concern::Secret), None);
+    }
+    let mut numbered: Vec<Path> = policy.paths.clone();
+    for path in &mut numbered {
+        if let Says::Rule(rule) = &mut path.says {
+            *rule += first_path_rule;
+        }
+    }
+    numbered.extend(formats::paths(&policy.formats, |holds| match holds {
+        Holds::Who => Some(policy.identity.as_ref().map_or(Says::Keep, |_| Says::Rule(first_path_rule - 1))),
+        Holds::What => Some(Says::Keep),
+        Holds::Where => policy.keeps_addresses.then_some(Says::Keep),
+        Holds::Opaque => Some(Says::Opaque),
+        Holds::Secret => policy.secret_fields.as_ref().map(|_| Says::Rule(secret_field)),
+    }));
+    let compiled =
+        paths::compile(&numbered, policy.formats.variants()).map_err(|error| anywhere(error.to_string()))?;
+    let formats = formats::parts(&policy.formats, &compiled.has_rules);
+    let too_many = || anywhere("the paths and formats name more keys than fit: name fewer");
+    let names: BTreeSet<&[u8]> = compiled.keys().map(str::as_bytes).chain(formats.keys()).collect();
+    let dictionary = write_dictionary(names.into_iter()).ok_or_else(too_many)?;
+    let read = Dictionary::read(&dictionary).ok_or_else(too_many)?;
+    let at_paths = match numbered.is_empty() {
+        true => NO_AUTOMATON,
+        false => automata.append(compiled.write(&read).ok_or_else(too_many)?),
     };
-    let streams = streams::compile(&policy.streams);
+    let formats = match policy.formats.formats.is_empty() {
+        true => Vec::new(),
+        false => formats.write(&read).ok_or_else(too_many)?,
+    };
+    let streams = streams::compile(&policy.streams, &policy.formats);
     let sources = [&policy.source].into_iter().chain(&policy.files);
     let sources = sources.map(String::as_str).collect::<Vec<_>>().join("\0");
     (parts.source, parts.automata, parts.streams) = (sources.as_bytes(), &automata.bytes, &streams);
+    (parts.formats, parts.dictionary) = (&formats, &dictionary);
     (parts.scout, parts.keys, parts.paths) = (scout, keys, at_paths);
     parts.detectors = first_key_rule as u32;
     match parts.table_len() {

@@ -118,7 +118,7 @@ fn logs_at_rest_are_checked() {
   2 records: format #/properties/ip/format
     wrong.json:2: #/ip
     wrong.json:3: #/ip
-  2 records: required #/required/0
+  2 records: required #/required/0 user
     wrong.json:2: #
     wrong.json:3: #
 2 of 3 records are invalid

@@ -2,5 +2,6 @@
 
 mod chains;
 mod doctor;
+mod formats;
 mod inputs;
 mod operating_page;

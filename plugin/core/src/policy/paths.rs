@@ -9,42 +9,33 @@
 //! |---|---|
 //! | 0..2 | number of states |
 //! | 2..4 | number of edges |
-//! | 4..8 | length of the keys, in bytes |
-//! | 16 × states | what a state says, below |
-//! | 16 × edges | a key, and the state that it leads to, below |
-//! | | the keys |
+//! | 4..6 | number of rows of starts |
+//! | 6..8 | number of variants, the length of each row |
+//! | 8..10 | number of ways on |
+//! | 8 × states | what a state says, below |
+//! | 8 × ways on | the state that any other key leads to, an element, JSON in a string; the state whose edges are looked at where there is none for a key, or 0 |
+//! | 4 × edges | the number of a key in the [`Dictionary`](crate::recognize::Dictionary), and the state that it leads to |
+//! | 2 × variants × rows | the state from which a record of a variant is walked: of row 0 if it is the one that came, of another if it stands within that |
 //!
 //! | bytes | state |
 //! |---|---|
-//! | 0..2 | verdict: 2¹⁶−1 nothing, 2¹⁶−2 keep, 2¹⁶−3 opaque, or the number of a rule |
+//! | 0..2 | verdict: 2¹⁶−1 nothing, 2¹⁶−2 keep, 2¹⁶−3 opaque, below it from 2¹⁶−4 on a record, whose start is in row 1 or the next, or the number of a rule |
 //! | 2..4, 4..6 | its first edge, and how many it has, sorted by key |
-//! | 6..8, 8..10, 10..12 | the state that any other key leads to, an element, JSON in a string |
-//! | 12..14 | the state whose edges are looked at where it has none for a key, or 0 |
-//! | 14..16 | zero |
+//! | 6..8 | its way on, where none of its edges leads |
 //!
 //! From state 0 nothing matches. Its edges are no steps: they are keys of which
 //! every path that a rule is for leads over one; all keys, if there is a path
 //! without.
-//!
-//! | bytes | edge |
-//! |---|---|
-//! | 0..8 | the key's first eight bytes, filled up with zeros; compared as one big-endian number, then the rest |
-//! | 8..12 | where in the keys it is |
-//! | 12..14 | its length, in bytes |
-//! | 14..16 | the state that it leads to |
 
+use crate::recognize::{KeyNumber, Variant};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
-use core::cmp::Ordering;
 
 /// A state of the walk; 0 is the one from which no path matches any more.
 pub type PathState = u16;
 
-/// Where every walk starts.
-pub const START: PathState = 1;
-
 /// What is said of the value at which a walk has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verdict {
     /// Nothing.
     None,
@@ -52,6 +43,8 @@ pub enum Verdict {
     Keep,
     /// It stays, and what is in it, and nothing looks at it.
     Opaque,
+    /// It is a record within a record if it is an object: its walk starts by this row.
+    Record(u8),
     /// This rule is for it.
     Rule(u16),
 }
@@ -62,45 +55,66 @@ const VERDICT_NONE: u16 = u16::MAX;
 const VERDICT_KEEP: u16 = u16::MAX - 1;
 /// [`Verdict::Opaque`], in a table.
 const VERDICT_OPAQUE: u16 = u16::MAX - 2;
-/// The length of a state and of an edge, in bytes.
-const ENTRY_BYTES: usize = 16;
+/// [`Verdict::Record`] of row 1, in a table. The other rows are below.
+const VERDICT_RECORD: u16 = u16::MAX - 3;
+/// The most rows.
+pub const ROWS_MAX: usize = 256;
+/// The least number that stands for a record.
+const VERDICT_RECORD_LAST: u16 = VERDICT_RECORD - (ROWS_MAX as u16 - 2);
+const STATE_BYTES: usize = 8;
+const EDGE_BYTES: usize = 4;
+const HEADER_BYTES: usize = 10;
+/// How many states are looked at for an edge: one, what it falls back to, and so on.
+const FALLBACKS_MAX: usize = 6;
 
 // Where a state has its halves.
 const VERDICT_AT: usize = 0;
 const FIRST_EDGE_AT: usize = 2;
 const EDGES_AT: usize = 4;
-const OTHER_AT: usize = 6;
-const ELEMENT_AT: usize = 8;
-const JSON_AT: usize = 10;
-const FALLBACK_AT: usize = 12;
+const WAY_AT: usize = 6;
 
-// Where an edge has its parts, behind the first bytes of its key.
-const KEY_AT: usize = 8;
-const KEY_LEN_AT: usize = 12;
-const NEXT_AT: usize = 14;
+// Where a way on has its halves.
+const OTHER_AT: usize = 0;
+const ELEMENT_AT: usize = 2;
+const JSON_AT: usize = 4;
+const FALLBACK_AT: usize = 6;
 
 /// The paths of a policy, as they stand in its table.
 #[derive(Clone, Copy, Debug)]
 pub struct Paths<'a> {
-    states: &'a [[u8; ENTRY_BYTES]],
-    edges: &'a [[u8; ENTRY_BYTES]],
-    keys: &'a [u8],
+    states: &'a [[u8; STATE_BYTES]],
+    ways: &'a [[u8; STATE_BYTES]],
+    edges: &'a [[u8; EDGE_BYTES]],
+    starts: &'a [[u8; 2]],
+    variants: usize,
 }
 
-fn half(entry: &[u8; ENTRY_BYTES], at: usize) -> u16 {
+fn half(entry: &[u8; STATE_BYTES], at: usize) -> u16 {
     u16::from_le_bytes([entry[at], entry[at + 1]])
 }
 
 impl<'a> Paths<'a> {
     /// The paths at the start of `table`; none if it is shorter than it says.
     pub fn read(table: &'a [u8]) -> Option<Self> {
-        let (&[a, b, c, d, len @ ..], rest) = table.split_first_chunk::<8>()?;
-        let states = ENTRY_BYTES * u16::from_le_bytes([a, b]) as usize;
-        let edges = ENTRY_BYTES * u16::from_le_bytes([c, d]) as usize;
-        let (states, rest) = rest.split_at_checked(states)?;
-        let (edges, rest) = rest.split_at_checked(edges)?;
-        let keys = rest.get(..u32::from_le_bytes(len) as usize)?;
-        Some(Paths { states: states.as_chunks().0, edges: edges.as_chunks().0, keys })
+        let (header, rest) = table.split_first_chunk::<HEADER_BYTES>()?;
+        let count = |at: usize| u16::from_le_bytes([header[at], header[at + 1]]) as usize;
+        let (states, rest) = rest.split_at_checked(STATE_BYTES * count(0))?;
+        let (ways, rest) = rest.split_at_checked(STATE_BYTES * count(8))?;
+        let (edges, rest) = rest.split_at_checked(EDGE_BYTES * count(2))?;
+        let starts = rest.get(..2 * count(4) * count(6))?;
+        Some(Paths {
+            states: states.as_chunks().0,
+            ways: ways.as_chunks().0,
+            edges: edges.as_chunks().0,
+            starts: starts.as_chunks().0,
+            variants: count(6),
+        })
+    }
+
+    /// Where the walk over a record of a variant starts.
+    pub fn start(&self, row: u8, variant: Variant) -> PathState {
+        let start = self.starts.get(usize::from(row) * self.variants + usize::from(variant));
+        start.map_or(0, |start| u16::from_le_bytes(*start))
     }
 
     /// What is said of the value at which the walk has come.
@@ -109,57 +123,60 @@ impl<'a> Paths<'a> {
             VERDICT_NONE => Verdict::None,
             VERDICT_KEEP => Verdict::Keep,
             VERDICT_OPAQUE => Verdict::Opaque,
+            record @ VERDICT_RECORD_LAST.. => Verdict::Record((VERDICT_RECORD - record) as u8 + 1),
             rule => Verdict::Rule(rule),
         }
     }
 
-    /// Into the member of this key, without quotes and escapes.
-    pub fn member(&self, state: PathState, key: &[u8]) -> PathState {
-        let Some(entry) = self.states.get(state as usize).filter(|_| state != 0) else {
-            return 0;
-        };
-        let fallback = half(entry, FALLBACK_AT);
-        let found = self.edge(state, key);
-        let found = if found.is_none() && fallback != 0 { self.edge(fallback, key) } else { found };
-        found.unwrap_or(half(entry, OTHER_AT))
+    /// Into the member of this key.
+    #[inline(never)]
+    pub fn member(&self, state: PathState, key: KeyNumber) -> PathState {
+        let mut at = state;
+        for _ in 0..FALLBACKS_MAX {
+            if at == 0 {
+                break;
+            }
+            if let Some(next) = self.edge(at, key) {
+                return next;
+            }
+            at = self.way(at, FALLBACK_AT);
+        }
+        if state == 0 { 0 } else { self.way(state, OTHER_AT) }
+    }
+
+    /// A part of a state's way on.
+    fn way(&self, state: PathState, at: usize) -> PathState {
+        let way =
+            self.states.get(state as usize).and_then(|entry| self.ways.get(half(entry, WAY_AT) as usize));
+        way.map_or(0, |way| half(way, at))
     }
 
     /// Whether the path of a rule may lead over this key.
-    pub fn is_watched(&self, key: &[u8]) -> bool {
+    pub fn is_watched(&self, key: KeyNumber) -> bool {
         self.are_all_watched() || self.edge(0, key).is_some()
     }
 
-    /// Whether there are paths that a rule is for.
-    pub fn have_rules(&self) -> bool {
-        self.are_all_watched() || self.states.first().is_some_and(|entry| half(entry, EDGES_AT) > 0)
-    }
-
     fn are_all_watched(&self) -> bool {
-        self.states.first().is_some_and(|entry| half(entry, OTHER_AT) != 0)
+        self.way(0, OTHER_AT) != 0
     }
 
     /// The state that an edge of `state` leads to, if it has one for the key.
-    fn edge(&self, state: PathState, key: &[u8]) -> Option<PathState> {
+    fn edge(&self, state: PathState, key: KeyNumber) -> Option<PathState> {
         let entry = self.states.get(state as usize)?;
         let first = half(entry, FIRST_EDGE_AT) as usize;
         let edges = self.edges.get(first..first + half(entry, EDGES_AT) as usize).unwrap_or_default();
-        let prefix = prefix(key);
         let (mut low, mut high) = (0, edges.len());
         while low < high {
             let middle = (low + high) / 2;
-            let edge = &edges[middle];
-            let order = match u64::from_be_bytes([
-                edge[0], edge[1], edge[2], edge[3], edge[4], edge[5], edge[6], edge[7],
-            ])
-            .cmp(&prefix)
-            {
-                Ordering::Equal => self.key(edge).cmp(key),
-                order => order,
-            };
-            match order {
-                Ordering::Less => low = middle + 1,
-                Ordering::Greater => high = middle,
-                Ordering::Equal => return Some(half(edge, NEXT_AT)),
+            let [a, b, c, d] = edges[middle];
+            let found = u16::from_le_bytes([a, b]);
+            if found == key {
+                return Some(u16::from_le_bytes([c, d]));
+            }
+            if found < key {
+                low = middle + 1;
+            } else {
+                high = middle;
             }
         }
         None
@@ -167,33 +184,37 @@ impl<'a> Paths<'a> {
 
     /// Into an element of an array.
     pub fn element(&self, state: PathState) -> PathState {
-        self.states.get(state as usize).map_or(0, |entry| half(entry, ELEMENT_AT))
+        self.way(state, ELEMENT_AT)
     }
 
     /// Into the JSON that a string holds.
     pub fn json(&self, state: PathState) -> PathState {
-        self.states.get(state as usize).map_or(0, |entry| half(entry, JSON_AT))
-    }
-
-    fn key(&self, edge: &[u8; ENTRY_BYTES]) -> &'a [u8] {
-        let start =
-            u32::from_le_bytes([edge[KEY_AT], edge[KEY_AT + 1], edge[KEY_AT + 2], edge[KEY_AT + 3]]) as usize;
-        self.keys.get(start..start.saturating_add(half(edge, KEY_LEN_AT) as usize)).unwrap_or_default()
+        self.way(state, JSON_AT)
     }
 
     /// Whether every state and rule that the table leads to is there.
-    pub fn is_sound(&self, rules: usize) -> bool {
+    pub fn is_sound(&self, rules: usize, variants: usize) -> bool {
         let is_state = |state: u16| (state as usize) < self.states.len();
-        let is_sound = |entry: &[u8; ENTRY_BYTES]| {
-            (half(entry, VERDICT_AT) >= VERDICT_OPAQUE || (half(entry, VERDICT_AT) as usize) < rules)
+        let rows = self.starts.len().checked_div(self.variants).unwrap_or_default();
+        let is_sound = |entry: &[u8; STATE_BYTES]| {
+            let is_verdict = match half(entry, VERDICT_AT) {
+                VERDICT_OPAQUE.. => true,
+                record @ VERDICT_RECORD_LAST.. => usize::from(VERDICT_RECORD - record) + 1 < rows,
+                rule => usize::from(rule) < rules,
+            };
+            is_verdict
                 && half(entry, FIRST_EDGE_AT) as usize + half(entry, EDGES_AT) as usize <= self.edges.len()
-                && [OTHER_AT, ELEMENT_AT, JSON_AT, FALLBACK_AT]
-                    .into_iter()
-                    .all(|at| is_state(half(entry, at)))
+                && (half(entry, WAY_AT) as usize) < self.ways.len()
         };
-        self.states.len() > START as usize
+        let is_way = |way: &[u8; STATE_BYTES]| {
+            [OTHER_AT, ELEMENT_AT, JSON_AT, FALLBACK_AT].into_iter().all(|at| is_state(half(way, at)))
+        };
+        self.variants == variants
+            && rows > 0
             && self.states.iter().all(is_sound)
-            && self.edges.iter().all(|edge| is_state(half(edge, NEXT_AT)))
+            && self.ways.iter().all(is_way)
+            && self.edges.iter().all(|&[_, _, c, d]| is_state(u16::from_le_bytes([c, d])))
+            && self.starts.iter().all(|start| is_state(u16::from_le_bytes(*start)))
     }
 }
 
@@ -203,7 +224,7 @@ pub struct State {
     /// What is said of the value.
     pub verdict: Verdict,
     /// The state that each key leads to.
-    pub members: BTreeMap<Vec<u8>, PathState>,
+    pub members: BTreeMap<KeyNumber, PathState>,
     /// The state that any other key leads to.
     pub other: PathState,
     /// The state that an element leads to.
@@ -214,56 +235,46 @@ pub struct State {
     pub fallback: PathState,
 }
 
-/// Writes the table of these states. Returns none if their numbers, or the
-/// length of a key, take more than 16 bits.
-pub fn write(states: &[State]) -> Option<Vec<u8>> {
-    let (mut entries, mut edges, mut keys) = (Vec::new(), Vec::new(), Vec::new());
-    // A key of several states stands there once.
-    let mut places: BTreeMap<&[u8], u32> = BTreeMap::new();
+/// Writes the table of these states, and of rows of starts that are all as long.
+/// Returns none if their numbers take more than 16 bits.
+pub fn write(states: &[State], rows: &[Vec<PathState>]) -> Option<Vec<u8>> {
+    let (mut entries, mut edges) = (Vec::new(), Vec::new());
+    // A way on of several states stands there once.
+    let (mut ways, mut known) = (Vec::new(), BTreeMap::new());
     for state in states {
         let verdict = match state.verdict {
             Verdict::None => VERDICT_NONE,
             Verdict::Keep => VERDICT_KEEP,
             Verdict::Opaque => VERDICT_OPAQUE,
+            Verdict::Record(row) => VERDICT_RECORD - (u16::from(row) - 1),
             Verdict::Rule(rule) => rule,
         };
-        let mut entry = [0; ENTRY_BYTES];
-        for (at, half) in [
-            (VERDICT_AT, verdict),
-            (FIRST_EDGE_AT, u16::try_from(edges.len() / ENTRY_BYTES).ok()?),
-            (EDGES_AT, u16::try_from(state.members.len()).ok()?),
-            (OTHER_AT, state.other),
-            (ELEMENT_AT, state.element),
-            (JSON_AT, state.json),
-            (FALLBACK_AT, state.fallback),
+        let way_on = [state.other, state.element, state.json, state.fallback];
+        let way = *known.entry(way_on).or_insert_with(|| {
+            ways.push(way_on);
+            ways.len() - 1
+        });
+        for half in [
+            verdict,
+            u16::try_from(edges.len() / EDGE_BYTES).ok()?,
+            u16::try_from(state.members.len()).ok()?,
+            u16::try_from(way).ok()?,
         ] {
-            entry[at..at + 2].copy_from_slice(&half.to_le_bytes());
+            entries.extend(half.to_le_bytes());
         }
-        entries.extend(entry);
         for (key, next) in &state.members {
-            let place = *places.entry(key).or_insert_with(|| {
-                keys.extend(key);
-                (keys.len() - key.len()) as u32
-            });
-            edges.extend(prefix(key).to_be_bytes());
-            edges.extend(place.to_le_bytes());
-            edges.extend(u16::try_from(key.len()).ok()?.to_le_bytes());
+            edges.extend(key.to_le_bytes());
             edges.extend(next.to_le_bytes());
         }
     }
-    let count = |entries: &[u8]| Some(u16::try_from(entries.len() / ENTRY_BYTES).ok()?.to_le_bytes());
-    let mut table = [count(&entries)?, count(&edges)?].concat();
-    table.extend((keys.len() as u32).to_le_bytes());
-    table.extend([entries, edges, keys].concat());
-    Some(table)
-}
-
-/// A key's first eight bytes as one number, in their order.
-fn prefix(key: &[u8]) -> u64 {
-    if let Some(eight) = key.first_chunk() {
-        return u64::from_be_bytes(*eight);
+    let mut table: Vec<u8> = Vec::new();
+    let variants = rows.first().map_or(0, Vec::len);
+    for count in [entries.len() / STATE_BYTES, edges.len() / EDGE_BYTES, rows.len(), variants, ways.len()] {
+        table.extend(u16::try_from(count).ok()?.to_le_bytes());
     }
-    let mut bytes = [0; 8];
-    bytes[..key.len()].copy_from_slice(key);
-    u64::from_be_bytes(bytes)
+    table.extend(entries);
+    table.extend(ways.iter().flatten().flat_map(|state| state.to_le_bytes()));
+    table.extend(edges);
+    table.extend(rows.iter().flatten().flat_map(|start| start.to_le_bytes()));
+    Some(table)
 }

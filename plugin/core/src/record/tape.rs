@@ -143,12 +143,26 @@ pub struct Tape {
     pub(crate) notes: Notes,
     /// True if a member or an element was removed.
     has_removed: bool,
+    /// The number of what the record was recognized as; 0 if it is of no known format.
+    pub(crate) variant: u8,
+    /// The number of its format, likewise.
+    pub(crate) format: u8,
+    /// Whether the record is of no known format and may hold others.
+    pub(crate) is_wrapper: bool,
 }
 
 impl Tape {
     /// An empty tape.
     pub const fn new() -> Self {
-        Tape { nodes: Vec::new(), patch: Vec::new(), notes: Notes::NONE, has_removed: false }
+        Tape {
+            nodes: Vec::new(),
+            patch: Vec::new(),
+            notes: Notes::NONE,
+            has_removed: false,
+            variant: 0,
+            format: 0,
+            is_wrapper: false,
+        }
     }
 
     /// Forgets the record that was read before.
@@ -157,6 +171,7 @@ impl Tape {
         self.patch.clear();
         self.notes = Notes::NONE;
         self.has_removed = false;
+        (self.variant, self.format, self.is_wrapper) = (0, 0, false);
     }
 
     /// The nodes, in the order of the text.

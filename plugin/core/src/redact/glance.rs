@@ -28,6 +28,10 @@ impl Walk<'_> {
     pub(super) fn glance(&mut self, source: &[u8]) -> Result<Glance, OutOfMemory> {
         self.found_count = 0;
         let tape = &self.levels[0].tape;
+        // Whether the path of a rule may lead into the record, or one within it.
+        let has_rules = tape.is_wrapper || self.scanner.policy.formats.has_rules(tape.variant);
+        let paths = self.scanner.policy.paths.filter(|_| !has_rules);
+        self.kept.begin(tape.variant, self.scanner.policy.dictionary.len());
         let (mut next, mut nested_end, mut kept_end) = (0, 0, 0);
         // Texts of an actor, but for those of others in it.
         let (mut actor_end, mut other_end) = (0, 0);
@@ -65,10 +69,14 @@ impl Walk<'_> {
                 let len = (node.end as usize - quotes).saturating_sub(start);
                 if is_key {
                     let known = self.known_keys.ask(rest, len, |key| find_out(&mut self.scanner, key));
+                    let is_member = index >= nested_end;
+                    if is_member && paths.is_some_and(|paths| self.kept.stays(&paths, known.number)) {
+                        kept_end = tape.after(next);
+                    }
                     if known.is_plain {
                         continue;
                     }
-                    if known.is_watched || known.name != Name::Plain {
+                    if known.is_watched && has_rules || known.name != Name::Plain {
                         return Ok(Glance::Rules);
                     }
                     match known.actor {
@@ -83,14 +91,6 @@ impl Walk<'_> {
                     has_content |= known.is_content;
                     of_secrets |= known.names_kind
                         && tape.nodes.get(next).is_some_and(|node| is_of_secrets(tape.text(node, source)));
-                    if is_kept {
-                        continue;
-                    }
-                    // There are no paths of rules then, so none leads into it.
-                    if known.is_kept && index >= nested_end {
-                        kept_end = tape.after(next);
-                        continue;
-                    }
                     if known.rule.is_some() || known.is_found {
                         return Ok(Glance::Rules);
                     }
@@ -159,7 +159,12 @@ impl Walk<'_> {
 
     /// Opens what leads from the record to the value at `index`, and gives the
     /// place of that.
-    fn descend(&mut self, level: &mut Level, source: &[u8], index: usize) -> Result<Place, OutOfMemory> {
+    pub(super) fn descend(
+        &mut self,
+        level: &mut Level,
+        source: &[u8],
+        index: usize,
+    ) -> Result<Place, OutOfMemory> {
         level.open.clear();
         let (mut at, mut place) = (0, level.start);
         while at < index {
@@ -173,7 +178,7 @@ impl Walk<'_> {
                     place = if is_object {
                         self.place(level, source, child, place)?.0
                     } else {
-                        self.element(place)
+                        self.element(&level.tape, source, value, place)
                     };
                     at = value;
                     break;

@@ -6,7 +6,7 @@ use super::name::Name;
 use super::scan::{Look, Scanner, Seen};
 use crate::automaton::Compact;
 use crate::policy::Policy;
-use crate::policy::paths::{self, Verdict};
+use crate::recognize::{KeyNumber, NO_NUMBER};
 
 /// What holds for a key of a record.
 #[derive(Clone, Copy, Debug)]
@@ -29,8 +29,8 @@ pub(super) struct Known {
     pub(super) is_watched: bool,
     /// Whether a detector finds something in it.
     pub(super) is_found: bool,
-    /// Whether its value stays, as a whole, if it is a member of the record.
-    pub(super) is_kept: bool,
+    /// Its number, by which paths call it.
+    pub(super) number: KeyNumber,
     /// Whether all of that is nothing to a glance, as of most keys.
     pub(super) is_plain: bool,
 }
@@ -41,7 +41,7 @@ impl Known {
             && self.name == Name::Plain
             && matches!(self.actor, Actor::Unsaid | Actor::Identifies)
             && !(self.names_value || self.names_kind || self.is_content)
-            && !(self.is_watched || self.is_found || self.is_kept)
+            && !(self.is_watched || self.is_found)
     }
 }
 
@@ -49,7 +49,8 @@ impl Known {
 #[cold]
 pub(super) fn find_out(scanner: &mut Scanner<'_>, key: &[u8]) -> Known {
     let is_found = scanner.look(key, Look::Everything) == Seen::Found;
-    let Policy { keys, paths, first_key_rule, .. } = &scanner.policy;
+    let Policy { keys, paths, first_key_rule, dictionary, .. } = &scanner.policy;
+    let number = if paths.is_some() { dictionary.find(key, key.len()) } else { NO_NUMBER };
     let rule = keys.as_ref().and_then(|keys| first_accepted(keys, key));
     let mut known = Known {
         rule: rule.map(|rule| first_key_rule.saturating_add(rule)),
@@ -59,12 +60,9 @@ pub(super) fn find_out(scanner: &mut Scanner<'_>, key: &[u8]) -> Known {
         names_kind: matches!(key, b"resource" | b"kind"),
         is_content: matches!(key, b"data" | b"stringData" | b"binaryData" | b"value"),
         names_value: fields::names_value(key),
-        is_watched: paths.as_ref().is_some_and(|paths| paths.is_watched(key)),
+        is_watched: paths.as_ref().is_some_and(|paths| paths.is_watched(number)),
         is_found,
-        is_kept: paths.as_ref().is_some_and(|paths| {
-            !paths.have_rules()
-                && matches!(paths.verdict(paths.member(paths::START, key)), Verdict::Keep | Verdict::Opaque)
-        }),
+        number,
         is_plain: false,
     };
     known.is_plain = known.is_plain();

@@ -4,7 +4,7 @@ use super::actor::Whose;
 use super::name::Name;
 use crate::memory::OutOfMemory;
 use crate::policy::Policy;
-use crate::policy::paths::{self, PathState, Verdict};
+use crate::policy::paths::{PathState, Verdict};
 use crate::record::tape::{Kind, Tape};
 use alloc::vec::Vec;
 
@@ -39,7 +39,7 @@ pub(super) struct Place {
 
 impl Default for Place {
     fn default() -> Self {
-        Place { path: paths::START, verdict: Verdict::None, name: Name::Plain, whose: Whose::Unknown }
+        Place { path: 0, verdict: Verdict::None, name: Name::Plain, whose: Whose::Unknown }
     }
 }
 

@@ -14,8 +14,10 @@ mod assignment;
 mod command;
 mod ends;
 mod evidence;
+mod explain;
 mod fields;
 mod glance;
+mod kept;
 mod key;
 mod known;
 mod leak;
@@ -33,6 +35,7 @@ mod view;
 mod walk;
 
 pub use evidence::Evidence;
+pub use explain::Said;
 pub use key::{HmacKey, KEY_FILE_BYTES_MAX, KEY_FILE_NAME};
 pub use name::Name;
 pub use redactor::Redactor;

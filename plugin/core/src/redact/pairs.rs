@@ -113,8 +113,8 @@ impl Walk<'_> {
 
     /// The place of an array's next element; the element before may have told that it
     /// is a secret.
-    pub(super) fn told_element(&self, level: &mut Level, array: Frame) -> Place {
-        let place = self.element(array.place);
+    pub(super) fn told_element(&mut self, level: &mut Level, source: &[u8], array: Frame) -> Place {
+        let place = self.element(&level.tape, source, level.next, array.place);
         let is_option = || {
             let node = level.tape.nodes.get(level.next);
             node.is_some_and(|node| node.kind != Kind::String)

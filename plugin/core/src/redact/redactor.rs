@@ -21,7 +21,7 @@ use core::ops::Range;
 /// Redacts one record after the other. Its memory is kept between them.
 #[derive(Debug)]
 pub struct Redactor<'p> {
-    walk: Walk<'p>,
+    pub(super) walk: Walk<'p>,
 }
 
 impl<'p> Redactor<'p> {
@@ -114,6 +114,11 @@ impl<'p> Redactor<'p> {
         Ok(true)
     }
 
+    /// Recognizes the record on `tape`, which came under `tag`.
+    pub(crate) fn recognize(&mut self, tag: &[u8], tape: &mut Tape, source: &[u8]) {
+        self.walk.recognizer.recognize_record(tag, tape, source);
+    }
+
     /// Redacts the record on `tape`, which was read from `source`. If it runs
     /// out of memory, the tape is of no more use.
     pub(crate) fn redact(&mut self, tape: &mut Tape, source: &[u8]) -> Result<(), OutOfMemory> {
@@ -129,7 +134,9 @@ impl<'p> Redactor<'p> {
         if !self.walk.scanner.policy.redacts() {
             return Ok(());
         }
-        self.walk.levels[0].begin(Place::default());
+        let paths = self.walk.scanner.policy.paths;
+        let path = paths.map_or(0, |paths| paths.start(0, self.walk.levels[0].tape.variant));
+        self.walk.levels[0].begin(Place { path, ..Place::default() });
         match self.walk.glance(source)? {
             Glance::Nothing => return Ok(()),
             Glance::Texts => return self.walk.visit(source),

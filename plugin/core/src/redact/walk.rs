@@ -1,6 +1,7 @@
 //! The walk over a record's tape, and over those of the JSON in its strings.
 
 use super::actor::{Actor, Whose, is_identity};
+use super::kept::Kept;
 use super::known::{Known, find_out};
 use super::level::{Level, NO_KEY, Place, deeper};
 use super::memo::Memo;
@@ -10,13 +11,15 @@ use super::scan::{Look, Scanner, Seen};
 use super::validate::{is_exempt, is_random_value, is_short_password};
 use super::{JSON_IN_STRINGS_DEPTH_MAX, steps};
 use crate::memory::{OutOfMemory, put, put_byte};
-use crate::policy::paths::Verdict;
+use crate::policy::paths::{PathState, Verdict};
 use crate::policy::{Action, Kind as RuleKind};
+use crate::recognize::Recognizer;
 use crate::record::tape::{Dialect, ESCAPED, Kind, Tape, Unreadable};
 use crate::text;
 use crate::text::digits::Digits;
 use crate::text::inner;
 use alloc::vec::Vec;
+use core::mem;
 
 /// How many keys are remembered: what one says takes longer to find out than of other
 /// texts.
@@ -28,6 +31,8 @@ pub(super) const FOUND_MAX: usize = 8;
 #[derive(Debug)]
 pub(super) struct Walk<'p> {
     pub(super) scanner: Scanner<'p>,
+    pub(super) recognizer: Recognizer<'p>,
+    pub(super) kept: Kept,
     /// The record, and the JSON in strings that is being walked.
     pub(super) levels: [Level; 1 + JSON_IN_STRINGS_DEPTH_MAX],
     /// A text without quotes and escapes.
@@ -62,7 +67,9 @@ pub(super) enum Pause {
 impl<'p> Walk<'p> {
     pub(super) fn new(scanner: Scanner<'p>) -> Self {
         Walk {
+            recognizer: Recognizer::new(scanner.policy.formats, scanner.policy.dictionary),
             scanner,
+            kept: Kept::default(),
             levels: Default::default(),
             decoded: Vec::new(),
             written: Vec::new(),
@@ -95,7 +102,7 @@ impl<'p> Walk<'p> {
             }
             let (value, place) = match level.open.last().copied() {
                 None => (index, level.start),
-                Some(frame) if frame.key == NO_KEY => (index, self.told_element(level, frame)),
+                Some(frame) if frame.key == NO_KEY => (index, self.told_element(level, source, frame)),
                 Some(frame) => (index + 1, self.member(level, source, index, frame.place)?),
             };
             level.next = value + 1;
@@ -156,12 +163,38 @@ impl<'p> Walk<'p> {
         Ok(false)
     }
 
-    pub(super) fn element(&self, array: Place) -> Place {
-        let Some(paths) = &self.scanner.policy.paths else {
+    /// The place of the element of an array at `index`.
+    pub(super) fn element(&mut self, tape: &Tape, source: &[u8], index: usize, array: Place) -> Place {
+        let Some(paths) = self.scanner.policy.paths else {
             return array;
         };
-        let path = paths.element(array.path);
-        Place { path, verdict: deeper(paths.verdict(path), array.verdict), ..array }
+        let (path, own) = self.enter(paths.element(array.path), tape, source, index);
+        Place { path, verdict: deeper(own, array.verdict), ..array }
+    }
+
+    /// Where the walk stands at a value, and what is said of that: if a record stands
+    /// there, its own format holds for it.
+    #[inline(never)]
+    pub(super) fn enter(
+        &mut self,
+        path: PathState,
+        tape: &Tape,
+        source: &[u8],
+        value: usize,
+    ) -> (PathState, Verdict) {
+        let Some(paths) = self.scanner.policy.paths else {
+            return (0, Verdict::None);
+        };
+        match paths.verdict(path) {
+            Verdict::Record(row) => {
+                let is_object = tape.nodes.get(value).is_some_and(|node| node.kind == Kind::Object);
+                if !is_object {
+                    return (path, Verdict::None);
+                }
+                (paths.start(row, self.recognizer.recognize(tape, source, value)), Verdict::None)
+            }
+            own => (path, own),
+        }
     }
 
     /// The place of a member's value, and whether its key has to be redacted.
@@ -177,9 +210,8 @@ impl<'p> Walk<'p> {
         }
         let text = plain(&level.tape, source, key, &mut self.decoded)?;
         let known = self.known_keys.ask(text, text.len(), |key| find_out(&mut self.scanner, key));
-        let paths = &self.scanner.policy.paths;
-        let path = paths.as_ref().map_or(0, |paths| paths.member(object.path, text));
-        let own = paths.as_ref().map_or(Verdict::None, |paths| paths.verdict(path));
+        let path = self.scanner.policy.paths.map_or(0, |paths| paths.member(object.path, known.number));
+        let (path, own) = self.enter(path, &level.tape, source, key + 1);
         let ruled = deeper(own, object.verdict);
         let tells = if known.names_value { self.told(level, source, known.is_content)? } else { Name::Plain };
         let name = if tells == Name::Plain { known.name } else { tells };
@@ -339,13 +371,14 @@ impl<'p> Walk<'p> {
                 Ok(false)
             }
             Ok(()) => {
-                let paths = &self.scanner.policy.paths;
-                let path = paths.as_ref().map_or(0, |paths| paths.json(place.path));
-                let own = paths.as_ref().map_or(Verdict::None, |paths| paths.verdict(path));
+                let mut json = mem::take(json);
+                let path = self.scanner.policy.paths.map_or(0, |paths| paths.json(place.path));
+                let (path, own) = self.enter(path, &json.tape, &json.text, 0);
                 let outer = if place.is_told(&self.scanner.policy) { place.untold() } else { place };
                 json.begin(Place { path, verdict: deeper(own, outer.verdict), name: Name::Plain, ..outer });
                 write_path(level, source, Last::Shown, &mut json.path)?;
                 put_byte(&mut json.path, b'|')?;
+                self.levels[depth + 1] = json;
                 Ok(true)
             }
             Err(Unreadable::OutOfMemory) => Err(OutOfMemory),

@@ -112,6 +112,16 @@ impl<'a> Program<'a> {
         self.text(self.word(at), self.word(at + 1))
     }
 
+    /// The name of the required member of which this path is reported if it is missing.
+    pub(super) fn missing(&self, path: u32) -> Option<&'a [u8]> {
+        let is_it = |name: &&[u8; NAME_BYTES]| {
+            let is_required = name[REQUIRED_AT..REQUIRED_AT + 8].iter().any(|byte| *byte != 0);
+            is_required && word(name.get(REQUIRED_PATH_AT..)) & !IS_PROPERTY == path
+        };
+        let name = self.names.iter().find(is_it)?;
+        Some(self.text(word(name.get(START_AT..)), word(name.get(LEN_AT..))))
+    }
+
     /// A path into the schema, in two parts, and the keyword in it.
     pub(super) fn path(&self, index: u32) -> [&'a [u8]; 3] {
         let path = self.paths.get(index as usize);

@@ -121,6 +121,17 @@ impl Violation {
     }
 }
 
+impl Violation {
+    /// Writes the name of the member that is missing, behind a space, if that is what is
+    /// wrong. The name is one of the schema's.
+    pub fn write_missing(&self, program: &Program<'_>, out: &mut Vec<u8>) -> Result<(), OutOfMemory> {
+        match program.missing(self.path).filter(|name| name.len() <= PATH_BYTES_MAX) {
+            Some(name) => [&b" "[..], name].into_iter().try_for_each(|part| put(out, part)),
+            None => Ok(()),
+        }
+    }
+}
+
 /// A pointer being written, up to its longest.
 struct Pointer<'a> {
     out: &'a mut Vec<u8>,

@@ -13,11 +13,12 @@
 //! | 32..40 | the program |
 //! | 40..48 | the text of the schema, if it is not one that comes with flb-audit |
 //! | 48 | what becomes of invalid records: 0 they are marked, 1 quarantined, 2 dropped |
-//! | 49..52 | zero |
+//! | 49 | the number of the format, or of the case of one, that the records have; 0 if any |
+//! | 50..52 | zero |
 
 use super::program::Program;
 use crate::record::tape::{Kind, REMOVED, Tape};
-use crate::text::{Characters, inner, is_name};
+use crate::text::{Characters, inner, is_match, is_name};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
@@ -29,6 +30,7 @@ const NAME_AT: usize = 24;
 const PROGRAM_AT: usize = 32;
 const TEXT_AT: usize = 40;
 const INVALID_AT: usize = 48;
+const FORMAT_AT: usize = 49;
 /// The length of a stream in the table, in bytes.
 const STREAM_BYTES: usize = 52;
 /// The byte between the keys of a path, which no UTF-8 has.
@@ -77,6 +79,8 @@ pub struct Stream<'a> {
     pub field: &'a [u8],
     /// The value of that field.
     pub value: &'a [u8],
+    /// The number of the format that its records have; 0 if any.
+    pub format: u8,
     /// The name of its schema.
     pub name: &'a [u8],
     /// The schema.
@@ -85,6 +89,13 @@ pub struct Stream<'a> {
     pub text: &'a [u8],
     /// What becomes of an invalid record.
     pub invalid: Disposition,
+}
+
+impl Stream<'_> {
+    /// Whether its schema comes with flb-audit.
+    pub fn is_built_in(&self) -> bool {
+        self.text.is_empty()
+    }
 }
 
 /// A stream to write.
@@ -96,6 +107,8 @@ pub struct StreamParts<'a> {
     pub field: &'a [&'a str],
     /// The value of that field.
     pub value: &'a str,
+    /// The number of the format that its records have; 0 if any.
+    pub format: u8,
     /// The name of its schema.
     pub name: &'a str,
     /// The program.
@@ -136,7 +149,7 @@ pub fn write_streams(streams: &[StreamParts<'_>]) -> Vec<u8> {
             bytes[at..at + 4].copy_from_slice(&(start as u32).to_le_bytes());
             bytes[at + 4..at + 8].copy_from_slice(&(content.len() as u32).to_le_bytes());
         }
-        bytes[INVALID_AT] = stream.invalid as u8;
+        (bytes[INVALID_AT], bytes[FORMAT_AT]) = (stream.invalid as u8, stream.format);
         part.extend(bytes);
     }
     part.extend(contents);
@@ -166,6 +179,23 @@ impl<'a> Streams<'a> {
         (0..self.streams.len()).filter_map(|index| self.stream(index))
     }
 
+    /// Whether a record is not checked since it may hold others, which a built-in schema
+    /// is for.
+    pub(crate) fn is_wrapped(&self, tag: &[u8], tape: &Tape, source: &[u8]) -> bool {
+        tape.is_wrapper
+            && match self.choose(tag, Some((tape, source))).and_then(|index| self.stream(index)) {
+                Some(stream) => stream.is_built_in(),
+                None => self.are_by_format(tag),
+            }
+    }
+
+    /// Whether records under `tag` are checked by their formats.
+    fn are_by_format(&self, tag: &[u8]) -> bool {
+        self.streams.iter().any(|bytes| {
+            bytes[FORMAT_AT] != 0 && is_match(part(self.part, bytes, TAG_AT).unwrap_or_default(), tag)
+        })
+    }
+
     pub(crate) fn stream(&self, index: usize) -> Option<Stream<'a>> {
         let bytes = self.streams.get(index)?;
         let part = |at: usize| part(self.part, bytes, at);
@@ -173,6 +203,7 @@ impl<'a> Streams<'a> {
             tag: part(TAG_AT)?,
             field: part(FIELD_AT)?,
             value: part(VALUE_AT)?,
+            format: bytes[FORMAT_AT],
             name: part(NAME_AT)?,
             program: Program::read(part(PROGRAM_AT)?)?,
             text: part(TEXT_AT)?,
@@ -186,7 +217,10 @@ impl<'a> Streams<'a> {
         let is_it = |bytes: &[u8; STREAM_BYTES]| {
             let part = |at: usize| part(self.part, bytes, at).unwrap_or_default();
             is_match(part(TAG_AT), tag)
-                && record.is_none_or(|(tape, source)| has_value(tape, source, part(FIELD_AT), part(VALUE_AT)))
+                && record.is_none_or(|(tape, source)| {
+                    (bytes[FORMAT_AT] == 0 || [tape.variant, tape.format].contains(&bytes[FORMAT_AT]))
+                        && has_value(tape, source, part(FIELD_AT), part(VALUE_AT))
+                })
         };
         self.streams.iter().position(is_it)
     }
@@ -198,31 +232,6 @@ fn part<'a>(part: &'a [u8], bytes: &[u8; STREAM_BYTES], at: usize) -> Option<&'a
     };
     let start = number(at)?;
     part.get(start..start.checked_add(number(at + 4)?)?)
-}
-
-/// Whether a tag is of a pattern, as Fluent Bit's `match` has it: `*` stands
-/// for any text, dots included.
-fn is_match(pattern: &[u8], tag: &[u8]) -> bool {
-    let (mut at, mut tag_at) = (0, 0);
-    // Behind the last `*`, and where in the tag what it stands for ends.
-    let mut star = None;
-    while let Some(byte) = tag.get(tag_at) {
-        match pattern.get(at) {
-            Some(b'*') => {
-                at += 1;
-                star = Some((at, tag_at));
-            }
-            Some(wanted) if wanted == byte => (at, tag_at) = (at + 1, tag_at + 1),
-            _ => {
-                let Some((behind, end)) = star else {
-                    return false;
-                };
-                star = Some((behind, end + 1));
-                (at, tag_at) = (behind, end + 1);
-            }
-        }
-    }
-    pattern.get(at..).unwrap_or_default().iter().all(|byte| *byte == b'*')
 }
 
 /// Whether the field at a path is a string of this text, or a number or word

@@ -37,6 +37,8 @@ enum Verdict {
 
 /// Why a record sealed as raw text was not checked.
 const NOT_READ: &str = "not read";
+/// Why a record that may hold others was not checked: the schema is for those.
+const WRAPPED: &str = "wrapped";
 
 impl<'p> Validation<'p> {
     /// By these streams; none if there are none.
@@ -61,11 +63,12 @@ impl<'p> Validation<'p> {
             self.chosen = chosen;
             self.stream = chosen.and_then(|index| self.streams.stream(index));
         }
-        self.verdict = Verdict::Nothing;
         self.invalid.clear();
-        if let Some(stream) = &self.stream {
-            self.verdict = Verdict::of(self.validator.check(&stream.program, tape, source));
-        }
+        self.verdict = match &self.stream {
+            _ if self.streams.is_wrapped(tag, tape, source) => Verdict::NotChecked(WRAPPED),
+            Some(stream) => Verdict::of(self.validator.check(&stream.program, tape, source)),
+            None => Verdict::Nothing,
+        };
     }
 
     /// Checks the record again, of which members have gone since others have
@@ -76,7 +79,7 @@ impl<'p> Validation<'p> {
         source: &[u8],
         canonical: &mut Canonical,
     ) -> Result<(), Unreadable> {
-        if let Some(stream) = &self.stream {
+        if let Some(stream) = self.stream.as_ref().filter(|_| self.verdict != Verdict::NotChecked(WRAPPED)) {
             self.again.read(source, Dialect::FluentBit)?;
             canonical.write(&mut self.again, source)?;
             self.verdict = Verdict::of(self.validator.check(&stream.program, &self.again, source));

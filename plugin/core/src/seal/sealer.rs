@@ -165,6 +165,9 @@ impl<'p> Sealer<'p> {
 
     fn seal_object(&mut self, event: &Event<'_>, record: &[u8]) -> Result<(), Unreadable> {
         self.tape.read(record, Dialect::FluentBit)?;
+        if let Some(redactor) = &mut self.redactor {
+            redactor.recognize(event.tag, &mut self.tape, record);
+        }
         if let Some(validation) = &mut self.validation {
             validation.check(event.tag, &self.tape, record);
         }

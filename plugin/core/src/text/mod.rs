@@ -222,3 +222,28 @@ fn put_character(character: char, out: &mut Vec<u8>) -> Result<(), OutOfMemory> 
         _ => put(out, character.encode_utf8(&mut [0; 4]).as_bytes()),
     }
 }
+
+/// Whether a tag is of a pattern, as Fluent Bit's `match` has it: `*` stands
+/// for any text, dots included.
+pub(crate) fn is_match(pattern: &[u8], tag: &[u8]) -> bool {
+    let (mut at, mut tag_at) = (0, 0);
+    // Behind the last `*`, and where in the tag what it stands for ends.
+    let mut star = None;
+    while let Some(byte) = tag.get(tag_at) {
+        match pattern.get(at) {
+            Some(b'*') => {
+                at += 1;
+                star = Some((at, tag_at));
+            }
+            Some(wanted) if wanted == byte => (at, tag_at) = (at + 1, tag_at + 1),
+            _ => {
+                let Some((behind, end)) = star else {
+                    return false;
+                };
+                star = Some((behind, end + 1));
+                (at, tag_at) = (behind, end + 1);
+            }
+        }
+    }
+    pattern.get(at..).unwrap_or_default().iter().all(|byte| *byte == b'*')
+}

@@ -188,7 +188,7 @@ impl SealedRecord<'_> {
     /// Returns the record as its schema saw it: without the seal, without keys
     /// that are not under the seal, and without members that another one of
     /// their key has replaced.
-    pub fn record_tape(&mut self) -> Result<&Tape, OutOfMemory> {
+    pub fn record_tape(&mut self) -> Result<&mut Tape, OutOfMemory> {
         self.tape.remove(self.audit);
         self.canonical.write(self.tape, self.text)?;
         Ok(self.tape)

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The stages of a record's way. Each uses only those before it.
-const LAYERS: [&str; 12] = [
+const LAYERS: [&str; 13] = [
     "memory",
     "hash",
     "crc",
@@ -13,6 +13,7 @@ const LAYERS: [&str; 12] = [
     "automaton",
     "record",
     "chain",
+    "recognize",
     "schema",
     "policy",
     "redact",

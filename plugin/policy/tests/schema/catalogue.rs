@@ -112,6 +112,17 @@ fn the_corpora_are_valid_in_what_is_required() {
     }
 }
 
+/// Entries of kinds that are easily forgotten.
+#[test]
+fn what_sources_send_has_what_is_required() {
+    for line in include_str!("sent.ndjson").lines() {
+        let case: Value = serde_json::from_str(line).expect("JSON");
+        let name = case["schema"].as_str().expect("a name");
+        let found = check(&program(name, Mode::Required), &case["record"].to_string());
+        assert_eq!(found, Checked::Valid, "{name}: {}", case["record"]);
+    }
+}
+
 /// Records of sources of which there is no stream.
 #[test]
 fn records_are_as_written() {

@@ -69,10 +69,10 @@ fn log() -> String {
 }
 
 /// A directory with the roster, and the program run there.
-struct Bench(TempDir);
+pub(crate) struct Bench(TempDir);
 
 impl Bench {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let place = Bench(tempfile::tempdir().expect("a directory"));
         place.write("roster.json", &LOG.1);
         place
@@ -82,11 +82,11 @@ impl Bench {
         self.0.path().join(name)
     }
 
-    fn write(&self, name: &str, bytes: impl AsRef<[u8]>) {
+    pub(crate) fn write(&self, name: &str, bytes: impl AsRef<[u8]>) {
         fs::write(self.path(name), bytes).expect("a file");
     }
 
-    fn run(&self, arguments: &[&str]) -> Output {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_flb-audit"));
         command.args(arguments).current_dir(self.0.path()).stdin(Stdio::null());
         command.output().expect("a program")

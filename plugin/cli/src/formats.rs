@@ -1,0 +1,230 @@
+//! `flb-audit formats`: the catalogue of audit formats, and what the records of a log are.
+
+use crate::exit;
+use crate::input::{self, At, Inputs, Record, Seen, Source};
+use crate::stdout::{print, shown};
+use anyhow::{Result, anyhow};
+use clap::Args;
+use flb_audit_core::Tape;
+use flb_audit_core::policy::Policy;
+use flb_audit_core::record::tape::{Dialect, Kind};
+use flb_audit_core::text::{Characters, inner};
+use flb_audit_policy::formats::{self, WRAPPERS, formats};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::path::PathBuf;
+
+/// List the audit formats that are known, or tell what the records of logs are
+///
+/// Exits with 0 if some records are of a known format, 40 if none is.
+#[derive(Args)]
+pub(crate) struct FormatsCommand {
+    /// The logs, as outputs wrote them or stores return them; `-` is standard input
+    files: Vec<PathBuf>,
+    /// Print the report as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// How many places are told of each kind of record.
+const EXAMPLES_MAX: usize = 1;
+
+/// What one text is.
+struct Told {
+    at: At,
+    /// A format, and where in the text its record stands; none if it is of no known one.
+    formats: Vec<(String, String)>,
+    /// Why it cannot be read.
+    unreadable: Option<String>,
+}
+
+/// The whole of it; as JSON, this is its shape.
+#[derive(Default, Serialize)]
+struct Report {
+    exit_code: u8,
+    /// By format.
+    formats: BTreeMap<String, Counts>,
+    unknown: u64,
+    unreadable: u64,
+    /// How inputs were stored, and where in them records stood.
+    inputs: Inputs,
+    #[serde(skip)]
+    unknown_first: Vec<At>,
+    #[serde(skip)]
+    unreadable_first: Vec<(At, String)>,
+}
+
+#[derive(Default, Serialize)]
+struct Counts {
+    records: u64,
+    /// By the place in a record of no known format, empty if they came as they are.
+    places: BTreeMap<String, u64>,
+}
+
+impl FormatsCommand {
+    pub(crate) fn run(self) -> Result<u8> {
+        if self.files.is_empty() {
+            return print(&if self.json { catalogue_as_json()? } else { catalogue() }).map(|()| exit::KNOWN);
+        }
+        let table = formats::table().map_err(|problem| anyhow!("{problem}"))?;
+        let policy = Policy::check(&table).map_err(|what| anyhow!(what))?;
+        let sources = Source::all(self.files)?;
+        let worker = || {
+            let mut tape = Tape::new();
+            move |at: At, record: Result<Record<'_>, String>| match record {
+                Ok(record) => tell(&policy, &mut tape, at, record.text),
+                Err(reason) => Seen::Record(Told { at, formats: vec![], unreadable: Some(reason) }),
+            }
+        };
+        let mut report = Report::default();
+        report.inputs = input::read(&sources, worker, |told| {
+            report.add(told);
+            Ok(())
+        })?;
+        report.exit_code = if report.formats.is_empty() { exit::NONE_KNOWN } else { exit::KNOWN };
+        let said = if self.json {
+            serde_json::to_string_pretty(&report)? + "\n"
+        } else {
+            report.to_text(&sources)?
+        };
+        print(&said)?;
+        Ok(report.exit_code)
+    }
+}
+
+/// Tells what a text is. A seal in it changes nothing.
+fn tell(policy: &Policy<'_>, tape: &mut Tape, at: At, text: &[u8]) -> Seen<Told> {
+    if let Err(unreadable) = tape.read(text, Dialect::Json) {
+        return Seen::Other(Told { at, formats: vec![], unreadable: Some(unreadable.to_string()) });
+    }
+    policy.recognize(b"", tape, text);
+    let name = |name: &[u8]| String::from_utf8_lossy(name).into_owned();
+    let mut found = match policy.format(tape) {
+        Some(format) => vec![(name(format), String::new())],
+        None => Vec::new(),
+    };
+    if policy.is_wrapper(tape) {
+        within(policy, tape, text, &mut |place, format| found.push((name(format), place.to_owned())));
+    }
+    Seen::Record(Told { at, formats: found, unreadable: None })
+}
+
+/// Calls for the records of known formats that stand in a record of none, where the filter
+/// looks for them.
+fn within(policy: &Policy<'_>, tape: &Tape, text: &[u8], found: &mut dyn FnMut(&str, &[u8])) {
+    for path in WRAPPERS {
+        let is_json = path.ends_with('|');
+        let is_list = path.ends_with("[]");
+        let mut value = Some(0);
+        for name in path.trim_end_matches(['|', '[', ']']).split('.') {
+            value = value.and_then(|object| member(tape, text, object, name));
+        }
+        let Some(value) = value else { continue };
+        let kind = tape.nodes()[value].kind();
+        let mut see = |object: usize| {
+            if tape.nodes()[object].kind() == Kind::Object
+                && let Some(format) = policy.format_within(b"", tape, text, object)
+            {
+                found(path, format);
+            }
+        };
+        match kind {
+            Kind::Array if is_list => {
+                let mut element = value + 1;
+                while element < tape.after(value) {
+                    see(element);
+                    element = tape.after(element);
+                }
+            }
+            Kind::Object if !is_list && !is_json => see(value),
+            Kind::String if is_json => {
+                let json: String = Characters::of(inner(tape.text(&tape.nodes()[value], text))).collect();
+                let mut inside = Tape::new();
+                if inside.read(json.as_bytes(), Dialect::Json).is_ok()
+                    && let Some(format) = policy.format_within(b"", &inside, json.as_bytes(), 0)
+                {
+                    found(path, format);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The value of an object's member.
+fn member(tape: &Tape, text: &[u8], object: usize, name: &str) -> Option<usize> {
+    if tape.nodes().get(object)?.kind() != Kind::Object {
+        return None;
+    }
+    let is_it = |key: &usize| inner(tape.text(&tape.nodes()[*key], text)) == name.as_bytes();
+    tape.keys(object).find(is_it).map(|key| key + 1)
+}
+
+impl Report {
+    fn add(&mut self, told: Told) {
+        if let Some(reason) = told.unreadable {
+            self.unreadable += 1;
+            keep(&mut self.unreadable_first, (told.at, reason), |(at, _)| *at);
+            return;
+        }
+        if told.formats.is_empty() {
+            self.unknown += 1;
+            keep(&mut self.unknown_first, told.at, |at| *at);
+        }
+        for (format, place) in told.formats {
+            let counts = self.formats.entry(format).or_default();
+            counts.records += 1;
+            *counts.places.entry(place).or_default() += 1;
+        }
+    }
+
+    fn to_text(&self, sources: &[Source]) -> Result<String> {
+        let mut out = self.inputs.to_string();
+        for (format, counts) in &self.formats {
+            writeln!(out, "{format}: {} records", counts.records)?;
+            for (place, count) in counts.places.iter().filter(|(place, _)| !place.is_empty()) {
+                writeln!(out, "  {count} of them in `{}`", shown(place))?;
+            }
+        }
+        let place = |at: &At| format!("{}:{}", sources[at.source].name(), at.number);
+        if self.unknown > 0 {
+            writeln!(out, "unknown: {} records", self.unknown)?;
+            self.unknown_first.iter().try_for_each(|at| writeln!(out, "  {}", place(at)))?;
+        }
+        if self.unreadable > 0 {
+            writeln!(out, "not read: {} records", self.unreadable)?;
+            for (at, reason) in &self.unreadable_first {
+                writeln!(out, "  {}: {}", place(at), shown(reason))?;
+            }
+        }
+        Ok(out)
+    }
+}
+
+/// Keeps the first examples, in whatever order they come.
+fn keep<T>(examples: &mut Vec<T>, example: T, at: impl Fn(&T) -> At) {
+    let place = examples.partition_point(|other| at(other) < at(&example));
+    examples.insert(place, example);
+    examples.truncate(EXAMPLES_MAX);
+}
+
+/// The catalogue, a line for each format.
+fn catalogue() -> String {
+    formats().iter().map(|format| format!("{:<18} {}\n", format.name, format.title)).collect()
+}
+
+fn catalogue_as_json() -> Result<String> {
+    let entries: Vec<_> = formats()
+        .iter()
+        .map(|format| {
+            serde_json::json!({
+                "name": format.name,
+                "title": format.title,
+                "schema": format.schema,
+                "sources": format.sources,
+            })
+        })
+        .collect();
+    Ok(serde_json::to_string_pretty(&entries)? + "\n")
+}

@@ -1,0 +1,381 @@
+//! The part of a policy's table that says how formats are recognized.
+//!
+//! | bytes | |
+//! |---|---|
+//! | 0..2 | how many keys nominate rules |
+//! | 2..4 | how many rules there are |
+//! | 4..6 | how many variants, but for the unknown one |
+//! | 6..8 | how many conditions |
+//! | 8..10 | how many pins |
+//! | 10..12 | for how many numbers of the dictionary it says which keys at the top of a record they are |
+//! | 12..14 | the length of the texts, in bytes |
+//! | 1 × numbers | the number of the key among those at the top, 255 if it is none |
+//! | 8 × nominating keys | the rules that a key nominates, a bit each; bit 63 if it may hold other records |
+//! | 4 × rules | the first of its conditions; how many it has; the variant |
+//! | 8 × variants | its name, as place and length in the texts; the first of its cases among the rules, and how many it has; 1 if paths with a rule may lead into it; the number of its format; zero |
+//! | 8 × conditions | below |
+//! | 4 × pins | a pattern of tags, as place and length in the texts; the variant |
+//! | | the texts |
+//!
+//! A condition:
+//!
+//! | bytes | |
+//! |---|---|
+//! | 0 | operation |
+//! | 1 | the key at the top that it is about |
+//! | 2..4, 4 | the keys that lead on from there, as place and length in the texts, with a byte 0xff between; `[]` is the first element of an array. Of [`Operation::Some`], the length is the number of conditions that it is about |
+//! | 5 | an operand, or the length of its text |
+//! | 6..8 | where its text is; 2¹⁶−1 if there is none |
+
+use super::{Dictionary, UNKNOWN, Variant};
+use alloc::vec::Vec;
+
+/// The most rules that nominations can name.
+pub const RULES_MAX: usize = 63;
+/// The bit of a nomination that says that the key may hold other records.
+pub const WRAPPER_RULE: usize = 63;
+/// The most variants, the unknown one included.
+pub const VARIANTS_MAX: usize = 64;
+/// How many members of a nested object are looked at.
+pub const NESTED_MEMBERS_MAX: usize = 64;
+
+/// Stands for a key that is not looked for at the top.
+pub(crate) const NO_TOP: u8 = 255;
+/// The most keys that are looked for at the top.
+const TOPS_MAX: usize = NO_TOP as usize;
+/// The byte between the keys of a path, which no UTF-8 has.
+pub(crate) const KEY_END: u8 = 0xff;
+/// The step into the first element of an array.
+pub(crate) const FIRST: &[u8] = b"[]";
+const HEADER_BYTES: usize = 14;
+
+/// What a condition asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operation {
+    /// The member is there.
+    Has = 0,
+    /// Its value is this text, number or word.
+    Is = 1,
+    /// Its value is a string that starts with this text.
+    Starts = 2,
+    /// Its value is of this type.
+    Type = 3,
+    /// Of the conditions that follow, so many hold; the text says of how many.
+    Some = 4,
+    /// The member is not there.
+    Lacks = 5,
+}
+
+/// The type of a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ValueType {
+    /// `{…}`
+    Object = 0,
+    /// `[…]`
+    Array = 1,
+    /// A string.
+    String = 2,
+    /// Any number.
+    Number = 3,
+    /// `true` or `false`.
+    Boolean = 4,
+}
+
+/// A condition to write.
+#[derive(Clone, Debug)]
+pub struct Condition {
+    /// What it asks.
+    pub operation: Operation,
+    /// The keys that lead to the member; none for [`Operation::Some`].
+    pub path: Vec<Vec<u8>>,
+    /// The text, of those operations that have one.
+    pub text: Vec<u8>,
+    /// The type, or of how many conditions how many have to hold.
+    pub operand: (u8, u8),
+}
+
+/// A rule to write: all of its conditions hold for records of the variant.
+#[derive(Clone, Debug)]
+pub struct RuleParts {
+    /// The conditions.
+    pub conditions: Vec<Condition>,
+    /// The key that nominates the rule; none of a case.
+    pub nominated_by: Option<Vec<u8>>,
+    /// The variant.
+    pub variant: Variant,
+}
+
+/// A variant to write.
+#[derive(Clone, Debug)]
+pub struct VariantParts<'a> {
+    /// The name of its format.
+    pub name: &'a str,
+    /// Its cases, each with conditions of its own.
+    pub cases: Vec<RuleParts>,
+    /// Whether paths with a rule may lead into it.
+    pub has_rules: bool,
+    /// The number of its format, which is that of the format's first variant.
+    pub format: Variant,
+}
+
+/// A pin to write: all records of these tags are of a variant.
+#[derive(Clone, Copy, Debug)]
+pub struct PinParts<'a> {
+    /// The pattern of tags.
+    pub tag: &'a str,
+    /// The variant.
+    pub variant: Variant,
+}
+
+/// The part of a policy's table, to be written.
+#[derive(Clone, Debug, Default)]
+pub struct FormatsParts<'a> {
+    /// The rules, of which the first that holds decides.
+    pub rules: Vec<RuleParts>,
+    /// The variants, from 1 on.
+    pub variants: Vec<VariantParts<'a>>,
+    /// The keys that may hold other records.
+    pub wrappers: Vec<&'a [u8]>,
+    /// The pins, of which the first that fits decides.
+    pub pins: Vec<PinParts<'a>>,
+}
+
+/// The formats of a policy, as they stand in its table.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Formats<'a> {
+    /// By the number of a key, which one it is of those at the top.
+    pub(super) tops: &'a [u8],
+    pub(super) nominations: &'a [[u8; 8]],
+    pub(super) rules: &'a [[u8; 4]],
+    variants: &'a [[u8; 8]],
+    pub(super) conditions: &'a [[u8; 8]],
+    pub(super) pins: &'a [[u8; 4]],
+    texts: &'a [u8],
+}
+
+impl<'a> Formats<'a> {
+    /// The formats in their part of the table; an empty one has none.
+    pub(crate) fn read(part: &'a [u8]) -> Option<Self> {
+        let Some((header, rest)) = part.split_first_chunk::<HEADER_BYTES>() else {
+            return Some(Formats::default());
+        };
+        let half = |at: usize| u16::from_le_bytes([header[2 * at], header[2 * at + 1]]) as usize;
+        let (tops, rest) = rest.split_at_checked(half(5))?;
+        let (nominations, rest) = rest.split_at_checked(8 * half(0))?;
+        let (rules, rest) = rest.split_at_checked(4 * half(1))?;
+        let (variants, rest) = rest.split_at_checked(8 * half(2))?;
+        let (conditions, rest) = rest.split_at_checked(8 * half(3))?;
+        let (pins, rest) = rest.split_at_checked(4 * half(4))?;
+        Some(Formats {
+            tops,
+            nominations: nominations.as_chunks().0,
+            rules: rules.as_chunks().0,
+            variants: variants.as_chunks().0,
+            conditions: conditions.as_chunks().0,
+            pins: pins.as_chunks().0,
+            texts: rest.get(..half(6))?,
+        })
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.variants.is_empty()
+    }
+
+    /// How many variants there are, the unknown one included.
+    pub(crate) fn variants(&self) -> usize {
+        1 + self.variants.len()
+    }
+
+    fn variant(&self, variant: Variant) -> Option<&'a [u8; 8]> {
+        self.variants.get(usize::from(variant).checked_sub(1)?)
+    }
+
+    /// The name of a variant's format.
+    pub(crate) fn name(&self, variant: Variant) -> Option<&'a [u8]> {
+        let &[a, b, len, ..] = self.variant(variant)?;
+        self.text(u16::from_le_bytes([a, b]), len)
+    }
+
+    /// The number of a variant's format.
+    pub(crate) fn format(&self, variant: Variant) -> Variant {
+        self.variant(variant).map_or(UNKNOWN, |entry| entry[6])
+    }
+
+    /// Whether paths with a rule may lead into records of a variant.
+    pub(crate) fn has_rules(&self, variant: Variant) -> bool {
+        self.variant(variant).is_none_or(|entry| entry[5] != 0)
+    }
+
+    /// The rules of a variant's cases.
+    pub(super) fn cases(&self, variant: Variant) -> &'a [[u8; 4]] {
+        let (first, count) = self.variant(variant).map_or((0, 0), |entry| (entry[3], entry[4]));
+        self.rules.get(first.into()..usize::from(first) + usize::from(count)).unwrap_or_default()
+    }
+
+    /// A text, by its place and length.
+    pub(super) fn text(&self, start: u16, len: u8) -> Option<&'a [u8]> {
+        self.texts.get(start.into()..usize::from(start) + usize::from(len))
+    }
+
+    /// Whether everything that the table leads to is there. `numbers` is how many the
+    /// dictionary has.
+    pub(crate) fn is_sound(&self, numbers: usize) -> bool {
+        let are_conditions = |[a, b, count, variant]: &[u8; 4]| {
+            let first = u16::from_le_bytes([*a, *b]) as usize;
+            first + usize::from(*count) <= self.conditions.len() && usize::from(*variant) < self.variants()
+        };
+        let is_sound = |entry: &[u8; 8]| {
+            let [a, b, len, first, count, _, format, _] = *entry;
+            self.text(u16::from_le_bytes([a, b]), len).is_some()
+                && usize::from(format) < self.variants()
+                && usize::from(first) + usize::from(count) <= self.rules.len()
+        };
+        let has_texts = |[operation, _, a, b, len, operand, c, d]: &[u8; 8]| {
+            (*operation == Operation::Some as u8 || self.text(u16::from_le_bytes([*a, *b]), *len).is_some())
+                && (u16::from_le_bytes([*c, *d]) == u16::MAX
+                    || self.text(u16::from_le_bytes([*c, *d]), *operand).is_some())
+        };
+        let is_pin = |[a, b, len, variant]: &[u8; 4]| {
+            self.text(u16::from_le_bytes([*a, *b]), *len).is_some() && usize::from(*variant) < self.variants()
+        };
+        (self.tops.is_empty() || self.tops.len() == numbers)
+            && self.rules.iter().all(are_conditions)
+            && self.variants.iter().all(is_sound)
+            && self.conditions.iter().all(has_texts)
+            && self.pins.iter().all(is_pin)
+    }
+}
+
+impl FormatsParts<'_> {
+    /// The keys that the part needs in the dictionary.
+    pub fn keys(&self) -> Vec<&[u8]> {
+        let rules = self.rules.iter().chain(self.variants.iter().flat_map(|variant| &variant.cases));
+        let conditions = rules.flat_map(|rule| &rule.conditions);
+        let mut keys: Vec<&[u8]> = Vec::new();
+        // Those that nominate come first.
+        for key in self
+            .nominating()
+            .chain(conditions.filter_map(|condition| condition.path.first()).map(Vec::as_slice))
+        {
+            if !keys.contains(&key) {
+                keys.push(key);
+            }
+        }
+        keys
+    }
+
+    fn nominating(&self) -> impl Iterator<Item = &[u8]> {
+        let rules = self.rules.iter().filter_map(|rule| rule.nominated_by.as_deref());
+        self.wrappers.iter().copied().chain(rules)
+    }
+
+    /// Writes the part. Returns none if there is more of something than fits.
+    pub fn write(&self, dictionary: &Dictionary<'_>) -> Option<Vec<u8>> {
+        if self.rules.len() > RULES_MAX || self.variants.len() >= VARIANTS_MAX {
+            return None;
+        }
+        let keys = self.keys();
+        if keys.len() > TOPS_MAX {
+            return None;
+        }
+        let top = |key: &[u8]| keys.iter().position(|top| *top == key).map(|top| top as u8);
+        let mut tops = Vec::new();
+        tops.resize(dictionary.len(), NO_TOP);
+        for (index, key) in keys.iter().enumerate() {
+            *tops.get_mut(usize::from(dictionary.find(key, key.len())))? = index as u8;
+        }
+        let mut nominations: Vec<u64> = Vec::new();
+        let rules = self.rules.iter().enumerate();
+        let by_rules = rules.filter_map(|(rule, parts)| Some((rule, parts.nominated_by.as_deref()?)));
+        for (rule, key) in self.wrappers.iter().map(|key| (WRAPPER_RULE, *key)).chain(by_rules) {
+            let top = usize::from(top(key)?);
+            nominations.resize(nominations.len().max(top + 1), 0);
+            nominations[top] |= 1 << rule;
+        }
+        let mut texts = Texts::default();
+        let (mut rules, mut conditions) = (Vec::new(), Vec::new());
+        let cases = self.variants.iter().flat_map(|variant| &variant.cases);
+        for rule in self.rules.iter().chain(cases) {
+            let first = u16::try_from(conditions.len() / 8).ok()?;
+            for condition in &rule.conditions {
+                condition.write(top, &mut texts, &mut conditions)?;
+            }
+            rules.extend(first.to_le_bytes());
+            rules.extend([u8::try_from(rule.conditions.len()).ok()?, rule.variant]);
+        }
+        let (mut variants, mut first_case) = (Vec::new(), self.rules.len());
+        for variant in &self.variants {
+            let (name, len) = texts.add(variant.name.as_bytes())?;
+            variants.extend(name.to_le_bytes());
+            let cases = u8::try_from(variant.cases.len()).ok()?;
+            let first = u8::try_from(first_case).ok()?;
+            variants.extend([len, first, cases, u8::from(variant.has_rules), variant.format, 0]);
+            first_case += variant.cases.len();
+        }
+        let mut pins = Vec::new();
+        for pin in &self.pins {
+            let (tag, len) = texts.add(pin.tag.as_bytes())?;
+            pins.extend(tag.to_le_bytes());
+            pins.extend([len, pin.variant]);
+        }
+        let mut part = Vec::new();
+        for count in [
+            nominations.len(),
+            rules.len() / 4,
+            variants.len() / 8,
+            conditions.len() / 8,
+            self.pins.len(),
+            tops.len(),
+            texts.bytes.len(),
+        ] {
+            part.extend(u16::try_from(count).ok()?.to_le_bytes());
+        }
+        part.extend(tops);
+        part.extend(nominations.into_iter().flat_map(u64::to_le_bytes));
+        for more in [rules, variants, conditions, pins, texts.bytes] {
+            part.extend(more);
+        }
+        Some(part)
+    }
+}
+
+impl Condition {
+    fn write(&self, top: impl Fn(&[u8]) -> Option<u8>, texts: &mut Texts, out: &mut Vec<u8>) -> Option<()> {
+        let key = self.path.first().map_or(Some(NO_TOP), |key| top(key))?;
+        let (path, path_len) = match self.operation {
+            Operation::Some => (0, self.operand.1),
+            _ => texts.add(&self.path.get(1..)?.join(&KEY_END))?,
+        };
+        let (text, operand) = match self.operation {
+            Operation::Is | Operation::Starts => texts.add(&self.text)?,
+            _ => (u16::MAX, self.operand.0),
+        };
+        out.extend([self.operation as u8, key]);
+        out.extend(path.to_le_bytes());
+        out.extend([path_len, operand]);
+        out.extend(text.to_le_bytes());
+        Some(())
+    }
+}
+
+/// The texts of a part, each of which stands there once.
+#[derive(Default)]
+struct Texts {
+    bytes: Vec<u8>,
+}
+
+impl Texts {
+    /// A text's place and length.
+    fn add(&mut self, text: &[u8]) -> Option<(u16, u8)> {
+        let known = self.bytes.windows(text.len().max(1)).position(|window| window == text);
+        let start = match known {
+            _ if text.is_empty() => 0,
+            Some(start) => start,
+            None => {
+                self.bytes.extend(text);
+                self.bytes.len() - text.len()
+            }
+        };
+        Some((u16::try_from(start).ok()?, u8::try_from(text.len()).ok()?))
+    }
+}

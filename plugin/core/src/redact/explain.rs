@@ -1,0 +1,75 @@
+//! What a policy says of each value of a record, for who asks why it stayed or went.
+
+use super::actor::Whose;
+use super::level::Place;
+use super::path::{Last, write_path};
+use super::redactor::Redactor;
+use crate::memory::OutOfMemory;
+use crate::policy::paths::Verdict;
+use crate::record::tape::{Kind, Tape};
+
+/// What is said of a value in its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Said {
+    /// It stays, but for secrets in it.
+    Kept,
+    /// It stays, and nothing looks at it.
+    Opaque,
+    /// This rule is for it.
+    Rule(u16),
+    /// It is an actor, by its key: what identifies one stays in it.
+    Actor,
+    /// Nothing: all detectors look at it.
+    Nothing,
+}
+
+impl Redactor<'_> {
+    /// Calls for every value on a tape that is no container, with its path as evidence
+    /// has it. The tape has been recognized.
+    pub fn explain(
+        &mut self,
+        tape: &mut Tape,
+        source: &[u8],
+        mut visit: impl FnMut(&[u8], &[u8], Said),
+    ) -> Result<(), OutOfMemory> {
+        core::mem::swap(&mut self.walk.levels[0].tape, tape);
+        let result = self.explain_values(source, &mut visit);
+        core::mem::swap(&mut self.walk.levels[0].tape, tape);
+        result
+    }
+
+    fn explain_values(
+        &mut self,
+        source: &[u8],
+        visit: &mut impl FnMut(&[u8], &[u8], Said),
+    ) -> Result<(), OutOfMemory> {
+        self.walk.scanner.begin(source.len());
+        let mut level = core::mem::take(&mut self.walk.levels[0]);
+        let path = self.walk.scanner.policy.paths.map_or(0, |paths| paths.start(0, level.tape.variant));
+        level.begin(Place { path, ..Place::default() });
+        let mut result = Ok(());
+        for index in 1..level.tape.nodes.len() {
+            let node = level.tape.nodes[index];
+            if node.is_container() || node.kind == Kind::Key {
+                continue;
+            }
+            result = self.walk.descend(&mut level, source, index).and_then(|place| {
+                write_path(&level, source, Last::Shown, &mut self.walk.path)?;
+                let said = match (place.verdict, place.whose) {
+                    (Verdict::Keep, _) => Said::Kept,
+                    (Verdict::Opaque, _) => Said::Opaque,
+                    (Verdict::Rule(rule), _) => Said::Rule(rule),
+                    (_, Whose::Actor) => Said::Actor,
+                    _ => Said::Nothing,
+                };
+                visit(&self.walk.path, level.tape.text(&node, source), said);
+                Ok(())
+            });
+            if result.is_err() {
+                break;
+            }
+        }
+        self.walk.levels[0] = level;
+        result
+    }
+}

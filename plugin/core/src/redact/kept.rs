@@ -1,0 +1,55 @@
+//! The members of a record whose values stay, by its format: asked once of each key, as
+//! long as records are of one format.
+
+use crate::policy::paths::{Paths, Verdict};
+use crate::recognize::{KeyNumber, Variant};
+use alloc::vec::Vec;
+
+/// What is known of a key.
+const NOT_ASKED: u8 = 0;
+const GOES: u8 = 1;
+const STAYS: u8 = 2;
+
+/// What is known of keys in records of one variant.
+#[derive(Debug, Default)]
+pub(super) struct Kept {
+    variant: Variant,
+    /// By the number of the key.
+    known: Vec<u8>,
+}
+
+impl Kept {
+    /// Makes room for so many numbers, and forgets what is known of another variant.
+    pub(super) fn begin(&mut self, variant: Variant, numbers: usize) {
+        if self.known.len() != numbers {
+            self.known.clear();
+            if self.known.try_reserve_exact(numbers).is_err() {
+                return;
+            }
+            self.known.resize(numbers, NOT_ASKED);
+        } else if self.variant != variant {
+            self.known.fill(NOT_ASKED);
+        }
+        self.variant = variant;
+    }
+
+    /// Whether the value of a member of the record stays, as a whole.
+    #[inline(always)]
+    pub(super) fn stays(&mut self, paths: &Paths<'_>, key: KeyNumber) -> bool {
+        match self.known.get(usize::from(key)) {
+            None | Some(&GOES) => false,
+            Some(&STAYS) => true,
+            Some(_) => self.ask(paths, key),
+        }
+    }
+
+    #[cold]
+    fn ask(&mut self, paths: &Paths<'_>, key: KeyNumber) -> bool {
+        let verdict = paths.verdict(paths.member(paths.start(0, self.variant), key));
+        let stays = matches!(verdict, Verdict::Keep | Verdict::Opaque);
+        if let Some(known) = self.known.get_mut(usize::from(key)) {
+            *known = if stays { STAYS } else { GOES };
+        }
+        stays
+    }
+}

@@ -1,0 +1,187 @@
+//! The catalogue of audit formats: what records of each look like, and which of their
+//! fields stay or go.
+//!
+//! A format is a folder in `plugin/policy/formats`; `docs/formats.md` says what stands in
+//! its `format.yaml`.
+
+mod compile;
+mod read;
+
+pub(crate) use compile::{Chosen, parts, paths};
+
+use crate::paths::Step;
+use crate::yaml::Problem;
+use flb_audit_core::recognize::Condition;
+use std::sync::LazyLock;
+
+/// Makes each line a format, whose folder has its name.
+macro_rules! formats {
+    ($($name:literal),+ $(,)?) => {
+        /// The names of all formats, and their texts.
+        const TEXTS: &[(&str, &str)] =
+            &[$(($name, include_str!(concat!("../../formats/", $name, "/format.yaml")))),+];
+    };
+}
+
+formats! {
+    "atlassian-audit",
+    "auth0",
+    "azure-activity",
+    "cloudflare-audit",
+    "cloudtrail",
+    "entra-audit",
+    "entra-sign-in",
+    "gcp-audit",
+    "github-audit",
+    "gitlab-audit",
+    "google-workspace",
+    "kubernetes-audit",
+    "linux-audit",
+    "mariadb",
+    "microsoft-365",
+    "mongodb",
+    "mysql",
+    "ocsf",
+    "okta",
+    "onepassword",
+    "postgresql",
+    "salesforce",
+    "slack-audit",
+    "snowflake",
+    "sshd",
+    "sudo",
+    "teleport",
+    "vault-audit",
+    "windows-security",
+    "zoom",
+}
+
+/// Where records may stand within a record of no known format.
+pub const WRAPPERS: &[&str] = &[
+    "Records[]",
+    "records[]",
+    "items[]",
+    "log",
+    "log|",
+    "message",
+    "message|",
+    "properties.log|",
+    "log_processed",
+    "detail",
+    "event",
+    "event|",
+    "record",
+];
+
+/// A format of audit records.
+#[derive(Debug)]
+pub struct Format {
+    /// What policies and reports call it.
+    pub name: &'static str,
+    /// What its vendor calls it.
+    pub title: String,
+    /// Where the vendor documents it.
+    pub sources: Vec<String>,
+    /// The schema of its records, if there is one.
+    pub schema: Option<String>,
+    /// Its fields that stay or go.
+    pub fields: Vec<Field>,
+    /// Fields of records of which more is known.
+    pub cases: Vec<Case>,
+    /// Where other records may stand in its records.
+    pub records: Vec<String>,
+    /// What its records look like: one of these holds, if all of its conditions do.
+    pub(crate) rules: Vec<Vec<Condition>>,
+}
+
+/// Some records of a format, which have fields that others have not.
+#[derive(Debug)]
+pub struct Case {
+    /// The fields.
+    pub fields: Vec<Field>,
+    /// The schema of such records, if they have another one.
+    pub schema: Option<String>,
+    pub(crate) conditions: Vec<Condition>,
+}
+
+/// A field of a format.
+#[derive(Clone, Debug)]
+pub struct Field {
+    /// Its path, as policies write it.
+    pub path: String,
+    /// What it holds.
+    pub holds: Holds,
+    pub(crate) steps: Vec<Step>,
+}
+
+/// What a field holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Holds {
+    /// Who did it: it stays, or `identity` is for it.
+    Who,
+    /// What was done to what: it stays.
+    What,
+    /// From where: it stays, unless addresses have to go.
+    Where,
+    /// What looks like a secret and is none: nothing looks at it.
+    Opaque,
+    /// A secret: it goes.
+    Secret,
+}
+
+impl Holds {
+    /// All of them, in the order in which the first path that fits a value decides.
+    pub const ALL: [Holds; 5] = [Holds::Secret, Holds::Opaque, Holds::Who, Holds::What, Holds::Where];
+
+    /// The key under which a format lists such fields.
+    pub fn key(self) -> &'static str {
+        match self {
+            Holds::Who => "who",
+            Holds::What => "what",
+            Holds::Where => "where",
+            Holds::Opaque => "opaque",
+            Holds::Secret => "secrets",
+        }
+    }
+}
+
+static FORMATS: LazyLock<Vec<Format>> = LazyLock::new(|| {
+    // A test reads them all.
+    TEXTS.iter().filter_map(|(name, text)| read::format(name, text).ok()).collect()
+});
+
+/// All formats.
+pub fn formats() -> &'static [Format] {
+    &FORMATS
+}
+
+/// The table of a policy that tells all formats, and does nothing else.
+pub fn table() -> Result<Vec<u8>, Problem> {
+    crate::compile(&crate::Policy::read("version: 1\nredact: {keep: {formats: all}}\n")?)
+}
+
+/// A field of a format, or of one of its cases, at a path as evidence has it: keys with
+/// dots between, `[]` for an element.
+pub fn field<'f>(format: &'f Format, path: &str) -> Option<&'f Field> {
+    let place = crate::paths::parse(path).ok()?;
+    let cases = format.cases.iter().flat_map(|case| &case.fields);
+    cases.chain(&format.fields).find(|field| fits(&field.steps, &place))
+}
+
+/// Whether a path leads to a place, or to what the place is in.
+fn fits(path: &[Step], place: &[Step]) -> bool {
+    match (path, place) {
+        ([], _) => true,
+        ([Step::Deep, path @ ..], _) => (0..=place.len()).any(|at| fits(path, &place[at..])),
+        ([Step::Any, path @ ..], [Step::Member(_) | Step::Element, place @ ..]) => fits(path, place),
+        ([step, path @ ..], [other, place @ ..]) => step == other && fits(path, place),
+        _ => false,
+    }
+}
+
+/// Checks that every format can be read. An error names the first that cannot.
+pub fn check() -> Result<(), (&'static str, Problem)> {
+    TEXTS
+        .iter()
+        .try_for_each(|(name, text)| read::format(name, text).map(drop).map_err(|problem| (*name, problem)))
+}
