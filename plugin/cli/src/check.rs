@@ -46,6 +46,9 @@ pub(crate) struct Check {
 /// How many places are told of each rule, and of what could not be checked.
 const EXAMPLES_MAX: usize = 3;
 
+/// Why a record that may hold others is not checked.
+const WRAPPED: &str = "wrapped: the schema is for the records that stand in this one";
+
 /// What became of one record.
 enum Conclusion {
     NoSchema,
@@ -206,17 +209,15 @@ fn seen(
     text: &[u8],
 ) -> Conclusion {
     policy.recognize(tag, tape, text);
-    if policy.is_wrapped(tag, tape, text) {
-        return Conclusion::NotChecked(
-            "wrapped: the schema is for the records that stand in this one".into(),
-        );
-    }
-    let Some(Stream { name, program, .. }) = policy.stream(tag, tape, text) else {
-        return Conclusion::NoSchema;
+    let wrapped = || Conclusion::NotChecked(WRAPPED.into());
+    let Some(stream) = policy.stream(tag, tape, text) else {
+        return if policy.is_wrapped(tag, tape) { wrapped() } else { Conclusion::NoSchema };
     };
+    let Stream { name, program, .. } = stream;
     let report = match validator.check(&program, tape, text) {
         Outcome::Valid => return Conclusion::Valid(shown(name)),
         Outcome::NotChecked(cause) => return Conclusion::NotChecked(cause.word().into()),
+        Outcome::Invalid(_) if policy.is_wrapper(tape) && stream.is_built_in() => return wrapped(),
         Outcome::Invalid(report) => report,
     };
     let violations = report.violations().iter().map(|violation| {

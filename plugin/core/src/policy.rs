@@ -357,9 +357,10 @@ impl<'a> Policy<'a> {
         tape.is_wrapper
     }
 
-    /// Whether that is why the record is not checked: a schema is for those in it.
-    pub fn is_wrapped(&self, tag: &[u8], tape: &Tape, source: &[u8]) -> bool {
-        self.streams.is_wrapped(tag, tape, source)
+    /// Whether that is why the record, which is of no stream, is not checked: schemas are for
+    /// the records in it.
+    pub fn is_wrapped(&self, tag: &[u8], tape: &Tape) -> bool {
+        tape.is_wrapper && self.streams.of_wrappers(tag).is_some()
     }
 
     /// The name of the format that the record on a tape was recognized as; none if it

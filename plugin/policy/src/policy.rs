@@ -187,7 +187,12 @@ impl Policy {
             self.path(place, Says::Rule(self.path_rules.len() as u16))?;
             self.path_rules.push(rule(node, entry, Some("path"))?);
         }
-        self.keep(redact)
+        self.keep(redact)?;
+        if self.formats.kept.is_empty() {
+            // A rule for places that there are none of would mask all of an unreadable record.
+            self.secret_fields = None;
+        }
+        Ok(())
     }
 
     /// Adds the rules of a configuration of gitleaks.

@@ -179,21 +179,13 @@ impl<'a> Streams<'a> {
         (0..self.streams.len()).filter_map(|index| self.stream(index))
     }
 
-    /// Whether a record is not checked since it may hold others, which a built-in schema
-    /// is for.
-    pub(crate) fn is_wrapped(&self, tag: &[u8], tape: &Tape, source: &[u8]) -> bool {
-        tape.is_wrapper
-            && match self.choose(tag, Some((tape, source))).and_then(|index| self.stream(index)) {
-                Some(stream) => stream.is_built_in(),
-                None => self.are_by_format(tag),
-            }
-    }
-
-    /// Whether records under `tag` are checked by their formats.
-    fn are_by_format(&self, tag: &[u8]) -> bool {
-        self.streams.iter().any(|bytes| {
-            bytes[FORMAT_AT] != 0 && is_match(part(self.part, bytes, TAG_AT).unwrap_or_default(), tag)
-        })
+    /// What becomes of records under `tag` that may hold others, of which none has a stream
+    /// itself: as of invalid ones, if records are checked by their formats.
+    pub(crate) fn of_wrappers(&self, tag: &[u8]) -> Option<Disposition> {
+        let by_format = self.streams.iter().find(|bytes| {
+            bytes[FORMAT_AT] != 0 && is_match(part(self.part, *bytes, TAG_AT).unwrap_or_default(), tag)
+        })?;
+        Disposition::ALL.get(usize::from(by_format[INVALID_AT])).copied()
     }
 
     pub(crate) fn stream(&self, index: usize) -> Option<Stream<'a>> {

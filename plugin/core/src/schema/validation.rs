@@ -33,6 +33,11 @@ enum Verdict {
     Invalid,
     /// Why not.
     NotChecked(&'static str),
+    /// Not checked itself, since the schema is for the records that it may hold. What becomes of
+    /// it is what becomes of an invalid one.
+    Wrapped(Disposition),
+    /// Invalid, maybe since the schema is for the records that it may hold.
+    InvalidWrapper,
 }
 
 /// Why a record sealed as raw text was not checked.
@@ -65,8 +70,12 @@ impl<'p> Validation<'p> {
         }
         self.invalid.clear();
         self.verdict = match &self.stream {
-            _ if self.streams.is_wrapped(tag, tape, source) => Verdict::NotChecked(WRAPPED),
-            Some(stream) => Verdict::of(self.validator.check(&stream.program, tape, source)),
+            Some(stream) => {
+                Verdict::of(self.validator.check(&stream.program, tape, source)).of_wrapper(stream, tape)
+            }
+            None if tape.is_wrapper => {
+                self.streams.of_wrappers(tag).map_or(Verdict::Nothing, Verdict::Wrapped)
+            }
             None => Verdict::Nothing,
         };
     }
@@ -77,12 +86,15 @@ impl<'p> Validation<'p> {
     pub(crate) fn check_without_duplicates(
         &mut self,
         source: &[u8],
+        is_wrapper: bool,
         canonical: &mut Canonical,
     ) -> Result<(), Unreadable> {
-        if let Some(stream) = self.stream.as_ref().filter(|_| self.verdict != Verdict::NotChecked(WRAPPED)) {
+        if let Some(stream) = &self.stream {
             self.again.read(source, Dialect::FluentBit)?;
+            self.again.is_wrapper = is_wrapper;
             canonical.write(&mut self.again, source)?;
-            self.verdict = Verdict::of(self.validator.check(&stream.program, &self.again, source));
+            self.verdict = Verdict::of(self.validator.check(&stream.program, &self.again, source))
+                .of_wrapper(stream, &self.again);
         }
         Ok(())
     }
@@ -102,13 +114,18 @@ impl<'p> Validation<'p> {
     /// Words what was found wrong, and gives what is to become of the record.
     /// The tape has been redacted.
     pub(crate) fn word(&mut self, tape: &Tape, source: &[u8]) -> Result<Disposition, OutOfMemory> {
-        match &self.stream {
-            Some(stream) if self.verdict == Verdict::Invalid => {
-                let invalid = stream.invalid;
-                self.word_violations(tape, source)?;
-                Ok(invalid)
-            }
-            _ => Ok(Disposition::Mark),
+        if self.verdict.is_invalid() {
+            self.word_violations(tape, source)?;
+        }
+        Ok(self.disposition())
+    }
+
+    /// What is to become of the record.
+    fn disposition(&self) -> Disposition {
+        match (self.verdict, &self.stream) {
+            (Verdict::Wrapped(disposition), _) => disposition,
+            (verdict, Some(stream)) if verdict.is_invalid() => stream.invalid,
+            _ => Disposition::Mark,
         }
     }
 
@@ -132,14 +149,13 @@ impl<'p> Validation<'p> {
     /// Writes the members of the seal that say what became of the record, up to
     /// `key`.
     pub(crate) fn write_disposition(&self, out: &mut Vec<u8>) -> Result<(), OutOfMemory> {
-        match &self.stream {
-            Some(stream) if self.verdict == Verdict::Invalid && stream.invalid != Disposition::Mark => {
-                put(out, b",\"disposition\":\"")?;
-                put(out, stream.invalid.name().as_bytes())?;
-                put_byte(out, b'"')
-            }
-            _ => Ok(()),
+        let disposition = self.disposition();
+        if disposition == Disposition::Mark {
+            return Ok(());
         }
+        put(out, b",\"disposition\":\"")?;
+        put(out, disposition.name().as_bytes())?;
+        put_byte(out, b'"')
     }
 
     /// Likewise, what is wrong with it.
@@ -173,6 +189,7 @@ impl<'p> Validation<'p> {
             Verdict::Nothing => None,
             Verdict::Invalid => self.validator.report().stopped().map(NotChecked::word),
             Verdict::NotChecked(why) => Some(why),
+            Verdict::Wrapped(_) | Verdict::InvalidWrapper => Some(WRAPPED),
         };
         let Some(why) = why else {
             return Ok(());
@@ -184,6 +201,22 @@ impl<'p> Validation<'p> {
 }
 
 impl Verdict {
+    fn is_invalid(self) -> bool {
+        matches!(self, Verdict::Invalid | Verdict::InvalidWrapper)
+    }
+
+    /// The verdict on a record that a built-in schema was run on: if the record may hold
+    /// others, what is wrong with it tells nothing of those. It goes on only where invalid
+    /// records do.
+    fn of_wrapper(self, stream: &Stream<'_>, tape: &Tape) -> Self {
+        match self {
+            Verdict::Invalid if !tape.is_wrapper || !stream.is_built_in() => self,
+            Verdict::Invalid if stream.invalid == Disposition::Mark => Verdict::NotChecked(WRAPPED),
+            Verdict::Invalid => Verdict::InvalidWrapper,
+            verdict => verdict,
+        }
+    }
+
     fn of(outcome: Outcome<'_>) -> Self {
         match outcome {
             Outcome::Valid => Verdict::Nothing,

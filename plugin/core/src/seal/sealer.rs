@@ -178,7 +178,7 @@ impl<'p> Sealer<'p> {
         if let Some(validation) = &mut self.validation
             && self.tape.notes.contains(Notes::DUPLICATE_KEYS)
         {
-            validation.check_without_duplicates(record, &mut self.canonical)?;
+            validation.check_without_duplicates(record, self.tape.is_wrapper, &mut self.canonical)?;
             self.canonical.write(&mut self.tape, record)?;
         }
         let mut renamed = None;

@@ -208,6 +208,58 @@ fn records_are_checked_by_their_formats() {
     }
 }
 
+/// A record that holds others does not go past `invalid` by that.
+#[test]
+fn a_wrapper_does_not_escape_quarantine() {
+    // Valid and invalid ones within: nobody looks at them.
+    let wrappers = [
+        r#"{"Records":[{"eventVersion":"1.08","userIdentity":{},"eventTime":"t","eventID":"a"}]}"#,
+        r#"{"log":"{\"eventVersion\":\"1.08\"}","stream":"stdout"}"#,
+        r#"{"message":{"eventVersion":"1.08"},"a":1,"a":2}"#,
+        r#"{"items":[]}"#,
+    ];
+    let explicit = "{tag: '*', built-in: cloudtrail, invalid: ";
+    for entry in [
+        explicit,
+        "{tag: '*', built-in: auto, invalid: ",
+        "{tag: '*', built-in: auto, mode: strict, invalid: ",
+    ] {
+        for (invalid, member) in [("mark", None), ("quarantine", Some("quarantine")), ("drop", None)] {
+            let table = table(&format!("version: 1\nschema: [{entry}{invalid}}}]\n"));
+            for record in wrappers {
+                let sealed = sealed(&table, record);
+                let of = |name: &str| sealed["audit"][name].as_str();
+                assert_eq!(of("unchecked"), Some("wrapped"), "{entry}{invalid}: {sealed}");
+                assert_eq!(of("disposition"), (invalid != "mark").then_some(invalid), "{sealed}");
+                let is_invalid = entry == explicit && invalid != "mark";
+                assert_eq!(sealed["audit"]["invalid"].is_array(), is_invalid, "{sealed}");
+                let members = sealed.as_object().expect("an object");
+                if invalid != "mark" {
+                    assert_eq!(
+                        members.keys().next().map(String::as_str),
+                        member.or(Some("audit")),
+                        "{sealed}"
+                    );
+                }
+            }
+        }
+    }
+    // A record that is valid, whatever stands in it; one that no schema is for; and the schema
+    // of a file, which is for the wrapper itself.
+    let valid =
+        r#"{"time":"t","actor":"ann","action":"a","object":"b","outcome":"success","detail":{"a":1}}"#;
+    let app = table(
+        "version: 1\nschema: [{tag: '*', built-in: actor-action-object, invalid: drop}]\nredact: {keep: {formats: all}}\n",
+    );
+    let sealed_app = sealed(&app, valid);
+    assert!(sealed_app["audit"]["unchecked"].is_null() && sealed_app["actor"] == "ann", "{sealed_app}");
+    let auto = table("version: 1\nschema: [{tag: '*', built-in: auto, invalid: drop}]\n");
+    let unknown = sealed(&auto, r#"{"a":{"eventVersion":"1.08"},"log":"plain"}"#);
+    assert!(unknown["audit"]["unchecked"].is_null() && unknown["log"] == "plain", "{unknown}");
+    let other = table("version: 1\nschema: [{tag: 'other', built-in: auto, invalid: drop}]\n");
+    assert!(sealed(&other, wrappers[0])["audit"]["unchecked"].is_null());
+}
+
 /// No rule of a format holds for the samples of another one, whatever comes first.
 #[test]
 fn no_format_takes_the_records_of_another() {
