@@ -16,8 +16,8 @@ use wasmparser::{Parser, Payload};
 /// redacted, in bytes: 240, and nine for the policy's digest.
 const GROWTH_BYTES_MAX: usize = 240 + 9;
 /// The module's length, in bytes: Fluent Bit 4.0 parses it for every chunk.
-/// The policy that ships takes 93,000, Ed25519 40,000, 30,000 of it tables.
-const MODULE_BYTES_MAX: usize = 480_000;
+/// The policy that ships takes 106,000, Ed25519 40,000, 30,000 of it tables.
+const MODULE_BYTES_MAX: usize = 492_000;
 
 /// The places in the streams at which the shipped policy finds anything.
 const REDACTED_PATHS: &[&str] = &[".responseStatus.message"];
