@@ -12,6 +12,7 @@
 //!
 //! A key is looked for from the slot of its [`hash`] on, up to an empty one.
 
+use alloc::vec;
 use alloc::vec::Vec;
 
 /// The number of a key.
@@ -108,8 +109,7 @@ pub fn write_dictionary<'k>(keys: impl ExactSizeIterator<Item = &'k [u8]>) -> Op
     }
     let mut hashes: Vec<u64> = keys.map(|key| hash(key, key.len())).collect();
     hashes.sort_unstable();
-    let mut slots: Vec<u32> = Vec::new();
-    slots.resize(1 << bits, 0);
+    let mut slots: Vec<u32> = vec![0; 1 << bits];
     for hash in hashes {
         let mut slot = (hash >> (64 - bits)) as usize;
         while let Some(found) = slots.get(slot).filter(|found| **found != 0) {
@@ -124,7 +124,7 @@ pub fn write_dictionary<'k>(keys: impl ExactSizeIterator<Item = &'k [u8]>) -> Op
         slots[slot] = print(hash);
     }
     let count = u16::try_from(slots.len()).ok()?;
-    let mut part = Vec::from([count.to_le_bytes(), bits.to_le_bytes()].concat());
+    let mut part = [count.to_le_bytes(), bits.to_le_bytes()].concat();
     part.extend(slots.into_iter().flat_map(u32::to_le_bytes));
     Some(part)
 }

@@ -183,7 +183,7 @@ impl<'a> Streams<'a> {
     /// itself: as of invalid ones, if records are checked by their formats.
     pub(crate) fn of_wrappers(&self, tag: &[u8]) -> Option<Disposition> {
         let by_format = self.streams.iter().find(|bytes| {
-            bytes[FORMAT_AT] != 0 && is_match(part(self.part, *bytes, TAG_AT).unwrap_or_default(), tag)
+            bytes[FORMAT_AT] != 0 && is_match(part(self.part, bytes, TAG_AT).unwrap_or_default(), tag)
         })?;
         Disposition::ALL.get(usize::from(by_format[INVALID_AT])).copied()
     }

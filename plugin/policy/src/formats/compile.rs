@@ -140,7 +140,7 @@ pub(crate) fn parts<'a>(chosen: &'a Chosen, has_rules: &[bool]) -> FormatsParts<
     }
     let first_key =
         |path: &&'static str| path.find(['.', '[', '|']).map_or(*path, |end| &path[..end]).as_bytes();
-    parts.wrappers = WRAPPERS.iter().map(|path| first_key(&path)).collect();
+    parts.wrappers = WRAPPERS.iter().map(first_key).collect();
     parts.wrappers.dedup();
     parts.pins = chosen
         .pins
