@@ -3,7 +3,7 @@
 //!
 //! [`examine`] reads a configuration as Fluent Bit does, follows the records
 //! from inputs to outputs, and makes the [`checks()`]. Each finding has its place,
-//! the reason, and the lines to write; [`fix`] writes them.
+//! the reason, and the lines to write; [`fix()`] writes them.
 #![forbid(unsafe_code)]
 
 mod checks;

@@ -1,7 +1,7 @@
 //! `cargo xtask package`: the released files, in `dist/packages`; `cargo xtask aot`.
 //!
 //! Packing depends on the commit and the built programs alone, and gives the same bytes
-//! anywhere. [`reproduce`] builds twice, and compares.
+//! anywhere. [`reproduce()`] builds twice, and compares.
 #![forbid(unsafe_code)]
 
 mod aot;

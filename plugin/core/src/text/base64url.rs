@@ -4,7 +4,7 @@ use crate::hash::Hash;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-/// The length of a [`Hash`] in a seal: base64url without padding.
+/// The length of a hash in a seal: base64url without padding.
 pub const HASH_TEXT_BYTES: usize = 43;
 
 pub(crate) fn is_base64url(byte: &u8) -> bool {

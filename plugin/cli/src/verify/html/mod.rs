@@ -3,7 +3,7 @@
 //!
 //! The page's policy (`Content-Security-Policy`) lets in one style and one script, by
 //! their hashes, and nothing from elsewhere. `maud` escapes every text; what no reader
-//! would see is written out by [`visible`], over the whole page.
+//! would see is written out by [`visible()`], over the whole page.
 
 mod computed;
 mod counts;
