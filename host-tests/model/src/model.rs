@@ -82,6 +82,8 @@ struct Chain {
     /// Good checkpoints
     good: Vec<(Place, [u8; 32], Good)>,
     anchors: Vec<(Place, [u8; 32])>,
+    /// The last record of each segment and run that a good anchor says was delivered
+    delivered: BTreeMap<(u64, String), u64>,
     /// The checkpoint with which the log begins
     start: Option<(Place, [u8; 32], Good)>,
     has_checkpoint: bool,
@@ -170,6 +172,11 @@ pub fn verify(log: &Log) -> Report {
         }
         let chain = chains.entry(anchor.chain.clone()).or_default();
         if chain.judge(&anchor, key_of(&anchor.chain), roster.is_some(), &mut report).is_some() {
+            if seal::is_delivered(line) {
+                let (segment, run, number) = anchor.place.clone();
+                let last = chain.delivered.entry((segment, run)).or_default();
+                *last = number.max(*last);
+            }
             chain.anchors.push((anchor.place, anchor.head));
         }
     }

@@ -267,6 +267,12 @@ pub fn read_anchor(line: &str) -> Option<Record> {
     })
 }
 
+/// Checks that an anchor says that its record was delivered.
+pub fn is_delivered(line: &str) -> bool {
+    let anchor = Value::parse(line).unwrap_or(Value::Null);
+    anchor.get("delivered").is_some_and(|said| said.text() == "true")
+}
+
 /// Checks that a key has signed a text.
 pub fn has_signed(key: &[u8; 32], message: &str, signature: &str) -> bool {
     let signed = || {

@@ -5,12 +5,13 @@ use crate::stdout::Stdout;
 use crate::verify::IgnoredKeys;
 use anyhow::{Context, Result};
 use clap::Args;
-use flb_audit_core::verify::{Checked, Checker, read_anchor};
+use flb_audit_core::verify::{Anchor, Checked, Checker, read_anchor};
 use std::path::PathBuf;
 
 /// Print the checkpoints in logs, as anchors for `verify --anchors`
 ///
-/// Those in files of anchors are printed, too. They are not verified.
+/// Those of intact records say that the record was delivered. Those in files of anchors
+/// are printed, too. They are not verified.
 #[derive(Args)]
 pub(crate) struct Checkpoints {
     /// The logs
@@ -30,13 +31,16 @@ impl Checkpoints {
         let mut out = Stdout::new();
         let mut result = Ok(());
         input::read_in_order(self.files, |text| {
-            let (checkpoint, is_record) = match checker.check(text) {
-                Ok(Checked::Sealed(sealed)) => (sealed.checkpoint(), true),
+            let (anchor, is_record) = match checker.check(text) {
+                Ok(Checked::Sealed(sealed)) => {
+                    let is_delivered = sealed.is_intact;
+                    (sealed.checkpoint().map(|checkpoint| Anchor { checkpoint, is_delivered }), true)
+                }
                 _ => (read_anchor(text), false),
             };
-            let is_record = is_record || checkpoint.is_some();
-            if let Some(checkpoint) = checkpoint.filter(|_| result.is_ok()) {
-                let printed = if self.note { checkpoint.note() } else { checkpoint.anchor() };
+            let is_record = is_record || anchor.is_some();
+            if let Some(Anchor { checkpoint, is_delivered }) = anchor.filter(|_| result.is_ok()) {
+                let printed = if self.note { checkpoint.note() } else { checkpoint.anchor(is_delivered) };
                 let end: &[u8] = if self.note { b"\n" } else { b"" };
                 result = printed.ok().context("no memory").and_then(|text| out.write(&[&text, end].concat()));
             }

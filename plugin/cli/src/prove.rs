@@ -16,7 +16,7 @@ use flb_audit_core::chain::checkpoint::Checkpoint;
 use flb_audit_core::chain::{ChainId, Place, Position, Run};
 use flb_audit_core::hash::Hash;
 use flb_audit_core::text::base64url::{hash_from_text, hash_text};
-use flb_audit_core::verify::{Checked, Checker, Sealed, read_anchor};
+use flb_audit_core::verify::{Anchor, Checked, Checker, Sealed, read_anchor};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::collections::HashMap;
@@ -130,7 +130,7 @@ impl Prove {
                 "{TOO_EARLY}; name an earlier checkpoint with --under, or none: the first one after the record is taken"
             );
         }
-        let checkpoint = checkpoint.anchor().ok().context("no memory")?;
+        let checkpoint = checkpoint.anchor(false).ok().context("no memory")?;
         let checkpoint = RawValue::from_string(String::from_utf8(checkpoint)?.trim().to_owned())?;
         print(&(serde_json::to_string(&Proof { record, leaves, checkpoint })? + "\n"))
     }
@@ -176,7 +176,8 @@ fn reaches(checkpoint: &Checkpoint, record: Position, heads: &[Hash]) -> bool {
 
 fn read_checkpoint(path: &Path) -> Result<Checkpoint> {
     let text = fs::read(path).with_context(|| format!("{}: cannot be read", path.display()))?;
-    read_anchor(&text).with_context(|| format!("{}: not a checkpoint", path.display()))
+    let anchor = read_anchor(&text).with_context(|| format!("{}: not a checkpoint", path.display()))?;
+    Ok(anchor.checkpoint)
 }
 
 /// What a proof comes to.
@@ -220,7 +221,7 @@ impl Proven {
 
 impl Proof {
     fn verdict(&self, roster: Option<&Roster>, ignored: Vec<String>) -> Result<(Verdict, String)> {
-        let Some(checkpoint) = read_anchor(self.checkpoint.get().as_bytes()) else {
+        let Some(Anchor { checkpoint, .. }) = read_anchor(self.checkpoint.get().as_bytes()) else {
             bail!("the proof's checkpoint is not one");
         };
         let tampered = |what: &str| Ok((Verdict::Tampered, what.to_owned()));

@@ -197,11 +197,22 @@ fn live(node: &mut Node, number: u8, fleet: &mut Fleet, (kind, count, pace): Ste
     if kind % 16 == 13 && fleet.stolen.is_none() {
         fleet.stolen = Stolen::copy(state.header.id, node.keys.0.borrow().clone());
     }
+    let is_read = pace & 0x400 > 0;
     // A stop that is not clean loses what was sealed last.
     if kind % 4 == 3 {
         let lost = usize::from(kind / 4 % 4);
         fleet.has_lost_records |= lost > 0 && !sent.is_empty();
         sent.truncate(sent.len().saturating_sub(lost));
+    }
+    // Somebody takes anchors from the store.
+    for line in sent.iter().filter(|_| is_read) {
+        let kept = Value::parse(line).and_then(|record| crate::forge::anchor(&record));
+        fleet.anchors.extend(kept.map(|mut anchor| {
+            if let Some(members) = anchor.members_mut() {
+                members.push(("delivered".to_owned(), Value::Bool(true)));
+            }
+            anchor.text()
+        }));
     }
     fleet.lines.extend(sent);
 }

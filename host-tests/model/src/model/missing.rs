@@ -90,6 +90,13 @@ impl Chain {
             }
             return parts;
         }
+        if let Some(end) = self.delivered.get(life).copied().filter(|end| *end >= range.0) {
+            let mut parts = vec![((range.0, end.min(range.1)), "gap")];
+            if end < range.1 {
+                parts.extend(self.accounted(life, (end + 1, range.1), stops));
+            }
+            return parts;
+        }
         let is_end = self.last(life).is_none_or(|last| last < range.0);
         let of = |place: &Place| (place.0, &place.1) == (life.0, &life.1);
         let stopped = stops.iter().filter(|_| is_end).filter_map(|(from, to)| {

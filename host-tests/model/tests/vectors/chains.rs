@@ -242,6 +242,29 @@ pub(super) fn stops(all: &mut All) {
     add(all, "stops: said by a record that nobody has signed", stopped(Some(4), 4..6, false));
     rewritten(all);
     over_segments(all);
+    delivered(all);
+}
+
+/// A stop may have lost segment 3, or some of it, says segment 4. Records of it were seen
+/// in a log.
+fn delivered(all: &mut All) {
+    let case = |unsettled: u64, at_3: &[usize], said: Value, lost: Range<usize>| {
+        let mut case = base();
+        case.forge.restart("run--4", Some(unsettled));
+        case.forge.rotate();
+        case.records.extend([case.forge.seal("{}", true, &[])]);
+        let anchored: Vec<usize> = at_3.iter().map(|number| at(3, *number)).collect();
+        case.delivered(&anchored, &said).delete(lost.map(|number| at(3, number)))
+    };
+    let yes = || Value::Bool(true);
+    add(all, "stops: what was lost begins with a record that was delivered", case(0, &[0], yes(), 0..6));
+    add(all, "stops: a record behind some that were lost was delivered", case(0, &[3], yes(), 0..6));
+    add(all, "stops: records were lost behind one that was delivered", case(4, &[3], yes(), 4..6));
+    add(all, "stops: nothing of what was delivered is lost", case(0, &[0], yes(), 3..6));
+    add(all, "stops: several were delivered", case(0, &[3, 0], yes(), 0..6));
+    add(all, "stops: not delivered, says an anchor", case(0, &[3], Value::Bool(false), 0..6));
+    add(all, "stops: an anchor says the word", case(0, &[3], string("true"), 0..6));
+    add(all, "stops: an anchor says null", case(0, &[3], Value::Null, 0..6));
 }
 
 /// A segment of ten records without a checkpoint after record 3, and another that says

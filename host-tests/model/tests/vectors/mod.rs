@@ -121,6 +121,17 @@ impl Case {
         self
     }
 
+    /// Anchors it with checkpoints that were taken from the log, as `said`.
+    fn delivered(mut self, at: &[usize], said: &Value) -> Self {
+        self = self.anchored(at);
+        for anchor in self.anchors.iter_mut().flatten() {
+            let mut value = Value::parse(anchor).expect("an anchor");
+            set(value.members_mut().expect("members"), "delivered", said.clone());
+            *anchor = value.text();
+        }
+        self
+    }
+
     /// Anchors it with checkpoints of the honest log.
     fn anchored_of(mut self, at: &[usize]) -> Self {
         self.anchors = base().anchored(at).anchors;

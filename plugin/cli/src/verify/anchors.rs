@@ -2,16 +2,12 @@
 //! records that they prove have to be in the log, or it begins with them.
 
 use super::Verdict;
-use super::chains::{Chains, Followed};
+use super::chains::Chains;
 use super::signatures::Verifier;
 use crate::roster::Roster;
 use anyhow::{Context, Result, bail};
-use flb_audit_core::chain::ChainId;
-use flb_audit_core::chain::checkpoint::Checkpoint;
-use flb_audit_core::verify::read_anchor;
-use std::collections::BTreeMap;
+use flb_audit_core::verify::{Anchor, read_anchor};
 use std::fs::File;
-use std::io;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
@@ -19,24 +15,14 @@ use std::path::Path;
 /// add some.
 const ANCHOR_BYTES_MAX: u64 = 1 << 20;
 
-/// Holds all anchors in a file against the records that are here.
-pub(super) fn check(
-    chains: &mut Chains<'_>,
-    path: &Path,
-    roster: Option<&Roster>,
-    followed: &mut BTreeMap<ChainId, Followed>,
-) -> Result<()> {
-    for_each(chains, path, roster, |chains, anchor| chains.check_anchor(anchor, followed))?;
-    chains.report_cut_off(followed);
-    Ok(())
+/// Reads all anchors in a file, which are to be held against the records that are here.
+pub(super) fn read(chains: &mut Chains<'_>, path: &Path, roster: Option<&Roster>) -> Result<()> {
+    for_each(chains, path, roster, Chains::add_anchor)
 }
 
 /// Reads the checkpoints with which the log begins.
 pub(super) fn read_starts(chains: &mut Chains<'_>, path: &Path, roster: Option<&Roster>) -> Result<()> {
-    for_each(chains, path, roster, |chains, start| {
-        chains.add_start(start);
-        Ok(())
-    })
+    for_each(chains, path, roster, |chains, start| chains.add_start(&start.checkpoint))
 }
 
 /// Takes each good checkpoint of a file. A line that is no checkpoint costs that line.
@@ -44,7 +30,7 @@ fn for_each<'a>(
     chains: &mut Chains<'a>,
     path: &Path,
     roster: Option<&Roster>,
-    mut take: impl FnMut(&mut Chains<'a>, &Checkpoint) -> io::Result<()>,
+    take: impl Fn(&mut Chains<'a>, &Anchor),
 ) -> Result<()> {
     let shown = path.display();
     let file = File::open(path).with_context(|| format!("{shown}: cannot be read"))?;
@@ -71,11 +57,11 @@ fn for_each<'a>(
             continue;
         };
         count += 1;
-        match signatures.verify(Some(&anchor)) {
-            Ok(_) => take(chains, &anchor)?,
+        match signatures.verify(Some(&anchor.checkpoint)) {
+            Ok(_) => take(chains, &anchor),
             Err(bad) => {
                 let what = format!("{shown}:{number}: the anchor proves nothing: {}", bad.what());
-                chains.findings.add(bad.flaw.verdict(), Some(anchor.chain), None, what);
+                chains.findings.add(bad.flaw.verdict(), Some(anchor.checkpoint.chain), None, what);
             }
         }
     }

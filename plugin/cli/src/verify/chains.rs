@@ -18,10 +18,10 @@ use crate::input::At;
 use crate::report::Findings;
 use crate::roster::Roster;
 use flb_audit_core::chain::checkpoint::Checkpoint;
-use flb_audit_core::chain::{ChainId, GENESIS, Life};
+use flb_audit_core::chain::{ChainId, GENESIS, Life, Place};
 use flb_audit_core::hash::Hash;
 use flb_audit_core::record::notes::Notes;
-use flb_audit_core::verify::Sealed;
+use flb_audit_core::verify::{Anchor, Sealed};
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{BuildHasher, RandomState};
 use std::io;
@@ -36,6 +36,8 @@ pub(super) struct Chains<'a> {
     pub(super) findings: Findings,
     /// The checkpoints with which the log begins, as `--from` names them.
     pub(super) starts: BTreeMap<ChainId, Checkpoint>,
+    /// The good anchors, as `--anchors` names them.
+    pub(super) anchors: Vec<KeptAnchor>,
     roster: Option<&'a Roster>,
     /// How many of the chains are not in the roster.
     unknown_chains: usize,
@@ -56,6 +58,14 @@ pub(super) struct Chains<'a> {
     pub(super) spans: Vec<Spans>,
     /// The seals' statements on redactions and schemas, if they are asked for.
     pub(super) tallies: Option<Tallies>,
+}
+
+/// A good anchor.
+pub(super) struct KeptAnchor {
+    pub(super) chain: ChainId,
+    pub(super) place: Place,
+    pub(super) head: Fingerprint,
+    is_delivered: bool,
 }
 
 /// What the records of a chain come to, once all have been read.
@@ -82,6 +92,7 @@ impl<'a> Chains<'a> {
             chains: BTreeMap::new(),
             findings: Findings::default(),
             starts: BTreeMap::new(),
+            anchors: Vec::new(),
             unknown_chains: 0,
             with_unsealed_keys: 0,
             with_ignored_keys_over: 0,
@@ -122,6 +133,24 @@ impl<'a> Chains<'a> {
         if self.starts.get(&start.chain).is_none_or(|other| position < other.place.position()) {
             self.starts.insert(start.chain, start.clone());
         }
+    }
+
+    /// Adds a good anchor.
+    pub(super) fn add_anchor(&mut self, anchor: &Anchor) {
+        let Anchor { checkpoint, is_delivered } = anchor;
+        let head = self.fingerprint(&checkpoint.head);
+        let (chain, place, is_delivered) = (checkpoint.chain, checkpoint.place, *is_delivered);
+        self.anchors.push(KeptAnchor { chain, place, head, is_delivered });
+    }
+
+    /// Returns the last record of each life that an anchor says was delivered.
+    fn delivered(&self) -> BTreeMap<Life, u64> {
+        let mut delivered = BTreeMap::new();
+        for anchor in self.anchors.iter().filter(|anchor| anchor.is_delivered) {
+            let last = delivered.entry(anchor.place.life(anchor.chain)).or_default();
+            *last = anchor.place.sequence.max(*last);
+        }
+        delivered
     }
 
     pub(super) fn fingerprint(&self, head: &Hash) -> Fingerprint {
@@ -282,6 +311,7 @@ impl<'a> Chains<'a> {
     pub(super) fn follow(&mut self) -> io::Result<BTreeMap<ChainId, Followed>> {
         let genesis = self.fingerprint(&GENESIS);
         let none = Spans::default();
+        let delivered = self.delivered();
         let mut all = BTreeMap::new();
         for (id, chain) in &mut self.chains {
             if let Some(start) = self.starts.get(id) {
@@ -302,7 +332,7 @@ impl<'a> Chains<'a> {
                 .unsettled
                 .iter()
                 .filter_map(|(life, (from, _))| chain.links.get(life).map(|to| (*life, *from, *to)));
-            let stops = Stops::of(*id, &coverage, said);
+            let stops = Stops::of(*id, &coverage, said, &delivered);
             let mut history = History {
                 id: *id,
                 chain,

@@ -1,13 +1,13 @@
 //! What signatures, anchors and the roster leave unproven of each chain.
 
 use super::chain_log::{ChainLog, Start};
-use super::chains::{Chains, Followed};
+use super::chains::{Chains, Followed, KeptAnchor};
 use super::gaps::{BEGINNING, Cause};
 use super::history::{STOPPED, count};
 use super::spans::Why;
 use super::{Verdict, extent, named};
 use crate::roster::Roster;
-use flb_audit_core::chain::checkpoint::{CHECKPOINT_RECORDS_MAX, Checkpoint};
+use flb_audit_core::chain::checkpoint::CHECKPOINT_RECORDS_MAX;
 use flb_audit_core::chain::{ChainId, Life, Place, Position};
 use flb_audit_core::record::notes::Notes;
 use std::collections::BTreeMap;
@@ -16,15 +16,23 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 impl Chains<'_> {
-    /// Holds a checkpoint that was kept elsewhere against what is here.
-    pub(super) fn check_anchor(
+    /// Holds the checkpoints that were kept elsewhere against what is here.
+    pub(super) fn check_anchors(&mut self, followed: &mut BTreeMap<ChainId, Followed>) -> io::Result<()> {
+        for anchor in std::mem::take(&mut self.anchors) {
+            self.check_anchor(&anchor, followed)?;
+        }
+        self.report_cut_off(followed);
+        Ok(())
+    }
+
+    fn check_anchor(
         &mut self,
-        anchor: &Checkpoint,
+        anchor: &KeptAnchor,
         followed: &BTreeMap<ChainId, Followed>,
     ) -> io::Result<()> {
         let position = anchor.place.position();
         let life = anchor.place.life(anchor.chain);
-        let head = self.fingerprint(&anchor.head);
+        let head = anchor.head;
         let sequence = position.sequence;
         let start = self.starts.get(&anchor.chain).map(|start| Start { place: start.place, head });
         let is_looked_for = start.and_then(|start| start.end(&life)).is_none_or(|end| end < sequence);
@@ -59,7 +67,7 @@ impl Chains<'_> {
     }
 
     /// Says what anchors prove of lives whose ends are not here, once a life.
-    pub(super) fn report_cut_off(&mut self, followed: &mut BTreeMap<ChainId, Followed>) {
+    fn report_cut_off(&mut self, followed: &mut BTreeMap<ChainId, Followed>) {
         for (id, chain) in &mut self.chains {
             let Some(followed) = followed.get_mut(id) else { continue };
             for (life, sequences) in std::mem::take(&mut chain.cut_off) {

@@ -279,10 +279,11 @@ impl Verify {
         if let Some(path) = &self.from {
             anchors::read_starts(&mut chains, path, roster)?;
         }
-        let mut followed = chains.follow()?;
         if let Some(path) = &self.anchors {
-            anchors::check(&mut chains, path, roster, &mut followed)?;
+            anchors::read(&mut chains, path, roster)?;
         }
+        let mut followed = chains.follow()?;
+        chains.check_anchors(&mut followed)?;
         // Records that an anchor proves to be missing may have held a handover.
         chains.check_keys(&followed)?;
         if let Some(roster) = roster {

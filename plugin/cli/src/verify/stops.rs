@@ -15,6 +15,8 @@ pub(super) struct Stops {
     lives: BTreeMap<Life, Vec<RangeInclusive<u64>>>,
     /// The segments between the first and the last one of a stop, in order.
     between: Vec<RangeInclusive<u64>>,
+    /// The last record of each life that an anchor says was delivered.
+    delivered: BTreeMap<Life, u64>,
 }
 
 impl Stops {
@@ -24,8 +26,11 @@ impl Stops {
         id: ChainId,
         coverage: &Coverage,
         said: impl Iterator<Item = (Life, Place, Place)>,
+        delivered: &BTreeMap<Life, u64>,
     ) -> Stops {
-        let mut stops = Stops::default();
+        let of_chain = delivered.iter().filter(|(life, _)| life.chain == id);
+        let delivered = of_chain.map(|(life, last)| (*life, *last)).collect();
+        let mut stops = Stops { delivered, ..Stops::default() };
         let mut between: Vec<RangeInclusive<u64>> = Vec::new();
         for (_, from, to) in said.filter(|(life, _, to)| coverage.has(life, 0) && to.segment < life.segment) {
             let (first, last) = (from.life(id), to.life(id));
@@ -43,8 +48,8 @@ impl Stops {
     }
 
     /// Parts records at the end of a life, and says of each part whether a stop accounts
-    /// for it. It does not for what a ledger's manifests say that it held: that was
-    /// delivered.
+    /// for it. It does not for what was delivered: what a ledger's manifests say that it
+    /// held, and what stands up to a record that an anchor was taken from.
     pub(super) fn parts(
         &self,
         life: &Life,
@@ -55,7 +60,8 @@ impl Stops {
         let is_between = self.between.get(at).is_some_and(|range| range.contains(&life.segment));
         let own = self.lives.get(life).map_or(&[][..], Vec::as_slice);
         let mut others = if is_between { Vec::new() } else { without(records, own) };
-        let held = held.iter().flat_map(|spans| spans.of(life)).map(|span| span.records.clone());
+        let delivered = self.delivered.get(life).map(|last| 0..=*last);
+        let held = held.iter().flat_map(|spans| spans.of(life)).map(|span| span.records.clone()).chain(delivered);
         let not_held = without(records, &joined(held.collect()));
         others.extend(without(records, &not_held));
         let others = joined(others);

@@ -152,15 +152,24 @@ fn write_anchor(
     put(out, statement)?;
     put(out, b",\"sig\":\"")?;
     put(out, &signature_text(signature))?;
-    put(out, b"\"}\n")
+    put(out, b"\"")?;
+    put(out, ANCHOR_END)
 }
 
+const ANCHOR_END: &[u8] = b"}\n";
+
 impl Checkpoint {
-    /// As a line of JSON: what `in_checkpoint.wasm` prints.
-    pub fn anchor(&self) -> Result<Vec<u8>, OutOfMemory> {
+    /// Returns the checkpoint as a line of JSON, as `in_checkpoint.wasm` prints it. With
+    /// `is_delivered` the line says that the checkpoint's record stands in a log.
+    pub fn anchor(&self, is_delivered: bool) -> Result<Vec<u8>, OutOfMemory> {
         let (mut statement, mut out) = (Vec::new(), Vec::new());
         self.key.write(&mut statement)?;
         write_anchor(&self.chain, &self.place, &self.head, &statement, &self.signature, &mut out)?;
+        if is_delivered {
+            out.truncate(out.len() - ANCHOR_END.len());
+            put(&mut out, b",\"delivered\":true")?;
+            put(&mut out, ANCHOR_END)?;
+        }
         Ok(out)
     }
 }

@@ -22,10 +22,18 @@ const ELEMENTS_MAX: usize = 40;
 /// if all of them are escaped.
 const ESCAPED_BYTES_MAX: usize = 86 * 6;
 
-/// Reads a line of JSON that `in_checkpoint.wasm` has printed; outputs may
-/// have added members to it. Returns `None` if it is not one. Its
-/// signatures have not been verified.
-pub fn read_anchor(text: &[u8]) -> Option<Checkpoint> {
+/// A checkpoint that is kept outside the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Anchor {
+    /// The checkpoint. Its signatures have not been verified.
+    pub checkpoint: Checkpoint,
+    /// Whether the anchor was taken from a log, so that its record was delivered.
+    pub is_delivered: bool,
+}
+
+/// Reads a line of JSON that `in_checkpoint.wasm` or `flb-audit checkpoints` has
+/// printed; outputs may have added members to it. Returns `None` if it is not one.
+pub fn read_anchor(text: &[u8]) -> Option<Anchor> {
     let mut tape = Tape::new();
     tape.read(text, Dialect::Json).ok()?;
     // A reader may take either of two members with one key.
@@ -36,7 +44,8 @@ pub fn read_anchor(text: &[u8]) -> Option<Checkpoint> {
     }
     let members = Members { tape: &tape, text, object: 0 };
     let chain = ChainId::from_text(&members.string("chain")?)?;
-    members.checkpoint(chain, members.place()?, hash_from_text(&members.string("head")?)?)
+    let checkpoint = members.checkpoint(chain, members.place()?, hash_from_text(&members.string("head")?)?)?;
+    Some(Anchor { checkpoint, is_delivered: members.is_true("delivered") })
 }
 
 /// The members of one object.
@@ -160,6 +169,10 @@ impl<'a> Members<'a> {
         let elements = array.and_then(|array| tape.nodes.get(array + 1..tape.after(array)));
         let strings = elements.unwrap_or_default().iter().filter(|node| node.kind == Kind::String);
         strings.map(|node| Characters::of(inner(tape.text(node, text))).collect())
+    }
+
+    fn is_true(&self, name: &str) -> bool {
+        self.value(name, Kind::Word).is_some_and(|node| self.tape.text(node, self.text) == b"true")
     }
 
     pub(super) fn is_string(&self, name: &str) -> bool {

@@ -8,7 +8,7 @@ use flb_audit_core::chain::signature::PublicKey;
 use flb_audit_core::chain::{Chain, ChainId, GENESIS, Place, Run};
 use flb_audit_core::hash::Algorithm;
 use flb_audit_core::record::notes::Notes;
-use flb_audit_core::verify::{Checked, Checker, read_anchor};
+use flb_audit_core::verify::{Anchor, Checked, Checker, read_anchor};
 use flb_audit_core::{Event, Sealer};
 
 fn id() -> ChainId {
@@ -44,8 +44,11 @@ fn checkpoint(ring: &KeyRing, next: Place, head: [u8; 32]) -> Checkpoint {
         other => panic!("{other:?}: {}", String::from_utf8_lossy(&out)),
     };
     let checkpoint = checkpoint.expect("a checkpoint");
-    assert_eq!(read_anchor(sealer.signer().expect("a signer").anchor()).as_ref(), Some(&checkpoint));
-    assert_eq!(read_anchor(&checkpoint.anchor().expect("memory")).as_ref(), Some(&checkpoint));
+    let kept = |is_delivered| Some(Anchor { checkpoint: checkpoint.clone(), is_delivered });
+    assert_eq!(read_anchor(sealer.signer().expect("a signer").anchor()), kept(false));
+    for is_delivered in [false, true] {
+        assert_eq!(read_anchor(&checkpoint.anchor(is_delivered).expect("memory")), kept(is_delivered));
+    }
     // A signature without what it is by is no part of a seal.
     let text = String::from_utf8(out).expect("UTF-8");
     let without = text.replacen("\"key\":", "\"kex\":", 1);
