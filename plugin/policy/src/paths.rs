@@ -9,6 +9,7 @@
 
 use flb_audit_core::policy::paths::{State, Verdict, write};
 use flb_audit_core::recognize::Dictionary;
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// The most states that the paths of a policy may make, and the most edges.
@@ -16,6 +17,9 @@ const STATES_MAX: usize = 60_000;
 
 /// The most states of which those that say the same are merged.
 const MERGED_STATES_MAX: usize = 8192;
+
+/// The most places in paths that are looked at to make the states.
+const WORK_MAX: u64 = 500_000_000;
 
 /// The most steps of a path.
 const STEPS_MAX: usize = 256;
@@ -46,6 +50,8 @@ pub(crate) enum TooLarge {
     States,
     #[error("the paths make more than {STATES_MAX} edges; use fewer with `**`")]
     Edges,
+    #[error("the paths take too long to compile together; use fewer with `**`")]
+    Work,
 }
 
 /// One step of a path.
@@ -204,6 +210,7 @@ pub(crate) fn compile(paths: &[Path], variants: usize) -> Result<Compiled<'_>, T
         sets: Vec::new(),
         rows: Vec::new(),
         outer: Vec::new(),
+        work: Cell::new(0),
     };
     automaton.number(Set::new())?;
     let row = automaton.starts(&Set::new(), |_| true)?;
@@ -226,6 +233,9 @@ pub(crate) fn compile(paths: &[Path], variants: usize) -> Result<Compiled<'_>, T
         edges += members.len();
         if edges > STATES_MAX {
             return Err(TooLarge::Edges);
+        }
+        if automaton.work.get() > WORK_MAX {
+            return Err(TooLarge::Work);
         }
         let [other, element, json] = others;
         let others = [
@@ -320,6 +330,8 @@ struct Automaton<'a> {
     rows: Vec<Vec<u16>>,
     /// Of each row, where the walk is in the paths of what is around the record.
     outer: Vec<Option<Set>>,
+    /// How many places in paths have been looked at.
+    work: Cell<u64>,
 }
 
 impl<'a> Automaton<'a> {
@@ -386,6 +398,7 @@ impl<'a> Automaton<'a> {
 
     fn advance(&self, set: &Set, takes: impl Fn(&Step) -> bool) -> Set {
         let mut next = Set::new();
+        self.work.set(self.work.get() + set.len() as u64);
         for &(path, at) in set {
             match self.paths[path].steps.get(at) {
                 Some(Step::Deep) => drop(next.insert((path, at))),

@@ -7,7 +7,7 @@ use super::scope::{Place, Scope};
 use super::{Compiled, Options, SchemaError, cycle};
 use flb_audit_core::schema::Decimal;
 use flb_audit_core::schema::layout::{self, types};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 const TYPES: [(&str, u32); 7] = [
     ("null", types::NULL),
@@ -153,10 +153,10 @@ impl<'d> Schema<'_, 'd> {
         let Json::Array(items) = &value.json else {
             return Err(error());
         };
-        let mut strings = Vec::new();
+        let (mut strings, mut known) = (Vec::new(), HashSet::new());
         for item in items {
             match item.as_str() {
-                Some(text) if !strings.contains(&text) => strings.push(text),
+                Some(text) if known.insert(text) => strings.push(text),
                 _ => return Err(error()),
             }
         }

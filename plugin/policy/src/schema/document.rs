@@ -4,6 +4,7 @@ use super::SchemaError;
 use flb_audit_core::Tape;
 use flb_audit_core::record::tape::{Dialect, Kind, Unreadable};
 use flb_audit_core::text::{Characters, inner};
+use std::collections::HashSet;
 use std::iter::Peekable;
 
 /// A value, and the byte where it starts.
@@ -102,10 +103,10 @@ fn value<'t>(
     let end = tape.after(index);
     let json = match node.kind() {
         Kind::Object => {
-            let mut members: Vec<Member> = Vec::new();
+            let (mut members, mut names) = (Vec::new(), HashSet::new());
             while let Some((_, key)) = nodes.next_if(|(index, _)| *index < end) {
                 let name = string(tape.text(key, text.as_bytes()));
-                if members.iter().any(|member| member.name == name) {
+                if !names.insert(name.clone()) {
                     let message = format!("there are two members `{name}`");
                     return Err(SchemaError::new(text, key.start(), pointer, message));
                 }

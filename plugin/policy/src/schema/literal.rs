@@ -6,6 +6,7 @@
 use super::document::{Json, Member, Value};
 use super::program::{Block, BlockId, Cell, Name, Parts};
 use flb_audit_core::schema::layout::{self, types};
+use std::collections::HashSet;
 
 impl Parts {
     /// Adds to `block` that the value is one of `values`.
@@ -33,14 +34,15 @@ impl Parts {
     }
 
     fn scalars(&mut self, block: &mut Block, path: u32, values: &[&Value]) {
-        let (mut mask, mut numbers, mut names) = (0, Vec::new(), Vec::<Name>::new());
+        let (mut mask, mut numbers, mut names) = (0, Vec::new(), Vec::new());
+        let mut known = HashSet::new();
         for value in values {
             match &value.json {
                 Json::Null => mask |= types::NULL,
                 Json::Boolean(true) => mask |= layout::ONLY_TRUE,
                 Json::Boolean(false) => mask |= layout::ONLY_FALSE,
                 Json::Number(token) => numbers.extend(self.text(token).map(Cell::Word)),
-                Json::String(text) if names.iter().any(|name| name.name == *text) => {}
+                Json::String(text) if !known.insert(text) => {}
                 Json::String(text) => {
                     names.push(Name { name: text.clone(), check: None, is_property: false, required: None });
                 }

@@ -101,6 +101,8 @@ pub(super) struct Parts {
 }
 
 /// The most names that a program may have: a table has up to four times as many slots, and
+/// Texts are looked for within others up to this length, in bytes.
+const SEARCHED_BYTES_MAX: usize = 1 << 16;
 /// numbers of 16 bits are what tells them apart.
 pub(super) const NAMES_MAX: usize = 1 << 14;
 
@@ -128,7 +130,9 @@ impl Parts {
         if let Some(place) = self.known_texts.get(text) {
             return *place;
         }
-        let start = self.text.find(text).unwrap_or_else(|| {
+        let is_searched = self.text.len() <= SEARCHED_BYTES_MAX;
+        let found = if is_searched { self.text.find(text) } else { None };
+        let start = found.unwrap_or_else(|| {
             self.text.push_str(text);
             self.text.len() - text.len()
         });
