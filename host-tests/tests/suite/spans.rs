@@ -72,6 +72,28 @@ fn a_tombstone_accounts_for_what_was_deleted() {
     );
 }
 
+/// Retention is faster than checkpoints: the last one was deleted, and only the manifest
+/// says which record the rest goes on from.
+#[test]
+fn what_is_kept_goes_on_from_what_was_deleted() {
+    let cases: [(&str, Option<usize>, &str); 3] =
+        [("as it is", None, "tail_unanchored"), ("deleted", Some(30), "gap"), ("in the middle", Some(40), "gap")];
+    for (name, lost, verdict) in cases {
+        let lives = Lives::new();
+        let settings = Settings { file_bytes: 2000, keep_bytes: Some(10), ..Settings::default() };
+        let mut ledger = Ledger::open(lives.directory.path(), settings, None).expect("opened");
+        ledger.store(TAG, &chunk(&lives.first[..30])).expect("stored");
+        let kept = (30..60).filter(|number| Some(*number) != lost).map(|number| lives.first[number].clone());
+        for records in kept.collect::<Vec<_>>().chunks(3) {
+            ledger.store(TAG, &chunk(records)).expect("stored");
+        }
+        drop(ledger);
+        assert!(!names(&lives.directory).iter().any(|name| name.starts_with("00000001.")));
+        let report = lives.verify();
+        assert_eq!(report["verdict"], verdict, "{name}: {report:#}");
+    }
+}
+
 /// Records of a life that never came, and others in their places: only shaped like
 /// records, or intact by themselves.
 #[test]

@@ -113,9 +113,10 @@ const TABLE: [Row; 15] = [
         verdict: Verdict::Gap,
         code: 10,
         name: "gap",
-        meaning: "Records are missing.",
-        remedy: "Look for them in rotated files, other stores, and Fluent Bit's storage path; after kill -9 or a \
-                 loss of power, records that were sealed and not yet delivered are gone for good.",
+        meaning: "Records are missing, or a checkpoint that has to cover records that are here.",
+        remedy: "Look for the missing records, and for the checkpoints that cover records which no signature \
+                 reaches, in rotated files, other stores, and Fluent Bit's storage path; after kill -9 or a loss of \
+                 power, records that were sealed and not yet delivered are gone for good.",
     },
     Row {
         verdict: Verdict::LinkBroken,
@@ -145,7 +146,8 @@ const TABLE: [Row; 15] = [
         meaning: "Some of the input could not be opened, is not JSON, is truncated, or was sealed in a later version \
                   of the format, so nothing can be said of the whole.",
         remedy: "Each place has its reason: name files that are there, fetch truncated ones again, and set outputs \
-                 of Fluent Bit to JSON lines (`format json_lines`, or `plain` for `file`).",
+                 of Fluent Bit to JSON lines (`format json_lines`, or `plain` for `file`); of a torn line, look for \
+                 the half in another store.",
     },
     Row {
         verdict: Verdict::KeyNotCertified,

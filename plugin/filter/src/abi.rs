@@ -10,6 +10,7 @@ use crate::Guest;
 use core::cell::UnsafeCell;
 use core::ffi::CStr;
 use flb_audit_core::Event;
+use flb_audit_core::chain::state::Clocks;
 use flb_audit_core::chain::storage::Storage;
 use flb_audit_core::policy::MODULE_MARK;
 use flb_audit_core::record::notes::Notes;
@@ -143,9 +144,19 @@ pub(crate) fn fill_random(bytes: &mut [u8]) -> bool {
 /// sets; 0 if there is none.
 pub(crate) fn seconds() -> u64 {
     const NANOSECONDS_A_SECOND: u64 = 1_000_000_000;
+    nanoseconds(wasip1::CLOCKID_MONOTONIC) / NANOSECONDS_A_SECOND
+}
+
+/// The clocks of the thread that calls this guest.
+pub(crate) fn clocks() -> Clocks {
+    let used = nanoseconds(wasip1::CLOCKID_THREAD_CPUTIME_ID);
+    Clocks { now: nanoseconds(wasip1::CLOCKID_MONOTONIC), used }
+}
+
+/// The time of a clock; 0 if there is no such clock.
+fn nanoseconds(clock: wasip1::Clockid) -> u64 {
     // SAFETY: only numbers are passed.
-    let now = unsafe { wasip1::clock_time_get(wasip1::CLOCKID_MONOTONIC, NANOSECONDS_A_SECOND) };
-    now.unwrap_or_default() / NANOSECONDS_A_SECOND
+    unsafe { wasip1::clock_time_get(clock, 1) }.unwrap_or_default()
 }
 
 /// An open file.

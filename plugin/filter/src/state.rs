@@ -1,6 +1,6 @@
 //! The state file: found in a preopened directory, kept open, written in place.
 
-use crate::abi::{Access, File, Lock, find_in_preopens, seconds};
+use crate::abi::{Access, File, Lock, clocks, find_in_preopens, seconds};
 use crate::keys::Keys;
 use flb_audit_core::chain::keyring;
 use flb_audit_core::chain::state::{FILE_BYTES, FILE_NAME, State};
@@ -41,7 +41,7 @@ impl Segment {
             Ok(None) => (None, None, Notes::NONE),
             Err(notes) => (None, None, notes),
         };
-        let mut opened = state.open_segment(run, newest.as_ref());
+        let mut opened = state.open_segment(run, newest.as_ref(), clocks());
         if let Some(keys) = keys.as_mut().filter(|_| opened.is_key_unused) {
             keys.rotation.keep_key();
         }

@@ -9,7 +9,7 @@ use crate::keys::{self, ChainFile, Keys};
 use crate::record_id::RecordId;
 use crate::tail::Secret;
 use crate::{Error, Result};
-use flb_audit_core::chain::state::{FILE_BYTES, FILE_NAME, Header, Slot, State};
+use flb_audit_core::chain::state::{Clocks, FILE_BYTES, FILE_NAME, Header, Slot, State};
 use flb_audit_core::chain::storage::Storage;
 use flb_audit_core::chain::writer::{AnchorWriter, StateWriter};
 use flb_audit_core::chain::{Chain, ChainId, Place, Run, anchor, keyring};
@@ -89,7 +89,7 @@ impl StoredChain {
         policy: Option<Policy<'static>>,
     ) -> Result<LedgerChain> {
         if let Some((place, head)) = tail {
-            let fresh = Slot { segment: 0, last: None, head };
+            let fresh = Slot { segment: 0, last: None, head, seconds: 0 };
             let slot = self.state.slot.get_or_insert(fresh);
             slot.segment = slot.segment.max(place.segment);
             // The journal is under a secret, and the state is not.
@@ -101,7 +101,7 @@ impl StoredChain {
         getrandom::fill(&mut random)?;
         let keys = Keys::open(directory, self.state.header.id)?;
         let (mut keys, newest) = keys.map_or((None, None), |(keys, newest)| (Some(keys), newest));
-        let opened = self.state.open_segment(Run::from_random(random), newest.as_ref());
+        let opened = self.state.open_segment(Run::from_random(random), newest.as_ref(), Clocks::default());
         if let Some(keys) = keys.as_mut().filter(|_| opened.is_key_unused) {
             keys.keep_key();
         }

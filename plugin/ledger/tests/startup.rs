@@ -44,7 +44,7 @@ impl Statements {
     fn finish(mut self, directory: &Path) {
         self.out.flush().expect("written");
         let mut state = fs::read(directory.join(FILE_NAME)).expect("a state");
-        let slot = Slot::of(self.sealer.chain()).to_bytes();
+        let slot = Slot::of(self.sealer.chain(), 0).to_bytes();
         let at = slot_offset(0) as usize;
         state[at..at + slot.len()].copy_from_slice(&slot);
         fs::write(directory.join(FILE_NAME), state).expect("written");

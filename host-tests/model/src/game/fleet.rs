@@ -8,7 +8,7 @@ use flb_audit_core::chain::ChainId;
 use flb_audit_core::chain::Run;
 use flb_audit_core::chain::keyring::KeyRing;
 use flb_audit_core::chain::rotation::Rotation;
-use flb_audit_core::chain::state::{Header, State};
+use flb_audit_core::chain::state::{Clocks, Header, State};
 use flb_audit_core::chain::storage::Storage;
 use flb_audit_core::chain::writer::StateWriter;
 use flb_audit_core::hash::Algorithm;
@@ -157,7 +157,7 @@ fn live(node: &mut Node, number: u8, fleet: &mut Fleet, (kind, count, pace): Ste
     let Some(run) = node.runs.to_le_bytes().first_chunk().map(|bytes| Run::from_random(*bytes)) else {
         return;
     };
-    let opened = state.open_segment(run, newest.as_ref());
+    let opened = state.open_segment(run, newest.as_ref(), Clocks::default());
     if opened.is_key_unused {
         rotation.keep_key();
     }

@@ -2,7 +2,7 @@
 
 use super::log::{Log, random};
 use flb_audit_core::chain::keyring::KeyRing;
-use flb_audit_core::chain::state::{SLOT_BYTES, Slot, State, slot_offset};
+use flb_audit_core::chain::state::{Clocks, SLOT_BYTES, Slot, State, slot_offset};
 use flb_audit_core::chain::{Chain, ChainId, Link, Place, Run, Unsettled};
 use flb_audit_core::hash::Algorithm;
 use flb_audit_core::record::notes::Notes;
@@ -109,11 +109,11 @@ pub(super) fn take(log: &mut Log, step: &Value) {
             let lived = log.go_on(&before, 20);
             // The head is synced when a segment opens, the keys when they change.
             let state = State::read(&before.state).expect("a state");
-            let chain = state.open_segment(place(&lived[0]["audit"]).run, None).chain;
+            let chain = state.open_segment(place(&lived[0]["audit"]).run, None, Clocks::default()).chain;
             let slot = slot_offset(1 - state.slot_index) as usize;
             let mut set_back = log.now.clone();
             set_back.state = before.state;
-            set_back.state[slot..slot + SLOT_BYTES].copy_from_slice(&Slot::of(&chain).to_bytes());
+            set_back.state[slot..slot + SLOT_BYTES].copy_from_slice(&Slot::of(&chain, 0).to_bytes());
             log.records.extend(lived);
             let more = log.go_on(&set_back, 20);
             log.records.extend(more);

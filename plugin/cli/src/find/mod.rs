@@ -8,7 +8,7 @@ mod texts;
 use crate::complain;
 
 use crate::exit;
-use crate::input::{self, At, Record, Seen, Source};
+use crate::input::{self, At, Record, Seen, Source, Unread};
 use crate::stdout::{print, shown};
 use crate::verify::IgnoredKeys;
 use anyhow::{Context, Result, anyhow, ensure};
@@ -71,21 +71,25 @@ impl Find {
         let worker = || {
             let mut checker = Checker::new(ignored.clone());
             let searched = Searched::new(&key, &value);
-            move |at: At, record: Result<Record<'_>, String>| match record {
+            move |at: At, record: Result<Record<'_>, Unread>| match record {
                 Ok(record) => searched.find_in(&mut checker, &record).map(|found| (at, found)),
-                Err(reason) => Seen::Record((at, Err(reason))),
+                Err(torn @ Unread::Torn) => Seen::Record((at, Err(Unsearched::Half(torn.to_string())))),
+                Err(unread) => Seen::Record((at, Err(Unsearched::Rest(unread.to_string())))),
             }
         };
         let mut hits = Vec::new();
         // Of each source the first reason is enough, and as many as there are sources.
         let mut unread: BTreeMap<usize, (u64, String)> = BTreeMap::new();
-        input::read(&sources, worker, |(at, found)| {
+        let mut is_read_to_end = true;
+        input::read_encrypted(&sources, None, worker, |(at, found)| {
             match found {
                 Ok(hit) => hits.extend(hit.map(|hit| (at, hit))),
-                Err(reason) => {
+                Err(unsearched) => {
+                    let (Unsearched::Half(reason) | Unsearched::Rest(reason)) = &unsearched;
+                    is_read_to_end &= matches!(unsearched, Unsearched::Half(_));
                     let first = unread.entry(at.source).or_insert_with(|| (at.number, reason.clone()));
                     if at.number < first.0 {
-                        *first = (at.number, reason);
+                        *first = (at.number, reason.clone());
                     }
                 }
             }
@@ -97,9 +101,11 @@ impl Find {
         }
         print(&report(&hits, &sources))?;
         Ok(match () {
+            () if !is_read_to_end => exit::FAILED,
+            () if !hits.is_empty() => exit::FOUND,
+            // The value may have stood in the half of a torn line.
             () if !unread.is_empty() => exit::FAILED,
-            () if hits.is_empty() => exit::NOT_FOUND,
-            () => exit::FOUND,
+            () => exit::NOT_FOUND,
         })
     }
 }
@@ -123,6 +129,14 @@ fn report(hits: &[(At, Hit)], sources: &[Source]) -> String {
     report
 }
 
+/// Text that was not searched, and the reason.
+enum Unsearched {
+    /// Half of a record, with a whole one behind it, which was searched.
+    Half(String),
+    /// All of an input from here on, or a whole record.
+    Rest(String),
+}
+
 /// What is looked for in every record.
 struct Searched<'a> {
     key: &'a HmacKey,
@@ -141,7 +155,7 @@ impl<'a> Searched<'a> {
 
     /// Looks into a record. Only if there may be something, or something that is
     /// escaped or in another text, it is decoded.
-    fn find_in(&self, checker: &mut Checker, record: &Record<'_>) -> Seen<Result<Option<Hit>, String>> {
+    fn find_in(&self, checker: &mut Checker, record: &Record<'_>) -> Seen<Result<Option<Hit>, Unsearched>> {
         let text = record.text;
         if is_plain(text)
             && memchr(b'\\', text).is_none()
@@ -163,16 +177,17 @@ impl<'a> Searched<'a> {
                 clear.push(path.to_owned());
             }
         });
-        let found = walked.map_err(|error| format!("cannot be searched: {error}")).map(|()| {
-            for paths in [&mut tokens, &mut clear] {
-                paths.sort();
-                let within = record.place.path();
-                if !within.is_empty() {
-                    paths.iter_mut().for_each(|path| *path = format!("{within}.{path}"));
+        let found =
+            walked.map_err(|error| Unsearched::Rest(format!("cannot be searched: {error}"))).map(|()| {
+                for paths in [&mut tokens, &mut clear] {
+                    paths.sort();
+                    let within = record.place.path();
+                    if !within.is_empty() {
+                        paths.iter_mut().for_each(|path| *path = format!("{within}.{path}"));
+                    }
                 }
-            }
-            (!tokens.is_empty() || !clear.is_empty()).then_some(Hit { tokens, clear, is_intact })
-        });
+                (!tokens.is_empty() || !clear.is_empty()).then_some(Hit { tokens, clear, is_intact })
+            });
         if is_record { Seen::Record(found) } else { Seen::Other(found) }
     }
 

@@ -110,12 +110,13 @@ impl Chains<'_> {
         is_limited: bool,
         followed: &BTreeMap<ChainId, Followed>,
     ) {
-        // Of each node, whether it is heard, and its newest chain.
-        let mut heard: BTreeMap<&str, (bool, ChainId)> = BTreeMap::new();
+        let mut heard: BTreeMap<&str, Heard> = BTreeMap::new();
         for entry in roster.entries() {
-            let is_heard = self.is_heard(&entry.chain, followed);
-            let node = heard.entry(&entry.node).or_insert((false, entry.chain));
-            *node = (node.0 || is_heard, entry.chain);
+            let of_the_time = |chain: &ChainLog| chain.segments.values().any(|life| life.is_heard_in(&ALL));
+            let node = heard.entry(&entry.node).or_default();
+            node.is_heard |= self.is_heard(&entry.chain, followed);
+            node.has_records |= self.chains.get(&entry.chain).is_some_and(of_the_time);
+            node.chain = Some(entry.chain);
             if let (Some(chain), Some(followed)) = (self.chains.get(&entry.chain), followed.get(&entry.chain))
                 && chain.without_roster.is_none()
             {
@@ -124,10 +125,13 @@ impl Chains<'_> {
                 }
             }
         }
-        let silent = heard.into_iter().filter(|(_, (is_heard, _))| !is_heard && is_limited);
-        for (node, (_, chain)) in silent {
-            let what = format!("nothing that its key has sealed came from node {node} in that time");
-            self.findings.add(Verdict::Silent, Some(chain), None, what);
+        let silent = heard.into_iter().filter(|(_, node)| !node.is_heard && is_limited);
+        for (node, Heard { chain, has_records, .. }) in silent {
+            let mut what = format!("nothing that its key has sealed came from node {node} in that time");
+            if has_records {
+                what += "; records of that time are here, and no signature reaches them: not certified";
+            }
+            self.findings.add(Verdict::Silent, chain, None, what);
         }
     }
 
@@ -196,6 +200,34 @@ impl Followed {
     }
 }
 
+/// What came of a node in the time that is asked for.
+#[derive(Default)]
+struct Heard {
+    /// Whether a record is covered.
+    is_heard: bool,
+    /// Whether there is a record, covered or not.
+    has_records: bool,
+    /// The newest chain of the node.
+    chain: Option<ChainId>,
+}
+
+/// All numbers of a life.
+const ALL: RangeInclusive<u64> = 0..=u64::MAX;
+
+/// Checks that records which no signature reaches are the end of what a ledger has
+/// deleted: it has seen a signature, and no other was due since.
+fn is_end_of_deleted(chain: &ChainLog, followed: &Followed, life: &Life, first: u64, last: u64) -> bool {
+    // What a ledger seals itself, its next manifest covers.
+    let is_of_ledger = chain.notes.contains_key(STATEMENT);
+    let stretches = followed.stretches.get(life).map_or(&[][..], Vec::as_slice);
+    let stretch = stretches.iter().find(|stretch| *stretch.records.start() == first);
+    let signed = stretch.and_then(|stretch| followed.spans.signed_before(life, first, stretch.before));
+    !is_of_ledger && signed.is_some_and(|signed| last - signed < CHECKPOINT_RECORDS_MAX)
+}
+
+/// The note of a ledger's statements.
+const STATEMENT: &str = "statement";
+
 /// Judges the records that no signature reaches, apart from the end of the chain.
 ///
 /// A life begins with a checkpoint and has one every so many records. So such
@@ -227,7 +259,7 @@ fn unreached(chain: &ChainLog, followed: &Followed) -> Vec<(Verdict, Position, S
         } else if known_end.is_some_and(|end| end > at) {
             // The chain has gone on from elsewhere.
             followed.forks.before(at).unwrap_or(Verdict::Conflict)
-        } else if !follows_covered {
+        } else if !follows_covered && !is_end_of_deleted(chain, followed, &life, first, last) {
             Verdict::Gap
         } else {
             continue;

@@ -357,6 +357,11 @@ impl Report {
             Verdict::KeyNotCertified => {
                 "there are signatures, or lacks of them, that the holder of the roster's key cannot have made".into()
             }
+            Verdict::Gap if logs.missing == 0 => format!(
+                "no record is known to be missing, but checkpoints that have to cover records are: {} are here, and \
+                 signatures reach {} of these",
+                logs.records, logs.signed
+            ),
             Verdict::Gap => format!(
                 "{} records are missing; {} are here, and signatures reach {} of these",
                 logs.missing, logs.records, logs.signed

@@ -108,6 +108,23 @@ impl Spans {
         self.lives.get(life).map_or(&[], Vec::as_slice)
     }
 
+    /// Returns the last record of which the ledger has seen a good signature, if it has
+    /// deleted all records from there up to the one before `first`, whose head was this.
+    pub(super) fn signed_before(&self, life: &Life, first: u64, head: Fingerprint) -> Option<u64> {
+        let (mut first, mut head) = (first, head);
+        for span in self.of(life).iter().rev().filter(|span| span.why == Why::Deleted) {
+            let Some(edges) = span.edges else { continue };
+            if span.records.end().checked_add(1) != Some(first) || edges.1 != head {
+                continue;
+            }
+            if span.signed.is_some() {
+                return span.signed;
+            }
+            (first, head) = (*span.records.start(), edges.0);
+        }
+        None
+    }
+
     /// The lives that have spans.
     pub(super) fn lives(&self) -> impl Iterator<Item = &Life> {
         self.lives.keys()

@@ -61,7 +61,8 @@ impl Stops {
         let own = self.lives.get(life).map_or(&[][..], Vec::as_slice);
         let mut others = if is_between { Vec::new() } else { without(records, own) };
         let delivered = self.delivered.get(life).map(|last| 0..=*last);
-        let held = held.iter().flat_map(|spans| spans.of(life)).map(|span| span.records.clone()).chain(delivered);
+        let held =
+            held.iter().flat_map(|spans| spans.of(life)).map(|span| span.records.clone()).chain(delivered);
         let not_held = without(records, &joined(held.collect()));
         others.extend(without(records, &not_held));
         let others = joined(others);

@@ -3,7 +3,7 @@
 
 use flb_audit_core::chain::keyring::KeyRing;
 use flb_audit_core::chain::rotation::Rotation;
-use flb_audit_core::chain::state::{Header, State};
+use flb_audit_core::chain::state::{Clocks, Header, State};
 use flb_audit_core::chain::storage::Storage;
 use flb_audit_core::chain::writer::StateWriter;
 use flb_audit_core::chain::{ChainId, Run};
@@ -91,7 +91,7 @@ impl Node {
         let (mut rotation, newest) = Rotation::open(self.keys.clone(), state.header.id).expect("keys");
         self.lives += 1;
         let run = Run::from_random(*self.lives.to_le_bytes().first_chunk().expect("six bytes"));
-        let opened = state.open_segment(run, newest.as_ref());
+        let opened = state.open_segment(run, newest.as_ref(), Clocks::default());
         if opened.is_key_unused {
             rotation.keep_key();
         }
@@ -285,7 +285,7 @@ fn a_life_has_one_policy() {
     let chain = ChainId::from_text(b"chain-000001").expect("a name");
     let header = Header { id: chain, algorithm: Algorithm::default() };
     let state = State::read(&header.to_file()).expect("a state");
-    let opened = state.open_segment(Run::from_text(b"run-01").expect("a run"), None);
+    let opened = state.open_segment(Run::from_text(b"run-01").expect("a run"), None, Clocks::default());
     let source = "version: 1\nredact: {keys: [{pattern: \"^pin$\", action: mask}]}";
     let policy = flb_audit_policy::Policy::read(source).unwrap_or_else(|problem| panic!("{problem}"));
     let table = flb_audit_policy::compile(&policy).unwrap_or_else(|problem| panic!("{problem}"));

@@ -21,7 +21,8 @@
 //! | 16..24 | the number of records in that; 0: no record yet |
 //! | 24..30 | its run |
 //! | 30..62 | head |
-//! | 62..76 | zero |
+//! | 62..70 | when it was written, in seconds of a clock that nobody sets |
+//! | 70..76 | zero |
 //! | 76..80 | CRC-32 of bytes 0..76 |
 //!
 //! | bytes | look at the clock, at 240 and at 380: see [`Look`] |
@@ -81,6 +82,28 @@ pub struct Slot {
     pub last: Option<Place>,
     /// The hash over all up to it.
     pub head: Hash,
+    /// When the slot was written, in seconds of a clock that nobody sets.
+    pub seconds: u64,
+}
+
+/// The clocks of the thread that opens a segment, in nanoseconds.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Clocks {
+    /// The time of a clock that nobody sets.
+    pub now: u64,
+    /// The processor time that the thread has used; 0 if nobody knows.
+    pub used: u64,
+}
+
+const NANOSECONDS_A_SECOND: u64 = 1_000_000_000;
+
+impl Clocks {
+    /// Checks that the thread was there at a time: it has used more processor time than
+    /// has gone by since.
+    fn was_there(&self, seconds: u64) -> bool {
+        let since = seconds.checked_mul(NANOSECONDS_A_SECOND).and_then(|then| self.now.checked_sub(then));
+        since.is_some_and(|since| self.used > since)
+    }
 }
 
 /// How far the chain had come at the last two looks at the clock, which are at
@@ -131,13 +154,13 @@ impl Header {
 }
 
 impl Slot {
-    /// How far `chain` has come.
-    pub fn of(chain: &Chain) -> Self {
+    /// How far `chain` has come at a time of a clock that nobody sets.
+    pub fn of(chain: &Chain, seconds: u64) -> Self {
         let last = match chain.next.sequence.checked_sub(1) {
             Some(sequence) => Some(Place { sequence, ..chain.next }),
             None => chain.link.map(|link| link.place),
         };
-        Slot { segment: chain.next.segment, last, head: chain.head }
+        Slot { segment: chain.next.segment, last, head: chain.head, seconds }
     }
 
     /// As it is written.
@@ -150,6 +173,7 @@ impl Slot {
             slot[24..30].copy_from_slice(last.run.as_bytes());
         }
         slot[30..62].copy_from_slice(&self.head);
+        slot[62..70].copy_from_slice(&self.seconds.to_le_bytes());
         with_crc(slot)
     }
 }
@@ -235,14 +259,15 @@ impl State {
     }
 
     /// Opens a new segment. `newest` is the handover to the key that the chain's
-    /// key file has in force, if that is not key 0.
-    pub fn open_segment(&self, run: Run, newest: Option<&Handover>) -> OpenedSegment {
+    /// key file has in force, if that is not key 0. The link says which records may have
+    /// been lost in a stop, unless the clocks show that there was none.
+    pub fn open_segment(&self, run: Run, newest: Option<&Handover>, clocks: Clocks) -> OpenedSegment {
         let position = |place: &Place| place.position();
         let (slot, notes, is_key_unused) = match self.slot {
             None => {
                 // So that no segment's number comes again.
                 let segment = newest.map_or(0, |newest| newest.place.segment);
-                let fresh = Slot { segment, last: None, head: GENESIS };
+                let fresh = Slot { segment, last: None, head: GENESIS, seconds: 0 };
                 (fresh, Notes::STATE_DAMAGED, false)
             }
             Some(slot) => match newest {
@@ -259,7 +284,7 @@ impl State {
             },
         };
         let link = slot.last.map(|place| {
-            let unsettled = self.look.map(|look| look.unsettled);
+            let unsettled = self.look.map(|look| look.unsettled).filter(|_| !clocks.was_there(slot.seconds));
             Link {
                 place,
                 unsettled: unsettled.filter(|first| first.place.position() <= place.after().position()),
@@ -296,7 +321,7 @@ fn read_slot(bytes: &[u8; SLOT_BYTES]) -> Option<Slot> {
         Some(sequence) => Some(Place { segment: number(8)?, run: Run::from_text(&bytes[24..30])?, sequence }),
         None => None,
     };
-    Some(Slot { segment: number(0)?, last, head: *bytes[30..].first_chunk()? })
+    Some(Slot { segment: number(0)?, last, head: *bytes[30..].first_chunk()?, seconds: number(62)? })
 }
 
 fn read_look(bytes: &[u8; LOOK_BYTES]) -> Option<Look> {

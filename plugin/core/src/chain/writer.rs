@@ -31,7 +31,7 @@ impl<S: Storage> StateWriter<S> {
 
     /// Writes down how far the chain has come.
     pub fn write(&mut self, chain: &Chain, now: u64) -> Result<(), S::Error> {
-        self.file.write_at(&Slot::of(chain).to_bytes(), slot_offset(self.slot))?;
+        self.file.write_at(&Slot::of(chain, now).to_bytes(), slot_offset(self.slot))?;
         self.slot = 1 - self.slot;
         let next = self.look.next(chain, now);
         if next.is_some() || !self.has_look {

@@ -44,7 +44,8 @@ pub fn read_anchor(text: &[u8]) -> Option<Anchor> {
     }
     let members = Members { tape: &tape, text, object: 0 };
     let chain = ChainId::from_text(&members.string("chain")?)?;
-    let checkpoint = members.checkpoint(chain, members.place()?, hash_from_text(&members.string("head")?)?)?;
+    let checkpoint =
+        members.checkpoint(chain, members.place()?, hash_from_text(&members.string("head")?)?)?;
     Some(Anchor { checkpoint, is_delivered: members.is_true("delivered") })
 }
 

@@ -2,7 +2,7 @@
 
 use flb_audit_core::chain::keyring::{self, KeyRing};
 use flb_audit_core::chain::rotation::{Failed, Prepared, Rotation};
-use flb_audit_core::chain::state::{Header, LOOK_RECORDS, State, look_offset, slot_offset};
+use flb_audit_core::chain::state::{Clocks, Header, LOOK_RECORDS, State, look_offset, slot_offset};
 use flb_audit_core::chain::storage::Storage;
 use flb_audit_core::chain::writer::StateWriter;
 use flb_audit_core::chain::{Chain, ChainId, Place, Run};
@@ -51,6 +51,8 @@ struct Home {
     keys: Disk,
     lives: u64,
     seeds: u64,
+    /// The clocks of the thread that opens lives
+    clocks: Clocks,
 }
 
 impl Home {
@@ -60,7 +62,13 @@ impl Home {
         let mut seeds = 0;
         let ring = KeyRing::new(id, &mut |seed| next_seed(&mut seeds, seed)).expect("keys");
         let disk = |bytes| Disk { bytes: Rc::new(RefCell::new(bytes)), writes: Rc::new(Cell::new(u32::MAX)) };
-        Home { state: disk(header.to_file().to_vec()), keys: disk(ring.to_file().to_vec()), lives: 0, seeds }
+        Home {
+            state: disk(header.to_file().to_vec()),
+            keys: disk(ring.to_file().to_vec()),
+            lives: 0,
+            seeds,
+            clocks: Clocks::default(),
+        }
     }
 
     fn start(&mut self) -> Life {
@@ -72,7 +80,7 @@ impl Home {
         let (mut rotation, newest) = Rotation::open(self.keys.clone(), state.header.id).expect("keys");
         self.lives += 1;
         let run = Run::from_random(*self.lives.to_le_bytes().first_chunk().expect("six bytes"));
-        let opened = state.open_segment(run, newest.as_ref());
+        let opened = state.open_segment(run, newest.as_ref(), self.clocks);
         if opened.is_key_unused {
             rotation.keep_key();
         }
@@ -88,7 +96,7 @@ impl Home {
             writes: disk.writes.clone(),
         };
         let (state, keys) = (copy(&self.state), copy(&self.keys));
-        Home { state, keys, lives: self.lives, seeds: self.seeds }.start()
+        Home { state, keys, lives: self.lives, seeds: self.seeds, clocks: self.clocks }.start()
     }
 
     /// The number of the key in force.
@@ -252,6 +260,29 @@ fn records_settle_over_many_lives() {
         assert!((10..=20).contains(&age) || now < 20 && settled == 0, "{now}: {first:?}");
         // The record before it is one that was sealed.
         assert_eq!(first.sequence, u64::from(settled > 0));
+    }
+}
+
+/// A thread that has used more processor time than has gone by since the last record was
+/// there when it was sealed: nothing has stopped.
+#[test]
+fn nothing_is_unsettled_if_the_thread_has_not_stopped() {
+    let mut home = Home::new();
+    let mut life = home.start_at(100);
+    home.seal(&mut life, 100);
+    const SECOND: u64 = 1_000_000_000;
+    let cases = [
+        (105, 0, true),
+        (105, 5 * SECOND, true),
+        (105, 5 * SECOND + 1, false),
+        (100, 1, false),
+        (99, 1000 * SECOND, true),
+        (0, u64::MAX, true),
+    ];
+    for (now, used, is_stop) in cases {
+        home.clocks = Clocks { now: now * SECOND, used };
+        let link = home.start_aside().chain.link.expect("a link");
+        assert_eq!(link.unsettled.is_some(), is_stop, "{now} s, {used} ns");
     }
 }
 

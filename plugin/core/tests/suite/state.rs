@@ -1,7 +1,7 @@
 //! The state file: torn, damaged, and read again.
 
 use flb_audit_core::chain::state::{
-    FILE_BYTES, Header, Look, OpenedSegment, SLOT_BYTES, Slot, State, slot_offset,
+    Clocks, FILE_BYTES, Header, Look, OpenedSegment, SLOT_BYTES, Slot, State, slot_offset,
 };
 use flb_audit_core::chain::{Chain, ChainId, GENESIS, Link, Place, Run, Unsettled};
 use flb_audit_core::hash::Algorithm;
@@ -17,7 +17,7 @@ fn header(algorithm: Algorithm) -> Header {
 
 fn slot(segment: u64, last: Option<(u64, u64)>, byte: u8) -> Slot {
     let place = |(segment, sequence)| Place { segment, run: run(b"run-01"), sequence };
-    Slot { segment, last: last.map(place), head: [byte; 32] }
+    Slot { segment, last: last.map(place), head: [byte; 32], seconds: 0x0809 }
 }
 
 /// A file with these slots.
@@ -40,7 +40,7 @@ fn a_new_file_opens_the_first_segment() {
     for algorithm in Algorithm::ALL {
         let state = State::read(&header(algorithm).to_file()).expect("a state");
         assert_eq!(state.header, header(algorithm));
-        let OpenedSegment { chain, notes, .. } = state.open_segment(run(b"run-07"), None);
+        let OpenedSegment { chain, notes, .. } = state.open_segment(run(b"run-07"), None, Clocks::default());
         let next = Place { segment: 1, run: run(b"run-07"), sequence: 0 };
         assert_eq!(chain, Chain { id: state.header.id, algorithm, next, head: GENESIS, link: None });
         assert_eq!(notes, Notes::NONE);
@@ -50,7 +50,7 @@ fn a_new_file_opens_the_first_segment() {
 #[test]
 fn a_segment_goes_on_from_the_last_record() {
     let state = State::read(&file([Some(slot(4, Some((3, 9)), 7)), None])).expect("a state");
-    let OpenedSegment { chain, notes, .. } = state.open_segment(run(b"run-07"), None);
+    let OpenedSegment { chain, notes, .. } = state.open_segment(run(b"run-07"), None, Clocks::default());
     assert_eq!(chain.next, Place { segment: 5, run: run(b"run-07"), sequence: 0 });
     let place = Place { segment: 3, run: run(b"run-01"), sequence: 9 };
     assert_eq!(chain.link, Some(Link { place, unsettled: None }));
@@ -67,17 +67,17 @@ fn lives_are_linked() {
     for (segment, records) in [3, 0, 0, 1, 2, 0, 5].into_iter().enumerate() {
         let state = State::read(&file).expect("a state");
         let name = run(format!("run-{segment:02}").as_bytes().try_into().expect("six bytes"));
-        let OpenedSegment { mut chain, notes, .. } = state.open_segment(name, None);
+        let OpenedSegment { mut chain, notes, .. } = state.open_segment(name, None, Clocks::default());
         assert_eq!((chain.next.segment, chain.next.sequence), (segment as u64 + 1, 0));
         assert_eq!((chain.link.map(|link| link.place), chain.head, notes), (last, head, Notes::NONE));
         let mut index = 1 - state.slot_index;
-        write(&mut file, index, &Slot::of(&chain));
+        write(&mut file, index, &Slot::of(&chain, 0));
         for record in 0..records {
             last = Some(chain.next);
             head = [segment as u8 * 16 + record; 32];
             (chain.head, chain.next.sequence) = (head, chain.next.sequence + 1);
             index = 1 - index;
-            write(&mut file, index, &Slot::of(&chain));
+            write(&mut file, index, &Slot::of(&chain, 0));
         }
     }
 }
@@ -160,7 +160,7 @@ fn without_a_slot_the_damage_is_noted() {
     damaged[2 * SLOT_BYTES] ^= 1;
     let state = State::read(&damaged).expect("a state");
     assert_eq!(state.slot, None);
-    let OpenedSegment { chain, notes, .. } = state.open_segment(run(b"run-07"), None);
+    let OpenedSegment { chain, notes, .. } = state.open_segment(run(b"run-07"), None, Clocks::default());
     assert_eq!(notes, Notes::STATE_DAMAGED);
     assert_eq!((chain.next.segment, chain.head, chain.link), (1, GENESIS, None));
 }
@@ -189,7 +189,8 @@ fn the_layout_does_not_change() {
     assert!(written[22..76].iter().all(|byte| *byte == 0));
     assert_eq!(written[80..110], *b"\x02\x01\0\0\0\0\0\0\x03\x02\0\0\0\0\0\0\x05\x03\0\0\0\0\0\0run-01");
     assert_eq!(written[110..142], [0xab; 32]);
-    assert!(written[142..156].iter().all(|byte| *byte == 0));
+    assert_eq!(written[142..150], *b"\x09\x08\0\0\0\0\0\0");
+    assert!(written[150..156].iter().all(|byte| *byte == 0));
     let end = |segment, sequence, byte| {
         let place = Place { segment, run: run(b"run-02"), sequence };
         Unsettled { place, head: [byte; 32] }
