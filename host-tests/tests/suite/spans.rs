@@ -76,8 +76,11 @@ fn a_tombstone_accounts_for_what_was_deleted() {
 /// says which record the rest goes on from.
 #[test]
 fn what_is_kept_goes_on_from_what_was_deleted() {
-    let cases: [(&str, Option<usize>, &str); 3] =
-        [("as it is", None, "tail_unanchored"), ("deleted", Some(30), "gap"), ("in the middle", Some(40), "gap")];
+    let cases: [(&str, Option<usize>, &str); 3] = [
+        ("as it is", None, "tail_unanchored"),
+        ("deleted", Some(30), "gap"),
+        ("in the middle", Some(40), "gap"),
+    ];
     for (name, lost, verdict) in cases {
         let lives = Lives::new();
         let settings = Settings { file_bytes: 2000, keep_bytes: Some(10), ..Settings::default() };

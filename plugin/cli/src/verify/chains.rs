@@ -38,7 +38,7 @@ pub(super) struct Chains<'a> {
     pub(super) starts: BTreeMap<ChainId, Checkpoint>,
     /// The good anchors, as `--anchors` names them.
     pub(super) anchors: Vec<KeptAnchor>,
-    roster: Option<&'a Roster>,
+    pub(super) roster: Option<&'a Roster>,
     /// How many of the chains are not in the roster.
     unknown_chains: usize,
     /// Records of which some keys are not under the seal.

@@ -144,6 +144,17 @@ impl Chains<'_> {
             || followed.get(id).is_some_and(|followed| followed.coverage.ranges().any(is_in))
     }
 
+    /// Checks that all that is here of a chain is the end of what a ledger has deleted.
+    fn is_end_of_deleted(&self, id: &ChainId, followed: &BTreeMap<ChainId, Followed>) -> bool {
+        let is_known = self.roster.is_some_and(|roster| roster.of(id).is_some());
+        let (Some(chain), Some(followed)) = (self.chains.get(id).filter(|_| is_known), followed.get(id))
+        else {
+            return false;
+        };
+        let mut unreached = followed.unreached();
+        unreached.all(|(life, first, last)| is_end_of_deleted(chain, followed, &life, first, last))
+    }
+
     /// Says of each chain what keeps its end from being proven. Of a chain with keys so
     /// many seconds at its end need no anchor.
     pub(super) fn check_ends(&mut self, followed: &BTreeMap<ChainId, Followed>, unanchored_max: Option<u64>) {
@@ -157,6 +168,10 @@ impl Chains<'_> {
             };
             let (verdict, what) = match (chain.without_roster, chain.keys.last_signed) {
                 (Some(flaw), _) => (flaw.verdict(), flaw.what(0)),
+                (None, None) if self.is_end_of_deleted(id, followed) => {
+                    let what = "a ledger has deleted its last checkpoint, and what is here is not signed yet";
+                    (Verdict::TailUnanchored, what.to_owned())
+                }
                 (None, None) => (Verdict::Unsigned, "it has no checkpoints".to_owned()),
                 (None, Some(signed)) if chain.anchored.is_none_or(|anchored| anchored < end) => {
                     let seconds = chain.unanchored_seconds();

@@ -1,0 +1,227 @@
+//! The game with ledgers: an honest fleet's records in a ledger with manifests and
+//! retention, an adversary with its directory, and a verifier that must say nothing that
+//! is not so. The model knows no ledgers, so the truth is what the fleet has sealed.
+//! `GAMES` is another number of games, `SEED` another seed.
+
+use flb_audit_ledger::{Ledger, Settings};
+use flb_audit_model::game::{Step, honest};
+use flb_audit_model::seal::{Read, Record, read};
+use ledger_fixtures::schedule::{filter, set_up};
+use ledger_fixtures::{TAG, chunk};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use tempfile::TempDir;
+
+/// Verdicts that say nothing against a log.
+const FINE: [&str; 3] = ["intact", "tail_unanchored", "unsigned"];
+
+/// A record: its chain, its place in order, and its head.
+type Key = (String, (u64, String, u64), [u8; 32]);
+
+/// A ledger's directory, and what an adversary may know of its past.
+struct Store {
+    directory: TempDir,
+    /// The files as they were halfway
+    earlier: BTreeMap<PathBuf, Vec<u8>>,
+    /// Everything that the ledger or the fleet has sealed
+    sealed: BTreeSet<Key>,
+    is_honest: bool,
+}
+
+fn files(directory: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(directory).expect("a directory");
+    let paths = entries.map(|entry| entry.expect("an entry").path());
+    let mut paths: Vec<PathBuf> = paths.filter(|path| path.to_string_lossy().contains(".ndjson")).collect();
+    paths.sort();
+    paths
+}
+
+/// The lines of a file, as far as it can be read.
+fn lines(path: &Path) -> Vec<String> {
+    let bytes = fs::read(path).expect("a file");
+    let mut text = Vec::new();
+    let mut rest = &bytes[..];
+    if path.extension().is_some_and(|extension| extension == "zst") {
+        while !rest.is_empty() {
+            let Ok(mut frame) = ruzstd::decoding::StreamingDecoder::new(&mut rest) else { break };
+            if frame.read_to_end(&mut text).is_err() {
+                break;
+            }
+        }
+    } else {
+        text.extend_from_slice(rest);
+    }
+    String::from_utf8_lossy(&text).lines().map(str::to_owned).collect()
+}
+
+fn key(record: Record) -> Key {
+    (record.chain, record.place, record.head)
+}
+
+/// The intact records of some files.
+fn intact<'a>(paths: impl IntoIterator<Item = &'a PathBuf>) -> BTreeSet<Key> {
+    let lines = paths.into_iter().flat_map(|path| lines(path));
+    let sealed = lines.filter_map(|line| match read(&line) {
+        Read::Sealed(record) if record.is_intact => Some(key(*record)),
+        _ => None,
+    });
+    sealed.collect()
+}
+
+impl Store {
+    fn new(fleet: &[Step], pace: usize, keep: u8) -> Store {
+        let fleet = honest(fleet);
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path();
+        set_up(path, &filter().1);
+        let roster = path.join("roster.json");
+        let mut entries: Vec<Value> =
+            serde_json::from_slice(&fs::read(&roster).expect("a roster")).expect("JSON");
+        entries.truncate(1);
+        entries.extend(serde_json::from_str::<Vec<Value>>(&fleet.roster).expect("JSON"));
+        fs::write(&roster, Value::Array(entries).to_string()).expect("written");
+        let keep_bytes = (keep & 1 > 0).then_some(u64::from(keep) * 40);
+        let settings = Settings { file_bytes: 2000 << (keep / 4 % 3), keep_bytes, ..Settings::default() };
+        let mut ledger = Ledger::open(path, settings, None).expect("opened");
+        let records: Vec<Value> =
+            fleet.lines.iter().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+        let chunks: Vec<&[Value]> = records.chunks(pace).collect();
+        let (mut earlier, mut sealed) = (BTreeMap::new(), BTreeSet::new());
+        for (number, records) in chunks.iter().enumerate() {
+            if number == chunks.len() / 2 {
+                earlier = files(path)
+                    .into_iter()
+                    .map(|path| (path.clone(), fs::read(path).expect("read")))
+                    .collect();
+            }
+            ledger.store(TAG, &chunk(records)).expect("stored");
+            sealed.extend(intact(&files(path)));
+        }
+        let is_honest = !fleet.has_lost_state && !fleet.has_lost_records;
+        Store { directory, earlier, sealed, is_honest }
+    }
+
+    fn verify(&self) -> Value {
+        let path = self.directory.path();
+        let arguments = ["verify".into(), "--roster".into(), path.join("roster.json").into(), path.into()];
+        let report = flb_audit::verify::report(arguments.into_iter().collect::<Vec<_>>()).expect("a report");
+        serde_json::from_str(&report).expect("JSON")
+    }
+
+    /// Changes the directory as a step says.
+    fn attack(&self, (kind, one, two): Step) {
+        let all = files(self.directory.path());
+        let Some(path) = all.get(usize::from(one) % all.len().max(1)) else { return };
+        let other = &all[usize::from(two) % all.len()];
+        let edit = |change: &dyn Fn(&mut Vec<String>)| {
+            if path.extension().is_some_and(|extension| extension == "ndjson") {
+                let mut lines = lines(path);
+                change(&mut lines);
+                fs::write(path, lines.iter().map(|line| format!("{line}\n")).collect::<String>())
+                    .expect("written");
+            }
+        };
+        let at = |lines: &Vec<String>| usize::from(two).checked_rem(lines.len()).unwrap_or(0);
+        match kind % 14 {
+            0 => fs::remove_file(path).expect("removed"),
+            1 => {
+                let bytes = fs::read(path).expect("read");
+                fs::write(path, &bytes[..usize::from(two) % (bytes.len() + 1)]).expect("written");
+            }
+            2 => {
+                let mut bytes = fs::read(path).expect("read");
+                let len = bytes.len().max(1);
+                if let Some(byte) = bytes.get_mut(usize::from(two) % len) {
+                    *byte ^= 1 << (kind % 8);
+                }
+                fs::write(path, bytes).expect("written");
+            }
+            3 => drop(fs::copy(path, self.directory.path().join(format!("{:08}.ndjson.zst", two % 12)))),
+            4 => drop(fs::copy(path, self.directory.path().join(format!("{:08}.ndjson", two % 12)))),
+            5 => drop(fs::copy(path, other)),
+            6 => drop(fs::rename(path, other)),
+            7 => edit(&|lines| drop((!lines.is_empty()).then(|| lines.remove(at(lines))))),
+            8 => edit(&|lines| lines.extend(lines.get(at(lines)).cloned())),
+            9 => edit(&|lines| lines.reverse()),
+            10 => edit(&|lines| lines.truncate(at(lines))),
+            11 => {
+                let earlier = self.earlier.iter().nth(usize::from(one) % self.earlier.len().max(1));
+                earlier.into_iter().for_each(|(path, bytes)| fs::write(path, bytes).expect("written"));
+            }
+            12 => edit(&|lines| {
+                let at = at(lines);
+                if let Some(line) = lines.get_mut(at) {
+                    *line = line.replacen("\"value\":", "\"value\":1", 1).replacen("file", "f\\u0069le", 1);
+                }
+            }),
+            _ => {
+                // The directory as it was halfway.
+                all.iter().for_each(|path| drop(fs::remove_file(path)));
+                self.earlier.iter().for_each(|(path, bytes)| fs::write(path, bytes).expect("written"));
+            }
+        }
+    }
+}
+
+fn play(fleet: &[Step], moves: &[Step], pace: usize, keep: u8) -> Result<(), TestCaseError> {
+    let store = Store::new(fleet, pace, keep);
+    let before_files = files(store.directory.path());
+    let is_closed = |path: &&PathBuf| path.extension().is_some_and(|extension| extension == "zst");
+    let closed = intact(before_files.iter().filter(is_closed));
+    let before = intact(&before_files);
+    let honest = store.verify();
+    let fine = |report: &Value| FINE.contains(&report["verdict"].as_str().expect("a verdict"));
+    let is_quiet =
+        fine(&honest) || honest["verdict"] == "unclean_stop" || honest["verdict"] == "nothing_found";
+    prop_assert!(is_quiet || !store.is_honest, "honest, and {honest:#}");
+    moves.iter().for_each(|step| store.attack(*step));
+    let report = store.verify();
+    let after = intact(&files(store.directory.path()));
+    let genuine = after.intersection(&store.sealed).count() as u64;
+    let signed = report["signed"].as_u64().expect("a number");
+    prop_assert!(signed <= genuine, "signatures are said to reach {signed} of {genuine}: {report:#}");
+    if !fine(&honest) {
+        return Ok(());
+    }
+    // What is behind the last record of a chain that is here cannot be missed.
+    let ends: BTreeMap<&String, &(u64, String, u64)> =
+        after.iter().map(|(chain, place, _)| (chain, place)).collect();
+    let is_missed = |(chain, place, _): &&Key| ends.get(chain).is_some_and(|end| place < end);
+    let gone: Vec<&Key> = before.difference(&after).filter(is_missed).collect();
+    let places: BTreeSet<_> = after.iter().map(|(chain, place, _)| (chain, place)).collect();
+    let is_noticed = !fine(&report);
+    let lost = gone.iter().find(|key| {
+        let (chain, place, _) = key;
+        closed.contains(**key) || !places.contains(&(chain, place))
+    });
+    prop_assert!(is_noticed || lost.is_none(), "{lost:?} is gone, and nothing says so: {report:#}");
+    let from_closed = gone.iter().find(|key| closed.contains(**key));
+    let is_excused = report["verdict"] == "unclean_stop";
+    prop_assert!(!is_excused || from_closed.is_none(), "{from_closed:?} was in a closed file: {report:#}");
+    Ok(())
+}
+
+#[test]
+fn the_verifier_wins_with_ledgers() {
+    let number = |name: &str| std::env::var(name).ok().and_then(|number| number.parse::<u32>().ok());
+    let config = Config {
+        cases: number("GAMES").unwrap_or(60),
+        failure_persistence: None,
+        max_shrink_iters: 500,
+        ..Config::default()
+    };
+    let seed = [number("SEED").unwrap_or(0) as u8; 32];
+    let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &seed));
+    let step = || (any::<u8>(), any::<u16>(), any::<u16>());
+    let games = (vec(step(), 1..6), vec(step(), 0..4), 1usize..9, any::<u8>());
+    let played = runner.run(&games, |(fleet, moves, pace, keep)| play(&fleet, &moves, pace, keep));
+    if let Err(lost) = played {
+        panic!("{lost}");
+    }
+}
