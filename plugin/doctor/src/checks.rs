@@ -18,7 +18,7 @@ use crate::source::Place;
 use crate::wildcard::Fit;
 use std::collections::BTreeSet;
 
-/// How much a finding matters.
+/// The severity of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
     /// Worth knowing: nothing is wrong, or it depends on what is not in the configuration.
@@ -46,21 +46,21 @@ impl Severity {
 pub struct Check {
     /// Its name, in reports and in `docs/doctor.md`.
     pub id: &'static str,
-    /// How much it matters, unless a finding says otherwise.
+    /// The severity, unless a finding says otherwise.
     pub severity: Severity,
-    /// What happens because of it, and when.
+    /// The consequence, and when it happens.
     pub why: &'static str,
-    /// What to do.
+    /// The remedy.
     pub remedy: &'static str,
     find: fn(&Scene<'_>) -> Vec<Hit>,
 }
 
-/// What the checks look at.
+/// The configuration and its flows, which the checks look at.
 pub(crate) struct Scene<'a> {
     pub(crate) config: &'a Config,
     pub(crate) flows: &'a Flows,
     pub(crate) options: &'a Options,
-    /// Whether anything seals.
+    /// True if anything seals.
     seals: bool,
     /// The inputs of logs that are sealed, or may be; without anything that
     /// seals, of all logs.

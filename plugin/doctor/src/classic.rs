@@ -27,7 +27,7 @@ struct Lines<'a> {
     /// The blanks before the first property, which all others have as well.
     indent: Option<String>,
     is_section: bool,
-    /// Whether the lines are of a group within the section.
+    /// True if the lines belong to a group within the section.
     is_group: bool,
 }
 

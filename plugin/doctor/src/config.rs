@@ -14,7 +14,7 @@ pub(crate) struct Config {
     pub(crate) parsers: BTreeSet<String>,
     /// Shared objects that plugins files load.
     pub(crate) objects: Vec<Property>,
-    /// What is wrong with the text.
+    /// Problems of the text.
     pub(crate) problems: Vec<Problem>,
     /// Tasks of the stream processor, from all files.
     pub(crate) tasks: Vec<Section>,
@@ -30,7 +30,7 @@ pub(crate) struct Problem {
     pub(crate) message: String,
 }
 
-/// What becomes of the configuration.
+/// The kind of a problem, by its consequence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ProblemKind {
     /// Fluent Bit does not start.
@@ -64,7 +64,7 @@ pub(crate) enum Kind {
 #[derive(Clone, Debug)]
 pub(crate) struct Section {
     pub(crate) kind: Kind,
-    /// What stands in the brackets, or the key above it, in lower case.
+    /// The text in the brackets, or the key above the section, in lower case.
     pub(crate) title: String,
     pub(crate) place: Place,
     pub(crate) properties: Vec<Property>,
@@ -72,7 +72,7 @@ pub(crate) struct Section {
     pub(crate) processors: Vec<Section>,
     /// The `routes` of an input, for logs.
     pub(crate) routes: Vec<Route>,
-    /// Where a line can be inserted: behind this one, indented as it is.
+    /// The line behind which a line can be inserted, with the same indentation.
     pub(crate) anchor: Option<Anchor>,
 }
 

@@ -9,16 +9,16 @@ use crate::source::{Format, Place, Refused, Source};
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
-/// How many properties are set at the most: each is examined by itself.
+/// The most properties that are set: each is examined by itself.
 const EDITS_MAX: usize = 300;
 
 /// A configuration with what could be corrected.
 pub struct Fixed {
-    /// What is left.
+    /// The findings that are left.
     pub examination: Examination,
     /// The files that changed, by the path under which they were read.
     pub files: HashMap<PathBuf, Vec<u8>>,
-    /// How many properties were set.
+    /// The number of properties that were set.
     pub count: usize,
 }
 

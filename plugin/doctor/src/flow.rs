@@ -7,10 +7,10 @@ use crate::wildcard::{self, Fit};
 use regex::{Regex, RegexBuilder};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-/// How many ways are followed: rules of `rewrite_tag` can multiply them.
+/// The most ways that are followed: rules of `rewrite_tag` can multiply them.
 const WAYS_MAX: usize = 2000;
-/// How many bytes of patterns are held against bytes of tags. What is left then
-/// may fit or not.
+/// The most comparisons of a pattern's byte with a tag's byte. Beyond them, a
+/// pattern may fit or not.
 const COMPARED_MAX: usize = 50_000_000;
 /// The largest compiled pattern of `match_regex`, in bytes.
 const REGEX_BYTES_MAX: usize = 256 << 10;
@@ -27,14 +27,14 @@ pub(crate) struct Step {
 pub(crate) struct Arrival {
     pub(crate) output: usize,
     pub(crate) input: usize,
-    /// Whether they carry a seal when they arrive.
+    /// Says if the records carry a seal when they arrive.
     pub(crate) sealed: Fit,
     pub(crate) fit: Fit,
     /// The audit filter that they went through last.
     pub(crate) sealer: Option<Step>,
 }
 
-/// What becomes of all records.
+/// The ways of all records through the configuration.
 #[derive(Default)]
 pub(crate) struct Flows {
     pub(crate) arrivals: BTreeSet<Arrival>,

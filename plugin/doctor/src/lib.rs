@@ -31,7 +31,7 @@ pub use version::Version;
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
-/// What is known beside the configuration.
+/// Facts that the configuration does not state.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
     /// The machine that Fluent Bit runs on; without it, only the configuration

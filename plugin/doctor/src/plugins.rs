@@ -1,9 +1,9 @@
-//! What Fluent Bit's plugins do to records, as far as it concerns a seal.
+//! The effects of Fluent Bit's plugins on records, as far as they concern a seal.
 
 use crate::config::{Section, Setting};
 use std::path::Path;
 
-/// What a filter or processor does to the records that pass.
+/// The effect of a filter or processor on the records that pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Effect {
     /// Records stay as they are.

@@ -7,10 +7,10 @@ use crate::{classic, variables, wildcard, yaml};
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
-/// How many sections a configuration may have. Fluent Bit has no such limit.
+/// The most sections of a configuration. Fluent Bit has no such limit.
 const SECTIONS_MAX: usize = 1000;
 
-/// What is read so far.
+/// The state of reading: the sources, and the configuration so far.
 pub(crate) struct Reader {
     pub(crate) sources: Sources,
     pub(crate) config: Config,
@@ -20,7 +20,7 @@ pub(crate) struct Reader {
     pub(crate) root: PathBuf,
 }
 
-/// What Fluent Bit would be started with, beside the configuration.
+/// The environment and the command line that Fluent Bit would get.
 pub(crate) struct Given<'a> {
     pub(crate) environment: &'a BTreeMap<String, String>,
     pub(crate) parsers: &'a [PathBuf],

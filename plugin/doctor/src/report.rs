@@ -1,4 +1,4 @@
-//! What an examination comes to.
+//! The report of an examination: its findings, by severity and place.
 
 use crate::Options;
 use crate::checks::{Scene, Set, Severity, checks};
@@ -22,17 +22,17 @@ pub struct Examination {
 pub struct Finding {
     /// The name of the check.
     pub id: &'static str,
-    /// How much it matters.
+    /// The severity.
     pub severity: Severity,
-    /// Where it is.
+    /// The place in the configuration.
     pub place: Place,
     /// The place, in words.
     pub file: PathBuf,
-    /// What was found there.
+    /// The finding, in one sentence.
     pub message: String,
-    /// What happens because of it.
+    /// The consequence.
     pub why: &'static str,
-    /// What to do.
+    /// The remedy.
     pub remedy: &'static str,
     /// The lines to write, in the format of the file.
     pub lines: Vec<String>,

@@ -10,9 +10,9 @@ use std::path::{Path, PathBuf};
 pub const FILE_BYTES_MAX: usize = 1 << 20;
 /// All files of a configuration together, in bytes.
 pub const TOTAL_BYTES_MAX: usize = 8 << 20;
-/// How many files a configuration may consist of, as in Fluent Bit.
+/// The most files of a configuration, as in Fluent Bit.
 pub const FILES_MAX: usize = 1000;
-/// How deep files may include files.
+/// The deepest level at which files may include files.
 pub const INCLUDE_DEPTH_MAX: usize = 32;
 
 /// The format of a file, which its name tells.

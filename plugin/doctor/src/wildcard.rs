@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
-/// How many names of directories are looked at for one include.
+/// The most names in directories that one include looks at.
 const NAMES_MAX: usize = 10_000;
 /// The longest pattern that is compared: the work is the product of two lengths.
 const PATTERN_BYTES_MAX: usize = 1024;

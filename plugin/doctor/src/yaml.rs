@@ -10,7 +10,7 @@ use yaml_rust2::scanner::{Marker, TScalarStyle};
 
 /// The deepest nesting: Fluent Bit needs ten levels.
 const DEPTH_MAX: usize = 64;
-/// How many nodes a file may have.
+/// The most nodes of a file.
 const NODES_MAX: usize = 200_000;
 
 /// A value with the place where it begins.

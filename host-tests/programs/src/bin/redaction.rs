@@ -121,7 +121,7 @@ fn tokens(text: &str, redacted: &str, key: &HmacKey) -> Result<Vec<Hit>> {
 /// Keys of identifiers that have to stay.
 const IDENTIFIERS: [&str; 4] = ["accessKeyId", "eventID", "requestID", "requestId"];
 
-/// What became of values: how many there were, how many are as they were.
+/// Counts of values: all of them, and those that are unchanged.
 #[derive(Default)]
 struct Kept {
     all: usize,
@@ -180,7 +180,7 @@ fn pairs(before: &Value, after: &Value, key: &str, visit: &mut impl FnMut(&str, 
     }
 }
 
-/// Whether a UUID (RFC 9562 section 4) stands in a text.
+/// Returns true if a text holds a UUID (RFC 9562 section 4).
 fn has_uuid(text: &str) -> bool {
     text.as_bytes().windows(36).any(|window| {
         window.iter().enumerate().all(|(at, byte)| match at {

@@ -147,7 +147,7 @@ pub struct Tape {
     pub(crate) variant: u8,
     /// The number of its format, likewise.
     pub(crate) format: u8,
-    /// Whether the record is of no known format and may hold others.
+    /// True if the record has no known format and may hold other records.
     pub(crate) is_wrapper: bool,
 }
 

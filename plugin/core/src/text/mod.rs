@@ -223,8 +223,8 @@ fn put_character(character: char, out: &mut Vec<u8>) -> Result<(), OutOfMemory> 
     }
 }
 
-/// Whether a tag is of a pattern, as Fluent Bit's `match` has it: `*` stands
-/// for any text, dots included.
+/// Checks a tag against a pattern, as Fluent Bit's `match` does: `*` stands for
+/// any text, dots included.
 pub(crate) fn is_match(pattern: &[u8], tag: &[u8]) -> bool {
     let (mut at, mut tag_at) = (0, 0);
     // Behind the last `*`, and where in the tag what it stands for ends.

@@ -9,7 +9,7 @@ use crate::source::{Format, Place};
 use crate::wildcard::Fit;
 use std::collections::BTreeMap;
 
-/// What Fluent Bit gives a module, and what the filter is built for.
+/// The stack that Fluent Bit gives a module, for which the filter is built.
 const STACK_BYTES_NEEDED: u64 = 8192;
 
 pub(super) const CHECKS: &[Check] = &[

@@ -121,7 +121,7 @@ struct Directory {
     /// As it is written.
     named: String,
     path: PathBuf,
-    /// Whether a chain lives there, and not just a key.
+    /// True if the directory holds a chain, and not only a key.
     is_state: bool,
     is_ledger: bool,
 }

@@ -27,7 +27,7 @@ const COMMON: [&str; 12] = [
 
 /// The memory of a component for which none is set.
 const MEMORY_LIMIT: u64 = 64_000_000;
-/// How many times its size a record takes in the ledger's memory: measured, with
+/// A record takes this many times its size in the ledger's memory: measured, with
 /// records of 4 to 16 MB.
 const MEMORY_TIMES: u64 = 12;
 

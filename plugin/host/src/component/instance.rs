@@ -20,7 +20,7 @@ pub struct Instance {
     timer: Arc<Timer>,
 }
 
-/// What an instance has on the host's side.
+/// The host's side of an instance.
 pub(super) struct World {
     wasi: WasiCtx,
     table: ResourceTable,

@@ -9,7 +9,7 @@ use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 /// panic or an exception is.
 pub(super) const PRINTED_BYTES_MAX: usize = 64 << 10;
 
-/// What an instance has printed and nobody has taken.
+/// Text that an instance has printed and nobody has taken yet.
 #[derive(Clone, Default)]
 pub(super) struct Printed(Arc<Mutex<Vec<u8>>>);
 

@@ -1,4 +1,5 @@
-//! Where Fluent Bit's threads hand over chunks, and the component's thread fetches them.
+//! The desk: Fluent Bit's threads hand over chunks here, and the component's thread fetches
+//! them.
 //!
 //! Fluent Bit waits a short time for the answer. If that is late, Fluent Bit is answered
 //! `retry` and keeps the chunk, while the component goes on with it. The chunk comes

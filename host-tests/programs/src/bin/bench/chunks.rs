@@ -95,7 +95,7 @@ fn chunk() -> Result<Vec<u8>> {
     Ok(chunk)
 }
 
-/// What the host would do.
+/// Decodes a chunk, as the host would.
 fn events(chunk: &[u8]) -> Vec<Event> {
     let event = |item| match item {
         Item::Record(record) => {

@@ -27,9 +27,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-/// What goes through a Fluent Bit in one run.
+/// The records that go through a Fluent Bit in one run.
 const RECORDS: usize = 100_000;
-/// How often every pipeline has its turn; the best run counts.
+/// The turns of every pipeline; the best run counts.
 const TURNS: usize = 3;
 
 fn main() -> Result<()> {
@@ -62,7 +62,7 @@ fn main() -> Result<()> {
 struct Modules {
     shipped: PathBuf,
     empty: PathBuf,
-    /// How many rules the policy has that ships.
+    /// The number of rules in the policy that ships.
     rules: usize,
     _dir: TempDir,
 }
@@ -264,7 +264,7 @@ struct Pipeline {
     name: &'static str,
     filter: Option<Section>,
     best: f64,
-    /// Whether the chain has gone on in the last turn.
+    /// True if the chain has gone on in the last turn.
     has_sealed: bool,
 }
 
@@ -299,7 +299,7 @@ impl Pipeline {
     }
 }
 
-/// What is measured against what, by the names of pipelines.
+/// The pipelines that are compared, by their names.
 const SEALING: [&str; 3] = ["Lua", "filter_audit.wasm, empty policy", "filter_audit.wasm, empty policy, AOT"];
 const REDACTING: [&str; 3] = ["Lua, redacting", "filter_audit.wasm", "filter_audit.wasm, AOT"];
 

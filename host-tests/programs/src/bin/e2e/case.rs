@@ -24,7 +24,7 @@ impl std::fmt::Display for Skipped {
 
 impl std::error::Error for Skipped {}
 
-/// What came of a case.
+/// The outcome of a case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
     Passed,
@@ -32,7 +32,7 @@ pub(crate) enum Outcome {
     Skipped,
 }
 
-/// Where a case runs.
+/// The directory and the Fluent Bit of a case.
 pub(crate) struct Place {
     pub(crate) fluent_bit: FluentBit,
     dir: PathBuf,
@@ -47,24 +47,23 @@ pub(crate) struct FluentBit {
 }
 
 impl FluentBit {
-    /// Whether it makes a new guest for every chunk.
+    /// True if this Fluent Bit makes a new guest for every chunk.
     pub(crate) fn is_guest_per_chunk(&self) -> bool {
         self.version < (4, 1, 0)
     }
 
-    /// Whether `tail` remembers as read what it has read of a line that is not
-    /// complete: after a restart, the line's start is lost and its end comes
-    /// as a line of its own.
+    /// True if `tail` remembers an incomplete line as read: after a restart, the
+    /// line's start is lost, and its end comes as a line of its own.
     pub(crate) fn tears_lines(&self) -> bool {
         self.version < (5, 1, 0)
     }
 
-    /// Whether it starts with a filter that it cannot instantiate.
+    /// True if this Fluent Bit starts with a filter that it cannot instantiate.
     pub(crate) fn starts_without_filters(&self) -> bool {
         self.is_guest_per_chunk()
     }
 
-    /// Whether its parsers stop at an exponent without a point.
+    /// True if its parsers stop at an exponent without a point.
     pub(crate) fn reads_json_with_jsmn(&self) -> bool {
         self.version < (4, 1, 0)
     }

@@ -1,4 +1,4 @@
-//! What has to come out, and the first difference to what did.
+//! The expected records, and the first difference from the records that came out.
 
 use crate::sink::{Record, Sink};
 use anyhow::{Context, Result, bail, ensure};
@@ -12,13 +12,13 @@ pub(crate) struct Expected {
     /// Seconds and nanoseconds; none where Fluent Bit gives the time.
     pub(crate) time: Option<(u32, u32)>,
     pub(crate) record: Value,
-    /// What the seal has to say; none where that is left open.
+    /// The expected remarks of the seal; none if they are left open.
     pub(crate) remarks: Option<Value>,
-    /// How far off a double may be, as a part of itself.
+    /// The largest deviation of a double, as a part of itself.
     pub(crate) tolerance: f64,
 }
 
-/// What sixteen digits tell apart, and a half.
+/// The deviation that sixteen digits tell apart, and a half.
 const SIXTEEN_DIGITS: f64 = 1e-15;
 
 /// The members of a seal that say something of its record.
@@ -69,7 +69,7 @@ impl Expected {
     }
 }
 
-/// What a seal says of its record.
+/// Returns the remarks of a seal on its record.
 pub(crate) fn remarks(audit: &Value) -> Value {
     let remark = |name: &str| Some((name.to_owned(), audit.get(name)?.clone()));
     Value::Object(REMARKS.into_iter().filter_map(remark).collect::<Map<_, _>>())
@@ -95,8 +95,8 @@ pub(crate) fn check(sink: &Sink, expected: &[Expected]) -> Result<()> {
     Ok(())
 }
 
-/// Where and how `found` is another value than `expected`. The order of
-/// members counts, and so does what kind of number it is.
+/// Describes the first difference of `found` from `expected`, and its place. The
+/// order of members and the kind of a number count.
 fn difference(at: &str, expected: &Value, found: &Value, tolerance: f64) -> Option<String> {
     match (expected, found) {
         (Value::Object(expected), Value::Object(found)) => {

@@ -7,7 +7,7 @@ pub(crate) struct Generator {
     state: u64,
 }
 
-/// How deep values nest below a record.
+/// The deepest level of values below a record.
 const DEPTH_MAX: usize = 5;
 
 impl Generator {

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-/// What the server does with a request.
+/// A fault of the server, in answer to a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
     /// Answers without keeping what came.
@@ -32,7 +32,7 @@ pub(crate) struct Server {
 struct State {
     dir: PathBuf,
     files: Mutex<HashMap<String, File>>,
-    /// What the next requests get, last first.
+    /// The faults of the next requests, last first.
     faults: Mutex<Vec<Fault>>,
 }
 

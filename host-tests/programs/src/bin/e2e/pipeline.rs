@@ -28,17 +28,17 @@ pub(crate) enum Layout {
 pub(crate) struct Pipeline<'a> {
     place: &'a Place,
     pub(crate) layout: Layout,
-    /// What is set for the whole of it.
+    /// Properties of the service.
     service: Vec<(&'static str, String)>,
     inputs: Vec<Section>,
     /// The sealing filter.
     pub(crate) filter: Section,
     outputs: Vec<(Section, Sink)>,
-    /// What delivers no sealed records.
+    /// Outputs that deliver no sealed records.
     other_outputs: Vec<Section>,
-    /// Who vouches for the chain's keys, if it has some.
+    /// The roster that vouches for the chain's keys, if the chain has keys.
     roster: Option<PathBuf>,
-    /// Where `http` outputs deliver to.
+    /// The server to which `http` outputs deliver.
     pub(crate) server: Server,
 }
 
@@ -71,7 +71,7 @@ impl<'a> Pipeline<'a> {
     }
 
     /// Gives the filter a state directory of a chain with keys, below one that
-    /// has nothing else in it. Gives that directory.
+    /// has nothing else in it. Returns that directory.
     pub(crate) fn use_keys(&mut self) -> Result<PathBuf> {
         let state = self.place.at("states/keyed");
         let roster = self.place.at("roster.json");

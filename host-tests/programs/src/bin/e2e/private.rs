@@ -15,7 +15,7 @@ pub(crate) struct Private {
 }
 
 impl Private {
-    /// Of a state directory.
+    /// Reads the private keys of a state directory.
     pub(crate) fn new(state: &Path) -> Result<Self> {
         let mut private = Private { file: state.join(FILE_NAME), seen: BTreeSet::new() };
         private.look()?;

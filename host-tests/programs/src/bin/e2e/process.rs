@@ -7,7 +7,7 @@ use std::fs::{self, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-/// Where a Fluent Bit's standard output goes, in the case's directory.
+/// The file of a Fluent Bit's standard output, in the case's directory.
 pub(crate) const STDOUT: &str = "stdout";
 const LOG: &str = "fluent-bit.log";
 

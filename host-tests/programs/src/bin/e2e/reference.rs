@@ -39,7 +39,7 @@ pub(crate) struct Life<'a> {
 }
 
 impl Life<'_> {
-    /// What has to come out for a record.
+    /// Returns the expected record for a record.
     pub(crate) fn expect(&mut self, tag: &str, time: Option<(u32, u32)>, record: &str) -> Result<Expected> {
         let Redacted { record, audit } = Redacted::pass_under(tag, &mut self.host, record)?;
         Ok(Expected { remarks: Some(remarks(&audit)), ..Expected::unchanged(tag, time, record) })
@@ -51,7 +51,7 @@ impl Life<'_> {
     }
 }
 
-/// What the module that ships makes of a stream.
+/// Returns the records that the module which ships makes from a stream.
 pub(crate) fn stream(calls: &[Call]) -> Result<Vec<Expected>> {
     Reference::new()?.start().expect_stream(calls)
 }

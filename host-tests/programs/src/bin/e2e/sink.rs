@@ -1,4 +1,4 @@
-//! What an output has delivered: sealed records, in a file.
+//! The delivery of an output: sealed records, in a file.
 
 use crate::poll;
 use crate::process::Process;
@@ -18,7 +18,7 @@ pub(crate) struct Sink {
     /// The output, and its format.
     pub(crate) name: String,
     pub(crate) path: PathBuf,
-    /// Whether the output adds a member `date` to records that have none.
+    /// True if the output adds a member `date` to records that have none.
     pub(crate) adds_date: bool,
 }
 
@@ -39,7 +39,7 @@ pub(crate) struct Identity {
     pub(crate) seq: u64,
 }
 
-/// What of a record tells it from others.
+/// The parts of a record that tell it from others.
 #[derive(Deserialize)]
 struct Sealed {
     audit: Identity,

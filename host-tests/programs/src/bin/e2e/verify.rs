@@ -158,8 +158,8 @@ impl Report {
         self.chain()?["segments"].as_u64().context("no segments in the report")
     }
 
-    /// What schemas say of the one chain's records: valid, invalid, of these
-    /// quarantined and dropped, not checked.
+    /// Counts the records of the one chain by the results of schemas: valid,
+    /// invalid, of these quarantined and dropped, not checked.
     pub(crate) fn schema(&self) -> Result<[u64; 5]> {
         let schema = &self.chain()?["schema"];
         let count = |name: &str| schema[name].as_u64().unwrap_or_default();

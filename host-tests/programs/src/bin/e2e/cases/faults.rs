@@ -1,5 +1,5 @@
-//! What goes wrong around the filter: deliveries that fail, and a stack on
-//! which it cannot run.
+//! Faults around the filter: deliveries that fail, and a stack on which it cannot
+//! run.
 
 use crate::case::Place;
 use crate::expected::Expected;
@@ -16,7 +16,7 @@ use std::fs;
 use std::thread;
 use std::time::Duration;
 
-/// What the first requests get, one each.
+/// The faults of the first requests, one each.
 const FAULTS: [Fault; 4] = [Fault::Lost, Fault::KeptAndFailed, Fault::KeptAndClosed, Fault::Lost];
 
 pub(crate) fn deliveries(place: &Place) -> Result<String> {

@@ -71,7 +71,7 @@ fn checkpoints(records: &[Record]) -> impl Iterator<Item = (u64, u64, u64)> {
     records.iter().filter_map(move |record| Some((record.identity.seg, record.identity.seq, key(record)?)))
 }
 
-/// How many records a key is in force for at the most.
+/// The most records for which a key is in force.
 const KEY_RECORDS_MAX: usize = 65_536;
 
 /// Keys change in the middle of a life, and with each life.
@@ -105,8 +105,8 @@ pub(crate) fn changed(place: &Place) -> Result<String> {
     Ok(format!("{count} records in {} segments under {} keys", report.segments()?, found.len()))
 }
 
-/// Where files may not grow, the old key stays in force, and the records say
-/// so; where they may again, the next one comes into force.
+/// If files may not grow, the old key stays in force, and the records say so.
+/// Once files may grow again, the next key comes into force.
 pub(crate) fn not_written(place: &Place) -> Result<String> {
     const RECORDS_A_LIFE: usize = 50;
     let mut pipeline = numbered_pipeline(place)?;

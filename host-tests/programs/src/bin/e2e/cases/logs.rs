@@ -1,5 +1,5 @@
-//! What happens to logs, in the configs that ship: long lines, lines from before
-//! the first start, rotation, kill -9.
+//! Logs in the configs that ship: long lines, lines from before the first start,
+//! rotation, kill -9.
 
 use super::unsealed::{CONFIGS, lay_out, outputs};
 use crate::case::Place;

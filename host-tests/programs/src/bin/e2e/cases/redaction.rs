@@ -99,7 +99,7 @@ fn ensure_gone(place: &Place, pipeline: &Pipeline<'_>, secrets: &[String]) -> Re
     Ok(())
 }
 
-/// How many of the records say that something was redacted.
+/// Counts the records which say that something was redacted.
 fn redacted(expected: &[Expected]) -> usize {
     let is_redacted = |expected: &&Expected| {
         expected.remarks.as_ref().is_some_and(|remarks| remarks.get("redacted").is_some())

@@ -56,9 +56,9 @@ pub(super) fn lasting_pipeline(place: &Place) -> Result<Pipeline<'_>> {
     Ok(pipeline)
 }
 
-/// What one of the lives that are killed gets to read.
+/// The records that a life gets to read before it is killed.
 const RECORDS_A_KILL: usize = 3_000;
-/// How many of these have come out when it is killed.
+/// The records that have come out when the life is killed.
 const KILLED_AFTER: [usize; 4] = [0, 1, 700, 2_500];
 
 pub(crate) fn killed(place: &Place) -> Result<String> {
@@ -173,7 +173,7 @@ fn drain(
     Ok(seen)
 }
 
-/// What has come out of a log.
+/// The records that have come out of a log.
 struct Read<'a> {
     numbers: BTreeMap<usize, &'a Value>,
     /// Records without a number: ends of lines.

@@ -23,14 +23,14 @@ pub(super) const CONFIGS: [&str; 7] = [
     "filter-schema.yaml",
     "ledger.yaml",
 ];
-/// What must not come out.
+/// Secrets that must not come out.
 const SECRETS: [&str; 2] = ["correct-horse-4711", "4111 1111 1111 1111"];
 const STATE: &str = "var/lib/flb-audit/kube";
 const MODULE: &str = "etc/fluent-bit/filter_audit.wasm";
-/// How many records come before something is removed, and how many after that.
+/// The records that come before something is removed, and again after that.
 const RECORDS: usize = 20;
 
-/// How it comes that the filter cannot run.
+/// The reason why the filter cannot run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Broken {
     /// There is no state directory,
