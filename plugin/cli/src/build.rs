@@ -14,16 +14,15 @@ use std::path::{Path, PathBuf};
 
 /// Compile a policy and put it into the filter's module
 ///
-/// What is wrong in the policy is said with line and column, and nothing is
-/// written then.
+/// Errors in the policy are reported with line and column. Then nothing is written.
 #[derive(Args)]
 pub(crate) struct Build {
     /// The policy, in YAML
     #[arg(long, value_name = "FILE")]
     policy: PathBuf,
-    /// What to write: a module, or, if it ends in .policy, the policy alone,
-    /// which as audit.policy in an accessible path overrides the module's. Of
-    /// what is there, only a module or a policy's table is written over
+    /// The file to write: a module, or only the policy if the name ends in .policy.
+    /// Such a file, as audit.policy in an accessible path, overrides the module's
+    /// policy. A file that exists is overwritten only if it is a module or a policy
     #[arg(short, long, value_name = "FILE", default_value = "filter_audit.wasm")]
     output: PathBuf,
     /// The module to start from [default: filter_audit.wasm beside this program]

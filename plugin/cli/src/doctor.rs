@@ -58,7 +58,7 @@ struct Report {
     errors: usize,
     warnings: usize,
     notes: usize,
-    /// How many properties were corrected.
+    /// The number of properties that were corrected.
     fixed: usize,
     /// The corrected files.
     written: Vec<String>,

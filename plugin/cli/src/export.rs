@@ -39,10 +39,10 @@ pub(crate) struct Export {
     output: PathBuf,
     #[command(flatten)]
     identity: Identity,
-    /// Only records of this day or time (RFC 3339) on …
+    /// Start of a period: copy only records from this day or time (RFC 3339) on
     #[arg(long, value_name = "TIME", value_parser = crate::verify::time)]
     since: Option<SystemTime>,
-    /// … until this, which is no longer part of it
+    /// End of the period (exclusive)
     #[arg(long, value_name = "TIME", value_parser = crate::verify::time)]
     until: Option<SystemTime>,
     /// Only records of this chain; may be given several times

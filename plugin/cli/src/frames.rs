@@ -65,7 +65,7 @@ pub(crate) fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     text.split_inclusive(|&byte| byte == b'\n').map(|line| line.strip_suffix(b"\n").unwrap_or(line))
 }
 
-/// Whether a file is an encrypted one of a ledger: by its name, or since a frame begins it.
+/// Returns true for an encrypted file of a ledger: by its name, or if a frame begins it.
 pub(crate) fn is_frames(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let mut start = [0; START.len()];

@@ -11,7 +11,7 @@ use std::fmt::{self, Write};
 
 /// The number of findings of a kind that are listed in JSON; all are counted.
 const FINDINGS_MAX: usize = 100;
-/// How many findings of a kind are listed for a person.
+/// The most findings of a kind that are listed for a person.
 const SHOWN_MAX: usize = 10;
 
 /// One thing that is wrong.
@@ -24,15 +24,15 @@ pub(crate) struct Finding {
     pub(crate) what: String,
 }
 
-/// What is wrong, by verdict.
+/// All findings, by verdict.
 pub(crate) struct Findings {
     /// The number of findings of a kind that are kept.
     kept_max: usize,
     /// The first of each kind.
     pub(crate) kept: BTreeMap<Verdict, Vec<Finding>>,
-    /// How many there are of each kind.
+    /// The number of findings of each kind.
     pub(crate) counts: BTreeMap<Verdict, u64>,
-    /// How many of them are of one chain.
+    /// The number of findings of each kind, by chain.
     counts_of_chains: BTreeMap<(ChainId, Verdict), u64>,
 }
 
@@ -104,7 +104,7 @@ pub(crate) struct Envelope<T> {
     exit_code: u8,
     #[serde(flatten)]
     pub(crate) verified: T,
-    /// How many findings there are of each kind.
+    /// The number of findings of each kind.
     counts: BTreeMap<Verdict, u64>,
     #[serde(skip)]
     counts_of_chains: BTreeMap<(ChainId, Verdict), u64>,

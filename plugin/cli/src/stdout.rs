@@ -18,7 +18,7 @@ impl Stdout {
         Stdout { out: BufWriter::new(io::stdout().lock()), has_reader: true }
     }
 
-    /// Whether there is still a reader, as far as is known.
+    /// Returns true as long as no write has found the reader gone.
     pub(crate) fn has_reader(&self) -> bool {
         self.has_reader
     }

@@ -1,10 +1,10 @@
-//! Verdicts: the one table of what a verification comes to, with exit codes,
+//! Verdicts: the one table of the results of a verification, with exit codes,
 //! severity, meaning and remedy.
 
 use serde::Serialize;
 use std::fmt::Write;
 
-/// What a verification comes to, from the best to the worst.
+/// The result of a verification, from the best to the worst.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs, reason = "the table says what each of them means")]

@@ -98,7 +98,7 @@ pub(crate) struct Verify {
     /// … until this, which is no longer part of it
     #[arg(long, value_name = "TIME", requires = "roster", value_parser = time)]
     until: Option<SystemTime>,
-    /// Let the last records of each chain be without an anchor, if they are of no more
+    /// Accept that the last records of each chain have no anchor, if they cover no more
     /// than this time, by their own times: 15m, or 1h 30m
     #[arg(long, value_name = "TIME", requires = "anchors")]
     max_unanchored: Option<humantime::Duration>,
