@@ -11,6 +11,7 @@ pub mod msgpack;
 pub mod page;
 pub mod policy;
 pub mod program;
+pub mod s3;
 pub mod secrets;
 pub mod specification;
 pub mod streams;

@@ -14,6 +14,7 @@ mod keys;
 mod kubernetes;
 mod ledger_schema;
 mod monitoring;
+mod objects;
 mod output;
 mod page;
 mod policies;

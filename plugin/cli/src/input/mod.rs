@@ -1,11 +1,13 @@
 //! Any input, cut into batches of whole texts, and the records that stand in these.
 //!
-//! A source is decompressed and decoded. `framing` tells how its texts are told apart: as
+//! A source is a file, or an object of a store: `address` and `keys` read how a command
+//! line names objects, and `objects` lists and reads them. It is decompressed and decoded. `framing` tells how its texts are told apart: as
 //! lines, as the elements of arrays, or by their braces; `reader` cuts it into batches,
 //! which go to all cores. A text is a record, and if it is none, `envelope` and `line`
 //! look for records in it. A source that starts with a frame is an encrypted file of a
 //! ledger, and every line of it is a record.
 
+mod address;
 mod batch;
 mod bulk;
 mod decompress;
@@ -13,7 +15,9 @@ mod encoding;
 mod envelope;
 mod framing;
 mod inputs;
+mod keys;
 mod line;
+mod objects;
 mod parts;
 mod place;
 mod reader;
@@ -23,8 +27,9 @@ mod stored;
 mod table;
 
 pub(crate) use inputs::Inputs;
+pub(crate) use objects::Period;
 pub(crate) use place::Place;
-pub(crate) use source::{Source, check_is_file};
+pub(crate) use source::{Source, check_is_file, has_date, open, without_secrets};
 pub(crate) use stored::Stored;
 
 use anyhow::{Result, bail};
@@ -38,6 +43,7 @@ use parts::Parts;
 use reader::read_all;
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Mutex, PoisonError};
 
 /// How much is read before it is handed to a core, in bytes.
@@ -50,6 +56,8 @@ const ELEMENTS_MAX: usize = 4 << 20;
 
 /// Batches that may wait for a core.
 const BATCHES_WAITING_MAX: usize = 4;
+/// Objects that are read at the same time.
+const OBJECTS_AT_ONCE_MAX: usize = 16;
 /// How many results are handed on together.
 const RESULTS_MAX: usize = 4096;
 
@@ -166,12 +174,19 @@ where
 {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let progress = &progress(sources);
+    let next = &AtomicUsize::new(0);
+    // Files are read faster than they are checked; objects are waited for.
+    let readers = sources.iter().filter(|source| source.is_remote()).count().clamp(1, OBJECTS_AT_ONCE_MAX);
     let (batches, batches_to_check) = bounded::<Part>(BATCHES_WAITING_MAX * cores);
     let (results, results_to_take) = bounded::<Vec<T>>(BATCHES_WAITING_MAX * cores);
     let inputs = &Mutex::new(Inputs::default());
     let add = |part: Inputs| inputs.lock().unwrap_or_else(PoisonError::into_inner).merge(part);
     let taken = std::thread::scope(|scope| {
-        scope.spawn(move || add(read_all(sources, progress, &batches)));
+        for _ in 0..readers {
+            let batches = batches.clone();
+            scope.spawn(move || add(read_all(sources, next, progress, &batches)));
+        }
+        drop(batches);
         for _ in 0..cores {
             let (batches, results) = (batches_to_check.clone(), results.clone());
             let worker = &worker;
@@ -194,7 +209,7 @@ pub(crate) fn read_in_order(files: Vec<PathBuf>, mut see: impl FnMut(&[u8]) -> S
     let (batches, batches_to_see) = bounded::<Part>(BATCHES_WAITING_MAX);
     let mut opener = Opener::default();
     std::thread::scope(|scope| {
-        scope.spawn(move || read_all(sources, &ProgressBar::hidden(), &batches));
+        scope.spawn(move || read_all(sources, &AtomicUsize::new(0), &ProgressBar::hidden(), &batches));
         for part in batches_to_see {
             let batch = match part {
                 Ok(mut batch) => {

@@ -13,6 +13,7 @@ use indicatif::ProgressBar;
 use memchr::{memchr, memchr_iter, memrchr};
 use std::io::{self, BufRead, BufReader, Read, Seek};
 use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Why a source is not read on.
 enum Stop {
@@ -32,11 +33,18 @@ impl From<NobodyReads> for Stop {
     }
 }
 
-/// Reads every source and sends its batches, until nobody takes them. Returns how the
-/// sources were stored.
-pub(super) fn read_all(sources: &[Source], progress: &ProgressBar, out: &Sender<Part>) -> Inputs {
+/// Reads every source from `next` on, which others may move on as well, and sends its
+/// batches, until nobody takes them. Returns how the sources were stored.
+pub(super) fn read_all(
+    sources: &[Source],
+    next: &AtomicUsize,
+    progress: &ProgressBar,
+    out: &Sender<Part>,
+) -> Inputs {
     let mut inputs = Inputs::default();
-    for (number, source) in sources.iter().enumerate() {
+    loop {
+        let number = next.fetch_add(1, Ordering::Relaxed);
+        let Some(source) = sources.get(number) else { break };
         let mut reader = SourceReader { source: number, number: 1, out };
         let result = match source.open(progress) {
             Ok(Opened::Frames(file)) => reader.read_frames(progress.wrap_read(file)),

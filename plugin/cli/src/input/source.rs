@@ -1,22 +1,32 @@
-//! Sources: the files that a command line names, and standard input.
+//! Sources: the files and objects that a command line names, and standard input.
 
 use super::BATCH_BYTES;
-use super::decompress::{Decompressed, decompress};
+use super::address::Address;
+use super::decompress::{Decompressed, decompress, peek};
+use super::objects::{Object, Period, Stores};
 use super::stored::{Hashing, Kept, Stored};
 use crate::frames;
 use crate::stdout::shown;
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use flb_audit_core::chain::state;
+use flb_audit_ledger::frame;
 use indicatif::ProgressBar;
 use std::fs::File;
-use std::io::{self, BufReader, ErrorKind, IsTerminal, Read};
+use std::io::{self, BufRead, BufReader, ErrorKind, IsTerminal, Read, Seek};
 use std::path::{Path, PathBuf};
 
-/// A file or standard input.
+/// A file, an object or standard input.
 pub(crate) struct Source {
-    path: PathBuf,
+    origin: Origin,
     /// The hash of the stored bytes, if it is asked for.
     stored: Option<Kept>,
+}
+
+/// The place that the bytes of a source are in.
+enum Origin {
+    Stdin,
+    File(PathBuf),
+    Object(Object),
 }
 
 /// An opened source.
@@ -30,11 +40,32 @@ pub(super) enum Opened {
 impl Source {
     /// Returns the sources that a command line names: none or `-` is standard input.
     pub(crate) fn all(files: Vec<PathBuf>) -> Result<Vec<Source>> {
+        let files = files.into_iter().map(|path| (path, ())).collect();
+        Ok(Source::all_in(files, None)?.into_iter().map(|(source, ())| source).collect())
+    }
+
+    /// Returns the sources that a command line names, each with what belongs to its name.
+    /// Of objects whose keys have a date, those of the period.
+    pub(crate) fn all_in<T: Clone + Default>(
+        files: Vec<(PathBuf, T)>,
+        period: Option<&Period>,
+    ) -> Result<Vec<(Source, T)>> {
         if files.is_empty() && io::stdin().is_terminal() {
             bail!("nothing to read: name log files, or pipe records into standard input");
         }
-        let files = if files.is_empty() { vec![PathBuf::from("-")] } else { files };
-        Ok(files.into_iter().map(|path| Source { path, stored: None }).collect())
+        let files = if files.is_empty() { vec![(PathBuf::from("-"), T::default())] } else { files };
+        let (mut stores, mut sources) = (Stores::default(), Vec::new());
+        for (path, with) in files {
+            let of = |origin| (Source { origin, stored: None }, with.clone());
+            match Address::of(&path)? {
+                Some(address) => {
+                    sources.extend(stores.list(address, period)?.into_iter().map(Origin::Object).map(of));
+                }
+                None if path.as_os_str() == "-" => sources.push(of(Origin::Stdin)),
+                None => sources.push(of(Origin::File(path))),
+            }
+        }
+        Ok(sources)
     }
 
     /// Has the bytes hashed as they are read.
@@ -47,40 +78,101 @@ impl Source {
         self.stored.as_ref()?.get()
     }
 
-    fn is_stdin(&self) -> bool {
-        self.path.as_os_str() == "-"
+    /// Says whether reading waits for a network.
+    pub(super) fn is_remote(&self) -> bool {
+        matches!(self.origin, Origin::Object(_))
     }
 
     /// Returns the name as it is shown.
     pub(crate) fn name(&self) -> String {
-        if self.is_stdin() { "standard input".into() } else { shown(&self.path.to_string_lossy()) }
+        match &self.origin {
+            Origin::Stdin => "standard input".into(),
+            Origin::File(path) => shown(&path.to_string_lossy()),
+            Origin::Object(object) => shown(&object.name()),
+        }
     }
 
     /// Returns the stored length in bytes, where it is known.
     pub(super) fn len(&self) -> Option<u64> {
-        if self.is_stdin() { None } else { self.path.metadata().ok().map(|metadata| metadata.len()) }
+        match &self.origin {
+            Origin::Stdin => None,
+            Origin::File(path) => path.metadata().ok().map(|metadata| metadata.len()),
+            Origin::Object(object) => object.len(),
+        }
     }
 
     pub(super) fn open(&self, progress: &ProgressBar) -> io::Result<Opened> {
-        if self.is_stdin() {
-            let bytes = BufReader::new(progress.wrap_read(self.hashing(io::stdin())));
-            return decompress(bytes, BATCH_BYTES).map(Opened::Bytes);
+        match &self.origin {
+            Origin::Stdin => {
+                let bytes = BufReader::new(progress.wrap_read(self.hashing(io::stdin())));
+                decompress(bytes, BATCH_BYTES).map(Opened::Bytes)
+            }
+            Origin::File(path) => self.open_file(path, progress),
+            Origin::Object(object) => {
+                let bytes = progress.wrap_read(self.hashing(object.open()?));
+                let (start, mut bytes) =
+                    peek(BufReader::with_capacity(BATCH_BYTES, bytes), frame::START.len())?;
+                if start != frame::START {
+                    return decompress(bytes, BATCH_BYTES).map(Opened::Bytes);
+                }
+                let mut file = tempfile::tempfile()?;
+                io::copy(&mut bytes, &mut file)?;
+                file.rewind()?;
+                Ok(Opened::Frames(file))
+            }
         }
-        check_is_file(&self.path)?;
-        if frames::is_frames(&self.path) {
+    }
+
+    fn open_file(&self, path: &Path, progress: &ProgressBar) -> io::Result<Opened> {
+        check_is_file(path)?;
+        if frames::is_frames(path) {
             // Frames are read at places, and a file of them is closed most often.
             if let Some(kept) = &self.stored {
-                kept.set(Stored::of(File::open(&self.path)?)?);
+                kept.set(Stored::of(File::open(path)?)?);
             }
-            return File::open(&self.path).map(Opened::Frames);
+            return File::open(path).map(Opened::Frames);
         }
-        let file = progress.wrap_read(self.hashing(File::open(&self.path)?));
+        let file = progress.wrap_read(self.hashing(File::open(path)?));
         decompress(BufReader::with_capacity(BATCH_BYTES, file), BATCH_BYTES).map(Opened::Bytes)
     }
 
     fn hashing<R: Read>(&self, bytes: R) -> Hashing<R> {
         Hashing::new(bytes, self.stored.as_ref())
     }
+}
+
+/// A name, and the bytes that it stands for.
+type Named = (String, Box<dyn BufRead>);
+
+/// Opens a file, or the objects at a URL one after the other, as they are stored.
+pub(crate) fn open(path: &Path) -> Result<Box<dyn Iterator<Item = Result<Named>>>> {
+    let what = |name: &str| format!("{name}: cannot be read");
+    let Some(address) = Address::of(path)? else {
+        let name = path.display().to_string();
+        let file = File::open(path).with_context(|| what(&name))?;
+        let bytes: Box<dyn BufRead> = Box::new(BufReader::new(file));
+        return Ok(Box::new(std::iter::once(Ok((name, bytes)))));
+    };
+    let objects = Stores::default().list(address, None)?.into_iter();
+    Ok(Box::new(objects.map(move |object| {
+        let name = object.name();
+        let bytes = object.open().with_context(|| what(&name))?;
+        let bytes: Box<dyn BufRead> = Box::new(BufReader::new(bytes));
+        Ok((name, bytes))
+    })))
+}
+
+/// Returns an argument of a command line without the secrets that a URL may have.
+pub(crate) fn without_secrets(argument: &str) -> String {
+    match Address::of(Path::new(argument)) {
+        Ok(Some(Address::Web(web))) => web.to_string(),
+        _ => argument.to_owned(),
+    }
+}
+
+/// Says whether a command line names objects by a date in their keys.
+pub(crate) fn has_date(path: &Path) -> bool {
+    matches!(Address::of(path), Ok(Some(Address::Bucket { keys, .. })) if keys.has_date())
 }
 
 /// Checks that there is a regular file. Opening a pipe would wait for somebody who

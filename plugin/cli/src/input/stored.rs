@@ -1,8 +1,12 @@
 //! The bytes of a source as they are stored: how many were read, and their hash.
 
+use anyhow::Result;
 use sha2::{Digest, Sha256};
 use std::io::{self, Read};
 use std::sync::{Arc, Mutex, PoisonError};
+
+/// How much is hashed at a time, in bytes.
+const BUFFER_BYTES: usize = 64 << 10;
 
 /// The bytes read of a source.
 #[derive(Clone, Copy, Debug)]
@@ -17,6 +21,24 @@ impl Stored {
         let kept = Kept::default();
         io::copy(&mut Hashing::new(bytes, Some(&kept)), &mut io::sink())?;
         kept.get().ok_or_else(|| io::Error::other("nothing was read"))
+    }
+
+    /// Reads parts to their ends, one after the other.
+    pub(crate) fn of_all<R: Read>(parts: impl Iterator<Item = Result<R>>) -> Result<Stored> {
+        let (mut hash, mut bytes) = (Sha256::new(), 0);
+        let mut buffer = vec![0; BUFFER_BYTES];
+        for part in parts {
+            let mut part = part?;
+            loop {
+                let count = part.read(&mut buffer)?;
+                if count == 0 {
+                    break;
+                }
+                hash.update(&buffer[..count]);
+                bytes += count as u64;
+            }
+        }
+        Ok(Stored { bytes, sha256: hash.finalize().into() })
     }
 }
 

@@ -4,11 +4,20 @@
 use super::Verdict;
 use super::chains::Chains;
 use super::signatures::Verifier;
+use crate::input;
 use crate::roster::Roster;
 use anyhow::{Context, Result, bail};
+<<<<<<< HEAD
 use flb_audit_core::verify::{Anchor, read_anchor};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
+=======
+use flb_audit_core::chain::ChainId;
+use flb_audit_core::chain::checkpoint::Checkpoint;
+use flb_audit_core::verify::read_anchor;
+use std::collections::BTreeMap;
+use std::io::{self, BufRead, Read};
+>>>>>>> 5dcd8c6 (input: logs in object stores)
 use std::path::Path;
 
 /// The longest anchor, in bytes: a checkpoint takes less than 9 KB, and outputs
@@ -32,9 +41,25 @@ fn for_each<'a>(
     roster: Option<&Roster>,
     take: impl Fn(&mut Chains<'a>, &Anchor),
 ) -> Result<()> {
-    let shown = path.display();
-    let file = File::open(path).with_context(|| format!("{shown}: cannot be read"))?;
-    let mut lines = BufReader::new(file);
+    let mut count = 0;
+    for opened in input::open(path)? {
+        let (name, lines) = opened?;
+        count += for_each_in(chains, &name, lines, roster, &mut take)?;
+    }
+    if count == 0 {
+        bail!("{}: no checkpoint in it", path.display());
+    }
+    Ok(())
+}
+
+/// Takes each good checkpoint of some lines. Returns how many checkpoints there are.
+fn for_each_in<'a>(
+    chains: &mut Chains<'a>,
+    shown: &str,
+    mut lines: impl BufRead,
+    roster: Option<&Roster>,
+    mut take: impl FnMut(&mut Chains<'a>, &Checkpoint) -> io::Result<()>,
+) -> Result<u64> {
     let mut signatures = Verifier::new(roster);
     let (mut count, mut number) = (0, 0);
     let mut line = Vec::new();
@@ -65,8 +90,5 @@ fn for_each<'a>(
             }
         }
     }
-    if count == 0 {
-        bail!("{shown}: no checkpoint in it");
-    }
-    Ok(())
+    Ok(count)
 }

@@ -5,14 +5,13 @@ use super::Verify;
 use super::chains::{Chains, Followed};
 use super::tally::Tallies;
 use super::timeline::Timeline;
-use crate::input::{Source, Stored};
+use crate::input::{self, Source, Stored};
 use crate::roster::Roster;
 use crate::verdict::Verdict;
 use anyhow::{Context, Result};
 use flb_audit_core::chain::ChainId;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
 use std::path::Path;
 
 /// The number of chains that have a timeline.
@@ -103,15 +102,15 @@ impl Asked {
         let mut files = Vec::new();
         for (what, path) in named {
             if let Some(path) = path {
-                files.push((what, path.to_string_lossy().into_owned(), stored(path)?));
+                files.push((what, input::without_secrets(&path.to_string_lossy()), stored(path)?));
             }
         }
-        let command = std::env::args_os().map(|argument| argument.to_string_lossy().into_owned());
+        let command = std::env::args_os().map(|argument| input::without_secrets(&argument.to_string_lossy()));
         Ok(Asked { command: command.collect(), files })
     }
 }
 
 fn stored(path: &Path) -> Result<Stored> {
-    let read = File::open(path).and_then(Stored::of);
-    read.with_context(|| format!("{}: cannot be read", path.display()))
+    let parts = input::open(path)?.map(|opened| opened.map(|(_, bytes)| bytes));
+    Stored::of_all(parts).with_context(|| format!("{}: cannot be read", path.display()))
 }

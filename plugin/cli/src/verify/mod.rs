@@ -72,8 +72,9 @@ use tally::{Said, Tallies};
 #[derive(Args)]
 #[command(after_long_help = Verdict::help())]
 pub(crate) struct Verify {
-    /// The logs, in any order; the directory of a ledger stands for all of its
-    /// files; none or `-` is standard input
+    /// The logs, in any order: files, and objects by s3://, gs://, az:// or https://
+    /// (docs/fleet.md); the directory of a ledger stands for all of its files; none or `-`
+    /// is standard input
     files: Vec<PathBuf>,
     #[command(flatten)]
     ignored: IgnoredKeys,
@@ -92,11 +93,12 @@ pub(crate) struct Verify {
     #[command(flatten)]
     identity: Identity,
     /// Name the nodes in the roster from which nothing came since this day or
-    /// time, in UTC, as 2026-11-20 or 2026-11-20T08:00:00Z …
-    #[arg(long, value_name = "TIME", requires = "roster", value_parser = time)]
+    /// time, in UTC, as 2026-11-20 or 2026-11-20T08:00:00Z …; skip older objects, where the
+    /// keys of a URL have a date, as in s3://BUCKET/%Y/%m/%d/*
+    #[arg(long, value_name = "TIME", value_parser = time)]
     since: Option<SystemTime>,
     /// … until this, which is no longer part of it
-    #[arg(long, value_name = "TIME", requires = "roster", value_parser = time)]
+    #[arg(long, value_name = "TIME", value_parser = time)]
     until: Option<SystemTime>,
     /// Accept that the last records of each chain have no anchor, if they cover no more
     /// than this time, by their own times: 15m, or 1h 30m
@@ -239,8 +241,8 @@ impl Verify {
         let keys = self.identity.read()?;
         let keys = keys.as_ref();
         let (files, mut ledgers) = Ledgers::expand(self.files, roster)?;
-        let (files, owners): (Vec<PathBuf>, Vec<Option<usize>>) = files.into_iter().unzip();
-        let mut sources = Source::all(files)?;
+        let (mut sources, owners): (Vec<Source>, Vec<Option<usize>>) =
+            Source::all_in(files, Some(&heard))?.into_iter().unzip();
         let mut chains = Chains::new(heard, &ledgers, roster);
         let is_tallied = self.html.is_some() || self.metrics.is_some();
         chains.tallies = is_tallied.then(Tallies::default);
@@ -302,6 +304,12 @@ impl Verify {
     fn heard(&self) -> Result<RangeInclusive<u64>> {
         let seconds =
             |time: SystemTime| time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let is_of_time = self.since.is_some() || self.until.is_some();
+        ensure!(
+            !is_of_time || self.roster.is_some() || self.files.iter().any(|path| input::has_date(path)),
+            "--since and --until need --roster, whose nodes they are about, or a URL with a date in its keys, as \
+             s3://BUCKET/%Y/%m/%d/*"
+        );
         let (since, until) = (self.since.map_or(0, seconds), self.until.map_or(u64::MAX, seconds));
         ensure!(since < until, "there is no time between --since and --until, which is exclusive");
         Ok(since..=until - 1)

@@ -13,6 +13,7 @@ mod layouts;
 mod ledgers;
 mod logs;
 mod monitoring;
+mod objects;
 mod oddities;
 mod package;
 mod redaction;
@@ -97,6 +98,7 @@ pub(crate) const ALL: &[Case] = &[
     Case { name: "fluent-bit-conf, what happens to logs", run: logs::every_config },
     Case { name: "fluent-bit-conf, a full disk", run: logs::full_disks },
     Case { name: "fluent-bit-conf, anchors", run: keys::shipped_anchors },
+    Case { name: "fluent-bit-conf, a bucket with Object Lock", run: objects::shipped_s3 },
     Case { name: "fluent-bit-conf, metrics and alerts", run: monitoring::alerts },
     Case { name: "compiled ahead of time", run: aot::that_fits },
     Case { name: "compiled ahead of time, for another WAMR", run: aot::of_another_version },

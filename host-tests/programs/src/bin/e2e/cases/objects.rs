@@ -1,0 +1,80 @@
+//! Logs that Fluent Bit sends to object stores, verified where they are.
+
+use super::layouts::lay_out;
+use crate::case::{Place, Skipped};
+use crate::process::Process;
+use crate::{poll, verify};
+use anyhow::{Context, Result, bail, ensure};
+use host_tests::s3::{REMEDY, Server};
+use host_tests::{program, root};
+use serde_json::{Value, json};
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::path::Path;
+use std::process::Command;
+
+const CONFIG: &str = "s3.yaml";
+const STATE: &str = "var/lib/flb-audit/kube";
+const BUCKET: &str = "audit-logs";
+/// The records that come before each upload.
+const RECORDS: usize = 40;
+const UPLOADS: usize = 3;
+
+/// The shipped config, and a bucket that keeps what it has: what Fluent Bit sends there is
+/// verified as a log on the disk is, and nobody takes an object away.
+pub(crate) fn shipped_s3(place: &Place) -> Result<String> {
+    let Some(mut server) = Server::start()? else { bail!(Skipped(REMEDY)) };
+    server.bucket(BUCKET, true, true)?;
+    let (module, log) = lay_out(place, "filter-audit.yaml")?;
+    fs::copy(verify::module(), module)?;
+    fs::remove_dir_all(place.at(STATE))?;
+    verify::init_with_keys(&place.at(STATE), &place.at("roster.json"))?;
+    let endpoint = format!("bucket: ${{S3_BUCKET}}\n      endpoint: http://127.0.0.1:{}", server.port());
+    let text = fs::read_to_string(root().join("fluent-bit-conf").join(CONFIG))?;
+    let text = text
+        .replace("bucket: ${S3_BUCKET}", &endpoint)
+        .replace("upload_timeout: 15m", "upload_timeout: 2s")
+        .replace("/var/lib/fluent-bit/s3", &place.at("var/lib/fluent-bit/s3").to_string_lossy());
+    fs::write(place.at(CONFIG), text)?;
+    let mut command = Command::new(&place.fluent_bit.path);
+    command.arg("--config").arg(CONFIG).env("S3_BUCKET", BUCKET).envs(server.environment());
+    let mut process = Process::spawn_in(place, &place.at(""), &mut command)?;
+    process.wait_for_log("inotify_fs_add", 1)?;
+    for upload in 1..=UPLOADS {
+        let mut file = OpenOptions::new().append(true).open(&log)?;
+        for number in 0..RECORDS {
+            writeln!(file, "{}", json!({"upload": upload, "number": number, "ratio": 0.25, "none": null}))?;
+        }
+        poll::until(
+            "the objects to be there",
+            || {
+                process.ensure_running()?;
+                Ok((server.keys(BUCKET)?.len() >= upload).then_some(()))
+            },
+            || format!("upload {upload} is not"),
+        )?;
+    }
+    process.stop()?;
+    let keys = server.keys(BUCKET)?;
+    let day = keys.first().and_then(|key| key.get(..key.rfind('/')?)).context("no objects")?;
+    let verified = |address: &str| verify_there(place, &server, address);
+    let (code, whole) = verified(&format!("s3://{BUCKET}/logs/"))?;
+    ensure!(code == verify::TAIL_UNANCHORED, "verify ended with {code}: {whole}");
+    ensure!(whole["records"] == RECORDS * UPLOADS, "{} records", whole["records"]);
+    ensure!(verified(&format!("s3://{BUCKET}/{day}/*.gz"))?.1["records"].as_u64() > Some(0), "none by day");
+    // Nobody takes an object away, as its lock keeps it; a mark over it makes a gap.
+    let last = keys.last().context("no objects")?;
+    ensure!(server.delete(BUCKET, last, None)?, "the mark");
+    let (code, _) = verified(&format!("s3://{BUCKET}/logs/"))?;
+    ensure!(code == verify::GAP || code == verify::TAIL_UNANCHORED, "with a mark: {code}");
+    Ok(format!("{} records in {} objects", RECORDS * UPLOADS, keys.len()))
+}
+
+fn verify_there(place: &Place, server: &Server, address: &str) -> Result<(i32, Value)> {
+    let mut verify = program::flb_audit();
+    verify.args(["verify", "--json", "--roster"]).arg(place.at("roster.json")).arg(Path::new(address));
+    let output = verify.envs(server.environment()).output()?;
+    let report = serde_json::from_slice(&output.stdout)
+        .with_context(|| format!("flb-audit verify: {}", String::from_utf8_lossy(&output.stderr)))?;
+    Ok((output.status.code().context("killed")?, report))
+}

@@ -1,0 +1,92 @@
+//! Addresses of objects, as a command line names them: `s3://BUCKET/KEY` and the like.
+
+use super::keys::KeyPattern;
+use anyhow::{Context, Result, ensure};
+use std::fmt;
+use std::path::Path;
+use url::Url;
+
+/// The kinds of object stores.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Kind {
+    S3,
+    Google,
+    Azure,
+}
+
+/// What comes before a key's version, as S3 writes it.
+const VERSION: &str = "?versionId=";
+
+/// One or more objects.
+#[derive(Debug)]
+pub(super) enum Address {
+    /// Objects of a bucket.
+    Bucket {
+        kind: Kind,
+        /// The scheme and the bucket.
+        root: String,
+        keys: KeyPattern,
+        /// The version of the object, if it is not the newest.
+        version: Option<String>,
+    },
+    /// What a web server answers with.
+    Web(WebAddress),
+}
+
+/// The address of a web page, which may hold secrets: a password, a signature.
+#[derive(Clone, Debug)]
+pub(super) struct WebAddress {
+    pub(super) url: Url,
+    /// The parts that are not shown.
+    secrets: Vec<String>,
+}
+
+impl Address {
+    /// Reads what a command line names; none if it is a file's path.
+    pub(super) fn of(path: &Path) -> Result<Option<Address>> {
+        let Some((scheme, rest)) = path.to_str().and_then(|text| text.split_once("://")) else {
+            return Ok(None);
+        };
+        let kind = match scheme {
+            "s3" => Kind::S3,
+            "gs" => Kind::Google,
+            "az" => Kind::Azure,
+            "https" | "http" => return WebAddress::of(path).map(|web| Some(Address::Web(web))),
+            _ => return Ok(None),
+        };
+        let named = || format!("{scheme}://{rest}");
+        let (bucket, key) = rest.split_once('/').unwrap_or((rest, ""));
+        ensure!(!bucket.is_empty(), "{}: no bucket is named", named());
+        let (key, version) = match key.rsplit_once(VERSION) {
+            Some((key, version)) => (key, Some(version.to_owned())),
+            None => (key, None),
+        };
+        let keys = KeyPattern::read(key).map_err(|what| anyhow::anyhow!("{}: {what}", named()))?;
+        let is_one = keys.is_literal() && !key.is_empty() && !key.ends_with('/');
+        ensure!(version.is_none() || is_one, "{}: one object has a version, and many have none", named());
+        Ok(Some(Address::Bucket { kind, root: format!("{scheme}://{bucket}"), keys, version }))
+    }
+}
+
+impl WebAddress {
+    fn of(path: &Path) -> Result<WebAddress> {
+        let text = path.to_str().unwrap_or_default();
+        // The address is not repeated: it may hold a signature.
+        let url = Url::parse(text).context("an https:// address that is none")?;
+        let query = url.query().map(|query| format!("?{query}"));
+        let user = Some(format!("{}:{}@", url.username(), url.password().unwrap_or_default()));
+        let user = user.filter(|user| user.len() > ":@".len());
+        Ok(WebAddress { url, secrets: query.into_iter().chain(user).collect() })
+    }
+
+    /// Takes the secrets out of a message.
+    pub(super) fn without_secrets(&self, message: &str) -> String {
+        self.secrets.iter().fold(message.to_owned(), |message, secret| message.replace(secret, ""))
+    }
+}
+
+impl fmt::Display for WebAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.without_secrets(self.url.as_str()))
+    }
+}
