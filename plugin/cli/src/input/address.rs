@@ -1,7 +1,7 @@
 //! Addresses of objects, as a command line names them: `s3://BUCKET/KEY` and the like.
 
 use super::keys::KeyPattern;
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use std::fmt;
 use std::path::Path;
 use url::Url;
@@ -61,9 +61,14 @@ impl Address {
             Some((key, version)) => (key, Some(version.to_owned())),
             None => (key, None),
         };
-        let keys = KeyPattern::read(key).map_err(|what| anyhow::anyhow!("{}: {what}", named()))?;
-        let is_one = keys.is_literal() && !key.is_empty() && !key.ends_with('/');
-        ensure!(version.is_none() || is_one, "{}: one object has a version, and many have none", named());
+        // A folder stands for all that is below it.
+        let all = if key.is_empty() || key.ends_with('/') { "**" } else { "" };
+        let keys = KeyPattern::read(&format!("{key}{all}")).map_err(|what| anyhow!("{}: {what}", named()))?;
+        ensure!(
+            version.is_none() || keys.is_literal(),
+            "{}: one object has a version, and many have none",
+            named()
+        );
         Ok(Some(Address::Bucket { kind, root: format!("{scheme}://{bucket}"), keys, version }))
     }
 }

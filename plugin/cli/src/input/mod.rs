@@ -27,7 +27,6 @@ mod stored;
 mod table;
 
 pub(crate) use inputs::Inputs;
-pub(crate) use objects::Period;
 pub(crate) use place::Place;
 pub(crate) use source::{Source, check_is_file, has_date, open, without_secrets};
 pub(crate) use stored::Stored;

@@ -31,7 +31,7 @@ const ANSWER_TIMEOUT: &str = "7days";
 const NETWORK_THREADS: usize = 2;
 
 /// The time of which keys with a date are read, in seconds since 1970.
-pub(crate) type Period = RangeInclusive<u64>;
+pub(super) type Period = RangeInclusive<u64>;
 
 /// The stores that a command line names, each opened once.
 #[derive(Default)]
