@@ -64,7 +64,7 @@ impl Stores {
     pub(super) fn list(&mut self, address: Address, period: Option<&Period>) -> Result<Vec<Object>> {
         match address {
             Address::Web(web) => {
-                let objects = web_store(&web).map_err(|error| anyhow!("{web}: {error}"))?;
+                let objects = web_store(&web).map_err(|error| anyhow!("{web}: {}", said(&error)))?;
                 let (runtime, root) = (self.runtime()?, web.to_string());
                 let store = Arc::new(Store { objects, runtime, root, web: Some(web) });
                 Ok(vec![Object { store, key: Key::default(), listed: None, version: None }])
@@ -72,7 +72,8 @@ impl Stores {
             Address::Bucket { kind, root, keys, version } => {
                 let store = self.bucket(kind, &root)?;
                 let named = || format!("{root}/{}", keys.text());
-                let listed = store.clone().list(&keys, version, period).with_context(named)?;
+                let listed = store.clone().list(&keys, version, period);
+                let listed = listed.map_err(|error| anyhow!("{}: {}", named(), said(&error)))?;
                 if listed.is_empty() {
                     bail!("{}: no object is there", named());
                 }
@@ -96,7 +97,7 @@ impl Stores {
             return Ok(store.clone());
         }
         let runtime = self.runtime()?;
-        let objects = bucket_store(kind, root).with_context(|| root.to_owned())?;
+        let objects = bucket_store(kind, root).map_err(|error| anyhow!("{root}: {}", said(&error)))?;
         let store = Arc::new(Store { objects, runtime, root: root.to_owned(), web: None });
         self.by_root.insert(root.to_owned(), store.clone());
         Ok(store)
@@ -114,10 +115,8 @@ fn bucket_store(kind: Kind, root: &str) -> Result<Box<dyn ObjectStore>, Error> {
             Box::new(client.into_iter().fold(builder, set).build()?)
         }
         Kind::Google => {
-            // Else compressed objects come decompressed, without their lengths.
-            let compressed = HeaderMap::from_iter([(ACCEPT_ENCODING, HeaderValue::from_static("gzip"))]);
             let builder = GoogleCloudStorageBuilder::from_env().with_url(root).with_retry(retries());
-            let builder = builder.with_client_options(ClientOptions::new().with_default_headers(compressed));
+            let builder = builder.with_client_options(google_client());
             let set = |builder: GoogleCloudStorageBuilder, (key, value)| {
                 builder.with_config(GoogleConfigKey::Client(key), value)
             };
@@ -133,6 +132,18 @@ fn bucket_store(kind: Kind, root: &str) -> Result<Box<dyn ObjectStore>, Error> {
     })
 }
 
+/// The options of a client for Google's store, from the environment as well.
+fn google_client() -> ClientOptions {
+    // Else compressed objects come decompressed, without their lengths.
+    let compressed = HeaderMap::from_iter([(ACCEPT_ENCODING, HeaderValue::from_static("gzip"))]);
+    let options = std::env::vars_os().filter_map(|(name, value)| {
+        let key = name.to_str()?.strip_prefix("GOOGLE_")?.to_ascii_lowercase();
+        Some((key.parse::<ClientConfigKey>().ok()?, value.into_string().ok()?))
+    });
+    let client = ClientOptions::new().with_default_headers(compressed);
+    options.fold(client, |client, (key, value)| client.with_config(key, value))
+}
+
 fn web_store(web: &WebAddress) -> Result<Box<dyn ObjectStore>, Error> {
     let builder = HttpBuilder::new()
         .with_url(web.url.as_str())
@@ -141,6 +152,11 @@ fn web_store(web: &WebAddress) -> Result<Box<dyn ObjectStore>, Error> {
         .with_config(ClientConfigKey::ReadTimeout, READ_TIMEOUT)
         .with_config(ClientConfigKey::AllowHttp, (web.url.scheme() == "http").to_string());
     Ok(Box::new(builder.build()?))
+}
+
+/// Returns what an error says, on one line: it has its causes in it, and a store's answer.
+fn said(error: &Error) -> String {
+    error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn retries() -> RetryConfig {
@@ -153,7 +169,7 @@ impl Store {
         keys: &KeyPattern,
         version: Option<String>,
         period: Option<&Period>,
-    ) -> Result<Vec<Object>> {
+    ) -> Result<Vec<Object>, Error> {
         let of = |meta: ObjectMeta, version| Object {
             store: self.clone(),
             key: meta.location,
@@ -172,13 +188,13 @@ impl Store {
             Err(Error::NotFound { .. }) if version.is_none() => {
                 Ok(self.list_folder(keys.text())?.into_iter().map(|meta| of(meta, None)).collect())
             }
-            Err(error) => Err(error.into()),
+            Err(error) => Err(error),
         }
     }
 
     /// Lists what is below a folder, without what is empty: so are folders that a console
     /// has made.
-    fn list_folder(&self, folder: &str) -> Result<Vec<ObjectMeta>> {
+    fn list_folder(&self, folder: &str) -> Result<Vec<ObjectMeta>, Error> {
         let folder = Key::parse(folder)?;
         let folder = Some(&folder).filter(|folder| !folder.as_ref().is_empty());
         let mut listed = self.runtime.block_on(async {
@@ -281,7 +297,7 @@ impl ObjectReader {
         let what = match error {
             Error::Precondition { .. } => "it was written anew since it was listed".to_owned(),
             Error::NotFound { .. } => "no such object".to_owned(),
-            error => error.to_string(),
+            error => said(error),
         };
         io::Error::other(self.store.web.as_ref().map_or(what.clone(), |web| web.without_secrets(&what)))
     }
