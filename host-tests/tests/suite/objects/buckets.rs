@@ -105,7 +105,7 @@ fn patterns_and_dates_choose_objects() {
         (&["s3://logs/logs/2026/11/01/0*/*.ndjson"], of(10)),
         (&["s3://logs/logs/2026/11/01/*"], 0),
         (&["s3://logs/logs/2026/11/01/**"], of(24)),
-        (&["s3://logs/**/app-1*.ndjson", "s3://logs/**/app-2.ndjson"], of(12)),
+        (&["s3://logs/**/01/*/app-1*.ndjson", "s3://logs/**/app-2.ndjson"], of(12)),
         (&["s3://logs/logs/%Y/%m/%d/%H/*", "--since", "2026-11-01", "--until", "2026-11-02"], of(24)),
         (&["s3://logs/logs/%Y/%m/%d/", "--since", "2026-11-01", "--until", "2026-11-02"], of(24)),
         (

@@ -64,8 +64,8 @@ impl Stores {
     pub(super) fn list(&mut self, address: Address, period: Option<&Period>) -> Result<Vec<Object>> {
         match address {
             Address::Web(web) => {
-                let objects = web_store(&web).map_err(|error| anyhow!("{web}: {}", said(&error)))?;
                 let (runtime, root) = (self.runtime()?, web.to_string());
+                let objects = web_store(&web).map_err(|error| anyhow!("{root}: {}", said(&error)))?;
                 let store = Arc::new(Store { objects, runtime, root, web: Some(web) });
                 Ok(vec![Object { store, key: Key::default(), listed: None, version: None }])
             }
