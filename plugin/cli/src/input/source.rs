@@ -171,8 +171,8 @@ pub(crate) fn without_secrets(argument: &str) -> String {
 }
 
 /// Says whether a command line names objects by a date in their keys.
-pub(crate) fn has_date(path: &Path) -> bool {
-    matches!(Address::of(path), Ok(Some(Address::Bucket { keys, .. })) if keys.has_date())
+pub(crate) fn has_date(path: &Path) -> Result<bool> {
+    Ok(matches!(Address::of(path)?, Some(Address::Bucket { keys, .. }) if keys.has_date()))
 }
 
 /// Checks that there is a regular file. Opening a pipe would wait for somebody who

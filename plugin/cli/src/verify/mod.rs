@@ -304,9 +304,10 @@ impl Verify {
     fn heard(&self) -> Result<RangeInclusive<u64>> {
         let seconds =
             |time: SystemTime| time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let dated: Vec<bool> = self.files.iter().map(|path| input::has_date(path)).collect::<Result<_>>()?;
         let is_of_time = self.since.is_some() || self.until.is_some();
         ensure!(
-            !is_of_time || self.roster.is_some() || self.files.iter().any(|path| input::has_date(path)),
+            !is_of_time || self.roster.is_some() || dated.contains(&true),
             "--since and --until need --roster, whose nodes they are about, or a URL with a date in its keys, as \
              s3://BUCKET/%Y/%m/%d/*"
         );
