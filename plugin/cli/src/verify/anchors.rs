@@ -7,17 +7,8 @@ use super::signatures::Verifier;
 use crate::input;
 use crate::roster::Roster;
 use anyhow::{Context, Result, bail};
-<<<<<<< HEAD
 use flb_audit_core::verify::{Anchor, read_anchor};
-use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
-=======
-use flb_audit_core::chain::ChainId;
-use flb_audit_core::chain::checkpoint::Checkpoint;
-use flb_audit_core::verify::read_anchor;
-use std::collections::BTreeMap;
-use std::io::{self, BufRead, Read};
->>>>>>> 5dcd8c6 (input: logs in object stores)
+use std::io::{BufRead, Read};
 use std::path::Path;
 
 /// The longest anchor, in bytes: a checkpoint takes less than 9 KB, and outputs
@@ -44,7 +35,7 @@ fn for_each<'a>(
     let mut count = 0;
     for opened in input::open(path)? {
         let (name, lines) = opened?;
-        count += for_each_in(chains, &name, lines, roster, &mut take)?;
+        count += for_each_in(chains, &name, lines, roster, &take)?;
     }
     if count == 0 {
         bail!("{}: no checkpoint in it", path.display());
@@ -58,7 +49,7 @@ fn for_each_in<'a>(
     shown: &str,
     mut lines: impl BufRead,
     roster: Option<&Roster>,
-    mut take: impl FnMut(&mut Chains<'a>, &Checkpoint) -> io::Result<()>,
+    take: &impl Fn(&mut Chains<'a>, &Anchor),
 ) -> Result<u64> {
     let mut signatures = Verifier::new(roster);
     let (mut count, mut number) = (0, 0);
