@@ -62,10 +62,11 @@ pub(crate) fn shipped_s3(place: &Place) -> Result<String> {
     ensure!(whole["records"] == RECORDS * UPLOADS, "{} records", whole["records"]);
     let (_, day) = verify_there(place, &server, &format!("s3://{BUCKET}/{day}/*.gz"))?;
     ensure!(day["records"].as_u64() > Some(0), "none by their folder: {day}");
-    // A mark hides an object whose lock keeps it: that makes a gap.
+    // A mark hides an object whose lock keeps it: that makes a gap. On Fluent Bit 4.0 each
+    // chunk is a segment, and its records may have been lost in a stop.
     ensure!(server.delete(BUCKET, &keys[0], None)?, "the mark");
     let (code, _) = verify_there(place, &server, &format!("s3://{BUCKET}/logs/"))?;
-    ensure!(code == verify::GAP, "with a mark: {code}");
+    ensure!([verify::GAP, verify::UNCLEAN_STOP].contains(&code), "with a mark: {code}");
     Ok(format!("{} records in {} objects", RECORDS * UPLOADS, keys.len()))
 }
 
