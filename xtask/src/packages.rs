@@ -42,7 +42,9 @@ pub const PACKAGES: [Package; 9] = [
     Package { name: "in_checkpoint", target: Some(GUEST), ships: Ships::As("in_checkpoint.wasm") },
     Package { name: "out_audit", target: Some(COMPONENT), ships: Ships::As("out_audit.wasm") },
     Package { name: "out_hello", target: Some(COMPONENT), ships: Ships::As("out_hello.wasm") },
+    Package { name: "out_count", target: Some(COMPONENT), ships: Ships::Never },
     Package { name: "out_faulty", target: Some(COMPONENT), ships: Ships::Never },
+    Package { name: "out_older", target: Some(COMPONENT), ships: Ships::Never },
     Package { name: "out_chunks", target: Some(COMPONENT), ships: Ships::Never },
 ];
 

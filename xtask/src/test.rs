@@ -9,7 +9,7 @@ use xtask::{build, workspace};
 /// Packages whose tests are built in `dev`, with checks for overflow. Nothing there
 /// needs wasmtime, and policies are held against an implementation that asks for
 /// other features of what wasmtime needs.
-const PURE: [&str; 3] = ["flb-audit-core", "flb-audit-policy", "flb-audit-doctor"];
+const PURE: [&str; 4] = ["flb-audit-core", "flb-audit-policy", "flb-audit-doctor", "flb-audit-output"];
 
 /// The package whose tests are built alone: they ask for features of what the others
 /// ship, and cargo builds a dependency again where its features differ.

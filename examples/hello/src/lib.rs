@@ -15,9 +15,9 @@ impl Guest for Hello {
         vec![Property { name: "greeting".into(), description: "What to say; `hello`".into() }]
     }
 
-    fn init(settings: Vec<Setting>) -> Result<(), String> {
+    fn init(settings: Vec<Setting>) -> Result<Option<u32>, String> {
         let greeting = settings.into_iter().next().map_or("hello".into(), |setting| setting.value);
-        GREETING.set(greeting).map_err(|_| "init came twice".into())
+        GREETING.set(greeting).map(|()| None).map_err(|_| "init came twice".into())
     }
 
     fn flush(tag: Vec<u8>, chunk: Vec<u8>) -> Answer {
@@ -26,7 +26,11 @@ impl Guest for Hello {
         Answer::Ok
     }
 
-    fn drain() -> Result<(), String> {
+    fn tick() -> Result<(), String> {
+        Ok(())
+    }
+
+    fn drain(_left: u32) -> Result<(), String> {
         log(Level::Info, "good bye");
         Ok(())
     }

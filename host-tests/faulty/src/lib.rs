@@ -4,6 +4,7 @@
 wit_bindgen::generate!({ path: "../../wit", world: "component" });
 
 use exports::fluent_bit::output::output::{Answer, Guest, Property, Setting};
+use fluent_bit::output::delivery;
 use fluent_bit::output::logging::{Level, log};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
@@ -11,6 +12,8 @@ use std::time::Duration;
 /// The number of chunks that this instance was given.
 static CHUNKS: AtomicU32 = AtomicU32::new(0);
 
+/// The number of ticks of this instance.
+static TICKS: AtomicU32 = AtomicU32::new(0);
 static DRAIN_SLEEPS: AtomicBool = AtomicBool::new(false);
 
 /// Longer than any test.
@@ -23,15 +26,16 @@ impl Guest for Faulty {
         vec![Property { name: "init".into(), description: "what init does".into() }]
     }
 
-    fn init(settings: Vec<Setting>) -> Result<(), String> {
+    fn init(settings: Vec<Setting>) -> Result<Option<u32>, String> {
         match settings.first().map(|setting| setting.value.as_str()) {
             Some("trap") => panic!("as it was told"),
             Some("sleep") => {
                 std::thread::sleep(LONG);
-                Ok(())
+                Ok(None)
             }
+            Some("tick") => Ok(Some(50)),
             Some(other) => Err(format!("property config.init: {other}")),
-            None => Ok(()),
+            None => Ok(None),
         }
     }
 
@@ -47,12 +51,12 @@ impl Guest for Faulty {
                 Answer::Ok
             }
             b"nap" => {
-                std::thread::sleep(Duration::from_millis(700));
+                std::thread::sleep(Duration::from_millis(1500));
                 log(Level::Info, &format!("chunk {chunks}, late"));
                 Answer::Ok
             }
             b"nap, then retry" => {
-                std::thread::sleep(Duration::from_millis(700));
+                std::thread::sleep(Duration::from_millis(1500));
                 Answer::Retry("as it was told".into())
             }
             b"pipe" => match std::fs::read("/pipe") {
@@ -62,6 +66,11 @@ impl Guest for Faulty {
             b"drain sleeps" => {
                 DRAIN_SLEEPS.store(true, Ordering::Relaxed);
                 Answer::Ok
+            }
+            b"delivery" => {
+                let id: String = delivery::chunk_id().iter().map(|byte| format!("{byte:02x}")).collect();
+                log(Level::Info, &format!("{id} {}", delivery::attempt()));
+                if delivery::attempt() < 3 { Answer::Retry("as it was told".into()) } else { Answer::Ok }
             }
             b"talk" => {
                 println!("a first line\nred: \u{1b}[31m, {}", "long ".repeat(2000));
@@ -102,7 +111,20 @@ impl Guest for Faulty {
         }
     }
 
-    fn drain() -> Result<(), String> {
+    fn tick() -> Result<(), String> {
+        match TICKS.fetch_add(1, Ordering::Relaxed) + 1 {
+            2 => Err("as it was told".into()),
+            // No chunk is being delivered.
+            3 => Err(delivery::attempt().to_string()),
+            ticks => {
+                log(Level::Info, &format!("tick {ticks}"));
+                Ok(())
+            }
+        }
+    }
+
+    fn drain(left: u32) -> Result<(), String> {
+        log(Level::Debug, &format!("{left} ms left"));
         if DRAIN_SLEEPS.load(Ordering::Relaxed) {
             std::thread::sleep(LONG);
         }

@@ -1,5 +1,5 @@
 //! `flb-audit` as a library: builds policies into the filter, sets up chains,
-//! replays streams through the filter, verifies what came out.
+//! replays streams through the filter and chunks through outputs, verifies what came out.
 //!
 //! The program is [`run`]. Tests call the verifier in their own process through
 //! [`verify`].
@@ -22,6 +22,7 @@ mod init;
 mod input;
 mod install;
 mod lines;
+mod new_output;
 mod prove;
 mod replay;
 mod report;
@@ -60,6 +61,7 @@ enum Command {
     HmacKey(hmac_key::HmacKeyCommand),
     Init(init::Init),
     Install(install::Install),
+    NewOutput(new_output::NewOutput),
     Replay(replay::Replay),
     Restore(restore::Restore),
     Test(cases::Test),
@@ -105,6 +107,7 @@ fn run_command(arguments: impl IntoIterator<Item = OsString>) -> Result<u8> {
         Command::HmacKey(key) => key.run().map(|()| exit::DONE),
         Command::Init(init) => init.run().map(|()| exit::DONE),
         Command::Install(install) => install.run().map(|()| exit::DONE),
+        Command::NewOutput(output) => output.run().map(|()| exit::DONE),
         Command::Replay(replay) => replay.run().map(|()| exit::DONE),
         Command::Restore(restore) => restore.run(),
         Command::Test(test) => test.run(),

@@ -1,49 +1,77 @@
-//! `flb-audit replay`: a recorded stream through the filter, without Fluent Bit.
+//! `flb-audit replay`: a recorded stream through the filter, or chunks through an output,
+//! without Fluent Bit.
+
+mod chunks;
+mod rehearsal;
+mod script;
 
 use crate::filter_module;
 use crate::stdout::Stdout;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use flb_audit_host::filter::{Filter, Generation, Limits};
-use flb_audit_host::stream;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::PathBuf;
 
-/// Run a recorded stream through the filter, and print what it seals
+/// Run a recorded stream through the filter, and print what it seals; or run chunks
+/// through an output, and print what it answers
 ///
 /// A line of a stream holds `tag`, `sec`, `nsec` and `record`, the record's
 /// text as a string. `filter_record.wasm` records one inside Fluent Bit.
+///
+/// With `--output`, a file that ends with `.msgpack` is a chunk as Fluent Bit hands it
+/// over: `NAME.TAG.msgpack`, with the tag percent-encoded. Any other file is a stream,
+/// whose records become a chunk for each run of one tag. Each call of the component is
+/// printed as a line of JSON: the answer, the log, and what it took.
 #[derive(Args)]
 pub(crate) struct Replay {
-    /// The stream; `-` is standard input
-    stream: PathBuf,
+    /// The stream, or chunks; `-` is a stream from standard input
+    #[arg(required_unless_present = "script")]
+    files: Vec<PathBuf>,
     /// The module [default: filter_audit.wasm beside this program]
     #[arg(long, value_name = "FILE")]
     filter: Option<PathBuf>,
     /// A state directory, made by `flb-audit init`
     #[arg(long, value_name = "DIR")]
     state: Option<PathBuf>,
+    /// A component, an output of `fluent-bit:output`, instead of a filter
+    #[arg(long, value_name = "COMPONENT", conflicts_with_all = ["filter", "state"])]
+    output: Option<PathBuf>,
+    #[command(flatten)]
+    rehearsal: rehearsal::Options,
 }
 
 impl Replay {
     pub(crate) fn run(self) -> Result<()> {
+        match &self.output {
+            Some(component) => self.rehearsal.run(component, &self.files),
+            None => self.filter(),
+        }
+    }
+
+    fn filter(self) -> Result<()> {
+        ensure!(!self.rehearsal.has_script(), "--script needs --output");
+        let [stream] = &self.files[..] else {
+            bail!("a filter takes one stream");
+        };
         let filter = filter_module(self.filter)?;
-        let lines: Box<dyn BufRead> = if self.stream.as_os_str() == "-" {
+        let name = stream.display();
+        let lines: Box<dyn BufRead> = if stream.as_os_str() == "-" {
             Box::new(io::stdin().lock())
         } else {
-            let file = File::open(&self.stream).with_context(|| format!("{}", self.stream.display()))?;
+            let file = File::open(stream).with_context(|| format!("{name}"))?;
             Box::new(BufReader::new(file))
         };
         let filter = Filter::from_file(&filter)?;
         let limits = Limits { directory: self.state, ..Limits::default() };
         let mut host = filter.host(Generation::Lasting, limits);
         let mut out = Stdout::new();
-        for (at, call) in stream::read(lines).enumerate() {
+        for (at, call) in flb_audit_host::stream::read(lines).enumerate() {
             if !out.has_reader() {
                 break;
             }
-            let outcome = host.call(&call.with_context(|| format!("{}", self.stream.display()))?)?;
+            let outcome = host.call(&call.with_context(|| format!("{name}"))?)?;
             match (outcome.returned, outcome.trap) {
                 (Some(returned), _) => {
                     out.write(&returned)?;

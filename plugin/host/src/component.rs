@@ -4,28 +4,19 @@ mod instance;
 mod memory;
 mod printed;
 mod timer;
+mod version;
 
-pub use bindings::exports::fluent_bit::output::output::{Answer, Property, Setting};
-pub use bindings::fluent_bit::output::logging::Level;
-pub use instance::{Ended, Instance};
+pub use instance::{Delivery, Ended, Instance};
+pub use version::{Answer, Level, Property, Setting};
 
 use anyhow::{Context, Result};
-use instance::World;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use timer::Timer;
-use wasmtime::component::{HasSelf, Linker};
+use version::Pre;
+use wasmtime::component::Linker;
 use wasmtime::{Cache, Config, Engine};
-
-mod bindings {
-    #![allow(missing_docs, unreachable_pub)]
-    wasmtime::component::bindgen!({
-        path: "../../wit",
-        world: "component",
-        exports: { default: async },
-    });
-}
 
 /// The stack of WebAssembly, in bytes.
 const STACK_BYTES_MAX: usize = 1 << 20;
@@ -46,7 +37,7 @@ pub struct Limits {
 /// A compiled component, with an engine of its own: so that to interrupt a call
 /// interrupts no other's.
 pub struct Component {
-    pre: bindings::ComponentPre<World>,
+    pre: Pre,
     limits: Limits,
     timer: Arc<Timer>,
 }
@@ -55,7 +46,17 @@ impl Component {
     /// Compiles the component in this file, or takes it from the cache of the
     /// user that runs this. Gives with it why there is no cache, if so.
     pub fn from_file(path: &Path, limits: Limits) -> Result<(Component, Option<String>)> {
+        Component::compile(path, limits, Config::new())
+    }
+
+    /// The same, with fuel counted.
+    pub fn from_file_metered(path: &Path, limits: Limits) -> Result<Component> {
         let mut config = Config::new();
+        config.consume_fuel(true);
+        Ok(Component::compile(path, limits, config)?.0)
+    }
+
+    fn compile(path: &Path, limits: Limits, mut config: Config) -> Result<(Component, Option<String>)> {
         // Fluent Bit has handlers of its own.
         config.signals_based_traps(false);
         config.epoch_interruption(true);
@@ -73,11 +74,9 @@ impl Component {
             .with_context(|| format!("{name}: not a WebAssembly component"))?;
         let mut linker = Linker::new(&engine);
         wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
-        bindings::Component::add_to_linker::<_, HasSelf<World>>(&mut linker, |world| world)?;
-        let pre = linker.instantiate_pre(&component).and_then(bindings::ComponentPre::new);
-        let pre = pre
-            .map_err(anyhow::Error::from)
-            .with_context(|| format!("{name}: not an output of fluent-bit:output@0.1.0"))?;
+        version::add_to_linker(&mut linker)?;
+        let pre = linker.instantiate_pre(&component).map_err(anyhow::Error::from).and_then(Pre::new);
+        let pre = pre.with_context(|| format!("{name}: not an output of fluent-bit:output"))?;
         let timer = Arc::new(Timer::new(engine, limits.deadline)?);
         Ok((Component { pre, limits, timer }, cache.err()))
     }

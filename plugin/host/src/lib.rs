@@ -2,9 +2,11 @@
 //!
 //! [`filter`] calls a filter guest as Fluent Bit does; [`stream`] reads the
 //! recorded calls that it can be given. [`component`] is an output of
-//! `fluent-bit:output`, compiled; [`output`] runs one; [`log`] is about the lines of both.
+//! `fluent-bit:output`, compiled; [`output`] runs one; [`chunk`]
+//! and [`log`] are what goes in and what is said.
 #![forbid(unsafe_code)]
 
+pub mod chunk;
 pub mod component;
 pub mod filter;
 pub mod log;

@@ -1,6 +1,5 @@
 //! An output: a component on a thread of its own, for which nobody has to wait.
 
-mod chunk_id;
 mod desk;
 mod worker;
 

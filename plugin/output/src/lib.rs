@@ -29,7 +29,7 @@ impl Guest for Output {
         PROPERTIES.map(property).into()
     }
 
-    fn init(settings: Vec<Setting>) -> Result<(), String> {
+    fn init(settings: Vec<Setting>) -> Result<Option<u32>, String> {
         let settings = settings.iter().map(|setting| (setting.name.as_str(), setting.value.as_str()));
         let settings = Settings::read(settings)?;
         let directory = Path::new("/");
@@ -41,7 +41,7 @@ impl Guest for Output {
             Ledger::open(directory, settings, Some(policy)).map_err(|error| error.to_string())?;
         log(&mut ledger);
         LEDGER.set(Some(ledger));
-        Ok(())
+        Ok(None)
     }
 
     fn flush(tag: Vec<u8>, chunk: Vec<u8>) -> Answer {
@@ -49,7 +49,11 @@ impl Guest for Output {
             .map_or_else(Answer::Retry, |()| Answer::Ok)
     }
 
-    fn drain() -> Result<(), String> {
+    fn tick() -> Result<(), String> {
+        Ok(())
+    }
+
+    fn drain(_left: u32) -> Result<(), String> {
         with_ledger(|ledger| ledger.close().map_err(|error| error.to_string()))
     }
 }

@@ -5,6 +5,7 @@ mod cases;
 mod find;
 mod inputs;
 mod install;
+mod outputs;
 mod schemas;
 mod stdout;
 mod terminal;

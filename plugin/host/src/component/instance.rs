@@ -1,10 +1,11 @@
 //! One life of a component.
 
-use super::bindings::{self, ComponentPre};
 use super::memory::Memory;
 use super::printed::Printed;
 use super::timer::Timer;
+use super::version::{Exports, Pre};
 use super::{Answer, Level, Limits, Property, Setting};
+use crate::chunk::Chunk;
 use crate::log::{self, Line};
 use anyhow::{Context, Result, anyhow};
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use wasmtime_wasi::{FsPerms, I32Exit, WasiCtx, WasiCtxBuilder, WasiCtxView, Wasi
 /// A component that was instantiated.
 pub struct Instance {
     store: Store<World>,
-    exports: bindings::Component,
+    exports: Exports,
     timer: Arc<Timer>,
 }
 
@@ -25,8 +26,18 @@ pub(super) struct World {
     wasi: WasiCtx,
     table: ResourceTable,
     memory: Memory,
-    lines: Vec<Line>,
+    pub(super) lines: Vec<Line>,
     printed: Printed,
+    delivery: Option<Delivery>,
+}
+
+/// A chunk that is being delivered.
+#[derive(Clone, Debug)]
+pub struct Delivery {
+    /// The chunk.
+    pub chunk: Arc<Chunk>,
+    /// How often the component was given it, this time included.
+    pub attempt: u32,
 }
 
 /// A call has ended its instance.
@@ -36,13 +47,17 @@ pub struct Ended {
     pub reason: String,
 }
 
+/// The shortest time between ticks.
+const TICKS_MIN: Duration = Duration::from_millis(10);
+
 const DEADLINE: &str = "the deadline was exceeded";
 
 macro_rules! call {
     ($self:ident, $limit:ident, $function:ident $(, $argument:expr)*) => {{
         $self.store.set_epoch_deadline(1);
-        let exports = $self.exports.fluent_bit_output_output();
-        match $self.timer.run($limit, exports.$function(&mut $self.store $(, $argument)*)) {
+        // An error says that fuel is not counted.
+        let _ = $self.store.set_fuel(u64::MAX);
+        match $self.timer.run($limit, $self.exports.$function(&mut $self.store $(, $argument)*)) {
             Some(Ok(returned)) => Ok(returned),
             Some(Err(error)) => Err(Ended { reason: reason(&$self.store, &error.into()) }),
             None => Err(Ended { reason: DEADLINE.to_owned() }),
@@ -51,12 +66,7 @@ macro_rules! call {
 }
 
 impl Instance {
-    pub(super) fn new(
-        pre: &ComponentPre<World>,
-        limits: &Limits,
-        timer: Arc<Timer>,
-        limit: Duration,
-    ) -> Result<Instance> {
+    pub(super) fn new(pre: &Pre, limits: &Limits, timer: Arc<Timer>, limit: Duration) -> Result<Instance> {
         let printed = Printed::default();
         let mut wasi = WasiCtxBuilder::new();
         wasi.stdout(printed.clone()).stderr(printed.clone());
@@ -77,11 +87,13 @@ impl Instance {
             memory: Memory::new(limits.memory_bytes_max),
             lines: Vec::new(),
             printed,
+            delivery: None,
         };
         let mut store = Store::new(pre.engine(), world);
         store.limiter(|world| &mut world.memory);
         store.set_epoch_deadline(1);
-        match timer.run(limit, pre.instantiate_async(&mut store)) {
+        let _ = store.set_fuel(u64::MAX);
+        match timer.run(limit, pre.instantiate(&mut store)) {
             Some(Ok(exports)) => Ok(Instance { store, exports, timer }),
             Some(Err(error)) => Err(anyhow!(reason(&store, &error.into()))),
             None => Err(anyhow!(DEADLINE)),
@@ -90,22 +102,48 @@ impl Instance {
 
     /// The properties that the component has.
     pub fn properties(&mut self, limit: Duration) -> Result<Vec<Property>, Ended> {
-        call!(self, limit, call_properties)
+        call!(self, limit, properties)
     }
 
-    /// Begins, with these settings.
-    pub fn init(&mut self, limit: Duration, settings: &[Setting]) -> Result<Result<(), String>, Ended> {
-        call!(self, limit, call_init, settings)
+    /// Begins, with these settings. Returns the time between ticks, if it wants any.
+    pub fn init(
+        &mut self,
+        limit: Duration,
+        settings: &[Setting],
+    ) -> Result<Result<Option<Duration>, String>, Ended> {
+        let begun = call!(self, limit, init, settings)?;
+        let interval = |ticks| TICKS_MIN.max(Duration::from_millis(u64::from(ticks)));
+        Ok(begun.map(|ticks: Option<u32>| ticks.map(interval)))
     }
 
     /// Delivers a chunk.
-    pub fn flush(&mut self, limit: Duration, tag: &[u8], chunk: &[u8]) -> Result<Answer, Ended> {
-        call!(self, limit, call_flush, tag, chunk)
+    pub fn flush(&mut self, limit: Duration, delivery: Delivery) -> Result<Answer, Ended> {
+        let chunk = Arc::clone(&delivery.chunk);
+        self.store.data_mut().delivery = Some(delivery);
+        let answer = call!(self, limit, flush, &chunk.tag, &chunk.bytes);
+        self.store.data_mut().delivery = None;
+        answer
+    }
+
+    /// Does what is due without a chunk.
+    pub fn tick(&mut self, limit: Duration) -> Result<Result<(), String>, Ended> {
+        call!(self, limit, tick)
     }
 
     /// Ends.
     pub fn drain(&mut self, limit: Duration) -> Result<Result<(), String>, Ended> {
-        call!(self, limit, call_drain)
+        let left = u32::try_from(limit.as_millis()).unwrap_or(u32::MAX);
+        call!(self, limit, drain, left)
+    }
+
+    /// Returns the fuel that the last call has used, if that is counted.
+    pub fn fuel(&self) -> Option<u64> {
+        self.store.get_fuel().ok().map(|left| u64::MAX - left)
+    }
+
+    /// Returns the size of its memory.
+    pub fn memory_bytes(&self) -> usize {
+        self.store.data().memory.bytes
     }
 
     /// Returns the lines logged and printed since the last call. `printed` is the level
@@ -143,8 +181,9 @@ impl WasiView for World {
     }
 }
 
-impl bindings::fluent_bit::output::logging::Host for World {
-    fn log(&mut self, level: Level, message: String) {
-        log::push(&mut self.lines, level, &message);
+impl World {
+    /// The delivery that is under way.
+    pub(super) fn delivery(&self) -> wasmtime::Result<&Delivery> {
+        self.delivery.as_ref().ok_or_else(|| wasmtime::Error::msg("no chunk is being delivered"))
     }
 }

@@ -7,7 +7,7 @@ const TABLE_ELEMENTS_MAX: usize = 100_000;
 
 /// The memory of an instance: all of its linear memories, and tables.
 pub(super) struct Memory {
-    bytes: usize,
+    pub(super) bytes: usize,
     pub(super) bytes_max: usize,
     elements: usize,
     /// True if it has asked for more memory than allowed.

@@ -5,21 +5,21 @@
 //! `retry` and keeps the chunk, while the component goes on with it. The chunk comes
 //! again, and by then has its answer: `ok` is only ever said after the component.
 
-use super::chunk_id::ChunkId;
 use super::{GRACE, Reply};
+use crate::chunk::{Chunk, ChunkId};
 use crate::component::{Answer, Level};
 use crate::log::{LINES_MAX, Line};
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The longest wait for an answer: for that time the engine of Fluent Bit, with all other
 /// inputs and outputs, waits as well.
-pub(super) const PATIENCE: Duration = Duration::from_millis(250);
-/// The wait for a component that is late every time.
-const PATIENCE_MIN: Duration = Duration::from_millis(20);
-/// The part of the time that may be spent with waits in vain.
-const VAIN_PART: u32 = 10;
+const PATIENCE: Duration = Duration::from_millis(500);
+/// The wait that is always made: a disk that is healthy takes less.
+const PATIENCE_MIN: Duration = Duration::from_millis(50);
+/// Of the time, one part in so many may be spent with waits, beyond those.
+const WAITING_PART: u32 = 4;
 /// The number of chunks that can wait for the component, and their bytes.
 const WAITING_MAX: usize = 64;
 const WAITING_BYTES_MAX: usize = 16 << 20;
@@ -38,13 +38,14 @@ const STUCK: &str = "a call past its deadline hangs outside of the component, as
 /// A chunk that was handed over.
 pub(super) struct Job {
     ticket: u64,
-    pub(super) tag: Vec<u8>,
-    pub(super) chunk: Vec<u8>,
+    pub(super) chunk: Arc<Chunk>,
 }
 
 /// The next thing for the component's thread to do.
 pub(super) enum Next {
     Flush(Job),
+    /// The time of the next tick has come.
+    Tick,
     /// To end, until this time.
     Drain(Instant),
 }
@@ -75,7 +76,7 @@ struct State {
     is_gone: bool,
 }
 
-/// The time that may be waited, which waits in vain use up.
+/// The time that may be waited, which waits use up.
 struct Patience {
     left: Duration,
     at: Instant,
@@ -85,13 +86,13 @@ impl Patience {
     /// Returns how long to wait.
     fn now(&mut self) -> Duration {
         let now = Instant::now();
-        self.left = PATIENCE.min(self.left + (now - self.at) / VAIN_PART);
+        self.left = PATIENCE.min(self.left + (now - self.at) / WAITING_PART);
         self.at = now;
         self.left.max(PATIENCE_MIN)
     }
 
-    fn waited_in_vain(&mut self, wait: Duration) {
-        self.left = self.left.saturating_sub(wait);
+    fn waited(&mut self, wait: Duration) {
+        self.left = self.left.saturating_sub(wait.saturating_sub(PATIENCE_MIN));
         self.at = Instant::now();
     }
 }
@@ -122,13 +123,14 @@ impl Desk {
     /// Hands a chunk over, and waits for the answer: as long as is right for the engine
     /// of Fluent Bit, or for as long as it takes.
     pub(super) fn deliver(&self, tag: &[u8], chunk: &[u8], is_patient: bool) -> Reply {
+        let chunk = Arc::new(Chunk::new(tag, chunk));
         let mut state = self.state();
-        let answer = match state.take_over(tag, chunk) {
+        let answer = match state.take_over(&chunk) {
             Ok(ticket) => {
                 self.changed.notify_all();
                 let wait = if is_patient { None } else { Some(state.wait()) };
                 state = self.wait(state, ticket, wait);
-                state.answer(ticket, tag, chunk)
+                state.answer(ticket, &chunk)
             }
             Err(answer) => answer,
         };
@@ -160,14 +162,14 @@ impl Desk {
             }
             state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         }
-        if wait.is_some() && !state.answers.contains_key(&ticket) {
-            state.patience.waited_in_vain(start.elapsed());
+        if wait.is_some() {
+            state.patience.waited(start.elapsed());
         }
         state
     }
 
-    /// Waits for something to do.
-    pub(super) fn next(&self) -> Next {
+    /// Waits for something to do; for a tick until its time.
+    pub(super) fn next(&self, tick: Option<Instant>) -> Next {
         let mut state = self.state();
         loop {
             let is_time = |end: Instant| Instant::now() + self.deadline / 2 < end;
@@ -177,11 +179,17 @@ impl Desk {
                 return Next::Drain(end);
             }
             if let Some(job) = state.waiting.pop_front() {
-                state.waiting_bytes -= job.chunk.len();
+                state.waiting_bytes -= job.chunk.bytes.len();
                 state.begun = Some(Instant::now());
                 return Next::Flush(job);
             }
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = match tick.map(|at| at.saturating_duration_since(Instant::now())) {
+                None => self.changed.wait(state).unwrap_or_else(PoisonError::into_inner),
+                Some(Duration::ZERO) => return Next::Tick,
+                Some(left) => {
+                    self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0
+                }
+            };
         }
     }
 
@@ -207,6 +215,11 @@ impl Desk {
             }
         }
         self.changed.notify_all();
+    }
+
+    /// Leaves lines until Fluent Bit calls again.
+    pub(super) fn keep(&self, lines: &mut Vec<Line>) {
+        self.state().keep(lines);
     }
 
     /// Forgets the chunks that still wait. Fluent Bit was answered `retry` for them.
@@ -243,14 +256,14 @@ impl Desk {
 
 impl State {
     /// Takes a chunk over and returns its ticket; or answers it at once.
-    fn take_over(&mut self, tag: &[u8], chunk: &[u8]) -> Result<u64, Answer> {
+    fn take_over(&mut self, chunk: &Arc<Chunk>) -> Result<u64, Answer> {
         let retry = |reason: &str| Err(Answer::Retry(reason.to_owned()));
         if self.is_gone {
             self.lines.push((Level::Error, GONE.to_owned()));
             return retry(GONE);
         }
         if !self.late.is_empty() || !self.late_answers.is_empty() {
-            let id = ChunkId::of(tag, chunk);
+            let id = chunk.id();
             if let Some(at) = self.late_answers.iter().position(|(of, _)| *of == id) {
                 let (_, answer) = self.late_answers.remove(at).unwrap_or((id, Answer::Retry(String::new())));
                 return Err(answer);
@@ -260,14 +273,14 @@ impl State {
             }
         }
         let is_full =
-            self.waiting.len() >= WAITING_MAX || self.waiting_bytes + chunk.len() > WAITING_BYTES_MAX;
+            self.waiting.len() >= WAITING_MAX || self.waiting_bytes + chunk.bytes.len() > WAITING_BYTES_MAX;
         if is_full && !self.waiting.is_empty() {
             return retry("too many chunks wait for the component");
         }
         let ticket = self.next_ticket;
         self.next_ticket += 1;
-        self.waiting_bytes += chunk.len();
-        self.waiting.push_back(Job { ticket, tag: tag.to_vec(), chunk: chunk.to_vec() });
+        self.waiting_bytes += chunk.bytes.len();
+        self.waiting.push_back(Job { ticket, chunk: Arc::clone(chunk) });
         Ok(ticket)
     }
 
@@ -279,7 +292,7 @@ impl State {
 
     /// Returns the answer to a chunk that was waited for; if there is none, the chunk is
     /// late.
-    fn answer(&mut self, ticket: u64, tag: &[u8], chunk: &[u8]) -> Answer {
+    fn answer(&mut self, ticket: u64, chunk: &Chunk) -> Answer {
         if let Some(answer) = self.answers.remove(&ticket) {
             return answer;
         }
@@ -287,7 +300,7 @@ impl State {
             self.lines.push((Level::Error, GONE.to_owned()));
             return Answer::Retry(GONE.to_owned());
         }
-        self.late.push((ticket, ChunkId::of(tag, chunk)));
+        self.late.push((ticket, chunk.id()));
         if self.warned.is_none_or(|at| at.elapsed() >= WARNING_INTERVAL) {
             self.warned = Some(Instant::now());
             let line =

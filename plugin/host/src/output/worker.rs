@@ -1,8 +1,8 @@
 //! The component's thread: it makes the calls, and a new instance where one has ended.
 
-use super::chunk_id::ChunkId;
 use super::desk::{Desk, Next};
-use crate::component::{Answer, Component, Ended, Instance, Level, Property, Setting};
+use crate::chunk::{Chunk, ChunkId};
+use crate::component::{Answer, Component, Delivery, Ended, Instance, Level, Property, Setting};
 use crate::log::{self, Line};
 use anyhow::{Result, anyhow};
 use std::collections::HashMap;
@@ -10,8 +10,8 @@ use std::fs::File;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// The number of chunks that are remembered because they ended an instance.
-const FAILED_CHUNKS_MAX: usize = 1024;
+/// The number of chunks that are remembered because they come again.
+const TRIED_CHUNKS_MAX: usize = 4096;
 
 /// The state of the thread.
 pub(super) struct Worker {
@@ -19,12 +19,26 @@ pub(super) struct Worker {
     settings: Vec<Setting>,
     instance: Option<Instance>,
     failures_max: Option<u32>,
-    /// The number of instances that a chunk has ended.
-    failures: HashMap<ChunkId, u32>,
+    tried: HashMap<ChunkId, Tried>,
+    ticks: Option<Ticks>,
     lines: Vec<Line>,
     desk: Arc<Desk>,
     /// Keeps others off the directory for as long as this may write there.
     _lock: Option<File>,
+}
+
+/// What has become of a chunk so far.
+#[derive(Clone, Copy, Default)]
+struct Tried {
+    /// The number of calls that were given it.
+    attempts: u32,
+    /// The number of instances that it has ended.
+    failures: u32,
+}
+
+struct Ticks {
+    interval: Duration,
+    next: Instant,
 }
 
 /// There is no instance.
@@ -45,7 +59,8 @@ impl Worker {
             settings: Vec::new(),
             instance: None,
             failures_max,
-            failures: HashMap::new(),
+            tried: HashMap::new(),
+            ticks: None,
             lines: Vec::new(),
             desk,
             _lock: lock,
@@ -55,10 +70,14 @@ impl Worker {
     /// Works until there is nothing more to come.
     pub(super) fn run(mut self) {
         loop {
-            match self.desk.next() {
+            match self.desk.next(self.ticks.as_ref().map(|ticks| ticks.next)) {
                 Next::Flush(job) => {
-                    let answer = self.flush(&job.tag, &job.chunk);
+                    let answer = self.flush(&job.chunk);
                     self.desk.answer(&job, answer, &mut self.lines);
+                }
+                Next::Tick => {
+                    self.tick();
+                    self.desk.keep(&mut self.lines);
                 }
                 Next::Drain(end) => {
                     self.desk.clear();
@@ -101,16 +120,20 @@ impl Worker {
             let begun = instance.init(self.deadline(), &self.settings);
             let printed = if begun.is_ok() { Level::Info } else { Level::Error };
             self.lines.append(&mut instance.take_lines(printed));
-            begun
+            let interval = begun
                 .map_err(|ended| not_begun(Level::Error, format!("init: {}", ended.reason)))?
                 .map_err(|reason| not_begun(Level::Warn, reason))?;
+            self.ticks = interval.map(|interval| Ticks { interval, next: Instant::now() + interval });
             self.instance = Some(instance);
         }
         self.instance.as_mut().ok_or(NotBegun { level: Level::Error, reason: String::new() })
     }
 
-    fn flush(&mut self, tag: &[u8], chunk: &[u8]) -> Answer {
+    fn flush(&mut self, chunk: &Arc<Chunk>) -> Answer {
         let deadline = self.deadline();
+        // Of most chunks no id is needed.
+        let tried = if self.tried.is_empty() { None } else { self.tried.get(&chunk.id()).copied() };
+        let tried = tried.unwrap_or_default();
         let instance = match self.begin() {
             Ok(instance) => instance,
             Err(NotBegun { level, reason }) => {
@@ -118,16 +141,32 @@ impl Worker {
                 return Answer::Retry(reason);
             }
         };
-        match instance.flush(deadline, tag, chunk) {
+        let tried = Tried { attempts: tried.attempts.saturating_add(1), ..tried };
+        let delivery = Delivery { chunk: Arc::clone(chunk), attempt: tried.attempts };
+        match instance.flush(deadline, delivery) {
             Ok(answer) => {
                 let mut lines = instance.take_lines(Level::Info);
                 self.lines.append(&mut lines);
-                if !self.failures.is_empty() {
-                    self.failures.remove(&ChunkId::of(tag, chunk));
+                match answer {
+                    Answer::Retry(_) => self.remember(chunk, tried),
+                    Answer::Ok | Answer::Refuse(_) => self.forget(chunk),
                 }
                 self.unanswered(answer)
             }
-            Err(ended) => self.failed(tag, chunk, &ended.reason),
+            Err(ended) => self.failed(chunk, tried, &ended.reason),
+        }
+    }
+
+    fn remember(&mut self, chunk: &Chunk, tried: Tried) {
+        if self.tried.len() >= TRIED_CHUNKS_MAX {
+            self.tried.clear();
+        }
+        self.tried.insert(chunk.id(), tried);
+    }
+
+    fn forget(&mut self, chunk: &Chunk) {
+        if !self.tried.is_empty() {
+            self.tried.remove(&chunk.id());
         }
     }
 
@@ -144,7 +183,21 @@ impl Worker {
     }
 
     /// A chunk has ended the instance.
-    fn failed(&mut self, tag: &[u8], chunk: &[u8], reason: &str) -> Answer {
+    fn failed(&mut self, chunk: &Chunk, tried: Tried, reason: &str) -> Answer {
+        self.ended(reason);
+        let failures = tried.failures.saturating_add(1);
+        if self.failures_max.is_some_and(|max| failures >= max) {
+            self.forget(chunk);
+            self.unanswered(Answer::Refuse(format!("it has ended the component {failures} times")))
+        } else {
+            self.remember(chunk, Tried { failures, ..tried });
+            Answer::Retry(reason.to_owned())
+        }
+    }
+
+    /// A call has ended the instance.
+    fn ended(&mut self, reason: &str) {
+        self.ticks = None;
         if let Some(mut instance) = self.instance.take() {
             self.lines.append(&mut instance.take_lines(Level::Error));
         }
@@ -152,18 +205,25 @@ impl Worker {
         let mut last = Vec::new();
         log::push(&mut last, Level::Error, &format!("the component was ended: {reason}"));
         self.lines.append(&mut last);
-        let key = ChunkId::of(tag, chunk);
-        if self.failures.len() >= FAILED_CHUNKS_MAX {
-            self.failures.clear();
+    }
+
+    fn tick(&mut self) {
+        let deadline = self.deadline();
+        let Some(instance) = &mut self.instance else {
+            return;
+        };
+        let ticked = instance.tick(deadline);
+        if ticked.is_ok() {
+            let mut lines = instance.take_lines(Level::Info);
+            self.lines.append(&mut lines);
         }
-        let count = self.failures.entry(key).or_default();
-        *count += 1;
-        let count = *count;
-        if self.failures_max.is_some_and(|max| count >= max) {
-            self.failures.remove(&key);
-            self.unanswered(Answer::Refuse(format!("it has ended the component {count} times")))
-        } else {
-            Answer::Retry(reason.to_owned())
+        if let Some(ticks) = &mut self.ticks {
+            ticks.next = Instant::now() + ticks.interval;
+        }
+        match ticked {
+            Ok(Ok(())) => {}
+            Ok(Err(reason)) => log::push(&mut self.lines, Level::Error, &format!("tick: {reason}")),
+            Err(ended) => self.ended(&format!("tick: {}", ended.reason)),
         }
     }
 

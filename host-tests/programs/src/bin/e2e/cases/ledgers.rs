@@ -281,6 +281,9 @@ pub(crate) fn damaged(place: &Place) -> Result<String> {
     for _ in 0..5 {
         load.send(&mut client)?;
     }
+    // What is damaged below is not in what is appended last: `ledger.intents` says more of that.
+    wait_for(&dir, &mut process, &load.acknowledged)?;
+    load.send(&mut client)?;
     wait_for(&dir, &mut process, &load.acknowledged)?;
     process.stop()?;
     let file = dir.join(manifest::open_name(1));

@@ -1,0 +1,141 @@
+//! `flb-audit replay --output` and `flb-audit new-output`.
+
+use super::Place;
+use host_tests::root;
+use serde_json::Value;
+use std::fs;
+use std::path::PathBuf;
+
+fn component(name: &str) -> String {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
+    target.join("wasm32-wasip2/guest").join(name).display().to_string()
+}
+
+const STREAM: &str = r#"{"tag":"fine","sec":1,"nsec":0,"record":"{\"a\":1}"}
+{"tag":"fine","sec":2,"nsec":0,"record":"{\"a\":2}"}
+{"tag":"other","sec":3,"nsec":0,"record":"{\"a\":3}"}
+"#;
+
+/// The calls that are printed, as `call answer`, and the lines themselves.
+fn calls(printed: &str) -> (Vec<String>, Vec<Value>) {
+    let lines: Vec<Value> = printed.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let call = |line: &Value| {
+        format!("{} {}", line["call"].as_str().unwrap_or("-"), line["answer"].as_str().unwrap_or("-"))
+    };
+    (lines.iter().map(call).collect(), lines)
+}
+
+#[test]
+fn a_component_without_fluent_bit() {
+    let place = Place::new();
+    place.write("stream.ndjson", STREAM);
+    let printed = place.ok(&["replay", "--output", &component("out_faulty.wasm"), "stream.ndjson"]);
+    let (calls, lines) = calls(&printed);
+    assert_eq!(calls, ["init ok", "flush ok", "flush ok", "drain refuse"]);
+    assert_eq!(lines[1]["tag"], "fine");
+    // Two records: header, time, and a body of a key and an integer.
+    assert_eq!(lines[1]["bytes"], 2 * (12 + 1 + 5 + 6 + 9));
+    assert_eq!(lines[1]["log"][0]["line"], "chunk 1");
+    assert!(lines[1]["fuel"].as_u64() > Some(100), "{printed}");
+    assert!(lines[1]["memory_bytes"].as_u64() >= Some(1 << 20), "{printed}");
+}
+
+#[test]
+fn retries_kills_and_deadlines_by_script() {
+    let place = Place::new();
+    // A map with a key and no value would be no record; this component does not look.
+    for tag in ["delivery", "sleep", "panic", "a%2Fb%25"] {
+        place.write(&format!("one.{tag}.msgpack"), "chunk");
+    }
+    place.write(
+        "script",
+        "retry one.delivery.msgpack # three attempts\nkill\nflush one.sleep.msgpack within 200ms\n\
+         flush one.panic.msgpack\nflush one.a%2Fb%25.msgpack\ntick\ndrain within 2s\n",
+    );
+    let printed = place.ok(&["replay", "--output", &component("out_faulty.wasm"), "--script", "script"]);
+    let (calls, lines) = calls(&printed);
+    assert_eq!(
+        calls,
+        [
+            "init ok",
+            "flush retry",
+            "flush retry",
+            "flush ok",
+            "kill -",
+            "init ok",
+            "flush ended",
+            "init ok",
+            "flush ended",
+            "init ok",
+            "flush ok",
+            "tick ok",
+            "drain refuse"
+        ]
+    );
+    assert_eq!(lines[3]["attempt"], 3);
+    assert_eq!(lines[6]["reason"], "the deadline was exceeded");
+    assert!(
+        lines[8]["log"].as_array().is_some_and(|log| log.iter().any(|line| line["line"] == "as it was told"))
+    );
+    assert_eq!(lines[10]["tag"], "a/b%");
+    let left = lines[12]["log"][0]["line"].as_str().unwrap_or_default();
+    assert_eq!(left, "2000 ms left");
+}
+
+#[test]
+fn what_is_wrong_is_said() {
+    let place = Place::new();
+    place.write("stream.ndjson", STREAM);
+    place.write("script", "flush stream.ndjson soon\n");
+    let faulty = component("out_faulty.wasm");
+    let error = place.fails(&["replay", "--output", &faulty, "--script", "script"]);
+    assert!(error.contains("line 1: `soon`: `within TIME` is expected"), "{error}");
+    let error = place.fails(&["replay", "--output", &faulty, "--config", "nothing=1", "stream.ndjson"]);
+    assert!(
+        error.contains("property config.nothing: there is none of that name; there are: init"),
+        "{error}"
+    );
+    let error = place.fails(&["replay", "--output", &faulty, "--config", "init=other", "stream.ndjson"]);
+    assert!(error.contains("init has failed"), "{error}");
+}
+
+/// The example counts each chunk once, whatever happens around it.
+#[test]
+fn an_exact_counter() {
+    let place = Place::new();
+    place.write("stream.ndjson", STREAM);
+    fs::create_dir(place.path("dir")).expect("a directory");
+    let count = component("out_count.wasm");
+    place.write("script", "flush stream.ndjson\nkill\nflush stream.ndjson\nflush stream.ndjson\ndrain\n");
+    let printed = place.ok(&["replay", "--output", &count, "--dir", "dir", "--script", "script"]);
+    let counts = String::from_utf8(place.read("dir/counts")).expect("UTF-8");
+    assert!(counts.starts_with("fine 2\nother 1\n"), "{counts}");
+    let (_, lines) = calls(&printed);
+    let drain = &lines[lines.len() - 2];
+    assert_eq!(drain["log"][0]["line"], "fine: 2");
+    assert_eq!(drain["log"][1]["line"], "other: 1");
+    assert_eq!(lines.last().map(|line| line["files"][0]["name"].clone()), Some("counts".into()));
+}
+
+/// All of the crate and of the interface is there.
+#[test]
+fn a_new_output_is_complete() {
+    let place = Place::new();
+    place.ok(&["new-output", "my-output"]);
+    for (from, to) in [("sdk/rust/src", "flb-audit-output/src"), ("wit", "flb-audit-output/wit")] {
+        for entry in fs::read_dir(root().join(from)).expect("a directory") {
+            let path = entry.expect("an entry").path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            if path.is_file() && name != "README.md" {
+                let copy = place.read(&format!("my-output/{to}/{name}"));
+                assert_eq!(copy, fs::read(&path).expect("a file"), "{name}");
+            }
+        }
+    }
+    let manifest = String::from_utf8(place.read("my-output/Cargo.toml")).expect("UTF-8");
+    assert!(manifest.contains("name = \"my-output\""), "{manifest}");
+    let error = place.fails(&["new-output", "my-output"]);
+    assert!(error.contains("it is there already"), "{error}");
+    let error = place.fails(&["new-output", "../up"]);
+    assert!(error.contains("a name has a-z"), "{error}");
+}

@@ -1,0 +1,90 @@
+//! `flb-audit new-output`: a directory with an output of one's own, which builds anywhere.
+
+use crate::stdout;
+use anyhow::{Context, Result, bail, ensure};
+use clap::Args;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Begin an output of your own, as a WebAssembly component in Rust
+///
+/// Makes a directory with a package that counts records, the crate that it is written
+/// with, and the interface. `cargo build --release` there makes the component.
+#[derive(Args)]
+pub(crate) struct NewOutput {
+    /// The package's name, and that of its directory
+    name: String,
+    /// The directory that it is made in
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    dir: PathBuf,
+}
+
+macro_rules! files {
+    ($($to:literal: $from:literal,)*) => {
+        &[$(($to, include_str!(concat!("../../../", $from)))),*]
+    };
+}
+
+/// What is written beside the package's own manifest.
+const FILES: &[(&str, &str)] = files! {
+    "src/lib.rs": "examples/count/src/lib.rs",
+    "flb-audit-output/Cargo.toml": "sdk/rust/Cargo.toml",
+    "flb-audit-output/src/lib.rs": "sdk/rust/src/lib.rs",
+    "flb-audit-output/src/chunk.rs": "sdk/rust/src/chunk.rs",
+    "flb-audit-output/src/json.rs": "sdk/rust/src/json.rs",
+    "flb-audit-output/src/log.rs": "sdk/rust/src/log.rs",
+    "flb-audit-output/src/value.rs": "sdk/rust/src/value.rs",
+    "flb-audit-output/wit/delivery.wit": "wit/delivery.wit",
+    "flb-audit-output/wit/logging.wit": "wit/logging.wit",
+    "flb-audit-output/wit/output.wit": "wit/output.wit",
+    "flb-audit-output/wit/world.wit": "wit/world.wit",
+};
+
+/// So that `cargo build` makes a component, and rustup brings what that takes.
+const CONFIG: &str = "[build]\ntarget = \"wasm32-wasip2\"\n";
+const TOOLCHAIN: &str = "[toolchain]\nchannel = \"stable\"\ntargets = [\"wasm32-wasip2\"]\n";
+
+impl NewOutput {
+    pub(crate) fn run(self) -> Result<()> {
+        let NewOutput { name, dir } = self;
+        let is_fine = |char: char| char.is_ascii_lowercase() || char.is_ascii_digit() || "-_".contains(char);
+        let starts = name.starts_with(|char: char| char.is_ascii_lowercase());
+        ensure!(
+            starts && name.chars().all(is_fine),
+            "`{name}`: a name has a-z, 0-9, `-` and `_`, a letter first"
+        );
+        let root = dir.join(&name);
+        if root.exists() {
+            bail!("{}: it is there already", root.display());
+        }
+        write(&root.join("Cargo.toml"), &manifest(&name))?;
+        write(&root.join(".cargo/config.toml"), CONFIG)?;
+        write(&root.join("rust-toolchain.toml"), TOOLCHAIN)?;
+        write(&root.join(".gitignore"), "/target\n")?;
+        for (path, text) in FILES {
+            write(&root.join(path), text)?;
+        }
+        let (root, file) = (root.display(), name.replace('-', "_"));
+        stdout::print(&format!(
+            "{root}: made\n\n  cd {root} && cargo build --release\n\nmakes target/wasm32-wasip2/release/{file}.wasm. \
+             To try it without Fluent Bit:\n\n  flb-audit replay --output target/wasm32-wasip2/release/{file}.wasm \
+             --dir DIRECTORY STREAM\n"
+        ))
+    }
+}
+
+fn manifest(name: &str) -> String {
+    format!(
+        "[package]\nname = \"{name}\"\nversion = \"0.1.0\"\nedition = \"2024\"\npublish = false\n\n\
+         [lib]\ncrate-type = [\"cdylib\"]\n\n\
+         [dependencies]\nflb-audit-output = {{ path = \"flb-audit-output\" }}\n\n\
+         [profile.release]\nopt-level = \"s\"\nlto = true\nstrip = true\n\n\
+         # Part of no workspace above.\n[workspace]\n"
+    )
+}
+
+fn write(path: &Path, text: &str) -> Result<()> {
+    let what = || path.display().to_string();
+    fs::create_dir_all(path.parent().unwrap_or(Path::new(""))).with_context(what)?;
+    fs::write(path, text).with_context(what)
+}

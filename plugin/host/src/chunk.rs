@@ -1,0 +1,45 @@
+//! A chunk, and by what it is known when it comes again.
+
+use sha2::{Digest, Sha256};
+use std::sync::OnceLock;
+
+/// The hash of a chunk and its tag: `chunk-id` in `wit/delivery.wit`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ChunkId([u8; 32]);
+
+impl ChunkId {
+    /// Its bytes.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+/// Records as Fluent Bit hands them over.
+#[derive(Debug)]
+pub struct Chunk {
+    /// The tag.
+    pub tag: Vec<u8>,
+    /// The records.
+    pub bytes: Vec<u8>,
+    /// Computed when it is asked for: most chunks are delivered at the first attempt.
+    id: OnceLock<ChunkId>,
+}
+
+impl Chunk {
+    /// Copies a chunk.
+    pub fn new(tag: &[u8], bytes: &[u8]) -> Chunk {
+        Chunk { tag: tag.to_vec(), bytes: bytes.to_vec(), id: OnceLock::new() }
+    }
+
+    /// By what it is known.
+    pub fn id(&self) -> ChunkId {
+        *self.id.get_or_init(|| {
+            let mut hash = Sha256::new();
+            // No tag can go on in the chunk.
+            hash.update((self.tag.len() as u64).to_be_bytes());
+            hash.update(&self.tag);
+            hash.update(&self.bytes);
+            ChunkId(hash.finalize().into())
+        })
+    }
+}

@@ -1,0 +1,163 @@
+//! A chunk, and the records in it.
+
+use crate::bindings::fluent_bit::output::delivery;
+use crate::value::{self, Map, Text, Value};
+
+/// Records under one tag.
+#[derive(Clone, Debug)]
+pub struct Chunk {
+    tag: Vec<u8>,
+    bytes: Vec<u8>,
+}
+
+impl Chunk {
+    /// Makes a chunk of Fluent Bit's MessagePack.
+    pub fn new(tag: Vec<u8>, bytes: Vec<u8>) -> Chunk {
+        Chunk { tag, bytes }
+    }
+
+    /// Returns the tag, which need not be UTF-8.
+    pub fn tag(&self) -> Text<'_> {
+        Text::new(&self.tag)
+    }
+
+    /// Returns the records as MessagePack, one after the other.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Returns by what the chunk is known when it comes again: the same 32 bytes in every
+    /// process. It can be called in `flush` only.
+    pub fn id(&self) -> Vec<u8> {
+        delivery::chunk_id()
+    }
+
+    /// Returns how often this process has given this chunk to the component, this time
+    /// included. It can be called in `flush` only.
+    pub fn attempt(&self) -> u32 {
+        delivery::attempt()
+    }
+
+    /// Decodes the records, in their order. After an error there are no more.
+    pub fn records(&self) -> Records<'_> {
+        Records { rest: &self.bytes, at: 0, group: None }
+    }
+}
+
+/// When a record was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Time {
+    /// Seconds since 1970.
+    pub seconds: u32,
+    /// And the nanoseconds.
+    pub nanoseconds: u32,
+}
+
+/// A record.
+#[derive(Clone, Copy, Debug)]
+pub struct Record<'a> {
+    /// When it was made.
+    pub time: Time,
+    /// Its metadata; empty for most inputs.
+    pub metadata: Map<'a>,
+    /// What it says.
+    pub body: Map<'a>,
+    /// The group that it is in, as OpenTelemetry's resources and scopes are.
+    pub group: Option<Group<'a>>,
+}
+
+/// What a group's records have in common.
+#[derive(Clone, Copy, Debug)]
+pub struct Group<'a> {
+    /// The group's metadata.
+    pub metadata: Map<'a>,
+    /// Its attributes.
+    pub body: Map<'a>,
+}
+
+/// From here on, the chunk is no sequence of records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Malformed {
+    /// The place in the chunk, in bytes.
+    pub at: usize,
+}
+
+impl std::fmt::Display for Malformed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "no record at byte {}", self.at)
+    }
+}
+
+impl std::error::Error for Malformed {}
+
+/// The records of a chunk.
+#[derive(Clone, Debug)]
+pub struct Records<'a> {
+    rest: &'a [u8],
+    at: usize,
+    group: Option<Group<'a>>,
+}
+
+/// The seconds of what begins a group, and of what ends one: -1 and -2.
+const GROUP_BEGIN: u32 = u32::MAX;
+const GROUP_END: u32 = u32::MAX - 1;
+
+impl<'a> Iterator for Records<'a> {
+    type Item = Result<Record<'a>, Malformed>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        while !self.rest.is_empty() {
+            let Some((time, metadata, body, after)) = read_item(self.rest) else {
+                self.rest = &[];
+                return Some(Err(Malformed { at: self.at }));
+            };
+            self.at += self.rest.len() - after.len();
+            self.rest = after;
+            match time {
+                Time { seconds: GROUP_BEGIN, nanoseconds: 0 } => self.group = Some(Group { metadata, body }),
+                Time { seconds: GROUP_END, nanoseconds: 0 } => self.group = None,
+                time => return Some(Ok(Record { time, metadata, body, group: self.group })),
+            }
+        }
+        None
+    }
+}
+
+type Item<'a> = (Time, Map<'a>, Map<'a>, &'a [u8]);
+
+/// Reads `[time, body]` or `[[time, metadata], body]`.
+fn read_item(bytes: &[u8]) -> Option<Item<'_>> {
+    let header = value::enter_pair(bytes)?;
+    let (time, metadata, body) = match value::enter_pair(header) {
+        Some(inner) => {
+            let (time, rest) = value::read(inner)?;
+            let (metadata, rest) = value::read(rest)?;
+            (time, metadata, rest)
+        }
+        None => {
+            let (time, rest) = value::read(header)?;
+            (time, Value::Map(Map::EMPTY), rest)
+        }
+    };
+    let (Value::Map(metadata), (Value::Map(body), after)) = (metadata, value::read(body)?) else {
+        return None;
+    };
+    Some((read_time(&time)?, metadata, body, after))
+}
+
+fn read_time(time: &Value<'_>) -> Option<Time> {
+    Some(match time {
+        Value::Extension(0, bytes) => {
+            let (seconds, nanoseconds) = bytes.split_first_chunk()?;
+            Time {
+                seconds: u32::from_be_bytes(*seconds),
+                nanoseconds: u32::from_be_bytes(nanoseconds.try_into().ok()?),
+            }
+        }
+        Value::Unsigned(seconds) => Time { seconds: u32::try_from(*seconds).ok()?, nanoseconds: 0 },
+        Value::Float(seconds) => {
+            Time { seconds: *seconds as u32, nanoseconds: (seconds.fract() * 1e9) as u32 }
+        }
+        _ => return None,
+    })
+}
