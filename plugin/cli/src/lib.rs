@@ -9,6 +9,7 @@ mod build;
 mod cases;
 mod check;
 mod checkpoints;
+mod component;
 mod doctor;
 mod durable;
 mod exit;
@@ -53,6 +54,7 @@ struct Arguments {
 enum Command {
     Build(build::Build),
     Check(check::Check),
+    Component(component::ComponentCommand),
     Doctor(doctor::Doctor),
     Explain(explain::Explain),
     Export(export::Export),
@@ -99,6 +101,7 @@ fn run_command(arguments: impl IntoIterator<Item = OsString>) -> Result<u8> {
     match command {
         Command::Build(build) => build.run().map(|()| exit::DONE),
         Command::Check(check) => check.run(),
+        Command::Component(component) => component.run().map(|()| exit::DONE),
         Command::Doctor(doctor) => doctor.run(),
         Command::Explain(explain) => explain.run().map(|()| exit::DONE),
         Command::Export(export) => export.run().map(|()| exit::DONE),

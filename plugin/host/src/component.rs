@@ -1,5 +1,6 @@
 //! A component that is an output, compiled.
 
+mod imports;
 mod instance;
 mod memory;
 mod printed;
@@ -69,6 +70,7 @@ impl Component {
         let engine = Engine::new(&config)?;
         let name = path.display();
         let bytes = std::fs::read(path).with_context(|| format!("{name}: cannot be read"))?;
+        imports::check(&bytes).with_context(|| name.to_string())?;
         let component = wasmtime::component::Component::from_binary(&engine, &bytes)
             .map_err(anyhow::Error::from)
             .with_context(|| format!("{name}: not a WebAssembly component"))?;

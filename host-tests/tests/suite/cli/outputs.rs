@@ -95,8 +95,35 @@ fn what_is_wrong_is_said() {
         error.contains("property config.nothing: there is none of that name; there are: init"),
         "{error}"
     );
-    let error = place.fails(&["replay", "--output", &faulty, "--config", "init=other", "stream.ndjson"]);
-    assert!(error.contains("init has failed"), "{error}");
+    let output = place.run(&["replay", "--output", &faulty, "--config", "init=other", "stream.ndjson"]);
+    assert!(String::from_utf8_lossy(&output.stderr).contains("init has failed"));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("property config.init: other"));
+}
+
+#[test]
+fn components_are_checked() {
+    let place = Place::new();
+    let faulty = component("out_faulty.wasm");
+    let printed = place.ok(&["component", "check", &faulty]);
+    assert!(printed.contains(": an output\n  config.init: what init does\n"), "{printed}");
+    let error = place.fails(&["component", "check", &faulty, "--config", "init=other"]);
+    assert!(error.contains("init: property config.init: other"), "{error}");
+    let error = place.fails(&["component", "check", &faulty, "--config", "init=trap"]);
+    assert!(error.contains("as it was told\n") && error.contains("init: wasm trap"), "{error}");
+    let error = place.fails(&["component", "check", &faulty, "--config", "other=1"]);
+    assert!(error.contains("property config.other: there is none of that name"), "{error}");
+    // A component of one import, and of nothing that could be compiled.
+    let mut file = b"\0asm\x0d\0\x01\0\x0a".to_vec();
+    let name = "wasi:http/outgoing-handler@0.2.0";
+    file.extend([name.len() as u8 + 5, 1, 0, name.len() as u8]);
+    file.extend(name.as_bytes());
+    file.extend([5, 0]);
+    fs::write(place.path("http.wasm"), file).expect("a file");
+    let error = place.fails(&["component", "check", "http.wasm"]);
+    assert!(
+        error.contains("it imports wasi:http/outgoing-handler@0.2.0, which outputs do not have"),
+        "{error}"
+    );
 }
 
 /// The example counts each chunk once, whatever happens around it.
@@ -106,14 +133,17 @@ fn an_exact_counter() {
     place.write("stream.ndjson", STREAM);
     fs::create_dir(place.path("dir")).expect("a directory");
     let count = component("out_count.wasm");
-    place.write("script", "flush stream.ndjson\nkill\nflush stream.ndjson\nflush stream.ndjson\ndrain\n");
+    place.write(
+        "script",
+        "flush stream.ndjson\ntick\nkill\nflush stream.ndjson\nflush stream.ndjson\ndrain\n",
+    );
     let printed = place.ok(&["replay", "--output", &count, "--dir", "dir", "--script", "script"]);
     let counts = String::from_utf8(place.read("dir/counts")).expect("UTF-8");
     assert!(counts.starts_with("fine 2\nother 1\n"), "{counts}");
     let (_, lines) = calls(&printed);
-    let drain = &lines[lines.len() - 2];
-    assert_eq!(drain["log"][0]["line"], "fine: 2");
-    assert_eq!(drain["log"][1]["line"], "other: 1");
+    let tick = lines.iter().find(|line| line["call"] == "tick").expect("a tick");
+    assert_eq!(tick["log"][0]["line"], "fine: 2");
+    assert_eq!(tick["log"][1]["line"], "other: 1");
     assert_eq!(lines.last().map(|line| line["files"][0]["name"].clone()), Some("counts".into()));
 }
 

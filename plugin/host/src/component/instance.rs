@@ -11,7 +11,7 @@ use anyhow::{Context, Result, anyhow};
 use std::sync::Arc;
 use std::time::Duration;
 use wasmtime::component::ResourceTable;
-use wasmtime::{Store, Trap};
+use wasmtime::{Store, Trap, WasmBacktrace};
 use wasmtime_wasi::{FsPerms, I32Exit, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
 /// A component that was instantiated.
@@ -170,6 +170,8 @@ fn reason(store: &Store<World>, error: &anyhow::Error) -> String {
         (Some(Trap::Interrupt), _) => DEADLINE.to_owned(),
         (Some(trap), _) => trap.to_string(),
         (None, Some(I32Exit(code))) => format!("it exited with status {code}"),
+        // Behind where in the component it was.
+        (None, None) if error.downcast_ref::<WasmBacktrace>().is_some() => error.root_cause().to_string(),
         (None, None) => format!("{error:#}"),
     };
     format!("{limit}{what}")

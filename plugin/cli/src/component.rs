@@ -1,0 +1,120 @@
+//! `flb-audit component`: an output's component, before Fluent Bit has it.
+
+use crate::stdout;
+use anyhow::{Result, anyhow, bail};
+use clap::{Args, Subcommand};
+use flb_audit_host::component::{Component, Instance, Level, Limits, Setting};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// Check a component, or compile it before Fluent Bit does
+#[derive(Args)]
+pub(crate) struct ComponentCommand {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Check(Check),
+    Compile(Compile),
+}
+
+/// Check that a component is an output, and that its settings are fine
+///
+/// Imports are checked before the component is compiled. With `--config`, `init` is called
+/// as at a start of Fluent Bit.
+#[derive(Args)]
+struct Check {
+    /// The component
+    file: PathBuf,
+    /// A property of the component, without its `config.`
+    #[arg(long = "config", value_name = "NAME=VALUE")]
+    config: Vec<String>,
+    /// The directory that it may use
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+}
+
+/// Compile a component into the cache of the user that runs this
+///
+/// A Fluent Bit that runs with that cache then starts without compiling. The cache is
+/// `wasmtime` in `$XDG_CACHE_HOME`, or in `~/.cache`.
+#[derive(Args)]
+struct Compile {
+    /// The component
+    file: PathBuf,
+}
+
+/// As for `out_wasm.so` without any property.
+const DEADLINE: Duration = Duration::from_secs(30);
+const MEMORY_BYTES: usize = 64 << 20;
+
+fn limits(directory: Option<PathBuf>) -> Limits {
+    Limits { memory_bytes_max: MEMORY_BYTES, deadline: DEADLINE, directory, is_writable: true }
+}
+
+impl ComponentCommand {
+    pub(crate) fn run(self) -> Result<()> {
+        match self.command {
+            Command::Check(check) => check.run(),
+            Command::Compile(compile) => compile.run(),
+        }
+    }
+}
+
+impl Check {
+    fn run(self) -> Result<()> {
+        let (component, _) = Component::from_file(&self.file, limits(self.dir))?;
+        let mut instance = component.instantiate(DEADLINE)?;
+        let properties = instance.properties(DEADLINE);
+        let properties = properties.map_err(|ended| failed("properties", &ended.reason, &mut instance))?;
+        let settings =
+            settings(&self.config, |name| properties.iter().any(|property| property.name == name))?;
+        let mut text = format!("{}: an output\n", self.file.display());
+        for property in &properties {
+            text += &format!("  config.{}: {}\n", property.name, stdout::shown(&property.description));
+        }
+        if !settings.is_empty() {
+            let begun = instance.init(DEADLINE, &settings);
+            let begun = begun.map_err(|ended| failed("init", &ended.reason, &mut instance))?;
+            begun.map_err(|reason| failed("init", &reason, &mut instance))?;
+            text += "it starts with these settings\n";
+        }
+        stdout::print(&text)
+    }
+}
+
+/// A call has failed: the reason, behind what it has logged and printed.
+fn failed(call: &str, reason: &str, instance: &mut Instance) -> anyhow::Error {
+    let lines: Vec<String> =
+        instance.take_lines(Level::Error).into_iter().map(|(_, line)| line + "\n").collect();
+    anyhow!("{}{call}: {}", lines.concat(), stdout::shown(reason))
+}
+
+/// Reads settings of the form `NAME=VALUE`.
+fn settings(config: &[String], is_property: impl Fn(&str) -> bool) -> Result<Vec<Setting>> {
+    let mut settings = Vec::new();
+    for setting in config {
+        let Some((name, value)) = setting.split_once('=') else {
+            bail!("--config {setting}: it takes NAME=VALUE");
+        };
+        if !is_property(name) {
+            bail!("property config.{name}: there is none of that name");
+        }
+        settings.push(Setting { name: name.to_owned(), value: value.to_owned() });
+    }
+    Ok(settings)
+}
+
+impl Compile {
+    fn run(self) -> Result<()> {
+        let start = Instant::now();
+        let (_, no_cache) = Component::from_file(&self.file, limits(None))?;
+        if let Some(why) = no_cache {
+            bail!("there is no cache: {why}");
+        }
+        let took = start.elapsed().as_secs_f64();
+        stdout::print(&format!("{}: in the cache, after {took:.1} s\n", self.file.display()))
+    }
+}
