@@ -16,10 +16,6 @@ use std::time::{Duration, Instant};
 /// The longest wait for an answer: for that time the engine of Fluent Bit, with all other
 /// inputs and outputs, waits as well.
 const PATIENCE: Duration = Duration::from_millis(500);
-/// The wait that is always made: a disk that is healthy takes less.
-const PATIENCE_MIN: Duration = Duration::from_millis(50);
-/// Of the time, one part in so many may be spent with waits, beyond those.
-const WAITING_PART: u32 = 4;
 /// The number of chunks that can wait for the component, and their bytes.
 const WAITING_MAX: usize = 64;
 const WAITING_BYTES_MAX: usize = 16 << 20;
@@ -68,33 +64,11 @@ struct State {
     late: Vec<(u64, ChunkId)>,
     /// Answers to those, until the chunk comes again.
     late_answers: VecDeque<(ChunkId, Answer)>,
-    patience: Patience,
     warned: Option<Instant>,
     lines: Vec<Line>,
     /// When all has to be over.
     end: Option<Instant>,
     is_gone: bool,
-}
-
-/// The time that may be waited, which waits use up.
-struct Patience {
-    left: Duration,
-    at: Instant,
-}
-
-impl Patience {
-    /// Returns how long to wait.
-    fn now(&mut self) -> Duration {
-        let now = Instant::now();
-        self.left = PATIENCE.min(self.left + (now - self.at) / WAITING_PART);
-        self.at = now;
-        self.left.max(PATIENCE_MIN)
-    }
-
-    fn waited(&mut self, wait: Duration) {
-        self.left = self.left.saturating_sub(wait.saturating_sub(PATIENCE_MIN));
-        self.at = Instant::now();
-    }
 }
 
 impl Desk {
@@ -107,7 +81,6 @@ impl Desk {
             answers: HashMap::new(),
             late: Vec::new(),
             late_answers: VecDeque::new(),
-            patience: Patience { left: PATIENCE, at: Instant::now() },
             warned: None,
             lines: Vec::new(),
             end: None,
@@ -161,9 +134,6 @@ impl Desk {
                 continue;
             }
             state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
-        }
-        if wait.is_some() {
-            state.patience.waited(start.elapsed());
         }
         state
     }
@@ -286,8 +256,8 @@ impl State {
 
     /// Returns how long to wait for an answer: not at all while the component is late
     /// with another chunk.
-    fn wait(&mut self) -> Duration {
-        if self.late.is_empty() { self.patience.now() } else { Duration::ZERO }
+    fn wait(&self) -> Duration {
+        if self.late.is_empty() { PATIENCE } else { Duration::ZERO }
     }
 
     /// Returns the answer to a chunk that was waited for; if there is none, the chunk is
