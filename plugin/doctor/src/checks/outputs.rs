@@ -270,12 +270,17 @@ pub(super) fn is_local(output: &Section) -> bool {
     ["file", "stdout", "null", "counter", "flowcounter", "exit", "plot"].iter().any(|name| output.is(name))
 }
 
+/// So many retries are as good as no limit: they outlast any outage. The output `s3` takes
+/// `no_limits` for five.
+const RETRIES_ENOUGH: u64 = 1_000_000;
+
 pub(super) fn has_retry_limit(output: &Section) -> bool {
     match output.setting("retry_limit") {
         Setting::Absent => true,
         Setting::Unknown => false,
         Setting::Is(value) => {
             !["no_limits", "false", "off"].iter().any(|word| value.eq_ignore_ascii_case(word))
+                && count(output, "retry_limit").is_none_or(|limit| limit < RETRIES_ENOUGH)
         }
     }
 }
