@@ -3,7 +3,7 @@
 use super::actor::{Actor, is_identity};
 use super::known::find_out;
 use super::level::{Level, Place};
-use super::name::Name;
+use super::name::{NAME_BYTES_MAX, Name};
 use super::pairs::is_of_secrets;
 use super::scan::{Look, Seen};
 use super::walk::{Walk, look, may_be_json, plain};
@@ -126,35 +126,65 @@ impl Walk<'_> {
                 self.found_count += 1;
             }
         }
-        if has_name && has_value || of_secrets && has_content {
+        if has_name && has_value || of_secrets && has_content || has_value && self.names_a_secret(source)? {
             return Ok(Glance::Rules);
         }
         Ok(if self.found_count == 0 { Glance::Nothing } else { Glance::Texts })
     }
 
-    /// Redacts the texts that a glance has found, but for those that stay.
+    /// Whether a member names a secret, whose value may stand beside it: detectors see in
+    /// most names nothing.
     #[cold]
-    pub(super) fn visit(&mut self, source: &[u8]) -> Result<(), OutOfMemory> {
-        let mut level = mem::take(&mut self.levels[0]);
-        let found = self.found;
-        let mut result = Ok(());
-        for index in found.into_iter().take(self.found_count) {
-            let index = index as usize;
-            let place = self.descend(&mut level, source, index);
-            result = place.and_then(|place| match place.verdict {
-                Verdict::None | Verdict::Keep => {
-                    let text = plain(&level.tape, source, index, &mut self.decoded)?;
-                    let look = look(place, text);
-                    self.text(&mut level, source, index, look)
-                }
-                _ => Ok(()),
-            });
-            if result.is_err() {
-                break;
+    fn names_a_secret(&mut self, source: &[u8]) -> Result<bool, OutOfMemory> {
+        if self.scanner.policy.name_rule.is_none() {
+            return Ok(false);
+        }
+        let tape = &self.levels[0].tape;
+        for (key, node) in tape.nodes.iter().enumerate() {
+            let is_named = tape.nodes.get(key + 1).is_some_and(|value| value.kind == Kind::String);
+            if node.kind != Kind::Key || !is_named {
+                continue;
+            }
+            let text = plain(tape, source, key, &mut self.decoded)?;
+            let known = self.known_keys.ask(text, text.len(), |key| find_out(&mut self.scanner, key));
+            if !known.names_name {
+                continue;
+            }
+            let name = plain(tape, source, key + 1, &mut self.decoded)?;
+            if name.len() <= NAME_BYTES_MAX && Name::of(name) != Name::Plain {
+                return Ok(true);
             }
         }
+        Ok(false)
+    }
+
+    /// Redacts the texts that a glance has found, but for those that stay. Returns false, and
+    /// nothing is done, if there is a rule for one of them.
+    #[cold]
+    pub(super) fn visit(&mut self, source: &[u8]) -> Result<bool, OutOfMemory> {
+        let mut level = mem::take(&mut self.levels[0]);
+        let result = self.visit_all(&mut level, source);
         self.levels[0] = level;
         result
+    }
+
+    fn visit_all(&mut self, level: &mut Level, source: &[u8]) -> Result<bool, OutOfMemory> {
+        let found = self.found.map(|index| index as usize);
+        let found = found.get(..self.found_count).unwrap_or(&found);
+        for index in found {
+            if matches!(self.descend(level, source, *index)?.verdict, Verdict::Rule(_)) {
+                return Ok(false);
+            }
+        }
+        for index in found {
+            let place = self.descend(level, source, *index)?;
+            if place.verdict != Verdict::Opaque {
+                let text = plain(&level.tape, source, *index, &mut self.decoded)?;
+                let look = look(place, text);
+                self.text(level, source, *index, look)?;
+            }
+        }
+        Ok(true)
     }
 
     /// Opens what leads from the record to the value at `index`, and gives the

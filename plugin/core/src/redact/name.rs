@@ -68,6 +68,8 @@ fn may_tell(name: &[u8]) -> bool {
                 | [_, b'o', b'r', b'i']
                 | [_, b'w', b'o', b'r']
                 | [_, b'e', b'n', b'a']
+                | [_, b'p', b'h', b'r']
+                | [_, b'm', b'n', b'e']
         )
     })
 }
@@ -400,6 +402,11 @@ const CREDENTIALS: &[&[u8]] = &[
     b"securityanswer",
     b"secretanswer",
     b"psk",
+    b"codeverifier",
+    b"seedphrase",
+    b"recoveryphrase",
+    b"mnemonic",
+    b"mnemonicphrase",
     b"samlassertion",
     b"samlresponse",
 ];

@@ -99,7 +99,7 @@ impl Walk<'_> {
                 // A Secret of Kubernetes has all it has in its `data`.
                 let is_name = name.len() <= NAME_BYTES_MAX && (!is_kind || name == b"Secret");
                 let said = if is_name { Name::of(name) } else { Name::Plain };
-                if !matches!(said, Name::Plain | Name::Random) {
+                if said != Name::Plain && (said != Name::Random || tells == Name::Plain) {
                     tells = said;
                 }
             }

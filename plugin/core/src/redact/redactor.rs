@@ -136,11 +136,12 @@ impl<'p> Redactor<'p> {
         }
         let paths = self.walk.scanner.policy.paths;
         let path = paths.map_or(0, |paths| paths.start(0, self.walk.levels[0].tape.variant));
-        self.walk.levels[0].begin(Place { path, ..Place::default() });
+        let start = Place { path, ..Place::default() };
+        self.walk.levels[0].begin(start);
         match self.walk.glance(source)? {
             Glance::Nothing => return Ok(()),
-            Glance::Texts => return self.walk.visit(source),
-            Glance::Rules => {}
+            Glance::Texts if self.walk.visit(source)? => return Ok(()),
+            Glance::Texts | Glance::Rules => self.walk.levels[0].begin(start),
         }
         // The string on each level that holds the JSON on the next one.
         let mut holders = [0; JSON_IN_STRINGS_DEPTH_MAX];
