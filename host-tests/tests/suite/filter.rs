@@ -17,7 +17,7 @@ use wasmparser::{Parser, Payload};
 const GROWTH_BYTES_MAX: usize = 240 + 9;
 /// The module's length, in bytes: Fluent Bit 4.0 parses it for every chunk.
 /// The policy that ships takes 106,000, Ed25519 40,000, 30,000 of it tables.
-const MODULE_BYTES_MAX: usize = 492_000;
+const MODULE_BYTES_MAX: usize = 494_000;
 
 /// The places in the streams at which the shipped policy finds anything.
 const REDACTED_PATHS: &[&str] = &[".responseStatus.message"];
