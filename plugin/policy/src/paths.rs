@@ -7,7 +7,7 @@
 //! key that is more than letters, digits, `_`, `-`, `$` and `@` stands in
 //! quotes: `annotations."example.org/owner"`.
 
-use flb_audit_core::policy::paths::{State, Verdict, write};
+use flb_audit_core::policy::paths::{Ruling, State, write};
 use flb_audit_core::recognize::Dictionary;
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -195,7 +195,7 @@ pub(crate) struct Compiled<'a> {
 /// A state.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Named<'a> {
-    verdict: Verdict,
+    ruling: Ruling,
     members: BTreeMap<&'a str, u16>,
     /// Any other key, an element, JSON, and where else to look.
     others: [u16; 4],
@@ -245,7 +245,7 @@ pub(crate) fn compile(paths: &[Path], variants: usize) -> Result<Compiled<'_>, T
             automaton.number(fallback)?,
         ];
         states.push(Named {
-            verdict: automaton.verdict(&set)?,
+            ruling: automaton.ruling(&set)?,
             others,
             members: members
                 .into_iter()
@@ -304,7 +304,7 @@ impl<'a> Compiled<'a> {
     /// The table, with the numbers that keys have in a dictionary.
     pub(crate) fn write(&self, dictionary: &Dictionary<'_>) -> Option<Vec<u8>> {
         let state = |named: &Named<'_>| State {
-            verdict: named.verdict,
+            ruling: named.ruling,
             members: named
                 .members
                 .iter()
@@ -448,14 +448,14 @@ impl<'a> Automaton<'a> {
         (members, others)
     }
 
-    fn verdict(&mut self, set: &Set) -> Result<Verdict, TooLarge> {
+    fn ruling(&mut self, set: &Set) -> Result<Ruling, TooLarge> {
         let accepted = set.iter().filter(|(path, at)| *at == self.paths[*path].steps.len());
         Ok(match accepted.map(|(path, _)| *path).min().map(|path| self.paths[path].says) {
-            None => Verdict::None,
-            Some(Says::Keep) => Verdict::Keep,
-            Some(Says::Opaque) => Verdict::Opaque,
-            Some(Says::Rule(rule)) => Verdict::Rule(rule),
-            Some(Says::Record) => Verdict::Record(self.row(set)?),
+            None => Ruling::None,
+            Some(Says::Keep) => Ruling::Keep,
+            Some(Says::Opaque) => Ruling::Opaque,
+            Some(Says::Rule(rule)) => Ruling::Rule(rule),
+            Some(Says::Record) => Ruling::Record(self.row(set)?),
         })
     }
 
@@ -491,7 +491,7 @@ mod tests {
     use flb_audit_core::recognize::write_dictionary;
 
     /// Where a walk leads: `.key` a member, `[` an element, `|` JSON.
-    fn walk(paths: &Paths<'_>, dictionary: &Dictionary<'_>, variant: u8, place: &str) -> Verdict {
+    fn walk(paths: &Paths<'_>, dictionary: &Dictionary<'_>, variant: u8, place: &str) -> Ruling {
         let mut state = paths.start(0, variant);
         for step in place.split(' ').filter(|step| !step.is_empty()) {
             state = match step {
@@ -500,7 +500,7 @@ mod tests {
                 key => paths.member(state, dictionary.find(key.as_bytes(), key.len())),
             };
         }
-        paths.verdict(state)
+        paths.ruling(state)
     }
 
     fn tables(compiled: &Compiled<'_>) -> (Vec<u8>, Vec<u8>) {
@@ -539,29 +539,29 @@ mod tests {
         let read = Paths::read(&table).expect("a table");
         assert!(read.is_sound(9, 1) && !read.is_sound(8, 1) && !read.is_sound(9, 2));
         for (place, expected) in [
-            ("user work email", Verdict::Rule(1)),
-            ("user [] email", Verdict::Rule(1)),
-            ("user email", Verdict::None),
-            ("user name", Verdict::Keep),
-            ("user name first", Verdict::None),
-            ("user", Verdict::Rule(4)),
-            ("any", Verdict::Rule(4)),
-            ("items [] card", Verdict::Rule(2)),
-            ("items card", Verdict::None),
-            ("body | card", Verdict::Rule(3)),
-            ("body card", Verdict::None),
-            ("accessKeyId", Verdict::Keep),
-            ("a | [] b accessKeyId", Verdict::Keep),
-            ("accessKeyIds", Verdict::None),
-            ("a.b c", Verdict::Rule(5)),
-            ("verylongkey verylongkey1", Verdict::Rule(6)),
-            ("verylongkey verylongkey2", Verdict::None),
-            ("verylongke verylongkey1", Verdict::None),
-            ("", Verdict::None),
-            ("other deep y", Verdict::Rule(8)),
-            ("other deep y x", Verdict::Rule(7)),
-            ("other deep z x", Verdict::Rule(7)),
-            ("other deep accessKeyId", Verdict::Keep),
+            ("user work email", Ruling::Rule(1)),
+            ("user [] email", Ruling::Rule(1)),
+            ("user email", Ruling::None),
+            ("user name", Ruling::Keep),
+            ("user name first", Ruling::None),
+            ("user", Ruling::Rule(4)),
+            ("any", Ruling::Rule(4)),
+            ("items [] card", Ruling::Rule(2)),
+            ("items card", Ruling::None),
+            ("body | card", Ruling::Rule(3)),
+            ("body card", Ruling::None),
+            ("accessKeyId", Ruling::Keep),
+            ("a | [] b accessKeyId", Ruling::Keep),
+            ("accessKeyIds", Ruling::None),
+            ("a.b c", Ruling::Rule(5)),
+            ("verylongkey verylongkey1", Ruling::Rule(6)),
+            ("verylongkey verylongkey2", Ruling::None),
+            ("verylongke verylongkey1", Ruling::None),
+            ("", Ruling::None),
+            ("other deep y", Ruling::Rule(8)),
+            ("other deep y x", Ruling::Rule(7)),
+            ("other deep z x", Ruling::Rule(7)),
+            ("other deep accessKeyId", Ruling::Keep),
         ] {
             assert_eq!(walk(&read, &dictionary, 0, place), expected, "{place}");
         }
@@ -589,29 +589,29 @@ mod tests {
         let dictionary = Dictionary::read(&dictionary).expect("a dictionary");
         let read = Paths::read(&table).expect("a table");
         for (variant, place, expected) in [
-            (0, "a", Verdict::None),
-            (1, "a", Verdict::Keep),
-            (2, "a", Verdict::None),
-            (1, "x b", Verdict::Opaque),
-            (2, "x b", Verdict::Opaque),
-            (0, "x b", Verdict::None),
-            (0, "log a", Verdict::Rule(0)),
-            (1, "log a", Verdict::Rule(0)),
-            (1, "items []", Verdict::None),
+            (0, "a", Ruling::None),
+            (1, "a", Ruling::Keep),
+            (2, "a", Ruling::None),
+            (1, "x b", Ruling::Opaque),
+            (2, "x b", Ruling::Opaque),
+            (0, "x b", Ruling::None),
+            (0, "log a", Ruling::Rule(0)),
+            (1, "log a", Ruling::Rule(0)),
+            (1, "items []", Ruling::None),
         ] {
             assert_eq!(walk(&read, &dictionary, variant, place), expected, "{variant} {place}");
         }
-        let Verdict::Record(row) = walk(&read, &dictionary, 0, "items []") else { panic!("no record") };
-        let Verdict::Record(other) = walk(&read, &dictionary, 0, "log") else { panic!("no record") };
+        let Ruling::Record(row) = walk(&read, &dictionary, 0, "items []") else { panic!("no record") };
+        let Ruling::Record(other) = walk(&read, &dictionary, 0, "log") else { panic!("no record") };
         assert_ne!(row, other);
         let number = |key: &str| dictionary.find(key.as_bytes(), key.len());
-        let within = |row, variant| read.verdict(read.member(read.start(row, variant), number("a")));
+        let within = |row, variant| read.ruling(read.member(read.start(row, variant), number("a")));
         assert_eq!(
             [within(row, 0), within(row, 1), within(row, 2)],
-            [Verdict::None, Verdict::Keep, Verdict::None]
+            [Ruling::None, Ruling::Keep, Ruling::None]
         );
         // The policy's own paths lead on from around it, and come first.
-        assert_eq!(within(other, 1), Verdict::Rule(0));
+        assert_eq!(within(other, 1), Ruling::Rule(0));
     }
 
     #[test]

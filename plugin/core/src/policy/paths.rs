@@ -19,7 +19,7 @@
 //!
 //! | bytes | state |
 //! |---|---|
-//! | 0..2 | verdict: 2¹⁶−1 nothing, 2¹⁶−2 keep, 2¹⁶−3 opaque, below it from 2¹⁶−4 on a record, whose start is in row 1 or the next, or the number of a rule |
+//! | 0..2 | ruling: 2¹⁶−1 nothing, 2¹⁶−2 keep, 2¹⁶−3 opaque, below it from 2¹⁶−4 on a record, whose start is in row 1 or the next, or the number of a rule |
 //! | 2..4, 4..6 | its first edge, and how many it has, sorted by key |
 //! | 6..8 | its way on, where none of its edges leads |
 //!
@@ -36,7 +36,7 @@ pub type PathState = u16;
 
 /// What is said of the value at which a walk has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Verdict {
+pub enum Ruling {
     /// Nothing.
     None,
     /// It stays, and what is in it, but for secrets.
@@ -49,18 +49,18 @@ pub enum Verdict {
     Rule(u16),
 }
 
-/// [`Verdict::None`], in a table.
-const VERDICT_NONE: u16 = u16::MAX;
-/// [`Verdict::Keep`], in a table.
-const VERDICT_KEEP: u16 = u16::MAX - 1;
-/// [`Verdict::Opaque`], in a table.
-const VERDICT_OPAQUE: u16 = u16::MAX - 2;
-/// [`Verdict::Record`] of row 1, in a table. The other rows are below.
-const VERDICT_RECORD: u16 = u16::MAX - 3;
+/// [`Ruling::None`], in a table.
+const RULING_NONE: u16 = u16::MAX;
+/// [`Ruling::Keep`], in a table.
+const RULING_KEEP: u16 = u16::MAX - 1;
+/// [`Ruling::Opaque`], in a table.
+const RULING_OPAQUE: u16 = u16::MAX - 2;
+/// [`Ruling::Record`] of row 1, in a table. The other rows are below.
+const RULING_RECORD: u16 = u16::MAX - 3;
 /// The most rows.
 pub const ROWS_MAX: usize = 256;
 /// The least number that stands for a record.
-const VERDICT_RECORD_LAST: u16 = VERDICT_RECORD - (ROWS_MAX as u16 - 2);
+const RULING_RECORD_LAST: u16 = RULING_RECORD - (ROWS_MAX as u16 - 2);
 const STATE_BYTES: usize = 8;
 const EDGE_BYTES: usize = 4;
 const HEADER_BYTES: usize = 10;
@@ -68,7 +68,7 @@ const HEADER_BYTES: usize = 10;
 const FALLBACKS_MAX: usize = 6;
 
 // Where a state has its halves.
-const VERDICT_AT: usize = 0;
+const RULING_AT: usize = 0;
 const FIRST_EDGE_AT: usize = 2;
 const EDGES_AT: usize = 4;
 const WAY_AT: usize = 6;
@@ -118,13 +118,13 @@ impl<'a> Paths<'a> {
     }
 
     /// What is said of the value at which the walk has come.
-    pub fn verdict(&self, state: PathState) -> Verdict {
-        match self.states.get(state as usize).map_or(VERDICT_NONE, |entry| half(entry, VERDICT_AT)) {
-            VERDICT_NONE => Verdict::None,
-            VERDICT_KEEP => Verdict::Keep,
-            VERDICT_OPAQUE => Verdict::Opaque,
-            record @ VERDICT_RECORD_LAST.. => Verdict::Record((VERDICT_RECORD - record) as u8 + 1),
-            rule => Verdict::Rule(rule),
+    pub fn ruling(&self, state: PathState) -> Ruling {
+        match self.states.get(state as usize).map_or(RULING_NONE, |entry| half(entry, RULING_AT)) {
+            RULING_NONE => Ruling::None,
+            RULING_KEEP => Ruling::Keep,
+            RULING_OPAQUE => Ruling::Opaque,
+            record @ RULING_RECORD_LAST.. => Ruling::Record((RULING_RECORD - record) as u8 + 1),
+            rule => Ruling::Rule(rule),
         }
     }
 
@@ -197,9 +197,9 @@ impl<'a> Paths<'a> {
         let is_state = |state: u16| (state as usize) < self.states.len();
         let rows = self.starts.len().checked_div(self.variants).unwrap_or_default();
         let is_sound = |entry: &[u8; STATE_BYTES]| {
-            let is_verdict = match half(entry, VERDICT_AT) {
-                VERDICT_OPAQUE.. => true,
-                record @ VERDICT_RECORD_LAST.. => usize::from(VERDICT_RECORD - record) + 1 < rows,
+            let is_verdict = match half(entry, RULING_AT) {
+                RULING_OPAQUE.. => true,
+                record @ RULING_RECORD_LAST.. => usize::from(RULING_RECORD - record) + 1 < rows,
                 rule => usize::from(rule) < rules,
             };
             is_verdict
@@ -222,7 +222,7 @@ impl<'a> Paths<'a> {
 #[derive(Clone, Debug)]
 pub struct State {
     /// What is said of the value.
-    pub verdict: Verdict,
+    pub ruling: Ruling,
     /// The state that each key leads to.
     pub members: BTreeMap<KeyNumber, PathState>,
     /// The state that any other key leads to.
@@ -242,12 +242,12 @@ pub fn write(states: &[State], rows: &[Vec<PathState>]) -> Option<Vec<u8>> {
     // A way on of several states stands there once.
     let (mut ways, mut known) = (Vec::new(), BTreeMap::new());
     for state in states {
-        let verdict = match state.verdict {
-            Verdict::None => VERDICT_NONE,
-            Verdict::Keep => VERDICT_KEEP,
-            Verdict::Opaque => VERDICT_OPAQUE,
-            Verdict::Record(row) => VERDICT_RECORD - (u16::from(row) - 1),
-            Verdict::Rule(rule) => rule,
+        let ruling = match state.ruling {
+            Ruling::None => RULING_NONE,
+            Ruling::Keep => RULING_KEEP,
+            Ruling::Opaque => RULING_OPAQUE,
+            Ruling::Record(row) => RULING_RECORD - (u16::from(row) - 1),
+            Ruling::Rule(rule) => rule,
         };
         let way_on = [state.other, state.element, state.json, state.fallback];
         let way = *known.entry(way_on).or_insert_with(|| {
@@ -255,7 +255,7 @@ pub fn write(states: &[State], rows: &[Vec<PathState>]) -> Option<Vec<u8>> {
             ways.len() - 1
         });
         for half in [
-            verdict,
+            ruling,
             u16::try_from(edges.len() / EDGE_BYTES).ok()?,
             u16::try_from(state.members.len()).ok()?,
             u16::try_from(way).ok()?,

@@ -5,7 +5,7 @@ use super::level::Place;
 use super::path::{Last, write_path};
 use super::redactor::Redactor;
 use crate::memory::OutOfMemory;
-use crate::policy::paths::Verdict;
+use crate::policy::paths::Ruling;
 use crate::record::tape::{Kind, Tape};
 
 /// What is said of a value in its place.
@@ -55,10 +55,10 @@ impl Redactor<'_> {
             }
             result = self.walk.descend(&mut level, source, index).and_then(|place| {
                 write_path(&level, source, Last::Shown, &mut self.walk.path)?;
-                let said = match (place.verdict, place.whose) {
-                    (Verdict::Keep, _) => Said::Kept,
-                    (Verdict::Opaque, _) => Said::Opaque,
-                    (Verdict::Rule(rule), _) => Said::Rule(rule),
+                let said = match (place.ruling, place.whose) {
+                    (Ruling::Keep, _) => Said::Kept,
+                    (Ruling::Opaque, _) => Said::Opaque,
+                    (Ruling::Rule(rule), _) => Said::Rule(rule),
                     (_, Whose::Actor) => Said::Actor,
                     _ => Said::Nothing,
                 };

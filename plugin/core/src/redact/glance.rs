@@ -8,7 +8,7 @@ use super::pairs::is_of_secrets;
 use super::scan::{Look, Seen};
 use super::walk::{Walk, look, may_be_json, plain};
 use crate::memory::OutOfMemory;
-use crate::policy::paths::Verdict;
+use crate::policy::paths::Ruling;
 use crate::record::tape::{ESCAPED, Kind, PATCHED};
 use core::mem;
 
@@ -172,13 +172,13 @@ impl Walk<'_> {
         let found = self.found.map(|index| index as usize);
         let found = found.get(..self.found_count).unwrap_or(&found);
         for index in found {
-            if matches!(self.descend(level, source, *index)?.verdict, Verdict::Rule(_)) {
+            if matches!(self.descend(level, source, *index)?.ruling, Ruling::Rule(_)) {
                 return Ok(false);
             }
         }
         for index in found {
             let place = self.descend(level, source, *index)?;
-            if place.verdict != Verdict::Opaque {
+            if place.ruling != Ruling::Opaque {
                 let text = plain(&level.tape, source, *index, &mut self.decoded)?;
                 let look = look(place, text);
                 self.text(level, source, *index, look)?;

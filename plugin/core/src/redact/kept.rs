@@ -1,7 +1,7 @@
 //! The members of a record whose values stay, by its format: asked once of each key, as
 //! long as records are of one format.
 
-use crate::policy::paths::{Paths, Verdict};
+use crate::policy::paths::{Paths, Ruling};
 use crate::recognize::{KeyNumber, Variant};
 use alloc::vec::Vec;
 
@@ -45,8 +45,8 @@ impl Kept {
 
     #[cold]
     fn ask(&mut self, paths: &Paths<'_>, key: KeyNumber) -> bool {
-        let verdict = paths.verdict(paths.member(paths.start(0, self.variant), key));
-        let stays = matches!(verdict, Verdict::Keep | Verdict::Opaque);
+        let ruling = paths.ruling(paths.member(paths.start(0, self.variant), key));
+        let stays = matches!(ruling, Ruling::Keep | Ruling::Opaque);
         if let Some(known) = self.known.get_mut(usize::from(key)) {
             *known = if stays { STAYS } else { GOES };
         }

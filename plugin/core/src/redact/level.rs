@@ -4,7 +4,7 @@ use super::actor::Whose;
 use super::name::Name;
 use crate::memory::OutOfMemory;
 use crate::policy::Policy;
-use crate::policy::paths::{PathState, Verdict};
+use crate::policy::paths::{PathState, Ruling};
 use crate::record::tape::{Kind, Tape};
 use alloc::vec::Vec;
 
@@ -30,7 +30,7 @@ pub(super) struct Level {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Place {
     pub(super) path: PathState,
-    pub(super) verdict: Verdict,
+    pub(super) ruling: Ruling,
     /// What the value's name says, where the rule for names is for it.
     pub(super) name: Name,
     /// Of whom it is.
@@ -39,24 +39,24 @@ pub(super) struct Place {
 
 impl Default for Place {
     fn default() -> Self {
-        Place { path: 0, verdict: Verdict::None, name: Name::Plain, whose: Whose::Unknown }
+        Place { path: 0, ruling: Ruling::None, name: Name::Plain, whose: Whose::Unknown }
     }
 }
 
 impl Place {
     /// Whether a name, and nothing else, is why there is a rule for it.
     pub(super) fn is_told(&self, policy: &Policy<'_>) -> bool {
-        self.name != Name::Plain && policy.name_rule.map(Verdict::Rule) == Some(self.verdict)
+        self.name != Name::Plain && policy.name_rule.map(Ruling::Rule) == Some(self.ruling)
     }
 
     /// Whether it is identities that there is a rule for it.
     pub(super) fn is_identity(&self, policy: &Policy<'_>) -> bool {
-        policy.identity_rule.map(Verdict::Rule) == Some(self.verdict)
+        policy.identity_rule.map(Ruling::Rule) == Some(self.ruling)
     }
 
     /// The same place, as if its name told nothing.
     pub(super) fn untold(self) -> Place {
-        Place { verdict: Verdict::None, name: Name::Plain, ..self }
+        Place { ruling: Ruling::None, name: Name::Plain, ..self }
     }
 }
 
@@ -119,6 +119,6 @@ impl Level {
 }
 
 /// What holds for a value: what is said of itself, or else of what it is in.
-pub(super) fn deeper(own: Verdict, outer: Verdict) -> Verdict {
-    if own == Verdict::None { outer } else { own }
+pub(super) fn deeper(own: Ruling, outer: Ruling) -> Ruling {
+    if own == Ruling::None { outer } else { own }
 }

@@ -5,10 +5,10 @@ use super::known::find_out;
 use super::level::{Frame, Level, NO_KEY, Place};
 use super::name::{NAME_BYTES_MAX, Name};
 use super::path::{Last, write_path};
-use super::scan::{Found, Look, Seen};
+use super::scan::{Hit, Look, Seen};
 use super::walk::{Walk, plain};
 use crate::memory::{OutOfMemory, put, put_byte};
-use crate::policy::paths::Verdict;
+use crate::policy::paths::Ruling;
 use crate::record::tape::{Kind, Tape};
 use core::mem;
 
@@ -119,12 +119,12 @@ impl Walk<'_> {
             let node = level.tape.nodes.get(level.next);
             node.is_some_and(|node| node.kind != Kind::String)
         };
-        match (self.scanner.policy.name_rule, place.verdict) {
-            (Some(rule), Verdict::None | Verdict::Keep) if array.tells != Name::Plain && !is_option() => {
+        match (self.scanner.policy.name_rule, place.ruling) {
+            (Some(rule), Ruling::None | Ruling::Keep) if array.tells != Name::Plain && !is_option() => {
                 if let Some(frame) = level.open.last_mut() {
                     frame.tells = Name::Plain;
                 }
-                Place { verdict: Verdict::Rule(rule), name: array.tells, ..place }
+                Place { ruling: Ruling::Rule(rule), name: array.tells, ..place }
             }
             _ => place,
         }
@@ -185,7 +185,7 @@ impl Walk<'_> {
             let argument = start..start + len;
             let (mut from, mut is_changed) = (start, false);
             self.written.clear();
-            while let Some(Found { rule, range, .. }) = found.get(next) {
+            while let Some(Hit { rule, range, .. }) = found.get(next) {
                 let part = range.start.max(argument.start)..range.end.min(argument.end);
                 if part.start < part.end {
                     put(&mut self.written, line.get(from..part.start).unwrap_or_default())?;

@@ -64,9 +64,9 @@ pub(crate) struct Scanner<'p> {
     is_first_enough: bool,
     views: [Vec<u8>; VIEWS_MAX],
     /// What was found in it, in a view of it, and in both.
-    pub(super) found: Vec<Found>,
-    in_view: Vec<Found>,
-    merged: Vec<Found>,
+    pub(super) found: Vec<Hit>,
+    in_view: Vec<Hit>,
+    merged: Vec<Hit>,
 }
 
 /// A walk of the scout over a text.
@@ -80,7 +80,7 @@ struct Walk {
 
 /// What a detector has found.
 #[derive(Clone, Debug)]
-pub(super) struct Found {
+pub(super) struct Hit {
     pub(super) rule: u16,
     pub(super) range: Range<usize>,
     /// It stands in the text between two quotes: views, in which escaped quotes look
@@ -181,7 +181,7 @@ impl<'p> Scanner<'p> {
         self.scan(text, look)?;
         let found = mem::take(&mut self.found);
         let mut from = 0;
-        for Found { rule, range, .. } in &found {
+        for Hit { rule, range, .. } in &found {
             put(out, text.get(from..range.start).unwrap_or_default())?;
             self.replace(*rule, text.get(range.clone()).unwrap_or_default(), path, out)?;
             from = range.end;
@@ -329,12 +329,7 @@ impl<'p> Scanner<'p> {
     }
 
     /// Finds what there is in one view of a text.
-    fn scan_layer(
-        &mut self,
-        scout: &Automaton<'_>,
-        text: &[u8],
-        out: &mut Vec<Found>,
-    ) -> Result<(), Stopped> {
+    fn scan_layer(&mut self, scout: &Automaton<'_>, text: &[u8], out: &mut Vec<Hit>) -> Result<(), Stopped> {
         self.has_escapes = false;
         self.asked = 0..0;
         self.steps.take(steps::SCOUT * text.len())?;
@@ -363,7 +358,7 @@ impl<'p> Scanner<'p> {
         scout: &Automaton<'_>,
         text: &[u8],
         walk: &mut Walk,
-    ) -> Result<Option<Found>, Exhausted> {
+    ) -> Result<Option<Hit>, Exhausted> {
         while walk.at <= text.len() {
             let end = if walk.at < text.len() {
                 let (state, len) = scout.run(walk.state, &text[walk.at..]);
@@ -422,7 +417,7 @@ impl<'p> Scanner<'p> {
         text: &[u8],
         trigger_end: usize,
         from: usize,
-    ) -> Result<Option<Found>, Exhausted> {
+    ) -> Result<Option<Hit>, Exhausted> {
         let mut assignment = None;
         for rule in scout.accepted(state) {
             if rule == self.policy.first_key_rule {
@@ -443,7 +438,7 @@ impl<'p> Scanner<'p> {
                 if let Some((_, range)) = found.filter(|(kind, _)| *kind == validator)
                     && !self.is_token(text, range)
                 {
-                    return Ok(Some(Found { rule, range: range.clone(), is_closed: is_closed(text, range) }));
+                    return Ok(Some(Hit { rule, range: range.clone(), is_closed: is_closed(text, range) }));
                 }
                 continue;
             }
@@ -452,7 +447,7 @@ impl<'p> Scanner<'p> {
                 && let Some(detector) = self.policy.detector(rule)
                 && let Some(range) = self.find(&detector, text, trigger_end, from)?
             {
-                return Ok(Some(Found { rule, range, is_closed: false }));
+                return Ok(Some(Hit { rule, range, is_closed: false }));
             }
         }
         Ok(None)

@@ -11,7 +11,7 @@ use super::scan::{Look, Scanner, Seen};
 use super::validate::{is_exempt, is_random_value, is_short_password};
 use super::{JSON_IN_STRINGS_DEPTH_MAX, steps};
 use crate::memory::{OutOfMemory, put, put_byte};
-use crate::policy::paths::{PathState, Verdict};
+use crate::policy::paths::{PathState, Ruling};
 use crate::policy::{Action, Kind as RuleKind};
 use crate::recognize::Recognizer;
 use crate::record::tape::{Dialect, ESCAPED, Kind, Tape, Unreadable};
@@ -109,8 +109,8 @@ impl<'p> Walk<'p> {
             let Some(node) = level.tape.nodes.get(value).copied() else {
                 return Ok(Pause::Done);
             };
-            let is_ruled = match place.verdict {
-                Verdict::Rule(rule) => self.ruled(rule, level, source, value, place)?,
+            let is_ruled = match place.ruling {
+                Ruling::Rule(rule) => self.ruled(rule, level, source, value, place)?,
                 _ => false,
             };
             if is_ruled {
@@ -126,7 +126,7 @@ impl<'p> Walk<'p> {
                 level.open(value, place)?;
                 self.arguments(level, source, value)?;
             } else if node.kind != Kind::Word
-                && place.verdict != Verdict::Opaque
+                && place.ruling != Ruling::Opaque
                 && self.leaf(level, source, depth, value, place)?
             {
                 return Ok(Pause::Json(value));
@@ -169,7 +169,7 @@ impl<'p> Walk<'p> {
             return array;
         };
         let (path, own) = self.enter(paths.element(array.path), tape, source, index);
-        Place { path, verdict: deeper(own, array.verdict), ..array }
+        Place { path, ruling: deeper(own, array.ruling), ..array }
     }
 
     /// Where the walk stands at a value, and what is said of that: if a record stands
@@ -181,17 +181,17 @@ impl<'p> Walk<'p> {
         tape: &Tape,
         source: &[u8],
         value: usize,
-    ) -> (PathState, Verdict) {
+    ) -> (PathState, Ruling) {
         let Some(paths) = self.scanner.policy.paths else {
-            return (0, Verdict::None);
+            return (0, Ruling::None);
         };
-        match paths.verdict(path) {
-            Verdict::Record(row) => {
+        match paths.ruling(path) {
+            Ruling::Record(row) => {
                 let is_object = tape.nodes.get(value).is_some_and(|node| node.kind == Kind::Object);
                 if !is_object {
-                    return (path, Verdict::None);
+                    return (path, Ruling::None);
                 }
-                (paths.start(row, self.recognizer.recognize(tape, source, value)), Verdict::None)
+                (paths.start(row, self.recognizer.recognize(tape, source, value)), Ruling::None)
             }
             own => (path, own),
         }
@@ -212,21 +212,21 @@ impl<'p> Walk<'p> {
         let known = self.known_keys.ask(text, text.len(), |key| find_out(&mut self.scanner, key));
         let path = self.scanner.policy.paths.map_or(0, |paths| paths.member(object.path, known.number));
         let (path, own) = self.enter(path, &level.tape, source, key + 1);
-        let ruled = deeper(own, object.verdict);
+        let ruled = deeper(own, object.ruling);
         let tells = if known.names_value { self.told(level, source, known.is_content)? } else { Name::Plain };
         let name = if tells == Name::Plain { known.name } else { tells };
         let named = self.scanner.policy.name_rule.filter(|_| name != Name::Plain);
         let whose = Whose::of(known.actor, object.whose);
         let is_identity = whose == Whose::Actor && known.actor != Actor::Unsaid;
         let identity = self.scanner.policy.identity_rule.filter(|_| is_identity);
-        let (verdict, name) = match (ruled, known.rule, named, identity) {
-            (Verdict::None, Some(rule), ..) => (Verdict::Rule(rule), Name::Plain),
-            (Verdict::None | Verdict::Keep, _, Some(rule), _) => (Verdict::Rule(rule), name),
-            (Verdict::None | Verdict::Keep, .., Some(rule)) => (Verdict::Rule(rule), Name::Plain),
-            (verdict, ..) => (verdict, object.name),
+        let (ruling, name) = match (ruled, known.rule, named, identity) {
+            (Ruling::None, Some(rule), ..) => (Ruling::Rule(rule), Name::Plain),
+            (Ruling::None | Ruling::Keep, _, Some(rule), _) => (Ruling::Rule(rule), name),
+            (Ruling::None | Ruling::Keep, .., Some(rule)) => (Ruling::Rule(rule), Name::Plain),
+            (ruling, ..) => (ruling, object.name),
         };
-        let is_kept = matches!(ruled, Verdict::Keep | Verdict::Opaque);
-        Ok((Place { path, verdict, name, whose }, !is_kept && known.is_found))
+        let is_kept = matches!(ruled, Ruling::Keep | Ruling::Opaque);
+        Ok((Place { path, ruling, name, whose }, !is_kept && known.is_found))
     }
 
     /// Redacts a member's key, and gives the place of its value.
@@ -375,7 +375,7 @@ impl<'p> Walk<'p> {
                 let path = self.scanner.policy.paths.map_or(0, |paths| paths.json(place.path));
                 let (path, own) = self.enter(path, &json.tape, &json.text, 0);
                 let outer = if place.is_told(&self.scanner.policy) { place.untold() } else { place };
-                json.begin(Place { path, verdict: deeper(own, outer.verdict), name: Name::Plain, ..outer });
+                json.begin(Place { path, ruling: deeper(own, outer.ruling), name: Name::Plain, ..outer });
                 write_path(level, source, Last::Shown, &mut json.path)?;
                 put_byte(&mut json.path, b'|')?;
                 self.levels[depth + 1] = json;
@@ -409,8 +409,8 @@ impl<'p> Walk<'p> {
 
 /// What is looked for in a text.
 pub(super) fn look(place: Place, text: &[u8]) -> Look {
-    match (place.verdict, place.whose) {
-        (Verdict::Keep, _) => Look::Secrets,
+    match (place.ruling, place.whose) {
+        (Ruling::Keep, _) => Look::Secrets,
         (_, Whose::Actor) if is_identity(text) => Look::Actor,
         _ => Look::Everything,
     }

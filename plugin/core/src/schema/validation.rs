@@ -17,7 +17,7 @@ pub(crate) struct Validation<'p> {
     stream: Option<Stream<'p>>,
     chosen: Option<usize>,
     validator: Validator,
-    verdict: Verdict,
+    validity: Validity,
     /// The record again, without the members that another one of their key
     /// has replaced.
     again: Tape,
@@ -27,7 +27,7 @@ pub(crate) struct Validation<'p> {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Verdict {
+enum Validity {
     /// Valid, or of no stream.
     Nothing,
     Invalid,
@@ -53,7 +53,7 @@ impl<'p> Validation<'p> {
             stream: None,
             chosen: None,
             validator: Validator::new(),
-            verdict: Verdict::Nothing,
+            validity: Validity::Nothing,
             again: Tape::new(),
             invalid: Vec::new(),
             violation: Vec::new(),
@@ -69,14 +69,14 @@ impl<'p> Validation<'p> {
             self.stream = chosen.and_then(|index| self.streams.stream(index));
         }
         self.invalid.clear();
-        self.verdict = match &self.stream {
+        self.validity = match &self.stream {
             Some(stream) => {
-                Verdict::of(self.validator.check(&stream.program, tape, source)).of_wrapper(stream, tape)
+                Validity::of(self.validator.check(&stream.program, tape, source)).of_wrapper(stream, tape)
             }
             None if tape.is_wrapper => {
-                self.streams.of_wrappers(tag).map_or(Verdict::Nothing, Verdict::Wrapped)
+                self.streams.of_wrappers(tag).map_or(Validity::Nothing, Validity::Wrapped)
             }
-            None => Verdict::Nothing,
+            None => Validity::Nothing,
         };
     }
 
@@ -93,7 +93,7 @@ impl<'p> Validation<'p> {
             self.again.read(source, Dialect::FluentBit)?;
             self.again.is_wrapper = is_wrapper;
             canonical.write(&mut self.again, source)?;
-            self.verdict = Verdict::of(self.validator.check(&stream.program, &self.again, source))
+            self.validity = Validity::of(self.validator.check(&stream.program, &self.again, source))
                 .of_wrapper(stream, &self.again);
         }
         Ok(())
@@ -103,9 +103,9 @@ impl<'p> Validation<'p> {
     #[cold]
     pub(crate) fn give_up(&mut self, tag: &[u8]) {
         self.invalid.clear();
-        self.verdict = match self.streams.choose(tag, None) {
-            Some(_) => Verdict::NotChecked(NOT_READ),
-            None => Verdict::Nothing,
+        self.validity = match self.streams.choose(tag, None) {
+            Some(_) => Validity::NotChecked(NOT_READ),
+            None => Validity::Nothing,
         };
         // Which one it is of, nobody can tell.
         (self.stream, self.chosen) = (None, None);
@@ -114,7 +114,7 @@ impl<'p> Validation<'p> {
     /// Words what was found wrong, and gives what is to become of the record.
     /// The tape has been redacted.
     pub(crate) fn word(&mut self, tape: &Tape, source: &[u8]) -> Result<Disposition, OutOfMemory> {
-        if self.verdict.is_invalid() {
+        if self.validity.is_invalid() {
             self.word_violations(tape, source)?;
         }
         Ok(self.disposition())
@@ -122,9 +122,9 @@ impl<'p> Validation<'p> {
 
     /// What is to become of the record.
     fn disposition(&self) -> Disposition {
-        match (self.verdict, &self.stream) {
-            (Verdict::Wrapped(disposition), _) => disposition,
-            (verdict, Some(stream)) if verdict.is_invalid() => stream.invalid,
+        match (self.validity, &self.stream) {
+            (Validity::Wrapped(disposition), _) => disposition,
+            (validity, Some(stream)) if validity.is_invalid() => stream.invalid,
             _ => Disposition::Mark,
         }
     }
@@ -185,11 +185,11 @@ impl<'p> Validation<'p> {
 
     /// Likewise, why it was not checked, or not to the end.
     pub(crate) fn write_unchecked(&self, out: &mut Vec<u8>) -> Result<(), OutOfMemory> {
-        let why = match self.verdict {
-            Verdict::Nothing => None,
-            Verdict::Invalid => self.validator.report().stopped().map(NotChecked::word),
-            Verdict::NotChecked(why) => Some(why),
-            Verdict::Wrapped(_) | Verdict::InvalidWrapper => Some(WRAPPED),
+        let why = match self.validity {
+            Validity::Nothing => None,
+            Validity::Invalid => self.validator.report().stopped().map(NotChecked::word),
+            Validity::NotChecked(why) => Some(why),
+            Validity::Wrapped(_) | Validity::InvalidWrapper => Some(WRAPPED),
         };
         let Some(why) = why else {
             return Ok(());
@@ -200,28 +200,28 @@ impl<'p> Validation<'p> {
     }
 }
 
-impl Verdict {
+impl Validity {
     fn is_invalid(self) -> bool {
-        matches!(self, Verdict::Invalid | Verdict::InvalidWrapper)
+        matches!(self, Validity::Invalid | Validity::InvalidWrapper)
     }
 
-    /// The verdict on a record that a built-in schema was run on: if the record may hold
+    /// The validity on a record that a built-in schema was run on: if the record may hold
     /// others, what is wrong with it tells nothing of those. It goes on only where invalid
     /// records do.
     fn of_wrapper(self, stream: &Stream<'_>, tape: &Tape) -> Self {
         match self {
-            Verdict::Invalid if !tape.is_wrapper || !stream.is_built_in() => self,
-            Verdict::Invalid if stream.invalid == Disposition::Mark => Verdict::NotChecked(WRAPPED),
-            Verdict::Invalid => Verdict::InvalidWrapper,
-            verdict => verdict,
+            Validity::Invalid if !tape.is_wrapper || !stream.is_built_in() => self,
+            Validity::Invalid if stream.invalid == Disposition::Mark => Validity::NotChecked(WRAPPED),
+            Validity::Invalid => Validity::InvalidWrapper,
+            validity => validity,
         }
     }
 
     fn of(outcome: Outcome<'_>) -> Self {
         match outcome {
-            Outcome::Valid => Verdict::Nothing,
-            Outcome::Invalid(_) => Verdict::Invalid,
-            Outcome::NotChecked(cause) => Verdict::NotChecked(cause.word()),
+            Outcome::Valid => Validity::Nothing,
+            Outcome::Invalid(_) => Validity::Invalid,
+            Outcome::NotChecked(cause) => Validity::NotChecked(cause.word()),
         }
     }
 }

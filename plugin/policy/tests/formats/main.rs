@@ -2,7 +2,7 @@
 //!
 //! A line of `samples.ndjson` has a record, `format` if that is not the folder's, what
 //! comes out under the policy that ships, and what its seal says was redacted. With
-//! `FLB_AUDIT_BLESS=1`, what comes out is written there.
+//! `BLESS=1`, what comes out is written there.
 
 use flb_audit_core::chain::{Chain, ChainId, GENESIS, Place, Run};
 use flb_audit_core::hash::Algorithm;
@@ -94,7 +94,7 @@ fn the_catalogue_has_every_folder() {
 
 #[test]
 fn samples_come_out_as_written() {
-    let is_blessed = std::env::var_os("FLB_AUDIT_BLESS").is_some();
+    let is_blessed = std::env::var_os("BLESS").is_some();
     let mut wrong = Vec::new();
     let policy = Policy::check(&TABLE).expect("a sound table");
     for Format { name, .. } in formats() {
@@ -151,11 +151,11 @@ fn the_page_has_the_catalogue() {
         table += &format!("| `{name}` | {title} | {} | {} |\n", schemas.join(", "), sources.join(" "));
     }
     table += "\n";
-    if std::env::var_os("FLB_AUDIT_BLESS").is_some() {
+    if std::env::var_os("BLESS").is_some() {
         fs::write(&path, format!("{}{table}{}", &page[..start], &page[end..])).expect("the page");
         return;
     }
-    assert_eq!(page[start..end], table, "FLB_AUDIT_BLESS=1 writes it");
+    assert_eq!(page[start..end], table, "BLESS=1 writes it");
 }
 
 #[test]
