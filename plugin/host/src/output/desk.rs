@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 const PATIENCE: Duration = Duration::from_millis(500);
 /// The number of chunks that can wait for the component, and their bytes.
 const WAITING_MAX: usize = 64;
-const WAITING_BYTES_MAX: usize = 16 << 20;
+const WAITING_BYTES_MAX: usize = 32 << 20;
 /// The number of late answers that are kept until their chunk comes again. If one is
 /// forgotten, its chunk is delivered again.
 const LATE_ANSWERS_MAX: usize = 4096;
