@@ -211,7 +211,7 @@ fn play(fleet: &[Step], moves: &[Step], pace: usize, keep: u8) -> Result<(), Tes
 fn the_verifier_wins_with_ledgers() {
     let number = |name: &str| std::env::var(name).ok().and_then(|number| number.parse::<u32>().ok());
     let config = Config {
-        cases: number("GAMES").unwrap_or(60),
+        cases: number("GAMES").unwrap_or(20),
         failure_persistence: None,
         max_shrink_iters: 500,
         ..Config::default()

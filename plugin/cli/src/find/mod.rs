@@ -157,8 +157,8 @@ impl<'a> Searched<'a> {
     /// escaped or in another text, it is decoded.
     fn find_in(&self, checker: &mut Checker, record: &Record<'_>) -> Seen<Result<Option<Hit>, Unsearched>> {
         let text = record.text;
-        if is_plain(text)
-            && memchr(b'\\', text).is_none()
+        if memchr(b'\\', text).is_none()
+            && is_plain(text)
             && !self.is_number()
             && self.key_name.find(text).is_none()
             && self.clear.find(text).is_none()
@@ -215,7 +215,28 @@ impl<'a> Searched<'a> {
 /// Whether a text is a record as filters write them, its seal behind its members.
 fn is_plain(text: &[u8]) -> bool {
     let text = text.trim_ascii();
-    text.starts_with(b"{\"") && text.ends_with(b"\"}}") && memmem::rfind(text, b",\"audit\":{\"").is_some()
+    text.starts_with(b"{\"")
+        && text.ends_with(b"\"}}")
+        && memmem::rfind(text, b",\"audit\":{\"").is_some()
+        && is_one_object(text)
+}
+
+/// Whether a text without backslashes is one object, and no half with a whole one
+/// behind it, by its quotes and braces.
+fn is_one_object(text: &[u8]) -> bool {
+    let (mut depth, mut is_in_string) = (0u32, false);
+    for at in memchr::memchr3_iter(b'"', b'{', b'}', text) {
+        match text[at] {
+            b'"' => is_in_string = !is_in_string,
+            _ if is_in_string => {}
+            b'{' => depth += 1,
+            _ => depth = depth.saturating_sub(1),
+        }
+        if depth == 0 && !is_in_string && at + 1 < text.len() {
+            return false;
+        }
+    }
+    depth == 0 && !is_in_string
 }
 
 /// The seal has names of its own, which are no values.
