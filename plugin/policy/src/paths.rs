@@ -19,7 +19,7 @@ const STATES_MAX: usize = 60_000;
 const MERGED_STATES_MAX: usize = 8192;
 
 /// The most places in paths that are looked at to make the states.
-const WORK_MAX: u64 = 500_000_000;
+const WORK_MAX: u64 = 50_000_000;
 
 /// The most steps of a path.
 const STEPS_MAX: usize = 256;
@@ -399,6 +399,10 @@ impl<'a> Automaton<'a> {
     fn advance(&self, set: &Set, takes: impl Fn(&Step) -> bool) -> Set {
         let mut next = Set::new();
         self.work.set(self.work.get() + set.len() as u64);
+        // It is refused in any case.
+        if self.work.get() > WORK_MAX {
+            return next;
+        }
         for &(path, at) in set {
             match self.paths[path].steps.get(at) {
                 Some(Step::Deep) => drop(next.insert((path, at))),
