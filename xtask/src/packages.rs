@@ -34,7 +34,7 @@ pub enum Ships {
 }
 
 /// All of them. The program comes before what it puts a policy into.
-pub const PACKAGES: [Package; 9] = [
+pub const PACKAGES: [Package; 11] = [
     Package { name: "flb-audit", target: None, ships: Ships::As("flb-audit") },
     Package { name: "out_wasm", target: None, ships: Ships::As("out_wasm.so") },
     Package { name: "filter_audit", target: Some(GUEST), ships: Ships::WithPolicy("filter_audit.wasm") },

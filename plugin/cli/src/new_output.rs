@@ -28,12 +28,12 @@ macro_rules! files {
 /// What is written beside the package's own manifest.
 const FILES: &[(&str, &str)] = files! {
     "src/lib.rs": "examples/count/src/lib.rs",
-    "flb-audit-output/Cargo.toml": "sdk/rust/Cargo.toml",
-    "flb-audit-output/src/lib.rs": "sdk/rust/src/lib.rs",
-    "flb-audit-output/src/chunk.rs": "sdk/rust/src/chunk.rs",
-    "flb-audit-output/src/json.rs": "sdk/rust/src/json.rs",
-    "flb-audit-output/src/log.rs": "sdk/rust/src/log.rs",
-    "flb-audit-output/src/value.rs": "sdk/rust/src/value.rs",
+    "flb-audit-output/Cargo.toml": "plugin/sdk/Cargo.toml",
+    "flb-audit-output/src/lib.rs": "plugin/sdk/src/lib.rs",
+    "flb-audit-output/src/chunk.rs": "plugin/sdk/src/chunk.rs",
+    "flb-audit-output/src/json.rs": "plugin/sdk/src/json.rs",
+    "flb-audit-output/src/log.rs": "plugin/sdk/src/log.rs",
+    "flb-audit-output/src/value.rs": "plugin/sdk/src/value.rs",
     "flb-audit-output/wit/delivery.wit": "wit/delivery.wit",
     "flb-audit-output/wit/logging.wit": "wit/logging.wit",
     "flb-audit-output/wit/output.wit": "wit/output.wit",

@@ -152,7 +152,7 @@ fn an_exact_counter() {
 fn a_new_output_is_complete() {
     let place = Place::new();
     place.ok(&["new-output", "my-output"]);
-    for (from, to) in [("sdk/rust/src", "flb-audit-output/src"), ("wit", "flb-audit-output/wit")] {
+    for (from, to) in [("plugin/sdk/src", "flb-audit-output/src"), ("wit", "flb-audit-output/wit")] {
         for entry in fs::read_dir(root().join(from)).expect("a directory") {
             let path = entry.expect("an entry").path();
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
