@@ -19,6 +19,7 @@ pub(crate) const UNCLEAN_STOP: i32 = 6;
 pub(crate) const STATE_DAMAGED: i32 = 7;
 pub(crate) const GAP: i32 = 10;
 pub(crate) const CONFLICT: i32 = 12;
+pub(crate) const TAMPERED: i32 = 20;
 pub(crate) const KEY_NOT_CERTIFIED: i32 = 21;
 pub(crate) const UNREADABLE: i32 = 30;
 /// The exit codes of `flb-audit find`.

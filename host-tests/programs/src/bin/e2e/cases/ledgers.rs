@@ -294,7 +294,9 @@ pub(crate) fn damaged(place: &Place) -> Result<String> {
     fs::write(&file, &bytes)?;
     let before = load.acknowledged.split_off(0);
     let mut process = start(place, port, &outputs)?;
-    process.wait_for_log(&format!("00000001.ndjson: damaged at byte {line}: "), 1)?;
+    // Damaged or altered: that depends on what was appended last.
+    process.wait_for_log("00000001.ndjson: ", 1)?;
+    process.wait_for_log("; it stays as it is, and is closed", 1)?;
     process.wait_for_log(STARTED, 2)?;
     let mut client = Client::connect(port)?;
     for _ in 0..5 {
@@ -307,7 +309,10 @@ pub(crate) fn damaged(place: &Place) -> Result<String> {
     ensure!(numbers.values().all(|count| *count == 1), "some are held twice: {numbers:?}");
     let lost = before.iter().filter(|number| !numbers.contains_key(number)).count();
     let code = verify::verify(&dir)?.code;
-    ensure!((lost, code) == (1, verify::UNREADABLE), "{lost} lost; verify ended with {code}");
+    ensure!(
+        lost == 1 && matches!(code, verify::UNREADABLE | verify::TAMPERED),
+        "{lost} lost; verify ended with {code}"
+    );
     Ok(format!("{} records held, each once, but for the damaged one; verify says so", numbers.len()))
 }
 
