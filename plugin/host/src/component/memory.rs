@@ -20,6 +20,16 @@ impl Memory {
     }
 }
 
+/// Counts what a growth takes, if the sum stays within the limit. Says whether it does.
+fn grow(used: &mut usize, used_max: usize, current: usize, desired: usize) -> bool {
+    let sum = used.saturating_add(desired.saturating_sub(current));
+    let is_allowed = sum <= used_max;
+    if is_allowed {
+        *used = sum;
+    }
+    is_allowed
+}
+
 impl ResourceLimiter for Memory {
     fn memory_growing(
         &mut self,
@@ -27,13 +37,8 @@ impl ResourceLimiter for Memory {
         desired: usize,
         _maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        let more = desired.saturating_sub(current);
-        let is_allowed = self.bytes.saturating_add(more) <= self.bytes_max;
-        if is_allowed {
-            self.bytes += more;
-        } else {
-            self.is_full = true;
-        }
+        let is_allowed = grow(&mut self.bytes, self.bytes_max, current, desired);
+        self.is_full |= !is_allowed;
         Ok(is_allowed)
     }
 
@@ -43,9 +48,6 @@ impl ResourceLimiter for Memory {
         desired: usize,
         _maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        let more = desired.saturating_sub(current);
-        let is_allowed = self.elements.saturating_add(more) <= TABLE_ELEMENTS_MAX;
-        self.elements += if is_allowed { more } else { 0 };
-        Ok(is_allowed)
+        Ok(grow(&mut self.elements, TABLE_ELEMENTS_MAX, current, desired))
     }
 }
