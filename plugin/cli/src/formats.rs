@@ -27,10 +27,7 @@ pub(crate) struct FormatsCommand {
     json: bool,
 }
 
-/// How many places are told of each kind of record.
-const EXAMPLES_MAX: usize = 1;
-
-/// What one text is.
+/// The formats of one text.
 struct Told {
     at: At,
     /// A format, and where in the text its record stands; none if it is of no known one.
@@ -47,12 +44,14 @@ struct Report {
     formats: BTreeMap<String, Counts>,
     unknown: u64,
     unreadable: u64,
-    /// How inputs were stored, and where in them records stood.
+    /// The forms in which inputs were stored, and the places of records in them.
     inputs: Inputs,
+    /// The first of no known format.
     #[serde(skip)]
-    unknown_first: Vec<At>,
+    unknown_first: Option<At>,
+    /// The first that was not read, and why.
     #[serde(skip)]
-    unreadable_first: Vec<(At, String)>,
+    unreadable_first: Option<(At, String)>,
 }
 
 #[derive(Default, Serialize)]
@@ -165,12 +164,14 @@ impl Report {
     fn add(&mut self, told: Told) {
         if let Some(reason) = told.unreadable {
             self.unreadable += 1;
-            keep(&mut self.unreadable_first, (told.at, reason), |(at, _)| *at);
+            if self.unreadable_first.as_ref().is_none_or(|(first, _)| told.at < *first) {
+                self.unreadable_first = Some((told.at, reason));
+            }
             return;
         }
         if told.formats.is_empty() {
             self.unknown += 1;
-            keep(&mut self.unknown_first, told.at, |at| *at);
+            self.unknown_first = Some(self.unknown_first.map_or(told.at, |first| first.min(told.at)));
         }
         for (format, place) in told.formats {
             let counts = self.formats.entry(format).or_default();
@@ -188,25 +189,14 @@ impl Report {
             }
         }
         let place = |at: &At| format!("{}:{}", sources[at.source].name(), at.number);
-        if self.unknown > 0 {
-            writeln!(out, "unknown: {} records", self.unknown)?;
-            self.unknown_first.iter().try_for_each(|at| writeln!(out, "  {}", place(at)))?;
+        if let Some(first) = &self.unknown_first {
+            writeln!(out, "unknown: {} records\n  {}", self.unknown, place(first))?;
         }
-        if self.unreadable > 0 {
-            writeln!(out, "not read: {} records", self.unreadable)?;
-            for (at, reason) in &self.unreadable_first {
-                writeln!(out, "  {}: {}", place(at), shown(reason))?;
-            }
+        if let Some((first, reason)) = &self.unreadable_first {
+            writeln!(out, "not read: {} records\n  {}: {}", self.unreadable, place(first), shown(reason))?;
         }
         Ok(out)
     }
-}
-
-/// Keeps the first examples, in whatever order they come.
-fn keep<T>(examples: &mut Vec<T>, example: T, at: impl Fn(&T) -> At) {
-    let place = examples.partition_point(|other| at(other) < at(&example));
-    examples.insert(place, example);
-    examples.truncate(EXAMPLES_MAX);
 }
 
 /// The catalogue, a line for each format.

@@ -11,6 +11,7 @@ mod check;
 mod checkpoints;
 mod component;
 mod doctor;
+mod dry_run;
 mod durable;
 mod exit;
 mod explain;

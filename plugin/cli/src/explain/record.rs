@@ -1,15 +1,13 @@
-//! What a policy does to one record, field by field.
+//! The effects of a policy on one record, field by field.
 
+use crate::dry_run::DryRun;
 use crate::stdout::shown;
 use crate::whole;
 use anyhow::{Context, Result, anyhow};
-use flb_audit_core::chain::{Chain, ChainId, GENESIS, Place, Run};
-use flb_audit_core::hash::Algorithm;
+use flb_audit_core::Tape;
 use flb_audit_core::policy::Policy;
-use flb_audit_core::record::notes::Notes;
 use flb_audit_core::record::tape::Dialect;
 use flb_audit_core::redact::{Redactor, Said};
-use flb_audit_core::{Event, Sealer, Tape};
 use flb_audit_policy::formats::{self, Format, Holds, formats};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -91,17 +89,9 @@ fn reason(policy: &Policy<'_>, format: Option<&Format>, path: &str, said: Said) 
 
 /// By path, which rules replaced something.
 fn redacted(policy: Policy<'_>, tag: &[u8], text: &[u8]) -> Result<BTreeMap<String, String>> {
-    let id = ChainId::from_text(b"explain-0000").context("a chain")?;
-    let run = Run::from_text(b"explai").context("a run")?;
-    let next = Place { segment: 1, run, sequence: 0 };
-    let chain = Chain { id, algorithm: Algorithm::default(), next, head: GENESIS, link: None };
-    let redactor = Redactor::new(policy, None);
-    let mut sealer = Sealer::new(chain, Notes::NONE, Some(redactor)).map_err(|_| anyhow!("out of memory"))?;
-    let event = Event { tag, seconds: 0, nanoseconds: 0, record: Some(text), record_len: text.len() };
-    let sealed = sealer.seal(&event);
-    let sealed: Value = serde_json::from_slice(sealed.strip_suffix(b"\0").unwrap_or(sealed))?;
+    let sealed = DryRun::new(policy, None)?.seal(tag, text)?;
     let mut by_path: BTreeMap<String, String> = BTreeMap::new();
-    for entry in sealed["audit"]["redacted"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+    for entry in sealed.seal["redacted"].as_array().into_iter().flatten().filter_map(Value::as_str) {
         let mut parts = entry.splitn(3, ' ');
         let (Some(rule), Some(action), Some(path)) = (parts.next(), parts.next(), parts.next()) else {
             continue;

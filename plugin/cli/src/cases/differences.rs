@@ -1,60 +1,8 @@
-//! One case: a record sealed, and what of it is not as expected.
+//! The differences of what came out for a case from what was expected.
 
 use super::Case;
-use anyhow::{Context, Result, anyhow};
-use flb_audit_core::chain::{Chain, ChainId, GENESIS, Place, Run};
-use flb_audit_core::hash::Algorithm;
-use flb_audit_core::policy::Policy;
-use flb_audit_core::record::member::AUDIT;
-use flb_audit_core::record::notes::Notes;
-use flb_audit_core::redact::{HmacKey, Redactor};
-use flb_audit_core::{Event, Sealer};
+use crate::dry_run::Sealed;
 use serde_json::Value;
-
-/// When all cases happen, in seconds of UNIX time: a seal has nothing of it that is
-/// compared.
-const SECONDS: u32 = 0;
-
-/// The output of a case.
-pub(super) struct Sealed {
-    pub(super) record: Value,
-    pub(super) seal: Value,
-}
-
-/// Seals one record after the other, as the filter does.
-pub(super) struct Runner<'a> {
-    sealer: Sealer<'a>,
-}
-
-impl<'a> Runner<'a> {
-    pub(super) fn new(policy: Policy<'a>, key: Option<HmacKey>) -> Result<Runner<'a>> {
-        let id = ChainId::from_text(b"flb-audit-te").context("no name for a chain")?;
-        let run = Run::from_text(b"cases1").context("no name for a run")?;
-        let next = Place { segment: 1, run, sequence: 0 };
-        let chain = Chain { id, algorithm: Algorithm::default(), next, head: GENESIS, link: None };
-        let sealer = Sealer::new(chain, Notes::NONE, Some(Redactor::new(policy, key)));
-        Ok(Runner { sealer: sealer.map_err(|_| anyhow!("out of memory"))? })
-    }
-
-    pub(super) fn seal(&mut self, case: &Case) -> Result<Sealed> {
-        let text = match &case.record {
-            Value::String(text) => text.clone(),
-            record => record.to_string(),
-        };
-        let event = Event {
-            tag: case.tag.as_bytes(),
-            seconds: SECONDS,
-            nanoseconds: 0,
-            record: Some(text.as_bytes()),
-            record_len: text.len(),
-        };
-        let sealed = self.sealer.seal(&event);
-        let sealed = sealed.strip_suffix(b"\0").unwrap_or(sealed);
-        let mut record: Value = serde_json::from_slice(sealed).context("what comes out is no JSON")?;
-        let seal = record.as_object_mut().and_then(|members| members.shift_remove(AUDIT));
-        Ok(Sealed { record, seal: seal.context("the record was not sealed")? })
-    }
-}
 
 /// Returns the differences from a case's expectations.
 pub(super) fn problems(case: &Case, sealed: &Sealed) -> Vec<String> {
