@@ -7,7 +7,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-/// What is said where there is no server.
+/// The reason for skipping where there is no server.
 pub const REMEDY: &str = "skipped: the S3 server is not in target/moto; .ci/run installs it";
 
 /// A server with its buckets, which ends with this.

@@ -189,7 +189,7 @@ fn play(fleet: &[Step], moves: &[Step], pace: usize, keep: u8) -> Result<(), Tes
     if !fine(&honest) {
         return Ok(());
     }
-    // What is behind the last record of a chain that is here cannot be missed.
+    // Records behind the last one of a chain that is here cannot be missed.
     let ends: BTreeMap<&String, &(u64, String, u64)> =
         after.iter().map(|(chain, place, _)| (chain, place)).collect();
     let is_missed = |(chain, place, _): &&Key| ends.get(chain).is_some_and(|end| place < end);

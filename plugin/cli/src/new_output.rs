@@ -25,7 +25,7 @@ macro_rules! files {
     };
 }
 
-/// What is written beside the package's own manifest.
+/// The files that are written beside the package's own manifest.
 const FILES: &[(&str, &str)] = files! {
     "src/lib.rs": "examples/count/src/lib.rs",
     "flb-audit-output/Cargo.toml": "plugin/sdk/Cargo.toml",

@@ -351,13 +351,13 @@ impl<'a> Policy<'a> {
         Recognizer::new(self.formats, self.dictionary).recognize_record(tag, tape, source);
     }
 
-    /// Whether the record on a tape, which has been recognized, is of no known format and
+    /// Says whether the record on a tape, which has been recognized, is of no known format and
     /// may hold others.
     pub fn is_wrapper(&self, tape: &Tape) -> bool {
         tape.is_wrapper
     }
 
-    /// Whether that is why the record, which is of no stream, is not checked: schemas are for
+    /// Says whether that is why the record, which is of no stream, is not checked: schemas are for
     /// the records in it.
     pub fn is_wrapped(&self, tag: &[u8], tape: &Tape) -> bool {
         tape.is_wrapper && self.streams.of_wrappers(tag).is_some()

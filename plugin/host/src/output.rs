@@ -95,7 +95,7 @@ fn run(
     };
     let result = worker.begin_with(settings);
     let lines = worker.take_lines();
-    // Who hears of an error may open the directory anew.
+    // The caller may open the directory anew after an error.
     let worker = result.is_ok().then_some(worker);
     if let (Ok(()), Some(worker)) = (begins.send((result, lines)), worker) {
         worker.run();

@@ -190,7 +190,7 @@ fn start(host: Host, lines: &mut Vec<Line>) -> anyhow::Result<Output> {
 type OutputName = unsafe extern "C" fn(*mut c_void) -> *const c_char;
 
 unsafe extern "C" {
-    /// Of the C library.
+    /// A function of the C library.
     fn dlsym(handle: *mut c_void, name: *const c_char) -> *mut c_void;
 }
 

@@ -17,7 +17,7 @@ use regex_automata::{Anchored, MatchKind};
 use std::collections::HashMap;
 use std::hash::Hash;
 
-/// What building one may take, in bytes of memory. It has room for some 16 times
+/// The memory that building one may take, in bytes. It has room for some 16 times
 /// [`TRANSITIONS_MAX`], which minimizing may come down from.
 const BUILD_BYTES_MAX: usize = 4 << 20;
 /// The most steps that minimizing may take: each compares one transition. A

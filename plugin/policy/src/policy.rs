@@ -50,7 +50,7 @@ pub struct Policy {
     pub(crate) formats: Chosen,
     /// The rule for fields of formats that hold secrets.
     pub(crate) secret_fields: Option<Rule>,
-    /// Whether addresses stay.
+    /// True if addresses stay.
     pub(crate) keeps_addresses: bool,
     pub(crate) streams: Vec<Stream>,
     /// Where the policy has each of its own patterns and keys, to say so if

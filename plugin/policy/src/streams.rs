@@ -234,7 +234,7 @@ fn by_format(tag: &str, mode: Mode, invalid: Disposition) -> Vec<Stream> {
     schemas.filter_map(stream).collect()
 }
 
-/// What a seal calls a built-in schema.
+/// The name of a built-in schema in seals.
 fn seal_name(schema: &str, mode: Mode) -> String {
     if mode == Mode::Strict { format!("{schema}-strict") } else { schema.into() }
 }

@@ -60,13 +60,13 @@ pub struct Record<'a> {
     pub time: Time,
     /// Its metadata; empty for most inputs.
     pub metadata: Map<'a>,
-    /// What it says.
+    /// The statement.
     pub body: Map<'a>,
     /// The group that it is in, as OpenTelemetry's resources and scopes are.
     pub group: Option<Group<'a>>,
 }
 
-/// What a group's records have in common.
+/// The values that a group's records share.
 #[derive(Clone, Copy, Debug)]
 pub struct Group<'a> {
     /// The group's metadata.

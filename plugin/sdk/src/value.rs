@@ -278,7 +278,7 @@ pub(crate) enum Step<'a> {
 pub(crate) fn walk(value: Value<'_>) -> impl Iterator<Item = Step<'_>> {
     let mut first = Some(value);
     let mut rest: &[u8] = &[];
-    // What is open: how many values are still to come, and whether it is a map.
+    // The open containers: how many values are still to come, and whether each is a map.
     let mut open: Vec<(u64, bool)> = Vec::new();
     std::iter::from_fn(move || {
         if let Some(value) = first.take() {

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use tempfile::TempDir;
 
-/// How many records an object has.
+/// The number of records of an object.
 const OBJECT_RECORDS: usize = 7;
 
 /// A server, and a directory with a log, its parts and its roster.

@@ -25,7 +25,7 @@ pub(super) enum Fault {
 /// A server, until the tests end.
 pub(super) struct Server {
     port: u16,
-    /// What was requested: the first line of each request.
+    /// The first line of each request.
     pub(super) requests: Arc<Mutex<Vec<String>>>,
 }
 

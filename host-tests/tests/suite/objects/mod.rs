@@ -9,7 +9,7 @@ use serde_json::Value;
 use std::path::Path;
 use std::process::{Command, Output};
 
-/// What the program has said.
+/// The program's output.
 struct Said {
     code: Option<i32>,
     out: String,

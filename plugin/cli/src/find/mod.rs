@@ -221,7 +221,7 @@ fn is_plain(text: &[u8]) -> bool {
         && is_one_object(text)
 }
 
-/// Whether a text without backslashes is one object, and no half with a whole one
+/// Checks that a text without backslashes is one object, and no half with a whole one
 /// behind it, by its quotes and braces.
 fn is_one_object(text: &[u8]) -> bool {
     let (mut depth, mut is_in_string) = (0u32, false);

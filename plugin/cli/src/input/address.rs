@@ -14,7 +14,7 @@ pub(super) enum Kind {
     Azure,
 }
 
-/// What comes before a key's version, as S3 writes it.
+/// The text before a key's version, as S3 writes it.
 const VERSION: &str = "?versionId=";
 
 /// One or more objects.
@@ -29,7 +29,7 @@ pub(super) enum Address {
         /// The version of the object, if it is not the newest.
         version: Option<String>,
     },
-    /// What a web server answers with.
+    /// The answer of a web server.
     Web(WebAddress),
 }
 

@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 use tokio::runtime::{Builder, Runtime};
 
-/// How often a request is tried again. The waits between grow to 15 seconds.
+/// The number of times that a request is tried again. The waits between grow to 15 seconds.
 const RETRIES_MAX: usize = 8;
 /// The longest time without a byte of an answer.
 const READ_TIMEOUT: &str = "60s";
@@ -272,10 +272,10 @@ pub(super) struct ObjectReader {
     version: Option<String>,
     stream: BoxStream<'static, Result<Vec<u8>, Error>>,
     piece: Cursor<Vec<u8>>,
-    /// How many bytes came so far, and how many there are.
+    /// The number of bytes that came so far, and of all bytes.
     read: u64,
     bytes: u64,
-    /// Whether anything came since the last request.
+    /// True if anything came since the last request.
     has_read: bool,
 }
 

@@ -45,7 +45,7 @@ impl Source {
     }
 
     /// Returns the sources that a command line names, each with what belongs to its name.
-    /// Of objects whose keys have a date, those of the period.
+    /// Objects whose keys have a date are those of the period.
     pub(crate) fn all_in<T: Clone + Default>(
         files: Vec<(PathBuf, T)>,
         period: Option<&Period>,

@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 use std::io::{self, Read};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// How much is hashed at a time, in bytes.
+/// The number of bytes that are hashed at a time.
 const BUFFER_BYTES: usize = 64 << 10;
 
 /// The bytes read of a source.

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How an output is run
+/// The way in which an output is run
 #[derive(Args)]
 #[command(next_help_heading = "With --output")]
 pub(crate) struct Options {
@@ -29,13 +29,13 @@ pub(crate) struct Options {
     /// The directory that it may use
     #[arg(long, value_name = "DIR", requires = "output")]
     dir: Option<PathBuf>,
-    /// How long a call may take
+    /// The longest time of a call
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = time)]
     deadline: Duration,
     /// Its memory
     #[arg(long, value_name = "SIZE", default_value = "64M", value_parser = size)]
     memory_limit: usize,
-    /// How often a chunk is delivered at the most that is answered `retry`
+    /// The most deliveries of a chunk that is answered `retry`
     #[arg(long, value_name = "NUMBER", default_value_t = 3)]
     attempts: u32,
 }
@@ -264,7 +264,7 @@ impl Rehearsal {
     }
 }
 
-/// What a call says that is not about a chunk.
+/// The outcome of a call that is not about a chunk.
 fn told(result: Result<(), String>) -> Answer {
     result.map_or_else(Answer::Refuse, |()| Answer::Ok)
 }

@@ -215,12 +215,12 @@ impl Followed {
     }
 }
 
-/// What came of a node in the time that is asked for.
+/// The records of a node in the time that is asked for.
 #[derive(Default)]
 struct Heard {
-    /// Whether a record is covered.
+    /// True if a record is covered.
     is_heard: bool,
-    /// Whether there is a record, covered or not.
+    /// True if there is a record, covered or not.
     has_records: bool,
     /// The newest chain of the node.
     chain: Option<ChainId>,
@@ -232,7 +232,7 @@ const ALL: RangeInclusive<u64> = 0..=u64::MAX;
 /// Checks that records which no signature reaches are the end of what a ledger has
 /// deleted: it has seen a signature, and no other was due since.
 fn is_end_of_deleted(chain: &ChainLog, followed: &Followed, life: &Life, first: u64, last: u64) -> bool {
-    // What a ledger seals itself, its next manifest covers.
+    // The next manifest covers what a ledger seals itself.
     let is_of_ledger = chain.notes.contains_key(STATEMENT);
     let stretches = followed.stretches.get(life).map_or(&[][..], Vec::as_slice);
     let stretch = stretches.iter().find(|stretch| *stretch.records.start() == first);

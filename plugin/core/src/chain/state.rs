@@ -154,7 +154,7 @@ impl Header {
 }
 
 impl Slot {
-    /// How far `chain` has come at a time of a clock that nobody sets.
+    /// The position of `chain` at a time of a clock that nobody sets.
     pub fn of(chain: &Chain, seconds: u64) -> Self {
         let last = match chain.next.sequence.checked_sub(1) {
             Some(sequence) => Some(Place { sequence, ..chain.next }),

@@ -64,7 +64,7 @@ const RULING_RECORD_LAST: u16 = RULING_RECORD - (ROWS_MAX as u16 - 2);
 const STATE_BYTES: usize = 8;
 const EDGE_BYTES: usize = 4;
 const HEADER_BYTES: usize = 10;
-/// How many states are looked at for an edge: one, what it falls back to, and so on.
+/// The number of states that are looked at for an edge: one, its fallback, and so on.
 const FALLBACKS_MAX: usize = 6;
 
 // Where a state has its halves.
@@ -73,7 +73,7 @@ const FIRST_EDGE_AT: usize = 2;
 const EDGES_AT: usize = 4;
 const WAY_AT: usize = 6;
 
-// Where a way on has its halves.
+// The places of a way's halves.
 const OTHER_AT: usize = 0;
 const ELEMENT_AT: usize = 2;
 const JSON_AT: usize = 4;
@@ -111,7 +111,7 @@ impl<'a> Paths<'a> {
         })
     }
 
-    /// Where the walk over a record of a variant starts.
+    /// Returns the state in which the walk over a record of a variant starts.
     pub fn start(&self, row: u8, variant: Variant) -> PathState {
         let start = self.starts.get(usize::from(row) * self.variants + usize::from(variant));
         start.map_or(0, |start| u16::from_le_bytes(*start))
@@ -151,7 +151,7 @@ impl<'a> Paths<'a> {
         way.map_or(0, |way| half(way, at))
     }
 
-    /// Whether the path of a rule may lead over this key.
+    /// Says whether the path of a rule may lead over this key.
     pub fn is_watched(&self, key: KeyNumber) -> bool {
         self.are_all_watched() || self.edge(0, key).is_some()
     }

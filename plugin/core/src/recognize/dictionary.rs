@@ -56,7 +56,7 @@ impl<'a> Dictionary<'a> {
         NO_NUMBER
     }
 
-    /// How many numbers there may be.
+    /// The largest number of numbers.
     pub(crate) fn len(&self) -> usize {
         self.slots.len()
     }

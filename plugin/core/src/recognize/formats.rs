@@ -36,7 +36,7 @@ pub const RULES_MAX: usize = 63;
 pub const WRAPPER_RULE: usize = 63;
 /// The most variants, the unknown one included.
 pub const VARIANTS_MAX: usize = 64;
-/// How many members of a nested object are looked at.
+/// The number of members of a nested object that are looked at.
 pub const NESTED_MEMBERS_MAX: usize = 64;
 
 /// Stands for a key that is not looked for at the top.
@@ -49,7 +49,7 @@ pub(crate) const KEY_END: u8 = 0xff;
 pub(crate) const FIRST: &[u8] = b"[]";
 const HEADER_BYTES: usize = 14;
 
-/// What a condition asks.
+/// The question of a condition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation {
     /// The member is there.
@@ -60,7 +60,7 @@ pub enum Operation {
     Starts = 2,
     /// Its value is of this type.
     Type = 3,
-    /// Of the conditions that follow, so many hold; the text says of how many.
+    /// So many of the conditions that follow hold; the text says of how many.
     Some = 4,
     /// The member is not there.
     Lacks = 5,
@@ -84,7 +84,7 @@ pub enum ValueType {
 /// A condition to write.
 #[derive(Clone, Debug)]
 pub struct Condition {
-    /// What it asks.
+    /// The question.
     pub operation: Operation,
     /// The keys that lead to the member; none for [`Operation::Some`].
     pub path: Vec<Vec<u8>>,
@@ -112,7 +112,7 @@ pub struct VariantParts<'a> {
     pub name: &'a str,
     /// Its cases, each with conditions of its own.
     pub cases: Vec<RuleParts>,
-    /// Whether paths with a rule may lead into it.
+    /// True if paths with a rule may lead into it.
     pub has_rules: bool,
     /// The number of its format, which is that of the format's first variant.
     pub format: Variant,
@@ -181,7 +181,7 @@ impl<'a> Formats<'a> {
         self.variants.is_empty()
     }
 
-    /// How many variants there are, the unknown one included.
+    /// Returns the number of variants, the unknown one included.
     pub(crate) fn variants(&self) -> usize {
         1 + self.variants.len()
     }
@@ -201,7 +201,7 @@ impl<'a> Formats<'a> {
         self.variant(variant).map_or(UNKNOWN, |entry| entry[6])
     }
 
-    /// Whether paths with a rule may lead into records of a variant.
+    /// Says whether paths with a rule may lead into records of a variant.
     pub(crate) fn has_rules(&self, variant: Variant) -> bool {
         self.variant(variant).is_none_or(|entry| entry[5] != 0)
     }
@@ -217,7 +217,7 @@ impl<'a> Formats<'a> {
         self.texts.get(start.into()..usize::from(start) + usize::from(len))
     }
 
-    /// Whether everything that the table leads to is there. `numbers` is how many the
+    /// Checks that everything that the table leads to is there. `numbers` is how many the
     /// dictionary has.
     pub(crate) fn is_sound(&self, numbers: usize) -> bool {
         let are_conditions = |[a, b, count, variant]: &[u8; 4]| {

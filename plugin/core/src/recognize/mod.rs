@@ -16,12 +16,12 @@ pub use formats::{
 };
 pub(crate) use recognizer::Recognizer;
 
-/// What a record was recognized as: a format, or one case of a format. 0 is no known
+/// A format, or one case of a format, as which a record was recognized. 0 is no known
 /// format.
 pub type Variant = u8;
 
 /// The variant of a record of no known format.
 pub const UNKNOWN: Variant = 0;
 
-/// How many members of a record are looked at.
+/// The number of members of a record that are looked at.
 pub const MEMBERS_MAX: usize = 64;

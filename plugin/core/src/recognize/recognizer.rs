@@ -17,7 +17,7 @@ const KEYS_ROOM: usize = NO_TOP as usize + 1;
 pub(crate) struct Recognizer<'p> {
     formats: Formats<'p>,
     dictionary: Dictionary<'p>,
-    /// Of each key at the top, its node, if the bit below is set.
+    /// The node of each key at the top, if the bit below is set.
     keys: Vec<u32>,
     present: [u64; 4],
     /// The variant that the records of this stream have.
@@ -90,7 +90,7 @@ impl<'p> Recognizer<'p> {
         (variant, is_wrapper)
     }
 
-    /// Whether a member that may hold other records is a container, or text that may be one.
+    /// True if a member that may hold other records is a container, or text that may be one.
     fn holds_records(&self, tape: &Tape, source: &[u8]) -> bool {
         self.formats.nominations.iter().enumerate().any(|(top, rules)| {
             let may_hold = u64::from_le_bytes(*rules) >> WRAPPER_RULE != 0 && self.is_present(top as u8);
@@ -140,7 +140,7 @@ impl<'p> Recognizer<'p> {
         nominated
     }
 
-    /// Whether all conditions of a rule hold.
+    /// Checks that all conditions of a rule hold.
     #[inline(never)]
     fn holds(&self, rule: &[u8; 4], tape: &Tape, source: &[u8]) -> bool {
         let first = u16::from_le_bytes([rule[0], rule[1]]) as usize;

@@ -1,4 +1,4 @@
-//! What a policy says of each value of a record, for who asks why it stayed or went.
+//! The statement of a policy on each value of a record, for explanations why it stayed or went.
 
 use super::actor::Whose;
 use super::level::Place;
@@ -8,7 +8,7 @@ use crate::memory::OutOfMemory;
 use crate::policy::paths::Ruling;
 use crate::record::tape::{Kind, Tape};
 
-/// What is said of a value in its place.
+/// The statement on a value in its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Said {
     /// It stays, but for secrets in it.

@@ -28,7 +28,7 @@ impl Walk<'_> {
     pub(super) fn glance(&mut self, source: &[u8]) -> Result<Glance, OutOfMemory> {
         self.found_count = 0;
         let tape = &self.levels[0].tape;
-        // Whether the path of a rule may lead into the record, or one within it.
+        // True if the path of a rule may lead into the record, or one within it.
         let has_rules = tape.is_wrapper || self.scanner.policy.formats.has_rules(tape.variant);
         let paths = self.scanner.policy.paths.filter(|_| !has_rules);
         self.kept.begin(tape.variant, self.scanner.policy.dictionary.len());
@@ -132,7 +132,7 @@ impl Walk<'_> {
         Ok(if self.found_count == 0 { Glance::Nothing } else { Glance::Texts })
     }
 
-    /// Whether a member names a secret, whose value may stand beside it: detectors see in
+    /// Says whether a member names a secret, whose value may stand beside it: detectors see in
     /// most names nothing.
     #[cold]
     fn names_a_secret(&mut self, source: &[u8]) -> Result<bool, OutOfMemory> {

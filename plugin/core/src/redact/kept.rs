@@ -5,12 +5,12 @@ use crate::policy::paths::{Paths, Ruling};
 use crate::recognize::{KeyNumber, Variant};
 use alloc::vec::Vec;
 
-/// What is known of a key.
+/// The facts about a key.
 const NOT_ASKED: u8 = 0;
 const GOES: u8 = 1;
 const STAYS: u8 = 2;
 
-/// What is known of keys in records of one variant.
+/// The facts about keys in records of one variant.
 #[derive(Debug, Default)]
 pub(super) struct Kept {
     variant: Variant,
@@ -33,7 +33,7 @@ impl Kept {
         self.variant = variant;
     }
 
-    /// Whether the value of a member of the record stays, as a whole.
+    /// Says whether the value of a member of the record stays, as a whole.
     #[inline(always)]
     pub(super) fn stays(&mut self, paths: &Paths<'_>, key: KeyNumber) -> bool {
         match self.known.get(usize::from(key)) {

@@ -172,7 +172,7 @@ impl<'p> Walk<'p> {
         Place { path, ruling: deeper(own, array.ruling), ..array }
     }
 
-    /// Where the walk stands at a value, and what is said of that: if a record stands
+    /// Returns the place of the walk at a value, and the statement on it: if a record stands
     /// there, its own format holds for it.
     #[inline(never)]
     pub(super) fn enter(

@@ -92,7 +92,7 @@ pub struct Stream<'a> {
 }
 
 impl Stream<'_> {
-    /// Whether its schema comes with flb-audit.
+    /// True if its schema comes with flb-audit.
     pub fn is_built_in(&self) -> bool {
         self.text.is_empty()
     }
@@ -179,7 +179,7 @@ impl<'a> Streams<'a> {
         (0..self.streams.len()).filter_map(|index| self.stream(index))
     }
 
-    /// What becomes of records under `tag` that may hold others, of which none has a stream
+    /// Returns the disposition of records under `tag` that may hold others, of which none has a stream
     /// itself: as of invalid ones, if records are checked by their formats.
     pub(crate) fn of_wrappers(&self, tag: &[u8]) -> Option<Disposition> {
         let by_format = self.streams.iter().find(|bytes| {

@@ -120,7 +120,7 @@ impl<'p> Validation<'p> {
         Ok(self.disposition())
     }
 
-    /// What is to become of the record.
+    /// Returns the record's disposition.
     fn disposition(&self) -> Disposition {
         match (self.validity, &self.stream) {
             (Validity::Wrapped(disposition), _) => disposition,

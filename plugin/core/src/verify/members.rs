@@ -27,7 +27,7 @@ const ESCAPED_BYTES_MAX: usize = 86 * 6;
 pub struct Anchor {
     /// The checkpoint. Its signatures have not been verified.
     pub checkpoint: Checkpoint,
-    /// Whether the anchor was taken from a log, so that its record was delivered.
+    /// True if the anchor was taken from a log, so that its record was delivered.
     pub is_delivered: bool,
 }
 

@@ -36,7 +36,7 @@ pub(super) struct World {
 pub struct Delivery {
     /// The chunk.
     pub chunk: Arc<Chunk>,
-    /// How often the component was given it, this time included.
+    /// The number of times that the component was given it, this time included.
     pub attempt: u32,
 }
 

@@ -41,13 +41,13 @@ pub(super) enum Pre {
     V0_1(v0_1::ComponentPre<World>),
 }
 
-/// What an instance exports.
+/// The exports of an instance.
 pub(super) enum Exports {
     V0_2(v0_2::Component),
     V0_1(v0_1::Component),
 }
 
-/// What a call returns: an error of wasmtime ends the instance.
+/// The result of a call: an error of wasmtime ends the instance.
 type Called<T> = wasmtime::Result<T>;
 
 impl Pre {

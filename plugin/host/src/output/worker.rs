@@ -27,7 +27,7 @@ pub(super) struct Worker {
     _lock: Option<File>,
 }
 
-/// What has become of a chunk so far.
+/// The state of a chunk.
 #[derive(Clone, Copy, Default)]
 struct Tried {
     /// The number of calls that were given it.
@@ -131,7 +131,7 @@ impl Worker {
 
     fn flush(&mut self, chunk: &Arc<Chunk>) -> Answer {
         let deadline = self.deadline();
-        // Of most chunks no id is needed.
+        // Most chunks need no id.
         let tried = if self.tried.is_empty() { None } else { self.tried.get(&chunk.id()).copied() };
         let tried = tried.unwrap_or_default();
         let instance = match self.begin() {

@@ -56,7 +56,7 @@ impl Chosen {
         self.formats.binary_search(&format).ok().map(|number| number as Variant + 1)
     }
 
-    /// How many variants there are, the unknown one included: formats first, then the cases
+    /// The number of variants, the unknown one included: formats first, then the cases
     /// of each.
     pub(crate) fn variants(&self) -> usize {
         let cases: usize = self.numbered().map(|(_, format)| format.cases.len()).sum();
@@ -72,7 +72,7 @@ impl Chosen {
     }
 }
 
-/// What a policy says of fields, by what they hold; none if it says nothing of them.
+/// The statement of a policy on fields, by what they hold; none if it says nothing of them.
 pub(crate) fn paths(chosen: &Chosen, says: impl Fn(Holds) -> Option<Says>) -> Vec<Path> {
     let mut all = Vec::new();
     if chosen.formats.is_empty() {
@@ -166,7 +166,7 @@ fn needed(conditions: &[Condition]) -> impl Iterator<Item = &Vec<u8>> {
     conditions.iter().filter(is_needed).filter_map(|condition| condition.path.first())
 }
 
-/// How many rules need each key.
+/// The number of rules that need each key.
 fn commonness(chosen: &Chosen) -> BTreeMap<Vec<u8>, usize> {
     let mut common = BTreeMap::new();
     for (_, format) in chosen.numbered() {

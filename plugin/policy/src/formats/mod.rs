@@ -56,7 +56,7 @@ formats! {
     "zoom",
 }
 
-/// Where records may stand within a record of no known format.
+/// The places of records within a record of no known format.
 pub const WRAPPERS: &[&str] = &[
     "Records[]",
     "records[]",
@@ -76,11 +76,11 @@ pub const WRAPPERS: &[&str] = &[
 /// A format of audit records.
 #[derive(Debug)]
 pub struct Format {
-    /// What policies and reports call it.
+    /// The name in policies and reports.
     pub name: &'static str,
-    /// What its vendor calls it.
+    /// The vendor's name for it.
     pub title: String,
-    /// Where the vendor documents it.
+    /// The vendor's pages that document it.
     pub sources: Vec<String>,
     /// The schema of its records, if there is one.
     pub schema: Option<String>,
@@ -88,9 +88,9 @@ pub struct Format {
     pub fields: Vec<Field>,
     /// Fields of records of which more is known.
     pub cases: Vec<Case>,
-    /// Where other records may stand in its records.
+    /// The places of other records in its records.
     pub records: Vec<String>,
-    /// What its records look like: one of these holds, if all of its conditions do.
+    /// The rules that tell its records: one of them has to hold, with all of its conditions.
     pub(crate) rules: Vec<Vec<Condition>>,
 }
 
@@ -109,21 +109,21 @@ pub struct Case {
 pub struct Field {
     /// Its path, as policies write it.
     pub path: String,
-    /// What it holds.
+    /// The kind of its contents.
     pub holds: Holds,
     pub(crate) steps: Vec<Step>,
 }
 
-/// What a field holds.
+/// The kind of a field's contents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Holds {
-    /// Who did it: it stays, or `identity` is for it.
+    /// The actor: it stays, or `identity` is for it.
     Who,
-    /// What was done to what: it stays.
+    /// The action and its object: they stay.
     What,
     /// From where: it stays, unless addresses have to go.
     Where,
-    /// What looks like a secret and is none: nothing looks at it.
+    /// An id that looks like a secret and is none: nothing looks at it.
     Opaque,
     /// A secret: it goes.
     Secret,
@@ -168,7 +168,7 @@ pub fn field<'f>(format: &'f Format, path: &str) -> Option<&'f Field> {
     cases.chain(&format.fields).find(|field| fits(&field.steps, &place))
 }
 
-/// Whether a path leads to a place, or to what the place is in.
+/// Says whether a path leads to a place, or to what the place is in.
 fn fits(path: &[Step], place: &[Step]) -> bool {
     match (path, place) {
         ([], _) => true,

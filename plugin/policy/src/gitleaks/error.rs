@@ -1,4 +1,4 @@
-//! What keeps a configuration of gitleaks, or one of its rules, from being used.
+//! Reasons why a configuration of gitleaks, or one of its rules, is not used.
 
 use super::parts::VARIANTS_MAX;
 use crate::automaton;

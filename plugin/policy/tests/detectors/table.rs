@@ -9,7 +9,7 @@ use flb_audit_policy::detectors::{detectors, shape};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
-/// What detectors find and leave, those of vendors' tokens apart.
+/// Texts that detectors find and leave, those of vendors' tokens apart.
 const CASES: &str = include_str!("cases.txt");
 const VENDORS: &str = include_str!("vendors.txt");
 

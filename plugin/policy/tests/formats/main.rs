@@ -22,7 +22,7 @@ use std::sync::LazyLock;
 
 static TABLE: LazyLock<Vec<u8>> = LazyLock::new(|| table(DEFAULT_POLICY));
 
-/// What a record of no known format is called in samples.
+/// The name of no known format in samples.
 const UNKNOWN: &str = "unknown";
 
 fn table(policy: &str) -> Vec<u8> {
@@ -43,7 +43,7 @@ fn samples(name: &str) -> Vec<Value> {
         .collect()
 }
 
-/// What a record is recognized as, or the record that stands in it.
+/// The format of a record, or of the record that stands in it.
 fn recognized(policy: &Policy<'_>, record: &str) -> String {
     let mut tape = Tape::new();
     tape.read(record.as_bytes(), Dialect::FluentBit).expect("a record");
@@ -110,7 +110,7 @@ fn samples_come_out_as_written() {
             if found != expected {
                 wrong.push(format!("{name}: is {found} and not {expected}: {record:.200}"));
             }
-            // What has not changed is not written twice.
+            // A result that has not changed is not written twice.
             let output = if output == sample["record"] { Value::Null } else { output };
             if is_blessed {
                 let sample = sample.as_object_mut().expect("an object");
@@ -286,7 +286,7 @@ fn other_records_are_of_no_known_format() {
     }
 }
 
-/// What a policy without formats kept by mistake goes from records of no known format.
+/// Fields that a policy without formats kept by mistake go from records of no known format.
 #[test]
 fn fields_of_formats_shield_nothing_elsewhere() {
     let mut leaks = Vec::new();
@@ -344,7 +344,7 @@ fn streams_and_corpora_are_recognized() {
     }
 }
 
-/// How many bytes of the table all formats take together, at most.
+/// The most bytes of the table that all formats take together.
 const FORMATS_BYTES_MAX: usize = 20_000;
 
 #[test]
@@ -372,6 +372,6 @@ fn tags_are_pinned_to_formats() {
     };
     assert_eq!(format(b"db.main", r#"{"session_id":"a"}"#), "postgresql");
     assert_eq!(format(b"x", r#"{"session_id":"a"}"#), "sshd");
-    // What stands in a wrapper is of that format, and not the wrapper.
+    // The record in a wrapper is of that format, and the wrapper is not.
     assert_eq!(format(b"x", r#"{"log":"{\"session_id\":\"a\"}"}"#), "");
 }

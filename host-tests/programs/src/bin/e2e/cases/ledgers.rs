@@ -281,7 +281,7 @@ pub(crate) fn damaged(place: &Place) -> Result<String> {
     for _ in 0..5 {
         load.send(&mut client)?;
     }
-    // What is damaged below is not in what is appended last: `ledger.intents` says more of that.
+    // The damage below is not in the last append, of which `ledger.intents` says more.
     wait_for(&dir, &mut process, &load.acknowledged)?;
     load.send(&mut client)?;
     wait_for(&dir, &mut process, &load.acknowledged)?;
