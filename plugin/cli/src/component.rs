@@ -1,9 +1,9 @@
 //! `flb-audit component`: an output's component, before Fluent Bit has it.
 
-use crate::stdout;
+use crate::{settings, stdout};
 use anyhow::{Result, anyhow, bail};
 use clap::{Args, Subcommand};
-use flb_audit_host::component::{Component, Instance, Level, Limits, Setting};
+use flb_audit_host::component::{Component, Instance, Level, Limits};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -69,8 +69,7 @@ impl Check {
         let mut instance = component.instantiate(DEADLINE)?;
         let properties = instance.properties(DEADLINE);
         let properties = properties.map_err(|ended| failed("properties", &ended.reason, &mut instance))?;
-        let settings =
-            settings(&self.config, |name| properties.iter().any(|property| property.name == name))?;
+        let settings = settings::read(&self.config, &properties)?;
         let mut text = format!("{}: an output\n", self.file.display());
         for property in &properties {
             text += &format!("  config.{}: {}\n", property.name, stdout::shown(&property.description));
@@ -90,21 +89,6 @@ fn failed(call: &str, reason: &str, instance: &mut Instance) -> anyhow::Error {
     let lines: Vec<String> =
         instance.take_lines(Level::Error).into_iter().map(|(_, line)| line + "\n").collect();
     anyhow!("{}{call}: {}", lines.concat(), stdout::shown(reason))
-}
-
-/// Reads settings of the form `NAME=VALUE`.
-fn settings(config: &[String], is_property: impl Fn(&str) -> bool) -> Result<Vec<Setting>> {
-    let mut settings = Vec::new();
-    for setting in config {
-        let Some((name, value)) = setting.split_once('=') else {
-            bail!("--config {setting}: it takes NAME=VALUE");
-        };
-        if !is_property(name) {
-            bail!("property config.{name}: there is none of that name");
-        }
-        settings.push(Setting { name: name.to_owned(), value: value.to_owned() });
-    }
-    Ok(settings)
 }
 
 impl Compile {

@@ -30,6 +30,7 @@ mod replay;
 mod report;
 mod restore;
 mod roster;
+mod settings;
 mod stdout;
 mod terminal;
 pub mod verdict;

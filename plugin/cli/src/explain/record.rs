@@ -43,7 +43,7 @@ pub(super) fn explain(policy: Policy<'_>, tag: &[u8], text: &[u8]) -> Result<Str
     };
     let gone = redacted(policy, tag, text)?;
     let mut lines: Vec<(String, String)> = Vec::new();
-    let mut see = |path: &[u8], _: &[u8], what: Said| {
+    let mut see = |path: &[u8], what: Said| {
         let path = String::from_utf8_lossy(path).into_owned();
         let why = gone.get(&path).cloned().unwrap_or_else(|| reason(&policy, format, &path, what));
         if lines.last() != Some(&(path.clone(), why.clone())) {

@@ -2,6 +2,7 @@
 
 use super::chunks;
 use super::script::{self, Step};
+use crate::settings;
 use crate::stdout::Stdout;
 use anyhow::{Context, Result, bail};
 use clap::Args;
@@ -127,19 +128,7 @@ impl Rehearsal {
         let mut instance = self.component.instantiate(self.deadline)?;
         let properties = instance.properties(self.deadline);
         let properties = properties.map_err(|ended| anyhow::anyhow!("properties: {}", ended.reason))?;
-        let mut values = HashMap::new();
-        for setting in config {
-            let (name, value) = setting.split_once('=').context("--config takes NAME=VALUE")?;
-            if !properties.iter().any(|property| property.name == name) {
-                let names: Vec<&str> = properties.iter().map(|property| property.name.as_str()).collect();
-                bail!("property config.{name}: there is none of that name; there are: {}", names.join(", "));
-            }
-            values.insert(name, value);
-        }
-        let setting = |name: &str| {
-            values.get(name).map(|value| Setting { name: name.to_owned(), value: (*value).to_owned() })
-        };
-        self.settings = properties.iter().filter_map(|property| setting(&property.name)).collect();
+        self.settings = settings::read(config, &properties)?;
         Ok(())
     }
 

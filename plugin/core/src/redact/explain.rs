@@ -30,7 +30,7 @@ impl Redactor<'_> {
         &mut self,
         tape: &mut Tape,
         source: &[u8],
-        mut visit: impl FnMut(&[u8], &[u8], Said),
+        mut visit: impl FnMut(&[u8], Said),
     ) -> Result<(), OutOfMemory> {
         core::mem::swap(&mut self.walk.levels[0].tape, tape);
         let result = self.explain_values(source, &mut visit);
@@ -41,7 +41,7 @@ impl Redactor<'_> {
     fn explain_values(
         &mut self,
         source: &[u8],
-        visit: &mut impl FnMut(&[u8], &[u8], Said),
+        visit: &mut impl FnMut(&[u8], Said),
     ) -> Result<(), OutOfMemory> {
         self.walk.scanner.begin(source.len());
         let mut level = core::mem::take(&mut self.walk.levels[0]);
@@ -62,7 +62,7 @@ impl Redactor<'_> {
                     (_, Whose::Actor) => Said::Actor,
                     _ => Said::Nothing,
                 };
-                visit(&self.walk.path, level.tape.text(&node, source), said);
+                visit(&self.walk.path, said);
                 Ok(())
             });
             if result.is_err() {
