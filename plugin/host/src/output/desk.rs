@@ -126,12 +126,9 @@ impl Desk {
     ) -> MutexGuard<'a, State> {
         let start = Instant::now();
         while !state.answers.contains_key(&ticket) && !state.is_gone && !state.is_stuck(self.longest()) {
-            let left = wait.unwrap_or(self.longest()).saturating_sub(start.elapsed());
+            let left = wait.map_or(self.longest(), |wait| wait.saturating_sub(start.elapsed()));
             if left.is_zero() {
-                if wait.is_some() {
-                    break;
-                }
-                continue;
+                break;
             }
             state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         }
