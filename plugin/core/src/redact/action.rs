@@ -1,4 +1,4 @@
-//! What becomes of a value that must not leave.
+//! The replacements of redacted values.
 
 use super::key::HmacKey;
 use crate::memory::{OutOfMemory, put, put_byte};
@@ -6,8 +6,8 @@ use crate::policy::{Action, Rule};
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// Writes what takes the place of `value`. Gives the action that was done:
-/// what cannot be done as the rule says is masked.
+/// Writes the replacement of `value`, and returns the action that was done. If the rule's
+/// action cannot be done, the value is masked.
 pub(crate) fn write(
     rule: &Rule<'_>,
     value: &[u8],
@@ -43,14 +43,14 @@ pub(crate) fn write(
     Ok(Action::Mask)
 }
 
-/// Writes what stands for a value that is masked.
+/// Writes the mask of a value.
 pub(crate) fn write_mask(name: &[u8], out: &mut Vec<u8>) -> Result<(), OutOfMemory> {
     put_byte(out, b'[')?;
     put(out, name)?;
     put_byte(out, b']')
 }
 
-/// The last `count` characters, and no more than a quarter of all.
+/// Returns the last `count` characters, but at most a quarter of all.
 fn last_characters(value: &[u8], count: usize) -> &[u8] {
     let is_start = |byte: &u8| !matches!(byte, 0x80..0xc0);
     let characters = value.iter().filter(|byte| is_start(byte)).count();
@@ -83,7 +83,7 @@ fn write_ipv4(address: Ipv4Addr, out: &mut Vec<u8>) -> Result<(), OutOfMemory> {
     Ok(())
 }
 
-/// Of an address with nothing behind its first 48 bits, as in RFC 5952.
+/// Writes an address that has only zeros behind its first 48 bits, as in RFC 5952.
 fn write_ipv6_48(address: Ipv6Addr, out: &mut Vec<u8>) -> Result<(), OutOfMemory> {
     let segments = address.segments();
     let count = segments.iter().rposition(|segment| *segment != 0).map_or(0, |last| last + 1);

@@ -1,7 +1,7 @@
-//! Keys that denote who did it, in records of any format.
+//! Keys that denote the actor, the one who did it, in records of any format.
 //!
-//! What such a key holds says who acted: e-mail addresses in it stay, or the policy's
-//! rule for identities is for it. An object under such a key is walked, so that
+//! The value of such a key says who acted. E-mail addresses in it stay, or are subject to
+//! the policy's rule for identities. An object under such a key is walked, so that
 //! everything else in it is looked at as anywhere.
 //!
 //! The words are those of the vendors: `userIdentity`, `sourceIdentity` and
@@ -20,14 +20,15 @@
 
 use super::name::Words;
 
-/// What a key says of who did it.
+/// The statement of a key about the actor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Actor {
-    /// Nothing: its value is of whom the object is that has it.
+    /// None: the value belongs to whom the object around it belongs.
     Unsaid,
-    /// As [`Actor::Unsaid`]. In an object that is an actor, its value identifies the actor.
+    /// Same as [`Actor::Unsaid`], and in an object that is an actor, the value identifies
+    /// the actor.
     Identifies,
-    /// Its value is an actor, unless it is in what is somebody else.
+    /// The value is an actor, unless an object around it is somebody else.
     Is,
     /// Its value is an actor, wherever it is.
     IsAnywhere,
@@ -37,7 +38,7 @@ pub(super) enum Actor {
     Prose,
 }
 
-/// Of whom a value is.
+/// The person to whom a value belongs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Whose {
     #[default]
@@ -48,7 +49,8 @@ pub(super) enum Whose {
 }
 
 impl Whose {
-    /// Of whom a member's value is, by its key.
+    /// Returns the person to whom a member's value belongs, by its key and by the object
+    /// around it.
     pub(super) fn of(key: Actor, object: Whose) -> Whose {
         match (key, object) {
             (Actor::IsAnywhere, _) => Whose::Actor,
@@ -60,7 +62,7 @@ impl Whose {
     }
 }
 
-/// Whether a word is one for who acts.
+/// Checks whether a word means somebody who acts.
 fn is_actor(word: &[u8]) -> bool {
     matches!(
         word,
@@ -108,7 +110,7 @@ fn is_actor(word: &[u8]) -> bool {
     )
 }
 
-/// Whether a key means an actor wherever it is.
+/// Checks whether a key means an actor wherever it stands.
 fn is_actor_anywhere(word: &[u8]) -> bool {
     matches!(
         word,
@@ -128,7 +130,7 @@ fn is_actor_anywhere(word: &[u8]) -> bool {
     )
 }
 
-/// Whether what stands ahead of `by` is nothing that somebody does: `sorted_by`.
+/// Checks whether the word before `by` is no act of a person: `sorted_by`.
 fn is_no_deed(word: &[u8]) -> bool {
     matches!(
         word,
@@ -159,7 +161,8 @@ fn is_no_deed(word: &[u8]) -> bool {
     )
 }
 
-/// Whether a word says what of an actor a key has, or no more than the word ahead of it.
+/// Checks whether a word only says which property of an actor a key holds, or adds
+/// nothing to the word before it.
 fn is_part(word: &[u8]) -> bool {
     matches!(
         word,
@@ -208,7 +211,7 @@ fn is_part(word: &[u8]) -> bool {
     )
 }
 
-/// Whether a word is one for somebody else.
+/// Checks whether a word means somebody other than the actor.
 fn is_other(word: &[u8]) -> bool {
     matches!(
         word,
@@ -248,7 +251,8 @@ fn is_other(word: &[u8]) -> bool {
     )
 }
 
-/// Whether the last word of a key says that its value is a text, which may name anybody.
+/// Checks whether the last word of a key says that its value is a text, which may name
+/// anybody.
 fn is_prose(word: &[u8]) -> bool {
     matches!(
         word,
@@ -273,14 +277,14 @@ fn is_prose(word: &[u8]) -> bool {
     )
 }
 
-/// What may stand behind `user` and the like in one word with it: `userid`.
+/// Words that may be written together with `user` and the like, behind it: `userid`.
 const TAILS: [&[u8]; 6] = [b"name", b"id", b"email", b"mail", b"login", b"address"];
 
-/// How many words may stand behind that for an actor.
+/// The maximum number of such words behind the word for an actor.
 const PARTS_MAX: usize = 4;
 
 impl Actor {
-    /// What a key says.
+    /// Classifies a key.
     pub(super) fn of(key: &[u8]) -> Actor {
         let words = Words::of(key);
         let text = words.text();
@@ -304,18 +308,19 @@ impl Actor {
 }
 
 impl Words {
-    /// Where the word starts that ends at `end`.
+    /// Returns the start of the word that ends at `end`.
     fn start_of_word(&self, end: usize) -> usize {
         self.last_start(end)
     }
 
-    /// What the last words say, but for those that only say what of an actor.
+    /// Classifies by the last words, skipping those that only name a property of an
+    /// actor.
     fn actor(&self) -> Actor {
         let mut end = self.text().len();
         for _ in 0..=PARTS_MAX {
             let head = self.text().get(..end).unwrap_or_default();
             let word = head.get(self.start_of_word(end)..).unwrap_or_default();
-            // `submituser`, `userprincipal`: in one word, too.
+            // A word may be written together with another: `submituser`, `userprincipal`.
             if word.ends_with(b"user") || word.ends_with(b"principal") || is_actor(word) {
                 return Actor::Is;
             }
@@ -336,18 +341,18 @@ impl Words {
         Actor::Unsaid
     }
 
-    /// The word that ends at `end`.
+    /// Returns the word that ends at `end`.
     fn word_before(&self, end: usize) -> &[u8] {
         self.text().get(self.start_of_word(end)..end).unwrap_or_default()
     }
 }
 
-/// The longest text that identifies somebody, in bytes: an address has 254 (RFC 5321),
-/// and what names its holder stands before it.
+/// The maximum length of a text that identifies somebody, in bytes: an address has up to
+/// 254 (RFC 5321), and the name of its holder may stand before it.
 const IDENTITY_BYTES_MAX: usize = 512;
 
-/// Whether a text is of one word, or of a name and one word in brackets, `Ann Lee
-/// <ann@example.com>`. What is longer may name anybody.
+/// Checks whether a text is one word, or a name and one word in brackets: `Ann Lee
+/// <ann@example.com>`. A longer text may name anybody.
 pub(super) fn is_identity(text: &[u8]) -> bool {
     let text = text.trim_ascii();
     if text.len() > IDENTITY_BYTES_MAX {

@@ -1,9 +1,9 @@
-//! Values that a name tells to be secrets: `password=…`, `"token": "…"`,
+//! Values that a name declares to be secrets: `password=…`, `"token": "…"`,
 //! `<password>…</password>`, `PASSWORD '…'`, `--password …`.
 //!
-//! A trigger stands in a name, or behind it. From there the name is read in both
-//! directions, then what assigns, then the value, by [`value`]. Every walk is
-//! bounded, or over what then goes.
+//! A trigger ends in a name, or behind one. From there the name is read in both
+//! directions, then the sign that assigns, then the value, by [`value`]. Every walk is
+//! either bounded, or covers only bytes that are then redacted.
 
 use super::name::{NAME_BYTES_MAX, Name};
 use super::steps::{self, Steps};
@@ -13,25 +13,25 @@ use super::{command, fields};
 use crate::policy::Validator;
 use core::ops::Range;
 
-/// How far what assigns a value may be from a name, in bytes: the attributes of
-/// an element, a user in `SET PASSWORD FOR`.
+/// The maximum distance from a name to the sign that assigns its value, in bytes: for the
+/// user in `SET PASSWORD FOR`.
 const AHEAD_BYTES_MAX: usize = 256;
-/// How much space stands around what assigns, in bytes.
+/// The maximum space around the sign that assigns, in bytes.
 const SPACE_BYTES_MAX: usize = 32;
 
-/// What a trigger has led to.
+/// The result of a trigger.
 #[derive(Debug, Default)]
 pub(super) struct Assignment {
-    /// The kind of detector that this is for, and what is to go.
+    /// The kind of detector that this concerns, and the part to redact.
     pub(super) found: Option<(Validator, Range<usize>)>,
-    /// The whole text is a name that tells of a secret: its value is elsewhere.
+    /// True if the whole text is the name of a secret, whose value stands elsewhere.
     pub(super) is_name: bool,
 }
 
-/// Reads the assignment in whose name, or behind whose name, a trigger ends. `asked` is
-/// the name that a trigger has led to before: it is read once.
+/// Reads the assignment whose name a trigger ends in or behind. `asked` is the name that
+/// the previous trigger led to, so that no name is read twice.
 ///
-/// Where the steps run out, none are left.
+/// If the steps run out, none are left.
 #[inline(never)]
 pub(super) fn read(
     text: &[u8],
@@ -41,7 +41,7 @@ pub(super) fn read(
     steps: &mut Steps,
 ) -> Assignment {
     let end = name_end(text, trigger_end, from);
-    // `-p`, of which the trigger is all there is.
+    // In `-p`, the trigger is all there is of a name.
     let found = command::option(text, trigger_end, from, steps);
     let is_asked = asked.start >= from && end.is_some_and(|end| asked.contains(&(end - 1)));
     let range = end.filter(|_| found.is_none() && !is_asked).and_then(|end| name_at(text, end, from, steps));
@@ -52,7 +52,7 @@ pub(super) fn read(
     let Some(range) = without_marks(text, range) else {
         return Assignment::default();
     };
-    // Most are parts of paths and words: what follows tells.
+    // Most triggers are parts of paths and words. The next byte tells.
     let is_at_end = range.end == text.len() && range.start > 2;
     let follows = text.get(range.end).copied().unwrap_or(b' ');
     if is_at_end || !(follows <= b' ' || b"=:\"'`])}\\>(-".contains(&follows)) {
@@ -78,15 +78,15 @@ fn is_name(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.')
 }
 
-/// Where the name that a trigger ends in or behind is left, if there is one.
+/// Returns the end of the name that a trigger ends in or behind, as far as it was read.
 fn name_end(text: &[u8], trigger_end: usize, from: usize) -> Option<usize> {
     let head = text.get(from..trigger_end)?;
     let behind = head.iter().rev().take(SPACE_BYTES_MAX).position(|byte| is_name(*byte))?;
     Some(trigger_end - behind)
 }
 
-/// The name that `at` is in or at the end of. Where it starts further ahead than names
-/// that are looked at are long, the part from there on.
+/// Returns the name that contains `at` or ends there. If it starts more than
+/// [`NAME_BYTES_MAX`] bytes earlier, only the part from there on is returned.
 fn name_at(text: &[u8], at: usize, from: usize, steps: &mut Steps) -> Option<Range<usize>> {
     let head = text.get(from.max(at.saturating_sub(NAME_BYTES_MAX))..at)?;
     let start = at - head.iter().rev().take_while(|byte| is_name(**byte)).count();
@@ -95,8 +95,8 @@ fn name_at(text: &[u8], at: usize, from: usize, steps: &mut Steps) -> Option<Ran
     Some(start..end)
 }
 
-/// A name without the dashes ahead of it, and the points behind it: a point ends a
-/// sentence, and a name.
+/// Returns a name without the dashes before it and the full stops behind it: a full stop
+/// may end a sentence.
 fn without_marks(text: &[u8], range: Range<usize>) -> Option<Range<usize>> {
     let name = text.get(range.clone())?;
     let dashes = name.iter().take_while(|byte| **byte == b'-').count();
@@ -104,11 +104,11 @@ fn without_marks(text: &[u8], range: Range<usize>) -> Option<Range<usize>> {
     (dashes + points < name.len()).then_some(range.start + dashes..range.end - points)
 }
 
-/// What a name says, and that of two words: `secret key`.
+/// Classifies a name, alone or together with the word before it: `secret key`.
 fn classify(text: &[u8], name: Range<usize>, from: usize, steps: &mut Steps) -> Option<(Range<usize>, Name)> {
     steps.take(steps::NAME).ok()?;
     let class = Name::of(text.get(name.clone()).unwrap_or_default());
-    // A signature in a query, of Azure's.
+    // `sig` in a query is the signature of an Azure URL.
     let before = name.start.checked_sub(1).and_then(|at| text.get(at));
     if matches!(before, Some(b'?' | b'&')) && text.get(name.clone()) == Some(b"sig") {
         return Some((name, Name::Random));
@@ -127,17 +127,17 @@ fn classify(text: &[u8], name: Range<usize>, from: usize, steps: &mut Steps) -> 
     })
 }
 
-/// What assigns.
+/// The sign that assigns a value.
 struct Assigns {
-    /// Where the value starts.
+    /// The start of the value.
     start: usize,
-    /// `=`, and not prose.
+    /// True for every sign except a lone colon, which may be prose.
     is_certain: bool,
-    /// There is space ahead of the value.
+    /// True if there is space before the value.
     is_spaced: bool,
-    /// A colon alone.
+    /// True for a lone colon.
     is_colon: bool,
-    /// Nothing stands before the name that it may be a part of.
+    /// True if nothing before the name makes the name a part of something longer.
     is_free: bool,
 }
 
@@ -146,7 +146,7 @@ fn skip_space(text: &[u8], at: usize) -> usize {
     at + rest.iter().take(SPACE_BYTES_MAX).take_while(|byte| matches!(byte, b' ' | b'\t')).count()
 }
 
-/// What closes the name that ends at `at`: quotes, brackets.
+/// Skips quotes and brackets that close the name that ends at `at`.
 fn skip_closers(text: &[u8], at: usize) -> usize {
     let rest = text.get(at..).unwrap_or_default();
     let is_closer = |byte: &u8| matches!(byte, b'"' | b'\'' | b'`' | b']' | b')' | b'}' | b'\\');
@@ -186,7 +186,7 @@ fn assigned(
             }
             Name::Cookie => cookie(text, &assigns, steps).map(|part| (Validator::Cookie, part)),
             _ => {
-                // `map[token:…]`, but not the parts of an ARN.
+                // `map[token:…]` is free, but not the parts of an ARN.
                 let before = name.start.checked_sub(1).and_then(|at| text.get(at));
                 let is_free = !matches!(before, Some(b':' | b'/' | b'.'));
                 let assigns = Assigns { is_free, ..assigns };
@@ -212,8 +212,8 @@ fn assigned(
     if class == Name::Password && behind == name.end { sql(text, name, steps) } else { None }
 }
 
-/// A password in SQL, which nothing assigns: `PASSWORD '…'`, `PASSWORD('…')`,
-/// `PASSWORD FOR 'a'@'b' = '…'`.
+/// Finds a password in SQL that is not assigned by a sign: `PASSWORD '…'`,
+/// `PASSWORD('…')`, `PASSWORD FOR 'a'@'b' = '…'`.
 fn sql(text: &[u8], name: &Range<usize>, steps: &mut Steps) -> Option<(Validator, Range<usize>)> {
     let mut at = skip_space(text, name.end);
     if text.get(at) == Some(&b'(') {
@@ -233,7 +233,8 @@ fn sql(text: &[u8], name: &Range<usize>, steps: &mut Steps) -> Option<(Validator
     is_secret.then_some((Validator::Quoted, value.part))
 }
 
-/// What follows `IDENTIFIED`: `BY '…'`, `BY VALUES '…'`, `WITH plugin AS '…'`.
+/// Finds the password behind `IDENTIFIED`: `BY '…'`, `BY VALUES '…'`, `WITH plugin AS
+/// '…'`.
 fn identified(text: &[u8], at: usize, steps: &mut Steps) -> Option<(Validator, Range<usize>)> {
     let mut at = at;
     let mut is_by = false;
@@ -252,7 +253,7 @@ fn identified(text: &[u8], at: usize, steps: &mut Steps) -> Option<(Validator, R
         let word = rest.get(..len)?;
         let is_word = |words: &[&[u8]]| words.iter().any(|other| word.eq_ignore_ascii_case(other));
         if is_by && !is_word(&[b"password", b"values", b"random"]) {
-            // Oracle's, without quotes.
+            // Oracle writes the password without quotes.
             let part = value::read(text, start, steps)?.part;
             let is_secret = !is_placeholder(text.get(part.clone())?);
             return is_secret.then_some((Validator::Quoted, part));
@@ -280,7 +281,7 @@ fn cookie(text: &[u8], assigns: &Assigns, steps: &mut Steps) -> Option<Range<usi
     (is_secret && !value.is_empty()).then_some(part)
 }
 
-/// The value of an element or a pair, which nothing but its name is asked of.
+/// Checks the value of an element or a pair, where the name alone decides.
 fn checked_in(text: &[u8], class: Name, part: Range<usize>) -> Option<(Validator, Range<usize>)> {
     let assigns =
         Assigns { start: part.start, is_certain: true, is_spaced: false, is_colon: false, is_free: true };

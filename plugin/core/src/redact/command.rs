@@ -1,4 +1,4 @@
-//! Passwords that commands are given with options of one letter.
+//! Passwords in options of one letter, such as `-p`.
 
 use super::steps::{self, Steps};
 use super::validate::is_placeholder;
@@ -6,21 +6,22 @@ use super::value;
 use crate::policy::Validator;
 use core::ops::Range;
 
-/// How far ahead of its option a command may stand, in bytes.
+/// The maximum distance from an option back to its command, in bytes.
 const COMMAND_BYTES_MAX: usize = 256;
 
-/// How an option takes its password.
+/// The way in which an option takes its password.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Form {
-    /// Right behind the letter alone: `-phunter2`.
+    /// Directly behind the letter only: `-phunter2`.
     Attached,
-    /// Right behind it, or as the next word.
+    /// Directly behind the letter, or as the next word.
     Any,
     /// Behind the user and this byte: `-u user:hunter2`.
     Behind(u8),
 }
 
-/// Commands by the start of their name, or by their whole name; the letter; the form.
+/// Each entry has the command's name; true if that is the whole name, and not only its
+/// start; the letter; and the form.
 const COMMANDS: &[(&[u8], bool, u8, Form)] = &[
     (b"mysql", false, b'p', Form::Attached),
     (b"mariadb", false, b'p', Form::Attached),
@@ -58,7 +59,7 @@ const COMMANDS: &[(&[u8], bool, u8, Form)] = &[
     (b"ansible-vault", true, b'p', Form::Any),
 ];
 
-/// The password behind an option of which the letter is the last byte of a trigger.
+/// Returns the password of the option whose letter is the last byte of a trigger.
 pub(super) fn option(
     text: &[u8],
     trigger_end: usize,
@@ -96,7 +97,7 @@ pub(super) fn option(
             trigger_end + rest.iter().take(8).take_while(|byte| is_between(byte)).count()
         }
     };
-    // `-passin`, `-url`: another option.
+    // `-passin`, `-url` are other options.
     if text.get(start) == Some(&b'-') || start < from {
         return None;
     }

@@ -1,9 +1,9 @@
-//! The ends that a match may have.
+//! The possible ends of a match.
 
 /// The number of ends of a match among which the longest valid one is taken.
 const ENDS_MAX: usize = 8;
 
-/// The last places at which something may end, the longest first.
+/// The last places at which a match may end, the longest first.
 pub(super) struct Ends {
     ends: [usize; ENDS_MAX],
     count: usize,

@@ -1,9 +1,8 @@
-//! What redaction did: for the seal, and with nothing of the values in it.
+//! The evidence of redaction for the seal. It contains nothing of the values.
 //!
-//! An entry is a text of four parts: the rule's name, the action, `*` and how
-//! often where that is more than once, and the path, after spaces. Elements of
-//! an array have no numbers in a path, so that what was done to all of them is
-//! one entry.
+//! An entry is a text of four parts: the rule's name, the action, `*` and a count if it
+//! is more than one, and the path; spaces separate them. In a path, elements of an array
+//! have no numbers, so that one entry covers all elements.
 
 use crate::memory::{OutOfMemory, put, put_byte};
 use crate::policy::{Action, Policy};
@@ -12,23 +11,23 @@ use crate::text;
 use crate::text::digits::Digits;
 use alloc::vec::Vec;
 
-/// The most that the paths of one record's entries may take, in bytes. From
-/// there on, entries have the path `*`.
+/// The maximum length of all paths in one record's evidence, in bytes. Entries beyond it
+/// have the path `*`.
 pub(super) const EVIDENCE_BYTES_MAX: usize = 32 << 10;
-/// The path of what may be anywhere.
+/// The path of entries that may concern any value.
 const ANYWHERE: &[u8] = b"*";
-/// How many entries back one is looked for that says the same.
+/// The number of previous entries that are searched for an equal one.
 const LOOK_BACK: usize = 16;
 
-/// The number that stands for [`UNSCANNED`].
+/// The number of the rule [`UNSCANNED`].
 pub(crate) const UNSCANNED_RULE: u16 = u16::MAX;
 
-/// What was done to one record.
+/// The list of what was done to one record.
 #[derive(Debug, Default)]
 pub struct Evidence {
     entries: Vec<Entry>,
     paths: Vec<u8>,
-    /// Those of the path `*`: never more than there are rules and actions.
+    /// The entries with the path `*`: at most one for each rule and action.
     anywhere: Vec<Entry>,
 }
 
@@ -42,12 +41,12 @@ struct Entry {
 }
 
 impl Evidence {
-    /// Nothing, for no record.
+    /// Returns empty evidence.
     pub const fn new() -> Self {
         Evidence { entries: Vec::new(), paths: Vec::new(), anywhere: Vec::new() }
     }
 
-    /// Takes the memory for one entry of a short path.
+    /// Reserves the memory for one entry with a short path.
     pub(crate) fn reserve(&mut self) -> Result<(), OutOfMemory> {
         let entries = self.entries.try_reserve(LOOK_BACK);
         entries.and_then(|()| self.paths.try_reserve(LOOK_BACK)).map_err(|_| OutOfMemory)
@@ -59,7 +58,7 @@ impl Evidence {
         self.anywhere.clear();
     }
 
-    /// Whether nothing was redacted.
+    /// Returns true if nothing was redacted.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty() && self.anywhere.is_empty()
     }

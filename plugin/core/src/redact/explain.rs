@@ -1,4 +1,5 @@
-//! The statement of a policy on each value of a record, for explanations why it stayed or went.
+//! The statement of a policy on each value of a record, to explain why the value stayed
+//! or went.
 
 use super::actor::Whose;
 use super::level::Place;
@@ -11,21 +12,21 @@ use crate::record::tape::{Kind, Tape};
 /// The statement on a value in its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Said {
-    /// It stays, but for secrets in it.
+    /// The value stays, except for secrets in it.
     Kept,
-    /// It stays, and nothing looks at it.
+    /// The value stays, and nothing looks at it.
     Opaque,
-    /// This rule is for it.
+    /// This rule applies to the value.
     Rule(u16),
-    /// It is an actor, by its key: what identifies one stays in it.
+    /// The value is an actor, by its key: data that identifies the actor stays.
     Actor,
-    /// Nothing: all detectors look at it.
+    /// The policy says nothing: all detectors look at the value.
     Nothing,
 }
 
 impl Redactor<'_> {
-    /// Calls for every value on a tape that is no container, with its path as evidence
-    /// has it. The tape has been recognized.
+    /// Calls `visit` for every value on a tape that is no container, with its path in the
+    /// notation of the evidence. The tape has to be recognized before.
     pub fn explain(
         &mut self,
         tape: &mut Tape,

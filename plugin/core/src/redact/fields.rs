@@ -1,5 +1,5 @@
-//! Values in markup and in fields: elements, pairs of a name and a value, and what
-//! follows `Authorization:`.
+//! Values in markup and in fields: elements, pairs of a name and a value, and the
+//! credentials behind `Authorization:`.
 
 use super::steps::{self, Steps};
 use super::validate::is_placeholder;
@@ -7,10 +7,10 @@ use super::validate::is_random_value;
 use super::value::{self, find};
 use core::ops::Range;
 
-/// How long the attributes of an element may be, in bytes.
+/// The maximum length of an element's attributes, in bytes.
 const ATTRIBUTES_BYTES_MAX: usize = 256;
 
-/// What stands in an element of this name: `<password>…<`.
+/// Returns the content of an element with this name: `<password>…<`.
 pub(super) fn element(text: &[u8], name: &Range<usize>, steps: &mut Steps) -> Option<Range<usize>> {
     let head = text.get(..name.start)?;
     let prefix =
@@ -25,7 +25,7 @@ pub(super) fn element(text: &[u8], name: &Range<usize>, steps: &mut Steps) -> Op
     content(text, name.end, steps)
 }
 
-/// What stands behind the tag that goes on at `at`.
+/// Returns the content behind the tag that continues at `at`.
 fn content(text: &[u8], at: usize, steps: &mut Steps) -> Option<Range<usize>> {
     let rest = text.get(at..)?;
     let close = rest.iter().take(ATTRIBUTES_BYTES_MAX).position(|byte| matches!(byte, b'>' | b'<'))?;
@@ -45,7 +45,7 @@ fn content(text: &[u8], at: usize, steps: &mut Steps) -> Option<Range<usize>> {
     (!part.trim_ascii().is_empty()).then_some(start..start + len)
 }
 
-/// Whether a name says that its value is the name of something else: `name`,
+/// Checks whether a name says that its value is the name of something else: `name`,
 /// `parameterKey`, `header`.
 pub(super) fn names_name(name: &[u8]) -> bool {
     let last = last_word(name);
@@ -70,7 +70,7 @@ pub(super) fn names_name(name: &[u8]) -> bool {
     words.iter().any(|word| last.eq_ignore_ascii_case(word))
 }
 
-/// Whether a name says that its value is that of the name beside it: `value`,
+/// Checks whether a name says that its value belongs to the name beside it: `value`,
 /// `parameterValue`, `val`.
 pub(super) fn names_value(name: &[u8]) -> bool {
     let last = last_word(name);
@@ -79,7 +79,7 @@ pub(super) fn names_value(name: &[u8]) -> bool {
     words.iter().any(|word| last.eq_ignore_ascii_case(word))
 }
 
-/// The last word of a name.
+/// Returns the last word of a name.
 fn last_word(name: &[u8]) -> &[u8] {
     let is_break = |at: usize| {
         let (before, byte) = (name[at - 1], name[at]);
@@ -89,13 +89,13 @@ fn last_word(name: &[u8]) -> &[u8] {
     name.get(start..).unwrap_or_default()
 }
 
-/// The value that stands beside this name: `name="password" value="…"`,
+/// Returns the value that stands beside this name: `name="password" value="…"`,
 /// `{"key":"password","value":"…"}`, `name="password">…<`, and parts of forms.
 pub(super) fn pair(text: &[u8], name: &Range<usize>, steps: &mut Steps) -> Option<Range<usize>> {
     let head = text.get(..name.start)?;
     let quote = *head.last().filter(|byte| matches!(byte, b'"' | b'\''))?;
     let backslashes = head.iter().rev().skip(1).take(8).take_while(|byte| **byte == b'\\').count();
-    // Ahead of it `name=` or `"name": `.
+    // `name=` or `"name": ` stands before it.
     let head = head.get(..head.len() - 1 - backslashes)?.trim_ascii_end();
     let (sign, head) = head.split_last()?;
     let is_odd = |byte: &u8| matches!(byte, b'"' | b'\'' | b'\\' | b' ');
@@ -140,7 +140,7 @@ pub(super) fn pair(text: &[u8], name: &Range<usize>, steps: &mut Steps) -> Optio
     value::read(text, at, steps).map(|value| value.part)
 }
 
-/// Schemes of which one word follows.
+/// Schemes that are followed by one word.
 const SCHEMES: &[&[u8]] = &[
     b"basic",
     b"bearer",
@@ -160,7 +160,7 @@ const SCHEMES: &[&[u8]] = &[
     b"sso-key",
     b"zoho-oauthtoken",
 ];
-/// Schemes of which the rest of the field follows.
+/// Schemes that are followed by parameters, to the end of the field.
 const PARAMETER_SCHEMES: &[&[u8]] = &[
     b"digest",
     b"hoba",
@@ -179,8 +179,9 @@ const PARAMETER_SCHEMES: &[&[u8]] = &[
     b"goog4-rsa-sha256",
 ];
 
-/// The credentials in an `Authorization` field that starts at `start` (RFC 9110
-/// section 11.6.2). Of AWS's only the signature: the key id in it says who signed.
+/// Returns the credentials in an `Authorization` field that starts at `start` (RFC 9110
+/// section 11.6.2). For AWS, that is only the signature: the key id in the field says who
+/// signed.
 pub(super) fn authorization(text: &[u8], start: usize, steps: &mut Steps) -> Option<Range<usize>> {
     let is_open = |byte: &u8| matches!(byte, b'"' | b'\'' | b'\\' | b'[' | b' ' | b'{' | b'(');
     let start = start + text.get(start..)?.iter().take(8).take_while(|byte| is_open(byte)).count();
@@ -218,7 +219,7 @@ pub(super) fn authorization(text: &[u8], start: usize, steps: &mut Steps) -> Opt
         }
         return is_secret(value::read(text, credentials, steps)?.part);
     }
-    // No scheme, or one that nobody knows.
+    // There is no scheme, or an unknown one.
     let near = value::near(text, start);
     let value = value::read(near, start, steps)?;
     if !is_random_value(near.get(value.part)?) {

@@ -1,4 +1,4 @@
-//! A glance at all texts of a record, before any is looked at in its place.
+//! A glance at all texts of a record, before the walk looks at any value in its place.
 
 use super::actor::{Actor, is_identity};
 use super::known::find_out;
@@ -12,32 +12,34 @@ use crate::policy::paths::Ruling;
 use crate::record::tape::{ESCAPED, Kind, PATCHED};
 use core::mem;
 
-/// What a glance tells.
+/// The result of a glance.
 pub(super) enum Glance {
     /// There is nothing to redact.
     Nothing,
-    /// There is something in some texts, and no rule for anything else.
+    /// Some texts need redaction, and no rule concerns anything else.
     Texts,
-    /// All has to be looked at in its place.
+    /// Every value has to be looked at in its place.
     Rules,
 }
 
 impl Walk<'_> {
-    /// Looks at all keys and texts of the record, wherever they are: that is
-    /// enough for most, and for the few texts in which something is found.
+    /// Looks at all keys and texts of the record, wherever they stand. That is enough for
+    /// most records; otherwise only the few texts with findings need a second look.
     pub(super) fn glance(&mut self, source: &[u8]) -> Result<Glance, OutOfMemory> {
         self.found_count = 0;
         let tape = &self.levels[0].tape;
-        // True if the path of a rule may lead into the record, or one within it.
+        // True if the path of a rule may lead into the record, or into one within it.
         let has_rules = tape.is_wrapper || self.scanner.policy.formats.has_rules(tape.variant);
         let paths = self.scanner.policy.paths.filter(|_| !has_rules);
         self.kept.begin(tape.variant, self.scanner.policy.dictionary.len());
         let (mut next, mut nested_end, mut kept_end) = (0, 0, 0);
-        // Texts of an actor, but for those of others in it.
+        // The ends of the current actor's texts, and of the texts in it that belong to
+        // others.
         let (mut actor_end, mut other_end) = (0, 0);
-        // Of a pair of a name and a value, which are not beside each other here.
+        // A name and a value that may be a pair, which are not beside each other on the
+        // tape.
         let (mut has_name, mut has_value) = (false, false);
-        // Of a Secret of Kubernetes, and what it holds.
+        // A mark of a Kubernetes Secret, and the content of one.
         let (mut of_secrets, mut has_content) = (false, false);
         while let Some(node) = tape.nodes.get(next) {
             let index = next;
@@ -98,7 +100,7 @@ impl Walk<'_> {
                 }
                 match rest {
                     [b'{' | b'[' | b' ', ..] => return Ok(Glance::Rules),
-                    // An option, of a command that stands in other texts.
+                    // This is an option of a command, whose parts are other texts.
                     [b'-', b'-' | b'a'..=b'z' | b'A'..=b'Z', ..] if quotes > 0 => return Ok(Glance::Rules),
                     _ => {}
                 }
@@ -109,7 +111,7 @@ impl Walk<'_> {
                 seen = self.known_actors.ask(text, text.len(), |text| self.scanner.look(text, Look::Actor));
             }
             if seen == Seen::Name {
-                // In an array, the next element is the value.
+                // If this is an element of an array, the next element is the value.
                 let is_member =
                     tape.nodes.get(index.wrapping_sub(1)).is_some_and(|node| node.kind == Kind::Key);
                 if !is_member {
@@ -132,8 +134,8 @@ impl Walk<'_> {
         Ok(if self.found_count == 0 { Glance::Nothing } else { Glance::Texts })
     }
 
-    /// Says whether a member names a secret, whose value may stand beside it: detectors see in
-    /// most names nothing.
+    /// Returns true if a member names a secret whose value may stand beside it. Detectors
+    /// see nothing in most names, so the names are classified here.
     #[cold]
     fn names_a_secret(&mut self, source: &[u8]) -> Result<bool, OutOfMemory> {
         if self.scanner.policy.name_rule.is_none() {
@@ -158,8 +160,8 @@ impl Walk<'_> {
         Ok(false)
     }
 
-    /// Redacts the texts that a glance has found, but for those that stay. Returns false, and
-    /// nothing is done, if there is a rule for one of them.
+    /// Redacts the texts that a glance has found, except those that stay. Returns false
+    /// and changes nothing if a rule applies to one of them.
     #[cold]
     pub(super) fn visit(&mut self, source: &[u8]) -> Result<bool, OutOfMemory> {
         let mut level = mem::take(&mut self.levels[0]);
@@ -187,8 +189,8 @@ impl Walk<'_> {
         Ok(true)
     }
 
-    /// Opens what leads from the record to the value at `index`, and gives the
-    /// place of that.
+    /// Opens the containers from the record down to the value at `index`, and returns the
+    /// place of that value.
     pub(super) fn descend(
         &mut self,
         level: &mut Level,

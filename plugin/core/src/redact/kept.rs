@@ -1,25 +1,26 @@
-//! The members of a record whose values stay, by its format: asked once of each key, as
-//! long as records are of one format.
+//! The members of a record whose values stay, by the record's format. Each key is asked
+//! about once, as long as records have the same format.
 
 use crate::policy::paths::{Paths, Ruling};
 use crate::recognize::{KeyNumber, Variant};
 use alloc::vec::Vec;
 
-/// The facts about a key.
+/// The states of a key.
 const NOT_ASKED: u8 = 0;
 const GOES: u8 = 1;
 const STAYS: u8 = 2;
 
-/// The facts about keys in records of one variant.
+/// The known states of keys, in records of one variant.
 #[derive(Debug, Default)]
 pub(super) struct Kept {
     variant: Variant,
-    /// By the number of the key.
+    /// The states, indexed by the number of the key.
     known: Vec<u8>,
 }
 
 impl Kept {
-    /// Makes room for so many numbers, and forgets what is known of another variant.
+    /// Makes room for `numbers` keys, and forgets everything if the variant is another
+    /// one.
     pub(super) fn begin(&mut self, variant: Variant, numbers: usize) {
         if self.known.len() != numbers {
             self.known.clear();
@@ -33,7 +34,7 @@ impl Kept {
         self.variant = variant;
     }
 
-    /// Says whether the value of a member of the record stays, as a whole.
+    /// Returns true if the value of a member of the record stays as a whole.
     #[inline(always)]
     pub(super) fn stays(&mut self, paths: &Paths<'_>, key: KeyNumber) -> bool {
         match self.known.get(usize::from(key)) {

@@ -1,12 +1,12 @@
-//! The operator's key for `hmac`, and the tokens made with it.
+//! The operator's key for the action `hmac`, and the tokens made with it.
 //!
-//! The file is three lines: `flb-audit hmac key v1`, `id ` and up to sixteen
-//! letters, digits, `-` and `_`, and `key ` and 32 bytes in base64url.
+//! The file has three lines: `flb-audit hmac key v1`; `id ` and up to sixteen letters,
+//! digits, `-` and `_`; `key ` and 32 bytes in base64url.
 //!
-//! A token is `[class:id:…]`, with the first 16 bytes of HMAC-SHA256 (RFC
-//! 2104) of `flb-audit hmac v1\n`, the class, a line feed and the value, in
-//! base64url. So equal values of one class have equal tokens, and those of
-//! different classes have not.
+//! A token is `[class:id:…]`, with the first 16 bytes of an HMAC-SHA256 (RFC 2104) in
+//! base64url. The HMAC is over `flb-audit hmac v1\n`, the class, a line feed and the
+//! value. So equal values of one class have equal tokens, and equal values of different
+//! classes have different ones.
 
 use crate::memory::{OutOfMemory, put, put_byte};
 use crate::text::base64url::hash_from_text;
@@ -19,16 +19,16 @@ use sha2::Sha256;
 
 /// The file's name in an accessible path.
 pub const KEY_FILE_NAME: &str = "hmac.key";
-/// The longest file that is read, in bytes.
+/// The maximum length of a key file, in bytes.
 pub const KEY_FILE_BYTES_MAX: usize = 256;
 
 const FIRST_LINE: &[u8] = b"flb-audit hmac key v1";
 const DOMAIN: &[u8] = b"flb-audit hmac v1\n";
 const ID_BYTES_MAX: usize = 16;
-/// How many bytes of an HMAC a token carries.
+/// The number of bytes of an HMAC in a token.
 const TOKEN_BYTES: usize = 16;
 
-/// A key, and the name by which its tokens call it.
+/// A key, and the id by which its tokens refer to it.
 #[derive(Clone)]
 pub struct HmacKey {
     id: [u8; ID_BYTES_MAX],
@@ -43,7 +43,8 @@ impl fmt::Debug for HmacKey {
 }
 
 impl HmacKey {
-    /// The key in a file; none if it is not of the form above.
+    /// Reads the key from a file. Returns `None` if the file does not have the form
+    /// above.
     pub fn from_file(file: &[u8]) -> Option<Self> {
         let mut lines =
             file.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty());
@@ -62,7 +63,7 @@ impl HmacKey {
         Some(key)
     }
 
-    /// A file for a new key of 32 random bytes.
+    /// Returns a file for a new key of 32 random bytes, or `None` if the id is not valid.
     pub fn to_file(id: &str, secret: &[u8; 32]) -> Option<Vec<u8>> {
         let mut file = Vec::new();
         for part in [
@@ -78,7 +79,7 @@ impl HmacKey {
         HmacKey::from_file(&file).map(|_| file)
     }
 
-    /// Its name.
+    /// Returns the key's id.
     pub fn id(&self) -> &[u8] {
         &self.id[..self.id_len]
     }
@@ -90,7 +91,7 @@ impl HmacKey {
             mac.update(part);
         }
         let mut text = [b'A'; 22];
-        // As long as the encoding of so many bytes.
+        // The array is exactly as long as the encoding of 16 bytes.
         let _ = URL_SAFE_NO_PAD.encode_slice(truncate(&mac.finalize().into_bytes()), &mut text);
         for part in [b"[", class, b":", self.id(), b":"] {
             put(out, part)?;
@@ -100,7 +101,7 @@ impl HmacKey {
     }
 }
 
-/// The bytes of an HMAC that go into a token.
+/// Returns the bytes of an HMAC that go into a token.
 fn truncate(mac: &[u8]) -> &[u8] {
     mac.get(..TOKEN_BYTES).unwrap_or(mac)
 }

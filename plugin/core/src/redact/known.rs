@@ -1,4 +1,4 @@
-//! What a policy says of a key, wherever it is.
+//! The facts about a key that hold wherever it stands, by a policy.
 
 use super::actor::Actor;
 use super::fields;
@@ -8,30 +8,30 @@ use crate::automaton::Compact;
 use crate::policy::Policy;
 use crate::recognize::{KeyNumber, NO_NUMBER};
 
-/// What holds for a key of a record.
+/// The facts about a key of a record.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Known {
-    /// The first rule whose pattern the key has.
+    /// The first rule whose pattern matches the key.
     pub(super) rule: Option<u16>,
-    /// What it says of its value as a name.
+    /// The statement of the key about its value, as a name.
     pub(super) name: Name,
-    /// What it says of who did it.
+    /// The statement of the key about the actor.
     pub(super) actor: Actor,
-    /// Whether its value may name a secret, whose value stands beside it.
+    /// True if the value may name a secret whose own value stands beside it.
     pub(super) names_name: bool,
-    /// Whether its value may say that an object of Kubernetes is about Secrets.
+    /// True if the value may say that a Kubernetes object is about Secrets.
     pub(super) names_kind: bool,
-    /// Whether its value may be the content of such an object.
+    /// True if the value may be the content of such an object.
     pub(super) is_content: bool,
-    /// Whether its value may be that of a name beside it.
+    /// True if the value may belong to a name beside it.
     pub(super) names_value: bool,
-    /// Whether a path that a rule is for may lead over it.
+    /// True if the path of a rule may lead over the key.
     pub(super) is_watched: bool,
-    /// Whether a detector finds something in it.
+    /// True if a detector finds something in the key itself.
     pub(super) is_found: bool,
-    /// Its number, by which paths call it.
+    /// The number by which paths refer to the key.
     pub(super) number: KeyNumber,
-    /// Whether all of that is nothing to a glance, as of most keys.
+    /// True if none of these facts concerns a glance, as for most keys.
     pub(super) is_plain: bool,
 }
 
@@ -45,7 +45,7 @@ impl Known {
     }
 }
 
-/// What the policy says of a key.
+/// Computes the facts about a key.
 #[cold]
 pub(super) fn find_out(scanner: &mut Scanner<'_>, key: &[u8]) -> Known {
     let is_found = scanner.look(key, Look::Everything) == Seen::Found;
@@ -69,7 +69,7 @@ pub(super) fn find_out(scanner: &mut Scanner<'_>, key: &[u8]) -> Known {
     known
 }
 
-/// The least of the ids that an automaton accepts anywhere in a text.
+/// Returns the least id that an automaton accepts anywhere in a text.
 fn first_accepted(keys: &Compact<'_>, text: &[u8]) -> Option<u16> {
     let mut state = keys.start(None);
     let mut first = keys.accepted(state).min();

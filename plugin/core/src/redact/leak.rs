@@ -1,4 +1,4 @@
-//! Finding what a rule of gitleaks is for.
+//! Finds the secrets that rules of gitleaks describe.
 
 use super::ends::Ends;
 use super::scan::Scanner;
@@ -9,11 +9,11 @@ use crate::policy::leak::{AllowTarget, Leak};
 use crate::policy::{Detector, Validator};
 use core::ops::Range;
 
-/// The distance ahead of a secret at which its rule may begin, in bytes.
+/// The maximum distance from the start of a rule's match to its secret, in bytes.
 const BEFORE_BYTES_MAX: usize = 2048;
 
 impl Scanner<'_> {
-    /// The secret that the rule finds whose trigger ends at `trigger_end`.
+    /// Returns the secret that this rule finds, if its trigger ends at `trigger_end`.
     #[cold]
     pub(super) fn find_leak(
         &mut self,
@@ -50,7 +50,7 @@ impl Scanner<'_> {
         Ok(None)
     }
 
-    /// Checks that a match is a secret after all.
+    /// Checks by entropy, keywords and allowlists that a match is a secret.
     fn is_leak(
         &mut self,
         leak: &Leak<'_>,

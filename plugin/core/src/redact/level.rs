@@ -1,4 +1,4 @@
-//! A tape that is being walked, and the walk's way into it.
+//! A tape that is being walked, and the way of the walk into it.
 
 use super::actor::Whose;
 use super::name::Name;
@@ -8,32 +8,33 @@ use crate::policy::paths::{PathState, Ruling};
 use crate::record::tape::{Kind, Tape};
 use alloc::vec::Vec;
 
-/// The frame is that of an array.
+/// The `key` of a frame for an array.
 pub(super) const NO_KEY: u32 = u32::MAX;
 
 /// A tape that is being walked.
 #[derive(Debug, Default)]
 pub(super) struct Level {
     pub(super) tape: Tape,
-    /// What the tape was read from, if it was a string.
+    /// The text that the tape was read from, if it was a string.
     pub(super) text: Vec<u8>,
     pub(super) open: Vec<Frame>,
-    /// The path of that string, and what stands before every path in it.
+    /// The path of that string, which precedes every path in it.
     pub(super) path: Vec<u8>,
     /// The node to look at next.
     pub(super) next: usize,
-    /// Where the walk starts, and what is said of all that is in it.
+    /// The place at which the walk starts. Its statements hold for everything on the
+    /// tape.
     pub(super) start: Place,
 }
 
-/// Where in the policy's paths a value is, and what holds for it.
+/// The place of a value in the policy's paths, and the statements that hold for it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Place {
     pub(super) path: PathState,
     pub(super) ruling: Ruling,
-    /// What the value's name says, where the rule for names is for it.
+    /// The statement of the value's name, if the rule for names applies.
     pub(super) name: Name,
-    /// Of whom it is.
+    /// The person to whom the value belongs.
     pub(super) whose: Whose,
 }
 
@@ -44,17 +45,17 @@ impl Default for Place {
 }
 
 impl Place {
-    /// Whether a name, and nothing else, is why there is a rule for it.
+    /// Checks whether a name is the only reason why a rule applies.
     pub(super) fn is_told(&self, policy: &Policy<'_>) -> bool {
         self.name != Name::Plain && policy.name_rule.map(Ruling::Rule) == Some(self.ruling)
     }
 
-    /// Whether it is identities that there is a rule for it.
+    /// Checks whether the rule that applies is the one for identities.
     pub(super) fn is_identity(&self, policy: &Policy<'_>) -> bool {
         policy.identity_rule.map(Ruling::Rule) == Some(self.ruling)
     }
 
-    /// The same place, as if its name told nothing.
+    /// Returns the same place, without the statement of its name.
     pub(super) fn untold(self) -> Place {
         Place { ruling: Ruling::None, name: Name::Plain, ..self }
     }
@@ -68,11 +69,12 @@ pub(super) struct Frame {
     /// The key of the member that is being looked at.
     pub(super) key: u32,
     pub(super) place: Place,
-    /// A name beside it tells that the value in this object is a secret.
+    /// The statement of a name in this object about the value beside it; in an array, of
+    /// an element about the next one.
     pub(super) tells: Name,
-    /// Whether a name was looked for.
+    /// True if this object was searched for such a name.
     pub(super) is_told: bool,
-    /// Whether it is about Secrets of Kubernetes, once that was asked.
+    /// Whether the object is about Kubernetes Secrets, once that was checked.
     pub(super) is_of_secrets: Option<bool>,
 }
 
@@ -105,8 +107,9 @@ impl Level {
 }
 
 impl Level {
-    /// An element of an array has turned out to be a secret's name: the next one is
-    /// its value, behind an option, in a pair within a list, behind what is a header.
+    /// Notes that an element of an array is the name of a secret. The next element is its
+    /// value if the name is an option, if both are a pair within a list, or if the name
+    /// is that of a header.
     pub(super) fn tell(&mut self, name: Name, is_option: bool, index: usize) {
         let is_list = |frame: &Frame| frame.key == NO_KEY;
         let is_in_list = self.open.len().checked_sub(2).and_then(|at| self.open.get(at)).is_some_and(is_list);
@@ -118,7 +121,8 @@ impl Level {
     }
 }
 
-/// What holds for a value: what is said of itself, or else of what it is in.
+/// Returns the statement that holds for a value: its own, or else that of the container
+/// around it.
 pub(super) fn deeper(own: Ruling, outer: Ruling) -> Ruling {
     if own == Ruling::None { outer } else { own }
 }

@@ -1,17 +1,17 @@
-//! What is known of short texts: the same ones come again in every record.
+//! Remembered answers for short texts: the same texts recur in every record.
 
 use alloc::vec::Vec;
 
-/// The longest text that is remembered, in bytes: the longest of the keys that
-/// every record of Kubernetes has, `authorization.k8s.io/decision`, has 29.
+/// The maximum length of a remembered text, in bytes: `authorization.k8s.io/decision`,
+/// the longest key in every Kubernetes record, has 29.
 const TEXT_BYTES_MAX: usize = 31;
-/// For how many texts there is room, if nothing else is said.
+/// The default number of texts that are remembered.
 const SLOTS: usize = 256;
 
 /// Three numbers that cover a text, and its length.
 type Words = [u64; 4];
 
-/// Remembers the answers for the texts that were asked for last.
+/// Remembers the answers for the most recent texts.
 #[derive(Debug)]
 pub(super) struct Memo<T, const ROOM: usize = SLOTS> {
     slots: Vec<(Words, Option<T>)>,
@@ -22,8 +22,8 @@ impl<T: Copy, const ROOM: usize> Memo<T, ROOM> {
         Memo { slots: Vec::new() }
     }
 
-    /// The answer for the first `len` bytes of `text`; if it is not known,
-    /// what `find_out` says.
+    /// Returns the answer for the first `len` bytes of `text`. If none is remembered,
+    /// `find_out` computes it.
     #[inline(always)]
     pub(super) fn ask(&mut self, text: &[u8], len: usize, find_out: impl FnOnce(&[u8]) -> T) -> T {
         let asked = text.get(..len).unwrap_or(text);
@@ -31,10 +31,12 @@ impl<T: Copy, const ROOM: usize> Memo<T, ROOM> {
             return find_out(asked);
         };
         let [a, b, c, d] = words;
-        // Multiplied by the golden ratio (Knuth, TAOCP 6.4): the high bits mix.
+        // The factor is 2⁶⁴ divided by the golden ratio (Knuth, TAOCP 6.4): it mixes into
+        // the high bits.
         let mixed = (a ^ b.rotate_left(17) ^ c.rotate_left(31) ^ d).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let index = (mixed >> (64 - ROOM.trailing_zeros())) as usize;
-        // One by one: comparing arrays is a call, and a loop over bytes.
+        // The words are compared one by one: comparing arrays is a call, and a loop over
+        // bytes.
         if let Some(([e, f, g, h], Some(known))) = self.slots.get(index)
             && (a, b, c, d) == (*e, *f, *g, *h)
         {
@@ -45,7 +47,7 @@ impl<T: Copy, const ROOM: usize> Memo<T, ROOM> {
         answer
     }
 
-    /// If there is memory for it.
+    /// Remembers an answer, if there is memory for it.
     #[cold]
     fn remember(&mut self, index: usize, words: Words, answer: T) {
         if self.slots.is_empty() && self.slots.try_reserve_exact(ROOM).is_ok() {
@@ -57,8 +59,8 @@ impl<T: Copy, const ROOM: usize> Memo<T, ROOM> {
     }
 }
 
-/// None for a text that is too long, or too short and at the end of what is
-/// there, so that eight bytes cannot be read at once.
+/// Returns the words of a text. Returns `None` if the text is too long, or if it is short
+/// and less than eight bytes are left in `text`, so that they cannot be read at once.
 #[inline(always)]
 fn words(asked: &[u8], text: &[u8]) -> Option<Words> {
     let len = asked.len();
@@ -70,7 +72,7 @@ fn words(asked: &[u8], text: &[u8]) -> Option<Words> {
         }
         8..=16 => Some([word(0)?, word(len - 8)?, 0, len as u64]),
         17..=24 => Some([word(0)?, word(8)?, word(len - 8)?, len as u64]),
-        // Of the last word, what the others do not cover: seven bytes at most.
+        // The last word has only what the others do not cover: at most seven bytes.
         25..=TEXT_BYTES_MAX => {
             let last = word(len - 8)? >> (8 * (32 - len));
             Some([word(0)?, word(8)?, word(16)?, last | (len as u64) << 56])

@@ -1,12 +1,11 @@
-//! Redaction: taking out of a record what its policy says must not leave.
+//! Redaction: takes out of a record the values that its policy does not let leave.
 //!
-//! [`Redactor`] walks a tape once, before it is sealed. What it replaces is
-//! patched on the tape; what it did stands in the [`Evidence`], which the seal
-//! carries. JSON that a string holds is read onto a tape of its own, walked
-//! likewise and written again.
+//! [`Redactor`] walks a tape once, before it is sealed. Replacements are patched on the
+//! tape. The [`Evidence`], which the seal carries, lists what was done. JSON in a string
+//! is read onto a tape of its own, walked in the same way and written again.
 //!
-//! It fails closed: where the work for a record would pass what [`steps_max`]
-//! allows, what has not been looked at is masked as a whole.
+//! Redaction fails closed: if the work for a record would exceed [`steps_max`],
+//! everything that has not been looked at is masked as a whole.
 
 mod action;
 mod actor;
@@ -43,9 +42,8 @@ pub use scan::LEAD_BYTES_MAX;
 pub use steps::{REDACT_STEPS_MAX, steps_max};
 pub use view::ESCAPES;
 
-/// How deep JSON may be held in strings that are in JSON held in strings. What
-/// is deeper is masked.
+/// The maximum nesting of JSON in strings of JSON. Deeper JSON is masked.
 pub const JSON_IN_STRINGS_DEPTH_MAX: usize = 3;
 
-/// The rule that masks what was not looked at.
+/// The name of the rule that masks values that were not looked at.
 pub const UNSCANNED: &str = "unscanned";

@@ -1,36 +1,39 @@
-//! The one classifier of names: keys of JSON, names in assignments, headers,
-//! elements of XML, options of commands.
+//! The one classifier of names: keys of JSON, names in assignments, headers, XML
+//! elements, options of commands.
 //!
-//! A name is taken apart into words, in any style of writing: `DB_PASSWORD1`,
-//! `dbPassword`, `user[password]`, `password-confirmation`. Words at its end
-//! that only say which one or in what form go first. What it ends with then tells.
+//! A name is split into words, in any style of writing: `DB_PASSWORD1`, `dbPassword`,
+//! `user[password]`, `password-confirmation`. Words at its end that only say which one it
+//! is, or in what form, are removed. The words that then stand at the end decide.
 
-/// How much a name says of its value.
+/// The statement of a name about its value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Name {
-    /// Nothing.
+    /// The name says nothing about the value.
     Plain,
     /// The value is a password: any value.
     Password,
-    /// The value is a credential: any value, but for words of prose.
+    /// The value is a credential: any value, except words of prose.
     Credential,
-    /// As a key of JSON, as [`Name::Credential`]. In a text, if the value looks random.
+    /// As a key of JSON, same as [`Name::Credential`]. In a text, the value is a secret
+    /// only if it looks random.
     Token,
     /// The value is a secret if it looks random.
     Random,
-    /// `pass`, `pwd`: a password unless the value is a number, a path, a word.
+    /// `pass`, `pwd`: the value is a password unless it is a number, a path or a plain
+    /// word.
     Short,
-    /// Cookies, to the end of the field.
+    /// The name of cookies; the value reaches to the end of the field.
     Cookie,
-    /// An `Authorization` field.
+    /// The name of an `Authorization` field.
     Authorization,
 }
 
-/// The longest name that is looked at, in bytes. Of a longer one, the end.
+/// The number of bytes of a name that are looked at. Only the end of a longer name
+/// counts.
 pub(super) const NAME_BYTES_MAX: usize = 64;
 
 impl Name {
-    /// What a name says.
+    /// Classifies a name.
     pub fn of(name: &[u8]) -> Name {
         if !may_tell(name) {
             return Name::Plain;
@@ -41,12 +44,12 @@ impl Name {
     }
 }
 
-/// Whether there is anything in a name of which a secret's name is made: most have
-/// nothing, and are done with.
+/// Checks whether a name contains a part of a word that names of secrets are made of.
+/// Most names contain none, and need no further look.
 fn may_tell(name: &[u8]) -> bool {
     let mut last = 0u32;
     name.iter().any(|byte| {
-        // In small letters, where it is a letter.
+        // `| 0x20` makes a letter small.
         last = (last << 8 | u32::from(byte | 0x20)) & 0x00ff_ffff;
         matches!(
             &last.to_be_bytes(),
@@ -74,7 +77,7 @@ fn may_tell(name: &[u8]) -> bool {
     })
 }
 
-/// Words that say which one it is, how often, or in what form.
+/// Words that only say which one it is, how often it was entered, or in what form.
 const ATTRIBUTES: &[&[u8]] = &[
     b"confirmation",
     b"confirm",
@@ -131,7 +134,7 @@ const ATTRIBUTES: &[&[u8]] = &[
     b"v",
 ];
 
-/// Passwords, with anything before them.
+/// Words that name a password, whatever stands before them.
 const PASSWORDS: &[&[u8]] = &[
     b"password",
     b"passwords",
@@ -147,7 +150,7 @@ const PASSWORDS: &[&[u8]] = &[
     b"kennwort",
 ];
 
-/// What makes a secret of what is called one.
+/// Words before `secret` that make the value a secret.
 const SECRETS_OF: &[&[u8]] = &[
     b"client",
     b"app",
@@ -198,7 +201,8 @@ const SECRETS_OF: &[&[u8]] = &[
     b"nextauth",
 ];
 
-/// What makes a token let in (RFC 6749 section 1.4, RFC 8693 section 2.1).
+/// Words before `token` for tokens that grant access (RFC 6749 section 1.4, RFC 8693
+/// section 2.1).
 const TOKENS_OF: &[&[u8]] = &[
     b"id",
     b"access",
@@ -255,7 +259,7 @@ const TOKENS_OF: &[&[u8]] = &[
     b"totp",
 ];
 
-/// What makes a key a secret.
+/// Words before `key` that make the value a secret.
 const KEYS_OF: &[&[u8]] = &[
     b"api",
     b"private",
@@ -274,7 +278,7 @@ const KEYS_OF: &[&[u8]] = &[
     b"wireguard",
 ];
 
-/// What may make a key a secret: if it looks random.
+/// Words before `key` that make the value a secret if it looks random.
 const RANDOM_KEYS_OF: &[&[u8]] = &[
     b"access",
     b"auth",
@@ -304,8 +308,8 @@ const RANDOM_KEYS_OF: &[&[u8]] = &[
     b"rsa",
 ];
 
-/// What ahead of `token` makes it no secret: positions in listings, and what
-/// makes a request idempotent or tells its kind.
+/// Words before `token` that make it harmless: positions in listings, and tokens that
+/// make a request idempotent or tell its kind.
 const HARMLESS: &[&[u8]] = &[
     b"next",
     b"page",
@@ -331,7 +335,7 @@ const HARMLESS: &[&[u8]] = &[
     b"fencing",
 ];
 
-/// What ahead of `pass`, in one word with it, makes it a password.
+/// Words before `pass`, written together with it, that make it a password.
 const PASSES_OF: &[&[u8]] = &[
     b"db",
     b"user",
@@ -367,11 +371,11 @@ const PASSES_OF: &[&[u8]] = &[
     b"become",
 ];
 
-/// What stands before `authorization` in the names of fields.
+/// Words before `authorization` in the names of fields.
 const AUTHORIZATIONS_OF: &[&[u8]] =
     &[b"http", b"proxy", b"x", b"forwarded", b"original", b"header", b"headers", b"request", b"req"];
 
-/// What is a credential whole.
+/// Names that denote a credential as a whole.
 const CREDENTIALS: &[&[u8]] = &[
     b"secretkey",
     b"secretaccesskey",
@@ -411,13 +415,13 @@ const CREDENTIALS: &[&[u8]] = &[
     b"samlresponse",
 ];
 
-/// A name in small letters, without what separates its words.
+/// A name in small letters, without the characters that separate its words.
 pub(super) struct Words {
     text: [u8; NAME_BYTES_MAX],
     len: usize,
-    /// Whether something was taken away at the end.
+    /// True if a word was removed from the end.
     is_cut: bool,
-    /// The places where a word starts, a bit each.
+    /// The starts of words: bit n is set if a word starts at byte n of `text`.
     starts: u64,
 }
 
@@ -449,18 +453,18 @@ impl Words {
         self.text.get(..self.len).unwrap_or_default()
     }
 
-    /// Whether a word starts at `at`.
+    /// Checks whether a word starts at `at`.
     pub(super) fn starts_at(&self, at: usize) -> bool {
         self.starts & 1 << at != 0
     }
 
-    /// Where the last word starts ahead of `end`.
+    /// Returns the start of the last word that starts before `end`.
     pub(super) fn last_start(&self, end: usize) -> usize {
         let before = self.starts & 1u64.checked_shl(end as u32).unwrap_or(0).wrapping_sub(1);
         before.checked_ilog2().unwrap_or(0) as usize
     }
 
-    /// Takes away words at the end that only say which one, or in what form.
+    /// Removes words at the end that only say which one it is, or in what form.
     fn trim(&mut self) {
         loop {
             // `oauth2`, `cvv2`, `base64` end with a digit of their own.
@@ -476,7 +480,8 @@ impl Words {
         }
     }
 
-    /// Where the word starts that ends at `end`, if that is an attribute and not all.
+    /// Returns the start of the word that ends at `end`, if the word is an attribute and
+    /// not the whole name.
     fn attribute(&self, end: usize) -> Option<usize> {
         let before = self.starts & 1u64.checked_shl(end as u32).unwrap_or(0).wrapping_sub(1);
         let start = before.checked_ilog2().filter(|start| *start > 0)? as usize;
@@ -487,12 +492,13 @@ impl Words {
             .then_some(start)
     }
 
-    /// What stands before `word` at the end.
+    /// Returns the text before `word`, if the name ends with `word`.
     fn before(&self, word: &[u8]) -> Option<&[u8]> {
         self.text().strip_suffix(word)
     }
 
-    /// Whether it is said what came from what it names.
+    /// Checks whether a word starts with `from`: the name then says where something came
+    /// from.
     fn is_from(&self) -> bool {
         let words = self.text().windows(4).enumerate();
         words.into_iter().any(|(at, word)| word == b"from" && self.starts_at(at))
@@ -503,15 +509,16 @@ impl Words {
         words.iter().any(|word| word.last() == last && self.text().ends_with(word))
     }
 
-    /// Whether `head` ends with one of these words, from where a word starts or
-    /// from its own beginning.
+    /// Checks whether `head` ends with one of these words. The word has to start where a
+    /// word of the name starts, or be all of `head`.
     fn is_of(&self, head: &[u8], words: &[&[u8]]) -> bool {
         words.iter().any(|word| {
             head.strip_suffix(*word).is_some_and(|rest| rest.is_empty() || self.starts_at(rest.len()))
         })
     }
 
-    /// The same, wherever that word starts: for names that are one word.
+    /// Same as [`Words::is_of`], but the word may start anywhere: for names written as
+    /// one word.
     fn is_of_any(&self, head: &[u8], words: &[&[u8]]) -> bool {
         words.iter().any(|word| head.ends_with(word))
     }
@@ -524,7 +531,7 @@ impl Words {
             return match head {
                 b"" => Name::Token,
                 _ if self.is_of_any(head, HARMLESS) || self.is_from() => Name::Plain,
-                // An object that says how long it is good for.
+                // This is an object that says how long it is valid.
                 _ if head.ends_with(b"serviceaccount") => Name::Random,
                 _ if self.is_of(head, TOKENS_OF) || self.is_of_any(head, &TOKENS_OF[1..]) => Name::Credential,
                 _ => Name::Random,
@@ -532,7 +539,7 @@ impl Words {
         }
         if let Some(head) = self.before(b"secret") {
             return match head {
-                // `SecretString`, `secret_binary`: what Secrets Manager holds.
+                // `SecretString`, `secret_binary`: the contents of AWS Secrets Manager.
                 b"" if self.is_cut => Name::Credential,
                 b"" => Name::Token,
                 _ if self.is_of(head, SECRETS_OF) || self.is_of_any(head, &SECRETS_OF[..9]) => {
@@ -578,7 +585,7 @@ impl Words {
         if is_word(b"credential") || is_word(b"credentials") {
             return Name::Random;
         }
-        // Most differ in their last byte, which costs less to see.
+        // Comparing the last byte first is cheaper: most words differ in it.
         let last = self.text().last();
         if CREDENTIALS.iter().any(|word| word.last() == last && is_word(word)) {
             return Name::Credential;

@@ -1,5 +1,5 @@
-//! Names and values that stand apart: in two members of one object, in elements
-//! of an array, in the arguments of a command.
+//! Names and values that stand apart: in two members of one object, in elements of an
+//! array, in the arguments of a command.
 
 use super::known::find_out;
 use super::level::{Frame, Level, NO_KEY, Place};
@@ -12,25 +12,27 @@ use crate::policy::paths::Ruling;
 use crate::record::tape::{Kind, Tape};
 use core::mem;
 
-/// The most arguments, and bytes of arguments, that are looked at as one command.
+/// The maximum number of arguments, and of their bytes, that are looked at as one
+/// command.
 const ARGUMENTS_MAX: usize = 256;
 const ARGUMENTS_BYTES_MAX: usize = 8 << 10;
 
-/// How far out what an object is about may stand: `items[].requestObject.data`.
+/// The number of containers around an object that are searched for what the object is
+/// about: `items[].requestObject.data`.
 const OUTER_MAX: usize = 6;
 
-/// Whether the value of `kind` or `resource`, with its quotes, is that of objects that
-/// hold Secrets of Kubernetes.
+/// Checks whether the value of `kind` or `resource`, with its quotes, denotes objects
+/// that hold Kubernetes Secrets.
 pub(super) fn is_of_secrets(text: &[u8]) -> bool {
     matches!(text, br#""secrets""# | br#""SecretList""#)
 }
 
-/// Whether an object is in one that is about Secrets: an event has `objectRef`, a list
-/// its kind. What is in them need not say so.
+/// Checks whether an object is within one that is about Secrets: an event says so in
+/// `objectRef`, a list in its kind. The objects within need not say so.
 fn is_in_secrets(level: &mut Level, source: &[u8]) -> bool {
     let Level { open, tape, .. } = level;
     open.iter_mut().rev().take(OUTER_MAX).any(|frame| {
-        // Asked once of each: an object may have many others in it.
+        // The answer is kept for each object, which may contain many others.
         *frame.is_of_secrets.get_or_insert_with(|| {
             frame.key != NO_KEY && says_secrets(tape, source, frame.start as usize, frame.end as usize)
         })
@@ -54,7 +56,7 @@ fn says_secrets(tape: &Tape, source: &[u8], object: usize, end: usize) -> bool {
     false
 }
 
-/// Whether an `objectRef` names Secrets as its resource.
+/// Checks whether an `objectRef` names Secrets as its resource.
 fn has_secrets_resource(tape: &Tape, source: &[u8], object: usize) -> bool {
     let text = |index: usize| tape.nodes.get(index).map(|node| tape.text(node, source));
     let end = tape.after(object);
@@ -69,7 +71,8 @@ fn has_secrets_resource(tape: &Tape, source: &[u8], object: usize) -> bool {
 }
 
 impl Walk<'_> {
-    /// What a name in the innermost object says of a value that stands beside it.
+    /// Returns the statement of a name in the innermost object about a value that stands
+    /// beside it.
     pub(super) fn told(
         &mut self,
         level: &mut Level,
@@ -96,7 +99,7 @@ impl Walk<'_> {
             if known.names_name && level.tape.nodes[key + 1].kind == Kind::String {
                 let is_kind = text == b"kind";
                 let name = plain(&level.tape, source, key + 1, &mut self.decoded)?;
-                // A Secret of Kubernetes has all it has in its `data`.
+                // A Kubernetes Secret has all its content in `data`.
                 let is_name = name.len() <= NAME_BYTES_MAX && (!is_kind || name == b"Secret");
                 let said = if is_name { Name::of(name) } else { Name::Plain };
                 if said != Name::Plain && (said != Name::Random || tells == Name::Plain) {
@@ -111,8 +114,8 @@ impl Walk<'_> {
         Ok(tells)
     }
 
-    /// The place of an array's next element; the element before may have told that it
-    /// is a secret.
+    /// Returns the place of an array's next element. The element before may have told
+    /// that this one is a secret.
     pub(super) fn told_element(&mut self, level: &mut Level, source: &[u8], array: Frame) -> Place {
         let place = self.element(&level.tape, source, level.next, array.place);
         let is_option = || {
@@ -130,8 +133,8 @@ impl Walk<'_> {
         }
     }
 
-    /// Looks at the elements of an array as at one line of a shell, where options are
-    /// among them.
+    /// Looks at the elements of an array as one line of a shell, if options are among
+    /// them.
     pub(super) fn arguments(
         &mut self,
         level: &mut Level,
@@ -147,7 +150,8 @@ impl Walk<'_> {
             return Ok(());
         };
         let is_option = |node: &_| matches!(level.tape.text(node, source), [b'"', b'-', letter, ..] if letter.is_ascii_alphabetic() || *letter == b'-');
-        // First what most arrays fail at once, those in arrays above all.
+        // These checks come first: most arrays fail them at once, above all arrays of
+        // containers.
         if !nodes.iter().all(|node| node.kind == Kind::String)
             || !nodes.iter().any(is_option)
             || nodes.iter().map(|node| (node.end - node.start) as usize).sum::<usize>() > ARGUMENTS_BYTES_MAX
@@ -168,7 +172,7 @@ impl Walk<'_> {
         result
     }
 
-    /// Redacts in each argument what was found in the line of all.
+    /// Redacts in each argument the findings from the line of all arguments.
     fn redact_arguments(
         &mut self,
         level: &mut Level,

@@ -1,4 +1,4 @@
-//! Where in a record a walk is, as the evidence says it.
+//! The path of the value that a walk looks at, in the notation of the evidence.
 
 use super::level::{Level, NO_KEY};
 use crate::memory::{OutOfMemory, put, put_byte};
@@ -7,11 +7,11 @@ use crate::text;
 use crate::text::{Characters, inner};
 use alloc::vec::Vec;
 
-/// How much of a path the evidence has, in bytes, and how much of one key.
+/// The maximum length of a path in the evidence, in bytes, and of one key in characters.
 const PATH_BYTES_MAX: usize = 512;
 const PATH_KEY_BYTES_MAX: usize = 64;
 
-/// Whether a path shows the last key, which may itself have to be redacted.
+/// Says whether a path shows its last key, which may itself have to be redacted.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Last {
     Shown,
@@ -47,8 +47,8 @@ pub(super) fn write_path(
     Ok(())
 }
 
-/// Writes a key as it stands in a path: in quotes where it is more than
-/// letters, digits, `_` and `-`, and cut where it is long.
+/// Writes a key as it stands in a path: in quotes if it has other characters than
+/// letters, digits, `_` and `-`, and cut if it is too long.
 fn write_key(tape: &Tape, source: &[u8], key: usize, path: &mut Vec<u8>) -> Result<(), OutOfMemory> {
     let Some(node) = tape.nodes.get(key) else {
         return Ok(());

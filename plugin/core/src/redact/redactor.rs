@@ -1,4 +1,4 @@
-//! Redaction of one record after the other.
+//! The redaction of one record after the other.
 
 use super::JSON_IN_STRINGS_DEPTH_MAX;
 use super::evidence::Evidence;
@@ -18,30 +18,30 @@ use alloc::vec::Vec;
 use core::mem;
 use core::ops::Range;
 
-/// Redacts one record after the other. Its memory is kept between them.
+/// Redacts one record after the other. The memory is kept between records.
 #[derive(Debug)]
 pub struct Redactor<'p> {
     pub(super) walk: Walk<'p>,
 }
 
 impl<'p> Redactor<'p> {
-    /// Redacts by this policy, with the operator's key if there is one.
+    /// Creates a redactor for a policy, with the operator's key if there is one.
     pub fn new(policy: Policy<'p>, key: Option<HmacKey>) -> Self {
         Redactor { walk: Walk::new(Scanner::new(policy, key)) }
     }
 
-    /// The policy.
+    /// Returns the policy.
     pub fn policy(&self) -> &Policy<'p> {
         &self.walk.scanner.policy
     }
 
-    /// What was done to the record redacted last.
+    /// Returns what was done to the last record.
     pub fn evidence(&self) -> &Evidence {
         &self.walk.scanner.evidence
     }
 
-    /// Calls for everything that detectors find in a text that is no part of a
-    /// record, in order. Returns how many steps that took; none if they ran out.
+    /// Calls `found` for every finding in a text that is no part of a record, in order.
+    /// Returns the number of steps that this took, or `None` if they ran out.
     pub fn find(&mut self, text: &[u8], mut found: impl FnMut(&Rule<'_>, Range<usize>)) -> Option<usize> {
         let scanner = &mut self.walk.scanner;
         scanner.begin(text.len());
@@ -54,7 +54,7 @@ impl<'p> Redactor<'p> {
         steps
     }
 
-    /// What has to be said of the record redacted last.
+    /// Returns the notes on the last record.
     pub(crate) fn notes(&self) -> Notes {
         if self.walk.scanner.lacks_key { Notes::HMAC_KEY_MISSING } else { Notes::NONE }
     }
@@ -64,18 +64,17 @@ impl<'p> Redactor<'p> {
         self.walk.scanner.evidence.reserve()
     }
 
-    /// Writes what takes the place of a text for whose redaction there was no
-    /// memory.
+    /// Writes the mask for a text whose redaction failed for lack of memory.
     pub(crate) fn mask_raw(&mut self, out: &mut Vec<u8>) -> Result<(), OutOfMemory> {
         self.walk.scanner.begin(0);
         self.walk.scanner.mask_unscanned(RAW.as_bytes(), out)
     }
 
-    /// Redacts the text of a record that could not be read, into `out`. False,
-    /// and nothing of use written, if there is nothing to redact.
+    /// Redacts the text of a record that could not be read, into `out`. Returns false if
+    /// there is nothing to redact; then `out` holds nothing of use.
     ///
-    /// Where a policy has rules for keys or paths, nothing can be said of them
-    /// here: all of the text is masked.
+    /// If the policy has rules for keys or paths, the whole text is masked: in a text
+    /// without structure, these rules cannot be applied.
     pub(crate) fn redact_raw(&mut self, raw: &[u8], out: &mut Vec<u8>) -> Result<bool, OutOfMemory> {
         self.walk.scanner.begin(raw.len());
         let path = RAW.as_bytes();
@@ -91,8 +90,8 @@ impl<'p> Redactor<'p> {
         Ok(is_redacted || hides)
     }
 
-    /// Whether there is anything in a text behind its escapes, or no saying:
-    /// they may be those of JSON in strings.
+    /// Checks whether a text hides anything behind escapes, which may be those of JSON in
+    /// strings. Returns true also if that cannot be told.
     fn hides_anything(&mut self, text: &[u8]) -> Result<bool, OutOfMemory> {
         let is_plain = |text: &[u8]| !text.contains(&b'\\');
         if is_plain(text) || self.walk.scanner.policy.scout.is_none() {
@@ -119,8 +118,8 @@ impl<'p> Redactor<'p> {
         self.walk.recognizer.recognize_record(tag, tape, source);
     }
 
-    /// Redacts the record on `tape`, which was read from `source`. If it runs
-    /// out of memory, the tape is of no more use.
+    /// Redacts the record on `tape`, which was read from `source`. If memory runs out,
+    /// the tape must not be used any more.
     pub(crate) fn redact(&mut self, tape: &mut Tape, source: &[u8]) -> Result<(), OutOfMemory> {
         self.walk.scanner.begin(source.len());
         self.walk.keys = 0;
@@ -166,8 +165,8 @@ impl<'p> Redactor<'p> {
         }
     }
 
-    /// Writes the JSON on the level above `depth` into the string that holds
-    /// it, if anything in it was redacted.
+    /// Writes the JSON on level `depth + 1` back into the string that holds it, if
+    /// anything in it was redacted.
     fn write_back(&mut self, depth: usize, holder: usize) -> Result<(), OutOfMemory> {
         let [.., level, json] = &mut self.walk.levels[..=depth + 1] else {
             return Ok(());

@@ -1,9 +1,9 @@
-//! Looking through one text for what the detectors find.
+//! Scans one text for everything that the detectors find.
 //!
-//! One automaton, the scout, looks for what each detector is triggered by, all
-//! of them in one pass. Where it stops, the detector's lead is walked
-//! backwards to where the match starts, and its pattern forwards to where it
-//! may end; then its boundaries and its validator decide.
+//! One automaton, the scout, searches for the triggers of all detectors in one pass. At
+//! each stop of the scout, the detector's lead is walked backwards to the start of the
+//! match, and its pattern forwards to the possible ends. Then the detector's boundaries
+//! and its validator decide.
 
 use super::UNSCANNED;
 use super::ends::Ends;
@@ -20,10 +20,11 @@ use alloc::vec::Vec;
 use core::mem;
 use core::ops::Range;
 
-/// How far back from its trigger a match may start, in bytes.
+/// The maximum distance from the end of a trigger back to the start of its match, in
+/// bytes.
 pub const LEAD_BYTES_MAX: usize = 256;
 
-/// Why a text could not be looked through to its end.
+/// The reason why a text was not scanned to its end.
 pub(super) enum Stopped {
     Exhausted,
     OutOfMemory,
@@ -41,59 +42,61 @@ impl From<OutOfMemory> for Stopped {
     }
 }
 
-/// Looks through texts by a policy, and keeps account of it.
+/// Scans texts by a policy, and keeps the evidence.
 #[derive(Debug)]
 pub(crate) struct Scanner<'p> {
     pub(crate) policy: Policy<'p>,
     key: Option<HmacKey>,
     pub(crate) steps: Steps,
     pub(crate) evidence: Evidence,
-    /// Whether an HMAC was asked for and there was no key.
+    /// True if a rule asked for an HMAC and there was no key.
     pub(crate) lacks_key: bool,
-    /// Whether values that differ may now look the same.
+    /// True if values that differ may look the same after redaction.
     pub(crate) is_ambiguous: bool,
-    /// What is looked for in the text that is being looked through.
+    /// The kinds of findings that the current scan is for.
     look: Look,
-    /// Whether that reads otherwise than it stands.
+    /// True if the current text contains escapes, so that it has to be decoded into
+    /// views.
     has_escapes: bool,
-    /// Whether it is the name of a secret.
+    /// True if the current text is the name of a secret.
     is_name: bool,
-    /// The name in it that was read last.
+    /// The name in the current text that was read last.
     asked: Range<usize>,
-    /// Whether the first thing found in it is enough.
+    /// True if the scan may stop at its first finding.
     is_first_enough: bool,
     views: [Vec<u8>; VIEWS_MAX],
-    /// What was found in it, in a view of it, and in both.
+    /// The findings in the text, those in one of its views, and both merged.
     pub(super) found: Vec<Hit>,
     in_view: Vec<Hit>,
     merged: Vec<Hit>,
 }
 
-/// A walk of the scout over a text.
+/// The state of the scout's walk over a text.
 struct Walk {
     state: u16,
-    /// How much it has read.
+    /// The number of bytes read.
     at: usize,
-    /// Behind what has been found already.
+    /// The end of the last finding; the next one starts there or later.
     from: usize,
 }
 
-/// What a detector has found.
+/// A finding of a detector.
 #[derive(Clone, Debug)]
 pub(super) struct Hit {
     pub(super) rule: u16,
     pub(super) range: Range<usize>,
-    /// It stands in the text between two quotes: views, in which escaped quotes look
-    /// like others, do not know better.
+    /// True if the finding stands in the text between two quotes. Then findings in views
+    /// do not widen it: in a view, escaped quotes look like others.
     pub(super) is_closed: bool,
 }
 
-/// Whether a part ends with the quote that it starts behind, and no escaped one.
+/// Checks whether a part starts behind a quote and ends with the same quote, neither of
+/// them escaped.
 fn is_closed(text: &[u8], part: &Range<usize>) -> bool {
     let byte = |at: Option<usize>| at.and_then(|at| text.get(at)).copied();
     let quote = byte(part.start.checked_sub(1)).filter(|byte| matches!(byte, b'"' | b'\''));
     let is_escaped = byte(part.start.checked_sub(2)) == Some(b'\\');
-    // A shell's `'a'\''b'` goes on.
+    // In a shell, `'a'\''b'` goes on behind the quote.
     let goes_on = byte(part.end.checked_add(1)) == Some(b'\\');
     let is_unsure = goes_on || text.get(part.clone()).is_some_and(|value| value.ends_with(b"\\"));
     quote.is_some()
@@ -102,26 +105,26 @@ fn is_closed(text: &[u8], part: &Range<usize>) -> bool {
         && (quote == byte(Some(part.end)) || quote == byte(part.end.checked_sub(1)))
 }
 
-/// What is looked for in a text.
+/// The kinds of findings that a scan is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Look {
-    /// All that detectors find.
+    /// The findings of all detectors.
     Everything,
-    /// Secrets alone: what else it holds is kept.
+    /// Only secrets. Everything else in the text is kept.
     Secrets,
-    /// All but what identifies a person: it is who did it.
+    /// Everything except data that identifies a person: the text is an actor.
     Actor,
-    /// What names and options tell, in arguments that are several texts.
+    /// Only what names and options tell, in arguments that are separate texts.
     Told,
 }
 
-/// What a text has turned out to hold.
+/// The result of a look at a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Seen {
     Nothing,
-    /// It is the name of a secret that stands elsewhere.
+    /// The text is the name of a secret that stands elsewhere.
     Name,
-    /// Something to redact, or no saying.
+    /// There is something to redact, or the text could not be scanned to its end.
     Found,
 }
 
@@ -147,15 +150,15 @@ impl<'p> Scanner<'p> {
         }
     }
 
-    /// Forgets the record before.
+    /// Forgets the previous record.
     pub(crate) fn begin(&mut self, record_len: usize) {
         self.evidence.clear();
         self.steps = Steps::of(record_len);
         self.lacks_key = false;
     }
 
-    /// Writes `text` without what must not leave; false, and nothing of use
-    /// written, if there is none of that in it.
+    /// Writes `text` with its findings replaced. Returns false if there are none; then
+    /// `out` holds nothing of use.
     pub(crate) fn redact(
         &mut self,
         text: &[u8],
@@ -191,7 +194,7 @@ impl<'p> Scanner<'p> {
         Ok(from > 0)
     }
 
-    /// What there is in `text`.
+    /// Looks at a text without redacting it.
     pub(crate) fn look(&mut self, text: &[u8], look: Look) -> Seen {
         let Some(scout) = &self.policy.scout else {
             return Seen::Nothing;
@@ -199,7 +202,7 @@ impl<'p> Scanner<'p> {
         if self.steps.take(steps::SCOUT * text.len()).is_err() {
             return Seen::Found;
         }
-        // Where the scout does not stop for what is looked for there is nothing.
+        // If the scout does not stop for a wanted rule, there are no findings.
         if scout.lateness() == 0 {
             let (mut state, mut at) = (scout.start(None), 0);
             loop {
@@ -218,8 +221,8 @@ impl<'p> Scanner<'p> {
                 }
             }
         }
-        // Not all steps: the text is looked through once more where it stands, and there
-        // are others.
+        // Some steps are kept: this text is scanned a second time in its place, and other
+        // texts follow.
         let kept = self.steps.keep_some();
         self.is_first_enough = true;
         let scanned = self.scan(text, look);
@@ -232,7 +235,8 @@ impl<'p> Scanner<'p> {
         }
     }
 
-    /// Whether a rule looks for what is looked for, or stands for an escape.
+    /// Checks whether a rule belongs to the kinds that `look` asks for, or stands for an
+    /// escape.
     fn is_looked_for(&self, rule: u16, look: Look) -> bool {
         let concern = self.policy.concern(rule);
         rule == self.policy.first_key_rule
@@ -243,7 +247,7 @@ impl<'p> Scanner<'p> {
             }
     }
 
-    /// Finds all that there is in `text` and in its views, in order.
+    /// Finds everything in `text` and in its views, in order.
     pub(super) fn scan(&mut self, text: &[u8], look: Look) -> Result<(), Stopped> {
         self.found.clear();
         self.in_view.clear();
@@ -283,7 +287,7 @@ impl<'p> Scanner<'p> {
             let mut found = mem::take(&mut self.in_view);
             found.clear();
             let result = self.scan_layer(scout, view, &mut found);
-            // Back through the views to the text itself.
+            // Maps the findings back through the views to the text itself.
             for source in before.iter().rev().map(|view| view.as_slice()).chain([text]) {
                 if result.is_err() || found.is_empty() {
                     break;
@@ -303,7 +307,7 @@ impl<'p> Scanner<'p> {
         Ok(())
     }
 
-    /// Adds what was found in a view: of parts that overlap, all goes.
+    /// Adds the findings in a view. Findings that overlap become one that covers both.
     fn merge(&mut self) -> Result<(), OutOfMemory> {
         if self.in_view.is_empty() {
             return Ok(());
@@ -328,7 +332,7 @@ impl<'p> Scanner<'p> {
         Ok(())
     }
 
-    /// Finds what there is in one view of a text.
+    /// Finds everything in one view of a text.
     fn scan_layer(&mut self, scout: &Automaton<'_>, text: &[u8], out: &mut Vec<Hit>) -> Result<(), Stopped> {
         self.has_escapes = false;
         self.asked = 0..0;
@@ -337,7 +341,7 @@ impl<'p> Scanner<'p> {
         while let Some(found) = self.next(scout, text, &mut walk)? {
             walk.from = found.range.end;
             if walk.from > walk.at {
-                // What is passed over may hold escapes.
+                // The bytes that are skipped may hold escapes.
                 self.has_escapes |=
                     text[walk.at..walk.from].iter().any(|byte| matches!(byte, b'%' | b'\\' | b'&'));
                 walk.at = walk.from;
@@ -352,7 +356,7 @@ impl<'p> Scanner<'p> {
         Ok(())
     }
 
-    /// Walks on to what is found next.
+    /// Walks on to the next finding.
     fn next(
         &mut self,
         scout: &Automaton<'_>,
@@ -379,7 +383,7 @@ impl<'p> Scanner<'p> {
         Ok(None)
     }
 
-    /// Writes what takes the place of a text that could not be looked through.
+    /// Writes the mask for a text that could not be scanned to its end.
     pub(crate) fn mask_unscanned(&mut self, path: &[u8], out: &mut Vec<u8>) -> Result<(), OutOfMemory> {
         out.clear();
         self.is_ambiguous = true;
@@ -387,7 +391,7 @@ impl<'p> Scanner<'p> {
         self.evidence.add(UNSCANNED_RULE, Action::Mask, path)
     }
 
-    /// Writes what takes the place of `value`, and what was done.
+    /// Writes the replacement of `value`, and records it in the evidence.
     pub(crate) fn replace(
         &mut self,
         rule: u16,
@@ -400,15 +404,16 @@ impl<'p> Scanner<'p> {
         };
         let done = action::write(&known, value, self.key.as_ref(), out)?;
         let hmac = if done == Action::Hmac { steps::HMAC + steps::READ * value.len() } else { 0 };
-        // What is done is done; what comes next has fewer.
+        // This redaction is done in any case. If the steps run out here, later texts are
+        // masked.
         let _ = self.steps.take(steps::FOUND + path.len() + hmac);
         self.lacks_key |= done != known.action && known.action == Action::Hmac;
         self.is_ambiguous |= done != Action::Hmac;
         self.evidence.add(rule, done, path)
     }
 
-    /// Asks the detectors whose trigger ends at `trigger_end` what they
-    /// find that starts at `from` or later.
+    /// Asks the detectors whose trigger ends at `trigger_end` for a finding that starts
+    /// at `from` or later.
     #[inline(never)]
     fn verify(
         &mut self,
@@ -453,7 +458,7 @@ impl<'p> Scanner<'p> {
         Ok(None)
     }
 
-    /// Whether a part is what has been put in place of a value before: `[name]`,
+    /// Checks whether a part is itself the replacement of an earlier redaction: `[name]`,
     /// `[class:…]`.
     fn is_token(&self, text: &[u8], part: &Range<usize>) -> bool {
         let around = part.start.saturating_sub(1)..(part.end + 1).min(text.len());
@@ -520,7 +525,7 @@ impl<'p> Scanner<'p> {
         Ok(None)
     }
 
-    /// Finds the first of a detector's shapes.
+    /// Finds the first match of a detector's shapes.
     #[cold]
     fn find_shape(
         &mut self,
@@ -550,7 +555,7 @@ impl<'p> Scanner<'p> {
         Ok(None)
     }
 
-    /// Where the longest match of `lead` that ends at `end` starts.
+    /// Returns the start of the longest match of `lead` that ends at `end`.
     pub(super) fn start(
         &mut self,
         lead: &Lead<'_>,

@@ -1,43 +1,43 @@
-//! The work that redacting one record takes, counted.
+//! Counts the work of redacting one record.
 //!
-//! A step is about twenty instructions of the guest's. All is counted that a
-//! hostile text can have done again and again; what is done once for each byte
-//! of a record, such as reading it, is not.
+//! A step is about twenty instructions of the guest. All work is counted that a hostile
+//! text can cause again and again. Work that is done once for each byte of a record, such
+//! as reading it, is not counted.
 
-/// The most steps for one record, however long it is.
+/// The maximum number of steps for one record, however long it is.
 pub const REDACT_STEPS_MAX: u32 = 64 << 20;
-/// The steps that every record may take, and how many more for each of its
-/// bytes.
+/// The number of steps that every record may take, and the additional steps for each of
+/// its bytes.
 const STEPS_ALWAYS: u32 = 4 << 20;
 const STEPS_PER_BYTE: u32 = 32;
 
-/// A byte that goes through the scout.
+/// The cost of a byte that goes through the scout.
 pub(super) const SCOUT: usize = 1;
-/// A byte that a lead or a pattern is walked over.
+/// The cost of a byte that a lead or a pattern is walked over.
 pub(super) const WALK: usize = 4;
-/// A byte that a validator is shown, or that is read as JSON.
+/// The cost of a byte that a validator is shown, or that is read as JSON.
 pub(super) const READ: usize = 8;
-/// A detector that is asked at one place, and a validator.
+/// The cost of asking a detector at one place, and of asking a validator.
 pub(super) const ASK: usize = 32;
-/// A name that is taken apart into words, which are looked up.
+/// The cost of splitting a name into words and looking them up.
 pub(super) const NAME: usize = 256;
-/// Writing down what was found.
+/// The cost of recording one finding.
 pub(super) const FOUND: usize = 128;
-/// An HMAC of a short value.
+/// The cost of an HMAC over a short value.
 pub(super) const HMAC: usize = 1024;
 
-/// The most steps for a record of so many bytes: [`REDACT_STEPS_MAX`] at the
-/// most. What is left then is masked.
+/// Returns the maximum number of steps for a record of `record_len` bytes: never more
+/// than [`REDACT_STEPS_MAX`]. When they are used up, the rest of the record is masked.
 pub fn steps_max(record_len: usize) -> u32 {
     let len = u32::try_from(record_len).unwrap_or(u32::MAX);
     len.saturating_mul(STEPS_PER_BYTE).saturating_add(STEPS_ALWAYS).min(REDACT_STEPS_MAX)
 }
 
-/// What is left of a record's steps.
+/// The remaining steps of a record.
 #[derive(Debug, Default)]
 pub(super) struct Steps(u32);
 
-/// The record's work has passed its steps.
+/// Error: the work for the record has exceeded its steps.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Exhausted;
 
@@ -46,19 +46,19 @@ impl Steps {
         Steps(steps_max(record_len))
     }
 
-    /// How many a text of this length has taken.
+    /// Returns the number of steps that were taken for a text of this length.
     pub(super) fn taken(&self, len: usize) -> usize {
         steps_max(len).saturating_sub(self.0) as usize
     }
 
-    /// Puts an eighth of them aside.
+    /// Puts an eighth of the steps aside.
     pub(super) fn keep_some(&mut self) -> u32 {
         let kept = self.0 / 8;
         self.0 -= kept;
         kept
     }
 
-    /// Adds what was put aside.
+    /// Returns the steps that were put aside.
     pub(super) fn give_back(&mut self, kept: u32) {
         self.0 = self.0.saturating_add(kept);
     }

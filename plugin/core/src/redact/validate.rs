@@ -1,8 +1,8 @@
-//! What a pattern cannot say: check digits, checksums, ranges, randomness.
+//! The checks that a pattern cannot express: check digits, checksums, ranges, randomness.
 //!
-//! A pattern finds what may be a card; that it is one, its check digit says.
-//! Validators see the text that was matched and nothing else, answer with the
-//! part of it that is to go, and never take longer than a walk over it.
+//! A pattern finds what may be a card number; the check digit decides. A validator sees
+//! only the matched text, returns the part of it to redact, and never takes longer than a
+//! walk over it.
 
 mod base64;
 mod card;
@@ -21,8 +21,8 @@ use crate::policy::Validator;
 use core::ops::Range;
 
 impl Validator {
-    /// The part of `text`, which a pattern has matched, that is to be
-    /// redacted; none if it is not what it looks like.
+    /// Returns the part of `text`, which a pattern has matched, that has to be redacted.
+    /// Returns `None` if the text is not what it looks like.
     pub fn validate(self, text: &[u8]) -> Option<Range<usize>> {
         let whole = |is_valid: bool| is_valid.then_some(0..text.len());
         match self {
@@ -45,21 +45,21 @@ impl Validator {
             Validator::UrlPassword => secret::url_password(text),
             Validator::Credentials => secret::credentials(text),
             Validator::UserPassword => secret::user_password(text),
-            // These read the text themselves.
+            // These detectors read the text themselves.
             Validator::Password
             | Validator::RandomValue
             | Validator::Authorization
             | Validator::Quoted
             | Validator::Option
             | Validator::Cookie
-            // The rule says what else has to hold.
+            // Further conditions are in the rule itself.
             | Validator::Leak => None,
         }
     }
 }
 
-/// Whether the number can have been given: no area 000, 666 or from 900 on,
-/// no group 00, no serial number 0000 (SSA, POMS RM 10201.030 and .035).
+/// Checks whether a social security number can have been issued: no area 000, 666 or from
+/// 900 on, no group 00, no serial number 0000 (SSA, POMS RM 10201.030 and .035).
 fn is_ssn(text: &[u8]) -> bool {
     let [a, b, c, first, d, e, second, serial @ ..] = text else { return false };
     let area = [*a, *b, *c];

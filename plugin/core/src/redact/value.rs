@@ -1,36 +1,35 @@
-//! Where a value ends: in quotes of every kind, in braces and brackets, bare.
+//! Finds the end of a value: in quotes of every kind, in braces and brackets, or bare.
 
 use super::steps::{self, Steps};
 use core::ops::Range;
 
-/// How far is looked ahead to tell what separates from what belongs to a value,
-/// in bytes.
+/// The maximum distance of a look ahead that tells whether a byte separates values or
+/// belongs to one, in bytes.
 const AHEAD_BYTES_MAX: usize = 64;
-/// How much of a value tells whether it is a secret, in bytes: more than
-/// [`is_random_value`](super::validate::is_random_value) looks at, with what is looked
-/// ahead at.
+/// The number of bytes of a value that decide whether it is a secret: more than
+/// [`is_random_value`](super::validate::is_random_value) looks at, plus the look ahead.
 const NEAR_BYTES_MAX: usize = 384;
 
 /// A value in a text.
 #[derive(Clone, Debug)]
 pub(super) struct Value {
-    /// What is to go: without its quotes.
+    /// The part to redact, without its quotes.
     pub(super) part: Range<usize>,
     pub(super) is_quoted: bool,
 }
 
-/// The value at `start`, however it is written. What is quoted and not closed
-/// goes to the end of the text. None where there is nothing, or an object, or where
-/// the steps have run out.
+/// Returns the value at `start`, in whatever way it is written. A value in quotes that
+/// are not closed reaches to the end of the text. Returns `None` if there is no value, if
+/// the value is an object, or if the steps have run out.
 pub(super) fn read(text: &[u8], start: usize, steps: &mut Steps) -> Option<Value> {
     let value = at(text, start)?;
-    // What is refused is read again from the next trigger on.
+    // A value that is refused is read again from the next trigger on, so it costs steps.
     steps.take(steps::ASK + steps::WALK * value.part.len()).ok()?;
     Some(value)
 }
 
-/// Enough of a text to tell whether the value at `start` is a secret: nothing is
-/// refused for what stands further on.
+/// Returns enough of a text to tell whether the value at `start` is a secret. Bytes
+/// beyond that never decide.
 pub(super) fn near(text: &[u8], start: usize) -> &[u8] {
     text.get(..start + NEAR_BYTES_MAX).unwrap_or(text)
 }
@@ -42,7 +41,7 @@ fn at(text: &[u8], start: usize) -> Option<Value> {
         if part.is_empty() {
             return None;
         }
-        // `'it'\''s'`, `"a"b`: a shell goes on, and so does the value.
+        // `'it'\''s'`, `"a"b`: a shell goes on behind the quote, and so does the value.
         let end = continued(text, after);
         return if end > after { quoted(part.start..end) } else { quoted(part) };
     }
@@ -75,8 +74,8 @@ fn at(text: &[u8], start: usize) -> Option<Value> {
     }
 }
 
-/// What opens a literal: how many backslashes stand before its quote, the quote,
-/// and where what is in it starts.
+/// The opening of a literal: the number of backslashes before its quote, the quote, and
+/// the start of the content.
 #[derive(Clone, Copy)]
 struct Opening {
     backslashes: usize,
@@ -84,8 +83,8 @@ struct Opening {
     start: usize,
 }
 
-/// The quote at `at`, behind what may stand before one: `N'`, `u"`, `E'`, `rb'`,
-/// `U&'`, `_utf8'`, `@"`, `\"`.
+/// Returns the opening quote at `at`. A prefix may stand before it: `N'`, `u"`, `E'`,
+/// `rb'`, `U&'`, `_utf8'`, `@"`, `\"`.
 fn opening(text: &[u8], at: usize) -> Option<Opening> {
     let rest = text.get(at..)?;
     let prefix = match rest {
@@ -106,15 +105,15 @@ fn opening(text: &[u8], at: usize) -> Option<Opening> {
     Some(Opening { backslashes, quote, start: at + prefix + backslashes + 1 })
 }
 
-/// Whether a literal starts at `at`.
+/// Checks whether a literal starts at `at`.
 pub(super) fn is_literal(text: &[u8], at: usize) -> bool {
     opening(text, at).is_some() || dollar_quoted(text, at).is_some()
 }
 
-/// What is in a literal, and where the text goes on behind it.
+/// Returns the content of a literal, and the place where the text goes on behind it.
 fn literal(text: &[u8], open: Opening) -> (Range<usize>, usize) {
     let Opening { backslashes, quote, start } = open;
-    // `''text''`, as literals stand in literals: the quote is a doubled one.
+    // `''text''`, a literal within a literal: its quotes are doubled.
     let is_doubled = backslashes == 0
         && text.get(start) == Some(&quote)
         && text.get(start + 1).is_some_and(|byte| *byte != quote && !is_end(*byte) && *byte != b'\\');
@@ -124,8 +123,8 @@ fn literal(text: &[u8], open: Opening) -> (Range<usize>, usize) {
         if byte == b'\\' {
             run += 1;
         } else if byte == quote {
-            // In a text that was escaped n times, a quote that closes has 2ⁿ − 1
-            // backslashes before it, and any number of 2ⁿ⁺¹ more.
+            // In a text that was escaped n times, a closing quote has 2ⁿ − 1 backslashes
+            // before it, plus any multiple of 2ⁿ⁺¹.
             let closes = run & (2 * backslashes + 1) == backslashes;
             let is_pair = text.get(at + 1) == Some(&quote) && backslashes == 0;
             match (closes, is_pair) {
@@ -144,8 +143,8 @@ fn literal(text: &[u8], open: Opening) -> (Range<usize>, usize) {
     (start..text.len(), text.len())
 }
 
-/// Where a value goes on to that a literal ends in: `'it'"'"'s'`. No further
-/// than `after`, if it does not go on.
+/// Returns the end of a value that goes on behind its literal, `'it'"'"'s'`. Returns
+/// `after` if it does not go on.
 fn continued(text: &[u8], after: usize) -> usize {
     let mut end = after;
     loop {
@@ -167,7 +166,7 @@ fn continued(text: &[u8], after: usize) -> usize {
     }
 }
 
-/// What stands between `$tag$` and the next one, as PostgreSQL has it.
+/// Returns the part between `$tag$` and the next `$tag$`, PostgreSQL's quotes.
 fn dollar_quoted(text: &[u8], at: usize) -> Option<Range<usize>> {
     let rest = text.get(at..)?.strip_prefix(b"$")?;
     let is_tag = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_' || *byte >= 0x80;
@@ -181,12 +180,13 @@ fn dollar_quoted(text: &[u8], at: usize) -> Option<Range<usize>> {
     Some(start..end).filter(|part| !part.is_empty())
 }
 
-/// Where `wanted` is, from `from` on.
+/// Returns the first place of `wanted` from `from` on.
 pub(super) fn find(text: &[u8], from: usize, wanted: &[u8]) -> Option<usize> {
     text.get(from..)?.windows(wanted.len()).position(|window| window == wanted).map(|at| from + at)
 }
 
-/// The brace that closes a value as ODBC writes it, with `}}` for one in it.
+/// Returns the place of the brace that closes a value in ODBC's notation, where `}}`
+/// stands for a brace in the value.
 fn braced(text: &[u8], start: usize) -> Option<usize> {
     let mut at = start;
     while let Some(byte) = text.get(at) {
@@ -200,7 +200,7 @@ fn braced(text: &[u8], start: usize) -> Option<usize> {
     None
 }
 
-/// The bracket that closes a list, or the end of the text.
+/// Returns the place of the bracket that closes a list, or the end of the text.
 fn bracketed(text: &[u8], start: usize) -> usize {
     let mut depth = 0usize;
     let mut at = start;
@@ -222,7 +222,8 @@ fn bracketed(text: &[u8], start: usize) -> usize {
     text.len()
 }
 
-/// A byte that ends a bare value: space, a quote, what separates or closes.
+/// Checks for a byte that ends a bare value: space, a quote, a separator, a closing
+/// bracket, or a sentence mark.
 fn is_end(byte: u8) -> bool {
     byte <= b' '
         || matches!(
@@ -231,7 +232,7 @@ fn is_end(byte: u8) -> bool {
         )
 }
 
-/// Where the bare value at `start` ends.
+/// Returns the end of the bare value at `start`.
 fn bare(text: &[u8], start: usize) -> usize {
     let mut depth = 0usize;
     let mut at = start;
@@ -265,7 +266,8 @@ fn bare(text: &[u8], start: usize) -> usize {
     at.min(text.len())
 }
 
-/// Whether the closing brackets from `at` on are followed by what ends a value.
+/// Checks whether the closing brackets from `at` on are followed by a byte that ends a
+/// value.
 fn closes(text: &[u8], at: usize) -> bool {
     let rest = text.get(at..).unwrap_or_default();
     let is_close = |byte: &u8| matches!(byte, b')' | b']' | b'}' | b'>');
@@ -275,8 +277,9 @@ fn closes(text: &[u8], at: usize) -> bool {
     }
 }
 
-/// Whether the `,`, `;`, `&` or `|` at `at` ends the value ahead of it: behind it
-/// there is nothing, space, a quote, a bracket, or a name that gets a value.
+/// Checks whether the `,`, `;`, `&` or `|` at `at` ends the value before it. It does if
+/// it is followed by the end of the text, space, a quote, a bracket, or a name that gets
+/// a value.
 fn separates(text: &[u8], at: usize) -> bool {
     let rest = text.get(at + 1..).unwrap_or_default();
     let is_name =
@@ -294,7 +297,8 @@ fn separates(text: &[u8], at: usize) -> bool {
     }
 }
 
-/// In a connection string, values have spaces: to the `;` that a name follows.
+/// Returns the end of a value with spaces in a connection string: the `;` that a name
+/// follows.
 fn to_semicolon(text: &[u8], end: usize) -> Option<usize> {
     let rest = text.get(end..)?;
     rest.first().filter(|byte| **byte == b' ')?;
@@ -305,7 +309,7 @@ fn to_semicolon(text: &[u8], end: usize) -> Option<usize> {
     (is_separator && is_name == Some(&b'=')).then_some(end + at)
 }
 
-/// What is in the first literal of a function that is called, `md5('…')`.
+/// Returns the content of the first literal in a function call, `md5('…')`.
 fn call(text: &[u8], start: usize, end: usize) -> Option<Range<usize>> {
     let name = text.get(start..end)?;
     let open = start + name.iter().position(|byte| *byte == b'(')?;
@@ -318,8 +322,9 @@ fn call(text: &[u8], start: usize, end: usize) -> Option<Range<usize>> {
     Some(part).filter(|part| !part.is_empty())
 }
 
-/// Where the field of a header ends that starts at `start`: the end of the line, or
-/// a quote or bracket that was open before. None where the steps have run out.
+/// Returns the end of the header field that starts at `start`: the end of the line, or a
+/// quote or bracket that was opened before the field. Returns `None` if the steps have
+/// run out.
 pub(super) fn field_end(text: &[u8], start: usize, steps: &mut Steps) -> Option<usize> {
     let mut at = start;
     while let Some(&byte) = text.get(at) {

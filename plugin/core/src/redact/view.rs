@@ -1,24 +1,24 @@
-//! A text as it reads once its escapes are taken out: percent-encoding, forms,
-//! backslashes, entities, and what colours a terminal.
+//! A view is a text with its escapes decoded: percent-encoding, forms, backslashes,
+//! entities, and the sequences that colour a terminal.
 //!
-//! Detectors look at the text and at its views. What they find in a view is
-//! found again in the text by decoding once more: there is no map to be kept.
+//! Detectors look at the text and at its views. A finding in a view is located in the
+//! text by decoding once more, so that no map has to be kept.
 
 use crate::memory::{OutOfMemory, put, put_byte};
 use crate::text::unicode_escape;
 use alloc::vec::Vec;
 use core::ops::Range;
 
-/// How often escapes may be escaped themselves.
+/// The maximum number of times that escapes may be escaped again.
 pub(super) const VIEWS_MAX: usize = 3;
 
-/// What triggers a look at a text's views: the start of every escape there is.
+/// The pattern that triggers the decoding of a text: the start of every known escape.
 pub const ESCAPES: &str = r"%[0-9A-Fa-f]|\\|\x1b|&[lg]t;|&amp|&quo|&apo|&#|command=|#0";
 
-/// The longest sequence that colours a terminal, in bytes.
+/// The maximum length of a sequence that colours a terminal, in bytes.
 const SEQUENCE_BYTES_MAX: usize = 64;
 
-/// A part of a text, and what it reads as.
+/// A part of a text, and its decoded form.
 struct Unit {
     len: usize,
     reads: Reads,
@@ -29,10 +29,10 @@ enum Reads {
     Character(char),
 }
 
-/// Escapes as they stand in a text.
+/// Decodes the escapes of one text.
 #[derive(Clone, Copy)]
 struct Decoder {
-    /// A plus is a space: the text is a form.
+    /// True if the text is a form, where a plus stands for a space.
     is_form: bool,
 }
 
@@ -41,7 +41,7 @@ impl Decoder {
         Decoder { is_form: text.contains(&b'%') && text.contains(&b'=') }
     }
 
-    /// The part at `at`, if it reads otherwise than it stands.
+    /// Returns the part at `at`, if it is an escape.
     fn unit(self, text: &[u8], at: usize) -> Option<Unit> {
         let rest = text.get(at..)?;
         let byte = |len, byte| Some(Unit { len, reads: Reads::Byte(byte) });
@@ -70,7 +70,7 @@ fn pair(high: u8, low: u8) -> Option<u8> {
     Some(digit(high)? << 4 | digit(low)?)
 }
 
-/// A control character in three octal digits.
+/// Decodes a control character of three octal digits.
 fn octal(digits: &[u8]) -> Option<u8> {
     let [b'0', high @ b'0'..=b'3', low @ b'0'..=b'7'] = digits else { return None };
     Some((high - b'0') << 3 | (low - b'0'))
@@ -94,7 +94,7 @@ fn backslash(rest: &[u8]) -> Option<Unit> {
     }
 }
 
-/// How long the sequence is that colours a terminal (ECMA-48 section 5.4).
+/// Returns the length of a sequence that colours a terminal (ECMA-48 section 5.4).
 fn sequence(rest: &[u8]) -> usize {
     match rest.get(1) {
         Some(b'[') => {
@@ -130,7 +130,7 @@ fn entity(rest: &[u8]) -> Option<Unit> {
     None
 }
 
-/// Writes a text as it reads. False if it reads as it stands.
+/// Writes a text with its escapes decoded. Returns false if it has none.
 pub(super) fn decode(text: &[u8], out: &mut Vec<u8>) -> Result<bool, OutOfMemory> {
     out.clear();
     let decoder = Decoder::of(text);
@@ -155,7 +155,8 @@ pub(super) fn decode(text: &[u8], out: &mut Vec<u8>) -> Result<bool, OutOfMemory
     Ok(is_other)
 }
 
-/// Finds parts of a view in the text that it is of, in their order.
+/// Maps parts of a view to the parts of the text that they were decoded from. The parts
+/// have to be in order.
 pub(super) fn locate<'a>(text: &[u8], parts: impl Iterator<Item = &'a mut Range<usize>>) {
     let decoder = Decoder::of(text);
     let (mut at, mut read) = (0, 0);
@@ -174,7 +175,7 @@ pub(super) fn locate<'a>(text: &[u8], parts: impl Iterator<Item = &'a mut Range<
         true
     };
     for part in parts {
-        // To the last part that starts at or before it.
+        // Walks to the last unit that starts at the part's start or before it.
         loop {
             let (mut next, mut next_read) = (at, read);
             if read >= part.start || !step(&mut next, &mut next_read) || next_read > part.start {

@@ -1,4 +1,4 @@
-//! The walk over a record's tape, and over those of the JSON in its strings.
+//! The walk over a record's tape, and over the tapes of the JSON in its strings.
 
 use super::actor::{Actor, Whose, is_identity};
 use super::kept::Kept;
@@ -21,10 +21,10 @@ use crate::text::inner;
 use alloc::vec::Vec;
 use core::mem;
 
-/// How many keys are remembered: what one says takes longer to find out than of other
-/// texts.
+/// The number of keys that are remembered. It is larger than for other texts, since
+/// finding out about a key takes longer.
 const KEYS_ROOM: usize = 512;
-/// How many texts are gone to straight from a glance.
+/// The maximum number of texts that the walk visits directly after a glance.
 pub(super) const FOUND_MAX: usize = 8;
 
 /// The walk's memory, which is kept between records.
@@ -33,34 +33,35 @@ pub(super) struct Walk<'p> {
     pub(super) scanner: Scanner<'p>,
     pub(super) recognizer: Recognizer<'p>,
     pub(super) kept: Kept,
-    /// The record, and the JSON in strings that is being walked.
+    /// The record's tape, followed by those of the JSON in strings that are being walked.
     pub(super) levels: [Level; 1 + JSON_IN_STRINGS_DEPTH_MAX],
     /// A text without quotes and escapes.
     pub(super) decoded: Vec<u8>,
-    /// What takes its place.
+    /// The replacement of that text.
     pub(super) written: Vec<u8>,
     /// The arguments of a command, as one line.
     pub(super) line: Vec<u8>,
     pub(super) path: Vec<u8>,
     pub(super) known_keys: Memo<Known, KEYS_ROOM>,
-    /// What detectors see in a text.
+    /// The results of [`Look::Everything`] for short texts.
     pub(super) known_texts: Memo<Seen>,
-    /// What those for secrets see in a text that is kept.
+    /// The results of [`Look::Secrets`], for texts that are kept.
     pub(super) known_kept: Memo<Seen>,
-    /// What detectors see in a text that is an actor.
+    /// The results of [`Look::Actor`], for texts that are an actor.
     pub(super) known_actors: Memo<Seen>,
-    /// The nodes of the texts that a glance has found.
+    /// The nodes of the texts in which a glance found something.
     pub(super) found: [u32; FOUND_MAX],
     pub(super) found_count: usize,
-    /// How many of the record's keys could not be kept apart by their text.
+    /// The number of keys in this record that got a number, to keep them apart after
+    /// redaction.
     pub(super) keys: u64,
 }
 
-/// Why a walk has paused.
+/// The reason why a walk has paused.
 pub(super) enum Pause {
     /// Everything has been looked at.
     Done,
-    /// The string at this node holds JSON, which is on the next level now.
+    /// The string at this node holds JSON, which is now on the next level.
     Json(usize),
 }
 
@@ -85,7 +86,7 @@ impl<'p> Walk<'p> {
         }
     }
 
-    /// Looks at one value after the other, until there is JSON in one.
+    /// Looks at one value after the other, until a string holds JSON.
     pub(super) fn walk(
         &mut self,
         level: &mut Level,
@@ -134,8 +135,8 @@ impl<'p> Walk<'p> {
         }
     }
 
-    /// Looks at a string or number. True if it holds JSON, and that is on the next
-    /// level now.
+    /// Looks at a string or number. Returns true if it holds JSON, which is then on the
+    /// next level.
     fn leaf(
         &mut self,
         level: &mut Level,
@@ -163,7 +164,7 @@ impl<'p> Walk<'p> {
         Ok(false)
     }
 
-    /// The place of the element of an array at `index`.
+    /// Returns the place of the element of an array at `index`.
     pub(super) fn element(&mut self, tape: &Tape, source: &[u8], index: usize, array: Place) -> Place {
         let Some(paths) = self.scanner.policy.paths else {
             return array;
@@ -197,7 +198,7 @@ impl<'p> Walk<'p> {
         }
     }
 
-    /// The place of a member's value, and whether its key has to be redacted.
+    /// Returns the place of a member's value, and whether its key has to be redacted.
     pub(super) fn place(
         &mut self,
         level: &mut Level,
@@ -229,7 +230,7 @@ impl<'p> Walk<'p> {
         Ok((Place { path, ruling, name, whose }, !is_kept && known.is_found))
     }
 
-    /// Redacts a member's key, and gives the place of its value.
+    /// Redacts a member's key, and returns the place of its value.
     fn member(
         &mut self,
         level: &mut Level,
@@ -252,7 +253,7 @@ impl<'p> Walk<'p> {
         if !self.scanner.redact(text, Look::Everything, &self.path, &mut self.written)? {
             return Ok(());
         }
-        // Of two members with one key, one would be lost.
+        // Two members with the same key would become one, and a value would be lost.
         if self.scanner.is_ambiguous {
             self.keys += 1;
             put_byte(&mut self.written, b'~')?;
@@ -261,8 +262,8 @@ impl<'p> Walk<'p> {
         level.tape.set_text(key, Kind::Key, &self.written)
     }
 
-    /// Looks at a value for which there is a rule. False if the rule leaves it, and
-    /// it has to be looked at like any other.
+    /// Applies a rule to a value. Returns false if the rule does not concern the value,
+    /// which then has to be looked at like any other.
     #[cold]
     fn ruled(
         &mut self,
@@ -292,13 +293,14 @@ impl<'p> Walk<'p> {
         self.apply(rule, level, source, index, is_removed).map(|()| true)
     }
 
-    /// Whether this is an actor that has members, each of which says who it is or not.
+    /// Checks whether a value is an actor with members: each member says by its own key
+    /// whether it identifies the actor.
     fn is_actor_object(&self, level: &Level, index: usize, place: Place) -> bool {
         let is_object = level.tape.nodes.get(index).is_some_and(|node| node.kind == Kind::Object);
         is_object && place.is_identity(&self.scanner.policy)
     }
 
-    /// Whether the value of this name is a secret.
+    /// Checks whether the value of a member with this name is a secret.
     fn is_secret(
         &mut self,
         level: &Level,
@@ -315,7 +317,7 @@ impl<'p> Walk<'p> {
         })
     }
 
-    /// Does to a whole value what a rule says.
+    /// Applies a rule to a whole value.
     #[cold]
     fn apply(
         &mut self,
@@ -343,8 +345,8 @@ impl<'p> Walk<'p> {
         Ok(())
     }
 
-    /// Looks at a string that may hold JSON. True, if it does, and that is on
-    /// the next level now.
+    /// Looks at a string that may hold JSON. Returns true if it does; the JSON is then on
+    /// the next level.
     #[cold]
     fn json(
         &mut self,
@@ -355,7 +357,7 @@ impl<'p> Walk<'p> {
         place: Place,
     ) -> Result<bool, OutOfMemory> {
         let text = plain(&level.tape, source, index, &mut self.decoded)?;
-        // Reading is work, too.
+        // Reading the JSON is work too, and counts as steps.
         let is_affordable = self.scanner.steps.take(steps::READ * text.len()).is_ok();
         let (is_too_deep, json) = match self.levels.get_mut(depth + 1) {
             Some(json) if is_affordable => (false, json),
@@ -389,7 +391,7 @@ impl<'p> Walk<'p> {
         }
     }
 
-    /// Looks through the text of a string or number.
+    /// Scans and redacts the text of a string or number.
     #[cold]
     pub(super) fn text(
         &mut self,
@@ -407,7 +409,7 @@ impl<'p> Walk<'p> {
     }
 }
 
-/// What is looked for in a text.
+/// Returns the kinds of findings that a text at this place is scanned for.
 pub(super) fn look(place: Place, text: &[u8]) -> Look {
     match (place.ruling, place.whose) {
         (Ruling::Keep, _) => Look::Secrets,
@@ -416,12 +418,12 @@ pub(super) fn look(place: Place, text: &[u8]) -> Look {
     }
 }
 
-/// Whether a string may hold an object or an array.
+/// Checks whether a string may hold an object or an array.
 pub(super) fn may_be_json(text: &[u8]) -> bool {
     matches!(text.trim_ascii_start(), [b'{' | b'[', ..])
 }
 
-/// The text of a node without quotes and escapes.
+/// Returns the text of a node, without quotes and escapes.
 pub(super) fn plain<'a>(
     tape: &'a Tape,
     source: &'a [u8],

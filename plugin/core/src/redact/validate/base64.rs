@@ -1,7 +1,7 @@
-//! Base64 on the way, without a buffer.
+//! A decoder of base64 that needs no buffer.
 
-/// The bytes that `text` holds in base64 or base64url (RFC 4648 sections 4
-/// and 5), padded or not; none where a character is of neither.
+/// Returns the bytes that `text` holds in base64 or base64url (RFC 4648 sections 4 and
+/// 5), padded or not. A character outside both alphabets yields `None`.
 pub(super) fn decode(text: &[u8]) -> impl Iterator<Item = Option<u8>> {
     let unpadded = text.iter().filter(|byte| **byte != b'=');
     unpadded

@@ -1,12 +1,12 @@
-//! Payment cards: lengths, issuers and check digit of ISO/IEC 7812.
+//! Payment cards: lengths, issuers and the check digit of ISO/IEC 7812.
 
-/// The longest primary account number, in digits (ISO/IEC 7812-1).
+/// The maximum length of a primary account number, in digits (ISO/IEC 7812-1).
 const CARD_DIGITS_MAX: usize = 19;
 
-/// Issuer identification numbers as their first six digits, from and to, and
-/// the lengths that are issued under them, bit n for n digits. From the
-/// networks' published ranges: Visa, Mastercard, American Express, Discover
-/// and Diners Club, JCB, UnionPay, Maestro, Mir.
+/// Issuer identification numbers: the first and the last number of a range, as six
+/// digits, and the lengths issued in it (bit n stands for n digits). They are taken from
+/// the networks' published ranges: Visa, Mastercard, American Express, Discover and
+/// Diners Club, JCB, UnionPay, Maestro, Mir.
 const ISSUERS: &[(u32, u32, u32)] = &[
     (400_000, 499_999, 1 << 13 | 1 << 16 | 1 << 19),
     (222_100, 272_099, 1 << 16),
@@ -19,17 +19,17 @@ const ISSUERS: &[(u32, u32, u32)] = &[
     (309_500, 309_599, 1 << 14 | FROM_16),
     (360_000, 369_999, 1 << 14 | FROM_16),
     (380_000, 399_999, 1 << 14 | FROM_16),
-    // JCB issues from 3528 to 3589. The rest of 35 is taken with it: made-up
-    // numbers have it, and to mask one too many costs less than to miss one.
-    // The two others are JCB's old ones, of 15 digits.
+    // JCB issues from 3528 to 3589. The rest of 35 is included: made-up numbers start
+    // with it, and masking one number too many costs less than missing one. The next two
+    // ranges are JCB's old ones, with 15 digits.
     (350_000, 359_999, FROM_16),
     (213_100, 213_199, 1 << 15),
     (180_000, 180_099, 1 << 15),
     (620_000, 629_999, FROM_16),
     (810_000, 817_199, FROM_16),
     (220_000, 220_499, FROM_16),
-    // Maestro. Its cards of 12 digits are told from AWS account ids, which
-    // have as many, by the longer prefixes alone: one id in 10,000 passes.
+    // Maestro. Its cards of 12 digits can be told from AWS account ids, which also have
+    // 12 digits, only by the longer prefixes: one id in 10,000 passes.
     (500_000, 509_999, FROM_13),
     (560_000, 589_999, FROM_13),
     (630_000, 639_999, FROM_13),
@@ -42,17 +42,17 @@ const ISSUERS: &[(u32, u32, u32)] = &[
     (639_000, 639_099, 1 << 12),
     (675_900, 675_999, 1 << 12),
     (676_100, 676_399, 1 << 12),
-    // In no list of the network's, but in those that test data is made by.
+    // This range is in no list of the network, but in lists that generate test data.
     (60_400, 60_499, 1 << 12),
 ];
 
 const FROM_13: u32 = 1 << 13 | 1 << 14 | 1 << 15 | FROM_16;
 const FROM_16: u32 = 1 << 16 | 1 << 17 | 1 << 18 | 1 << 19;
 
-/// How the digits of a card are grouped, where they are: a digit a group.
+/// The groups in which cards are written. Each decimal digit is the length of a group.
 const GROUPS: &[u32] = &[444, 4441, 4442, 4443, 4444, 44441, 44442, 44443, 465, 464, 4333];
 
-/// Whether `text` is a card number, plain or in groups.
+/// Checks whether `text` is a card number, plain or in groups.
 pub(super) fn is_card(text: &[u8]) -> bool {
     let mut digits = [0; CARD_DIGITS_MAX];
     let (mut count, mut groups, mut group) = (0, 0u32, 0);
@@ -82,7 +82,7 @@ pub(super) fn is_card(text: &[u8]) -> bool {
     is_grouped && ISSUERS.iter().any(is_issued) && has_check_digit(digits)
 }
 
-/// The formula of ISO/IEC 7812-1 annex B, also known as Luhn's.
+/// Checks the check digit by the formula of ISO/IEC 7812-1 annex B, also known as Luhn's.
 fn has_check_digit(digits: &[u8]) -> bool {
     let sum: u32 = digits
         .iter()

@@ -2,15 +2,16 @@
 
 use core::ops::Range;
 
-/// The longest local part and domain, in bytes (RFC 5321 section 4.5.3.1).
+/// The maximum length of a local part and of a domain, in bytes (RFC 5321 section
+/// 4.5.3.1).
 const LOCAL_BYTES_MAX: usize = 64;
 const DOMAIN_BYTES_MAX: usize = 255;
-/// The longest label of a domain, in bytes (RFC 1035 section 2.3.4).
+/// The maximum length of a domain's label, in bytes (RFC 1035 section 2.3.4).
 const LABEL_BYTES_MAX: usize = 63;
 
-/// Ends of what looks like a domain and is none: algorithms of SSH are named
-/// like addresses (RFC 4251 section 6), so are systemd's units
-/// (systemd.unit(5)), and pictures for screens of twice the density.
+/// Ends of texts that look like an address but are none: names of SSH algorithms (RFC
+/// 4251 section 6), systemd's units (systemd.unit(5)), and file names of pictures for
+/// screens of double density.
 const NO_DOMAINS: &[&[u8]] = &[
     b"@openssh.com",
     b"@libssh.org",
@@ -30,9 +31,8 @@ const NO_DOMAINS: &[&[u8]] = &[
     b"x.svg",
 ];
 
-/// The address in `text`, without the punctuation beyond ASCII that its
-/// pattern takes for letters. The at sign may be percent-encoded (RFC 3986
-/// section 2.1).
+/// Returns the address in `text`, without punctuation beyond ASCII, which the pattern
+/// takes for letters. The at sign may be percent-encoded (RFC 3986 section 2.1).
 pub(super) fn address(text: &[u8]) -> Option<Range<usize>> {
     let text = text.get(..end(text)).unwrap_or(text);
     let at = text.iter().rposition(|byte| matches!(byte, b'@' | b'%'))?;
@@ -51,8 +51,8 @@ pub(super) fn address(text: &[u8]) -> Option<Range<usize>> {
     is_address.then_some(start..text.len())
 }
 
-/// Returns the end of an address whose pattern goes on over what is no part of it: hyphens
-/// and words tied by them, and letters beyond ASCII behind a label of ASCII.
+/// Returns the end of the address in a match that may be longer: the pattern also takes
+/// hyphens and the words behind them, and letters beyond ASCII behind a label of ASCII.
 fn end(text: &[u8]) -> usize {
     let last = text.iter().rposition(|byte| !byte.is_ascii_alphabetic());
     if last.and_then(|last| text.get(last)) == Some(&b'.') {
@@ -68,16 +68,16 @@ fn end(text: &[u8]) -> usize {
     }
 }
 
-/// Whether a label can be a domain's last: letters, all of ASCII or none, or
-/// an IDN's A-label (RFC 5890 section 2.3.2.1).
+/// Checks whether a label can be the last one of a domain: letters, all in ASCII or all
+/// beyond it, or an IDN's A-label (RFC 5890 section 2.3.2.1).
 fn is_top(label: &[u8]) -> bool {
     let is_native = !label.iter().any(u8::is_ascii) && core::str::from_utf8(label).is_ok();
     let is_ascii = label.iter().all(u8::is_ascii_alphabetic);
     label.len() >= 2 && (is_ascii || is_native || label.starts_with(b"xn--"))
 }
 
-/// How many bytes of punctuation `text` starts with: of Latin-1, of General
-/// Punctuation, of CJK Symbols and Punctuation.
+/// Returns the number of bytes of punctuation at the start of `text`: punctuation of
+/// Latin-1, of General Punctuation, and of CJK Symbols and Punctuation.
 fn punctuation(text: &[u8]) -> usize {
     let mut start = 0;
     loop {

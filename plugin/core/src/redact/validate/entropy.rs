@@ -1,21 +1,21 @@
-//! How random a text looks, without floating point.
+//! Measures how random a text looks, without floating point.
 
-/// How much of a text is looked at, in bytes.
+/// The number of bytes of a text that are looked at.
 const SAMPLE_BYTES_MAX: usize = 128;
 
-/// A bit, in the unit of [`bits`].
+/// One bit, in the unit of [`bits`].
 const BIT: u32 = 256;
 
-/// The shortest text that can look random, in bytes.
+/// The minimum length of a text that can look random, in bytes.
 const RANDOM_BYTES_MIN: usize = 8;
 
-/// Whether the text's bytes are as spread as those of random base64, base62
-/// or hexadecimal digits of that length, with some slack. Words are not.
+/// Checks whether the text's bytes vary as much as those of random base64, base62 or
+/// hexadecimal digits of the same length, with some slack. Words do not.
 pub(super) fn is_spread(text: &[u8]) -> bool {
     let length = text.len().min(SAMPLE_BYTES_MAX) as u32;
     let is_hexadecimal = text.iter().all(u8::is_ascii_hexdigit);
-    // While few, random symbols are mostly distinct: entropy is near log2 of
-    // their number, and near the alphabet's own bits later on.
+    // In a short text, random symbols are mostly distinct: the entropy is near log2 of
+    // their number. In a longer one it is near the bits of the alphabet.
     let expected = match is_hexadecimal {
         true => log2(length).min(4 * BIT) * 15,
         false => log2(length).min(5 * BIT + BIT / 2) * 16,
@@ -23,31 +23,31 @@ pub(super) fn is_spread(text: &[u8]) -> bool {
     text.len() >= RANDOM_BYTES_MIN && bits(text) * 20 >= expected
 }
 
-/// Whether the text's bytes are as spread as those of random hexadecimal digits of that
-/// length, with some slack.
+/// Checks whether the text's bytes vary as much as those of random hexadecimal digits of
+/// the same length, with some slack.
 pub(super) fn is_spread_as_hexadecimal(text: &[u8]) -> bool {
     let length = text.len().min(SAMPLE_BYTES_MAX) as u32;
     text.len() >= RANDOM_BYTES_MIN && bits(text) * 20 >= log2(length).min(4 * BIT) * 15
 }
 
-/// Whether the text looks like a key or a token: spread, with digits among
-/// letters.
+/// Checks whether the text looks like a key or a token: its bytes vary, and there are
+/// digits among letters.
 pub(super) fn is_random(text: &[u8]) -> bool {
     let has = |is: fn(&u8) -> bool| text.iter().any(is);
     has(u8::is_ascii_digit) && has(u8::is_ascii_alphabetic) && is_spread(text)
 }
 
-/// The shortest text of one character over and over that is a mask, in bytes.
+/// The minimum length of a mask that repeats one character, in bytes.
 const MASK_BYTES_MIN: usize = 4;
 
-/// Whether the text is a mask.
+/// Checks whether the text is a mask.
 pub(super) fn is_mask(text: &[u8]) -> bool {
     let first = text.first().copied().unwrap_or(b'*');
     let is_even = text.len() >= MASK_BYTES_MIN && text.iter().all(|byte| *byte == first);
     is_even || text.iter().all(|byte| matches!(byte, b'*' | b'x' | b'X' | b'.' | b'-' | b'#'))
 }
 
-/// Shannon's entropy of the text's bytes, in 1/256 bit a byte.
+/// Returns Shannon's entropy of the text's bytes, in 1/256 bit per byte.
 pub(crate) fn bits(text: &[u8]) -> u32 {
     let sample = text.get(..SAMPLE_BYTES_MAX).unwrap_or(text);
     let mut counts = [0u8; 256];
@@ -60,8 +60,8 @@ pub(crate) fn bits(text: &[u8]) -> u32 {
     log2(length).saturating_sub(sum.checked_div(length).unwrap_or(0))
 }
 
-/// The binary logarithm in 1/256, of 0 that of 1. Its fraction comes bit by
-/// bit, of a mantissa that is squared over and over.
+/// Returns the binary logarithm in units of 1/256; for 0, that of 1. The fraction is
+/// computed bit by bit, by squaring the mantissa again and again.
 fn log2(value: u32) -> u32 {
     let whole = value.max(1).ilog2();
     let mut mantissa = (value.max(1) << 16) >> whole;
@@ -97,7 +97,8 @@ mod tests {
         }
     }
 
-    /// Not each: of 32 digits, one in some thousands has few of them often.
+    /// A few misses are allowed: one in some thousands of random texts of 32 digits
+    /// repeats a few digits often.
     #[test]
     fn what_is_random_looks_so() {
         let mut runner = TestRunner::deterministic();

@@ -1,7 +1,7 @@
-//! IBAN: lengths of the SWIFT registry and check digits of ISO 13616.
+//! IBANs: the lengths of the SWIFT registry and the check digits of ISO 13616.
 
-/// How many characters an IBAN has, and the countries where (SWIFT, IBAN
-/// Registry, release 101).
+/// The lengths of IBANs, and the countries with each length (SWIFT, IBAN Registry,
+/// release 101).
 const LENGTHS: &[(usize, &str)] = &[
     (15, "NO"),
     (16, "BE"),
@@ -23,8 +23,8 @@ const LENGTHS: &[(usize, &str)] = &[
     (33, "RU"),
 ];
 
-/// Whether `text` is an IBAN, in its electronic form or in groups of four, in
-/// capitals or not.
+/// Checks whether `text` is an IBAN, in its electronic form or in groups of four, in
+/// capitals or in small letters.
 pub(super) fn is_iban(text: &[u8]) -> bool {
     let Some(country) = text.get(..2) else { return false };
     let is_country = |code: &str| code.as_bytes().eq_ignore_ascii_case(country);
@@ -39,8 +39,8 @@ pub(super) fn is_iban(text: &[u8]) -> bool {
     text.len() == expected && text.iter().enumerate().all(is_in_place) && remainder(text) == 1
 }
 
-/// The number that the characters stand for, the first four behind the rest,
-/// modulo 97 (ISO 7064 MOD 97-10): letters count from 10 on.
+/// Returns the number that the characters stand for, modulo 97 (ISO 7064 MOD 97-10). The
+/// first four characters are moved to the end, and letters count from 10 on.
 fn remainder(text: &[u8]) -> u32 {
     let (head, tail) = text.split_at_checked(4).unwrap_or_default();
     tail.iter().chain(head).fold(0, |remainder, byte| match byte.to_ascii_uppercase() {

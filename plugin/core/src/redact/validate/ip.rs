@@ -4,10 +4,10 @@ use core::net::{Ipv4Addr, Ipv6Addr};
 use core::ops::Range;
 use core::str::{FromStr, from_utf8};
 
-/// An IPv4 address in dotted decimals, octets without leading zeros (RFC
-/// 3986 section 3.2.2). A product's name may stand before it, `name/`: with
-/// it `120.0.0.0` is a version (RFC 9110 section 10.1.5). `0.0.0.0` is nobody's
-/// (RFC 1122 section 3.2.1.3).
+/// Finds an IPv4 address in dotted decimals, without leading zeros (RFC 3986 section
+/// 3.2.2). The name of a product may stand before it, as in `name/`; then `120.0.0.0` is
+/// a version (RFC 9110 section 10.1.5). `0.0.0.0` belongs to nobody (RFC 1122 section
+/// 3.2.1.3).
 pub(super) fn ipv4(text: &[u8]) -> Option<Range<usize>> {
     let start = text.iter().rposition(|byte| *byte == b'/').map_or(0, |at| at + 1);
     let address = text.get(start..)?;
@@ -20,8 +20,8 @@ fn is_address<A: FromStr>(text: &[u8]) -> bool {
     from_utf8(text).is_ok_and(|text| text.parse::<A>().is_ok())
 }
 
-/// An IPv6 address in a form of RFC 4291 section 2.2, with the zone of RFC
-/// 4007 section 11 if it has one.
+/// Checks for an IPv6 address in a form of RFC 4291 section 2.2, with a zone (RFC 4007
+/// section 11) if it has one.
 pub(super) fn is_ipv6(text: &[u8]) -> bool {
     let zone = text.iter().position(|byte| *byte == b'%');
     let (address, has_zone) = match zone {
@@ -32,8 +32,8 @@ pub(super) fn is_ipv6(text: &[u8]) -> bool {
     has_zone && address != b"::" && is_address::<Ipv6Addr>(address)
 }
 
-/// A MAC address as IEEE 802 writes EUI-48, in pairs, or in Cisco's three
-/// groups of four; not the one of all zeros, which stands for none.
+/// Checks for a MAC address in the pairs of IEEE 802's EUI-48, or in Cisco's three groups
+/// of four. The address of all zeros stands for none, and is not accepted.
 pub(super) fn is_mac(text: &[u8]) -> bool {
     let (group, separator) = match text.len() {
         17 => (3, text.get(2)),

@@ -1,14 +1,14 @@
-//! Telephone numbers: ITU-T E.164 and E.123, and how countries write theirs.
+//! Telephone numbers: ITU-T E.164 and E.123, and the notations of countries.
 
 use core::ops::Range;
 
-/// The most digits of an international number (E.164 section 6).
+/// The maximum number of digits of an international number (E.164 section 6).
 const PHONE_DIGITS_MAX: usize = 15;
-/// The most groups that numbers are written in.
+/// The maximum number of groups in a number.
 const GROUPS_MAX: usize = 8;
 
-/// Country codes in use (list of ITU-T E.164 assigned country codes), of
-/// three digits, from and to, bar those of fewer digits.
+/// The country codes in use (list of ITU-T E.164 assigned country codes) with three
+/// digits, as ranges, without those that start with a shorter code.
 const COUNTRIES_3: &[(u16, u16)] = &[
     (211, 213),
     (216, 216),
@@ -44,23 +44,23 @@ const COUNTRIES_3: &[(u16, u16)] = &[
     (998, 998),
 ];
 
-/// Those of two digits.
+/// The country codes with two digits.
 const COUNTRIES_2: &[u16] = &[
     20, 27, 30, 31, 32, 33, 34, 36, 39, 40, 41, 43, 44, 45, 46, 47, 48, 49, 51, 52, 53, 54, 55, 56, 57, 58,
     60, 61, 62, 63, 64, 65, 66, 81, 82, 84, 86, 90, 91, 92, 93, 94, 95, 98,
 ];
 
-/// A number, taken apart.
+/// A number, split into groups.
 struct Number {
     digits: [u8; PHONE_DIGITS_MAX],
     digit_count: usize,
-    /// How many digits each group has.
+    /// The number of digits of each group.
     groups: [u8; GROUPS_MAX],
     group_count: usize,
-    /// Whether the groups, from the second on, have the same separator.
+    /// True if all groups after the second are separated by the same character.
     is_uniform: bool,
     separator: Option<u8>,
-    /// Whether the first group is in parentheses.
+    /// True if the first group is in parentheses.
     is_area: bool,
 }
 
@@ -73,8 +73,8 @@ impl Number {
         self.groups.get(..self.group_count).unwrap_or_default()
     }
 
-    /// Digits in groups, of which the first may be in parentheses. `(0)`, the
-    /// trunk prefix that is left out when dialled from abroad, does not count.
+    /// Reads digits in groups, of which the first may be in parentheses. `(0)` does not
+    /// count: it is the trunk prefix, which is left out in calls from abroad.
     fn read(text: &[u8]) -> Option<Self> {
         let mut number = Number {
             digits: [0; PHONE_DIGITS_MAX],
@@ -103,7 +103,7 @@ impl Number {
                 }
                 b'(' | b')' => is_inside = false,
                 b' ' | b'-' | b'.' | b'/' => {
-                    // The area's own separator may be another one.
+                    // The separator behind the area code may be another one.
                     if number.group_count > 1 {
                         number.is_uniform &= number.separator.is_none_or(|separator| separator == byte);
                     }
@@ -118,7 +118,7 @@ impl Number {
     }
 }
 
-/// Whether `text` is a telephone number that its form alone tells.
+/// Checks whether the form of `text` alone says that it is a telephone number.
 pub(super) fn is_phone(text: &[u8]) -> bool {
     let Some(text) = without_extension(text) else { return false };
     if let Some(rest) = text.strip_prefix(b"+") {
@@ -131,8 +131,8 @@ pub(super) fn is_phone(text: &[u8]) -> bool {
     Number::read(text).is_some_and(|number| is_national(&number))
 }
 
-/// The text ahead of an extension, `x` and up to five digits; none if what
-/// looks like one is none.
+/// Returns the text before an extension, `x` and up to five digits. Returns `None` if
+/// there is an `x` without an extension behind it.
 fn without_extension(text: &[u8]) -> Option<&[u8]> {
     let Some(at) = text.iter().position(|byte| byte.eq_ignore_ascii_case(&b'x')) else { return Some(text) };
     let (number, extension) = text.split_at_checked(at)?;
@@ -146,7 +146,7 @@ fn is_international(number: &Number, digits_min: usize) -> bool {
     let two = value(a) * 10 + value(b);
     let three = two * 10 + value(c);
     let has_country = match a {
-        // North America: an area code starts with 2 to 9.
+        // In North America, an area code starts with 2 to 9.
         b'1' => number.digit_count == 11 && b >= b'2',
         b'7' => number.digit_count == 11,
         _ => {
@@ -156,8 +156,8 @@ fn is_international(number: &Number, digits_min: usize) -> bool {
     (digits_min..=PHONE_DIGITS_MAX).contains(&number.digit_count) && has_country
 }
 
-/// Groups of national numbers that none but telephone numbers have. Dates,
-/// times, addresses, social security numbers and cards have others.
+/// Checks for groups of digits that only national telephone numbers have. Dates, times,
+/// addresses, social security numbers and cards have other groups.
 fn is_national(number: &Number) -> bool {
     let (digits, groups) = (number.digits(), number.groups());
     let is_trunk = matches!(digits, [b'0', b'1'..=b'9', ..]);
@@ -165,7 +165,7 @@ fn is_national(number: &Number) -> bool {
     if number.is_area {
         return (8..=11).contains(&count)
             && match groups {
-                // North America, with a closing parenthesis for a separator.
+                // North America, where a closing parenthesis may be the separator.
                 [3, 3, 4] => digits.first().is_some_and(|digit| *digit >= b'2'),
                 [2..=5, rest @ ..] => !rest.is_empty() && rest.iter().all(|group| (2..=4).contains(group)),
                 _ => false,
@@ -176,10 +176,10 @@ fn is_national(number: &Number) -> bool {
     }
     match groups {
         [1, 3, 3, 4] => matches!(digits, [b'1', b'2'..=b'9', ..]),
-        // A social security number, given out or not.
+        // A social security number, issued or not.
         [3, 2, 4] => false,
         [3, 3, 4] if !is_trunk => digits.first().is_some_and(|digit| *digit >= b'2'),
-        // Denmark, Norway and others: no trunk prefix, pairs.
+        // Denmark, Norway and others: pairs, without a trunk prefix.
         [2, 2, 2, 2] => number.separator == Some(b'-') && matches!(digits, [b'2'..=b'9', ..]),
         // Poland, Spain, Norway, Slovenia and others, with spaces only.
         [3, 3, 3] | [3, 2, 3] | [2, 3, 3] | [2, 3, 2, 2] | [2, 3, 3, 4] if !is_trunk => {
@@ -199,8 +199,8 @@ fn is_national(number: &Number) -> bool {
     }
 }
 
-/// The number behind a label that says that one follows: any digits in
-/// groups, but for dates and IPv4 addresses.
+/// Finds the number behind a label that announces one: any digits in groups, except dates
+/// and IPv4 addresses.
 pub(super) fn labelled(text: &[u8]) -> Option<Range<usize>> {
     let start = text.iter().position(|byte| byte.is_ascii_digit() || matches!(byte, b'+' | b'('))?;
     let digits = text.get(start..)?;

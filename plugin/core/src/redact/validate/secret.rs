@@ -1,15 +1,15 @@
-//! Secrets that what stands before them tells: `password=`, `Bearer`, the
-//! user in a URL.
+//! Secrets that are known by the text before them: `password=`, `Bearer`, the user in a
+//! URL.
 
 use super::base64::decode;
 use super::entropy::{is_mask, is_random};
 use core::ops::Range;
 
-/// How long what only stands for a value may be, in bytes. What is longer is
-/// taken for a value, so that to refuse one never costs more than this.
+/// The maximum length of a placeholder, in bytes. A longer text counts as a value, so
+/// that refusing a placeholder never costs more than this.
 const PLACEHOLDER_BYTES_MAX: usize = 40;
 
-/// Words in the place of a value that are none, in small letters.
+/// Words that may stand in place of a value, in small letters.
 const PLACEHOLDERS: &[&[u8]] = &[
     b"true",
     b"false",
@@ -34,7 +34,7 @@ const PLACEHOLDERS: &[&[u8]] = &[
     b"1",
 ];
 
-/// Whether `value` only stands for one: a word such as `null`, a mask, a
+/// Checks whether `value` is only a placeholder: a word such as `null`, a mask, or a
 /// variable.
 pub(crate) fn is_placeholder(value: &[u8]) -> bool {
     let bare = value.trim_ascii();
@@ -43,8 +43,8 @@ pub(crate) fn is_placeholder(value: &[u8]) -> bool {
     value.len() <= PLACEHOLDER_BYTES_MAX && (is_word || is_mask(bare) || is_variable(bare))
 }
 
-/// Whether this is a variable: `$NAME`, `$1` and `${…}` of shells and SQL,
-/// `{{…}}` of templates, `<…>` of manuals, `%s`, `?`.
+/// Checks for a variable: `$NAME`, `$1` and `${…}` of shells and SQL, `{{…}}` of
+/// templates, `<…>` of manuals, `%s`, `?`.
 fn is_variable(value: &[u8]) -> bool {
     let is_name = |byte: &u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || *byte == b'_';
     match value {
@@ -54,23 +54,23 @@ fn is_variable(value: &[u8]) -> bool {
     }
 }
 
-/// Whether the value is no secret by its form: a name of Amazon's, or what Vault has
-/// hashed already.
+/// Checks whether the form of a value says that it is no secret: an Amazon Resource Name,
+/// or a hash that Vault has made.
 pub(crate) fn is_exempt(value: &[u8]) -> bool {
     const HASHED: &[u8] = b"hmac-sha256:";
     let is_hash = |hash: &[u8]| hash.len() == 64 && hash.iter().all(u8::is_ascii_hexdigit);
     value.starts_with(b"arn:aws") || value.strip_prefix(HASHED).is_some_and(is_hash)
 }
 
-/// Whether the value is a word of small letters, `password: incorrect`.
+/// Checks whether the value is one word in small letters: `password: incorrect`.
 pub(crate) fn is_prose(value: &[u8]) -> bool {
     let is_end = |byte: &u8| matches!(byte, b'.' | b',' | b'!' | b'?' | b':');
     let len = value.iter().rposition(|byte| !is_end(byte)).map_or(0, |last| last + 1);
     value.len() <= PLACEHOLDER_BYTES_MAX && value.iter().take(len).all(u8::is_ascii_lowercase)
 }
 
-/// Whether the value of `pass` or `pwd` is a password: no number, no path, no word
-/// that tells how something went.
+/// Checks whether the value of `pass` or `pwd` is a password: no number, no path, and no
+/// word for an outcome.
 pub(crate) fn is_short_password(value: &[u8]) -> bool {
     const WORDS: &[&[u8]] =
         &[b"ok", b"fail", b"failed", b"pass", b"passed", b"success", b"error", b"skip", b"skipped", b"done"];
@@ -82,10 +82,10 @@ pub(crate) fn is_short_password(value: &[u8]) -> bool {
     !(is_short || is_path || is_word || is_placeholder(value))
 }
 
-/// How much of a value is looked at to tell whether it is random, in bytes.
+/// The number of bytes of a value that decide whether it is random.
 const RANDOM_BYTES_MAX: usize = 256;
 
-/// Whether the value given to a key or a token looks random.
+/// Checks whether the value of a key or a token looks random.
 pub(crate) fn is_random_value(value: &[u8]) -> bool {
     let value = value.get(..RANDOM_BYTES_MAX).unwrap_or(value);
     let is_end =
@@ -100,7 +100,7 @@ pub(crate) fn is_random_value(value: &[u8]) -> bool {
     value.iter().all(is_token) && !is_uuid(value) && !is_key_id && is_random(value)
 }
 
-/// A UUID as RFC 9562 section 4 writes it.
+/// Checks for a UUID in the notation of RFC 9562 section 4.
 fn is_uuid(text: &[u8]) -> bool {
     let is_in_place = |(at, byte): (usize, &u8)| match at {
         8 | 13 | 18 | 23 => *byte == b'-',
@@ -109,7 +109,7 @@ fn is_uuid(text: &[u8]) -> bool {
     text.len() == 36 && text.iter().enumerate().all(is_in_place)
 }
 
-/// The password in `scheme://user:password@` (RFC 3986 section 3.2.1).
+/// Finds the password in `scheme://user:password@` (RFC 3986 section 3.2.1).
 pub(super) fn url_password(text: &[u8]) -> Option<Range<usize>> {
     let user = text.windows(3).position(|three| three == b"://")? + 3;
     let start = user + text.get(user..)?.iter().position(|byte| *byte == b':')? + 1;
@@ -118,8 +118,8 @@ pub(super) fn url_password(text: &[u8]) -> Option<Range<usize>> {
     (!password.is_empty() && !is_placeholder(password)).then_some(start..end)
 }
 
-/// The password in `user:password@tcp(` (Go's MySQL driver) or
-/// `user/password@//` (Oracle).
+/// Finds the password in `user:password@tcp(` (Go's MySQL driver) or `user/password@//`
+/// (Oracle).
 pub(super) fn user_password(text: &[u8]) -> Option<Range<usize>> {
     let end = text.iter().rposition(|byte| *byte == b'@')?;
     let user = text.iter().position(|byte| matches!(byte, b':' | b'/'))?;
@@ -128,11 +128,11 @@ pub(super) fn user_password(text: &[u8]) -> Option<Range<usize>> {
     (!password.is_empty() && !is_scheme && !is_placeholder(password)).then_some(user + 1..end)
 }
 
-/// The shortest credentials that a scheme alone tells, in bytes.
+/// The minimum length of credentials that only the scheme announces, in bytes.
 const CREDENTIALS_BYTES_MIN: usize = 16;
 
-/// What follows `Bearer ` or `Basic ` in the midst of a text, if it looks
-/// random: `basic authentication` does not.
+/// Finds the credentials behind `Bearer ` or `Basic ` in running text, if they look
+/// random or decode to a user and a password: `basic authentication` does not.
 pub(super) fn credentials(text: &[u8]) -> Option<Range<usize>> {
     let space = text.iter().rposition(|byte| *byte == b' ')?;
     let value = text.get(space + 1..)?;
@@ -143,8 +143,8 @@ pub(super) fn credentials(text: &[u8]) -> Option<Range<usize>> {
     is_secret.then_some(space + 1..text.len())
 }
 
-/// Whether base64 holds `user:password`, in printable characters (RFC 7617
-/// section 2).
+/// Checks whether a text in base64 holds `user:password`, in printable characters (RFC
+/// 7617 section 2).
 fn holds_user_and_password(value: &[u8]) -> bool {
     let is_printable = |byte: Option<u8>| byte.is_some_and(|byte| !byte.is_ascii_control());
     decode(value).all(is_printable) && decode(value).any(|byte| byte == Some(b':'))

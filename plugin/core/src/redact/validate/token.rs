@@ -1,21 +1,22 @@
-//! Tokens whose own form tells them: prefixes, checksums, JSON inside.
+//! Tokens that are known by their own form: prefixes, checksums, JSON inside.
 
 use super::base64::decode;
 use super::entropy::{is_random, is_spread};
 use crate::crc::crc32;
 use core::ops::Range;
 
-/// How many characters of a token are its checksum, and how many they cover.
+/// The number of characters of a token's checksum, and of those that the checksum covers.
 const CHECKSUM_CHARS: usize = 6;
 const CHECKED_CHARS: usize = 30;
-/// How many a refresh token of GitHub has.
+/// The length of a GitHub refresh token behind its prefix, in characters.
 const REFRESH_CHARS: usize = 76;
 
-/// A token of GitHub's kind, `ghp_` or `npm_` and 36 letters and digits: the
-/// last six are the CRC-32 of the 30 before, in base 62, the digits first and
-/// then capitals (GitHub, "Behind GitHub's new authentication token formats",
-/// "Announcing npm's new access token format"). Whether a refresh token,
-/// `ghr_` and 76, has a checksum is not said: it is told by its looks.
+/// Checks a token of GitHub's kind: `ghp_` or `npm_` and 36 letters and digits.
+///
+/// The last six characters are the CRC-32 of the 30 before, in base 62 with the digits
+/// first and then capitals (GitHub, "Behind GitHub's new authentication token formats",
+/// "Announcing npm's new access token format"). GitHub does not say whether a refresh
+/// token, `ghr_` and 76 characters, has a checksum; it only has to look random.
 pub(super) fn has_checksum(text: &[u8]) -> bool {
     let start = text.iter().position(|byte| *byte == b'_').map_or(0, |at| at + 1);
     let body = text.get(start..).unwrap_or_default();
@@ -40,7 +41,7 @@ pub(super) fn has_checksum(text: &[u8]) -> bool {
     is_equal
 }
 
-/// A token whose part behind its prefix looks random, which examples in
+/// Checks whether the part behind a token's prefix looks random. Examples in
 /// documentation mostly do not.
 pub(super) fn is_random_token(text: &[u8]) -> bool {
     let start = text.iter().take(PREFIX_BYTES_MAX).rposition(|byte| matches!(byte, b'_' | b'-' | b'.'));
@@ -48,24 +49,24 @@ pub(super) fn is_random_token(text: &[u8]) -> bool {
     body.len() >= BODY_BYTES_MIN && is_spread(body)
 }
 
-/// The longest prefix of a vendor's token, in bytes, and the shortest body.
+/// The maximum length of a vendor's prefix, in bytes, and the minimum length of the rest.
 const PREFIX_BYTES_MAX: usize = 12;
 const BODY_BYTES_MIN: usize = 16;
 
-/// The shortest session token, in characters: AWS gives no length, those seen
-/// have 250 and more.
+/// The minimum length of a session token, in characters. AWS states no length; known
+/// tokens have 250 and more.
 const SESSION_TOKEN_CHARS_MIN: usize = 100;
 
-/// An AWS session token, by its length: the prefix is in the pattern.
+/// Checks an AWS session token by its length. The pattern has checked the prefix.
 pub(super) fn is_session_token(text: &[u8]) -> bool {
     text.len() >= SESSION_TOKEN_CHARS_MIN
 }
 
-/// How much of a JWT's header is looked at, in characters.
+/// The number of characters of a JWT's header that are looked at.
 const HEADER_CHARS_MAX: usize = 512;
 
-/// A JWT, a JWS or a JWE in compact form: its header is an object in JSON
-/// with an `alg` (RFC 7515 section 4.1.1, RFC 7516 section 4.1.1).
+/// Checks for a JWT, a JWS or a JWE in compact form: its header is a JSON object with an
+/// `alg` (RFC 7515 section 4.1.1, RFC 7516 section 4.1.1).
 pub(super) fn is_jwt(text: &[u8]) -> bool {
     let header = text.split(|byte| *byte == b'.').next().unwrap_or_default();
     let header = header.get(..HEADER_CHARS_MAX).unwrap_or(header);
@@ -78,12 +79,11 @@ pub(super) fn is_jwt(text: &[u8]) -> bool {
     decode(header).take(2).eq([Some(b'{'), Some(b'"')]) && has_algorithm
 }
 
-/// How long an AWS secret access key is, in characters.
+/// The length of an AWS secret access key, in characters.
 const SECRET_KEY_CHARS: usize = 40;
 
-/// The AWS secret access key at the end of `text`, behind the id that it
-/// belongs to: base64, random, and neither hexadecimal, as a commit, nor a
-/// path.
+/// Finds the AWS secret access key at the end of `text`, behind the id that it belongs
+/// to. It is random base64, and neither hexadecimal, as a commit id is, nor a path.
 pub(super) fn secret_access_key(text: &[u8]) -> Option<Range<usize>> {
     let start = text.len().checked_sub(SECRET_KEY_CHARS)?;
     let key = text.get(start..)?;
