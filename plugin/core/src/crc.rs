@@ -1,12 +1,12 @@
-//! CRC-32, as IEEE 802.3 has it: what finds a torn write, and what tokens of
-//! some vendors end with.
+//! CRC-32 as defined by IEEE 802.3. It detects torn writes, and the tokens of some
+//! vendors end with it.
 
-/// The bytes that are gone over at once, each with a table of its own.
+/// The number of bytes that one step takes, each with a table of its own.
 const SLICE: usize = 4;
 const TABLES: [[u32; 256]; SLICE] = tables();
 
-/// The checksum of `bytes`. It is done for every record: an interpreter takes
-/// half as many steps for four bytes at once.
+/// Returns the checksum of `bytes`. It is computed for every record: an interpreter needs
+/// half as many steps if it takes four bytes at once.
 pub(crate) fn crc32(bytes: &[u8]) -> u32 {
     let [first, second, third, fourth] = &TABLES;
     let at = |table: &[u32; 256], byte: u32| table[(byte & 0xff) as usize];

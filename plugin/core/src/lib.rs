@@ -1,37 +1,37 @@
 //! Record logic of flb-audit, shared by the filter and the verifier.
 //!
-//! A record is read once into a flat [`Tape`]; every later step walks it:
-//! [`recognize`] tells its format, [`schema`] checks it, [`redact`] redacts it, [`record::canonical`] puts it into
-//! the one form that is hashed, [`seal`] adds what proves it. [`Sealer`] does all
-//! of that in one call, and [`verify`] takes a sealed record apart again. [`chain`]
-//! has keys, checkpoints and the files in which a filter remembers its chain.
+//! A record is read once into a flat [`Tape`]. Every later step walks the tape:
+//! [`recognize`] determines its format, [`schema`] checks it, [`redact`] redacts it,
+//! [`record::canonical`] puts it into the one form that is hashed, and [`seal`] adds the
+//! proof. [`Sealer`] does all of this in one call. [`verify`] takes a sealed record apart
+//! again. [`chain`] has keys, checkpoints and the files in which a filter remembers its
+//! chain.
 //!
-//! Each line of this list uses only those above it, and no two files import each
-//! other; `tests/layers.rs` sees to that:
+//! Each line of this list uses only the lines above it, and no two files import each
+//! other; `tests/layers.rs` checks both:
 //!
 //! - `memory`, [`hash`], `crc`
 //! - [`text`]: JSON strings, digits, base64url
 //! - [`automaton`]
 //! - [`record`]: the reader, the tape, numbers, order, notes
 //! - [`chain`]: names and places, keys, checkpoints, files
-//! - [`recognize`]: which format a record has
+//! - [`recognize`]: the format of a record
 //! - [`schema`]
 //! - [`policy`]: the table's layout
 //! - [`redact`]
 //! - [`seal`]
 //! - [`verify`]
 //!
-//! The core has its own CRC-32, digit printing, sorting and scanning, because of
-//! where it runs: in an interpreter without vector instructions, where every
-//! instruction counts, on 8 KiB of stack, in a module that Fluent Bit 4.0 parses
-//! for every chunk. The CRC takes four bytes at once for every record. Digits are
-//! printed without the machinery of `core::fmt`. Keys are sorted in place, without
-//! recursion and without memory. Text is scanned eight bytes at once.
+//! The core has its own CRC-32, digit printing, sorting and scanning, because of where it
+//! runs: in an interpreter without vector instructions, where every instruction counts,
+//! on 8 KiB of stack, in a module that Fluent Bit 4.0 parses for every chunk. The CRC,
+//! which is computed for every record, takes four bytes at once. Digits are printed
+//! without the machinery of `core::fmt`. Keys are sorted in place, without recursion and
+//! without memory. Text is scanned eight bytes at once.
 //!
-//! This crate has no I/O, no clock, no randomness, no globals and no unsafe
-//! code. Nothing in it recurses and nothing in it panics on foreign bytes:
-//! in its first host, Fluent Bit's interpreter, 8 KiB of stack is all there is
-//! and a trap loses the record.
+//! This crate has no I/O, no clock, no randomness, no globals and no unsafe code. Nothing
+//! in it recurses, and nothing in it panics on foreign bytes: in its first host, Fluent
+//! Bit's interpreter, the stack has only 8 KiB and a trap loses the record.
 #![forbid(unsafe_code)]
 #![no_std]
 

@@ -1,13 +1,13 @@
-//! Memory that may run out: buffers grow with an error, never with a trap.
+//! Memory that may run out: buffers that cannot grow return an error instead of trapping.
 
 use alloc::vec::Vec;
 
-/// The guest could not get the memory that a record needs.
+/// Error: the guest could not get the memory that a record needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OutOfMemory;
 
-/// Appends to a buffer, reporting failure instead of aborting. The guest has it
-/// once, for its size.
+/// Appends to a buffer, and returns an error instead of aborting. In the guest it is not
+/// inlined, to keep the module small.
 #[cfg_attr(target_family = "wasm", inline(never))]
 pub(crate) fn put(out: &mut Vec<u8>, bytes: &[u8]) -> Result<(), OutOfMemory> {
     if out.capacity() - out.len() < bytes.len() {
@@ -17,7 +17,7 @@ pub(crate) fn put(out: &mut Vec<u8>, bytes: &[u8]) -> Result<(), OutOfMemory> {
     Ok(())
 }
 
-/// Appends one byte, likewise.
+/// Appends one byte, in the same way.
 #[inline(always)]
 pub(crate) fn put_byte(out: &mut Vec<u8>, byte: u8) -> Result<(), OutOfMemory> {
     if out.len() == out.capacity() {

@@ -1,22 +1,22 @@
-//! The table of an automaton that is small rather than fast, and walking it.
+//! The table of an automaton that is small rather than fast, and the walk over it.
 //!
-//! Most states of a pattern give up on all bytes but one or two, or do with
-//! most bytes what others do. So states share rows of next states, and have a
-//! few exceptions of their own. The table, little-endian:
+//! Most states of a pattern fail on all bytes except one or two, or treat most bytes like
+//! other states. So states share rows of next states, and have a few exceptions of their
+//! own. The table, in little-endian:
 //!
 //! | bytes | |
 //! |---|---|
-//! | 0..18 | as those of [`Automaton`](super::Automaton), but that states are called by their number |
+//! | 0..18 | same as in [`Automaton`](super::Automaton), but states are referred to by their number |
 //! | 18..20 | number of rows |
 //! | 20..22 | number of exceptions |
-//! | 22..24 | the first byte of another class than 0 |
-//! | 24..26 | how many bytes there are from it to the last such byte |
+//! | 22..24 | the first byte whose class is not 0 |
+//! | 24..26 | the number of bytes from it to the last such byte |
 //! | | the classes of these bytes |
-//! | 2 × (M + 1) | where in the ids those of each state that accepts start, and the end |
+//! | 2 × (M + 1) | the start of each accepting state's ids in the list of ids, and the end of the list |
 //! | 2 × ids | the ids |
-//! | 4 × (states + 1) | of each state: where in the rows its own starts, and its first exception; then the end of both |
+//! | 4 × (states + 1) | for each state: the start of its row, and its first exception; then the end of both |
 //! | 2 × classes × rows | the next states, by class |
-//! | 3 × exceptions | a class, and the state that it leads to in place of what the row says |
+//! | 3 × exceptions | a class, and the next state that replaces that of the row |
 
 use super::{
     ACCEPTING_AT, Accepted, CLASS_COUNT_AT, COMMON_BYTES, IDS_AT, IS_LATE_AT, STARTS_AT, STATES_AT, Starts,
@@ -24,8 +24,8 @@ use super::{
 };
 use alloc::vec::Vec;
 
-/// The most exceptions that a state has: what bounds a step. One with more
-/// has a row of its own.
+/// The maximum number of exceptions of a state, which bounds the cost of a step. A state
+/// with more has a row of its own.
 pub const EXCEPTIONS_MAX: usize = 8;
 
 const ROWS_AT: usize = COMMON_BYTES;
@@ -40,7 +40,7 @@ const NEXT_BYTES: usize = 2;
 /// The length of an exception, in bytes.
 const EXCEPTION_BYTES: usize = 3;
 
-/// A compact automaton, as it stands in its table.
+/// A compact automaton, in the form of its table.
 #[derive(Clone, Copy, Debug)]
 pub struct Compact<'a> {
     first_byte: usize,
@@ -56,8 +56,8 @@ pub struct Compact<'a> {
 }
 
 impl<'a> Compact<'a> {
-    /// The automaton at the start of `table`, and what is behind it; none if
-    /// the table is shorter than it says.
+    /// Reads the automaton at the start of `table`. Returns it and the rest of the table,
+    /// or `None` if the table is shorter than it says.
     pub fn read(table: &'a [u8]) -> Option<(Self, &'a [u8])> {
         let (header, rest) = table.split_first_chunk::<HEADER_BYTES>()?;
         let number = |at: usize| u16::from_le_bytes([header[at], header[at + 1]]);
@@ -83,25 +83,25 @@ impl<'a> Compact<'a> {
         Some((automaton, rest))
     }
 
-    /// Where to start in a text, behind the byte `before` if there is one.
+    /// Returns the start state in a text, behind the byte `before` if there is one.
     pub fn start(&self, before: Option<u8>) -> State {
         self.starts.behind(before)
     }
 
-    /// The state that `byte` leads to. From a state that is none, the dead one.
+    /// Returns the state that `byte` leads to. An invalid state leads to the dead one.
     pub fn step(&self, state: State, byte: u8) -> State {
         let class = self.classes.get((byte as usize).wrapping_sub(self.first_byte));
         self.next(state, class.copied().unwrap_or(0).into())
     }
 
-    /// The state that the end of the text leads to; the dead one, if nothing
-    /// is accepted late.
+    /// Returns the state that the end of the text leads to. If acceptance is not late,
+    /// that is the dead state.
     pub fn step_end(&self, state: State) -> State {
         if self.is_late { self.next(state, self.class_count.wrapping_sub(1)) } else { 0 }
     }
 
-    /// How many bytes after the end of a match it is accepted: 0, or 1 if it
-    /// is late.
+    /// Returns the number of bytes between the end of a match and its acceptance: 0, or 1
+    /// if acceptance is late.
     pub fn lateness(&self) -> usize {
         self.is_late.into()
     }
@@ -122,7 +122,7 @@ impl<'a> Compact<'a> {
         self.rows.get(half(row[0], row[1]) + class).map_or(0, |next| u16::from_le_bytes(*next))
     }
 
-    /// Whether the walk ends here, or something is accepted.
+    /// True if the state is the dead one or accepts something.
     pub fn is_special(&self, state: State) -> bool {
         state <= self.accepting_max
     }
@@ -132,13 +132,13 @@ impl<'a> Compact<'a> {
         state == 0
     }
 
-    /// The ids of what is accepted in `state`.
+    /// Returns the ids that `state` accepts.
     pub fn accepted(&self, state: State) -> impl Iterator<Item = u16> + 'a {
         self.accepted.of(state.into())
     }
 
-    /// Whether every state that the table leads to is there: what a table
-    /// from a foreign hand is asked before it is used.
+    /// Checks that every state that the table refers to exists. A table from an unknown
+    /// source is checked before it is used.
     pub fn is_sound(&self) -> bool {
         let state_count = self.states.len() - 1;
         let is_state = |state: State| (state as usize) < state_count;
@@ -159,9 +159,8 @@ impl<'a> Compact<'a> {
 }
 
 impl States {
-    /// Writes the compact table: rows that states share, and exceptions.
-    /// Returns none if a dense one would have more than [`TRANSITIONS_MAX`]
-    /// transitions.
+    /// Writes the compact table: rows that states share, and exceptions. Returns `None`
+    /// if a dense table would have more than [`TRANSITIONS_MAX`] transitions.
     pub fn write_compact(&self) -> Option<Vec<u8>> {
         if self.next.len() * self.class_count() > TRANSITIONS_MAX {
             return None;
@@ -193,7 +192,7 @@ impl States {
         Some(table)
     }
 
-    /// Chooses the rows, of which each state has one with a few exceptions.
+    /// Chooses the rows. Each state fits one of them, with a few exceptions.
     fn shared_rows(&self) -> Vec<&[usize]> {
         let mut rows: Vec<&[usize]> = Vec::new();
         // Most states differ least from these two.
@@ -207,18 +206,17 @@ impl States {
     }
 }
 
-/// The classes of which `row` does not say what `next` does, and what that
-/// says.
+/// Returns the classes in which `row` differs from `next`, each with the state in `next`.
 fn differences(row: &[usize], next: &[usize]) -> impl Iterator<Item = (usize, usize)> {
     let pairs = row.iter().zip(next).enumerate();
     pairs.filter(|(_, (one, other))| one != other).map(|(class, (_, next))| (class, *next))
 }
 
-/// True if a state may share this row, and saves anything by it.
+/// True if a state may use this row, and saves space by it.
 fn is_fit(row: &[usize], next: &[usize]) -> bool {
     let count = differences(row, next).count();
     count <= EXCEPTIONS_MAX
         && (count == 0 || EXCEPTION_BYTES * count < NEXT_BYTES * next.len())
-        // The class of an exception is one byte.
+        // The class of an exception takes one byte.
         && differences(row, next).all(|(class, _)| class < 1 << 8)
 }

@@ -1,27 +1,27 @@
-//! The table of a dense automaton, and walking it.
+//! The table of a dense automaton, and the walk over it.
 //!
-//! `flb-audit-policy` has regex-automata make the automaton. The table is a
-//! part of some longer table, and little-endian:
+//! `flb-audit-policy` builds the automaton with regex-automata. The table is part of a
+//! longer table, in little-endian:
 //!
 //! | bytes | |
 //! |---|---|
 //! | 0..2 | number of states |
-//! | 2..4 | number of classes of bytes; the end of the text, if it matters, is one of its own, the last |
-//! | 4..6 | M, the number of states that accept; they come first, behind the dead one |
-//! | 6..8 | number of accepted ids in all |
-//! | 8..16 | start states: of a text; in it behind a word byte, a line feed, any other byte |
+//! | 2..4 | number of classes of bytes; if the end of the text matters, it has a class of its own, the last |
+//! | 4..6 | M, the number of accepting states; they come first, behind the dead state |
+//! | 6..8 | number of accepted ids in total |
+//! | 8..16 | start states: at the start of a text; within it behind a word byte, a line feed, any other byte |
 //! | 16..18 | 1 if acceptance is late, else 0 |
 //! | 18..274 | the class of each byte |
-//! | 2 × (M + 1) | where in the ids those of each of these start, and the end |
+//! | 2 × (M + 1) | the start of each accepting state's ids in the list of ids, and the end of the list |
 //! | 2 × ids | the ids |
 //! | 2 × states × classes | the next state, by state and class |
 //!
-//! A state is called by where in that last part its row starts, so that a step
-//! takes no multiplication; the dead state is 0.
+//! A state is referred to by the start of its row in the last part, so that a step takes
+//! no multiplication. The dead state is 0.
 //!
-//! A state that accepts says that a match ends behind the byte that led to it.
-//! Where patterns look at what is behind a match, as `$` and `\b` do, it is
-//! late: the match ended before that byte, or before the end of the text.
+//! An accepting state says that a match ends behind the byte that led to it. If patterns
+//! look at the byte behind a match, as `$` and `\b` do, acceptance is late: the match
+//! ended before that byte, or before the end of the text.
 
 mod compact;
 
@@ -29,10 +29,11 @@ pub use compact::{Compact, EXCEPTIONS_MAX};
 
 use alloc::vec::Vec;
 
-/// A state, by its row; 0 is the one from which nothing matches any more.
+/// A state, referred to by its row. 0 is the dead state, from which nothing matches any
+/// more.
 pub type State = u16;
 
-/// The most that states times classes may come to.
+/// The maximum of states times classes.
 pub const TRANSITIONS_MAX: usize = 1 << 16;
 
 const STATES_AT: usize = 0;
@@ -41,17 +42,18 @@ const ACCEPTING_AT: usize = 4;
 const IDS_AT: usize = 6;
 const STARTS_AT: [usize; 4] = [8, 10, 12, 14];
 const IS_LATE_AT: usize = 16;
-/// What the tables of both kinds of automata start with.
+/// The number of bytes that the tables of both kinds of automata have in common at the
+/// start.
 const COMMON_BYTES: usize = 18;
 const HEADER_BYTES: usize = COMMON_BYTES + 256;
 
-/// An automaton, as it stands in its table.
+/// A dense automaton, in the form of its table.
 #[derive(Clone, Copy, Debug)]
 pub struct Automaton<'a> {
     classes: &'a [u8; 256],
     transitions: &'a [[u8; 2]],
     stride: usize,
-    /// The row of the last state that accepts.
+    /// The row of the last accepting state.
     accepting_max: State,
     is_late: bool,
     starts: Starts,
@@ -59,8 +61,8 @@ pub struct Automaton<'a> {
 }
 
 impl<'a> Automaton<'a> {
-    /// The automaton at the start of `table`, and what is behind it; none if
-    /// the table is shorter than it says.
+    /// Reads the automaton at the start of `table`. Returns it and the rest of the table,
+    /// or `None` if the table is shorter than it says.
     pub fn read(table: &'a [u8]) -> Option<(Self, &'a [u8])> {
         let (header, rest) = table.split_first_chunk::<HEADER_BYTES>()?;
         let number = |at: usize| u16::from_le_bytes([header[at], header[at + 1]]);
@@ -80,19 +82,19 @@ impl<'a> Automaton<'a> {
         Some((automaton, rest))
     }
 
-    /// Where to start in a text, behind the byte `before` if there is one.
+    /// Returns the start state in a text, behind the byte `before` if there is one.
     pub fn start(&self, before: Option<u8>) -> State {
         self.starts.behind(before)
     }
 
-    /// The state that `byte` leads to. From a state that is none, the dead one.
+    /// Returns the state that `byte` leads to. An invalid state leads to the dead one.
     #[inline(always)]
     pub fn step(&self, state: State, byte: u8) -> State {
         self.next(state, self.classes[byte as usize] as usize)
     }
 
-    /// Steps through `text` until a special state, and gives that and how many
-    /// bytes it took; the state at the end, if there is none.
+    /// Steps through `text` until a special state. Returns the state and the number of
+    /// bytes read. If there is no special state, it reads all of `text`.
     #[inline(never)]
     pub fn run(&self, state: State, text: &[u8]) -> (State, usize) {
         let Automaton { classes, transitions, accepting_max, .. } = *self;
@@ -104,7 +106,7 @@ impl<'a> Automaton<'a> {
         let mut state = state as usize;
         let (chunks, rest) = text.as_chunks::<8>();
         let mut at = 0;
-        // Unrolled: an interpreter pays for every instruction of a loop.
+        // The loop is unrolled: an interpreter pays for every instruction of a loop.
         for chunk in chunks {
             macro_rules! steps {
                 ($($ahead:literal)*) => {
@@ -129,14 +131,14 @@ impl<'a> Automaton<'a> {
         (state as State, at)
     }
 
-    /// The state that the end of the text leads to; the dead one, if nothing
-    /// is accepted late.
+    /// Returns the state that the end of the text leads to. If acceptance is not late,
+    /// that is the dead state.
     pub fn step_end(&self, state: State) -> State {
         if self.is_late { self.next(state, self.stride.wrapping_sub(1)) } else { 0 }
     }
 
-    /// How many bytes after the end of a match it is accepted: 0, or 1 if it
-    /// is late.
+    /// Returns the number of bytes between the end of a match and its acceptance: 0, or 1
+    /// if acceptance is late.
     pub fn lateness(&self) -> usize {
         self.is_late.into()
     }
@@ -149,24 +151,24 @@ impl<'a> Automaton<'a> {
         }
     }
 
-    /// Whether the walk ends here, or something is accepted.
+    /// True if the state is the dead one or accepts something.
     #[inline(always)]
     pub fn is_special(&self, state: State) -> bool {
         state <= self.accepting_max
     }
 
-    /// Whether something is accepted.
+    /// True if the state accepts something.
     #[inline(always)]
     pub fn is_accepting(&self, state: State) -> bool {
         self.is_special(state) && state != 0
     }
 
-    /// The ids of what is accepted in `state`.
+    /// Returns the ids that `state` accepts.
     pub fn accepted(&self, state: State) -> impl Iterator<Item = u16> + 'a {
         self.accepted.of((state as usize).checked_div(self.stride).unwrap_or(0))
     }
 
-    /// Whether the automaton finds anything in a text.
+    /// Checks whether the automaton finds anything in a text.
     pub fn is_match(&self, text: impl IntoIterator<Item = u8>) -> bool {
         let mut state = self.start(None);
         let mut text = text.into_iter();
@@ -179,8 +181,8 @@ impl<'a> Automaton<'a> {
         state != 0
     }
 
-    /// Whether every state that the table leads to is there: what a table
-    /// from a foreign hand is asked before it is used.
+    /// Checks that every state that the table refers to exists. A table from an unknown
+    /// source is checked before it is used.
     pub fn is_sound(&self) -> bool {
         let is_state = |state: u16| {
             let state = state as usize;
@@ -193,26 +195,26 @@ impl<'a> Automaton<'a> {
     }
 }
 
-/// An automaton in memory, with its states in the order in which a table has
-/// them: the dead one, those that accept, all others.
+/// An automaton in memory. Its states are in the order of a table: the dead one, the
+/// accepting ones, all others.
 #[derive(Clone, Debug)]
 pub struct States {
     /// The start states, in the order of the table.
     pub starts: [usize; 4],
     /// The class of each of the 256 bytes.
     pub classes: Vec<usize>,
-    /// The next state by class; if acceptance is late, the last one is that of
-    /// the end of the text.
+    /// The next states, by class. If acceptance is late, the last class is the end of the
+    /// text.
     pub next: Vec<Vec<usize>>,
-    /// The ids that each of the states accepts that accept any.
+    /// The accepted ids of each accepting state.
     pub accepts: Vec<Vec<u16>>,
     /// True if a state accepts a match that ended before the last byte.
     pub is_late: bool,
 }
 
 impl States {
-    /// Writes the dense table: a row for each state. Returns none if it has
-    /// more than [`TRANSITIONS_MAX`] transitions.
+    /// Writes the dense table: a row for each state. Returns `None` if it has more than
+    /// [`TRANSITIONS_MAX`] transitions.
     pub fn write_dense(&self) -> Option<Vec<u8>> {
         let stride = self.class_count();
         if self.next.len() * stride > TRANSITIONS_MAX {
@@ -229,8 +231,8 @@ impl States {
         self.next.first().map_or(0, Vec::len)
     }
 
-    /// The bytes that all tables start with; a state is called by a multiple of
-    /// its number.
+    /// Returns the common bytes at the start of a table. States are referred to by their
+    /// number times `stride`.
     fn header(&self, stride: usize) -> Option<Vec<u8>> {
         let mut header = Vec::from([0; COMMON_BYTES]);
         let ids = self.accepts.iter().map(Vec::len).sum();
@@ -248,8 +250,8 @@ impl States {
         Some(header)
     }
 
-    /// Where among the ids those of each state that accepts start, and they
-    /// end; and the ids.
+    /// Returns the start of each accepting state's ids in the list of ids, then the end
+    /// of the list, then the ids.
     fn accepted(&self) -> impl Iterator<Item = usize> {
         let ends = self.accepts.iter().scan(0, |end, accepts| {
             *end += accepts.len();
@@ -259,7 +261,7 @@ impl States {
     }
 }
 
-/// Appends numbers of 16 bits. Returns none if one has more.
+/// Appends numbers of 16 bits. Returns `None` if one is larger.
 fn put_all(table: &mut Vec<u8>, numbers: impl IntoIterator<Item = usize>) -> Option<()> {
     for number in numbers {
         table.extend(u16::try_from(number).ok()?.to_le_bytes());
@@ -267,8 +269,8 @@ fn put_all(table: &mut Vec<u8>, numbers: impl IntoIterator<Item = usize>) -> Opt
     Some(())
 }
 
-/// Start states: of a text; in it behind a word byte, a line feed, any other
-/// byte.
+/// The start states: at the start of a text; within it behind a word byte, a line feed,
+/// any other byte.
 #[derive(Clone, Copy, Debug)]
 struct Starts([State; 4]);
 
@@ -284,7 +286,7 @@ impl Starts {
     }
 }
 
-/// What the states that accept do accept, by their number from 1 on.
+/// The ids of accepting states, which are numbered from 1 on.
 #[derive(Clone, Copy, Debug)]
 struct Accepted<'a> {
     offsets: &'a [[u8; 2]],

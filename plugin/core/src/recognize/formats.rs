@@ -1,18 +1,18 @@
-//! The part of a policy's table that says how formats are recognized.
+//! The part of a policy's table that contains the programs for recognizing formats.
 //!
 //! | bytes | |
 //! |---|---|
-//! | 0..2 | how many keys nominate rules |
-//! | 2..4 | how many rules there are |
-//! | 4..6 | how many variants, but for the unknown one |
-//! | 6..8 | how many conditions |
-//! | 8..10 | how many pins |
-//! | 10..12 | for how many numbers of the dictionary it says which keys at the top of a record they are |
+//! | 0..2 | the number of keys that nominate rules |
+//! | 2..4 | the number of rules |
+//! | 4..6 | the number of variants, without the unknown one |
+//! | 6..8 | the number of conditions |
+//! | 8..10 | the number of pins |
+//! | 10..12 | the number of keys in the dictionary, or 0 |
 //! | 12..14 | the length of the texts, in bytes |
-//! | 1 × numbers | the number of the key among those at the top, 255 if it is none |
+//! | 1 × keys | for each key of the dictionary, its number among the keys at the top of a record; 255 if it is none of them |
 //! | 8 × nominating keys | the rules that a key nominates, a bit each; bit 63 if it may hold other records |
-//! | 4 × rules | the first of its conditions; how many it has; the variant |
-//! | 8 × variants | its name, as place and length in the texts; the first of its cases among the rules, and how many it has; 1 if paths with a rule may lead into it; the number of its format; zero |
+//! | 4 × rules | the first of its conditions; the number of its conditions; the variant |
+//! | 8 × variants | its name, as place and length in the texts; the first of its cases among the rules, and their number; 1 if paths with a rule may lead into it; the number of its format; zero |
 //! | 8 × conditions | below |
 //! | 4 × pins | a pattern of tags, as place and length in the texts; the variant |
 //! | | the texts |
@@ -22,28 +22,28 @@
 //! | bytes | |
 //! |---|---|
 //! | 0 | operation |
-//! | 1 | the key at the top that it is about |
-//! | 2..4, 4 | the keys that lead on from there, as place and length in the texts, with a byte 0xff between; `[]` is the first element of an array. Of [`Operation::Some`], the length is the number of conditions that it is about |
+//! | 1 | the number of its key at the top |
+//! | 2..4, 4 | the keys that lead on from there, as place and length in the texts, separated by a byte 0xff; `[]` is the first element of an array. For [`Operation::Some`], the length is the number of conditions in its group |
 //! | 5 | an operand, or the length of its text |
-//! | 6..8 | where its text is; 2¹⁶−1 if there is none |
+//! | 6..8 | the place of its text; 2¹⁶−1 if there is none |
 
 use super::{Dictionary, UNKNOWN, Variant};
 use alloc::vec::Vec;
 
-/// The most rules that nominations can name.
+/// The maximum number of rules that keys can nominate.
 pub const RULES_MAX: usize = 63;
 /// The bit of a nomination that says that the key may hold other records.
 pub const WRAPPER_RULE: usize = 63;
-/// The most variants, the unknown one included.
+/// The maximum number of variants, the unknown one included.
 pub const VARIANTS_MAX: usize = 64;
-/// The number of members of a nested object that are looked at.
+/// The number of members of a nested object that are searched.
 pub const NESTED_MEMBERS_MAX: usize = 64;
 
-/// Stands for a key that is not looked for at the top.
+/// Stands for a key that is not searched for at the top.
 pub(crate) const NO_TOP: u8 = 255;
-/// The most keys that are looked for at the top.
+/// The maximum number of keys that are searched for at the top.
 const TOPS_MAX: usize = NO_TOP as usize;
-/// The byte between the keys of a path, which no UTF-8 has.
+/// The byte between the keys of a path. It never occurs in UTF-8.
 pub(crate) const KEY_END: u8 = 0xff;
 /// The step into the first element of an array.
 pub(crate) const FIRST: &[u8] = b"[]";
@@ -52,17 +52,17 @@ const HEADER_BYTES: usize = 14;
 /// The question of a condition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation {
-    /// The member is there.
+    /// The member exists.
     Has = 0,
-    /// Its value is this text, number or word.
+    /// The member's value is this text, number or word.
     Is = 1,
-    /// Its value is a string that starts with this text.
+    /// The member's value is a string that starts with this text.
     Starts = 2,
-    /// Its value is of this type.
+    /// The member's value is of this type.
     Type = 3,
-    /// So many of the conditions that follow hold; the text says of how many.
+    /// At least this many of the conditions in the group that follows hold.
     Some = 4,
-    /// The member is not there.
+    /// The member does not exist.
     Lacks = 5,
 }
 
@@ -86,20 +86,21 @@ pub enum ValueType {
 pub struct Condition {
     /// The question.
     pub operation: Operation,
-    /// The keys that lead to the member; none for [`Operation::Some`].
+    /// The keys that lead to the member; empty for [`Operation::Some`].
     pub path: Vec<Vec<u8>>,
-    /// The text, of those operations that have one.
+    /// The text, for operations that have one.
     pub text: Vec<u8>,
-    /// The type, or of how many conditions how many have to hold.
+    /// The type; or, for [`Operation::Some`], how many conditions have to hold and how
+    /// many are in the group.
     pub operand: (u8, u8),
 }
 
-/// A rule to write: all of its conditions hold for records of the variant.
+/// A rule to write: a record is of the variant if all conditions hold.
 #[derive(Clone, Debug)]
 pub struct RuleParts {
     /// The conditions.
     pub conditions: Vec<Condition>,
-    /// The key that nominates the rule; none of a case.
+    /// The key that nominates the rule; `None` for a case.
     pub nominated_by: Option<Vec<u8>>,
     /// The variant.
     pub variant: Variant,
@@ -118,7 +119,7 @@ pub struct VariantParts<'a> {
     pub format: Variant,
 }
 
-/// A pin to write: all records of these tags are of a variant.
+/// A pin to write: all records with matching tags are of the variant.
 #[derive(Clone, Copy, Debug)]
 pub struct PinParts<'a> {
     /// The pattern of tags.
@@ -130,20 +131,20 @@ pub struct PinParts<'a> {
 /// The part of a policy's table, to be written.
 #[derive(Clone, Debug, Default)]
 pub struct FormatsParts<'a> {
-    /// The rules, of which the first that holds decides.
+    /// The rules. The first one that holds decides.
     pub rules: Vec<RuleParts>,
     /// The variants, from 1 on.
     pub variants: Vec<VariantParts<'a>>,
     /// The keys that may hold other records.
     pub wrappers: Vec<&'a [u8]>,
-    /// The pins, of which the first that fits decides.
+    /// The pins. The first one that matches decides.
     pub pins: Vec<PinParts<'a>>,
 }
 
-/// The formats of a policy, as they stand in its table.
+/// The formats of a policy, in the form of its table.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Formats<'a> {
-    /// By the number of a key, which one it is of those at the top.
+    /// For each key of the dictionary, its number among the keys at the top.
     pub(super) tops: &'a [u8],
     pub(super) nominations: &'a [[u8; 8]],
     pub(super) rules: &'a [[u8; 4]],
@@ -154,7 +155,8 @@ pub(crate) struct Formats<'a> {
 }
 
 impl<'a> Formats<'a> {
-    /// The formats in their part of the table; an empty one has none.
+    /// Reads the formats from their part of the table. An empty part has none. Returns
+    /// `None` if the part is shorter than it says.
     pub(crate) fn read(part: &'a [u8]) -> Option<Self> {
         let Some((header, rest)) = part.split_first_chunk::<HEADER_BYTES>() else {
             return Some(Formats::default());
@@ -190,13 +192,13 @@ impl<'a> Formats<'a> {
         self.variants.get(usize::from(variant).checked_sub(1)?)
     }
 
-    /// The name of a variant's format.
+    /// Returns the name of a variant's format.
     pub(crate) fn name(&self, variant: Variant) -> Option<&'a [u8]> {
         let &[a, b, len, ..] = self.variant(variant)?;
         self.text(u16::from_le_bytes([a, b]), len)
     }
 
-    /// The number of a variant's format.
+    /// Returns the number of a variant's format.
     pub(crate) fn format(&self, variant: Variant) -> Variant {
         self.variant(variant).map_or(UNKNOWN, |entry| entry[6])
     }
@@ -206,19 +208,19 @@ impl<'a> Formats<'a> {
         self.variant(variant).is_none_or(|entry| entry[5] != 0)
     }
 
-    /// The rules of a variant's cases.
+    /// Returns the rules of a variant's cases.
     pub(super) fn cases(&self, variant: Variant) -> &'a [[u8; 4]] {
         let (first, count) = self.variant(variant).map_or((0, 0), |entry| (entry[3], entry[4]));
         self.rules.get(first.into()..usize::from(first) + usize::from(count)).unwrap_or_default()
     }
 
-    /// A text, by its place and length.
+    /// Returns a text, by its place and length.
     pub(super) fn text(&self, start: u16, len: u8) -> Option<&'a [u8]> {
         self.texts.get(start.into()..usize::from(start) + usize::from(len))
     }
 
-    /// Checks that everything that the table leads to is there. `numbers` is how many the
-    /// dictionary has.
+    /// Checks that everything that the table refers to exists. `numbers` is the number of
+    /// slots in the dictionary.
     pub(crate) fn is_sound(&self, numbers: usize) -> bool {
         let are_conditions = |[a, b, count, variant]: &[u8; 4]| {
             let first = u16::from_le_bytes([*a, *b]) as usize;
@@ -247,12 +249,12 @@ impl<'a> Formats<'a> {
 }
 
 impl FormatsParts<'_> {
-    /// The keys that the part needs in the dictionary.
+    /// Returns the keys that the part needs in the dictionary.
     pub fn keys(&self) -> Vec<&[u8]> {
         let rules = self.rules.iter().chain(self.variants.iter().flat_map(|variant| &variant.cases));
         let conditions = rules.flat_map(|rule| &rule.conditions);
         let mut keys: Vec<&[u8]> = Vec::new();
-        // Those that nominate come first.
+        // Keys that nominate come first.
         for key in self
             .nominating()
             .chain(conditions.filter_map(|condition| condition.path.first()).map(Vec::as_slice))
@@ -269,7 +271,7 @@ impl FormatsParts<'_> {
         self.wrappers.iter().copied().chain(rules)
     }
 
-    /// Writes the part. Returns none if there is more of something than fits.
+    /// Writes the part. Returns `None` if something is more than fits.
     pub fn write(&self, dictionary: &Dictionary<'_>) -> Option<Vec<u8>> {
         if self.rules.len() > RULES_MAX || self.variants.len() >= VARIANTS_MAX {
             return None;
@@ -358,14 +360,14 @@ impl Condition {
     }
 }
 
-/// The texts of a part, each of which stands there once.
+/// The texts of a part. Each one is stored once.
 #[derive(Default)]
 struct Texts {
     bytes: Vec<u8>,
 }
 
 impl Texts {
-    /// A text's place and length.
+    /// Adds a text if needed. Returns its place and length.
     fn add(&mut self, text: &[u8]) -> Option<(u16, u8)> {
         let known = self.bytes.windows(text.len().max(1)).position(|window| window == text);
         let start = match known {

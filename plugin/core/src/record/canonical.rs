@@ -12,7 +12,7 @@ use alloc::vec::Vec;
 #[derive(Debug, Default)]
 pub struct Canonical {
     text: Vec<u8>,
-    /// The members still to be written of every open object, in order.
+    /// The members that are still to be written, of all open objects, in order.
     members: Vec<Member>,
     open: Vec<Open>,
     /// The position in the text where `audit` belongs.
@@ -23,23 +23,23 @@ pub struct Canonical {
 /// A container whose contents are being written.
 #[derive(Clone, Copy, Debug)]
 struct Open {
-    /// For an object, the start of its members in `members`; for an array, the
-    /// node of its first value.
+    /// For an object, the index of its first member in `members`; for an array, the node
+    /// of its first value.
     first: usize,
-    /// Likewise of the one to be written next.
+    /// The index of the next one to write.
     next: usize,
-    /// Likewise behind the last.
+    /// The index behind the last one.
     end: usize,
     is_object: bool,
 }
 
 impl Canonical {
-    /// With no memory taken yet.
+    /// Creates a writer that has not allocated yet.
     pub const fn new() -> Self {
         Canonical { text: Vec::new(), members: Vec::new(), open: Vec::new(), place: 0, may_have_audit: false }
     }
 
-    /// The canonical form of the record written last.
+    /// Returns the canonical form of the last record.
     pub fn text(&self) -> &[u8] {
         &self.text
     }
@@ -49,8 +49,8 @@ impl Canonical {
         self.may_have_audit
     }
 
-    /// The text, cut in two where the member `audit` belongs, which the record
-    /// does not have; and the commas that the member needs before and after it.
+    /// Returns the text in two parts, split where the member `audit` belongs, and the
+    /// commas that `audit` needs before and after it. The record has no such member.
     pub(crate) fn around_audit(&self) -> (&[u8], &'static [u8], &'static [u8], &[u8]) {
         let (before, after) = self.text.split_at(self.place);
         let comma = |needed: bool| if needed { &b","[..] } else { &b""[..] };
@@ -60,8 +60,8 @@ impl Canonical {
 
     /// Writes the record on `tape`, which was read from `source`.
     ///
-    /// The last of several members with the same key stays: the others are
-    /// removed from the tape, and a note says so.
+    /// If several members have the same key, only the last one stays. The others are
+    /// removed from the tape, and a note is added.
     pub fn write(&mut self, tape: &mut Tape, source: &[u8]) -> Result<(), OutOfMemory> {
         self.text.clear();
         self.members.clear();
@@ -105,7 +105,7 @@ impl Canonical {
             }
             put_byte(&mut self.text, b',')?;
         }
-        // The one behind the record.
+        // The last comma stands behind the record.
         self.text.pop();
         self.place = self.place.min(self.text.len() - 1);
         Ok(())
@@ -130,7 +130,7 @@ impl Canonical {
         put_byte(&mut self.text, if is_object { b'{' } else { b'[' })
     }
 
-    /// Closes the container: with its last comma gone, and one behind it.
+    /// Closes the container: removes its last comma, and writes one behind it.
     fn leave(&mut self, closed: Open) -> Result<(), OutOfMemory> {
         self.open.pop();
         if closed.is_object {
@@ -173,8 +173,8 @@ impl Canonical {
     }
 }
 
-/// Writes a key, its scalar and a comma in one piece, where they stand so in
-/// the source and are canonical already. False, and nothing written, where not.
+/// Writes a key, its scalar and a comma in one piece, if they are adjacent in the source
+/// and already canonical. Otherwise returns false and writes nothing.
 fn put_plain_member(out: &mut Vec<u8>, tape: &Tape, source: &[u8], key: usize) -> Result<bool, OutOfMemory> {
     let (key, value) = (&tape.nodes[key], &tape.nodes[key + 1]);
     let is_plain = (key.flags | value.flags) & (NOT_CANONICAL | PATCHED) == 0

@@ -1,9 +1,9 @@
-//! Numbers: which of them Fluent Bit keeps, and their canonical form.
+//! Numbers: those that Fluent Bit keeps unchanged, and their canonical form.
 //!
-//! Fluent Bit prints an `f64` with `%.16g`, or with `%.1f` where it is
-//! integral and within `i64`. So a value that leaves the filter may come out
-//! of the far end as a neighbour of itself. [`outgoing`] finds the value that
-//! stays what it is, and the record is sealed with that one.
+//! Fluent Bit prints an `f64` with `%.16g`, or with `%.1f` if it is integral and within
+//! `i64`. So a value that leaves the filter may reach the far end as a neighbouring
+//! value. [`outgoing`] finds a value that stays unchanged, and the record is sealed with
+//! that one.
 
 use crate::memory::{OutOfMemory, put};
 use crate::record::notes::Notes;
@@ -14,29 +14,30 @@ use core::fmt::{self, Write};
 /// An integer of up to this many digits fits into an `i64`.
 pub(crate) const DIGITS_ALWAYS_EXACT: usize = 18;
 
-/// The largest number of 16 digits within the range of `f64`. `f64::MAX`
-/// itself is printed as a number over that range.
+/// The largest number with 16 digits within the range of `f64`. `f64::MAX` itself would
+/// be printed as a number outside that range.
 const LARGEST_PRINTABLE: f64 = 1.797693134862315e308;
 
 const TWO_TO_63: f64 = 9_223_372_036_854_775_808.0;
 const TWO_TO_64: f64 = 18_446_744_073_709_551_616.0;
 
-/// The longest: `-1.7976931348623157e-308`.
+/// The length of the longest number, `-1.7976931348623157e-308`, rounded up.
 const SHORT_BYTES_MAX: usize = 32;
 
-/// The shortest text for an `f64` has no more digits.
+/// The maximum number of digits in the shortest text for an `f64`.
 const DIGITS_MAX: usize = 17;
 
-/// No two numbers of so many digits read as one `f64`, if it has all its bits.
+/// The number of digits up to which different numbers always read as different `f64`, if
+/// these are normal numbers.
 const DIGITS_ALWAYS_SHORTEST: usize = 15;
 
-/// The bits of an `f64` that are all zero in a power of two.
+/// The number of low bits of an `f64` that are all zero in a power of two.
 const MANTISSA_BITS: u32 = 52;
 
-/// Fluent Bit prints so many digits.
+/// The number of digits that Fluent Bit prints.
 const FLUENT_BIT_DIGITS: usize = 16;
 
-/// A number's text.
+/// The text of a number.
 #[derive(Clone, Copy)]
 pub(crate) struct Short {
     text: [u8; SHORT_BYTES_MAX],
@@ -46,7 +47,7 @@ pub(crate) struct Short {
 impl Short {
     fn print(value: fmt::Arguments<'_>) -> Self {
         let mut short = Short { text: [0; SHORT_BYTES_MAX], len: 0 };
-        // Nothing is printed here that is longer than SHORT_BYTES_MAX.
+        // No number is longer than SHORT_BYTES_MAX.
         let _ = short.write_fmt(value);
         short
     }
@@ -67,9 +68,9 @@ impl Write for Short {
 
 /// The form in which a number leaves the filter.
 pub(crate) enum Outgoing {
-    /// As it stands.
+    /// The number leaves as it stands.
     AsIs,
-    /// As this text; the note is empty if the value is the same.
+    /// The number leaves as this text. The note is empty if the value is the same.
     Otherwise { text: Short, note: Notes },
 }
 
@@ -77,12 +78,12 @@ fn parse<T: core::str::FromStr>(token: &[u8]) -> Option<T> {
     core::str::from_utf8(token).ok()?.parse().ok()
 }
 
-/// Checks that an integer is within `i64` or `u64`.
+/// Checks whether an integer is within `i64` or `u64`.
 pub(crate) fn is_exact(token: &[u8]) -> bool {
     parse::<i64>(token).is_some() || parse::<u64>(token).is_some()
 }
 
-/// Checks that a number is within `f64`.
+/// Checks whether a number is within `f64`.
 pub(crate) fn is_in_range(token: &[u8]) -> bool {
     parse::<f64>(token).is_some_and(f64::is_finite)
 }
@@ -101,21 +102,21 @@ pub(crate) fn outgoing(token: &[u8]) -> Outgoing {
         return Outgoing::AsIs;
     }
     let text = decimal.with_point();
-    // An integral value may have more digits than that.
+    // The text of an integral value may have more digits than this one.
     let note = if parse(text.as_bytes()) == Some(value) { Notes::NONE } else { Notes::ROUNDED };
     Outgoing::Otherwise { text, note }
 }
 
-/// Returns `value` as Fluent Bit prints it and reads it again, and
-/// the decimal that reads as that.
+/// Returns the value that stays unchanged when Fluent Bit prints and reads it, and the
+/// decimal that reads as that value. It is `value` itself, or a neighbour.
 ///
-/// A value that some number of 16 digits reads as stays what it is: the one that
-/// Fluent Bit prints is at least as near to it. Powers of two are the exception:
-/// their neighbours below are nearer than those above, and Fluent Bit may print one
-/// of them. Where that can be, the neighbour it is.
+/// If a number with 16 digits reads as `value`, then `value` stays: the number that
+/// Fluent Bit prints is at least as near to it. Powers of two are the exception: their
+/// neighbours below are nearer than those above, and Fluent Bit may print one of them. If
+/// that is possible, the neighbour is returned.
 fn settle(value: f64, decimal: Decimal) -> (f64, Decimal) {
     let (mut settled, mut decimal) = (value, decimal);
-    // The next one may be a power of two.
+    // The neighbour may itself be a power of two.
     for _ in 0..2 {
         let printed = if decimal.count > FLUENT_BIT_DIGITS {
             decimal.rounded()
@@ -147,19 +148,19 @@ fn is_integral(value: f64, bound: f64) -> bool {
 /// The shortest decimal number that reads as a value.
 struct Decimal {
     is_negative: bool,
-    /// The digits, as ASCII; the first and the last are not 0, but for a lone 0.
+    /// The digits in ASCII. The first and the last are not 0, except in the number 0.
     digits: [u8; DIGITS_MAX],
     count: usize,
-    /// The power of ten that the first digit counts.
+    /// The power of ten of the first digit.
     exponent: i32,
 }
 
 impl Decimal {
-    /// The shortest decimal for `value`, which `token` reads as.
+    /// Returns the shortest decimal for `value`, which `token` reads as.
     ///
-    /// No two numbers of [`DIGITS_ALWAYS_SHORTEST`] digits read as one value, so a
-    /// token of no more is the shortest: printing a value can take thousands of
-    /// instructions a digit.
+    /// No two numbers of up to [`DIGITS_ALWAYS_SHORTEST`] digits read as the same value,
+    /// so a token with no more digits is the shortest. This is a shortcut: printing a
+    /// value can take thousands of instructions per digit.
     fn of(token: &[u8], value: f64) -> Decimal {
         let is_normal = (1e-300..1e300).contains(&value.abs());
         Decimal::from_text(token, DIGITS_ALWAYS_SHORTEST)
@@ -167,15 +168,15 @@ impl Decimal {
             .unwrap_or_else(|| Decimal::shortest(value))
     }
 
-    /// The shortest decimal that reads as `value`, and of those the nearest; of two as
-    /// near to it, the even one, as ECMAScript wants it.
+    /// Returns the shortest decimal that reads as `value`. Among several, it is the
+    /// nearest; among two at the same distance, the even one, as ECMAScript requires.
     fn shortest(value: f64) -> Decimal {
         let mut buffer = ryu::Buffer::new();
         Decimal::from_text(buffer.format_finite(value).as_bytes(), DIGITS_MAX).unwrap_or(Decimal::ZERO)
     }
 
-    /// Returns the next number of 16 digits that is nearer to zero; `None` if this one has
-    /// more digits, or that one would begin with 0.
+    /// Returns the next number of 16 digits towards zero. Returns `None` if this number
+    /// has more digits, or if the result would begin with 0.
     fn below(&self) -> Option<Decimal> {
         let mut below = Decimal { count: FLUENT_BIT_DIGITS, ..*self };
         let last = below.digits[..FLUENT_BIT_DIGITS].iter().rposition(|digit| *digit != b'0')?;
@@ -187,8 +188,8 @@ impl Decimal {
 
     const ZERO: Decimal = Decimal { is_negative: false, digits: [b'0'; DIGITS_MAX], count: 1, exponent: 0 };
 
-    /// Reads a number; `None` if it has more digits than `digits_max` between its
-    /// first and its last that is not 0, or none at all.
+    /// Reads a number. Returns `None` if it has more than `digits_max` digits from its
+    /// first to its last that is not 0, or no such digit.
     fn from_text(text: &[u8], digits_max: usize) -> Option<Decimal> {
         let (mantissa, exponent) = match text.iter().position(|byte| matches!(byte, b'e' | b'E')) {
             Some(at) => (&text[..at], text.get(at + 1..)?),
@@ -196,8 +197,8 @@ impl Decimal {
         };
         let exponent: i32 = parse(exponent.strip_prefix(b"+").unwrap_or(exponent))?;
         let mut decimal = Decimal { is_negative: mantissa.first() == Some(&b'-'), count: 0, ..Decimal::ZERO };
-        // How many digits there are before the point, and which is the first that
-        // is not 0.
+        // The number of digits before the point, and the index of the first digit that is
+        // not 0.
         let (mut seen, mut point, mut first) = (0, None, None);
         for &byte in mantissa {
             match byte {
@@ -219,7 +220,7 @@ impl Decimal {
         Some(decimal)
     }
 
-    /// With as many digits as Fluent Bit prints.
+    /// Rounds to the number of digits that Fluent Bit prints.
     fn rounded(mut self) -> Decimal {
         if self.count <= FLUENT_BIT_DIGITS {
             return self;
@@ -246,7 +247,8 @@ impl Decimal {
         self
     }
 
-    /// With one digit before the point, one at least behind it, and an exponent.
+    /// Returns the text with one digit before the point, at least one behind it, and an
+    /// exponent.
     fn with_point(&self) -> Short {
         let sign = if self.is_negative { "-" } else { "" };
         let digits = core::str::from_utf8(&self.digits[..self.count.max(2)]).unwrap_or("00");
@@ -257,8 +259,8 @@ impl Decimal {
 
 /// Writes a number that is not an integer token in canonical form.
 ///
-/// An integral value from −2⁶³ to 2⁶⁴−1 is written as that integer, exactly;
-/// any other as ECMAScript prints its `f64` (RFC 8785 section 3.2.2.3).
+/// An integral value from −2⁶³ to 2⁶⁴−1 is written as that integer, exactly. Any other
+/// value is written as ECMAScript prints its `f64` (RFC 8785 section 3.2.2.3).
 pub(crate) fn write_canonical(token: &[u8], out: &mut Vec<u8>) -> Result<(), OutOfMemory> {
     let value: f64 = parse(token).unwrap_or(0.0);
     if is_integral(value, TWO_TO_64) {
@@ -269,11 +271,11 @@ pub(crate) fn write_canonical(token: &[u8], out: &mut Vec<u8>) -> Result<(), Out
     write_as_ecmascript(&Decimal::of(token, value), out)
 }
 
-/// Lays out a number as in ECMA-262, Number::toString.
+/// Writes a number in the layout of ECMA-262, Number::toString.
 fn write_as_ecmascript(decimal: &Decimal, out: &mut Vec<u8>) -> Result<(), OutOfMemory> {
     const ZEROS: &[u8] = b"000000000000000000000";
     let (digits, count) = (&decimal.digits[..decimal.count], decimal.count);
-    // Where the point stands, counted from the first digit.
+    // The place of the point, counted from the first digit.
     let (exponent, point) = (decimal.exponent, decimal.exponent + 1);
     put(out, if decimal.is_negative { b"-" } else { b"" })?;
     match point {
@@ -309,8 +311,8 @@ mod tests {
     use alloc::string::{String, ToString};
     use alloc::{format, vec};
 
-    /// Powers of two and of ten with their neighbours, and what else is
-    /// special, with both signs.
+    /// Returns powers of two and of ten with their neighbours, and other special values,
+    /// with both signs.
     fn values() -> Vec<f64> {
         let two = (-1074..1024).map(|exponent| match exponent {
             ..-1022 => f64::from_bits(1 << (exponent + 1074)),
@@ -335,7 +337,8 @@ mod tests {
         values.iter().flat_map(|value| [*value, -*value]).collect()
     }
 
-    /// C's `%.16g`, always with an exponent: to a parser there is no other.
+    /// Returns what C's `%.16g` prints, but always with an exponent: to a parser that is
+    /// the same.
     fn fluent_bit_prints(value: f64) -> String {
         if (-TWO_TO_63..TWO_TO_63).contains(&value) && value as i64 as f64 == value {
             format!("{value:.1}")
@@ -371,7 +374,8 @@ mod tests {
                     () => Notes::ROUNDED,
                 };
                 assert_eq!(note, expected, "{token}: {text}");
-                // Sixteen digits, twice at the most, and subnormals of less.
+                // The difference is that of sixteen digits, twice at most; subnormal
+                // numbers have fewer digits.
                 let apart = (read - came.clamp(-f64::MAX, f64::MAX)).abs();
                 assert!(apart <= came.abs().min(f64::MAX) * 2e-15 + 1e-323, "{token}: {text} is far off");
             }
@@ -386,8 +390,8 @@ mod tests {
                 let (text, _) = goes_out(&token);
                 let printed: f64 = token.parse().expect("a number");
                 let apart = (text.parse::<f64>().expect("a number") - printed).abs();
-                // But for powers of ten that are no f64, of which the
-                // neighbour comes out.
+                // An exception are powers of ten that are no `f64`: their neighbour
+                // leaves.
                 assert!(apart <= (printed.next_up() - printed).abs() * 2.0, "{token}: {text}");
             }
         }

@@ -1,19 +1,19 @@
-//! Putting an object's members into the order of RFC 8785.
+//! Sorts an object's members into the order of RFC 8785.
 //!
-//! That is the order of the keys' UTF-16 code units (section 3.2.3). For keys
-//! of plain ASCII it is that of their bytes, and the first eight of them
-//! decide nearly every comparison.
+//! That is the order of the keys' UTF-16 code units (section 3.2.3). For keys of plain
+//! ASCII it is the order of their bytes, and the first eight bytes decide nearly every
+//! comparison.
 
 use crate::record::tape::{ESCAPED, NON_ASCII, Node, PATCHED, Tape};
 use crate::text::{Characters, inner};
 use core::cmp::Ordering;
 
-/// A member: its key's node and the start of the key.
+/// A member: the node of its key, and the start of the key.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Member {
-    /// The key's first eight characters. Two that differ are in the order of
-    /// their keys. From the first character on that is not ASCII all is 0xff,
-    /// as there every key that goes on in ASCII comes before this one.
+    /// The key's first eight characters. If two prefixes differ, their keys are in the
+    /// same order. From the first character that is not ASCII, every byte is 0xff: a key
+    /// that continues in ASCII comes before this one.
     prefix: u64,
     pub(crate) key: u32,
 }
@@ -27,7 +27,7 @@ impl Member {
             _ => return Member { prefix: prefix(inner(tape.text(node, source))), key },
         };
         let (prefix, len) = (eight.swap_bytes(), node.end - node.start - 2);
-        // Past the key there is something else.
+        // The bytes behind the key do not belong to the prefix.
         Member { prefix: if len < 8 { prefix & !(u64::MAX >> (8 * len)) } else { prefix }, key }
     }
 }
@@ -65,17 +65,17 @@ fn compare_all(tape: &Tape, source: &[u8], a: &Member, b: &Member) -> Ordering {
     }
 }
 
-/// Compares keys that are not plain ASCII. Reading characters is slow, so bytes
-/// that both begin with are passed over first.
+/// Compares keys that are not plain ASCII. Reading characters is slow, so the bytes that
+/// both keys begin with are skipped first.
 fn compare_characters(a: &[u8], b: &[u8]) -> Ordering {
     let start = first_apart(a, b);
     code_units(&a[start..]).cmp(code_units(&b[start..]))
 }
 
-/// Finds the first character in which two keys may differ: before it, both have
-/// the same bytes and so the same characters.
+/// Finds the first character in which two keys may differ. Before it, both have the same
+/// bytes and so the same characters.
 fn first_apart(a: &[u8], b: &[u8]) -> usize {
-    /// An escape's length, and that of a second one that it may be read with.
+    /// The length of an escape, plus that of a second one that may belong to it.
     const ESCAPES_BYTES_MAX: usize = 12;
     let same = same_bytes(a, b);
     let mut at = 0;
@@ -86,7 +86,7 @@ fn first_apart(a: &[u8], b: &[u8]) -> usize {
         }
         at += escape_len(&a[at..]);
     }
-    // A character of up to four bytes may have begun before them.
+    // A character of up to four bytes may have begun before the first differing byte.
     let behind = &a[at..same];
     let continued = behind.iter().rev().take(3).take_while(|byte| matches!(byte, 0x80..0xc0)).count();
     match behind[..behind.len() - continued].last() {
@@ -95,7 +95,7 @@ fn first_apart(a: &[u8], b: &[u8]) -> usize {
     }
 }
 
-/// Counts the bytes that both begin with.
+/// Returns the number of bytes that both keys begin with.
 fn same_bytes(a: &[u8], b: &[u8]) -> usize {
     let (words_a, words_b) = (a.as_chunks::<8>().0, b.as_chunks::<8>().0);
     let words = words_a.iter().zip(words_b).take_while(|(a, b)| a == b).count();
@@ -103,10 +103,10 @@ fn same_bytes(a: &[u8], b: &[u8]) -> usize {
     8 * words + rest.take_while(|(a, b)| a == b).count()
 }
 
-/// Returns how many bytes the escape takes that `key` begins with.
+/// Returns the length of the escape at the start of `key`, in bytes.
 fn escape_len(key: &[u8]) -> usize {
     match key {
-        // No half of a surrogate pair begins with another digit.
+        // Half a surrogate pair always begins with `d` or `D`.
         [b'\\', b'u', first, rest @ ..]
             if !matches!(first, b'd' | b'D')
                 && first.is_ascii_hexdigit()
@@ -119,7 +119,7 @@ fn escape_len(key: &[u8]) -> usize {
     }
 }
 
-/// The UTF-16 code units of a key.
+/// Returns the UTF-16 code units of a key.
 fn code_units(key: &[u8]) -> impl Iterator<Item = u16> {
     Characters::of(key).flat_map(|character| {
         let mut units = [0; 2];
@@ -128,9 +128,9 @@ fn code_units(key: &[u8]) -> impl Iterator<Item = u16> {
     })
 }
 
-/// Checks that a key is `name`, however it is escaped.
+/// Checks whether a key is `name`, however it is escaped.
 pub(crate) fn is_key(tape: &Tape, source: &[u8], key: &Node, name: &str) -> bool {
-    // Most are told apart by their lengths.
+    // The length rules out most keys.
     if !key.has(ESCAPED) && (key.end - key.start) as usize != name.len() + 2 {
         return false;
     }
@@ -141,8 +141,8 @@ pub(crate) fn is_key(tape: &Tape, source: &[u8], key: &Node, name: &str) -> bool
 impl Member {
     const AUDIT_PREFIX: u64 = u64::from_be_bytes(*b"audit\0\0\0");
 
-    /// True if the key comes after `audit` and is not `audit` itself: a key that begins
-    /// like it is longer, if only by U+0000.
+    /// True if the key comes after `audit` and is not `audit` itself. A key that begins
+    /// with `audit` is longer, if only by U+0000.
     pub(crate) fn is_after_audit(&self) -> bool {
         self.prefix >= Self::AUDIT_PREFIX
     }
@@ -153,14 +153,14 @@ impl Member {
     }
 }
 
-/// Checks that two members have the same key.
+/// Checks whether two members have the same key.
 pub(crate) fn is_same_key(tape: &Tape, source: &[u8], a: &Member, b: &Member) -> bool {
     compare(tape, source, a, b) == Ordering::Equal
 }
 
-/// Sorts members by key, and those with the same key as they stand in the
-/// record. Says whether there are any of these: whatever the way of sorting,
-/// what ends up side by side has been compared.
+/// Sorts members by key; those with the same key stay in the order of the record. Returns
+/// true if there are any with the same key. The result is reliable: whatever the sorting
+/// algorithm, members that end up side by side have been compared.
 pub(crate) fn sort(tape: &Tape, source: &[u8], members: &mut [Member]) -> bool {
     let mut are_some_same = false;
     let mut is_less = |a: &Member, b: &Member| match compare_all(tape, source, a, b) {
@@ -170,7 +170,7 @@ pub(crate) fn sort(tape: &Tape, source: &[u8], members: &mut [Member]) -> bool {
         }
         ordering => ordering == Ordering::Less,
     };
-    /// Up to here, moving members one by one is the cheapest.
+    /// Up to this number of members, moving them one by one is the cheapest.
     const INSERTION_MAX: usize = 24;
     if members.len() > INSERTION_MAX {
         heap_sort(members, |a, b| a.prefix < b.prefix || (a.prefix == b.prefix && is_less(a, b)));
@@ -195,7 +195,7 @@ pub(crate) fn sort(tape: &Tape, source: &[u8], members: &mut [Member]) -> bool {
     are_some_same
 }
 
-/// In place, without recursion, and never quadratic.
+/// Sorts in place, without recursion, and never in quadratic time.
 pub(crate) fn heap_sort<T: Copy>(items: &mut [T], mut is_less: impl FnMut(&T, &T) -> bool) {
     let mut sift = |items: &mut [T], mut root: usize| {
         loop {
@@ -253,7 +253,7 @@ mod tests {
         b"\xff",
     ];
 
-    /// Keys of up to `len` parts.
+    /// Returns all keys of up to `len` parts.
     fn keys(len: u32) -> Vec<Vec<u8>> {
         (0..PARTS.len().pow(len))
             .map(|mut number| {

@@ -1,4 +1,4 @@
-//! Writing a record out again, in the order in which it came.
+//! Writes a record out again, in the order in which its members came.
 
 use crate::memory::{OutOfMemory, put};
 use crate::record::RECORD_DEPTH_MAX;
@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 pub(crate) fn write_open(tape: &Tape, source: &[u8], out: &mut Vec<u8>) -> Result<(), OutOfMemory> {
     let root = &tape.nodes[0];
     if tape.nodes.len() == 1 {
-        // Without the white space that may stand between the braces.
+        // The white space that may stand between the braces is left out.
         return put(out, b"{");
     }
     if !tape.is_changed() {

@@ -1,4 +1,4 @@
-//! base64url without padding (RFC 4648 section 5), as seals have it.
+//! base64url without padding (RFC 4648 section 5), the encoding of hashes in seals.
 
 use crate::hash::Hash;
 use base64::Engine;
@@ -18,15 +18,15 @@ pub(crate) fn encode<const N: usize>(bytes: &[u8]) -> [u8; N] {
     text
 }
 
-/// A hash as it stands in a seal.
+/// Returns the text of a hash in a seal.
 pub fn hash_text(hash: &Hash) -> [u8; HASH_TEXT_BYTES] {
     encode(hash)
 }
 
-/// The hash that a seal's text stands for.
+/// Returns the hash that a text in a seal stands for, or `None` if the text is not one.
 pub fn hash_from_text(text: &[u8]) -> Option<Hash> {
     let mut hash = [0; 32];
-    // More than the hash: the decoder wants to be sure of its room.
+    // The buffer is longer than a hash: the decoder requires room for whole groups.
     let mut decoded = [0; 36];
     let len = URL_SAFE_NO_PAD.decode_slice(text, &mut decoded).ok()?;
     hash.copy_from_slice(decoded.get(..len)?.first_chunk::<32>().filter(|_| len == 32)?);

@@ -1,6 +1,6 @@
 //! Unsigned integers as decimal text, without the machinery of `core::fmt`.
 
-/// The numbers below 100 in two digits.
+/// The numbers below 100, with two digits each.
 const PAIRS: [[u8; 2]; 100] = pairs();
 
 const fn pairs() -> [[u8; 2]; 100] {
@@ -20,12 +20,12 @@ pub(crate) struct Digits {
 }
 
 impl Digits {
-    /// The shortest decimal text of `value`.
+    /// Returns the shortest decimal text of `value`.
     pub(crate) fn of(value: u64) -> Self {
         Self::padded(value, 1)
     }
 
-    /// At least `width` digits (20 at the most), with zeros in front.
+    /// Returns at least `width` digits (20 at most), with leading zeros.
     pub(crate) fn padded(mut value: u64, width: usize) -> Self {
         let mut text = [b'0'; 20];
         let mut start = text.len();

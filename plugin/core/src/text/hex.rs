@@ -9,7 +9,7 @@ pub fn encode(bytes: &[u8]) -> String {
     bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
-/// Reads what [`encode`] writes; nothing else is read.
+/// Reads the output of [`encode`]. Returns `None` for any other text.
 pub fn decode(text: &str) -> Option<Vec<u8>> {
     let digit = |digit: u8| char::from(digit).to_digit(16).filter(|_| !digit.is_ascii_uppercase());
     let pairs = text.as_bytes().chunks(2);

@@ -1,4 +1,4 @@
-//! JSON strings: taking escapes apart and writing the canonical ones.
+//! JSON strings: decoding their escapes, and writing the canonical ones.
 
 pub mod base64url;
 pub(crate) mod digits;
@@ -8,16 +8,16 @@ pub mod quantity;
 use crate::memory::{OutOfMemory, put};
 use alloc::vec::Vec;
 
-/// The longest name of a rule, a class or a schema, in bytes.
+/// The maximum length of the name of a rule, a class or a schema, in bytes.
 pub const NAME_BYTES_MAX: usize = 40;
 
-/// Checks a name that a policy gives: letters, digits, `-` and `_`. It stands in
-/// seals and in place of what is redacted, so that it needs no escapes.
+/// Checks a name from a policy: letters, digits, `-` and `_`. Names stand in seals and in
+/// place of redacted values, so they must not need escapes.
 pub fn is_name(name: &[u8]) -> bool {
     name.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
 }
 
-/// The bytes of a string token between its quotes.
+/// Returns the bytes of a string token between its quotes.
 pub fn inner(token: &[u8]) -> &[u8] {
     match token {
         [b'"', inner @ .., b'"'] => inner,
@@ -25,10 +25,10 @@ pub fn inner(token: &[u8]) -> &[u8] {
     }
 }
 
-/// Reads a `\uXXXX` at the start of `bytes`, or two that are a surrogate pair.
+/// Reads a `\uXXXX` at the start of `bytes`, or two that form a surrogate pair.
 ///
-/// Returns the character (none if it is half a pair, alone) and the bytes it
-/// took; nothing at all if four hexadecimal digits are not there.
+/// Returns the character and the number of bytes read. The character is `None` if the
+/// escape is half a pair alone. Returns `None` if there are not four hexadecimal digits.
 pub(crate) fn unicode_escape(bytes: &[u8]) -> Option<(Option<char>, usize)> {
     let first = code_unit(bytes)?;
     if let Some(character) = char::from_u32(first) {
@@ -42,9 +42,10 @@ pub(crate) fn unicode_escape(bytes: &[u8]) -> Option<(Option<char>, usize)> {
     Some((None, 6))
 }
 
-/// Reads an `\xHH` at the start of `bytes`: so Fluent Bit writes the bytes of a
-/// MessagePack extension, and those over 0x7f as the C `char` that they are,
-/// `\xffffffHH`. Gives the character of that number and the bytes it took.
+/// Reads a `\xHH` at the start of `bytes`. Fluent Bit writes the bytes of a MessagePack
+/// extension like this, and bytes over 0x7f as a signed C `char`: `\xffffffHH`.
+///
+/// Returns the character of that number and the number of bytes read.
 pub(crate) fn byte_escape(bytes: &[u8]) -> Option<(char, usize)> {
     const SIGN: &[u8] = b"ffffff";
     let digits = bytes.strip_prefix(b"\\x")?;
@@ -67,16 +68,15 @@ fn code_unit(bytes: &[u8]) -> Option<u32> {
     Some(unit)
 }
 
-/// The characters of a string token's inside. What is not Unicode comes out
-/// as U+FFFD: half a surrogate pair, and each part of the bytes that is not
-/// UTF-8.
+/// The characters inside a string token. Anything that is not Unicode yields U+FFFD: half
+/// a surrogate pair, and each part of the bytes that is not UTF-8.
 #[derive(Clone, Debug)]
 pub struct Characters<'a> {
     rest: &'a [u8],
 }
 
 impl<'a> Characters<'a> {
-    /// The characters of `inner`, which stands between two quotes.
+    /// Returns the characters of `inner`, the part between two quotes.
     pub fn of(inner: &'a [u8]) -> Self {
         Characters { rest: inner }
     }
@@ -125,7 +125,7 @@ impl Iterator for Characters<'_> {
             self.advance(1);
             return Some(first as char);
         }
-        // No character takes more than four bytes.
+        // A character takes four bytes at most.
         let head = self.rest.get(..4).unwrap_or(self.rest);
         let chunk = head.utf8_chunks().next()?;
         match chunk.valid().chars().next() {
@@ -141,20 +141,20 @@ impl Iterator for Characters<'_> {
     }
 }
 
-/// Writes a string token anew, escaped as RFC 8785 section 3.2.2.2 wants it.
+/// Writes a string token again, escaped as RFC 8785 section 3.2.2.2 requires.
 pub(crate) fn rewrite(token: &[u8], out: &mut Vec<u8>) -> Result<(), OutOfMemory> {
     put(out, b"\"")?;
     write_characters(inner(token), out, put_character)?;
     put(out, b"\"")
 }
 
-/// Writes what a string token stands for, of which this is the inside.
+/// Writes the text that the inside of a string token stands for.
 pub(crate) fn decode(inner: &[u8], out: &mut Vec<u8>) -> Result<(), OutOfMemory> {
     write_characters(inner, out, |character, out| put(out, character.encode_utf8(&mut [0; 4]).as_bytes()))
 }
 
-/// Writes the characters of a token's inside, those that are neither escaped
-/// nor beyond ASCII as they are and together.
+/// Writes the characters inside a token. Runs of ASCII without escapes are copied as they
+/// stand.
 fn write_characters(
     inner: &[u8],
     out: &mut Vec<u8>,
@@ -174,15 +174,15 @@ fn write_characters(
     }
 }
 
-/// Writes text as a JSON string, escaped as in RFC 8785 section 3.2.2.2.
-/// Bytes that are not UTF-8 become U+FFFD.
+/// Writes text as a JSON string, escaped as RFC 8785 section 3.2.2.2 requires. Bytes that
+/// are not UTF-8 become U+FFFD.
 pub(crate) fn write(text: &[u8], out: &mut Vec<u8>) -> Result<(), OutOfMemory> {
     put(out, b"\"")?;
     write_inside(text, out)?;
     put(out, b"\"")
 }
 
-/// The same without the quotes.
+/// Writes text as the inside of a JSON string, without the quotes.
 pub(crate) fn write_inside(text: &[u8], out: &mut Vec<u8>) -> Result<(), OutOfMemory> {
     if text.iter().all(|byte| matches!(byte, 0x20..0x80 if !matches!(byte, b'"' | b'\\'))) {
         return put(out, text);
@@ -223,11 +223,12 @@ fn put_character(character: char, out: &mut Vec<u8>) -> Result<(), OutOfMemory> 
     }
 }
 
-/// Checks a tag against a pattern, as Fluent Bit's `match` does: `*` stands for
-/// any text, dots included.
+/// Checks a tag against a pattern, in the same way as Fluent Bit's `match`: `*` stands
+/// for any text, dots included.
 pub(crate) fn is_match(pattern: &[u8], tag: &[u8]) -> bool {
     let (mut at, mut tag_at) = (0, 0);
-    // Behind the last `*`, and where in the tag what it stands for ends.
+    // The place behind the last `*` in the pattern, and the end of the text that it
+    // stands for in the tag.
     let mut star = None;
     while let Some(byte) = tag.get(tag_at) {
         match pattern.get(at) {

@@ -1,6 +1,7 @@
 //! Quantities in properties: sizes, times and switches.
 
-/// Reads a size, in bytes or with `k`, `M` or `G` (powers of 1,024), as in `64M`.
+/// Reads a size in bytes, or with the unit `k`, `M` or `G` (powers of 1,024), as in
+/// `64M`.
 pub fn bytes(text: &str) -> Option<u64> {
     let (number, unit) = number(text)?;
     let shift = match unit {
@@ -13,8 +14,8 @@ pub fn bytes(text: &str) -> Option<u64> {
     number.checked_mul(1 << shift)
 }
 
-/// Reads a time, in seconds or with `ms`, `s`, `m`, `h` or `d`, as in `90d`. Returns
-/// milliseconds.
+/// Reads a time in seconds, or with the unit `ms`, `s`, `m`, `h` or `d`, as in `90d`.
+/// Returns milliseconds.
 pub fn milliseconds(text: &str) -> Option<u64> {
     let (number, unit) = number(text)?;
     let factor = match unit {
@@ -28,7 +29,8 @@ pub fn milliseconds(text: &str) -> Option<u64> {
     number.checked_mul(factor)
 }
 
-/// Reads `on` or `off`, as Fluent Bit's own properties have them.
+/// Reads a switch: `on` or `off`, or the other words that Fluent Bit's own properties
+/// accept.
 pub fn switch(text: &str) -> Option<bool> {
     let is = |names: [&str; 3]| names.iter().any(|name| text.eq_ignore_ascii_case(name));
     match (is(["on", "true", "yes"]), is(["off", "false", "no"])) {
@@ -38,7 +40,7 @@ pub fn switch(text: &str) -> Option<bool> {
     }
 }
 
-/// Splits a text into the number that it begins with and its unit.
+/// Splits a text into the number at its start and the unit behind it.
 fn number(text: &str) -> Option<(u64, &str)> {
     let digits = text.find(|char: char| !char.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
