@@ -1,25 +1,26 @@
-//! What a rule does, and its number in the table.
+//! The actions of rules, and their numbers in the table.
 
-/// What a rule does with what it finds.
+/// The action of a rule on a value that it finds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// `[rule]` takes its place.
+    /// Replaces the value with `[rule]`.
     Mask,
-    /// `[rule:…]`, with its last characters: so many, and never more than a
-    /// quarter of it.
+    /// Replaces the value with `[rule:…]`, which contains its last characters: this many,
+    /// and never more than a quarter of the value.
     Partial(u8),
-    /// Nothing takes its place; a member goes as a whole, of an array's
-    /// element `null` stays.
+    /// Removes the value without a replacement. A member is removed with its key; an
+    /// element of an array becomes `null`.
     Remove,
-    /// `[class:key:…]`, with its HMAC under the operator's key.
+    /// Replaces the value with `[class:key:…]`, which contains its HMAC under the
+    /// operator's key.
     Hmac,
-    /// An IP address without what tells a host: the first 24 bits of an IPv4
-    /// address, the first 48 of an IPv6 address.
+    /// Removes from an IP address the part that identifies a host: the first 24 bits of
+    /// an IPv4 address stay, and the first 48 of an IPv6 address.
     Truncate,
 }
 
 impl Action {
-    /// The action of this number in a table.
+    /// Returns the action with this number in a table.
     pub fn from_id(id: u8, parameter: u8) -> Option<Self> {
         Some(match id {
             0 => Action::Mask,
@@ -31,7 +32,7 @@ impl Action {
         })
     }
 
-    /// Its number in a table, and its parameter.
+    /// Returns its number in a table, and its parameter.
     pub fn id(self) -> (u8, u8) {
         match self {
             Action::Mask => (0, 0),
@@ -42,7 +43,7 @@ impl Action {
         }
     }
 
-    /// As a policy and a seal name it.
+    /// Returns its name in a policy and in a seal.
     pub fn name(self) -> &'static str {
         match self {
             Action::Mask => "mask",

@@ -1,38 +1,38 @@
-//! What may stand next to a match.
+//! The boundaries of matches: conditions on the bytes next to them.
 
-/// What must not stand next to a match, so that it is not a piece of
-/// something longer. The beginning and the end of a text always hold.
+/// A condition on the bytes next to a match, so that the match is not a piece of
+/// something longer. The beginning and the end of a text always fulfil it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Boundary {
-    /// Anything may.
+    /// Anything may stand there.
     None = 0,
-    /// No letter, digit or `_`.
+    /// No letter, digit or `_` may stand there.
     Word = 1,
-    /// Nor `-`, which base64url (RFC 4648 section 5) has besides.
+    /// Same as `Word`, and no `-`, which base64url (RFC 4648 section 5) also contains.
     Token = 2,
-    /// No letter or digit, nor what makes digits a part of a longer number,
-    /// name or version: `_`, a point or comma between digits, a `-` that ties
-    /// them to a word.
+    /// No letter or digit may stand there, and nothing that makes the digits a part of a
+    /// longer number, name or version: `_`, a point or comma between digits, a `-` that
+    /// ties them to a word.
     Number = 3,
-    /// No letter, digit or `_`, no `.` with a fifth part of a version, no `-`
-    /// that ties to a word.
+    /// No letter, digit or `_`, no `.` with a fifth part of a version, and no `-` that
+    /// ties the address to a word.
     Ipv4 = 4,
-    /// No letter, digit or `_`, nor `:` or `.` with more of an address.
+    /// No letter, digit or `_`, and no `:` or `.` with more of an address.
     Ipv6 = 5,
-    /// Behind it, no byte that a bare value would go on with: none but space,
-    /// quotes and what separates or closes.
+    /// The match may only be followed by a byte that ends a bare value: space, a quote,
+    /// or a byte that separates or closes values.
     Value = 6,
 }
 
 impl Boundary {
-    /// The boundary with this id.
+    /// Returns the boundary with this id.
     pub fn from_id(id: u8) -> Option<Self> {
         use Boundary::*;
         [None, Word, Token, Number, Ipv4, Ipv6, Value].get(id as usize).copied()
     }
 
-    /// Whether a match may start behind `head`.
+    /// Checks whether a match may start behind `head`.
     pub fn holds_behind(self, head: &[u8]) -> bool {
         let Some((&byte, rest)) = head.split_last() else { return true };
         let ahead = rest.last().copied().unwrap_or(b' ');
@@ -58,7 +58,7 @@ impl Boundary {
         }
     }
 
-    /// Whether a match may end ahead of `tail`.
+    /// Checks whether a match may end before `tail`.
     pub fn holds_ahead(self, tail: &[u8]) -> bool {
         let Some((&byte, rest)) = tail.split_first() else { return true };
         let behind = rest.first().copied().unwrap_or(b' ');
@@ -67,7 +67,7 @@ impl Boundary {
             Boundary::Word => !is_word(byte),
             Boundary::Token => !is_word(byte) && byte != b'-',
             Boundary::Number => match byte {
-                // A number that is printed as one of floating point.
+                // `.0` may follow: the number was printed as one of floating point.
                 b'.' if behind == b'0' && !rest.get(1).is_some_and(u8::is_ascii_digit) => true,
                 b'-' | b'.' | b',' => !behind.is_ascii_digit(),
                 _ => !is_word(byte),
@@ -90,7 +90,7 @@ fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_'
 }
 
-/// Whether a bare value ends here: passwords have brackets and the like.
+/// Checks for a byte that ends a bare value. Passwords may contain brackets and the like.
 fn is_delimiter(byte: u8) -> bool {
     byte <= b' ' || matches!(byte, b'"' | b'\'' | b'`' | b'\\' | b'&' | b';' | b',')
 }

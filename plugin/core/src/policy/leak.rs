@@ -1,14 +1,14 @@
-//! A rule of gitleaks in a table: automata for what is ahead of a secret, the
-//! secret and what is behind, and what else has to hold.
+//! A rule of gitleaks in a table: automata for the part before a secret, the secret, and
+//! the part behind it, and further conditions.
 //!
 //! | bytes | |
 //! |---|---|
-//! | 0..2 | the entropy that the secret has to have more of, in 1/256 bit; 0 asks for none |
-//! | 2 | 1 if what is ahead of the secret goes on behind the trigger, 0 if it starts with the lead |
-//! | 3 | how many allowances there are |
-//! | 4..8, 8..12, 12..16 | where in the automata what is ahead, the secret, and what is behind are; all of these are [`Compact`] |
-//! | 16..20 | where that of the keywords is, of which the text has to have one |
-//! | 8 each | the allowances: 0 the secret, 1 the match, 2 the text; 1 if the next one has to hold as well; two zero bytes; where the automaton is |
+//! | 0..2 | the entropy that the secret has to exceed, in 1/256 bit; 0 if none is required |
+//! | 2 | 1 if the part before the secret starts behind the trigger, 0 if it starts with the lead |
+//! | 3 | the number of allowances |
+//! | 4..8, 8..12, 12..16 | the offsets in the automata of the part before, the secret, and the part behind; all of these are [`Compact`] |
+//! | 16..20 | the offset of the automaton for the keywords; the text has to contain one of them |
+//! | 8 each | the allowances: 0 for the secret, 1 for the match, 2 for the text; 1 if the next allowance has to hold as well; two zero bytes; the offset of the automaton |
 
 use super::{NO_AUTOMATON, Policy};
 use crate::automaton::Compact;
@@ -24,7 +24,7 @@ const KEYWORDS_AT: usize = 16;
 const HEADER_BYTES: usize = 20;
 const ALLOW_BYTES: usize = 8;
 
-/// The most allowances of a rule.
+/// The maximum number of allowances of a rule.
 pub const ALLOWS_MAX: usize = u8::MAX as usize;
 
 /// The part of a text that an allowance looks at.
@@ -33,9 +33,9 @@ pub const ALLOWS_MAX: usize = u8::MAX as usize;
 pub enum AllowTarget {
     /// The secret.
     Secret = 0,
-    /// All that the rule matched.
+    /// Everything that the rule matched.
     Match = 1,
-    /// All of the text.
+    /// The whole text.
     Text = 2,
 }
 
@@ -51,7 +51,7 @@ pub(crate) struct Leak<'a> {
     allows: &'a [[u8; ALLOW_BYTES]],
 }
 
-/// Something that makes a secret none.
+/// An allowance: a reason to accept a match as harmless.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Allow<'a> {
     pub(crate) target: AllowTarget,
@@ -60,7 +60,7 @@ pub(crate) struct Allow<'a> {
 }
 
 impl<'a> Policy<'a> {
-    /// The rule of gitleaks at a place in the automata.
+    /// Returns the rule of gitleaks at a place in the automata.
     pub(crate) fn leak(&self, start: u32) -> Option<Leak<'a>> {
         let table = self.automata.get(start as usize..)?;
         let header: &[u8; HEADER_BYTES] = table.first_chunk()?;
@@ -81,7 +81,7 @@ impl<'a> Policy<'a> {
         })
     }
 
-    /// Its allowances.
+    /// Returns the allowances of a rule.
     pub(crate) fn allows(&self, leak: &Leak<'a>) -> impl Iterator<Item = Option<Allow<'a>>> + '_ {
         leak.allows.iter().map(|[target, goes_on, _, _, start @ ..]| {
             Some(Allow {
@@ -97,7 +97,7 @@ impl<'a> Policy<'a> {
         })
     }
 
-    /// Checks that all automata of a rule are whole.
+    /// Checks that all automata of a rule are sound.
     pub(super) fn is_sound_leak(&self, start: u32) -> bool {
         self.leak(start).is_some_and(|leak| {
             let automata = [Some(leak.secret), leak.before, leak.after, leak.keywords];
@@ -107,39 +107,39 @@ impl<'a> Policy<'a> {
     }
 }
 
-/// A reason not to take a match for a secret, to be written.
+/// An allowance to be written: a reason to accept a match as harmless.
 #[derive(Clone, Copy, Debug)]
 pub struct AllowParts {
     /// The text that it looks at.
     pub target: AllowTarget,
     /// True if the next one has to hold as well.
     pub goes_on: bool,
-    /// The place of its own automaton among all.
+    /// The offset of its automaton in the automata.
     pub automaton: u32,
 }
 
-/// A rule of gitleaks, to be written; automata are where they are among the others,
+/// A rule of gitleaks, to be written. Automata are given by their offset in the automata,
 /// or [`NO_AUTOMATON`].
 #[derive(Clone, Copy, Debug)]
 pub struct LeakParts<'a> {
-    /// The entropy that the secret has to have more of, in 1/256 bit.
+    /// The entropy that the secret has to exceed, in 1/256 bit.
     pub entropy: u16,
-    /// True if what is ahead of the secret goes on behind the trigger.
+    /// True if the part before the secret starts behind the trigger.
     pub is_behind: bool,
-    /// The part ahead of the secret.
+    /// The part before the secret.
     pub before: u32,
     /// The secret.
     pub secret: u32,
-    /// The part behind it.
+    /// The part behind the secret.
     pub after: u32,
-    /// The words of which the text has to have one.
+    /// The keywords, one of which the text has to contain.
     pub keywords: u32,
-    /// The reasons not to take a match for a secret: [`ALLOWS_MAX`] at the most.
+    /// The reasons to accept a match as harmless: at most [`ALLOWS_MAX`].
     pub allows: &'a [AllowParts],
 }
 
 impl LeakParts<'_> {
-    /// Writes it.
+    /// Writes the rule.
     pub fn write(&self) -> Vec<u8> {
         let mut table = Vec::from([0; HEADER_BYTES]);
         let mut put = |at: usize, part: &[u8]| table[at..at + part.len()].copy_from_slice(part);

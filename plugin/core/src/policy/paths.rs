@@ -1,9 +1,9 @@
-//! The table of a policy's paths, and walking it: which rule, or `keep`, is for
-//! which value.
+//! The table of a policy's paths, and the walk over it: it tells which rule, or `keep`,
+//! applies to a value.
 //!
-//! A path is a sequence of steps: into a member, into an element of an array,
-//! into the JSON that a string holds. The paths of a policy are one automaton
-//! over steps, little-endian:
+//! A path is a sequence of steps: into a member, into an element of an array, into the
+//! JSON in a string. The paths of a policy are one automaton over steps, in
+//! little-endian:
 //!
 //! | bytes | |
 //! |---|---|
@@ -12,40 +12,41 @@
 //! | 4..6 | number of rows of starts |
 //! | 6..8 | number of variants, the length of each row |
 //! | 8..10 | number of ways on |
-//! | 8 × states | what a state says, below |
-//! | 8 × ways on | the state that any other key leads to, an element, JSON in a string; the state whose edges are looked at where there is none for a key, or 0 |
+//! | 8 × states | the statement of each state, below |
+//! | 8 × ways on | the states for any other key, for an element, for JSON in a string; then the fallback, the state whose edges are tried if this one has none for a key, or 0 |
 //! | 4 × edges | the number of a key in the [`Dictionary`](crate::recognize::Dictionary), and the state that it leads to |
-//! | 2 × variants × rows | the state from which a record of a variant is walked: of row 0 if it is the one that came, of another if it stands within that |
+//! | 2 × variants × rows | the state in which the walk over a record of a variant starts: row 0 is for the record that came in, the other rows are for records within it |
 //!
 //! | bytes | state |
 //! |---|---|
-//! | 0..2 | ruling: 2¹⁶−1 nothing, 2¹⁶−2 keep, 2¹⁶−3 opaque, below it from 2¹⁶−4 on a record, whose start is in row 1 or the next, or the number of a rule |
-//! | 2..4, 4..6 | its first edge, and how many it has, sorted by key |
-//! | 6..8 | its way on, where none of its edges leads |
+//! | 0..2 | ruling: 2¹⁶−1 nothing, 2¹⁶−2 keep, 2¹⁶−3 opaque; from 2¹⁶−4 downwards a record whose start is in row 1, 2 and so on; else the number of a rule |
+//! | 2..4, 4..6 | its first edge, and the number of its edges, which are sorted by key |
+//! | 6..8 | its way on, for steps that none of its edges takes |
 //!
-//! From state 0 nothing matches. Its edges are no steps: they are keys of which
-//! every path that a rule is for leads over one; all keys, if there is a path
-//! without.
+//! From state 0 nothing matches. Its edges are not steps but the watched keys: every path
+//! with a rule passes through one of them. If a path with a rule has no such key, all
+//! keys are watched.
 
 use crate::recognize::{KeyNumber, Variant};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
-/// A state of the walk; 0 is the one from which no path matches any more.
+/// A state of the walk. 0 is the state from which no path matches any more.
 pub type PathState = u16;
 
-/// What is said of the value at which a walk has come.
+/// The statement on the value that a walk has reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Ruling {
-    /// Nothing.
+    /// No path says anything about the value.
     None,
-    /// It stays, and what is in it, but for secrets.
+    /// The value and everything in it stays, except for secrets.
     Keep,
-    /// It stays, and what is in it, and nothing looks at it.
+    /// The value and everything in it stays, and nothing looks at it.
     Opaque,
-    /// It is a record within a record if it is an object: its walk starts by this row.
+    /// The value, if it is an object, is a record within a record. Its walk starts by
+    /// this row.
     Record(u8),
-    /// This rule is for it.
+    /// This rule applies to the value.
     Rule(u16),
 }
 
@@ -57,17 +58,18 @@ const RULING_KEEP: u16 = u16::MAX - 1;
 const RULING_OPAQUE: u16 = u16::MAX - 2;
 /// [`Ruling::Record`] of row 1, in a table. The other rows are below.
 const RULING_RECORD: u16 = u16::MAX - 3;
-/// The most rows.
+/// The maximum number of rows.
 pub const ROWS_MAX: usize = 256;
-/// The least number that stands for a record.
+/// The smallest number that stands for a record.
 const RULING_RECORD_LAST: u16 = RULING_RECORD - (ROWS_MAX as u16 - 2);
 const STATE_BYTES: usize = 8;
 const EDGE_BYTES: usize = 4;
 const HEADER_BYTES: usize = 10;
-/// The number of states that are looked at for an edge: one, its fallback, and so on.
+/// The maximum number of states that are searched for an edge: a state, its fallback, and
+/// so on.
 const FALLBACKS_MAX: usize = 6;
 
-// Where a state has its halves.
+// The places of a state's halves.
 const RULING_AT: usize = 0;
 const FIRST_EDGE_AT: usize = 2;
 const EDGES_AT: usize = 4;
@@ -79,7 +81,7 @@ const ELEMENT_AT: usize = 2;
 const JSON_AT: usize = 4;
 const FALLBACK_AT: usize = 6;
 
-/// The paths of a policy, as they stand in its table.
+/// The paths of a policy, in the form of their table.
 #[derive(Clone, Copy, Debug)]
 pub struct Paths<'a> {
     states: &'a [[u8; STATE_BYTES]],
@@ -94,7 +96,8 @@ fn half(entry: &[u8; STATE_BYTES], at: usize) -> u16 {
 }
 
 impl<'a> Paths<'a> {
-    /// The paths at the start of `table`; none if it is shorter than it says.
+    /// Reads the paths at the start of `table`. Returns `None` if the table is shorter
+    /// than it says.
     pub fn read(table: &'a [u8]) -> Option<Self> {
         let (header, rest) = table.split_first_chunk::<HEADER_BYTES>()?;
         let count = |at: usize| u16::from_le_bytes([header[at], header[at + 1]]) as usize;
@@ -117,7 +120,7 @@ impl<'a> Paths<'a> {
         start.map_or(0, |start| u16::from_le_bytes(*start))
     }
 
-    /// What is said of the value at which the walk has come.
+    /// Returns the statement on the value that the walk has reached.
     pub fn ruling(&self, state: PathState) -> Ruling {
         match self.states.get(state as usize).map_or(RULING_NONE, |entry| half(entry, RULING_AT)) {
             RULING_NONE => Ruling::None,
@@ -128,7 +131,7 @@ impl<'a> Paths<'a> {
         }
     }
 
-    /// Into the member of this key.
+    /// Steps into the member with this key.
     #[inline(never)]
     pub fn member(&self, state: PathState, key: KeyNumber) -> PathState {
         let mut at = state;
@@ -144,7 +147,7 @@ impl<'a> Paths<'a> {
         if state == 0 { 0 } else { self.way(state, OTHER_AT) }
     }
 
-    /// A part of a state's way on.
+    /// Returns a part of a state's way on.
     fn way(&self, state: PathState, at: usize) -> PathState {
         let way =
             self.states.get(state as usize).and_then(|entry| self.ways.get(half(entry, WAY_AT) as usize));
@@ -160,7 +163,7 @@ impl<'a> Paths<'a> {
         self.way(0, OTHER_AT) != 0
     }
 
-    /// The state that an edge of `state` leads to, if it has one for the key.
+    /// Returns the state that the edge of `state` for this key leads to, if there is one.
     fn edge(&self, state: PathState, key: KeyNumber) -> Option<PathState> {
         let entry = self.states.get(state as usize)?;
         let first = half(entry, FIRST_EDGE_AT) as usize;
@@ -182,17 +185,17 @@ impl<'a> Paths<'a> {
         None
     }
 
-    /// Into an element of an array.
+    /// Steps into an element of an array.
     pub fn element(&self, state: PathState) -> PathState {
         self.way(state, ELEMENT_AT)
     }
 
-    /// Into the JSON that a string holds.
+    /// Steps into the JSON in a string.
     pub fn json(&self, state: PathState) -> PathState {
         self.way(state, JSON_AT)
     }
 
-    /// Whether every state and rule that the table leads to is there.
+    /// Checks that every state and rule that the table refers to exists.
     pub fn is_sound(&self, rules: usize, variants: usize) -> bool {
         let is_state = |state: u16| (state as usize) < self.states.len();
         let rows = self.starts.len().checked_div(self.variants).unwrap_or_default();
@@ -221,7 +224,7 @@ impl<'a> Paths<'a> {
 /// A state of the automaton in memory.
 #[derive(Clone, Debug)]
 pub struct State {
-    /// What is said of the value.
+    /// The statement on the value.
     pub ruling: Ruling,
     /// The state that each key leads to.
     pub members: BTreeMap<KeyNumber, PathState>,
@@ -231,15 +234,15 @@ pub struct State {
     pub element: PathState,
     /// The state that JSON in a string leads to.
     pub json: PathState,
-    /// The state whose members are looked at where this one has none, or 0.
+    /// The state whose members are tried if this one does not have a key, or 0.
     pub fallback: PathState,
 }
 
-/// Writes the table of these states, and of rows of starts that are all as long.
-/// Returns none if their numbers take more than 16 bits.
+/// Writes the table of these states and of rows of starts, which must have equal lengths.
+/// Returns `None` if a number takes more than 16 bits.
 pub fn write(states: &[State], rows: &[Vec<PathState>]) -> Option<Vec<u8>> {
     let (mut entries, mut edges) = (Vec::new(), Vec::new());
-    // A way on of several states stands there once.
+    // States with equal ways on share one.
     let (mut ways, mut known) = (Vec::new(), BTreeMap::new());
     for state in states {
         let ruling = match state.ruling {

@@ -1,22 +1,22 @@
-//! Shapes of tokens in a table: letters that stand for themselves, and runs of an
-//! alphabet. They take a tenth of what an automaton does.
+//! The shapes of tokens in a table: literal letters, and runs of an alphabet. They take a
+//! tenth of the space of an automaton.
 //!
-//! A shape starts with how far behind its start its trigger ends, in one byte. Then
-//! come its parts: a number up to 127 and so many letters; or 128 plus the number of an
-//! alphabet, and the least and most bytes of the run, in two bytes each. A zero ends it.
-//! A shape whose first byte is zero is none: the last one's end.
+//! A shape starts with the distance from its start to the end of its trigger, in one
+//! byte. Its parts follow: a number up to 127 and that many letters; or 128 plus the
+//! number of an alphabet, and the minimum and maximum length of the run, in two bytes
+//! each. A zero ends the shape. A zero in place of a shape ends the list.
 
 use super::Policy;
 use alloc::vec::Vec;
 
-/// Marks a place of shapes among those of patterns.
+/// The bit that marks a place as one of shapes, not of a pattern.
 pub(crate) const SHAPES: u32 = 1 << 31;
-/// Marks a part that is a run.
+/// The bit that marks a part as a run.
 const RUN: u8 = 1 << 7;
 /// The length of a run, in bytes.
 const RUN_BYTES: usize = 5;
 
-/// The bytes that a run may have.
+/// The bytes that may occur in a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Alphabet {
@@ -36,7 +36,7 @@ pub enum Alphabet {
     Base64Url = 6,
     /// Base64 (RFC 4648 section 4).
     Base64 = 7,
-    /// The same with its padding.
+    /// Base64 with padding.
     PaddedBase64 = 8,
     /// Base64url, `.`, `=` and `~`.
     Printable = 9,
@@ -56,7 +56,7 @@ impl Alphabet {
         Alphabet::Printable,
     ];
 
-    /// Checks that a byte is in it.
+    /// Checks whether the alphabet contains a byte.
     pub fn has(self, byte: u8) -> bool {
         let is_hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
         match self {
@@ -81,21 +81,23 @@ impl Alphabet {
 pub enum Part {
     /// These letters.
     Literal(Vec<u8>),
-    /// So many bytes of an alphabet, at least and at most: as many as there are.
+    /// A run of an alphabet's bytes, with its minimum and maximum length. It takes as
+    /// many bytes as there are.
     Run(Alphabet, u16, u16),
 }
 
 /// A shape, to be written.
 #[derive(Clone, Debug)]
 pub struct Shape {
-    /// The end of its trigger, in bytes from its start.
+    /// The distance from its start to the end of its trigger, in bytes.
     pub lead_len: u8,
-    /// Its parts, one behind the other.
+    /// The parts, in order.
     pub parts: Vec<Part>,
 }
 
 impl Shape {
-    /// Writes shapes of which any is enough. None if a part is too long.
+    /// Writes a list of shapes, of which any one is enough. Returns `None` if a part is
+    /// too long.
     pub fn write(shapes: &[Shape]) -> Option<Vec<u8>> {
         let mut table = Vec::new();
         for shape in shapes {
@@ -126,7 +128,7 @@ impl Shape {
 pub(crate) struct Shapes<'a>(&'a [u8]);
 
 impl<'a> Policy<'a> {
-    /// The shapes at a place; none if it is no place of shapes.
+    /// Returns the shapes at a place, or `None` if it is not a place of shapes.
     pub(crate) fn shapes(&self, place: u32) -> Option<Shapes<'a>> {
         let start = place.checked_sub(SHAPES)?;
         self.automata.get(start as usize..).map(Shapes)
@@ -134,8 +136,8 @@ impl<'a> Policy<'a> {
 }
 
 impl<'a> Shapes<'a> {
-    /// Takes the next shape off: how far its trigger ends behind its start, and its
-    /// parts.
+    /// Removes the next shape from the list. Returns the distance from its start to the
+    /// end of its trigger, and its parts.
     pub(crate) fn next(&mut self) -> Option<(usize, &'a [u8])> {
         let (lead_len, rest) = self.0.split_first().filter(|(lead_len, _)| **lead_len != 0)?;
         let mut at = 0;
@@ -148,8 +150,8 @@ impl<'a> Shapes<'a> {
     }
 }
 
-/// How long the text at the start of `text` is that has this shape, and how much was
-/// read to tell.
+/// Matches a shape at the start of `text`. Returns the length of the match, and the
+/// number of bytes that were read to find it.
 pub(crate) fn matches(mut parts: &[u8], text: &[u8]) -> (Option<usize>, usize) {
     let mut at = 0;
     while let Some((&part, rest)) = parts.split_first() {

@@ -1,9 +1,9 @@
 //! The validators, by their numbers in the table.
 
-/// The one list of validators with their numbers.
+/// The list of all validators, with their numbers.
 macro_rules! validators {
     ($($(#[$doc:meta])* $name:ident = $id:literal,)*) => {
-        /// A check of what a pattern has matched. The numbers are those in tables.
+        /// A check of a pattern's match. The numbers are those in tables.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         #[repr(u8)]
         pub enum Validator {
@@ -23,7 +23,7 @@ macro_rules! validators {
 }
 
 validators! {
-    /// All of it, without a check.
+    /// The whole match, without a check.
     Any = 0,
     /// An e-mail address (RFC 5321 section 4.1.2).
     Email = 1,
@@ -33,7 +33,7 @@ validators! {
     Iban = 3,
     /// A US social security number (SSA, POMS RM 10201).
     Ssn = 4,
-    /// A telephone number that its form tells.
+    /// A telephone number that is known by its form.
     Phone = 5,
     /// A telephone number behind a label, without the label.
     PhoneLabelled = 6,
@@ -59,27 +59,27 @@ validators! {
     RandomValue = 16,
     /// The password in a URL.
     UrlPassword = 17,
-    /// What follows the scheme in an `Authorization` field.
+    /// The credentials behind the scheme in an `Authorization` field.
     Authorization = 18,
-    /// What follows `Bearer` or `Basic`.
+    /// The credentials behind `Bearer` or `Basic`.
     Credentials = 19,
     /// A password in SQL, between quotes.
     Quoted = 20,
-    /// What a command is given with an option.
+    /// The password in an option of a command.
     Option = 21,
-    /// Cookies, in the field of a header.
+    /// The cookies in the field of a header.
     Cookie = 22,
     /// The password in `user:password@tcp(` and `user/password@//`.
     UserPassword = 23,
-    /// None of its own: it is a rule of gitleaks.
+    /// No check of its own: the detector is a rule of gitleaks.
     Leak = 24,
-    /// A token whose shape tells it, if it looks no less random than digits.
+    /// A token that is known by its shape, if it looks at least as random as digits.
     ShapedToken = 25,
 }
 
 impl Validator {
-    /// Whether this kind has no pattern: what is ahead of a value tells it, and the
-    /// text is read from there.
+    /// True if a validator of this kind needs no pattern: the text before a value
+    /// announces it, and the text is read from there.
     pub fn reads_text(self) -> bool {
         use Validator::*;
         matches!(self, Password | RandomValue | Authorization | Quoted | Option | Cookie)

@@ -1,4 +1,4 @@
-//! The seal: what is added to a record. `docs/seal-format.md` specifies it.
+//! The seal: the member that proves a record. `docs/seal-format.md` specifies it.
 
 pub(crate) mod sealer;
 pub(crate) mod writer;

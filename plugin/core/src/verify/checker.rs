@@ -1,4 +1,4 @@
-//! Taking a sealed record apart, and holding its hashes against it.
+//! Takes a sealed record apart, and compares it with its hashes.
 
 use super::members::Members;
 use super::seal::{Closing, NoSeal, read_seal};
@@ -15,23 +15,23 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::ops::Deref;
 
-/// What a text turned out to be.
+/// The result of checking a text.
 #[derive(Debug)]
 #[non_exhaustive]
 #[expect(clippy::large_enum_variant, reason = "none is kept, and a box would be an allocation a record")]
 pub enum Checked<'a> {
-    /// A record with a seal.
+    /// The record has a seal.
     Sealed(SealedRecord<'a>),
-    /// A record without one.
+    /// The record has no seal.
     Unsealed,
-    /// A record whose seal lacks a part or has one that no filter writes.
+    /// The record's seal lacks a part, or has one that no filter writes.
     Malformed,
-    /// A record sealed in a version of the format that is not known here.
+    /// The record is sealed in an unknown version of the format.
     UnknownVersion,
 }
 
-/// A record with a seal, as long as its checker checks no other one. It
-/// dereferences to the seal's data.
+/// A record with a seal, valid until its checker checks the next one. It dereferences to
+/// the seal's data.
 #[derive(Debug)]
 pub struct SealedRecord<'a> {
     sealed: Sealed,
@@ -45,11 +45,11 @@ pub struct SealedRecord<'a> {
     canonical: &'a mut Canonical,
 }
 
-/// How many keys of one record may be of the ignored ones; those after them are
-/// taken as they stand.
+/// The maximum number of keys of one record that may be ignored. Further ones are treated
+/// like any other key.
 const IGNORED_KEYS_MAX: usize = 7;
 
-/// Checks one record after the other. Its memory is kept between them.
+/// Checks one record after the other. The memory is kept between records.
 #[derive(Debug, Default)]
 pub struct Checker {
     tape: Tape,
@@ -59,8 +59,8 @@ pub struct Checker {
 }
 
 impl Checker {
-    /// A checker that tolerates these keys at the top level, if they are not
-    /// under the seal.
+    /// Creates a checker that ignores these keys at the top level if the seal does not
+    /// cover them.
     pub fn new(ignored: Vec<String>) -> Self {
         Checker { ignored, ..Checker::default() }
     }
@@ -80,8 +80,8 @@ impl Checker {
         let found = Ignored::of(tape, text, ignored);
         sealed.ignored_limit_hit = found.has_more;
         let (mut leaf, mut left_out) = (Hash::default(), [""; IGNORED_KEYS_MAX]);
-        // A record may have had such a key of its own, which then is under
-        // the seal. So all ways to leave out some are tried, all of them first.
+        // A record may have had such a key of its own, which the seal then covers. So all
+        // combinations of ignored keys are tried, beginning with all of them.
         for kept in 0..1u8 << found.count {
             if found.is_overridden(kept) {
                 continue;
@@ -89,7 +89,7 @@ impl Checker {
             found.remove(tape, &closing, kept);
             tape.notes = Notes::NONE;
             canonical.write(tape, text)?;
-            // Of two members with one key a reader may take either.
+            // If two members have the same key, a reader may take either.
             if tape.notes.contains(Notes::DUPLICATE_KEYS) {
                 continue;
             }
@@ -107,12 +107,12 @@ impl Checker {
     }
 }
 
-/// The keys of one record that have ignored names.
+/// The keys of one record whose names may be ignored.
 struct Ignored {
-    /// Each one's node, and the number of its name.
+    /// The node of each key, and the number of its name.
     keys: [(usize, usize); IGNORED_KEYS_MAX],
     count: usize,
-    /// Whether there are more than the limit.
+    /// True if there are more than the limit.
     has_more: bool,
 }
 
@@ -133,7 +133,7 @@ impl Ignored {
         found
     }
 
-    /// Leaves out, on the tape, what closes the seal and the keys that are not
+    /// Removes from the tape the closing part of the seal, and the keys that are not
     /// among those `kept`.
     fn remove(&self, tape: &mut Tape, closing: &Closing, kept: u8) {
         for node in &mut tape.nodes {
@@ -149,9 +149,9 @@ impl Ignored {
         }
     }
 
-    /// Whether a key that is left out stands behind one of its name that is kept.
-    /// Outputs add theirs before the record, and most readers take the last: what
-    /// comes after would stand for what is under the seal.
+    /// Checks whether a key that is left out stands behind one with the same name that is
+    /// kept. Outputs add their keys before the record's, and most readers take the last
+    /// one: a later key would stand in for the one that the seal covers.
     fn is_overridden(&self, kept: u8) -> bool {
         let keys = &self.keys[..self.count];
         let is_kept = |at: usize| kept >> at & 1 == 1;
@@ -159,7 +159,7 @@ impl Ignored {
         (0..keys.len()).any(|at| !is_kept(at) && is_behind(at))
     }
 
-    /// The numbers of the names of the keys that are left out.
+    /// Returns the numbers of the names of the keys that are left out.
     fn left_out(&self, kept: u8) -> impl Iterator<Item = usize> {
         let keys = self.keys[..self.count].iter().enumerate();
         keys.filter(move |(bit, _)| kept >> bit & 1 == 0).map(|(_, (_, name))| *name)
@@ -180,14 +180,14 @@ impl SealedRecord<'_> {
         self.sealed.is_intact.then_some(self.leaf)
     }
 
-    /// Returns the names of the top-level keys that are not under the seal.
+    /// Returns the names of the top-level keys that the seal does not cover.
     pub fn left_out(&self) -> &[&str] {
         &self.left_out[..self.sealed.unsealed_keys.into()]
     }
 
-    /// Returns the record as its schema saw it: without the seal, without keys
-    /// that are not under the seal, and without members that another one of
-    /// their key has replaced.
+    /// Returns the record as its schema saw it: without the seal, without keys that the
+    /// seal does not cover, and without members that a later one with the same key has
+    /// replaced.
     pub fn record_tape(&mut self) -> Result<&mut Tape, OutOfMemory> {
         self.tape.remove(self.audit);
         self.canonical.write(self.tape, self.text)?;
@@ -199,7 +199,7 @@ impl SealedRecord<'_> {
         self.seal().text_of("tag")
     }
 
-    /// Returns what the filter has redacted, as the seal lists it.
+    /// Returns the redactions that the filter has done, as the seal lists them.
     pub fn redacted(&self) -> impl Iterator<Item = String> {
         self.seal().texts_of("redacted")
     }
@@ -209,18 +209,18 @@ impl SealedRecord<'_> {
         self.seal().text_of("schema")
     }
 
-    /// Returns what is wrong with the record by its schema, as the seal lists it.
+    /// Returns the violations of the record's schema, as the seal lists them.
     pub fn invalid(&self) -> impl Iterator<Item = String> {
         self.seal().texts_of("invalid")
     }
 
-    /// Returns the text of the record in quarantine, if this is one.
+    /// Returns the text of the record in quarantine, if it is in quarantine.
     pub fn quarantined(&self) -> Option<String> {
         Members { tape: self.tape, text: self.text, object: 0 }.text_of(QUARANTINE)
     }
 
-    /// Returns the record as a checkpoint, or `None` if it is not one that a
-    /// filter writes. Its signatures have not been verified.
+    /// Returns the record as a checkpoint, or `None` if it does not have the form of a
+    /// filter's checkpoint. The signatures are not verified.
     pub fn checkpoint(&self) -> Option<Checkpoint> {
         self.seal().checkpoint(self.sealed.chain, self.sealed.place, self.sealed.head)
     }

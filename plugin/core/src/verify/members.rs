@@ -1,4 +1,4 @@
-//! The members of an object on a tape: a seal's, or an anchor's.
+//! The members of an object on a tape: those of a seal or of an anchor.
 
 use crate::chain::certificate::{Certificate, Handover, KeyStatement};
 use crate::chain::checkpoint::Checkpoint;
@@ -14,11 +14,11 @@ use crate::text::{Characters, inner};
 use alloc::borrow::Cow;
 use alloc::string::String;
 
-/// How many certificates or handovers a checkpoint may have: one for each bit
-/// of a key's number, and some for the keys before it.
+/// The maximum number of certificates, and of handovers, in a checkpoint: one for each
+/// bit of a key's number, and some for the keys before it.
 const ELEMENTS_MAX: usize = 40;
 
-/// The length of the longest string that is read of a seal, a signature's 86 characters,
+/// The maximum length of a string in a seal, in bytes: the 86 characters of a signature,
 /// if all of them are escaped.
 const ESCAPED_BYTES_MAX: usize = 86 * 6;
 
@@ -31,12 +31,12 @@ pub struct Anchor {
     pub is_delivered: bool,
 }
 
-/// Reads a line of JSON that `in_checkpoint.wasm` or `flb-audit checkpoints` has
-/// printed; outputs may have added members to it. Returns `None` if it is not one.
+/// Reads a line of JSON that `in_checkpoint.wasm` or `flb-audit checkpoints` has printed.
+/// Outputs may have added members to it. Returns `None` if it is not such a line.
 pub fn read_anchor(text: &[u8]) -> Option<Anchor> {
     let mut tape = Tape::new();
     tape.read(text, Dialect::Json).ok()?;
-    // A reader may take either of two members with one key.
+    // If two members have the same key, a reader may take either.
     tape.notes = Notes::NONE;
     Canonical::default().write(&mut tape, text).ok()?;
     if tape.notes.contains(Notes::DUPLICATE_KEYS) {
@@ -59,7 +59,7 @@ pub(super) struct Members<'a> {
 }
 
 impl<'a> Members<'a> {
-    /// The notes that `notes` lists; words that are not known are left out.
+    /// Returns the notes that `notes` lists. Unknown words are left out.
     pub(super) fn notes(&self) -> Notes {
         let mut notes = Notes::NONE;
         let Some(key) = self.key("notes") else {
@@ -104,13 +104,13 @@ impl<'a> Members<'a> {
         signature_from_text(&self.string("sig")?)
     }
 
-    /// The members of the member `name`.
+    /// Returns the members of the member `name`.
     pub(super) fn within(&self, name: &str) -> Option<Members<'a>> {
         Some(Members { object: self.key(name)? + 1, ..*self })
     }
 
-    /// The elements of the array `name`, of which a filter writes no more
-    /// than [`ELEMENTS_MAX`].
+    /// Returns the elements of the array `name`, or `None` if there are more than
+    /// [`ELEMENTS_MAX`]: a filter never writes more.
     fn elements(&self, name: &str) -> Option<impl Iterator<Item = Members<'a>> + 'a> {
         let (tape, text, array) = (self.tape, self.text, self.key(name)? + 1);
         let end = (tape.nodes[array].kind == Kind::Array).then(|| tape.after(array))?;
@@ -125,7 +125,7 @@ impl<'a> Members<'a> {
         Some(Place {
             segment: self.number("seg").filter(|segment| *segment > 0)?,
             run: Run::from_text(&self.string("run")?)?,
-            // A checkpoint signs the number after it.
+            // A checkpoint signs the number after its own, so there must be one.
             sequence: self.number("seq").filter(|sequence| *sequence < u64::MAX)?,
         })
     }
@@ -142,8 +142,9 @@ impl<'a> Members<'a> {
         (node.kind == kind).then_some(node)
     }
 
-    /// Returns a short string without its escapes: a store may write any character as
-    /// one. `None` if there is no string, or one longer than any that is looked for.
+    /// Returns a short string without its escapes: a store may escape any character.
+    /// Returns `None` if there is no string, or if it is longer than every string that is
+    /// read from seals.
     pub(super) fn string(&self, name: &str) -> Option<Cow<'a, [u8]>> {
         self.unescaped(self.value(name, Kind::String)?)
     }
@@ -157,7 +158,7 @@ impl<'a> Members<'a> {
         }
     }
 
-    /// A string of any length without its escapes.
+    /// Returns a string of any length, without its escapes.
     pub(super) fn text_of(&self, name: &str) -> Option<String> {
         let node = &self.tape.nodes[self.key(name)? + 1];
         (node.kind == Kind::String).then(|| Characters::of(inner(self.tape.text(node, self.text))).collect())
@@ -180,17 +181,17 @@ impl<'a> Members<'a> {
         self.key(name).is_some_and(|key| self.tape.nodes[key + 1].kind == Kind::String)
     }
 
-    /// Whether the member `name`, if there is one, is a string.
+    /// Checks that the member `name`, if it exists, is a string.
     pub(super) fn is_string_or_absent(&self, name: &str) -> bool {
         self.key(name).is_none() || self.is_string(name)
     }
 
-    /// Whether the member `name`, if there is one, is an integer from 0 on.
+    /// Checks that the member `name`, if it exists, is an integer of 0 or more.
     pub(super) fn is_count_or_absent(&self, name: &str) -> bool {
         self.key(name).is_none() || self.number(name).is_some()
     }
 
-    /// Whether the member `name`, if there is one, is an array of strings.
+    /// Checks that the member `name`, if it exists, is an array of strings.
     pub(super) fn is_list_or_absent(&self, name: &str) -> bool {
         let Some(key) = self.key(name) else {
             return true;

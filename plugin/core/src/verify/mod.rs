@@ -1,4 +1,4 @@
-//! Verification: a sealed record is taken apart again.
+//! Verification: takes a sealed record apart again.
 
 mod checker;
 mod members;
