@@ -85,5 +85,5 @@ pub fn detectors_table() -> String {
 }
 
 fn escaped(cell: &str) -> String {
-    cell.replace('|', "\\|")
+    cell.replace('|', "\\|").replace('<', "\\<")
 }

@@ -2,8 +2,10 @@
 //! other programs.
 #![forbid(unsafe_code)]
 
+pub mod book;
 pub mod build;
 pub mod packages;
+pub mod pages;
 pub mod run;
 pub mod workspace;
 

@@ -6,7 +6,7 @@ mod dependencies;
 mod test;
 
 use anyhow::{Result, bail};
-use xtask::{build, run};
+use xtask::{book, build, run};
 
 const USAGE: &str = "usage: cargo xtask COMMAND
 
@@ -26,6 +26,7 @@ const USAGE: &str = "usage: cargo xtask COMMAND
              FLUENT_BIT=path[:path…], or the one on PATH or in /opt/fluent-bit/bin
   schema-suite
              run the JSON Schema Test Suite and print the count of each file
+  book       make the site in target/book/html, with mdbook from PATH
   redaction  write the tables of docs/redaction.md; the figures if the corpora
              are there";
 
@@ -37,6 +38,7 @@ fn main() -> Result<()> {
             run::step("demo", demo::demo)
         }
         ["test"] => test::test(),
+        ["book"] => book::book(),
         ["build"] => build::dist(),
         ["package"] => packaging(&["package"]),
         ["package", option @ ("--dist" | "--reproduce")] => packaging(&["package", option]),

@@ -1,10 +1,10 @@
 //! Links of the pages: each leads to a file of the repository, and to a heading of that
 //! page if it names one. Links to other sites are not followed.
 
-use pulldown_cmark::{Event, Parser, Tag, TagEnd};
 use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use xtask::pages::{heading_ids, links};
 use xtask::root;
 
 /// Folders without pages of ours.
@@ -36,11 +36,12 @@ fn no_link_leads_nowhere() {
 
 fn collect(folder: &Path, pages: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).expect("a folder") {
-        let path = entry.expect("an entry").path();
+        let entry = entry.expect("an entry");
+        let (kind, path) = (entry.file_type().expect("a type"), entry.path());
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        if path.is_dir() && !PASSED_OVER.contains(&name) {
+        if kind.is_dir() && !PASSED_OVER.contains(&name) {
             collect(&path, pages);
-        } else if path.extension().is_some_and(|extension| extension == "md") {
+        } else if kind.is_file() && path.extension().is_some_and(|extension| extension == "md") {
             pages.push(path);
         }
     }
@@ -48,37 +49,9 @@ fn collect(folder: &Path, pages: &mut Vec<PathBuf>) {
 
 impl Page {
     fn read(text: &str) -> Page {
-        let mut page = Page { links: Vec::new(), ids: HashSet::new() };
-        let mut heading: Option<String> = None;
-        for event in Parser::new(text) {
-            match event {
-                Event::Start(Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. }) => {
-                    page.links.push(dest_url.into_string());
-                }
-                Event::Start(Tag::Heading { .. }) => heading = Some(String::new()),
-                Event::End(TagEnd::Heading(_)) => {
-                    let id = id(&heading.take().unwrap_or_default());
-                    // A second heading of one name gets a number.
-                    let of_one_name = (1..).map(|number| format!("{id}-{number}"));
-                    let mut names = std::iter::once(id.clone()).chain(of_one_name);
-                    page.ids.extend(names.find(|name| !page.ids.contains(name)));
-                }
-                Event::Text(text) | Event::Code(text) => {
-                    if let Some(heading) = &mut heading {
-                        heading.push_str(&text);
-                    }
-                }
-                _ => {}
-            }
-        }
-        page
+        let links = links(text).into_iter().map(|link| link.to).collect();
+        Page { links, ids: heading_ids(text) }
     }
-}
-
-/// A heading's id, as GitHub and mdBook make it.
-fn id(heading: &str) -> String {
-    let kept = heading.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
-    kept.collect::<String>().to_lowercase().replace(' ', "-")
 }
 
 fn leads_somewhere(from: &Path, link: &str, pages: &HashMap<PathBuf, Page>) -> bool {
@@ -96,6 +69,20 @@ fn leads_somewhere(from: &Path, link: &str, pages: &HashMap<PathBuf, Page>) -> b
         (Some(heading), Some(page)) => page.ids.contains(heading),
         (Some(_), None) => false,
     }
+}
+
+#[test]
+fn the_book_has_every_page() {
+    let mut paths = Vec::new();
+    collect(&root(), &mut paths);
+    let summary = root().join("docs/SUMMARY.md");
+    let listed = links(&fs::read_to_string(&summary).expect("the summary")).into_iter().map(|link| {
+        root().join("docs").join(&link.to).canonicalize().unwrap_or_else(|_| panic!("{}", link.to))
+    });
+    let listed: HashSet<PathBuf> = listed.collect();
+    let is_left = |path: &PathBuf| *path != summary && !listed.contains(path);
+    let left: Vec<PathBuf> = paths.into_iter().filter(is_left).collect();
+    assert_eq!(left, Vec::<PathBuf>::new());
 }
 
 #[test]
