@@ -1,38 +1,39 @@
-//! The file in which a filter leaves its last checkpoint, for others to read, and
-//! the file in which its sender remembers what it has sent.
+//! The file in which a filter leaves its last checkpoint for others to read, and the file
+//! in which the sender of checkpoints remembers what it has sent.
 //!
-//! Two slots, written in turn, so that a torn write spares the other one. All
-//! integers are little-endian.
+//! The checkpoint's file has two slots, which are written in turn, so that a torn write
+//! spares the other slot. All integers are little-endian.
 //!
 //! | bytes | slot, at 0 and at 8192 |
 //! |---|---|
-//! | 0..4 | CRC-32 of all that is used behind it |
+//! | 0..4 | CRC-32 of all used bytes behind it |
 //! | 4..8 | the length of the text |
 //! | 8..16 | a number that grows with every write |
 //! | 16.. | the checkpoint, a line of JSON |
 //!
-//! | bytes | what was sent |
+//! | bytes | the sender's file |
 //! |---|---|
-//! | 0..4 | CRC-32 of all behind it |
+//! | 0..4 | CRC-32 of all bytes behind it |
 //! | 4..8 | CRC-32 of the checkpoint's text |
-//! | 8..16 | the number of its write |
-//! | 16..24 | when it was sent, in seconds since 1970 |
+//! | 8..16 | the number of the checkpoint's write |
+//! | 16..24 | the time of sending, in seconds since 1970 |
 
 use crate::crc::crc32;
 use crate::memory::{OutOfMemory, put};
 use alloc::vec::Vec;
 
-/// The file's name in its directory.
+/// The name of the checkpoint's file in its directory.
 pub const FILE_NAME: &str = "chain.checkpoint";
 /// The length of the file, in bytes.
 pub const FILE_BYTES: usize = 2 * SLOT_BYTES;
-/// The length of a slot, in bytes: a checkpoint with a certificate for each
-/// bit of a key's number takes less.
+/// The length of a slot, in bytes. A checkpoint with a certificate for each bit of a
+/// key's number takes less.
 pub const SLOT_BYTES: usize = 8192;
 
 const TEXT_AT: usize = 16;
 
-/// A slot, as far as it is used.
+/// Returns the used part of a slot for a checkpoint. Fails if the text is too long for a
+/// slot.
 pub fn to_slot(count: u64, text: &[u8]) -> Result<Vec<u8>, OutOfMemory> {
     let mut slot = Vec::new();
     put(&mut slot, &[0; 4])?;
@@ -44,12 +45,12 @@ pub fn to_slot(count: u64, text: &[u8]) -> Result<Vec<u8>, OutOfMemory> {
     if slot.len() > SLOT_BYTES { Err(OutOfMemory) } else { Ok(slot) }
 }
 
-/// Where in the file a slot stands: the one for a write of this number.
+/// Returns the offset in the file of the slot for the write with this number.
 pub fn slot_offset(count: u64) -> u64 {
     count % 2 * SLOT_BYTES as u64
 }
 
-/// The last checkpoint in a file, and the number of its write.
+/// Returns the last checkpoint in a file, and the number of its write.
 pub fn from_file(file: &[u8]) -> Option<(u64, &[u8])> {
     let slots = file.chunks(SLOT_BYTES).take(2).filter_map(|slot| {
         let len = u32::from_le_bytes(*slot.get(4..)?.first_chunk()?) as usize;
@@ -61,16 +62,16 @@ pub fn from_file(file: &[u8]) -> Option<(u64, &[u8])> {
     slots.max_by_key(|(count, _)| *count)
 }
 
-/// The name of the sender's file, beside the one with the checkpoint.
+/// The name of the sender's file, in the same directory.
 pub const SENT_FILE_NAME: &str = "chain.sent";
-/// The length of that file, in bytes.
+/// The length of the sender's file, in bytes.
 pub const SENT_FILE_BYTES: usize = 24;
-/// A checkpoint that stays the last one is sent again after so many seconds: as a
-/// sign of life, and because its delivery may have failed.
+/// The time after which an unchanged checkpoint is sent again, in seconds. It shows that
+/// the filter is alive, and an earlier delivery may have failed.
 pub const RESEND_SECONDS: u64 = 3600;
 
-/// Tells if a checkpoint has to be sent: it is not the one that was sent last, or that
-/// was an hour ago. A clock that was set back does not hold it up.
+/// Checks whether a checkpoint has to be sent: it differs from the last one sent, or that
+/// was sent an hour ago. A clock that was set back does not delay it.
 pub fn is_due(sent: &[u8], count: u64, text: &[u8], now_seconds: u64) -> bool {
     let sent_at =
         sent.get(16..24).and_then(|bytes| bytes.first_chunk()).map(|bytes| u64::from_le_bytes(*bytes));
@@ -79,7 +80,7 @@ pub fn is_due(sent: &[u8], count: u64, text: &[u8], now_seconds: u64) -> bool {
     !is_recent || sent_at.is_none_or(|sent_at| sent != to_sent(count, text, sent_at))
 }
 
-/// The sender's file, after a checkpoint was sent.
+/// Returns the content of the sender's file after a checkpoint was sent.
 pub fn to_sent(count: u64, text: &[u8], now_seconds: u64) -> [u8; SENT_FILE_BYTES] {
     let mut file = [0; SENT_FILE_BYTES];
     file[4..8].copy_from_slice(&crc32(text).to_le_bytes());

@@ -1,17 +1,17 @@
-//! The keys of a chain, and what each says of those that come after it.
+//! The keys of a chain, and the signed statements about later keys.
 //!
-//! Keys are numbered. Key 0 is the chain's own, whose public part is kept
-//! elsewhere; key n is in force after key n − 1, which is destroyed before
-//! key n is used. Two things are signed about key n:
+//! Keys are numbered. Key 0 is the chain's first key, whose public part is kept
+//! elsewhere. Key n comes into force after key n − 1, which is destroyed before key n is
+//! used. Two statements are signed about key n:
 //!
-//! - Its **certificate**, by key n & (n − 1): n without its lowest bit. So the
-//!   way from any key to key 0 has as many certificates as n has bits, and
-//!   not n of them, and a checkpoint can carry them all: no record that is
-//!   lost keeps a later one from being verified. Key n certifies those keys
-//!   when it comes into force, since later it is no more; they lie ready
-//!   until it is their turn.
-//! - Its **handover**, by key n − 1, with the place where it takes effect and
-//!   the head before that. So key n vouches for nothing before that place.
+//! - Its **certificate** is signed by key n & (n − 1), which is n without its lowest bit.
+//!   So the way from any key to key 0 has only as many certificates as n has bits, and a
+//!   checkpoint can carry all of them: no lost record keeps a later one from being
+//!   verified. Key n certifies the keys below it in this tree when it comes into force,
+//!   since it is destroyed later. Those keys are stored until it is their turn.
+//! - Its **handover** is signed by key n − 1. It has the place where key n comes into
+//!   force and the head before that place. So key n vouches for nothing before that
+//!   place.
 
 use crate::chain::id::{ChainId, Place};
 use crate::chain::signature::{PublicKey, Signature, signature_text};
@@ -22,7 +22,7 @@ use crate::text::digits::Digits;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
-/// That a key is of this chain and has this number.
+/// States that a key belongs to the chain and has this number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Certificate {
     /// The key's number, from 1 on.
@@ -34,12 +34,12 @@ pub struct Certificate {
 }
 
 impl Certificate {
-    /// The number of the key that signs the certificate of key `index`.
+    /// Returns the number of the key that signs the certificate of key `index`.
     pub fn signer(index: u32) -> u32 {
         index & index.wrapping_sub(1)
     }
 
-    /// What is signed.
+    /// Returns the text that is signed.
     pub fn message(chain: &ChainId, index: u32, public: &PublicKey) -> Result<Vec<u8>, OutOfMemory> {
         let mut text = Vec::new();
         put(&mut text, b"flb-audit key v1\n")?;
@@ -52,7 +52,7 @@ impl Certificate {
         Ok(text)
     }
 
-    /// Writes it as a seal has it, in canonical form.
+    /// Writes the certificate in the canonical form of a seal.
     fn write(&self, out: &mut Vec<u8>) -> Result<(), OutOfMemory> {
         put(out, b"{\"n\":")?;
         put(out, Digits::of(self.index.into()).as_bytes())?;
@@ -64,21 +64,21 @@ impl Certificate {
     }
 }
 
-/// That a key is in force from a record on.
+/// States that a key is in force from a record on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Handover {
     /// The key's number, from 1 on.
     pub index: u32,
-    /// The first record under it.
+    /// The first record under the key.
     pub place: Place,
-    /// The head before that.
+    /// The head before that record.
     pub head: Hash,
-    /// The signature of the key before it.
+    /// The signature of the key before this one.
     pub signature: Signature,
 }
 
 impl Handover {
-    /// What is signed.
+    /// Returns the text that is signed.
     pub fn message(chain: &ChainId, index: u32, place: &Place, head: &Hash) -> Result<Vec<u8>, OutOfMemory> {
         let mut text = Vec::new();
         put(&mut text, b"flb-audit handover v1\n")?;
@@ -97,7 +97,7 @@ impl Handover {
         Ok(text)
     }
 
-    /// Writes it as a seal has it, in canonical form.
+    /// Writes the handover in the canonical form of a seal.
     fn write(&self, out: &mut Vec<u8>) -> Result<(), OutOfMemory> {
         put(out, b"{\"head\":\"")?;
         put(out, &hash_text(&self.head))?;
@@ -115,19 +115,20 @@ impl Handover {
     }
 }
 
-/// What a checkpoint says of the key that has signed it.
+/// The statement of a checkpoint on the key that has signed it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KeyStatement {
     /// The key's number.
     pub index: u32,
-    /// What leads from it, and from the two before it, to key 0: by number.
+    /// The certificates that lead from this key, and from the two before it, to key 0;
+    /// sorted by number.
     pub certificates: Vec<Certificate>,
-    /// Since when it is in force, and the key before it.
+    /// The handovers to this key and to the key before it.
     pub since: Vec<Handover>,
 }
 
 impl KeyStatement {
-    /// Writes it as a seal has it under `key`, in canonical form.
+    /// Writes the statement in the canonical form that a seal has under `key`.
     pub fn write(&self, out: &mut Vec<u8>) -> Result<(), OutOfMemory> {
         put(out, b"{\"certs\":[")?;
         for (at, certificate) in self.certificates.iter().enumerate() {
@@ -144,54 +145,54 @@ impl KeyStatement {
         put(out, b"]}")
     }
 
-    /// The public part that it claims for a key: not verified.
+    /// Returns the public part that the statement claims for a key. It is not verified.
     pub fn claimed(&self, index: u32) -> Option<PublicKey> {
         let found = self.certificates.iter().find(|certificate| certificate.index == index);
         found.map(|certificate| certificate.public)
     }
 }
 
-/// Why a key is not to be trusted.
+/// The reason why a key is not certified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NotCertified {
-    /// This key's certificate is not that of the key that has to sign it, or
-    /// is not here.
+    /// The certificate of this key is missing, or is not signed by the key that has to
+    /// sign it.
     Certificate(u32),
-    /// This key's handover is not signed by the key before it, or is not
-    /// here.
+    /// The handover to this key is missing, or is not signed by the key before it.
     Handover(u32),
 }
 
-/// How many keys of a chain are remembered; with more it starts anew.
+/// The number of keys of a chain that are remembered. When there are more, all are
+/// forgotten.
 const KNOWN_KEYS_MAX: usize = 4096;
 
-/// Certificates and handovers of one chain whose signatures have been verified,
-/// and so need not be again.
+/// Certificates and handovers of one chain whose signatures have been verified, so that
+/// they need not be verified again.
 ///
-/// Each statement is judged by itself: remembering saves time and decides nothing,
-/// so the order in which statements come has no influence.
+/// Each statement is judged by itself: remembering saves time and decides nothing, so the
+/// order of statements has no influence.
 #[derive(Debug)]
 pub struct KnownKeys {
     chain: ChainId,
     root: PublicKey,
-    /// By number, with the key that has signed it.
+    /// The certificates by number, each with the key that has signed it.
     certificates: BTreeMap<u32, (Certificate, PublicKey)>,
     handovers: BTreeMap<u32, (Handover, PublicKey)>,
 }
 
 impl KnownKeys {
-    /// Of a chain whose key 0 is `root`.
+    /// Creates an empty memory for the chain whose key 0 is `root`.
     pub fn new(chain: ChainId, root: PublicKey) -> Self {
         KnownKeys { chain, root, certificates: BTreeMap::new(), handovers: BTreeMap::new() }
     }
 
-    /// Returns how many certificates and handovers are remembered.
+    /// Returns the number of certificates and handovers that are remembered.
     pub fn remembered(&self) -> usize {
         self.certificates.len() + self.handovers.len()
     }
 
-    /// Verifies what a checkpoint says of its key, and returns the key.
+    /// Verifies the statement of a checkpoint on its key, and returns the key.
     pub fn verify(&mut self, statement: &KeyStatement) -> Result<PublicKey, NotCertified> {
         if self.certificates.len().max(self.handovers.len()) > KNOWN_KEYS_MAX {
             self.certificates.clear();

@@ -1,8 +1,8 @@
-//! A checkpoint: a record's head, signed.
+//! A checkpoint: the signed head of a record.
 //!
-//! What is signed is the text of a C2SP signed note
-//! (<https://c2sp.org/signed-note>), in the form of a tlog-checkpoint: origin,
-//! size, hash, and a line of our own. Each segment is an origin.
+//! The signed text is that of a C2SP signed note (<https://c2sp.org/signed-note>), in the
+//! form of a tlog-checkpoint: origin, size, hash, and an additional line with the key's
+//! number. Each segment is an origin.
 
 use crate::chain::certificate::KeyStatement;
 use crate::chain::id::{ChainId, Place};
@@ -15,27 +15,27 @@ use alloc::vec::Vec;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-/// Every so many records of a segment one is a checkpoint, and the first one
-/// is.
+/// The distance of checkpoints in a segment, in records. The first record is always a
+/// checkpoint.
 pub const CHECKPOINT_RECORDS_MAX: u64 = 1024;
 
-/// A record's head under a signature.
+/// A record's head with a signature.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Checkpoint {
     /// The chain.
     pub chain: ChainId,
     /// The record.
     pub place: Place,
-    /// The head after it.
+    /// The head after the record.
     pub head: Hash,
     /// The key that has signed it.
     pub key: KeyStatement,
-    /// Its signature of [`message`](Checkpoint::message).
+    /// The signature of [`message`](Checkpoint::message).
     pub signature: Signature,
 }
 
 impl Checkpoint {
-    /// What is signed.
+    /// Returns the text that is signed.
     pub fn message(&self) -> Result<Vec<u8>, OutOfMemory> {
         let mut text = Vec::new();
         write_message(&self.chain, &self.place, &self.head, self.key.index, &mut text)?;
@@ -43,7 +43,7 @@ impl Checkpoint {
     }
 }
 
-/// More than a message takes, in bytes.
+/// More bytes than a message takes.
 const MESSAGE_BYTES_MAX: usize = 160;
 
 fn write_message(
@@ -70,19 +70,19 @@ fn write_message(
     put(out, b"\n")
 }
 
-/// The key in force, and what its checkpoints say of it.
+/// The key in force, and the statement on it in its checkpoints.
 #[derive(Debug)]
 pub struct Signer {
     secret: SecretKey,
     index: u32,
     statement: Vec<u8>,
     message: Vec<u8>,
-    /// The checkpoint made last.
+    /// The last checkpoint.
     anchor: Vec<u8>,
 }
 
 impl Signer {
-    /// A signer for the key that `statement` is about.
+    /// Creates a signer with the key that `statement` is about.
     pub fn new(secret: SecretKey, statement: &KeyStatement) -> Result<Self, OutOfMemory> {
         let (mut text, mut message, mut anchor) = (Vec::new(), Vec::new(), Vec::new());
         statement.write(&mut text)?;
@@ -91,12 +91,12 @@ impl Signer {
         Ok(Signer { secret, index: statement.index, statement: text, message, anchor })
     }
 
-    /// What a seal has under `key`.
+    /// Returns the statement that a seal has under `key`.
     pub(crate) fn statement(&self) -> &[u8] {
         &self.statement
     }
 
-    /// Signs the head after a record. Takes no memory but its own.
+    /// Signs the head after a record. It uses only memory that has been reserved.
     pub(crate) fn sign(
         &mut self,
         chain: &ChainId,
@@ -110,7 +110,8 @@ impl Signer {
         Ok(signature)
     }
 
-    /// The checkpoint made last, as a line of JSON; nothing before the first.
+    /// Returns the last checkpoint as a line of JSON. It is empty before the first
+    /// checkpoint.
     pub fn anchor(&self) -> &[u8] {
         &self.anchor
     }
@@ -127,7 +128,7 @@ impl Signer {
     }
 }
 
-/// More than an anchor takes beside the key's statement, in bytes.
+/// More bytes than an anchor takes besides the statement on the key.
 const ANCHOR_BYTES_MAX: usize = 320;
 
 fn write_anchor(
@@ -159,8 +160,9 @@ fn write_anchor(
 const ANCHOR_END: &[u8] = b"}\n";
 
 impl Checkpoint {
-    /// Returns the checkpoint as a line of JSON, as `in_checkpoint.wasm` prints it. With
-    /// `is_delivered` the line says that the checkpoint's record stands in a log.
+    /// Returns the checkpoint as a line of JSON, in the form that `in_checkpoint.wasm`
+    /// prints. With `is_delivered`, the line says that the checkpoint's record is in a
+    /// log.
     pub fn anchor(&self, is_delivered: bool) -> Result<Vec<u8>, OutOfMemory> {
         let (mut statement, mut out) = (Vec::new(), Vec::new());
         self.key.write(&mut statement)?;
@@ -175,8 +177,9 @@ impl Checkpoint {
 }
 
 impl Checkpoint {
-    /// As a C2SP signed note, which any reader of those can verify with the
-    /// key's public part. The key's name is `flb-audit/<chain>/key-<number>`.
+    /// Returns the checkpoint as a C2SP signed note. Every reader of signed notes can
+    /// verify it with the key's public part. The key's name is
+    /// `flb-audit/<chain>/key-<number>`.
     pub fn note(&self) -> Result<Vec<u8>, OutOfMemory> {
         let mut name = Vec::new();
         put(&mut name, b"flb-audit/")?;
@@ -184,7 +187,7 @@ impl Checkpoint {
         put(&mut name, b"/key-")?;
         put(&mut name, Digits::of(self.key.index.into()).as_bytes())?;
         let public = self.key.claimed(self.key.index).map_or([0; 32], |public| *public.as_bytes());
-        // The key's id: its name, a line break, 1 for Ed25519, the key.
+        // The id of a key covers its name, a line break, 1 for Ed25519, and the key.
         let id = Algorithm::Sha256.digest(&[&name, b"\n\x01", &public]);
         let mut signature = [0; 4 + SIGNATURE_BYTES];
         signature[..4].copy_from_slice(&id[..4]);

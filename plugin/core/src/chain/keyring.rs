@@ -1,9 +1,9 @@
 //! The file in which a filter keeps its keys.
 //!
-//! Fixed in size and written in place: a header, made once, and two slots. A
-//! handover writes the slot that is empty and then overwrites the other one
-//! with zeros, so that the key that has signed it is no more. All integers
-//! are little-endian.
+//! The file has a fixed size and is written in place: a header, which is written once,
+//! and two slots. A handover writes the empty slot and then overwrites the other one with
+//! zeros, which destroys the key that has signed the handover. All integers are
+//! little-endian.
 //!
 //! | bytes | header |
 //! |---|---|
@@ -16,16 +16,16 @@
 //!
 //! | bytes | slot, at 64 and at 9824 |
 //! |---|---|
-//! | 0..4 | CRC-32 of all that is used behind it |
+//! | 0..4 | CRC-32 of all used bytes behind it |
 //! | 4..8 | the number of the key in force |
-//! | 8..12 | how many entries there are, at least 1; 0: an empty slot |
-//! | 12..134 | since when the key is in force |
-//! | 134..256 | and the key before it |
+//! | 8..12 | the number of entries, at least 1; 0: an empty slot |
+//! | 12..134 | the handover to the key in force |
+//! | 134..256 | the handover to the key before it |
 //! | 256.. | the entries, by number |
 //!
-//! | bytes | since when |
+//! | bytes | handover |
 //! |---|---|
-//! | 0..4 | the key's number; 0: there is none |
+//! | 0..4 | the key's number; 0: there is no handover |
 //! | 4..12, 12..20, 20..26 | segment, sequence, run |
 //! | 26..58 | head |
 //! | 58..122 | signature |
@@ -35,10 +35,10 @@
 //! | 0..4 | the key's number |
 //! | 4..36 | its public part |
 //! | 36..100 | the signature of its certificate; zero for key 0 |
-//! | 100..132 | its private part; zero for keys that are no more |
+//! | 100..132 | its private part; zero for destroyed keys |
 //!
-//! An entry is kept as long as its certificate is needed: while its key is to
-//! come, and while it leads to the key in force or one of the two before it.
+//! An entry is kept as long as its certificate is needed: until its key has come into
+//! force, and while it leads to the key in force or one of the two before it.
 
 use crate::chain::certificate::{Certificate, Handover, KeyStatement};
 use crate::chain::checkpoint::Signer;
@@ -65,12 +65,12 @@ const HANDOVER_BYTES: usize = 58 + SIGNATURE_BYTES;
 const HANDOVERS_AT: usize = 12;
 const ENTRIES_AT: usize = HANDOVERS_AT + 2 * HANDOVER_BYTES;
 const ENTRY_BYTES: usize = 36 + SIGNATURE_BYTES + 32;
-/// A key is to come for each bit of a number at the most, and what leads to
-/// three keys that follow one another is not more than a certificate for each
-/// bit and two more.
+/// The maximum number of entries. At most one key is to come for each bit of a number,
+/// and the certificates that lead to three successive keys are at most one for each bit
+/// and two more.
 const ENTRIES_MAX: usize = 72;
 
-/// One key.
+/// A key, with its private part if the key has not been destroyed.
 struct Entry {
     certificate: Certificate,
     seed: Option<Seed>,
@@ -84,16 +84,15 @@ pub struct KeyRing {
     entries: Vec<Entry>,
 }
 
-/// Why there is no next key.
+/// The reason why there is no next key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NoNextKey {
-    /// No memory.
+    /// There is no memory.
     OutOfMemory,
-    /// No randomness.
+    /// The system's random source failed.
     NoRandomness,
-    /// Numbers have run out, or what the file held is not a key ring that
-    /// has ever been made.
+    /// The numbers are used up, or the file held a key ring that is not possible.
     Exhausted,
 }
 
@@ -104,8 +103,8 @@ impl From<OutOfMemory> for NoNextKey {
 }
 
 impl KeyRing {
-    /// The keys of a new chain: key 0 is in force. `random` fills what it is
-    /// given, or says that it cannot.
+    /// Creates the keys of a new chain, with key 0 in force. `random` fills its argument
+    /// with random bytes, or returns false if it cannot.
     pub fn new(chain: ChainId, random: &mut impl FnMut(&mut [u8; 32]) -> bool) -> Result<Self, NoNextKey> {
         let seed = new_seed(random)?;
         let root = SecretKey::from_seed(&seed);
@@ -118,29 +117,29 @@ impl KeyRing {
         Ok(ring)
     }
 
-    /// The chain's name.
+    /// Returns the chain's name.
     pub fn chain(&self) -> ChainId {
         self.chain
     }
 
-    /// The number of the key in force.
+    /// Returns the number of the key in force.
     pub fn index(&self) -> u32 {
         self.index
     }
 
-    /// Since when the key in force is so; `None` for key 0.
+    /// Returns the handover to the key in force, or `None` for key 0.
     pub fn newest_handover(&self) -> Option<&Handover> {
         self.since.first().filter(|handover| handover.index == self.index)
     }
 
-    /// The public part of the key in force.
+    /// Returns the public part of the key in force.
     pub fn public(&self) -> Option<PublicKey> {
         self.entry(self.index).map(|entry| entry.certificate.public)
     }
 
-    /// Returns a secret for a purpose other than signing, which nobody knows who does
-    /// not have the ring. It is derived from the last key that is to come, and stays
-    /// the same for as long as that key is not in force: for 2³¹ keys.
+    /// Returns a secret for a purpose other than signing. Nobody can know it without the
+    /// key ring. It is derived from the last key that is to come, and stays the same
+    /// until that key comes into force: for 2³¹ keys.
     pub fn secret_for(&self, purpose: &[u8]) -> Option<Zeroizing<Hash>> {
         let last = self.entries.last()?;
         let seed = last.seed.as_ref().filter(|_| last.certificate.index > self.index)?;
@@ -148,7 +147,7 @@ impl KeyRing {
         Some(Zeroizing::new(hash.finalize().into()))
     }
 
-    /// Signs with the key in force.
+    /// Returns a signer with the key in force.
     pub fn signer(&self) -> Result<Signer, NoNextKey> {
         let mut certificates = Vec::new();
         let needed = self.entries.iter().map(|entry| entry.certificate);
@@ -161,8 +160,8 @@ impl KeyRing {
         Ok(Signer::new(self.secret(self.index)?, &statement)?)
     }
 
-    /// The ring with the next key in force, from the record at `place` on.
-    /// Before that key is used, this ring has to be overwritten.
+    /// Returns the key ring after a handover: the next key is in force from the record at
+    /// `place` on. This ring has to be overwritten before that key is used.
     pub fn hand_over(
         &self,
         place: Place,
@@ -185,7 +184,7 @@ impl KeyRing {
                 ring.push(Entry { certificate: *certificate, seed })?;
             }
         }
-        // All come before the others, which do without this bit.
+        // The new keys come before the remaining ones, which do not have this bit.
         if index.is_multiple_of(2) {
             let key = self.secret(index)?;
             for bit in 0..index.trailing_zeros() {
@@ -217,7 +216,7 @@ impl KeyRing {
         Ok(())
     }
 
-    /// Makes the key of this number, certified by `signer`.
+    /// Creates the key with this number, certified by `signer`.
     fn add_child(
         &mut self,
         signer: &SecretKey,
@@ -236,8 +235,8 @@ fn new_seed(random: &mut impl FnMut(&mut [u8; 32]) -> bool) -> Result<Seed, NoNe
     if random(&mut seed) { Ok(seed) } else { Err(NoNextKey::NoRandomness) }
 }
 
-/// Whether the certificate of a key is needed for key `index` or one of the
-/// two before it: key 0's own entry is not one.
+/// Checks whether the certificate of a key is needed for key `index` or one of the two
+/// before it. Key 0 has no certificate.
 fn leads_to_one_of(certificate: u32, index: u32) -> bool {
     let is_on_the_way = |mut to: u32| {
         while to > certificate {
@@ -249,7 +248,7 @@ fn leads_to_one_of(certificate: u32, index: u32) -> bool {
 }
 
 impl KeyRing {
-    /// A new key file, with this ring.
+    /// Returns a new key file with this ring.
     pub fn to_file(&self) -> Zeroizing<Vec<u8>> {
         let mut file = Zeroizing::new(alloc::vec![0; FILE_BYTES]);
         file[..8].copy_from_slice(MAGIC);
@@ -261,8 +260,8 @@ impl KeyRing {
         file
     }
 
-    /// Reads a key file; none if it is not one, or holds no whole ring. Gives
-    /// with it which of the slots it is in, 0 or 1.
+    /// Reads a key file. Returns the ring and the slot that holds it, 0 or 1. Returns
+    /// `None` if it is not a key file or holds no complete ring.
     pub fn from_file(file: &[u8]) -> Option<(KeyRing, usize)> {
         let (header, slots) = file.split_at_checked(HEADER_BYTES)?;
         let (header, crc) = header.split_at_checked(HEADER_BYTES - 4)?;
@@ -275,12 +274,12 @@ impl KeyRing {
         rings.max_by_key(|(ring, _)| ring.index)
     }
 
-    /// Where in the file a slot stands.
+    /// Returns the offset of a slot in the file.
     pub fn slot_offset(index: usize) -> u64 {
         (HEADER_BYTES + SLOT_BYTES * index) as u64
     }
 
-    /// Writes a slot, of which the rest is to be zero.
+    /// Writes the ring into a slot that is all zeros.
     pub fn write_slot(&self, slot: &mut [u8]) {
         let mut put = |at: usize, bytes: &[u8]| {
             if let Some(place) = slot.get_mut(at..at + bytes.len()) {

@@ -1,5 +1,4 @@
-//! A chain: what it is called, its keys and checkpoints, and the files that
-//! remember them.
+//! A chain: its names, its keys and checkpoints, and the files that remember them.
 
 pub mod anchor;
 pub mod certificate;

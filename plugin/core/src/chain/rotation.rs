@@ -1,9 +1,9 @@
-//! The chain's keys in use: when the next one comes into force, and which
-//! record is a checkpoint.
+//! The use of the chain's keys: when the next key comes into force, and which records are
+//! checkpoints.
 //!
-//! A key that has sealed nothing is not spent: if the writer before was stopped
-//! between the handover and the first record under the new key, that key stays
-//! in force. Otherwise each life begins with a new key.
+//! A key that has sealed nothing is not spent. If the previous writer was stopped between
+//! the handover and the first record under the new key, that key stays in force.
+//! Otherwise each life begins with a new key.
 
 use crate::chain::certificate::Handover;
 use crate::chain::checkpoint::{CHECKPOINT_RECORDS_MAX, Signer};
@@ -14,20 +14,22 @@ use crate::memory::OutOfMemory;
 use alloc::vec::Vec;
 use zeroize::Zeroizing;
 
-/// How many records one key may be in force for.
+/// The maximum number of records under one key.
 pub const KEY_RECORDS_MAX: u64 = 65_536;
-/// How long one key may be in force, in seconds; then the next record changes it.
+/// The maximum time that a key is in force, in seconds. The first record after that
+/// changes the key.
 pub const KEY_SECONDS_MAX: u64 = 900;
-/// The first record so many seconds after the last checkpoint is one, too.
+/// The time after the last checkpoint, in seconds, after which the next record is a
+/// checkpoint.
 pub const CHECKPOINT_SECONDS_MAX: u64 = 10;
 
-/// Why there is no next key, or none at all.
+/// The reason why there is no next key, or no key at all.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Failed<E> {
     /// The key file cannot be read or written.
     Storage(E),
-    /// The key file is damaged, or of another chain.
+    /// The key file is damaged, or belongs to another chain.
     Damaged,
     /// Another writer has put a key into force.
     Foreign,
@@ -47,20 +49,20 @@ impl<E> From<OutOfMemory> for Failed<E> {
     }
 }
 
-/// What the next record is signed with.
+/// The preparation for the next record.
 #[derive(Debug)]
 pub struct Prepared<E> {
-    /// A key that comes into force.
+    /// The key that comes into force with the record, if there is one.
     pub signer: Option<Signer>,
-    /// Whether the record is a checkpoint.
+    /// True if the record is a checkpoint.
     pub is_checkpoint: bool,
-    /// Why the key was not changed though it should have been, or why the old
-    /// one may still be in the file.
+    /// The reason why the key was not changed although it was due, or why the old key may
+    /// still be in the file.
     pub failed: Option<Failed<E>>,
 }
 
-/// A key that has come into force, and what kept the one before it from being
-/// destroyed.
+/// The key that has come into force, and the failure to destroy the one before it, if
+/// there was one.
 type Changed<E> = Result<(Signer, Option<Failed<E>>), Failed<E>>;
 
 /// The keys of one chain, in one life of its writer.
@@ -70,14 +72,14 @@ pub struct Rotation<S> {
     chain: ChainId,
     /// The key in force; `None` before the first record.
     index: Option<u32>,
-    /// Whether the key that the file has in force has sealed nothing.
+    /// True if the key that is in force by the file has sealed nothing.
     is_unused: bool,
     has_signer: bool,
     key: Since,
     checkpoint: Since,
 }
 
-/// How long ago something was.
+/// The number of records since an event, and the time of the event in seconds.
 #[derive(Debug, Default)]
 struct Since {
     records: u64,
@@ -91,8 +93,8 @@ impl Since {
 }
 
 impl<S: Storage> Rotation<S> {
-    /// Opens a key file, and returns with it since when its newest key is in
-    /// force; `None` for key 0.
+    /// Opens a key file. Returns it with the handover to its newest key, or `None` for
+    /// key 0.
     pub fn open(file: S, chain: ChainId) -> Result<(Self, Option<Handover>), Failed<S::Error>> {
         let (key, checkpoint) = (Since::default(), Since::default());
         let opened =
@@ -101,15 +103,15 @@ impl<S: Storage> Rotation<S> {
         Ok((opened, newest))
     }
 
-    /// Keeps the key that the file has in force for the first record: the key
-    /// has sealed nothing that can have been handed on.
+    /// Keeps the key that is in force by the file for the first record: the key has
+    /// sealed nothing that may have been handed on.
     pub fn keep_key(&mut self) {
         self.is_unused = true;
     }
 
-    /// Prepares for the next record of `chain`. `now` counts the seconds of a
-    /// clock that nobody sets, `random` fills what it is given, or says that it
-    /// cannot. The record is a checkpoint if `must_sign` says so.
+    /// Prepares for the next record of `chain`. `now` is the time of a monotonic clock,
+    /// in seconds. `random` fills its argument with random bytes, or returns false if it
+    /// cannot. With `must_sign`, the record is a checkpoint.
     pub fn prepare(
         &mut self,
         chain: &Chain,
@@ -134,9 +136,9 @@ impl<S: Storage> Rotation<S> {
         prepared
     }
 
-    /// Puts the next key into force, and returns it with what kept the old one
-    /// from being destroyed. If the next key cannot be written down, the old
-    /// one stays, and is returned if it was not in force before.
+    /// Puts the next key into force. Returns it, and the failure to destroy the old key,
+    /// if there was one. If the next key cannot be saved, the old one stays in force; it
+    /// is returned if it was not in force before.
     #[inline(never)]
     fn change_key(
         &mut self,
@@ -147,7 +149,7 @@ impl<S: Storage> Rotation<S> {
             Ok(read) => read,
             Err(failed) => return (None, Some(failed)),
         };
-        // Another writer has gone on from here: this one goes on without.
+        // Another writer has continued from here. This one continues without a new key.
         if *self.index.get_or_insert(ring.index()) != ring.index() {
             return (None, Some(Failed::Foreign));
         }
@@ -165,7 +167,7 @@ impl<S: Storage> Rotation<S> {
 
     fn keep(&self, ring: &KeyRing, slot: usize) -> Changed<S::Error> {
         let signer = ring.signer()?;
-        // The key before it may still be there.
+        // The previous key may still be there.
         let destroyed = self.write(&zeros(SLOT_BYTES)?, 1 - slot);
         Ok((signer, destroyed.err()))
     }
@@ -184,7 +186,7 @@ impl<S: Storage> Rotation<S> {
         let written = self.write(&bytes, 1 - slot);
         bytes.fill(0);
         if let Err(failed) = written {
-            // What has been written of it may be whole.
+            // The part that was written may be a complete ring.
             let _ = self.write(&bytes, 1 - slot);
             return Err(failed);
         }
@@ -207,7 +209,7 @@ impl<S: Storage> Rotation<S> {
     }
 }
 
-/// Memory that is wiped when it goes.
+/// Returns zeroed memory that is wiped when it is dropped.
 fn zeros(len: usize) -> Result<Zeroizing<Vec<u8>>, OutOfMemory> {
     let mut bytes = Zeroizing::new(Vec::new());
     bytes.try_reserve_exact(len).map_err(|_| OutOfMemory)?;

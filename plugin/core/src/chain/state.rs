@@ -1,9 +1,9 @@
 //! The file in which a filter remembers its chain.
 //!
-//! Fixed in size and written in place: a header, made once, two slots and two
-//! looks at the clock. Of each pair the one that was not written last is written
-//! next, so that a torn write spares the other one. All integers are
-//! little-endian.
+//! The file has a fixed size and is written in place: a header, which is written once,
+//! two slots, and two looks at the clock. Slots are written in turn, and looks likewise,
+//! so that a torn write spares the other one of the pair. All integers are little-endian.
+//! Times are those of a monotonic clock.
 //!
 //! | bytes | header |
 //! |---|---|
@@ -18,24 +18,24 @@
 //! |---|---|
 //! | 0..8 | the newest segment, counted from 1 |
 //! | 8..16 | the segment of the last record |
-//! | 16..24 | the number of records in that; 0: no record yet |
+//! | 16..24 | the number of records in that segment; 0: no record yet |
 //! | 24..30 | its run |
 //! | 30..62 | head |
-//! | 62..70 | when it was written, in seconds of a clock that nobody sets |
+//! | 62..70 | the time of the write, in seconds |
 //! | 70..76 | zero |
 //! | 76..80 | CRC-32 of bytes 0..76 |
 //!
 //! | bytes | look at the clock, at 240 and at 380: see [`Look`] |
 //! |---|---|
-//! | 0..8 | its time, in seconds of a clock that nobody sets |
-//! | 8..16, 16..24, 24..30 | the first place without a record then: segment, number, run |
+//! | 0..8 | its time, in seconds |
+//! | 8..16, 16..24, 24..30 | the first place without a record at that time: segment, number, run |
 //! | 30..62 | the head before that place |
-//! | 62..116 | place and head of the look before, likewise |
+//! | 62..116 | place and head of the previous look, in the same form |
 //! | 116..136 | zero |
 //! | 136..140 | CRC-32 of bytes 0..136 |
 //!
-//! The CRC is that of IEEE 802.3, which finds what is torn. It does not keep
-//! anyone from writing the file.
+//! The CRC is that of IEEE 802.3. It detects torn writes; it does not protect against
+//! somebody who writes the file on purpose.
 
 use crate::chain::certificate::Handover;
 use crate::chain::id::{Chain, ChainId, GENESIS, Link, Place, Run, Unsettled};
@@ -45,7 +45,7 @@ use crate::record::notes::Notes;
 
 /// The file's name in its directory.
 pub const FILE_NAME: &str = "chain.state";
-/// Its length, in bytes.
+/// The length of the file, in bytes.
 pub const FILE_BYTES: usize = 3 * SLOT_BYTES + 2 * LOOK_BYTES;
 /// The length of the header and of each slot, in bytes.
 pub const SLOT_BYTES: usize = 80;
@@ -54,17 +54,17 @@ pub const LOOK_BYTES: usize = 140;
 
 const MAGIC: &[u8; 8] = b"flbaudit";
 const LAYOUT: u8 = 1;
-/// Where in a look its first end stands, and how long one is, in bytes.
+/// The offset of the first end in a look, and the length of an end, in bytes.
 const ENDS_AT: usize = 8;
 const END_BYTES: usize = 54;
 
-/// How far apart two looks at the clock are at least, in seconds.
+/// The minimum time between two looks at the clock, in seconds.
 pub const LOOK_SECONDS: u64 = 10;
-/// After how many records of a life there is one whatever the clock says: no more than
-/// twice as many may be lost in a stop.
+/// The number of records of a life after which there is a look, whatever the clock says.
+/// At most twice as many may be lost in a stop.
 pub const LOOK_RECORDS: u64 = 32_768;
 
-/// The header: what never changes of a chain.
+/// The header: the properties of a chain that never change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {
     /// The chain's name.
@@ -73,71 +73,71 @@ pub struct Header {
     pub algorithm: Algorithm,
 }
 
-/// A slot: how far the chain has come.
+/// A slot: the progress of the chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Slot {
     /// The number of the newest segment; 0 before the first.
     pub segment: u64,
-    /// The last record sealed.
+    /// The place of the last sealed record.
     pub last: Option<Place>,
-    /// The hash over all up to it.
+    /// The head after that record.
     pub head: Hash,
-    /// When the slot was written, in seconds of a clock that nobody sets.
+    /// The time at which the slot was written, in seconds of a monotonic clock.
     pub seconds: u64,
 }
 
 /// The clocks of the thread that opens a segment, in nanoseconds.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Clocks {
-    /// The time of a clock that nobody sets.
+    /// The time of a monotonic clock.
     pub now: u64,
-    /// The processor time that the thread has used; 0 if nobody knows.
+    /// The processor time that the thread has used, or 0 if it is unknown.
     pub used: u64,
 }
 
 const NANOSECONDS_A_SECOND: u64 = 1_000_000_000;
 
 impl Clocks {
-    /// Checks that the thread was there at a time: it has used more processor time than
-    /// has gone by since.
+    /// Checks that the thread already existed at a time: it has used more processor time
+    /// than has passed since.
     fn was_there(&self, seconds: u64) -> bool {
         let since = seconds.checked_mul(NANOSECONDS_A_SECOND).and_then(|then| self.now.checked_sub(then));
         since.is_some_and(|since| self.used > since)
     }
 }
 
-/// How far the chain had come at the last two looks at the clock, which are at
-/// least [`LOOK_SECONDS`] or [`LOOK_RECORDS`] apart.
+/// The progress of the chain at the last two looks at the clock. The looks are at least
+/// [`LOOK_SECONDS`] or [`LOOK_RECORDS`] apart.
 ///
-/// Records that were sealed before the look before the last are settled: they
-/// were handed on so long ago that a stop of Fluent Bit does not lose them.
+/// Records that were sealed before the earlier look are settled: they were handed on so
+/// long ago that a stop of Fluent Bit does not lose them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Look {
-    /// The time of the last look, in seconds of a clock that nobody sets.
+    /// The time of the last look, in seconds of a monotonic clock.
     pub seconds: u64,
-    /// The first place that had no record then, and the head before it.
+    /// The first place without a record at that time, and the head before it.
     pub end: Unsettled,
-    /// The first place that had no record at the look before, and the head before it.
+    /// The first place without a record at the previous look, and the head before it.
     pub unsettled: Unsettled,
 }
 
-/// What a state file says.
+/// The content of a state file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct State {
     /// The chain.
     pub header: Header,
-    /// How far it has come; none if both slots are damaged.
+    /// The progress of the chain, or `None` if both slots are damaged.
     pub slot: Option<Slot>,
-    /// Which of the two slots that is, 0 or 1: the other is the next to write.
+    /// The slot that holds it, 0 or 1. The other one is written next.
     pub slot_index: usize,
-    /// The last look at the clock; none if there was none yet, or both are damaged.
+    /// The last look at the clock, or `None` if there was none yet or both are damaged.
     pub look: Option<Look>,
-    /// Which of the two looks that is.
+    /// The look's number in the file, 0 or 1.
     pub look_index: usize,
 }
 
 impl Header {
-    /// A new state file of this chain, before its first record.
+    /// Returns a new state file for this chain, before its first record.
     pub fn to_file(&self) -> [u8; FILE_BYTES] {
         let mut header = [0; SLOT_BYTES];
         header[..8].copy_from_slice(MAGIC);
@@ -154,7 +154,7 @@ impl Header {
 }
 
 impl Slot {
-    /// The position of `chain` at a time of a clock that nobody sets.
+    /// Returns the progress of `chain` at a time of a monotonic clock, in seconds.
     pub fn of(chain: &Chain, seconds: u64) -> Self {
         let last = match chain.next.sequence.checked_sub(1) {
             Some(sequence) => Some(Place { sequence, ..chain.next }),
@@ -163,7 +163,7 @@ impl Slot {
         Slot { segment: chain.next.segment, last, head: chain.head, seconds }
     }
 
-    /// As it is written.
+    /// Returns the bytes of the slot in the file.
     pub fn to_bytes(&self) -> [u8; SLOT_BYTES] {
         let mut slot = [0; SLOT_BYTES];
         slot[..8].copy_from_slice(&self.segment.to_le_bytes());
@@ -179,15 +179,16 @@ impl Slot {
 }
 
 impl Look {
-    /// The first look of a writer that knows of none before it.
+    /// Returns the first look of a writer that knows of no earlier one.
     pub fn first(chain: &Chain, seconds: u64) -> Self {
         let end = Unsettled { place: chain.end(), head: chain.head };
         Look { seconds, end, unsettled: end }
     }
 
-    /// Looks at the clock again, if it is time and the chain has gone on, so that
-    /// the later of two looks can be told. After a restart of the machine the clock
-    /// has started anew.
+    /// Returns the next look if it is due and the chain has progressed. Without progress
+    /// there is none, so that the later of two looks can be told by its place. If the
+    /// clock is behind this look, the machine was restarted; then the look is due at
+    /// once, and the unsettled records stay the same.
     pub fn next(&self, chain: &Chain, seconds: u64) -> Option<Self> {
         let end = Unsettled { place: chain.end(), head: chain.head };
         let is_same_life = (end.place.segment, end.place.run) == (self.end.place.segment, self.end.place.run);
@@ -203,7 +204,7 @@ impl Look {
         }
     }
 
-    /// As it is written.
+    /// Returns the bytes of the look in the file.
     pub fn to_bytes(&self) -> [u8; LOOK_BYTES] {
         let mut look = [0; LOOK_BYTES];
         look[..8].copy_from_slice(&self.seconds.to_le_bytes());
@@ -218,18 +219,18 @@ impl Look {
     }
 }
 
-/// Where in the file a slot stands.
+/// Returns the offset of a slot in the file.
 pub fn slot_offset(index: usize) -> u64 {
     (SLOT_BYTES * (1 + index)) as u64
 }
 
-/// Where in the file a look at the clock stands.
+/// Returns the offset of a look at the clock in the file.
 pub fn look_offset(index: usize) -> u64 {
     (3 * SLOT_BYTES + LOOK_BYTES * index) as u64
 }
 
 impl State {
-    /// Reads a state file; none if it is not one or its header is damaged.
+    /// Reads a state file. Returns `None` if it is not one or its header is damaged.
     pub fn read(file: &[u8]) -> Option<State> {
         let (header, blocks) = file.split_first_chunk::<SLOT_BYTES>()?;
         let is_ours = has_crc(header) && header.starts_with(MAGIC) && header[8] == LAYOUT;
@@ -258,24 +259,26 @@ impl State {
         Some(state)
     }
 
-    /// Opens a new segment. `newest` is the handover to the key that the chain's
-    /// key file has in force, if that is not key 0. The link says which records may have
-    /// been lost in a stop, unless the clocks show that there was none.
+    /// Opens a new segment. `newest` is the handover to the key in force by the chain's
+    /// key file, unless that is key 0. The link says which records may have been lost in
+    /// a stop, unless the clocks show that there was no stop.
     pub fn open_segment(&self, run: Run, newest: Option<&Handover>, clocks: Clocks) -> OpenedSegment {
         let position = |place: &Place| place.position();
         let (slot, notes, is_key_unused) = match self.slot {
             None => {
-                // So that no segment's number comes again.
+                // The segment of the handover is used, so that no segment's number is
+                // used twice.
                 let segment = newest.map_or(0, |newest| newest.place.segment);
                 let fresh = Slot { segment, last: None, head: GENESIS, seconds: 0 };
                 (fresh, Notes::STATE_DAMAGED, false)
             }
             Some(slot) => match newest {
                 Some(newest) if slot.last.is_none_or(|last| position(&last) < position(&newest.place)) => {
-                    // A record is handed on when the state has it, and a segment is
-                    // written down before its key comes into force. So a key that
-                    // came into force behind the state has sealed nothing, or
-                    // this is an older state than the one that was written last.
+                    // A record is handed on only when the state contains it, and a
+                    // segment is saved before its key comes into force. So if a key came
+                    // into force after the last record of the state, either the key has
+                    // sealed nothing, or this is an older state than the one that was
+                    // written last.
                     let is_same = newest.head == slot.head && newest.place.segment <= slot.segment;
                     let slot = Slot { segment: slot.segment.max(newest.place.segment), ..slot };
                     (slot, if is_same { Notes::NONE } else { Notes::STATE_SET_BACK }, is_same)
@@ -301,14 +304,14 @@ impl State {
     }
 }
 
-/// A new segment, as its writer begins it.
+/// A new segment, ready for its first record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OpenedSegment {
     /// The chain, before the segment's first record.
     pub chain: Chain,
     /// The notes of the first record.
     pub notes: Notes,
-    /// Whether the key in force has sealed nothing that can have been handed on.
+    /// True if the key in force has sealed nothing that may have been handed on.
     pub is_key_unused: bool,
 }
 

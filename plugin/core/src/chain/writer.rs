@@ -1,4 +1,4 @@
-//! Writing down how far a chain has come, and its last checkpoint.
+//! Saves the progress of a chain, and its last checkpoint.
 
 use crate::chain::anchor;
 use crate::chain::id::Chain;
@@ -6,30 +6,30 @@ use crate::chain::state::{Look, Slot, State, look_offset, slot_offset};
 use crate::chain::storage::Storage;
 use alloc::vec::Vec;
 
-/// The state file of a chain, of which a writer has opened a segment.
+/// The state file of a chain in which a writer has opened a segment.
 #[derive(Debug)]
 pub struct StateWriter<S> {
     file: S,
-    /// The slot that is written next.
+    /// The slot to write next.
     slot: usize,
     /// The last look at the clock.
     look: Look,
-    /// Whether it stands in the file.
+    /// True if the last look is in the file.
     has_look: bool,
-    /// Where the next look is written.
+    /// The look to write next.
     look_slot: usize,
 }
 
 impl<S: Storage> StateWriter<S> {
-    /// Goes on with the file that `state` was read from, and in which `chain` is to
-    /// be continued. `now` counts the seconds of a clock that nobody sets.
+    /// Continues with the file that `state` was read from. `chain` is the chain to
+    /// continue. `now` is the time of a monotonic clock, in seconds.
     pub fn new(file: S, state: &State, chain: &Chain, now: u64) -> Self {
         let look = state.look.unwrap_or_else(|| Look::first(chain, now));
         let has_look = state.look.is_some();
         StateWriter { file, slot: 1 - state.slot_index, look, has_look, look_slot: 1 - state.look_index }
     }
 
-    /// Writes down how far the chain has come.
+    /// Saves the progress of the chain.
     pub fn write(&mut self, chain: &Chain, now: u64) -> Result<(), S::Error> {
         self.file.write_at(&Slot::of(chain, now).to_bytes(), slot_offset(self.slot))?;
         self.slot = 1 - self.slot;
@@ -42,7 +42,7 @@ impl<S: Storage> StateWriter<S> {
         Ok(())
     }
 
-    /// Makes what was written last through a loss of power.
+    /// Makes everything written so far survive a loss of power.
     pub fn sync(&self) -> Result<(), S::Error> {
         self.file.sync()
     }
@@ -52,12 +52,12 @@ impl<S: Storage> StateWriter<S> {
 #[derive(Debug)]
 pub struct AnchorWriter<S> {
     file: S,
-    /// How often it has been written.
+    /// The number of writes so far.
     count: u64,
 }
 
 impl<S: Storage> AnchorWriter<S> {
-    /// Goes on with a file, whatever is in it.
+    /// Continues with a file, whatever it contains.
     pub fn open(file: S) -> Result<Self, S::Error> {
         let mut bytes = Vec::new();
         let mut count = 0;
@@ -69,8 +69,8 @@ impl<S: Storage> AnchorWriter<S> {
         Ok(AnchorWriter { file, count })
     }
 
-    /// Leaves a checkpoint. One for which there is no memory is left out: its
-    /// record carries it, too.
+    /// Leaves a checkpoint. If there is no memory, or the checkpoint is too long, it is
+    /// left out: its record contains it, too.
     pub fn write(&mut self, checkpoint: &[u8]) -> Result<(), S::Error> {
         let Ok(slot) = anchor::to_slot(self.count + 1, checkpoint) else {
             return Ok(());
