@@ -1,4 +1,4 @@
-//! Walking arrays.
+//! The walk over arrays.
 
 use super::layout::*;
 use super::machine::{Machine, Next, length};
@@ -7,7 +7,7 @@ use super::program::Check;
 use super::walk::{CHECK, FIRST_ITEMS};
 
 impl Machine<'_> {
-    /// Checks an array whose items have a type at most, all the same.
+    /// Checks an array whose items have one common check without code.
     #[inline(never)]
     pub(super) fn flat_array(&mut self) -> Next {
         let (tape, at, array) = (self.tape, self.pc, self.node);
@@ -29,7 +29,7 @@ impl Machine<'_> {
         if self.has_count(at as u32, array as u32, count) { Next::Passed } else { Next::Failed }
     }
 
-    /// Checks the items of an array, from the one that the topmost frame is at.
+    /// Checks the items of an array, from the item of the topmost frame on.
     #[inline(never)]
     pub(super) fn walk_array(&mut self) -> Next {
         let Some(frame) = self.frames.last() else {
@@ -66,8 +66,8 @@ impl Machine<'_> {
         if self.has_count(frame.at, frame.node, count) { Next::Run } else { Next::Failed }
     }
 
-    /// Counts the items that a subschema holds for, from the one that the
-    /// topmost frame is at.
+    /// Counts the items for which a subschema holds, from the item of the topmost frame
+    /// on.
     pub(super) fn walk_contains(&mut self) -> Next {
         let Some(frame) = self.frames.last_mut() else {
             return Next::Passed;

@@ -1,24 +1,24 @@
-//! Numbers by the value of their decimal digits, whatever their length.
+//! Numbers by the value of their decimal digits, of any length.
 //!
-//! JSON numbers are decimal (RFC 8259 section 6), and schemas speak of them so:
-//! 19.99 is a multiple of 0.01, though no `f64` says so. Nothing is rounded
-//! here; the digits are walked where they stand.
+//! JSON numbers are decimal (RFC 8259 section 6), and schemas treat them like that: 19.99
+//! is a multiple of 0.01, although not as `f64`. Nothing is rounded here; the digits are
+//! read in place.
 
 use core::cmp::Ordering;
 
-/// The largest factor of [`Decimal::is_multiple_of`]: its remainders, times
-/// ten, fit into 64 bits.
+/// The maximum factor of [`Decimal::is_multiple_of`]: ten times its remainders fit into
+/// 64 bits.
 pub const FACTOR_MAX: u64 = 999_999_999_999_999_999;
 
-/// How far the exponents of a number and of a factor may be apart. More is
-/// only in foreign tables: a record's numbers are those of `f64`.
+/// The maximum difference between the exponents of a number and a factor. Only foreign
+/// tables exceed it: a record's numbers are those of `f64`.
 const APART_MAX: i64 = 4096;
 
-/// A number: 0.d₁d₂d₃… × 10^point, of which d₁ and the last digit are not 0.
+/// A number: 0.d₁d₂d₃… × 10^point. Neither d₁ nor the last digit is 0.
 #[derive(Clone, Copy, Debug)]
 pub struct Decimal<'a> {
     is_negative: bool,
-    /// The significant digits; between them there may be a point.
+    /// The significant digits, possibly with a point between them.
     digits: &'a [u8],
     point: i64,
     /// The exponent of the last digit.
@@ -26,7 +26,7 @@ pub struct Decimal<'a> {
 }
 
 impl<'a> Decimal<'a> {
-    /// The number that a JSON token stands for.
+    /// Returns the number that a JSON token stands for.
     pub fn of(token: &'a [u8]) -> Self {
         let (is_negative, token) = match token {
             [b'-', rest @ ..] => (true, rest),
@@ -42,7 +42,8 @@ impl<'a> Decimal<'a> {
         else {
             return Decimal { is_negative: false, digits: &[], point: 0, last: 0 };
         };
-        // Powers of ten of the places around the point, which itself has none.
+        // The powers of ten of the digits around the point, which itself takes a byte but
+        // has no power.
         let power = |at: usize| whole as i64 - at as i64 - i64::from(at < whole);
         Decimal {
             is_negative,
@@ -52,7 +53,7 @@ impl<'a> Decimal<'a> {
         }
     }
 
-    /// Whether there is nothing behind the point: to JSON Schema, an integer
+    /// True if all digits behind the point are zero. JSON Schema calls that an integer
     /// (Validation, section 6.1.1).
     pub fn is_integral(&self) -> bool {
         self.last >= 0
@@ -74,7 +75,7 @@ impl<'a> Decimal<'a> {
             () => 1,
         };
         let magnitude = |a: &Decimal<'_>, b: &Decimal<'_>| {
-            // No digits are trailing zeros, so the longer one is the larger.
+            // Neither number has trailing zeros, so the longer one is the larger.
             a.point.cmp(&b.point).then_with(|| a.digits().cmp(b.digits()))
         };
         match sign(self).cmp(&sign(other)) {
@@ -85,7 +86,7 @@ impl<'a> Decimal<'a> {
         }
     }
 
-    /// Whether it is `factor` × 10^`exponent` an integral number of times.
+    /// Checks whether the number is an integral multiple of `factor` × 10^`exponent`.
     /// `factor` is from 1 to [`FACTOR_MAX`].
     pub fn is_multiple_of(&self, factor: u64, exponent: i64) -> bool {
         if self.is_zero() {
@@ -93,8 +94,8 @@ impl<'a> Decimal<'a> {
         }
         let zeros = self.last.saturating_sub(exponent);
         if !(1..=FACTOR_MAX).contains(&factor) || !(0..=APART_MAX).contains(&zeros) {
-            // Below 0 the quotient's digits would have to end in a zero, and
-            // the last one is none.
+            // If the difference is below 0, the last digit of the quotient would have to
+            // be zero, which it never is.
             return false;
         }
         let append = |rest: u64, digit: u8| (rest * 10 + u64::from(digit)) % factor;
@@ -108,14 +109,14 @@ impl<'a> Decimal<'a> {
         rest == 0
     }
 
-    /// The same for equal numbers, and seldom for others.
+    /// Returns a number that is the same for equal numbers, and seldom for others.
     pub(crate) fn fingerprint(&self) -> u64 {
         let seed = (self.point as u64) << 1 | u64::from(self.is_negative);
         self.digits().fold(super::mix(0, seed), |hash, digit| super::mix(hash, digit.into()))
     }
 
-    /// The number as an integer times a power of ten; none if the integer
-    /// would be past [`FACTOR_MAX`] or the number is not over 0.
+    /// Returns the number as an integer and a power of ten. Returns `None` if the integer
+    /// exceeds [`FACTOR_MAX`] or the number is not positive.
     pub fn factor(&self) -> Option<(u64, i64)> {
         if self.is_negative || self.is_zero() {
             return None;
@@ -126,8 +127,8 @@ impl<'a> Decimal<'a> {
         Some((factor, self.last))
     }
 
-    /// The number as a count, if it is an integer from 0 on; one past 32 bits
-    /// as the largest.
+    /// Returns the number as a count if it is an integer of 0 or more. A number of more
+    /// than 32 bits becomes the largest count.
     pub fn count(&self) -> Option<u32> {
         if self.is_negative || !self.is_integral() {
             return None;
@@ -141,7 +142,7 @@ impl<'a> Decimal<'a> {
     }
 }
 
-/// The exponent behind the `e`; one that is too large as the largest.
+/// Returns the exponent behind the `e`. One that is too large becomes the largest.
 fn exponent(text: &[u8]) -> i64 {
     const MAX: i64 = 1 << 40;
     let (sign, digits) = match text {
@@ -163,7 +164,7 @@ mod tests {
 
     #[test]
     fn order_is_that_of_the_values() {
-        // In ascending order; what stands together is equal.
+        // The values are in ascending order; values in one line are equal.
         let ascending: &[&[&str]] = &[
             &["-1e308"],
             &["-9223372036854775809", "-9223372036854775809.0"],

@@ -8,7 +8,7 @@ pub(super) use international::Characters;
 
 use core::net::{Ipv4Addr, Ipv6Addr};
 
-/// A format, as its number in a program.
+/// A format. In a program it stands as a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// RFC 3339, `date-time`
@@ -27,15 +27,15 @@ pub enum Format {
     Uuid,
     /// RFC 5321 section 4.1.2, `Mailbox`
     Email,
-    /// RFC 1123 section 2.1, and RFC 5891 section 4.2 for labels of Punycode,
-    /// but for their normal form and writing direction
+    /// RFC 1123 section 2.1, and RFC 5891 section 4.2 for labels of Punycode, except for
+    /// their normal form and writing direction
     Hostname,
     /// RFC 3986
     Uri,
 }
 
 impl Format {
-    /// All of them by name; a format's place here is its number.
+    /// All formats by name. The index of a format is its number.
     pub const ALL: [(&'static str, Format); 10] = [
         ("date-time", Format::DateTime),
         ("date", Format::Date),
@@ -49,7 +49,7 @@ impl Format {
         ("uri", Format::Uri),
     ];
 
-    /// Whether `text` is of this format.
+    /// Checks whether `text` has this format.
     pub(super) fn holds(self, text: &[u8], characters: &Characters<'_>) -> bool {
         match self {
             Format::DateTime => time::is_date_time(text),
@@ -66,7 +66,7 @@ impl Format {
     }
 }
 
-/// Four octets in decimal, without leading zeros.
+/// Checks for four octets in decimal, without leading zeros.
 fn is_ipv4(text: &[u8]) -> bool {
     core::str::from_utf8(text).is_ok_and(|text| text.parse::<Ipv4Addr>().is_ok())
 }
@@ -83,7 +83,7 @@ fn is_uuid(text: &[u8]) -> bool {
         })
 }
 
-/// Takes `first` off the front.
+/// Removes `first` from the front, or returns `None` if it is not there.
 fn strip(text: &[u8], first: u8) -> Option<&[u8]> {
     match text {
         [found, rest @ ..] if *found == first => Some(rest),

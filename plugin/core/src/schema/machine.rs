@@ -1,9 +1,9 @@
-//! The validator: a machine with a stack of its own.
+//! The validator: a machine with its own stack.
 //!
-//! It is always at one place: at an instruction with a value, or back from a
-//! subschema, which has held or not. A subschema that fails is reported and
-//! passed over, unless some instruction below on the stack is there to find out
-//! whether it holds; then the stack is cut back to that one at once.
+//! The machine is always in one of two situations: at an instruction with a value, or
+//! back from a subschema, which has either held or failed. A failure is reported and the
+//! machine goes on, unless an instruction on the stack is waiting to know whether the
+//! subschema holds; then the stack is cut back to that instruction at once.
 
 use super::SCHEMA_DEPTH_MAX;
 use super::layout::*;
@@ -17,35 +17,36 @@ use alloc::vec::Vec;
 /// An instruction that waits for a subschema.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Frame {
-    /// Where it stands in the code.
+    /// The place of the instruction in the code.
     pub(super) at: u32,
-    /// The value that it is for.
+    /// The value that the instruction checks.
     pub(super) node: u32,
-    /// Of one that walks: the key or item that it is at. Of one with several
-    /// checks: the one that it is at.
+    /// For an instruction that walks: the current key or item. For one with several
+    /// checks: the current check.
     pub(super) next: u32,
-    /// Of one that counts: up to here.
+    /// For an instruction that counts: the count so far.
     pub(super) count: u32,
-    /// Of one that walks an object: which of the checks of a member is next,
-    /// and whether one before it is for this member.
+    /// For an instruction that walks an object: the next check of the member, and whether
+    /// an earlier check applies to this member.
     pub(super) step: u32,
     pub(super) is_known: bool,
-    /// Of one that catches: [`Machine::catch`] before it.
+    /// For an instruction that catches failures: the previous value of
+    /// [`Machine::catch`].
     pub(super) outer: u32,
-    /// Of one that walks an object: the required members that are there.
+    /// For an instruction that walks an object: the required members that were found.
     pub(super) seen: u64,
 }
 
-/// What is next.
+/// The next action of the machine.
 pub(super) enum Next {
-    /// Go on at the instruction [`Machine::pc`] with [`Machine::node`].
+    /// Continue at the instruction [`Machine::pc`] with [`Machine::node`].
     Run,
-    /// The subschema that the topmost frame waits for has held, or has been
+    /// The subschema that the topmost frame waits for has held, or its failure has been
     /// reported.
     Passed,
-    /// It has not held, and the frame that catches has to know.
+    /// The subschema has failed, and the frame that catches failures has to know.
     Failed,
-    /// Give up; the report says why.
+    /// Stop. The report has the reason.
     Stop,
 }
 
@@ -58,15 +59,15 @@ pub(super) struct Machine<'a> {
     pub(super) unique: &'a mut Unique,
     pub(super) report: &'a mut Report,
     pub(super) steps: u32,
-    /// The number of frames up to the one that finds out whether something
-    /// holds; 0 if what fails is to be reported.
+    /// The number of frames up to the one that catches failures; 0 if failures are to be
+    /// reported.
     pub(super) catch: u32,
     pub(super) pc: usize,
     pub(super) node: usize,
 }
 
 impl<'a> Machine<'a> {
-    /// Runs the program for the value that the machine is at.
+    /// Runs the program on the value that the machine is at.
     pub(super) fn run(&mut self) {
         let mut next = self.enter(0, self.node);
         loop {
@@ -80,8 +81,7 @@ impl<'a> Machine<'a> {
         }
     }
 
-    /// Runs instructions up to one that needs a subschema checked, and starts
-    /// that one.
+    /// Runs instructions up to one that applies a subschema, and starts that one.
     fn instructions(&mut self) -> Next {
         match self.assertions() {
             Next::Run => {}
@@ -93,7 +93,7 @@ impl<'a> Machine<'a> {
         }
     }
 
-    /// Runs instructions up to one that takes a frame and is for the value.
+    /// Runs instructions up to one that takes a frame and applies to the value.
     pub(super) fn assertions(&mut self) -> Next {
         loop {
             let word = self.program.word(self.pc);
@@ -111,8 +111,8 @@ impl<'a> Machine<'a> {
         }
     }
 
-    /// Runs an instruction that has nothing but assertions: passed, too, if
-    /// that it does not hold has been reported.
+    /// Runs an instruction that consists of assertions only. Returns `Passed` also if it
+    /// failed and the failure was reported.
     #[inline(always)]
     pub(super) fn assertion(&mut self, instruction: u8) -> Next {
         if self.steps == 0 {
@@ -133,7 +133,7 @@ impl<'a> Machine<'a> {
         }
     }
 
-    /// Whether an instruction with subschemas is for values of this type.
+    /// Checks whether an instruction with subschemas applies to values of this type.
     fn is_for(&self, instruction: u8) -> bool {
         let Some(node) = self.tape.nodes.get(self.node) else {
             return false;
@@ -177,7 +177,7 @@ impl<'a> Machine<'a> {
         }
     }
 
-    /// Starts on a subschema, whose check is at `at` in the code.
+    /// Starts a subschema, whose check is at `at` in the code.
     pub(super) fn enter(&mut self, at: usize, node: usize) -> Next {
         self.start(Check::at(&self.program, at), node)
     }
@@ -195,7 +195,7 @@ impl<'a> Machine<'a> {
         Next::Run
     }
 
-    /// Pushes a frame of the instruction that the machine is at.
+    /// Pushes a frame for the instruction that the machine is at.
     pub(super) fn push(&mut self, next: u32) -> Result<(), NotChecked> {
         if self.frames.len() >= SCHEMA_DEPTH_MAX {
             return Err(NotChecked::TooDeep);
@@ -216,12 +216,12 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
-    /// From here on the topmost frame wants to know what fails.
+    /// Makes the topmost frame the one that catches failures.
     pub(super) fn catch(&mut self) {
         self.catch = self.frames.len() as u32;
     }
 
-    /// Takes the topmost frame away, and goes on behind its instruction.
+    /// Removes the topmost frame, and continues behind its instruction.
     pub(super) fn leave(&mut self) -> Option<Frame> {
         let frame = self.frames.pop()?;
         self.catch = frame.outer;
@@ -230,7 +230,7 @@ impl<'a> Machine<'a> {
         Some(frame)
     }
 
-    /// Likewise, of an instruction that does not hold.
+    /// Removes the topmost frame, whose instruction has failed.
     fn leave_failed(&mut self) -> Next {
         let Some(frame) = self.leave() else {
             return Next::Passed;
@@ -239,8 +239,8 @@ impl<'a> Machine<'a> {
         if self.fail(path, frame.node as usize) { Next::Run } else { Next::Failed }
     }
 
-    /// Reports that something does not hold. False if nothing is reported here
-    /// and the frame that catches has to know instead.
+    /// Reports a failure. Returns false if it is not reported, since the frame that
+    /// catches failures has to know instead.
     pub(super) fn fail(&mut self, path: u32, node: usize) -> bool {
         if self.catch > 0 {
             return false;
@@ -255,7 +255,7 @@ impl<'a> Machine<'a> {
         Next::Stop
     }
 
-    /// What the topmost frame waited for has held.
+    /// Continues after the subschema that the topmost frame waited for has held.
     fn passed(&mut self) -> Next {
         let Some(frame) = self.frames.last_mut() else {
             return Next::Passed;
@@ -282,7 +282,7 @@ impl<'a> Machine<'a> {
         }
     }
 
-    /// What a frame wanted to know of has not held.
+    /// Continues after a failure that the frame that catches failures has to know.
     fn failed(&mut self) -> Next {
         self.frames.truncate(self.catch as usize);
         let Some(frame) = self.frames.last() else {
@@ -299,7 +299,7 @@ impl<'a> Machine<'a> {
         }
     }
 
-    /// Goes on with what is to hold after a condition.
+    /// Continues with the consequence of a condition.
     fn consequence(&mut self, operand: usize) -> Next {
         let Some(frame) = self.frames.last_mut() else {
             return Next::Passed;
@@ -310,7 +310,7 @@ impl<'a> Machine<'a> {
         self.enter(at + operand, node)
     }
 
-    /// Goes on with the next of several subschemas.
+    /// Continues with the next of several subschemas.
     fn next_branch(&mut self) -> Next {
         let Some(frame) = self.frames.last_mut() else {
             return Next::Passed;
@@ -322,7 +322,7 @@ impl<'a> Machine<'a> {
         if branch + CHECK_WORDS <= length(self.program.word(at)) {
             return self.enter(at + branch, frame.node as usize);
         }
-        // Of one that wants one to hold, none has; the other one has counted.
+        // No branch of `anyOf` has held. `oneOf` has counted those that did.
         if frame.count != 1 {
             return self.leave_failed();
         }
@@ -331,7 +331,7 @@ impl<'a> Machine<'a> {
     }
 }
 
-/// How many words an instruction takes.
+/// Returns the length of an instruction, in words.
 pub(super) fn length(word: u32) -> usize {
     (word >> 8).max(1) as usize
 }

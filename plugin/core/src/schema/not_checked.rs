@@ -1,25 +1,26 @@
-//! The reasons for which a value could not be checked to its end.
+//! The reasons why a value could not be checked to the end.
 
 use super::unique::Undecided;
 use crate::memory::OutOfMemory;
 
-/// Why it cannot be said whether a value is valid.
+/// The reason why it is unknown whether a value is valid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NotChecked {
-    /// Past [`SCHEMA_DEPTH_MAX`](super::SCHEMA_DEPTH_MAX).
+    /// The nesting exceeds [`SCHEMA_DEPTH_MAX`](super::SCHEMA_DEPTH_MAX).
     TooDeep,
-    /// It would take more steps than it may: [`SCHEMA_STEPS_MAX`](super::SCHEMA_STEPS_MAX) and
+    /// The check would take more steps than allowed:
+    /// [`SCHEMA_STEPS_MAX`](super::SCHEMA_STEPS_MAX) and
     /// [`SCHEMA_STEPS_A_NODE_MAX`](super::SCHEMA_STEPS_A_NODE_MAX) for each node.
     TooManySteps,
-    /// The guest could not get the memory.
+    /// The guest could not get enough memory.
     OutOfMemory,
-    /// There is nothing at that node.
+    /// There is no value at that node.
     NoValue,
 }
 
 impl NotChecked {
-    /// As a seal has it.
+    /// Returns the word for it in a seal.
     pub fn word(self) -> &'static str {
         match self {
             NotChecked::TooDeep => "too deep",

@@ -1,4 +1,4 @@
-//! Walking objects.
+//! The walk over objects.
 
 use super::layout::*;
 use super::machine::{Machine, Next, length};
@@ -12,7 +12,7 @@ use crate::record::tape::{ESCAPED, Kind, Node, PATCHED, REMOVED};
 const PLAIN_OBJECT: u32 = OBJECT as u32 | (PATTERNS as u32) << 8;
 const PATTERN_WORDS: usize = 1 + CHECK_WORDS;
 
-/// What the instruction of an object without patterns has for operands.
+/// The operands of the instruction for an object without patterns.
 struct Rules<'a> {
     min: &'a [u8; 4],
     max: &'a [u8; 4],
@@ -21,8 +21,7 @@ struct Rules<'a> {
 }
 
 impl Rules<'_> {
-    /// Whether there are as many members as there should be, and all that are
-    /// required.
+    /// Checks the number of members, and that all required members are there.
     #[inline(always)]
     fn are_met(&self, count: u32, seen: u64) -> bool {
         let (min, max) = (u32::from_le_bytes(*self.min), u32::from_le_bytes(*self.max));
@@ -30,8 +29,8 @@ impl Rules<'_> {
     }
 }
 
-/// The member at `next` or the first after it that has not been removed: its
-/// key, its value, and where that is. `next` is then the one after it.
+/// Returns the first member from `next` on that has not been removed: its key, its value,
+/// and the place of the value. `next` then points behind the member.
 #[inline(always)]
 fn take_member<'t>(nodes: &'t [Node], next: &mut usize) -> Option<(&'t Node, &'t Node, usize)> {
     loop {
@@ -52,19 +51,19 @@ impl<'a> Machine<'a> {
         Some(Rules { min: &words[MIN], max: &words[MAX], others, table: Table::of(table) })
     }
 
-    /// Checks the members of an object, from the one that the topmost frame is
-    /// at.
+    /// Checks the members of an object, from the member of the topmost frame on.
     pub(super) fn walk_object(&mut self) -> Next {
         if self.is_plain_on_top() { self.walk_plain() } else { self.walk_patterned() }
     }
 
-    /// Whether the topmost frame walks an object, without patterns.
+    /// Checks whether the topmost frame walks an object without patterns.
     fn is_plain_on_top(&self) -> bool {
         self.frames.last().is_some_and(|frame| self.program.word(frame.at as usize) == PLAIN_OBJECT)
     }
 
-    /// Without patterns, a member has one check. Goes on with objects in the
-    /// object, and then with the one around it, as long as they are plain, too.
+    /// Walks objects without patterns, in which each member has one check. Continues with
+    /// objects in the object, and then with the one around it, as long as they have no
+    /// patterns either.
     #[inline(never)]
     fn walk_plain(&mut self) -> Next {
         let (program, tape, source) = (self.program, self.tape, self.source);
@@ -127,7 +126,7 @@ impl<'a> Machine<'a> {
         }
     }
 
-    /// Walks an object whose members need no frames, and takes none itself.
+    /// Walks an object whose members need no frames, and which takes none itself.
     #[inline(never)]
     pub(super) fn flat_object(&mut self) -> Next {
         let (program, tape, source) = (self.program, self.tape, self.source);
@@ -174,8 +173,9 @@ impl<'a> Machine<'a> {
         }
     }
 
-    /// The check of a member, which is seen if it is required. Program and
-    /// source are the machine's: as its fields they would be loaded each time.
+    /// Returns the check of a member, and notes it as seen if it is required. The program
+    /// and the source are passed separately: as fields of the machine, they would be
+    /// loaded each time.
     #[inline(always)]
     fn member(
         &mut self,
@@ -206,7 +206,7 @@ impl<'a> Machine<'a> {
             let word = self.program.word(self.pc);
             let next = match word as u8 {
                 assertion @ ENUM..=FLAT_ARRAY => self.assertion(assertion),
-                // In a sound program there is none of the others but the end.
+                // A sound program has no other instruction here than the end.
                 _ => return Next::Passed,
             };
             match next {
@@ -222,7 +222,7 @@ impl<'a> Machine<'a> {
         Ok(self.program.find(table, text, 0, text.len()))
     }
 
-    /// With patterns, a member may have several checks.
+    /// Walks an object with patterns, in which a member may have several checks.
     #[inline(never)]
     fn walk_patterned(&mut self) -> Next {
         let Some(mut frame) = self.frames.last().copied() else {
@@ -290,8 +290,8 @@ impl<'a> Machine<'a> {
         if self.is_whole(frame.at, frame.node, frame.count, frame.seen) { Next::Run } else { Next::Failed }
     }
 
-    /// What the instruction at `at` asserts of an object as a whole. False as
-    /// in [`Machine::fail`].
+    /// Checks the assertions of the instruction at `at` about an object as a whole.
+    /// Returns false in the same case as [`Machine::fail`].
     #[inline(never)]
     fn is_whole(&mut self, at: u32, object: u32, count: u32, seen: u64) -> bool {
         let table = self.program.table(at as usize + TABLE);
@@ -300,8 +300,7 @@ impl<'a> Machine<'a> {
             && self.has_count(at, object, count)
     }
 
-    /// Checks the names of the members, from the one that the topmost frame is
-    /// at.
+    /// Checks the names of the members, from the member of the topmost frame on.
     pub(super) fn walk_names(&mut self) -> Next {
         let Some(mut frame) = self.frames.last().copied() else {
             return Next::Passed;

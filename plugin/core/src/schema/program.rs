@@ -1,14 +1,14 @@
-//! A program, as it stands in its bytes: reading and writing it.
+//! The bytes of a program: reads and writes them.
 
 use super::format::Characters;
 use super::layout::{self, CHECK_WORDS, TABLE_WORDS};
 use crate::automaton::Automaton;
 use alloc::vec::Vec;
 
-/// The bytes that a program starts with.
+/// The first bytes of a program.
 const MAGIC: [u8; 4] = *b"fas2";
 
-// Where the header has the size of each part.
+// The places of the parts' sizes in the header.
 const NAMES_AT: usize = 4;
 const SLOTS_AT: usize = 8;
 const CODE_AT: usize = 12;
@@ -22,13 +22,12 @@ const HEADER_BYTES: usize = 36;
 const SLOT_BYTES: usize = 2;
 const WORD_BYTES: usize = 4;
 const AUTOMATON_BYTES: usize = 8;
-/// The bytes of a path: the places of its three parts.
+/// The length of a path, in bytes: the places of its three parts.
 const PATH_BYTES: usize = 12;
-/// The bits of a place in the text that say where it starts; the others are
-/// its length.
+/// The bits of a place in the text that hold its start. The other bits hold its length.
 const PLACE_START: u32 = (1 << 22) - 1;
 
-// Where a name has its parts.
+// The places of a name's parts.
 const FIRST_AT: usize = 0;
 const LAST_AT: usize = 8;
 const REQUIRED_AT: usize = 16;
@@ -38,16 +37,16 @@ const MASK_AT: usize = 32;
 const TYPE_PATH_AT: usize = 36;
 const CHECK_CODE_AT: usize = 40;
 const REQUIRED_PATH_AT: usize = 44;
-/// The bytes of a name.
+/// The length of a name, in bytes.
 const NAME_BYTES: usize = 48;
-/// The bit, behind the path of a required member, of one that `properties`
-/// has.
+/// The bit beside the path of a required member that says that `properties` has the
+/// member.
 const IS_PROPERTY: u32 = 1 << 31;
 
 /// A compiled schema.
 ///
-/// Whatever the bytes say, nothing is read past them, and an instruction that
-/// is not there ends its schema.
+/// Whatever its bytes are, nothing outside of them is read. A missing instruction counts
+/// as the end of its schema.
 #[derive(Clone, Copy, Debug)]
 pub struct Program<'a> {
     names: &'a [[u8; NAME_BYTES]],
@@ -61,7 +60,8 @@ pub struct Program<'a> {
 }
 
 impl<'a> Program<'a> {
-    /// The program in `bytes`, which hold nothing else; none if there is none.
+    /// Reads the program in `bytes`, which contain nothing else. Returns `None` if they
+    /// are not a program.
     pub fn read(bytes: &'a [u8]) -> Option<Self> {
         let (header, rest) = bytes.split_first_chunk::<HEADER_BYTES>()?;
         if header[..4] != MAGIC {
@@ -89,30 +89,31 @@ impl<'a> Program<'a> {
         (rest.is_empty() && program.code.len() >= CHECK_WORDS).then_some(program)
     }
 
-    /// Whether its automata are sound. If not, it takes less than it should.
+    /// Checks that its automata are sound. Unsound automata accept less than they should.
     pub fn is_sound(&self) -> bool {
         let mut automata = (0..self.automata.len()).map(|index| self.automaton(index as u32));
         automata.all(|automaton| automaton.is_some_and(|automaton| automaton.is_sound()))
     }
 
-    /// A word of the code; past its end, [`layout::END`].
+    /// Returns a word of the code, or [`layout::END`] past the end.
     #[inline(always)]
     pub(super) fn word(&self, at: usize) -> u32 {
         self.code.get(at).map_or(0, |word| u32::from_le_bytes(*word))
     }
 
-    /// A part of the text.
+    /// Returns a part of the text.
     pub(super) fn text(&self, start: u32, len: u32) -> &'a [u8] {
         let start = start as usize;
         self.text.get(start..start.saturating_add(len as usize)).unwrap_or_default()
     }
 
-    /// The part of the text whose start and length are at `at` in the code.
+    /// Returns the part of the text whose start and length are at `at` in the code.
     pub(super) fn text_at(&self, at: usize) -> &'a [u8] {
         self.text(self.word(at), self.word(at + 1))
     }
 
-    /// The name of the required member of which this path is reported if it is missing.
+    /// Returns the name of the required member for which this path is reported if it is
+    /// missing.
     pub(super) fn missing(&self, path: u32) -> Option<&'a [u8]> {
         let is_it = |name: &&[u8; NAME_BYTES]| {
             let is_required = name[REQUIRED_AT..REQUIRED_AT + 8].iter().any(|byte| *byte != 0);
@@ -122,7 +123,7 @@ impl<'a> Program<'a> {
         Some(self.text(word(name.get(START_AT..)), word(name.get(LEN_AT..))))
     }
 
-    /// A path into the schema, in two parts, and the keyword in it.
+    /// Returns a path into the schema, in two parts, and the keyword at that place.
     pub(super) fn path(&self, index: u32) -> [&'a [u8]; 3] {
         let path = self.paths.get(index as usize);
         [0, 4, 8].map(|at| {
@@ -138,25 +139,24 @@ impl<'a> Program<'a> {
         Automaton::read(table).map(|(automaton, _)| automaton)
     }
 
-    /// What is known of characters.
+    /// Returns the properties of characters.
     pub(super) fn characters(&self) -> Characters<'a> {
         Characters(self.characters)
     }
 
-    /// The words from `at` on, if there are as many.
+    /// Returns the words from `at` on, if there are enough.
     #[inline(always)]
     pub(super) fn words<const N: usize>(&self, at: usize) -> Option<&'a [[u8; 4]; N]> {
         self.code.get(at..)?.first_chunk()
     }
 
-    /// The table of names at `at` in the code; past its end, an empty one.
+    /// Returns the table of names at `at` in the code, or an empty table past the end.
     #[inline(always)]
     pub(super) fn table(&self, at: usize) -> Table {
         self.words(at).map(Table::of).unwrap_or_default()
     }
 
-    /// Looks up the name of `len` bytes that stands in `buffer` from `start`
-    /// on.
+    /// Looks up the name in the `len` bytes of `buffer` from `start` on.
     #[inline(always)]
     pub(super) fn find(&self, table: &Table, buffer: &[u8], start: usize, len: usize) -> Option<Name<'a>> {
         let text = buffer.get(start..)?;
@@ -174,7 +174,7 @@ impl<'a> Program<'a> {
                 return Some(name);
             }
             slot = (slot + 1) & table.last_slot;
-            // In a sound table there is an empty slot before that.
+            // A sound table has an empty slot before that.
             if slot == first {
                 return None;
             }
@@ -188,7 +188,7 @@ impl<'a> Program<'a> {
         name.is_some() && name == text.get(..len)
     }
 
-    /// The required names of a table, which come first.
+    /// Returns the required names of a table, which come first.
     pub(super) fn required(&self, table: &Table) -> impl Iterator<Item = Name<'a>> + 'a {
         let names = self.names.get(table.first_name..).unwrap_or_default();
         names.iter().take(table.required as usize).map(Name)
@@ -199,7 +199,7 @@ fn word(bytes: Option<&[u8]>) -> u32 {
     bytes.and_then(<[u8]>::first_chunk).map_or(0, |word| u32::from_le_bytes(*word))
 }
 
-/// Names to look up.
+/// A table of names.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Table {
     first_name: usize,
@@ -225,14 +225,14 @@ impl Table {
         }
     }
 
-    /// Whether these are all required names, by their bits.
+    /// Checks whether these bits are those of all required names.
     #[inline(always)]
     pub(super) fn are_all(&self, seen: u64) -> bool {
         seen.count_ones() == self.required
     }
 }
 
-/// [`layout::fingerprint`] of the first `len` bytes of a longer text.
+/// Returns [`layout::fingerprint`] of the first `len` bytes of a longer text.
 #[inline(always)]
 fn fingerprint(text: &[u8], len: usize) -> Option<(u64, u64)> {
     let name = text.get(..len)?;
@@ -245,7 +245,7 @@ fn fingerprint(text: &[u8], len: usize) -> Option<(u64, u64)> {
     })
 }
 
-/// An entry of a table.
+/// A name in a table.
 #[derive(Clone, Copy)]
 pub(super) struct Name<'a>(&'a [u8; NAME_BYTES]);
 
@@ -265,7 +265,7 @@ impl Name<'_> {
         word(self.0.get(LEN_AT..)) as usize
     }
 
-    /// The bit that stands for it among the required members.
+    /// Returns the bit that stands for the name among the required members.
     #[inline(always)]
     pub(super) fn required(&self) -> u64 {
         self.long(REQUIRED_AT)
@@ -287,7 +287,7 @@ impl Name<'_> {
     }
 }
 
-/// Where a subschema applies.
+/// A check: the use of a subschema.
 #[derive(Clone, Copy)]
 pub(super) struct Check {
     pub(super) mask: u32,
@@ -302,7 +302,7 @@ impl Check {
         Check { mask, path, code }
     }
 
-    /// The check at `at` in the code; past its end, one that holds.
+    /// Returns the check at `at` in the code, or one that always holds past the end.
     #[inline(always)]
     pub(super) fn at(program: &Program<'_>, at: usize) -> Self {
         const ANY: Check = Check { mask: layout::types::ALL, path: 0, code: 0 };
@@ -315,13 +315,13 @@ impl Check {
 pub struct NameParts<'a> {
     /// The name.
     pub name: &'a str,
-    /// Where in the text the name starts.
+    /// The start of the name in the text.
     pub start: u32,
-    /// Of a required member, a bit that no other name of its table has, else 0.
+    /// For a required member, a bit that no other name of its table has, else 0.
     pub required: u64,
     /// The check of the member's value: mask, path and code.
     pub check: [u32; CHECK_WORDS],
-    /// Of a required member, the path to report if it is missing.
+    /// For a required member, the path to report if it is missing.
     pub required_path: u32,
     /// True if `properties` has the member.
     pub is_property: bool,
@@ -336,14 +336,14 @@ pub struct TableParts {
     pub first_slot: u32,
     /// The base-2 logarithm of the number of its slots.
     pub bits: u32,
-    /// How many of its names are required.
+    /// The number of required names.
     pub required: u32,
     /// The multiplier of its hash.
     pub multiplier: u64,
 }
 
 impl TableParts {
-    /// Returns the words of the table, as they stand in the code.
+    /// Returns the words of the table in the code.
     pub fn words(&self) -> [u32; TABLE_WORDS] {
         let [low, high] = [self.multiplier as u32, (self.multiplier >> 32) as u32];
         [self.first_name, self.first_slot, self.bits | self.required << 8, low, high]
@@ -371,7 +371,7 @@ pub struct ProgramParts<'a> {
 }
 
 impl ProgramParts<'_> {
-    /// Returns how many names there are.
+    /// Returns the number of names.
     pub fn names(&self) -> usize {
         self.names.len() / NAME_BYTES
     }
@@ -417,7 +417,7 @@ impl ProgramParts<'_> {
         ] {
             bytes[at..at + 4].copy_from_slice(&(count as u32).to_le_bytes());
         }
-        // What starts further on makes a policy too long anyway.
+        // If a text starts further on, the policy is too long anyway.
         let place = |[start, len]: &[u32; 2]| *start.min(&PLACE_START) | len << PLACE_START.count_ones();
         bytes.extend(&self.names);
         bytes.extend(self.slots.iter().flat_map(|slot| slot.to_le_bytes()));

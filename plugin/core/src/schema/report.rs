@@ -1,4 +1,4 @@
-//! What is wrong with a record: places and rules, never values.
+//! The violations of a record: places and rules, never values.
 
 use super::program::Program;
 use super::{NotChecked, PATH_BYTES_MAX, VIOLATIONS_MAX};
@@ -8,7 +8,7 @@ use crate::text::digits::Digits;
 use crate::text::{Characters, inner};
 use alloc::vec::Vec;
 
-/// A rule that does not hold, and where.
+/// A rule that does not hold, and the place of the value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Violation {
     node: u32,
@@ -35,18 +35,18 @@ impl Report {
         (self.root, self.count, self.stopped) = (root as u32, 0, None);
     }
 
-    /// How many there are in all; if [`Report::stopped`] says so, there may be
-    /// more.
+    /// Returns the number of violations. If the check has [stopped](Report::stopped),
+    /// there may be more.
     pub fn count(&self) -> u32 {
         self.count
     }
 
-    /// Why the check was not brought to its end.
+    /// Returns the reason why the check did not reach its end, if it did not.
     pub fn stopped(&self) -> Option<NotChecked> {
         self.stopped
     }
 
-    /// The first of them.
+    /// Returns the violations, at most [`VIOLATIONS_MAX`].
     pub fn violations(&self) -> &[Violation] {
         self.violations.get(..self.count as usize).unwrap_or(&self.violations)
     }
@@ -59,9 +59,9 @@ impl Report {
         self.count = self.count.saturating_add(1);
     }
 
-    /// Writes where in the value a violation is: a JSON Pointer as a fragment
-    /// of a URI (RFC 6901 section 6). The tape may have been redacted since; the
-    /// pointer ends at what was removed from it.
+    /// Writes the place of a violation in the value: a JSON Pointer as a fragment of a
+    /// URI (RFC 6901 section 6). The tape may have been redacted since the check; the
+    /// pointer ends at a part that was removed from it.
     pub fn write_instance(
         &self,
         violation: &Violation,
@@ -78,7 +78,8 @@ impl Report {
             let is_object = node.kind == Kind::Object;
             let end = tape.after(at);
             let (mut child, mut index) = (at + 1, 0);
-            // The child that contains the target; of an object, by its key.
+            // The child is the one that contains the target; in an object, it is found by
+            // its key.
             while child < end {
                 let next = tape.after(if is_object { child + 1 } else { child });
                 if target < next {
@@ -112,9 +113,9 @@ impl Report {
 }
 
 impl Violation {
-    /// Writes which rule it is: its keyword (`false` for a schema that is
-    /// `false`), a space, and where in the schema's document it stands, as a
-    /// fragment like that of [`Report::write_instance`].
+    /// Writes the rule: its keyword (`false` for a schema that is `false`), a space, and
+    /// its place in the schema's document, as a fragment like that of
+    /// [`Report::write_instance`].
     pub fn write_rule(&self, program: &Program<'_>, out: &mut Vec<u8>) -> Result<(), OutOfMemory> {
         let [start, rest, keyword] = program.path(self.path);
         [keyword, b" ", start, rest].into_iter().try_for_each(|part| put(out, part))
@@ -122,8 +123,8 @@ impl Violation {
 }
 
 impl Violation {
-    /// Writes the name of the member that is missing, behind a space, if that is what is
-    /// wrong. The name is one of the schema's.
+    /// Writes a space and the name of the missing member, if the violation is that a
+    /// member is missing. The name is one of the schema's.
     pub fn write_missing(&self, program: &Program<'_>, out: &mut Vec<u8>) -> Result<(), OutOfMemory> {
         match program.missing(self.path).filter(|name| name.len() <= PATH_BYTES_MAX) {
             Some(name) => [&b" "[..], name].into_iter().try_for_each(|part| put(out, part)),
@@ -132,7 +133,7 @@ impl Violation {
     }
 }
 
-/// A pointer being written, up to its longest.
+/// A pointer that is being written, up to its maximum length.
 struct Pointer<'a> {
     out: &'a mut Vec<u8>,
     end: usize,
@@ -157,7 +158,7 @@ impl<'a> Pointer<'a> {
         put(self.out, text)
     }
 
-    /// One character, percent-encoded unless a fragment may have it (RFC 3986
+    /// Writes one character, percent-encoded unless it is allowed in a fragment (RFC 3986
     /// section 3.5).
     fn character(&mut self, character: char) -> Result<(), OutOfMemory> {
         const HEXADECIMAL: &[u8; 16] = b"0123456789ABCDEF";

@@ -1,19 +1,19 @@
-//! Which records are checked, against which schema, and what becomes of those
-//! that are invalid.
+//! The streams of a policy: the records that are checked, their schemas, and the
+//! treatment of invalid records.
 //!
-//! The part of a policy's table that says so starts with a word: how many
-//! streams there are. Each of them has 52 bytes:
+//! This part of a policy's table starts with a word, the number of streams. Each stream
+//! has 52 bytes:
 //!
 //! | bytes | |
 //! |---|---|
 //! | 0..8 | a pattern of tags; here and below, offset in this part and length |
-//! | 8..16 | the path to a field: its keys, with a byte 0xff between; none if all records of the tag are of this stream |
+//! | 8..16 | the path to a field: its keys, separated by a byte 0xff; empty if all records with the tag belong to the stream |
 //! | 16..24 | the value that the field has, as text |
 //! | 24..32 | the name of the schema |
 //! | 32..40 | the program |
-//! | 40..48 | the text of the schema, if it is not one that comes with flb-audit |
-//! | 48 | what becomes of invalid records: 0 they are marked, 1 quarantined, 2 dropped |
-//! | 49 | the number of the format, or of the case of one, that the records have; 0 if any |
+//! | 40..48 | the text of the schema; empty if it is built in |
+//! | 48 | the treatment of invalid records: 0 they are marked, 1 quarantined, 2 dropped |
+//! | 49 | the number of the records' format, or of a case of a format; 0 for any |
 //! | 50..52 | zero |
 
 use super::program::Program;
@@ -22,7 +22,7 @@ use crate::text::{Characters, inner, is_match, is_name};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
-// Where a stream has its parts.
+// The places of a stream's parts.
 const TAG_AT: usize = 0;
 const FIELD_AT: usize = 8;
 const VALUE_AT: usize = 16;
@@ -33,26 +33,26 @@ const INVALID_AT: usize = 48;
 const FORMAT_AT: usize = 49;
 /// The length of a stream in the table, in bytes.
 const STREAM_BYTES: usize = 52;
-/// The byte between the keys of a path, which no UTF-8 has.
+/// The byte between the keys of a path. It never occurs in UTF-8.
 const KEY_END: u8 = 0xff;
 
-/// What becomes of an invalid record.
+/// The treatment of an invalid record.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Disposition {
-    /// It goes on, and its seal says what is wrong.
+    /// The record is handed on, and its seal lists the violations.
     #[default]
     Mark = 0,
-    /// It goes on as the text of one member.
+    /// The record is handed on as the text of one member.
     Quarantine = 1,
-    /// Its seal goes on alone.
+    /// Only the seal is handed on.
     Drop = 2,
 }
 
 impl Disposition {
-    /// All of them, in the order of their numbers.
+    /// All dispositions, in the order of their numbers.
     pub const ALL: [Disposition; 3] = [Disposition::Mark, Disposition::Quarantine, Disposition::Drop];
 
-    /// As policies and seals have it.
+    /// Returns the name in policies and seals.
     pub fn name(self) -> &'static str {
         match self {
             Disposition::Mark => "mark",
@@ -62,7 +62,7 @@ impl Disposition {
     }
 }
 
-/// The streams of a policy, of which the first that a record is of decides.
+/// The streams of a policy. The first one that a record belongs to decides.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Streams<'a> {
     part: &'a [u8],
@@ -74,25 +74,24 @@ pub(crate) struct Streams<'a> {
 pub struct Stream<'a> {
     /// The pattern of its tags, in which `*` stands for any text.
     pub tag: &'a [u8],
-    /// The path to the field that tells its records, keys with a byte 0xff
-    /// between.
+    /// The path to the field that tells its records: keys, separated by a byte 0xff.
     pub field: &'a [u8],
     /// The value of that field.
     pub value: &'a [u8],
-    /// The number of the format that its records have; 0 if any.
+    /// The number of its records' format; 0 for any.
     pub format: u8,
     /// The name of its schema.
     pub name: &'a [u8],
     /// The schema.
     pub program: Program<'a>,
-    /// The text of the schema; none if it comes with flb-audit.
+    /// The text of the schema; empty if it is built in.
     pub text: &'a [u8],
-    /// What becomes of an invalid record.
+    /// The treatment of invalid records.
     pub invalid: Disposition,
 }
 
 impl Stream<'_> {
-    /// True if its schema comes with flb-audit.
+    /// True if its schema is built in.
     pub fn is_built_in(&self) -> bool {
         self.text.is_empty()
     }
@@ -107,20 +106,20 @@ pub struct StreamParts<'a> {
     pub field: &'a [&'a str],
     /// The value of that field.
     pub value: &'a str,
-    /// The number of the format that its records have; 0 if any.
+    /// The number of its records' format; 0 for any.
     pub format: u8,
     /// The name of its schema.
     pub name: &'a str,
     /// The program.
     pub program: &'a [u8],
-    /// The text of the schema; empty if it comes with flb-audit.
+    /// The text of the schema; empty if it is built in.
     pub text: &'a str,
-    /// What becomes of an invalid record.
+    /// The treatment of invalid records.
     pub invalid: Disposition,
 }
 
-/// Writes the part of a policy's table for these streams; an empty one, if
-/// there are none.
+/// Writes the part of a policy's table for these streams. It is empty if there are no
+/// streams.
 pub fn write_streams(streams: &[StreamParts<'_>]) -> Vec<u8> {
     if streams.is_empty() {
         return Vec::new();
@@ -128,7 +127,7 @@ pub fn write_streams(streams: &[StreamParts<'_>]) -> Vec<u8> {
     let mut part = Vec::from((streams.len() as u32).to_le_bytes());
     let mut contents: Vec<u8> = Vec::new();
     let first = part.len() + STREAM_BYTES * streams.len();
-    // What several have stands there once.
+    // Contents that several streams share are stored once.
     let mut known: BTreeMap<Vec<u8>, usize> = BTreeMap::new();
     for stream in streams {
         let field: Vec<&[u8]> = stream.field.iter().map(|key| key.as_bytes()).collect();
@@ -157,7 +156,8 @@ pub fn write_streams(streams: &[StreamParts<'_>]) -> Vec<u8> {
 }
 
 impl<'a> Streams<'a> {
-    /// The streams in their part of the table; an empty one has none.
+    /// Reads the streams from their part of the table. An empty part has none. Returns
+    /// `None` if the part is shorter than it says.
     pub(crate) fn read(part: &'a [u8]) -> Option<Self> {
         let Some((count, rest)) = part.split_first_chunk() else {
             return Some(Streams::default());
@@ -179,8 +179,9 @@ impl<'a> Streams<'a> {
         (0..self.streams.len()).filter_map(|index| self.stream(index))
     }
 
-    /// Returns the disposition of records under `tag` that may hold others, of which none has a stream
-    /// itself: as of invalid ones, if records are checked by their formats.
+    /// Returns the disposition of records with this tag that may hold others and belong
+    /// to no stream themselves. If records are checked by their format, it is that of
+    /// invalid records.
     pub(crate) fn of_wrappers(&self, tag: &[u8]) -> Option<Disposition> {
         let by_format = self.streams.iter().find(|bytes| {
             bytes[FORMAT_AT] != 0 && is_match(part(self.part, bytes, TAG_AT).unwrap_or_default(), tag)
@@ -203,8 +204,9 @@ impl<'a> Streams<'a> {
         })
     }
 
-    /// The number of the stream that a record under `tag` is of. Without a
-    /// record, which could not be read, the first one that it may be of.
+    /// Returns the number of the stream that a record with this tag belongs to. If there
+    /// is no record, since it could not be read, it returns the first stream that the
+    /// record may belong to.
     pub(crate) fn choose(&self, tag: &[u8], record: Option<(&Tape, &[u8])>) -> Option<usize> {
         let is_it = |bytes: &[u8; STREAM_BYTES]| {
             let part = |at: usize| part(self.part, bytes, at).unwrap_or_default();
@@ -226,8 +228,8 @@ fn part<'a>(part: &'a [u8], bytes: &[u8; STREAM_BYTES], at: usize) -> Option<&'a
     part.get(start..start.checked_add(number(at + 4)?)?)
 }
 
-/// Whether the field at a path is a string of this text, or a number or word
-/// that is written so. Of members with the same key the last one counts.
+/// Checks whether the field at a path is a string with this text, or a number or word
+/// written like it. Among members with the same key, the last one counts.
 fn has_value(tape: &Tape, source: &[u8], field: &[u8], value: &[u8]) -> bool {
     if field.is_empty() {
         return true;

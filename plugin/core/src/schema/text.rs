@@ -5,7 +5,8 @@ use crate::record::tape::{ESCAPED, NON_ASCII, Node, Tape};
 use crate::text::{Characters, inner};
 use alloc::vec::Vec;
 
-/// A string's text in UTF-8. Where it is escaped, that is written to `buffer`.
+/// Returns a string's text in UTF-8. If the string is escaped, the text is written to
+/// `buffer`.
 pub(super) fn of<'b>(
     tape: &'b Tape,
     source: &'b [u8],
@@ -23,7 +24,7 @@ pub(super) fn of<'b>(
     Ok(buffer)
 }
 
-/// Where the text between a token's quotes starts, and its length in bytes.
+/// Returns the start and the length, in bytes, of the text between a token's quotes.
 /// Without quotes, that is more than there is.
 #[inline(always)]
 pub(super) fn place(node: &Node) -> (usize, usize) {
@@ -31,7 +32,7 @@ pub(super) fn place(node: &Node) -> (usize, usize) {
     (start, (node.end as usize).wrapping_sub(start + 1))
 }
 
-/// How many characters a string has.
+/// Returns the number of characters in a string.
 pub(super) fn length(tape: &Tape, source: &[u8], node: &Node) -> usize {
     let text = inner(tape.text(node, source));
     match () {
@@ -41,7 +42,7 @@ pub(super) fn length(tape: &Tape, source: &[u8], node: &Node) -> usize {
     }
 }
 
-/// Whether two strings are of the same characters.
+/// Checks whether two strings have the same characters.
 pub(super) fn is_same(tape: &Tape, source: &[u8], a: &Node, b: &Node) -> bool {
     let (text_a, text_b) = (inner(tape.text(a, source)), inner(tape.text(b, source)));
     if a.has(ESCAPED) || b.has(ESCAPED) {

@@ -1,7 +1,7 @@
-//! Arrays without equal items.
+//! Finds equal items in an array.
 //!
-//! Items are sorted by a fingerprint that equal values share, so that only
-//! those with the same one are compared.
+//! Items are sorted by a fingerprint that equal values share, so that only items with the
+//! same fingerprint are compared.
 
 use super::decimal::Decimal;
 use super::{mix, text};
@@ -11,7 +11,7 @@ use crate::record::tape::{ESCAPED, Kind, REMOVED, Tape};
 use crate::text::{Characters, inner};
 use alloc::vec::Vec;
 
-/// The memory that it takes.
+/// The memory for the check.
 #[derive(Debug, Default)]
 pub(super) struct Unique {
     items: Vec<(u64, u32)>,
@@ -19,7 +19,7 @@ pub(super) struct Unique {
     pairs: Vec<(u32, u32)>,
 }
 
-/// Why there is no answer.
+/// The reason why there is no answer.
 pub(super) enum Undecided {
     Steps,
     Memory,
@@ -36,7 +36,7 @@ impl Unique {
         Unique { items: Vec::new(), pairs: Vec::new() }
     }
 
-    /// Whether all items of the array at `array` differ.
+    /// Checks whether all items of the array at `array` differ.
     #[inline(never)]
     pub(super) fn holds(
         &mut self,
@@ -103,7 +103,7 @@ impl Unique {
         Ok(true)
     }
 
-    /// Pairs the items of two arrays. False if there are not as many.
+    /// Pairs the items of two arrays. Returns false if their numbers differ.
     fn match_items(&mut self, tape: &Tape, a: usize, b: usize) -> Result<bool, Undecided> {
         let (end_a, end_b) = (tape.after(a), tape.after(b));
         let (mut a, mut b) = (a + 1, b + 1);
@@ -114,7 +114,7 @@ impl Unique {
         Ok(a == end_a && b == end_b)
     }
 
-    /// Pairs the members of two objects by name. False if one has no partner.
+    /// Pairs the members of two objects by name. Returns false if one has no partner.
     fn match_members(
         &mut self,
         tape: &Tape,
@@ -145,8 +145,8 @@ impl Unique {
     }
 }
 
-/// A number that equal values share, whatever the order of their members: a
-/// sum over all that they contain.
+/// Returns a number that equal values share, whatever the order of their members: a sum
+/// over everything that they contain.
 fn fingerprint(tape: &Tape, source: &[u8], nodes: core::ops::Range<usize>) -> u64 {
     let mut sum = 0u64;
     let mut at = nodes.start;

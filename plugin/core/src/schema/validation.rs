@@ -1,4 +1,5 @@
-//! What a policy's schemas say of one record after the other, for their seals.
+//! The results of a policy's schemas for one record after the other, in the form of their
+//! seals.
 
 use super::{Disposition, NotChecked, Outcome, Stream, Streams, Validator};
 use crate::memory::{OutOfMemory, put, put_byte};
@@ -8,45 +9,46 @@ use crate::text;
 use crate::text::digits::Digits;
 use alloc::vec::Vec;
 
-/// Checks records as they came in, before redaction, and tells what is wrong
-/// as they go out. Its memory is kept between them.
+/// Checks records as they came in, before redaction, and writes the violations as the
+/// records go out. The memory is kept between records.
 #[derive(Debug)]
 pub(crate) struct Validation<'p> {
     streams: Streams<'p>,
-    /// The one that the record is of, and its number.
+    /// The stream of the record, and its number.
     stream: Option<Stream<'p>>,
     chosen: Option<usize>,
     validator: Validator,
     validity: Validity,
-    /// The record again, without the members that another one of their key
-    /// has replaced.
+    /// The record, read again without the members that a later one with the same key has
+    /// replaced.
     again: Tape,
-    /// What is wrong, as it stands in the seal; empty if nothing is.
+    /// The violations in the form of the seal; empty if there are none.
     invalid: Vec<u8>,
     violation: Vec<u8>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Validity {
-    /// Valid, or of no stream.
+    /// The record is valid, or belongs to no stream.
     Nothing,
     Invalid,
-    /// Why not.
+    /// The record was not checked, for this reason.
     NotChecked(&'static str),
-    /// Not checked itself, since the schema is for the records that it may hold. What becomes of
-    /// it is what becomes of an invalid one.
+    /// The record itself was not checked, since the schema is for the records that it may
+    /// hold. It is treated like an invalid one.
     Wrapped(Disposition),
-    /// Invalid, maybe since the schema is for the records that it may hold.
+    /// The record is invalid, perhaps because the schema is for the records that it may
+    /// hold.
     InvalidWrapper,
 }
 
-/// Why a record sealed as raw text was not checked.
+/// The reason why a record that is sealed as raw text was not checked.
 const NOT_READ: &str = "not read";
-/// Why a record that may hold others was not checked: the schema is for those.
+/// The reason why a record that may hold others was not checked: the schema is for those.
 const WRAPPED: &str = "wrapped";
 
 impl<'p> Validation<'p> {
-    /// By these streams; none if there are none.
+    /// Creates a validation by these streams, or `None` if there are none.
     pub(crate) fn of(streams: Streams<'p>) -> Option<Self> {
         (!streams.is_empty()).then(|| Validation {
             streams,
@@ -60,8 +62,8 @@ impl<'p> Validation<'p> {
         })
     }
 
-    /// Checks the record on `tape`, which was read from `source` and has not
-    /// been redacted.
+    /// Checks the record on `tape`, which was read from `source` and has not been
+    /// redacted.
     pub(crate) fn check(&mut self, tag: &[u8], tape: &Tape, source: &[u8]) {
         let chosen = self.streams.choose(tag, Some((tape, source)));
         if chosen != self.chosen {
@@ -80,8 +82,8 @@ impl<'p> Validation<'p> {
         };
     }
 
-    /// Checks the record again, of which members have gone since others have
-    /// their keys.
+    /// Checks the record again, without the members that a later one with the same key
+    /// has replaced.
     #[cold]
     pub(crate) fn check_without_duplicates(
         &mut self,
@@ -107,12 +109,12 @@ impl<'p> Validation<'p> {
             Some(_) => Validity::NotChecked(NOT_READ),
             None => Validity::Nothing,
         };
-        // Which one it is of, nobody can tell.
+        // The stream of the record is unknown.
         (self.stream, self.chosen) = (None, None);
     }
 
-    /// Words what was found wrong, and gives what is to become of the record.
-    /// The tape has been redacted.
+    /// Writes down the violations, and returns the record's disposition. The tape has
+    /// been redacted.
     pub(crate) fn word(&mut self, tape: &Tape, source: &[u8]) -> Result<Disposition, OutOfMemory> {
         if self.validity.is_invalid() {
             self.word_violations(tape, source)?;
@@ -146,8 +148,8 @@ impl<'p> Validation<'p> {
         put_byte(out, b']')
     }
 
-    /// Writes the members of the seal that say what became of the record, up to
-    /// `key`.
+    /// Writes the members of the seal that state the record's disposition, which come
+    /// before `key`.
     pub(crate) fn write_disposition(&self, out: &mut Vec<u8>) -> Result<(), OutOfMemory> {
         let disposition = self.disposition();
         if disposition == Disposition::Mark {
@@ -158,7 +160,7 @@ impl<'p> Validation<'p> {
         put_byte(out, b'"')
     }
 
-    /// Likewise, what is wrong with it.
+    /// Writes the members of the seal that list the violations.
     pub(crate) fn write_invalid(&self, out: &mut Vec<u8>) -> Result<(), OutOfMemory> {
         if self.invalid.is_empty() {
             return Ok(());
@@ -173,7 +175,7 @@ impl<'p> Validation<'p> {
         Ok(())
     }
 
-    /// Likewise, the schema that it was checked against.
+    /// Writes the member of the seal that names the schema.
     pub(crate) fn write_schema(&self, out: &mut Vec<u8>) -> Result<(), OutOfMemory> {
         let Some(stream) = &self.stream else {
             return Ok(());
@@ -183,7 +185,8 @@ impl<'p> Validation<'p> {
         put_byte(out, b'"')
     }
 
-    /// Likewise, why it was not checked, or not to the end.
+    /// Writes the member of the seal that says why the record was not checked, or not to
+    /// the end.
     pub(crate) fn write_unchecked(&self, out: &mut Vec<u8>) -> Result<(), OutOfMemory> {
         let why = match self.validity {
             Validity::Nothing => None,
@@ -205,9 +208,9 @@ impl Validity {
         matches!(self, Validity::Invalid | Validity::InvalidWrapper)
     }
 
-    /// The validity on a record that a built-in schema was run on: if the record may hold
-    /// others, what is wrong with it tells nothing of those. It goes on only where invalid
-    /// records do.
+    /// Returns the validity of a record that a schema was run on. If the schema is built
+    /// in and the record may hold others, its violations say nothing about those. They
+    /// are listed only if invalid records are not just marked.
     fn of_wrapper(self, stream: &Stream<'_>, tape: &Tape) -> Self {
         match self {
             Validity::Invalid if !tape.is_wrapper || !stream.is_built_in() => self,

@@ -1,4 +1,4 @@
-//! Checking values, one after the other.
+//! Checks one value after the other.
 
 use super::machine::{Frame, Machine};
 use super::not_checked::NotChecked;
@@ -9,18 +9,18 @@ use super::{SCHEMA_STEPS_A_NODE_MAX, SCHEMA_STEPS_MAX};
 use crate::record::tape::Tape;
 use alloc::vec::Vec;
 
-/// What a check has found.
+/// The result of a check.
 #[derive(Debug)]
 pub enum Outcome<'a> {
     /// The value is valid.
     Valid,
-    /// It is not, and this is wrong with it, if no more.
+    /// The value is invalid. The report lists its violations, possibly not all.
     Invalid(&'a Report),
-    /// It cannot be said.
+    /// It is unknown whether the value is valid.
     NotChecked(NotChecked),
 }
 
-/// Checks values, one after the other, in the same memory.
+/// Checks one value after the other, in the same memory.
 #[derive(Debug, Default)]
 pub struct Validator {
     frames: Vec<Frame>,
@@ -30,25 +30,24 @@ pub struct Validator {
 }
 
 impl Validator {
-    /// With no memory taken yet.
+    /// Creates a validator that has not allocated yet.
     pub const fn new() -> Self {
         Validator { frames: Vec::new(), scratch: Vec::new(), unique: Unique::new(), report: Report::new() }
     }
 
-    /// What was wrong with the value checked last.
+    /// Returns the violations of the last value.
     pub(super) fn report(&self) -> &Report {
         &self.report
     }
 
-    /// Checks the record on `tape`, which was read from `source`. Members that
-    /// were removed from it are not there; of others with the same key each
-    /// one counts.
+    /// Checks the record on `tape`, which was read from `source`. Members that were
+    /// removed from the tape do not count. Among others with the same key, each one
+    /// counts.
     pub fn check(&mut self, program: &Program<'_>, tape: &Tape, source: &[u8]) -> Outcome<'_> {
         self.check_value(program, tape, source, 0)
     }
 
-    /// Checks a value of that record, the one at the node `root`. Paths start
-    /// there.
+    /// Checks the value at the node `root` of that record. Paths start there.
     pub fn check_value(
         &mut self,
         program: &Program<'_>,

@@ -1,4 +1,4 @@
-//! What is asserted of a value by itself.
+//! Assertions on a value by itself.
 
 use super::decimal::Decimal;
 use super::format::Format;
@@ -9,13 +9,13 @@ use super::text;
 use crate::record::tape::{ESCAPED, Kind, NON_ASCII, Node, REMOVED};
 
 impl Machine<'_> {
-    /// Whether a value is of one of the types.
+    /// Checks whether a value has one of the types.
     #[inline(always)]
     pub(super) fn is_of(&self, mask: u32, node: &Node) -> bool {
         mask >> node.kind as u32 & 1 != 0 || self.is_of_odd(mask, node)
     }
 
-    /// Likewise, by what the node's text says.
+    /// Checks the same by the node's text.
     #[inline(never)]
     fn is_of_odd(&self, mask: u32, node: &Node) -> bool {
         let text = self.tape.text(node, self.source);
@@ -29,7 +29,7 @@ impl Machine<'_> {
         mask & bit != 0
     }
 
-    /// Whether the assertion that the machine is at holds.
+    /// Checks whether the assertion that the machine is at holds.
     #[inline(always)]
     pub(super) fn holds(&mut self, instruction: u8, node: &Node) -> Result<bool, NotChecked> {
         match (instruction, node.kind) {
@@ -84,7 +84,7 @@ impl Machine<'_> {
         }
     }
 
-    /// Whether an automaton finds anything in a string.
+    /// Checks whether an automaton finds anything in a string.
     #[inline(never)]
     pub(super) fn is_match(&mut self, node: &Node, automaton: u32) -> Result<bool, NotChecked> {
         let text = text::of(self.tape, self.source, node, self.scratch)?;
@@ -92,7 +92,7 @@ impl Machine<'_> {
         Ok(automaton.is_some_and(|automaton| automaton.is_match(text.iter().copied())))
     }
 
-    /// Whether the value is one of those of an enumeration.
+    /// Checks whether the value is one of an enumeration.
     #[inline(never)]
     fn is_one(&mut self, node: &Node) -> Result<bool, NotChecked> {
         let (tape, source) = (self.tape, self.source);
@@ -108,7 +108,7 @@ impl Machine<'_> {
         Ok(self.program.find(&table, tape.buffer(node, source), start, len).is_some())
     }
 
-    /// Likewise, of one that is no string.
+    /// Checks the same for a value that is no string.
     #[inline(never)]
     fn is_one_other(&self, node: &Node) -> bool {
         let text = self.tape.text(node, self.source);
@@ -127,7 +127,7 @@ impl Machine<'_> {
         }
     }
 
-    /// Whether the value is an object with a member whose name's start and
+    /// Checks whether the value is an object with the member whose name's start and
     /// length are at `at` in the code.
     pub(super) fn has_member(&mut self, at: usize) -> Result<bool, NotChecked> {
         let (tape, source) = (self.tape, self.source);

@@ -1,18 +1,18 @@
-//! What walking objects and arrays has in common.
+//! The common parts of the walks over objects and arrays.
 //!
-//! An instruction that does has a frame that says where it is. It goes on here whenever the check
-//! of a member or an item has come back.
+//! An instruction that walks has a frame with its position. It continues here whenever
+//! the check of a member or an item has returned.
 
 use super::layout::*;
 use super::machine::{Frame, Machine, Next};
 use super::not_checked::NotChecked;
 
-/// Where the operands of [`OBJECT`], [`ARRAY`] and [`CONTAINS`] stand.
+/// The places of the operands of [`OBJECT`], [`ARRAY`] and [`CONTAINS`].
 const MIN_PATH: usize = 1;
 pub(super) const MIN: usize = 2;
 const MAX_PATH: usize = 3;
 pub(super) const MAX: usize = 4;
-/// Of other members, of items, of what is contained.
+/// The check of other members, of items, or of contained items.
 pub(super) const CHECK: usize = 5;
 pub(super) const TABLE: usize = CHECK + CHECK_WORDS;
 pub(super) const PATTERNS: usize = TABLE + TABLE_WORDS;
@@ -38,13 +38,14 @@ impl Machine<'_> {
     #[inline(always)]
     pub(super) fn push_walk(&mut self) -> Result<(), NotChecked> {
         let node = self.node;
-        // Each member or item is a step, and has a node at least.
+        // Each member or item takes a step, and has at least one node.
         let nodes = (self.tape.after(node) - node) as u32;
         self.steps = self.steps.checked_sub(nodes).ok_or(NotChecked::TooManySteps)?;
         self.push(node as u32 + 1)
     }
 
-    /// Checks the count of what was walked. False as in [`Machine::fail`].
+    /// Checks the number of members or items. Returns false in the same case as
+    /// [`Machine::fail`].
     pub(super) fn has_count(&mut self, at: u32, node: u32, count: u32) -> bool {
         let operand = |operand: usize| self.program.word(at as usize + operand);
         let (is_low, is_high) = (count < operand(MIN), count > operand(MAX));
@@ -53,7 +54,7 @@ impl Machine<'_> {
         (!is_low || self.fail(min_path, node)) && (!is_high || self.fail(max_path, node))
     }
 
-    /// Puts the frame back on top of the stack, as it is now.
+    /// Writes the current state of a frame back to the top of the stack.
     pub(super) fn keep(&mut self, frame: &Frame) {
         if let Some(top) = self.frames.last_mut() {
             *top = *frame;

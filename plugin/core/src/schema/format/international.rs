@@ -1,17 +1,19 @@
-//! Labels of host names that stand for others, in Punycode (RFC 5890, section
-//! 2.3.2.1).
+//! Labels of host names in Punycode, which stand for labels in other scripts (RFC 5890,
+//! section 2.3.2.1).
 //!
-//! Checked is what each character may be, alone and by its neighbours (RFC
-//! 5891 section 4.2, RFC 5892). That the label is in normal form, and how
-//! writing directions mix (RFC 5893), is not.
+//! Each character is checked by itself and by its neighbours (RFC 5891 section 4.2, RFC
+//! 5892). It is not checked that the label is in normal form, nor how writing directions
+//! mix (RFC 5893).
 
 use super::super::layout::characters::*;
 
-/// A label has at most 63 bytes, and in Punycode no fewer than characters.
+/// The maximum number of characters in a label: a label has at most 63 bytes, and in
+/// Punycode at least as many bytes as characters.
 const CHARACTERS_MAX: usize = 63;
 
-/// What is known of characters: the first of each run of those that are alike,
-/// and what they are, as in [`layout`](super::super::layout::characters).
+/// The properties of characters: each word has the first of a run of characters with
+/// equal properties, and these properties, as in
+/// [`layout`](super::super::layout::characters).
 pub(crate) struct Characters<'a>(pub(crate) &'a [[u8; 4]]);
 
 impl Characters<'_> {
@@ -26,7 +28,7 @@ impl Characters<'_> {
         self.of(character) & what != 0
     }
 
-    /// Whether `encoded`, a label behind its `xn--`, stands for one that may be.
+    /// Checks whether `encoded`, a label without its `xn--`, stands for an allowed label.
     pub(crate) fn is_label(&self, encoded: &[u8]) -> bool {
         let mut buffer = [0; CHARACTERS_MAX];
         let Some(label) = decode(encoded, &mut buffer) else {
@@ -43,7 +45,7 @@ impl Characters<'_> {
             && (0..label.len()).all(|at| self.may_be(label, at))
     }
 
-    /// Whether the character at `at` may be there (RFC 5892, appendix A).
+    /// Checks whether the character at `at` is allowed there (RFC 5892, appendix A).
     fn may_be(&self, label: &[u32], at: usize) -> bool {
         let before = at.checked_sub(1).and_then(|before| label.get(before)).copied().unwrap_or(0);
         let after = label.get(at + 1).copied().unwrap_or(0);
@@ -63,7 +65,8 @@ impl Characters<'_> {
         }
     }
 
-    /// Appendix A.1: characters on both sides that join across it.
+    /// Checks the rule of appendix A.1: the characters on both sides join across this
+    /// one.
     fn is_between_joined(&self, label: &[u32], at: usize) -> bool {
         let joins = |character: Option<&u32>, what| character.is_some_and(|other| self.is(*other, what));
         let is_solid = |character: &&u32| !self.is(**character, TRANSPARENT);
@@ -72,7 +75,7 @@ impl Characters<'_> {
     }
 }
 
-/// RFC 3492, section 6.2.
+/// Decodes Punycode (RFC 3492, section 6.2).
 fn decode<'b>(encoded: &[u8], out: &'b mut [u32; CHARACTERS_MAX]) -> Option<&'b [u32]> {
     const BASE: u32 = 36;
     const T_MIN: u32 = 1;
@@ -107,7 +110,7 @@ fn decode<'b>(encoded: &[u8], out: &'b mut [u32; CHARACTERS_MAX]) -> Option<&'b 
         }
         len += 1;
         let count = len as u32;
-        // Section 6.1.
+        // The bias is adapted by section 6.1.
         let mut delta = (index - before) / damp;
         damp = 2;
         delta += delta / count;

@@ -1,14 +1,15 @@
-//! Names of hosts, mailboxes and resources.
+//! The names of hosts, mailboxes and resources.
 
 use super::{Characters, is_ipv4, is_ipv6, strip};
 
-/// RFC 1123 section 2.1: labels of letters, digits and inner hyphens. No
-/// final dot: that is in the DNS, not in the syntax of a host's name.
+/// Checks a host name by RFC 1123 section 2.1: labels of letters, digits and inner
+/// hyphens. A final dot is not allowed: it belongs to the DNS, not to the syntax of host
+/// names.
 pub(super) fn is_hostname(text: &[u8]) -> bool {
     text.len() <= 253 && text.split(|byte| *byte == b'.').all(is_label)
 }
 
-/// Likewise, and what labels of Punycode stand for may be.
+/// Checks a host name, and that the labels in Punycode stand for allowed ones.
 pub(super) fn is_international_hostname(text: &[u8], characters: &Characters<'_>) -> bool {
     is_hostname(text)
         && text.split(|byte| *byte == b'.').all(|label| match label.split_first_chunk::<4>() {
@@ -25,7 +26,7 @@ fn is_label(label: &[u8]) -> bool {
         && label.last() != Some(&b'-')
 }
 
-/// RFC 5321 section 4.1.2.
+/// Checks an address by RFC 5321 section 4.1.2.
 pub(super) fn is_email(text: &[u8]) -> bool {
     let domain = match strip(text, b'"') {
         Some(quoted) => after_quoted(quoted).and_then(|rest| strip(rest, b'@')),
@@ -49,7 +50,7 @@ fn is_atom(atom: &[u8]) -> bool {
     !atom.is_empty() && atom.iter().all(is_text)
 }
 
-/// What follows a `Quoted-string`, from behind its first quote on.
+/// Returns the text behind a `Quoted-string`, given the text behind its first quote.
 fn after_quoted(mut text: &[u8]) -> Option<&[u8]> {
     loop {
         text = match text {
@@ -61,7 +62,7 @@ fn after_quoted(mut text: &[u8]) -> Option<&[u8]> {
     }
 }
 
-/// RFC 3986 section 3: a URI with its scheme.
+/// Checks for a URI with its scheme (RFC 3986 section 3).
 pub(super) fn is_uri(text: &[u8]) -> bool {
     let Some(colon) = text.iter().position(|byte| *byte == b':') else {
         return false;
@@ -85,7 +86,7 @@ pub(super) fn is_uri(text: &[u8]) -> bool {
         && is_made_of(fragment, b"/?:@")
 }
 
-/// What is before the first `mark`, and what is behind it.
+/// Splits a text at the first `mark`, which is left out.
 fn split(text: &[u8], mark: u8) -> (&[u8], &[u8]) {
     match text.iter().position(|byte| *byte == mark) {
         Some(at) => (&text[..at], &text[at + 1..]),
@@ -93,7 +94,7 @@ fn split(text: &[u8], mark: u8) -> (&[u8], &[u8]) {
     }
 }
 
-/// Section 3.2.
+/// Checks an authority (RFC 3986 section 3.2).
 fn is_authority(authority: &[u8]) -> bool {
     let (user, rest) = match authority.iter().rposition(|byte| *byte == b'@') {
         Some(at) => (&authority[..at], &authority[at + 1..]),
@@ -117,7 +118,7 @@ fn is_authority(authority: &[u8]) -> bool {
     is_made_of(user, b":") && is_host && is_port
 }
 
-/// `IPv6address` or `IPvFuture`.
+/// Checks for `IPv6address` or `IPvFuture`.
 fn is_literal(literal: &[u8]) -> bool {
     let [b'v' | b'V', rest @ ..] = literal else {
         return is_ipv6(literal);
@@ -130,8 +131,8 @@ fn is_literal(literal: &[u8]) -> bool {
         && address.iter().all(is_future)
 }
 
-/// Whether all is `unreserved`, `sub-delims`, percent-encoded or one of
-/// `others`.
+/// Checks whether all characters are `unreserved`, `sub-delims`, percent-encoded or one
+/// of `others`.
 fn is_made_of(mut text: &[u8], others: &[u8]) -> bool {
     loop {
         text = match text {

@@ -34,8 +34,8 @@ fn is_full_date(date: &[u8; 10]) -> bool {
     (1..=days).contains(&day)
 }
 
-/// `full-time`: a time with its offset from UTC. A leap second ends a day of
-/// UTC (section 5.7).
+/// Checks for a `full-time`: a time with its offset from UTC. A leap second may only be
+/// at the end of a day in UTC (section 5.7).
 pub(super) fn is_time(text: &[u8]) -> bool {
     let Some((&[h1, h2, b':', m1, m2, b':', s1, s2], rest)) = text.split_first_chunk::<8>() else {
         return false;
@@ -57,7 +57,7 @@ pub(super) fn is_time(text: &[u8]) -> bool {
     second < 60 || (hour * 60 + minute + minutes_to_utc) % MINUTES_A_DAY == MINUTES_A_DAY - 1
 }
 
-/// How many minutes to add to the time to have that of UTC, some day.
+/// Returns the number of minutes to add to the time to get UTC, on any day.
 fn offset(text: &[u8]) -> Option<u32> {
     match *text {
         [b'Z' | b'z'] => Some(0),
@@ -72,8 +72,8 @@ fn offset(text: &[u8]) -> Option<u32> {
     }
 }
 
-/// Appendix A: units in order, without one left out between two others;
-/// weeks alone.
+/// Checks for a duration of appendix A: units in order, without a gap between two of
+/// them; weeks only alone.
 pub(super) fn is_duration(text: &[u8]) -> bool {
     let Some(text) = strip(text, b'P') else {
         return false;
@@ -88,8 +88,8 @@ pub(super) fn is_duration(text: &[u8]) -> bool {
     }
 }
 
-/// Takes numbers with these units off the front, as long as they follow one
-/// another. Says whether there was one.
+/// Removes numbers with these units from the front, as long as the units follow one
+/// another. Returns whether there was one, and the rest.
 fn units<'a>(mut text: &'a [u8], names: &[u8]) -> (bool, &'a [u8]) {
     let mut is_some = false;
     for name in names {
@@ -105,7 +105,7 @@ fn units<'a>(mut text: &'a [u8], names: &[u8]) -> (bool, &'a [u8]) {
     (is_some, text)
 }
 
-/// How many digits the text starts with, and what follows them.
+/// Returns the number of digits at the start of the text, and the rest.
 fn digits(text: &[u8]) -> (usize, &[u8]) {
     let count = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
     (count, text.get(count..).unwrap_or_default())
