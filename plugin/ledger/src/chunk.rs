@@ -1,31 +1,31 @@
 //! Fluent Bit's chunks: MessagePack, read in place.
 //!
-//! A record is `[time, body]` or `[[time, metadata], body]`; which of the two,
-//! and how long the arrays' headers are, depends on Fluent Bit's version.
+//! A record is `[time, body]` or `[[time, metadata], body]`. Fluent Bit's version decides
+//! which of the two, and how long the arrays' headers are.
 
 /// A record in a chunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Record<'a> {
-    /// Its time, in seconds since 1970.
+    /// The seconds of its time since 1970.
     pub seconds: u32,
-    /// And the nanoseconds.
+    /// The nanoseconds of its time.
     pub nanoseconds: u32,
     /// Its body, as MessagePack.
     pub body: &'a [u8],
 }
 
-/// What stands in a chunk.
+/// An item of a chunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Item<'a> {
     /// A record.
     Record(Record<'a>),
-    /// The begin or the end of a group: no record.
+    /// The beginning or end of a group. It is no record.
     Group,
     /// Bytes up to the end of the chunk that are not a record.
     Unreadable(&'a [u8]),
 }
 
-/// The records of a chunk.
+/// Returns the items of a chunk, in their order.
 pub fn items(chunk: &[u8]) -> impl Iterator<Item = Item<'_>> {
     let mut rest = chunk;
     std::iter::from_fn(move || {
@@ -42,7 +42,7 @@ pub fn items(chunk: &[u8]) -> impl Iterator<Item = Item<'_>> {
     })
 }
 
-/// A value without what is in it.
+/// A value without its contents.
 enum Token<'a> {
     Nil,
     Bool(bool),
@@ -50,7 +50,7 @@ enum Token<'a> {
     Signed(i64),
     Single(f32),
     Double(f64),
-    /// A string, or bytes, which Fluent Bit prints as one.
+    /// A text, or bytes, which Fluent Bit prints as text.
     Text(&'a [u8]),
     Extension(i8, &'a [u8]),
     Array(u32),
@@ -80,18 +80,18 @@ fn read_item(bytes: &[u8]) -> Option<(Item<'_>, &[u8])> {
         Token::Double(seconds) => split(seconds),
         _ => return None,
     };
-    // -1 and -2 seconds.
+    // The times -1 and -2 seconds mark the beginning and the end of a group.
     let is_group = seconds >= u32::MAX - 1 && nanoseconds == 0;
     let item = if is_group { Item::Group } else { Item::Record(Record { seconds, nanoseconds, body }) };
     Some((item, after))
 }
 
-/// The seconds, and the nanoseconds behind them.
+/// Splits a time into seconds and nanoseconds.
 fn split(seconds: f64) -> (u32, u32) {
     (seconds as u32, (seconds.fract() * 1e9) as u32)
 }
 
-/// The value after the one that stands at the start.
+/// Returns the bytes behind the value that stands at the start of `bytes`.
 fn skip(mut bytes: &[u8]) -> Option<&[u8]> {
     let mut pending = 1u64;
     while pending > 0 {
@@ -116,7 +116,7 @@ fn take_len<const N: usize>(bytes: &[u8]) -> Option<(u32, &[u8])> {
     Some((len.iter().fold(0, |len, &byte| len << 8 | u32::from(byte)), rest))
 }
 
-/// The token that stands at the start, and what is behind it.
+/// Reads the token at the start of `bytes`. Returns it with the bytes behind it.
 fn read(bytes: &[u8]) -> Option<(Token<'_>, &[u8])> {
     let (&marker, rest) = bytes.split_first()?;
     let text = |(len, rest): (u32, _)| split_at(rest, len).map(|(text, rest)| (Token::Text(text), rest));
@@ -166,14 +166,15 @@ fn split_at(bytes: &[u8], len: u32) -> Option<(&[u8], &[u8])> {
 
 /// An array or a map that is open.
 struct Open {
-    /// How many values are still to come.
+    /// The number of values that are still to come.
     left: u64,
     is_map: bool,
     is_first: bool,
 }
 
 /// Writes a value as JSON, in the dialect of Fluent Bit's own printers: NaN and
-/// infinities are bare words, and so are keys that are not strings.
+/// infinities are bare words, and so are keys that are not strings. Returns `None` if the
+/// value cannot be read.
 pub fn write_json(value: &[u8], out: &mut Vec<u8>) -> Option<()> {
     let mut rest = value;
     let mut open: Vec<Open> = Vec::new();
@@ -213,7 +214,7 @@ pub fn write_json(value: &[u8], out: &mut Vec<u8>) -> Option<()> {
 
 fn write_scalar(token: &Token<'_>, out: &mut Vec<u8>) {
     use std::io::Write;
-    // A vector takes whatever is written.
+    // Writing to a vector never fails.
     let _ = match token {
         Token::Nil => out.write_all(b"null"),
         Token::Bool(value) => write!(out, "{value}"),

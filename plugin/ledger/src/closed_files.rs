@@ -1,6 +1,6 @@
-//! The closed files that are kept, in bounded memory: what it takes to delete them.
+//! Keeps the closed files in bounded memory, with only the data that deleting them takes.
 //!
-//! [`Statements`](crate::statements::Statements) is the same for who verifies, with all
+//! A verifier uses [`Statements`](crate::statements::Statements) instead, which keeps all
 //! that manifests say.
 
 use crate::frame;
@@ -8,11 +8,11 @@ use crate::manifest::{Manifest, Statement, Tombstone, closed_name, open_name};
 use flb_audit_core::text::hex;
 use std::collections::VecDeque;
 
-/// How many of the oldest files are known. Those beyond are not deleted before the
-/// ledger is opened again.
+/// The number of closed files that are known, oldest first. Files beyond this limit are
+/// deleted only after the ledger has been opened again.
 pub(crate) const FILES_MAX: usize = 131_072;
-/// How many statements may have been made without what follows from them: a failure
-/// leaves one at a time.
+/// The number of newest statements whose effect on the disk may still be missing. A
+/// failure leaves one at a time.
 const RECENT_MAX: usize = 256;
 
 /// A closed file.
@@ -29,7 +29,7 @@ pub(crate) struct ClosedFile {
     pub(crate) is_damaged: bool,
 }
 
-/// How a file is called.
+/// The naming scheme of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Form {
     OpenLines,
@@ -52,8 +52,8 @@ impl Form {
 }
 
 impl ClosedFile {
-    /// Returns what counts of a manifest; none if its file has no name of its number,
-    /// or its hash is none.
+    /// Returns the data of a manifest that matters here. Returns `None` if the manifest's
+    /// file name does not belong to its number, or if its hash does not parse.
     fn of(manifest: &Manifest) -> Option<ClosedFile> {
         let &Manifest { number, closed, stored_bytes, records, .. } = manifest;
         let form = Form::ALL.into_iter().find(|form| form.name(number) == manifest.file)?;
@@ -67,7 +67,8 @@ impl ClosedFile {
         self.form.name(self.number)
     }
 
-    /// Says that the file was deleted because of a property.
+    /// Returns the tombstone that says that the file was deleted because of the property
+    /// `by`.
     pub(crate) fn tombstone(&self, by: &str) -> Tombstone {
         let (number, file, records, by) = (self.number, self.name(), self.records, by.to_owned());
         let sha256 = hex::encode(&self.sha256);
@@ -79,31 +80,32 @@ impl ClosedFile {
     }
 }
 
-/// The files, by number, as far as it has been stated.
+/// The closed files by number, as the statements describe them.
 #[derive(Debug, Default)]
 pub(crate) struct ClosedFiles {
-    /// The oldest that are kept.
+    /// The oldest files that are kept.
     oldest: VecDeque<ClosedFile>,
-    /// The stored bytes of these.
+    /// The stored bytes of the files in `oldest`.
     bytes: u64,
-    /// How many more there are.
+    /// The number of kept files beyond `oldest`.
     beyond: u64,
-    /// The highest number of all.
+    /// The highest number of any file.
     last: u64,
-    /// The newest of all, and whether each was deleted.
+    /// The files of the newest statements. The flag says whether the file was deleted.
     recent: VecDeque<(ClosedFile, bool)>,
 }
 
 impl ClosedFiles {
-    /// Takes in the next statement of the ledger. False if it counts for nothing: it is
-    /// another manifest of a file, one with a file that no file of its number has, or
-    /// a tombstone of a file that is not kept or not as it says.
+    /// Takes in the next statement of the ledger. Returns false if the statement counts
+    /// for nothing: it is a second, different manifest of a file, a manifest whose file
+    /// name does not belong to its number, or a tombstone of a file that is not kept or
+    /// that differs from it.
     pub(crate) fn follow(&mut self, statement: &Statement) -> bool {
         match statement {
             Statement::File(manifest) => {
                 let Some(file) = ClosedFile::of(manifest) else { return false };
                 if file.number <= self.last {
-                    // Once more, it says nothing new.
+                    // A repeated manifest says nothing new.
                     let recent = self.recent.iter().map(|(known, _)| known);
                     let mut known = self.get(file.number).into_iter().chain(recent);
                     return known.any(|known| (known.number, known.sha256) == (file.number, file.sha256));
@@ -144,32 +146,32 @@ impl ClosedFiles {
         self.place(number).map(|at| &self.oldest[at])
     }
 
-    /// Checks whether a manifest speaks of a file that may still be there.
+    /// Checks whether the file of a number has a manifest and may still exist.
     pub(crate) fn has(&self, number: u64) -> bool {
         self.get(number).is_some()
     }
 
-    /// The highest number; 0 if there is none.
+    /// Returns the highest number, or 0 if there is none.
     pub(crate) fn last(&self) -> u64 {
         self.last
     }
 
-    /// The files that are kept, from the oldest on.
+    /// Returns the files that are kept, oldest first.
     pub(crate) fn kept(&self) -> impl Iterator<Item = &ClosedFile> {
         self.oldest.iter()
     }
 
-    /// The stored bytes of these.
+    /// Returns the stored bytes of the files that `kept` returns.
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// How many more files are kept.
+    /// Returns the number of kept files that `kept` does not return.
     pub(crate) fn beyond(&self) -> u64 {
         self.beyond
     }
 
-    /// The files of the newest statements, and whether each was deleted.
+    /// Returns the files of the newest statements, each with whether it was deleted.
     pub(crate) fn recent(&self) -> impl Iterator<Item = &(ClosedFile, bool)> {
         self.recent.iter()
     }

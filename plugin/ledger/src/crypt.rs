@@ -1,4 +1,4 @@
-//! Who can read a file: the recipients that it is encrypted to, and the
+//! Access to encrypted files: the recipients that a file is encrypted to, and the
 //! decryption keys that open it, as in age-encryption.org/v1.
 
 use crate::Result;
@@ -9,16 +9,16 @@ use std::fs::File;
 use std::io::{self, BufReader, Read, Write};
 use std::path::Path;
 
-/// How many recipients there may be: each costs time and room in every frame.
+/// The maximum number of recipients. Each one costs time and space in every frame.
 const RECIPIENTS_MAX: usize = 100;
 
-/// Those for whom it is written. The node is none of them.
+/// The recipients that files are encrypted to. The node itself is not one of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recipients(Vec<Recipient>);
 
 impl Recipients {
-    /// Reads recipients of the kind X25519, `age1…`, with blanks or commas
-    /// between them. An error names the one that is none.
+    /// Reads X25519 recipients (`age1…`), separated by blanks or commas. An error names
+    /// the word that is not a recipient.
     pub fn read(text: &str) -> std::result::Result<Recipients, String> {
         let words = text.split(|char: char| char == ',' || char.is_whitespace());
         let recipients: Vec<Recipient> =
@@ -27,12 +27,15 @@ impl Recipients {
             return Err("names nobody; without the property nothing is encrypted".to_owned());
         }
         if recipients.len() > RECIPIENTS_MAX {
-            return Err(format!("names {}, and more than {RECIPIENTS_MAX} are too many", recipients.len()));
+            return Err(format!(
+                "names {} recipients; at most {RECIPIENTS_MAX} are allowed",
+                recipients.len()
+            ));
         }
         Ok(Recipients(recipients))
     }
 
-    /// Encrypts something, as an age file in its binary form.
+    /// Encrypts bytes as an age file in its binary form.
     pub(crate) fn encrypt(&self, plain: &[u8]) -> Result<Vec<u8>> {
         let recipients = self.0.iter().map(|recipient| recipient as &dyn age::Recipient);
         let encryptor = Encryptor::with_recipients(recipients)?;
@@ -49,20 +52,20 @@ impl Recipients {
 
 fn read(word: &str) -> std::result::Result<Recipient, String> {
     if word.to_ascii_uppercase().starts_with("AGE-SECRET-KEY-") {
-        return Err("has a secret key, which is not to be on this node; its recipient is age1…".to_owned());
+        return Err("has a secret key, which must not be on this node; name its recipient, age1…".to_owned());
     }
     word.parse().map_err(|_| format!("`{word}` is not an age recipient: age1…, as age-keygen prints it"))
 }
 
-/// The keys of some recipients.
+/// The secret keys of recipients.
 pub struct DecryptionKeys(Vec<Box<dyn age::Identity + Send + Sync>>);
 
-/// Why something is not opened.
+/// The reason why an age file cannot be opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Closed {
-    /// It is for others.
+    /// It is encrypted to other recipients.
     NotForThese,
-    /// It is not what was encrypted.
+    /// It was changed after it was encrypted.
     Damaged,
 }
 
@@ -76,13 +79,12 @@ impl fmt::Display for Closed {
 }
 
 impl DecryptionKeys {
-    /// Reads an identity file, as `age-keygen` makes it: `AGE-SECRET-KEY-1…`, a
-    /// line each.
+    /// Reads an identity file as `age-keygen` writes it: one `AGE-SECRET-KEY-1…` a line.
     pub fn read(path: &Path) -> io::Result<DecryptionKeys> {
         let file = IdentityFile::from_buffer(BufReader::new(File::open(path)?))?;
         let identities = file.into_identities().map_err(|_| io::ErrorKind::InvalidData)?;
         if identities.is_empty() {
-            return Err(io::Error::other("no identity in it"));
+            return Err(io::Error::other("it has no identity"));
         }
         Ok(DecryptionKeys(identities))
     }

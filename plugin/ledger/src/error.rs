@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 /// The result of an operation on files.
 pub(crate) type Result<T> = std::result::Result<T, Error>;
 
-/// The ledger cannot do it now: the chunk is to come again.
+/// The reason why the ledger cannot store a chunk now. The chunk has to come again.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The system refuses.
+    /// An operation on a file failed.
     #[error("{}: {}", path.display(), reason(source))]
     Io {
         /// The file or directory.
@@ -20,17 +20,17 @@ pub enum Error {
         /// The system's error.
         source: io::Error,
     },
-    /// A write was accepted, and is not in the file.
-    #[error("{}: {len} bytes where {expected} were to be: is the disk full?", path.display())]
+    /// A write was accepted, but the bytes are not in the file.
+    #[error("{}: {len} bytes instead of {expected}: is the disk full?", path.display())]
     NotWritten {
         /// The file.
         path: PathBuf,
         /// Its length, in bytes.
         len: u64,
-        /// The length that it was to have.
+        /// The length that it should have, in bytes.
         expected: u64,
     },
-    /// A file cannot be read as what it is.
+    /// A file is damaged and cannot be read.
     #[error("{}: damaged", path.display())]
     Damaged {
         /// The file.
@@ -45,30 +45,30 @@ pub enum Error {
         what: String,
     },
     /// The file of keys is damaged, or belongs to another chain.
-    #[error("{}: damaged, or of another chain", path.display())]
+    #[error("{}: damaged, or it belongs to another chain", path.display())]
     ForeignKeys {
         /// The file.
         path: PathBuf,
     },
-    /// Two ledgers are at work in one directory.
-    #[error("{}: another ledger has put a key into force", path.display())]
+    /// Two ledgers are writing to one directory.
+    #[error("{}: another ledger has started to use a new key; only one may use this directory", path.display())]
     TwoLedgers {
         /// The file of keys.
         path: PathBuf,
     },
-    /// The file of keys has none to go on with.
-    #[error("{}: there is no next key", path.display())]
+    /// The key file has no next key.
+    #[error("{}: it has no next key", path.display())]
     NoNextKey {
         /// The file of keys.
         path: PathBuf,
     },
     /// The directory was never set up.
     #[error(
-        "{} is not in the ledger's directory: `flb-audit init DIR --node NAME` makes it",
+        "{} is missing from the ledger's directory; `flb-audit init DIR --node NAME` creates it",
         state::FILE_NAME
     )]
     NotSetUp,
-    /// The directory was removed while the ledger was at work.
+    /// The directory was removed while the ledger was running.
     #[error(
         "{} is no longer in the ledger's directory: if that was removed and made again, restart Fluent Bit",
         state::FILE_NAME
@@ -80,22 +80,22 @@ pub enum Error {
         /// The part that has been read, in percent.
         percent: u64,
     },
-    /// A closed file is there that no manifest knows.
+    /// A closed file has no manifest.
     #[error("{}: not in {}; see docs/output.md, Restore", path.display(), manifest::FILE_NAME)]
     WithoutManifest {
         /// The file.
         path: PathBuf,
     },
-    /// Two files are there for one number.
+    /// Two open files have the same number.
     #[error(
-        "{}, {}: both here, and only one can be the file that goes on; see docs/output.md, Restore",
+                "{}, {}: both exist, and only one can be the open file; see docs/output.md, Restore",
         lines.display(),
         frames.display()
     )]
     TwoOpenFiles {
-        /// The one of lines.
+        /// The file of lines.
         lines: PathBuf,
-        /// The one of encrypted frames.
+        /// The file of encrypted frames.
         frames: PathBuf,
     },
     /// The roster cannot be read.
@@ -106,8 +106,8 @@ pub enum Error {
         /// The error in it.
         source: serde_json::Error,
     },
-    /// An encrypted file goes on, and nobody is named that could read it.
-    #[error("{name}: for nobody")]
+    /// An encrypted file is to be continued, but no recipient is configured.
+    #[error("{name} is encrypted, but `recipients` is not set: set it as before")]
     NoRecipient {
         /// The file.
         name: String,
@@ -118,8 +118,8 @@ pub enum Error {
     /// A statement cannot be written as JSON.
     #[error("a statement cannot be written: {0}")]
     Statement(#[from] serde_json::Error),
-    /// The system has no random numbers.
-    #[error("no random numbers: {0}")]
+    /// The system's random source failed.
+    #[error("the system's random source failed: {0}")]
     Random(#[from] getrandom::Error),
     /// There is no memory left.
     #[error("out of memory")]
@@ -132,7 +132,7 @@ impl From<OutOfMemory> for Error {
     }
 }
 
-/// Words what the system says. WASI's streams do not tell a full disk from a failed one.
+/// Words the system's error. WASI's streams do not tell a full disk from a failed one.
 fn reason(error: &io::Error) -> String {
     match error.kind() {
         ErrorKind::StorageFull => "no space left".to_owned(),
@@ -143,7 +143,7 @@ fn reason(error: &io::Error) -> String {
     }
 }
 
-/// Says of which file an error is.
+/// Adds the name of the file to an error.
 pub(crate) trait Named<T> {
     fn named(self, path: &Path) -> Result<T>;
 }

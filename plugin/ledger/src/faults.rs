@@ -1,23 +1,23 @@
-//! Faults that tests inject: a disk that is full, operations that fail, and a process
-//! that is killed between any two of them.
+//! Faults that tests inject: a full disk, operations that fail, and a process that is
+//! killed between any two operations.
 
 use std::cell::Cell;
 use std::io::{self, ErrorKind, Write};
 
 thread_local! {
-    /// How many bytes can still be appended to files; none: any number.
+    /// The number of bytes that can still be appended to files. `None` is no limit.
     static ROOM: Cell<Option<u64>> = const { Cell::new(None) };
-    /// How many operations on files succeed; none: all.
+    /// The number of operations on files that still succeed. `None` is no limit.
     static OPERATIONS: Cell<Option<u64>> = const { Cell::new(None) };
 }
 
-/// Limits what this thread's ledgers can do from here on.
+/// Limits for the ledgers of this thread.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Faults {
-    /// How many bytes can still be appended to files.
+    /// The number of bytes that can still be appended to files.
     pub room: Option<u64>,
-    /// After how many operations all fail that come: they are done, and say that they
-    /// are not.
+    /// The number of operations that succeed. All later ones are done, but report a
+    /// failure.
     pub operations: Option<u64>,
 }
 
@@ -29,7 +29,7 @@ impl Faults {
     }
 }
 
-/// Appends to a file, as far as there is room.
+/// Appends to a file as much as there is room for.
 pub(crate) fn append(file: &mut impl Write, bytes: &[u8]) -> io::Result<()> {
     let len = bytes.len() as u64;
     match ROOM.get() {
@@ -45,7 +45,7 @@ pub(crate) fn append(file: &mut impl Write, bytes: &[u8]) -> io::Result<()> {
     }
 }
 
-/// An operation on a file has been done.
+/// Counts an operation that has been done. Returns an error if it is to fail.
 pub(crate) fn done() -> io::Result<()> {
     match OPERATIONS.get() {
         Some(0) => Err(io::Error::other("no operation succeeds any more")),

@@ -1,4 +1,4 @@
-//! The files in a ledger's directory, and which of them no manifest names.
+//! The files in a ledger's directory, and the closed ones without a manifest.
 
 use crate::frame;
 use crate::manifest::{FILE_NAME, Manifests, closed_name};
@@ -11,12 +11,12 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
 
-/// The number of the file that is not closed.
+/// Returns the number of the open file.
 ///
-/// It is an error if there is a closed one that has no manifest, so that none is
-/// written over. But where manifests are damaged, they are what is missing: then
-/// it is behind all files that there are, and which records these hold is read
-/// from themselves.
+/// A closed file without a manifest is an error, so that no file is overwritten. If the
+/// manifests are damaged, the missing one may be among the damaged lines. Then the open
+/// file gets a number behind all files that exist, and the records of files without a
+/// manifest are read from the files themselves.
 pub(crate) fn number_of_open_file(
     directory: &Path,
     manifests: &Manifests,
@@ -39,7 +39,7 @@ pub(crate) fn number_of_open_file(
     lines.push((
         Level::Error,
         format!(
-            "{FILE_NAME}: damaged at byte {at}: lines that are no manifests: {count}; they stay as they are"
+                        "{FILE_NAME}: damaged at byte {at}: {count} lines are not valid manifests; they are left as they are"
         ),
     ));
     let behind = files.iter().map(|(number, is_open)| number + u64::from(!is_open)).max();
@@ -51,15 +51,15 @@ pub(crate) fn number_of_open_file(
         });
         index.add(file, runs.extents());
         if let Err(error) = read {
-            let what = format!("which records it holds is not known, and they may be stored again: {error}");
+            let what = format!("its records are not known, so they may be stored twice: {error}");
             lines.push((Level::Error, what));
         }
     }
     Ok(number)
 }
 
-/// The numbers of all files, and whether there is one that
-/// can be appended to. A crash in closing a file leaves both.
+/// Returns the numbers of all files, each with whether one of its files can be appended
+/// to. A crash while a file is closed leaves both its open and its closed file.
 fn files(directory: &Path) -> Result<BTreeMap<u64, bool>> {
     let mut files = BTreeMap::new();
     for entry in fs::read_dir(directory).named(directory)? {
@@ -75,7 +75,7 @@ fn files(directory: &Path) -> Result<BTreeMap<u64, bool>> {
     Ok(files)
 }
 
-/// Removes a file, for good.
+/// Removes a file and syncs its directory.
 pub(crate) fn remove(path: &Path) -> Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),

@@ -1,8 +1,8 @@
-//! Files that only others can read: files of frames.
+//! Files of frames, which only recipients can read.
 //!
-//! A frame has the records of one commit, or some of them. It is encrypted to
-//! recipients, of whom the node is none; what the node needs to go on stands
-//! before that, in the clear, so nothing is ever decrypted here.
+//! A frame has the records of one commit, or some of them. It is encrypted to recipients,
+//! and the node is not one of them. The data that the node needs to continue stands
+//! before the records, in the clear, so the node never decrypts anything.
 //!
 //! | part | bytes | |
 //! |---|---|---|
@@ -27,21 +27,21 @@ use sha2::{Digest, Sha256};
 use std::fmt;
 use std::io::{self, BufRead, Read, Seek, SeekFrom};
 
-/// What a frame starts with.
+/// The bytes that every frame starts with.
 pub const START: &[u8] = br#"{"frame":1,"#;
 
-/// How many records a frame has at the most.
+/// The maximum number of records in a frame.
 pub(crate) const RECORDS_MAX: usize = 4096;
-/// Of how many stretches of records that follow one another.
+/// The maximum number of extents in a frame.
 pub(crate) const EXTENTS_MAX: usize = 512;
-/// How long the lines of a frame of several records are together, in bytes.
+/// The maximum length of the lines in a frame of several records, in bytes.
 pub(crate) const LINES_BYTES_MAX: usize = 1 << 20;
-/// How long a single one may be.
+/// The maximum length of the line in a frame of one record, in bytes.
 const LINE_BYTES_MAX: u64 = 1 << 30;
-/// How long a header is at the most, in bytes.
+/// The maximum length of a header, in bytes.
 const HEADER_BYTES_MAX: u64 = 512 << 10;
-/// By how much a body may be longer than its lines, in bytes: what it takes to
-/// name the recipients, and what does not get shorter.
+/// The number of bytes by which a body may be longer than its lines: it names the
+/// recipients, and some lines do not compress.
 const BODY_OVERHEAD_BYTES_MAX: u64 = 1 << 20;
 
 /// The digest of a frame.
@@ -57,46 +57,45 @@ pub fn closed_name(number: u64) -> String {
     format!("{number:08}.frames")
 }
 
-/// What stands before the records, in the clear.
+/// The header of a frame, which is not encrypted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Header {
     /// The version of the layout: 1.
     frame: u32,
-    /// The lines together, with their line breaks, in bytes.
+    /// The length of all lines with their line breaks, in bytes.
     pub bytes: u64,
-    /// The body, in bytes.
+    /// The length of the body, in bytes.
     pub stored_bytes: u64,
     /// The earliest time of a record, in seconds since 1970.
     pub from: u64,
-    /// The latest.
+    /// The latest time of a record, in seconds since 1970.
     pub to: u64,
-    /// Which records they are, in their order.
+    /// The places of the records, in their order.
     pub extents: Vec<Extent>,
-    /// The roots of those full subtrees of the file's Merkle tree that these
-    /// records complete, the smallest first, in base64url.
+    /// The roots of the full subtrees of the file's Merkle tree that these records
+    /// complete, smallest first, in base64url.
     tree: Vec<String>,
 }
 
 /// A frame, without its body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Frame {
-    /// Where in its file it begins, in bytes.
+    /// The place in the file where the frame begins, in bytes.
     pub at: u64,
-    /// What it says of itself.
+    /// The frame's header.
     pub header: Header,
     /// Its records.
     pub records: Vec<RecordId>,
-    /// What its records add to the file's tree.
+    /// The roots of the subtrees that the records complete, as in the header.
     pub grown: Vec<Node>,
-    /// Whether it is what was written, after the frame that was written before
-    /// it.
+    /// True if the frame is unchanged and follows the frame that was written before it.
     pub is_whole: bool,
 }
 
 impl Frame {
-    /// The records, each with the extent that it is in and the head before it; none
-    /// if the record is not as it was sealed.
+    /// Returns the records, each with its extent and the head before it. The head is
+    /// `None` if the record is not as it was sealed.
     pub fn entries(&self) -> impl Iterator<Item = (RecordId, &Extent, Option<Hash>)> {
         let extents = self.header.extents.iter().flat_map(|extent| {
             let heads = extent.heads();
@@ -111,16 +110,16 @@ impl Frame {
     }
 }
 
-/// Why frames cannot be read on.
+/// The reason why reading frames has to stop or skip bytes.
 #[derive(Debug)]
 pub enum Fault {
     /// The file cannot be read.
     Io(io::Error),
-    /// What begins here, in bytes, is no frame, or only the beginning of one.
+    /// The bytes from `at` on are not a frame, or only the beginning of one.
     Broken {
-        /// Where.
+        /// The place in the file, in bytes.
         at: u64,
-        /// Why.
+        /// The reason.
         what: &'static str,
     },
 }
@@ -142,14 +141,14 @@ impl From<io::Error> for Fault {
     }
 }
 
-/// Reads one frame after the other.
+/// Reads the frames of a file one by one.
 pub struct Reader<R> {
     source: R,
     at: u64,
     digest: Digested,
-    /// Where it could not go on.
+    /// The place where reading failed last, if it has not been resumed yet.
     broken: Option<u64>,
-    /// How often.
+    /// The number of failures so far.
     breaks: u32,
 }
 
@@ -159,19 +158,19 @@ impl<R: BufRead + Seek> Reader<R> {
         Reader { source, at: 0, digest: [0; 32], broken: None, breaks: 0 }
     }
 
-    /// How far it has come, in bytes.
+    /// Returns the place that has been reached, in bytes.
     pub fn at(&self) -> u64 {
         self.at
     }
 
-    /// The digest of the last frame.
+    /// Returns the digest of the last frame.
     pub(crate) fn digest(&self) -> Digested {
         self.digest
     }
 
-    /// Reads the next frame, and gives `body` its body, piece by piece. None is
-    /// the end of the file. After a fault, the next frame is the next one that
-    /// begins in what was broken.
+    /// Reads the next frame, and passes its body to `body` piece by piece. Returns `None`
+    /// at the end of the file. After a fault, the next call searches for the next frame
+    /// behind the place where the broken one began.
     pub fn next(&mut self, body: impl FnMut(&[u8])) -> std::result::Result<Option<Frame>, Fault> {
         if let Some(at) = self.broken.take()
             && !self.find_start(at + 1)?
@@ -195,15 +194,15 @@ impl<R: BufRead + Seek> Reader<R> {
             return Ok(None);
         }
         let parsed = line.strip_suffix(b"\n").and_then(Parsed::read);
-        let parsed = parsed.ok_or(broken("not the header of a frame, in a version that is known here"))?;
+        let parsed = parsed.ok_or(broken("not the header of a frame in a known version"))?;
         let mut hash = Sha256::new();
         hash.update(self.digest);
         hash.update(&line);
         let mut records = Vec::with_capacity(parsed.records);
         for extent in &parsed.header.extents {
-            let life = extent.life().ok_or(broken("its header names a chain that is none"))?;
+            let life = extent.life().ok_or(broken("its header has an invalid chain or run name"))?;
             if extent.prev.is_some() != extent.heads().is_some() {
-                return Err(broken("its header has a head that is none"));
+                return Err(broken("its header has an invalid head"));
             }
             for sequence in extent.first..=extent.last {
                 let mut head: Hash = [0; 32];
@@ -242,7 +241,7 @@ impl<R: BufRead + Seek> Reader<R> {
         Ok(Some(Frame { at, header, records, grown, is_whole }))
     }
 
-    /// False at the end of the file.
+    /// Fills `bytes`. Returns false at the end of the file.
     fn read_exact(&mut self, bytes: &mut [u8]) -> io::Result<bool> {
         match self.source.read_exact(bytes) {
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
@@ -250,13 +249,14 @@ impl<R: BufRead + Seek> Reader<R> {
         }
     }
 
-    /// Whether another frame begins here, or the file ends.
+    /// Checks whether a frame begins here, or the file ends.
     fn is_at_start(&mut self) -> io::Result<bool> {
         let next = self.source.fill_buf()?;
         Ok(next.is_empty() || START.starts_with(&next[..next.len().min(START.len())]))
     }
 
-    /// Goes to the next frame that begins at this byte, or behind it.
+    /// Searches for the next frame that begins at this byte or behind it. Returns false
+    /// if there is none.
     fn find_start(&mut self, from: u64) -> io::Result<bool> {
         if self.breaks > BREAKS_MAX {
             return Ok(false);
@@ -267,7 +267,7 @@ impl<R: BufRead + Seek> Reader<R> {
             let read = (&mut self.source).take(WINDOW_BYTES).read_to_end(&mut window)?;
             if let Some(found) = window.windows(START.len()).position(|bytes| bytes == START) {
                 self.at = window_at + found as u64;
-                // The digest of the frame before.
+                // The digest of the frame before stands in front of the found one.
                 self.source.seek(SeekFrom::Start(self.at.saturating_sub(32)))?;
                 let mut digest = [0; 32];
                 self.source.read_exact(&mut digest)?;
@@ -285,15 +285,15 @@ impl<R: BufRead + Seek> Reader<R> {
     }
 }
 
-/// How often reading is taken up again in a file: each time may take the whole of
-/// it.
+/// The number of times that reading is resumed in one file. Each search may read the
+/// whole file.
 const BREAKS_MAX: u32 = 64;
-/// How much is searched at once for where a frame begins, in bytes.
+/// The number of bytes that are searched at once for the beginning of a frame.
 const WINDOW_BYTES: u64 = 64 << 10;
 
 const CUT_SHORT: &str = "the file ends before the frame does";
 
-/// A header that keeps to all limits.
+/// A header that keeps to all limits, with its values decoded.
 struct Parsed {
     header: Header,
     records: usize,
@@ -318,13 +318,13 @@ impl Parsed {
     }
 }
 
-/// Some records that are to be a frame.
+/// Records that are written as one frame.
 pub(crate) struct Part<'a> {
     pub(crate) records: &'a [Entry],
     pub(crate) lines: &'a [u8],
 }
 
-/// Takes as many records off the front of a batch as a frame may have.
+/// Takes as many records from the front of a batch as one frame may hold.
 pub(crate) fn split<'a>(records: &'a [Entry], lines: &'a [u8]) -> (Part<'a>, &'a [Entry], &'a [u8]) {
     let (mut count, mut bytes, mut extents) = (0, 0, 0);
     let mut last: Option<&Entry> = None;
@@ -341,7 +341,7 @@ pub(crate) fn split<'a>(records: &'a [Entry], lines: &'a [u8]) -> (Part<'a>, &'a
     (Part { records: now, lines: these }, later, rest)
 }
 
-/// Whether a record goes on from the one before it, and both are intact.
+/// Checks whether a record follows the one before it, and both are intact.
 fn is_next(last: &Entry, this: &Entry) -> bool {
     last.id.life == this.id.life
         && last.id.sequence.checked_add(1) == Some(this.id.sequence)
@@ -349,7 +349,8 @@ fn is_next(last: &Entry, this: &Entry) -> bool {
         && this.prev == Some(last.id.head)
 }
 
-/// Appends a frame to `out`, after the one with this digest. Gives its own.
+/// Appends a frame to `out`, after the frame with the digest `before`. Returns the new
+/// frame's digest.
 pub(crate) fn write(
     part: &Part<'_>,
     grown: &[Node],

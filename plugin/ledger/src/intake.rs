@@ -1,5 +1,5 @@
-//! What comes in a chunk: records with a seal that the ledger believes, and others,
-//! which it seals itself.
+//! The records of a chunk. The ledger keeps a seal that it believes, and seals all other
+//! records itself.
 
 use crate::Result;
 use crate::chunk::{Item, items, write_json};
@@ -14,13 +14,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 pub(crate) struct Incoming {
     pub(crate) seconds: u32,
     pub(crate) nanoseconds: u32,
-    /// Its text, in the intake's JSON.
+    /// The place of its text in the intake's JSON.
     pub(crate) text: Range<usize>,
-    /// The record as it is sealed; none if it is to be sealed here.
+    /// The record as it is sealed. `None` if the ledger has to seal it.
     pub(crate) sealed: Option<Entry>,
 }
 
-/// Reads chunks. Its memory is kept between them.
+/// Reads chunks. It keeps its memory between chunks.
 pub(crate) struct Intake {
     checker: Checker,
     roster: Roster,
@@ -28,7 +28,7 @@ pub(crate) struct Intake {
     own: ChainId,
     /// The JSON of a chunk's records.
     pub(crate) json: Vec<u8>,
-    /// How many records of the chunk have a seal that is not believed.
+    /// The number of records in the chunk whose seal is not believed.
     pub(crate) doubted: u64,
 }
 
@@ -40,7 +40,7 @@ impl Intake {
     /// Reads the records of a chunk.
     pub(crate) fn read(&mut self, chunk: &[u8]) -> Result<Vec<Incoming>> {
         let incoming = self.read_once(chunk);
-        // A node may have been added to the roster since.
+        // A node may have been added to the roster since the last chunk.
         if self.doubted > 0 && self.roster.read_again()? {
             return Ok(self.read_once(chunk));
         }
@@ -57,7 +57,8 @@ impl Intake {
                 Item::Group => continue,
                 Item::Record(record) => {
                     if write_json(record.body, &mut self.json).is_none() {
-                        // It is the core that says what is wrong with it.
+                        // The bytes are sealed as they are: the core says what is wrong
+                        // with them.
                         self.json.truncate(start);
                         self.json.extend_from_slice(record.body);
                     }
@@ -76,15 +77,16 @@ impl Intake {
         incoming
     }
 
-    /// Checks whether a record is of the ledger's own chain. Such a record is believed
-    /// only if the ledger holds it.
+    /// Checks whether a record belongs to the ledger's own chain. Such a record is
+    /// believed only if the ledger already holds it.
     pub(crate) fn is_own(&self, entry: &Entry) -> bool {
         entry.id.life.chain == self.own
     }
 
     fn sealed(&mut self, text: Range<usize>) -> Option<Entry> {
         let text = &self.json[text];
-        // What has a seal that is none gets one here, under which that is.
+        // A record with an invalid seal is sealed again here; the invalid seal stays in
+        // its content.
         let Ok(Checked::Sealed(sealed)) = self.checker.check(text) else {
             return None;
         };

@@ -1,10 +1,9 @@
-//! Which chunks without seals are about to be stored.
+//! The chunks of records without a seal that are about to be stored.
 //!
-//! Records without a seal have no identity until the ledger has sealed them. So
-//! that a chunk of them that comes again after a crash is recognised, its hash
-//! is written down, with the places that its records will have in the ledger's
-//! own chain, before the records are. A ring of slots; all integers are
-//! little-endian.
+//! Records without a seal have no identity until the ledger has sealed them. So that the
+//! ledger recognises a chunk of them that comes again after a crash, it first writes down
+//! the chunk's hash and the places that its records will have in the ledger's own chain.
+//! The intents are a ring of slots. All integers are little-endian.
 //!
 //! | bytes | slot |
 //! |---|---|
@@ -20,7 +19,7 @@ use crate::tail::Secret;
 use flb_audit_core::chain::{Place, Run};
 use sha2::{Digest, Sha256};
 
-/// How many chunks are remembered.
+/// The number of chunks that are remembered.
 pub(crate) const SLOTS: u64 = 1024;
 /// The length of a slot, in bytes.
 pub(crate) const SLOT_BYTES: usize = CODE_AT + 32;
@@ -33,13 +32,13 @@ pub(crate) type Digested = [u8; 32];
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Intent {
     pub(crate) digest: Digested,
-    /// Where its first record stands in the ledger's own chain.
+    /// The place of its first record in the ledger's own chain.
     pub(crate) first: Place,
-    /// How many records it has that came without a seal.
+    /// The number of its records that came without a seal.
     pub(crate) count: u64,
 }
 
-/// The hash of a chunk under its tag.
+/// Returns the hash of a chunk and its tag.
 pub(crate) fn digest(tag: &[u8], chunk: &[u8]) -> Digested {
     let mut hash = Sha256::new();
     hash.update((tag.len() as u64).to_le_bytes());
@@ -48,8 +47,7 @@ pub(crate) fn digest(tag: &[u8], chunk: &[u8]) -> Digested {
     hash.finalize().into()
 }
 
-/// Reads the ring. Returns the number of the last write, and all intents, oldest
-/// first.
+/// Reads the ring. Returns the number of the last write, and all intents, oldest first.
 pub(crate) fn read(secret: &Secret, ring: &[u8]) -> (u64, Vec<Intent>) {
     let slots = ring.as_chunks::<SLOT_BYTES>().0.iter();
     let mut found: Vec<(u64, Intent)> = slots.filter_map(|slot| from_slot(secret, slot)).collect();
@@ -58,7 +56,7 @@ pub(crate) fn read(secret: &Secret, ring: &[u8]) -> (u64, Vec<Intent>) {
     (last, found.into_iter().map(|(_, intent)| intent).collect())
 }
 
-/// Returns a slot.
+/// Writes an intent as a slot.
 pub(crate) fn to_slot(secret: &Secret, number: u64, intent: &Intent) -> [u8; SLOT_BYTES] {
     let mut slot = [0; SLOT_BYTES];
     slot[..8].copy_from_slice(&number.to_le_bytes());
@@ -81,7 +79,8 @@ fn from_slot(secret: &Secret, slot: &[u8; SLOT_BYTES]) -> Option<(u64, Intent)> 
     Some((number(0)?, Intent { digest: *slot[8..].first_chunk()?, first: place, count: number(64)? }))
 }
 
-/// All that is hashed has one length, so nothing can be added to it.
+/// Returns the code of a slot. All inputs have the same length, so length extension is no
+/// attack.
 fn code(secret: &Secret, bytes: &[u8]) -> [u8; 32] {
     Sha256::new_with_prefix(secret.as_slice()).chain_update(b"intent").chain_update(bytes).finalize().into()
 }

@@ -1,8 +1,8 @@
 //! The file in which the ledger writes down what it is about to do.
 //!
-//! It has two slots of [`tail`], written in turn, and behind these the ring of
-//! [`intents`]. It has its whole length from the start, so that a full disk does not
-//! stop it.
+//! The file has two slots of [`tail`], written in turn, and behind them the ring of
+//! [`intents`]. It has its full length from the start, so that a full disk does not stop
+//! it.
 
 use crate::intents::{self, Digested, Intent};
 use crate::tail::{self, Appended, Before, Secret, Target};
@@ -14,18 +14,18 @@ use std::path::{Path, PathBuf};
 
 /// The file's name.
 pub(crate) const FILE_NAME: &str = "ledger.intents";
-/// Where the ring begins, in bytes.
+/// The place where the ring begins, in bytes.
 const RING_AT: usize = 2 * tail::SLOT_BYTES;
 const FILE_BYTES: usize = RING_AT + intents::SLOTS as usize * intents::SLOT_BYTES;
 
-/// The file, and what it said when it was opened.
+/// The journal's file, and its content when it was opened.
 pub(crate) struct Journal {
     file: File,
     path: PathBuf,
     secret: Secret,
-    /// How often the tail, and an intent, have been written.
+    /// The numbers of the last write of a tail and of an intent.
     counts: (u64, u64),
-    /// Intents of earlier lives that have not come again, oldest first.
+    /// Intents of earlier lives whose chunks have not come again, oldest first.
     earlier: Vec<Intent>,
     pub(crate) appended: Option<Appended>,
 }
@@ -51,27 +51,27 @@ impl Journal {
         Ok(Journal { file, path, secret, counts, earlier, appended })
     }
 
-    /// The secret under which it is written.
+    /// Returns the secret that authenticates the journal.
     pub(crate) fn secret(&self) -> &Secret {
         &self.secret
     }
 
-    /// Takes out the intents of earlier lives for this chunk, oldest first. There
-    /// are several if it was stored in parts.
+    /// Removes and returns the intents of earlier lives for this chunk, oldest first.
+    /// There are several if the chunk was stored in parts.
     pub(crate) fn take(&mut self, digest: &Digested) -> Vec<Intent> {
         self.earlier.extract_if(.., |intent| intent.digest == *digest).collect()
     }
 
-    /// Writes down that a chunk is about to be stored. It is on the disk with what is
-    /// appended next.
+    /// Writes down that a chunk is about to be stored. The next append syncs it to the
+    /// disk.
     pub(crate) fn intend(&mut self, intent: &Intent) -> Result<()> {
         self.counts.1 += 1;
         let at = RING_AT as u64 + self.counts.1 % intents::SLOTS * intents::SLOT_BYTES as u64;
         self.write(at, &intents::to_slot(&self.secret, self.counts.1, intent))
     }
 
-    /// Writes down what is about to be appended, and that it is on the disk if
-    /// `is_synced`.
+    /// Writes down the bytes that are about to be appended. If `is_synced`, the journal
+    /// is on the disk when this returns.
     pub(crate) fn append(
         &mut self,
         before: &Before,
@@ -85,7 +85,7 @@ impl Journal {
         if is_synced { self.file.sync_data().named(&self.path) } else { Ok(()) }
     }
 
-    /// Forgets the intents: all chunks have been answered.
+    /// Forgets the intents, because all chunks have been answered.
     pub(crate) fn clear(&mut self) -> Result<()> {
         self.earlier.clear();
         self.write(RING_AT as u64, &vec![0; FILE_BYTES - RING_AT])

@@ -1,4 +1,4 @@
-//! The files of the ledger's own chain, and the keys that are in one of them.
+//! The files of the ledger's own chain, and the keys in its key file.
 
 use crate::{Error, Named, Result};
 use flb_audit_core::Sealer;
@@ -20,7 +20,7 @@ pub(crate) struct ChainFile {
 }
 
 impl ChainFile {
-    /// Opens a file; none if it is not there.
+    /// Opens a file. Returns `None` if it does not exist.
     pub(crate) fn open(directory: &Path, name: &str) -> Result<Option<ChainFile>> {
         let path = directory.join(name);
         match OpenOptions::new().read(true).write(true).open(&path) {
@@ -29,7 +29,7 @@ impl ChainFile {
         }
     }
 
-    /// An error that names the file.
+    /// Returns an error that names the file.
     pub(crate) fn damaged(&self) -> Error {
         Error::Damaged { path: self.path.clone() }
     }
@@ -63,7 +63,7 @@ impl Storage for ChainFile {
     }
 }
 
-/// Reads the chain's keys; none if it has none.
+/// Reads the chain's keys. Returns `None` if it has no keys.
 pub(crate) fn read(directory: &Path) -> Result<Option<KeyRing>> {
     let Some(file) = ChainFile::open(directory, keyring::FILE_NAME)? else {
         return Ok(None);
@@ -76,17 +76,17 @@ pub(crate) fn read(directory: &Path) -> Result<Option<KeyRing>> {
     }
 }
 
-/// The keys of the chain, in this life.
+/// The keys of the chain in this life.
 pub(crate) struct Keys {
     rotation: Rotation<ChainFile>,
     path: PathBuf,
-    /// Since when this life is: its clock.
+    /// The start of this life, from which its clock counts.
     start: Instant,
 }
 
 impl Keys {
-    /// Opens the chain's key file; none if it has none. Returns with it since
-    /// when the key in force is so.
+    /// Opens the chain's key file. Returns `None` if the chain has no keys. With the keys
+    /// it returns the handover that put the key in force into use, if there is one.
     pub(crate) fn open(directory: &Path, chain: ChainId) -> Result<Option<(Keys, Option<Handover>)>> {
         let Some(file) = ChainFile::open(directory, keyring::FILE_NAME)? else {
             return Ok(None);
@@ -96,18 +96,18 @@ impl Keys {
         Ok(Some((Keys { rotation, path, start: Instant::now() }, newest)))
     }
 
-    /// Keeps the key in force for the first record: it has sealed nothing.
+    /// Keeps the key in force for the first record, because it has sealed nothing yet.
     pub(crate) fn keep_key(&mut self) {
         self.rotation.keep_key();
     }
 
-    /// Sees before each record whether it is to be a checkpoint, and under
-    /// which key. Returns whether it is one.
+    /// Decides before each record whether it is a checkpoint, and under which key.
+    /// Returns whether it is one.
     pub(crate) fn prepare(&mut self, sealer: &mut Sealer<'_>, is_signed: bool) -> Result<bool> {
         let mut random = |seed: &mut [u8; 32]| getrandom::fill(seed).is_ok();
         let now = self.start.elapsed().as_secs();
         let prepared = self.rotation.prepare(sealer.chain(), now, is_signed, &mut random);
-        // Whatever fails, the ledger is opened anew.
+        // After any failure, the ledger is opened anew.
         if let Some(failed) = prepared.failed {
             return Err(explained(failed, &self.path));
         }

@@ -17,25 +17,25 @@ use flb_audit_core::policy::Policy;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// How many records a file has at the most: what it takes to know them is in
-/// memory.
+/// The maximum number of records in a file. Their ids are kept in memory.
 pub(crate) const FILE_RECORDS_MAX: u64 = 131_072;
 
-/// How many closed files are looked into for one chunk. Records that would take more
-/// are stored, at worst once more.
+/// The maximum number of closed files that are read for one chunk. If a record's file
+/// would be one more, the record may be stored twice.
 const FILES_READ_MAX: usize = 8;
 
-/// For how long manifests are read at once: a component's calls have a deadline.
+/// The maximum time for which manifests are read in one call. A component's calls have a
+/// deadline.
 const OPENING_MAX: Duration = Duration::from_secs(5);
 
-/// How much a line of the log matters.
+/// The severity of a line of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {
-    /// Records are not what they should be.
+    /// Records are not as they should be.
     Error,
-    /// Something was found and dealt with.
+    /// A problem was found and handled.
     Warn,
-    /// What is done every day.
+    /// Normal operation.
     Info,
 }
 
@@ -48,9 +48,9 @@ pub struct Ledger {
     settings: Settings,
     policy: Option<Policy<'static>>,
     open: Option<Opened>,
-    /// What is being opened, as long as that takes.
+    /// The ledger that is being opened, if that takes several calls.
     opening: Option<Opening>,
-    /// Whether it has been open before.
+    /// True if the ledger has been open before.
     was_open: bool,
     retention: Retention,
     lines: Vec<Line>,
@@ -62,23 +62,23 @@ struct Opened {
     active: OpenFile,
     manifests: Manifests,
     journal: Journal,
-    /// The last record of the own chain that is stored.
+    /// The last stored record of the own chain.
     last: Option<Tail>,
     index: RecordIndex,
-    /// The records of the closed file that was looked into last.
+    /// The records of the closed file that was read last.
     closed: Option<(u64, RecordIds)>,
     intake: Intake,
     batch: Batch,
 }
 
 impl Ledger {
-    /// Opens the ledger in this directory, where `flb-audit init` has made a
-    /// chain. Records that come without a seal are redacted by `policy`.
+    /// Opens the ledger in this directory, where `flb-audit init` has created a chain.
+    /// Records that come without a seal are redacted by `policy`.
     pub fn open(directory: &Path, settings: Settings, policy: Option<Policy<'static>>) -> Result<Ledger> {
         Ledger::open_with(directory, settings, policy, Clock::default())
     }
 
-    /// Opens the ledger under a clock of the caller's.
+    /// Opens the ledger with a clock of the caller's.
     pub fn open_with(
         directory: &Path,
         settings: Settings,
@@ -101,13 +101,13 @@ impl Ledger {
         Ok(ledger)
     }
 
-    /// What is to be logged since this was last asked.
+    /// Returns the lines to be logged since the last call.
     pub fn take_lines(&mut self) -> Vec<Line> {
         std::mem::take(&mut self.lines)
     }
 
-    /// Stores a chunk. When this returns, its records are held, once each. An
-    /// error says why they are not, or not all; then the chunk is to come again.
+    /// Stores a chunk. When this returns, the ledger holds each of its records once.
+    /// After an error, some or all of them are not held, and the chunk has to come again.
     pub fn store(&mut self, tag: &[u8], chunk: &[u8]) -> Result<()> {
         if !self.opened()? {
             return Err(self.progress());
@@ -117,12 +117,13 @@ impl Ledger {
         };
         open.close_if_due(&self.directory, &self.settings, &mut self.retention, &mut self.lines)?;
         open.store(&self.directory, &self.settings, tag, chunk, &mut self.lines)?;
-        // Only after a success: else it is read anew from the disk.
+        // Kept only after a success. After a failure, the state is read from the disk
+        // again.
         self.open = Some(open);
         Ok(())
     }
 
-    /// Ends: all chunks have been answered.
+    /// Ends the ledger, because all chunks have been answered.
     pub fn close(&mut self) -> Result<()> {
         match self.open.take() {
             Some(mut open) => open.journal.clear(),
@@ -130,8 +131,8 @@ impl Ledger {
         }
     }
 
-    /// Opens the files, if they are not open. Returns false if that takes longer: then
-    /// the next call goes on.
+    /// Opens the files if they are not open. Returns false if opening takes longer; the
+    /// next call continues it.
     fn opened(&mut self) -> Result<bool> {
         if self.open.is_none() {
             let opened = self.open_files().map_err(|error| {
@@ -159,7 +160,7 @@ impl Ledger {
         opening.finish(directory, settings, self.policy, &mut self.retention, &mut self.lines).map(Some)
     }
 
-    /// Says how far it has been opened.
+    /// Returns the error that says how much of the ledger has been opened.
     fn progress(&self) -> Error {
         Error::Opening { percent: self.opening.as_ref().map_or(0, |opening| opening.reading.percent()) }
     }

@@ -1,8 +1,8 @@
 //! The ledger's own chain.
 //!
-//! It seals records that come without a seal, and the ledger's statements. Its
-//! state file names it, and says how far it has come; where the journal says more, it
-//! is right: the state is written last.
+//! The chain seals records that come without a seal, and the ledger's statements. Its
+//! state file has its name and its last record. If the journal has a later record, the
+//! journal is right, because the state is written last.
 
 use crate::journal::Journal;
 use crate::keys::{self, ChainFile, Keys};
@@ -21,30 +21,30 @@ use std::fs;
 use std::path::Path;
 use std::time::Instant;
 
-/// The chain, as this life goes on with it.
+/// The chain as this life continues it.
 pub(crate) struct LedgerChain {
     sealer: Sealer<'static>,
     keys: Option<Keys>,
     state: StateWriter<ChainFile>,
     anchors: Option<AnchorWriter<ChainFile>>,
-    /// Whether a checkpoint was sealed that has not been left for others.
+    /// True if a checkpoint was sealed that has not been written to the anchor file yet.
     has_checkpoint: bool,
-    /// Since when this life is: its clock.
+    /// The start of this life, from which its clock counts.
     start: Instant,
 }
 
-/// The chain of a directory: its state file, read.
+/// The chain of a directory, as its state file has it.
 pub(crate) struct StoredChain {
     state: State,
     file: ChainFile,
-    /// Whether the state file was damaged, and the journal knew what it had said.
+    /// True if the state file was damaged and was repaired from the journal.
     pub(crate) is_mended: bool,
 }
 
-/// The last record of the chain that something knows.
+/// A record of the chain, with its head: the last one that a file or the journal knows.
 pub(crate) type Tail = (Place, Hash);
 
-/// What the journal's secret is for.
+/// The purpose for which the journal's secret is derived.
 const JOURNAL: &[u8] = b"flb-audit ledger journal v1\n";
 
 impl StoredChain {
@@ -81,7 +81,7 @@ impl StoredChain {
         self.state.header.id
     }
 
-    /// Opens a new segment of the chain, which goes on from what is known last.
+    /// Opens a new segment of the chain, which continues from the last known record.
     pub(crate) fn go_on(
         mut self,
         directory: &Path,
@@ -92,7 +92,7 @@ impl StoredChain {
             let fresh = Slot { segment: 0, last: None, head, seconds: 0 };
             let slot = self.state.slot.get_or_insert(fresh);
             slot.segment = slot.segment.max(place.segment);
-            // The journal is under a secret, and the state is not.
+            // The journal is authenticated by a secret, and the state is not.
             if slot.last.map(|last| last.position()) <= Some(place.position()) {
                 (slot.last, slot.head) = (Some(place), head);
             }
@@ -107,7 +107,8 @@ impl StoredChain {
         }
         let redactor = policy.map(|policy| Redactor::new(policy, hmac_key(directory)));
         let mut state = StateWriter::new(self.file, &self.state, &opened.chain, 0);
-        // Before the first key, so that a state from before is told by its number.
+        // The state is written before the first key is used, so that a restored older
+        // state is recognised by its number.
         state.write(&opened.chain, 0)?;
         state.sync()?;
         let sealer = Sealer::new(opened.chain, opened.notes, redactor)?;
@@ -122,13 +123,13 @@ fn hmac_key(directory: &Path) -> Option<HmacKey> {
 }
 
 impl LedgerChain {
-    /// The chain, up to the record sealed last.
+    /// Returns the chain up to the record sealed last.
     pub(crate) fn chain(&self) -> &Chain {
         self.sealer.chain()
     }
 
-    /// Seals a record. Gives with its text what makes it the same as another, and
-    /// what its life goes on from.
+    /// Seals a record. Returns its text, its id, and the record from which its life
+    /// continues.
     pub(crate) fn seal(&mut self, event: &Event<'_>) -> Result<(&[u8], RecordId, Option<Place>)> {
         if let Some(keys) = &mut self.keys {
             self.has_checkpoint |= keys.prepare(&mut self.sealer, false)?;
@@ -140,7 +141,7 @@ impl LedgerChain {
         Ok((without_nul(self.sealer.sealed()), id, link.map(|link| link.place)))
     }
 
-    /// Seals what the ledger itself says, and signs it.
+    /// Seals and signs a statement of the ledger.
     pub(crate) fn state(&mut self, event: &Event<'_>) -> Result<&[u8]> {
         if let Some(keys) = &mut self.keys {
             self.has_checkpoint |= keys.prepare(&mut self.sealer, true)?;
@@ -148,7 +149,7 @@ impl LedgerChain {
         Ok(without_nul(self.sealer.seal_own(event)))
     }
 
-    /// Writes down how far the chain has come, when what was sealed is stored.
+    /// Writes down how far the chain has come. Called after what was sealed is stored.
     pub(crate) fn write(&mut self) -> Result<()> {
         if std::mem::take(&mut self.has_checkpoint)
             && let (Some(anchors), Some(signer)) = (&mut self.anchors, self.sealer.signer())

@@ -1,21 +1,24 @@
 //! The audit ledger: a directory that holds each record once, and proves it.
 //!
-//! [`Ledger`] stores chunks of Fluent Bit's. [`chunk`] reads them; `open_file` is
-//! the file that records are appended to; `files` knows which of these there
-//! are; `record_index` knows in which of these a record may be,
-//! `runs` which records of a file follow one another;
-//! `ledger_chain` is the ledger's chain, which seals records that come without a seal,
-//! and manifests. `journal` is the file that says what is about to be appended:
-//! by its `tail`, `recovery` tells the ledger's own records from others', and its
-//! `intents` recognise a chunk of records without seals that comes again after a
-//! crash. [`manifest`] says what a closed file holds, [`statements`]
-//! what all of these come to, and `closed_files` what the ledger keeps of that in
-//! memory. With recipients,
-//! they are files of [`frame`]s.
+//! [`Ledger`] stores Fluent Bit's chunks, which [`chunk`] reads. The modules:
 //!
-//! Everything that is in memory can be read back from the directory. So there
-//! is one answer to a failed write: forget everything, and open the ledger
-//! again for the next chunk.
+//! - `open_file` is the file that records are appended to, and `files` finds the files
+//!   that exist.
+//! - `record_index` finds the closed files in which a record may be, and `runs` the
+//!   records of a file that follow one another.
+//! - `ledger_chain` is the ledger's own chain, which seals manifests, and records that
+//!   come without a seal.
+//! - `journal` is the file with a note of the next append. By its `tail`, `recovery`
+//!   tells the ledger's own records from others'. By its `intents`, the ledger recognises
+//!   a chunk of records without seals that comes again after a crash.
+//! - [`manifest`] describes a closed file, [`statements`] puts all manifests and
+//!   tombstones together, and `closed_files` is the part of them that the ledger keeps in
+//!   memory.
+//! - [`frame`] is the form of encrypted files.
+//!
+//! Everything in memory can be read back from the directory. So every failed write is
+//! handled in one way: the ledger forgets everything, and opens the directory again for
+//! the next chunk.
 #![forbid(unsafe_code)]
 
 pub mod chunk;
@@ -53,7 +56,7 @@ pub use record_id::RecordId;
 pub use retention::Clock;
 pub use settings::{PROPERTIES, Settings};
 
-/// How files are opened: what is made is for nobody else to read.
+/// Returns the options to open files with. New files are private to their owner.
 #[cfg(unix)]
 fn private() -> std::fs::OpenOptions {
     let mut options = std::fs::OpenOptions::new();
@@ -61,7 +64,8 @@ fn private() -> std::fs::OpenOptions {
     options
 }
 
-/// How files are opened: a component's directory says who can read them.
+/// Returns the options to open files with. The component's directory decides who can
+/// read them.
 #[cfg(not(unix))]
 fn private() -> std::fs::OpenOptions {
     std::fs::OpenOptions::new()

@@ -1,9 +1,9 @@
-//! What the ledger says of its closed files: manifests and tombstones.
+//! The ledger's statements about its closed files: manifests and tombstones.
 //!
-//! They are records of the ledger's own chain, sealed and, if the chain has
-//! keys, signed each; so none can be taken away without a trace. All are in one
-//! file, [`FILE_NAME`], which grows by some hundred bytes a file and is never
-//! cut short.
+//! Statements are records of the ledger's own chain. Each is sealed and, if the chain has
+//! keys, signed, so none can be removed without a trace. All of them are in one file,
+//! [`FILE_NAME`], which grows by a few hundred bytes for each closed file and is never
+//! shortened.
 
 use crate::closed_files::ClosedFiles;
 use crate::frame;
@@ -27,17 +27,17 @@ use std::path::{Path, PathBuf};
 
 /// The file's name.
 pub const FILE_NAME: &str = "manifests.ndjson";
-/// The tag under which they are sealed.
+/// The tag under which statements are sealed.
 pub const TAG: &str = "flb-audit.ledger";
 
-/// How much is read at once, in bytes.
+/// The number of bytes that are read at once.
 const READ_BYTES: usize = 256 << 10;
-/// How long a line may be, in bytes: a manifest has at most 8192 extents.
+/// The maximum length of a line, in bytes. A manifest has at most 8192 extents.
 const LINE_BYTES_MAX: u64 = 8 << 20;
-/// After how many lines the clock is looked at.
+/// The number of lines between two looks at the clock.
 const LINES_A_LOOK: u64 = 64;
 
-/// One of them.
+/// A statement about a file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "ledger", rename_all = "lowercase")]
 pub enum Statement {
@@ -47,43 +47,44 @@ pub enum Statement {
     Deleted(Tombstone),
 }
 
-/// What a closed file holds.
+/// The content of a closed file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
-    /// The file's number, from 1 on.
+    /// The file's number, counted from 1.
     pub number: u64,
-    /// Its file.
+    /// The file's name.
     pub file: String,
-    /// How many records it has; of a damaged one, how many lines, or records in
-    /// frames that are whole.
+    /// The number of records. For a damaged file: the number of lines, or of records in
+    /// whole frames.
     pub records: u64,
-    /// Their lines together, in bytes.
+    /// The length of the records' lines together, in bytes.
     pub bytes: u64,
-    /// The file as it is stored, in bytes.
+    /// The length of the stored file, in bytes.
     pub stored_bytes: u64,
-    /// SHA-256 of the file as it is stored, in hexadecimal.
+    /// SHA-256 of the stored file, in hexadecimal.
     pub sha256: String,
-    /// The root of the Merkle tree over the records, in base64url; of damaged
-    /// frames, over those before the damage.
+    /// The root of the Merkle tree over the records, in base64url. For damaged frames:
+    /// over the records before the damage.
     pub root: String,
     /// The earliest time of a record, in seconds since 1970.
     pub from: u64,
-    /// The latest.
+    /// The latest time of a record, in seconds since 1970.
     pub to: u64,
-    /// When it was closed, likewise.
+    /// The time at which the file was closed, in seconds since 1970.
     pub closed: u64,
-    /// Which of its records are intact and follow one another by heads.
+    /// The intact records that follow one another by heads.
     pub extents: Vec<Extent>,
-    /// How many of its records are in none of these: they are not as they were
-    /// sealed, or there were too many extents.
+    /// The number of records that are in no extent: they are not as they were sealed, or
+    /// there were too many extents.
     #[serde(default)]
     pub loose: u64,
-    /// That not all of it could be read: then its file is as it was found.
+    /// The damage, if some of the file could not be read. The file then stays as it was
+    /// found.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub damaged: Option<Damage>,
 }
 
-/// How a file was found that is not as the ledger had written it.
+/// The way in which a file differs from the file as the ledger wrote it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DamageKind {
@@ -92,26 +93,26 @@ pub enum DamageKind {
     Damaged,
     /// It has records that the ledger has not written.
     Altered,
-    /// Its end is not there.
+    /// Its end is missing.
     Cut,
-    /// Nothing is left that says how the ledger had written it.
+    /// No evidence is left of how the ledger had written it.
     Unknown,
 }
 
-/// What of a file is not as the ledger had written it.
+/// The part of a file that differs from the file as the ledger wrote it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Damage {
-    /// How it was found.
+    /// The kind of damage.
     #[serde(default)]
     pub kind: DamageKind,
-    /// Where the first line or frame begins that is not, or may not be, as it was
-    /// written, in bytes.
+    /// The place of the first line or frame that was, or may have been, changed, in
+    /// bytes.
     pub at: u64,
-    /// How many lines, or frames, are such.
+    /// The number of lines or frames that were, or may have been, changed.
     pub lines: u64,
-    /// How many records there are before the first of these.
+    /// The number of records before the first of these.
     pub before: u64,
-    /// And after it.
+    /// The number of records after the first of these.
     pub after: u64,
 }
 
@@ -121,25 +122,26 @@ pub struct Damage {
 pub struct Extent {
     /// The chain.
     pub chain: String,
-    /// The segment of the chain.
+    /// The segment's run.
     pub seg: u64,
     /// And its run.
     pub run: String,
-    /// The first record's number.
+    /// The number of the first record.
     pub first: u64,
-    /// The last one's.
+    /// The number of the last record.
     pub last: u64,
-    /// The head before the first record, in base64url; none of a record in a frame
+    /// The head before the first record, in base64url. Missing for a record in a frame
     /// that is not as it was sealed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prev: Option<String>,
-    /// The head of the last record, likewise.
+    /// The head of the last record, in base64url. Missing if `prev` is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub head: Option<String>,
     /// The number of the last record that is a checkpoint.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signed: Option<u64>,
-    /// The record that the life goes on from, if the first is its first.
+    /// The record that the life continues from, if the extent begins with the life's
+    /// first record.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub link: Option<Link>,
 }
@@ -149,32 +151,32 @@ pub struct Extent {
 pub struct Link {
     /// Its segment of the chain.
     pub seg: u64,
-    /// And the run.
+    /// The segment's run.
     pub run: String,
-    /// Its number.
+    /// The record's number.
     pub seq: u64,
 }
 
 impl Manifest {
-    /// Whether its records are encrypted.
+    /// Checks whether the file's records are encrypted.
     pub fn is_encrypted(&self) -> bool {
         self.file.contains(".frames")
     }
 
-    /// Whether its file is called as one of this number is.
+    /// Checks whether the file's name is one that a file of this number can have.
     pub(crate) fn has_a_name_of_its_number(&self) -> bool {
         let names = [open_name, closed_name, frame::open_name, frame::closed_name];
         names.into_iter().any(|name| name(self.number) == self.file)
     }
 
-    /// How its file was found, in words; none if it is as it was written.
+    /// Describes the damage in words. Returns `None` if the file is as it was written.
     pub fn found(&self) -> Option<String> {
         let Damage { kind, at, lines, before, after } = self.damaged.as_ref()?;
         let parts = if self.is_encrypted() { "frames" } else { "lines" };
         Some(match kind {
             DamageKind::Damaged if self.is_encrypted() => format!(
-                "damaged at byte {at}: frames that are not as they were written: {lines}, after {before} records and \
-                 before {after}"
+                "damaged at byte {at}: {lines} frames are not as they were written, after {before} records and \
+                                  before {after}"
             ),
             DamageKind::Damaged => format!(
                 "damaged at byte {at}: lines that are no sealed records: {lines}, after {before} records and before \
@@ -185,10 +187,10 @@ impl Manifest {
                  records"
             ),
             DamageKind::Cut => format!(
-                "cut short: {parts} before the cut, which cannot be told from others without their end: {lines}"
+                "cut short: {parts} before the cut, which cannot be verified without their end: {lines}"
             ),
             DamageKind::Unknown => format!(
-                "without anything that says how the ledger had written it: {parts} of which nothing is known: {lines}"
+                "without anything that says how the ledger had written it: {parts} of unknown origin: {lines}"
             ),
         })
     }
@@ -219,13 +221,13 @@ impl Extent {
         }
     }
 
-    /// The head before the first record, and that of the last one.
+    /// Returns the head before the first record, and the head of the last record.
     pub fn heads(&self) -> Option<(Hash, Hash)> {
         let hash = |text: &Option<String>| hash_from_text(text.as_ref()?.as_bytes());
         Some((hash(&self.prev)?, hash(&self.head)?))
     }
 
-    /// The life; none if the names are none.
+    /// Returns the life. Returns `None` if a name does not parse.
     pub fn life(&self) -> Option<Life> {
         let (chain, run) = (self.chain.as_bytes(), self.run.as_bytes());
         Some(Life { chain: ChainId::from_text(chain)?, segment: self.seg, run: Run::from_text(run)? })
@@ -233,30 +235,30 @@ impl Extent {
 }
 
 impl Link {
-    /// Where it stands; none if the run's name is none.
+    /// Returns the record's place. Returns `None` if the run's name does not parse.
     pub fn place(&self) -> Option<Place> {
         let run = Run::from_text(self.run.as_bytes())?;
         Some(Place { segment: self.seg, run, sequence: self.seq })
     }
 }
 
-/// Why a file is no more.
+/// The ledger's statement that it has deleted a file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tombstone {
     /// The file's number.
     pub number: u64,
     /// The file that was deleted.
     pub file: String,
-    /// As in its manifest.
+    /// SHA-256 of the file, as in its manifest.
     pub sha256: String,
-    /// How many records it had.
+    /// The number of records that it had.
     pub records: u64,
-    /// The property that asked for it: `keep_size` or `keep_age`.
+    /// The property that asked for the deletion: `keep_size` or `keep_age`.
     pub by: String,
 }
 
 impl Tombstone {
-    /// Whether it is that of the file with this manifest.
+    /// Checks whether the tombstone is about the file of this manifest.
     pub fn is_of(&self, manifest: &Manifest) -> bool {
         (self.number, &self.file, &self.sha256, self.records)
             == (manifest.number, &manifest.file, &manifest.sha256, manifest.records)
@@ -273,13 +275,13 @@ pub fn closed_name(number: u64) -> String {
     format!("{number:08}.ndjson.zst")
 }
 
-/// A root as it stands in a manifest.
+/// Returns a root as text, as it stands in a manifest.
 pub fn root_text(root: &Node) -> String {
     URL_SAFE_NO_PAD.encode(root)
 }
 
-/// Reads a line; none if it is no statement. Whether it was sealed as one, and
-/// not as a record that came, is for others to see.
+/// Reads a line. Returns `None` if it is not a statement. The caller has to check that
+/// the line was sealed as a statement and did not come as a record.
 pub fn read(line: &[u8]) -> Option<Statement> {
     serde_json::from_slice(line).ok()
 }
@@ -289,29 +291,30 @@ pub(crate) struct Manifests {
     file: File,
     path: PathBuf,
     pub(crate) files: ClosedFiles,
-    /// The record of the last one that was appended after the journal was written.
+    /// The last statement that was appended after the journal was written.
     pub(crate) last: Option<Tail>,
-    /// Whether all of it is as the ledger has written it.
+    /// True if all of the file is as the ledger wrote it.
     pub(crate) is_proven: bool,
     hash: Sha256,
     bytes: u64,
-    /// Stretches that are not the ledger's: they stay, and are never believed.
+    /// Stretches that the ledger has not written. They stay in the file, and are never
+    /// believed.
     pub(crate) foreign: Vec<Range<u64>>,
-    /// How many bytes of a torn line were cut off.
+    /// The number of bytes of a torn line that were cut off.
     pub(crate) cut_bytes: u64,
-    /// Where the first line begins that is no statement, in bytes, and how many such
-    /// lines there are. They stay, and nobody says anew what they have said: it may
-    /// have been altered to that end.
+    /// The place of the first line that is not a statement, in bytes, and the number of
+    /// such lines. These lines stay, and the ledger does not repeat their content in a
+    /// new statement: an attacker may have altered them to cause that.
     pub(crate) damaged: Option<(u64, u64)>,
 }
 
 impl Manifests {
-    /// How the file ends.
+    /// Returns the state of the file's end.
     pub(crate) fn mark(&self) -> Mark {
         Mark { bytes: self.bytes, digest: self.hash.clone().finalize().into() }
     }
 
-    /// Adds a sealed statement, for good.
+    /// Appends a sealed statement and syncs it to the disk.
     pub(crate) fn append(&mut self, statement: &Statement, line: &[u8]) -> Result<()> {
         let before = self.file.metadata().named(&self.path)?.len();
         faults::append(&mut self.file, line).and_then(|()| self.file.sync_data()).named(&self.path)?;
@@ -327,7 +330,7 @@ impl Manifests {
     }
 }
 
-/// The file of all statements while it is read, which takes a while if a ledger has
+/// The file of all statements while it is being read. That takes a while if a ledger has
 /// closed millions of files.
 pub(crate) struct Reading {
     manifests: Manifests,
@@ -340,11 +343,11 @@ pub(crate) struct Reading {
 }
 
 impl Reading {
-    /// Begins to read. Statements are what this chain has sealed as such.
+    /// Begins to read. Only records that this chain has sealed as statements count.
     pub(crate) fn open(directory: &Path, chain: ChainId, expected: Option<Expected>) -> Result<Reading> {
         let path = directory.join(FILE_NAME);
         let file = private().read(true).append(true).create(true).open(&path).named(&path)?;
-        // In a component, a file that is appended to is read from its end.
+        // In a component, a file that was opened for appending is read from its end.
         let reader = BufReader::with_capacity(READ_BYTES, File::open(&path).named(&path)?);
         let len = file.metadata().named(&path)?.len();
         let manifests = Manifests {
@@ -363,13 +366,13 @@ impl Reading {
         Ok(Reading { manifests, reader, len, chain, expected, checker, line })
     }
 
-    /// How much has been read, in percent.
+    /// Returns the part that has been read, in percent.
     pub(crate) fn percent(&self) -> u64 {
         self.manifests.bytes.saturating_mul(100) / self.len.max(1)
     }
 
-    /// Reads on until `is_late` says that it has taken long enough. Returns true at the
-    /// end of the file.
+    /// Reads on until `is_late` returns true or the file ends. Returns true at the end of
+    /// the file.
     pub(crate) fn read(&mut self, index: &mut RecordIndex, is_late: impl Fn() -> bool) -> Result<bool> {
         for lines in 1_u64.. {
             if !self.read_line(index)? {
@@ -384,12 +387,12 @@ impl Reading {
         Ok(false)
     }
 
-    /// What was read.
+    /// Returns the manifests that were read.
     pub(crate) fn finish(self) -> Manifests {
         self.manifests
     }
 
-    /// Takes in a line. Returns false at the end.
+    /// Takes in a line. Returns false at the end of the file.
     fn read_line(&mut self, index: &mut RecordIndex) -> Result<bool> {
         let Reading { manifests, reader, expected, line, .. } = self;
         line.clear();

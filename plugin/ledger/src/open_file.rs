@@ -1,5 +1,5 @@
-//! A ledger's file: records as lines of JSON, first as they come, then, when
-//! it is closed, compressed; or as frames, which only others can read.
+//! The ledger's files. The open file holds records as lines of JSON or as encrypted
+//! frames. When it is closed, lines are compressed, and frames stay as they are.
 
 use crate::closed_files::ClosedFile;
 use crate::files::remove;
@@ -28,10 +28,11 @@ use std::time::SystemTime;
 
 mod frames;
 
-/// How much is compressed at once, in bytes: a frame of its own each.
+/// The number of bytes that are compressed at once. Each piece is a zstd frame of its
+/// own.
 const FRAME_BYTES: usize = 1 << 20;
 
-/// How long a line may be, in bytes: one that is longer is not the ledger's.
+/// The maximum length of a line, in bytes. The ledger writes no longer ones.
 const LINE_BYTES_MAX: u64 = 32 << 20;
 
 /// Records to be appended.
@@ -44,10 +45,10 @@ pub(crate) struct Batch {
 /// A record in a batch.
 pub(crate) struct Entry {
     pub(crate) id: RecordId,
-    /// The head before it; none if it is not as it was sealed.
+    /// The head before it. `None` if the record is not as it was sealed.
     pub(crate) prev: Option<Hash>,
     pub(crate) is_checkpoint: bool,
-    /// The record that its life goes on from, if it is the first.
+    /// The record that its life continues from, if this is the life's first record.
     pub(crate) link: Option<Place>,
     pub(crate) seconds: u64,
     /// The length of its line, without the line break.
@@ -55,7 +56,7 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    /// The record that is on this line.
+    /// Returns the entry of the record on this line.
     pub(crate) fn of(sealed: &Sealed, line: &[u8]) -> Entry {
         let id = RecordId::of(sealed, line);
         Entry {
@@ -76,7 +77,7 @@ impl Batch {
         self.records.push(entry);
     }
 
-    /// The batch in parts, each of which is appended by itself.
+    /// Splits the batch into parts. Each part is appended separately.
     pub(crate) fn parts(&self) -> impl Iterator<Item = Part<'_>> {
         let mut rest = &self.lines[..];
         self.records.chunks(UNITS_MAX).map(move |records| {
@@ -88,11 +89,11 @@ impl Batch {
     }
 }
 
-/// How a file holds its records.
+/// The form in which a file holds its records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Form {
     Lines,
-    /// With the digest of the last one.
+    /// Frames, with the digest of the last one.
     Frames(Digested),
 }
 
@@ -102,28 +103,30 @@ pub(crate) struct OpenFile {
     form: Form,
     path: PathBuf,
     file: File,
-    /// How long the file is.
+    /// The file's length, in bytes.
     len: u64,
-    /// The records' lines, in bytes.
+    /// The length of the records' lines, in bytes.
     pub(crate) bytes: u64,
-    /// Its records; if it is damaged, its lines.
+    /// The number of its records. If the file is damaged: of its lines.
     pub(crate) records: u64,
-    /// What of it cannot be read. Then nothing is appended to it, or cut off.
+    /// The damage, if some of the file cannot be read. Then nothing is appended to it or
+    /// cut off.
     pub(crate) damage: Option<Damage>,
-    /// If there is such, the heads of records of the own chain that are the ledger's.
+    /// If the file is damaged: the heads of records of the own chain that the ledger has
+    /// written.
     pub(crate) proven: HashSet<Hash>,
     pub(crate) opened: SystemTime,
     pub(crate) tree: Tree,
     pub(crate) held: RecordIds,
     pub(crate) runs: Runs,
-    /// Records that are in none of the runs.
+    /// The number of records that are in no run.
     pub(crate) loose: u64,
     /// The earliest and the latest time of a record.
     pub(crate) from: u64,
     pub(crate) to: u64,
 }
 
-/// A file as it is stored when closed.
+/// A file as it is stored after closing.
 pub(crate) struct Stored {
     pub(crate) file: String,
     pub(crate) bytes: u64,
@@ -131,9 +134,9 @@ pub(crate) struct Stored {
 }
 
 impl OpenFile {
-    /// Opens the file, as an earlier life has left it, or a new one, of frames
-    /// if `is_encrypted`. Returns how many bytes of what is torn at its end were cut
-    /// off.
+    /// Opens the file that an earlier life has left, or creates a new one, of frames if
+    /// `is_encrypted`. Returns the number of bytes of a torn record that were cut off at
+    /// its end.
     pub(crate) fn open(
         directory: &Path,
         number: u64,
@@ -173,20 +176,20 @@ impl OpenFile {
         Ok((active, cut))
     }
 
-    /// Whether its records are encrypted.
+    /// Checks whether the file's records are encrypted.
     pub(crate) fn is_encrypted(&self) -> bool {
         self.form != Form::Lines
     }
 
-    /// Its file's name, for the log.
+    /// Returns the file's name, for the log.
     pub(crate) fn name(&self) -> String {
         self.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
     }
 
-    /// How the file ends.
+    /// Returns the state of the file's end.
     pub(crate) fn mark(&self) -> Mark {
         match self.form {
-            // A file without lines is one without frames, too.
+            // An empty file has the same mark in both forms.
             Form::Lines if self.len == 0 => Mark::default(),
             Form::Lines => Mark { bytes: self.len, digest: self.tree.root() },
             Form::Frames(digest) => Mark { bytes: self.len, digest },
@@ -221,7 +224,7 @@ impl OpenFile {
                         damage.after += 1;
                     }
                 }
-                // That is no damage.
+                // Too little memory is no damage of the file.
                 Some(Err(Unreadable::OutOfMemory)) => return Err(flb_audit_core::OutOfMemory.into()),
                 _ => {
                     recovery.see(self.len, self.records, &leaf, &[]);
@@ -254,9 +257,8 @@ impl OpenFile {
         self.to = self.to.max(seconds);
     }
 
-    /// Takes in records that are about to be appended, as bytes. If it is of frames,
-    /// these are for `recipients`. Returns with the bytes the hash of each line or
-    /// frame.
+    /// Takes in records, and returns the bytes to append for them, with the hash of each
+    /// line or frame. Frames are encrypted to `recipients`.
     pub(crate) fn take<'a>(
         &mut self,
         part: Part<'a>,
@@ -284,14 +286,14 @@ impl OpenFile {
         }
     }
 
-    /// Appends bytes. With `is_synced` they are on the disk after this.
+    /// Appends bytes. If `is_synced`, they are on the disk when this returns.
     pub(crate) fn append(&mut self, bytes: &[u8], is_synced: bool) -> Result<()> {
         faults::append(&mut self.file, bytes).named(&self.path)?;
         if is_synced {
             self.file.sync_data().named(&self.path)?;
         }
-        // A component's writes may fail late, and the directory may be gone: so it is the
-        // name that is looked up.
+        // A component's writes may fail late, and the directory may have been removed. So
+        // the length is looked up by the file's name.
         let len = fs::metadata(&self.path).named(&self.path)?.len();
         let expected = self.len + bytes.len() as u64;
         if len != expected {
@@ -301,8 +303,8 @@ impl OpenFile {
         Ok(())
     }
 
-    /// Puts it where it stays when it is closed: what is damaged, as it is. Frames
-    /// have their place when `settle` is done.
+    /// Writes the file in the form in which it stays after closing. A damaged file stays
+    /// unchanged. Frames get their final name in `settle`.
     pub(crate) fn store(&self, directory: &Path) -> Result<Stored> {
         let file = match (&self.damage, self.form) {
             (None, Form::Lines) => return self.compress(directory),
@@ -354,8 +356,8 @@ impl OpenFile {
     }
 }
 
-/// In which form a file is to be opened: that of the one that is there, if that holds
-/// anything.
+/// Returns the form in which a file is to be opened: the form of the file that exists, if
+/// it holds anything.
 fn find_form(directory: &Path, number: u64, is_encrypted: bool) -> Result<Form> {
     let frames = Form::Frames([0; 32]);
     let (lines_path, frames_path) =
@@ -374,7 +376,7 @@ fn find_form(directory: &Path, number: u64, is_encrypted: bool) -> Result<Form> 
     Ok(form)
 }
 
-/// Puts a closed file in its place, now that the manifest is written.
+/// Gives a closed file its final name, after its manifest was written.
 pub(crate) fn settle(directory: &Path, file: &ClosedFile) -> Result<()> {
     let (number, name) = (file.number, file.name());
     if file.is_damaged {
@@ -392,7 +394,7 @@ pub(crate) fn settle(directory: &Path, file: &ClosedFile) -> Result<()> {
     Ok(())
 }
 
-/// Gives `see` the records of a closed file; none if the file is not there.
+/// Passes the records of a closed file to `see`. Passes none if the file does not exist.
 pub(crate) fn read_closed(directory: &Path, number: u64, see: &mut dyn FnMut(&Entry)) -> Result<()> {
     if frames::read_closed(directory, number, see)? {
         return Ok(());
@@ -429,7 +431,7 @@ fn open_if_there(path: &Path) -> Result<Option<BufReader<File>>> {
     }
 }
 
-/// The records of a text that comes in pieces.
+/// The beginning of a line whose end has not come yet.
 struct Lines<'a> {
     checker: Checker,
     /// The start of a line.
@@ -452,7 +454,7 @@ impl Lines<'_> {
     }
 }
 
-/// Makes names in the directory last through a loss of power.
+/// Syncs the names in a directory, so that they survive a loss of power.
 pub(crate) fn sync_directory(directory: &Path) -> Result<()> {
     if cfg!(windows) {
         return Ok(());

@@ -1,4 +1,4 @@
-//! What makes a record the same as another, and sets of that.
+//! The identity of a record, and sets of such ids.
 
 use crate::tree;
 use flb_audit_core::chain::Life;
@@ -7,20 +7,20 @@ use flb_audit_core::verify::Sealed;
 use sha2::{Digest, Sha256};
 use std::collections::HashSet;
 
-/// What makes a record the same as another.
+/// The identity of a record: two records with equal ids are the same record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct RecordId {
-    /// The life that it is of.
+    /// The life that the record belongs to.
     pub life: Life,
-    /// Its number in that.
+    /// The record's number in that life.
     pub sequence: u64,
-    /// Its head; of one that is not as it was sealed the hash of its line, so that
-    /// it does not stand for the one that was.
+    /// The record's head. For a record that is not as it was sealed: the hash of its
+    /// line, so that it does not stand for the record that was sealed.
     pub head: Hash,
 }
 
 impl RecordId {
-    /// The id of the record on this line.
+    /// Returns the id of the record on this line.
     pub fn of(sealed: &Sealed, line: &[u8]) -> Self {
         RecordId {
             life: sealed.place.life(sealed.chain),
@@ -29,7 +29,8 @@ impl RecordId {
         }
     }
 
-    /// The start of a hash over all of it: a file's records have to fit into memory.
+    /// Returns the first 16 bytes of a hash over the id. The ids of a file's records have
+    /// to fit into memory.
     fn fingerprint(&self) -> u128 {
         let mut hash = Sha256::new();
         hash.update(self.life.chain.as_bytes());
@@ -47,7 +48,7 @@ impl RecordId {
 pub(crate) struct RecordIds(HashSet<u128>);
 
 impl RecordIds {
-    /// Adds an id. Returns false if it is in the set already.
+    /// Adds an id. Returns false if the set already has it.
     pub(crate) fn insert(&mut self, id: &RecordId) -> bool {
         self.0.insert(id.fingerprint())
     }

@@ -1,16 +1,16 @@
-//! The closed files that may hold a record, by its place.
+//! Finds the closed files that may hold a record, by the record's place.
 
 use crate::manifest::Extent;
 use flb_audit_core::chain::{ChainId, Life, Run};
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
 
-/// How many stretches are remembered; then the oldest file is forgotten. A record
-/// of a forgotten file that comes again is stored again, and `verify` counts it as
-/// a duplicate.
+/// The number of stretches that are remembered. With more, the oldest file is forgotten.
+/// If a record of a forgotten file comes again, it is stored twice, and `verify` counts
+/// it as a duplicate.
 pub(crate) const STRETCHES_MAX: usize = 65_536;
-/// How many stretches are looked at for one record: those that begin nearest before
-/// it.
+/// The number of stretches that are looked at for one record: those that begin nearest
+/// before it.
 const NEAREST: usize = 4;
 
 /// Records of one life that follow one another in one file.
@@ -28,12 +28,12 @@ type Start = (Life, u64, u64);
 #[derive(Debug, Default)]
 pub(crate) struct RecordIndex {
     stretches: BTreeMap<Start, Stretch>,
-    /// Where they begin, in the order of the files' numbers.
+    /// The beginnings of stretches, in the order of the files' numbers.
     by_file: VecDeque<(u64, Life, u64)>,
 }
 
 impl RecordIndex {
-    /// Adds what a closed file holds.
+    /// Adds the extents of a closed file.
     pub(crate) fn add(&mut self, file: u64, extents: impl IntoIterator<Item = Extent>) {
         for extent in extents {
             if let Some(life) = extent.life() {
@@ -51,13 +51,13 @@ impl RecordIndex {
         }
     }
 
-    /// The files that may have a record of this place.
+    /// Returns the files that may have a record of this place.
     pub(crate) fn find(&self, life: Life, sequence: u64) -> impl Iterator<Item = u64> + '_ {
         let nearest = self.stretches.range((life, 0, 0)..=(life, sequence, u64::MAX)).rev().take(NEAREST);
         nearest.filter(move |(_, stretch)| sequence <= stretch.last).map(|((.., file), _)| *file)
     }
 
-    /// Returns where the last checkpoint of each chain stands in a file.
+    /// Returns the last checkpoint of each chain in a file.
     pub(crate) fn signed_in(&self, file: u64) -> Vec<(Life, u64)> {
         let mut signed: BTreeMap<ChainId, (Life, u64)> = BTreeMap::new();
         for (_, life, first) in self.by_file.range(self.of_file(file)) {
@@ -77,7 +77,7 @@ impl RecordIndex {
         self.stretches.range((start, 0, 0)..(life, sequence, 0)).any(|((.., of), _)| *of > file)
     }
 
-    /// Forgets a file that is no more.
+    /// Forgets a file that was deleted.
     pub(crate) fn forget(&mut self, file: u64) {
         for (file, life, first) in self.by_file.drain(self.of_file(file)) {
             self.stretches.remove(&(life, first, file));

@@ -1,4 +1,5 @@
-//! Telling the ledger's own records in its open file from others'.
+//! Tells the ledger's own records in its open file from records that others have put
+//! there.
 
 use crate::ledger_chain::Tail;
 use crate::manifest::{Damage, DamageKind};
@@ -9,23 +10,24 @@ use flb_audit_core::chain::{ChainId, Place};
 use flb_audit_core::hash::Hash;
 use std::collections::HashSet;
 
-/// What is found of an open file, line by line or frame by frame.
+/// The findings about an open file, collected line by line or frame by frame.
 pub(crate) struct Recovery {
     /// The ledger's own chain.
     own: ChainId,
-    /// How the file has to be; none if that is not known.
+    /// The state that the file should have. `None` if that is not known.
     expected: Option<Expected>,
-    /// The last record of the own chain that the ledger has written: as far as its
-    /// journal says, and then as far as the file goes on from there.
+    /// The last record of the own chain that the ledger has written: the one in its
+    /// journal, or a later one that the file proves.
     pub(crate) last: Option<Tail>,
     /// The heads of the records of the own chain that the ledger has appended.
     pub(crate) heads: HashSet<Hash>,
-    /// Where the first line or frame begins that the ledger has not appended, and
-    /// how many records are before it.
+    /// The place of the first line or frame that the ledger has not appended, and the
+    /// number of records before it.
     foreign: Option<(u64, u64)>,
     foreign_units: u64,
     units: u64,
-    /// Whether a record of the own chain is intact and not the one that was written.
+    /// True if an intact record of the own chain differs from the one that the ledger
+    /// wrote.
     is_contradicted: bool,
 }
 
@@ -36,14 +38,15 @@ impl Recovery {
         Recovery { own, expected, last, heads, foreign, foreign_units, units, is_contradicted }
     }
 
-    /// The file has been read up to this byte, with this digest.
+    /// Notes that the file has been read up to this byte, with this digest.
     pub(crate) fn reach(&mut self, bytes: u64, digest: impl FnOnce() -> Node) {
         if let Some(expected) = &mut self.expected {
             expected.reach(bytes, digest);
         }
     }
 
-    /// The next line or frame, which begins at this byte, behind so many records.
+    /// Takes in the next line or frame, which begins at the byte `at`, after `before`
+    /// records.
     pub(crate) fn see(&mut self, at: u64, before: u64, unit: &Node, entries: &[Entry]) {
         self.units += 1;
         let Some(expected) = &mut self.expected else {
@@ -73,14 +76,14 @@ impl Recovery {
         }
     }
 
-    /// Checks that all up to this byte, and what was appended there, is the ledger's.
+    /// Checks that everything up to this byte was written by the ledger.
     pub(crate) fn is_clean(&self, at: u64) -> bool {
         let is_reached = |expected: &Expected| expected.is_reached() && at >= expected.bytes();
         self.expected.as_ref().is_some_and(is_reached) && self.foreign.is_none()
     }
 
-    /// Says what is wrong with a file of so many bytes, of which some may not be
-    /// readable.
+    /// Returns the damage of a file of so many bytes. `broken` is the part that could not
+    /// be read.
     pub(crate) fn judge(&self, bytes: u64, broken: Option<Damage>) -> Option<Damage> {
         let damage = |kind, at, lines, before| Some(Damage { kind, at, lines, before, after: 0 });
         if self.units == 0 && broken.is_none() {

@@ -1,8 +1,8 @@
-//! Which closed file is to be deleted next, and on what evidence of its age.
+//! Chooses the closed file to delete next, and decides how old a file is.
 //!
-//! A clock can jump. So a file that was closed in this run is as old as monotonic
-//! time says. For files of earlier runs there is only the clock: it has to say for
-//! [`PATIENCE`] that the oldest file is past, and then one file goes at a time, as
+//! A clock can jump. So the age of a file that was closed in this run is measured by
+//! monotonic time. For files of earlier runs there is only the clock: it has to say for
+//! [`PATIENCE`] that the oldest file is too old. Then files are deleted one at a time, as
 //! slowly as they were closed.
 
 use crate::closed_files::{ClosedFile, ClosedFiles, FILES_MAX};
@@ -13,17 +13,17 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// For how long the clock has to say that a file is past.
+/// The time for which the clock has to say that a file is too old.
 const PATIENCE: Duration = Duration::from_secs(3600);
-/// How many of the oldest files are looked at for one that can be deleted without
-/// taking away what proves later records.
+/// The number of the oldest files that are searched for one that can be deleted without
+/// removing the proof of later records.
 const CANDIDATES_MAX: usize = 64;
 
-/// What time it is.
+/// The clocks that retention uses.
 pub struct Clock {
     /// The time of day.
     pub wall: Box<dyn Fn() -> SystemTime>,
-    /// The time since some moment, which never jumps.
+    /// The time since a fixed moment, which never jumps.
     pub monotonic: Box<dyn Fn() -> Duration>,
 }
 
@@ -46,19 +46,19 @@ impl fmt::Debug for Clock {
     }
 }
 
-/// What is known of time in this run.
+/// The times that are known in this run.
 #[derive(Debug, Default)]
 pub(crate) struct Retention {
     pub(crate) clock: Clock,
-    /// When files were closed, by their numbers.
+    /// The times at which files were closed, by the files' numbers.
     closed: BTreeMap<u64, Duration>,
-    /// Since when the clock says that the oldest file is past.
+    /// The time since when the clock says that the oldest file is too old.
     past_since: Option<Duration>,
-    /// When a file was last deleted because the clock said so.
+    /// The time at which a file was last deleted because of the clock.
     deleted: Option<Duration>,
 }
 
-/// What the ledger holds.
+/// The contents of the ledger.
 #[derive(Clone, Copy)]
 pub(crate) struct Held<'a> {
     pub(crate) files: &'a ClosedFiles,
@@ -68,8 +68,7 @@ pub(crate) struct Held<'a> {
 }
 
 impl Held<'_> {
-    /// Checks that no later file has records that only a checkpoint in this file
-    /// covers.
+    /// Checks that no later file has records that only a checkpoint in this file covers.
     fn is_free(&self, file: u64) -> bool {
         let is_needed = |(life, sequence)| {
             self.index.is_before_in_later(file, life, sequence) || self.open.is_before(&life, sequence)
@@ -83,7 +82,7 @@ impl Retention {
         Retention { clock, ..Retention::default() }
     }
 
-    /// A file was closed now.
+    /// Notes that a file was closed now.
     pub(crate) fn closed(&mut self, file: u64) {
         self.closed.insert(file, (self.clock.monotonic)());
         if self.closed.len() > FILES_MAX {
@@ -91,14 +90,14 @@ impl Retention {
         }
     }
 
-    /// A file was deleted.
+    /// Notes that a file was deleted.
     pub(crate) fn deleted(&mut self, file: u64) {
         if self.closed.remove(&file).is_none() {
             self.deleted = Some((self.clock.monotonic)());
         }
     }
 
-    /// Returns the file that is to be deleted now, and the property that asks for that.
+    /// Returns the file that is to be deleted now, and the property that asks for it.
     pub(crate) fn next<'a>(
         &mut self,
         held: Held<'a>,
@@ -148,7 +147,7 @@ impl Retention {
         let Some(since) = self.past_since else {
             self.past_since = Some(now);
             let what = format!(
-                "by the clock {} is past keep_age: if the clock is right, it is deleted in an hour",
+                "by the clock {} is past keep_age: if the clock is right, the file is deleted in an hour",
                 oldest.name()
             );
             lines.push((Level::Warn, what));

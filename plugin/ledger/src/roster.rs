@@ -1,4 +1,4 @@
-//! The chains whose records the ledger takes as they are sealed.
+//! The chains whose seals the ledger believes.
 
 use crate::{Error, Named, Result};
 use flb_audit_core::chain::ChainId;
@@ -14,27 +14,27 @@ use std::io::{BufReader, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-/// The name of the roster in a ledger's directory, if none is configured.
+/// The name of the roster in a ledger's directory, unless another is configured.
 pub const FILE_NAME: &str = "roster.json";
 
-/// The roster that `flb-audit init` keeps. Without the file no seal is believed.
+/// The roster that `flb-audit init` maintains. Without the file, no seal is believed.
 pub(crate) struct Roster {
     path: PathBuf,
-    /// The file's length and time, when it was read.
+    /// The file's length and modification time when it was read.
     read: Option<(u64, SystemTime)>,
     /// The chains, each with its key 0.
     chains: HashMap<ChainId, PublicKey>,
-    /// What has been verified of chains whose checkpoints came lately.
+    /// The verified keys of chains whose checkpoints came lately.
     known: HashMap<ChainId, KnownKeys>,
-    /// How many certificates and handovers that is.
+    /// The number of certificates and handovers in `known`.
     remembered: usize,
 }
 
-/// How many certificates, handovers and chains are remembered as verified, with some
-/// 300 bytes each; with more it starts anew.
+/// The maximum number of certificates, handovers and chains that are remembered as
+/// verified, with some 300 bytes each. Beyond it, all are forgotten.
 const REMEMBERED_MAX: usize = 16_384;
 
-/// One chain of a node, as far as it matters here.
+/// The part of a roster's entry that is needed here: one chain of a node.
 #[derive(Deserialize)]
 struct Entry {
     chain: String,
@@ -42,7 +42,8 @@ struct Entry {
 }
 
 impl Roster {
-    /// Reads the roster in a directory. It has to be there if it is named.
+    /// Reads the roster in a directory. It is an error if a roster that is named does not
+    /// exist.
     pub(crate) fn open(directory: &Path, name: Option<&str>) -> Result<Roster> {
         let path = directory.join(name.unwrap_or(FILE_NAME));
         let (chains, known) = (HashMap::new(), HashMap::new());
@@ -51,7 +52,7 @@ impl Roster {
         Ok(roster)
     }
 
-    /// Reads the file if it has changed since. Returns whether it has.
+    /// Reads the file again if it has changed. Returns whether it has.
     pub(crate) fn read_again(&mut self) -> Result<bool> {
         let before = self.read;
         self.read(false)?;
@@ -82,7 +83,7 @@ impl Roster {
         self.chains.contains_key(chain)
     }
 
-    /// Checks that a key of its chain has signed a checkpoint.
+    /// Checks that a certified key of its chain has signed a checkpoint.
     pub(crate) fn has_signed(&mut self, checkpoint: &Checkpoint) -> bool {
         let chain = checkpoint.chain;
         let Some(root) = self.chains.get(&chain).copied() else {
@@ -108,7 +109,8 @@ impl Roster {
     }
 }
 
-/// The chains of a roster, read entry by entry: of some there are very many.
+/// The chains of a roster. They are read entry by entry, because some rosters have very
+/// many.
 struct Chains(HashMap<ChainId, PublicKey>);
 
 impl<'de> Deserialize<'de> for Chains {

@@ -1,8 +1,8 @@
 //! The runs of a file: records of one life that follow one another by heads.
 //!
-//! A manifest claims only these. A record is in a run if it is intact, and follows
-//! the record before it in the run if its seal's `prev` is that record's head. So
-//! whoever puts records between them that only look sealed gains nothing.
+//! A manifest claims only these records. A record is in a run if it is intact. It follows
+//! another record of the run if its seal's `prev` is that record's head. So records that
+//! only look sealed gain nothing if an attacker inserts them.
 
 use crate::manifest::Extent;
 use crate::open_file::Entry;
@@ -11,10 +11,9 @@ use flb_audit_core::chain::{Life, Place};
 use flb_audit_core::hash::Hash;
 use std::collections::HashMap;
 
-/// How many runs a file has at the most. Records that would begin another one are
-/// loose.
+/// The maximum number of runs in a file. Records that would begin another run are loose.
 pub(crate) const RUNS_MAX: usize = 8192;
-/// With how many runs a file is closed.
+/// The number of runs at which a file is closed.
 pub(crate) const RUNS_DUE: usize = 4096;
 
 /// One run.
@@ -27,7 +26,8 @@ struct Run {
     prev: Hash,
     /// The head of the last record.
     head: Hash,
-    /// The record that the life goes on from, if the first is its first.
+    /// The record that the life continues from, if the run begins with the life's first
+    /// record.
     link: Option<Place>,
     /// The number of the last record that is a checkpoint.
     signed: Option<u64>,
@@ -36,20 +36,20 @@ struct Run {
 /// The edge of a run: a life, a record's number, and the head there.
 type Edge = (Life, u64, Hash);
 
-/// All runs of a file, kept as records come, in any order.
+/// The runs of a file, kept up to date as records come in any order.
 #[derive(Debug, Default)]
 pub(crate) struct Runs {
-    /// Those that were joined to another leave an empty place.
+    /// The runs. A run that was joined to another leaves an empty place.
     runs: Vec<Option<Run>>,
-    /// By the first record's number and the head before it.
+    /// Indices of runs by the number of their first record and the head before it.
     by_start: HashMap<Edge, usize>,
-    /// By the last record's number and its head.
+    /// Indices of runs by the number of their last record and its head.
     by_end: HashMap<Edge, usize>,
 }
 
 impl Runs {
-    /// Adds a record. Returns false if it is loose: it is not intact, or there are too
-    /// many runs.
+    /// Adds a record. Returns false if the record is loose: it is not intact, or there
+    /// are too many runs.
     pub(crate) fn add(&mut self, record: &Entry) -> bool {
         let (Some(prev), RecordId { life, sequence, head }) = (record.prev, record.id) else {
             return false;
@@ -101,7 +101,7 @@ impl Runs {
         self.by_start.len()
     }
 
-    /// Whether a record stands at this place of a life.
+    /// Checks whether a record stands at this place of a life.
     pub(crate) fn contains(&self, life: &Life, sequence: u64) -> bool {
         let is_there = |run: &Run| run.life == *life && (run.first..=run.last).contains(&sequence);
         self.runs.iter().flatten().any(is_there)
@@ -113,7 +113,7 @@ impl Runs {
         self.runs.iter().flatten().any(is_before)
     }
 
-    /// The runs as they stand in a manifest, in the order in which they began.
+    /// Returns the runs as they stand in a manifest, in the order in which they began.
     pub(crate) fn extents(&self) -> impl Iterator<Item = Extent> + '_ {
         self.runs.iter().flatten().map(|run| Extent {
             signed: run.signed,

@@ -1,10 +1,10 @@
-//! What can be configured.
+//! The ledger's properties, and the settings that they make.
 
 use crate::Recipients;
 use flb_audit_core::text::quantity;
 use std::time::Duration;
 
-/// The ledger's properties: name, and what it says.
+/// The ledger's properties: the name, and its description with the default last.
 pub const PROPERTIES: [(&str, &str); 7] = [
     ("file_size", "close a file at this size, in bytes, with k, M or G; 64M, 1k to 1G"),
     ("file_age", "close a file after this time, in seconds, or with m, h or d; 1h"),
@@ -18,23 +18,24 @@ pub const PROPERTIES: [(&str, &str); 7] = [
     ("sync", "off: answer ok before records are on the disk; on"),
 ];
 
-/// How a ledger is kept.
+/// The settings of a ledger.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// At which size a file is closed, in bytes of its records.
+    /// The size at which a file is closed, in bytes of its records.
     pub file_bytes: u64,
-    /// After which time.
+    /// The time after which a file is closed.
     pub file_age: Duration,
-    /// How large closed files may be together, in bytes as stored.
+    /// The maximum size of all closed files together, in stored bytes.
     pub keep_bytes: Option<u64>,
-    /// How long closed files are kept.
+    /// The time for which closed files are kept.
     pub keep_age: Option<Duration>,
-    /// Who can read files, if not everybody.
+    /// The recipients that files are encrypted to. `None` leaves them unencrypted.
     pub recipients: Option<Recipients>,
-    /// The roster's file in the ledger's directory, if it is not `roster.json`: records
-    /// of other chains are sealed as if they had no seal.
+    /// The name of the roster in the ledger's directory, if it is not `roster.json`.
+    /// Records of chains that are not in the roster are treated as records without a
+    /// seal.
     pub roster: Option<String>,
-    /// Whether records are on the disk before the answer is ok.
+    /// True if records are synced to the disk before the answer is ok.
     pub is_synced: bool,
 }
 
@@ -53,7 +54,7 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// Reads properties. An error names the one that is wrong.
+    /// Reads properties. An error names the property that is wrong.
     pub fn read<'a>(properties: impl Iterator<Item = (&'a str, &'a str)>) -> Result<Settings, String> {
         let mut settings = Settings::default();
         for (name, text) in properties {
@@ -94,7 +95,7 @@ impl Settings {
     }
 }
 
-/// Reads a time, which has to be longer than none.
+/// Reads a time, which has to be longer than zero.
 fn duration(text: &str) -> Option<Duration> {
     quantity::milliseconds(text).filter(|milliseconds| *milliseconds > 0).map(Duration::from_millis)
 }

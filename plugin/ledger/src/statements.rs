@@ -1,5 +1,5 @@
-//! The statements of a ledger put together: one rule for who verifies it, and who
-//! exports from it. Whoever writes it follows the same rule with less in memory.
+//! The statements of a ledger put together, by one rule for the verifier and the export.
+//! The ledger itself follows the same rule with less memory, in `closed_files`.
 
 use crate::manifest::{Manifest, Statement};
 use flb_audit_core::chain::ChainId;
@@ -7,7 +7,7 @@ use flb_audit_core::verify::Sealed;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-/// The closed files, by number, as far as it has been stated.
+/// The closed files by number, as the statements describe them.
 #[derive(Debug, Default)]
 pub struct Statements {
     chain: Option<ChainId>,
@@ -17,25 +17,29 @@ pub struct Statements {
 /// A closed file.
 #[derive(Debug)]
 pub struct ClosedFile {
-    /// What it holds, or has held.
+    /// The file's content, past or present.
     pub manifest: Manifest,
-    /// Whether a tombstone says that it was deleted.
+    /// True if a tombstone says that it was deleted.
     pub is_deleted: bool,
 }
 
 impl ClosedFile {
-    /// Checks whether a manifest says once more what is known.
+    /// Checks whether a manifest only repeats the known one.
     fn says(&self, manifest: &Manifest) -> bool {
         self.manifest == *manifest
     }
 }
 
 impl Statements {
-    /// Takes in the next statement, which was sealed so. False if it counts for
-    /// nothing: it is not as it was sealed, it came as a record and not as a
-    /// statement, it is of another chain than those before, it is a second manifest
-    /// of a file or one with a file that no file of its number has, or it is
-    /// a tombstone of a file that is not there, or not as it says.
+    /// Takes in the next statement, which was sealed as `sealed`. Returns false if it
+    /// counts for nothing:
+    ///
+    /// - it is not as it was sealed,
+    /// - it came as a record and not as a statement,
+    /// - it belongs to another chain than the statements before it,
+    /// - it is a second, different manifest of a file, or a manifest whose file name does
+    ///   not belong to its number,
+    /// - it is a tombstone of a file that is not there or that differs from it.
     pub fn add(&mut self, statement: Statement, sealed: &Sealed) -> bool {
         sealed.is_intact
             && sealed.is_statement()
@@ -47,7 +51,7 @@ impl Statements {
     fn follow(&mut self, statement: Statement) -> bool {
         match statement {
             Statement::File(manifest) => match self.files.entry(manifest.number) {
-                // Once more, it says nothing new.
+                // A repeated manifest says nothing new.
                 Entry::Occupied(before) => before.get().says(&manifest),
                 Entry::Vacant(place) => {
                     let is_named = manifest.has_a_name_of_its_number();
@@ -70,22 +74,22 @@ impl Statements {
         }
     }
 
-    /// The file of a number.
+    /// Returns the file of a number.
     pub fn get(&self, number: u64) -> Option<&ClosedFile> {
         self.files.get(&number)
     }
 
-    /// The highest number; 0 if there is none.
+    /// Returns the highest number, or 0 if there is none.
     pub fn last(&self) -> u64 {
         self.files.last_key_value().map_or(0, |(number, _)| *number)
     }
 
-    /// All files, in the order of their numbers.
+    /// Returns all files, in the order of their numbers.
     pub fn iter(&self) -> impl Iterator<Item = &ClosedFile> {
         self.files.values()
     }
 
-    /// The same, for good.
+    /// Returns all files by value, in the order of their numbers.
     pub fn into_files(self) -> impl Iterator<Item = ClosedFile> {
         self.files.into_values()
     }

@@ -1,12 +1,13 @@
-//! What the ledger was about to append last, so that it can tell its own records from
-//! others' when it is opened again.
+//! The ledger's note of its last append. With it, a ledger that is opened again tells its
+//! own records from others'.
 //!
-//! Whoever can write the directory can add records to the open file, or seal the last
-//! ones anew, and the ledger would sign over them. So before it appends something, it
-//! writes down how the open file and the manifests end, how far its own chain has come,
-//! and a code for each line or frame that follows: all under a secret of the chain's
-//! key file. What does not fit is not the ledger's. A chain without keys has no
-//! secret; its codes find damage, and keep nobody from anything.
+//! Anybody who can write to the directory can add records to the open file, or seal its
+//! last records anew, and the ledger would then sign them. So before it appends, the
+//! ledger writes down how the open file and the manifests end, the last record of its own
+//! chain, and a code for each line or frame that follows. All of this is authenticated
+//! with a secret from the chain's key file. Lines and frames that do not match are not
+//! the ledger's. A chain without keys has no secret: its codes find damage, but stop no
+//! attacker.
 //!
 //! | bytes | slot |
 //! |---|---|
@@ -31,15 +32,15 @@ use sha2::{Digest, Sha256};
 use std::ops::Range;
 use zeroize::Zeroizing;
 
-/// How many lines or frames are appended at once, at the most.
+/// The maximum number of lines or frames in one append.
 pub(crate) const UNITS_MAX: usize = 2048;
 /// The length of a slot, in bytes.
 pub(crate) const SLOT_BYTES: usize = CODES_AT + UNITS_MAX * CODE_BYTES + FOREIGN_MAX * STRETCH_BYTES;
 
-/// How many codes are looked at for a line behind the last one that was met.
+/// The number of codes that are tried for a line, behind the last code that matched.
 const SKIPPED_MAX: usize = 4;
 
-/// How many stretches of lines in the manifests are remembered that are not the
+/// The maximum number of stretches in the manifests that are remembered as not the
 /// ledger's.
 const FOREIGN_MAX: usize = 64;
 const STRETCH_BYTES: usize = 16;
@@ -50,41 +51,41 @@ const CODE_BYTES: usize = 8;
 
 type Code = [u8; CODE_BYTES];
 
-/// The secret under which codes are made.
+/// The secret that codes are made with.
 pub(crate) type Secret = Zeroizing<[u8; 32]>;
 
-/// A file up to some byte.
+/// A state of a file, by its length.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Mark {
     pub(crate) bytes: u64,
-    /// The root of the tree over its lines, or the digest of its last frame, or its
-    /// hash.
+    /// The root of the tree over its lines, the digest of its last frame, or the hash of
+    /// the manifests.
     pub(crate) digest: Node,
 }
 
-/// What something is appended to.
+/// The file that bytes are appended to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Target {
     Open,
     Manifests,
 }
 
-/// What there was before something was appended.
+/// The state before an append.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Before {
     /// The open file's number.
     pub(crate) number: u64,
     pub(crate) open: Mark,
     pub(crate) manifests: Mark,
-    /// The stretches of the manifests that are not the ledger's.
+    /// The stretches of the manifests that the ledger has not written.
     pub(crate) foreign: Vec<Range<u64>>,
-    /// The own chain's hash function.
+    /// The hash function of the own chain.
     pub(crate) algorithm: Algorithm,
     /// The last record of the own chain.
     pub(crate) last: Option<Tail>,
 }
 
-/// A slot, as it was read.
+/// A slot that was read.
 #[derive(Clone, Debug)]
 pub(crate) struct Appended {
     pub(crate) count: u64,
@@ -93,8 +94,8 @@ pub(crate) struct Appended {
     codes: Vec<Code>,
 }
 
-/// Returns a slot, as far as it is used. There are at most [`UNITS_MAX`] units: the
-/// hashes of what is appended.
+/// Returns the used part of a slot. `units` are the hashes of the appended lines or
+/// frames, at most [`UNITS_MAX`].
 pub(crate) fn to_slot(
     secret: &Secret,
     count: u64,
@@ -132,7 +133,8 @@ pub(crate) fn to_slot(
     slot
 }
 
-/// Reads a slot; none if it is not one, or not under this secret.
+/// Reads a slot. Returns `None` if the bytes are not a slot, or were not written with
+/// this secret.
 pub(crate) fn from_slot(secret: &Secret, slot: &[u8]) -> Option<Appended> {
     let number = |at: usize| slot.get(at..)?.first_chunk().map(|bytes| u64::from_le_bytes(*bytes));
     let node = |at: usize| slot.get(at..)?.first_chunk().copied();
@@ -177,7 +179,7 @@ pub(crate) fn from_slot(secret: &Secret, slot: &[u8]) -> Option<Appended> {
 fn code_of_slot(secret: &Secret, used: &[u8]) -> [u8; 32] {
     let hash = Sha256::new_with_prefix(secret.as_slice()).chain_update(b"slot");
     let inner = hash.chain_update(&used[..CODE_AT]).chain_update(&used[CODES_AT..]).finalize();
-    // The outer hash keeps anybody from adding to what is hashed.
+    // The outer hash prevents length extension.
     Sha256::new_with_prefix(secret.as_slice()).chain_update(b"outer").chain_update(inner).finalize().into()
 }
 
@@ -188,35 +190,36 @@ fn code(secret: &Secret, count: u64, at: usize, unit: &Node) -> Code {
     hash.first_chunk().copied().unwrap_or_default()
 }
 
-/// What a file has to be, as far as that is known.
+/// The state that a file should have, as far as it is known.
 pub(crate) struct Expected {
     secret: Secret,
     count: u64,
     mark: Mark,
     codes: Vec<Code>,
-    /// The code after the last one that was met.
+    /// The index of the code behind the last one that matched.
     next: usize,
-    /// How many lines or frames there have been since the mark.
+    /// The number of lines or frames since the mark.
     units: usize,
-    /// Whether the file has been read up to the mark, and is what it was there.
+    /// True if the file has been read up to the mark and was unchanged there.
     is_reached: bool,
-    /// Stretches before the mark that are not the ledger's.
+    /// The stretches before the mark that the ledger has not written.
     foreign: Vec<Range<u64>>,
 }
 
 impl Expected {
-    /// What the open file of this number has to be; none if that is not known.
+    /// Returns the state that the open file of this number should have. Returns `None` if
+    /// that is not known.
     pub(crate) fn open(appended: Option<&Appended>, secret: &Secret, number: u64) -> Option<Expected> {
         let appended = appended?;
         if appended.before.number == number {
             return Some(Expected::new(appended, secret, appended.before.open, Target::Open));
         }
-        // Nothing has been appended to the file after it.
+        // Nothing has been appended yet to the file after the one in the journal.
         let is_next = appended.before.number.checked_add(1) == Some(number);
         is_next.then(|| Expected::next(secret))
     }
 
-    /// What a file has to be to which nothing has been appended.
+    /// Returns the state of a file to which nothing has been appended.
     pub(crate) fn next(secret: &Secret) -> Expected {
         let (mark, codes) = (Mark::default(), Vec::new());
         Expected {
@@ -231,7 +234,7 @@ impl Expected {
         }
     }
 
-    /// What the manifests have to be.
+    /// Returns the state that the manifests should have.
     pub(crate) fn manifests(appended: &Appended, secret: &Secret) -> Expected {
         let foreign = appended.before.foreign.clone();
         Expected { foreign, ..Expected::new(appended, secret, appended.before.manifests, Target::Manifests) }
@@ -243,15 +246,15 @@ impl Expected {
         Expected { secret, count, mark, codes, next: 0, units: 0, is_reached: false, foreign: Vec::new() }
     }
 
-    /// Has the file been read up to this byte, with this digest?
+    /// Notes that the file has been read up to this byte, with this digest.
     pub(crate) fn reach(&mut self, bytes: u64, digest: impl FnOnce() -> Node) {
         if bytes == self.mark.bytes && self.units == 0 {
             self.is_reached |= digest() == self.mark.digest;
         }
     }
 
-    /// Whether the line or frame that begins at this byte was appended by the ledger
-    /// after the mark. Of what is before the mark nothing is said, but of what was found
+    /// Checks whether the ledger appended the line or frame that begins at this byte.
+    /// Returns `None` for a byte before the mark, unless it is in a stretch that is known
     /// not to be the ledger's.
     pub(crate) fn is_appended(&mut self, at: u64, unit: &Node) -> Option<bool> {
         if at < self.mark.bytes {
@@ -261,7 +264,8 @@ impl Expected {
             let expected = self.codes.get(at).filter(|_| self.is_reached);
             expected.is_some_and(|expected| *expected == code(&self.secret, self.count, at, unit))
         };
-        // Lines may have been added, joined, or replaced by others.
+        // Lines may have been added, joined, or replaced by others, so a few codes are
+        // tried.
         let mut near = (self.next..self.next + SKIPPED_MAX).chain([self.units]);
         let found = near.find(|at| *at >= self.next && is_code(*at));
         self.units += 1;
@@ -269,12 +273,12 @@ impl Expected {
         Some(found.is_some())
     }
 
-    /// How long the file was, at least, when something was last appended.
+    /// Returns the length that the file had, at least, at the last append.
     pub(crate) fn bytes(&self) -> u64 {
         self.mark.bytes
     }
 
-    /// Whether it is as it was up to there.
+    /// Checks whether the file was unchanged up to the mark.
     pub(crate) fn is_reached(&self) -> bool {
         self.is_reached
     }

@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 /// A hash in the tree.
 pub type Node = [u8; 32];
 
-/// The hash of an entry.
+/// Returns the hash of an entry.
 pub fn leaf(line: &[u8]) -> Node {
     let mut hash = Sha256::new();
     hash.update([0]);
@@ -14,7 +14,7 @@ pub fn leaf(line: &[u8]) -> Node {
     hash.finalize().into()
 }
 
-/// The hash of two nodes.
+/// Returns the hash of two nodes.
 pub fn parent(left: &Node, right: &Node) -> Node {
     let mut hash = Sha256::new();
     hash.update([1]);
@@ -23,8 +23,8 @@ pub fn parent(left: &Node, right: &Node) -> Node {
     hash.finalize().into()
 }
 
-/// The root to which a path leads from the leaf at `index` of `entries`, as in RFC
-/// 9162 section 2.1.3.2; none if it is not as long as it has to be.
+/// Returns the root to which a path leads from the leaf at `index` of `entries`, as in
+/// RFC 9162 section 2.1.3.2. Returns `None` if the path has the wrong length.
 pub fn root_by(path: &[Node], leaf: Node, index: u64, entries: u64) -> Option<Node> {
     let (mut at, mut last) = (index, entries.checked_sub(1).filter(|last| index <= *last)?);
     let mut node = leaf;
@@ -34,7 +34,7 @@ pub fn root_by(path: &[Node], leaf: Node, index: u64, entries: u64) -> Option<No
         }
         if at & 1 == 1 || at == last {
             node = parent(other, &node);
-            // What has no neighbour has gone up as it is.
+            // A node without a neighbour moves up unchanged.
             let levels = at.trailing_zeros();
             (at, last) = (at >> levels, last >> levels);
         } else {
@@ -68,22 +68,22 @@ impl Tree {
         self.subtrees.push(Some(node));
     }
 
-    /// How many entries it has.
+    /// Returns the number of entries.
     pub fn entries(&self) -> u64 {
         let counts = (0..u64::BITS).zip(&self.subtrees).filter(|(_, subtree)| subtree.is_some());
         counts.map(|(height, _)| 1 << height).sum()
     }
 
-    /// What it has to know of the entries behind the first `before`, to go on
-    /// without them: the roots of those full subtrees that have come about since,
-    /// the smallest first.
+    /// Returns the roots of the full subtrees that were completed after the first
+    /// `before` entries, smallest first. With them, a tree of those first entries can
+    /// continue without the entries themselves: see `grow`.
     pub(crate) fn grown(&self, before: u64) -> Vec<Node> {
         let heights = changed(before, self.entries());
         self.subtrees.iter().take(heights).flatten().copied().collect()
     }
 
-    /// Adds entries of which only this is known: `grown` of a tree that had as
-    /// many before. None if that does not fit; then the tree is no tree any more.
+    /// Adds entries by the `grown` of a tree that had as many entries before. Returns
+    /// `None` if `grown` does not fit; then the tree is invalid and must not be used.
     pub fn grow(&mut self, entries: u64, grown: &[Node]) -> Option<()> {
         let before = self.entries();
         let after = before.checked_add(entries)?;
@@ -96,7 +96,7 @@ impl Tree {
         grown.next().is_none().then_some(())
     }
 
-    /// The root; that of an empty tree is the hash of nothing.
+    /// Returns the root. The root of an empty tree is the hash of no bytes.
     pub fn root(&self) -> Node {
         let smallest_first = self.subtrees.iter().flatten();
         let root = smallest_first
@@ -105,7 +105,8 @@ impl Tree {
     }
 }
 
-/// Up to which height subtrees change when a tree grows.
+/// Returns the height below which subtrees change when a tree grows from `before` to
+/// `after` entries.
 fn changed(before: u64, after: u64) -> usize {
     (u64::BITS - (before ^ after).leading_zeros()) as usize
 }

@@ -1,5 +1,5 @@
-//! Opening a ledger with very many closed files, in a process of its own, whose memory is
-//! measured.
+//! Opens a ledger with very many closed files. The test has a process of its own, whose
+//! memory is measured.
 
 use flb_audit_core::chain::state::{FILE_NAME, Slot, slot_offset};
 use flb_audit_core::chain::{Chain, ChainId, GENESIS, Place, Run, keyring};
@@ -86,33 +86,35 @@ fn manifest(number: u64) -> Manifest {
     }
 }
 
-/// The most memory that this process has had, in KiB; 0 where nothing says.
+/// Returns the peak memory of this process, in KiB. Returns 0 if the system does not tell
+/// it.
 fn resident_max() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find(|line| line.starts_with("VmHWM")).unwrap_or_default();
     line.split_whitespace().nth(1).and_then(|kb| kb.parse().ok()).unwrap_or_default()
 }
 
-/// Forgets the most memory there has been, and returns what there is now.
+/// Resets the peak memory, and returns the current memory.
 fn resident() -> u64 {
-    // Where that cannot be, more is forgiven.
+    // If the peak cannot be reset, the test only allows more.
     let _ = fs::write("/proc/self/clear_refs", "5");
     resident_max()
 }
 
-/// A number of the environment's, so that larger ledgers can be tried by hand.
+/// Returns a number from the environment, so that larger ledgers can be tried by hand.
 fn number(name: &str, default: u64) -> u64 {
     std::env::var(name).ok().and_then(|count| count.parse().ok()).unwrap_or(default)
 }
 
-/// Less than a component's 64 MiB is enough. In one test, as memory is the process's.
+/// Less than a component's 64 MiB is enough. All of it is one test, because memory is
+/// measured per process.
 #[test]
 fn memory_is_bounded() {
     closed_files_in_any_number();
     chains_in_any_number();
 }
 
-/// However many files were closed, a ledger is open after calls that do not take long.
+/// A ledger opens in short calls, however many files were closed.
 fn closed_files_in_any_number() {
     let (count, deleted) = (number("CLOSED", 80_000), number("DELETED", 10_000));
     let directory = ledger_fixtures::directory();
@@ -155,7 +157,8 @@ fn closed_files_in_any_number() {
     assert!(more < MEGABYTES_MAX, "{more} MB");
 }
 
-/// Records of very many chains, all of which the roster has, and a restart on them.
+/// Stores records of very many chains, all of which are in the roster, and restarts on
+/// them.
 fn chains_in_any_number() {
     let count = number("CHAINS", 100_000) as u32;
     let directory = ledger_fixtures::directory();
@@ -181,7 +184,7 @@ fn chains_in_any_number() {
     chunks.iter().for_each(|chunk| ledger.store(ledger_fixtures::TAG, chunk).expect("stored"));
     drop(ledger);
     let mut ledger = ledger_fixtures::open(&directory, &settings(&[("file_size", "64M")]));
-    // The oldest are forgotten, and would be stored once more.
+    // The oldest are forgotten, and would be stored again.
     chunks.iter().rev().take(3).for_each(|chunk| ledger.store(ledger_fixtures::TAG, chunk).expect("stored"));
     let more = (resident_max() - before) >> 10;
     println!("{count} chains: {more} MB more");

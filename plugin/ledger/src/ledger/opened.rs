@@ -1,4 +1,4 @@
-//! Storing chunks in files that are open, and closing these.
+//! Storing chunks in open files, and closing files.
 
 use super::{FILE_RECORDS_MAX, FILES_READ_MAX, Level, Line, Opened};
 use crate::files::remove;
@@ -34,15 +34,15 @@ impl Opened {
         let mut incoming = self.intake.read(chunk)?;
         if self.intake.doubted > 0 {
             let what = format!(
-                "{} records have a seal that is not of a chain in the roster, or does not verify: they are redacted and \
-                 sealed as records without one",
+                "{} records have a seal of a chain that is not in the roster, or one that does not verify: they are redacted \
+                                  and sealed again as records without a seal",
                 self.intake.doubted
             );
             lines.push((Level::Error, what));
         }
         self.leave_out_held(directory, &mut incoming, lines)?;
         let unsealed = incoming.iter().filter(|record| record.sealed.is_none()).count() as u64;
-        // Those records without a seal that an earlier life has not stored.
+        // The records without a seal that no earlier life has stored.
         let left = self.intend(tag, chunk, unsealed, lines)?;
         let mut is_left = (0..unsealed).map(|at| left.binary_search(&at).is_ok());
         for Incoming { seconds, nanoseconds, text, sealed } in incoming {
@@ -106,8 +106,8 @@ impl Opened {
         }
     }
 
-    /// Leaves out sealed records that are held. One of the ledger's own chain that is
-    /// not held becomes a record without a seal.
+    /// Removes sealed records that the ledger already holds. A record with a seal of the
+    /// ledger's own chain that the ledger does not hold becomes a record without a seal.
     fn leave_out_held(
         &mut self,
         directory: &Path,
@@ -126,18 +126,18 @@ impl Opened {
                 record.sealed = None;
                 return true;
             }
-            // If it is not stored then, all of this is forgotten.
+            // If storing fails, `held` is forgotten with everything else.
             let is_new = !is_held && self.active.held.insert(&entry.id);
             twice += u64::from(!is_new);
             is_new
         });
         if twice > 0 {
-            lines.push((Level::Info, format!("{twice} records came again and are held already")));
+            lines.push((Level::Info, format!("{twice} records came again and are already stored")));
         }
         Ok(())
     }
 
-    /// Checks for each record whether it is held.
+    /// Checks for each record whether the ledger holds it.
     fn held(&mut self, directory: &Path, incoming: &[Incoming]) -> Result<Vec<bool>> {
         let ids: Vec<_> =
             incoming.iter().map(|record| record.sealed.as_ref().map(|entry| entry.id)).collect();
@@ -147,7 +147,7 @@ impl Opened {
         for (id, _) in ids.iter().zip(&held).filter(|(_, is_held)| !**is_held) {
             files.extend(id.iter().flat_map(|id| self.index.find(id.life, id.sequence)));
         }
-        // The file that is in memory first, then the newest.
+        // The file in memory comes first, then the newest files.
         let last = self.closed.as_ref().map(|(number, _)| *number).filter(|last| files.remove(last));
         for file in last.into_iter().chain(files.into_iter().rev()).take(FILES_READ_MAX) {
             if self.closed.as_ref().is_none_or(|(number, _)| *number != file) {
@@ -166,8 +166,8 @@ impl Opened {
         Ok(held)
     }
 
-    /// Writes down where the records of this chunk that have no seal will be.
-    /// Returns those of these `count` records that no earlier life has stored.
+    /// Writes down where the records of this chunk without a seal will stand. Returns the
+    /// indices of those that no earlier life has stored.
     fn intend(&mut self, tag: &[u8], chunk: &[u8], count: u64, lines: &mut Vec<Line>) -> Result<Vec<u64>> {
         let mut left: Vec<u64> = (0..count).collect();
         if count == 0 {
@@ -189,7 +189,7 @@ impl Opened {
         }
         let stored = count - left.len() as u64;
         if stored > 0 {
-            lines.push((Level::Info, format!("{stored} records came again and are held already")));
+            lines.push((Level::Info, format!("{stored} records came again and are already stored")));
         }
         if !left.is_empty() {
             let intent = Intent { digest, first: self.own.chain().next, count: left.len() as u64 };
@@ -218,7 +218,7 @@ impl Opened {
         self.delete_old(directory, settings, retention, lines)
     }
 
-    /// Closes files that are not as the ledger has written them.
+    /// Closes files that differ from the files as the ledger wrote them.
     pub(super) fn close_damaged(
         &mut self,
         directory: &Path,
@@ -276,16 +276,16 @@ impl Opened {
         Ok(())
     }
 
-    /// Whether a manifest claims a run of the open file. If the file is not as the
-    /// ledger had written it, nothing is claimed of the own chain but what leads to a
-    /// record that the ledger has written.
+    /// Checks whether a manifest may claim a run of the open file. If the file differs
+    /// from the file as the ledger wrote it, a run of the own chain is claimed only if
+    /// its last record was written by the ledger.
     fn is_claimed(&self, extent: &Extent) -> bool {
         let is_of_own = extent.life().is_some_and(|life| life.chain == self.own.chain().id);
         let is_proven = || extent.heads().is_some_and(|(_, head)| self.active.proven.contains(&head));
         self.active.damage.is_none() || !is_of_own || is_proven()
     }
 
-    /// Adds to the manifests.
+    /// Seals a statement and appends it to the manifests.
     fn state(&mut self, statement: &Statement, retention: &Retention) -> Result<()> {
         let text = serde_json::to_vec(statement)?;
         let now = (retention.clock.wall)().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -307,7 +307,7 @@ impl Opened {
         self.own.write()
     }
 
-    /// Deletes the files that are not to be kept.
+    /// Deletes the files that retention no longer keeps.
     fn delete_old(
         &mut self,
         directory: &Path,
@@ -331,17 +331,17 @@ impl Opened {
     }
 }
 
-/// Checks whether a line that was sealed here has a signature, which is its end.
+/// Checks whether a line that was sealed here ends with a signature.
 fn is_signed(line: &[u8]) -> bool {
     let behind = br#","sig":""#.len() + SIGNATURE_TEXT_BYTES + br#""}}"#.len();
     line.len().checked_sub(behind).is_some_and(|at| line[at..].starts_with(br#","sig":""#))
 }
 
-/// The line for the log about a file that is being closed.
+/// Returns the line for the log about a file that is being closed.
 fn closing(manifest: &Manifest) -> Line {
     let Manifest { file, records, .. } = manifest;
     match manifest.found() {
         None => (Level::Info, format!("{file} closed: {records} records")),
-        Some(found) => (Level::Error, format!("{file}: {found}; it stays as it is, and is closed")),
+        Some(found) => (Level::Error, format!("{file}: {found}; it is closed and left as it is")),
     }
 }

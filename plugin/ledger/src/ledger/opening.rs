@@ -1,4 +1,4 @@
-//! Opening a ledger: manifests over several calls, and then everything else.
+//! Opening a ledger: first the manifests, over several calls, and then all other files.
 
 use super::{Level, Line, Opened, Opening};
 use crate::closed_files::FILES_MAX;
@@ -22,7 +22,7 @@ impl Opening {
         if found.is_mended {
             lines.push((
                 Level::Error,
-                "chain.state: damaged; the chain goes on from what ledger.intents says".into(),
+                "chain.state: damaged; the chain continues from the data in ledger.intents".into(),
             ));
         }
         let expected =
@@ -31,7 +31,7 @@ impl Opening {
         Ok(Opening { found, journal, index: RecordIndex::default(), reading })
     }
 
-    /// Opens everything else, when the manifests have been read.
+    /// Opens all other files after the manifests have been read.
     pub(super) fn finish(
         self,
         directory: &Path,
@@ -75,7 +75,8 @@ impl Opening {
     }
 }
 
-/// Ends what a crash has interrupted, of what the manifests say.
+/// Finishes the closing and deleting of files that a crash has interrupted, as the
+/// manifests say.
 fn finish_what_was_begun(directory: &Path, manifests: &Manifests) -> Result<()> {
     for (file, is_deleted) in manifests.files.recent() {
         if *is_deleted {
@@ -91,8 +92,8 @@ fn report_beyond(manifests: &Manifests, lines: &mut Vec<Line>) {
     let beyond = manifests.files.beyond();
     if beyond > 0 {
         let what = format!(
-            "{FILES_MAX} closed files are all that retention knows at a time: {beyond} more are not deleted before \
-             a restart after these; a larger file_size makes fewer"
+            "retention knows only the {FILES_MAX} oldest closed files: {beyond} more are not deleted before a \
+                          restart; a larger file_size makes fewer files"
         );
         lines.push((Level::Warn, what));
     }
@@ -100,6 +101,6 @@ fn report_beyond(manifests: &Manifests, lines: &mut Vec<Line>) {
 
 fn report_cut(file: &str, bytes: u64, lines: &mut Vec<Line>) {
     if bytes > 0 {
-        lines.push((Level::Warn, format!("{file}: {bytes} bytes of a torn record cut off its end")));
+        lines.push((Level::Warn, format!("{file}: {bytes} bytes of a torn record were cut off at its end")));
     }
 }

@@ -1,4 +1,4 @@
-//! A file of frames, as the node keeps it that cannot read them.
+//! The open file in frames, which the node writes but cannot decrypt.
 
 use super::{Entry, Form, OpenFile, open_if_there};
 use crate::frame::{self, Fault, Frame, Part, Reader};
@@ -10,12 +10,12 @@ use std::fs::File;
 use std::io::{self, BufReader};
 use std::path::Path;
 
-/// How much is read at once, in bytes.
+/// The number of bytes that are read at once.
 const READ_BYTES: usize = 64 << 10;
 
 impl OpenFile {
-    /// Reads what an earlier life has left. What is behind the last whole frame is
-    /// cut off; but where another frame begins in that, it is no torn end.
+    /// Reads the file that an earlier life has left. Bytes behind the last whole frame are
+    /// cut off as torn. If another frame begins in them, they are damage, and stay.
     pub(super) fn recover_frames(&mut self, recovery: &mut Recovery) -> Result<u64> {
         let file = File::open(&self.path).named(&self.path)?;
         let mut reader = Reader::new(BufReader::with_capacity(READ_BYTES, file));
@@ -26,7 +26,7 @@ impl OpenFile {
             let Some(next) = next(&mut reader).named(&self.path)? else {
                 break;
             };
-            // What a damaged frame has added to the tree is not known.
+            // The tree after a damaged frame is not known.
             let frame = next.filter(|frame| damage.lines > 0 || self.recover_tree(frame));
             let Some(frame) = frame else {
                 damage.lines += 1;
@@ -54,7 +54,7 @@ impl OpenFile {
         Ok(0)
     }
 
-    /// False if what it says of the tree does not fit.
+    /// Adds a frame to the tree. Returns false if the frame's subtrees do not fit.
     fn recover_tree(&mut self, frame: &Frame) -> bool {
         let mut tree = self.tree.clone();
         let grown = tree.grow(frame.records.len() as u64, &frame.grown);
@@ -70,8 +70,8 @@ impl OpenFile {
         self.bytes += frame.header.bytes;
     }
 
-    /// Some records as frames, and the digest of each frame. The records count as
-    /// held with this.
+    /// Returns records as frames, with the digest of each frame. The records count as
+    /// held from here on.
     pub(super) fn frames(&mut self, part: Part<'_>, recipients: &Recipients) -> Result<(Vec<u8>, Vec<Node>)> {
         let (mut out, mut digests) = (Vec::new(), Vec::new());
         let (mut records, mut lines) = (part.records, part.lines);
@@ -94,7 +94,8 @@ impl OpenFile {
     }
 }
 
-/// What is next: nothing, or a frame, if it is one and as it was written.
+/// Returns the next frame. The inner `None` is a frame that is broken or not as it was
+/// written, the outer one the end of the file.
 fn next(reader: &mut Reader<BufReader<File>>) -> io::Result<Option<Option<Frame>>> {
     match reader.next(|_| {}) {
         Ok(frame) => Ok(frame.map(|frame| Some(frame).filter(|frame| frame.is_whole))),
@@ -103,7 +104,7 @@ fn next(reader: &mut Reader<BufReader<File>>) -> io::Result<Option<Option<Frame>
     }
 }
 
-/// The records of a frame, as far as it says of them.
+/// Returns the records of a frame, with the data that its header has about them.
 fn entries(frame: &Frame) -> impl Iterator<Item = Entry> {
     frame.entries().map(|(id, extent, prev)| Entry {
         id,
@@ -115,8 +116,8 @@ fn entries(frame: &Frame) -> impl Iterator<Item = Entry> {
     })
 }
 
-/// Gives `see` the records of a closed file of frames. Returns false if there is no
-/// such file. Of a damaged one, those in frames that are whole.
+/// Passes the records of a closed file of frames to `see`. Returns false if there is no
+/// such file. If the file is damaged, only whole frames are read.
 pub(super) fn read_closed(directory: &Path, number: u64, see: &mut dyn FnMut(&Entry)) -> Result<bool> {
     for (name, is_damaged) in [(frame::closed_name(number), false), (frame::open_name(number), true)] {
         let path = directory.join(name);

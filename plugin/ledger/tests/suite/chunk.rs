@@ -2,18 +2,18 @@
 
 use flb_audit_ledger::chunk::{Item, items, write_json};
 
-/// The chunk in hexadecimal, and what is in it: time, and the body as JSON.
+/// Chunks in hexadecimal, each with its items: the time, and the body as JSON.
 const CASES: [(&str, &[&str]); 14] = [
     ("", &[]),
     // 5.x: [[time, metadata], body].
     ("92 92 d7 00 00000001 00000002 80 81 a1 61 01", &[r#"1.2 {"a":1}"#]),
-    // 4.0: the same with longer headers of arrays.
+    // 4.0: the same with longer array headers.
     ("dd 00000002 dd 00000002 d7 00 00000001 00000002 80 81 a1 61 01", &[r#"1.2 {"a":1}"#]),
     ("dc 0002 dc 0002 d7 00 00000001 00000002 80 de 0001 a1 61 01", &[r#"1.2 {"a":1}"#]),
-    // As forwarders send: [time, body], the time in any of its forms.
+    // Forwarders send [time, body], with the time in any of its forms.
     ("92 d7 00 00000001 00000002 80 92 05 80 92 ce 00000006 80", &["1.2 {}", "5.0 {}", "6.0 {}"]),
     ("92 cb 3ff8000000000000 80 92 c7 08 00 00000001 00000002 80", &["1.500000000 {}", "1.2 {}"]),
-    // A group: begin, a record in it, end.
+    // A group: its beginning, a record in it, and its end.
     (
         "92 92 d7 00 ffffffff 00000000 80 80 92 92 d7 00 00000001 00000002 80 80 92 92 d7 00 fffffffe 00000000 80 80",
         &["group", "1.2 {}", "group"],
@@ -31,9 +31,9 @@ const CASES: [(&str, &[&str]); 14] = [
         "92 05 82 a1 61 d9 04 225c0a01 c4 01 62 c4 02 c3a4",
         &["5.0 {\"a\":\"\\\"\\\\\\n\\u0001\",\"b\":\"ä\"}"],
     ),
-    // A key that is no string, and an extension, as Fluent Bit prints them.
+    // A key that is not a string, and an extension, as Fluent Bit prints them.
     ("92 05 82 01 05 a1 61 d4 07 0f", &[r#"5.0 {1:5,"a":"\x0f"}"#]),
-    // What is no record, and all behind it.
+    // Bytes that are not a record, and everything behind them.
     ("92 05 80 c1 92 05 80", &["5.0 {}", "c1920580"]),
     ("92 05 81 a1", &["920581a1"]),
     ("92 05 a1 61", &["9205a161"]),
@@ -59,7 +59,7 @@ fn chunks_are_read_in_every_layout() {
     }
 }
 
-/// However it is cut, a chunk is read to its end, and nothing is lost of it.
+/// A chunk is read to its end however it is cut, and no byte is lost.
 #[test]
 fn any_bytes_are_read_to_their_end() {
     let chunk =

@@ -1,4 +1,4 @@
-//! What becomes of files that were damaged on the disk.
+//! Files that were damaged on the disk.
 
 use flb_audit_core::verify::{Checked, Checker};
 use flb_audit_ledger::manifest::{self, Damage, DamageKind, Manifest, Statement, open_name};
@@ -12,12 +12,12 @@ use tempfile::TempDir;
 
 const RECORDS: u32 = 6;
 
-/// What is done to a file's lines.
+/// A change of a file's lines.
 type Alter = fn(&mut Vec<Vec<u8>>);
 
-/// Each with what the manifest says then: on which line the damage begins, how
-/// many lines are damaged, how many records were before and after; and the
-/// numbers of the records that cannot be read any more.
+/// Each case has the values of the expected manifest: the line on which the damage
+/// begins, the number of damaged lines, and the numbers of records before and after it.
+/// Last are the numbers of the records that cannot be read any more.
 const CASES: [(&str, Alter, [u64; 4], &[u64]); 9] = [
     ("the first byte", |lines| lines[0][0] = b'x', [0, 1, 0, 5], &[0]),
     ("a byte of the seal's version", |lines| flip(&mut lines[2], "\"v\":\""), [2, 1, 2, 3], &[2]),
@@ -54,7 +54,7 @@ fn damage(path: &Path, alter: Alter) -> Vec<u8> {
     lines.concat()
 }
 
-/// A ledger of one chunk; the chunk is given with it.
+/// Makes a ledger of one chunk. Returns it with the chunk.
 fn ledger(is_sealed: bool) -> (TempDir, Vec<u8>) {
     let directory = directory();
     let plain = plain(0, RECORDS);
@@ -76,7 +76,7 @@ fn manifests(directory: &TempDir) -> Vec<Manifest> {
     manifests.collect()
 }
 
-/// How often each number is held, in a record that is intact.
+/// Returns how many intact records the ledger holds for each number.
 fn held(directory: &TempDir) -> BTreeMap<u64, u32> {
     let mut checker = Checker::default();
     let mut held = BTreeMap::new();
@@ -123,7 +123,8 @@ fn a_damaged_file_is_closed_as_it_is_and_what_is_whole_in_it_is_held() {
                 "{name}"
             );
 
-            // What cannot be read is stored anew if it comes again; the rest is held.
+            // Records that cannot be read are stored again if they come again. The others
+            // are held.
             let whole = (0..u64::from(RECORDS)).filter(|number| !lost.contains(number));
             assert_eq!(held(&directory), once(whole), "{name}");
             for _ in 0..2 {
@@ -138,7 +139,7 @@ fn a_damaged_file_is_closed_as_it_is_and_what_is_whole_in_it_is_held() {
     }
 }
 
-/// A crash at any byte of the manifest, before and after what comes behind it.
+/// Simulates a crash at any byte of the manifest, before and after the state is written.
 #[test]
 fn closing_a_damaged_file_is_finished_or_begun_anew() {
     let (directory, chunk) = ledger(true);
@@ -153,7 +154,7 @@ fn closing_a_damaged_file_is_finished_or_begun_anew() {
     drop(open(&directory, &Settings::default()));
     let after = fs::read(path(manifest::FILE_NAME)).expect("read");
     let state = fs::read(path("chain.state")).expect("read");
-    // It is written before the manifest.
+    // The journal is written before the manifest.
     let journal = fs::read(path("ledger.intents")).expect("read");
     for cut in (0..after.len()).step_by(23).chain([after.len() - 1, after.len()]) {
         for is_state_written in [false, true] {
@@ -194,7 +195,7 @@ fn retention_deletes_a_damaged_file_as_any_other() {
     );
 }
 
-/// Whichever manifests and tombstones are damaged.
+/// The property holds whichever manifests and tombstones are damaged.
 #[test]
 fn damaged_manifests_stay_and_every_record_is_held_once() {
     let settings = Settings { file_bytes: 2000, keep_bytes: Some(2500), ..Settings::default() };
@@ -223,7 +224,7 @@ fn damaged_manifests_stay_and_every_record_is_held_once() {
             log.iter().any(|(level, line)| *level == Level::Error && line.starts_with(&place)),
             "{log:?}"
         );
-        // Those that retention has not deleted.
+        // Only the chunks that retention has not deleted come again.
         let first = before.keys().next().expect("a record") / 10;
         for chunk in &chunks[first as usize..] {
             ledger.store(TAG, chunk).expect("stored");
@@ -235,7 +236,7 @@ fn damaged_manifests_stay_and_every_record_is_held_once() {
         assert!(before.iter().filter(is_newer).all(|(number, _)| held.contains_key(number)), "{damaged:?}");
         let after = fs::read(&path).expect("read");
         assert!(after.starts_with(&lines.concat()), "{damaged:?}: what was there is not as it was");
-        // It goes on from there.
+        // The ledger continues from there.
         let mut ledger = open(&directory, &Settings { keep_bytes: None, ..settings.clone() });
         for first in [1000, 1020] {
             ledger.store(TAG, &chunk(&plain(first, 20))).expect("stored");

@@ -1,4 +1,4 @@
-//! What a ledger that is encrypted holds after whatever has happened to it.
+//! The contents of an encrypted ledger after crashes, damage and changed settings.
 
 use flb_audit_ledger::frame::{self, Fault, Reader};
 use flb_audit_ledger::manifest::{self, Manifest, Statement};
@@ -28,7 +28,7 @@ fn manifests(directory: &Path) -> Vec<Manifest> {
     statements.lines().filter_map(statement).collect()
 }
 
-/// Sealed and not, in several files and lives, some of it more than once.
+/// Stores sealed and unsealed records, in several files and lives, some more than once.
 #[test]
 fn records_are_held_once_and_nowhere_in_the_clear() {
     let directory = directory();
@@ -58,7 +58,7 @@ fn records_are_held_once_and_nowhere_in_the_clear() {
         lines.lines().for_each(|line| tree.add(flb_audit_ledger::tree::leaf(line.as_bytes())));
         assert_eq!(manifest.root, manifest::root_text(&tree.root()));
     }
-    // It goes on where it was.
+    // The ledger continues where it was.
     let mut ledger = open(&directory, &small());
     ledger.store(TAG, &chunk(&sealed)).expect("stored");
     ledger.store(TAG, &chunk(&plain(150, 1))).expect("stored");
@@ -66,7 +66,7 @@ fn records_are_held_once_and_nowhere_in_the_clear() {
     assert_eq!(numbers(&directory), expected);
 }
 
-/// As a crash leaves it, and a loss of power.
+/// Simulates the ends of files that a crash, or a loss of power, leaves.
 #[test]
 fn a_torn_end_is_cut_and_what_is_lost_comes_again_once() {
     let whole = directory();
@@ -95,8 +95,8 @@ fn a_torn_end_is_cut_and_what_is_lost_comes_again_once() {
     }
 }
 
-/// A frame that is no longer what was written, with others behind it: it stays as
-/// it is, what is whole is held, and the ledger goes on.
+/// A frame that was changed, with others behind it, stays as it is. Its whole frames are
+/// held, and the ledger goes on.
 #[test]
 fn damage_is_not_cut_off() {
     type Alter = fn(&mut Vec<u8>, &[usize]);
@@ -135,7 +135,7 @@ fn damage_is_not_cut_off() {
             10 - held,
             "{name}"
         );
-        // What was closed so stays so.
+        // A file that was closed as damaged stays so.
         let mut ledger = open(&directory, &large());
         ledger.store(TAG, &chunk(&sealed)).expect("stored");
         assert_eq!(manifests(directory.path()).len(), 1, "{name}");
@@ -143,13 +143,13 @@ fn damage_is_not_cut_off() {
     }
 }
 
-/// Where frames begin.
+/// Returns the places where frames begin.
 fn starts(file: &[u8]) -> Vec<usize> {
     let windows = file.windows(frame::START.len()).enumerate();
     windows.filter(|(_, window)| *window == frame::START).map(|(at, _)| at).collect()
 }
 
-/// Makes a frame say that it is some bytes longer.
+/// Changes a frame's header so that the frame claims to be longer.
 fn lengthen(file: &mut [u8], start: usize) {
     let key = b"\"stored_bytes\":";
     let at = file[start..].windows(key.len()).position(|window| window == key).expect("a length");
@@ -157,7 +157,7 @@ fn lengthen(file: &mut [u8], start: usize) {
     *digit = if *digit == b'9' { b'8' } else { *digit + 1 };
 }
 
-/// Whatever byte is another, or not there, the reader says so, and goes on.
+/// The reader reports any changed or missing byte, and reads on.
 #[test]
 fn no_byte_of_a_frame_can_be_another() {
     let directory = directory();
@@ -186,7 +186,7 @@ fn no_byte_of_a_frame_can_be_another() {
             altered[at] ^= flip;
             let whole = read(&altered);
             let of = starts.iter().rposition(|start| *start <= at).expect("a frame");
-            // Its digest is part of the next one's.
+            // A frame's digest is also an input of the next frame's digest.
             let expected: Vec<usize> = starts.iter().copied().filter(|start| *start != starts[of]).collect();
             let is_digest = starts.get(of + 1).copied().unwrap_or(file.len()) - at <= 32;
             if is_digest {
@@ -232,7 +232,7 @@ fn encryption_can_be_turned_on_and_off() {
     assert_eq!(files, expected);
 }
 
-/// A crash between the manifest and the name.
+/// Simulates a crash after the manifest was written and before the file is renamed.
 #[test]
 fn closing_is_finished() {
     let directory = directory();
@@ -269,10 +269,11 @@ fn what_cannot_be_gone_on_with_is_refused() {
     assert!(refused().contains("00000002.frames: not in manifests.ndjson"), "{}", refused());
     fs::write(&path, &text).expect("written");
     fs::write(directory.path().join(manifest::open_name(3)), "{}\n").expect("written");
-    assert!(refused().contains("both here"), "{}", refused());
+    assert!(refused().contains("both exist"), "{}", refused());
 }
 
-/// More than fits into one frame: by bytes, by one record, by lives.
+/// Chunks that do not fit into one frame: too many bytes, one very long record, too many
+/// lives.
 #[test]
 fn large_chunks_become_several_frames() {
     let directory = directory();
@@ -336,7 +337,7 @@ fn recipients_are_read_and_what_is_none_is_named() {
         ("age1nobody", "`age1nobody` is not an age recipient"),
         ("ssh-ed25519 AAAA", "`ssh-ed25519` is not an age recipient"),
         (&format!("{one} {}", &other[..40]), &other[..40]),
-        (&format!("{one} ").repeat(101), "more than 100 are too many"),
+        (&format!("{one} ").repeat(101), "at most 100 are allowed"),
         (secret, "has a secret key"),
         (&secret.to_lowercase(), "has a secret key"),
     ];
@@ -347,14 +348,15 @@ fn recipients_are_read_and_what_is_none_is_named() {
     }
 }
 
-/// It is appended to, and synced, as any: a file that cannot be is retry.
+/// An encrypted file is appended to and synced like any other. If that fails, the chunk
+/// is answered with retry.
 #[test]
 fn what_cannot_be_written_is_an_error_and_comes_again() {
     let directory = directory();
     let mut ledger = open(&directory, &large());
     ledger.store(TAG, &chunk(&plain(0, 5))).expect("stored");
     let path = directory.path().join(frame::open_name(1));
-    // Somebody else has appended to it.
+    // Another process has appended to the file.
     let mut other = OpenOptions::new().append(true).open(&path).expect("opened");
     std::io::Write::write_all(&mut other, b"{").expect("written");
     assert!(ledger.store(TAG, &chunk(&plain(5, 5))).is_err());

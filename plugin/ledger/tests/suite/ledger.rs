@@ -1,4 +1,4 @@
-//! What a ledger holds after whatever has happened to it.
+//! The contents of a ledger after crashes, duplicates and damage.
 
 use flb_audit_ledger::manifest::{self, Statement};
 use flb_audit_ledger::{Settings, tree};
@@ -104,7 +104,7 @@ fn equal_chunks_without_seals_are_both_stored_without_a_crash() {
     assert_eq!(numbers(&directory), [0, 0, 0, 1, 1, 1]);
 }
 
-/// The file is cut at every byte of the last chunk, as a crash would.
+/// Cuts the file at every byte of the last chunk, as a crash would.
 #[test]
 fn a_torn_tail_is_cut_and_what_is_lost_comes_again_once() {
     for is_sealed in [true, false] {
@@ -196,7 +196,7 @@ fn text_of_last(directory: &tempfile::TempDir) -> serde_json::Value {
     serde_json::from_str(manifests.lines().last().expect("a line")).expect("JSON")
 }
 
-/// The root by its definition in RFC 6962 section 2.1.
+/// Computes the root by its definition in RFC 6962 section 2.1.
 fn root(lines: &[&[u8]]) -> tree::Node {
     match lines {
         [] => Sha256::digest([]).into(),
@@ -239,7 +239,7 @@ fn retention_deletes_the_oldest_and_leaves_tombstones() {
     assert_eq!(names(&directory).into_iter().filter(|name| name.ends_with(".zst")).count(), kept.len());
 }
 
-/// A crash between any two steps of closing a file.
+/// Simulates a crash between any two steps of closing a file.
 #[test]
 fn closing_is_finished_or_begun_anew() {
     let directory = directory();
@@ -252,12 +252,12 @@ fn closing_is_finished_or_begun_anew() {
     open(&directory, &small()).store(TAG, &chunk(&sealed[20..])).expect("stored");
     let closed = fs::read(path("00000001.ndjson.zst")).expect("read");
 
-    // The manifest is there, the old file still, too.
+    // The manifest is written, and the old file still exists.
     fs::write(path("00000001.ndjson"), &active).expect("written");
     open(&directory, &small());
     assert!(!path("00000001.ndjson").exists());
 
-    // Neither the manifest nor the next file are there.
+    // Neither the manifest nor the next file exists.
     fs::write(path("00000001.ndjson"), &active).expect("written");
     fs::write(path(manifest::FILE_NAME), "").expect("written");
     fs::write(path("ledger.intents"), journal).expect("written");

@@ -1,5 +1,5 @@
-//! Whatever happens to an honest ledger, it holds each acknowledged record once, and
-//! finds nothing wrong with itself.
+//! A ledger holds each acknowledged record once and finds no damage in itself, whatever
+//! happens to an honest ledger.
 
 use flb_audit_core::verify::{Checked, Checker};
 use flb_audit_ledger::manifest::{self, Statement};

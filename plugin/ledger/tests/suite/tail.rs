@@ -1,4 +1,4 @@
-//! The ledger signs over nothing that it has not written itself.
+//! The ledger signs only what it has written itself.
 
 use flb_audit_core::verify::{Checked, Checker, Sealed};
 use flb_audit_ledger::Settings;
@@ -41,7 +41,8 @@ fn sealed(value: &Value) -> Sealed {
     }
 }
 
-/// The links of first records: where lives of the own chain go on from.
+/// Returns the links of first records: the records from which lives of the own chain
+/// continue.
 fn links(directory: &TempDir) -> Vec<(u64, Value)> {
     let mut links = Vec::new();
     for name in names(directory).iter().filter(|name| name.ends_with(".ndjson")) {
@@ -71,7 +72,7 @@ fn added(values: &mut Vec<Value>, count: u64) {
     }
 }
 
-/// Somebody without keys seals the end of the open file anew, and everything fits.
+/// Somebody without keys seals the end of the open file anew, so that all heads fit.
 #[test]
 fn what_is_sealed_anew_in_the_open_file_is_not_signed_over() {
     let attacks: [(&str, Change, usize); 7] = [
@@ -114,7 +115,7 @@ fn what_is_sealed_anew_in_the_open_file_is_not_signed_over() {
             let damages = damages(&directory);
             let [Some(damage)] = &damages[..] else { panic!("{name}: {damages:?}") };
             assert_eq!(damage.kind, DamageKind::Altered, "{name}");
-            // What is signed goes on from the record that the ledger has written.
+            // The signed records continue from the record that the ledger has written.
             let head = String::from_utf8(flb_audit_core::text::base64url::hash_text(&genuine.head).into());
             let links = links(&directory);
             assert!(links.contains(&(9, json!(head.expect("text")))), "{name}: {links:?}");
@@ -127,7 +128,8 @@ fn what_is_sealed_anew_in_the_open_file_is_not_signed_over() {
     }
 }
 
-/// Without what says how the file was written, nothing in it is signed over either.
+/// If the journal that describes the file is lost or older, nothing in the file is signed
+/// over either.
 #[test]
 fn a_lost_or_older_journal_makes_nothing_good() {
     for is_older in [false, true] {
@@ -160,7 +162,7 @@ fn a_lost_or_older_journal_makes_nothing_good() {
     }
 }
 
-/// A file that waits to become the open one is not the ledger's.
+/// A file that was put in the place of the next open file is not the ledger's.
 #[test]
 fn a_file_laid_ready_is_not_appended_to() {
     let directory = directory();
@@ -177,7 +179,7 @@ fn a_file_laid_ready_is_not_appended_to() {
     assert_eq!(found, [None, Some(DamageKind::Altered)]);
 }
 
-/// Statements that the ledger has not made neither move its chain nor delete anything.
+/// Statements that the ledger has not made neither move its chain nor delete a file.
 #[test]
 fn forged_statements_move_nothing() {
     for last in [5, u64::MAX - 1] {
@@ -213,7 +215,7 @@ fn forged_statements_move_nothing() {
     }
 }
 
-/// A journal that somebody has changed costs no record.
+/// A journal that somebody has changed loses no record.
 #[test]
 fn a_forged_journal_costs_no_record() {
     let directory = directory();
@@ -224,7 +226,7 @@ fn a_forged_journal_costs_no_record() {
     let before: Vec<_> = files.iter().map(|path| fs::read(path).expect("read")).collect();
     let path = directory.path().join("ledger.intents");
     let genuine = fs::read(&path).expect("read");
-    // Some of the bytes that are in use.
+    // Changes some of the bytes that are in use.
     for at in (0..genuine.len()).filter(|at| genuine[*at] != 0).step_by(7) {
         for entry in fs::read_dir(directory.path()).expect("read") {
             fs::remove_file(entry.expect("an entry").path()).expect("removed");

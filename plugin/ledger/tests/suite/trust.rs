@@ -1,4 +1,4 @@
-//! What a ledger believes: of clients, of its own files, and of the clock.
+//! The ledger's trust in clients, in its own files, and in the clock.
 
 use flb_audit_core::Sealer;
 use flb_audit_core::chain::state::Header;
@@ -42,7 +42,7 @@ fn sealed(record: &Value) -> Sealed {
     }
 }
 
-/// A record that looks sealed and is not.
+/// Returns a record that looks sealed and is not.
 fn shaped(chain: &str, segment: u64, sequence: u64) -> Value {
     json!({"number": sequence, "password": "hunter2", "audit": {
         "chain": chain, "run": "aaaaaa", "seg": segment, "seq": sequence, "tag": "t", "time": "1.0",
@@ -60,7 +60,8 @@ fn what_only_looks_sealed_is_sealed_here() {
     assert_eq!(held["audit_"]["head"], "A".repeat(43));
 }
 
-/// Records of the ledger's own chain move nothing, whether they are intact or not.
+/// Records of the ledger's own chain that a client sends do not move the chain, whether
+/// they are intact or not.
 #[test]
 fn no_client_moves_the_chain() {
     let directory = directory();
@@ -69,7 +70,8 @@ fn no_client_moves_the_chain() {
     let chain = own["audit"]["chain"].as_str().expect("a chain");
     let claims = [shaped(chain, u64::MAX, u64::MAX), shaped(chain, 1, 5)];
     open(&directory, &Settings::default()).store(TAG, &chunk(&claims)).expect("stored");
-    // What the ledger holds is no record more; an intact one that it does not hold is.
+    // A record that the ledger holds is not stored again. An intact one that it does not
+    // hold is stored.
     let other = ledger_fixtures::directory();
     open(&other, &Settings::default()).store(TAG, &chunk(&plain(7, 1))).expect("stored");
     let foreign: Value = serde_json::from_str(&records(&other)[0]).expect("JSON");
@@ -100,7 +102,7 @@ fn with_a_roster_only_its_chains_are_believed() {
     }
 }
 
-/// Without a roster nobody is believed, however well it is sealed.
+/// If there is no roster, no seal is believed, however well a record is sealed.
 #[test]
 fn without_a_roster_no_seal_is_believed() {
     let directory = directory();
@@ -111,7 +113,7 @@ fn without_a_roster_no_seal_is_believed() {
     let sealed_records = filter.seal(&plain(0, 3));
     let mut ledger = open(&directory, &Settings::default());
     ledger.store(TAG, &chunk(&sealed_records[..1])).expect("stored");
-    // One comes while it runs.
+    // The roster appears while the ledger runs.
     fs::write(&roster, was).expect("written");
     ledger.store(TAG, &chunk(&sealed_records[1..])).expect("stored");
     let renamed: Vec<bool> = records(&directory).iter().map(|record| record.contains("audit_")).collect();
@@ -126,7 +128,7 @@ fn checkpoints_have_to_be_signed() {
     let directory = directory();
     let mut ledger = open(&directory, &Settings::default());
     ledger.store(TAG, &chunk(&plain(0, 2))).expect("stored");
-    // A signed record of another ledger, with the name of a chain in this roster.
+    // This is a signed record of another ledger, with the name of a chain in this roster.
     let checkpoint: Value = serde_json::from_str(&records(&directory)[0]).expect("JSON");
     assert!(sealed(&checkpoint).is_checkpoint);
     let other = ledger_fixtures::directory();
@@ -143,8 +145,8 @@ fn checkpoints_have_to_be_signed() {
     assert!(records(&other)[0].contains("audit_"));
 }
 
-/// Somebody fills a gap with records that are intact by themselves: they are in runs
-/// of their own, which do not meet the others.
+/// Somebody fills a gap with records that are intact by themselves. These records form
+/// runs of their own, which do not join the others.
 #[test]
 fn manifests_claim_only_what_follows_by_heads() {
     for properties in
@@ -157,7 +159,7 @@ fn manifests_claim_only_what_follows_by_heads() {
         let mixed: Vec<_> =
             [&honest[20..], &honest[..10], &forged[10..20], &forged[20..21]].concat().to_vec();
         open(&directory, &settings).store(TAG, &chunk(&mixed)).expect("stored");
-        // From what is on the disk.
+        // This time, the manifest is made from the files on the disk.
         open(&directory, &settings).store(TAG, &chunk(&plain(0, 1))).expect("stored");
         let manifest = manifests(&directory).remove(0);
         let text =
@@ -179,7 +181,8 @@ fn manifests_claim_only_what_follows_by_heads() {
     }
 }
 
-/// More chains than fit into a manifest: every record is held, and known again.
+/// There are more chains than fit into a manifest. Every record is held, and recognised
+/// when it comes again.
 #[test]
 fn many_chains_are_bounded() {
     let directory = directory();
@@ -266,7 +269,7 @@ fn a_jump_of_the_clock_deletes_nothing() {
     }
 }
 
-/// A clock that stays ahead: after an hour, files go as slowly as they were closed.
+/// The clock stays ahead. After an hour, files are deleted as slowly as they were closed.
 #[test]
 fn files_go_as_slowly_as_they_were_closed() {
     let directory = directory();
@@ -301,8 +304,8 @@ fn what_is_old_in_this_run_is_deleted() {
     assert_eq!(closed(&directory), 4);
 }
 
-/// A chunk of a life that ended comes behind the first record of the next one, which is
-/// the checkpoint that covers it.
+/// A chunk of an ended life comes after the first record of the next life, which is the
+/// checkpoint that covers it.
 #[test]
 fn a_checkpoint_is_kept_for_what_it_covers() {
     let directory = tempfile::tempdir().expect("a directory");
@@ -333,14 +336,14 @@ fn a_checkpoint_is_kept_for_what_it_covers() {
     {
         ledger.store(TAG, &chunk(records)).expect("stored");
         seen |= !is_here(1) && is_here(2);
-        // File 2 has the checkpoint for what is in file 3.
+        // File 2 has the checkpoint that covers the records in file 3.
         assert!(is_here(2) || !is_here(3), "{:?}", names(&directory));
     }
     assert!(seen || !is_here(3), "{:?}", names(&directory));
     assert!(statements(&directory).iter().any(|statement| matches!(statement, Statement::Deleted(_))));
 }
 
-/// A full disk, however often, spends no key: the ledger's keys come without a gap.
+/// A full disk wastes no key, however often writes fail: the ledger's keys have no gap.
 #[test]
 fn a_full_disk_spends_no_keys() {
     let directory = directory();
@@ -361,7 +364,7 @@ fn a_full_disk_spends_no_keys() {
     assert!(keys.windows(2).all(|two| two[1] <= two[0] + 1), "{keys:?}");
 }
 
-/// A state file that is no more what it was, in part or as a whole.
+/// The state file is damaged in part or as a whole.
 #[test]
 fn a_damaged_state_is_mended() {
     for damaged in [0..80, 80..240, 0..400, 100..101] {
@@ -382,7 +385,7 @@ fn a_damaged_state_is_mended() {
     }
 }
 
-/// Nothing is acknowledged that went into a directory that is no more.
+/// Records that went into a directory that was removed are not acknowledged.
 #[test]
 fn a_directory_that_was_removed_is_noticed() {
     let directory = directory();

@@ -296,7 +296,7 @@ pub(crate) fn damaged(place: &Place) -> Result<String> {
     let mut process = start(place, port, &outputs)?;
     // Damaged or altered: that depends on what was appended last.
     process.wait_for_log("00000001.ndjson: ", 1)?;
-    process.wait_for_log("; it stays as it is, and is closed", 1)?;
+    process.wait_for_log("; it is closed and left as it is", 1)?;
     process.wait_for_log(STARTED, 2)?;
     let mut client = Client::connect(port)?;
     for _ in 0..5 {
