@@ -1,5 +1,5 @@
-//! Anchors: checkpoints that were kept where the log's writers cannot reach. The
-//! records that they prove have to be in the log, or it begins with them.
+//! Anchors: checkpoints that were kept where the log's writers cannot reach. Each record
+//! that an anchor proves has to be in the log, unless the log begins after it.
 
 use super::Verdict;
 use super::chains::Chains;
@@ -11,11 +11,11 @@ use flb_audit_core::verify::{Anchor, read_anchor};
 use std::io::{BufRead, Read};
 use std::path::Path;
 
-/// The longest anchor, in bytes: a checkpoint takes less than 9 KB, and outputs
-/// add some.
+/// The maximum length of an anchor, in bytes. A checkpoint takes less than 9 KB, and
+/// outputs add some bytes.
 const ANCHOR_BYTES_MAX: u64 = 1 << 20;
 
-/// Reads all anchors in a file, which are to be held against the records that are here.
+/// Reads all anchors in a file. They are compared with the log's records later.
 pub(super) fn read(chains: &mut Chains<'_>, path: &Path, roster: Option<&Roster>) -> Result<()> {
     for_each(chains, path, roster, Chains::add_anchor)
 }
@@ -25,7 +25,8 @@ pub(super) fn read_starts(chains: &mut Chains<'_>, path: &Path, roster: Option<&
     for_each(chains, path, roster, |chains, start| chains.add_start(&start.checkpoint))
 }
 
-/// Takes each good checkpoint of a file. A line that is no checkpoint costs that line.
+/// Passes each good checkpoint of a file to `take`. A line that is not a checkpoint makes
+/// a finding and is skipped.
 fn for_each<'a>(
     chains: &mut Chains<'a>,
     path: &Path,
@@ -43,7 +44,8 @@ fn for_each<'a>(
     Ok(())
 }
 
-/// Takes each good checkpoint of some lines. Returns how many checkpoints there are.
+/// Passes each good checkpoint of some lines to `take`. Returns the number of
+/// checkpoints.
 fn for_each_in<'a>(
     chains: &mut Chains<'a>,
     shown: &str,

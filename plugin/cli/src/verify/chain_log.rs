@@ -1,7 +1,7 @@
-//! What was read of one chain.
+//! The records that were read of one chain.
 //!
-//! Only intact records are in here, apart from the numbers of altered ones. Who
-//! has sealed them is for `coverage` to say.
+//! A chain log has only intact records, apart from the numbers of altered ones.
+//! `coverage` decides who has sealed them.
 
 use super::keys::Keys;
 use super::segment::Segment;
@@ -15,20 +15,20 @@ use flb_audit_core::verify::{Sealed, Validity};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Where the records of a chain were read.
+/// The files in which the records of a chain were read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Store {
-    /// Nowhere yet.
+    /// No record was read yet.
     #[default]
     None,
-    /// Only in the files of this ledger.
+    /// All records were read in the files of this ledger.
     Ledger(usize),
-    /// In other files, or in more than one ledger.
+    /// Records were read in other files, or in more than one ledger.
     Mixed,
 }
 
 impl Store {
-    /// Adds a place where a record was read: a ledger, or none.
+    /// Adds the file of a record: one of this ledger, or of none.
     pub(super) fn add(&mut self, ledger: Option<usize>) {
         *self = match (*self, ledger) {
             (Store::None, Some(ledger)) => Store::Ledger(ledger),
@@ -38,8 +38,8 @@ impl Store {
     }
 }
 
-/// A good checkpoint with which the log of a chain begins: what is before it is not
-/// looked for.
+/// A good checkpoint with which the log of a chain begins. Missing records before it make
+/// no finding.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Start {
     pub(super) place: Place,
@@ -47,7 +47,8 @@ pub(super) struct Start {
 }
 
 impl Start {
-    /// Returns the last record of a life that is not looked for, if there is one.
+    /// Returns the last record of a life that the log may lack without a finding, if
+    /// there is one.
     pub(super) fn end(&self, life: &Life) -> Option<u64> {
         match () {
             () if life.segment < self.place.segment => Some(u64::MAX),
@@ -57,53 +58,53 @@ impl Start {
     }
 }
 
-/// What was read of one chain.
+/// The records that were read of one chain.
 #[derive(Default)]
 pub(super) struct ChainLog {
     pub(super) segments: BTreeMap<Life, Segment>,
-    /// The records that lives go on from, as their first records say.
+    /// The records from which lives continue, as their first records state.
     pub(super) links: BTreeMap<Life, Place>,
-    /// From which record on records before a life may never have been delivered, and
-    /// the head before that record, as the life's first record says.
+    /// For each life whose first record states it: the first record before the life that
+    /// may never have been delivered, and the head before that record.
     pub(super) unsettled: BTreeMap<Life, (Place, Fingerprint)>,
-    /// What the first records of lives say of the node's state.
+    /// The notes on the node's state in the first records of lives.
     pub(super) state_notes: BTreeMap<Life, Notes>,
     /// The checkpoint with which the log begins, if that is not the chain's beginning.
     pub(super) start: Option<Start>,
     pub(super) keys: Keys,
-    /// The policies that signed checkpoints name by their digests, with the first
-    /// such checkpoint and the last: some of them, where there are very many.
+    /// The policies that signed checkpoints name by their digests, each with the first
+    /// and the last such checkpoint. If there are very many, only some are listed.
     pub(super) policies: BTreeMap<Hash, (Position, Position)>,
     /// The times of signed checkpoints, in seconds since 1970.
     pub(super) checkpoint_times: BTreeMap<Position, u64>,
-    /// How many records are not the ones that were sealed.
+    /// The number of records that are not as they were sealed.
     pub(super) altered: u64,
-    /// Why its first checkpoint proves nothing: those that have no key of the
-    /// roster's all do so alike.
+    /// The reason why the first checkpoint without a key of the roster proves nothing.
+    /// All such checkpoints of a chain have the same reason.
     pub(super) without_roster: Option<Flaw>,
-    /// The last record that an anchor proves, and that is here.
+    /// The last record that is here and that an anchor proves.
     pub(super) anchored: Option<Place>,
-    /// Records that anchors prove, and that are here: some of them, where there are very
-    /// many.
+    /// The records that are here and that anchors prove. If there are very many, only
+    /// some are listed.
     pub(super) anchors: BTreeSet<Position>,
-    /// The last record that an anchor proves, here or not.
+    /// The last record that an anchor proves, whether it is here or not.
     pub(super) anchors_reach: Option<Position>,
-    /// Records that anchors prove behind the ends of lives that are here.
+    /// The numbers of records that anchors prove behind the ends of lives.
     pub(super) cut_off: BTreeMap<Life, Vec<u64>>,
     pub(super) store: Store,
-    /// Different intact records.
+    /// The number of distinct intact records.
     pub(super) records: u64,
-    /// Records that are here more than once.
+    /// The number of repeated records.
     pub(super) duplicates: u64,
-    /// Records that the filter could not read and sealed as raw text.
+    /// The number of records that the filter could not parse and sealed as raw text.
     pub(super) raw: u64,
-    /// Records that have a schema, by what their seals say of it.
+    /// The numbers of records with a schema, by the result that their seals state.
     pub(super) checked: SchemaCounts,
-    /// How many records have a note, by its word.
+    /// The number of records with each note.
     pub(super) notes: BTreeMap<&'static str, u64>,
-    /// Records that are not here, and nothing accounts for them.
+    /// The number of missing records without an explanation.
     pub(super) missing: u64,
-    /// Records that are not here, and were sealed shortly before a stop.
+    /// The number of missing records that were sealed shortly before a stop.
     pub(super) undelivered: u64,
     /// The time of the earliest record, in seconds since 1970.
     pub(super) from: u64,
@@ -111,20 +112,20 @@ pub(super) struct ChainLog {
     pub(super) to: u64,
 }
 
-/// How many policies of a chain are listed.
+/// The maximum number of policies that are listed for a chain.
 const POLICIES_MAX: usize = 100;
-/// The number of anchors of a chain that are listed.
+/// The maximum number of anchors that are listed for a chain.
 const ANCHORS_MAX: usize = 1000;
 
 impl ChainLog {
-    /// Returns how many seconds lie between the last record that an anchor proves and
-    /// the latest one, by the times of the records.
+    /// Returns the seconds between the last anchored record and the latest record, by the
+    /// times of the records.
     pub(super) fn unanchored_seconds(&self) -> u64 {
         let anchored = self.anchored.and_then(|place| self.checkpoint_times.get(&place.position()));
         self.to.saturating_sub(*anchored.unwrap_or(&self.from))
     }
 
-    /// Adds a record that an anchor proves, and that is here.
+    /// Adds a record that is here and that an anchor proves.
     pub(super) fn add_anchor(&mut self, at: Place) {
         self.anchored = self.anchored.max(Some(at));
         if self.anchors.len() < ANCHORS_MAX {
@@ -141,16 +142,16 @@ impl ChainLog {
     }
 }
 
-/// Records by what their seals say of their schemas.
+/// The numbers of records by the schema results that their seals state.
 #[derive(Clone, Copy, Default, Serialize)]
 pub(super) struct SchemaCounts {
     pub(super) valid: u64,
     pub(super) invalid: u64,
-    /// Of the invalid ones, those whose text is in quarantine.
+    /// The number of invalid records whose text is in quarantine.
     pub(super) quarantined: u64,
-    /// Of the invalid ones, those of which only the seal is left.
+    /// The number of invalid records that were dropped, so that only the seal is left.
     pub(super) dropped: u64,
-    /// Those that could not be checked.
+    /// The number of records that could not be checked.
     pub(super) unchecked: u64,
 }
 

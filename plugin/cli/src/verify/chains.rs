@@ -1,5 +1,5 @@
-//! All chains of a log: what was read of them, in any order, and what that comes
-//! to.
+//! All chains of a log: the records as they are read, in any order, and the evaluation
+//! when all have been read.
 
 use super::chain_log::{ChainLog, Start, Store};
 use super::coverage::Coverage;
@@ -27,10 +27,10 @@ use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::ops::RangeInclusive;
 
-/// How many chains that are not in the roster are followed.
+/// The maximum number of chains outside of the roster that are followed.
 const UNKNOWN_CHAINS_MAX: usize = 10_000;
 
-/// What was read.
+/// The records that were read of all chains.
 pub(super) struct Chains<'a> {
     pub(super) chains: BTreeMap<ChainId, ChainLog>,
     pub(super) findings: Findings,
@@ -39,24 +39,23 @@ pub(super) struct Chains<'a> {
     /// The good anchors, as `--anchors` names them.
     pub(super) anchors: Vec<KeptAnchor>,
     pub(super) roster: Option<&'a Roster>,
-    /// How many of the chains are not in the roster.
+    /// The number of chains that are not in the roster.
     unknown_chains: usize,
-    /// Records of which some keys are not under the seal.
+    /// The number of records with keys that are not under the seal.
     pub(super) with_unsealed_keys: u64,
-    /// Records that have more keys of ignored names than are tried.
+    /// The number of records with more keys of ignored names than are tried.
     pub(super) with_ignored_keys_over: u64,
-    /// How many encrypted records there are, and where the first is, by source.
+    /// The number of encrypted records by source, and the place of the first one.
     encrypted: BTreeMap<usize, (u64, u64)>,
-    /// The chains of which there may be an encrypted record of the time that is
-    /// asked for.
+    /// The chains that may have an encrypted record in the requested period.
     pub(super) encrypted_chains: BTreeSet<ChainId>,
-    /// From when to when nodes have to be heard, in seconds since 1970.
+    /// The period in which nodes have to be heard, in seconds since 1970.
     pub(super) heard: RangeInclusive<u64>,
     fingerprints: RandomState,
     pub(super) spool: Spool,
-    /// By ledger, the records that are not here to be checked.
+    /// The records that manifests state but that are not here to be checked, by ledger.
     pub(super) spans: Vec<Spans>,
-    /// The seals' statements on redactions and schemas, if they are asked for.
+    /// The seals' statements on redactions and schemas, if they are requested.
     pub(super) tallies: Option<Tallies>,
 }
 
@@ -68,19 +67,19 @@ pub(super) struct KeptAnchor {
     is_delivered: bool,
 }
 
-/// What the records of a chain come to, once all have been read.
+/// The evaluation of a chain after all records have been read.
 pub(super) struct Followed {
     pub(super) stretches: BTreeMap<Life, Vec<Stretch>>,
     pub(super) coverage: Coverage,
     pub(super) stops: Stops,
     pub(super) gaps: Gaps,
-    /// The records of the chain that are not here to be checked.
+    /// The records that manifests state but that are not here to be checked.
     pub(super) spans: Spans,
-    /// The last record of each life that is here or has been said not to be.
+    /// The last record of each life that is here or was reported as missing.
     pub(super) ends: BTreeMap<Life, u64>,
-    /// Where lives have gone on from one record.
+    /// The records from which more than one life continues.
     pub(super) forks: Forks,
-    /// Those of which both sides are covered.
+    /// The forks of which both sides are covered.
     pub(super) covered_forks: Forks,
 }
 
@@ -126,8 +125,8 @@ impl<'a> Chains<'a> {
         spans
     }
 
-    /// Adds a good checkpoint with which the log of its chain begins: of several, the
-    /// earliest.
+    /// Adds a good checkpoint with which the log of its chain begins. Of several, the
+    /// earliest counts.
     pub(super) fn add_start(&mut self, start: &Checkpoint) {
         let position = start.place.position();
         if self.starts.get(&start.chain).is_none_or(|other| position < other.place.position()) {
@@ -157,8 +156,8 @@ impl<'a> Chains<'a> {
         self.fingerprints.hash_one(head)
     }
 
-    /// Adds what became of one record of the input, which is in a file of the
-    /// ledger of this number, if it is in one.
+    /// Adds the reading of one record. `ledger` is the number of the ledger whose file it
+    /// is in, if it is in one.
     pub(super) fn add(&mut self, at: At, ledger: Option<usize>, reading: Reading) -> io::Result<()> {
         let (verdict, what) = match reading {
             Reading::Sealed(sealed, checkpoint, said) => {
@@ -185,12 +184,13 @@ impl<'a> Chains<'a> {
         Ok(())
     }
 
-    /// How many records could not be read, since they are encrypted.
+    /// Returns the number of records that could not be read because they are encrypted.
     pub(super) fn encrypted(&self) -> u64 {
         self.encrypted.values().map(|(records, _)| records).sum()
     }
 
-    /// Says of each source what could not be read of it.
+    /// Reports for each source the records that could not be read because they are
+    /// encrypted.
     pub(super) fn report_encrypted(&mut self, has_keys: bool) {
         for (&source, &(records, number)) in &self.encrypted {
             let why = if has_keys { "none of the identities opens them" } else { "no --identity was given" };
@@ -260,7 +260,7 @@ impl<'a> Chains<'a> {
         let is_heard = self.heard.contains(&sealed.seconds);
         match segment.add(sequence, (before, head), is_heard, &mut self.spool)? {
             Added::New => {
-                // What a ledger states of itself is not redacted.
+                // A ledger's own statements are not redacted.
                 if !sealed.is_statement() {
                     segment.policies.add(sealed);
                 }
@@ -296,8 +296,8 @@ impl<'a> Chains<'a> {
         Ok(())
     }
 
-    /// Anybody can make up chains: of those that are not in the roster only some
-    /// are followed.
+    /// Checks whether a chain is followed. Anybody can make up chains, so only a limited
+    /// number outside of the roster are followed.
     fn is_followed(&mut self, chain: ChainId) -> bool {
         let is_known = self.roster.is_some_and(|roster| roster.of(&chain).is_some());
         if is_known || self.chains.contains_key(&chain) {
@@ -307,7 +307,7 @@ impl<'a> Chains<'a> {
         self.unknown_chains <= UNKNOWN_CHAINS_MAX
     }
 
-    /// Puts together what was read, when all has been.
+    /// Evaluates the chains after all records have been read.
     pub(super) fn follow(&mut self) -> io::Result<BTreeMap<ChainId, Followed>> {
         let genesis = self.fingerprint(&GENESIS);
         let none = Spans::default();

@@ -1,5 +1,5 @@
-//! Whether an encrypted segment is as its manifest says: for everybody by what
-//! its frames state, for who has an identity by the records.
+//! Checks an encrypted file against its manifest: by its frame headers and, given a
+//! decryption key, by its records.
 
 use super::ledger::Hashed;
 use crate::frames;
@@ -11,17 +11,18 @@ use std::fs::File;
 use std::io::{self, BufReader};
 use std::path::Path;
 
-/// How much of a file is read at once, in bytes.
+/// The number of bytes that are read at once.
 const BUFFER_BYTES: usize = 1 << 20;
 
-/// Whether the file has the hash, the records and the root of its manifest.
+/// Checks that the file has the hash, the records and the root of its manifest.
 pub(super) fn is_as_stated(
     path: &Path,
     manifest: &Manifest,
     identities: Option<&DecryptionKeys>,
 ) -> io::Result<bool> {
     let sha256 = Hashed::open(path)?.into_hex()?;
-    // As the frames say; and as the records do, while they can be read.
+    // The tree by the frames' headers, and the tree by the records as long as they can be
+    // read.
     let (mut tree, mut of_records) = (Tree::default(), identities.map(|_| Tree::default()));
     let (mut records, mut loose, mut bytes, mut is_whole) = (0_u64, 0_u64, 0, true);
     let mut reader = Reader::new(BufReader::with_capacity(BUFFER_BYTES, File::open(path)?));
@@ -56,7 +57,7 @@ pub(super) fn is_as_stated(
                 frames::lines(&lines).for_each(|line| tree.add(tree::leaf(line)));
             }
             (Some(_), Some(_)) => {}
-            // That it is not opened is found as the records are read.
+            // Reading the records reports that the frame cannot be opened.
             _ => of_records = None,
         }
     }

@@ -1,13 +1,14 @@
-//! How far signatures reach.
+//! Finds the records that signatures cover.
 //!
-//! A signature is over a head, and a head is over the record and the head before
-//! it. So a good checkpoint vouches for itself, for the records before it as far
-//! as each head is the one before the next record, and over a link for the record
-//! that the life goes on from. Numbers play no part in it.
+//! A signature is over a head, and a head is over the record and the head before it. So a
+//! good checkpoint covers itself, the records before it as long as each head is the one
+//! before the next record, and, over a link, the record from which the life continues.
+//! Sequence numbers do not matter for this.
 //!
-//! Who has a key can sign any head, but only of records since the key came into
-//! force. So a signature reaches over a handover only if the head is there that the
-//! key before has signed; from there on it is a signature of that key.
+//! The holder of a key can sign any head, but the signature only counts for records since
+//! the key came into force. So a signature reaches over a handover only if the head that
+//! the previous key has signed there is present. From there on it counts as a signature
+//! of that key.
 
 use super::chain_log::ChainLog;
 use super::keys::{Authorities, Authority};
@@ -21,12 +22,12 @@ use std::ops::RangeInclusive;
 
 /// The records of a chain that the holders of its keys have sealed.
 ///
-/// Only [`Coverage::of`] makes it, out of intact records and good signatures:
-/// whoever asks for it can claim that a record was sealed.
+/// Only [`Coverage::of`] makes this type, from intact records and good signatures. So any
+/// code that has it can claim that a record was sealed.
 #[derive(Default)]
 pub(super) struct Coverage {
     lives: BTreeMap<Life, Vec<RangeInclusive<u64>>>,
-    /// How many records it has.
+    /// The number of covered records.
     pub(super) records: u64,
 }
 
@@ -39,7 +40,7 @@ pub(super) struct Signed {
     pub(super) by: Authority,
 }
 
-/// Records that signatures are followed through.
+/// The records through which signatures are followed.
 struct Walk<'a> {
     life: &'a Life,
     segment: &'a Segment,
@@ -48,8 +49,8 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    /// Returns the first record that a signature reaches and, if that is the first of
-    /// the stretch, whose signature it is there.
+    /// Returns the first record that a signature reaches. If that is the first of the
+    /// stretch, also returns the authority by which the signature counts there.
     fn reach(&self, signed: &Signed, spool: &mut Spool) -> io::Result<Option<(u64, Option<Authority>)>> {
         let at = |sequence: u64| Position { segment: self.life.segment, sequence };
         let is_here = self.segment.head(signed.sequence, spool)? == Some(signed.head);
@@ -72,7 +73,7 @@ impl Walk<'_> {
 }
 
 impl Coverage {
-    /// Follows all signatures of a chain, of which these are the stretches.
+    /// Follows all signatures of a chain through its stretches.
     pub(super) fn of(
         id: ChainId,
         chain: &ChainLog,
@@ -86,7 +87,7 @@ impl Coverage {
         for (life, handed_over) in chain.keys.heads_handed_over(id, &authorities) {
             signed.entry(life).or_default().push(handed_over);
         }
-        // Links lead back, so what goes on from a life is seen before it.
+        // Links lead back, so a life is visited after the lives that continue from it.
         for (life, stretches) in stretches.iter().rev() {
             let here = signed.remove(life).unwrap_or_default();
             for stretch in stretches {
@@ -106,8 +107,8 @@ impl Coverage {
         Ok(coverage)
     }
 
-    /// Adds what is signed of a stretch, and returns what that signs of the record that
-    /// its life goes on from.
+    /// Adds the signed records of a stretch. Returns the signature over the record from
+    /// which its life continues, if there is one.
     fn add(
         &mut self,
         walk: &Walk<'_>,
@@ -117,7 +118,7 @@ impl Coverage {
     ) -> io::Result<Option<Signed>> {
         let mut covered: Vec<RangeInclusive<u64>> = Vec::new();
         let mut linked = None;
-        // The last signature of a life nearly always reaches all of it.
+        // The last signature of a life nearly always covers all of it.
         while let Some(signed) = heads.pop() {
             let is_whole = covered.last().is_some_and(|range| range.start() == walk.stretch.records.start());
             if is_whole && (link.is_none() || linked.is_some()) {
@@ -140,7 +141,7 @@ impl Coverage {
             return Ok(linked);
         }
         let of_life = self.lives.entry(*walk.life).or_default();
-        // Very many lives have one.
+        // There are very many lives with one range, so no spare capacity is reserved.
         if of_life.is_empty() {
             of_life.reserve_exact(covered.len());
         }
@@ -152,29 +153,29 @@ impl Coverage {
         Ok(linked)
     }
 
-    /// The covered records of a life.
+    /// Returns the covered records of a life.
     pub(super) fn in_life(&self, life: &Life) -> &[RangeInclusive<u64>] {
         self.lives.get(life).map_or(&[], Vec::as_slice)
     }
 
-    /// Returns which of these records are not covered.
+    /// Returns the given records without the covered ones.
     pub(super) fn without(&self, life: &Life, records: &RangeInclusive<u64>) -> Vec<RangeInclusive<u64>> {
         ranges::without(records, self.in_life(life))
     }
 
-    /// All covered records, by life.
+    /// Returns all covered records, by life.
     pub(super) fn ranges(&self) -> impl Iterator<Item = (&Life, &RangeInclusive<u64>)> {
         self.lives.iter().flat_map(|(life, ranges)| ranges.iter().map(move |range| (life, range)))
     }
 
-    /// Whether a record is covered.
+    /// Checks whether a record is covered.
     pub(super) fn has(&self, life: &Life, sequence: u64) -> bool {
         let ranges = self.in_life(life);
         let after = ranges.partition_point(|range| *range.start() <= sequence);
         after.checked_sub(1).is_some_and(|at| ranges[at].contains(&sequence))
     }
 
-    /// The last covered record.
+    /// Returns the last covered record.
     pub(super) fn last(&self) -> Option<Position> {
         let (life, ranges) = self.lives.last_key_value()?;
         Some(Position { segment: life.segment, sequence: *ranges.last()?.end() })

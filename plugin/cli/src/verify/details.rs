@@ -1,5 +1,5 @@
-//! What metrics and pages say beyond the report: counts of redactions and schemas,
-//! timelines, and what was asked.
+//! The details that metrics and pages show beyond the report: counts of redactions and
+//! schemas, timelines, and the request.
 
 use super::Verify;
 use super::chains::{Chains, Followed};
@@ -23,11 +23,12 @@ const ABSENT_MAX: usize = 1000;
 #[derive(Default)]
 pub(super) struct Details {
     pub(super) tallies: Tallies,
-    /// By chain; where there are very many, of those with the worst findings.
+    /// The timelines by chain. If there are very many chains, only those with the worst
+    /// findings have one.
     pub(super) timelines: BTreeMap<String, Timeline>,
-    /// The inputs, and what was read of them.
+    /// The inputs, each with its hash and length if they were computed.
     pub(super) sources: Vec<(String, Option<Stored>)>,
-    /// Nodes of the roster of which nothing is here: their names and newest chains.
+    /// The nodes of the roster without any record here: their names and newest chains.
     pub(super) absent: Vec<(String, String)>,
     pub(super) absent_count: usize,
     /// The number of chains in the roster.
@@ -35,7 +36,7 @@ pub(super) struct Details {
 }
 
 impl Details {
-    /// Takes what was counted, and looks for nodes of which nothing is here.
+    /// Takes the tallies, and finds the nodes without any record.
     pub(super) fn of(chains: &mut Chains<'_>, roster: Option<&Roster>) -> Details {
         let Some(tallies) = chains.tallies.take() else { return Details::default() };
         let mut details = Details { tallies, ..Details::default() };
@@ -60,7 +61,7 @@ impl Details {
         details
     }
 
-    /// Adds the timelines of the chains with the worst findings, and what was read.
+    /// Adds the timelines of the chains with the worst findings, and the inputs.
     pub(super) fn add_timelines(
         &mut self,
         chains: &Chains<'_>,
@@ -87,7 +88,7 @@ impl Details {
 /// The request: the command line, and the files that it names beside the logs.
 pub(super) struct Asked {
     pub(super) command: Vec<String>,
-    /// For each, its purpose, its name, and its contents at the start.
+    /// The purpose, the name, and the contents at the start of each file.
     pub(super) files: Vec<(&'static str, String, Stored)>,
 }
 

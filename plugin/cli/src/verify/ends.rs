@@ -1,4 +1,4 @@
-//! What signatures, anchors and the roster leave unproven of each chain.
+//! Finds what signatures, anchors and the roster leave unproven in each chain.
 
 use super::chain_log::{ChainLog, Start};
 use super::chains::{Chains, Followed, KeptAnchor};
@@ -16,7 +16,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 impl Chains<'_> {
-    /// Holds the checkpoints that were kept elsewhere against what is here.
+    /// Compares the checkpoints that were kept elsewhere with the records that are here.
     pub(super) fn check_anchors(&mut self, followed: &mut BTreeMap<ChainId, Followed>) -> io::Result<()> {
         for anchor in std::mem::take(&mut self.anchors) {
             self.check_anchor(&anchor, followed)?;
@@ -66,7 +66,8 @@ impl Chains<'_> {
         Ok(())
     }
 
-    /// Says what anchors prove of lives whose ends are not here, once a life.
+    /// Reports the ends of lives that anchors prove and that are not here, once for each
+    /// life.
     fn report_cut_off(&mut self, followed: &mut BTreeMap<ChainId, Followed>) {
         for (id, chain) in &mut self.chains {
             let Some(followed) = followed.get_mut(id) else { continue };
@@ -102,8 +103,8 @@ impl Chains<'_> {
         }
     }
 
-    /// Holds the roster's nodes against what is here. With a limited time, a node
-    /// is heard only by a record that its key has sealed.
+    /// Compares the roster's nodes with the records that are here. If a period is given,
+    /// only a record that a node's key has sealed counts as heard.
     pub(super) fn check_roster(
         &mut self,
         roster: &Roster,
@@ -144,7 +145,8 @@ impl Chains<'_> {
             || followed.get(id).is_some_and(|followed| followed.coverage.ranges().any(is_in))
     }
 
-    /// Checks that all that is here of a chain is the end of what a ledger has deleted.
+    /// Checks that all records of a chain that are here are the rest of what a ledger has
+    /// deleted.
     fn is_end_of_deleted(&self, id: &ChainId, followed: &BTreeMap<ChainId, Followed>) -> bool {
         let is_known = self.roster.is_some_and(|roster| roster.of(id).is_some());
         let (Some(chain), Some(followed)) = (self.chains.get(id).filter(|_| is_known), followed.get(id))
@@ -155,8 +157,8 @@ impl Chains<'_> {
         unreached.all(|(life, first, last)| is_end_of_deleted(chain, followed, &life, first, last))
     }
 
-    /// Says of each chain what keeps its end from being proven. Of a chain with keys so
-    /// many seconds at its end need no anchor.
+    /// Reports for each chain what keeps its end from being proven. In a chain with an
+    /// anchor, the last `unanchored_max` seconds need no anchor.
     pub(super) fn check_ends(&mut self, followed: &BTreeMap<ChainId, Followed>, unanchored_max: Option<u64>) {
         for (id, start) in self.starts.iter().filter(|(id, _)| !self.chains.contains_key(id)) {
             let what = format!("nothing of it is here, from {} on", named(start.place.position()));
@@ -198,7 +200,7 @@ impl Chains<'_> {
 }
 
 impl Followed {
-    /// The records that no signature reaches, in stretches.
+    /// Returns the stretches of records that no signature covers.
     pub(super) fn unreached(&self) -> impl Iterator<Item = (Life, u64, u64)> + '_ {
         let all =
             self.stretches.iter().flat_map(|(life, all)| all.iter().map(move |stretch| (life, stretch)));
@@ -208,14 +210,15 @@ impl Followed {
         })
     }
 
-    /// The chain's last record that is here, in the order of segment, run and number.
+    /// Returns the chain's last record that is here, in the order of segment, run and
+    /// number.
     pub(super) fn end(&self) -> Option<Place> {
         let (life, stretches) = self.stretches.last_key_value()?;
         Some(Place { segment: life.segment, run: life.run, sequence: *stretches.last()?.records.end() })
     }
 }
 
-/// The records of a node in the time that is asked for.
+/// The findings about a node in the requested period.
 #[derive(Default)]
 struct Heard {
     /// True if a record is covered.
@@ -229,10 +232,10 @@ struct Heard {
 /// All numbers of a life.
 const ALL: RangeInclusive<u64> = 0..=u64::MAX;
 
-/// Checks that records which no signature reaches are the end of what a ledger has
-/// deleted: it has seen a signature, and no other was due since.
+/// Checks that records which no signature covers are the rest of what a ledger has
+/// deleted: the ledger has seen a signature, and no other was due since.
 fn is_end_of_deleted(chain: &ChainLog, followed: &Followed, life: &Life, first: u64, last: u64) -> bool {
-    // The next manifest covers what a ledger seals itself.
+    // The ledger's next manifest covers the records that the ledger seals itself.
     let is_of_ledger = chain.notes.contains_key(STATEMENT);
     let stretches = followed.stretches.get(life).map_or(&[][..], Vec::as_slice);
     let stretch = stretches.iter().find(|stretch| *stretch.records.start() == first);
@@ -243,11 +246,10 @@ fn is_end_of_deleted(chain: &ChainLog, followed: &Followed, life: &Life, first: 
 /// The note of a ledger's statements.
 const STATEMENT: &str = "statement";
 
-/// Judges the records that no signature reaches, apart from the end of the chain.
+/// Judges the records that no signature covers, apart from the end of the chain.
 ///
-/// A life begins with a checkpoint and has one every so many records. So such
-/// records are not the filter's, unless the checkpoint that would reach them is
-/// missing.
+/// A life begins with a checkpoint and has one at regular intervals. So such records are
+/// not the filter's, unless the checkpoint that would cover them is missing.
 fn unreached(chain: &ChainLog, followed: &Followed) -> Vec<(Verdict, Position, String)> {
     let start = chain.start.map(|start| start.place);
     let known_end = followed.coverage.last().max(chain.anchors_reach).max(followed.gaps.last);
@@ -269,10 +271,10 @@ fn unreached(chain: &ChainLog, followed: &Followed) -> Vec<(Verdict, Position, S
             }
             verdict
         } else if followed.spans.has(&life, &(first..=last), Why::Deleted) {
-            // The checkpoint that reached them was deleted with them.
+            // The checkpoint that covered them was deleted with them.
             Verdict::KeyNotCertified
         } else if known_end.is_some_and(|end| end > at) {
-            // The chain has gone on from elsewhere.
+            // The chain continues from elsewhere.
             followed.forks.before(at).unwrap_or(Verdict::Conflict)
         } else if !follows_covered && !is_end_of_deleted(chain, followed, &life, first, last) {
             Verdict::Gap

@@ -1,8 +1,8 @@
-//! The directory that `flb-audit export` makes: records, what proves them, and
-//! the manifests that the proofs lead to.
+//! Verifies the directory that `flb-audit export` writes: records, their proofs, and the
+//! manifests to which the proofs lead.
 //!
-//! It is part of a ledger, so nothing is said of what is before and behind its
-//! records; but what is missing between them is, unless it was deleted.
+//! An export is part of a ledger, so records before the first and after the last one are
+//! not missed. Missing records between them are reported, unless they were deleted.
 
 use super::extent;
 use super::ledger::{MISPLACED, damaged};
@@ -26,43 +26,46 @@ use std::io::{self, BufReader};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
-/// Whether a directory holds what an export does. That makes no export of it:
-/// whoever writes the store can add files, so the operator says that it is one.
+/// Checks whether a directory has the files of an export. That does not make it an
+/// export: anybody who can write to the store can add files, so the operator has to say
+/// that it is one.
 pub(super) fn looks_like_export(directory: &Path) -> bool {
     directory.join(PROOFS).is_file() && directory.join(RECORDS).is_file()
 }
 
-/// What a verification of an export says.
+/// The result of verifying an export.
 pub(super) struct Exported(Envelope<Counts>);
 
-/// What was counted.
+/// The counts of the report.
 #[derive(Serialize)]
 struct Counts {
-    /// Lines.
+    /// The number of lines.
     records: u64,
-    /// Records that are as they were sealed, and whose proofs lead to a manifest.
+    /// The number of records that are as they were sealed and whose proofs lead to a
+    /// manifest.
     proven: u64,
-    /// Records that have no proof.
+    /// The number of records without a proof.
     unproven: u64,
-    /// Records that are known to be missing.
+    /// The number of records that are known to be missing.
     missing: u64,
-    /// Manifests that count.
+    /// The number of manifests that count.
     manifests: usize,
 }
 
-/// What is known while it is read.
+/// The state while an export is read.
 struct Reading<'a> {
     directory: &'a Path,
     roster: Option<&'a Roster>,
     findings: Findings,
     stated: Statements,
     deleted: Spans,
-    /// Where the manifests stand, which are records, too.
+    /// The places of the manifests, which are records, too.
     places: HashSet<(Life, u64)>,
     lives: BTreeMap<ChainId, BTreeMap<Life, BTreeSet<u64>>>,
-    /// The records that lives go on from whose first record is here.
+    /// For each life whose first record is here: the record from which the life
+    /// continues.
     links: HashMap<Life, Place>,
-    /// Which places in segments have been proven.
+    /// The places in files that have been proven.
     proven: HashSet<(u64, u64)>,
     records: u64,
     unproven: u64,
@@ -70,7 +73,7 @@ struct Reading<'a> {
 }
 
 impl Exported {
-    /// Checks such a directory.
+    /// Checks an export's directory.
     pub(super) fn check(directory: &Path, roster: Option<&Roster>) -> Result<Exported> {
         let mut reading = Reading {
             directory,
@@ -102,8 +105,8 @@ impl Exported {
     }
 }
 
-/// The report for a person. No anchor has a part in it, so `intact` would say too
-/// much.
+/// Writes the report for a person. An export has no anchor, so the word `intact` would
+/// claim too much.
 impl fmt::Display for Exported {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.write_findings(f)?;
@@ -194,7 +197,8 @@ impl Reading<'_> {
                     let checkpoint = sealed.checkpoint();
                     if sealed.is_checkpoint
                         && let Err(bad) = verifier.verify(checkpoint.as_ref())
-                        // It is the manifests' signatures that prove it.
+                        // The manifests' signatures prove the record, so the roster need
+                        // not have its chain.
                         && !matches!(bad.flaw, Flaw::NoRoster | Flaw::NotInRoster)
                     {
                         self.add(bad.flaw.verdict(), format!("{at}: {}", bad.what()));
@@ -256,12 +260,12 @@ impl Reading<'_> {
         }
     }
 
-    /// Says what is missing between the records of each chain.
+    /// Reports the missing records between the records of each chain.
     fn find_missing(&mut self) {
         let mut gaps: Vec<(Life, RangeInclusive<u64>)> = Vec::new();
         for (chain, lives) in &self.lives {
             for (at, (life, sequences)) in lives.iter().enumerate() {
-                // What is before the first record of all may not have been wanted.
+                // Records before the first one may lie outside of the exported period.
                 let mut next = if at == 0 { sequences.first().copied().unwrap_or(0) } else { 0 };
                 for &sequence in sequences {
                     if sequence > next {
@@ -286,7 +290,8 @@ impl Reading<'_> {
         }
     }
 
-    /// The manifests are records, too, of the ledger's own chain.
+    /// Reports missing records, except those that are manifests: manifests are records of
+    /// the ledger's own chain, too.
     fn find_not_stated(&mut self, life: Life, gap: RangeInclusive<u64>) {
         let is_of = |(of, _): &&(Life, u64)| *of == life;
         let stated = self.places.iter().filter(is_of).map(|(_, sequence)| *sequence);

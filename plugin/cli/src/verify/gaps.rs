@@ -1,4 +1,4 @@
-//! Places of a chain where records are not here, and what accounts for them.
+//! Gaps of a chain: places where records are missing, and the cause of each.
 
 use super::Verdict;
 use flb_audit_core::chain::{Place, Position, Run};
@@ -7,15 +7,15 @@ use std::collections::BTreeMap;
 /// The beginning of a chain, before all of its records.
 pub(super) const BEGINNING: Place = Place { segment: 0, run: Run::FIRST, sequence: 0 };
 
-/// Why records are not here.
+/// The reason why records are missing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Cause {
-    /// Nothing accounts for them.
+    /// There is no explanation.
     Unknown,
-    /// A ledger has deleted some of them, which does not account for what is not
-    /// here of another store, or not of this one up to its ends.
+    /// A ledger has deleted some of them. That does not explain why they are missing from
+    /// another store, or from this one up to the gap's ends.
     DeletedElsewhere,
-    /// They are here, and are not the ones that were sealed.
+    /// They are here, but are not as they were sealed.
     Altered,
     /// They were sealed shortly before their life stopped.
     Stop,
@@ -23,18 +23,18 @@ pub(super) enum Cause {
     Deleted,
     /// They are before the checkpoint with which the log begins.
     BeforeStart,
-    /// They are in an encrypted file that nothing opens.
+    /// They are in an encrypted file that no decryption key opens.
     Encrypted,
 }
 
-/// Records that follow one another and are not here.
+/// Consecutive records that are missing.
 #[derive(Clone, Copy, Debug)]
 struct Gap {
-    /// The record before the first of them, which may itself be missing. Without its first
-    /// record nobody knows what a life goes on from: then it is the last one before that
-    /// is here.
+    /// The record before the gap, which may itself be missing. If a life's first record
+    /// is missing, the record from which the life continues is unknown; then this is the
+    /// last record before it that is here.
     before: Position,
-    /// The last of them.
+    /// The last record of the gap.
     to: Position,
     cause: Cause,
 }
@@ -42,14 +42,15 @@ struct Gap {
 /// All gaps of a chain.
 #[derive(Default)]
 pub(super) struct Gaps {
-    /// By the last record before them that is here.
+    /// The gaps by the last record before them that is here.
     by_start: BTreeMap<Place, Vec<Gap>>,
-    /// The last record that is known not to be here.
+    /// The last record that is known to be missing.
     pub(super) last: Option<Position>,
 }
 
 impl Gaps {
-    /// Adds records of one segment, behind one that is here: `first` and up to `to`.
+    /// Adds missing records of one segment, from `first` to `to`. `after` is the last
+    /// record before them that is here.
     pub(super) fn push(&mut self, after: Place, first: u64, to: Position, cause: Cause) {
         let before = first.checked_sub(1);
         let before = before.map_or(after.position(), |sequence| Position { segment: to.segment, sequence });
@@ -64,7 +65,7 @@ impl Gaps {
             .flat_map(|(after, gaps)| gaps.iter().map(|gap| (after.position(), gap.to, gap.cause)))
     }
 
-    /// Orders the gaps, to be asked for those between two records.
+    /// Orders the gaps, so that those between two records can be looked up.
     pub(super) fn between(&self) -> Between {
         let mut by_cause = BTreeMap::<Cause, Vec<(Position, Position)>>::new();
         for gap in self.by_start.values().flatten() {
@@ -81,14 +82,15 @@ impl Gaps {
         Between(by_cause)
     }
 
-    /// What a record comes to that no signature reaches, by the gap behind it: the
-    /// checkpoint that would reach it may be in there. None if no gap is there.
+    /// Returns the verdict on a record that no signature covers, by the gap behind it:
+    /// the checkpoint that would cover the record may be in the gap. Returns `None` if
+    /// there is no gap.
     pub(super) fn verdict_behind(&self, at: Place) -> Option<Verdict> {
         let verdict = |gap: &Gap| match gap.cause {
             Cause::Unknown | Cause::Altered => Verdict::Gap,
             Cause::Stop => Verdict::UncleanStop,
             Cause::Encrypted => Verdict::Encrypted,
-            // Of what is before the start nothing is said.
+            // Records before the start are not judged.
             Cause::BeforeStart => Verdict::Intact,
             // Retention keeps the checkpoint that covers a record that is kept.
             Cause::Deleted | Cause::DeletedElsewhere => Verdict::KeyNotCertified,
@@ -98,12 +100,12 @@ impl Gaps {
     }
 }
 
-/// All gaps of a chain by cause: the record before each, in order, and the last record of
-/// all gaps up to that one.
+/// All gaps of a chain by cause, in order. Each has the record before it, and the last
+/// record of all gaps up to it.
 pub(super) struct Between(BTreeMap<Cause, Vec<(Position, Position)>>);
 
 impl Between {
-    /// Checks whether records are not here between two that are, for one of these causes.
+    /// Checks whether records between two others are missing for one of these causes.
     pub(super) fn has(&self, one: Position, other: Position, causes: &[Cause]) -> bool {
         causes.iter().filter_map(|cause| self.0.get(cause)).any(|gaps| {
             let begun = gaps.partition_point(|(before, _)| *before <= other);

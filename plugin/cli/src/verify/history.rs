@@ -1,4 +1,4 @@
-//! How the lives of a chain follow one another, and what is not here of them.
+//! Follows the lives of a chain one after the other, and finds missing records.
 
 use super::chain_log::ChainLog;
 use super::coverage::Coverage;
@@ -15,52 +15,52 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::ops::RangeInclusive;
 
-/// What a life goes on from.
+/// The record from which a life continues.
 enum Origin {
-    /// Its first record is not here.
+    /// The life's first record is not here.
     Unknown,
-    /// It says nothing: it is the chain's first, or its node had lost its state.
+    /// The life names none: it is the chain's first, or its node had lost its state.
     Nothing(Option<Fingerprint>),
-    /// It goes on from a record, whose head is this.
+    /// The life continues from this record, which has this head.
     Record(Place, Option<Fingerprint>),
 }
 
-/// Records at the end of a life that are not here.
+/// Missing records at the end of a life.
 struct MissingEnd {
     life: Life,
     records: RangeInclusive<u64>,
     /// The last record before them that is here.
     after: Place,
-    /// Whether nothing is here of the life.
+    /// True if no record of the life is here.
     is_whole: bool,
 }
 
-/// The history of one chain, as it is put together.
+/// The history of one chain while it is put together.
 pub(super) struct History<'a, F: FnMut(Verdict, Position, String)> {
     pub(super) id: ChainId,
     pub(super) chain: &'a mut ChainLog,
     pub(super) stretches: &'a BTreeMap<Life, Vec<Stretch>>,
     pub(super) coverage: &'a Coverage,
     pub(super) stops: &'a Stops,
-    /// The spans of the ledger that all of the chain's records come from.
+    /// The spans of the ledger from which all of the chain's records come.
     pub(super) spans: &'a Spans,
-    /// Those of all ledgers.
+    /// The spans of all ledgers.
     pub(super) all_spans: &'a [Spans],
     /// The fingerprint of the head before a chain's first record.
     pub(super) genesis: Fingerprint,
     pub(super) spool: &'a mut Spool,
     pub(super) gaps: Gaps,
-    /// The last record of each life that is here or has been said not to be.
+    /// The last record of each life that is here or was reported as missing.
     pub(super) ends: BTreeMap<Life, u64>,
-    /// Where lives have gone on from one record.
+    /// The records from which more than one life continues.
     pub(super) forks: Forks,
-    /// Those of which both sides are covered.
+    /// The forks of which both sides are covered.
     pub(super) covered_forks: Forks,
     pub(super) add: F,
 }
 
 impl<F: FnMut(Verdict, Position, String)> History<'_, F> {
-    /// Goes through all lives, those included of which only spans are left.
+    /// Follows all lives, including those of which only spans are left.
     pub(super) fn follow(&mut self) -> io::Result<()> {
         let spanned = self.spans.lives().filter(|life| life.chain == self.id);
         let mut lives: BTreeSet<Life> = self.stretches.keys().chain(spanned).copied().collect();
@@ -81,7 +81,7 @@ impl<F: FnMut(Verdict, Position, String)> History<'_, F> {
         Ok(())
     }
 
-    /// Holds the checkpoint with which the log begins against what is here.
+    /// Compares the checkpoint with which the log begins with the records that are here.
     fn check_start(&mut self) -> io::Result<()> {
         let Some(start) = self.chain.start else { return Ok(()) };
         let Some(segment) = self.chain.segments.get(&start.place.life(self.id)) else { return Ok(()) };
@@ -96,8 +96,8 @@ impl<F: FnMut(Verdict, Position, String)> History<'_, F> {
         Ok(())
     }
 
-    /// Returns which of some missing records are looked for: those after the checkpoint
-    /// with which the log begins.
+    /// Returns the part of some missing records that is reported: the records after the
+    /// checkpoint with which the log begins.
     fn looked_for(
         &mut self,
         life: &Life,
@@ -114,7 +114,7 @@ impl<F: FnMut(Verdict, Position, String)> History<'_, F> {
         (end < *records.end()).then(|| end + 1..=*records.end())
     }
 
-    /// A filter has one policy for all of a life.
+    /// Checks that all records of a life name one policy, since a filter has only one.
     fn check_policies(&mut self, life: &Life) {
         if self.chain.segments.get(life).is_some_and(|segment| segment.policies.differ) {
             let what =
@@ -123,7 +123,7 @@ impl<F: FnMut(Verdict, Position, String)> History<'_, F> {
         }
     }
 
-    /// Holds records that are here against what manifests state of them.
+    /// Compares records with the heads that manifests state for them.
     fn check_edges(&mut self, life: &Life) -> io::Result<()> {
         let Some(segment) = self.chain.segments.get(life) else {
             return Ok(());
@@ -151,7 +151,8 @@ impl<F: FnMut(Verdict, Position, String)> History<'_, F> {
         self.stretches.get(life).map_or(&[], Vec::as_slice)
     }
 
-    /// The last record of a life that is here, in a span, or where the log begins.
+    /// Returns the last record of a life: one that is here, in a span, or where the log
+    /// begins.
     fn last(&self, life: &Life) -> Option<u64> {
         let here = self.stretches(life).last().map(|stretch| *stretch.records.end());
         let spanned = self.spans.of(life).iter().map(|span| *span.records.end()).max();
@@ -159,7 +160,7 @@ impl<F: FnMut(Verdict, Position, String)> History<'_, F> {
         here.max(spanned).max(started.map(|start| start.place.sequence))
     }
 
-    /// Looks at what is missing between the first record of a life and its last.
+    /// Finds the missing records between the first record of a life and its last.
     fn check_within(&mut self, life: &Life, end_before: Place) {
         let mut next: Option<u64> = Some(0);
         let mut is_first = true;
@@ -176,7 +177,7 @@ impl<F: FnMut(Verdict, Position, String)> History<'_, F> {
             }
             (next, is_first) = (last.checked_add(1), false);
         }
-        // What comes after the last record that is here is known of spans alone.
+        // Behind the last record that is here, only spans tell how far the life goes.
         if let (Some(from), Some(last)) = (next, self.last(life))
             && from <= last
         {
@@ -184,10 +185,11 @@ impl<F: FnMut(Verdict, Position, String)> History<'_, F> {
         }
     }
 
-    /// Says what accounts for missing records.
+    /// Finds the cause of missing records.
     fn check_missing(&mut self, life: &Life, records: RangeInclusive<u64>, end_before: Place) {
         let at = |sequence: u64| Position { segment: life.segment, sequence };
-        // Without its first record nobody knows what the life goes on from.
+        // If the first record is missing, nobody knows from which record the life
+        // continues.
         let after = records.start().checked_sub(1).map_or(end_before, |last| place(life, last));
         let Some(records) = self.looked_for(life, records, after) else { return };
         let mut next = *records.start();
@@ -205,7 +207,8 @@ impl<F: FnMut(Verdict, Position, String)> History<'_, F> {
         }
     }
 
-    /// Nothing accounts for these records; altered ones may be among them.
+    /// Reports missing records for which no span has a cause. Altered records may be
+    /// among them.
     fn check_unstated(&mut self, life: &Life, records: RangeInclusive<u64>, after: Place) {
         let at = |sequence: u64| Position { segment: life.segment, sequence };
         let altered = self.chain.segments.get(life).map(|segment| segment.altered_in(&records));
@@ -244,8 +247,7 @@ impl<F: FnMut(Verdict, Position, String)> History<'_, F> {
         link.map_or(Origin::Nothing(before), |link| Origin::Record(link, before))
     }
 
-    /// Holds the beginning of a life against the end of the one that it goes on
-    /// from.
+    /// Compares the beginning of a life with the end of the life from which it continues.
     fn check_origin(
         &mut self,
         life: &Life,
@@ -286,7 +288,7 @@ impl<F: FnMut(Verdict, Position, String)> History<'_, F> {
         Ok(())
     }
 
-    /// Holds a link against the checkpoint with which the log begins.
+    /// Compares a link with the checkpoint with which the log begins.
     fn check_link_to_start(&mut self, life: &Life, link: Place, before: Option<Fingerprint>) {
         let Some(start) = self.chain.start else { return };
         let Life { segment, run, .. } = *life;
@@ -305,19 +307,19 @@ impl<F: FnMut(Verdict, Position, String)> History<'_, F> {
         }
     }
 
-    /// Whether a life says under a signature that its node's state was so.
+    /// Checks whether a life's covered first record has this note on the node's state.
     fn says(&self, life: &Life, note: Notes) -> bool {
         let notes = self.chain.state_notes.get(life).copied().unwrap_or_default();
         notes.contains(note) && self.coverage.has(life, 0)
     }
 
-    /// Two lives go on from one record. Where the later one says that its state was
-    /// older than its keys, nobody else has written.
+    /// Returns the verdict on two lives that continue from one record. If the later life
+    /// states that its state was older than its keys, no second writer is involved.
     fn fork_verdict(&self, life: &Life) -> Verdict {
         if self.says(life, Notes::STATE_SET_BACK) { Verdict::StateDamaged } else { Verdict::Conflict }
     }
 
-    /// A life that is not the first begins a chain anew.
+    /// Reports a life that is not the first but continues from no record.
     fn report_new_start(&mut self, life: &Life) {
         let (verdict, why) = if self.says(life, Notes::STATE_DAMAGED) {
             self.forks.add_restart(Position { segment: life.segment, sequence: 0 });
@@ -329,13 +331,13 @@ impl<F: FnMut(Verdict, Position, String)> History<'_, F> {
         (self.add)(verdict, first_of(life), what);
     }
 
-    /// Returns the last record that is here of the lives before one.
+    /// Returns the last record that is here of the lives before this one.
     fn last_before(&self, life: &Life, lives: &BTreeSet<Life>) -> Place {
         let last = lives.range(..life).next_back().and_then(|life| Some(place(life, self.last(life)?)));
         last.unwrap_or(BEGINNING)
     }
 
-    /// Nothing is here of the life that another one goes on from.
+    /// Reports a life of which no record is here and from which another life continues.
     fn miss_life(&mut self, link: Place, lives: &BTreeSet<Life>) {
         let life = link.life(self.id);
         let first = self.ends.get(&life).map_or(0, |end| end.saturating_add(1));
@@ -349,7 +351,7 @@ impl<F: FnMut(Verdict, Position, String)> History<'_, F> {
         }
     }
 
-    /// Two lives must not go on from records of one life.
+    /// Reports a fork: two lives must not continue from the same life.
     fn check_successor(&mut self, life: &Life, link: Place, next_of: &mut BTreeMap<Life, (Life, bool)>) {
         let Life { segment: number, run, .. } = *life;
         let target = link.life(self.id);
@@ -415,10 +417,10 @@ impl<F: FnMut(Verdict, Position, String)> History<'_, F> {
         Ok(())
     }
 
-    /// A signature reaches a life, and would reach the record that it goes on from, if
-    /// its key had been in force then.
+    /// Reports a life whose signature would cover the record from which the life
+    /// continues, if its key had been in force then.
     fn report_too_early(&mut self, life: &Life, link: Place) {
-        // Of a state that was set back this is so: the keys are newer.
+        // In a state that was set back this is normal: the keys are newer.
         if !self.says(life, Notes::STATE_SET_BACK) {
             let what = format!(
                 "segment {} (run {}) goes on from {}, from before its key came into force, and the key before has not \
@@ -431,8 +433,9 @@ impl<F: FnMut(Verdict, Position, String)> History<'_, F> {
         }
     }
 
-    /// The record before the first unsettled one was sealed, and handed on long
-    /// before the stop. If it is not here, no other link may say that it was there.
+    /// Checks the record before the first unsettled one. It was sealed and handed on long
+    /// before the stop. If it is missing, there may be no other link that shows that it
+    /// existed.
     fn check_settled(&mut self, life: &Life, lives: &BTreeSet<Life>) -> io::Result<()> {
         let said = self.chain.unsettled.get(life).filter(|_| self.coverage.has(life, 0));
         let Some((first, head)) = said.copied() else {
@@ -468,8 +471,8 @@ impl<F: FnMut(Verdict, Position, String)> History<'_, F> {
         Ok(())
     }
 
-    /// The end of a life is not here. Records that were sealed shortly before a stop may
-    /// never have left the node.
+    /// Reports the missing end of a life. Records that were sealed shortly before a stop
+    /// may never have left the node.
     fn miss_end(&mut self, missing: MissingEnd) {
         let MissingEnd { life, records, after, is_whole } = missing;
         self.end_at(life, *records.end());
@@ -501,7 +504,7 @@ impl<F: FnMut(Verdict, Position, String)> History<'_, F> {
         }
     }
 
-    /// Adds a record from which `later` has gone on, and another life, too.
+    /// Adds a record from which `later` and another life continue.
     fn add_fork(&mut self, at: Position, later: &Life, is_other_covered: bool) {
         let verdict = self.fork_verdict(later);
         self.forks.add(at, verdict);
@@ -511,11 +514,11 @@ impl<F: FnMut(Verdict, Position, String)> History<'_, F> {
     }
 }
 
-/// Why records at the end of a life may not be here.
+/// The part of a finding that explains why records at the end of a life may be missing.
 pub(super) const STOPPED: &str =
     ", its end: sealed shortly before the filter stopped, so they may never have left the node";
 
-/// Returns where a life begins.
+/// Returns the beginning of a life.
 fn first_of(life: &Life) -> Position {
     Position { segment: life.segment, sequence: 0 }
 }
@@ -524,7 +527,8 @@ fn place(life: &Life, sequence: u64) -> Place {
     Place { segment: life.segment, run: life.run, sequence }
 }
 
-/// Adds a number of records. A log that nobody has sealed may claim any.
+/// Adds a number of records. The sum saturates, because an unsealed log may claim any
+/// numbers.
 pub(super) fn count(records: &mut u64, first: u64, last: u64) {
     *records = records.saturating_add(last - first).saturating_add(1);
 }

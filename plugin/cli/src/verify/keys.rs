@@ -1,5 +1,4 @@
-//! What the good checkpoints of one chain say of its keys, in whatever order
-//! they were read.
+//! The keys of one chain, as the good checkpoints state them, in any order of reading.
 
 use super::coverage::Signed;
 use super::signatures::GoodCheckpoint;
@@ -10,13 +9,13 @@ use flb_audit_core::hash::Hash;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 
-/// One key.
+/// A key of a chain.
 #[derive(Default)]
 struct Key {
-    /// The first record under it, and the head before that. Of a key that came into
-    /// force twice, both.
+    /// The first record under the key, and the head before that record. A key that came
+    /// into force twice has two.
     since: Vec<(Place, Fingerprint)>,
-    /// The last record that it has signed.
+    /// The last record that the key has signed.
     last: Option<Position>,
 }
 
@@ -24,44 +23,47 @@ struct Key {
 #[derive(Default)]
 pub(super) struct Keys {
     keys: BTreeMap<u32, Key>,
-    /// The last record that is signed.
+    /// The last signed record.
     pub(super) last_signed: Option<Position>,
-    /// The heads that are signed: life, record, head, key, and since when the key is in
-    /// force as its checkpoint says.
+    /// The signed heads: life, record, head, key, and the first record under the key as
+    /// its checkpoint states it.
     signed: BTreeSet<(Life, u64, Fingerprint, u32, Position)>,
 }
 
-/// The key that a signature counts as.
+/// The key by which a signature counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Authority {
     index: u32,
-    /// The first record that it can have signed.
+    /// The first record that the key can have signed.
     pub(super) since: Position,
 }
 
-/// Since when each key of a chain is in force.
+/// The records from which each key of a chain is in force.
 pub(super) struct Authorities<'a> {
     keys: &'a BTreeMap<u32, Key>,
-    /// No key is in force before the ones before it.
+    /// The first record under each key. A key is never in force before the keys with
+    /// lower numbers.
     since: BTreeMap<u32, Position>,
 }
 
 impl Authorities<'_> {
-    /// Returns the authority of a key whose checkpoint says since when it is in force.
+    /// Returns the authority of a key whose checkpoint states `since` as the first record
+    /// under it.
     fn of(&self, index: u32, since: Position) -> Authority {
         let before = self.since.range(..index).next_back();
         Authority { index, since: before.map_or(since, |(_, before)| since.max(*before)) }
     }
 
-    /// Returns the authority of a key that has handed over after `last`, if that is the
-    /// last record that is known to be its own.
+    /// Returns the authority of a key that has handed over after `last`. If its own
+    /// beginning is unknown, only `last` is known to be its own.
     fn that_handed_over(&self, index: u32, last: Position) -> Authority {
         let since = if index == 0 { Some(Position::default()) } else { self.since.get(&index).copied() };
         Authority { index, since: since.unwrap_or(last) }
     }
 
-    /// Returns whose signature it is that reaches on to an earlier record, which has
-    /// this head. None if it does not reach it: the key before has not signed the head.
+    /// Returns the authority by which a signature also covers the record `to`, whose head
+    /// is `head`. Returns `None` if the signature does not reach it, because the key
+    /// before has not signed the head.
     pub(super) fn over(&self, from: Authority, head: Fingerprint, to: Position) -> Option<Authority> {
         let mut by = from;
         while by.since > to {
@@ -79,7 +81,7 @@ impl Authorities<'_> {
     }
 }
 
-/// Something that does not fit.
+/// An inconsistency between keys.
 pub(super) enum Misfit {
     /// A key that came into force at two places.
     Forked { index: u32, places: [Place; 2] },
@@ -87,16 +89,16 @@ pub(super) enum Misfit {
     Late { index: u32, record: Position, next: Place },
     /// A key that came into force before the one before it.
     Backwards { index: u32, place: Place },
-    /// A key that came into force without the one before it having said so,
-    /// with the last record known to be under an earlier key.
+    /// A key that came into force although the key before it has not handed over, with
+    /// the last record known to be under an earlier key.
     NotHandedOver { index: u32, last: Position, place: Place },
-    /// A life that begins under a key older than one which had signed in the life that it
-    /// goes on from.
+    /// A life that begins under a key older than one that had signed in the life from
+    /// which it continues.
     Outdated { index: u32, life: Life },
 }
 
 impl Misfit {
-    /// Where in the chain it shows.
+    /// Returns the place in the chain where the inconsistency shows.
     pub(super) fn position(&self) -> Position {
         match self {
             Misfit::Forked { places: [one, other], .. } => one.position().min(other.position()),
@@ -108,13 +110,14 @@ impl Misfit {
 }
 
 impl Keys {
-    /// Adds what a checkpoint says of its key and the one before it.
+    /// Adds a checkpoint's handovers to its key and to the key before it.
     pub(super) fn add_handovers(&mut self, since: &[Handover], fingerprint: impl Fn(&Hash) -> Fingerprint) {
         for handover in since {
             let key = self.keys.entry(handover.index).or_default();
             let since = (handover.place, fingerprint(&handover.head));
             if !key.since.contains(&since) {
-                // Very many keys have one.
+                // There are very many keys with one place, so no spare capacity is
+                // reserved.
                 if key.since.is_empty() {
                     key.since.reserve_exact(1);
                 }
@@ -141,14 +144,14 @@ impl Keys {
         self.signed.insert((life, place.sequence, head, index, since));
     }
 
-    /// The first record under each key, and the head before it.
+    /// Returns the first record under each key, and the head before that record.
     pub(super) fn since(&self) -> impl Iterator<Item = (u32, Place, Fingerprint)> {
         self.keys
             .iter()
             .flat_map(|(index, key)| key.since.iter().map(|(place, head)| (*index, *place, *head)))
     }
 
-    /// Finds out since when each key is in force.
+    /// Computes the records from which each key is in force.
     pub(super) fn authorities(&self) -> Authorities<'_> {
         let mut since = BTreeMap::new();
         let mut last = Position::default();
@@ -161,8 +164,8 @@ impl Keys {
         Authorities { keys: &self.keys, since }
     }
 
-    /// The records before those that keys came into force with, in the same life,
-    /// and their heads, which the keys before have signed.
+    /// Returns the last records before changes of keys, where they are in the same life,
+    /// with their heads. The key before the change has signed each head.
     pub(super) fn heads_handed_over(
         &self,
         chain: ChainId,
@@ -176,7 +179,7 @@ impl Keys {
         })
     }
 
-    /// The signed heads among some records of a life.
+    /// Returns the signed heads among some records of a life.
     pub(super) fn signed_in(
         &self,
         life: &Life,
@@ -193,8 +196,8 @@ impl Keys {
         })
     }
 
-    /// Returns all that does not fit. After a key that was put into force twice
-    /// there are two histories, and its successors are not compared.
+    /// Returns all inconsistencies. After a key that came into force twice there are two
+    /// histories, so later keys are not compared.
     pub(super) fn misfits(&self, links: &BTreeMap<Life, Place>) -> Vec<Misfit> {
         let mut misfits = self.outdated(links);
         let forked = self.forked();
@@ -224,8 +227,8 @@ impl Keys {
         misfits
     }
 
-    /// Returns the lowest key that was put into force at two places, and the first two
-    /// of them.
+    /// Returns the lowest key that came into force at two places, and the first two of
+    /// these places.
     fn forked(&self) -> Option<(u32, Place, Place)> {
         self.keys.iter().find_map(|(index, key)| {
             let mut places: Vec<Place> = key.since.iter().map(|(place, _)| *place).collect();
@@ -238,8 +241,8 @@ impl Keys {
         })
     }
 
-    /// Finds lives that begin under a key older than one of the life that they go on from:
-    /// whoever goes on from there has seen the newer key.
+    /// Finds lives that begin under a key older than one of the life from which they
+    /// continue. An honest node that continues there has the newer key.
     fn outdated(&self, links: &BTreeMap<Life, Place>) -> Vec<Misfit> {
         let first = |life: Life| (life, 0, 0, 0, Position::default());
         let mut links: Vec<(Life, u64, Life)> =

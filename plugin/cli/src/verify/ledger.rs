@@ -1,5 +1,5 @@
-//! The directory of a ledger: what its manifests and tombstones say, and
-//! whether its files are as they say.
+//! Reads the manifests and tombstones in a ledger's directory, and compares its files
+//! with them.
 
 use super::spans::Why;
 use super::{Verdict, Verifier, closed_file};
@@ -19,39 +19,40 @@ use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// How much of a file is read at once, in bytes.
+/// The number of bytes that are read at once.
 const BUFFER_BYTES: usize = 1 << 20;
 
-/// What is wrong with a statement that counts for nothing, but is good in itself.
+/// The error of a statement that is good in itself but counts for nothing.
 pub(super) const MISPLACED: &str = "not of this ledger, or not at this place";
 
-/// The ledgers among what a command line names.
+/// The ledgers that a command line names.
 #[derive(Default)]
 pub(crate) struct Ledgers(Vec<LedgerFiles>);
 
-/// One ledger: what its good manifests and tombstones say.
+/// One ledger, as its good manifests and tombstones describe it.
 #[derive(Default)]
 pub(crate) struct LedgerFiles {
-    /// Files that are to be as their manifests say.
+    /// The files that have to match their manifests.
     closed: Vec<(PathBuf, Manifest)>,
-    /// The manifests of records that are not here to be checked, and why.
+    /// The manifests of records that are not here to be checked, each with the reason.
     not_here: Vec<(Manifest, Why)>,
     findings: Vec<(Verdict, String)>,
 }
 
 impl LedgerFiles {
-    /// The manifests of records that are not here to be checked, and why.
+    /// Returns the manifests of records that are not here to be checked, each with the
+    /// reason.
     pub(super) fn not_here(&self) -> impl Iterator<Item = (&Manifest, Why)> {
         self.not_here.iter().map(|(manifest, why)| (manifest, *why))
     }
 }
 
-/// A file to be read, and the number of the ledger that has written it.
+/// A file to be read, and the number of the ledger that it belongs to.
 type Owned = (PathBuf, Option<usize>);
 
 impl Ledgers {
-    /// Puts the files of each ledger in place of its directory. With a roster,
-    /// only what its keys have signed says anything.
+    /// Replaces the directory of each ledger by its files. With a roster, only statements
+    /// signed by its keys count.
     pub(crate) fn expand(named: Vec<PathBuf>, roster: Option<&Roster>) -> Result<(Vec<Owned>, Ledgers)> {
         let mut ledgers = Ledgers::default();
         let mut files = Vec::new();
@@ -67,12 +68,12 @@ impl Ledgers {
         Ok((files, ledgers))
     }
 
-    /// All ledgers, by number.
+    /// Returns all ledgers, by number.
     pub(super) fn all(&self) -> impl Iterator<Item = &LedgerFiles> {
         self.0.iter()
     }
 
-    /// How many records were deleted, as tombstones say.
+    /// Returns the number of records that were deleted according to tombstones.
     pub(super) fn deleted(&self) -> u64 {
         let deleted = self.all().flat_map(LedgerFiles::not_here).filter(|(_, why)| *why == Why::Deleted);
         deleted.fold(0, |sum, (manifest, _)| sum.saturating_add(manifest.records))
@@ -90,8 +91,8 @@ impl Ledgers {
                 file.number.and_then(|number| stated.get(number)).map(|it| path_of(directory, &it.manifest)),
             );
             let is_own = own.contains(&file.path);
-            // A crash in closing a file has left both; and where manifests are damaged, the
-            // open file has a later number.
+            // A crash while a file is closed leaves both of its files. If manifests are
+            // damaged, the open file has a later number.
             let is_left = file.closed == Some(open) && is_open(directory, open)
                 || file.is_open && file.number == Some(stated.last())
                 || file.is_open && !is_whole && file.number >= Some(open);
@@ -125,7 +126,7 @@ impl Ledgers {
         Ok(())
     }
 
-    /// Holds the files of closed segments against their manifests.
+    /// Compares closed files with their manifests.
     pub(super) fn check(&mut self, identities: Option<&DecryptionKeys>, findings: &mut Findings) {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let next = AtomicUsize::new(0);
@@ -166,9 +167,9 @@ impl Ledgers {
 }
 
 impl LedgerFiles {
-    /// Reads the statements that count: intact, sealed as statements and, with a
-    /// roster, signed by the ledger's key.
-    /// Returns with them whether all lines are such.
+    /// Reads the statements that count: they are intact, sealed as statements and, with a
+    /// roster, signed by the ledger's key. Also returns whether all lines are such
+    /// statements.
     fn read_manifests(
         &mut self,
         directory: &Path,
@@ -179,7 +180,8 @@ impl LedgerFiles {
         let (mut checker, mut verifier) = (Checker::default(), Verifier::new(roster));
         for (number, line) in (1..).zip(lines(BufReader::new(File::open(&path)?))) {
             let line = line?;
-            // One that is not good is found as a record, and proves nothing here.
+            // A bad line makes a finding when it is read as a record, and proves nothing
+            // here.
             let Ok(Checked::Sealed(sealed)) = checker.check(&line) else {
                 is_whole = false;
                 continue;
@@ -200,7 +202,8 @@ impl LedgerFiles {
     }
 }
 
-/// Where a closed segment is, whatever file its manifest names.
+/// Returns the path of a closed file by its number and form, without relying on the name
+/// in its manifest.
 pub(crate) fn path_of(directory: &Path, manifest: &Manifest) -> PathBuf {
     let number = manifest.number;
     let is_damaged = manifest.damaged.is_some();
@@ -210,12 +213,12 @@ pub(crate) fn path_of(directory: &Path, manifest: &Manifest) -> PathBuf {
     }
     let (active, closed) =
         (directory.join(frame::open_name(number)), directory.join(frame::closed_name(number)));
-    // A crash in closing it has left it to be renamed.
+    // A crash while the file was closed has left it under its old name.
     if is_damaged || !closed.is_file() && active.is_file() { active } else { closed }
 }
 
-/// Says of a file how the ledger found it, whether the file is still there or not: that
-/// somebody has signed it makes nothing of it good.
+/// Returns the finding for a file that the ledger found damaged, whether the file still
+/// exists or not. The signed manifest does not make its records good.
 pub(super) fn damaged(directory: &Path, manifest: &Manifest) -> Option<(Verdict, String)> {
     let verdict = match manifest.damaged.as_ref()?.kind {
         DamageKind::Altered => Verdict::Tampered,
@@ -226,18 +229,18 @@ pub(super) fn damaged(directory: &Path, manifest: &Manifest) -> Option<(Verdict,
     Some((verdict, what))
 }
 
-/// A file with records in it.
+/// A file that may have records.
 struct RecordFile {
     path: PathBuf,
     /// Its number, if its name has one.
     number: Option<u64>,
-    /// The same, if it is called as a closed file is.
+    /// Its number, if it is named like a closed file.
     closed: Option<u64>,
-    /// Whether it is called as an open file is.
+    /// True if it is named like an open file.
     is_open: bool,
 }
 
-/// All files with records in them, however they are called, in order.
+/// Returns all files that may have records, whatever their names, in order.
 fn record_files(directory: &Path) -> io::Result<Vec<RecordFile>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(directory)? {
@@ -258,12 +261,12 @@ fn record_files(directory: &Path) -> io::Result<Vec<RecordFile>> {
     Ok(files)
 }
 
-/// Whether there is a file that records are appended to.
+/// Checks whether an open file of this number exists.
 fn is_open(directory: &Path, number: u64) -> bool {
     [open_name(number), frame::open_name(number)].iter().any(|name| directory.join(name).is_file())
 }
 
-/// Whether a file has the hash, the records and the root of its manifest.
+/// Checks that a file has the hash, the records and the root of its manifest.
 fn is_as_stated(path: &Path, manifest: &Manifest) -> io::Result<bool> {
     let mut stored = Hashed::open(path)?;
     let decoded: Box<dyn Read + '_> = match manifest.damaged {
@@ -290,7 +293,7 @@ fn is_as_stated(path: &Path, manifest: &Manifest) -> io::Result<bool> {
         && sha256 == manifest.sha256)
 }
 
-/// A file whose bytes are hashed as they are read.
+/// A file whose bytes are hashed while they are read.
 pub(super) struct Hashed {
     file: File,
     hash: Sha256,
@@ -301,7 +304,7 @@ impl Hashed {
         Ok(Hashed { file: File::open(path)?, hash: Sha256::new() })
     }
 
-    /// The hash of all of the file, in hexadecimal.
+    /// Reads the rest of the file, and returns the hash of all of it in hexadecimal.
     pub(super) fn into_hex(mut self) -> io::Result<String> {
         io::copy(&mut self, &mut io::sink())?;
         Ok(hex::encode(&self.hash.finalize()))

@@ -1,9 +1,9 @@
-//! The report of a verification as metrics, in the text form of OpenMetrics 1.0 that
-//! Prometheus and node_exporter's textfile collector read too.
+//! Writes the report of a verification as metrics, in the text format of OpenMetrics 1.0,
+//! which Prometheus and node_exporter's textfile collector also read.
 //!
-//! Names end in their unit. A node is named as the roster has it. Chains that the
-//! roster does not name are counted as one, with an empty node: so there are no more
-//! series than the operator has nodes, whatever somebody puts into a log.
+//! Names end in their unit. A node has its name from the roster. All chains that the
+//! roster does not name are counted as one, with an empty node. So a log cannot make more
+//! series than the operator has nodes.
 
 use super::details::Details;
 use super::report::{Chain, Logs, Report};
@@ -14,10 +14,10 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::time::{Duration, SystemTime};
 
-/// The name of a metric, what it counts, and its value for a chain.
+/// The name of a metric, its description, and its value for a chain.
 type OfChain = (&'static str, &'static str, fn(&Chain) -> Option<u64>);
 
-/// What there is for each chain.
+/// The metrics of each chain.
 const OF_CHAINS: [OfChain; 11] = [
     ("records", "Different records that are as they were sealed.", |chain| Some(chain.records)),
     ("signed_records", "Records that signatures of certified keys reach.", |chain| Some(chain.signed)),
@@ -42,7 +42,7 @@ const OF_CHAINS: [OfChain; 11] = [
     }),
 ];
 
-/// Writes a report as metrics. `begun` is when the verification began.
+/// Writes a report as metrics. `begun` is the time at which the verification began.
 pub(super) fn openmetrics(report: &Report, begun: SystemTime, took: Duration) -> String {
     let (report, details) = (&report.said, &report.details);
     let mut out = Metrics::default();
@@ -65,7 +65,7 @@ pub(super) fn openmetrics(report: &Report, begun: SystemTime, took: Duration) ->
     for (name, help, value) in OF_CHAINS {
         let name = format!("chain_{name}");
         out.family(&name, help);
-        // A sum of counts; of times the latest.
+        // Counts are added up. For times, the latest counts.
         let is_time = name.ends_with("_seconds");
         for (labels, chains) in &nodes {
             let values = chains.iter().filter_map(|chain| value(chain));
@@ -101,13 +101,13 @@ struct OfSeals<'a> {
     redacted_records: u64,
     /// The number of redactions by each rule.
     rules: BTreeMap<&'a str, u64>,
-    /// Invalid records by schema.
+    /// The number of invalid records by schema.
     invalid: BTreeMap<&'a str, u64>,
 }
 
-/// The number of rules, and of schemas, of a chain that are told apart.
+/// The maximum number of rules, and of schemas, that are distinguished for a chain.
 const NAMES_MAX: usize = 100;
-/// The name of all others.
+/// The name under which all others are counted.
 const OTHERS: &str = "(others)";
 
 fn tallies<'a>(
@@ -164,7 +164,7 @@ fn word(verdict: Verdict) -> String {
     json!(verdict).as_str().unwrap_or_default().to_owned()
 }
 
-/// The labels of a chain; both are empty for all that the roster does not name.
+/// The labels of a chain. Both are empty for all chains that the roster does not name.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Labels<'a> {
     node: &'a str,
@@ -212,7 +212,7 @@ fn findings<'a>(
     findings
 }
 
-/// The text, as it grows.
+/// The text that is being written.
 #[derive(Default)]
 struct Metrics(String);
 

@@ -1,13 +1,20 @@
-//! `flb-audit verify`: what is left of the chains in a log.
+//! `flb-audit verify`: checks which records of the chains in a log are left, and what
+//! proves them.
 //!
-//! A record goes through states, each of which has a type that only the step
-//! before can make. It is *read* (`Reading`). If its hash fits, it is *intact* and
-//! goes into its `ChainLog`; what is not intact only makes findings. If it leads by
-//! heads to a checkpoint that a certified key has signed (`GoodCheckpoint`), it is
-//! *covered* (`Coverage`). If an anchor holds its head, it is *anchored*. `history`
-//! follows the lives of a chain and says what is missing; `spans` are what signed
-//! manifests of the same ledger say of that; `ends` says what is left unproven, and
-//! `report` all of it. `export` verifies an export.
+//! A record goes through states. Each state has a type that only the step before can
+//! make:
+//!
+//! - *read* (`Reading`): the record was parsed.
+//! - *intact*: its hash fits, and it goes into its `ChainLog`. A record that is not
+//!   intact only makes findings.
+//! - *covered* (`Coverage`): it leads by heads to a checkpoint that a certified key has
+//!   signed (`GoodCheckpoint`).
+//! - *anchored*: an anchor holds its head.
+//!
+//! `history` follows the lives of a chain and finds missing records. `spans` are the
+//! signed manifests' statements about records that are not here. `ends` finds the records
+//! that stay unproven, and `report` puts everything together. `export` verifies an
+//! export.
 
 mod anchors;
 mod chain_log;
@@ -130,8 +137,8 @@ struct Alone {
     verify: Verify,
 }
 
-/// Verifies logs, or a proof, as `flb-audit verify` does with these arguments, of which the first
-/// is its name, and returns the report as JSON.
+/// Verifies logs or a proof, as `flb-audit verify` does, and returns the report as JSON.
+/// The first argument is the program's name.
 pub fn report(arguments: impl IntoIterator<Item = OsString>) -> Result<String> {
     let verify = Alone::try_parse_from(arguments)?.verify;
     let roster = verify.roster.as_deref().map(Roster::read).transpose()?;
@@ -141,7 +148,7 @@ pub fn report(arguments: impl IntoIterator<Item = OsString>) -> Result<String> {
     }
 }
 
-/// A time in UTC, or the beginning of a day.
+/// Parses a time in UTC, or a day, which stands for its beginning.
 pub(crate) fn time(text: &str) -> Result<SystemTime, humantime::TimestampError> {
     let is_day = text.len() == "2026-11-20".len();
     humantime::parse_rfc3339_weak(&if is_day { format!("{text}T00:00:00Z") } else { text.to_owned() })
@@ -161,13 +168,13 @@ pub(crate) struct IgnoredKeys {
 }
 
 impl IgnoredKeys {
-    /// Those, and the ones that outputs add by themselves.
+    /// Returns these keys, and the keys that outputs add by default.
     pub(crate) fn all(self) -> Vec<String> {
         OUTPUT_KEYS.into_iter().map(str::to_owned).chain(self.ignore_key).collect()
     }
 }
 
-/// What one record of the input was read as.
+/// The result of reading one record of the input.
 #[allow(
     clippy::large_enum_variant,
     reason = "nearly all are the largest, and a box would cost each an allocation"
@@ -178,13 +185,13 @@ enum Reading {
     Malformed,
     UnknownVersion,
     Unreadable(String),
-    /// Something that is not as it was written, and how it shows.
+    /// A record or frame that was changed, with the evidence.
     Altered(String),
     Encrypted(Box<Frame>),
 }
 
 impl Reading {
-    /// Whether the text that was read had a seal, and is not what was sealed.
+    /// Returns true if the text had a seal and is not the text that was sealed.
     fn is_altered(&self, text: &[u8]) -> bool {
         match self {
             Reading::Sealed(sealed, ..) => !sealed.is_intact,
@@ -300,7 +307,7 @@ impl Verify {
         Ok(Report::new(chains, &followed, &sources, what, roster, ledgers.deleted(), details))
     }
 
-    /// The time in which nodes have to be heard, in seconds since 1970.
+    /// Returns the period in which nodes have to be heard, in seconds since 1970.
     fn heard(&self) -> Result<RangeInclusive<u64>> {
         let seconds =
             |time: SystemTime| time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
@@ -340,10 +347,12 @@ fn read(
     }
 }
 
-/// Whether a record is the one that its frame names, if it is in one.
+/// Checks that a record is the one that its frame names. Records outside of frames always
+/// pass.
 fn is_as_stated(sealed: &Sealed, record: &Record<'_>) -> bool {
     record.stated.is_none_or(|stated| {
-        // One that is not as it was sealed has its line's hash for a head.
+        // If a record is not as it was sealed, its frame has the hash of its line as
+        // head.
         (stated.life, stated.sequence) == (sealed.place.life(sealed.chain), sealed.place.sequence)
             && (stated.head == sealed.head || stated.head == tree::leaf(record.text))
     })
@@ -354,7 +363,7 @@ fn named(position: Position) -> String {
     format!("record {} of segment {}", position.sequence, position.segment)
 }
 
-/// Names records that follow one another, and says how many there are.
+/// Names consecutive records, and their number.
 fn extent(first: u64, last: u64) -> String {
     if first == last {
         format!("record {first}")

@@ -2,8 +2,8 @@
 
 use std::ops::RangeInclusive;
 
-/// Returns what is left of some records without others. These are in order, by their
-/// first record.
+/// Returns the parts of `records` that are not in `others`, which are in the order of
+/// their first records.
 pub(super) fn without<'a>(
     records: &RangeInclusive<u64>,
     others: impl IntoIterator<Item = &'a RangeInclusive<u64>>,

@@ -1,4 +1,4 @@
-//! What a verification says: for a person, and for a machine.
+//! The report of a verification, for a person and as JSON.
 
 use super::Verdict;
 use super::chain_log::{ChainLog, SchemaCounts};
@@ -17,38 +17,40 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-/// What a verification of logs says.
+/// The report of a verification of logs.
 pub(super) struct Report {
     pub(super) said: Envelope<Logs>,
     /// The part that only metrics and pages show.
     pub(super) details: Details,
 }
 
-/// What was verified.
+/// The counts of the report.
 #[derive(Serialize)]
 pub(super) struct Logs {
-    /// Different sealed records.
+    /// The number of distinct sealed records.
     pub(super) records: u64,
-    /// Records that came again, the same.
+    /// The number of repeated records.
     pub(super) duplicates: u64,
-    /// Records that the holders of the roster's keys have sealed: signatures reach
-    /// them. The others are as their hashes say, which anybody can compute.
+    /// The number of records that the holders of the roster's keys have sealed:
+    /// signatures cover them. For all other records there is only their hash, which
+    /// anybody can compute.
     pub(super) signed: u64,
-    /// Records that are known to be missing.
+    /// The number of records that are known to be missing.
     pub(super) missing: u64,
-    /// Records that were sealed shortly before a filter stopped, and are not here.
+    /// The number of missing records that were sealed shortly before a filter stopped.
     pub(super) undelivered: u64,
-    /// Records that a ledger's retention has deleted, as its tombstones say.
+    /// The number of records that a ledger's retention has deleted, according to its
+    /// tombstones.
     pub(super) deleted: u64,
-    /// Records that are encrypted, and were not checked.
+    /// The number of records that are encrypted and were not checked.
     pub(super) encrypted: u64,
-    /// Records with top-level keys that the seal does not cover.
+    /// The number of records with top-level keys that the seal does not cover.
     pub(super) records_with_unsealed_keys: u64,
-    /// Records with more keys of ignored names than are tried.
+    /// The number of records with more keys of ignored names than are tried.
     pub(super) records_with_ignored_keys_over: u64,
-    /// How inputs were stored, and where in them records stood.
+    /// The ways in which inputs were stored, and the places of records in them.
     pub(super) inputs: Inputs,
-    /// Which stores' changes altered records resemble.
+    /// The known changes by stores that altered records resemble.
     pub(super) resemblances: Resemblances,
     pub(super) chains: Vec<Chain>,
 }
@@ -56,27 +58,27 @@ pub(super) struct Logs {
 #[derive(Serialize)]
 pub(super) struct Chain {
     pub(super) chain: String,
-    /// As the roster has it.
+    /// The node's name in the roster.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) node: Option<String>,
     pub(super) is_ephemeral: bool,
     pub(super) records: u64,
     pub(super) duplicates: u64,
-    /// Records that signatures reach.
+    /// The number of records that signatures cover.
     pub(super) signed: u64,
-    /// Records that no signature reaches, in stretches: the first ones.
+    /// The stretches of records that no signature covers: the first ones.
     pub(super) unsigned: Vec<Range>,
     pub(super) missing: u64,
     pub(super) undelivered: u64,
-    /// Records that are not the ones that were sealed.
+    /// The number of records that are not as they were sealed.
     pub(super) altered: u64,
-    /// Records sealed as raw text, since they could not be read.
+    /// The number of records that could not be parsed and were sealed as raw text.
     pub(super) raw: u64,
-    /// How many records have a note, by its word.
+    /// The number of records with each note.
     pub(super) notes: BTreeMap<&'static str, u64>,
-    /// The policies in force, as signed checkpoints name them, in their order.
+    /// The policies in force, in their order, as signed checkpoints name them.
     pub(super) policies: Vec<PolicyInForce>,
-    /// What schemas say of them.
+    /// The numbers of records by schema result.
     pub(super) schema: SchemaCounts,
     pub(super) segments: usize,
     pub(super) last_segment: u64,
@@ -85,30 +87,30 @@ pub(super) struct Chain {
     /// one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) from_checkpoint: Option<(u64, u64)>,
-    /// Segment and number of the last record under a key of the roster's.
+    /// Segment and number of the last record signed by a key of the roster.
     pub(super) signed_to: Option<(u64, u64)>,
-    /// And of the last one that an anchor proves.
+    /// Segment and number of the last record that an anchor proves.
     pub(super) anchored_to: Option<(u64, u64)>,
-    /// How many seconds lie between that one and the latest record, by the times of
-    /// the records; absent if it is the last.
+    /// The seconds between the last anchored record and the latest record, by the times
+    /// of the records. Absent if the latest record is anchored.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) unanchored_seconds: Option<u64>,
-    /// Seconds since 1970.
+    /// The times of the earliest and the latest record, in seconds since 1970.
     pub(super) from: u64,
     pub(super) to: u64,
 }
 
-/// A policy, and between which checkpoints it was in force.
+/// A policy, and the first and last checkpoint that name it.
 #[derive(Serialize)]
 pub(super) struct PolicyInForce {
     /// The digest that `flb-audit explain` prints.
     pub(super) digest: String,
-    /// Segment and number.
+    /// Segment and number of the first and the last checkpoint.
     pub(super) from: (u64, u64),
     pub(super) to: (u64, u64),
 }
 
-/// Records of one life that follow one another.
+/// Consecutive records of one life.
 #[derive(Serialize)]
 pub(super) struct Range {
     seg: u64,
@@ -117,7 +119,7 @@ pub(super) struct Range {
     last: u64,
 }
 
-/// How many ranges are listed for a chain.
+/// The maximum number of ranges that are listed for a chain.
 const RANGES_MAX: usize = 100;
 
 impl Report {
@@ -202,7 +204,7 @@ impl Chain {
     }
 }
 
-/// The records of a chain that no signature reaches.
+/// Returns the records of a chain that no signature covers.
 fn unsigned(followed: &Followed) -> Vec<Range> {
     let mut ranges = Vec::new();
     for (Life { segment, run, .. }, first, last) in followed.unreached() {
@@ -214,7 +216,7 @@ fn unsigned(followed: &Followed) -> Vec<Range> {
     ranges
 }
 
-/// How many chains are listed for a person, and findings of a kind.
+/// The maximum number of chains, and of findings of a kind, that are listed for a person.
 const SHOWN_MAX: usize = 10;
 
 impl fmt::Display for Report {
@@ -303,7 +305,8 @@ impl fmt::Display for Report {
 }
 
 impl Report {
-    /// How long the longest end of a chain is that no anchor proves, if there is one.
+    /// Returns the longest period at the end of a chain that no anchor proves, if there
+    /// is one.
     pub(super) fn unanchored(&self) -> Option<humantime::FormattedDuration> {
         let seconds = self.said.verified.chains.iter().filter_map(|chain| chain.unanchored_seconds).max()?;
         Some(humantime::format_duration(Duration::from_secs(seconds)))
@@ -379,15 +382,16 @@ impl Report {
     }
 }
 
-/// Whether a note is about the node, and not about the record.
+/// Checks whether a note is about the node and not about the record.
 fn is_of_the_node(note: &str) -> bool {
     ["no-state", "state-", "key-", "hmac-key-", "policy-"].iter().any(|start| note.starts_with(start))
 }
 
-/// The last second that RFC 3339 can say.
+/// The last second that RFC 3339 can express.
 const SECONDS_MAX: u64 = 253_402_300_799;
 
-/// A time as in RFC 3339, to the second, in UTC; a later one as seconds.
+/// Formats a time as in RFC 3339, to the second, in UTC. Times that RFC 3339 cannot
+/// express are written as seconds.
 pub(super) fn utc(seconds: u64) -> String {
     if seconds > SECONDS_MAX {
         return format!("second {seconds}");

@@ -1,8 +1,8 @@
-//! What was read of one segment, in whatever order.
+//! The records that were read of one segment, in any order.
 //!
-//! Of every intact record two fingerprints are kept: of the head before it and
-//! of its own. They stand in pages. A page that is whole goes to the spool, and
-//! one with few records is small, so memory is bounded by the size of the input
+//! For every intact record two fingerprints are kept: of the head before it and of its
+//! own head. They are kept in pages. A page whose records are all here goes to the spool,
+//! and a page with few records is small. So memory is bounded by the size of the input,
 //! whatever numbers the records claim.
 
 use super::spool::{Fingerprint, PAGE_RECORDS, Spool};
@@ -13,10 +13,10 @@ use std::collections::BTreeMap;
 use std::io;
 use std::ops::RangeInclusive;
 
-/// How many records of a page are kept one by one.
+/// The maximum number of records that a page keeps one by one.
 const FEW_RECORDS_MAX: usize = 8;
 
-/// A record within its page, and its two heads.
+/// A record's number within its page, and its two heads.
 #[derive(Clone, Copy)]
 struct Heads {
     record: u8,
@@ -27,7 +27,7 @@ struct Heads {
 enum Kept {
     Few(Vec<Heads>),
     Many(Box<[Option<(Fingerprint, Fingerprint)>; PAGE_RECORDS]>),
-    /// All records are here, and each goes on from the one before it.
+    /// All records are here, and each continues from the one before it.
     Whole {
         before: Fingerprint,
         last: Fingerprint,
@@ -37,9 +37,9 @@ enum Kept {
 
 struct Page {
     heads: Kept,
-    /// Records that are not the ones that were sealed, a bit each.
+    /// The records that are not as they were sealed, one bit each.
     altered: u64,
-    /// Records of the time that is asked for, a bit each.
+    /// The records in the requested period, one bit each.
     heard: u64,
 }
 
@@ -78,7 +78,8 @@ impl Page {
         }
     }
 
-    /// The page's heads, if all records are here and follow one another.
+    /// Returns the page's heads, if all records are here and each continues from the one
+    /// before it.
     fn whole(&self) -> Option<[Fingerprint; PAGE_RECORDS]> {
         let Kept::Many(many) = &self.heads else {
             return None;
@@ -97,28 +98,28 @@ impl Page {
     }
 }
 
-/// How a record compares with what was there.
+/// The result of adding a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Added {
-    /// It is the first of its number.
+    /// It is the first record with its number.
     New,
-    /// It is the same as one before.
+    /// It repeats an earlier record.
     Duplicate,
-    /// There was another of its number.
+    /// It differs from an earlier record with its number.
     Different,
 }
 
-/// Intact records of which each goes on from the one before it.
+/// Intact records, each of which continues from the one before it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Stretch {
     pub(super) records: RangeInclusive<u64>,
-    /// The head before the first of them.
+    /// The head before the first record.
     pub(super) before: Fingerprint,
-    /// The head of the last one.
+    /// The head of the last record.
     pub(super) head: Fingerprint,
 }
 
-/// The pages of a life by their numbers. Many lives have no more than one.
+/// The pages of a life by their numbers. Many lives have only one.
 #[derive(Default)]
 struct Pages {
     first: Page,
@@ -140,26 +141,28 @@ impl Pages {
     }
 }
 
-/// Records of one life.
+/// The records of one life.
 #[derive(Default)]
 pub(super) struct Segment {
     pages: Pages,
     pub(super) policies: Policies,
 }
 
-/// The policies that the records of a life name. A filter has one for all of it.
+/// The policies that the records of a life name. A filter has one policy for all records
+/// of a life.
 #[derive(Default)]
 pub(super) struct Policies {
-    /// How the first record's `v` names its policy, if it had any.
+    /// The start of the policy's digest in the first record's `v`. The inner `None` is a
+    /// record without a policy.
     prefix: Option<Option<[u8; DIGEST_TEXT_BYTES]>>,
     /// The digest that a checkpoint names.
     digest: Option<Hash>,
-    /// Whether the records do not agree.
+    /// True if the records name different policies.
     pub(super) differ: bool,
 }
 
 impl Policies {
-    /// Adds an intact record. A checkpoint names the whole digest.
+    /// Adds an intact record. Checkpoints have the whole digest of the policy.
     pub(super) fn add(&mut self, sealed: &Sealed) {
         let prefix = sealed.policy_prefix;
         self.differ |= *self.prefix.get_or_insert(prefix) != prefix;
@@ -198,14 +201,13 @@ impl Segment {
         Ok(Added::New)
     }
 
-    /// Remembers that a record of this number is here which is not the one that
-    /// was sealed.
+    /// Notes that the record with this number is here but is not as it was sealed.
     pub(super) fn add_altered(&mut self, sequence: u64) {
         let (number, record) = split(sequence);
         self.pages.get_or_insert(number).altered |= 1 << record;
     }
 
-    /// Returns the head before the first record, if that is here.
+    /// Returns the head before the first record, if the first record is here.
     pub(super) fn before(&self) -> Option<Fingerprint> {
         match self.pages.get(0)? {
             Page { heads: Kept::Whole { before, .. }, .. } => Some(*before),
@@ -213,7 +215,7 @@ impl Segment {
         }
     }
 
-    /// Returns the head before a record, if that or the one before it is here.
+    /// Returns the head before a record, if that record or the one before it is here.
     pub(super) fn before_record(&self, sequence: u64, spool: &mut Spool) -> io::Result<Option<Fingerprint>> {
         let Some(before) = sequence.checked_sub(1) else {
             return Ok(self.before());
@@ -226,7 +228,7 @@ impl Segment {
         }
     }
 
-    /// Returns the head after a record, if it is here.
+    /// Returns the head of a record, if the record is here.
     pub(super) fn head(&self, sequence: u64, spool: &mut Spool) -> io::Result<Option<Fingerprint>> {
         let (number, record) = split(sequence);
         match self.pages.get(number) {
@@ -236,8 +238,7 @@ impl Segment {
         }
     }
 
-    /// Returns the intact records, in order, as stretches that are as long as
-    /// possible.
+    /// Returns the intact records, in order, as stretches that are as long as possible.
     pub(super) fn stretches(&self) -> Vec<Stretch> {
         let mut stretches: Vec<Stretch> = Vec::new();
         let mut see =
@@ -249,7 +250,8 @@ impl Segment {
                     stretch.head = head;
                 }
                 _ => {
-                    // Very many lives have one.
+                    // There are very many lives with one stretch, so no spare capacity is
+                    // reserved.
                     if stretches.is_empty() {
                         stretches.reserve_exact(1);
                     }
@@ -271,7 +273,7 @@ impl Segment {
         stretches
     }
 
-    /// Whether a record of the time that is asked for is among these.
+    /// Checks whether one of these records is in the requested period.
     pub(super) fn is_heard_in(&self, records: &RangeInclusive<u64>) -> bool {
         let (first, last) = (split(*records.start()), split(*records.end()));
         self.pages.range(first.0..=last.0).any(|(number, page)| {
@@ -281,8 +283,8 @@ impl Segment {
         })
     }
 
-    /// Returns which of these records, none of which is intact, are here and
-    /// altered.
+    /// Returns those of these records that are here and altered. None of the given
+    /// records is intact.
     pub(super) fn altered_in(&self, records: &RangeInclusive<u64>) -> Vec<u64> {
         let (first, last) = (split(*records.start()).0, split(*records.end()).0);
         let pages = self.pages.range(first..=last).filter(|(_, page)| page.altered != 0);

@@ -1,5 +1,5 @@
-//! Signatures of checkpoints, each for itself and on any core: held against
-//! the public key that the roster has for the chain.
+//! Verifies the signatures of checkpoints with the public keys that the roster has for
+//! their chains. Each signature is verified independently, on any core.
 
 use super::Verdict;
 use crate::roster::Roster;
@@ -8,20 +8,20 @@ use flb_audit_core::chain::certificate::{Handover, KnownKeys, NotCertified};
 use flb_audit_core::chain::checkpoint::Checkpoint;
 use std::collections::HashMap;
 
-/// A checkpoint whose key is one of the chain's, in force there, and whose
-/// signature is that key's. Only [`Verifier::verify`] makes one.
+/// A checkpoint whose key belongs to its chain and was in force there, with a valid
+/// signature by that key. Only [`Verifier::verify`] makes one.
 pub(crate) struct GoodCheckpoint {
     index: u32,
     since: Vec<Handover>,
 }
 
 impl GoodCheckpoint {
-    /// The number of the key that has signed it.
+    /// Returns the number of the key that has signed it.
     pub(crate) fn index(&self) -> u32 {
         self.index
     }
 
-    /// The handovers to that key and to the one before it.
+    /// Returns the handovers to that key and to the key before it.
     pub(crate) fn since(&self) -> &[Handover] {
         &self.since
     }
@@ -36,30 +36,30 @@ pub(crate) struct BadCheckpoint {
 }
 
 impl BadCheckpoint {
-    /// Says why it proves nothing.
+    /// Returns the reason why it proves nothing.
     pub(crate) fn what(&self) -> String {
         self.flaw.what(self.index)
     }
 }
 
-/// Why a checkpoint proves nothing.
+/// The reason why a checkpoint proves nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Flaw {
-    /// There is no roster to hold it against.
+    /// No roster was given.
     NoRoster,
     /// The roster does not have the chain.
     NotInRoster,
-    /// Its key is not one of the chain's.
+    /// Its key is not a certified key of the chain.
     Key(NotCertified),
-    /// Its key came into force only later.
+    /// Its key came into force later.
     TooEarly,
-    /// The signature is not its key's.
+    /// The signature was not made with its key.
     Signature,
-    /// It lacks a part or has one that no filter writes.
+    /// It lacks a part, or has one that no filter writes.
     Malformed,
 }
 
-/// Verifies one checkpoint after the other.
+/// Verifies checkpoints one by one.
 pub(crate) struct Verifier<'a> {
     roster: Option<&'a Roster>,
     known: HashMap<ChainId, KnownKeys>,
@@ -70,7 +70,7 @@ impl<'a> Verifier<'a> {
         Verifier { roster, known: HashMap::new() }
     }
 
-    /// Verifies a checkpoint; none is one that cannot be read.
+    /// Verifies a checkpoint. `None` stands for a checkpoint that could not be read.
     pub(crate) fn verify(
         &mut self,
         checkpoint: Option<&Checkpoint>,
@@ -100,7 +100,7 @@ impl<'a> Verifier<'a> {
 }
 
 impl Flaw {
-    /// What it makes of a log.
+    /// Returns the verdict on a log with this flaw.
     pub(crate) fn verdict(self) -> Verdict {
         match self {
             Flaw::NoRoster => Verdict::Unsigned,
@@ -109,7 +109,7 @@ impl Flaw {
         }
     }
 
-    /// As it stands in the report.
+    /// Describes the flaw for the report.
     pub(crate) fn what(self, index: u32) -> String {
         match self {
             Flaw::NoRoster => "no --roster was given, so nobody vouches for its keys".into(),

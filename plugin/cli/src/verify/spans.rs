@@ -1,9 +1,9 @@
-//! Records that are not here to be checked, as the signed manifests of the
-//! ledger that held them state: they were deleted, or they are encrypted.
+//! Spans: records that are not here to be checked, as the signed manifests of their
+//! ledger state them. They were deleted, or they are encrypted.
 //!
-//! A span has a head at each edge. It accounts for a gap only if it fits what is on
-//! its sides: whoever puts records into a ledger that never were in that place of
-//! their chain does not know these heads.
+//! A span has a head at each edge. It explains a gap only if these heads fit the records
+//! on both sides of the gap. An attacker who puts records into a ledger that were never
+//! at that place of their chain does not know these heads.
 
 use super::coverage::Coverage;
 use super::gaps::Cause;
@@ -14,24 +14,24 @@ use flb_audit_core::chain::{ChainId, Life, Place};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::RangeInclusive;
 
-/// Why records are not here.
+/// The reason why records are not here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Why {
     /// A tombstone says that they were deleted.
     Deleted,
-    /// They are in an encrypted file that nothing opens.
+    /// They are in an encrypted file that no decryption key opens.
     Encrypted,
 }
 
-/// Records of one life that follow one another.
+/// Consecutive records of one life.
 #[derive(Clone, Debug)]
 pub(super) struct Span {
     pub(super) records: RangeInclusive<u64>,
-    /// The record that the life goes on from, if the first record is in the span.
+    /// The record from which the life continues, if the span has the life's first record.
     pub(super) link: Option<Place>,
-    /// The head before the first record, and that of the last one.
+    /// The head before the first record, and the head of the last record.
     pub(super) edges: Option<(Fingerprint, Fingerprint)>,
-    /// The last record of which the ledger has seen a good signature.
+    /// The last record with a good signature that the ledger has seen.
     pub(super) signed: Option<u64>,
     pub(super) why: Why,
 }
@@ -51,9 +51,10 @@ impl Spans {
 
     /// Returns the spans of a chain that fit the records that are here, and each other.
     ///
-    /// What comes after a span says which head it ends with. If nothing is known to
-    /// come after it, it must not contradict what is before it. Of a span that does not
-    /// fit, those records are left that a signature reaches within it.
+    /// The record after a span states the head with which the span ends. If no record is
+    /// known to come after it, the span must not contradict the records before it. If a
+    /// span does not fit, only those of its records remain that a signature within it
+    /// covers.
     pub(super) fn fitting(
         &self,
         id: ChainId,
@@ -66,7 +67,8 @@ impl Spans {
             Some(last) => Some((*life, last)),
             None => link.map(|link| (link.life(id), link.sequence)),
         };
-        // The heads of records, as what comes after them says, and as they say.
+        // The heads of records, as the records after them state them, and as they state
+        // themselves.
         let mut wanted: HashMap<(Life, u64), Fingerprint> = HashMap::new();
         let mut ends: HashMap<(Life, u64), HashSet<Fingerprint>> = HashMap::new();
         for (life, stretch) in stretches.iter().flat_map(|(life, all)| all.iter().map(move |one| (life, one)))
@@ -103,13 +105,14 @@ impl Spans {
         fitting
     }
 
-    /// The spans of a life, by their first record.
+    /// Returns the spans of a life, in the order of their first records.
     pub(super) fn of(&self, life: &Life) -> &[Span] {
         self.lives.get(life).map_or(&[], Vec::as_slice)
     }
 
-    /// Returns the last record of which the ledger has seen a good signature, if it has
-    /// deleted all records from there up to the one before `first`, whose head was this.
+    /// Returns the last record with a good signature that the ledger has seen before
+    /// `first`, if the ledger has deleted all records between the two. `head` is the head
+    /// before `first`.
     pub(super) fn signed_before(&self, life: &Life, first: u64, head: Fingerprint) -> Option<u64> {
         let (mut first, mut head) = (first, head);
         for span in self.of(life).iter().rev().filter(|span| span.why == Why::Deleted) {
@@ -125,22 +128,22 @@ impl Spans {
         None
     }
 
-    /// The lives that have spans.
+    /// Returns the lives that have spans.
     pub(super) fn lives(&self) -> impl Iterator<Item = &Life> {
         self.lives.keys()
     }
 
-    /// Returns which of these records are in no span.
+    /// Returns the given records that are in no span.
     pub(super) fn without(&self, life: &Life, records: &RangeInclusive<u64>) -> Vec<RangeInclusive<u64>> {
         ranges::without(records, self.of(life).iter().map(|span| &span.records))
     }
 
-    /// Why these records, which are in spans, are not here.
+    /// Returns the reason why these records, which are in spans, are not here.
     pub(super) fn cause(&self, life: &Life, records: &RangeInclusive<u64>) -> Cause {
         if self.has(life, records, Why::Encrypted) { Cause::Encrypted } else { Cause::Deleted }
     }
 
-    /// Whether one of these records is in a span of this kind.
+    /// Checks whether one of these records is in a span with this reason.
     pub(super) fn has(&self, life: &Life, records: &RangeInclusive<u64>, why: Why) -> bool {
         self.of(life).iter().any(|span| {
             span.why == why && span.records.start() <= records.end() && span.records.end() >= records.start()

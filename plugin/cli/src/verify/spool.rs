@@ -1,19 +1,19 @@
-//! The heads of full pages: in memory, and in a file once they are many.
+//! The heads of whole pages, in memory or, if there are many, in a file.
 
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use tempfile::SpooledTempFile;
 
-/// A keyed hash of a head, under a key that is drawn anew for every
-/// verification: nobody can prepare two heads with one fingerprint.
+/// A keyed hash of a head. Every verification draws a new key, so nobody can prepare two
+/// heads with one fingerprint.
 pub(super) type Fingerprint = u64;
 
-/// How many records a page has.
+/// The number of records in a page.
 pub(super) const PAGE_RECORDS: usize = 64;
 
-/// How much of the spool is kept in memory, in bytes.
+/// The maximum size of the spool in memory, in bytes.
 const SPOOL_MEMORY_BYTES_MAX: usize = 64 << 20;
 
-/// The heads of full pages.
+/// The heads of whole pages.
 pub(super) struct Spool {
     file: SpooledTempFile,
     pages: u64,

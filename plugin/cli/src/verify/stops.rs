@@ -1,5 +1,5 @@
-//! Records at the ends of lives that may never have been delivered, as the covered
-//! first records of later lives say.
+//! Records at the ends of lives that may never have been delivered, as the covered first
+//! records of later lives state.
 
 use super::coverage::Coverage;
 use super::ranges::{joined, without};
@@ -11,7 +11,7 @@ use std::ops::RangeInclusive;
 /// All stops of one chain.
 #[derive(Default)]
 pub(super) struct Stops {
-    /// The records that a stop accounts for, by life.
+    /// The records whose absence a stop explains, by life.
     lives: BTreeMap<Life, Vec<RangeInclusive<u64>>>,
     /// The segments between the first and the last one of a stop, in order.
     between: Vec<RangeInclusive<u64>>,
@@ -20,8 +20,8 @@ pub(super) struct Stops {
 }
 
 impl Stops {
-    /// Adds up what the first records of a chain's lives say: from which place on, and
-    /// up to which one, records may never have been delivered.
+    /// Combines the statements of first records: the range of records, from one place to
+    /// another, that may never have been delivered.
     pub(super) fn of(
         id: ChainId,
         coverage: &Coverage,
@@ -47,9 +47,9 @@ impl Stops {
         stops
     }
 
-    /// Parts records at the end of a life, and says of each part whether a stop accounts
-    /// for it. It does not for what was delivered: what a ledger's manifests say that it
-    /// held, and what stands up to a record that an anchor was taken from.
+    /// Splits missing records at the end of a life into parts, each with whether a stop
+    /// explains it. A stop does not explain records that were delivered: those that a
+    /// ledger's manifests state, and those up to a record that an anchor was taken from.
     pub(super) fn parts(
         &self,
         life: &Life,

@@ -1,4 +1,4 @@
-//! Consistency of each chain's keys, with one another and with the records.
+//! Checks that each chain's keys are consistent with one another and with the records.
 
 use super::chains::{Chains, Followed};
 use super::gaps::{Between, Cause};
@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::io;
 
 impl Chains<'_> {
-    /// Holds what keys say of each other, and of the records, against what is here.
+    /// Compares the keys with each other and with the records that are here.
     pub(super) fn check_keys(&mut self, followed: &BTreeMap<ChainId, Followed>) -> io::Result<()> {
         for (id, chain) in &self.chains {
             let Some(followed) = followed.get(id) else { continue };
@@ -18,7 +18,8 @@ impl Chains<'_> {
             let between = LazyCell::new(|| followed.gaps.between());
             for misfit in chain.keys.misfits(&chain.links) {
                 let (verdict, what) = judge(&misfit, &between, start);
-                // Two writers of one chain use its keys one after the other, and twice.
+                // Two writers of one chain use its keys one after the other, and each key
+                // twice.
                 let fork = followed.covered_forks.before(misfit.position());
                 let (verdict, what) = match (verdict, fork) {
                     (None, _) => continue,
@@ -81,7 +82,7 @@ fn judge(misfit: &Misfit, between: &Between, start: Option<Position>) -> (Option
     }
 }
 
-/// A key has no handover: it may be among the records that are not here.
+/// Judges a key without a handover: the handover may be among the missing records.
 fn judge_handover(
     (index, place): (u32, &Place),
     last: Position,

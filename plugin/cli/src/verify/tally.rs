@@ -1,23 +1,25 @@
 //! Counts of the seals' statements: redactions by rule and path, and records by schema.
 //!
-//! Only reports that show it collect it. Whoever writes a log can make up rules, paths
-//! and schemas, so each count has a limit, past which all others are one.
+//! Only reports that show these counts collect them. Anybody who writes a log can make up
+//! rules, paths and schemas. So each count has a limit, and everything beyond it is
+//! counted together.
 
 use flb_audit_core::chain::{ChainId, Life};
 use flb_audit_core::verify::{Sealed, SealedRecord, Validity};
 use std::collections::BTreeMap;
 
-/// The number of rules, and of schemas, that are told apart for a chain.
+/// The maximum number of rules, and of schemas, that are distinguished for a chain.
 const NAMES_MAX: usize = 100;
-/// The number of rows of redactions, and of violations, that are told apart for a chain.
+/// The maximum number of rows of redactions, and of violations, that are distinguished
+/// for a chain.
 const ROWS_MAX: usize = 1000;
-/// The number of these rows that are told apart for all chains.
+/// The maximum number of these rows for all chains together.
 const ALL_ROWS_MAX: usize = 50_000;
-/// The number of days that are told apart.
+/// The maximum number of days that are distinguished.
 const DAYS_MAX: usize = 4000;
-/// The longest name of a rule or a schema, in characters.
+/// The maximum length of the name of a rule or a schema, in characters.
 const NAME_CHARACTERS_MAX: usize = 100;
-/// The longest path, in characters.
+/// The maximum length of a path, in characters.
 const PATH_CHARACTERS_MAX: usize = 300;
 /// A day, in seconds.
 pub(super) const DAY_SECONDS: u64 = 86_400;
@@ -29,7 +31,7 @@ pub(super) struct Said {
     violations: Vec<Violation>,
 }
 
-/// A rule, what it did, and where.
+/// A rule, its action, and the path.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Redaction {
     pub(super) rule: String,
@@ -46,7 +48,7 @@ pub(super) struct Violation {
 }
 
 impl Said {
-    /// Reads what a seal says; most say nothing.
+    /// Reads the statements of a seal. Returns `None` if it has none, as most seals do.
     pub(super) fn of(record: &SealedRecord<'_>) -> Option<Box<Said>> {
         let schema = record.schema().map(|name| cut(&name, NAME_CHARACTERS_MAX));
         let redacted: Vec<_> = record.redacted().map(|entry| redaction(&entry)).collect();
@@ -93,7 +95,7 @@ fn cut(text: &str, characters_max: usize) -> String {
 /// Counts by name, up to a limit.
 pub(super) struct Counts<K> {
     pub(super) counts: BTreeMap<K, u64>,
-    /// The count of all that came after the limit.
+    /// The count of everything beyond the limit.
     pub(super) others: u64,
 }
 
@@ -104,7 +106,7 @@ impl<K> Default for Counts<K> {
 }
 
 impl<K: Ord> Counts<K> {
-    /// Adds to a count. Returns whether it is a new one.
+    /// Adds to a count. Returns whether the name is new.
     fn add(&mut self, name: K, count: u64, max: usize) -> bool {
         if let Some(counted) = self.counts.get_mut(&name) {
             *counted = counted.saturating_add(count);
@@ -119,7 +121,7 @@ impl<K: Ord> Counts<K> {
     }
 }
 
-/// Records of one schema, by what their seals say.
+/// The numbers of records of one schema, by the result that their seals state.
 #[derive(Clone, Copy, Default)]
 pub(super) struct OfSchema {
     pub(super) valid: u64,
@@ -132,10 +134,11 @@ pub(super) struct OfSchema {
 pub(super) struct Tally {
     /// Records with redactions.
     pub(super) redacted_records: u64,
-    /// The number of redactions by a rule.
+    /// The number of redactions by each rule.
     pub(super) rules: Counts<String>,
     pub(super) redactions: Counts<Redaction>,
-    /// Records by their schema; past the limit, those of all others have no name.
+    /// The records by schema. Records of schemas beyond the limit are counted under an
+    /// empty name.
     pub(super) schemas: BTreeMap<String, OfSchema>,
     pub(super) violations: Counts<Violation>,
 }
@@ -143,9 +146,9 @@ pub(super) struct Tally {
 /// The statements of all chains' seals.
 #[derive(Default)]
 pub(super) struct Tallies {
-    /// By chain; those that the roster does not have are one.
+    /// The tallies by chain. All chains that the roster does not have are one.
     pub(super) of_chains: BTreeMap<Option<ChainId>, Tally>,
-    /// Records by the day of their time, counted since 1970.
+    /// The number of records by day, in days since 1970.
     pub(super) days: Counts<u64>,
     /// The times of the earliest and of the latest record of each life.
     pub(super) times: BTreeMap<Life, (u64, u64)>,
@@ -153,8 +156,8 @@ pub(super) struct Tallies {
 }
 
 impl Tallies {
-    /// Adds an intact record. `is_known` says whether the roster has its chain, or
-    /// there is none.
+    /// Adds an intact record. `is_known` is true if the roster has its chain, or if there
+    /// is no roster.
     pub(super) fn add(&mut self, sealed: &Sealed, said: Option<&Said>, is_known: bool) {
         let seconds = sealed.seconds;
         let (from, to) = self.times.entry(sealed.place.life(sealed.chain)).or_insert((seconds, seconds));

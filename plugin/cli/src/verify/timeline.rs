@@ -1,8 +1,8 @@
-//! The timeline of a chain: when its segments, gaps, checkpoints, anchors and changes of
-//! keys were.
+//! The timeline of a chain: the times of its segments, gaps, checkpoints, anchors and key
+//! changes.
 //!
-//! Of a record only its place is kept, not its time. Known are the times of checkpoints
-//! and of the ends of each life; between these a time is interpolated.
+//! For most records only the place is kept, not the time. The times of checkpoints and of
+//! the ends of each life are known. Between these, times are interpolated.
 
 use super::chain_log::ChainLog;
 use super::chains::Followed;
@@ -10,9 +10,9 @@ use super::gaps::Cause;
 use flb_audit_core::chain::{Life, Position};
 use std::collections::BTreeMap;
 
-/// The number of points of time that are told apart on a timeline.
+/// The number of points of time that are distinguished on a timeline.
 pub(super) const POINTS: u16 = 1000;
-/// The number of segments, and of changes of keys, that are listed.
+/// The maximum number of segments, and of key changes, that are listed.
 const LISTED_MAX: usize = 50;
 
 /// The times of some records of a chain, in seconds since 1970.
@@ -20,7 +20,7 @@ const LISTED_MAX: usize = 50;
 struct Clock(BTreeMap<Position, u64>);
 
 impl Clock {
-    /// Returns the time of a record, or about that time.
+    /// Returns the time of a record, exact or interpolated.
     fn time(&self, at: Position) -> u64 {
         let before = self.0.range(..=at).next_back();
         let after = self.0.range(at..).next();
@@ -63,9 +63,9 @@ pub(super) struct Timeline {
     to: u64,
     /// The times of records, in separate parts.
     pub(super) records: Vec<Part>,
-    /// The times of missing or altered records, …
+    /// The times of records that are missing without an explanation, or altered.
     pub(super) missing: Vec<Part>,
-    /// … and when they are not here for a reason that is known.
+    /// The times of records that are not here for a known reason.
     pub(super) accounted: Vec<Part>,
     pub(super) checkpoints: Vec<u16>,
     pub(super) anchors: Vec<u16>,
@@ -74,14 +74,14 @@ pub(super) struct Timeline {
     pub(super) checkpoint_count: usize,
     pub(super) anchor_count: usize,
     pub(super) key_count: usize,
-    /// The first ones.
+    /// The first changes of keys.
     pub(super) key_changes: Vec<KeyChange>,
     pub(super) segments: Vec<SegmentRow>,
 }
 
 impl Timeline {
-    /// Puts together the timeline of a chain; `times` has those of the first and the
-    /// last record of its lives.
+    /// Makes the timeline of a chain. `times` has the times of the first and the last
+    /// record of each life.
     pub(super) fn of(chain: &ChainLog, followed: &Followed, times: &BTreeMap<Life, (u64, u64)>) -> Timeline {
         let mut timeline = Timeline::new(chain, followed, times);
         for (life, stretches) in &followed.stretches {
@@ -116,7 +116,7 @@ impl Timeline {
         timeline
     }
 
-    /// Returns a timeline of what stands at points, without its parts.
+    /// Returns a timeline with all points, but without the parts.
     fn new(chain: &ChainLog, followed: &Followed, times: &BTreeMap<Life, (u64, u64)>) -> Timeline {
         let mut clock = Clock(chain.checkpoint_times.clone());
         for (life, stretches) in &followed.stretches {
@@ -156,12 +156,12 @@ impl Timeline {
         timeline
     }
 
-    /// Returns the time of a record, or about that time.
+    /// Returns the time of a record, exact or interpolated.
     pub(super) fn time(&self, at: Position) -> u64 {
         self.clock.time(at)
     }
 
-    /// Returns the point of a record.
+    /// Returns the point of a record's time.
     pub(super) fn position(&self, at: Position) -> u16 {
         self.point(self.clock.time(at))
     }

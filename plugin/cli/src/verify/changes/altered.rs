@@ -1,25 +1,26 @@
-//! Altered records that are kept to be looked at, when all have been read.
+//! Altered records that are kept until all records have been read, to look for known
+//! changes.
 
 use super::Resemblances;
 use super::undo::Undo;
 use crate::input::At;
 use std::collections::BTreeMap;
 
-/// How many altered records are looked at: the first ones.
+/// The number of altered records that are kept: the first ones.
 const RECORDS_MAX: usize = 64;
-/// The longest that is looked at, in bytes.
+/// The maximum length of a record that is kept, in bytes.
 const RECORD_BYTES_MAX: usize = 64 << 10;
 
 /// The first altered records of the input.
 #[derive(Default)]
 pub(in crate::verify) struct Altered {
-    /// By their places; several records may have one.
+    /// The records by their places. Several records may have the same place.
     kept: BTreeMap<(At, u64), Vec<u8>>,
     count: u64,
 }
 
 impl Altered {
-    /// Returns the copy of an altered record's text that is kept, if it is not too long.
+    /// Returns a copy of an altered record's text, unless it is too long.
     pub(in crate::verify) fn copy(text: &[u8]) -> Option<Vec<u8>> {
         (text.len() <= RECORD_BYTES_MAX).then(|| text.to_vec())
     }
@@ -32,7 +33,7 @@ impl Altered {
         }
     }
 
-    /// Says which changes the records resemble.
+    /// Counts the changes that the records resemble.
     pub(in crate::verify) fn resemblances(&self, ignored: Vec<String>) -> Resemblances {
         let mut undo = Undo::new(ignored, self.kept.values().map(Vec::as_slice));
         let mut counts = BTreeMap::new();

@@ -1,5 +1,5 @@
-//! Candidates: the values of a record that a store may have changed, and what each may
-//! have been.
+//! Candidates: the values of a record that a store may have changed, and their possible
+//! original forms.
 
 use super::Change;
 use super::edit::{Edit, Value, each};
@@ -7,26 +7,26 @@ use flb_audit_core::Tape;
 use flb_audit_core::record::tape::Kind;
 use std::collections::BTreeSet;
 
-/// Of how many values all pairs are tried.
+/// The number of values up to which all pairs are tried.
 const PAIRED_MAX: usize = 40;
 
 pub(super) fn name_of(token: &[u8]) -> Option<String> {
     serde_json::from_slice(token).ok()
 }
 
-/// Leaves out the top-level members of these names.
+/// Drops the top-level members with these names.
 pub(super) fn without(value: &Value<'_>, names: &[String]) -> Edit {
     let goes = value.depth == 1 && name_of(value.name).is_some_and(|name| names.contains(&name));
     if goes { Edit::Drop } else { Edit::Keep }
 }
 
-/// All pairs of this many.
+/// Returns all pairs of `count` indices, or none if there are too many.
 pub(super) fn pairs(count: usize) -> impl Iterator<Item = (usize, usize)> {
     let count = if count <= PAIRED_MAX { count } else { 0 };
     (0..count).flat_map(move |a| (a + 1..count).map(move |b| (a, b)))
 }
 
-/// Each of some nodes, and all pairs of them.
+/// Returns each of some nodes alone, and all pairs of them.
 pub(super) fn combinations(nodes: &[usize]) -> impl Iterator<Item = Vec<usize>> {
     let each = nodes.iter().map(|node| vec![*node]);
     each.chain(pairs(nodes.len()).map(|(a, b)| vec![nodes[a], nodes[b]]))
@@ -36,7 +36,7 @@ pub(super) fn is_null_member(value: &Value<'_>) -> bool {
     value.key.is_some() && value.token == b"null"
 }
 
-/// The integer that a string holds, as it would stand without quotes.
+/// Returns the integer that a string holds, without the quotes.
 pub(super) fn integer_in<'a>(value: &Value<'a>) -> Option<&'a [u8]> {
     const OF_SEAL: [&[u8]; 6] =
         [b"\"seg\"", b"\"seq\"", b"\"n\"", b"\"settled\"", b"\"raw_bytes\"", b"\"invalid_count\""];
@@ -51,8 +51,8 @@ pub(super) fn integer_in<'a>(value: &Value<'a>) -> Option<&'a [u8]> {
     is_integer.then_some(digits)
 }
 
-/// How a key may have been spelled before its dots were replaced: all of them, those
-/// before a slash, and the first ones.
+/// Returns possible original spellings of a key whose dots were replaced: with all dots,
+/// with the dots before a slash, and with only the first ones.
 pub(super) fn dotted(name: &[u8]) -> Vec<Vec<u8>> {
     let Some(name) = name_of(name) else { return vec![] };
     let mut spellings: Vec<String> = Vec::new();
@@ -70,8 +70,8 @@ pub(super) fn dotted(name: &[u8]) -> Vec<Vec<u8>> {
     spellings.iter().filter_map(|spelling| serde_json::to_vec(spelling).ok()).collect()
 }
 
-/// The integers that a number may have been before it became a double, if it is one that
-/// a double cannot hold.
+/// Returns the range of integers that a number may have been before it became a double,
+/// if a double cannot hold such integers exactly.
 pub(super) fn rounded(value: &Value<'_>) -> Option<(i128, i128)> {
     const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
     if !matches!(value.kind, Kind::Integer | Kind::Float) {
@@ -86,8 +86,8 @@ pub(super) fn rounded(value: &Value<'_>) -> Option<(i128, i128)> {
     Some((first.max(i64::MIN.into()), last.min(u64::MAX.into())))
 }
 
-/// Whether all fractions are such that 32 bits hold them, and some of them have so many
-/// digits that they hardly were before.
+/// Finds records whose fractions all fit into 32 bits, and of which some have more digits
+/// than a person would write.
 pub(super) fn fractions_of_32_bits(tape: &Tape, text: &[u8]) -> Option<Change> {
     let (mut all_fit, mut are_long) = (true, false);
     each(tape, text, |value| {

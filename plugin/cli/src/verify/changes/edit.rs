@@ -1,4 +1,4 @@
-//! Records written anew, with some of their members other than they were.
+//! Rewrites records with some members changed.
 
 use flb_audit_core::Tape;
 use flb_audit_core::record::tape::Kind;
@@ -6,38 +6,38 @@ use flb_audit_core::record::tape::Kind;
 /// A value of a record.
 #[derive(Clone, Copy)]
 pub(super) struct Value<'a> {
-    /// Its key's node; none of an element.
+    /// The node of its key. `None` for an element of an array.
     pub(super) key: Option<usize>,
     pub(super) node: usize,
     pub(super) kind: Kind,
-    /// The text of its key and of itself; of a container, all of it.
+    /// The text of its key, and of the value itself with everything in it.
     pub(super) name: &'a [u8],
     pub(super) token: &'a [u8],
-    /// In how many containers it stands.
+    /// The number of containers around it.
     pub(super) depth: usize,
-    /// The key of the top-level member that it is, or stands in.
+    /// The key of the top-level member that contains it.
     pub(super) top: &'a [u8],
 }
 
 impl Value<'_> {
-    /// Whether it is in the seal.
+    /// Checks whether the value is in the seal.
     pub(super) fn is_of_seal(&self) -> bool {
         self.depth > 1 && self.top == b"\"audit\""
     }
 }
 
-/// What becomes of a value.
+/// The change of a value.
 pub(super) enum Edit {
     Keep,
-    /// A member goes.
+    /// Removes the member.
     Drop,
-    /// A member gets another key; quotes and all.
+    /// Gives the member another key. The key is written with its quotes.
     Rename(Vec<u8>),
-    /// The value becomes another.
+    /// Replaces the value.
     Replace(Vec<u8>),
 }
 
-/// Writes the record on `tape` anew. Members that are added come last.
+/// Rewrites the record on `tape`. Added members come last.
 pub(super) fn rewrite(
     tape: &Tape,
     text: &[u8],
@@ -99,7 +99,7 @@ pub(super) fn rewrite(
     }
 }
 
-/// Returns all values of a record, in the order of the text.
+/// Passes all values of a record to `see`, in the order of the text.
 pub(super) fn each(tape: &Tape, text: &[u8], mut see: impl FnMut(Value<'_>)) {
     rewrite(tape, text, b"", |value| {
         see(value);

@@ -1,9 +1,9 @@
-//! Lines of `key=value`, as outputs write records for people.
+//! Lines of `key=value`, the form in which some outputs write records for people.
 
 use serde::de::IgnoredAny;
 
-/// Writes a line of `key=value` as the JSON object that it was made of; none if it is no
-/// such line. Values are JSON. Keys may have spaces, and no `=`.
+/// Converts a line of `key=value` back to the JSON object that it was made from. Returns
+/// `None` for other lines. Values are JSON. Keys may have spaces, but no `=`.
 pub(super) fn to_json(line: &[u8]) -> Option<Vec<u8>> {
     let mut out = Vec::with_capacity(line.len() + 64);
     let mut rest = line.trim_ascii();
@@ -28,7 +28,7 @@ pub(super) fn to_json(line: &[u8]) -> Option<Vec<u8>> {
     (out.len() > 1).then_some(out)
 }
 
-/// Whether a line may be one that has a seal.
+/// Checks whether a line may be such a line with a seal.
 pub(in crate::verify) fn may_be(line: &[u8]) -> bool {
     memchr::memmem::find(line, b" audit={").is_some()
 }

@@ -1,8 +1,8 @@
-//! Changes that stores make: which of them an altered record resembles.
+//! Finds out whether an altered record resembles a change that a store is known to make.
 //!
-//! A change is undone, and the record's head says whether it was that one: so a
-//! resemblance is proven, by the hash. Only fractions that were cut to 32 bits cannot be
-//! brought back. Whatever is found, the record stays what it is: altered.
+//! A candidate change is undone, and the record's head shows whether that was the change.
+//! So a resemblance is proven by the hash. Only fractions that were cut to 32 bits cannot
+//! be restored. The record counts as altered in any case.
 
 mod altered;
 mod candidates;
@@ -17,14 +17,14 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// What a store has made of records.
+/// A change that a store has made to records.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Change {
-    /// Members at the top level, by name.
+    /// Names of top-level members that were added.
     MembersAdded(Vec<String>),
     NullsAdded,
-    /// Members that were null, by name.
+    /// Names of members that were null and were removed.
     NullsRemoved(Vec<String>),
     IntegersAsText,
     IntegersRounded,
@@ -34,7 +34,7 @@ pub(super) enum Change {
 }
 
 impl Change {
-    /// Returns what the records are, once it is undone.
+    /// Describes the records after the change has been undone.
     fn shown(&self) -> String {
         match self {
             Change::MembersAdded(names) => format!("intact without {}", list(names)),
@@ -48,7 +48,8 @@ impl Change {
         }
     }
 
-    /// Returns which store or transport is known for it, and how it is avoided.
+    /// Names the stores and transports that are known for the change, and the way to
+    /// avoid it.
     fn advice(&self) -> String {
         match self {
             Change::MembersAdded(names) => {
@@ -97,10 +98,10 @@ fn list(names: &[String]) -> String {
     quoted.join(", ")
 }
 
-/// How many altered records resemble which change.
+/// The numbers of altered records that resemble each change.
 #[derive(Debug, Default, Serialize)]
 pub(super) struct Resemblances {
-    /// How many altered records were looked at.
+    /// The number of altered records that were examined.
     looked_at: u64,
     changes: Vec<Resemblance>,
 }
@@ -123,7 +124,7 @@ impl Resemblances {
     }
 }
 
-/// How many changes are listed for a person.
+/// The maximum number of changes that are listed in the report for a person.
 const SHOWN_MAX: usize = 5;
 
 impl fmt::Display for Resemblances {
@@ -136,10 +137,10 @@ impl fmt::Display for Resemblances {
     }
 }
 
-/// How wide a line is, in characters.
+/// The maximum width of a line, in characters.
 const LINE_CHARACTERS_MAX: usize = 80;
 
-/// Writes a text in lines, all but the first indented.
+/// Writes a text in lines, and indents all but the first.
 fn write_wrapped(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
     let mut line = String::new();
     for word in text.split(' ') {

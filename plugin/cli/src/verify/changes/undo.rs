@@ -1,4 +1,4 @@
-//! Undoing changes, one after the other, until a record's head is right.
+//! Undoes candidate changes one by one, until a record's head is right.
 
 use super::candidates::{
     combinations, dotted, fractions_of_32_bits, integer_in, is_null_member, name_of, pairs, rounded, without,
@@ -10,18 +10,19 @@ use flb_audit_core::record::tape::Dialect;
 use flb_audit_core::verify::{Checked, Checker};
 use std::collections::BTreeSet;
 
-/// How much may be hashed in looking for changes, in bytes: a second's work.
+/// The maximum number of bytes that are hashed in the search for changes: about a
+/// second's work.
 const WORK_BYTES_MAX: usize = 64 << 20;
-/// How many values of one kind are told apart in a record.
+/// The maximum number of values of one kind that are distinguished in a record.
 const CANDIDATES_MAX: usize = 64;
-/// How many spellings of names are tried, and how many integers.
+/// The maximum number of spellings of names that are tried.
 const SPELLINGS_MAX: usize = 2048;
 const INTEGERS_MAX: u128 = 8192;
-/// How many names are tried for members that are gone.
+/// The maximum number of names that are tried for removed members.
 const NAMES_MAX: usize = 1024;
 
-/// Members that stores and transports add: MongoDB, Logstash, Beats and Elastic's ingest
-/// pipelines, Splunk, Loki, Google Cloud.
+/// Members that stores and transports are known to add: MongoDB, Logstash, Beats and
+/// Elastic's ingest pipelines, Splunk, Loki, Google Cloud.
 const ADDED: [&str; 24] = [
     "_id",
     "_index",
@@ -49,7 +50,7 @@ const ADDED: [&str; 24] = [
     "_partition",
 ];
 
-/// Names that members often have.
+/// Common names of members.
 const NAMES: [&str; 40] = [
     "name",
     "value",
@@ -98,14 +99,14 @@ pub(super) struct Undo {
     checker: Checker,
     tape: Tape,
     work: usize,
-    /// Members that turned out to be added.
+    /// Sets of members that turned out to be added in earlier records.
     known: Vec<Vec<String>>,
-    /// Names that a member may have had.
+    /// Names that a removed member may have had.
     names: Vec<String>,
 }
 
 impl Undo {
-    /// Undoes changes of records like these.
+    /// Prepares to undo changes of records like these.
     pub(super) fn new<'a>(ignored: Vec<String>, records: impl Iterator<Item = &'a [u8]>) -> Self {
         let mut names = BTreeSet::new();
         let mut tape = Tape::new();
@@ -123,7 +124,7 @@ impl Undo {
         Undo { checker: Checker::new(ignored), tape, work: WORK_BYTES_MAX, known: vec![], names }
     }
 
-    /// Returns the change that, once undone, leaves the record as it was sealed.
+    /// Returns the change after whose undoing the record is as it was sealed.
     pub(super) fn change(&mut self, text: &[u8]) -> Option<Change> {
         if let Some(json) = key_value::to_json(text) {
             return self.is_intact(&json).then_some(Change::KeyValue);
@@ -146,8 +147,8 @@ impl Undo {
         matches!(self.checker.check(text), Ok(Checked::Sealed(sealed)) if sealed.is_intact)
     }
 
-    /// Whether the record is intact once it is written anew with these edits, if there is
-    /// work left to be done.
+    /// Checks whether the record is intact after these edits. Returns false when the
+    /// limit of work is reached.
     fn is_intact_with(
         &mut self,
         tape: &Tape,
@@ -204,7 +205,7 @@ impl Undo {
         if nodes.is_empty() && !is_in_seal {
             return None;
         }
-        // Some may have been text before.
+        // Some of the texts may have been text before.
         let kept = std::iter::once(vec![]).chain(combinations(&nodes)).chain([nodes.clone()]);
         for kept in kept {
             let without_nulls = [false, true];
@@ -248,7 +249,7 @@ impl Undo {
     }
 
     fn dots_replaced(&mut self, tape: &Tape, text: &[u8]) -> Option<Change> {
-        // For each key, how it may have been spelled.
+        // Each key, with its possible original spellings.
         let mut keys: Vec<(usize, Vec<Vec<u8>>)> = Vec::new();
         each(tape, text, |value| {
             let Some(key) = value.key.filter(|_| !value.is_of_seal()) else { return };

@@ -6,9 +6,9 @@ use crate::input::Stored;
 use flb_audit_core::seal::VERSION;
 use maud::{Markup, html};
 
-/// The number of inputs that are listed.
+/// The maximum number of inputs that are listed.
 const INPUTS_MAX: usize = 1000;
-/// Up to how many inputs are shown without being asked for.
+/// The number of inputs up to which their list is unfolded.
 const OPEN_MAX: usize = 20;
 
 pub(super) fn section(context: &Context<'_>) -> Markup {
@@ -72,7 +72,7 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The command line, as a shell takes it.
+/// Returns the command line in the syntax of a shell.
 fn command(arguments: &[String]) -> String {
     let is_plain = |text: &str| {
         !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_./:=,@%+".contains(c))

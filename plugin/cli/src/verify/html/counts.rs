@@ -9,20 +9,21 @@ use maud::{Markup, html};
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-/// The number of rows of a table.
+/// The maximum number of rows of a table.
 const ROWS_MAX: usize = 1000;
-/// The number of days that are listed.
+/// The maximum number of days that are listed.
 const DAYS_MAX: usize = 400;
-/// Up to how many rows are shown without being asked for.
+/// The number of rows up to which a table is unfolded.
 const OPEN_MAX: usize = 40;
 
-/// A count over chains, and how many chains it is of.
+/// Counts over chains: each sum, and the number of chains in it.
 type OverChains<K> = BTreeMap<K, (u64, u64)>;
 
 /// A key, with its two counts.
 type Counted<'a, K> = (&'a K, (u64, u64));
 
-/// Adds up counts of all chains, the greatest first, and what was not told apart.
+/// Adds up the counts of all chains, the greatest first. Returns them with the count of
+/// everything beyond the limits.
 fn sum<'a, K: Ord + 'a>(
     tallies: impl Iterator<Item = &'a Tally>,
     counts: impl Fn(&'a Tally) -> &'a Counts<K>,

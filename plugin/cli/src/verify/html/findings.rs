@@ -8,15 +8,16 @@ use crate::report::Named;
 use crate::verdict::Verdict;
 use maud::{Markup, html};
 
-/// Up to how many findings of a kind are shown without being asked for.
+/// The number of findings of a kind up to which they are unfolded.
 const OPEN_MAX: usize = 30;
 
-/// The id of a finding in the list of findings, and of its mark on a timeline.
+/// Returns the id of a finding in the list of findings, and the id of its mark on a
+/// timeline.
 pub(super) fn ids(at: usize) -> (String, String) {
     (format!("f{at}"), format!("m{at}"))
 }
 
-/// The number of findings that a page lists, of all kinds.
+/// Returns the findings that a page lists, of all kinds.
 pub(super) fn listed<'a>(context: &'a Context<'_>) -> &'a [Named] {
     let findings = context.report.said.findings();
     &findings[..findings.len().min(FINDINGS_MAX)]

@@ -11,7 +11,7 @@ pub(super) fn class(level: Level) -> &'static str {
     }
 }
 
-/// The symbol beside the colour.
+/// Returns the symbol of a level, which stands beside its colour.
 pub(super) fn mark(level: Level) -> Markup {
     let symbol = match level {
         Level::Good => "✓",
@@ -21,7 +21,7 @@ pub(super) fn mark(level: Level) -> Markup {
     html! { span class={ "mark " (class(level)) } aria-hidden="true" { (symbol) } }
 }
 
-/// A verdict with its symbol.
+/// Returns a verdict with its symbol.
 pub(super) fn badge(verdict: Verdict) -> Markup {
     let level = verdict.level();
     let name = if verdict == Verdict::Intact { "no findings" } else { verdict.name() };

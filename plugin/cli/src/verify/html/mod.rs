@@ -1,9 +1,9 @@
-//! The report of a verification as a page for auditors: one file that needs nothing
-//! else, on a screen or on paper.
+//! The report of a verification as a page for auditors. The page is one file that needs
+//! nothing else, on a screen or on paper.
 //!
-//! The page's policy (`Content-Security-Policy`) lets in one style and one script, by
-//! their hashes, and nothing from elsewhere. `maud` escapes every text; what no reader
-//! would see is written out by [`visible()`], over the whole page.
+//! The page's policy (`Content-Security-Policy`) allows one style and one script, by
+//! their hashes, and nothing from elsewhere. `maud` escapes every text. Finally,
+//! [`visible()`] writes out the characters of the whole page that no reader would see.
 
 mod computed;
 mod counts;
@@ -29,7 +29,7 @@ use std::time::{Duration, SystemTime};
 use table::{count, number, time};
 use visible::visible;
 
-/// The number of findings of a kind on a page.
+/// The maximum number of findings on a page.
 pub(super) const FINDINGS_MAX: usize = 10_000;
 
 const STYLE: &str = include_str!("style.css");
@@ -41,7 +41,7 @@ struct Context<'a> {
     asked: &'a Asked,
     begun: SystemTime,
     took: Duration,
-    /// The worst verdict on each chain, and how many findings it has.
+    /// The worst verdict on each chain, and the number of its findings.
     of_chains: BTreeMap<String, (Verdict, u64)>,
 }
 
@@ -56,7 +56,7 @@ impl Context<'_> {
         found.ok().and_then(|at| chains[at].node.as_deref()).or_else(absent).unwrap_or(chain)
     }
 
-    /// Returns the worst verdict on a chain, and how many findings it has.
+    /// Returns the worst verdict on a chain, and the number of its findings.
     fn verdict(&self, chain: &str) -> (Verdict, u64) {
         self.of_chains.get(chain).copied().unwrap_or((Verdict::Intact, 0))
     }
@@ -112,7 +112,7 @@ pub(super) fn page(report: &Report, asked: &Asked, begun: SystemTime, took: Dura
     visible(&page.into_string())
 }
 
-/// Returns when the verification ended, in seconds since 1970.
+/// Returns the time at which the verification ended, in seconds since 1970.
 fn end(context: &Context<'_>) -> u64 {
     let end = (context.begun + context.took).duration_since(SystemTime::UNIX_EPOCH);
     end.map_or(0, |since| since.as_secs())
@@ -152,7 +152,7 @@ fn header(context: &Context<'_>) -> Markup {
     }
 }
 
-/// The figures that are asked for first.
+/// Returns the figures that a reader looks for first.
 fn brief(context: &Context<'_>) -> Markup {
     let logs = &context.report.said.verified;
     let with_records = || logs.chains.iter().filter(|chain| chain.records > 0);

@@ -1,4 +1,4 @@
-//! The systems of a page: one table of all, and of each chain its timeline.
+//! The systems of a page: one table of all of them, and a timeline for each chain.
 
 use super::Context;
 use super::findings::{ids, listed};
@@ -14,7 +14,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// The number of chains that are listed.
+/// The maximum number of chains that are listed.
 const CHAINS_MAX: usize = 2000;
 /// The number of chains that are unfolded.
 const OPEN_MAX: usize = 12;
@@ -66,7 +66,7 @@ pub(super) fn section(context: &Context<'_>) -> Markup {
     }
 }
 
-/// Nodes of the roster of which nothing is here.
+/// Returns the table of the roster's nodes without any record here.
 fn absent(context: &Context<'_>) -> Markup {
     let details = &context.report.details;
     let rows: Vec<Markup> = details
@@ -86,7 +86,7 @@ fn absent(context: &Context<'_>) -> Markup {
     }
 }
 
-/// The findings that have a place, by chain.
+/// Returns the findings that have a place, by chain.
 fn marks<'a>(context: &'a Context<'_>) -> BTreeMap<&'a str, Vec<(usize, Position)>> {
     let mut marks = BTreeMap::<&str, Vec<_>>::new();
     for (at, finding) in listed(context).iter().enumerate() {

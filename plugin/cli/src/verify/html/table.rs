@@ -4,12 +4,12 @@ use crate::stdout::shown;
 use crate::verify::report::utc;
 use maud::{Markup, html};
 
-/// From how many rows on a table can be searched.
+/// The number of rows from which a table can be searched.
 const SEARCHED_MIN: usize = 15;
-/// The longest text out of a log, in characters.
+/// The maximum length of a text from a log, in characters.
 const TEXT_CHARACTERS_MAX: usize = 500;
 
-/// A number with a comma between thousands.
+/// Formats a number with a comma between thousands.
 pub(super) fn number(value: u64) -> String {
     let digits = value.to_string();
     let mut out = String::new();
@@ -22,44 +22,44 @@ pub(super) fn number(value: u64) -> String {
     out
 }
 
-/// A number of things.
+/// Formats a number of things.
 pub(super) fn count(value: u64, one: &str, many: &str) -> String {
     format!("{} {}", number(value), if value == 1 { one } else { many })
 }
 
-/// A text that may be out of a log: cut where it is long, and apart from what is
-/// around it.
+/// Returns a text that may come from a log. A long text is cut. The text is isolated from
+/// the text around it.
 pub(super) fn foreign(text: &str) -> Markup {
     let text = match text.char_indices().nth(TEXT_CHARACTERS_MAX) {
         Some((end, _)) => format!("{}… (cut)", shown(&text[..end])),
         None => shown(text),
     };
-    // Only letters of other scripts can turn what is around them.
+    // Only letters of other scripts can change the direction of the text around them.
     html! { @if text.is_ascii() { (text) } @else { bdi { (text) } } }
 }
 
-/// A cell with a number, by which it is sorted.
+/// Returns a cell with a number. The table is sorted by this number.
 pub(super) fn number_cell(value: u64) -> Markup {
     html! { td class="number" data-by=(value) { (number(value)) } }
 }
 
-/// A time for a reader; the page says that all are UTC.
+/// Formats a time for a reader. The page says that all times are UTC.
 pub(super) fn time(seconds: u64) -> String {
     utc(seconds).replacen('T', " ", 1).trim_end_matches('Z').to_owned()
 }
 
-/// A cell with a time.
+/// Returns a cell with a time.
 pub(super) fn time_cell(seconds: u64) -> Markup {
     html! { td class="time" data-by=(seconds) { (time(seconds)) } }
 }
 
-/// Returns a column's title without the sign that it holds numbers.
+/// Returns a column's title without the sign for columns of numbers.
 fn column_title(column: &str) -> &str {
     column.strip_prefix('#').unwrap_or(column)
 }
 
-/// A table that can be sorted and, if it is long, searched. It says what is not in it.
-/// The title of a column of numbers begins with `#`.
+/// Returns a table that can be sorted and, if it is long, searched. It states the number
+/// of rows that were left out. The title of a column of numbers begins with `#`.
 pub(super) fn table(title: &str, columns: &[&str], rows: &[Markup], left_out: u64) -> Markup {
     html! {
         div class="scroll" tabindex="0" role="region" aria-label=(title) {

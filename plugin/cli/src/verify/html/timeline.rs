@@ -1,5 +1,5 @@
-//! A chain's timeline as a picture. Symbols differ in their form, too, and stand at
-//! heights of their own.
+//! A chain's timeline as a picture. The symbols differ in form and height, not only in
+//! colour.
 
 use super::findings::ids;
 use super::table::{number_cell, table, time_cell};
@@ -8,14 +8,14 @@ use flb_audit_core::chain::Position;
 use maud::{Markup, html};
 use std::collections::BTreeSet;
 
-/// How many marks all timelines of a page have of a kind, and how many one has at least
-/// and at most.
+/// The maximum number of marks of a kind on all timelines of a page, and the minimum and
+/// maximum for one timeline.
 const MARKS_MAX: usize = 40_000;
 const MARKS_OF_ONE: (usize, usize) = (40, 400);
-/// The number of findings that are marked on a timeline.
+/// The maximum number of findings that are marked on a timeline.
 const FLAGS_MAX: usize = 60;
 
-/// The symbols, and what hatches gaps.
+/// Returns the symbols, and the pattern that hatches gaps.
 pub(super) fn definitions() -> Markup {
     html! {
         svg class="definitions" aria-hidden="true" width="0" height="0" {
@@ -31,7 +31,7 @@ pub(super) fn definitions() -> Markup {
     }
 }
 
-/// Explains the symbols.
+/// Returns the explanation of the symbols.
 pub(super) fn legend() -> Markup {
     let symbol = |id: &str| html! { svg class="symbol" aria-hidden="true" width="18" height="16" { use class=(id) href={ "#" (id) } x="9" y="8" {} } };
     let bar = |class: &str| html! { svg class="symbol" aria-hidden="true" width="18" height="16" { rect class=(class) x="1" y="2" width="16" height="12" {} } };
@@ -55,17 +55,17 @@ fn at(point: u16) -> String {
     percent(u32::from(point) * 960 / u32::from(POINTS) + 20)
 }
 
-/// Returns the width of a part: wide enough to be seen.
+/// Returns the width of a part, which is always wide enough to be seen.
 fn width(from: u16, to: u16) -> String {
     percent((u32::from(to.saturating_sub(from)) * 960 / u32::from(POINTS)).max(2))
 }
 
-/// A number of tenths as a percentage.
+/// Formats tenths of a percent as a percentage.
 fn percent(tenths: u32) -> String {
     format!("{}.{}%", tenths / 10, tenths % 10)
 }
 
-/// Returns no more than so many points, of those that are close one.
+/// Returns at most `max` points. Points that are close together become one.
 fn thinned(points: &[u16], max: usize) -> Vec<u16> {
     let mut step = 1;
     loop {
@@ -77,7 +77,7 @@ fn thinned(points: &[u16], max: usize) -> Vec<u16> {
     }
 }
 
-/// Returns no more than so many parts; those that are close are joined.
+/// Returns at most `max` parts. Parts that are close together are joined.
 fn joined(parts: &[Part], max: usize) -> Vec<Part> {
     let mut step = 1;
     loop {
@@ -95,7 +95,7 @@ fn joined(parts: &[Part], max: usize) -> Vec<Part> {
     }
 }
 
-/// Draws a timeline, one of so many on the page.
+/// Draws a timeline. `of` is the number of timelines on the page.
 pub(super) fn lane(timeline: &Timeline, marks: &[(usize, Position)], label: &str, of: usize) -> Markup {
     let max = (MARKS_MAX / of.max(1)).clamp(MARKS_OF_ONE.0, MARKS_OF_ONE.1);
     let bars = [

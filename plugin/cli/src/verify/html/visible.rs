@@ -1,10 +1,10 @@
-//! Characters that no reader would see, or that change how others are read.
+//! Characters that no reader would see, or that change how other characters are read.
 
 use std::fmt::Write;
 
-/// Returns a page in which such characters are written as `\u{…}`: control characters
-/// but for line feeds, and those that turn or join text, or have no width. A page's own
-/// text has none of them.
+/// Writes such characters of a page as `\u{…}`: control characters except line feeds,
+/// characters that turn or join text, and characters without a width. A page's own text
+/// has none of them.
 pub(super) fn visible(page: &str) -> String {
     let mut out = String::with_capacity(page.len());
     for character in page.chars() {
@@ -18,8 +18,8 @@ pub(super) fn visible(page: &str) -> String {
     out
 }
 
-/// Tells whether a character is a control or format character of Unicode 17 (Cc, Cf,
-/// Zl, Zp), or a blank letter.
+/// Checks whether a character is a control or format character of Unicode 17 (Cc, Cf, Zl,
+/// Zp), or a blank letter.
 fn is_hidden(character: char) -> bool {
     character.is_control()
         || matches!(character,

@@ -6,7 +6,7 @@ use crate::verdict::Verdict;
 use crate::verify::report::Report;
 use maud::{Markup, html};
 
-/// The sections, by their ids.
+/// The sections with their ids.
 pub(super) const CONTENTS: [(&str, &str); 10] = [
     ("brief", "In brief"),
     ("computed", "What this was computed from"),
@@ -24,7 +24,7 @@ pub(super) fn title(verdict: Verdict) -> String {
     format!("Audit log verification: {} ({})", headline(verdict.level()).to_lowercase(), verdict.name())
 }
 
-/// Text of ours in which commands stand between backquotes.
+/// Marks the commands in a text of ours, which stand between backquotes.
 pub(super) fn prose(text: &str) -> Markup {
     html! {
         @for (at, part) in text.split('`').enumerate() {
@@ -33,7 +33,7 @@ pub(super) fn prose(text: &str) -> Markup {
     }
 }
 
-/// The verdict in one sentence for who has never heard of seals.
+/// Returns the verdict in one sentence, for a reader who has never heard of seals.
 pub(super) fn sentence(report: &Report) -> String {
     let logs = &report.said.verified;
     let verdict = report.verdict();
@@ -119,7 +119,7 @@ pub(super) fn sentence(report: &Report) -> String {
     }
 }
 
-/// The limits of any verification of these files.
+/// Returns the limits of any verification of these files.
 pub(super) fn limits(context: &Context<'_>) -> Markup {
     let logs = &context.report.said.verified;
     let has_roster = context.report.details.roster_chains.is_some();
