@@ -45,7 +45,7 @@ pub(crate) struct Restore {
 struct Intact {
     previous: Hash,
     head: Hash,
-    /// Whether a key of the roster has signed its head.
+    /// True if a key of the roster has signed its head.
     is_signed: bool,
     /// Its text, if it is in quarantine.
     restored: Option<String>,

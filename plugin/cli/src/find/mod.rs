@@ -200,7 +200,7 @@ impl<'a> Searched<'a> {
         self.key_name.find_iter(text).any(|at| is_token(text, at, self.key, self.value.as_bytes()))
     }
 
-    /// Whether the value stands in a text, and not as a part of a longer word.
+    /// True if the value stands in a text, and not as a part of a longer word.
     fn has_value(&self, text: &str) -> bool {
         let is_word = |character: Option<char>| character.is_some_and(char::is_alphanumeric);
         self.clear.find_iter(text.as_bytes()).any(|at| {
@@ -212,7 +212,7 @@ impl<'a> Searched<'a> {
     }
 }
 
-/// Whether a text is a record as filters write them, its seal behind its members.
+/// True if a text is a record as filters write them, its seal behind its members.
 fn is_plain(text: &[u8]) -> bool {
     let text = text.trim_ascii();
     text.starts_with(b"{\"")
@@ -244,7 +244,7 @@ fn is_of_seal(path: &str) -> bool {
     path.strip_prefix("audit").is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
 }
 
-/// Whether the token whose key is named at `at` stands for `value`.
+/// True if the token whose key is named at `at` stands for `value`.
 fn is_token(text: &[u8], at: usize, key: &HmacKey, value: &[u8]) -> bool {
     // No further back than a class's name reaches.
     let first = at.saturating_sub(NAME_BYTES_MAX + 1);

@@ -1,4 +1,4 @@
-//! Addresses of objects, as a command line names them: `s3://BUCKET/KEY` and the like.
+//! Addresses of objects as a command line names them, such as `s3://BUCKET/KEY`.
 
 use super::keys::KeyPattern;
 use anyhow::{Context, Result, anyhow, ensure};
@@ -14,7 +14,7 @@ pub(super) enum Kind {
     Azure,
 }
 
-/// The text before a key's version, as S3 writes it.
+/// The text before an object's version in an address.
 const VERSION: &str = "?versionId=";
 
 /// One or more objects.
@@ -29,20 +29,21 @@ pub(super) enum Address {
         /// The version of the object, if it is not the newest.
         version: Option<String>,
     },
-    /// The answer of a web server.
+    /// A response of a web server.
     Web(WebAddress),
 }
 
-/// The address of a web page, which may hold secrets: a password, a signature.
+/// The address of a web page. It may hold secrets: a password or a signature.
 #[derive(Clone, Debug)]
 pub(super) struct WebAddress {
     pub(super) url: Url,
-    /// The parts that are not shown.
+    /// The parts of the URL that are never shown.
     secrets: Vec<String>,
 }
 
 impl Address {
-    /// Reads what a command line names; none if it is a file's path.
+    /// Parses an argument of a command line. Returns `None` if the argument is a file's
+    /// path.
     pub(super) fn of(path: &Path) -> Result<Option<Address>> {
         let Some((scheme, rest)) = path.to_str().and_then(|text| text.split_once("://")) else {
             return Ok(None);
@@ -61,12 +62,12 @@ impl Address {
             Some((key, version)) => (key, Some(version.to_owned())),
             None => (key, None),
         };
-        // A folder stands for all that is below it.
+        // A folder stands for everything below it.
         let all = if key.is_empty() || key.ends_with('/') { "**" } else { "" };
         let keys = KeyPattern::read(&format!("{key}{all}")).map_err(|what| anyhow!("{}: {what}", named()))?;
         ensure!(
             version.is_none() || keys.is_literal(),
-            "{}: one object has a version, and many have none",
+            "{}: ?versionId names one object, so its key must have no wildcards or dates",
             named()
         );
         Ok(Some(Address::Bucket { kind, root: format!("{scheme}://{bucket}"), keys, version }))
@@ -76,15 +77,15 @@ impl Address {
 impl WebAddress {
     fn of(path: &Path) -> Result<WebAddress> {
         let text = path.to_str().unwrap_or_default();
-        // The address is not repeated: it may hold a signature.
-        let url = Url::parse(text).context("an https:// address that is none")?;
+        // The error does not repeat the address, because it may hold a signature.
+        let url = Url::parse(text).context("not a valid https:// address")?;
         let query = url.query().map(|query| format!("?{query}"));
         let user = Some(format!("{}:{}@", url.username(), url.password().unwrap_or_default()));
         let user = user.filter(|user| user.len() > ":@".len());
         Ok(WebAddress { url, secrets: query.into_iter().chain(user).collect() })
     }
 
-    /// Takes the secrets out of a message.
+    /// Removes the secrets from a message.
     pub(super) fn without_secrets(&self, message: &str) -> String {
         self.secrets.iter().fold(message.to_owned(), |message, secret| message.replace(secret, ""))
     }

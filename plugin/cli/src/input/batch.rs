@@ -16,9 +16,9 @@ pub(super) struct Batch {
     /// The number of the first text.
     pub(super) first: u64,
     pub(super) bytes: Vec<u8>,
-    /// Where the texts are; none if they are lines.
+    /// The places of the texts, or `None` if they are lines.
     pub(super) elements: Option<Vec<Range<usize>>>,
-    /// The frame that has them; then this is its body.
+    /// The frame of these records. The batch is then the frame's body.
     pub(super) frame: Option<Frame>,
 }
 
@@ -30,13 +30,14 @@ pub(super) fn check_elements(text: &[u8]) -> Result<(), Unread> {
     Ok(())
 }
 
-/// A comma in a string counts, too, since only reading tells it from another.
+/// Checks whether a large text has too many elements. Commas in strings count, too,
+/// because only parsing distinguishes them.
 fn has_many_elements(text: &[u8]) -> bool {
     text.len() > BATCH_BYTES && memchr_iter(b',', text).count() > ELEMENTS_MAX
 }
 
 impl Batch {
-    /// Returns the texts, each with its place; empty lines are none.
+    /// Returns the texts with their places, without empty lines.
     pub(super) fn texts(&self) -> impl Iterator<Item = (At, &[u8])> {
         let ranges: Box<dyn Iterator<Item = (u64, Range<usize>)>> = match &self.elements {
             Some(elements) => Box::new((0..).zip(elements.iter().cloned())),
@@ -57,12 +58,13 @@ impl Batch {
         };
         ranges.map(|(number, range)| {
             let text = &self.bytes[range];
-            // Files that were put together have marks between them.
+            // Files that were concatenated have byte order marks between them.
             (At { source: self.source, number: self.first + number }, text.strip_prefix(MARK).unwrap_or(text))
         })
     }
 
-    /// Hands the records of an encrypted frame to `see`, or why it has none.
+    /// Passes the records of an encrypted frame to `see`, or the reason why they cannot
+    /// be read.
     pub(super) fn see_frame(
         &self,
         frame: Frame,
@@ -91,8 +93,8 @@ impl Batch {
     }
 }
 
-/// A command has failed, and takes no more records.
+/// The receiver of the records has failed and takes no more of them.
 pub(super) struct NobodyReads;
 
-/// What a source is read as, part by part.
+/// The next batch of a source, or the reason why reading it stopped.
 pub(super) type Part = Result<Batch, Broken>;

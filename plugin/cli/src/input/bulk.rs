@@ -1,10 +1,11 @@
-//! Bulk requests: lines that say what is to be done with the record on the next.
+//! Bulk requests: each action line states the operation for the record on the next line.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 
-/// The longest action line, in bytes: an index's name and an id have up to 512.
+/// The maximum length of an action line, in bytes. An index's name and an id have up to
+/// 512 bytes.
 const ACTION_BYTES_MAX: usize = 4096;
 
 /// The members that an action may have.
@@ -26,7 +27,7 @@ const MEMBERS: [&str; 15] = [
     "version_type",
 ];
 
-/// An action line, and nothing else.
+/// An action line.
 #[derive(Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Action<'a> {
@@ -42,8 +43,9 @@ enum Action<'a> {
 
 type Members<'a> = BTreeMap<String, &'a RawValue>;
 
-/// Whether a text is an action of a bulk request of Elasticsearch's or OpenSearch's:
-/// exactly one, with the members that it may have, none of which is a container.
+/// Checks whether a text is an action line of a bulk request to Elasticsearch or
+/// OpenSearch. It must have exactly one action, with known members only, none of them a
+/// container.
 pub(super) fn is_action(text: &[u8]) -> bool {
     if text.len() > ACTION_BYTES_MAX || !text.trim_ascii_start().starts_with(b"{") {
         return false;

@@ -1,5 +1,5 @@
-//! Decompression, up to a limit: a small file may stand for more than anybody can
-//! read.
+//! Decompression up to a limit, because a small file can decompress to more than anybody
+//! can read.
 
 use bzip2::bufread::MultiBzDecoder;
 use flate2::bufread::GzDecoder;
@@ -9,16 +9,16 @@ use std::io::{self, BufRead, BufReader, Cursor, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Up to this many bytes a source may decompress to, however small it is.
+/// The number of bytes to which a source may always decompress, however small it is.
 const DECOMPRESSED_BYTES_FREE: u64 = 1 << 30;
-/// Beyond that, at most this many bytes for each compressed one. Logs come to 10 to
-/// 100, and gzip reaches 1032.
+/// The maximum number of decompressed bytes for each compressed byte, beyond the free
+/// bytes. Logs reach 10 to 100, and gzip can reach 1032.
 const DECOMPRESSED_RATIO_MAX: u64 = 1000;
-/// The most memory that xz may take, in KiB: its highest level takes 65 MiB.
+/// The maximum memory for xz, in KiB. Its highest level takes 65 MiB.
 const XZ_KIB_MAX: u32 = 256 << 10;
 
-/// The formats, by the bytes that a file of each starts with: RFC 1952 section 2.3.1,
-/// RFC 8878 section 3.1.1, and what bzip2 and xz write.
+/// The formats with their first bytes: RFC 1952 section 2.3.1, RFC 8878 section 3.1.1,
+/// and the headers that bzip2 and xz write.
 const FORMATS: [(&[u8], Format); 4] = [
     (&[0x1f, 0x8b], Format::Gzip),
     (&[0x28, 0xb5, 0x2f, 0xfd], Format::Zstd),
@@ -26,8 +26,8 @@ const FORMATS: [(&[u8], Format); 4] = [
     (&[0xfd, b'7', b'z', b'X', b'Z', 0], Format::Xz),
 ];
 
-/// Forms that are not read: where in a source the mark of each stands, the mark, and
-/// the form's name. That of tar is in POSIX.1-2017, pax Interchange Format.
+/// File formats that are not supported: the place of each format's mark, the mark, and
+/// the format's name. Tar's mark is in POSIX.1-2017, pax Interchange Format.
 const NOT_READ: [(usize, &[u8], &str); 8] = [
     (0, b"PK\x03\x04", "a zip archive"),
     (0, b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
@@ -38,7 +38,7 @@ const NOT_READ: [(usize, &[u8], &str); 8] = [
     (0, b"Obj\x01", "an Avro file"),
     (0, b"SQLite format 3\0", "an SQLite database"),
 ];
-/// The part of a source that is searched for these marks, in bytes.
+/// The number of bytes that are searched for these marks.
 const MARK_BYTES: usize = 262;
 
 #[derive(Clone, Copy)]
@@ -60,15 +60,16 @@ impl Format {
     }
 }
 
-/// The bytes of a source, as they were before they were compressed.
+/// The bytes of a source after decompression.
 pub(super) struct Decompressed {
     pub(super) bytes: Box<dyn BufRead + Send>,
-    /// The format that they were compressed in, if they were.
+    /// The format in which they were compressed, if any.
     pub(super) format: Option<&'static str>,
 }
 
-/// Decompresses gzip, zstd, bzip2 and xz, which are told by their first bytes; also twice,
-/// as a file is that was compressed before it was uploaded with compression.
+/// Decompresses gzip, zstd, bzip2 and xz, which are recognised by their first bytes. Also
+/// decompresses twice, for files that were compressed before they were uploaded with
+/// compression.
 pub(super) fn decompress(
     bytes: impl BufRead + Send + 'static,
     buffer_bytes: usize,
@@ -108,17 +109,18 @@ fn decompress_once(bytes: impl BufRead + Send + 'static, buffer_bytes: usize) ->
     Ok(Decompressed { bytes, format: Some(format.name()) })
 }
 
-/// Returns the first bytes, fewer only at the end, and all of them to be read.
+/// Returns the first bytes, and a reader of all bytes. There are fewer than `count` only
+/// if the input ends.
 pub(super) fn peek<R: BufRead>(mut bytes: R, count: usize) -> io::Result<(Vec<u8>, impl BufRead + use<R>)> {
     let mut start = Vec::new();
     bytes.by_ref().take(count as u64).read_to_end(&mut start)?;
     Ok((start.clone(), Cursor::new(start).chain(bytes)))
 }
 
-/// The members of a gzip file. Newlines and zeros may stand between and behind them,
-/// as tools that append and tapes leave them.
+/// The members of a gzip file. Line breaks and zeros may stand between and after them, as
+/// tapes and tools that append leave them.
 struct GzipMembers<R> {
-    /// None once all have been read.
+    /// The current member. `None` after the last one.
     member: Option<GzDecoder<R>>,
 }
 
@@ -144,7 +146,7 @@ impl<R: BufRead> Read for GzipMembers<R> {
     }
 }
 
-/// Skips zeros and white space; false at the end.
+/// Skips zeros and white space. Returns false at the end.
 fn skip_padding(bytes: &mut impl BufRead) -> io::Result<bool> {
     loop {
         let here = bytes.fill_buf()?;
@@ -160,14 +162,15 @@ fn skip_padding(bytes: &mut impl BufRead) -> io::Result<bool> {
     }
 }
 
-/// Decompresses gzip that stands in a text, if it comes to no more than `limit` bytes.
+/// Decompresses gzip that stands in a text. Returns `None` if the result is longer than
+/// `limit` bytes.
 pub(super) fn gunzip(bytes: &[u8], limit: usize) -> Option<Vec<u8>> {
     let mut text = Vec::new();
     GzipMembers::new(bytes).take(limit as u64 + 1).read_to_end(&mut text).ok()?;
     (text.len() <= limit).then_some(text)
 }
 
-/// Counts what is read.
+/// Counts the bytes that are read.
 struct Counted<R> {
     bytes: R,
     count: Arc<AtomicU64>,
@@ -181,7 +184,7 @@ impl<R: Read> Read for Counted<R> {
     }
 }
 
-/// Ends where more comes out than the limit allows.
+/// Fails when the output exceeds the limit.
 struct Limited {
     decoder: Box<dyn Read + Send>,
     compressed: Arc<AtomicU64>,

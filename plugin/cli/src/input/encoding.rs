@@ -1,22 +1,23 @@
-//! Encodings: UTF-8 with a byte order mark, and UTF-16, which become UTF-8.
+//! Encodings: UTF-8 with a byte order mark, and UTF-16. Both become UTF-8.
 
 use super::decompress::peek;
 use std::io::{self, BufRead, BufReader, Read};
 
 /// The byte order mark in UTF-8.
 pub(super) const MARK: &[u8] = "\u{feff}".as_bytes();
-/// What stands for half a character: it is no UTF-8, so no text with it is JSON.
+/// The byte that replaces half a character. It is not valid in UTF-8, so no text with it
+/// is JSON.
 const NO_CHARACTER: u8 = 0xff;
 
 /// A source in UTF-8.
 pub(super) struct Decoded {
     pub(super) bytes: Box<dyn BufRead + Send>,
-    /// The encoding that it was in, if it was another.
+    /// The encoding of the source, if it was not plain UTF-8.
     pub(super) encoding: Option<&'static str>,
 }
 
-/// Decodes UTF-16 of either byte order. It is told by its mark, or without one by the
-/// brace or bracket that a log starts with.
+/// Decodes UTF-16 of either byte order. UTF-16 is recognised by its mark, or without one
+/// by the brace or bracket with which a log starts.
 pub(super) fn decode(bytes: Box<dyn BufRead + Send>) -> io::Result<Decoded> {
     let (start, mut bytes) = peek(bytes, MARK.len())?;
     let (unit, skipped): (fn([u8; 2]) -> u16, usize) = match start[..] {
@@ -35,16 +36,16 @@ pub(super) fn decode(bytes: Box<dyn BufRead + Send>) -> io::Result<Decoded> {
     Ok(Decoded { bytes: Box::new(BufReader::with_capacity(BLOCK_BYTES, utf8)), encoding: Some("UTF-16") })
 }
 
-/// How much is decoded at once, in bytes.
+/// The number of bytes that are decoded at once.
 const BLOCK_BYTES: usize = 64 << 10;
 
-/// UTF-16 as UTF-8.
+/// A reader that converts UTF-16 to UTF-8.
 struct Utf8<R> {
     utf16: R,
     unit: fn([u8; 2]) -> u16,
     /// The first half of a surrogate pair.
     high: Option<u16>,
-    /// What has been decoded, and how much of that has been read.
+    /// The decoded bytes, and the number of those that have been read.
     ready: Vec<u8>,
     at: usize,
 }

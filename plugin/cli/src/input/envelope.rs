@@ -1,8 +1,8 @@
-//! Envelopes: where sealed records stand in a text that is not one itself.
+//! Envelopes: texts that are not sealed records themselves but contain some.
 //!
-//! Stores and transports put a record into an object of their own, as it is or as a
-//! string, and several into an array. A record is taken from wherever it stands; but
-//! nothing is taken from within a sealed record, whose data may quote others.
+//! Stores and transports put a record into an object of their own, as JSON or as a
+//! string, and several records into an array. A record is found wherever it stands. But
+//! nothing is taken from within a sealed record, whose data may quote other records.
 
 use super::decompress::gunzip;
 use super::line::Line;
@@ -15,37 +15,38 @@ use flb_audit_core::record::tape::{Dialect, Kind, Unreadable};
 use flb_audit_core::text::{Characters, inner};
 use memchr::memmem;
 
-/// How many strings may stand in one another.
+/// The maximum number of strings nested in one another.
 const STRINGS_DEEP_MAX: u32 = 4;
-/// The longest name of a member in a place, in bytes.
+/// The maximum length of a member's name in a place, in bytes.
 const NAME_BYTES_MAX: usize = 64;
-/// From how many records on, which are members of an object, its other objects have to
-/// be records, too.
+/// The number of records among the members of an object from which on its other objects
+/// are expected to be records, too.
 const MEMBERS_ALIKE: u32 = 3;
 
-/// Something that stands in a text.
+/// Something that was found in a text.
 pub(super) enum Item<'a> {
-    /// A record, by its seal.
+    /// A record, recognised by its seal.
     Record(&'a [u8], &'a Place),
-    /// Something without a seal where others of its kind have one.
+    /// A value without a seal among others of its kind that have one.
     Unsealed(&'a [u8], &'a Place),
-    /// Half a line.
+    /// A torn line.
     Torn,
 }
 
-/// Takes what is found.
+/// Receives what is found.
 pub(super) type See<'a> = &'a mut dyn FnMut(Item<'_>);
 
-/// Looks for records in texts. Its memory is kept between them.
+/// Searches texts for records. It keeps its memory between texts.
 #[derive(Default)]
 pub(super) struct Opener {
     tapes: Vec<Tape>,
-    /// How many bytes compressed strings of this text may still come to.
+    /// The number of bytes to which compressed strings of this text may still decompress.
     inflated_max: usize,
 }
 
 impl Opener {
-    /// Hands what stands in a text, which stands at `place`, to `see`. Returns how many records that were.
+    /// Passes everything found in a text, which stands at `place`, to `see`. Returns the
+    /// number of records found.
     pub(super) fn open(&mut self, text: &[u8], place: &Place, see: See<'_>) -> u64 {
         if !may_hold(text) {
             return 0;
@@ -54,7 +55,7 @@ impl Opener {
         self.look(text, place, 0, see)
     }
 
-    /// Looks into a text: JSON, or a line that has some.
+    /// Searches a text, which is JSON or a line that contains JSON.
     pub(super) fn look(&mut self, text: &[u8], place: &Place, level: u32, see: See<'_>) -> u64 {
         match self.look_into_json(text, place, level, see) {
             Ok(found) => found,
@@ -62,7 +63,7 @@ impl Opener {
         }
     }
 
-    /// Looks into a JSON text, which may be a record itself.
+    /// Searches a JSON text, which may be a record itself.
     pub(super) fn look_into_json(
         &mut self,
         text: &[u8],
@@ -78,7 +79,7 @@ impl Opener {
         found
     }
 
-    /// Looks into an array of bytes, of which this is the text.
+    /// Searches an array of bytes. `token` is the array's text.
     fn look_into_bytes(&mut self, token: &[u8], place: &Place, level: u32, see: See<'_>) -> u64 {
         match serde_json::from_slice::<Vec<u8>>(token) {
             Ok(bytes) if level < STRINGS_DEEP_MAX => self.look(&bytes, place, level + 1, see),
@@ -86,7 +87,7 @@ impl Opener {
         }
     }
 
-    /// Looks into a string, of which this is the token.
+    /// Searches a string. `token` is the string's text with its quotes.
     fn look_into_string(&mut self, token: &[u8], place: &Place, level: u32, see: See<'_>) -> u64 {
         if level == STRINGS_DEEP_MAX || !may_hold(token) {
             return 0;
@@ -109,22 +110,23 @@ fn is_bytes(token: &[u8]) -> bool {
     BYTES_STARTS.iter().any(|start| token.starts_with(start))
 }
 
-/// Checks quickly whether a text may hold a seal: by its names, or since it has base64.
+/// Checks quickly whether a text may hold a seal: it has the names of a seal's members,
+/// or base64.
 pub(super) fn may_hold(text: &[u8]) -> bool {
     let is_closed = |at: usize| matches!(text.get(at + b"audit".len()), Some(b'"' | b'\\'));
     BASE64_STARTS.iter().chain(&BYTES_STARTS).any(|start| memmem::find(text, start).is_some())
         || memmem::find_iter(text, b"audit").any(is_closed) && memmem::find(text, b"head").is_some()
 }
 
-/// How objects, arrays and gzip start in base64, behind a quote: a brace or bracket and
-/// what JSON may have behind it, and the first bytes of gzip.
+/// The start of objects, arrays and gzip in base64, behind a quote. Objects and arrays
+/// start with a brace or bracket and the characters that JSON may have behind it.
 const BASE64_STARTS: [&[u8]; 6] = [b"\"ey", b"\"ew", b"\"W1", b"\"W3", b"\"Wy", b"\"H4sI"];
 
 /// The start of an array of bytes that holds an object, as journald prints a message that
 /// is not plain text.
 const BYTES_STARTS: [&[u8]; 2] = [b"[123,", b"[ 123,"];
 
-/// The shortest base64 that may hold a record, in bytes.
+/// The minimum length of base64 that may hold a record, in bytes.
 const BASE64_BYTES_MIN: usize = 200;
 
 fn from_base64(string: &str) -> Option<Vec<u8>> {
@@ -139,31 +141,31 @@ fn from_base64(string: &str) -> Option<Vec<u8>> {
     GeneralPurpose::new(alphabet, config).decode(string).ok()
 }
 
-/// A container that is being looked into.
+/// A container that is being searched.
 struct Open {
-    /// Its node, and the first one behind it.
+    /// Its node, and the first node behind it.
     node: usize,
     end: usize,
-    /// The key, or the number of the element, that is being looked into.
+    /// The key, or the number of the element, that is being searched.
     key: usize,
-    /// How many records had been found before its first value, and before this one.
+    /// The number of records found before its first value.
     found_before: u64,
-    /// Of its values that hold records, the kinds: a bit each.
+    /// The kinds of its values that hold records, one bit each.
     kinds: u8,
-    /// Of its values, how many are records.
+    /// The number of its values that are records.
     records: u32,
-    /// Its values that hold none, though they could.
+    /// Its values without a record that could hold one.
     others: Vec<usize>,
-    /// Whether its elements are pairs of a name and a value.
+    /// True if its elements are pairs of a name and a value.
     has_pairs: bool,
 }
 
-/// Looks through one JSON text, without recursion but for strings.
+/// Searches one JSON text. It recurses only for strings.
 struct Walk<'a> {
     opener: &'a mut Opener,
     tape: &'a Tape,
     text: &'a [u8],
-    /// Where the text stands.
+    /// The place of the text.
     place: &'a Place,
     level: u32,
     open: Vec<Open>,
@@ -237,7 +239,7 @@ impl Walk<'_> {
         }
     }
 
-    /// Notes what became of the value at `at` of the container that is open.
+    /// Notes the result for the value at `at` in the container that is open.
     fn value(&mut self, at: usize, before: u64, found: u64) {
         let (tape, text) = (self.tape, self.text);
         let kind = tape.nodes()[at].kind();
@@ -254,7 +256,8 @@ impl Walk<'_> {
         open.key += usize::from(is_array);
     }
 
-    /// Closes the innermost container, and says which of its values lack a record.
+    /// Closes the innermost container, and reports those of its values that lack a
+    /// record.
     fn close(&mut self, found: u64, see: See<'_>) {
         let Some(open) = self.open.pop() else { return };
         let (tape, text) = (self.tape, self.text);
@@ -270,8 +273,8 @@ impl Walk<'_> {
         self.value(open.node, open.found_before, found);
     }
 
-    /// Returns the place of the value that is being looked at, in `within` if that has
-    /// been closed.
+    /// Returns the place of the current value. If `within` is given, returns the place of
+    /// a value in that container, which has been closed.
     fn place_of(&self, within: Option<&Open>) -> Place {
         let mut place = self.place.clone();
         for open in self.open.iter().chain(within) {
@@ -296,7 +299,7 @@ fn bit(kind: Kind) -> u8 {
     }
 }
 
-/// Whether an object has a seal: a member `audit` with a chain and a head.
+/// Checks whether an object has a seal: a member `audit` with a chain and a head.
 pub(super) fn is_sealed(tape: &Tape, text: &[u8], object: usize) -> bool {
     let has = |object: usize, name: &str| tape.keys(object).find(|key| is_key(tape, text, *key, name));
     has(object, "audit").is_some_and(|key| {
@@ -312,7 +315,8 @@ fn is_key(tape: &Tape, text: &[u8], key: usize, name: &str) -> bool {
     token == name.as_bytes() || token.contains(&b'\\') && Characters::of(token).eq(name.chars())
 }
 
-/// Whether an object is a name and its value, as stores write members of a record.
+/// Checks whether an object is a pair of a name and a value, as some stores write members
+/// of a record.
 fn is_pair(tape: &Tape, text: &[u8], object: usize) -> bool {
     const NAMES: [&str; 5] = ["key", "name", "field", "Key", "Name"];
     let has_name = |key: usize| NAMES.iter().any(|name| is_key(tape, text, key, name));

@@ -1,27 +1,27 @@
-//! Framing: how the texts of a source are told apart.
+//! Framing: the way in which the texts of a source are separated.
 
 use super::split::{RECORD_SEPARATOR, literal_break};
 use super::table;
 use memchr::memchr;
 use serde::de::IgnoredAny;
 
-/// How the texts of a source are told apart.
+/// The way in which the texts of a source are separated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Framing {
-    /// Each stands on a line.
+    /// Each text is a line.
     Lines,
-    /// Each stands on a line, behind one with the names of columns.
+    /// Each text is a line, and the first line has the names of columns.
     Table,
-    /// They are the elements of arrays.
+    /// The texts are the elements of arrays.
     Arrays,
-    /// One follows the other, told apart by their braces.
+    /// The texts follow one another and are separated by their braces.
     Texts(Between),
 }
 
-/// What stands between texts that are told apart by their braces.
+/// The bytes between texts that are separated by their braces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Between {
-    /// A line break, and there are line breaks within them.
+    /// A line break. The texts themselves have line breaks, too.
     LineBreak,
     /// Nothing, or a comma.
     Nothing,
@@ -32,8 +32,8 @@ pub(super) enum Between {
 }
 
 impl Framing {
-    /// Tells the framing by the start of a source. What is not clearly framed otherwise
-    /// are lines, of which a broken one costs no other.
+    /// Recognises the framing by the start of a source. If the framing is unclear, the
+    /// source is read as lines, because a broken line costs no other line.
     pub(super) fn of(start: &[u8], is_all: bool) -> Framing {
         let Some(at) = start.iter().position(|byte| !byte.is_ascii_whitespace()) else {
             return Framing::Lines;
@@ -60,7 +60,7 @@ impl Framing {
                 }
                 _ => Framing::Lines,
             },
-            // It goes on behind what has been read.
+            // The object continues behind the bytes that have been read.
             Some(Err(error)) if error.is_eof() && !is_all && line < start.len() => {
                 Framing::Texts(Between::LineBreak)
             }
@@ -68,7 +68,7 @@ impl Framing {
         }
     }
 
-    /// Returns the name, as it stands in reports.
+    /// Returns the framing's name for reports. Lines have none.
     pub(super) fn name(self) -> Option<&'static str> {
         match self {
             Framing::Lines => None,
@@ -82,8 +82,8 @@ impl Framing {
     }
 }
 
-/// Checks whether this starts as an array of records does: a bracket also begins other
-/// lines, and rows of a table, of which the first column is some text.
+/// Checks whether a text starts like an array of records. Other lines start with a
+/// bracket, too, and so do rows of a table whose first column is some text.
 pub(super) fn is_array(text: &[u8]) -> bool {
     let behind = text.strip_prefix(b"[").map(<[u8]>::trim_ascii_start);
     behind.is_some_and(|behind| match behind {
@@ -92,7 +92,7 @@ pub(super) fn is_array(text: &[u8]) -> bool {
     })
 }
 
-/// Whether `next` comes next, or behind a comma.
+/// Checks whether `next` comes next, directly or after a comma.
 fn is_followed(behind: &[u8], next: u8) -> bool {
     let behind = behind.trim_ascii_start();
     let behind = behind.strip_prefix(b",").unwrap_or(behind).trim_ascii_start();

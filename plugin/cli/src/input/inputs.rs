@@ -1,4 +1,4 @@
-//! What inputs were: how they were stored, and where in them records stood.
+//! The form of the inputs: how they were stored, and where records stood in them.
 
 use super::Place;
 use crate::stdout::shown;
@@ -6,28 +6,29 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// How many places are told apart; records elsewhere are counted together.
+/// The maximum number of places that are distinguished. Records elsewhere are counted
+/// together.
 const PLACES_MAX: usize = 50;
-/// How many of each are listed for a person.
+/// The maximum number of entries of each kind that are listed for a person.
 const SHOWN_MAX: usize = 8;
-/// How wide a line is for a person, in characters.
+/// The maximum width of a line for a person, in characters.
 const LINE_CHARACTERS_MAX: usize = 80;
-/// The longest place, in characters: hostile ones go on for long.
+/// The maximum length of a place, in characters. Hostile input makes long ones.
 const PLACE_CHARACTERS_MAX: usize = 200;
-/// The name of all other places.
+/// The name under which all other places are counted.
 const ELSEWHERE: &str = "other places";
 
-/// How inputs were stored, and where in their texts records stood.
+/// The ways in which inputs were stored, and the places of records in their texts.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Inputs {
-    /// How many sources have a compression, an encoding or a framing, by its name. Plain
-    /// JSON lines have none.
+    /// The number of sources with each compression, encoding or framing. Plain JSON lines
+    /// have none.
     forms: BTreeMap<&'static str, u64>,
-    /// How many records stood in something else, by where.
+    /// The number of records that stood in an envelope, by place.
     envelopes: BTreeMap<String, u64>,
-    /// Lines that say what is to be done with the record on the next: of bulk requests.
+    /// The number of action lines of bulk requests.
     bulk_actions: u64,
-    /// Lines of which half was cut off, with a whole record behind it.
+    /// The number of torn lines with a whole record behind the torn part.
     torn_lines: u64,
 }
 
@@ -55,7 +56,7 @@ impl Inputs {
         *self.envelopes.entry(if is_known { place } else { ELSEWHERE.to_owned() }).or_default() += count;
     }
 
-    /// Adds what another part of the input was.
+    /// Adds the counts of another part of the input.
     pub(super) fn merge(&mut self, other: Inputs) {
         other.forms.into_iter().for_each(|(name, count)| *self.forms.entry(name).or_default() += count);
         other.envelopes.into_iter().for_each(|(place, count)| self.add_records(place, count));
@@ -64,7 +65,7 @@ impl Inputs {
     }
 }
 
-/// What is ordinary is not said to a person.
+/// Forms that are usual, so the report for a person leaves them out.
 const ORDINARY: [&str; 3] = ["gzip", "zstd", "JSON arrays"];
 
 impl fmt::Display for Inputs {

@@ -1,13 +1,13 @@
-//! Patterns of object keys: wildcards, and the date that a key states.
+//! Patterns of object keys with wildcards and dates.
 
 use humantime::parse_rfc3339;
 use std::collections::HashSet;
 use std::ops::Range;
 use std::time::{Duration, SystemTime};
 
-/// A key, or a pattern of keys: `*` stands for any characters but `/`, `**` for any
-/// characters, and `%Y %m %d %H %M %S` for the parts of a date in UTC, as in the keys of
-/// Fluent Bit's outputs.
+/// A key, or a pattern of keys. `*` stands for any characters except `/`, and `**` for
+/// any characters. `%Y %m %d %H %M %S` stand for the parts of a date in UTC, as in the
+/// keys of Fluent Bit's outputs.
 #[derive(Clone, Debug)]
 pub(super) struct KeyPattern {
     text: String,
@@ -17,22 +17,22 @@ pub(super) struct KeyPattern {
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Piece {
     Byte(u8),
-    /// Any bytes but `/`.
+    /// Any bytes except `/`.
     Within,
     /// Any bytes.
     Across,
-    /// A part of a date, by its place in [`UNITS`].
+    /// A part of a date, by its index in [`UNITS`].
     Date(usize),
 }
 
 /// The parts of a date: the letter, and the number of digits.
 const UNITS: [(u8, usize); 6] = [(b'Y', 4), (b'm', 2), (b'd', 2), (b'H', 2), (b'M', 2), (b'S', 2)];
 
-/// The parts of the date in a key, as far as they are known.
+/// The known parts of the date in a key.
 type Date = [Option<u16>; UNITS.len()];
 
 impl KeyPattern {
-    /// Reads a pattern. Fails if its date has a part without the larger ones.
+    /// Parses a pattern. Fails if its date has a part without all larger ones.
     pub(super) fn read(text: &str) -> Result<KeyPattern, &'static str> {
         let bytes = text.as_bytes();
         let (mut pieces, mut at) = (Vec::new(), 0);
@@ -50,12 +50,14 @@ impl KeyPattern {
         }
         let has = |unit| pieces.contains(&Piece::Date(unit));
         if (1..UNITS.len()).any(|unit| has(unit) && !has(unit - 1)) {
-            return Err("a date in a key has all larger parts, from %Y on, before smaller ones count");
+            return Err(
+                "a date in a key needs every larger part before a smaller one: %Y before %m, %m before %d",
+            );
         }
         Ok(KeyPattern { text: text.to_owned(), pieces })
     }
 
-    /// Says whether it is a key, with no wildcard and no date.
+    /// Checks whether the pattern is a plain key, without wildcards and dates.
     pub(super) fn is_literal(&self) -> bool {
         self.pieces.iter().all(|piece| matches!(piece, Piece::Byte(_)))
     }
@@ -68,15 +70,15 @@ impl KeyPattern {
         &self.text
     }
 
-    /// Returns the folders that all keys start with, without a `/` behind them.
+    /// Returns the folders with which all keys start, without the last `/`.
     pub(super) fn folder(&self) -> &str {
         let literal = self.pieces.iter().take_while(|piece| matches!(piece, Piece::Byte(_))).count();
         self.text[..literal].rfind('/').map_or("", |end| &self.text[..end])
     }
 
-    /// Matches a key. Returns the date that it has, or none if it does not match.
+    /// Matches a key. Returns the key's date, or `None` if the key does not match.
     ///
-    /// Keys are hostile: no place is tried twice with the same rest of the pattern.
+    /// Keys may be hostile, so no place is tried twice with the same rest of the pattern.
     pub(super) fn matches(&self, key: &str) -> Option<KeyDate> {
         let key = key.as_bytes();
         let mut tried = HashSet::new();
@@ -101,7 +103,7 @@ impl KeyPattern {
                     let end = at + UNITS[*unit].1;
                     let mut date = date;
                     let number = key.get(at..end).and_then(number);
-                    // A part that stands in the key twice has one value.
+                    // A part that stands in the key twice must have the same value.
                     if number.is_some() && date[*unit].is_none_or(|known| Some(known) == number) {
                         date[*unit] = number;
                         open.push((piece + 1, end, date));
@@ -123,7 +125,7 @@ fn number(digits: &[u8]) -> Option<u16> {
 pub(super) struct KeyDate(Date);
 
 impl KeyDate {
-    /// Returns the time that the date stands for: a day if it is one of a day. None if
+    /// Returns the period that the date names, such as a whole day. Returns `None` if
     /// there is no date, or no such day.
     pub(super) fn time(&self) -> Option<Range<SystemTime>> {
         let [year, month, day, hour, minute, second] = self.0;

@@ -1,5 +1,5 @@
-//! Lines that are no JSON, and hold some: behind a prefix, in columns, several in a row,
-//! and behind half a line.
+//! Lines that are not JSON but contain some: behind a prefix, in columns, several in a
+//! row, or behind a torn line.
 
 use super::Place;
 use super::envelope::{Item, Opener, See};
@@ -10,16 +10,17 @@ use serde::de::IgnoredAny;
 use std::borrow::Cow;
 use std::ops::Range;
 
-/// How many bytes are read for each of a line, in looking for texts.
+/// The number of bytes that may be parsed for each byte of a line.
 const WORK_PER_BYTE: usize = 16;
-/// What may be read of a short line in any case, in bytes.
+/// The number of bytes that may always be parsed for a short line.
 const WORK_MIN: usize = 64 << 10;
-/// The longest text before, between and behind records on one line, in bytes.
+/// The maximum length of other text before, between and after the records on a line, in
+/// bytes.
 const OTHER_BYTES_MAX: usize = 1024;
 
 /// A JSON object in a line.
 struct Piece {
-    /// Where it stands, in its quotes if it has some.
+    /// Its place, including its quotes.
     range: Range<usize>,
     quotes: Quotes,
 }
@@ -27,25 +28,25 @@ struct Piece {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Quotes {
     None,
-    /// In those of a column, where quotes are doubled.
+    /// In the quotes of a column, where inner quotes are doubled.
     Doubled,
-    /// In those of a string, where they are escaped.
+    /// In the quotes of a string, where inner quotes are escaped.
     Escaped,
-    /// In single quotes, which are doubled within.
+    /// In single quotes, where inner single quotes are doubled.
     Single,
     /// In a column without quotes, where backslashes are doubled.
     Backslashes,
 }
 
-/// What a line is.
+/// The form of a line.
 enum Form {
-    /// Several texts, one behind the other.
+    /// Several texts, one after the other.
     Row,
-    /// One or more behind a prefix.
+    /// One or more texts behind a prefix.
     Behind(&'static str),
     /// Columns, of which some are JSON.
     Columns,
-    /// Half a line, and a text behind it.
+    /// A torn line, and a text behind it.
     Torn,
 }
 
@@ -57,14 +58,14 @@ pub(super) struct Line<'a> {
 }
 
 impl<'a> Line<'a> {
-    /// Takes a line apart; none if there is no object in it.
+    /// Splits a line. Returns `None` if there is no object in it.
     pub(super) fn of(text: &'a [u8]) -> Option<Self> {
         let pieces = pieces(text);
         let form = Form::of(text, &pieces)?;
         Some(Line { text, pieces, form })
     }
 
-    /// Hands what stands in the line to `see`. Returns how many records that were.
+    /// Passes everything found in the line to `see`. Returns the number of records found.
     pub(super) fn look(&self, opener: &mut Opener, place: &Place, level: u32, see: See<'_>) -> u64 {
         let place = &place.in_lines(match self.form {
             Form::Row => "lines with several texts",
@@ -84,7 +85,7 @@ impl<'a> Line<'a> {
         match self.form {
             _ if found == 0 => {}
             Form::Torn => see(Item::Torn),
-            // The others of a row are columns.
+            // The other objects are columns with other data.
             Form::Columns => {}
             Form::Row | Form::Behind(_) => {
                 unsealed.iter().for_each(|text| see(Item::Unsealed(text, place)));
@@ -110,7 +111,7 @@ impl Piece {
     }
 }
 
-/// Returns a text in which every two of a byte have become one.
+/// Returns a text in which each doubled byte is single again.
 fn without_doubled(text: &[u8], doubled: u8) -> Vec<u8> {
     let mut single = Vec::with_capacity(text.len());
     let mut is_second = false;
@@ -123,8 +124,8 @@ fn without_doubled(text: &[u8], doubled: u8) -> Vec<u8> {
     single
 }
 
-/// Finds the JSON objects in a line, each as early and as long as it goes. A line that
-/// takes more work than honest ones do has no more of them.
+/// Finds the JSON objects in a line. Each starts as early and is as long as possible. The
+/// search stops after more work than an honest line takes.
 fn pieces(text: &[u8]) -> Vec<Piece> {
     let mut pieces = Vec::new();
     let mut work = text.len().saturating_mul(WORK_PER_BYTE).max(WORK_MIN);
@@ -157,15 +158,15 @@ fn pieces(text: &[u8]) -> Vec<Piece> {
     pieces
 }
 
-/// Returns a text in single quotes, as YAML and SQL have them.
+/// Returns the object in its single quotes, as YAML and SQL write it, if it has them.
 fn in_single_quotes(text: &[u8], object: Range<usize>) -> Option<Piece> {
     let start = object.start.checked_sub(1).filter(|start| text[*start] == b'\'')?;
     let is_quoted = text.get(object.end) == Some(&b'\'');
     is_quoted.then_some(Piece { range: start..object.end + 1, quotes: Quotes::Single })
 }
 
-/// Returns a column that tabs or the line's ends enclose, if it is an object once its
-/// backslashes are single again: PostgreSQL's `COPY` and ClickHouse double them.
+/// Returns a column between tabs or the line's ends, if it is an object after its doubled
+/// backslashes became single. PostgreSQL's `COPY` and ClickHouse double them.
 fn with_backslashes(text: &[u8], start: usize) -> Option<Piece> {
     let len = text[start..].iter().position(|byte| matches!(byte, b'\t' | b'\r' | b'\n'));
     let range = start..len.map_or(text.len(), |len| start + len);
@@ -174,7 +175,7 @@ fn with_backslashes(text: &[u8], start: usize) -> Option<Piece> {
     is_object.then_some(Piece { range, quotes: Quotes::Backslashes })
 }
 
-/// A column or string in quotes, from the first one on.
+/// Returns the column or string in quotes that begins at `start`.
 fn quoted(text: &[u8], start: usize, quotes: Quotes) -> Option<Piece> {
     let token = &text[start..];
     let len = match quotes {
@@ -186,8 +187,8 @@ fn quoted(text: &[u8], start: usize, quotes: Quotes) -> Option<Piece> {
     is_whole.then_some(Piece { range: start..start + len, quotes })
 }
 
-/// Returns how long the object is that starts here, if it is whole, and how much was
-/// read to tell.
+/// Returns the length of the object that starts here, if it is whole, and the number of
+/// bytes that were parsed.
 fn object_len(text: &[u8]) -> (Option<usize>, usize) {
     let mut values = serde_json::Deserializer::from_slice(text).into_iter::<IgnoredAny>();
     match values.next() {
@@ -224,7 +225,7 @@ impl Form {
     }
 }
 
-/// Whether there is only what may stand between texts.
+/// Checks whether a text has only characters that may stand between texts.
 fn is_separator(mut text: &[u8]) -> bool {
     while let [first, rest @ ..] = text {
         text = match literal_break(text) {
@@ -236,7 +237,7 @@ fn is_separator(mut text: &[u8]) -> bool {
     true
 }
 
-/// Checks that what stands behind a line's texts is no part of another record.
+/// Checks that the text after a line's objects is not part of another record.
 fn is_end(before: &[u8], behind: &[u8]) -> bool {
     is_separator(behind)
         || before.contains(&b'[') && is_separator_or_bracket(behind)
@@ -247,7 +248,7 @@ fn is_separator_or_bracket(text: &[u8]) -> bool {
     text.trim_ascii().strip_prefix(b"]").is_some_and(is_separator)
 }
 
-/// Whether this is text that is no part of a record, and short enough to be overlooked.
+/// Checks whether a text is not part of a record and is short enough to be ignored.
 fn is_short_text(text: &[u8]) -> bool {
     let is_of_record = |byte: &u8| matches!(byte, b'{' | b'}') || byte.is_ascii_control();
     text.len() <= OTHER_BYTES_MAX
@@ -255,7 +256,8 @@ fn is_short_text(text: &[u8]) -> bool {
         && !text.trim_ascii().iter().any(|byte| *byte != b'\t' && is_of_record(byte))
 }
 
-/// Names what stands before a record on its line, if that is no half of another.
+/// Names the form of the text before a record on its line. Returns `None` if it may be
+/// part of another record.
 fn prefix(text: &[u8]) -> Option<&'static str> {
     let is_syslog = is_syslog(text);
     let text = without_labels(text);
@@ -270,8 +272,8 @@ fn prefix(text: &[u8]) -> Option<&'static str> {
     })
 }
 
-/// Returns a prefix without the labels at its end, as `logcli` prints them:
-/// `{app="shop", node="web-1"}`.
+/// Returns a prefix without the labels at its end, which `logcli` prints: `{app="shop",
+/// node="web-1"}`.
 fn without_labels(text: &[u8]) -> &[u8] {
     let Some(open) = memrchr(b'{', text) else { return text };
     let labels = text[open + 1..].trim_ascii().strip_suffix(b"}");
@@ -282,8 +284,8 @@ fn without_labels(text: &[u8]) -> &[u8] {
     if name.is_some_and(is_name) { &text[..open] } else { text }
 }
 
-/// Whether this starts as a syslog message does, with its priority; over TCP the length
-/// may stand before that.
+/// Checks whether a text starts like a syslog message, with its priority. Over TCP, the
+/// length may come first.
 fn is_syslog(text: &[u8]) -> bool {
     let past_digits = |text: &[u8]| text.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(text.len());
     let text = match &text[past_digits(text)..] {

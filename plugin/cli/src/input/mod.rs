@@ -1,11 +1,11 @@
-//! Any input, cut into batches of whole texts, and the records that stand in these.
+//! Reads any input, cuts it into batches of whole texts, and finds the records in them.
 //!
-//! A source is a file, or an object of a store: `address` and `keys` read how a command
-//! line names objects, and `objects` lists and reads them. It is decompressed and decoded. `framing` tells how its texts are told apart: as
-//! lines, as the elements of arrays, or by their braces; `reader` cuts it into batches,
-//! which go to all cores. A text is a record, and if it is none, `envelope` and `line`
-//! look for records in it. A source that starts with a frame is an encrypted file of a
-//! ledger, and every line of it is a record.
+//! A source is a file or an object of a store. `address` and `keys` parse the names of
+//! objects, and `objects` lists and reads them. A source is decompressed and decoded.
+//! `framing` recognises how its texts are separated: as lines, as the elements of arrays,
+//! or by their braces. `reader` cuts it into batches, which go to all cores. If a text is
+//! not a record, `envelope` and `line` search it for records. A source that starts with a
+//! frame is an encrypted file of a ledger; every line in its frames is a record.
 
 mod address;
 mod batch;
@@ -45,49 +45,52 @@ use std::path::PathBuf;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Mutex, PoisonError};
 
-/// How much is read before it is handed to a core, in bytes.
+/// The number of bytes that are read before they are handed to a core.
 const BATCH_BYTES: usize = 1 << 20;
-/// The longest line or element, in bytes: twice the longest record that a filter
-/// seals, since a seal is added, and outputs escape characters.
+/// The maximum length of a line or element, in bytes. It is twice the length of the
+/// longest record that a filter seals, because a seal is added and outputs escape
+/// characters.
 pub(crate) const LINE_BYTES_MAX: usize = 2 * flb_audit_core::RECORD_BYTES_MAX;
-/// The most elements of a record of more than a batch: each takes memory.
+/// The maximum number of elements of a record that is longer than a batch. Each element
+/// takes memory.
 const ELEMENTS_MAX: usize = 4 << 20;
 
-/// Batches that may wait for a core.
+/// The maximum number of batches that wait for a core, for each core.
 const BATCHES_WAITING_MAX: usize = 4;
-/// Objects that are read at the same time.
+/// The maximum number of objects that are read at the same time.
 const OBJECTS_AT_ONCE_MAX: usize = 16;
-/// How many results are handed on together.
+/// The number of results that are handed on together.
 const RESULTS_MAX: usize = 4096;
 
-/// Where a record stands in the input.
+/// The place of a record in the input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct At {
-    /// Which of the sources.
+    /// The index of the source.
     pub(crate) source: usize,
-    /// The line, or the element of an array, from 1 on.
+    /// The number of the line, or of the element of an array, counted from 1.
     pub(crate) number: u64,
 }
 
 /// A record of the input.
 pub(crate) struct Record<'a> {
     pub(crate) text: &'a [u8],
-    /// Which one it is, as its frame states.
+    /// The record's id, as its frame states it.
     pub(crate) stated: Option<RecordId>,
-    /// Where it stands in the text that has this number.
+    /// The place of the record in the text with this number.
     pub(crate) place: &'a Place,
 }
 
-/// What a worker has made of a text.
+/// A worker's result for a text.
 pub(crate) enum Seen<T> {
-    /// It is a sealed record, or was one; nothing is taken from within it.
+    /// The text is a sealed record, or was one. It is not searched for other records.
     Record(T),
-    /// It has no seal. This counts if no sealed record stands in it.
+    /// The text has no seal. The result counts only if no sealed record is found in the
+    /// text.
     Other(T),
 }
 
 impl<T> Seen<T> {
-    /// Returns the same with something else made of it.
+    /// Changes the result.
     pub(crate) fn map<U>(self, change: impl FnOnce(T) -> U) -> Seen<U> {
         match self {
             Seen::Record(made) => Seen::Record(change(made)),
@@ -102,16 +105,16 @@ impl<T> Seen<T> {
     }
 }
 
-/// Why something of the input is not read.
+/// The reason why a part of the input cannot be read.
 pub(crate) enum Unread {
-    /// The rest of the source, or this part of it, cannot be.
+    /// This part, or the rest of the source, cannot be read.
     Broken(String),
-    /// Half a line, with a whole record behind it, which is given as well.
+    /// A torn line. The whole record behind it is passed on as well.
     Torn,
-    /// A frame that begins here, in bytes, is not as it was written, or not where.
-    /// What can be read of it is given all the same.
+    /// The frame that begins at this byte is not as it was written, or not in its place.
+    /// The part of it that can be read is passed on as well.
     Altered(u64),
-    /// A frame that no identity opens.
+    /// A frame that no decryption key opens.
     Encrypted(Box<Frame>),
 }
 
@@ -132,16 +135,15 @@ impl fmt::Display for Unread {
     }
 }
 
-/// A source could not be read on from here.
+/// The place from which a source could not be read on.
 struct Broken {
     at: At,
     reason: String,
 }
 
-/// Has all cores look at the records of all sources, a worker on each, and
-/// hands on what they make of them, in no order. In place of the rest of a
-/// source that cannot be read on, a worker is given the reason. Returns what the
-/// inputs were.
+/// Reads the records of all sources on all cores, with one worker on each core. Passes
+/// the workers' results to `sink`, in no order. If a source cannot be read on, a worker
+/// gets the reason instead of the rest. Returns the form of the inputs.
 pub(crate) fn read<W, T>(
     sources: &[Source],
     worker: impl Fn() -> W + Sync,
@@ -160,7 +162,7 @@ where
     read_encrypted(sources, None, worker, sink)
 }
 
-/// Reads like [`read`], and encrypted files as well, for who has a decryption key.
+/// Reads like [`read`], and also opens encrypted files with decryption keys.
 pub(crate) fn read_encrypted<W, T>(
     sources: &[Source],
     identities: Option<&DecryptionKeys>,
@@ -174,7 +176,8 @@ where
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let progress = &progress(sources);
     let next = &AtomicUsize::new(0);
-    // Files are read faster than they are checked; objects are waited for.
+    // Files are read faster than they are checked, so one reader is enough. Objects make
+    // a reader wait.
     let readers = sources.iter().filter(|source| source.is_remote()).count().clamp(1, OBJECTS_AT_ONCE_MAX);
     let (batches, batches_to_check) = bounded::<Part>(BATCHES_WAITING_MAX * cores);
     let (results, results_to_take) = bounded::<Vec<T>>(BATCHES_WAITING_MAX * cores);
@@ -191,8 +194,8 @@ where
             let worker = &worker;
             scope.spawn(move || add(work(&batches, results, identities, worker())));
         }
-        // Each end goes when its last user does: so a sink that fails stops the
-        // workers, and they stop the reader.
+        // Each channel closes with its last user. So a sink that fails stops the workers,
+        // and they stop the readers.
         drop((batches_to_check, results));
         results_to_take.into_iter().flatten().try_for_each(&mut sink)
     });
@@ -201,8 +204,8 @@ where
     Ok(inputs.lock().unwrap_or_else(PoisonError::into_inner).clone())
 }
 
-/// Hands every record of some logs to `see`, one after the other. `see` says whether a
-/// text is a record; if it is none, those that stand in it are handed on.
+/// Passes every text of some logs to `see`, in order. `see` returns whether the text is a
+/// record. If it is not, the records found in it are passed on.
 pub(crate) fn read_in_order(files: Vec<PathBuf>, mut see: impl FnMut(&[u8]) -> Seen<()>) -> Result<()> {
     let sources = &Source::all(files)?;
     let (batches, batches_to_see) = bounded::<Part>(BATCHES_WAITING_MAX);
@@ -237,7 +240,7 @@ pub(crate) fn read_in_order(files: Vec<PathBuf>, mut see: impl FnMut(&[u8]) -> S
     })
 }
 
-/// Results on their way to who takes them.
+/// Results on their way to the sink.
 struct Results<T> {
     made: Vec<T>,
     out: Sender<Vec<T>>,
@@ -283,7 +286,7 @@ fn work<T>(
     work.inputs
 }
 
-/// One core's part of the work.
+/// The state of one core's worker.
 struct Work<W, T> {
     worker: W,
     results: Results<T>,
@@ -297,7 +300,7 @@ impl<W: FnMut(At, Result<Record<'_>, Unread>) -> Seen<T>, T> Work<W, T> {
         self.results.add((self.worker)(at, record).made())
     }
 
-    /// Sees a text, and if it is no record, what stands in it.
+    /// Processes a text: as a record, or else by searching it for records.
     fn see(&mut self, at: At, text: &[u8]) -> Result<(), NobodyReads> {
         if let Err(unread) = check_elements(text) {
             return self.add(at, Err(unread));
@@ -324,12 +327,12 @@ impl<W: FnMut(At, Result<Record<'_>, Unread>) -> Seen<T>, T> Work<W, T> {
         }
     }
 
-    /// Says what parts of lines come to of which the last is not here.
+    /// Passes on the results of parts of lines whose last part is missing.
     fn end_parts(&mut self) -> Result<(), NobodyReads> {
         self.parts.take().try_for_each(|made| self.results.add(made))
     }
 
-    /// Sees the records that stand in a text. Returns how many there are.
+    /// Processes the records found in a text. Returns their number.
     fn open(&mut self, at: At, text: &[u8], place: &Place) -> Result<u64, NobodyReads> {
         let Work { worker, results, opener, inputs, .. } = self;
         let mut added = Ok(());
@@ -353,7 +356,7 @@ impl<W: FnMut(At, Result<Record<'_>, Unread>) -> Seen<T>, T> Work<W, T> {
     }
 }
 
-/// A bar on a terminal; elsewhere nothing.
+/// Returns a progress bar, which only shows on a terminal.
 fn progress(sources: &[Source]) -> ProgressBar {
     let bytes = sources.iter().map(Source::len).sum::<Option<u64>>();
     let bar = ProgressBar::with_draw_target(bytes, ProgressDrawTarget::stderr());

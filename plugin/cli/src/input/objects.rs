@@ -1,4 +1,4 @@
-//! Objects in stores: listed, and read to their ends.
+//! Objects in stores: lists them, and reads them to their ends.
 
 use super::address::{Address, Kind, WebAddress};
 use super::keys::KeyPattern;
@@ -21,16 +21,17 @@ use std::sync::Arc;
 use std::time::SystemTime;
 use tokio::runtime::{Builder, Runtime};
 
-/// The number of times that a request is tried again. The waits between grow to 15 seconds.
+/// The maximum number of retries of a request. The waits between them grow to 15 seconds.
 const RETRIES_MAX: usize = 8;
-/// The longest time without a byte of an answer.
+/// The maximum time without a byte of a response.
 const READ_TIMEOUT: &str = "60s";
-/// The longest time for a whole answer: objects are read as fast as they are verified.
+/// The maximum time for a whole response. It is long, because objects are read only as
+/// fast as they are verified.
 const ANSWER_TIMEOUT: &str = "7days";
-/// Threads that wait for the network.
+/// The number of threads that wait for the network.
 const NETWORK_THREADS: usize = 2;
 
-/// The time of which keys with a date are read, in seconds since 1970.
+/// The period from which keys with a date are read, in seconds since 1970.
 pub(super) type Period = RangeInclusive<u64>;
 
 /// The stores that a command line names, each opened once.
@@ -44,7 +45,7 @@ pub(super) struct Stores {
 struct Store {
     objects: Box<dyn ObjectStore>,
     runtime: Arc<Runtime>,
-    /// The scheme and the bucket; without a key for pages.
+    /// The scheme and the bucket. For a web page: its address without secrets.
     root: String,
     web: Option<WebAddress>,
 }
@@ -53,14 +54,14 @@ struct Store {
 pub(super) struct Object {
     store: Arc<Store>,
     key: Key,
-    /// The length in bytes and the ETag, as they were listed.
+    /// The length in bytes and the ETag, as the store listed them.
     listed: Option<(u64, Option<String>)>,
     version: Option<String>,
 }
 
 impl Stores {
-    /// Returns the objects at an address, in the order of their keys. Of keys with a date,
-    /// those that have another than `period` are left out.
+    /// Returns the objects at an address, in the order of their keys. Objects whose keys
+    /// have a date outside of `period` are left out.
     pub(super) fn list(&mut self, address: Address, period: Option<&Period>) -> Result<Vec<Object>> {
         match address {
             Address::Web(web) => {
@@ -75,7 +76,7 @@ impl Stores {
                 let listed = store.clone().list(&keys, version, period);
                 let listed = listed.map_err(|error| anyhow!("{}: {}", named(), said(&error)))?;
                 if listed.is_empty() {
-                    bail!("{}: no object is there", named());
+                    bail!("{}: no such object", named());
                 }
                 Ok(listed)
             }
@@ -86,10 +87,13 @@ impl Stores {
         if let Some(runtime) = &self.runtime {
             return Ok(runtime.clone());
         }
-        // It is there already if a caller of this library has chosen one.
+        // It is already installed if a caller of this library has chosen one.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let runtime = Builder::new_multi_thread().worker_threads(NETWORK_THREADS).enable_all().build();
-        Ok(self.runtime.insert(Arc::new(runtime.context("no threads for the network")?)).clone())
+        Ok(self
+            .runtime
+            .insert(Arc::new(runtime.context("the system refuses threads for the network")?))
+            .clone())
     }
 
     fn bucket(&mut self, kind: Kind, root: &str) -> Result<Arc<Store>> {
@@ -132,9 +136,10 @@ fn bucket_store(kind: Kind, root: &str) -> Result<Box<dyn ObjectStore>, Error> {
     })
 }
 
-/// The options of a client for Google's store, from the environment as well.
+/// Returns the options of the client for Google's store, including those from the
+/// environment.
 fn google_client() -> ClientOptions {
-    // Else compressed objects come decompressed, without their lengths.
+    // Without this, compressed objects come decompressed and without their lengths.
     let compressed = HeaderMap::from_iter([(ACCEPT_ENCODING, HeaderValue::from_static("gzip"))]);
     let options = std::env::vars_os().filter_map(|(name, value)| {
         let key = name.to_str()?.strip_prefix("GOOGLE_")?.to_ascii_lowercase();
@@ -154,7 +159,8 @@ fn web_store(web: &WebAddress) -> Result<Box<dyn ObjectStore>, Error> {
     Ok(Box::new(builder.build()?))
 }
 
-/// Returns what an error says, on one line: it has its causes in it, and a store's answer.
+/// Returns an error's text on one line. The text has the error's causes and the store's
+/// response.
 fn said(error: &Error) -> String {
     error.to_string().split_whitespace().collect::<Vec<_>>().join(" ")
 }
@@ -192,8 +198,8 @@ impl Store {
         }
     }
 
-    /// Lists what is below a folder, without what is empty: so are folders that a console
-    /// has made.
+    /// Lists the objects below a folder. Empty objects are left out, because consoles
+    /// create them as folders.
     fn list_folder(&self, folder: &str) -> Result<Vec<ObjectMeta>, Error> {
         let folder = Key::parse(folder)?;
         let folder = Some(&folder).filter(|folder| !folder.as_ref().is_empty());
@@ -213,7 +219,7 @@ impl Store {
     }
 }
 
-/// Says whether a key matches, and has no date outside of the period.
+/// Checks that a key matches and has no date outside of the period.
 fn is_wanted(keys: &KeyPattern, key: &str, period: Option<&Period>) -> bool {
     let Some(date) = keys.matches(key) else { return false };
     let (Some(period), Some(time)) = (period, date.time()) else { return true };
@@ -233,12 +239,12 @@ impl Object {
         }
     }
 
-    /// Returns the length in bytes, where it is known.
+    /// Returns the length in bytes, if it is known.
     pub(super) fn len(&self) -> Option<u64> {
         self.listed.as_ref().map(|(bytes, _)| *bytes)
     }
 
-    /// Opens the object. Fails if it is no longer the one that was listed.
+    /// Opens the object. Fails if the object has changed since it was listed.
     pub(super) fn open(&self) -> io::Result<ObjectReader> {
         let mut reader = ObjectReader {
             store: self.store.clone(),
@@ -256,15 +262,17 @@ impl Object {
         }
         let (bytes, tag) = reader.request(0)?;
         if self.listed.as_ref().is_some_and(|(listed, _)| *listed != bytes) {
-            return Err(io::Error::other(format!("it has another length than listed, {bytes} bytes")));
+            return Err(io::Error::other(format!(
+                "its length has changed since it was listed: {bytes} bytes"
+            )));
         }
         (reader.bytes, reader.tag) = (bytes, tag);
         Ok(reader)
     }
 }
 
-/// The bytes of an object, to its end: a broken connection is taken up again where it
-/// broke, if the object has an ETag, which shows that it is the same.
+/// Reads an object to its end. A broken connection is resumed at the same place, if the
+/// object has an ETag, which shows that the object has not changed.
 pub(super) struct ObjectReader {
     store: Arc<Store>,
     key: Key,
@@ -272,15 +280,15 @@ pub(super) struct ObjectReader {
     version: Option<String>,
     stream: BoxStream<'static, Result<Vec<u8>, Error>>,
     piece: Cursor<Vec<u8>>,
-    /// The number of bytes that came so far, and of all bytes.
+    /// The number of bytes received so far, and the number of all bytes.
     read: u64,
     bytes: u64,
-    /// True if anything came since the last request.
+    /// True if any byte came since the last request.
     has_read: bool,
 }
 
 impl ObjectReader {
-    /// Requests the bytes from here on. Returns the object's length and its ETag.
+    /// Requests the bytes from `from` on. Returns the object's length and its ETag.
     fn request(&mut self, from: u64) -> io::Result<(u64, Option<String>)> {
         let range = (from > 0).then_some(GetRange::Offset(from));
         let (if_match, version) = (self.tag.clone(), self.version.clone());
@@ -295,7 +303,7 @@ impl ObjectReader {
 
     fn failed(&self, error: &Error) -> io::Error {
         let what = match error {
-            Error::Precondition { .. } => "it was written anew since it was listed".to_owned(),
+            Error::Precondition { .. } => "it was overwritten after it was listed".to_owned(),
             Error::NotFound { .. } => "no such object".to_owned(),
             error => said(error),
         };
@@ -319,7 +327,7 @@ impl Read for ObjectReader {
                 Some(Err(error)) => return Err(self.failed(&error)),
                 None => {
                     let (read, bytes) = (self.read, self.bytes);
-                    return Err(io::Error::other(format!("{read} bytes came, and it has {bytes}")));
+                    return Err(io::Error::other(format!("only {read} of its {bytes} bytes were received")));
                 }
             }
         }

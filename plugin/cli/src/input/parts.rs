@@ -1,5 +1,5 @@
-//! Lines that container engines have cut: each has a part of a longer one, and the parts
-//! of one stream follow one another.
+//! Lines that container engines have split. Each holds a part of a longer line, and the
+//! parts of one stream follow one another.
 
 use super::place::Place;
 use memchr::memrchr;
@@ -7,12 +7,12 @@ use serde::Deserialize;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-/// How many streams are put together at a time.
+/// The maximum number of streams that are put together at a time.
 const STREAMS_MAX: usize = 8;
-/// How many lines at the end of a batch are looked at for parts.
+/// The maximum number of lines at the end of a batch that are checked for parts.
 const LINES_AT_END: usize = 16;
 
-/// A part of a line, as an engine has written it.
+/// A part of a line, as a container engine writes it.
 pub(super) struct Part<'a> {
     stream: Cow<'a, [u8]>,
     text: Cow<'a, [u8]>,
@@ -27,12 +27,13 @@ enum Engine {
 }
 
 impl<'a> Part<'a> {
-    /// Reads a line of an engine's; none if it is no such line.
+    /// Parses a line of a container engine. Returns `None` for other lines.
     pub(super) fn of(line: &'a [u8]) -> Option<Self> {
         Self::of_cri(line).or_else(|| Self::of_docker(line))
     }
 
-    /// A time, the stream, `P` for a part or `F` for the last, and the text.
+    /// Parses a CRI line: a time, the stream, `P` for a part or `F` for the last part,
+    /// and the text.
     fn of_cri(line: &'a [u8]) -> Option<Self> {
         let mut words = line.splitn(4, |byte| *byte == b' ');
         let (time, stream, tag, text) = (words.next()?, words.next()?, words.next()?, words.next()?);
@@ -48,7 +49,8 @@ impl<'a> Part<'a> {
         Some(Part { stream: stream.into(), text: text.into(), is_last, engine: Engine::Cri })
     }
 
-    /// An object with the text, which has a line break at the end if it is the last.
+    /// Parses a Docker line: an object with the text, which ends with a line break in the
+    /// last part.
     fn of_docker(line: &'a [u8]) -> Option<Self> {
         #[derive(Deserialize)]
         struct DockerLine {
@@ -72,7 +74,7 @@ impl<'a> Part<'a> {
     }
 }
 
-/// Whether a batch of lines ends while parts are still to come.
+/// Checks whether a batch of lines ends before the last part of a line.
 pub(super) fn ends_open(lines: &[u8]) -> bool {
     let mut rest = lines.strip_suffix(b"\n").unwrap_or(lines);
     let mut streams = Vec::new();
@@ -93,19 +95,19 @@ pub(super) fn ends_open(lines: &[u8]) -> bool {
     false
 }
 
-/// Parts that wait for the last one. `T` is what each comes to by itself.
+/// Parts that wait for their last one. `T` is the result of each part by itself.
 pub(super) struct Parts<T> {
     waiting: BTreeMap<Vec<u8>, (Vec<u8>, Vec<T>)>,
 }
 
-/// What a line was.
+/// The result of adding a line.
 pub(super) enum Added<T> {
-    /// No part of another.
+    /// The line is not a part.
     Alone(T),
-    /// A part, and others are to come.
+    /// The line is a part, and more parts follow.
     Waits,
-    /// The last part: the whole, where it stands, and what the parts come to if that is no
-    /// record.
+    /// The line is the last part: the whole text, its place, and the results of the
+    /// parts, which count if the whole is not a record.
     Whole(Vec<u8>, Place, Vec<T>),
 }
 
@@ -114,7 +116,7 @@ impl<T> Parts<T> {
         Parts { waiting: BTreeMap::new() }
     }
 
-    /// Adds a line that is no record, and what it comes to by itself.
+    /// Adds a line that is not a record, with its result.
     pub(super) fn add(&mut self, line: &[u8], made: T, bytes_max: usize) -> Added<T> {
         let Some(part) = Part::of(line) else { return Added::Alone(made) };
         let is_waiting = self.waiting.contains_key(&*part.stream);
@@ -132,7 +134,7 @@ impl<T> Parts<T> {
         Added::Whole(text, part.place(), parts)
     }
 
-    /// Gives back what the parts come to that still wait.
+    /// Returns the results of the parts that still wait, and forgets the parts.
     pub(super) fn take(&mut self) -> impl Iterator<Item = T> + use<T> {
         std::mem::take(&mut self.waiting).into_values().flat_map(|(_, parts)| parts)
     }

@@ -1,25 +1,27 @@
-//! Places: where in a text a record stands, and which store writes records there.
+//! Places: where a record stands in a text, and the store that is known to write records
+//! there.
 
 use std::fmt::Write;
 
-/// Where in a text a record stands; nowhere if the text is the record.
+/// The place of a record in a text. It is empty if the text is the record.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Place {
     /// Members and elements.
     path: String,
-    /// The same without the numbers of elements, and what lines and strings they are in.
+    /// The path without the numbers of elements, with the lines and strings that it leads
+    /// through.
     shape: String,
-    /// What stands in the shape before the next member.
+    /// The separator in the shape before the next member.
     joint: &'static str,
 }
 
 impl Place {
-    /// Returns the path, as it is shown.
+    /// Returns the path for display.
     pub(crate) fn path(&self) -> &str {
         &self.path
     }
 
-    /// Returns the path without numbers, and the store that it is known for.
+    /// Returns the path without numbers, and the store that is known for it.
     pub(super) fn shape(&self) -> String {
         match store(&self.shape) {
             Some(store) => format!("{} ({store})", self.shape),
@@ -27,7 +29,7 @@ impl Place {
         }
     }
 
-    /// Returns the place of something in the string that stands here.
+    /// Returns the place of a value in the string at this place.
     pub(super) fn in_string(&self, what: &str) -> Place {
         let mut place = self.clone();
         place.shape += if place.shape.is_empty() { "a string, as " } else { ", as " };
@@ -36,7 +38,7 @@ impl Place {
         place
     }
 
-    /// Returns the place of something in the lines that stand here.
+    /// Returns the place of a value in the lines at this place.
     pub(super) fn in_lines(&self, what: &str) -> Place {
         let mut place = self.clone();
         place.shape += place.joint;
@@ -54,7 +56,7 @@ impl Place {
         self.shape += name;
     }
 
-    /// An element; if it is not known which, there is no number.
+    /// Adds an element. It has no number if the number is not known.
     pub(super) fn push_element(&mut self, number: Option<usize>) {
         // Writing to a string cannot fail.
         let _ = match number {
@@ -69,8 +71,8 @@ impl Place {
     }
 }
 
-/// Names of stores and transports by the places in which they have records. They are for
-/// the report alone: a record is read wherever it stands.
+/// Stores and transports by the places in which they put records. The names are only for
+/// the report: a record is found wherever it stands.
 const STORES: [(&str, &str); 23] = [
     ("hits.hits[]._source", "Elasticsearch, OpenSearch"),
     ("_source", "Elasticsearch, OpenSearch"),

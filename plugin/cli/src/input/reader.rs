@@ -1,4 +1,4 @@
-//! Reads sources, and cuts them into batches.
+//! Reads sources and cuts them into batches.
 
 use super::batch::{Batch, NobodyReads, Part};
 use super::encoding::{Decoded, decode};
@@ -15,7 +15,7 @@ use std::io::{self, BufRead, BufReader, Read, Seek};
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Why a source is not read on.
+/// The reason why reading a source stops.
 enum Stop {
     Unreadable(io::Error),
     NobodyReads,
@@ -33,8 +33,8 @@ impl From<NobodyReads> for Stop {
     }
 }
 
-/// Reads every source from `next` on, which others may move on as well, and sends its
-/// batches, until nobody takes them. Returns how the sources were stored.
+/// Reads the sources, beginning with number `next`, which other readers advance as well.
+/// Sends batches until nobody receives them. Returns how the sources were stored.
 pub(super) fn read_all(
     sources: &[Source],
     next: &AtomicUsize,
@@ -174,12 +174,12 @@ fn too_long() -> io::Error {
     io::Error::other(format!("a line or element of more than {LINE_BYTES_MAX} bytes"))
 }
 
-/// Reads a batch more; less only at the end.
+/// Reads one more batch. It is shorter only at the end.
 fn fill(bytes: &mut impl Read, buffer: &mut Vec<u8>) -> io::Result<()> {
     bytes.take(BATCH_BYTES as u64).read_to_end(buffer).map(|_| ())
 }
 
-/// What is left of a source that could not be read: the reason.
+/// A reader that returns the error of a source that could not be read on.
 struct Failed(Option<io::Error>);
 
 impl Read for Failed {

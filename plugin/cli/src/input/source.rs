@@ -18,11 +18,11 @@ use std::path::{Path, PathBuf};
 /// A file, an object or standard input.
 pub(crate) struct Source {
     origin: Origin,
-    /// The hash of the stored bytes, if it is asked for.
+    /// The hash of the stored bytes, if it is requested.
     stored: Option<Kept>,
 }
 
-/// The place that the bytes of a source are in.
+/// The place that the bytes of a source come from.
 enum Origin {
     Stdin,
     File(PathBuf),
@@ -31,21 +31,22 @@ enum Origin {
 
 /// An opened source.
 pub(super) enum Opened {
-    /// The bytes, decompressed.
+    /// The decompressed bytes.
     Bytes(Decompressed),
     /// A file of encrypted frames.
     Frames(File),
 }
 
 impl Source {
-    /// Returns the sources that a command line names: none or `-` is standard input.
+    /// Returns the sources that a command line names. No name, or `-`, is standard input.
     pub(crate) fn all(files: Vec<PathBuf>) -> Result<Vec<Source>> {
         let files = files.into_iter().map(|path| (path, ())).collect();
         Ok(Source::all_in(files, None)?.into_iter().map(|(source, ())| source).collect())
     }
 
-    /// Returns the sources that a command line names, each with what belongs to its name.
-    /// Objects whose keys have a date are those of the period.
+    /// Returns the sources that a command line names, each with the value that belongs to
+    /// its name. Of objects whose keys have a date, only those of the period are
+    /// returned.
     pub(crate) fn all_in<T: Clone + Default>(
         files: Vec<(PathBuf, T)>,
         period: Option<&Period>,
@@ -68,22 +69,23 @@ impl Source {
         Ok(sources)
     }
 
-    /// Has the bytes hashed as they are read.
+    /// Requests the hash of the bytes.
     pub(crate) fn hash(&mut self) {
         self.stored = Some(Kept::default());
     }
 
-    /// Returns what was read, if it was hashed.
+    /// Returns the length and the hash of the bytes that were read, if the hash was
+    /// requested.
     pub(crate) fn stored(&self) -> Option<Stored> {
         self.stored.as_ref()?.get()
     }
 
-    /// Says whether reading waits for a network.
+    /// Checks whether reading waits for a network.
     pub(super) fn is_remote(&self) -> bool {
         matches!(self.origin, Origin::Object(_))
     }
 
-    /// Returns the name as it is shown.
+    /// Returns the name for display.
     pub(crate) fn name(&self) -> String {
         match &self.origin {
             Origin::Stdin => "standard input".into(),
@@ -92,7 +94,7 @@ impl Source {
         }
     }
 
-    /// Returns the stored length in bytes, where it is known.
+    /// Returns the stored length in bytes, if it is known.
     pub(super) fn len(&self) -> Option<u64> {
         match &self.origin {
             Origin::Stdin => None,
@@ -126,7 +128,8 @@ impl Source {
     fn open_file(&self, path: &Path, progress: &ProgressBar) -> io::Result<Opened> {
         check_is_file(path)?;
         if frames::is_frames(path) {
-            // Frames are read at places, and a file of them is closed most often.
+            // Frames are not read in one pass, so the file, which is usually closed, is
+            // hashed separately.
             if let Some(kept) = &self.stored {
                 kept.set(Stored::of(File::open(path)?)?);
             }
@@ -141,10 +144,10 @@ impl Source {
     }
 }
 
-/// A name, and the bytes that it stands for.
+/// A name, and its bytes.
 type Named = (String, Box<dyn BufRead>);
 
-/// Opens a file, or the objects at a URL one after the other, as they are stored.
+/// Opens a file, or the objects at a URL one after the other, without decompression.
 pub(crate) fn open(path: &Path) -> Result<Box<dyn Iterator<Item = Result<Named>>>> {
     let what = |name: &str| format!("{name}: cannot be read");
     let Some(address) = Address::of(path)? else {
@@ -170,13 +173,13 @@ pub(crate) fn without_secrets(argument: &str) -> String {
     }
 }
 
-/// Says whether a command line names objects by a date in their keys.
+/// Checks whether an argument names objects by a date in their keys.
 pub(crate) fn has_date(path: &Path) -> Result<bool> {
     Ok(matches!(Address::of(path)?, Some(Address::Bucket { keys, .. }) if keys.has_date()))
 }
 
-/// Checks that there is a regular file. Opening a pipe would wait for somebody who
-/// writes into it, and a device has no end.
+/// Checks that a path is a regular file. Opening a pipe would wait for a writer, and a
+/// device has no end.
 pub(crate) fn check_is_file(path: &Path) -> io::Result<()> {
     let metadata = match path.metadata() {
         Err(error) if error.kind() == ErrorKind::NotFound && is_pattern(path) => {
@@ -186,7 +189,7 @@ pub(crate) fn check_is_file(path: &Path) -> io::Result<()> {
     };
     if metadata.is_dir() {
         return Err(io::Error::other(if path.join(state::FILE_NAME).is_file() {
-            "a directory with the state of a chain and no manifests.ndjson: a filter's, or a ledger that is empty"
+            "a directory with a chain's state but without manifests.ndjson: it belongs to a filter, or to an empty ledger"
         } else {
             "a directory, and no ledger: it has no manifests.ndjson; name the files in it"
         }));

@@ -1,23 +1,25 @@
-//! Splits bytes into texts: lines, the elements of arrays, and texts that are told
-//! apart by their braces.
+//! Splits bytes into texts: lines, the elements of arrays, and texts that are separated
+//! by their braces.
 
 use memchr::{memchr_iter, memchr2};
 use std::ops::Range;
 
-/// What stands before each text of a sequence: RFC 7464.
+/// The byte before each text of a sequence, as in RFC 7464.
 pub(super) const RECORD_SEPARATOR: u8 = 0x1e;
 
-/// Returns how long a line break is that is written out, as `\\n`, if one stands here.
+/// Returns the length of a line break that is written as the characters `\\n`, if one
+/// stands here.
 pub(super) fn literal_break(text: &[u8]) -> Option<usize> {
     matches!(text, [b'\\', b'n' | b'r' | b't', ..]).then_some(2)
 }
 
-/// Returns where the first line break or record separator stands, which no string has.
+/// Returns the place of the first line break or record separator. Strings in JSON have
+/// neither.
 fn first_break(bytes: &[u8]) -> Option<usize> {
     memchr2(b'\n', RECORD_SEPARATOR, bytes)
 }
 
-/// Returns the lines, without their line breaks.
+/// Returns the lines without their line breaks.
 pub(super) fn lines(bytes: &[u8]) -> impl Iterator<Item = Range<usize>> + '_ {
     let mut start = 0;
     memchr_iter(b'\n', bytes).chain(std::iter::once(bytes.len())).map(move |end| {
@@ -27,27 +29,27 @@ pub(super) fn lines(bytes: &[u8]) -> impl Iterator<Item = Range<usize>> + '_ {
     })
 }
 
-/// Splits arrays into their elements, and texts that follow one another, by counting
-/// brackets. At a line break or separator within a string, and at a brace that starts a
-/// line while others are indented, the element ends, so that one broken record costs no
-/// more than itself.
+/// Splits arrays into their elements, and consecutive texts, by counting brackets. An
+/// element also ends at a line break or separator within a string, and at a brace that
+/// starts a line while other lines are indented. So a broken record costs no other
+/// record.
 #[derive(Default)]
 pub(super) struct Splitter {
     pub(super) elements: Vec<Range<usize>>,
-    /// Where to go on.
+    /// The place where the next scan begins.
     at: usize,
-    /// Where the element that is open started.
+    /// The beginning of the element that is open.
     start: Option<usize>,
     depth: u32,
     in_string: bool,
-    /// Whether a line of the open element is indented.
+    /// True if a line of the open element is indented.
     is_indented: bool,
-    /// Whether the array that began last has not ended.
+    /// True if the array that began last has not ended.
     pub(super) is_in_array: bool,
 }
 
 impl Splitter {
-    /// Scans on. With `is_end`, what is open ends here.
+    /// Scans more bytes. If `is_end`, the open element ends with them.
     pub(super) fn scan(&mut self, bytes: &[u8], is_end: bool) {
         while self.at < bytes.len() {
             if self.in_string {
@@ -98,7 +100,7 @@ impl Splitter {
                         self.push(start..self.at + 1);
                     }
                 }
-                // What is no object ends where the next element does.
+                // A value that is not an object ends where the next element begins.
                 (b',' | b']' | b'\n', Some(start)) if self.depth == 0 => {
                     self.push(start..self.at);
                     self.is_in_array &= byte != b']';
@@ -132,7 +134,8 @@ impl Splitter {
         self.is_indented = false;
     }
 
-    /// How much has been dealt with; the next scan goes on without it.
+    /// Returns the number of bytes that are finished. The next scan continues without
+    /// them.
     pub(super) fn rebase(&mut self) -> usize {
         let done = self.start.unwrap_or(self.at).min(self.at);
         self.at -= done;
@@ -141,8 +144,8 @@ impl Splitter {
     }
 }
 
-/// Whether a brace behind this, an element that is not at its end, starts another: on a
-/// line of its own, and not as the value of what stands before it.
+/// Checks whether a brace behind an unfinished element starts another element: it is on a
+/// new line and not the value of the text before it.
 fn starts_over(open: &[u8]) -> bool {
     open.ends_with(b"\n") && !open.trim_ascii_end().ends_with(b":") && !open.trim_ascii_end().ends_with(b"[")
 }

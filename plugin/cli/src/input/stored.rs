@@ -1,4 +1,4 @@
-//! The bytes of a source as they are stored: how many were read, and their hash.
+//! The stored bytes of a source: their number and their hash.
 
 use anyhow::Result;
 use sha2::{Digest, Sha256};
@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// The number of bytes that are hashed at a time.
 const BUFFER_BYTES: usize = 64 << 10;
 
-/// The bytes read of a source.
+/// The bytes that were read of a source.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Stored {
     pub(crate) bytes: u64,
@@ -23,7 +23,7 @@ impl Stored {
         kept.get().ok_or_else(|| io::Error::other("nothing was read"))
     }
 
-    /// Reads parts to their ends, one after the other.
+    /// Reads several parts to their ends, one after the other.
     pub(crate) fn of_all<R: Read>(parts: impl Iterator<Item = Result<R>>) -> Result<Stored> {
         let (mut hash, mut bytes) = (Sha256::new(), 0);
         let mut buffer = vec![0; BUFFER_BYTES];
@@ -42,7 +42,7 @@ impl Stored {
     }
 }
 
-/// A place for what is read of a source, when reading ends.
+/// The place for the result, which is written when reading ends.
 #[derive(Clone, Default)]
 pub(super) struct Kept(Arc<Mutex<Option<Stored>>>);
 
@@ -56,7 +56,7 @@ impl Kept {
     }
 }
 
-/// Bytes that are hashed as they are read, if they have to be.
+/// A reader that hashes its bytes, if the hash is requested.
 pub(super) struct Hashing<R> {
     inner: R,
     hash: Option<(Sha256, Kept)>,

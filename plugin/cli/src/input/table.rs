@@ -2,13 +2,13 @@
 
 use memchr::{memchr, memchr_iter, memchr2};
 
-/// What columns are told apart by.
+/// The delimiters between columns.
 const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
-/// The longest name of a column, in bytes.
+/// The maximum length of a column's name, in bytes.
 const NAME_BYTES_MAX: usize = 64;
 
-/// Checks that the first line has the names of columns: as many as there are columns on
-/// the second, of which one is JSON.
+/// Checks whether the first line has the names of columns: as many as the second line has
+/// columns, one of which is JSON.
 pub(super) fn has_header(start: &[u8]) -> bool {
     let Some(end) = memchr(b'\n', start) else { return false };
     let first = start[..end].trim_ascii_end();
@@ -18,7 +18,7 @@ pub(super) fn has_header(start: &[u8]) -> bool {
         let count = columns(first, delimiter).count();
         let is_json = |column: &[u8]| match column {
             [b'"', b'{', ..] => true,
-            // Of the delimiters only tabs do not stand in JSON.
+            // Tabs are the only delimiters that do not stand in JSON.
             [b'{', ..] => delimiter == b'\t' && count > 1,
             _ => false,
         };
@@ -28,14 +28,14 @@ pub(super) fn has_header(start: &[u8]) -> bool {
     })
 }
 
-/// Checks that this can be what a column is called.
+/// Checks whether a text can be the name of a column.
 fn is_name(column: &[u8]) -> bool {
     let name = column.strip_prefix(b"\"").and_then(|name| name.strip_suffix(b"\"")).unwrap_or(column);
     let is_of_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-.@ :/#".contains(byte) || *byte >= 0x80;
     !name.is_empty() && name.len() <= NAME_BYTES_MAX && name.iter().all(is_of_name)
 }
 
-/// Returns the columns of a line, in their quotes.
+/// Returns the columns of a line with their quotes.
 fn columns(line: &[u8], delimiter: u8) -> impl Iterator<Item = &[u8]> {
     let mut rest = Some(line);
     std::iter::from_fn(move || {
@@ -52,7 +52,7 @@ fn columns(line: &[u8], delimiter: u8) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// Returns where a string ends in which quotes are escaped, behind its closing quote.
+/// Returns the end of a string with escaped quotes, behind its closing quote.
 pub(super) fn quoted_end(string: &[u8]) -> Option<usize> {
     let mut at = 1;
     loop {
@@ -64,7 +64,7 @@ pub(super) fn quoted_end(string: &[u8]) -> Option<usize> {
     }
 }
 
-/// Returns where a column ends in which quotes are doubled, behind its closing quote.
+/// Returns the end of a column with doubled quotes, behind its closing quote.
 pub(super) fn doubled_end(column: &[u8]) -> Option<usize> {
     let mut quotes = memchr_iter(b'"', column).skip(1).peekable();
     while let Some(quote) = quotes.next() {
