@@ -1,4 +1,4 @@
-//! `flb-audit build`: a policy into the filter's module.
+//! `flb-audit build`: compiles a policy into the filter's module.
 
 use crate::stdout::print;
 use crate::{complain, durable, filter_module, whole};
@@ -20,9 +20,9 @@ pub(crate) struct Build {
     /// The policy, in YAML
     #[arg(long, value_name = "FILE")]
     policy: PathBuf,
-    /// The file to write: a module, or only the policy if the name ends in .policy.
-    /// Such a file, as audit.policy in an accessible path, overrides the module's
-    /// policy. A file that exists is overwritten only if it is a module or a policy
+    /// The file to write: a module, or only the policy if the name ends in .policy. Put
+    /// such a file into an accessible path as audit.policy: it overrides the module's
+    /// policy. An existing file is overwritten only if it is a module or a policy
     #[arg(short, long, value_name = "FILE", default_value = "filter_audit.wasm")]
     output: PathBuf,
     /// The module to start from [default: filter_audit.wasm beside this program]
@@ -59,9 +59,9 @@ impl Build {
     }
 }
 
-/// The table of a policy in a file. The files that it names are where it is.
-/// Says which rules of
-/// gitleaks are not used, and which names in its schemas are no keywords.
+/// Compiles the policy in a file. Files that the policy names are searched in the
+/// policy's directory. Prints notes on rules of gitleaks that are not used, and on
+/// unknown keywords in schemas.
 pub(crate) fn table(path: &Path) -> Result<Vec<u8>> {
     let name = path.display();
     let text = whole::read_text(path).with_context(|| format!("{name}: cannot be read"))?;
@@ -83,20 +83,20 @@ pub(crate) fn table(path: &Path) -> Result<Vec<u8>> {
     }
 }
 
-/// Nothing but a module or a policy's table is written over: a slip of the hand
-/// costs no policy, no log, no device.
+/// Refuses to overwrite a file that is neither a module nor a policy's table, so that a
+/// typing error destroys no policy, log or device.
 fn check_output(path: &Path) -> Result<()> {
     let name = path.display();
     let Ok(metadata) = fs::metadata(path) else {
         return Ok(());
     };
-    ensure!(metadata.is_file(), "{name}: is there, and no regular file; --output names a file");
+    ensure!(metadata.is_file(), "{name}: exists and is no regular file; --output has to name a file");
     let mut start = [0; MAGIC.len()];
     let len = File::open(path).and_then(|mut file| file.read(&mut start));
     let len = len.with_context(|| format!("{name}: cannot be read"))?;
     ensure!(
         len == 0 || start.starts_with(MAGIC) || start.starts_with(b"\0asm"),
-        "{name}: is there, and neither a module nor a policy's table; --output would write over it"
+        "{name}: exists and is neither a module nor a policy's table; --output does not overwrite it"
     );
     Ok(())
 }

@@ -1,7 +1,7 @@
-//! `flb-audit test`: an operator's cases against a policy.
+//! `flb-audit test`: runs an operator's cases against a policy.
 //!
-//! A case goes through the code that the filter runs: it is redacted, checked against
-//! its schema, and sealed.
+//! A case goes through the same code as in the filter: its record is redacted, checked
+//! against its schema, and sealed.
 
 mod differences;
 
@@ -20,15 +20,15 @@ use serde_json::Value;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-/// Run cases against a policy: what must be gone from a record, what must stay
+/// Run cases against a policy: what must be gone from a record, and what must stay
 ///
-/// Exits with 0 if all cases hold, 70 if some do not, 40 if there is none.
+/// Exits with 0 if all cases hold, with 70 if some do not, and with 40 if there is none.
 #[derive(Args)]
 pub(crate) struct Test {
     /// The policy, in YAML
     #[arg(long, value_name = "FILE")]
     policy: PathBuf,
-    /// The key of HMACs; without one, what would be an HMAC is masked
+    /// The key for HMACs. Without it, values with the action hmac are masked
     #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
     /// The cases: lists in YAML, or files with a case in JSON on each line
@@ -45,27 +45,27 @@ pub(crate) struct Test {
 struct Case {
     #[serde(default)]
     name: Option<String>,
-    /// Under which tag it goes through the filter.
+    /// The tag under which the record goes through the filter.
     #[serde(default = "default_tag")]
     tag: String,
-    /// A record, or as a string its text, however broken.
+    /// The record as JSON, or as a string with its text, which may be broken.
     record: Value,
-    /// Texts that must not be in what comes out.
+    /// Texts that must not be in the output.
     #[serde(default)]
     gone: Vec<String>,
-    /// Texts that must be.
+    /// Texts that must be in the output.
     #[serde(default)]
     stay: Vec<String>,
-    /// True if the record, which must have a schema, is valid.
+    /// The expected validity. The record must have a schema.
     #[serde(default)]
     valid: Option<bool>,
-    /// The record that comes out, without its seal.
+    /// The expected output, without the seal.
     #[serde(default)]
     becomes: Option<Value>,
 }
 
 impl Case {
-    /// The record's text.
+    /// Returns the record's text.
     fn text(&self) -> String {
         match &self.record {
             Value::String(text) => text.clone(),
@@ -78,13 +78,13 @@ fn default_tag() -> String {
     "test".into()
 }
 
-/// As JSON, this is the report's shape.
+/// The report. Serialized, it is the JSON report.
 #[derive(Default, Serialize)]
 struct Report {
     exit_code: u8,
     cases: u64,
     failed: u64,
-    /// Those that do not hold.
+    /// The cases that do not hold.
     failures: Vec<Failure>,
 }
 
@@ -92,7 +92,7 @@ struct Report {
 #[derive(Serialize)]
 struct Failure {
     source: String,
-    /// Line, or element of a list, from 1 on.
+    /// The number of the line, or of the element of a list, counted from 1.
     number: usize,
     name: String,
     /// The differences from the expectations.
@@ -143,10 +143,10 @@ fn read_key(path: &Path) -> Result<HmacKey> {
     let name = path.display();
     let file = whole::read(path).with_context(|| format!("{name}: cannot be read"))?;
     HmacKey::from_file(&file)
-        .with_context(|| format!("{name}: no key of HMACs; `flb-audit hmac-key` makes one"))
+        .with_context(|| format!("{name}: not a key file; `flb-audit hmac-key` makes one"))
 }
 
-/// The cases in a file, each with its line or its number in a list.
+/// Reads the cases in a file, each with its line or its number in a list.
 fn read(path: &Path) -> Result<Vec<(usize, Case)>> {
     let name = path.display();
     let text = whole::read_text(path).with_context(|| format!("{name}: cannot be read"))?;
@@ -171,7 +171,7 @@ fn read(path: &Path) -> Result<Vec<(usize, Case)>> {
         let case: Case = serde_json::from_value(value).with_context(|| format!("{name}:{number}"))?;
         let asks =
             !case.gone.is_empty() || !case.stay.is_empty() || case.valid.is_some() || case.becomes.is_some();
-        ensure!(asks, "{name}:{number}: expects nothing: `gone`, `stay`, `valid` or `becomes` say what");
+        ensure!(asks, "{name}:{number}: expects nothing: add `gone`, `stay`, `valid` or `becomes`");
         Ok((number, case))
     };
     values.into_iter().map(case).collect()

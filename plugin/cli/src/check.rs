@@ -1,7 +1,7 @@
-//! `flb-audit check`: the schemas of a policy over logs at rest.
+//! `flb-audit check`: runs the schemas of a policy over logs at rest.
 //!
-//! All cores run the programs that the filter would; what they find is put
-//! together by schema and by rule.
+//! All cores run the same programs as the filter. The results are put together by schema
+//! and by rule.
 
 use crate::build::table;
 use crate::exit;
@@ -21,20 +21,20 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::PathBuf;
 
-/// Check logs against the schemas of a policy, before it is deployed
+/// Check logs against the schemas of a policy before it is deployed
 ///
-/// Exits with 0 if all records that have a schema are valid, 50 if some are
-/// invalid, 51 if some could not be checked, 40 if none has one.
+/// Exits with 0 if all records that have a schema are valid, with 50 if some are invalid,
+/// with 51 if some could not be checked, and with 40 if no record has a schema.
 #[derive(Args)]
 pub(crate) struct Check {
     /// The policy, in YAML
     #[arg(long, value_name = "FILE")]
     policy: PathBuf,
-    /// The tag of the records, where they are not sealed
+    /// The tag of records without a seal
     #[arg(long)]
     tag: Option<String>,
-    /// The logs, as outputs wrote them or stores return them; none or `-` is
-    /// standard input. Sealed records are checked as they are, redacted
+    /// The logs, as outputs wrote them or stores return them. None, or `-`, is standard
+    /// input. Sealed records are checked in their redacted form
     files: Vec<PathBuf>,
     #[command(flatten)]
     ignored: IgnoredKeys,
@@ -43,23 +43,25 @@ pub(crate) struct Check {
     json: bool,
 }
 
-/// How many places are told of each rule, and of what could not be checked.
+/// The maximum number of examples for each rule, and for records that could not be
+/// checked.
 const EXAMPLES_MAX: usize = 3;
 
-/// Why a record that may hold others is not checked.
-const WRAPPED: &str = "wrapped: the schema is for the records that stand in this one";
+/// The reason why a record that may contain others is not checked.
+const WRAPPED: &str = "wrapped: the schema is for the records inside this record";
 
-/// What became of one record.
+/// The result for one record.
 enum Conclusion {
     NoSchema,
-    /// By schema.
+    /// The record is valid by this schema.
     Valid(String),
-    /// By schema; the violations: rule and place in the record.
+    /// The record is invalid by this schema. The violations are pairs of a rule and a
+    /// place in the record.
     Invalid(String, Vec<(String, String)>),
     NotChecked(String),
 }
 
-/// The whole of it; as JSON, this is its shape.
+/// The report. Serialized, it is the JSON report.
 #[derive(Default, Serialize)]
 struct Report {
     exit_code: u8,
@@ -67,11 +69,11 @@ struct Report {
     valid: u64,
     invalid: u64,
     without_schema: u64,
-    /// How inputs were stored, and where in them records stood.
+    /// The ways in which inputs were stored, and the places of records in them.
     inputs: Inputs,
     schemas: BTreeMap<String, Counts>,
     not_checked: u64,
-    /// The first of those.
+    /// The first records that could not be checked.
     not_checked_first: Vec<Example>,
 }
 
@@ -79,14 +81,15 @@ struct Report {
 struct Counts {
     valid: u64,
     invalid: u64,
-    /// By keyword and place in the schema.
+    /// The broken rules, by keyword and place in the schema.
     rules: BTreeMap<String, Broken>,
 }
 
 /// A rule that records break.
 #[derive(Default, Serialize)]
 struct Broken {
-    /// In how many records, each of which tells its first eight violations.
+    /// The number of records that break it. Each record lists only its first eight
+    /// violations.
     records: u64,
     first: Vec<Example>,
 }
@@ -96,9 +99,9 @@ struct Example {
     #[serde(skip)]
     at: At,
     source: String,
-    /// Line, or element of an array, from 1 on.
+    /// The number of the line, or of the element of an array, counted from 1.
     number: u64,
-    /// Where in the record, or what was wrong with it.
+    /// The place in the record, or the reason why it was not checked.
     what: String,
 }
 
@@ -107,7 +110,7 @@ impl Check {
         let table = table(&self.policy)?;
         let policy = Policy::check(&table).map_err(|what| anyhow!("{}: {what}", self.policy.display()))?;
         if policy.streams().next().is_none() {
-            bail!("{}: has no schema: `schema` says which records have which", self.policy.display());
+            bail!("{}: has no schema; the key `schema` adds them", self.policy.display());
         }
         let sources = Source::all(self.files)?;
         let tag = self.tag.as_deref().map(str::as_bytes);
@@ -137,13 +140,13 @@ impl Check {
     }
 }
 
-/// Checks one record after the other.
+/// Checks records one by one.
 struct Records<'a> {
     policy: Policy<'a>,
     tag: Option<&'a [u8]>,
     checker: Checker,
     validator: Validator,
-    /// A record without a seal, or one that was in quarantine.
+    /// A record without a seal, or the text of one in quarantine.
     tape: Tape,
     canonical: Canonical,
 }
@@ -222,7 +225,7 @@ fn seen(
     };
     let violations = report.violations().iter().map(|violation| {
         let (mut rule, mut instance) = (Vec::new(), Vec::new());
-        // Without memory there is no place to tell.
+        // If memory runs out, the place is left out.
         let _ = violation.write_rule(&program, &mut rule);
         let _ = violation.write_missing(&program, &mut rule);
         let _ = report.write_instance(violation, tape, text, &mut instance);
@@ -296,7 +299,7 @@ impl Report {
     }
 }
 
-/// Keeps the first examples, in whatever order they come.
+/// Keeps the first examples, whatever their order of arrival.
 fn keep(examples: &mut Vec<Example>, example: Example) {
     let place = examples.partition_point(|other| other.at < example.at);
     examples.insert(place, example);

@@ -1,4 +1,4 @@
-//! `flb-audit checkpoints`: the checkpoints in a log, to be kept elsewhere.
+//! `flb-audit checkpoints`: prints the checkpoints in a log, to be kept elsewhere.
 
 use crate::input::{self, Seen};
 use crate::stdout::Stdout;
@@ -10,8 +10,8 @@ use std::path::PathBuf;
 
 /// Print the checkpoints in logs, as anchors for `verify --anchors`
 ///
-/// Those of intact records say that the record was delivered. Those in files of anchors
-/// are printed, too. They are not verified.
+/// A checkpoint in an intact record also proves that the record was delivered.
+/// Checkpoints in files of anchors are printed as well. The signatures are not verified.
 #[derive(Args)]
 pub(crate) struct Checkpoints {
     /// The logs

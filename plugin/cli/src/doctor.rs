@@ -1,4 +1,4 @@
-//! `flb-audit doctor`: what in a configuration loses, alters or duplicates records.
+//! `flb-audit doctor`: finds settings that lose, alter or duplicate records.
 
 use crate::stdout::{print, shown};
 use crate::{exit, whole};
@@ -12,25 +12,24 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-/// Find what in a Fluent Bit configuration loses, alters or duplicates records
+/// Find settings in a Fluent Bit configuration that lose, alter or duplicate records
 ///
-/// Exits with 0 if there is nothing but notes, 60 if there are warnings, 61 if
-/// there are errors. docs/doctor.md has all checks.
+/// Exits with 0 if there are only notes, with 60 if there are warnings, and with 61 if
+/// there are errors. docs/doctor.md lists all checks.
 #[derive(Args)]
 pub(crate) struct Doctor {
-    /// Configurations, in either of Fluent Bit's formats; each by itself, with
-    /// what it includes
+    /// Configurations in either of Fluent Bit's formats. Each is examined separately,
+    /// with the files that it includes
     #[arg(required = true, value_name = "CONFIG")]
     configs: Vec<PathBuf>,
-    /// Look at the configuration alone, and not at directories and files of this
-    /// machine
+    /// Examine only the configuration, and not the directories and files of this machine
     #[arg(long)]
     config_only: bool,
-    /// The user that Fluent Bit runs as, by name or number, if it is not the one
-    /// who runs this
+    /// The user that Fluent Bit runs as, by name or number [default: the user of this
+    /// command]
     #[arg(long, value_name = "USER")]
     user: Option<String>,
-    /// Look up absolute paths below this directory, as for an image
+    /// Look up absolute paths below this directory, for example in an image
     #[arg(long, value_name = "DIR", default_value = "/")]
     root: PathBuf,
     /// The version of Fluent Bit, such as 5.1.1
@@ -42,8 +41,8 @@ pub(crate) struct Doctor {
     /// A further plugins file
     #[arg(long, value_name = "FILE")]
     plugin: Vec<PathBuf>,
-    /// Write corrected copies of the files that change into this directory, and
-    /// report what is left
+    /// Write corrected copies of the changed files into this directory, and report the
+    /// remaining findings
     #[arg(long, value_name = "DIR")]
     fix: Option<PathBuf>,
     /// Print the findings as JSON
@@ -51,7 +50,7 @@ pub(crate) struct Doctor {
     json: bool,
 }
 
-/// The findings of all configurations; as JSON, this is its shape.
+/// The findings of all configurations. Serialized, it is the JSON report.
 #[derive(Serialize)]
 struct Report {
     exit_code: u8,
@@ -74,7 +73,7 @@ struct Row {
     message: String,
     why: &'static str,
     remedy: &'static str,
-    /// The lines to write.
+    /// The lines to write into the configuration.
     lines: Vec<String>,
 }
 
@@ -155,7 +154,7 @@ impl Doctor {
     }
 }
 
-/// Returns the number of a user, whose name is looked up in `/etc/passwd`.
+/// Returns the number of a user. A name is looked up in `/etc/passwd`.
 fn user_number(root: &Path, user: &str) -> Result<u32> {
     if let Ok(number) = user.parse() {
         return Ok(number);
@@ -169,8 +168,8 @@ fn user_number(root: &Path, user: &str) -> Result<u32> {
     number.with_context(|| format!("{}: no user {user}", passwd.display()))
 }
 
-/// Writes the files that changed below a directory, under their names relative
-/// to the configuration's directory. Returns what was written.
+/// Writes the changed files below a directory, under their names relative to the
+/// configuration's directory. Returns the written files.
 fn write_copies(config: &Path, directory: &Path, files: &HashMap<PathBuf, Vec<u8>>) -> Result<Vec<String>> {
     let root = config.parent().unwrap_or(Path::new(""));
     let mut copies: Vec<(PathBuf, &Vec<u8>)> = Vec::new();
@@ -188,7 +187,7 @@ fn write_copies(config: &Path, directory: &Path, files: &HashMap<PathBuf, Vec<u8
         };
         let copy = directory.join(relative);
         if copy.exists() {
-            bail!("{}: is there already; --fix writes new files only", copy.display());
+            bail!("{}: exists already; --fix writes only new files", copy.display());
         }
         copies.push((copy, bytes));
     }

@@ -1,4 +1,4 @@
-//! Records sealed as the filter does it, for commands that tell what becomes of them.
+//! Seals records as the filter does, for commands that show the result.
 
 use anyhow::{Context, Result, anyhow};
 use flb_audit_core::chain::{Chain, ChainId, GENESIS, Place, Run};
@@ -10,7 +10,7 @@ use flb_audit_core::redact::{HmacKey, Redactor};
 use flb_audit_core::{Event, Sealer};
 use serde_json::Value;
 
-/// The time of all records, in seconds of UNIX time: nobody looks at it in their seals.
+/// The time of all records, in seconds of UNIX time. Nobody looks at it.
 const SECONDS: u32 = 0;
 
 /// The output for a record.
@@ -19,7 +19,7 @@ pub(crate) struct Sealed {
     pub(crate) seal: Value,
 }
 
-/// Seals one record after the other, in a chain that nobody keeps.
+/// Seals records one by one, in a chain that is not kept.
 pub(crate) struct DryRun<'a> {
     sealer: Sealer<'a>,
 }

@@ -1,12 +1,12 @@
-//! Files that outlast a loss of power, and are never half there.
+//! Files that survive a loss of power and never exist half-written.
 
 use anyhow::{Context, Result};
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-/// Makes a directory that its owner alone may look into, unless it is there. Directories
-/// above it that are missing are made for all to pass through.
+/// Creates a directory that only its owner can read, unless it exists. Missing parent
+/// directories are created with the usual permissions.
 pub(crate) fn make_directory(path: &Path) -> Result<()> {
     let what = || format!("{}: cannot be made", path.display());
     if path.is_dir() {
@@ -19,13 +19,13 @@ pub(crate) fn make_directory(path: &Path) -> Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     match builder.create(path) {
-        // Another process has made it meanwhile.
+        // Another process has created it in the meantime.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
         made => made.with_context(what),
     }
 }
 
-/// Makes a file that its owner alone may read and write.
+/// Creates a file that only its owner can read and write.
 pub(crate) fn create_new(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
@@ -34,14 +34,14 @@ pub(crate) fn create_new(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
-/// Makes a file, or puts another in its place: written beside it, synced and
-/// renamed. A link stays, and what it leads to is replaced.
+/// Creates or replaces a file: the bytes are written beside it, synced and renamed. A
+/// link is kept, and its target is replaced.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
     let what = || format!("{}: cannot be written", path.display());
     let target = target_of(path);
     let dir = directory_of(&target);
     let mut builder = tempfile::Builder::new();
-    // As a file that is simply written, and not as a temporary one.
+    // The file gets the permissions of an ordinary file, not of a temporary one.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644));
     let mut file = builder.tempfile_in(dir).with_context(what)?;
@@ -50,7 +50,7 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
     sync_directory(dir).with_context(what)
 }
 
-/// Returns what a path leads to, through links.
+/// Returns the target of a path, after links.
 fn target_of(path: &Path) -> PathBuf {
     fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
 }
@@ -60,8 +60,8 @@ pub(crate) fn directory_of(path: &Path) -> &Path {
     path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Waits until nobody else holds the directory of a file, and holds it until the
-/// returned file is dropped. Only on Unix a directory can be locked.
+/// Waits until no other process holds the lock on a file's directory, and holds the lock
+/// until the returned file is dropped. Directories can be locked only on Unix.
 pub(crate) fn lock_directory_of(path: &Path) -> Result<Option<File>> {
     if !cfg!(unix) {
         return Ok(None);
@@ -74,7 +74,7 @@ pub(crate) fn lock_directory_of(path: &Path) -> Result<Option<File>> {
     Ok(Some(file))
 }
 
-/// Makes a new file's name last through a loss of power.
+/// Syncs a directory, so that the names of new files survive a loss of power.
 pub(crate) fn sync_directory(dir: &Path) -> io::Result<()> {
     if cfg!(unix) { File::open(dir)?.sync_all() } else { Ok(()) }
 }

@@ -1,16 +1,16 @@
-//! Exit codes of the commands; those of a verification are the verdicts'.
+//! Exit codes of the commands. A verification's exit codes are those of the verdicts.
 //!
-//! They stay as they are. A wrong command line is 2, which the parser of
-//! arguments decides.
+//! Exit codes never change. The parser of arguments exits with 2 for a wrong command
+//! line.
 
-/// Everything was done.
+/// The command has done everything.
 pub(crate) const DONE: u8 = 0;
-/// The command could not be run, or could not print all that it had to say.
+/// The command could not run, or could not print its whole output.
 pub(crate) const FAILED: u8 = 1;
 
-/// `find`: the value is there.
+/// `find`: the value was found.
 pub(crate) const FOUND: u8 = DONE;
-/// `find`: all was searched, and the value is not there.
+/// `find`: everything was searched, and the value was not found.
 pub(crate) const NOT_FOUND: u8 = 40;
 
 /// `restore`: all records in quarantine were printed.
@@ -18,7 +18,7 @@ pub(crate) const RESTORED: u8 = DONE;
 /// `restore`: there is no record in quarantine.
 pub(crate) const NONE_IN_QUARANTINE: u8 = 40;
 
-/// `formats`: all is listed, or some records are of a known format.
+/// `formats`: the catalogue was listed, or some records are of a known format.
 pub(crate) const KNOWN: u8 = DONE;
 /// `formats`: no record is of a known format.
 pub(crate) const NONE_KNOWN: u8 = 40;
@@ -39,7 +39,7 @@ pub(crate) const NO_CASES: u8 = 40;
 /// `test`: some cases do not hold.
 pub(crate) const CASES_FAILED: u8 = 70;
 
-/// `doctor`: there is nothing but notes.
+/// `doctor`: there are only notes.
 pub(crate) const HEALTHY: u8 = DONE;
 /// `doctor`: there are warnings, and no errors.
 pub(crate) const WARNINGS: u8 = 60;

@@ -1,4 +1,4 @@
-//! `flb-audit explain`: the policy inside a module, and what it says of a record.
+//! `flb-audit explain`: shows the policy in a module, and its effect on a record.
 
 mod record;
 
@@ -12,18 +12,19 @@ use flb_audit_policy::module;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-/// Print the policy inside a module, its digest and its rules; or what it does to a record
+/// Print the policy in a module with its digest and rules; or show what it does to a
+/// record
 #[derive(Args)]
 pub(crate) struct Explain {
-    /// A filter_audit.wasm, or an audit.policy [default: with --record, the module beside
+    /// A filter_audit.wasm or an audit.policy [default: with --record, the module beside
     /// this program]
     #[arg(required_unless_present = "record")]
     file: Option<PathBuf>,
-    /// Tell of the record in this file, or of one on standard input if it is `-`, which format
-    /// it has and why each of its fields stays or goes
+    /// Show the format of the record in this file, or on standard input if it is `-`, and
+    /// for each field why it stays or goes
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
-    /// The tag of the record, which a format may be pinned to
+    /// The tag of the record. A policy may pin a format to a tag
     #[arg(long, requires = "record", default_value = "")]
     tag: String,
 }
@@ -50,8 +51,8 @@ impl Explain {
         }
         let policy = Policy::check(table).map_err(|what| anyhow!("{name}: {what}"))?;
         let source = String::from_utf8_lossy(policy.source);
-        // The digest is of the whole table, its text included; that the rules
-        // are what the text says, only compiling it again can tell.
+        // The digest covers the whole table with its text. Only compiling the text again
+        // shows that the rules match it.
         let schemas = policy.streams().map(|stream| stream.text).filter(|text| !text.is_empty());
         let files = policy.files.split(|byte| *byte == 0).filter(|text| !text.is_empty());
         let mut texts = schemas.chain(files);
@@ -70,7 +71,7 @@ impl Explain {
             if is_same {
                 "compiled from the text below: checked"
             } else {
-                "not what this flb-audit makes of the text below: another version compiled it, or it was altered"
+                "not what this flb-audit compiles from the text below: another version compiled it, or it was altered"
             }
         );
         for rule in policy.rules() {
@@ -89,14 +90,14 @@ impl Explain {
     }
 }
 
-/// The streams that have a schema, and the schemas that come from files.
+/// Lists the streams that have a schema, and the schemas that come from files.
 fn schemas_of(policy: &Policy<'_>) -> String {
     let text_of = |text| String::from_utf8_lossy(text).into_owned();
     let shown = |text: &[u8]| shown(&String::from_utf8_lossy(text));
     let (mut report, mut texts) = (String::new(), BTreeMap::new());
     for stream in policy.streams() {
         if report.is_empty() {
-            report += "\nschemas, of which the first whose tag and field fit decides\n";
+            report += "\nschemas; the first whose tag and field match decides\n";
         }
         let dotted = |byte: &u8| if *byte == 0xff { b'.' } else { *byte };
         let field = shown(&stream.field.iter().map(dotted).collect::<Vec<_>>());

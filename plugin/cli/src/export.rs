@@ -1,4 +1,5 @@
-//! `flb-audit export`: records of a ledger, and what proves that they were in it.
+//! `flb-audit export`: copies records out of a ledger, with proofs that the records were
+//! in it.
 
 use crate::durable::directory_of;
 use crate::frames::{self, Identity, Unopened};
@@ -24,17 +25,17 @@ use std::time::SystemTime;
 
 /// Copy records out of a ledger, with their proofs
 ///
-/// Makes a directory with three files: records.ndjson, the records as they are
-/// held; proofs.ndjson, a line for each of them, in the same order; and
-/// manifests.ndjson, the whole of it, which the proofs lead to. A proof has the
-/// file's number, the record's index in it, how many records it has, and the
-/// path to its root as in RFC 6962 section 2.1.1; null for a record of the
-/// file that is not closed yet. `flb-audit verify` checks the directory.
+/// Writes a directory with three files. records.ndjson has the records as they are
+/// stored. proofs.ndjson has one line for each record, in the same order.
+/// manifests.ndjson is a copy of the ledger's manifests, to which the proofs lead. A
+/// proof has the file's number, the record's index in it, the number of records in it,
+/// and the path to its root as in RFC 6962 section 2.1.1. The proof is null for a record
+/// of a file that is not closed yet. `flb-audit verify --export` checks the directory.
 #[derive(Args)]
 pub(crate) struct Export {
     /// The ledger's directory
     ledger: PathBuf,
-    /// The directory to make
+    /// The directory to create
     #[arg(long, value_name = "DIR")]
     output: PathBuf,
     #[command(flatten)]
@@ -45,28 +46,29 @@ pub(crate) struct Export {
     /// End of the period (exclusive)
     #[arg(long, value_name = "TIME", value_parser = crate::verify::time)]
     until: Option<SystemTime>,
-    /// Only records of this chain; may be given several times
+    /// Copy only records of this chain. Can be given several times
     #[arg(long, value_name = "CHAIN", value_parser = chain_id, allow_hyphen_values = true)]
     chain: Vec<ChainId>,
 }
 
-/// The records, a line each.
+/// The file of records, one a line.
 pub(crate) const RECORDS: &str = "records.ndjson";
-/// What proves them: a line for each, in the same order.
+/// The file of proofs, one for each record, in the same order.
 pub(crate) const PROOFS: &str = "proofs.ndjson";
 
-/// What proves that a record is in a file.
+/// The proof that a record is in a file.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Proof {
     pub(crate) file: u64,
     pub(crate) index: u64,
     pub(crate) records: u64,
-    /// From the record's neighbour on, in base64url.
+    /// The path from the record's neighbour to the root, in base64url.
     path: Vec<String>,
 }
 
 impl Proof {
-    /// The root to which it leads from this record; none if it leads nowhere.
+    /// Returns the root to which the path leads from this record. Returns `None` if the
+    /// path is invalid.
     pub(crate) fn root(&self, line: &[u8]) -> Option<String> {
         let path = self.path.iter().map(|node| hash_from_text(node.as_bytes()));
         let path: Vec<Node> = path.collect::<Option<_>>()?;
@@ -81,15 +83,16 @@ impl Export {
         let identities = identities.as_ref();
         ensure!(
             Self::seconds(self.since, 0) < Self::seconds(self.until, u64::MAX),
-            "there is no time between --since and --until, which is not part of it"
+            "there is no time between --since and --until, which is exclusive"
         );
         let manifests = self.ledger.join(FILE_NAME);
         let text = read_manifests(&manifests).with_context(|| {
             format!("{}: cannot be read; is {} a ledger?", manifests.display(), self.ledger.display())
         })?;
         let output = self.output.display();
-        ensure!(fs::symlink_metadata(&self.output).is_err(), "{output}: is there already");
-        // Until it is whole, it has another name, and goes if anything fails.
+        ensure!(fs::symlink_metadata(&self.output).is_err(), "{output}: exists already");
+        // Until it is complete, the directory has a temporary name. It is removed if
+        // anything fails.
         let mut builder = tempfile::Builder::new();
         builder.prefix(".flb-audit-export-");
         #[cfg(unix)]
@@ -148,8 +151,7 @@ impl Export {
             && (self.chain.is_empty() || self.chain.iter().any(is_of))
     }
 
-    /// Copies what is wanted of a file, of its records; a closed one has a
-    /// manifest.
+    /// Copies the requested records of a file. A closed file has a manifest.
     fn copy(
         &self,
         path: &Path,
@@ -182,7 +184,8 @@ impl Export {
         for (index, line) in lines.iter().enumerate() {
             let sealed = match checker.check(line) {
                 Ok(Checked::Sealed(sealed)) => sealed,
-                // It may be on its way, or its manifest says that it is none.
+                // The line may be incomplete yet, or its manifest says that it is
+                // damaged.
                 _ if manifest.is_none() || is_damaged => continue,
                 _ => bail!("{name}:{}: not a sealed record; see `flb-audit verify`", index + 1),
             };
@@ -205,7 +208,7 @@ impl Export {
     }
 }
 
-/// The most that is read of a ledger's manifests, in bytes: they are held in memory.
+/// The maximum size of a ledger's manifests, in bytes. They are held in memory.
 const MANIFESTS_BYTES_MAX: u64 = 256 << 20;
 
 fn read_manifests(path: &Path) -> io::Result<Vec<u8>> {
@@ -218,7 +221,7 @@ fn read_manifests(path: &Path) -> io::Result<Vec<u8>> {
     Ok(text)
 }
 
-/// Reads lines, each of a bounded length.
+/// Reads lines of limited length.
 fn read_lines(mut bytes: impl BufRead) -> io::Result<Vec<Vec<u8>>> {
     let mut lines = Vec::new();
     loop {
@@ -237,7 +240,7 @@ fn read_lines(mut bytes: impl BufRead) -> io::Result<Vec<Vec<u8>>> {
     }
 }
 
-/// What the manifests come to. Who has signed them `flb-audit verify` sees.
+/// Puts the manifests together. Their signatures are checked by `flb-audit verify`.
 fn stated(text: &[u8]) -> Statements {
     let (mut stated, mut checker) = (Statements::default(), Checker::default());
     for line in text.split(|&byte| byte == b'\n') {
@@ -248,8 +251,8 @@ fn stated(text: &[u8]) -> Statements {
     stated
 }
 
-/// How many of a closed file's lines are under its root: of damaged frames,
-/// those before the damage.
+/// Returns the number of a closed file's lines that are under its root. In damaged
+/// frames, these are the lines before the damage.
 fn proven(manifest: &Manifest, lines: usize) -> usize {
     match &manifest.damaged {
         Some(damage) if manifest.is_encrypted() => lines.min(usize::try_from(damage.before).unwrap_or(lines)),
@@ -257,8 +260,8 @@ fn proven(manifest: &Manifest, lines: usize) -> usize {
     }
 }
 
-/// The lines of an encrypted file; of one that is not known to be whole, those
-/// that can be read.
+/// Returns the lines of an encrypted file. If the file may be damaged or incomplete, only
+/// the readable lines are returned.
 fn decrypt(path: &Path, identities: Option<&DecryptionKeys>, is_whole: bool) -> Result<Vec<Vec<u8>>> {
     let identities = identities.context("it is encrypted, and no --identity was given")?;
     let mut reader = frame::Reader::new(BufReader::new(File::open(path)?));
@@ -271,7 +274,7 @@ fn decrypt(path: &Path, identities: Option<&DecryptionKeys>, is_whole: bool) -> 
             Ok(Some(frame)) if is_whole => bail!("damaged at byte {}; see `flb-audit verify`", frame.at),
             Err(fault @ Fault::Broken { .. }) if is_whole => bail!("{fault}; see `flb-audit verify`"),
             Err(Fault::Io(error)) => return Err(error.into()),
-            // It may be on its way, or its manifest says that it is damaged.
+            // The frame may be incomplete yet, or its manifest says that it is damaged.
             Ok(Some(_)) | Err(Fault::Broken { .. }) => continue,
         };
         match frames::open(identities, &frame, &body) {
@@ -290,8 +293,8 @@ struct Out {
     count: u64,
 }
 
-/// The tree over some lines, from the leaves up. What has no neighbour goes up
-/// as it is, which comes to the tree of RFC 6962.
+/// Computes the tree over some lines, from the leaves up. A node without a neighbour
+/// moves up unchanged, which gives the tree of RFC 6962.
 fn levels(lines: &[Vec<u8>]) -> Vec<Vec<Node>> {
     let mut levels: Vec<Vec<Node>> = vec![lines.iter().map(|line| tree::leaf(line)).collect()];
     while let Some(level) = levels.last().filter(|level| level.len() > 1) {

@@ -1,4 +1,5 @@
-//! `flb-audit formats`: the catalogue of audit formats, and what the records of a log are.
+//! `flb-audit formats`: lists the catalogue of audit formats, or the formats of the
+//! records in logs.
 
 use crate::exit;
 use crate::input::{self, At, Inputs, Record, Seen, Source};
@@ -15,12 +16,12 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::PathBuf;
 
-/// List the audit formats that are known, or tell what the records of logs are
+/// List the known audit formats, or show the formats of the records in logs
 ///
-/// Exits with 0 if some records are of a known format, 40 if none is.
+/// Exits with 0 if some records are of a known format, and with 40 if none is.
 #[derive(Args)]
 pub(crate) struct FormatsCommand {
-    /// The logs, as outputs wrote them or stores return them; `-` is standard input
+    /// The logs, as outputs wrote them or stores return them. `-` is standard input
     files: Vec<PathBuf>,
     /// Print the report as JSON
     #[arg(long)]
@@ -30,26 +31,27 @@ pub(crate) struct FormatsCommand {
 /// The formats of one text.
 struct Told {
     at: At,
-    /// A format, and where in the text its record stands; none if it is of no known one.
+    /// The formats with the places of their records in the text. It is empty if no format
+    /// is known.
     formats: Vec<(String, String)>,
-    /// Why it cannot be read.
+    /// The reason why the text cannot be read.
     unreadable: Option<String>,
 }
 
-/// The whole of it; as JSON, this is its shape.
+/// The report. Serialized, it is the JSON report.
 #[derive(Default, Serialize)]
 struct Report {
     exit_code: u8,
-    /// By format.
+    /// The numbers of records by format.
     formats: BTreeMap<String, Counts>,
     unknown: u64,
     unreadable: u64,
     /// The forms in which inputs were stored, and the places of records in them.
     inputs: Inputs,
-    /// The first of no known format.
+    /// The first record without a known format.
     #[serde(skip)]
     unknown_first: Option<At>,
-    /// The first that was not read, and why.
+    /// The first text that could not be read, and the reason.
     #[serde(skip)]
     unreadable_first: Option<(At, String)>,
 }
@@ -57,7 +59,8 @@ struct Report {
 #[derive(Default, Serialize)]
 struct Counts {
     records: u64,
-    /// By the place in a record of no known format, empty if they came as they are.
+    /// The numbers of records by their place in a wrapping record. The place is empty for
+    /// records that are not wrapped.
     places: BTreeMap<String, u64>,
 }
 
@@ -92,7 +95,7 @@ impl FormatsCommand {
     }
 }
 
-/// Tells what a text is. A seal in it changes nothing.
+/// Finds the formats in a text. A seal in the text does not matter.
 fn tell(policy: &Policy<'_>, tape: &mut Tape, at: At, text: &[u8]) -> Seen<Told> {
     if let Err(unreadable) = tape.read(text, Dialect::Json) {
         return Seen::Other(Told { at, formats: vec![], unreadable: Some(unreadable.to_string()) });
@@ -109,8 +112,8 @@ fn tell(policy: &Policy<'_>, tape: &mut Tape, at: At, text: &[u8]) -> Seen<Told>
     Seen::Record(Told { at, formats: found, unreadable: None })
 }
 
-/// Calls for the records of known formats that stand in a record of none, where the filter
-/// looks for them.
+/// Finds records of known formats inside a record of unknown format, at the places where
+/// the filter looks for them.
 fn within(policy: &Policy<'_>, tape: &Tape, text: &[u8], found: &mut dyn FnMut(&str, &[u8])) {
     for path in WRAPPERS {
         let is_json = path.ends_with('|');
@@ -151,7 +154,7 @@ fn within(policy: &Policy<'_>, tape: &Tape, text: &[u8], found: &mut dyn FnMut(&
     }
 }
 
-/// The value of an object's member.
+/// Returns the value of an object's member.
 fn member(tape: &Tape, text: &[u8], object: usize, name: &str) -> Option<usize> {
     if tape.nodes().get(object)?.kind() != Kind::Object {
         return None;
@@ -199,7 +202,7 @@ impl Report {
     }
 }
 
-/// The catalogue, a line for each format.
+/// Returns the catalogue, one line for each format.
 fn catalogue() -> String {
     formats().iter().map(|format| format!("{:<18} {}\n", format.name, format.title)).collect()
 }

@@ -1,4 +1,4 @@
-//! Encrypted files of ledgers: their records, for who has a decryption key.
+//! Decrypts the records in a ledger's encrypted files.
 
 use anyhow::{Context, Result};
 use clap::Args;
@@ -9,36 +9,36 @@ use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
-/// The option that names a key.
+/// The option that names a decryption key.
 #[derive(Args)]
 pub(crate) struct Identity {
-    /// The file of an age identity (AGE-SECRET-KEY-1…) that opens encrypted
-    /// segments, as `age-keygen` makes it; it may hold several
+    /// The file of an age identity (AGE-SECRET-KEY-1…) that opens encrypted files, as
+    /// `age-keygen` writes it. It may hold several identities
     #[arg(long = "identity", value_name = "FILE")]
     path: Option<PathBuf>,
 }
 
 impl Identity {
-    /// Reads the file, if there is one.
+    /// Reads the file, if one is given.
     pub(crate) fn read(&self) -> Result<Option<DecryptionKeys>> {
         let read = |path: &PathBuf| {
             DecryptionKeys::read(path)
-                .with_context(|| format!("{}: no identity can be read from it", path.display()))
+                .with_context(|| format!("{}: not a file of age identities", path.display()))
         };
         self.path.as_ref().map(read).transpose()
     }
 }
 
-/// Why a frame's records are not to be had.
+/// The reason why a frame cannot be opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unopened {
-    /// It is for others.
+    /// It is encrypted to other recipients.
     NotForThese,
-    /// It is not what a ledger writes.
+    /// It differs from a frame that a ledger writes.
     Damaged(&'static str),
 }
 
-/// The lines of a frame.
+/// Decrypts a frame, and returns the lines of its records.
 pub(crate) fn open(
     identities: &DecryptionKeys,
     frame: &Frame,
@@ -50,7 +50,7 @@ pub(crate) fn open(
     })?;
     let mut lines = Vec::new();
     let decoder = zstd::stream::read::Decoder::with_buffer(BufReader::new(decrypted));
-    // One byte more shows that there are more.
+    // Reading one byte more than expected shows that there are more.
     let read = decoder.and_then(|decoder| decoder.take(frame.header.bytes + 1).read_to_end(&mut lines));
     read.map_err(|_| Unopened::Damaged("it is not what was encrypted"))?;
     let count = memchr_iter(b'\n', &lines).count();
@@ -60,12 +60,13 @@ pub(crate) fn open(
     Ok(lines)
 }
 
-/// The lines in what `open` gives.
+/// Splits the result of `open` into lines.
 pub(crate) fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     text.split_inclusive(|&byte| byte == b'\n').map(|line| line.strip_suffix(b"\n").unwrap_or(line))
 }
 
-/// Returns true for an encrypted file of a ledger: by its name, or if a frame begins it.
+/// Checks whether a path is an encrypted file of a ledger, by its name or its first
+/// frame.
 pub(crate) fn is_frames(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let mut start = [0; START.len()];

@@ -1,4 +1,4 @@
-//! `flb-audit hmac-key`: a key under which values can be told to be equal.
+//! `flb-audit hmac-key`: makes a key for HMACs, so that equal values get equal tokens.
 
 use crate::durable::{create_new, make_directory};
 use crate::stdout::print;
@@ -10,13 +10,13 @@ use std::path::PathBuf;
 
 /// Make a key for the policy's action hmac
 ///
-/// The file goes into an accessible path of every filter whose tokens are to
-/// be equal for equal values. Whoever has it can try values.
+/// Put the file into an accessible path of every filter that has to replace equal values
+/// by equal tokens. Anybody who has the key can test guesses of the values.
 #[derive(Args)]
 pub(crate) struct HmacKeyCommand {
-    /// The directory in which hmac.key is made; it is made, too, if it is not there
+    /// The directory for hmac.key. It is created if it does not exist
     dir: PathBuf,
-    /// The key's name, which every token carries
+    /// The key's name, which is part of every token
     #[arg(long)]
     id: String,
 }
@@ -32,7 +32,10 @@ impl HmacKeyCommand {
         let path = self.dir.join(KEY_FILE_NAME);
         let mut file = match create_new(&path) {
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-                bail!("{}: is there already; tokens made with it would match no more", path.display())
+                bail!(
+                    "{}: exists already; with another key, tokens made with this one match no more",
+                    path.display()
+                )
             }
             file => file.with_context(|| format!("{}: cannot be made", path.display()))?,
         };

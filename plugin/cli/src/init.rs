@@ -1,4 +1,4 @@
-//! `flb-audit init`: a directory in which a filter remembers its chain.
+//! `flb-audit init`: sets up a state directory with a new chain.
 
 use crate::durable::{self, create_new, sync_directory};
 use crate::roster::{Entry, Roster};
@@ -19,31 +19,31 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::SystemTime;
 
-/// Make a state directory, and in it a new chain
+/// Create a state directory with a new chain
 ///
-/// The directory then goes into `accessible_paths` of one filter. Each filter
-/// needs one of its own.
+/// Name the directory in the `accessible_paths` of one filter. Each filter needs a
+/// directory of its own.
 #[derive(Args)]
 pub(crate) struct Init {
-    /// The directory; it may be there already
+    /// The directory. It may exist already
     dir: PathBuf,
-    /// The node's name: the chain gets keys, and its checkpoints are signed
+    /// The node's name. With it, the chain gets keys, and its checkpoints are signed
     #[arg(long, value_name = "NAME", value_parser = node_name)]
     node: Option<String>,
-    /// Add the public key to this roster, which is made if it is not there
+    /// Add the public key to this roster, which is created if it does not exist
     #[arg(long, value_name = "FILE", requires = "node")]
     roster: Option<PathBuf>,
-    /// If the directory holds a chain, use it: print its entry again, and add it to
-    /// the roster if it is not there
+    /// If the directory has a chain already, use that chain: print its entry again, and
+    /// add the entry to the roster if it is missing there
     #[arg(long)]
     if_missing: bool,
-    /// Give the directory and its files to this user, and group: 1000:1000
+    /// Give the directory and its files to this user and group, for example 1000:1000
     #[arg(long, value_name = "USER[:GROUP]", value_parser = owner)]
     owner: Option<Owner>,
     /// The chain's hash function
     #[arg(long, value_enum, default_value_t = Algorithm::Sha512_256)]
     algorithm: Algorithm,
-    /// A command to run afterwards, in place of this program
+    /// A command to run afterwards, which replaces this program
     #[arg(last = true, value_name = "COMMAND")]
     command: Vec<OsString>,
 }
@@ -83,7 +83,7 @@ fn node_name(text: &str) -> Result<String, &'static str> {
 impl Init {
     pub(crate) fn run(self) -> Result<()> {
         let dir = self.dir.display();
-        // What is wrong with the roster is said before there is a chain.
+        // A faulty roster is reported before a chain is created.
         let roster = self.roster.as_deref().map(Roster::read_if_there).transpose()?;
         durable::make_directory(&self.dir)?;
         let path = self.dir.join(FILE_NAME);
@@ -93,9 +93,9 @@ impl Init {
             }
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {
                 bail!(
-                    "{dir} holds a chain already; a chain that starts anew would look like one that was \
+                    "{dir} holds a chain already; a second chain in its place would look like a chain that was \
                      cut, so choose another directory, or move this one away and keep it with its logs; \
-                     --if-missing uses the chain that is there"
+                     --if-missing uses the existing chain"
                 )
             }
             file => {
@@ -125,7 +125,7 @@ impl Init {
             }
         }
         print(&said).with_context(|| {
-            format!("{dir} holds a chain now; if its public key is nowhere else, make another elsewhere")
+            format!("{dir} holds a chain now; if its public key is kept nowhere, set up another directory")
         })?;
         added?;
         if let Some(owner) = self.owner {
@@ -142,15 +142,16 @@ impl Init {
         Err(error).with_context(|| format!("{}: cannot be run", Path::new(program).display()))
     }
 
-    /// Fails if there is a command: only on Unix it can take this program's place.
+    /// Fails if there is a command, because a command can replace this program only on
+    /// Unix.
     #[cfg(not(unix))]
     fn run_command(&self) -> Result<()> {
         ensure!(self.command.is_empty(), "a command can be run on Unix only");
         Ok(())
     }
 
-    /// Leaves a copy of the roster in the directory: a ledger there believes the seals of
-    /// its chains.
+    /// Copies the roster into the directory, where a ledger reads it to know whose seals
+    /// to believe.
     fn copy_roster(&self, roster: &Path) -> Result<()> {
         let copy = self.dir.join(flb_audit_ledger::roster::FILE_NAME);
         let text = fs::read(roster).with_context(|| format!("{}: cannot be read", roster.display()))?;
@@ -160,7 +161,7 @@ impl Init {
         durable::replace(&copy, &text)
     }
 
-    /// Makes a chain, and the keys for it; or nothing, if that fails.
+    /// Creates a chain and its keys. If that fails, nothing is left behind.
     fn make(&self, path: &Path, mut file: File) -> Result<(Header, Option<Entry>)> {
         let mut random = [0; 9];
         getrandom::fill(&mut random).context("the system's random source failed")?;
@@ -179,12 +180,13 @@ impl Init {
                 .with_context(|| format!("{}: cannot be written", path.display()))?;
             Ok((header, entry))
         });
-        // A chain without its keys would look like one that never had any.
+        // The state file is removed too, because a chain without its keys would look like
+        // one that never had any.
         written.inspect_err(|_| made.iter().for_each(|path| drop(fs::remove_file(path))))
     }
 
-    /// Reads the chain that is there. The roster has its first key; so has the
-    /// chain, until it changes keys.
+    /// Reads the existing chain. The roster has the chain's first key, and so has its key
+    /// file until the first change of keys.
     fn read(&self, path: &Path, roster: Option<&Roster>) -> Result<(Header, Option<Entry>)> {
         let name = path.display();
         let file = fs::read(path).with_context(|| format!("{name}: cannot be read"))?;
@@ -201,7 +203,7 @@ impl Init {
         let first = ring.as_ref().filter(|ring| ring.index() == 0).and_then(KeyRing::public);
         match first {
             Some(key) => Ok((header, Some(entry(node.clone(), header.id, key)))),
-            // Its entry was printed when the chain was made.
+            // Its entry was printed when the chain was created.
             None if self.roster.is_none() && ring.is_some() => Ok((header, None)),
             None => bail!(
                 "{}: the chain's first key is no longer in it, and the roster has no entry",
@@ -211,8 +213,8 @@ impl Init {
     }
 }
 
-/// Gives a directory and the files in it to a user. The directory comes last: whoever
-/// owns it already can put links into it.
+/// Gives a directory and its files to a user. The directory comes last, because its owner
+/// could put links into it.
 #[cfg(unix)]
 fn give(dir: &Path, owner: Owner) -> std::io::Result<()> {
     use std::os::unix::fs::{chown, lchown};
@@ -222,7 +224,7 @@ fn give(dir: &Path, owner: Owner) -> std::io::Result<()> {
     chown(dir, Some(owner.user), owner.group)
 }
 
-/// Fails: only on Unix files have such an owner.
+/// Fails, because files have such owners only on Unix.
 #[cfg(not(unix))]
 fn give(_: &Path, _: Owner) -> std::io::Result<()> {
     Err(ErrorKind::Unsupported.into())
@@ -233,8 +235,7 @@ fn entry(node: String, chain: ChainId, key: PublicKey) -> Entry {
     Entry { node, chain, key, created }
 }
 
-/// Makes the files for the chain's keys and its checkpoints. Returns what is public
-/// of them.
+/// Creates the files for the chain's keys and checkpoints. Returns the public entry.
 fn make_keys(dir: &Path, chain: ChainId, node: String, made: &mut Vec<PathBuf>) -> Result<Entry> {
     let ring = KeyRing::new(chain, &mut |seed| getrandom::fill(seed).is_ok())
         .map_err(|_| anyhow!("the system's random source failed"))?;

@@ -1,5 +1,5 @@
-//! `flb-audit install`: copies what ships to another directory, as an init container
-//! of Kubernetes does.
+//! `flb-audit install`: copies the shipped files to another directory, for example in an
+//! init container of Kubernetes.
 
 use crate::stdout::print;
 use anyhow::{Context, Result, ensure};
@@ -19,15 +19,15 @@ const SHIPPED: [&str; 8] = [
     "policies",
 ];
 
-/// Copy the modules, and whatever else ships beside this program, to a directory
+/// Copy the modules, and the other files shipped with this program, to a directory
 ///
-/// Files that are there are replaced, each at once: a Fluent Bit that has one of them
-/// open keeps the old one.
+/// Existing files are replaced atomically. A Fluent Bit that has one of them open keeps
+/// the old file.
 #[derive(Args)]
 pub(crate) struct Install {
-    /// The directory; it may be there already
+    /// The directory. It may exist already
     dir: PathBuf,
-    /// The folder with the files [default: the program's own]
+    /// The directory with the files [default: the program's own]
     #[arg(long, value_name = "DIR")]
     from: Option<PathBuf>,
 }
@@ -44,14 +44,15 @@ impl Install {
         }
         ensure!(
             !said.is_empty(),
-            "{}: nothing there is ours; --from names another directory",
+            "{}: none of the shipped files is there; --from names another directory",
             from.display()
         );
         print(&said)
     }
 }
 
-/// Copies a file, or a directory with its files. One that does not exist is passed over.
+/// Copies a file, or a directory with its files. If `from` does not exist, nothing
+/// happens.
 fn copy(from: &Path, to: &Path, said: &mut String) -> Result<()> {
     if from.is_dir() {
         for entry in fs::read_dir(from).with_context(|| format!("{}: cannot be read", from.display()))? {
@@ -64,7 +65,7 @@ fn copy(from: &Path, to: &Path, said: &mut String) -> Result<()> {
         let what = || format!("{}: cannot be copied to {}", from.display(), to.display());
         let dir = to.parent().with_context(what)?;
         fs::create_dir_all(dir).with_context(what)?;
-        // With a name of its own until it is complete, and with the mode of the original.
+        // The copy has a temporary name until it is complete, and the original's mode.
         let new = tempfile::Builder::new().tempfile_in(dir).with_context(what)?;
         fs::copy(from, new.path()).with_context(what)?;
         new.persist(to).with_context(what)?;

@@ -1,5 +1,5 @@
-//! `flb-audit` as a library: builds policies into the filter, sets up chains,
-//! replays streams through the filter and chunks through outputs, verifies what came out.
+//! `flb-audit` as a library: it builds policies into the filter, sets up chains, replays
+//! streams through the filter and chunks through outputs, and verifies logs.
 //!
 //! The program is [`run`]. Tests call the verifier in their own process through
 //! [`verify`].
@@ -44,7 +44,7 @@ use std::fmt::Display;
 use std::io::Write;
 use std::path::PathBuf;
 
-/// Sets up and verifies what Fluent Bit seals with filter_audit.wasm.
+/// Set up and verify logs that Fluent Bit seals with filter_audit.wasm
 #[derive(Parser)]
 #[command(version, max_term_width = 100)]
 struct Arguments {
@@ -91,7 +91,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
 fn run_command(arguments: impl IntoIterator<Item = OsString>) -> Result<u8> {
     let command = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => arguments.command,
-        // The help and the version, too.
+        // The help and the version are errors, too.
         Err(said) => {
             let printed = said.print();
             if !said.use_stderr() {
@@ -122,7 +122,7 @@ fn run_command(arguments: impl IntoIterator<Item = OsString>) -> Result<u8> {
     }
 }
 
-/// The module that a command line names, or the one beside this program.
+/// Returns the module that a command line names, or the module beside this program.
 fn filter_module(named: Option<PathBuf>) -> Result<PathBuf> {
     let path = match named {
         Some(path) => path,
@@ -134,7 +134,7 @@ fn filter_module(named: Option<PathBuf>) -> Result<PathBuf> {
     Ok(path)
 }
 
-/// Says what is wrong. If that cannot be told either, the exit code tells it.
+/// Prints an error. If printing fails, the exit code still shows that there was one.
 fn complain(what: impl Display) {
     let _ = writeln!(std::io::stderr(), "flb-audit: {what}");
 }

@@ -1,12 +1,13 @@
-//! Lines of files that anybody may have written.
+//! Lines of files that may come from anybody.
 
 use std::io::{self, BufRead, Read};
 
-/// The longest line that is kept, in bytes; a longer one is cut, so it is no JSON.
+/// The maximum length of a line that is kept, in bytes. Longer lines are cut, so they are
+/// not valid JSON.
 const LINE_BYTES_MAX: u64 = 32 << 20;
 
-/// Reads the next line, with its line break, and returns how long it is in bytes: 0 at
-/// the end.
+/// Reads the next line with its line break. Returns its length in bytes, which is 0 at
+/// the end of the file.
 pub(crate) fn read_line(reader: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<u64> {
     line.clear();
     let mut read = reader.by_ref().take(LINE_BYTES_MAX).read_until(b'\n', line)? as u64;

@@ -1,4 +1,5 @@
-//! `flb-audit new-output`: a directory with an output of one's own, which builds anywhere.
+//! `flb-audit new-output`: creates a directory with a new output, which can be built
+//! anywhere.
 
 use crate::stdout;
 use anyhow::{Context, Result, bail, ensure};
@@ -8,13 +9,13 @@ use std::path::{Path, PathBuf};
 
 /// Begin an output of your own, as a WebAssembly component in Rust
 ///
-/// Makes a directory with a package that counts records, the crate that it is written
-/// with, and the interface. `cargo build --release` there makes the component.
+/// Creates a directory with a package that counts records, the crate that it uses, and
+/// the interface. `cargo build --release` in that directory builds the component.
 #[derive(Args)]
 pub(crate) struct NewOutput {
-    /// The package's name, and that of its directory
+    /// The name of the package and of its directory
     name: String,
-    /// The directory that it is made in
+    /// The directory in which it is created
     #[arg(long, value_name = "DIR", default_value = ".")]
     dir: PathBuf,
 }
@@ -40,7 +41,8 @@ const FILES: &[(&str, &str)] = files! {
     "flb-audit-output/wit/world.wit": "wit/world.wit",
 };
 
-/// So that `cargo build` makes a component, and rustup brings what that takes.
+/// With these files, `cargo build` makes a component, and rustup installs the target for
+/// it.
 const CONFIG: &str = "[build]\ntarget = \"wasm32-wasip2\"\n";
 const TOOLCHAIN: &str = "[toolchain]\nchannel = \"stable\"\ntargets = [\"wasm32-wasip2\"]\n";
 
@@ -55,7 +57,7 @@ impl NewOutput {
         );
         let root = dir.join(&name);
         if root.exists() {
-            bail!("{}: it is there already", root.display());
+            bail!("{}: exists already", root.display());
         }
         write(&root.join("Cargo.toml"), &manifest(&name))?;
         write(&root.join(".cargo/config.toml"), CONFIG)?;

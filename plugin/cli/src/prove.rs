@@ -1,8 +1,8 @@
-//! `flb-audit prove`: that one record is under a checkpoint, for somebody who
+//! `flb-audit prove`: proves that one record is covered by a checkpoint, for somebody who
 //! has neither the log nor a network.
 //!
-//! A proof holds the record, the leaves of the records from there to the
-//! checkpoint, 32 bytes each, and the checkpoint.
+//! A proof holds the record, the leaves of the records from there to the checkpoint (32
+//! bytes each), and the checkpoint.
 
 use crate::input::{self, Seen};
 use crate::report::{Envelope, Findings};
@@ -23,28 +23,28 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Print a proof that one record is under a checkpoint
+/// Print a proof that one record is covered by a checkpoint
 ///
 /// `flb-audit verify --proof` checks it offline.
 #[derive(Args)]
 pub(crate) struct Prove {
-    /// The logs that hold the record and what follows, up to a checkpoint
+    /// The logs that hold the record and all records after it, up to a checkpoint
     #[arg(required = true)]
     files: Vec<PathBuf>,
     /// The record's chain
     #[arg(long, value_parser = chain_id, allow_hyphen_values = true)]
     chain: ChainId,
-    /// Its segment
+    /// The record's segment
     #[arg(long)]
     seg: u64,
-    /// Its number in that
+    /// The record's sequence number in the segment
     #[arg(long)]
     seq: u64,
-    /// The run of that segment, if two filters have written it
+    /// The run of the segment, if two filters have written it
     #[arg(long, value_parser = run, allow_hyphen_values = true)]
     run: Option<Run>,
-    /// The checkpoint, as a line that `in_checkpoint.wasm` has printed
-    /// [default: the first one that there is]
+    /// The file of the checkpoint, as a line that `in_checkpoint.wasm` prints [default:
+    /// the first checkpoint after the record]
     #[arg(long, value_name = "FILE")]
     under: Option<PathBuf>,
     #[command(flatten)]
@@ -59,18 +59,18 @@ fn run(text: &str) -> Result<Run, &'static str> {
     Run::from_text(text.as_bytes()).ok_or("a run's name has six characters of base64url")
 }
 
-/// The file.
+/// A proof, as its file holds it.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Proof {
     /// The record's text.
     record: String,
-    /// The leaves after it, in base64url.
+    /// The leaves after the record, in base64url.
     leaves: Vec<String>,
     checkpoint: Box<RawValue>,
 }
 
-/// What follows a head.
+/// The record after a head.
 struct Next {
     leaf: Hash,
     head: Hash,
@@ -136,8 +136,8 @@ impl Prove {
     }
 }
 
-/// Checks that a checkpoint stands where so many leaves lead from a record: within a
-/// segment and run there are as many as records, and each later segment begins anew.
+/// Checks that a checkpoint stands where so many leaves lead from a record. Within a
+/// segment and run there is one leaf for each record, and each later segment begins anew.
 fn is_under(record: &Place, checkpoint: &Place, leaves: u64) -> bool {
     if record.segment < checkpoint.segment {
         return leaves > checkpoint.sequence;
@@ -150,16 +150,17 @@ fn is_under(record: &Place, checkpoint: &Place, leaves: u64) -> bool {
 const TOO_EARLY: &str = "the record is from before the checkpoint's key came into force, and the keys before it have \
                          not signed what leads there";
 
-/// Checks that a checkpoint's signature reaches a record. `heads` are those from the
+/// Checks that a checkpoint's signature covers a record. `heads` are the heads from the
 /// record's own to the checkpoint's.
 ///
-/// Who has a key can sign any head, but the key speaks only for records since it came
-/// into force, and for earlier ones if the key before it has signed a head on the way.
+/// The holder of a key can sign any head. But the signature counts only for records since
+/// the key came into force. It counts for earlier ones if the key before has signed a
+/// head on the way.
 fn reaches(checkpoint: &Checkpoint, record: Position, heads: &[Hash]) -> bool {
     let since = &checkpoint.key.since;
     let mut end = heads.len();
     for (at, handover) in since.iter().enumerate() {
-        // No key is in force before the one before it.
+        // A key is never in force before the key before it.
         let start = since[at..].iter().map(|handover| handover.place.position()).max();
         if start.is_none_or(|start| start <= record) {
             return true;
@@ -170,7 +171,7 @@ fn reaches(checkpoint: &Checkpoint, record: Position, heads: &[Hash]) -> bool {
             None => return false,
         }
     }
-    // Nobody knows when the key before all these came into force.
+    // The beginning of the key before all of these is unknown.
     since.last().is_none_or(|last| last.index == 1) || end == 1
 }
 
@@ -180,10 +181,10 @@ fn read_checkpoint(path: &Path) -> Result<Checkpoint> {
     Ok(anchor.checkpoint)
 }
 
-/// What a proof comes to.
+/// The result of checking a proof.
 pub(crate) struct Proven(Envelope<Statement>);
 
-/// What a proof says.
+/// The statement that a proof makes.
 #[derive(Serialize)]
 struct Statement {
     what: String,
@@ -207,8 +208,8 @@ impl Proven {
         self.0.verdict()
     }
 
-    /// Returns the report in a line. No anchor has a part in it, so `intact` would
-    /// say too much.
+    /// Returns the report in one line. No anchor is involved, so the word `intact` would
+    /// claim too much.
     pub(crate) fn shown(&self) -> String {
         let name = if self.verdict() == Verdict::Intact { "proven" } else { self.verdict().name() };
         format!("{name}: {}", self.0.verified.what)
@@ -222,7 +223,7 @@ impl Proven {
 impl Proof {
     fn verdict(&self, roster: Option<&Roster>, ignored: Vec<String>) -> Result<(Verdict, String)> {
         let Some(Anchor { checkpoint, .. }) = read_anchor(self.checkpoint.get().as_bytes()) else {
-            bail!("the proof's checkpoint is not one");
+            bail!("the proof has no valid checkpoint");
         };
         let tampered = |what: &str| Ok((Verdict::Tampered, what.to_owned()));
         let sealed = match Checker::new(ignored).check(self.record.as_bytes()) {
@@ -233,7 +234,7 @@ impl Proof {
         let mut heads = vec![head];
         for leaf in &self.leaves {
             let Some(leaf) = hash_from_text(leaf.as_bytes()) else {
-                bail!("the proof has a leaf that is none");
+                bail!("the proof has a leaf that is not a hash in base64url");
             };
             head = sealed.algorithm.head(&head, &leaf);
             heads.push(head);

@@ -1,5 +1,5 @@
-//! `flb-audit replay`: a recorded stream through the filter, or chunks through an output,
-//! without Fluent Bit.
+//! `flb-audit replay`: runs a recorded stream through the filter, or chunks through an
+//! output, without Fluent Bit.
 
 mod chunks;
 mod rehearsal;
@@ -14,28 +14,28 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::PathBuf;
 
-/// Run a recorded stream through the filter, and print what it seals; or run chunks
-/// through an output, and print what it answers
+/// Run a recorded stream through the filter and print the sealed records; or run chunks
+/// through an output and print its answers
 ///
-/// A line of a stream holds `tag`, `sec`, `nsec` and `record`, the record's
-/// text as a string. `filter_record.wasm` records one inside Fluent Bit.
+/// A line of a stream has `tag`, `sec`, `nsec` and `record`, which is the record's text
+/// as a string. `filter_record.wasm` records a stream inside Fluent Bit.
 ///
-/// With `--output`, a file that ends with `.msgpack` is a chunk as Fluent Bit hands it
-/// over: `NAME.TAG.msgpack`, with the tag percent-encoded. Any other file is a stream,
-/// whose records become a chunk for each run of one tag. Each call of the component is
-/// printed as a line of JSON: the answer, the log, and what it took.
+/// With `--output`, a file whose name ends with `.msgpack` is a chunk as Fluent Bit hands
+/// it over: `NAME.TAG.msgpack`, with the tag percent-encoded. Any other file is a stream;
+/// consecutive records with one tag become a chunk. Each call of the component is printed
+/// as a line of JSON with the answer, the log, and the resources used.
 #[derive(Args)]
 pub(crate) struct Replay {
-    /// The stream, or chunks; `-` is a stream from standard input
+    /// The stream, or the chunks. `-` is a stream from standard input
     #[arg(required_unless_present = "script")]
     files: Vec<PathBuf>,
     /// The module [default: filter_audit.wasm beside this program]
     #[arg(long, value_name = "FILE")]
     filter: Option<PathBuf>,
-    /// A state directory, made by `flb-audit init`
+    /// A state directory that `flb-audit init` has created
     #[arg(long, value_name = "DIR")]
     state: Option<PathBuf>,
-    /// A component, an output of `fluent-bit:output`, instead of a filter
+    /// A component: an output of `fluent-bit:output`, to run instead of a filter
     #[arg(long, value_name = "COMPONENT", conflicts_with_all = ["filter", "state"])]
     output: Option<PathBuf>,
     #[command(flatten)]

@@ -1,5 +1,5 @@
-//! The envelope of what a verification reports: the verdict, what was counted,
-//! and the findings, alike for logs, exports and proofs.
+//! The envelope of all verification reports, for logs, exports and proofs: the verdict,
+//! the counts, and the findings.
 
 use crate::input::{At, Source};
 use crate::stdout::shown;
@@ -9,12 +9,12 @@ use serde::{Serialize, Serializer};
 use std::collections::BTreeMap;
 use std::fmt::{self, Write};
 
-/// The number of findings of a kind that are listed in JSON; all are counted.
+/// The maximum number of findings of a kind that are listed in JSON. All are counted.
 const FINDINGS_MAX: usize = 100;
-/// The most findings of a kind that are listed for a person.
+/// The maximum number of findings of a kind that are listed for a person.
 const SHOWN_MAX: usize = 10;
 
-/// One thing that is wrong.
+/// A finding: one thing that is wrong.
 #[derive(Debug)]
 pub(crate) struct Finding {
     pub(crate) verdict: Verdict,
@@ -26,7 +26,7 @@ pub(crate) struct Finding {
 
 /// All findings, by verdict.
 pub(crate) struct Findings {
-    /// The number of findings of a kind that are kept.
+    /// The maximum number of findings of a kind that are kept.
     kept_max: usize,
     /// The first of each kind.
     pub(crate) kept: BTreeMap<Verdict, Vec<Finding>>,
@@ -43,7 +43,8 @@ impl Default for Findings {
 }
 
 impl Findings {
-    /// Returns no findings. Of each kind, the first `kept_max` that come will be kept.
+    /// Returns an empty collection, which keeps the first `kept_max` findings of each
+    /// kind.
     pub(crate) fn keeping(kept_max: usize) -> Self {
         let (kept, counts, counts_of_chains) = Default::default();
         Findings { kept_max, kept, counts, counts_of_chains }
@@ -90,14 +91,14 @@ impl Findings {
         self.counts_of_chains.keys().copied()
     }
 
-    /// Returns the verdict that the findings come to.
+    /// Returns the verdict of the worst finding.
     pub(crate) fn verdict(&self) -> Verdict {
         Verdict::worst(self.counts.keys().copied())
     }
 }
 
-/// The JSON of a report. `T` is what was verified, with its own counts; its members
-/// stand between `exit_code` and `counts`.
+/// The JSON of a report. `T` has the counts of the verification; its members stand
+/// between `exit_code` and `counts`.
 #[derive(Serialize)]
 pub(crate) struct Envelope<T> {
     verdict: Verdict,
@@ -108,7 +109,7 @@ pub(crate) struct Envelope<T> {
     counts: BTreeMap<Verdict, u64>,
     #[serde(skip)]
     counts_of_chains: BTreeMap<(ChainId, Verdict), u64>,
-    /// Those of each kind that were kept, the worst kind first.
+    /// The findings of each kind that were kept, the worst kind first.
     #[serde(serialize_with = "first_of_each_kind")]
     findings: Vec<Named>,
 }
@@ -119,7 +120,7 @@ fn first_of_each_kind<S: Serializer>(findings: &[Named], to: S) -> Result<S::Ok,
     to.collect_seq(kinds.flat_map(|of_kind| of_kind.iter().take(FINDINGS_MAX)))
 }
 
-/// A finding as it is printed: its source and its chain by name.
+/// A finding as it is printed, with the names of its source and its chain.
 #[derive(Serialize)]
 pub(crate) struct Named {
     pub(crate) verdict: Verdict,
@@ -130,7 +131,7 @@ pub(crate) struct Named {
     pub(crate) position: Option<Position>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) source: Option<String>,
-    /// The line, or the element of an array, from 1 on.
+    /// The number of the line, or of the element of an array, counted from 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) number: Option<u64>,
     pub(crate) what: String,
@@ -138,8 +139,7 @@ pub(crate) struct Named {
 }
 
 impl<T> Envelope<T> {
-    /// Puts what was verified and what is wrong with it into an envelope. Places
-    /// of findings are places in `sources`.
+    /// Makes the report. The places of findings refer to `sources`.
     pub(crate) fn new(verified: T, findings: Findings, sources: &[Source]) -> Self {
         let verdict = findings.verdict();
         let name = |finding: Finding| Named {
@@ -162,12 +162,12 @@ impl<T> Envelope<T> {
         }
     }
 
-    /// Returns how many findings there are of a kind.
+    /// Returns the number of findings of a kind.
     pub(crate) fn count(&self, verdict: Verdict) -> u64 {
         self.counts.get(&verdict).copied().unwrap_or_default()
     }
 
-    /// Returns how many findings there are of each kind, the worst kind first.
+    /// Returns the number of findings of each kind, the worst kind first.
     pub(crate) fn counts(&self) -> impl Iterator<Item = (Verdict, u64)> {
         self.counts.iter().rev().map(|(verdict, count)| (*verdict, *count))
     }
@@ -177,7 +177,7 @@ impl<T> Envelope<T> {
         &self.findings
     }
 
-    /// Returns how many findings there are of each chain and kind.
+    /// Returns the number of findings by chain and kind.
     pub(crate) fn counts_of_chains(&self) -> impl Iterator<Item = (String, Verdict, u64)> {
         self.counts_of_chains.iter().map(|((chain, verdict), count)| (chain.to_string(), *verdict, *count))
     }
@@ -186,8 +186,8 @@ impl<T> Envelope<T> {
         self.verdict
     }
 
-    /// Writes the findings for a person, a line each, the worst kind first, and
-    /// after each kind what to do.
+    /// Writes the findings for a person, one a line, the worst kind first. After each
+    /// kind comes its remedy.
     pub(crate) fn write_findings(&self, out: &mut impl Write) -> fmt::Result {
         for (verdict, count) in self.counts.iter().rev() {
             let name = verdict.name().to_uppercase();

@@ -1,4 +1,4 @@
-//! `flb-audit restore`: records out of quarantine.
+//! `flb-audit restore`: prints the records in quarantine.
 
 use crate::complain;
 use crate::exit;
@@ -16,25 +16,24 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::path::PathBuf;
 
-/// Print the records that stand in quarantine, a line each, redacted as they
-/// were sealed
+/// Print the records in quarantine, one a line, in the redacted form in which they were
+/// sealed
 ///
-/// Only what is as it was sealed, and what signatures of the roster's keys reach,
-/// is printed; what is not is named. If something was altered, the exit code is 20;
-/// else, if something could not be read, 30; else, if no signature reaches
-/// something, or --unsigned was given, 4. It is 40 if there is no record in
-/// quarantine.
+/// A record is printed only if it is as it was sealed and a signature by a key of the
+/// roster covers it. All others are named. The exit code is 20 if a record was altered;
+/// else 30 if something could not be read; else 4 if no signature covers a record, or if
+/// --unsigned was given. It is 40 if there is no record in quarantine.
 #[derive(Args)]
 pub(crate) struct Restore {
-    /// The logs, as outputs wrote them or stores return them; none or `-` is
-    /// standard input
+    /// The logs, as outputs wrote them or stores return them. None, or `-`, is standard
+    /// input
     files: Vec<PathBuf>,
-    /// The public keys of the nodes' chains, as `flb-audit init` writes them. The
-    /// logs have to hold the records up to a checkpoint behind those in quarantine
+    /// The public keys of the nodes' chains, as `flb-audit init` writes them. The logs
+    /// must include the records from those in quarantine to the next checkpoint
     #[arg(long, value_name = "FILE", required_unless_present = "unsigned")]
     roster: Option<PathBuf>,
-    /// Print also what no signature reaches: anybody who can write the logs can
-    /// have made it
+    /// Print also records that no signature covers. Anybody who can write the logs can
+    /// have made them
     #[arg(long, conflicts_with = "roster")]
     unsigned: bool,
     #[command(flatten)]
@@ -114,7 +113,8 @@ impl Restore {
     }
 }
 
-/// Which records signatures reach: each head covers what led to it.
+/// Finds the records that signatures cover. A signed head covers all records that led to
+/// it.
 #[derive(Default)]
 struct Reach {
     /// The head before each head.
@@ -130,7 +130,7 @@ impl Reach {
         }
     }
 
-    /// Returns the heads that signatures reach.
+    /// Returns the heads that signatures cover.
     fn heads(&self) -> HashSet<Hash> {
         let mut reached = HashSet::new();
         for signed in &self.signed {
@@ -146,7 +146,7 @@ impl Reach {
     }
 }
 
-/// Why a record is not restored.
+/// The reason why a record is not restored.
 enum Refused {
     NotAsSealed(String),
     NotReached,
@@ -168,14 +168,14 @@ impl fmt::Display for Refused {
         match self {
             Refused::NotAsSealed(why) | Refused::Unreadable(why) => f.write_str(why),
             Refused::NotReached => f.write_str(
-                "in quarantine, and no signature of a key of the roster reaches it: name the log up to the next \
+                "in quarantine, and no signature by a key of the roster covers it: name the log up to the next \
                  checkpoint, too",
             ),
         }
     }
 }
 
-/// Reads a record that is as it was sealed; none if it has no seal.
+/// Reads a record that is as it was sealed. Returns `None` for a text without a seal.
 fn restore(
     checker: &mut Checker,
     signatures: &mut Verifier<'_>,

@@ -1,7 +1,8 @@
-//! The roster: which node has which chain, and the public key that it began
-//! with. It is kept where the nodes cannot write.
+//! The roster: the chains of each node, with the public key that each chain began with.
+//! It is kept where the nodes cannot write.
 //!
-//! A JSON array of objects, one a chain, in the order in which they were made.
+//! The file is a JSON array with one object for each chain, in the order of their
+//! creation.
 
 use crate::durable;
 use anyhow::{Context, Result, bail};
@@ -24,15 +25,15 @@ pub(crate) struct Entry {
     /// The public part of key 0.
     #[serde(with = "key_text")]
     pub(crate) key: PublicKey,
-    /// When it was made, as in RFC 3339.
+    /// The time of its creation, as in RFC 3339.
     pub(crate) created: String,
 }
 
-/// All of them.
+/// The entries of a roster.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Roster {
     entries: Vec<Entry>,
-    /// Where the entry of a chain stands.
+    /// The index of each chain's entry.
     by_chain: HashMap<ChainId, usize>,
 }
 
@@ -46,13 +47,13 @@ impl Roster {
         for entry in entries {
             let chain = entry.chain;
             if !roster.push(entry) {
-                bail!("{}: chain {chain} is there twice", path.display());
+                bail!("{}: chain {chain} has two entries", path.display());
             }
         }
         Ok(roster)
     }
 
-    /// Adds an entry, unless its chain has one.
+    /// Adds an entry, unless its chain has one. Returns whether it was added.
     fn push(&mut self, entry: Entry) -> bool {
         let is_new = !self.by_chain.contains_key(&entry.chain);
         if is_new {
@@ -62,12 +63,12 @@ impl Roster {
         is_new
     }
 
-    /// All entries, in the order in which they were made.
+    /// Returns all entries, in the order of their creation.
     pub(crate) fn entries(&self) -> &[Entry] {
         &self.entries
     }
 
-    /// Reads a roster; one that is not there yet is empty.
+    /// Reads a roster. A file that does not exist is an empty roster.
     pub(crate) fn read_if_there(path: &Path) -> Result<Roster> {
         match fs::metadata(path) {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(Roster::default()),
@@ -75,8 +76,9 @@ impl Roster {
         }
     }
 
-    /// Adds an entry to the roster in a file, which is made if it is not there. An
-    /// entry of the same chain stays. Others who add at the same time wait.
+    /// Adds an entry to the roster in a file, which is created if it does not exist. An
+    /// existing entry of the chain is kept. Processes that add at the same time wait for
+    /// each other.
     pub(crate) fn add(path: &Path, entry: Entry) -> Result<()> {
         let _lock = durable::lock_directory_of(path)?;
         let mut roster = Roster::read_if_there(path)?;
@@ -87,7 +89,7 @@ impl Roster {
         durable::replace(path, text.as_bytes())
     }
 
-    /// The entry of a chain.
+    /// Returns the entry of a chain.
     pub(crate) fn of(&self, chain: &ChainId) -> Option<&Entry> {
         self.entries.get(*self.by_chain.get(chain)?)
     }

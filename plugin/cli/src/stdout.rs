@@ -1,13 +1,12 @@
-//! Standard output: nothing else here writes to it.
+//! Standard output. No other code here writes to it.
 
 use anyhow::{Context, Result};
 use std::io::{self, BufWriter, ErrorKind, StdoutLock, Write};
 
-/// Standard output, until its reader goes away, as `head` does: that is no
-/// failure. What comes after is dropped, and the exit code is the command's.
+/// Standard output, until its reader closes it, as `head` does. That is no failure: all
+/// later output is dropped, and the exit code is the command's.
 ///
-/// Anything else that keeps a command from printing is an error, which is seen
-/// at the latest by `end`.
+/// Any other failure to print is an error, which `end` reports at the latest.
 pub(crate) struct Stdout {
     out: BufWriter<StdoutLock<'static>>,
     has_reader: bool,
@@ -18,7 +17,7 @@ impl Stdout {
         Stdout { out: BufWriter::new(io::stdout().lock()), has_reader: true }
     }
 
-    /// Returns true as long as no write has found the reader gone.
+    /// Returns true until a write finds that the reader is gone.
     pub(crate) fn has_reader(&self) -> bool {
         self.has_reader
     }
@@ -30,7 +29,7 @@ impl Stdout {
         Ok(())
     }
 
-    /// Hands on what is still held back.
+    /// Writes the buffered rest.
     pub(crate) fn end(mut self) -> Result<()> {
         if self.has_reader {
             reader_is_there(self.out.flush())?;
@@ -39,15 +38,15 @@ impl Stdout {
     }
 }
 
-/// Prints all that a command has to say.
+/// Prints the whole output of a command.
 pub(crate) fn print(text: &str) -> Result<()> {
     let mut out = Stdout::new();
     out.write(text.as_bytes())?;
     out.end()
 }
 
-/// A name or path out of a log, in which control characters are escaped: none
-/// starts a line of its own, or speaks to a terminal.
+/// Escapes the control characters in a name or path from a log, so that it cannot start a
+/// line or control a terminal.
 pub(crate) fn shown(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {
@@ -60,7 +59,7 @@ pub(crate) fn shown(text: &str) -> String {
     out
 }
 
-/// Tells a reader that went away from a failure to print.
+/// Distinguishes a reader that is gone, which gives false, from a failure to print.
 pub(crate) fn reader_is_there(printed: io::Result<()>) -> Result<bool> {
     match printed {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),

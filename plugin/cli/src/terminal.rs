@@ -1,4 +1,4 @@
-//! Reports on a terminal: lines that fit, and colour for what is wrong.
+//! Reports on a terminal: wraps long lines and colours verdicts.
 
 use crate::stdout::print;
 use crate::verdict::{Level, Verdict};
@@ -7,10 +7,11 @@ use std::io::{self, IsTerminal};
 
 /// The width of a report, in characters.
 const COLUMNS: usize = 80;
-/// The start of a line that continues one that was too long.
+/// The start of a continuation line.
 const INDENT: &str = "    ";
 
-/// Prints a report. On a terminal its lines fit; elsewhere each finding is one line.
+/// Prints a report. On a terminal, long lines are wrapped. Otherwise each finding is one
+/// line.
 pub(crate) fn print_report(text: &str) -> Result<()> {
     if !io::stdout().is_terminal() {
         return print(text);
@@ -25,7 +26,7 @@ pub(crate) fn print_report(text: &str) -> Result<()> {
     print(&lines.collect::<String>())
 }
 
-/// Breaks a line where it is too long, between words.
+/// Wraps a line that is too long, between words.
 fn wrapped(line: &str) -> String {
     let mut out = String::new();
     let mut width = 0;
@@ -46,7 +47,7 @@ fn wrapped(line: &str) -> String {
     out
 }
 
-/// Colours the name of a verdict with which a line begins.
+/// Colours the verdict's name at the start of a line.
 fn coloured(line: String) -> String {
     let named = |verdict: &Verdict| {
         let (name, rest) = line.split_once(':').unwrap_or((&line, ""));

@@ -1,4 +1,4 @@
-//! Verdicts: the one table of the results of a verification, with exit codes,
+//! Verdicts: the one table of the possible results of a verification, with exit codes,
 //! severity, meaning and remedy.
 
 use serde::Serialize;
@@ -31,7 +31,7 @@ pub enum Verdict {
 pub(crate) enum Level {
     /// Nothing is wrong.
     Good,
-    /// Nothing was forged, and not everything is proven.
+    /// Nothing was forged, but not everything is proven.
     Open,
     Bad,
 }
@@ -45,7 +45,7 @@ struct Row {
     remedy: &'static str,
 }
 
-/// Every verdict, from the best to the worst: a row's place is its severity.
+/// Every verdict, from the best to the worst. The index of a row is its severity.
 const TABLE: [Row; 15] = [
     Row {
         verdict: Verdict::Intact,
@@ -174,12 +174,12 @@ const _: () = {
 };
 
 impl Verdict {
-    /// Returns the worst of some verdicts, which decides; none is intact.
+    /// Returns the worst of some verdicts. Returns `Intact` if there are none.
     pub fn worst(verdicts: impl IntoIterator<Item = Verdict>) -> Verdict {
         verdicts.into_iter().max().unwrap_or(Verdict::Intact)
     }
 
-    /// Every verdict, from the best to the worst.
+    /// Returns every verdict, from the best to the worst.
     pub(crate) fn all() -> impl Iterator<Item = Verdict> {
         TABLE.iter().map(|row| row.verdict)
     }
@@ -208,27 +208,27 @@ impl Verdict {
         }
     }
 
-    /// The exit code, which stays.
+    /// Returns the exit code, which never changes.
     pub fn code(self) -> u8 {
         self.row().code
     }
 
-    /// The name, as it stands in reports.
+    /// Returns the name for reports.
     pub fn name(self) -> &'static str {
         self.row().name
     }
 
-    /// One sentence: what is wrong.
+    /// Returns one sentence that says what is wrong.
     pub fn meaning(self) -> &'static str {
         self.row().meaning
     }
 
-    /// One sentence: what to do.
+    /// Returns one sentence that says what to do.
     pub fn remedy(self) -> &'static str {
         self.row().remedy
     }
 
-    /// The table for `flb-audit verify --help`, best first.
+    /// Returns the table for `flb-audit verify --help`, best first.
     pub(crate) fn help() -> String {
         let mut help = String::from("Exit codes, from the best to the worst; the worst finding decides:\n");
         for Row { code, name, meaning, .. } in &TABLE {
@@ -240,7 +240,7 @@ impl Verdict {
         help
     }
 
-    /// The table for `docs/operating.md`, best first.
+    /// Returns the table for `docs/operating.md`, best first.
     pub fn markdown() -> String {
         let mut page =
             String::from("| exit code | verdict | what is wrong | what to do |\n|---|---|---|---|\n");

@@ -1,16 +1,16 @@
-//! Reading a file as a whole: a regular one, up to a limit.
+//! Reads whole files: only regular ones, and only up to a limit.
 
 use std::fs::{self, File};
 use std::io::{Error, ErrorKind, Read, Result};
 use std::path::Path;
 
-/// The longest module, table, policy or schema that is read, in bytes.
+/// The maximum length of a module, table, policy or schema, in bytes.
 pub(crate) const FILE_BYTES_MAX: u64 = 64 << 20;
 
-/// Reads a file. Refuses FIFOs and devices, which need never end, and files of
-/// more than [`FILE_BYTES_MAX`] bytes.
+/// Reads a file. Refuses FIFOs and devices, which may never end, and files of more than
+/// [`FILE_BYTES_MAX`] bytes.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>> {
-    // Before it is opened: to open a FIFO waits for a writer.
+    // The check comes first, because opening a FIFO waits for a writer.
     let metadata = fs::metadata(path)?;
     if !metadata.is_file() && !metadata.is_dir() {
         return Err(Error::new(ErrorKind::InvalidInput, "it is no regular file"));
@@ -18,7 +18,7 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     File::open(path)?.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > FILE_BYTES_MAX {
-        let said = format!("it has more than {FILE_BYTES_MAX} bytes, which are the limit");
+        let said = format!("it has more than {FILE_BYTES_MAX} bytes, which is the limit");
         return Err(Error::new(ErrorKind::FileTooLarge, said));
     }
     Ok(bytes)

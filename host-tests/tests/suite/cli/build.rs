@@ -97,13 +97,13 @@ fn a_build_writes_over_modules_alone() {
     let place = Place::new();
     place.write("policy.yaml", POLICY);
     let build = |output: &str| place.fails(&["build", "--policy", "policy.yaml", "--output", output]);
-    assert!(build("policy.yaml").contains("policy.yaml: is there, and neither a module nor"));
+    assert!(build("policy.yaml").contains("policy.yaml: exists and is neither a module nor"));
     assert_eq!(place.read("policy.yaml"), POLICY.as_bytes());
     fs::create_dir(place.path("x.policy")).expect("a directory");
-    assert!(build("x.policy").contains("x.policy: is there, and no regular file"));
+    assert!(build("x.policy").contains("x.policy: exists and is no regular file"));
     #[cfg(unix)]
     {
-        assert!(build("/dev/null").contains("/dev/null: is there, and no regular file"));
+        assert!(build("/dev/null").contains("/dev/null: exists and is no regular file"));
         // A link stays one.
         place.ok(&["build", "--policy", "policy.yaml", "-o", "a.wasm"]);
         std::os::unix::fs::symlink("a.wasm", place.path("b.wasm")).expect("a link");

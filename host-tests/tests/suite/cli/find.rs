@@ -127,7 +127,7 @@ fn a_key_is_for_its_owner_alone() {
     assert!(token.as_str().is_some_and(|token| token.starts_with("[person:k1:")), "{token}");
     // A key that is there stays.
     assert_eq!(fs::read_to_string(&file).expect("a file"), text);
-    assert!(place.fails(&["hmac-key", "state", "--id", "k2"]).contains("is there already"));
+    assert!(place.fails(&["hmac-key", "state", "--id", "k2"]).contains("exists already"));
     for id in ["", "a b", "seventeen-letters", "é"] {
         assert!(place.fails(&["hmac-key", ".", "--id", id]).contains("up to 16 letters"), "{id}");
     }

@@ -173,5 +173,5 @@ fn an_export_that_fails_leaves_nothing() {
     assert_eq!(place.names(), names);
     fs::remove_file(place.path("ledger/00000001.frames.open")).expect("a file");
     assert_eq!(place.ok(&["export", "ledger", "--output", "export"]), "1 records in export\n");
-    assert!(place.fails(&["export", "ledger", "--output", "export"]).contains("is there already"));
+    assert!(place.fails(&["export", "ledger", "--output", "export"]).contains("exists already"));
 }

@@ -32,7 +32,10 @@ fn a_folder_with_nothing_of_ours_is_named() {
     fs::create_dir(place.path("from")).expect("a directory");
     place.write("from/notes.txt", "");
     let said = place.fails(&["install", "to", "--from", "from"]);
-    assert!(said.contains("from: nothing there is ours; --from names another directory"), "{said}");
+    assert!(
+        said.contains("from: none of the shipped files is there; --from names another directory"),
+        "{said}"
+    );
     assert!(!place.path("to").exists());
 }
 

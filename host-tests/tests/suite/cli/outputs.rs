@@ -165,7 +165,7 @@ fn a_new_output_is_complete() {
     let manifest = String::from_utf8(place.read("my-output/Cargo.toml")).expect("UTF-8");
     assert!(manifest.contains("name = \"my-output\""), "{manifest}");
     let error = place.fails(&["new-output", "my-output"]);
-    assert!(error.contains("it is there already"), "{error}");
+    assert!(error.contains("exists already"), "{error}");
     let error = place.fails(&["new-output", "../up"]);
     assert!(error.contains("a name has a-z"), "{error}");
 }

@@ -164,7 +164,7 @@ fn wrong_uses_are_told() {
         let what = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(1), "{what}");
         assert!(
-            what.contains("no identity can be read from it") && !what.to_lowercase().contains("secret"),
+            what.contains("not a file of age identities") && !what.to_lowercase().contains("secret"),
             "{what}"
         );
     }

@@ -1,4 +1,4 @@
-//! The differences of what came out for a case from what was expected.
+//! The differences between a case's output and its expectations.
 
 use super::Case;
 use crate::dry_run::Sealed;
@@ -7,7 +7,7 @@ use serde_json::Value;
 /// Returns the differences from a case's expectations.
 pub(super) fn problems(case: &Case, sealed: &Sealed) -> Vec<String> {
     let out = sealed.record.to_string();
-    // As it is, or as JSON has it.
+    // Looks for the text itself, and for its form in JSON.
     let has = |text: &str| {
         let quoted = Value::from(text).to_string();
         out.contains(text) || out.contains(&quoted[1..quoted.len() - 1])
@@ -22,7 +22,8 @@ pub(super) fn problems(case: &Case, sealed: &Sealed) -> Vec<String> {
     problems
 }
 
-/// Returns the difference in a record's validity; none if it is as expected.
+/// Returns the difference in a record's validity, or `None` if the validity is as
+/// expected.
 fn validity(expected: bool, seal: &Value) -> Option<String> {
     let is = match (seal.get("schema"), seal.get("invalid"), seal.get("unchecked")) {
         (_, Some(invalid), _) => format!("invalid: {invalid}"),
@@ -35,7 +36,7 @@ fn validity(expected: bool, seal: &Value) -> Option<String> {
     (!is_expected).then(|| format!("is not {wanted}, but {is}"))
 }
 
-/// Adds a line for each value that is not the expected one, with its path.
+/// Adds a line for each value that differs from the expected one, with its path.
 fn differences(expected: &Value, found: &Value, path: &str, out: &mut Vec<String>) {
     let at = |key: &str| if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
     match (expected, found) {

@@ -15,7 +15,7 @@ use std::fmt::Write;
 use std::io::Read;
 use std::path::Path;
 
-/// Reads the record, of standard input if the path is `-`.
+/// Reads the record, from standard input if the path is `-`.
 pub(super) fn read(path: &Path) -> Result<Vec<u8>> {
     if path.as_os_str() != "-" {
         return whole::read(path).with_context(|| format!("{}: cannot be read", path.display()));
@@ -26,7 +26,7 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>> {
     Ok(text)
 }
 
-/// Tells what a policy does to a record that comes under a tag.
+/// Describes the effect of a policy on a record with a tag.
 pub(super) fn explain(policy: Policy<'_>, tag: &[u8], text: &[u8]) -> Result<String> {
     let text = text.trim_ascii();
     let mut tape = Tape::new();
@@ -52,7 +52,7 @@ pub(super) fn explain(policy: Policy<'_>, tag: &[u8], text: &[u8]) -> Result<Str
     };
     let mut redactor = Redactor::new(policy, None);
     redactor.explain(&mut tape, text, &mut see).map_err(|_| anyhow!("out of memory"))?;
-    // In keys, and in JSON that a string holds.
+    // The remaining paths are of keys, and of JSON in strings.
     let others = gone.into_iter().filter(|(path, _)| !lines.iter().any(|(known, _)| known == path));
     let others: Vec<_> = others.collect();
     lines.extend(others);
@@ -62,7 +62,7 @@ pub(super) fn explain(policy: Policy<'_>, tag: &[u8], text: &[u8]) -> Result<Str
     Ok(said)
 }
 
-/// Why a value of which nothing was replaced stays.
+/// Returns the reason why a value stays unchanged.
 fn reason(policy: &Policy<'_>, format: Option<&Format>, path: &str, said: Said) -> String {
     let field = format.and_then(|format| formats::field(format, path));
     let listed = |what: &str| match (field, format) {
@@ -72,8 +72,8 @@ fn reason(policy: &Policy<'_>, format: Option<&Format>, path: &str, said: Said) 
         _ => format!("{what}: by the policy, or by the format of the record that it is in"),
     };
     match said {
-        Said::Kept => listed("kept, but for secrets in it"),
-        Said::Opaque => listed("kept, nothing looks at it"),
+        Said::Kept => listed("kept, except secrets in it"),
+        Said::Opaque => listed("kept, not searched"),
         Said::Rule(rule) => {
             let rule = policy.rules().nth(rule.into());
             let name = rule.map(|rule| String::from_utf8_lossy(rule.name).into_owned()).unwrap_or_default();
@@ -82,12 +82,12 @@ fn reason(policy: &Policy<'_>, format: Option<&Format>, path: &str, said: Said) 
                 None => format!("left by the rule {name}"),
             }
         }
-        Said::Actor => "looked through: an actor by its key, whose addresses stay".into(),
-        Said::Nothing => "looked through: nothing found".into(),
+        Said::Actor => "searched: its key names an actor, so addresses stay".into(),
+        Said::Nothing => "searched: nothing found".into(),
     }
 }
 
-/// By path, which rules replaced something.
+/// Returns the rules that replaced something, by path.
 fn redacted(policy: Policy<'_>, tag: &[u8], text: &[u8]) -> Result<BTreeMap<String, String>> {
     let sealed = DryRun::new(policy, None)?.seal(tag, text)?;
     let mut by_path: BTreeMap<String, String> = BTreeMap::new();

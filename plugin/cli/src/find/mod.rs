@@ -1,7 +1,7 @@
 //! `flb-audit find`: looks for a value in sealed logs, as its HMAC and in the clear.
 //!
-//! A token names its class and its key. So every token of that key is held
-//! against the one that the value would have in the same class.
+//! A token names its class and its key. So every token of that key is compared with the
+//! token that the value would have in the same class.
 
 mod texts;
 
@@ -22,18 +22,19 @@ use std::fs;
 use std::path::PathBuf;
 use texts::walk;
 
-/// Look for a value in sealed logs: for tokens that the action hmac left, and for
-/// the value itself
+/// Look for a value in sealed logs: for tokens of the action hmac, and for the value
+/// itself
 ///
-/// Prints where: file, line or element, path. Exits with 0 if it was found, 40
-/// if not, 1 if not all could be read: what could is searched all the same.
+/// Prints the file, the line or element, and the path of each place. Exits with 0 if the
+/// value was found, with 40 if not, and with 1 if some input could not be read; the rest
+/// is searched all the same.
 #[derive(Args)]
 pub(crate) struct Find {
-    /// The value, as it stood in the record; `-` reads it from the first line
-    /// of standard input, so that it shows up in no list of processes
+    /// The value as it stood in the record. `-` reads it from the first line of standard
+    /// input, so that it shows in no list of processes
     #[arg(long, allow_hyphen_values = true)]
     value: String,
-    /// The key file that the filters had
+    /// The key file that the filters used
     #[arg(long, value_name = "FILE")]
     key: PathBuf,
     /// The logs, as outputs wrote them or stores return them
@@ -43,16 +44,16 @@ pub(crate) struct Find {
     ignored: IgnoredKeys,
 }
 
-/// A record that has the value in it.
+/// A record that contains the value.
 struct Hit {
-    /// Paths at which a token of the value stands.
+    /// The paths of the value's tokens.
     tokens: Vec<String>,
-    /// Paths at which the value itself stands.
+    /// The paths of the value itself.
     clear: Vec<String>,
     is_intact: bool,
 }
 
-/// The characters of a token's HMAC.
+/// The number of characters of the HMAC in a token.
 const MAC_CHARACTERS: usize = 22;
 
 impl Find {
@@ -78,7 +79,8 @@ impl Find {
             }
         };
         let mut hits = Vec::new();
-        // Of each source the first reason is enough, and as many as there are sources.
+        // The first reason is enough for each source, and for that there is enough
+        // memory.
         let mut unread: BTreeMap<usize, (u64, String)> = BTreeMap::new();
         let mut is_read_to_end = true;
         input::read_encrypted(&sources, None, worker, |(at, found)| {
@@ -103,7 +105,7 @@ impl Find {
         Ok(match () {
             () if !is_read_to_end => exit::FAILED,
             () if !hits.is_empty() => exit::FOUND,
-            // The value may have stood in the half of a torn line.
+            // The value may have been in the torn part of a line.
             () if !unread.is_empty() => exit::FAILED,
             () => exit::NOT_FOUND,
         })
@@ -131,17 +133,17 @@ fn report(hits: &[(At, Hit)], sources: &[Source]) -> String {
 
 /// Text that was not searched, and the reason.
 enum Unsearched {
-    /// Half of a record, with a whole one behind it, which was searched.
+    /// The torn part of a record. The whole record behind it was searched.
     Half(String),
-    /// All of an input from here on, or a whole record.
+    /// The rest of an input, or a whole record.
     Rest(String),
 }
 
-/// What is looked for in every record.
+/// The value that is searched for, with the patterns for it.
 struct Searched<'a> {
     key: &'a HmacKey,
     value: &'a str,
-    /// The key's name, as it stands in tokens.
+    /// The key's name as it stands in tokens.
     key_name: memmem::Finder<'static>,
     clear: memmem::Finder<'a>,
 }
@@ -153,8 +155,8 @@ impl<'a> Searched<'a> {
         Searched { key, value, key_name, clear: memmem::Finder::new(value) }
     }
 
-    /// Looks into a record. Only if there may be something, or something that is
-    /// escaped or in another text, it is decoded.
+    /// Searches a record. The record is decoded only if a quick check finds a candidate,
+    /// an escape, or text that is not plain.
     fn find_in(&self, checker: &mut Checker, record: &Record<'_>) -> Seen<Result<Option<Hit>, Unsearched>> {
         let text = record.text;
         if memchr(b'\\', text).is_none()
@@ -191,7 +193,7 @@ impl<'a> Searched<'a> {
         if is_record { Seen::Record(found) } else { Seen::Other(found) }
     }
 
-    /// A number may be written in several ways.
+    /// Checks whether the value is a number, which can be written in several ways.
     fn is_number(&self) -> bool {
         self.value.parse::<f64>().is_ok()
     }
@@ -200,7 +202,7 @@ impl<'a> Searched<'a> {
         self.key_name.find_iter(text).any(|at| is_token(text, at, self.key, self.value.as_bytes()))
     }
 
-    /// True if the value stands in a text, and not as a part of a longer word.
+    /// Checks whether a text contains the value, and not only as part of a longer word.
     fn has_value(&self, text: &str) -> bool {
         let is_word = |character: Option<char>| character.is_some_and(char::is_alphanumeric);
         self.clear.find_iter(text.as_bytes()).any(|at| {
@@ -212,7 +214,7 @@ impl<'a> Searched<'a> {
     }
 }
 
-/// True if a text is a record as filters write them, its seal behind its members.
+/// Checks whether a text is a record as filters write it, with its seal at the end.
 fn is_plain(text: &[u8]) -> bool {
     let text = text.trim_ascii();
     text.starts_with(b"{\"")
@@ -221,8 +223,8 @@ fn is_plain(text: &[u8]) -> bool {
         && is_one_object(text)
 }
 
-/// Checks that a text without backslashes is one object, and no half with a whole one
-/// behind it, by its quotes and braces.
+/// Checks by quotes and braces that a text without backslashes is one object, and not a
+/// torn line.
 fn is_one_object(text: &[u8]) -> bool {
     let (mut depth, mut is_in_string) = (0u32, false);
     for at in memchr::memchr3_iter(b'"', b'{', b'}', text) {
@@ -239,14 +241,14 @@ fn is_one_object(text: &[u8]) -> bool {
     depth == 0 && !is_in_string
 }
 
-/// The seal has names of its own, which are no values.
+/// Checks whether a path is in the seal, which has names but no values of the record.
 fn is_of_seal(path: &str) -> bool {
     path.strip_prefix("audit").is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
 }
 
-/// True if the token whose key is named at `at` stands for `value`.
+/// Checks whether the token with its key's name at `at` stands for `value`.
 fn is_token(text: &[u8], at: usize, key: &HmacKey, value: &[u8]) -> bool {
-    // No further back than a class's name reaches.
+    // The search goes back only as far as the longest name of a class.
     let first = at.saturating_sub(NAME_BYTES_MAX + 1);
     let Some(bracket) = text[first..at].iter().rposition(|byte| *byte == b'[') else {
         return false;

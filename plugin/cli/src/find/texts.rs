@@ -4,11 +4,11 @@ use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visi
 use std::fmt;
 use std::fmt::Write;
 
-/// Hands every string, number and key of a record to `see`, each with its path.
-/// Duplicate keys are seen, too.
+/// Passes every string, number and key of a record to `see`, with its path. Duplicate
+/// keys are passed, too.
 ///
 /// # Errors
-/// If the text is no JSON, or is nested more than 128 deep.
+/// Fails if the text is not JSON, or is nested more than 128 levels deep.
 pub(super) fn walk(text: &[u8], mut see: impl FnMut(&str, &str)) -> serde_json::Result<()> {
     let mut json = serde_json::Deserializer::from_slice(text);
     let mut path = String::new();

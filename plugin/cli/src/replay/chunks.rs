@@ -1,4 +1,4 @@
-//! Chunks out of files.
+//! Reads chunks from files.
 
 use anyhow::{Context, Result, bail};
 use flb_audit_host::chunk::Chunk;
@@ -8,9 +8,9 @@ use std::fs;
 use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 
-/// The name of what is a chunk already.
+/// The ending of files that are chunks already.
 const RAW: &str = ".msgpack";
-/// The tag of a chunk whose file's name has none.
+/// The tag of a chunk whose file name has none.
 const TAG: &str = "replay";
 
 /// Reads the chunks of a file.
@@ -39,7 +39,7 @@ pub(super) fn read(path: &Path) -> Result<Vec<Chunk>> {
     chunks.with_context(what)
 }
 
-/// Decodes a tag's percent signs.
+/// Decodes the percent-encoding of a tag.
 fn decoded(text: &str) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut rest = text.as_bytes();
@@ -60,9 +60,9 @@ fn decoded(text: &str) -> Vec<u8> {
 
 /// Writes a record as Fluent Bit 5.1 does: `[[time, {}], body]`.
 fn write_record(call: &Call, out: &mut Vec<u8>) -> Result<()> {
-    let body: Value = serde_json::from_str(&call.record).context("a record that is no JSON")?;
+    let body: Value = serde_json::from_str(&call.record).context("a record that is not JSON")?;
     let Value::Object(_) = body else {
-        bail!("a record that is no object: {:.80}", call.record);
+        bail!("a record that is not an object: {:.80}", call.record);
     };
     out.extend([0x92, 0x92, 0xd7, 0x00]);
     out.extend(call.sec.to_be_bytes());
@@ -72,7 +72,7 @@ fn write_record(call: &Call, out: &mut Vec<u8>) -> Result<()> {
     Ok(())
 }
 
-/// Writes a value. `serde_json` has bounded how deep values go.
+/// Writes a value. `serde_json` has limited the depth of nesting.
 fn write(value: &Value, out: &mut Vec<u8>) {
     match value {
         Value::Null => out.push(0xc0),
@@ -111,9 +111,9 @@ fn write_text(text: &str, out: &mut Vec<u8>) {
     out.extend(text.as_bytes());
 }
 
-/// Writes the header of something whose length has 32 bits.
+/// Writes a header with a length of 32 bits.
 fn write_len(kind: u8, len: usize, out: &mut Vec<u8>) {
     out.push(kind);
-    // No line is that long.
+    // A line is never that long.
     out.extend(u32::try_from(len).unwrap_or(u32::MAX).to_be_bytes());
 }

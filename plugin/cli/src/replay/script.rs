@@ -1,20 +1,22 @@
-//! Scripts: what a component is called with, in which order.
+//! Scripts: the steps to run with a component, in order.
 
 use anyhow::{Context, Result, bail};
 use flb_audit_core::text::quantity;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// A step, which a line of a script says.
+/// A step, which is one line of a script.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Step {
-    /// `flush FILE [within TIME]`: delivers the chunks of a file, each once.
+    /// `flush FILE [within TIME]`: delivers each chunk of a file once.
     Flush(PathBuf, Option<Duration>),
-    /// `retry FILE [within TIME]`: delivers them until each is answered `ok` or `refuse`.
+    /// `retry FILE [within TIME]`: delivers each chunk of a file until it is answered
+    /// `ok` or `refuse`.
     Retry(PathBuf, Option<Duration>),
-    /// `tick`.
+    /// `tick`: calls the component's tick.
     Tick,
-    /// `kill`: ends the instance as a loss of power would. The next step has a new one.
+    /// `kill`: ends the instance as a loss of power would. The next step starts a new
+    /// one.
     Kill,
     /// `drain [within TIME]`: ends the instance as a shutdown does.
     Drain(Option<Duration>),

@@ -79,19 +79,19 @@ use tally::{Said, Tallies};
 #[derive(Args)]
 #[command(after_long_help = Verdict::help())]
 pub(crate) struct Verify {
-    /// The logs, in any order: files, and objects by s3://, gs://, az:// or https://
-    /// (docs/fleet.md); the directory of a ledger stands for all of its files; none or `-`
-    /// is standard input
+    /// The logs, in any order: files, or objects by s3://, gs://, az:// or https://
+    /// (docs/fleet.md). The directory of a ledger stands for all of its files. None, or
+    /// `-`, is standard input
     files: Vec<PathBuf>,
     #[command(flatten)]
     ignored: IgnoredKeys,
-    /// Checkpoints that were kept elsewhere, as `in_checkpoint.wasm` prints
-    /// them, a line each: what they prove has to be there
+    /// Checkpoints that were kept elsewhere, one a line, as `in_checkpoint.wasm` prints
+    /// them. The records that they prove have to be in the logs
     #[arg(long, value_name = "FILE")]
     anchors: Option<PathBuf>,
-    /// The checkpoints with which the log begins, a line each, as `--anchors` has them:
-    /// older records were deleted on purpose, and are not looked for. Of several of one
-    /// chain, the earliest counts
+    /// Checkpoints with which the logs begin, one a line, as in `--anchors`: older
+    /// records were deleted on purpose, and are not reported as missing. If a chain has
+    /// several, the earliest counts
     #[arg(long, value_name = "FILE", requires = "roster")]
     from: Option<PathBuf>,
     /// The public keys of the nodes' chains, as `flb-audit init` writes them
@@ -99,33 +99,33 @@ pub(crate) struct Verify {
     roster: Option<PathBuf>,
     #[command(flatten)]
     identity: Identity,
-    /// Name the nodes in the roster from which nothing came since this day or
-    /// time, in UTC, as 2026-11-20 or 2026-11-20T08:00:00Z …; skip older objects, where the
-    /// keys of a URL have a date, as in s3://BUCKET/%Y/%m/%d/*
+    /// Start of a period: report the nodes in the roster that sent nothing from this day
+    /// or time (UTC) on, such as 2026-11-20 or 2026-11-20T08:00:00Z. If the keys of a URL
+    /// have a date, as in s3://BUCKET/%Y/%m/%d/*, also skip older objects
     #[arg(long, value_name = "TIME", value_parser = time)]
     since: Option<SystemTime>,
-    /// … until this, which is no longer part of it
+    /// End of the period (exclusive)
     #[arg(long, value_name = "TIME", value_parser = time)]
     until: Option<SystemTime>,
-    /// Accept that the last records of each chain have no anchor, if they cover no more
-    /// than this time, by their own times: 15m, or 1h 30m
+    /// Accept that the last records of each chain have no anchor, if they span no more
+    /// than this time by their own clocks: 15m, or 1h 30m
     #[arg(long, value_name = "TIME", requires = "anchors")]
     max_unanchored: Option<humantime::Duration>,
-    /// Check a proof that `flb-audit prove` has made, and no log
+    /// Check a proof that `flb-audit prove` has made, instead of logs
     #[arg(long, value_name = "FILE", conflicts_with_all = ["files", "anchors", "from", "since", "until"])]
     proof: Option<PathBuf>,
-    /// Check the directory that `flb-audit export` has made, and no log
+    /// Check a directory that `flb-audit export` has made, instead of logs
     #[arg(long, value_name = "DIR", conflicts_with_all = ["files", "anchors", "from", "since", "until", "proof"])]
     export: Option<PathBuf>,
     /// Print the report as JSON
     #[arg(long)]
     json: bool,
     /// Write the counts of the report to this file, for the textfile collector of
-    /// node_exporter: docs/monitoring.md
+    /// node_exporter (docs/monitoring.md)
     #[arg(long, value_name = "FILE", conflicts_with_all = ["proof", "export"])]
     metrics: Option<PathBuf>,
-    /// Write the report to this file as a page for auditors, which needs nothing else:
-    /// docs/monitoring.md
+    /// Write the report to this file as an HTML page for auditors, which needs no other
+    /// file (docs/monitoring.md)
     #[arg(long, value_name = "FILE", conflicts_with_all = ["proof", "export"])]
     html: Option<PathBuf>,
 }
