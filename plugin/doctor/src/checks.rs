@@ -1,4 +1,4 @@
-//! The checks: each says what it finds, why that matters and what to do.
+//! The checks. Each states what it finds, the consequence, and the remedy.
 
 mod anchors;
 mod configuration;
@@ -21,18 +21,19 @@ use std::collections::BTreeSet;
 /// The severity of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
-    /// Worth knowing: nothing is wrong, or it depends on what is not in the configuration.
+    /// Worth knowing: nothing is wrong, or it depends on facts outside of the
+    /// configuration.
     Note,
-    /// Records are lost, altered or doubled when something else goes wrong: a
-    /// restart, an outage, a long line.
+    /// Records are lost, altered or duplicated when something else goes wrong: a restart,
+    /// an outage, a long line.
     Warning,
-    /// Records are lost, altered, doubled or left unsealed although all goes
-    /// well, or Fluent Bit does not start.
+    /// Records are lost, altered, duplicated or left unsealed in normal operation, or
+    /// Fluent Bit does not start.
     Error,
 }
 
 impl Severity {
-    /// Returns the word for it.
+    /// Returns the severity as a word.
     pub fn name(self) -> &'static str {
         match self {
             Severity::Note => "note",
@@ -60,10 +61,10 @@ pub(crate) struct Scene<'a> {
     pub(crate) config: &'a Config,
     pub(crate) flows: &'a Flows,
     pub(crate) options: &'a Options,
-    /// True if anything seals.
+    /// True if the configuration has an audit filter.
     seals: bool,
-    /// The inputs of logs that are sealed, or may be; without anything that
-    /// seals, of all logs.
+    /// The inputs of logs that are sealed, or may be. If nothing seals, the inputs of all
+    /// logs.
     audited: BTreeSet<usize>,
     /// The outputs that such logs reach, or may reach.
     audit_outputs: BTreeSet<usize>,
@@ -83,7 +84,7 @@ pub(crate) struct Hit {
 /// A property to set.
 #[derive(Clone, Debug)]
 pub(crate) struct Set {
-    /// The section; none is the service, which may not be there yet.
+    /// The section. `None` is the service section, which may not exist yet.
     pub(crate) step: Option<Step>,
     pub(crate) key: &'static str,
     pub(crate) value: String,
@@ -142,8 +143,8 @@ impl Check {
         (self.find)(scene)
     }
 
-    /// Checks for those that look at the text alone, and are made even if Fluent
-    /// Bit cannot read it.
+    /// Checks whether this check looks only at the text. Such checks run even if Fluent
+    /// Bit cannot read the configuration.
     pub(crate) fn is_of_text(&self) -> bool {
         configuration::CHECKS.iter().any(|check| check.id == self.id)
     }
@@ -176,7 +177,7 @@ impl<'a> Scene<'a> {
         step.processor.map_or(section, |at| &section.processors[at])
     }
 
-    /// Returns filters and steps of `processors`, in the order of the sections.
+    /// Returns the filters and the steps of `processors`, in the order of the sections.
     pub(crate) fn steps(&self) -> impl Iterator<Item = (Step, &'a Section)> {
         self.config.sections.iter().enumerate().flat_map(|(at, section)| {
             let own =
@@ -187,7 +188,7 @@ impl<'a> Scene<'a> {
         })
     }
 
-    /// Returns our filters, wherever they stand.
+    /// Returns our filters, as filters and as steps of `processors`.
     pub(crate) fn audit_filters(&self) -> impl Iterator<Item = (Step, &'a Section)> {
         self.steps().filter(|(_, step)| plugins::is_audit_filter(step))
     }
@@ -196,19 +197,19 @@ impl<'a> Scene<'a> {
         self.outputs().filter(|(_, output)| plugins::is_ledger(output))
     }
 
-    /// Checks for a configuration that seals anything.
+    /// Checks whether the configuration seals anything.
     pub(crate) fn seals(&self) -> bool {
         self.seals
     }
 
-    /// Returns the inputs of logs that are sealed, or may be; without anything
-    /// that seals, of all logs.
+    /// Returns the inputs of logs that are sealed, or may be. If nothing seals, returns
+    /// the inputs of all logs.
     pub(crate) fn audited(&self) -> impl Iterator<Item = (usize, &'a Section)> {
         self.inputs().filter(|(index, _)| self.audited.contains(index))
     }
 
-    /// Returns the outputs that sealed records reach, or may reach; without
-    /// anything that seals, all that a log may reach.
+    /// Returns the outputs that sealed records reach, or may reach. If nothing seals,
+    /// returns all outputs that a log may reach.
     pub(crate) fn audit_outputs(&self) -> impl Iterator<Item = (usize, &'a Section)> {
         self.outputs().filter(|(index, _)| self.audit_outputs.contains(index))
     }

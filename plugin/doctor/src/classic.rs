@@ -4,14 +4,14 @@ use crate::config::{Anchor, ProblemKind, Property, Section};
 use crate::read::{self, Reader};
 use crate::source::Place;
 
-/// Reads a file, and the files that it includes. At the first mistake Fluent Bit
-/// stops, and so does this.
+/// Reads a file, and the files that it includes. Reading stops at the first mistake, as
+/// in Fluent Bit.
 pub(crate) fn read(reader: &mut Reader, source: usize, depth: usize) {
     let text = String::from_utf8_lossy(&reader.sources.read[source].bytes).into_owned();
     let mut lines = Lines { reader, source, depth, indent: None, is_section: false, is_group: false };
     for (at, line) in text.split('\n').enumerate() {
         let place = Place { source, line: at + 1 };
-        // The text ends at a zero byte for Fluent Bit.
+        // In Fluent Bit, the text ends at a zero byte.
         let line = line.strip_suffix('\r').unwrap_or(line).split('\0').next().unwrap_or_default();
         if let Err(message) = lines.line(line, place) {
             lines.reader.syntax(place, message);
@@ -24,7 +24,7 @@ struct Lines<'a> {
     reader: &'a mut Reader,
     source: usize,
     depth: usize,
-    /// The blanks before the first property, which all others have as well.
+    /// The blanks before the first property. All other properties have the same.
     indent: Option<String>,
     is_section: bool,
     /// True if the lines belong to a group within the section.
@@ -48,7 +48,7 @@ impl Lines<'_> {
         let indent = match &self.indent {
             Some(indent) => indent.clone(),
             None => {
-                // At least one character, whatever it is.
+                // At least one character is skipped, whatever it is.
                 let first = line.chars().next().map_or(0, char::len_utf8);
                 let end = line[first..].find(|c| !blank(c)).map_or(line.len(), |end| first + end);
                 self.indent = Some(line[..end].to_owned());
@@ -75,7 +75,7 @@ impl Lines<'_> {
         self.property(line, rest, place)
     }
 
-    /// `@INCLUDE file`, `@SET NAME=value`.
+    /// Runs a command: `@INCLUDE file` or `@SET NAME=value`.
     fn command(&mut self, line: &str, place: Place) -> Result<(), &'static str> {
         let (name, value) = line.split_once(' ').ok_or("a command such as `@SET NAME=value` has a value")?;
         let value = value.trim();
@@ -129,7 +129,7 @@ impl Lines<'_> {
     }
 }
 
-/// Properties whose values may well have ` #` in them.
+/// Checks for properties whose values may well contain ` #`.
 fn has_own_syntax(key: &str) -> bool {
     [
         "rule",

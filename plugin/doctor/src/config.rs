@@ -1,16 +1,16 @@
-//! A configuration as Fluent Bit takes it: sections with properties, each with
-//! its place, whatever the format and the file.
+//! A configuration as Fluent Bit understands it: sections with properties, each with its
+//! place, for both formats and all files.
 
 use crate::source::{Format, Place, Source};
 use std::collections::BTreeSet;
 
-/// A configuration that was read, or as much of it as could be.
+/// A configuration, or the part of it that could be read.
 #[derive(Default)]
 pub(crate) struct Config {
     pub(crate) sources: Vec<Source>,
     /// All sections, in Fluent Bit's order.
     pub(crate) sections: Vec<Section>,
-    /// The parsers that there are, from all files.
+    /// The parsers that exist, from all files.
     pub(crate) parsers: BTreeSet<String>,
     /// Shared objects that plugins files load.
     pub(crate) objects: Vec<Property>,
@@ -22,7 +22,7 @@ pub(crate) struct Config {
     pub(crate) unset: Vec<(String, Place)>,
 }
 
-/// Why a configuration, or a part of it, is not what its author meant.
+/// A problem: the configuration, or a part of it, is not what its author meant.
 #[derive(Clone, Debug)]
 pub(crate) struct Problem {
     pub(crate) kind: ProblemKind,
@@ -35,11 +35,11 @@ pub(crate) struct Problem {
 pub(crate) enum ProblemKind {
     /// Fluent Bit does not start.
     Syntax,
-    /// A parsers or plugins file, which is perhaps only on another machine.
+    /// A parsers or plugins file is missing. It may exist on another machine.
     FileMissing,
-    /// A section that Fluent Bit does not look at.
+    /// Fluent Bit ignores a section.
     Ignored,
-    /// A comment that is none.
+    /// A text looks like a comment but is not.
     Comment,
 }
 
@@ -56,7 +56,7 @@ pub(crate) enum Kind {
     Output,
     /// A step of an input's or an output's `processors`.
     Processor,
-    /// Whatever else there is.
+    /// Any other section.
     Other,
 }
 
@@ -68,7 +68,7 @@ pub(crate) struct Section {
     pub(crate) title: String,
     pub(crate) place: Place,
     pub(crate) properties: Vec<Property>,
-    /// For logs only: metrics and traces are not sealed.
+    /// The processors for logs. Metrics and traces are not sealed.
     pub(crate) processors: Vec<Section>,
     /// The `routes` of an input, for logs.
     pub(crate) routes: Vec<Route>,
@@ -81,9 +81,9 @@ pub(crate) struct Section {
 pub(crate) struct Route {
     pub(crate) name: String,
     pub(crate) place: Place,
-    /// Records that meet its condition get its name as their tag.
+    /// True if records that meet a condition get the route's name as their tag.
     pub(crate) is_conditional: bool,
-    /// Aliases and names of outputs.
+    /// The aliases and names of outputs.
     pub(crate) outputs: Vec<String>,
 }
 
@@ -91,18 +91,18 @@ pub(crate) struct Route {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Anchor {
     pub(crate) place: Place,
-    /// The column of its key, from 0 on.
+    /// The column of its key, counted from 0.
     pub(crate) column: usize,
 }
 
 /// A property of a section.
 #[derive(Clone, Debug)]
 pub(crate) struct Property {
-    /// In lower case and snake case.
+    /// The key, in lower case and snake case.
     pub(crate) key: String,
-    /// As it is written.
+    /// The value as it is written.
     pub(crate) raw: String,
-    /// With its variables replaced; none if one of them is not set.
+    /// The value with its variables replaced. `None` if one of them is not set.
     pub(crate) value: Option<String>,
     pub(crate) place: Place,
 }
@@ -114,11 +114,11 @@ impl Property {
     }
 }
 
-/// The value of a property, as far as it is known.
+/// The value of a property, if it is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Setting<'a> {
     Absent,
-    /// It has a variable that is not set here.
+    /// The value has a variable that is not set here.
     Unknown,
     Is(&'a str),
 }
@@ -136,7 +136,7 @@ impl Section {
         }
     }
 
-    /// Returns the property of this name, of which the last counts.
+    /// Returns the property with this name. If there are several, the last counts.
     pub(crate) fn property(&self, key: &str) -> Option<&Property> {
         self.properties.iter().rev().find(|property| property.key == key)
     }
@@ -149,7 +149,7 @@ impl Section {
         }
     }
 
-    /// Returns the value, if it is there and known.
+    /// Returns the value, if the property exists and its value is known.
     pub(crate) fn text(&self, key: &str) -> Option<&str> {
         match self.setting(key) {
             Setting::Is(value) => Some(value),
@@ -157,7 +157,7 @@ impl Section {
         }
     }
 
-    /// Checks for a property, known or not.
+    /// Checks whether a property exists, whether its value is known or not.
     pub(crate) fn has(&self, key: &str) -> bool {
         self.property(key).is_some()
     }
@@ -171,8 +171,8 @@ impl Section {
         self.text("name").is_some_and(|own| own.eq_ignore_ascii_case(name))
     }
 
-    /// Checks for a boolean that is certainly off: unset, with `off` for its
-    /// default, or set to it.
+    /// Checks whether a boolean is certainly off: it is set to `off`, or unset with the
+    /// default `off`.
     pub(crate) fn is_off(&self, key: &str) -> bool {
         match self.setting(key) {
             Setting::Absent => true,
@@ -181,24 +181,25 @@ impl Section {
         }
     }
 
-    /// Checks for a boolean that is certainly on.
+    /// Checks whether a boolean is certainly on.
     pub(crate) fn is_on(&self, key: &str) -> bool {
         self.text(key).is_some_and(is_true)
     }
 
-    /// Returns the place of a property, or of the section without it.
+    /// Returns the place of a property, or the section's place if the property is
+    /// missing.
     pub(crate) fn place_of(&self, key: &str) -> Place {
         self.property(key).map_or(self.place, |property| property.place)
     }
 
-    /// Returns the elements of a list between commas.
+    /// Returns the elements of a list with commas.
     pub(crate) fn list(&self, key: &str) -> Option<Vec<&str>> {
         let value = self.text(key)?;
         Some(value.split(',').map(str::trim).filter(|part| !part.is_empty()).collect())
     }
 }
 
-/// Fluent Bit's truth.
+/// Checks whether Fluent Bit takes a value as true.
 pub(crate) fn is_true(value: &str) -> bool {
     ["on", "true", "yes"].iter().any(|word| value.eq_ignore_ascii_case(word))
 }
@@ -226,7 +227,7 @@ impl Config {
         self.all(Kind::Service).map(|(_, section)| section).last()
     }
 
-    /// Returns a property of the service that is there and known.
+    /// Returns a property of the service section.
     pub(crate) fn of_service(&self, key: &str) -> Setting<'_> {
         let services = self.sections.iter().filter(|section| section.kind == Kind::Service);
         services

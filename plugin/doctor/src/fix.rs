@@ -1,5 +1,5 @@
-//! A corrected copy: writes the lines that findings ask for, and leaves every
-//! other byte as it is.
+//! Corrected copies: the lines that findings ask for are written, and every other byte
+//! stays unchanged.
 
 use crate::Options;
 use crate::checks::Set;
@@ -9,21 +9,21 @@ use crate::source::{Format, Place, Refused, Source};
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
-/// The most properties that are set: each is examined by itself.
+/// The maximum number of properties that are set. Each one is examined separately.
 const EDITS_MAX: usize = 300;
 
-/// A configuration with what could be corrected.
+/// A configuration with the corrections that were possible.
 pub struct Fixed {
-    /// The findings that are left.
+    /// The remaining findings.
     pub examination: Examination,
-    /// The files that changed, by the path under which they were read.
+    /// The changed files, by the paths under which they were read.
     pub files: HashMap<PathBuf, Vec<u8>>,
     /// The number of properties that were set.
     pub count: usize,
 }
 
-/// Sets the properties that findings ask for, one after the other. What does not
-/// come out as it was meant is taken back, and stays a finding.
+/// Sets the properties that findings ask for, one after the other. A change without the
+/// intended effect is undone, and its finding remains.
 pub fn fix(main: &Path, options: &Options) -> Result<Fixed, Refused> {
     let mut files = HashMap::new();
     let mut examination = report::examine(main, options, HashMap::new())?;
@@ -54,7 +54,7 @@ fn section(examination: &Examination, (kind, nth): (Kind, usize)) -> Option<&Sec
     examination.config.all(kind).nth(nth).map(|(_, section)| section)
 }
 
-/// Returns the file in which a property is set, with the property.
+/// Returns the changed file with the property set.
 fn edited(examination: &Examination, name: (Kind, usize), set: &Set) -> Option<(PathBuf, Vec<u8>)> {
     let sources = &examination.sources;
     let Some(section) = section(examination, name) else {
@@ -72,7 +72,7 @@ fn edited(examination: &Examination, name: (Kind, usize), set: &Set) -> Option<(
     Some((source.path.clone(), with_line(source, anchor.place, insert)?))
 }
 
-/// A file with another line in place of this one.
+/// Returns a file with one line replaced.
 fn with_line(source: &Source, place: Place, edit: impl Fn(&str) -> Option<String>) -> Option<Vec<u8>> {
     let mut out = Vec::with_capacity(source.bytes.len() + 80);
     let mut is_done = false;
@@ -87,7 +87,7 @@ fn with_line(source: &Source, place: Place, edit: impl Fn(&str) -> Option<String
     is_done.then_some(out)
 }
 
-/// The property as the file writes it.
+/// Returns the property in the syntax of the file.
 fn written(format: Format, set: &Set) -> String {
     match format {
         Format::Yaml => format!("{}: {}", set.key, yaml_scalar(&set.value)),
@@ -95,8 +95,8 @@ fn written(format: Format, set: &Set) -> String {
     }
 }
 
-/// The line, followed by one with the property, if the line has one property and
-/// nothing else.
+/// Returns the line followed by a line with the property. Returns `None` if the line has
+/// anything else beside one property.
 fn inserted(line: &str, anchor: Anchor, format: Format, set: &Set) -> Option<String> {
     let (text, end) = split_end(line);
     let indent: String = match format {
@@ -116,7 +116,7 @@ fn inserted(line: &str, anchor: Anchor, format: Format, set: &Set) -> Option<Str
     Some(format!("{text}{end}{indent}{}{}", written(format, set), if is_last { "" } else { end }))
 }
 
-/// The line with another value for its property, and its comment.
+/// Returns the line with another value for its property. Its comment is kept.
 fn replaced(line: &str, format: Format, set: &Set) -> Option<String> {
     let (text, end) = split_end(line);
     let start = match format {
@@ -147,8 +147,8 @@ fn split_end(line: &str) -> (&str, &str) {
     (text, &line[text.len()..])
 }
 
-/// The blanks before the properties of the main file: in the classic format all
-/// have as many as the first.
+/// Returns the indentation of the properties in the main file. In the classic format, all
+/// properties have the same as the first.
 fn indent(examination: &Examination) -> String {
     let mut anchors = examination.config.sections.iter().filter_map(|section| section.anchor);
     let of_main = anchors.find(|anchor| anchor.place.source == 0);
@@ -159,7 +159,7 @@ fn indent(examination: &Examination) -> String {
     own.filter(|own| !own.is_empty()).unwrap_or_else(|| "    ".into())
 }
 
-/// The main file with a service before everything else but comments.
+/// Returns the main file with a service section before everything else except comments.
 fn with_service(source: &Source, indent: &str, set: &Set) -> Vec<u8> {
     let own = match source.format {
         Format::Yaml => format!("service:\n  {}\n\n", written(source.format, set)),

@@ -1,5 +1,5 @@
-//! The ways that records take: from each input through processors and filters
-//! to outputs, under which tags, and sealed or not.
+//! The ways of records: from each input through processors and filters to outputs, with
+//! their tags, and sealed or not.
 
 use crate::config::{Config, Kind, Route, Section, Setting};
 use crate::plugins::{self, For};
@@ -7,12 +7,13 @@ use crate::wildcard::{self, Fit};
 use regex::{Regex, RegexBuilder};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-/// The most ways that are followed: rules of `rewrite_tag` can multiply them.
+/// The maximum number of ways that are followed. Rules of `rewrite_tag` can multiply the
+/// ways.
 const WAYS_MAX: usize = 2000;
-/// The most comparisons of a pattern's byte with a tag's byte. Beyond them, a
-/// pattern may fit or not.
+/// The maximum number of comparisons between a pattern's byte and a tag's byte. Beyond
+/// it, a pattern counts as possibly matching.
 const COMPARED_MAX: usize = 50_000_000;
-/// The largest compiled pattern of `match_regex`, in bytes.
+/// The maximum size of a compiled `match_regex`, in bytes.
 const REGEX_BYTES_MAX: usize = 256 << 10;
 
 /// A filter, or a step of an input's or output's processors.
@@ -27,10 +28,10 @@ pub(crate) struct Step {
 pub(crate) struct Arrival {
     pub(crate) output: usize,
     pub(crate) input: usize,
-    /// Says if the records carry a seal when they arrive.
+    /// The answer to whether the records are sealed when they arrive.
     pub(crate) sealed: Fit,
     pub(crate) fit: Fit,
-    /// The audit filter that they went through last.
+    /// The last audit filter that the records went through.
     pub(crate) sealer: Option<Step>,
 }
 
@@ -38,24 +39,26 @@ pub(crate) struct Arrival {
 #[derive(Default)]
 pub(crate) struct Flows {
     pub(crate) arrivals: BTreeSet<Arrival>,
-    /// Audit filters that get records that are sealed already, with a tag.
+    /// Audit filters that get records which are already sealed, each with such a record's
+    /// tag.
     pub(crate) sealed_twice: BTreeMap<Step, String>,
-    /// Steps that are not audit filters and get sealed records, with a tag.
+    /// Steps that are not audit filters and get sealed records, each with such a record's
+    /// tag.
     pub(crate) behind: BTreeMap<Step, (Fit, String)>,
-    /// Filters, and how well the best tag fits each.
+    /// The best match of any tag for each filter.
     pub(crate) fits: BTreeMap<usize, Fit>,
-    /// Inputs that an audit filter certainly or perhaps seals.
+    /// The inputs that an audit filter certainly or possibly seals.
     pub(crate) sealed_inputs: BTreeMap<usize, Fit>,
-    /// Routes with records that nothing has sealed where they arrive, or that perhaps
-    /// nothing has: the input, the route, and an output.
+    /// Routes to an output with records that certainly or possibly nothing has sealed:
+    /// the input, the route, and the output.
     pub(crate) unsealed_routes: BTreeMap<(usize, usize), usize>,
-    /// Sealed records that no output takes: an input and a tag.
+    /// Sealed records that no output takes, by input and tag.
     pub(crate) nowhere: BTreeSet<(usize, String)>,
     /// The tag of each input.
     pub(crate) tags: BTreeMap<usize, String>,
-    /// Audit filters behind which a guard stands.
+    /// Audit filters with a guard after them.
     pub(crate) guarded: BTreeSet<Step>,
-    /// Audit filters before which a client's own `audit` is taken away.
+    /// Audit filters with a step before them that removes a client's own `audit`.
     pub(crate) unspoiled: BTreeSet<Step>,
     compared: usize,
 }
@@ -63,15 +66,15 @@ pub(crate) struct Flows {
 #[derive(Clone)]
 struct Way {
     input: usize,
-    /// The route of the input whose name is the tag.
+    /// The input's route whose name is the tag.
     route: Option<usize>,
     tag: String,
     sealed: Fit,
     /// The last audit filter that the records went through.
     sealer: Option<Step>,
-    /// No client's `audit` is in them.
+    /// True if the records have no `audit` of a client.
     is_unspoiled: bool,
-    /// They are there only if an audit filter cannot run.
+    /// True if these records exist only if an audit filter cannot run.
     is_fallback: bool,
 }
 
@@ -129,15 +132,15 @@ pub(crate) fn follow(config: &Config) -> Flows {
     flows
 }
 
-/// Checks an output for a name that a route gives it: its alias, or its plugin's name,
-/// perhaps with a number.
+/// Checks whether a route's name means this output: by its alias, or by its plugin's name
+/// with or without a number.
 fn is_called(output: &Section, name: &str) -> bool {
     let plugin =
         name.rsplit_once('.').filter(|(_, n)| n.parse::<u32>().is_ok()).map_or(name, |(plugin, _)| plugin);
     output.text("alias") == Some(name) || output.is(plugin)
 }
 
-/// The ways of records that go on under other tags, from the first filter on.
+/// Returns the ways of records that continue under other tags, from the first filter on.
 fn rewritten<'a>(filter: &'a Section, way: &'a Way) -> impl Iterator<Item = Way> + 'a {
     let rules =
         filter.properties.iter().filter(|property| property.key == "rule" && filter.is("rewrite_tag"));
@@ -231,13 +234,13 @@ impl Flows {
         }
     }
 
-    /// Returns what comes to an output.
+    /// Returns the arrivals at an output.
     pub(crate) fn arrivals_at(&self, output: usize) -> impl Iterator<Item = &Arrival> {
         let first = |output| Arrival { output, input: 0, sealed: Fit::No, fit: Fit::No, sealer: None };
         self.arrivals.range(first(output)..first(output + 1))
     }
 
-    /// Returns whether records come to an output, sealed before, by the best case.
+    /// Returns whether the records that reach an output are sealed. The best case counts.
     pub(crate) fn sealed_at(&self, output: usize) -> Fit {
         self.arrivals_at(output).map(|arrival| arrival.sealed.min(arrival.fit)).max().unwrap_or(Fit::No)
     }
@@ -247,7 +250,7 @@ impl Flows {
 pub(crate) struct Match {
     glob: Option<String>,
     regex: Option<Regex>,
-    /// It has a part that is not known.
+    /// True if a part of it is not known.
     is_open: bool,
 }
 
@@ -260,8 +263,8 @@ impl Match {
                 is_open = true;
                 None
             }
-            // Fluent Bit's begins where the tag does. A syntax that only it has
-            // may fit anything.
+            // Fluent Bit matches from the beginning of the tag. A regular expression in a
+            // syntax that only Fluent Bit has may match anything.
             Setting::Is(pattern) => {
                 let regex = RegexBuilder::new(&format!("^(?:{})", pattern.trim_matches('/')))
                     .size_limit(REGEX_BYTES_MAX)
@@ -274,7 +277,7 @@ impl Match {
         Match { glob: section.text("match").map(String::from), regex, is_open }
     }
 
-    /// Checks for a rule that fits nothing, because there is none.
+    /// Checks whether there is no rule, so that nothing matches.
     pub(crate) fn is_none(&self) -> bool {
         self.glob.is_none() && self.regex.is_none() && !self.is_open
     }

@@ -1,9 +1,9 @@
-//! The doctor: finds what in a configuration of Fluent Bit loses, alters or
-//! duplicates audit records, or makes them unverifiable.
+//! The doctor: finds settings in a configuration of Fluent Bit that lose, alter or
+//! duplicate audit records, or make them unverifiable.
 //!
-//! [`examine`] reads a configuration as Fluent Bit does, follows the records
-//! from inputs to outputs, and makes the [`checks()`]. Each finding has its place,
-//! the reason, and the lines to write; [`fix()`] writes them.
+//! [`examine`] reads a configuration as Fluent Bit does, follows the records from inputs
+//! to outputs, and runs the [`checks()`]. Each finding has its place, the reason, and the
+//! lines to write. [`fix()`] writes them.
 #![forbid(unsafe_code)]
 
 mod checks;
@@ -34,16 +34,17 @@ use std::path::{Path, PathBuf};
 /// Facts that the configuration does not state.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// The machine that Fluent Bit runs on; without it, only the configuration
-    /// is looked at.
+    /// The machine that Fluent Bit runs on. Without it, only the configuration is
+    /// examined.
     pub host: Option<Host>,
-    /// The version of Fluent Bit; without it, what depends on it is a note.
+    /// The version of Fluent Bit. Without it, findings that depend on the version are
+    /// notes.
     pub fluent_bit: Option<Version>,
-    /// The environment that Fluent Bit gets.
+    /// The environment of Fluent Bit.
     pub environment: BTreeMap<String, String>,
-    /// Further parsers files, as Fluent Bit's `--parser`.
+    /// More parsers files, as with Fluent Bit's `--parser`.
     pub parsers: Vec<PathBuf>,
-    /// Further plugins files, as `plugins_file`.
+    /// More plugins files, as with `plugins_file`.
     pub plugins: Vec<PathBuf>,
 }
 
@@ -66,8 +67,8 @@ impl Host {
     }
 }
 
-/// Reads a configuration and makes all checks. Fails only if the file itself
-/// cannot be read; whatever is wrong in it is a finding.
+/// Reads a configuration and runs all checks. Fails only if the file itself cannot be
+/// read. All problems in it are findings.
 pub fn examine(main: &Path, options: &Options) -> Result<Examination, Refused> {
     report::examine(main, options, HashMap::new())
 }

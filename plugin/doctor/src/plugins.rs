@@ -8,15 +8,15 @@ use std::path::Path;
 pub(crate) enum Effect {
     /// Records stay as they are.
     Nothing,
-    /// Some records go on under another tag.
+    /// Some records continue under another tag.
     Rewrites,
-    /// Some records do not go on.
+    /// Some records are dropped.
     Drops,
-    /// Records come out otherwise than they came in.
+    /// Records are changed.
     Alters,
 }
 
-/// Returns what a step that is not ours does to records.
+/// Returns the effect on records of a step that is not ours.
 pub(crate) fn effect(step: &Section) -> Effect {
     match step.name().as_str() {
         "stdout" | "expect" | "log_to_metrics" => Effect::Nothing,
@@ -27,7 +27,7 @@ pub(crate) fn effect(step: &Section) -> Effect {
     }
 }
 
-/// Checks for a `grep` that lets only sealed records pass.
+/// Checks whether a `grep` lets only sealed records pass.
 pub(crate) fn is_guard(step: &Section) -> bool {
     let rules = |key| step.properties.iter().filter(move |property| property.key == key);
     step.is("grep")
@@ -35,8 +35,8 @@ pub(crate) fn is_guard(step: &Section) -> bool {
         && rules("regex").any(|rule| rule_for(&rule.raw) == For::Sealed)
 }
 
-/// Checks for a `modify` that gives an `audit` to records without one, and so
-/// leaves sealed records as they are.
+/// Checks whether a `modify` gives an `audit` only to records without one, so that sealed
+/// records stay unchanged.
 pub(crate) fn is_mark(step: &Section) -> bool {
     let is_framework = |key: &str| matches!(key, "name" | "match" | "match_regex" | "alias" | "log_level");
     let mut own = step.properties.iter().filter(|property| !is_framework(&property.key)).peekable();
@@ -44,7 +44,7 @@ pub(crate) fn is_mark(step: &Section) -> bool {
     step.is("modify") && own.peek().is_some() && own.all(|property| is_add(&property.key, &property.raw))
 }
 
-/// Checks for a `modify` that takes a client's own `audit` away.
+/// Checks whether a `modify` removes a client's own `audit`.
 pub(crate) fn takes_audit_away(step: &Section) -> bool {
     let takes = |key: &str| matches!(key, "hard_rename" | "remove");
     let is_audit = |value: &str| value.split_whitespace().next() == Some("audit");
@@ -52,17 +52,17 @@ pub(crate) fn takes_audit_away(step: &Section) -> bool {
         && step.properties.iter().any(|property| takes(&property.key) && is_audit(&property.raw))
 }
 
-/// Which records a rule of `grep` or `rewrite_tag` is for.
+/// The records that a rule of `grep` or `rewrite_tag` is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum For {
-    /// Sealed ones: it looks into their seal.
+    /// Sealed records: the rule looks into the seal.
     Sealed,
-    /// Those with an `audit` that is no seal, but a mark.
+    /// Records with an `audit` that is a mark and no seal.
     Marked,
     Any,
 }
 
-/// Returns which records a rule is for.
+/// Returns the records that a rule is for.
 pub(crate) fn rule_for(rule: &str) -> For {
     let key = rule.split_whitespace().next().unwrap_or_default();
     match key.strip_prefix('$').unwrap_or(key) {
@@ -72,53 +72,53 @@ pub(crate) fn rule_for(rule: &str) -> For {
     }
 }
 
-/// Checks for a `rewrite_tag` that leaves sealed records alone.
+/// Checks whether a `rewrite_tag` leaves sealed records alone.
 pub(crate) fn rewrites_marked_only(filter: &Section) -> bool {
     let mut rules = filter.properties.iter().filter(|property| property.key == "rule").peekable();
     filter.is("rewrite_tag") && rules.peek().is_some() && rules.all(|rule| rule_for(&rule.raw) == For::Marked)
 }
 
-/// Checks for the audit filter, as a filter or a step of `processors`.
+/// Checks whether a step is the audit filter, as a filter or in `processors`.
 pub(crate) fn is_audit_filter(step: &Section) -> bool {
     let has_module = file_name(step, "wasm_path").is_some_and(|name| name.starts_with("filter_audit"));
     step.is("wasm") && (has_module || step.text("function_name") == Some("audit"))
 }
 
-/// Checks for a filter that is meant to have no state: nothing can be made in the
-/// directories of processes, and they are always there.
+/// Checks whether a filter deliberately has no state: its directory is one of a process,
+/// in which nothing can be created and which always exists.
 pub(crate) fn is_stateless(filter: &Section) -> bool {
     filter
         .list("accessible_paths")
         .is_some_and(|paths| paths.first().is_some_and(|path| path.starts_with("/proc/")))
 }
 
-/// Checks for the output that runs components.
+/// Checks whether an output runs components.
 pub(crate) fn is_component_output(output: &Section) -> bool {
     output.is("wasm")
 }
 
-/// Checks for the ledger.
+/// Checks whether an output is the ledger.
 pub(crate) fn is_ledger(output: &Section) -> bool {
     is_component_output(output)
         && file_name(output, "component").is_some_and(|name| name.starts_with("out_audit"))
 }
 
-/// Checks for the input that prints checkpoints.
+/// Checks whether an input prints checkpoints.
 pub(crate) fn is_anchors(input: &Section) -> bool {
     input.is("exec_wasi")
         && file_name(input, "wasi_path").is_some_and(|name| name.starts_with("in_checkpoint"))
 }
 
-/// Returns the name of the file that a property names, also if only the
-/// directory depends on variables.
+/// Returns the name of the file that a property names, even if the directory depends on
+/// variables.
 fn file_name<'a>(section: &'a Section, key: &str) -> Option<&'a str> {
     let property = section.property(key)?;
     let path = property.value.as_deref().unwrap_or(&property.raw);
     Path::new(path).file_name()?.to_str()
 }
 
-/// Checks for an input of which nothing is lost that an audit would miss: what
-/// it makes is made again, or made up, or no log.
+/// Checks whether an input has nothing that an audit would miss: its records are created
+/// again, or made up, or are no log.
 pub(crate) fn is_no_log(input: &Section) -> bool {
     let made = [
         "dummy",
@@ -151,7 +151,7 @@ pub(crate) fn is_no_log(input: &Section) -> bool {
     is_anchors(input) || made.iter().any(|name| input.is(name))
 }
 
-/// Checks for an input that collects in a coroutine on all versions.
+/// Checks whether an input collects in a coroutine in all versions.
 pub(crate) fn is_coroutine(input: &Section) -> bool {
     let names = [
         "health",
@@ -166,8 +166,8 @@ pub(crate) fn is_coroutine(input: &Section) -> bool {
     names.iter().any(|name| input.is(name))
 }
 
-/// Returns the tag of an input's records, with `*` for what is not known before
-/// Fluent Bit runs. `nth` counts the inputs of the same plugin from 0 on.
+/// Returns the tag of an input's records. `*` stands for parts that are only known when
+/// Fluent Bit runs. `nth` counts the inputs of the same plugin from 0.
 pub(crate) fn tag(input: &Section, nth: usize) -> String {
     match input.setting("tag") {
         Setting::Is(tag) => {
@@ -192,7 +192,7 @@ pub(crate) fn tag(input: &Section, nth: usize) -> String {
     }
 }
 
-/// Returns the tag that a rule of `rewrite_tag` gives to records of a tag.
+/// Returns the tag that a rule of `rewrite_tag` gives to records with a tag.
 pub(crate) fn new_tag(rule: &str, tag: &str) -> Option<String> {
     let words: Vec<&str> = rule.split_whitespace().collect();
     let template = words.len().checked_sub(2).and_then(|at| words.get(at)).filter(|_| words.len() >= 4)?;

@@ -1,5 +1,5 @@
-//! Reads a configuration: the main file, what it includes, its parsers and
-//! plugins files, and the variables in all of them.
+//! Reads a configuration: the main file with its includes, the parsers and plugins files,
+//! and the variables in all of them.
 
 use crate::config::{Config, Kind, Problem, ProblemKind, Property, Section, Setting};
 use crate::source::{Format, INCLUDE_DEPTH_MAX, Place, Refused, Sources};
@@ -7,14 +7,14 @@ use crate::{classic, variables, wildcard, yaml};
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
-/// The most sections of a configuration. Fluent Bit has no such limit.
+/// The maximum number of sections in a configuration. Fluent Bit has no such limit.
 const SECTIONS_MAX: usize = 1000;
 
 /// The state of reading: the sources, and the configuration so far.
 pub(crate) struct Reader {
     pub(crate) sources: Sources,
     pub(crate) config: Config,
-    /// The environment, and what the configuration sets.
+    /// The environment, and the variables that the configuration sets.
     pub(crate) variables: BTreeMap<String, String>,
     /// The directory of the main file.
     pub(crate) root: PathBuf,
@@ -27,7 +27,7 @@ pub(crate) struct Given<'a> {
     pub(crate) plugins: &'a [PathBuf],
 }
 
-/// Reads a configuration, with other contents for some of its files.
+/// Reads a configuration. Some of its files may be replaced by other contents.
 pub(crate) fn read(
     main: &Path,
     given: &Given<'_>,
@@ -69,7 +69,7 @@ impl Reader {
         self.problem(ProblemKind::Syntax, place, message);
     }
 
-    /// Reads what an include names, relative to a directory.
+    /// Reads the files that an include names, relative to a directory.
     pub(crate) fn include(&mut self, named: &str, directory: &Path, place: Place, depth: usize) {
         if depth >= INCLUDE_DEPTH_MAX {
             self.syntax(place, format!("files include files more than {INCLUDE_DEPTH_MAX} deep"));
@@ -169,7 +169,7 @@ pub(crate) fn kind(title: &str) -> Kind {
     }
 }
 
-/// Checks for the titles of sections that Fluent Bit reads, beside the pipeline's.
+/// Checks for titles of sections that Fluent Bit reads, beside those of the pipeline.
 pub(crate) fn is_known(title: &str) -> bool {
     let known = [
         "parser",
@@ -193,7 +193,7 @@ pub(crate) fn is_known(title: &str) -> bool {
 }
 
 impl Setting<'_> {
-    /// Checks for a value that is certainly not there.
+    /// Checks whether a value is certainly missing.
     pub(crate) fn is_absent(self) -> bool {
         self == Setting::Absent
     }

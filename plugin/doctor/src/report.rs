@@ -9,16 +9,16 @@ use crate::source::{Format, Place, Refused, Source};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-/// All that was found in a configuration.
+/// The result of an examination.
 pub struct Examination {
-    /// By file and line.
+    /// The findings, by file and line.
     pub findings: Vec<Finding>,
-    /// The files that the configuration consists of, the main one first.
+    /// The files of the configuration, the main file first.
     pub sources: Vec<Source>,
     pub(crate) config: Config,
 }
 
-/// One thing that is wrong, or worth knowing.
+/// A finding: something that is wrong, or worth knowing.
 pub struct Finding {
     /// The name of the check.
     pub id: &'static str,
@@ -26,7 +26,7 @@ pub struct Finding {
     pub severity: Severity,
     /// The place in the configuration.
     pub place: Place,
-    /// The place, in words.
+    /// The path of the file.
     pub file: PathBuf,
     /// The finding, in one sentence.
     pub message: String,
@@ -39,8 +39,7 @@ pub struct Finding {
     pub(crate) set: Vec<Set>,
 }
 
-/// Reads a configuration with other contents for some of its files, and makes
-/// all checks.
+/// Reads a configuration, with other contents for some of its files, and runs all checks.
 pub(crate) fn examine(
     main: &Path,
     options: &Options,
@@ -79,7 +78,7 @@ pub(crate) fn examine(
     Ok(Examination { findings, sources: config.sources.clone(), config })
 }
 
-/// A property as lines of the file.
+/// Returns a property as lines in the file's format.
 fn written(config: &Config, place: Place, set: &Set) -> Vec<String> {
     let Set { step, key, value } = set;
     let line = match config.format(place) {
@@ -93,7 +92,7 @@ fn written(config: &Config, place: Place, set: &Set) -> Vec<String> {
     }
 }
 
-/// A value as YAML takes it for a text.
+/// Returns a value in a form that YAML reads as a text.
 pub(crate) fn yaml_scalar(value: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "_./-,[]* ".contains(c);
     let starts_plain = value.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '/' || c == '_');
@@ -105,13 +104,13 @@ pub(crate) fn yaml_scalar(value: &str) -> String {
 }
 
 impl Examination {
-    /// Returns the worst severity; none if nothing was found.
+    /// Returns the worst severity. Returns `None` if there are no findings.
     pub fn worst(&self) -> Option<Severity> {
         self.findings.iter().map(|finding| finding.severity).max()
     }
 
-    /// Names a section so that it is found again after lines were written: its
-    /// kind, and how many of that kind stand before it.
+    /// Names a section so that it can be found again after lines were written: its kind,
+    /// and the number of sections of that kind before it.
     pub(crate) fn name(&self, step: Option<Step>) -> (Kind, usize) {
         let Some(Step { section, .. }) = step else { return (Kind::Service, 0) };
         let kind = self.config.sections[section].kind;

@@ -1,4 +1,4 @@
-//! The files that a configuration consists of, read within limits.
+//! The files of a configuration, read within limits.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -6,26 +6,26 @@ use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-/// The longest file, in bytes.
+/// The maximum length of a file, in bytes.
 pub const FILE_BYTES_MAX: usize = 1 << 20;
-/// All files of a configuration together, in bytes.
+/// The maximum length of all files of a configuration, in bytes.
 pub const TOTAL_BYTES_MAX: usize = 8 << 20;
-/// The most files of a configuration, as in Fluent Bit.
+/// The maximum number of files in a configuration, as in Fluent Bit.
 pub const FILES_MAX: usize = 1000;
-/// The deepest level at which files may include files.
+/// The maximum depth of includes.
 pub const INCLUDE_DEPTH_MAX: usize = 32;
 
-/// The format of a file, which its name tells.
+/// The format of a file, which follows from its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// Sections in brackets.
     Classic,
-    /// `.yaml` and `.yml`.
+    /// YAML, for `.yaml` and `.yml`.
     Yaml,
 }
 
 impl Format {
-    /// Returns the format that Fluent Bit reads a file of this name in.
+    /// Returns the format in which Fluent Bit reads a file with this name.
     pub fn of(path: &Path) -> Format {
         let extension = path.extension().and_then(|name| name.to_str()).unwrap_or_default();
         if extension.eq_ignore_ascii_case("yaml") || extension.eq_ignore_ascii_case("yml") {
@@ -39,7 +39,7 @@ impl Format {
 /// A file of the configuration.
 #[derive(Clone, Debug)]
 pub struct Source {
-    /// The path, as it was named or put together from an include.
+    /// The path, as it was named or as an include led to it.
     pub path: PathBuf,
     /// The content, byte for byte.
     pub bytes: Vec<u8>,
@@ -59,15 +59,15 @@ impl Source {
 pub struct Place {
     /// The file's index among the sources.
     pub source: usize,
-    /// The line, from 1 on.
+    /// The number of the line, counted from 1.
     pub line: usize,
 }
 
-/// Why a file is not read.
+/// The reason why a file is not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Refused {
-    /// There is no such file.
+    /// The file does not exist.
     Missing,
     /// It is a directory, a pipe, a device or a socket.
     NotAFile,
@@ -77,9 +77,9 @@ pub enum Refused {
     TooMuch,
     /// The configuration has more than [`FILES_MAX`] files.
     TooManyFiles,
-    /// It was read before, so that it includes itself or is included twice.
+    /// It was read before: it includes itself, or it is included twice.
     ReadBefore,
-    /// The system does not let it be read.
+    /// The system refuses to read it.
     Unreadable(std::io::ErrorKind),
 }
 
@@ -103,19 +103,19 @@ impl fmt::Display for Refused {
 
 impl std::error::Error for Refused {}
 
-/// All files that were read, in their order, and those that replace what is on
-/// the disk.
+/// All files that were read, in their order, and the contents that replace files on the
+/// disk.
 #[derive(Default)]
 pub(crate) struct Sources {
     pub(crate) read: Vec<Source>,
     replaced: HashMap<PathBuf, Vec<u8>>,
-    /// The files that were read, by the one name that each has without links.
+    /// The files that were read, by their paths without links.
     seen: HashSet<PathBuf>,
     bytes: usize,
 }
 
 impl Sources {
-    /// Sources of which these files have another content than on the disk.
+    /// Makes sources in which these files have other contents than on the disk.
     pub(crate) fn replacing(replaced: HashMap<PathBuf, Vec<u8>>) -> Sources {
         Sources { replaced, ..Sources::default() }
     }
@@ -142,8 +142,8 @@ impl Sources {
     }
 }
 
-/// Reads a regular file. Its kind is looked at before it is opened: to open a
-/// pipe would wait for whoever writes it.
+/// Reads a regular file. Its kind is checked before it is opened, because opening a pipe
+/// would wait for a writer.
 fn regular_file(path: &Path) -> Result<Vec<u8>, Refused> {
     let metadata = fs::metadata(path).map_err(|error| refused(&error))?;
     if !metadata.is_file() {

@@ -1,10 +1,9 @@
-//! Variables in values: `${NAME}` and `${NAME:-default}`, as Fluent Bit replaces
-//! them.
+//! Variables in values: `${NAME}` and `${NAME:-default}`, replaced as in Fluent Bit.
 
 use std::collections::BTreeMap;
 
-/// Replaces the variables of a value. The names of those that are not set are
-/// the error: Fluent Bit puts nothing in their place.
+/// Replaces the variables of a value. The error has the names of variables that are not
+/// set; Fluent Bit replaces these by nothing.
 pub(crate) fn replace(value: &str, variables: &BTreeMap<String, String>) -> Result<String, Vec<String>> {
     let (mut out, mut unset) = (String::new(), Vec::new());
     let mut rest = value;

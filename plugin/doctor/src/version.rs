@@ -8,14 +8,12 @@ use std::str::FromStr;
 pub struct Version(pub u32, pub u32, pub u32);
 
 impl Version {
-    /// Checks for a version in which `rewrite_tag` loses records when its emitter
-    /// is busy.
+    /// Checks for versions in which `rewrite_tag` loses records when its emitter is busy.
     pub(crate) fn has_lossy_emitter(self) -> bool {
         self >= Version(3, 0, 2) && self < Version(5, 0, 9)
     }
 
-    /// Checks for a version that goes on without a module when it cannot be
-    /// instantiated.
+    /// Checks for versions that continue without a module when it cannot be instantiated.
     pub(crate) fn passes_unsealed(self) -> bool {
         self < Version(4, 1, 0)
     }

@@ -1,15 +1,15 @@
-//! Wildcards: the tags that a `match` fits, and the files that an include names.
+//! Wildcards: the tags that a `match` matches, and the files that an include names.
 
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
-/// The most names in directories that one include looks at.
+/// The maximum number of directory entries that one include examines.
 const NAMES_MAX: usize = 10_000;
-/// The longest pattern that is compared: the work is the product of two lengths.
+/// The maximum length of a pattern that is compared, in bytes. The work is the product of
+/// two lengths.
 const PATTERN_BYTES_MAX: usize = 1024;
 
-/// The answer to a question about tags, of which not all are known before
-/// Fluent Bit runs.
+/// The answer to a question about tags. Some tags are known only when Fluent Bit runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Fit {
     No,
@@ -17,7 +17,7 @@ pub(crate) enum Fit {
     Yes,
 }
 
-/// Compares a `match` with a tag in which `*` stands for text that is not known.
+/// Compares a `match` with a tag in which `*` stands for unknown text.
 pub(crate) fn fit(pattern: &str, tag: &str) -> Fit {
     let (pattern, tag) = (pattern.as_bytes(), tag.as_bytes());
     if pattern.len() > PATTERN_BYTES_MAX || tag.len() > PATTERN_BYTES_MAX {
@@ -32,29 +32,29 @@ pub(crate) fn fit(pattern: &str, tag: &str) -> Fit {
     }
 }
 
-/// Checks that the pattern fits a path: its `*` stands for slashes as well.
+/// Checks whether the pattern matches a path. Its `*` matches slashes, too.
 pub(crate) fn fits(pattern: &str, path: &str) -> bool {
     pattern.len() <= PATTERN_BYTES_MAX && fits_name(pattern.as_bytes(), path.as_bytes())
 }
 
-/// Checks that the pattern fits a name, in which `?` stands for one byte.
+/// Checks whether the pattern matches a name. `?` matches one byte.
 fn fits_name(pattern: &[u8], name: &[u8]) -> bool {
     table(pattern, name, |pattern, name| pattern == name || pattern == b'?', |_| false)
 }
 
-/// Checks that the pattern fits whatever the tag may be: only its own `*` takes
-/// in a `*` of the tag.
+/// Checks whether the pattern matches every possible tag. Only the pattern's own `*` can
+/// match a `*` of the tag.
 fn fits_all(pattern: &[u8], tag: &[u8]) -> bool {
     table(pattern, tag, |pattern, tag| pattern == tag && tag != b'*', |_| false)
 }
 
-/// Checks that the pattern fits something that the tag may be.
+/// Checks whether the pattern matches some possible tag.
 fn fits_some(pattern: &[u8], tag: &[u8]) -> bool {
     table(pattern, tag, |pattern, tag| pattern == tag, |tag| tag == b'*')
 }
 
-/// Compares, a row for each byte of the pattern: `can_be_empty` names what in the
-/// text may stand for anything.
+/// Compares a pattern and a text, with one row for each byte of the pattern. `is_open`
+/// marks the bytes of the text that stand for any text.
 fn table(pattern: &[u8], text: &[u8], is_equal: fn(u8, u8) -> bool, is_open: fn(u8) -> bool) -> bool {
     let mut row = vec![false; text.len() + 1];
     row[0] = true;
@@ -68,7 +68,7 @@ fn table(pattern: &[u8], text: &[u8], is_equal: fn(u8, u8) -> bool, is_open: fn(
             next[at + 1] = if byte == b'*' {
                 row[at + 1] || next[at]
             } else if is_open(text[at]) {
-                // It stands for this byte and for what follows, or for nothing.
+                // The `*` stands for this byte and what follows, or for nothing.
                 row[at + 1] || row[at] || next[at]
             } else {
                 row[at] && is_equal(byte, text[at])
@@ -79,7 +79,7 @@ fn table(pattern: &[u8], text: &[u8], is_equal: fn(u8, u8) -> bool, is_open: fn(
     row[text.len()]
 }
 
-/// Returns the files that a path with `*` and `?` names, in the order of their names.
+/// Returns the files that match a path with `*` and `?`, in the order of their names.
 pub(crate) fn files(pattern: &Path) -> Vec<PathBuf> {
     let mut found = vec![PathBuf::new()];
     let mut looked_at = 0;

@@ -1,4 +1,4 @@
-//! The YAML format, as Fluent Bit's own reader takes it.
+//! The YAML format, as Fluent Bit's own reader understands it.
 
 use crate::config::{Anchor, Kind, ProblemKind, Property, Route, Section, is_true};
 use crate::read::{self, Reader};
@@ -8,16 +8,16 @@ use yaml_rust2::Event;
 use yaml_rust2::parser::Parser;
 use yaml_rust2::scanner::{Marker, TScalarStyle};
 
-/// The deepest nesting: Fluent Bit needs ten levels.
+/// The maximum depth of nesting. Fluent Bit needs ten levels.
 const DEPTH_MAX: usize = 64;
-/// The most nodes of a file.
+/// The maximum number of nodes in a file.
 const NODES_MAX: usize = 200_000;
 
 /// A value with the place where it begins.
 #[derive(Debug)]
 struct Node {
     line: usize,
-    /// From 0 on.
+    /// The column, counted from 0.
     column: usize,
     value: Value,
 }
@@ -26,7 +26,7 @@ struct Node {
 enum Value {
     Scalar(String),
     List(Vec<Node>),
-    /// Keys and values, in turn.
+    /// Keys and values, alternating.
     Map(Vec<Node>),
 }
 
@@ -63,7 +63,7 @@ pub(crate) fn read(reader: &mut Reader, source: usize, depth: usize) {
     }
 }
 
-/// Returns keys with their values; a key that is no text is left out.
+/// Returns the keys with their values. Members whose key is not a text are left out.
 fn pairs(members: Vec<Node>) -> impl Iterator<Item = (Key, Node)> {
     let mut members = members.into_iter();
     std::iter::from_fn(move || Some((members.next()?, members.next()?))).filter_map(|(key, value)| {
@@ -159,7 +159,7 @@ impl Tree<'_> {
         }
     }
 
-    /// An element of a list below `env`: `name` and `value`, or NAME: value.
+    /// Reads an element of a list below `env`: `name` and `value`, or NAME: value.
     fn variable(&mut self, item: Node) {
         let Value::Map(members) = item.value else { return };
         let (mut name, mut set) = (None, None);
@@ -178,7 +178,7 @@ impl Tree<'_> {
         }
     }
 
-    /// The paths of shared objects.
+    /// Reads the paths of shared objects.
     fn objects(&mut self, key: &Key, items: Vec<Node>) {
         let mut section = Section::new(Kind::Other, "plugins", self.place(key.line));
         for item in items {
@@ -318,7 +318,8 @@ impl Tree<'_> {
     }
 }
 
-/// The texts of a list, or of one text. Elements that are maps stand for their `name`.
+/// Returns the texts of a list, or one text as a list. An element that is a map stands
+/// for its `name`.
 fn texts(value: Value) -> Vec<String> {
     let items = match value {
         Value::List(items) => items.into_iter().map(|item| item.value).collect(),
@@ -334,8 +335,8 @@ fn texts(value: Value) -> Vec<String> {
     items.into_iter().filter_map(text).collect()
 }
 
-/// Turns camelCase into snake_case where Fluent Bit does: in names that begin
-/// with a small letter and have no underscore.
+/// Converts camelCase to snake_case where Fluent Bit does: in names that begin with a
+/// small letter and have no underscore.
 fn snake_case(key: &str) -> String {
     let is_camel = key.starts_with(|c: char| c.is_ascii_lowercase()) && !key.contains('_');
     let mut out = String::new();
@@ -348,7 +349,8 @@ fn snake_case(key: &str) -> String {
     out
 }
 
-/// Reads all documents of a text, without recursion. The error has its line.
+/// Reads all documents of a text, without recursion. The error has the number of its
+/// line.
 fn documents(text: &str) -> Result<Vec<Node>, (usize, String)> {
     let mut parser = Parser::new_from_str(text);
     let lines: Vec<&str> = text.lines().collect();
@@ -395,7 +397,7 @@ fn node(mark: Marker, value: Value) -> Node {
     Node { line: mark.line(), column: mark.col(), value }
 }
 
-/// Returns a scalar's text. The parser has `~` in place of nothing.
+/// Returns a scalar's text. The parser returns `~` for an empty scalar.
 fn scalar(text: String, style: TScalarStyle, mark: Marker, lines: &[&str]) -> String {
     if style != TScalarStyle::Plain || text != "~" {
         return text;

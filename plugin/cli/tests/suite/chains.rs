@@ -1,4 +1,4 @@
-//! What a node's chain comes to: stops, states that were set back, ends without an
+//! Verdicts on a node's chain: stops, states that were set back, and ends without an
 //! anchor.
 
 use flb_audit_core::chain::keyring::KeyRing;
@@ -57,7 +57,7 @@ struct Node {
     lives: u64,
     seeds: u64,
     now: u64,
-    /// What left the node, line by line.
+    /// The lines that left the node.
     log: Vec<String>,
 }
 
@@ -85,7 +85,7 @@ impl Node {
         }
     }
 
-    /// One life: so many records, one each `seconds`.
+    /// Runs one life with so many records, one every `seconds`.
     fn live(&mut self, records: usize, seconds: u64) {
         let state = State::read(&self.state.0.borrow()).expect("a state");
         let (mut rotation, newest) = Rotation::open(self.keys.clone(), state.header.id).expect("keys");
@@ -124,13 +124,15 @@ impl Node {
         }
     }
 
-    /// What `verify` comes to without the records of these lines.
+    /// Verifies the log without the records of these lines. Returns the exit code and the
+    /// report.
     fn verify_without(&self, lost: Range<usize>) -> (i32, String) {
         self.verify(lost, &[])
     }
 
-    /// The same with more arguments; `ANCHORS` is a file with the first checkpoint of
-    /// each life but the last, `FROM` one with the checkpoint of line 20.
+    /// Verifies with more arguments. `ANCHORS` stands for a file with the first
+    /// checkpoint of each life but the last, and `FROM` for one with the checkpoint of
+    /// line 20.
     fn verify(&self, lost: Range<usize>, arguments: &[&str]) -> (i32, String) {
         let directory = tempfile::tempdir().expect("a directory");
         let anchors = directory.path().join("anchors");
@@ -175,7 +177,7 @@ const CONFLICT: i32 = 12;
 const TAMPERED: i32 = 20;
 const GAP: i32 = 10;
 
-/// Which records at the end of a life, one a second, may be lost.
+/// Finds which records may be lost at the end of a life with one record a second.
 #[test]
 fn the_end_of_a_life_may_be_lost_as_far_as_it_is_unsettled() {
     let mut node = Node::new();
@@ -184,20 +186,21 @@ fn the_end_of_a_life_may_be_lost_as_far_as_it_is_unsettled() {
     assert_eq!(node.verify_without(0..0).0, TAIL_UNANCHORED);
     for first in 1..60 {
         let (code, report) = node.verify_without(first..60);
-        // Looks at the clock were at 40 and 50 seconds.
+        // The clock was looked at after 40 and 50 seconds.
         let expected = if first < 41 { GAP } else { UNCLEAN_STOP };
         assert_eq!(code, expected, "from {first} on: {report}");
     }
-    // Not its middle, and nothing of the life that goes on.
+    // Records in the middle of the life must not be lost, nor records of the life that
+    // follows.
     assert_eq!(node.verify_without(50..59).0, GAP);
     assert_eq!(node.verify_without(50..61).0, GAP);
 }
 
-/// On Fluent Bit 4.0 each chunk is a life: whole lives are lost.
+/// On Fluent Bit 4.0 each chunk is a life, so whole lives are lost.
 #[test]
 fn whole_lives_may_be_lost_as_far_as_they_are_unsettled() {
     let mut node = Node::new();
-    // Lives of three records, of a second each: life n begins at line 3 n.
+    // Each life has three records, one second each. Life n begins at line 3 n.
     for _ in 0..20 {
         node.live(3, 1);
     }
@@ -211,7 +214,7 @@ fn whole_lives_may_be_lost_as_far_as_they_are_unsettled() {
     assert_eq!(node.verify_without(51..61).0, GAP);
 }
 
-/// Stops that follow each other quickly, before anything is delivered.
+/// The stops follow each other quickly, before anything is delivered.
 #[test]
 fn several_stops_in_a_row_are_one() {
     let mut node = Node::new();
@@ -236,7 +239,7 @@ fn a_state_that_is_older_than_its_keys_says_so() {
     node.live(5, 1);
     let (code, report) = node.verify_without(0..0);
     assert_eq!(code, STATE_DAMAGED, "{report}");
-    // A copy of both cannot know.
+    // A copied state directory cannot know about the stops.
     let mut node = Node::new();
     node.live(5, 1);
     let copy = node.state.0.borrow().clone();
@@ -253,7 +256,7 @@ fn the_end_may_be_without_an_anchor_for_so_long() {
     let mut node = Node::new();
     node.live(5, 60);
     node.live(5, 60);
-    // The anchor is at the first record of the first life: nine minutes follow.
+    // The anchor is the first record of the first life. Nine minutes of records follow.
     for (max, expected) in [("8m", TAIL_UNANCHORED), ("9m", 0), ("1h", 0)] {
         let (code, report) = node.verify(0..0, &["--anchors", "ANCHORS", "--max-unanchored", max]);
         assert_eq!(code, expected, "{max}: {report}");
@@ -261,7 +264,7 @@ fn the_end_may_be_without_an_anchor_for_so_long() {
     }
 }
 
-/// Old files were deleted, up to some record of the first life.
+/// Old files were deleted, up to a record of the first life.
 #[test]
 fn a_log_may_begin_with_a_checkpoint() {
     let mut node = Node::new();
@@ -278,7 +281,7 @@ fn a_log_may_begin_with_a_checkpoint() {
     assert_eq!(node.verify(25..26, &["--from", "FROM"]).0, GAP);
 }
 
-/// Anybody can compute the hashes of a chain without keys; but no filter changes its
+/// Anybody can compute the hashes of a chain without keys. But no filter changes its
 /// policy within a life.
 #[test]
 fn a_life_has_one_policy() {

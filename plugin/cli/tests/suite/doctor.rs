@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-/// A configuration that loses nothing, and a place for a property.
+/// Returns a configuration that loses nothing, with a place for a property.
 fn config(property: &str) -> String {
     format!(
         "service: {{storage.path: /s}}\n\

@@ -5,7 +5,7 @@ use crate::inputs::Bench;
 const OKTA: &str = include_str!("../../../policy/formats/okta/samples.ndjson");
 const KUBERNETES: &str = include_str!("../../../policy/formats/kubernetes-audit/samples.ndjson");
 
-/// The records of a file of samples.
+/// Returns the records in a file of samples.
 fn records(samples: &str) -> Vec<String> {
     let record = |line: &str| {
         let sample: serde_json::Value = serde_json::from_str(line).expect("JSON");

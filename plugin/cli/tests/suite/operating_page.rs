@@ -1,5 +1,5 @@
-//! The table of verdicts in `docs/operating.md` is the program's own. With
-//! `BLESS=1` in the environment the page is written.
+//! The table of verdicts in `docs/operating.md` is generated from the program. With
+//! `BLESS=1` in the environment, the test writes it.
 
 use flb_audit::verdict::Verdict;
 use std::path::Path;

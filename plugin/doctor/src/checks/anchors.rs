@@ -6,7 +6,7 @@ use crate::config::{Section, Setting, size};
 use crate::plugins;
 use crate::wildcard::Fit;
 
-/// The longest checkpoint's line, with room.
+/// The maximum length of a checkpoint's line, with some room, in bytes.
 const LINE_BYTES: u64 = 8000;
 
 pub(super) const CHECKS: &[Check] = &[

@@ -1,4 +1,5 @@
-//! Checks of the text: what Fluent Bit does not read, or reads otherwise.
+//! Checks of the text: parts that Fluent Bit ignores, or reads differently from what was
+//! meant.
 
 use super::{Check, Hit, Scene, Severity};
 use crate::config::ProblemKind;
@@ -47,7 +48,7 @@ pub(super) const CHECKS: &[Check] = &[
                  `--parser`, name the file as for Fluent Bit.",
         find: |scene| {
             let config = scene.config;
-            // Parsers of a file that could not be read are not known here.
+            // Parsers in a file that could not be read are unknown.
             if config.problems.iter().any(|problem| problem.kind == ProblemKind::FileMissing) {
                 return Vec::new();
             }

@@ -1,5 +1,5 @@
-//! Checks of filters: whether ours runs, on which records, and what comes
-//! behind it.
+//! Checks of filters: whether ours runs, for which records, and which steps come after
+//! it.
 
 use super::{Check, Hit, Scene, Severity};
 use crate::config::{Kind, Setting, size};
@@ -260,7 +260,7 @@ pub(super) const CHECKS: &[Check] = &[
 
 const STATE_DIRECTORY: &str = "/var/lib/flb-audit/filter";
 
-/// Hits for a property of our filters that is known and wrong.
+/// Returns hits for a property of our filters that is known and has a wrong value.
 fn each(
     scene: &Scene<'_>,
     key: &'static str,
@@ -301,7 +301,7 @@ fn shared_states(scene: &Scene<'_>) -> Vec<Hit> {
     hits
 }
 
-/// A path without `.`, `..` and doubled slashes.
+/// Returns a path without `.`, `..` and doubled slashes.
 fn plain(path: &str) -> String {
     let mut parts: Vec<&str> = Vec::new();
     for part in path.split('/').filter(|part| !matches!(*part, "" | ".")) {
@@ -335,7 +335,7 @@ fn unguarded(scene: &Scene<'_>) -> Vec<Hit> {
         Some(version) if version.passes_unsealed() => Severity::Warning,
         Some(_) => return Vec::new(),
     };
-    // Whether all that a filter seals goes to ledgers.
+    // True for a filter if all records that it seals go to ledgers.
     let mut to_ledgers: BTreeMap<Step, bool> = BTreeMap::new();
     for arrival in &scene.flows.arrivals {
         let Some(sealer) = arrival.sealer else { continue };
@@ -371,7 +371,7 @@ fn unguarded(scene: &Scene<'_>) -> Vec<Hit> {
     hits
 }
 
-/// The lines of another filter with one property.
+/// Returns the lines of another filter with one property.
 fn section(format: Format, name: &str, rule: &str, property: &str) -> [String; 4] {
     match format {
         Format::Yaml => [
@@ -389,8 +389,8 @@ fn section(format: Format, name: &str, rule: &str, property: &str) -> [String; 4
     }
 }
 
-/// Hits for each `rewrite_tag` that gets records, with those that are only for
-/// records which no filter could seal.
+/// Returns hits for each `rewrite_tag` that gets records. `with_fallbacks` includes those
+/// that are only for records which no filter could seal.
 fn rewriters(scene: &Scene<'_>, with_fallbacks: bool, hit: impl Fn(usize, Place) -> Option<Hit>) -> Vec<Hit> {
     if !scene.seals() {
         return Vec::new();

@@ -12,9 +12,9 @@ use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-/// The largest module or policy that is looked into.
+/// The maximum size of a module or policy that is examined, in bytes.
 const MODULE_BYTES_MAX: u64 = 64 << 20;
-/// Permissions of the group and of others.
+/// The permissions of the group and of others.
 const OTHERS: u32 = 0o077;
 
 pub(super) const CHECKS: &[Check] = &[
@@ -118,7 +118,7 @@ pub(super) const CHECKS: &[Check] = &[
 /// A directory that the configuration names.
 struct Directory {
     place: Place,
-    /// As it is written.
+    /// The path as it is written.
     named: String,
     path: PathBuf,
     /// True if the directory holds a chain, and not only a key.
@@ -231,7 +231,7 @@ fn policy_keys(scene: &Scene<'_>) -> Vec<Hit> {
     hits
 }
 
-/// Checks for a policy with the action `hmac`, in a module or by itself.
+/// Checks whether a module or policy uses the action `hmac`.
 fn makes_tokens(bytes: &[u8]) -> bool {
     let table = if bytes.starts_with(MAGIC) {
         Some(bytes)
@@ -242,7 +242,7 @@ fn makes_tokens(bytes: &[u8]) -> bool {
     policy.is_some_and(|policy| policy.rules().any(|rule| rule.action.name() == "hmac"))
 }
 
-/// Reads a regular file of a size that can be meant.
+/// Reads a regular file of a plausible size.
 fn read(path: &Path) -> Option<Vec<u8>> {
     let metadata = fs::metadata(path).ok()?;
     if !metadata.is_file() {

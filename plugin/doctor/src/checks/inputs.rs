@@ -1,4 +1,4 @@
-//! Checks of inputs: what is lost before a record is sealed.
+//! Checks of inputs: records that are lost before they are sealed.
 
 use super::{Check, Hit, Scene, Severity};
 use crate::Version;
@@ -218,7 +218,7 @@ fn coroutine(scene: &Scene<'_>, at: usize, input: &Section) -> Option<Hit> {
     Some(Hit::new(input.place, message).set(at, "threaded", "true"))
 }
 
-/// Directories that do not outlive a restart.
+/// Finds directories that do not survive a restart.
 fn volatile(scene: &Scene<'_>) -> Vec<Hit> {
     let is_volatile = |path: &str| {
         ["/tmp/", "/run/", "/var/run/", "/dev/shm/"].iter().any(|start| path.trim().starts_with(start))
@@ -238,7 +238,7 @@ fn volatile(scene: &Scene<'_>) -> Vec<Hit> {
         .collect()
 }
 
-/// Inputs that nothing seals, beside those that are sealed.
+/// Finds inputs that nothing seals, although others are sealed.
 fn unsealed(scene: &Scene<'_>) -> Vec<Hit> {
     let mut hits = Vec::new();
     for (at, input) in scene.inputs() {

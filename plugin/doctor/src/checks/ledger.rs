@@ -9,7 +9,7 @@ use std::path::Path;
 const OWN: [&str; 6] = ["component", "dir", "read_only", "memory_limit", "deadline", "failure_limit"];
 /// The properties of `out_audit.wasm`, without their `config.`.
 const LEDGER: [&str; 7] = ["file_size", "file_age", "keep_size", "keep_age", "recipients", "roster", "sync"];
-/// The properties that Fluent Bit has for any output, and that make sense here.
+/// The properties that Fluent Bit has for all outputs and that make sense here.
 const COMMON: [&str; 12] = [
     "name",
     "match",
@@ -25,9 +25,9 @@ const COMMON: [&str; 12] = [
     "tls",
 ];
 
-/// The memory of a component for which none is set.
+/// The memory of a component without `memory_limit`, in bytes.
 const MEMORY_LIMIT: u64 = 64_000_000;
-/// A record takes this many times its size in the ledger's memory: measured, with
+/// A record takes this many times its size in the ledger's memory. This was measured with
 /// records of 4 to 16 MB.
 const MEMORY_TIMES: u64 = 12;
 
@@ -43,7 +43,7 @@ pub(super) const CHECKS: &[Check] = &[
             let is_own = |path: &str| Path::new(path).file_name().is_some_and(|name| name == "out_wasm.so");
             let is_loaded =
                 scene.config.objects.iter().any(|object| object.value.as_deref().is_none_or(is_own));
-            // A plugins file that could not be read is found elsewhere.
+            // If a plugins file could not be read, another check reports that.
             let is_named = scene.config.service().is_some_and(|service| service.has("plugins_file"));
             let first = components(scene)
                 .next()
@@ -202,7 +202,7 @@ fn ledgers(
     scene.ledgers().filter(|(_, ledger)| is_wrong(ledger)).map(|(at, ledger)| hit(at, ledger)).collect()
 }
 
-/// Returns how long the records of an input can be; none if that is not known.
+/// Returns the maximum length of an input's records. Returns `None` if it is not known.
 fn line_bytes(input: &Section) -> Option<u64> {
     match input.setting("buffer_max_size") {
         Setting::Is(value) => size(value),
@@ -211,7 +211,7 @@ fn line_bytes(input: &Section) -> Option<u64> {
     }
 }
 
-/// Properties that nobody asks for.
+/// Finds properties that nothing reads.
 fn unknown(output: &Section) -> Vec<Hit> {
     let of_component: Vec<String> = LEDGER.iter().map(|name| format!("config.{name}")).collect();
     let is_ledger = plugins::is_ledger(output);

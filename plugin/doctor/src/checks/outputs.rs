@@ -1,5 +1,5 @@
-//! Checks of outputs: chunks that are dropped, and records that come out
-//! otherwise than they were sealed.
+//! Checks of outputs: chunks that are dropped, and records that are changed after they
+//! were sealed.
 
 use super::{Check, Hit, Scene, Severity};
 use crate::Version;
@@ -176,7 +176,7 @@ pub(super) const CHECKS: &[Check] = &[
     },
 ];
 
-/// Properties that name a member which an output adds.
+/// Properties that name a member which the output adds.
 const ADDED: [&str; 3] = ["json_date_key", "time_key", "tag_key"];
 
 /// Outputs that keep no record whole.
@@ -196,7 +196,7 @@ const LOSSY: [(&str, &str); 13] = [
     ("chronicle", "sends one member of each record, or text"),
 ];
 
-/// A property that decides in which form records come out.
+/// A property that decides the form in which records are written.
 struct Form {
     output: &'static str,
     key: &'static str,
@@ -204,7 +204,7 @@ struct Form {
     good: &'static str,
 }
 
-/// Properties with which an output keeps records whole, or does not.
+/// Properties that decide whether an output keeps records whole.
 const FORMS: [Form; 19] = [
     Form {
         output: "file",
@@ -264,14 +264,14 @@ fn form(at: usize, output: &Section) -> Option<Hit> {
     Some(if form.good.is_empty() { hit } else { hit.set(at, form.key, form.good) })
 }
 
-/// Checks for an output that delivers to this process or this machine, or fails
-/// for good whatever the limit is.
+/// Checks whether an output delivers to this process or this machine, or fails
+/// permanently whatever the limit is.
 pub(super) fn is_local(output: &Section) -> bool {
     ["file", "stdout", "null", "counter", "flowcounter", "exit", "plot"].iter().any(|name| output.is(name))
 }
 
-/// So many retries are as good as no limit: they outlast any outage. The output `s3` takes
-/// `no_limits` for five.
+/// The number of retries that is as good as no limit, because it outlasts any outage. The
+/// output `s3` reads `no_limits` as five.
 const RETRIES_ENOUGH: u64 = 1_000_000;
 
 pub(super) fn has_retry_limit(output: &Section) -> bool {
@@ -297,7 +297,7 @@ fn outputs(
     outputs_with(scene, |at, output| is_wrong(output).then(|| hit(at, output)))
 }
 
-/// Hits for outputs that sealed records reach.
+/// Returns hits for outputs that sealed records reach.
 fn sealed_with(scene: &Scene<'_>, hit: impl Fn(usize, &Section) -> Option<Hit>) -> Vec<Hit> {
     if scene.seals() { outputs_with(scene, hit) } else { Vec::new() }
 }

@@ -1,5 +1,5 @@
-//! Checks of records that leave their way: `routes` of inputs, tasks of the stream
-//! processor.
+//! Checks of records that leave the usual way: `routes` of inputs, and tasks of the
+//! stream processor.
 
 use super::{Check, Hit, Scene, Severity};
 use crate::config::Section;
@@ -59,8 +59,8 @@ fn stream(scene: &Scene<'_>, task: &Section) -> Option<Hit> {
     Some(Hit::new(exec.place, message))
 }
 
-/// The tag of the records that a task makes; none if it makes none. A stream without
-/// a tag has a name that no pattern but `*` is meant for.
+/// Returns the tag of the records that a task makes. Returns `None` if it makes none. A
+/// stream without a tag has a name that only the pattern `*` is meant to match.
 fn stream_tag(exec: &str) -> Option<String> {
     let lower = exec.to_ascii_lowercase();
     let mut words = lower.split_whitespace();

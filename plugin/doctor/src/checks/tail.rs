@@ -6,9 +6,10 @@ use crate::wildcard;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// The longest line that most logs have; those of Kubernetes are often over 77 KB.
+/// The maximum length of lines in most logs, in bytes. Lines of Kubernetes are often
+/// longer than 77 KB.
 const LINE_BYTES_WANTED: u64 = 1_000_000;
-/// As long as the filter takes.
+/// The length that the filter accepts.
 const BUFFER_MAX_SIZE: &str = "16M";
 
 pub(super) const CHECKS: &[Check] = &[
@@ -164,7 +165,7 @@ pub(super) const CHECKS: &[Check] = &[
     },
 ];
 
-/// Hits for each `tail` of a log that is sealed and of which this is true.
+/// Returns hits for each `tail` of a sealed log that meets a condition.
 fn tails(
     scene: &Scene<'_>,
     is_wrong: impl Fn(&Section) -> bool,
@@ -174,7 +175,7 @@ fn tails(
     tails.map(|(index, tail)| hit(index, tail)).collect()
 }
 
-/// A name for a database: the tag, or the log's.
+/// Returns a name for a database, from the tag or from the log's name.
 fn stem(tail: &Section) -> String {
     let path = tail.list("path").and_then(|paths| paths.first().map(|path| path.to_string()));
     let from_path = || Path::new(&path?).file_stem()?.to_str().map(String::from);
@@ -185,7 +186,7 @@ fn stem(tail: &Section) -> String {
     if name.is_empty() { "tail".into() } else { name.into() }
 }
 
-/// Returns the path, or one that names its rotated files, too.
+/// Returns the path, or a path that also matches its rotated files.
 fn with_rotated(path: &str, others: &[&str]) -> String {
     let Some((directory, name)) = path.rsplit_once('/') else { return path.into() };
     if name.is_empty() || name.contains('[') {

@@ -1,9 +1,9 @@
-//! Configurations beside what the doctor finds in them, the configurations that
-//! ship, and those in the docs.
+//! Configurations with the doctor's findings beside them, the shipped configurations, and
+//! those in the docs.
 //!
-//! `tests/cases` has a folder for each check, with configurations that have the
-//! trap (`trap*`) and that do not (`clean*`); `tests/public` has configurations as
-//! people write them. Beside each stands what is found; `BLESS=1` writes that anew.
+//! `tests/cases` has a folder for each check, with configurations that have the trap
+//! (`trap*`) and that do not (`clean*`). `tests/public` has configurations as people
+//! write them. The expected findings stand beside each; `BLESS=1` writes them.
 
 use flb_audit_doctor::{Examination, Options, Severity, checks, examine};
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,7 +11,7 @@ use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Checks that look at a machine: `host.rs` has their cases.
+/// Checks that examine a machine. Their cases are in `host.rs`.
 const OF_HOST: [&str; 7] = [
     "directory",
     "directory-owner",
@@ -37,7 +37,7 @@ fn is_config(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "yaml" || extension == "conf")
 }
 
-/// The options in a case's first line: `# --fluent-bit 4.0.14`, `# NAME=value`.
+/// Reads the options in a case's first line: `# --fluent-bit 4.0.14`, `# NAME=value`.
 fn options(text: &str) -> Options {
     let mut options = Options::default();
     let first = text.lines().next().unwrap_or_default();
@@ -79,7 +79,7 @@ fn listed(examination: &Examination) -> String {
     out
 }
 
-/// Compares what was found with what stands beside the case.
+/// Compares the findings with the expected ones.
 fn compare(path: &Path, examination: &Examination) -> Result<(), String> {
     let beside = PathBuf::from(format!("{}.found", path.display()));
     let found = listed(examination);
@@ -144,7 +144,7 @@ fn configurations_as_people_write_them() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Fails if there is more than notes.
+/// Fails if there are findings other than notes.
 fn assert_healthy(path: &Path, name: &str, versions: &[Option<&str>]) -> Result<(), String> {
     for version in versions {
         let mut options = Options {
@@ -154,7 +154,8 @@ fn assert_healthy(path: &Path, name: &str, versions: &[Option<&str>]) -> Result<
         let parsers = path.with_file_name("filter-audit-parsers.conf");
         options.parsers.extend(parsers.exists().then_some(parsers));
         let examination = examine(path, &options).map_err(|refused| format!("{name}: {refused}"))?;
-        // What an old version does is told, and no configuration can help it.
+        // Findings about an old version are reported, and no configuration can avoid
+        // them.
         let bad = |finding: &&flb_audit_doctor::Finding| {
             finding.severity > Severity::Note && !(version.is_some() && finding.id == "rewrite-tag-busy")
         };
@@ -184,7 +185,7 @@ fn configurations_that_ship_are_healthy() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// The packages' configurations are included by one of the operator's, as they say.
+/// A configuration of the operator includes the packages' configurations, as these say.
 #[test]
 fn configurations_of_packages_are_healthy() {
     const SERVICE: [(&str, &str, &str); 2] = [
@@ -201,7 +202,7 @@ fn configurations_of_packages_are_healthy() {
     }
 }
 
-/// The blocks of a page that are configurations, with their lines.
+/// Returns the blocks of a page that are configurations, with their lines.
 fn blocks(page: &str) -> Vec<(usize, &'static str, String)> {
     let mut blocks = Vec::new();
     let mut open: Option<(usize, String)> = None;

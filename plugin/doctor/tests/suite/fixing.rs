@@ -1,5 +1,5 @@
-//! Corrected copies: what could be set is set, nothing else changes, and a copy
-//! that is corrected again stays as it is.
+//! Corrected copies: every possible property is set, nothing else changes, and correcting
+//! a copy again changes nothing.
 
 use flb_audit_doctor::{Finding, Options, examine, fix};
 use std::collections::BTreeSet;
@@ -29,8 +29,8 @@ fn ids(findings: &[Finding]) -> BTreeSet<&str> {
     findings.iter().map(|finding| finding.id).collect()
 }
 
-/// Checks that a copy has all lines of the original in their order, but for those
-/// whose value was replaced.
+/// Checks that a copy has all lines of the original in their order, except lines whose
+/// value was replaced.
 fn assert_nothing_else_changed(path: &Path, original: &[u8], copy: &[u8]) {
     let key = |line: &[u8]| {
         let text = String::from_utf8_lossy(line).into_owned();
@@ -55,7 +55,7 @@ fn what_can_be_corrected_is_corrected() {
         let after = fix(&path, &options).expect("a configuration");
         count += after.count;
         let (were, are) = (ids(&before.findings), ids(&after.examination.findings));
-        // A corrected configuration has nothing that it did not have before.
+        // A corrected configuration has no finding that it did not have before.
         assert!(are.is_subset(&were), "{}: {are:?} after {were:?}", path.display());
         for source in &before.sources {
             if let Some(copy) = after.files.get(&source.path) {
@@ -73,7 +73,7 @@ fn what_can_be_corrected_is_corrected() {
     assert!(left.is_empty(), "{}", left.join("\n"));
 }
 
-/// Checks for findings that name properties, and not sections or commands.
+/// Checks whether a finding names a property, and not a section or a command.
 fn can_be_set(finding: &Finding) -> bool {
     let by_hand = ["unguarded", "plugin-missing", "component-property", "output-key"];
     !finding.lines.is_empty() && !by_hand.contains(&finding.id)

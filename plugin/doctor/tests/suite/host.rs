@@ -1,4 +1,5 @@
-//! The checks of a machine: directories and files below a root that the test makes.
+//! The checks of a machine, with directories and files below a root that the test
+//! creates.
 
 use flb_audit_core::redact::HmacKey;
 use flb_audit_doctor::{Finding, Host, Options, examine};
@@ -40,7 +41,7 @@ pipeline:
 const STATE: &str = "var/lib/flb-audit/shop";
 const LEDGER: &str = "var/lib/flb-audit/ledger";
 
-/// A machine on which all is well.
+/// A machine without any problem.
 struct Machine {
     root: TempDir,
 }
@@ -87,7 +88,7 @@ impl Machine {
         findings
     }
 
-    /// Checks what is found: names of checks, each with a part of its message.
+    /// Checks the findings: the names of checks, each with a part of its message.
     fn assert_finds(&self, expected: &[(&str, &str)]) {
         assert_are(&self.findings_for(self.own_user()), expected);
     }

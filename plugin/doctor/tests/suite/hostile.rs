@@ -1,5 +1,5 @@
-//! Files that are no configurations, or mean harm: nothing panics, hangs or is
-//! read without end.
+//! Files that are no configurations or mean harm: nothing panics or hangs, and reading
+//! always ends.
 
 use flb_audit_doctor::{FILE_BYTES_MAX, Finding, Options, Refused, examine, fix};
 use proptest::prelude::*;
@@ -138,7 +138,7 @@ fn texts_that_are_slow_to_read_come_to_an_end() {
     }
 }
 
-/// Lines as configurations have them, and worse.
+/// Returns lines as configurations have them, and worse.
 fn lines() -> impl Strategy<Value = String> {
     let words = prop::sample::select(vec![
         "[INPUT]",

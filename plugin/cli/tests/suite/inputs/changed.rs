@@ -1,9 +1,9 @@
-//! Logs that a store really changed: the verdict stays, and the change is named.
+//! Logs that a store has changed: the verdict stays, and the change is named.
 
 use super::{Bench, lines, log, verdict};
 use serde_json::{Map, Value, json};
 
-/// Applies a change to every member of an object and of what stands in it.
+/// Applies a change to every member of an object, at every level.
 fn deep(value: &mut Value, change: &dyn Fn(&mut Value)) {
     match value {
         Value::Object(members) => members.values_mut().for_each(|member| deep(member, change)),
@@ -35,7 +35,7 @@ fn renamed(value: &mut Value) {
     }
 }
 
-/// What a report says that altered records resemble.
+/// Returns the changes that altered records resemble according to a report.
 fn resembled(report: &Value) -> Vec<(Value, u64)> {
     let changes = report["resemblances"]["changes"].as_array().expect("changes");
     changes.iter().map(|it| (it["change"].clone(), it["records"].as_u64().expect("a number"))).collect()
@@ -135,8 +135,8 @@ fn lines_of_keys_and_values_are_named() {
     );
 }
 
-/// The option that the report names leaves out what was added, also where records have
-/// members of such names of their own.
+/// The option that the report names leaves out the added members, even if records have
+/// members of these names themselves.
 #[test]
 fn the_option_that_is_named_helps() {
     let bench = Bench::new();
@@ -152,7 +152,7 @@ fn the_option_that_is_named_helps() {
     assert_eq!(output.status.code(), Some(3), "{}", String::from_utf8_lossy(&output.stdout));
 }
 
-/// Tampering is no store's change, and hostile records cost little.
+/// Tampering resembles no store's change, and hostile records cost little time.
 #[test]
 fn what_is_tampered_with_resembles_nothing() {
     let bench = Bench::new();

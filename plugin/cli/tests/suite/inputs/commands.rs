@@ -28,7 +28,7 @@ fn find_looks_into_envelopes() {
     assert_eq!(code, Some(0));
     assert!(said.starts_with("torn.log:1: user.name in the clear (intact)\n"), "{said}");
     assert!(complaint.contains("torn.log:1: a torn line"), "{complaint}");
-    // The half may have held it.
+    // The torn part may have contained the value.
     let output = bench.run(&["find", "--value", "nobody", "--key", "keys/hmac.key", "torn.log"]);
     assert_eq!(output.status.code(), Some(1));
 }

@@ -1,4 +1,4 @@
-//! Logs that are torn, altered, or hold what is no record.
+//! Logs that are torn or altered, or that contain other things than records.
 
 use super::{Bench, WHOLE, lines, log, string, verdict};
 use serde_json::Value;
@@ -7,12 +7,12 @@ fn count(report: &Value, verdict: &str) -> u64 {
     report["counts"][verdict].as_u64().unwrap_or(0)
 }
 
-/// `file` writes on behind the half line that a kill has left, at any byte.
+/// The output `file` continues behind a torn line that a kill has left, at any byte.
 #[test]
 fn the_record_behind_half_a_line_is_read() {
     let bench = Bench::new();
     let [first, second, rest @ ..] = lines() else { panic!("no lines") };
-    // The checkpoint is behind the half, which is of another segment's record.
+    // The checkpoint stands behind the torn line, which belongs to another segment.
     let rest = rest.join("\n");
     for cut in (1..second.len() - 1).filter(|at| second.is_char_boundary(*at)).step_by(7) {
         let torn = format!("{}{first}\n{second}\n{rest}\n", &second[..cut]);
@@ -30,7 +30,7 @@ fn the_record_behind_half_a_line_is_read() {
     assert!(said.contains("1 torn line, as a kill during a write makes them"), "{said}");
 }
 
-/// With several workers `file` writes lines into one another.
+/// With several workers, the output `file` writes lines into one another.
 #[test]
 fn lines_within_lines_are_read() {
     let bench = Bench::new();
@@ -41,7 +41,7 @@ fn lines_within_lines_are_read() {
     assert_eq!((report["records"].as_u64(), count(&report, "unreadable")), (Some(5), 2), "{report:#}");
 }
 
-/// Container engines cut long lines, and those of other streams come between the parts.
+/// Container engines split long lines, and lines of other streams come between the parts.
 #[test]
 fn lines_that_were_cut_are_put_together() {
     let bench = Bench::new();
@@ -68,21 +68,23 @@ fn lines_that_were_cut_are_put_together() {
             "{name}"
         );
         assert_eq!(count(&report, unread), 1, "{name}: only of the other stream");
-        // Wherever what is read at once ends.
+        // Repeating the log puts the parts across the ends of the blocks that are read at
+        // once.
         let report = bench.report("log", log.repeat(2500));
         assert_eq!((report["records"].as_u64(), count(&report, unread)), (Some(6), 2500), "{name}");
-        // Without its last part, each of the others is as it was.
+        // If the last part is missing, each of the others stays a line of its own.
         let cut = log.trim_end().rsplit_once('\n').map_or("", |(cut, _)| cut);
         let report = bench.report("log", cut);
         assert_eq!((report["records"].as_u64(), count(&report, unread)), (Some(5), 3), "{name}");
     }
 }
 
-/// A record that another quotes, as text or as an object, is that one's data.
+/// A record that another record quotes, as text or as an object, is that record's data.
 #[test]
 fn nothing_is_taken_from_within_a_record() {
     let bench = Bench::new();
-    // As a filter would seal it: an altered record stands for it, so it is no other's envelope.
+    // The outer record is altered. An altered record is not searched for others, so it is
+    // no envelope.
     let outer = lines()[2]
         .replace(r#""text":"""#, &format!(r#""text":{},"object":{}"#, string(&lines()[0]), lines()[1]));
     let mut log: Vec<_> = lines()[3..].to_vec();
@@ -93,13 +95,13 @@ fn nothing_is_taken_from_within_a_record() {
         (report["records"].as_u64(), report["inputs"]["envelopes"].clone()),
         (Some(3), serde_json::json!({}))
     );
-    // A seal that lacks a part is still one.
+    // A seal that lacks a part is still a seal.
     let outer = format!(r#"{{"text":{},"audit":{{"chain":"inputs-chain"}}}}"#, string(&lines()[0]));
     let report = bench.report("log", format!("{outer}\n{}", lines()[1..].join("\n")));
     assert_eq!((report["verdict"].as_str(), report["records"].as_u64()), (Some("tampered"), Some(5)));
 }
 
-/// What has no seal where others have one is a finding, as a line would be.
+/// A value without a seal among values with one is a finding, just like a line.
 #[test]
 fn what_is_unsealed_among_records_is_found() {
     let bench = Bench::new();
@@ -121,14 +123,14 @@ fn what_is_unsealed_among_records_is_found() {
         assert_ne!(report["verdict"], WHOLE.0, "{last}");
         assert_eq!(report["records"], 5);
     }
-    // Members of an object that are all records.
+    // These are members of an object that are all records.
     let members: Vec<_> =
         lines()[..5].iter().enumerate().map(|(at, line)| format!(r#""id{at}":{line}"#)).collect();
     let report = bench.report("log", format!(r#"{{{},"id5":{{"evil":true}}}}"#, members.join(",")));
     assert_eq!((report["verdict"].as_str(), count(&report, "unsealed")), (Some("unsealed"), 1));
 }
 
-/// Only what is exactly an action is one.
+/// Only a text that is exactly an action line counts as one.
 #[test]
 fn what_is_like_an_action_is_no_action() {
     let bench = Bench::new();
@@ -147,7 +149,7 @@ fn what_is_like_an_action_is_no_action() {
     assert_eq!(report["inputs"]["bulk_actions"], 1);
 }
 
-/// What is no names of columns is a line that cannot be read.
+/// A first line that does not name columns is a line that cannot be read.
 #[test]
 fn a_first_line_is_not_skipped_unless_it_names_columns() {
     let bench = Bench::new();
@@ -163,7 +165,7 @@ fn a_first_line_is_not_skipped_unless_it_names_columns() {
     }
 }
 
-/// Data behind gzip that is neither a member nor padding is not dropped.
+/// Data behind gzip that is neither a member nor padding is reported.
 #[test]
 fn what_stands_behind_compressed_data_is_not_dropped() {
     let bench = Bench::new();
@@ -178,7 +180,7 @@ fn what_stands_behind_compressed_data_is_not_dropped() {
     }
 }
 
-/// A broken text costs itself, also where texts are told apart by their braces.
+/// A broken text costs no other text, even if texts are separated by their braces.
 #[test]
 fn a_broken_text_costs_no_other() {
     let bench = Bench::new();

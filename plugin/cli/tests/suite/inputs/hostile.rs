@@ -5,7 +5,7 @@ use std::fs::File;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-/// Far more than an optimised build takes.
+/// An optimised build takes far less time.
 const SECONDS_MAX: u64 = 60;
 
 #[test]
@@ -53,7 +53,7 @@ fn many_places_are_counted_together() {
     assert_eq!(report["records"], 6);
 }
 
-/// Compressed text in a text comes to no more than a line may have.
+/// A compressed string may not decompress to more than a line may have.
 #[test]
 fn a_bomb_in_a_string_is_left_alone() {
     use base64::Engine;
@@ -64,13 +64,13 @@ fn a_bomb_in_a_string_is_left_alone() {
     assert_eq!((report["verdict"].as_str(), report["records"].as_u64()), (Some("unsealed"), Some(6)));
 }
 
-/// A file of manifests that takes no room on the disk, and has one line of 4 GiB.
+/// The file of manifests takes no space on the disk, and has one line of 4 GiB.
 #[test]
 fn long_lines_of_a_ledger_take_little_memory() {
     let directory = tempfile::tempdir().expect("a directory");
     let manifests = File::create(directory.path().join("manifests.ndjson")).expect("a file");
     manifests.set_len(4 << 30).expect("a sparse file");
-    // In KiB; far less than the line.
+    // The limit is in KiB, and far less than the line.
     let limited = "ulimit -v 1500000; exec \"$0\" verify \"$1\"";
     let output = Command::new("sh")
         .args(["-c", limited, env!("CARGO_BIN_EXE_flb-audit")])

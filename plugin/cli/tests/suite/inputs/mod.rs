@@ -1,4 +1,4 @@
-//! Inputs: logs as stores and transports give them back, whole, torn and hostile.
+//! Inputs: logs as stores and transports return them, whole, torn and hostile.
 
 mod changed;
 mod commands;
@@ -19,7 +19,7 @@ use std::process::{Command, Output, Stdio};
 use std::sync::LazyLock;
 use tempfile::TempDir;
 
-/// What the log's records were, before they were sealed.
+/// The log's records before they were sealed.
 const RECORDS: [&str; 6] = [
     r#"{"kind":"Event","verb":"delete","user":{"name":"mallory","groups":["ops","on-call"]},"code":409}"#,
     r#"{"ratio":0.123456789012345,"whole":7,"zero":0,"large":9007199254740995,"tiny":2.5e-9}"#,
@@ -29,7 +29,7 @@ const RECORDS: [&str; 6] = [
     r#"{"message":"own","event":{"log":"own"},"_id":"own","@timestamp":1795161600,"last":true}"#,
 ];
 
-/// The log: a line each, as the filter seals them, under the first key of a chain.
+/// The log, one line a record, as the filter seals it under the first key of a chain.
 static LOG: LazyLock<(Vec<String>, String)> = LazyLock::new(|| {
     let id = ChainId::from_text(b"inputs-chain").expect("a chain's name");
     let mut seeds = 0;
@@ -68,7 +68,7 @@ fn log() -> String {
     lines().join("\n") + "\n"
 }
 
-/// A directory with the roster, and the program run there.
+/// A directory with the roster, in which the program runs.
 pub(crate) struct Bench(TempDir);
 
 impl Bench {
@@ -97,7 +97,7 @@ impl Bench {
         (output.status.code(), String::from_utf8(output.stdout).expect("UTF-8"))
     }
 
-    /// The report on an input, as JSON.
+    /// Returns the report on an input as JSON.
     fn report(&self, name: &str, bytes: impl AsRef<[u8]>) -> Value {
         self.write(name, bytes);
         let output = self.run(&["verify", "--roster", "roster.json", "--json", name]);
@@ -106,15 +106,15 @@ impl Bench {
     }
 }
 
-/// The verdict, and how many different records were verified.
+/// Returns the verdict, and the number of distinct records that were verified.
 fn verdict(report: &Value) -> (&str, u64) {
     (report["verdict"].as_str().unwrap_or("none"), report["records"].as_u64().unwrap_or(0))
 }
 
-/// All records, and nothing else.
+/// The verdict on the whole log.
 const WHOLE: (&str, u64) = ("tail_unanchored", 6);
 
-/// A text as a string of JSON.
+/// Returns a text as a JSON string.
 fn string(text: &str) -> String {
     serde_json::to_string(text).expect("a string")
 }

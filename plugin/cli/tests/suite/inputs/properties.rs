@@ -1,4 +1,4 @@
-//! Properties: a log verifies in whatever it is wrapped, and damage is found there, too.
+//! Property tests: a log verifies in any wrapping, and damage in the wrapping is found.
 
 use super::{Bench, WHOLE, lines, string, verdict};
 use base64::Engine;
@@ -45,7 +45,7 @@ impl Layer {
     }
 }
 
-/// How texts are put together.
+/// The way in which texts are put together.
 #[derive(Clone, Copy, Debug)]
 enum Framing {
     Lines,
@@ -97,7 +97,7 @@ fn wrapped() -> impl Strategy<Value = (Vec<Layer>, Framing)> {
 
 fn wrap(layers: &[Layer], framing: Framing, order: &[usize]) -> Vec<u8> {
     let layered = |at: &usize| layers.iter().fold(lines()[*at].clone(), |text, layer| layer.wrap(&text));
-    // What is in columns or behind text is an object.
+    // Texts in columns or behind other text have to be objects.
     let closed = |text: String| if text.starts_with('{') { text } else { format!(r#"{{"o":{text}}}"#) };
     framing.frame(&order.iter().map(layered).map(closed).collect::<Vec<_>>())
 }
@@ -115,8 +115,8 @@ proptest! {
         prop_assert_eq!(verdict(&report), WHOLE, "{:?} {:?}: {:#}", layers, framing, report);
     }
 
-    /// Damage may leave all records as they are, if it is around them. It never leaves
-    /// fewer without a finding.
+    /// Damage around the records may leave all of them intact. It never loses a record
+    /// without a finding.
     #[test]
     fn damage_is_found(
         (layers, framing) in wrapped(),

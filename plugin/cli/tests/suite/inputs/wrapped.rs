@@ -1,4 +1,4 @@
-//! Logs as they come back, whole: every form is read, and named.
+//! Whole logs as stores return them: every form is read, and named.
 
 use super::{Bench, WHOLE, lines, log, string, verdict};
 use base64::Engine;
@@ -16,8 +16,8 @@ pub(super) fn pretty(line: &str) -> String {
     serde_json::to_string_pretty(&value).expect("JSON")
 }
 
-/// A form: what is made of each record, by one template after another, what stands
-/// around and between them, and what the report says of it.
+/// A form of logs: the templates that are applied to each record, the texts around and
+/// between records, and the expected line of the report.
 #[derive(Deserialize)]
 struct Form {
     name: String,
@@ -45,7 +45,7 @@ impl Form {
     }
 }
 
-/// A template with a text in it: as it is, as a JSON string, with its quotes doubled…
+/// Fills a text into a template: unchanged, as a JSON string, with its quotes doubled…
 fn filled(template: &str, text: &str) -> String {
     let Some((before, rest)) = template.split_once("{{") else { return template.to_owned() };
     let (name, after) = rest.split_once("}}").expect("a name");
@@ -65,14 +65,14 @@ fn filled(template: &str, text: &str) -> String {
     [before, &value, &filled(after, text)].concat()
 }
 
-/// Every form of text: a line each in `wrapped.ndjson`.
+/// Returns every form of text. `wrapped.ndjson` has one on each line.
 fn texts() -> impl Iterator<Item = (String, Vec<u8>, String)> {
     let forms = include_str!("wrapped.ndjson").lines();
     let forms = forms.map(|line| serde_json::from_str::<Form>(line).expect(line));
     forms.map(|form| (form.name.clone(), form.log(), form.said))
 }
 
-/// Every form of bytes.
+/// Returns every form of bytes.
 fn encodings() -> [(&'static str, Vec<u8>, &'static str); 12] {
     let members = |between: &[u8]| {
         let members: Vec<_> = lines().iter().map(|line| gzip(&format!("{line}\n"))).collect();
@@ -98,7 +98,7 @@ fn encodings() -> [(&'static str, Vec<u8>, &'static str); 12] {
     ]
 }
 
-/// One line has two records, and all others have one.
+/// Returns a log with two records on one line, and one on all others.
 fn some_a_line() -> (&'static str, Vec<u8>, &'static str) {
     let log = log();
     let second = log.match_indices('\n').nth(1).expect("a line").0;
@@ -150,7 +150,7 @@ fn every_form_is_read_and_named() {
     }
 }
 
-/// A store's answer can be longer than the part that is read at once.
+/// A store's response can be longer than the block that is read at once.
 #[test]
 fn long_inputs_are_read_in_every_framing() {
     let bench = Bench::new();
@@ -186,7 +186,7 @@ fn the_report_counts_envelopes() {
     assert_eq!(report["inputs"]["envelopes"], serde_json::json!({"log, as text (Docker)": 4}));
 }
 
-/// A form that is not read is named, with what to do, also within gzip.
+/// A format that is not supported is named, with the remedy, also within gzip.
 #[test]
 fn archives_are_named() {
     let bench = Bench::new();
