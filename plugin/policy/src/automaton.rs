@@ -1,4 +1,4 @@
-//! Patterns into automata, in the layouts that [`flb_audit_core::automaton`]
+//! Compiles patterns into automata, in the layouts that [`flb_audit_core::automaton`]
 //! walks.
 
 mod fold;
@@ -17,17 +17,17 @@ use regex_automata::{Anchored, MatchKind};
 use std::collections::HashMap;
 use std::hash::Hash;
 
-/// The memory that building one may take, in bytes. It has room for some 16 times
-/// [`TRANSITIONS_MAX`], which minimizing may come down from.
+/// The memory limit for building one automaton, in bytes. It has room for about 16 times
+/// [`TRANSITIONS_MAX`], since minimizing may reduce an automaton to that.
 const BUILD_BYTES_MAX: usize = 4 << 20;
-/// The most steps that minimizing may take: each compares one transition. A
-/// long chain of states, as of `x{1,60000}`, takes the square of its length.
+/// The maximum number of steps of minimizing; each step compares one transition. A long
+/// chain of states, as in `x{1,60000}`, takes the square of its length.
 const MINIMIZE_STEPS_MAX: usize = 1 << 27;
 
-/// How the patterns are searched for.
+/// The way in which the patterns are searched for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Direction {
-    /// From the first byte on, each match to its longest.
+    /// From the first byte on, each match to its longest end.
     Anchored,
     /// From any byte on.
     Anywhere,
@@ -35,12 +35,12 @@ pub enum Direction {
     Backwards,
 }
 
-/// What the patterns are written for.
+/// The units that the patterns match.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Alphabet {
-    /// Bytes: classes and case are those of ASCII.
+    /// Bytes. Classes and case are those of ASCII.
     Bytes,
-    /// Characters in UTF-8, in classes and case of Unicode.
+    /// Characters in UTF-8. Classes and case are those of Unicode.
     Unicode,
 }
 
@@ -51,12 +51,12 @@ pub enum Error {
     /// The pattern at `index` cannot be parsed.
     #[error("{source}")]
     Syntax {
-        /// The pattern's place among those that were given.
+        /// The pattern's index among the given ones.
         index: usize,
         /// The parser's reason.
         source: Box<regex_syntax::Error>,
     },
-    /// Together the patterns make more states than an automaton may have.
+    /// Together, the patterns need more states than an automaton may have.
     #[error(
         "the automaton would have more than {TRANSITIONS_MAX} transitions; bound or narrow what is repeated, as in \
          [a-z]{{1,20}}"
@@ -68,10 +68,11 @@ pub enum Error {
          [a-z]{{1,20}}"
     )]
     TooManySteps,
-    /// The patterns ask for something that the compiler of NFAs cannot do.
+    /// The patterns need something that the compiler of NFAs does not support.
     #[error(transparent)]
     Nfa(Box<thompson::BuildError>),
-    /// A word boundary of Unicode, which takes more than a byte of context.
+    /// The patterns contain a word boundary of Unicode, which needs more than a byte of
+    /// context.
     #[error("word boundaries of Unicode cannot be compiled; (?-u:\\b) is that of ASCII")]
     UnicodeBoundary(#[source] Box<dense::BuildError>),
     /// The automaton has no state to start in.
@@ -79,8 +80,8 @@ pub enum Error {
     Start(StartError),
 }
 
-/// Compiles patterns into a dense automaton, in which each is accepted with its
-/// index as id.
+/// Compiles patterns into a dense automaton. Each pattern is accepted with its index as
+/// id.
 pub fn compile(
     patterns: &[impl AsRef<str>],
     direction: Direction,
@@ -89,7 +90,7 @@ pub fn compile(
     states(patterns, direction, alphabet)?.write_dense().ok_or(Error::TooLarge)
 }
 
-/// The same, into a compact one.
+/// Same as [`compile`], but into a compact automaton.
 pub fn compile_compact(
     patterns: &[impl AsRef<str>],
     direction: Direction,
@@ -103,7 +104,7 @@ fn states(patterns: &[impl AsRef<str>], direction: Direction, alphabet: Alphabet
     Ok(numbering::numbered(&reached, is_late))
 }
 
-/// The smallest automaton for patterns, and whether it accepts late.
+/// Returns the smallest automaton for patterns, and whether it accepts late.
 fn reached(
     patterns: &[impl AsRef<str>],
     direction: Direction,
@@ -152,14 +153,14 @@ fn reached(
     Ok((reached, is_late))
 }
 
-/// A byte for each place in a text where a match may start: none at its
-/// beginning, else what stands before.
+/// One byte for each kind of place where a match may start: `None` for the beginning of a
+/// text, else the byte before.
 const LOOK_BEHIND: [Option<u8>; 4] = [None, Some(b'a'), Some(b'\n'), Some(b' ')];
 
-/// All that can be reached of an automaton, by number; 0 is the dead state.
+/// All reachable states of an automaton, by number. 0 is the dead state.
 struct Reached {
     starts: [usize; 4],
-    /// The symbol of each byte: those between which no state tells are one.
+    /// The symbol of each byte. Bytes that no state tells apart have the same symbol.
     symbols: Vec<usize>,
     /// The next state for every symbol, and then for the end of the text.
     next: Vec<Vec<usize>>,
@@ -168,7 +169,7 @@ struct Reached {
 }
 
 impl Reached {
-    /// An automaton that finds nothing, and goes on for ever.
+    /// Returns an automaton that never finds anything and never stops.
     fn of_nothing() -> Reached {
         let (symbols, next) = (vec![0; 1 << u8::BITS], vec![vec![0, 0], vec![1, 0]]);
         Reached { starts: [1; LOOK_BEHIND.len()], symbols, next, accepts: vec![Vec::new(); 2] }
@@ -202,7 +203,7 @@ impl Reached {
         let mut next = vec![vec![0; count + 1]];
         let mut accepts = vec![Vec::new()];
         while let Some(state) = found.get(next.len()).copied().flatten() {
-            // Far more than it takes to be small once it is minimal.
+            // This is far more than allows a small result after minimizing.
             if next.len() > TRANSITIONS_MAX {
                 return Err(Error::TooLarge);
             }
@@ -214,13 +215,13 @@ impl Reached {
         Ok(Reached { starts, symbols, next, accepts })
     }
 
-    /// The symbol of the end of the text.
+    /// Returns the symbol of the end of the text.
     fn end(&self) -> usize {
         self.next[0].len() - 1
     }
 
-    /// Has each state accept what it would at the end of the text: right if no
-    /// pattern looks at what is behind its match.
+    /// Makes each state accept what it would accept at the end of the text. That is right
+    /// if no pattern looks at the bytes behind its match.
     fn accept_at_once(&mut self) {
         let end = self.end();
         self.accepts = self.next.iter().map(|next| self.accepts[next[end]].clone()).collect();
@@ -229,7 +230,7 @@ impl Reached {
         }
     }
 
-    /// Makes one of states that no text tells apart (Moore's algorithm).
+    /// Merges states that no text tells apart (Moore's algorithm).
     fn minimize(&mut self) -> Result<(), Error> {
         let mut classes = number_all(self.accepts.iter());
         let round = self.next.len() * self.next[0].len();
@@ -271,7 +272,7 @@ fn accepted(dfa: &dense::DFA<Vec<u32>>, state: StateID) -> Vec<u16> {
     ids
 }
 
-/// Gives equal values equal numbers, in the order of the first of each.
+/// Numbers values in the order of their first appearance. Equal values get equal numbers.
 fn number_all<'a, T: Eq + Hash + 'a>(values: impl Iterator<Item = &'a T>) -> Vec<usize> {
     let mut numbers = HashMap::new();
     values

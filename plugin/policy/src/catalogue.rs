@@ -1,15 +1,14 @@
-//! Schemas that come with flb-audit, each of which says where its rules come
-//! from.
+//! The built-in schemas. Each of them names the source of its rules.
 
 use crate::schema::{self, Compiled, Options, SchemaError};
 
-/// How much a schema asks for.
+/// The strictness of a schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// What the source has in every record.
+    /// Requires the members that the source has in every record.
     Required,
-    /// That, and that all that is there is as the source documents it; formats
-    /// are asserted.
+    /// Requires these members, and also that every other member is as the source
+    /// documents it. Formats are asserted.
     Strict,
 }
 
@@ -46,12 +45,12 @@ const ENTRIES: [Entry; 13] = [
     entry!("vault-audit"),
 ];
 
-/// The names of all that there are.
+/// Returns the names of all built-in schemas.
 pub fn names() -> impl Iterator<Item = &'static str> {
     ENTRIES.iter().map(|entry| entry.name)
 }
 
-/// A schema's text, if there is one of that name.
+/// Returns the text of the schema with this name, if there is one.
 pub fn text(name: &str, mode: Mode) -> Option<&'static str> {
     let entry = ENTRIES.iter().find(|entry| entry.name == name)?;
     Some(match mode {
@@ -60,7 +59,7 @@ pub fn text(name: &str, mode: Mode) -> Option<&'static str> {
     })
 }
 
-/// A schema, compiled, if there is one of that name.
+/// Compiles the schema with this name, if there is one.
 pub fn compile(name: &str, mode: Mode) -> Option<Result<Compiled, SchemaError>> {
     let options = Options { assert_format: mode == Mode::Strict };
     text(name, mode).map(|text| schema::compile(text, options))

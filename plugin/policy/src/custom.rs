@@ -1,27 +1,26 @@
-//! What triggers a policy's own pattern: its beginning, as far as it takes to
-//! be rare.
+//! Derives the trigger of a policy's own pattern: as much of its beginning as makes it
+//! rare.
 //!
-//! The scout is one automaton over the triggers of all detectors, and may not
-//! grow much: that of a pattern is short, and does not look at its
-//! surroundings, which would double the states of all others. Its lead and
-//! the pattern itself do.
+//! The scout is one automaton over the triggers of all detectors, and must not grow much.
+//! So the trigger of a pattern is short and does not look at its surroundings, which
+//! would double the states of all others. The lead and the pattern itself do.
 
 use flb_audit_core::redact::LEAD_BYTES_MAX;
 use regex_syntax::ParserBuilder;
 use regex_syntax::hir::{Capture, Hir, HirKind, Repetition};
 
-/// From how many bytes on a beginning is rare enough.
+/// The minimum length of a beginning that is rare enough, in bytes.
 const TRIGGER_BYTES_MIN: usize = 4;
-/// And up to how many it may have: a lead is no longer than that.
+/// The maximum length of a beginning, in bytes: a lead is no longer.
 const TRIGGER_BYTES_MAX: usize = 64;
 
-/// One of a policy's own patterns, as a detector has it.
+/// A policy's own pattern, in the parts of a detector.
 pub(crate) struct CustomPattern {
     pub(crate) trigger: String,
     pub(crate) lead: String,
 }
 
-/// Takes a pattern apart. What is wrong with it, if it cannot be.
+/// Splits a pattern into its parts, or returns the problem with it.
 pub(crate) fn parse(pattern: &str) -> Result<CustomPattern, String> {
     let hir = hir(pattern)?;
     let lead = beginning(&hir).unwrap_or_else(|| shortest(&hir));
@@ -35,7 +34,7 @@ pub(crate) fn parse(pattern: &str) -> Result<CustomPattern, String> {
     Ok(CustomPattern { trigger: without_looks(&lead).to_string(), lead: lead.to_string() })
 }
 
-/// Whether a pattern is one, and finds no nothing: that would be everywhere.
+/// Checks that a pattern parses and cannot match the empty text, which is everywhere.
 pub(crate) fn check(pattern: &str) -> Result<(), String> {
     if hir(pattern)?.properties().minimum_len() == Some(0) {
         return Err(
@@ -47,7 +46,7 @@ pub(crate) fn check(pattern: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// The length of what a pattern matches, in bytes, if that is always the same.
+/// Returns the length of a pattern's matches in bytes, if it is always the same.
 pub(crate) fn len(pattern: &str) -> Option<u8> {
     let properties = hir(pattern).ok()?.properties().clone();
     let len = properties.minimum_len().filter(|len| properties.maximum_len() == Some(*len));
@@ -59,8 +58,8 @@ fn hir(pattern: &str) -> Result<Hir, String> {
     parsed.map_err(|error| error.to_string())
 }
 
-/// The parts that a match starts with, if they are bounded and enough; of
-/// alternatives, those of each.
+/// Returns the parts that a match starts with, if they are bounded and long enough. For
+/// alternatives, these are the parts of each.
 fn beginning(hir: &Hir) -> Option<Hir> {
     let parts = match hir.kind() {
         HirKind::Concat(parts) => parts,
@@ -91,8 +90,8 @@ fn beginning(hir: &Hir) -> Option<Hir> {
     None
 }
 
-/// What every match starts with: the pattern, repeating at its end no more
-/// than it has to.
+/// Returns the part that every match starts with: the pattern, with the fewest
+/// repetitions at its end.
 fn shortest(hir: &Hir) -> Hir {
     match hir.kind() {
         HirKind::Repetition(repetition) => {
@@ -108,7 +107,7 @@ fn shortest(hir: &Hir) -> Hir {
     }
 }
 
-/// The same wherever it stands.
+/// Returns the pattern without conditions on its surroundings.
 fn without_looks(hir: &Hir) -> Hir {
     let inner = |hir: &Hir| Box::new(without_looks(hir));
     match hir.kind() {
@@ -134,7 +133,7 @@ mod tests {
             (r"\bEMPL[0-9]+\b", "(?:EMPL)", r"(?:(?-u:\b)(?:EMPL))"),
             ("BEGIN.*END", "(?:BEGIN)", "(?:BEGIN)"),
             ("(EMP-[0-9]+|(CUST)[0-9]*)$", r"(?:(?:EMP\-)|((?:CUST)))", r"(?:(?:EMP\-)|((?:CUST)))"),
-            // None is bounded and long enough.
+            // No beginning is bounded and long enough.
             ("[a-z]{1,9}-x$", r"(?:(?-u:[a-z]){1,9}(?:\-x))", r"(?:(?-u:[a-z]){1,9}(?:\-x)\z)"),
             ("foo|ba[rz]+", "(?:(?:foo)|(?:(?:ba)(?-u:[rz])))", "(?:(?:foo)|(?:(?:ba)(?-u:[rz])))"),
             ("(note=[a-z])+", "(?:note=)", "(?:note=)"),

@@ -1,29 +1,29 @@
-//! Putting a policy's table into the filter's module, and finding it there.
+//! Puts a policy's table into the filter's module, and finds it there.
 //!
-//! The module has a place of 24 bytes among its data: a mark, and
-//! the address and the length of the table, both zero as long as there is
-//! none. The table itself becomes a data segment of its own, the last, behind
-//! all memory that the module starts with; that grows by as many pages. No
-//! code changes, and a table that is there already makes room for the new one.
+//! The module has a place of 24 bytes among its data: a mark, and the address and the
+//! length of the table, both zero as long as there is no table. The table itself becomes
+//! the last data segment, behind all memory that the module starts with; that memory
+//! grows by the pages that the table needs. No code changes. A table that is already
+//! there is replaced.
 
 use flb_audit_core::policy::MODULE_MARK;
 use std::ops::Range;
 use wasm_encoder::{ConstExpr, DataCountSection, DataSection, MemorySection, MemoryType, Module, RawSection};
 use wasmparser::{DataKind, Operator, Parser, Payload};
 
-/// The mark, the address and the length, both little-endian.
+/// The length of the mark, the address and the length; both numbers are little-endian.
 const PLACE_BYTES: usize = 24;
 const PAGE_BYTES: usize = 64 << 10;
 
-/// Why a module cannot be used.
+/// The reason why a module cannot be used.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
-    /// It is no WebAssembly module, or a damaged one.
+    /// The file is no WebAssembly module, or a damaged one.
     NotAModule(wasmparser::BinaryReaderError),
-    /// It is not a `filter_audit.wasm`.
+    /// The module is not a `filter_audit.wasm`.
     NotTheFilter,
-    /// The table in it is not where it says.
+    /// The table is not where the module says.
     Damaged,
 }
 
@@ -48,15 +48,15 @@ impl From<wasmparser::BinaryReaderError> for Error {
     }
 }
 
-/// A module, taken apart as far as the policy needs it.
+/// The parts of a module that putting a policy into it needs.
 struct Parts<'a> {
     module: &'a [u8],
-    /// All sections: their ids, and where their contents are.
+    /// All sections: their ids, and the places of their contents.
     sections: Vec<(u8, Range<usize>)>,
     memory: wasmparser::MemoryType,
     /// The data segments: address and contents.
     segments: Vec<(u32, &'a [u8])>,
-    /// The segment with the place, and where in it that is.
+    /// The segment that contains the place, and the offset of the place in it.
     place: (usize, usize),
 }
 
@@ -86,7 +86,7 @@ impl<'a> Parts<'a> {
         Ok(Parts { module, sections, memory, segments, place })
     }
 
-    /// Address and length of the table that is there.
+    /// Returns the address and the length of the module's table, if it has one.
     fn table(&self) -> Result<Option<(u32, u32)>, Error> {
         let (segment, at) = self.place;
         let number = |at: usize| {
@@ -110,7 +110,7 @@ fn address(kind: &DataKind<'_>) -> Result<u32, Error> {
     }
 }
 
-/// The table in a module; none if it has none.
+/// Returns the table in a module, or `None` if the module has none.
 pub fn table(module: &[u8]) -> Result<Option<&[u8]>, Error> {
     let parts = Parts::of(module)?;
     match (parts.table()?, parts.segments.last()) {
@@ -122,7 +122,7 @@ pub fn table(module: &[u8]) -> Result<Option<&[u8]>, Error> {
     }
 }
 
-/// The module with this table in it, in place of the one that it may have.
+/// Returns the module with this table. A table that is already there is replaced.
 pub fn with_table(module: &[u8], table: &[u8]) -> Result<Vec<u8>, Error> {
     let mut parts = Parts::of(module)?;
     let pages = |bytes: usize| bytes.div_ceil(PAGE_BYTES) as u64;
@@ -154,7 +154,7 @@ pub fn with_table(module: &[u8], table: &[u8]) -> Result<Vec<u8>, Error> {
     });
     let mut out = Module::new();
     for (id, range) in &parts.sections {
-        /// Numbers of sections, in WebAssembly's binary format.
+        /// The ids of sections in WebAssembly's binary format.
         const MEMORY: u8 = 5;
         const DATA: u8 = 11;
         const DATA_COUNT: u8 = 12;

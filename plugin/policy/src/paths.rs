@@ -1,17 +1,17 @@
-//! Paths, as policies write them.
+//! Reads paths in the notation of policies.
 //!
-//! `user.email` is a member of a member, `items[].card` one of each element of
-//! an array, `body|card` one of the JSON that the string `body` holds. `*` is
-//! any one step into a member or an element, `**` any number of any steps; what
-//! a path leads to, it stands for with all that is in it. A
-//! key that is more than letters, digits, `_`, `-`, `$` and `@` stands in
-//! quotes: `annotations."example.org/owner"`.
+//! `user.email` is a member of a member, `items[].card` is a member of each element of an
+//! array, and `body|card` a member of the JSON in the string `body`. `*` is any one step
+//! into a member or an element, `**` is any number of any steps. A path stands for the
+//! value that it leads to and everything in that value. A key with other characters than
+//! letters, digits, `_`, `-`, `$` and `@` stands in quotes:
+//! `annotations."example.org/owner"`.
 
 mod automaton;
 
 pub(crate) use automaton::compile;
 
-/// The most steps of a path.
+/// The maximum number of steps in a path.
 const STEPS_MAX: usize = 256;
 
 /// The reason why a path cannot be read.
@@ -43,10 +43,10 @@ pub(crate) enum Step {
     Deep,
 }
 
-/// Takes a path apart.
+/// Splits a path into its steps.
 pub(crate) fn parse(path: &str) -> Result<Vec<Step>, PathError> {
     let mut steps = steps(path)?;
-    // What holds for a value holds for all that is in it.
+    // A statement on a value holds for everything in it, so `**` at the end adds nothing.
     while steps.len() > 1 && steps.last() == Some(&Step::Deep) {
         steps.pop();
     }
@@ -63,7 +63,7 @@ fn steps(path: &str) -> Result<Vec<Step>, PathError> {
         if steps.len() > STEPS_MAX {
             return Err(PathError::TooLong);
         }
-        // An element needs no key before it only at the very start or behind `|`.
+        // An element needs no key before it only at the very start and behind `|`.
         if !rest.starts_with("[]") {
             let (step, after) = member(rest)?;
             steps.push(step);
@@ -80,7 +80,7 @@ fn steps(path: &str) -> Result<Vec<Step>, PathError> {
             Some('|') => {
                 steps.push(Step::Json);
                 match &rest[1..] {
-                    // The whole JSON.
+                    // The path ends with the JSON as a whole.
                     "" => return Ok(steps),
                     rest => rest,
                 }
@@ -119,7 +119,7 @@ fn member(rest: &str) -> Result<(Step, &str), PathError> {
     }
 }
 
-/// A path, and what it says.
+/// A path with its statement.
 #[derive(Clone, Debug)]
 pub(crate) struct Path {
     pub(crate) steps: Vec<Step>,
@@ -127,12 +127,12 @@ pub(crate) struct Path {
     pub(crate) of: Of,
 }
 
-/// The records that a path is for.
+/// The records that a path applies to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Of {
-    /// Those that come, of any format: it leads from there to what stands in them.
+    /// Incoming records of any format. The path leads on into the records within them.
     All,
-    /// Those of these variants, a bit each, wherever they stand.
+    /// Records of these variants, a bit each, wherever they stand.
     Variants(u64),
 }
 
@@ -145,16 +145,16 @@ impl Of {
     }
 }
 
-/// What a path says of a value.
+/// The statement of a path on a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Says {
-    /// This rule is for it.
+    /// This rule applies to the value.
     Rule(u16),
-    /// It stays, but for secrets in it.
+    /// The value stays, except for secrets in it.
     Keep,
-    /// It stays.
+    /// The value stays, and nothing looks at it.
     Opaque,
-    /// It is a record, if it is an object.
+    /// The value is a record, if it is an object.
     Record,
 }
 

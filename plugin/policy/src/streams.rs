@@ -1,4 +1,4 @@
-//! The policy's schemas: of which records, and what becomes of invalid ones.
+//! Reads the policy's schemas: their records, and the treatment of invalid ones.
 
 use crate::catalogue::{self, Mode};
 use crate::formats::{Chosen, formats};
@@ -10,33 +10,33 @@ use flb_audit_core::schema::{Disposition, StreamParts, write_streams};
 use marked_yaml::Node;
 use marked_yaml::types::MarkedMappingNode;
 
-/// The most entries of `schema`.
+/// The maximum number of entries of `schema`.
 const STREAMS_MAX: usize = 256;
 
 const KEYS: [&str; 9] = ["tag", "field", "value", "built-in", "mode", "file", "format", "name", "invalid"];
 
-/// The built-in that stands for the schema of each record's own format.
+/// The name that stands for the schema of each record's own format.
 const AUTO: &str = "auto";
 
-/// Reads the file that a policy names; an error says why it cannot.
+/// Reads a file that a policy names. An error says why the file cannot be read.
 pub(crate) type Files<'a> = &'a mut dyn FnMut(&str) -> Result<String, String>;
 
 /// An entry of `schema`.
 pub(crate) struct Stream {
     pub(crate) tag: String,
-    /// The keys that lead to the field that tells its records; none if all of
-    /// the tag are.
+    /// The keys that lead to the field that tells its records; empty if all records with
+    /// the tag belong to it.
     pub(crate) field: Vec<String>,
     pub(crate) value: String,
-    /// The place of the format that its records have in the catalogue, and maybe of a case
-    /// among those of the format; none if any.
+    /// The format of its records, as an index in the catalogue, with the index of a case
+    /// if they belong to one; `None` for any format.
     pub(crate) format: Option<(usize, Option<usize>)>,
     pub(crate) name: String,
     pub(crate) program: Vec<u8>,
     /// The text of a schema from a file.
     pub(crate) text: String,
     pub(crate) invalid: Disposition,
-    /// Where its schema has names that are no keywords.
+    /// The places of names in its schema that are no keywords.
     pub(crate) unknown: Vec<Problem>,
 }
 
@@ -76,8 +76,8 @@ pub(crate) fn streams(policy: &MarkedMappingNode, files: Files<'_>) -> Read<Vec<
 }
 
 impl Stream {
-    /// The formats that its records have, which are to be told from others: what holds such
-    /// records is not checked as if it was one.
+    /// Returns the formats that its records have. They have to be recognized, so that a
+    /// record that contains such records is not itself checked like one.
     pub(crate) fn formats(&self) -> impl Iterator<Item = usize> + '_ {
         let schema = self.name.strip_suffix("-strict").unwrap_or(&self.name);
         let has_it = move |format: &usize| {
@@ -90,7 +90,7 @@ impl Stream {
         (0..formats().len()).filter(has_it)
     }
 
-    /// The number of the format that its records have, in the table; 0 if any.
+    /// Returns the number of its records' format in the table; 0 for any.
     fn variant(&self, chosen: &Chosen) -> u8 {
         match self.format {
             None => 0,
@@ -99,8 +99,8 @@ impl Stream {
         }
     }
 
-    /// Whether nothing that fits the other one gets past this one. Of two tags
-    /// with a `*` in them, that is only said if they are the same.
+    /// Checks whether this stream takes every record that the other one could take. For
+    /// two tags with a `*`, that is only known if the tags are equal.
     fn takes_all_of(&self, other: &Stream) -> bool {
         let is_tag = self.tag == "*" || self.tag == other.tag;
         self.format.is_none()
@@ -134,7 +134,7 @@ fn stream(node: &Node, files: Files<'_>) -> Read<Stream> {
     Ok(Stream { tag: tag_text.into(), field, value, format: None, name, program, text, invalid, unknown })
 }
 
-/// The field and its value that tell the records of a stream.
+/// Reads the field and the value that tell the records of a stream.
 fn condition(entry: &MarkedMappingNode) -> Read<(Vec<String>, String)> {
     match (entry.get("field"), entry.get("value")) {
         (None, None) => Ok((Vec::new(), String::new())),
@@ -162,8 +162,8 @@ fn disposition(node: &Node) -> Read<Disposition> {
         .ok_or_else(|| problem(node, unknown("way to treat invalid records", word, &known)))
 }
 
-/// The name that seals have, the program, the text if it is to be kept, and what
-/// in it is no keyword.
+/// The name in seals, the program, the text if it has to be stored, and the names in it
+/// that are no keywords.
 type Schema = (String, Vec<u8>, String, Vec<Problem>);
 
 fn built_in(node: &Node, entry: &MarkedMappingNode) -> Read<Schema> {
@@ -192,7 +192,7 @@ fn mode(entry: &MarkedMappingNode) -> Read<Mode> {
     }
 }
 
-/// The streams of an entry that stands for the schemas of all formats.
+/// Reads an entry that stands for the schemas of all formats. Returns its streams.
 fn auto(node: &Node) -> Read<Option<Vec<Stream>>> {
     let is_auto = |entry: &MarkedMappingNode| {
         entry.get("built-in").and_then(Node::as_scalar).is_some_and(|name| name.as_str() == AUTO)
@@ -207,7 +207,7 @@ fn auto(node: &Node) -> Read<Option<Vec<Stream>>> {
     Ok(Some(by_format(tag, mode(entry)?, invalid)))
 }
 
-/// A stream for each schema that a format has, or a case of one.
+/// Returns a stream for each schema of a format, or of a case of one.
 fn by_format(tag: &str, mode: Mode, invalid: Disposition) -> Vec<Stream> {
     let schemas = formats().iter().enumerate().flat_map(|(format, parts)| {
         let cases = parts.cases.iter().enumerate();
@@ -215,7 +215,7 @@ fn by_format(tag: &str, mode: Mode, invalid: Disposition) -> Vec<Stream> {
             cases.filter_map(move |(case, parts)| Some((parts.schema.as_ref()?, (format, Some(case)))));
         cases.chain(parts.schema.iter().map(move |schema| (schema, (format, None))))
     });
-    // That there is one of each name, and that it compiles, a test checks.
+    // A test checks that there is a schema for each name, and that it compiles.
     let stream = |(schema, format): (&String, _)| {
         let program = catalogue::compile(schema, mode)?.ok()?.program;
         let name = seal_name(schema, mode);
@@ -234,7 +234,7 @@ fn by_format(tag: &str, mode: Mode, invalid: Disposition) -> Vec<Stream> {
     schemas.filter_map(stream).collect()
 }
 
-/// The name of a built-in schema in seals.
+/// Returns the name of a built-in schema in seals.
 fn seal_name(schema: &str, mode: Mode) -> String {
     if mode == Mode::Strict { format!("{schema}-strict") } else { schema.into() }
 }
@@ -268,7 +268,7 @@ fn is_built_in(name: &str) -> bool {
     catalogue::names().any(|known| known == name.strip_suffix("-strict").unwrap_or(name))
 }
 
-/// Writes all streams as they stand in a policy's table.
+/// Writes all streams in the form of a policy's table.
 pub(crate) fn compile(streams: &[Stream], chosen: &Chosen) -> Vec<u8> {
     let fields: Vec<Vec<&str>> =
         streams.iter().map(|stream| stream.field.iter().map(String::as_str).collect()).collect();

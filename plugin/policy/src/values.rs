@@ -1,13 +1,13 @@
-//! YAML documents as JSON: an operator's cases.
+//! Converts YAML documents to JSON, for an operator's cases.
 
 use std::fmt::Write;
 use yaml_rust2::{Event, Yaml, YamlLoader, parser::Parser, yaml::Hash};
 
-/// The deepest nesting of a document.
+/// The maximum nesting of a document.
 const DEPTH_MAX: usize = 64;
 
-/// Returns a YAML document as a text of JSON, in the order of its keys. An error says
-/// where it is no YAML that has a JSON.
+/// Returns a YAML document as JSON text, with its keys in order. An error has the place
+/// where the document is not YAML or cannot be expressed in JSON.
 pub fn json_of_yaml(text: &str) -> Result<String, String> {
     check(text)?;
     let documents = YamlLoader::load_from_str(text).map_err(|error| error.to_string())?;
@@ -19,7 +19,8 @@ pub fn json_of_yaml(text: &str) -> Result<String, String> {
     Ok(out)
 }
 
-/// Aliases could make a small document as large as can be.
+/// Checks the nesting, and refuses aliases, which could make a small document arbitrarily
+/// large.
 fn check(text: &str) -> Result<(), String> {
     let mut parser = Parser::new_from_str(text);
     let mut depth = 0;
@@ -39,7 +40,7 @@ fn check(text: &str) -> Result<(), String> {
     }
 }
 
-/// Nests no deeper than [`DEPTH_MAX`].
+/// Writes a value as JSON. The nesting has been checked against [`DEPTH_MAX`].
 fn write(value: &Yaml, out: &mut String) -> Result<(), String> {
     match value {
         Yaml::Null => out.push_str("null"),
@@ -81,7 +82,7 @@ fn write_members(members: &Hash, out: &mut String) -> Result<(), String> {
 }
 
 fn put(out: &mut String, number: impl std::fmt::Display) {
-    // A String takes all that is written.
+    // Writing to a String never fails.
     let _ = write!(out, "{number}");
 }
 

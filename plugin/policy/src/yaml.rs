@@ -1,5 +1,5 @@
-//! Reading a policy's YAML so that whatever is wrong in it is said with its
-//! line and column, and with what was probably meant.
+//! Reads a policy's YAML. Every problem is reported with its line and column, and with
+//! what was probably meant.
 
 use marked_yaml::types::{MarkedMappingNode, MarkedScalarNode};
 use marked_yaml::{LoadError, LoaderOptions, Marker, Node, parse_yaml_with_options};
@@ -8,14 +8,14 @@ use yaml_rust2::Event;
 use yaml_rust2::parser::Parser;
 use yaml_rust2::scanner::Marker as Mark;
 
-/// What is wrong with a policy, and where.
+/// A problem in a policy, and its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// The line, from 1 on; 0 if it is not of one place.
+    /// The line, counted from 1; 0 if the problem has no single place.
     pub line: usize,
-    /// The column, from 1 on.
+    /// The column, counted from 1.
     pub column: usize,
-    /// What is wrong, and what to do.
+    /// The problem, and what to do about it.
     pub message: String,
 }
 
@@ -27,18 +27,18 @@ impl fmt::Display for Problem {
 
 impl std::error::Error for Problem {}
 
-/// What reading gives.
+/// The result of reading.
 pub(crate) type Read<T> = Result<T, Problem>;
 
-/// The deepest nesting of a policy. The loader recurses, so that a document
-/// that nests without end would take the stack.
+/// The maximum nesting of a policy. The loader recurses, so a document that nests without
+/// end would overflow the stack.
 const DEPTH_MAX: usize = 64;
 
-/// The longest policy, in bytes: its text stands in the table that it is
+/// The maximum length of a policy, in bytes. Its text is part of the table that it is
 /// compiled into.
 pub const SOURCE_BYTES_MAX: usize = 1 << 20;
 
-/// Reads the document, which is a mapping. It may start with a byte order mark.
+/// Reads the document, which has to be a mapping. It may start with a byte order mark.
 pub(crate) fn document(text: &str) -> Read<Node> {
     if text.len() > SOURCE_BYTES_MAX {
         let message = format!(
@@ -59,7 +59,7 @@ pub(crate) fn document(text: &str) -> Read<Node> {
     parse_yaml_with_options(0, text, options).map_err(|error| unreadable(&error))
 }
 
-/// Words why the loader refuses a document, at the place that it names.
+/// Describes why the loader refuses a document, at the place that the loader names.
 fn unreadable(error: &LoadError) -> Problem {
     const SUBSET: &str = "not YAML as policies use it";
     match error {
@@ -89,9 +89,9 @@ fn unreadable(error: &LoadError) -> Problem {
     }
 }
 
-/// Checks that a text is one document, which is as far as the loader reads,
-/// and nests no deeper than [`DEPTH_MAX`]. A text that is not YAML passes: the
-/// loader refuses it at the same place.
+/// Checks that a text is a single document, since the loader reads no further, and that
+/// it nests no deeper than [`DEPTH_MAX`]. A text that is not YAML passes: the loader
+/// refuses it at the same place.
 fn check_shape(text: &str) -> Read<()> {
     let mut parser = Parser::new_from_str(text);
     let (mut depth, mut has_ended) = (0, false);
@@ -119,17 +119,17 @@ fn check_shape(text: &str) -> Read<()> {
     }
 }
 
-/// A problem at a mark of the scanner, whose columns count from 0 on.
+/// Returns a problem at a mark of the scanner, whose columns count from 0.
 fn marked(mark: Mark, message: impl Into<String>) -> Problem {
     Problem { line: mark.line(), column: mark.col() + 1, message: message.into() }
 }
 
-/// A problem at a node.
+/// Returns a problem at a node.
 pub(crate) fn problem(node: &Node, message: impl Into<String>) -> Problem {
     at(node.span().start(), message)
 }
 
-/// A problem at a scalar.
+/// Returns a problem at a scalar.
 pub(crate) fn scalar_problem(scalar: &MarkedScalarNode, message: impl Into<String>) -> Problem {
     at(scalar.span().start(), message)
 }
@@ -139,7 +139,7 @@ fn at(marker: Option<&Marker>, message: impl Into<String>) -> Problem {
     Problem { line, column, message: message.into() }
 }
 
-/// A mapping of which all keys are among `known`.
+/// Returns a mapping whose keys are all among `known`.
 pub(crate) fn mapping<'a>(node: &'a Node, what: &str, known: &[&str]) -> Read<&'a MarkedMappingNode> {
     let mapping = any_mapping(node, what)?;
     for key in mapping.keys() {
@@ -150,13 +150,13 @@ pub(crate) fn mapping<'a>(node: &'a Node, what: &str, known: &[&str]) -> Read<&'
     Ok(mapping)
 }
 
-/// A mapping of any keys.
+/// Returns a mapping with any keys.
 pub(crate) fn any_mapping<'a>(node: &'a Node, what: &str) -> Read<&'a MarkedMappingNode> {
     node.as_mapping()
         .ok_or_else(|| problem(node, format!("{what} has to be a mapping: lines of `key: value`")))
 }
 
-/// A sequence.
+/// Returns a sequence.
 pub(crate) fn sequence<'a>(node: &'a Node, what: &str) -> Read<impl Iterator<Item = &'a Node>> {
     match node.as_sequence() {
         Some(sequence) => Ok(sequence.iter()),
@@ -164,12 +164,12 @@ pub(crate) fn sequence<'a>(node: &'a Node, what: &str) -> Read<impl Iterator<Ite
     }
 }
 
-/// A scalar's text.
+/// Returns a scalar's text.
 pub(crate) fn text<'a>(node: &'a Node, what: &str) -> Read<&'a MarkedScalarNode> {
     node.as_scalar().ok_or_else(|| problem(node, format!("{what} has to be a single value")))
 }
 
-/// That a name is not known, and which one it resembles.
+/// Returns the message that a name is unknown, with the known name that it resembles.
 pub(crate) fn unknown(what: &str, name: &str, known: &[&str]) -> String {
     let closest = known.iter().map(|other| (strsim::damerau_levenshtein(name, other), other)).min();
     match closest {

@@ -1,12 +1,12 @@
-//! Triggers that ask for less: letters of either case, any digit for a digit.
+//! Widened triggers: letters in either case, and any digit for a digit.
 //!
-//! What they trigger is looked at closely anyway, and the automaton of all of them
-//! has fewer states, and half as many classes of bytes.
+//! A trigger only starts a closer look, and the automaton of all widened triggers has
+//! fewer states and half as many classes of bytes.
 
 use regex_syntax::ParserBuilder;
 use regex_syntax::hir::{Capture, Class, ClassBytes, ClassBytesRange, Hir, HirKind, Repetition};
 
-/// Returns a pattern that matches what `pattern` does, and more.
+/// Returns a pattern that matches everything that `pattern` matches, and more.
 pub fn folded(pattern: &str) -> Result<String, Box<regex_syntax::Error>> {
     let hir = ParserBuilder::new().unicode(false).utf8(false).build().parse(pattern);
     hir.map(|hir| fold(&hir).to_string()).map_err(Box::new)

@@ -1,10 +1,10 @@
-//! Numbering an automaton's states as its tables want them.
+//! Numbers an automaton's states in the order that its tables require.
 
 use super::{Reached, number_all};
 use flb_audit_core::automaton::States;
 
-/// Puts states into the order of a table, and gives bytes that no state tells
-/// apart one class.
+/// Puts states into the order of a table, and merges bytes that no state tells apart into
+/// one class.
 pub(super) fn numbered(reached: &Reached, is_late: bool) -> States {
     let mut order: Vec<usize> = (1..reached.next.len()).collect();
     order.sort_by_key(|state| reached.accepts[*state].is_empty());

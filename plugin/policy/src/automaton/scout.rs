@@ -1,16 +1,16 @@
 //! The scout: one automaton over the triggers of all detectors.
 //!
-//! Most triggers are words. Those make an automaton of their own (Aho and Corasick,
-//! "Efficient string matching", 1975), and with that of the others the scout: to
-//! determinize hundreds of words takes a hundred times as long.
+//! Most triggers are words. The words make an automaton of their own (Aho and Corasick,
+//! "Efficient string matching", 1975), which is combined with that of the other triggers
+//! into the scout. Determinizing hundreds of words would take a hundred times as long.
 
 use super::{Alphabet, Direction, Error, Reached, compile, number_all, numbering};
 use regex_syntax::ParserBuilder;
 use regex_syntax::hir::{Class, Hir, HirKind};
 use std::collections::{HashMap, VecDeque};
 
-/// Compiles triggers into a dense automaton that finds them anywhere, each with its
-/// index as id.
+/// Compiles triggers into a dense automaton that finds them anywhere. Each trigger has
+/// its index as id.
 pub fn compile_scout(triggers: &[impl AsRef<str>]) -> Result<Vec<u8>, Error> {
     let (mut words, mut others, mut ids) = (Words::new(), Vec::new(), Vec::new());
     for (index, trigger) in triggers.iter().enumerate() {
@@ -30,7 +30,7 @@ pub fn compile_scout(triggers: &[impl AsRef<str>]) -> Result<Vec<u8>, Error> {
         true => Reached::of_nothing(),
         false => match super::reached(&others, Direction::Anywhere, Alphabet::Bytes)? {
             (other, false) => other,
-            // A word is found at once, and these are not.
+            // A word is found at once, but these patterns are found late.
             (_, true) => return compile(triggers, Direction::Anywhere, Alphabet::Bytes),
         },
     };
@@ -42,7 +42,7 @@ pub fn compile_scout(triggers: &[impl AsRef<str>]) -> Result<Vec<u8>, Error> {
     numbering::numbered(&both, false).write_dense().ok_or(Error::TooLarge)
 }
 
-/// The alternatives of a trigger.
+/// Returns the alternatives of a trigger.
 fn branches(hir: &Hir) -> &[Hir] {
     match hir.kind() {
         HirKind::Alternation(branches) => branches,
@@ -51,8 +51,8 @@ fn branches(hir: &Hir) -> &[Hir] {
     }
 }
 
-/// The word that is all that a trigger matches, with small letters for letters of
-/// either case and 0 for any digit.
+/// Returns the word that a trigger matches, if it matches nothing else. Letters are
+/// small, and stand for either case; 0 stands for any digit.
 fn word(hir: &Hir) -> Option<Vec<u8>> {
     let parts = match hir.kind() {
         HirKind::Concat(parts) => parts,
@@ -81,12 +81,12 @@ fn word(hir: &Hir) -> Option<Vec<u8>> {
     Some(word).filter(|word| !word.is_empty())
 }
 
-/// Returns the byte that a byte counts as in a word.
+/// Returns the byte that stands for `byte` in a word.
 fn fold(byte: u8) -> u8 {
     if byte.is_ascii_digit() { b'0' } else { byte.to_ascii_lowercase() }
 }
 
-/// Words, as a tree of their beginnings; 0 is the root.
+/// Words, as a tree of their beginnings. 0 is the root.
 struct Words {
     next: Vec<HashMap<u8, usize>>,
     accepts: Vec<Vec<u16>>,
@@ -114,8 +114,8 @@ impl Words {
         self.accepts[node].push(id);
     }
 
-    /// Gives every node a next one for each of these bytes, and what its suffixes
-    /// accept.
+    /// Gives every node a next node for each of these bytes, and adds the ids that its
+    /// suffixes accept.
     fn complete(&mut self, bytes: &[u8]) {
         let mut suffix = vec![0; self.next.len()];
         let mut queue = VecDeque::from([0]);
@@ -140,7 +140,7 @@ impl Words {
         }
     }
 
-    /// The automaton that finds what this one and another one do.
+    /// Returns the automaton that finds everything that this one or the other one finds.
     fn with(mut self, other: &Reached) -> Reached {
         let folded: Vec<u8> = (0..=u8::MAX).filter(|byte| fold(*byte) == *byte).collect();
         self.complete(&folded);
@@ -174,7 +174,7 @@ impl Words {
                 (state, self.next[node].get(&fold(*byte)).copied().unwrap_or(0))
             };
             let row: Vec<(usize, usize)> = bytes.iter().map(of).collect();
-            // Nothing is found at the end alone.
+            // No pattern is found only at the end of the text.
             next.push(row.into_iter().map(|pair| number(pair, &mut found)).chain([0]).collect());
             let mut both = [&other.accepts[state][..], &self.accepts[node]].concat();
             both.sort_unstable();

@@ -1,21 +1,20 @@
-//! The catalogue of detectors: what is looked for, and how.
+//! The catalogue of detectors: the values that are searched for, and how.
 //!
-//! A detector is three patterns and a validator. The triggers of all that are
-//! switched on make one automaton, the scout, which every byte of a text goes
-//! through once; so triggers are few, short, and rare in logs that are in
-//! order. Where one ends, `lead` is walked backwards to where the
-//! match starts, and from there `pattern` forwards to its ends; of those the
-//! longest is taken that boundary and validator let pass.
+//! A detector is three patterns and a validator. The triggers of all detectors that are
+//! switched on make one automaton, the scout. Every byte of a text goes through it once,
+//! so triggers are few, short, and rare in normal logs. Where a trigger ends, `lead` is
+//! walked backwards to the start of the match, and from there `pattern` forwards to its
+//! possible ends. The longest end that the boundary and the validator accept is taken.
 //!
-//! Tokens of vendors have shapes in place of patterns, which take less room.
+//! Tokens of vendors have shapes instead of patterns, which take less room.
 //!
-//! Detectors of values that a name tells have no lead and no pattern: their
-//! validator reads the text from the trigger on.
+//! Detectors of values that a name announces have no lead and no pattern: their validator
+//! reads the text from the trigger on.
 //!
-//! No text makes that quadratic. A lead that repeats without bound ends at
-//! what its trigger has, or the engine cuts it; a pattern that does is either
-//! never refused once it is long, or a later trigger in it has a byte ahead
-//! that its own boundary refuses.
+//! No text makes this quadratic. A lead that repeats without bound ends at a byte that
+//! its trigger contains, or the engine cuts it. A pattern that repeats without bound is
+//! either never refused once it is long, or a later trigger in it follows a byte that its
+//! own boundary refuses.
 
 mod network;
 mod pii;
@@ -28,39 +27,39 @@ mod vendors;
 use flb_audit_core::policy::Boundary;
 use flb_audit_core::policy::Validator;
 
-/// One kind of value that is looked for.
+/// A detector of one kind of value.
 #[derive(Clone, Copy, Debug)]
 pub struct Detector {
     /// Its name in policies and seals.
     pub name: &'static str,
     /// The pack that it is switched on with.
     pub pack: &'static str,
-    /// What it finds.
+    /// A description of the values that it finds.
     pub what: &'static str,
-    /// What makes the engine look closer, found anywhere.
+    /// The pattern that makes the engine look closer, found anywhere.
     pub trigger: &'static str,
-    /// From the start of a match to the end of the trigger.
+    /// The part from the start of a match to the end of the trigger.
     pub lead: &'static str,
     /// The whole match, from its start on.
     pub pattern: &'static str,
-    /// What it looks like in place of these three, in the form of [`shape`]; empty if it
-    /// has them.
+    /// The form of the value in place of these three patterns, in the notation of
+    /// [`shape`]; empty if it has patterns.
     pub shapes: &'static str,
-    /// What may stand before it.
+    /// The condition on the bytes before it.
     pub before: Boundary,
-    /// What may stand behind it.
+    /// The condition on the bytes behind it.
     pub after: Boundary,
-    /// What tells it from what only looks like it, and the part that is to go.
+    /// The check that it is not something similar, which also chooses the part to redact.
     pub validator: Validator,
-    /// The class of its values: those of one class join under `hmac`.
+    /// The class of its values. Equal values of one class have equal tokens under `hmac`.
     pub class: &'static str,
-    /// What is done with it unless a policy says otherwise.
+    /// The default action; a policy may choose another.
     pub action: &'static str,
-    /// Where its form is laid down.
+    /// The source that defines its form.
     pub source: &'static str,
 }
 
-/// All detectors, pack by pack.
+/// Returns all detectors, pack by pack.
 pub fn detectors() -> impl Iterator<Item = &'static Detector> {
     [tokens::TOKENS, vendors::VENDORS, values::VALUES, pii::PII, network::NETWORK].into_iter().flatten()
 }

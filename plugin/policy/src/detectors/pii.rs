@@ -1,10 +1,10 @@
-//! What tells who a person is, or pays with.
+//! Data that identifies a person, or with which a person pays.
 
 use super::{Detector, triggers};
 use flb_audit_core::policy::Boundary;
 use flb_audit_core::policy::Validator;
 
-/// A phone number's detector: they differ in form alone.
+/// The common parts of the detectors of telephone numbers, which differ only in form.
 const PHONE: Detector = Detector {
     name: "phone",
     pack: "pii",

@@ -1,28 +1,29 @@
-//! Shapes of tokens, written for people, into those of a table.
+//! Compiles the notation of tokens' shapes into the shapes of a table.
 //!
-//! `dop_v1_{h64}` is `dop_v1_` and 64 of `h`; `{w20-60}` is 20 to 60 of `w`, `{B200+}`
-//! is 200 and more; `{uuid}` is a UUID in small letters. Between spaces stand
-//! alternatives.
+//! `dop_v1_{h64}` is `dop_v1_` and 64 characters of the alphabet `h`; `{w20-60}` is 20 to
+//! 60 of `w`, `{B200+}` is 200 and more; `{uuid}` is a UUID in small letters. Spaces
+//! separate alternatives.
 
 use flb_audit_core::policy::{Alphabet, Part, Shape};
 
-/// The number of a token's letters that trigger.
+/// The number of characters of a token that trigger, and the minimum of it.
 const TRIGGER_CHARS: usize = 3;
 const TRIGGER_CHARS_MIN: usize = 2;
-/// Ends of literals that stand in most records of Kubernetes' audit log, and the number of
-/// characters that trigger in their place, and in place of what UUIDs and addresses have.
+/// Ends of literals that occur in most records of Kubernetes' audit log. More characters
+/// have to trigger in their place, and in place of ends that occur in UUIDs and
+/// addresses.
 const COMMON_ENDS: [&str; 4] = ["es/", "it.", "v1.", "nt-"];
 const COMMON_CHARS: usize = 9;
-/// The longest run where a shape sets no limit.
+/// The maximum length of a run for which a shape sets no limit.
 const RUN_MAX: u16 = 1024;
 
-/// The shapes, and the triggers of all.
+/// The shapes of a detector, and the trigger of all of them.
 pub(crate) struct Shapes {
     pub(crate) table: Vec<u8>,
     pub(crate) trigger: String,
 }
 
-/// Reads shapes. An error says which one is wrong.
+/// Reads shapes. An error names the shape that is wrong.
 pub(crate) fn read(text: &str) -> Result<Shapes, String> {
     let mut triggers = Vec::new();
     let mut shapes = Vec::new();
@@ -39,12 +40,12 @@ pub(crate) fn read(text: &str) -> Result<Shapes, String> {
     Ok(Shapes { table, trigger: triggers.join("|") })
 }
 
-/// Returns the triggers of some shapes.
+/// Returns the trigger of some shapes.
 pub fn triggers(text: &str) -> Result<String, String> {
     read(text).map(|shapes| shapes.trigger)
 }
 
-/// The parts of one shape.
+/// Returns the parts of one shape.
 fn parts(text: &str) -> Option<Vec<Part>> {
     let mut parts = Vec::new();
     let mut rest = text;
@@ -92,8 +93,9 @@ fn alphabet(class: &str) -> Option<Alphabet> {
     })
 }
 
-/// The letters that trigger, and how far behind the start of the token they end: the
-/// last ones of the first literal that has enough, and a fixed place.
+/// Returns the characters that trigger, and the distance from the start of the token to
+/// their end. They are the last characters of the first literal that is long enough and
+/// has a fixed place.
 fn trigger(parts: &[Part]) -> Option<(String, u8)> {
     let mut at = 0;
     let mut best: Option<(String, u8)> = None;
@@ -103,7 +105,7 @@ fn trigger(parts: &[Part]) -> Option<(String, u8)> {
                 let end = u8::try_from(at + bytes.len()).ok()?;
                 let mut tail = &bytes[bytes.len().saturating_sub(TRIGGER_CHARS)..];
                 if tail.iter().all(u8::is_ascii_alphabetic) {
-                    // Three letters are in many words.
+                    // Three letters occur in many words.
                     tail = &bytes[bytes.len().saturating_sub(TRIGGER_CHARS + 1)..];
                 }
                 let is_of_ids = tail.iter().all(|byte| byte.is_ascii_hexdigit() || b"-.".contains(byte));

@@ -1,10 +1,11 @@
-//! Secrets whose own form tells them: vendors' tokens, JWTs, private keys.
+//! Secrets that are known by their own form: vendors' tokens, JWTs, private keys.
 
 use super::Detector;
 use flb_audit_core::policy::Boundary;
 use flb_audit_core::policy::Validator;
 
-/// A token: between bytes that none has, random, and masked.
+/// The common parts of the detectors of tokens: between bytes that no token contains,
+/// random, and masked.
 pub(super) const TOKEN: Detector = Detector {
     name: "",
     pack: "secrets",
@@ -83,7 +84,7 @@ pub(super) const TOKENS: &[Detector] = &[
         lead: "([A-Za-z0-9_]{1,20}-)?gl(pat|oas|dt|rt|rtr|cbt|ptt|ft|imt|agent|wt|soat|ffct)-",
         pattern: concat!(
             "([A-Za-z0-9_]{1,20}-)?gl(pat|oas|dt|rt|rtr|cbt|ptt|ft|imt|agent|wt|soat|ffct)-",
-            // Routable tokens have a checksum behind a point, job tokens are JWTs.
+            // Routable tokens have a checksum behind a point; job tokens are JWTs.
             r"[A-Za-z0-9_-]+((\.[a-z0-9]{2})?\.[a-z0-9]{9}|\.eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+)?"
         ),
         source: "GitLab Docs, Token overview, Token prefixes; GitLab merge requests 169322, routable tokens, and 207268, job tokens",

@@ -1,26 +1,26 @@
-//! Triggers that several detectors share: each costs states in the one
-//! automaton that all texts go through, and a lead that fails costs a few
-//! steps. The ends of words are enough: the lead has the whole.
+//! Triggers that several detectors share. Each trigger costs states in the one automaton
+//! that all texts go through, and a lead that fails costs a few steps. The ends of words
+//! are enough, since the lead contains the whole word.
 
-/// A part of a name that may be a secret's, or its end and what assigns; an option
-/// of one letter; `IDENTIFIED`.
+/// A part of a name that may be a secret's, or its end with the sign that assigns; an
+/// option of one letter; `IDENTIFIED`.
 pub(super) const TOLD: &str = concat!(
     r"(?i)passw|passp|passc|pwd|secret|token|cookie|orization|ntified",
     r#"|(key|sig|pass|ature|otp|cv[vc]|[_-]pw)["'\\\]]* ?[:=>]"#,
     r#"|-pass |-pw |[ "'+,]-(?-i:[pPuUawW])"#
 );
 
-/// A scheme of HTTP's credentials.
+/// The scheme of HTTP credentials.
 pub(super) const SCHEME: &str = "(?i)(earer|asic) ";
 
-/// A user's name ends here, in a URL or an e-mail address.
+/// The end of a user's name in a URL or an e-mail address.
 pub(super) const AT: &str = "@|%40";
 
-/// Three groups of digits, or two of which the second is long.
+/// Three groups of digits, or two groups of which the second is long.
 pub(super) const DIGITS: &str =
     "[ .)][0-9]+[ .-][0-9]|-[0-9]+-[0-9]{3}|-[0-9]{2}-[0-9]{2}-[0-9]|[0-9][ /-][0-9]{6}";
 
-/// An international telephone number begins.
+/// The start of an international telephone number.
 pub(super) const PLUS: &str = r"\+[1-9]";
 
 /// A word that announces a telephone number.

@@ -1,12 +1,13 @@
-//! Secrets that what is ahead of them tells: passwords, credentials, keyed
-//! values.
+//! Secrets that are known by the text before them: passwords, credentials, values of
+//! keys.
 
 use super::tokens::TOKEN;
 use super::{Detector, triggers};
 use flb_audit_core::policy::Boundary;
 use flb_audit_core::policy::Validator;
 
-/// A value that what is ahead of it tells: the text is read from its name on.
+/// The common parts of the detectors of values that a name announces: the text is read
+/// from the name on.
 const VALUE: Detector = Detector {
     trigger: triggers::TOLD,
     before: Boundary::None,

@@ -1,15 +1,15 @@
-//! Tokens of vendors that a prefix and a form tell, one line each.
+//! Tokens of vendors that are known by a prefix and a form, one line each.
 //!
-//! A shape is what such a token looks like: letters that stand for themselves, and in
-//! braces a class of bytes and how many of it; [`shape`](super::shape) reads it. Of
-//! several shapes, with spaces between them, any is one. All have to look random
-//! besides, and stand between bytes that no token has.
+//! A shape describes such a token: literal letters, and in braces an alphabet and a
+//! number of characters; [`shape`](super::shape) reads it. Several shapes, separated by
+//! spaces, are alternatives. Every token also has to look random, and to stand between
+//! bytes that no token contains.
 
 use super::Detector;
 use super::tokens::TOKEN;
 use flb_audit_core::policy::Validator;
 
-/// A vendor's token, and where its form is laid down.
+/// Returns the detector of a vendor's token, with the source that defines its form.
 const fn vendor(
     name: &'static str,
     what: &'static str,
@@ -19,9 +19,9 @@ const fn vendor(
     Detector { name, what, shapes, source, validator: Validator::ShapedToken, ..TOKEN }
 }
 
-/// The list of what GitHub finds in repositories names the token; its form is gitleaks'.
+/// GitHub's list of what it finds in repositories names the token; its form is gitleaks'.
 const GITLEAKS: &str = "GitHub Docs, Supported secret scanning patterns; form: gitleaks";
-/// The same, with a form of trufflehog's.
+/// GitHub's list names the token; its form is trufflehog's.
 const TRUFFLEHOG: &str = "GitHub Docs, Supported secret scanning patterns; form: trufflehog";
 /// Azure's keys that say what they are.
 const AZURE: &str = "Microsoft, security-utilities, High confidence secret patterns";

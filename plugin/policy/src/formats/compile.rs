@@ -1,4 +1,4 @@
-//! The formats of a policy, as parts of its table.
+//! Compiles the formats of a policy into parts of its table.
 
 use super::{Field, Format, Holds, WRAPPERS, formats};
 use crate::paths::{self, Of, Path, Says, Step};
@@ -10,16 +10,16 @@ use std::collections::BTreeMap;
 /// The formats that a policy has chosen.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Chosen {
-    /// By their places in the catalogue, in its order.
+    /// The formats, as their indices in the catalogue, in its order.
     pub(crate) formats: Vec<usize>,
-    /// Those of which fields stay or go; the others are only told from these.
+    /// The formats whose fields stay or go. The others are only recognized.
     pub(crate) kept: Vec<usize>,
-    /// Patterns of tags, and the place of the format of all records under them.
+    /// Patterns of tags, each with the index of the format of all records with such tags.
     pub(crate) pins: Vec<(String, usize)>,
 }
 
 impl Chosen {
-    /// Adds a format, whose fields stay or go.
+    /// Adds a format whose fields stay or go.
     pub(crate) fn keep(&mut self, format: usize) {
         self.recognize(format);
         if let Err(place) = self.kept.binary_search(&format) {
@@ -27,7 +27,7 @@ impl Chosen {
         }
     }
 
-    /// Adds a format, which is only to be told.
+    /// Adds a format that is only recognized.
     pub(crate) fn recognize(&mut self, format: usize) {
         if let Err(place) = self.formats.binary_search(&format) {
             self.formats.insert(place, format);
@@ -39,31 +39,31 @@ impl Chosen {
         format.is_some_and(|format| self.kept.contains(format))
     }
 
-    /// The number of the variant of a format's case.
+    /// Returns the number of the variant of a format's case.
     pub(crate) fn case(&self, format: usize, case: usize) -> Option<Variant> {
         let of = self.variant(format)?;
         self.cases().filter(|(format, ..)| *format == of).nth(case).map(|(_, number, _)| number)
     }
 
-    /// The formats, each with the number of its variant.
+    /// Returns the formats, each with the number of its variant.
     fn numbered(&self) -> impl Iterator<Item = (Variant, &'static Format)> + '_ {
         let chosen = self.formats.iter().filter_map(|index| formats().get(*index));
         chosen.enumerate().map(|(number, format)| (number as Variant + 1, format))
     }
 
-    /// The number of a format's variant.
+    /// Returns the number of a format's variant.
     pub(crate) fn variant(&self, format: usize) -> Option<Variant> {
         self.formats.binary_search(&format).ok().map(|number| number as Variant + 1)
     }
 
-    /// The number of variants, the unknown one included: formats first, then the cases
-    /// of each.
+    /// Returns the number of variants, the unknown one included: the formats come first,
+    /// then the cases of each.
     pub(crate) fn variants(&self) -> usize {
         let cases: usize = self.numbered().map(|(_, format)| format.cases.len()).sum();
         1 + self.formats.len() + cases
     }
 
-    /// Each case's format, number and fields.
+    /// Returns the cases, each with the number of its format's variant and of its own.
     fn cases(&self) -> impl Iterator<Item = (Variant, Variant, &'static super::Case)> + '_ {
         let cases =
             self.numbered().flat_map(|(number, format)| format.cases.iter().map(move |case| (number, case)));
@@ -72,7 +72,8 @@ impl Chosen {
     }
 }
 
-/// The statement of a policy on fields, by what they hold; none if it says nothing of them.
+/// Returns the statements of a policy on fields, given its statement on each kind of
+/// contents. A kind without a statement adds nothing.
 pub(crate) fn paths(chosen: &Chosen, says: impl Fn(Holds) -> Option<Says>) -> Vec<Path> {
     let mut all = Vec::new();
     if chosen.formats.is_empty() {
@@ -81,7 +82,7 @@ pub(crate) fn paths(chosen: &Chosen, says: impl Fn(Holds) -> Option<Says>) -> Ve
     let mut add = |steps: &[Step], said: Option<Says>, variants: u64| {
         all.extend(said.map(|says| Path { steps: steps.to_vec(), says, of: Of::Variants(variants) }));
     };
-    // A case is the format, too.
+    // A record of a case also has the fields of the format.
     let mut variants: BTreeMap<Variant, u64> =
         chosen.numbered().map(|(number, _)| (number, 1 << number)).collect();
     for (format, number, _) in chosen.cases() {
@@ -107,7 +108,8 @@ pub(crate) fn paths(chosen: &Chosen, says: impl Fn(Holds) -> Option<Says>) -> Ve
     all
 }
 
-/// The part of the table that recognizes formats. `has_rules` is by variant.
+/// Returns the part of the table that recognizes formats. `has_rules` is indexed by
+/// variant.
 pub(crate) fn parts<'a>(chosen: &'a Chosen, has_rules: &[bool]) -> FormatsParts<'a> {
     let mut parts = FormatsParts::default();
     if chosen.formats.is_empty() {
@@ -150,7 +152,7 @@ pub(crate) fn parts<'a>(chosen: &'a Chosen, has_rules: &[bool]) -> FormatsParts<
     parts
 }
 
-/// The keys of which a record has to have each, by a rule's conditions.
+/// Returns the keys that a record needs to fulfil the conditions of a rule.
 fn needed(conditions: &[Condition]) -> impl Iterator<Item = &Vec<u8>> {
     let mut skipped = 0;
     let is_needed = move |condition: &&Condition| {
@@ -166,7 +168,7 @@ fn needed(conditions: &[Condition]) -> impl Iterator<Item = &Vec<u8>> {
     conditions.iter().filter(is_needed).filter_map(|condition| condition.path.first())
 }
 
-/// The number of rules that need each key.
+/// Returns the number of rules that need each key.
 fn commonness(chosen: &Chosen) -> BTreeMap<Vec<u8>, usize> {
     let mut common = BTreeMap::new();
     for (_, format) in chosen.numbered() {
@@ -177,7 +179,8 @@ fn commonness(chosen: &Chosen) -> BTreeMap<Vec<u8>, usize> {
     common
 }
 
-/// The key that nominates a rule: of those that it needs, the one that fewest others need.
+/// Returns the key that nominates a rule: of the keys that it needs, the one that the
+/// fewest rules need.
 fn rarest(conditions: &[Condition], common: &BTreeMap<Vec<u8>, usize>) -> Option<Vec<u8>> {
     needed(conditions).min_by_key(|key| common.get(*key)).cloned()
 }

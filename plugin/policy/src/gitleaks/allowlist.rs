@@ -1,4 +1,4 @@
-//! Allowlists: what a rule finds and is no secret.
+//! Allowlists: matches of a rule that are no secrets.
 
 use super::config::{Allowlist, Target};
 use super::error::RuleError;
@@ -12,12 +12,12 @@ use std::rc::Rc;
 /// The largest number of stopwords in one automaton.
 const STOPWORDS_MAX: usize = 256;
 
-/// An allowlist, compiled: any of these automata tells something that is allowed.
+/// A compiled part of an allowlist: if the automaton matches, the finding is allowed.
 #[derive(Clone)]
 pub(crate) struct Allow {
     pub(crate) target: AllowTarget,
     pub(crate) automaton: Rc<[u8]>,
-    /// True if the next one has to hold as well.
+    /// True if the next part has to match as well.
     pub(crate) goes_on: bool,
 }
 
@@ -27,8 +27,8 @@ impl Allow {
     }
 }
 
-/// Compiles an allowlist. One that asks for a file as well is never met by a record,
-/// and nothing is left of it.
+/// Compiles an allowlist. If it also requires a file, no record can fulfil it, and
+/// nothing is returned.
 pub(super) fn compile(list: &Allowlist, compiler: &mut Compiler) -> Result<Vec<Allow>, RuleError> {
     allows(list, compiler).map_err(|why| match why {
         RuleError::TooManyTogether => why,
@@ -57,7 +57,8 @@ fn allows(list: &Allowlist, compiler: &mut Compiler) -> Result<Vec<Allow>, RuleE
             compiled.push(Allow { target, automaton, goes_on: false });
         }
         if goes_on {
-            // All of several automata, and then one of several: not both.
+            // It would have to be all of several automata, and then one of several, which
+            // the table cannot express.
             let is_one = compiled.len() == 1 && list.stopwords.len() <= STOPWORDS_MAX;
             if !is_one {
                 return Err(RuleError::TooManyTogether);
@@ -72,7 +73,7 @@ fn allows(list: &Allowlist, compiler: &mut Compiler) -> Result<Vec<Allow>, RuleE
     Ok(compiled)
 }
 
-/// The alternatives that an expression is made of.
+/// Returns the alternatives of an expression.
 fn branches(hir: &Hir) -> &[Hir] {
     match hir.kind() {
         HirKind::Alternation(branches) => branches,

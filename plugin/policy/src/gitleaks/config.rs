@@ -1,13 +1,13 @@
-//! A configuration of gitleaks as it is written, and what it extends.
+//! Reads a configuration of gitleaks, and the ones that it extends.
 
 use super::error::{ConfigError, RuleError};
 use super::{DEFAULT_FILE, Files};
 use toml::{Table, Value};
 
-/// The number of times that a configuration may extend another one, as in gitleaks.
+/// The number of times that a configuration may extend another one, same as in gitleaks.
 const EXTENDS_MAX: usize = 2;
 
-/// A rule.
+/// A rule of a configuration.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Rule {
     pub(super) id: String,
@@ -15,16 +15,16 @@ pub(super) struct Rule {
     pub(super) path: String,
     pub(super) secret_group: usize,
     pub(super) entropy: f64,
-    /// In small letters.
+    /// The keywords, in small letters.
     pub(super) keywords: Vec<String>,
     pub(super) allowlists: Vec<Allowlist>,
-    /// True if it holds only beside a match of another rule.
+    /// True if the rule holds only beside a match of another rule.
     pub(super) has_required: bool,
-    /// True if it only serves other rules.
+    /// True if the rule only serves other rules.
     pub(super) is_silent: bool,
 }
 
-/// The text that an allowlist's expressions look at.
+/// The text that an allowlist's expressions are matched against.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Target {
     #[default]
@@ -33,25 +33,25 @@ pub(super) enum Target {
     Line,
 }
 
-/// Matches that are no secrets.
+/// An allowlist: matches that are no secrets.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Allowlist {
     pub(super) target: Target,
-    /// True if all of its checks have to hold, rather than one.
+    /// True if all of its checks have to hold; otherwise one is enough.
     pub(super) asks_all: bool,
-    /// True if it has paths or commits, which a record has not.
+    /// True if it has paths or commits, which a record does not have.
     pub(super) has_files: bool,
     pub(super) regexes: Vec<String>,
     pub(super) stopwords: Vec<String>,
     targets: Vec<String>,
 }
 
-/// A configuration, with what it extends.
+/// A configuration, together with the ones that it extends.
 #[derive(Debug, Default)]
 pub(super) struct Config {
     pub(super) rules: Vec<Rule>,
     pub(super) allowlists: Vec<Allowlist>,
-    /// Errors that do not keep the rest from being used.
+    /// Errors that do not prevent the rest from being used.
     pub(super) notes: Vec<(String, RuleError)>,
 }
 
@@ -87,8 +87,8 @@ impl Config {
         Ok((config, Extend::of(&table)?))
     }
 
-    /// Adds the rules of what is extended. Of a rule that both have, this one's
-    /// parts count.
+    /// Adds the rules of the base. If both have a rule, the parts of this configuration
+    /// take precedence.
     fn extend(&mut self, base: Config, extend: &Extend) {
         for id in &extend.disabled {
             if !base.rules.iter().any(|rule| rule.id == *id) {
@@ -104,7 +104,7 @@ impl Config {
         self.allowlists.extend(base.allowlists);
     }
 
-    /// Hands allowlists for some rules to those rules.
+    /// Moves allowlists for certain rules to those rules.
     fn spread_allowlists(&mut self) -> Result<(), ConfigError> {
         let (targeted, global) = self.allowlists.drain(..).partition(|list| !list.targets.is_empty());
         self.allowlists = global;
@@ -120,7 +120,7 @@ impl Config {
     }
 }
 
-/// The base of a configuration.
+/// The base that a configuration extends.
 #[derive(Debug, Default)]
 struct Extend {
     path: Option<String>,
@@ -201,7 +201,8 @@ impl Rule {
 }
 
 impl Allowlist {
-    /// Those of a rule or a configuration, in the old form and in the new one.
+    /// Returns the allowlists of a rule or a configuration, in the old form or in the new
+    /// one.
     fn all(table: &Table) -> Result<Vec<Allowlist>, ConfigError> {
         let (old, new) = (table.get("allowlist"), tables(table, "allowlists")?);
         match old {

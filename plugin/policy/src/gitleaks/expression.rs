@@ -1,13 +1,14 @@
-//! Go's regular expressions, as the regex crate writes them.
+//! Translates Go's regular expressions into the syntax of the regex crate.
 //!
-//! Both are RE2's syntax. They differ in braces that repeat nothing, in what may
-//! stand in a class without a backslash, and in what a backslash may escape.
+//! Both use RE2's syntax. They differ in braces that repeat nothing, in the characters
+//! that may stand in a class without a backslash, and in those that a backslash may
+//! escape.
 
 use super::error::RuleError;
 use regex_syntax::ParserBuilder;
 use regex_syntax::hir::Hir;
 
-/// Parses an expression of Go's. Classes and case are those of ASCII.
+/// Parses an expression in Go's syntax. Classes and case are those of ASCII.
 pub(super) fn parse(expression: &str) -> Result<Hir, RuleError> {
     let rust = to_rust(expression);
     let parsed = ParserBuilder::new().unicode(false).utf8(false).build().parse(&rust);
@@ -18,7 +19,7 @@ pub(super) fn parse(expression: &str) -> Result<Hir, RuleError> {
     })
 }
 
-/// The same expression in the syntax of the regex crate.
+/// Returns the same expression in the syntax of the regex crate.
 pub(super) fn to_rust(expression: &str) -> String {
     let mut out = String::new();
     let mut rest = expression;
@@ -30,7 +31,8 @@ pub(super) fn to_rust(expression: &str) -> String {
                 let escaped = rest[1..].chars().next();
                 len += escaped.map_or(0, char::len_utf8);
                 match escaped {
-                    // `\<` is the start of a word in Rust, and some marks have no escape.
+                    // `\<` is the start of a word in Rust, and some marks cannot be
+                    // escaped.
                     Some(mark) if mark.is_ascii_punctuation() && !regex_syntax::is_meta_character(mark) => {
                         out.push(mark);
                     }
@@ -39,7 +41,7 @@ pub(super) fn to_rust(expression: &str) -> String {
             }
             '[' if !in_class => {
                 in_class = true;
-                // A bracket that opens a class, or closes none at its start, is itself.
+                // A bracket at the start of a class is a literal.
                 for opening in ["[^]", "[]"] {
                     if rest.starts_with(opening) {
                         len = opening.len();

@@ -1,4 +1,4 @@
-//! One rule of gitleaks, compiled.
+//! Compiles one rule of gitleaks.
 
 use super::allowlist::{self, Allow};
 use super::config::Rule;
@@ -11,29 +11,30 @@ use crate::custom;
 use regex_syntax::hir::{Hir, HirKind};
 use std::rc::Rc;
 
-/// One way in which a rule finds something.
+/// One of the ways in which a rule matches.
 pub(crate) struct Leak {
-    /// The rule's id, as far as a name may have it.
+    /// The rule's id, restricted to the characters of a name.
     pub(crate) name: String,
-    /// The pattern that the scout looks for.
+    /// The pattern that triggers, which the scout searches for.
     pub(crate) trigger: String,
-    /// The length of the lead, if the trigger is all of it, or else its automaton.
+    /// The length of the lead, if the lead is the trigger and has a fixed length;
+    /// otherwise 0, and its automaton.
     pub(crate) lead_len: u8,
     pub(crate) lead: Option<Rc<[u8]>>,
-    /// Whether what is ahead of the secret goes on behind the trigger, rather than at
-    /// the start of the lead.
+    /// True if the part before the secret starts behind the trigger, not at the start of
+    /// the lead.
     pub(crate) is_behind: bool,
     pub(crate) before: Option<Rc<[u8]>>,
     pub(crate) secret: Rc<[u8]>,
     pub(crate) after: Option<Rc<[u8]>>,
-    /// The words of which the text has to have one.
+    /// The keywords, one of which the text has to contain.
     pub(crate) keywords: Option<Rc<[u8]>>,
-    /// The entropy that a secret has to have more of, in 1/256 bit.
+    /// The entropy that a secret has to exceed, in 1/256 bit.
     pub(crate) entropy: u16,
     pub(crate) allows: Vec<Allow>,
 }
 
-/// Compiles a rule, and says what of it cannot be.
+/// Compiles a rule. Returns also the reasons for the parts that cannot be compiled.
 pub(super) fn compile(
     rule: &Rule,
     global: &[Allow],
@@ -62,7 +63,7 @@ pub(super) fn compile(
         match one(rule, &parts, &allows, compiler) {
             Ok(leak) => leaks.push(leak),
             Err(why) => {
-                // Its alternatives may have what it has not.
+                // An alternative may have a trigger that the whole does not have.
                 count += 1;
                 match parts::split(&parts).filter(|_| count < 16) {
                     Some(ways) => left.extend(ways.into_iter().rev()),
@@ -81,7 +82,7 @@ pub(super) fn compile(
 fn one(rule: &Rule, parts: &Parts, allows: &[Allow], compiler: &mut Compiler) -> Result<Leak, RuleError> {
     let is_look = |hir: &Hir| matches!(hir.kind(), HirKind::Look(_));
     let is_optional = |hir: &Hir| hir.properties().minimum_len() == Some(0) && !is_look(hir);
-    // An optional part ahead tells nothing.
+    // An optional part at the start tells nothing.
     let first = parts.before.iter().position(|hir| !is_optional(hir)).unwrap_or(parts.before.len());
     let (mut before, mut secret) = (parts.before[first..].to_vec(), parts.secret.clone());
     if before.iter().all(is_look) {
@@ -116,7 +117,7 @@ fn one(rule: &Rule, parts: &Parts, allows: &[Allow], compiler: &mut Compiler) ->
     })
 }
 
-/// The keywords, if the expression itself does not ask for one.
+/// Returns the keywords, if the expression itself does not require one of them.
 fn keywords(rule: &Rule, parts: &Parts, compiler: &mut Compiler) -> Result<Option<Rc<[u8]>>, RuleError> {
     let sequence = [&parts.before[..], &parts.secret, &parts.after].concat();
     if rule.keywords.is_empty() || holds_one(&sequence, &rule.keywords) {
@@ -127,7 +128,7 @@ fn keywords(rule: &Rule, parts: &Parts, compiler: &mut Compiler) -> Result<Optio
     compiler.compile(vec![words.join("|")], Direction::Anywhere).map(Some)
 }
 
-/// Checks that everything that a sequence matches has one of the keywords.
+/// Checks that everything that a sequence matches contains one of the keywords.
 fn holds_one(sequence: &[Hir], keywords: &[String]) -> bool {
     let mut run = String::new();
     let has = |run: &str| keywords.iter().any(|word| run.contains(word.as_str()));
@@ -162,7 +163,7 @@ fn is_look(hir: &Hir) -> bool {
     matches!(hir.kind(), HirKind::Look(_))
 }
 
-/// The one letter that an atom is, in either case.
+/// Returns the letter that an atom matches in either case, if it matches nothing else.
 fn letter(hir: &Hir) -> Option<char> {
     match hir.kind() {
         HirKind::Literal(literal) => match *literal.0 {
@@ -178,7 +179,7 @@ fn letter(hir: &Hir) -> Option<char> {
     }
 }
 
-/// A rule's id, with `-` for what a name has not.
+/// Returns a rule's id, with `-` for characters that a name must not have.
 fn name(id: &str) -> String {
     let is_fit = |byte: char| byte.is_ascii_alphanumeric() || matches!(byte, '-' | '_');
     let fitting: String = id.chars().map(|byte| if is_fit(byte) { byte } else { '-' }).collect();

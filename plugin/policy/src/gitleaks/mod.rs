@@ -1,10 +1,8 @@
-//! Rules of gitleaks: its configuration read, and each rule compiled into what
-//! the filter walks.
+//! Rules of gitleaks: reads its configuration, and compiles each rule for the filter.
 //!
-//! A rule's regular expression is taken apart at its secret group into what is
-//! ahead of the secret, the secret, and what is behind. Of these, the rarest
-//! bounded part triggers; the automata for the parts are small, and rules share
-//! them.
+//! A rule's regular expression is split at its secret group into the part before the
+//! secret, the secret, and the part behind it. The rarest bounded part becomes the
+//! trigger. The automata for the parts are small, and rules share them.
 
 mod allowlist;
 mod config;
@@ -22,21 +20,20 @@ use std::rc::Rc;
 
 pub(crate) use leak::Leak;
 
-/// The name of the file that stands for gitleaks' own rules, which
-/// `extend.useDefault` asks for.
+/// The name of the file with gitleaks' own rules, which `extend.useDefault` refers to.
 pub const DEFAULT_FILE: &str = "gitleaks-default.toml";
 
-/// Reads a file that is named; an error says why it cannot be read.
+/// Reads a file that a policy names. An error says why the file cannot be read.
 pub(crate) type Files<'a> = &'a mut dyn FnMut(&str) -> Result<String, String>;
 
 /// The rules of a configuration.
 pub(crate) struct Gitleaks {
     /// All variants of all rules that were compiled, in the order of the file.
     pub(crate) leaks: Vec<Leak>,
-    /// The number of rules in the configuration, and of those that are used.
+    /// The number of rules in the configuration, and the number of those that are used.
     pub(crate) rules: usize,
     pub(crate) compiled: usize,
-    /// The rules that are not used, and why: the rule's name first.
+    /// The rules that are not used: the name of each, and the reason.
     pub(crate) refused: Vec<(String, RuleError)>,
 }
 
@@ -71,7 +68,7 @@ pub(crate) fn read(text: &str, files: Files<'_>) -> Result<Gitleaks, ConfigError
 /// An automaton, or the reason why there is none.
 type Compiled = Result<Rc<[u8]>, RuleError>;
 
-/// Compiles patterns, each once.
+/// Compiles patterns. Equal patterns are compiled once.
 #[derive(Default)]
 struct Compiler {
     known: HashMap<(Vec<String>, Direction), Compiled>,

@@ -1,9 +1,9 @@
-//! A regular expression taken apart at its secret group.
+//! Splits a regular expression at its secret group.
 
 use super::error::RuleError;
 use regex_syntax::hir::{Hir, HirKind, Repetition};
 
-/// The most ways that a rule's alternatives may come to.
+/// The maximum number of ways in which a rule's alternatives may match.
 pub(super) const VARIANTS_MAX: usize = 48;
 /// The number of times that a repeated part is written out.
 const UNROLLED_MAX: u32 = 6;
@@ -11,15 +11,16 @@ const UNROLLED_MAX: u32 = 6;
 /// One way in which an expression may match.
 #[derive(Clone, Debug)]
 pub(super) struct Parts {
-    /// What is ahead of the secret, the secret, and what is behind, each a
+    /// The part before the secret, the secret, and the part behind it, each as a
     /// sequence.
     pub(super) before: Vec<Hir>,
     pub(super) secret: Vec<Hir>,
     pub(super) after: Vec<Hir>,
 }
 
-/// Takes an expression apart. The secret is the group of that number, or with 0 the
-/// first one that takes part, or else the whole.
+/// Splits an expression into its parts, for each way in which it may match. The secret is
+/// the group with this number. With 0, it is the first group that takes part, or else the
+/// whole match.
 pub(super) fn variants(hir: &Hir, group: usize) -> Result<Vec<Parts>, RuleError> {
     let sequences = expand(hir, group)?;
     sequences.into_iter().map(|sequence| take_apart(sequence, group)).collect()
@@ -50,8 +51,8 @@ fn take_apart(sequence: Vec<Hir>, group: usize) -> Result<Parts, RuleError> {
     }
 }
 
-/// All sequences that an expression may stand for, so that groups stand on their own
-/// in each.
+/// Returns all sequences that an expression may stand for. In each of them, groups stand
+/// at the top level.
 fn expand(hir: &Hir, group: usize) -> Result<Vec<Vec<Hir>>, RuleError> {
     let sequences = match hir.kind() {
         HirKind::Concat(parts) => {
@@ -108,8 +109,8 @@ fn has(hir: &Hir, group: usize) -> bool {
     }
 }
 
-/// The atoms of a sequence: without groups, bytes one by one, and repeated parts
-/// written out as far as they always occur.
+/// Returns the atoms of a sequence: without groups, byte by byte. Repeated parts are
+/// written out as many times as they always occur, at most [`UNROLLED_MAX`].
 pub(super) fn flatten(sequence: &[Hir]) -> Vec<Hir> {
     let mut atoms = Vec::new();
     for hir in sequence {
@@ -136,12 +137,13 @@ pub(super) fn flatten(sequence: &[Hir]) -> Vec<Hir> {
     atoms
 }
 
-/// Checks that it is one byte.
+/// Checks that it matches exactly one byte.
 fn is_single(hir: &Hir) -> bool {
     matches!(hir.kind(), HirKind::Class(_) | HirKind::Literal(_)) && hir.properties().maximum_len() == Some(1)
 }
 
-/// The alternatives of the first part that has any, in its place.
+/// Returns a copy of the parts for each alternative of the first part that has
+/// alternatives.
 pub(super) fn split(parts: &Parts) -> Option<Vec<Parts>> {
     let alternatives = |atoms: &[Hir]| -> Option<Vec<Vec<Hir>>> {
         let branches = |hir: &Hir| match hir.kind() {

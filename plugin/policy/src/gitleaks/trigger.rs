@@ -1,26 +1,27 @@
-//! The trigger of a rule: its rarest bounded part, which the scout looks for.
+//! Chooses the trigger of a rule: its rarest bounded part, which the scout searches for.
 
 use flb_audit_core::redact::LEAD_BYTES_MAX;
 use regex_syntax::hir::{Class, Hir, HirKind};
 
-/// The rarity that a part needs, where one letter counts [`LETTER`].
+/// The rarity that a trigger should have; one letter counts [`LETTER`].
 const RARE: u32 = 30;
-/// From here on it is rare enough if there is nothing better.
+/// The rarity that is enough if no part is rarer.
 const RARE_MIN: u32 = 20;
 const LETTER: u32 = 10;
-/// The most atoms that trigger.
+/// The maximum number of atoms in a trigger.
 const ATOMS_MAX: usize = 5;
 /// The number of a word's letters that are enough.
 const TAIL_MAX: usize = 4;
 
-/// The atoms that trigger: all from `start` to `end`.
+/// A trigger: the end of its atoms, and the pattern for the scout.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Trigger {
     pub(super) end: usize,
     pub(super) pattern: String,
 }
 
-/// Chooses what triggers; none if nothing is rare, or has a bounded start.
+/// Chooses the trigger. Returns `None` if no part is rare, or none starts within a
+/// bounded distance.
 pub(super) fn choose(atoms: &[Hir]) -> Option<Trigger> {
     let mut best: Option<(u32, usize, usize)> = None;
     for start in 0..atoms.len() {
@@ -40,7 +41,8 @@ pub(super) fn choose(atoms: &[Hir]) -> Option<Trigger> {
             weight += more;
             letters += if more >= LETTER - 2 { more } else { 0 };
             count += 1;
-            // A run of letters is taken to its end, so that what is behind is alike.
+            // A run of letters is taken to its end, so that every match of it ends at the
+            // same place.
             let goes_on = weigh(atoms.get(end + 1).unwrap_or(&Hir::empty())) >= LETTER - 2;
             let is_enough = weight >= RARE && !goes_on;
             if letters >= 2 * (LETTER - 2) && best.is_none_or(|(other, ..)| weight.min(RARE) > other) {
@@ -59,8 +61,8 @@ pub(super) fn choose(atoms: &[Hir]) -> Option<Trigger> {
     Some(Trigger { end, pattern: pattern(&atoms[start..end]) })
 }
 
-/// Where the run of letters that starts at `start` ends, or what it takes beyond it
-/// to be rare.
+/// Returns the end of the run of letters that starts at `start`, or a later end if the
+/// run alone is not rare.
 fn run_end(atoms: &[Hir], start: usize) -> usize {
     let mut weight = 0;
     let mut end = start;
@@ -77,7 +79,7 @@ fn run_end(atoms: &[Hir], start: usize) -> usize {
     end
 }
 
-/// The pattern of the last atoms that are rare together.
+/// Returns the pattern of the last atoms that are rare together.
 fn pattern(atoms: &[Hir]) -> String {
     let mut weight = 0;
     let mut taken = Vec::new();
@@ -92,7 +94,7 @@ fn pattern(atoms: &[Hir]) -> String {
     Hir::concat(taken).to_string()
 }
 
-/// The end of what an atom matches, of alternatives that of each.
+/// Returns the end of an atom; for alternatives, the end of each.
 fn tail(atom: &Hir) -> Hir {
     match atom.kind() {
         HirKind::Alternation(branches) => Hir::alternation(branches.iter().map(tail).collect()),
@@ -128,7 +130,7 @@ fn weigh(atom: &Hir) -> u32 {
             weights.try_fold(0, |sum, weight| (weight > 0).then_some(sum + weight)).unwrap_or(0)
         }
         HirKind::Alternation(branches) => branches.iter().map(weigh).min().unwrap_or(0),
-        // `passw(or)?d` and the like.
+        // This allows for `passw(or)?d` and the like.
         HirKind::Repetition(repetition) if repetition.max == Some(1) && weigh(&repetition.sub) > 0 => 1,
         _ => 0,
     }

@@ -1,4 +1,5 @@
-//! Paths as one automaton over steps, of which the first path that fits a value decides.
+//! Compiles paths into one automaton over steps. The first path that matches a value
+//! decides.
 
 use super::{Of, Path, Says, Step};
 use flb_audit_core::policy::paths::{Ruling, State, write};
@@ -6,16 +7,16 @@ use flb_audit_core::recognize::Dictionary;
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-/// The most states that the paths of a policy may make, and the most edges.
+/// The maximum number of states for the paths of a policy, and of edges.
 const STATES_MAX: usize = 60_000;
 
-/// The most states of which those that say the same are merged.
+/// The maximum number of states up to which states with equal statements are merged.
 const MERGED_STATES_MAX: usize = 8192;
 
-/// The most places in paths that are looked at to make the states.
+/// The maximum number of places in paths that are looked at to make the states.
 const WORK_MAX: u64 = 50_000_000;
 
-/// The reason why paths make no automaton together.
+/// The reason why paths cannot be compiled together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum TooLarge {
     #[error("the paths make more than {STATES_MAX} states; use fewer with `**`")]
@@ -26,29 +27,29 @@ pub(crate) enum TooLarge {
     Work,
 }
 
-/// Where in which paths a walk is.
+/// The places of a walk: pairs of a path and a step in it.
 type Set = BTreeSet<(usize, usize)>;
-/// Keys, and where each leads.
+/// Keys, and the set that each leads to.
 type Members<'a> = BTreeMap<&'a str, Set>;
 
-/// Paths as an automaton, whose keys have no numbers yet.
+/// Paths as an automaton whose keys have no numbers yet.
 pub(crate) struct Compiled<'a> {
     states: Vec<Named<'a>>,
     rows: Vec<Vec<u16>>,
-    /// By variant, whether a rule's path may lead into one of its records.
+    /// For each variant, whether a rule's path may lead into its records.
     pub(crate) has_rules: Vec<bool>,
 }
 
-/// A state.
+/// A state of the automaton.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Named<'a> {
     ruling: Ruling,
     members: BTreeMap<&'a str, u16>,
-    /// Any other key, an element, JSON, and where else to look.
+    /// The states for any other key, for an element, for JSON, and the fallback.
     others: [u16; 4],
 }
 
-/// Compiles paths, of which the first one that fits a value decides.
+/// Compiles paths. The first one that matches a value decides.
 pub(crate) fn compile(paths: &[Path], variants: usize) -> Result<Compiled<'_>, TooLarge> {
     let mut automaton = Automaton {
         paths,
@@ -109,8 +110,8 @@ pub(crate) fn compile(paths: &[Path], variants: usize) -> Result<Compiled<'_>, T
 }
 
 impl<'a> Compiled<'a> {
-    /// Merges states that say the same of all values, unless there are too many to compare.
-    /// State 0 stays as it is.
+    /// Merges states with equal statements on all values, unless there are too many
+    /// states to compare. State 0 stays unchanged.
     fn merge(&mut self) {
         if self.states.len() > MERGED_STATES_MAX {
             return;
@@ -143,12 +144,13 @@ impl<'a> Compiled<'a> {
         }
     }
 
-    /// The keys that are to have numbers.
+    /// Returns the keys that need numbers.
     pub(crate) fn keys(&self) -> impl Iterator<Item = &'a str> + '_ {
         self.states.iter().flat_map(|state| state.members.keys().copied())
     }
 
-    /// The table, with the numbers that keys have in a dictionary.
+    /// Writes the table, with the numbers that keys have in a dictionary. Returns `None`
+    /// if it is too large.
     pub(crate) fn write(&self, dictionary: &Dictionary<'_>) -> Option<Vec<u8>> {
         let state = |named: &Named<'_>| State {
             ruling: named.ruling,
@@ -166,23 +168,23 @@ impl<'a> Compiled<'a> {
     }
 }
 
-/// The paths as an automaton: its states are sets of places in them.
+/// The paths as an automaton. Its states are sets of places in the paths.
 struct Automaton<'a> {
     paths: &'a [Path],
     variants: usize,
     numbers: HashMap<Set, u16>,
     sets: Vec<Set>,
-    /// By variant, where the walk over a record starts: over one that came, then over those
-    /// within others.
+    /// For each variant, the state in which the walk over a record starts: first for
+    /// incoming records, then for those within others.
     rows: Vec<Vec<u16>>,
-    /// For each row, the places of the walk in the paths of what is around the record.
+    /// For each row, the places of the walk in the paths of the surrounding record.
     outer: Vec<Option<Set>>,
     /// The number of places in paths that have been looked at.
     work: Cell<u64>,
 }
 
 impl<'a> Automaton<'a> {
-    /// The number of a state, a new one if it has none.
+    /// Returns the number of a state, and adds the state if it is new.
     fn number(&mut self, set: Set) -> Result<u16, TooLarge> {
         if let Some(number) = self.numbers.get(&set) {
             return Ok(*number);
@@ -196,7 +198,8 @@ impl<'a> Automaton<'a> {
         Ok(number)
     }
 
-    /// By variant, where the walk over a record starts, if it is at `outer` already.
+    /// Returns, for each variant, the state in which the walk over a record starts, if it
+    /// has already reached `outer`.
     fn starts(&mut self, outer: &Set, is_for: impl Fn(&Path) -> bool) -> Result<Vec<u16>, TooLarge> {
         let start = |variant| {
             let paths = self.paths.iter().enumerate();
@@ -208,7 +211,7 @@ impl<'a> Automaton<'a> {
         starts.into_iter().map(|start| self.number(start)).collect()
     }
 
-    /// With `**` as no step at all.
+    /// Adds the places behind `**`, which may stand for no step at all.
     fn closure(&self, mut set: Set) -> Set {
         for (path, mut at) in set.clone() {
             while self.paths[path].steps.get(at) == Some(&Step::Deep) {
@@ -219,8 +222,8 @@ impl<'a> Automaton<'a> {
         set
     }
 
-    /// A set that is a part of another one, whose edges stand once for both: that of a
-    /// format for its cases, or where the walk is everywhere.
+    /// Returns a part of the set whose edges both share, so that they are stored once:
+    /// the start of a format, for its cases, or the places that the walk never leaves.
     fn fallback(&self, set: &Set) -> Set {
         let starts = self.rows[0].iter().map(|start| &self.sets[usize::from(*start)]);
         let is_part = |start: &&Set| start.len() < set.len() && set.is_superset(start);
@@ -235,8 +238,8 @@ impl<'a> Automaton<'a> {
         }
     }
 
-    /// The part of a set in which the walk is from there on, however far it goes: in paths
-    /// that start with `**`.
+    /// Returns the places of a set that the walk never leaves, however far it goes: those
+    /// in paths that start with `**`.
     fn everywhere(&self, set: &Set) -> Set {
         let is_deep =
             |(path, at): &&(usize, usize)| *at == 0 && self.paths[*path].steps.first() == Some(&Step::Deep);
@@ -246,7 +249,7 @@ impl<'a> Automaton<'a> {
     fn advance(&self, set: &Set, takes: impl Fn(&Step) -> bool) -> Set {
         let mut next = Set::new();
         self.work.set(self.work.get() + set.len() as u64);
-        // It is refused in any case.
+        // The paths are refused in any case, so nothing more is computed.
         if self.work.get() > WORK_MAX {
             return next;
         }
@@ -275,7 +278,7 @@ impl<'a> Automaton<'a> {
         members
     }
 
-    /// Where any other key leads, an element, the JSON in a string.
+    /// Returns the sets that any other key, an element, and the JSON in a string lead to.
     fn others(&self, set: &Set) -> [Set; 3] {
         let is_any = |step: &Step| *step == Step::Any;
         let is_element = |step: &Step| matches!(step, Step::Any | Step::Element);
@@ -286,8 +289,8 @@ impl<'a> Automaton<'a> {
         ]
     }
 
-    /// The edges of the dead state: the keys that are watched, and whether all
-    /// others are. That they lead anywhere says so.
+    /// Returns the edges of the dead state: the watched keys, and a set that is not empty
+    /// if all other keys are watched, too. It only matters that an edge leads anywhere.
     fn watched(&self) -> (Members<'a>, Set) {
         let (mut members, mut others) = (Members::new(), Set::new());
         for path in self.paths.iter().filter(|path| matches!(path.says, Says::Rule(_))) {
@@ -310,9 +313,10 @@ impl<'a> Automaton<'a> {
         })
     }
 
-    /// The row of a record at which the walk has come in the paths of what is around it.
+    /// Returns the row of a record that the walk has reached in the paths of the
+    /// surrounding record.
     fn row(&mut self, set: &Set) -> Result<u8, TooLarge> {
-        // An object has members, and no JSON in it as a string has.
+        // An object has members, but no JSON in it, as a string may have.
         let goes_on = |(path, at): &&(usize, usize)| {
             !matches!(self.paths[*path].steps.get(*at), None | Some(Step::Json))
         };
@@ -330,7 +334,8 @@ impl<'a> Automaton<'a> {
     }
 }
 
-/// The last key that a path names: whatever it matches, a walk goes over that.
+/// Returns the last key that a path names. Every walk that the path matches goes over
+/// this key.
 fn last_key(steps: &[Step]) -> Option<&String> {
     steps.iter().rev().find_map(|step| if let Step::Member(key) = step { Some(key) } else { None })
 }
@@ -342,7 +347,8 @@ mod tests {
     use flb_audit_core::policy::paths::Paths;
     use flb_audit_core::recognize::write_dictionary;
 
-    /// Where a walk leads: `.key` a member, `[` an element, `|` JSON.
+    /// Returns the ruling that a walk leads to. Its steps are keys, `[]` for an element,
+    /// and `|` for JSON.
     fn walk(paths: &Paths<'_>, dictionary: &Dictionary<'_>, variant: u8, place: &str) -> Ruling {
         let mut state = paths.start(0, variant);
         for step in place.split(' ').filter(|step| !step.is_empty()) {
@@ -462,7 +468,7 @@ mod tests {
             [within(row, 0), within(row, 1), within(row, 2)],
             [Ruling::None, Ruling::Keep, Ruling::None]
         );
-        // The policy's own paths lead on from around it, and come first.
+        // The policy's own paths continue from the surrounding record, and come first.
         assert_eq!(within(other, 1), Ruling::Rule(0));
     }
 }

@@ -1,4 +1,4 @@
-//! Assertions of strings and numbers.
+//! Compiles assertions on strings and numbers.
 
 use super::SchemaError;
 use super::compiler::Schema;

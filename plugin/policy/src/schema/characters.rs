@@ -1,8 +1,8 @@
-//! What a program knows of characters, for the format `hostname`.
+//! Computes the properties of characters for the format `hostname`.
 //!
-//! Which of them a label may have follows from their properties (RFC 5892,
-//! section 3), so that it is right for this version of Unicode and no table is
-//! kept.
+//! The characters that a label may have follow from their properties (RFC 5892, section
+//! 3). So the result is right for this version of Unicode, and no table has to be
+//! maintained.
 
 use flb_audit_core::schema::layout::characters::*;
 use regex_syntax::hir::{Class, HirKind};
@@ -10,12 +10,12 @@ use unicode_joining_type::{JoiningType, get_joining_type};
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::canonical_combining_class;
 
-/// Section 2.1, LetterDigits, without what is unstable under case folding
-/// (2.2) or may be ignored (2.3).
+/// LetterDigits (section 2.1), without the characters that are unstable under case
+/// folding (2.2) or may be ignored (2.3).
 const LETTERS_AND_DIGITS: &str = r"[[\p{Ll}\p{Lu}\p{Lo}\p{Nd}\p{Lm}\p{Mn}\p{Mc}]--[\p{Changes_When_Casefolded}\p{Default_Ignorable_Code_Point}\p{White_Space}\p{Noncharacter_Code_Point}]]";
 
-/// Sections 2.4, IgnorableBlocks, and 2.9, OldHangulJamo, and the exceptions
-/// (2.6) that must not be.
+/// IgnorableBlocks (section 2.4), OldHangulJamo (2.9), and the exceptions that are
+/// disallowed (2.6).
 const INVALID: [(u32, u32); 12] = [
     (0x20d0, 0x20ff),
     (0x1d100, 0x1d1ff),
@@ -31,10 +31,11 @@ const INVALID: [(u32, u32); 12] = [
     (0x303b, 0x303b),
 ];
 
-/// Section 2.6, the exceptions that may be.
+/// The exceptions that are valid (section 2.6).
 const VALID_EXCEPTIONS: [u32; 6] = [0xdf, 0x3c2, 0x6fd, 0x6fe, 0xf0b, 0x3007];
 
-/// The first character of each run of those that are alike, and what they are.
+/// Returns the first character of each run of characters with equal properties, together
+/// with the properties.
 pub(super) fn runs() -> Vec<u32> {
     let mut known = vec![0u32; char::MAX as usize + 1];
     let mut add = |class: &str, what: u32| {
@@ -51,7 +52,7 @@ pub(super) fn runs() -> Vec<u32> {
         let Some(character) = char::from_u32(code as u32) else {
             continue;
         };
-        // Section 2.2, Unstable.
+        // Unstable (section 2.2).
         if !std::iter::once(character).nfkc().eq([character]) {
             *known &= !VALID;
         }
@@ -79,7 +80,7 @@ pub(super) fn runs() -> Vec<u32> {
     runs
 }
 
-/// The characters of a class, in the syntax of regex-syntax.
+/// Returns the characters of a class in the syntax of regex-syntax.
 fn ranges(class: &str) -> Vec<(u32, u32)> {
     let hir = regex_syntax::parse(class).map(regex_syntax::hir::Hir::into_kind);
     let Ok(HirKind::Class(Class::Unicode(class))) = hir else {

@@ -1,4 +1,4 @@
-//! Schemas into blocks of code.
+//! Compiles schemas into blocks of code.
 
 use super::document::{self, Json, Value, join};
 use super::keyword::{Keyword, keyword, meant};
@@ -60,17 +60,17 @@ pub(super) struct Compiler<'d> {
     pub(super) options: Options,
     scope: Scope<'d>,
     pub(super) parts: Parts,
-    /// The blocks of schemas, by where these start in the text.
+    /// The blocks of schemas, by the start of the schema in the text.
     known: HashMap<usize, BlockId>,
-    /// Schemas whose blocks are still empty.
+    /// The schemas whose blocks are still empty.
     pending: Vec<(&'d Value, BlockId)>,
     places: HashMap<BlockId, Place<'d>>,
-    /// Names that are no keywords.
+    /// The names that are no keywords.
     unknown: Vec<SchemaError>,
 }
 
 impl<'d> Compiler<'d> {
-    /// The block of a schema, which is compiled sooner or later.
+    /// Returns the block of a schema. The block is compiled later if it has not been yet.
     pub(super) fn block_of(&mut self, schema: &'d Value) -> BlockId {
         if let Some(block) = self.known.get(&schema.at) {
             return *block;
@@ -107,7 +107,7 @@ impl<'d> Schema<'_, 'd> {
         Ok(self.block)
     }
 
-    // What an error or a report is about.
+    // Errors and reports.
 
     pub(super) fn keyword(&self, name: &str) -> Option<&'d Value> {
         self.place.schema.member(name)
@@ -121,7 +121,7 @@ impl<'d> Schema<'_, 'd> {
         tokens.iter().fold(self.place.pointer.clone(), |pointer, token| join(&pointer, token))
     }
 
-    /// The path to report of a keyword, and of what is in it.
+    /// Returns the path to report for a keyword, or for a part of its value.
     pub(super) fn path(&mut self, tokens: &[&str]) -> u32 {
         let pointer = self.pointer(tokens);
         self.compiler.parts.path(&pointer, tokens.first().copied().unwrap_or_default())
@@ -131,7 +131,7 @@ impl<'d> Schema<'_, 'd> {
         Cell::Word(self.path(tokens))
     }
 
-    // What keywords hold.
+    // The values of keywords.
 
     pub(super) fn count(&self, name: &str) -> Result<Option<u32>, SchemaError> {
         let Some(value) = self.keyword(name) else {
@@ -167,19 +167,19 @@ impl<'d> Schema<'_, 'd> {
         Cell::Check(Some(self.compiler.block_of(schema)))
     }
 
-    /// The check of the schema under a keyword.
+    /// Returns the check of the schema under a keyword.
     pub(super) fn check_of(&mut self, name: &str) -> Option<Cell> {
         self.keyword(name).map(|schema| self.check(schema))
     }
 
-    /// Likewise, one that applies to the same value.
+    /// Returns the check of a schema that applies to the same value.
     pub(super) fn same(&mut self, schema: &'d Value) -> Cell {
         let block = self.compiler.block_of(schema);
         self.block.same.push(block);
         Cell::Check(Some(block))
     }
 
-    // Keywords.
+    // The keywords.
 
     fn names(&mut self) -> Result<(), SchemaError> {
         for member in self.place.schema.members() {
@@ -213,7 +213,7 @@ impl<'d> Schema<'_, 'd> {
                 format!("`$schema`: the only draft that is read is {DRAFT}"),
             ));
         }
-        // All that a document defines has to be sound, used or not.
+        // All definitions in a document have to be sound, even unused ones.
         for member in self.keyword("$defs").map_or(&[][..], Value::members) {
             self.compiler.block_of(&member.value);
         }
@@ -286,8 +286,8 @@ impl<'d> Schema<'_, 'd> {
             let operands = [self.path_cell(&["not"]), self.same(schema)];
             self.block.instruction(layout::NOT, &operands);
         }
-        // Without `if` the other two say nothing (Core, section 10.2.2), but
-        // they have to be sound.
+        // Without `if`, the other two have no effect (Core, section 10.2.2), but they
+        // have to be sound.
         let mut branch = |name: &str| self.keyword(name).map(|schema| self.same(schema));
         let (condition, then, otherwise) = (branch("if"), branch("then"), branch("else"));
         if let Some(condition) = condition

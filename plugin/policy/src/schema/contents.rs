@@ -1,4 +1,4 @@
-//! Keywords of objects' members and arrays' items.
+//! Compiles the keywords of objects' members and of arrays' items.
 
 use super::SchemaError;
 use super::compiler::Schema;
@@ -36,7 +36,7 @@ impl Schema<'_, '_> {
         Ok(())
     }
 
-    /// What is found out in one walk over an object's members.
+    /// Compiles the keywords that are checked in one walk over an object's members.
     fn members(&mut self) -> Result<(), SchemaError> {
         const WALKED: [&str; 6] = [
             "properties",
@@ -82,7 +82,8 @@ impl Schema<'_, '_> {
             operands.push(self.check(&member.value));
         }
         self.block.instruction(layout::OBJECT, &operands);
-        // A table keeps track of so many required members, and no more.
+        // A table keeps track of a limited number of required members; further ones need
+        // tables of their own.
         let (zero, none) = (Cell::Word(0), Cell::Word(u32::MAX));
         for part in more.chunks(layout::REQUIRED_MAX) {
             let table = self.compiler.parts.table(part.to_vec());

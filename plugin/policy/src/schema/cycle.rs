@@ -1,10 +1,10 @@
-//! Schemas that apply themselves to the same value: whether it is valid, that
-//! would depend on nothing but itself.
+//! Finds schemas that apply themselves to the same value: its validity would depend on
+//! nothing but itself.
 
 use super::program::{Block, BlockId};
 
-/// A block that comes back to itself without going into the value, if there
-/// is one.
+/// Returns a block that leads back to itself without stepping into the value, if there is
+/// one.
 pub(super) fn find(blocks: &[Block]) -> Option<BlockId> {
     #[derive(Clone, Copy, PartialEq)]
     enum State {

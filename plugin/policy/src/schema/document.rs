@@ -1,4 +1,4 @@
-//! A schema's document: JSON that knows where in its text each value stands.
+//! A schema's document: JSON in which each value knows its place in the text.
 
 use super::SchemaError;
 use flb_audit_core::Tape;
@@ -7,7 +7,7 @@ use flb_audit_core::text::{Characters, inner};
 use std::collections::HashSet;
 use std::iter::Peekable;
 
-/// A value, and the byte where it starts.
+/// A value, and the byte at which it starts.
 #[derive(Debug)]
 pub(super) struct Value {
     pub(super) at: usize,
@@ -18,7 +18,7 @@ pub(super) struct Value {
 pub(super) enum Json {
     Null,
     Boolean(bool),
-    /// As it is written.
+    /// A number, as it is written.
     Number(String),
     String(String),
     Array(Vec<Value>),
@@ -28,7 +28,7 @@ pub(super) enum Json {
 #[derive(Debug)]
 pub(super) struct Member {
     pub(super) name: String,
-    /// The byte where the name starts.
+    /// The byte at which the name starts.
     pub(super) at: usize,
     pub(super) value: Value,
 }
@@ -45,7 +45,7 @@ impl Value {
         self.members().iter().find(|member| member.name == name).map(|member| &member.value)
     }
 
-    /// What a token of a JSON Pointer leads to.
+    /// Returns the value that a token of a JSON Pointer leads to.
     pub(super) fn child(&self, token: &str) -> Option<&Value> {
         match &self.json {
             Json::Object(_) => self.member(token),
@@ -65,12 +65,12 @@ impl Value {
     }
 }
 
-/// A JSON Pointer one token longer.
+/// Returns a JSON Pointer with one more token.
 pub(super) fn join(pointer: &str, token: &str) -> String {
     format!("{pointer}/{}", token.replace('~', "~0").replace('/', "~1"))
 }
 
-/// Reads a schema's document. No object in it may have two members of a name.
+/// Reads a schema's document. Two members of one object must not have the same name.
 pub(super) fn parse(text: &str) -> Result<Value, SchemaError> {
     let word = text.trim_matches([' ', '\t', '\n', '\r']);
     if let "true" | "false" = word {

@@ -1,33 +1,34 @@
-//! The keywords of JSON Schema, and which of them are spoken here.
+//! The keywords of JSON Schema, and their support here.
 
-/// What a keyword is to the compiler.
+/// The meaning of a keyword to the compiler.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Keyword {
-    /// It is compiled, and has these subschemas.
+    /// The keyword is compiled, and has subschemas at these places.
     Compiled(Subschemas),
-    /// It says nothing of a value's validity.
+    /// The keyword does not affect the validity of a value.
     Annotation,
-    /// It does, and is not supported; this is why or what to use instead.
+    /// The keyword affects the validity, but is not supported. The text says why, or what
+    /// to use instead.
     Refused(&'static str),
-    /// It is none. As an annotation it is taken, and named.
+    /// The name is no keyword. It counts as an annotation, and is reported.
     Unknown,
 }
 
-/// Where the subschemas of a keyword are.
+/// The places of a keyword's subschemas.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Subschemas {
     None,
-    /// Its value is one.
+    /// The value is a subschema.
     One,
-    /// In an array.
+    /// The subschemas are in an array.
     Items,
-    /// In an object.
+    /// The subschemas are in an object.
     Members,
-    /// In an object, and nothing but references applies them.
+    /// The subschemas are in an object, and only references apply them.
     Definitions,
 }
 
-/// Of drafts 3 to 2020-12.
+/// The keywords of drafts 3 to 2020-12.
 const KEYWORDS: [(&str, Keyword); 65] = {
     use Keyword::{Annotation, Refused};
     const NONE: Keyword = Keyword::Compiled(Subschemas::None);
@@ -108,8 +109,8 @@ const KEYWORDS: [(&str, Keyword); 65] = {
     ]
 };
 
-/// The name of a keyword that applies its subschemas, for as long as it is
-/// needed.
+/// Returns the name of a keyword that applies its subschemas, with the lifetime of the
+/// program.
 pub(super) fn applicator(name: &str) -> Option<&'static str> {
     let (known, keyword) = KEYWORDS.iter().find(|(known, _)| *known == name)?;
     match keyword {
@@ -118,11 +119,11 @@ pub(super) fn applicator(name: &str) -> Option<&'static str> {
     }
 }
 
-/// From how many edits on a name is no misspelt keyword.
+/// The maximum number of edits at which a name counts as a misspelt keyword.
 const EDITS_MAX: usize = 2;
 
-/// What a name is. What is in no draft is an annotation (Core, section 4.3.1),
-/// but for names with a `$`, which are Core's own.
+/// Returns the meaning of a name. A name in no draft is an annotation (Core, section
+/// 4.3.1), except names with a `$`, which are reserved by Core.
 pub(super) fn keyword(name: &str) -> Keyword {
     match KEYWORDS.iter().find(|(known, _)| *known == name) {
         Some((_, keyword)) => *keyword,
@@ -132,8 +133,8 @@ pub(super) fn keyword(name: &str) -> Keyword {
     }
 }
 
-/// The keyword that was probably meant with a name that is none: one that says
-/// something of a value's validity, as a misspelt one would then not.
+/// Returns the keyword that was probably meant by a name that is none. Only keywords that
+/// affect the validity count: when misspelt, they would have no effect.
 pub(super) fn meant(name: &str) -> Option<&'static str> {
     let distance = |known: &str| match known.eq_ignore_ascii_case(name) {
         true => 0,
@@ -141,6 +142,6 @@ pub(super) fn meant(name: &str) -> Option<&'static str> {
     };
     let asserting = KEYWORDS.iter().filter(|(_, keyword)| *keyword != Keyword::Annotation);
     let (distance, known) = asserting.map(|(known, _)| (distance(known), *known)).min()?;
-    // Of a short name, two edits leave nothing.
+    // In a short name, two edits could change everything.
     (distance <= EDITS_MAX.min(1 + known.len() / 4)).then_some(known)
 }

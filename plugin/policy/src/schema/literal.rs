@@ -1,7 +1,7 @@
-//! `enum` and `const`: values to be equal to.
+//! Compiles `enum` and `const`: values that a value has to be equal to.
 //!
-//! Scalars are compared by one instruction. An array or an object to be equal
-//! to is a schema that no other value fulfils.
+//! Scalars are compared by one instruction. An array or an object is compared by a schema
+//! that no other value fulfils.
 
 use super::document::{Json, Member, Value};
 use super::program::{Block, BlockId, Cell, Name, Parts};
@@ -9,7 +9,7 @@ use flb_audit_core::schema::layout::{self, types};
 use std::collections::HashSet;
 
 impl Parts {
-    /// Adds to `block` that the value is one of `values`.
+    /// Adds to `block` the assertion that the value is one of `values`.
     pub(super) fn one_of_values(&mut self, block: &mut Block, path: u32, values: &[&Value]) {
         let is_scalar = |value: &&Value| !matches!(value.json, Json::Array(_) | Json::Object(_));
         let (scalars, containers): (Vec<&Value>, Vec<&Value>) = values.iter().copied().partition(is_scalar);
@@ -54,7 +54,7 @@ impl Parts {
         block.instruction(layout::ENUM, &operands);
     }
 
-    /// A schema that nothing but `value` fulfils.
+    /// Returns a schema that only `value` fulfils.
     fn literal(&mut self, path: u32, value: &Value) -> BlockId {
         let mut block = Block::new();
         block.type_path = path;
@@ -75,7 +75,7 @@ impl Parts {
         self.add(block)
     }
 
-    /// As many members as there are names, and each of these.
+    /// Asserts that there are as many members as names, and each member of them.
     fn literal_members(&mut self, block: &mut Block, path: u32, members: &[Member]) {
         let count = Cell::Word(members.len() as u32);
         let mut parts: Vec<&[Member]> = members.chunks(layout::REQUIRED_MAX).collect();

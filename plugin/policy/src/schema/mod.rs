@@ -1,9 +1,9 @@
-//! JSON Schema, draft 2020-12, into the programs that
-//! [`flb_audit_core::schema`] runs.
+//! Compiles JSON Schema, draft 2020-12, into the programs that [`flb_audit_core::schema`]
+//! runs.
 //!
-//! What is asserted of a value is compiled, or refused by name and place.
-//! Nothing that could make a value invalid is passed over: a name that is like a
-//! keyword is refused, too, and any other that is none is named.
+//! Every assertion is either compiled, or refused with its name and place. Nothing that
+//! could make a value invalid is ignored: a name that resembles a keyword is refused,
+//! too, and every other name that is no keyword is reported.
 
 mod assertions;
 mod characters;
@@ -18,24 +18,24 @@ mod program;
 mod scope;
 mod uri;
 
-/// How a schema is read.
+/// Options for reading a schema.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
-    /// Whether `format` is an assertion; if not, it is an annotation
-    /// (Validation, section 7.2).
+    /// True if `format` is an assertion; otherwise it is an annotation (Validation,
+    /// section 7.2).
     pub assert_format: bool,
 }
 
 /// A schema that cannot be compiled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SchemaError {
-    /// Where in the document: a JSON Pointer.
+    /// The place in the document, as a JSON Pointer.
     pub pointer: String,
-    /// The line, from 1 on.
+    /// The line, counted from 1.
     pub line: usize,
-    /// The character in it, from 1 on.
+    /// The character in the line, counted from 1.
     pub column: usize,
-    /// What is wrong there.
+    /// The problem at this place.
     pub message: String,
 }
 
@@ -64,12 +64,12 @@ impl std::fmt::Display for SchemaError {
 
 impl std::error::Error for SchemaError {}
 
-/// A schema that is compiled.
+/// A compiled schema.
 pub struct Compiled {
-    /// What the filter runs.
+    /// The program for the filter.
     pub program: Vec<u8>,
-    /// The names that are no keywords, as they come: they are taken for
-    /// annotations, and say nothing of a value.
+    /// The names that are no keywords, in their order. They count as annotations, and do
+    /// not check anything.
     pub unknown: Vec<SchemaError>,
 }
 

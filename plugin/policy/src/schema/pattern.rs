@@ -1,20 +1,20 @@
-//! Patterns of ECMA-262 (with the flag `u`) in the syntax of regex-syntax.
+//! Translates patterns of ECMA-262 (with the flag `u`) into the syntax of regex-syntax.
 //!
-//! What only a backtracking engine can do is refused: look-around and
-//! references back. A `-`, a quotation mark or the like may be escaped where
-//! ECMA-262 would not have it, as schemas often do: there it is itself.
+//! Features that need a backtracking engine are refused: look-around and back-references.
+//! A `-`, a quotation mark and the like may be escaped where ECMA-262 does not allow it,
+//! as schemas often do. The escaped character is then itself.
 
 use std::fmt::Write;
 use std::iter::Peekable;
 use std::str::CharIndices;
 
-/// Why a pattern is refused, with the character where that showed.
+/// The reason why a pattern is refused, and the index of the character where that showed.
 pub(super) type Refused = (usize, String);
 
-/// Characters, from one to the other inclusive.
+/// A range of characters, both ends included.
 type Range = (u32, u32);
 
-/// Section 22.2.2.9, CharacterClassEscape.
+/// The classes of CharacterClassEscape (section 22.2.2.9).
 const DIGITS: &[Range] = &[(0x30, 0x39)];
 const WORD: &[Range] = &[(0x30, 0x39), (0x41, 0x5a), (0x5f, 0x5f), (0x61, 0x7a)];
 /// WhiteSpace (section 12.2) and LineTerminator (section 12.3).
@@ -45,10 +45,10 @@ struct Translator<'p> {
     out: String,
 }
 
-/// What an escape or a member of a class stands for.
+/// The meaning of an escape or of a member of a class.
 enum Atom {
     Character(u32),
-    /// A set, written out.
+    /// A set, in the syntax of regex-syntax.
     Set(String),
 }
 
@@ -115,8 +115,8 @@ impl Translator<'_> {
         push_character(&mut self.out, character);
     }
 
-    /// Which of several repetitions is taken first does not matter to whether
-    /// there is one.
+    /// Skips the mark of a lazy repetition. It only decides which match is found first,
+    /// not whether there is one.
     fn lazy(&mut self) {
         self.take('?');
     }
@@ -163,7 +163,7 @@ impl Translator<'_> {
         Ok(())
     }
 
-    /// An escape outside of a class. Says whether it can be repeated.
+    /// Translates an escape outside of a class. Returns whether it can be repeated.
     fn escape(&mut self, at: usize) -> Result<bool, Refused> {
         match self.peek() {
             Some('b') => {
@@ -182,8 +182,8 @@ impl Translator<'_> {
         Ok(true)
     }
 
-    /// An escape as in CharacterEscape and CharacterClassEscape, from behind
-    /// the backslash on.
+    /// Translates an escape of CharacterEscape or CharacterClassEscape, from behind the
+    /// backslash on.
     fn character_escape(&mut self, at: usize) -> Result<Atom, Refused> {
         let Some((_, character)) = self.rest.next() else {
             return Err((at, "a `\\` stands at the end".into()));
@@ -223,7 +223,7 @@ impl Translator<'_> {
         })
     }
 
-    /// `\u{…}`, `\uXXXX`, or two of these that are a surrogate pair.
+    /// Reads `\u{…}`, `\uXXXX`, or two of the latter that form a surrogate pair.
     fn code_point(&mut self, at: usize) -> Result<u32, Refused> {
         let no_character = || (at, "that is no character of Unicode".into());
         if self.take('{') {
@@ -243,7 +243,7 @@ impl Translator<'_> {
         if char::from_u32(high).is_some() { Ok(high) } else { Err(no_character()) }
     }
 
-    /// `\p{…}` or `\P{…}`; which names there are is regex-syntax's to know.
+    /// Translates `\p{…}` or `\P{…}`. The name is left to regex-syntax to check.
     fn property(&mut self, at: usize, escape: char) -> Result<Atom, Refused> {
         let rest = &self.pattern[at + 2..];
         let name = rest.strip_prefix('{').and_then(|rest| rest.split_once('}')).map(|(name, _)| name);
@@ -256,7 +256,7 @@ impl Translator<'_> {
         Ok(Atom::Set(format!("\\{escape}{{{name}}}")))
     }
 
-    /// A class, from behind its `[` on.
+    /// Translates a class, from behind its `[` on.
     fn class(&mut self, start: usize) -> Result<(), Refused> {
         let is_negated = self.take('^');
         let mut members = String::new();
@@ -288,7 +288,7 @@ impl Translator<'_> {
             push_range(&mut members, (first, last));
         }
         match (members.as_str(), is_negated) {
-            // None of no characters: any.
+            // `[^]` excludes no character, so it matches any.
             ("", true) => self.out.push_str(r"[\x{0}-\x{10ffff}]"),
             ("", false) => self.out.push_str(r"[^\x{0}-\x{10ffff}]"),
             (_, true) => write!(self.out, "[^{members}]").unwrap_or_default(),

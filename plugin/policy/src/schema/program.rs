@@ -1,4 +1,4 @@
-//! Putting a program together, in the layout of [`flb_audit_core::schema`].
+//! Assembles a program in the layout of [`flb_audit_core::schema`].
 
 use super::characters;
 use crate::automaton::{self, Alphabet, Direction};
@@ -6,14 +6,14 @@ use flb_audit_core::schema::layout::{self, types};
 use flb_audit_core::schema::{NameParts, PATH_BYTES_MAX, ProgramParts, TableParts};
 use std::collections::HashMap;
 
-/// A block's number: the code of one schema.
+/// The number of a block, which is the code of one schema.
 pub(super) type BlockId = usize;
 
 /// A part of the code.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Cell {
     Word(u32),
-    /// The check of a schema; none is true.
+    /// The check of a schema; `None` always holds.
     Check(Option<BlockId>),
     /// A table of names.
     Table(usize),
@@ -42,21 +42,21 @@ impl Instruction {
     }
 }
 
-/// A schema, compiled.
+/// A compiled schema.
 #[derive(Debug, Default)]
 pub(super) struct Block {
     pub(super) mask: u32,
-    /// The path to report of a value of another type.
+    /// The path to report for a value of another type.
     pub(super) type_path: u32,
     pub(super) code: Vec<Instruction>,
-    /// Those that it applies to the same value.
+    /// The schemas that it applies to the same value.
     pub(super) same: Vec<BlockId>,
-    /// The only one that it applies, if it says nothing else.
+    /// The only schema that it applies, if it says nothing else.
     alias: Option<BlockId>,
 }
 
 impl Block {
-    /// One that holds for all values so far.
+    /// Returns a block that holds for all values so far.
     pub(super) fn new() -> Self {
         Block { mask: types::ALL, ..Block::default() }
     }
@@ -71,43 +71,43 @@ impl Block {
     }
 }
 
-/// An entry of a table of names.
+/// A name in a table of names.
 #[derive(Clone, Debug)]
 pub(super) struct Name {
     pub(super) name: String,
     pub(super) check: Option<BlockId>,
     pub(super) is_property: bool,
-    /// The path to report if it is missing.
+    /// The path to report if the member is missing.
     pub(super) required: Option<u32>,
 }
 
-/// All that a program is made of.
+/// All parts of a program.
 #[derive(Default)]
 pub(super) struct Parts {
     pub(super) blocks: Vec<Block>,
     tables: Vec<Vec<Name>>,
-    /// How many names there are in all tables.
+    /// The number of names in all tables.
     pub(super) names: usize,
-    /// Places in the text.
+    /// The paths to report, each as three places in the text.
     paths: Vec<[[u32; 2]; 3]>,
     automata: Vec<[u32; 2]>,
     text: String,
     automata_bytes: Vec<u8>,
-    /// What is known of characters, if that is asked for.
+    /// The properties of characters, if a schema needs them.
     characters: Vec<u32>,
     known_paths: HashMap<(String, String), u32>,
     known_texts: HashMap<String, [u32; 2]>,
     known_patterns: HashMap<String, u32>,
 }
 
-/// The most names that a program may have: a table has up to four times as many slots, and
-/// Texts are looked for within others up to this length, in bytes.
+/// The length of the text up to which a new part is searched for within it, in bytes.
 const SEARCHED_BYTES_MAX: usize = 1 << 16;
-/// numbers of 16 bits are what tells them apart.
+/// The maximum number of names in a program: a table has up to four times as many slots,
+/// and numbers of 16 bits tell the slots apart.
 pub(super) const NAMES_MAX: usize = 1 << 14;
 
-/// A JSON Pointer as a fragment of a URI (RFC 6901 section 6), as much of it as
-/// is told.
+/// Returns a JSON Pointer as a fragment of a URI (RFC 6901 section 6), cut at the length
+/// that is reported.
 fn fragment(pointer: &str) -> String {
     let mut fragment = String::from("#");
     for character in pointer.chars() {
@@ -125,7 +125,7 @@ fn fragment(pointer: &str) -> String {
 }
 
 impl Parts {
-    /// Where a text stands, and its length.
+    /// Adds a text. Returns its place and its length.
     pub(super) fn text(&mut self, text: &str) -> [u32; 2] {
         if let Some(place) = self.known_texts.get(text) {
             return *place;
@@ -141,14 +141,15 @@ impl Parts {
         place
     }
 
-    /// The number of a path to report: a place in the schema and its keyword.
+    /// Returns the number of a path to report: a place in the schema and its keyword.
     pub(super) fn path(&mut self, pointer: &str, keyword: &str) -> u32 {
         let key = (pointer.to_owned(), keyword.to_owned());
         if let Some(path) = self.known_paths.get(&key) {
             return *path;
         }
         let fragment = fragment(pointer);
-        // What schemas of the same object and members of the same name share.
+        // Schemas of the same object share the first part, and members of the same name
+        // the second.
         let (start, rest) = fragment.split_at(fragment.rmatch_indices('/').nth(1).map_or(0, |(at, _)| at));
         let places = [start, rest, keyword].map(|part| self.text(part));
         self.paths.push(places);
@@ -157,8 +158,8 @@ impl Parts {
         path
     }
 
-    /// The number of the automaton that searches for a pattern, in the syntax
-    /// of regex-syntax.
+    /// Returns the number of the automaton that searches for a pattern in the syntax of
+    /// regex-syntax.
     pub(super) fn automaton(&mut self, pattern: &str) -> Result<u32, automaton::Error> {
         if let Some(automaton) = self.known_patterns.get(pattern) {
             return Ok(*automaton);
@@ -171,14 +172,14 @@ impl Parts {
         Ok(automaton)
     }
 
-    /// Has what is known of characters in the program.
+    /// Adds the properties of characters to the program.
     pub(super) fn need_characters(&mut self) {
         if self.characters.is_empty() {
             self.characters = characters::runs();
         }
     }
 
-    /// A table of these names, of which no two are the same.
+    /// Adds a table of these names, which must all differ.
     pub(super) fn table(&mut self, mut names: Vec<Name>) -> Cell {
         self.names += names.len();
         names.sort_by_key(|name| name.required.is_none());
@@ -186,7 +187,7 @@ impl Parts {
         Cell::Table(self.tables.len() - 1)
     }
 
-    /// The program that starts with `root`.
+    /// Returns the program that starts with `root`.
     pub(super) fn link(mut self, root: BlockId) -> Vec<u8> {
         self.flatten();
         let used = self.used(root);
@@ -226,7 +227,7 @@ impl Parts {
         program.write()
     }
 
-    /// The blocks that an instruction applies.
+    /// Returns the blocks that an instruction applies.
     fn targets(&self, instruction: &Instruction) -> Vec<BlockId> {
         let mut targets = Vec::new();
         for operand in &instruction.operands {
@@ -241,9 +242,9 @@ impl Parts {
         targets.into_iter().map(|target| self.alias_of(target)).collect()
     }
 
-    /// Makes instructions of arrays and objects flat that can be.
+    /// Makes instructions of arrays and objects flat where possible.
     fn flatten(&mut self) {
-        /// Path, minimum, path, maximum and a check; for objects, and a table.
+        /// Operands: path, minimum, path, maximum, a check; for objects also a table.
         const ARRAY_OPERANDS: usize = 5;
         const OBJECT_OPERANDS: usize = 6;
         for (from, operands, to) in [
@@ -265,8 +266,8 @@ impl Parts {
         }
     }
 
-    /// What stands for a block that only refers to another one. Blocks that
-    /// refer to themselves have been refused.
+    /// Returns the block that stands for a block that only refers to another one. Blocks
+    /// that refer to themselves have been refused.
     fn alias_of(&self, mut block: BlockId) -> BlockId {
         while let Some(target) = self.blocks[block].alias {
             block = target;
@@ -274,7 +275,7 @@ impl Parts {
         block
     }
 
-    /// The blocks that are needed, in the order in which they are met.
+    /// Returns the blocks that are needed, in the order in which they are found.
     fn used(&self, root: BlockId) -> Vec<BlockId> {
         let mut used = Vec::new();
         let mut open = vec![self.alias_of(root)];
@@ -300,7 +301,7 @@ struct Linked {
 }
 
 impl Linked {
-    /// Adds a table, and to the code its words.
+    /// Adds a table, and its words to the code.
     fn table(&mut self, names: &[Name], check: impl Fn(Option<BlockId>) -> [u32; 3]) {
         let first_name = self.parts.names() as u32;
         let bits = (4 * names.len()).next_power_of_two().trailing_zeros().max(1);
@@ -328,11 +329,11 @@ impl Linked {
     }
 }
 
-/// Multipliers to choose from, for a table's names to collide as seldom as may
-/// be.
+/// The number of multipliers to choose from, so that a table's names collide as seldom as
+/// possible.
 const MULTIPLIERS: u64 = 256;
 
-/// A multiplier, and the slots that are filled with it.
+/// Returns the best multiplier, and the slots that it fills.
 fn slots(names: &[Name], bits: u32) -> (u64, Vec<u16>) {
     let fill = |multiplier: u64| {
         let mut slots = vec![0; 1 << bits];
@@ -348,7 +349,7 @@ fn slots(names: &[Name], bits: u32) -> (u64, Vec<u16>) {
         }
         (moved, slots)
     };
-    // The golden ratio's multiples are odd, and spread over 64 bits.
+    // Odd multiples of the golden ratio are odd, and spread over 64 bits.
     let multiplier = |index: u64| (2 * index + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let best = (0..MULTIPLIERS).map(multiplier).min_by_key(|multiplier| fill(*multiplier).0).unwrap_or(1);
     (best, fill(best).1)

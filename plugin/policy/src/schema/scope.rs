@@ -1,4 +1,4 @@
-//! Where a document's schemas are, and what references to them mean.
+//! The schemas of a document, and the meaning of references to them.
 
 use super::SchemaError;
 use super::document::{Json, Value, join};
@@ -10,23 +10,23 @@ use std::collections::HashMap;
 #[derive(Clone, Debug)]
 pub(super) struct Place<'d> {
     pub(super) schema: &'d Value,
-    /// Where it is in the document, as a JSON Pointer.
+    /// The place in the document, as a JSON Pointer.
     pub(super) pointer: String,
     /// The URI that it belongs to.
     pub(super) base: String,
-    /// The keyword that applies it; of one that only references lead to,
-    /// `false`, as there is none.
+    /// The keyword that applies it. If only references lead to it, there is none, and
+    /// this is `false`.
     pub(super) applied_by: &'static str,
 }
 
 /// All schemas of a document.
 pub(super) struct Scope<'d> {
     text: &'d str,
-    /// By where they start in the text.
+    /// The schemas, by their start in the text.
     places: HashMap<usize, Place<'d>>,
     /// Whole resources, by URI.
     resources: HashMap<String, Place<'d>>,
-    /// By URI and name.
+    /// The starts of schemas with an anchor, by URI and name.
     anchors: HashMap<(String, String), usize>,
 }
 
@@ -51,7 +51,7 @@ impl<'d> Scope<'d> {
         self.places.get(&schema.at)
     }
 
-    /// Notes the schema at `place` and those in it.
+    /// Adds the schema at `place` and those within it.
     fn enter(&mut self, mut place: Place<'d>) -> Result<(), SchemaError> {
         if self.places.contains_key(&place.schema.at) {
             return Ok(());
@@ -121,7 +121,7 @@ impl<'d> Scope<'d> {
         Ok(())
     }
 
-    /// The schema that a `$ref` in `place` means.
+    /// Returns the schema that a `$ref` in `place` refers to.
     pub(super) fn resolve(&mut self, place: &Place<'d>, reference: &str) -> Result<&'d Value, String> {
         let (uri, fragment) = uri::split(reference);
         let uri =
@@ -151,14 +151,14 @@ impl<'d> Scope<'d> {
         if !matches!(schema.json, Json::Object(_) | Json::Boolean(_)) {
             return Err(format!("`$ref` to `{reference}`: that is no schema"));
         }
-        // It may be under a keyword that has no schemas, such as `definitions`.
+        // The schema may be under a keyword without subschemas, such as `definitions`.
         self.enter(Place { schema, pointer, base, applied_by: NO_KEYWORD })
             .map_err(|error| format!("`$ref` to `{reference}`, which is no schema: {error}"))?;
         Ok(schema)
     }
 }
 
-/// Core, section 8.2.2.
+/// Checks the name of an anchor (Core, section 8.2.2).
 fn is_anchor(name: &str) -> bool {
     name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
         && name.chars().all(|character| character.is_ascii_alphanumeric() || "-_.".contains(character))

@@ -1,9 +1,9 @@
-//! References to schemas (RFC 3986, section 5).
+//! Resolves references to schemas (RFC 3986, section 5).
 
 use fluent_uri::resolve::ResolveError;
 use fluent_uri::{ParseError, Uri, UriRef};
 
-/// The base of a document that has none (section 5.1.4).
+/// The base of a document that states none (section 5.1.4).
 pub(super) const DEFAULT_BASE: &str = "flb-audit:///";
 
 /// The reason why a reference leads nowhere.
@@ -15,13 +15,12 @@ pub(super) enum UriError {
     Resolution(#[from] ResolveError),
 }
 
-/// Splits a reference into what is before the fragment, and the fragment.
+/// Splits a reference into the part before the fragment, and the fragment.
 pub(super) fn split(reference: &str) -> (&str, &str) {
     reference.split_once('#').unwrap_or((reference, ""))
 }
 
-/// Resolves a reference without a fragment in a document at `base` (section
-/// 5.2.2).
+/// Resolves a reference without a fragment in a document at `base` (section 5.2.2).
 pub(super) fn resolve(base: &str, reference: &str) -> Result<String, UriError> {
     if reference.is_empty() {
         return Ok(base.to_owned());
@@ -30,8 +29,8 @@ pub(super) fn resolve(base: &str, reference: &str) -> Result<String, UriError> {
     Ok(resolved.into_string())
 }
 
-/// A fragment with its percent-encoded bytes decoded (section 2.1); none if
-/// one is broken or they are not UTF-8.
+/// Returns a fragment with its percent-encoding decoded (section 2.1). Returns `None` if
+/// the encoding is broken or the result is not UTF-8.
 pub(super) fn decode(fragment: &str) -> Option<String> {
     let mut bytes = Vec::new();
     let mut rest = fragment.as_bytes();
@@ -55,7 +54,7 @@ pub(super) fn decode(fragment: &str) -> Option<String> {
 mod tests {
     use super::{DEFAULT_BASE, resolve};
 
-    /// Section 5.4, and what has no base.
+    /// Tests the examples of section 5.4, and documents without a base.
     #[test]
     fn references() {
         let base = "http://a/b/c/d;p?q";
