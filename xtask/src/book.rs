@@ -1,8 +1,8 @@
-//! The site: the pages of the repository as a book, by mdBook.
+//! The site: the pages of the repository as a book, made by mdBook.
 //!
-//! `docs/SUMMARY.md` names the pages and their order. The pages keep their places, so that
-//! links between them work here and on the site. Files that pages link to are copied; a
-//! link to a folder becomes its name, since a site lists no folders.
+//! `docs/SUMMARY.md` has the pages in their order. The pages keep their places, so that
+//! links between them work in the repository and on the site. Files that pages link to
+//! are copied. A link to a folder becomes its name, because a site lists no folders.
 
 use crate::pages::{Link, links};
 use crate::root;
@@ -30,7 +30,8 @@ smart-punctuation = false
 enable = false
 "#;
 
-/// Writes the site into `target/book/html`, and checks its links; mdBook has to be on PATH.
+/// Writes the site into `target/book/html` and checks its links. mdBook has to be on
+/// PATH.
 pub fn book() -> Result<()> {
     let place = root().join("target/book");
     if place.exists() {
@@ -79,8 +80,8 @@ fn stage(place: &Path) -> Result<()> {
     Ok(())
 }
 
-/// A link as the site needs it, if that is another than the repository's: mdBook makes
-/// `index.html` of a `README.md`.
+/// Returns a link as the site needs it, if it differs from the link in the repository:
+/// mdBook makes `index.html` of a `README.md`.
 fn on_site(page: &str, link: &Link, pages: &[String]) -> Option<String> {
     let to = target(page, &link.to)?;
     let readme = format!("{to}/README.md");
@@ -101,8 +102,8 @@ fn read(page: &str) -> Result<String> {
     fs::read_to_string(root().join(page)).with_context(|| page.to_owned())
 }
 
-/// The file or folder that a link of `page` leads to, from the top of the repository;
-/// `None` for headings of the same page and for other sites.
+/// Returns the file or folder that a link of `page` leads to, relative to the top of the
+/// repository. Returns `None` for headings of the same page and for other sites.
 fn target(page: &str, link: &str) -> Option<String> {
     let path = link.split('#').next().filter(|path| !path.is_empty() && !path.contains(':'))?;
     let mut target = Path::new(page).parent()?.to_path_buf();
@@ -117,7 +118,7 @@ fn target(page: &str, link: &str) -> Option<String> {
     target.to_str().map(str::to_owned)
 }
 
-/// A page in which some links are replaced.
+/// Returns a page with some links replaced.
 fn rewritten(page: &str, replacement: impl Fn(&Link) -> Option<String>) -> String {
     let (mut text, mut end) = (String::new(), 0);
     for link in links(page) {
@@ -130,7 +131,7 @@ fn rewritten(page: &str, replacement: impl Fn(&Link) -> Option<String>) -> Strin
     text + &page[end..]
 }
 
-/// The links of the site's pages that lead to no file.
+/// Returns the links of the site's pages that lead to no file.
 fn dead_links(html: &Path) -> Result<Vec<String>> {
     let mut dead = Vec::new();
     let mut folders = vec![html.to_path_buf()];
@@ -154,7 +155,8 @@ fn dead_links_of(page: &Path) -> Result<Vec<String>> {
     for attribute in ["href=\"", "src=\""] {
         for link in text.split(attribute).skip(1).filter_map(|rest| rest.split('"').next()) {
             let file = link.split(['#', '?']).next().unwrap_or_default();
-            // "/" is the place of the whole site, in the page for what is not found.
+            // "/" is the place of the whole site, in the page for addresses that are not
+            // found.
             let is_other = file.is_empty() || file == "/" || file.contains(':');
             if !is_other && !page.parent().unwrap_or(page).join(file).is_file() {
                 dead.push(format!("{}: {link}", page.display()));

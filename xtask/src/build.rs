@@ -1,4 +1,4 @@
-//! Builds the shipped files, and lays them out under the names that an operator sees.
+//! Builds the shipped files, and copies them to the names that an operator sees.
 
 use crate::packages::{COMPONENT, GUEST, GUEST_PROFILE, PACKAGES, Package, Ships, selected};
 use crate::root;
@@ -8,15 +8,15 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// The policy in the filter that ships.
+/// The policy in the shipped filter.
 pub const DEFAULT_POLICY: &str = "plugin/policy/default.yaml";
 
-/// Leaves everything that ships in `dist/`, optimised.
+/// Puts everything that ships into `dist/`, optimised.
 pub fn dist() -> Result<()> {
     build(&PACKAGES.iter().collect::<Vec<_>>())
 }
 
-/// Leaves the program and the filter in `dist/`.
+/// Puts the program and the filter into `dist/`.
 pub fn dist_for_demo() -> Result<()> {
     let packages: Vec<&Package> =
         PACKAGES.iter().filter(|package| ["flb-audit", "filter_audit"].contains(&package.name)).collect();
@@ -48,7 +48,7 @@ fn guests(packages: &[&Package]) -> Result<()> {
     Ok(())
 }
 
-/// Puts what was built into `dist/`.
+/// Copies the built files into `dist/`.
 fn lay_out(packages: &[&Package]) -> Result<()> {
     let dist = root().join("dist");
     fs::create_dir_all(&dist)?;
@@ -64,7 +64,7 @@ fn lay_out(packages: &[&Package]) -> Result<()> {
 }
 
 fn replace(from: &Path, to: &Path) -> Result<()> {
-    // A program that runs cannot be written over, but taken away.
+    // A running program cannot be overwritten, but it can be removed.
     if to.exists() {
         fs::remove_file(to)?;
     }
@@ -80,8 +80,7 @@ fn with_policy(from: &Path, to: &Path) -> Result<()> {
     run(build)
 }
 
-/// Adds a target that guests are built for, if rustup is there to do it and it
-/// is missing.
+/// Adds a target for guests, if it is missing and rustup is installed.
 pub fn ensure_target(target: &str) -> Result<()> {
     let remedy = format!("the Rust target {target} is missing; `rustup target add {target}` adds it");
     let sysroot = Command::new("rustc").args(["--print", "sysroot"]).current_dir(root()).output()?;

@@ -1,4 +1,4 @@
-//! The whole line in one go, for somebody who sees it for the first time.
+//! The demo: the whole pipeline in one run, for somebody who sees it for the first time.
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
@@ -22,11 +22,11 @@ const SHOWN: [(usize, &str); 3] = [
     (2, "Of a URL only the password goes."),
     (3, "This one has no `action`, which the schema requires: it is marked."),
 ];
-/// The exit code of `flb-audit verify` that says: altered.
+/// The exit code of `flb-audit verify` for altered records.
 const TAMPERED: i32 = 20;
 const COLUMNS: usize = 80;
 
-/// Runs it, with what is in `dist/`.
+/// Runs the demo with the files in `dist/`.
 pub(crate) fn demo() -> Result<()> {
     let dir = root().join("target/demo");
     if dir.exists() {
@@ -64,7 +64,7 @@ pub(crate) fn demo() -> Result<()> {
     Ok(())
 }
 
-/// Shows a record before and after, and what its seal says was done.
+/// Shows a record before and after, and its seal's statement on redactions.
 fn show(stream: &str, sealed: &str, at: usize, what: &str) -> Result<()> {
     let call: Value = serde_json::from_str(stream.lines().nth(at).context("a short stream")?)?;
     let before = call["record"].as_str().context("no record in the call")?;
@@ -83,7 +83,7 @@ fn show(stream: &str, sealed: &str, at: usize, what: &str) -> Result<()> {
     Ok(())
 }
 
-/// Prints a text over as many lines as it takes, beside a label.
+/// Prints a text beside a label, in as many lines as it needs.
 fn print_wrapped(label: &str, text: &str) {
     let characters: Vec<char> = text.chars().collect();
     for (at, line) in characters.chunks(COLUMNS - 9).enumerate() {
@@ -96,7 +96,7 @@ fn say(what: &str) {
     println!("\n== {what}");
 }
 
-/// Shows a command, broken where it is too long for a line.
+/// Shows a command, wrapped if it is too long for a line.
 fn show_command(arguments: &[&str]) {
     let mut line = "$ flb-audit".to_owned();
     for argument in arguments {
@@ -115,7 +115,7 @@ fn command(arguments: &[&str]) -> Command {
     command
 }
 
-/// Runs a command before the reader's eyes; an error if it ends otherwise.
+/// Runs a command and shows its output. Fails if it ends with another exit code.
 fn loudly(arguments: &[&str], code: i32) -> Result<()> {
     show_command(arguments);
     let status = command(arguments).status()?;
@@ -124,7 +124,7 @@ fn loudly(arguments: &[&str], code: i32) -> Result<()> {
     Ok(())
 }
 
-/// Runs a command, and returns what it prints.
+/// Runs a command, and returns its output.
 fn quietly(arguments: &[&str]) -> Result<String> {
     show_command(arguments);
     let output = command(arguments).output()?;

@@ -9,7 +9,7 @@ use std::fs;
 use xtask::root;
 use xtask::workspace::metadata;
 
-/// As much of `deny.toml` as is checked here.
+/// The part of `deny.toml` that is checked here.
 #[derive(Deserialize)]
 struct Rules {
     licenses: Licences,
@@ -22,7 +22,7 @@ struct Licences {
     exceptions: Vec<Exception>,
 }
 
-/// Licences that one crate alone may have.
+/// Licences that are allowed for one crate only.
 #[derive(Deserialize)]
 struct Exception {
     #[serde(rename = "crate")]
@@ -37,7 +37,7 @@ struct Bans {
 
 const CRATES_IO: &str = "registry+https://github.com/rust-lang/crates.io-index";
 
-/// Fails with all dependencies that are not allowed.
+/// Fails and lists all dependencies that are not allowed.
 pub(crate) fn check() -> Result<()> {
     let rules = Rules::read()?;
     let metadata = metadata()?;
@@ -55,7 +55,7 @@ impl Rules {
         toml::from_str(&text).with_context(|| path.display().to_string())
     }
 
-    /// The reasons for which a package is not allowed.
+    /// Returns the reasons why a package is not allowed.
     fn flaws(&self, package: &Value) -> Vec<String> {
         let name = package["name"].as_str().unwrap_or_default();
         let mut flaws = Vec::new();
@@ -78,7 +78,7 @@ impl Rules {
         flaws
     }
 
-    /// Says whether a crate's licence expression leaves a choice that is allowed.
+    /// Checks whether a crate's licence expression has an alternative that is allowed.
     fn allows(&self, name: &str, licence: &str) -> bool {
         // Some crates still write `/` for `OR`.
         let Ok(expression) = Expression::parse_mode(licence, ParseMode::LAX) else {

@@ -1,5 +1,5 @@
-//! The parts of `cargo xtask` that packing needs, too: the workspace, its packages, and
-//! other programs.
+//! The parts of `cargo xtask` that packing also needs: the workspace, its packages, and
+//! running other programs.
 #![forbid(unsafe_code)]
 
 pub mod book;

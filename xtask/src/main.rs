@@ -66,7 +66,7 @@ fn main() -> Result<()> {
     }
 }
 
-/// Runs the package that packs, whose dependencies nothing else here needs.
+/// Runs the package that packs. Its dependencies are needed nowhere else.
 fn packaging(arguments: &[&str]) -> Result<()> {
     run::cargo(&[&["run", "--quiet", "--package", "packaging", "--"], arguments].concat())
 }

@@ -1,22 +1,22 @@
-//! The packages that are built beside the workspace's default ones, or that
-//! ship: what each is built for, how, and under which name it ships.
+//! The packages that are built beside the workspace's default ones, or that ship: the
+//! target, the kind of build, and the shipped name of each.
 
 use crate::root;
 use std::env::consts::{DLL_PREFIX, DLL_SUFFIX, EXE_SUFFIX};
 use std::path::PathBuf;
 
-/// Filters and inputs are built for this.
+/// The target of filters and inputs.
 pub const GUEST: &str = "wasm32-unknown-unknown";
-/// Outputs are built for this.
+/// The target of outputs.
 pub const COMPONENT: &str = "wasm32-wasip2";
 /// The guests' profile.
 pub const GUEST_PROFILE: &str = "guest";
 
-/// A package, and what becomes of it.
+/// A package and its place in `dist/`.
 pub struct Package {
     /// The name, as cargo knows it.
     pub name: &'static str,
-    /// None is the machine that builds.
+    /// The target. `None` is the machine that builds.
     pub target: Option<&'static str>,
     /// The way in which it gets into `dist/`.
     pub ships: Ships,
@@ -25,15 +25,15 @@ pub struct Package {
 /// The way in which a package gets into `dist/`.
 #[derive(Clone, Copy, PartialEq)]
 pub enum Ships {
-    /// As it is built, under this name.
+    /// It ships as it is built, under this name.
     As(&'static str),
-    /// With the default policy in it, under this name.
+    /// It ships with the default policy in it, under this name.
     WithPolicy(&'static str),
-    /// Not at all: it is for the tests and the measurements.
+    /// It does not ship: it is for tests and measurements.
     Never,
 }
 
-/// All of them. The program comes before what it puts a policy into.
+/// All packages. The program comes before the modules into which it puts a policy.
 pub const PACKAGES: [Package; 11] = [
     Package { name: "flb-audit", target: None, ships: Ships::As("flb-audit") },
     Package { name: "out_wasm", target: None, ships: Ships::As("out_wasm.so") },
@@ -49,7 +49,7 @@ pub const PACKAGES: [Package; 11] = [
 ];
 
 impl Package {
-    /// The file that cargo leaves.
+    /// Returns the path of the file that cargo builds.
     pub fn built(&self) -> PathBuf {
         let target = target();
         match self.target {
@@ -67,7 +67,7 @@ pub fn target() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), Into::into)
 }
 
-/// The `--package` arguments for all packages of one target.
+/// Returns the `--package` arguments for all packages of one target.
 pub fn selected(packages: &[&Package], target: Option<&str>) -> Vec<&'static str> {
     packages
         .iter()

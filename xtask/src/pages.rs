@@ -15,7 +15,7 @@ pub struct Link {
     pub range: Range<usize>,
 }
 
-/// The links of a page, in order.
+/// Returns the links of a page, in order.
 pub fn links(page: &str) -> Vec<Link> {
     let mut links = Vec::new();
     let mut open: Vec<Link> = Vec::new();
@@ -36,8 +36,8 @@ pub fn links(page: &str) -> Vec<Link> {
     links
 }
 
-/// The ids of a page's headings, as GitHub and mdBook make them: the second heading of
-/// one name gets `-1`, the third `-2`.
+/// Returns the ids of a page's headings, as GitHub and mdBook make them: the second
+/// heading with the same name gets `-1`, the third `-2`.
 pub fn heading_ids(page: &str) -> HashSet<String> {
     let mut ids = HashSet::new();
     let mut heading: Option<String> = None;

@@ -5,7 +5,7 @@ use anyhow::{Context, Result, bail};
 use std::process::Command;
 use std::time::Instant;
 
-/// Does a step, and prints its name before and its seconds after.
+/// Runs a step. Prints its name before, and the seconds that it took after.
 pub fn step<T>(name: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
     eprintln!("xtask: {name}");
     let start = Instant::now();
@@ -19,12 +19,12 @@ pub fn cargo(arguments: &[&str]) -> Result<()> {
     run(cargo_command(arguments))
 }
 
-/// Returns what cargo prints.
+/// Runs cargo, and returns its output.
 pub fn cargo_output(arguments: &[&str]) -> Result<Vec<u8>> {
     output(cargo_command(arguments))
 }
 
-/// Returns what a program prints; an error if it cannot be started or fails.
+/// Returns the output of a program. Fails if the program cannot be started or fails.
 pub fn output(mut command: Command) -> Result<Vec<u8>> {
     let output = command.output().with_context(|| format!("{command:?}: cannot be started"))?;
     if !output.status.success() {
@@ -39,7 +39,7 @@ fn cargo_command(arguments: &[&str]) -> Command {
     command
 }
 
-/// Runs a program; an error if it cannot be started or fails.
+/// Runs a program. Fails if the program cannot be started or fails.
 pub fn run(mut command: Command) -> Result<()> {
     let status = command.status().with_context(|| format!("{command:?}: cannot be started"))?;
     if !status.success() {

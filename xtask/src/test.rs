@@ -1,4 +1,4 @@
-//! All that CI does.
+//! `cargo xtask test`: everything that CI does.
 
 use crate::{demo, dependencies};
 use anyhow::Result;
@@ -6,20 +6,20 @@ use xtask::packages::{COMPONENT, GUEST, GUEST_PROFILE, PACKAGES, Package, select
 use xtask::run::{cargo, step};
 use xtask::{build, workspace};
 
-/// Packages whose tests are built in `dev`, with checks for overflow. Nothing there
-/// needs wasmtime, and policies are held against an implementation that asks for
-/// other features of what wasmtime needs.
+/// Packages whose tests are built in `dev`, with overflow checks. They do not need
+/// wasmtime. The tests of policies use another implementation, which needs other features
+/// of wasmtime's dependencies.
 const PURE: [&str; 4] = ["flb-audit-core", "flb-audit-policy", "flb-audit-doctor", "flb-audit-output"];
 
-/// The package whose tests are built alone: they ask for features of what the others
-/// ship, and cargo builds a dependency again where its features differ.
+/// The package whose tests are built alone. They need features that the shipped programs
+/// do not, and cargo builds a dependency again if its features differ.
 const PROOF: &str = "host-tests";
 
 pub(crate) fn test() -> Result<()> {
     step("format", || cargo(&["fmt", "--all", "--check"]))?;
     step("dependencies", dependencies::check)?;
     build::dist()?;
-    // In the profile of the build, whose macros and build scripts are there.
+    // Runs in the profile of the build, which has the macros and build scripts already.
     step("lint", || cargo(&["clippy", "--release", "--all-targets", "--quiet", "--", "-D", "warnings"]))?;
     step("lint guests", lint_guests)?;
     tests("dev", &PURE)?;

@@ -1,5 +1,5 @@
-//! Links of the pages: each leads to a file of the repository, and to a heading of that
-//! page if it names one. Links to other sites are not followed.
+//! Links of the pages: each leads to a file of the repository and, if it names one, to a
+//! heading of that page. Links to other sites are not followed.
 
 use std::collections::{HashMap, HashSet};
 use std::fs;

@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// The number of chunks that are remembered, in case that they come again.
+/// The number of chunks that are remembered, in case they come again.
 const CHUNKS_MAX: usize = 1024;
 
 struct Count {
@@ -50,7 +50,7 @@ impl Output for Count {
         *self.counts.entry(tag.clone()).or_default() += count;
         self.chunks.push_back(id);
         if let Err(error) = self.write() {
-            // As if it had not come.
+            // The chunk is not counted.
             *self.counts.entry(tag).or_default() -= count;
             self.chunks.pop_back();
             return Answer::Retry(format!("{}: {error}", self.file.display()));
@@ -78,8 +78,8 @@ impl Output for Count {
 }
 
 impl Count {
-    /// Counts and chunks are written together, so that a chunk is counted if and only if
-    /// it is remembered.
+    /// Writes counts and chunks together, so that a chunk is counted if and only if it is
+    /// remembered.
     fn write(&self) -> io::Result<()> {
         let new = self.file.with_extension("new");
         let mut file = File::create(&new)?;

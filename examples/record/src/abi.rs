@@ -25,14 +25,14 @@ static SLOTS: OneThread<([Vec<u8>; 2], bool)> = OneThread(UnsafeCell::new(([Vec:
 #[unsafe(no_mangle)]
 extern "C" fn _initialize() {}
 
-/// The two slots take turns. Null where there is no memory.
+/// Returns the two slots in turn. Returns null if there is no memory.
 #[unsafe(no_mangle)]
 extern "C" fn malloc(size: usize) -> *mut u8 {
     // SAFETY: one thread, and no call into this module holds a reference yet.
     let (slots, second) = unsafe { &mut *SLOTS.0.get() };
     let slot = &mut slots[usize::from(*second)];
     *second = !*second;
-    // What it held is of no use: drop it first, so that nothing is copied.
+    // The old contents are dropped first, so that they are not copied.
     if slot.capacity() < size {
         *slot = Vec::new();
         if slot.try_reserve(size).is_err() {
@@ -42,16 +42,16 @@ extern "C" fn malloc(size: usize) -> *mut u8 {
     slot.as_mut_ptr()
 }
 
-/// Some hosts free after a call, some never. The slots need neither.
+/// Does nothing: some hosts free after a call, some never, and the slots work with both.
 #[unsafe(no_mangle)]
 extern "C" fn free(_pointer: *mut u8) {}
 
-/// Adds the call to the stream and gives the record back. Where `malloc` had
-/// no memory, the record is null, and so is the result: Fluent Bit drops it.
+/// Adds the call to the stream and returns the record. If `malloc` had no memory, the
+/// record is null, and so is the result: Fluent Bit drops the record.
 ///
 /// # Safety
 ///
-/// Each pointer is null or that of as many bytes as the length after it says.
+/// Each pointer is null or points to as many bytes as the length after it says.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn record(
     tag: *const u8,
@@ -78,7 +78,7 @@ unsafe extern "C" fn record(
 
 /// # Safety
 ///
-/// The pointer is null or that of `len` bytes, which stay as they are for `'a`.
+/// The pointer is null or points to `len` bytes, which do not change during `'a`.
 unsafe fn bytes<'a>(pointer: *const u8, len: usize) -> &'a [u8] {
     if pointer.is_null() {
         return &[];
@@ -87,11 +87,11 @@ unsafe fn bytes<'a>(pointer: *const u8, len: usize) -> &'a [u8] {
     unsafe { core::slice::from_raw_parts(pointer, len) }
 }
 
-/// A file that is only added to.
+/// A file to which bytes are only appended.
 pub(crate) struct File(wasip1::Fd);
 
 impl File {
-    /// Opens `name` in the first accessible path, and makes it if need be.
+    /// Opens `name` in the first accessible path, and creates it if it does not exist.
     pub(crate) fn append_in_first_preopen(name: &str) -> Result<File, wasip1::Errno> {
         /// The first descriptor after the standard streams.
         const FIRST_PREOPEN: wasip1::Fd = 3;

@@ -1,7 +1,6 @@
-//! A Fluent Bit filter that records what it is called with.
+//! A Fluent Bit filter that records its calls.
 //!
-//! `abi` is the boundary, with all that is unsafe; the rest writes a call down
-//! as a line.
+//! `abi` is the boundary, with all unsafe code. The rest writes each call as a line.
 #![deny(unsafe_code)]
 
 #[allow(unsafe_code)]
@@ -35,11 +34,11 @@ impl Recorder {
         Some(Recorder { file, line: Vec::new() })
     }
 
-    /// Adds the call to the stream. A line for which there is no memory, or
-    /// which cannot be written, is left out: the record goes on all the same.
+    /// Adds the call to the stream. If there is no memory for the line, or if it cannot
+    /// be written, the line is left out, and the record passes all the same.
     fn record(&mut self, call: &Call<'_>) {
         self.line.clear();
-        // All of it here, since a vector that cannot grow traps.
+        // All memory is reserved here, because a vector that cannot grow traps.
         if self.line.try_reserve(call.line_bytes_max()).is_err() {
             return;
         }
@@ -50,11 +49,11 @@ impl Recorder {
 }
 
 impl Call<'_> {
-    /// As many bytes as the line can take.
+    /// Returns the maximum length of the line, in bytes.
     fn line_bytes_max(&self) -> usize {
-        /// A control character, one byte, becomes `\u00XX`.
+        /// The length of `\u00XX`, which replaces a control character of one byte.
         const ESCAPE_BYTES_MAX: usize = 6;
-        /// The names, the two numbers and what stands between them.
+        /// The length of the names, the two numbers, and the text between them.
         const FRAME_BYTES_MAX: usize = 80;
         let texts = self.tag.len().saturating_add(self.record.len());
         texts.saturating_mul(ESCAPE_BYTES_MAX).saturating_add(FRAME_BYTES_MAX)
@@ -69,7 +68,7 @@ impl Call<'_> {
     }
 }
 
-/// Bytes as text. What is not UTF-8 becomes U+FFFD.
+/// Bytes as text. Bytes that are not UTF-8 become U+FFFD.
 struct Text<'a>(&'a [u8]);
 
 impl Display for Text<'_> {

@@ -1,4 +1,4 @@
-//! A chunk, and by what it is known when it comes again.
+//! A chunk, and the id by which it is recognised when it comes again.
 
 use sha2::{Digest, Sha256};
 use std::sync::OnceLock;
@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 pub struct ChunkId([u8; 32]);
 
 impl ChunkId {
-    /// Its bytes.
+    /// Returns its bytes.
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
@@ -21,7 +21,8 @@ pub struct Chunk {
     pub tag: Vec<u8>,
     /// The records.
     pub bytes: Vec<u8>,
-    /// Computed when it is asked for: most chunks are delivered at the first attempt.
+    /// The id. It is computed on demand, because most chunks are delivered at the first
+    /// attempt.
     id: OnceLock<ChunkId>,
 }
 
@@ -31,11 +32,11 @@ impl Chunk {
         Chunk { tag: tag.to_vec(), bytes: bytes.to_vec(), id: OnceLock::new() }
     }
 
-    /// By what it is known.
+    /// Returns the id by which the chunk is recognised.
     pub fn id(&self) -> ChunkId {
         *self.id.get_or_init(|| {
             let mut hash = Sha256::new();
-            // No tag can go on in the chunk.
+            // The length separates the tag from the chunk.
             hash.update((self.tag.len() as u64).to_be_bytes());
             hash.update(&self.tag);
             hash.update(&self.bytes);

@@ -11,7 +11,7 @@ use wasmtime::{
 use wasmtime_wasi::p1::{self, WasiP1Ctx};
 use wasmtime_wasi::{FsPerms, HostMonotonicClock, WasiCtxBuilder};
 
-/// The lifetime of a guest, and the fate of the arguments passed to it.
+/// The lifetime of a guest, and what happens to the arguments passed to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Generation {
     /// Fluent Bit up to 4.0: a new guest for every chunk.
@@ -23,29 +23,29 @@ pub enum Generation {
 }
 
 impl Generation {
-    /// All of them.
+    /// All generations.
     pub const ALL: [Generation; 3] = [Generation::PerChunk, Generation::Leaking, Generation::Lasting];
 }
 
 /// The resources of a guest.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// Its memory, in bytes.
+    /// The maximum size of its memory, in bytes.
     pub memory_bytes_max: usize,
-    /// The directory it may reach, as Fluent Bit's `accessible_paths`.
+    /// The directory that it can access, as with Fluent Bit's `accessible_paths`.
     pub directory: Option<PathBuf>,
-    /// True if it may write there.
+    /// True if it may write into the directory.
     pub is_writable: bool,
-    /// The time on its monotonic clock; none: the machine's.
+    /// Its monotonic clock. `None` is the clock of the machine.
     pub clock: Option<Clock>,
 }
 
-/// A clock that somebody sets.
+/// A clock that a test sets.
 #[derive(Clone, Debug, Default)]
 pub struct Clock(Arc<AtomicU64>);
 
 impl Clock {
-    /// Sets it, to nanoseconds since some time before.
+    /// Sets the clock, in nanoseconds since some fixed time.
     pub fn set(&self, nanoseconds: u64) {
         self.0.store(nanoseconds, Ordering::Relaxed);
     }
@@ -78,7 +78,7 @@ struct World {
     limits: StoreLimits,
 }
 
-/// More than any call takes: fuel is here to be counted.
+/// The fuel is more than any call uses: it is only counted.
 const FUEL: u64 = u64::MAX / 2;
 
 /// A filter's exported functions, as instantiated.
@@ -101,13 +101,13 @@ pub struct Host<'a> {
 /// The result of one call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {
-    /// The text that the guest returned; none if it returned null, nothing or an
-    /// address outside of its memory, or if it trapped: Fluent Bit has then
-    /// lost the record.
+    /// The text that the guest returned. `None` if it returned null, nothing or an
+    /// address outside of its memory, or if it trapped. Fluent Bit has then lost the
+    /// record.
     pub returned: Option<Vec<u8>>,
     /// The trap.
     pub trap: Option<String>,
-    /// The instructions it took, as wasmtime counts fuel.
+    /// The number of instructions, as wasmtime counts fuel.
     pub instructions: u64,
 }
 
@@ -116,7 +116,8 @@ impl Filter {
     pub fn from_file(path: &Path) -> Result<Filter> {
         let mut config = Config::new();
         config.consume_fuel(true);
-        // Memory comes from no file, which a limit on files would concern.
+        // Memory is not backed by a file, because a limit on file sizes would apply to
+        // that.
         config.memory_init_cow(false);
         let engine = Engine::new(&config)?;
         let module = Module::from_file(&engine, path)
@@ -127,7 +128,7 @@ impl Filter {
         Ok(Filter { linker, module })
     }
 
-    /// Puts it into a pipeline of that generation.
+    /// Puts the filter into a pipeline of a generation.
     pub fn host(&self, generation: Generation, limits: Limits) -> Host<'_> {
         Host { filter: self, generation, limits, guest: None }
     }
@@ -167,7 +168,8 @@ impl Guest {
         Ok(Guest { store, memory, malloc, free, function })
     }
 
-    /// Copies `bytes` and a NUL into the guest; 0 if it has no room for them.
+    /// Copies `bytes` and a NUL into the guest. Returns 0 if the guest has no memory for
+    /// them.
     fn pass(&mut self, bytes: &[u8]) -> Result<u32> {
         let size = u32::try_from(bytes.len() + 1)?;
         let pointer = self.malloc.call(&mut self.store, size)?;
@@ -202,13 +204,13 @@ impl Guest {
 }
 
 impl Host<'_> {
-    /// Has the filter seal a recorded call.
+    /// Passes a recorded call to the filter.
     pub fn call(&mut self, call: &Call) -> Result<Outcome> {
         self.call_bytes(call.tag.as_bytes(), call.sec, call.nsec, call.record.as_bytes())
     }
 
-    /// The same with a tag and a record of any bytes. Fluent Bit would cut
-    /// both at a NUL.
+    /// Passes a tag and a record of any bytes to the filter. Fluent Bit would cut both at
+    /// a NUL.
     pub fn call_bytes(&mut self, tag: &[u8], sec: u32, nsec: u32, record: &[u8]) -> Result<Outcome> {
         let guest = match &mut self.guest {
             Some(guest) => guest,
@@ -235,7 +237,7 @@ impl Host<'_> {
         self.guest = None;
     }
 
-    /// The guest's memory, in bytes.
+    /// Returns the size of the guest's memory, in bytes.
     pub fn memory_bytes(&self) -> usize {
         self.guest.as_ref().map_or(0, |guest| guest.memory.data_size(&guest.store))
     }

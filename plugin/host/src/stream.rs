@@ -1,8 +1,7 @@
-//! A recorded stream: what Fluent Bit called a filter with, line by line.
+//! A recorded stream: the calls of a filter by Fluent Bit, one a line.
 //!
-//! A line is a JSON object with `tag`, `sec`, `nsec` and `record`. The record
-//! is a string that holds the text that the filter was given, since that need
-//! not be JSON.
+//! A line is a JSON object with `tag`, `sec`, `nsec` and `record`. The record is a string
+//! with the text that the filter was given, because that text need not be JSON.
 
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
@@ -12,17 +11,17 @@ use std::io::BufRead;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Call {
-    /// The tag under which the record goes.
+    /// The tag of the record.
     pub tag: String,
-    /// The record's time, in seconds since 1970.
+    /// The seconds of the record's time since 1970.
     pub sec: u32,
-    /// And the nanoseconds.
+    /// The nanoseconds of the record's time.
     pub nsec: u32,
     /// The record's text.
     pub record: String,
 }
 
-/// Reads a stream. Empty lines are passed over.
+/// Reads a stream. Empty lines are skipped.
 pub fn read(lines: impl BufRead) -> impl Iterator<Item = Result<Call>> {
     lines.lines().enumerate().filter_map(|(at, line)| {
         let parsed = line.map_err(anyhow::Error::from).and_then(|line| {

@@ -1,13 +1,13 @@
-//! Properties that are set under a name that nobody asks for.
+//! Finds properties that are set under a name that nothing reads.
 //!
-//! Fluent Bit answers for names and lists none, so what can be found is what is
-//! one letter away from a name that there is, or lacks its `config.`.
+//! Fluent Bit answers for names but lists none. So the only names that can be found are
+//! one letter away from an existing name, or lack its `config.`.
 
-/// What names consist of.
+/// The characters that names consist of.
 const LETTERS: &str = "abcdefghijklmnopqrstuvwxyz0123456789_-.";
 
-/// Finds a name that is set and is none of these, but is nearly one of them.
-/// Gives that with it.
+/// Finds a name that is set and is not one of `names`, but nearly. Returns it with the
+/// right name.
 pub(crate) fn find(names: &[String], is_set: impl Fn(&str) -> bool) -> Option<(String, &String)> {
     names.iter().find_map(|name| {
         let wrong = |near: &String| !names.contains(near) && is_set(near);
@@ -15,7 +15,7 @@ pub(crate) fn find(names: &[String], is_set: impl Fn(&str) -> bool) -> Option<(S
     })
 }
 
-/// All names with one letter too few, too many or another, or two that are
+/// Returns all names with one letter missing, added or changed, or with two neighbours
 /// swapped; and the name without its prefix.
 fn near(name: &str) -> impl Iterator<Item = String> + '_ {
     let places = || (0..=name.len()).filter(|at| name.is_char_boundary(*at));

@@ -26,43 +26,43 @@ impl Chunk {
         &self.bytes
     }
 
-    /// Returns by what the chunk is known when it comes again: the same 32 bytes in every
-    /// process. It can be called in `flush` only.
+    /// Returns the 32 bytes by which the chunk is recognised when it comes again. They
+    /// are the same in every process. It can be called in `flush` only.
     pub fn id(&self) -> Vec<u8> {
         delivery::chunk_id()
     }
 
-    /// Returns how often this process has given this chunk to the component, this time
-    /// included. It can be called in `flush` only.
+    /// Returns the number of times that this process has given this chunk to the
+    /// component, including this time. It can be called in `flush` only.
     pub fn attempt(&self) -> u32 {
         delivery::attempt()
     }
 
-    /// Decodes the records, in their order. After an error there are no more.
+    /// Decodes the records, in their order. The first error is the last item.
     pub fn records(&self) -> Records<'_> {
         Records { rest: &self.bytes, at: 0, group: None }
     }
 }
 
-/// When a record was made.
+/// The time of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Time {
-    /// Seconds since 1970.
+    /// The seconds since 1970.
     pub seconds: u32,
-    /// And the nanoseconds.
+    /// The nanoseconds.
     pub nanoseconds: u32,
 }
 
 /// A record.
 #[derive(Clone, Copy, Debug)]
 pub struct Record<'a> {
-    /// When it was made.
+    /// The time of the record.
     pub time: Time,
-    /// Its metadata; empty for most inputs.
+    /// The metadata, which is empty for most inputs.
     pub metadata: Map<'a>,
-    /// The statement.
+    /// The record's content.
     pub body: Map<'a>,
-    /// The group that it is in, as OpenTelemetry's resources and scopes are.
+    /// The group of the record, such as OpenTelemetry's resources and scopes.
     pub group: Option<Group<'a>>,
 }
 
@@ -75,7 +75,7 @@ pub struct Group<'a> {
     pub body: Map<'a>,
 }
 
-/// From here on, the chunk is no sequence of records.
+/// An error: from here on, the chunk is not a sequence of records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Malformed {
     /// The place in the chunk, in bytes.
@@ -98,7 +98,7 @@ pub struct Records<'a> {
     group: Option<Group<'a>>,
 }
 
-/// The seconds of what begins a group, and of what ends one: -1 and -2.
+/// The seconds that mark the beginning and the end of a group: -1 and -2.
 const GROUP_BEGIN: u32 = u32::MAX;
 const GROUP_END: u32 = u32::MAX - 1;
 

@@ -13,7 +13,7 @@ struct Open {
 /// Appends a value.
 pub(crate) fn write(value: Value<'_>, out: &mut String) {
     let mut open: Vec<Open> = Vec::new();
-    // A key that is an array or a map is written by itself first.
+    // A key that is an array or a map is first written separately.
     let mut key: Option<(usize, String)> = None;
     for step in walk(value) {
         if let Step::End { is_map } = step {
@@ -48,7 +48,7 @@ pub(crate) fn write(value: Value<'_>, out: &mut String) {
     }
 }
 
-/// Writes what stands before a value. True if the value is a key.
+/// Writes the separator before a value. Returns true if the value is a key.
 fn begin_value(open: &mut [Open], out: &mut String) -> bool {
     let Some(last) = open.last_mut() else {
         return false;
@@ -64,7 +64,7 @@ fn begin_value(open: &mut [Open], out: &mut String) -> bool {
 }
 
 fn write_scalar(value: &Value<'_>, out: &mut String) {
-    // A String takes all that is written.
+    // Writing to a string never fails.
     let _ = match value {
         Value::Bool(value) => write!(out, "{value}"),
         Value::Unsigned(value) => write!(out, "{value}"),
@@ -82,7 +82,7 @@ fn write_scalar(value: &Value<'_>, out: &mut String) {
 fn write_text(text: &str, out: &mut String) {
     out.push('"');
     for char in text.chars() {
-        // A String takes all that is written.
+        // Writing to a string never fails.
         let _ = match char {
             '"' | '\\' => write!(out, "\\{char}"),
             '\n' => out.write_str("\\n"),

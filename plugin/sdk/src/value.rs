@@ -10,11 +10,11 @@ pub enum Value<'a> {
     Nil,
     /// True or false.
     Bool(bool),
-    /// An integer from 0 on.
+    /// An integer that is not negative.
     Unsigned(u64),
     /// A negative integer.
     Signed(i64),
-    /// A number with a point, NaN, or an infinity.
+    /// A floating-point number, which may be NaN or infinite.
     Float(f64),
     /// A string.
     Text(Text<'a>),
@@ -28,27 +28,27 @@ pub enum Value<'a> {
     Extension(i8, &'a [u8]),
 }
 
-/// A string, which need not be UTF-8: inputs hand on what they have read.
+/// A string. It need not be UTF-8, because inputs pass on the bytes that they read.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Text<'a>(&'a [u8]);
 
 impl<'a> Text<'a> {
-    /// Makes one of any bytes.
+    /// Makes a text of any bytes.
     pub fn new(bytes: &'a [u8]) -> Text<'a> {
         Text(bytes)
     }
 
-    /// Returns its bytes.
+    /// Returns the bytes.
     pub fn as_bytes(&self) -> &'a [u8] {
         self.0
     }
 
-    /// Returns it if it is UTF-8.
+    /// Returns the text if it is UTF-8.
     pub fn to_str(&self) -> Option<&'a str> {
         std::str::from_utf8(self.0).ok()
     }
 
-    /// Returns it with U+FFFD in place of what is not UTF-8.
+    /// Returns the text with U+FFFD in place of bytes that are not UTF-8.
     pub fn lossy(&self) -> Cow<'a, str> {
         String::from_utf8_lossy(self.0)
     }
@@ -64,11 +64,11 @@ impl std::fmt::Debug for Text<'_> {
 #[derive(Clone, Copy)]
 pub struct Array<'a> {
     len: u32,
-    /// The values, one after the other. They were read once, so they are whole.
+    /// The values, one after the other. They have been read before, so they are complete.
     values: &'a [u8],
 }
 
-/// Keys and values, in their order. A key may be there twice.
+/// Keys and values, in their order. A key may occur twice.
 #[derive(Clone, Copy)]
 pub struct Map<'a> {
     len: u32,
@@ -81,7 +81,7 @@ impl<'a> Array<'a> {
         self.len as usize
     }
 
-    /// True without values.
+    /// Returns true if there are no values.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
@@ -100,7 +100,7 @@ impl<'a> Map<'a> {
         self.len as usize
     }
 
-    /// True without members.
+    /// Returns true if there are no members.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
@@ -117,9 +117,9 @@ impl<'a> Map<'a> {
         self.iter().find(|(of, _)| is_key(of)).map(|(_, value)| value)
     }
 
-    /// Appends the map as JSON. What is not UTF-8 becomes U+FFFD, NaN and infinities null,
-    /// bytes and extensions a string of hexadecimal digits, and a key that is no string
-    /// the string of its JSON.
+    /// Appends the map as JSON. Bytes that are not UTF-8 become U+FFFD, and NaN and
+    /// infinities become null. Bytes and extensions become a string of hexadecimal
+    /// digits. A key that is not a string becomes the string of its JSON.
     pub fn write_json(&self, out: &mut String) {
         json::write(Value::Map(*self), out);
     }
@@ -149,14 +149,14 @@ fn values(mut rest: &[u8]) -> impl Iterator<Item = Value<'_>> {
     })
 }
 
-/// A value without what is in it.
+/// A value without its contents.
 enum Token<'a> {
     Whole(Value<'a>),
     Array(u32),
     Map(u32),
 }
 
-/// Reads the value that stands at the start. Returns it with what is behind it.
+/// Reads the value at the start of `bytes`. Returns it with the bytes behind it.
 pub(crate) fn read(bytes: &[u8]) -> Option<(Value<'_>, &[u8])> {
     let (token, inside) = token(bytes)?;
     let pending = match token {
@@ -174,7 +174,7 @@ pub(crate) fn read(bytes: &[u8]) -> Option<(Value<'_>, &[u8])> {
     Some((value, after))
 }
 
-/// Returns what is inside of an array of two.
+/// Returns the contents of an array of two.
 pub(crate) fn enter_pair(bytes: &[u8]) -> Option<&[u8]> {
     match token(bytes)? {
         (Token::Array(2), inside) => Some(inside),
@@ -182,7 +182,7 @@ pub(crate) fn enter_pair(bytes: &[u8]) -> Option<&[u8]> {
     }
 }
 
-/// Returns what is behind so many values.
+/// Returns the bytes behind so many values.
 fn skip(mut bytes: &[u8], mut pending: u64) -> Option<&[u8]> {
     while pending > 0 {
         let (token, after) = token(bytes)?;
@@ -201,7 +201,7 @@ fn take<const N: usize>(bytes: &[u8]) -> Option<([u8; N], &[u8])> {
     bytes.split_first_chunk().map(|(first, rest)| (*first, rest))
 }
 
-/// Takes a length of some bytes.
+/// Takes a length of `N` bytes.
 fn len<const N: usize>(bytes: &[u8]) -> Option<(u32, &[u8])> {
     let (len, rest) = take::<N>(bytes)?;
     Some((len.iter().fold(0, |len, &byte| len << 8 | u32::from(byte)), rest))
@@ -264,13 +264,13 @@ fn token(start: &[u8]) -> Option<(Token<'_>, &[u8])> {
     })
 }
 
-/// A step of a walk over a value, in its order.
+/// A step of a walk over a value.
 pub(crate) enum Step<'a> {
-    /// A value that has none inside.
+    /// A value without others inside.
     Scalar(Value<'a>),
     /// An array or a map begins.
     Begin { is_map: bool },
-    /// The innermost that has begun ends.
+    /// The innermost open array or map ends.
     End { is_map: bool },
 }
 
@@ -278,7 +278,8 @@ pub(crate) enum Step<'a> {
 pub(crate) fn walk(value: Value<'_>) -> impl Iterator<Item = Step<'_>> {
     let mut first = Some(value);
     let mut rest: &[u8] = &[];
-    // The open containers: how many values are still to come, and whether each is a map.
+    // The open containers: the number of values that are still to come, and whether the
+    // container is a map.
     let mut open: Vec<(u64, bool)> = Vec::new();
     std::iter::from_fn(move || {
         if let Some(value) = first.take() {

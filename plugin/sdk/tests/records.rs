@@ -1,4 +1,4 @@
-//! Chunks as Fluent Bit makes them, and as nobody should.
+//! Chunks as Fluent Bit makes them, and malformed ones.
 
 use flb_audit_output::{Chunk, Malformed, Record, Time, Value};
 
@@ -32,7 +32,7 @@ fn records_metadata_and_groups() {
     bytes.extend(record(u32::MAX, b"\x81\xa1g\x02", b"\x81\xa1r\xc3"));
     bytes.extend(record(1001, b"\x81\xa1m\xa1x", b"\x82\xa1a\xff\xa1b\x92\xc0\xcb\x3f\xf8\0\0\0\0\0\0"));
     bytes.extend(record(u32::MAX - 1, b"\x80", b"\x80"));
-    // As older versions do: an array of 32 bits, and the time alone.
+    // Older versions write an array with a header of 32 bits, and the time alone.
     bytes.extend(b"\xdd\0\0\0\x02\xce\0\0\x03\xea\x81\xa1a\x03");
     let chunk = chunk(&bytes);
     let records: Vec<Record<'_>> = chunk.records().collect::<Result<_, _>>().expect("records");
@@ -89,7 +89,7 @@ fn what_is_no_record_ends_a_chunk() {
         assert_eq!(records.len(), 2, "{bad:x?}");
         assert_eq!(records[1].as_ref().err(), Some(&Malformed { at: good.len() }), "{bad:x?}");
     }
-    // Every torn end.
+    // The chunk is cut at every byte.
     for len in 1..good.len() {
         assert!(chunk(&good[..len]).records().next().is_some_and(|record| record.is_err()), "{len}");
     }

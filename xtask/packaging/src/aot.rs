@@ -1,8 +1,8 @@
-//! `cargo xtask aot`: the filter, compiled ahead of time for the WAMR of each
-//! generation of Fluent Bit.
+//! `cargo xtask aot`: compiles the filter ahead of time for the WAMR of each generation
+//! of Fluent Bit.
 //!
-//! `WAMRC` names the compilers, with colons between them; without it, the one on
-//! `PATH` is used. A compiler makes modules for its own version of WAMR alone.
+//! `WAMRC` names the compilers, separated by colons. Without it, the one on `PATH` is
+//! used. A compiler makes modules only for its own version of WAMR.
 
 use anyhow::{Context, Result};
 use std::env;
@@ -22,7 +22,7 @@ pub(crate) fn aot() -> Result<()> {
     compile(&root().join("dist/filter_audit.wasm"), &folder)
 }
 
-/// Compiles a module with every compiler that is there, for every architecture.
+/// Compiles a module with every compiler that exists, for every architecture.
 pub(crate) fn compile(module: &Path, folder: &Path) -> Result<()> {
     let compilers = compilers();
     if compilers.is_empty() {

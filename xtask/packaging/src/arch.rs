@@ -47,7 +47,8 @@ impl Arch {
         cfg!(target_os = "linux") && std::env::consts::ARCH == self.kernel()
     }
 
-    /// Says which linker this machine lacks to build for it, if it lacks one.
+    /// Names the linker that this machine lacks to build for the architecture, if it
+    /// lacks one.
     pub(super) fn missing(self) -> Option<String> {
         let linker = self.linker();
         let mut command = Command::new(&linker);

@@ -1,4 +1,5 @@
-//! The builds that packages are made of: without the builder's paths in them.
+//! The builds from which packages are made. They do not contain the paths of the machine
+//! that builds.
 
 use super::arch::Arch;
 use super::{glibc, target};
@@ -20,7 +21,7 @@ const MODULES: [(&str, &[&str]); 2] =
 pub(super) struct Built {
     pub(super) arch: Arch,
     pub(super) program: PathBuf,
-    /// The program without any library that it would need.
+    /// The program that needs no library.
     pub(super) static_program: PathBuf,
     pub(super) loader: PathBuf,
 }
@@ -50,7 +51,7 @@ pub(super) fn programs(arch: Arch) -> Result<Built> {
     let linker = format!("target.{triple}.linker=\"{}\"", arch.linker());
     let release = target().join(triple).join("release");
     let static_program = release.join("flb-audit-static");
-    // The same libraries, linked once more into a program of its own.
+    // The same libraries are linked again into a program without dependencies.
     let arguments = ["rustc", "--release", "--package", "flb-audit", "--bin", "flb-audit"];
     build(triple, &arguments, &[&linker], &["-C", "target-feature=+crt-static"])?;
     fs::rename(release.join("flb-audit"), &static_program)?;
@@ -63,8 +64,8 @@ pub(super) fn programs(arch: Arch) -> Result<Built> {
     Ok(Built { arch, program, static_program, loader })
 }
 
-/// Puts the default policy into the filter, with a program for this machine, and
-/// beside it what was compiled ahead of time. Returns the folder.
+/// Puts the default policy into the filter with a program for this machine, and copies
+/// the modules compiled ahead of time beside it. Returns the folder.
 pub(super) fn with_policy(modules: &Path) -> Result<PathBuf> {
     let folder = shipped(modules)?;
     let host = Arch::ALL.into_iter().find(|arch| arch.is_host()).context("no package is for this machine")?;
@@ -80,7 +81,7 @@ pub(super) fn with_policy(modules: &Path) -> Result<PathBuf> {
     Ok(folder)
 }
 
-/// Returns a new folder with the modules of another in it.
+/// Returns a new folder with copies of another folder's modules.
 fn shipped(modules: &Path) -> Result<PathBuf> {
     let folder = target().join("shipped");
     if folder.exists() {
@@ -95,7 +96,7 @@ fn shipped(modules: &Path) -> Result<PathBuf> {
     Ok(folder)
 }
 
-/// Returns a folder with the modules in `dist/`, and what was compiled of them ahead of
+/// Returns a folder with the modules in `dist/`, and their versions compiled ahead of
 /// time.
 pub(super) fn modules_from_dist() -> Result<PathBuf> {
     let folder = shipped(&root().join("dist"))?;
@@ -103,7 +104,7 @@ pub(super) fn modules_from_dist() -> Result<PathBuf> {
     Ok(folder)
 }
 
-/// Returns the programs in `dist/`, and links the one without libraries.
+/// Returns the programs in `dist/`, and links the program without libraries.
 pub(super) fn from_dist() -> Result<Built> {
     let arch = Arch::ALL.into_iter().find(|arch| arch.is_host()).context("no package is for this machine")?;
     let linked = xtask::packages::target().join("release/flb-audit");
@@ -116,7 +117,7 @@ pub(super) fn from_dist() -> Result<Built> {
     Ok(Built { arch, program: dist.join("flb-audit"), static_program, loader: dist.join("out_wasm.so") })
 }
 
-/// Runs cargo for a target, so that no path of this machine is in what it makes.
+/// Runs cargo for a target in such a way that its result has no path of this machine.
 fn build(triple: &str, arguments: &[&str], settings: &[&str], for_rustc: &[&str]) -> Result<()> {
     let home = env::home_dir().unwrap_or_default();
     let cargo_home = env::var_os("CARGO_HOME").map_or_else(|| home.join(".cargo"), PathBuf::from);

@@ -15,13 +15,13 @@ use xtask::run::run;
 /// The modules' place.
 const LIBRARY: &str = "usr/lib/flb-audit";
 const DOC: &str = "usr/share/doc/flb-audit";
-/// The example configs' name for that place: a config of one's own has its modules
+/// The name of that place in the example configs. A config of one's own has its modules
 /// beside it.
 const ELSEWHERE: &str = "/etc/fluent-bit/";
-/// The configs whose filter has a policy of its own, and so a module of its own.
+/// The configs whose filter has a policy of its own, and so needs a module of its own.
 const OWN_MODULE: [&str; 2] = ["filter-redact", "filter-schema"];
 
-/// Texts that are made once for all packages.
+/// Texts that are the same in all packages.
 pub(super) struct Documents {
     pub(super) third_party: String,
     pub(super) sbom: String,
@@ -31,7 +31,7 @@ pub(super) struct Documents {
 }
 
 impl Documents {
-    /// Has the program describe its commands, and collects licences.
+    /// Generates the manual pages and completions, and collects the licences.
     pub(super) fn make(third_party: &ThirdParty, sbom: &str) -> Result<Documents> {
         let folder = super::target().join("manual");
         if folder.exists() {

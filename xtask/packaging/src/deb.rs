@@ -37,8 +37,8 @@ fn package(items: &[Item], version: &str, arch: &str, epoch: u64) -> Result<Vec<
     Ok(builder.into_inner()?)
 }
 
-/// Makes the files that say what the package is, and what it does when it comes and
-/// goes.
+/// Makes the files that describe the package, and the scripts that run when it is
+/// installed and removed.
 fn control(items: &[Item], version: &str, arch: &str) -> Result<Vec<Item>> {
     let files = || items.iter().filter(|item| matches!(item.kind, Kind::File { .. }));
     let kilobytes: usize = files().map(|item| item.bytes().len().div_ceil(1024)).sum();

@@ -1,8 +1,9 @@
-//! The glibc that a program needs, as its symbols' versions say.
+//! The glibc that a program needs, according to the versions of its symbols.
 
 use anyhow::{Result, ensure};
 
-/// The oldest glibc that packages promise to run with: that of RHEL 9 and Ubuntu 22.04.
+/// The oldest glibc with which packages are promised to run: that of RHEL 9 and Ubuntu
+/// 22.04.
 pub(super) const OLDEST: (u32, u32) = (2, 34);
 
 /// Checks that a program needs no newer glibc than promised.

@@ -1,5 +1,5 @@
-//! The container image, as an archive in the OCI layout: one image an architecture,
-//! and an index of them.
+//! The container image, as an archive in the OCI layout: one image for each architecture,
+//! and an index.
 
 use super::Release;
 use super::arch::Arch;
@@ -17,7 +17,7 @@ const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 const LAYER: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
 
-/// Writes an image with one layer an architecture.
+/// Writes an image with one layer for each architecture.
 pub(super) fn write(release: &Release, images: &[(Arch, Vec<Item>)], folder: &Path) -> Result<()> {
     let mut layout = Layout { blobs: Vec::new() };
     let mut manifests = Vec::new();
@@ -43,7 +43,7 @@ struct Layout {
 }
 
 impl Layout {
-    /// Adds an image's blobs, and describes its manifest.
+    /// Adds an image's blobs. Returns the description of its manifest.
     fn image(&mut self, arch: Arch, items: &[Item], release: &Release) -> Result<Value> {
         let tar = archive(items, release.epoch)?;
         let diff = format!("sha256:{}", sha256(&tar));
@@ -73,7 +73,7 @@ impl Layout {
         Ok(self.add(MANIFEST, serde_json::to_vec(&manifest)?))
     }
 
-    /// Adds a blob, and describes it.
+    /// Adds a blob. Returns its description.
     fn add(&mut self, media_type: &str, bytes: Vec<u8>) -> Value {
         let (digest, size) = (sha256(&bytes), bytes.len());
         self.blobs.push(Item::file(format!("blobs/sha256/{digest}"), bytes));

@@ -3,13 +3,13 @@
 use flate2::{Compression, GzBuilder};
 use std::io::Write;
 
-/// One entry; parents of entries are made as they are needed.
+/// One entry. Parents of entries are created as needed.
 #[derive(Clone)]
 pub(super) struct Item {
-    /// Without a slash before it.
+    /// The path, without a slash at the start.
     pub(super) path: String,
     pub(super) kind: Kind,
-    /// The operator may change it: an upgrade leaves changes.
+    /// True if the operator may change the file. An upgrade keeps such changes.
     pub(super) is_config: bool,
 }
 
@@ -52,7 +52,7 @@ impl Item {
         }
     }
 
-    /// The contents of a file; nothing otherwise.
+    /// Returns the contents of a file. Other entries have none.
     pub(super) fn bytes(&self) -> &[u8] {
         match &self.kind {
             Kind::File { bytes, .. } => bytes,
@@ -61,7 +61,7 @@ impl Item {
     }
 }
 
-/// Compresses, with no time and no name in it.
+/// Compresses bytes, without a time and a name in the result.
 pub(super) fn gzip(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
     let mut encoder = GzBuilder::new().mtime(0).write(Vec::new(), Compression::best());
     encoder.write_all(bytes)?;

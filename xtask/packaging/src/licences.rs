@@ -1,4 +1,4 @@
-//! The licences of everything that is in the packages, in one text.
+//! The licences of everything in the packages, in one text.
 
 use super::third_party::{Crate, ThirdParty};
 use anyhow::{Context, Result};
@@ -13,7 +13,7 @@ use xtask::run::output;
 const NAMES: [&str; 5] = ["license", "licence", "copying", "copyright", "notice"];
 const RULE: &str = "========================================================================";
 
-/// Lists all crates, and every text once, below the crates that it is for.
+/// Lists all crates, and each licence text once, with the crates that it applies to.
 pub(super) fn text(third_party: &ThirdParty) -> Result<String> {
     let mut text = String::from(
         "flb-audit is made of its own code (Apache-2.0, see LICENSE), of the crates below,\n\
@@ -45,7 +45,7 @@ fn authors(it: &Crate) -> String {
     if it.authors.is_empty() { String::new() } else { format!(" (by {})", it.authors.join(", ")) }
 }
 
-/// Returns the texts in a crate's folder, by their names.
+/// Returns the texts in a crate's folder, in the order of their names.
 fn texts(folder: &Path) -> Result<Vec<String>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder).with_context(|| folder.display().to_string())? {

@@ -1,7 +1,8 @@
-//! `cargo xtask package`: the released files, in `dist/packages`; `cargo xtask aot`.
+//! `cargo xtask package`: writes the released files into `dist/packages`. Also `cargo
+//! xtask aot`.
 //!
-//! Packing depends on the commit and the built programs alone, and gives the same bytes
-//! anywhere. [`reproduce()`] builds twice, and compares.
+//! Packing depends only on the commit and the built programs, and gives the same bytes on
+//! any machine. [`reproduce()`] builds twice and compares.
 #![forbid(unsafe_code)]
 
 mod aot;
@@ -44,9 +45,9 @@ fn main() -> Result<()> {
 /// The facts that all packages have in common.
 struct Release {
     version: String,
-    /// The commit's time, in seconds: that of every file.
+    /// The commit's time, in seconds since 1970. Every file in a package has this time.
     epoch: u64,
-    /// The texts that go with the program.
+    /// The texts that are packed with the program.
     documents: contents::Documents,
 }
 
@@ -64,8 +65,8 @@ fn package() -> Result<()> {
     finish(&modules, &built)
 }
 
-/// Packs what `cargo xtask build` has left in `dist/`, for this machine alone. Paths
-/// of this machine are in it: it is for tests.
+/// Packs the files that `cargo xtask build` has left in `dist/`, for this machine only.
+/// They contain paths of this machine, so this is only for tests.
 fn package_dist() -> Result<()> {
     let built = step("link", builds::from_dist)?;
     let modules = builds::modules_from_dist()?;
@@ -118,8 +119,8 @@ fn epoch() -> Result<u64> {
     text.trim().parse().with_context(|| format!("{text:?} is no number of seconds"))
 }
 
-/// Returns the folder in which packages are built, apart from all others: their paths
-/// are written otherwise.
+/// Returns the folder in which packages are built. It is separate from all others,
+/// because their paths are written differently.
 fn target() -> PathBuf {
     root().join("target/package")
 }
@@ -265,7 +266,8 @@ mod tests {
                 index = bytes;
             }
         }
-        // An index, and for each architecture a layer, a configuration and a manifest.
+        // There are an index, and for each architecture a layer, a configuration and a
+        // manifest.
         assert_eq!(blobs.len(), 7);
         let index: serde_json::Value = serde_json::from_slice(&index)?;
         assert!(index["manifests"][0]["digest"].as_str().is_some_and(|digest| blobs.contains(digest)));

@@ -1,5 +1,5 @@
-//! `cargo xtask package --reproduce`: the commit is built in two other folders, and
-//! every file has to be the same.
+//! `cargo xtask package --reproduce`: builds the commit in two other folders, and checks
+//! that every file is the same.
 
 use super::checksums::FILE_NAME;
 use anyhow::{Context, Result, ensure};
@@ -9,7 +9,7 @@ use std::process::Command;
 use xtask::root;
 use xtask::run::{run, step};
 
-/// Builds all packages twice, from nothing, in folders of different names.
+/// Builds all packages twice from scratch, in folders with different names.
 pub(crate) fn reproduce() -> Result<()> {
     let work = root().join("target/reproduce");
     if work.exists() {

@@ -5,7 +5,7 @@ use anyhow::Result;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
-/// Describes what is released and the crates in it.
+/// Describes the released files and the crates in them.
 pub(super) fn document(third_party: &ThirdParty, epoch: u64) -> Result<String> {
     let version = third_party.version()?;
     let us = format!("pkg:cargo/flb-audit@{version}");
@@ -66,7 +66,7 @@ pub(super) fn timestamp(epoch: u64) -> String {
 
 /// Returns a time's year, month and day, in UTC.
 pub(super) fn date(epoch: u64) -> (u64, u64, u64) {
-    // Years begin in March, so that a leap day is the last of one.
+    // Years begin in March here, so that a leap day is the last day of its year.
     let days = epoch / 86_400 + 719_468;
     let (era, day_of_era) = (days / 146_097, days % 146_097);
     let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;

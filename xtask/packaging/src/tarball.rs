@@ -8,15 +8,15 @@ use std::fs;
 use std::path::Path;
 use tar::{Builder, EntryType, Header};
 
-/// Writes the archive for those who have no package manager.
+/// Writes the archive for systems without a package manager.
 pub(super) fn write(contents: &Contents, folder: &Path) -> Result<()> {
     let name = format!("flb-audit-{}-linux-{}", contents.release.version, contents.built.arch.debian());
     let archive = archive(&contents.tarball(&name)?, contents.release.epoch)?;
     Ok(fs::write(folder.join(format!("{name}.tar.gz")), gzip(&archive)?)?)
 }
 
-/// Makes a tar archive: entries by name, parents first, all of them root's and of
-/// one time.
+/// Makes a tar archive. Its entries are ordered by name, parents first, and all belong to
+/// root and have one time.
 pub(super) fn archive(items: &[Item], epoch: u64) -> Result<Vec<u8>> {
     let mut entries: BTreeMap<String, Item> = BTreeMap::new();
     for item in items {

@@ -1,4 +1,4 @@
-//! The crates of which something is in the packages.
+//! The crates of which code is in the packages.
 
 use super::arch::Arch;
 use anyhow::{Context, Result};
@@ -11,7 +11,7 @@ use xtask::root;
 use xtask::run::cargo_output;
 use xtask::workspace::metadata;
 
-/// The packages that are released, by the target that it is built for.
+/// The released packages, by the target that each is built for.
 const RELEASED: [(&str, &[&str]); 4] = [
     (Arch::AMD64_TRIPLE, &["flb-audit", "out_wasm"]),
     (Arch::ARM64_TRIPLE, &["flb-audit", "out_wasm"]),
@@ -22,7 +22,7 @@ const RELEASED: [(&str, &[&str]); 4] = [
 /// A crate's name and version.
 pub(super) type Id = (String, String);
 
-/// A crate of others.
+/// A crate from another project.
 #[derive(Debug)]
 pub(super) struct Crate {
     pub(super) name: String,
@@ -35,10 +35,10 @@ pub(super) struct Crate {
     pub(super) needs: BTreeSet<Id>,
 }
 
-/// All of them, and our own version.
+/// All crates, and our own version.
 pub(super) struct ThirdParty {
     pub(super) crates: BTreeMap<Id, Crate>,
-    /// Those of them that our own packages need.
+    /// The crates that our own packages need directly.
     pub(super) needed_by_us: BTreeSet<Id>,
     our_version: Option<String>,
 }
@@ -92,7 +92,7 @@ fn id_of(package: &Value) -> Option<Id> {
     Some((package["name"].as_str()?.to_owned(), package["version"].as_str()?.to_owned()))
 }
 
-/// Names all crates that are compiled into what is released, ours too.
+/// Returns all crates that are compiled into the released files, including ours.
 fn released() -> Result<BTreeSet<Id>> {
     let mut all = BTreeSet::new();
     for (target, packages) in RELEASED {
@@ -108,7 +108,7 @@ fn released() -> Result<BTreeSet<Id>> {
     Ok(all)
 }
 
-/// Returns what each crate needs.
+/// Returns the dependencies of each crate.
 fn needs(metadata: &Value, ids: &BTreeMap<&str, Id>) -> Result<BTreeMap<Id, BTreeSet<Id>>> {
     let nodes = metadata["resolve"]["nodes"].as_array().context("no graph of dependencies")?;
     let id = |value: &Value| ids.get(value.as_str()?).cloned();

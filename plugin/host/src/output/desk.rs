@@ -1,9 +1,10 @@
-//! The desk: Fluent Bit's threads hand over chunks here, and the component's thread fetches
+//! The desk: Fluent Bit's threads leave chunks here, and the component's thread fetches
 //! them.
 //!
-//! Fluent Bit waits a short time for the answer. If that is late, Fluent Bit is answered
-//! `retry` and keeps the chunk, while the component goes on with it. The chunk comes
-//! again, and by then has its answer: `ok` is only ever said after the component.
+//! Fluent Bit waits a short time for the answer. If the answer is late, Fluent Bit is
+//! answered `retry` and keeps the chunk, while the component continues with it. When the
+//! chunk comes again, its answer is ready. `ok` is only ever answered after the component
+//! has answered it.
 
 use super::{GRACE, Reply};
 use crate::chunk::{Chunk, ChunkId};
@@ -13,10 +14,10 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// The longest wait for an answer: for that time the engine of Fluent Bit, with all other
-/// inputs and outputs, waits as well.
+/// The maximum wait for an answer. During that time the engine of Fluent Bit, with all
+/// other inputs and outputs, waits as well.
 const PATIENCE: Duration = Duration::from_millis(500);
-/// The number of chunks that can wait for the component, and their bytes.
+/// The maximum number of chunks that wait for the component.
 const WAITING_MAX: usize = 64;
 const WAITING_BYTES_MAX: usize = 32 << 20;
 /// The number of late answers that are kept until their chunk comes again. If one is
@@ -56,17 +57,17 @@ struct State {
     next_ticket: u64,
     waiting: VecDeque<Job>,
     waiting_bytes: usize,
-    /// When the chunk that the component has was begun.
+    /// The time at which the component began its current chunk.
     begun: Option<Instant>,
     /// Answers that somebody waits for, by ticket.
     answers: HashMap<u64, Answer>,
-    /// Chunks that nobody waits for any more, which the component has yet to answer.
+    /// Chunks that nobody waits for any more and that the component has not answered yet.
     late: Vec<(u64, ChunkId)>,
-    /// Answers to those, until the chunk comes again.
+    /// Answers to late chunks, kept until the chunk comes again.
     late_answers: VecDeque<(ChunkId, Answer)>,
     warned: Option<Instant>,
     lines: Vec<Line>,
-    /// When all has to be over.
+    /// The time at which everything has to be over.
     end: Option<Instant>,
     is_gone: bool,
 }
@@ -93,8 +94,8 @@ impl Desk {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Hands a chunk over, and waits for the answer: as long as is right for the engine
-    /// of Fluent Bit, or for as long as it takes.
+    /// Hands a chunk over, and waits for the answer: as long as Fluent Bit's engine can
+    /// wait or, if `is_patient`, as long as it takes.
     pub(super) fn deliver(&self, tag: &[u8], chunk: &[u8], is_patient: bool) -> Reply {
         let chunk = Arc::new(Chunk::new(tag, chunk));
         let mut state = self.state();
@@ -111,13 +112,13 @@ impl Desk {
         Reply { answer, lines: std::mem::take(&mut state.lines) }
     }
 
-    /// The longest time that a chunk takes a component which is not stuck: it may have to
-    /// begin first.
+    /// Returns the maximum time for a chunk in a component that is not stuck. The
+    /// component may have to start first.
     fn longest(&self) -> Duration {
         2 * self.deadline + GRACE
     }
 
-    /// Waits until a chunk is answered, or some time is over.
+    /// Waits until a chunk is answered, or until the time is over.
     fn wait<'a>(
         &self,
         mut state: MutexGuard<'a, State>,
@@ -135,7 +136,7 @@ impl Desk {
         state
     }
 
-    /// Waits for something to do; for a tick until its time.
+    /// Waits for the next task, or until the time of the next tick.
     pub(super) fn next(&self, tick: Option<Instant>) -> Next {
         let mut state = self.state();
         loop {
@@ -160,7 +161,7 @@ impl Desk {
         }
     }
 
-    /// Leaves the answer to a chunk, and lines.
+    /// Stores the answer to a chunk, and lines for the log.
     pub(super) fn answer(&self, job: &Job, answer: Answer, lines: &mut Vec<Line>) {
         let mut state = self.state();
         state.begun = None;
@@ -184,7 +185,7 @@ impl Desk {
         self.changed.notify_all();
     }
 
-    /// Leaves lines until Fluent Bit calls again.
+    /// Keeps lines until Fluent Bit calls again.
     pub(super) fn keep(&self, lines: &mut Vec<Line>) {
         self.state().keep(lines);
     }
@@ -194,8 +195,8 @@ impl Desk {
         self.state().waiting.clear();
     }
 
-    /// Has the component's thread end within the deadline, and waits for that. `false` if
-    /// the thread does not end.
+    /// Tells the component's thread to end within the deadline, and waits for it. Returns
+    /// `false` if the thread does not end.
     pub(super) fn end(&self) -> (bool, Vec<Line>) {
         let mut state = self.state();
         let end = Instant::now() + self.deadline;
@@ -212,7 +213,7 @@ impl Desk {
         (state.is_gone, std::mem::take(&mut state.lines))
     }
 
-    /// Says that the thread ends.
+    /// Notes that the thread has ended.
     pub(super) fn gone(&self, lines: &mut Vec<Line>) {
         let mut state = self.state();
         state.keep(lines);
@@ -222,7 +223,7 @@ impl Desk {
 }
 
 impl State {
-    /// Takes a chunk over and returns its ticket; or answers it at once.
+    /// Takes a chunk over and returns its ticket, or answers the chunk at once.
     fn take_over(&mut self, chunk: &Arc<Chunk>) -> Result<u64, Answer> {
         let retry = |reason: &str| Err(Answer::Retry(reason.to_owned()));
         if self.is_gone {
@@ -251,14 +252,14 @@ impl State {
         Ok(ticket)
     }
 
-    /// Returns how long to wait for an answer: not at all while the component is late
-    /// with another chunk.
+    /// Returns how long to wait for an answer. The wait is zero while the component is
+    /// late with another chunk.
     fn wait(&self) -> Duration {
         if self.late.is_empty() { PATIENCE } else { Duration::ZERO }
     }
 
-    /// Returns the answer to a chunk that was waited for; if there is none, the chunk is
-    /// late.
+    /// Returns the answer to a chunk after the wait. If there is none, the chunk counts
+    /// as late.
     fn answer(&mut self, ticket: u64, chunk: &Chunk) -> Answer {
         if let Some(answer) = self.answers.remove(&ticket) {
             return answer;
@@ -277,7 +278,7 @@ impl State {
         Answer::Retry(LATE.to_owned())
     }
 
-    /// True if a call hangs that was interrupted.
+    /// True if a call was interrupted and still hangs.
     fn is_stuck(&self, longest: Duration) -> bool {
         self.begun.is_some_and(|begun| begun.elapsed() > longest)
     }

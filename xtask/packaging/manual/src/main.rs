@@ -1,4 +1,4 @@
-//! Manual pages and completions, made of the description of the command line.
+//! Writes manual pages and completions from the description of the command line.
 #![forbid(unsafe_code)]
 
 use anyhow::{Context, Result};
