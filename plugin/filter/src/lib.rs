@@ -1,8 +1,8 @@
-//! The filter guest: what Fluent Bit calls for every record.
+//! The filter guest, which Fluent Bit calls for every record.
 //!
-//! `abi` is the boundary, with all that is unsafe; `state` keeps the head of
-//! the chain in a file, `keys` its keys; `policy` finds the policy; everything
-//! else is `flb-audit-core`.
+//! `abi` is the boundary, with all unsafe code; `state` keeps the head of the chain in a
+//! file, `keys` its keys; `policy` finds the policy. Everything else is in
+//! `flb-audit-core`.
 #![deny(unsafe_code)]
 
 #[allow(unsafe_code)]
@@ -20,23 +20,24 @@ use flb_audit_core::{Event, Sealer};
 use keys::Keys;
 use state::Segment;
 
-/// One life of the filter: one segment of its chain.
+/// One life of the filter, which is one segment of its chain.
 struct Guest {
     sealer: Sealer<'static>,
     state: Option<StateWriter<File>>,
     keys: Option<Keys>,
     /// Keeps other filters from changing keys until the first record is sealed.
     lock: Option<Lock>,
-    /// What every record of this life has to say.
+    /// The notes of every record of this life.
     notes: Notes,
 }
 
 impl Guest {
-    /// Opens a segment: of the chain in the state directory, or, where there
-    /// is none, of a chain that ends with this guest.
+    /// Opens a segment: of the chain in the state directory, or, if there is no state, of
+    /// an ephemeral chain that ends with this guest.
     fn start() -> Result<Guest, OutOfMemory> {
         let mut random = [0; 15];
-        // Without, chains and lives have the same names, and verify says so.
+        // If randomness fails, all chains and runs get the same names, and `verify`
+        // reports that.
         let _ = abi::fill_random(&mut random);
         let [run @ .., _, _, _, _, _, _, _, _, _] = random;
         let [_, _, _, _, _, _, id @ ..] = random;
@@ -53,7 +54,7 @@ impl Guest {
         Ok(Guest { sealer: Sealer::new(chain, notes, redactor)?, state, keys, lock, notes: always })
     }
 
-    /// Seals a record and writes the new head down before it goes out.
+    /// Seals a record, and saves the new head before the record is handed on.
     fn seal(&mut self, event: &Event<'_>, notes: Notes) -> *const u8 {
         self.sealer.note(notes);
         self.sealer.note(self.notes);

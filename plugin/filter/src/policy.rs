@@ -5,8 +5,8 @@ use flb_audit_core::policy::{FILE_NAME, POLICY_BYTES_MAX, Policy};
 use flb_audit_core::record::notes::Notes;
 use flb_audit_core::redact::{HmacKey, KEY_FILE_BYTES_MAX, KEY_FILE_NAME, Redactor};
 
-/// What redacts the records of this life, and what all of them have to say of
-/// the policy. No redactor, if there is no policy at all.
+/// Returns the redactor for the records of this life, and the notes on the policy for all
+/// of them. There is no redactor if there is no policy at all.
 pub(crate) fn redactor() -> (Option<Redactor<'static>>, Notes) {
     let in_module = policy_in_module().and_then(Policy::read);
     let (policy, notes) = match policy_in_file() {
@@ -17,7 +17,7 @@ pub(crate) fn redactor() -> (Option<Redactor<'static>>, Notes) {
     (policy.map(|policy| Redactor::new(policy, hmac_key())), notes)
 }
 
-/// There is a policy file, and it is of no use.
+/// Error: there is a policy file, but it cannot be used.
 struct Damaged;
 
 fn policy_in_file() -> Option<Result<Policy<'static>, Damaged>> {
@@ -26,7 +26,7 @@ fn policy_in_file() -> Option<Result<Policy<'static>, Damaged>> {
         Err(_) => return Some(Err(Damaged)),
     };
     let policy = file.read(POLICY_BYTES_MAX).map_err(|_| Damaged).and_then(|table| {
-        // For all of this life.
+        // The table is kept for the whole life.
         Policy::check(table.leak()).map_err(|_| Damaged)
     });
     Some(policy)

@@ -20,12 +20,12 @@ pub(crate) struct Segment {
     pub(crate) lock: Option<Lock>,
 }
 
-/// The file that says that a filter is about to put a key into force.
+/// The name of the file that says that a filter is about to put a key into force.
 const LOCK_NAME: &str = "chain.lock";
 
 impl Segment {
-    /// Opens the first state file among the accessible paths, and in it a new
-    /// segment. Without one, returns what the first record has to say of that.
+    /// Opens the first state file among the accessible paths, and in it a new segment. If
+    /// that fails, returns the notes about it for the first record.
     pub(crate) fn open(run: Run) -> Result<Segment, Notes> {
         let file = match find_in_preopens(FILE_NAME, Access::ReadAndWrite) {
             Ok(Some(file)) => file,
@@ -48,7 +48,8 @@ impl Segment {
         opened.notes.insert(key_notes);
         let now = seconds();
         let mut writer = StateWriter::new(file, &state, &opened.chain, now);
-        // Before the first record, so that no other life takes this number.
+        // This is saved before the first record, so that no other life takes the
+        // segment's number.
         let written = writer.write(&opened.chain, now).and_then(|()| writer.sync());
         written.map_err(|_| Notes::STATE_NOT_WRITABLE)?;
         Ok(Segment { chain: opened.chain, notes: opened.notes, state: writer, keys, lock })

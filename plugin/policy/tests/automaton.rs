@@ -35,7 +35,7 @@ static PAIRS: LazyLock<Vec<(Vec<u8>, Vec<u8>)>> = LazyLock::new(|| {
     pairs
 });
 
-/// The ends of all matches of every pattern, found from `from` on.
+/// Returns the ends of all matches of every pattern from `from` on.
 fn ends(automaton: &Automaton<'_>, text: &[u8], from: usize) -> Vec<(u16, usize)> {
     let mut state = automaton.start(text[..from].last().copied());
     let mut ends: Vec<_> = automaton.accepted(state).map(|id| (id, from)).collect();
@@ -48,7 +48,7 @@ fn ends(automaton: &Automaton<'_>, text: &[u8], from: usize) -> Vec<(u16, usize)
     ends
 }
 
-/// The same by a compact automaton.
+/// Returns the same, by a compact automaton.
 fn compact_ends(automaton: &Compact<'_>, text: &[u8], from: usize) -> Vec<(u16, usize)> {
     let mut state = automaton.start(text[..from].last().copied());
     let mut ends: Vec<_> = automaton.accepted(state).map(|id| (id, from)).collect();
@@ -61,7 +61,7 @@ fn compact_ends(automaton: &Compact<'_>, text: &[u8], from: usize) -> Vec<(u16, 
     ends
 }
 
-/// The same by regex-automata, on each pattern alone and from each start.
+/// Returns the same, by regex-automata, for each pattern alone and from each start.
 fn expected(patterns: &[&str], text: &[u8], from: usize, is_anchored: bool) -> Vec<(u16, usize)> {
     let mut ends = Vec::new();
     for (id, pattern) in patterns.iter().enumerate() {
@@ -73,7 +73,7 @@ fn expected(patterns: &[&str], text: &[u8], from: usize, is_anchored: bool) -> V
         for end in from..=text.len() {
             let starts = if is_anchored { from..=from } else { from..=end };
             for start in starts {
-                // All ends of a match from `start` on, one after the other.
+                // Collects all ends of a match from `start` on.
                 use regex_automata::{Anchored, Input, dfa::Automaton as _};
                 let input = Input::new(text).span(start..text.len()).anchored(Anchored::Yes);
                 let mut state = regex.start_state_forward(&input).expect("a start");

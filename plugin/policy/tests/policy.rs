@@ -1,9 +1,9 @@
-//! Policies that are wrong: where, and what is said. And what is right.
+//! Wrong policies, with the place and the message of the error, and right ones.
 
 use flb_audit_core::policy::{Kind, Policy as Table};
 use flb_audit_policy::{DEFAULT_POLICY, Policy, Problem, compile};
 
-/// What is wrong with a policy.
+/// Returns the problem of a policy.
 #[track_caller]
 fn problem(source: &str) -> Problem {
     match Policy::read(source).and_then(|policy| compile(&policy)) {
@@ -12,7 +12,7 @@ fn problem(source: &str) -> Problem {
     }
 }
 
-/// A policy's text, where in it something is wrong, and parts of what is said.
+/// The text of a policy, the place of its error, and parts of the message.
 const WRONG: &[(&str, (usize, usize), &[&str])] = &[
     ("", (1, 1), &["`version: 1` is missing"]),
     ("- a\n", (1, 1), &["has to be a mapping: lines of `key: value`"]),
@@ -266,7 +266,7 @@ fn what_is_wrong_is_said_with_its_place() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// How editors and tools start and end a document.
+/// Tests the ways in which editors and tools start and end a document.
 #[test]
 fn one_document_with_its_marks_is_right() {
     for source in [
@@ -282,7 +282,7 @@ fn one_document_with_its_marks_is_right() {
     assert_eq!(problem("\u{feff}redact: {pack: 1}\nversion: 1\n").column, 10);
 }
 
-/// Entries of which each can be reached, and rules of which each can hold.
+/// Tests entries that can all be reached, and rules that can all hold.
 #[test]
 fn what_overlaps_is_right() {
     for rest in [
@@ -308,7 +308,7 @@ fn the_default_policy_is_right() {
     assert!(!names.contains(&&b"ipv4"[..]) && !names.contains(&&b"phone"[..]));
 }
 
-/// A detector's own line is over its pack's, in whatever order they stand.
+/// A detector's own line takes precedence over its pack's, in whatever order they stand.
 #[test]
 fn a_line_is_over_a_pack() {
     let source =
@@ -324,7 +324,7 @@ fn a_line_is_over_a_pack() {
     assert_eq!(rules, expected);
 }
 
-/// Programs that several streams have stand in the table once.
+/// A program that several streams share is stored once.
 #[test]
 fn one_program_for_several_streams() {
     let table = |entries: &str| {
@@ -340,7 +340,7 @@ fn one_program_for_several_streams() {
     assert_eq!(tags, [b"a", b"b", b"c"]);
 }
 
-/// Hostile policies: each is refused, and the reason names a limit.
+/// Tests hostile policies: each is refused, and the message names a limit.
 #[test]
 fn what_has_no_end_meets_a_limit() {
     let pattern = |pattern: &str| {

@@ -93,7 +93,7 @@ fn the_numbers_of_the_rfc() {
     }
 }
 
-/// ECMA-262, Number::toString, note 2: of two that are as near, the even one.
+/// ECMA-262, Number::toString, note 2: of two texts at the same distance, the even one.
 #[test]
 fn a_number_between_two_texts_is_even() {
     for (text, expected) in [
@@ -103,7 +103,7 @@ fn a_number_between_two_texts_is_even() {
         ("70368744177664.125", "70368744177664.12"),
         ("-70368744177664.875", "-70368744177664.88"),
         ("140737488355329.125", "140737488355329.12"),
-        // The one below a power of two is read as another number.
+        // The text below a power of two reads as another number.
         ("5.684341886080801486968994140625e-14", "5.684341886080802e-14"),
     ] {
         check(&format!("{{\"a\":{text}}}"), &format!("{{\"a\":{expected}}}"));
@@ -118,7 +118,7 @@ fn integers_of_64_bits_are_exact() {
         ("9223372036854775807", "9223372036854775807"),
         ("-9223372036854775808", "-9223372036854775808"),
         ("18446744073709551615", "18446744073709551615"),
-        // What is a double and integral there is written likewise.
+        // A double that is integral within this range is written as an integer.
         ("9223372036854775808.0", "9223372036854775808"),
         ("-9.223372036854775808e18", "-9223372036854775808"),
         ("1e19", "10000000000000000000"),
@@ -151,7 +151,7 @@ fn strings_have_one_form() {
     check("{ \"b\" : \"\\u0062\" , \"a\" :\t[ ] ,\r\n\"\" : { } }", r#"{"":{},"a":[],"b":"b"}"#);
 }
 
-/// Every byte at every place of the word that is scanned at once.
+/// Tests every byte at every place of the word that is scanned at once.
 #[test]
 fn a_string_is_scanned_byte_by_byte() {
     for byte in 0..=255u8 {
@@ -191,7 +191,7 @@ fn plain_json_is_all_that_is_read() {
     }
 }
 
-/// A key as it may be escaped.
+/// Returns a key in an escaped form.
 fn escaped(key: &str, escape_all: bool) -> String {
     let mut text = String::new();
     for character in key.chars() {
@@ -215,8 +215,8 @@ fn key() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    /// The order is that of UTF-16, the last duplicate stays, and no way of
-    /// escaping matters.
+    /// The order is that of UTF-16, the last duplicate stays, and the way of escaping
+    /// does not matter.
     #[test]
     fn members_are_sorted_by_code_units(fields in vec((key(), any::<bool>(), any::<u32>()), 0..80)) {
         let text: Vec<_> =

@@ -1,4 +1,4 @@
-//! The checker on records that someone has altered, or that no filter wrote.
+//! The checker on records that someone has altered, or that no filter has written.
 
 use crate::sealing::{chain, event};
 use flb_audit_core::Sealer;
@@ -6,7 +6,7 @@ use flb_audit_core::chain::{Link, Unsettled};
 use flb_audit_core::record::notes::Notes;
 use flb_audit_core::verify::{Checked, Checker, Sealed};
 
-/// A sealed record, with all that a seal may have.
+/// Returns a sealed record with every part that a seal may have.
 fn sealed() -> String {
     let mut chain = chain();
     let unsettled = Unsettled { place: chain.next, head: chain.head };
@@ -17,7 +17,7 @@ fn sealed() -> String {
     String::from_utf8(text[..text.len() - 1].to_vec()).expect("UTF-8")
 }
 
-/// How a text is taken.
+/// The checker's result for a text.
 #[derive(Debug, PartialEq)]
 #[expect(clippy::large_enum_variant, reason = "a test takes one at a time")]
 enum Taken {
@@ -38,7 +38,8 @@ fn check(text: &str) -> Taken {
     }
 }
 
-/// Whether it is intact, and how many keys are not under the seal.
+/// Returns whether a record is intact, and the number of keys that the seal does not
+/// cover.
 #[track_caller]
 fn is_intact(text: &str) -> (bool, u8) {
     match check(text) {
@@ -72,7 +73,7 @@ fn keys_that_outputs_add_are_counted() {
     for (from, to, added) in [
         (r#"{"b""#, r#"{"@timestamp":"2026","b""#, 1),
         (r#"{"b""#, r#"{"_flb-key":{"audit":[]},"@timestamp":"2026","b""#, 2),
-        // As outputs do that do not look what the record has.
+        // Outputs write like this if they do not look at the record's keys.
         (r#"{"b""#, r#"{"date":8,"b""#, 1),
         (r#"{"b""#, r#"{"date":8,"d\u0061te":9,"b""#, 2),
     ] {
@@ -80,7 +81,7 @@ fn keys_that_outputs_add_are_counted() {
     }
 }
 
-/// Of two members with one key most readers take the last.
+/// If two members have the same key, most readers take the last.
 #[test]
 fn what_is_under_the_seal_cannot_be_overridden() {
     for (from, to) in [
@@ -90,7 +91,7 @@ fn what_is_under_the_seal_cannot_be_overridden() {
         (r#"{"b""#, r#"{"date":7,"b""#),
     ] {
         let text = replaced(from, to);
-        // The last is the one case in which the first is under the seal.
+        // The last case is the only one in which the seal covers the first of the two.
         let text = if from.starts_with('{') { text.replace(r#","date":7"#, r#","date":8"#) } else { text };
         assert!(!is_intact(&text).0, "{text}");
     }
@@ -197,8 +198,7 @@ fn memory_of_one_record_does_not_reach_the_next() {
     }
 }
 
-/// Whatever stands in a record, its seal never says what that of a statement
-/// does.
+/// Whatever a record contains, its seal never says that it is a statement.
 #[test]
 fn a_statement_is_told_from_a_record() {
     let text = br#"{"ledger":"deleted","notes":["statement"],"audit":{"notes":["statement"]}}"#;

@@ -1,9 +1,9 @@
-//! What Fluent Bit prints for its guests, and how it goes out: the record
-//! without its seal, and the notes in it.
+//! Records as Fluent Bit prints them for its guests, and as they go out: without the
+//! seal, and with the notes in it.
 
 use crate::sealing::{event, seal};
 
-/// Record, the same as it goes out, notes.
+/// A record, the same record as it goes out, and the notes.
 type Case = (&'static [u8], &'static str, &'static str);
 
 #[track_caller]
@@ -42,7 +42,7 @@ fn white_space_around_the_record_is_dropped() {
     check(&[(b" \t\r\n{\"a\":1}\n\r\t ", r#"{"a":1}"#, "")]);
 }
 
-/// Once, a comma stood behind nothing.
+/// A regression: the comma stood behind nothing.
 #[test]
 fn a_record_of_white_space_is_empty() {
     check(&[(b"{ }", "{}", ""), (b" {\t\r\n } ", "{}", ""), (b"{\"a\":{ }}", r#"{"a":{ }}"#, "")]);
@@ -77,7 +77,7 @@ fn of_duplicate_keys_the_last_stays() {
         (b"{\"a\":1,\"b\":2,\"a\":3,\"a\":4,\"b\":5}", r#"{"a":4,"b":5}"#, "duplicate-keys"),
         (b"{\"x\":{\"a\":1,\"a\":{\"b\":2}}}", r#"{"x":{"a":{"b":2}}}"#, "duplicate-keys"),
         (b"{\"x\":[{\"a\":1,\"a\":2},{\"a\":3}]}", r#"{"x":[{"a":2},{"a":3}]}"#, "duplicate-keys"),
-        // What is dropped takes its contents along, and their duplicates.
+        // A dropped member takes its contents along, and their duplicates.
         (b"{\"x\":{\"a\":1,\"a\":[{}]},\"x\":0}", r#"{"x":0}"#, "duplicate-keys"),
         (b"{\"a\":1,\"\\u0061\":2}", r#"{"\u0061":2}"#, "duplicate-keys"),
         (b"{1:1,\"1\":2}", r#"{"1":2}"#, "bare-keys,duplicate-keys"),
@@ -148,7 +148,7 @@ fn numbers_go_out_as_fluent_bit_keeps_them() {
         (b"{\"a\":1e-400}", r#"{"a":0.0e0}"#, ""),
         (b"{\"a\":1e23}", r#"{"a":1.0e23}"#, ""),
         (b"{\"a\":0.30000000000000004}", r#"{"a":3.0e-1}"#, "rounded"),
-        // Integers past 64 bits are doubles, at once or one step later.
+        // Integers beyond 64 bits are doubles, at once or one step later.
         (b"{\"a\":-9223372036854775809}", r#"{"a":-9.223372036854776e18}"#, ""),
         (b"{\"a\":18446744073709551616}", r#"{"a":1.844674407370955e19}"#, "rounded"),
         (b"{\"a\":100000000000000000000}", r#"{"a":1.0e20}"#, ""),
@@ -196,7 +196,7 @@ fn no_other_key_is_renamed() {
     }
 }
 
-/// The seal is put into the canonical text by place; the checker sorts it in.
+/// The seal is inserted into the canonical text by its place; the checker sorts it in.
 #[test]
 fn keys_around_audit_are_in_order() {
     const KEYS: [&str; 18] = [

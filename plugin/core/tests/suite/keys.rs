@@ -1,4 +1,4 @@
-//! Keys: how they follow one another, and what a checkpoint proves of them.
+//! Keys: how they follow one another, and what a checkpoint proves about them.
 
 use flb_audit_core::chain::anchor;
 use flb_audit_core::chain::certificate::{Certificate, KnownKeys, NotCertified};
@@ -15,7 +15,7 @@ fn id() -> ChainId {
     ChainId::from_text(b"chain-000001").expect("a chain's name")
 }
 
-/// A source of seeds that are all different.
+/// Returns a source of seeds that all differ.
 fn seeds() -> impl FnMut(&mut [u8; 32]) -> bool {
     let mut count = 0_u64;
     move |seed| {
@@ -29,7 +29,7 @@ fn place(segment: u64) -> Place {
     Place { segment, run: Run::from_text(b"run-01").expect("a run's name"), sequence: 0 }
 }
 
-/// A checkpoint as the sealer makes it under the key in force.
+/// Returns a checkpoint as the sealer makes it under the key in force.
 fn checkpoint(ring: &KeyRing, next: Place, head: [u8; 32]) -> Checkpoint {
     let chain = Chain { id: id(), algorithm: Algorithm::default(), next, head, link: None };
     let mut sealer = Sealer::new(chain, Notes::NONE, None).expect("memory");
@@ -49,7 +49,7 @@ fn checkpoint(ring: &KeyRing, next: Place, head: [u8; 32]) -> Checkpoint {
     for is_delivered in [false, true] {
         assert_eq!(read_anchor(&checkpoint.anchor(is_delivered).expect("memory")), kept(is_delivered));
     }
-    // A signature without what it is by is no part of a seal.
+    // A signature without its key is no part of a seal.
     let text = String::from_utf8(out).expect("UTF-8");
     let without = text.replacen("\"key\":", "\"kex\":", 1);
     assert!(matches!(checker.check(without.as_bytes()), Ok(Checked::Malformed)));
@@ -73,7 +73,7 @@ fn every_key_leads_to_the_first_by_itself() {
         assert_eq!(verify(root, &made), Ok(true), "key {index}");
         assert_eq!(known.verify(&made.key), Ok(ring.public().expect("a key")));
         assert!(made.key.certificates.len() <= index.count_ones() as usize + 10);
-        // What is written is what is read, and both slots hold it.
+        // Reading returns what was written, and both slots hold it.
         let mut file = ring.to_file().to_vec();
         assert_eq!(file.len(), FILE_BYTES);
         let (read, slot) = KeyRing::from_file(&file).expect("keys");
@@ -85,7 +85,7 @@ fn every_key_leads_to_the_first_by_itself() {
         file[at..].copy_from_slice(&bytes);
         let (both, slot) = KeyRing::from_file(&file).expect("keys");
         assert_eq!((both.index(), slot), (index + 1, 1));
-        // Torn, the old one is there.
+        // If the newer slot is torn, the older one is used.
         file[at + 300] ^= 1;
         assert_eq!(KeyRing::from_file(&file).expect("keys").0.index(), index);
         ring = next;
@@ -174,7 +174,7 @@ fn the_last_whole_checkpoint_is_found() {
         file[at..at + slot.len()].copy_from_slice(&slot);
         assert_eq!(anchor::from_file(&file), Some((count, text.as_bytes())));
     }
-    // Torn: the one before.
+    // If the last slot is torn, the one before it is used.
     file[anchor::slot_offset(4) as usize + 16] ^= 1;
     assert_eq!(anchor::from_file(&file), Some((3, &b"three, and longer"[..])));
     assert!(anchor::to_slot(1, &[0; anchor::SLOT_BYTES]).is_err());

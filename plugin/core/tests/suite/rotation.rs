@@ -1,4 +1,5 @@
-//! The keys in use: what a writer that is stopped at the worst moment leaves.
+//! The keys in use: the files that a writer leaves when it is stopped at the worst
+//! moment.
 
 use flb_audit_core::chain::keyring::{self, KeyRing};
 use flb_audit_core::chain::rotation::{Failed, Prepared, Rotation};
@@ -15,7 +16,7 @@ use std::rc::Rc;
 #[derive(Clone)]
 struct Disk {
     bytes: Rc<RefCell<Vec<u8>>>,
-    /// How many more writes succeed.
+    /// The number of writes that will still succeed.
     writes: Rc<Cell<u32>>,
 }
 
@@ -51,7 +52,7 @@ struct Home {
     keys: Disk,
     lives: u64,
     seeds: u64,
-    /// The clocks of the thread that opens lives
+    /// The clocks of the thread that opens lives.
     clocks: Clocks,
 }
 
@@ -89,7 +90,7 @@ impl Home {
         Life { chain: opened.chain, notes: opened.notes, rotation, writer }
     }
 
-    /// A life on a copy of the state.
+    /// Starts a life on a copy of the state.
     fn start_aside(&self) -> Life {
         let copy = |disk: &Disk| Disk {
             bytes: Rc::new(RefCell::new(disk.bytes.borrow().clone())),
@@ -99,7 +100,7 @@ impl Home {
         Home { state, keys, lives: self.lives, seeds: self.seeds, clocks: self.clocks }.start()
     }
 
-    /// The number of the key in force.
+    /// Returns the number of the key in force.
     fn key(&self) -> u32 {
         KeyRing::from_file(&self.keys.bytes.borrow()).expect("keys").0.index()
     }
@@ -142,7 +143,7 @@ fn kills_between_key_and_state_spend_one_key() {
         assert!(prepared.failed.is_none() && prepared.is_checkpoint && prepared.signer.is_some());
         assert_eq!((home.key(), life.notes), (1, Notes::NONE));
     }
-    // Once it has sealed something, the next life has a key of its own.
+    // After the first life has sealed something, the next life has a key of its own.
     let mut life = home.start();
     home.seal(&mut life, 0);
     assert_eq!(home.key(), 1);
@@ -182,7 +183,7 @@ fn a_full_disk_spends_no_key() {
         home.keys.writes.set(u32::MAX);
         assert_eq!(home.key(), 0);
     }
-    // The new key is written, and the old one cannot be destroyed.
+    // The new key is written, but the old one cannot be destroyed.
     let mut life = home.start();
     home.keys.writes.set(1);
     let prepared = home.prepare(&mut life, 0);
@@ -218,7 +219,7 @@ fn damaged_and_older_states_are_told() {
     let life = home.start();
     assert_eq!(life.notes, Notes::STATE_SET_BACK);
     assert_eq!(life.chain.next.segment, 5);
-    // Neither slot is whole: the key file says which segments there were.
+    // Neither slot is intact; the key file has the number of the newest segment.
     *home.state.bytes.borrow_mut() = whole;
     for slot in 0..2 {
         home.state.bytes.borrow_mut()[slot_offset(slot) as usize] ^= 1;
@@ -228,7 +229,7 @@ fn damaged_and_older_states_are_told() {
     assert_eq!(life.chain.next.segment, 5);
 }
 
-/// The first record that the next life would call unsettled.
+/// Returns the first record that the next life would call unsettled.
 fn unsettled(home: &Home) -> Place {
     home.start_aside().chain.link.expect("a link").unsettled.expect("a place").place
 }
@@ -239,32 +240,32 @@ fn records_are_settled_after_ten_seconds_or_twenty() {
     let mut life = home.start();
     for now in 0..60 {
         home.seal(&mut life, now);
-        // One record a second: so many were sealed in the time before.
+        // There is one record a second, so the difference is the age in seconds.
         let settled = unsettled(&home).sequence;
         let age = now + 1 - settled;
         assert!((10..=20).contains(&age) || now < 20 && settled == 0, "{now}: {settled}");
     }
 }
 
-/// On Fluent Bit 4.0 each chunk is a life of its own.
+/// On Fluent Bit 4.0, each chunk is a life.
 #[test]
 fn records_settle_over_many_lives() {
     let mut home = Home::new();
     for now in 0..60 {
         let mut life = home.start_at(now);
         home.seal(&mut life, now);
-        // One life a second, the first of which has number 1.
+        // There is one life a second, and the first one has number 1.
         let first = unsettled(&home);
         let settled = first.segment - 1 + first.sequence;
         let age = now + 1 - settled;
         assert!((10..=20).contains(&age) || now < 20 && settled == 0, "{now}: {first:?}");
-        // The record before it is one that was sealed.
+        // The record before it was sealed.
         assert_eq!(first.sequence, u64::from(settled > 0));
     }
 }
 
-/// A thread that has used more processor time than has gone by since the last record was
-/// there when it was sealed: nothing has stopped.
+/// If a thread has used more processor time than has passed since the last record, it
+/// already existed when that record was sealed: nothing has stopped.
 #[test]
 fn nothing_is_unsettled_if_the_thread_has_not_stopped() {
     let mut home = Home::new();
@@ -286,7 +287,7 @@ fn nothing_is_unsettled_if_the_thread_has_not_stopped() {
     }
 }
 
-/// However fast records come, no more than so many may be lost.
+/// However fast records come, only a limited number may be lost.
 #[test]
 fn records_are_settled_after_so_many() {
     let mut home = Home::new();

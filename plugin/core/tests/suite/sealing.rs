@@ -1,4 +1,4 @@
-//! A sealer, and what it gives taken apart as text.
+//! A sealer, and its output split into parts as text.
 
 use flb_audit_core::chain::{Chain, ChainId, GENESIS, Place, Run};
 use flb_audit_core::hash::Algorithm;
@@ -6,7 +6,7 @@ use flb_audit_core::record::notes::Notes;
 use flb_audit_core::verify::{Checked, Checker, Sealed};
 use flb_audit_core::{Event, Sealer};
 
-/// A chain before its first record.
+/// Returns a chain before its first record.
 pub(crate) fn chain() -> Chain {
     let run = Run::from_text(b"run-01").expect("a run's name");
     let id = ChainId::from_text(b"chain-000001").expect("a chain's name");
@@ -14,7 +14,7 @@ pub(crate) fn chain() -> Chain {
     Chain { id, algorithm: Algorithm::default(), next, head: GENESIS, link: None }
 }
 
-/// A record as a host passes it.
+/// Returns a record as a host passes it.
 pub(crate) fn event(record: &[u8]) -> Event<'_> {
     Event {
         tag: b"t",
@@ -28,13 +28,13 @@ pub(crate) fn event(record: &[u8]) -> Event<'_> {
 /// A sealed record in parts.
 #[derive(Debug)]
 pub(crate) struct Parts {
-    /// The record without the member that is its seal.
+    /// The record without its seal.
     pub(crate) record: String,
     /// The seal.
     pub(crate) seal: String,
-    /// Its notes, with commas between them.
+    /// The notes, separated by commas.
     pub(crate) notes: String,
-    /// What the checker says.
+    /// The checker's result.
     pub(crate) checked: Sealed,
 }
 
@@ -44,7 +44,7 @@ pub(crate) fn seal(event: &Event<'_>) -> Parts {
     take_apart(sealer.seal(event))
 }
 
-/// Takes apart what a sealer gives.
+/// Splits the output of a sealer into parts.
 pub(crate) fn take_apart(sealed: &[u8]) -> Parts {
     let text = sealed.strip_suffix(b"\0").expect("a NUL at the end");
     let text = String::from_utf8(text.to_vec()).expect("UTF-8");

@@ -20,7 +20,7 @@ fn slot(segment: u64, last: Option<(u64, u64)>, byte: u8) -> Slot {
     Slot { segment, last: last.map(place), head: [byte; 32], seconds: 0x0809 }
 }
 
-/// A file with these slots.
+/// Returns a file with these slots.
 fn file(slots: [Option<Slot>; 2]) -> [u8; FILE_BYTES] {
     let mut file = header(Algorithm::Sha512_256).to_file();
     for (index, slot) in slots.iter().enumerate() {
@@ -57,8 +57,8 @@ fn a_segment_goes_on_from_the_last_record() {
     assert_eq!((chain.head, notes), ([7; 32], Notes::NONE));
 }
 
-/// Lives with and without records, each beginning with what the one before
-/// has left.
+/// Tests lives with and without records; each one begins with the state that the one
+/// before has left.
 #[test]
 fn lives_are_linked() {
     let mut file = header(Algorithm::Sha256).to_file();
@@ -181,7 +181,7 @@ fn a_file_that_is_short_is_read_as_far_as_it_goes() {
     }
 }
 
-/// The layout that the module's page gives, byte by byte.
+/// Tests the layout in the module's documentation, byte by byte.
 #[test]
 fn the_layout_does_not_change() {
     let written = file([Some(slot(0x0102, Some((0x0203, 0x0304)), 0xab)), None]);
@@ -202,13 +202,13 @@ fn the_layout_does_not_change() {
     assert_eq!(look[62..84], *b"\x08\x07\0\0\0\0\0\0\x09\x08\0\0\0\0\0\0run-02");
     assert_eq!(look[84..116], [0xad; 32]);
     assert!(look[116..136].iter().all(|byte| *byte == 0));
-    // CRC-32 of IEEE 802.3 leaves this behind itself.
+    // The CRC-32 of IEEE 802.3 over data and its own CRC is this constant.
     for block in written[..3 * SLOT_BYTES].chunks(SLOT_BYTES).chain([&look[..]]) {
         assert_eq!(crc32(block), 0x2144_df1c);
     }
 }
 
-/// Bit by bit, as the standard has it.
+/// Computes the CRC bit by bit, as the standard defines it.
 fn crc32(bytes: &[u8]) -> u32 {
     let mut crc = !0u32;
     for byte in bytes {

@@ -1,4 +1,4 @@
-//! Records that cannot be read go out sealed all the same, as raw text.
+//! Records that cannot be read are sealed too, as raw text.
 
 use crate::sealing::{event, seal};
 use flb_audit_core::{Event, RECORD_BYTES_MAX, RECORD_DEPTH_MAX, TAG_BYTES_MAX};
@@ -66,7 +66,7 @@ fn depth_has_a_limit() {
         let error = format!("\"error\":\"nested too deep at byte {at}\"");
         assert!(deeper.seal.contains(&error), "{}", deeper.seal);
     }
-    // Depth is what is open at once, not what there is of it.
+    // Depth counts the containers that are open at the same time, not all of them.
     let wide = format!("{{\"a\":[{}]}}", ["[]"; 4 * RECORD_DEPTH_MAX].join(","));
     assert!(!seal(&event(wide.as_bytes())).checked.is_raw);
 }

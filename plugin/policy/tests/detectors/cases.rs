@@ -1,13 +1,14 @@
-//! Cases in files: a line has a detector's name, a tab, and a text in which what
-//! is to go stands between `⟦` and `⟧`.
+//! Cases in files: a line has a detector's name, a tab, and a text in which the part to
+//! redact stands between `⟦` and `⟧`.
 //!
-//! Secrets are made up here, so that none stands in a file: `{w40}` are 40 letters
-//! and digits, by the classes of `detectors::shape`; `{crc:ghp_}` is a token of 30
-//! behind its prefix, with the checksum of GitHub and npm; `{nl}` is a line's end.
+//! Secrets are generated here, so that no file contains one: `{w40}` is 40 letters and
+//! digits, in the alphabets of `detectors::shape`; `{crc:ghp_}` is a token with 30
+//! characters behind its prefix and the checksum of GitHub and npm; `{nl}` is a line
+//! feed.
 
 use crate::matcher::Hit;
 
-/// The cases of a file: each detector's name, and the text.
+/// Returns the cases of a file: each detector's name, and the text.
 pub(crate) fn cases(file: &'static str) -> impl Iterator<Item = (&'static str, String)> {
     file.lines().map(|line| {
         let (name, text) = line.split_once('\t').expect("a name and a text");
@@ -15,7 +16,7 @@ pub(crate) fn cases(file: &'static str) -> impl Iterator<Item = (&'static str, S
     })
 }
 
-/// Checks that the hits in a text are what it marks, or prints how they differ.
+/// Checks that the hits in a text are the marked parts, or prints how they differ.
 pub(crate) fn is_met(name: &str, expected: &str, find: impl FnOnce(&[u8]) -> Vec<Hit>) -> bool {
     let text = bare(expected);
     let (mut found, mut from) = (String::new(), 0);
@@ -30,12 +31,13 @@ pub(crate) fn is_met(name: &str, expected: &str, find: impl FnOnce(&[u8]) -> Vec
     found == expected
 }
 
-/// The text without its marks.
+/// Returns the text without its marks.
 pub(crate) fn bare(expected: &str) -> String {
     expected.replace(['⟦', '⟧'], "")
 }
 
-/// The text with what is in braces written out. Other braces stay.
+/// Returns the text with the generated parts in place of those in braces. Other braces
+/// stay.
 fn written(text: &str) -> String {
     let (mut out, mut rest, mut random) = (String::new(), text, 11u32);
     while let Some((head, tail)) = rest.split_once('{') {
@@ -64,7 +66,7 @@ fn one(run: &str, random: &mut u32) -> Option<String> {
     letters(run, random)
 }
 
-/// As many letters of a class as `w40` and the like say.
+/// Returns as many letters of an alphabet as `w40` and the like say.
 fn letters(run: &str, random: &mut u32) -> Option<String> {
     let letters = match run.chars().next()? {
         'd' => "0123456789",
@@ -81,7 +83,7 @@ fn letters(run: &str, random: &mut u32) -> Option<String> {
     Some((0..run.get(1..)?.parse().ok()?).map(letter).collect())
 }
 
-/// A token whose last six digits, on the base of 62, are the CRC-32 of its body.
+/// Returns a token whose last six digits, in base 62, are the CRC-32 of its body.
 fn with_checksum(prefix: &str, body: &str) -> String {
     let mut crc = u32::MAX;
     for byte in body.bytes() {

@@ -1,4 +1,4 @@
-//! The detectors on data that nobody here wrote, and on the streams.
+//! The detectors on foreign data, and on the streams.
 
 use crate::matcher::Matcher;
 use fixtures::spans::{self, Count, Hit};
@@ -7,7 +7,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-/// A file that is beside the checkout, or where `FLB_AUDIT_CORPORA` says.
+/// Returns the records of a file in `FLB_AUDIT_CORPORA`, or else beside the checkout.
 fn corpus(name: &str) -> Option<Vec<Value>> {
     let beside = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/corpora");
     let folder = std::env::var_os("FLB_AUDIT_CORPORA").map_or(beside, PathBuf::from);
@@ -18,7 +18,7 @@ fn corpus(name: &str) -> Option<Vec<Value>> {
     Some(text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect())
 }
 
-/// The records of a stream of the repository.
+/// Returns the records of a stream in the repository.
 fn stream(name: &str) -> Vec<Value> {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../examples/streams").join(name);
     let text = std::fs::read_to_string(path).expect("a stream");
@@ -29,7 +29,7 @@ fn stream(name: &str) -> Vec<Value> {
     text.lines().map(record).collect()
 }
 
-/// Calls for every key, string and number of a value, with its path.
+/// Calls `visit` for every key, string and number of a value, with its path.
 fn walk(value: &Value, path: &str, visit: &mut impl FnMut(&str, &str)) {
     match value {
         Value::String(text) => visit(path, text),
@@ -46,7 +46,7 @@ fn walk(value: &Value, path: &str, visit: &mut impl FnMut(&str, &str)) {
     }
 }
 
-/// Every path at which a detector hits in some records, with what it found.
+/// Returns every path at which a detector hits in some records, with the hits.
 fn hits(matcher: &Matcher, records: &[Value]) -> BTreeMap<(String, &'static str), Vec<String>> {
     let mut found: BTreeMap<_, Vec<String>> = BTreeMap::new();
     for record in records {
@@ -59,8 +59,8 @@ fn hits(matcher: &Matcher, records: &[Value]) -> BTreeMap<(String, &'static str)
     found
 }
 
-/// What the packs `secrets` and `pii` find in logs that are in order: a path,
-/// a detector, how often.
+/// Checks the hits of the packs `secrets` and `pii` in normal logs: a path, a detector, a
+/// count.
 fn assert_hits(name: &str, records: &[Value], expected: &[(&str, &str, usize)]) {
     let matcher = Matcher::of(|detector| detector.pack != "network");
     let found = hits(&matcher, records);
@@ -74,7 +74,7 @@ fn identifiers_in_the_streams_stay() {
     for name in ["cloudtrail", "linux-audit", "mariadb-audit", "postgresql-audit", "sshd", "sudo"] {
         assert_hits(name, &stream(&format!("{name}.ndjson")), &[]);
     }
-    // Users are called by their addresses there: `keep` has the one, the other
+    // Users are named by their addresses there: `keep` covers the one path, and the other
     // is a message about them.
     let expected = [("responseStatus.message", "email", 18), ("user.username", "email", 115)];
     assert_hits("kubernetes-audit", &stream("kubernetes-audit.ndjson"), &expected);

@@ -6,7 +6,7 @@ use flb_audit_policy::detectors::{Detector, detectors};
 use std::cell::{Cell, RefCell};
 use std::ops::Range;
 
-/// What was found, and the part of it that is to go.
+/// A hit, and the part of it to redact.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Hit {
     pub(crate) name: &'static str,
@@ -15,25 +15,25 @@ pub(crate) struct Hit {
 }
 
 pub(crate) struct Matcher {
-    /// How many steps were taken.
+    /// The number of steps that were taken.
     pub(crate) steps: Cell<usize>,
     redactor: RefCell<Redactor<'static>>,
 }
 
 impl Matcher {
-    /// A matcher of the detectors that are wanted.
+    /// Returns a matcher with the detectors that `is_wanted` selects.
     pub(crate) fn of(is_wanted: impl Fn(&Detector) -> bool) -> Self {
         let wanted = detectors().filter(|detector| is_wanted(detector));
         let lines: String = wanted.map(|detector| format!("    {}: on\n", detector.name)).collect();
         let policy = format!("version: 1\nredact:\n  detectors:\n{lines}");
         let policy = flb_audit_policy::Policy::read(&policy).expect("a policy");
-        // As long as the tests take.
+        // The table is kept for the whole test.
         let table = Vec::leak(flb_audit_policy::compile(&policy).expect("a table"));
         let policy = Policy::check(table).expect("a sound table");
         Matcher { steps: Cell::new(0), redactor: RefCell::new(Redactor::new(policy, None)) }
     }
 
-    /// What is found in a text, in order.
+    /// Returns the hits in a text, in order.
     pub(crate) fn find(&self, text: &[u8]) -> Vec<Hit> {
         let mut hits = Vec::new();
         let steps = self.redactor.borrow_mut().find(text, |rule, part| {

@@ -1,4 +1,4 @@
-//! What each detector finds and what it leaves, and what that costs.
+//! The findings of each detector, the texts that it leaves, and the cost.
 
 use crate::cases::{bare, cases, is_met};
 use crate::matcher::Matcher;
@@ -9,7 +9,7 @@ use flb_audit_policy::detectors::{detectors, shape};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
-/// Texts that detectors find and leave, those of vendors' tokens apart.
+/// Texts that detectors find or leave; those of vendors' tokens are separate.
 const CASES: &str = include_str!("cases.txt");
 const VENDORS: &str = include_str!("vendors.txt");
 
@@ -43,8 +43,8 @@ fn tokens_of_vendors_are_told_by_their_shapes() {
     assert_eq!(failed, 0);
 }
 
-/// How long texts are that are made to cost much, in bytes. No longer than what the
-/// steps are enough for that every record has.
+/// The lengths of texts that are made to cost much, in bytes. The steps that every record
+/// has are enough for them.
 const SHORT_BYTES: usize = 2_000;
 const LONG_BYTES: usize = 8_000;
 
@@ -140,7 +140,7 @@ fn parts_are_whole_characters() {
     });
 }
 
-/// What the scout may have, in states and in bytes.
+/// The limits of the scout, in states and in bytes.
 const SCOUT_STATES_MAX: u16 = 1000;
 const SCOUT_BYTES_MAX: usize = 108 << 10;
 
@@ -161,7 +161,7 @@ fn the_scout_is_small() {
     assert!(scout.is_sound() && rest.is_empty());
 }
 
-/// What names of keys say, and a few of each.
+/// The classes of keys, and a few keys of each.
 const NAMES: &[(Name, &str)] = &[
     (
         Name::Password,

@@ -1,4 +1,4 @@
-//! Rules of gitleaks: what they find, and what of them is not done.
+//! Rules of gitleaks: their findings, and the parts that are not supported.
 
 use flb_audit_core::policy::Policy;
 use flb_audit_core::redact::Redactor;
@@ -9,7 +9,7 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/gitleaks")
 }
 
-/// The table of a policy that names files in a folder, and the notes.
+/// Returns the table of a policy that names files in a folder, and the notes.
 fn compile(policy: &str, folder: &Path) -> (Vec<u8>, Vec<String>) {
     let mut files =
         |name: &str| fs::read_to_string(folder.join(name)).map_err(|error| format!("{name}: {error}"));
@@ -24,7 +24,7 @@ fn text(name: &str) -> String {
 
 const POLICY: &str = "version: 1\nredact:\n  gitleaks: rules.toml\n";
 
-/// A line has the rule, or `-`, and a text in which what is to go stands between
+/// Tests lines with a rule, or `-`, and a text in which the part to redact stands between
 /// brackets.
 #[test]
 fn rules_find_what_gitleaks_finds() {
@@ -56,7 +56,7 @@ fn what_is_not_done_is_said() {
     assert_eq!(notes.join("\n") + "\n", text("refused.txt"));
 }
 
-/// The rules that gitleaks comes with, in the file that `FLB_AUDIT_GITLEAKS` names.
+/// Tests gitleaks' own rules, in the file that `FLB_AUDIT_GITLEAKS` names.
 #[test]
 fn most_of_gitleaks_own_rules_are_used() {
     let Some(file) = std::env::var_os("FLB_AUDIT_GITLEAKS").map(PathBuf::from) else {

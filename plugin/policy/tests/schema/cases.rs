@@ -1,5 +1,5 @@
-//! Schemas, values and what is reported of these. A file in `cases` has a
-//! list of schemas; each is refused, or has tests.
+//! Schemas, values, and the reports on them. A file in `cases` has a list of schemas;
+//! each one is refused or has tests.
 
 use fixtures::schemas::{Checked, check_value, compile};
 use serde_json::Value;

@@ -1,7 +1,7 @@
-//! The schemas that come along: what they take, and what they do not.
+//! The built-in schemas: the records that they accept, and those that they do not.
 //!
-//! The corpora are no part of the checkout: they are beside it, or where
-//! `FLB_AUDIT_CORPORA` says.
+//! The corpora are not part of the checkout. They are in `FLB_AUDIT_CORPORA`, or else
+//! beside the checkout.
 
 use fixtures::schemas::{Checked, checked};
 use flb_audit_core::Tape;
@@ -29,7 +29,7 @@ fn check(program: &[u8], record: &str) -> Checked {
     checked(&program, &tape, record, validator.check(&program, &tape, record.as_bytes()))
 }
 
-/// The records of a recorded stream.
+/// Returns the records of a recorded stream.
 fn stream(name: &str) -> Vec<String> {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../examples/streams").join(name);
     let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
@@ -40,7 +40,7 @@ fn stream(name: &str) -> Vec<String> {
     text.lines().map(record).collect()
 }
 
-/// The lines of a corpus, if it is there.
+/// Returns the lines of a corpus, if it exists.
 fn corpus(name: &str) -> Vec<String> {
     let corpora = match std::env::var_os("FLB_AUDIT_CORPORA") {
         Some(path) => path.into(),
@@ -54,7 +54,7 @@ fn corpus(name: &str) -> Vec<String> {
     fs::read_to_string(path).expect("a corpus").lines().map(String::from).collect()
 }
 
-/// How many of the records are invalid, and what is said of the first.
+/// Returns the number of invalid records, and the report on the first one.
 fn invalid(schema: &str, mode: Mode, records: &[String]) -> (usize, String) {
     let program = program(schema, mode);
     let wrong = records.iter().map(|record| (record, check(&program, record)));
@@ -112,7 +112,7 @@ fn the_corpora_are_valid_in_what_is_required() {
     }
 }
 
-/// Entries of kinds that are easily forgotten.
+/// Tests entries of kinds that are easily forgotten.
 #[test]
 fn what_sources_send_has_what_is_required() {
     for line in include_str!("sent.ndjson").lines() {
@@ -123,7 +123,7 @@ fn what_sources_send_has_what_is_required() {
     }
 }
 
-/// Records of sources of which there is no stream.
+/// Tests records of sources that have no stream.
 #[test]
 fn records_are_as_written() {
     let records = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/schema/records.json");
@@ -133,7 +133,7 @@ fn records_are_as_written() {
     for case in &records {
         let name = case["schema"].as_str().expect("a name");
         for (mode, key) in [(Mode::Required, "required"), (Mode::Strict, "strict")] {
-            // Where only the one mode's violations are told, the other has more.
+            // If only one mode has expected violations, the other mode has more.
             let has_more = case[key].is_null() && !case["required"].is_null();
             let expected: Vec<[String; 3]> = match &case[key] {
                 Value::Null => vec![],

@@ -1,5 +1,5 @@
-//! What a validator does not do: tell more than it may, run without end, call
-//! valid what it has not checked, read past a program.
+//! The limits of a validator: it reports no more than allowed, always ends, never calls a
+//! value valid that it has not checked, and never reads past a program.
 
 use fixtures::schemas::{Checked, check_value, checked, compile};
 use flb_audit_core::Tape;
@@ -26,7 +26,7 @@ fn eight_violations_are_told_and_all_are_counted() {
     };
     assert_eq!(told.len(), VIOLATIONS_MAX);
     assert_eq!((&*told[0][0], &*told[7][0]), ("/m0", "/m7"));
-    // The memory is used again, and nothing of it is left.
+    // The memory is reused, and nothing of the previous check is left.
     let outcome = validator.check_value(&program, &tape, source.as_bytes(), 2);
     assert!(matches!(outcome, Outcome::Valid), "{outcome:?}");
 }
@@ -46,7 +46,7 @@ fn a_long_path_is_cut_between_characters() {
 
 #[test]
 fn what_takes_too_many_steps_is_not_called_valid() {
-    // Each level doubles what is to be done for the same value.
+    // Each level doubles the work for the same value.
     let levels: Vec<String> = (0..24)
         .map(|level| {
             let next = format!("#/$defs/l{}", level + 1);
@@ -89,7 +89,7 @@ fn removed_members_are_not_there() {
     let mut validator = Validator::new();
     let program = Program::read(&program).expect("a program");
     assert!(matches!(validator.check(&program, &tape, source), Outcome::Invalid(_)));
-    // The canonical form is that of the last member.
+    // The canonical form has the last member.
     flb_audit_core::record::canonical::Canonical::new().write(&mut tape, source).expect("memory");
     assert!(matches!(validator.check(&program, &tape, source), Outcome::Valid));
 }

@@ -1,4 +1,4 @@
-//! JSON Schema, from text to verdicts.
+//! JSON Schema, from its text to the results of checks.
 
 mod cases;
 mod catalogue;

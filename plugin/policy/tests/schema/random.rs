@@ -27,7 +27,7 @@ proptest! {
     }
 }
 
-/// What is thrown is neither all valid nor all invalid.
+/// The generated values are neither all valid nor all invalid.
 #[test]
 fn random_values_are_of_both_kinds() {
     let (mut valid, mut invalid) = (0, 0);

@@ -1,19 +1,18 @@
-//! The JSON Schema Test Suite of draft 2020-12: what is supported passes, and
-//! what is not is refused. `cargo xtask
-//! schema-suite` prints the count of each file.
+//! The JSON Schema Test Suite of draft 2020-12: supported tests pass, and unsupported
+//! ones are refused. `cargo xtask schema-suite` prints the counts of each file.
 //!
-//! The suite is no part of the checkout: it is beside it, or where
-//! `FLB_AUDIT_CORPORA` says.
+//! The suite is not part of the checkout. It is in `FLB_AUDIT_CORPORA`, or else beside
+//! the checkout.
 
 use fixtures::schemas::{Checked, check_value, compile};
 use serde_json::Value;
 use std::fs;
 use std::path::PathBuf;
 
-/// Files of keywords that are not supported, or of other documents.
+/// Files about keywords that are not supported, or about other documents.
 const REFUSED_FILES: [&str; 7] = [
     "content.json",
-    // Its only schema refers to the draft's own.
+    // Its only schema refers to that of the draft itself.
     "defs.json",
     "dynamicRef.json",
     "refRemote.json",
@@ -22,14 +21,14 @@ const REFUSED_FILES: [&str; 7] = [
     "vocabulary.json",
 ];
 
-/// Cases of other files that use them too.
+/// Cases in other files that use such keywords or documents.
 const REFUSED_CASES: [(&str, &str); 3] = [
     ("not.json", "collect annotations inside a 'not', even if collection is disabled"),
     ("ref.json", "remote ref, containing refs itself"),
     ("ref.json", "ref creates new scope when adjacent to keywords"),
 ];
 
-/// How many tests a file has, by what became of them.
+/// The number of tests in a file, by result.
 #[derive(Default)]
 struct Count {
     passed: usize,
@@ -79,7 +78,7 @@ fn file(name: &str, text: &str, assert_format: bool) -> Count {
         match compile(&case["schema"].to_string(), assert_format) {
             Err(error) => {
                 assert!(is_refused, "{name}: {description}: {error}");
-                // By name and place.
+                // The refusal names the keyword and the place.
                 let keyword = error.pointer.rsplit('/').next().unwrap_or_default();
                 assert!(error.message.contains(keyword), "{name}: {description}: {error}");
                 count.refused += tests.len();

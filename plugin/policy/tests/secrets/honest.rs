@@ -1,13 +1,13 @@
-//! What the seal says was masked is not in what comes out: generated texts, in which
-//! a random secret stands under a random name, quoted, encoded and wrapped at random.
+//! A value that the seal says was masked is not in the output. The texts are generated: a
+//! random secret under a random name, quoted, encoded and wrapped at random.
 
 use super::{seal, sealer};
 use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::Value;
 
-/// How a value is written behind its name. `%` stands for it; what a writer of that
-/// form would escape in it is escaped.
+/// The forms of a value behind its name. `%` stands for the value, escaped as a writer of
+/// that form would do.
 const FORMS: &[(&str, Escape)] = &[
     ("=% x", Escape::Bare),
     ("=%&x=1", Escape::Percent),
@@ -31,7 +31,8 @@ const FORMS: &[(&str, Escape)] = &[
 #[derive(Clone, Copy, Debug)]
 enum Escape {
     None,
-    /// Nothing can be escaped: only secrets without what ends one stand there.
+    /// Nothing can be escaped: only secrets without a character that ends a value occur
+    /// there.
     Bare,
     Percent,
     Doubled(char),
@@ -64,7 +65,7 @@ fn percent(text: &str) -> String {
     text.bytes().map(encode).collect()
 }
 
-/// What the whole text may be wrapped into.
+/// The forms into which the whole text may be wrapped.
 const WRAPPERS: [fn(&str) -> String; 8] = [
     |text| text.to_owned(),
     |text| format!("2026-11-20T08:00:00Z INFO {text}"),
@@ -106,8 +107,8 @@ fn record() -> impl Strategy<Value = (String, String)> {
     )
 }
 
-/// Parts of the secret that are of letters and digits alone, and so are the same
-/// however they are written.
+/// Returns the parts of the secret that consist of letters and digits only, and so are
+/// the same in every form.
 fn parts(secret: &str) -> impl Iterator<Item = &str> {
     secret.split(|character: char| !character.is_ascii_alphanumeric()).filter(|part| part.len() >= 8)
 }
@@ -126,7 +127,7 @@ fn check(text: &str, secret: &str) -> Result<(), TestCaseError> {
 
 #[test]
 fn what_is_said_to_be_masked_is_gone() {
-    // By hand, with `PROPTEST_CASES=100000`.
+    // A longer run by hand uses `PROPTEST_CASES=100000`.
     let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(4000);
     proptest!(ProptestConfig::with_cases(cases), |((text, secret) in record())| {
         check(&text, &secret)?;

@@ -1,6 +1,6 @@
-//! The choices for who did it.
+//! The choices for the identities of actors.
 //!
-//! A line of `identity.ndjson` has a choice, a record, and what comes of it.
+//! A line of `identity.ndjson` has a choice, a record, and the expected output.
 
 use super::{seal, sealer, sealer_with, table};
 use flb_audit_core::redact::HmacKey;
@@ -19,7 +19,8 @@ fn every_choice_does_what_it_says() {
     }
 }
 
-/// Under a key, who did it joins: in records of any form, and with nothing but itself.
+/// With a key, an actor has the same token in records of any form, and shares it with
+/// nobody.
 #[test]
 fn an_actor_has_one_token_everywhere() {
     let key = HmacKey::to_file("k1", &[7; 32]).and_then(|file| HmacKey::from_file(&file));

@@ -1,7 +1,7 @@
-//! Secrets as they stand in real logs, through the core with the policy that ships.
+//! Secrets as they occur in real logs, through the core with the default policy.
 //!
-//! A line of `cases.ndjson` has a record, what must be gone from it, and what must
-//! stay. The same format is read from files beside the checkout.
+//! A line of `cases.ndjson` has a record, the texts that must be gone from it, and those
+//! that must stay. The same format is read from files beside the checkout.
 
 mod honest;
 mod identity;
@@ -24,7 +24,7 @@ fn table(policy: &str) -> Vec<u8> {
     flb_audit_policy::compile(&policy).expect("a table")
 }
 
-/// A sealer that redacts by a policy.
+/// Returns a sealer that redacts by a policy.
 fn sealer(table: &[u8]) -> Sealer<'_> {
     sealer_with(table, None)
 }
@@ -37,7 +37,7 @@ fn sealer_with(table: &[u8], key: Option<HmacKey>) -> Sealer<'_> {
     Sealer::new(chain, Notes::NONE, Some(Redactor::new(policy, key))).expect("memory")
 }
 
-/// A record without its seal, and what the seal says was redacted.
+/// Returns a record without its seal, and the redactions that the seal lists.
 fn seal(sealer: &mut Sealer<'_>, record: &str) -> (String, String) {
     let event = Event {
         tag: b"t",
@@ -53,7 +53,7 @@ fn seal(sealer: &mut Sealer<'_>, record: &str) -> (String, String) {
     (sealed.to_string(), seal["redacted"].to_string())
 }
 
-/// Reports every case of a file that does not hold.
+/// Returns a report on every case of a file that does not hold.
 fn failures(cases: &str) -> Vec<String> {
     let mut sealer = sealer(&TABLE);
     let mut failures = Vec::new();
@@ -85,7 +85,7 @@ fn cases_hold() {
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
 
-/// Cases that others wrote, in the file that `FLB_AUDIT_SECRET_CASES` names.
+/// Tests foreign cases, in the file that `FLB_AUDIT_SECRET_CASES` names.
 #[test]
 fn cases_of_others_are_reported() {
     let Some(file) = std::env::var_os("FLB_AUDIT_SECRET_CASES").map(PathBuf::from) else {
