@@ -1,11 +1,11 @@
-//! A program for Fluent Bit's `exec_wasi` input: prints the last checkpoint of
-//! every chain that it can reach, a line each, if it is not the one that it printed
-//! last, and once an hour in any case.
+//! A program for Fluent Bit's `exec_wasi` input. It prints the last checkpoint of every
+//! chain that it can reach, one per line, if the checkpoint is not the one that it
+//! printed last, and once an hour in any case.
 //!
-//! It looks into each of the `accessible_paths` and into the directories in
-//! them, and reads nothing there but the files that filters leave for it. Fluent Bit
-//! starts it anew each time, so it remembers in a file beside each of them what it
-//! has printed. Where it may not write, it prints every time.
+//! It looks into each of the `accessible_paths` and into the directories in them, and
+//! reads only the files that filters leave for it. Fluent Bit starts it anew each time.
+//! So it records what it has printed in a file beside each checkpoint. If it cannot write
+//! that file, it prints every time.
 #![deny(unsafe_code)]
 
 #[allow(unsafe_code)]
@@ -13,7 +13,7 @@ mod abi;
 
 use flb_audit_core::chain::anchor;
 
-/// Prints what is new.
+/// Prints the new checkpoints.
 fn print_checkpoints() {
     let mut file = vec![0; anchor::FILE_BYTES];
     for directory in abi::preopens() {
@@ -30,7 +30,7 @@ fn print(directory: abi::Directory, below: &str, file: &mut [u8]) {
         return;
     };
     let path = format!("{below}{}", anchor::SENT_FILE_NAME);
-    // A byte more, so that a file that is too long is noticed.
+    // One byte more shows whether the file is too long.
     let mut sent = [0; anchor::SENT_FILE_BYTES + 1];
     let read = abi::read(directory, &path, &mut sent).unwrap_or(0);
     let now = abi::seconds();

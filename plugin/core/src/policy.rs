@@ -1,7 +1,8 @@
 //! A compiled policy: the table that says what is redacted, and how.
 //!
-//! `flb-audit build` makes it, out of a policy that people write, and puts it
-//! into the filter's module. All numbers are little-endian.
+//! `flb-audit build` compiles it from a policy that people write, and puts it into the
+//! filter's module. All numbers are little-endian. An offset and length of a part count
+//! from the start of the table.
 //!
 //! | bytes | |
 //! |---|---|
@@ -22,14 +23,14 @@
 //!
 //! | bytes | |
 //! |---|---|
-//! | 0..4, 4..8 | where in the strings its name and its class are: 24 bits of offset, 8 of length |
+//! | 0..4, 4..8 | its name and its class in the strings: 24 bits of offset, 8 of length |
 //! | 8 | action |
-//! | 9 | how many characters `partial` leaves |
-//! | 10 | kind: 0 detector, 1 key, 2 path, 3 names that tell of secrets, 4 what identifies an actor |
-//! | 11, 12, 13 | of a detector: validator, boundary before, boundary after |
-//! | 14 | of a detector: the length of its lead in bytes, if that is what triggers it and always as long, else 0 |
-//! | 15 | 1 if it is for secrets: what is kept is looked at, too; 2 if it is for what identifies a person: it stays where that is an actor; else 0 |
-//! | 16..20, 20..24 | of a detector with a pattern: offset of the automata for its lead, backwards, if its length is 0, and its pattern; both are [`Compact`]. If the highest bit of the second is set, the others are where its shapes are: `policy/shape.rs`. Of a rule of gitleaks, the second is where that is: `policy/leak.rs` |
+//! | 9 | the number of characters that `partial` leaves |
+//! | 10 | kind: 0 detector, 1 key, 2 path, 3 names of secrets, 4 identities of actors |
+//! | 11, 12, 13 | for a detector: validator, boundary before, boundary after |
+//! | 14 | for a detector: the length of its lead in bytes, if the lead is the trigger and has a fixed length, else 0 |
+//! | 15 | 1 if the rule is for secrets, which are searched for in kept values too; 2 if it is for data that identifies a person, which stays if it identifies the actor; else 0 |
+//! | 16..20, 20..24 | for a detector with a pattern: offsets of two [`Compact`] automata, for its lead, backwards, if the length is 0, and for its pattern. If the highest bit of the second is set, the other bits are the offset of its shapes: `policy/shape.rs`. For a rule of gitleaks, the second is the offset of that rule: `policy/leak.rs` |
 
 mod action;
 mod boundary;
@@ -53,17 +54,17 @@ use crate::text::{base64url, is_name};
 use alloc::vec::Vec;
 use paths::Paths;
 
-/// The name of a policy file in an accessible path, which overrides the one
-/// in the module.
+/// The name of a policy file in an accessible path. It overrides the policy in the
+/// module.
 pub const FILE_NAME: &str = "audit.policy";
-/// The longest policy, in bytes.
+/// The maximum length of a policy, in bytes.
 pub const POLICY_BYTES_MAX: usize = 4 << 20;
-/// What a digest is made with, before the table.
+/// The prefix of the table in its digest.
 pub const DIGEST_DOMAIN: &[u8] = b"flb-audit policy v1\n";
-/// How much of the digest's base64url a seal carries, in bytes: 48 bits.
+/// The number of base64url characters of the digest in a seal: 48 bits.
 pub const DIGEST_TEXT_BYTES: usize = 8;
 
-/// A policy's digest as it stands in a seal: the first 48 bits.
+/// Returns the text of a policy's digest in a seal: the first 48 bits.
 pub fn policy_text(digest: &Hash) -> [u8; DIGEST_TEXT_BYTES] {
     base64url::encode(&digest[..6])
 }
@@ -73,16 +74,16 @@ pub fn policy_text(digest: &Hash) -> [u8; DIGEST_TEXT_BYTES] {
 /// no table gets into a module that cannot read it.
 pub const MODULE_MARK: &[u8; 16] = b"flbaudit-policy4";
 
-/// The bytes that a table starts with.
+/// The first bytes of a table.
 pub const MAGIC: &[u8; 8] = b"flbpolcy";
 /// The version of its layout.
 const LAYOUT: u32 = 4;
 
-// Where the header has its parts.
+// The places of the header's parts.
 const LAYOUT_AT: usize = 8;
 const LEN_AT: usize = 12;
 const DIGEST_AT: usize = 16;
-/// Where the part starts that the digest is of.
+/// The start of the bytes that the digest covers.
 const DIGESTED_AT: usize = 48;
 const SOURCE_AT: usize = 48;
 const RULES_AT: usize = 56;
@@ -97,7 +98,7 @@ const FORMATS_AT: usize = 104;
 const DICTIONARY_AT: usize = 112;
 const HEADER_BYTES: usize = 120;
 
-// Where a rule has its parts.
+// The places of a rule's parts.
 const NAME_AT: usize = 0;
 const CLASS_AT: usize = 4;
 const ACTION_AT: usize = 8;
@@ -112,27 +113,26 @@ const LEAD_AT: usize = 16;
 const PATTERN_AT: usize = 20;
 const RULE_BYTES: usize = 24;
 
-/// The bits of a place in the strings that say where it starts; the others are
-/// its length.
+/// The bits of a string's place that hold its start. The other bits hold its length.
 const STRING_START: u32 = (1 << 24) - 1;
 
-/// Stands for an automaton that is not there.
+/// Stands for a missing automaton.
 pub const NO_AUTOMATON: u32 = u32::MAX;
-/// The most rules of a policy.
+/// The maximum number of rules in a policy.
 pub const RULES_MAX: usize = 4096;
 
-/// What a rule looks at.
+/// The values that a rule looks at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Texts, keys and numbers, wherever they are.
     Detector = 0,
     /// The values of keys that match.
     Key = 1,
-    /// The values at a path.
+    /// The values at paths that match.
     Path = 2,
-    /// The values of keys that tell of secrets.
+    /// The values of keys that name secrets.
     Name = 3,
-    /// What identifies an actor.
+    /// Values that identify an actor.
     Identity = 4,
 }
 
@@ -142,24 +142,24 @@ pub enum Concern {
     /// Any value, unless it is kept.
     #[default]
     Any = 0,
-    /// Secrets: what is kept is looked at, too.
+    /// Secrets. Kept values are searched for them, too.
     Secret = 1,
-    /// What identifies a person: it stays if that is who did it.
+    /// Data that identifies a person. It stays if that person is the actor.
     Identity = 2,
 }
 
 /// One rule of a policy.
 #[derive(Clone, Copy, Debug)]
 pub struct Rule<'a> {
-    /// Its name: a detector's, or the one that the policy gives.
+    /// The name: that of its detector, or the one that the policy gives.
     pub name: &'a [u8],
-    /// What keeps apart the HMACs of different things of equal text.
+    /// The class. It separates the HMACs of different things with equal text.
     pub class: &'a [u8],
-    /// What it does.
+    /// The action on a value that the rule finds.
     pub action: Action,
-    /// The text that it looks at.
+    /// The values that it looks at.
     pub kind: Kind,
-    /// What kind of value it is about.
+    /// The kind of value that it is about.
     pub concern: Concern,
 }
 
@@ -173,33 +173,33 @@ impl Concern {
     }
 }
 
-/// What leads from the start of a detector's match to the end of its trigger.
+/// The part from the start of a detector's match to the end of its trigger.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Lead<'a> {
-    /// So many bytes: it is the trigger.
+    /// This many bytes: the lead is the trigger itself.
     Trigger(usize),
-    /// What this finds backwards.
+    /// The part that this automaton finds backwards.
     Automaton(Compact<'a>),
 }
 
-/// What a detector compares a text with.
+/// The parts of a detector that are compared with a text.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Detector<'a> {
     pub(crate) lead: Lead<'a>,
-    /// The place of its pattern, or of the rule of gitleaks, in the automata.
+    /// The place of its pattern, or of its rule of gitleaks, in the automata.
     pub(crate) pattern: u32,
     pub(crate) validator: Validator,
     pub(crate) before: Boundary,
     pub(crate) after: Boundary,
 }
 
-/// A policy, as it stands in its table.
+/// A policy, in the form of its table.
 #[derive(Clone, Copy, Debug)]
 pub struct Policy<'a> {
     digest: Hash,
     /// The text that it was compiled from.
     pub source: &'a [u8],
-    /// The texts of the files that it names, each of which ends with a NUL.
+    /// The texts of the rule files that it names. Each ends with a NUL.
     pub files: &'a [u8],
     rules: &'a [[u8; RULE_BYTES]],
     strings: &'a [u8],
@@ -207,13 +207,13 @@ pub struct Policy<'a> {
     pub(crate) scout: Option<Automaton<'a>>,
     pub(crate) keys: Option<Compact<'a>>,
     pub(crate) paths: Option<Paths<'a>>,
-    /// The first rule for keys.
+    /// The number of the first rule for keys.
     pub(crate) first_key_rule: u16,
-    /// The rule for names that tell of secrets.
+    /// The rule for names of secrets.
     pub(crate) name_rule: Option<u16>,
-    /// The rule for what identifies an actor. If there is none, that stays.
+    /// The rule for identities of actors. If there is none, these stay.
     pub(crate) identity_rule: Option<u16>,
-    /// Whether it matters who did it.
+    /// True if a rule asks who the actor is.
     pub(crate) asks_who: bool,
     pub(crate) streams: Streams<'a>,
     pub(crate) formats: Formats<'a>,
@@ -221,10 +221,9 @@ pub struct Policy<'a> {
 }
 
 impl<'a> Policy<'a> {
-    /// The policy in a table from a hand that is trusted to have made it
-    /// right; none if it is not a table of this layout. To read one costs next
-    /// to nothing; what is wrong inside it never matters more than that
-    /// something is not found.
+    /// Reads a policy from a table whose source is trusted. Returns `None` if it is not a
+    /// table of this layout. Reading costs next to nothing. An error inside the table has
+    /// no worse effect than that something is not found.
     pub fn read(table: &'a [u8]) -> Option<Self> {
         let header: &[u8; HEADER_BYTES] = table.first_chunk()?;
         let number = |at: usize| header[at..].first_chunk().map(|bytes| u32::from_le_bytes(*bytes));
@@ -278,7 +277,7 @@ impl<'a> Policy<'a> {
         Some(policy)
     }
 
-    /// The first rule that has `value` at a place.
+    /// Returns the first rule that has `value` at a place.
     fn find(&self, at: usize, value: u8) -> Option<u16> {
         self.rules
             .iter()
@@ -286,8 +285,8 @@ impl<'a> Policy<'a> {
             .and_then(|index| u16::try_from(index).ok())
     }
 
-    /// The policy in a table from any hand: what is wrong with it, if it is
-    /// not whole, sound and of the digest that it says.
+    /// Reads a policy from a table of any source. Returns the problem if the table is
+    /// incomplete, unsound, or does not have the digest that it states.
     pub fn check(table: &'a [u8]) -> Result<Self, &'static str> {
         if table.len() > POLICY_BYTES_MAX {
             return Err("longer than a policy may be");
@@ -330,18 +329,18 @@ impl<'a> Policy<'a> {
         }
     }
 
-    /// The digest that the table says it has.
+    /// Returns the digest that the table states.
     pub fn digest(&self) -> &Hash {
         &self.digest
     }
 
-    /// The streams that have a schema, of which the first that a record is of
+    /// Returns the streams that have a schema. The first stream that a record belongs to
     /// decides.
     pub fn streams(&self) -> impl Iterator<Item = Stream<'a>> {
         self.streams.iter()
     }
 
-    /// The stream that a record under `tag` is of.
+    /// Returns the stream of the record on a tape, with this tag.
     pub fn stream(&self, tag: &[u8], tape: &Tape, source: &[u8]) -> Option<Stream<'a>> {
         self.streams.stream(self.streams.choose(tag, Some((tape, source)))?)
     }
@@ -351,42 +350,42 @@ impl<'a> Policy<'a> {
         Recognizer::new(self.formats, self.dictionary).recognize_record(tag, tape, source);
     }
 
-    /// Says whether the record on a tape, which has been recognized, is of no known format and
-    /// may hold others.
+    /// True if the record on a tape has an unknown format and may hold others. The tape
+    /// has to be recognized before.
     pub fn is_wrapper(&self, tape: &Tape) -> bool {
         tape.is_wrapper
     }
 
-    /// Says whether that is why the record, which is of no stream, is not checked: schemas are for
-    /// the records in it.
+    /// True if the record is not checked because it may hold others: it belongs to no
+    /// stream, and the schemas are for the records in it.
     pub fn is_wrapped(&self, tag: &[u8], tape: &Tape) -> bool {
         tape.is_wrapper && self.streams.of_wrappers(tag).is_some()
     }
 
-    /// The name of the format that the record on a tape was recognized as; none if it
-    /// is of no known one.
+    /// Returns the name of the format that the record on a tape was recognized as, or
+    /// `None` if the format is unknown.
     pub fn format(&self, tape: &Tape) -> Option<&'a [u8]> {
         self.formats.name(tape.variant)
     }
 
-    /// The format of the record within another one that an object of a tape is.
+    /// Returns the format of a record within another one: the object at `object`.
     pub fn format_within(&self, tag: &[u8], tape: &Tape, source: &[u8], object: usize) -> Option<&'a [u8]> {
         let mut recognizer = Recognizer::new(self.formats, self.dictionary);
         recognizer.set_tag(tag);
         self.formats.name(recognizer.recognize(tape, source, object))
     }
 
-    /// The rules.
+    /// Returns the rules.
     pub fn rules(&self) -> impl Iterator<Item = Rule<'a>> + '_ {
         (0..self.rules.len()).filter_map(|index| self.rule(index as u16))
     }
 
-    /// Whether there are any rules.
+    /// Checks whether there are any rules.
     pub(crate) fn redacts(&self) -> bool {
         !self.rules.is_empty()
     }
 
-    /// Whether there are rules for keys or paths.
+    /// Checks whether there are rules for keys or paths.
     pub(crate) fn has_rules_for_places(&self) -> bool {
         self.rules.len() > self.first_key_rule as usize
     }
@@ -414,18 +413,18 @@ impl<'a> Policy<'a> {
         })
     }
 
-    /// What kind of value a rule is about.
+    /// Returns the kind of value that a rule is about.
     pub(crate) fn concern(&self, index: u16) -> Option<Concern> {
         self.rules.get(index as usize).map(|bytes| Concern::from_id(bytes[CONCERN_AT]))
     }
 
-    /// What a detector finds that reads the text itself.
+    /// Returns the validator of a detector that reads the text itself.
     pub(crate) fn reader(&self, index: u16) -> Option<Validator> {
         let id = self.rules.get(index as usize)?[VALIDATOR_AT];
         Validator::from_id(id).filter(|validator| validator.reads_text())
     }
 
-    /// What the detector with this number compares a text with.
+    /// Returns the parts of the detector with this number.
     pub(crate) fn detector(&self, index: u16) -> Option<Detector<'a>> {
         let bytes = self.rules.get(index as usize)?;
         let number = |at: usize| bytes[at..].first_chunk().map(|bytes| u32::from_le_bytes(*bytes));
@@ -441,7 +440,8 @@ impl<'a> Policy<'a> {
         })
     }
 
-    /// A detector's pattern: it is asked for less often than its lead.
+    /// Returns a detector's pattern. It is read separately, since it is needed less often
+    /// than the lead.
     pub(crate) fn pattern(&self, detector: &Detector<'_>) -> Option<Compact<'a>> {
         self.compact(detector.pattern)
     }
@@ -451,28 +451,28 @@ impl<'a> Policy<'a> {
     }
 }
 
-/// A detector's part of a rule to write.
+/// The part of a rule to write that only detectors have.
 #[derive(Clone, Copy, Debug)]
 pub struct DetectorParts {
-    /// The check of what the pattern has matched.
+    /// The check of a match of the pattern.
     pub validator: Validator,
     /// The boundary before a match.
     pub before: Boundary,
     /// The boundary after a match.
     pub after: Boundary,
-    /// The length of the lead in bytes, if that is what triggers the detector
-    /// and always as long, else 0.
+    /// The length of the lead in bytes, if the lead is the trigger and has a fixed
+    /// length, else 0.
     pub lead_len: u8,
-    /// Where in the automata that of the lead is, if its length is 0.
+    /// The offset of the lead's automaton in the automata, if the length is 0.
     pub lead: u32,
-    /// Where in the automata that of the pattern is.
+    /// The offset of the pattern's automaton in the automata.
     pub pattern: u32,
 }
 
 impl DetectorParts {
-    /// Those of a detector with shapes, which are at a place in the automata.
+    /// Returns the parts of a detector with shapes, which are at a place in the automata.
     pub fn shapes(validator: Validator, before: Boundary, after: Boundary, place: u32) -> DetectorParts {
-        // The shapes say where their triggers are.
+        // The shapes contain the places of their triggers.
         DetectorParts {
             validator,
             before,
@@ -493,26 +493,27 @@ pub struct TableParts<'a> {
     strings: Vec<u8>,
     /// All automata, one behind the other.
     pub automata: &'a [u8],
-    /// Where in the automata the scout over texts is, or [`NO_AUTOMATON`].
+    /// The offset of the scout over texts in the automata, or [`NO_AUTOMATON`].
     pub scout: u32,
-    /// Where in the automata that over keys is, or [`NO_AUTOMATON`].
+    /// The offset of the automaton over keys in the automata, or [`NO_AUTOMATON`].
     pub keys: u32,
-    /// Where in the automata the paths are, or [`NO_AUTOMATON`].
+    /// The offset of the paths in the automata, or [`NO_AUTOMATON`].
     pub paths: u32,
-    /// How many of the rules are detectors.
+    /// The number of rules that are detectors.
     pub detectors: u32,
-    /// The streams, as [`schema::write_streams`](crate::schema::write_streams)
-    /// has them.
+    /// The streams, as written by
+    /// [`schema::write_streams`](crate::schema::write_streams).
     pub streams: &'a [u8],
-    /// The formats, as [`FormatsParts`](crate::recognize::FormatsParts) has them.
+    /// The formats, as written by [`FormatsParts`](crate::recognize::FormatsParts).
     pub formats: &'a [u8],
-    /// The dictionary, as [`write_dictionary`](crate::recognize::write_dictionary) has it.
+    /// The dictionary, as written by
+    /// [`write_dictionary`](crate::recognize::write_dictionary).
     pub dictionary: &'a [u8],
 }
 
 impl TableParts<'_> {
-    /// Adds a rule: detectors first, then rules for keys, then those for paths.
-    /// A detector has parts of its own.
+    /// Adds a rule: detectors first, then rules for keys, then rules for paths. A
+    /// detector has additional parts.
     pub fn rule(&mut self, rule: &Rule<'_>, detector: Option<DetectorParts>) {
         let (name, class) = (self.string(rule.name), self.string(rule.class));
         let (action, parameter) = rule.action.id();
@@ -544,7 +545,7 @@ impl TableParts<'_> {
         (start as u32 | (text.len() as u32) << STRING_START.count_ones()).to_le_bytes()
     }
 
-    /// The length of the table, in bytes.
+    /// Returns the length of the table, in bytes.
     pub fn table_len(&self) -> usize {
         HEADER_BYTES + self.parts().iter().map(|(_, part)| part.len()).sum::<usize>()
     }
@@ -587,7 +588,7 @@ impl TableParts<'_> {
     }
 }
 
-/// The digest of a table.
+/// Computes the digest of a table.
 pub fn digest(table: &[u8]) -> Hash {
     let digested = table.get(DIGESTED_AT..).unwrap_or_default();
     Algorithm::Sha512_256.digest(&[DIGEST_DOMAIN, digested])

@@ -1,4 +1,4 @@
-//! The chain's keys: put into force and used before each record.
+//! The chain's keys: puts them into force and uses them before each record.
 
 use crate::abi::{Access, Errno, File, fill_random, find_in_preopens};
 use flb_audit_core::Sealer;
@@ -14,13 +14,13 @@ use flb_audit_core::record::notes::Notes;
 pub(crate) struct Keys {
     pub(crate) rotation: Rotation<File>,
     anchors: Option<AnchorWriter<File>>,
-    /// Whether the record being sealed is a checkpoint.
+    /// True if the record that is being sealed is a checkpoint.
     is_checkpoint: bool,
 }
 
 impl Keys {
-    /// Opens the first key file among the accessible paths; none if there is
-    /// none. Returns with it since when the key in force is so.
+    /// Opens the first key file among the accessible paths, or returns `None` if there is
+    /// none. Returns with it the handover to the key in force.
     pub(crate) fn open(chain: ChainId) -> Result<Option<(Keys, Option<Handover>)>, Notes> {
         let file = match find_in_preopens(keyring::FILE_NAME, Access::ReadAndWrite) {
             Ok(Some(file)) => file,
@@ -32,8 +32,7 @@ impl Keys {
         Ok(Some((Keys { rotation, anchors, is_checkpoint: false }, newest)))
     }
 
-    /// Sees before each record whether it is to be a checkpoint, and under
-    /// which key.
+    /// Decides before each record whether it is a checkpoint, and which key signs it.
     pub(crate) fn prepare(&mut self, sealer: &mut Sealer, now: u64) {
         let prepared = self.rotation.prepare(sealer.chain(), now, false, &mut |seed| fill_random(seed));
         let is_set = prepared.signer.is_none_or(|signer| sealer.set_signer(signer).is_ok());
@@ -46,12 +45,12 @@ impl Keys {
         }
     }
 
-    /// Leaves a checkpoint that has just been made where others find it.
+    /// Writes a new checkpoint into the file that others read.
     pub(crate) fn write_checkpoint(&mut self, sealer: &Sealer) {
         if self.is_checkpoint
             && let (Some(anchors), Some(signer)) = (&mut self.anchors, sealer.signer())
         {
-            // Nothing depends on it here: the record carries the checkpoint.
+            // A failure does not matter here: the record contains the checkpoint.
             let _ = anchors.write(signer.anchor());
         }
     }

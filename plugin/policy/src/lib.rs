@@ -24,5 +24,5 @@ pub use policy::Policy;
 pub use table::compile;
 pub use yaml::{Problem, SOURCE_BYTES_MAX};
 
-/// The policy in the `filter_audit.wasm` that ships.
+/// The policy in the released `filter_audit.wasm`.
 pub const DEFAULT_POLICY: &str = include_str!("../default.yaml");

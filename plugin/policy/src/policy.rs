@@ -1,4 +1,4 @@
-//! A policy as an operator writes it, read and checked.
+//! Reads and checks a policy in an operator's notation.
 
 use crate::custom::{self, CustomPattern};
 use crate::detectors::{Detector, detectors};
@@ -16,16 +16,15 @@ use marked_yaml::Node;
 use marked_yaml::types::MarkedMappingNode;
 use std::collections::BTreeMap;
 
-/// How many characters `partial` leaves where the policy does not say.
+/// The number of characters that `partial` leaves by default.
 const PARTIAL_DEFAULT: u8 = 4;
-/// The rule for keys that tell that their value is a secret, in the pack
-/// `secrets`.
+/// The rule for keys that name secrets, in the pack `secrets`.
 const SECRET_KEY: &str = "secret-key";
-/// The rule for what identifies an actor.
+/// The rule for identities of actors.
 const IDENTITY: &str = "identity";
-/// The rule for fields of formats that hold secrets, in the pack `secrets`.
+/// The rule for fields of formats that contain secrets, in the pack `secrets`.
 const SECRET_FIELD: &str = "secret-field";
-/// The word for all formats.
+/// The word that stands for all formats.
 const ALL_FORMATS: &str = "all";
 const VERSION: &str = "1";
 const PACKS: [&str; 3] = ["secrets", "pii", "network"];
@@ -34,21 +33,21 @@ const PACKS: [&str; 3] = ["secrets", "pii", "network"];
 pub struct Policy {
     /// The text that it was read from.
     pub source: String,
-    /// The files with rules that it names, as they were read.
+    /// The texts of the rule files that it names.
     pub(crate) files: Vec<String>,
-    /// Remarks on the rules of a file, and the place at which the policy names it.
+    /// Notes on the rules of a file, each with the place where the policy names the file.
     notes: Vec<Problem>,
     pub(crate) detectors: Vec<(Pattern, Rule)>,
     pub(crate) keys: Vec<(String, Rule)>,
-    /// The rule for keys that tell of secrets.
+    /// The rule for keys that name secrets.
     pub(crate) names: Option<Rule>,
-    /// The rule for what identifies an actor, unless that is kept.
+    /// The rule for identities of actors, unless they are kept.
     pub(crate) identity: Option<Rule>,
     pub(crate) path_rules: Vec<Rule>,
     pub(crate) paths: Vec<Path>,
     /// The formats that records are recognized as.
     pub(crate) formats: Chosen,
-    /// The rule for fields of formats that hold secrets.
+    /// The rule for fields of formats that contain secrets.
     pub(crate) secret_fields: Option<Rule>,
     /// True if addresses stay.
     pub(crate) keeps_addresses: bool,
@@ -58,16 +57,16 @@ pub struct Policy {
     pub(crate) places: BTreeMap<String, Problem>,
 }
 
-/// What a detector looks for.
+/// The pattern of a detector.
 pub(crate) enum Pattern {
     Known(&'static Detector),
-    /// One of the policy's own, and what triggers it.
+    /// One of the policy's own patterns, and its trigger.
     Custom(String, CustomPattern),
     /// A rule of gitleaks.
     Leak(Box<Leak>),
 }
 
-/// What a rule is called and does.
+/// The name, the class and the action of a rule.
 pub(crate) struct Rule {
     pub(crate) name: String,
     pub(crate) class: String,
@@ -75,14 +74,13 @@ pub(crate) struct Rule {
 }
 
 impl Policy {
-    /// Reads a policy that names no files. What is wrong in it is said with its
-    /// place.
+    /// Reads a policy that names no files. An error has the place of the problem.
     pub fn read(source: &str) -> Result<Policy, Problem> {
         Policy::read_with(source, &mut |_| Err("a policy without a path has no files".into()))
     }
 
-    /// Reads a policy, and the files that it names with `files`, which says why
-    /// it cannot read one.
+    /// Reads a policy, and with `files` the files that it names. `files` returns an error
+    /// that says why a file cannot be read.
     pub fn read_with(source: &str, files: Files<'_>) -> Result<Policy, Problem> {
         let root = document(source)?;
         let top = mapping(&root, "a policy", &["version", "formats", "redact", "schema"])?;
@@ -121,13 +119,14 @@ impl Policy {
         Ok(policy)
     }
 
-    /// Returns the rules in its files that are used, and those that are not, with reasons.
+    /// Returns notes on the rules in its files: those that are used, and those that are
+    /// not, with reasons.
     pub fn notes(&self) -> &[Problem] {
         &self.notes
     }
 
-    /// The names in its schemas that are no keywords, and where: they say nothing
-    /// of a record, and whoever wrote them should know.
+    /// Returns the names in its schemas that are no keywords, with their places. They do
+    /// not check anything, and the author of the schema should know that.
     pub fn unknown_keywords(&self) -> impl Iterator<Item = &Problem> {
         self.streams.iter().flat_map(|stream| &stream.unknown)
     }
@@ -189,7 +188,8 @@ impl Policy {
         }
         self.keep(redact)?;
         if self.formats.kept.is_empty() {
-            // A rule for places that there are none of would mask all of an unreadable record.
+            // Without such fields, the rule would only cause unreadable records to be
+            // masked as a whole.
             self.secret_fields = None;
         }
         Ok(())
@@ -251,7 +251,7 @@ impl Policy {
         Ok(())
     }
 
-    /// Reads which tags are pinned to which formats.
+    /// Reads the tags that are pinned to formats.
     fn pins(&mut self, node: &Node) -> Read<()> {
         for (tag, node) in any_mapping(node, "`formats`")?.iter() {
             if tag.as_str().is_empty() || tag.as_str().len() > usize::from(u8::MAX) {
@@ -265,7 +265,7 @@ impl Policy {
         Ok(())
     }
 
-    /// Adds a path of the policy's own.
+    /// Adds one of the policy's own paths.
     fn path(&mut self, node: &Node, says: Says) -> Read<()> {
         let path = text(node, "a path")?.as_str();
         let steps =
@@ -280,7 +280,7 @@ impl Policy {
         Ok(())
     }
 
-    /// An entry's own pattern, remembered with its place.
+    /// Returns an entry's own pattern, and remembers its place.
     fn pattern(&mut self, node: &Node, entry: &MarkedMappingNode, rule: &Rule) -> Read<String> {
         let pattern = text(required(node, entry, "pattern")?, "`pattern`")?;
         let place = scalar_problem(pattern, format!("the pattern of `{}`", rule.name));
@@ -295,13 +295,13 @@ impl Policy {
     }
 }
 
-/// Something that a policy switches on by its name.
+/// A rule that a policy switches on by its name.
 struct Switch {
     name: &'static str,
     pack: &'static str,
-    /// What it does if it is simply `on`.
+    /// The action if the rule is simply `on`.
     default: Action,
-    /// Whether it finds IP addresses, which can be truncated.
+    /// True if it finds IP addresses, which can be truncated.
     is_address: bool,
 }
 
@@ -324,7 +324,8 @@ fn switches() -> Vec<Switch> {
     switches
 }
 
-/// What each detector that is on does: as its own line says, or its pack's.
+/// Returns the action of each detector that is on: that of its own line, or else of its
+/// pack.
 fn choices(redact: &MarkedMappingNode) -> Read<BTreeMap<&'static str, Action>> {
     let switches = switches();
     let mut choices = BTreeMap::new();
@@ -353,11 +354,10 @@ fn choices(redact: &MarkedMappingNode) -> Read<BTreeMap<&'static str, Action>> {
     Ok(choices)
 }
 
-/// What a rule of the policy's own does if it is `on`, and that it finds no
-/// addresses.
+/// The switch for a policy's own rules: `on` means `mask`, and they find no addresses.
 const OWN: Switch = Switch { name: "", pack: "", default: Action::Mask, is_address: false };
 
-/// An action; none for `off`.
+/// Reads an action. Returns `None` for `off`.
 fn action(node: &Node, switch: &Switch) -> Read<Option<Action>> {
     const NAMES: [&str; 7] = ["on", "off", "mask", "partial", "remove", "hmac", "truncate"];
     if node.as_mapping().is_some() {
@@ -387,7 +387,7 @@ fn action(node: &Node, switch: &Switch) -> Read<Option<Action>> {
     }
 }
 
-/// The rule for what identifies an actor; none if that is kept.
+/// Reads the rule for identities of actors. Returns `None` if they are kept.
 fn identity(node: &Node) -> Read<Option<Rule>> {
     const NAMES: [&str; 3] = ["keep", "hmac", "mask"];
     let action = match text(node, "`identity`")?.as_str() {
@@ -399,7 +399,7 @@ fn identity(node: &Node) -> Read<Option<Rule>> {
     Ok(Some(Rule { name: IDENTITY.into(), class: IDENTITY.into(), action }))
 }
 
-/// The place of a format in the catalogue.
+/// Returns the index of a format in the catalogue.
 pub(crate) fn format(node: &Node) -> Read<usize> {
     let name = text(node, "a format")?.as_str();
     formats().iter().position(|format| format.name == name).ok_or_else(|| {
@@ -408,7 +408,7 @@ pub(crate) fn format(node: &Node) -> Read<usize> {
     })
 }
 
-/// Name, class and action of an entry.
+/// Reads the name, the class and the action of an entry.
 fn rule(node: &Node, entry: &MarkedMappingNode, default_name: Option<&str>) -> Read<Rule> {
     let name = match (entry.get("name"), default_name) {
         (Some(node), _) => name(node, "`name`")?,
@@ -444,7 +444,7 @@ pub(crate) fn required<'a>(node: &Node, entry: &'a MarkedMappingNode, key: &str)
     entry.get(key).ok_or_else(|| problem(node, format!("`{key}` is missing")))
 }
 
-/// The entries under a key; none if it is not there.
+/// Returns the entries under a key, or an empty list if the key does not exist.
 pub(crate) fn list<'a>(mapping: &'a MarkedMappingNode, key: &str) -> Read<Vec<&'a Node>> {
     match mapping.get(key) {
         Some(node) => Ok(sequence(node, &format!("`{key}`"))?.collect()),

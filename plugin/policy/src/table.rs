@@ -1,4 +1,4 @@
-//! A policy into the table that the filter walks.
+//! Compiles a policy into the table that the filter walks.
 
 use crate::automaton::{self, Alphabet, Direction};
 use crate::custom::{self, CustomPattern};
@@ -19,7 +19,7 @@ use flb_audit_core::redact::ESCAPES;
 use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 
-/// Compiles a policy. What cannot be compiled is said with its place.
+/// Compiles a policy. An error has the place of the part that cannot be compiled.
 pub fn compile(policy: &Policy) -> Result<Vec<u8>, Problem> {
     let rules = policy.detectors.len() + policy.keys.len() + policy.path_rules.len() + 3;
     if rules > RULES_MAX {
@@ -55,7 +55,7 @@ pub fn compile(policy: &Policy) -> Result<Vec<u8>, Problem> {
             );
             continue;
         }
-        // A validator that reads the text itself tells by its trigger alone.
+        // A validator that reads the text itself only has a trigger.
         triggers.push(if validator.reads_text() { trigger.into() } else { trigger_of(trigger)? });
         let concern = match pattern {
             Pattern::Known(known) => concern(known),
@@ -150,7 +150,7 @@ pub fn compile(policy: &Policy) -> Result<Vec<u8>, Problem> {
     }
 }
 
-/// What a detector is about. A card is as good as a secret.
+/// Returns the kind of value that a detector is about. A payment card counts as a secret.
 fn concern(detector: &Detector) -> Concern {
     match (detector.pack, detector.name) {
         ("secrets", _) | (_, "payment-card") => Concern::Secret,
@@ -159,7 +159,7 @@ fn concern(detector: &Detector) -> Concern {
     }
 }
 
-/// The pattern that the scout looks for in place of a trigger.
+/// Returns the widened trigger that the scout searches for.
 fn trigger_of(trigger: &str) -> Result<String, Problem> {
     automaton::folded(trigger).map_err(|error| anywhere(format!("`{trigger}`: {error}")))
 }
@@ -179,18 +179,18 @@ impl Rule {
 #[derive(Default)]
 struct Automata {
     bytes: Vec<u8>,
-    /// Where each of them is.
+    /// The offset of each automaton.
     known: HashMap<Vec<u8>, u32>,
 }
 
 impl Automata {
-    /// Compiles patterns into one compact automaton, and gives its place.
+    /// Compiles patterns into one compact automaton, and returns its offset.
     fn compact(&mut self, policy: &Policy, patterns: &[&str], direction: Direction) -> Result<u32, Problem> {
         let compiled = automaton::compile_compact(patterns, direction, Alphabet::Bytes);
         self.add(policy, patterns, compiled)
     }
 
-    /// Adds what patterns were compiled into, and gives its place.
+    /// Adds the automaton of some patterns, and returns its offset.
     fn add(
         &mut self,
         policy: &Policy,
@@ -202,7 +202,7 @@ impl Automata {
         }
         let compiled = compiled.map_err(|error| {
             let index = if let automaton::Error::Syntax { index, .. } = error { index } else { 0 };
-            // Together they are too much; that is not of one place.
+            // If the patterns are too much together, the problem has no single place.
             let own = patterns.get(index).filter(|_| patterns.len() == 1 || index > 0);
             let place = own.and_then(|pattern| policy.places.get(*pattern)).cloned();
             match place {

@@ -1,16 +1,16 @@
 //! The dictionary: the keys that formats and paths name, as numbers.
 //!
-//! A number is a key's slot in a table of fingerprints of 32 bits each, so that no key
-//! stands there as text. Of keys that are not among them, one in some billions is
-//! taken for one that is.
+//! The number of a key is its slot in a table of fingerprints of 32 bits each, so that
+//! the table contains no key as text. Among keys that are not in the dictionary, one in
+//! some billions is mistaken for one that is.
 //!
 //! | bytes | |
 //! |---|---|
-//! | 0..2 | how many slots there are |
-//! | 2..4 | the base-2 logarithm of how many of them a key may start from |
+//! | 0..2 | the number of slots |
+//! | 2..4 | the base-2 logarithm of the number of slots at which a search may start |
 //! | 4 × slots | a fingerprint; 0 if there is no key |
 //!
-//! A key is looked for from the slot of its [`hash`] on, up to an empty one.
+//! The search for a key starts at the slot of its [`hash`] and ends at an empty one.
 
 use alloc::vec;
 use alloc::vec::Vec;
@@ -19,7 +19,7 @@ use alloc::vec::Vec;
 pub type KeyNumber = u16;
 /// The number of a key that is not in the dictionary.
 pub const NO_NUMBER: KeyNumber = u16::MAX;
-/// The most slots.
+/// The maximum number of bits of a slot at which a search may start.
 const SLOTS_BITS_MAX: u16 = 15;
 
 /// The keys that formats and paths name.
@@ -30,7 +30,8 @@ pub struct Dictionary<'a> {
 }
 
 impl<'a> Dictionary<'a> {
-    /// The dictionary in its part of the table; an empty one has no keys.
+    /// Reads the dictionary from its part of the table. An empty part has no keys.
+    /// Returns `None` if the part is shorter than it says.
     pub fn read(part: &'a [u8]) -> Option<Self> {
         let Some((&[a, b, c, d], rest)) = part.split_first_chunk() else {
             return Some(Dictionary::default());
@@ -40,7 +41,7 @@ impl<'a> Dictionary<'a> {
         (bits > 0 && bits <= SLOTS_BITS_MAX).then_some(Dictionary { slots, shift: 64 - u32::from(bits) })
     }
 
-    /// The number of the first `len` bytes of `text`.
+    /// Returns the number of the key in the first `len` bytes of `text`.
     #[inline(always)]
     pub fn find(&self, text: &[u8], len: usize) -> KeyNumber {
         let hash = hash(text, len);
@@ -56,7 +57,7 @@ impl<'a> Dictionary<'a> {
         NO_NUMBER
     }
 
-    /// The largest number of numbers.
+    /// Returns the number of slots, which all numbers are below.
     pub(crate) fn len(&self) -> usize {
         self.slots.len()
     }
@@ -90,19 +91,19 @@ fn short(text: &[u8]) -> u64 {
     text.iter().rev().fold(0, |all, byte| all << 8 | u64::from(*byte))
 }
 
-/// One step of the hash: multiplies, by the golden ratio, and folds.
+/// Does one step of the hash: multiplies by the golden ratio, and folds.
 fn mix(hash: u64, word: u64) -> u64 {
     let product = (hash ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     product ^ product >> 29
 }
 
-/// Writes the dictionary of these keys. Returns none if there are too many of them, or
-/// two have one fingerprint.
+/// Writes the dictionary of these keys. Returns `None` if there are too many keys, or if
+/// two have the same fingerprint.
 pub fn write_dictionary<'k>(keys: impl ExactSizeIterator<Item = &'k [u8]>) -> Option<Vec<u8>> {
     if keys.len() == 0 {
         return Some(Vec::new());
     }
-    // At most three quarters full.
+    // The table is three quarters full at most.
     let bits = (4 * keys.len() / 3 + 1).next_power_of_two().trailing_zeros().max(1) as u16;
     if bits > SLOTS_BITS_MAX {
         return None;
@@ -143,7 +144,7 @@ mod tests {
         let dictionary = Dictionary::read(&table).expect("a table");
         let mut numbers: Vec<KeyNumber> =
             keys.iter().map(|key| dictionary.find(key.as_bytes(), key.len())).collect();
-        // However much stands behind it.
+        // The bytes behind a key must not matter.
         for (key, number) in keys.iter().zip(&numbers) {
             assert_eq!(dictionary.find(format!("{key}\":1234567").as_bytes(), key.len()), *number);
         }

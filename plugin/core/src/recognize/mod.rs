@@ -1,8 +1,8 @@
-//! Recognition: which format of audit records a record has, by its structure.
+//! Recognition determines the format of an audit record by its structure.
 //!
-//! A policy's table has a program for each format that it knows: conditions over
-//! members near the top of a record. A [`Recognizer`] runs them over the tape, once
-//! for each record. A record of which no program holds is of no known format.
+//! A policy's table has a program for each known format: conditions on members near the
+//! top of a record. A [`Recognizer`] runs the programs over the tape, once for each
+//! record. If none of them holds, the record's format is unknown.
 
 mod dictionary;
 mod formats;
@@ -16,11 +16,11 @@ pub use formats::{
 };
 pub(crate) use recognizer::Recognizer;
 
-/// A format, or one case of a format, as which a record was recognized. 0 is no known
-/// format.
+/// A format, or one case of a format, as which a record was recognized. 0 means that the
+/// format is unknown.
 pub type Variant = u8;
 
-/// The variant of a record of no known format.
+/// The variant of a record whose format is unknown.
 pub const UNKNOWN: Variant = 0;
 
 /// The number of members of a record that are looked at.

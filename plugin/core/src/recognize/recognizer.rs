@@ -1,4 +1,4 @@
-//! The programs of all formats, run over one record after the other.
+//! Runs the programs of all formats over one record after the other.
 
 use super::WRAPPER_RULE;
 use super::formats::{FIRST, KEY_END, NO_TOP};
@@ -9,18 +9,18 @@ use crate::record::tape::{ESCAPED, Kind, PATCHED, Tape};
 use crate::text::{inner, is_match};
 use alloc::vec::Vec;
 
-/// For how many keys there is room.
+/// The number of keys that there is room for.
 const KEYS_ROOM: usize = NO_TOP as usize + 1;
 
-/// Recognizes one record after the other. Its memory is kept between them.
+/// Recognizes one record after the other. The memory is kept between records.
 #[derive(Debug)]
 pub(crate) struct Recognizer<'p> {
     formats: Formats<'p>,
     dictionary: Dictionary<'p>,
-    /// The node of each key at the top, if the bit below is set.
+    /// The node of each key at the top, valid if its bit in `present` is set.
     keys: Vec<u32>,
     present: [u64; 4],
-    /// The variant that the records of this stream have.
+    /// The variant that the records of this tag are pinned to.
     pinned: Variant,
 }
 
@@ -29,7 +29,7 @@ impl<'p> Recognizer<'p> {
         Recognizer { formats, dictionary, keys: Vec::new(), present: [0; 4], pinned: UNKNOWN }
     }
 
-    /// Recognizes the record on a tape, and says so there.
+    /// Recognizes the record on a tape, and writes the result there.
     pub(crate) fn recognize_record(&mut self, tag: &[u8], tape: &mut Tape, source: &[u8]) {
         if self.formats.is_empty() {
             return;
@@ -39,7 +39,8 @@ impl<'p> Recognizer<'p> {
         tape.format = self.formats.format(tape.variant);
     }
 
-    /// The variant of the object at `object`, which is a record within another one.
+    /// Returns the variant of the object at `object`, which is a record within another
+    /// one.
     pub(crate) fn recognize(&mut self, tape: &Tape, source: &[u8], object: usize) -> Variant {
         if self.formats.is_empty() {
             return UNKNOWN;
@@ -47,12 +48,12 @@ impl<'p> Recognizer<'p> {
         self.look(tape, source, object).0
     }
 
-    /// Takes records to be under a tag, which may be pinned to a format.
+    /// Sets the tag of the following records, which may be pinned to a format.
     pub(crate) fn set_tag(&mut self, tag: &[u8]) {
         self.pinned = self.pinned(tag);
     }
 
-    /// The variant that a tag is pinned to.
+    /// Returns the variant that a tag is pinned to.
     fn pinned(&self, tag: &[u8]) -> Variant {
         let is_of = |[a, b, len, _]: &&[u8; 4]| {
             self.formats
@@ -62,7 +63,8 @@ impl<'p> Recognizer<'p> {
         self.formats.pins.iter().find(is_of).map_or(UNKNOWN, |pin| pin[3])
     }
 
-    /// An object's variant, and whether it is of none and may hold other records.
+    /// Returns an object's variant, and whether the variant is unknown and the object may
+    /// hold other records.
     #[inline(never)]
     fn look(&mut self, tape: &Tape, source: &[u8], object: usize) -> (Variant, bool) {
         let nominated = self.look_for_keys(tape, source, object);
@@ -90,7 +92,8 @@ impl<'p> Recognizer<'p> {
         (variant, is_wrapper)
     }
 
-    /// True if a member that may hold other records is a container, or text that may be one.
+    /// True if a member that may hold other records is a container, or a string that may
+    /// be one.
     fn holds_records(&self, tape: &Tape, source: &[u8]) -> bool {
         self.formats.nominations.iter().enumerate().any(|(top, rules)| {
             let may_hold = u64::from_le_bytes(*rules) >> WRAPPER_RULE != 0 && self.is_present(top as u8);
@@ -101,7 +104,7 @@ impl<'p> Recognizer<'p> {
         })
     }
 
-    /// Looks up the keys of an object. Returns what they nominate.
+    /// Looks up the keys of an object. Returns the rules that they nominate.
     fn look_for_keys(&mut self, tape: &Tape, source: &[u8], object: usize) -> u64 {
         self.present = [0; 4];
         if self.keys.is_empty() {
@@ -186,7 +189,7 @@ impl<'p> Recognizer<'p> {
         }
     }
 
-    /// The member that a condition is about.
+    /// Returns the value that a condition is about.
     #[inline(never)]
     fn value(&self, condition: &[u8; 8], tape: &Tape, source: &[u8]) -> Option<usize> {
         let [_, top, a, b, len, ..] = *condition;

@@ -1,4 +1,4 @@
-//! Reading a record onto its tape, in one pass and without a stack.
+//! Reads a record onto its tape, in one pass and without a stack.
 
 use crate::memory::{OutOfMemory, put};
 use crate::record::notes::Notes;
@@ -8,11 +8,11 @@ use crate::record::{RECORD_BYTES_MAX, RECORD_DEPTH_MAX};
 use crate::text;
 use alloc::vec::Vec;
 
-/// No parent: the value is the record itself.
+/// The parent of the record itself, which has none.
 const ROOT: u32 = u32::MAX;
 
 impl Tape {
-    /// Reads `source`, one JSON object with nothing but white space around it.
+    /// Reads `source`: one JSON object, surrounded by white space at most.
     pub fn read(&mut self, source: &[u8], dialect: Dialect) -> Result<(), Unreadable> {
         self.read_value(source, dialect)?;
         match self.nodes.first() {
@@ -21,7 +21,7 @@ impl Tape {
         }
     }
 
-    /// Reads `source`, one JSON value of any kind, likewise.
+    /// Reads `source`: one JSON value of any kind, surrounded by white space at most.
     pub fn read_value(&mut self, source: &[u8], dialect: Dialect) -> Result<(), Unreadable> {
         self.clear();
         let limit = match dialect {
@@ -35,7 +35,7 @@ impl Tape {
     }
 }
 
-/// Reads `source` onto `tape`, which is empty.
+/// Reads `source` onto `tape`, which has to be empty.
 fn read(source: &[u8], dialect: Dialect, tape: &mut Tape) -> Result<(), Unreadable> {
     let mut reader = Reader { source, at: 0, dialect, tape, cause: Unreadable::OutOfMemory };
     reader.record().map_err(|Stop| reader.cause)
@@ -50,8 +50,8 @@ struct Reader<'a> {
     cause: Unreadable,
 }
 
-/// Reading has stopped; the reader says why. Of no size, so that passing it
-/// on costs the interpreter next to nothing.
+/// Reading has stopped; the reader has the reason. The type has no size, so that
+/// returning it costs the interpreter next to nothing.
 struct Stop;
 
 impl Reader<'_> {
@@ -59,7 +59,7 @@ impl Reader<'_> {
         let source = self.source;
         let mut parent = ROOT;
         let mut depth = 0;
-        // What is common is done with a position in a local variable.
+        // The common cases keep the position in a local variable.
         let mut at = 0;
         'value: loop {
             at = past_space(source, at);
@@ -75,7 +75,7 @@ impl Reader<'_> {
                     self.push(Node { start: at as u32, end: 0, next: parent, kind, flags: 0 })?;
                     parent = index;
                     at = past_space(source, at + 1);
-                    // '}' and ']' are two after their openers in ASCII.
+                    // In ASCII, `}` and `]` are two after `{` and `[`.
                     if source.get(at) != Some(&(open + 2)) {
                         if *open == b'{' {
                             at = self.key(at)?;
@@ -162,18 +162,19 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// Pushes what has been read from `start` on.
+    /// Pushes the token from `start` to the current position.
     fn push_token(&mut self, start: usize, kind: Kind, flags: u8) -> Result<(), Stop> {
         self.push(Node { start: start as u32, end: self.at as u32, next: 0, kind, flags })
     }
 
-    /// Replaces the text of the node pushed last.
+    /// Replaces the text of the last node.
     fn replace_last(&mut self, kind: Kind, token: &[u8]) -> Result<(), Stop> {
         let replaced = self.tape.replace(self.tape.nodes.len() - 1, kind, token);
         self.memory(replaced)
     }
 
-    /// A member's key and the colon after it.
+    /// Reads a member's key and the colon behind it. Returns the position behind the
+    /// colon.
     #[inline(always)]
     fn key(&mut self, at: usize) -> Result<usize, Stop> {
         let end = match self.source.get(at) {
@@ -187,7 +188,7 @@ impl Reader<'_> {
         Ok(colon + 1)
     }
 
-    /// A key that Fluent Bit printed without quotes: a number, `true`, `nan`.
+    /// Reads a key that Fluent Bit printed without quotes: a number, `true`, `nan`.
     #[cold]
     fn bare_key(&mut self, start: usize) -> Result<usize, Stop> {
         self.at = start;
@@ -207,7 +208,7 @@ impl Reader<'_> {
         Ok(self.at)
     }
 
-    /// A string token, from its opening quote on. Gives where it ends.
+    /// Reads a string token from its opening quote on. Returns the position behind it.
     #[inline(always)]
     fn string(&mut self, start: usize, kind: Kind) -> Result<usize, Stop> {
         let at = start + 1 + plain_len(&self.source[start + 1..]);
@@ -219,7 +220,7 @@ impl Reader<'_> {
         Ok(at + 1)
     }
 
-    /// Reads on in a string that is not all plain, from `at`.
+    /// Reads on, from `at`, in a string that is not all plain.
     #[inline(never)]
     fn odd_string(&mut self, start: usize, mut at: usize, kind: Kind) -> Result<(), Stop> {
         let mut flags = 0;
@@ -239,7 +240,7 @@ impl Reader<'_> {
                     flags |= NON_ASCII;
                     at += 1;
                 }
-                // Of the last few bytes it may see none.
+                // `plain_len` may skip none of the last few bytes.
                 Some(_) => at += plain_len(&self.source[at..]).max(1),
             }
         }
@@ -251,8 +252,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// Steps over an escape. Gives its flags, and what has to be said of it if
-    /// it is none of JSON's.
+    /// Skips an escape. Returns its flags, and a note if it is not an escape of JSON.
     fn escape(&mut self) -> Result<(u8, Notes), Stop> {
         match self.source.get(self.at + 1) {
             Some(b'"' | b'\\' | b'b' | b'f' | b'n' | b'r' | b't') => {
@@ -284,7 +284,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Rewrites the string pushed last if it is not Unicode text.
+    /// Rewrites the last string if it is not Unicode text.
     fn mend_string(&mut self, start: usize, kind: Kind, notes: Notes) -> Result<(), Stop> {
         let token = &self.source[start..self.at];
         let is_utf8 = core::str::from_utf8(token).is_ok();
@@ -360,7 +360,7 @@ impl Reader<'_> {
     }
 
     fn word(&mut self) -> Result<(), Stop> {
-        /// Word, its replacement, and the kind of that.
+        /// A word, its replacement, and the replacement's kind.
         const WORDS: [(&[u8], Option<&[u8]>); 7] = [
             (b"null", None),
             (b"true", None),
@@ -406,9 +406,9 @@ fn past_space(source: &[u8], mut at: usize) -> usize {
     at
 }
 
-/// Returns the number of plain bytes at the start of `text`: neither a quote nor
-/// a backslash, no control character and none over 0x7f. In the last few bytes
-/// of `text` it may stop early.
+/// Returns the number of plain bytes at the start of `text`: no quote, no backslash, no
+/// control character, and no byte over 0x7f. It may stop early within the last seven
+/// bytes of `text`.
 #[inline(always)]
 fn plain_len(text: &[u8]) -> usize {
     let mut len = 0;
@@ -422,8 +422,8 @@ fn plain_len(text: &[u8]) -> usize {
     len
 }
 
-/// Marks, in the high bits of a word of eight bytes, those that are not plain.
-/// The lowest mark is exact: only a marked byte borrows from the next one.
+/// Marks, in the high bits of a word of eight bytes, the bytes that are not plain. The
+/// lowest mark is exact: only a marked byte borrows from the next one.
 fn stops(word: u64) -> u64 {
     const ONES: u64 = 0x0101_0101_0101_0101;
     let quotes = (word ^ (ONES * b'"' as u64)).wrapping_sub(ONES);

@@ -1,9 +1,9 @@
 //! The tape: a JSON record read once into a flat list of nodes.
 //!
-//! Nodes stand in the order of the text. A container is followed by its
-//! contents and knows where they end; an object's contents alternate between
-//! a key and its value. Reading keeps no stack: an open container's `next`
-//! points at its parent until it closes.
+//! Nodes stand in the order of the text. A container is followed by its contents and
+//! knows where they end. The contents of an object alternate between a key and its value.
+//! Reading keeps no stack: the `next` of an open container points at its parent until the
+//! container closes.
 
 use crate::memory::{OutOfMemory, put};
 use crate::record::notes::Notes;
@@ -32,22 +32,22 @@ pub enum Kind {
 
 /// The string or key holds a backslash.
 pub(crate) const ESCAPED: u8 = 1;
-/// The token is not what stands for its value in the canonical form.
+/// The token differs from the canonical form of its value.
 pub(crate) const NOT_CANONICAL: u8 = 16;
 /// The string or key holds bytes over 0x7f.
 pub(crate) const NON_ASCII: u8 = 2;
 /// The node's text stands in the tape's own buffer, not in the source.
 pub(crate) const PATCHED: u8 = 4;
-/// The member (a flag of its key) is left out of everything that follows; the
-/// element of an array is `null`.
+/// The member, marked by a flag of its key, is left out from now on. An element of an
+/// array becomes `null`.
 pub(crate) const REMOVED: u8 = 8;
 
 /// One value or key.
 #[derive(Clone, Copy, Debug)]
 pub struct Node {
-    /// Start of its text, in bytes.
+    /// The start of its text, in bytes.
     pub(crate) start: u32,
-    /// End of its text, in bytes (exclusive).
+    /// The end of its text, in bytes (exclusive).
     pub(crate) end: u32,
     /// For a container, the index of the first node after its contents.
     pub(crate) next: u32,
@@ -56,12 +56,12 @@ pub struct Node {
 }
 
 impl Node {
-    /// The kind of the node.
+    /// Returns the kind of the node.
     pub fn kind(&self) -> Kind {
         self.kind
     }
 
-    /// Start of its text, within the text that contains it.
+    /// Returns the start of its text, within the text that contains it.
     pub fn start(&self) -> usize {
         self.start as usize
     }
@@ -75,13 +75,13 @@ impl Node {
     }
 }
 
-/// Whose text is read.
+/// The dialect of the text to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dialect {
     /// The text that Fluent Bit prints for its guests: `nan`, `-nan`, `inf` and `-inf`
-    /// bare, keys that are not strings bare, surrogates alone, bytes that are
-    /// not UTF-8. What neither of its parsers would keep is replaced, and a
-    /// note says so.
+    /// without quotes, keys that are not strings without quotes, lone surrogates, bytes
+    /// that are not UTF-8. Anything that Fluent Bit's parsers would not keep is replaced,
+    /// with a note.
     FluentBit,
     /// JSON as in RFC 8259, in UTF-8, and nothing else.
     Json,
@@ -110,7 +110,7 @@ impl From<OutOfMemory> for Unreadable {
 }
 
 impl Unreadable {
-    /// The problem, and the byte at which it was noticed.
+    /// Returns the problem, and the byte at which it was noticed.
     pub fn parts(self) -> (&'static str, Option<u32>) {
         match self {
             Unreadable::Syntax(at) => ("not JSON", Some(at)),
@@ -133,7 +133,7 @@ impl fmt::Display for Unreadable {
 
 impl core::error::Error for Unreadable {}
 
-/// A record, read. The memory is kept from one record to the next.
+/// A record that has been read. The memory is kept from one record to the next.
 #[derive(Debug, Default)]
 pub struct Tape {
     pub(crate) nodes: Vec<Node>,
@@ -145,14 +145,14 @@ pub struct Tape {
     has_removed: bool,
     /// The number of what the record was recognized as; 0 if it is of no known format.
     pub(crate) variant: u8,
-    /// The number of its format, likewise.
+    /// The number of its format; 0 if it is unknown.
     pub(crate) format: u8,
-    /// True if the record has no known format and may hold other records.
+    /// True if the record's format is unknown and it may hold other records.
     pub(crate) is_wrapper: bool,
 }
 
 impl Tape {
-    /// An empty tape.
+    /// Creates an empty tape.
     pub const fn new() -> Self {
         Tape {
             nodes: Vec::new(),
@@ -165,7 +165,7 @@ impl Tape {
         }
     }
 
-    /// Forgets the record that was read before.
+    /// Forgets the previous record.
     pub(crate) fn clear(&mut self) {
         self.nodes.clear();
         self.patch.clear();
@@ -174,30 +174,30 @@ impl Tape {
         (self.variant, self.format, self.is_wrapper) = (0, 0, false);
     }
 
-    /// The nodes, in the order of the text.
+    /// Returns the nodes, in the order of the text.
     pub fn nodes(&self) -> &[Node] {
         &self.nodes
     }
 
-    /// The text of a node of this tape, which was read from `source`.
+    /// Returns the text of a node of this tape, which was read from `source`.
     #[inline(always)]
     pub fn text<'a>(&'a self, node: &Node, source: &'a [u8]) -> &'a [u8] {
         &self.buffer(node, source)[node.start as usize..node.end as usize]
     }
 
-    /// The text that contains a node's text.
+    /// Returns the text that contains a node's text.
     pub(crate) fn buffer<'a>(&'a self, node: &Node, source: &'a [u8]) -> &'a [u8] {
         if node.has(PATCHED) { &self.patch } else { source }
     }
 
-    /// The index of the node that follows the value at `index` and all that
-    /// it contains.
+    /// Returns the index of the node that follows the value at `index` and all its
+    /// contents.
     pub fn after(&self, index: usize) -> usize {
         let node = &self.nodes[index];
         if node.is_container() { node.next as usize } else { index + 1 }
     }
 
-    /// The indices of the keys of the object at `object`.
+    /// Returns the indices of the keys of the object at `object`.
     pub fn keys(&self, object: usize) -> impl Iterator<Item = usize> + '_ {
         let end = self.after(object);
         let mut next = object + 1;
@@ -211,18 +211,18 @@ impl Tape {
         })
     }
 
-    /// True if the record leaves changed.
+    /// True if the record was changed.
     pub(crate) fn is_changed(&self) -> bool {
         !self.patch.is_empty() || self.has_removed
     }
 
-    /// Takes out a member, by its key. Of an array's element, `null` stays.
+    /// Removes a member, by its key. An element of an array becomes `null`.
     pub(crate) fn remove(&mut self, index: usize) {
         self.nodes[index].flags |= REMOVED;
         self.has_removed = true;
     }
 
-    /// Replaces the text of a string or key; the new text is not escaped yet.
+    /// Replaces the text of a string or key. The new text is not escaped yet.
     pub(crate) fn set_text(&mut self, index: usize, kind: Kind, text: &[u8]) -> Result<(), OutOfMemory> {
         let start = self.patch.len();
         text::write(text, &mut self.patch)?;

@@ -1,4 +1,4 @@
-//! A filter's call: a record in, the same record with its seal out.
+//! Seals records: takes a record in, and returns the same record with its seal.
 
 use crate::chain::checkpoint::Signer;
 use crate::chain::id::Chain;
@@ -22,31 +22,31 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use core::mem;
 
-/// The longest tag, in bytes; what is over is cut off and the seal says so.
+/// The maximum length of a tag, in bytes. A longer tag is cut, and the seal says so.
 pub const TAG_BYTES_MAX: usize = 1024;
 
 /// The input of one call.
 #[derive(Clone, Copy, Debug)]
 pub struct Event<'a> {
-    /// The tag under which the record goes.
+    /// The tag of the record.
     pub tag: &'a [u8],
-    /// The record's time, since 1970.
+    /// The record's time, in seconds since 1970.
     pub seconds: u32,
-    /// And the part of a second.
+    /// The part of the record's time below a second.
     pub nanoseconds: u32,
-    /// The record as the host printed it; none if it gave a zero pointer.
+    /// The record as the host printed it, or `None` if the host passed a zero pointer.
     pub record: Option<&'a [u8]>,
     /// The record's length as the host states it, in bytes.
     pub record_len: usize,
 }
 
-/// As much of a record as there is always room for, in bytes.
+/// The length of a record for which there is always memory, in bytes.
 const RAW_BYTES_RESERVED: usize = 8 << 10;
-/// A byte is escaped with six at the most; the tag and the seal take the rest.
+/// An escaped byte takes six bytes at most. The rest is for the tag and the seal.
 const OUT_BYTES_RESERVED: usize = 6 * (RAW_BYTES_RESERVED + TAG_BYTES_MAX) + (2 << 10);
 const SEAL_BYTES_RESERVED: usize = 6 * TAG_BYTES_MAX + (1 << 10);
 
-/// Seals one record after the other. Its memory is kept between them.
+/// Seals one record after the other. The memory is kept between records.
 #[derive(Debug)]
 pub struct Sealer<'p> {
     chain: Chain,
@@ -63,14 +63,14 @@ pub struct Sealer<'p> {
     tape: Tape,
     canonical: Canonical,
     seal: Vec<u8>,
-    /// The text of an unreadable record, redacted, or of one in quarantine.
+    /// The redacted text of an unreadable record, or of one in quarantine.
     raw: Vec<u8>,
     out: Vec<u8>,
 }
 
 impl<'p> Sealer<'p> {
-    /// A sealer that goes on with `chain`, of records that `redactor` has gone
-    /// over before. The first record will carry `notes`.
+    /// Creates a sealer that continues `chain`. `redactor`, if there is one, redacts
+    /// every record before it is sealed. The first record will carry `notes`.
     pub fn new(chain: Chain, notes: Notes, mut redactor: Option<Redactor<'p>>) -> Result<Self, OutOfMemory> {
         if let Some(redactor) = &mut redactor {
             redactor.reserve()?;
@@ -95,12 +95,12 @@ impl<'p> Sealer<'p> {
         Ok(sealer)
     }
 
-    /// The chain, up to the record sealed last.
+    /// Returns the chain, up to the last sealed record.
     pub fn chain(&self) -> &Chain {
         &self.chain
     }
 
-    /// Has the next record carry `notes`, too.
+    /// Adds `notes` to the next record.
     pub fn note(&mut self, notes: Notes) {
         self.notes.insert(notes);
     }
@@ -121,13 +121,13 @@ impl<'p> Sealer<'p> {
         self.is_checkpoint = true;
     }
 
-    /// The key in force.
+    /// Returns the key in force.
     pub fn signer(&self) -> Option<&Signer> {
         self.signer.as_ref()
     }
 
-    /// Seals a record, whatever it is. Gives the text to be handed on: one
-    /// JSON object, and a NUL byte behind it.
+    /// Seals a record of any content. Returns the text to hand on: one JSON object,
+    /// followed by a NUL byte.
     pub fn seal(&mut self, event: &Event<'_>) -> &[u8] {
         let unreadable = match event.record {
             Some(record) => self.seal_object(event, record).map_err(Cause::Unreadable),
@@ -139,7 +139,7 @@ impl<'p> Sealer<'p> {
                 validation.give_up(event.tag);
             }
             if self.seal_redacted(event, raw, cause).is_err() {
-                // What it takes has been reserved.
+                // The memory for this has been reserved.
                 let _ = self.seal_what_fits(event, raw, cause);
             }
         }
@@ -148,13 +148,13 @@ impl<'p> Sealer<'p> {
         &self.out
     }
 
-    /// The text that was sealed last, as [`Sealer::seal`] gives it.
+    /// Returns the last sealed text, in the form that [`Sealer::seal`] returns.
     pub fn sealed(&self) -> &[u8] {
         &self.out
     }
 
-    /// Seals what the sealer's owner itself has to say: no policy is applied, and
-    /// the seal says that it is a statement, as it never does of a record.
+    /// Seals a statement of the sealer's owner: no policy is applied, and the seal says
+    /// that it is a statement. The seal of an incoming record never says so.
     pub fn seal_own(&mut self, event: &Event<'_>) -> &[u8] {
         self.note(Notes::STATEMENT);
         let (redactor, validation) = (self.redactor.take(), self.validation.take());
@@ -218,7 +218,7 @@ impl<'p> Sealer<'p> {
         text::write(&self.raw, &mut self.out)
     }
 
-    /// Seals the text of a record that could not be read, redacted.
+    /// Seals the redacted text of a record that could not be read.
     fn seal_redacted(&mut self, event: &Event<'_>, raw: &[u8], cause: Cause) -> Result<(), OutOfMemory> {
         let mut redacted = mem::take(&mut self.raw);
         let is_redacted = match &mut self.redactor {
@@ -232,8 +232,9 @@ impl<'p> Sealer<'p> {
         sealed
     }
 
-    /// Seals as much of the text as there is always room for. Nothing, if it
-    /// would have to be redacted: what is cut may look like nothing to hide.
+    /// Seals as much of the text as there is always memory for. With a policy, the text
+    /// is masked as a whole: after a cut, a text may look as if it contained nothing to
+    /// redact.
     fn seal_what_fits(&mut self, event: &Event<'_>, raw: &[u8], cause: Cause) -> Result<(), OutOfMemory> {
         let start = raw.get(..RAW_BYTES_RESERVED).unwrap_or(raw);
         let mut masked = mem::take(&mut self.raw);
@@ -281,16 +282,16 @@ impl<'p> Sealer<'p> {
         }
     }
 
-    /// Hashes the record and adds its seal to `out`, which holds the record
-    /// without its closing brace. `raw_end` says that this is a record of one
-    /// text, which is its own canonical form, and where it ends.
+    /// Hashes the record and adds its seal to `out`, which holds the record without its
+    /// closing brace. `raw_end` is given for a record of one text, which is its own
+    /// canonical form, and is the end of that text.
     fn finish(&mut self, statement: &Statement<'_>, raw_end: Option<usize>) -> Result<(), OutOfMemory> {
         let mut signer = self.signer.as_mut().filter(|_| self.is_checkpoint);
         let key = signer.as_deref().map(Signer::statement);
         let (redactor, validation) = (self.redactor.as_ref(), self.validation.as_ref());
         let (before, comma, comma_after, after) = match raw_end {
             None => self.canonical.around_audit(),
-            // `audit` stands before `raw` and `quarantine`.
+            // `audit` sorts before `raw` and `quarantine`.
             Some(end) if end > 1 => (&b"{"[..], &b""[..], &b","[..], &self.out[1..end]),
             Some(_) => (&b"{"[..], &b""[..], &b""[..], &b""[..]),
         };
@@ -323,8 +324,8 @@ impl<'p> Sealer<'p> {
         Ok(())
     }
 
-    /// Renames the record's own `audit`: adds underscores until
-    /// nothing else is called so.
+    /// Renames the record's own `audit`: adds underscores until no other member has the
+    /// name.
     fn rename_audit(&mut self, record: &[u8]) -> Result<Option<Vec<u8>>, OutOfMemory> {
         let is_taken =
             |tape: &Tape, name: &str| tape.keys(0).any(|key| is_key(tape, record, &tape.nodes[key], name));
@@ -350,7 +351,7 @@ impl<'p> Sealer<'p> {
     }
 }
 
-/// Writes the text of an unreadable record as a member, canonically.
+/// Writes the text of an unreadable record as a member, in canonical form.
 fn write_raw(raw: &[u8], is_cut: bool, out: &mut Vec<u8>) -> Result<(), OutOfMemory> {
     let valid = match core::str::from_utf8(raw) {
         Ok(_) => Some(raw),

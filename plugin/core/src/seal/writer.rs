@@ -1,6 +1,4 @@
-//! The seal: what is added to a record, and the chain that it makes.
-//!
-//! `docs/seal-format.md` is the specification.
+//! Writes seals. `docs/seal-format.md` is the specification.
 
 use crate::chain::id::{Chain, Place};
 use crate::chain::signature::{Signature, signature_text};
@@ -45,12 +43,12 @@ impl<'a> Statement<'a> {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Cause {
     Unreadable(Unreadable),
-    /// The host gave a zero pointer.
+    /// The host passed a zero pointer.
     Missing,
 }
 
-/// Writes the seal without what closes it: with a brace, this is its canonical
-/// form. `key` is what a checkpoint says of its key.
+/// Writes the seal without its closing part. With a brace added, this is its canonical
+/// form. `key` is a checkpoint's statement on its key.
 pub(crate) fn write(
     chain: &Chain,
     statement: &Statement<'_>,
@@ -141,7 +139,7 @@ pub(crate) fn write(
     put(out, b"\"")
 }
 
-/// Writes the members of a place behind what opens their object.
+/// Writes the members of a place behind the opening of their object.
 #[cold]
 fn write_place(opening: &[u8], place: &Place, out: &mut Vec<u8>) -> Result<(), OutOfMemory> {
     put(out, opening)?;
@@ -163,7 +161,7 @@ fn write_notes(notes: Notes, out: &mut Vec<u8>) -> Result<(), OutOfMemory> {
     put(out, b"]")
 }
 
-/// The end of a seal: its hashes and, for a checkpoint, the signature.
+/// Writes the end of a seal: its hashes and, for a checkpoint, the signature.
 pub(crate) fn write_hashes(
     previous: &[u8; HASH_TEXT_BYTES],
     head: &[u8; HASH_TEXT_BYTES],

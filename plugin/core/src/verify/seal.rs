@@ -1,4 +1,4 @@
-//! Reading a seal: all of its members must be as a filter writes them.
+//! Reads a seal. All of its members must have the form that a filter writes.
 
 use super::members::Members;
 use super::sealed::{Sealed, Validity};
@@ -10,7 +10,7 @@ use crate::schema::Disposition;
 use crate::seal::VERSION;
 use crate::text::base64url::{hash_from_text, is_base64url};
 
-/// How many digits the fraction of a second has.
+/// The number of digits in the fraction of a second.
 const NANOSECOND_DIGITS: usize = 9;
 
 /// The members of a seal that are arrays of strings.
@@ -19,20 +19,19 @@ const LISTS: [&str; 3] = ["notes", "redacted", "invalid"];
 /// Those that are strings.
 const TEXTS: [&str; 5] = ["renamed", "schema", "disposition", "unchecked", "error"];
 
-/// Those that are counts.
+/// The members of a seal that are counts.
 const COUNTS: [&str; 2] = ["invalid_count", "raw_bytes"];
 
-/// Why the value of `audit` is not taken for a seal.
+/// The reason why the value of `audit` is not a seal.
 pub(super) enum NoSeal {
     Malformed,
     UnknownVersion,
 }
 
-/// The keys of the members that the leaf does not cover: `prev`, `head`, `sig`.
+/// The keys of the closing members, which the leaf does not cover: `prev`, `head`, `sig`.
 pub(super) type Closing = [Option<usize>; 3];
 
-/// Reads the seal at node `audit`, and returns with it the keys of what closes
-/// it.
+/// Reads the seal at node `audit`. Returns it with the keys of its closing members.
 pub(super) fn read_seal(tape: &Tape, text: &[u8], audit: usize) -> Result<(Sealed, Closing), NoSeal> {
     let members = Members { tape, text, object: audit };
     if !members.is_string("v") {
@@ -104,7 +103,8 @@ fn read_members(members: &Members<'_>, version: Version) -> Option<(Sealed, Clos
         disposition,
     };
     let signature = members.key("sig");
-    // What is signed says by which key; else it is no part of a seal.
+    // Only a checkpoint is signed, and it names its key. A signature without a key is no
+    // part of a seal.
     let is_whole = signature.is_none() || sealed.is_checkpoint;
     is_whole.then_some((sealed, [members.key("prev"), members.key("head"), signature]))
 }
@@ -117,12 +117,12 @@ fn read_link(link: &Members<'_>) -> Option<Link> {
         }
         None => None,
     };
-    // They end with the record linked to.
+    // Unsettled records end with the record that the link refers to.
     let is_before = |unsettled: Unsettled| unsettled.place.position() <= place.after().position();
     unsettled.is_none_or(is_before).then_some(Link { place, unsettled })
 }
 
-/// The seconds of a time: those since 1970, a point, and nine digits.
+/// Returns the seconds of a time: the seconds since 1970, a point, and nine digits.
 fn seconds_of(time: &[u8]) -> Option<u64> {
     let (seconds, fraction) = time.split_at_checked(time.len().checked_sub(NANOSECOND_DIGITS + 1)?)?;
     let is_canonical = matches!(seconds, [b'0'] | [b'1'..=b'9', ..])

@@ -27,7 +27,7 @@ type Names = Vec<String>;
 /// One item that a file brings into scope.
 struct Import {
     names: Names,
-    /// Whether others may name the item by this file.
+    /// True if others may name the item by this file.
     is_public: bool,
 }
 
@@ -41,14 +41,14 @@ fn sources(directory: &Path, files: &mut Vec<PathBuf>) {
     }
 }
 
-/// The module that a file holds.
+/// Returns the module in a file.
 fn module(root: &Path, path: &Path) -> Names {
     let path = path.strip_prefix(root).expect("below the root").with_extension("");
     let names = path.iter().map(|name| name.to_str().expect("UTF-8").to_owned());
     names.filter(|name| name != "mod" && name != "lib").collect()
 }
 
-/// Takes `a::{b, c::d}` apart.
+/// Splits `a::{b, c::d}` into its items.
 fn items(tree: &str, before: &[String], all: &mut Vec<Names>) {
     let (head, group) = match tree.split_once('{') {
         Some((head, group)) => (head, group.strip_suffix('}')),
@@ -77,7 +77,7 @@ fn items(tree: &str, before: &[String], all: &mut Vec<Names>) {
     }
 }
 
-/// What a file imports of this crate, by names that start at its root.
+/// Returns the imports of a file from this crate, by names that start at its root.
 fn imports(module: &[String], text: &str, modules: &BTreeSet<Names>) -> Vec<Import> {
     let text = text.split("#[cfg(test)]").next().unwrap_or(text);
     let mut imports = Vec::new();
@@ -114,8 +114,8 @@ fn imports(module: &[String], text: &str, modules: &BTreeSet<Names>) -> Vec<Impo
     imports
 }
 
-/// The file that an item stands in. Public imports lead on to the file that
-/// they name.
+/// Returns the file that defines an item. Public imports lead on to the file that they
+/// name.
 fn home(names: &Names, modules: &BTreeSet<Names>, public: &BTreeMap<Names, Names>) -> Names {
     let mut names = names.clone();
     'follow: loop {

@@ -1,8 +1,8 @@
-//! The catalogue of audit formats: what records of each look like, and which of their
+//! The catalogue of audit formats: how to recognize their records, and which of their
 //! fields stay or go.
 //!
-//! A format is a folder in `plugin/policy/formats`; `docs/formats.md` says what stands in
-//! its `format.yaml`.
+//! A format is a folder in `plugin/policy/formats`; `docs/formats.md` describes its
+//! `format.yaml`.
 
 mod compile;
 mod read;
@@ -56,7 +56,7 @@ formats! {
     "zoom",
 }
 
-/// The places of records within a record of no known format.
+/// The places of records within a record of an unknown format.
 pub const WRAPPERS: &[&str] = &[
     "Records[]",
     "records[]",
@@ -86,20 +86,21 @@ pub struct Format {
     pub schema: Option<String>,
     /// Its fields that stay or go.
     pub fields: Vec<Field>,
-    /// Fields of records of which more is known.
+    /// The cases: records that have more known fields.
     pub cases: Vec<Case>,
     /// The places of other records in its records.
     pub records: Vec<String>,
-    /// The rules that tell its records: one of them has to hold, with all of its conditions.
+    /// The rules for recognizing records. One of the rules has to hold, with all of its
+    /// conditions.
     pub(crate) rules: Vec<Vec<Condition>>,
 }
 
-/// Some records of a format, which have fields that others have not.
+/// A case: records of a format with additional fields.
 #[derive(Debug)]
 pub struct Case {
     /// The fields.
     pub fields: Vec<Field>,
-    /// The schema of such records, if they have another one.
+    /// The schema of such records, if it differs from the format's.
     pub schema: Option<String>,
     pub(crate) conditions: Vec<Condition>,
 }
@@ -107,7 +108,7 @@ pub struct Case {
 /// A field of a format.
 #[derive(Clone, Debug)]
 pub struct Field {
-    /// Its path, as policies write it.
+    /// The path of the field, in the notation of policies.
     pub path: String,
     /// The kind of its contents.
     pub holds: Holds,
@@ -117,23 +118,23 @@ pub struct Field {
 /// The kind of a field's contents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Holds {
-    /// The actor: it stays, or `identity` is for it.
+    /// The actor. It stays, or the policy's rule for `identity` applies.
     Who,
-    /// The action and its object: they stay.
+    /// The action and its object. They stay.
     What,
-    /// From where: it stays, unless addresses have to go.
+    /// The origin of the action. It stays, unless addresses have to go.
     Where,
-    /// An id that looks like a secret and is none: nothing looks at it.
+    /// An id that looks like a secret and is none. Nothing looks at it.
     Opaque,
-    /// A secret: it goes.
+    /// A secret. It goes.
     Secret,
 }
 
 impl Holds {
-    /// All of them, in the order in which the first path that fits a value decides.
+    /// All kinds. If several paths match a value, the first kind in this order decides.
     pub const ALL: [Holds; 5] = [Holds::Secret, Holds::Opaque, Holds::Who, Holds::What, Holds::Where];
 
-    /// The key under which a format lists such fields.
+    /// Returns the key under which a format lists such fields.
     pub fn key(self) -> &'static str {
         match self {
             Holds::Who => "who",
@@ -150,25 +151,25 @@ static FORMATS: LazyLock<Vec<Format>> = LazyLock::new(|| {
     TEXTS.iter().filter_map(|(name, text)| read::format(name, text).ok()).collect()
 });
 
-/// All formats.
+/// Returns all formats.
 pub fn formats() -> &'static [Format] {
     &FORMATS
 }
 
-/// The table of a policy that tells all formats, and does nothing else.
+/// Compiles the table of a policy that recognizes all formats and does nothing else.
 pub fn table() -> Result<Vec<u8>, Problem> {
     crate::compile(&crate::Policy::read("version: 1\nredact: {keep: {formats: all}}\n")?)
 }
 
-/// A field of a format, or of one of its cases, at a path as evidence has it: keys with
-/// dots between, `[]` for an element.
+/// Returns the field of a format, or of one of its cases, at a path in the notation of
+/// evidence: keys separated by dots, `[]` for an element.
 pub fn field<'f>(format: &'f Format, path: &str) -> Option<&'f Field> {
     let place = crate::paths::parse(path).ok()?;
     let cases = format.cases.iter().flat_map(|case| &case.fields);
     cases.chain(&format.fields).find(|field| fits(&field.steps, &place))
 }
 
-/// Says whether a path leads to a place, or to what the place is in.
+/// Checks whether a path leads to a place, or to a container around the place.
 fn fits(path: &[Step], place: &[Step]) -> bool {
     match (path, place) {
         ([], _) => true,

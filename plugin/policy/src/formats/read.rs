@@ -1,4 +1,4 @@
-//! A format's `format.yaml`, read and checked.
+//! Reads and checks a format's `format.yaml`.
 
 use super::{Case, Field, Format, Holds};
 use crate::paths::{self, Step};
@@ -64,7 +64,7 @@ fn schema(mapping: &MarkedMappingNode) -> Read<Option<String>> {
     mapping.get("schema").map(|node| Ok(text(node, "`schema`")?.as_str().into())).transpose()
 }
 
-/// The fields, those first that decide where several fit.
+/// Reads the fields. If several match, the first one decides.
 fn fields(mapping: &MarkedMappingNode) -> Read<Vec<Field>> {
     let mut fields = Vec::new();
     for holds in Holds::ALL {
@@ -81,7 +81,7 @@ fn in_path(path: &MarkedScalarNode, said: &str) -> Problem {
     scalar_problem(path, format!("`{}`: {said}", path.as_str()))
 }
 
-/// The conditions of a rule.
+/// Reads the conditions of a rule.
 fn conditions(node: &Node) -> Read<Vec<Condition>> {
     let rule = mapping(node, "a rule", &["has", "is", "starts", "type", "some", "lacks"])?;
     let mut conditions = Vec::new();
@@ -127,7 +127,7 @@ fn conditions(node: &Node) -> Read<Vec<Condition>> {
     Ok(conditions)
 }
 
-/// So many of the conditions that follow have to hold.
+/// Returns the condition that at least `least` of the next `of` conditions hold.
 fn some(least: u8, of: usize) -> Condition {
     Condition { operation: Operation::Some, path: Vec::new(), text: Vec::new(), operand: (least, of as u8) }
 }

@@ -1,8 +1,8 @@
-//! The catalogue of formats, on the sample records that stand in its folders.
+//! The catalogue of formats, on the sample records in its folders.
 //!
-//! A line of `samples.ndjson` has a record, `format` if that is not the folder's, what
-//! comes out under the policy that ships, and what its seal says was redacted. With
-//! `BLESS=1`, what comes out is written there.
+//! A line of `samples.ndjson` has a record, `format` if it differs from the folder's, the
+//! output under the default policy, and the redactions in its seal. With `BLESS=1`, the
+//! actual output is written there.
 
 use flb_audit_core::chain::{Chain, ChainId, GENESIS, Place, Run};
 use flb_audit_core::hash::Algorithm;
@@ -22,7 +22,7 @@ use std::sync::LazyLock;
 
 static TABLE: LazyLock<Vec<u8>> = LazyLock::new(|| table(DEFAULT_POLICY));
 
-/// The name of no known format in samples.
+/// The name in samples for an unknown format.
 const UNKNOWN: &str = "unknown";
 
 fn table(policy: &str) -> Vec<u8> {
@@ -34,7 +34,7 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("formats")
 }
 
-/// The samples of a format: those of the file in its folder.
+/// Returns the samples of a format, from the file in its folder.
 fn samples(name: &str) -> Vec<Value> {
     let path = folder().join(name).join("samples.ndjson");
     let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
@@ -43,7 +43,7 @@ fn samples(name: &str) -> Vec<Value> {
         .collect()
 }
 
-/// The format of a record, or of the record that stands in it.
+/// Returns the format of a record, or of the record within it.
 fn recognized(policy: &Policy<'_>, record: &str) -> String {
     let mut tape = Tape::new();
     tape.read(record.as_bytes(), Dialect::FluentBit).expect("a record");
@@ -52,7 +52,7 @@ fn recognized(policy: &Policy<'_>, record: &str) -> String {
     String::from_utf8_lossy(name).into_owned()
 }
 
-/// A record without its seal, and what the seal says was redacted.
+/// Returns a record without its seal, and the redactions that the seal lists.
 fn redacted(table: &[u8], record: &str) -> (Value, Value) {
     let mut sealed = sealed(table, record);
     let seal = sealed.as_object_mut().and_then(|record| record.shift_remove("audit")).expect("a seal");
@@ -60,7 +60,7 @@ fn redacted(table: &[u8], record: &str) -> (Value, Value) {
     (sealed, redacted)
 }
 
-/// A record with its seal.
+/// Returns a record with its seal.
 fn sealed(table: &[u8], record: &str) -> Value {
     let policy = Policy::check(table).expect("a sound table");
     let next = Place { segment: 1, run: Run::from_text(b"run-01").expect("a run"), sequence: 0 };
@@ -110,7 +110,7 @@ fn samples_come_out_as_written() {
             if found != expected {
                 wrong.push(format!("{name}: is {found} and not {expected}: {record:.200}"));
             }
-            // A result that has not changed is not written twice.
+            // An output that equals the input is not written twice.
             let output = if output == sample["record"] { Value::Null } else { output };
             if is_blessed {
                 let sample = sample.as_object_mut().expect("an object");
@@ -134,7 +134,7 @@ fn samples_come_out_as_written() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// The table in `docs/formats.md` is made of the catalogue.
+/// The table in `docs/formats.md` is generated from the catalogue.
 #[test]
 fn the_page_has_the_catalogue() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/formats.md");
@@ -208,10 +208,10 @@ fn records_are_checked_by_their_formats() {
     }
 }
 
-/// A record that holds others does not go past `invalid` by that.
+/// A record that holds others cannot evade `invalid` that way.
 #[test]
 fn a_wrapper_does_not_escape_quarantine() {
-    // Valid and invalid ones within: nobody looks at them.
+    // These contain valid and invalid records, which nobody looks at.
     let wrappers = [
         r#"{"Records":[{"eventVersion":"1.08","userIdentity":{},"eventTime":"t","eventID":"a"}]}"#,
         r#"{"log":"{\"eventVersion\":\"1.08\"}","stream":"stdout"}"#,
@@ -244,8 +244,8 @@ fn a_wrapper_does_not_escape_quarantine() {
             }
         }
     }
-    // A record that is valid, whatever stands in it; one that no schema is for; and the schema
-    // of a file, which is for the wrapper itself.
+    // These are a record that is valid whatever it contains, one that has no schema, and
+    // the schema of a file, which is for the wrapper itself.
     let valid =
         r#"{"time":"t","actor":"ann","action":"a","object":"b","outcome":"success","detail":{"a":1}}"#;
     let app = table(
@@ -260,7 +260,7 @@ fn a_wrapper_does_not_escape_quarantine() {
     assert!(sealed(&other, wrappers[0])["audit"]["unchecked"].is_null());
 }
 
-/// No rule of a format holds for the samples of another one, whatever comes first.
+/// No rule of a format holds for the samples of another one, in whatever order.
 #[test]
 fn no_format_takes_the_records_of_another() {
     for Format { name, .. } in formats() {
@@ -277,7 +277,7 @@ fn no_format_takes_the_records_of_another() {
     }
 }
 
-/// Records that no audit log has.
+/// Tests records that occur in no audit log.
 #[test]
 fn other_records_are_of_no_known_format() {
     let policy = Policy::check(&TABLE).expect("a sound table");
@@ -286,7 +286,8 @@ fn other_records_are_of_no_known_format() {
     }
 }
 
-/// Fields that a policy without formats kept by mistake go from records of no known format.
+/// Tests fields that a policy without formats once kept by mistake. In records of unknown
+/// formats, they go.
 #[test]
 fn fields_of_formats_shield_nothing_elsewhere() {
     let mut leaks = Vec::new();
@@ -301,7 +302,7 @@ fn fields_of_formats_shield_nothing_elsewhere() {
     assert!(leaks.is_empty(), "{}", leaks.join("\n"));
 }
 
-/// The records of a stream of the repository.
+/// Returns the records of a stream in the repository.
 fn stream(name: &str) -> Vec<String> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/streams").join(name);
     let text = fs::read_to_string(path).expect("a stream");
@@ -312,7 +313,7 @@ fn stream(name: &str) -> Vec<String> {
     text.lines().map(record).collect()
 }
 
-/// A file that is beside the checkout, or where `FLB_AUDIT_CORPORA` says.
+/// Returns the lines of a file in `FLB_AUDIT_CORPORA`, or else beside the checkout.
 fn corpus(name: &str) -> Vec<String> {
     let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/corpora");
     let folder = std::env::var_os("FLB_AUDIT_CORPORA").map_or(beside, PathBuf::from);
@@ -344,7 +345,7 @@ fn streams_and_corpora_are_recognized() {
     }
 }
 
-/// The most bytes of the table that all formats take together.
+/// The maximum size of all formats in the table, in bytes.
 const FORMATS_BYTES_MAX: usize = 20_000;
 
 #[test]
@@ -372,6 +373,6 @@ fn tags_are_pinned_to_formats() {
     };
     assert_eq!(format(b"db.main", r#"{"session_id":"a"}"#), "postgresql");
     assert_eq!(format(b"x", r#"{"session_id":"a"}"#), "sshd");
-    // The record in a wrapper is of that format, and the wrapper is not.
+    // The record in the wrapper has the format, and the wrapper does not.
     assert_eq!(format(b"x", r#"{"log":"{\"session_id\":\"a\"}"}"#), "");
 }
