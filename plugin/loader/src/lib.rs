@@ -1,8 +1,8 @@
-//! `out_wasm.so`: an output of Fluent Bit that is a WebAssembly component.
+//! `out_wasm.so`: an output of Fluent Bit that runs a WebAssembly component.
 //!
-//! `abi` is the boundary, with all that is unsafe; `properties` reads the
-//! configuration, `misspelt` finds what it has under nearly the right name;
-//! everything else is `flb-audit-host`.
+//! `abi` is the boundary, with all unsafe code. `properties` reads the configuration, and
+//! `misspelt` finds properties in it with nearly the right name. Everything else is
+//! `flb-audit-host`.
 #![deny(unsafe_code)]
 
 #[allow(unsafe_code)]
