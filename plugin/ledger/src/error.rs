@@ -88,7 +88,7 @@ pub enum Error {
     },
     /// Two open files have the same number.
     #[error(
-                "{}, {}: both exist, and only one can be the open file; see docs/output.md, Restore",
+        "{}, {}: both exist, and only one can be the open file; see docs/output.md, Restore",
         lines.display(),
         frames.display()
     )]
