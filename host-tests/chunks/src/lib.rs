@@ -1,5 +1,5 @@
-//! A component that takes a chunk in both of the ways in which an interface could
-//! hand it over. `cargo xtask bench` measures them.
+//! A component that receives a chunk in both ways that an interface could pass it. `cargo
+//! xtask bench` measures both.
 #![allow(missing_docs)]
 
 wit_bindgen::generate!({ path: "chunks.wit" });

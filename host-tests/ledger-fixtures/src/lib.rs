@@ -1,5 +1,5 @@
-//! Chunks as Fluent Bit makes them, and the files and records in a ledger's
-//! directory. The ledger's own tests are built with this, and without wasmtime.
+//! Chunks as Fluent Bit makes them, and readers for the files in a ledger's directory.
+//! The ledger's own tests use this crate, so it does not depend on wasmtime.
 #![forbid(unsafe_code)]
 
 pub mod properties;
@@ -30,7 +30,7 @@ use tempfile::TempDir;
 /// The tag of all chunks.
 pub const TAG: &[u8] = b"some.tag";
 
-/// A directory with a new chain, as `flb-audit init` makes it.
+/// Creates a directory with a new chain, as `flb-audit init` does.
 pub fn directory() -> TempDir {
     let directory = tempfile::tempdir().expect("a directory");
     let id = ChainId::from_random([7; 9]);
@@ -49,42 +49,42 @@ pub fn directory() -> TempDir {
     directory
 }
 
-/// Writes a roster of these chains, whose keys nobody has.
+/// Writes a roster that trusts these chains. Nobody has the private keys.
 pub fn believe(directory: &Path, chains: &[ChainId]) {
     let entry = |chain: &ChainId| json!({"node": "n", "chain": chain.to_string(), "key": "A".repeat(43), "created": "x"});
     let roster = Value::Array(chains.iter().map(entry).collect());
     fs::write(directory.join(roster::FILE_NAME), roster.to_string()).expect("written");
 }
 
-/// A ledger there.
+/// Opens the ledger in a directory.
 pub fn open(directory: &TempDir, settings: &Settings) -> Ledger {
     Ledger::open(directory.path(), settings.clone(), None).expect("opened")
 }
 
-/// The key that opens what the tests encrypt.
+/// Returns the identity that decrypts what the tests encrypt.
 pub fn key() -> &'static Identity {
     static KEY: OnceLock<Identity> = OnceLock::new();
     KEY.get_or_init(Identity::generate)
 }
 
-/// The recipient as it is configured.
+/// Returns its recipient, as a configuration names it.
 pub fn recipient() -> String {
     key().to_public().to_string()
 }
 
-/// An identity file, as `age-keygen` makes it.
+/// Writes an identity file, as `age-keygen` does.
 pub fn key_file(path: &Path, key: &Identity) {
     let text =
         format!("# created: today\n# public key: {}\n{}\n", key.to_public(), key.to_string().expose_secret());
     fs::write(path, text).expect("written");
 }
 
-/// Settings with properties.
+/// Returns settings with these properties.
 pub fn settings(properties: &[(&str, &str)]) -> Settings {
     Settings::read(properties.iter().copied()).expect("settings")
 }
 
-/// A value as MessagePack.
+/// Writes a value as MessagePack.
 pub fn pack(value: &Value, out: &mut Vec<u8>) {
     let head = |out: &mut Vec<u8>, marker: u8, len: usize| {
         out.push(marker);
@@ -125,7 +125,7 @@ pub fn pack(value: &Value, out: &mut Vec<u8>) {
     }
 }
 
-/// A chunk of these records, in the layout of Fluent Bit 5.
+/// Returns a chunk with these records, in the layout of Fluent Bit 5.
 pub fn chunk(records: &[Value]) -> Vec<u8> {
     let mut chunk = Vec::new();
     for (at, record) in records.iter().enumerate() {
@@ -138,7 +138,7 @@ pub fn chunk(records: &[Value]) -> Vec<u8> {
     chunk
 }
 
-/// Records numbered from `first` on, without seals.
+/// Returns `count` records without seals, numbered from `first` on.
 pub fn plain(first: u32, count: u32) -> Vec<Value> {
     (first..first + count).map(|number| json!({"number": number, "text": "x".repeat(40)})).collect()
 }
@@ -147,7 +147,7 @@ pub fn plain(first: u32, count: u32) -> Vec<Value> {
 pub struct Filter(Sealer<'static>);
 
 impl Filter {
-    /// A filter in this life of its chain.
+    /// Creates a filter in this life of its chain.
     pub fn new(life: u8) -> Self {
         let next = Place { segment: life.into(), run: Run::from_random([life; 6]), sequence: 0 };
         let id = ChainId::from_random([1; 9]);
@@ -155,7 +155,7 @@ impl Filter {
         Filter(Sealer::new(chain, Notes::NONE, None).expect("a sealer"))
     }
 
-    /// A filter with a chain of its own.
+    /// Creates a filter with a chain of its own.
     pub fn of(number: u32) -> Self {
         let mut random = [2; 9];
         random[..4].copy_from_slice(&number.to_le_bytes());
@@ -165,7 +165,7 @@ impl Filter {
         Filter(Sealer::new(chain, Notes::NONE, None).expect("a sealer"))
     }
 
-    /// The name of its chain.
+    /// Returns the name of its chain.
     pub fn chain(&self) -> ChainId {
         self.0.chain().id
     }
@@ -188,8 +188,8 @@ impl Filter {
     }
 }
 
-/// Seals records anew from one on, as anybody can: each goes on from the one before it.
-/// They have no numbers but integers, and no keys out of ASCII.
+/// Seals records again from an index on, as anybody can without a key: each continues the
+/// record before it. Their numbers must be integers, and their keys ASCII.
 pub fn reseal(records: &mut [Value], from: usize) {
     let mut prev = match from.checked_sub(1) {
         Some(before) => records[before]["audit"]["head"].clone(),
@@ -214,7 +214,7 @@ pub fn reseal(records: &mut [Value], from: usize) {
     }
 }
 
-/// A value as JSON, with its keys in order.
+/// Prints a value as JSON with sorted keys.
 fn sorted(value: &Value) -> String {
     match value {
         Value::Object(members) => {
@@ -227,7 +227,7 @@ fn sorted(value: &Value) -> String {
     }
 }
 
-/// The names in a directory.
+/// Returns the names in a directory.
 pub fn names(directory: &TempDir) -> Vec<String> {
     let entries = fs::read_dir(directory.path()).expect("a directory");
     let mut names: Vec<_> = entries.map(|entry| entry.expect("an entry").file_name().into_string()).collect();
@@ -235,7 +235,7 @@ pub fn names(directory: &TempDir) -> Vec<String> {
     names.into_iter().map(|name| name.expect("a name")).collect()
 }
 
-/// A file's text, decompressed and decrypted.
+/// Returns the text of a file, decompressed and decrypted.
 pub fn text(path: &Path) -> String {
     let bytes = fs::read(path).expect("a file");
     let mut text = String::new();
@@ -254,7 +254,7 @@ pub fn text(path: &Path) -> String {
     text
 }
 
-/// The bodies of frames, each of which is whole.
+/// Returns the bodies of frames. Every frame must be complete.
 pub fn bodies(file: &[u8]) -> Vec<Vec<u8>> {
     let mut reader = Reader::new(Cursor::new(file));
     let mut bodies = Vec::new();
@@ -268,7 +268,7 @@ pub fn bodies(file: &[u8]) -> Vec<Vec<u8>> {
     }
 }
 
-/// The lines in a body.
+/// Returns the lines in a body.
 pub fn decrypt(body: &[u8]) -> String {
     let compressed = age::decrypt(key(), body).expect("decrypted");
     let mut text = String::new();
@@ -277,7 +277,7 @@ pub fn decrypt(body: &[u8]) -> String {
     text
 }
 
-/// All records that the ledger holds, in the order of their files.
+/// Returns all records in the ledger, in the order of its files.
 pub fn records(directory: &TempDir) -> Vec<String> {
     let is_file =
         |name: &String| (name.contains(".ndjson") || name.contains(".frames")) && name != manifest::FILE_NAME;
@@ -287,8 +287,8 @@ pub fn records(directory: &TempDir) -> Vec<String> {
     names(directory).into_iter().filter(is_file).flat_map(lines).collect()
 }
 
-/// The numbers of all records, after each was found intact and each life of
-/// each chain without a gap.
+/// Checks that every record is intact and that no life of any chain has a gap. Returns
+/// the numbers of all records.
 pub fn numbers(directory: &TempDir) -> Vec<u64> {
     let mut checker = Checker::default();
     let mut lives: BTreeMap<_, Vec<u64>> = BTreeMap::new();

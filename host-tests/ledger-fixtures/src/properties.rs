@@ -3,13 +3,13 @@
 use flb_audit_ledger::frame::{Fault, Reader};
 use std::io::Cursor;
 
-/// A file is read to its end, whatever is in it: frames follow one another, lie in
-/// the file, and have bodies no longer than that.
+/// Checks that a reader reaches the end of any file: frames follow one another, lie in
+/// the file, and have no bodies longer than the file.
 pub fn frames(input: &[u8]) {
     let len = input.len() as u64;
     let mut reader = Reader::new(Cursor::new(input));
     let mut end = 0;
-    // Each frame and each fault begins behind the one before.
+    // Each frame or fault begins after the one before.
     for _ in 0..=2 * input.len() + 1 {
         let mut body = 0;
         match reader.next(|piece| body += piece.len() as u64) {

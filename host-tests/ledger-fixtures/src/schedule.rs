@@ -1,5 +1,5 @@
-//! Random lives of a ledger: kills between any two operations, full disks, operations
-//! that fail, restarts, and clocks that jump.
+//! Random lives of a ledger: kills between any two operations, full disks, failing
+//! operations, restarts, and jumping clocks.
 
 use crate::{TAG, chunk, plain};
 use flb_audit_core::chain::keyring::{self, KeyRing};
@@ -19,22 +19,22 @@ use std::time::{Duration, SystemTime};
 use tempfile::TempDir;
 
 const YEAR: i64 = 365 * 86_400;
-/// The number of times that a chunk comes again before the disk works again.
+/// How often a chunk is delivered again until the disk works.
 const TRIES: u32 = 8;
 
 /// A ledger that has lived through a schedule.
 pub struct Lived {
-    /// The ledger's directory, with the roster of its chain and the filter's in it.
+    /// The ledger's directory. Its roster has the ledger's chain and the filter's.
     pub directory: TempDir,
     /// The number of acknowledged records, which are numbered from 0.
     pub acknowledged: u32,
-    /// True if retention has deleted some of them.
+    /// True if retention has deleted some of these.
     pub has_retention: bool,
     /// The faults that were injected, in order.
     pub injected: Vec<String>,
 }
 
-/// Numbers that only look random.
+/// A generator of pseudorandom numbers.
 struct Random(u64);
 
 impl Random {
@@ -78,7 +78,7 @@ fn keys(chain: ChainId, first: u8) -> KeyRing {
     ring.unwrap_or_else(|_| panic!("no keys"))
 }
 
-/// A filter whose checkpoints its key 0 has signed.
+/// Returns a filter whose checkpoints are signed with its key 0.
 pub fn filter() -> (Sealer<'static>, KeyRing) {
     let (id, run) = (ChainId::from_random([3; 9]), Run::from_random([3; 6]));
     let next = Place { segment: 1, run, sequence: 0 };
@@ -89,12 +89,12 @@ pub fn filter() -> (Sealer<'static>, KeyRing) {
     (sealer, ring)
 }
 
-/// Seals records as checkpoints.
+/// Seals records, each as a checkpoint.
 pub fn seal(sealer: &mut Sealer<'static>, records: &[Value]) -> Vec<Value> {
     records.iter().map(|record| seal_one(sealer, record, true)).collect()
 }
 
-/// Seals a record, as a checkpoint if it `is_signed`.
+/// Seals a record, as a checkpoint if `is_signed`.
 pub fn seal_one(sealer: &mut Sealer<'static>, record: &Value, is_signed: bool) -> Value {
     let text = record.to_string();
     if is_signed {
@@ -105,7 +105,8 @@ pub fn seal_one(sealer: &mut Sealer<'static>, record: &Value, is_signed: bool) -
     serde_json::from_slice(&sealed[..sealed.len() - 1]).expect("JSON")
 }
 
-/// Makes a ledger's chain in a directory, and a roster of it and a filter's.
+/// Creates the ledger's chain in a directory, and a roster with it and with the filter's
+/// chain.
 pub fn set_up(directory: &Path, filter: &KeyRing) {
     let id = ChainId::from_random([7; 9]);
     let ring = keys(id, 0);
@@ -121,7 +122,7 @@ pub fn set_up(directory: &Path, filter: &KeyRing) {
     fs::write(directory.join(roster::FILE_NAME), roster.to_string()).expect("written");
 }
 
-/// Lives through the schedule of this number.
+/// Runs the schedule of this number.
 pub fn live(seed: u64) -> Lived {
     let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
     let directory = tempfile::tempdir().expect("a directory");
@@ -172,7 +173,7 @@ pub fn live(seed: u64) -> Lived {
             if stored.is_ok() && !is_kill {
                 break;
             }
-            // A kill after the answer: Fluent Bit may have noted it, or not.
+            // Killed after the answer: Fluent Bit may have recorded the answer, or not.
             if stored.is_ok() && random.below(2) == 0 {
                 break;
             }

@@ -1,18 +1,18 @@
-//! Seals records as a filter would, and as it would not: every part can be chosen.
+//! Seals records correctly or incorrectly: a test can choose every part.
 
 use crate::json::Value;
 use crate::seal::{self, GENESIS, Place};
 use ed25519_dalek::{Signer, SigningKey};
 use std::collections::BTreeMap;
 
-/// A chain whose keys are all known.
+/// A chain all of whose keys are known.
 #[derive(Clone, Debug)]
 pub struct Forge {
     /// Its name
     pub chain: String,
-    /// The number of the key in force; none if the chain has no keys
+    /// The number of the key in force, or none for a chain without keys
     pub key: Option<u64>,
-    /// A number that makes the chain's keys different from those of other chains
+    /// A number that makes this chain's keys differ from those of other chains
     pub salt: u8,
     /// The places at which keys 1, 2 … came into force, and the heads before them
     pub handovers: Vec<(Place, [u8; 32])>,
@@ -24,21 +24,21 @@ pub struct Forge {
     pub heads: BTreeMap<u64, [u8; 32]>,
     /// The `link` of the next record
     pub link: Option<Value>,
-    /// `v`
+    /// The member `v`
     pub version: &'static str,
 }
 
-/// A string as JSON.
+/// Returns a string as JSON.
 pub fn string(text: &str) -> Value {
     Value::String(text.to_owned())
 }
 
-/// A number as JSON.
+/// Returns a number as JSON.
 pub fn number(number: u64) -> Value {
     Value::Number(number.to_string())
 }
 
-/// An object as JSON.
+/// Returns an object as JSON.
 pub fn object<const N: usize>(members: [(&str, Value); N]) -> Value {
     Value::Object(members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
 }
@@ -48,7 +48,7 @@ fn of_place(place: &Place) -> [(&'static str, Value); 3] {
 }
 
 impl Forge {
-    /// A new chain, before its first record, with key 0.
+    /// Creates a chain with key 0, before its first record.
     pub fn new(chain: &str, salt: u8) -> Self {
         let place = (1, "run--1".to_owned(), 0);
         let (head, version) = (GENESIS, "1.2");
@@ -71,12 +71,12 @@ impl Forge {
         SigningKey::from_bytes(&seed)
     }
 
-    /// Returns the public part of a key.
+    /// Returns the public part of key `n`.
     pub fn public(&self, n: u64) -> String {
         seal::text(self.secret(n).verifying_key().as_bytes())
     }
 
-    /// Signs a text with a key.
+    /// Signs a text with key `n`.
     pub fn sign(&self, n: u64, text: &str) -> String {
         seal::text(&self.secret(n).sign(text.as_bytes()).to_bytes())
     }
@@ -99,8 +99,8 @@ impl Forge {
         }
     }
 
-    /// Begins a segment. `unsettled` is a number of the segment before, of which
-    /// nobody knows from there on whether it was delivered.
+    /// Begins a segment. `unsettled` is a number in the segment before: from there on,
+    /// the new segment says, records may not have been delivered.
     pub fn restart(&mut self, run: &str, unsettled: Option<u64>) {
         let last = self.place.2.checked_sub(1).map(|number| (self.place.0, self.place.1.clone(), number));
         self.link = last.map(|last| {
@@ -140,7 +140,7 @@ impl Forge {
         ])
     }
 
-    /// Returns what a checkpoint says of its key.
+    /// Returns what a checkpoint says about its key `n`.
     pub fn key(&self, n: u64) -> Value {
         let mut needed = Vec::new();
         for mut key in [n, n.saturating_sub(1), n.saturating_sub(2)] {
@@ -164,7 +164,7 @@ impl Forge {
         ])
     }
 
-    /// Seals the next record, with more members of `audit`.
+    /// Seals the next record, with additional members of `audit`.
     pub fn seal(&mut self, body: &str, is_checkpoint: bool, more: &[(&str, Value)]) -> Value {
         let mut audit = vec![("chain".to_owned(), string(&self.chain))];
         audit.extend(self.link.take().map(|link| ("link".to_owned(), link)));
@@ -192,7 +192,7 @@ impl Forge {
         record
     }
 
-    /// Computes the hash of a record anew, and its signature if it names a key.
+    /// Computes a record's hash again, and its signature if the record names a key.
     pub fn resign(&self, record: &mut Value) {
         let Some(head) = rehash(record) else { return };
         let Some(audit) = audit_mut(record) else { return };
@@ -226,12 +226,12 @@ pub fn audit_mut(record: &mut Value) -> Option<&mut Vec<(String, Value)>> {
     record.members_mut()?.iter_mut().find(|(name, _)| name == "audit")?.1.members_mut()
 }
 
-/// Returns the head that a record says.
+/// Returns the head that a record states.
 pub fn head_of(record: &Value) -> Option<[u8; 32]> {
     seal::bytes(record.get("audit")?.get("head")?.as_str()?)
 }
 
-/// Computes the hash of a record anew, as anybody can. Returns the head.
+/// Computes a record's hash again, as anybody can without a key. Returns the head.
 pub fn rehash(record: &mut Value) -> Option<[u8; 32]> {
     let audit = record.get("audit")?;
     let version = audit.get("v")?.as_str()?.to_owned();
@@ -241,7 +241,7 @@ pub fn rehash(record: &mut Value) -> Option<[u8; 32]> {
     Some(head)
 }
 
-/// Returns the anchor that a checkpoint's record holds.
+/// Returns the anchor for a checkpoint's record.
 pub fn anchor(record: &Value) -> Option<Value> {
     let audit = record.get("audit")?;
     let names = ["chain", "run", "seg", "seq", "head", "key", "sig"];

@@ -1,8 +1,9 @@
-//! The game: an honest fleet seals a log, an adversary with the store, and perhaps with
-//! the keys of a node, changes it, and what is said of it must still be true.
+//! The game: an honest fleet seals a log, and an adversary changes it. The adversary can
+//! write the store, and may have the keys of a node. What a report says about the log
+//! must still be true.
 //!
-//! The fleet and the adversary follow scripts, lists of [`Step`], which tests and fuzz
-//! targets draw at random.
+//! Fleet and adversary follow scripts, which are lists of [`Step`]. Tests and fuzz
+//! targets draw them at random.
 
 mod adversary;
 mod fleet;
@@ -16,10 +17,10 @@ use crate::model::{Log, Report};
 use crate::seal::Read;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// One step of a script: what to do, and two numbers that say where.
+/// One step of a script: an action, and two numbers that select where.
 pub type Step = (u8, u16, u16);
 
-/// Returns the script that these bytes stand for.
+/// Returns the script for these bytes.
 pub fn script(bytes: &[u8]) -> Vec<Step> {
     let step = |bytes: &[u8; 5]| {
         (bytes[0], u16::from_le_bytes([bytes[1], bytes[2]]), u16::from_le_bytes([bytes[3], bytes[4]]))
@@ -27,16 +28,17 @@ pub fn script(bytes: &[u8]) -> Vec<Step> {
     bytes.as_chunks().0.iter().map(step).collect()
 }
 
-/// Findings that say nothing of records that are not covered.
+/// Findings that say nothing about uncovered records.
 const FINE: [&str; 3] = ["tail_unanchored", "unsigned", "state_damaged"];
 
-/// Checks that a report says nothing that is not so, which is two things:
+/// Checks that everything a report says is true:
 ///
-/// - Each record that a signature is said to reach was sealed exactly so. Who has a
-///   node's keys is the node, for the time since the oldest of these keys came into
-///   force; before that only if the report says that nobody has handed over to a key.
-/// - Each record that was sealed before one that a signature reaches is here, said to be
-///   altered or unsigned, or said to be missing.
+/// - Each record that a signature is said to cover was sealed exactly like that. Somebody
+///   who has a node's keys counts as the node since the time at which the oldest of these
+///   keys came into force. Before that time, this holds only if the report says that a
+///   key has no handover.
+/// - Each record that was sealed before a covered record is here, or the report says that
+///   it is altered, unsigned or missing.
 pub fn check(fleet: &Fleet, log: &Log, report: &Report) -> Result<(), String> {
     let lacks_handover =
         report.findings.values().flatten().any(|what| what.contains(": no handover between key"));
@@ -58,7 +60,8 @@ pub fn check(fleet: &Fleet, log: &Log, report: &Report) -> Result<(), String> {
     let here = Here::of(log);
     let mut seen = BTreeSet::new();
     for mut at in proven {
-        // Without its first record nobody knows what a segment goes on from.
+        // Without the first record of a segment, nobody knows from which record the
+        // segment goes on.
         let mut is_known = true;
         while seen.insert((at, is_known)) {
             let sealed = &fleet.sealed[at];
@@ -79,7 +82,7 @@ pub fn check(fleet: &Fleet, log: &Log, report: &Report) -> Result<(), String> {
 struct Here {
     /// The heads of intact records
     heads: BTreeSet<(String, [u8; 32])>,
-    /// The places of intact records, and of altered ones
+    /// The places of intact and of altered records
     places: BTreeMap<(String, u64, String), BTreeMap<u64, bool>>,
 }
 
@@ -98,8 +101,8 @@ impl Here {
         here
     }
 
-    /// Says what is wrong if a record that was sealed is not here, and the report does
-    /// not say so.
+    /// Returns what is wrong if a sealed record is not here and the report does not say
+    /// so.
     fn misses(&self, sealed: &Sealed, is_known: bool, report: &Report) -> Option<String> {
         let (segment, run, number) = &sealed.place;
         let is_missing = report.missing.iter().any(|(chain, of, life, first, last)| {
@@ -113,8 +116,8 @@ impl Here {
         match life.and_then(|life| life.get(number)) {
             Some(false) if report.findings.contains_key("tampered") => None,
             Some(true) if report.findings.keys().any(is_said) => None,
-            // The end of a segment of which nobody knows where it was: an altered record
-            // does not say so, and is reported itself.
+            // It is not known where the segment ended. An altered record does not say
+            // that, and is reported itself.
             None if !is_known
                 && life
                     .is_none_or(|life| life.iter().all(|(here, is_intact)| here < number || !is_intact)) =>

@@ -1,6 +1,6 @@
 //! JSON with exact numbers, and the canonical form.
 
-/// A value; a number is the text that it was written as.
+/// A JSON value. A number is kept as its text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Value {
     /// `null`
@@ -29,12 +29,12 @@ impl Value {
         (reader.at == text.len()).then_some(value)
     }
 
-    /// Returns the member of that name, the last if there are several.
+    /// Returns the member of that name. Of several, returns the last.
     pub fn get(&self, name: &str) -> Option<&Value> {
         self.members().iter().rev().find(|(key, _)| key == name).map(|(_, value)| value)
     }
 
-    /// Returns the members of an object; no members of anything else.
+    /// Returns the members of an object, and none for any other value.
     pub fn members(&self) -> &[(String, Value)] {
         match self {
             Value::Object(members) => members,
@@ -50,7 +50,7 @@ impl Value {
         }
     }
 
-    /// Returns the string, if it is one.
+    /// Returns the string, if the value is one.
     pub fn as_str(&self) -> Option<&str> {
         match self {
             Value::String(text) => Some(text),
@@ -58,7 +58,7 @@ impl Value {
         }
     }
 
-    /// Returns the elements, if it is an array.
+    /// Returns the elements, if the value is an array.
     pub fn as_array(&self) -> Option<&[Value]> {
         match self {
             Value::Array(values) => Some(values),
@@ -66,7 +66,7 @@ impl Value {
         }
     }
 
-    /// Returns an integer that stands without sign, fraction and exponent, below 2^64.
+    /// Returns an integer below 2^64 that is written without sign, fraction and exponent.
     pub fn as_integer(&self) -> Option<u64> {
         match self {
             Value::Number(text) if text.bytes().all(|byte| byte.is_ascii_digit()) => text.parse().ok(),
@@ -74,7 +74,7 @@ impl Value {
         }
     }
 
-    /// Writes the value as it was read, without white space.
+    /// Prints the value as it was read, without white space.
     pub fn text(&self) -> String {
         match self {
             Value::Null => "null".to_owned(),
@@ -91,7 +91,7 @@ impl Value {
         }
     }
 
-    /// Returns the canonical form, which a value with a duplicate key has not.
+    /// Returns the canonical form. A value with a duplicate key has none.
     pub fn canonical(&self) -> Option<String> {
         match self {
             Value::Number(text) => number(text),
@@ -138,7 +138,8 @@ fn quoted(text: &str) -> String {
     out + "\""
 }
 
-/// Writes a number canonically; one that no double holds has no canonical form.
+/// Prints a number canonically. A number beyond the range of doubles has no canonical
+/// form.
 fn number(text: &str) -> Option<String> {
     let in_range = |number: &i128| (-(1 << 63)..1 << 64).contains(number);
     if !text.contains(['.', 'e', 'E'])
@@ -178,7 +179,7 @@ impl Reader<'_> {
         is_here.then_some(())
     }
 
-    /// Takes a comma and goes on, or the end and stops.
+    /// Returns true after a comma, and false after `end`.
     fn goes_on(&mut self, end: &str) -> Option<bool> {
         self.space();
         if self.take(",").is_some() {
@@ -253,7 +254,7 @@ impl Reader<'_> {
             self.digits()?;
         }
         let text = String::from_utf8(self.text[start..self.at].to_vec()).ok()?;
-        // No double holds it.
+        // The number is beyond the range of doubles.
         let is_finite = text.parse().is_ok_and(f64::is_finite);
         is_finite.then_some(Value::Number(text))
     }
@@ -294,7 +295,7 @@ impl Reader<'_> {
         u32::from_str_radix(std::str::from_utf8(digits).ok().filter(|_| is_hex)?, 16).ok()
     }
 
-    /// Reads what follows `\u`. Half a surrogate pair is no character.
+    /// Reads what follows `\u`. A lone surrogate is not a character.
     fn escaped(&mut self) -> Option<char> {
         let high = self.unit()?;
         if !(0xd800..0xdc00).contains(&high) {

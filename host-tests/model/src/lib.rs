@@ -1,6 +1,6 @@
-//! The rules of docs/seal-format.md as a small, slow program: it takes a whole log
-//! and returns what a verification of it comes to. It shares no code with the
-//! verifier, so that the two can be held against each other.
+//! The rules of docs/seal-format.md as a small, slow program: it takes a whole log and
+//! returns the result of its verification. It shares no code with the verifier, so that
+//! tests can compare the two.
 //!
 //! - [`json`]: JSON with exact numbers, and the canonical form
 //! - [`seal`]: one record, its hashes and its checkpoint

@@ -1,4 +1,4 @@
-//! Answers to questions that games ask again and again.
+//! A cache of answers that games need again and again.
 
 use std::collections::HashMap;
 
@@ -16,7 +16,7 @@ impl<A> Default for Memo<A> {
 }
 
 impl<A: Clone> Memo<A> {
-    /// Returns the answer to a question, which is found out only if it is not known.
+    /// Returns the answer to a question, and computes it if it is not known yet.
     pub(crate) fn get(&mut self, question: &str, answer: impl FnOnce() -> A) -> A {
         if let Some(answer) = self.0.get(question) {
             return answer.clone();

@@ -1,4 +1,4 @@
-//! What a log comes to, by the section *Verification* of docs/seal-format.md.
+//! The result of a verification, by the section *Verification* of docs/seal-format.md.
 
 mod coverage;
 mod ends;
@@ -29,7 +29,7 @@ pub const VERDICTS: [&str; 15] = [
     "tampered",
 ];
 
-/// A log, and what is known from elsewhere.
+/// A log, and what is known about it from elsewhere.
 #[derive(Clone, Debug, Default)]
 pub struct Log {
     /// The lines of all files
@@ -40,18 +40,18 @@ pub struct Log {
     pub anchors: Option<Vec<String>>,
     /// The checkpoints with which the log begins, if there are any
     pub from: Option<Vec<String>>,
-    /// From when to when nodes have to be heard, in seconds since 1970
+    /// The period in which nodes must have been heard, in seconds since 1970
     pub heard: Option<(u64, u64)>,
 }
 
-/// What a log comes to.
+/// The result of verifying a log.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
-    /// The kinds of findings, each with what was found where
+    /// The findings: for each kind, what was found and where
     pub findings: BTreeMap<&'static str, BTreeSet<String>>,
-    /// Chain, place and head of the records that are covered
+    /// Chain, place and head of each covered record
     pub covered: BTreeSet<(String, Place, [u8; 32])>,
-    /// Chain, segment, run, first and last number of what is missing
+    /// Missing records: chain, segment, run, first and last number
     pub missing: Vec<(String, u64, String, u64, u64)>,
 }
 
@@ -66,23 +66,23 @@ impl Report {
     }
 }
 
-/// The kind of what is missing before the log begins; it makes no finding.
+/// The kind of records that are missing before the log begins, which is no finding.
 const BEFORE: &str = "before the start";
 
-/// A stretch of numbers in a segment and run.
+/// A range of numbers in a segment and run.
 type Range = (u64, u64);
 
-/// What there is of one chain.
+/// The parts of one chain in the log.
 #[derive(Default)]
 struct Chain {
-    /// Intact records, each once
+    /// Intact records, without duplicates
     records: BTreeMap<Place, Vec<Record>>,
-    /// Places of records that are altered
+    /// Places of altered records
     altered: BTreeSet<Place>,
-    /// Good checkpoints
+    /// Valid checkpoints
     good: Vec<(Place, [u8; 32], Good)>,
     anchors: Vec<(Place, [u8; 32])>,
-    /// The last record of each segment and run that a good anchor says was delivered
+    /// The last record of each segment and run that a valid anchor says was delivered
     delivered: BTreeMap<(u64, String), u64>,
     /// The checkpoint with which the log begins
     start: Option<(Place, [u8; 32], Good)>,
@@ -90,29 +90,29 @@ struct Chain {
     has_roster: bool,
     is_in_roster: bool,
     covered: BTreeSet<(Place, [u8; 32])>,
-    /// What is missing, and the finding that it makes
+    /// What is missing, and which finding it makes
     missing: BTreeMap<(u64, String), Vec<(Range, &'static str)>>,
 }
 
-/// The key that a signature counts as, and the first place that it can have signed.
+/// The key that a signature counts as, and the first place that this key can have signed.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Key {
     n: u64,
     since: (u64, u64),
 }
 
-/// A record from which the chain has gone on twice, or with which it begins anew.
+/// A record that two records continue, or with which the chain begins again.
 struct Fork {
     at: (u64, u64),
     /// The finding that it makes
     kind: &'static str,
     /// True if both sides are covered
     are_covered: bool,
-    /// True for the first record of a segment that goes on from nowhere
+    /// True for the first record of a segment that continues no other segment
     is_restart: bool,
 }
 
-/// Returns the finding that forks before a place make of what is wrong at it.
+/// Returns the finding for what is wrong at a place, if there are forks before it.
 fn fork_before<'a>(forks: impl Iterator<Item = &'a Fork>, place: &Place) -> Option<&'static str> {
     let is_between =
         |fork: &Fork| if fork.is_restart { fork.at > position(place) } else { fork.at < position(place) };
@@ -203,7 +203,7 @@ pub fn verify(log: &Log) -> Report {
     report
 }
 
-/// Looks for nodes of which no chain has a covered record of the time asked for.
+/// Finds nodes of which no chain has a covered record in the period asked for.
 fn silent(log: &Log, chains: &BTreeMap<String, Chain>, report: &mut Report) {
     let Some((from, to)) = log.heard else { return };
     let entries = log.roster.as_deref().and_then(Value::parse).unwrap_or(Value::Null);

@@ -1,4 +1,4 @@
-//! One record: what its seal says, its hashes, and its checkpoint.
+//! One record: the statements in its seal, its hashes, and its checkpoint.
 
 use crate::json::Value;
 use crate::memo::Memo;
@@ -12,22 +12,22 @@ use std::collections::BTreeMap;
 /// A segment, a run, and a number.
 pub type Place = (u64, String, u64);
 
-/// The record that a segment goes on from, the first that may not have been delivered,
-/// and the head before that.
+/// The record that a segment continues, and maybe the first record that may not have been
+/// delivered, with the head before it.
 pub type Link = (Place, Option<(Place, [u8; 32])>);
-/// What stands before the first record of a chain.
+/// The head before the first record of a chain.
 pub const GENESIS: [u8; 32] = [0; 32];
 /// Members that outputs add.
 const OUTPUT_MEMBERS: [&str; 3] = ["date", "@timestamp", "_flb-key"];
 
-/// How a record is read.
+/// The result of reading a record.
 #[derive(Clone, Debug)]
 pub enum Read {
-    /// No JSON, or a version that is not known
+    /// Not JSON, or an unknown version
     Unreadable,
     /// A record without `audit`
     Unsealed,
-    /// An `audit` that no filter wrote
+    /// An `audit` that no filter can have written
     Malformed,
     /// A record with a seal
     Sealed(Box<Record>),
@@ -38,47 +38,47 @@ pub enum Read {
 pub struct Record {
     /// The name of the chain
     pub chain: String,
-    /// Where in the chain it stands
+    /// The place in the chain
     pub place: Place,
-    /// The head before it
+    /// The head before the record
     pub prev: [u8; 32],
-    /// The head after it
+    /// The head after the record
     pub head: [u8; 32],
-    /// Seconds of its time
+    /// The seconds of its time
     pub seconds: u64,
-    /// `v`
+    /// The member `v`
     pub version: String,
-    /// `policy`
+    /// The member `policy`
     pub policy: Option<String>,
-    /// The record that it goes on from
+    /// The record that it continues
     pub link: Option<Link>,
-    /// `notes`
+    /// The member `notes`
     pub notes: Vec<String>,
-    /// Whether its hashes fit
+    /// True if its hashes fit
     pub is_intact: bool,
-    /// What it says of its key, and the signature
+    /// What it says about its key, and the signature
     pub key: Option<(Value, String)>,
 }
 
-/// A checkpoint that counts: its key, and the handovers in it.
+/// A valid checkpoint: its key, and the handovers in it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Good {
     /// The number of the key
     pub n: u64,
-    /// Key, place, and the head before it
+    /// The handovers: key, place, and the head before it
     pub since: Vec<(u64, Place, [u8; 32])>,
 }
 
-/// Why a checkpoint does not count.
+/// The reason why a checkpoint does not count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bad {
-    /// The key is not one of the chain's
+    /// The key is not certified for the chain
     NotCertified,
-    /// It is not what the key has signed
+    /// The text differs from what the key signed
     Tampered,
 }
 
-// Games of one fleet ask the same again and again.
+// Caches, because games of one fleet ask the same questions again and again.
 thread_local! {
     static READ: RefCell<Memo<Read>> = RefCell::default();
     static SIGNED: RefCell<Memo<bool>> = RefCell::default();
@@ -88,12 +88,12 @@ fn is_base64url(text: &str, characters: usize) -> bool {
     text.len() == characters && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
 }
 
-/// Reads bytes in base64url without padding, in the one form that they have.
+/// Decodes base64url without padding. Accepts the one canonical form only.
 pub fn bytes<const N: usize>(text: &str) -> Option<[u8; N]> {
     URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()
 }
 
-/// Writes bytes in base64url without padding.
+/// Encodes bytes in base64url without padding.
 pub fn text(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
@@ -145,7 +145,7 @@ pub fn digest(version: &str, parts: &[&[u8]]) -> [u8; 32] {
     if version.starts_with("1.1") { Sha256::digest(&all).into() } else { Sha512_256::digest(&all).into() }
 }
 
-/// Returns the leaf of a record without output members, and its head.
+/// Returns the leaf of a record without the members that outputs added, and its head.
 pub fn hashes(record: &Value, version: &str, prev: &[u8; 32]) -> Option<([u8; 32], [u8; 32])> {
     let mut record = record.clone();
     for (key, value) in record.members_mut()? {
@@ -159,7 +159,7 @@ pub fn hashes(record: &Value, version: &str, prev: &[u8; 32]) -> Option<([u8; 32
     Some((leaf, digest(version, &[b"flb-audit head v1\n", prev, &leaf])))
 }
 
-/// Whether the hashes fit, in one of the ways to leave out members of outputs.
+/// Returns true if the hashes fit for some choice of members that outputs may have added.
 fn is_intact(record: &Value, version: &str, prev: &[u8; 32], head: &[u8; 32]) -> bool {
     let members = record.members();
     let of_outputs: Vec<usize> =
@@ -168,7 +168,7 @@ fn is_intact(record: &Value, version: &str, prev: &[u8; 32], head: &[u8; 32]) ->
         let kept = (0..members.len()).filter(|at| !left_out.contains(at)).map(|at| members[at].clone());
         hashes(&Value::Object(kept.collect()), version, prev).is_some_and(|(_, now)| now == *head)
     };
-    // Of the first seven, every choice; later ones are kept.
+    // Tries every choice of the first seven members. Later ones are kept.
     let tried = &of_outputs[..of_outputs.len().min(7)];
     (0..1u32 << tried.len()).any(|choice| {
         let is_left_out = |bit: &usize| choice >> bit & 1 == 1;
@@ -246,10 +246,10 @@ fn record(value: &Value, audit: &Value) -> Option<Record> {
     })
 }
 
-/// Reads an anchor as a record that nothing is known of but its checkpoint.
+/// Reads an anchor as a record of which only the checkpoint is known.
 pub fn read_anchor(line: &str) -> Option<Record> {
     let value = Value::parse(line)?;
-    // An object in which a key occurs twice has no canonical form.
+    // An object with a duplicate key has no canonical form.
     value.canonical()?;
     let signature = value.get("sig")?.as_str()?.to_owned();
     Some(Record {
@@ -267,13 +267,13 @@ pub fn read_anchor(line: &str) -> Option<Record> {
     })
 }
 
-/// Checks that an anchor says that its record was delivered.
+/// Returns true if an anchor says that its record was delivered.
 pub fn is_delivered(line: &str) -> bool {
     let anchor = Value::parse(line).unwrap_or(Value::Null);
     anchor.get("delivered").is_some_and(|said| said.text() == "true")
 }
 
-/// Checks that a key has signed a text.
+/// Returns true if a key has signed a text.
 pub fn has_signed(key: &[u8; 32], message: &str, signature: &str) -> bool {
     let signed = || {
         let signature = Signature::from_bytes(&bytes(signature)?);
@@ -283,18 +283,18 @@ pub fn has_signed(key: &[u8; 32], message: &str, signature: &str) -> bool {
     SIGNED.with_borrow_mut(|memo| memo.get(&asked, || signed().is_some()))
 }
 
-/// The text of a certificate.
+/// Returns the text that a certificate signs.
 pub fn certificate_text(chain: &str, n: u64, public: &str) -> String {
     format!("flb-audit key v1\n{chain}\n{n}\n{public}\n")
 }
 
-/// The text of a handover.
+/// Returns the text that a handover signs.
 pub fn handover_text(chain: &str, n: u64, place: &Place, head: &[u8; 32]) -> String {
     let (segment, run, number) = place;
     format!("flb-audit handover v1\n{chain}\n{n}\n{segment}.{run}.{number}\n{}\n", text(head))
 }
 
-/// The text of a checkpoint.
+/// Returns the text that a checkpoint signs.
 pub fn checkpoint_text(chain: &str, n: u64, place: &Place, head: &[u8; 32]) -> String {
     let ((segment, run, number), head) = (place, STANDARD.encode(head));
     let size = u128::from(*number) + 1;
@@ -322,7 +322,7 @@ pub fn judge(record: &Record, key_0: &[u8; 32]) -> Result<Good, Bad> {
         let head = hash(of.get("head")?)?;
         Some((number(of)?, place(of)?, head, string(of, "sig").filter(is_signature)?))
     };
-    // All parts are there before anything is judged.
+    // Require all parts before judging any.
     let certificates: Option<Vec<_>> = list("certs")?.iter().map(certificate).collect();
     let handovers: Option<Vec<_>> = list("since")?.iter().map(handover).collect();
     let (certificates, handovers) = certificates.zip(handovers).ok_or(Bad::Tampered)?;

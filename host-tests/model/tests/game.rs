@@ -1,5 +1,5 @@
-//! A few hundred games, in which model and product must say the same, and nothing that
-//! is not so. `GAMES` is another number of games, about: a fleet plays several.
+//! Plays a few hundred games in which model and product must say the same, and only what
+//! is true. `GAMES` sets about how many games: each fleet plays several.
 
 mod product;
 
@@ -13,7 +13,7 @@ fn script(steps: std::ops::Range<usize>) -> impl Strategy<Value = Vec<Step>> {
     vec((any::<u8>(), any::<u16>(), any::<u16>()), steps)
 }
 
-/// The most games that one fleet plays: what it seals is the same in all of them.
+/// The most games for one fleet. What it seals is the same in all of them.
 const GAMES_OF_FLEET_MAX: usize = 19;
 
 /// Plays one game.
@@ -36,7 +36,8 @@ fn play(fleet: &Fleet, moves: &[Step], known: u16, files: usize) -> Result<(), T
     let mut of_product: Vec<&str> =
         product["counts"].as_object().expect("counts").keys().map(String::as_str).collect();
     of_product.sort_unstable();
-    // Other findings of a tampered log depend on which record is taken for it.
+    // In a tampered log, other findings depend on which record counts as the tampered
+    // one.
     let is_tampered = model.verdict() == "tampered";
     prop_assert!(
         product["verdict"] == model.verdict()

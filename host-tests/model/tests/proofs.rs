@@ -1,4 +1,5 @@
-//! A proof says where its record stands, which a thief of a key can make up.
+//! A proof states the place of its record. Somebody who has stolen a key can make that
+//! up.
 
 use flb_audit_model::forge::{Forge, anchor, head_of, set, string};
 use flb_audit_model::json::Value;
@@ -37,8 +38,8 @@ fn a_record_is_where_its_checkpoint_and_leaves_say() {
         let leaves: Vec<String> = records[first + 1..].iter().map(leaf).collect();
         assert_eq!(verdict(&forge, &records[first], &leaves, &checkpoint), "intact", "from {first}");
     }
-    // Somebody with the key seals a record elsewhere, and has it under the checkpoint at
-    // record 2 of segment 2, over so many leaves.
+    // Somebody with the key seals a record at another place, and puts it under the
+    // checkpoint at record 2 of segment 2, with this number of leaves.
     for (segment, run, number, leaves, expected) in [
         (2, "run--2", 1, 1, "intact"),
         (2, "run--2", 1, 2, "tampered"),

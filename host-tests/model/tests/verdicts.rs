@@ -1,4 +1,5 @@
-//! Product and model agree on docs/seal-verdicts.json, whatever the order of lines.
+//! Checks that product and model agree on docs/seal-verdicts.json, with lines in any
+//! order.
 
 mod product;
 mod vectors;
@@ -11,7 +12,7 @@ use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
 
-/// The file, beside the page that it belongs to.
+/// Returns the path of the file, which is beside its page.
 fn path() -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/seal-verdicts.json")
 }
@@ -20,7 +21,7 @@ fn document() -> Value {
     serde_json::from_str(&fs::read_to_string(path()).expect("docs/seal-verdicts.json")).expect("JSON")
 }
 
-/// Reads the log of a vector; its lines are numbers of lines of the document.
+/// Reads the log of a vector. The vector refers to lines of the document by number.
 fn log(document: &Value, vector: &Value) -> Log {
     let line = |number: &Value| {
         let number = number.as_u64().expect("a number") as usize;
@@ -36,7 +37,7 @@ fn log(document: &Value, vector: &Value) -> Log {
     }
 }
 
-/// Writes the file anew with `BLESS=1`, and checks that it is what the generator makes.
+/// Checks that the file is what the generator makes. With `BLESS=1`, writes it.
 #[test]
 fn the_file_is_what_the_generator_makes() {
     let mut lines: Vec<String> = Vec::new();
@@ -71,7 +72,7 @@ fn the_file_is_what_the_generator_makes() {
     }
     let is_fine = |vector: &&Value| vector["verdict"] == "intact" || vector["verdict"] == "tail_unanchored";
     assert!(made.len() - made.iter().filter(is_fine).count() >= 120);
-    // A line each, so that a change shows.
+    // One line for each vector, so that changes are easy to see.
     let rows = |rows: Vec<Value>| rows.iter().map(Value::to_string).collect::<Vec<_>>().join(",\n");
     let made = format!(
         "{{\"vectors\":[\n{}\n],\"lines\":[\n{}\n]}}\n",

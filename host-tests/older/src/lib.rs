@@ -1,4 +1,4 @@
-//! An output of the first version of the interface, which still has to run.
+//! An output of the first version of the interface, which must still run.
 #![allow(missing_docs)]
 
 wit_bindgen::generate!({ path: "../../wit/0.1", world: "component" });

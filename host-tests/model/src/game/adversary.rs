@@ -1,4 +1,4 @@
-//! An adversary who can write the store, and has no key of any node.
+//! An adversary who can write the store, and has no node's key.
 
 use super::thief::Thief;
 use super::{Step, Stolen};
@@ -6,7 +6,7 @@ use crate::forge::{Forge, anchor, audit_mut, number, rehash, set, string};
 use crate::json::Value;
 use crate::model::Log;
 
-/// Changes a log as the script says. With stolen keys, some moves seal with them.
+/// Changes a log as the script says. With stolen keys, some of the moves seal records.
 pub fn attack(log: &mut Log, script: &[Step], stolen: Option<&Stolen>) {
     let honest = log.lines.clone();
     let mut thief = stolen.and_then(Thief::new);
@@ -108,7 +108,7 @@ pub(super) fn of<'a>(record: &'a Value, name: &str) -> Option<&'a Value> {
     record.get("audit")?.get(name)
 }
 
-/// Alters a record and computes the hashes of all that follow it in its life.
+/// Alters a record, and computes the hashes of all later records of its life.
 fn reseal(log: &mut Log, at: usize, to: usize) {
     let Some(first) = Value::parse(&log.lines[at]) else { return };
     let names = ["chain", "seg", "run"];
@@ -131,8 +131,8 @@ fn reseal(log: &mut Log, at: usize, to: usize) {
     }
 }
 
-/// Appends a record that goes on from another, without a key or under one of the
-/// adversary's own.
+/// Appends a record that continues another, without a key or with a key of the
+/// adversary's.
 fn append(log: &mut Log, at: usize, how: usize) {
     let Some(before) = Value::parse(&log.lines[at]) else { return };
     let part = |name: &str| of(&before, name).and_then(Value::as_str).unwrap_or_default();
@@ -148,7 +148,8 @@ fn append(log: &mut Log, at: usize, how: usize) {
     log.lines.push(record.text());
 }
 
-/// Has a record say another's key, under a signature of the adversary's or of that one.
+/// Makes a record claim another record's key, with the adversary's signature or a copied
+/// one.
 fn sign(log: &mut Log, at: usize, how: usize) {
     let with_key =
         log.lines.iter().filter_map(|line| Value::parse(line)).filter(|record| of(record, "key").is_some());

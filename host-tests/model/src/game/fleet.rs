@@ -1,4 +1,4 @@
-//! Honest nodes: what they seal, and what of it was delivered.
+//! Honest nodes: what they seal, and which of it is delivered.
 
 use super::{Step, Stolen};
 use crate::json::Value;
@@ -20,32 +20,32 @@ use std::rc::Rc;
 /// A record that a node has sealed.
 #[derive(Clone, Debug)]
 pub struct Sealed {
-    /// The name of its chain
+    /// The name of the chain
     pub chain: String,
-    /// Where it stands
+    /// The place in the chain
     pub place: Place,
-    /// The head before it
+    /// The head before the record
     pub prev: [u8; 32],
-    /// The head after it
+    /// The head after the record
     pub head: [u8; 32],
 }
 
-/// What was sealed, and what is in the store.
+/// What the nodes sealed, and what is in the store.
 #[derive(Clone, Debug, Default)]
 pub struct Fleet {
     /// Everything that was sealed
     pub sealed: Vec<Sealed>,
     /// The lines that were delivered
     pub lines: Vec<String>,
-    /// All anchors that were kept
+    /// All kept anchors
     pub anchors: Vec<String>,
     /// The roster of all nodes
     pub roster: String,
-    /// Whether a state was set back, or damaged
+    /// True if a state was set back or damaged
     pub has_lost_state: bool,
-    /// Whether records were lost
+    /// True if records were lost
     pub has_lost_records: bool,
-    /// The keys that somebody has copied
+    /// The keys that somebody copied
     pub stolen: Option<Stolen>,
 }
 
@@ -96,12 +96,12 @@ fn seed(node: u8, count: &mut u64, seed: &mut [u8; 32]) -> bool {
     true
 }
 
-/// A node before its first life. It is the same in every game.
+/// A node before its first life. It is equal in every game.
 struct New {
     state: Vec<u8>,
     keys: Vec<u8>,
     seeds: u64,
-    /// Its entry of the roster
+    /// The entry in the roster
     entry: String,
 }
 
@@ -127,8 +127,8 @@ impl New {
     }
 }
 
-/// Has a fleet seal what the script says. A step is a life of a node: which one and how
-/// it ends, how many records it seals, and how far apart they are.
+/// Seals what the script says. Each step is one life of a node. It selects the node and
+/// how the life ends, how many records it seals, and the time between them.
 pub fn honest(script: &[Step]) -> Fleet {
     let mut fleet = Fleet::default();
     let mut nodes: Vec<Node> = FIRST.with(|first| first.iter().map(New::node).collect());
@@ -141,7 +141,7 @@ pub fn honest(script: &[Step]) -> Fleet {
     fleet
 }
 
-/// One life of a node.
+/// Runs one life of a node.
 fn live(node: &mut Node, number: u8, fleet: &mut Fleet, (kind, count, pace): Step) {
     if kind % 16 == 15 {
         if let Some(backup) = node.backup.take() {
@@ -198,13 +198,13 @@ fn live(node: &mut Node, number: u8, fleet: &mut Fleet, (kind, count, pace): Ste
         fleet.stolen = Stolen::copy(state.header.id, node.keys.0.borrow().clone());
     }
     let is_read = pace & 0x400 > 0;
-    // A stop that is not clean loses what was sealed last.
+    // An unclean stop loses the last sealed records.
     if kind % 4 == 3 {
         let lost = usize::from(kind / 4 % 4);
         fleet.has_lost_records |= lost > 0 && !sent.is_empty();
         sent.truncate(sent.len().saturating_sub(lost));
     }
-    // Somebody takes anchors from the store.
+    // Somebody copies anchors from the store.
     for line in sent.iter().filter(|_| is_read) {
         let kept = Value::parse(line).and_then(|record| crate::forge::anchor(&record));
         fleet.anchors.extend(kept.map(|mut anchor| {
@@ -225,12 +225,12 @@ impl Fleet {
         }
     }
 
-    /// Finds what was sealed under a head.
+    /// Returns the index of the record after which the head is `head`.
     pub fn find(&self, chain: &str, head: &[u8; 32]) -> Option<usize> {
         self.sealed.iter().position(|sealed| sealed.chain == chain && sealed.head == *head)
     }
 
-    /// Returns the log as it was delivered; the number says what is known from elsewhere.
+    /// Returns the log as delivered. `known` selects what is known from elsewhere.
     pub fn log(&self, known: u16) -> Log {
         let count = usize::from(known >> 3).checked_rem(self.anchors.len() + 1).unwrap_or(0);
         let anchors = (known & 3 == 3 && !self.anchors.is_empty() || known & 3 > 0 && count > 0)

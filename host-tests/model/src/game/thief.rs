@@ -1,4 +1,4 @@
-//! An adversary who has a node's keys from some time on, and seals with them.
+//! An adversary who has a node's keys from some time on, and seals records with them.
 
 use super::adversary::of;
 use crate::json::Value;
@@ -10,7 +10,7 @@ use flb_audit_core::hash::Algorithm;
 use flb_audit_core::record::notes::Notes;
 use flb_audit_core::{Event, Sealer};
 
-/// The keys of a node, as somebody has copied them.
+/// A node's keys, as somebody copied them.
 #[derive(Clone, Debug)]
 pub struct Stolen {
     /// The chain
@@ -21,7 +21,7 @@ pub struct Stolen {
     pub file: Vec<u8>,
 }
 
-/// The thief, and the key in force as the thief has it.
+/// The thief, with the key in force in the copied key file.
 pub(super) struct Thief {
     ring: KeyRing,
     made: u64,
@@ -32,8 +32,8 @@ impl Thief {
         Some(Thief { ring: KeyRing::from_file(&stolen.file)?.0, made: 0 })
     }
 
-    /// Seals records that go on from one of the log, in its life or in a new one, or
-    /// take its place. The key may be handed over before, wherever that is.
+    /// Seals records that continue one of the log, in its life or in a new one, or that
+    /// replace it. The key may be handed over before, at any place.
     pub(super) fn act(&mut self, log: &mut Log, at: usize, how: usize) -> Option<()> {
         let chain = self.ring.chain();
         let of_chain = |line: &String| {
@@ -105,7 +105,7 @@ fn head(record: &Value, name: &str) -> Option<[u8; 32]> {
 }
 
 impl Stolen {
-    /// Copies a key file, if there is a key to use in it.
+    /// Copies a key file, if it has a usable key.
     pub(super) fn copy(chain: ChainId, file: Vec<u8>) -> Option<Stolen> {
         let (ring, _) = KeyRing::from_file(&file)?;
         let since = ring.newest_handover()?.place;

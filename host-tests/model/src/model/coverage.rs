@@ -1,11 +1,12 @@
-//! The reach of signatures: the section *Coverage*.
+//! How far signatures reach: the section *Coverage*.
 
 use super::{Chain, Key, position};
 use crate::seal::Place;
 use std::collections::{BTreeMap, BTreeSet};
 
 impl Chain {
-    /// Since when each key is in force: not before the keys before it.
+    /// Returns from which place each key is in force, which is never before the keys
+    /// before it.
     pub(super) fn in_force(&self) -> BTreeMap<u64, (u64, u64)> {
         let mut first: BTreeMap<u64, (u64, u64)> = BTreeMap::new();
         let all = self.good.iter().chain(&self.start);
@@ -21,7 +22,8 @@ impl Chain {
         first
     }
 
-    /// The key as which a signature reaches an earlier place, where the head is this.
+    /// Returns the key as which a signature covers `to`, an earlier place where the head
+    /// is `head`.
     pub(super) fn over(
         &self,
         mut by: Key,
@@ -40,7 +42,7 @@ impl Chain {
         Some(by)
     }
 
-    /// Finds out how far signatures reach.
+    /// Computes how far signatures reach.
     pub(super) fn cover(&mut self) {
         let in_force = self.in_force();
         let mut signed: BTreeSet<(Place, [u8; 32], Key)> = BTreeSet::new();

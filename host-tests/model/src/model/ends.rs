@@ -1,10 +1,10 @@
-//! Records that no signature reaches, and the ends of segments.
+//! Records that no signature covers, and the ends of segments.
 
 use super::{BEFORE, Chain, Fork, Report, fork_before, position};
 use crate::seal::{Place, Record};
 
 impl Chain {
-    /// Judges records that no signature reaches.
+    /// Judges records that no signature covers.
     pub(super) fn stretches(&self, name: &str, forks: &[Fork], report: &mut Report) {
         if !self.is_in_roster {
             return;
@@ -53,7 +53,7 @@ impl Chain {
         }
     }
 
-    /// Checks anchors, and what is behind the last one.
+    /// Checks anchors, and what is after the last one.
     pub(super) fn ends(&self, name: &str, report: &mut Report) {
         for (place, head) in &self.anchors {
             if self.records.get(place).is_some_and(|here| here.iter().all(|record| record.head != *head)) {

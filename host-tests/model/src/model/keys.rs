@@ -1,11 +1,11 @@
-//! Keys that have to follow one another.
+//! The rule that keys follow one another.
 
 use super::{BEFORE, Chain, Fork, Report, fork_before, position};
 use crate::seal::Place;
 use std::collections::{BTreeMap, BTreeSet};
 
 impl Chain {
-    /// Holds keys against each other.
+    /// Compares keys with each other.
     pub(super) fn keys(&self, name: &str, forks: &[Fork], report: &mut Report) {
         let mut since: BTreeMap<u64, BTreeSet<(Place, [u8; 32])>> = BTreeMap::new();
         for (n, at, head) in self.good.iter().flat_map(|(.., good)| &good.since) {
@@ -71,7 +71,7 @@ impl Chain {
         }
     }
 
-    /// Looks for keys that nobody has handed over to.
+    /// Finds keys that have no handover.
     pub(super) fn without_handover(
         &self,
         name: &str,
@@ -116,8 +116,8 @@ impl Chain {
         }
     }
 
-    /// Returns where records that are missing from a place on may begin: without its first record nobody
-    /// knows what a segment goes on from.
+    /// Returns the first place that may be missing before `first`. If a segment's first
+    /// record is missing, nobody knows which record the segment continues.
     pub(super) fn before(&self, first: &Place) -> (u64, u64) {
         match first.2 {
             0 => self.records.range(..first).next_back().map(|(here, _)| position(here)).unwrap_or_default(),

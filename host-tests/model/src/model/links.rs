@@ -1,12 +1,12 @@
-//! Heads, links and policies that have to fit together.
+//! Heads, links and policies that must fit together.
 
 use super::{Chain, Fork, Report, position};
 use crate::seal::{GENESIS, Link, Place, Record};
 use std::collections::{BTreeMap, BTreeSet};
 
 impl Chain {
-    /// Checks heads and links. Returns the records from which the chain has gone on twice, and
-    /// those with which it begins anew.
+    /// Checks heads and links. Returns the records that two others continue, and those
+    /// with which the chain begins again.
     pub(super) fn links(&self, name: &str, report: &mut Report) -> Vec<Fork> {
         let mut forks = Vec::new();
         for record in self.all() {
@@ -79,7 +79,7 @@ impl Chain {
         forks
     }
 
-    /// Holds the checkpoint with which the log begins against what is here.
+    /// Compares the checkpoint with which the log begins with the records here.
     pub(super) fn link_to_start(&self, name: &str, report: &mut Report) {
         let Some((start, head, _)) = &self.start else { return };
         for record in self.all() {
@@ -105,7 +105,8 @@ impl Chain {
         }
     }
 
-    /// Holds the head before what may not have been delivered against what is here.
+    /// Compares the head before records that may not have been delivered with the records
+    /// here.
     pub(super) fn settled(&self, record: &Record, here: &str, report: &mut Report) {
         let Some((link, Some(((segment, run, number), head)))) = &record.link else { return };
         if link.0 >= record.place.0 || !self.is_covered(record) {
@@ -121,7 +122,7 @@ impl Chain {
         }
     }
 
-    /// Checks whether a segment begins after another one of its chain.
+    /// Returns true if a segment begins after another segment of its chain.
     pub(super) fn is_later(&self, place: &Place) -> bool {
         let start = self.start.as_ref().map(|(start, ..)| start);
         self.records.keys().chain(start).any(|other| (other.0, &other.1) < (place.0, &place.1))

@@ -1,11 +1,11 @@
-//! Missing records, and the evidence that accounts for them.
+//! Missing records, and the evidence that explains them.
 
 use super::{BEFORE, Chain, Range};
 use crate::seal::Place;
 use std::collections::{BTreeMap, BTreeSet};
 
 impl Chain {
-    /// The numbers of a segment and run where an intact record is, or an altered one.
+    /// Returns the numbers in a segment and run that have an intact or an altered record.
     pub(super) fn numbers(&self, life: &(u64, String)) -> BTreeSet<u64> {
         let places = self.records.keys().chain(&self.altered);
         places.filter(|place| (place.0, &place.1) == (life.0, &life.1)).map(|place| place.2).collect()
@@ -16,7 +16,7 @@ impl Chain {
         here.map(|place| place.2).max()
     }
 
-    /// Finds what is missing, and what accounts for it.
+    /// Finds missing records, and the evidence that explains them.
     pub(super) fn find_missing(&mut self) {
         // The first number that need not be here.
         let mut ends: BTreeMap<(u64, String), u128> = BTreeMap::new();
@@ -58,7 +58,7 @@ impl Chain {
         }
     }
 
-    /// The numbers from one on, up to another, of which no record is here.
+    /// Returns the ranges from `from` up to `end` of which no record is here.
     pub(super) fn absent(&self, life: &(u64, String), from: u128, end: u128) -> Vec<Range> {
         let here = self.numbers(life).into_iter().map(u128::from);
         let (mut first, mut ranges) = (from, Vec::new());
@@ -71,7 +71,7 @@ impl Chain {
         ranges
     }
 
-    /// Parts what is missing into what a stop accounts for, and the rest.
+    /// Splits missing records into those that a stop explains, and the others.
     pub(super) fn accounted(
         &self,
         life: &(u64, String),
@@ -124,8 +124,8 @@ impl Chain {
         parts
     }
 
-    /// Returns the finding for what stands between a record and the next one that is
-    /// here, and is missing or altered.
+    /// Returns the finding for the missing or altered records between a record and the
+    /// next one here.
     pub(super) fn behind(&self, place: &Place) -> Option<&'static str> {
         let here = self.records.keys().find(|next| *next > place);
         let is_next = |at: &Place| at > place && here.is_none_or(|here| at < here);

@@ -1,4 +1,4 @@
-//! The verifier that ships, in this process.
+//! The verifier that ships, called in this process.
 
 use flb_audit_model::model::Log;
 use serde_json::Value;
@@ -6,7 +6,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::time::{Duration, UNIX_EPOCH};
 
-/// Verifies a log whose lines are spread over so many files.
+/// Verifies a log whose lines are spread over `files` files.
 pub(crate) fn verify(log: &Log, files: usize) -> Value {
     let directory = tempfile::tempdir().expect("a directory");
     let mut arguments: Vec<OsString> = vec!["verify".into()];

@@ -140,7 +140,7 @@ pub(super) fn links(all: &mut All) {
     let link = |segment: u64, run: &str, sequence: u64| {
         object([("run", string(run)), ("seg", number(segment)), ("seq", number(sequence))])
     };
-    // The end of the chain is sealed anew by the holder of its keys.
+    // Somebody with the keys seals the end of the chain again.
     let linked = |to: Option<Value>, notes: &[&str]| {
         let mut case = base().cut(at(3, 0));
         case.forge.place = (3, "run--3".to_owned(), 0);
@@ -245,8 +245,8 @@ pub(super) fn stops(all: &mut All) {
     delivered(all);
 }
 
-/// A stop may have lost segment 3, or some of it, says segment 4. Records of it were seen
-/// in a log.
+/// Adds: segment 4 says that a stop may have lost segment 3, or a part of it. Records of
+/// segment 3 were seen in a log.
 fn delivered(all: &mut All) {
     let case = |unsettled: u64, at_3: &[usize], said: Value, lost: Range<usize>| {
         let mut case = base();
@@ -267,9 +267,9 @@ fn delivered(all: &mut All) {
     add(all, "stops: an anchor says null", case(0, &[3], Value::Null, 0..6));
 }
 
-/// A segment of ten records without a checkpoint after record 3, and another that says
-/// that records 8 and 9 may not have been delivered. Some records are written anew, each
-/// with the head of the one before, and some are deleted.
+/// Adds: a segment of ten records has no checkpoint after record 3, and the next segment
+/// says that records 8 and 9 may not have been delivered. Some records are written again,
+/// each with the head of the one before, and some are deleted.
 fn rewritten(all: &mut All) {
     let case = |anew: Range<usize>, lost: Range<usize>| {
         let mut case = base();
@@ -292,8 +292,8 @@ fn rewritten(all: &mut All) {
     add(all, "stops: what was not settled is written anew", case(8..9, 9..10));
 }
 
-/// Segments 4 and 5 may not have been delivered, nor what segment 3 has from record 4 on,
-/// says segment 6.
+/// Adds: segment 6 says that segments 4 and 5, and segment 3 from record 4 on, may not
+/// have been delivered.
 fn over_segments(all: &mut All) {
     let case = |anchored: &[usize], unsettled: u64| {
         let mut case = base();
@@ -325,8 +325,8 @@ fn over_segments(all: &mut All) {
     add(all, "stops: whole segments were lost, and more", case(&[four, six], 5));
 }
 
-/// Who has a key from segment 3 on puts a record into segment 2, and lets a segment of
-/// their own link to it.
+/// Adds: somebody who has a key from segment 3 on puts a record into segment 2, and makes
+/// a segment of their own link to it.
 pub(super) fn stolen_keys(all: &mut All) {
     let stolen = |segment: u64| {
         let mut case = base().cut(at(2, 3));

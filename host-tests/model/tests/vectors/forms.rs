@@ -1,8 +1,9 @@
-//! Vectors of single records: the forms of their members, keys, and how they are read.
+//! Vectors of single records: the forms of their members, their keys, and how they must
+//! be read.
 
 use super::*;
 
-/// Forms of members: the hash is that of the altered record.
+/// Adds forms of members. The hash is that of the altered record.
 pub(super) fn forms(all: &mut All) {
     let forms = [
         (
@@ -110,7 +111,7 @@ pub(super) fn forms(all: &mut All) {
     }
 }
 
-/// Forms of the members of a checkpoint, signed as they stand.
+/// Adds forms of the members of a checkpoint. The signature fits the altered form.
 pub(super) fn checkpoint_forms(all: &mut All) {
     let end = || base().cut(CHECKPOINT + 1);
     for text in ["3.0", "3e0", "\"3\"", "null", "4294967296", "-3", "0", "1", "2", "4"] {
@@ -270,7 +271,7 @@ pub(super) fn what_is_read(all: &mut All) {
     }
 }
 
-/// Adds a last record with this body, and changes its text.
+/// Adds a last record with this body, and then changes its text.
 fn last(body: &str, change: impl Fn(String) -> String) -> Case {
     let mut case = base();
     let text = case.forge.seal(body, false, &[]).text();

@@ -15,7 +15,7 @@ use flb_audit_model::seal;
 struct Case {
     forge: Forge,
     records: Vec<Value>,
-    /// Lines beside the records
+    /// Lines in addition to the records
     lines: Vec<String>,
     roster: Option<Vec<Value>>,
     anchors: Option<Vec<String>>,
@@ -64,7 +64,7 @@ impl Case {
         audit_mut(&mut self.records[at]).expect("a seal")
     }
 
-    /// Sets a member of a seal, as anybody can.
+    /// Sets a member of a seal, as anybody can without a key.
     fn set(mut self, at: usize, name: &str, value: Value) -> Self {
         set(self.audit(at), name, value);
         self
@@ -100,7 +100,7 @@ impl Case {
         self
     }
 
-    /// Alters what a checkpoint says of its key, and signs it again.
+    /// Alters what a checkpoint says about its key, and signs it again.
     fn key(mut self, at: usize, alter: impl FnOnce(&mut Vec<(String, Value)>)) -> Self {
         let key = self.audit(at).iter_mut().find(|(name, _)| name == "key").expect("a key");
         alter(key.1.members_mut().expect("members"));
@@ -121,7 +121,7 @@ impl Case {
         self
     }
 
-    /// Anchors it with checkpoints that were taken from the log, as `said`.
+    /// Adds checkpoints of the log as anchors, with `said` about their delivery.
     fn delivered(mut self, at: &[usize], said: &Value) -> Self {
         self = self.anchored(at);
         for anchor in self.anchors.iter_mut().flatten() {
@@ -132,13 +132,13 @@ impl Case {
         self
     }
 
-    /// Anchors it with checkpoints of the honest log.
+    /// Adds checkpoints of the honest log as anchors.
     fn anchored_of(mut self, at: &[usize]) -> Self {
         self.anchors = base().anchored(at).anchors;
         self
     }
 
-    /// Has the log begin with some checkpoints of the honest one.
+    /// Makes the log begin with some checkpoints of the honest one.
     fn from(mut self, at: &[usize]) -> Self {
         let all = base();
         let from = at.iter().map(|at| anchor(&all.records[*at]).expect("a checkpoint").text());
@@ -158,7 +158,7 @@ fn flipped(text: &Value) -> Value {
     string(&format!("{first}{}", &text[1..]))
 }
 
-/// Sets a bit of the last character that carries no data.
+/// Sets one of the bits of the last character that carry no data.
 fn with_padding_bits(text: &Value) -> Value {
     const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let text = text.as_str().expect("text");
@@ -172,7 +172,7 @@ fn flip(members: &mut Value, name: &str) {
     set(members.members_mut().expect("members"), name, value);
 }
 
-/// All vectors, each with its name.
+/// Returns all vectors with their names.
 pub(crate) fn all() -> Vec<(String, Log)> {
     let mut all: Vec<(String, Case)> = Vec::new();
     chains::honest_logs(&mut all);

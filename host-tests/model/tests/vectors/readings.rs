@@ -1,9 +1,9 @@
-//! Vectors of what a reader of the page has taken in another way than it was meant.
+//! Vectors of statements on the page that a reader has misunderstood.
 
 use super::*;
 use flb_audit_model::forge::head_of;
 
-/// Writes the first character of a string as an escape, as a store may.
+/// Writes the first character of a string as an escape, as a store may do.
 fn escaped(text: &str, name: &str) -> String {
     let member = format!("\"{name}\":\"");
     let at = text.find(&member).expect("the member") + member.len();
@@ -57,7 +57,7 @@ pub(super) fn what_anchors_and_lines_are(all: &mut All) {
     add(all, "a checkpoint at 2^64-2", far.line(line));
 }
 
-/// Segment 4 goes on from segment 2, as segment 3 does.
+/// Returns a log in which segment 4 continues segment 2, as segment 3 does.
 fn forked() -> Case {
     let mut case = base();
     case.forge.head = head_of(&case.records[at(2, 5)]).expect("a head");
@@ -130,7 +130,8 @@ pub(super) fn keys(all: &mut All) {
         case
     };
     add(all, "keys: changed within a segment", within());
-    // Nothing says when key 1 came into force: it has signed one record, by handing over.
+    // Nothing says when key 1 came into force. It has signed one record only, by handing
+    // over.
     add(all, "keys: a key only hands over", within().delete([0, 3]));
     let mut anew = within();
     set(anew.records[2].members_mut().expect("members"), "n", number(99));

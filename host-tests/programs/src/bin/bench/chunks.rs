@@ -1,9 +1,9 @@
-//! A chunk handed to a component as MessagePack, which that decodes, and as a list
-//! of events, which the host has decoded.
+//! Compares two ways to pass a chunk to a component: as MessagePack, which the component
+//! decodes, and as a list of events, which the host has decoded.
 //!
-//! Either way the component has the JSON of each record in the end, but for one
-//! that only counts them. Instructions are those in the component, as fuel; time
-//! is all of it, the best of some turns.
+//! In both ways the component ends up with the JSON of each record, except one that only
+//! counts records. Instructions are those in the component, as fuel. Time covers
+//! everything, and is the best of several turns.
 
 use anyhow::Result;
 use flb_audit_ledger::chunk::{Item, items, write_json};
@@ -48,7 +48,7 @@ pub(crate) fn measure() -> Result<()> {
     ];
     for (name, call) in calls {
         let (chunks, mut store) = instance(true)?;
-        // Its buffers have grown by then.
+        // The first call makes the buffers grow.
         call(&chunks, &mut store, &chunk)?;
         store.set_fuel(u64::MAX)?;
         let result = call(&chunks, &mut store, &chunk)?;
@@ -82,7 +82,7 @@ fn instance(is_counted: bool) -> Result<(Chunks, Store<World>)> {
     Ok((Chunks::instantiate(&mut store, &component, &linker)?, store))
 }
 
-/// A chunk as Fluent Bit 5 makes it.
+/// Returns a chunk as Fluent Bit 5 makes it.
 fn chunk() -> Result<Vec<u8>> {
     let mut chunk = Vec::new();
     for call in streams::calls("kubernetes-audit")?.iter().cycle().take(RECORDS) {
@@ -95,7 +95,7 @@ fn chunk() -> Result<Vec<u8>> {
     Ok(chunk)
 }
 
-/// Decodes a chunk, as the host would.
+/// Decodes a chunk as the host would.
 fn events(chunk: &[u8]) -> Vec<Event> {
     let event = |item| match item {
         Item::Record(record) => {

@@ -1,9 +1,8 @@
 //! `cargo xtask bench`: the cost of the filter and of the verifier, of the ledger
 //! beside Fluent Bit's own `file` output, and of chunks handed to components.
 //!
-//! Instructions are wasmtime's fuel: exact, and the same on every machine. CPU
-//! is user time of whole processes that take turns, so that the ratios hold on
-//! a busy machine.
+//! Instructions are wasmtime's fuel: exact, and equal on every machine. CPU is the user
+//! time of whole processes that take turns, so that the ratios hold on a busy machine.
 #![forbid(unsafe_code)]
 
 mod chunks;
@@ -27,9 +26,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-/// The records that go through a Fluent Bit in one run.
+/// The number of records that pass through Fluent Bit in one run.
 const RECORDS: usize = 100_000;
-/// The turns of every pipeline; the best run counts.
+/// The number of turns for every pipeline. The best run counts.
 const TURNS: usize = 3;
 
 fn main() -> Result<()> {
@@ -58,7 +57,7 @@ fn main() -> Result<()> {
     chunks::measure()
 }
 
-/// The module that ships, and the same with a policy that redacts nothing.
+/// The module that ships, and the same module with a policy that redacts nothing.
 struct Modules {
     shipped: PathBuf,
     empty: PathBuf,
@@ -80,7 +79,7 @@ impl Modules {
     }
 }
 
-/// A state directory with a new chain.
+/// Creates a state directory with a new chain.
 fn state(algorithm: Algorithm) -> Result<TempDir> {
     let dir = tempfile::tempdir()?;
     let header = Header { id: ChainId::from_random([7; 9]), algorithm };
@@ -88,7 +87,7 @@ fn state(algorithm: Algorithm) -> Result<TempDir> {
     Ok(dir)
 }
 
-/// Fuel of the first call and of the others, and how a record grows.
+/// Prints the fuel of the first call and of the others, and how much a record grows.
 fn instructions(filter: &Filter, name: &str, calls: &[Call], algorithm: Algorithm) -> Result<()> {
     let state = state(algorithm)?;
     let limits = Limits { directory: Some(state.path().to_path_buf()), ..Limits::default() };
@@ -118,7 +117,7 @@ fn instructions(filter: &Filter, name: &str, calls: &[Call], algorithm: Algorith
     Ok(())
 }
 
-/// `flb-audit verify` on one core.
+/// Measures `flb-audit verify` on one core.
 fn verify_speed(filter: &Filter, calls: &[Call]) -> Result<()> {
     const BYTES: usize = 256 << 20;
     for algorithm in Algorithm::ALL {
@@ -152,7 +151,7 @@ fn verify_speed(filter: &Filter, calls: &[Call]) -> Result<()> {
     Ok(())
 }
 
-/// `flb-audit check` by the schema in both modes.
+/// Measures `flb-audit check` with the schema in both modes.
 fn check_speed(calls: &[Call]) -> Result<()> {
     const BYTES: usize = 256 << 20;
     let dir = tempfile::tempdir()?;
@@ -177,7 +176,7 @@ fn check_speed(calls: &[Call]) -> Result<()> {
     Ok(())
 }
 
-/// `flb-audit verify` with signatures, on all cores: a million records.
+/// Measures `flb-audit verify` with signatures, on all cores, for a million records.
 fn verify_signed_speed(filter: &Filter, calls: &[Call]) -> Result<()> {
     const RECORDS: usize = 1_000_000;
     let dir = tempfile::tempdir()?;
@@ -217,8 +216,8 @@ fn verify_signed_speed(filter: &Filter, calls: &[Call]) -> Result<()> {
     Ok(())
 }
 
-/// Runs `flb-audit verify`, which has to find nothing wrong. Gives the most
-/// memory that it has had at one time: proc(5), `VmHWM` of `status`.
+/// Runs `flb-audit verify`, which must find nothing wrong. Returns its peak memory:
+/// `VmHWM` in `status` (proc(5)).
 fn memory_kib_of(command: &mut Command) -> Result<u64> {
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn()?;
     let mut most = 0;
@@ -235,7 +234,7 @@ fn memory_kib_of(command: &mut Command) -> Result<u64> {
     Ok(most)
 }
 
-/// User CPU of a program that has to succeed, in seconds.
+/// Runs a program that must succeed. Returns its user CPU in seconds.
 fn user_seconds(command: &mut Command) -> Result<f64> {
     let before = children_user_seconds()?;
     let output = command.stdin(Stdio::null()).output().with_context(|| format!("{command:?}"))?;
@@ -243,14 +242,14 @@ fn user_seconds(command: &mut Command) -> Result<f64> {
     Ok(children_user_seconds()? - before)
 }
 
-/// Below 10, `verify` has found nothing wrong.
+/// Returns true for the exit codes with which `verify` has found nothing wrong.
 fn is_success(status: ExitStatus) -> bool {
     status.code().is_some_and(|code| code < 10 && code != 1 && code != 2)
 }
 
-/// User time of all children that have ended: proc(5), field 16 of `stat`.
+/// Returns the user time of all ended children: field 16 of `stat` (proc(5)).
 fn children_user_seconds() -> Result<f64> {
-    /// `sysconf(_SC_CLK_TCK)`, which Linux has at 100 on all common machines.
+    /// `sysconf(_SC_CLK_TCK)`, which is 100 on Linux on all common machines.
     const TICKS_A_SECOND: f64 = 100.0;
     let stat = fs::read_to_string("/proc/self/stat")?;
     // The second field is a name in brackets, which may hold spaces.
@@ -264,7 +263,7 @@ struct Pipeline {
     name: &'static str,
     filter: Option<Section>,
     best: f64,
-    /// True if the chain has gone on in the last turn.
+    /// True if the chain grew in the last turn.
     has_sealed: bool,
 }
 
@@ -278,7 +277,7 @@ impl Pipeline {
         Pipeline::new(name, Some(filter))
     }
 
-    /// All of it, as a config in the classic format.
+    /// Returns the whole pipeline as a config in the classic format.
     fn config(&self, log: &Path, parsers: &Path) -> String {
         let tail = Section::input("tail")
             .with("tag", "kube.audit")
@@ -299,11 +298,11 @@ impl Pipeline {
     }
 }
 
-/// The pipelines that are compared, by their names.
+/// The names of the pipelines that are compared.
 const SEALING: [&str; 3] = ["Lua", "filter_audit.wasm, empty policy", "filter_audit.wasm, empty policy, AOT"];
 const REDACTING: [&str; 3] = ["Lua, redacting", "filter_audit.wasm", "filter_audit.wasm, AOT"];
 
-/// User CPU a record in a real Fluent Bit, for every kind of filter.
+/// Measures user CPU per record in a real Fluent Bit, for every kind of filter.
 fn cpu(fluent_bit: &Path, modules: &Modules, calls: &[Call]) -> Result<()> {
     let (major, minor, patch) = fluent_bit::version(fluent_bit)?;
     let dir = state(Algorithm::default())?;
@@ -382,10 +381,10 @@ fn cpu(fluent_bit: &Path, modules: &Modules, calls: &[Call]) -> Result<()> {
     Ok(())
 }
 
-/// A guest that returns its record: `malloc` hands out two places in turn.
+/// A guest that returns its record. `malloc` alternates between two places.
 const NO_OP: [&[u8]; 9] = [
     b"\0asm\x01\0\0\0",
-    // Types: of malloc, of free, of audit
+    // Types: of malloc, of free, and of audit
     b"\x01\x14\x03\x60\x01\x7f\x01\x7f\x60\x01\x7f\0\x60\x06\x7f\x7f\x7f\x7f\x7f\x7f\x01\x7f",
     // Functions
     b"\x03\x04\x03\0\x01\x02",
@@ -396,8 +395,8 @@ const NO_OP: [&[u8]; 9] = [
     b"\x07\x22\x04\x06memory\x02\0\x06malloc\0\0\x04free\0\x01\x05audit\0\x02",
     // The global becomes itself xor 1 MiB, and is returned
     b"\x0a\x18\x03\x0e\0\x23\0\x41\x80\x80\xc0\0\x73\x24\0\x23\0\x0b",
-    // Nothing
+    // The body of `free`: nothing
     b"\x02\0\x0b",
-    // The fifth parameter
+    // The body of `audit`: returns the fifth parameter
     b"\x04\0\x20\x04\x0b",
 ];

@@ -1,7 +1,7 @@
-//! The ledger beside Fluent Bit's own `file` output.
+//! Compares the ledger with Fluent Bit's own `file` output.
 //!
-//! CPU is that of the whole Fluent Bit, user and system; memory is the most that
-//! it has had. The best of some turns counts.
+//! CPU is user and system time of the whole Fluent Bit, memory its peak. The best of
+//! several turns counts.
 
 use anyhow::{Context, Result, ensure};
 use flb_audit_core::chain::{Chain, ChainId, GENESIS, Place, Run};
@@ -88,7 +88,7 @@ pub(crate) fn measure(fluent_bit: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Writes sealed records; gives how long one is.
+/// Writes sealed records. Returns the length of one.
 fn write_sealed(path: &Path) -> Result<usize> {
     let next = Place { segment: 1, run: Run::from_random([1; 6]), sequence: 0 };
     let id = ChainId::from_random([1; 9]);
@@ -120,7 +120,7 @@ fn run(fluent_bit: &Path, dir: &Path, log: &str, output: &Section) -> Result<Too
     }
     let init = Command::new(root().join("dist/flb-audit")).arg("init").arg(&ledger).output()?;
     ensure!(init.status.success(), "flb-audit init: {}", init.status);
-    // The sealed records are to be stored as they are.
+    // Sealed records, which the ledger must store unchanged.
     let (chain, key) = (ChainId::from_random([1; 9]), "A".repeat(43));
     let entry = format!(r#"[{{"node":"bench","chain":"{chain}","key":"{key}","created":""}}]"#);
     fs::write(ledger.join("roster.json"), entry)?;
@@ -159,10 +159,10 @@ fn run(fluent_bit: &Path, dir: &Path, log: &str, output: &Section) -> Result<Too
     Ok(Took { cpu_seconds, seconds, memory_kib })
 }
 
-/// User and system time of all children that have ended: proc(5), fields 16
-/// and 17 of `stat`.
+/// Returns user and system time of all ended children: fields 16 and 17 of `stat`
+/// (proc(5)).
 fn children_cpu_seconds() -> Result<f64> {
-    /// `sysconf(_SC_CLK_TCK)`, which Linux has at 100 on all common machines.
+    /// `sysconf(_SC_CLK_TCK)`, which is 100 on Linux on all common machines.
     const TICKS_A_SECOND: f64 = 100.0;
     let stat = fs::read_to_string("/proc/self/stat")?;
     // The second field is a name in brackets, which may hold spaces.

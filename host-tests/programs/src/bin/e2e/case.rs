@@ -1,18 +1,18 @@
-//! A case: a name, what it proves, and a directory of its own.
+//! A case: its name, what it proves, and its own directory.
 
 use anyhow::Result;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-/// One thing that is proved of one Fluent Bit.
+/// A case, which proves one thing about a Fluent Bit.
 pub(crate) struct Case {
     pub(crate) name: &'static str,
-    /// Runs it; gives what it has seen, in a few words. An error that is
-    /// [`Skipped`] is no failure.
+    /// Runs the case. Returns a few words about what it has seen. A [`Skipped`] error
+    /// does not count as a failure.
     pub(crate) run: fn(&Place) -> Result<String>,
 }
 
-/// The case cannot be proved on this machine, and why. It has proved nothing.
+/// Says why the case cannot be proved on this machine. The case has proved nothing.
 #[derive(Debug)]
 pub(crate) struct Skipped(pub(crate) &'static str);
 
@@ -42,40 +42,40 @@ pub(crate) struct Place {
 #[derive(Clone)]
 pub(crate) struct FluentBit {
     pub(crate) path: PathBuf,
-    /// Major, minor and patch.
+    /// The major, minor and patch version.
     pub(crate) version: (u32, u32, u32),
 }
 
 impl FluentBit {
-    /// True if this Fluent Bit makes a new guest for every chunk.
+    /// Returns true if this Fluent Bit makes a new guest for every chunk.
     pub(crate) fn is_guest_per_chunk(&self) -> bool {
         self.version < (4, 1, 0)
     }
 
-    /// True if `tail` remembers an incomplete line as read: after a restart, the
-    /// line's start is lost, and its end comes as a line of its own.
+    /// Returns true if `tail` remembers an incomplete line as read. After a restart, the
+    /// start of that line is lost, and its end comes as another line.
     pub(crate) fn tears_lines(&self) -> bool {
         self.version < (5, 1, 0)
     }
 
-    /// True if this Fluent Bit starts with a filter that it cannot instantiate.
+    /// Returns true if this Fluent Bit starts although it cannot instantiate a filter.
     pub(crate) fn starts_without_filters(&self) -> bool {
         self.is_guest_per_chunk()
     }
 
-    /// True if its parsers stop at an exponent without a point.
+    /// Returns true if its parsers stop at an exponent in a number without a point.
     pub(crate) fn reads_json_with_jsmn(&self) -> bool {
         self.version < (4, 1, 0)
     }
 }
 
 impl Place {
-    /// A path in the case's directory.
+    /// Returns a path in the case's directory.
     pub(crate) fn at(&self, name: impl AsRef<Path>) -> PathBuf {
         self.dir.join(name)
     }
 
-    /// A place of its own, in a directory below this one's.
+    /// Creates another place, in a directory below this one.
     pub(crate) fn below(&self, name: &str) -> Result<Place> {
         let dir = self.dir.join(name);
         std::fs::create_dir(&dir)?;
@@ -84,8 +84,8 @@ impl Place {
 }
 
 impl Case {
-    /// Runs the case and says in one line what came of it. Its directory is
-    /// kept if it failed.
+    /// Runs the case and prints one line about the outcome. The directory of a failed
+    /// case is kept.
     pub(crate) fn prove(&self, fluent_bit: &FluentBit) -> Result<Outcome> {
         let dir = tempfile::Builder::new().prefix("flb-audit-e2e-").tempdir()?;
         let place = Place { fluent_bit: fluent_bit.clone(), dir: dir.path().to_path_buf() };

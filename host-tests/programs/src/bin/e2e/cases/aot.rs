@@ -1,4 +1,4 @@
-//! Modules that were compiled ahead of time.
+//! Modules that are compiled ahead of time.
 
 use crate::case::{Place, Skipped};
 use crate::pipeline::Pipeline;
@@ -9,10 +9,10 @@ use std::fs;
 use std::path::PathBuf;
 
 const STREAM: &str = "kubernetes-audit";
-/// The first bytes of such a module, and the version of its format: none that any WAMR reads.
+/// The first bytes of such a module, with a version of the format that no WAMR reads.
 const UNKNOWN: &[u8] = b"\0aot\x63\0\0\0";
 
-/// A module for another WAMR: Fluent Bit 4.1 and later refuse to start, 4.0 does not
+/// Uses a module for another WAMR. Fluent Bit 4.1 and later refuse to start, 4.0 does not
 /// run the filter. Both say why.
 pub(crate) fn of_another_version(place: &Place) -> Result<String> {
     let module = place.at("filter_audit.aot");

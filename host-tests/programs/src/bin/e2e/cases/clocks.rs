@@ -12,7 +12,7 @@ use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
-/// The library that lies about the time, in the places where distributions have it.
+/// The library that fakes the time, at the paths where distributions have it.
 const LIBRARIES: [&str; 4] = [
     "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1",
     "/usr/lib/aarch64-linux-gnu/faketime/libfaketimeMT.so.1",
@@ -20,7 +20,7 @@ const LIBRARIES: [&str; 4] = [
     "/usr/lib/faketime/libfaketimeMT.so.1",
 ];
 const MESSAGE_RECORDS: u64 = 20;
-/// The number of messages that are sent in each of the times.
+/// The number of messages that are sent at each of the times.
 const MESSAGES: u64 = 100;
 
 pub(crate) fn a_year_ahead(place: &Place) -> Result<String> {

@@ -1,5 +1,5 @@
-//! State directories that were damaged, or belong to somebody else: the report says which
-//! of it is so, and nobody is accused.
+//! State directories that are damaged or belong to another user. The report says which of
+//! the two it is, and accuses nobody.
 
 use super::restarts::lasting_pipeline;
 use crate::case::{Place, Skipped};
@@ -22,7 +22,7 @@ const RECORDS: usize = 10;
 /// Damage that is done to a state directory between two lives.
 type Damage = fn(&Path) -> Result<()>;
 
-/// A state of the filter, and what `verify` says of the records.
+/// A state of the filter, and what `verify` says about its records.
 struct Expected {
     name: &'static str,
     damage: Damage,
@@ -73,7 +73,7 @@ const STATES: [Expected; 4] = [
     },
 ];
 
-/// Changes a byte at each of these places.
+/// Changes the byte at each of these places.
 fn flip(file: &Path, places: &[usize]) -> Result<()> {
     let mut bytes = fs::read(file)?;
     for &place in places {
@@ -108,7 +108,7 @@ fn state(place: &Place, expected: &Expected) -> Result<String> {
     Ok(format!("{}: {code}", expected.name))
 }
 
-/// One life, until so many records have come out of all lives.
+/// Runs one life, until all lives together have delivered `records` records.
 fn live(place: &Place, pipeline: &Pipeline<'_>, expected: &Expected, records: usize) -> Result<()> {
     let lines: String =
         (records - RECORDS..records).map(|number| format!("{}\n", json!({ "number": number }))).collect();
@@ -126,13 +126,13 @@ fn live(place: &Place, pipeline: &Pipeline<'_>, expected: &Expected, records: us
     process.stop()
 }
 
-/// Makes a directory nobody's. False if that is not allowed.
+/// Gives a directory to the user nobody. Returns false if that is not allowed.
 fn give_away(dir: &Path) -> Result<bool> {
     Ok(Command::new("chown").args(["-R", "65534:65534"]).arg(dir).status()?.success())
 }
 
-/// A ledger whose state was damaged goes on if its other files say how far it was, and
-/// otherwise refuses.
+/// Checks that a ledger with a damaged state goes on if its other files tell how far it
+/// had come, and refuses otherwise.
 pub(crate) fn ledgers(place: &Place) -> Result<String> {
     let slots: Damage =
         |dir| flip(&dir.join(state::FILE_NAME), &[state::SLOT_BYTES + 10, 2 * state::SLOT_BYTES + 10]);
@@ -151,7 +151,7 @@ pub(crate) fn ledgers(place: &Place) -> Result<String> {
     };
     let cases = [
         ("state", slots, "chain.state: damaged; the chain goes on", Some(TAIL_UNANCHORED)),
-        // Nobody vouches any more for what the chain's old state had written.
+        // Nothing vouches any more for what was written under the chain's old state.
         (
             "state-and-intents",
             slots_alone,

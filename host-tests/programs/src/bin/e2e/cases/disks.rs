@@ -1,6 +1,6 @@
-//! Faults that keep the keys of an honest chain from signing: a full disk, kills while a
-//! key comes into force, an outage of the ledger that a kill ends. None of them is
-//! somebody else's work.
+//! Faults that keep an honest chain's keys from signing: a full disk, kills while a key
+//! comes into force, and an outage of the ledger that a kill ends. A report must not
+//! blame them on somebody else.
 
 use super::restarts::lasting_pipeline;
 use crate::case::Place;
@@ -25,7 +25,7 @@ use std::time::{Duration, Instant};
 const TAG: &str = "some.tag";
 const MESSAGE_RECORDS: u64 = 20;
 
-/// Sends numbered records without a seal.
+/// Sends numbered records without seals.
 pub(super) fn send(client: &mut Client, numbers: Range<u64>) -> Result<()> {
     let entry = |number: u64| {
         let record = msgpack::Value::from(&json!({ "number": number, "text": "x".repeat(200) }));
@@ -34,9 +34,9 @@ pub(super) fn send(client: &mut Client, numbers: Range<u64>) -> Result<()> {
     client.send(TAG, &numbers.map(entry).collect::<Vec<_>>())
 }
 
-/// Sends such records to a ledger, which has them then.
+/// Sends such records to a ledger, and waits until it has them.
 pub(super) fn send_and_wait(process: &mut Process, port: u16, dir: &Path, numbers: Range<u64>) -> Result<()> {
-    // Both are there when it listens.
+    // Fluent Bit listens only after both plugins have started.
     let connected = || {
         process.ensure_running()?;
         Ok(Client::connect(port).ok())
@@ -49,7 +49,7 @@ pub(super) fn send_and_wait(process: &mut Process, port: u16, dir: &Path, number
 /// The time for which the disk is full.
 const FULL: Duration = Duration::from_secs(15);
 
-/// Each append that fails opens the ledger again, under another key.
+/// Each failed append opens the ledger again, under another key.
 pub(crate) fn keyed_ledger(place: &Place) -> Result<String> {
     let (dir, roster) = (place.at("ledger"), place.at("roster.json"));
     fs::create_dir(&dir)?;
@@ -97,9 +97,10 @@ fn append(place: &Place, numbers: Range<usize>) -> Result<()> {
     Ok(OpenOptions::new().append(true).create(true).open(place.at("log"))?.write_all(lines.as_bytes())?)
 }
 
-/// The number of times that two lives in a row are killed as soon as the key file changes.
+/// How often two lives in a row are killed as soon as the key file changes.
 const PAIRS: usize = 5;
-/// The longest such life. `tail` may have noted lines as read that it has not passed on.
+/// The longest duration of such a life. `tail` may have recorded lines as read that it
+/// has not passed on.
 const LIFE_MAX: Duration = Duration::from_secs(15);
 
 pub(crate) fn kills_at_keys(place: &Place) -> Result<String> {
@@ -115,7 +116,7 @@ pub(crate) fn kills_at_keys(place: &Place) -> Result<String> {
             let before = fs::read(&key)?;
             let process = pipeline.start()?;
             let start = Instant::now();
-            // A life that gets nothing to seal has no key.
+            // A life that seals nothing makes no key.
             while fs::read(&key)? == before && start.elapsed() < LIFE_MAX {
                 thread::sleep(Duration::from_micros(50));
             }
@@ -137,13 +138,13 @@ pub(crate) fn kills_at_keys(place: &Place) -> Result<String> {
     Ok(format!("{killed} kills, {} records, verify ends with {}", records.len(), report.code))
 }
 
-/// The ledger takes nothing in when Fluent Bit is killed. So what it seals after the next
-/// start comes to the ledger before the chunks of the life before, and the oldest files
-/// are deleted meanwhile.
+/// The ledger accepts nothing at the time when Fluent Bit is killed. So after the next
+/// start, newly sealed records reach the ledger before the chunks of the earlier life.
+/// Meanwhile retention deletes the oldest files.
 pub(crate) fn backlog(place: &Place) -> Result<String> {
     const ROUND: usize = 200;
     const ROUNDS: usize = 30;
-    // Some thousand records: more than there are between two checkpoints.
+    // A few thousand records, which is more than there are between two checkpoints.
     const KEPT: &str = "200k";
     let mut pipeline = lasting_pipeline(place)?;
     pipeline.use_keys()?;
@@ -152,7 +153,7 @@ pub(crate) fn backlog(place: &Place) -> Result<String> {
     pipeline.service("plugins_file", ledger::plugins_file(place)?.display());
     let output = ledger::output(&dir).with("config.file_size", "64k").with("config.keep_size", KEPT);
     pipeline.other_output(output);
-    // In the place of the second file.
+    // Blocks the name of the second file.
     let obstacle = dir.join(manifest::open_name(2));
     fs::create_dir(&obstacle)?;
     let mut written = 0;
@@ -177,7 +178,7 @@ pub(crate) fn backlog(place: &Place) -> Result<String> {
         let last = more()?;
         wait_for_number(&mut process, &dir, last)?;
     }
-    // Chunks of the life before may come late.
+    // Chunks of the earlier life may come late.
     thread::sleep(Duration::from_secs(3));
     let last = more()?;
     wait_for_number(&mut process, &dir, last)?;

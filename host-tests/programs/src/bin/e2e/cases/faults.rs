@@ -1,4 +1,4 @@
-//! Faults around the filter: deliveries that fail, and a stack on which it cannot
+//! Faults around the filter: failing deliveries, and a stack on which the filter cannot
 //! run.
 
 use crate::case::Place;
@@ -16,7 +16,7 @@ use std::fs;
 use std::thread;
 use std::time::Duration;
 
-/// The faults of the first requests, one each.
+/// The faults in answer to the first requests, one each.
 const FAULTS: [Fault; 4] = [Fault::Lost, Fault::KeptAndFailed, Fault::KeptAndClosed, Fault::Lost];
 
 pub(crate) fn deliveries(place: &Place) -> Result<String> {
@@ -39,8 +39,8 @@ pub(crate) fn deliveries(place: &Place) -> Result<String> {
 /// The number of requests that are refused.
 const REFUSED: usize = 20;
 
-/// Few chunks may be in memory, and the output takes none for a while: what waits is on
-/// the disk, and nothing is lost.
+/// Few chunks fit into memory, and the output accepts none for a while. The waiting
+/// chunks are on the disk, and nothing is lost.
 pub(crate) fn back_pressure(place: &Place) -> Result<String> {
     let mut pipeline = Pipeline::new(place)?;
     pipeline.service("storage.path", place.at("storage").display());
@@ -59,8 +59,8 @@ pub(crate) fn back_pressure(place: &Place) -> Result<String> {
     Ok(format!("{} records after {REFUSED} refused requests", expected.len()))
 }
 
-/// Pins a fault of Fluent Bit, so that its end is noticed: a processor of a threaded
-/// input is the only WASM module that can run.
+/// Pins down a fault of Fluent Bit, so that a fix is noticed: if a WASM module is the
+/// processor of a threaded input, no other WASM module can run.
 pub(crate) fn threads(place: &Place) -> Result<String> {
     const LINES: usize = 100;
     let mut pipeline = Pipeline::new(place)?;
@@ -73,8 +73,8 @@ pub(crate) fn threads(place: &Place) -> Result<String> {
     pipeline.http("json_lines");
     let mut process = pipeline.start()?;
     if place.fluent_bit.starts_without_filters() {
-        // It depends on the moment what 4.0 does: it runs, aborts, or cannot load the
-        // module for a chunk, which then passes as it came.
+        // 4.0 behaves differently from run to run: it runs, it aborts, or it cannot load
+        // the module for a chunk, which then passes unchanged.
         thread::sleep(Duration::from_secs(5));
         let has_ended = process.ensure_running().is_err();
         let is_loaded = !process.log()?.contains("Load wasm module failed");
@@ -87,10 +87,9 @@ pub(crate) fn threads(place: &Place) -> Result<String> {
     Ok("with two of them Fluent Bit does not start".into())
 }
 
-/// Pins a fault of Fluent Bit, so that its end is noticed: where an input
-/// collects in a coroutine, WAMR takes that for an overflow of the thread's
-/// stack, whatever the module, and Fluent Bit drops the record. `forward` does
-/// so from 5.1 on, unless it is threaded.
+/// Pins down a fault of Fluent Bit, so that a fix is noticed. If an input collects in a
+/// coroutine, WAMR reports an overflow of the thread's stack for every module, and Fluent
+/// Bit drops the record. `forward` does this from 5.1 on, unless it is threaded.
 pub(crate) fn coroutine(place: &Place) -> Result<String> {
     const OVERFLOW: &str = "Exception: native stack overflow";
     let mut pipeline = Pipeline::new(place)?;

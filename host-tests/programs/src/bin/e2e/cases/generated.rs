@@ -1,4 +1,4 @@
-//! Many records of arbitrary JSON, of which every one comes out.
+//! Many records of arbitrary JSON, all of which must come out.
 
 use crate::case::Place;
 use crate::forward::Entry;
@@ -32,8 +32,8 @@ pub(crate) fn through_forward(place: &Place) -> Result<String> {
     Ok(format!("{} records in {} segments", expected.len(), report.segments()?))
 }
 
-/// With doubles as Fluent Bit prints them for the filter: integral ones with all their
-/// digits, the others with sixteen.
+/// Returns a value with doubles as Fluent Bit prints them for the filter: integral ones
+/// with all digits, the others with sixteen digits.
 fn printed(value: &serde_json::Value) -> serde_json::Value {
     match value {
         serde_json::Value::Array(items) => items.iter().map(printed).collect(),
@@ -56,5 +56,6 @@ fn printed(value: &serde_json::Value) -> serde_json::Value {
     }
 }
 
-/// Past the integers of 64 bits, all doubles have an exponent.
+/// The end of the range of 64-bit integers, from which on all doubles are printed with an
+/// exponent.
 const INTEGERS_END: f64 = 9_223_372_036_854_775_808.0;

@@ -1,5 +1,5 @@
-//! The container image: its files, unpacked, as an image volume and as an init
-//! container would use them, with the configuration of the example for Kubernetes.
+//! The container image: its unpacked files, used as by an image volume and as by an init
+//! container, with the configuration of the example for Kubernetes.
 
 use crate::case::{Place, Skipped};
 use crate::poll;
@@ -14,7 +14,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The user that Fluent Bit runs as, if the suite may choose.
+/// The user that Fluent Bit runs as, if the suite may switch users.
 const NOBODY: u32 = 65_534;
 const STREAM: &str = "kubernetes-audit";
 
@@ -31,7 +31,7 @@ pub(crate) fn in_init_containers(place: &Place) -> Result<String> {
         bail!(Skipped("dist/packages has no image; `cargo xtask package` makes it"));
     };
     let modules = place.at("modules");
-    // A restart installs again, and finds the chain.
+    // After a restart, the init container installs again and finds the chain.
     for _ in 0..2 {
         succeed(Command::new(image.join("flb-audit")).arg("install").arg(&modules))?;
         ensure!(
@@ -44,7 +44,7 @@ pub(crate) fn in_init_containers(place: &Place) -> Result<String> {
     Ok(String::from(if is_root { "Fluent Bit as another user" } else { "Fluent Bit as this user" }))
 }
 
-/// Unpacks the image for this machine, by its index and manifest.
+/// Unpacks the image for this machine, using its index and manifest.
 fn unpacked(place: &Place) -> Result<Option<PathBuf>> {
     let Ok(entries) = fs::read_dir(root().join("dist/packages")) else { return Ok(None) };
     let paths: Vec<PathBuf> = entries.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
@@ -71,7 +71,7 @@ fn unpacked(place: &Place) -> Result<Option<PathBuf>> {
     Ok(Some(image))
 }
 
-/// Runs the example's configuration with these modules, in two lives.
+/// Runs the example's configuration with these modules in two lives.
 fn seal(place: &Place, modules: &Path, user: u32) -> Result<()> {
     let (state, log) = (place.at("state/kube"), place.at("log/audit.log"));
     for dir in ["log", "storage", "sealed", "state"] {
@@ -124,8 +124,8 @@ fn seal(place: &Place, modules: &Path, user: u32) -> Result<()> {
     Ok(())
 }
 
-/// Takes Fluent Bit's configuration out of the DaemonSet's ConfigMap, with its paths in
-/// the case's directory and a file as its output.
+/// Returns Fluent Bit's configuration from the DaemonSet's ConfigMap. The paths are
+/// changed to the case's directory, and the output to a file.
 fn configuration(place: &Place, modules: &Path) -> Result<String> {
     let text = fs::read_to_string(root().join("examples/kubernetes/daemonset.yaml"))?;
     let (_, rest) = text.split_once("  fluent-bit.yaml: |\n").context("no configuration")?;

@@ -1,5 +1,5 @@
-//! Chains with keys: signatures, keys that change, checkpoints that go
-//! another way as anchors.
+//! Chains with keys: signatures, keys that change, and checkpoints that are sent
+//! elsewhere as anchors.
 
 use crate::case::Place;
 use crate::pipeline::Pipeline;
@@ -39,7 +39,7 @@ pub(crate) fn signed(place: &Place) -> Result<String> {
     pipeline.input(tail);
     let expected = reference::stream(&calls)?;
     let report = pipeline.finish(pipeline.start()?, &expected)?;
-    // Nobody vouches for the keys without a roster.
+    // Without a roster, nothing vouches for the keys.
     for sink in pipeline.sinks() {
         verify::verify(&sink.path)?.ensure(&[INTACT], expected.len())?;
     }
@@ -49,14 +49,14 @@ pub(crate) fn signed(place: &Place) -> Result<String> {
     Ok(format!("{} records in {} segments", expected.len(), report.segments()?))
 }
 
-/// Writes small numbered records into a new log: a Fluent Bit that starts
-/// reads it from its start.
+/// Writes small numbered records into a new log. A Fluent Bit that starts reads it from
+/// the beginning.
 fn write(path: &Path, numbers: Range<usize>) -> Result<()> {
     let lines: String = numbers.map(|number| format!("{}\n", json!({ "number": number }))).collect();
     Ok(fs::write(path, lines)?)
 }
 
-/// A pipeline of one output that reads such records.
+/// Returns a pipeline with one output that reads such records.
 fn numbered_pipeline(place: &Place) -> Result<Pipeline<'_>> {
     let mut pipeline = Pipeline::new(place)?;
     pipeline.http("json_lines");
@@ -65,7 +65,7 @@ fn numbered_pipeline(place: &Place) -> Result<Pipeline<'_>> {
     Ok(pipeline)
 }
 
-/// The checkpoints among records, each with its place and its key.
+/// Returns the segment, number and key of each checkpoint among the records.
 fn checkpoints(records: &[Record]) -> impl Iterator<Item = (u64, u64, u64)> {
     let key = |record: &Record| record.audit.pointer("/key/n").and_then(Value::as_u64);
     records.iter().filter_map(move |record| Some((record.identity.seg, record.identity.seq, key(record)?)))
@@ -74,14 +74,14 @@ fn checkpoints(records: &[Record]) -> impl Iterator<Item = (u64, u64, u64)> {
 /// The most records for which a key is in force.
 const KEY_RECORDS_MAX: usize = 65_536;
 
-/// Keys change in the middle of a life, and with each life.
+/// Changes keys in the middle of a life, and with each life.
 pub(crate) fn changed(place: &Place) -> Result<String> {
     const LIVES: usize = 3;
     const RECORDS_A_LIFE: usize = 100;
     let mut pipeline = numbered_pipeline(place)?;
     let mut private = Private::new(&pipeline.use_keys()?)?;
     let sink = pipeline.sinks().next().context("no output")?.clone();
-    // Of a guest that lives for a chunk, no life is that long.
+    // With a guest per chunk, no life lasts that long.
     let is_long = !place.fluent_bit.is_guest_per_chunk();
     let mut count = 0;
     for life in 0..LIVES {
@@ -105,8 +105,8 @@ pub(crate) fn changed(place: &Place) -> Result<String> {
     Ok(format!("{count} records in {} segments under {} keys", report.segments()?, found.len()))
 }
 
-/// If files may not grow, the old key stays in force, and the records say so.
-/// Once files may grow again, the next key comes into force.
+/// While files cannot grow, the old key stays in force, and the records say so. When
+/// files can grow again, the next key comes into force.
 pub(crate) fn not_written(place: &Place) -> Result<String> {
     const RECORDS_A_LIFE: usize = 50;
     let mut pipeline = numbered_pipeline(place)?;
@@ -137,10 +137,10 @@ pub(crate) fn not_written(place: &Place) -> Result<String> {
 
 const ANCHOR_TAG: &str = "flb-audit.anchor";
 
-/// After so long the next record is a checkpoint.
+/// The time after which the next record is a checkpoint.
 const CHECKPOINT_DUE: Duration = Duration::from_secs(11);
 
-/// Checkpoints go into a second file, and are held against the log.
+/// Writes checkpoints into a second file, and compares them with the log.
 pub(crate) fn anchored(place: &Place) -> Result<String> {
     const RECORDS: usize = 200;
     let mut pipeline = numbered_pipeline(place)?;
@@ -180,15 +180,16 @@ pub(crate) fn anchored(place: &Place) -> Result<String> {
     };
     check(&sink.path, ANCHORED, RECORDS + 1).context("anchored to its end")?;
 
-    // The next life begins with a checkpoint, which has something behind it.
+    // The next life begins with a checkpoint, so that a later record follows the last
+    // one.
     write(&place.at("log"), RECORDS + 1..RECORDS + 6)?;
     let mut process = pipeline.start()?;
     sink.wait_for(&mut process, RECORDS + 6)?;
     process.stop()?;
     check(&sink.path, TAIL_UNANCHORED, RECORDS + 6).context("with an unanchored tail")?;
 
-    // What an anchor proves is cut off: with the last anchored record, and
-    // then with half of all.
+    // Cuts off records that an anchor proves: the last anchored one, and then half of all
+    // records.
     let text = fs::read_to_string(&sink.path)?;
     let lines: Vec<&str> = text.lines().filter(|line| !line.is_empty()).collect();
     for kept in [RECORDS, RECORDS / 2] {
@@ -206,7 +207,7 @@ pub(crate) fn anchored(place: &Place) -> Result<String> {
     Ok(format!("{} records, {} anchors", RECORDS + 6, sent.len()))
 }
 
-/// Waits until a file has an anchor of this head.
+/// Waits until a file has an anchor with this head.
 fn wait_for_anchor(process: &mut Process, anchors: &Path, head: &str) -> Result<()> {
     let done = || {
         process.ensure_running()?;
@@ -216,14 +217,14 @@ fn wait_for_anchor(process: &mut Process, anchors: &Path, head: &str) -> Result<
     poll::until("the last checkpoint as an anchor", done, || anchors.display().to_string())
 }
 
-/// `fluent-bit-conf/anchors.*` as they stand, in processes of their own, and the
-/// config of the one that takes them.
+/// Runs the shipped `fluent-bit-conf/anchors.*`, and the config of the receiver, in
+/// processes of their own.
 pub(crate) fn shipped_anchors(place: &Place) -> Result<String> {
     const RECORDS: usize = 20;
     let mut pipeline = numbered_pipeline(place)?;
     let mut private = Private::new(&pipeline.use_keys()?)?;
     let sink = pipeline.sinks().next().context("no output")?.clone();
-    // The last life has one record, which is a checkpoint.
+    // The last life has a single record, which is a checkpoint.
     for numbers in [0..RECORDS, RECORDS..RECORDS + 1] {
         let count = numbers.end;
         write(&place.at("log"), numbers)?;
@@ -238,7 +239,7 @@ pub(crate) fn shipped_anchors(place: &Place) -> Result<String> {
         let ([mut sender, receiver], anchors) = start_shipped(place, arguments)?;
         wait_for_anchor(&mut sender, &anchors, &head)?;
         sender.stop()?;
-        // So that the next one sends it, too.
+        // Makes the next sender send the checkpoint, too.
         fs::remove_file(place.at("states/keyed").join(SENT_FILE_NAME))?;
         receiver.stop()?;
         let options = [("--roster", &*place.at("roster.json")), ("--anchors", &*anchors)];
@@ -249,9 +250,9 @@ pub(crate) fn shipped_anchors(place: &Place) -> Result<String> {
     Ok(format!("{} records anchored to their end, by YAML and by the classic format", RECORDS + 1))
 }
 
-/// Starts a Fluent Bit in `fluent-bit-conf` and one that takes its anchors; what
-/// the configs leave to the environment is the case's. Gives both, and the file
-/// that the anchors come to.
+/// Starts a Fluent Bit with a config of `fluent-bit-conf`, and another that receives its
+/// anchors. The environment variables that the configs read point to the case. Returns
+/// both, and the file of the received anchors.
 fn start_shipped(place: &Place, arguments: &[&str]) -> Result<([Process; 2], PathBuf)> {
     let dir = place.below(&format!("from-{}", arguments[0]))?;
     let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port().to_string();
@@ -259,7 +260,7 @@ fn start_shipped(place: &Place, arguments: &[&str]) -> Result<([Process; 2], Pat
         command.env("ANCHORS_HOST", "127.0.0.1").env("ANCHORS_PORT", &port).env("ANCHORS_TLS", "off");
     };
     let receiver = fs::read_to_string(root().join("fluent-bit-conf/anchors-receiver.yaml"))?;
-    // Without TLS, certificates are not asked for.
+    // Without TLS, no certificates are needed.
     let lines =
         receiver.lines().filter(|line| !line.contains("ANCHORS_CRT") && !line.contains("ANCHORS_KEY"));
     let below = format!(" {}/var/", dir.at("").display());

@@ -1,4 +1,4 @@
-//! The places that a config has for the filter, and the configs that ship.
+//! The ways to place the filter in a config, and the configs that ship.
 
 use crate::case::Place;
 use crate::expected;
@@ -50,7 +50,7 @@ pub(crate) fn shipped_yaml(place: &Place) -> Result<String> {
     shipped(place, "filter-audit.yaml", None)
 }
 
-/// The policy that the configs with one name.
+/// The policy in the configs that name one.
 pub(super) const POLICY: &str = "examples/policies/kubernetes-audit.yaml";
 
 pub(crate) fn shipped_redact_classic(place: &Place) -> Result<String> {
@@ -69,9 +69,8 @@ pub(crate) fn shipped_schema_yaml(place: &Place) -> Result<String> {
     shipped_schema(place, "filter-schema.yaml")
 }
 
-/// Writes a config of `fluent-bit-conf`, with its files below the case's
-/// directory, and makes these but for the module. Gives the paths of module
-/// and log.
+/// Writes a config of `fluent-bit-conf`, with all its files below the case's directory.
+/// Creates these files, except the module. Returns the paths of module and log.
 pub(super) fn lay_out(place: &Place, name: &str) -> Result<(PathBuf, PathBuf)> {
     let below = place.at("");
     let below = below.display().to_string();
@@ -110,7 +109,7 @@ fn shipped(place: &Place, name: &str, policy: Option<&str>) -> Result<String> {
         }
     }
     let mut process = Process::start(place, Path::new(name))?;
-    // What was there before `tail` looked would not be read.
+    // `tail` does not read lines that were there before it looked.
     process.wait_for_log("inotify_fs_add", 1)?;
     let calls = streams::calls(STREAM)?;
     OpenOptions::new().append(true).open(log)?.write_all(streams::lines(&calls).as_bytes())?;
@@ -123,10 +122,10 @@ fn shipped(place: &Place, name: &str, policy: Option<&str>) -> Result<String> {
     Ok(format!("{} records", expected.len()))
 }
 
-/// The policy that the configs with a dead-letter output name.
+/// The policy in the configs with a dead-letter output.
 pub(super) const DEAD_LETTER_POLICY: &str = "examples/policies/dead-letter.yaml";
 
-/// Runs such a config with a log of which some records are invalid.
+/// Runs such a config with a log that has some invalid records.
 fn shipped_schema(place: &Place, name: &str) -> Result<String> {
     let (module, log) = lay_out(place, name)?;
     let policy = root().join(DEAD_LETTER_POLICY);
@@ -162,7 +161,7 @@ fn shipped_schema(place: &Place, name: &str) -> Result<String> {
     ensure!(restored.len() as u64 == dead, "{} records restored", restored.len());
     for (restored, call) in restored.iter().zip(calls.iter().step_by(5)) {
         let came: serde_json::Value = serde_json::from_str(&call.record)?;
-        // Redaction has left the ids.
+        // Redaction does not change the ids.
         ensure!(restored["auditID"] == came["auditID"], "{restored} for {came}");
     }
     Ok(format!("{good} records, and {dead} in the dead-letter output, restored"))

@@ -1,4 +1,4 @@
-//! Components as outputs, and the ledger, when things go wrong.
+//! Components as outputs, and the ledger, when something fails.
 
 use crate::case::Place;
 use crate::disk::Disk;
@@ -30,10 +30,10 @@ const TAG: &str = "some.tag";
 const SECONDS: u32 = 1_795_161_600;
 const MESSAGE_RECORDS: u64 = 20;
 
-/// A stream of numbered records, of which every other message is sealed.
+/// A stream of numbered records. Every other message is sealed.
 struct Load {
     sealer: Sealer<'static>,
-    /// A sealed message that may not have been taken in.
+    /// A sealed message that Fluent Bit may not have accepted.
     unsure: Option<(Vec<Entry>, Vec<u64>)>,
     next: u64,
     acknowledged: Vec<u64>,
@@ -60,7 +60,7 @@ impl Load {
         Ok(serde_json::from_slice(&sealed[..sealed.len() - 1])?)
     }
 
-    /// Sends a message; one that is sealed comes again until it is taken in.
+    /// Sends a message. A sealed message is sent again until Fluent Bit accepts it.
     fn send(&mut self, client: &mut Client) -> Result<()> {
         let (entries, numbers) = match self.unsure.take() {
             Some(message) => message,
@@ -75,8 +75,8 @@ impl Load {
         sent
     }
 
-    /// Sends what is unsure and a message more, waits for the ledger to have
-    /// them, ends Fluent Bit, and holds the ledger against what was taken in.
+    /// Sends the unsure message and another one, waits until the ledger has them, and
+    /// ends Fluent Bit. Then compares the ledger with the acknowledged records.
     fn settle(&mut self, mut process: Process, port: u16, dir: &Path) -> Result<Report> {
         let mut client = Client::connect(port)?;
         self.send(&mut client)?;
@@ -107,7 +107,7 @@ fn is_sealed(record: &msgpack::Value) -> bool {
     matches!(record, msgpack::Value::Map(members) if members.len() > 2)
 }
 
-/// A port, and a directory with a chain.
+/// Returns a port, and a directory with a chain.
 fn set_up(place: &Place) -> Result<(u16, PathBuf)> {
     let dir = place.at("ledger");
     verify::init(&dir)?;
@@ -116,7 +116,7 @@ fn set_up(place: &Place) -> Result<(u16, PathBuf)> {
 }
 
 const KILLS: usize = 100;
-/// What a Fluent Bit logs last before it takes anything in.
+/// The last line that Fluent Bit logs before it accepts input.
 const STARTED: &str = "stream processor started";
 
 pub(crate) fn killed(place: &Place) -> Result<String> {
@@ -135,7 +135,7 @@ pub(crate) fn killed(place: &Place) -> Result<String> {
 
 const KILLS_ENCRYPTED: usize = 20;
 
-/// The same, encrypted to somebody who is not there: read with the identity.
+/// Does the same with an encrypted ledger, which is read with the identity.
 pub(crate) fn killed_encrypted(place: &Place) -> Result<String> {
     let (port, dir) = set_up(place)?;
     let (key, other) = (age::x25519::Identity::generate(), age::x25519::Identity::generate());
@@ -151,7 +151,7 @@ pub(crate) fn killed_encrypted(place: &Place) -> Result<String> {
     let numbers = || ledger::exported(&dir, &file, &place.at("export"));
     let held = || {
         process.ensure_running()?;
-        // A file may be closed meanwhile.
+        // A file may be closed during the read.
         let numbers = numbers().unwrap_or_default();
         Ok(acknowledged.iter().all(|number| numbers.contains_key(number)).then_some(()))
     };
@@ -188,7 +188,7 @@ pub(crate) fn killed_encrypted(place: &Place) -> Result<String> {
     ))
 }
 
-/// Kills and starts a Fluent Bit under load; at last it runs.
+/// Kills and starts a Fluent Bit under load, and leaves it running at the end.
 fn kill_often(place: &Place, port: u16, output: Section, kills: usize) -> Result<(Process, Load)> {
     let outputs = [output];
     let mut load = Load::new()?;
@@ -197,7 +197,7 @@ fn kill_often(place: &Place, port: u16, output: Section, kills: usize) -> Result
         let mut process = start(place, port, &outputs)?;
         process.wait_for_log(STARTED, round)?;
         let mut client = Client::connect(port)?;
-        // Some are killed before their first flush, some after several.
+        // Some are killed before their first flush, some after several flushes.
         random ^= random << 13;
         random ^= random >> 7;
         random ^= random << 17;
@@ -217,7 +217,7 @@ fn kill_often(place: &Place, port: u16, output: Section, kills: usize) -> Result
 }
 
 const RELOADS: usize = 5;
-/// After how many messages that are still taken in it is told again.
+/// The number of further accepted messages after which the signal is sent again.
 const MESSAGES_BEFORE_HUP: u32 = 500;
 
 pub(crate) fn reloaded(place: &Place) -> Result<String> {
@@ -232,7 +232,7 @@ pub(crate) fn reloaded(place: &Place) -> Result<String> {
             load.send(&mut client)?;
         }
         process.signal("HUP")?;
-        // While the reload before is not quite over, it does not take another.
+        // Fluent Bit ignores the signal until the previous reload is over.
         for sent in 1.. {
             if load.send(&mut client).is_err() {
                 break;
@@ -270,7 +270,7 @@ pub(crate) fn full_disk(place: &Place) -> Result<String> {
     Ok(format!("full at {before} records; then {} held, each once", report.count("records")))
 }
 
-/// A line in the middle of a file is damaged: the next start goes on.
+/// Damages a line in the middle of a file. The next start goes on.
 pub(crate) fn damaged(place: &Place) -> Result<String> {
     let (port, dir) = set_up(place)?;
     let outputs = [output(&dir)];
@@ -281,7 +281,7 @@ pub(crate) fn damaged(place: &Place) -> Result<String> {
     for _ in 0..5 {
         load.send(&mut client)?;
     }
-    // The damage below is not in the last append, of which `ledger.intents` says more.
+    // `ledger.intents` describes the last append, so the damage below must not be in it.
     wait_for(&dir, &mut process, &load.acknowledged)?;
     load.send(&mut client)?;
     wait_for(&dir, &mut process, &load.acknowledged)?;
@@ -294,7 +294,7 @@ pub(crate) fn damaged(place: &Place) -> Result<String> {
     fs::write(&file, &bytes)?;
     let before = load.acknowledged.split_off(0);
     let mut process = start(place, port, &outputs)?;
-    // Damaged or altered: that depends on what was appended last.
+    // The log says damaged or altered, depending on the last append.
     process.wait_for_log("00000001.ndjson: ", 1)?;
     process.wait_for_log("; it is closed and left as it is", 1)?;
     process.wait_for_log(STARTED, 2)?;
@@ -326,7 +326,7 @@ pub(crate) fn two_on_one_directory(place: &Place) -> Result<String> {
     Ok("the second refuses".into())
 }
 
-/// An output that traps, hangs and eats memory, beside a ledger.
+/// Runs an output that traps, hangs and uses up memory, beside a ledger.
 pub(crate) fn faulty(place: &Place) -> Result<String> {
     let (port, dir) = set_up(place)?;
     let faulty = wasm(&ledger::faulty())
@@ -357,7 +357,7 @@ pub(crate) fn faulty(place: &Place) -> Result<String> {
     Ok("each ends its instance; the chunk is dropped in the end, and the ledger has it".into())
 }
 
-/// A wrong property is an error that names it.
+/// Checks that a wrong property causes an error that names it.
 pub(crate) fn wrong_properties(place: &Place) -> Result<String> {
     let (port, dir) = set_up(place)?;
     let cases = [
@@ -409,8 +409,8 @@ pub(crate) fn shipped_alone_classic(place: &Place) -> Result<String> {
     Ok(format!("{count} records, sealed by the ledger"))
 }
 
-/// Puts a config of `fluent-bit-conf` below the case's directory, with what
-/// ships.
+/// Copies a config of `fluent-bit-conf` and the files that ship into the case's
+/// directory.
 fn install(place: &Place, name: &str) -> Result<()> {
     let below = place.at("").display().to_string();
     let below = below.trim_end_matches('/');
@@ -428,8 +428,8 @@ fn install(place: &Place, name: &str) -> Result<()> {
     Ok(())
 }
 
-/// Puts a config with a ledger in its place, with the chains that it names.
-/// Gives the log that it reads, and the ledger.
+/// Copies a config with a ledger into the case's directory, and creates the chains that
+/// it names. Returns the log that it reads, and the ledger.
 pub(super) fn lay_out(place: &Place, name: &str) -> Result<(PathBuf, PathBuf)> {
     install(place, name)?;
     let (log, dir) = (place.at("var/log/kubernetes/audit.log"), place.at("var/lib/flb-audit/ledger"));

@@ -1,5 +1,5 @@
-//! Logs in the configs that ship: long lines, lines from before the first start,
-//! rotation, kill -9.
+//! Logs with the configs that ship: long lines, lines from before the first start,
+//! rotation, and kill -9.
 
 use super::unsealed::{CONFIGS, lay_out, outputs};
 use crate::case::Place;
@@ -19,7 +19,7 @@ use std::time::Duration;
 /// The configs without a filter.
 const LEDGERS: [&str; 2] = ["ledger-alone.conf", "ledger-alone.yaml"];
 const LEDGER: &str = "var/lib/flb-audit/ledger";
-/// The number of the line that is longer than the configs take, and its length.
+/// The number of the line that is longer than the configs allow, and its length.
 const TOO_LONG: usize = 12;
 const TOO_LONG_BYTES: usize = 20_000_000;
 
@@ -30,13 +30,13 @@ pub(crate) fn every_config(place: &Place) -> Result<String> {
     Ok(format!("{} configs", CONFIGS.len() + LEDGERS.len()))
 }
 
-/// The lines that come while the disk is full, and those behind them.
+/// The number of lines that come while the disk is full, and of those after that.
 const WHILE_FULL: usize = 600;
 const AFTERWARDS: usize = 10;
 
 /// The ledger refuses what a full disk does not take, Fluent Bit keeps it, and nothing is
-/// lost. The output `file` loses it without a word: that is Fluent Bit's fault, which is
-/// pinned here so that its end is noticed, and `verify` says so.
+/// lost. The output `file` loses it without a message. That is a fault of Fluent Bit. The
+/// case pins it down, so that a fix is noticed, and `verify` reports the loss.
 pub(crate) fn full_disks(place: &Place) -> Result<String> {
     let ledgers = LEDGERS.into_iter().chain(["ledger.yaml"]);
     for name in ledgers {
@@ -50,7 +50,7 @@ pub(crate) fn full_disks(place: &Place) -> Result<String> {
     Ok(format!("3 ledgers have lost nothing; `file` has, and verify ends with {}", report.code))
 }
 
-/// Runs a config whose outputs' disk is full for a while.
+/// Runs a config whose outputs are on a disk that is full for a while.
 fn fill(place: &Place, name: &str, outputs_in: &str) -> Result<verify::Report> {
     let log = lay_out(place, name)?;
     let dir = place.at(outputs_in);
@@ -73,12 +73,12 @@ fn fill(place: &Place, name: &str, outputs_in: &str) -> Result<verify::Report> {
     disk.grow("64m")?;
     let last = WHILE_FULL..WHILE_FULL + AFTERWARDS;
     append(&log, last.clone(), 1000)?;
-    // `file` has written half a line, and appends the next one to it.
+    // `file` has written half a line, and appends the next line to it.
     let expected = if outputs_in == LEDGER { (0..last.end).collect() } else { last.skip(1).collect() };
     wait_for(place, &mut process, &expected)?;
     process.stop()?;
     let report = verify::verify_all(&outputs(place)?, &[])?;
-    // Before the disk is gone.
+    // Reads this before the disk is unmounted.
     let held = held(place)?;
     ensure!(expected.is_subset(&held), "{} lines are held", held.len());
     Ok(report)
@@ -119,7 +119,7 @@ fn survive(place: &Place, name: &str) -> Result<()> {
     Ok(())
 }
 
-/// Appends lines with these numbers, and with so many bytes of text.
+/// Appends lines with these numbers, each with a text of `bytes` bytes.
 fn append(log: &Path, numbers: Range<usize>, bytes: usize) -> Result<()> {
     let text = "word ".repeat(bytes / 5);
     let mut file = OpenOptions::new().append(true).create(true).open(log)?;
@@ -129,7 +129,7 @@ fn append(log: &Path, numbers: Range<usize>, bytes: usize) -> Result<()> {
     Ok(())
 }
 
-/// The numbers of the lines that have come out.
+/// Returns the numbers of the lines that have come out.
 fn held(place: &Place) -> Result<BTreeSet<usize>> {
     let dir = place.at(LEDGER);
     let lines = if dir.exists() {

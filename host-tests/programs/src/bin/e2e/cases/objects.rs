@@ -1,4 +1,4 @@
-//! Logs that Fluent Bit sends to object stores, verified where they are.
+//! Logs that Fluent Bit sends to object stores, where `verify` reads them.
 
 use super::layouts::lay_out;
 use crate::case::{Place, Skipped};
@@ -16,12 +16,12 @@ use std::process::Command;
 const CONFIG: &str = "s3.yaml";
 const STATE: &str = "var/lib/flb-audit/kube";
 const BUCKET: &str = "audit-logs";
-/// The records that come before each upload.
+/// The number of records before each upload.
 const RECORDS: usize = 40;
 const UPLOADS: usize = 3;
 
-/// The shipped config, and a bucket that keeps what it has: what Fluent Bit sends there is
-/// verified as a log on the disk is, and nobody takes an object away.
+/// Runs the shipped config with a bucket that keeps its objects. The objects are verified
+/// like a log on the disk, and nobody can remove one.
 pub(crate) fn shipped_s3(place: &Place) -> Result<String> {
     let Some(mut server) = Server::start()? else { bail!(Skipped(REMEDY)) };
     server.bucket(BUCKET, true, true)?;
@@ -62,8 +62,8 @@ pub(crate) fn shipped_s3(place: &Place) -> Result<String> {
     ensure!(whole["records"] == RECORDS * UPLOADS, "{} records", whole["records"]);
     let (_, day) = verify_there(place, &server, &format!("s3://{BUCKET}/{day}/*.gz"))?;
     ensure!(day["records"].as_u64() > Some(0), "none by their folder: {day}");
-    // A mark hides an object whose lock keeps it: that makes a gap. On Fluent Bit 4.0 each
-    // chunk is a segment, and its records may have been lost in a stop.
+    // A delete marker hides a locked object, which makes a gap. On Fluent Bit 4.0 each
+    // chunk is a segment, and a stop may have lost its records.
     ensure!(server.delete(BUCKET, &keys[0], None)?, "the mark");
     let (code, _) = verify_there(place, &server, &format!("s3://{BUCKET}/logs/"))?;
     ensure!([verify::GAP, verify::UNCLEAN_STOP].contains(&code), "with a mark: {code}");

@@ -1,7 +1,7 @@
 //! Values that Fluent Bit prints, parses or drops in ways of its own.
 //!
-//! A table for what comes as MessagePack, and one for what `tail` parses from
-//! JSON: the record, the same as it has to come out, and what the seal says.
+//! One table has what comes as MessagePack, and one what `tail` parses from JSON. Each
+//! row has the record, how it must come out, and what the seal says.
 
 use crate::case::Place;
 use crate::expected::Expected;
@@ -14,24 +14,25 @@ use std::fmt::Write;
 use std::fs;
 
 const TAG: &str = "odd";
-/// The records' time, the last that Fluent Bit takes: past it, to it, seconds
-/// are negative, and the record a mark that groups others.
+/// The records' time, which is the last one that Fluent Bit accepts. It takes later
+/// seconds for negative, and the record for a mark that groups others.
 const TIME: (u32, u32) = (2_147_483_647, 999_999_999);
 
-/// A record with one member `v`, or, given as a map, another.
+/// A row: a value for the member `v`, or a map as the whole record.
 type MessagePackRow = (Value, &'static str, serde_json::Value);
 
-/// Half as deep as Fluent Bit reads.
+/// Half the depth that Fluent Bit reads.
 const DEEP: &str = r#"{"v":[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]}"#;
 
-/// A line, what comes out, and what if jsmn reads the line.
+/// A row: a line, what comes out, what comes out if jsmn reads the line, and what the
+/// seal says.
 type JsonRow = (&'static str, &'static str, Option<&'static str>, serde_json::Value);
 
 pub(crate) fn as_messagepack(place: &Place) -> Result<String> {
     let mut pipeline = Pipeline::new(place)?;
     pipeline.all_outputs();
-    // What 5.1 has by default. On the 24,576 bytes of 4.0 and 4.1 a record
-    // that is nested 20 deep crashes the `file` output, filter or not.
+    // The default of 5.1. With the 24,576 bytes of 4.0 and 4.1, a record that is nested
+    // 20 deep crashes the `file` output, with or without a filter.
     pipeline.service("coro_stack_size", 65_536);
     let (process, mut client) = pipeline.start_forward()?;
     let (mut entries, mut expected) = (Vec::new(), Vec::new());
@@ -130,8 +131,8 @@ fn messagepack_rows() -> Vec<MessagePackRow> {
         ),
         (map([(Value::F64(f64::NAN), one())]), r#"{"nan":1}"#, notes(&["bare-keys"])),
         (map([("".into(), one())]), r#"{"":1}"#, none()),
-        // Several members with one key. Where all are strings, Fluent Bit has
-        // left the last before the filter sees it.
+        // Several members with one key. If all values are strings, Fluent Bit keeps only
+        // the last, before the filter sees the record.
         (
             map([("a".into(), one()), ("b".into(), one()), ("a".into(), Value::Int(2))]),
             r#"{"b":1,"a":2}"#,
@@ -156,7 +157,7 @@ fn messagepack_rows() -> Vec<MessagePackRow> {
             none(),
         ),
         (text("\u{fffd}\u{e0ff}".as_bytes()), "{\"v\":\"\u{fffd}\u{e0ff}\"}", none()),
-        // Bytes that are not UTF-8 are gone, or from U+E080 on, before the
+        // Bytes that are not UTF-8 are removed, or moved to U+E080 and up, before the
         // filter sees them.
         (text(b"x\xffy"), r#"{"v":"xy"}"#, none()),
         (text(b"\xed\xa0\x80"), "{\"v\":\"\u{e0ed}\u{e0a0}\u{e080}\"}", none()),
@@ -165,7 +166,7 @@ fn messagepack_rows() -> Vec<MessagePackRow> {
         (map([(text(b"k\xff"), one())]), r#"{"k":1}"#, none()),
         (map([(text(b"a\0b"), one())]), r#"{"a\u0000b":1}"#, none()),
         (text(br"\u0041\ud800 \n"), r#"{"v":"\\u0041\\ud800 \\n"}"#, none()),
-        // Names that a seal or an output takes.
+        // Names that the seal or an output uses.
         (
             map([("audit".into(), one()), ("a".into(), one())]),
             r#"{"audit_":1,"a":1}"#,
@@ -224,7 +225,7 @@ fn json_rows() -> Vec<JsonRow> {
             json!({ "renamed": "audit_" }),
         ),
         (r#"{}"#, r#"{}"#, None, none()),
-        // What the parser cannot read is a text.
+        // Text that the parser cannot read becomes a string.
         (r#"{"v":nan}"#, r#"{"log":"{\"v\":nan}"}"#, Some(r#"{"v":null}"#), none()),
         ("x", r#"{"log":"x"}"#, None, none()),
     ]

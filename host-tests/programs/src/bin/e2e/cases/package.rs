@@ -1,4 +1,4 @@
-//! The package for Debian: installed in a new one, used as `docs/install.md` says, and
+//! The package for Debian: installed in a new Debian, used as `docs/install.md` says, and
 //! removed.
 
 use crate::case::{Place, Skipped};
@@ -11,9 +11,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 const SUITE: &str = "bookworm";
-/// The libraries that Fluent Bit's builds are linked with.
+/// The libraries that Fluent Bit's builds link to.
 const LIBRARIES: &str = "--include=libssl3,libyaml-0-2,libstdc++6";
-/// The configuration that Fluent Bit's own package comes with, without its comments.
+/// The configuration in Fluent Bit's own package, without its comments.
 const STOCK: &str = "\
 [SERVICE]
     flush        1
@@ -37,7 +37,7 @@ const STOCK: &str = "\
 ";
 const PLUGINS: &str = "[PLUGINS]\n";
 const PARSERS: &str = "[PARSER]\n    Name json\n    Format json\n";
-/// systemd, as far as a service with a drop-in needs it.
+/// A replacement of systemd for a service with a drop-in.
 const SYSTEMCTL: &str = r#"#!/bin/sh
 set -e
 drop_in=/usr/lib/systemd/system/fluent-bit.service.d/50-flb-audit.conf
@@ -58,7 +58,8 @@ sh -e /run/before > /var/log/before.log
 /opt/fluent-bit/bin/fluent-bit -c /etc/fluent-bit/fluent-bit.conf > /var/log/fluent-bit.log 2>&1 &
 echo $! > /run/fluent-bit.pid
 "#;
-/// An operator's commands between the page's commands, before the package is removed.
+/// An operator's additional commands, between those on the page, before the package is
+/// removed.
 const UPGRADE: [&str; 9] = [
     "echo '# mine' >> /etc/flb-audit/audit.conf",
     "cp /etc/flb-audit/audit.conf /var/lib/flb-audit/audit/chain.key /root/",
@@ -114,7 +115,7 @@ fn package() -> Result<Option<PathBuf>> {
     Ok(paths.into_iter().find(|path| path.to_string_lossy().ends_with("_amd64.deb")))
 }
 
-/// Makes a Debian with Fluent Bit in it, as its own package would install that.
+/// Creates a Debian with a Fluent Bit that is installed as by its own package.
 fn lay_out(place: &Place, package: &Path) -> Result<PathBuf> {
     let base = root().join("target").join(format!("debian-{SUITE}"));
     if !base.exists() {
@@ -141,7 +142,7 @@ fn lay_out(place: &Place, package: &Path) -> Result<PathBuf> {
     Ok(debian)
 }
 
-/// Returns the page's commands for root.
+/// Returns the commands for root on the page.
 fn commands(page: &str) -> Vec<String> {
     let consoles = blocks(page).into_iter().filter(|block| block.language == "console");
     let lines: Vec<String> =
@@ -149,8 +150,8 @@ fn commands(page: &str) -> Vec<String> {
     lines.iter().filter_map(|line| Some(line.strip_prefix("# ")?.to_owned())).collect()
 }
 
-/// Runs commands in the Debian, each of which has to end as it should. Returns all that
-/// they have printed.
+/// Runs commands in the Debian. Each must end with its expected code. Returns everything
+/// that they print.
 fn run(place: &Place, debian: &Path, commands: &[String]) -> Result<String> {
     let mut script = String::from("cd /root; export HOME=/root PATH=$PATH:/usr/local/bin:/usr/sbin:/sbin\n");
     for command in commands {
@@ -159,7 +160,7 @@ fn run(place: &Place, debian: &Path, commands: &[String]) -> Result<String> {
         script += &format!("case $code in {codes}) ;; *) echo \"ended with $code\"; exit 1 ;; esac\n");
     }
     fs::write(debian.join("root/commands"), script)?;
-    // In a namespace of processes and mounts that ends with it.
+    // The processes and mounts are in namespaces that end with the command.
     let inside = "mount -t proc proc \"$0/proc\" && mount --bind /dev \"$0/dev\" && exec chroot \"$0\" /bin/sh /root/commands";
     let mut command = Command::new("unshare");
     command.args(["--mount", "--pid", "--fork", "--kill-child", "sh", "-c", inside]).arg(debian);
@@ -171,12 +172,12 @@ fn run(place: &Place, debian: &Path, commands: &[String]) -> Result<String> {
     Ok(said)
 }
 
-/// Returns the exit codes that a command may end with, as a pattern of the shell.
+/// Returns the expected exit codes of a command, as a pattern of the shell.
 fn expected(command: &str) -> &'static str {
     match command {
-        // Nothing proves the end yet.
+        // No anchor proves the end yet.
         _ if command.starts_with("flb-audit verify") => "3",
-        // The stock configuration loses metrics at a restart.
+        // The stock configuration loses metrics at restarts.
         _ if command.starts_with("flb-audit doctor") => "0|60",
         _ => "0",
     }

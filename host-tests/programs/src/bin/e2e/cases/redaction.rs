@@ -1,5 +1,5 @@
-//! Redaction at Fluent Bit's default stack: secrets in every position that a
-//! record has, keys, policies that override the module's, and long texts.
+//! Redaction at Fluent Bit's default stack size: secrets at every position in a record,
+//! keys, policies that override the module's, and long texts.
 
 use super::streams::{Tailed, tailed};
 use crate::case::{Place, Skipped};
@@ -20,8 +20,8 @@ use std::path::PathBuf;
 
 const TAG: &str = "planted";
 
-/// Secrets, each with the text that it stands in. Values of documentation, put
-/// together here, so that none stands in a file.
+/// Returns secrets, each with the text around it. The values come from documentation.
+/// They are put together here, so that no file contains one.
 fn planted() -> Vec<(String, String)> {
     let letters = |count: usize| -> String {
         let mut state = 7_u32;
@@ -54,9 +54,9 @@ fn planted() -> Vec<(String, String)> {
     ]
 }
 
-/// Every secret in every position: a string, a string further in, a key, JSON
-/// in a string, JSON in JSON in a string; then those that a key tells, and
-/// numbers.
+/// Returns records with every secret at every position: a string, a nested string, a key,
+/// JSON in a string, and JSON in JSON in a string. Also returns values with telling keys,
+/// and numbers.
 fn records() -> Vec<serde_json::Value> {
     let mut records = Vec::new();
     for (_, text) in planted() {
@@ -78,7 +78,7 @@ fn records() -> Vec<serde_json::Value> {
     records
 }
 
-/// A secret for keys that tell one.
+/// A secret for telling keys.
 const PIN: u64 = 739_184_602_517;
 
 fn secrets() -> Vec<String> {
@@ -86,7 +86,7 @@ fn secrets() -> Vec<String> {
     planted.chain([PIN.to_string(), "5555555555554444".into()]).collect()
 }
 
-/// An error if a secret is in anything that was put out or logged.
+/// Fails if a secret is in any output or in the log.
 fn ensure_gone(place: &Place, pipeline: &Pipeline<'_>, secrets: &[String]) -> Result<()> {
     let outputs = pipeline.sinks().map(|sink| sink.path.clone());
     for path in outputs.chain([place.at("fluent-bit.log")]) {
@@ -99,7 +99,7 @@ fn ensure_gone(place: &Place, pipeline: &Pipeline<'_>, secrets: &[String]) -> Re
     Ok(())
 }
 
-/// Counts the records which say that something was redacted.
+/// Counts the records that say that something was redacted.
 fn redacted(expected: &[Expected]) -> usize {
     let is_redacted = |expected: &&Expected| {
         expected.remarks.as_ref().is_some_and(|remarks| remarks.get("redacted").is_some())
@@ -119,7 +119,7 @@ pub(crate) fn through_tail(place: &Place) -> Result<String> {
         writeln!(log, "{record}")?;
         expected.push(life.expect(TAG, None, &record.to_string())?);
     }
-    // No JSON: the parser lets it pass as it is.
+    // Not JSON, so the parser passes it unchanged.
     for (_, text) in planted().into_iter().filter(|(_, text)| !text.contains('\n')) {
         writeln!(log, "{text}")?;
         expected.push(life.expect(TAG, None, &json!({ "log": text }).to_string())?);
@@ -140,9 +140,8 @@ pub(crate) fn through_forward(place: &Place) -> Result<String> {
     Ok(format!("{} records, {} secrets, none of them came out", expected.len(), secrets().len()))
 }
 
-/// Sends records through a pipeline, in whose state directory `policy` is the
-/// file that overrides the module's, and holds what comes out against what the
-/// reference makes of them.
+/// Sends records through a pipeline and compares the output with the reference. `policy`
+/// is the file in the state directory that overrides the module's policy.
 fn forwarded<'a>(
     place: &'a Place,
     policy: Option<&[u8]>,
@@ -171,7 +170,7 @@ fn send(
         entries.push(Entry { seconds, nanoseconds: 0, record: Value::from(record) });
         expected.push(life.expect(TAG, Some((seconds, 0)), &record.to_string())?);
     }
-    // A message each on 5.1, several chunks on 4.0.
+    // A message is one chunk on 5.1, and several chunks on 4.0.
     for entries in entries.chunks(20) {
         client.send(TAG, entries)?;
     }
@@ -179,7 +178,7 @@ fn send(
     Ok(expected)
 }
 
-/// Tokens instead of masks; telephone numbers are among what is found.
+/// A policy with tokens instead of masks, which also finds telephone numbers.
 const HMAC: &str = "version: 1
 redact:
   packs: {secrets: hmac, pii: hmac}
@@ -258,7 +257,7 @@ pub(crate) fn long_text(place: &Place) -> Result<String> {
     Ok(format!("{count} e-mail addresses in one text of {} bytes", text.len()))
 }
 
-/// Every detector there is.
+/// A policy with every detector.
 const ALL: &str = "version: 1
 redact:
   packs: {secrets: on, pii: on, network: on}
@@ -269,9 +268,9 @@ pub(crate) fn all_detectors(place: &Place) -> Result<String> {
     Ok(format!("{} of {} records redacted", redacted(&expected), expected.len()))
 }
 
-/// Secrets of public bug reports, a case a line: a record, what must be gone from it
-/// and what must stay. The file is no part of the checkout: it is beside it, or where
-/// `FLB_AUDIT_SECRET_CASES` says.
+/// Secrets from public bug reports, one case a line: a record, what must be gone from it,
+/// and what must stay. The file is not part of the checkout: it is beside it, or at
+/// `FLB_AUDIT_SECRET_CASES`.
 pub(crate) fn reported(place: &Place) -> Result<String> {
     let beside = || root().join("../shared/cases/redaction.ndjson");
     let path = std::env::var_os("FLB_AUDIT_SECRET_CASES").map_or_else(beside, PathBuf::from);

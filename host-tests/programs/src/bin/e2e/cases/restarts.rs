@@ -1,5 +1,4 @@
-//! Lives of Fluent Bit that end in the middle of a stream: killed, and
-//! replaced by a hot reload.
+//! Lives of Fluent Bit that end in the middle of a stream, by a kill or by a hot reload.
 
 use crate::case::Place;
 use crate::pipeline::Pipeline;
@@ -18,8 +17,8 @@ use std::path::PathBuf;
 
 const TAG: &str = "aws.cloudtrail";
 
-/// A log that grows: numbered records in the shape of CloudTrail's, in which
-/// there is nothing to redact.
+/// A growing log: numbered records in the form of CloudTrail's, without anything to
+/// redact.
 struct Log {
     path: PathBuf,
     events: Vec<Value>,
@@ -46,8 +45,8 @@ impl Log {
     }
 }
 
-/// A pipeline that outlives its processes: `tail` knows where it was, and
-/// chunks are on disk.
+/// Returns a pipeline that outlives its processes: `tail` stores its position, and chunks
+/// are on disk.
 pub(super) fn lasting_pipeline(place: &Place) -> Result<Pipeline<'_>> {
     let mut pipeline = Pipeline::new(place)?;
     pipeline.service("storage.path", place.at("storage").display());
@@ -56,9 +55,9 @@ pub(super) fn lasting_pipeline(place: &Place) -> Result<Pipeline<'_>> {
     Ok(pipeline)
 }
 
-/// The records that a life gets to read before it is killed.
+/// The number of records that a life can read before it is killed.
 const RECORDS_A_KILL: usize = 3_000;
-/// The records that have come out when the life is killed.
+/// The number of records that have come out when the life is killed.
 const KILLED_AFTER: [usize; 4] = [0, 1, 700, 2_500];
 
 pub(crate) fn killed(place: &Place) -> Result<String> {
@@ -76,8 +75,7 @@ pub(crate) fn killed_with_keys(place: &Place) -> Result<String> {
 }
 
 fn kill(place: &Place, mut pipeline: Pipeline<'_>) -> Result<String> {
-    // A file may end in half a line when its writer is killed; half a request
-    // is none.
+    // A kill may leave half a line at the end of a file, but no half request.
     pipeline.http("json");
     pipeline.http("json_lines");
     let sink = pipeline.sinks().next().context("no output")?.clone();
@@ -91,8 +89,8 @@ fn kill(place: &Place, mut pipeline: Pipeline<'_>) -> Result<String> {
         sink.wait_for(&mut process, before + out)?;
         process.kill()?;
     }
-    // A record that was sealed and not yet on disk when the process was killed
-    // is missing; it is sealed again, under another number.
+    // A record that was sealed, but not yet on disk at the kill, is missing. It is sealed
+    // again, with another number.
     let codes = [pipeline.intact(), UNCLEAN_STOP, GAP];
     drain(place, &pipeline, pipeline.start()?, &log, KILLED_AFTER.len(), &codes)
 }
@@ -119,7 +117,7 @@ fn reload(place: &Place, mut pipeline: Pipeline<'_>) -> Result<String> {
     let sink = pipeline.sinks().next().context("no output")?.clone();
     for reload in 1..=RELOADS {
         sink.wait_for(&mut process, log.written - RECORDS_A_RELOAD / 2)?;
-        // Into the end of one life and the start of the next.
+        // Writes into the end of one life and the start of the next.
         log.append(RECORDS_A_RELOAD / 2)?;
         process.signal("HUP")?;
         log.append(RECORDS_A_RELOAD / 2)?;
@@ -128,7 +126,7 @@ fn reload(place: &Place, mut pipeline: Pipeline<'_>) -> Result<String> {
     drain(place, &pipeline, process, &log, RELOADS, &[pipeline.intact()])
 }
 
-/// Waits for the whole log to come out, and accounts for every line of it.
+/// Waits for the whole log to come out, and accounts for every line.
 fn drain(
     place: &Place,
     pipeline: &Pipeline<'_>,
@@ -147,7 +145,7 @@ fn drain(
         let progress = || format!("{} came out", count().unwrap_or_default());
         poll::until(&format!("all of {} lines from {}", log.written, sink.name), done, progress)?;
     }
-    // What is still on its way comes out now.
+    // What is still on its way comes out at the stop.
     process.stop()?;
     let mut seen = String::new();
     for sink in pipeline.sinks() {
@@ -173,7 +171,7 @@ fn drain(
     Ok(seen)
 }
 
-/// The records that have come out of a log.
+/// The records that have come out for a log.
 struct Read<'a> {
     numbers: BTreeMap<usize, &'a Value>,
     /// Records without a number: ends of lines.
@@ -192,8 +190,8 @@ impl<'a> Read<'a> {
         read
     }
 
-    /// An error if anything came out that was not in the log, or did not that
-    /// was; gives how many lines are torn.
+    /// Fails if something came out that was not in the log, or if more than `torn_max`
+    /// lines did not come out. Returns the number of torn lines.
     fn check(&self, log: &Log, torn_max: usize) -> Result<usize> {
         for (&number, record) in &self.numbers {
             let (came, went) = (&record["event"], &log.record(number)["event"]);
@@ -202,7 +200,7 @@ impl<'a> Read<'a> {
         let torn: Vec<_> = (0..log.written).filter(|number| !self.numbers.contains_key(number)).collect();
         ensure!(torn.len() <= torn_max, "lines {torn:?} did not come out");
         for record in &self.others {
-            // The parser takes an object that such an end begins with for all of it.
+            // If such an end begins with an object, the parser reads only that object.
             let part = record["log"].as_str().map_or_else(|| record.to_string(), str::to_owned);
             let is_torn = torn.iter().any(|number| log.record(*number).to_string().contains(&part));
             ensure!(is_torn, "no part of a line that is torn: {part}");

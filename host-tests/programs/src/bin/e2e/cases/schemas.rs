@@ -1,5 +1,5 @@
-//! Schemas at Fluent Bit's default stack: streams with damaged records, under
-//! schemas in strict mode, chosen by tag and by field, in every disposition.
+//! Schemas at Fluent Bit's default stack size: streams with damaged records, with schemas
+//! in strict mode, selected by tag and by field, in every disposition.
 
 use super::streams::{Tailed, tailed};
 use crate::case::Place;
@@ -20,10 +20,10 @@ schema:
   - {tag: '*.audit', built-in: ocsf-api-activity, mode: strict}
 ";
 
-/// Every so many records one is damaged.
+/// The interval of damaged records.
 const DAMAGED: usize = 7;
 
-/// Renames the first member of every so many records.
+/// Renames the first member of every `DAMAGED`th record.
 fn damage(calls: &mut [Call]) -> Result<()> {
     for call in calls.iter_mut().step_by(DAMAGED) {
         let mut record: serde_json::Value = serde_json::from_str(&call.record)?;

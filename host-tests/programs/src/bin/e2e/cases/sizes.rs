@@ -1,4 +1,4 @@
-//! Records from nearly nothing to five megabytes.
+//! Records from nearly empty ones to five megabytes.
 
 use crate::case::Place;
 use crate::expected::Expected;
@@ -11,19 +11,19 @@ use serde_json::json;
 use std::fmt::Write;
 use std::fs;
 
-/// Lengths of a text, in bytes: around what the host, the guest and the hash
-/// take at once, and up to what `forward` takes by default.
+/// Lengths of a text in bytes: around the block sizes of host, guest and hash, and up to
+/// the default limit of `forward`.
 const TEXT_BYTES: [usize; 22] = [
     0, 1, 2, 3, 10, 100, 127, 128, 1_000, 4_096, 8_191, 8_192, 8_193, 10_000, 65_535, 65_536, 100_000,
     1_000_000, 2_000_000, 2_097_152, 3_000_000, 5_000_000,
 ];
 
-/// One ASCII character, and one of two bytes that goes to the filter as six.
+/// An ASCII character, and a character of two bytes that reaches the filter as six.
 const CHARACTERS: [&str; 2] = ["x", "é"];
 
 fn texts() -> impl Iterator<Item = String> {
     let of = |len| CHARACTERS.map(|character: &str| character.repeat(len / character.len()));
-    // Small ones behind the large, too: what was kept of those must not show.
+    // Small texts follow the large ones, so that leftovers of the large ones would show.
     TEXT_BYTES.into_iter().chain(TEXT_BYTES.into_iter().take(9)).flat_map(of)
 }
 
@@ -45,7 +45,7 @@ pub(crate) fn through_forward(place: &Place) -> Result<String> {
 pub(crate) fn through_tail(place: &Place) -> Result<String> {
     let mut pipeline = Pipeline::new(place)?;
     pipeline.all_outputs();
-    // A parser would be one program more that has to take them.
+    // A parser would be another program that must handle these sizes.
     let tail = Section::input("tail")
         .with("tag", "sizes")
         .with("path", place.at("log").display())
@@ -53,7 +53,7 @@ pub(crate) fn through_tail(place: &Place) -> Result<String> {
         .with("buffer_max_size", "8M");
     pipeline.input(tail);
     let (mut log, mut expected) = (String::new(), Vec::new());
-    // An empty line is no record to `tail`.
+    // `tail` reads no record from an empty line.
     for text in texts().filter(|text| !text.is_empty()) {
         writeln!(log, "{text}")?;
         expected.push(Expected::unchanged("sizes", None, json!({ "log": text })));

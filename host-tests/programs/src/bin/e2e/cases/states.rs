@@ -1,5 +1,5 @@
-//! State directories that are not as they should be: none, and one for two
-//! filters. No record is lost for that.
+//! State directories that are wrong: missing, or shared by two filters. No record is lost
+//! because of that.
 
 use crate::case::Place;
 use crate::pipeline::{Layout, Pipeline};
@@ -13,7 +13,8 @@ use std::fs;
 pub(crate) fn none(place: &Place) -> Result<String> {
     let mut pipeline = Pipeline::new(place)?;
     pipeline.all_outputs();
-    // Where it runs, Fluent Bit gives access by default; there is no state.
+    // Without an accessible path, Fluent Bit gives access to the directory where it runs,
+    // and there is no state.
     pipeline.filter = Section::wasm(verify::module().display(), "audit");
     let records = tail(place, &mut pipeline, "cloudtrail")?;
     let report = verified(&pipeline, pipeline.start()?, &[INTACT], records)?;
@@ -27,16 +28,17 @@ pub(crate) fn shared(place: &Place) -> Result<String> {
     pipeline.all_outputs();
     pipeline.layout = Layout::Processor;
     let records = tail(place, &mut pipeline, "cloudtrail")? + tail(place, &mut pipeline, "kubernetes-audit")?;
-    // Filters that live for a chunk take turns, and the chain stays one.
+    // With a guest for each chunk, the filters take turns, and the chain stays one.
     let code = if place.fluent_bit.is_guest_per_chunk() { INTACT } else { CONFLICT };
     let report = verified(&pipeline, pipeline.start()?, &[code], records)?;
     Ok(format!("{records} records in {} segments, verify ends with {code}", report.segments()?))
 }
 
-/// The number of times that two filters with keys are started on one directory.
+/// How often two filters with keys are started on one directory.
 const LIVES: usize = 4;
 
-/// Two filters put keys into force that the other does not know. That is no sign of somebody else.
+/// Two filters put keys into force that the other does not know. The report must not
+/// blame somebody else.
 pub(crate) fn shared_with_keys(place: &Place) -> Result<String> {
     const STREAMS: [&str; 2] = ["cloudtrail", "kubernetes-audit"];
     let mut pipeline = Pipeline::new(place)?;
@@ -58,12 +60,12 @@ pub(crate) fn shared_with_keys(place: &Place) -> Result<String> {
         let found = verified(&pipeline, pipeline.start()?, &[CONFLICT, TAIL_UNANCHORED], records)?;
         codes.push(found.code);
     }
-    // Filters that live for a chunk may happen to take turns.
+    // Filters with a guest for each chunk may happen to take turns.
     ensure!(place.fluent_bit.is_guest_per_chunk() || codes.contains(&CONFLICT), "verify ends with {codes:?}");
     Ok(format!("{records} records in {LIVES} lives of both, verify ends with {codes:?}"))
 }
 
-/// Two Fluent Bits at the same time put keys into force for one chain.
+/// Two Fluent Bits put keys into force for one chain at the same time.
 pub(crate) fn shared_by_processes(place: &Place) -> Result<String> {
     const LIVES: usize = 3;
     const RECORDS: usize = 2_000;
@@ -97,7 +99,7 @@ pub(crate) fn shared_by_processes(place: &Place) -> Result<String> {
     Ok(format!("{} records in {} segments", report.count("records"), report.segments()?))
 }
 
-/// Has the pipeline read a stream; gives the number of its records.
+/// Makes the pipeline read a stream. Returns the number of its records.
 fn tail(place: &Place, pipeline: &mut Pipeline<'_>, stream: &str) -> Result<usize> {
     let calls = streams::calls(stream)?;
     fs::write(place.at(stream), streams::lines(&calls))?;

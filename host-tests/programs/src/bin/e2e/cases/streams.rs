@@ -1,4 +1,4 @@
-//! The recorded streams: what went in comes out, redacted where that is due.
+//! The recorded streams: every record comes out, redacted as its policy says.
 
 use crate::case::Place;
 use crate::expected::Expected;
@@ -12,7 +12,7 @@ use host_tests::msgpack::Value;
 use host_tests::{policy, streams};
 use std::fs;
 
-/// Records a message of the Forward protocol.
+/// The number of records in a message of the Forward protocol.
 const MESSAGE_RECORDS: usize = 50;
 
 pub(crate) fn through_tail(place: &Place) -> Result<String> {
@@ -27,9 +27,8 @@ pub(super) struct Tailed<'a> {
     pub(super) report: Report,
 }
 
-/// Has `tail` read each stream from a file, as `alter` leaves it, under a policy
-/// that overrides the module's, and holds what comes out against what the
-/// reference makes of it.
+/// Makes `tail` read each stream from a file, changed by `alter`, with a policy that
+/// overrides the module's. Compares the output with the reference.
 pub(super) fn tailed<'a>(
     place: &'a Place,
     policy: Option<&str>,

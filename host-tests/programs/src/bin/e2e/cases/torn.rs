@@ -1,5 +1,5 @@
-//! Lines of the output `file` that a kill during a write has left half: the record behind
-//! the half is read.
+//! A kill during a write leaves half a line in the file of the output `file`. The record
+//! after it is read.
 
 use super::restarts::lasting_pipeline;
 use crate::case::Place;
@@ -15,8 +15,8 @@ use std::ops::Range;
 use std::path::Path;
 
 const RECORDS: usize = 10;
-/// The exit code of `find` where it finds the value, and that of `check` for a log of which
-/// not all could be read.
+/// The exit code of `find` if it finds the value, and of `check` for a log that it could
+/// not read completely.
 const FOUND: i32 = 0;
 const NOT_ALL_CHECKED: i32 = 51;
 const TORN: &str = "a torn line: half of a record, and a whole one behind it, which was read";
@@ -26,13 +26,14 @@ pub(crate) fn behind_a_half_line(place: &Place) -> Result<String> {
     pipeline.use_keys()?;
     let file = pipeline.file();
     live(place, &pipeline, &file, 0..RECORDS, RECORDS)?;
-    // As a kill during the write of the last line leaves it.
+    // The state after a kill during the write of the last line.
     let text = fs::read(&file)?;
     let last = text[..text.len() - 1].iter().rposition(|byte| *byte == b'\n').context("one line")? + 1;
     fs::write(&file, &text[..(last + text.len()) / 2])?;
     live(place, &pipeline, &file, RECORDS..2 * RECORDS, 2 * RECORDS - 1)?;
 
-    // The first record behind the half is the checkpoint that the next life opens with.
+    // The first record after the half line is the checkpoint at the start of the next
+    // life.
     let report = pipeline.verify(&file)?;
     report.ensure(&[UNREADABLE], 2 * RECORDS - 1)?;
     report.ensure_findings(&["unreadable", "unclean_stop", "tail_unanchored"])?;
@@ -57,7 +58,7 @@ pub(crate) fn behind_a_half_line(place: &Place) -> Result<String> {
     Ok(format!("{} of {} records read", 2 * RECORDS - 1, 2 * RECORDS))
 }
 
-/// One life with some lines; the file has so many behind it.
+/// Runs one life with some lines, until the file has the expected number of records.
 fn live(
     place: &Place,
     pipeline: &Pipeline<'_>,

@@ -1,5 +1,5 @@
-//! Filters that cannot run, in the configs that ship: nothing comes out in the
-//! clear, and no record is lost.
+//! Filters that cannot run, in the configs that ship. Nothing comes out unredacted, and
+//! no record is lost.
 
 use super::{layouts, ledgers};
 use crate::case::Place;
@@ -27,21 +27,21 @@ pub(super) const CONFIGS: [&str; 7] = [
 const SECRETS: [&str; 2] = ["correct-horse-4711", "4111 1111 1111 1111"];
 const STATE: &str = "var/lib/flb-audit/kube";
 const MODULE: &str = "etc/fluent-bit/filter_audit.wasm";
-/// The records that come before something is removed, and again after that.
+/// The number of records before something is removed, and again after that.
 const RECORDS: usize = 20;
 
 /// The reason why the filter cannot run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Broken {
-    /// There is no state directory,
+    /// There is no state directory.
     Missing,
-    /// but a link to nowhere,
+    /// There is a link to nowhere instead of the state directory.
     Dangling,
-    /// or a file.
+    /// There is a file instead of the state directory.
     File,
-    /// The state directory is removed while Fluent Bit runs,
+    /// The state directory is removed while Fluent Bit runs.
     Removed,
-    /// or the module is.
+    /// The module is removed while Fluent Bit runs.
     NoModule,
 }
 
@@ -86,7 +86,7 @@ pub(crate) fn every_config(place: &Place) -> Result<String> {
     Ok(format!("{} configs", CONFIGS.len()))
 }
 
-/// Runs a config whose filter cannot run, from the start or from then on.
+/// Runs a config whose filter cannot run, from the start or from some point on.
 fn run(place: &Place, name: &str, broken: Broken) -> Result<String> {
     let place = &place.below(&format!("{name}-{broken:?}"))?;
     let log = lay_out(place, name)?;
@@ -110,7 +110,8 @@ fn run(place: &Place, name: &str, broken: Broken) -> Result<String> {
     append(&log, RECORDS)?;
     let is_lost = broken == Broken::NoModule && place.fluent_bit.is_guest_per_chunk();
     if is_lost {
-        // The filter's line, and that of the one for what it has not sealed.
+        // The message of the filter, and that of the second filter for what the first has
+        // not sealed.
         process.wait_for_log("Open wasm file", 2)?;
     } else {
         wait_for(place, &mut process, 2 * RECORDS)?;
@@ -130,7 +131,8 @@ fn run(place: &Place, name: &str, broken: Broken) -> Result<String> {
     Ok(format!("{broken:?}: {records} records sealed{end}"))
 }
 
-/// Puts a config with its module in its place. Gives the log that it reads.
+/// Copies a config and its module into the case's directory. Returns the log that it
+/// reads.
 pub(super) fn lay_out(place: &Place, name: &str) -> Result<PathBuf> {
     if name.starts_with("ledger") {
         return Ok(ledgers::lay_out(place, name)?.0);
@@ -165,7 +167,7 @@ fn append(log: &Path, first: usize) -> Result<()> {
     Ok(OpenOptions::new().append(true).open(log)?.write_all(lines.as_bytes())?)
 }
 
-/// The files that the config's outputs have written.
+/// Returns the files that the config's outputs have written.
 pub(super) fn outputs(place: &Place) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for dir in ["var/log/sealed", "var/log/dead-letter", "var/lib/flb-audit/ledger"] {
