@@ -5,16 +5,16 @@ use serde_json::Value;
 /// A leaf in which two records differ.
 #[derive(Debug)]
 pub struct Change {
-    /// The keys that lead there, each behind a point.
+    /// The keys that lead there, each after a point.
     pub path: String,
-    /// The value that came.
+    /// The value in the input.
     pub before: String,
-    /// The value that went out.
+    /// The value in the output.
     pub after: String,
 }
 
-/// Returns the places in which `out`, a record without its seal, is not what came.
-/// Panics unless each of them holds the token of a rule that the seal names.
+/// Returns the places at which `out`, a record without its seal, differs from the input.
+/// Panics unless each of them contains the token of a rule that the seal names.
 #[track_caller]
 pub fn changes(came: &Value, out: &Value, audit: &Value) -> Vec<Change> {
     let mut found = Vec::new();

@@ -1,5 +1,4 @@
-//! Fluent Bit's configuration: sections and their properties, in both of its
-//! formats.
+//! Fluent Bit's configuration, as sections with properties, in both formats.
 
 use std::fmt::{Display, Write};
 
@@ -43,17 +42,17 @@ impl Section {
         Section { kind, properties: vec![("name".into(), plugin.into())], processors: Vec::new() }
     }
 
-    /// An input, under the name of its plugin.
+    /// Creates an input with the name of its plugin.
     pub fn input(plugin: &str) -> Self {
         Section::new(Kind::Input, plugin)
     }
 
-    /// A filter for all tags, likewise.
+    /// Creates a filter that matches all tags.
     pub fn filter(plugin: &str) -> Self {
         Section::new(Kind::Filter, plugin).with("match", "*")
     }
 
-    /// A filter for all tags that calls a function of a wasm module.
+    /// Creates a filter that matches all tags and calls a function of a WASM module.
     pub fn wasm(module: impl Display, function: &str) -> Self {
         Section::filter("wasm")
             .with("event_format", "json")
@@ -61,20 +60,20 @@ impl Section {
             .with("function_name", function)
     }
 
-    /// An output for all tags, likewise.
+    /// Creates an output that matches all tags.
     pub fn output(plugin: &str) -> Self {
         Section::new(Kind::Output, plugin).with("match", "*")
     }
 
-    /// The same with a property set, which may have been set otherwise.
+    /// Sets a property. Replaces an earlier value.
     pub fn with(mut self, name: &str, value: impl Display) -> Self {
         self.properties.retain(|(set, _)| set != name);
         self.properties.push((name.into(), value.to_string()));
         self
     }
 
-    /// The same with a processor of logs: what would be a filter, without its
-    /// `match`. Only YAML can say that.
+    /// Adds a filter as a processor of logs, without its `match`. Only YAML supports
+    /// this.
     pub fn with_processor(mut self, mut filter: Section) -> Self {
         filter.properties.retain(|(name, _)| name != "match");
         self.processors.push(filter);
@@ -108,13 +107,13 @@ impl Config {
         self
     }
 
-    /// The same with one plugin more.
+    /// Adds a plugin.
     pub fn section(mut self, section: Section) -> Self {
         self.sections.push(section);
         self
     }
 
-    /// In the classic format.
+    /// Prints the configuration in the classic format.
     pub fn classic(&self) -> String {
         let mut out = String::from("[SERVICE]\n");
         let properties = |out: &mut String, properties: &[(String, String)]| {
@@ -128,7 +127,7 @@ impl Config {
         out
     }
 
-    /// In YAML.
+    /// Prints the configuration in YAML.
     pub fn yaml(&self) -> String {
         let mut out = String::from("service:\n");
         for (name, value) in &self.service {
@@ -147,11 +146,11 @@ impl Config {
 }
 
 fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
-    // A String takes all that is written.
+    // Writing to a String never fails.
     let _ = writeln!(out, "{text}");
 }
 
-/// As a YAML scalar, which to Fluent Bit is a string whatever it looks like.
+/// Prints a YAML scalar that Fluent Bit takes for a string, whatever is in it.
 fn quoted(value: &str) -> String {
     format!("'{}'", value.replace('\'', "''"))
 }

@@ -5,11 +5,11 @@ use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The remedy if there is none.
+/// The message if there is none.
 pub const REMEDY: &str = "no fluent-bit found; name one, or several, with FLUENT_BIT=path[:path…]";
 
-/// Those that `FLUENT_BIT` names; without it the first on `PATH` or in
-/// `/opt/fluent-bit/bin`.
+/// Returns the programs that `FLUENT_BIT` names. Without that variable, returns the first
+/// one on `PATH` or in `/opt/fluent-bit/bin`.
 pub fn paths() -> Vec<PathBuf> {
     if let Some(named) = env::var_os("FLUENT_BIT").filter(|named| !named.is_empty()) {
         return env::split_paths(&named).collect();
@@ -19,7 +19,7 @@ pub fn paths() -> Vec<PathBuf> {
     places.map(|place| place.join("fluent-bit")).find(|path| path.is_file()).into_iter().collect()
 }
 
-/// A Fluent Bit's version: major, minor, patch.
+/// Returns a Fluent Bit's version: major, minor, patch.
 pub fn version(fluent_bit: &Path) -> Result<(u32, u32, u32)> {
     let shown = fluent_bit.display();
     let output = Command::new(fluent_bit)

@@ -1,17 +1,18 @@
-//! One chain, followed by hand and without the verifier.
+//! Follows one chain without the help of the verifier.
 
 use crate::guest::intact;
 use flb_audit_core::chain::GENESIS;
 use flb_audit_core::verify::Sealed;
 
-/// The end of a chain so far.
+/// The last record of a chain so far.
 #[derive(Default)]
 pub struct Follower {
     last: Option<Sealed>,
 }
 
 impl Follower {
-    /// Takes the next record, of the same segment or of one that opens.
+    /// Checks that a record follows the last one, in its segment or as the first of the
+    /// next, and returns its seal. Panics otherwise.
     #[track_caller]
     pub fn follow(&mut self, text: &[u8]) -> Sealed {
         let sealed = intact(text);

@@ -1,4 +1,4 @@
-//! The module that ships, called as a filter, and the records that it returns.
+//! The module that ships, called like a filter, and the records that it returns.
 
 use crate::program::dist;
 use flb_audit_core::chain::ChainId;
@@ -13,16 +13,16 @@ use std::path::PathBuf;
 use std::sync::LazyLock;
 use tempfile::TempDir;
 
-/// The module's path.
+/// Returns the path of the module.
 pub fn module() -> PathBuf {
     dist("filter_audit.wasm")
 }
 
-/// The module, compiled once.
+/// The module, which is compiled once.
 pub static FILTER: LazyLock<Filter> =
     LazyLock::new(|| Filter::from_file(&module()).expect("the module cannot be compiled"));
 
-/// The module with another policy in it.
+/// Returns the module with another policy in it.
 pub fn filter_with(table: &[u8]) -> Filter {
     let module = with_table(&fs::read(module()).expect("the module"), table).expect("a module");
     let file = tempfile::NamedTempFile::new().expect("a file");
@@ -30,7 +30,7 @@ pub fn filter_with(table: &[u8]) -> Filter {
     Filter::from_file(file.path()).expect("a module")
 }
 
-/// A state directory with a new chain.
+/// Creates a state directory with a new chain.
 pub fn directory(algorithm: Algorithm) -> TempDir {
     let directory = tempfile::tempdir().expect("a directory");
     let header = Header { id: ChainId::from_random(*b"nine byte"), algorithm };
@@ -38,12 +38,12 @@ pub fn directory(algorithm: Algorithm) -> TempDir {
     directory
 }
 
-/// Limits for a filter that may reach a directory.
+/// Returns limits for a filter with an accessible directory.
 pub fn limits(directory: &TempDir) -> Limits {
     Limits { directory: Some(directory.path().to_path_buf()), ..Limits::default() }
 }
 
-/// The record that a call has returned.
+/// Returns the record that a call has returned.
 #[track_caller]
 pub fn returned(outcome: Outcome) -> Vec<u8> {
     assert_eq!(outcome.trap, None);
@@ -56,7 +56,7 @@ pub fn pass(host: &mut Host<'_>) -> Vec<u8> {
     returned(host.call_bytes(b"tag", 1_795_161_600, 0, br#"{"a":1}"#).expect("a call"))
 }
 
-/// The seal of a record that is intact.
+/// Returns the seal of a record, which must be intact.
 #[track_caller]
 pub fn intact(text: &[u8]) -> Sealed {
     match Checker::new(Vec::new()).check(text) {
@@ -65,7 +65,7 @@ pub fn intact(text: &[u8]) -> Sealed {
     }
 }
 
-/// The notes of a sealed record.
+/// Returns the notes of a sealed record.
 pub fn notes(text: &[u8]) -> Vec<String> {
     let record: Value = serde_json::from_slice(text).expect("JSON");
     let notes = record["audit"]["notes"].as_array().cloned().unwrap_or_default();

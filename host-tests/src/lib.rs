@@ -1,5 +1,5 @@
-//! Parts of the tests, the end-to-end suite and the measurements that need what
-//! ships.
+//! Code that the tests, the end-to-end suite and the measurements share, and that needs
+//! the files that ship.
 #![forbid(unsafe_code)]
 
 pub mod changes;
@@ -18,13 +18,13 @@ pub mod streams;
 
 use std::path::{Path, PathBuf};
 
-/// The top of the checkout.
+/// Returns the root of the checkout.
 pub fn root() -> PathBuf {
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
     manifest.parent().unwrap_or(manifest).to_path_buf()
 }
 
-/// A file or folder of `cases`.
+/// Returns the path of a file or folder in `cases`.
 pub fn cases(name: &str) -> PathBuf {
     root().join("host-tests/cases").join(name)
 }

@@ -1,21 +1,21 @@
-//! MessagePack, written: the types that a record can hold, and no others.
+//! A writer of MessagePack, for the types that a record can hold.
 
-/// A value with the type that it has on the wire.
+/// A value with the type that it has in MessagePack.
 #[derive(Clone, Debug)]
 pub enum Value {
-    /// Nothing.
+    /// The value nil.
     Nil,
-    /// True or false.
+    /// A boolean.
     Bool(bool),
-    /// An integer with a sign.
+    /// A signed integer.
     Int(i64),
-    /// An integer without one.
+    /// An unsigned integer.
     Uint(u64),
-    /// A number of 32 bits.
+    /// A float of 32 bits.
     F32(f32),
-    /// A number of 64 bits.
+    /// A float of 64 bits.
     F64(f64),
-    /// Text, which a sender need not have made of UTF-8.
+    /// A string, which may be invalid UTF-8.
     Str(Vec<u8>),
     /// Bytes.
     Bin(Vec<u8>),
@@ -54,8 +54,8 @@ impl From<&serde_json::Value> for Value {
 }
 
 impl Value {
-    /// Appends the value, in the longest form of its type: a reader has to
-    /// take any.
+    /// Appends the value in the longest form of its type, because readers must accept
+    /// every form.
     pub fn write(&self, out: &mut Vec<u8>) {
         match self {
             Value::Nil => out.push(0xc0),
@@ -72,7 +72,7 @@ impl Value {
                 put(out, 0xc6, len(bytes.len()));
                 out.extend_from_slice(bytes);
             }
-            // Fluent Bit knows its times by the fixed length.
+            // Fluent Bit recognizes its times by this fixed length.
             Value::Ext(kind, bytes) if bytes.len() == 8 => {
                 put(out, 0xd7, kind.to_be_bytes());
                 out.extend_from_slice(bytes);
@@ -102,7 +102,7 @@ fn put<const N: usize>(out: &mut Vec<u8>, kind: u8, bytes: [u8; N]) {
     out.extend_from_slice(&bytes);
 }
 
-/// Nothing here is longer than what 32 bits can say.
+/// Encodes a length. Everything here fits into 32 bits.
 fn len(len: usize) -> [u8; 4] {
     (len as u32).to_be_bytes()
 }

@@ -13,12 +13,12 @@ pub const DETECTORS: &str = "detectors";
 /// The name of the table of figures.
 pub const FIGURES: &str = "figures";
 
-/// The path of the page.
+/// Returns the path of the page.
 pub fn path() -> PathBuf {
     root().join("docs/redaction.md")
 }
 
-/// The text of the page.
+/// Returns the text of the page.
 pub fn read() -> Result<String> {
     let path = path();
     fs::read_to_string(&path).with_context(|| path.display().to_string())
@@ -27,15 +27,15 @@ pub fn read() -> Result<String> {
 /// A block of code.
 #[derive(Debug)]
 pub struct Block<'a> {
-    /// The line that it starts at.
+    /// The line at which it starts.
     pub line: usize,
-    /// The language that its fence names.
+    /// The language on its fence.
     pub language: &'a str,
     /// Its contents.
     pub text: String,
 }
 
-/// All blocks of a page, in order.
+/// Returns all blocks of a page, in order.
 pub fn blocks(page: &str) -> Vec<Block<'_>> {
     let mut blocks = Vec::new();
     let mut open: Option<Block<'_>> = None;
@@ -53,32 +53,32 @@ pub fn blocks(page: &str) -> Vec<Block<'_>> {
     blocks
 }
 
-/// Returns the range of a table on the page, between its two markers.
+/// Returns the range of a table on the page, which is between two markers.
 fn between(page: &str, name: &str) -> Result<Range<usize>> {
     let find = |marker: &str| page.find(marker).with_context(|| format!("the page has no {marker}"));
     let first = format!("<!-- {name}: written by `cargo xtask redaction` -->\n");
     Ok(find(&first)? + first.len()..find(&format!("<!-- /{name} -->"))?)
 }
 
-/// A table as it stands on the page.
+/// Returns a table on the page.
 pub fn table<'a>(page: &'a str, name: &str) -> Result<&'a str> {
     Ok(&page[between(page, name)?])
 }
 
-/// The page with another table.
+/// Returns the page with a table replaced.
 pub fn with_table(page: &str, name: &str, table: &str) -> Result<String> {
     let mut page = page.to_owned();
     page.replace_range(between(&page, name)?, table);
     Ok(page)
 }
 
-/// The table of detectors, out of the catalogue.
+/// Returns the table of detectors from the catalogue.
 pub fn detectors_table() -> String {
     let mut table = String::from("| detector | pack | what | action | source |\n|---|---|---|---|---|\n");
     for detector in detectors() {
         let columns =
             [detector.name, detector.pack, detector.what, detector.action, detector.source].map(escaped);
-        // A String takes all that is written.
+        // Writing to a String never fails.
         let _ = writeln!(table, "| {} |", columns.join(" | "));
     }
     table

@@ -1,4 +1,4 @@
-//! Policies in the module that ships, and what it then does to records.
+//! Policies in the module that ships, and what it does to records under them.
 
 use anyhow::{Context, Result, ensure};
 use flb_audit_core::chain::ChainId;
@@ -17,12 +17,12 @@ use tempfile::TempDir;
 /// The name of the key that [`write_key`] writes.
 pub const KEY_ID: &str = "k1";
 
-/// The table of a policy.
+/// Compiles a policy.
 pub fn table(policy: &str) -> Result<Vec<u8>, Problem> {
     compile(&Policy::read(policy)?)
 }
 
-/// The same key in every run: 0, 1, 2 … 31.
+/// Returns the key 0, 1, 2 … 31, which is equal in every run.
 pub fn key() -> Result<HmacKey> {
     HmacKey::from_file(&key_file()?).context("a key file that cannot be read")
 }
@@ -32,12 +32,12 @@ fn key_file() -> Result<Vec<u8>> {
     HmacKey::to_file(KEY_ID, &secret).context("a key that makes no file")
 }
 
-/// Writes that key where a filter looks for it.
+/// Writes that key to the place where a filter looks for it.
 pub fn write_key(directory: &Path) -> Result<()> {
     Ok(fs::write(directory.join(KEY_FILE_NAME), key_file()?)?)
 }
 
-/// A state directory, in which nothing overrides the module's policy.
+/// Creates a state directory in which nothing overrides the module's policy.
 pub fn directory() -> Result<TempDir> {
     let directory = tempfile::tempdir()?;
     let header = Header { id: ChainId::from_random([7; 9]), algorithm: Algorithm::default() };
@@ -45,12 +45,12 @@ pub fn directory() -> Result<TempDir> {
     Ok(directory)
 }
 
-/// Has a policy override the module's.
+/// Writes a policy that overrides the module's.
 pub fn write_policy(directory: &Path, policy: &str) -> Result<()> {
     Ok(fs::write(directory.join(POLICY_FILE_NAME), table(policy)?)?)
 }
 
-/// A life of the filter in such a directory.
+/// Starts a life of the filter in such a directory.
 pub fn life<'a>(filter: &'a Filter, directory: &TempDir) -> Host<'a> {
     let limits = Limits { directory: Some(directory.path().to_path_buf()), ..Limits::default() };
     filter.host(Generation::Lasting, limits)
@@ -65,12 +65,12 @@ pub struct Redacted {
 }
 
 impl Redacted {
-    /// Passes a record.
+    /// Passes a record through the filter.
     pub fn pass(host: &mut Host<'_>, record: &str) -> Result<Redacted> {
         Redacted::pass_under("redaction", host, record)
     }
 
-    /// Passes a record under a tag.
+    /// Passes a record through the filter with this tag.
     pub fn pass_under(tag: &str, host: &mut Host<'_>, record: &str) -> Result<Redacted> {
         let outcome = host.call_bytes(tag.as_bytes(), 1_795_161_600, 0, record.as_bytes())?;
         ensure!(outcome.trap.is_none(), "{:?}", outcome.trap);
@@ -79,7 +79,7 @@ impl Redacted {
         Ok(Redacted { record, audit: audit.context("not sealed")? })
     }
 
-    /// The redactions that the seal states.
+    /// Returns the redactions that the seal states.
     pub fn evidence(&self) -> impl Iterator<Item = &str> {
         self.audit["redacted"].as_array().into_iter().flatten().filter_map(Value::as_str)
     }

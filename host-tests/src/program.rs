@@ -1,17 +1,17 @@
-//! `flb-audit` and the modules, as `cargo xtask build` leaves them in `dist/`.
+//! `flb-audit` and the modules in `dist/`, as `cargo xtask build` makes them.
 
 use crate::root;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-/// The path of a file that ships.
+/// Returns the path of a file that ships.
 pub fn dist(name: &str) -> PathBuf {
     let path = root().join("dist").join(name);
     assert!(path.is_file(), "{}: no such file; run `cargo xtask build` first", path.display());
     path
 }
 
-/// The program, without arguments.
+/// Returns a command that runs the program without arguments.
 pub fn flb_audit() -> Command {
     Command::new(dist("flb-audit"))
 }

@@ -1,4 +1,4 @@
-//! An S3 server for the tests: moto's, with Object Lock, where `.ci/run` has installed it.
+//! An S3 server for the tests: moto with Object Lock, if `.ci/run` has installed it.
 
 use crate::root;
 use anyhow::{Context, Result};
@@ -7,10 +7,10 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-/// The reason for skipping where there is no server.
+/// The message for tests that are skipped without a server.
 pub const REMEDY: &str = "skipped: the S3 server is not in target/moto; .ci/run installs it";
 
-/// A server with its buckets, which ends with this.
+/// A server with its buckets. It ends on drop.
 pub struct Server {
     process: Child,
     commands: Option<ChildStdin>,
@@ -19,7 +19,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts a server; none if it is not installed.
+    /// Starts a server. Returns none if it is not installed.
     pub fn start() -> Result<Option<Server>> {
         let python = root().join("target/moto/bin/python");
         if !python.is_file() {
@@ -39,12 +39,12 @@ impl Server {
         Ok(Some(Server { process, commands, answers, port }))
     }
 
-    /// The server's port on this machine.
+    /// Returns the server's port on this machine.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// The variables of the environment with which clients find the server.
+    /// Returns the environment variables with which clients find the server.
     pub fn environment(&self) -> [(&'static str, String); 5] {
         [
             ("AWS_ENDPOINT_URL", format!("http://127.0.0.1:{}", self.port)),
@@ -55,24 +55,24 @@ impl Server {
         ]
     }
 
-    /// Makes a bucket; with a lock, its objects stay for a day.
+    /// Creates a bucket. With `lock`, its objects cannot be deleted for a day.
     pub fn bucket(&mut self, name: &str, versions: bool, lock: bool) -> Result<()> {
         self.ask(&json!({"do": "bucket", "name": name, "versions": versions, "lock": lock})).map(|_| ())
     }
 
-    /// Puts a file into a bucket. Returns its version, if it has one.
+    /// Puts a file into a bucket. Returns its version, if the bucket has versions.
     pub fn put(&mut self, bucket: &str, key: &str, file: &Path) -> Result<Option<String>> {
         let version = self.ask(&json!({"do": "put", "name": bucket, "key": key, "file": file}))?;
         Ok(version.as_str().map(str::to_owned))
     }
 
-    /// Deletes an object or a version of it, if it may.
+    /// Deletes an object or a version of it. Returns false if that is not allowed.
     pub fn delete(&mut self, bucket: &str, key: &str, version: Option<&str>) -> Result<bool> {
         let command = json!({"do": "delete", "name": bucket, "key": key, "version": version});
         Ok(self.ask(&command)? == Value::Bool(true))
     }
 
-    /// The keys of a bucket's objects.
+    /// Returns the keys of a bucket's objects.
     pub fn keys(&mut self, bucket: &str) -> Result<Vec<String>> {
         Ok(serde_json::from_value(self.ask(&json!({"do": "keys", "name": bucket}))?)?)
     }
@@ -88,7 +88,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // The end of its input ends it.
+        // The server ends when its input ends.
         self.commands = None;
         let _ = self.process.wait();
     }

@@ -1,11 +1,11 @@
-//! Private keys in a key file, and whether a text gives one away.
+//! Private keys in a key file, and a search for them in texts.
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use flb_audit_core::chain::keyring::{KeyRing, SLOT_BYTES};
 use memchr::memmem;
 
-/// All private keys in a key file: those of the entries that have one.
+/// Returns all private keys in a key file.
 pub fn in_key_file(file: &[u8]) -> Vec<[u8; 32]> {
     const ENTRY_BYTES: usize = 132;
     const ENTRIES_AT: usize = 256;
@@ -16,11 +16,12 @@ pub fn in_key_file(file: &[u8]) -> Vec<[u8; 32]> {
     private.filter(|private| *private != [0; 32]).collect()
 }
 
-/// Checks whether a text contains a secret in any encoding that may occur:
-/// as it is, in hex, in base64, as a list of numbers.
+/// Returns true if a text contains a secret in a likely encoding: raw, hex, base64, or a
+/// list of numbers.
 pub fn leaks(text: &[u8], secret: &[u8; 32]) -> bool {
     let hex: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
-    // In the middle of something longer, base64 is shifted: the rest shows.
+    // Inside a longer text, base64 may be shifted, and the first and last bytes differ.
+    // Searches the rest.
     let base64 = [0, 1, 2].map(|skip| &secret[skip..skip + 30]).into_iter();
     let base64 = base64.flat_map(|part| [STANDARD_NO_PAD.encode(part), URL_SAFE_NO_PAD.encode(part)]);
     let numbers = format!("{secret:?}");

@@ -1,23 +1,23 @@
-//! The format once more, from its specification: nothing here comes from
-//! flb-audit. JSON is read by serde_json, numbers are printed by ryu-js,
-//! base64url is written out, hash functions and signatures are ring's.
+//! A second implementation of the format, from its specification. It uses nothing of
+//! flb-audit: serde_json reads JSON, ryu-js prints numbers, base64url is written here,
+//! and ring has the hash functions and signatures.
 
 use ring::digest;
 use ring::signature::{ED25519, UnparsedPublicKey};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
-/// The hashes of a seal, worked out again.
+/// The computed hashes of a seal.
 pub struct Seal {
-    /// The text that the leaf is the hash of.
+    /// The text whose hash is the leaf.
     pub canonical: String,
-    /// The hash over the record.
+    /// The hash of the record.
     pub leaf: [u8; 32],
-    /// The hash over the chain up to the record.
+    /// The hash of the chain up to the record.
     pub head: [u8; 32],
 }
 
-/// Works a sealed record's hashes out.
+/// Computes the hashes of a sealed record.
 pub fn seal(record: &str) -> Seal {
     let mut record: Value = serde_json::from_str(record).expect("JSON");
     let audit = record["audit"].as_object_mut().expect("a seal");
@@ -37,7 +37,7 @@ pub fn seal(record: &str) -> Seal {
     Seal { canonical, leaf, head }
 }
 
-/// The digest of a policy's table.
+/// Returns the digest of a policy's table.
 pub fn policy_digest(table: &[u8]) -> [u8; 32] {
     hash(&digest::SHA512_256, &[b"flb-audit policy v1\n", &table[48..]])
 }
@@ -48,7 +48,7 @@ fn hash(algorithm: &'static digest::Algorithm, parts: &[&[u8]]) -> [u8; 32] {
 
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-/// RFC 4648, section 5, without padding.
+/// Encodes bytes in base64url (RFC 4648 section 5) without padding.
 pub fn base64url(bytes: &[u8]) -> String {
     let bits = |at: usize| (0..6).fold(0, |value, bit| value << 1 | bit_of(bytes, at + bit));
     (0..8 * bytes.len()).step_by(6).map(|at| ALPHABET[bits(at)] as char).collect()
@@ -67,7 +67,7 @@ fn from_base64url(text: &str) -> [u8; 32] {
     bytes
 }
 
-/// RFC 8785, with integers from −2⁶³ to 2⁶⁴−1 exact.
+/// Returns the canonical form of RFC 8785, but with exact integers from −2⁶³ to 2⁶⁴−1.
 pub fn canonical(value: &Value) -> String {
     match value {
         Value::Object(fields) => object(fields),
@@ -118,8 +118,8 @@ fn number(token: &str) -> String {
     ryu_js::Buffer::new().format_finite(value).to_owned()
 }
 
-/// Verifies a checkpoint from the specification. Its key has to lead to
-/// `root`, the public part of key 0.
+/// Verifies a checkpoint by the specification. Its key must lead to `root`, the public
+/// part of key 0.
 pub fn verify_checkpoint(audit: &Value, root: &str) {
     let text = |value: &Value| value.as_str().expect("a text").to_owned();
     let number = |value: &Value| value.as_u64().expect("a number");
@@ -141,7 +141,7 @@ pub fn verify_checkpoint(audit: &Value, root: &str) {
         verify_signature(&keys[&(n - 1)], &signed, &text(&handover["sig"]));
     }
     let place = format!("{}.{}\n{}", audit["seg"], text(&audit["run"]), number(&audit["seq"]) + 1);
-    // 32 bytes: base64 with one sign of padding, in the other alphabet.
+    // 32 bytes are base64 with one padding character, in the other alphabet.
     let head = text(&audit["head"]).replace('-', "+").replace('_', "/") + "=";
     let signed = format!("flb-audit/{chain}/{place}\n{head}\nkey {n}\n");
     verify_signature(&keys[&n], &signed, &text(&audit["sig"]));

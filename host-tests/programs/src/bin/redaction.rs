@@ -1,8 +1,8 @@
-//! `cargo xtask redaction`: the tables of `docs/redaction.md`.
+//! `cargo xtask redaction`: makes the tables of `docs/redaction.md`.
 //!
-//! One is the catalogue of detectors. The other says how much they find in
-//! other people's data, which goes through the module that ships; that data is
-//! no part of the checkout: it is beside it, or where `FLB_AUDIT_CORPORA` says.
+//! One table is the catalogue of detectors. The other has how much they find in
+//! third-party data that passes through the module that ships. That data is not part of
+//! the checkout: it is beside it, or at `FLB_AUDIT_CORPORA`.
 #![forbid(unsafe_code)]
 
 use anyhow::{Context, Result, ensure};
@@ -17,12 +17,13 @@ use std::fmt::Write;
 use std::fs;
 use std::path::PathBuf;
 
-/// All detectors, and tokens that say exactly what part of a text has gone.
+/// A policy with all detectors. Its tokens show exactly which part of a text was
+/// replaced.
 const ALL: &str = "version: 1
 redact:
   packs: {secrets: hmac, pii: hmac, network: hmac}
 ";
-/// The characters of a token's HMAC.
+/// The number of characters of the HMAC in a token.
 const MAC_CHARACTERS: usize = 22;
 
 fn main() -> Result<()> {
@@ -45,7 +46,7 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// The lines of a corpus, if it is there.
+/// Returns the lines of a corpus, or none if it is not there.
 fn corpus(name: &str) -> Result<Option<Vec<Value>>> {
     let beside = || root().join("../shared/corpora");
     let folder = std::env::var_os("FLB_AUDIT_CORPORA").map_or_else(beside, PathBuf::from);
@@ -56,7 +57,7 @@ fn corpus(name: &str) -> Result<Option<Vec<Value>>> {
     Ok(Some(lines.with_context(|| name.to_owned())?))
 }
 
-/// Figures for sentences with labelled spans.
+/// Returns the figures for sentences with labelled spans.
 fn labelled(filter: &Filter, lines: &[Value]) -> Result<String> {
     let directory = policy::directory()?;
     policy::write_policy(directory.path(), ALL)?;
@@ -94,7 +95,7 @@ fn labelled(filter: &Filter, lines: &[Value]) -> Result<String> {
     Ok(table)
 }
 
-/// The parts of a text that tokens stand for.
+/// Returns the parts of a text that tokens replaced.
 fn tokens(text: &str, redacted: &str, key: &HmacKey) -> Result<Vec<Hit>> {
     let id = format!(":{KEY_ID}:");
     let (mut found, mut at, mut rest) = (Vec::new(), 0, redacted);
@@ -118,10 +119,10 @@ fn tokens(text: &str, redacted: &str, key: &HmacKey) -> Result<Vec<Hit>> {
     Ok(found)
 }
 
-/// Keys of identifiers that have to stay.
+/// Keys of identifiers that must stay.
 const IDENTIFIERS: [&str; 4] = ["accessKeyId", "eventID", "requestID", "requestId"];
 
-/// Counts of values: all of them, and those that are unchanged.
+/// The number of values, and of unchanged values.
 #[derive(Default)]
 struct Kept {
     all: usize,
@@ -135,7 +136,7 @@ impl Kept {
     }
 }
 
-/// Figures for CloudTrail's records, by the policy that ships.
+/// Returns the figures for CloudTrail's records, with the policy that ships.
 fn cloudtrail(filter: &Filter, events: &[Value]) -> Result<String> {
     let mut life = filter.host(Generation::Lasting, Limits::default());
     let (mut tokens, mut identifiers, mut uuids, mut others) =
@@ -166,8 +167,8 @@ fn cloudtrail(filter: &Filter, events: &[Value]) -> Result<String> {
     Ok(table)
 }
 
-/// Calls for every value that holds no others, with its key and what is in
-/// its place after.
+/// Calls `visit` for every value without values inside, with its key and with the value
+/// at the same place afterwards.
 fn pairs(before: &Value, after: &Value, key: &str, visit: &mut impl FnMut(&str, &Value, &Value)) {
     match before {
         Value::Object(members) => {
@@ -180,7 +181,7 @@ fn pairs(before: &Value, after: &Value, key: &str, visit: &mut impl FnMut(&str, 
     }
 }
 
-/// Returns true if a text holds a UUID (RFC 9562 section 4).
+/// Returns true if a text contains a UUID (RFC 9562 section 4).
 fn has_uuid(text: &str) -> bool {
     text.as_bytes().windows(36).any(|window| {
         window.iter().enumerate().all(|(at, byte)| match at {

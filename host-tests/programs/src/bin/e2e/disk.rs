@@ -5,13 +5,13 @@ use anyhow::{Result, ensure};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// A file system in memory, which is unmounted when it is dropped.
+/// A file system in memory. It is unmounted on drop.
 pub(crate) struct Disk {
     dir: PathBuf,
 }
 
 impl Disk {
-    /// Mounts one over an empty directory, with a size as `mount` takes it.
+    /// Mounts a file system over an empty directory. The size is as for `mount`.
     pub(crate) fn mount(dir: &Path, size: &str) -> Result<Disk> {
         if !mount(dir, &format!("size={size}")) {
             return Err(Skipped("it takes root to mount a small disk").into());
@@ -19,7 +19,7 @@ impl Disk {
         Ok(Disk { dir: dir.to_path_buf() })
     }
 
-    /// Makes it larger.
+    /// Makes the file system larger.
     pub(crate) fn grow(&self, size: &str) -> Result<()> {
         ensure!(mount(&self.dir, &format!("remount,size={size}")), "the disk cannot be made larger");
         Ok(())
@@ -34,7 +34,7 @@ fn mount(dir: &Path, options: &str) -> bool {
 
 impl Drop for Disk {
     fn drop(&mut self) {
-        // A case that has failed may still write there.
+        // A failed case may still write there.
         let _ = Command::new("umount").arg("-l").arg(&self.dir).status();
     }
 }

@@ -1,5 +1,5 @@
-//! A client of the Forward protocol, version 1.5: events in, and an
-//! acknowledgement for each message.
+//! A client of the Forward protocol, version 1.5. It sends events, and the input
+//! acknowledges each message.
 
 use crate::poll;
 use anyhow::{Context, Result, ensure};
@@ -30,18 +30,18 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// Connects as soon as somebody listens.
+    /// Connects as soon as the input listens.
     pub(crate) fn connect(port: u16) -> Result<Self> {
         let connect = || Ok(TcpStream::connect(("127.0.0.1", port)).ok());
         let stream = poll::until("the forward input to listen", connect, || format!("port {port}"))?;
-        // The acknowledgement of a large message takes the filter's time.
+        // The acknowledgement of a large message takes as long as the filter takes.
         stream.set_read_timeout(Some(poll::PATIENCE))?;
         stream.set_write_timeout(Some(Duration::from_secs(10)))?;
         Ok(Client { stream, sent: 0 })
     }
 
-    /// Sends records in one message, packed as Fluent Bit and Fluentd pack
-    /// them, and waits until they have been taken in.
+    /// Sends records in one message, packed as by Fluent Bit and Fluentd, and waits for
+    /// the acknowledgement.
     pub(crate) fn send(&mut self, tag: &str, entries: &[Entry]) -> Result<()> {
         let chunk = format!("{:016x}", self.sent);
         self.sent += 1;

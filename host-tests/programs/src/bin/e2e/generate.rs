@@ -1,8 +1,8 @@
-//! Records of arbitrary JSON, the same in every run.
+//! Records of arbitrary JSON, equal in every run.
 
 use serde_json::{Map, Number, Value};
 
-/// A source of numbers that look random: SplitMix64.
+/// A generator of pseudorandom numbers: SplitMix64.
 pub(crate) struct Generator {
     state: u64,
 }
@@ -22,12 +22,12 @@ impl Generator {
         mixed ^ mixed >> 31
     }
 
-    /// One of `0..count`.
+    /// Returns a number in `0..count`.
     fn below(&mut self, count: usize) -> usize {
         (self.next() % count as u64) as usize
     }
 
-    /// An object of a few members.
+    /// Returns an object with a few members.
     pub(crate) fn record(&mut self) -> Value {
         self.object(DEPTH_MAX)
     }
@@ -61,12 +61,13 @@ impl Generator {
             2 => Value::from(bits as i8),
             3 => Value::from((bits as i32) as f64 / 1000.0),
             4 => Value::from(bits as i64 as f64),
-            // All doubles but NaN and the infinities.
+            // Every double except NaN and the infinities.
             _ => Number::from_f64(f64::from_bits(bits)).map_or(Value::Null, Value::Number),
         }
     }
 
-    /// A name that nothing else takes: the table of odd values has those.
+    /// Returns a name without a special meaning. The table of odd values has the special
+    /// names.
     fn key(&mut self) -> String {
         match self.below(4) {
             0 => self.text() + ".",
@@ -90,7 +91,7 @@ impl Generator {
             6 => bits % 0x1_0000,
             _ => bits % 0x11_0000,
         };
-        // Half a surrogate pair is no character.
+        // A lone surrogate is not a character.
         char::from_u32(code).unwrap_or('\u{fffd}')
     }
 }

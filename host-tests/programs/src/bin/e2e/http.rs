@@ -1,4 +1,4 @@
-//! A server that takes what `http` outputs deliver, and keeps it.
+//! A server that receives and stores what `http` outputs send.
 
 use anyhow::{Context, Result};
 use std::collections::HashMap;
@@ -9,21 +9,21 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-/// A fault of the server, in answer to a request.
+/// A faulty answer of the server to a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
-    /// Answers without keeping what came.
+    /// Answers without storing the body.
     Lost,
-    /// Keeps what came, and answers that it failed.
+    /// Stores the body, and answers that it failed.
     KeptAndFailed,
-    /// Keeps what came, and closes without an answer.
+    /// Stores the body, and closes the connection without an answer.
     KeptAndClosed,
 }
 
-/// A server on a port of its own. A request's body goes into the file under
-/// the name that its path says, with a line break behind it.
+/// A server on its own port. It appends the body of a request and a line break to the
+/// file that the path names.
 ///
-/// Its threads end with the program, each at the latest with its connection.
+/// Its threads end with the program, and each at the end of its connection.
 pub(crate) struct Server {
     port: u16,
     state: Arc<State>,
@@ -32,12 +32,12 @@ pub(crate) struct Server {
 struct State {
     dir: PathBuf,
     files: Mutex<HashMap<String, File>>,
-    /// The faults of the next requests, last first.
+    /// The faults for the next requests, last first.
     faults: Mutex<Vec<Fault>>,
 }
 
 impl Server {
-    /// Listens, and keeps what comes in `dir`.
+    /// Starts the server, which stores files in `dir`.
     pub(crate) fn start(dir: &Path) -> Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).context("no port for the HTTP server")?;
         let port = listener.local_addr()?.port();
@@ -50,7 +50,7 @@ impl Server {
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let state = Arc::clone(&shared);
-                // A client that breaks off has to send it all again.
+                // A client that disconnects early must send everything again.
                 thread::spawn(move || state.serve(stream));
             }
         });
@@ -61,7 +61,7 @@ impl Server {
         self.port
     }
 
-    /// The next requests get these, one each.
+    /// Makes the next requests get these faults, one each.
     pub(crate) fn fail(&self, faults: &[Fault]) {
         let mut waiting = self.state.faults.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         waiting.extend(faults.iter().rev());
@@ -94,14 +94,14 @@ impl State {
             files.insert(name.to_owned(), file);
         }
         if let Some(file) = files.get_mut(name) {
-            // In one piece: somebody may read at any time.
+            // One write, because somebody may read at any time.
             file.write_all(&[body, b"\n"].concat())?;
         }
         Ok(())
     }
 }
 
-/// The path's last part and the body; none at the end.
+/// Returns the last part of the path and the body, or none at the end.
 fn read_request(stream: &mut impl BufRead) -> Result<Option<(String, Vec<u8>)>> {
     let mut line = String::new();
     if stream.read_line(&mut line)? == 0 {

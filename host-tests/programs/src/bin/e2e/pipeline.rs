@@ -1,4 +1,4 @@
-//! A whole line: inputs, the sealing filter, outputs, and what these deliver.
+//! A pipeline: inputs, the sealing filter, outputs, and what these deliver.
 
 use crate::case::Place;
 use crate::expected::{self, Expected};
@@ -13,18 +13,18 @@ use std::fs;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 
-/// In which of Fluent Bit's formats the config is, and where in it the filter.
+/// The format of the config, and the place of the filter in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Layout {
     /// The classic format.
     Classic,
     /// YAML.
     Yaml,
-    /// YAML, with the filter as a processor of the one input.
+    /// YAML, with the filter as a processor of the single input.
     Processor,
 }
 
-/// A line that is being put together.
+/// A pipeline that a case puts together.
 pub(crate) struct Pipeline<'a> {
     place: &'a Place,
     pub(crate) layout: Layout,
@@ -34,16 +34,16 @@ pub(crate) struct Pipeline<'a> {
     /// The sealing filter.
     pub(crate) filter: Section,
     outputs: Vec<(Section, Sink)>,
-    /// Outputs that deliver no sealed records.
+    /// Outputs of unsealed records.
     other_outputs: Vec<Section>,
-    /// The roster that vouches for the chain's keys, if the chain has keys.
+    /// The roster that trusts the chain's keys. None if the chain has no keys.
     roster: Option<PathBuf>,
     /// The server to which `http` outputs deliver.
     pub(crate) server: Server,
 }
 
 impl<'a> Pipeline<'a> {
-    /// Without inputs and outputs, and with a filter that has a new state
+    /// Creates a pipeline without inputs and outputs. Its filter has a new state
     /// directory.
     pub(crate) fn new(place: &'a Place) -> Result<Self> {
         let state = place.at("state");
@@ -70,8 +70,8 @@ impl<'a> Pipeline<'a> {
         })
     }
 
-    /// Gives the filter a state directory of a chain with keys, below one that
-    /// has nothing else in it. Returns that directory.
+    /// Gives the filter a state directory of a chain with keys, in a directory that has
+    /// nothing else in it. Returns that outer directory.
     pub(crate) fn use_keys(&mut self) -> Result<PathBuf> {
         let state = self.place.at("states/keyed");
         let roster = self.place.at("roster.json");
@@ -81,13 +81,13 @@ impl<'a> Pipeline<'a> {
         Ok(state)
     }
 
-    /// Has the filter and the outputs take one tag only.
+    /// Makes the filter and the outputs match a single tag.
     pub(crate) fn take_only(&mut self, tag: &str) {
         let sections = self.outputs.iter_mut().map(|(section, _)| section).chain([&mut self.filter]);
         sections.for_each(|section| *section = section.clone().with("match", tag));
     }
 
-    /// Adds an output of what the filter does not seal.
+    /// Adds an output of records that the filter does not seal.
     pub(crate) fn other_output(&mut self, output: Section) {
         self.other_outputs.push(output);
     }
@@ -102,23 +102,23 @@ impl<'a> Pipeline<'a> {
         self.inputs.push(input);
     }
 
-    /// A `forward` input, and its port. In a thread of its own: else Fluent
-    /// Bit 5.1 calls the filter on a stack on which WAMR runs nothing.
+    /// Returns a `forward` input and its port. The input has its own thread, because
+    /// otherwise Fluent Bit 5.1 calls the filter on a stack on which WAMR runs nothing.
     pub(crate) fn forward() -> Result<(Section, u16)> {
         let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
         let section = Section::input("forward").with("listen", "127.0.0.1").with("port", port);
         Ok((section.with("threaded", "true"), port))
     }
 
-    /// Starts it with such an input, and connects to that.
+    /// Starts the pipeline with such an input, and connects to it.
     pub(crate) fn start_forward(&mut self) -> Result<(Process, Client)> {
         let (forward, port) = Self::forward()?;
         self.input(forward);
         Ok((self.start()?, Client::connect(port)?))
     }
 
-    /// A `tail` input of a file in the case's directory, which it reads from
-    /// the start.
+    /// Returns a `tail` input that reads a file in the case's directory from the
+    /// beginning.
     pub(crate) fn tail(&self, tag: &str, file: &str) -> Section {
         Section::input("tail")
             .with("tag", tag)
@@ -140,7 +140,7 @@ impl<'a> Pipeline<'a> {
         self.outputs.push((section, Sink { name, path, adds_date: true }));
     }
 
-    /// Adds a `file` output. Gives the file.
+    /// Adds a `file` output. Returns the file.
     pub(crate) fn file(&mut self) -> PathBuf {
         let path = self.place.at("file");
         let section = Section::output("file")
@@ -165,13 +165,13 @@ impl<'a> Pipeline<'a> {
         self.outputs.iter().map(|(_, sink)| sink)
     }
 
-    /// Writes the config, and starts a Fluent Bit with it.
+    /// Writes the config, and starts Fluent Bit with it.
     pub(crate) fn start(&self) -> Result<Process> {
         let path = self.write_config()?;
         Process::start(self.place, &path)
     }
 
-    /// The same, where no file may grow past some bytes.
+    /// Does the same in an environment that limits the size of files.
     pub(crate) fn start_in_little_room(&self) -> Result<Process> {
         let path = self.write_config()?;
         Process::start_in_little_room(self.place, &path)
@@ -207,14 +207,15 @@ impl<'a> Pipeline<'a> {
         Ok(path)
     }
 
-    /// Waits until every output has delivered so many records, each counted
+    /// Waits until every output has delivered this number of records. Duplicates count
     /// once.
     pub(crate) fn wait_for(&self, process: &mut Process, count: usize) -> Result<()> {
         self.sinks().try_for_each(|sink| sink.wait_for(process, count))
     }
 
-    /// Waits for what has to come out, ends Fluent Bit, and holds what every
-    /// output has delivered against it. Gives the first report.
+    /// Waits for the expected records, ends Fluent Bit, and checks what every output has
+    /// delivered. Fails if Fluent Bit logged an error. Returns the report for the first
+    /// output.
     pub(crate) fn finish(&self, mut process: Process, expected: &[Expected]) -> Result<Report> {
         self.wait_for(&mut process, expected.len())?;
         let log = process.log()?;
@@ -225,7 +226,8 @@ impl<'a> Pipeline<'a> {
         self.check(expected)
     }
 
-    /// Holds what every output has delivered against what has to come out.
+    /// Checks what every output has delivered: the records, and that `verify` finds them
+    /// intact. Returns the report for the first output.
     pub(crate) fn check(&self, expected: &[Expected]) -> Result<Report> {
         let mut first = None;
         for sink in self.sinks() {
@@ -250,7 +252,7 @@ impl<'a> Pipeline<'a> {
         }
     }
 
-    /// The exit code for a log of which nothing is missing.
+    /// Returns the exit code for a log from which nothing is missing.
     pub(crate) fn intact(&self) -> i32 {
         if self.roster.is_some() { TAIL_UNANCHORED } else { INTACT }
     }

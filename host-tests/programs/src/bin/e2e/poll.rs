@@ -1,16 +1,16 @@
-//! Waiting for something, with an end to it.
+//! Waiting with a time limit.
 
 use anyhow::{Result, bail};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// The longest wait for anything. Only what has failed takes that long.
+/// The time limit. Only failures take this long.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
 
 const STEP: Duration = Duration::from_millis(30);
 
-/// Tries until `done` gives something, or for [`PATIENCE`]. `progress` says
-/// how far it had come.
+/// Calls `done` until it returns something, or fails after [`PATIENCE`]. The error has
+/// the text of `progress`.
 pub(crate) fn until<T>(
     what: &str,
     mut done: impl FnMut() -> Result<Option<T>>,

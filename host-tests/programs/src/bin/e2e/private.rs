@@ -1,4 +1,4 @@
-//! Private keys, and that they stay where they are.
+//! Private keys, and the check that they stay in their file.
 
 use crate::case::Place;
 use anyhow::{Context, Result, ensure};
@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The private keys that have been seen in a key file.
+/// The private keys that were seen in a key file.
 pub(crate) struct Private {
     file: PathBuf,
     seen: BTreeSet<[u8; 32]>,
@@ -22,15 +22,15 @@ impl Private {
         Ok(private)
     }
 
-    /// Looks at the keys that there are now. Gives how many of them are new.
+    /// Reads the keys that are there now. Returns how many of them are new.
     pub(crate) fn look(&mut self) -> Result<usize> {
         let before = self.seen.len();
         self.seen.extend(secrets::in_key_file(&fs::read(&self.file)?));
         Ok(self.seen.len() - before)
     }
 
-    /// An error if one is in any other file below the case's directory: in
-    /// outputs, logs, configs, the other files of the state.
+    /// Fails if a key is in any other file below the case's directory, such as outputs,
+    /// logs, configs, and other files of the state.
     pub(crate) fn ensure_kept(&self, place: &Place) -> Result<()> {
         ensure!(!self.seen.is_empty(), "{}: no private keys", self.file.display());
         self.search(&place.at(""))

@@ -1,4 +1,4 @@
-//! A Fluent Bit that runs.
+//! A running Fluent Bit.
 
 use crate::case::Place;
 use crate::poll;
@@ -7,37 +7,37 @@ use std::fs::{self, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-/// The file of a Fluent Bit's standard output, in the case's directory.
+/// The file for Fluent Bit's standard output, in the case's directory.
 pub(crate) const STDOUT: &str = "stdout";
 const LOG: &str = "fluent-bit.log";
 
-/// A child that does not outlive its case.
+/// A child process that ends with its case.
 pub(crate) struct Process {
     child: Child,
     log: PathBuf,
 }
 
 impl Process {
-    /// Starts the place's Fluent Bit with a config file. What it prints goes
-    /// behind what one before it has printed.
+    /// Starts the place's Fluent Bit with a config file. What it prints is appended to
+    /// the output of earlier processes.
     pub(crate) fn start(place: &Place, config: &Path) -> Result<Self> {
         Process::spawn(place, Command::new(&place.fluent_bit.path).arg("--config").arg(config))
     }
 
-    /// Starts Fluent Bit with its own HTTP server.
+    /// Starts Fluent Bit with its HTTP server on a port.
     pub(crate) fn start_with_server(place: &Place, config: &Path, port: u16) -> Result<Self> {
         let mut command = Command::new(&place.fluent_bit.path);
         Process::spawn(place, command.arg("-H").args(["-P", &port.to_string(), "--config"]).arg(config))
     }
 
-    /// The same, where no file may grow past 10,240 bytes.
+    /// Starts Fluent Bit where no file can grow beyond 10,240 bytes.
     pub(crate) fn start_in_little_room(place: &Place, config: &Path) -> Result<Self> {
-        // In blocks of 512 bytes.
+        // `ulimit` counts blocks of 512 bytes.
         let script = "trap '' XFSZ; ulimit -f 20; exec \"$0\" --config \"$1\"";
         Process::spawn(place, Command::new("sh").args(["-c", script]).arg(&place.fluent_bit.path).arg(config))
     }
 
-    /// The same, as a user who owns nothing else.
+    /// Starts Fluent Bit as a user who owns nothing else.
     pub(crate) fn start_as_nobody(place: &Place, config: &Path) -> Result<Self> {
         let user = ["--reuid=65534", "--regid=65534", "--clear-groups"];
         let mut command = Command::new("setpriv");
@@ -49,7 +49,7 @@ impl Process {
         Process::spawn_in(place, &place.at(""), command)
     }
 
-    /// Starts a Fluent Bit by a command, in a directory of its own.
+    /// Starts Fluent Bit with a command, in the given directory.
     pub(crate) fn spawn_in(place: &Place, dir: &Path, command: &mut Command) -> Result<Self> {
         let append = |name| OpenOptions::new().append(true).create(true).open(place.at(name));
         let child = command
@@ -62,7 +62,7 @@ impl Process {
         Ok(Process { child, log: place.at(LOG) })
     }
 
-    /// An error if it has ended.
+    /// Fails if the process has ended.
     pub(crate) fn ensure_running(&mut self) -> Result<()> {
         if let Some(status) = self.child.try_wait()? {
             bail!("fluent-bit has ended: {status}");
@@ -70,12 +70,12 @@ impl Process {
         Ok(())
     }
 
-    /// All that it and those before it have logged.
+    /// Returns everything that it and earlier processes have logged.
     pub(crate) fn log(&self) -> Result<String> {
         Ok(String::from_utf8_lossy(&fs::read(&self.log)?).into_owned())
     }
 
-    /// Waits until it has logged `text` so many times.
+    /// Waits until `text` is in the log `count` times.
     pub(crate) fn wait_for_log(&mut self, text: &str, count: usize) -> Result<()> {
         let what = format!("{text:?} in its log, {count} times");
         poll::until(
@@ -88,16 +88,16 @@ impl Process {
         )
     }
 
-    /// Sends a signal, by its name.
+    /// Sends a signal by its name.
     pub(crate) fn signal(&self, name: &str) -> Result<()> {
-        // The shell has a `kill` of its own; the program is not everywhere.
+        // Uses the shell's own `kill`, because the program is not installed everywhere.
         let script = format!("kill -s {name} {}", self.child.id());
         let status = Command::new("sh").args(["-c", &script]).status()?;
         ensure!(status.success(), "{script}: {status}");
         Ok(())
     }
 
-    /// Has it deliver what it holds and end; an error if it ends otherwise.
+    /// Makes it deliver what it holds and end. Fails if it ends in another way.
     pub(crate) fn stop(mut self) -> Result<()> {
         self.signal("TERM")?;
         let status =
@@ -106,7 +106,7 @@ impl Process {
         Ok(())
     }
 
-    /// Ends it as a loss of power would.
+    /// Ends it at once, with SIGKILL.
     pub(crate) fn kill(mut self) -> Result<()> {
         self.child.kill()?;
         self.child.wait()?;
@@ -116,7 +116,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // It may have ended already.
+        // It may have ended before.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

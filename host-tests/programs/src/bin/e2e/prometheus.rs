@@ -1,5 +1,5 @@
-//! A Prometheus with the shipped rules, which scrapes a Fluent Bit and what `verify
-//! --metrics` has written.
+//! A Prometheus with the shipped rules. It scrapes a Fluent Bit and the output of `verify
+//! --metrics`.
 
 use crate::case::{Place, Skipped};
 use crate::poll;
@@ -15,25 +15,25 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-/// Prometheus, as long as it is not dropped.
+/// A running Prometheus, which ends on drop.
 pub(crate) struct Prometheus {
     child: Child,
     port: u16,
 }
 
-/// Returns a port that nobody listens on.
+/// Returns a free port.
 pub(crate) fn free_port() -> Result<u16> {
     Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
 }
 
-/// Serves a file as node_exporter would, on a port of its own. Its thread ends with the
+/// Serves a file as node_exporter would, on its own port. The thread ends with the
 /// program.
 pub(crate) fn serve(file: PathBuf) -> Result<u16> {
     let listener = TcpListener::bind(("127.0.0.1", 0))?;
     let port = listener.local_addr()?.port();
     thread::spawn(move || {
         for stream in listener.incoming().flatten() {
-            // Who asks again gets it then.
+            // A client that asks again gets an answer then.
             let _ = answer(stream, &file);
         }
     });
@@ -44,7 +44,7 @@ fn answer(mut stream: TcpStream, file: &Path) -> Result<()> {
     let mut lines = BufReader::new(stream.try_clone()?).lines();
     while lines.next().transpose()?.is_some_and(|line| !line.is_empty()) {}
     let text = fs::read_to_string(file).unwrap_or_default();
-    // OpenMetrics' end is only a comment in the text format.
+    // In the text format, the end mark of OpenMetrics is only a comment.
     write!(
         stream,
         "HTTP/1.1 200 OK\r\nContent-Type: text/plain; version=0.0.4\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{text}",
@@ -54,7 +54,7 @@ fn answer(mut stream: TcpStream, file: &Path) -> Result<()> {
 }
 
 impl Prometheus {
-    /// Starts it. Each target is a job's name, a port and a path.
+    /// Starts Prometheus. Each target has the name of a job, a port and a path.
     pub(crate) fn start(place: &Place, targets: &[(&str, u16, &str)]) -> Result<Self> {
         let jobs = targets.iter().map(|(name, port, path)| {
             format!(
@@ -104,13 +104,13 @@ impl Prometheus {
         Ok(answer)
     }
 
-    /// Asks a query.
+    /// Runs a query.
     pub(crate) fn query(&self, query: &str) -> Result<Value> {
         let escaped: String = query.bytes().map(|byte| format!("%{byte:02x}")).collect();
         self.get(&format!("/api/v1/query?query={escaped}"))
     }
 
-    /// Returns the alerts that fire.
+    /// Returns the firing alerts.
     pub(crate) fn firing(&self) -> Result<BTreeSet<String>> {
         let answer = self.get("/api/v1/alerts")?;
         let alerts = answer["data"]["alerts"].as_array().context("no alerts")?;
@@ -118,7 +118,7 @@ impl Prometheus {
         Ok(firing.filter_map(|alert| alert["labels"]["alertname"].as_str()).map(str::to_owned).collect())
     }
 
-    /// Waits until these alerts fire and no other, and still do some scrapes later.
+    /// Waits until exactly these alerts fire, and still fire a few scrapes later.
     pub(crate) fn wait_for_alerts(&self, expected: &[&str]) -> Result<()> {
         let expected: BTreeSet<String> = expected.iter().map(|name| (*name).to_owned()).collect();
         let what = format!("the alerts {expected:?}");
@@ -138,7 +138,7 @@ impl Prometheus {
 
 impl Drop for Prometheus {
     fn drop(&mut self) {
-        // It may have ended already.
+        // It may have ended before.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -1,5 +1,5 @@
-//! The module without Fluent Bit: what it makes of a record there has to come
-//! out of a real one.
+//! The module outside Fluent Bit. What it makes of a record must also come out of a real
+//! Fluent Bit.
 
 use crate::expected::{Expected, remarks};
 use crate::verify;
@@ -10,24 +10,24 @@ use host_tests::policy::{self, Redacted};
 use std::path::Path;
 use tempfile::TempDir;
 
-/// A compiled module, for any number of lives.
+/// A compiled module, which can be started any number of times.
 pub(crate) struct Reference {
     filter: Filter,
     directory: TempDir,
 }
 
 impl Reference {
-    /// The module that ships, with its own policy.
+    /// Compiles the module that ships, with its own policy.
     pub(crate) fn new() -> Result<Self> {
         Ok(Reference { filter: Filter::from_file(&verify::module())?, directory: policy::directory()? })
     }
 
-    /// The directory that it may reach.
+    /// Returns its accessible directory.
     pub(crate) fn directory(&self) -> &Path {
         self.directory.path()
     }
 
-    /// Starts a life of it.
+    /// Starts a life of the module.
     pub(crate) fn start(&self) -> Life<'_> {
         Life { host: policy::life(&self.filter, &self.directory) }
     }
@@ -39,19 +39,19 @@ pub(crate) struct Life<'a> {
 }
 
 impl Life<'_> {
-    /// Returns the expected record for a record.
+    /// Returns the record that must come out for a record.
     pub(crate) fn expect(&mut self, tag: &str, time: Option<(u32, u32)>, record: &str) -> Result<Expected> {
         let Redacted { record, audit } = Redacted::pass_under(tag, &mut self.host, record)?;
         Ok(Expected { remarks: Some(remarks(&audit)), ..Expected::unchanged(tag, time, record) })
     }
 
-    /// The same for all records of a stream, at times that Fluent Bit gives.
+    /// Returns the same for all records of a stream. Fluent Bit sets their times.
     pub(crate) fn expect_stream(&mut self, calls: &[Call]) -> Result<Vec<Expected>> {
         calls.iter().map(|call| self.expect(&call.tag, None, &call.record)).collect()
     }
 }
 
-/// Returns the records that the module which ships makes from a stream.
+/// Returns what the module that ships makes of a stream.
 pub(crate) fn stream(calls: &[Call]) -> Result<Vec<Expected>> {
     Reference::new()?.start().expect_stream(calls)
 }

@@ -1,4 +1,4 @@
-//! The delivery of an output: sealed records, in a file.
+//! The sealed records from an output, in a file.
 
 use crate::poll;
 use crate::process::Process;
@@ -12,26 +12,26 @@ use std::fs;
 use std::io::ErrorKind;
 use std::path::PathBuf;
 
-/// A file in which records come out: a record a line, or an array of them.
+/// A file of records: one record a line, or an array.
 #[derive(Clone, Debug)]
 pub(crate) struct Sink {
-    /// The output, and its format.
+    /// The output and its format.
     pub(crate) name: String,
     pub(crate) path: PathBuf,
     /// True if the output adds a member `date` to records that have none.
     pub(crate) adds_date: bool,
 }
 
-/// A sealed record, taken apart.
+/// A sealed record and its parts.
 #[derive(Clone, Debug)]
 pub(crate) struct Record {
     pub(crate) identity: Identity,
-    /// Without its seal.
+    /// The record without its seal.
     pub(crate) record: Value,
     pub(crate) audit: Value,
 }
 
-/// A record's place.
+/// The place of a record in its chain.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 pub(crate) struct Identity {
     pub(crate) seg: u64,
@@ -39,14 +39,14 @@ pub(crate) struct Identity {
     pub(crate) seq: u64,
 }
 
-/// The parts of a record that tell it from others.
+/// The part of a record that distinguishes it from others.
 #[derive(Deserialize)]
 struct Sealed {
     audit: Identity,
 }
 
 impl Sink {
-    /// The records' texts. A last line that is not complete yet is none.
+    /// Returns the texts of the records, without an incomplete last line.
     fn texts(&self) -> Result<Vec<String>> {
         let bytes = match fs::read(&self.path) {
             Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
@@ -66,7 +66,7 @@ impl Sink {
         Ok(texts)
     }
 
-    /// The places of all records, each once.
+    /// Returns the places of all records, without duplicates.
     fn identities(&self) -> Result<BTreeSet<Identity>> {
         let parse = |text: String| {
             let sealed: Sealed =
@@ -76,7 +76,7 @@ impl Sink {
         self.texts()?.into_iter().map(parse).collect()
     }
 
-    /// Waits until so many records have come out, each counted once.
+    /// Waits until this number of records has come out. Duplicates count once.
     pub(crate) fn wait_for(&self, process: &mut Process, count: usize) -> Result<()> {
         let (mut len, found) = (0, Cell::new(0));
         let done = || {
@@ -92,7 +92,7 @@ impl Sink {
         poll::until(&what, done, || format!("{} are there", found.get()))
     }
 
-    /// All records in the order of their places, each once.
+    /// Returns all records in the order of their places, without duplicates.
     pub(crate) fn records(&self) -> Result<Vec<Record>> {
         let parse = |text: String| {
             Record::parse(&text).with_context(|| format!("no record of {}: {text:.300}", self.name))

@@ -1,4 +1,4 @@
-//! `flb-audit`, as it ships.
+//! The `flb-audit` that ships.
 
 use anyhow::{Context, Result, bail, ensure};
 use host_tests::root;
@@ -6,15 +6,16 @@ use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The exit codes of `flb-audit verify` that a case may expect: of a log of
-/// which nothing is missing and nothing was altered, whose chain has no keys,
+/// The exit code of `flb-audit verify` for an intact log whose chain has no keys. Each
+/// constant here is a code that a case may expect.
 pub(crate) const INTACT: i32 = 4;
-/// of one that is signed, and of one that anchors prove to its end,
+/// The code for an intact log of which no anchor proves the end.
 pub(crate) const TAIL_UNANCHORED: i32 = 3;
+/// The code for an intact log that anchors prove to its end.
 pub(crate) const ANCHORED: i32 = 0;
-/// of one of which some is encrypted and was not checked,
+/// The code for a log with encrypted records that were not checked.
 pub(crate) const ENCRYPTED: i32 = 5;
-/// and of those that lack something.
+/// The first of the codes for logs in which something is missing or wrong.
 pub(crate) const UNCLEAN_STOP: i32 = 6;
 pub(crate) const STATE_DAMAGED: i32 = 7;
 pub(crate) const GAP: i32 = 10;
@@ -26,7 +27,7 @@ pub(crate) const UNREADABLE: i32 = 30;
 const FOUND: i32 = 0;
 const NOTHING_FOUND: i32 = 40;
 
-/// The module that ships.
+/// Returns the path of the module that ships.
 pub(crate) fn module() -> PathBuf {
     root().join("dist/filter_audit.wasm")
 }
@@ -35,39 +36,39 @@ fn flb_audit() -> Command {
     Command::new(root().join("dist/flb-audit"))
 }
 
-/// Makes a state directory.
+/// Creates a state directory.
 pub(crate) fn init(dir: &Path) -> Result<()> {
     run(flb_audit().arg("init").arg(dir))
 }
 
-/// Makes one of a chain with keys, and a roster for it.
+/// Creates the state directory of a chain with keys, and a roster for it.
 pub(crate) fn init_with_keys(dir: &Path, roster: &Path) -> Result<()> {
     run(flb_audit().arg("init").arg(dir).args(["--node", "e2e", "--roster"]).arg(roster))
 }
 
-/// Runs a command that has to succeed.
+/// Runs a command that must succeed.
 fn run(command: &mut Command) -> Result<()> {
     let output = command.output().context("dist/flb-audit; `cargo xtask build` makes it")?;
     ensure!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
     Ok(())
 }
 
-/// Takes the records out of an encrypted ledger.
+/// Exports the records of an encrypted ledger.
 pub(crate) fn export(ledger: &Path, identity: &Path, output: &Path) -> Result<()> {
     run(flb_audit().arg("export").arg(ledger).arg("--identity").arg(identity).arg("--output").arg(output))
 }
 
-/// Makes a key for the action hmac.
+/// Creates a key for the action `hmac`.
 pub(crate) fn hmac_key(dir: &Path) -> Result<()> {
     run(flb_audit().arg("hmac-key").arg(dir).args(["--id", "k1"]))
 }
 
-/// Puts a policy into a copy of the module.
+/// Writes a copy of the module with another policy.
 pub(crate) fn build(policy: &Path, output: &Path) -> Result<()> {
     run(flb_audit().arg("build").arg("--policy").arg(policy).arg("--output").arg(output))
 }
 
-/// In how many records of a log a value occurs, as its token.
+/// Returns how many records of a log contain a value as its token.
 pub(crate) fn find(value: &str, key: &Path, log: &Path) -> Result<usize> {
     let mut command = flb_audit();
     let output = command.args(["find", "--value", value, "--key"]).arg(key).arg(log).output()?;
@@ -84,10 +85,10 @@ pub(crate) fn find(value: &str, key: &Path, log: &Path) -> Result<usize> {
     Ok(found)
 }
 
-/// The records that stand in quarantine in some logs.
+/// Returns the quarantined records in some logs.
 pub(crate) fn restore(logs: &[PathBuf]) -> Result<Vec<Value>> {
     let output = flb_audit().args(["restore", "--unsigned"]).args(logs).output()?;
-    // Without a roster nobody vouches for them.
+    // Without a roster, nothing vouches for them.
     ensure!(
         output.status.code() == Some(4),
         "flb-audit restore: {}",
@@ -97,19 +98,18 @@ pub(crate) fn restore(logs: &[PathBuf]) -> Result<Vec<Value>> {
     Ok(text.lines().map(serde_json::from_str).collect::<Result<_, _>>()?)
 }
 
-/// A verification's exit code, and its report as JSON.
+/// The exit code of a verification, and its report in JSON.
 pub(crate) struct Report {
     pub(crate) code: i32,
     pub(crate) report: Value,
 }
 
-/// Verifies what has been delivered.
+/// Verifies a log.
 pub(crate) fn verify(log: &Path) -> Result<Report> {
     verify_all(&[log.to_path_buf()], &[])
 }
 
-/// Verifies what has been delivered to several places, with files that options
-/// name.
+/// Verifies several logs, with options that take files.
 pub(crate) fn verify_all(logs: &[PathBuf], options: &[(&str, &Path)]) -> Result<Report> {
     let mut command = flb_audit();
     command.args(["verify", "--json"]);
@@ -121,7 +121,8 @@ pub(crate) fn verify_all(logs: &[PathBuf], options: &[(&str, &Path)]) -> Result<
     Ok(Report { code, report })
 }
 
-/// Returns what a command of `flb-audit` says of a log: its exit code, and all that it prints.
+/// Runs a command of `flb-audit` on a log. Returns its exit code and everything that it
+/// prints.
 pub(crate) fn say(command: &str, options: &[(&str, &Path)], log: &Path) -> Result<(i32, String)> {
     let mut run = flb_audit();
     run.arg(command);
@@ -132,7 +133,7 @@ pub(crate) fn say(command: &str, options: &[(&str, &Path)], log: &Path) -> Resul
 }
 
 impl Report {
-    /// An error if it has a finding of another kind than these.
+    /// Fails if there is a finding of any other kind.
     pub(crate) fn ensure_findings(&self, verdicts: &[&str]) -> Result<()> {
         for found in self.report["findings"].as_array().into_iter().flatten() {
             let is_expected = verdicts.iter().any(|verdict| found["verdict"] == *verdict);
@@ -141,12 +142,13 @@ impl Report {
         Ok(())
     }
 
-    /// A number of the report.
+    /// Returns a number in the report.
     pub(crate) fn count(&self, name: &str) -> u64 {
         self.report[name].as_u64().unwrap_or_default()
     }
 
-    /// An error unless it ended with one of `codes` and found so many records.
+    /// Fails unless the exit code is one of `codes` and the report counts this number of
+    /// records.
     pub(crate) fn ensure(&self, codes: &[i32], records: usize) -> Result<()> {
         let findings = &self.report["findings"];
         ensure!(codes.contains(&self.code), "verify ended with {}: {findings:.800}", self.code);
@@ -154,13 +156,13 @@ impl Report {
         Ok(())
     }
 
-    /// The segments of the one chain.
+    /// Returns the number of segments of the single chain.
     pub(crate) fn segments(&self) -> Result<u64> {
         self.chain()?["segments"].as_u64().context("no segments in the report")
     }
 
-    /// Counts the records of the one chain by the results of schemas: valid,
-    /// invalid, of these quarantined and dropped, not checked.
+    /// Returns how many records of the single chain had each result of schemas: valid,
+    /// invalid, of these quarantined and dropped, and not checked.
     pub(crate) fn schema(&self) -> Result<[u64; 5]> {
         let schema = &self.chain()?["schema"];
         let count = |name: &str| schema[name].as_u64().unwrap_or_default();
