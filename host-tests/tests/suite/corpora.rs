@@ -1,8 +1,8 @@
-//! Other people's records through the module that ships: sealed, intact, and
-//! the same to the second implementation.
+//! Third-party records through the module that ships. They come out sealed and intact,
+//! also for the second implementation.
 //!
-//! The corpora are no part of the checkout: they are beside it, or where
-//! `FLB_AUDIT_CORPORA` says.
+//! The corpora are not part of the checkout: they are beside it, or at
+//! `FLB_AUDIT_CORPORA`.
 
 use flb_audit_host::filter::{Generation, Host, Limits};
 use host_tests::changes::{Change, changes};
@@ -13,7 +13,7 @@ use serde_json::Value;
 use std::fs;
 use std::path::PathBuf;
 
-/// A part of the corpora, if it is there.
+/// Returns a part of the corpora, if it is there.
 fn corpus(name: &str) -> Option<PathBuf> {
     let corpora = match std::env::var_os("FLB_AUDIT_CORPORA") {
         Some(path) => path.into(),
@@ -27,12 +27,12 @@ fn corpus(name: &str) -> Option<PathBuf> {
     Some(path)
 }
 
-/// A pipeline, and the chain that comes out of it.
+/// A pipeline, and the chain that it makes.
 struct Pipeline {
     host: Host<'static>,
     follower: Follower,
     count: usize,
-    /// The redactions.
+    /// The redactions so far.
     changes: Vec<Change>,
 }
 
@@ -50,9 +50,8 @@ impl Pipeline {
         let text = String::from_utf8(text).expect("UTF-8");
         assert_eq!(specification::seal(&text).head, sealed.head, "{text}");
         self.count += 1;
-        // Nothing but the seal was added, nothing taken and nothing redacted
-        // but where the seal says so; the numbers of a
-        // corpus may be past what Fluent Bit keeps.
+        // Only the seal was added, nothing was removed, and only what the seal names was
+        // redacted. A corpus may have numbers that Fluent Bit does not keep exactly.
         let mut out: Value = serde_json::from_str(&text).expect("JSON");
         let audit = out.as_object_mut().and_then(|fields| fields.remove("audit")).expect("a seal");
         let notes = audit["notes"].as_array().map_or(0, Vec::len);
@@ -73,7 +72,7 @@ impl Pipeline {
     }
 }
 
-/// The UUIDs in a text.
+/// Returns the UUIDs in a text.
 fn uuids(text: &str) -> impl Iterator<Item = &str> {
     let is_in_place = |(at, byte): (usize, u8)| match at {
         8 | 13 | 18 | 23 => byte == b'-',
@@ -116,7 +115,7 @@ fn sentences() {
     assert!(matches!(pipeline.count, 0 | 1500), "{} records", pipeline.count);
 }
 
-/// Every file as it stands, and every schema and instance in it.
+/// Passes every file as a record, and every schema and instance in it.
 #[test]
 fn json_schema_suite() {
     let Some(path) = corpus("json-schema-2020-12") else {

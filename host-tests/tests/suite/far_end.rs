@@ -1,5 +1,5 @@
-//! Random records through the sealer and the far end: intact if nothing was
-//! changed, and not if anything was.
+//! Random records through the sealer and the far end. They are intact if nothing was
+//! changed, and otherwise not.
 
 use fixtures::far_end::{self, Choices, Digest};
 use fixtures::records::{checker, event, intact, parse, sealer, text};
@@ -9,7 +9,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::{Map, Value};
 
-/// A string token in quotes, or bare where Fluent Bit prints such keys.
+/// Generates a string token, with quotes, or bare where Fluent Bit prints such keys.
 fn string() -> impl Strategy<Value = String> {
     let plain = any::<String>().prop_map(|text| Value::from(text).to_string());
     let odd = prop::sample::select(vec![
@@ -71,8 +71,8 @@ fn object(fields: Vec<(String, String)>) -> String {
     format!("{{{}}}", fields.join(","))
 }
 
-/// Changes the `at`th value of a record, counted from the outside in. False
-/// if there are not so many.
+/// Changes the `at`th value of a record, counting containers before their contents.
+/// Returns false if there are fewer values.
 fn change(value: &mut Value, at: &mut usize) -> bool {
     if *at == 0 {
         match value {
@@ -115,7 +115,7 @@ proptest! {
         prop_assert!(sealed.get("raw").is_none() || record.contains("\"raw\""), "{record}");
         let printed = print(&sealed, seed);
         intact(printed.as_bytes());
-        // A second filter behind a forward output prints it once more.
+        // With a second filter after a forward output, the record is printed once more.
         intact(print(&sealed, !seed).as_bytes());
         for count in 0.. {
             let mut changed = sealed.clone();
@@ -132,7 +132,7 @@ proptest! {
     }
 }
 
-/// As Python prints them with `'%.16g'`.
+/// The expected texts are those of Python's `'%.16g'`.
 #[test]
 fn doubles_are_printed_as_c_prints_them() {
     for (value, expected) in [

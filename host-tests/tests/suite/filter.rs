@@ -1,4 +1,4 @@
-//! The module as it ships, in all generations of Fluent Bit.
+//! The module that ships, in all generations of Fluent Bit.
 
 use flb_audit_core::chain::state::{FILE_BYTES, FILE_NAME, SLOT_BYTES};
 use flb_audit_core::hash::Algorithm;
@@ -12,17 +12,18 @@ use serde_json::Value;
 use std::fs;
 use wasmparser::{Parser, Payload};
 
-/// The limit of what a seal adds to a record that needs no note and of which nothing was
-/// redacted, in bytes: 240, and nine for the policy's digest.
+/// The most bytes that a seal adds to a record without notes and redactions: 240, and
+/// nine for the policy's digest.
 const GROWTH_BYTES_MAX: usize = 240 + 9;
-/// The module's length, in bytes: Fluent Bit 4.0 parses it for every chunk.
-/// The policy that ships takes 106,000, Ed25519 40,000, 30,000 of it tables.
+/// The longest permitted module, in bytes, because Fluent Bit 4.0 parses it for every
+/// chunk. The policy that ships takes 106,000, Ed25519 40,000, of which 30,000 are
+/// tables.
 const MODULE_BYTES_MAX: usize = 494_000;
 
-/// The places in the streams at which the shipped policy finds anything.
+/// The places in the streams at which the shipped policy redacts.
 const REDACTED_PATHS: &[&str] = &[".responseStatus.message"];
 
-/// The calls of two streams.
+/// Returns the calls of two streams.
 fn calls() -> Vec<Call> {
     let calls =
         ["cloudtrail", "kubernetes-audit"].map(|name| streams::calls(name).expect("a stream")).concat();
@@ -100,7 +101,7 @@ fn a_chain_goes_on_after_a_restart_in_mid_stream() {
         let sealed = follower.follow(&returned(host.call(call).expect("a call")));
         starts += u64::from(sealed.place.sequence == 0);
         assert_eq!(sealed.place.segment, starts);
-        // After one record, after two, after three …
+        // Restarts after one record, after two more, after three more …
         if (1..20).any(|lives| lives * (lives + 1) / 2 == at + 1) {
             host.restart();
         }
@@ -118,7 +119,7 @@ fn records_grow_by_so_many_bytes() {
         if record["audit"].get("redacted").is_some() {
             continue;
         }
-        // As if the sequence had six digits.
+        // Counts every sequence number as if it had six digits.
         let growth = text.len() - call.record.len() + 6 - at.to_string().len();
         assert!(growth <= GROWTH_BYTES_MAX, "record {at} grew by {growth} bytes");
     }
@@ -141,7 +142,8 @@ fn memory_stays_as_it_is() {
             returned(host.call(call).expect("a call"));
         }
         assert_eq!(host.memory_bytes(), warm, "{generation:?}");
-        // Large, small, large …: what the first has taken is enough.
+        // Large, small, large …: the memory for the first records is enough for all later
+        // ones.
         let mut after = Vec::new();
         for _ in 0..8 {
             for record in [&large, &many] {
@@ -155,7 +157,7 @@ fn memory_stays_as_it_is() {
     }
 }
 
-/// The pages of memory that the module starts with, its imports, its exports.
+/// Returns the module's initial pages of memory, its imports, and its exports.
 fn outline() -> (usize, Vec<(String, String)>, Vec<String>) {
     let bytes = fs::read(module()).expect("the module");
     let (mut pages, mut imports, mut exports) = (0, Vec::new(), Vec::new());
@@ -185,7 +187,7 @@ fn the_module_is_small_and_asks_for_little() {
     let len = fs::metadata(module()).expect("the module").len() as usize;
     assert!(len <= MODULE_BYTES_MAX, "{len} bytes");
     let (_, imports, exports) = outline();
-    // Of these, two are marks that the linker always leaves: globals.
+    // Two of these are globals that the linker always exports.
     assert_eq!(exports, ["__data_end", "__heap_base", "_initialize", "audit", "free", "malloc", "memory"]);
     for (module, name) in imports {
         assert_eq!(module, "wasi_snapshot_preview1", "{name}");
@@ -208,7 +210,7 @@ fn a_record_that_did_not_fit_is_sealed_as_missing() {
         let value: Value = serde_json::from_slice(&text).expect("JSON");
         assert_eq!(value["audit"]["error"], "no record given");
         assert_eq!(value["audit"]["raw_bytes"], 1 << 20);
-        // Neither did a tag of that size fit.
+        // A tag of that size did not fit either.
         let text = returned(host.call_bytes(&record, 0, 0, b"{}").expect("a call"));
         follower.follow(&text);
         assert_eq!(notes(&text), ["tag-cut"]);
@@ -219,7 +221,7 @@ fn a_record_that_did_not_fit_is_sealed_as_missing() {
 #[test]
 fn out_of_memory_never_traps() {
     let (pages, ..) = outline();
-    // Redacted by the policy that ships wherever they are.
+    // The shipped policy redacts these at every place.
     let secrets = ["hunter2.example", "bob@example.com"];
     let [password, address] = secrets;
     let records = [
@@ -237,7 +239,7 @@ fn out_of_memory_never_traps() {
         format!("{{\"a\":\"{}\"}}", "x".repeat(3 << 20)),
     ];
     let (mut unstarted, mut cut, mut missing, mut whole) = (0, 0, 0, 0);
-    // One page after the other, then in larger steps.
+    // Adds single pages first, then larger steps.
     for extra in (0..40).chain((40..400).step_by(15)) {
         let memory_bytes_max = (pages + extra) << 16;
         let mut host = FILTER.host(Generation::Lasting, Limits { memory_bytes_max, ..Limits::default() });
@@ -245,7 +247,7 @@ fn out_of_memory_never_traps() {
             let outcome = host.call_bytes(b"tag", 0, 0, record.as_bytes()).expect("a call");
             assert_eq!(outcome.trap, None, "{extra} pages more, {} bytes", record.len());
             let Some(text) = outcome.returned else {
-                // Not even the host had room, nor the guest to say so.
+                // The host had no room for the record, and the guest none for a message.
                 assert!(extra < 2, "{extra} pages more: a record of {} bytes is lost", record.len());
                 unstarted += 1;
                 continue;
@@ -297,7 +299,7 @@ fn two_filters_on_one_directory_are_told_apart() {
     let [one, other] = last.map(|last| last.expect("a record"));
     assert_eq!((one.place.segment, other.place.segment), (1, 2));
     assert_ne!(one.place.run, other.place.run);
-    // The next life goes on from one of them, and takes a number of its own.
+    // The next life continues one of them, with a segment number of its own.
     hosts[0].restart();
     let next = intact(&pass(&mut hosts[0]));
     assert_eq!(next.place.segment, 3);
@@ -308,7 +310,7 @@ fn two_filters_on_one_directory_are_told_apart() {
     );
 }
 
-/// The state file as the guest finds it, and the note of its first record.
+/// Each state file, and the note in the first record after it.
 #[test]
 fn a_state_that_cannot_be_used_is_noted() {
     type Spoil = fn(&mut Vec<u8>);
@@ -398,7 +400,7 @@ fn an_empty_directory_is_no_state() {
     assert_eq!(fs::read_dir(directory.path()).expect("a directory").count(), 0);
 }
 
-/// The fuzzer's seeds, through the module as it ships.
+/// Passes the fuzzer's seeds through the module that ships.
 #[test]
 fn odd_records_of_all_kinds_are_sealed() {
     for generation in Generation::ALL {

@@ -1,4 +1,4 @@
-//! Files and lines in a ledger's directory that the ledger did not write.
+//! Files and lines in a ledger's directory that did not come from the ledger.
 
 use flb_audit_core::policy::Policy;
 use flb_audit_core::verify::{Checked, Checker};
@@ -59,7 +59,7 @@ impl Made {
     }
 }
 
-/// The tombstone of a ledger's file, as it would be.
+/// Returns the tombstone that the ledger would write for one of its files.
 fn tombstone(manifests: &str, line: usize) -> Tombstone {
     let line = manifests.lines().nth(line).expect("a line");
     let Some(Statement::File(manifest)) = manifest::read(line.as_bytes()) else {
@@ -69,8 +69,9 @@ fn tombstone(manifests: &str, line: usize) -> Tombstone {
     Tombstone { number, file, sha256, records, by: "keep_age".into() }
 }
 
-/// An attacker who can log and write the store deletes a file and has the ledger itself
-/// seal and sign a record that accounts for that: the first record of a life is signed.
+/// An attacker who can log and can write the store deletes a file. They make the ledger
+/// seal and sign a record that looks like the file's tombstone, which works because the
+/// first record of a life is signed.
 #[test]
 fn a_tombstone_that_came_as_a_record_accounts_for_nothing() {
     let table = host_tests::policy::table("version: 1\n").expect("a policy").leak();
@@ -83,7 +84,7 @@ fn a_tombstone_that_came_as_a_record_accounts_for_nothing() {
         let second = tombstone(&fs::read_to_string(made.manifests()).expect("read"), 1);
         let file = made.path().join(&second.file);
         let tombstone = serde_json::to_value(Statement::Deleted(second)).expect("JSON");
-        // A new life, whose first record it is.
+        // The record is the first of a new life.
         made.open().store(tag, &chunk(&[tombstone])).expect("stored");
         let held = fs::read_to_string(made.path().join(open_name(4))).expect("a file");
         let line = held.lines().find(|line| line.contains("keep_age"));
@@ -94,7 +95,7 @@ fn a_tombstone_that_came_as_a_record_accounts_for_nothing() {
         };
         assert!(sealed.is_intact && sealed.is_checkpoint, "{line}");
         made.state(line);
-        // It is not taken for deleted, either.
+        // `export` does not count the file as deleted, either.
         let export = flb_audit()
             .args(["export", "ledger", "--output", "export"])
             .current_dir(made.home.path())
@@ -109,7 +110,7 @@ fn a_tombstone_that_came_as_a_record_accounts_for_nothing() {
     }
 }
 
-/// Another ledger's are good in themselves.
+/// Statements of another ledger are valid on their own.
 #[test]
 fn statements_of_another_ledger_account_for_nothing() {
     let (made, other) = (Made::new(None), Made::new(None));
@@ -141,7 +142,7 @@ fn no_file_with_records_is_passed_over() {
     }
 }
 
-/// The ledger removes files as its statements say: not by what was altered.
+/// The ledger removes the files that its statements name, but not for altered statements.
 #[test]
 fn an_altered_statement_removes_nothing() {
     for (from, to) in

@@ -1,9 +1,8 @@
-//! The test vectors of `docs/seal-format.md`, against the shipping sealer and
-//! against a second implementation.
-//!
-//! With `BLESS=1`, what follows from a vector's inputs is written
-//! into the file: the record from the sealer, the rest from the second
+//! The test vectors of `docs/seal-format.md`, for the shipping sealer and for a second
 //! implementation.
+//!
+//! With `BLESS=1`, the test writes the results for each vector into the file: the record
+//! from the sealer, and the rest from the second implementation.
 
 use flb_audit_core::chain::keyring::KeyRing;
 use flb_audit_core::chain::{Chain, ChainId, Link, Place, Run, Unsettled};
@@ -47,8 +46,8 @@ fn unsettled(object: &Value) -> Unsettled {
     Unsettled { place: place(object), head }
 }
 
-/// The table of the vector's policy, if it has one. Its schemas are beside it,
-/// each under the name that the policy has for it.
+/// Returns the table of the vector's policy, if it has one. Its schemas are beside it,
+/// each with the file name in the policy.
 fn table(vector: &Value) -> Option<Vec<u8>> {
     let source = vector.get("policy")?.as_str().expect("a policy");
     let mut files = |name: &str| Ok(text(&vector["schemas"], name).to_owned());
@@ -56,7 +55,7 @@ fn table(vector: &Value) -> Option<Vec<u8>> {
     Some(policy.unwrap_or_else(|problem| panic!("{problem}")))
 }
 
-/// The record that the shipped sealer makes of a vector's inputs.
+/// Returns the record that the shipped sealer makes from a vector's inputs.
 fn sealed(vector: &Value) -> String {
     let algorithm = Algorithm::ALL.into_iter().find(|it| it.name() == text(vector, "algorithm"));
     let chain = Chain {
@@ -97,8 +96,8 @@ fn sealed(vector: &Value) -> String {
     String::from_utf8(out).expect("UTF-8")
 }
 
-/// The keys of a chain of the vectors, with this one in force. The seed of the
-/// n-th key to be made is the number n, little-endian.
+/// Returns the keys of the vectors' chain, with key `index` in force. The seed of the
+/// n-th generated key is the number n, little-endian.
 fn ring(id: ChainId, index: u64, place: Place, head: [u8; 32]) -> KeyRing {
     let mut made = 0_u64;
     let mut seeds = |seed: &mut [u8; 32]| {
@@ -144,7 +143,7 @@ fn vectors() -> Vec<Value> {
     vectors
 }
 
-/// True if a vector's record follows that of the vector before.
+/// Returns true if a vector's record continues the one of the vector before.
 fn goes_on(vector: &Value) -> bool {
     vector.get("link").is_some() || number(vector, "sequence") > 0
 }
@@ -180,7 +179,7 @@ fn both_implementations_agree_with_the_vectors() {
         let checked = checker.check(record.as_bytes());
         assert!(matches!(&checked, Ok(Checked::Sealed(sealed)) if sealed.is_intact), "{name}: {checked:?}");
     }
-    // Each goes on from the one before, where it says so.
+    // Each record continues the one before, if its vector says so.
     for pair in vectors.windows(2) {
         if goes_on(&pair[1]) {
             assert_eq!(text(&pair[1], "previous"), text(&pair[0], "head"), "{}", text(&pair[1], "name"));
@@ -210,8 +209,8 @@ fn both_implementations_agree_with_the_vectors() {
     }
 }
 
-/// Numbers through the canonical form of both, as they would be sealed or
-/// come from elsewhere.
+/// Compares the canonical forms of numbers, as they would be sealed or may come from
+/// elsewhere.
 #[test]
 fn both_implementations_print_the_same_numbers() {
     let (mut tape, mut canonical) = (Tape::new(), Canonical::new());
@@ -224,7 +223,7 @@ fn both_implementations_print_the_same_numbers() {
     });
     let powers = (0..2047)
         .flat_map(|exponent: u64| (0..4).map(move |low| (exponent << 52).wrapping_add(low).wrapping_sub(2)));
-    // Halfway between two texts: n + 1/4, 1/8, 1/16 … with few bits to spare.
+    // Numbers halfway between two texts: n + 1/4, 1/8, 1/16 … with few bits to spare.
     let ties = (2..20).flat_map(|bits| {
         let unit = f64::from(1 << bits).recip();
         (44..53).flat_map(move |size: u64| {

@@ -1,6 +1,6 @@
-//! The cost of records, in instructions of the module that ships: those of
-//! a stream so many a byte, and hostile ones in proportion to their length,
-//! whatever is in them.
+//! The cost of records, in instructions of the module that ships. Streams have limits per
+//! byte. The cost of hostile records must grow in proportion to their length, whatever
+//! they contain.
 
 use fixtures::policies::{EVERYTHING_TABLE, table};
 use fixtures::records;
@@ -12,25 +12,24 @@ use serde_json::Value;
 
 const SHORT_BYTES: usize = 100 << 10;
 const LONG_BYTES: usize = 1 << 20;
-/// The factor that the long record may take: as much as it is longer, and the steps in which
-/// memory grows.
+/// The largest factor by which the cost of the long record may exceed that of the short
+/// one: the ratio of their lengths, and the steps in which memory grows.
 const GROWTH_MAX: u64 = 12;
-/// The same where keys are sorted: the number of steps to sort each of them grows by a
+/// The same factor if keys are sorted. The number of sorting steps per key grows by a
 /// third, from 10 to 13.6 for the keys in these lengths.
 const SORTED_GROWTH_MAX: u64 = 15;
-/// The most that any of them may take, in instructions per byte. The worst are
-/// those of many keys alike: they are sorted, and once more where the policy
-/// has a schema, without what is double.
+/// The limit for all records, in instructions per byte. Many similar keys cost most: they
+/// are sorted, and if the policy has a schema, they are sorted again without duplicates.
 const INSTRUCTIONS_PER_BYTE_MAX: u64 = 3030;
-/// The most that texts take, as their steps are counted: a half of it are the
-/// steps that every record has.
+/// The limit for texts, whose steps are counted. Half of them are the steps that every
+/// record has.
 const TEXT_INSTRUCTIONS_PER_BYTE_MAX: u64 = 1800;
-/// And where the steps for all of a record run out.
+/// The length at which the steps for a whole record run out, followed by the limit there.
 const LONGEST_BYTES: usize = 4 << 20;
 const LONGEST_INSTRUCTIONS_PER_BYTE_MAX: u64 = 720;
 
-/// The limits of streams: the policy, the instructions of the first call, and those per byte of
-/// the others.
+/// The limits of streams: the policy, the instructions for the first call, and those per
+/// byte for the others.
 const STREAMS_MAX: [(&str, &str, u64, f64); 3] = [
     ("kubernetes-audit", "version: 1\n", 200_000, 125.0),
     ("kubernetes-audit", DEFAULT_POLICY, 320_000, 170.0),
@@ -61,12 +60,12 @@ fn a_stream_costs_so_much() {
     }
 }
 
-/// The same part again and again, to a length.
+/// Repeats a part up to a length.
 fn repeat(part: &str, len: usize) -> String {
     part.repeat(len / part.len())
 }
 
-/// Texts, as parts that are repeated.
+/// Texts, each given as the part that is repeated.
 const TEXTS: &[&str] = &[
     "a",
     "a ",
@@ -242,7 +241,7 @@ const TEXTS: &[&str] = &[
     "?command=",
 ];
 
-/// Records that are more than one text.
+/// Records that are more than one text, each made for a length.
 type Record = fn(usize) -> String;
 const RECORDS: &[(&str, Record)] = &[
     ("members", |len| format!("{{{}\"z\":1}}", members(len, |at| format!("\"k{at}\":1,")))),
@@ -336,7 +335,7 @@ fn members(len: usize, member: impl Fn(usize) -> String) -> String {
     out
 }
 
-/// A text in JSON in a string in JSON in a string…
+/// Returns a text in JSON in a string in JSON in a string …
 fn nested(depth: usize, text: &str) -> String {
     let mut json = Value::from(text).to_string();
     for _ in 0..depth {
@@ -361,7 +360,7 @@ fn is_linear(filter: &Filter) {
         (*part, record(SHORT_BYTES), record(LONG_BYTES), GROWTH_MAX, TEXT_INSTRUCTIONS_PER_BYTE_MAX)
     });
     let others = RECORDS.iter().map(|(name, record)| {
-        // `[email]~1`, `[email]~2`, and so on begin alike, too.
+        // Names such as `[email]~1` and `[email]~2` have a common beginning, too.
         let is_sorted = name.contains("keys that begin alike") || *name == "keys that look redacted";
         let growth = if is_sorted { SORTED_GROWTH_MAX } else { GROWTH_MAX };
         (*name, record(SHORT_BYTES), record(LONG_BYTES), growth, INSTRUCTIONS_PER_BYTE_MAX)
@@ -390,7 +389,7 @@ fn under_every_detector_and_action_nothing_is_quadratic() {
     is_linear(&filter_with(&EVERYTHING_TABLE));
 }
 
-/// [`flb_audit_core::redact::REDACT_STEPS_MAX`] holds for a record of any
+/// [`flb_audit_core::redact::REDACT_STEPS_MAX`] limits the cost of a record of any
 /// length.
 #[test]
 fn what_a_record_costs_has_a_bound() {
@@ -401,7 +400,7 @@ fn what_a_record_costs_has_a_bound() {
     }
 }
 
-/// A pattern that reads to the end of the text from every place.
+/// The pattern reads to the end of the text from every place.
 #[test]
 fn what_would_take_too_long_is_masked() {
     let hungry =
@@ -418,7 +417,7 @@ fn what_would_take_too_long_is_masked() {
     records::intact(&text);
     let mut out = records::parse(&text);
     let audit = out.as_object_mut().and_then(|fields| fields.shift_remove("audit")).expect("a seal");
-    // A glance has told that there is nothing in the others.
+    // The first pass has already shown that the others have nothing.
     let expected =
         r#"{"first":"x[hungry]y","a":"[unscanned]","last":["[unscanned]","x",7,{"b":"[unscanned]"}]}"#;
     assert_eq!(out.to_string(), expected);
@@ -428,7 +427,7 @@ fn what_would_take_too_long_is_masked() {
         redacted.contains(&"unscanned mask a") && redacted.contains(&"unscanned mask last[]"),
         "{redacted:?}"
     );
-    // The next record is looked at again.
+    // The next record is scanned again.
     let text = returned(host.call_bytes(b"tag", 0, 0, br#"{"a":"xab"}"#).expect("a call"));
     assert_eq!(records::parse(&text)["a"], "x[hungry]");
 }

@@ -1,5 +1,5 @@
-//! Keys in the module as it ships: what changes them, what it costs, and that
-//! nothing private gets out.
+//! Keys in the module that ships: when they change, what they cost, and that private keys
+//! stay secret.
 
 use flb_audit_core::chain::keyring;
 use flb_audit_core::chain::{anchor, state};
@@ -16,10 +16,10 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-/// The limit of what checkpoints cost, in instructions for each byte of a record.
+/// The limit for the cost of checkpoints, in instructions per byte of a record.
 const CHECKPOINT_INSTRUCTIONS_MAX: f64 = 5.0;
 
-/// A state directory in `dir`, made as an operator makes it. Gives key 0.
+/// Creates a state directory in `dir`, as an operator does. Returns key 0.
 fn init(dir: &Path, name: &str) -> String {
     let made = run_in(&["init", name, "--node", "node-1", "--roster", "roster.json"], dir);
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
@@ -35,7 +35,7 @@ fn limits(dir: &Path) -> Limits {
     Limits { directory: Some(dir.to_path_buf()), ..Limits::default() }
 }
 
-/// A filter that was killed while it had the lock holds up the next one, once.
+/// A lock that is left by a killed filter delays the next filter once.
 #[test]
 fn a_lock_that_was_left_is_taken_over() {
     let dir = tempfile::tempdir().expect("a directory");
@@ -74,7 +74,7 @@ fn nothing_private_gets_out() {
         }
         let after = in_key_file(&key_file());
         private.extend(&after);
-        // The key that was in force is no more.
+        // The key that was in force no longer exists.
         assert_eq!(before.iter().filter(|secret| !after.contains(secret)).count(), 1);
     }
     private.sort();
@@ -131,13 +131,13 @@ fn nothing_private_gets_out() {
             assert!(!leaks(text, secret), "{what} holds a private key");
         }
     }
-    // The search finds what is there.
+    // A check of the search itself: it finds a key that is there.
     assert!(leaks(&key_file(), &in_key_file(&key_file())[0]));
     assert!(leaks(&hmac_key, private.last().expect("a key")));
 }
 
-/// Whatever the umask; and the filter, which puts new keys into them, leaves
-/// them so.
+/// Key files are for their owner only, with any umask. They stay so when the filter puts
+/// new keys into them.
 #[cfg(unix)]
 #[test]
 fn files_with_keys_are_their_owners_alone() {
@@ -171,12 +171,12 @@ fn files_with_keys_are_their_owners_alone() {
 
 const SECOND: u64 = 1_000_000_000;
 
-/// The number of the key that has signed a record; none if it is no
+/// Returns the number of the key that signed a record. None if the record is not a
 /// checkpoint.
 fn signed_by(text: &[u8]) -> Option<u64> {
     let record: Value = serde_json::from_slice(text).expect("JSON");
     assert_eq!(record["audit"].get("key").is_some(), record["audit"].get("sig").is_some());
-    // Checkpoints have the whole of the digest of which `v` has the start.
+    // Checkpoints have the whole digest. `v` has its start.
     let start = record["audit"]["v"].as_str().and_then(|version| version.rsplit_once('.'));
     let policy = record["audit"].get("key").map(|_| start.expect("a policy").1.to_owned());
     let digest = record["audit"].get("policy").and_then(Value::as_str);
@@ -185,8 +185,8 @@ fn signed_by(text: &[u8]) -> Option<u64> {
     record["audit"]["key"]["n"].as_u64()
 }
 
-/// At which time which record is a checkpoint, and under which key: seconds on
-/// the guest's clock, with what a record then has. All in one life.
+/// Times of records in one life, in seconds on the guest's clock, and the key that signs
+/// each as a checkpoint, if it is one.
 const TIMES: [(f64, Option<u64>); 15] = [
     (5000.2, Some(1)),
     (5000.9, None),
@@ -198,7 +198,7 @@ const TIMES: [(f64, Option<u64>); 15] = [
     (5020.1, Some(1)),
     (5400.0, Some(1)),
     (5899.9, Some(1)),
-    // A quarter of an hour after the key came into force.
+    // A quarter of an hour after that key came into force.
     (5900.0, Some(2)),
     (5909.9, None),
     (5910.0, Some(2)),
@@ -228,7 +228,7 @@ fn keys_and_checkpoints_are_not_older_than_they_may_be() {
     }
 }
 
-/// A quarter of an hour of records, one a second.
+/// Passes one record a second for a quarter of an hour.
 fn quarter_of_an_hour(host: &mut Host<'_>, clock: &Clock, from: u64) -> Vec<Vec<u8>> {
     let at = |second| {
         clock.set((from + second) * SECOND);
@@ -237,7 +237,7 @@ fn quarter_of_an_hour(host: &mut Host<'_>, clock: &Clock, from: u64) -> Vec<Vec<
     (0..900).map(at).collect()
 }
 
-/// The limit that is reached first holds, and both start again.
+/// A checkpoint is due at the limit that is reached first. Then both limits start again.
 #[test]
 fn a_checkpoint_is_due_by_time_or_by_number() {
     let dir = tempfile::tempdir().expect("a directory");
@@ -248,27 +248,28 @@ fn a_checkpoint_is_due_by_time_or_by_number() {
     for (at, text) in quarter_of_an_hour(&mut host, &clock, 1).iter().enumerate() {
         assert_eq!(signed_by(text), (at % 10 == 0).then_some(1), "record {at}");
     }
-    // All at one time: the first under a new key, then every 1024th.
+    // All records have one time: the first under a new key is a checkpoint, then every
+    // 1024th.
     clock.set(901 * SECOND);
     for at in 0..2050 {
         assert_eq!(signed_by(&pass(&mut host)), (at % 1024 == 0).then_some(2), "record {at}");
     }
 }
 
-/// The filter in a process that may not write past a file's byte 10,240: past
-/// the first slot for keys, and into the second.
+/// Runs the filter in a process that cannot write beyond byte 10,240 of a file. That is
+/// after the first slot for keys, and in the second.
 #[cfg(unix)]
 fn replay_without_room(dir: &Path) -> Value {
     let program = dist("flb-audit");
-    // In blocks of 512 bytes.
+    // `ulimit` counts blocks of 512 bytes.
     let script = "trap '' XFSZ; ulimit -f 20; \"$0\" replay stream --state st";
     let output = Command::new("sh").args(["-c", script]).arg(program).current_dir(dir).output().expect("sh");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).expect("one record")
 }
 
-/// The members of a record beside `next`, in a life in which a key cannot be written
-/// or not be destroyed.
+/// Checks the first record of a life in which a key cannot be written, or an old one
+/// cannot be destroyed.
 #[cfg(unix)]
 #[track_caller]
 fn ensure_noted(record: &Value, key: u64, root: &str) {
@@ -289,19 +290,19 @@ fn a_key_that_cannot_be_written_leaves_the_old_one_in_force() {
     let mut log = Vec::new();
     let mut add = |record: &Value| log.extend(format!("{record}\n").into_bytes());
 
-    // Key 1 would go into the second slot.
+    // Key 1 belongs into the second slot.
     let made = key_file();
     let record = replay_without_room(dir.path());
     ensure_noted(&record, 0, &root);
     assert_eq!(key_file(), made, "the keys are as they were");
     add(&record);
 
-    // With room it does.
+    // With enough room, it is written.
     let text = pass(&mut FILTER.host(Generation::Lasting, limits(&st)));
     assert_eq!((signed_by(&text), notes(&text)), (Some(1), vec![]));
     add(&serde_json::from_slice(&text).expect("JSON"));
 
-    // Key 2 goes into the first slot, and key 1 cannot be destroyed.
+    // Key 2 is written to the first slot, and key 1 cannot be destroyed.
     let record = replay_without_room(dir.path());
     ensure_noted(&record, 2, &root);
     add(&record);
@@ -376,8 +377,8 @@ fn signatures_cost_little() {
     assert!(each <= CHECKPOINT_INSTRUCTIONS_MAX, "{each}");
 }
 
-/// A key lasts for so many records. Where another filter has gone on with the
-/// keys, there is no next one: the old one stays in force, and it is noted.
+/// A key is in force for a limited number of records. If another filter has used the keys
+/// since, there is no next key: the old one stays in force, and a note says so.
 #[test]
 fn a_key_changes_in_the_middle_of_a_life() {
     const KEY_RECORDS_MAX: usize = 65_536;

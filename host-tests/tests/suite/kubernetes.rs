@@ -1,5 +1,5 @@
-//! `examples/kubernetes`: manifests hold against Kubernetes' schemas, and all of them
-//! say the same.
+//! `examples/kubernetes`: the manifests are valid by Kubernetes' schemas, and agree with
+//! each other.
 
 use host_tests::root;
 use std::collections::BTreeSet;
@@ -7,7 +7,7 @@ use std::fs;
 use std::process::Command;
 
 const MANIFESTS: [&str; 2] = ["daemonset.yaml", "configmap.yaml"];
-/// Manifests of other people's definitions, which `kubernetes-validate` does not have.
+/// Manifests for third-party definitions, which `kubernetes-validate` does not have.
 const OTHERS: [&str; 3] =
     ["clusterfilter.yaml", "values-fluent-bit.yaml", "values-fluent-bit-collector.yaml"];
 
@@ -16,7 +16,7 @@ fn read(name: &str) -> String {
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// By the schemas that come with kubernetes-validate, where it is installed.
+/// Uses the schemas that come with kubernetes-validate, if it is installed.
 #[test]
 fn manifests_fit_the_schemas() {
     if Command::new("kubernetes-validate").arg("--version").output().is_err() {
@@ -31,7 +31,7 @@ fn manifests_fit_the_schemas() {
     assert!(output.status.success() && said.is_empty(), "{said}");
 }
 
-/// Our image has the version of what is built, and every manifest names that one.
+/// Our image has the version of the build, and every manifest names it.
 #[test]
 fn manifests_name_this_version() {
     let image = format!("registry.example.org/flb-audit:{}", env!("CARGO_PKG_VERSION"));
@@ -45,8 +45,8 @@ fn manifests_name_this_version() {
     assert!(named >= 7, "{named} images");
 }
 
-/// Every filter in every manifest: the first that sets out what may pass for a seal, and
-/// the guard behind it.
+/// Every manifest has both filters: the first, which renames what may pass for a seal,
+/// and the guard after it.
 #[test]
 fn every_manifest_has_the_whole_filter() {
     let words = |text: &str| -> BTreeSet<String> {
@@ -69,7 +69,7 @@ fn every_manifest_has_the_whole_filter() {
     }
 }
 
-/// A ConfigMap may have 1 MiB, with all that is in it.
+/// A ConfigMap is limited to 1 MiB with everything in it.
 #[test]
 fn the_module_fits_a_config_map() {
     let module = fs::metadata(root().join("dist/filter_audit.wasm")).expect("dist/filter_audit.wasm").len();

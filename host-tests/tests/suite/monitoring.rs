@@ -1,4 +1,4 @@
-//! The metrics of a verification, and the alerts on them.
+//! The metrics of `verify`, and the alerts for them.
 
 use crate::attacks::Log;
 use host_tests::program::flb_audit;
@@ -9,7 +9,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-/// Verifies a log, and returns its metrics.
+/// Verifies a log and returns the metrics.
 fn metrics(directory: &Path, log: &str, roster: Option<&str>) -> String {
     let (file, target) = (directory.join("log.ndjson"), directory.join("metrics.prom"));
     fs::write(&file, log).expect("written");
@@ -23,7 +23,7 @@ fn metrics(directory: &Path, log: &str, roster: Option<&str>) -> String {
     fs::read_to_string(target).expect("metrics")
 }
 
-/// The value of a sample.
+/// Returns the value of a sample.
 fn value(metrics: &str, sample: &str) -> Option<f64> {
     metrics.lines().find_map(|line| line.strip_prefix(sample)?.strip_prefix(' ')?.parse().ok())
 }
@@ -42,7 +42,7 @@ fn metrics_say_what_the_report_says() {
     assert_eq!(of_chain(&found, "records"), Some(honest.records.len() as f64), "{found}");
     assert_eq!(of_chain(&found, "missing_records"), Some(0.0));
 
-    // Without the tenth record, and with the twentieth altered.
+    // The tenth record is missing, and the twentieth is altered.
     let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
     lines[20] = lines[20].replacen("\"tag\":\"", "\"tag\":\"x", 1);
     lines.remove(10);
@@ -55,7 +55,7 @@ fn metrics_say_what_the_report_says() {
     assert!(value(&found, "flb_audit_findings{verdict=\"gap\"}") >= Some(1.0), "{found}");
 }
 
-/// Somebody who writes the store adds no series and no line.
+/// Somebody who can write the store cannot add series or lines.
 #[test]
 fn chains_that_the_roster_does_not_name_are_one() {
     let dir = tempfile::tempdir().expect("a directory");
@@ -76,7 +76,7 @@ fn chains_that_the_roster_does_not_name_are_one() {
     assert!(found.ends_with("# EOF\n"));
 }
 
-/// By Prometheus' own tool, where it is installed.
+/// Uses Prometheus' own tool, if it is installed.
 #[test]
 fn promtool_takes_metrics_and_alerts() {
     if Command::new("promtool").arg("--version").output().is_err() {
@@ -98,7 +98,7 @@ fn run(command: &mut Command) {
     assert!(output.status.success() && why.is_empty(), "{command:?}: {said}{why}");
 }
 
-/// The queries of the dashboard, with a node in place of its variable.
+/// Returns the dashboard's queries, with a node in place of the variable.
 fn queries() -> Vec<String> {
     let text = fs::read_to_string(root().join("examples/monitoring/grafana-dashboard.json")).expect("a file");
     let dashboard: Value = serde_json::from_str(&text).expect("JSON");
@@ -107,7 +107,7 @@ fn queries() -> Vec<String> {
     targets.map(|target| target["expr"].as_str().expect("a query").replace("$node", ".*")).collect()
 }
 
-/// The names of metrics of ours in a text.
+/// Returns the names of our metrics in a text.
 fn names(text: &str) -> BTreeSet<String> {
     let is_of_name = |character: char| character.is_ascii_alphanumeric() || character == '_';
     let words = text.split(|character| !is_of_name(character));
@@ -152,7 +152,7 @@ fn promtool_takes_the_dashboards_queries() {
     let rule = |(at, query): (usize, String)| json!({"record": format!("q{at}"), "expr": query});
     let rules: Vec<Value> = queries().into_iter().enumerate().map(rule).collect();
     assert!(rules.len() > 20, "{} queries", rules.len());
-    // JSON is YAML, too.
+    // JSON is valid YAML.
     let file = dir.path().join("rules.yaml");
     fs::write(&file, json!({"groups": [{"name": "dashboard", "rules": rules}]}).to_string())
         .expect("written");

@@ -1,5 +1,5 @@
-//! `examples/policies`: each redacts of its stream what `cases/policies` says, and
-//! finds all of it valid.
+//! `examples/policies`: each policy redacts its stream as `cases/policies` says, and its
+//! schemas find the whole stream valid.
 
 use host_tests::policy::{self, Redacted};
 use host_tests::{cases, guest, root, streams};
@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::fs;
 
-/// Set, it has the expectations written anew.
+/// If this variable is set, the test writes the expectations again.
 const BLESS: &str = "BLESS";
 
 #[test]
@@ -55,7 +55,7 @@ fn each_redacts_its_stream() {
     }
 }
 
-/// An entry without its count, and that.
+/// Splits an entry into its text without the count, and the count.
 fn counted(entry: &str) -> (String, u64) {
     let mut parts = entry.splitn(3, ' ');
     let (rule, action, path) = (parts.next(), parts.next().unwrap_or_default(), parts.next());

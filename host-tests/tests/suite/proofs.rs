@@ -1,4 +1,4 @@
-//! Proofs, notes and silent nodes, through the programs as they ship.
+//! Proofs, notes and silent nodes, with the programs that ship.
 
 use flb_audit_host::filter::{Generation, Limits};
 use host_tests::guest::{FILTER, returned};
@@ -10,20 +10,20 @@ use std::fs;
 use std::path::Path;
 use tempfile::TempDir;
 
-/// Returns the output of a program that succeeds.
+/// Runs a program that must succeed, and returns its output.
 fn printed(arguments: &[&str], dir: &Path) -> String {
     let output = run_in(arguments, dir);
     assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).expect("UTF-8")
 }
 
-/// Two lives of a node's chain, in `log`, and another node that is in the
-/// roster only. Returns the chain's name.
+/// Creates two lives of a node's chain, in `log`, and another node that is only in the
+/// roster. Returns the chain's name.
 fn node() -> (TempDir, String) {
     node_of(60)
 }
 
-/// The same with so many records, 30 a life.
+/// Does the same with this number of records, 30 in each life.
 fn node_of(records: usize) -> (TempDir, String) {
     let dir = tempfile::tempdir().expect("a directory");
     for name in ["st", "other"] {
@@ -73,7 +73,7 @@ fn a_proof_stands_for_one_record() {
         "proven: record 7 of segment 1 of chain {chain} is under the checkpoint at record 0 of segment 2"
     );
     assert_eq!(says(&good), format!("{under}\n"));
-    // What an output has added is not under it.
+    // The signature does not cover a member that an output has added.
     let text = good["record"].as_str().expect("a record").replacen('{', "{\"date\":1,", 1);
     let mut with_date = good.clone();
     with_date["record"] = json!(text);
@@ -94,7 +94,7 @@ fn a_proof_stands_for_one_record() {
     assert_eq!(changed(&|proof| proof["checkpoint"]["sig"] = json!("A".repeat(86))), Some(20));
     assert_eq!(changed(&|proof| proof["checkpoint"]["key"]["certs"] = json!([])), Some(21));
     assert_eq!(changed(&|proof| proof["checkpoint"] = json!({})), Some(1));
-    // The record is there, and what leads to a checkpoint is not.
+    // The record is here, but the records that lead to a checkpoint are not.
     let of = ["prove", "log", "--chain", &chain, "--seg", "2", "--seq", "7"];
     assert_eq!(run_in(&of, dir.path()).status.code(), Some(1));
 }
@@ -116,7 +116,7 @@ fn a_key_proves_nothing_from_before_it_came_into_force() {
         run_in(&["verify", "--proof", "proof", "--roster", "roster.json"], dir.path()).status.code()
     };
     let under_last = ["--under", "last"];
-    // The first key has handed over at the record after this one.
+    // The first key hands over at the record after this one.
     assert_eq!(code(&proof("1", "29", &under_last)), Some(0));
     assert_eq!(prove("1", "28", &under_last).status.code(), Some(1));
     assert_eq!(code(&proof("2", "0", &under_last)), Some(0));
@@ -181,7 +181,7 @@ fn notes_are_what_their_readers_expect() {
         let certificates = anchor["key"]["certs"].as_array().expect("certificates");
         let public = certificates.last().expect("a certificate")["pub"].as_str().expect("a key");
         let public = decode(&(public.replace('-', "+").replace('_', "/") + "="));
-        // Four bytes of the hash of name and key stand before the signature.
+        // Before the signature, there are four bytes of the hash of name and key.
         let named = [&name.as_bytes()[4..name.len() - 1], b"\n\x01", &public].concat();
         assert_eq!(signature[..4], ring::digest::digest(&ring::digest::SHA256, &named).as_ref()[..4]);
         let signed = text.join("\n") + "\n";
@@ -191,7 +191,7 @@ fn notes_are_what_their_readers_expect() {
     assert_eq!(lines.next(), None);
 }
 
-/// RFC 4648 section 4.
+/// Decodes base64 (RFC 4648 section 4).
 fn decode(text: &str) -> Vec<u8> {
     let value = |byte: u8| match byte {
         b'A'..=b'Z' => byte - b'A',

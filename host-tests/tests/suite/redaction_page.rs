@@ -1,12 +1,12 @@
-//! `docs/redaction.md` says what is so: its policies compile, its records come
-//! out as it shows them, its table is the catalogue.
+//! Checks `docs/redaction.md`: its policies compile, its records come out as shown, and
+//! its table is the catalogue.
 
 use flb_audit_policy::DEFAULT_POLICY;
 use host_tests::policy::{self, Redacted};
 use host_tests::{guest, page};
 use serde_json::Value;
 
-/// The members of a seal that the page shows.
+/// The members of a seal that the page may show.
 const SHOWN: [&str; 2] = ["redacted", "notes"];
 
 #[test]
@@ -46,7 +46,8 @@ fn records_come_out_as_the_page_shows_them() {
     assert!(policies > 5 && records > 5 && failed == 0);
 }
 
-/// The output as the page shows it: with two members of its seal, or none.
+/// Compares a record with the one on the page, and the seal's members if the page shows
+/// any.
 fn compare(found: &Redacted, shown: &str) -> Result<(), String> {
     let mut shown: Value = serde_json::from_str(shown).map_err(|error| error.to_string())?;
     let audit = shown.as_object_mut().and_then(|fields| fields.shift_remove("audit"));

@@ -1,5 +1,5 @@
-//! `flb-audit verify` on honest ledgers that lived through kills, full disks,
-//! failures and clocks that jump: it never accuses anybody.
+//! `flb-audit verify` on honest ledgers after kills, full disks, failures and clock
+//! jumps. It never accuses anybody.
 
 use host_tests::program;
 use ledger_fixtures::schedule::{Lived, live};
@@ -39,7 +39,7 @@ fn no_honest_ledger_is_accused() {
     assert!(injected as u64 > 20 * count);
 }
 
-/// The file of the key that opens what is encrypted.
+/// Writes the identity file that decrypts the ledger, and returns its path.
 fn identity(lived: &Lived) -> std::path::PathBuf {
     let path = lived.directory.path().join("key.txt");
     ledger_fixtures::key_file(&path, ledger_fixtures::key());

@@ -1,10 +1,10 @@
-//! The fuzz targets' seeds through all properties.
+//! The seeds of the fuzz targets, passed to all properties.
 
 use fixtures::properties::{policies, records};
 use host_tests::root;
 use std::fs;
 
-/// Every seed of these targets through these properties.
+/// Passes every seed of these targets to these properties.
 fn run(targets: &[&str], properties: &[fn(&[u8])], count_min: usize) {
     let seeds = root().join("fuzz/seeds");
     let mut count = 0;

@@ -1,4 +1,4 @@
-//! Manifests account for their own records only, whoever adds to the store.
+//! Manifests explain the absence of their own records only, whoever adds to the store.
 
 use flb_audit_core::Sealer;
 use flb_audit_core::chain::{Chain, Link, Place};
@@ -11,7 +11,7 @@ use std::fs;
 use std::io::Write;
 use tempfile::TempDir;
 
-/// Two lives of a filter: 60 records, and 60 that go on from them.
+/// Two lives of a filter: 60 records, and 60 that continue them.
 struct Lives {
     first: Vec<Value>,
     second: Vec<Value>,
@@ -39,7 +39,7 @@ impl Lives {
         Lives { first, second, directory }
     }
 
-    /// Stores these, and then the second life, whereupon retention deletes the first.
+    /// Stores these records and then the second life. Retention then deletes the first.
     fn store(&self, first: &[Value]) {
         let settings = Settings { file_bytes: 2000, keep_bytes: Some(10), ..Settings::default() };
         let mut ledger = Ledger::open(self.directory.path(), settings, None).expect("opened");
@@ -72,8 +72,8 @@ fn a_tombstone_accounts_for_what_was_deleted() {
     );
 }
 
-/// Retention is faster than checkpoints: the last one was deleted, and only the manifest
-/// says which record the rest goes on from.
+/// Retention deletes faster than checkpoints are made: the last checkpoint was deleted,
+/// and only the manifest says which record the rest continues.
 #[test]
 fn what_is_kept_goes_on_from_what_was_deleted() {
     let cases: [(&str, Option<usize>, &str); 3] = [
@@ -97,8 +97,8 @@ fn what_is_kept_goes_on_from_what_was_deleted() {
     }
 }
 
-/// Records of a life that never came, and others in their places: only shaped like
-/// records, or intact by themselves.
+/// Records of a life never came. In their place there are others that only look like
+/// records, or that are intact on their own.
 #[test]
 fn a_tombstone_accounts_for_nothing_that_never_came() {
     for (name, lost) in [("a middle", 20..50), ("up to the end", 20..60), ("all but the first five", 5..60)] {
@@ -115,14 +115,15 @@ fn a_tombstone_accounts_for_nothing_that_never_came() {
             came.extend(is_intact.iter().flat_map(|_| forged.clone()));
             lives.store(&came);
             let report = lives.verify();
-            // Whoever knows the head before can go on from it, and the next life does not.
+            // Somebody who knows the head before can continue from it, but the next life
+            // does not continue theirs.
             assert_eq!(report["verdict"], "gap", "{name}, {is_intact:?}: {report:#}");
             assert_eq!(report["missing"], lost.len(), "{name}, {is_intact:?}: {report:#}");
         }
     }
 }
 
-/// The first record of a deleted life comes back, with others behind it.
+/// The first record of a deleted life comes back, followed by forged ones.
 #[test]
 fn what_was_deleted_does_not_come_back_as_something_else() {
     for name in ["0.ndjson", "00000099.ndjson", "open"] {

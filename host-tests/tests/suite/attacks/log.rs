@@ -1,4 +1,5 @@
-//! An honest log, and what its operator, its node and an intruder have of it.
+//! An honest log, and copies of it and of its keys that its operator, its node and an
+//! intruder have.
 
 use flb_audit_core::chain::ChainId;
 use flb_audit_core::chain::anchor;
@@ -16,13 +17,13 @@ use std::path::Path;
 use std::sync::Arc;
 use tempfile::TempDir;
 
-/// The number of records in each segment: two with a checkpoint in the middle,
-/// and the last one ends with one.
+/// The number of records in each segment. Two segments have a checkpoint in the middle,
+/// and the last segment ends with one.
 const SEGMENTS: [usize; 6] = [1100, 30, 30, 1100, 40, 1];
-/// After which of them the intruder and the backup have taken a copy.
+/// The number of segments after which the intruder and the backup make their copy.
 const COPIED_AFTER: usize = 2;
 
-/// A state directory's files.
+/// The files of a state directory.
 #[derive(Clone)]
 pub(super) struct State {
     pub(super) state: Vec<u8>,
@@ -40,22 +41,22 @@ impl State {
     }
 }
 
-/// A log, and the filter that goes on writing it.
+/// A log, and the filter that continues it.
 #[derive(Clone)]
 pub(crate) struct Log {
     pub(crate) records: Vec<Value>,
-    /// A log of another chain, of the same node.
+    /// The log of another chain of the same node.
     pub(crate) other: Arc<Vec<Value>>,
-    /// The filter's next input.
+    /// The next records for the filter.
     calls: Arc<Vec<Call>>,
-    /// The state as it is at the end, and as it was when it was copied.
+    /// The state at the end. The next field has the state at the time of the copy.
     pub(super) now: State,
     pub(super) copied: State,
     roster: Value,
     anchors: Arc<Vec<String>>,
 }
 
-/// Random enough for a test.
+/// Fills a seed, randomly enough for a test.
 pub(super) fn random(seed: &mut [u8; 32]) -> bool {
     let (one, two) = (uuid(), uuid());
     seed[..16].copy_from_slice(&one);
@@ -72,7 +73,7 @@ fn uuid() -> [u8; 16] {
     bytes
 }
 
-/// A state directory of a new chain with keys.
+/// Creates the state directory of a new chain with keys.
 pub(super) fn directory(name: &[u8; 9]) -> (TempDir, Value) {
     let dir = tempfile::tempdir().expect("a directory");
     let id = ChainId::from_random(*name);
@@ -88,8 +89,8 @@ pub(super) fn directory(name: &[u8; 9]) -> (TempDir, Value) {
     (dir, entry)
 }
 
-/// Seals calls in one life of the filter, on a clock that stands still: all was sealed
-/// shortly before every stop.
+/// Seals calls in one life of the filter. The clock stands still, so every record is
+/// sealed shortly before the stop.
 pub(super) fn seal<'a>(dir: &Path, calls: impl Iterator<Item = &'a Call>) -> Vec<Value> {
     let limits =
         Limits { directory: Some(dir.to_path_buf()), clock: Some(Clock::default()), ..Limits::default() };
@@ -99,10 +100,10 @@ pub(super) fn seal<'a>(dir: &Path, calls: impl Iterator<Item = &'a Call>) -> Vec
 }
 
 impl Log {
-    /// The output of a stream, repeated.
+    /// Creates a log from a stream, which is repeated.
     pub(crate) fn of(stream: &str) -> Log {
         let mut calls = streams::calls(stream).expect("a stream");
-        // Not every stream has something to redact.
+        // Some streams have nothing to redact.
         calls.insert(1, Call { record: r#"{"from":"bob@example.com"}"#.into(), ..calls[0].clone() });
         let (dir, entry) = directory(b"the chain");
         let mut next = calls.iter().cycle();
@@ -130,7 +131,7 @@ impl Log {
         }
     }
 
-    /// The filter goes on, from a state.
+    /// Continues the log with a filter that starts from a state.
     pub(super) fn go_on(&mut self, from: &State, count: usize) -> Vec<Value> {
         let dir = tempfile::tempdir().expect("a directory");
         fs::write(dir.path().join(state::FILE_NAME), &from.state).expect("a file");
@@ -157,14 +158,14 @@ impl Log {
         self.roster.to_string()
     }
 
-    /// The same nodes with other keys.
+    /// Returns a roster that has only the first node, with another chain.
     pub(super) fn roster_of_a_stranger(&self) -> String {
         let mut roster = self.roster.clone();
         roster[0]["chain"] = json!(ChainId::from_random(*b"not there").to_string());
         json!([roster[0]]).to_string()
     }
 
-    /// Checkpoints that were kept elsewhere.
+    /// Returns checkpoints that were kept elsewhere.
     pub(super) fn anchors(&self, place: &str) -> String {
         match place {
             "end" => self.anchors.concat(),

@@ -1,9 +1,10 @@
-//! Manipulations of a log, as data, and the verdict that each must get:
-//! on every stream, with the module and the program as they ship.
+//! Manipulations of a log as data, and the verdict for each, with every stream, and with
+//! the module and the program that ship.
 //!
-//! `cases/attacks.json` is the table. A record is `[segment, number]`; each step of
-//! `do` alters the log; a finding has to say `what`. What `is_fine` is no attack: neither `tampered` nor
-//! `key_not_certified` may come of it, however it is set up.
+//! `cases/attacks.json` is the table. A record is `[segment, number]`. Each step of `do`
+//! alters the log. A finding must say `what`. A row with `is_fine` is no attack: it must
+//! give neither `tampered` nor `key_not_certified`, even if somebody set it up on
+//! purpose.
 
 mod log;
 mod steps;
@@ -40,7 +41,7 @@ fn every_attack_gets_its_verdict() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Does it and verifies. Gives the report.
+/// Applies an attack and verifies the log. Returns the report.
 fn verify(honest: &Log, attack: &Value) -> Value {
     let mut log = honest.clone();
     attack["do"].as_array().into_iter().flatten().for_each(|step| steps::take(&mut log, step));

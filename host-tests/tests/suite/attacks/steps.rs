@@ -11,7 +11,7 @@ use flb_audit_core::{Event, Sealer};
 use host_tests::specification;
 use serde_json::{Value, json};
 
-/// Takes a step; panics where there is nothing in the log to do it to.
+/// Takes a step. Panics if the log has nothing that the step applies to.
 pub(super) fn take(log: &mut Log, step: &Value) {
     let (name, what) = match step {
         Value::String(name) => (name.as_str(), &Value::Null),
@@ -107,7 +107,7 @@ pub(super) fn take(log: &mut Log, step: &Value) {
         "lose_power" => {
             let before = log.now.clone();
             let lived = log.go_on(&before, 20);
-            // The head is synced when a segment opens, the keys when they change.
+            // The head is synced when a segment opens, and the keys when they change.
             let state = State::read(&before.state).expect("a state");
             let chain = state.open_segment(place(&lived[0]["audit"]).run, None, Clocks::default()).chain;
             let slot = slot_offset(1 - state.slot_index) as usize;
@@ -153,7 +153,7 @@ pub(super) fn take(log: &mut Log, step: &Value) {
             for _ in 0..2 {
                 let now = log.now.clone();
                 let mut more = log.go_on(&now, 20);
-                // What had not been delivered is lost.
+                // Undelivered records are lost.
                 more.truncate(if name == "crash" { 20 - count } else { 20 });
                 log.records.extend(more);
             }
@@ -195,8 +195,8 @@ fn sort(log: &mut Log) {
     log.records.sort_by_key(|record| (record["audit"]["seg"].as_u64(), record["audit"]["seq"].as_u64()));
 }
 
-/// Seals all from a record on anew. What an intruder has for it: no key; only
-/// the signatures that are there; keys of his own; or the key in force.
+/// Seals all records from one on again. `keys` says with what: without keys, with the
+/// signatures that are there, with an intruder's own keys, or with the key in force.
 fn reseal(log: &mut Log, from: usize, keys: &str) {
     let head = match from {
         0 => specification::base64url(&[0; 32]),
@@ -230,8 +230,8 @@ fn rehash(records: &mut [Value], mut head: String, keeps_signatures: bool) {
     }
 }
 
-/// Seals records as the filter does, with these keys: the same places, tags
-/// and times, and checkpoints where there were some.
+/// Seals records with these keys as the filter does. Places, tags and times stay, and
+/// checkpoints stay checkpoints.
 fn seal_with(mut ring: KeyRing, mut head: [u8; 32], records: Vec<Value>) -> Vec<Value> {
     let mut sealed = Vec::new();
     for mut record in records {
@@ -283,7 +283,7 @@ fn unsettled(object: &Value) -> Unsettled {
     Unsettled { place: place(object), head }
 }
 
-/// Adds records that no filter has sealed to a segment, or opens one.
+/// Appends records that no filter has sealed, to a segment or as a new one.
 fn forge_tail(log: &mut Log, what: &Value) {
     let last = log.records.last().expect("a record")["audit"].clone();
     let goes_on = last["seg"] == what["segment"] && what.get("run").is_none();

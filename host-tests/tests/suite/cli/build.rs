@@ -1,4 +1,4 @@
-//! Policies into modules, and modules explained.
+//! Building policies into modules, and explaining modules.
 
 use super::{CHECKED, POLICY, Place};
 use flb_audit_policy::DEFAULT_POLICY;
@@ -16,7 +16,7 @@ fn what_is_built_is_explained() {
     assert!(explained.contains(CHECKED) && explained.ends_with(POLICY), "{explained}");
     assert!(explained.contains("  who                      hmac      by key\n"), "{explained}");
 
-    // The table alone is the same.
+    // A file with only the table gives the same text.
     assert!(place.ok(&["build", "--policy", "policy.yaml", "-o", "x.policy"]).contains("audit.policy"));
     assert_eq!(place.ok(&["explain", "x.policy"]), explained);
     let mut altered = place.read("x.policy");
@@ -34,7 +34,7 @@ fn the_module_that_ships_is_explained() {
     assert!(explained.contains(CHECKED) && explained.ends_with(DEFAULT_POLICY), "{explained}");
 }
 
-/// A module that has a policy gets another one in its place.
+/// A build replaces the policy of a module that has one.
 #[test]
 fn a_policy_takes_the_place_of_the_one_before() {
     let place = Place::new();
@@ -44,12 +44,12 @@ fn a_policy_takes_the_place_of_the_one_before() {
     place.ok(&["build", "--policy", "own.yaml", "-o", "first.wasm"]);
     place.ok(&["build", "--policy", "default.yaml", "-o", "other.wasm", "--filter", "first.wasm"]);
     assert_eq!(place.read("other.wasm"), fs::read(dist("filter_audit.wasm")).expect("the module"));
-    // Over itself, too, again and again.
+    // Output and input can be the same file, again and again.
     for policy in ["small.yaml", "default.yaml", "small.yaml", "own.yaml"] {
         place.ok(&["build", "--policy", policy, "-o", "other.wasm", "--filter", "other.wasm"]);
     }
     assert_eq!(place.read("other.wasm"), place.read("first.wasm"));
-    // Files have the name that was asked for, and no others are left.
+    // Files have the requested names, and no other file is left.
     assert_eq!(place.names(), ["default.yaml", "first.wasm", "other.wasm", "own.yaml", "small.yaml"]);
 }
 
@@ -91,7 +91,7 @@ fn of_what_is_wrong_nothing_is_written() {
     assert_eq!(place.read("there.wasm"), b"as it was");
 }
 
-/// A slip of the hand costs no file that is no module.
+/// A mistyped output name does not destroy a file that is not a module.
 #[test]
 fn a_build_writes_over_modules_alone() {
     let place = Place::new();
@@ -104,7 +104,7 @@ fn a_build_writes_over_modules_alone() {
     #[cfg(unix)]
     {
         assert!(build("/dev/null").contains("/dev/null: exists and is no regular file"));
-        // A link stays one.
+        // A symbolic link stays a symbolic link.
         place.ok(&["build", "--policy", "policy.yaml", "-o", "a.wasm"]);
         std::os::unix::fs::symlink("a.wasm", place.path("b.wasm")).expect("a link");
         place.write("small.yaml", "version: 1\n");
@@ -117,7 +117,7 @@ fn a_build_writes_over_modules_alone() {
     }
 }
 
-/// A file that need never end is not opened.
+/// A file that may never end is not opened.
 #[cfg(unix)]
 #[test]
 fn fifos_and_devices_are_refused() {

@@ -1,4 +1,4 @@
-//! `flb-audit test`: what it says of cases that hold and of those that do not.
+//! `flb-audit test`: its report on passing and failing cases.
 
 use super::Place;
 use host_tests::root;

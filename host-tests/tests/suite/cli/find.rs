@@ -1,4 +1,4 @@
-//! Keys, and the values that tokens under them stand for.
+//! Keys, and searching for values by their tokens.
 
 use super::{Place, sealed};
 use flb_audit_core::redact::{HmacKey, KEY_FILE_NAME};
@@ -26,7 +26,7 @@ fn values_are_found_where_they_were() {
     assert_eq!(output.status.code(), Some(0));
     let said = String::from_utf8(output.stdout).expect("UTF-8");
     let lines: Vec<&str> = said.lines().collect();
-    // As an address and as who it was: in all classes.
+    // The value is found in all classes: as an address and as a person.
     assert_eq!(lines[0], "log.ndjson:1: a, who (intact)");
     assert!(lines[1].starts_with("log.ndjson:3: [email:k1:") && lines[1].ends_with("j (intact)"), "{said}");
     assert!(lines[1].contains(".who[1], "), "{said}");
@@ -38,7 +38,7 @@ fn values_are_found_where_they_were() {
     assert_eq!(find("192.0.2.7").status.code(), Some(0));
     assert_eq!(find("").status.code(), Some(1));
 
-    // From standard input, a line of it.
+    // With standard input, the value is one line of it.
     let mut child = place
         .command(&["find", "--value", "-", "--key", key, "log.ndjson"])
         .stdin(Stdio::piped())
@@ -51,7 +51,7 @@ fn values_are_found_where_they_were() {
     assert_eq!(said, "log.ndjson:2: b[0].c (intact)\n");
     assert!(child.wait().expect("a program").success());
 
-    // Under another key nothing is found; what was altered is.
+    // With another key nothing is found. An altered record is found.
     fs::create_dir(place.path("other")).expect("a directory");
     place.ok(&["hmac-key", "other", "--id", "k1"]);
     let output = place.run(&["find", "--value", "bob@example.com", "--key", "other/hmac.key", "log.ndjson"]);
@@ -61,8 +61,8 @@ fn values_are_found_where_they_were() {
     assert!(said.starts_with("altered.ndjson:1: a, who (NOT as it was sealed"), "{said}");
 }
 
-/// Many places that look like a token's are looked at in linear time: one that
-/// looked for each one's beginning would take minutes for this.
+/// Many places that look like tokens are searched in linear time. A search for the
+/// beginning of each would take minutes for this line.
 #[test]
 fn a_line_of_key_names_is_searched() {
     let place = Place::new();
@@ -72,7 +72,7 @@ fn a_line_of_key_names_is_searched() {
     assert_eq!(said, "log.ndjson:2: who (intact)\nfound in 1 records\n");
 }
 
-/// Nothing in a log starts a line of its own.
+/// Text from a log cannot begin a line of the output.
 #[test]
 fn control_characters_in_paths_are_escaped() {
     let place = Place::new();
@@ -87,8 +87,7 @@ fn control_characters_in_paths_are_escaped() {
     assert!(said.contains("a\\nb.ndjson:1: "), "{said}");
 }
 
-/// The key's file is for its owner alone, and nothing that is printed or
-/// sealed has the key in it.
+/// The key's file is for its owner only. The key is in nothing that is printed or sealed.
 #[test]
 fn a_key_is_for_its_owner_alone() {
     let place = Place::new();
@@ -125,7 +124,7 @@ fn a_key_is_for_its_owner_alone() {
     let token =
         serde_json::from_str::<Value>(log.lines().next().expect("a record")).expect("JSON")["who"].clone();
     assert!(token.as_str().is_some_and(|token| token.starts_with("[person:k1:")), "{token}");
-    // A key that is there stays.
+    // An existing key is not replaced.
     assert_eq!(fs::read_to_string(&file).expect("a file"), text);
     assert!(place.fails(&["hmac-key", "state", "--id", "k2"]).contains("exists already"));
     for id in ["", "a b", "seventeen-letters", "é"] {

@@ -1,4 +1,4 @@
-//! Inputs that nobody can read, and what commands leave behind.
+//! Unreadable inputs, and the files that commands leave behind.
 
 use super::{Place, checked, sealed};
 use serde_json::Value;
@@ -6,7 +6,8 @@ use std::fs;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-/// One that hangs would hang the suite.
+/// Runs a command. Panics after a minute, because a command that hangs would block the
+/// suite.
 #[track_caller]
 fn run_for_a_minute(place: &Place, arguments: &[&str]) -> (Option<i32>, String) {
     let out = fs::File::create(place.path("out")).expect("a file");
@@ -96,7 +97,7 @@ fn values_are_found_however_they_are_written() {
     assert_eq!(code, Some(0));
     assert!(said.starts_with("log.ndjson:2: kept in the clear (intact)\n"), "{said}");
     assert!(said.ends_with("found in 1 records\n"), "{said}");
-    // A part of a word is another value.
+    // A part of a word is a different value.
     assert_eq!(find("Ev").0, Some(40));
 }
 
@@ -112,7 +113,7 @@ fn only_what_signatures_reach_is_restored() {
         let output = place.run(&["restore", "--roster", roster, "log.ndjson"]);
         (output.status.code(), String::from_utf8(output.stdout).expect("UTF-8").lines().count())
     };
-    // A segment begins with a checkpoint, and its end is not signed yet.
+    // A segment begins with a checkpoint, and no signature covers its end yet.
     assert_eq!(restore("roster.json"), (Some(4), 1));
     assert_eq!(restore("none.json"), (Some(4), 0));
     place.write("log.ndjson", log.lines().next().expect("a record"));
@@ -142,7 +143,7 @@ fn a_chain_that_is_there_is_used_again() {
     let said = place.ok(&init);
     assert_eq!(place.ok(&init), said);
     let roster = place.read("roster.json");
-    // One that was lost is made again, while the chain has its first key.
+    // A lost roster can be made again while the chain has its first key.
     fs::remove_file(place.path("roster.json")).expect("a file");
     place.ok(&init);
     let key = |roster: &[u8]| serde_json::from_slice::<Value>(roster).expect("JSON")[0]["key"].clone();

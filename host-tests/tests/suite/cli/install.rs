@@ -1,4 +1,4 @@
-//! `flb-audit install`, and `init` as an init container uses it.
+//! `flb-audit install`, and `init` in an init container.
 
 use super::Place;
 use std::fs;
@@ -55,7 +55,7 @@ mod unix {
         assert_eq!(mode & 0o777, 0o755);
     }
 
-    /// Only root can give files away; others can give them to themselves.
+    /// Only root can give files to another user. Others can give them to themselves.
     #[test]
     fn init_gives_the_directory_and_its_files_to_their_user() {
         let place = Place::new();

@@ -1,4 +1,4 @@
-//! The program that ships, as an operator runs it.
+//! The program that ships, used as by an operator.
 
 mod build;
 mod cases;
@@ -17,7 +17,7 @@ use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use tempfile::TempDir;
 
-/// A directory to work in, and the program run there.
+/// A directory in which the program runs.
 struct Place(TempDir);
 
 impl Place {
@@ -47,7 +47,7 @@ impl Place {
         self.command(arguments).output().expect("a program")
     }
 
-    /// Returns its output if it succeeds.
+    /// Runs the program, which must succeed, and returns its output.
     #[track_caller]
     fn ok(&self, arguments: &[&str]) -> String {
         let output = self.run(arguments);
@@ -55,7 +55,7 @@ impl Place {
         String::from_utf8(output.stdout).expect("UTF-8")
     }
 
-    /// Returns its error message.
+    /// Runs the program, which must fail, and returns its error message.
     #[track_caller]
     fn fails(&self, arguments: &[&str]) -> String {
         let output = self.run(arguments);
@@ -80,7 +80,7 @@ redact:
 ";
 const CHECKED: &str = "compiled from the text below: checked";
 
-/// A directory with a chain, a key and a module, and what that makes of records.
+/// Creates a chain, a key and a module in the directory, and returns the sealed records.
 fn sealed(place: &Place, records: &[&str]) -> String {
     place.write("policy.yaml", POLICY);
     place.ok(&["build", "--policy", "policy.yaml"]);
@@ -96,7 +96,7 @@ fn sealed(place: &Place, records: &[&str]) -> String {
     place.ok(&["replay", "--filter", "filter_audit.wasm", "--state", "state", "calls.ndjson"])
 }
 
-/// An error in a roster is reported before a chain is made.
+/// An error in the roster is reported before a chain is created.
 #[test]
 fn a_chain_is_made_with_its_roster_or_not_at_all() {
     let place = Place::new();
@@ -135,7 +135,7 @@ fn a_range_of_time_is_one() {
     assert_eq!(verify("2026-11-20T00:00:00+01:00", "2026-11-21").0, Some(2));
 }
 
-/// One chain in 64 is called so.
+/// The name of one chain in 64 begins with a hyphen.
 #[test]
 fn names_and_values_may_begin_with_a_hyphen() {
     let place = Place::new();
@@ -151,7 +151,7 @@ fn names_and_values_may_begin_with_a_hyphen() {
     assert_eq!(place.ok(&export), "0 records in export\n");
 }
 
-/// A list cut off at the end of an element looks complete except for its bracket.
+/// A list that is cut off after an element looks complete except for its bracket.
 #[test]
 fn an_array_has_an_end() {
     let place = Place::new();
@@ -182,7 +182,8 @@ schema:
 ";
 const SCHEMA: &str = r#"{"required":["user"],"properties":{"ip":{"format":"ipv4"},"n":{"type":"integer"}}}"#;
 
-/// Records under tags, through a module with that policy.
+/// Seals records, each with its tag, by a module with the checking policy. Returns the
+/// log.
 fn checked(place: &Place, records: &[(&str, &str)]) -> String {
     fs::create_dir(place.path("etc")).expect("a directory");
     place.write("etc/policy.yaml", SCHEMA_POLICY);

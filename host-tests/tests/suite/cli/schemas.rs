@@ -1,4 +1,4 @@
-//! Schemas explained, records restored, logs at rest checked.
+//! Explaining schemas, restoring records, and checking stored logs.
 
 use super::{CHECKED, POLICY, Place, SCHEMA, checked};
 use serde_json::Value;
@@ -37,7 +37,7 @@ fn what_is_in_quarantine_is_restored() {
         ],
     );
     place.write("log.ndjson", &log);
-    // Nobody vouches for a chain without keys.
+    // Nothing vouches for a chain without keys.
     let output = place.run(&["restore", "--unsigned", "log.ndjson"]);
     assert_eq!(output.status.code(), Some(4));
     let restored = String::from_utf8(output.stdout).expect("UTF-8");
@@ -58,7 +58,7 @@ fn what_is_in_quarantine_is_restored() {
     let report = String::from_utf8(place.run(&["verify", "log.ndjson"]).stdout).expect("UTF-8");
     assert!(report.contains("\n  4 invalid by their schema\n"), "{report}");
 
-    // Only what was sealed is restored.
+    // Only records as they were sealed are restored.
     let altered = log.replace("192.0.2.256", "192.0.2.255");
     place.write("altered.ndjson", &altered);
     let output = place.run(&["restore", "--unsigned", "altered.ndjson"]);
@@ -66,7 +66,7 @@ fn what_is_in_quarantine_is_restored() {
     assert_eq!(String::from_utf8_lossy(&output.stdout).lines().count(), 1);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(said.contains("altered.ndjson:3: a record in quarantine, and not as it was sealed"), "{said}");
-    // What cannot be read was not altered, as far as anybody can tell.
+    // An unreadable record does not count as altered.
     place.write("cut.ndjson", &log[..log.len() / 2]);
     place.write("none.ndjson", "{}\n");
     for (files, code) in [
@@ -80,7 +80,7 @@ fn what_is_in_quarantine_is_restored() {
         assert_eq!(output.stderr.is_empty(), code == 40, "{files:?}");
     }
 
-    // A log that is sealed is checked as it is: by its tags, in quarantine too.
+    // A sealed log is checked by the tags in its seals, including records in quarantine.
     let output = place.run(&["check", "--json", "--policy", "etc/policy.yaml", "log.ndjson"]);
     assert_eq!(output.status.code(), Some(50));
     let report: Value = serde_json::from_slice(&output.stdout).expect("JSON");
@@ -165,7 +165,8 @@ fn logs_at_rest_are_checked() {
     assert!(said.contains("etc/policy.yaml:5:22: `login.json`: etc/login.json cannot be read"), "{said}");
 }
 
-/// A key that an output adds is named once, for every command that reads logs.
+/// Every command that reads logs ignores keys that an output adds, if the option names
+/// them.
 #[test]
 fn keys_that_an_output_adds_are_ignored() {
     let place = Place::new();

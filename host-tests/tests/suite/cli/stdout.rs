@@ -1,12 +1,11 @@
-//! Standard output, whoever reads it.
+//! Standard output, with any reader.
 
 use super::{Place, checked};
 use serde_json::Value;
 use std::fs;
 use std::process::{Output, Stdio};
 
-/// Every command that prints, with the code that it exits with. NEW is an empty
-/// directory.
+/// Every command that prints, with its exit code. NEW stands for an empty directory.
 const PRINTING: [(&[&str], i32); 20] = [
     (&["--help"], 0),
     (&["--version"], 0),
@@ -30,7 +29,7 @@ const PRINTING: [(&[&str], i32); 20] = [
     (&["verify", "--json", "--proof", "proof.json"], 4),
 ];
 
-/// A place with all that they read.
+/// Creates a place with everything that they read.
 fn place_of_everything() -> (Place, String) {
     let place = Place::new();
     checked(&place, &[("a.x", r#"{"ip":"192.0.2.1"}"#), ("d", "{}")]);
@@ -49,7 +48,7 @@ fn place_of_everything() -> (Place, String) {
     (place, chain)
 }
 
-/// Returns the result of each command whose output is `stdout`.
+/// Runs every command with `stdout` as its output, and passes each result to `check`.
 fn printed_to(stdout: impl Fn() -> Stdio, check: impl Fn(&str, i32, &Output)) {
     let (place, chain) = place_of_everything();
     for (at, (arguments, code)) in PRINTING.into_iter().enumerate() {
@@ -64,8 +63,7 @@ fn printed_to(stdout: impl Fn() -> Stdio, check: impl Fn(&str, i32, &Output)) {
     }
 }
 
-/// `flb-audit … | head -0`: nothing is said of it, and the exit code tells what
-/// it always does.
+/// With `flb-audit … | head -0`, there is no message, and the exit code is the usual one.
 #[test]
 fn a_reader_that_goes_away_is_no_failure() {
     let nobody = || Stdio::from(std::io::pipe().expect("a pipe").1);
@@ -75,7 +73,7 @@ fn a_reader_that_goes_away_is_no_failure() {
     });
 }
 
-/// Output that does not fit on a disk is an error.
+/// Output that does not fit on the disk is an error.
 #[cfg(target_os = "linux")]
 #[test]
 fn what_could_not_be_printed_is_a_failure() {

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-/// Verifies a log on a terminal, and returns what it shows.
+/// Verifies a log on a terminal, and returns what is shown there.
 fn shown(directory: &Path, environment: &[(&str, &str)]) -> Option<String> {
     let mut script = Command::new("script");
     let verify = format!("{} verify log.ndjson 2>/dev/null", dist("flb-audit").display());

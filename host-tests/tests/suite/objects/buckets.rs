@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use tempfile::TempDir;
 
-/// The number of records of an object.
+/// The number of records in an object.
 const OBJECT_RECORDS: usize = 7;
 
 /// A server, and a directory with a log, its parts and its roster.
@@ -46,7 +46,8 @@ impl Bench {
         self.server.put(bucket, key, &file).expect("put")
     }
 
-    /// Puts the log into a bucket, an object an hour, and returns their number.
+    /// Puts the log into a bucket, one object for each hour. Returns the number of
+    /// objects.
     fn put_log(&mut self, bucket: &str) -> usize {
         let lines: Vec<String> = self.log.text().lines().map(|line| format!("{line}\n")).collect();
         let objects = lines.chunks(OBJECT_RECORDS);
@@ -65,7 +66,7 @@ impl Bench {
         self.said(&mut verify(self.path(), inputs))
     }
 
-    /// The number of records that are read by an address.
+    /// Returns the number of records that `verify` reads from these addresses.
     #[track_caller]
     fn records(&self, inputs: &[&str]) -> u64 {
         counted(&self.verify(inputs).report()).1
@@ -84,7 +85,7 @@ fn a_log_in_a_bucket_is_verified_as_in_a_file() {
         assert_eq!(counted(&report), counted(&local), "{address}");
         assert_eq!(report["chains"], local["chains"], "{address}");
     }
-    // A record that was altered is found, and named by its object.
+    // An altered record is found, and the finding names its object.
     let altered = bench.log.text().lines().next().expect("a line").replacen("\"tag\":\"", "\"tag\":\"x", 1);
     bench.put("logs", "logs/2026/11/01/00/altered.ndjson", &altered);
     let report = bench.verify(&["s3://logs/logs/"]).report();
@@ -147,14 +148,14 @@ fn versions_and_locks_are_read() {
     for bucket in ["versions", "locked"] {
         let first = bench.put(bucket, "a.ndjson", &text).expect("a version");
         assert_eq!(counted(&bench.verify(&[&format!("s3://{bucket}/a.ndjson")]).report()), local);
-        // Whoever writes the bucket puts another log in its place: the newest version counts,
-        // and the first one is still there.
+        // Somebody who can write the bucket replaces the log. The newest version counts,
+        // and the first one still exists.
         let cut: Vec<&str> = text.lines().skip(3).collect();
         bench.put(bucket, "a.ndjson", &cut.join("\n"));
         assert_eq!(bench.verify(&[&format!("s3://{bucket}/a.ndjson")]).report()["verdict"], "gap");
         let version = format!("s3://{bucket}/a.ndjson?versionId={first}");
         assert_eq!(counted(&bench.verify(&[&version]).report()), local);
-        // It is deleted, which leaves a mark; a version can be deleted where nothing locks it.
+        // Deleting it leaves a marker. Without a lock, a version can be deleted, too.
         assert!(bench.server.delete(bucket, "a.ndjson", None).expect("an answer"));
         let said = bench.verify(&[&format!("s3://{bucket}/")]);
         assert_eq!(said.code, Some(1), "{}", said.out);
@@ -182,10 +183,10 @@ fn every_command_reads_buckets() {
     ] {
         let of = |input: &str| bench.said(flb_audit().args(arguments).arg(input));
         let (local, remote) = (of("log.ndjson"), of("s3://logs/logs/2026/"));
-        // Objects have the order of their keys, which is that of the log.
+        // Objects are read in the order of their keys, which is the order of the log.
         assert_eq!((remote.code, remote.out), (local.code, local.out), "{arguments:?}: {}", remote.error);
     }
-    // Anchors may be where the log's writers cannot reach, too.
+    // Anchors may be stored where the log's writers have no access.
     let anchors = bench.said(flb_audit().args(["checkpoints", "log.ndjson"])).out;
     bench.server.bucket("anchors", true, true).expect("a bucket");
     bench.put("anchors", "2026/11.ndjson", &anchors);

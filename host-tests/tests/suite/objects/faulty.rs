@@ -1,4 +1,4 @@
-//! A web server that serves one body, wrongly in a way.
+//! A web server that serves one body with a fault.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
@@ -6,23 +6,23 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-/// The ways in which answers are wrong.
+/// The faults of answers.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Fault {
     None,
-    /// Each answer breaks off in the middle of what is left.
+    /// Each answer ends in the middle of the remaining bytes.
     Breaks,
-    /// Each answer breaks off, and there is no ETag.
+    /// Each answer ends early, and there is no ETag.
     BreaksWithoutTag,
-    /// The first answer breaks off, and then another object is there.
+    /// The first answer ends early, and then the object is a different one.
     Changes,
     /// The first two answers are errors.
     FailsTwice,
-    /// The object is not there.
+    /// The object does not exist.
     NotThere,
 }
 
-/// A server, until the tests end.
+/// A server that runs until the tests end.
 pub(super) struct Server {
     port: u16,
     /// The first line of each request.
@@ -38,7 +38,7 @@ impl Server {
         thread::spawn(move || {
             let count = AtomicUsize::new(0);
             for stream in listener.incoming().flatten() {
-                // A client that has gone away costs no more than its own answer.
+                // If a client disconnects, only its own answer is lost.
                 let _ = answer(stream, body.as_bytes(), fault, &count, &seen);
             }
         });

@@ -1,4 +1,4 @@
-//! Logs in object stores: an S3 server, and web servers that answer wrongly.
+//! Logs in object stores: an S3 server, and web servers with faulty answers.
 
 mod buckets;
 mod faulty;
@@ -9,7 +9,7 @@ use serde_json::Value;
 use std::path::Path;
 use std::process::{Command, Output};
 
-/// The program's output.
+/// The result of running the program.
 struct Said {
     code: Option<i32>,
     out: String,
@@ -23,21 +23,21 @@ impl Said {
         Said { code: status.code(), out: text(stdout), error: text(stderr) }
     }
 
-    /// The report of `verify --json`.
+    /// Parses the report of `verify --json`.
     #[track_caller]
     fn report(&self) -> Value {
         serde_json::from_str(&self.out).unwrap_or_else(|_| panic!("no report: {}", self.error))
     }
 }
 
-/// `verify --json` of some inputs in a directory that has a roster.
+/// Returns the command `verify --json` for some inputs, in a directory with a roster.
 fn verify(directory: &Path, inputs: &[&str]) -> Command {
     let mut command = flb_audit();
     command.current_dir(directory).args(["verify", "--json", "--roster", "roster.json"]).args(inputs);
     command
 }
 
-/// The verdict and what was counted, which do not depend on where logs are.
+/// Returns the verdict and the counts, which do not depend on where a log is.
 fn counted(report: &Value) -> (String, u64) {
     (report["verdict"].to_string(), report["records"].as_u64().unwrap_or(0))
 }

@@ -1,5 +1,5 @@
-//! Objects by `https://`, and answers that break off: part of an object is never taken
-//! for the object.
+//! Objects from `https://`, and answers that end early. A part of an object never counts
+//! as the object.
 
 use super::faulty::{Fault, Server};
 use super::{Said, counted, verify};

@@ -1,4 +1,4 @@
-//! Pages of large fleets, and of logs that try to be large.
+//! Pages of large fleets, and of logs that try to make a page huge.
 
 use super::made_up::MadeUp;
 use super::markup::Page;
@@ -7,7 +7,7 @@ use serde_json::json;
 use std::fs;
 use std::path::Path;
 
-/// Writes a log of so many chains, each with so many gaps.
+/// Writes a log of `chains` chains, each with `gaps` gaps.
 pub(super) fn write(directory: &Path, chains: usize, gaps: usize) {
     let mut log = String::new();
     for number in 0..chains {

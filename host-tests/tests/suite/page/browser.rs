@@ -1,4 +1,4 @@
-//! The page in a headless Chromium, where it is installed: `.ci/run` says how.
+//! The page in a headless Chromium, if one is installed. `.ci/run` shows how.
 
 use super::{bounds, hostile, page};
 use host_tests::root;
@@ -6,10 +6,10 @@ use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The folder in which `.ci/run` puts playwright-core and axe-core.
+/// The folder into which `.ci/run` installs playwright-core and axe-core.
 const MODULES: &str = "target/browser/node_modules";
 
-/// Opens a page and returns what the script says of it; `None` if there is no browser.
+/// Opens a page and returns the result of the script. `None` if there is no browser.
 fn opened(page: &Path, is_fast: bool) -> Option<Value> {
     let modules = root().join(MODULES);
     let chromium = ["/usr/bin/chromium", "/usr/bin/chromium-browser"].map(PathBuf::from);
@@ -52,8 +52,8 @@ fn a_hostile_page_is_quiet_and_for_everybody() {
     assert!(said["found"][1].as_u64() > Some(0), "{}", said["found"]);
 }
 
-/// The page opens, and says how long the browser computed: how long a reader waits depends
-/// on what else the machine does, so it is held to no limit here.
+/// The page opens, and the browser's CPU time is printed. There is no limit, because the
+/// time depends on what else the machine does.
 #[test]
 fn a_large_page_opens() {
     let dir = tempfile::tempdir().expect("a directory");

@@ -1,4 +1,4 @@
-//! The text of a page, for a log with faults and for one without.
+//! The text of a page, for a faulty log and for an intact one.
 
 use super::made_up::MadeUp;
 use super::markup::Page;
@@ -7,7 +7,7 @@ use crate::attacks::Log;
 use serde_json::json;
 use std::fs;
 
-/// A log from which the tenth record is missing, and in which another one is altered.
+/// Returns a log without its tenth record, and with another record altered.
 fn damaged(log: &Log) -> String {
     let mut lines: Vec<String> = log.text().lines().map(str::to_owned).collect();
     lines[20] = lines[20].replacen("\"tag\":\"", "\"tag\":\"x", 1);
@@ -41,7 +41,7 @@ fn a_page_says_what_is_wrong_and_what_it_was_computed_from() {
         "What this does not say",
         "the chain",
         "seal format 1",
-        // The other node of the roster has nothing here.
+        // The other node in the roster has no records here.
         "Of 1 system of the roster nothing is here.",
         &hash(text.as_bytes()),
         &hash(log.roster().as_bytes()),
@@ -55,7 +55,7 @@ fn a_page_says_what_is_wrong_and_what_it_was_computed_from() {
         let of_mark = |attributes: &std::collections::BTreeMap<String, String>| {
             attributes.get("class").is_some_and(|class| class == mark)
         };
-        // One is in the legend.
+        // One more is in the legend.
         assert!(page.elements.iter().filter(|(_, attributes)| of_mark(attributes)).count() > 1, "{mark}");
     }
 }
@@ -85,7 +85,7 @@ fn redactions_schemas_and_days_are_counted_once() {
     });
     let mut log = chain.record(json!({"m": 1}), more);
     log += &chain.record(json!({"m": 2}), json!({"redacted": ["email mask user.mail"], "schema": "people"}));
-    // Again, which is no redaction more.
+    // The same records again, which adds no redaction.
     log += &log.clone();
     fs::write(dir.path().join("log.ndjson"), &log).expect("written");
     let said = Page::read(&page(dir.path(), &["--metrics", "metrics.prom"])).text();

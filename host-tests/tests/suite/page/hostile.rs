@@ -1,4 +1,4 @@
-//! Logs that try to be part of the page.
+//! Logs whose texts try to become part of the page.
 
 use super::made_up::MadeUp;
 use super::markup::Page;
@@ -7,7 +7,7 @@ use serde_json::json;
 use std::fs;
 use std::path::Path;
 
-/// Text that must neither run nor hide, wherever it stands.
+/// Texts that must not run or hide anything, at any place.
 pub(super) const ATTACKS: [&str; 12] = [
     "<script>window.hit=1;alert(1)</script>",
     "\"><img src=x onerror=\"window.hit=1\">",
@@ -23,7 +23,7 @@ pub(super) const ATTACKS: [&str; 12] = [
     "http://example.com/pixel.png",
 ];
 
-/// Writes a log, a roster and file names that are all hostile.
+/// Writes a log, a roster and file names, all with hostile texts.
 pub(super) fn write(directory: &Path) {
     let mut log = String::new();
     for (at, attack) in ATTACKS.iter().enumerate() {
@@ -47,7 +47,7 @@ pub(super) fn write(directory: &Path) {
     };
     let roster: Vec<_> = ATTACKS.iter().enumerate().map(|(at, attack)| entry(at, attack)).collect();
     fs::write(directory.join("roster.json"), json!(roster).to_string()).expect("written");
-    // A file's name cannot have `/` in it.
+    // A file name cannot contain `/`.
     fs::write(directory.join("<img src=x onerror=window.hit=1>\u{202e}.ndjson"), "{\"torn").expect("written");
 }
 
@@ -62,11 +62,11 @@ fn nothing_of_a_log_becomes_markup() {
     let page = Page::read(&text);
     page.check_references();
     assert_eq!((page.count("script"), page.count("style"), page.count("title")), (1, 1, 1));
-    // The policy comes before anything that it is for, and names hashes alone.
+    // The policy comes before everything that it restricts, and it allows hashes only.
     let policy = &page.elements[3].1["content"];
     assert!(policy.starts_with("default-src 'none'; style-src 'sha256-"), "{policy}");
     assert!(!policy.contains("unsafe") && !policy.contains('*'), "{policy}");
-    // Names of nodes and rules are shown all the same.
+    // Names of nodes and rules are still shown.
     assert!(page.text().contains("<script>window.hit=1;alert(1)</script>"), "{}", page.text());
 }
 

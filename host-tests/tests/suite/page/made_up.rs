@@ -1,12 +1,12 @@
-//! Chains that nobody's filter has sealed, with whatever in their seals.
+//! Made-up chains, with any content in their seals.
 
 use host_tests::specification::{base64url, seal};
 use serde_json::{Value, json};
 
-/// The time at which chains begin, in seconds since 1970.
+/// The start time of the chains, in seconds since 1970.
 const BEGUN: u64 = 1_795_161_600;
 
-/// A chain that is made up, record by record.
+/// A made-up chain that grows record by record.
 pub(super) struct MadeUp {
     chain: String,
     next: u64,
@@ -18,7 +18,7 @@ impl MadeUp {
         MadeUp { chain: format!("{number:012}"), next: 0, head: base64url(&[0; 32]) }
     }
 
-    /// Returns the next record, with these members more in its seal.
+    /// Returns the next record, with `more` as additional members of its seal.
     pub(super) fn record(&mut self, record: Value, more: Value) -> String {
         let mut record = record;
         record["audit"] = json!({

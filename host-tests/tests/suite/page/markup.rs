@@ -1,8 +1,8 @@
-//! A strict reader of the pages' own HTML: whatever else a page has in it is an error.
+//! A strict parser for the pages' HTML: it fails at everything that our pages do not use.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The elements that pages are made of.
+/// The elements that pages use.
 const ELEMENTS: [&str; 44] = [
     "html", "head", "meta", "title", "style", "body", "svg", "defs", "pattern", "rect", "path", "use",
     "header", "p", "h1", "h2", "h3", "span", "strong", "nav", "ul", "li", "a", "main", "section", "dl",
@@ -39,14 +39,14 @@ const ATTRIBUTES: [&str; 28] = [
     "cy",
     "transform",
 ];
-/// Those without an end.
+/// The elements without an end tag.
 const VOID: [&str; 2] = ["meta", "br"];
 
-/// A page, taken apart.
+/// A parsed page.
 pub(super) struct Page {
-    /// Elements with their attributes.
+    /// The elements with their attributes.
     pub(super) elements: Vec<(String, BTreeMap<String, String>)>,
-    /// The text of each element that has some, in order.
+    /// The text of each element that has any, in order.
     pub(super) texts: Vec<String>,
 }
 
@@ -86,12 +86,12 @@ impl Page {
         self.elements.iter().filter(|(element, _)| element == name).count()
     }
 
-    /// All text, with a space between elements.
+    /// Returns all text, with a space between elements.
     pub(super) fn text(&self) -> String {
         self.texts.join(" ").split_whitespace().collect::<Vec<_>>().join(" ")
     }
 
-    /// Checks that every reference stays within the page, and leads somewhere.
+    /// Checks that every reference stays in the page and has a target.
     pub(super) fn check_references(&self) {
         let ids: Vec<&String> =
             self.elements.iter().filter_map(|(_, attributes)| attributes.get("id")).collect();
@@ -104,7 +104,7 @@ impl Page {
     }
 }
 
-/// Reads a tag behind its `<`: name, attributes, and what comes after it.
+/// Parses a tag after its `<`. Returns name, attributes, and the rest of the text.
 fn tag(text: &str) -> (String, BTreeMap<String, String>, &str) {
     let name_end = text.find([' ', '>']).expect("a tag's end");
     let (name, mut rest) = text.split_at(name_end);

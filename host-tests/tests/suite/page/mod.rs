@@ -11,8 +11,8 @@ use host_tests::program::flb_audit;
 use std::fs;
 use std::path::Path;
 
-/// Verifies the log `log.ndjson` of a directory, with the roster there if there is one,
-/// and returns the page.
+/// Verifies `log.ndjson` in a directory, with the roster if there is one, and returns the
+/// page.
 fn page(directory: &Path, arguments: &[&str]) -> String {
     let target = directory.join("report.html");
     let mut verify = flb_audit();

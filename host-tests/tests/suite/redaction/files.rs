@@ -1,5 +1,5 @@
-//! The files that a filter finds in its accessible path: a policy that
-//! overrides the one in the module, and the key for HMACs.
+//! Files in a filter's accessible path: a policy that overrides the module's, and the key
+//! for HMACs.
 
 use fixtures::policies::{EVERYTHING, key, table};
 use fixtures::records::parse;
@@ -17,8 +17,8 @@ redact:
   patterns: [{name: word, pattern: 'own secret', action: mask}]
 ";
 
-/// Passes a record in which the policy in the module finds the address and
-/// the password, and the one in the file the address and the words.
+/// Passes a record. The module's policy finds the address and the password in it, and the
+/// file's policy finds the address and the words.
 #[track_caller]
 fn pass(host: &mut Host<'_>) -> (Value, Vec<String>) {
     let record = br#"{"a":"bob@example.com","b":"own secret","password":"hunter2"}"#;
@@ -27,7 +27,7 @@ fn pass(host: &mut Host<'_>) -> (Value, Vec<String>) {
     (parse(&text), notes(&text))
 }
 
-/// The version in a seal that was made by a policy.
+/// Returns the version in a seal that was made with a policy.
 fn version(table: &[u8]) -> String {
     let digest = policy_text(&policy::digest(table));
     format!("1.2.{}", String::from_utf8_lossy(&digest))
@@ -60,7 +60,7 @@ fn a_policy_file_overrides_the_policy_in_the_module() {
     }
 }
 
-/// A file of no use leaves the policy in the module, and every record says so.
+/// If the file is unusable, the module's policy stays in use, and every record says so.
 #[test]
 fn a_damaged_policy_file_is_noted_by_every_record() {
     let table = table(OWN);
@@ -70,7 +70,7 @@ fn a_damaged_policy_file_is_noted_by_every_record() {
         table
     };
     let resealed = {
-        // Not sound, but of the digest that it says.
+        // An invalid table, but with the right digest.
         let mut table = altered(84);
         let digest = policy::digest(&table);
         table[16..48].copy_from_slice(&digest);
@@ -101,7 +101,7 @@ fn a_damaged_policy_file_is_noted_by_every_record() {
             assert_eq!((&record["a"], &record["password"]), (&"[email]".into(), &"[secret-key]".into()));
         }
     }
-    // A directory of that name is no policy either.
+    // A directory with that name is not a policy either.
     fs::remove_file(directory.path().join(FILE_NAME)).expect("a file");
     fs::create_dir(directory.path().join(FILE_NAME)).expect("a directory");
     host.restart();
@@ -111,8 +111,8 @@ fn a_damaged_policy_file_is_noted_by_every_record() {
     assert_eq!(pass(&mut host).1, [""; 0]);
 }
 
-/// A table of every kind of part, any byte of which is another: never a trap,
-/// and if the digest is of no use, never in use.
+/// Tries a table with every kind of part, with any of its bytes changed. It never causes
+/// a trap, and with a wrong digest it is never used.
 #[test]
 fn a_policy_file_with_any_damage_does_no_harm() {
     let table = table(EVERYTHING);

@@ -1,5 +1,5 @@
-//! Nothing leaks: secrets planted anywhere in records of any shape are gone
-//! from what comes out, and nothing else is.
+//! Secrets planted anywhere in records of any form are gone from the output, and nothing
+//! else is changed.
 
 use fixtures::policies::{DEFAULT_TABLE, checked, sealer};
 use fixtures::records::{event, intact, parse, text};
@@ -12,19 +12,19 @@ use serde_json::Value;
 use std::cell::RefCell;
 use std::fmt::Write;
 
-/// A value of a record, and what has to come of it.
+/// A value of a record, of which the expected output follows.
 #[derive(Clone, Debug)]
 enum Node {
     Word(String),
     Number(u32),
     Null,
-    /// A secret in a text.
+    /// A secret in a text, between two other parts.
     Planted(&'static str, String, &'static str),
     /// A card's number, as a number.
     Card(String),
     Array(Vec<Node>),
     Object(Vec<(Key, Node)>),
-    /// JSON in a string, and how it is written there.
+    /// JSON in a string, with the text in which it is written there.
     Json(Box<Node>, String),
 }
 
@@ -32,7 +32,7 @@ enum Node {
 enum Key {
     Plain(String),
     Planted(String),
-    /// It tells that its value is a secret.
+    /// A key that tells that its value is a secret.
     Telling(&'static str),
 }
 
@@ -49,7 +49,7 @@ fn card() -> impl Strategy<Value = String> {
 
 fn iban() -> impl Strategy<Value = String> {
     "[0-9]{18}".prop_map(|account| {
-        // `DE00` behind it, in digits.
+        // `DE00` after the account, in digits.
         let value: u128 = format!("{account}131400").parse().expect("a number");
         format!("DE{:02}{account}", 98 - value % 97)
     })
@@ -99,7 +99,7 @@ fn object(inner: impl Strategy<Value = Node>) -> impl Strategy<Value = Node> {
         1 => (secret().prop_map(Key::Planted), any::<u32>().prop_map(Node::Number)),
         1 => (telling.prop_map(Key::Telling), "[a-z0-9]{9,20}".prop_map(|it| Node::Planted("", it, ""))),
     ];
-    // No two of one key: only one of them would come out.
+    // Keys must be unique, because only one of several equal members would come out.
     vec(member, 0..5).prop_map(|mut members| {
         let mut telling = false;
         members.retain(|(key, _)| match key {
@@ -121,7 +121,7 @@ fn json((node, seed): (Node, u64)) -> Node {
     Node::Json(Box::new(node), text)
 }
 
-/// True if the next character is escaped.
+/// A source of choices whether the next character is escaped.
 struct Escapes(u64);
 
 impl Escapes {
@@ -183,7 +183,7 @@ fn string(text: &str, escapes: &mut Escapes, out: &mut String) {
     out.push('"');
 }
 
-/// True if anything in it has to be redacted.
+/// Returns true if anything in the value must be redacted.
 fn is_changed(node: &Node, depth: usize) -> bool {
     match node {
         Node::Word(_) | Node::Number(_) | Node::Null => false,
@@ -196,7 +196,7 @@ fn is_changed(node: &Node, depth: usize) -> bool {
     }
 }
 
-/// Holds what came out against what came in.
+/// Compares the output with the input.
 fn compare(node: &Node, out: &Value, depth: usize) {
     match node {
         Node::Word(word) => assert_eq!(out.as_str(), Some(&**word)),
@@ -220,7 +220,7 @@ fn compare(node: &Node, out: &Value, depth: usize) {
                 match key {
                     Key::Plain(key) => assert_eq!(key, name),
                     Key::Telling(key) => assert_eq!(key, name),
-                    // What is random may end as names of secrets do.
+                    // Random text may end like the name of a secret.
                     Key::Planted(_) if out == "[secret-key]" => continue,
                     Key::Planted(secret) => assert!(!name.contains(&**secret), "{name}"),
                 }
@@ -235,7 +235,7 @@ fn compare(node: &Node, out: &Value, depth: usize) {
     }
 }
 
-/// All secrets in it.
+/// Collects all secrets in a value.
 fn secrets<'a>(node: &'a Node, found: &mut Vec<&'a str>) {
     match node {
         Node::Word(_) | Node::Number(_) | Node::Null => {}
@@ -252,7 +252,7 @@ fn secrets<'a>(node: &'a Node, found: &mut Vec<&'a str>) {
     }
 }
 
-/// Every text in what came out, and in the JSON that is in it.
+/// Visits every text in the output, and in JSON inside of texts.
 fn texts(value: &Value, seen: &mut impl FnMut(&str)) {
     match value {
         Value::String(text) => {
@@ -288,7 +288,7 @@ fn check(record: &Node, sealed: &[u8]) {
 }
 
 thread_local! {
-    /// One guest for all records: what it has kept of one shows in the next.
+    /// One guest for all records, so that data left over from one would show in the next.
     static HOST: RefCell<Host<'static>> =
         RefCell::new(FILTER.host(Generation::Lasting, Limits::default()));
 }

@@ -1,11 +1,9 @@
-//! Redaction, case by case: by the sealer as it is, and by the module that
-//! ships.
+//! Redaction case by case, by the sealer itself and by the module that ships.
 //!
-//! A folder in `cases/redaction` has a `policy.yaml`, an `hmac.key` where there is one,
-//! and records in `records`: lines with `#` say what is shown, `>` is what
-//! comes in (`>x` in hexadecimal), `<` what goes out without its seal, `=`
-//! what the seal says was redacted, `!` its notes. With `BLESS=1`,
-//! what goes out is written there.
+//! A folder in `cases/redaction` has a `policy.yaml`, maybe an `hmac.key`, and `records`.
+//! In `records`, lines with `#` describe the case, `>` is the input (`>x` in
+//! hexadecimal), `<` is the output without its seal, `=` the redactions in the seal, and
+//! `!` its notes. With `BLESS=1`, the test writes the outputs there.
 
 mod files;
 mod leaks;
@@ -22,10 +20,10 @@ use std::path::Path;
 /// A record of a case.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Case {
-    /// The lines before it, and the one that has the record, as they stand.
+    /// The lines before the record and the line of the record, unchanged.
     head: String,
     record: Vec<u8>,
-    /// The lines that say what comes of it.
+    /// The lines with the expected output.
     outcome: String,
 }
 
@@ -60,7 +58,7 @@ fn from_hex(hex: &[u8]) -> Vec<u8> {
     hex.chunks(2).map(|pair| digit(pair[0]) << 4 | digit(pair[1])).collect()
 }
 
-/// Returns the statements of a sealed record, in the lines of a case.
+/// Returns the output for a sealed record, as lines of a case.
 fn outcome(sealed: &[u8]) -> String {
     records::intact(sealed);
     let text = str::from_utf8(sealed).expect("UTF-8");

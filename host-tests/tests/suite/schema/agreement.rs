@@ -1,5 +1,5 @@
-//! Random schemas and records: what the module that ships says of them is what
-//! the sealer as it is says.
+//! Random schemas and records, for which the module that ships must say the same as the
+//! sealer itself.
 
 use super::outcome;
 use fixtures::policies::{self, checked};
@@ -15,7 +15,7 @@ use std::fs;
 const POLICIES: usize = 150;
 const RECORDS: usize = 8;
 
-/// The table of a policy that has one schema for all records.
+/// Returns the table of a policy with one schema for all records.
 fn table(schema: &Value, disposition: &str) -> Option<Vec<u8>> {
     let entry = format!("{{tag: '*', file: a.json, name: random, invalid: {disposition}}}");
     let source = format!("version: 1\nschema:\n  - {entry}\n");
@@ -36,7 +36,7 @@ fn the_module_and_the_sealer_agree() {
         let mut choices = Choices::of(&input);
         let schema = random::document(&mut choices);
         let disposition = ["mark", "quarantine", "drop"][at % 3];
-        // None of a schema that refers to itself without end.
+        // A schema that refers to itself without end has no table.
         let (Some(table), Some(marking)) = (table(&schema, disposition), table(&schema, "mark")) else {
             continue;
         };
@@ -59,7 +59,7 @@ fn the_module_and_the_sealer_agree() {
             let (marked, said) =
                 outcome(records::text(marker.seal(&records::event(b"tag", text.as_bytes()))));
             assert_eq!(said.get("invalid"), native.1.get("invalid"), "{schema} on {text}");
-            // What is in quarantine is what would have gone out.
+            // The quarantined record is what would have come out otherwise.
             if native.1["disposition"] == "quarantine" {
                 let out: Value = records::parse(native.0.as_bytes());
                 assert_eq!(out["quarantine"], marked, "{schema} on {text}");

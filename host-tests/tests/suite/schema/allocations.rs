@@ -1,4 +1,4 @@
-//! Once it is warm, a sealer takes no memory for schemas, whatever becomes of
+//! After its first records, a sealer allocates no memory for schemas, whatever happens to
 //! the records.
 
 use super::table;
@@ -18,8 +18,7 @@ fn a_warm_sealer_takes_no_memory() {
         serde_json::from_str(&fs::read_to_string(kinds.join("records.json")).expect("records"))
             .expect("JSON");
     let mut count = 0;
-    // A member of the record's own that is called `audit` gets a new name, which
-    // takes memory.
+    // A member `audit` of the original record gets a new name, which takes memory.
     for case in cases.iter().filter(|case| case["seal"].get("renamed").is_none()) {
         let [tag, record] = ["tag", "record"].map(|name| case[name].as_str().expect("a text").as_bytes());
         let event = records::event(tag, record);

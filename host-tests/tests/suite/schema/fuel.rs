@@ -1,17 +1,17 @@
-//! The cost of schemas, in instructions of the shipped module.
+//! The cost of schemas, in instructions of the module that ships.
 
 use flb_audit_host::filter::Generation;
 use flb_audit_policy::{DEFAULT_POLICY, Policy, compile};
 use host_tests::{guest, streams};
 
-/// The limit of what a schema takes, on top of redaction and sealing, in instructions a
-/// byte of a record: in mode `required`, and in mode `strict`.
+/// The limit for the cost of a schema on top of redaction and sealing, in instructions
+/// per byte of a record, for the modes `required` and `strict`.
 const INSTRUCTIONS_PER_BYTE_MAX: [(&str, f64); 2] = [("required", 12.0), ("strict", 20.0)];
-/// The limit of what the first call takes on top, in instructions.
+/// The limit for the additional cost of the first call, in instructions.
 const FIRST_CALL_INSTRUCTIONS_MAX: u64 = 21_000;
 
-/// Returns the cost of a stream under the shipped policy with this `schema` behind
-/// it: the first call, and all others together, of as many bytes.
+/// Returns the cost of a stream under the shipped policy followed by `schema`: of the
+/// first call, of all others together, and the number of bytes in these.
 fn cost(stream: &str, schema: &str) -> (u64, u64, usize) {
     let source = format!("{DEFAULT_POLICY}\n{schema}");
     let policy = Policy::read(&source).unwrap_or_else(|problem| panic!("{problem}"));

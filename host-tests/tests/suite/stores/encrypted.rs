@@ -1,5 +1,4 @@
-//! `flb-audit` on an encrypted ledger, for somebody who has an identity and for somebody who
-//! has not.
+//! `flb-audit` on an encrypted ledger, with and without an identity.
 
 use super::{altered, findings};
 use flb_audit_ledger::{Settings, manifest};
@@ -14,8 +13,8 @@ use tempfile::TempDir;
 
 const RECORDS: u64 = 200;
 
-/// A ledger of two chains and several lives, with five closed files and a few
-/// frames in the sixth, and keys.
+/// A ledger of two chains and several lives, and keys. It has five closed files, and a
+/// few frames in the sixth.
 struct Home {
     ledger: TempDir,
     keys: TempDir,
@@ -114,7 +113,7 @@ fn copy(home: &Home) -> Home {
     Home { ledger: copy(&home.ledger), keys: copy(&home.keys) }
 }
 
-/// A crash between a manifest and the name of its file is no fault.
+/// A crash after writing a manifest and before renaming its file is not a fault.
 #[test]
 fn a_file_that_is_being_closed_is_whole() {
     let home = Home::new();
@@ -153,7 +152,7 @@ fn an_export_has_the_records_and_proves_them() {
     }
 }
 
-/// A file that is no identity file is called so, and its text is not shown.
+/// The error for a file that is not an identity file says so, and does not show its text.
 #[test]
 fn wrong_uses_are_told() {
     let home = Home::new();
@@ -177,7 +176,7 @@ fn wrong_uses_are_told() {
     assert!(String::from_utf8_lossy(&piped.stdout).contains("cannot be read from a pipe"));
     let prove = home.run("prove", "", &[&closed, "--chain", "AQEBAQEBAQEB", "--seg", "1", "--seq", "1"]);
     assert!(String::from_utf8_lossy(&prove.stderr).contains("flb-audit export --identity"));
-    // One file by itself.
+    // A single file is verified alone.
     let output = home.run("verify", "right", &["--json", &closed]);
     let report: Value = serde_json::from_slice(&output.stdout).expect("a report");
     assert!(report["records"].as_u64() > Some(20), "{report}");

@@ -1,4 +1,4 @@
-//! `flb-audit verify` on an export, as made and altered.
+//! `flb-audit verify` on an export, unchanged and altered.
 
 use super::{altered, edit_lines, lines};
 use flb_audit_core::chain::ChainId;
@@ -18,8 +18,8 @@ fn flb_audit(arguments: &[&str], paths: &[&Path]) -> Output {
     program::flb_audit().args(arguments).args(paths).output().expect("dist/flb-audit")
 }
 
-/// A ledger with keys, of a filter's chain and its own, in many files and
-/// several lives, and an export of it.
+/// A ledger with keys, of a filter's chain and its own, with many files and several
+/// lives, and an export of it.
 struct Exported {
     home: TempDir,
     dir: PathBuf,
@@ -47,7 +47,7 @@ impl Exported {
 
     fn closed(options: &[&str]) -> Self {
         let made = Exported::new(&settings(), options);
-        // Without those that have no proof yet.
+        // Leaves out the records that have no proof yet.
         let left = lines(&made.dir.join(PROOFS)).iter().filter(|line| *line != "null").count();
         for name in [RECORDS, PROOFS] {
             edit_lines(&made.dir.join(name), |lines| lines.truncate(left));
@@ -120,7 +120,8 @@ fn what_is_altered_is_found() {
     }
 }
 
-/// Paths of all lengths lead to the root, and to no other from any other place.
+/// A path leads from its place to the root. Shorter and longer paths, and other places,
+/// do not lead there.
 #[test]
 fn a_path_fits_one_place() {
     for entries in 1..20u64 {
@@ -132,7 +133,7 @@ fn a_path_fits_one_place() {
             for (other, size) in (0..entries + 2).flat_map(|at| [(at, entries), (at, entries + 1)]) {
                 let leads = tree::root_by(&path, *leaf, other, size) == Some(whole.root());
                 let is_right = (other, size) == (index, entries);
-                // One path may fit trees of several sizes, which manifests tell apart.
+                // One path may fit trees of several sizes. Manifests state the size.
                 assert!(leads == is_right || size != entries, "{index} of {entries}: as {other} of {size}");
             }
             for short in 0..path.len() {
@@ -143,7 +144,7 @@ fn a_path_fits_one_place() {
     }
 }
 
-/// By its definition in RFC 6962 section 2.1.1.
+/// Returns the path by its definition in RFC 6962 section 2.1.1.
 fn path(leaves: &[tree::Node], index: usize) -> Vec<tree::Node> {
     if leaves.len() == 1 {
         return Vec::new();

@@ -1,5 +1,5 @@
-//! Alterations of files of frames. Whoever can write such a file can make its digests,
-//! and who knows the recipient, frames.
+//! Alterations of files of frames. Everybody who can write such a file can compute its
+//! digests, and everybody who knows the recipient can make frames.
 
 use super::{index, text};
 use flb_audit_ledger::frame;
@@ -7,7 +7,7 @@ use ledger_fixtures::key;
 use ring::digest::{Context, SHA256};
 use serde_json::{Value, json};
 
-/// Bytes of a digest and of a head.
+/// The number of bytes of a digest, and of a head.
 const HASH: usize = 32;
 
 pub(super) fn take(file: &mut Vec<u8>, name: &str, what: &Value) {
@@ -40,7 +40,7 @@ pub(super) fn take(file: &mut Vec<u8>, name: &str, what: &Value) {
     *file = frames.concat();
 }
 
-/// The frames of a file, each with its digest.
+/// Splits a file into its frames, each with its digest.
 fn split(file: &[u8]) -> Vec<Vec<u8>> {
     let windows = file.windows(frame::START.len()).enumerate();
     let starts = windows.filter(|(_, window)| *window == frame::START).map(|(at, _)| at);
@@ -48,7 +48,7 @@ fn split(file: &[u8]) -> Vec<Vec<u8>> {
     starts.windows(2).map(|range| file[range[0]..range[1]].to_vec()).collect()
 }
 
-/// The position at which the heads of a frame's records begin.
+/// Returns the position at which the heads of a frame's records begin.
 fn header(frame: &[u8]) -> usize {
     frame.iter().position(|byte| *byte == b'\n').expect("a header") + 1
 }
@@ -58,7 +58,7 @@ fn body(frame: &[u8]) -> usize {
     frame.windows(start.len()).position(|window| window == start).expect("a body")
 }
 
-/// Makes the digests of all frames anew.
+/// Computes the digests of all frames again.
 fn digest(frames: &mut [Vec<u8>]) {
     let mut before = vec![0; HASH];
     for frame in frames {
@@ -71,7 +71,7 @@ fn digest(frames: &mut [Vec<u8>]) {
     }
 }
 
-/// A frame of one record, without a digest that fits.
+/// Returns a frame of one record, with a wrong digest.
 fn forged(what: &Value) -> Vec<u8> {
     let lines = match what["spaces"].as_u64() {
         Some(count) => vec![b' '; count as usize],
@@ -81,7 +81,7 @@ fn forged(what: &Value) -> Vec<u8> {
         ruzstd::encoding::compress_to_vec(&lines[..], ruzstd::encoding::CompressionLevel::Fastest);
     let mut body = age::encrypt(&key().to_public(), &compressed).expect("encrypted");
     if what["damaged"] == true {
-        // Within what is encrypted.
+        // A place inside the encrypted part.
         let at = body.len() - 20;
         body[at..].fill(0);
     }

@@ -20,7 +20,7 @@ fn settings() -> Settings {
     Settings { file_bytes: 4000, ..Settings::default() }
 }
 
-/// A ledger of two chains, in several files; with `keep_bytes`, some of them
+/// Creates a ledger of two chains with several files. With `keep_bytes`, some of them are
 /// deleted.
 fn ledger(keep_bytes: Option<u64>) -> TempDir {
     let directory = directory();
@@ -30,7 +30,7 @@ fn ledger(keep_bytes: Option<u64>) -> TempDir {
         let mut records = filter.seal(&plain(20 * first, 10));
         records.extend(plain(20 * first + 10, 10));
         ledger.store(TAG, &chunk(&records)).expect("stored");
-        // Another life of the ledger's own chain.
+        // Begins another life of the ledger's own chain.
         if first % 3 == 0 {
             drop(ledger);
             ledger = open(&directory, &Settings { keep_bytes, ..settings() });
@@ -82,7 +82,7 @@ fn a_tombstone_that_nobody_has_sealed_accounts_for_nothing() {
     assert_eq!(report["verdict"], "tampered");
 }
 
-/// An attacker who writes the store deletes a file and adds a tombstone, which lacks the
+/// An attacker who can write the store deletes a file and adds a tombstone, which has no
 /// signature.
 #[test]
 fn a_tombstone_that_no_key_has_signed_accounts_for_nothing() {
@@ -113,7 +113,7 @@ fn a_tombstone_that_no_key_has_signed_accounts_for_nothing() {
         records: second.records,
         by: "keep_age".into(),
     });
-    // The next record of the same life.
+    // The next record in the same life.
     let next = Place { sequence: last.place.sequence + 1, ..last.place };
     let chain = Chain { id: last.chain, algorithm: last.algorithm, next, head: last.head, link: None };
     let mut sealer = Sealer::new(chain, Notes::NONE, None).expect("a sealer");
@@ -142,8 +142,8 @@ fn a_tombstone_that_no_key_has_signed_accounts_for_nothing() {
     assert!(report["findings"].to_string().contains("no tombstone says why"), "{report}");
 }
 
-/// A path leads from each record to its file's root, computed here as in RFC
-/// 9162 section 2.1.3.2.
+/// A path leads from each record to its file's root. The test computes it by RFC 9162
+/// section 2.1.3.2.
 #[test]
 fn an_export_proves_its_records() {
     let directory = ledger(Some(6000));

@@ -1,7 +1,7 @@
 //! `flb-audit` on ledgers and exports, complete and altered.
 //!
-//! Each file in `cases/stores` is a table of what somebody may do to a store. `do` has
-//! the steps; a finding has to have the `verdict` and to say `what`.
+//! Each file in `cases/stores` is a table of alterations of a store. `do` has the steps.
+//! A finding must have the `verdict` and say `what`.
 
 mod encrypted;
 mod export;
@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 struct Altered {
     name: String,
     steps: Vec<Value>,
-    /// The people who can find it: `reader`, who has an identity, or `all`.
+    /// Who can find it: `reader`, who has an identity, or `all`.
     by: String,
     verdict: String,
     what: String,
@@ -44,7 +44,7 @@ fn altered(table: &str) -> Vec<Altered> {
 }
 
 impl Altered {
-    /// Does it to a store.
+    /// Alters a store by these steps.
     fn alter(&self, store: &Path) {
         for step in &self.steps {
             let (name, what) = step.as_object().and_then(|step| step.iter().next()).expect("a step");
@@ -61,13 +61,14 @@ impl Altered {
     }
 }
 
-/// The findings, but for what is so without a roster.
+/// Returns the findings, without those that are due to the missing roster.
 fn findings(report: &Value) -> Vec<&Value> {
     let findings = report["findings"].as_array().expect("findings").iter();
     findings.filter(|finding| finding["verdict"] != "unsigned").collect()
 }
 
-/// Returns the path of a store's file; `open` is the last file, which is being written.
+/// Returns the path of a file in a store. `open` stands for the last file, which is still
+/// being written.
 fn at(store: &Path, name: &Value) -> PathBuf {
     match text(name) {
         "open" => {
@@ -84,13 +85,13 @@ fn text(value: &Value) -> &str {
     value.as_str().expect("a text")
 }
 
-/// An index; a negative one counts from the end.
+/// Returns an index. A negative number counts from the end.
 fn index(value: &Value, length: usize) -> usize {
     let at = value.as_i64().expect("a number");
     if at < 0 { length - at.unsigned_abs() as usize } else { at as usize }
 }
 
-/// The index of a line, which are numbered from 1.
+/// Returns the index of a line. Lines are numbered from 1.
 fn line(value: &Value) -> usize {
     value.as_u64().expect("a line") as usize - 1
 }
@@ -147,7 +148,7 @@ fn edit_lines(path: &Path, alter: impl FnOnce(&mut Vec<String>)) {
     fs::write(path, lines.iter().map(|line| format!("{line}\n")).collect::<String>()).expect("written");
 }
 
-/// A record that nobody has signed, of a chain that is made up.
+/// Returns an unsigned record of a made-up chain.
 fn forged() -> String {
     let next = Place { segment: 1, run: Run::from_random([9; 6]), sequence: 0 };
     let id = ChainId::from_random([9; 9]);

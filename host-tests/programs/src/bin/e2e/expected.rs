@@ -1,27 +1,27 @@
-//! The expected records, and a description of the first difference from the actual ones.
+//! The expected records, and the first difference from the records that came out.
 
 use crate::sink::{Record, Sink};
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Map, Number, Value, json};
 use std::collections::HashMap;
 
-/// A record that must come out.
+/// A record as it has to come out.
 #[derive(Clone, Debug)]
 pub(crate) struct Expected {
     pub(crate) tag: String,
-    /// Seconds and nanoseconds. None if Fluent Bit sets the time.
+    /// Seconds and nanoseconds; none where Fluent Bit gives the time.
     pub(crate) time: Option<(u32, u32)>,
     pub(crate) record: Value,
-    /// The expected remarks of the seal. None if they do not matter.
+    /// The expected remarks of the seal; none if they are left open.
     pub(crate) remarks: Option<Value>,
-    /// The largest relative deviation of a double.
+    /// The largest deviation of a double, as a part of itself.
     pub(crate) tolerance: f64,
 }
 
-/// The deviation of a double that is printed with sixteen digits, and half of that again.
+/// The deviation that sixteen digits tell apart, and a half.
 const SIXTEEN_DIGITS: f64 = 1e-15;
 
-/// The members of a seal that say something about its record.
+/// The members of a seal that say something of its record.
 const REMARKS: [&str; 10] = [
     "notes",
     "redacted",
@@ -36,12 +36,12 @@ const REMARKS: [&str; 10] = [
 ];
 
 impl Expected {
-    /// Expects a record to come out unchanged.
+    /// A record that comes out as it went in.
     pub(crate) fn unchanged(tag: &str, time: Option<(u32, u32)>, record: Value) -> Self {
         Expected { tag: tag.to_owned(), time, record, remarks: Some(json!({})), tolerance: 0.0 }
     }
 
-    /// Expects the same, but lets doubles change in their last digit.
+    /// The same, but that doubles may change in the last of their digits.
     pub(crate) fn alike(self) -> Self {
         Expected { remarks: None, tolerance: SIXTEEN_DIGITS, ..self }
     }
@@ -69,14 +69,14 @@ impl Expected {
     }
 }
 
-/// Returns what a seal remarks about its record.
+/// Returns the remarks of a seal on its record.
 pub(crate) fn remarks(audit: &Value) -> Value {
     let remark = |name: &str| Some((name.to_owned(), audit.get(name)?.clone()));
     Value::Object(REMARKS.into_iter().filter_map(remark).collect::<Map<_, _>>())
 }
 
-/// Compares the records from an output with the expected ones, for each tag in the order
-/// of the chain.
+/// Holds what came out of an output against what had to, tag by tag, each in
+/// the order of the chain.
 pub(crate) fn check(sink: &Sink, expected: &[Expected]) -> Result<()> {
     let mut found: HashMap<String, Vec<Record>> = HashMap::new();
     for record in sink.records()? {
@@ -95,8 +95,8 @@ pub(crate) fn check(sink: &Sink, expected: &[Expected]) -> Result<()> {
     Ok(())
 }
 
-/// Describes the first difference of `found` from `expected` and its place. The order of
-/// members and the type of a number matter.
+/// Describes the first difference of `found` from `expected`, and its place. The
+/// order of members and the kind of a number count.
 fn difference(at: &str, expected: &Value, found: &Value, tolerance: f64) -> Option<String> {
     match (expected, found) {
         (Value::Object(expected), Value::Object(found)) => {
@@ -123,8 +123,8 @@ fn difference(at: &str, expected: &Value, found: &Value, tolerance: f64) -> Opti
 
 fn is_same(expected: &Number, found: &Number, tolerance: f64) -> bool {
     let is_double = |number: &Number| number.as_str().contains(['.', 'e', 'E']);
-    // Without its last digit, a double may have no fraction. Then Fluent Bit prints it
-    // like an integer.
+    // Without its last digit a double may have no fraction, and then Fluent
+    // Bit prints it as it prints integers.
     if !is_double(expected) || (!is_double(found) && tolerance == 0.0) {
         return expected == found;
     }
