@@ -1,4 +1,5 @@
-//! The two hashes of a seal: of the record, and of the chain up to it.
+//! The two hashes of a seal: the leaf over the record, and the head over the chain up to
+//! it.
 
 use sha2::digest::Output;
 use sha2::{Digest, Sha256, Sha512_256};
@@ -16,8 +17,8 @@ pub const HEAD_DOMAIN: &[u8] = b"flb-audit head v1\n";
 pub enum Algorithm {
     /// SHA-256.
     Sha256 = 1,
-    /// SHA-512/256: as long and as strong; works on 64-bit words, of which an
-    /// interpreter needs half as many steps.
+    /// SHA-512/256: as long and as strong. It works on 64-bit words, so an interpreter
+    /// needs half as many steps.
     #[default]
     Sha512_256 = 2,
 }
@@ -26,12 +27,12 @@ impl Algorithm {
     /// Every algorithm.
     pub const ALL: [Algorithm; 2] = [Algorithm::Sha256, Algorithm::Sha512_256];
 
-    /// The algorithm of this number in the format.
+    /// Returns the algorithm with this number in the format.
     pub fn from_id(id: u8) -> Option<Self> {
         Self::ALL.into_iter().find(|algorithm| *algorithm as u8 == id)
     }
 
-    /// As FIPS 180-4 names it, in lower case.
+    /// Returns the name of FIPS 180-4, in lower case.
     pub fn name(self) -> &'static str {
         match self {
             Algorithm::Sha256 => "sha-256",
@@ -53,13 +54,13 @@ impl Algorithm {
         }
     }
 
-    /// The hash of a record, whose canonical form is given in parts.
+    /// Returns the hash of a record, whose canonical form is given in parts.
     pub fn leaf(self, canonical: [&[u8]; 4]) -> Hash {
         let [a, b, c, d] = canonical;
         self.digest(&[LEAF_DOMAIN, a, b, c, d])
     }
 
-    /// The hash of the chain up to and including the record of this leaf.
+    /// Returns the hash of the chain up to and including the record with this leaf.
     pub fn head(self, previous: &Hash, leaf: &Hash) -> Hash {
         self.digest(&[HEAD_DOMAIN, previous, leaf])
     }

@@ -19,11 +19,12 @@ const fn vendor(
     Detector { name, what, shapes, source, validator: Validator::ShapedToken, ..TOKEN }
 }
 
-/// GitHub's list of what it finds in repositories names the token; its form is gitleaks'.
+/// GitHub's list of secrets that it finds in repositories names the token; its form is
+/// gitleaks'.
 const GITLEAKS: &str = "GitHub Docs, Supported secret scanning patterns; form: gitleaks";
 /// GitHub's list names the token; its form is trufflehog's.
 const TRUFFLEHOG: &str = "GitHub Docs, Supported secret scanning patterns; form: trufflehog";
-/// Azure's keys that say what they are.
+/// Azure's keys with a mark of their own.
 const AZURE: &str = "Microsoft, security-utilities, High confidence secret patterns";
 
 #[rustfmt::skip]
