@@ -194,6 +194,26 @@ pub(crate) struct Detector<'a> {
 }
 
 /// A policy, in the form of its table.
+///
+/// # Example
+///
+/// `flb_audit_policy::compile` writes the tables of policies. This table has no rules:
+///
+/// ```
+/// use flb_audit_core::policy::{NO_AUTOMATON, Policy, TableParts};
+///
+/// let mut parts = TableParts::default();
+/// parts.source = b"version: 1";
+/// (parts.scout, parts.keys, parts.paths) = (NO_AUTOMATON, NO_AUTOMATON, NO_AUTOMATON);
+/// let mut table = parts.write();
+/// assert_eq!(Policy::check(&table)?.source, b"version: 1");
+///
+/// if let Some(last) = table.last_mut() {
+///     *last ^= 1;
+/// }
+/// assert!(Policy::check(&table).is_err());
+/// # Ok::<(), &str>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Policy<'a> {
     digest: Hash,

@@ -75,6 +75,16 @@ pub(crate) struct Rule {
 
 impl Policy {
     /// Reads a policy that names no files. An error has the place of the problem.
+    ///
+    /// # Example
+    ///
+    /// ```
+    /// use flb_audit_policy::Policy;
+    ///
+    /// let problem = Policy::read("version: 1\nredact: {pakcs: {secrets: on}}\n").err().expect("a problem");
+    /// assert_eq!((problem.line, problem.column), (2, 10));
+    /// assert!(problem.message.ends_with("did you mean `packs`?"));
+    /// ```
     pub fn read(source: &str) -> Result<Policy, Problem> {
         Policy::read_with(source, &mut |_| Err("a policy without a path has no files".into()))
     }

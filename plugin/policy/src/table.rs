@@ -20,6 +20,21 @@ use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 
 /// Compiles a policy. An error has the place of the part that cannot be compiled.
+///
+/// # Example
+///
+/// ```
+/// use flb_audit_core::redact::Redactor;
+///
+/// let policy = flb_audit_policy::Policy::read("version: 1\nredact: {packs: {secrets: on}}\n")?;
+/// let table = flb_audit_policy::compile(&policy)?;
+///
+/// let mut redactor = Redactor::new(flb_audit_core::policy::Policy::check(&table)?, None);
+/// let mut found = Vec::new();
+/// redactor.find(b"login with password=Xq9-hunter", |rule, part| found.push((rule.name.to_vec(), part)));
+/// assert_eq!(found, [(b"password".to_vec(), 20..30)]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn compile(policy: &Policy) -> Result<Vec<u8>, Problem> {
     let rules = policy.detectors.len() + policy.keys.len() + policy.path_rules.len() + 3;
     if rules > RULES_MAX {

@@ -47,6 +47,30 @@ const OUT_BYTES_RESERVED: usize = 6 * (RAW_BYTES_RESERVED + TAG_BYTES_MAX) + (2 
 const SEAL_BYTES_RESERVED: usize = 6 * TAG_BYTES_MAX + (1 << 10);
 
 /// Seals one record after the other. The memory is kept between records.
+///
+/// # Example
+///
+/// ```
+/// use flb_audit_core::chain::{Chain, ChainId, GENESIS, Place, Run};
+/// use flb_audit_core::hash::Algorithm;
+/// use flb_audit_core::record::notes::Notes;
+/// use flb_audit_core::{Event, Sealer};
+///
+/// let (id, run) = (ChainId::from_random([1; 9]), Run::from_random([2; 6]));
+/// let next = Place { segment: 1, run, sequence: 0 };
+/// let chain = Chain { id, algorithm: Algorithm::default(), next, head: GENESIS, link: None };
+/// let mut sealer = Sealer::new(chain, Notes::NONE, None).expect("memory");
+///
+/// let record = br#"{"actor":"ann","action":"login"}"#;
+/// let event = Event {
+///     tag: b"audit",
+///     seconds: 1_795_161_600,
+///     nanoseconds: 0,
+///     record: Some(record),
+///     record_len: record.len(),
+/// };
+/// assert!(sealer.seal(&event).starts_with(br#"{"actor":"ann","action":"login","audit":{"chain":"#));
+/// ```
 #[derive(Debug)]
 pub struct Sealer<'p> {
     chain: Chain,

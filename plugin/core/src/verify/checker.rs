@@ -50,6 +50,32 @@ pub struct SealedRecord<'a> {
 const IGNORED_KEYS_MAX: usize = 7;
 
 /// Checks one record after the other. The memory is kept between records.
+///
+/// # Example
+///
+/// ```
+/// use flb_audit_core::chain::{Chain, ChainId, GENESIS, Place, Run};
+/// use flb_audit_core::hash::Algorithm;
+/// use flb_audit_core::record::notes::Notes;
+/// use flb_audit_core::verify::{Checked, Checker};
+/// use flb_audit_core::{Event, Sealer};
+///
+/// # let (id, run) = (ChainId::from_random([1; 9]), Run::from_random([2; 6]));
+/// # let next = Place { segment: 1, run, sequence: 0 };
+/// # let chain = Chain { id, algorithm: Algorithm::default(), next, head: GENESIS, link: None };
+/// # let record = br#"{"actor":"ann","action":"login"}"#;
+/// # let (tag, record_len) = (&b"audit"[..], record.len());
+/// # let event = Event { tag, seconds: 0, nanoseconds: 0, record: Some(record), record_len };
+/// let mut sealer = Sealer::new(chain, Notes::NONE, None).expect("memory");
+/// let sealed = sealer.seal(&event).strip_suffix(b"\0").expect("a NUL byte at the end");
+/// let altered = String::from_utf8(sealed.to_vec())?.replace("ann", "bob");
+///
+/// let mut checker = Checker::new(Vec::new());
+/// assert!(matches!(checker.check(sealed)?, Checked::Sealed(record) if record.is_intact));
+/// assert!(matches!(checker.check(altered.as_bytes())?, Checked::Sealed(record) if !record.is_intact));
+/// assert!(matches!(checker.check(br#"{"actor":"ann"}"#)?, Checked::Unsealed));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Default)]
 pub struct Checker {
     tape: Tape,

@@ -74,6 +74,25 @@ pub struct Compiled {
 }
 
 /// Compiles a schema's text.
+///
+/// # Example
+///
+/// ```
+/// use flb_audit_core::Tape;
+/// use flb_audit_core::record::tape::Dialect;
+/// use flb_audit_core::schema::{Outcome, Program, Validator};
+/// use flb_audit_policy::schema::{Options, compile};
+///
+/// let compiled = compile(r#"{"required":["actor"]}"#, Options::default())?;
+/// let program = Program::read(&compiled.program).expect("a program");
+///
+/// let record = br#"{"action":"login"}"#;
+/// let mut tape = Tape::new();
+/// tape.read(record, Dialect::Json)?;
+/// let mut validator = Validator::new();
+/// assert!(matches!(validator.check(&program, &tape, record), Outcome::Invalid(_)));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn compile(text: &str, options: Options) -> Result<Compiled, SchemaError> {
     compiler::compile(text, options)
 }
