@@ -15,7 +15,7 @@ use alloc::vec::Vec;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-/// The distance of checkpoints in a segment, in records. The first record is always a
+/// The maximum distance of checkpoints in a segment, in records. The first record is always a
 /// checkpoint.
 pub const CHECKPOINT_RECORDS_MAX: u64 = 1024;
 

@@ -67,8 +67,8 @@ fn print(hash: u64) -> u32 {
     hash as u32 | 1
 }
 
-/// A hash of the first `len` bytes of `text`: eight bytes at once, the last eight once
-/// more.
+/// Returns a hash of the first `len` bytes of `text`. It reads eight bytes at once; the
+/// last eight may overlap with those before.
 #[inline(always)]
 fn hash(text: &[u8], len: usize) -> u64 {
     let word = |at: usize| text.get(at..).and_then(<[u8]>::first_chunk).map(|word| u64::from_le_bytes(*word));
@@ -85,7 +85,7 @@ fn hash(text: &[u8], len: usize) -> u64 {
     mix(hash, word(len - 8).unwrap_or_default())
 }
 
-/// The bytes of a text that is shorter than eight.
+/// Returns the bytes of a text of fewer than eight.
 #[cold]
 fn short(text: &[u8]) -> u64 {
     text.iter().rev().fold(0, |all, byte| all << 8 | u64::from(*byte))

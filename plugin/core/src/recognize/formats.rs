@@ -7,9 +7,9 @@
 //! | 4..6 | the number of variants, without the unknown one |
 //! | 6..8 | the number of conditions |
 //! | 8..10 | the number of pins |
-//! | 10..12 | the number of keys in the dictionary, or 0 |
+//! | 10..12 | the number of slots in the dictionary, or 0 |
 //! | 12..14 | the length of the texts, in bytes |
-//! | 1 × keys | for each key of the dictionary, its number among the keys at the top of a record; 255 if it is none of them |
+//! | 1 × slots | for each slot of the dictionary, the number of its key among the keys at the top of a record; 255 if it is none of them |
 //! | 8 × nominating keys | the rules that a key nominates, a bit each; bit 63 if it may hold other records |
 //! | 4 × rules | the first of its conditions; the number of its conditions; the variant |
 //! | 8 × variants | its name, as place and length in the texts; the first of its cases among the rules, and their number; 1 if paths with a rule may lead into it; the number of its format; zero |
@@ -144,7 +144,7 @@ pub struct FormatsParts<'a> {
 /// The formats of a policy, in the form of its table.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Formats<'a> {
-    /// For each key of the dictionary, its number among the keys at the top.
+    /// For each slot of the dictionary, the number of its key among the keys at the top.
     pub(super) tops: &'a [u8],
     pub(super) nominations: &'a [[u8; 8]],
     pub(super) rules: &'a [[u8; 4]],
