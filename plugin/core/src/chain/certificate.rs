@@ -123,7 +123,7 @@ pub struct KeyStatement {
     /// The certificates that lead from this key, and from the two before it, to key 0;
     /// sorted by number.
     pub certificates: Vec<Certificate>,
-    /// The handovers to this key and to the key before it.
+    /// Since when it is in force, and the key before it.
     pub since: Vec<Handover>,
 }
 

@@ -82,7 +82,7 @@ pub struct Signer {
 }
 
 impl Signer {
-    /// Creates a signer with the key that `statement` is about.
+    /// A signer for the key that `statement` is about.
     pub fn new(secret: SecretKey, statement: &KeyStatement) -> Result<Self, OutOfMemory> {
         let (mut text, mut message, mut anchor) = (Vec::new(), Vec::new(), Vec::new());
         statement.write(&mut text)?;

@@ -103,8 +103,8 @@ impl<S: Storage> Rotation<S> {
         Ok((opened, newest))
     }
 
-    /// Keeps the key that is in force by the file for the first record: the key has
-    /// sealed nothing that may have been handed on.
+    /// Keeps the key that the file has in force for the first record: the key
+    /// has sealed nothing that can have been handed on.
     pub fn keep_key(&mut self) {
         self.is_unused = true;
     }
@@ -167,7 +167,7 @@ impl<S: Storage> Rotation<S> {
 
     fn keep(&self, ring: &KeyRing, slot: usize) -> Changed<S::Error> {
         let signer = ring.signer()?;
-        // The previous key may still be there.
+        // The key before it may still be there.
         let destroyed = self.write(&zeros(SLOT_BYTES)?, 1 - slot);
         Ok((signer, destroyed.err()))
     }
