@@ -1,4 +1,4 @@
-//! An output that does what the tag of a chunk says, whatever that is.
+//! An output that does what a chunk's tag says.
 #![allow(missing_docs)]
 
 wit_bindgen::generate!({ path: "../../wit", world: "component" });
@@ -9,14 +9,14 @@ use fluent_bit::output::logging::{Level, log};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
-/// The number of chunks that this instance was given.
+/// The number of chunks that this instance has received.
 static CHUNKS: AtomicU32 = AtomicU32::new(0);
 
-/// The number of ticks of this instance.
+/// The number of ticks that this instance has had.
 static TICKS: AtomicU32 = AtomicU32::new(0);
 static DRAIN_SLEEPS: AtomicBool = AtomicBool::new(false);
 
-/// Longer than any test.
+/// Longer than any test runs.
 const LONG: Duration = Duration::from_secs(3600);
 
 struct Faulty;
@@ -114,7 +114,7 @@ impl Guest for Faulty {
     fn tick() -> Result<(), String> {
         match TICKS.fetch_add(1, Ordering::Relaxed) + 1 {
             2 => Err("as it was told".into()),
-            // No chunk is being delivered.
+            // No chunk is being delivered in this call.
             3 => Err(delivery::attempt().to_string()),
             ticks => {
                 log(Level::Info, &format!("tick {ticks}"));

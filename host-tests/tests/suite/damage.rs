@@ -1,5 +1,5 @@
-//! `flb-audit` on a ledger that was damaged and has gone on: it never says that
-//! it is whole, whatever is done to make it look so.
+//! `flb-audit` on a ledger that was damaged and then continued. It never reports the
+//! ledger as intact, even if somebody tries to hide the damage.
 
 use flb_audit_host::component::{Level, Limits};
 use flb_audit_host::output;
@@ -15,7 +15,7 @@ use tempfile::TempDir;
 /// A change to a directory.
 type Alter = fn(&Path);
 
-/// A ledger with keys, of which the first file is closed, and a roster.
+/// A ledger with keys and a roster. Its first file is closed.
 struct Signed {
     _home: TempDir,
     dir: PathBuf,
@@ -68,10 +68,10 @@ fn line(directory: &Path, name: &str, number: usize, alter: impl FnOnce(&mut Vec
     fs::write(path, lines.concat()).expect("written");
 }
 
-/// The file that is open.
+/// The open file.
 const OPEN: &str = "00000002.ndjson";
 
-/// The shipped component on such a directory, in a Fluent Bit that starts.
+/// Starts the shipped component on such a directory, as Fluent Bit would.
 #[test]
 fn a_damaged_ledger_starts_and_says_so() {
     let cases: [(&str, &str); 2] = [
@@ -98,8 +98,8 @@ fn a_damaged_ledger_starts_and_says_so() {
     }
 }
 
-/// Each is damaged before the ledger goes on, and altered afterwards; what is
-/// found then, beside that the file was damaged.
+/// Each case damages a file before the ledger continues, and alters something afterwards.
+/// It states the finding in addition to the damage.
 #[test]
 fn damage_is_never_made_good() {
     let nothing: Alter = |_| {};
@@ -172,7 +172,7 @@ fn damage_is_never_made_good() {
     }
 }
 
-/// The records of a damaged file that are whole have proofs as all others.
+/// The intact records of a damaged file have proofs like all others.
 #[test]
 fn what_is_whole_in_a_damaged_file_is_exported() {
     let signed = Signed::new();
@@ -186,7 +186,7 @@ fn what_is_whole_in_a_damaged_file_is_exported() {
     assert_eq!((proofs.lines().count(), of_damaged), (59, 19));
 }
 
-/// The damaged file was deleted by retention later.
+/// Retention deletes the damaged file later.
 #[test]
 fn a_tombstone_does_not_cover_damage() {
     let signed = Signed::new();

@@ -1,6 +1,5 @@
-//! The ledger that ships, on the host that ships, with a driver that plays chunks
-//! and brings again what was not answered with ok, in a process that is killed, or
-//! whose disk fails.
+//! The ledger and the host that ship, with a driver that delivers chunks, and delivers
+//! them again until the answer is ok. Its process is killed, or its disk fails.
 
 use flb_audit_host::component::{Answer, Limits};
 use flb_audit_host::output;
@@ -14,7 +13,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-/// The number of chunks that the driver plays, and of records in each.
+/// The number of chunks that the driver delivers, and the number of records in each.
 const CHUNKS: u32 = 400;
 const CHUNK_RECORDS: u32 = 5;
 
@@ -35,8 +34,8 @@ fn played() -> Vec<Vec<u8>> {
     (0..CHUNKS).map(|at| chunk(&if at % 2 == 0 { filter.seal(&records(at)) } else { records(at) })).collect()
 }
 
-/// The driver in a process of its own: it plays chunks until it has an
-/// answer to all of them.
+/// The driver, which runs in its own process. It delivers chunks until all of them are
+/// answered with ok.
 #[test]
 #[ignore = "run by others, in a process of its own"]
 fn driver() {
@@ -69,8 +68,8 @@ fn driver() {
     }
 }
 
-/// Runs the driver, under a shell's limits, and has `see` look at each of its
-/// lines; it is killed when that gives a time, after that.
+/// Runs the driver with a shell's limits, and passes each of its lines to `see`. If `see`
+/// returns a time, the driver is killed after that time.
 fn drive(
     directory: &Path,
     first: usize,
@@ -105,12 +104,12 @@ fn answered(line: &str) -> Option<usize> {
     line.strip_prefix("answered ")?.parse().ok()
 }
 
-/// Has the driver's ledger encrypt, in a shell.
+/// Returns the shell command that makes the driver's ledger encrypt.
 fn encrypt() -> String {
     format!("export {RECIPIENTS}={}", ledger_fixtures::recipient())
 }
 
-/// Everything is held once, and verifies.
+/// Checks that every record is there once, and that `verify` finds nothing wrong.
 fn check(directory: &tempfile::TempDir) {
     let key = tempfile::NamedTempFile::new().expect("a file");
     ledger_fixtures::key_file(key.path(), ledger_fixtures::key());
@@ -125,8 +124,8 @@ fn check(directory: &tempfile::TempDir) {
     assert_eq!((&report["missing"], &report["duplicates"]), (&0.into(), &0.into()), "{report}");
 }
 
-/// It is killed at random moments: while it starts, or some time after some
-/// answers; of those, the last ones are lost.
+/// The driver is killed at random times: while it starts, or some time after some
+/// answers. In some rounds the last answer is lost.
 #[test]
 fn kills_lose_nothing_and_double_nothing() {
     kill_often("");
@@ -166,14 +165,15 @@ fn kill_often(environment: &str) -> tempfile::TempDir {
     directory
 }
 
-/// No file may be longer than one or two MiB, as if the disk were full; then it has
-/// room again, for the same process, or for the next one.
+/// Files are limited to one or two MiB, as if the disk were full. Later there is room
+/// again, for the same process or for the next one.
 #[test]
 fn a_full_disk_is_retry_and_nothing_is_lost() {
     for is_killed in [true, false] {
         let directory = ledger_fixtures::directory();
         let (mut first, mut retries, mut pid) = (0, 0, String::new());
-        // What is compiled is longer: the cache is another, too.
+        // The compiled component is larger than the limit, so this process needs its own
+        // cache.
         let cache = tempfile::tempdir().expect("a directory");
         let limits =
             format!("trap '' XFSZ; ulimit -S -f 2000; export XDG_CACHE_HOME={}", cache.path().display());
@@ -202,11 +202,11 @@ fn a_full_disk_is_retry_and_nothing_is_lost() {
     }
 }
 
-/// In the place of a file stands something else, or the directory cannot be
-/// written; then it can again.
+/// Something else has the name of a file, or the directory is read-only. Later writing
+/// works again.
 #[test]
 fn what_cannot_be_written_is_retry_and_nothing_is_lost() {
-    // Root may write anywhere.
+    // Root can write everywhere, so the driver runs as another user.
     let plain = "[ $(id -u) != 0 ] || user='setpriv --reuid=65534 --regid=65534 --clear-groups'";
     let encrypted = format!("{plain}\n{}", encrypt());
     let cases = [
@@ -220,7 +220,7 @@ fn what_cannot_be_written_is_retry_and_nothing_is_lost() {
         let directory = ledger_fixtures::directory();
         let at = |name: &str| directory.path().join(name);
         let chown = Command::new("chown").args(["-R", "65534:65534"]).arg(directory.path()).status();
-        // Who is not root is not asked.
+        // If the tests do not run as root, the command may fail.
         chown.expect("chown");
         let mode = |mode| {
             fs::set_permissions(directory.path(), Permissions::from_mode(mode)).expect("permissions");

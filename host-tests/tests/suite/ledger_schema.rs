@@ -1,5 +1,5 @@
-//! A policy in a ledger's directory, on records that come without a seal: what
-//! goes out of the filter in the cases of `cases/schema` goes into the ledger.
+//! A policy in a ledger's directory, for records without seals. The output of the filter
+//! in `cases/schema` must also be what the ledger stores.
 
 use flb_audit_host::component::{Answer, Limits};
 use flb_audit_host::output;
@@ -12,7 +12,7 @@ use serde_json::Value;
 use std::fs;
 use std::time::Duration;
 
-/// Checks that a chunk carries a record as the case has it, byte for byte.
+/// Returns true if a chunk can carry the record of a case unchanged, byte for byte.
 fn is_carried(record: &str) -> bool {
     let Ok(value) = serde_json::from_str::<Value>(record) else {
         return false;

@@ -1,4 +1,5 @@
-//! Tests of what ships, in one executable. `cargo xtask build` comes before them.
+//! Tests of everything that ships, in one executable. They need `cargo xtask build`
+//! first.
 
 mod attacks;
 mod cli;

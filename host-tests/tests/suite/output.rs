@@ -1,5 +1,5 @@
-//! Components on the host that ships. What becomes of a ledger when its process
-//! ends, or its disk fails, is in `driver.rs`.
+//! Components on the host that ships. `driver.rs` tests a ledger whose process ends or
+//! whose disk fails.
 
 use flb_audit_host::component::{Answer, Level, Limits};
 use flb_audit_host::log::LINE_BYTES_MAX;
@@ -55,7 +55,7 @@ fn faults_end_an_instance_and_no_more() {
     let cases = [
         ("panic", "unreachable` instruction executed"),
         ("memory", "the memory limit of 67108864 bytes was reached"),
-        // Its own stack is in its memory.
+        // The component's own stack is part of its memory.
         ("stack", "out of bounds memory access"),
         ("exit", "it exited with status 1"),
     ];
@@ -107,7 +107,7 @@ fn start_and_end_keep_the_deadline() {
     output.flush(b"drain sleeps", b"");
     let lines = output.drain();
     assert!(lines.iter().any(|(_, line)| line == "drain: the deadline was exceeded"), "{lines:?}");
-    // It has a chunk, and others wait.
+    // The component has a chunk, and others wait.
     let output = start(&faulty(), limits(), None);
     for chunk in [b"one", b"two"] {
         assert_eq!(reason(&output.offer(b"sleep", chunk).answer).0, "retry");
@@ -116,8 +116,8 @@ fn start_and_end_keep_the_deadline() {
     assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
 }
 
-/// Offers a chunk as Fluent Bit does: again after `retry`. Returns the answer that is
-/// none, with all lines.
+/// Offers a chunk as Fluent Bit does, again after each `retry`. Returns the final answer
+/// and all logged lines.
 fn offer_again(output: &Output, tag: &[u8], chunk: &[u8]) -> (String, Vec<String>) {
     let mut logged = Vec::new();
     let start = Instant::now();
@@ -139,7 +139,7 @@ fn a_slow_component_holds_up_its_own_chunks_only() {
     let offered = Instant::now();
     assert_eq!(reason(&output.offer(b"nap", b"slow").answer).0, "retry");
     let first = offered.elapsed();
-    // Nobody waits for those behind it.
+    // The chunks after it do not wait for it.
     let behind = Instant::now();
     for chunk in 0..10u8 {
         assert_eq!(reason(&output.offer(b"fine", &[chunk]).answer).0, "retry");
@@ -153,7 +153,7 @@ fn a_slow_component_holds_up_its_own_chunks_only() {
         assert_eq!(answer, "ok", "chunk {chunk}");
         logged.extend(lines);
     }
-    // The component was given each once, and the answers are used up.
+    // The component received each chunk once, and each answer was used.
     let expected: Vec<String> = (2..=11).map(|chunk| format!("chunk {chunk}")).collect();
     assert!(logged.contains(&"chunk 1, late".to_owned()), "{logged:?}");
     assert!(expected.iter().all(|line| logged.contains(line)), "{logged:?}");
@@ -183,7 +183,7 @@ fn a_late_chunk_that_ends_instances_is_refused_in_the_end() {
     assert_eq!(answers.last().map(String::as_str), Some("refuse"), "{answers:?}");
 }
 
-/// Opening a pipe that nobody writes to hangs in the kernel: that thread is left alone,
+/// Opening a pipe without a writer hangs in the kernel. That thread is abandoned together
 /// with the directory.
 #[test]
 fn what_hangs_in_the_kernel_is_left_behind() {
@@ -226,7 +226,7 @@ fn last_words_are_errors_line_by_line() {
     assert!(errors.contains(&"as it") && errors.contains(&"was told"), "{errors:?}");
     let last = "the component was ended: wasm trap: wasm `unreachable` instruction executed";
     assert_eq!(errors.last(), Some(&last));
-    // In init as well.
+    // The same in `init`.
     let mut lines = Vec::new();
     let trap = |_: &str| Some("trap".to_owned());
     assert!(output::start(&faulty(), limits(), None, trap, &mut lines).is_err());
@@ -246,7 +246,7 @@ fn the_first_version_still_runs() {
     assert_eq!(output.drain(), [(Level::Error, "drain: as it was told".to_owned())]);
 }
 
-/// The id is the one that wit/delivery.wit says, and attempts are counted by chunk.
+/// The id is computed as in wit/delivery.wit, and attempts are counted for each chunk.
 #[test]
 fn a_chunk_is_known_again() {
     let output = start(&faulty(), limits(), None);
@@ -258,7 +258,7 @@ fn a_chunk_is_known_again() {
         let other = output.flush(b"delivery", &[attempt]);
         assert!(lines(&other)[0].ends_with(" 1"), "{:?}", other.lines);
     }
-    // It was delivered: if it comes again, that is another one with the same bytes.
+    // The chunk was delivered. If the same bytes come again, they count as another chunk.
     assert_eq!(lines(&output.flush(b"delivery", b"chunk"))[0], format!("{id} 1"));
 }
 
@@ -269,7 +269,8 @@ fn ticks_come_between_chunks() {
     thread::sleep(Duration::from_millis(600));
     let reply = output.flush(b"fine", b"");
     let lines = lines(&reply);
-    // The third asks for a delivery and is ended; nothing ticks until there is a chunk.
+    // The third tick asks for a delivery, which ends the instance. There are no ticks
+    // until the next chunk.
     assert_eq!(lines[..2], ["tick 1", "tick: as it was told"]);
     assert_eq!(lines[2..4], ["the component was ended: tick: no chunk is being delivered", "chunk 1"]);
     thread::sleep(Duration::from_millis(300));

@@ -1,4 +1,5 @@
-//! `flb-audit component`: an output's component, before Fluent Bit has it.
+//! `flb-audit component`: checks or compiles an output's component before Fluent Bit uses
+//! it.
 
 use crate::{settings, stdout};
 use anyhow::{Result, anyhow, bail};
@@ -20,7 +21,7 @@ enum Command {
     Compile(Compile),
 }
 
-/// Check that a component is an output, and that its settings are fine
+/// Check that a component is an output and that its settings are valid
 ///
 /// Imports are checked before the component is compiled. With `--config`, `init` is called
 /// as at a start of Fluent Bit.
@@ -36,17 +37,17 @@ struct Check {
     dir: Option<PathBuf>,
 }
 
-/// Compile a component into the cache of the user that runs this
+/// Compile a component into the cache of the current user
 ///
-/// A Fluent Bit that runs with that cache then starts without compiling. The cache is
-/// `wasmtime` in `$XDG_CACHE_HOME`, or in `~/.cache`.
+/// If Fluent Bit runs with that cache, it starts without compiling. The cache is the
+/// directory `wasmtime` in `$XDG_CACHE_HOME`, or in `~/.cache`.
 #[derive(Args)]
 struct Compile {
     /// The component
     file: PathBuf,
 }
 
-/// As for `out_wasm.so` without any property.
+/// The default of `out_wasm.so`.
 const DEADLINE: Duration = Duration::from_secs(30);
 const MEMORY_BYTES: usize = 64 << 20;
 
@@ -84,7 +85,8 @@ impl Check {
     }
 }
 
-/// A call has failed: the reason, behind what it has logged and printed.
+/// Returns the error for a failed call: what the component has logged and printed, then
+/// the reason.
 fn failed(call: &str, reason: &str, instance: &mut Instance) -> anyhow::Error {
     let lines: Vec<String> =
         instance.take_lines(Level::Error).into_iter().map(|(_, line)| line + "\n").collect();

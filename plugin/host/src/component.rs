@@ -1,4 +1,4 @@
-//! A component that is an output, compiled.
+//! A compiled component, which is an output.
 
 mod imports;
 mod instance;
@@ -22,21 +22,21 @@ use wasmtime::{Cache, Config, Engine};
 /// The stack of WebAssembly, in bytes.
 const STACK_BYTES_MAX: usize = 1 << 20;
 
-/// The resources of a component.
+/// The limits for the instances of a component.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// The memory of an instance, in bytes.
     pub memory_bytes_max: usize,
-    /// The longest time that a call may take.
+    /// The time limit for a call.
     pub deadline: Duration,
-    /// The directory that it finds as `/`.
+    /// The directory that the component sees as `/`.
     pub directory: Option<PathBuf>,
-    /// True if it may write there.
+    /// True if the component may write to the directory.
     pub is_writable: bool,
 }
 
-/// A compiled component, with an engine of its own: so that to interrupt a call
-/// interrupts no other's.
+/// A compiled component. It has its own engine, so that interrupting a call does not
+/// interrupt calls of other components.
 pub struct Component {
     pre: Pre,
     limits: Limits,
@@ -44,13 +44,13 @@ pub struct Component {
 }
 
 impl Component {
-    /// Compiles the component in this file, or takes it from the cache of the
-    /// user that runs this. Gives with it why there is no cache, if so.
+    /// Compiles the component in a file, or loads it from the cache of the current user.
+    /// If there is no cache, also returns why.
     pub fn from_file(path: &Path, limits: Limits) -> Result<(Component, Option<String>)> {
         Component::compile(path, limits, Config::new())
     }
 
-    /// The same, with fuel counted.
+    /// Does the same with an engine that counts fuel.
     pub fn from_file_metered(path: &Path, limits: Limits) -> Result<Component> {
         let mut config = Config::new();
         config.consume_fuel(true);
@@ -62,7 +62,7 @@ impl Component {
         config.signals_based_traps(false);
         config.epoch_interruption(true);
         config.max_wasm_stack(STACK_BYTES_MAX);
-        // The host's functions have the rest.
+        // The rest of that stack is for the host's functions.
         config.async_stack_size(2 * STACK_BYTES_MAX);
         let cache = Cache::from_file(None).map_err(|error| format!("{error:#}"));
         cache.iter().for_each(|cache| clean(cache.directory()));
@@ -83,22 +83,22 @@ impl Component {
         Ok((Component { pre, limits, timer }, cache.err()))
     }
 
-    /// The resources of its instances.
+    /// Returns the limits for its instances.
     pub fn limits(&self) -> &Limits {
         &self.limits
     }
 
-    /// Begins a life, within some time. Nothing has been called in it.
+    /// Makes an instance within a time limit. No function of it has been called yet.
     pub fn instantiate(&self, limit: Duration) -> Result<Instance> {
         Instance::new(&self.pre, &self.limits, Arc::clone(&self.timer), limit)
     }
 }
 
-/// A time that is longer than any write of a cache file takes.
+/// Longer than any write of a cache file takes.
 const CACHE_WRITE_MAX: Duration = Duration::from_secs(60);
 
-/// Takes away what a process that was killed, or a full disk, has left of a
-/// write to the cache: while it is there, nobody writes that entry.
+/// Removes unfinished files of the cache, which a killed process or a full disk may
+/// leave. While such a file exists, no process writes that entry.
 fn clean(cache: &Path) {
     let entries = |path: &Path| std::fs::read_dir(path).into_iter().flatten().flatten();
     for file in
@@ -108,7 +108,7 @@ fn clean(cache: &Path) {
         let age =
             file.metadata().and_then(|metadata| metadata.modified()).ok().and_then(|at| at.elapsed().ok());
         if is_part && age.is_some_and(|age| age > CACHE_WRITE_MAX) {
-            // Without, it is compiled anew.
+            // If the file stays, the component is only compiled again.
             let _ = std::fs::remove_file(file.path());
         }
     }

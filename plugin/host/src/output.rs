@@ -1,4 +1,4 @@
-//! An output: a component on a thread of its own, for which nobody has to wait.
+//! An output: a component on its own thread, on which no caller has to wait.
 
 mod desk;
 mod worker;
@@ -15,23 +15,23 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use worker::Worker;
 
-/// The time in which an interrupted call has to return. One that hangs
-/// in the kernel does not.
+/// The time within which an interrupted call must return. A call that hangs in the kernel
+/// does not.
 const GRACE: Duration = Duration::from_secs(5);
-/// The thread's stack, in bytes. WebAssembly has stacks of its own.
+/// The thread's stack in bytes. WebAssembly has its own stacks.
 const STACK_BYTES: usize = 1 << 20;
 
-/// An output that runs.
+/// A running output.
 pub struct Output {
     desk: Arc<Desk>,
     thread: JoinHandle<()>,
 }
 
-/// The result of a call, and the log's lines until then.
+/// The answer to a call, and the lines to log.
 pub struct Reply {
     /// The answer.
     pub answer: Answer,
-    /// The log's lines, in their order.
+    /// The lines to log, in order.
     pub lines: Vec<Line>,
 }
 
@@ -63,7 +63,7 @@ pub fn start(
         .stack_size(STACK_BYTES)
         .spawn(move || run(worker, &asks, &told, &begins))
         .context("no thread to be had")?;
-    // An instance is made, and called.
+    // Covers making an instance and calling it.
     let longest = 2 * deadline + GRACE;
     let properties: Result<Vec<Property>> = wait(&asked, longest, "properties", lines)?;
     let with_value = |property: Property| {
@@ -76,10 +76,11 @@ pub fn start(
     Ok(Output { desk, thread })
 }
 
-/// A result, and what is to be logged.
+/// A result, and the lines to log.
 type Told<T> = (Result<T>, Vec<Line>);
 
-/// Runs the component's thread: it starts the component as it is told, then works.
+/// Runs the component's thread: exchanges properties and settings with the starter,
+/// begins, and then works.
 fn run(
     mut worker: Worker,
     asks: &Sender<Told<Vec<Property>>>,
@@ -95,7 +96,8 @@ fn run(
     };
     let result = worker.begin_with(settings);
     let lines = worker.take_lines();
-    // The caller may open the directory anew after an error.
+    // After an error, the caller may open the directory again, so the lock is released
+    // first.
     let worker = result.is_ok().then_some(worker);
     if let (Ok(()), Some(worker)) = (begins.send((result, lines)), worker) {
         worker.run();
@@ -115,7 +117,7 @@ fn wait<T>(
     Ok(result)
 }
 
-/// Sees to it that nobody else writes into this directory.
+/// Locks a directory, so that nothing else writes to it.
 fn lock(directory: &Path) -> Result<File> {
     let name = directory.display();
     let file = File::open(directory).with_context(|| format!("dir {name}: cannot be opened"))?;
@@ -131,9 +133,9 @@ fn lock(directory: &Path) -> Result<File> {
 }
 
 impl Output {
-    /// Delivers a chunk, and waits for a short time: an answer that takes longer is
-    /// `retry`, and the component's answer is returned when the chunk comes again. It can
-    /// be called from several threads.
+    /// Delivers a chunk and waits for a short time. If the component needs longer,
+    /// returns `retry`, and returns the component's answer when the chunk comes again.
+    /// Several threads may call this.
     pub fn offer(&self, tag: &[u8], chunk: &[u8]) -> Reply {
         self.desk.deliver(tag, chunk, false)
     }
@@ -143,11 +145,11 @@ impl Output {
         self.desk.deliver(tag, chunk, true)
     }
 
-    /// Ends, within the deadline. Returns what is to be logged.
+    /// Ends the output within the deadline. Returns the lines to log.
     pub fn drain(self) -> Vec<Line> {
         let (is_gone, lines) = self.desk.end();
         if is_gone {
-            // If it has panicked, that was said.
+            // A panic was reported before.
             let _ = self.thread.join();
         }
         lines

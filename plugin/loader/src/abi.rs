@@ -1,9 +1,9 @@
-//! The boundary: Fluent Bit's proxy interface for outputs, in C.
+//! The interface to Fluent Bit: its proxy interface for outputs, in C.
 //!
-//! It is the one that Go plugins use, and the same from Fluent Bit 2.0 to 5.1.
-//! Nothing unwinds into Fluent Bit. A flush runs on a coroutine's stack of 24 to
-//! 64 KiB and holds up the engine, so it copies the chunk, hands it to the output's own
-//! thread, waits for a short time, and prints what there is to log.
+//! Go plugins use the same interface, and it is equal from Fluent Bit 2.0 to 5.1. No
+//! panic unwinds into Fluent Bit. A flush runs on a coroutine's stack of 24 to 64 KiB and
+//! blocks the engine. So it copies the chunk, hands it to the output's own thread, waits
+//! for a short time, and prints the lines to log.
 
 use crate::misspelt;
 use crate::properties::Properties;
@@ -21,7 +21,7 @@ const FLB_ERROR: c_int = 0;
 const FLB_OK: c_int = 1;
 const FLB_RETRY: c_int = 2;
 
-/// The start of `struct flb_plugin_proxy_def`, which ends here in older hosts.
+/// The start of `struct flb_plugin_proxy_def`. In older hosts, the struct ends here.
 #[repr(C)]
 pub(crate) struct Definition {
     kind: c_int,
@@ -58,29 +58,29 @@ struct Api {
     output_log_check: unsafe extern "C" fn(*mut c_void, c_int) -> c_int,
 }
 
-/// One `[OUTPUT]` of the configuration, as Fluent Bit knows it.
+/// One `[OUTPUT]` of the configuration, with which Fluent Bit's functions are called.
 #[derive(Clone, Copy)]
 struct Host {
     api: *const Api,
     instance: *mut c_void,
 }
 
-/// What Fluent Bit hands back to each flush.
+/// The state of an output, which Fluent Bit passes to each flush.
 struct Running {
     host: Host,
-    /// What stands before each line of the log.
+    /// The text before each line of the log.
     prefix: String,
     output: Output,
 }
 
-/// Says what this object is: an output named `wasm`.
+/// Describes this plugin: an output named `wasm`.
 ///
 /// # Safety
 ///
-/// `definition` is one that Fluent Bit allocated.
+/// `definition` must point to a definition that Fluent Bit allocated.
 #[unsafe(no_mangle)]
 pub(crate) unsafe extern "C" fn FLBPluginRegister(definition: *mut Definition) -> c_int {
-    // SAFETY: the caller's.
+    // SAFETY: the caller guarantees it.
     let definition = unsafe { &mut *definition };
     definition.kind = FLB_PROXY_OUTPUT_PLUGIN;
     definition.proxy = FLB_PROXY_GOLANG;
@@ -90,15 +90,15 @@ pub(crate) unsafe extern "C" fn FLBPluginRegister(definition: *mut Definition) -
     0
 }
 
-/// Starts an output, for one `[OUTPUT]`. 1 if it runs; else Fluent Bit does not
-/// start.
+/// Starts the output of one `[OUTPUT]`. Returns 1 if it runs. Otherwise Fluent Bit does
+/// not start.
 ///
 /// # Safety
 ///
-/// `plugin` is one that Fluent Bit filled in.
+/// `plugin` must point to a plugin that Fluent Bit filled in.
 #[unsafe(no_mangle)]
 pub(crate) unsafe extern "C" fn FLBPluginInit(plugin: *mut Plugin) -> c_int {
-    // SAFETY: the caller's.
+    // SAFETY: the caller guarantees it.
     let plugin = unsafe { &*plugin };
     let host = Host { api: plugin.api, instance: plugin.instance };
     let prefix = format!("[output:wasm:{}] ", host.name());
@@ -112,7 +112,8 @@ pub(crate) unsafe extern "C" fn FLBPluginInit(plugin: *mut Plugin) -> c_int {
         return FLB_ERROR;
     };
     let running = Box::into_raw(Box::new(Running { host, prefix, output }));
-    // SAFETY: the context is this instance's, and its slot is for this.
+    // SAFETY: the context belongs to this instance, and has this slot for the plugin's
+    // state.
     unsafe { (*plugin.context).remote_context = running.cast() };
     FLB_OK
 }
@@ -121,8 +122,8 @@ pub(crate) unsafe extern "C" fn FLBPluginInit(plugin: *mut Plugin) -> c_int {
 ///
 /// # Safety
 ///
-/// `context` is what [`FLBPluginInit`] has left; `data` has `size` bytes, and
-/// `tag` ends with a NUL.
+/// `context` must be the one that [`FLBPluginInit`] stored. `data` must have `size`
+/// bytes, and `tag` must end with a NUL.
 #[unsafe(no_mangle)]
 pub(crate) unsafe extern "C" fn FLBPluginFlushCtx(
     context: *mut c_void,
@@ -130,14 +131,15 @@ pub(crate) unsafe extern "C" fn FLBPluginFlushCtx(
     size: usize,
     tag: *const c_char,
 ) -> c_int {
-    // SAFETY: the caller's. Several threads may be here; `Running` is shared.
+    // SAFETY: the caller guarantees it. Several threads may be here, and they share
+    // `Running`.
     let running = unsafe { &*context.cast::<Running>() };
-    // SAFETY: the caller's.
+    // SAFETY: the caller guarantees it.
     let tag = unsafe { CStr::from_ptr(tag) };
     let chunk = if size == 0 {
         &[]
     } else {
-        // SAFETY: the caller's.
+        // SAFETY: the caller guarantees it.
         unsafe { std::slice::from_raw_parts(data.cast::<u8>(), size) }
     };
     let flushed = catch_unwind(AssertUnwindSafe(|| {
@@ -156,20 +158,20 @@ pub(crate) unsafe extern "C" fn FLBPluginFlushCtx(
 ///
 /// # Safety
 ///
-/// `context` is what [`FLBPluginInit`] has left, and no flush is under way.
+/// `context` must be the one that [`FLBPluginInit`] stored, and no flush may be running.
 #[unsafe(no_mangle)]
 pub(crate) unsafe extern "C" fn FLBPluginExitCtx(context: *mut c_void) -> c_int {
     if context.is_null() {
         return FLB_OK;
     }
-    // SAFETY: it was made by `Box::into_raw`, and is not used after this.
+    // SAFETY: `Box::into_raw` made it, and nothing uses it after this.
     let Running { host, prefix, output } = *unsafe { Box::from_raw(context.cast::<Running>()) };
     let ended = catch_unwind(AssertUnwindSafe(|| host.log(&prefix, &output.drain())));
     if ended.is_ok() { FLB_OK } else { FLB_ERROR }
 }
 
 fn start(host: Host, lines: &mut Vec<Line>) -> anyhow::Result<Output> {
-    // Every name that is asked for.
+    // The names of all properties that are read.
     let names = RefCell::new(Vec::new());
     let get = |name: &str| {
         names.borrow_mut().push(name.to_owned());
@@ -185,23 +187,23 @@ fn start(host: Host, lines: &mut Vec<Line>) -> anyhow::Result<Output> {
     Ok(output)
 }
 
-/// Fluent Bit's function of this name: the alias of an output, or what it is called
-/// without one.
+/// Fluent Bit's function `flb_output_name`, which returns the alias of an output, or its
+/// own name if there is no alias.
 type OutputName = unsafe extern "C" fn(*mut c_void) -> *const c_char;
 
 unsafe extern "C" {
-    /// A function of the C library.
+    /// Finds a function by its name (C library).
     fn dlsym(handle: *mut c_void, name: *const c_char) -> *mut c_void;
 }
 
-/// `RTLD_DEFAULT`: all objects of the process.
+/// `RTLD_DEFAULT`, which searches all objects of the process.
 #[cfg(target_os = "macos")]
 const EVERYWHERE: *mut c_void = -2_isize as *mut c_void;
 #[cfg(not(target_os = "macos"))]
 const EVERYWHERE: *mut c_void = std::ptr::null_mut();
 
 impl Host {
-    /// The output's name, as in what Fluent Bit itself logs and counts.
+    /// Returns the output's name, which Fluent Bit uses in its own log and counters.
     fn name(&self) -> String {
         // SAFETY: the name ends with a NUL.
         let function = unsafe { dlsym(EVERYWHERE, c"flb_output_name".as_ptr()) };
@@ -210,24 +212,24 @@ impl Host {
         }
         // SAFETY: the function has had this type in all versions of Fluent Bit.
         let function = unsafe { std::mem::transmute::<*mut c_void, OutputName>(function) };
-        // SAFETY: the instance is Fluent Bit's own.
+        // SAFETY: the instance belongs to Fluent Bit.
         let name = unsafe { function(self.instance) };
         if name.is_null() {
             return "wasm".to_owned();
         }
-        // SAFETY: it is a C string that lives as long as the instance.
+        // SAFETY: the function returns a C string that lives as long as the instance.
         unsafe { CStr::from_ptr(name) }.to_string_lossy().into_owned()
     }
 
     fn property(&self, name: &str) -> Option<String> {
         let name = CString::new(name).ok()?;
-        // SAFETY: Fluent Bit's own function and instance; the name ends with a
+        // SAFETY: function and instance belong to Fluent Bit, and the name ends with a
         // NUL.
         let value = unsafe { ((*self.api).output_get_property)(name.as_ptr(), self.instance) };
         if value.is_null() {
             return None;
         }
-        // SAFETY: it is a C string that lives as long as the instance.
+        // SAFETY: the function returns a C string that lives as long as the instance.
         Some(unsafe { CStr::from_ptr(value) }.to_string_lossy().into_owned())
     }
 
@@ -240,8 +242,8 @@ impl Host {
                 Level::Debug => 4,
             };
             let line = CString::new(format!("{prefix}{line}").replace('\0', " ")).unwrap_or_default();
-            // SAFETY: Fluent Bit's own functions and instance; the text is a C
-            // string, printed as one.
+            // SAFETY: functions and instance belong to Fluent Bit. The text is a C
+            // string, and is printed as one.
             unsafe {
                 if ((*self.api).output_log_check)(self.instance, level) != 0 {
                     ((*self.api).log_print)(level, std::ptr::null(), 0, c"%s".as_ptr(), line.as_ptr());

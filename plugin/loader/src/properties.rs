@@ -1,4 +1,4 @@
-//! What an `[OUTPUT]` of Fluent Bit's configuration says.
+//! The properties of an `[OUTPUT]` in Fluent Bit's configuration.
 
 use anyhow::{Context, Result, bail};
 use flb_audit_core::text::quantity;
@@ -6,27 +6,28 @@ use flb_audit_host::component::Limits;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// The memory of an instance, in bytes, where nothing else is said.
+/// The default memory of an instance, in bytes.
 const MEMORY_BYTES: usize = 64 << 20;
-/// The least that can be set: what a standard library takes to start.
+/// The smallest memory that can be set. A standard library needs this much to start.
 const MEMORY_BYTES_MIN: usize = 1 << 20;
-/// How long a call may take, where nothing else is said.
+/// The default limit for the time of a call.
 const DEADLINE: Duration = Duration::from_secs(30);
-/// How many instances a chunk may end, where nothing else is said.
+/// The default for how many instances a chunk may end.
 const FAILURES: u32 = 5;
 
-/// The host's own properties.
+/// The properties that the host itself uses.
 pub(crate) struct Properties {
-    /// `component`: the file.
+    /// `component`, the file.
     pub(crate) component: PathBuf,
     /// `dir`, `read_only`, `memory_limit` and `deadline`.
     pub(crate) limits: Limits,
-    /// `failure_limit`; none for `no_limits`.
+    /// `failure_limit`. None for `no_limits`.
     pub(crate) failures_max: Option<u32>,
 }
 
 impl Properties {
-    /// Reads them through `get`, which gives a property's text by its name.
+    /// Reads the properties through `get`, which returns the text of a property by its
+    /// name.
     pub(crate) fn read(get: impl Fn(&str) -> Option<String>) -> Result<Properties> {
         let component = get("component").map(PathBuf::from);
         let component =

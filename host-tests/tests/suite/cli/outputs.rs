@@ -16,7 +16,7 @@ const STREAM: &str = r#"{"tag":"fine","sec":1,"nsec":0,"record":"{\"a\":1}"}
 {"tag":"other","sec":3,"nsec":0,"record":"{\"a\":3}"}
 "#;
 
-/// The calls that are printed, as `call answer`, and the lines themselves.
+/// Returns the printed calls as `call answer`, and the parsed lines.
 fn calls(printed: &str) -> (Vec<String>, Vec<Value>) {
     let lines: Vec<Value> = printed.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     let call = |line: &Value| {
@@ -43,7 +43,7 @@ fn a_component_without_fluent_bit() {
 #[test]
 fn retries_kills_and_deadlines_by_script() {
     let place = Place::new();
-    // A map with a key and no value would be no record; this component does not look.
+    // Not a record: a map with a key and no value. This component does not decode it.
     for tag in ["delivery", "sleep", "panic", "a%2Fb%25"] {
         place.write(&format!("one.{tag}.msgpack"), "chunk");
     }
@@ -112,7 +112,7 @@ fn components_are_checked() {
     assert!(error.contains("as it was told\n") && error.contains("init: wasm trap"), "{error}");
     let error = place.fails(&["component", "check", &faulty, "--config", "other=1"]);
     assert!(error.contains("property config.other: there is none of that name"), "{error}");
-    // A component of one import, and of nothing that could be compiled.
+    // A component that consists of one import and cannot be compiled.
     let mut file = b"\0asm\x0d\0\x01\0\x0a".to_vec();
     let name = "wasi:http/outgoing-handler@0.2.0";
     file.extend([name.len() as u8 + 5, 1, 0, name.len() as u8]);
@@ -126,7 +126,7 @@ fn components_are_checked() {
     );
 }
 
-/// The example counts each chunk once, whatever happens around it.
+/// The example counts each chunk once, in spite of retries and kills.
 #[test]
 fn an_exact_counter() {
     let place = Place::new();
@@ -147,7 +147,7 @@ fn an_exact_counter() {
     assert_eq!(lines.last().map(|line| line["files"][0]["name"].clone()), Some("counts".into()));
 }
 
-/// All of the crate and of the interface is there.
+/// The new directory has everything of the crate and of the interface.
 #[test]
 fn a_new_output_is_complete() {
     let place = Place::new();

@@ -1,4 +1,4 @@
-//! An output by itself: each call of a component, and what came of it.
+//! Runs a component without Fluent Bit: makes each call, and prints the outcome.
 
 use super::chunks;
 use super::script::{self, Step};
@@ -16,12 +16,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// The way in which an output is run
+/// The options for running an output
 #[derive(Args)]
 #[command(next_help_heading = "With --output")]
 pub(crate) struct Options {
-    /// Steps to go through: lines of `flush FILE`, `retry FILE`, `tick`, `kill` and `drain`,
-    /// each but the last three with `within TIME`, if so [default: retry each file, drain]
+    /// The steps: lines of `flush FILE`, `retry FILE`, `tick`, `kill` and `drain`. The
+    /// first two may end with `within TIME` [default: retry each file, drain]
     #[arg(long, value_name = "FILE", requires = "output")]
     script: Option<PathBuf>,
     /// A property of the component, without its `config.`
@@ -33,10 +33,10 @@ pub(crate) struct Options {
     /// The longest time of a call
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = time)]
     deadline: Duration,
-    /// Its memory
+    /// The memory of the component
     #[arg(long, value_name = "SIZE", default_value = "64M", value_parser = size)]
     memory_limit: usize,
-    /// The most deliveries of a chunk that is answered `retry`
+    /// The most times that a chunk is delivered while the answer is `retry`
     #[arg(long, value_name = "NUMBER", default_value_t = 3)]
     attempts: u32,
 }
@@ -50,7 +50,7 @@ fn size(text: &str) -> Result<usize, &'static str> {
     bytes.ok_or("not a size, such as 64M")
 }
 
-/// A component that is being tried.
+/// A component that is run here.
 struct Rehearsal {
     component: Component,
     deadline: Duration,
@@ -58,7 +58,7 @@ struct Rehearsal {
     settings: Vec<Setting>,
     instance: Option<Instance>,
     attempts: HashMap<ChunkId, u32>,
-    /// The steps of a file are read once.
+    /// The chunks of each file in the steps. Each file is read once.
     files: HashMap<PathBuf, Vec<Arc<Chunk>>>,
     out: Stdout,
 }
@@ -106,7 +106,7 @@ impl Options {
     }
 }
 
-/// The files in a directory, with their sizes.
+/// Returns the files in a directory with their sizes.
 fn written(dir: &Path) -> Result<Value> {
     let mut files = Vec::new();
     for entry in fs::read_dir(dir).with_context(|| dir.display().to_string())? {
@@ -177,8 +177,8 @@ impl Rehearsal {
         Ok(self.files.get(file).cloned().unwrap_or_default())
     }
 
-    /// Sees to it that there is an instance. An error of the first `init` ends all, as
-    /// Fluent Bit does not start then.
+    /// Makes an instance if there is none. An error of `init` ends the run, because
+    /// Fluent Bit does not start after that.
     fn begin(&mut self) -> Result<()> {
         if self.instance.is_some() {
             return Ok(());
@@ -194,7 +194,7 @@ impl Rehearsal {
         Ok(())
     }
 
-    /// Delivers a chunk. True if it has to come again.
+    /// Delivers a chunk. Returns true if it must be delivered again.
     fn flush(&mut self, file: &Path, chunk: &Arc<Chunk>, within: Option<Duration>) -> Result<bool> {
         self.begin()?;
         let attempt = self.attempts.entry(chunk.id()).or_default();
@@ -211,7 +211,7 @@ impl Rehearsal {
         Ok(!matches!(answer, Some(Answer::Ok | Answer::Refuse(_))))
     }
 
-    /// Makes a call, and prints it. `None` if it has ended the instance.
+    /// Makes a call and prints it. Returns `None` if the call has ended the instance.
     fn call(
         &mut self,
         name: &str,
@@ -253,7 +253,7 @@ impl Rehearsal {
     }
 }
 
-/// The outcome of a call that is not about a chunk.
+/// Returns the outcome of a call without a chunk.
 fn told(result: Result<(), String>) -> Answer {
     result.map_or_else(Answer::Refuse, |()| Answer::Ok)
 }

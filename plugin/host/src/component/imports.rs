@@ -1,4 +1,5 @@
-//! The imports of a component, read off its file before it is compiled, which takes seconds.
+//! The imports of a component, which are read from its file before it is compiled,
+//! because that takes seconds.
 
 use anyhow::{Result, bail};
 use wasmparser::{BinaryReaderError, Parser, Payload};
@@ -15,8 +16,8 @@ const LINKED: [&str; 8] = [
     "wasi:sockets/",
 ];
 
-/// Checks that the host has all that a component imports, as far as names say. A file that
-/// cannot be read here is for the compiler to refuse.
+/// Checks by name that the host has everything that a component imports. Accepts a file
+/// that it cannot read, because the compiler then refuses it.
 pub(super) fn check(bytes: &[u8]) -> Result<()> {
     let Ok(names) = names(bytes) else {
         return Ok(());
@@ -35,7 +36,8 @@ pub(super) fn check(bytes: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// Returns the names of a component's own imports, without those of what is in it.
+/// Returns the names of a component's own imports, without those of nested components and
+/// modules.
 fn names(bytes: &[u8]) -> Result<Vec<&str>, BinaryReaderError> {
     let (mut names, mut depth) = (Vec::new(), 0_usize);
     for payload in Parser::new(0).parse_all(bytes) {

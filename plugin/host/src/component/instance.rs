@@ -1,4 +1,4 @@
-//! One life of a component.
+//! One instance of a component.
 
 use super::memory::Memory;
 use super::printed::Printed;
@@ -14,14 +14,14 @@ use wasmtime::component::ResourceTable;
 use wasmtime::{Store, Trap, WasmBacktrace};
 use wasmtime_wasi::{FsPerms, I32Exit, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
-/// A component that was instantiated.
+/// An instantiated component.
 pub struct Instance {
     store: Store<World>,
     exports: Exports,
     timer: Arc<Timer>,
 }
 
-/// The host's side of an instance.
+/// The host's state for an instance.
 pub(super) struct World {
     wasi: WasiCtx,
     table: ResourceTable,
@@ -34,16 +34,16 @@ pub(super) struct World {
 /// A chunk that is being delivered.
 #[derive(Clone, Debug)]
 pub struct Delivery {
-    /// The chunk.
+    /// The chunk that is delivered.
     pub chunk: Arc<Chunk>,
-    /// The number of times that the component was given it, this time included.
+    /// How often the component has received the chunk, including this time.
     pub attempt: u32,
 }
 
-/// A call has ended its instance.
+/// Says that a call has ended its instance.
 #[derive(Debug)]
 pub struct Ended {
-    /// The reason, for people. What the instance has printed is not in it.
+    /// The reason as text, without what the instance has printed.
     pub reason: String,
 }
 
@@ -70,9 +70,9 @@ impl Instance {
         let printed = Printed::default();
         let mut wasi = WasiCtxBuilder::new();
         wasi.stdout(printed.clone()).stderr(printed.clone());
-        // Files are read and written by the thread that makes the calls. An operation
-        // that hangs holds that thread up, so no instance comes after it while the
-        // operation may still change a file.
+        // The thread that makes the calls also reads and writes files. An operation that
+        // hangs blocks that thread, so no later instance starts while the operation may
+        // still change a file.
         wasi.allow_blocking_current_thread(true);
         wasi.allow_tcp(false).allow_udp(false).allow_ip_name_lookup(false);
         if let Some(directory) = &limits.directory {
@@ -100,12 +100,13 @@ impl Instance {
         }
     }
 
-    /// The properties that the component has.
+    /// Returns the properties of the component.
     pub fn properties(&mut self, limit: Duration) -> Result<Vec<Property>, Ended> {
         call!(self, limit, properties)
     }
 
-    /// Begins, with these settings. Returns the time between ticks, if it wants any.
+    /// Calls `init` with these settings. Returns the time between ticks, if the component
+    /// wants ticks.
     pub fn init(
         &mut self,
         limit: Duration,
@@ -125,29 +126,29 @@ impl Instance {
         answer
     }
 
-    /// Does what is due without a chunk.
+    /// Calls `tick`, for work that is due without a chunk.
     pub fn tick(&mut self, limit: Duration) -> Result<Result<(), String>, Ended> {
         call!(self, limit, tick)
     }
 
-    /// Ends.
+    /// Calls `drain`, which ends the work.
     pub fn drain(&mut self, limit: Duration) -> Result<Result<(), String>, Ended> {
         let left = u32::try_from(limit.as_millis()).unwrap_or(u32::MAX);
         call!(self, limit, drain, left)
     }
 
-    /// Returns the fuel that the last call has used, if that is counted.
+    /// Returns the fuel that the last call used, if fuel is counted.
     pub fn fuel(&self) -> Option<u64> {
         self.store.get_fuel().ok().map(|left| u64::MAX - left)
     }
 
-    /// Returns the size of its memory.
+    /// Returns the size of the instance's memory.
     pub fn memory_bytes(&self) -> usize {
         self.store.data().memory.bytes
     }
 
-    /// Returns the lines logged and printed since the last call. `printed` is the level
-    /// of those that were printed.
+    /// Returns the lines that were logged and printed since the last call. Printed lines
+    /// get the level `printed`.
     pub fn take_lines(&mut self, printed: Level) -> Vec<Line> {
         let world = self.store.data_mut();
         let mut lines = std::mem::take(&mut world.lines);
@@ -158,7 +159,7 @@ impl Instance {
     }
 }
 
-/// Returns the reason why a call ended its instance, in words.
+/// Returns as text why a call ended its instance.
 fn reason(store: &Store<World>, error: &anyhow::Error) -> String {
     let memory = &store.data().memory;
     let limit = if memory.is_full {
@@ -170,7 +171,7 @@ fn reason(store: &Store<World>, error: &anyhow::Error) -> String {
         (Some(Trap::Interrupt), _) => DEADLINE.to_owned(),
         (Some(trap), _) => trap.to_string(),
         (None, Some(I32Exit(code))) => format!("it exited with status {code}"),
-        // Behind where in the component it was.
+        // The backtrace comes first in the chain of errors.
         (None, None) if error.downcast_ref::<WasmBacktrace>().is_some() => error.root_cause().to_string(),
         (None, None) => format!("{error:#}"),
     };

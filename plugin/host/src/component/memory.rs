@@ -1,16 +1,16 @@
-//! The memory of an instance, counted as it grows.
+//! The memory of an instance, with a limit that is checked whenever it grows.
 
 use wasmtime::ResourceLimiter;
 
-/// The number of elements that an instance's tables may have together.
+/// The most elements in all tables of an instance.
 const TABLE_ELEMENTS_MAX: usize = 100_000;
 
-/// The memory of an instance: all of its linear memories, and tables.
+/// The use of memory by an instance, in all its linear memories and tables.
 pub(super) struct Memory {
     pub(super) bytes: usize,
     pub(super) bytes_max: usize,
     elements: usize,
-    /// True if it has asked for more memory than allowed.
+    /// True if the instance asked for more memory than allowed.
     pub(super) is_full: bool,
 }
 
@@ -20,7 +20,8 @@ impl Memory {
     }
 }
 
-/// Counts what a growth takes, if the sum stays within the limit. Says whether it does.
+/// Adds a growth to the used amount if the sum stays within the limit. Returns false
+/// otherwise.
 fn grow(used: &mut usize, used_max: usize, current: usize, desired: usize) -> bool {
     let sum = used.saturating_add(desired.saturating_sub(current));
     let is_allowed = sum <= used_max;

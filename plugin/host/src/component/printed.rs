@@ -5,16 +5,16 @@ use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 
-/// The amount of one call's output that is logged, in bytes: the last of it, where a
-/// panic or an exception is.
+/// How many bytes of a call's output are logged. They are the last ones, which have the
+/// panic or exception.
 pub(super) const PRINTED_BYTES_MAX: usize = 64 << 10;
 
-/// Text that an instance has printed and nobody has taken yet.
+/// The text that an instance has printed and that was not taken yet.
 #[derive(Clone, Default)]
 pub(super) struct Printed(Arc<Mutex<Vec<u8>>>);
 
 impl Printed {
-    /// Takes it.
+    /// Takes the text.
     pub(super) fn take(&self) -> String {
         let bytes = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
         let start = bytes.len().saturating_sub(PRINTED_BYTES_MAX);
@@ -59,7 +59,7 @@ impl StdoutStream for Printed {
     }
 
     fn async_stream(&self) -> Box<dyn tokio::io::AsyncWrite + Send + Sync> {
-        // Only WASI 0.3 asks for this, and it is not linked.
+        // Only WASI 0.3 uses this, and the host does not link that.
         Box::new(MemoryOutputPipe::new(0))
     }
 }

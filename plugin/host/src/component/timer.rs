@@ -1,9 +1,9 @@
-//! The time that calls may take.
+//! Time limits for calls.
 //!
-//! A component can be over its time in two ways. It runs: then a thread that watches
-//! moves the engine's epoch on, at which the component looks. Or it waits in a call of
-//! the host, for a clock or a network: then the call is a future that is dropped. A call
-//! that hangs in the kernel, as a write to a disk may, ends only when the kernel says so.
+//! A component can exceed its time in two ways. If it runs, a watching thread advances
+//! the engine's epoch, which the component checks. If it waits in a call of the host, for
+//! a clock or a network, the call is a future that is dropped. A call that hangs in the
+//! kernel, such as a write to a disk, ends only when the kernel returns.
 
 use anyhow::{Context, Result};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -12,31 +12,31 @@ use std::time::{Duration, Instant};
 use tokio::runtime::{Builder, Runtime};
 use wasmtime::Engine;
 
-/// Runs calls, each for a limited time.
+/// Runs calls with a time limit each.
 pub(super) struct Timer {
     runtime: Runtime,
     watch: Arc<Watch>,
     thread: Option<JoinHandle<()>>,
 }
 
-/// A call that is watched.
+/// The data of the watching thread.
 struct Watch {
     state: Mutex<State>,
     changed: Condvar,
-    /// The limit of most calls. The thread sleeps that long while there is no call, so
-    /// that to begin one wakes nobody.
+    /// The limit of most calls. Without a call, the thread sleeps for this time, so that
+    /// beginning a call need not wake it.
     usual: Duration,
 }
 
 #[derive(Default)]
 struct State {
-    /// When the running call has to be over.
+    /// The time at which the running call must be over.
     due: Option<Instant>,
     is_over: bool,
 }
 
 impl Timer {
-    /// Makes one for calls of an engine that has no other caller.
+    /// Creates a timer for the calls of an engine that nothing else calls.
     pub(super) fn new(engine: Engine, usual: Duration) -> Result<Timer> {
         let runtime = Builder::new_current_thread().enable_all().build().context("no runtime for calls")?;
         let watch = Arc::new(Watch { state: Mutex::default(), changed: Condvar::new(), usual });
@@ -48,8 +48,8 @@ impl Timer {
         Ok(Timer { runtime, watch, thread: Some(thread) })
     }
 
-    /// Runs a call. `None` if it was left since its time is over; a call that was
-    /// interrupted returns by itself.
+    /// Runs a call. Returns `None` if the call was dropped because its time is over. An
+    /// interrupted call returns by itself.
     pub(super) fn run<T>(&self, limit: Duration, call: impl Future<Output = T>) -> Option<T> {
         self.watch.begin(limit);
         let done = self.runtime.block_on(async { tokio::time::timeout(limit, call).await });
@@ -97,7 +97,7 @@ impl Drop for Timer {
         self.watch.state().is_over = true;
         self.watch.changed.notify_all();
         if let Some(thread) = self.thread.take() {
-            // It cannot panic, and nothing could be done if it did.
+            // The thread cannot panic, and an error here could not be handled.
             let _ = thread.join();
         }
     }

@@ -1,5 +1,5 @@
-//! The versions of `fluent-bit:output`: the newest, of which everything else here is, and
-//! those before it, which still run.
+//! The versions of `fluent-bit:output`. The rest of this crate is for the newest version.
+//! The older ones still run.
 
 use super::instance::World;
 use crate::log;
@@ -29,13 +29,13 @@ mod v0_1 {
     });
 }
 
-/// Links what the host has, for all versions.
+/// Links the host's functions for all versions.
 pub(super) fn add_to_linker(linker: &mut Linker<World>) -> wasmtime::Result<()> {
     v0_2::Component::add_to_linker::<_, HasSelf<World>>(linker, |world| world)?;
     v0_1::Component::add_to_linker::<_, HasSelf<World>>(linker, |world| world)
 }
 
-/// A component of one of the versions, before it is instantiated.
+/// A component of one of the versions, ready to be instantiated.
 pub(super) enum Pre {
     V0_2(v0_2::ComponentPre<World>),
     V0_1(v0_1::ComponentPre<World>),
@@ -47,12 +47,13 @@ pub(super) enum Exports {
     V0_1(v0_1::Component),
 }
 
-/// The result of a call: an error of wasmtime ends the instance.
+/// The result of a call. An error of wasmtime ends the instance.
 type Called<T> = wasmtime::Result<T>;
 
 impl Pre {
     pub(super) fn new(pre: InstancePre<World>) -> Result<Pre> {
-        // The reason why it is none of the newest is what its author has to know.
+        // If it fits no version, its author needs the reason why it does not fit the
+        // newest.
         match (v0_2::ComponentPre::new(pre.clone()), v0_1::ComponentPre::new(pre)) {
             (Ok(pre), _) => Ok(Pre::V0_2(pre)),
             (Err(_), Ok(pre)) => Ok(Pre::V0_1(pre)),
@@ -124,7 +125,7 @@ impl Exports {
         }
     }
 
-    /// Calls `tick`, if there is one.
+    /// Calls `tick`, if the component has it.
     pub(super) async fn tick(&self, store: &mut Store<World>) -> Called<Result<(), String>> {
         match self {
             Exports::V0_2(exports) => exports.fluent_bit_output_output().call_tick(store).await,

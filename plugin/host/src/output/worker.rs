@@ -1,4 +1,4 @@
-//! The component's thread: it makes the calls, and a new instance where one has ended.
+//! The component's thread, which makes the calls, and a new instance after one has ended.
 
 use super::desk::{Desk, Next};
 use crate::chunk::{Chunk, ChunkId};
@@ -10,7 +10,7 @@ use std::fs::File;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// The number of chunks that are remembered because they come again.
+/// How many chunks are remembered because they will come again.
 const TRIED_CHUNKS_MAX: usize = 4096;
 
 /// The state of the thread.
@@ -23,16 +23,16 @@ pub(super) struct Worker {
     ticks: Option<Ticks>,
     lines: Vec<Line>,
     desk: Arc<Desk>,
-    /// Keeps others off the directory for as long as this may write there.
+    /// Keeps other processes out of the directory while this worker may write to it.
     _lock: Option<File>,
 }
 
 /// The state of a chunk.
 #[derive(Clone, Copy, Default)]
 struct Tried {
-    /// The number of calls that were given it.
+    /// How often the chunk was given to the component.
     attempts: u32,
-    /// The number of instances that it has ended.
+    /// How many instances the chunk has ended.
     failures: u32,
 }
 
@@ -41,7 +41,7 @@ struct Ticks {
     next: Instant,
 }
 
-/// There is no instance.
+/// The reason why there is no instance.
 struct NotBegun {
     level: Level,
     reason: String,
@@ -67,7 +67,7 @@ impl Worker {
         }
     }
 
-    /// Works until there is nothing more to come.
+    /// Works until the output ends.
     pub(super) fn run(mut self) {
         loop {
             match self.desk.next(self.ticks.as_ref().map(|ticks| ticks.next)) {
@@ -109,7 +109,7 @@ impl Worker {
         self.begin().map(|_| ()).map_err(|not| anyhow!(not.reason))
     }
 
-    /// Sees to it that there is an instance.
+    /// Makes an instance if there is none.
     fn begin(&mut self) -> Result<&mut Instance, NotBegun> {
         if self.instance.is_none() {
             let not_begun = |level, reason| NotBegun { level, reason };
@@ -131,7 +131,7 @@ impl Worker {
 
     fn flush(&mut self, chunk: &Arc<Chunk>) -> Answer {
         let deadline = self.deadline();
-        // Most chunks need no id.
+        // Most chunks need no id, so none is computed for them.
         let tried = if self.tried.is_empty() { None } else { self.tried.get(&chunk.id()).copied() };
         let tried = tried.unwrap_or_default();
         let instance = match self.begin() {
@@ -170,7 +170,7 @@ impl Worker {
         }
     }
 
-    /// Logs why a chunk is not where it belongs.
+    /// Logs why a chunk was not delivered.
     fn unanswered(&mut self, answer: Answer) -> Answer {
         match &answer {
             Answer::Ok => {}
@@ -182,7 +182,7 @@ impl Worker {
         answer
     }
 
-    /// A chunk has ended the instance.
+    /// Handles a chunk that has ended the instance.
     fn failed(&mut self, chunk: &Chunk, tried: Tried, reason: &str) -> Answer {
         self.ended(reason);
         let failures = tried.failures.saturating_add(1);
@@ -195,13 +195,13 @@ impl Worker {
         }
     }
 
-    /// A call has ended the instance.
+    /// Handles a call that has ended the instance.
     fn ended(&mut self, reason: &str) {
         self.ticks = None;
         if let Some(mut instance) = self.instance.take() {
             self.lines.append(&mut instance.take_lines(Level::Error));
         }
-        // The last line of the call, whatever the component has logged.
+        // The last line of the call, after everything that the component has logged.
         let mut last = Vec::new();
         log::push(&mut last, Level::Error, &format!("the component was ended: {reason}"));
         self.lines.append(&mut last);

@@ -1,4 +1,4 @@
-//! Ledgers: how they get into a pipeline, and what they hold.
+//! Ledgers in a pipeline, and readers for their contents.
 
 use crate::case::Place;
 use crate::process::Process;
@@ -14,28 +14,28 @@ use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-/// The object that ships.
+/// Returns the path of the plugin that ships.
 pub(crate) fn object() -> PathBuf {
     root().join("dist/out_wasm.so")
 }
 
-/// An output that runs a component.
+/// Returns an output that runs a component.
 pub(crate) fn wasm(component: &Path) -> Section {
     Section::output("wasm").with("component", component.display()).with("retry_limit", "no_limits")
 }
 
-/// An output that keeps a ledger, in a directory that has a chain.
+/// Returns an output that keeps a ledger in a directory with a chain.
 pub(crate) fn output(dir: &Path) -> Section {
     wasm(&root().join("dist/out_audit.wasm")).with("dir", dir.display()).with("failure_limit", "no_limits")
 }
 
-/// The component that does what the tags of its chunks say.
+/// Returns the path of the component that does what its chunks' tags say.
 pub(crate) fn faulty() -> PathBuf {
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
     target.join("wasm32-wasip2/guest/out_faulty.wasm")
 }
 
-/// Makes a ledger believe the seals of a chain.
+/// Makes a ledger trust the seals of a chain.
 pub(crate) fn believe(dir: &Path, chain: ChainId) -> Result<()> {
     let roster = format!(
         r#"[{{"node":"e2e","chain":"{chain}","key":"{}","created":"2026-11-20T08:00:00Z"}}]"#,
@@ -44,7 +44,7 @@ pub(crate) fn believe(dir: &Path, chain: ChainId) -> Result<()> {
     Ok(fs::write(dir.join(roster::FILE_NAME), roster)?)
 }
 
-/// Writes a plugins file that names the object.
+/// Writes a plugins file with the plugin.
 pub(crate) fn plugins_file(place: &Place) -> Result<PathBuf> {
     let plugins = place.at("plugins.conf");
     fs::write(&plugins, format!("[PLUGINS]\n    Path {}\n", object().display()))?;
@@ -80,14 +80,14 @@ pub(crate) fn write_config(place: &Place, port: u16, outputs: &[Section]) -> Res
     Ok(path)
 }
 
-/// The lines of all files.
+/// Returns the lines of all files.
 pub(crate) fn lines(dir: &Path) -> Result<Vec<String>> {
     let mut lines = Vec::new();
     for entry in fs::read_dir(dir)? {
         let path = entry?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let is_records = name.ends_with(".ndjson") && name != manifest::FILE_NAME;
-        // A file may be closed meanwhile.
+        // A file may be closed during the read.
         let Ok(bytes) = fs::read(&path) else {
             continue;
         };
@@ -107,12 +107,12 @@ pub(crate) fn lines(dir: &Path) -> Result<Vec<String>> {
     Ok(lines)
 }
 
-/// How often each number is in the ledger.
+/// Returns how often each number is in the ledger.
 pub(crate) fn numbers(dir: &Path) -> Result<BTreeMap<u64, u32>> {
     numbers_in(lines(dir)?)
 }
 
-/// The same of an encrypted one, by an export.
+/// Returns the same for an encrypted ledger, which it exports.
 pub(crate) fn exported(dir: &Path, identity: &Path, output: &Path) -> Result<BTreeMap<u64, u32>> {
     let _ = fs::remove_dir_all(output);
     verify::export(dir, identity, output)?;
@@ -123,7 +123,7 @@ pub(crate) fn exported(dir: &Path, identity: &Path, output: &Path) -> Result<BTr
 fn numbers_in(lines: Vec<String>) -> Result<BTreeMap<u64, u32>> {
     let mut numbers = BTreeMap::new();
     for line in lines {
-        // The last line may be on its way.
+        // The last line may be incomplete.
         let record: serde_json::Value = serde_json::from_str(&line).unwrap_or_default();
         if let Some(number) = record["number"].as_u64() {
             *numbers.entry(number).or_default() += 1;
@@ -132,7 +132,7 @@ fn numbers_in(lines: Vec<String>) -> Result<BTreeMap<u64, u32>> {
     Ok(numbers)
 }
 
-/// Waits until all of these are there.
+/// Waits until all these records are there.
 pub(crate) fn wait_for(dir: &Path, process: &mut Process, acknowledged: &[u64]) -> Result<()> {
     let missing = || -> Result<usize> {
         let numbers = numbers(dir)?;
@@ -145,8 +145,8 @@ pub(crate) fn wait_for(dir: &Path, process: &mut Process, acknowledged: &[u64]) 
     poll::until("all records in the ledger", done, || format!("{} missing", missing().unwrap_or_default()))
 }
 
-/// Everything that was acknowledged is there, nothing is there twice, and it
-/// verifies.
+/// Checks that every acknowledged record is there, that none is there twice, and that
+/// `verify` finds nothing wrong.
 pub(crate) fn check(dir: &Path, acknowledged: &[u64]) -> Result<verify::Report> {
     let numbers = numbers(dir)?;
     let missing: Vec<_> = acknowledged.iter().filter(|number| !numbers.contains_key(number)).collect();
@@ -164,7 +164,7 @@ pub(crate) fn check(dir: &Path, acknowledged: &[u64]) -> Result<verify::Report> 
     Ok(report)
 }
 
-/// The number of files that were closed.
+/// Returns the number of closed files.
 pub(crate) fn closed(dir: &Path) -> Result<usize> {
     let path = dir.join(manifest::FILE_NAME);
     let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;

@@ -1,10 +1,9 @@
-//! `cargo xtask e2e`: what ships, in every real Fluent Bit that is there.
+//! `cargo xtask e2e`: tests what ships in every available Fluent Bit.
 //!
-//! A case puts records into a pipeline whose filter is `filter_audit.wasm`,
-//! and holds what the outputs deliver against what went in; `flb-audit verify`
-//! has the last word. What a case needs beside Fluent Bit is here: a client of
-//! the Forward protocol, an HTTP server. Arguments are parts of names: then
-//! only those cases run.
+//! A case puts records into a pipeline whose filter is `filter_audit.wasm`, compares what
+//! the outputs deliver with the input, and checks it with `flb-audit verify`. This
+//! program has the other ends that a case needs, such as a client of the Forward protocol
+//! and an HTTP server. Arguments are parts of names, and select the cases that run.
 #![forbid(unsafe_code)]
 
 mod case;

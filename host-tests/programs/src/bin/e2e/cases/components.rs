@@ -1,4 +1,4 @@
-//! Components that hang: who waits, and for how long.
+//! Components that hang, and how long others wait because of that.
 
 use crate::case::Place;
 use crate::forward::{Client, Entry};
@@ -13,13 +13,13 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// The longest time that a record of another output may take.
+/// The longest delay for a record of another output.
 const DELAY_MAX: Duration = Duration::from_secs(1);
 /// The number of records that are sent while the component sleeps.
 const RECORDS: u64 = 40;
 const DEADLINE: Duration = Duration::from_secs(3);
 
-/// One output sleeps in every call, another keeps a ledger.
+/// One output sleeps in every call, and another keeps a ledger.
 pub(crate) fn sleeping(place: &Place) -> Result<String> {
     let dir = place.at("ledger");
     verify::init(&dir)?;
@@ -42,7 +42,7 @@ pub(crate) fn sleeping(place: &Place) -> Result<String> {
         client.send("other", &[entry(number)])?;
         wait_for(&dir, &mut process, number)?;
         longest = longest.max(sent.elapsed());
-        // So that several deadlines pass.
+        // Lets several deadlines pass.
         thread::sleep(Duration::from_millis(150));
     }
     ensure!(begun.elapsed() > 2 * DEADLINE, "over in {:?}", begun.elapsed());
@@ -51,7 +51,7 @@ pub(crate) fn sleeping(place: &Place) -> Result<String> {
     let stopping = Instant::now();
     process.stop()?;
     let stopped = stopping.elapsed();
-    // Fluent Bit waits 5 s for chunks that cannot be delivered.
+    // Fluent Bit waits for 5 s for chunks that cannot be delivered.
     ensure!(stopped < Duration::from_secs(5) + 2 * DEADLINE, "SIGTERM took {stopped:?}");
     ledger::check(&dir, &(0..RECORDS).collect::<Vec<_>>())?;
     Ok(format!(

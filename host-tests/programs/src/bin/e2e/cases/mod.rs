@@ -1,4 +1,4 @@
-//! The cases, each with what it proves.
+//! The cases, each with a sentence about what it proves.
 
 mod aot;
 mod clocks;
@@ -27,7 +27,7 @@ mod unsealed;
 
 use crate::case::Case;
 
-/// All of them, in the order in which they run.
+/// All cases, in the order in which they run.
 pub(crate) const ALL: &[Case] = &[
     Case { name: "streams through tail", run: streams::through_tail },
     Case { name: "streams through forward", run: streams::through_forward },
