@@ -34,12 +34,13 @@ pub enum Ships {
 }
 
 /// All packages. The program comes before the modules into which it puts a policy.
-pub const PACKAGES: [Package; 11] = [
+pub const PACKAGES: [Package; 12] = [
     Package { name: "flb-audit", target: None, ships: Ships::As("flb-audit") },
     Package { name: "out_wasm", target: None, ships: Ships::As("out_wasm.so") },
     Package { name: "filter_audit", target: Some(GUEST), ships: Ships::WithPolicy("filter_audit.wasm") },
     Package { name: "filter_record", target: Some(GUEST), ships: Ships::As("filter_record.wasm") },
     Package { name: "in_checkpoint", target: Some(GUEST), ships: Ships::As("in_checkpoint.wasm") },
+    Package { name: "in_health", target: Some(GUEST), ships: Ships::As("in_health.wasm") },
     Package { name: "out_audit", target: Some(COMPONENT), ships: Ships::As("out_audit.wasm") },
     Package { name: "out_hello", target: Some(COMPONENT), ships: Ships::As("out_hello.wasm") },
     Package { name: "out_count", target: Some(COMPONENT), ships: Ships::Never },

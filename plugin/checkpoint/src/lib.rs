@@ -12,31 +12,27 @@
 mod abi;
 
 use flb_audit_core::chain::anchor;
+use inputs::Directory;
 
 /// Prints the new checkpoints.
 fn print_checkpoints() {
     let mut file = vec![0; anchor::FILE_BYTES];
-    for directory in abi::preopens() {
-        print(directory, "", &mut file);
-        for name in abi::names(directory) {
-            print(directory, &format!("{name}/"), &mut file);
-        }
-    }
+    inputs::directories(|directory, below| print(directory, below, &mut file));
 }
 
-fn print(directory: abi::Directory, below: &str, file: &mut [u8]) {
-    let read = abi::read(directory, &format!("{below}{}", anchor::FILE_NAME), file);
+fn print(directory: Directory, below: &str, file: &mut [u8]) {
+    let read = inputs::read(directory, &format!("{below}{}", anchor::FILE_NAME), file);
     let Some((count, line)) = read.and_then(|read| file.get(..read)).and_then(anchor::from_file) else {
         return;
     };
     let path = format!("{below}{}", anchor::SENT_FILE_NAME);
     // One byte more shows whether the file is too long.
     let mut sent = [0; anchor::SENT_FILE_BYTES + 1];
-    let read = abi::read(directory, &path, &mut sent).unwrap_or(0);
-    let now = abi::seconds();
+    let read = inputs::read(directory, &path, &mut sent).unwrap_or(0);
+    let now = inputs::seconds();
     if anchor::is_due(sent.get(..read).unwrap_or_default(), count, line, now) {
-        abi::print(line);
+        inputs::print(line);
         // Afterwards: if it ends in between, the line comes once more.
-        abi::write(directory, &path, &anchor::to_sent(count, line, now));
+        inputs::write(directory, &path, &anchor::to_sent(count, line, now));
     }
 }

@@ -8,10 +8,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Files and directories that may stand beside the program.
-const SHIPPED: [&str; 8] = [
+const SHIPPED: [&str; 9] = [
     "flb-audit",
     "filter_audit.wasm",
     "in_checkpoint.wasm",
+    "in_health.wasm",
     "out_wasm.so",
     "out_audit.wasm",
     "aot",

@@ -15,7 +15,7 @@ use xtask::run::{cargo, run};
 
 /// The modules that are released, by target.
 const MODULES: [(&str, &[&str]); 2] =
-    [(GUEST, &["filter_audit", "in_checkpoint"]), (COMPONENT, &["out_audit"])];
+    [(GUEST, &["filter_audit", "in_checkpoint", "in_health"]), (COMPONENT, &["out_audit"])];
 
 /// The programs of one architecture.
 pub(super) struct Built {

@@ -191,7 +191,9 @@ fn examples(at: &str) -> Result<Vec<Item>> {
     let mut items = Vec::new();
     for (name, bytes) in files(&root().join("fluent-bit-conf"))? {
         let mut text = String::from_utf8(bytes).with_context(|| name.clone())?;
-        for module in ["out_wasm.so", "out_audit.wasm", "in_checkpoint.wasm", "filter_audit.wasm"] {
+        for module in
+            ["out_wasm.so", "out_audit.wasm", "in_checkpoint.wasm", "in_health.wasm", "filter_audit.wasm"]
+        {
             if module != "filter_audit.wasm" || !OWN_MODULE.iter().any(|own| name.starts_with(own)) {
                 text = text.replace(&format!("{ELSEWHERE}{module}"), &format!("/{LIBRARY}/{module}"));
             }

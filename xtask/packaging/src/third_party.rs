@@ -15,7 +15,7 @@ use xtask::workspace::metadata;
 const RELEASED: [(&str, &[&str]); 4] = [
     (Arch::AMD64_TRIPLE, &["flb-audit", "out_wasm"]),
     (Arch::ARM64_TRIPLE, &["flb-audit", "out_wasm"]),
-    (GUEST, &["filter_audit", "in_checkpoint"]),
+    (GUEST, &["filter_audit", "in_checkpoint", "in_health"]),
     (COMPONENT, &["out_audit"]),
 ];
 

@@ -73,7 +73,13 @@ fn lay_out_metrics(place: &Place, port: u16) -> Result<PathBuf> {
     fs::copy(verify::module(), module)?;
     let text = fs::read_to_string(root().join("fluent-bit-conf").join(CONFIG))?;
     let drops = "  filters:\n    - {name: grep, match: '*.audit', exclude: $dropped .}\n";
-    let text = text.replace("port: 2021", &format!("port: {port}")).replacen("  filters:\n", drops, 1);
+    let below = place.at("").display().to_string();
+    let text = text
+        .replace("port: 2021", &format!("port: {port}"))
+        .replace("interval_sec: 30", "interval_sec: 1")
+        .replace("accessible_paths: ", &format!("accessible_paths: {}", below.trim_end_matches('/')))
+        .replace("/etc/fluent-bit/in_health.wasm", &root().join("dist/in_health.wasm").display().to_string())
+        .replacen("  filters:\n", drops, 1);
     fs::write(place.at(CONFIG), text)?;
     Ok(log)
 }
@@ -108,6 +114,8 @@ pub(crate) fn alerts(place: &Place) -> Result<String> {
 
     prometheus.wait_for_alerts(&[]).context("all is well")?;
     ensure_live(&prometheus, "flb_audit_live_sealed_records_total", RECORDS)?;
+    ensure_live(&prometheus, "flb_audit_live_chain_state_usable", 1)?;
+    ensure_live(&prometheus, "flb_audit_live_chain_segment", 1)?;
     let queries = ask_dashboard(&prometheus)?;
 
     let tampered = place.at("tampered.ndjson");
@@ -142,8 +150,15 @@ pub(crate) fn alerts(place: &Place) -> Result<String> {
     prometheus
         .wait_for_alerts(&["AuditFilterDropsRecords", "AuditPolicyNotApplied"])
         .context("a filter that drops records")?;
+
+    let damaged = place.at("var/lib/flb-audit/damaged");
+    fs::create_dir(&damaged)?;
+    fs::write(damaged.join(flb_audit_core::chain::state::FILE_NAME), [0; 100])?;
+    prometheus
+        .wait_for_alerts(&["AuditChainUnusable", "AuditFilterDropsRecords", "AuditPolicyNotApplied"])
+        .context("a damaged state")?;
     process.stop()?;
-    Ok(format!("5 states of {}, {queries} queries of the dashboard", node.place.at("").display()))
+    Ok(format!("6 states of {}, {queries} queries of the dashboard", node.place.at("").display()))
 }
 
 /// Waits until a counter of Fluent Bit says so.
