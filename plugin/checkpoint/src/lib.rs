@@ -32,7 +32,8 @@ fn print(directory: Directory, below: &str, file: &mut [u8]) {
     let now = inputs::seconds();
     if anchor::is_due(sent.get(..read).unwrap_or_default(), count, line, now) {
         inputs::print(line);
-        // Afterwards: if it ends in between, the line comes once more.
+        // The file is written afterwards: if the program is stopped in between, the line is
+        // printed once more.
         inputs::write(directory, &path, &anchor::to_sent(count, line, now));
     }
 }

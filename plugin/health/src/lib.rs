@@ -23,7 +23,7 @@ fn print_health() {
     });
 }
 
-/// The line of a directory; `None` if it has no file of a chain.
+/// Returns the line of a directory, or `None` if it has no file of a chain.
 fn line(directory: Directory, below: &str, now: u64) -> Option<String> {
     let path = |name: &str| format!("{below}{name}");
     let age = |name: &str| Some(now.saturating_sub(inputs::written(directory, &path(name))?));
@@ -61,7 +61,7 @@ fn line(directory: Directory, below: &str, now: u64) -> Option<String> {
     Some(format!("{{\"health\":{{{}}}}}\n", members.join(",")))
 }
 
-/// The name of a directory, for a JSON string: characters other than letters, digits,
+/// Returns the name of a directory for a JSON string: characters other than letters, digits,
 /// `.`, `-` and `_` become `_`. The accessible path itself is `.`.
 fn shown(below: &str) -> String {
     let name = if below.is_empty() { "." } else { below.trim_end_matches('/') };

@@ -5,15 +5,15 @@ const NANOSECONDS_A_SECOND: u64 = 1_000_000_000;
 /// An accessible path.
 pub type Directory = wasip1::Fd;
 
-/// All accessible paths.
+/// Returns all accessible paths.
 pub(crate) fn preopens() -> impl Iterator<Item = Directory> {
     /// The first descriptor after the standard streams.
     const FIRST_PREOPEN: wasip1::Fd = 3;
-    // SAFETY: only the descriptor is passed, and any will do.
+    // SAFETY: only the descriptor is passed, and any value is valid.
     (FIRST_PREOPEN..).take_while(|directory| unsafe { wasip1::fd_prestat_get(*directory) }.is_ok())
 }
 
-/// The names in a directory that are UTF-8.
+/// Returns the names in a directory that are UTF-8.
 pub(crate) fn names(directory: Directory) -> Vec<String> {
     /// A `dirent`: cookie, inode, length of the name, type.
     const HEADER_BYTES: usize = 24;
@@ -33,7 +33,7 @@ pub(crate) fn names(directory: Directory) -> Vec<String> {
             let next = header.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
             let length = header.get(LENGTH_AT..).and_then(|bytes| bytes.first_chunk());
             let length = length.map_or(0, |bytes| u32::from_le_bytes(*bytes)) as usize;
-            // One that is cut off comes again, from its start.
+            // An entry that is cut off is read again with the next call, from its start.
             let Some((name, more)) = more.split_at_checked(length) else {
                 break;
             };
@@ -50,7 +50,7 @@ pub(crate) fn names(directory: Directory) -> Vec<String> {
     }
 }
 
-/// Reads the start of a file; none if it is not there.
+/// Reads the start of a file. Returns `None` if the file does not exist.
 pub fn read(directory: Directory, path: &str, buffer: &mut [u8]) -> Option<usize> {
     // SAFETY: only a descriptor and a string are passed.
     let file = unsafe { wasip1::path_open(directory, 0, path, 0, wasip1::RIGHTS_FD_READ, 0, 0) }.ok()?;
@@ -62,8 +62,8 @@ pub fn read(directory: Directory, path: &str, buffer: &mut [u8]) -> Option<usize
     read.ok()
 }
 
-/// Replaces what is in a file, which is made if it is not there. A failure changes
-/// nothing for the caller.
+/// Replaces the content of a file, and creates the file if it does not exist. Failures are
+/// ignored.
 pub fn write(directory: Directory, path: &str, bytes: &[u8]) {
     let (flags, rights) = (wasip1::OFLAGS_CREAT | wasip1::OFLAGS_TRUNC, wasip1::RIGHTS_FD_WRITE);
     // SAFETY: only a descriptor and a string are passed.
@@ -77,14 +77,15 @@ pub fn write(directory: Directory, path: &str, bytes: &[u8]) {
     let _ = unsafe { wasip1::fd_close(file) };
 }
 
-/// Returns when a file was last written, in seconds since 1970; none if it is not there.
+/// Returns the time of the last write to a file, in seconds since 1970, or `None` if the file
+/// does not exist.
 pub fn written(directory: Directory, path: &str) -> Option<u64> {
     // SAFETY: only a descriptor and a string are passed.
     let file = unsafe { wasip1::path_filestat_get(directory, 0, path) }.ok()?;
     Some(file.mtim / NANOSECONDS_A_SECOND)
 }
 
-/// The time, in seconds since 1970; 0 if there is no clock.
+/// Returns the time, in seconds since 1970, or 0 if there is no clock.
 pub fn seconds() -> u64 {
     // SAFETY: only numbers are passed.
     let now = unsafe { wasip1::clock_time_get(wasip1::CLOCKID_REALTIME, NANOSECONDS_A_SECOND) };
