@@ -31,6 +31,6 @@ pub fn version(fluent_bit: &Path) -> Result<(u32, u32, u32)> {
     let mut numbers = numbers.unwrap_or_default().split(['.', '-']).map(str::parse);
     match (numbers.next(), numbers.next(), numbers.next()) {
         (Some(Ok(major)), Some(Ok(minor)), Some(Ok(patch))) => Ok((major, minor, patch)),
-        _ => anyhow::bail!("{shown} --version says {text:?}, which is no version of Fluent Bit"),
+        _ => anyhow::bail!("{shown} --version says {text:?}, which is not a version of Fluent Bit"),
     }
 }

@@ -90,7 +90,7 @@ fn check_output(path: &Path) -> Result<()> {
     let Ok(metadata) = fs::metadata(path) else {
         return Ok(());
     };
-    ensure!(metadata.is_file(), "{name}: exists and is no regular file; --output has to name a file");
+    ensure!(metadata.is_file(), "{name}: exists and is not a regular file; --output must name a file");
     let mut start = [0; MAGIC.len()];
     let len = File::open(path).and_then(|mut file| file.read(&mut start));
     let len = len.with_context(|| format!("{name}: cannot be read"))?;

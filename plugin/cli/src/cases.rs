@@ -155,7 +155,7 @@ fn read(path: &Path) -> Result<Vec<(usize, Case)>> {
         let json = json_of_yaml(&text).map_err(|why| anyhow!("{name}:{why}"))?;
         match serde_json::from_str(&json).with_context(|| name.to_string())? {
             Value::Array(items) => items.into_iter().enumerate().map(|(at, item)| (at + 1, item)).collect(),
-            _ => bail!("{name}: has to be a list of cases: lines that start with `- `"),
+            _ => bail!("{name}: must be a list of cases, each of which starts with `- `"),
         }
     } else {
         let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());

@@ -39,7 +39,7 @@ impl<'a> DryRun<'a> {
             Event { tag, seconds: SECONDS, nanoseconds: 0, record: Some(text), record_len: text.len() };
         let sealed = self.sealer.seal(&event);
         let sealed = sealed.strip_suffix(b"\0").unwrap_or(sealed);
-        let mut record: Value = serde_json::from_slice(sealed).context("what comes out is no JSON")?;
+        let mut record: Value = serde_json::from_slice(sealed).context("the output is not JSON")?;
         let seal = record.as_object_mut().and_then(|members| members.shift_remove(AUDIT));
         Ok(Sealed { record, seal: seal.context("the record was not sealed")? })
     }

@@ -23,7 +23,7 @@ impl FromStr for Version {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Version, String> {
-        let said = || format!("`{text}` is no version of Fluent Bit, such as 5.1.1");
+        let said = || format!("`{text}` is not a version of Fluent Bit, such as 5.1.1");
         let numbers: Result<Vec<u32>, _> = text.trim_start_matches('v').split('.').map(str::parse).collect();
         match numbers.map_err(|_| said())?[..] {
             [major, minor] => Ok(Version(major, minor, 0)),

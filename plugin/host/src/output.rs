@@ -50,7 +50,7 @@ pub fn start(
     };
     let (component, no_cache) = Component::from_file(path, limits)?;
     if let Some(why) = no_cache {
-        lines.push((Level::Warn, format!("compiled anew, since there is no cache: {why}")));
+        lines.push((Level::Warn, format!("compiled again, because there is no cache: {why}")));
     }
     let deadline = component.limits().deadline;
     let desk = Arc::new(Desk::new(deadline));
@@ -62,7 +62,7 @@ pub fn start(
         .name("out_wasm".to_owned())
         .stack_size(STACK_BYTES)
         .spawn(move || run(worker, &asks, &told, &begins))
-        .context("no thread to be had")?;
+        .context("cannot start a thread")?;
     // Covers making an instance and calling it.
     let longest = 2 * deadline + GRACE;
     let properties: Result<Vec<Property>> = wait(&asked, longest, "properties", lines)?;
@@ -112,7 +112,7 @@ fn wait<T>(
 ) -> Result<Result<T>> {
     let (result, mut logged) = results
         .recv_timeout(longest)
-        .map_err(|_| anyhow!("{call}: it hangs outside of the component, as in a disk's write"))?;
+        .map_err(|_| anyhow!("{call}: it hangs outside the component, for example in a write to a disk"))?;
     lines.append(&mut logged);
     Ok(result)
 }

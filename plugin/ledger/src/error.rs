@@ -70,7 +70,7 @@ pub enum Error {
     NotSetUp,
     /// The directory was removed while the ledger was running.
     #[error(
-        "{} is no longer in the ledger's directory: if that was removed and made again, restart Fluent Bit",
+        "{} is no longer in the ledger's directory: if the directory was removed and created again, restart Fluent Bit",
         state::FILE_NAME
     )]
     Removed,

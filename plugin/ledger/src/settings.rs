@@ -88,7 +88,7 @@ impl Settings {
                 "sync" => {
                     settings.is_synced = quantity::switch(text).ok_or_else(|| wrong("on or off"))?;
                 }
-                _ => return Err(format!("property config.{name}: there is none of that name")),
+                _ => return Err(format!("property config.{name} does not exist")),
             }
         }
         Ok(settings)

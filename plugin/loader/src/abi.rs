@@ -182,7 +182,7 @@ fn start(host: Host, lines: &mut Vec<Line>) -> anyhow::Result<Output> {
     let output = output::start(&component, limits, failures_max, setting, lines)?;
     if let Some((wrong, name)) = misspelt::find(&names.borrow(), |name| host.property(name).is_some()) {
         lines.append(&mut output.drain());
-        bail!("property {wrong}: there is none of that name; there is {name}");
+        bail!("property {wrong} does not exist: do you mean {name}?");
     }
     Ok(output)
 }

@@ -100,10 +100,10 @@ fn a_build_writes_over_modules_alone() {
     assert!(build("policy.yaml").contains("policy.yaml: exists and is neither a module nor"));
     assert_eq!(place.read("policy.yaml"), POLICY.as_bytes());
     fs::create_dir(place.path("x.policy")).expect("a directory");
-    assert!(build("x.policy").contains("x.policy: exists and is no regular file"));
+    assert!(build("x.policy").contains("x.policy: exists and is not a regular file"));
     #[cfg(unix)]
     {
-        assert!(build("/dev/null").contains("/dev/null: exists and is no regular file"));
+        assert!(build("/dev/null").contains("/dev/null: exists and is not a regular file"));
         // A symbolic link stays a symbolic link.
         place.ok(&["build", "--policy", "policy.yaml", "-o", "a.wasm"]);
         std::os::unix::fs::symlink("a.wasm", place.path("b.wasm")).expect("a link");
@@ -126,8 +126,8 @@ fn fifos_and_devices_are_refused() {
     assert!(std::process::Command::new("mkfifo").arg(&fifo).status().expect("mkfifo").success());
     place.write("schema.yaml", "version: 1\nschema:\n  - {tag: \"*\", file: fifo, name: s}\n");
     for name in ["fifo", "/dev/zero"] {
-        assert!(place.fails(&["build", "--policy", name]).contains("it is no regular file"), "{name}");
-        assert!(place.fails(&["explain", name]).contains("it is no regular file"), "{name}");
+        assert!(place.fails(&["build", "--policy", name]).contains("it is not a regular file"), "{name}");
+        assert!(place.fails(&["explain", name]).contains("it is not a regular file"), "{name}");
     }
-    assert!(place.fails(&["build", "--policy", "schema.yaml"]).contains("it is no regular file"));
+    assert!(place.fails(&["build", "--policy", "schema.yaml"]).contains("it is not a regular file"));
 }

@@ -55,8 +55,8 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         id: "tail-truncates",
         severity: Severity::Warning,
-        why: "With `truncate_long_lines` a long line is cut before it is sealed. The cut line is no JSON any more, and \
-              what was cut is gone.",
+        why: "With `truncate_long_lines` a long line is cut before it is sealed. The cut line is not JSON \
+              any more, and the rest of the line is lost.",
         remedy: "Set `buffer_max_size` to more than your longest line, and use `skip_long_lines` instead.",
         find: |scene| {
             tails(

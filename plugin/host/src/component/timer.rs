@@ -38,13 +38,16 @@ struct State {
 impl Timer {
     /// Creates a timer for the calls of an engine that nothing else calls.
     pub(super) fn new(engine: Engine, usual: Duration) -> Result<Timer> {
-        let runtime = Builder::new_current_thread().enable_all().build().context("no runtime for calls")?;
+        let runtime = Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .context("cannot create a runtime for calls")?;
         let watch = Arc::new(Watch { state: Mutex::default(), changed: Condvar::new(), usual });
         let watching = Arc::clone(&watch);
         let thread = thread::Builder::new()
             .name("out_wasm_timer".to_owned())
             .spawn(move || watching.run(&engine))
-            .context("no thread to be had")?;
+            .context("cannot start a thread")?;
         Ok(Timer { runtime, watch, thread: Some(thread) })
     }
 

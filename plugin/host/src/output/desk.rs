@@ -30,7 +30,7 @@ const WARNING_INTERVAL: Duration = Duration::from_secs(60);
 
 const GONE: &str = "the component's thread is gone";
 const LATE: &str = "the component is not done with it yet";
-const STUCK: &str = "a call past its deadline hangs outside of the component, as in a disk's write";
+const STUCK: &str = "a call past its deadline hangs outside the component, for example in a write to a disk";
 
 /// A chunk that was handed over.
 pub(super) struct Job {

@@ -111,7 +111,7 @@ pub(super) fn sentence(report: &Report) -> String {
         }
         Verdict::KeyNotCertified => format!(
             "Part of a log may be forged: {}.",
-            places("a signature is there that its owner cannot have made, or one is absent that has to be there")
+            places("a signature is there that its owner cannot have made, or a required signature is missing")
         ),
         Verdict::Tampered => {
             format!("The log was changed after it was sealed: {}.", places("a record is not what was sealed"))

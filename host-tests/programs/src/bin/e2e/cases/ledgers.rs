@@ -370,15 +370,15 @@ pub(crate) fn wrong_properties(place: &Place) -> Result<String> {
         (output(&dir).with("config.keep_age", "long"), "property config.keep_age: `long` is not a time"),
         (
             output(&dir).with("memory_limt", "32M"),
-            "property memory_limt: there is none of that name; there is memory_limit",
+            "property memory_limt does not exist: do you mean memory_limit?",
         ),
         (
             output(&dir).with("config.file_sizes", "1M"),
-            "property config.file_sizes: there is none of that name; there is config.file_size",
+            "property config.file_sizes does not exist: do you mean config.file_size?",
         ),
         (
             output(&dir).with("keep_age", "90d"),
-            "property keep_age: there is none of that name; there is config.keep_age",
+            "property keep_age does not exist: do you mean config.keep_age?",
         ),
         (output(&dir).with("component", "/nothing.wasm"), "/nothing.wasm: cannot be read"),
         (output(&place.at("nothing")), "nothing: cannot be opened"),
