@@ -47,7 +47,7 @@ impl Timer {
         let thread = thread::Builder::new()
             .name("out_wasm_timer".to_owned())
             .spawn(move || watching.run(&engine))
-            .context("cannot start a thread")?;
+            .context("no thread to be had")?;
         Ok(Timer { runtime, watch, thread: Some(thread) })
     }
 
