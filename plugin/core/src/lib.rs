@@ -2,8 +2,8 @@
 //!
 //! A record is read once into a flat [`Tape`]. Every later step walks the tape:
 //! [`recognize`] determines its format, [`schema`] checks it, [`redact`] redacts it,
-//! [`record::canonical`] puts it into the one form that is hashed, and [`seal`] adds the
-//! proof. [`Sealer`] does all of this in one call. [`verify`] takes a sealed record apart
+//! [`normalize`] turns it into an event, [`record::canonical`] puts it into the one form
+//! that is hashed, and [`seal`] adds the proof. [`Sealer`] does all of this in one call. [`verify`] takes a sealed record apart
 //! again. [`chain`] has keys, checkpoints and the files in which a filter remembers its
 //! chain.
 //!
@@ -17,6 +17,7 @@
 //! - [`chain`]: names and places, keys, checkpoints, files
 //! - [`recognize`]: the format of a record
 //! - [`schema`]
+//! - [`normalize`]: records as events of OCSF
 //! - [`policy`]: the table's layout
 //! - [`redact`]
 //! - [`seal`]
@@ -42,6 +43,7 @@ pub mod chain;
 mod crc;
 pub mod hash;
 mod memory;
+pub mod normalize;
 pub mod policy;
 pub mod recognize;
 pub mod record;

@@ -7,7 +7,7 @@
 //! | bytes | |
 //! |---|---|
 //! | 0..8 | `flbpolcy` |
-//! | 8..12 | layout, 4 |
+//! | 8..12 | layout, 5 |
 //! | 12..16 | length of the whole table, in bytes |
 //! | 16..48 | digest: SHA-512/256 of `flb-audit policy v1\n` and all bytes from 48 on |
 //! | 48..80 | where four parts are, each as offset and length: the policy's text and, behind a NUL each, those of the files with rules that it names, the rules, the strings, the automata |
@@ -18,6 +18,7 @@
 //! | 96..104 | where the streams with a schema are, as offset and length: `schema/streams.rs` says how they are laid out |
 //! | 104..112 | where the formats are, likewise: `recognize/formats.rs` |
 //! | 112..120 | where the dictionary of the keys that formats and paths name is: `recognize/dictionary.rs` |
+//! | 120..128 | where the mappings into events are: `normalize/mappings.rs` |
 //!
 //! A rule has [`RULE_BYTES`] bytes:
 //!
@@ -47,6 +48,7 @@ pub use validator::Validator;
 
 use crate::automaton::{Automaton, Compact};
 use crate::hash::{Algorithm, Hash};
+use crate::normalize::Mappings;
 use crate::recognize::{Dictionary, Formats, Recognizer};
 use crate::record::tape::Tape;
 use crate::schema::{Stream, Streams};
@@ -72,12 +74,12 @@ pub fn policy_text(digest: &Hash) -> [u8; DIGEST_TEXT_BYTES] {
 /// What marks the place in the filter's module where the address and the
 /// length of its policy's table stand: with the version of the layout, so that
 /// no table gets into a module that cannot read it.
-pub const MODULE_MARK: &[u8; 16] = b"flbaudit-policy4";
+pub const MODULE_MARK: &[u8; 16] = b"flbaudit-policy5";
 
 /// The first bytes of a table.
 pub const MAGIC: &[u8; 8] = b"flbpolcy";
 /// The version of its layout.
-const LAYOUT: u32 = 4;
+const LAYOUT: u32 = 5;
 
 // The places of the header's parts.
 const LAYOUT_AT: usize = 8;
@@ -96,7 +98,8 @@ const DETECTORS_AT: usize = 92;
 const STREAMS_AT: usize = 96;
 const FORMATS_AT: usize = 104;
 const DICTIONARY_AT: usize = 112;
-const HEADER_BYTES: usize = 120;
+const MAPPINGS_AT: usize = 120;
+const HEADER_BYTES: usize = 128;
 
 // The places of a rule's parts.
 const NAME_AT: usize = 0;
@@ -238,6 +241,7 @@ pub struct Policy<'a> {
     pub(crate) streams: Streams<'a>,
     pub(crate) formats: Formats<'a>,
     pub(crate) dictionary: Dictionary<'a>,
+    pub(crate) mappings: Mappings<'a>,
 }
 
 impl<'a> Policy<'a> {
@@ -290,6 +294,7 @@ impl<'a> Policy<'a> {
             streams: Streams::read(part(STREAMS_AT)?)?,
             formats: Formats::read(part(FORMATS_AT)?)?,
             dictionary: Dictionary::read(part(DICTIONARY_AT)?)?,
+            mappings: Mappings::read(part(MAPPINGS_AT)?)?,
         };
         policy.name_rule = policy.find(KIND_AT, Kind::Name as u8);
         policy.identity_rule = policy.find(KIND_AT, Kind::Identity as u8);
@@ -321,6 +326,7 @@ impl<'a> Policy<'a> {
             && policy.formats.is_sound(policy.dictionary.len())
             && policy.rules.len() <= RULES_MAX
             && policy.streams.is_sound()
+            && policy.mappings.is_sound()
             && (0..policy.rules.len()).all(|index| policy.is_sound_rule(index as u16));
         if are_sound { Ok(policy) } else { Err("damaged: its rules do not hold together") }
     }
@@ -529,6 +535,8 @@ pub struct TableParts<'a> {
     /// The dictionary, as written by
     /// [`write_dictionary`](crate::recognize::write_dictionary).
     pub dictionary: &'a [u8],
+    /// The mappings, as [`MappingsParts`](crate::normalize::MappingsParts) has them.
+    pub mappings: &'a [u8],
 }
 
 impl TableParts<'_> {
@@ -572,7 +580,7 @@ impl TableParts<'_> {
 
     /// The parts in the order in which they stand behind the header, and where
     /// that says so.
-    fn parts(&self) -> [(usize, &[u8]); 7] {
+    fn parts(&self) -> [(usize, &[u8]); 8] {
         [
             (SOURCE_AT, self.source),
             (RULES_AT, &self.rules),
@@ -581,6 +589,7 @@ impl TableParts<'_> {
             (STREAMS_AT, self.streams),
             (FORMATS_AT, self.formats),
             (DICTIONARY_AT, self.dictionary),
+            (MAPPINGS_AT, self.mappings),
         ]
     }
 

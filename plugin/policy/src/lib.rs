@@ -11,6 +11,7 @@ pub mod detectors;
 pub mod formats;
 mod gitleaks;
 pub mod module;
+pub mod normalize;
 mod paths;
 mod policy;
 pub mod schema;

@@ -4,6 +4,7 @@ use crate::custom::{self, CustomPattern};
 use crate::detectors::{Detector, detectors};
 use crate::formats::{Chosen, formats};
 use crate::gitleaks::{self, Leak};
+use crate::normalize::{self, Normalization};
 use crate::paths::{self, Of, Path, Says};
 use crate::streams::{self, Files, Stream};
 use crate::yaml::{
@@ -52,6 +53,7 @@ pub struct Policy {
     /// True if addresses stay.
     pub(crate) keeps_addresses: bool,
     pub(crate) streams: Vec<Stream>,
+    pub(crate) normalizations: Vec<Normalization>,
     /// Where the policy has each of its own patterns and keys, to say so if
     /// one cannot be compiled.
     pub(crate) places: BTreeMap<String, Problem>,
@@ -93,7 +95,7 @@ impl Policy {
     /// that says why a file cannot be read.
     pub fn read_with(source: &str, files: Files<'_>) -> Result<Policy, Problem> {
         let root = document(source)?;
-        let top = mapping(&root, "a policy", &["version", "formats", "redact", "schema"])?;
+        let top = mapping(&root, "a policy", &["version", "formats", "redact", "schema", "normalize"])?;
         match top.get("version") {
             Some(node) if text(node, "`version`")?.as_str() == VERSION => {}
             Some(node) => return Err(problem(node, "`version` has to be 1: this flb-audit knows no other")),
@@ -115,6 +117,7 @@ impl Policy {
             secret_fields: None,
             keeps_addresses: true,
             streams: streams::streams(top, files)?,
+            normalizations: Vec::new(),
             places: BTreeMap::new(),
         };
         if let Some(node) = top.get("formats") {
@@ -122,6 +125,10 @@ impl Policy {
         }
         for stream in &policy.streams {
             stream.formats().for_each(|format| policy.formats.recognize(format));
+        }
+        policy.normalizations = normalize::normalizations(top, files, &mut policy.files)?;
+        for entry in &policy.normalizations {
+            entry.formats().for_each(|format| policy.formats.recognize(format));
         }
         if let Some(node) = top.get("redact") {
             policy.redact(node, files)?;

@@ -5,6 +5,7 @@ use crate::custom::{self, CustomPattern};
 use crate::detectors::{Detector, shape};
 use crate::formats::{self, Holds};
 use crate::gitleaks::Leak;
+use crate::normalize;
 use crate::paths::{self, Path, Says};
 use crate::policy::{Pattern, Policy, Rule};
 use crate::streams;
@@ -156,7 +157,8 @@ pub fn compile(policy: &Policy) -> Result<Vec<u8>, Problem> {
     let sources = [&policy.source].into_iter().chain(&policy.files);
     let sources = sources.map(String::as_str).collect::<Vec<_>>().join("\0");
     (parts.source, parts.automata, parts.streams) = (sources.as_bytes(), &automata.bytes, &streams);
-    (parts.formats, parts.dictionary) = (&formats, &dictionary);
+    let mappings = normalize::compile(&policy.normalizations, &policy.formats)?;
+    (parts.formats, parts.dictionary, parts.mappings) = (&formats, &dictionary, &mappings);
     (parts.scout, parts.keys, parts.paths) = (scout, keys, at_paths);
     parts.detectors = first_key_rule as u32;
     match parts.table_len() {

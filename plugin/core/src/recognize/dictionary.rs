@@ -70,7 +70,7 @@ fn print(hash: u64) -> u32 {
 /// Returns a hash of the first `len` bytes of `text`. It reads eight bytes at once; the
 /// last eight may overlap with those before.
 #[inline(always)]
-fn hash(text: &[u8], len: usize) -> u64 {
+pub(crate) fn hash(text: &[u8], len: usize) -> u64 {
     let word = |at: usize| text.get(at..).and_then(<[u8]>::first_chunk).map(|word| u64::from_le_bytes(*word));
     let mut hash = len as u64;
     if len < 8 {

@@ -8,6 +8,7 @@ mod dictionary;
 mod formats;
 mod recognizer;
 
+pub(crate) use dictionary::hash;
 pub use dictionary::{Dictionary, KeyNumber, NO_NUMBER, write_dictionary};
 pub(crate) use formats::Formats;
 pub use formats::{

@@ -57,6 +57,8 @@ notes! {
     18 STATEMENT "statement";
     /// The state is older than the key file: records were sealed after it.
     19 STATE_SET_BACK "state-set-back";
+    /// It was to become an event of OCSF, and is none: no mapping is for it.
+    20 NOT_NORMALIZED "not-normalized";
 }
 
 impl Notes {

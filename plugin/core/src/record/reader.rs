@@ -70,6 +70,7 @@ impl Reader<'_> {
                     if depth > RECORD_DEPTH_MAX {
                         return Err(self.stop(Unreadable::TooDeep(at as u32)));
                     }
+                    self.tape.depth = self.tape.depth.max(depth);
                     let index = self.tape.nodes.len() as u32;
                     let kind = if *open == b'{' { Kind::Object } else { Kind::Array };
                     self.push(Node { start: at as u32, end: 0, next: parent, kind, flags: 0 })?;

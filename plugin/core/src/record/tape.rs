@@ -41,6 +41,10 @@ pub(crate) const PATCHED: u8 = 4;
 /// The member, marked by a flag of its key, is left out from now on. An element of an
 /// array becomes `null`.
 pub(crate) const REMOVED: u8 = 8;
+/// The value has a place in the event that the record becomes.
+pub(crate) const TAKEN: u8 = 32;
+/// The container holds values that may be [`TAKEN`].
+pub(crate) const ENTERED: u8 = 64;
 
 /// One value or key.
 #[derive(Clone, Copy, Debug)]
@@ -143,6 +147,8 @@ pub struct Tape {
     pub(crate) notes: Notes,
     /// True if a member or an element was removed.
     has_removed: bool,
+    /// How deep its containers are nested.
+    pub(crate) depth: usize,
     /// The number of what the record was recognized as; 0 if it is of no known format.
     pub(crate) variant: u8,
     /// The number of its format; 0 if it is unknown.
@@ -159,6 +165,7 @@ impl Tape {
             patch: Vec::new(),
             notes: Notes::NONE,
             has_removed: false,
+            depth: 0,
             variant: 0,
             format: 0,
             is_wrapper: false,
@@ -171,6 +178,7 @@ impl Tape {
         self.patch.clear();
         self.notes = Notes::NONE;
         self.has_removed = false;
+        self.depth = 0;
         (self.variant, self.format, self.is_wrapper) = (0, 0, false);
     }
 

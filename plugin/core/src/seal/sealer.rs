@@ -4,6 +4,7 @@ use crate::chain::checkpoint::Signer;
 use crate::chain::id::Chain;
 use crate::chain::signature::SIGNATURE_TEXT_BYTES;
 use crate::memory::{OutOfMemory, put};
+use crate::normalize::Normalizer;
 use crate::record::canonical::Canonical;
 use crate::record::member::{AUDIT, QUARANTINE, RAW, RAW_BASE64};
 use crate::record::notes::Notes;
@@ -77,6 +78,8 @@ pub struct Sealer<'p> {
     redactor: Option<Redactor<'p>>,
     /// Checks records against the policy's schemas, if it has any.
     validation: Option<Validation<'p>>,
+    /// Turns records into events, if the policy has mappings.
+    normalizer: Option<Normalizer<'p>>,
     /// The chain's head, as it stands in a seal.
     head_text: [u8; HASH_TEXT_BYTES],
     notes: Notes,
@@ -101,6 +104,7 @@ impl<'p> Sealer<'p> {
         }
         let mut sealer = Sealer {
             validation: redactor.as_ref().and_then(|redactor| Validation::of(redactor.policy().streams)),
+            normalizer: redactor.as_ref().and_then(|redactor| Normalizer::of(redactor.policy().mappings)),
             redactor,
             head_text: base64url::hash_text(&chain.head),
             chain,
@@ -162,6 +166,9 @@ impl<'p> Sealer<'p> {
             if let Some(validation) = &mut self.validation {
                 validation.give_up(event.tag);
             }
+            if let Some(normalizer) = &mut self.normalizer {
+                normalizer.give_up(event.tag);
+            }
             if self.seal_redacted(event, raw, cause).is_err() {
                 // The memory for this has been reserved.
                 let _ = self.seal_what_fits(event, raw, cause);
@@ -182,8 +189,9 @@ impl<'p> Sealer<'p> {
     pub fn seal_own(&mut self, event: &Event<'_>) -> &[u8] {
         self.note(Notes::STATEMENT);
         let (redactor, validation) = (self.redactor.take(), self.validation.take());
+        let normalizer = self.normalizer.take();
         self.seal(event);
-        (self.redactor, self.validation) = (redactor, validation);
+        (self.redactor, self.validation, self.normalizer) = (redactor, validation, normalizer);
         &self.out
     }
 
@@ -198,25 +206,30 @@ impl<'p> Sealer<'p> {
         if let Some(redactor) = &mut self.redactor {
             redactor.redact(&mut self.tape, record)?;
         }
+        let is_mapped = match &mut self.normalizer {
+            Some(normalizer) => normalizer.choose(event.tag, &mut self.tape, record)?,
+            None => false,
+        };
+        let mut worded = None;
+        if is_mapped {
+            worded = Some(self.normalize(event, record)?);
+        }
         self.canonical.write(&mut self.tape, record)?;
-        if let Some(validation) = &mut self.validation
-            && self.tape.notes.contains(Notes::DUPLICATE_KEYS)
-        {
-            validation.check_without_duplicates(record, self.tape.is_wrapper, &mut self.canonical)?;
-            self.canonical.write(&mut self.tape, record)?;
+        if worded.is_none() {
+            self.check_without_duplicates(record)?;
         }
         let mut renamed = None;
         if self.canonical.may_have_audit() {
             renamed = self.rename_audit(record)?;
             self.canonical.write(&mut self.tape, record)?;
         }
+        let disposition = match worded {
+            Some(disposition) => disposition,
+            None => self.word(record)?,
+        };
         let mut statement = self.statement(event);
         statement.notes.insert(self.tape.notes);
         statement.renamed = renamed.as_deref();
-        let disposition = match &mut self.validation {
-            Some(validation) => validation.word(&self.tape, record)?,
-            None => Disposition::Mark,
-        };
         self.out.clear();
         if disposition == Disposition::Mark {
             output::write_open(&self.tape, record, &mut self.out)?;
@@ -228,6 +241,43 @@ impl<'p> Sealer<'p> {
         }
         let member = self.out.len();
         Ok(self.finish(&statement, Some(member))?)
+    }
+
+    /// Turns the record into its event, if its schema does not say that it goes on as
+    /// something else. Returns what becomes of the record.
+    fn normalize(&mut self, event: &Event<'_>, record: &[u8]) -> Result<Disposition, Unreadable> {
+        let mut disposition = Disposition::Mark;
+        if self.validation.is_some() {
+            self.canonical.write(&mut self.tape, record)?;
+            self.check_without_duplicates(record)?;
+            disposition = self.word(record)?;
+        }
+        if disposition == Disposition::Mark
+            && let Some(normalizer) = &mut self.normalizer
+        {
+            let millis = u64::from(event.seconds) * 1000 + u64::from(event.nanoseconds / 1_000_000);
+            normalizer.normalize(millis, &mut self.tape, record)?;
+        }
+        Ok(disposition)
+    }
+
+    /// Checks the record again as it leaves, if several of its members had one key.
+    fn check_without_duplicates(&mut self, record: &[u8]) -> Result<(), Unreadable> {
+        if let Some(validation) = &mut self.validation
+            && self.tape.notes.contains(Notes::DUPLICATE_KEYS)
+        {
+            validation.check_without_duplicates(record, self.tape.is_wrapper, &mut self.canonical)?;
+            self.canonical.write(&mut self.tape, record)?;
+        }
+        Ok(())
+    }
+
+    /// Has violations become text. Returns what becomes of the record.
+    fn word(&mut self, record: &[u8]) -> Result<Disposition, OutOfMemory> {
+        match &mut self.validation {
+            Some(validation) => validation.word(&self.tape, record),
+            None => Ok(Disposition::Mark),
+        }
     }
 
     /// Writes the record as the text of one member.
@@ -289,10 +339,17 @@ impl<'p> Sealer<'p> {
         self.finish(&statement, Some(member))
     }
 
-    fn statement<'a>(&self, event: &Event<'a>) -> Statement<'a> {
+    fn statement<'a>(&self, event: &Event<'a>) -> Statement<'a>
+    where
+        'p: 'a,
+    {
         let mut notes = self.notes;
         notes.insert(self.redactor.as_ref().map_or(Notes::NONE, Redactor::notes));
         let tag = event.tag.get(..TAG_BYTES_MAX).unwrap_or(event.tag);
+        let normalizer = self.normalizer.as_ref();
+        if normalizer.is_some_and(Normalizer::has_failed) {
+            notes.insert(Notes::NOT_NORMALIZED);
+        }
         if tag.len() < event.tag.len() {
             notes.insert(Notes::TAG_CUT);
         }
@@ -301,6 +358,7 @@ impl<'p> Sealer<'p> {
             seconds: event.seconds,
             nanoseconds: event.nanoseconds,
             notes,
+            normalized: normalizer.and_then(Normalizer::name),
             renamed: None,
             unreadable: None,
         }

@@ -23,6 +23,8 @@ pub(crate) struct Statement<'a> {
     pub(crate) seconds: u32,
     pub(crate) nanoseconds: u32,
     pub(crate) notes: Notes,
+    /// The mapping by which the record has become an event.
+    pub(crate) normalized: Option<&'a [u8]>,
     /// The name under which the record's own `audit` goes on.
     pub(crate) renamed: Option<&'a [u8]>,
     /// The reason why the record is sealed as raw text, and the length of that text.
@@ -89,6 +91,11 @@ pub(crate) fn write(
             put(out, b"}")?;
         }
         put(out, b"}")?;
+    }
+    if let Some(mapping) = statement.normalized {
+        put(out, b",\"normalized\":\"")?;
+        put(out, mapping)?;
+        put(out, b"\"")?;
     }
     if statement.notes != Notes::NONE {
         write_notes(statement.notes, out)?;

@@ -17,7 +17,7 @@ const NANOSECOND_DIGITS: usize = 9;
 const LISTS: [&str; 3] = ["notes", "redacted", "invalid"];
 
 /// Those that are strings.
-const TEXTS: [&str; 5] = ["renamed", "schema", "disposition", "unchecked", "error"];
+const TEXTS: [&str; 6] = ["normalized", "renamed", "schema", "disposition", "unchecked", "error"];
 
 /// The members of a seal that are counts.
 const COUNTS: [&str; 2] = ["invalid_count", "raw_bytes"];

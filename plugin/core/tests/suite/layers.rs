@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The stages of a record's way. Each uses only those before it.
-const LAYERS: [&str; 13] = [
+const LAYERS: [&str; 14] = [
     "memory",
     "hash",
     "crc",
@@ -15,6 +15,7 @@ const LAYERS: [&str; 13] = [
     "chain",
     "recognize",
     "schema",
+    "normalize",
     "policy",
     "redact",
     "seal",

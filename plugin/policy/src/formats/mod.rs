@@ -9,18 +9,24 @@ mod read;
 
 pub(crate) use compile::{Chosen, parts, paths};
 
+use crate::normalize;
 use crate::paths::Step;
 use crate::yaml::Problem;
 use flb_audit_core::recognize::Condition;
 use std::sync::LazyLock;
 
-/// Makes each line a format, whose folder has its name.
+/// Makes each line a format, whose folder has its name; one with `ocsf` has a mapping, too.
 macro_rules! formats {
-    ($($name:literal),+ $(,)?) => {
-        /// The names of all formats, and their texts.
-        const TEXTS: &[(&str, &str)] =
-            &[$(($name, include_str!(concat!("../../formats/", $name, "/format.yaml")))),+];
+    ($($name:literal $($ocsf:ident)?),+ $(,)?) => {
+        /// The names of all formats, their texts, and those of their mappings.
+        const TEXTS: &[(&str, &str, Option<&str>)] = &[$((
+            $name,
+            include_str!(concat!("../../formats/", $name, "/format.yaml")),
+            formats!(@mapping $name $($ocsf)?),
+        )),+];
     };
+    (@mapping $name:literal ocsf) => { Some(include_str!(concat!("../../formats/", $name, "/ocsf.yaml"))) };
+    (@mapping $name:literal) => { None };
 }
 
 formats! {
@@ -28,31 +34,31 @@ formats! {
     "auth0",
     "azure-activity",
     "cloudflare-audit",
-    "cloudtrail",
-    "entra-audit",
-    "entra-sign-in",
-    "gcp-audit",
-    "github-audit",
+    "cloudtrail" ocsf,
+    "entra-audit" ocsf,
+    "entra-sign-in" ocsf,
+    "gcp-audit" ocsf,
+    "github-audit" ocsf,
     "gitlab-audit",
     "google-workspace",
-    "kubernetes-audit",
-    "linux-audit",
-    "mariadb",
+    "kubernetes-audit" ocsf,
+    "linux-audit" ocsf,
+    "mariadb" ocsf,
     "microsoft-365",
     "mongodb",
     "mysql",
     "ocsf",
-    "okta",
+    "okta" ocsf,
     "onepassword",
-    "postgresql",
+    "postgresql" ocsf,
     "salesforce",
     "slack-audit",
     "snowflake",
-    "sshd",
-    "sudo",
-    "teleport",
-    "vault-audit",
-    "windows-security",
+    "sshd" ocsf,
+    "sudo" ocsf,
+    "teleport" ocsf,
+    "vault-audit" ocsf,
+    "windows-security" ocsf,
     "zoom",
 }
 
@@ -84,6 +90,8 @@ pub struct Format {
     pub sources: Vec<String>,
     /// The schema of its records, if there is one.
     pub schema: Option<String>,
+    /// The mapping of its records into events of OCSF, if there is one.
+    pub mapping: Option<&'static str>,
     /// Its fields that stay or go.
     pub fields: Vec<Field>,
     /// The cases: records that have more known fields.
@@ -148,7 +156,7 @@ impl Holds {
 
 static FORMATS: LazyLock<Vec<Format>> = LazyLock::new(|| {
     // A test reads them all.
-    TEXTS.iter().filter_map(|(name, text)| read::format(name, text).ok()).collect()
+    TEXTS.iter().filter_map(|(name, text, mapping)| read::format(name, text, *mapping).ok()).collect()
 });
 
 /// Returns all formats.
@@ -180,9 +188,10 @@ fn fits(path: &[Step], place: &[Step]) -> bool {
     }
 }
 
-/// Checks that every format can be read. An error names the first that cannot.
+/// Checks that every format and mapping can be read. An error names the first that cannot.
 pub fn check() -> Result<(), (&'static str, Problem)> {
-    TEXTS
-        .iter()
-        .try_for_each(|(name, text)| read::format(name, text).map(drop).map_err(|problem| (*name, problem)))
+    TEXTS.iter().try_for_each(|(name, text, mapping)| {
+        let is_read = read::format(name, text, *mapping).and(mapping.map_or(Ok(()), normalize::check));
+        is_read.map_err(|problem| (*name, problem))
+    })
 }

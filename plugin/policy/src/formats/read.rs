@@ -30,7 +30,11 @@ const TYPES: [(&str, ValueType); 5] = [
 ];
 
 /// Reads a format.
-pub(super) fn format(name: &'static str, source: &str) -> Read<Format> {
+pub(super) fn format(
+    name: &'static str,
+    source: &str,
+    mapping_text: Option<&'static str>,
+) -> Read<Format> {
     let root = document(source)?;
     let top = mapping(&root, "a format", &KEYS)?;
     let required = |key: &str| {
@@ -53,6 +57,7 @@ pub(super) fn format(name: &'static str, source: &str) -> Read<Format> {
         title: text(required("title")?, "`title`")?.as_str().into(),
         sources: strings("sources")?,
         schema: schema(top)?,
+        mapping: mapping_text,
         fields: fields(top)?,
         cases: list(top, "cases")?.into_iter().map(case).collect::<Read<_>>()?,
         records: strings("records")?,

@@ -1,0 +1,73 @@
+//! Parts that are cut out of a text.
+
+use super::program::{Cut, CutAt, Program};
+use core::ops::Range;
+
+/// The part of `text` that a cut says, which is the inside of a JSON string; none if there is none.
+pub(super) fn cut(program: &Program<'_>, cut: &Cut, text: &[u8]) -> Option<Range<usize>> {
+    let before = program.text(cut.before, cut.before_len);
+    let after = program.text(cut.after, cut.after_len);
+    match CutAt::of(cut.at)? {
+        CutAt::First => {
+            let start = if before.is_empty() { 0 } else { find(text, before, 0)? + before.len() };
+            let end = if after.is_empty() { text.len() } else { find(text, after, start)? };
+            Some(start..end)
+        }
+        CutAt::Last => {
+            let start = if before.is_empty() { 0 } else { find_last(text, before)? + before.len() };
+            let end = if after.is_empty() { text.len() } else { find_last(text, after)? };
+            (start <= end).then_some(start..end)
+        }
+        CutAt::Part => {
+            let start = rest(text, before, cut.count)?;
+            Some(start..find(text, before, start).unwrap_or(text.len()))
+        }
+        CutAt::Rest => Some(rest(text, before, cut.count)?..text.len()),
+    }
+}
+
+/// Where the text behind so many separators starts.
+fn rest(text: &[u8], separator: &[u8], count: u16) -> Option<usize> {
+    (0..count).try_fold(0, |start, _| Some(find(text, separator, start)? + separator.len()))
+}
+
+/// Finds a text from a place on.
+pub(super) fn find(text: &[u8], wanted: &[u8], from: usize) -> Option<usize> {
+    let first = *wanted.first()?;
+    let last = text.len().checked_sub(wanted.len())?;
+    let mut at = from;
+    while at <= last {
+        at += text.get(at..=last)?.iter().position(|byte| *byte == first)?;
+        if text.get(at..at + wanted.len()) == Some(wanted) && !is_escaped(text, at) {
+            return Some(at);
+        }
+        at += 1;
+    }
+    None
+}
+
+fn find_last(text: &[u8], wanted: &[u8]) -> Option<usize> {
+    let last = text.len().checked_sub(wanted.len())?;
+    (0..=last).rev().find(|at| text.get(*at..at + wanted.len()) == Some(wanted) && !is_escaped(text, *at))
+}
+
+/// True if the byte at a place belongs to an escape that starts just before it.
+fn is_escaped(text: &[u8], at: usize) -> bool {
+    let before = text.get(..at).unwrap_or_default();
+    before.last() == Some(&b'\\') && before.iter().rev().take_while(|byte| **byte == b'\\').count() % 2 == 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_not_found_within_an_escape() {
+        assert_eq!(find(b"a\\for b", b"for ", 0), None);
+        assert_eq!(find(b"a\\\\for b", b"for ", 0), Some(3));
+        assert_eq!(find(b"x for b for c", b"for ", 3), Some(8));
+        assert_eq!(find_last(b"a:b\\:c", b":"), Some(1));
+        assert_eq!(find(b"ab", b"abc", 0), None);
+        assert_eq!(find(b"ab", b"b", 5), None);
+    }
+}

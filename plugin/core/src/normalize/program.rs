@@ -1,0 +1,537 @@
+//! A mapping, compiled: tables of rows of 16-bit numbers, and two texts.
+//!
+//! | bytes | |
+//! |---|---|
+//! | 0..2, … | how many rows each table has, in the order of [`ProgramParts`] |
+//! | 2 each | the number of slots; the depth that the event adds; the length of the tokens and of the texts, in bytes |
+//! | | the tables, the tokens, the texts |
+//!
+//! A *slot* holds the place of a value on the record's tape. *Edges* say which member
+//! or element goes into which slot; the table of edges is a hash table. *Tokens* are
+//! keys and constants as they stand in JSON, *texts* are what values are compared with.
+
+use crate::recognize::hash;
+use alloc::vec;
+use alloc::vec::Vec;
+
+/// Stands for no slot, no state, no text.
+pub const NONE: u16 = u16::MAX;
+/// The number of elements of an array that are looked at.
+pub const ELEMENTS_MAX: usize = 64;
+/// The number of steps of a path through a record.
+pub const STEPS_MAX: usize = 8;
+/// How deep containers of an event are nested, without what is copied into them.
+pub const TARGET_DEPTH_MAX: usize = 12;
+
+/// Makes a struct of 16-bit numbers out of each line, which is a row of a table.
+macro_rules! rows {
+    ($($(#[doc = $doc:literal])+ $name:ident [$len:literal] { $($(#[doc = $field_doc:literal])+ $field:ident),+ $(,)? })+) => {$(
+        $(#[doc = $doc])+
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        pub struct $name {
+            $($(#[doc = $field_doc])+ pub $field: u16),+
+        }
+
+        impl $name {
+            #[inline(always)]
+            fn read(row: &[[u8; 2]; $len]) -> Self {
+                let [$($field),+] = *row;
+                $name { $($field: u16::from_le_bytes($field)),+ }
+            }
+
+            fn write(&self, out: &mut Vec<u8>) {
+                $(out.extend(self.$field.to_le_bytes());)+
+            }
+        }
+    )+};
+}
+
+rows! {
+    /// One class of events, and the records that become one.
+    Case[5] {
+        /// The first of its conditions.
+        condition,
+        /// How many conditions it has.
+        conditions,
+        /// The first of its operations.
+        op,
+        /// How many operations it has.
+        ops,
+        /// The uid of its class.
+        class,
+    }
+    /// A container that is looked into.
+    State[3] {
+        /// The first of the elements that are told by a member.
+        pick,
+        /// How many of these there are.
+        picks,
+        /// How many elements at the start are looked at.
+        elements,
+    }
+    /// A step from a container into a member or element.
+    Edge[6] {
+        /// The state of the container; [`NONE`] if the row is empty.
+        from,
+        /// The state of the value; [`NONE`] if nothing in it is looked for.
+        to,
+        /// The slot of the value.
+        slot,
+        /// 1 if it leads to an element.
+        is_element,
+        /// Where the key is in the texts, or the number of the element.
+        start,
+        /// The length of the key.
+        len,
+    }
+    /// An element that is told by one of its members.
+    Pick[6] {
+        /// Where the member's key is in the texts.
+        key,
+        /// Its length.
+        key_len,
+        /// Where the member's text is.
+        text,
+        /// Its length.
+        text_len,
+        /// The state of the element.
+        to,
+        /// The slot of the element.
+        slot,
+    }
+    /// A question about a value.
+    Question[5] {
+        /// A [`Test`].
+        test,
+        /// 1 if it has to be answered with no, 2 if the next question may be answered instead, or both.
+        flags,
+        /// The slot.
+        slot,
+        /// Where the text is that the value is compared with, or a type.
+        start,
+        /// Its length.
+        len,
+    }
+    /// An operation: it writes a part of the event.
+    Op[6] {
+        /// An [`OpCode`].
+        code,
+        /// Where the key is in the tokens.
+        key,
+        /// The length of the key; 0 for an element.
+        key_len,
+        /// The first of a member's sources; a slot; a loop.
+        a,
+        /// How many sources there are; what else there is to say.
+        b,
+        /// The line of the mapping that it is from.
+        line,
+    }
+    /// A source of a member's value.
+    Source[8] {
+        /// A [`Conversion`].
+        conversion,
+        /// The slot; where a constant is in the tokens.
+        slot,
+        /// The first of its conditions.
+        condition,
+        /// How many conditions it has.
+        conditions,
+        /// The first of the cuts; the length of a constant.
+        cut,
+        /// How many cuts there are.
+        cuts,
+        /// The lookup.
+        lookup,
+        /// The line of the mapping that it is from.
+        line,
+    }
+    /// A part that is cut out of a text.
+    Cut[6] {
+        /// A [`CutAt`].
+        at,
+        /// How many separators come before the part.
+        count,
+        /// Where the text before the part is.
+        before,
+        /// Its length.
+        before_len,
+        /// Where the text after the part is.
+        after,
+        /// Its length.
+        after_len,
+    }
+    /// A table from texts to constants.
+    Lookup[4] {
+        /// The first of its entries.
+        entry,
+        /// How many entries it has.
+        entries,
+        /// Where the constant for other texts is in the tokens; [`NONE`] if there is none.
+        default,
+        /// Its length.
+        default_len,
+    }
+    /// An entry of a lookup.
+    Entry[5] {
+        /// A [`Fits`].
+        fits,
+        /// Where its text is.
+        start,
+        /// The length of the text.
+        len,
+        /// Where the constant is in the tokens.
+        token,
+        /// Its length.
+        token_len,
+    }
+    /// What is done with each element of an array.
+    Loop[5] {
+        /// The state of an element; [`NONE`] if nothing in it is looked for.
+        state,
+        /// The slot of the element, the first of those that are filled for each.
+        slot,
+        /// How many slots these are.
+        slots,
+        /// The slot of the array.
+        array,
+        /// 1 if an element becomes a value, and no object.
+        is_value,
+    }
+    /// The members of an element that are a key and its value.
+    Pair[4] {
+        /// Where the name of the key's member is.
+        key,
+        /// Its length.
+        key_len,
+        /// Where the name of the value's member is.
+        value,
+        /// Its length.
+        value_len,
+    }
+    /// A text that stands for nothing.
+    Absent[2] {
+        /// Where it is.
+        start,
+        /// Its length.
+        len,
+    }
+}
+
+/// Makes each list an enum with numbers from 0 on.
+macro_rules! numbered {
+    ($($(#[doc = $doc:literal])+ $name:ident { $($(#[doc = $variant_doc:literal])+ $variant:ident),+ $(,)? })+) => {$(
+        $(#[doc = $doc])+
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum $name {
+            $($(#[doc = $variant_doc])+ $variant),+
+        }
+
+        impl $name {
+            const ALL: &[$name] = &[$($name::$variant),+];
+
+            /// The one of a number.
+            #[inline(always)]
+            pub(super) fn of(number: u16) -> Option<Self> {
+                Self::ALL.get(usize::from(number)).copied()
+            }
+        }
+    )+};
+}
+
+numbered! {
+    /// The kinds of operations.
+    OpCode {
+        /// Opens an object.
+        Object,
+        /// Opens an array.
+        Array,
+        /// Closes what was opened last, or takes it back if nothing is in it.
+        Close,
+        /// Writes what the first of the sources yields that yields something.
+        Member,
+        /// Likewise, and remembers it: it is the activity.
+        Activity,
+        /// Likewise, if the activity is one that has no number of its own.
+        ActivityName,
+        /// Begins the loop `a`; `b` is 1 if it is for arrays in place of the one before it.
+        Each,
+        /// Ends the loop's body.
+        Next,
+        /// Writes the object that an array of pairs, in slot `a`, stands for; `b` is the pair.
+        Pairs,
+        /// Takes the value in slot `a`, which nothing is written for.
+        Drop,
+        /// Writes `type_uid`.
+        TypeUid,
+        /// Writes what is left of the record.
+        Unmapped,
+        /// Writes the record as text, if that is asked for.
+        RawData,
+    }
+    /// The questions about a value.
+    Test {
+        /// There is one.
+        Has,
+        /// It is this text, number or word.
+        Is,
+        /// It is a string that starts with this text.
+        Starts,
+        /// It ends with it.
+        Ends,
+        /// It contains it.
+        Contains,
+        /// It is of this type: a [`ValueType`](crate::recognize::ValueType).
+        Type,
+    }
+    /// What becomes of a value.
+    Conversion {
+        /// It is copied.
+        Copy,
+        /// A constant takes its place.
+        Constant,
+        /// Fluent Bit's time takes its place.
+        Now,
+        /// A lookup says what takes its place.
+        Lookup,
+        /// It is an array of texts, and becomes one text; the cut has the text between them.
+        Join,
+        /// It becomes text.
+        String,
+        /// It becomes an integer.
+        Integer,
+        /// It becomes `true` or `false`.
+        Boolean,
+        /// It stays if it is an IP address.
+        Ip,
+        /// It stays if it is none.
+        Host,
+        /// It stays if it is an address of e-mail.
+        Email,
+        /// It is a date and becomes milliseconds.
+        Time,
+        /// It is in seconds and becomes milliseconds.
+        Seconds,
+        /// It is in milliseconds.
+        Milliseconds,
+        /// It is in microseconds.
+        Microseconds,
+        /// It is in nanoseconds.
+        Nanoseconds,
+    }
+    /// Where a part of a text is.
+    CutAt {
+        /// Behind the first text `before`, up to the next text `after`.
+        First,
+        /// Behind the last text `before`, or before the last text `after`.
+        Last,
+        /// Between the separators `count` and `count` + 1.
+        Part,
+        /// Behind separator `count`.
+        Rest,
+    }
+    /// How a text fits an entry.
+    Fits {
+        /// It is the entry's text.
+        Is,
+        /// It starts with it.
+        Starts,
+        /// It ends with it.
+        Ends,
+        /// It contains it.
+        Contains,
+        /// It is an integer in the range: two of 64 bits.
+        Range,
+    }
+}
+
+/// The question has to be answered with no.
+pub const NEGATED: u16 = 1;
+/// The next question may be answered instead.
+pub const OR: u16 = 2;
+
+/// Makes the tables, which are read and written in one order.
+macro_rules! tables {
+    ($($(#[doc = $doc:literal])+ $field:ident: $row:ident [$len:literal]),+ $(,)?) => {
+        /// A mapping to write.
+        #[derive(Clone, Debug, Default)]
+        pub struct ProgramParts {
+            $($(#[doc = $doc])+ pub $field: Vec<$row>,)+
+            /// The number of slots.
+            pub slots: u16,
+            /// How much deeper than the record its event may be.
+            pub depth: u16,
+            /// Keys and constants, as they stand in JSON.
+            pub tokens: Vec<u8>,
+            /// Texts that values are compared with.
+            pub texts: Vec<u8>,
+        }
+
+        /// A mapping, as it stands in a policy's table.
+        #[derive(Clone, Copy, Debug)]
+        pub struct Program<'a> {
+            $($field: &'a [[[u8; 2]; $len]],)+
+            pub(super) slots: usize,
+            pub(super) depth: usize,
+            pub(super) tokens: &'a [u8],
+            texts: &'a [u8],
+        }
+
+        impl<'a> Program<'a> {
+            const TABLES: usize = [$($len),+].len();
+
+            /// The mapping in its part of a table.
+            pub fn read(part: &'a [u8]) -> Option<Self> {
+                let halves = part.as_chunks::<2>().0;
+                let header = halves.get(..Self::TABLES + 4)?;
+                let mut rest = halves.get(Self::TABLES + 4..)?;
+                let number = |at: usize| header.get(at).map_or(0, |half| usize::from(u16::from_le_bytes(*half)));
+                let mut table = 0;
+                $(
+                    let (rows, after) = rest.split_at_checked(number(table) * $len)?;
+                    let $field = rows.as_chunks::<$len>().0;
+                    rest = after;
+                    table += 1;
+                )+
+                let tokens = part.len() - 2 * rest.len() - part.len() % 2;
+                let texts = tokens + number(table + 2);
+                Some(Program {
+                    $($field,)+
+                    slots: number(table),
+                    depth: number(table + 1),
+                    tokens: part.get(tokens..texts)?,
+                    texts: part.get(texts..texts + number(table + 3))?,
+                })
+            }
+
+            $(
+                $(#[doc = $doc])+
+                #[inline(always)]
+                pub(super) fn $field(&self, index: usize) -> Option<$row> {
+                    self.$field.get(index).map($row::read)
+                }
+            )+
+        }
+
+        impl ProgramParts {
+            /// Writes the part. Returns none if there is more of something than fits.
+            pub fn write(mut self) -> Option<Vec<u8>> {
+                self.edges = hashed(&self.edges, &self.texts)?;
+                let mut part = Vec::new();
+                $(part.extend(u16::try_from(self.$field.len()).ok()?.to_le_bytes());)+
+                for number in [self.slots, self.depth] {
+                    part.extend(number.to_le_bytes());
+                }
+                for text in [&self.tokens, &self.texts] {
+                    part.extend(u16::try_from(text.len()).ok()?.to_le_bytes());
+                }
+                $(self.$field.iter().for_each(|row| row.write(&mut part));)+
+                part.extend(self.tokens);
+                part.extend(self.texts);
+                Some(part)
+            }
+        }
+    };
+}
+
+tables! {
+    /// The cases, of which the first whose conditions hold is taken.
+    cases: Case[5],
+    /// The containers that are looked into; 0 is the record.
+    states: State[3],
+    /// The steps from them.
+    edges: Edge[6],
+    /// The elements that are told by a member.
+    picks: Pick[6],
+    /// The conditions.
+    questions: Question[5],
+    /// The operations of all cases.
+    ops: Op[6],
+    /// The sources of the members, in the order of these.
+    sources: Source[8],
+    /// The cuts.
+    cuts: Cut[6],
+    /// The lookups.
+    lookups: Lookup[4],
+    /// Their entries.
+    entries: Entry[5],
+    /// The loops.
+    loops: Loop[5],
+    /// The pairs.
+    pairs: Pair[4],
+    /// The texts that stand for nothing.
+    absent: Absent[2],
+}
+
+impl<'a> Program<'a> {
+    /// A text, by its place and length.
+    #[inline(always)]
+    pub(super) fn text(&self, start: u16, len: u16) -> &'a [u8] {
+        self.texts.get(start.into()..usize::from(start) + usize::from(len)).unwrap_or_default()
+    }
+
+    /// How many texts stand for nothing.
+    #[inline(always)]
+    pub(super) fn absent_len(&self) -> usize {
+        self.absent.len()
+    }
+
+    /// The edge from a state by a key, the first `len` bytes of `text`.
+    #[inline(always)]
+    pub(super) fn member(&self, from: u16, text: &[u8], len: usize) -> Option<Edge> {
+        let key = text.get(..len)?;
+        let is_it = |edge: &Edge| {
+            edge.is_element == 0 && usize::from(edge.len) == len && self.text(edge.start, edge.len) == key
+        };
+        self.edge(from, hash(text, len), is_it)
+    }
+
+    /// The edge from a state to an element.
+    pub(super) fn element(&self, from: u16, index: usize) -> Option<Edge> {
+        self.edge(from, index as u64, |edge| edge.is_element == 1 && usize::from(edge.start) == index)
+    }
+
+    #[inline(always)]
+    fn edge(&self, from: u16, hash: u64, is_it: impl Fn(&Edge) -> bool) -> Option<Edge> {
+        let mask = self.edges.len().wrapping_sub(1);
+        let mut at = row_of(from, hash) & mask;
+        for _ in 0..self.edges.len() {
+            let edge = self.edges(at)?;
+            if edge.from == NONE {
+                return None;
+            }
+            if edge.from == from && is_it(&edge) {
+                return Some(edge);
+            }
+            at = (at + 1) & mask;
+        }
+        None
+    }
+}
+
+/// Where the search for an edge begins.
+#[inline(always)]
+fn row_of(from: u16, hash: u64) -> usize {
+    let mixed = (hash ^ u64::from(from) << 40).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    (mixed >> 48) as usize
+}
+
+/// The edges as a hash table, of which at least half is empty.
+fn hashed(edges: &[Edge], texts: &[u8]) -> Option<Vec<Edge>> {
+    let empty = Edge { from: NONE, ..Edge::default() };
+    let mut table = vec![empty; (2 * edges.len()).next_power_of_two()];
+    if table.len() > usize::from(u16::MAX) {
+        return None;
+    }
+    let mask = table.len() - 1;
+    for edge in edges {
+        let key = texts.get(edge.start.into()..usize::from(edge.start) + usize::from(edge.len));
+        let hash = if edge.is_element == 1 { u64::from(edge.start) } else { hash(key?, edge.len.into()) };
+        let mut at = row_of(edge.from, hash) & mask;
+        while table.get(at)?.from != NONE {
+            at = (at + 1) & mask;
+        }
+        *table.get_mut(at)? = *edge;
+    }
+    Some(table)
+}

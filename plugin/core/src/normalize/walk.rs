@@ -1,0 +1,141 @@
+//! The walk that finds the values which a mapping names.
+
+use super::program::{ELEMENTS_MAX, NONE, Program, STEPS_MAX};
+use crate::record::notes::Notes;
+use crate::record::tape::{ENTERED, ESCAPED, Kind, PATCHED, REMOVED, Tape};
+use crate::text::inner;
+
+/// The number of members of an element in which the one is looked for that tells it.
+const MEMBERS_MAX: usize = 64;
+/// An element may be looked into for its place and for one of its members.
+const OPEN_MAX: usize = 2 * STEPS_MAX + 2;
+
+/// A container that is walked.
+#[derive(Clone, Copy, Default)]
+struct Open {
+    /// Its next key or element.
+    next: u32,
+    end: u32,
+    state: u16,
+    /// The number of that element.
+    element: u16,
+    is_object: bool,
+}
+
+/// Fills slots with the places of values, from the container at `root` on.
+#[inline(never)]
+pub(super) fn walk(
+    program: &Program<'_>,
+    tape: &mut Tape,
+    source: &[u8],
+    root: usize,
+    state: u16,
+    slots: &mut [u32],
+) {
+    let mut open = [Open::default(); OPEN_MAX];
+    let mut depth = 0;
+    enter(tape, root, state, &mut open, &mut depth);
+    while let Some(walked) = depth.checked_sub(1).and_then(|top| open.get_mut(top)) {
+        if walked.next >= walked.end {
+            depth -= 1;
+            continue;
+        }
+        let at = walked.next as usize;
+        let state = walked.state;
+        if walked.is_object {
+            walked.next = tape.after(at + 1) as u32;
+            let key = tape.nodes[at];
+            if key.has(ESCAPED | PATCHED | REMOVED) {
+                continue;
+            }
+            let start = key.start as usize + 1;
+            let text = source.get(start..).unwrap_or_default();
+            let Some(edge) = program.member(state, text, (key.end as usize - 1).saturating_sub(start)) else {
+                continue;
+            };
+            forget(tape, edge.slot, slots);
+            set(slots, edge.slot, at + 1);
+            enter(tape, at + 1, edge.to, &mut open, &mut depth);
+            continue;
+        }
+        walked.next = tape.after(at) as u32;
+        let index = usize::from(walked.element);
+        walked.element += 1;
+        let Some(found) = program.states(state.into()) else { continue };
+        let is_numbered = index < usize::from(found.elements);
+        if index >= ELEMENTS_MAX || !is_numbered && found.picks == 0 {
+            walked.next = walked.end;
+            continue;
+        }
+        if is_numbered && let Some(edge) = program.element(state, index) {
+            set(slots, edge.slot, at);
+            enter(tape, at, edge.to, &mut open, &mut depth);
+        }
+        let picks = found.pick..found.pick.saturating_add(found.picks);
+        let pick = picks.filter_map(|pick| program.picks(pick.into())).find(|pick| {
+            slots.get(usize::from(pick.slot)) == Some(&0)
+                && has_member(
+                    tape,
+                    source,
+                    at,
+                    program.text(pick.key, pick.key_len),
+                    program.text(pick.text, pick.text_len),
+                )
+        });
+        if let Some(pick) = pick {
+            set(slots, pick.slot, at);
+            enter(tape, at, pick.to, &mut open, &mut depth);
+        }
+    }
+}
+
+/// Goes into a container, if there is something to look for in it.
+fn enter(tape: &mut Tape, at: usize, state: u16, open: &mut [Open; OPEN_MAX], depth: &mut usize) {
+    let node = &mut tape.nodes[at];
+    if state == NONE || !node.is_container() {
+        return;
+    }
+    if let Some(place) = open.get_mut(*depth) {
+        node.flags |= ENTERED;
+        let is_object = node.kind == Kind::Object;
+        *place = Open { next: at as u32 + 1, end: node.next, state, element: 0, is_object };
+        *depth += 1;
+    }
+}
+
+fn set(slots: &mut [u32], slot: u16, value: usize) {
+    if let Some(place) = slots.get_mut(usize::from(slot)) {
+        *place = value as u32;
+    }
+}
+
+/// Of several members with one key the last one stays, as in the canonical form: this takes
+/// out the one that was found before, and all that was found in it.
+#[inline(always)]
+fn forget(tape: &mut Tape, slot: u16, slots: &mut [u32]) {
+    if let Some(&earlier) = slots.get(usize::from(slot))
+        && earlier != 0
+    {
+        remove(tape, earlier, slots);
+    }
+}
+
+#[cold]
+fn remove(tape: &mut Tape, value: u32, slots: &mut [u32]) {
+    let within = value..tape.after(value as usize) as u32;
+    slots.iter_mut().filter(|slot| within.contains(slot)).for_each(|slot| *slot = 0);
+    tape.remove(value as usize - 1);
+    tape.notes.insert(Notes::DUPLICATE_KEYS);
+}
+
+/// Checks that an element is an object with a member of this key and text.
+fn has_member(tape: &Tape, source: &[u8], element: usize, key: &[u8], text: &[u8]) -> bool {
+    let nodes = &tape.nodes;
+    nodes[element].kind == Kind::Object
+        && tape.keys(element).take(MEMBERS_MAX).any(|at| {
+            !nodes[at].has(REMOVED)
+                && inner(tape.text(&nodes[at], source)) == key
+                && nodes[at + 1].kind == Kind::String
+                && inner(tape.text(&nodes[at + 1], source)) == text
+        })
+}

@@ -1,0 +1,433 @@
+//! A mapping into the program that the filter runs.
+
+use super::path::{Step, Target};
+use super::read::ELEMENT;
+use super::{Case, Conditions, Cut, Each, Field, From, Item, Lookup, Mapping, Source, Value};
+use crate::yaml::{Problem, Read};
+use flb_audit_core::normalize::{self as core, NEGATED, NONE, OCSF_VERSION, OR, OpCode, ProgramParts, TARGET_DEPTH_MAX};
+use std::collections::{BTreeMap, HashMap};
+
+/// The members that every event has.
+const ACTIVITY: &str = "activity_id";
+const ACTIVITY_NAME: &str = "activity_name";
+const SEVERITY: &str = "severity_id";
+const TIME: &str = "time";
+/// What an event has if its mapping says nothing of it.
+const UNKNOWN_ACTIVITY: &str = "0";
+const INFORMATIONAL: &str = "1";
+
+/// The program of a mapping.
+pub(super) fn program(mapping: &Mapping) -> Read<Vec<u8>> {
+    let mut compiler = Compiler::default();
+    // The token for elements that are taken comes first.
+    compiler.token("null");
+    compiler.parts.states.push(core::State::default());
+    compiler.scopes.push(Scope::default());
+    for text in &mapping.absent {
+        let (start, len) = compiler.text(text.as_bytes());
+        compiler.parts.absent.push(core::Absent { start, len });
+    }
+    for case in &mapping.cases {
+        compiler.case(case)?;
+    }
+    compiler.finish()
+}
+
+/// The members of an event, as a tree.
+#[derive(Default)]
+struct Tree<'m> {
+    field: Option<(&'m Field, Role)>,
+    /// By the name; of elements, by the number.
+    members: BTreeMap<(u16, &'m str), Tree<'m>>,
+    has_elements: bool,
+}
+
+/// What else a member is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Role {
+    Plain,
+    Activity,
+    TypeUid,
+}
+
+/// The steps from a record, or from an element of a loop.
+#[derive(Default)]
+struct Scope {
+    /// By the state and the step, the slot and the state that it leads to.
+    steps: BTreeMap<(u16, Step), (u16, u16)>,
+    /// The state of the record or element; [`NONE`] until one is needed.
+    root: Option<u16>,
+}
+
+#[derive(Default)]
+struct Compiler {
+    parts: ProgramParts,
+    tokens: HashMap<String, (u16, u16)>,
+    texts: HashMap<Vec<u8>, (u16, u16)>,
+    /// Lists of questions, cuts, lookups, sources and loops that are there already, as they
+    /// print.
+    known: HashMap<String, (u16, u16)>,
+    /// That of the record, and those of loops.
+    scopes: Vec<Scope>,
+    /// The elements that states tell by a member: they have to stand together.
+    picks: BTreeMap<u16, Vec<core::Pick>>,
+    depth: usize,
+}
+
+impl Compiler {
+    fn case(&mut self, case: &Case) -> Read<()> {
+        let (condition, conditions) = self.conditions(&case.when, 0);
+        let own = own_fields(case);
+        let mut tree = Tree::default();
+        for (target, (field, role)) in &own {
+            tree.add(target, field, *role);
+        }
+        for (target, field) in case.fields.iter().filter(|(target, _)| !own.contains_key(*target)) {
+            tree.add(target, field, Role::Plain);
+        }
+        let op = self.parts.ops.len() as u16;
+        for path in &case.drop {
+            let slot = self.slot(path, 0);
+            self.op(OpCode::Drop, "", slot, 0, case.line);
+        }
+        self.members(&tree, 0, 1, case.line)?;
+        self.op(OpCode::RawData, "raw_data", 0, 0, case.line);
+        self.op(OpCode::Unmapped, "unmapped", 0, 0, case.line);
+        let ops = self.parts.ops.len() as u16 - op;
+        self.parts.cases.push(core::Case { condition, conditions, op, ops, class: case.class });
+        Ok(())
+    }
+
+    /// Writes the operations for all members of an object, or elements of an array.
+    fn members(&mut self, tree: &Tree<'_>, scope: usize, depth: usize, line: usize) -> Read<()> {
+        self.depth = self.depth.max(depth);
+        if depth > TARGET_DEPTH_MAX {
+            let message = format!("members of an event are up to {TARGET_DEPTH_MAX} deep");
+            return Err(Problem { line, column: 1, message });
+        }
+        for ((_, name), member) in &tree.members {
+            let Some((field, role)) = member.field else {
+                let code = if member.has_elements { OpCode::Array } else { OpCode::Object };
+                self.op(code, name, 0, 0, line);
+                self.members(member, scope, depth + 1, line)?;
+                self.op(OpCode::Close, "", 0, 0, line);
+                continue;
+            };
+            match &field.value {
+                _ if role == Role::TypeUid => self.op(OpCode::TypeUid, name, 0, 0, field.line),
+                Value::Sources(sources) => {
+                    let (first, count) = self.sources(sources, scope);
+                    let code = match role {
+                        Role::Activity => OpCode::Activity,
+                        _ if depth == 1 && *name == ACTIVITY_NAME => OpCode::ActivityName,
+                        _ => OpCode::Member,
+                    };
+                    self.op(code, name, first, count, field.line);
+                }
+                Value::Each(arrays) => {
+                    for (at, each) in arrays.iter().enumerate() {
+                        self.each(name, each, at > 0, scope, depth + 1)?;
+                    }
+                }
+                Value::Pairs { array, key, value } => {
+                    let slot = self.slot(array, scope);
+                    let ((key, key_len), (value, value_len)) =
+                        (self.text(key.as_bytes()), self.text(value.as_bytes()));
+                    self.parts.pairs.push(core::Pair { key, key_len, value, value_len });
+                    self.op(OpCode::Pairs, name, slot, self.parts.pairs.len() as u16 - 1, field.line);
+                    self.depth = self.depth.max(depth + 1);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn each(&mut self, name: &str, each: &Each, is_other: bool, scope: usize, depth: usize) -> Read<()> {
+        let array = self.slot(&each.array, scope);
+        let row = self.parts.loops.len() as u16;
+        let slot = self.parts.slots;
+        self.parts.slots += 1;
+        self.parts.loops.push(core::Loop::default());
+        let inner = self.scopes.len();
+        self.scopes.push(Scope::default());
+        self.scopes[inner].steps.insert((NONE, Step::Member(ELEMENT.into())), (slot, NONE));
+        self.op(OpCode::Each, name, row, u16::from(is_other), each.line);
+        match &each.item {
+            Item::Object(fields) => {
+                let mut tree = Tree::default();
+                fields.iter().for_each(|(target, field)| tree.add(target, field, Role::Plain));
+                self.members(&tree, inner, depth + 1, each.line)?;
+            }
+            Item::Value(sources) => {
+                let (first, count) = self.sources(sources, inner);
+                self.op(OpCode::Member, "", first, count, each.line);
+            }
+        }
+        self.op(OpCode::Next, "", 0, 0, each.line);
+        self.parts.loops[usize::from(row)] = core::Loop {
+            state: self.scopes[inner].root.unwrap_or(NONE),
+            slot,
+            slots: self.parts.slots - slot,
+            array,
+            is_value: u16::from(matches!(each.item, Item::Value(_))),
+        };
+        Ok(())
+    }
+
+    fn op(&mut self, code: OpCode, key: &str, a: u16, b: u16, line: usize) {
+        let (key, key_len) = if key.is_empty() { (0, 0) } else { self.token(&format!("\"{key}\"")) };
+        let line = line.min(usize::from(u16::MAX)) as u16;
+        self.parts.ops.push(core::Op { code: code as u16, key, key_len, a, b, line });
+    }
+
+    fn sources(&mut self, sources: &[Source], scope: usize) -> (u16, u16) {
+        let known = format!("sources {scope} {sources:?}");
+        if let Some(known) = self.known.get(&known) {
+            return *known;
+        }
+        let rows: Vec<core::Source> = sources.iter().map(|source| self.source(source, scope)).collect();
+        let place = (self.parts.sources.len() as u16, rows.len() as u16);
+        self.parts.sources.extend(rows);
+        self.known.insert(known, place);
+        place
+    }
+
+    fn source(&mut self, source: &Source, scope: usize) -> core::Source {
+        let (condition, conditions) = self.conditions(&source.when, scope);
+        let (cut, cuts) = self.cuts(&source.cuts);
+        let lookup = source.lookup.as_ref().map_or(0, |lookup| self.lookup(lookup));
+        let line = source.line.min(usize::from(u16::MAX)) as u16;
+        let mut row = core::Source {
+            conversion: source.conversion as u16,
+            slot: 0,
+            condition,
+            conditions,
+            cut,
+            cuts,
+            lookup,
+            line,
+        };
+        match &source.from {
+            From::Path(path) => row.slot = self.slot(path, scope),
+            From::Constant(token) => {
+                row.conversion = core::Conversion::Constant as u16;
+                (row.slot, row.cut) = self.token(token);
+            }
+            From::Now => row.conversion = core::Conversion::Now as u16,
+        }
+        row
+    }
+
+    fn conditions(&mut self, conditions: &Conditions, scope: usize) -> (u16, u16) {
+        let known = format!("conditions {scope} {conditions:?}");
+        if let Some(known) = self.known.get(&known) {
+            return *known;
+        }
+        let mut rows = Vec::new();
+        for one_of in conditions {
+            for (at, question) in one_of.iter().enumerate() {
+                let slot = self.slot(&question.path, scope);
+                let (start, len) = match question.test {
+                    core::Test::Has => (0, 0),
+                    core::Test::Type => (question.kind, 0),
+                    _ => self.text(question.text.as_bytes()),
+                };
+                let negated = if question.is_negated { NEGATED } else { 0 };
+                let or = if at + 1 < one_of.len() { OR } else { 0 };
+                rows.push(core::Question { test: question.test as u16, flags: negated | or, slot, start, len });
+            }
+        }
+        let place = (self.parts.questions.len() as u16, rows.len() as u16);
+        self.parts.questions.extend(rows);
+        self.known.insert(known, place);
+        place
+    }
+
+    fn cuts(&mut self, cuts: &[Cut]) -> (u16, u16) {
+        let known = format!("cuts {cuts:?}");
+        if let Some(known) = self.known.get(&known) {
+            return *known;
+        }
+        let place = (self.parts.cuts.len() as u16, cuts.len() as u16);
+        for Cut { at, count, before, after } in cuts {
+            let (before, before_len) = self.text(before.as_bytes());
+            let (after, after_len) = self.text(after.as_bytes());
+            let at = *at as u16;
+            self.parts.cuts.push(core::Cut { at, count: *count, before, before_len, after, after_len });
+        }
+        self.known.insert(known, place);
+        place
+    }
+
+    fn lookup(&mut self, lookup: &Lookup) -> u16 {
+        let known = format!("lookup {lookup:?}");
+        if let Some((place, _)) = self.known.get(&known) {
+            return *place;
+        }
+        let entry = self.parts.entries.len() as u16;
+        for (fits, wanted, token) in &lookup.entries {
+            let (start, len) = self.text(wanted);
+            let (token, token_len) = self.token(token);
+            self.parts.entries.push(core::Entry { fits: *fits as u16, start, len, token, token_len });
+        }
+        let (default, default_len) = lookup.default.as_ref().map_or((NONE, 0), |token| self.token(token));
+        let entries = lookup.entries.len() as u16;
+        self.parts.lookups.push(core::Lookup { entry, entries, default, default_len });
+        let place = self.parts.lookups.len() as u16 - 1;
+        self.known.insert(known, (place, 0));
+        place
+    }
+
+    /// The slot of the value at a path.
+    fn slot(&mut self, path: &[Step], scope: usize) -> u16 {
+        if scope > 0
+            && let [step @ Step::Member(key)] = path
+            && key == ELEMENT
+            && let Some((slot, _)) = self.scopes[scope].steps.get(&(NONE, step.clone()))
+        {
+            return *slot;
+        }
+        let mut from = match self.scopes[scope].root {
+            Some(root) => root,
+            None if scope == 0 => 0,
+            None => self.state(),
+        };
+        self.scopes[scope].root = Some(from);
+        let mut slot = 0;
+        for (at, step) in path.iter().enumerate() {
+            let known = self.scopes[scope].steps.get(&(from, step.clone())).copied();
+            let (found, mut to) = known.unwrap_or_else(|| {
+                self.parts.slots += 1;
+                (self.parts.slots - 1, NONE)
+            });
+            slot = found;
+            if to == NONE && at + 1 < path.len() {
+                to = self.state();
+            }
+            self.scopes[scope].steps.insert((from, step.clone()), (slot, to));
+            from = to;
+        }
+        slot
+    }
+
+    fn state(&mut self) -> u16 {
+        self.parts.states.push(core::State::default());
+        self.parts.states.len() as u16 - 1
+    }
+
+    /// A constant or a key, as JSON: its place and length.
+    fn token(&mut self, token: &str) -> (u16, u16) {
+        if let Some(known) = self.tokens.get(token) {
+            return *known;
+        }
+        let place = (self.parts.tokens.len() as u16, token.len() as u16);
+        self.parts.tokens.extend(token.as_bytes());
+        self.tokens.insert(token.into(), place);
+        place
+    }
+
+    fn text(&mut self, text: &[u8]) -> (u16, u16) {
+        if text.is_empty() {
+            return (0, 0);
+        }
+        if let Some(known) = self.texts.get(text) {
+            return *known;
+        }
+        let place = (self.parts.texts.len() as u16, text.len() as u16);
+        self.parts.texts.extend(text);
+        self.texts.insert(text.into(), place);
+        place
+    }
+
+    /// Writes the steps of all scopes as edges, and the program.
+    fn finish(mut self) -> Read<Vec<u8>> {
+        for scope in std::mem::take(&mut self.scopes) {
+            for ((from, step), (slot, to)) in scope.steps {
+                match step {
+                    _ if from == NONE => {}
+                    Step::Member(key) => {
+                        let (start, len) = self.text(key.as_bytes());
+                        self.parts.edges.push(core::Edge { from, to, slot, is_element: 0, start, len });
+                    }
+                    Step::Element(number) => {
+                        let state = &mut self.parts.states[usize::from(from)];
+                        state.elements = state.elements.max(number + 1);
+                        self.parts.edges.push(core::Edge { from, to, slot, is_element: 1, start: number, len: 0 });
+                    }
+                    Step::Pick(key, text) => {
+                        let ((key, key_len), (text, text_len)) =
+                            (self.text(key.as_bytes()), self.text(text.as_bytes()));
+                        let pick = core::Pick { key, key_len, text, text_len, to, slot };
+                        self.picks.entry(from).or_default().push(pick);
+                    }
+                }
+            }
+        }
+        for (from, picks) in std::mem::take(&mut self.picks) {
+            let state = &mut self.parts.states[usize::from(from)];
+            (state.pick, state.picks) = (self.parts.picks.len() as u16, picks.len() as u16);
+            self.parts.picks.extend(picks);
+        }
+        // Of `unmapped`, and of an element.
+        self.parts.depth = self.depth as u16 + 2;
+        let message = "the mapping is too long: its texts come to more than 64 KiB".into();
+        self.parts.write().ok_or(Problem { line: 1, column: 1, message })
+    }
+}
+
+impl<'m> Tree<'m> {
+    fn add(&mut self, target: &'m [Step], field: &'m Field, role: Role) {
+        let mut tree = self;
+        for step in target {
+            let key = match step {
+                Step::Member(name) | Step::Pick(name, _) => (0, name.as_str()),
+                Step::Element(number) => {
+                    tree.has_elements = true;
+                    (*number, "")
+                }
+            };
+            tree = tree.members.entry(key).or_default();
+        }
+        tree.field = Some((field, role));
+    }
+}
+
+/// The members of the event that are written without being asked for, or have something to
+/// fall back on.
+fn own_fields(case: &Case) -> BTreeMap<Target, (Field, Role)> {
+    let constant = |token: String| Source {
+        from: From::Constant(token),
+        when: Vec::new(),
+        cuts: Vec::new(),
+        conversion: core::Conversion::Constant,
+        lookup: None,
+        line: case.line,
+    };
+    let member = |path: &[&str]| path.iter().map(|key| Step::Member((*key).into())).collect::<Target>();
+    let with = |target: &Target, fallback: Source| {
+        let (mut sources, line) = match case.fields.get(target) {
+            Some(Field { value: Value::Sources(sources), line }) => (sources.clone(), *line),
+            _ => (Vec::new(), case.line),
+        };
+        sources.push(fallback);
+        Field { value: Value::Sources(sources), line }
+    };
+    let now = Source { from: From::Now, ..constant(String::new()) };
+    let class = case.class;
+    let all = [
+        (vec![ACTIVITY], constant(UNKNOWN_ACTIVITY.into()), Role::Activity),
+        (vec![SEVERITY], constant(INFORMATIONAL.into()), Role::Plain),
+        (vec![TIME], now, Role::Plain),
+        (vec!["class_uid"], constant(class.to_string()), Role::Plain),
+        (vec!["category_uid"], constant((class / 1000).to_string()), Role::Plain),
+        (vec!["type_uid"], constant(String::new()), Role::TypeUid),
+        (vec!["metadata", "version"], constant(format!("\"{OCSF_VERSION}\"")), Role::Plain),
+    ];
+    let own = all.into_iter().map(|(path, fallback, role)| {
+        let target = member(&path);
+        let field = with(&target, fallback);
+        (target, (field, role))
+    });
+    own.collect()
+}
+
