@@ -287,7 +287,8 @@ impl Run<'_, '_> {
         if let [node] = nodes {
             let node = *node;
             self.spend((node.end - node.start) as usize);
-            return self.push(node);
+            // An empty container ends behind itself.
+            return self.push(Node { next: self.event.len() as u32 + 1, ..node });
         }
         let first = self.event.len();
         self.event.try_reserve(nodes.len()).map_err(|_| OutOfMemory)?;

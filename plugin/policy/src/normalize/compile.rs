@@ -1,7 +1,7 @@
 //! A mapping into the program that the filter runs.
 
 use super::path::{Step, Target};
-use super::read::ELEMENT;
+use super::read::{ELEMENT, escaped};
 use super::{Case, Conditions, Cut, Each, Field, From, Item, Lookup, Mapping, Source, Value};
 use crate::yaml::{Problem, Read};
 use flb_audit_core::normalize::{self as core, NEGATED, NONE, OCSF_VERSION, OR, OpCode, ProgramParts, TARGET_DEPTH_MAX};
@@ -24,7 +24,7 @@ pub(super) fn program(mapping: &Mapping) -> Read<Vec<u8>> {
     compiler.parts.states.push(core::State::default());
     compiler.scopes.push(Scope::default());
     for text in &mapping.absent {
-        let (start, len) = compiler.text(text.as_bytes());
+        let (start, len) = compiler.text(escaped(text).as_bytes());
         compiler.parts.absent.push(core::Absent { start, len });
     }
     for case in &mapping.cases {
@@ -132,7 +132,7 @@ impl Compiler {
                 Value::Pairs { array, key, value } => {
                     let slot = self.slot(array, scope);
                     let ((key, key_len), (value, value_len)) =
-                        (self.text(key.as_bytes()), self.text(value.as_bytes()));
+                        (self.text(escaped(key).as_bytes()), self.text(escaped(value).as_bytes()));
                     self.parts.pairs.push(core::Pair { key, key_len, value, value_len });
                     self.op(OpCode::Pairs, name, slot, self.parts.pairs.len() as u16 - 1, field.line);
                     self.depth = self.depth.max(depth + 1);
@@ -230,7 +230,7 @@ impl Compiler {
                 let (start, len) = match question.test {
                     core::Test::Has => (0, 0),
                     core::Test::Type => (question.kind, 0),
-                    _ => self.text(question.text.as_bytes()),
+                    _ => self.text(escaped(&question.text).as_bytes()),
                 };
                 let negated = if question.is_negated { NEGATED } else { 0 };
                 let or = if at + 1 < one_of.len() { OR } else { 0 };
@@ -250,8 +250,8 @@ impl Compiler {
         }
         let place = (self.parts.cuts.len() as u16, cuts.len() as u16);
         for Cut { at, count, before, after } in cuts {
-            let (before, before_len) = self.text(before.as_bytes());
-            let (after, after_len) = self.text(after.as_bytes());
+            let (before, before_len) = self.text(escaped(before).as_bytes());
+            let (after, after_len) = self.text(escaped(after).as_bytes());
             let at = *at as u16;
             self.parts.cuts.push(core::Cut { at, count: *count, before, before_len, after, after_len });
         }
@@ -346,7 +346,7 @@ impl Compiler {
                 match step {
                     _ if from == NONE => {}
                     Step::Member(key) => {
-                        let (start, len) = self.text(key.as_bytes());
+                        let (start, len) = self.text(escaped(&key).as_bytes());
                         self.parts.edges.push(core::Edge { from, to, slot, is_element: 0, start, len });
                     }
                     Step::Element(number) => {
@@ -356,7 +356,7 @@ impl Compiler {
                     }
                     Step::Pick(key, text) => {
                         let ((key, key_len), (text, text_len)) =
-                            (self.text(key.as_bytes()), self.text(text.as_bytes()));
+                            (self.text(escaped(&key).as_bytes()), self.text(escaped(&text).as_bytes()));
                         let pick = core::Pick { key, key_len, text, text_len, to, slot };
                         self.picks.entry(from).or_default().push(pick);
                     }

@@ -34,6 +34,12 @@ impl Mapping {
         compile::program(self)
     }
 
+    /// The paths of values that are in an event in another form, or not at all.
+    pub fn dropped(&self) -> Vec<String> {
+        let paths = self.cases.iter().flat_map(|case| &case.drop);
+        paths.map(|steps| path::print(steps)).collect()
+    }
+
     /// The uids of the classes that its records may become, each with the line of the case.
     pub fn classes(&self) -> impl Iterator<Item = (u16, usize)> + '_ {
         self.cases.iter().map(|case| (case.class, case.line))

@@ -45,6 +45,15 @@ pub(super) fn parse(path: &str) -> Result<Vec<Step>, String> {
     }
 }
 
+/// A path as evidence has it: keys with dots between.
+pub(super) fn print(steps: &[Step]) -> String {
+    let keys = steps.iter().filter_map(|step| match step {
+        Step::Member(key) => Some(key.as_str()),
+        _ => None,
+    });
+    keys.collect::<Vec<_>>().join(".")
+}
+
 /// Takes the path of a member of an event apart.
 pub(super) fn target(path: &str) -> Result<Target, String> {
     let steps = parse(path)?;

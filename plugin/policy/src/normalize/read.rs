@@ -12,6 +12,8 @@ use std::collections::BTreeMap;
 
 /// The most cases of a mapping.
 const CASES_MAX: usize = 64;
+/// The most combinations of conditions of an `any`.
+const ALTERNATIVES_MAX: usize = 64;
 /// Members that are written without being asked for.
 const OWN: [&str; 6] = ["class_uid", "category_uid", "type_uid", "unmapped", "raw_data", "audit"];
 /// Fluent Bit's time, as a path.
@@ -264,10 +266,15 @@ fn constant(scalar: &MarkedScalarNode) -> Read<String> {
             return Err(scalar_problem(scalar, "a constant is an integer, true, false, or a text (in quotes)"));
         }
     }
-    if text.chars().any(|character| character.is_control() || matches!(character, '"' | '\\')) {
-        return Err(scalar_problem(scalar, "a constant text has no quotes, backslashes and control characters"));
+    if text.contains(char::is_control) {
+        return Err(scalar_problem(scalar, "a constant text has no control characters"));
     }
-    Ok(format!("\"{text}\""))
+    Ok(format!("\"{}\"", escaped(text)))
+}
+
+/// A text as it stands within a JSON string, if it has no control characters.
+pub(super) fn escaped(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('"', "\\\"")
 }
 
 fn cut(node: &Node) -> Read<Cut> {
@@ -312,9 +319,8 @@ fn cut(node: &Node) -> Read<Cut> {
 }
 
 fn check_separator(node: &Node, text: &str) -> Read<()> {
-    if text.contains(['"', '\\']) || text.contains(char::is_control) {
-        let said = "a text to cut or join at has no quote, backslash or control character: records have them escaped";
-        return Err(problem(node, said));
+    if text.contains(char::is_control) {
+        return Err(problem(node, "a text to cut or join at has no control character: records have them escaped"));
     }
     Ok(())
 }
@@ -351,7 +357,7 @@ fn fits(key: &MarkedScalarNode) -> Read<(Fits, Vec<u8>)> {
     if wanted.contains('*') && fits != Fits::Is {
         return Err(scalar_problem(key, "`*` stands at the start or at the end of an entry"));
     }
-    Ok((fits, wanted.into()))
+    Ok((fits, escaped(wanted).into_bytes()))
 }
 
 /// The conditions of a case or a source.
@@ -395,14 +401,19 @@ fn conditions(node: &Node) -> Read<Conditions> {
         }
     }
     if when.get("any").is_some() {
-        let mut one_of = Vec::new();
+        // `a and b, or c and d` holds if each of `a or c`, `a or d`, `b or c`, `b or d` does.
+        let mut one_of: Conditions = vec![Vec::new()];
         for node in list(when, "any")? {
-            match conditions(node)?.as_slice() {
-                [questions] => one_of.extend(questions.iter().cloned()),
-                _ => return Err(problem(node, "each entry of `any` has one condition")),
+            let more = conditions(node)?;
+            let with = |before: &Vec<Question>| -> Conditions {
+                more.iter().map(|questions| before.iter().chain(questions).cloned().collect()).collect()
+            };
+            one_of = one_of.iter().flat_map(with).collect();
+            if one_of.len() > ALTERNATIVES_MAX {
+                return Err(problem(node, "this `any` is too long; make several cases"));
             }
         }
-        all.push(one_of);
+        all.extend(one_of);
     }
     if all.iter().any(Vec::is_empty) {
         return Err(problem(node, "a condition without anything to compare with never holds"));

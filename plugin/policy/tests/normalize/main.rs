@@ -1,0 +1,145 @@
+//! Records into events of OCSF, on the records that stand in the folders of the formats.
+
+use flb_audit_core::chain::{Chain, ChainId, GENESIS, Place, Run};
+use flb_audit_core::hash::Algorithm;
+use flb_audit_core::policy::Policy;
+use flb_audit_core::record::notes::Notes;
+use flb_audit_core::redact::Redactor;
+use flb_audit_core::{Event, Sealer};
+use flb_audit_policy::DEFAULT_POLICY;
+use flb_audit_policy::formats::formats;
+use serde_json::Value;
+use std::fs;
+use std::path::Path;
+use std::sync::LazyLock;
+
+static TABLE: LazyLock<Vec<u8>> = LazyLock::new(|| table(&format!("{DEFAULT_POLICY}\nnormalize: ocsf\n")));
+static PLAIN: LazyLock<Vec<u8>> = LazyLock::new(|| table(DEFAULT_POLICY));
+
+fn table(policy: &str) -> Vec<u8> {
+    let policy = flb_audit_policy::Policy::read(policy).unwrap_or_else(|problem| panic!("{problem}"));
+    flb_audit_policy::compile(&policy).unwrap_or_else(|problem| panic!("{problem}"))
+}
+
+/// A record as a filter with this policy hands it on.
+fn sealed(table: &[u8], record: &str) -> String {
+    let policy = Policy::check(table).expect("a sound table");
+    let next = Place { segment: 1, run: Run::from_text(b"run-01").expect("a run"), sequence: 0 };
+    let id = ChainId::from_text(b"chain-000001").expect("a chain");
+    let chain = Chain { id, algorithm: Algorithm::default(), next, head: GENESIS, link: None };
+    let mut sealer = Sealer::new(chain, Notes::NONE, Some(Redactor::new(policy, None))).expect("memory");
+    let (seconds, nanoseconds) = (1_795_161_600, 123_456_789);
+    let event =
+        Event { tag: b"t", seconds, nanoseconds, record: Some(record.as_bytes()), record_len: record.len() };
+    let sealed = sealer.seal(&event);
+    String::from_utf8(sealed.strip_suffix(b"\0").expect("a NUL").to_vec()).expect("UTF-8")
+}
+
+/// The same, without the seal; and the seal.
+fn taken_apart(table: &[u8], record: &str) -> (Value, Value) {
+    let mut record: Value = serde_json::from_str(&sealed(table, record)).expect("JSON");
+    let seal = record.as_object_mut().and_then(|record| record.shift_remove("audit")).expect("a seal");
+    (record, seal)
+}
+
+/// All records of formats with a mapping, each with its format.
+fn records() -> Vec<(&'static str, String)> {
+    let mut records = Vec::new();
+    for format in formats().iter().filter(|format| format.mapping.is_some()) {
+        for file in ["samples.ndjson", "ocsf.ndjson"] {
+            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("formats").join(format.name).join(file);
+            let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            for line in text.lines() {
+                let sample: Value = serde_json::from_str(line).expect("a sample");
+                if sample["format"].is_null() {
+                    records.push((format.name, sample["record"].to_string()));
+                }
+            }
+        }
+    }
+    records
+}
+
+/// The leaves of a value, each with its path.
+fn leaves(value: &Value, path: &str, found: &mut Vec<(String, String)>) {
+    match value {
+        Value::Object(members) if !members.is_empty() => {
+            members.iter().for_each(|(key, value)| leaves(value, &format!("{path}.{key}"), found));
+        }
+        Value::Array(elements) if !elements.is_empty() => {
+            elements.iter().for_each(|value| leaves(value, path, found));
+        }
+        Value::String(text) => found.push((path.into(), text.clone())),
+        other => found.push((path.into(), other.to_string())),
+    }
+}
+
+fn leaves_of(value: &Value) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    leaves(value, "", &mut found);
+    found
+}
+
+/// A number that is written in hexadecimal, in decimal.
+fn decimal(text: &str) -> Option<String> {
+    text.strip_prefix("0x").and_then(|digits| u64::from_str_radix(digits, 16).ok()).map(|number| number.to_string())
+}
+
+#[test]
+fn nothing_of_a_record_is_lost() {
+    let mut lost = Vec::new();
+    for (name, record) in records() {
+        let (redacted, _) = taken_apart(&PLAIN, &record);
+        let (event, seal) = taken_apart(&TABLE, &record);
+        let Some(mapping) = formats().iter().find(|format| format.name == name).and_then(|format| format.mapping)
+        else {
+            continue;
+        };
+        if seal["normalized"].is_null() {
+            assert_eq!(seal["notes"].to_string(), "[\"not-normalized\"]", "{record}");
+            assert_eq!(event, redacted, "unchanged but for its seal");
+            continue;
+        }
+        assert_eq!(seal["normalized"], name, "{record}");
+        let dropped = flb_audit_policy::normalize::Mapping::read(mapping).expect("a mapping").dropped();
+        let written = leaves_of(&event);
+        for (path, text) in leaves_of(&redacted) {
+            let is_there = |wanted: &str| written.iter().any(|(_, text)| text == wanted);
+            let is_part = || written.iter().any(|(_, whole)| whole.contains(&text));
+            let is_dropped = dropped.iter().any(|dropped| {
+                path == format!(".{dropped}") || path.starts_with(&format!(".{dropped}."))
+            });
+            // Arrays of texts may be one text.
+            let is_joined = || record.contains("argv") && is_part();
+            if !is_there(&text) && !is_dropped && !decimal(&text).is_some_and(|text| is_there(&text)) && !is_joined() {
+                lost.push(format!("{name}: {path} {text}\n  {record}\n  {event}"));
+            }
+        }
+    }
+    assert!(lost.is_empty(), "{}", lost.join("\n"));
+}
+
+#[test]
+fn no_value_that_was_redacted_is_in_an_event() {
+    for (name, record) in records() {
+        let (redacted, _) = taken_apart(&PLAIN, &record);
+        let event = taken_apart(&TABLE, &record).0;
+        let whole: Value = serde_json::from_str(&record).expect("JSON");
+        let stays = leaves_of(&redacted);
+        let written = leaves_of(&event);
+        for (_, text) in leaves_of(&whole) {
+            if text.len() > 3 && !stays.iter().any(|(_, stays)| stays.contains(&text)) {
+                assert!(!written.iter().any(|(_, written)| written.contains(&text)), "{name}: {text}: {event}");
+            }
+        }
+    }
+}
+
+#[test]
+fn events_are_sealed_as_they_leave() {
+    for (name, record) in records() {
+        let sealed = sealed(&TABLE, &record);
+        let found = std::panic::catch_unwind(|| fixtures::records::intact(sealed.as_bytes()));
+        assert!(found.is_ok(), "{name}: {sealed}");
+    }
+}
