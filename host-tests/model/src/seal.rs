@@ -207,7 +207,7 @@ fn record(value: &Value, audit: &Value) -> Option<Record> {
         names.iter().all(|name| optional(name).is_none_or(is_form))
     };
     let are_forms = are(&["notes", "redacted", "invalid"], &is_strings)
-        && are(&["renamed", "schema", "disposition", "unchecked", "error"], &is_string)
+        && are(&["normalized", "renamed", "schema", "disposition", "unchecked", "error"], &is_string)
         && are(&["invalid_count", "raw_bytes"], &|value| value.as_integer().is_some())
         && are(&["policy"], &|value| hash(value).is_some())
         && are(&["sig"], &|value| value.as_str().is_some_and(|text| bytes::<64>(text).is_some()))

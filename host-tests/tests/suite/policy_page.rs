@@ -11,7 +11,16 @@ use std::collections::HashMap;
 use std::fs;
 
 /// The members of a seal that the page shows.
-const SHOWN: [&str; 6] = ["redacted", "schema", "disposition", "invalid", "invalid_count", "unchecked"];
+const SHOWN: [&str; 8] = [
+    "redacted",
+    "schema",
+    "disposition",
+    "invalid",
+    "invalid_count",
+    "unchecked",
+    "normalized",
+    "notes",
+];
 
 #[test]
 fn records_come_out_as_the_page_shows_them() {
@@ -22,7 +31,9 @@ fn records_come_out_as_the_page_shows_them() {
         if language == "yaml" {
             source = text;
             policies += 1;
-        } else if let Some(name) = language.strip_prefix("json file ") {
+        } else if let Some(name) =
+            language.strip_prefix("json file ").or_else(|| language.strip_prefix("yaml file "))
+        {
             files.insert(name, text);
         } else if let Some(tag) = language.strip_prefix("json ") {
             let table = table(&source, &files).unwrap_or_else(|said| panic!("line {line}: {said}"));
@@ -68,6 +79,7 @@ fn every_key_is_on_the_page() {
         ("version: 1\nxyzzyxyzzy: 1\n", ""),
         ("version: 1\nredact: {xyzzyxyzzy: 1}\n", "redact."),
         ("version: 1\nschema: [{xyzzyxyzzy: 1}]\n", "schema: "),
+        ("version: 1\nnormalize: [{xyzzyxyzzy: 1}]\n", "normalize: "),
     ] {
         let Err(problem) = Policy::read(source) else {
             panic!("{source}");

@@ -20,13 +20,14 @@ use std::fs;
 use std::path::Path;
 
 /// The members of a seal that are as its record is.
-const SAID: [&str; 9] = [
+const SAID: [&str; 10] = [
     "schema",
     "disposition",
     "invalid",
     "invalid_count",
     "unchecked",
     "redacted",
+    "normalized",
     "notes",
     "renamed",
     "error",

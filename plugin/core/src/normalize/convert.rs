@@ -334,7 +334,8 @@ impl Run<'_, '_> {
 }
 
 fn is_between(range: &[u8], text: &[u8]) -> bool {
-    let number = |at: usize| range.get(at..).and_then(<[u8]>::first_chunk).map(|bytes| i64::from_le_bytes(*bytes));
+    let number =
+        |at: usize| range.get(at..).and_then(<[u8]>::first_chunk).map(|bytes| i64::from_le_bytes(*bytes));
     let value = core::str::from_utf8(text).ok().and_then(|text| text.parse::<i64>().ok());
     match (number(0), number(8), value) {
         (Some(first), Some(last), Some(value)) => (first..=last).contains(&value),
@@ -358,9 +359,7 @@ fn is_integer(text: &[u8]) -> bool {
     let digits = text.strip_prefix(b"-").unwrap_or(text);
     match digits {
         b"0" => text.len() == 1,
-        [b'1'..=b'9', rest @ ..] => {
-            rest.len() < INTEGER_DIGITS_MAX && rest.iter().all(u8::is_ascii_digit)
-        }
+        [b'1'..=b'9', rest @ ..] => rest.len() < INTEGER_DIGITS_MAX && rest.iter().all(u8::is_ascii_digit),
         _ => false,
     }
 }

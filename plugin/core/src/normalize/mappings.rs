@@ -95,7 +95,12 @@ impl MappingsParts<'_> {
         };
         for stream in &self.streams {
             part.extend(place(stream.tag.as_bytes())?);
-            part.extend([u8::from(stream.keeps_text), stream.format, stream.mapping.unwrap_or(NO_MAPPING), 0]);
+            part.extend([
+                u8::from(stream.keeps_text),
+                stream.format,
+                stream.mapping.unwrap_or(NO_MAPPING),
+                0,
+            ]);
         }
         for mapping in &self.mappings {
             part.extend(place(mapping.name.as_bytes())?);

@@ -348,7 +348,10 @@ impl<'a, 'p> Run<'a, 'p> {
             }
             return;
         }
-        let has_key = index.checked_sub(1).and_then(|key| self.event.get(key)).is_some_and(|node| node.kind == Kind::Key);
+        let has_key = index
+            .checked_sub(1)
+            .and_then(|key| self.event.get(key))
+            .is_some_and(|node| node.kind == Kind::Key);
         self.event.truncate(if has_key { index - 1 } else { index });
     }
 

@@ -4,7 +4,7 @@
 //! ASCII it is the order of their bytes, and the first eight bytes decide nearly every
 //! comparison.
 
-use crate::record::tape::{ESCAPED, NON_ASCII, Node, PATCHED, Tape};
+use crate::record::tape::{ESCAPED, NON_ASCII, Node, Tape};
 use crate::text::{Characters, inner};
 use core::cmp::Ordering;
 
@@ -22,8 +22,8 @@ impl Member {
     #[inline(always)]
     pub(crate) fn of(tape: &Tape, source: &[u8], key: u32, node: &Node) -> Self {
         let start = node.start as usize;
-        let eight = match source.get(start..).and_then(<[u8]>::first_chunk::<9>) {
-            Some([_, eight @ ..]) if !node.has(ESCAPED | NON_ASCII | PATCHED) => u64::from_le_bytes(*eight),
+        let eight = match tape.buffer(node, source).get(start..).and_then(<[u8]>::first_chunk::<9>) {
+            Some([_, eight @ ..]) if !node.has(ESCAPED | NON_ASCII) => u64::from_le_bytes(*eight),
             _ => return Member { prefix: prefix(inner(tape.text(node, source))), key },
         };
         let (prefix, len) = (eight.swap_bytes(), node.end - node.start - 2);

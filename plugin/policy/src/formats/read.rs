@@ -30,11 +30,7 @@ const TYPES: [(&str, ValueType); 5] = [
 ];
 
 /// Reads a format.
-pub(super) fn format(
-    name: &'static str,
-    source: &str,
-    mapping_text: Option<&'static str>,
-) -> Read<Format> {
+pub(super) fn format(name: &'static str, source: &str, mapping_text: Option<&'static str>) -> Read<Format> {
     let root = document(source)?;
     let top = mapping(&root, "a format", &KEYS)?;
     let required = |key: &str| {

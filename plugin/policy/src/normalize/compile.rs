@@ -4,7 +4,9 @@ use super::path::{Step, Target};
 use super::read::{ELEMENT, escaped};
 use super::{Case, Conditions, Cut, Each, Field, From, Item, Lookup, Mapping, Source, Value};
 use crate::yaml::{Problem, Read};
-use flb_audit_core::normalize::{self as core, NEGATED, NONE, OCSF_VERSION, OR, OpCode, ProgramParts, TARGET_DEPTH_MAX};
+use flb_audit_core::normalize::{
+    self as core, NEGATED, NONE, OCSF_VERSION, OR, OpCode, ProgramParts, TARGET_DEPTH_MAX,
+};
 use std::collections::{BTreeMap, HashMap};
 
 /// The members that every event has.
@@ -234,7 +236,13 @@ impl Compiler {
                 };
                 let negated = if question.is_negated { NEGATED } else { 0 };
                 let or = if at + 1 < one_of.len() { OR } else { 0 };
-                rows.push(core::Question { test: question.test as u16, flags: negated | or, slot, start, len });
+                rows.push(core::Question {
+                    test: question.test as u16,
+                    flags: negated | or,
+                    slot,
+                    start,
+                    len,
+                });
             }
         }
         let place = (self.parts.questions.len() as u16, rows.len() as u16);
@@ -352,7 +360,14 @@ impl Compiler {
                     Step::Element(number) => {
                         let state = &mut self.parts.states[usize::from(from)];
                         state.elements = state.elements.max(number + 1);
-                        self.parts.edges.push(core::Edge { from, to, slot, is_element: 1, start: number, len: 0 });
+                        self.parts.edges.push(core::Edge {
+                            from,
+                            to,
+                            slot,
+                            is_element: 1,
+                            start: number,
+                            len: 0,
+                        });
                     }
                     Step::Pick(key, text) => {
                         let ((key, key_len), (text, text_len)) =
@@ -430,4 +445,3 @@ fn own_fields(case: &Case) -> BTreeMap<Target, (Field, Role)> {
     });
     own.collect()
 }
-

@@ -90,10 +90,14 @@ fn word(rest: &str) -> Result<(String, &str), String> {
         let (word, after) = quoted.split_once('"').ok_or("a quote that is not closed")?;
         return Ok((word.into(), after));
     }
-    let is_plain = |character: char| character.is_alphanumeric() || "_-@".contains(character) || character == SPECIAL;
+    let is_plain =
+        |character: char| character.is_alphanumeric() || "_-@".contains(character) || character == SPECIAL;
     let len = rest.find(|character| !is_plain(character)).unwrap_or(rest.len());
     match &rest[..len] {
-        "" => Err("a key is missing; other characters than letters, digits, `_`, `-`, `$` and `@` need quotes".into()),
+        "" => {
+            Err("a key is missing; other characters than letters, digits, `_`, `-`, `$` and `@` need quotes"
+                .into())
+        }
         word => Ok((word.into(), &rest[len..])),
     }
 }
@@ -105,7 +109,10 @@ mod tests {
     #[test]
     fn paths_are_read() {
         let member = |key: &str| Step::Member(key.into());
-        assert_eq!(parse("a.\"b/c\"[2].d"), Ok(vec![member("a"), member("b/c"), Step::Element(2), member("d")]));
+        assert_eq!(
+            parse("a.\"b/c\"[2].d"),
+            Ok(vec![member("a"), member("b/c"), Step::Element(2), member("d")])
+        );
         let pick = Step::Pick("type".into(), "a b".into());
         assert_eq!(parse("t[type=\"a b\"].id"), Ok(vec![member("t"), pick, member("id")]));
         for path in ["", "a..b", "a[", "a[]", "a[64]", "a[x]", "a[x=1", "a b", "\"a", "a.b.c.d.e.f.g.h.i"] {

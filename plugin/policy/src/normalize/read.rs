@@ -61,12 +61,16 @@ pub(super) fn parse(source: &str) -> Read<Mapping> {
         return Err(problem(node, format!("a mapping has up to {CASES_MAX} cases")));
     }
     let case = |node: &Node| case(node, &common, &dropped);
-    Ok(Mapping { absent: absent.collect::<Read<_>>()?, cases: nodes.into_iter().map(case).collect::<Read<_>>()? })
+    Ok(Mapping {
+        absent: absent.collect::<Read<_>>()?,
+        cases: nodes.into_iter().map(case).collect::<Read<_>>()?,
+    })
 }
 
 fn case(node: &Node, common: &BTreeMap<Target, Field>, dropped: &[Vec<Step>]) -> Read<Case> {
     let case = mapping(node, "a case", &["when", "class", "fields", "drop"])?;
-    let class = case.get("class").ok_or_else(|| problem(node, "`class` is missing: the uid of an OCSF class"))?;
+    let class =
+        case.get("class").ok_or_else(|| problem(node, "`class` is missing: the uid of an OCSF class"))?;
     let class = text(class, "`class`")?
         .as_str()
         .parse()
@@ -91,7 +95,8 @@ fn paths(mapping: &MarkedMappingNode, key: &str) -> Read<Vec<Vec<Step>>> {
 }
 
 fn record_path(node: &MarkedScalarNode) -> Read<Vec<Step>> {
-    path::parse(node.as_str()).map_err(|said| scalar_problem(node, format!("`{}` is no path: {said}", node.as_str())))
+    path::parse(node.as_str())
+        .map_err(|said| scalar_problem(node, format!("`{}` is no path: {said}", node.as_str())))
 }
 
 /// Members of the event, and what they are made of.
@@ -121,7 +126,8 @@ fn check_targets(fields: &BTreeMap<Target, Field>) -> Read<()> {
             return Err(Problem { line: field.line, column: 1, message });
         }
         // An element and a member cannot have the same place.
-        let is_element = |steps: &[Step], at: usize| steps.get(at).map(|step| matches!(step, Step::Element(_)));
+        let is_element =
+            |steps: &[Step], at: usize| steps.get(at).map(|step| matches!(step, Step::Element(_)));
         let differs = fields.keys().any(|other| {
             let same = target.iter().zip(other).take_while(|(a, b)| a == b).count();
             matches!((is_element(target, same), is_element(other, same)), (Some(a), Some(b)) if a != b)
@@ -198,7 +204,9 @@ fn source(node: &Node) -> Read<Source> {
     let mut source = match (entry.get("from"), entry.get("value")) {
         (Some(path), None) => plain(from(text(path, "`from`")?)?, line(node)),
         (None, Some(value)) => {
-            if let Some(key) = ["cut", "lookup", "default", "as", "join"].iter().find_map(|key| entry.get(*key)) {
+            if let Some(key) =
+                ["cut", "lookup", "default", "as", "join"].iter().find_map(|key| entry.get(*key))
+            {
                 return Err(problem(key, "a `value` is written as it is; take this out"));
             }
             plain(From::Constant(constant(text(value, "`value`")?)?), line(node))
@@ -237,8 +245,11 @@ fn source(node: &Node) -> Read<Source> {
         }
         (None, None) => {
             if let Some(node) = entry.get("default") {
-                return Err(problem(node, "`default` goes with `lookup`; for a value that is missing, add \
-                    `{value: …}` to a list of sources"));
+                return Err(problem(
+                    node,
+                    "`default` goes with `lookup`; for a value that is missing, add \
+                    `{value: …}` to a list of sources",
+                ));
             }
         }
     }
@@ -263,7 +274,10 @@ fn constant(scalar: &MarkedScalarNode) -> Read<String> {
             return Ok(text.into());
         }
         if text.parse::<f64>().is_ok() || matches!(text, "null" | "~" | "") {
-            return Err(scalar_problem(scalar, "a constant is an integer, true, false, or a text (in quotes)"));
+            return Err(scalar_problem(
+                scalar,
+                "a constant is an integer, true, false, or a text (in quotes)",
+            ));
         }
     }
     if text.contains(char::is_control) {
@@ -282,9 +296,13 @@ fn cut(node: &Node) -> Read<Cut> {
     let entry = mapping(node, "a cut", &KEYS)?;
     let mut entries = entry.iter();
     let (Some((key, node)), None) = (entries.next(), entries.next()) else {
-        return Err(problem(node, "a cut has one of `before`, `after`, `before-last`, `after-last`, `between`, `part`, `rest`"));
+        return Err(problem(
+            node,
+            "a cut has one of `before`, `after`, `before-last`, `after-last`, `between`, `part`, `rest`",
+        ));
     };
-    let plain = |at, before: &str, after: &str| Cut { at, count: 0, before: before.into(), after: after.into() };
+    let plain =
+        |at, before: &str, after: &str| Cut { at, count: 0, before: before.into(), after: after.into() };
     let one = || Ok(text(node, "a cut")?.as_str());
     let two = || -> Read<(&MarkedScalarNode, &MarkedScalarNode)> {
         let items: Vec<&Node> = node.as_sequence().map(|items| items.iter().collect()).unwrap_or_default();
@@ -320,7 +338,10 @@ fn cut(node: &Node) -> Read<Cut> {
 
 fn check_separator(node: &Node, text: &str) -> Read<()> {
     if text.contains(char::is_control) {
-        return Err(problem(node, "a text to cut or join at has no control character: records have them escaped"));
+        return Err(problem(
+            node,
+            "a text to cut or join at has no control character: records have them escaped",
+        ));
     }
     Ok(())
 }
@@ -375,7 +396,8 @@ fn conditions(node: &Node) -> Read<Conditions> {
         let Some(node) = when.get(key) else { continue };
         for (path, wanted) in any_mapping(node, &format!("`{key}`"))?.iter() {
             let steps = record_path(path)?;
-            let wanted: Vec<&Node> = wanted.as_sequence().map_or_else(|| vec![wanted], |list| list.iter().collect());
+            let wanted: Vec<&Node> =
+                wanted.as_sequence().map_or_else(|| vec![wanted], |list| list.iter().collect());
             let question = |node: &Node| {
                 let text = text(node, "a text")?.as_str().into();
                 Ok(Question { path: steps.clone(), test, text, kind: 0, is_negated: false })

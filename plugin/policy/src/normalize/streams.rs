@@ -56,7 +56,8 @@ pub(crate) fn normalizations(
 }
 
 fn entry(node: &Node, files: Files<'_>, texts: &mut Vec<String>) -> Read<Normalization> {
-    let entry = mapping(node, "an entry of `normalize`", &["tag", "to", "format", "mapping", "name", "raw_data"])?;
+    let entry =
+        mapping(node, "an entry of `normalize`", &["tag", "to", "format", "mapping", "name", "raw_data"])?;
     let tag = text(required(node, entry, "tag")?, "`tag`")?.as_str();
     if tag.is_empty() {
         return Err(problem(node, "`tag` takes a pattern as Fluent Bit's `match` does, such as `kube.*`"));
@@ -80,13 +81,19 @@ fn entry(node: &Node, files: Files<'_>, texts: &mut Vec<String>) -> Read<Normali
         None => None,
     };
     if let (None, Some(node)) = (&own, entry.get("name")) {
-        return Err(problem(node, "`name` goes with `mapping`; the name of a built-in one is that of its format"));
+        return Err(problem(
+            node,
+            "`name` goes with `mapping`; the name of a built-in one is that of its format",
+        ));
     }
     if let (None, Some(format)) = (&own, format)
         && formats().get(format).is_some_and(|format| format.mapping.is_none())
     {
         let node = entry.get("format").unwrap_or(node);
-        return Err(problem(node, "there is no mapping for this format; write one, and name its file as `mapping`"));
+        return Err(problem(
+            node,
+            "there is no mapping for this format; write one, and name its file as `mapping`",
+        ));
     }
     Ok(Normalization { tag: tag.into(), keeps_text, format, own })
 }

@@ -48,7 +48,8 @@ fn records() -> Vec<(&'static str, String)> {
     for format in formats().iter().filter(|format| format.mapping.is_some()) {
         for file in ["samples.ndjson", "ocsf.ndjson"] {
             let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("formats").join(format.name).join(file);
-            let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            let text =
+                fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
             for line in text.lines() {
                 let sample: Value = serde_json::from_str(line).expect("a sample");
                 if sample["format"].is_null() {
@@ -82,7 +83,9 @@ fn leaves_of(value: &Value) -> Vec<(String, String)> {
 
 /// A number that is written in hexadecimal, in decimal.
 fn decimal(text: &str) -> Option<String> {
-    text.strip_prefix("0x").and_then(|digits| u64::from_str_radix(digits, 16).ok()).map(|number| number.to_string())
+    text.strip_prefix("0x")
+        .and_then(|digits| u64::from_str_radix(digits, 16).ok())
+        .map(|number| number.to_string())
 }
 
 #[test]
@@ -91,7 +94,8 @@ fn nothing_of_a_record_is_lost() {
     for (name, record) in records() {
         let (redacted, _) = taken_apart(&PLAIN, &record);
         let (event, seal) = taken_apart(&TABLE, &record);
-        let Some(mapping) = formats().iter().find(|format| format.name == name).and_then(|format| format.mapping)
+        let Some(mapping) =
+            formats().iter().find(|format| format.name == name).and_then(|format| format.mapping)
         else {
             continue;
         };
@@ -106,12 +110,16 @@ fn nothing_of_a_record_is_lost() {
         for (path, text) in leaves_of(&redacted) {
             let is_there = |wanted: &str| written.iter().any(|(_, text)| text == wanted);
             let is_part = || written.iter().any(|(_, whole)| whole.contains(&text));
-            let is_dropped = dropped.iter().any(|dropped| {
-                path == format!(".{dropped}") || path.starts_with(&format!(".{dropped}."))
-            });
+            let is_dropped = dropped
+                .iter()
+                .any(|dropped| path == format!(".{dropped}") || path.starts_with(&format!(".{dropped}.")));
             // Arrays of texts may be one text.
             let is_joined = || record.contains("argv") && is_part();
-            if !is_there(&text) && !is_dropped && !decimal(&text).is_some_and(|text| is_there(&text)) && !is_joined() {
+            if !is_there(&text)
+                && !is_dropped
+                && !decimal(&text).is_some_and(|text| is_there(&text))
+                && !is_joined()
+            {
                 lost.push(format!("{name}: {path} {text}\n  {record}\n  {event}"));
             }
         }
@@ -129,7 +137,10 @@ fn no_value_that_was_redacted_is_in_an_event() {
         let written = leaves_of(&event);
         for (_, text) in leaves_of(&whole) {
             if text.len() > 3 && !stays.iter().any(|(_, stays)| stays.contains(&text)) {
-                assert!(!written.iter().any(|(_, written)| written.contains(&text)), "{name}: {text}: {event}");
+                assert!(
+                    !written.iter().any(|(_, written)| written.contains(&text)),
+                    "{name}: {text}: {event}"
+                );
             }
         }
     }
@@ -142,4 +153,29 @@ fn events_are_sealed_as_they_leave() {
         let found = std::panic::catch_unwind(|| fixtures::records::intact(sealed.as_bytes()));
         assert!(found.is_ok(), "{name}: {sealed}");
     }
+}
+
+/// The end of `docs/ocsf.md`: one record of each format, and its event. With `BLESS=1`, it is
+/// written there.
+#[test]
+fn the_page_shows_each_source_before_and_after() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/ocsf.md");
+    let page = fs::read_to_string(&path).expect("the page");
+    let policy = page.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a policy");
+    let table = table(policy);
+    let end = page.find("## Each source").and_then(|start| page[start..].find("\n### ").map(|at| start + at));
+    let mut written = page[..end.unwrap_or(page.len())].trim_end().to_owned();
+    written.push('\n');
+    let records = records();
+    for format in formats().iter().filter(|format| format.mapping.is_some()) {
+        let of_it = records.iter().filter(|(name, _)| *name == format.name);
+        let mut shown = of_it.map(|(_, record)| (record, taken_apart(&table, record)));
+        let (record, (event, _)) =
+            shown.find(|(_, (_, seal))| !seal["normalized"].is_null()).expect("an event");
+        written.push_str(&format!("\n### {}\n\n```json\n{record}\n{event}\n```\n", format.title));
+    }
+    if std::env::var_os("BLESS").is_some() {
+        fs::write(&path, &written).expect("the page");
+    }
+    assert!(written == page, "docs/ocsf.md is not what comes out; with BLESS=1 it is written");
 }

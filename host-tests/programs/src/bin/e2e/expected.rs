@@ -22,8 +22,9 @@ pub(crate) struct Expected {
 const SIXTEEN_DIGITS: f64 = 1e-15;
 
 /// The members of a seal that say something of its record.
-const REMARKS: [&str; 10] = [
+const REMARKS: [&str; 11] = [
     "notes",
+    "normalized",
     "redacted",
     "renamed",
     "error",
