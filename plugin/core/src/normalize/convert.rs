@@ -41,6 +41,7 @@ impl Run<'_, '_> {
     }
 
     /// Checks that all conditions hold.
+    #[inline(never)]
     pub(super) fn holds(&self, first: u16, count: u16) -> bool {
         let mut is_met = false;
         for index in first..first.saturating_add(count) {
@@ -56,6 +57,7 @@ impl Run<'_, '_> {
         true
     }
 
+    #[inline(never)]
     fn answer(&self, question: &Question) -> bool {
         let (Some(index), Some(test)) = (self.value(question.slot), Test::of(question.test)) else {
             return false;
@@ -80,7 +82,7 @@ impl Run<'_, '_> {
     /// Writes a member of this key, if the source yields a value.
     #[inline(never)]
     pub(super) fn member(&mut self, key: u16, key_len: u16, source: &Source) -> Result<bool, OutOfMemory> {
-        if source.conditions > 0 && !self.holds(source.condition, source.conditions) {
+        if conditions(source) > 0 && !self.holds(source.condition, conditions(source)) {
             return Ok(false);
         }
         let Some(conversion) = Conversion::of(source.conversion) else { return Ok(false) };
@@ -93,7 +95,7 @@ impl Run<'_, '_> {
             _ => {}
         }
         let Some(index) = self.value(source.slot) else { return Ok(false) };
-        if conversion == Conversion::Copy && source.cuts == 0 {
+        if conversion == Conversion::Copy && cuts(source) == 0 {
             self.key(key, key_len)?;
             self.copy(index)?;
             self.tape.nodes[index].flags |= TAKEN;
@@ -113,13 +115,14 @@ impl Run<'_, '_> {
                 | Conversion::Microseconds
                 | Conversion::Nanoseconds
         );
-        if is_made && is_whole && source.cuts == 0 {
+        if is_made && is_whole && cuts(source) == 0 {
             self.tape.nodes[index].flags |= TAKEN;
         }
         Ok(is_made)
     }
 
     /// The part of a scalar that a source's cuts leave.
+    #[inline(never)]
     fn piece(&self, index: usize, source: &Source) -> Option<Piece> {
         let node = self.tape.nodes[index];
         if node.is_container() {
@@ -127,7 +130,7 @@ impl Run<'_, '_> {
         }
         let quote = u32::from(matches!(node.kind, Kind::String | Kind::Key));
         let mut piece = Piece { node, start: node.start + quote, end: node.end.saturating_sub(quote) };
-        for at in source.cut..source.cut.saturating_add(source.cuts) {
+        for at in source.cut..source.cut.saturating_add(cuts(source)) {
             let part = cut(self.program, &self.program.cuts(at.into())?, self.bytes(&piece))?;
             if part.is_empty() {
                 return None;
@@ -143,6 +146,7 @@ impl Run<'_, '_> {
         buffer.get(piece.start as usize..piece.end as usize).unwrap_or_default()
     }
 
+    #[inline(never)]
     fn convert(
         &mut self,
         key: u16,
@@ -203,11 +207,12 @@ impl Run<'_, '_> {
             _ => {}
         }
         self.key(key, key_len)?;
-        let is_all = source.cuts == 0 && (is_string || conversion != Conversion::String);
+        let is_all = cuts(source) == 0 && (is_string || conversion != Conversion::String);
         if is_all { self.push(piece.node).map(|()| true) } else { self.quoted(piece).map(|()| true) }
     }
 
     /// Writes an array of texts as one text.
+    #[inline(never)]
     fn join(&mut self, key: u16, key_len: u16, array: usize, source: &Source) -> Result<bool, OutOfMemory> {
         let end = self.tape.after(array);
         let texts = self.tape.nodes.get(array + 1..end).unwrap_or_default();
@@ -236,6 +241,7 @@ impl Run<'_, '_> {
     }
 
     /// Writes a part of a text as a string of its own.
+    #[inline(never)]
     fn quoted(&mut self, piece: Piece) -> Result<(), OutOfMemory> {
         let start = self.tape.patch.len();
         put_byte(&mut self.tape.patch, b'"')?;
@@ -245,12 +251,14 @@ impl Run<'_, '_> {
     }
 
     /// Writes the inside of a string without its quotes.
+    #[inline(never)]
     fn bare(&mut self, piece: Piece, kind: Kind) -> Result<(), OutOfMemory> {
         let start = self.tape.patch.len();
         self.append(piece)?;
         self.push_patch(start, kind, 0)
     }
 
+    #[inline(never)]
     fn append(&mut self, piece: Piece) -> Result<(), OutOfMemory> {
         let range = piece.start as usize..piece.end as usize;
         self.spend(range.len());
@@ -266,6 +274,7 @@ impl Run<'_, '_> {
     }
 
     /// Writes a number with its key, if there is one.
+    #[inline(never)]
     pub(super) fn number(
         &mut self,
         key: u16,
@@ -281,6 +290,7 @@ impl Run<'_, '_> {
     }
 
     /// Copies a value with all that is in it.
+    #[inline(never)]
     pub(super) fn copy(&mut self, index: usize) -> Result<(), OutOfMemory> {
         let end = self.tape.after(index);
         let nodes = self.tape.nodes.get(index..end).unwrap_or_default();
@@ -306,6 +316,7 @@ impl Run<'_, '_> {
     }
 
     /// The constant that a lookup has for a text.
+    #[inline(never)]
     fn look_up(&self, lookup: u16, text: &[u8]) -> Option<(u16, u16)> {
         let Lookup { entry, entries, default, default_len } = self.program.lookups(lookup.into())?;
         for index in entry..entry.saturating_add(entries) {
@@ -317,6 +328,7 @@ impl Run<'_, '_> {
         (default_len > 0).then_some((default, default_len))
     }
 
+    #[inline(never)]
     fn fits(&self, entry: &Entry, text: &[u8]) -> bool {
         if entry.fits == Fits::Is as u16 && usize::from(entry.len) != text.len() {
             return false;
@@ -331,6 +343,16 @@ impl Run<'_, '_> {
             None => false,
         }
     }
+}
+
+/// How many conditions a source has.
+fn conditions(source: &Source) -> u16 {
+    source.counts & 0xff
+}
+
+/// How many cuts it has.
+fn cuts(source: &Source) -> u16 {
+    source.counts >> 8
 }
 
 fn is_between(range: &[u8], text: &[u8]) -> bool {
@@ -372,6 +394,7 @@ fn hexadecimal(text: &[u8]) -> Option<u64> {
 }
 
 /// Checks that a text is an address of e-mail as OCSF has it.
+#[inline(never)]
 fn is_email(text: &[u8]) -> bool {
     let at = text.iter().position(|byte| *byte == b'@').unwrap_or(0);
     let (local, domain) = text.split_at(at);
@@ -386,6 +409,7 @@ fn is_email(text: &[u8]) -> bool {
         && dot + 1 < domain.len()
 }
 
+#[inline(never)]
 fn is_ip(text: &[u8]) -> bool {
     core::str::from_utf8(text).is_ok_and(|text| text.parse::<IpAddr>().is_ok())
 }

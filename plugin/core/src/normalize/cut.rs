@@ -4,6 +4,7 @@ use super::program::{Cut, CutAt, Program};
 use core::ops::Range;
 
 /// The part of `text` that a cut says, which is the inside of a JSON string; none if there is none.
+#[inline(never)]
 pub(super) fn cut(program: &Program<'_>, cut: &Cut, text: &[u8]) -> Option<Range<usize>> {
     let before = program.text(cut.before, cut.before_len);
     let after = program.text(cut.after, cut.after_len);
@@ -32,6 +33,7 @@ fn rest(text: &[u8], separator: &[u8], count: u16) -> Option<usize> {
 }
 
 /// Finds a text from a place on.
+#[inline(never)]
 pub(super) fn find(text: &[u8], wanted: &[u8], from: usize) -> Option<usize> {
     let first = *wanted.first()?;
     let last = text.len().checked_sub(wanted.len())?;

@@ -22,9 +22,9 @@ pub(crate) use mappings::Mappings;
 pub use mappings::{MappingParts, MappingsParts, StreamMapping};
 pub(crate) use normalizer::Normalizer;
 pub use program::{
-    Absent, Case, Conversion, Cut, CutAt, ELEMENTS_MAX, Edge, Entry, Fits, Lookup, Loop, NEGATED, NONE, OR,
-    Op, OpCode, Pair, Pick, Program, ProgramParts, Question, STEPS_MAX, Source, State, TARGET_DEPTH_MAX,
-    Test,
+    Absent, Bucket, Case, Conversion, Cut, CutAt, ELEMENTS_MAX, Edge, Entry, Fits, Lookup, Loop, NEGATED,
+    NONE, OR, Op, OpCode, Pair, Pick, Program, ProgramParts, Question, STEPS_MAX, Source, State,
+    TARGET_DEPTH_MAX, Test, Turn,
 };
 
 /// The version of OCSF.

@@ -91,7 +91,7 @@ impl<'p> Normalizer<'p> {
             Run::new(program, tape, source, &mut self.event, &mut self.slots, case.class, millis, budget);
         run.raw = mapping.keeps_text.then_some(&self.raw);
         run.trace = self.trace.as_mut();
-        run.run(case.op, case.ops)?;
+        run.run(case.turn, case.turns)?;
         self.is_done = run.budget.is_some();
         if self.is_done {
             mem::swap(&mut tape.nodes, &mut self.event);

@@ -53,10 +53,10 @@ rows! {
         condition,
         /// How many conditions it has.
         conditions,
-        /// The first of its operations.
-        op,
-        /// How many operations it has.
-        ops,
+        /// The first of its turns.
+        turn,
+        /// How many turns it has.
+        turns,
         /// The uid of its class.
         class,
     }
@@ -71,7 +71,7 @@ rows! {
     }
     /// A step from a container into a member or element.
     Edge[6] {
-        /// The state of the container; [`NONE`] if the row is empty.
+        /// The state of the container.
         from,
         /// The state of the value; [`NONE`] if nothing in it is looked for.
         to,
@@ -128,23 +128,29 @@ rows! {
         line,
     }
     /// A source of a member's value.
-    Source[8] {
+    Source[6] {
         /// A [`Conversion`].
         conversion,
         /// The slot; where a constant is in the tokens.
         slot,
         /// The first of its conditions.
         condition,
-        /// How many conditions it has.
-        conditions,
         /// The first of the cuts; the length of a constant.
         cut,
-        /// How many cuts there are.
-        cuts,
         /// The lookup.
         lookup,
-        /// The line of the mapping that it is from.
-        line,
+        /// How many conditions there are, and 256 times how many cuts.
+        counts,
+    }
+    /// A place of the hash table of edges.
+    Bucket[1] {
+        /// The edge; [`NONE`] if the place is empty.
+        edge,
+    }
+    /// An operation in its place.
+    Turn[1] {
+        /// Which one it is.
+        op,
     }
     /// A part that is cut out of a text.
     Cut[6] {
@@ -381,6 +387,7 @@ macro_rules! tables {
             const TABLES: usize = [$($len),+].len();
 
             /// The mapping in its part of a table.
+            #[inline(never)]
             pub fn read(part: &'a [u8]) -> Option<Self> {
                 let halves = part.as_chunks::<2>().0;
                 let header = halves.get(..Self::TABLES + 4)?;
@@ -416,7 +423,7 @@ macro_rules! tables {
         impl ProgramParts {
             /// Writes the part. Returns none if there is more of something than fits.
             pub fn write(mut self) -> Option<Vec<u8>> {
-                self.edges = hashed(&self.edges, &self.texts)?;
+                self.buckets = hashed(&self.edges, &self.texts)?;
                 let mut part = Vec::new();
                 $(part.extend(u16::try_from(self.$field.len()).ok()?.to_le_bytes());)+
                 for number in [self.slots, self.depth] {
@@ -441,14 +448,18 @@ tables! {
     states: State[3],
     /// The steps from them.
     edges: Edge[6],
+    /// The hash table of these.
+    buckets: Bucket[1],
     /// The elements that are told by a member.
     picks: Pick[6],
     /// The conditions.
     questions: Question[5],
-    /// The operations of all cases.
+    /// The operations of all cases, each once.
     ops: Op[6],
-    /// The sources of the members, in the order of these.
-    sources: Source[8],
+    /// The operations of each case, in their order.
+    turns: Turn[1],
+    /// The sources of the members.
+    sources: Source[6],
     /// The cuts.
     cuts: Cut[6],
     /// The lookups.
@@ -493,13 +504,10 @@ impl<'a> Program<'a> {
 
     #[inline(always)]
     fn edge(&self, from: u16, hash: u64, is_it: impl Fn(&Edge) -> bool) -> Option<Edge> {
-        let mask = self.edges.len().wrapping_sub(1);
-        let mut at = row_of(from, hash) & mask;
-        for _ in 0..self.edges.len() {
-            let edge = self.edges(at)?;
-            if edge.from == NONE {
-                return None;
-            }
+        let mask = self.buckets.len().wrapping_sub(1);
+        let mut at = bucket_of(from, hash) & mask;
+        for _ in 0..self.buckets.len() {
+            let edge = self.edges(self.buckets(at)?.edge.into())?;
             if edge.from == from && is_it(&edge) {
                 return Some(edge);
             }
@@ -507,31 +515,33 @@ impl<'a> Program<'a> {
         }
         None
     }
+
+    /// The operation whose turn it is.
+    #[inline(always)]
+    pub(super) fn op(&self, turn: usize) -> Option<Op> {
+        self.ops(self.turns(turn)?.op.into())
+    }
 }
 
 /// Where the search for an edge begins.
 #[inline(always)]
-fn row_of(from: u16, hash: u64) -> usize {
+fn bucket_of(from: u16, hash: u64) -> usize {
     let mixed = (hash ^ u64::from(from) << 40).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     (mixed >> 48) as usize
 }
 
-/// The edges as a hash table, of which at least half is empty.
-fn hashed(edges: &[Edge], texts: &[u8]) -> Option<Vec<Edge>> {
-    let empty = Edge { from: NONE, ..Edge::default() };
-    let mut table = vec![empty; (2 * edges.len()).next_power_of_two()];
-    if table.len() > usize::from(u16::MAX) {
-        return None;
-    }
+/// The hash table of edges, of which a quarter at least is empty.
+fn hashed(edges: &[Edge], texts: &[u8]) -> Option<Vec<Bucket>> {
+    let mut table = vec![Bucket { edge: NONE }; (edges.len() + edges.len() / 3 + 1).next_power_of_two()];
     let mask = table.len() - 1;
-    for edge in edges {
+    for (index, edge) in edges.iter().enumerate() {
         let key = texts.get(edge.start.into()..usize::from(edge.start) + usize::from(edge.len));
         let hash = if edge.is_element == 1 { u64::from(edge.start) } else { hash(key?, edge.len.into()) };
-        let mut at = row_of(edge.from, hash) & mask;
-        while table.get(at)?.from != NONE {
+        let mut at = bucket_of(edge.from, hash) & mask;
+        while table.get(at)?.edge != NONE {
             at = (at + 1) & mask;
         }
-        *table.get_mut(at)? = *edge;
+        table.get_mut(at)?.edge = u16::try_from(index).ok()?;
     }
     Some(table)
 }

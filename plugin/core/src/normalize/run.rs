@@ -88,7 +88,7 @@ impl<'a, 'p> Run<'a, 'p> {
         let (mut at, end) = (usize::from(first), usize::from(first) + usize::from(count));
         let mut running: Option<Running> = None;
         let mut is_written = false;
-        while let Some(op) = self.program.ops(at).filter(|_| at < end) {
+        while let Some(op) = self.program.op(at).filter(|_| at < end) {
             at += 1;
             match OpCode::of(op.code) {
                 Some(OpCode::Object | OpCode::Array) => {
@@ -144,7 +144,7 @@ impl<'a, 'p> Run<'a, 'p> {
                     self.remember_activity();
                 }
                 if let Some(trace) = &mut self.trace {
-                    trace.push((node, source.line));
+                    trace.push((node, op.line));
                 }
                 return Ok(true);
             }
@@ -209,7 +209,7 @@ impl<'a, 'p> Run<'a, 'p> {
     /// The operation behind the body of a loop.
     fn behind(&self, body: usize) -> usize {
         let mut at = body;
-        while let Some(op) = self.program.ops(at) {
+        while let Some(op) = self.program.op(at) {
             at += 1;
             if op.code == OpCode::Next as u16 {
                 break;
@@ -277,7 +277,7 @@ impl<'a, 'p> Run<'a, 'p> {
     }
 
     /// Writes a key; an element has none.
-    #[inline(always)]
+    #[inline(never)]
     pub(super) fn key(&mut self, start: u16, len: u16) -> Result<(), OutOfMemory> {
         if len == 0 {
             return Ok(());
@@ -287,6 +287,7 @@ impl<'a, 'p> Run<'a, 'p> {
     }
 
     /// Writes a constant.
+    #[inline(never)]
     pub(super) fn token(&mut self, start: u16, len: u16) -> Result<(), OutOfMemory> {
         let kind = match self.program.tokens.get(usize::from(start)) {
             Some(b'"') => Kind::String,
@@ -298,13 +299,14 @@ impl<'a, 'p> Run<'a, 'p> {
     }
 
     /// Writes what stands in the tape's buffer from `start` on.
+    #[inline(never)]
     pub(super) fn push_patch(&mut self, start: usize, kind: Kind, flags: u8) -> Result<(), OutOfMemory> {
         let end = self.tape.patch.len() as u32;
         let flags = flags & !(TAKEN | ENTERED) | PATCHED;
         self.push(Node { start: start as u32, end, next: 0, kind, flags })
     }
 
-    #[inline(always)]
+    #[inline(never)]
     pub(super) fn push(&mut self, node: Node) -> Result<(), OutOfMemory> {
         if self.event.len() == self.event.capacity() {
             self.event.try_reserve(64).map_err(|_| OutOfMemory)?;

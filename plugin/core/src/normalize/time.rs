@@ -7,6 +7,7 @@ const YEAR_MAX: u64 = 9999;
 
 /// Reads a date with a time: RFC 3339, the same without some of its separators, and with the
 /// zone set apart or missing, which is UTC then.
+#[inline(never)]
 pub(super) fn date(text: &[u8]) -> Option<u64> {
     let mut rest = text;
     let year = digits(&mut rest, 4)?;
@@ -64,6 +65,7 @@ fn zone(text: &[u8]) -> Option<(u64, bool)> {
 }
 
 /// Reads a decimal number of seconds or parts of them.
+#[inline(never)]
 pub(super) fn number(text: &[u8], unit: Conversion) -> Option<u64> {
     let mut rest = text;
     let end = text.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(text.len());
@@ -81,6 +83,7 @@ pub(super) fn number(text: &[u8], unit: Conversion) -> Option<u64> {
 }
 
 /// Takes so many digits.
+#[inline(never)]
 fn digits(rest: &mut &[u8], count: usize) -> Option<u64> {
     let (digits, after) = rest.split_at_checked(count)?;
     let add = |number: u64, digit: &u8| match digit {
@@ -92,6 +95,7 @@ fn digits(rest: &mut &[u8], count: usize) -> Option<u64> {
 }
 
 /// Takes all digits of a fraction, of which the first `count` make the number.
+#[inline(never)]
 fn fraction(rest: &mut &[u8], count: usize) -> Option<u64> {
     let len = rest.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(rest.len());
     let (all, after) = rest.split_at_checked(len)?;
@@ -101,6 +105,7 @@ fn fraction(rest: &mut &[u8], count: usize) -> Option<u64> {
 }
 
 /// Takes one of these bytes, if the text starts with it.
+#[inline(never)]
 fn skip(rest: &mut &[u8], bytes: &[u8]) -> bool {
     match rest.split_first() {
         Some((first, after)) if bytes.contains(first) => {

@@ -66,9 +66,6 @@ struct Compiler {
     parts: ProgramParts,
     tokens: HashMap<String, (u16, u16)>,
     texts: HashMap<Vec<u8>, (u16, u16)>,
-    /// Lists of questions, cuts, lookups, sources and loops that are there already, as they
-    /// print.
-    known: HashMap<String, (u16, u16)>,
     /// That of the record, and those of loops.
     scopes: Vec<Scope>,
     /// The elements that states tell by a member: they have to stand together.
@@ -87,7 +84,7 @@ impl Compiler {
         for (target, field) in case.fields.iter().filter(|(target, _)| !own.contains_key(*target)) {
             tree.add(target, field, Role::Plain);
         }
-        let op = self.parts.ops.len() as u16;
+        let turn = self.parts.turns.len() as u16;
         for path in &case.drop {
             let slot = self.slot(path, 0);
             self.op(OpCode::Drop, "", slot, 0, case.line);
@@ -95,8 +92,8 @@ impl Compiler {
         self.members(&tree, 0, 1, case.line)?;
         self.op(OpCode::RawData, "raw_data", 0, 0, case.line);
         self.op(OpCode::Unmapped, "unmapped", 0, 0, case.line);
-        let ops = self.parts.ops.len() as u16 - op;
-        self.parts.cases.push(core::Case { condition, conditions, op, ops, class: case.class });
+        let turns = self.parts.turns.len() as u16 - turn;
+        self.parts.cases.push(core::Case { condition, conditions, turn, turns, class: case.class });
         Ok(())
     }
 
@@ -178,36 +175,30 @@ impl Compiler {
 
     fn op(&mut self, code: OpCode, key: &str, a: u16, b: u16, line: usize) {
         let (key, key_len) = if key.is_empty() { (0, 0) } else { self.token(&format!("\"{key}\"")) };
-        let line = line.min(usize::from(u16::MAX)) as u16;
-        self.parts.ops.push(core::Op { code: code as u16, key, key_len, a, b, line });
+        let is_part = matches!(code, OpCode::Object | OpCode::Array | OpCode::Close | OpCode::Next);
+        // Without a line, those of all cases are the same.
+        let line = if is_part { 0 } else { line.min(usize::from(u16::MAX)) as u16 };
+        let row = core::Op { code: code as u16, key, key_len, a, b, line };
+        let (op, _) = intern(&mut self.parts.ops, &[row]);
+        self.parts.turns.push(core::Turn { op });
     }
 
     fn sources(&mut self, sources: &[Source], scope: usize) -> (u16, u16) {
-        let known = format!("sources {scope} {sources:?}");
-        if let Some(known) = self.known.get(&known) {
-            return *known;
-        }
         let rows: Vec<core::Source> = sources.iter().map(|source| self.source(source, scope)).collect();
-        let place = (self.parts.sources.len() as u16, rows.len() as u16);
-        self.parts.sources.extend(rows);
-        self.known.insert(known, place);
-        place
+        intern(&mut self.parts.sources, &rows)
     }
 
     fn source(&mut self, source: &Source, scope: usize) -> core::Source {
         let (condition, conditions) = self.conditions(&source.when, scope);
         let (cut, cuts) = self.cuts(&source.cuts);
         let lookup = source.lookup.as_ref().map_or(0, |lookup| self.lookup(lookup));
-        let line = source.line.min(usize::from(u16::MAX)) as u16;
         let mut row = core::Source {
             conversion: source.conversion as u16,
             slot: 0,
             condition,
-            conditions,
             cut,
-            cuts,
             lookup,
-            line,
+            counts: conditions | cuts << 8,
         };
         match &source.from {
             From::Path(path) => row.slot = self.slot(path, scope),
@@ -221,10 +212,6 @@ impl Compiler {
     }
 
     fn conditions(&mut self, conditions: &Conditions, scope: usize) -> (u16, u16) {
-        let known = format!("conditions {scope} {conditions:?}");
-        if let Some(known) = self.known.get(&known) {
-            return *known;
-        }
         let mut rows = Vec::new();
         for one_of in conditions {
             for (at, question) in one_of.iter().enumerate() {
@@ -245,45 +232,29 @@ impl Compiler {
                 });
             }
         }
-        let place = (self.parts.questions.len() as u16, rows.len() as u16);
-        self.parts.questions.extend(rows);
-        self.known.insert(known, place);
-        place
+        intern(&mut self.parts.questions, &rows)
     }
 
     fn cuts(&mut self, cuts: &[Cut]) -> (u16, u16) {
-        let known = format!("cuts {cuts:?}");
-        if let Some(known) = self.known.get(&known) {
-            return *known;
-        }
-        let place = (self.parts.cuts.len() as u16, cuts.len() as u16);
+        let mut rows = Vec::new();
         for Cut { at, count, before, after } in cuts {
             let (before, before_len) = self.text(escaped(before).as_bytes());
             let (after, after_len) = self.text(escaped(after).as_bytes());
-            let at = *at as u16;
-            self.parts.cuts.push(core::Cut { at, count: *count, before, before_len, after, after_len });
+            rows.push(core::Cut { at: *at as u16, count: *count, before, before_len, after, after_len });
         }
-        self.known.insert(known, place);
-        place
+        intern(&mut self.parts.cuts, &rows)
     }
 
     fn lookup(&mut self, lookup: &Lookup) -> u16 {
-        let known = format!("lookup {lookup:?}");
-        if let Some((place, _)) = self.known.get(&known) {
-            return *place;
-        }
-        let entry = self.parts.entries.len() as u16;
+        let mut rows = Vec::new();
         for (fits, wanted, token) in &lookup.entries {
             let (start, len) = self.text(wanted);
             let (token, token_len) = self.token(token);
-            self.parts.entries.push(core::Entry { fits: *fits as u16, start, len, token, token_len });
+            rows.push(core::Entry { fits: *fits as u16, start, len, token, token_len });
         }
+        let (entry, entries) = intern(&mut self.parts.entries, &rows);
         let (default, default_len) = lookup.default.as_ref().map_or((NONE, 0), |token| self.token(token));
-        let entries = lookup.entries.len() as u16;
-        self.parts.lookups.push(core::Lookup { entry, entries, default, default_len });
-        let place = self.parts.lookups.len() as u16 - 1;
-        self.known.insert(known, (place, 0));
-        place
+        intern(&mut self.parts.lookups, &[core::Lookup { entry, entries, default, default_len }]).0
     }
 
     /// The slot of the value at a path.
@@ -390,6 +361,21 @@ impl Compiler {
     }
 }
 
+/// Adds rows to a table, unless they stand there already. Returns the first, and how many
+/// they are.
+fn intern<R: Copy + PartialEq>(table: &mut Vec<R>, rows: &[R]) -> (u16, u16) {
+    let known = table.windows(rows.len().max(1)).position(|window| window == rows);
+    let first = match known {
+        _ if rows.is_empty() => 0,
+        Some(first) => first,
+        None => {
+            table.extend(rows);
+            table.len() - rows.len()
+        }
+    };
+    (first as u16, rows.len() as u16)
+}
+
 impl<'m> Tree<'m> {
     fn add(&mut self, target: &'m [Step], field: &'m Field, role: Role) {
         let mut tree = self;
@@ -416,7 +402,6 @@ fn own_fields(case: &Case) -> BTreeMap<Target, (Field, Role)> {
         cuts: Vec::new(),
         conversion: core::Conversion::Constant,
         lookup: None,
-        line: case.line,
     };
     let member = |path: &[&str]| path.iter().map(|key| Step::Member((*key).into())).collect::<Target>();
     let with = |target: &Target, fallback: Source| {

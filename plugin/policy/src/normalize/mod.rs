@@ -83,7 +83,6 @@ struct Source {
     cuts: Vec<Cut>,
     conversion: Conversion,
     lookup: Option<Lookup>,
-    line: usize,
 }
 
 #[derive(Clone, Debug)]

@@ -188,28 +188,27 @@ fn each(node: &Node) -> Read<Each> {
 }
 
 fn source(node: &Node) -> Read<Source> {
-    let plain = |from, line| Source {
+    let plain = |from| Source {
         from,
         when: Vec::new(),
         cuts: Vec::new(),
         conversion: Conversion::Copy,
         lookup: None,
-        line,
     };
     if let Some(scalar) = node.as_scalar() {
-        return Ok(plain(from(scalar)?, line(node)));
+        return Ok(plain(from(scalar)?));
     }
     const KEYS: [&str; 8] = ["from", "value", "when", "cut", "lookup", "default", "as", "join"];
     let entry = mapping(node, "a source", &KEYS)?;
     let mut source = match (entry.get("from"), entry.get("value")) {
-        (Some(path), None) => plain(from(text(path, "`from`")?)?, line(node)),
+        (Some(path), None) => plain(from(text(path, "`from`")?)?),
         (None, Some(value)) => {
             if let Some(key) =
                 ["cut", "lookup", "default", "as", "join"].iter().find_map(|key| entry.get(*key))
             {
                 return Err(problem(key, "a `value` is written as it is; take this out"));
             }
-            plain(From::Constant(constant(text(value, "`value`")?)?), line(node))
+            plain(From::Constant(constant(text(value, "`value`")?)?))
         }
         _ => return Err(problem(node, "a source has a `from`, a path in the record, or a `value`")),
     };
@@ -436,6 +435,9 @@ fn conditions(node: &Node) -> Read<Conditions> {
             }
         }
         all.extend(one_of);
+    }
+    if all.iter().map(Vec::len).sum::<usize>() > usize::from(u8::MAX) {
+        return Err(problem(node, "these are too many conditions; make several cases or sources"));
     }
     if all.iter().any(Vec::is_empty) {
         return Err(problem(node, "a condition without anything to compare with never holds"));

@@ -179,3 +179,65 @@ fn the_page_shows_each_source_before_and_after() {
     }
     assert!(written == page, "docs/ocsf.md is not what comes out; with BLESS=1 it is written");
 }
+
+/// The mapping of the page of policies.
+const DOOR: &str = "\
+fields:
+  metadata.product.vendor_name: {value: Example}
+  time: {from: at, as: time}
+cases:
+  - when: {is: {kind: badge}}
+    class: 3002
+    fields:
+      activity_id: {value: 1}
+      user.name: who
+      status_id: {from: ok, lookup: {\"true\": 1, \"false\": 2}}
+";
+
+fn with_mapping(mapping: &str) -> Result<Vec<u8>, flb_audit_policy::Problem> {
+    let policy = "version: 1\nnormalize:\n  - {tag: \"*\", mapping: door.yaml, name: door}\n";
+    let mut files = |_: &str| Ok(mapping.to_owned());
+    flb_audit_policy::Policy::read_with(policy, &mut files)
+        .and_then(|policy| flb_audit_policy::compile(&policy))
+}
+
+#[test]
+fn a_mapping_from_a_file_is_used() {
+    let table = with_mapping(DOOR).unwrap_or_else(|problem| panic!("{problem}"));
+    let record = r#"{"kind":"badge","who":"ann","ok":true,"at":"2026-11-20T08:00:00Z","door":7}"#;
+    let (event, seal) = taken_apart(&table, record);
+    let expected = r#"{"activity_id":1,"category_uid":3,"class_uid":3002,"metadata":{"product":{"vendor_name":"Example"},"version":"1.9.0"},"severity_id":1,"status_id":1,"time":1795161600000,"type_uid":300201,"user":{"name":"ann"},"unmapped":{"kind":"badge","ok":true,"at":"2026-11-20T08:00:00Z","door":7}}"#;
+    assert_eq!((event.to_string(), &seal["normalized"]), (expected.into(), &Value::from("door")));
+    let other = r#"{"kind":"bell","audit":1}"#;
+    let (record, seal) = taken_apart(&table, other);
+    assert_eq!(record.to_string(), r#"{"kind":"bell","audit_":1}"#);
+    assert_eq!(seal["notes"].to_string(), r#"["not-normalized"]"#);
+}
+
+#[test]
+fn of_several_members_with_one_key_the_last_one_counts() {
+    let table = with_mapping(DOOR).unwrap_or_else(|problem| panic!("{problem}"));
+    let record = r#"{"kind":"badge","who":"ann","who":"bob","x":1,"x":2}"#;
+    let (event, seal) = taken_apart(&table, record);
+    assert_eq!((&event["user"]["name"], &event["unmapped"]["x"]), (&"bob".into(), &2.into()));
+    assert_eq!(seal["notes"].to_string(), r#"["duplicate-keys"]"#);
+    fixtures::records::intact(sealed(&table, record).as_bytes());
+}
+
+#[test]
+fn what_is_wrong_in_a_mapping_is_said_with_its_place() {
+    for (from, to, said) in [
+        ("as: time", "as: tme", "3:25: door.yaml:3:24"),
+        ("class: 3002", "clas: 3002", "did you mean `class`?"),
+        ("user.name: who", "user.name: who..x", "no path"),
+        ("user.name: who", "user: who\n      user.name: who", "within another"),
+        ("user.name: who", "class_uid: who", "without being asked"),
+        ("user.name: who", "user.name: {from: who, default: 1}", "goes with `lookup`"),
+        ("user.name: who", "user.name: {from: who, cut: {part: [\":\", x]}}", "from 0 on"),
+    ] {
+        let Err(problem) = with_mapping(&DOOR.replace(from, to)) else { panic!("{to}") };
+        let problem = problem.to_string();
+        assert!(problem.contains(said), "{to}: {problem}");
+        assert!(problem.contains("door.yaml:"), "{to}: {problem}");
+    }
+}
