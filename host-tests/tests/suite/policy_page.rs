@@ -11,15 +11,8 @@ use std::collections::HashMap;
 use std::fs;
 
 /// The members of a seal that the page shows.
-const SHOWN: [&str; 7] = [
-    "redacted",
-    "schema",
-    "disposition",
-    "invalid",
-    "invalid_count",
-    "unchecked",
-    "normalized",
-];
+const SHOWN: [&str; 7] =
+    ["redacted", "schema", "disposition", "invalid", "invalid_count", "unchecked", "normalized"];
 
 #[test]
 fn records_come_out_as_the_page_shows_them() {
