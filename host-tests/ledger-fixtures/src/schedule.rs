@@ -19,7 +19,7 @@ use std::time::{Duration, SystemTime};
 use tempfile::TempDir;
 
 const YEAR: i64 = 365 * 86_400;
-/// How often a chunk is delivered again until the disk works.
+/// The number of times that a chunk is delivered again until the disk works.
 const TRIES: u32 = 8;
 
 /// A ledger that has lived through a schedule.

@@ -17,7 +17,7 @@ pub enum Value {
     Object(Vec<(String, Value)>),
 }
 
-/// How deep arrays and objects may nest.
+/// The greatest depth of nested arrays and objects.
 pub const DEPTH_MAX: usize = 128;
 
 impl Value {

@@ -90,7 +90,7 @@ struct Chain {
     has_roster: bool,
     is_in_roster: bool,
     covered: BTreeSet<(Place, [u8; 32])>,
-    /// What is missing, and which finding it makes
+    /// The missing records, and the finding that they make
     missing: BTreeMap<(u64, String), Vec<(Range, &'static str)>>,
 }
 

@@ -56,7 +56,7 @@ pub struct Record {
     pub notes: Vec<String>,
     /// True if its hashes fit
     pub is_intact: bool,
-    /// What it says about its key, and the signature
+    /// Its statements about its key, and the signature
     pub key: Option<(Value, String)>,
 }
 

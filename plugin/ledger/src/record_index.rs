@@ -24,7 +24,7 @@ struct Stretch {
 /// A life, the number of a stretch's first record, and the file.
 type Start = (Life, u64, u64);
 
-/// Where records are in closed files.
+/// The places of records in closed files.
 #[derive(Debug, Default)]
 pub(crate) struct RecordIndex {
     stretches: BTreeMap<Start, Stretch>,

@@ -30,7 +30,7 @@ pub struct Sealed {
     pub head: [u8; 32],
 }
 
-/// What the nodes sealed, and what is in the store.
+/// The records that the nodes sealed, and the contents of the store.
 #[derive(Clone, Debug, Default)]
 pub struct Fleet {
     /// Everything that was sealed

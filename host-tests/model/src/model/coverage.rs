@@ -1,4 +1,4 @@
-//! How far signatures reach: the section *Coverage*.
+//! The reach of signatures: the section *Coverage*.
 
 use super::{Chain, Key, position};
 use crate::seal::Place;

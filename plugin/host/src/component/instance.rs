@@ -36,7 +36,7 @@ pub(super) struct World {
 pub struct Delivery {
     /// The chunk that is delivered.
     pub chunk: Arc<Chunk>,
-    /// How often the component has received the chunk, including this time.
+    /// The number of times that the component has received the chunk, including this time.
     pub attempt: u32,
 }
 

@@ -5,8 +5,8 @@ use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::pipe::MemoryOutputPipe;
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 
-/// How many bytes of a call's output are logged. They are the last ones, which have the
-/// panic or exception.
+/// The number of bytes of a call's output that are logged. They are the last ones, which
+/// have the panic or exception.
 pub(super) const PRINTED_BYTES_MAX: usize = 64 << 10;
 
 /// The text that an instance has printed and that was not taken yet.

@@ -10,7 +10,7 @@ use std::fs::File;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How many chunks are remembered because they will come again.
+/// The most chunks that are remembered because they will come again.
 const TRIED_CHUNKS_MAX: usize = 4096;
 
 /// The state of the thread.
@@ -30,9 +30,9 @@ pub(super) struct Worker {
 /// The state of a chunk.
 #[derive(Clone, Copy, Default)]
 struct Tried {
-    /// How often the chunk was given to the component.
+    /// The number of times that the chunk was given to the component.
     attempts: u32,
-    /// How many instances the chunk has ended.
+    /// The number of instances that the chunk has ended.
     failures: u32,
 }
 

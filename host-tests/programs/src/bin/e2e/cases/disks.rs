@@ -97,7 +97,7 @@ fn append(place: &Place, numbers: Range<usize>) -> Result<()> {
     Ok(OpenOptions::new().append(true).create(true).open(place.at("log"))?.write_all(lines.as_bytes())?)
 }
 
-/// How often two lives in a row are killed as soon as the key file changes.
+/// The number of pairs of lives that are killed as soon as the key file changes.
 const PAIRS: usize = 5;
 /// The longest duration of such a life. `tail` may have recorded lines as read that it
 /// has not passed on.

@@ -145,7 +145,7 @@ fn drain(
         let progress = || format!("{} came out", count().unwrap_or_default());
         poll::until(&format!("all of {} lines from {}", log.written, sink.name), done, progress)?;
     }
-    // What is still on its way comes out at the stop.
+    // Records that are still on their way come out at the stop.
     process.stop()?;
     let mut seen = String::new();
     for sink in pipeline.sinks() {

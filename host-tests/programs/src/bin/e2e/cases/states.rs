@@ -34,7 +34,7 @@ pub(crate) fn shared(place: &Place) -> Result<String> {
     Ok(format!("{records} records in {} segments, verify ends with {code}", report.segments()?))
 }
 
-/// How often two filters with keys are started on one directory.
+/// The number of times that two filters with keys are started on one directory.
 const LIVES: usize = 4;
 
 /// Two filters put keys into force that the other does not know. The report must not
