@@ -4,6 +4,8 @@
 //! output under the default policy, and the redactions in its seal. With `BLESS=1`, the
 //! actual output is written there.
 
+mod ocsf;
+
 use flb_audit_core::chain::{Chain, ChainId, GENESIS, Place, Run};
 use flb_audit_core::hash::Algorithm;
 use flb_audit_core::policy::Policy;
