@@ -5,6 +5,7 @@
 //! actual output is written there.
 
 mod ocsf;
+mod pages;
 
 use flb_audit_core::chain::{Chain, ChainId, GENESIS, Place, Run};
 use flb_audit_core::hash::Algorithm;
