@@ -27,7 +27,7 @@ const CORPORA: [(&str, &str); 2] =
     [("cloudtrail", "cloudtrail.jsonl"), ("kubernetes-audit", "k8s-audit.jsonl")];
 
 /// The formats that have a mapping.
-pub fn mapped() -> Vec<String> {
+pub(crate) fn mapped() -> Vec<String> {
     let mut names: Vec<String> = fs::read_dir(folder())
         .expect("a folder")
         .map(|entry| entry.expect("an entry"))

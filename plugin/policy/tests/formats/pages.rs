@@ -199,7 +199,8 @@ fn tables(yaml: &str) -> String {
     let cases = mapping["cases"].as_vec().expect("cases");
     for (at, case) in cases.iter().enumerate() {
         let when = conditions(&case["when"]).join(" and ");
-        let when = if when.is_empty() { "all others".to_owned() } else { when };
+        let all = if at == 0 { "all" } else { "all others" };
+        let when = if when.is_empty() { all.to_owned() } else { when };
         let note = comments.iter().find(|(number, key, _)| *number == at + 1 && key.is_none());
         let note = note.map_or("", |(_, _, text)| text);
         page += &format!(
