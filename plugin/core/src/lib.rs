@@ -3,9 +3,9 @@
 //! A record is read once into a flat [`Tape`]. Every later step walks the tape:
 //! [`recognize`] determines its format, [`schema`] checks it, [`redact`] redacts it,
 //! [`normalize`] turns it into an event, [`record::canonical`] puts it into the one form
-//! that is hashed, and [`seal`] adds the proof. [`Sealer`] does all of this in one call. [`verify`] takes a sealed record apart
-//! again. [`chain`] has keys, checkpoints and the files in which a filter remembers its
-//! chain.
+//! that is hashed, and [`seal`] adds the proof. [`Sealer`] does all of this in one call.
+//! [`verify`] takes a sealed record apart again. [`chain`] has keys, checkpoints and the
+//! files in which a filter remembers its chain.
 //!
 //! Each line of this list uses only the lines above it, and no two files import each
 //! other; `tests/layers.rs` checks both:

@@ -10,15 +10,15 @@
 //! | 8..12 | layout, 5 |
 //! | 12..16 | length of the whole table, in bytes |
 //! | 16..48 | digest: SHA-512/256 of `flb-audit policy v1\n` and all bytes from 48 on |
-//! | 48..80 | where four parts are, each as offset and length: the policy's text and, behind a NUL each, those of the files with rules that it names, the rules, the strings, the automata |
-//! | 80..84 | offset, within the automata, of the scout over texts, an [`Automaton`]; below, 2³²−1 stands for none |
-//! | 84..88 | of the automaton over keys, which is [`Compact`] |
-//! | 88..92 | of the paths |
-//! | 92..96 | how many of the rules are detectors: they come first, then those for keys, of which the last have no pattern if they are for names that tell of secrets and for what identifies an actor. The scout accepts this number where an escape is |
-//! | 96..104 | where the streams with a schema are, as offset and length: `schema/streams.rs` says how they are laid out |
-//! | 104..112 | where the formats are, likewise: `recognize/formats.rs` |
-//! | 112..120 | where the dictionary of the keys that formats and paths name is: `recognize/dictionary.rs` |
-//! | 120..128 | where the mappings into events are: `normalize/mappings.rs` |
+//! | 48..80 | offset and length of four parts: the source (the policy's text, then, each behind a NUL, the texts of the files that it names), the rules, the strings, the automata |
+//! | 80..84 | offset, within the automata, of the scout over texts, an [`Automaton`]; here and below, 2³²−1 stands for none |
+//! | 84..88 | offset of the automaton over keys, which is [`Compact`] |
+//! | 88..92 | offset of the paths |
+//! | 92..96 | the number of rules that are detectors. They come first, followed by the rules for keys; among these, the rule for names of secrets and the rule for identities come last and have no pattern. The scout accepts this number at an escape |
+//! | 96..104 | offset and length of the streams with a schema; `schema/streams.rs` has their layout |
+//! | 104..112 | offset and length of the formats: `recognize/formats.rs` |
+//! | 112..120 | offset and length of the dictionary of the keys that formats and paths name: `recognize/dictionary.rs` |
+//! | 120..128 | offset and length of the mappings into events: `normalize/mappings.rs` |
 //!
 //! A rule has [`RULE_BYTES`] bytes:
 //!
@@ -71,14 +71,14 @@ pub fn policy_text(digest: &Hash) -> [u8; DIGEST_TEXT_BYTES] {
     base64url::encode(&digest[..6])
 }
 
-/// What marks the place in the filter's module where the address and the
-/// length of its policy's table stand: with the version of the layout, so that
-/// no table gets into a module that cannot read it.
+/// The mark in the filter's module behind which the address and the length of its
+/// policy's table stand. It contains the version of the layout, so that no table is put
+/// into a module that cannot read it.
 pub const MODULE_MARK: &[u8; 16] = b"flbaudit-policy5";
 
 /// The first bytes of a table.
 pub const MAGIC: &[u8; 8] = b"flbpolcy";
-/// The version of its layout.
+/// The version of the table's layout.
 const LAYOUT: u32 = 5;
 
 // The places of the header's parts.
@@ -578,8 +578,8 @@ impl TableParts<'_> {
         HEADER_BYTES + self.parts().iter().map(|(_, part)| part.len()).sum::<usize>()
     }
 
-    /// The parts in the order in which they stand behind the header, and where
-    /// that says so.
+    /// Returns the parts in their order behind the header, each with its place in the
+    /// header.
     fn parts(&self) -> [(usize, &[u8]); 8] {
         [
             (SOURCE_AT, self.source),

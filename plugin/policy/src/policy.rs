@@ -54,8 +54,8 @@ pub struct Policy {
     pub(crate) keeps_addresses: bool,
     pub(crate) streams: Vec<Stream>,
     pub(crate) normalizations: Vec<Normalization>,
-    /// Where the policy has each of its own patterns and keys, to say so if
-    /// one cannot be compiled.
+    /// The place of each of the policy's own patterns and keys, for errors when it cannot
+    /// be compiled.
     pub(crate) places: BTreeMap<String, Problem>,
 }
 

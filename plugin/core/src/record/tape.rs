@@ -147,9 +147,10 @@ pub struct Tape {
     pub(crate) notes: Notes,
     /// True if a member or an element was removed.
     has_removed: bool,
-    /// How deep its containers are nested.
+    /// The nesting of its containers.
     pub(crate) depth: usize,
-    /// The number of what the record was recognized as; 0 if it is of no known format.
+    /// The number of the variant that the record was recognized as; 0 if its format is
+    /// unknown.
     pub(crate) variant: u8,
     /// The number of its format; 0 if it is unknown.
     pub(crate) format: u8,

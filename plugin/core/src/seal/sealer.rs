@@ -80,7 +80,7 @@ pub struct Sealer<'p> {
     validation: Option<Validation<'p>>,
     /// Turns records into events, if the policy has mappings.
     normalizer: Option<Normalizer<'p>>,
-    /// The chain's head, as it stands in a seal.
+    /// The chain's head, in the form of a seal.
     head_text: [u8; HASH_TEXT_BYTES],
     notes: Notes,
     /// The key in force, if the chain has keys.

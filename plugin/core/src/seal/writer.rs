@@ -25,7 +25,7 @@ pub(crate) struct Statement<'a> {
     pub(crate) notes: Notes,
     /// The mapping by which the record has become an event.
     pub(crate) normalized: Option<&'a [u8]>,
-    /// The name under which the record's own `audit` goes on.
+    /// The name under which the record's own `audit` is kept.
     pub(crate) renamed: Option<&'a [u8]>,
     /// The reason why the record is sealed as raw text, and the length of that text.
     pub(crate) unreadable: Option<(&'static str, Option<u32>, usize)>,

@@ -16,7 +16,7 @@ const NANOSECOND_DIGITS: usize = 9;
 /// The members of a seal that are arrays of strings.
 const LISTS: [&str; 3] = ["notes", "redacted", "invalid"];
 
-/// Those that are strings.
+/// The members of a seal that are strings.
 const TEXTS: [&str; 6] = ["normalized", "renamed", "schema", "disposition", "unchecked", "error"];
 
 /// The members of a seal that are counts.

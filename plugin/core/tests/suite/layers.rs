@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The stages of a record's way. Each uses only those before it.
+/// The stages of a record's way. Each one uses only those before it.
 const LAYERS: [&str; 14] = [
     "memory",
     "hash",

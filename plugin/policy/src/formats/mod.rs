@@ -15,10 +15,11 @@ use crate::yaml::Problem;
 use flb_audit_core::recognize::Condition;
 use std::sync::LazyLock;
 
-/// Makes each line a format, whose folder has its name; one with `ocsf` has a mapping, too.
+/// Turns each line into a format, whose folder has its name. A line with `ocsf` has a
+/// mapping, too.
 macro_rules! formats {
     ($($name:literal $($ocsf:ident)?),+ $(,)?) => {
-        /// The names of all formats, their texts, and those of their mappings.
+        /// The names of all formats, the texts of their files, and those of their mappings.
         const TEXTS: &[(&str, &str, Option<&str>)] = &[$((
             $name,
             include_str!(concat!("../../formats/", $name, "/format.yaml")),
@@ -92,7 +93,7 @@ pub struct Format {
     pub schema: Option<String>,
     /// The mapping of its records into events of OCSF, if there is one.
     pub mapping: Option<&'static str>,
-    /// Its fields that stay or go.
+    /// The fields that stay or go.
     pub fields: Vec<Field>,
     /// The cases: records that have more known fields.
     pub cases: Vec<Case>,
@@ -155,7 +156,7 @@ impl Holds {
 }
 
 static FORMATS: LazyLock<Vec<Format>> = LazyLock::new(|| {
-    // A test reads them all.
+    // A test checks that all of them can be read.
     TEXTS.iter().filter_map(|(name, text, mapping)| read::format(name, text, *mapping).ok()).collect()
 });
 
@@ -188,7 +189,8 @@ fn fits(path: &[Step], place: &[Step]) -> bool {
     }
 }
 
-/// Checks that every format and mapping can be read. An error names the first that cannot.
+/// Checks that every format and mapping can be read. An error names the first one that
+/// cannot.
 pub fn check() -> Result<(), (&'static str, Problem)> {
     TEXTS.iter().try_for_each(|(name, text, mapping)| {
         let is_read = read::format(name, text, *mapping).and(mapping.map_or(Ok(()), normalize::check));
