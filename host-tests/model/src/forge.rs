@@ -26,6 +26,57 @@ pub struct Forge {
     pub link: Option<Value>,
     /// The member `v`
     pub version: &'static str,
+    /// `fleet` in what checkpoints say of their keys
+    pub enrollment: Option<Value>,
+}
+
+/// A key that enrolls chains.
+pub struct Enroller {
+    key: SigningKey,
+    lent: Option<Value>,
+}
+
+impl Enroller {
+    /// Returns a fleet's key: another one for each salt.
+    pub fn fleet(salt: u8) -> Self {
+        Enroller { key: SigningKey::from_bytes(&[salt; 32]), lent: None }
+    }
+
+    /// Returns its public part.
+    pub fn public(&self) -> String {
+        seal::text(self.key.verifying_key().as_bytes())
+    }
+
+    fn sign(&self, text: &str) -> String {
+        seal::text(&self.key.sign(text.as_bytes()).to_bytes())
+    }
+
+    /// Lends another key the right to enroll chains.
+    pub fn lend(&self, salt: u8, since: u64, until: u64) -> Self {
+        let lent = Enroller::fleet(salt);
+        let signature = self.sign(&seal::lent_text(&lent.public(), since, until));
+        let of = [
+            ("pub", string(&lent.public())),
+            ("since", number(since)),
+            ("until", number(until)),
+            ("sig", string(&signature)),
+        ];
+        Enroller { lent: Some(object(of)), ..lent }
+    }
+
+    /// Enrolls a chain, or what is said to be one.
+    pub fn enroll(&self, chain: &str, key_0: &str, node: &str, since: u64, until: Option<u64>) -> Value {
+        let signature = self.sign(&seal::enrollment_text(chain, key_0, node, since, until));
+        let mut members = vec![
+            ("node".to_owned(), string(node)),
+            ("pub".to_owned(), string(key_0)),
+            ("since".to_owned(), number(since)),
+            ("sig".to_owned(), string(&signature)),
+        ];
+        members.extend(until.map(|until| ("until".to_owned(), number(until))));
+        members.extend(self.lent.clone().map(|lent| ("by".to_owned(), lent)));
+        Value::Object(members)
+    }
 }
 
 /// Returns a string as JSON.
@@ -62,7 +113,20 @@ impl Forge {
             heads: BTreeMap::new(),
             link: None,
             version,
+            enrollment: None,
         }
+    }
+
+    /// Returns a new chain that is named after its key 0.
+    pub fn named_after_key(salt: u8) -> Self {
+        let mut forge = Forge::new("", salt);
+        forge.chain = seal::chain_of(forge.secret(0).verifying_key().as_bytes());
+        forge
+    }
+
+    /// Has the chain enrolled as that of a node.
+    pub fn enroll(&mut self, by: &Enroller, node: &str, since: u64, until: Option<u64>) {
+        self.enrollment = Some(by.enroll(&self.chain, &self.public(0), node, since, until));
     }
 
     fn secret(&self, n: u64) -> SigningKey {
@@ -157,11 +221,13 @@ impl Forge {
             let (place, head) = &self.handovers[n as usize - 1];
             self.handover(n, place, head)
         });
-        object([
-            ("n", number(n)),
-            ("certs", Value::Array(certificates)),
-            ("since", Value::Array(since.collect())),
-        ])
+        let mut members = vec![
+            ("n".to_owned(), number(n)),
+            ("certs".to_owned(), Value::Array(certificates)),
+            ("since".to_owned(), Value::Array(since.collect())),
+        ];
+        members.extend(self.enrollment.clone().map(|of| ("fleet".to_owned(), of)));
+        Value::Object(members)
     }
 
     /// Seals the next record, with additional members of `audit`.

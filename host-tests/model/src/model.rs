@@ -5,13 +5,14 @@ mod ends;
 mod keys;
 mod links;
 mod missing;
+mod nodes;
 
-use crate::json::Value;
 use crate::seal::{self, Bad, Good, Place, Read, Record};
+use nodes::{Claim, Trusted};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The findings, from the best to the worst, as reports name them.
-pub const VERDICTS: [&str; 15] = [
+pub const VERDICTS: [&str; 16] = [
     "intact",
     "tail_unanchored",
     "unsigned",
@@ -19,6 +20,7 @@ pub const VERDICTS: [&str; 15] = [
     "unclean_stop",
     "state_damaged",
     "silent",
+    "unexpected",
     "unsealed",
     "gap",
     "link_broken",
@@ -36,6 +38,10 @@ pub struct Log {
     pub lines: Vec<String>,
     /// The roster, if there is one
     pub roster: Option<String>,
+    /// The fleet's file, if there is one
+    pub fleet: Option<String>,
+    /// The nodes that should be there, if they are known
+    pub expected: Option<Vec<String>>,
     /// The lines of the anchors, if there are any
     pub anchors: Option<Vec<String>>,
     /// The checkpoints with which the log begins, if there are any
@@ -87,8 +93,12 @@ struct Chain {
     /// The checkpoint with which the log begins
     start: Option<(Place, [u8; 32], Good)>,
     has_checkpoint: bool,
-    has_roster: bool,
-    is_in_roster: bool,
+    /// Whose chain it is, as good checkpoints say
+    claims: Vec<Claim>,
+    /// True if there is a roster or a fleet
+    is_trusting: bool,
+    /// True if the roster or a fleet vouches for it
+    is_known: bool,
     covered: BTreeSet<(Place, [u8; 32])>,
     /// The missing records, and the finding that they make
     missing: BTreeMap<(u64, String), Vec<(Range, &'static str)>>,
@@ -131,8 +141,7 @@ fn position(place: &Place) -> (u64, u64) {
 /// Verifies a log.
 pub fn verify(log: &Log) -> Report {
     let mut report = Report::default();
-    let roster = log.roster.as_deref().map(roster);
-    let key_of = |chain: &str| roster.as_ref().and_then(|roster| roster.get(chain));
+    let trusted = Trusted::of(log);
     let mut chains: BTreeMap<String, Chain> = BTreeMap::new();
     for line in log.lines.iter().filter(|line| !line.trim().is_empty()) {
         match seal::read(line) {
@@ -143,7 +152,7 @@ pub fn verify(log: &Log) -> Report {
                 let chain = chains.entry(record.chain.clone()).or_default();
                 if record.key.is_some() {
                     chain.has_checkpoint = true;
-                    let good = chain.judge(&record, key_of(&record.chain), roster.is_some(), &mut report);
+                    let good = chain.judge(&record, true, &trusted, &mut report);
                     chain.good.extend(good.map(|good| (record.place.clone(), record.head, good)));
                 }
                 if record.is_intact {
@@ -167,11 +176,11 @@ pub fn verify(log: &Log) -> Report {
             report.add("unreadable", line.clone());
             continue;
         };
-        if roster.is_none() {
+        if !trusted.is_any() {
             report.add("unsigned", format!("anchor of {}", anchor.chain));
         }
         let chain = chains.entry(anchor.chain.clone()).or_default();
-        if chain.judge(&anchor, key_of(&anchor.chain), roster.is_some(), &mut report).is_some() {
+        if chain.judge(&anchor, false, &trusted, &mut report).is_some() {
             if seal::is_delivered(line) {
                 let (segment, run, number) = anchor.place.clone();
                 let last = chain.delivered.entry((segment, run)).or_default();
@@ -187,7 +196,7 @@ pub fn verify(log: &Log) -> Report {
             continue;
         };
         let chain = chains.entry(start.chain.clone()).or_default();
-        if let Some(good) = chain.judge(&start, key_of(&start.chain), roster.is_some(), &mut report) {
+        if let Some(good) = chain.judge(&start, false, &trusted, &mut report) {
             let before = chain.start.as_ref().map(|(place, ..)| position(place));
             if before.is_none_or(|before| position(&start.place) < before) {
                 chain.start = Some((start.place, start.head, good));
@@ -195,56 +204,35 @@ pub fn verify(log: &Log) -> Report {
         }
     }
     for (name, chain) in &mut chains {
-        chain.is_in_roster = key_of(name).is_some();
-        chain.has_roster = roster.is_some();
+        chain.is_known = trusted.has(name) || !chain.claims.is_empty();
+        chain.is_trusting = trusted.is_any();
         chain.verify(name, &mut report);
     }
-    silent(log, &chains, &mut report);
+    nodes::check(log, &chains, &mut report);
     report
 }
 
-/// Finds nodes of which no chain has a covered record in the period asked for.
-fn silent(log: &Log, chains: &BTreeMap<String, Chain>, report: &mut Report) {
-    let Some((from, to)) = log.heard else { return };
-    let entries = log.roster.as_deref().and_then(Value::parse).unwrap_or(Value::Null);
-    let mut nodes: BTreeMap<String, bool> = BTreeMap::new();
-    for entry in entries.as_array().unwrap_or_default() {
-        let text = |name: &str| entry.get(name).and_then(Value::as_str).unwrap_or_default();
-        let is_heard = chains.get(text("chain")).is_some_and(|chain| {
-            chain.all().any(|record| chain.is_covered(record) && (from..=to).contains(&record.seconds))
-        });
-        *nodes.entry(text("node").to_owned()).or_default() |= is_heard;
-    }
-    for (node, _) in nodes.into_iter().filter(|(_, is_heard)| !is_heard) {
-        report.add("silent", node);
-    }
-}
-
-fn roster(text: &str) -> BTreeMap<String, [u8; 32]> {
-    let entries = Value::parse(text).unwrap_or(Value::Null);
-    let entry = |entry: &Value| {
-        let key = seal::bytes(entry.get("key")?.as_str()?)?;
-        Some((entry.get("chain")?.as_str()?.to_owned(), key))
-    };
-    entries.as_array().unwrap_or_default().iter().filter_map(entry).collect()
-}
-
 impl Chain {
-    /// Judges a checkpoint or an anchor.
+    /// Judges a checkpoint of the log, or an anchor.
     fn judge(
-        &self,
+        &mut self,
         record: &Record,
-        key_0: Option<&[u8; 32]>,
-        has_roster: bool,
+        is_here: bool,
+        trusted: &Trusted,
         report: &mut Report,
     ) -> Option<Good> {
-        let judged = match key_0 {
-            Some(key) => seal::judge(record, key),
-            None if has_roster => Err(Bad::NotCertified),
-            None => return None,
-        };
+        if !trusted.is_any() {
+            return None;
+        }
+        let judged = seal::judge(record, |enrollment| trusted.key_0(record, is_here, enrollment));
         let kind = match judged {
-            Ok(good) => return Some(good),
+            Ok(good) => {
+                let at = (is_here && record.is_intact).then_some(record.seconds);
+                self.claims.extend(
+                    good.enrollment.as_ref().filter(|_| trusted.has_fleet()).map(|of| Claim::of(of, at)),
+                );
+                return Some(good);
+            }
             Err(Bad::NotCertified) => "key_not_certified",
             Err(Bad::Tampered) => "tampered",
         };

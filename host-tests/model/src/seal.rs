@@ -67,6 +67,8 @@ pub struct Good {
     pub n: u64,
     /// The handovers: key, place, and the head before it
     pub since: Vec<(u64, Place, [u8; 32])>,
+    /// What it says of a fleet
+    pub enrollment: Option<Enrollment>,
 }
 
 /// The reason why a checkpoint does not count.
@@ -301,8 +303,91 @@ pub fn checkpoint_text(chain: &str, n: u64, place: &Place, head: &[u8; 32]) -> S
     format!("flb-audit/{chain}/{segment}.{run}\n{size}\n{head}\nkey {n}\n")
 }
 
-/// Judges a checkpoint of a chain whose key 0 is known.
-pub fn judge(record: &Record, key_0: &[u8; 32]) -> Result<Good, Bad> {
+/// A fleet's statement on a chain.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Enrollment {
+    /// The node's name
+    pub node: String,
+    /// Key 0
+    pub key_0: [u8; 32],
+    /// When it was signed
+    pub since: u64,
+    /// Until when it counts, exclusive
+    pub until: Option<u64>,
+    /// Public part, since, until and signature of a key that was lent
+    by: Option<([u8; 32], u64, u64, String)>,
+    signature: String,
+}
+
+impl Enrollment {
+    fn read(of: &Value) -> Option<Enrollment> {
+        let optional = |name: &str| match of.get(name) {
+            Some(value) => value.as_integer().map(Some),
+            None => Some(None),
+        };
+        let signature = |of: &Value| {
+            let text = of.get("sig")?.as_str()?;
+            bytes::<64>(text).map(|_| text.to_owned())
+        };
+        let number = |of: &Value, name: &str| of.get(name)?.as_integer();
+        let lent = |by: &Value| {
+            Some((hash(by.get("pub")?)?, number(by, "since")?, number(by, "until")?, signature(by)?))
+        };
+        Some(Enrollment {
+            node: of.get("node")?.as_str().filter(|node| node.len() <= 253)?.to_owned(),
+            key_0: hash(of.get("pub")?)?,
+            since: number(of, "since")?,
+            until: optional("until")?,
+            by: match of.get("by") {
+                Some(by) => Some(lent(by)?),
+                None => None,
+            },
+            signature: signature(of)?,
+        })
+    }
+
+    /// Checks that a fleet vouches for this chain.
+    pub fn is_of(&self, chain: &str, fleet: &[u8; 32]) -> bool {
+        let is_plain = |byte: u8| (b'!'..=b'~').contains(&byte) && byte != b'"' && byte != b'\\';
+        let signer = match &self.by {
+            None => *fleet,
+            Some((key, since, until, signature)) => {
+                let is_lent = has_signed(fleet, &lent_text(&text(key), *since, *until), signature);
+                if !is_lent || self.since < *since || self.since >= *until {
+                    return false;
+                }
+                *key
+            }
+        };
+        let signed = enrollment_text(chain, &text(&self.key_0), &self.node, self.since, self.until);
+        chain == chain_of(&self.key_0)
+            && !self.node.is_empty()
+            && self.node.bytes().all(is_plain)
+            && has_signed(&signer, &signed, &self.signature)
+    }
+}
+
+/// The name of a chain that begins with a key.
+pub fn chain_of(key_0: &[u8; 32]) -> String {
+    text(&digest("1.2", &[b"flb-audit chain v1\n", key_0])[..9])
+}
+
+/// The text of a lent key.
+pub fn lent_text(public: &str, since: u64, until: u64) -> String {
+    format!("flb-audit lent key v1\n{public}\n{since}\n{until}\n")
+}
+
+/// The text of an enrollment.
+pub fn enrollment_text(chain: &str, key_0: &str, node: &str, since: u64, until: Option<u64>) -> String {
+    let until = until.map(|until| until.to_string()).unwrap_or_default();
+    format!("flb-audit enrollment v1\n{chain}\n{key_0}\n{node}\n{since}\n{until}\n")
+}
+
+/// Judges a checkpoint of a chain whose key 0 follows from what it says of its enrollment.
+pub fn judge(
+    record: &Record,
+    key_0: impl FnOnce(Option<&Enrollment>) -> Result<[u8; 32], Bad>,
+) -> Result<Good, Bad> {
     let (key, signature) = record.key.as_ref().ok_or(Bad::Tampered)?;
     let chain = &record.chain;
     let number = |value: &Value| value.get("n")?.as_integer().filter(|n| *n < 1 << 32);
@@ -326,8 +411,13 @@ pub fn judge(record: &Record, key_0: &[u8; 32]) -> Result<Good, Bad> {
     let certificates: Option<Vec<_>> = list("certs")?.iter().map(certificate).collect();
     let handovers: Option<Vec<_>> = list("since")?.iter().map(handover).collect();
     let (certificates, handovers) = certificates.zip(handovers).ok_or(Bad::Tampered)?;
+    let enrollment = match key.get("fleet") {
+        Some(of) => Some(Enrollment::read(of).ok_or(Bad::Tampered)?),
+        None => None,
+    };
+    let key_0 = key_0(enrollment.as_ref())?;
 
-    let mut keys = BTreeMap::from([(0, *key_0)]);
+    let mut keys = BTreeMap::from([(0, key_0)]);
     for (of, public, bytes, signature) in certificates {
         if keys.last_key_value().is_some_and(|(last, _)| *last >= of) {
             return Err(Bad::NotCertified);
@@ -358,5 +448,5 @@ pub fn judge(record: &Record, key_0: &[u8; 32]) -> Result<Good, Bad> {
     if since.iter().any(|(_, at, _)| position(at) > position(&record.place)) {
         return Err(Bad::NotCertified);
     }
-    Ok(Good { n, since })
+    Ok(Good { n, since, enrollment })
 }

@@ -31,6 +31,10 @@ fn log(document: &Value, vector: &Value) -> Log {
     Log {
         lines: lines(&vector["lines"]).expect("lines"),
         roster: vector.get("roster").map(|roster| roster.to_string()),
+        fleet: vector.get("fleet").map(|fleet| fleet.to_string()),
+        expected: vector["expected"]
+            .as_array()
+            .map(|all| all.iter().filter_map(|of| of.as_str().map(str::to_owned)).collect()),
         anchors: lines(&vector["anchors"]),
         from: lines(&vector["from"]),
         heard: vector["heard"].as_array().and_then(|heard| Some((heard[0].as_u64()?, heard[1].as_u64()?))),
@@ -58,6 +62,12 @@ fn the_file_is_what_the_generator_makes() {
         vector["lines"] = numbers(&log.lines);
         if let Some(roster) = &log.roster {
             vector["roster"] = serde_json::from_str(roster).expect("a roster");
+        }
+        if let Some(fleet) = &log.fleet {
+            vector["fleet"] = serde_json::from_str(fleet).expect("a fleet");
+        }
+        if let Some(expected) = &log.expected {
+            vector["expected"] = json!(expected);
         }
         if let Some(anchors) = &log.anchors {
             vector["anchors"] = numbers(anchors);

@@ -1,6 +1,7 @@
 //! `flb-audit init`: sets up a state directory with a new chain.
 
 use crate::durable::{self, create_new, sync_directory};
+use crate::enroll::Enroll;
 use crate::roster::{Entry, Roster};
 use crate::stdout::print;
 use anyhow::{Context, Result, anyhow, bail, ensure};
@@ -30,6 +31,8 @@ pub(crate) struct Init {
     /// The node's name. With it, the chain gets keys, and its checkpoints are signed
     #[arg(long, value_name = "NAME", value_parser = node_name)]
     node: Option<String>,
+    #[command(flatten)]
+    enroll: Enroll,
     /// Add the public key to this roster, which is created if it does not exist
     #[arg(long, value_name = "FILE", requires = "node")]
     roster: Option<PathBuf>,
@@ -85,6 +88,7 @@ impl Init {
         let dir = self.dir.display();
         // A faulty roster is reported before a chain is created.
         let roster = self.roster.as_deref().map(Roster::read_if_there).transpose()?;
+        self.enroll.check(&self.dir, self.node.as_deref())?;
         durable::make_directory(&self.dir)?;
         let path = self.dir.join(FILE_NAME);
         let (header, entry) = match create_new(&path) {
@@ -112,8 +116,9 @@ impl Init {
         let mut added = Ok(());
         if let Some(entry) = entry {
             said += &format!(
-                "public key {}; keep this entry where the node cannot write:\n{}\n",
+                "public key {}; keep this entry where the node cannot write{}:\n{}\n",
                 entry.key,
+                if self.enroll.is_asked() { ", if the logs are verified with a roster" } else { "" },
                 serde_json::to_string(&entry)?
             );
             if let Some(path) = &self.roster {
@@ -128,6 +133,9 @@ impl Init {
             format!("{dir} holds a chain now; if its public key is kept nowhere, set up another directory")
         })?;
         added?;
+        if let Some(node) = &self.node {
+            self.enroll.run(&self.dir, &header.id, node)?;
+        }
         if let Some(owner) = self.owner {
             give(&self.dir, owner).with_context(|| format!("{dir}: cannot be given away"))?;
         }
@@ -163,17 +171,15 @@ impl Init {
 
     /// Creates a chain and its keys. If that fails, nothing is left behind.
     fn make(&self, path: &Path, mut file: File) -> Result<(Header, Option<Entry>)> {
-        let mut random = [0; 9];
-        getrandom::fill(&mut random).context("the system's random source failed")?;
         let algorithm = match self.algorithm {
             Algorithm::Sha256 => hash::Algorithm::Sha256,
             Algorithm::Sha512_256 => hash::Algorithm::Sha512_256,
         };
-        let header = Header { id: ChainId::from_random(random), algorithm };
         let mut made = vec![path.to_owned()];
-        let entry =
-            self.node.clone().map(|node| make_keys(&self.dir, header.id, node, &mut made)).transpose();
+        let entry = self.node.clone().map(|node| make_keys(&self.dir, node, &mut made)).transpose();
         let written = entry.and_then(|entry| {
+            let id = entry.as_ref().map_or_else(random_name, |entry| Ok(entry.chain))?;
+            let header = Header { id, algorithm };
             file.write_all(&header.to_file())
                 .and_then(|()| file.sync_all())
                 .and_then(|()| sync_directory(&self.dir))
@@ -235,9 +241,16 @@ fn entry(node: String, chain: ChainId, key: PublicKey) -> Entry {
     Entry { node, chain, key, created }
 }
 
+/// Returns the name of a chain without keys.
+fn random_name() -> Result<ChainId> {
+    let mut random = [0; 9];
+    getrandom::fill(&mut random).context("the system's random source failed")?;
+    Ok(ChainId::from_random(random))
+}
+
 /// Creates the files for the chain's keys and checkpoints. Returns the public entry.
-fn make_keys(dir: &Path, chain: ChainId, node: String, made: &mut Vec<PathBuf>) -> Result<Entry> {
-    let ring = KeyRing::new(chain, &mut |seed| getrandom::fill(seed).is_ok())
+fn make_keys(dir: &Path, node: String, made: &mut Vec<PathBuf>) -> Result<Entry> {
+    let ring = KeyRing::named_after_key(&mut |seed| getrandom::fill(seed).is_ok())
         .map_err(|_| anyhow!("the system's random source failed"))?;
     let key = ring.public().context("no key")?;
     for (name, bytes) in
@@ -249,5 +262,5 @@ fn make_keys(dir: &Path, chain: ChainId, node: String, made: &mut Vec<PathBuf>) 
         made.push(path.clone());
         file.write_all(&bytes).and_then(|()| file.sync_all()).with_context(what)?;
     }
-    Ok(entry(node, chain, key))
+    Ok(entry(node, ring.chain(), key))
 }

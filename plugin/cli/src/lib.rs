@@ -13,10 +13,12 @@ mod component;
 mod doctor;
 mod dry_run;
 mod durable;
+mod enroll;
 mod exit;
 mod explain;
 mod export;
 mod find;
+mod fleet;
 mod formats;
 mod frames;
 mod hmac_key;
@@ -61,6 +63,7 @@ enum Command {
     Explain(explain::Explain),
     Export(export::Export),
     Find(find::Find),
+    Fleet(fleet::FleetCommand),
     Formats(formats::FormatsCommand),
     HmacKey(hmac_key::HmacKeyCommand),
     Init(init::Init),
@@ -108,6 +111,7 @@ fn run_command(arguments: impl IntoIterator<Item = OsString>) -> Result<u8> {
         Command::Explain(explain) => explain.run().map(|()| exit::DONE),
         Command::Export(export) => export.run().map(|()| exit::DONE),
         Command::Find(find) => find.run(),
+        Command::Fleet(fleet) => fleet.run().map(|()| exit::DONE),
         Command::Formats(formats) => formats.run(),
         Command::HmacKey(key) => key.run().map(|()| exit::DONE),
         Command::Init(init) => init.run().map(|()| exit::DONE),

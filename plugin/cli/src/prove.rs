@@ -243,7 +243,7 @@ impl Proof {
         if head != checkpoint.head || sealed.chain != checkpoint.chain || !is_there {
             return tampered("the record is not under that checkpoint");
         }
-        let signed = Verifier::new(roster).verify(Some(&checkpoint));
+        let signed = Verifier::new(roster).verify(Some(&checkpoint), None);
         let mut shown = format!(
             "record {} of segment {} of chain {} is under the checkpoint at record {} of segment {}",
             sealed.place.sequence,

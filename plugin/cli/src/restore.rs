@@ -3,7 +3,7 @@
 use crate::complain;
 use crate::exit;
 use crate::input::{self, At, Record, Seen, Source};
-use crate::roster::Roster;
+use crate::roster::Trusted;
 use crate::stdout::Stdout;
 use crate::verdict::Verdict;
 use crate::verify::{IgnoredKeys, Verifier};
@@ -22,19 +22,19 @@ use std::path::PathBuf;
 /// A record is printed only if it is as it was sealed and a signature by a key of the
 /// roster covers it. All others are named. The exit code is 20 if a record was altered;
 /// else 30 if something could not be read; else 4 if no signature covers a record, or if
-/// --unsigned was given. It is 40 if there is no record in quarantine.
+/// --unsigned was given. It is 40 if there is no record in quarantine. The logs must
+/// include the records from those in quarantine to the next checkpoint.
 #[derive(Args)]
+#[group(id = "source", args = ["roster", "fleet", "unsigned"], required = true, multiple = true)]
 pub(crate) struct Restore {
     /// The logs, as outputs wrote them or stores return them. None, or `-`, is standard
     /// input
     files: Vec<PathBuf>,
-    /// The public keys of the nodes' chains, as `flb-audit init` writes them. The logs
-    /// must include the records from those in quarantine to the next checkpoint
-    #[arg(long, value_name = "FILE", required_unless_present = "unsigned")]
-    roster: Option<PathBuf>,
+    #[command(flatten)]
+    trusted: Trusted,
     /// Print also records that no signature covers. Anybody who can write the logs can
     /// have made them
-    #[arg(long, conflicts_with = "roster")]
+    #[arg(long, conflicts_with_all = ["roster", "fleet"])]
     unsigned: bool,
     #[command(flatten)]
     ignored: IgnoredKeys,
@@ -53,7 +53,7 @@ struct Intact {
 impl Restore {
     pub(crate) fn run(self) -> Result<u8> {
         let sources = Source::all(self.files)?;
-        let roster = self.roster.as_deref().map(Roster::read).transpose()?;
+        let roster = self.trusted.read()?;
         let roster = roster.as_ref();
         let ignored = self.ignored.all();
         let worker = || {
@@ -196,7 +196,8 @@ fn restore(
             if is_in_quarantine && restored.is_none() {
                 return altered("a record in quarantine without its text");
             }
-            let is_signed = sealed.is_checkpoint && signatures.verify(sealed.checkpoint().as_ref()).is_ok();
+            let is_signed = sealed.is_checkpoint
+                && signatures.verify(sealed.checkpoint().as_ref(), Some(sealed.seconds)).is_ok();
             let (previous, head) = (sealed.previous, sealed.head);
             Seen::Record(Ok(Some(Intact { previous, head, is_signed, restored })))
         }

@@ -2,17 +2,19 @@
 //! It is kept where the nodes cannot write.
 //!
 //! The file is a JSON array with one object for each chain, in the order of their
-//! creation.
+//! creation. Chains that a fleet has enrolled need no entry.
 
 use crate::durable;
+use crate::fleet::Fleet;
 use anyhow::{Context, Result, bail};
+use clap::Args;
 use flb_audit_core::chain::ChainId;
-use flb_audit_core::chain::signature::PublicKey;
+use flb_audit_core::chain::signature::{self, PublicKey, Signature};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::fs;
 use std::io::ErrorKind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// One chain of a node.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -29,12 +31,36 @@ pub(crate) struct Entry {
     pub(crate) created: String,
 }
 
-/// The entries of a roster.
+/// The files that say which chains are known.
+#[derive(Args, Clone)]
+pub(crate) struct Trusted {
+    /// The public keys of the nodes' chains, as `flb-audit init` writes them
+    #[arg(long, value_name = "FILE")]
+    pub(crate) roster: Option<PathBuf>,
+    /// The public part of a fleet's key, as `flb-audit fleet init` writes it: the chains that
+    /// the fleet has enrolled need no roster
+    #[arg(long, value_name = "FILE")]
+    pub(crate) fleet: Option<PathBuf>,
+}
+
+impl Trusted {
+    /// Reads the files. `None` if there are none: then no chain is known.
+    pub(crate) fn read(&self) -> Result<Option<Roster>> {
+        let roster = self.roster.as_deref().map(Roster::read).transpose()?;
+        Ok(match self.fleet.as_deref().map(Fleet::read).transpose()? {
+            None => roster,
+            fleet => Some(Roster { fleet, ..roster.unwrap_or_default() }),
+        })
+    }
+}
+
+/// All of them, and the fleet that vouches for other chains.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Roster {
     entries: Vec<Entry>,
     /// The index of each chain's entry.
     by_chain: HashMap<ChainId, usize>,
+    fleet: Option<Fleet>,
 }
 
 impl Roster {
@@ -89,6 +115,11 @@ impl Roster {
         durable::replace(path, text.as_bytes())
     }
 
+    /// Returns the fleet, if one is trusted.
+    pub(crate) fn fleet(&self) -> Option<&Fleet> {
+        self.fleet.as_ref()
+    }
+
     /// Returns the entry of a chain.
     pub(crate) fn of(&self, chain: &ChainId) -> Option<&Entry> {
         self.entries.get(*self.by_chain.get(chain)?)
@@ -96,22 +127,26 @@ impl Roster {
 }
 
 macro_rules! as_text {
-    ($module:ident, $type:ty) => {
-        mod $module {
+    ($module:ident, $type:ty, $from:expr, $to:expr) => {
+        pub(crate) mod $module {
             use super::*;
             use serde::{Deserializer, Serializer, de};
 
-            pub(super) fn serialize<S: Serializer>(value: &$type, to: S) -> Result<S::Ok, S::Error> {
-                to.collect_str(value)
+            pub(crate) fn serialize<S: Serializer>(value: &$type, to: S) -> Result<S::Ok, S::Error> {
+                to.serialize_str(&$to(value))
             }
 
-            pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<$type, D::Error> {
+            pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<$type, D::Error> {
                 let text = String::deserialize(from)?;
-                <$type>::from_text(text.as_bytes())
-                    .ok_or_else(|| de::Error::custom("not base64url of its length"))
+                $from(text.as_bytes()).ok_or_else(|| de::Error::custom("not base64url of its length"))
             }
         }
     };
 }
-as_text!(chain_text, ChainId);
-as_text!(key_text, PublicKey);
+as_text!(chain_text, ChainId, ChainId::from_text, ChainId::to_string);
+as_text!(key_text, PublicKey, PublicKey::from_text, PublicKey::to_string);
+as_text!(signature_text, Signature, signature::signature_from_text, signature_as_text);
+
+fn signature_as_text(signature: &Signature) -> String {
+    String::from_utf8_lossy(&signature::signature_text(signature)).into_owned()
+}

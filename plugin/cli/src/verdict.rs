@@ -16,6 +16,7 @@ pub enum Verdict {
     UncleanStop,
     StateDamaged,
     Silent,
+    Unexpected,
     Unsealed,
     Gap,
     LinkBroken,
@@ -46,7 +47,7 @@ struct Row {
 }
 
 /// Every verdict, from the best to the worst. The index of a row is its severity.
-const TABLE: [Row; 15] = [
+const TABLE: [Row; 16] = [
     Row {
         verdict: Verdict::Intact,
         code: 0,
@@ -67,9 +68,9 @@ const TABLE: [Row; 15] = [
         verdict: Verdict::Unsigned,
         code: 4,
         name: "unsigned",
-        meaning: "The records fit together, but no key of the roster has signed them: whoever can write the log can \
+        meaning: "The records fit together, but no known key has signed them: whoever can write the log can \
                   seal it anew.",
-        remedy: "Give `--roster`; a chain made without `--node`, or an ephemeral one, has no keys, so compare its \
+        remedy: "Give `--roster` or `--fleet`; a chain made without `--node`, or an ephemeral one, has no keys, so compare its \
                  last record with what you noted.",
     },
     Row {
@@ -99,8 +100,17 @@ const TABLE: [Row; 15] = [
         verdict: Verdict::Silent,
         code: 14,
         name: "silent",
-        meaning: "A node of the roster sent nothing between `--since` and `--until`.",
+        meaning: "A known or expected node sent nothing between `--since` and `--until`.",
         remedy: "Find out whether the node was down, or where its records went.",
+    },
+    Row {
+        verdict: Verdict::Unexpected,
+        code: 15,
+        name: "unexpected",
+        meaning: "A node is not on the list of `--expect`, or a chain seals on after another was enrolled in its place \
+                  or its node was retired.",
+        remedy: "Find out who enrolled the chain, and when: an enrollment key may be stolen \
+                 (`docs/threat-model.md`). Tell `flb-audit fleet retire` of nodes that are gone.",
     },
     Row {
         verdict: Verdict::Unsealed,
@@ -197,6 +207,7 @@ impl Verdict {
             | Verdict::UncleanStop
             | Verdict::StateDamaged => Level::Open,
             Verdict::Silent
+            | Verdict::Unexpected
             | Verdict::Unsealed
             | Verdict::Gap
             | Verdict::LinkBroken

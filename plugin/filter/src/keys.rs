@@ -5,6 +5,7 @@ use flb_audit_core::Sealer;
 use flb_audit_core::chain::ChainId;
 use flb_audit_core::chain::anchor;
 use flb_audit_core::chain::certificate::Handover;
+use flb_audit_core::chain::enrollment;
 use flb_audit_core::chain::keyring;
 use flb_audit_core::chain::rotation::Rotation;
 use flb_audit_core::chain::writer::AnchorWriter;
@@ -14,6 +15,8 @@ use flb_audit_core::record::notes::Notes;
 pub(crate) struct Keys {
     pub(crate) rotation: Rotation<File>,
     anchors: Option<AnchorWriter<File>>,
+    /// The chain's enrollment, which checkpoints state; empty without one.
+    enrollment: &'static [u8],
     /// True if the record that is being sealed is a checkpoint.
     is_checkpoint: bool,
 }
@@ -29,13 +32,16 @@ impl Keys {
         };
         let (rotation, newest) = Rotation::open(file, chain).map_err(|_| Notes::KEY_DAMAGED)?;
         let anchors = open_anchors().ok().flatten();
-        Ok(Some((Keys { rotation, anchors, is_checkpoint: false }, newest)))
+        Ok(Some((Keys { rotation, anchors, enrollment: read_enrollment(), is_checkpoint: false }, newest)))
     }
 
     /// Decides before each record whether it is a checkpoint, and which key signs it.
     pub(crate) fn prepare(&mut self, sealer: &mut Sealer, now: u64) {
         let prepared = self.rotation.prepare(sealer.chain(), now, false, &mut |seed| fill_random(seed));
-        let is_set = prepared.signer.is_none_or(|signer| sealer.set_signer(signer).is_ok());
+        let enrollment = self.enrollment;
+        let is_set = prepared.signer.is_none_or(|mut signer| {
+            signer.enroll(enrollment).and_then(|()| sealer.set_signer(signer)).is_ok()
+        });
         if prepared.failed.is_some() || !is_set {
             sealer.note(Notes::KEY_NOT_WRITTEN);
         }
@@ -54,6 +60,16 @@ impl Keys {
             let _ = anchors.write(signer.anchor());
         }
     }
+}
+
+/// Returns the chain's enrollment, as checkpoints state it. It is empty if the chain has
+/// none, or none that can be read.
+#[inline(never)]
+fn read_enrollment() -> &'static [u8] {
+    let Ok(Some(file)) = find_in_preopens(enrollment::FILE_NAME, Access::Read) else { return &[] };
+    // The guest reads it once in its life.
+    let read: &'static [u8] = file.read(enrollment::FILE_BYTES_MAX).unwrap_or_default().leak();
+    enrollment::from_file(read).unwrap_or_default()
 }
 
 fn open_anchors() -> Result<Option<AnchorWriter<File>>, Errno> {

@@ -4,10 +4,11 @@ use crate::{Error, Named, Result};
 use flb_audit_core::Sealer;
 use flb_audit_core::chain::ChainId;
 use flb_audit_core::chain::certificate::Handover;
+use flb_audit_core::chain::enrollment;
 use flb_audit_core::chain::keyring::{self, KeyRing};
 use flb_audit_core::chain::rotation::{Failed, Rotation};
 use flb_audit_core::chain::storage::Storage;
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -79,6 +80,8 @@ pub(crate) fn read(directory: &Path) -> Result<Option<KeyRing>> {
 /// The keys of the chain in this life.
 pub(crate) struct Keys {
     rotation: Rotation<ChainFile>,
+    /// The file with the chain's enrollment; empty without one.
+    enrollment: Vec<u8>,
     path: PathBuf,
     /// The start of this life, from which its clock counts.
     start: Instant,
@@ -93,7 +96,12 @@ impl Keys {
         };
         let path = file.path.clone();
         let (rotation, newest) = Rotation::open(file, chain).map_err(|failed| explained(failed, &path))?;
-        Ok(Some((Keys { rotation, path, start: Instant::now() }, newest)))
+        let enrollment = directory.join(enrollment::FILE_NAME);
+        let enrollment = match fs::read(&enrollment) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
+            file => file.named(&enrollment)?,
+        };
+        Ok(Some((Keys { rotation, enrollment, path, start: Instant::now() }, newest)))
     }
 
     /// Keeps the key in force for the first record, because it has sealed nothing yet.
@@ -111,7 +119,8 @@ impl Keys {
         if let Some(failed) = prepared.failed {
             return Err(explained(failed, &self.path));
         }
-        if let Some(signer) = prepared.signer {
+        if let Some(mut signer) = prepared.signer {
+            signer.enroll(enrollment::from_file(&self.enrollment).unwrap_or_default())?;
             sealer.set_signer(signer)?;
         }
         if prepared.is_checkpoint {

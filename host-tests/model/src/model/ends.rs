@@ -6,7 +6,7 @@ use crate::seal::{Place, Record};
 impl Chain {
     /// Judges records that no signature covers.
     pub(super) fn stretches(&self, name: &str, forks: &[Fork], report: &mut Report) {
-        if !self.is_in_roster {
+        if !self.is_known {
             return;
         }
         for first in self.all().filter(|record| !self.is_covered(record)) {
@@ -67,7 +67,7 @@ impl Chain {
             return;
         }
         if self.good.is_empty() {
-            let is_strange = self.has_roster && !self.is_in_roster && self.has_checkpoint;
+            let is_strange = self.is_trusting && !self.is_known && self.has_checkpoint;
             if !is_strange {
                 report.add("unsigned", name.to_owned());
             }

@@ -23,6 +23,13 @@ pub(crate) fn verify(log: &Log, files: usize) -> Value {
     if let Some(roster) = &log.roster {
         write("roster.json".to_owned(), &[roster], Some("--roster"));
     }
+    if let Some(fleet) = &log.fleet {
+        write("fleet.json".to_owned(), &[fleet], Some("--fleet"));
+    }
+    if let Some(expected) = &log.expected {
+        let lines: Vec<&str> = expected.iter().map(String::as_str).collect();
+        write("expected".to_owned(), &lines, Some("--expect"));
+    }
     if let Some(anchors) = &log.anchors {
         let lines: Vec<&str> = anchors.iter().map(String::as_str).collect();
         write("anchors.ndjson".to_owned(), &lines, Some("--anchors"));

@@ -1,11 +1,12 @@
 //! The generator of docs/seal-verdicts.json: small logs, each with one thing wrong.
 
 mod chains;
+mod fleets;
 mod forms;
 mod readings;
 mod starts;
 
-use flb_audit_model::forge::{Forge, anchor, audit_mut, number, object, rehash, set, string};
+use flb_audit_model::forge::{Enroller, Forge, anchor, audit_mut, number, object, rehash, set, string};
 use flb_audit_model::json::Value;
 use flb_audit_model::model::Log;
 use flb_audit_model::seal;
@@ -18,6 +19,8 @@ struct Case {
     /// Lines in addition to the records
     lines: Vec<String>,
     roster: Option<Vec<Value>>,
+    fleet: Option<Value>,
+    expected: Option<Vec<String>>,
     anchors: Option<Vec<String>>,
     /// The checkpoints with which the log begins
     from: Option<Vec<String>>,
@@ -36,7 +39,10 @@ fn at(segment: usize, sequence: usize) -> usize {
 
 /// Three segments of six records, with checkpoints at 0 and 3, under keys 1, 2, 3.
 fn honest(chain: &str, salt: u8) -> Case {
-    let mut forge = Forge::new(chain, salt);
+    sealed_by(Forge::new(chain, salt))
+}
+
+fn sealed_by(mut forge: Forge) -> Case {
     let mut records = Vec::new();
     for run in ["run--1", "run--2", "run--3"] {
         if !records.is_empty() {
@@ -46,7 +52,8 @@ fn honest(chain: &str, salt: u8) -> Case {
         records.extend((0..SEGMENT).map(|n| forge.seal(&format!("{{\"n\":{n}}}"), n % 3 == 0, &[])));
     }
     let roster = Some(vec![forge.roster()]);
-    Case { forge, records, lines: Vec::new(), roster, anchors: None, from: None, heard: None }
+    let (lines, anchors, from, heard) = (Vec::new(), None, None, None);
+    Case { forge, records, lines, roster, fleet: None, expected: None, anchors, from, heard }
 }
 
 fn base() -> Case {
@@ -57,7 +64,9 @@ impl Case {
     fn log(self) -> Log {
         let lines = self.records.iter().map(Value::text).chain(self.lines).collect();
         let roster = self.roster.map(|roster| Value::Array(roster).text());
-        Log { lines, roster, anchors: self.anchors, from: self.from, heard: self.heard }
+        let fleet = self.fleet.map(|fleet| fleet.text());
+        let Case { expected, anchors, from, heard, .. } = self;
+        Log { lines, roster, fleet, expected, anchors, from, heard }
     }
 
     fn audit(&mut self, at: usize) -> &mut Vec<(String, Value)> {
@@ -191,6 +200,9 @@ pub(crate) fn all() -> Vec<(String, Log)> {
     chains::rosters(&mut all);
     chains::silent(&mut all);
     starts::starts(&mut all);
+    fleets::fleets(&mut all);
+    fleets::expected(&mut all);
+    fleets::nodes(&mut all);
     chains::policies(&mut all);
     readings::escapes(&mut all);
     readings::what_anchors_and_lines_are(&mut all);

@@ -75,8 +75,13 @@ fn for_each_in<'a>(
             continue;
         };
         count += 1;
-        match signatures.verify(Some(&anchor.checkpoint)) {
-            Ok(_) => take(chains, &anchor),
+        match signatures.verify(Some(&anchor.checkpoint), None) {
+            Ok(good) => {
+                if let Some(of) = good.membership() {
+                    chains.enrolled.add(anchor.checkpoint.chain, of, None);
+                }
+                take(chains, &anchor);
+            }
             Err(bad) => {
                 let what = format!("{shown}:{number}: the anchor proves nothing: {}", bad.what());
                 chains.findings.add(bad.flaw.verdict(), Some(anchor.checkpoint.chain), None, what);

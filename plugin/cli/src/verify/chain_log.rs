@@ -79,8 +79,7 @@ pub(super) struct ChainLog {
     pub(super) checkpoint_times: BTreeMap<Position, u64>,
     /// The number of records that are not as they were sealed.
     pub(super) altered: u64,
-    /// The reason why the first checkpoint without a key of the roster proves nothing.
-    /// All such checkpoints of a chain have the same reason.
+    /// Why nobody vouches for the keys of a checkpoint of it.
     pub(super) without_roster: Option<Flaw>,
     /// The last record that is here and that an anchor proves.
     pub(super) anchored: Option<Place>,
@@ -118,6 +117,11 @@ const POLICIES_MAX: usize = 100;
 const ANCHORS_MAX: usize = 1000;
 
 impl ChainLog {
+    /// Checks that a record of the time that is asked for is here.
+    pub(super) fn has_records_of_the_time(&self) -> bool {
+        self.segments.values().any(|segment| segment.is_heard_in(&(0..=u64::MAX)))
+    }
+
     /// Returns the seconds between the last anchored record and the latest record, by the
     /// times of the records.
     pub(super) fn unanchored_seconds(&self) -> u64 {

@@ -7,8 +7,9 @@ use super::forks::Forks;
 use super::gaps::Gaps;
 use super::history::History;
 use super::ledger::{LedgerFiles, Ledgers};
+use super::nodes::Enrolled;
 use super::segment::{Added, Stretch};
-use super::signatures::{BadCheckpoint, Flaw, GoodCheckpoint};
+use super::signatures::{BadCheckpoint, GoodCheckpoint};
 use super::spans::{Span, Spans, Why};
 use super::spool::{Fingerprint, Spool};
 use super::stops::Stops;
@@ -27,7 +28,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::ops::RangeInclusive;
 
-/// The maximum number of chains outside of the roster that are followed.
+/// How many chains that nobody vouches for are followed.
 const UNKNOWN_CHAINS_MAX: usize = 10_000;
 
 /// The records that were read of all chains.
@@ -39,7 +40,9 @@ pub(super) struct Chains<'a> {
     /// The good anchors, as `--anchors` names them.
     pub(super) anchors: Vec<KeptAnchor>,
     pub(super) roster: Option<&'a Roster>,
-    /// The number of chains that are not in the roster.
+    /// The chains that a fleet has enrolled.
+    pub(super) enrolled: Enrolled,
+    /// How many of the chains nobody vouches for, as far as has been read.
     unknown_chains: usize,
     /// The number of records with keys that are not under the seal.
     pub(super) with_unsealed_keys: u64,
@@ -88,6 +91,7 @@ impl<'a> Chains<'a> {
         let mut chains = Chains {
             heard,
             roster,
+            enrolled: Enrolled::default(),
             chains: BTreeMap::new(),
             findings: Findings::default(),
             starts: BTreeMap::new(),
@@ -209,13 +213,20 @@ impl<'a> Chains<'a> {
     ) -> io::Result<()> {
         let place = sealed.place;
         let (number, sequence) = (place.segment, place.sequence);
+        let membership = checkpoint.as_ref().and_then(|checkpoint| checkpoint.as_ref().ok()?.membership());
+        if let Some(of) = membership
+            && self.enrolled.add(sealed.chain, of, sealed.is_intact.then_some(sealed.seconds))
+            && self.chains.contains_key(&sealed.chain)
+        {
+            self.unknown_chains = self.unknown_chains.saturating_sub(1);
+        }
         if !self.is_followed(sealed.chain) {
             let (verdict, what) = match self.roster {
                 Some(_) => (
                     Verdict::KeyNotCertified,
-                    "the roster does not have this chain, nor many others that are here",
+                    "nobody vouches for this chain, nor for many others that are here",
                 ),
-                None => (Verdict::Unreadable, "one chain too many to follow without --roster"),
+                None => (Verdict::Unreadable, "one chain too many to follow without --roster or --fleet"),
             };
             self.findings.add(verdict, Some(sealed.chain), Some(at), what);
             return Ok(());
@@ -237,8 +248,8 @@ impl<'a> Chains<'a> {
                 }
                 chain.keys.add(sealed.chain, &place, head, &good, |head| fingerprints.hash_one(head));
             }
-            Some(Err(BadCheckpoint { flaw: flaw @ (Flaw::NoRoster | Flaw::NotInRoster), .. })) => {
-                chain.without_roster = Some(flaw);
+            Some(Err(BadCheckpoint { flaw, .. })) if flaw.is_of_chain() => {
+                chain.without_roster = chain.without_roster.max(Some(flaw));
             }
             Some(Err(bad)) => {
                 let what = format!("record {sequence} of segment {number}: {}", bad.what());
@@ -265,7 +276,9 @@ impl<'a> Chains<'a> {
                     segment.policies.add(sealed);
                 }
                 if let Some(tallies) = &mut self.tallies {
-                    let is_known = self.roster.is_none_or(|roster| roster.of(&sealed.chain).is_some());
+                    let is_listed =
+                        |roster: &Roster| roster.fleet().is_some() || roster.of(&sealed.chain).is_some();
+                    let is_known = self.roster.is_none_or(is_listed);
                     tallies.add(sealed, said, is_known);
                 }
                 chain.records += 1;
@@ -297,10 +310,9 @@ impl<'a> Chains<'a> {
     }
 
     /// Checks whether a chain is followed. Anybody can make up chains, so only a limited
-    /// number outside of the roster are followed.
+    /// number of those that nobody vouches for are.
     fn is_followed(&mut self, chain: ChainId) -> bool {
-        let is_known = self.roster.is_some_and(|roster| roster.of(&chain).is_some());
-        if is_known || self.chains.contains_key(&chain) {
+        if self.is_known(&chain) || self.chains.contains_key(&chain) {
             return true;
         }
         self.unknown_chains += 1;

@@ -31,7 +31,7 @@ pub(super) struct Details {
     /// The nodes of the roster without any record here: their names and newest chains.
     pub(super) absent: Vec<(String, String)>,
     pub(super) absent_count: usize,
-    /// The number of chains in the roster.
+    /// The number of chains that the roster has or a fleet has enrolled.
     pub(super) roster_chains: Option<usize>,
 }
 
@@ -41,7 +41,9 @@ impl Details {
         let Some(tallies) = chains.tallies.take() else { return Details::default() };
         let mut details = Details { tallies, ..Details::default() };
         let Some(roster) = roster else { return details };
-        details.roster_chains = Some(roster.entries().len());
+        let is_listed = |chain: &ChainId| roster.of(chain).is_some();
+        let enrolled = chains.enrolled.chains().filter(|chain| !is_listed(chain)).count();
+        details.roster_chains = Some(roster.entries().len() + enrolled);
         let is_here = |chain: &ChainId| chains.chains.contains_key(chain);
         let here: BTreeSet<&str> = roster
             .entries()
@@ -96,7 +98,8 @@ impl Asked {
     /// Reads the command line, and the files that it names beside the logs.
     pub(super) fn of(verify: &Verify) -> Result<Asked> {
         let named = [
-            ("Roster of systems and keys", &verify.roster),
+            ("Roster of systems and keys", &verify.trusted.roster),
+            ("Fleet of systems, and its key", &verify.trusted.fleet),
             ("Anchors: checkpoints kept elsewhere", &verify.anchors),
             ("Checkpoints with which the log begins", &verify.from),
         ];

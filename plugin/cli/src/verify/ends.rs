@@ -6,7 +6,6 @@ use super::gaps::{BEGINNING, Cause};
 use super::history::{STOPPED, count};
 use super::spans::Why;
 use super::{Verdict, extent, named};
-use crate::roster::Roster;
 use flb_audit_core::chain::checkpoint::CHECKPOINT_RECORDS_MAX;
 use flb_audit_core::chain::{ChainId, Life, Place, Position};
 use flb_audit_core::record::notes::Notes;
@@ -103,53 +102,21 @@ impl Chains<'_> {
         }
     }
 
-    /// Compares the roster's nodes with the records that are here. If a period is given,
-    /// only a record that a node's key has sealed counts as heard.
-    pub(super) fn check_roster(
-        &mut self,
-        roster: &Roster,
-        is_limited: bool,
-        followed: &BTreeMap<ChainId, Followed>,
-    ) {
-        let mut heard: BTreeMap<&str, Heard> = BTreeMap::new();
-        for entry in roster.entries() {
-            let of_the_time = |chain: &ChainLog| chain.segments.values().any(|life| life.is_heard_in(&ALL));
-            let node = heard.entry(&entry.node).or_default();
-            node.is_heard |= self.is_heard(&entry.chain, followed);
-            node.has_records |= self.chains.get(&entry.chain).is_some_and(of_the_time);
-            node.chain = Some(entry.chain);
-            if let (Some(chain), Some(followed)) = (self.chains.get(&entry.chain), followed.get(&entry.chain))
-                && chain.without_roster.is_none()
-            {
-                for (verdict, at, what) in unreached(chain, followed) {
-                    self.findings.add_at(verdict, entry.chain, at, None, what);
-                }
+    /// Judges the records that no signature reaches, of the chains that somebody vouches for.
+    pub(super) fn check_unreached(&mut self, followed: &BTreeMap<ChainId, Followed>) {
+        for (id, chain) in &self.chains {
+            let Some(followed) = followed.get(id).filter(|_| self.is_known(id)) else { continue };
+            for (verdict, at, what) in unreached(chain, followed) {
+                self.findings.add_at(verdict, *id, at, None, what);
             }
         }
-        let silent = heard.into_iter().filter(|(_, node)| !node.is_heard && is_limited);
-        for (node, Heard { chain, has_records, .. }) in silent {
-            let mut what = format!("nothing that its key has sealed came from node {node} in that time");
-            if has_records {
-                what += "; records of that time are here, and no signature reaches them: not certified";
-            }
-            self.findings.add(Verdict::Silent, chain, None, what);
-        }
-    }
-
-    fn is_heard(&self, id: &ChainId, followed: &BTreeMap<ChainId, Followed>) -> bool {
-        let is_in = |(life, records): (&Life, &RangeInclusive<u64>)| {
-            let segment = self.chains.get(id).and_then(|chain| chain.segments.get(life));
-            segment.is_some_and(|segment| segment.is_heard_in(records))
-        };
-        self.encrypted_chains.contains(id)
-            || followed.get(id).is_some_and(|followed| followed.coverage.ranges().any(is_in))
     }
 
     /// Checks that all records of a chain that are here are the rest of what a ledger has
     /// deleted.
     fn is_end_of_deleted(&self, id: &ChainId, followed: &BTreeMap<ChainId, Followed>) -> bool {
-        let is_known = self.roster.is_some_and(|roster| roster.of(id).is_some());
-        let (Some(chain), Some(followed)) = (self.chains.get(id).filter(|_| is_known), followed.get(id))
+        let (Some(chain), Some(followed)) =
+            (self.chains.get(id).filter(|_| self.is_known(id)), followed.get(id))
         else {
             return false;
         };
@@ -168,14 +135,19 @@ impl Chains<'_> {
             let Some(end) = followed.get(id).and_then(Followed::end) else {
                 continue;
             };
-            let (verdict, what) = match (chain.without_roster, chain.keys.last_signed) {
-                (Some(flaw), _) => (flaw.verdict(), flaw.what(0)),
-                (None, None) if self.is_end_of_deleted(id, followed) => {
+            if let Some(flaw) = chain.without_roster {
+                self.findings.add_at(flaw.verdict(), *id, end.position(), None, flaw.what(0));
+                if !self.is_known(id) {
+                    continue;
+                }
+            }
+            let (verdict, what) = match chain.keys.last_signed {
+                None if self.is_end_of_deleted(id, followed) => {
                     let what = "a ledger has deleted its last checkpoint, and what is here is not signed yet";
                     (Verdict::TailUnanchored, what.to_owned())
                 }
-                (None, None) => (Verdict::Unsigned, "it has no checkpoints".to_owned()),
-                (None, Some(signed)) if chain.anchored.is_none_or(|anchored| anchored < end) => {
+                None => (Verdict::Unsigned, "it has no checkpoints".to_owned()),
+                Some(signed) if chain.anchored.is_none_or(|anchored| anchored < end) => {
                     let seconds = chain.unanchored_seconds();
                     if unanchored_max.is_some_and(|max| seconds <= max && chain.anchored.is_some()) {
                         continue;
@@ -218,19 +190,14 @@ impl Followed {
     }
 }
 
-/// The findings about a node in the requested period.
-#[derive(Default)]
-struct Heard {
-    /// True if a record is covered.
-    is_heard: bool,
-    /// True if there is a record, covered or not.
-    has_records: bool,
-    /// The newest chain of the node.
-    chain: Option<ChainId>,
+/// Checks that signatures reach a record of the time that is asked for.
+pub(super) fn is_heard(chain: Option<&ChainLog>, followed: Option<&Followed>) -> bool {
+    let is_in = |(life, records): (&Life, &RangeInclusive<u64>)| {
+        let segment = chain.and_then(|chain| chain.segments.get(life));
+        segment.is_some_and(|segment| segment.is_heard_in(records))
+    };
+    followed.is_some_and(|followed| followed.coverage.ranges().any(is_in))
 }
-
-/// All numbers of a life.
-const ALL: RangeInclusive<u64> = 0..=u64::MAX;
 
 /// Checks that records which no signature covers are the rest of what a ledger has
 /// deleted: the ledger has seen a signature, and no other was due since.

@@ -152,7 +152,7 @@ impl Reading<'_> {
                 }
             };
             self.places.insert((sealed.place.life(sealed.chain), sealed.place.sequence));
-            match verifier.verify(sealed.checkpoint().as_ref()) {
+            match verifier.verify(sealed.checkpoint().as_ref(), Some(sealed.seconds)) {
                 Ok(_) | Err(BadCheckpoint { flaw: Flaw::NoRoster, .. }) => {}
                 Err(bad) => {
                     self.add(bad.flaw.verdict(), format!("{at}: {}", bad.what()));
@@ -196,7 +196,7 @@ impl Reading<'_> {
                     self.add_record(&sealed);
                     let checkpoint = sealed.checkpoint();
                     if sealed.is_checkpoint
-                        && let Err(bad) = verifier.verify(checkpoint.as_ref())
+                        && let Err(bad) = verifier.verify(checkpoint.as_ref(), Some(sealed.seconds))
                         // The manifests' signatures prove the record, so the roster need
                         // not have its chain.
                         && !matches!(bad.flaw, Flaw::NoRoster | Flaw::NotInRoster)

@@ -188,7 +188,8 @@ impl LedgerFiles {
             };
             let is_good = sealed.is_intact
                 && sealed.is_statement()
-                && (roster.is_none() || verifier.verify(sealed.checkpoint().as_ref()).is_ok());
+                && (roster.is_none()
+                    || verifier.verify(sealed.checkpoint().as_ref(), Some(sealed.seconds)).is_ok());
             let Some(statement) = manifest::read(&line).filter(|_| is_good) else {
                 is_whole = false;
                 continue;

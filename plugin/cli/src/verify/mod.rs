@@ -32,6 +32,7 @@ mod html;
 mod keys;
 mod ledger;
 mod metrics;
+mod nodes;
 mod ranges;
 mod report;
 mod segment;
@@ -45,6 +46,7 @@ mod timeline;
 
 pub(crate) use crate::verdict::Verdict;
 pub(crate) use ledger::{Ledgers, path_of};
+pub(crate) use report::utc;
 pub(crate) use signatures::Verifier;
 
 use crate::durable::replace;
@@ -52,7 +54,7 @@ use crate::frames::Identity;
 use crate::input::{self, At, Record, Seen, Source, Unread};
 use crate::prove::Proven;
 use crate::report::Findings;
-use crate::roster::Roster;
+use crate::roster::{Roster, Trusted};
 use crate::stdout::print;
 use crate::terminal::print_report;
 use anyhow::{Result, bail, ensure};
@@ -65,6 +67,7 @@ use flb_audit_core::chain::Position;
 use flb_audit_core::verify::{Checked, Checker, Sealed};
 use flb_audit_ledger::frame::Frame;
 use flb_audit_ledger::{manifest, tree};
+use nodes::Expected;
 use report::Report;
 use signatures::{BadCheckpoint, GoodCheckpoint};
 use std::ffi::OsString;
@@ -92,14 +95,18 @@ pub(crate) struct Verify {
     /// Checkpoints with which the logs begin, one a line, as in `--anchors`: older
     /// records were deleted on purpose, and are not reported as missing. If a chain has
     /// several, the earliest counts
-    #[arg(long, value_name = "FILE", requires = "roster")]
+    #[arg(long, value_name = "FILE", requires = "Trusted")]
     from: Option<PathBuf>,
-    /// The public keys of the nodes' chains, as `flb-audit init` writes them
-    #[arg(long, value_name = "FILE")]
-    roster: Option<PathBuf>,
+    #[command(flatten)]
+    trusted: Trusted,
+    /// The names of the nodes that should be there, a line each, as `kubectl get nodes -o
+    /// name` prints them: nodes of the list from which nothing came are silent, and others
+    /// unexpected. Of several lists each may name a node
+    #[arg(long, value_name = "FILE", requires = "Trusted")]
+    expect: Vec<PathBuf>,
     #[command(flatten)]
     identity: Identity,
-    /// Start of a period: report the nodes in the roster that sent nothing from this day
+    /// Start of a period: report the known nodes that sent nothing from this day
     /// or time (UTC) on, such as 2026-11-20 or 2026-11-20T08:00:00Z. If the keys of a URL
     /// have a date, as in s3://BUCKET/%Y/%m/%d/*, also skip older objects
     #[arg(long, value_name = "TIME", value_parser = time)]
@@ -112,10 +119,10 @@ pub(crate) struct Verify {
     #[arg(long, value_name = "TIME", requires = "anchors")]
     max_unanchored: Option<humantime::Duration>,
     /// Check a proof that `flb-audit prove` has made, instead of logs
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["files", "anchors", "from", "since", "until"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["files", "anchors", "from", "since", "until", "expect"])]
     proof: Option<PathBuf>,
     /// Check a directory that `flb-audit export` has made, instead of logs
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["files", "anchors", "from", "since", "until", "proof"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["files", "anchors", "from", "since", "until", "expect", "proof"])]
     export: Option<PathBuf>,
     /// Print the report as JSON
     #[arg(long)]
@@ -141,7 +148,7 @@ struct Alone {
 /// The first argument is the program's name.
 pub fn report(arguments: impl IntoIterator<Item = OsString>) -> Result<String> {
     let verify = Alone::try_parse_from(arguments)?.verify;
-    let roster = verify.roster.as_deref().map(Roster::read).transpose()?;
+    let roster = verify.trusted.read()?;
     match &verify.proof {
         Some(proof) => Proven::check(proof, roster.as_ref(), verify.ignored.all())?.to_json(),
         None => verify.report(roster.as_ref())?.to_json(),
@@ -204,7 +211,7 @@ impl Reading {
 
 impl Verify {
     pub(crate) fn run(self) -> Result<Verdict> {
-        let roster = self.roster.as_deref().map(Roster::read).transpose()?;
+        let roster = self.trusted.read()?;
         let roster = roster.as_ref();
         if let Some(path) = &self.proof {
             let proven = Proven::check(path, roster, self.ignored.all())?;
@@ -245,6 +252,7 @@ impl Verify {
             }
         }
         let heard = self.heard()?;
+        let expected = Expected::read(&self.expect)?;
         let keys = self.identity.read()?;
         let keys = keys.as_ref();
         let (files, mut ledgers) = Ledgers::expand(self.files, roster)?;
@@ -296,7 +304,9 @@ impl Verify {
         // Records that an anchor proves to be missing may have held a handover.
         chains.check_keys(&followed)?;
         if let Some(roster) = roster {
-            chains.check_roster(roster, self.since.is_some() || self.until.is_some(), &followed);
+            chains.check_unreached(&followed);
+            let is_limited = self.since.is_some() || self.until.is_some();
+            chains.check_nodes(roster, expected.as_ref(), is_limited, &followed);
         }
         chains.check_ends(&followed, self.max_unanchored.map(|time| time.as_secs()));
         let mut details = Details::of(&mut chains, roster);
@@ -314,8 +324,11 @@ impl Verify {
         let dated: Vec<bool> = self.files.iter().map(|path| input::has_date(path)).collect::<Result<_>>()?;
         let is_of_time = self.since.is_some() || self.until.is_some();
         ensure!(
-            !is_of_time || self.roster.is_some() || dated.contains(&true),
-            "--since and --until need --roster, whose nodes they are about, or a URL with a date in its keys, as \
+            !is_of_time
+                || self.trusted.roster.is_some()
+                || self.trusted.fleet.is_some()
+                || dated.contains(&true),
+            "--since and --until need --roster or --fleet, whose nodes they are about, or a URL with a date in its keys, as \
              s3://BUCKET/%Y/%m/%d/*"
         );
         let (since, until) = (self.since.map_or(0, seconds), self.until.map_or(u64::MAX, seconds));
@@ -336,7 +349,9 @@ fn read(
             Reading::Altered("not the record that its frame states".to_owned())
         }
         Ok(Checked::Sealed(sealed)) => {
-            let signed = sealed.is_checkpoint.then(|| signatures.verify(sealed.checkpoint().as_ref()));
+            let signed = sealed
+                .is_checkpoint
+                .then(|| signatures.verify(sealed.checkpoint().as_ref(), Some(sealed.seconds)));
             let said = is_tallied.then(|| Said::of(&sealed)).flatten();
             Reading::Sealed(*sealed, signed.map(Box::new), said)
         }

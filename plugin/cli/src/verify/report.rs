@@ -5,6 +5,7 @@ use super::chain_log::{ChainLog, SchemaCounts};
 use super::chains::{Chains, Followed};
 use super::changes::Resemblances;
 use super::details::Details;
+use super::nodes::Term;
 use crate::input::{Inputs, Source};
 use crate::report::Envelope;
 use crate::roster::Roster;
@@ -58,9 +59,12 @@ pub(super) struct Logs {
 #[derive(Serialize)]
 pub(super) struct Chain {
     pub(super) chain: String,
-    /// The node's name in the roster.
+    /// As the roster has it, or a fleet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) node: Option<String>,
+    /// Whose chain it was, when, as a fleet says.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) enrolled: Vec<Term>,
     pub(super) is_ephemeral: bool,
     pub(super) records: u64,
     pub(super) duplicates: u64,
@@ -132,8 +136,11 @@ impl Report {
         deleted: u64,
         details: Details,
     ) -> Self {
-        let found: Vec<Chain> =
-            chains.chains.iter().map(|(id, chain)| Chain::new(id, chain, followed.get(id), roster)).collect();
+        let found: Vec<Chain> = chains
+            .chains
+            .iter()
+            .map(|(id, chain)| Chain::new(id, chain, followed.get(id), roster, chains.enrolled.of(id)))
+            .collect();
         let encrypted = chains.encrypted();
         if found.is_empty() && encrypted == 0 {
             chains.findings.add(Verdict::NothingFound, None, None, "no sealed record in the input");
@@ -166,7 +173,13 @@ impl Report {
 }
 
 impl Chain {
-    fn new(id: &ChainId, chain: &ChainLog, followed: Option<&Followed>, roster: Option<&Roster>) -> Self {
+    fn new(
+        id: &ChainId,
+        chain: &ChainLog,
+        followed: Option<&Followed>,
+        roster: Option<&Roster>,
+        enrolled: Vec<Term>,
+    ) -> Self {
         let end = followed.and_then(Followed::end);
         let pair = |position: Position| (position.segment, position.sequence);
         let in_force = |(digest, (first, last)): (&Hash, &(Position, Position))| PolicyInForce {
@@ -178,7 +191,11 @@ impl Chain {
         policies.sort_by_key(|policy| policy.from);
         Chain {
             chain: id.to_string(),
-            node: roster.and_then(|roster| roster.of(id)).map(|entry| entry.node.clone()),
+            node: match roster.and_then(|roster| roster.of(id)) {
+                Some(entry) => Some(entry.node.clone()),
+                None => enrolled.last().map(|term| term.node.clone()),
+            },
+            enrolled,
             is_ephemeral: id.is_ephemeral(),
             records: chain.records,
             duplicates: chain.duplicates,
@@ -234,6 +251,10 @@ impl fmt::Display for Report {
             }
             write!(f, " in {} segments, {} to {}", chain.segments, utc(chain.from), utc(chain.to))?;
             writeln!(f, ", last: segment {}, record {}", chain.last_segment, chain.last_sequence)?;
+            for Term { node, since, until, .. } in &chain.enrolled {
+                write!(f, "  enrolled as {} on {}", stdout::shown(node), utc(*since))?;
+                writeln!(f, "{}", until.map_or_else(String::new, |until| format!(", until {}", utc(until))))?;
+            }
             if let Some((segment, record)) = chain.from_checkpoint {
                 writeln!(
                     f,
@@ -357,8 +378,13 @@ impl Report {
                     .into()
             }
             Verdict::Silent => "there are nodes from which nothing came".into(),
+            Verdict::Unexpected => {
+                "there are nodes that are not expected, or chains that go on in another's place: somebody may have \
+                 enrolled them with a stolen key"
+                    .into()
+            }
             Verdict::KeyNotCertified => {
-                "there are signatures, or lacks of them, that the holder of the roster's key cannot have made".into()
+                "there are signatures, or lacks of them, that the holder of a known key cannot have made".into()
             }
             Verdict::Gap if logs.missing == 0 => format!(
                 "no record is known to be missing, but checkpoints that have to cover records are: {} are here, and \
@@ -392,7 +418,7 @@ const SECONDS_MAX: u64 = 253_402_300_799;
 
 /// Formats a time as in RFC 3339, to the second, in UTC. Times that RFC 3339 cannot
 /// express are written as seconds.
-pub(super) fn utc(seconds: u64) -> String {
+pub(crate) fn utc(seconds: u64) -> String {
     if seconds > SECONDS_MAX {
         return format!("second {seconds}");
     }

@@ -1,11 +1,14 @@
-//! Verifies the signatures of checkpoints with the public keys that the roster has for
-//! their chains. Each signature is verified independently, on any core.
+//! Signatures of checkpoints, each for itself and on any core: held against the public
+//! key that the roster has for the chain, or that a fleet vouches for.
 
 use super::Verdict;
+use super::nodes::Membership;
 use crate::roster::Roster;
 use flb_audit_core::chain::ChainId;
 use flb_audit_core::chain::certificate::{Handover, KnownKeys, NotCertified};
 use flb_audit_core::chain::checkpoint::Checkpoint;
+use flb_audit_core::chain::enrollment::{Enrollment, NotEnrolled};
+use flb_audit_core::chain::signature::PublicKey;
 use std::collections::HashMap;
 
 /// A checkpoint whose key belongs to its chain and was in force there, with a valid
@@ -13,12 +16,18 @@ use std::collections::HashMap;
 pub(crate) struct GoodCheckpoint {
     index: u32,
     since: Vec<Handover>,
+    membership: Option<Box<Membership>>,
 }
 
 impl GoodCheckpoint {
     /// Returns the number of the key that has signed it.
     pub(crate) fn index(&self) -> u32 {
         self.index
+    }
+
+    /// Whose chain it is, if a fleet says so.
+    pub(crate) fn membership(&self) -> Option<&Membership> {
+        self.membership.as_deref()
     }
 
     /// Returns the handovers to that key and to the key before it.
@@ -43,12 +52,20 @@ impl BadCheckpoint {
 }
 
 /// The reason why a checkpoint proves nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Flaw {
     /// No roster was given.
     NoRoster,
     /// The roster does not have the chain.
     NotInRoster,
+    /// No fleet has enrolled the chain, as far as the checkpoint says.
+    NoEnrollment,
+    /// It is not the fleet that has enrolled the chain.
+    NotEnrolled(NotEnrolled),
+    /// The chain was enrolled for a time that was over.
+    Expired,
+    /// The roster has another key or another node for the chain.
+    Disagrees,
     /// Its key is not a certified key of the chain.
     Key(NotCertified),
     /// Its key came into force later.
@@ -63,29 +80,46 @@ pub(crate) enum Flaw {
 pub(crate) struct Verifier<'a> {
     roster: Option<&'a Roster>,
     known: HashMap<ChainId, KnownKeys>,
+    /// The last enrollment of each chain that the fleet's signature is known to fit.
+    enrolled: HashMap<ChainId, Enrollment>,
 }
+
+/// How many chains are remembered; with more it starts anew.
+const CHAINS_MAX: usize = 100_000;
 
 impl<'a> Verifier<'a> {
     pub(crate) fn new(roster: Option<&'a Roster>) -> Self {
-        Verifier { roster, known: HashMap::new() }
+        Verifier { roster, known: HashMap::new(), enrolled: HashMap::new() }
     }
 
-    /// Verifies a checkpoint. `None` stands for a checkpoint that could not be read.
+    /// Verifies a checkpoint; none is one that cannot be read. `seconds` is the time of its
+    /// record, if that is known.
     pub(crate) fn verify(
         &mut self,
         checkpoint: Option<&Checkpoint>,
+        seconds: Option<u64>,
     ) -> Result<GoodCheckpoint, BadCheckpoint> {
         let checkpoint = checkpoint.ok_or(BadCheckpoint { index: 0, flaw: Flaw::Malformed })?;
         let index = checkpoint.key.index;
-        self.flaw(checkpoint).map_err(|flaw| BadCheckpoint { index, flaw })?;
-        Ok(GoodCheckpoint { index, since: checkpoint.key.since.clone() })
+        self.flaw(checkpoint, seconds).map_err(|flaw| BadCheckpoint { index, flaw })?;
+        let fleet = self.roster.and_then(Roster::fleet);
+        let membership = checkpoint
+            .key
+            .enrollment
+            .as_ref()
+            .filter(|_| fleet.is_some())
+            .map(|of| Box::new(Membership { node: of.node.clone(), since: of.since, until: of.until }));
+        Ok(GoodCheckpoint { index, since: checkpoint.key.since.clone(), membership })
     }
 
-    fn flaw(&mut self, checkpoint: &Checkpoint) -> Result<(), Flaw> {
-        let roster = self.roster.ok_or(Flaw::NoRoster)?;
-        let root = roster.of(&checkpoint.chain).ok_or(Flaw::NotInRoster)?.key;
-        let known =
-            self.known.entry(checkpoint.chain).or_insert_with(|| KnownKeys::new(checkpoint.chain, root));
+    fn flaw(&mut self, checkpoint: &Checkpoint, seconds: Option<u64>) -> Result<(), Flaw> {
+        let root = self.root(checkpoint, seconds)?;
+        if self.known.len() >= CHAINS_MAX {
+            self.known.clear();
+        }
+        // The roster has one key 0 for a chain, and a fleet's chains are named after theirs.
+        let fresh = || KnownKeys::new(checkpoint.chain, root);
+        let known = self.known.entry(checkpoint.chain).or_insert_with(fresh);
         let key = known.verify(&checkpoint.key).map_err(Flaw::Key)?;
         let message = checkpoint.message().map_err(|_| Flaw::Malformed)?;
         if !key.has_signed(&message, &checkpoint.signature) {
@@ -97,14 +131,53 @@ impl<'a> Verifier<'a> {
         }
         Ok(())
     }
+
+    /// Returns the chain's key 0: the roster has it, or a fleet vouches for it.
+    fn root(&mut self, checkpoint: &Checkpoint, seconds: Option<u64>) -> Result<PublicKey, Flaw> {
+        let chain = checkpoint.chain;
+        let roster = self.roster.ok_or(Flaw::NoRoster)?;
+        let entry = roster.of(&chain);
+        let Some(fleet) = roster.fleet() else {
+            return entry.map(|entry| entry.key).ok_or(Flaw::NotInRoster);
+        };
+        let Some(of) = checkpoint.key.enrollment.as_deref() else {
+            return entry.map(|entry| entry.key).ok_or(Flaw::NoEnrollment);
+        };
+        if self.enrolled.get(&chain) != Some(of) {
+            of.verify(&chain, &fleet.fleet).map_err(Flaw::NotEnrolled)?;
+            if self.enrolled.len() >= CHAINS_MAX {
+                self.enrolled.clear();
+            }
+            self.enrolled.insert(chain, of.clone());
+        }
+        match () {
+            () if entry.is_some_and(|entry| entry.key != of.root || entry.node != of.node) => {
+                Err(Flaw::Disagrees)
+            }
+            () if of.until.zip(seconds).is_some_and(|(until, at)| until <= at) => Err(Flaw::Expired),
+            () => Ok(of.root),
+        }
+    }
 }
 
 impl Flaw {
+    /// Says whether nobody vouches for the chain: that is one finding, and not one for each
+    /// checkpoint.
+    pub(crate) fn is_of_chain(self) -> bool {
+        !matches!(self, Flaw::Key(_) | Flaw::TooEarly | Flaw::Signature | Flaw::Malformed)
+    }
+
     /// Returns the verdict on a log with this flaw.
     pub(crate) fn verdict(self) -> Verdict {
         match self {
             Flaw::NoRoster => Verdict::Unsigned,
-            Flaw::NotInRoster | Flaw::Key(_) | Flaw::TooEarly => Verdict::KeyNotCertified,
+            Flaw::NotInRoster
+            | Flaw::NoEnrollment
+            | Flaw::NotEnrolled(_)
+            | Flaw::Expired
+            | Flaw::Disagrees
+            | Flaw::Key(_)
+            | Flaw::TooEarly => Verdict::KeyNotCertified,
             Flaw::Signature | Flaw::Malformed => Verdict::Tampered,
         }
     }
@@ -112,11 +185,24 @@ impl Flaw {
     /// Describes the flaw for the report.
     pub(crate) fn what(self, index: u32) -> String {
         match self {
-            Flaw::NoRoster => "no --roster was given, so nobody vouches for its keys".into(),
+            Flaw::NoRoster => "neither --roster nor --fleet was given, so nobody vouches for its keys".into(),
             Flaw::NotInRoster => "the roster does not have this chain, so nobody vouches for its keys".into(),
+            Flaw::NoEnrollment => {
+                "the fleet has not enrolled this chain, or not all of its checkpoints say so: nobody vouches for its \
+                 keys"
+                    .into()
+            }
+            Flaw::NotEnrolled(why) => format!("the enrollment proves nothing, so nobody vouches for its keys: {}", match why {
+                NotEnrolled::LentKey => "the fleet has not lent the key that signed it",
+                NotEnrolled::Time => "the key that signed it was lent for another time",
+                NotEnrolled::Chain => "it is another chain's",
+                _ => "the fleet has not signed it",
+            }),
+            Flaw::Expired => "its enrollment had expired, so nobody vouches for its keys any more".into(),
+            Flaw::Disagrees => "the roster has another key or another node for this chain than the fleet".into(),
             Flaw::Key(NotCertified::Certificate(of)) => {
                 format!(
-                    "key {index} does not go back to the roster's: the certificate of key {of} is not good"
+                    "key {index} does not go back to the chain's first key: the certificate of key {of} is not good"
                 )
             }
             Flaw::Key(NotCertified::Handover(of)) => {

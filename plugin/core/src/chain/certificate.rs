@@ -13,12 +13,14 @@
 //!   force and the head before that place. So key n vouches for nothing before that
 //!   place.
 
+use crate::chain::enrollment::Enrollment;
 use crate::chain::id::{ChainId, Place};
 use crate::chain::signature::{PublicKey, Signature, signature_text};
 use crate::hash::Hash;
 use crate::memory::{OutOfMemory, put};
 use crate::text::base64url::hash_text;
 use crate::text::digits::Digits;
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
@@ -123,6 +125,8 @@ pub struct KeyStatement {
     /// The certificates that lead from this key, and from the two before it, to key 0;
     /// sorted by number.
     pub certificates: Vec<Certificate>,
+    /// That the chain is one of a fleet's.
+    pub enrollment: Option<Box<Enrollment>>,
     /// Since when it is in force, and the key before it.
     pub since: Vec<Handover>,
 }
@@ -130,12 +134,26 @@ pub struct KeyStatement {
 impl KeyStatement {
     /// Writes the statement in the canonical form that a seal has under `key`.
     pub fn write(&self, out: &mut Vec<u8>) -> Result<(), OutOfMemory> {
+        let mut enrollment = Vec::new();
+        if let Some(of) = &self.enrollment {
+            of.write(&mut enrollment)?;
+        }
+        self.write_with(&enrollment, out)
+    }
+
+    /// Writes it with the text of an enrollment, which may be empty, in place of its own.
+    pub(crate) fn write_with(&self, enrollment: &[u8], out: &mut Vec<u8>) -> Result<(), OutOfMemory> {
         put(out, b"{\"certs\":[")?;
         for (at, certificate) in self.certificates.iter().enumerate() {
             put(out, if at == 0 { b"" } else { b"," })?;
             certificate.write(out)?;
         }
-        put(out, b"],\"n\":")?;
+        put(out, b"]")?;
+        if !enrollment.is_empty() {
+            put(out, b",\"fleet\":")?;
+            put(out, enrollment)?;
+        }
+        put(out, b",\"n\":")?;
         put(out, Digits::of(self.index.into()).as_bytes())?;
         put(out, b",\"since\":[")?;
         for (at, handover) in self.since.iter().enumerate() {
@@ -153,7 +171,7 @@ impl KeyStatement {
 }
 
 /// The reason why a key is not certified.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum NotCertified {
     /// The certificate of this key is missing, or is not signed by the key that has to

@@ -82,13 +82,30 @@ pub struct Signer {
 }
 
 impl Signer {
-    /// A signer for the key that `statement` is about.
-    pub fn new(secret: SecretKey, statement: &KeyStatement) -> Result<Self, OutOfMemory> {
+    /// Returns a signer for the key that `statement` is about.
+    pub(crate) fn new(secret: SecretKey, statement: &KeyStatement) -> Result<Self, OutOfMemory> {
         let (mut text, mut message, mut anchor) = (Vec::new(), Vec::new(), Vec::new());
-        statement.write(&mut text)?;
+        statement.write_with(&[], &mut text)?;
         message.try_reserve(MESSAGE_BYTES_MAX).map_err(|_| OutOfMemory)?;
         anchor.try_reserve(text.len() + ANCHOR_BYTES_MAX).map_err(|_| OutOfMemory)?;
         Ok(Signer { secret, index: statement.index, statement: text, message, anchor })
+    }
+
+    /// Has checkpoints state the chain's enrollment, as its file has it. An empty text is
+    /// none.
+    pub fn enroll(&mut self, enrollment: &[u8]) -> Result<(), OutOfMemory> {
+        if enrollment.is_empty() {
+            return Ok(());
+        }
+        // The certificates are the first array, and have none in them.
+        let end = self.statement.iter().position(|byte| *byte == b']').map_or(0, |at| at + 1);
+        let (before, after) = self.statement.split_at(end);
+        let mut text = Vec::new();
+        for part in [before, b",\"fleet\":", enrollment, after] {
+            put(&mut text, part)?;
+        }
+        self.statement = text;
+        self.anchor.try_reserve(self.statement.len() + ANCHOR_BYTES_MAX).map_err(|_| OutOfMemory)
     }
 
     /// Returns the statement that a seal has under `key`.

@@ -42,6 +42,7 @@
 
 use crate::chain::certificate::{Certificate, Handover, KeyStatement};
 use crate::chain::checkpoint::Signer;
+use crate::chain::enrollment::chain_of;
 use crate::chain::id::{ChainId, Place, Run};
 use crate::chain::signature::{PublicKey, SIGNATURE_BYTES, SecretKey, Seed};
 use crate::crc::crc32;
@@ -106,8 +107,21 @@ impl KeyRing {
     /// Creates the keys of a new chain, with key 0 in force. `random` fills its argument
     /// with random bytes, or returns false if it cannot.
     pub fn new(chain: ChainId, random: &mut impl FnMut(&mut [u8; 32]) -> bool) -> Result<Self, NoNextKey> {
-        let seed = new_seed(random)?;
+        KeyRing::from_seed(Some(chain), new_seed(random)?, random)
+    }
+
+    /// Returns the keys of a new chain that is named after its key 0, as a fleet wants it.
+    pub fn named_after_key(random: &mut impl FnMut(&mut [u8; 32]) -> bool) -> Result<Self, NoNextKey> {
+        KeyRing::from_seed(None, new_seed(random)?, random)
+    }
+
+    fn from_seed(
+        chain: Option<ChainId>,
+        seed: Seed,
+        random: &mut impl FnMut(&mut [u8; 32]) -> bool,
+    ) -> Result<Self, NoNextKey> {
         let root = SecretKey::from_seed(&seed);
+        let chain = chain.unwrap_or_else(|| chain_of(&root.public()));
         let certificate = Certificate { index: 0, public: root.public(), signature: [0; SIGNATURE_BYTES] };
         let mut ring = KeyRing { chain, index: 0, since: Vec::new(), entries: Vec::new() };
         ring.push(Entry { certificate, seed: Some(seed) })?;
@@ -156,7 +170,7 @@ impl KeyRing {
         let mut since = Vec::new();
         since.try_reserve(self.since.len()).map_err(|_| OutOfMemory)?;
         since.extend_from_slice(&self.since);
-        let statement = KeyStatement { index: self.index, certificates, since };
+        let statement = KeyStatement { index: self.index, certificates, enrollment: None, since };
         Ok(Signer::new(self.secret(self.index)?, &statement)?)
     }
 

@@ -3,6 +3,7 @@
 pub mod anchor;
 pub mod certificate;
 pub mod checkpoint;
+pub mod enrollment;
 pub(crate) mod id;
 pub mod keyring;
 pub mod rotation;

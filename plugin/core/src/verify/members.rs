@@ -2,6 +2,7 @@
 
 use crate::chain::certificate::{Certificate, Handover, KeyStatement};
 use crate::chain::checkpoint::Checkpoint;
+use crate::chain::enrollment::{Enrollment, LentKey, NODE_BYTES_MAX};
 use crate::chain::id::{ChainId, Place, Run};
 use crate::chain::signature::{PublicKey, Signature, signature_from_text};
 use crate::hash::Hash;
@@ -12,6 +13,7 @@ use crate::record::tape::{Dialect, ESCAPED, Kind, Node, Tape};
 use crate::text::base64url::hash_from_text;
 use crate::text::{Characters, inner};
 use alloc::borrow::Cow;
+use alloc::boxed::Box;
 use alloc::string::String;
 
 /// The maximum number of certificates, and of handovers, in a checkpoint: one for each
@@ -49,6 +51,13 @@ pub fn read_anchor(text: &[u8]) -> Option<Anchor> {
     Some(Anchor { checkpoint, is_delivered: members.is_true("delivered") })
 }
 
+/// Reads an enrollment as checkpoints have it. Returns `None` if it is not one.
+pub fn read_enrollment(text: &[u8]) -> Option<Enrollment> {
+    let mut tape = Tape::new();
+    tape.read(text, Dialect::Json).ok()?;
+    Members { tape: &tape, text, object: 0 }.enrollment()
+}
+
 /// The members of one object.
 #[derive(Clone, Copy)]
 pub(super) struct Members<'a> {
@@ -82,6 +91,10 @@ impl<'a> Members<'a> {
         Some(KeyStatement {
             index: self.index()?,
             certificates: certificates.map(|members| members.certificate()).collect::<Option<_>>()?,
+            enrollment: match self.within("fleet") {
+                Some(members) => Some(Box::new(members.enrollment()?)),
+                None => None,
+            },
             since: since.map(|members| members.handover()).collect::<Option<_>>()?,
         })
     }
@@ -89,6 +102,34 @@ impl<'a> Members<'a> {
     fn certificate(&self) -> Option<Certificate> {
         let public = PublicKey::from_text(&self.string("pub")?)?;
         Some(Certificate { index: self.index()?, public, signature: self.signature()? })
+    }
+
+    fn enrollment(&self) -> Option<Enrollment> {
+        let until = match self.key("until") {
+            Some(_) => Some(self.number("until")?),
+            None => None,
+        };
+        let lent = match self.within("by") {
+            Some(members) => Some(members.lent_key()?),
+            None => None,
+        };
+        Some(Enrollment {
+            node: self.text_of("node").filter(|node| node.len() <= NODE_BYTES_MAX)?,
+            root: PublicKey::from_text(&self.string("pub")?)?,
+            since: self.number("since")?,
+            until,
+            lent,
+            signature: self.signature()?,
+        })
+    }
+
+    fn lent_key(&self) -> Option<LentKey> {
+        Some(LentKey {
+            public: PublicKey::from_text(&self.string("pub")?)?,
+            since: self.number("since")?,
+            until: self.number("until")?,
+            signature: self.signature()?,
+        })
     }
 
     fn handover(&self) -> Option<Handover> {

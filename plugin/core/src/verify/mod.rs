@@ -6,5 +6,5 @@ mod seal;
 mod sealed;
 
 pub use checker::{Checked, Checker, SealedRecord};
-pub use members::{Anchor, read_anchor};
+pub use members::{Anchor, read_anchor, read_enrollment};
 pub use sealed::{Sealed, Validity};

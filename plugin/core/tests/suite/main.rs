@@ -3,6 +3,7 @@
 mod canonical;
 mod check;
 mod dialect;
+mod enrollment;
 mod keys;
 mod layers;
 mod redact;

@@ -37,7 +37,7 @@ pub(super) fn section(context: &Context<'_>) -> Markup {
                     }
                 }
                 @match roster {
-                    Some(chains) => div { dt { "Keys" } dd { "of " (count(chains as u64, "chain", "chains")) ", as the roster has them" } },
+                    Some(chains) => div { dt { "Keys" } dd { "of " (count(chains as u64, "chain", "chains")) " that the roster or the fleet vouches for" } },
                     None => div { dt { "Keys" } dd { "none: no roster was given" } },
                 }
                 @if !context.asked.files.iter().any(|(what, ..)| what.starts_with("Anchors")) {

@@ -105,7 +105,7 @@ fn row(context: &Context<'_>, chain: &Chain) -> Markup {
         tr {
             td {
                 @if has_timeline { a href={ "#c-" (chain.chain) } { (foreign(name)) } } @else { (foreign(name)) }
-                @if chain.node.is_none() && context.report.details.roster_chains.is_some() { " (not in the roster)" }
+                @if chain.node.is_none() && context.report.details.roster_chains.is_some() { " (nobody vouches for it)" }
             }
             td data-by=(verdict as u8) { (badge(verdict)) }
             (number_cell(chain.records))

@@ -109,6 +109,10 @@ pub(super) fn sentence(report: &Report) -> String {
         Verdict::Unreadable => {
             "Part of what was given could not be read, so nothing can be confirmed of the whole.".to_owned()
         }
+        Verdict::Unexpected => format!(
+            "There are systems that are not expected, or that two logs claim: {}.",
+            places("a system is not on the list, was retired, or has two logs at one time")
+        ),
         Verdict::KeyNotCertified => format!(
             "Part of a log may be forged: {}.",
             places("a signature is there that its owner cannot have made, or a required signature is missing")
@@ -137,9 +141,9 @@ pub(super) fn limits(context: &Context<'_>) -> Markup {
                     li { "Records after the last anchor of a log could have been cut off unseen; the table of systems names how much time that is." }
                 }
                 @if !has_roster {
-                    li { "No roster of systems and keys was given. So signatures prove nothing here, and systems that sent nothing are not noticed." }
+                    li { "No roster of systems and keys was given, and no fleet. So signatures prove nothing here, and systems that sent nothing are not noticed." }
                 } @else {
-                    li { "It relies on the roster: whoever can change the roster can put other keys in it. Compare its hash below with the one that you keep." }
+                    li { "It relies on the roster, or on the file with the fleet's key: whoever can change it can put other keys in it. Compare its hash below with the one that you keep." }
                 }
                 @if logs.records_with_unsealed_keys > 0 {
                     li { (count(logs.records_with_unsealed_keys, "record has", "records have")) " keys at the top level that an output added and that no seal covers." }

@@ -1,0 +1,319 @@
+//! Vectors of chains that a fleet has enrolled, and of nodes that are expected.
+
+use super::*;
+
+/// The time of the first record of each segment.
+const FROM: u64 = 1_795_161_600;
+/// An hour before it: when chains are enrolled.
+const ENROLLED: u64 = FROM - 3600;
+
+fn fleet() -> Enroller {
+    Enroller::fleet(101)
+}
+
+/// What a verifier knows of the fleet.
+fn known() -> Option<Value> {
+    Some(object([("fleet", string(&fleet().public()))]))
+}
+
+fn retired(node: &str, at: &str) -> Option<Value> {
+    let retired = object([("node", string(node)), ("at", string(at))]);
+    Some(object([("fleet", string(&fleet().public())), ("retired", Value::Array(vec![retired]))]))
+}
+
+/// Three segments of a chain that was enrolled.
+fn enrolled(salt: u8, by: &Enroller, node: &str, since: u64, until: Option<u64>) -> Case {
+    let mut forge = Forge::named_after_key(salt);
+    forge.enroll(by, node, since, until);
+    Case { roster: None, fleet: known(), ..sealed_by(forge) }
+}
+
+/// The same of node `n1`.
+fn member() -> Case {
+    enrolled(21, &fleet(), "n1", ENROLLED, None)
+}
+
+/// A chain with another enrollment in all of its checkpoints, sealed by who has its keys.
+fn stating(enrollment: Option<Value>) -> Case {
+    let mut forge = Forge::named_after_key(21);
+    forge.enrollment = enrollment;
+    Case { roster: None, fleet: known(), ..sealed_by(forge) }
+}
+
+fn with(mut case: Case, other: Case) -> Case {
+    case.records.extend(other.records);
+    case
+}
+
+/// Alters a member of the enrollments of all checkpoints.
+fn altered(name: &str, value: Option<Value>) -> Case {
+    let mut enrollment = member().forge.enrollment.expect("an enrollment");
+    let members = enrollment.members_mut().expect("members");
+    members.retain(|(other, _)| other != name);
+    members.extend(value.map(|value| (name.to_owned(), value)));
+    stating(Some(enrollment))
+}
+
+fn heard(case: Case, from: u64, to: u64) -> Case {
+    Case { heard: Some((FROM + from, FROM + to)), ..case }
+}
+
+pub(super) fn fleets(all: &mut All) {
+    add(all, "fleet: honest", member());
+    add(
+        all,
+        "fleet: honest, up to a checkpoint that is anchored",
+        member().cut(CHECKPOINT + 1).anchored(&[0, CHECKPOINT]),
+    );
+    add(all, "fleet: honest, without a fleet", Case { fleet: None, ..member() });
+    let roster = Some(vec![member().forge.roster()]);
+    add(
+        all,
+        "fleet: a roster alone, which says nothing of enrollments",
+        Case { fleet: None, roster, ..member() },
+    );
+    let lent = fleet().lend(102, ENROLLED - 60, ENROLLED + 60);
+    add(all, "fleet: enrolled with a lent key", enrolled(21, &lent, "n1", ENROLLED, None));
+    add(
+        all,
+        "fleet: enrolled with a lent key before its time",
+        enrolled(21, &lent, "n1", ENROLLED - 61, None),
+    );
+    add(
+        all,
+        "fleet: enrolled with a lent key in its first second",
+        enrolled(21, &lent, "n1", ENROLLED - 60, None),
+    );
+    add(
+        all,
+        "fleet: enrolled with a lent key that has expired",
+        enrolled(21, &lent, "n1", ENROLLED + 60, None),
+    );
+    let other = Enroller::fleet(103);
+    add(all, "fleet: enrolled by another fleet", enrolled(21, &other, "n1", ENROLLED, None));
+    let strange = other.lend(102, 0, FROM);
+    add(
+        all,
+        "fleet: enrolled with a key that another fleet has lent",
+        enrolled(21, &strange, "n1", ENROLLED, None),
+    );
+    add(
+        all,
+        "fleet: enrolled until after its last record",
+        enrolled(21, &fleet(), "n1", ENROLLED, Some(FROM + 6)),
+    );
+    add(
+        all,
+        "fleet: enrolled until its second checkpoint",
+        enrolled(21, &fleet(), "n1", ENROLLED, Some(FROM + 3)),
+    );
+    add(
+        all,
+        "fleet: enrolled until before its first record",
+        enrolled(21, &fleet(), "n1", ENROLLED, Some(FROM)),
+    );
+    add(all, "fleet: never enrolled", stating(None));
+    let stranger = Forge::named_after_key(22);
+    let of = fleet().enroll(&stranger.chain, &stranger.public(0), "n1", ENROLLED, None);
+    add(all, "fleet: the enrollment of another chain", stating(Some(of)));
+    let chain = Forge::named_after_key(21).chain;
+    let of = fleet().enroll(&chain, &stranger.public(0), "n1", ENROLLED, None);
+    add(all, "fleet: a thief's key enrolled for this chain", stating(Some(of.clone())));
+    let mut forged = Forge { enrollment: Some(of), ..Forge::named_after_key(22) };
+    forged.chain.clone_from(&chain);
+    let forged = Case { roster: None, fleet: known(), ..sealed_by(forged) };
+    add(all, "fleet: a chain sealed anew under its name with a thief's key", forged.clone());
+    let tail = forged.records.into_iter().skip(at(3, 0));
+    let mut mixed = member().cut(at(3, 0));
+    mixed.records.extend(tail);
+    add(all, "fleet: the end of a chain sealed anew with a thief's key", mixed);
+    let mut named = Forge::new("vectors-0021", 21);
+    named.enroll(&fleet(), "n1", ENROLLED, None);
+    add(
+        all,
+        "fleet: a chain that is not named after its key",
+        Case { roster: None, fleet: known(), ..sealed_by(named) },
+    );
+    for (name, value) in [
+        ("node", Some(string("n2"))),
+        ("node", Some(string(""))),
+        ("node", Some(number(1))),
+        ("node", None),
+        ("since", Some(number(ENROLLED + 1))),
+        ("since", Some(string("now"))),
+        ("until", Some(number(FROM + 9000))),
+        ("until", Some(string("later"))),
+        ("pub", Some(string(&stranger.public(0)))),
+        ("pub", Some(string("short"))),
+        ("sig", Some(string("short"))),
+        ("sig", None),
+        ("by", Some(object([]))),
+        ("more", Some(number(1))),
+    ] {
+        let what = value.as_ref().map_or("gone".to_owned(), Value::text);
+        add(all, format!("fleet: `{name}` is {what:.20}"), altered(name, value));
+    }
+    let mut flipped = member();
+    let enrollment = flipped.forge.enrollment.as_mut().expect("an enrollment");
+    flip(enrollment, "sig");
+    add(all, "fleet: another `sig`", stating(flipped.forge.enrollment));
+    add(all, "fleet: not an object", stating(Some(number(1))));
+    let mut late = Forge::named_after_key(21);
+    let mut records = Vec::new();
+    for run in ["run--1", "run--2", "run--3"] {
+        if !records.is_empty() {
+            late.restart(run, None);
+            late.enroll(&fleet(), "n1", ENROLLED, None);
+        }
+        late.rotate();
+        records.extend((0..SEGMENT).map(|n| late.seal("{}", n % 3 == 0, &[])));
+    }
+    add(all, "fleet: enrolled late", Case { records, forge: late, ..member() });
+    let copied = |mut case: Case, at: usize| {
+        // Whoever writes the store can put it there, and can sign nothing.
+        let of = member().forge.enrollment.expect("an enrollment");
+        let key = case.audit(at).iter_mut().find(|(name, _)| name == "key").expect("a key");
+        set(key.1.members_mut().expect("members"), "fleet", of);
+        case.rehash(at)
+    };
+    add(all, "fleet: an enrollment put into one checkpoint", copied(stating(None), CHECKPOINT));
+    let mut taken = member();
+    let key = taken.audit(0).iter_mut().find(|(name, _)| name == "key").expect("a key");
+    key.1.members_mut().expect("members").retain(|(name, _)| name != "fleet");
+    add(all, "fleet: an enrollment taken out of a checkpoint", taken.clone());
+    add(all, "fleet: an enrollment taken out, and the hash computed anew", taken.rehash(0));
+    let unsigned = Case { forge: member().forge, ..member() }.delete([
+        at(1, 0),
+        at(1, 3),
+        at(2, 0),
+        at(2, 3),
+        at(3, 0),
+        at(3, 3),
+    ]);
+    add(all, "fleet: all checkpoints are gone", unsigned.clone());
+    let mut anchored = unsigned;
+    anchored.anchors = member().anchored(&[CHECKPOINT]).anchors;
+    add(all, "fleet: all checkpoints are gone but for an anchor", anchored);
+    let mut anchored = stating(None);
+    anchored = anchored.anchored(&[CHECKPOINT]);
+    add(all, "fleet: an anchor of a chain that was never enrolled", anchored);
+    add(all, "fleet: begins with a checkpoint", member().anchored(&[at(2, 3)]).delete(0..at(2, 3)));
+    let mut from = member().anchored(&[at(2, 3)]);
+    from.from = from.anchors.take();
+    add(all, "fleet: from a checkpoint", from.delete(0..at(2, 3)));
+
+    let mut roster = vec![member().forge.roster()];
+    set(roster[0].members_mut().expect("members"), "node", string("n1"));
+    add(all, "fleet and roster: both have the chain", Case { roster: Some(roster.clone()), ..member() });
+    add(
+        all,
+        "fleet and roster: only the roster has the chain",
+        Case { roster: Some(roster.clone()), ..stating(None) },
+    );
+    let empty = Some(Vec::new());
+    add(all, "fleet and roster: only the fleet has the chain", Case { roster: empty, ..member() });
+    let strange = enrolled(21, &other, "n1", ENROLLED, None);
+    add(
+        all,
+        "fleet and roster: another fleet has the chain",
+        Case { roster: Some(roster.clone()), ..strange },
+    );
+    let mut renamed = roster.clone();
+    set(renamed[0].members_mut().expect("members"), "node", string("n2"));
+    add(all, "fleet and roster: another node", Case { roster: Some(renamed), ..member() });
+    set(roster[0].members_mut().expect("members"), "key", string(&stranger.public(0)));
+    add(all, "fleet and roster: another key", Case { roster: Some(roster), ..member() });
+}
+
+pub(super) fn expected(all: &mut All) {
+    let expected = |case: Case, nodes: &[&str]| Case {
+        expected: Some(nodes.iter().map(|node| (*node).to_owned()).collect()),
+        ..case
+    };
+    add(all, "expected: all", expected(member(), &["node/n1"]));
+    add(all, "expected: without what kubectl puts before it", expected(member(), &["n1"]));
+    add(all, "expected: another one, too", expected(member(), &["node/n1", "node/n2"]));
+    add(all, "expected: none of these", expected(member(), &["node/n2"]));
+    add(all, "expected: not in the time that is asked for", heard(expected(member(), &["node/n2"]), 9, 99));
+    add(
+        all,
+        "expected: silent in the time that is asked for",
+        heard(expected(member(), &["node/n1"]), 9, 99),
+    );
+    add(
+        all,
+        "expected: before the node was there",
+        Case { heard: Some((1, ENROLLED - 1)), ..expected(member(), &["n1"]) },
+    );
+    add(
+        all,
+        "expected: in the second in which the node came",
+        Case { heard: Some((1, ENROLLED)), ..expected(member(), &["n1"]) },
+    );
+    let named = || enrolled(23, &fleet(), "n1/ledger", ENROLLED, None);
+    add(all, "expected: a node with one of its chains by name", expected(named(), &["node/n1"]));
+    add(
+        all,
+        "expected: a name that only begins so",
+        expected(enrolled(23, &fleet(), "n10", ENROLLED, None), &["node/n1"]),
+    );
+    add(all, "expected: by a chain that was never enrolled", expected(stating(None), &["node/n1"]));
+    let roster = Some(vec![base().forge.roster()]);
+    let mut of_roster = expected(base(), &["vectors-0001"]);
+    of_roster.roster = roster;
+    add(all, "expected: a node of the roster", of_roster.clone());
+    add(
+        all,
+        "expected: a node of the roster, before it was there",
+        Case { heard: Some((1, 2)), ..of_roster.clone() },
+    );
+    add(all, "expected: not a node of the roster", expected(of_roster, &["n1"]));
+    let anchored = Case { anchors: member().anchored(&[CHECKPOINT]).anchors, ..member().cut(0) };
+    add(all, "expected: an anchor is all that is here of a node", expected(anchored, &["n1"]));
+}
+
+pub(super) fn nodes(all: &mut All) {
+    let second = |since: u64| enrolled(24, &fleet(), "n1", since, None);
+    add(all, "nodes: two chains claim one node", with(member(), second(ENROLLED + 60)));
+    add(all, "nodes: two chains were enrolled for one node at once", with(member(), second(ENROLLED)));
+    add(all, "nodes: a chain starts after another ended", with(member(), second(FROM + 3)));
+    add(all, "nodes: a chain starts a second before another ended", with(member(), second(FROM + 2)));
+    let ledger = enrolled(24, &fleet(), "n1/ledger", ENROLLED, None);
+    add(all, "nodes: two chains of one node by name", with(member(), ledger));
+    let rename = |since: u64| {
+        let mut forge = Forge::named_after_key(21);
+        let mut records = Vec::new();
+        for (run, node, since) in [("run--1", "n1", ENROLLED), ("run--2", "n2", since)] {
+            if !records.is_empty() {
+                forge.restart(run, None);
+            }
+            forge.enroll(&fleet(), node, since, None);
+            forge.rotate();
+            records.extend((0..SEGMENT).map(|n| forge.seal("{}", n % 3 == 0, &[])));
+        }
+        Case { records, forge, ..member() }
+    };
+    add(all, "nodes: renamed", rename(FROM + 4));
+    add(all, "nodes: renamed, and another has the name", with(rename(FROM + 4), second(FROM + 4)));
+    add(all, "nodes: renamed, after which only the new name is asked for", heard(rename(FROM + 4), 9, 99));
+    let gone = |case: Case, at: &str| Case { fleet: retired("n1", at), ..case };
+    add(all, "nodes: retired after its last record", gone(member(), "2026-11-20T08:00:06Z"));
+    add(all, "nodes: retired, and goes on", gone(member(), "2026-11-20T08:00:03Z"));
+    add(
+        all,
+        "nodes: retired, and not silent afterwards",
+        heard(gone(member(), "2026-11-20T08:00:06Z"), 9, 99),
+    );
+    add(
+        all,
+        "nodes: retired later than that it is silent",
+        heard(gone(member(), "2026-11-20T09:00:00Z"), 9, 99),
+    );
+    let expected = Case { expected: Some(vec!["n2".to_owned()]), ..member() };
+    add(all, "nodes: retired, and not expected any more", gone(expected, "2026-11-20T08:00:06Z"));
+    add(
+        all,
+        "nodes: retired, and another has its name",
+        gone(with(member(), second(FROM + 7)), "2026-11-20T08:00:06Z"),
+    );
+}

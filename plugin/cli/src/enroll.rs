@@ -1,0 +1,112 @@
+//! `flb-audit init --enroll`: has a fleet vouch for a chain.
+
+use crate::durable;
+use crate::fleet::{self, EnrollmentKey, seconds};
+use crate::stdout::print;
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use clap::Args;
+use flb_audit_core::chain::ChainId;
+use flb_audit_core::chain::enrollment::{self, Enrollment, chain_of};
+use flb_audit_core::chain::keyring::{self, KeyRing};
+use flb_audit_core::chain::signature::PublicKey;
+use flb_audit_core::verify::read_enrollment;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+/// The part of the command line that is about fleets.
+#[derive(Args)]
+pub(crate) struct Enroll {
+    /// Have the chain certified with this key, as `flb-audit fleet lend` makes it: then
+    /// `verify --fleet` knows it without a roster. With --if-missing, a chain that has
+    /// another name or half of whose time is over is certified anew
+    #[arg(long, value_name = "KEY", requires = "node")]
+    enroll: Option<PathBuf>,
+    /// Certify the chain for this time only, such as 365days; what it seals later is of
+    /// an unknown chain
+    #[arg(long, value_name = "TIME", requires = "enroll")]
+    valid: Option<humantime::Duration>,
+}
+
+impl Enroll {
+    pub(crate) fn is_asked(&self) -> bool {
+        self.enroll.is_some()
+    }
+
+    /// Fails if a new chain of a node of this name could not be enrolled. An enrolled
+    /// chain that is there needs no key any more.
+    pub(crate) fn check(&self, dir: &Path, node: Option<&str>) -> Result<()> {
+        let (Some(path), Some(node)) = (&self.enroll, node) else { return Ok(()) };
+        fleet::node_name(node).map_err(|what| anyhow!("--node {node}: {what}"))?;
+        if dir.join(enrollment::FILE_NAME).exists() {
+            return Ok(());
+        }
+        EnrollmentKey::read(path)?.check_time(seconds(SystemTime::now()), path)
+    }
+
+    /// Enrolls the chain in a directory, unless it is enrolled already. Without a key,
+    /// does nothing.
+    pub(crate) fn run(&self, dir: &Path, chain: &ChainId, node: &str) -> Result<()> {
+        let Some(path) = &self.enroll else { return Ok(()) };
+        let now = seconds(SystemTime::now());
+        let file = dir.join(enrollment::FILE_NAME);
+        let before = fs::read(&file).ok();
+        let before = before.as_deref().and_then(enrollment::from_file).and_then(read_enrollment);
+        let before = before.filter(|before| chain_of(&before.root) == *chain);
+        if let Some(before) =
+            before.as_ref().filter(|before| before.node == node && !is_half_over(before, now))
+        {
+            return print(&shown(before));
+        }
+        let root = match &before {
+            Some(before) => before.root,
+            None => first_key(dir, chain)?,
+        };
+        let key = EnrollmentKey::read(path)?;
+        key.check_time(now, path)?;
+        let until = self.valid.map(|valid| now.saturating_add(valid.as_secs()));
+        ensure!(
+            until.is_none_or(|until| until > now),
+            "--valid: a chain has to be enrolled for at least a second"
+        );
+        let enrolled = Enrollment::sign(node.to_owned(), root, (now, until), key.lent, &key.secret)
+            .map_err(|_| anyhow!("out of memory"))?;
+        let bytes = enrolled.to_file().map_err(|_| anyhow!("out of memory"))?;
+        durable::replace(&file, &bytes)?;
+        print(&shown(&enrolled))
+    }
+}
+
+/// Says whether more than half of an enrollment's time is over.
+fn is_half_over(enrollment: &Enrollment, now: u64) -> bool {
+    let Enrollment { since, until, .. } = enrollment;
+    until.is_some_and(|until| now.saturating_sub(*since) >= until.saturating_sub(now))
+}
+
+fn shown(enrollment: &Enrollment) -> String {
+    let until = enrollment.until.map(|until| format!(" until {}", crate::verify::utc(until)));
+    format!(
+        "enrolled as {} since {}{}: verify --fleet knows the chain\n",
+        enrollment.node,
+        crate::verify::utc(enrollment.since),
+        until.unwrap_or_default()
+    )
+}
+
+/// Returns the key with which a chain begins. It is in the key file until the first
+/// record is sealed.
+fn first_key(dir: &Path, chain: &ChainId) -> Result<PublicKey> {
+    let path = dir.join(keyring::FILE_NAME);
+    let shown = path.display();
+    let file = fs::read(&path).with_context(|| format!("{shown}: cannot be read"))?;
+    let (ring, _) = KeyRing::from_file(&file).with_context(|| format!("{shown}: not the keys of a chain"))?;
+    if ring.chain() != *chain || ring.index() > 0 {
+        bail!("{shown}: the chain has sealed records without being enrolled, and cannot be any more");
+    }
+    let key = ring.public().context("no key")?;
+    ensure!(
+        chain_of(&key) == *chain,
+        "{shown}: the chain is not named after its key, so no fleet can enroll it"
+    );
+    Ok(key)
+}

@@ -1,0 +1,271 @@
+//! `flb-audit fleet`: the key that vouches for the chains of many nodes, in place of a
+//! roster.
+//!
+//! `fleet.key` stays off the nodes, and lends keys that may enroll chains for a time.
+//! `fleet.json` is what `verify --fleet` trusts: the key's public part, and which nodes
+//! were retired. It is kept where the nodes cannot write.
+
+use crate::durable::{self, create_new, sync_directory};
+use crate::roster::{key_text, signature_text};
+use crate::stdout::print;
+use crate::verify::time;
+use anyhow::{Context, Result, anyhow, bail, ensure};
+use clap::{Args, Subcommand};
+use flb_audit_core::chain::enrollment::{LentKey, is_node_name};
+use flb_audit_core::chain::signature::{PublicKey, SecretKey, Seed, Signature};
+use flb_audit_core::text::base64url::{hash_from_text, hash_text};
+use serde::{Deserialize, Serialize};
+use std::fs;
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+/// The name of the fleet's key, which stays off the nodes.
+const KEY_FILE: &str = "fleet.key";
+/// The name of its public part.
+const PUBLIC_FILE: &str = "fleet.json";
+
+/// Make keys that enroll the chains of many nodes, in place of a roster
+#[derive(Args)]
+pub(crate) struct FleetCommand {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Make a fleet's key, fleet.key, and its public part, fleet.json
+    ///
+    /// fleet.json is for `verify --fleet`. fleet.key belongs where no node reads it:
+    /// whoever has it can enroll chains.
+    Init {
+        /// The directory; it is made if it is not there
+        dir: PathBuf,
+    },
+    /// Lend a key that may enroll chains for some time, for `init --enroll` on nodes
+    Lend {
+        /// The directory with the fleet's key
+        dir: PathBuf,
+        /// The file to make
+        key: PathBuf,
+        /// The time for which the key may enroll, from now on
+        #[arg(long, value_name = "TIME", default_value = "90days")]
+        valid: humantime::Duration,
+    },
+    /// State in fleet.json that a node is gone: it is not silent from then on, and
+    /// what its chains seal later is a finding
+    ///
+    /// A node of this name that is enrolled afterwards is another one.
+    Retire {
+        /// The directory with fleet.json
+        dir: PathBuf,
+        /// The node's name
+        #[arg(value_parser = node_name)]
+        node: String,
+        /// The day or time at which it was retired, in UTC [default: now]
+        #[arg(long, value_name = "TIME", value_parser = time)]
+        at: Option<SystemTime>,
+    },
+}
+
+/// Checks the name of a node that is enrolled.
+pub(crate) fn node_name(text: &str) -> Result<String, &'static str> {
+    is_node_name(text).then(|| text.to_owned()).ok_or(
+        "an enrolled node's name is up to 253 characters of ASCII, without spaces, quotes and backslashes",
+    )
+}
+
+/// The seconds of a time since 1970.
+pub(crate) fn seconds(time: SystemTime) -> u64 {
+    time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+impl FleetCommand {
+    pub(crate) fn run(self) -> Result<()> {
+        match self.command {
+            Command::Init { dir } => init(&dir),
+            Command::Lend { dir, key, valid } => lend(&dir, &key, *valid),
+            Command::Retire { dir, node, at } => retire(&dir, node, at.unwrap_or_else(SystemTime::now)),
+        }
+    }
+}
+
+fn init(dir: &Path) -> Result<()> {
+    durable::make_directory(dir)?;
+    let (path, public) = (dir.join(KEY_FILE), dir.join(PUBLIC_FILE));
+    ensure!(!public.exists(), "{}: this directory holds a fleet already", dir.display());
+    let key = EnrollmentKey::new()?;
+    let fleet = Fleet { fleet: key.secret.public(), retired: Vec::new() };
+    key.write(&path)?;
+    durable::replace(&public, (serde_json::to_string_pretty(&fleet)? + "\n").as_bytes())?;
+    print(&format!(
+        "the fleet's key in {}: keep it where no node reads it\nits public part, {}, in {}: verify --fleet\n",
+        path.display(),
+        fleet.fleet,
+        public.display()
+    ))
+}
+
+fn lend(dir: &Path, path: &Path, valid: Duration) -> Result<()> {
+    let fleet = EnrollmentKey::read(&dir.join(KEY_FILE))?;
+    ensure!(fleet.lent.is_none(), "{}: a lent key lends no others", dir.join(KEY_FILE).display());
+    let since = seconds(SystemTime::now());
+    let until = since.saturating_add(valid.as_secs());
+    ensure!(since < until, "--valid: a key has to be valid for at least a second");
+    let mut key = EnrollmentKey::new()?;
+    let lent = LentKey::sign(&fleet.secret, key.secret.public(), since, until);
+    key.lent = Some(lent.map_err(|_| anyhow!("out of memory"))?);
+    key.write(path)?;
+    print(&format!("{} enrolls chains until {}: init --enroll\n", path.display(), crate::verify::utc(until)))
+}
+
+fn retire(dir: &Path, node: String, at: SystemTime) -> Result<()> {
+    let path = dir.join(PUBLIC_FILE);
+    let _lock = durable::lock_directory_of(&path)?;
+    let mut fleet = Fleet::read(&path)?;
+    fleet.retired.push(Retired { node, at: humantime::format_rfc3339_seconds(at).to_string() });
+    durable::replace(&path, (serde_json::to_string_pretty(&fleet)? + "\n").as_bytes())
+}
+
+/// A fleet, as who verifies knows it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Fleet {
+    /// The public part of the fleet's key.
+    #[serde(with = "key_text")]
+    pub(crate) fleet: PublicKey,
+    /// Nodes that are gone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    retired: Vec<Retired>,
+}
+
+/// A node that is gone.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Retired {
+    node: String,
+    /// Since when, as in RFC 3339.
+    at: String,
+}
+
+impl Fleet {
+    /// Reads fleet.json.
+    pub(crate) fn read(path: &Path) -> Result<Fleet> {
+        let text = fs::read(path).with_context(|| format!("{}: cannot be read", path.display()))?;
+        // What the parser says of a file with a private key would show the key.
+        let fleet: Option<Fleet> = serde_json::from_slice(&text).ok();
+        let fleet = fleet.with_context(|| {
+            format!(
+                "{}: not the public part of a fleet's key, as `flb-audit fleet init` writes it",
+                path.display()
+            )
+        })?;
+        for Retired { node, at } in &fleet.retired {
+            time(at).with_context(|| format!("{}: {node} was retired at no time", path.display()))?;
+        }
+        Ok(fleet)
+    }
+
+    /// Returns when a node was retired that was enrolled at this time.
+    pub(crate) fn retired_at(&self, node: &str, since: u64) -> Option<u64> {
+        let of = self.retired.iter().filter(|retired| is_name_of(node, &retired.node));
+        of.filter_map(|retired| time(&retired.at).ok()).map(seconds).filter(|at| *at > since).min()
+    }
+}
+
+/// Says whether a name is that of a node, or of one of its chains: `NODE` or `NODE/CHAIN`.
+pub(crate) fn is_name_of(name: &str, node: &str) -> bool {
+    name.strip_prefix(node).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// A key that enrolls chains: a fleet's own, or one that it has lent. Nothing prints it.
+pub(crate) struct EnrollmentKey {
+    pub(crate) secret: SecretKey,
+    seed: Seed,
+    pub(crate) lent: Option<LentKey>,
+}
+
+/// The file of such a key.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct KeyFile {
+    /// The seed of the private key, in base64url.
+    enrollment_key: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lent: Option<LentFile>,
+}
+
+/// The fleet's statement on a lent key.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LentFile {
+    #[serde(with = "key_text")]
+    public: PublicKey,
+    since: u64,
+    until: u64,
+    #[serde(with = "signature_text")]
+    signature: Signature,
+}
+
+impl EnrollmentKey {
+    fn new() -> Result<EnrollmentKey> {
+        let mut seed = Seed::default();
+        getrandom::fill(&mut *seed).context("the system's random source failed")?;
+        Ok(EnrollmentKey { secret: SecretKey::from_seed(&seed), seed, lent: None })
+    }
+
+    /// Reads a key. Errors do not show what is in the file.
+    pub(crate) fn read(path: &Path) -> Result<EnrollmentKey> {
+        let shown = path.display();
+        let text = fs::read(path).with_context(|| format!("{shown}: cannot be read"))?;
+        let key = serde_json::from_slice(&text).ok().and_then(EnrollmentKey::from_file);
+        key.with_context(|| {
+            format!("{shown}: not a key that enrolls chains, as `flb-audit fleet init` and `lend` make them")
+        })
+    }
+
+    fn from_file(file: KeyFile) -> Option<EnrollmentKey> {
+        let seed = Seed::from(hash_from_text(file.enrollment_key.as_bytes())?);
+        let secret = SecretKey::from_seed(&seed);
+        let lent = match file.lent {
+            Some(LentFile { public, since, until, signature }) if public == secret.public() => {
+                Some(LentKey { public, since, until, signature })
+            }
+            Some(_) => return None,
+            None => None,
+        };
+        Some(EnrollmentKey { secret, seed, lent })
+    }
+
+    /// Writes the key into a new file that its owner alone reads.
+    fn write(&self, path: &Path) -> Result<()> {
+        let what = || format!("{}: cannot be made", path.display());
+        let lent = self.lent.map(|LentKey { public, since, until, signature }| LentFile {
+            public,
+            since,
+            until,
+            signature,
+        });
+        let enrollment_key = String::from_utf8_lossy(&hash_text(&self.seed)).into_owned();
+        let text = serde_json::to_string(&KeyFile { enrollment_key, lent })? + "\n";
+        let mut file = match create_new(path) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                bail!("{}: there is a file already, and it stays", path.display())
+            }
+            file => file.with_context(what)?,
+        };
+        file.write_all(text.as_bytes()).and_then(|()| file.sync_all()).with_context(what)?;
+        sync_directory(durable::directory_of(path)).with_context(what)
+    }
+
+    /// Fails unless the key may enroll chains at this time.
+    pub(crate) fn check_time(&self, now: u64, path: &Path) -> Result<()> {
+        let Some(lent) = self.lent.filter(|lent| !lent.is_valid_at(now)) else { return Ok(()) };
+        bail!(
+            "{}: this key may enroll from {} to {}, and no longer; `flb-audit fleet lend` makes another",
+            path.display(),
+            crate::verify::utc(lent.since),
+            crate::verify::utc(lent.until)
+        )
+    }
+}

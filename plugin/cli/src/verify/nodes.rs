@@ -1,0 +1,271 @@
+//! Nodes: which chain belonged to which one, when, as the roster and a fleet's
+//! enrollments say; and which nodes are silent, or not expected.
+
+use super::chain_log::ChainLog;
+use super::chains::{Chains, Followed};
+use super::ends::is_heard;
+use super::report::utc;
+use super::{Verdict, time};
+use crate::fleet::{is_name_of, seconds};
+use crate::roster::Roster;
+use anyhow::{Context, Result, ensure};
+use flb_audit_core::chain::ChainId;
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+
+/// The statement of a good checkpoint that its chain is a node's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Membership {
+    /// The node, or one of its chains: `NODE/CHAIN`.
+    pub(crate) node: String,
+    /// When it was enrolled, in seconds since 1970.
+    pub(crate) since: u64,
+    /// Until when, exclusive.
+    pub(crate) until: Option<u64>,
+}
+
+/// The time for which a chain was a node's. All times are seconds since 1970.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Term {
+    pub(super) node: String,
+    /// When the chain was first enrolled so.
+    pub(super) since: u64,
+    /// Until when it is enrolled so, exclusive.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) until: Option<u64>,
+    /// The time of the first good checkpoint that says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) from: Option<u64>,
+    /// And of the last one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) to: Option<u64>,
+}
+
+/// How many names of a chain are remembered.
+const TERMS_MAX: usize = 100;
+
+/// The chains that a fleet has enrolled, as good checkpoints state it.
+#[derive(Default)]
+pub(super) struct Enrolled {
+    by_chain: BTreeMap<ChainId, BTreeMap<String, Term>>,
+}
+
+impl Enrolled {
+    /// Adds a good checkpoint's statement. `at` is the time of its record, if the record
+    /// is intact. Returns whether the chain was not known before.
+    pub(super) fn add(&mut self, chain: ChainId, of: &Membership, at: Option<u64>) -> bool {
+        let is_new = !self.by_chain.contains_key(&chain);
+        let terms = self.by_chain.entry(chain).or_default();
+        if terms.len() == TERMS_MAX && !terms.contains_key(&of.node) {
+            return is_new;
+        }
+        let Membership { node, since, until } = of.clone();
+        let fresh = Term { node: node.clone(), since, until, from: None, to: None };
+        let term = terms.entry(node).or_insert(fresh);
+        term.since = term.since.min(since);
+        term.until = term.until.zip(until).map(|(one, other)| one.max(other));
+        term.from = at.map(|at| term.from.unwrap_or(at).min(at)).or(term.from);
+        term.to = term.to.max(at);
+        is_new
+    }
+
+    /// Returns the chains.
+    pub(super) fn chains(&self) -> impl Iterator<Item = &ChainId> {
+        self.by_chain.keys()
+    }
+
+    /// Checks that a good checkpoint of the chain is here.
+    pub(super) fn has(&self, chain: &ChainId) -> bool {
+        self.by_chain.contains_key(chain)
+    }
+
+    /// Returns whose chain it was, the first first.
+    pub(super) fn of(&self, chain: &ChainId) -> Vec<Term> {
+        let mut terms: Vec<Term> =
+            self.by_chain.get(chain).into_iter().flat_map(BTreeMap::values).cloned().collect();
+        terms.sort_by(|one, other| (one.since, &one.node).cmp(&(other.since, &other.node)));
+        terms
+    }
+}
+
+/// The nodes that are expected to be there.
+pub(super) struct Expected(BTreeSet<String>);
+
+impl Expected {
+    /// Reads lists of nodes, as `kubectl get nodes -o name` prints them. Returns `None` if
+    /// there are no lists.
+    pub(super) fn read(paths: &[PathBuf]) -> Result<Option<Expected>> {
+        let mut nodes = BTreeSet::new();
+        for path in paths {
+            let text = std::fs::read_to_string(path);
+            let text = text.with_context(|| format!("{}: cannot be read", path.display()))?;
+            let before = nodes.len();
+            let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+            nodes.extend(lines.map(|line| line.strip_prefix("node/").unwrap_or(line).to_owned()));
+            ensure!(nodes.len() > before || before > 0, "{}: no node in it", path.display());
+        }
+        Ok((!paths.is_empty()).then_some(Expected(nodes)))
+    }
+
+    /// Checks that a name is that of an expected node, or of a chain of one.
+    fn has(&self, name: &str) -> bool {
+        self.0.contains(name) || name.split_once('/').is_some_and(|(node, _)| self.0.contains(node))
+    }
+}
+
+/// What there is of a node, or of one of its chains by name.
+#[derive(Default)]
+struct Node {
+    /// When it was there: from, and up to, exclusive.
+    times: Vec<(u64, u64)>,
+    /// True if a record of the time that is asked for is covered.
+    is_heard: bool,
+    /// True if there is a record of that time, covered or not.
+    has_records: bool,
+    is_retired: bool,
+    /// The newest chain of the node.
+    chain: Option<ChainId>,
+}
+
+impl Node {
+    fn is_there_in(&self, asked: &RangeInclusive<u64>) -> bool {
+        self.times.iter().any(|(from, to)| from <= asked.end() && asked.start() < to)
+    }
+}
+
+/// One chain under one name.
+struct Claim {
+    chain: ChainId,
+    node: String,
+    since: u64,
+    until: u64,
+    /// The time of the last good checkpoint that says so.
+    last: Option<u64>,
+    is_retired: bool,
+}
+
+impl Chains<'_> {
+    /// Checks that the roster or a fleet vouches for a chain.
+    pub(super) fn is_known(&self, chain: &ChainId) -> bool {
+        self.roster.is_some_and(|roster| roster.of(chain).is_some()) || self.enrolled.has(chain)
+    }
+
+    /// Holds the nodes of the roster, and those that a fleet has enrolled, against what is
+    /// here and what is expected. With a limited time, a node is heard only by a record
+    /// that its key has sealed, and silent only for the time in which it was there.
+    pub(super) fn check_nodes(
+        &mut self,
+        roster: &Roster,
+        expected: Option<&Expected>,
+        is_limited: bool,
+        followed: &BTreeMap<ChainId, Followed>,
+    ) {
+        let claims = self.claims(roster);
+        self.check_claims(&claims);
+        let mut nodes: BTreeMap<&str, Node> = BTreeMap::new();
+        for claim in &claims {
+            let node = nodes.entry(&claim.node).or_default();
+            node.times.push((claim.since, claim.until));
+            node.is_heard |= self.encrypted_chains.contains(&claim.chain)
+                || is_heard(self.chains.get(&claim.chain), followed.get(&claim.chain));
+            node.has_records |= self.chains.get(&claim.chain).is_some_and(ChainLog::has_records_of_the_time);
+            node.is_retired |= claim.is_retired;
+            node.chain = Some(claim.chain);
+        }
+        for (name, node) in &nodes {
+            let is_expected = expected.is_none_or(|expected| expected.has(name));
+            if !is_expected && node.is_heard && !node.is_retired {
+                let what =
+                    format!("node {name} is not expected, and its chain has sealed records of that time");
+                self.findings.add(Verdict::Unexpected, node.chain, None, what);
+            }
+            let is_asked = is_expected && (is_limited || expected.is_some());
+            if is_asked && !node.is_heard && node.is_there_in(&self.heard) {
+                let mut what = format!("nothing that its key has sealed came from node {name} in that time");
+                if node.has_records {
+                    what += "; records of that time are here, and no signature reaches them: not certified";
+                }
+                self.findings.add(Verdict::Silent, node.chain, None, what);
+            }
+        }
+        for name in expected.iter().flat_map(|expected| &expected.0) {
+            if !nodes.keys().any(|node| is_name_of(node, name)) {
+                let what = format!("node {name} is expected, and no chain of it is known");
+                self.findings.add(Verdict::Silent, None, None, what);
+            }
+        }
+    }
+
+    /// Returns which chains are whose, those that came first first.
+    fn claims(&self, roster: &Roster) -> Vec<Claim> {
+        let mut claims = Vec::new();
+        for chain in self.enrolled.by_chain.keys() {
+            let terms = self.enrolled.of(chain);
+            for (at, term) in terms.iter().enumerate() {
+                // A node that was renamed is there under the new name.
+                let next = terms.get(at + 1).map(|next| next.since);
+                let retired = roster.fleet().and_then(|fleet| fleet.retired_at(&term.node, term.since));
+                let until = [next, term.until, retired].into_iter().flatten().min().unwrap_or(u64::MAX);
+                claims.push(Claim {
+                    chain: *chain,
+                    node: term.node.clone(),
+                    since: term.since,
+                    until,
+                    last: term.to,
+                    is_retired: retired.is_some(),
+                });
+            }
+        }
+        claims.sort_by_key(|claim| (claim.since, claim.chain));
+        for entry in roster.entries() {
+            let is_enrolled = |claim: &Claim| claim.chain == entry.chain && claim.node == entry.node;
+            if !self.enrolled.has(&entry.chain) || !claims.iter().any(is_enrolled) {
+                let since = time(&entry.created).map_or(0, seconds);
+                let retired = roster.fleet().and_then(|fleet| fleet.retired_at(&entry.node, since));
+                claims.push(Claim {
+                    chain: entry.chain,
+                    node: entry.node.clone(),
+                    since,
+                    until: retired.unwrap_or(u64::MAX),
+                    last: None,
+                    is_retired: retired.is_some(),
+                });
+            }
+        }
+        claims
+    }
+
+    /// Looks for chains that seal on after another was enrolled in their place, or after
+    /// their node was retired.
+    fn check_claims(&mut self, claims: &[Claim]) {
+        let mut before: BTreeMap<&str, &Claim> = BTreeMap::new();
+        for claim in claims.iter().filter(|claim| claim.last.is_some()) {
+            let last = claim.last.unwrap_or_default();
+            if claim.is_retired && last >= claim.until {
+                let what = format!(
+                    "node {} was retired at {}, and this chain of it sealed records until {}",
+                    claim.node,
+                    utc(claim.until),
+                    utc(last)
+                );
+                self.findings.add(Verdict::Unexpected, Some(claim.chain), None, what);
+            }
+            let other = before.get(claim.node.as_str()).copied();
+            if let Some(other) = other.filter(|other| other.last > Some(claim.since)) {
+                let what = format!(
+                    "two chains claim node {}: this one since {}, and {} went on until {}",
+                    claim.node,
+                    utc(claim.since),
+                    other.chain,
+                    utc(other.last.unwrap_or_default())
+                );
+                self.findings.add(Verdict::Unexpected, Some(claim.chain), None, what);
+            }
+            if other.is_none_or(|other| other.last < claim.last) {
+                before.insert(&claim.node, claim);
+            }
+        }
+    }
+}
