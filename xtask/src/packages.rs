@@ -34,7 +34,7 @@ pub enum Ships {
 }
 
 /// All packages. The program comes before the modules into which it puts a policy.
-pub const PACKAGES: [Package; 12] = [
+pub const PACKAGES: [Package; 14] = [
     Package { name: "flb-audit", target: None, ships: Ships::As("flb-audit") },
     Package { name: "out_wasm", target: None, ships: Ships::As("out_wasm.so") },
     Package { name: "filter_audit", target: Some(GUEST), ships: Ships::WithPolicy("filter_audit.wasm") },
@@ -44,6 +44,8 @@ pub const PACKAGES: [Package; 12] = [
     Package { name: "out_audit", target: Some(COMPONENT), ships: Ships::As("out_audit.wasm") },
     Package { name: "out_hello", target: Some(COMPONENT), ships: Ships::As("out_hello.wasm") },
     Package { name: "out_count", target: Some(COMPONENT), ships: Ships::Never },
+    Package { name: "out_http", target: Some(COMPONENT), ships: Ships::Never },
+    Package { name: "out_record", target: Some(COMPONENT), ships: Ships::Never },
     Package { name: "out_faulty", target: Some(COMPONENT), ships: Ships::Never },
     Package { name: "out_older", target: Some(COMPONENT), ships: Ships::Never },
     Package { name: "out_chunks", target: Some(COMPONENT), ships: Ships::Never },

@@ -6,6 +6,7 @@ wit_bindgen::generate!({ path: "../../wit", world: "component" });
 use exports::fluent_bit::output::output::{Answer, Guest, Property, Setting};
 use fluent_bit::output::delivery;
 use fluent_bit::output::logging::{Level, log};
+use std::io::Write;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -84,10 +85,8 @@ impl Guest for Faulty {
             }
             b"stack" => Answer::Retry(deeper(&[0; 1024]).to_string()),
             b"exit" => std::process::exit(1),
-            b"network" => match std::net::TcpStream::connect("127.0.0.1:1") {
-                Ok(_) => Answer::Ok,
-                Err(error) => Answer::Refuse(error.to_string()),
-            },
+            b"network" => connect("127.0.0.1:1"),
+            [b't', b'c', b'p', b' ', address @ ..] => connect(&String::from_utf8_lossy(address)),
             b"files" => match std::fs::read_dir("/") {
                 Ok(entries) => Answer::Refuse(entries.count().to_string()),
                 Err(error) => Answer::Refuse(error.to_string()),
@@ -129,6 +128,14 @@ impl Guest for Faulty {
             std::thread::sleep(LONG);
         }
         Err("as it was told".into())
+    }
+}
+
+/// Connects, and asks to be served.
+fn connect(address: &str) -> Answer {
+    match std::net::TcpStream::connect(address).and_then(|mut stream| stream.write_all(b"hello")) {
+        Ok(()) => Answer::Ok,
+        Err(error) => Answer::Refuse(error.to_string()),
     }
 }
 

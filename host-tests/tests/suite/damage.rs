@@ -2,6 +2,7 @@
 //! ledger as intact, even if somebody tries to hide the damage.
 
 use flb_audit_host::component::{Level, Limits};
+use flb_audit_host::network::Network;
 use flb_audit_host::output;
 use flb_audit_ledger::{Ledger, Settings, manifest};
 use host_tests::program::{dist, flb_audit};
@@ -86,6 +87,7 @@ fn a_damaged_ledger_starts_and_says_so() {
             deadline: Duration::from_secs(60),
             directory: Some(signed.dir.clone()),
             is_writable: true,
+            network: Network::default(),
         };
         let component = dist("out_audit.wasm");
         let mut lines = Vec::new();

@@ -2,6 +2,7 @@
 //! them again until the answer is ok. Its process is killed, or its disk fails.
 
 use flb_audit_host::component::{Answer, Limits};
+use flb_audit_host::network::Network;
 use flb_audit_host::output;
 use host_tests::program::{dist, flb_audit};
 use ledger_fixtures::{Filter, chunk, numbers, plain};
@@ -46,11 +47,12 @@ fn driver() {
         deadline: Duration::from_secs(60),
         directory: Some(directory),
         is_writable: true,
+        network: Network::default(),
     };
     let file_size = std::env::var(FILE_SIZE).expect("a size");
     let setting = |name: &str| match name {
-        "file_size" => Some(file_size.clone()),
-        "recipients" => std::env::var(RECIPIENTS).ok(),
+        "config.file_size" => Some(file_size.clone()),
+        "config.recipients" => std::env::var(RECIPIENTS).ok(),
         _ => None,
     };
     println!("\npid {}", std::process::id());

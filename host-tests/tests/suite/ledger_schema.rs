@@ -2,6 +2,7 @@
 //! in `cases/schema` must also be what the ledger stores.
 
 use flb_audit_host::component::{Answer, Limits};
+use flb_audit_host::network::Network;
 use flb_audit_host::output;
 use flb_audit_ledger::chunk::write_json;
 use flb_audit_ledger::manifest::open_name;
@@ -39,6 +40,7 @@ fn a_schema_applies_to_what_comes_without_a_seal() {
         deadline: Duration::from_secs(60),
         directory: Some(directory.path().to_path_buf()),
         is_writable: true,
+        network: Network::default(),
     };
     let output =
         output::start(&dist("out_audit.wasm"), limits, None, |_| None, &mut Vec::new()).expect("started");

@@ -15,6 +15,7 @@ mod keys;
 mod kubernetes;
 mod ledger_schema;
 mod monitoring;
+mod network;
 mod objects;
 mod output;
 mod page;

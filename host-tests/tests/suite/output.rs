@@ -3,6 +3,7 @@
 
 use flb_audit_host::component::{Answer, Level, Limits};
 use flb_audit_host::log::LINE_BYTES_MAX;
+use flb_audit_host::network::Network;
 use flb_audit_host::output::{self, Output, Reply};
 use host_tests::program::dist;
 use host_tests::root;
@@ -31,6 +32,7 @@ fn limits() -> Limits {
         deadline: Duration::from_secs(60),
         directory: None,
         is_writable: true,
+        network: Network::default(),
     }
 }
 
@@ -99,7 +101,7 @@ fn a_call_that_sleeps_is_left() {
 fn start_and_end_keep_the_deadline() {
     let limits = || Limits { deadline: Duration::from_millis(200), ..limits() };
     let begun = Instant::now();
-    let sleep = |_: &str| Some("sleep".to_owned());
+    let sleep = |name: &str| (name == "config.init").then(|| "sleep".to_owned());
     let error = output::start(&faulty(), limits(), None, sleep, &mut Vec::new()).err();
     let what = error.map(|error| format!("{error:#}")).unwrap_or_default();
     assert_eq!(what, "init: the deadline was exceeded");
@@ -228,7 +230,7 @@ fn last_words_are_errors_line_by_line() {
     assert_eq!(errors.last(), Some(&last));
     // The same in `init`.
     let mut lines = Vec::new();
-    let trap = |_: &str| Some("trap".to_owned());
+    let trap = |name: &str| (name == "config.init").then(|| "trap".to_owned());
     assert!(output::start(&faulty(), limits(), None, trap, &mut lines).is_err());
     assert!(lines.contains(&(Level::Error, "as it was told".to_owned())), "{lines:?}");
 }
@@ -236,7 +238,7 @@ fn last_words_are_errors_line_by_line() {
 #[test]
 fn the_first_version_still_runs() {
     let mut begun = Vec::new();
-    let greeting = |name: &str| (name == "greeting").then(|| "hello".to_owned());
+    let greeting = |name: &str| (name == "config.greeting").then(|| "hello".to_owned());
     let output = output::start(&older(), limits(), None, greeting, &mut begun).expect("started");
     assert!(begun.contains(&(Level::Debug, "hello".to_owned())), "{begun:?}");
     assert_eq!(reason(&output.flush(b"retry", b"").answer), ("retry", "as it was told"));
@@ -264,7 +266,7 @@ fn a_chunk_is_known_again() {
 
 #[test]
 fn ticks_come_between_chunks() {
-    let tick = |_: &str| Some("tick".to_owned());
+    let tick = |name: &str| (name == "config.init").then(|| "tick".to_owned());
     let output = output::start(&faulty(), limits(), None, tick, &mut Vec::new()).expect("started");
     thread::sleep(Duration::from_millis(600));
     let reply = output.flush(b"fine", b"");
@@ -331,13 +333,13 @@ fn what_is_wrong_at_the_start_is_said() {
     let directory = tempfile::tempdir().expect("a directory");
     let with_directory =
         |is_writable| Limits { directory: Some(directory.path().to_path_buf()), is_writable, ..limits() };
-    let setting = |value: &'static str| move |_: &str| Some(value.to_owned());
+    let setting = |value: &'static str| move |name: &str| (name == "config.init").then(|| value.to_owned());
     let nothing = directory.path().join("nothing.wasm");
     let text = directory.path().join("text.wasm");
     fs::write(&text, "text").expect("written");
     type Get = Box<dyn Fn(&str) -> Option<String>>;
-    let size = |name: &str| (name == "file_size").then(|| "1x".to_owned());
-    let recipients = |name: &str| (name == "recipients").then(|| "age1nobody".to_owned());
+    let size = |name: &str| (name == "config.file_size").then(|| "1x".to_owned());
+    let recipients = |name: &str| (name == "config.recipients").then(|| "age1nobody".to_owned());
     let cases: [(&Path, Limits, Get, &str); 8] = [
         (&nothing, limits(), Box::new(|_| None), "nothing.wasm: cannot be read"),
         (&text, limits(), Box::new(|_| None), "text.wasm: not a WebAssembly component"),

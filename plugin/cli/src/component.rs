@@ -5,6 +5,7 @@ use crate::{settings, stdout};
 use anyhow::{Result, anyhow, bail};
 use clap::{Args, Subcommand};
 use flb_audit_host::component::{Component, Instance, Level, Limits};
+use flb_audit_host::network::Network;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -23,18 +24,14 @@ enum Command {
 
 /// Check that a component is an output and that its settings are valid
 ///
-/// Imports are checked before the component is compiled. With `--config`, `init` is called
-/// as at a start of Fluent Bit.
+/// Imports are checked before the component is compiled. With `--config` or `--secret`,
+/// `init` is called as at a start of Fluent Bit.
 #[derive(Args)]
 struct Check {
     /// The component
     file: PathBuf,
-    /// A property of the component, without its `config.`
-    #[arg(long = "config", value_name = "NAME=VALUE")]
-    config: Vec<String>,
-    /// The directory that it may use
-    #[arg(long, value_name = "DIR")]
-    dir: Option<PathBuf>,
+    #[command(flatten)]
+    options: settings::Options,
 }
 
 /// Compile a component into the cache of the current user
@@ -51,8 +48,8 @@ struct Compile {
 const DEADLINE: Duration = Duration::from_secs(30);
 const MEMORY_BYTES: usize = 64 << 20;
 
-fn limits(directory: Option<PathBuf>) -> Limits {
-    Limits { memory_bytes_max: MEMORY_BYTES, deadline: DEADLINE, directory, is_writable: true }
+fn limits(directory: Option<PathBuf>, network: Network) -> Limits {
+    Limits { memory_bytes_max: MEMORY_BYTES, deadline: DEADLINE, directory, is_writable: true, network }
 }
 
 impl ComponentCommand {
@@ -66,16 +63,17 @@ impl ComponentCommand {
 
 impl Check {
     fn run(self) -> Result<()> {
-        let (component, _) = Component::from_file(&self.file, limits(self.dir))?;
+        let (component, _) =
+            Component::from_file(&self.file, limits(self.options.dir.clone(), self.options.network()))?;
         let mut instance = component.instantiate(DEADLINE)?;
         let properties = instance.properties(DEADLINE);
         let properties = properties.map_err(|ended| failed("properties", &ended.reason, &mut instance))?;
-        let settings = settings::read(&self.config, &properties)?;
+        let settings = self.options.settings(&properties)?;
         let mut text = format!("{}: an output\n", self.file.display());
         for property in &properties {
             text += &format!("  config.{}: {}\n", property.name, stdout::shown(&property.description));
         }
-        if !settings.is_empty() {
+        if self.options.has_settings() {
             let begun = instance.init(DEADLINE, &settings);
             let begun = begun.map_err(|ended| failed("init", &ended.reason, &mut instance))?;
             begun.map_err(|reason| failed("init", &reason, &mut instance))?;
@@ -96,7 +94,7 @@ fn failed(call: &str, reason: &str, instance: &mut Instance) -> anyhow::Error {
 impl Compile {
     fn run(self) -> Result<()> {
         let start = Instant::now();
-        let (_, no_cache) = Component::from_file(&self.file, limits(None))?;
+        let (_, no_cache) = Component::from_file(&self.file, limits(None, Network::default()))?;
         if let Some(why) = no_cache {
             bail!("there is no cache: {why}");
         }

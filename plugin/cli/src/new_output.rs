@@ -3,14 +3,14 @@
 
 use crate::stdout;
 use anyhow::{Context, Result, bail, ensure};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Begin an output of your own, as a WebAssembly component in Rust
 ///
-/// Creates a directory with a package that counts records, the crate that it uses, and
-/// the interface. `cargo build --release` in that directory builds the component.
+/// Creates a directory with a package that begins as an example, the crate that it uses,
+/// and the interface. `cargo build --release` in that directory builds the component.
 #[derive(Args)]
 pub(crate) struct NewOutput {
     /// The name of the package and of its directory
@@ -18,6 +18,27 @@ pub(crate) struct NewOutput {
     /// The directory in which it is created
     #[arg(long, value_name = "DIR", default_value = ".")]
     dir: PathBuf,
+    /// The example to begin with
+    #[arg(long, value_enum, default_value_t = Example::Count)]
+    from: Example,
+}
+
+/// The output that is there at first.
+#[derive(Clone, Copy, ValueEnum)]
+enum Example {
+    /// Counts records, each chunk once
+    Count,
+    /// Sends records to an HTTP server in batches, with idempotency keys
+    Http,
+}
+
+impl Example {
+    fn source(self) -> &'static str {
+        match self {
+            Example::Count => include_str!("../../../examples/count/src/lib.rs"),
+            Example::Http => include_str!("../../../examples/http/src/lib.rs"),
+        }
+    }
 }
 
 macro_rules! files {
@@ -26,12 +47,12 @@ macro_rules! files {
     };
 }
 
-/// The files that are written beside the package's own manifest.
+/// The files that are written beside the package's own.
 const FILES: &[(&str, &str)] = files! {
-    "src/lib.rs": "examples/count/src/lib.rs",
     "flb-audit-output/Cargo.toml": "plugin/sdk/Cargo.toml",
     "flb-audit-output/src/lib.rs": "plugin/sdk/src/lib.rs",
     "flb-audit-output/src/chunk.rs": "plugin/sdk/src/chunk.rs",
+    "flb-audit-output/src/http.rs": "plugin/sdk/src/http.rs",
     "flb-audit-output/src/json.rs": "plugin/sdk/src/json.rs",
     "flb-audit-output/src/log.rs": "plugin/sdk/src/log.rs",
     "flb-audit-output/src/value.rs": "plugin/sdk/src/value.rs",
@@ -48,7 +69,7 @@ const TOOLCHAIN: &str = "[toolchain]\nchannel = \"stable\"\ntargets = [\"wasm32-
 
 impl NewOutput {
     pub(crate) fn run(self) -> Result<()> {
-        let NewOutput { name, dir } = self;
+        let NewOutput { name, dir, from } = self;
         let is_fine = |char: char| char.is_ascii_lowercase() || char.is_ascii_digit() || "-_".contains(char);
         let starts = name.starts_with(|char: char| char.is_ascii_lowercase());
         ensure!(
@@ -60,6 +81,7 @@ impl NewOutput {
             bail!("{}: exists already", root.display());
         }
         write(&root.join("Cargo.toml"), &manifest(&name))?;
+        write(&root.join("src/lib.rs"), from.source())?;
         write(&root.join(".cargo/config.toml"), CONFIG)?;
         write(&root.join("rust-toolchain.toml"), TOOLCHAIN)?;
         write(&root.join(".gitignore"), "/target\n")?;

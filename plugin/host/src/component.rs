@@ -4,13 +4,16 @@ mod imports;
 mod instance;
 mod memory;
 mod printed;
+mod requests;
 mod timer;
 mod version;
 
 pub use instance::{Delivery, Ended, Instance};
 pub use version::{Answer, Level, Property, Setting};
 
+use crate::network::Network;
 use anyhow::{Context, Result};
+use requests::Client;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,6 +36,8 @@ pub struct Limits {
     pub directory: Option<PathBuf>,
     /// True if the component may write to the directory.
     pub is_writable: bool,
+    /// The destinations that it may reach.
+    pub network: Network,
 }
 
 /// A compiled component. It has its own engine, so that interrupting a call does not
@@ -41,6 +46,7 @@ pub struct Component {
     pre: Pre,
     limits: Limits,
     timer: Arc<Timer>,
+    client: Arc<Client>,
 }
 
 impl Component {
@@ -58,6 +64,7 @@ impl Component {
     }
 
     fn compile(path: &Path, limits: Limits, mut config: Config) -> Result<(Component, Option<String>)> {
+        let client = Arc::new(Client::new(limits.network.clone())?);
         // Fluent Bit has handlers of its own.
         config.signals_based_traps(false);
         config.epoch_interruption(true);
@@ -76,11 +83,12 @@ impl Component {
             .with_context(|| format!("{name}: not a WebAssembly component"))?;
         let mut linker = Linker::new(&engine);
         wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+        wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
         version::add_to_linker(&mut linker)?;
         let pre = linker.instantiate_pre(&component).map_err(anyhow::Error::from).and_then(Pre::new);
         let pre = pre.with_context(|| format!("{name}: not an output of fluent-bit:output"))?;
         let timer = Arc::new(Timer::new(engine, limits.deadline)?);
-        Ok((Component { pre, limits, timer }, cache.err()))
+        Ok((Component { pre, limits, timer, client }, cache.err()))
     }
 
     /// Returns the limits for its instances.
@@ -90,7 +98,7 @@ impl Component {
 
     /// Makes an instance within a time limit. No function of it has been called yet.
     pub fn instantiate(&self, limit: Duration) -> Result<Instance> {
-        Instance::new(&self.pre, &self.limits, Arc::clone(&self.timer), limit)
+        Instance::new(&self.pre, &self.limits, &self.client, Arc::clone(&self.timer), limit)
     }
 }
 

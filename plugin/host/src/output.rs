@@ -3,8 +3,9 @@
 mod desk;
 mod worker;
 
-use crate::component::{Answer, Component, Level, Limits, Property, Setting};
+use crate::component::{Answer, Component, Level, Limits, Property};
 use crate::log::Line;
+use crate::settings::Settings;
 use anyhow::{Context, Result, anyhow, bail};
 use desk::Desk;
 use std::fs::{File, TryLockError};
@@ -35,8 +36,8 @@ pub struct Reply {
     pub lines: Vec<Line>,
 }
 
-/// Starts an output. `setting` is asked for each property that the component
-/// has. What is to be logged is added to `lines`, also if it does not start.
+/// Starts an output. `setting` is asked for `config.NAME` and `secret.NAME` of each property
+/// that the component has. What is to be logged is added to `lines`, also if it does not start.
 pub fn start(
     path: &Path,
     limits: Limits,
@@ -66,11 +67,8 @@ pub fn start(
     // Covers making an instance and calling it.
     let longest = 2 * deadline + GRACE;
     let properties: Result<Vec<Property>> = wait(&asked, longest, "properties", lines)?;
-    let with_value = |property: Property| {
-        let value = setting(&property.name)?;
-        Some(Setting { name: property.name, value })
-    };
-    let settings = properties?.into_iter().filter_map(with_value).collect();
+    let names: Vec<String> = properties?.into_iter().map(|property| property.name).collect();
+    let settings = Settings::ask(&names, setting)?;
     tells.send(settings).map_err(|_| anyhow!("the component's thread is gone"))?;
     wait(&begun, longest, "init", lines)??;
     Ok(Output { desk, thread })
@@ -84,7 +82,7 @@ type Told<T> = (Result<T>, Vec<Line>);
 fn run(
     mut worker: Worker,
     asks: &Sender<Told<Vec<Property>>>,
-    told: &Receiver<Vec<Setting>>,
+    told: &Receiver<Settings>,
     begins: &Sender<Told<()>>,
 ) {
     let properties = worker.properties();

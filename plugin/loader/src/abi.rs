@@ -178,8 +178,7 @@ fn start(host: Host, lines: &mut Vec<Line>) -> anyhow::Result<Output> {
         host.property(name)
     };
     let Properties { component, limits, failures_max } = Properties::read(get)?;
-    let setting = |name: &str| get(&format!("config.{name}"));
-    let output = output::start(&component, limits, failures_max, setting, lines)?;
+    let output = output::start(&component, limits, failures_max, get, lines)?;
     if let Some((wrong, name)) = misspelt::find(&names.borrow(), |name| host.property(name).is_some()) {
         lines.append(&mut output.drain());
         bail!("property {wrong} does not exist: do you mean {name}?");

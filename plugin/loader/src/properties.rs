@@ -3,6 +3,7 @@
 use anyhow::{Context, Result, bail};
 use flb_audit_core::text::quantity;
 use flb_audit_host::component::Limits;
+use flb_audit_host::network::Network;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ const FAILURES: u32 = 5;
 pub(crate) struct Properties {
     /// `component`, the file.
     pub(crate) component: PathBuf,
-    /// `dir`, `read_only`, `memory_limit` and `deadline`.
+    /// `dir`, `read_only`, `memory_limit`, `deadline`, `allow` and `ca_file`.
     pub(crate) limits: Limits,
     /// `failure_limit`. None for `no_limits`.
     pub(crate) failures_max: Option<u32>,
@@ -37,6 +38,7 @@ impl Properties {
             deadline: read(&get, "deadline", duration)?.unwrap_or(DEADLINE),
             directory: get("dir").map(PathBuf::from),
             is_writable: !read(&get, "read_only", switch)?.unwrap_or(false),
+            network: network(&get)?,
         };
         if limits.memory_bytes_max < MEMORY_BYTES_MIN {
             bail!("property memory_limit: less than 1M");
@@ -44,6 +46,11 @@ impl Properties {
         let failures_max = read(&get, "failure_limit", count)?.unwrap_or(Some(FAILURES));
         Ok(Properties { component, limits, failures_max })
     }
+}
+
+fn network(get: impl Fn(&str) -> Option<String>) -> Result<Network> {
+    let allowed = Network::parse_list(&get("allow").unwrap_or_default()).context("property allow")?;
+    Ok(Network { allowed, ca_file: get("ca_file").map(PathBuf::from) })
 }
 
 fn read<T>(

@@ -1,7 +1,7 @@
 //! Outputs of Fluent Bit as WebAssembly components.
 //!
 //! Implement [`Output`] and hand the type to [`export!`]. [`Chunk::records`] decodes what
-//! Fluent Bit delivers; [`log`] writes to Fluent Bit's log. The interface below this is
+//! Fluent Bit delivers; [`log`] writes to Fluent Bit's log; [`http`] sends requests. The interface below this is
 //! `fluent-bit:output`, in `wit`; [`bindings`] has all of it.
 //!
 //! ```ignore
@@ -26,6 +26,7 @@
 #![forbid(unsafe_op_in_unsafe_fn)]
 
 mod chunk;
+pub mod http;
 mod json;
 pub mod log;
 mod value;

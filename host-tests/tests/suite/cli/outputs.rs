@@ -114,16 +114,41 @@ fn components_are_checked() {
     assert!(error.contains("property config.other: there is none of that name"), "{error}");
     // A component that consists of one import and cannot be compiled.
     let mut file = b"\0asm\x0d\0\x01\0\x0a".to_vec();
-    let name = "wasi:http/outgoing-handler@0.2.0";
+    let name = "wasi:keyvalue/store@0.2.0";
     file.extend([name.len() as u8 + 5, 1, 0, name.len() as u8]);
     file.extend(name.as_bytes());
     file.extend([5, 0]);
-    fs::write(place.path("http.wasm"), file).expect("a file");
-    let error = place.fails(&["component", "check", "http.wasm"]);
-    assert!(
-        error.contains("it imports wasi:http/outgoing-handler@0.2.0, which outputs do not have"),
-        "{error}"
-    );
+    fs::write(place.path("store.wasm"), file).expect("a file");
+    let error = place.fails(&["component", "check", "store.wasm"]);
+    assert!(error.contains("it imports wasi:keyvalue/store@0.2.0, which outputs do not have"), "{error}");
+}
+
+/// What one output records, another is given, with the same tags and bytes.
+#[test]
+fn recorded_chunks_are_replayed() {
+    let place = Place::new();
+    place.write("stream.ndjson", &STREAM.replace("other", "a/b ü"));
+    fs::create_dir(place.path("chunks")).expect("a directory");
+    let record = ["replay", "--output", &component("out_record.wasm"), "--dir", "chunks", "stream.ndjson"];
+    // The numbers go on.
+    let (came, recorded) = calls(&place.ok(&record));
+    assert_eq!(came[..3], ["init ok", "flush ok", "flush ok"]);
+    place.ok(&record);
+    let mut names: Vec<String> = fs::read_dir(place.path("chunks"))
+        .expect("a directory")
+        .map(|entry| format!("chunks/{}", entry.expect("an entry").file_name().to_string_lossy()))
+        .collect();
+    names.sort();
+    assert_eq!(names.len(), 4);
+    assert_eq!(names[1], "chunks/00000001.a%2Fb%20%C3%BC.msgpack");
+    let faulty = component("out_faulty.wasm");
+    let mut arguments = vec!["replay", "--output", &faulty];
+    arguments.extend(names.iter().map(String::as_str));
+    let (_, replayed) = calls(&place.ok(&arguments));
+    for (one, other) in [(1, 1), (2, 2), (1, 3), (2, 4)] {
+        assert_eq!(recorded[one]["tag"], replayed[other]["tag"]);
+        assert_eq!(recorded[one]["bytes"], replayed[other]["bytes"]);
+    }
 }
 
 /// The example counts each chunk once, in spite of retries and kills.
@@ -164,6 +189,9 @@ fn a_new_output_is_complete() {
     }
     let manifest = String::from_utf8(place.read("my-output/Cargo.toml")).expect("UTF-8");
     assert!(manifest.contains("name = \"my-output\""), "{manifest}");
+    place.ok(&["new-output", "sender", "--from", "http"]);
+    let source = fs::read(root().join("examples/http/src/lib.rs")).expect("a file");
+    assert_eq!(place.read("sender/src/lib.rs"), source);
     let error = place.fails(&["new-output", "my-output"]);
     assert!(error.contains("exists already"), "{error}");
     let error = place.fails(&["new-output", "../up"]);

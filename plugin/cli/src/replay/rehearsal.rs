@@ -8,7 +8,8 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use flb_audit_core::text::quantity;
 use flb_audit_host::chunk::{Chunk, ChunkId};
-use flb_audit_host::component::{Answer, Component, Delivery, Ended, Instance, Level, Limits, Setting};
+use flb_audit_host::component::{Answer, Component, Delivery, Ended, Instance, Level, Limits};
+use flb_audit_host::settings::Settings;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::fs;
@@ -24,12 +25,8 @@ pub(crate) struct Options {
     /// first two may end with `within TIME` [default: retry each file, drain]
     #[arg(long, value_name = "FILE", requires = "output")]
     script: Option<PathBuf>,
-    /// A property of the component, without its `config.`
-    #[arg(long = "config", value_name = "NAME=VALUE", requires = "output")]
-    config: Vec<String>,
-    /// The directory that it may use
-    #[arg(long, value_name = "DIR", requires = "output")]
-    dir: Option<PathBuf>,
+    #[command(flatten)]
+    component: settings::Options,
     /// The longest time of a call
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = time)]
     deadline: Duration,
@@ -55,7 +52,7 @@ struct Rehearsal {
     component: Component,
     deadline: Duration,
     attempts_max: u32,
-    settings: Vec<Setting>,
+    settings: Settings,
     instance: Option<Instance>,
     attempts: HashMap<ChunkId, u32>,
     /// The chunks of each file in the steps. Each file is read once.
@@ -82,24 +79,25 @@ impl Options {
         let limits = Limits {
             memory_bytes_max: self.memory_limit,
             deadline: self.deadline,
-            directory: self.dir.clone(),
+            directory: self.component.dir.clone(),
             is_writable: true,
+            network: self.component.network(),
         };
         let mut rehearsal = Rehearsal {
             component: Component::from_file_metered(component, limits)?,
             deadline: self.deadline,
             attempts_max: self.attempts.max(1),
-            settings: Vec::new(),
+            settings: Settings::default(),
             instance: None,
             attempts: HashMap::new(),
             files: HashMap::new(),
             out: Stdout::new(),
         };
-        rehearsal.configure(&self.config)?;
+        rehearsal.configure(&self.component)?;
         for step in steps {
             rehearsal.step(step)?;
         }
-        if let Some(dir) = &self.dir {
+        if let Some(dir) = &self.component.dir {
             rehearsal.print(&written(dir)?)?;
         }
         rehearsal.out.end()
@@ -124,11 +122,11 @@ fn written(dir: &Path) -> Result<Value> {
 
 impl Rehearsal {
     /// Takes the settings that the component has properties for.
-    fn configure(&mut self, config: &[String]) -> Result<()> {
+    fn configure(&mut self, options: &settings::Options) -> Result<()> {
         let mut instance = self.component.instantiate(self.deadline)?;
         let properties = instance.properties(self.deadline);
         let properties = properties.map_err(|ended| anyhow::anyhow!("properties: {}", ended.reason))?;
-        self.settings = settings::read(config, &properties)?;
+        self.settings = options.settings(&properties)?;
         Ok(())
     }
 

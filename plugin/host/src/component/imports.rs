@@ -5,12 +5,14 @@ use anyhow::{Result, bail};
 use wasmparser::{BinaryReaderError, Parser, Payload};
 
 /// The interfaces that the host has, up to their versions.
-const LINKED: [&str; 8] = [
+const LINKED: [&str; 10] = [
     "fluent-bit:output/logging@",
     "fluent-bit:output/delivery@",
     "wasi:cli/",
     "wasi:clocks/",
     "wasi:filesystem/",
+    "wasi:http/outgoing-handler@",
+    "wasi:http/types@",
     "wasi:io/",
     "wasi:random/",
     "wasi:sockets/",

@@ -2,17 +2,22 @@
 
 use super::memory::Memory;
 use super::printed::Printed;
+use super::requests::{Client, Requests, refusal};
 use super::timer::Timer;
 use super::version::{Exports, Pre};
-use super::{Answer, Level, Limits, Property, Setting};
+use super::{Answer, Level, Limits, Property};
 use crate::chunk::Chunk;
 use crate::log::{self, Line};
+use crate::network::{Destination, Scheme};
+use crate::settings::Settings;
 use anyhow::{Context, Result, anyhow};
 use std::sync::Arc;
 use std::time::Duration;
 use wasmtime::component::ResourceTable;
 use wasmtime::{Store, Trap, WasmBacktrace};
+use wasmtime_wasi::sockets::SocketAddrUse;
 use wasmtime_wasi::{FsPerms, I32Exit, WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
+use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 /// An instantiated component.
 pub struct Instance {
@@ -26,7 +31,11 @@ pub(super) struct World {
     wasi: WasiCtx,
     table: ResourceTable,
     memory: Memory,
-    pub(super) lines: Vec<Line>,
+    http: WasiHttpCtx,
+    requests: Requests,
+    /// Known from `init` on.
+    settings: Settings,
+    lines: Vec<Line>,
     printed: Printed,
     delivery: Option<Delivery>,
 }
@@ -55,18 +64,25 @@ const DEADLINE: &str = "the deadline was exceeded";
 macro_rules! call {
     ($self:ident, $limit:ident, $function:ident $(, $argument:expr)*) => {{
         $self.store.set_epoch_deadline(1);
+        $self.store.data_mut().requests.begin($limit);
         // An error says that fuel is not counted.
         let _ = $self.store.set_fuel(u64::MAX);
         match $self.timer.run($limit, $self.exports.$function(&mut $self.store $(, $argument)*)) {
             Some(Ok(returned)) => Ok(returned),
-            Some(Err(error)) => Err(Ended { reason: reason(&$self.store, &error.into()) }),
+            Some(Err(error)) => Err(Ended { reason: $self.hide(reason(&$self.store, &error.into())) }),
             None => Err(Ended { reason: DEADLINE.to_owned() }),
         }
     }};
 }
 
 impl Instance {
-    pub(super) fn new(pre: &Pre, limits: &Limits, timer: Arc<Timer>, limit: Duration) -> Result<Instance> {
+    pub(super) fn new(
+        pre: &Pre,
+        limits: &Limits,
+        client: &Arc<Client>,
+        timer: Arc<Timer>,
+        limit: Duration,
+    ) -> Result<Instance> {
         let printed = Printed::default();
         let mut wasi = WasiCtxBuilder::new();
         wasi.stdout(printed.clone()).stderr(printed.clone());
@@ -74,7 +90,9 @@ impl Instance {
         // hangs blocks that thread, so no later instance starts while the operation may
         // still change a file.
         wasi.allow_blocking_current_thread(true);
-        wasi.allow_tcp(false).allow_udp(false).allow_ip_name_lookup(false);
+        let mut requests = Requests::new(Arc::clone(client));
+        requests.begin(limit);
+        allow_tcp(&mut wasi, client, &requests);
         if let Some(directory) = &limits.directory {
             let perms = if limits.is_writable { FsPerms::ReadWrite } else { FsPerms::ReadOnly };
             wasi.preopened_dir(directory, "/", perms)
@@ -85,6 +103,9 @@ impl Instance {
             wasi: wasi.build(),
             table: ResourceTable::new(),
             memory: Memory::new(limits.memory_bytes_max),
+            http: WasiHttpCtx::new(),
+            requests,
+            settings: Settings::default(),
             lines: Vec::new(),
             printed,
             delivery: None,
@@ -110,11 +131,12 @@ impl Instance {
     pub fn init(
         &mut self,
         limit: Duration,
-        settings: &[Setting],
+        settings: &Settings,
     ) -> Result<Result<Option<Duration>, String>, Ended> {
-        let begun = call!(self, limit, init, settings)?;
+        self.store.data_mut().settings = settings.clone();
+        let begun = call!(self, limit, init, settings.as_slice())?;
         let interval = |ticks| TICKS_MIN.max(Duration::from_millis(u64::from(ticks)));
-        Ok(begun.map(|ticks: Option<u32>| ticks.map(interval)))
+        Ok(begun.map(|ticks: Option<u32>| ticks.map(interval)).map_err(|reason| self.hide(reason)))
     }
 
     /// Delivers a chunk.
@@ -123,18 +145,22 @@ impl Instance {
         self.store.data_mut().delivery = Some(delivery);
         let answer = call!(self, limit, flush, &chunk.tag, &chunk.bytes);
         self.store.data_mut().delivery = None;
-        answer
+        Ok(match answer? {
+            Answer::Ok => Answer::Ok,
+            Answer::Retry(reason) => Answer::Retry(self.hide(reason)),
+            Answer::Refuse(reason) => Answer::Refuse(self.hide(reason)),
+        })
     }
 
     /// Calls `tick`, for work that is due without a chunk.
     pub fn tick(&mut self, limit: Duration) -> Result<Result<(), String>, Ended> {
-        call!(self, limit, tick)
+        Ok(call!(self, limit, tick)?.map_err(|reason| self.hide(reason)))
     }
 
     /// Calls `drain`, which ends the work.
     pub fn drain(&mut self, limit: Duration) -> Result<Result<(), String>, Ended> {
         let left = u32::try_from(limit.as_millis()).unwrap_or(u32::MAX);
-        call!(self, limit, drain, left)
+        Ok(call!(self, limit, drain, left)?.map_err(|reason| self.hide(reason)))
     }
 
     /// Returns the fuel that the last call used, if fuel is counted.
@@ -153,10 +179,38 @@ impl Instance {
         let world = self.store.data_mut();
         let mut lines = std::mem::take(&mut world.lines);
         let mut last = Vec::new();
-        log::push(&mut last, printed, &world.printed.take());
+        log::push(&mut last, printed, &world.settings.hide(world.printed.take()));
         lines.append(&mut last);
+        lines.append(&mut world.requests.notes.take());
         lines
     }
+
+    fn hide(&self, text: String) -> String {
+        self.store.data().settings.hide(text)
+    }
+}
+
+/// Lets an instance connect to the addresses that are listed for TCP, and to nothing else.
+fn allow_tcp(wasi: &mut WasiCtxBuilder, client: &Arc<Client>, requests: &Requests) {
+    wasi.allow_udp(false).allow_ip_name_lookup(false).allow_tcp(client.network().has(Scheme::Tcp));
+    let (client, notes) = (Arc::clone(client), requests.notes.clone());
+    wasi.socket_addr_check(move |address, purpose| {
+        let is_allowed = match purpose {
+            SocketAddrUse::TcpConnect => {
+                let ip = address.ip().to_string();
+                let destination = Destination::new(Scheme::Tcp, &ip, address.port());
+                let is_allowed = client.network().allows(&destination);
+                if !is_allowed {
+                    notes.push(Level::Error, &refusal(&destination));
+                }
+                is_allowed
+            }
+            // As a part of connecting.
+            SocketAddrUse::TcpBind => address.ip().is_unspecified() && address.port() == 0,
+            _ => false,
+        };
+        Box::pin(std::future::ready(is_allowed))
+    });
 }
 
 /// Returns as text why a call ended its instance.
@@ -184,7 +238,18 @@ impl WasiView for World {
     }
 }
 
+impl WasiHttpView for World {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView { hooks: &mut self.requests, table: &mut self.table, ctx: &mut self.http }
+    }
+}
+
 impl World {
+    /// Adds a message to the log, without secrets.
+    pub(super) fn log(&mut self, level: Level, message: String) {
+        log::push(&mut self.lines, level, &self.settings.hide(message));
+    }
+
     /// The delivery that is under way.
     pub(super) fn delivery(&self) -> wasmtime::Result<&Delivery> {
         self.delivery.as_ref().ok_or_else(|| wasmtime::Error::msg("no chunk is being delivered"))

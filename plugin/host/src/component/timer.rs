@@ -14,7 +14,8 @@ use wasmtime::Engine;
 
 /// Runs calls with a time limit each.
 pub(super) struct Timer {
-    runtime: Runtime,
+    /// Taken at the end.
+    runtime: Option<Runtime>,
     watch: Arc<Watch>,
     thread: Option<JoinHandle<()>>,
 }
@@ -48,14 +49,15 @@ impl Timer {
             .name("out_wasm_timer".to_owned())
             .spawn(move || watching.run(&engine))
             .context("no thread to be had")?;
-        Ok(Timer { runtime, watch, thread: Some(thread) })
+        Ok(Timer { runtime: Some(runtime), watch, thread: Some(thread) })
     }
 
     /// Runs a call. Returns `None` if the call was dropped because its time is over. An
     /// interrupted call returns by itself.
     pub(super) fn run<T>(&self, limit: Duration, call: impl Future<Output = T>) -> Option<T> {
+        let runtime = self.runtime.as_ref()?;
         self.watch.begin(limit);
-        let done = self.runtime.block_on(async { tokio::time::timeout(limit, call).await });
+        let done = runtime.block_on(async { tokio::time::timeout(limit, call).await });
         self.watch.end();
         done.ok()
     }
@@ -97,6 +99,10 @@ impl Watch {
 
 impl Drop for Timer {
     fn drop(&mut self) {
+        // A name that is being looked up holds a thread until the resolver gives up.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
         self.watch.state().is_over = true;
         self.watch.changed.notify_all();
         if let Some(thread) = self.thread.take() {

@@ -2,7 +2,6 @@
 //! The older ones still run.
 
 use super::instance::World;
-use crate::log;
 use anyhow::Result;
 use wasmtime::component::{HasSelf, InstancePre, Linker};
 use wasmtime::{Engine, Store};
@@ -143,7 +142,7 @@ impl Exports {
 
 impl v0_2::fluent_bit::output::logging::Host for World {
     fn log(&mut self, level: Level, message: String) -> wasmtime::Result<()> {
-        log::push(&mut self.lines, level, &message);
+        self.log(level, message);
         Ok(())
     }
 }
@@ -167,6 +166,6 @@ impl v0_1::fluent_bit::output::logging::Host for World {
             Old::Info => Level::Info,
             Old::Debug => Level::Debug,
         };
-        log::push(&mut self.lines, level, &message);
+        self.log(level, message);
     }
 }

@@ -2,8 +2,9 @@
 
 use super::desk::{Desk, Next};
 use crate::chunk::{Chunk, ChunkId};
-use crate::component::{Answer, Component, Delivery, Ended, Instance, Level, Property, Setting};
+use crate::component::{Answer, Component, Delivery, Ended, Instance, Level, Property};
 use crate::log::{self, Line};
+use crate::settings::Settings;
 use anyhow::{Result, anyhow};
 use std::collections::HashMap;
 use std::fs::File;
@@ -16,7 +17,7 @@ const TRIED_CHUNKS_MAX: usize = 4096;
 /// The state of the thread.
 pub(super) struct Worker {
     component: Component,
-    settings: Vec<Setting>,
+    settings: Settings,
     instance: Option<Instance>,
     failures_max: Option<u32>,
     tried: HashMap<ChunkId, Tried>,
@@ -56,7 +57,7 @@ impl Worker {
     ) -> Worker {
         Worker {
             component,
-            settings: Vec::new(),
+            settings: Settings::default(),
             instance: None,
             failures_max,
             tried: HashMap::new(),
@@ -104,7 +105,7 @@ impl Worker {
     }
 
     /// Makes the first instance.
-    pub(super) fn begin_with(&mut self, settings: Vec<Setting>) -> Result<()> {
+    pub(super) fn begin_with(&mut self, settings: Settings) -> Result<()> {
         self.settings = settings;
         self.begin().map(|_| ()).map_err(|not| anyhow!(not.reason))
     }

@@ -31,8 +31,13 @@ pub(crate) fn output(dir: &Path) -> Section {
 
 /// Returns the path of the component that does what its chunks' tags say.
 pub(crate) fn faulty() -> PathBuf {
+    component("out_faulty.wasm")
+}
+
+/// A component that does not ship.
+pub(crate) fn component(name: &str) -> PathBuf {
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
-    target.join("wasm32-wasip2/guest/out_faulty.wasm")
+    target.join("wasm32-wasip2/guest").join(name)
 }
 
 /// Makes a ledger trust the seals of a chain.

@@ -19,6 +19,7 @@ mod poll;
 mod private;
 mod process;
 mod prometheus;
+mod receiver;
 mod reference;
 mod sink;
 mod verify;
@@ -26,11 +27,18 @@ mod verify;
 use anyhow::Result;
 use case::{Case, FluentBit, Outcome};
 use host_tests::fluent_bit;
+use std::path::Path;
 use std::process::ExitCode;
 
 fn main() -> Result<ExitCode> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let [receive, port, dir] = &arguments[..]
+        && receive == receiver::RECEIVE
+    {
+        return receiver::run(port.parse()?, Path::new(dir)).map(|()| ExitCode::SUCCESS);
+    }
     let paths = fluent_bit::paths();
-    let named: Vec<String> = std::env::args().skip(1).collect();
+    let named = arguments;
     let is_named = |case: &&Case| named.is_empty() || named.iter().any(|name| case.name.contains(&**name));
     let (mut passed, mut failed, mut skipped) = (0, 0, 0);
     if paths.is_empty() {

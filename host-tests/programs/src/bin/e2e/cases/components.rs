@@ -2,12 +2,15 @@
 
 use crate::case::Place;
 use crate::forward::{Client, Entry};
-use crate::ledger::{self, faulty, output, start, wasm};
+use crate::ledger::{self, component, faulty, output, start, wasm};
 use crate::process::Process;
+use crate::receiver::{self, Receiver};
 use crate::{poll, verify};
 use anyhow::{Result, ensure};
 use host_tests::msgpack;
-use serde_json::json;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::fs;
 use std::net::TcpListener;
 use std::path::Path;
 use std::thread;
@@ -99,4 +102,99 @@ pub(crate) fn sleeping_at_the_start(place: &Place) -> Result<String> {
         took[0].as_secs_f64(),
         took[1].as_secs_f64()
     ))
+}
+
+/// The number of records for an HTTP output, and how often its receiver is killed.
+const SENT: u64 = 1200;
+const KILLS: u64 = 6;
+const TOKEN: &str = "a-token-that-nobody-logs";
+
+/// The example that sends batches: its receiver is killed again and again, between a batch
+/// and its answer as well, and then Fluent Bit once. Each record arrives once.
+pub(crate) fn batches_to_a_receiver_that_is_killed(place: &Place) -> Result<String> {
+    let kept = place.at("kept");
+    fs::create_dir(&kept)?;
+    fs::write(place.at("token"), format!("{TOKEN}\n"))?;
+    let free = || Ok::<_, anyhow::Error>(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port());
+    let (port, at) = (free()?, free()?);
+    let url = format!("http://127.0.0.1:{at}");
+    let sender = wasm(&component("out_http.wasm"))
+        .with("alias", "sender")
+        .with("match", "app")
+        .with("failure_limit", "no_limits")
+        .with("deadline", "5s")
+        .with("allow", &url)
+        .with("config.url", format!("{url}/ingest"))
+        .with("config.batch_size", "600")
+        .with("secret.token", place.at("token").display());
+    let refused = wasm(&component("out_http.wasm"))
+        .with("alias", "refused")
+        .with("match", "refused")
+        .with("config.url", "http://169.254.169.254/latest/meta-data")
+        .with("allow", &url);
+    let outputs = [sender, refused];
+    let mut receiver = Receiver::start(at, &kept)?;
+    let mut process = start(place, port, &outputs)?;
+    process.wait_for_log("stream processor started", 1)?;
+    let mut client = Client::connect(port)?;
+    client.send("refused", &[entry(0)])?;
+    for number in (0..SENT).step_by(10) {
+        client.send("app", &(number..number + 10).map(entry).collect::<Vec<_>>())?;
+        thread::sleep(Duration::from_millis(30));
+        if number % (SENT / KILLS) == 100 {
+            receiver.kill()?;
+            thread::sleep(Duration::from_millis(300));
+            receiver = Receiver::start(at, &kept)?;
+        }
+        if number == SENT / 2 {
+            receiver.kill()?;
+            // Until what was sent is on its disk.
+            thread::sleep(Duration::from_secs(3));
+            process.kill()?;
+            receiver = Receiver::start(at, &kept)?;
+            process = start(place, port, &outputs)?;
+            process.wait_for_log("stream processor started", 2)?;
+            client = Client::connect(port)?;
+        }
+    }
+    wait_until_sent(&kept, SENT)?;
+    let named = "[output:wasm:refused] the connection to http://169.254.169.254:80 was refused: \
+                 to allow it, add http://169.254.169.254:80 to `allow`";
+    process.wait_for_log(named, 1)?;
+    // Whatever comes late.
+    thread::sleep(Duration::from_secs(3));
+    let counts = sent(&kept)?;
+    let log = process.log()?;
+    process.kill()?;
+    ensure!(!log.contains(TOKEN), "the token is in the log");
+    let wrong: Vec<_> = counts.iter().filter(|(_, count)| **count != 1).take(10).collect();
+    ensure!(wrong.is_empty(), "numbers and how often they are there: {wrong:?}");
+    let repeated = receiver::repeated(&kept);
+    ensure!(repeated > 0, "no batch came again: nothing was proved");
+    Ok(format!(
+        "{} records once each in {} batches; {repeated} batches came again",
+        counts.len(),
+        receiver::batches(&kept)?.len()
+    ))
+}
+
+/// The numbers that a receiver has, and how often.
+fn sent(kept: &Path) -> Result<BTreeMap<u64, usize>> {
+    let mut counts = BTreeMap::new();
+    for (_, body) in receiver::batches(kept)? {
+        for line in body.lines() {
+            let line: Value = serde_json::from_str(line)?;
+            *counts.entry(line["record"]["number"].as_u64().unwrap_or(u64::MAX)).or_default() += 1;
+        }
+    }
+    Ok(counts)
+}
+
+fn wait_until_sent(kept: &Path, count: u64) -> Result<()> {
+    let has = || Ok(sent(kept)?.len() as u64);
+    poll::until(
+        &format!("{count} records at the receiver"),
+        || Ok((has()? >= count).then_some(())),
+        || has().map_or_else(|error: anyhow::Error| error.to_string(), |has| format!("{has} are there")),
+    )
 }

@@ -76,6 +76,10 @@ pub(crate) const ALL: &[Case] = &[
     Case { name: "a component that traps, hangs and eats memory", run: ledgers::faulty },
     Case { name: "a component that sleeps, beside a ledger", run: components::sleeping },
     Case { name: "a component that sleeps at the start", run: components::sleeping_at_the_start },
+    Case {
+        name: "batches over HTTP, to a receiver that is killed",
+        run: components::batches_to_a_receiver_that_is_killed,
+    },
     Case { name: "wrong properties of a component", run: ledgers::wrong_properties },
     Case { name: "fluent-bit-conf, filter and ledger", run: ledgers::shipped },
     Case { name: "fluent-bit-conf, ledger alone", run: ledgers::shipped_alone },
