@@ -185,13 +185,9 @@ impl Run<'_, '_> {
                 self.key(key, key_len)?;
                 return self.bare(piece, Kind::Integer).map(|()| true);
             }
-            Conversion::Boolean if !is_string => {
-                if piece.node.kind != Kind::Word {
-                    return Ok(false);
-                }
-            }
+            Conversion::Boolean if !is_string && piece.node.kind == Kind::Word => {}
             Conversion::Boolean => {
-                if !matches!(text, b"true" | b"false") {
+                if !is_string || !matches!(text, b"true" | b"false") {
                     return Ok(false);
                 }
                 self.key(key, key_len)?;

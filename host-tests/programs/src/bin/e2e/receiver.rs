@@ -62,7 +62,7 @@ pub(crate) fn run(port: u16, dir: &Path) -> Result<()> {
     let kept = batches(dir)?;
     let mut keys: HashSet<String> = kept.iter().map(|(key, _)| key.clone()).collect();
     // Without what was torn.
-    let lines: String = kept.iter().map(|batch| line(batch)).collect::<Result<_>>()?;
+    let lines: String = kept.iter().map(line).collect::<Result<_>>()?;
     fs::write(dir.join(KEPT), lines)?;
     let append = |name| OpenOptions::new().append(true).create(true).open(dir.join(name));
     let (mut kept, mut repeated) = (append(KEPT)?, append(REPEATED)?);
