@@ -3,6 +3,7 @@
 mod build;
 mod cases;
 mod find;
+mod fleet;
 mod inputs;
 mod install;
 mod outputs;

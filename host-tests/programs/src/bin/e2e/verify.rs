@@ -19,6 +19,7 @@ pub(crate) const ENCRYPTED: i32 = 5;
 pub(crate) const UNCLEAN_STOP: i32 = 6;
 pub(crate) const STATE_DAMAGED: i32 = 7;
 pub(crate) const GAP: i32 = 10;
+pub(crate) const SILENT: i32 = 14;
 pub(crate) const CONFLICT: i32 = 12;
 pub(crate) const TAMPERED: i32 = 20;
 pub(crate) const KEY_NOT_CERTIFIED: i32 = 21;
@@ -44,6 +45,16 @@ pub(crate) fn init(dir: &Path) -> Result<()> {
 /// Creates the state directory of a chain with keys, and a roster for it.
 pub(crate) fn init_with_keys(dir: &Path, roster: &Path) -> Result<()> {
     run(flb_audit().arg("init").arg(dir).args(["--node", "e2e", "--roster"]).arg(roster))
+}
+
+/// Makes a state directory of a chain that is enrolled.
+pub(crate) fn enroll(dir: &Path, node: &str, key: &Path) -> Result<()> {
+    run(flb_audit().arg("init").arg(dir).args(["--node", node, "--enroll"]).arg(key))
+}
+
+/// Runs a command on a fleet's keys.
+pub(crate) fn fleet(arguments: &[&str], files: &[&Path]) -> Result<()> {
+    run(flb_audit().arg("fleet").args(arguments).args(files))
 }
 
 /// Runs a command that must succeed.
@@ -140,6 +151,11 @@ impl Report {
             ensure!(is_expected, "verify found {found}");
         }
         Ok(())
+    }
+
+    /// Returns how many findings of a kind there are.
+    pub(crate) fn finding_count(&self, verdict: &str) -> u64 {
+        self.report["counts"][verdict].as_u64().unwrap_or_default()
     }
 
     /// Returns a number in the report.

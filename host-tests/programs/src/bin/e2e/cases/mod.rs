@@ -6,6 +6,7 @@ mod components;
 mod damaged;
 mod disks;
 mod faults;
+mod fleet;
 mod generated;
 mod image;
 mod keys;
@@ -87,6 +88,7 @@ pub(crate) const ALL: &[Case] = &[
     Case { name: "fluent-bit-conf, hello", run: ledgers::hello },
     Case { name: "schemas in every disposition", run: schemas::all_dispositions },
     Case { name: "a chain with keys", run: keys::signed },
+    Case { name: "nodes that a fleet has enrolled", run: fleet::enrolled },
     Case { name: "keys that change", run: keys::changed },
     Case { name: "keys that cannot be written", run: keys::not_written },
     Case { name: "keys: killed in the middle of a stream", run: restarts::killed_with_keys },
