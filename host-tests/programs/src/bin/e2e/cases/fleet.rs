@@ -27,7 +27,7 @@ pub(crate) fn enrolled(place: &Place) -> Result<String> {
     let sink = pipeline.sinks().next().context("no output")?.clone();
     let mut count = 0;
     for node in NODES.into_iter().chain(["stranger"]) {
-        let state = place.at(&format!("states/{node}"));
+        let state = place.at(format!("states/{node}"));
         match node {
             "stranger" => verify::init_with_keys(&state, &place.at("other.json"))?,
             _ => verify::enroll(&state, node, &key)?,
@@ -74,7 +74,8 @@ pub(crate) fn enrolled(place: &Place) -> Result<String> {
     let is_of_node = |line: &&str| !line.contains("stranger");
     let nodes = place.at("of-nodes");
     fs::write(&nodes, text.lines().filter(is_of_node).map(|line| format!("{line}\n")).collect::<String>())?;
-    let report = verify::verify_all(&[nodes.clone()], &[("--fleet", &public), ("--expect", &expected)])?;
+    let report =
+        verify::verify_all(std::slice::from_ref(&nodes), &[("--fleet", &public), ("--expect", &expected)])?;
     report.ensure(&[SILENT], NODES.len() * RECORDS)?;
     // A node that is gone is not silent.
     verify::fleet(&["retire", "--at", "2026-01-01"], &[&fleet, Path::new("node-4")])?;
