@@ -79,7 +79,7 @@ fn a_case_that_expects_nothing_is_refused() {
     place.write("policy.yaml", POLICY);
     for (file, text, said) in [
         ("a.yaml", "- {record: {}}", "a.yaml:1: expects nothing"),
-        ("b.yaml", "record: {}", "b.yaml: has to be a list"),
+        ("b.yaml", "record: {}", "b.yaml: must be a list"),
         ("c.ndjson", "{\"record\":{},\"gon\":[]}", "c.ndjson:1: unknown field"),
         ("d.ndjson", "{", "d.ndjson:1"),
     ] {

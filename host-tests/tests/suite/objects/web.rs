@@ -42,7 +42,7 @@ fn answers_that_break_off_are_taken_up_again() {
 #[test]
 fn part_of_an_object_is_not_the_object() {
     for (fault, what) in
-        [(Fault::BreaksWithoutTag, ""), (Fault::Changes, "written anew"), (Fault::NotThere, "no such object")]
+        [(Fault::BreaksWithoutTag, ""), (Fault::Changes, "overwritten"), (Fault::NotThere, "no such object")]
     {
         let (said, _) = said(fault);
         let report = said.report();
