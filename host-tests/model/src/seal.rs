@@ -67,7 +67,7 @@ pub struct Good {
     pub n: u64,
     /// The handovers: key, place, and the head before it
     pub since: Vec<(u64, Place, [u8; 32])>,
-    /// What it says of a fleet
+    /// Its statement about a fleet
     pub enrollment: Option<Enrollment>,
 }
 

@@ -152,7 +152,7 @@ impl Fleet {
     /// Reads fleet.json.
     pub(crate) fn read(path: &Path) -> Result<Fleet> {
         let text = fs::read(path).with_context(|| format!("{}: cannot be read", path.display()))?;
-        // What the parser says of a file with a private key would show the key.
+        // The parser's message about a file with a private key would show the key.
         let fleet: Option<Fleet> = serde_json::from_slice(&text).ok();
         let fleet = fleet.with_context(|| {
             format!(

@@ -27,7 +27,7 @@ pub enum Scheme {
     Tcp,
 }
 
-/// Where a connection goes to: `SCHEME://HOST:PORT`.
+/// The destination of a connection: `SCHEME://HOST:PORT`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Destination {
     pub(crate) scheme: Scheme,

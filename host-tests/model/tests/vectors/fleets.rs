@@ -11,7 +11,7 @@ fn fleet() -> Enroller {
     Enroller::fleet(101)
 }
 
-/// What a verifier knows of the fleet.
+/// The fleet's public part, as a verifier has it.
 fn known() -> Option<Value> {
     Some(object([("fleet", string(&fleet().public()))]))
 }
@@ -28,7 +28,7 @@ fn enrolled(salt: u8, by: &Enroller, node: &str, since: u64, until: Option<u64>)
     Case { roster: None, fleet: known(), ..sealed_by(forge) }
 }
 
-/// The same of node `n1`.
+/// Three segments of the chain of node `n1`.
 fn member() -> Case {
     enrolled(21, &fleet(), "n1", ENROLLED, None)
 }

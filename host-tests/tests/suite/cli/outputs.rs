@@ -123,7 +123,7 @@ fn components_are_checked() {
     assert!(error.contains("it imports wasi:keyvalue/store@0.2.0, which outputs do not have"), "{error}");
 }
 
-/// What one output records, another is given, with the same tags and bytes.
+/// Chunks that one output has recorded are replayed to another, with the same tags and lengths.
 #[test]
 fn recorded_chunks_are_replayed() {
     let place = Place::new();

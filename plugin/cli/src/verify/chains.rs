@@ -28,7 +28,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::ops::RangeInclusive;
 
-/// How many chains that nobody vouches for are followed.
+/// The maximum number of chains that are followed although nobody vouches for them.
 const UNKNOWN_CHAINS_MAX: usize = 10_000;
 
 /// The records that were read of all chains.
@@ -42,7 +42,7 @@ pub(super) struct Chains<'a> {
     pub(super) roster: Option<&'a Roster>,
     /// The chains that a fleet has enrolled.
     pub(super) enrolled: Enrolled,
-    /// How many of the chains nobody vouches for, as far as has been read.
+    /// The number of chains read so far that nobody vouches for.
     unknown_chains: usize,
     /// The number of records with keys that are not under the seal.
     pub(super) with_unsealed_keys: u64,

@@ -43,7 +43,7 @@ pub(super) struct Term {
     pub(super) to: Option<u64>,
 }
 
-/// How many names of a chain are remembered.
+/// The maximum number of a chain's names that are remembered.
 const TERMS_MAX: usize = 100;
 
 /// The chains that a fleet has enrolled, as good checkpoints state it.
@@ -115,7 +115,7 @@ impl Expected {
     }
 }
 
-/// What there is of a node, or of one of its chains by name.
+/// A node, or one of its chains by name, as far as the records show it.
 #[derive(Default)]
 struct Node {
     /// When it was there: from, and up to, exclusive.

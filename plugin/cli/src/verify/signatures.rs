@@ -84,7 +84,7 @@ pub(crate) struct Verifier<'a> {
     enrolled: HashMap<ChainId, Enrollment>,
 }
 
-/// How many chains are remembered; with more it starts anew.
+/// The number of chains that are remembered. Beyond it, the memory starts anew.
 const CHAINS_MAX: usize = 100_000;
 
 impl<'a> Verifier<'a> {

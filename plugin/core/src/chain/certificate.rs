@@ -125,7 +125,7 @@ pub struct KeyStatement {
     /// The certificates that lead from this key, and from the two before it, to key 0;
     /// sorted by number.
     pub certificates: Vec<Certificate>,
-    /// That the chain is one of a fleet's.
+    /// The statement that the chain belongs to a fleet.
     pub enrollment: Option<Box<Enrollment>>,
     /// Since when it is in force, and the key before it.
     pub since: Vec<Handover>,

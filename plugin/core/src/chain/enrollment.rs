@@ -179,10 +179,8 @@ impl Enrollment {
             Some(lent) => lent.public,
         };
         let message = self.message().map_err(|_| NotEnrolled::Signature)?;
-        match is_node_name(&self.node) && signer.has_signed(&message, &self.signature) {
-            true => Ok(()),
-            false => Err(NotEnrolled::Signature),
-        }
+        let is_signed = is_node_name(&self.node) && signer.has_signed(&message, &self.signature);
+        if is_signed { Ok(()) } else { Err(NotEnrolled::Signature) }
     }
 
     /// Writes it as a checkpoint has it under `key.fleet`, in canonical form.

@@ -341,12 +341,12 @@ impl Run<'_, '_> {
     }
 }
 
-/// How many conditions a source has.
+/// Returns the number of a source's conditions.
 fn conditions(source: &Source) -> u16 {
     source.counts & 0xff
 }
 
-/// How many cuts it has.
+/// Returns the number of a source's cuts.
 fn cuts(source: &Source) -> u16 {
     source.counts >> 8
 }

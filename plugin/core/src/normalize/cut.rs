@@ -27,7 +27,7 @@ pub(super) fn cut(program: &Program<'_>, cut: &Cut, text: &[u8]) -> Option<Range
     }
 }
 
-/// Where the text behind so many separators starts.
+/// Finds the start of the text behind this number of separators.
 fn rest(text: &[u8], separator: &[u8], count: u16) -> Option<usize> {
     (0..count).try_fold(0, |start, _| Some(find(text, separator, start)? + separator.len()))
 }

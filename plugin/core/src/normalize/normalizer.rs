@@ -26,8 +26,6 @@ pub(crate) struct Normalizer<'p> {
     event: Vec<Node>,
     slots: Vec<u32>,
     raw: Vec<u8>,
-    /// Where each member came from, if that is asked for.
-    trace: Option<Vec<(u32, u16)>>,
 }
 
 impl<'p> Normalizer<'p> {
@@ -41,7 +39,6 @@ impl<'p> Normalizer<'p> {
             event: Vec::new(),
             slots: Vec::new(),
             raw: Vec::new(),
-            trace: None,
         })
     }
 
@@ -83,14 +80,10 @@ impl<'p> Normalizer<'p> {
             output::write(tape, source, &mut self.raw)?;
         }
         let budget = (2 * source.len() + EVENT_BYTES_MORE).min(RECORD_BYTES_MAX);
-        if let Some(trace) = &mut self.trace {
-            trace.clear();
-        }
         let program = &mapping.program;
         let mut run =
             Run::new(program, tape, source, &mut self.event, &mut self.slots, case.class, millis, budget);
         run.raw = mapping.keeps_text.then_some(&self.raw);
-        run.trace = self.trace.as_mut();
         run.run(case.turn, case.turns)?;
         self.is_done = run.budget.is_some();
         if self.is_done {

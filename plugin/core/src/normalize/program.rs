@@ -20,7 +20,7 @@ pub const NONE: u16 = u16::MAX;
 pub const ELEMENTS_MAX: usize = 64;
 /// The number of steps of a path through a record.
 pub const STEPS_MAX: usize = 8;
-/// How deep containers of an event are nested, without what is copied into them.
+/// The maximum depth of an event's containers, without the values copied into them.
 pub const TARGET_DEPTH_MAX: usize = 12;
 
 /// Makes a struct of 16-bit numbers out of each line, which is a row of a table.
@@ -51,11 +51,11 @@ rows! {
     Case[5] {
         /// The first of its conditions.
         condition,
-        /// How many conditions it has.
+        /// The number of its conditions.
         conditions,
         /// The first of its turns.
         turn,
-        /// How many turns it has.
+        /// The number of its turns.
         turns,
         /// The uid of its class.
         class,
@@ -64,9 +64,9 @@ rows! {
     State[3] {
         /// The first of the elements that are told by a member.
         pick,
-        /// How many of these there are.
+        /// The number of these.
         picks,
-        /// How many elements at the start are looked at.
+        /// The number of elements at the start that are looked at.
         elements,
     }
     /// A step from a container into a member or element.
@@ -79,18 +79,18 @@ rows! {
         slot,
         /// 1 if it leads to an element.
         is_element,
-        /// Where the key is in the texts, or the number of the element.
+        /// The key's place in the texts, or the number of the element.
         start,
         /// The length of the key.
         len,
     }
     /// An element that is told by one of its members.
     Pick[6] {
-        /// Where the member's key is in the texts.
+        /// The place of the member's key in the texts.
         key,
         /// Its length.
         key_len,
-        /// Where the member's text is.
+        /// The place of the member's text.
         text,
         /// Its length.
         text_len,
@@ -107,25 +107,23 @@ rows! {
         flags,
         /// The slot.
         slot,
-        /// Where the text is that the value is compared with, or a type.
+        /// The place of the text that the value is compared with, or a type.
         start,
         /// Its length.
         len,
     }
     /// An operation: it writes a part of the event.
-    Op[6] {
+    Op[5] {
         /// An [`OpCode`].
         code,
-        /// Where the key is in the tokens.
+        /// The key's place in the tokens.
         key,
         /// The length of the key; 0 for an element.
         key_len,
         /// The first of a member's sources; a slot; a loop.
         a,
-        /// How many sources there are; what else there is to say.
+        /// The number of sources, or a second number that the code needs.
         b,
-        /// The line of the mapping that it is from.
-        line,
     }
     /// A source of a member's value.
     Source[6] {
@@ -139,7 +137,7 @@ rows! {
         cut,
         /// The lookup.
         lookup,
-        /// How many conditions there are, and 256 times how many cuts.
+        /// The number of conditions, plus 256 times the number of cuts.
         counts,
     }
     /// A place of the hash table of edges.
@@ -156,13 +154,13 @@ rows! {
     Cut[6] {
         /// A [`CutAt`].
         at,
-        /// How many separators come before the part.
+        /// The number of separators before the part.
         count,
-        /// Where the text before the part is.
+        /// The place of the text before the part.
         before,
         /// Its length.
         before_len,
-        /// Where the text after the part is.
+        /// The place of the text after the part.
         after,
         /// Its length.
         after_len,
@@ -171,9 +169,9 @@ rows! {
     Lookup[4] {
         /// The first of its entries.
         entry,
-        /// How many entries it has.
+        /// The number of its entries.
         entries,
-        /// Where the constant for other texts is in the tokens; [`NONE`] if there is none.
+        /// The place in the tokens of the constant for other texts; [`NONE`] if there is none.
         default,
         /// Its length.
         default_len,
@@ -182,22 +180,22 @@ rows! {
     Entry[5] {
         /// A [`Fits`].
         fits,
-        /// Where its text is.
+        /// The place of its text.
         start,
         /// The length of the text.
         len,
-        /// Where the constant is in the tokens.
+        /// The constant's place in the tokens.
         token,
         /// Its length.
         token_len,
     }
-    /// What is done with each element of an array.
+    /// A loop over the elements of an array.
     Loop[5] {
         /// The state of an element; [`NONE`] if nothing in it is looked for.
         state,
         /// The slot of the element, the first of those that are filled for each.
         slot,
-        /// How many slots these are.
+        /// The number of these slots.
         slots,
         /// The slot of the array.
         array,
@@ -206,18 +204,18 @@ rows! {
     }
     /// The members of an element that are a key and its value.
     Pair[4] {
-        /// Where the name of the key's member is.
+        /// The place of the name of the key's member.
         key,
         /// Its length.
         key_len,
-        /// Where the name of the value's member is.
+        /// The place of the name of the value's member.
         value,
         /// Its length.
         value_len,
     }
     /// A text that stands for nothing.
     Absent[2] {
-        /// Where it is.
+        /// Its place.
         start,
         /// Its length.
         len,
@@ -290,7 +288,7 @@ numbered! {
         /// It is of this type: a [`ValueType`](crate::recognize::ValueType).
         Type,
     }
-    /// What becomes of a value.
+    /// The conversion of a value.
     Conversion {
         /// It is copied.
         Copy,
@@ -325,7 +323,7 @@ numbered! {
         /// It is in nanoseconds.
         Nanoseconds,
     }
-    /// Where a part of a text is.
+    /// The way in which a part of a text is found.
     CutAt {
         /// Behind the first text `before`, up to the next text `after`.
         First,
@@ -336,7 +334,7 @@ numbered! {
         /// Behind separator `count`.
         Rest,
     }
-    /// How a text fits an entry.
+    /// The way in which a text fits an entry.
     Fits {
         /// It is the entry's text.
         Is,
@@ -365,7 +363,7 @@ macro_rules! tables {
             $($(#[doc = $doc])+ pub $field: Vec<$row>,)+
             /// The number of slots.
             pub slots: u16,
-            /// How much deeper than the record its event may be.
+            /// The number of levels by which its event may be deeper than the record.
             pub depth: u16,
             /// Keys and constants, as they stand in JSON.
             pub tokens: Vec<u8>,
@@ -455,7 +453,7 @@ tables! {
     /// The conditions.
     questions: Question[5],
     /// The operations of all cases, each once.
-    ops: Op[6],
+    ops: Op[5],
     /// The operations of each case, in their order.
     turns: Turn[1],
     /// The sources of the members.
@@ -481,7 +479,7 @@ impl<'a> Program<'a> {
         self.texts.get(start.into()..usize::from(start) + usize::from(len)).unwrap_or_default()
     }
 
-    /// How many texts stand for nothing.
+    /// Returns the number of texts that stand for nothing.
     #[inline(always)]
     pub(super) fn absent_len(&self) -> usize {
         self.absent.len()
@@ -523,7 +521,7 @@ impl<'a> Program<'a> {
     }
 }
 
-/// Where the search for an edge begins.
+/// Returns the place at which the search for an edge begins.
 #[inline(always)]
 fn bucket_of(from: u16, hash: u64) -> usize {
     let mixed = (hash ^ u64::from(from) << 40).wrapping_mul(0x9e37_79b9_7f4a_7c15);

@@ -8,7 +8,7 @@ use crate::record::tape::{ENTERED, Kind, Node, PATCHED, REMOVED, TAKEN};
 /// A container whose rest is being written.
 #[derive(Clone, Copy, Default)]
 struct Open {
-    /// Where it is on the record's tape, and in the event.
+    /// Its places on the record's tape and in the event.
     from: u32,
     to: u32,
     /// True if something of it is left.

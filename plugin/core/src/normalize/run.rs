@@ -11,7 +11,7 @@ use alloc::vec::Vec;
 const OPEN_MAX: usize = TARGET_DEPTH_MAX + 2;
 /// The activity that has no number of its own.
 const OTHER_ACTIVITY: u64 = 99;
-/// How many members of an element are looked at for a pair.
+/// The maximum number of members of an element that are looked at for a pair.
 const PAIR_MEMBERS_MAX: usize = 16;
 
 /// One run over a record.
@@ -28,12 +28,10 @@ pub(super) struct Run<'a, 'p> {
     pub(super) class: u16,
     /// The redacted record, if the event is to have it as text.
     pub(super) raw: Option<&'a [u8]>,
-    /// Where in the tape's buffer the tokens are.
+    /// The place of the tokens in the tape's buffer.
     pub(super) tokens: u32,
-    /// How many bytes may be copied yet; none if they ran out.
+    /// The number of bytes that may still be copied; `None` once they have run out.
     pub(super) budget: Option<usize>,
-    /// Where each member came from: its node, and the source or the operation.
-    pub(super) trace: Option<&'a mut Vec<(u32, u16)>>,
     activity: u64,
     open: [u32; OPEN_MAX],
     depth: usize,
@@ -72,7 +70,6 @@ impl<'a, 'p> Run<'a, 'p> {
             raw: None,
             tokens: 0,
             budget: Some(budget),
-            trace: None,
             activity: 0,
             open: [0; OPEN_MAX],
             depth: 0,
@@ -138,13 +135,9 @@ impl<'a, 'p> Run<'a, 'p> {
     fn sources(&mut self, op: &Op) -> Result<bool, OutOfMemory> {
         for index in op.a..op.a.saturating_add(op.b) {
             let Some(source) = self.program.sources(index.into()) else { break };
-            let node = self.event.len() as u32;
             if self.member(op.key, op.key_len, &source)? {
                 if op.code == OpCode::Activity as u16 {
                     self.remember_activity();
-                }
-                if let Some(trace) = &mut self.trace {
-                    trace.push((node, op.line));
                 }
                 return Ok(true);
             }
@@ -168,7 +161,6 @@ impl<'a, 'p> Run<'a, 'p> {
         }
         node.flags |= ENTERED;
         let end = node.next as usize;
-        self.trace_here(op.line);
         self.key(op.key, op.key_len)?;
         self.begin(Kind::Array)?;
         Ok(Some(Running { row, body, next: index + 1, end, left: ELEMENTS_MAX }))
@@ -226,7 +218,6 @@ impl<'a, 'p> Run<'a, 'p> {
         if self.tape.nodes[array].kind != Kind::Array {
             return Ok(false);
         }
-        self.trace_here(op.line);
         let before = self.event.len();
         self.key(op.key, op.key_len)?;
         self.begin(Kind::Object)?;
@@ -319,13 +310,6 @@ impl<'a, 'p> Run<'a, 'p> {
     #[inline(always)]
     pub(super) fn spend(&mut self, bytes: usize) {
         self.budget = self.budget.and_then(|left| left.checked_sub(bytes));
-    }
-
-    fn trace_here(&mut self, line: u16) {
-        let node = self.event.len() as u32;
-        if let Some(trace) = &mut self.trace {
-            trace.push((node, line));
-        }
     }
 
     pub(super) fn begin(&mut self, kind: Kind) -> Result<(), OutOfMemory> {

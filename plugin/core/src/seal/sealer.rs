@@ -60,7 +60,7 @@ const SEAL_BYTES_RESERVED: usize = 6 * TAG_BYTES_MAX + (1 << 10);
 /// let (id, run) = (ChainId::from_random([1; 9]), Run::from_random([2; 6]));
 /// let next = Place { segment: 1, run, sequence: 0 };
 /// let chain = Chain { id, algorithm: Algorithm::default(), next, head: GENESIS, link: None };
-/// let mut sealer = Sealer::new(chain, Notes::NONE, None).expect("memory");
+/// let mut sealer = Sealer::new(chain, Notes::NONE, None)?;
 ///
 /// let record = br#"{"actor":"ann","action":"login"}"#;
 /// let event = Event {
@@ -71,6 +71,7 @@ const SEAL_BYTES_RESERVED: usize = 6 * TAG_BYTES_MAX + (1 << 10);
 ///     record_len: record.len(),
 /// };
 /// assert!(sealer.seal(&event).starts_with(br#"{"actor":"ann","action":"login","audit":{"chain":"#));
+/// # Ok::<(), flb_audit_core::OutOfMemory>(())
 /// ```
 #[derive(Debug)]
 pub struct Sealer<'p> {
@@ -210,10 +211,7 @@ impl<'p> Sealer<'p> {
             Some(normalizer) => normalizer.choose(event.tag, &mut self.tape, record)?,
             None => false,
         };
-        let mut worded = None;
-        if is_mapped {
-            worded = Some(self.normalize(event, record)?);
-        }
+        let worded = if is_mapped { Some(self.normalize(event, record)?) } else { None };
         self.canonical.write(&mut self.tape, record)?;
         if worded.is_none() {
             self.check_without_duplicates(record)?;

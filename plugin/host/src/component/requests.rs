@@ -26,7 +26,7 @@ type Rest = Box<dyn Future<Output = Result<(), Error>> + Send>;
 /// Makes the connections of all instances.
 pub(super) struct Client {
     network: Network,
-    /// None if no destination has TLS.
+    /// `None` if no destination has TLS.
     tls: Option<TlsConnector>,
 }
 

@@ -8,6 +8,7 @@ mod compile;
 mod read;
 
 pub(crate) use compile::{Chosen, parts, paths};
+pub(crate) use read::value_type;
 
 use crate::normalize;
 use crate::paths::Step;

@@ -21,13 +21,6 @@ const KEYS: [&str; 11] = [
     "cases",
     "records",
 ];
-const TYPES: [(&str, ValueType); 5] = [
-    ("object", ValueType::Object),
-    ("array", ValueType::Array),
-    ("string", ValueType::String),
-    ("number", ValueType::Number),
-    ("boolean", ValueType::Boolean),
-];
 
 /// Reads a format.
 pub(super) fn format(name: &'static str, source: &str, mapping_text: Option<&'static str>) -> Read<Format> {
@@ -107,11 +100,8 @@ fn conditions(node: &Node) -> Read<Vec<Condition>> {
     }
     if let Some(node) = rule.get("type") {
         for (path, wanted) in any_mapping(node, "`type`")?.iter() {
-            let name = text(wanted, "a type")?.as_str();
-            let Some((_, value_type)) = TYPES.iter().find(|(known, _)| *known == name) else {
-                return Err(problem(wanted, unknown("type", name, &TYPES.map(|(known, _)| known))));
-            };
-            conditions.push(condition(path, Operation::Type, "", (*value_type as u8, 0))?);
+            let value_type = value_type(wanted)?;
+            conditions.push(condition(path, Operation::Type, "", (value_type as u8, 0))?);
         }
     }
     if let Some(node) = rule.get("some") {
@@ -147,4 +137,20 @@ fn condition(
     };
     let path = steps.into_iter().map(key).collect::<Read<_>>()?;
     Ok(Condition { operation, path, text: wanted.into(), operand })
+}
+
+/// Reads the name of a type, in a condition on a value.
+pub(crate) fn value_type(node: &Node) -> Read<ValueType> {
+    const TYPES: [(&str, ValueType); 5] = [
+        ("object", ValueType::Object),
+        ("array", ValueType::Array),
+        ("string", ValueType::String),
+        ("number", ValueType::Number),
+        ("boolean", ValueType::Boolean),
+    ];
+    let name = text(node, "a type")?.as_str();
+    let known = TYPES.iter().find(|(known, _)| *known == name);
+    let (_, value_type) =
+        known.ok_or_else(|| problem(node, unknown("type", name, &TYPES.map(|(known, _)| known))))?;
+    Ok(*value_type)
 }

@@ -14,7 +14,7 @@ const ACTIVITY: &str = "activity_id";
 const ACTIVITY_NAME: &str = "activity_name";
 const SEVERITY: &str = "severity_id";
 const TIME: &str = "time";
-/// What an event has if its mapping says nothing of it.
+/// The members that an event has even if its mapping does not name them.
 const UNKNOWN_ACTIVITY: &str = "0";
 const INFORMATIONAL: &str = "1";
 
@@ -44,7 +44,7 @@ struct Tree<'m> {
     has_elements: bool,
 }
 
-/// What else a member is.
+/// The part that a member plays beside its value.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Role {
     Plain,
@@ -66,7 +66,7 @@ struct Compiler {
     parts: ProgramParts,
     tokens: HashMap<String, (u16, u16)>,
     texts: HashMap<Vec<u8>, (u16, u16)>,
-    /// That of the record, and those of loops.
+    /// The scope of the record, then those of loops.
     scopes: Vec<Scope>,
     /// The elements that states tell by a member: they have to stand together.
     picks: BTreeMap<u16, Vec<core::Pick>>,
@@ -87,11 +87,11 @@ impl Compiler {
         let turn = self.parts.turns.len() as u16;
         for path in &case.drop {
             let slot = self.slot(path, 0);
-            self.op(OpCode::Drop, "", slot, 0, case.line);
+            self.op(OpCode::Drop, "", slot, 0);
         }
         self.members(&tree, 0, 1, case.line)?;
-        self.op(OpCode::RawData, "raw_data", 0, 0, case.line);
-        self.op(OpCode::Unmapped, "unmapped", 0, 0, case.line);
+        self.op(OpCode::RawData, "raw_data", 0, 0);
+        self.op(OpCode::Unmapped, "unmapped", 0, 0);
         let turns = self.parts.turns.len() as u16 - turn;
         self.parts.cases.push(core::Case { condition, conditions, turn, turns, class: case.class });
         Ok(())
@@ -107,13 +107,13 @@ impl Compiler {
         for ((_, name), member) in &tree.members {
             let Some((field, role)) = member.field else {
                 let code = if member.has_elements { OpCode::Array } else { OpCode::Object };
-                self.op(code, name, 0, 0, line);
+                self.op(code, name, 0, 0);
                 self.members(member, scope, depth + 1, line)?;
-                self.op(OpCode::Close, "", 0, 0, line);
+                self.op(OpCode::Close, "", 0, 0);
                 continue;
             };
             match &field.value {
-                _ if role == Role::TypeUid => self.op(OpCode::TypeUid, name, 0, 0, field.line),
+                _ if role == Role::TypeUid => self.op(OpCode::TypeUid, name, 0, 0),
                 Value::Sources(sources) => {
                     let (first, count) = self.sources(sources, scope);
                     let code = match role {
@@ -121,7 +121,7 @@ impl Compiler {
                         _ if depth == 1 && *name == ACTIVITY_NAME => OpCode::ActivityName,
                         _ => OpCode::Member,
                     };
-                    self.op(code, name, first, count, field.line);
+                    self.op(code, name, first, count);
                 }
                 Value::Each(arrays) => {
                     for (at, each) in arrays.iter().enumerate() {
@@ -133,7 +133,7 @@ impl Compiler {
                     let ((key, key_len), (value, value_len)) =
                         (self.text(escaped(key).as_bytes()), self.text(escaped(value).as_bytes()));
                     self.parts.pairs.push(core::Pair { key, key_len, value, value_len });
-                    self.op(OpCode::Pairs, name, slot, self.parts.pairs.len() as u16 - 1, field.line);
+                    self.op(OpCode::Pairs, name, slot, self.parts.pairs.len() as u16 - 1);
                     self.depth = self.depth.max(depth + 1);
                 }
             }
@@ -150,7 +150,7 @@ impl Compiler {
         let inner = self.scopes.len();
         self.scopes.push(Scope::default());
         self.scopes[inner].steps.insert((NONE, Step::Member(ELEMENT.into())), (slot, NONE));
-        self.op(OpCode::Each, name, row, u16::from(is_other), each.line);
+        self.op(OpCode::Each, name, row, u16::from(is_other));
         match &each.item {
             Item::Object(fields) => {
                 let mut tree = Tree::default();
@@ -159,10 +159,10 @@ impl Compiler {
             }
             Item::Value(sources) => {
                 let (first, count) = self.sources(sources, inner);
-                self.op(OpCode::Member, "", first, count, each.line);
+                self.op(OpCode::Member, "", first, count);
             }
         }
-        self.op(OpCode::Next, "", 0, 0, each.line);
+        self.op(OpCode::Next, "", 0, 0);
         self.parts.loops[usize::from(row)] = core::Loop {
             state: self.scopes[inner].root.unwrap_or(NONE),
             slot,
@@ -173,12 +173,9 @@ impl Compiler {
         Ok(())
     }
 
-    fn op(&mut self, code: OpCode, key: &str, a: u16, b: u16, line: usize) {
+    fn op(&mut self, code: OpCode, key: &str, a: u16, b: u16) {
         let (key, key_len) = if key.is_empty() { (0, 0) } else { self.token(&format!("\"{key}\"")) };
-        let is_part = matches!(code, OpCode::Object | OpCode::Array | OpCode::Close | OpCode::Next);
-        // Without a line, those of all cases are the same.
-        let line = if is_part { 0 } else { line.min(usize::from(u16::MAX)) as u16 };
-        let row = core::Op { code: code as u16, key, key_len, a, b, line };
+        let row = core::Op { code: code as u16, key, key_len, a, b };
         let (op, _) = intern(&mut self.parts.ops, &[row]);
         self.parts.turns.push(core::Turn { op });
     }
@@ -354,7 +351,7 @@ impl Compiler {
             (state.pick, state.picks) = (self.parts.picks.len() as u16, picks.len() as u16);
             self.parts.picks.extend(picks);
         }
-        // Of `unmapped`, and of an element.
+        // One for `unmapped`, and one for an element.
         self.parts.depth = self.depth as u16 + 2;
         let message = "the mapping is too long: its texts come to more than 64 KiB".into();
         self.parts.write().ok_or(Problem { line: 1, column: 1, message })

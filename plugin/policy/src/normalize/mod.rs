@@ -56,7 +56,7 @@ struct Case {
     line: usize,
 }
 
-/// What a member of the event is made of.
+/// The value of a member of the event.
 #[derive(Clone, Debug)]
 struct Field {
     value: Value,
@@ -116,7 +116,7 @@ struct Each {
     line: usize,
 }
 
-/// What an element becomes.
+/// The form that an element takes.
 #[derive(Clone, Debug)]
 enum Item {
     Object(BTreeMap<Target, Field>),

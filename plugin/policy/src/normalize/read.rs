@@ -2,10 +2,10 @@
 
 use super::path::{self, Step, Target};
 use super::{Case, Conditions, Cut, Each, Field, From, Item, Lookup, Mapping, Question, Source, Value};
+use crate::formats::value_type;
 use crate::policy::list;
 use crate::yaml::{Problem, Read, any_mapping, document, mapping, problem, scalar_problem, text, unknown};
 use flb_audit_core::normalize::{Conversion, CutAt, Fits, Test};
-use flb_audit_core::recognize::ValueType;
 use marked_yaml::Node;
 use marked_yaml::types::{MarkedMappingNode, MarkedScalarNode};
 use std::collections::BTreeMap;
@@ -33,13 +33,6 @@ const CONVERSIONS: [(&str, Conversion); 11] = [
     ("milliseconds", Conversion::Milliseconds),
     ("microseconds", Conversion::Microseconds),
     ("nanoseconds", Conversion::Nanoseconds),
-];
-const TYPES: [(&str, ValueType); 5] = [
-    ("object", ValueType::Object),
-    ("array", ValueType::Array),
-    ("string", ValueType::String),
-    ("number", ValueType::Number),
-    ("boolean", ValueType::Boolean),
 ];
 const TEXT_TESTS: [(&str, Test); 4] =
     [("is", Test::Is), ("starts", Test::Starts), ("ends", Test::Ends), ("contains", Test::Contains)];
@@ -406,12 +399,8 @@ fn conditions(node: &Node) -> Read<Conditions> {
     }
     if let Some(node) = when.get("type") {
         for (path, wanted) in any_mapping(node, "`type`")?.iter() {
-            let name = text(wanted, "a type")?.as_str();
-            let Some((_, kind)) = TYPES.iter().find(|(known, _)| *known == name) else {
-                return Err(problem(wanted, unknown("type", name, &TYPES.map(|(known, _)| known))));
-            };
+            let kind = value_type(wanted)? as u16;
             let path = record_path(path)?;
-            let kind = *kind as u16;
             all.push(vec![Question { path, test: Test::Type, text: String::new(), kind, is_negated: false }]);
         }
     }

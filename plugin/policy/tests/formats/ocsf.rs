@@ -1,4 +1,5 @@
-//! What becomes of records under `normalize: ocsf`: as it is written, and as others see it.
+//! Records under `normalize: ocsf`: their events as written in the cases, and their validity by a third
+//! party's schemas.
 //!
 //! A line of a format's `ocsf.ndjson` has a record and the event that is made of it; with
 //! `BLESS=1`, events are written there. Others are a Python environment with OCSF's schemas,
@@ -198,7 +199,7 @@ fn built_in_schemas_answer_like_others() {
         let own = written.filter(|event| event["class_uid"] == class).take(20);
         let mut seen = BTreeSet::new();
         for event in own.flat_map(|event| [vec![event.clone()], mutations(&event)].concat()) {
-            // Of another class is another schema's to say.
+            // A schema says nothing about the events of another class.
             if event["class_uid"] != class || !seen.insert(event.to_string()) {
                 continue;
             }
@@ -256,7 +257,7 @@ fn holds(conditions: &Map<String, Value>, event: &Value) -> bool {
     })
 }
 
-/// How many of the events a rule is about, or how many groups of them are large enough.
+/// Counts the events that a rule is about, or the groups of them that are large enough.
 fn fires(rule: &Value, events: &[Value]) -> usize {
     let when = rule["when"].as_object().expect("conditions");
     let found: Vec<&Value> = events

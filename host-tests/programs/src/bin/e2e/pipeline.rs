@@ -70,7 +70,7 @@ impl<'a> Pipeline<'a> {
         })
     }
 
-    /// Gives the filter a state directory of a chain with keys, in a directory that has
+    /// Sets the filter's state directory to one of a chain with keys, in a directory that has
     /// nothing else in it. Returns that outer directory.
     pub(crate) fn use_keys(&mut self) -> Result<PathBuf> {
         let state = self.place.at("states/keyed");

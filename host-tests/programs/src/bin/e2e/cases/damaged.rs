@@ -126,7 +126,7 @@ fn live(place: &Place, pipeline: &Pipeline<'_>, expected: &Expected, records: us
     process.stop()
 }
 
-/// Gives a directory to the user nobody. Returns false if that is not allowed.
+/// Makes the user nobody the owner of a directory. Returns false if that is not allowed.
 fn give_away(dir: &Path) -> Result<bool> {
     Ok(Command::new("chown").args(["-R", "65534:65534"]).arg(dir).status()?.success())
 }
