@@ -20,29 +20,21 @@
 //! | 112..120 | offset and length of the dictionary of the keys that formats and paths name: `recognize/dictionary.rs` |
 //! | 120..128 | offset and length of the mappings into events: `normalize/mappings.rs` |
 //!
-//! A rule has [`RULE_BYTES`] bytes:
-//!
-//! | bytes | |
-//! |---|---|
-//! | 0..4, 4..8 | its name and its class in the strings: 24 bits of offset, 8 of length |
-//! | 8 | action |
-//! | 9 | the number of characters that `partial` leaves |
-//! | 10 | kind: 0 detector, 1 key, 2 path, 3 names of secrets, 4 identities of actors |
-//! | 11, 12, 13 | for a detector: validator, boundary before, boundary after |
-//! | 14 | for a detector: the length of its lead in bytes, if the lead is the trigger and has a fixed length, else 0 |
-//! | 15 | 1 if the rule is for secrets, which are searched for in kept values too; 2 if it is for data that identifies a person, which stays if it identifies the actor; else 0 |
-//! | 16..20, 20..24 | for a detector with a pattern: offsets of two [`Compact`] automata, for its lead, backwards, if the length is 0, and for its pattern. If the highest bit of the second is set, the other bits are the offset of its shapes: `policy/shape.rs`. For a rule of gitleaks, the second is the offset of that rule: `policy/leak.rs` |
+//! `policy/rule.rs` has the layout of a rule.
 
 mod action;
 mod boundary;
 pub(crate) mod leak;
 pub mod paths;
+mod rule;
 pub(crate) mod shape;
 mod validator;
 
 pub use action::Action;
 pub use boundary::Boundary;
 pub use leak::{ALLOWS_MAX, AllowParts, AllowTarget, LeakParts};
+pub use rule::{Concern, DetectorParts, Kind, NO_AUTOMATON, Rule};
+pub(crate) use rule::{Detector, Lead};
 pub use shape::{Alphabet, Part, Shape};
 pub use validator::Validator;
 
@@ -55,6 +47,7 @@ use crate::schema::{Stream, Streams};
 use crate::text::{base64url, is_name};
 use alloc::vec::Vec;
 use paths::Paths;
+use rule::{CONCERN_AT, KIND_AT, RULE_BYTES};
 
 /// The name of a policy file in an accessible path. It overrides the policy in the
 /// module.
@@ -101,100 +94,8 @@ const DICTIONARY_AT: usize = 112;
 const MAPPINGS_AT: usize = 120;
 const HEADER_BYTES: usize = 128;
 
-// The places of a rule's parts.
-const NAME_AT: usize = 0;
-const CLASS_AT: usize = 4;
-const ACTION_AT: usize = 8;
-const PARAMETER_AT: usize = 9;
-const KIND_AT: usize = 10;
-const VALIDATOR_AT: usize = 11;
-const BEFORE_AT: usize = 12;
-const AFTER_AT: usize = 13;
-const LEAD_LEN_AT: usize = 14;
-const CONCERN_AT: usize = 15;
-const LEAD_AT: usize = 16;
-const PATTERN_AT: usize = 20;
-const RULE_BYTES: usize = 24;
-
-/// The bits of a string's place that hold its start. The other bits hold its length.
-const STRING_START: u32 = (1 << 24) - 1;
-
-/// Stands for a missing automaton.
-pub const NO_AUTOMATON: u32 = u32::MAX;
 /// The maximum number of rules in a policy.
 pub const RULES_MAX: usize = 4096;
-
-/// The values that a rule looks at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// Texts, keys and numbers, wherever they are.
-    Detector = 0,
-    /// The values of keys that match.
-    Key = 1,
-    /// The values at paths that match.
-    Path = 2,
-    /// The values of keys that name secrets.
-    Name = 3,
-    /// Values that identify an actor.
-    Identity = 4,
-}
-
-/// The kind of value that a rule is about.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Concern {
-    /// Any value, unless it is kept.
-    #[default]
-    Any = 0,
-    /// Secrets. Kept values are searched for them, too.
-    Secret = 1,
-    /// Data that identifies a person. It stays if that person is the actor.
-    Identity = 2,
-}
-
-/// One rule of a policy.
-#[derive(Clone, Copy, Debug)]
-pub struct Rule<'a> {
-    /// The name: that of its detector, or the one that the policy gives.
-    pub name: &'a [u8],
-    /// The class. It separates the HMACs of different things with equal text.
-    pub class: &'a [u8],
-    /// The action on a value that the rule finds.
-    pub action: Action,
-    /// The values that it looks at.
-    pub kind: Kind,
-    /// The kind of value that it is about.
-    pub concern: Concern,
-}
-
-impl Concern {
-    fn from_id(id: u8) -> Concern {
-        match id {
-            1 => Concern::Secret,
-            2 => Concern::Identity,
-            _ => Concern::Any,
-        }
-    }
-}
-
-/// The part from the start of a detector's match to the end of its trigger.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Lead<'a> {
-    /// This many bytes: the lead is the trigger itself.
-    Trigger(usize),
-    /// The part that this automaton finds backwards.
-    Automaton(Compact<'a>),
-}
-
-/// The parts of a detector that are compared with a text.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Detector<'a> {
-    pub(crate) lead: Lead<'a>,
-    /// The place of its pattern, or of its rule of gitleaks, in the automata.
-    pub(crate) pattern: u32,
-    pub(crate) validator: Validator,
-    pub(crate) before: Boundary,
-    pub(crate) after: Boundary,
-}
 
 /// A policy, in the form of its table.
 ///
@@ -417,53 +318,22 @@ impl<'a> Policy<'a> {
     }
 
     pub(crate) fn rule(&self, index: u16) -> Option<Rule<'a>> {
-        let bytes = self.rules.get(index as usize)?;
-        let string = |at: usize| {
-            let place = u32::from_le_bytes(*bytes[at..].first_chunk()?);
-            let (start, len) = (place & STRING_START, place >> STRING_START.count_ones());
-            self.strings.get(start as usize..(start + len) as usize)
-        };
-        Some(Rule {
-            name: string(NAME_AT)?,
-            class: string(CLASS_AT)?,
-            action: Action::from_id(bytes[ACTION_AT], bytes[PARAMETER_AT])?,
-            kind: match bytes[KIND_AT] {
-                0 => Kind::Detector,
-                1 => Kind::Key,
-                2 => Kind::Path,
-                3 => Kind::Name,
-                4 => Kind::Identity,
-                _ => return None,
-            },
-            concern: Concern::from_id(bytes[CONCERN_AT]),
-        })
+        Rule::read(self.rules.get(index as usize)?, self.strings)
     }
 
     /// Returns the kind of value that a rule is about.
     pub(crate) fn concern(&self, index: u16) -> Option<Concern> {
-        self.rules.get(index as usize).map(|bytes| Concern::from_id(bytes[CONCERN_AT]))
+        self.rules.get(index as usize).map(Concern::read)
     }
 
     /// Returns the validator of a detector that reads the text itself.
     pub(crate) fn reader(&self, index: u16) -> Option<Validator> {
-        let id = self.rules.get(index as usize)?[VALIDATOR_AT];
-        Validator::from_id(id).filter(|validator| validator.reads_text())
+        rule::validator(self.rules.get(index as usize)?).filter(|validator| validator.reads_text())
     }
 
     /// Returns the parts of the detector with this number.
     pub(crate) fn detector(&self, index: u16) -> Option<Detector<'a>> {
-        let bytes = self.rules.get(index as usize)?;
-        let number = |at: usize| bytes[at..].first_chunk().map(|bytes| u32::from_le_bytes(*bytes));
-        Some(Detector {
-            lead: match bytes[LEAD_LEN_AT] {
-                0 => Lead::Automaton(self.compact(number(LEAD_AT)?)?),
-                len => Lead::Trigger(len.into()),
-            },
-            pattern: number(PATTERN_AT)?,
-            validator: Validator::from_id(bytes[VALIDATOR_AT])?,
-            before: Boundary::from_id(bytes[BEFORE_AT])?,
-            after: Boundary::from_id(bytes[AFTER_AT])?,
-        })
+        Detector::read(self.rules.get(index as usize)?, |start| self.compact(start))
     }
 
     /// Returns a detector's pattern. It is read separately, since it is needed less often
@@ -474,39 +344,6 @@ impl<'a> Policy<'a> {
 
     pub(crate) fn compact(&self, start: u32) -> Option<Compact<'a>> {
         Compact::read(self.automata.get(start as usize..)?).map(|(automaton, _)| automaton)
-    }
-}
-
-/// The part of a rule to write that only detectors have.
-#[derive(Clone, Copy, Debug)]
-pub struct DetectorParts {
-    /// The check of a match of the pattern.
-    pub validator: Validator,
-    /// The boundary before a match.
-    pub before: Boundary,
-    /// The boundary after a match.
-    pub after: Boundary,
-    /// The length of the lead in bytes, if the lead is the trigger and has a fixed
-    /// length, else 0.
-    pub lead_len: u8,
-    /// The offset of the lead's automaton in the automata, if the length is 0.
-    pub lead: u32,
-    /// The offset of the pattern's automaton in the automata.
-    pub pattern: u32,
-}
-
-impl DetectorParts {
-    /// Returns the parts of a detector with shapes, which are at a place in the automata.
-    pub fn shapes(validator: Validator, before: Boundary, after: Boundary, place: u32) -> DetectorParts {
-        // The shapes contain the places of their triggers.
-        DetectorParts {
-            validator,
-            before,
-            after,
-            lead_len: 1,
-            lead: NO_AUTOMATON,
-            pattern: shape::SHAPES | place,
-        }
     }
 }
 
@@ -544,24 +381,7 @@ impl TableParts<'_> {
     /// detector has additional parts.
     pub fn rule(&mut self, rule: &Rule<'_>, detector: Option<DetectorParts>) {
         let (name, class) = (self.string(rule.name), self.string(rule.class));
-        let (action, parameter) = rule.action.id();
-        let mut bytes = [0; RULE_BYTES];
-        let mut put = |at: usize, part: &[u8]| bytes[at..at + part.len()].copy_from_slice(part);
-        put(NAME_AT, &name);
-        put(CLASS_AT, &class);
-        put(ACTION_AT, &[action]);
-        put(PARAMETER_AT, &[parameter]);
-        put(KIND_AT, &[rule.kind as u8]);
-        put(CONCERN_AT, &[rule.concern as u8]);
-        if let Some(detector) = detector {
-            put(VALIDATOR_AT, &[detector.validator as u8]);
-            put(BEFORE_AT, &[detector.before as u8]);
-            put(AFTER_AT, &[detector.after as u8]);
-            put(LEAD_LEN_AT, &[detector.lead_len]);
-            put(LEAD_AT, &detector.lead.to_le_bytes());
-            put(PATTERN_AT, &detector.pattern.to_le_bytes());
-        }
-        self.rules.extend(bytes);
+        self.rules.extend(rule.to_bytes(name, class, detector));
     }
 
     fn string(&mut self, text: &[u8]) -> [u8; 4] {
@@ -570,7 +390,7 @@ impl TableParts<'_> {
             self.strings.extend(text);
             self.strings.len() - text.len()
         });
-        (start as u32 | (text.len() as u32) << STRING_START.count_ones()).to_le_bytes()
+        rule::string_place(start, text.len())
     }
 
     /// Returns the length of the table, in bytes.

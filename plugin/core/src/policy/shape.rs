@@ -7,10 +7,9 @@
 //! each. A zero ends the shape. A zero in place of a shape ends the list.
 
 use super::Policy;
+use super::rule::SHAPES;
 use alloc::vec::Vec;
 
-/// The bit that marks a place as one of shapes, not of a pattern.
-pub(crate) const SHAPES: u32 = 1 << 31;
 /// The bit that marks a part as a run.
 const RUN: u8 = 1 << 7;
 /// The length of a run, in bytes.

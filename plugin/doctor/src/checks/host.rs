@@ -55,7 +55,8 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         id: "module-missing",
         severity: Severity::Error,
-        why: "Fluent Bit does not start without the module or component that a filter or an output names.",
+        why: "Fluent Bit does not start without the module or component that a filter or an output names. An input \
+              `exec_wasi` without its module logs an error at each interval, and reads nothing.",
         remedy: "Put the file there, or correct the name.",
         find: |scene| {
             let Some(host) = &scene.options.host else { return Vec::new() };
