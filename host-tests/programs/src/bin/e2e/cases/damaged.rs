@@ -150,7 +150,7 @@ pub(crate) fn ledgers(place: &Place) -> Result<String> {
         flip(&file, &(0..len).step_by(7).collect::<Vec<_>>())
     };
     let cases = [
-        ("state", slots, "chain.state: damaged; the chain goes on", Some(TAIL_UNANCHORED)),
+        ("state", slots, "chain.state: damaged; the chain continues", Some(TAIL_UNANCHORED)),
         // Nothing vouches any more for what was written under the chain's old state.
         (
             "state-and-intents",
