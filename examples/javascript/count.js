@@ -26,8 +26,8 @@ export const output = {
     } catch (error) {
       return { tag: "refuse", val: `no chunk of records: ${error.message}` };
     }
-    // Tags need not be UTF-8.
-    const name = new TextDecoder().decode(tag);
+    // Tags need not be UTF-8, and QuickJS has no TextDecoder: each byte is a character.
+    const name = String.fromCharCode(...tag);
     counts.set(name, (counts.get(name) ?? 0) + count);
     chunks.add(key);
     if (chunks.size > CHUNKS_MAX) chunks.delete(chunks.values().next().value);
