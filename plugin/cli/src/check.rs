@@ -5,9 +5,9 @@
 
 use crate::build::table;
 use crate::exit;
+use crate::ignored::IgnoredKeys;
 use crate::input::{self, At, Inputs, Record, Seen, Source};
 use crate::stdout::{self, print};
-use crate::verify::IgnoredKeys;
 use anyhow::{Result, anyhow, bail};
 use clap::Args;
 use flb_audit_core::Tape;

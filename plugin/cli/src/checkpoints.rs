@@ -1,8 +1,8 @@
 //! `flb-audit checkpoints`: prints the checkpoints in a log, to be kept elsewhere.
 
+use crate::ignored::IgnoredKeys;
 use crate::input::{self, Seen};
 use crate::stdout::Stdout;
-use crate::verify::IgnoredKeys;
 use anyhow::{Context, Result};
 use clap::Args;
 use flb_audit_core::verify::{Anchor, Checked, Checker, read_anchor};

@@ -1,8 +1,9 @@
 //! `flb-audit init --enroll`: has a fleet vouch for a chain.
 
 use crate::durable;
-use crate::fleet::{self, EnrollmentKey, seconds};
+use crate::fleet::{self, EnrollmentKey};
 use crate::stdout::print;
+use crate::time;
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use clap::Args;
 use flb_audit_core::chain::ChainId;
@@ -41,14 +42,14 @@ impl Enroll {
         if dir.join(enrollment::FILE_NAME).exists() {
             return Ok(());
         }
-        EnrollmentKey::read(path)?.check_time(seconds(SystemTime::now()), path)
+        EnrollmentKey::read(path)?.check_time(time::seconds(SystemTime::now()), path)
     }
 
     /// Enrolls the chain in a directory, unless it is enrolled already. Without a key,
     /// does nothing.
     pub(crate) fn run(&self, dir: &Path, chain: &ChainId, node: &str) -> Result<()> {
         let Some(path) = &self.enroll else { return Ok(()) };
-        let now = seconds(SystemTime::now());
+        let now = time::seconds(SystemTime::now());
         let file = dir.join(enrollment::FILE_NAME);
         let before = fs::read(&file).ok();
         let before = before.as_deref().and_then(enrollment::from_file).and_then(read_enrollment);
@@ -84,11 +85,11 @@ fn is_half_over(enrollment: &Enrollment, now: u64) -> bool {
 }
 
 fn shown(enrollment: &Enrollment) -> String {
-    let until = enrollment.until.map(|until| format!(" until {}", crate::verify::utc(until)));
+    let until = enrollment.until.map(|until| format!(" until {}", time::utc(until)));
     format!(
         "enrolled as {} since {}{}: verify --fleet knows the chain\n",
         enrollment.node,
-        crate::verify::utc(enrollment.since),
+        time::utc(enrollment.since),
         until.unwrap_or_default()
     )
 }

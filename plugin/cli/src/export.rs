@@ -41,10 +41,10 @@ pub(crate) struct Export {
     #[command(flatten)]
     identity: Identity,
     /// Start of a period: copy only records from this day or time (RFC 3339) on
-    #[arg(long, value_name = "TIME", value_parser = crate::verify::time)]
+    #[arg(long, value_name = "TIME", value_parser = crate::time::parse)]
     since: Option<SystemTime>,
     /// End of the period (exclusive)
-    #[arg(long, value_name = "TIME", value_parser = crate::verify::time)]
+    #[arg(long, value_name = "TIME", value_parser = crate::time::parse)]
     until: Option<SystemTime>,
     /// Copy only records of this chain. Can be given several times
     #[arg(long, value_name = "CHAIN", value_parser = chain_id, allow_hyphen_values = true)]

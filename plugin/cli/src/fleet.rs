@@ -6,9 +6,9 @@
 //! were retired. It is kept where the nodes cannot write.
 
 use crate::durable::{self, create_new, sync_directory};
-use crate::roster::{key_text, signature_text};
 use crate::stdout::print;
-use crate::verify::time;
+use crate::text;
+use crate::time;
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use clap::{Args, Subcommand};
 use flb_audit_core::chain::enrollment::{LentKey, is_node_name};
@@ -63,7 +63,7 @@ enum Command {
         #[arg(value_parser = node_name)]
         node: String,
         /// The day or time at which it was retired, in UTC [default: now]
-        #[arg(long, value_name = "TIME", value_parser = time)]
+        #[arg(long, value_name = "TIME", value_parser = time::parse)]
         at: Option<SystemTime>,
     },
 }
@@ -73,11 +73,6 @@ pub(crate) fn node_name(text: &str) -> Result<String, &'static str> {
     is_node_name(text).then(|| text.to_owned()).ok_or(
         "an enrolled node's name is up to 253 characters of ASCII, without spaces, quotes and backslashes",
     )
-}
-
-/// The seconds of a time since 1970.
-pub(crate) fn seconds(time: SystemTime) -> u64 {
-    time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 impl FleetCommand {
@@ -109,14 +104,14 @@ fn init(dir: &Path) -> Result<()> {
 fn lend(dir: &Path, path: &Path, valid: Duration) -> Result<()> {
     let fleet = EnrollmentKey::read(&dir.join(KEY_FILE))?;
     ensure!(fleet.lent.is_none(), "{}: a lent key lends no others", dir.join(KEY_FILE).display());
-    let since = seconds(SystemTime::now());
+    let since = time::seconds(SystemTime::now());
     let until = since.saturating_add(valid.as_secs());
     ensure!(since < until, "--valid: a key has to be valid for at least a second");
     let mut key = EnrollmentKey::new()?;
     let lent = LentKey::sign(&fleet.secret, key.secret.public(), since, until);
     key.lent = Some(lent.map_err(|_| anyhow!("out of memory"))?);
     key.write(path)?;
-    print(&format!("{} enrolls chains until {}: init --enroll\n", path.display(), crate::verify::utc(until)))
+    print(&format!("{} enrolls chains until {}: init --enroll\n", path.display(), time::utc(until)))
 }
 
 fn retire(dir: &Path, node: String, at: SystemTime) -> Result<()> {
@@ -132,7 +127,7 @@ fn retire(dir: &Path, node: String, at: SystemTime) -> Result<()> {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Fleet {
     /// The public part of the fleet's key.
-    #[serde(with = "key_text")]
+    #[serde(with = "text::key")]
     pub(crate) fleet: PublicKey,
     /// Nodes that are gone.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -161,7 +156,7 @@ impl Fleet {
             )
         })?;
         for Retired { node, at } in &fleet.retired {
-            time(at).with_context(|| format!("{}: {node} was retired at no time", path.display()))?;
+            time::parse(at).with_context(|| format!("{}: {node} was retired at no time", path.display()))?;
         }
         Ok(fleet)
     }
@@ -169,7 +164,10 @@ impl Fleet {
     /// Returns when a node was retired that was enrolled at this time.
     pub(crate) fn retired_at(&self, node: &str, since: u64) -> Option<u64> {
         let of = self.retired.iter().filter(|retired| is_name_of(node, &retired.node));
-        of.filter_map(|retired| time(&retired.at).ok()).map(seconds).filter(|at| *at > since).min()
+        of.filter_map(|retired| time::parse(&retired.at).ok())
+            .map(time::seconds)
+            .filter(|at| *at > since)
+            .min()
     }
 }
 
@@ -199,11 +197,11 @@ struct KeyFile {
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct LentFile {
-    #[serde(with = "key_text")]
+    #[serde(with = "text::key")]
     public: PublicKey,
     since: u64,
     until: u64,
-    #[serde(with = "signature_text")]
+    #[serde(with = "text::signature")]
     signature: Signature,
 }
 
@@ -264,8 +262,8 @@ impl EnrollmentKey {
         bail!(
             "{}: this key may enroll from {} to {}, and no longer; `flb-audit fleet lend` makes another",
             path.display(),
-            crate::verify::utc(lent.since),
-            crate::verify::utc(lent.until)
+            time::utc(lent.since),
+            time::utc(lent.until)
         )
     }
 }

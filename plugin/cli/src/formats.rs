@@ -10,7 +10,7 @@ use flb_audit_core::Tape;
 use flb_audit_core::policy::Policy;
 use flb_audit_core::record::tape::{Dialect, Kind};
 use flb_audit_core::text::{Characters, inner};
-use flb_audit_policy::formats::{self, WRAPPERS, formats};
+use flb_audit_policy::formats::{WRAPPERS, formats};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -69,7 +69,7 @@ impl FormatsCommand {
         if self.files.is_empty() {
             return print(&if self.json { catalogue_as_json()? } else { catalogue() }).map(|()| exit::KNOWN);
         }
-        let table = formats::table().map_err(|problem| anyhow!("{problem}"))?;
+        let table = flb_audit_policy::compile_formats().map_err(|problem| anyhow!("{problem}"))?;
         let policy = Policy::check(&table).map_err(|what| anyhow!(what))?;
         let sources = Source::all(self.files)?;
         let worker = || {

@@ -4,12 +4,13 @@
 //! A proof holds the record, the leaves of the records from there to the checkpoint (32
 //! bytes each), and the checkpoint.
 
+use crate::ignored::IgnoredKeys;
 use crate::input::{self, Seen};
 use crate::report::{Envelope, Findings};
 use crate::roster::Roster;
 use crate::stdout::print;
 use crate::verdict::Verdict;
-use crate::verify::{IgnoredKeys, Verifier};
+use crate::verify::Verifier;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use flb_audit_core::chain::checkpoint::Checkpoint;

@@ -2,11 +2,12 @@
 
 use crate::complain;
 use crate::exit;
+use crate::ignored::IgnoredKeys;
 use crate::input::{self, At, Record, Seen, Source};
 use crate::roster::Trusted;
 use crate::stdout::Stdout;
 use crate::verdict::Verdict;
-use crate::verify::{IgnoredKeys, Verifier};
+use crate::verify::Verifier;
 use anyhow::Result;
 use clap::Args;
 use flb_audit_core::hash::Hash;

@@ -6,10 +6,11 @@
 
 use crate::durable;
 use crate::fleet::Fleet;
+use crate::text;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use flb_audit_core::chain::ChainId;
-use flb_audit_core::chain::signature::{self, PublicKey, Signature};
+use flb_audit_core::chain::signature::PublicKey;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::fs;
@@ -22,10 +23,10 @@ use std::path::{Path, PathBuf};
 pub(crate) struct Entry {
     /// The node's name.
     pub(crate) node: String,
-    #[serde(with = "chain_text")]
+    #[serde(with = "text::chain")]
     pub(crate) chain: ChainId,
     /// The public part of key 0.
-    #[serde(with = "key_text")]
+    #[serde(with = "text::key")]
     pub(crate) key: PublicKey,
     /// The time of its creation, as in RFC 3339.
     pub(crate) created: String,
@@ -124,29 +125,4 @@ impl Roster {
     pub(crate) fn of(&self, chain: &ChainId) -> Option<&Entry> {
         self.entries.get(*self.by_chain.get(chain)?)
     }
-}
-
-macro_rules! as_text {
-    ($module:ident, $type:ty, $from:expr, $to:expr) => {
-        pub(crate) mod $module {
-            use super::*;
-            use serde::{Deserializer, Serializer, de};
-
-            pub(crate) fn serialize<S: Serializer>(value: &$type, to: S) -> Result<S::Ok, S::Error> {
-                to.serialize_str(&$to(value))
-            }
-
-            pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<$type, D::Error> {
-                let text = String::deserialize(from)?;
-                $from(text.as_bytes()).ok_or_else(|| de::Error::custom("not base64url of its length"))
-            }
-        }
-    };
-}
-as_text!(chain_text, ChainId, ChainId::from_text, ChainId::to_string);
-as_text!(key_text, PublicKey, PublicKey::from_text, PublicKey::to_string);
-as_text!(signature_text, Signature, signature::signature_from_text, signature_as_text);
-
-fn signature_as_text(signature: &Signature) -> String {
-    String::from_utf8_lossy(&signature::signature_text(signature)).into_owned()
 }

@@ -3,11 +3,13 @@
 mod desk;
 mod worker;
 
-use crate::component::{Answer, Component, Level, Limits, Property};
+pub use desk::Reply;
+
+use crate::component::{Component, Level, Limits, Property};
 use crate::log::Line;
 use crate::settings::Settings;
 use anyhow::{Context, Result, anyhow, bail};
-use desk::Desk;
+use desk::{Desk, GRACE};
 use std::fs::{File, TryLockError};
 use std::path::Path;
 use std::sync::Arc;
@@ -16,9 +18,6 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use worker::Worker;
 
-/// The time within which an interrupted call must return. A call that hangs in the kernel
-/// does not.
-const GRACE: Duration = Duration::from_secs(5);
 /// The thread's stack in bytes. WebAssembly has its own stacks.
 const STACK_BYTES: usize = 1 << 20;
 
@@ -26,14 +25,6 @@ const STACK_BYTES: usize = 1 << 20;
 pub struct Output {
     desk: Arc<Desk>,
     thread: JoinHandle<()>,
-}
-
-/// The answer to a call, and the lines to log.
-pub struct Reply {
-    /// The answer.
-    pub answer: Answer,
-    /// The lines to log, in order.
-    pub lines: Vec<Line>,
 }
 
 /// Starts an output. `setting` is asked for `config.NAME` and `secret.NAME` of each property

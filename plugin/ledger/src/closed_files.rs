@@ -51,6 +51,11 @@ impl Form {
     }
 }
 
+/// Checks whether a manifest's file name is one that a file of its number can have.
+pub(crate) fn is_named_by_number(manifest: &Manifest) -> bool {
+    Form::ALL.into_iter().any(|form| form.name(manifest.number) == manifest.file)
+}
+
 impl ClosedFile {
     /// Returns the data of a manifest that matters here. Returns `None` if the manifest's
     /// file name does not belong to its number, or if its hash does not parse.

@@ -1,14 +1,14 @@
 //! The files in a ledger's directory, and the closed ones without a manifest.
 
 use crate::frame;
-use crate::manifest::{FILE_NAME, Manifests, closed_name};
-use crate::open_file::{read_closed, sync_directory};
+use crate::manifest::{FILE_NAME, closed_name};
+use crate::manifests::Manifests;
+use crate::open_file::read_closed;
 use crate::record_index::RecordIndex;
 use crate::runs::Runs;
 use crate::{Error, Level, Line, Named, Result};
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::ErrorKind;
 use std::path::Path;
 
 /// Returns the number of the open file.
@@ -73,15 +73,4 @@ fn files(directory: &Path) -> Result<BTreeMap<u64, bool>> {
         }
     }
     Ok(files)
-}
-
-/// Removes a file and syncs its directory.
-pub(crate) fn remove(path: &Path) -> Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-        removed => {
-            removed.named(path)?;
-            path.parent().map_or(Ok(()), sync_directory)
-        }
-    }
 }

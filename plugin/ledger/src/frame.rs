@@ -13,8 +13,8 @@
 //!
 //! Before the first frame, 32 zeros stand for the digest.
 
+use crate::batch::{Entry, Part};
 use crate::manifest::Extent;
-use crate::open_file::Entry;
 use crate::record_id::RecordId;
 use crate::tree::Node;
 use crate::{Recipients, Result};
@@ -316,12 +316,6 @@ impl Parsed {
         let grown = header.tree.iter().map(node).collect::<Option<_>>()?;
         is_in_bounds.then_some(Parsed { header, records, grown })
     }
-}
-
-/// Records that are written as one frame.
-pub(crate) struct Part<'a> {
-    pub(crate) records: &'a [Entry],
-    pub(crate) lines: &'a [u8],
 }
 
 /// Takes as many records from the front of a batch as one frame may hold.

@@ -2,8 +2,8 @@
 //! records itself.
 
 use crate::Result;
+use crate::batch::Entry;
 use crate::chunk::{Item, items, write_json};
-use crate::open_file::Entry;
 use crate::roster::Roster;
 use flb_audit_core::chain::ChainId;
 use flb_audit_core::verify::{Checked, Checker, SealedRecord};

@@ -4,10 +4,11 @@
 //! [`intents`]. It has its full length from the start, so that a full disk does not stop
 //! it.
 
+use crate::disk::private;
 use crate::intents::{self, Digested, Intent};
 use crate::tail::{self, Appended, Before, Secret, Target};
 use crate::tree::Node;
-use crate::{Named, Result, private};
+use crate::{Named, Result};
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};

@@ -3,15 +3,17 @@
 mod opened;
 mod opening;
 
+use crate::batch::Batch;
 use crate::intake::Intake;
 use crate::journal::Journal;
-use crate::ledger_chain::{LedgerChain, StoredChain, Tail};
-use crate::manifest::{Manifests, Reading};
-use crate::open_file::{Batch, OpenFile};
+use crate::ledger_chain::{LedgerChain, StoredChain};
+use crate::manifests::{Manifests, Reading};
+use crate::open_file::OpenFile;
 use crate::record_id::RecordIds;
 use crate::record_index::RecordIndex;
 use crate::retention::{Clock, Retention};
-use crate::{Error, Result, Settings};
+use crate::tail::Tail;
+use crate::{Error, Level, Line, Result, Settings};
 use flb_audit_core::chain::state::FILE_NAME as STATE;
 use flb_audit_core::policy::Policy;
 use std::path::{Path, PathBuf};
@@ -27,20 +29,6 @@ const FILES_READ_MAX: usize = 8;
 /// The maximum time for which manifests are read in one call. A component's calls have a
 /// deadline.
 const OPENING_MAX: Duration = Duration::from_secs(5);
-
-/// The severity of a line of the log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Level {
-    /// Records are not as they should be.
-    Error,
-    /// A problem was found and handled.
-    Warn,
-    /// Normal operation.
-    Info,
-}
-
-/// A line for the log.
-pub type Line = (Level, String);
 
 /// A ledger in a directory.
 pub struct Ledger {

@@ -7,13 +7,12 @@
 use crate::journal::Journal;
 use crate::keys::{self, ChainFile, Keys};
 use crate::record_id::RecordId;
-use crate::tail::Secret;
+use crate::tail::{Secret, Tail};
 use crate::{Error, Result};
 use flb_audit_core::chain::state::{Clocks, FILE_BYTES, FILE_NAME, Header, Slot, State};
 use flb_audit_core::chain::storage::Storage;
 use flb_audit_core::chain::writer::{AnchorWriter, StateWriter};
 use flb_audit_core::chain::{Chain, ChainId, Place, Run, anchor, keyring};
-use flb_audit_core::hash::Hash;
 use flb_audit_core::policy::Policy;
 use flb_audit_core::redact::{HmacKey, KEY_FILE_BYTES_MAX, KEY_FILE_NAME, Redactor};
 use flb_audit_core::{Event, Sealer};
@@ -40,9 +39,6 @@ pub(crate) struct StoredChain {
     /// True if the state file was damaged and was repaired from the journal.
     pub(crate) is_mended: bool,
 }
-
-/// A record of the chain, with its head: the last one that a file or the journal knows.
-pub(crate) type Tail = (Place, Hash);
 
 /// The purpose for which the journal's secret is derived.
 const JOURNAL: &[u8] = b"flb-audit ledger journal v1\n";

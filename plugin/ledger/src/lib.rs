@@ -21,9 +21,11 @@
 //! the next chunk.
 #![forbid(unsafe_code)]
 
+mod batch;
 pub mod chunk;
 mod closed_files;
 mod crypt;
+mod disk;
 mod error;
 pub mod faults;
 mod files;
@@ -34,7 +36,9 @@ mod journal;
 mod keys;
 mod ledger;
 mod ledger_chain;
+mod log;
 pub mod manifest;
+mod manifests;
 mod open_file;
 mod record_id;
 mod record_index;
@@ -51,22 +55,8 @@ use error::{Named, Result};
 
 pub use crypt::{Closed, DecryptionKeys, Recipients};
 pub use error::Error;
-pub use ledger::{Ledger, Level, Line};
+pub use ledger::Ledger;
+pub use log::{Level, Line};
 pub use record_id::RecordId;
 pub use retention::Clock;
 pub use settings::{PROPERTIES, Settings};
-
-/// Returns the options to open files with. New files are private to their owner.
-#[cfg(unix)]
-fn private() -> std::fs::OpenOptions {
-    let mut options = std::fs::OpenOptions::new();
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options
-}
-
-/// Returns the options to open files with. The component's directory decides who can
-/// read them.
-#[cfg(not(unix))]
-fn private() -> std::fs::OpenOptions {
-    std::fs::OpenOptions::new()
-}

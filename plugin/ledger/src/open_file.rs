@@ -1,21 +1,21 @@
 //! The ledger's files. The open file holds records as lines of JSON or as encrypted
 //! frames. When it is closed, lines are compressed, and frames stay as they are.
 
+use crate::batch::{Entry, Part};
 use crate::closed_files::ClosedFile;
-use crate::files::remove;
-use crate::frame::{self, Digested, Part};
+use crate::disk::{private, remove, sync_directory};
+use crate::frame::{self, Digested};
 use crate::manifest::{Damage, DamageKind, closed_name, open_name};
-use crate::record_id::{RecordId, RecordIds};
+use crate::record_id::RecordIds;
 use crate::recovery::Recovery;
 use crate::runs::Runs;
-use crate::tail::{Mark, UNITS_MAX};
+use crate::tail::Mark;
 use crate::tree::{self, Node, Tree};
-use crate::{Error, Named, Recipients, Result, faults, private};
-use flb_audit_core::chain::Place;
+use crate::{Error, Named, Recipients, Result, faults};
 use flb_audit_core::hash::Hash;
 use flb_audit_core::record::tape::Unreadable;
 use flb_audit_core::text::hex;
-use flb_audit_core::verify::{Checked, Checker, Sealed};
+use flb_audit_core::verify::{Checked, Checker};
 use ruzstd::decoding::StreamingDecoder;
 use ruzstd::encoding::{CompressionLevel, compress_to_vec};
 use sha2::{Digest, Sha256};
@@ -34,60 +34,6 @@ const FRAME_BYTES: usize = 1 << 20;
 
 /// The maximum length of a line, in bytes. The ledger writes no longer ones.
 const LINE_BYTES_MAX: u64 = 32 << 20;
-
-/// Records to be appended.
-#[derive(Default)]
-pub(crate) struct Batch {
-    pub(crate) lines: Vec<u8>,
-    pub(crate) records: Vec<Entry>,
-}
-
-/// A record in a batch.
-pub(crate) struct Entry {
-    pub(crate) id: RecordId,
-    /// The head before it. `None` if the record is not as it was sealed.
-    pub(crate) prev: Option<Hash>,
-    pub(crate) is_checkpoint: bool,
-    /// The record that its life continues from, if this is the life's first record.
-    pub(crate) link: Option<Place>,
-    pub(crate) seconds: u64,
-    /// The length of its line, without the line break.
-    pub(crate) len: usize,
-}
-
-impl Entry {
-    /// Returns the entry of the record on this line.
-    pub(crate) fn of(sealed: &Sealed, line: &[u8]) -> Entry {
-        let id = RecordId::of(sealed, line);
-        Entry {
-            id,
-            prev: sealed.is_intact.then_some(sealed.previous),
-            is_checkpoint: sealed.is_checkpoint,
-            link: sealed.link.map(|link| link.place).filter(|_| id.sequence == 0),
-            seconds: sealed.seconds,
-            len: line.len(),
-        }
-    }
-}
-
-impl Batch {
-    pub(crate) fn add(&mut self, line: &[u8], entry: Entry) {
-        self.lines.extend_from_slice(line);
-        self.lines.push(b'\n');
-        self.records.push(entry);
-    }
-
-    /// Splits the batch into parts. Each part is appended separately.
-    pub(crate) fn parts(&self) -> impl Iterator<Item = Part<'_>> {
-        let mut rest = &self.lines[..];
-        self.records.chunks(UNITS_MAX).map(move |records| {
-            let len = records.iter().map(|record| record.len + 1).sum();
-            let (lines, after) = rest.split_at(len);
-            rest = after;
-            Part { records, lines }
-        })
-    }
-}
 
 /// The form in which a file holds its records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -452,12 +398,4 @@ impl Lines<'_> {
             self.line.clear();
         }
     }
-}
-
-/// Syncs the names in a directory, so that they survive a loss of power.
-pub(crate) fn sync_directory(directory: &Path) -> Result<()> {
-    if cfg!(windows) {
-        return Ok(());
-    }
-    File::open(directory).and_then(|directory| directory.sync_all()).named(directory)
 }

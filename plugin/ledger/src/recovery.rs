@@ -1,10 +1,9 @@
 //! Tells the ledger's own records in its open file from records that others have put
 //! there.
 
-use crate::ledger_chain::Tail;
+use crate::batch::Entry;
 use crate::manifest::{Damage, DamageKind};
-use crate::open_file::Entry;
-use crate::tail::Expected;
+use crate::tail::{Expected, Tail};
 use crate::tree::Node;
 use flb_audit_core::chain::{ChainId, Place};
 use flb_audit_core::hash::Hash;

@@ -4,8 +4,8 @@
 //! another record of the run if its seal's `prev` is that record's head. So records that
 //! only look sealed gain nothing if an attacker inserts them.
 
+use crate::batch::Entry;
 use crate::manifest::Extent;
-use crate::open_file::Entry;
 use crate::record_id::RecordId;
 use flb_audit_core::chain::{Life, Place};
 use flb_audit_core::hash::Hash;

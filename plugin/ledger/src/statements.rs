@@ -1,6 +1,7 @@
 //! The statements of a ledger put together, by one rule for the verifier and the export.
 //! The ledger itself follows the same rule with less memory, in `closed_files`.
 
+use crate::closed_files::is_named_by_number;
 use crate::manifest::{Manifest, Statement};
 use flb_audit_core::chain::ChainId;
 use flb_audit_core::verify::Sealed;
@@ -54,7 +55,7 @@ impl Statements {
                 // A repeated manifest says nothing new.
                 Entry::Occupied(before) => before.get().says(&manifest),
                 Entry::Vacant(place) => {
-                    let is_named = manifest.has_a_name_of_its_number();
+                    let is_named = is_named_by_number(&manifest);
                     if is_named {
                         place.insert(ClosedFile { manifest, is_deleted: false });
                     }

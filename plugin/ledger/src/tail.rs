@@ -24,10 +24,9 @@
 //! | 192.. | the codes, 8 bytes each |
 //! | | the stretches of the manifests that are not the ledger's: where each begins and ends, 16 bytes each |
 
-use crate::ledger_chain::Tail;
 use crate::tree::Node;
 use flb_audit_core::chain::{Place, Run};
-use flb_audit_core::hash::Algorithm;
+use flb_audit_core::hash::{Algorithm, Hash};
 use sha2::{Digest, Sha256};
 use std::ops::Range;
 use zeroize::Zeroizing;
@@ -50,6 +49,9 @@ const CODES_AT: usize = 192;
 const CODE_BYTES: usize = 8;
 
 type Code = [u8; CODE_BYTES];
+
+/// A record of the chain, with its head: the last one that a file or the journal knows.
+pub(crate) type Tail = (Place, Hash);
 
 /// The secret that codes are made with.
 pub(crate) type Secret = Zeroizing<[u8; 32]>;

@@ -22,7 +22,7 @@ mod yaml;
 
 pub use gitleaks::DEFAULT_FILE as GITLEAKS_DEFAULT_FILE;
 pub use policy::Policy;
-pub use table::compile;
+pub use table::{compile, compile_formats};
 pub use yaml::{Problem, SOURCE_BYTES_MAX};
 
 /// The policy in the released `filter_audit.wasm`.

@@ -2,17 +2,16 @@
 
 use crate::custom::{self, CustomPattern};
 use crate::detectors::{Detector, detectors};
-use crate::formats::{Chosen, formats};
+use crate::formats::{Chosen, formats, index_of};
 use crate::gitleaks::{self, Leak};
 use crate::normalize::{self, Normalization};
 use crate::paths::{self, Of, Path, Says};
-use crate::streams::{self, Files, Stream};
+use crate::streams::{self, Stream};
 use crate::yaml::{
-    Problem, Read, any_mapping, document, mapping, problem, scalar_problem, sequence, text, unknown,
+    Files, Problem, Read, any_mapping, document, list, mapping, name, problem, required, scalar_problem,
+    text, unknown,
 };
 use flb_audit_core::policy::Action;
-use flb_audit_core::redact::UNSCANNED;
-use flb_audit_core::text::{NAME_BYTES_MAX, is_name};
 use marked_yaml::Node;
 use marked_yaml::types::MarkedMappingNode;
 use std::collections::BTreeMap;
@@ -261,7 +260,7 @@ impl Policy {
             }
             _ => {
                 for node in list(keep, "formats")? {
-                    self.formats.keep(format(node)?);
+                    self.formats.keep(index_of(node)?);
                 }
             }
         }
@@ -275,7 +274,7 @@ impl Policy {
                 let said = "a pattern of tags has 1 to 255 bytes, as in Fluent Bit's `match`";
                 return Err(scalar_problem(tag, said));
             }
-            let format = format(node)?;
+            let format = index_of(node)?;
             self.formats.keep(format);
             self.formats.pins.push((tag.as_str().into(), format));
         }
@@ -416,15 +415,6 @@ fn identity(node: &Node) -> Read<Option<Rule>> {
     Ok(Some(Rule { name: IDENTITY.into(), class: IDENTITY.into(), action }))
 }
 
-/// Returns the index of a format in the catalogue.
-pub(crate) fn format(node: &Node) -> Read<usize> {
-    let name = text(node, "a format")?.as_str();
-    formats().iter().position(|format| format.name == name).ok_or_else(|| {
-        let known: Vec<&str> = formats().iter().map(|format| format.name).collect();
-        problem(node, unknown("format", name, &known))
-    })
-}
-
 /// Reads the name, the class and the action of an entry.
 fn rule(node: &Node, entry: &MarkedMappingNode, default_name: Option<&str>) -> Read<Rule> {
     let name = match (entry.get("name"), default_name) {
@@ -441,30 +431,5 @@ fn rule(node: &Node, entry: &MarkedMappingNode, default_name: Option<&str>) -> R
         }
         (Some(action), _) => Ok(Rule { name, class, action }),
         (None, _) => Err(problem(node, "`off` is for built-in detectors; leave the entry out")),
-    }
-}
-
-pub(crate) fn name(node: &Node, what: &str) -> Read<String> {
-    let name = text(node, what)?.as_str();
-    if name.is_empty() || name.len() > NAME_BYTES_MAX || !is_name(name.as_bytes()) {
-        let said = format!("{what} takes up to {NAME_BYTES_MAX} letters, digits, `-` and `_`");
-        return Err(problem(node, said));
-    }
-    if name == UNSCANNED {
-        let said = format!("`{UNSCANNED}` stands for what could not be looked at; give it another name");
-        return Err(problem(node, said));
-    }
-    Ok(name.into())
-}
-
-pub(crate) fn required<'a>(node: &Node, entry: &'a MarkedMappingNode, key: &str) -> Read<&'a Node> {
-    entry.get(key).ok_or_else(|| problem(node, format!("`{key}` is missing")))
-}
-
-/// Returns the entries under a key, or an empty list if the key does not exist.
-pub(crate) fn list<'a>(mapping: &'a MarkedMappingNode, key: &str) -> Read<Vec<&'a Node>> {
-    match mapping.get(key) {
-        Some(node) => Ok(sequence(node, &format!("`{key}`"))?.collect()),
-        None => Ok(Vec::new()),
     }
 }

@@ -3,9 +3,10 @@
 use crate::catalogue::{self, Mode};
 use crate::formats::{Chosen, formats};
 use crate::paths::{self, Step};
-use crate::policy::{list, name, required};
 use crate::schema::{self, Options, SchemaError};
-use crate::yaml::{Problem, Read, mapping, problem, scalar_problem, text, unknown};
+use crate::yaml::{
+    Files, Problem, Read, list, mapping, name, problem, required, scalar_problem, text, unknown,
+};
 use flb_audit_core::schema::{Disposition, StreamParts, write_streams};
 use marked_yaml::Node;
 use marked_yaml::types::MarkedMappingNode;
@@ -17,9 +18,6 @@ const KEYS: [&str; 9] = ["tag", "field", "value", "built-in", "mode", "file", "f
 
 /// The name that stands for the schema of each record's own format.
 const AUTO: &str = "auto";
-
-/// Reads a file that a policy names. An error says why the file cannot be read.
-pub(crate) type Files<'a> = &'a mut dyn FnMut(&str) -> Result<String, String>;
 
 /// An entry of `schema`.
 pub(crate) struct Stream {

@@ -1,12 +1,17 @@
 //! Reads a policy's YAML. Every problem is reported with its line and column, and with
 //! what was probably meant.
 
+use flb_audit_core::redact::UNSCANNED;
+use flb_audit_core::text::{NAME_BYTES_MAX, is_name};
 use marked_yaml::types::{MarkedMappingNode, MarkedScalarNode};
 use marked_yaml::{LoadError, LoaderOptions, Marker, Node, parse_yaml_with_options};
 use std::fmt;
 use yaml_rust2::Event;
 use yaml_rust2::parser::Parser;
 use yaml_rust2::scanner::Marker as Mark;
+
+/// Reads a file that a policy names. An error says why the file cannot be read.
+pub(crate) type Files<'a> = &'a mut dyn FnMut(&str) -> Result<String, String>;
 
 /// A problem in a policy, and its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -177,5 +182,32 @@ pub(crate) fn unknown(what: &str, name: &str, known: &[&str]) -> String {
             format!("`{name}` is no {what}; did you mean `{other}`?")
         }
         _ => format!("`{name}` is no {what}; there are: {}", known.join(", ")),
+    }
+}
+
+/// Reads the name of a rule or a schema.
+pub(crate) fn name(node: &Node, what: &str) -> Read<String> {
+    let name = text(node, what)?.as_str();
+    if name.is_empty() || name.len() > NAME_BYTES_MAX || !is_name(name.as_bytes()) {
+        let said = format!("{what} takes up to {NAME_BYTES_MAX} letters, digits, `-` and `_`");
+        return Err(problem(node, said));
+    }
+    if name == UNSCANNED {
+        let said = format!("`{UNSCANNED}` stands for what could not be looked at; give it another name");
+        return Err(problem(node, said));
+    }
+    Ok(name.into())
+}
+
+/// Returns the value of a key that an entry has to have.
+pub(crate) fn required<'a>(node: &Node, entry: &'a MarkedMappingNode, key: &str) -> Read<&'a Node> {
+    entry.get(key).ok_or_else(|| problem(node, format!("`{key}` is missing")))
+}
+
+/// Returns the entries under a key, or an empty list if the key does not exist.
+pub(crate) fn list<'a>(mapping: &'a MarkedMappingNode, key: &str) -> Read<Vec<&'a Node>> {
+    match mapping.get(key) {
+        Some(node) => Ok(sequence(node, &format!("`{key}`"))?.collect()),
+        None => Ok(Vec::new()),
     }
 }

@@ -1,7 +1,32 @@
 //! Values as JSON.
 
-use crate::value::{Step, Value, walk};
-use std::fmt::Write;
+use crate::value::{Array, Map, Step, Value, walk};
+use std::fmt::{self, Write};
+
+impl Map<'_> {
+    /// Appends the map as JSON. Bytes that are not UTF-8 become U+FFFD, and NaN and
+    /// infinities become null. Bytes and extensions become a string of hexadecimal
+    /// digits. A key that is not a string becomes the string of its JSON.
+    pub fn write_json(&self, out: &mut String) {
+        write(Value::Map(*self), out);
+    }
+}
+
+impl fmt::Debug for Array<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = String::new();
+        write(Value::Array(*self), &mut text);
+        f.write_str(&text)
+    }
+}
+
+impl fmt::Debug for Map<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = String::new();
+        self.write_json(&mut text);
+        f.write_str(&text)
+    }
+}
 
 /// An array or a map that is open.
 struct Open {
@@ -11,7 +36,7 @@ struct Open {
 }
 
 /// Appends a value.
-pub(crate) fn write(value: Value<'_>, out: &mut String) {
+fn write(value: Value<'_>, out: &mut String) {
     let mut open: Vec<Open> = Vec::new();
     // A key that is an array or a map is first written separately.
     let mut key: Option<(usize, String)> = None;

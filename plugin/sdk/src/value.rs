@@ -1,6 +1,5 @@
 //! Values of MessagePack, read in place. Nothing here recurses.
 
-use crate::json;
 use std::borrow::Cow;
 
 /// A value.
@@ -115,29 +114,6 @@ impl<'a> Map<'a> {
     pub fn get(&self, key: &str) -> Option<Value<'a>> {
         let is_key = |of: &Value<'_>| matches!(of, Value::Text(text) if text.as_bytes() == key.as_bytes());
         self.iter().find(|(of, _)| is_key(of)).map(|(_, value)| value)
-    }
-
-    /// Appends the map as JSON. Bytes that are not UTF-8 become U+FFFD, and NaN and
-    /// infinities become null. Bytes and extensions become a string of hexadecimal
-    /// digits. A key that is not a string becomes the string of its JSON.
-    pub fn write_json(&self, out: &mut String) {
-        json::write(Value::Map(*self), out);
-    }
-}
-
-impl std::fmt::Debug for Array<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let mut text = String::new();
-        json::write(Value::Array(*self), &mut text);
-        f.write_str(&text)
-    }
-}
-
-impl std::fmt::Debug for Map<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let mut text = String::new();
-        self.write_json(&mut text);
-        f.write_str(&text)
     }
 }
 

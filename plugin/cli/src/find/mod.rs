@@ -8,9 +8,9 @@ mod texts;
 use crate::complain;
 
 use crate::exit;
+use crate::ignored::IgnoredKeys;
 use crate::input::{self, At, Record, Seen, Source, Unread};
 use crate::stdout::{print, shown};
-use crate::verify::IgnoredKeys;
 use anyhow::{Context, Result, anyhow, ensure};
 use clap::Args;
 use flb_audit_core::redact::HmacKey;

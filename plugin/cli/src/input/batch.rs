@@ -2,8 +2,9 @@
 
 use super::encoding::MARK;
 use super::framing::is_array;
+use super::place::Place;
+use super::record::{At, BATCH_BYTES, Broken, ELEMENTS_MAX, Record, Unread};
 use super::split::{Splitter, lines};
-use super::{At, BATCH_BYTES, Broken, ELEMENTS_MAX, Place, Record, Unread};
 use crate::frames::{self, Unopened};
 use flb_audit_ledger::DecryptionKeys;
 use flb_audit_ledger::frame::Frame;

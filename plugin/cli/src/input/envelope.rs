@@ -6,7 +6,8 @@
 
 use super::decompress::gunzip;
 use super::line::Line;
-use super::{LINE_BYTES_MAX, Place};
+use super::place::Place;
+use super::record::LINE_BYTES_MAX;
 use base64::Engine;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};

@@ -1,8 +1,8 @@
 //! Lines that are not JSON but contain some: behind a prefix, in columns, several in a
 //! row, or behind a torn line.
 
-use super::Place;
 use super::envelope::{Item, Opener, See};
+use super::place::Place;
 use super::split::{RECORD_SEPARATOR, literal_break};
 use super::table::{doubled_end, quoted_end};
 use memchr::{memchr, memchr_iter, memrchr};

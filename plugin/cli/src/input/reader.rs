@@ -3,10 +3,11 @@
 use super::batch::{Batch, NobodyReads, Part};
 use super::encoding::{Decoded, decode};
 use super::framing::Framing;
+use super::inputs::Inputs;
 use super::parts::ends_open;
+use super::record::{At, BATCH_BYTES, Broken, LINE_BYTES_MAX};
 use super::source::{Opened, Source};
 use super::split::Splitter;
-use super::{At, BATCH_BYTES, Broken, Inputs, LINE_BYTES_MAX};
 use crossbeam_channel::Sender;
 use flb_audit_ledger::frame::{self, Fault};
 use indicatif::ProgressBar;

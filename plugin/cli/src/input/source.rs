@@ -1,9 +1,9 @@
 //! Sources: the files and objects that a command line names, and standard input.
 
-use super::BATCH_BYTES;
 use super::address::Address;
 use super::decompress::{Decompressed, decompress, peek};
 use super::objects::{Object, Period, Stores};
+use super::record::BATCH_BYTES;
 use super::stored::{Hashing, Kept, Stored};
 use crate::frames;
 use crate::stdout::shown;

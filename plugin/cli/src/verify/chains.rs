@@ -1,20 +1,21 @@
 //! All chains of a log: the records as they are read, in any order, and the evaluation
 //! when all have been read.
 
+use super::Verdict;
 use super::chain_log::{ChainLog, Start, Store};
 use super::coverage::Coverage;
+use super::enrolled::Enrolled;
 use super::forks::Forks;
 use super::gaps::Gaps;
 use super::history::History;
 use super::ledger::{LedgerFiles, Ledgers};
-use super::nodes::Enrolled;
+use super::reading::Reading;
 use super::segment::{Added, Stretch};
 use super::signatures::{BadCheckpoint, GoodCheckpoint};
 use super::spans::{Span, Spans, Why};
 use super::spool::{Fingerprint, Spool};
 use super::stops::Stops;
 use super::tally::{Said, Tallies};
-use super::{Reading, Verdict};
 use crate::input::At;
 use crate::report::Findings;
 use crate::roster::Roster;

@@ -1,14 +1,15 @@
 //! Checks an encrypted file against its manifest: by its frame headers and, given a
 //! decryption key, by its records.
 
-use super::ledger::Hashed;
 use crate::frames;
+use flb_audit_core::text::hex;
 use flb_audit_ledger::DecryptionKeys;
 use flb_audit_ledger::frame::{Fault, Reader};
 use flb_audit_ledger::manifest::{self, Manifest};
 use flb_audit_ledger::tree::{self, Tree};
+use sha2::{Digest, Sha256};
 use std::fs::File;
-use std::io::{self, BufReader};
+use std::io::{self, BufReader, Read};
 use std::path::Path;
 
 /// The number of bytes that are read at once.
@@ -67,4 +68,30 @@ pub(super) fn is_as_stated(
         && is_root(&tree)
         && of_records.as_ref().is_none_or(is_root)
         && sha256 == manifest.sha256)
+}
+
+/// A file whose bytes are hashed while they are read.
+pub(super) struct Hashed {
+    file: File,
+    hash: Sha256,
+}
+
+impl Hashed {
+    pub(super) fn open(path: &Path) -> io::Result<Hashed> {
+        Ok(Hashed { file: File::open(path)?, hash: Sha256::new() })
+    }
+
+    /// Reads the rest of the file, and returns the hash of all of it in hexadecimal.
+    pub(super) fn into_hex(mut self) -> io::Result<String> {
+        io::copy(&mut self, &mut io::sink())?;
+        Ok(hex::encode(&self.hash.finalize()))
+    }
+}
+
+impl Read for Hashed {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read(buffer)?;
+        self.hash.update(&buffer[..read]);
+        Ok(read)
+    }
 }

@@ -11,10 +11,10 @@
 //! of that key.
 
 use super::chain_log::ChainLog;
-use super::keys::{Authorities, Authority};
+use super::keys::{Authorities, Authority, Signed};
 use super::ranges;
 use super::segment::{Segment, Stretch};
-use super::spool::{Fingerprint, Spool};
+use super::spool::Spool;
 use flb_audit_core::chain::{ChainId, Life, Place, Position};
 use std::collections::BTreeMap;
 use std::io;
@@ -29,15 +29,6 @@ pub(super) struct Coverage {
     lives: BTreeMap<Life, Vec<RangeInclusive<u64>>>,
     /// The number of covered records.
     pub(super) records: u64,
-}
-
-/// A head that is signed.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Signed {
-    /// The record's number in its life.
-    pub(super) sequence: u64,
-    pub(super) head: Fingerprint,
-    pub(super) by: Authority,
 }
 
 /// The records through which signatures are followed.

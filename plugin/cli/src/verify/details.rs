@@ -1,7 +1,6 @@
 //! The details that metrics and pages show beyond the report: counts of redactions and
 //! schemas, timelines, and the request.
 
-use super::Verify;
 use super::chains::{Chains, Followed};
 use super::tally::Tallies;
 use super::timeline::Timeline;
@@ -12,7 +11,7 @@ use anyhow::{Context, Result};
 use flb_audit_core::chain::ChainId;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The number of chains that have a timeline.
 const TIMELINES_MAX: usize = 1000;
@@ -95,18 +94,13 @@ pub(super) struct Asked {
 }
 
 impl Asked {
-    /// Reads the command line, and the files that it names beside the logs.
-    pub(super) fn of(verify: &Verify) -> Result<Asked> {
-        let named = [
-            ("Roster of systems and keys", &verify.trusted.roster),
-            ("Fleet of systems, and its key", &verify.trusted.fleet),
-            ("Anchors: checkpoints kept elsewhere", &verify.anchors),
-            ("Checkpoints with which the log begins", &verify.from),
-        ];
+    /// Reads the command line, and the files that it names beside the logs, each with its
+    /// purpose.
+    pub(super) fn of(named: &[(&'static str, &Option<PathBuf>)]) -> Result<Asked> {
         let mut files = Vec::new();
         for (what, path) in named {
             if let Some(path) = path {
-                files.push((what, input::without_secrets(&path.to_string_lossy()), stored(path)?));
+                files.push((*what, input::without_secrets(&path.to_string_lossy()), stored(path)?));
             }
         }
         let command = std::env::args_os().map(|argument| input::without_secrets(&argument.to_string_lossy()));

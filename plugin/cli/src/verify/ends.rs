@@ -1,11 +1,12 @@
 //! Finds what signatures, anchors and the roster leave unproven in each chain.
 
+use super::Verdict;
 use super::chain_log::{ChainLog, Start};
 use super::chains::{Chains, Followed, KeptAnchor};
 use super::gaps::{BEGINNING, Cause};
 use super::history::{STOPPED, count};
 use super::spans::Why;
-use super::{Verdict, extent, named};
+use super::wording::{extent, named};
 use flb_audit_core::chain::checkpoint::CHECKPOINT_RECORDS_MAX;
 use flb_audit_core::chain::{ChainId, Life, Place, Position};
 use flb_audit_core::record::notes::Notes;

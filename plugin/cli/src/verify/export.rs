@@ -4,10 +4,10 @@
 //! An export is part of a ledger, so records before the first and after the last one are
 //! not missed. Missing records between them are reported, unless they were deleted.
 
-use super::extent;
 use super::ledger::{MISPLACED, damaged};
 use super::signatures::{BadCheckpoint, Flaw};
 use super::spans::{Span, Spans, Why};
+use super::wording::extent;
 use super::{Verdict, Verifier};
 use crate::export::{PROOFS, Proof, RECORDS};
 use crate::lines::lines;

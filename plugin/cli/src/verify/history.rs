@@ -1,5 +1,6 @@
 //! Follows the lives of a chain one after the other, and finds missing records.
 
+use super::Verdict;
 use super::chain_log::ChainLog;
 use super::coverage::Coverage;
 use super::forks::Forks;
@@ -8,7 +9,7 @@ use super::segment::Stretch;
 use super::spans::{Spans, Why};
 use super::spool::{Fingerprint, Spool};
 use super::stops::Stops;
-use super::{Verdict, extent, named};
+use super::wording::{extent, named};
 use flb_audit_core::chain::{ChainId, Life, Place, Position};
 use flb_audit_core::record::notes::Notes;
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,6 +1,5 @@
 //! The keys of one chain, as the good checkpoints state them, in any order of reading.
 
-use super::coverage::Signed;
 use super::signatures::GoodCheckpoint;
 use super::spool::Fingerprint;
 use flb_audit_core::chain::certificate::Handover;
@@ -8,6 +7,15 @@ use flb_audit_core::chain::{ChainId, Life, Place, Position};
 use flb_audit_core::hash::Hash;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
+
+/// A head that is signed.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Signed {
+    /// The record's number in its life.
+    pub(super) sequence: u64,
+    pub(super) head: Fingerprint,
+    pub(super) by: Authority,
+}
 
 /// A key of a chain.
 #[derive(Default)]

@@ -1,19 +1,18 @@
 //! Reads the manifests and tombstones in a ledger's directory, and compares its files
 //! with them.
 
+use super::closed_file::{self, Hashed};
 use super::spans::Why;
-use super::{Verdict, Verifier, closed_file};
+use super::{Verdict, Verifier};
 use crate::lines::{lines, read_line};
 use crate::report::Findings;
 use crate::roster::Roster;
 use anyhow::{Context, Result};
-use flb_audit_core::text::hex;
 use flb_audit_core::verify::{Checked, Checker};
 use flb_audit_ledger::manifest::{self, DamageKind, Manifest, closed_name, open_name};
 use flb_audit_ledger::statements::{ClosedFile, Statements};
 use flb_audit_ledger::tree::{self, Tree};
 use flb_audit_ledger::{DecryptionKeys, frame};
-use sha2::{Digest, Sha256};
 use std::fs::{self, File};
 use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -292,30 +291,4 @@ fn is_as_stated(path: &Path, manifest: &Manifest) -> io::Result<bool> {
     Ok((records, bytes) == (manifest.records, manifest.bytes)
         && root == manifest.root
         && sha256 == manifest.sha256)
-}
-
-/// A file whose bytes are hashed while they are read.
-pub(super) struct Hashed {
-    file: File,
-    hash: Sha256,
-}
-
-impl Hashed {
-    pub(super) fn open(path: &Path) -> io::Result<Hashed> {
-        Ok(Hashed { file: File::open(path)?, hash: Sha256::new() })
-    }
-
-    /// Reads the rest of the file, and returns the hash of all of it in hexadecimal.
-    pub(super) fn into_hex(mut self) -> io::Result<String> {
-        io::copy(&mut self, &mut io::sink())?;
-        Ok(hex::encode(&self.hash.finalize()))
-    }
-}
-
-impl Read for Hashed {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.file.read(buffer)?;
-        self.hash.update(&buffer[..read]);
-        Ok(read)
-    }
 }

@@ -24,6 +24,7 @@ mod closed_file;
 mod coverage;
 mod details;
 mod ends;
+mod enrolled;
 mod export;
 mod forks;
 mod gaps;
@@ -34,6 +35,7 @@ mod ledger;
 mod metrics;
 mod nodes;
 mod ranges;
+mod reading;
 mod report;
 mod segment;
 mod signatures;
@@ -43,38 +45,38 @@ mod stops;
 mod successions;
 mod tally;
 mod timeline;
+mod wording;
 
 pub(crate) use crate::verdict::Verdict;
 pub(crate) use ledger::{Ledgers, path_of};
-pub(crate) use report::utc;
 pub(crate) use signatures::Verifier;
 
 use crate::durable::replace;
 use crate::frames::Identity;
+use crate::ignored::IgnoredKeys;
 use crate::input::{self, At, Record, Seen, Source, Unread};
 use crate::prove::Proven;
 use crate::report::Findings;
 use crate::roster::{Roster, Trusted};
 use crate::stdout::print;
 use crate::terminal::print_report;
+use crate::time;
 use anyhow::{Result, bail, ensure};
 use chains::Chains;
 use changes::Altered;
 use clap::{Args, Parser};
 use details::{Asked, Details};
 use export::Exported;
-use flb_audit_core::chain::Position;
-use flb_audit_core::verify::{Checked, Checker, Sealed};
-use flb_audit_ledger::frame::Frame;
-use flb_audit_ledger::{manifest, tree};
+use flb_audit_core::verify::Checker;
+use flb_audit_ledger::manifest;
 use nodes::Expected;
+use reading::{Reading, read};
 use report::Report;
-use signatures::{BadCheckpoint, GoodCheckpoint};
 use std::ffi::OsString;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::{Instant, SystemTime};
-use tally::{Said, Tallies};
+use tally::Tallies;
 
 /// Check sealed records, as outputs wrote them or stores return them
 ///
@@ -109,10 +111,10 @@ pub(crate) struct Verify {
     /// Start of a period: report the known nodes that sent nothing from this day
     /// or time (UTC) on, such as 2026-11-20 or 2026-11-20T08:00:00Z. If the keys of a URL
     /// have a date, as in s3://BUCKET/%Y/%m/%d/*, also skip older objects
-    #[arg(long, value_name = "TIME", value_parser = time)]
+    #[arg(long, value_name = "TIME", value_parser = time::parse)]
     since: Option<SystemTime>,
     /// End of the period (exclusive)
-    #[arg(long, value_name = "TIME", value_parser = time)]
+    #[arg(long, value_name = "TIME", value_parser = time::parse)]
     until: Option<SystemTime>,
     /// Accept that the last records of each chain have no anchor, if they span no more
     /// than this time by their own clocks: 15m, or 1h 30m
@@ -155,60 +157,6 @@ pub fn report(arguments: impl IntoIterator<Item = OsString>) -> Result<String> {
     }
 }
 
-/// Parses a time in UTC, or a day, which stands for its beginning.
-pub(crate) fn time(text: &str) -> Result<SystemTime, humantime::TimestampError> {
-    let is_day = text.len() == "2026-11-20".len();
-    humantime::parse_rfc3339_weak(&if is_day { format!("{text}T00:00:00Z") } else { text.to_owned() })
-}
-
-/// Keys that Fluent Bit's outputs add: `json_date_key` of `file`, `http`,
-/// `stdout` and others; `time_key` and `tag_key` of `es` and `opensearch`.
-const OUTPUT_KEYS: [&str; 3] = ["date", "@timestamp", "_flb-key"];
-
-/// Keys at the top level that are not under the seal.
-#[derive(Args, Clone)]
-pub(crate) struct IgnoredKeys {
-    /// A key that an output adds at the top level, beside `date`, `@timestamp`
-    /// and `_flb-key`
-    #[arg(long, value_name = "KEY")]
-    ignore_key: Vec<String>,
-}
-
-impl IgnoredKeys {
-    /// Returns these keys, and the keys that outputs add by default.
-    pub(crate) fn all(self) -> Vec<String> {
-        OUTPUT_KEYS.into_iter().map(str::to_owned).chain(self.ignore_key).collect()
-    }
-}
-
-/// The result of reading one record of the input.
-#[allow(
-    clippy::large_enum_variant,
-    reason = "nearly all are the largest, and a box would cost each an allocation"
-)]
-enum Reading {
-    Sealed(Sealed, Option<Box<Result<GoodCheckpoint, BadCheckpoint>>>, Option<Box<Said>>),
-    Unsealed,
-    Malformed,
-    UnknownVersion,
-    Unreadable(String),
-    /// A record or frame that was changed, with the evidence.
-    Altered(String),
-    Encrypted(Box<Frame>),
-}
-
-impl Reading {
-    /// Returns true if the text had a seal and is not the text that was sealed.
-    fn is_altered(&self, text: &[u8]) -> bool {
-        match self {
-            Reading::Sealed(sealed, ..) => !sealed.is_intact,
-            Reading::Malformed => true,
-            Reading::Unreadable(_) => changes::may_be_key_value(text),
-            _ => false,
-        }
-    }
-}
-
 impl Verify {
     pub(crate) fn run(self) -> Result<Verdict> {
         let roster = self.trusted.read()?;
@@ -227,7 +175,7 @@ impl Verify {
         }
         let (is_json, metrics, html) = (self.json, self.metrics.clone(), self.html.clone());
         let (begun, clock) = (SystemTime::now(), Instant::now());
-        let asked = html.is_some().then(|| Asked::of(&self)).transpose()?;
+        let asked = html.is_some().then(|| Asked::of(&self.files_beside_logs())).transpose()?;
         let report = self.report(roster)?;
         if let Some(path) = metrics {
             replace(&path, metrics::openmetrics(&report, begun, clock.elapsed()).as_bytes())?;
@@ -242,6 +190,16 @@ impl Verify {
             print_report(&said)?
         }
         Ok(report.verdict())
+    }
+
+    /// Returns the files that the command line names beside the logs, each with its purpose.
+    fn files_beside_logs(&self) -> [(&'static str, &Option<PathBuf>); 4] {
+        [
+            ("Roster of systems and keys", &self.trusted.roster),
+            ("Fleet of systems, and its key", &self.trusted.fleet),
+            ("Anchors: checkpoints kept elsewhere", &self.anchors),
+            ("Checkpoints with which the log begins", &self.from),
+        ]
     }
 
     /// Verifies logs.
@@ -319,8 +277,6 @@ impl Verify {
 
     /// Returns the period in which nodes have to be heard, in seconds since 1970.
     fn heard(&self) -> Result<RangeInclusive<u64>> {
-        let seconds =
-            |time: SystemTime| time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
         let dated: Vec<bool> = self.files.iter().map(|path| input::has_date(path)).collect::<Result<_>>()?;
         let is_of_time = self.since.is_some() || self.until.is_some();
         ensure!(
@@ -331,58 +287,9 @@ impl Verify {
             "--since and --until need --roster or --fleet, whose nodes they are about, or a URL with a date in its keys, as \
              s3://BUCKET/%Y/%m/%d/*"
         );
-        let (since, until) = (self.since.map_or(0, seconds), self.until.map_or(u64::MAX, seconds));
+        let (since, until) =
+            (self.since.map_or(0, time::seconds), self.until.map_or(u64::MAX, time::seconds));
         ensure!(since < until, "there is no time between --since and --until, which is exclusive");
         Ok(since..=until - 1)
-    }
-}
-
-fn read(
-    checker: &mut Checker,
-    signatures: &mut Verifier<'_>,
-    record: &Record<'_>,
-    is_tallied: bool,
-) -> Reading {
-    let text = record.text;
-    match checker.check(text) {
-        Ok(Checked::Sealed(sealed)) if !is_as_stated(&sealed, record) => {
-            Reading::Altered("not the record that its frame states".to_owned())
-        }
-        Ok(Checked::Sealed(sealed)) => {
-            let signed = sealed
-                .is_checkpoint
-                .then(|| signatures.verify(sealed.checkpoint().as_ref(), Some(sealed.seconds)));
-            let said = is_tallied.then(|| Said::of(&sealed)).flatten();
-            Reading::Sealed(*sealed, signed.map(Box::new), said)
-        }
-        Ok(Checked::Unsealed) => Reading::Unsealed,
-        Ok(Checked::UnknownVersion) => Reading::UnknownVersion,
-        Ok(_) => Reading::Malformed,
-        Err(unreadable) => Reading::Unreadable(unreadable.to_string()),
-    }
-}
-
-/// Checks that a record is the one that its frame names. Records outside of frames always
-/// pass.
-fn is_as_stated(sealed: &Sealed, record: &Record<'_>) -> bool {
-    record.stated.is_none_or(|stated| {
-        // If a record is not as it was sealed, its frame has the hash of its line as
-        // head.
-        (stated.life, stated.sequence) == (sealed.place.life(sealed.chain), sealed.place.sequence)
-            && (stated.head == sealed.head || stated.head == tree::leaf(record.text))
-    })
-}
-
-/// Names a record.
-fn named(position: Position) -> String {
-    format!("record {} of segment {}", position.sequence, position.segment)
-}
-
-/// Names consecutive records, and their number.
-fn extent(first: u64, last: u64) -> String {
-    if first == last {
-        format!("record {first}")
-    } else {
-        format!("records {first} to {last} ({})", (last - first).saturating_add(1))
     }
 }

@@ -5,11 +5,12 @@ use super::chain_log::{ChainLog, SchemaCounts};
 use super::chains::{Chains, Followed};
 use super::changes::Resemblances;
 use super::details::Details;
-use super::nodes::Term;
+use super::enrolled::Term;
 use crate::input::{Inputs, Source};
 use crate::report::Envelope;
 use crate::roster::Roster;
 use crate::stdout;
+use crate::time::utc;
 use flb_audit_core::chain::{ChainId, Life, Position};
 use flb_audit_core::hash::Hash;
 use flb_audit_core::text::base64url::hash_text;
@@ -411,17 +412,4 @@ impl Report {
 /// Checks whether a note is about the node and not about the record.
 fn is_of_the_node(note: &str) -> bool {
     ["no-state", "state-", "key-", "hmac-key-", "policy-"].iter().any(|start| note.starts_with(start))
-}
-
-/// The last second that RFC 3339 can express.
-const SECONDS_MAX: u64 = 253_402_300_799;
-
-/// Formats a time as in RFC 3339, to the second, in UTC. Times that RFC 3339 cannot
-/// express are written as seconds.
-pub(crate) fn utc(seconds: u64) -> String {
-    if seconds > SECONDS_MAX {
-        return format!("second {seconds}");
-    }
-    let time = std::time::UNIX_EPOCH + Duration::from_secs(seconds);
-    humantime::format_rfc3339_seconds(time).to_string()
 }

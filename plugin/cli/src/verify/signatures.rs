@@ -2,7 +2,7 @@
 //! key that the roster has for the chain, or that a fleet vouches for.
 
 use super::Verdict;
-use super::nodes::Membership;
+use super::enrolled::Membership;
 use crate::roster::Roster;
 use flb_audit_core::chain::ChainId;
 use flb_audit_core::chain::certificate::{Handover, KnownKeys, NotCertified};

@@ -1,9 +1,10 @@
 //! Checks that each chain's keys are consistent with one another and with the records.
 
+use super::Verdict;
 use super::chains::{Chains, Followed};
 use super::gaps::{Between, Cause};
 use super::keys::Misfit;
-use super::{Verdict, named};
+use super::wording::named;
 use flb_audit_core::chain::{ChainId, Place, Position};
 use std::cell::LazyCell;
 use std::collections::BTreeMap;

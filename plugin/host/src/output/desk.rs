@@ -6,7 +6,6 @@
 //! chunk comes again, its answer is ready. `ok` is only ever answered after the component
 //! has answered it.
 
-use super::{GRACE, Reply};
 use crate::chunk::{Chunk, ChunkId};
 use crate::component::{Answer, Level};
 use crate::log::{LINES_MAX, Line};
@@ -14,6 +13,9 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+/// The time within which an interrupted call must return. A call that hangs in the kernel
+/// does not.
+pub(super) const GRACE: Duration = Duration::from_secs(5);
 /// The maximum wait for an answer. During that time the engine of Fluent Bit, with all
 /// other inputs and outputs, waits as well.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -31,6 +33,14 @@ const WARNING_INTERVAL: Duration = Duration::from_secs(60);
 const GONE: &str = "the component's thread is gone";
 const LATE: &str = "the component is not done with it yet";
 const STUCK: &str = "a call past its deadline hangs outside the component, for example in a write to a disk";
+
+/// The answer to a call, and the lines to log.
+pub struct Reply {
+    /// The answer.
+    pub answer: Answer,
+    /// The lines to log, in order.
+    pub lines: Vec<Line>,
+}
 
 /// A chunk that was handed over.
 pub(super) struct Job {

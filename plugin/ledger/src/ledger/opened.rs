@@ -1,17 +1,18 @@
 //! Storing chunks in open files, and closing files.
 
-use super::{FILE_RECORDS_MAX, FILES_READ_MAX, Level, Line, Opened};
-use crate::files::remove;
+use super::{FILE_RECORDS_MAX, FILES_READ_MAX, Opened};
+use crate::batch::Entry;
+use crate::disk::remove;
 use crate::intake::Incoming;
 use crate::intents::{Intent, digest};
 use crate::manifest::{self, Extent, Manifest, Statement};
-use crate::open_file::{Entry, OpenFile, read_closed, settle};
+use crate::open_file::{OpenFile, read_closed, settle};
 use crate::record_id::RecordIds;
 use crate::recovery::Recovery;
 use crate::retention::{Held, Retention};
 use crate::runs::RUNS_DUE;
 use crate::tail::{Before, Expected, Target};
-use crate::{Result, Settings};
+use crate::{Level, Line, Result, Settings};
 use flb_audit_core::Event;
 use flb_audit_core::chain::signature::SIGNATURE_TEXT_BYTES;
 use flb_audit_core::chain::{Life, Place};

@@ -1,18 +1,21 @@
 //! Opening a ledger: first the manifests, over several calls, and then all other files.
 
-use super::{Level, Line, Opened, Opening};
+use super::{Opened, Opening};
+use crate::batch::Batch;
 use crate::closed_files::FILES_MAX;
-use crate::files::{number_of_open_file, remove};
+use crate::disk::remove;
+use crate::files::number_of_open_file;
 use crate::intake::Intake;
 use crate::ledger_chain::StoredChain;
-use crate::manifest::{self, Manifests, Reading};
-use crate::open_file::{Batch, OpenFile, settle};
+use crate::manifest;
+use crate::manifests::{Manifests, Reading};
+use crate::open_file::{OpenFile, settle};
 use crate::record_index::RecordIndex;
 use crate::recovery::Recovery;
 use crate::retention::Retention;
 use crate::roster::Roster;
 use crate::tail::Expected;
-use crate::{Result, Settings};
+use crate::{Level, Line, Result, Settings};
 use flb_audit_core::policy::Policy;
 use std::path::Path;
 

@@ -1,7 +1,8 @@
 //! The open file in frames, which the node writes but cannot decrypt.
 
-use super::{Entry, Form, OpenFile, open_if_there};
-use crate::frame::{self, Fault, Frame, Part, Reader};
+use super::{Form, OpenFile, open_if_there};
+use crate::batch::{Entry, Part};
+use crate::frame::{self, Fault, Frame, Reader};
 use crate::manifest::{Damage, DamageKind, Link};
 use crate::recovery::Recovery;
 use crate::tree::Node;

@@ -12,8 +12,9 @@ pub(crate) use read::value_type;
 
 use crate::normalize;
 use crate::paths::Step;
-use crate::yaml::Problem;
+use crate::yaml::{Problem, Read, problem, text, unknown};
 use flb_audit_core::recognize::Condition;
+use marked_yaml::Node;
 use std::sync::LazyLock;
 
 /// Turns each line into a format, whose folder has its name. A line with `ocsf` has a
@@ -166,9 +167,13 @@ pub fn formats() -> &'static [Format] {
     &FORMATS
 }
 
-/// Compiles the table of a policy that recognizes all formats and does nothing else.
-pub fn table() -> Result<Vec<u8>, Problem> {
-    crate::compile(&crate::Policy::read("version: 1\nredact: {keep: {formats: all}}\n")?)
+/// Returns the index of a format in the catalogue.
+pub(crate) fn index_of(node: &Node) -> Read<usize> {
+    let name = text(node, "a format")?.as_str();
+    formats().iter().position(|format| format.name == name).ok_or_else(|| {
+        let known: Vec<&str> = formats().iter().map(|format| format.name).collect();
+        problem(node, unknown("format", name, &known))
+    })
 }
 
 /// Returns the field of a format, or of one of its cases, at a path in the notation of

@@ -2,8 +2,9 @@
 
 use super::{Case, Field, Format, Holds};
 use crate::paths::{self, Step};
-use crate::policy::list;
-use crate::yaml::{Problem, Read, any_mapping, document, mapping, problem, scalar_problem, text, unknown};
+use crate::yaml::{
+    Problem, Read, any_mapping, document, list, mapping, problem, scalar_problem, text, unknown,
+};
 use flb_audit_core::recognize::{Condition, Operation, ValueType};
 use marked_yaml::Node;
 use marked_yaml::types::{MarkedMappingNode, MarkedScalarNode};

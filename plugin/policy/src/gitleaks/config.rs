@@ -1,8 +1,11 @@
 //! Reads a configuration of gitleaks, and the ones that it extends.
 
 use super::error::{ConfigError, RuleError};
-use super::{DEFAULT_FILE, Files};
+use crate::yaml::Files;
 use toml::{Table, Value};
+
+/// The name of the file with gitleaks' own rules, which `extend.useDefault` refers to.
+pub const DEFAULT_FILE: &str = "gitleaks-default.toml";
 
 /// The number of times that a configuration may extend another one, same as in gitleaks.
 const EXTENDS_MAX: usize = 2;

@@ -1,9 +1,11 @@
 //! Reasons why a configuration of gitleaks, or one of its rules, is not used.
 
-use super::parts::VARIANTS_MAX;
 use crate::automaton;
 use regex_syntax::ast;
 use std::rc::Rc;
+
+/// The maximum number of ways in which a rule's alternatives may match.
+pub(super) const VARIANTS_MAX: usize = 48;
 
 /// The reason why a configuration is refused.
 #[derive(Debug, thiserror::Error)]

@@ -13,18 +13,14 @@ mod parts;
 mod trigger;
 
 use crate::automaton::{self, Alphabet, Direction};
+use crate::yaml::Files;
 use config::Config;
 use error::{ConfigError, RuleError};
 use std::collections::HashMap;
 use std::rc::Rc;
 
+pub use config::DEFAULT_FILE;
 pub(crate) use leak::Leak;
-
-/// The name of the file with gitleaks' own rules, which `extend.useDefault` refers to.
-pub const DEFAULT_FILE: &str = "gitleaks-default.toml";
-
-/// Reads a file that a policy names. An error says why the file cannot be read.
-pub(crate) type Files<'a> = &'a mut dyn FnMut(&str) -> Result<String, String>;
 
 /// The rules of a configuration.
 pub(crate) struct Gitleaks {

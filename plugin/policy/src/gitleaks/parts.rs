@@ -1,10 +1,8 @@
 //! Splits a regular expression at its secret group.
 
-use super::error::RuleError;
+use super::error::{RuleError, VARIANTS_MAX};
 use regex_syntax::hir::{Hir, HirKind, Repetition};
 
-/// The maximum number of ways in which a rule's alternatives may match.
-pub(super) const VARIANTS_MAX: usize = 48;
 /// The number of times that a repeated part is written out.
 const UNROLLED_MAX: u32 = 6;
 

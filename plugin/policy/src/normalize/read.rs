@@ -3,8 +3,9 @@
 use super::path::{self, Step, Target};
 use super::{Case, Conditions, Cut, Each, Field, From, Item, Lookup, Mapping, Question, Source, Value};
 use crate::formats::value_type;
-use crate::policy::list;
-use crate::yaml::{Problem, Read, any_mapping, document, mapping, problem, scalar_problem, text, unknown};
+use crate::yaml::{
+    Problem, Read, any_mapping, document, list, mapping, problem, scalar_problem, text, unknown,
+};
 use flb_audit_core::normalize::{Conversion, CutAt, Fits, Test};
 use marked_yaml::Node;
 use marked_yaml::types::{MarkedMappingNode, MarkedScalarNode};

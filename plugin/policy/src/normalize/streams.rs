@@ -1,10 +1,8 @@
 //! Which records become events: `normalize` in a policy.
 
 use super::Mapping;
-use crate::formats::{Chosen, formats};
-use crate::policy::{self, list, required};
-use crate::streams::Files;
-use crate::yaml::{Problem, Read, mapping, problem, text, unknown};
+use crate::formats::{Chosen, formats, index_of};
+use crate::yaml::{Files, Problem, Read, list, mapping, name, problem, required, text, unknown};
 use flb_audit_core::normalize::{MappingParts, MappingsParts, StreamMapping};
 use marked_yaml::Node;
 use marked_yaml::types::MarkedMappingNode;
@@ -75,7 +73,7 @@ fn entry(node: &Node, files: Files<'_>, texts: &mut Vec<String>) -> Read<Normali
             _ => return Err(problem(node, "`raw_data` is true or false")),
         },
     };
-    let format = entry.get("format").map(policy::format).transpose()?;
+    let format = entry.get("format").map(index_of).transpose()?;
     let own = match entry.get("mapping") {
         Some(file) => Some(own(node, file, entry, files, texts)?),
         None => None,
@@ -109,7 +107,7 @@ fn own(
     let name_node = entry
         .get("name")
         .ok_or_else(|| problem(node, "`name` is missing: it stands in the seal of each record"))?;
-    let name = policy::name(name_node, "`name`")?;
+    let name = name(name_node, "`name`")?;
     if formats().iter().any(|format| format.name == name) {
         return Err(problem(name_node, format!("`{name}` is the name of a format; give it another")));
     }

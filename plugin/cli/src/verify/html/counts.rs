@@ -2,7 +2,7 @@
 
 use super::Context;
 use super::table::{count, foreign, number, number_cell, table, time_cell};
-use crate::verify::report::utc;
+use crate::time::utc;
 use crate::verify::tally::{Counts, DAY_SECONDS, OfSchema, Tally};
 use flb_audit_core::chain::Position;
 use maud::{Markup, html};

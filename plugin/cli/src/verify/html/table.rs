@@ -1,7 +1,7 @@
 //! Numbers, texts and tables of a page.
 
 use crate::stdout::shown;
-use crate::verify::report::utc;
+use crate::time::utc;
 use maud::{Markup, html};
 
 /// The number of rows from which a table can be searched.

@@ -1,0 +1,30 @@
+//! Chains, keys and signatures as text in JSON.
+
+use flb_audit_core::chain::ChainId;
+use flb_audit_core::chain::signature::{PublicKey, Signature, signature_from_text, signature_text};
+use serde::Deserialize;
+
+macro_rules! as_text {
+    ($module:ident, $type:ty, $from:expr, $to:expr) => {
+        pub(crate) mod $module {
+            use super::*;
+            use serde::{Deserializer, Serializer, de};
+
+            pub(crate) fn serialize<S: Serializer>(value: &$type, to: S) -> Result<S::Ok, S::Error> {
+                to.serialize_str(&$to(value))
+            }
+
+            pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<$type, D::Error> {
+                let text = String::deserialize(from)?;
+                $from(text.as_bytes()).ok_or_else(|| de::Error::custom("not base64url of its length"))
+            }
+        }
+    };
+}
+as_text!(chain, ChainId, ChainId::from_text, ChainId::to_string);
+as_text!(key, PublicKey, PublicKey::from_text, PublicKey::to_string);
+as_text!(signature, Signature, signature_from_text, signature_as_text);
+
+fn signature_as_text(signature: &Signature) -> String {
+    String::from_utf8_lossy(&signature_text(signature)).into_owned()
+}

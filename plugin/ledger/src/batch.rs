@@ -1,0 +1,67 @@
+//! The records of a chunk that are to be appended.
+
+use crate::record_id::RecordId;
+use crate::tail::UNITS_MAX;
+use flb_audit_core::chain::Place;
+use flb_audit_core::hash::Hash;
+use flb_audit_core::verify::Sealed;
+
+/// Records to be appended.
+#[derive(Default)]
+pub(crate) struct Batch {
+    pub(crate) lines: Vec<u8>,
+    pub(crate) records: Vec<Entry>,
+}
+
+/// A record in a batch.
+pub(crate) struct Entry {
+    pub(crate) id: RecordId,
+    /// The head before it. `None` if the record is not as it was sealed.
+    pub(crate) prev: Option<Hash>,
+    pub(crate) is_checkpoint: bool,
+    /// The record that its life continues from, if this is the life's first record.
+    pub(crate) link: Option<Place>,
+    pub(crate) seconds: u64,
+    /// The length of its line, without the line break.
+    pub(crate) len: usize,
+}
+
+impl Entry {
+    /// Returns the entry of the record on this line.
+    pub(crate) fn of(sealed: &Sealed, line: &[u8]) -> Entry {
+        let id = RecordId::of(sealed, line);
+        Entry {
+            id,
+            prev: sealed.is_intact.then_some(sealed.previous),
+            is_checkpoint: sealed.is_checkpoint,
+            link: sealed.link.map(|link| link.place).filter(|_| id.sequence == 0),
+            seconds: sealed.seconds,
+            len: line.len(),
+        }
+    }
+}
+
+impl Batch {
+    pub(crate) fn add(&mut self, line: &[u8], entry: Entry) {
+        self.lines.extend_from_slice(line);
+        self.lines.push(b'\n');
+        self.records.push(entry);
+    }
+
+    /// Splits the batch into parts. Each part is appended separately.
+    pub(crate) fn parts(&self) -> impl Iterator<Item = Part<'_>> {
+        let mut rest = &self.lines[..];
+        self.records.chunks(UNITS_MAX).map(move |records| {
+            let len = records.iter().map(|record| record.len + 1).sum();
+            let (lines, after) = rest.split_at(len);
+            rest = after;
+            Part { records, lines }
+        })
+    }
+}
+
+/// Records that are appended together, at most [`UNITS_MAX`].
+pub(crate) struct Part<'a> {
+    pub(crate) records: &'a [Entry],
+    pub(crate) lines: &'a [u8],
+}
