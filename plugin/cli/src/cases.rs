@@ -21,8 +21,6 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 /// Run cases against a policy: what must be gone from a record, and what must stay
-///
-/// Exits with 0 if all cases hold, with 70 if some do not, and with 40 if there is none.
 #[derive(Args)]
 pub(crate) struct Test {
     /// The policy, in YAML

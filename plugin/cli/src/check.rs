@@ -22,9 +22,6 @@ use std::fmt::Write;
 use std::path::PathBuf;
 
 /// Check logs against the schemas of a policy before it is deployed
-///
-/// Exits with 0 if all records that have a schema are valid, with 50 if some are invalid,
-/// with 51 if some could not be checked, and with 40 if no record has a schema.
 #[derive(Args)]
 pub(crate) struct Check {
     /// The policy, in YAML

@@ -14,8 +14,7 @@ use std::path::{Path, PathBuf};
 
 /// Find settings in a Fluent Bit configuration that lose, alter or duplicate records
 ///
-/// Exits with 0 if there are only notes, with 60 if there are warnings, and with 61 if
-/// there are errors. docs/doctor.md lists all checks.
+/// docs/doctor.md lists all checks.
 #[derive(Args)]
 pub(crate) struct Doctor {
     /// Configurations in either of Fluent Bit's formats. Each is examined separately,

@@ -3,6 +3,8 @@
 //! Exit codes never change. The parser of arguments exits with 2 for a wrong command
 //! line.
 
+use crate::verdict::Verdict;
+
 /// The command has done everything.
 pub(crate) const DONE: u8 = 0;
 /// The command could not run, or could not print its whole output.
@@ -45,3 +47,44 @@ pub(crate) const HEALTHY: u8 = DONE;
 pub(crate) const WARNINGS: u8 = 60;
 /// `doctor`: there are errors.
 pub(crate) const ERRORS: u8 = 61;
+
+/// Returns the exit codes of a command other than `verify`, with their meanings. Every
+/// command also has `FAILED`, and 2 for a wrong command line.
+pub(crate) fn codes(command: &str) -> Vec<(u8, &'static str)> {
+    match command {
+        "check" => vec![
+            (ALL_VALID, "all records that have a schema are valid"),
+            (NOTHING_CHECKED, "no record has a schema, so nothing was checked"),
+            (INVALID, "some records are invalid"),
+            (NOT_CHECKED, "no record is invalid, but some could not be checked"),
+        ],
+        "doctor" => vec![
+            (HEALTHY, "there are notes at the most"),
+            (WARNINGS, "there are warnings, and no errors"),
+            (ERRORS, "there are errors"),
+        ],
+        "find" => {
+            vec![(FOUND, "the value was found"), (NOT_FOUND, "all was searched, and the value was not found")]
+        }
+        "formats" => vec![
+            (KNOWN, "the catalogue was listed, or some records are of a known format"),
+            (NONE_KNOWN, "no record is of a known format"),
+        ],
+        "restore" => vec![
+            (RESTORED, "every record in quarantine was printed"),
+            (
+                Verdict::Unsigned.code(),
+                "no signature covers a record, or --unsigned was given and records were printed",
+            ),
+            (Verdict::Tampered.code(), "a record was altered"),
+            (Verdict::Unreadable.code(), "something could not be read"),
+            (NONE_IN_QUARANTINE, "there was no record in quarantine"),
+        ],
+        "test" => vec![
+            (CASES_HOLD, "all cases hold"),
+            (NO_CASES, "there is no case"),
+            (CASES_FAILED, "some cases do not hold"),
+        ],
+        _ => vec![(DONE, "the command has done everything")],
+    }
+}

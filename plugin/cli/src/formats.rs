@@ -17,8 +17,6 @@ use std::fmt::Write;
 use std::path::PathBuf;
 
 /// List the known audit formats, or show the formats of the records in logs
-///
-/// Exits with 0 if some records are of a known format, and with 40 if none is.
 #[derive(Args)]
 pub(crate) struct FormatsCommand {
     /// The logs, as outputs wrote them or stores return them. `-` is standard input

@@ -21,6 +21,7 @@ mod find;
 mod fleet;
 mod formats;
 mod frames;
+mod help;
 mod hmac_key;
 mod ignored;
 mod init;
@@ -43,7 +44,7 @@ pub mod verify;
 mod whole;
 
 use anyhow::{Context, Result, bail};
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::ffi::OsString;
 use std::fmt::Display;
 use std::io::Write;
@@ -82,7 +83,10 @@ enum Command {
 
 /// Describes the command line, for manual pages and completions.
 pub fn command() -> clap::Command {
-    <Arguments as clap::CommandFactory>::command()
+    <Arguments as CommandFactory>::command().mut_subcommands(|command| {
+        let help = help::after(command.get_name());
+        command.after_long_help(help)
+    })
 }
 
 /// Runs the program with these arguments, of which the first is its name.
@@ -95,7 +99,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
 }
 
 fn run_command(arguments: impl IntoIterator<Item = OsString>) -> Result<u8> {
-    let command = match Arguments::try_parse_from(arguments) {
+    let matches = command().try_get_matches_from(arguments);
+    let command = match matches.and_then(|matches| Arguments::from_arg_matches(&matches)) {
         Ok(arguments) => arguments.command,
         // The help and the version are errors, too.
         Err(said) => {

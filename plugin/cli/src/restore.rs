@@ -21,10 +21,8 @@ use std::path::PathBuf;
 /// sealed
 ///
 /// A record is printed only if it is as it was sealed and a signature by a key of the
-/// roster covers it. All others are named. The exit code is 20 if a record was altered;
-/// else 30 if something could not be read; else 4 if no signature covers a record, or if
-/// --unsigned was given. It is 40 if there is no record in quarantine. The logs must
-/// include the records from those in quarantine to the next checkpoint.
+/// roster covers it. All others are named. The logs must include the records from those
+/// in quarantine to the next checkpoint.
 #[derive(Args)]
 #[group(id = "source", args = ["roster", "fleet", "unsigned"], required = true, multiple = true)]
 pub(crate) struct Restore {

@@ -239,18 +239,6 @@ impl Verdict {
         self.row().remedy
     }
 
-    /// Returns the table for `flb-audit verify --help`, best first.
-    pub(crate) fn help() -> String {
-        let mut help = String::from("Exit codes, from the best to the worst; the worst finding decides:\n");
-        for Row { code, name, meaning, .. } in &TABLE {
-            // Writing to a string cannot fail.
-            let _ = writeln!(help, "  {code:>2}  {name}: {}", meaning.replace('`', ""));
-        }
-        help += "   1  the program could not run, or could not print all that it had to say\n";
-        help += "   2  the arguments are wrong";
-        help
-    }
-
     /// Returns the table for `docs/operating.md`, best first.
     pub fn markdown() -> String {
         let mut page =

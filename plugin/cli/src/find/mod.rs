@@ -25,9 +25,8 @@ use texts::walk;
 /// Look for a value in sealed logs: for tokens of the action hmac, and for the value
 /// itself
 ///
-/// Prints the file, the line or element, and the path of each place. Exits with 0 if the
-/// value was found, with 40 if not, and with 1 if some input could not be read; the rest
-/// is searched all the same.
+/// Prints the file, the line or element, and the path of each place. If some input cannot
+/// be read, the rest is still searched, and the exit code is 1.
 #[derive(Args)]
 pub(crate) struct Find {
     /// The value as it stood in the record. `-` reads it from the first line of standard

@@ -79,10 +79,7 @@ use std::time::{Instant, SystemTime};
 use tally::Tallies;
 
 /// Check sealed records, as outputs wrote them or stores return them
-///
-/// The exit code is that of the worst finding; `--help` lists them.
 #[derive(Args)]
-#[command(after_long_help = Verdict::help())]
 pub(crate) struct Verify {
     /// The logs, in any order: files, or objects by s3://, gs://, az:// or https://
     /// (docs/fleet.md). The directory of a ledger stands for all of its files. None, or

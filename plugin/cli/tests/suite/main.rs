@@ -1,6 +1,7 @@
 //! Tests of the program, in one executable.
 
 mod chains;
+mod commands;
 mod doctor;
 mod formats;
 mod inputs;
