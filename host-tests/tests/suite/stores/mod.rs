@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 struct Altered {
     name: String,
     steps: Vec<Value>,
-    /// Who can find it: `reader`, who has an identity, or `all`.
+    /// The readers who can find it: `reader`, who has an identity, or `all`.
     by: String,
     verdict: String,
     what: String,
