@@ -1,9 +1,11 @@
 //! Links of the pages: each leads to a file of the repository and, if it names one, to a
-//! heading of that page. Links to other sites are not followed.
+//! heading of that page. Links to other sites are not followed. Files and developers'
+//! commands that pages name exist as well.
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use xtask::pages::{heading_ids, links};
 use xtask::root;
 
@@ -99,4 +101,72 @@ fn links_lead_to_files_and_headings() {
     for link in ["#three", "Cargo.toml#x", "nothing.md", "docs/nothing.md#x"] {
         assert!(!leads_somewhere(&readme, link, &pages), "{link}");
     }
+}
+
+/// Folders of the repository that pages name.
+const FOLDERS: [&str; 9] =
+    [".ci", ".github", "docs", "examples", "fluent-bit-conf", "fuzz", "host-tests", "plugin", "xtask"];
+
+/// Returns the code in running text.
+fn codes(text: &str) -> Vec<&str> {
+    let mut is_open = false;
+    let prose = text.lines().filter(|line| {
+        let is_fence = line.trim_start().starts_with("```");
+        is_open ^= is_fence;
+        !is_open && !is_fence
+    });
+    prose.flat_map(|line| line.split('`').skip(1).step_by(2)).collect()
+}
+
+#[test]
+fn files_that_pages_name_exist() {
+    let mut pages = Vec::new();
+    collect(&root(), &mut pages);
+    let (mut missing, mut count) = (Vec::new(), 0);
+    for page in pages {
+        let text = fs::read_to_string(&page).expect("a page");
+        for code in codes(&text) {
+            let mut parts = code.split('/');
+            let is_path = parts.next().is_some_and(|first| FOLDERS.contains(&first)) && code.contains('/');
+            if !is_path || code.contains([' ', '{', '…']) {
+                continue;
+            }
+            // A part with a star, or in capitals, stands for several files.
+            let is_fixed = |part: &&str| {
+                !part.contains('*') && !part.split('.').any(|word| ["NAME", "TARGET"].contains(&word))
+            };
+            let path: PathBuf = code.split('/').take_while(is_fixed).collect();
+            count += 1;
+            if !root().join(&path).exists() {
+                missing.push(format!("{}: `{code}`", page.strip_prefix(root()).unwrap_or(&page).display()));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "files that are not there:\n  {}", missing.join("\n  "));
+    assert!(count > 100, "{count} paths");
+}
+
+#[test]
+fn commands_of_developers_exist() {
+    let help = Command::new(env!("CARGO_BIN_EXE_xtask")).arg("help").output().expect("the program");
+    let help = String::from_utf8(help.stdout).expect("UTF-8");
+    let mut pages = Vec::new();
+    collect(&root(), &mut pages);
+    let (mut unknown, mut count) = (Vec::new(), 0);
+    for page in pages {
+        let text = fs::read_to_string(&page).expect("a page");
+        for after in text.split("cargo xtask").skip(1) {
+            let is_name = |character: &char| {
+                character.is_ascii_lowercase() || character.is_ascii_digit() || *character == '-'
+            };
+            let name: String = after.trim_start_matches(' ').chars().take_while(is_name).collect();
+            let is_known = help.lines().any(|line| line.split_whitespace().next() == Some(&name));
+            count += 1;
+            if after.starts_with(' ') && !name.is_empty() && !is_known {
+                unknown.push(format!("{}: cargo xtask {name}", page.display()));
+            }
+        }
+    }
+    assert!(unknown.is_empty(), "commands that are not there:\n  {}", unknown.join("\n  "));
+    assert!(count > 10, "{count} commands");
 }

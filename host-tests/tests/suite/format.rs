@@ -143,6 +143,13 @@ fn vectors() -> Vec<Value> {
     vectors
 }
 
+#[test]
+fn the_record_on_the_page_is_the_first_vector() {
+    let page = fs::read_to_string(root().join("docs/seal-format.md")).expect("the page");
+    let record = text(&vectors()[0], "record_out").to_owned();
+    assert!(page.contains(&format!("```json\n{record}\n```")), "the page has to show {record}");
+}
+
 /// Returns true if a vector's record continues the one of the vector before.
 fn goes_on(vector: &Value) -> bool {
     vector.get("link").is_some() || number(vector, "sequence") > 0

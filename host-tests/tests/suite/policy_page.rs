@@ -21,6 +21,10 @@ fn records_come_out_as_the_page_shows_them() {
     let (mut policies, mut records, mut wrong) = (0, 0, Vec::new());
     for Block { line, language, text } in page::blocks(&page) {
         if language == "yaml" {
+            // The files of a policy follow it on the page.
+            if policies > 0 {
+                table(&source, &files).unwrap_or_else(|said| panic!("before line {line}: {said}"));
+            }
             source = text;
             policies += 1;
         } else if let Some(name) =
@@ -43,6 +47,7 @@ fn records_come_out_as_the_page_shows_them() {
             }
         }
     }
+    table(&source, &files).unwrap_or_else(|said| panic!("the last policy: {said}"));
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert!(policies > 12 && records > 15, "{policies} policies, {records} records");
 }

@@ -3,8 +3,9 @@
 
 use flb_audit_policy::DEFAULT_POLICY;
 use host_tests::policy::{self, Redacted};
-use host_tests::{guest, page};
+use host_tests::{guest, page, root};
 use serde_json::Value;
+use std::fs;
 
 /// The members of a seal that the page may show.
 const SHOWN: [&str; 2] = ["redacted", "notes"];
@@ -44,6 +45,19 @@ fn records_come_out_as_the_page_shows_them() {
     }
     println!("{policies} policies, {records} records");
     assert!(policies > 5 && records > 5 && failed == 0);
+}
+
+/// The README has a record, and the record that comes out of the module that ships,
+/// without the members of its seal.
+#[test]
+fn the_record_in_the_readme_comes_out_as_the_readme_shows_it() {
+    let readme = fs::read_to_string(root().join("README.md")).expect("the page");
+    let pair = page::blocks(&readme).into_iter().find(|block| block.language == "json").expect("records");
+    let (record, shown) = pair.text.trim_end().split_once('\n').expect("two records");
+    let directory = policy::directory().expect("a directory");
+    policy::write_policy(directory.path(), DEFAULT_POLICY).expect("a policy");
+    let redacted = Redacted::pass(&mut policy::life(&guest::FILTER, &directory), record).expect("a record");
+    assert_eq!(compare(&redacted, &shown.replace(",\"audit\":{…}", "")), Ok(()));
 }
 
 /// Compares a record with the one on the page, and the seal's members if the page shows

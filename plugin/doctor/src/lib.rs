@@ -69,6 +69,16 @@ impl Host {
 
 /// Reads a configuration and runs all checks. Fails only if the file itself cannot be
 /// read. All problems in it are findings.
+///
+/// ```
+/// use flb_audit_doctor::{Options, examine};
+///
+/// let directory = tempfile::tempdir().expect("a directory");
+/// let config = directory.path().join("fluent-bit.conf");
+/// std::fs::write(&config, "[INPUT]\n    name tail\n    path /var/log/audit.log\n").expect("written");
+/// let found = examine(&config, &Options::default()).expect("read").findings;
+/// assert!(found.iter().any(|finding| finding.id == "tail-db"));
+/// ```
 pub fn examine(main: &Path, options: &Options) -> Result<Examination, Refused> {
     report::examine(main, options, HashMap::new())
 }

@@ -7,6 +7,7 @@ mod fleet;
 mod inputs;
 mod install;
 mod outputs;
+mod samples;
 mod schemas;
 mod stdout;
 mod terminal;

@@ -6,7 +6,7 @@ use serde_json::Value;
 use std::fs;
 use std::path::PathBuf;
 
-fn component(name: &str) -> String {
+pub(super) fn component(name: &str) -> String {
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
     target.join("wasm32-wasip2/guest").join(name).display().to_string()
 }
