@@ -2,8 +2,9 @@
 
 use anyhow::{Context, Result};
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use tempfile::NamedTempFile;
 
 /// Creates a directory that only its owner can read, unless it exists. Missing parent
 /// directories are created with the usual permissions.
@@ -37,17 +38,58 @@ pub(crate) fn create_new(path: &Path) -> io::Result<File> {
 /// Creates or replaces a file: the bytes are written beside it, synced and renamed. A
 /// link is kept, and its target is replaced.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
-    let what = || format!("{}: cannot be written", path.display());
-    let target = target_of(path);
-    let dir = directory_of(&target);
-    let mut builder = tempfile::Builder::new();
-    // The file gets the permissions of an ordinary file, not of a temporary one.
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644));
-    let mut file = builder.tempfile_in(dir).with_context(what)?;
-    file.write_all(bytes).and_then(|()| file.as_file().sync_all()).with_context(what)?;
-    file.persist(&target).with_context(what)?;
-    sync_directory(dir).with_context(what)
+    let mut file = Replacement::of(path)?;
+    file.write_all(bytes).with_context(|| file.what())?;
+    file.end()
+}
+
+/// What is written to create or replace a file. Nothing is replaced before
+/// [`Replacement::end`].
+pub(crate) struct Replacement {
+    file: NamedTempFile,
+    target: PathBuf,
+    path: PathBuf,
+}
+
+impl Replacement {
+    pub(crate) fn of(path: &Path) -> Result<Replacement> {
+        let target = target_of(path);
+        let mut builder = tempfile::Builder::new();
+        // The file gets the permissions of an ordinary file, not of a temporary one.
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644));
+        let file = builder.tempfile_in(directory_of(&target));
+        let file = file.with_context(|| format!("{}: cannot be written", path.display()))?;
+        Ok(Replacement { file, target, path: path.to_owned() })
+    }
+
+    fn what(&self) -> String {
+        format!("{}: cannot be written", self.path.display())
+    }
+
+    /// Puts the file in its place.
+    pub(crate) fn end(self) -> Result<()> {
+        let what = self.what();
+        self.file.as_file().sync_all().with_context(|| what.clone())?;
+        self.file.persist(&self.target).with_context(|| what.clone())?;
+        sync_directory(directory_of(&self.target)).context(what)
+    }
+}
+
+impl Write for Replacement {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl Seek for Replacement {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.file.seek(to)
+    }
 }
 
 /// Returns the target of a path, after links.

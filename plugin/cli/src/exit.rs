@@ -48,7 +48,7 @@ pub(crate) const WARNINGS: u8 = 60;
 /// `doctor`: there are errors.
 pub(crate) const ERRORS: u8 = 61;
 
-/// Returns the exit codes of a command other than `verify`, with their meanings. Every
+/// Returns the exit codes of a command other than `verify` and `merge`, with their meanings. Every
 /// command also has `FAILED`, and 2 for a wrong command line.
 pub(crate) fn codes(command: &str) -> Vec<(u8, &'static str)> {
     match command {

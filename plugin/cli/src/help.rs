@@ -11,7 +11,7 @@ pub(crate) fn after(command: &str) -> String {
     for example in examples(command) {
         let _ = writeln!(help, "  flb-audit {example}");
     }
-    if command == "verify" {
+    if matches!(command, "verify" | "merge") {
         help += "\nExit codes, from the best to the worst; the worst finding decides:\n";
         for verdict in Verdict::all() {
             let meaning = verdict.meaning().replace('`', "");
@@ -55,6 +55,7 @@ fn examples(command: &str) -> &'static [&'static str] {
             "init /var/lib/flb-audit/kube --node web-1 --enroll enroll.key",
         ],
         "install" => &["install /usr/lib/flb-audit"],
+        "merge" => &["merge --fleet fleet.json --anchors anchors.ndjson parts/*"],
         "new-output" => &["new-output my-output", "new-output my-output --from http"],
         "prove" => &["prove --chain bFgFti0jFSTc --seg 2 --seq 41 /var/log/sealed/* > proof.json"],
         "replay" => &[
@@ -67,6 +68,7 @@ fn examples(command: &str) -> &'static [&'static str] {
             "verify --roster roster.json --anchors anchors.ndjson /var/log/sealed/*",
             "verify --roster roster.json --since 2026-11-20 --until 2026-11-21 s3://BUCKET/logs/",
             "verify --roster roster.json --proof proof.json",
+            "verify --part logs.part s3://BUCKET/logs/2026/11/20/",
         ],
         _ => &[],
     }

@@ -77,6 +77,7 @@ enum Command {
     Restore(restore::Restore),
     Test(cases::Test),
     Verify(verify::Verify),
+    Merge(verify::Merge),
     Prove(prove::Prove),
     Checkpoints(checkpoints::Checkpoints),
 }
@@ -130,7 +131,8 @@ fn run_command(arguments: impl IntoIterator<Item = OsString>) -> Result<u8> {
         Command::Test(test) => test.run(),
         Command::Prove(prove) => prove.run().map(|()| exit::DONE),
         Command::Checkpoints(checkpoints) => checkpoints.run().map(|()| exit::DONE),
-        Command::Verify(verify) => verify.run().map(verdict::Verdict::code),
+        Command::Verify(verify) => verify.run(),
+        Command::Merge(merge) => merge.run(),
     }
 }
 

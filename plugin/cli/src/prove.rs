@@ -202,7 +202,7 @@ impl Proven {
         if verdict != Verdict::Intact {
             findings.add(verdict, None, None, &*what);
         }
-        Ok(Proven(Envelope::new(Statement { what }, findings, &[])))
+        Ok(Proven(Envelope::new(Statement { what }, findings)))
     }
 
     pub(crate) fn verdict(&self) -> Verdict {

@@ -1,26 +1,30 @@
 //! The envelope of all verification reports, for logs, exports and proofs: the verdict,
 //! the counts, and the findings.
 
-use crate::input::{At, Source};
+use crate::input::At;
 use crate::stdout::shown;
 use crate::verdict::Verdict;
 use flb_audit_core::chain::{ChainId, Position};
 use serde::{Serialize, Serializer};
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::fmt::{self, Write};
+use std::sync::Arc;
 
 /// The maximum number of findings of a kind that are listed in JSON. All are counted.
 const FINDINGS_MAX: usize = 100;
 /// The maximum number of findings of a kind that are listed for a person.
 const SHOWN_MAX: usize = 10;
 
-/// A finding: one thing that is wrong.
-#[derive(Debug)]
+/// A finding: one thing that is wrong. Findings have an order, so that a report does not
+/// depend on the order of reading.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Finding {
     pub(crate) verdict: Verdict,
     pub(crate) chain: Option<ChainId>,
     pub(crate) position: Option<Position>,
-    pub(crate) at: Option<At>,
+    /// The name of the source, and the number of the text in it.
+    pub(crate) at: Option<(Arc<str>, u64)>,
     pub(crate) what: String,
 }
 
@@ -28,8 +32,10 @@ pub(crate) struct Finding {
 pub(crate) struct Findings {
     /// The maximum number of findings of a kind that are kept.
     kept_max: usize,
-    /// The first of each kind.
-    pub(crate) kept: BTreeMap<Verdict, Vec<Finding>>,
+    /// The names of the sources that are being read.
+    pub(crate) names: Arc<[Arc<str>]>,
+    /// At least the first of each kind, in the order of findings.
+    kept: BTreeMap<Verdict, Vec<Finding>>,
     /// The number of findings of each kind.
     pub(crate) counts: BTreeMap<Verdict, u64>,
     /// The number of findings of each kind, by chain.
@@ -46,8 +52,9 @@ impl Findings {
     /// Returns an empty collection, which keeps the first `kept_max` findings of each
     /// kind.
     pub(crate) fn keeping(kept_max: usize) -> Self {
+        let names = Arc::new([]);
         let (kept, counts, counts_of_chains) = Default::default();
-        Findings { kept_max, kept, counts, counts_of_chains }
+        Findings { kept_max, names, kept, counts, counts_of_chains }
     }
 
     /// Counts a finding, and keeps it if it is among the first of its kind.
@@ -58,6 +65,7 @@ impl Findings {
         at: Option<At>,
         what: impl Into<String>,
     ) {
+        let at = self.named(at);
         self.push(Finding { verdict, chain, position: None, at, what: what.into() });
     }
 
@@ -70,20 +78,52 @@ impl Findings {
         at: Option<At>,
         what: impl Into<String>,
     ) {
-        let (chain, position) = (Some(chain), Some(position));
+        let (chain, position, at) = (Some(chain), Some(position), self.named(at));
         self.push(Finding { verdict, chain, position, at, what: what.into() });
     }
 
-    fn push(&mut self, finding: Finding) {
+    fn named(&self, at: Option<At>) -> Option<(Arc<str>, u64)> {
+        at.and_then(|at| Some((self.names.get(at.source)?.clone(), at.number)))
+    }
+
+    /// Adds a finding.
+    pub(crate) fn push(&mut self, finding: Finding) {
         let Finding { verdict, chain, .. } = finding;
         *self.counts.entry(verdict).or_default() += 1;
         if let Some(chain) = chain {
             *self.counts_of_chains.entry((chain, verdict)).or_default() += 1;
         }
-        let kept = self.kept.entry(verdict).or_default();
-        if kept.len() < self.kept_max {
-            kept.push(finding);
+        self.keep(finding);
+    }
+
+    /// Keeps a finding as long as it may be among the first of its kind.
+    fn keep(&mut self, finding: Finding) {
+        let kept = self.kept.entry(finding.verdict).or_default();
+        kept.push(finding);
+        if kept.len() >= self.kept_max.saturating_mul(2) {
+            kept.sort_unstable();
+            kept.truncate(self.kept_max);
         }
+    }
+
+    /// Adds the findings of another part of the input that are of no chain: the first of
+    /// each kind, and the number of each.
+    pub(crate) fn merge(&mut self, first: Vec<Finding>, counts: BTreeMap<Verdict, u64>) {
+        for (verdict, count) in counts {
+            *self.counts.entry(verdict).or_default() += count;
+        }
+        first.into_iter().for_each(|finding| self.keep(finding));
+    }
+
+    /// Returns the first of each kind in the order of findings, the best kind first, and
+    /// the number of each kind.
+    pub(crate) fn into_first(self) -> (Vec<Finding>, BTreeMap<Verdict, u64>) {
+        let first = self.kept.into_values().flat_map(|mut kept| {
+            kept.sort_unstable();
+            kept.truncate(self.kept_max);
+            kept
+        });
+        (first.collect(), self.counts)
     }
 
     /// Returns each chain with each kind of its findings.
@@ -139,27 +179,23 @@ pub(crate) struct Named {
 }
 
 impl<T> Envelope<T> {
-    /// Makes the report. The places of findings refer to `sources`.
-    pub(crate) fn new(verified: T, findings: Findings, sources: &[Source]) -> Self {
+    /// Makes the report.
+    pub(crate) fn new(verified: T, mut findings: Findings) -> Self {
         let verdict = findings.verdict();
         let name = |finding: Finding| Named {
             verdict: finding.verdict,
             chain: finding.chain.map(|id| id.to_string()),
             position: finding.position,
-            source: finding.at.and_then(|at| sources.get(at.source)).map(Source::name),
-            number: finding.at.map(|at| at.number),
+            number: finding.at.as_ref().map(|(_, number)| *number),
+            source: finding.at.map(|(source, _)| source.to_string()),
             what: finding.what,
             remedy: finding.verdict.remedy(),
         };
-        let named = findings.kept.into_values().rev().flatten().map(name).collect();
-        Envelope {
-            verdict,
-            exit_code: verdict.code(),
-            verified,
-            counts: findings.counts,
-            counts_of_chains: findings.counts_of_chains,
-            findings: named,
-        }
+        let counts_of_chains = std::mem::take(&mut findings.counts_of_chains);
+        let (mut first, counts) = findings.into_first();
+        first.sort_by_key(|finding| Reverse(finding.verdict));
+        let findings = first.into_iter().map(name).collect();
+        Envelope { verdict, exit_code: verdict.code(), verified, counts, counts_of_chains, findings }
     }
 
     /// Returns the number of findings of a kind.

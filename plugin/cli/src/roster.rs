@@ -45,6 +45,11 @@ pub(crate) struct Trusted {
 }
 
 impl Trusted {
+    /// True if one of the files is named.
+    pub(crate) fn is_given(&self) -> bool {
+        self.roster.is_some() || self.fleet.is_some()
+    }
+
     /// Reads the files. `None` if there are none: then no chain is known.
     pub(crate) fn read(&self) -> Result<Option<Roster>> {
         let roster = self.roster.as_deref().map(Roster::read).transpose()?;

@@ -1,24 +1,29 @@
-//! The verifier that ships, called in this process.
+//! The verifier that ships, called in this process: on whole logs, and on their parts.
 
 use flb_audit_model::model::Log;
 use serde_json::Value;
 use std::ffi::OsString;
 use std::fs;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
-/// Verifies a log whose lines are spread over `files` files.
+/// Verifies a log whose lines are spread over `files` files. Checks that merging the parts
+/// of the log, one for each file, returns the same report.
 pub(crate) fn verify(log: &Log, files: usize) -> Value {
     let directory = tempfile::tempdir().expect("a directory");
-    let mut arguments: Vec<OsString> = vec!["verify".into()];
+    let mut arguments: Vec<OsString> = Vec::new();
     let mut write = |name: String, lines: &[&str], before: Option<&str>| {
         let path = directory.path().join(name);
         fs::write(&path, lines.iter().map(|line| format!("{line}\n")).collect::<String>()).expect("written");
         arguments.extend(before.map(OsString::from));
         arguments.push(path.into());
     };
+    let mut logs: Vec<PathBuf> = Vec::new();
     for file in 0..files {
-        let lines: Vec<&str> = log.lines.iter().skip(file).step_by(files).map(String::as_str).collect();
-        write(format!("{file}.ndjson"), &lines, None);
+        let lines: String =
+            log.lines.iter().skip(file).step_by(files).map(|line| format!("{line}\n")).collect();
+        logs.push(directory.path().join(format!("{file}.ndjson")));
+        fs::write(&logs[file], lines).expect("written");
     }
     if let Some(roster) = &log.roster {
         write("roster.json".to_owned(), &[roster], Some("--roster"));
@@ -44,6 +49,48 @@ pub(crate) fn verify(log: &Log, files: usize) -> Value {
         };
         arguments.extend(["--since".into(), time(from), "--until".into(), time(to + 1)]);
     }
-    let report = flb_audit::verify::report(arguments).expect("a report");
-    serde_json::from_str(&report).expect("JSON")
+    let of = |command: &str, paths: &[PathBuf]| {
+        let paths = paths.iter().map(OsString::from);
+        std::iter::once(command.into()).chain(paths).chain(arguments.iter().cloned()).collect::<Vec<_>>()
+    };
+    let whole = flb_audit::verify::report(of("verify", &logs)).expect("a report");
+    let merged = flb_audit::verify::merged(of("merge", &parts(&logs, directory.path()))).expect("a report");
+    let [whole, merged] = [whole, merged].map(|report| serde_json::from_str(&report).expect("JSON"));
+    assert_eq!(comparable(&whole), comparable(&merged), "{}", log.lines.join("\n"));
+    whole
+}
+
+/// Writes a part for each log. Returns them in the opposite order: the first two are one
+/// file, and the last one comes twice.
+fn parts(logs: &[PathBuf], directory: &Path) -> Vec<PathBuf> {
+    let mut parts: Vec<PathBuf> = Vec::new();
+    for (number, log) in logs.iter().enumerate() {
+        let path = directory.join(format!("{number}.part"));
+        let program = ["flb-audit", "verify", "--part"].map(OsString::from);
+        assert_eq!(flb_audit::run(program.into_iter().chain([path.clone().into(), log.into()])), 0);
+        parts.insert(0, path);
+    }
+    if let [last, before, ..] = &parts[..] {
+        let both = [fs::read(last).expect("a part"), fs::read(before).expect("a part")].concat();
+        fs::write(before, both).expect("written");
+    }
+    parts.push(parts[0].clone());
+    parts
+}
+
+/// Returns a report without what depends on the order of reading: of two versions of a
+/// record, the report has the place of either.
+fn comparable(report: &Value) -> (Value, Vec<String>) {
+    let mut report = report.clone();
+    let mut findings = report["findings"].take();
+    let findings = findings.as_array_mut().expect("findings").iter_mut().map(|finding| {
+        if finding["what"].as_str().is_some_and(|what| what.ends_with("is here in two versions")) {
+            let finding = finding.as_object_mut().expect("a finding");
+            finding.retain(|name, _| name != "source" && name != "number");
+        }
+        finding.to_string()
+    });
+    let mut findings: Vec<String> = findings.collect();
+    findings.sort_unstable();
+    (report, findings)
 }

@@ -2,7 +2,7 @@
 
 use super::Place;
 use crate::stdout::shown;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -19,11 +19,11 @@ const PLACE_CHARACTERS_MAX: usize = 200;
 const ELSEWHERE: &str = "other places";
 
 /// The ways in which inputs were stored, and the places of records in their texts.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Inputs {
     /// The number of sources with each compression, encoding or framing. Plain JSON lines
     /// have none.
-    forms: BTreeMap<&'static str, u64>,
+    forms: BTreeMap<String, u64>,
     /// The number of records that stood in an envelope, by place.
     envelopes: BTreeMap<String, u64>,
     /// The number of action lines of bulk requests.
@@ -35,7 +35,7 @@ pub(crate) struct Inputs {
 impl Inputs {
     pub(super) fn add_form(&mut self, name: Option<&'static str>) {
         if let Some(name) = name {
-            *self.forms.entry(name).or_default() += 1;
+            *self.forms.entry(name.to_owned()).or_default() += 1;
         }
     }
 
@@ -57,7 +57,7 @@ impl Inputs {
     }
 
     /// Adds the counts of another part of the input.
-    pub(super) fn merge(&mut self, other: Inputs) {
+    pub(crate) fn merge(&mut self, other: Inputs) {
         other.forms.into_iter().for_each(|(name, count)| *self.forms.entry(name).or_default() += count);
         other.envelopes.into_iter().for_each(|(place, count)| self.add_records(place, count));
         self.bulk_actions += other.bulk_actions;
@@ -70,7 +70,7 @@ const ORDINARY: [&str; 3] = ["gzip", "zstd", "JSON arrays"];
 
 impl fmt::Display for Inputs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let forms = self.forms.iter().filter(|(name, _)| !ORDINARY.contains(name));
+        let forms = self.forms.iter().filter(|(name, _)| !ORDINARY.contains(&name.as_str()));
         for (name, count) in forms.take(SHOWN_MAX) {
             writeln!(f, "{count} {} read as {name}", plural(*count, "input"))?;
         }

@@ -4,7 +4,7 @@
 //! `coverage` decides who has sealed them.
 
 use super::keys::Keys;
-use super::segment::Segment;
+use super::segment::{Segment, Version};
 use super::signatures::Flaw;
 use super::spool::Fingerprint;
 use flb_audit_core::chain::{Life, Place, Position};
@@ -91,6 +91,8 @@ pub(super) struct ChainLog {
     /// The numbers of records that anchors prove behind the ends of lives.
     pub(super) cut_off: BTreeMap<Life, Vec<u64>>,
     pub(super) store: Store,
+    /// All versions of the records of which there is more than one.
+    pub(super) versions: BTreeMap<(Life, u64), BTreeSet<Version>>,
     /// The number of distinct intact records.
     pub(super) records: u64,
     /// The number of repeated records.
@@ -127,6 +129,22 @@ impl ChainLog {
     pub(super) fn unanchored_seconds(&self) -> u64 {
         let anchored = self.anchored.and_then(|place| self.checkpoint_times.get(&place.position()));
         self.to.saturating_sub(*anchored.unwrap_or(&self.from))
+    }
+
+    /// Adds the statements of a life's first record, in place of those of another version
+    /// of it.
+    pub(super) fn begin_life(&mut self, life: Life, first: &Sealed) {
+        self.state_notes.remove(&life);
+        self.links.remove(&life);
+        self.unsettled.remove(&life);
+        if first.notes != Notes::NONE {
+            self.state_notes.insert(life, first.notes);
+        }
+        if let Some(link) = first.link {
+            self.links.insert(life, link.place);
+            let unsettled = link.unsettled.map(|of| (of.place, Fingerprint::of(&of.head)));
+            self.unsettled.extend(unsettled.map(|unsettled| (life, unsettled)));
+        }
     }
 
     /// Adds a record that is here and that an anchor proves.

@@ -9,25 +9,24 @@ use super::forks::Forks;
 use super::gaps::Gaps;
 use super::history::History;
 use super::ledger::{LedgerFiles, Ledgers};
-use super::reading::Reading;
+use super::reading::{Other, Reading};
 use super::segment::{Added, Stretch};
-use super::signatures::{BadCheckpoint, GoodCheckpoint};
+use super::signatures::{BadCheckpoint, Judged};
 use super::spans::{Span, Spans, Why};
 use super::spool::{Fingerprint, Spool};
 use super::stops::Stops;
 use super::tally::{Said, Tallies};
 use crate::input::At;
-use crate::report::Findings;
+use crate::report::{Finding, Findings};
 use crate::roster::Roster;
 use flb_audit_core::chain::checkpoint::Checkpoint;
 use flb_audit_core::chain::{ChainId, GENESIS, Life, Place};
-use flb_audit_core::hash::Hash;
-use flb_audit_core::record::notes::Notes;
 use flb_audit_core::verify::{Anchor, Sealed};
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
-use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 
 /// The maximum number of chains that are followed although nobody vouches for them.
 const UNKNOWN_CHAINS_MAX: usize = 10_000;
@@ -49,18 +48,40 @@ pub(super) struct Chains<'a> {
     pub(super) with_unsealed_keys: u64,
     /// The number of records with more keys of ignored names than are tried.
     pub(super) with_ignored_keys_over: u64,
-    /// The number of encrypted records by source, and the place of the first one.
-    encrypted: BTreeMap<usize, (u64, u64)>,
+    /// The encrypted records that could not be read, by the name of their source.
+    pub(super) encrypted: BTreeMap<Arc<str>, Unopened>,
+    /// True if there are identities that might open encrypted records.
+    pub(super) has_identities: bool,
     /// The chains that may have an encrypted record in the requested period.
     pub(super) encrypted_chains: BTreeSet<ChainId>,
     /// The period in which nodes have to be heard, in seconds since 1970.
     pub(super) heard: RangeInclusive<u64>,
-    fingerprints: RandomState,
     pub(super) spool: Spool,
     /// The records that manifests state but that are not here to be checked, by ledger.
     pub(super) spans: Vec<Spans>,
     /// The seals' statements on redactions and schemas, if they are requested.
     pub(super) tallies: Option<Tallies>,
+}
+
+/// The encrypted records of one source that could not be read.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+pub(super) struct Unopened {
+    records: u64,
+    /// The number of the first one.
+    first: u64,
+    /// True if identities were there.
+    has_identities: bool,
+}
+
+impl Unopened {
+    /// Returns the sum of two.
+    pub(super) fn and(self, other: Unopened) -> Unopened {
+        Unopened {
+            records: self.records + other.records,
+            first: self.first.min(other.first),
+            has_identities: self.has_identities | other.has_identities,
+        }
+    }
 }
 
 /// A good anchor.
@@ -101,8 +122,8 @@ impl<'a> Chains<'a> {
             with_unsealed_keys: 0,
             with_ignored_keys_over: 0,
             encrypted: BTreeMap::new(),
+            has_identities: false,
             encrypted_chains: BTreeSet::new(),
-            fingerprints: RandomState::new(),
             spool: Spool::new(),
             spans: Vec::new(),
             tallies: None,
@@ -121,8 +142,7 @@ impl<'a> Chains<'a> {
                     self.encrypted_chains.insert(life.chain);
                 }
                 let link = run.link.as_ref().and_then(|link| link.place());
-                let edges =
-                    run.heads().map(|(prev, head)| (self.fingerprint(&prev), self.fingerprint(&head)));
+                let edges = run.heads().map(|(prev, head)| (Fingerprint::of(&prev), Fingerprint::of(&head)));
                 let (records, signed) = (run.first..=run.last, run.signed);
                 spans.add(life, Span { records, link, edges, signed, why });
             }
@@ -142,7 +162,7 @@ impl<'a> Chains<'a> {
     /// Adds a good anchor.
     pub(super) fn add_anchor(&mut self, anchor: &Anchor) {
         let Anchor { checkpoint, is_delivered } = anchor;
-        let head = self.fingerprint(&checkpoint.head);
+        let head = Fingerprint::of(&checkpoint.head);
         let (chain, place, is_delivered) = (checkpoint.chain, checkpoint.place, *is_delivered);
         self.anchors.push(KeptAnchor { chain, place, head, is_delivered });
     }
@@ -157,59 +177,78 @@ impl<'a> Chains<'a> {
         delivered
     }
 
-    pub(super) fn fingerprint(&self, head: &Hash) -> Fingerprint {
-        self.fingerprints.hash_one(head)
-    }
-
     /// Adds the reading of one record. `ledger` is the number of the ledger whose file it
     /// is in, if it is in one.
-    pub(super) fn add(&mut self, at: At, ledger: Option<usize>, reading: Reading) -> io::Result<()> {
-        let (verdict, what) = match reading {
+    pub(super) fn add(&mut self, at: At, ledger: Option<usize>, reading: Reading<Judged>) -> io::Result<()> {
+        match reading {
+            Reading::Other(other) => {
+                self.add_other(at, other);
+                Ok(())
+            }
             Reading::Sealed(sealed, checkpoint, said) => {
-                let checkpoint = checkpoint.map(|checkpoint| *checkpoint);
-                return self.add_sealed(at, ledger, &sealed, checkpoint, said.as_deref());
+                self.add_sealed(at, ledger, &sealed, checkpoint.map(|judged| *judged), said.as_deref())
             }
-            Reading::Encrypted(frame) => {
-                let (records, first) = self.encrypted.entry(at.source).or_insert((0, at.number));
-                *records += frame.records.len() as u64;
-                *first = at.number.min(*first);
-                return Ok(());
+        }
+    }
+
+    /// Adds what was read of a text that is no sealed record.
+    pub(super) fn add_other(&mut self, at: At, other: Other) {
+        let (verdict, what) = match other {
+            Other::Encrypted(frame) => {
+                let (records, first) = (frame.records.len() as u64, at.number);
+                let name = self.findings.names[at.source].clone();
+                return self
+                    .add_unopened(name, Unopened { records, first, has_identities: self.has_identities });
             }
-            Reading::Altered(why) => (Verdict::Tampered, why),
-            Reading::Unsealed => (Verdict::Unsealed, "a record without a seal".to_owned()),
-            Reading::Malformed => (Verdict::Tampered, "a seal that no filter writes".to_owned()),
-            Reading::UnknownVersion => (
+            Other::Altered(why) => (Verdict::Tampered, why),
+            Other::Unsealed => (Verdict::Unsealed, "a record without a seal".to_owned()),
+            Other::Malformed => (Verdict::Tampered, "a seal that no filter writes".to_owned()),
+            Other::UnknownVersion => (
                 Verdict::Unreadable,
                 "a seal in a version of the format that this flb-audit does not know; use a later one"
                     .to_owned(),
             ),
-            Reading::Unreadable(why) => (Verdict::Unreadable, why),
+            Other::Unreadable(why) => (Verdict::Unreadable, why),
         };
         self.findings.add(verdict, None, Some(at), what);
-        Ok(())
+    }
+
+    /// Adds encrypted records of a source that could not be read.
+    pub(super) fn add_unopened(&mut self, source: Arc<str>, unopened: Unopened) {
+        let of_source = self.encrypted.get(&source);
+        let unopened = of_source.map_or(unopened, |of_source| of_source.and(unopened));
+        self.encrypted.insert(source, unopened);
     }
 
     /// Returns the number of records that could not be read because they are encrypted.
     pub(super) fn encrypted(&self) -> u64 {
-        self.encrypted.values().map(|(records, _)| records).sum()
+        self.encrypted.values().map(|unopened| unopened.records).sum()
     }
 
     /// Reports for each source the records that could not be read because they are
     /// encrypted.
-    pub(super) fn report_encrypted(&mut self, has_keys: bool) {
-        for (&source, &(records, number)) in &self.encrypted {
-            let why = if has_keys { "none of the identities opens them" } else { "no --identity was given" };
+    pub(super) fn report_encrypted(&mut self) {
+        for (source, Unopened { records, first, has_identities }) in &self.encrypted {
+            let why =
+                if *has_identities { "none of the identities opens them" } else { "no --identity was given" };
             let what = format!("{records} records not checked, from here on: they are encrypted, and {why}");
-            self.findings.add(Verdict::Encrypted, None, Some(At { source, number }), what);
+            let at = Some((source.clone(), *first));
+            self.findings.push(Finding {
+                verdict: Verdict::Encrypted,
+                chain: None,
+                position: None,
+                at,
+                what,
+            });
         }
     }
 
-    fn add_sealed(
+    pub(super) fn add_sealed(
         &mut self,
         at: At,
         ledger: Option<usize>,
         sealed: &Sealed,
-        checkpoint: Option<Result<GoodCheckpoint, BadCheckpoint>>,
+        checkpoint: Option<Judged>,
         said: Option<&Said>,
     ) -> io::Result<()> {
         let place = sealed.place;
@@ -232,8 +271,7 @@ impl<'a> Chains<'a> {
             self.findings.add(verdict, Some(sealed.chain), Some(at), what);
             return Ok(());
         }
-        let (before, head) = (self.fingerprint(&sealed.previous), self.fingerprint(&sealed.head));
-        let fingerprints = &self.fingerprints;
+        let (before, head) = (Fingerprint::of(&sealed.previous), Fingerprint::of(&sealed.head));
         let chain = self
             .chains
             .entry(sealed.chain)
@@ -242,12 +280,13 @@ impl<'a> Chains<'a> {
             None => {}
             Some(Ok(good)) => {
                 if sealed.is_intact {
-                    chain.checkpoint_times.insert(place.position(), sealed.seconds);
+                    let time = chain.checkpoint_times.entry(place.position()).or_insert(sealed.seconds);
+                    *time = sealed.seconds.min(*time);
                     if let Some(digest) = sealed.policy {
                         chain.add_policy(digest, place.position());
                     }
                 }
-                chain.keys.add(sealed.chain, &place, head, &good, |head| fingerprints.hash_one(head));
+                chain.keys.add(sealed.chain, &place, head, &good);
             }
             Some(Err(BadCheckpoint { flaw, .. })) if flaw.is_of_chain() => {
                 chain.without_roster = chain.without_roster.max(Some(flaw));
@@ -269,43 +308,46 @@ impl<'a> Chains<'a> {
         }
         self.with_unsealed_keys += u64::from(sealed.unsealed_keys > 0);
         self.with_ignored_keys_over += u64::from(sealed.ignored_limit_hit);
+        // A ledger's own statements are not redacted.
+        if !sealed.is_statement() {
+            segment.policies.add(sealed);
+        }
+        chain.from = chain.from.min(sealed.seconds);
+        chain.to = chain.to.max(sealed.seconds);
         let is_heard = self.heard.contains(&sealed.seconds);
-        match segment.add(sequence, (before, head), is_heard, &mut self.spool)? {
+        let counts = match segment.add(sequence, (before, head), is_heard, &mut self.spool)? {
             Added::New => {
-                // A ledger's own statements are not redacted.
-                if !sealed.is_statement() {
-                    segment.policies.add(sealed);
-                }
-                if let Some(tallies) = &mut self.tallies {
-                    let is_listed =
-                        |roster: &Roster| roster.fleet().is_some() || roster.of(&sealed.chain).is_some();
-                    let is_known = self.roster.is_none_or(is_listed);
-                    tallies.add(sealed, said, is_known);
-                }
                 chain.records += 1;
-                chain.raw += u64::from(sealed.is_raw);
-                chain.checked.add(sealed);
-                for word in sealed.notes.words() {
-                    *chain.notes.entry(word).or_default() += 1;
-                }
-                if sequence == 0 && sealed.notes != Notes::NONE {
-                    chain.state_notes.insert(life, sealed.notes);
-                }
-                chain.from = chain.from.min(sealed.seconds);
-                chain.to = chain.to.max(sealed.seconds);
-                if sequence == 0
-                    && let Some(link) = sealed.link
-                {
-                    chain.links.insert(life, link.place);
-                    let unsettled = link.unsettled.map(|of| (of.place, fingerprints.hash_one(of.head)));
-                    chain.unsettled.extend(unsettled.map(|unsettled| (life, unsettled)));
-                }
+                true
             }
-            Added::Duplicate => chain.duplicates += 1,
-            Added::Different => {
+            Added::Duplicate => {
+                chain.duplicates += 1;
+                return Ok(());
+            }
+            Added::Different { other, counts } => {
+                let versions = chain.versions.entry((life, sequence)).or_default();
+                versions.insert(other);
+                if !versions.insert((before, head)) {
+                    chain.duplicates += 1;
+                    return Ok(());
+                }
                 let what = format!("record {sequence} of segment {number} is here in two versions");
                 self.findings.add_at(Verdict::Tampered, sealed.chain, place.position(), Some(at), what);
+                counts
             }
+        };
+        if let Some(tallies) = &mut self.tallies {
+            let is_listed = |roster: &Roster| roster.fleet().is_some() || roster.of(&sealed.chain).is_some();
+            let is_known = self.roster.is_none_or(is_listed);
+            tallies.add(sealed, said, is_known);
+        }
+        chain.raw += u64::from(sealed.is_raw);
+        chain.checked.add(sealed);
+        for word in sealed.notes.words() {
+            *chain.notes.entry(word).or_default() += 1;
+        }
+        if sequence == 0 && counts {
+            chain.begin_life(life, sealed);
         }
         Ok(())
     }
@@ -322,15 +364,14 @@ impl<'a> Chains<'a> {
 
     /// Evaluates the chains after all records have been read.
     pub(super) fn follow(&mut self) -> io::Result<BTreeMap<ChainId, Followed>> {
-        let genesis = self.fingerprint(&GENESIS);
+        let genesis = Fingerprint::of(&GENESIS);
         let none = Spans::default();
         let delivered = self.delivered();
         let mut all = BTreeMap::new();
         for (id, chain) in &mut self.chains {
             if let Some(start) = self.starts.get(id) {
-                let fingerprint = |head: &Hash| self.fingerprints.hash_one(head);
-                chain.start = Some(Start { place: start.place, head: fingerprint(&start.head) });
-                chain.keys.add_handovers(&start.key.since, fingerprint);
+                chain.start = Some(Start { place: start.place, head: Fingerprint::of(&start.head) });
+                chain.keys.add_handovers(&start.key.since);
             }
             let stretches = chain.segments.iter().map(|(life, segment)| (*life, segment.stretches()));
             let stretches: BTreeMap<Life, Vec<Stretch>> =

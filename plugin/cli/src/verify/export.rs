@@ -335,6 +335,6 @@ impl Reading<'_> {
             missing: self.missing,
             manifests: self.stated.iter().count(),
         };
-        Exported(Envelope::new(counts, self.findings, &[]))
+        Exported(Envelope::new(counts, self.findings))
     }
 }

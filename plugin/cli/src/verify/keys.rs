@@ -4,7 +4,6 @@ use super::signatures::GoodCheckpoint;
 use super::spool::Fingerprint;
 use flb_audit_core::chain::certificate::Handover;
 use flb_audit_core::chain::{ChainId, Life, Place, Position};
-use flb_audit_core::hash::Hash;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 
@@ -119,10 +118,10 @@ impl Misfit {
 
 impl Keys {
     /// Adds a checkpoint's handovers to its key and to the key before it.
-    pub(super) fn add_handovers(&mut self, since: &[Handover], fingerprint: impl Fn(&Hash) -> Fingerprint) {
+    pub(super) fn add_handovers(&mut self, since: &[Handover]) {
         for handover in since {
             let key = self.keys.entry(handover.index).or_default();
-            let since = (handover.place, fingerprint(&handover.head));
+            let since = (handover.place, Fingerprint::of(&handover.head));
             if !key.since.contains(&since) {
                 // There are very many keys with one place, so no spare capacity is
                 // reserved.
@@ -141,9 +140,8 @@ impl Keys {
         place: &Place,
         head: Fingerprint,
         checkpoint: &GoodCheckpoint,
-        fingerprint: impl Fn(&Hash) -> Fingerprint,
     ) {
-        self.add_handovers(checkpoint.since(), fingerprint);
+        self.add_handovers(checkpoint.since());
         let (life, index) = (place.life(chain), checkpoint.index());
         let key = self.keys.entry(index).or_default();
         key.last = key.last.max(Some(place.position()));
@@ -194,9 +192,9 @@ impl Keys {
         records: &RangeInclusive<u64>,
         authorities: &Authorities<'_>,
     ) -> impl Iterator<Item = Signed> {
-        let first = (*life, *records.start(), 0, 0, Position::default());
+        let first = (*life, *records.start(), Fingerprint::FIRST, 0, Position::default());
         let last = Position { segment: u64::MAX, sequence: u64::MAX };
-        let last = (*life, *records.end(), Fingerprint::MAX, u32::MAX, last);
+        let last = (*life, *records.end(), Fingerprint::LAST, u32::MAX, last);
         self.signed.range(first..=last).map(move |(_, sequence, head, index, since)| Signed {
             sequence: *sequence,
             head: *head,
@@ -252,7 +250,7 @@ impl Keys {
     /// Finds lives that begin under a key older than one of the life from which they
     /// continue. An honest node that continues there has the newer key.
     fn outdated(&self, links: &BTreeMap<Life, Place>) -> Vec<Misfit> {
-        let first = |life: Life| (life, 0, 0, 0, Position::default());
+        let first = |life: Life| (life, 0, Fingerprint::FIRST, 0, Position::default());
         let mut links: Vec<(Life, u64, Life)> =
             links.iter().map(|(life, link)| (link.life(life.chain), link.sequence, *life)).collect();
         links.sort_unstable();

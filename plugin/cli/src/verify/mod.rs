@@ -28,12 +28,15 @@ mod enrolled;
 mod export;
 mod forks;
 mod gaps;
+mod grounds;
 mod history;
 mod html;
 mod keys;
 mod ledger;
+mod merge;
 mod metrics;
 mod nodes;
+mod part;
 mod ranges;
 mod reading;
 mod report;
@@ -49,17 +52,18 @@ mod wording;
 
 pub(crate) use crate::verdict::Verdict;
 pub(crate) use ledger::{Ledgers, path_of};
+pub(crate) use merge::Merge;
 pub(crate) use signatures::Verifier;
 
 use crate::durable::replace;
+use crate::exit;
 use crate::frames::Identity;
 use crate::ignored::IgnoredKeys;
-use crate::input::{self, At, Record, Seen, Source, Unread};
+use crate::input::{self, Source};
 use crate::prove::Proven;
 use crate::report::Findings;
-use crate::roster::{Roster, Trusted};
+use crate::roster::Roster;
 use crate::stdout::print;
-use crate::terminal::print_report;
 use crate::time;
 use anyhow::{Result, bail, ensure};
 use chains::Chains;
@@ -67,14 +71,17 @@ use changes::Altered;
 use clap::{Args, Parser};
 use details::{Asked, Details};
 use export::Exported;
-use flb_audit_core::verify::Checker;
+use flb_audit_core::chain::checkpoint::Checkpoint;
 use flb_audit_ledger::manifest;
+use grounds::{Grounds, period};
 use nodes::Expected;
-use reading::{Reading, read};
+use part::Part;
+use reading::read;
 use report::Report;
 use std::ffi::OsString;
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 use tally::Tallies;
 
@@ -87,22 +94,8 @@ pub(crate) struct Verify {
     files: Vec<PathBuf>,
     #[command(flatten)]
     ignored: IgnoredKeys,
-    /// Checkpoints that were kept elsewhere, one a line, as `in_checkpoint.wasm` prints
-    /// them. The records that they prove have to be in the logs
-    #[arg(long, value_name = "FILE")]
-    anchors: Option<PathBuf>,
-    /// Checkpoints with which the logs begin, one a line, as in `--anchors`: older
-    /// records were deleted on purpose, and are not reported as missing. If a chain has
-    /// several, the earliest counts
-    #[arg(long, value_name = "FILE", requires = "Trusted")]
-    from: Option<PathBuf>,
     #[command(flatten)]
-    trusted: Trusted,
-    /// The names of the nodes that should be there, a line each, as `kubectl get nodes -o
-    /// name` prints them: nodes of the list from which nothing came are silent, and others
-    /// unexpected. Of several lists each may name a node
-    #[arg(long, value_name = "FILE", requires = "Trusted")]
-    expect: Vec<PathBuf>,
+    grounds: Grounds,
     #[command(flatten)]
     identity: Identity,
     /// Start of a period: report the known nodes that sent nothing from this day
@@ -113,10 +106,10 @@ pub(crate) struct Verify {
     /// End of the period (exclusive)
     #[arg(long, value_name = "TIME", value_parser = time::parse)]
     until: Option<SystemTime>,
-    /// Accept that the last records of each chain have no anchor, if they span no more
-    /// than this time by their own clocks: 15m, or 1h 30m
-    #[arg(long, value_name = "TIME", requires = "anchors")]
-    max_unanchored: Option<humantime::Duration>,
+    /// Write what was read into this file, and judge nothing: the logs are a part of all
+    /// logs, and `flb-audit merge` judges the parts together
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["Trusted", "anchors", "from", "expect", "proof", "export", "metrics", "html", "json"])]
+    part: Option<PathBuf>,
     /// Check a proof that `flb-audit prove` has made, instead of logs
     #[arg(long, value_name = "FILE", conflicts_with_all = ["files", "anchors", "from", "since", "until", "expect"])]
     proof: Option<PathBuf>,
@@ -147,16 +140,31 @@ struct Alone {
 /// The first argument is the program's name.
 pub fn report(arguments: impl IntoIterator<Item = OsString>) -> Result<String> {
     let verify = Alone::try_parse_from(arguments)?.verify;
-    let roster = verify.trusted.read()?;
+    let roster = verify.grounds.trusted.read()?;
     match &verify.proof {
         Some(proof) => Proven::check(proof, roster.as_ref(), verify.ignored.all())?.to_json(),
         None => verify.report(roster.as_ref())?.to_json(),
     }
 }
 
+/// Merges parts, as `flb-audit merge` does, and returns the report as JSON. The first
+/// argument is the program's name.
+pub fn merged(arguments: impl IntoIterator<Item = OsString>) -> Result<String> {
+    merge::json(arguments)
+}
+
 impl Verify {
-    pub(crate) fn run(self) -> Result<Verdict> {
-        let roster = self.trusted.read()?;
+    /// Runs the command, and returns the exit code.
+    pub(crate) fn run(self) -> Result<u8> {
+        if let Some(path) = self.part.clone() {
+            self.write_part(&path)?;
+            return Ok(exit::DONE);
+        }
+        self.judge().map(Verdict::code)
+    }
+
+    fn judge(self) -> Result<Verdict> {
+        let roster = self.grounds.trusted.read()?;
         let roster = roster.as_ref();
         if let Some(path) = &self.proof {
             let proven = Proven::check(path, roster, self.ignored.all())?;
@@ -180,37 +188,27 @@ impl Verify {
         if let (Some(path), Some(asked)) = (html, asked) {
             replace(&path, html::page(&report, &asked, begun, clock.elapsed()).as_bytes())?;
         }
-        let said = if is_json { report.to_json()? } else { report.to_string() };
-        if is_json {
-            print(&said)?
-        } else {
-            print_report(&said)?
-        }
+        report.print(is_json)?;
         Ok(report.verdict())
     }
 
     /// Returns the files that the command line names beside the logs, each with its purpose.
     fn files_beside_logs(&self) -> [(&'static str, &Option<PathBuf>); 4] {
         [
-            ("Roster of systems and keys", &self.trusted.roster),
-            ("Fleet of systems, and its key", &self.trusted.fleet),
-            ("Anchors: checkpoints kept elsewhere", &self.anchors),
-            ("Checkpoints with which the log begins", &self.from),
+            ("Roster of systems and keys", &self.grounds.trusted.roster),
+            ("Fleet of systems, and its key", &self.grounds.trusted.fleet),
+            ("Anchors: checkpoints kept elsewhere", &self.grounds.anchors),
+            ("Checkpoints with which the log begins", &self.grounds.from),
         ]
     }
 
     /// Verifies logs.
     fn report(self, roster: Option<&Roster>) -> Result<Report> {
-        for path in &self.files {
-            if !path.join(manifest::FILE_NAME).is_file() && export::looks_like_export(path) {
-                bail!("{0}: this looks like an export; `verify --export {0}` checks one", path.display());
-            }
-        }
         let heard = self.heard()?;
-        let expected = Expected::read(&self.expect)?;
+        let expected = Expected::read(&self.grounds.expect)?;
         let keys = self.identity.read()?;
         let keys = keys.as_ref();
-        let (files, mut ledgers) = Ledgers::expand(self.files, roster)?;
+        let (files, mut ledgers) = Ledgers::expand(self.logs()?, roster)?;
         let (mut sources, owners): (Vec<Source>, Vec<Option<usize>>) =
             Source::all_in(files, Some(&heard))?.into_iter().unzip();
         let mut chains = Chains::new(heard, &ledgers, roster);
@@ -220,73 +218,87 @@ impl Verify {
             sources.iter_mut().for_each(Source::hash);
             chains.findings = Findings::keeping(html::FINDINGS_MAX);
         }
-        let worker = || {
-            let mut checker = Checker::new(self.ignored.clone().all());
-            let mut signatures = Verifier::new(roster);
-            move |at: At, record: Result<Record<'_>, Unread>| {
-                let text = record.as_ref().ok().map(|record| record.text);
-                let reading = match record {
-                    Ok(record) => read(&mut checker, &mut signatures, &record, is_tallied),
-                    Err(Unread::Broken(reason)) => Reading::Unreadable(reason),
-                    Err(torn @ Unread::Torn) => Reading::Unreadable(torn.to_string()),
-                    Err(Unread::Encrypted(frame)) => Reading::Encrypted(frame),
-                    Err(altered @ Unread::Altered(_)) => Reading::Altered(altered.to_string()),
-                };
-                let kept = text.filter(|text| reading.is_altered(text)).and_then(Altered::copy);
-                match reading {
-                    Reading::Unsealed | Reading::Unreadable(_) => Seen::Other((at, reading, kept)),
-                    _ => Seen::Record((at, reading, kept)),
-                }
-            }
-        };
+        chains.findings.names = names_of(&sources);
+        chains.has_identities = keys.is_some();
         let mut altered = Altered::default();
-        let inputs = input::read_encrypted(&sources, keys, worker, |(at, reading, kept)| {
-            kept.into_iter().for_each(|text| altered.add(at, text));
+        let signatures = || {
+            let mut verifier = Verifier::new(roster);
+            move |checkpoint: Option<Checkpoint>, seconds| verifier.verify(checkpoint.as_ref(), Some(seconds))
+        };
+        let inputs = read(&sources, keys, &self.ignored, is_tallied, signatures, |at, reading, text| {
+            if let Some(text) = text {
+                altered.add(chains.findings.names[at.source].clone(), at.number, text);
+            }
             let ledger = owners.get(at.source).copied().flatten();
             Ok(chains.add(at, ledger, reading)?)
         })?;
-        let resemblances = altered.resemblances(self.ignored.all());
         ledgers.check(keys, &mut chains.findings);
-        chains.report_encrypted(keys.is_some());
-        if let Some(path) = &self.from {
-            anchors::read_starts(&mut chains, path, roster)?;
-        }
-        if let Some(path) = &self.anchors {
-            anchors::read(&mut chains, path, roster)?;
-        }
-        let mut followed = chains.follow()?;
-        chains.check_anchors(&mut followed)?;
-        // Records that an anchor proves to be missing may have held a handover.
-        chains.check_keys(&followed)?;
-        if let Some(roster) = roster {
-            chains.check_unreached(&followed);
-            let is_limited = self.since.is_some() || self.until.is_some();
-            chains.check_nodes(roster, expected.as_ref(), is_limited, &followed);
-        }
-        chains.check_ends(&followed, self.max_unanchored.map(|time| time.as_secs()));
+        let followed = self.grounds.follow(&mut chains, roster, expected.as_ref(), self.is_limited())?;
         let mut details = Details::of(&mut chains, roster);
         if self.html.is_some() {
             details.add_timelines(&chains, &followed, &sources);
         }
-        let what = (inputs, resemblances);
-        Ok(Report::new(chains, &followed, &sources, what, roster, ledgers.deleted(), details))
+        let what = (inputs, altered.resemblances(self.ignored.all()));
+        Ok(Report::new(chains, &followed, what, roster, ledgers.deleted(), details))
+    }
+
+    /// Writes what was read of logs, to be judged with that of others.
+    fn write_part(self, path: &Path) -> Result<()> {
+        let heard = self.heard()?;
+        let keys = self.identity.read()?;
+        let logs = self.logs()?;
+        if let Some(ledger) = logs.iter().find(|path| path.join(manifest::FILE_NAME).is_file()) {
+            bail!(
+                "{0}: a ledger's directory cannot be a part, because its manifests are about all of its files; verify it by \
+                 itself: `flb-audit verify {0}`",
+                ledger.display()
+            );
+        }
+        let files = logs.into_iter().map(|path| (path, ())).collect();
+        let mut sources: Vec<Source> =
+            Source::all_in(files, Some(&heard))?.into_iter().map(|(source, ())| source).collect();
+        sources.iter_mut().for_each(Source::hash);
+        let mut chains = Chains::new(heard, &Ledgers::default(), None);
+        chains.findings.names = names_of(&sources);
+        chains.has_identities = keys.is_some();
+        let mut part = Part::new(chains)?;
+        let unjudged = || |checkpoint: Option<Checkpoint>, _| checkpoint;
+        let inputs = read(&sources, keys.as_ref(), &self.ignored, false, unjudged, |at, reading, text| {
+            part.add(at, reading, text)
+        })?;
+        let mut settings = self.ignored.all();
+        settings.extend(keys.map(|_| "--identity".to_owned()));
+        part.write(path, inputs, &sources, &settings)
+    }
+
+    /// Returns the paths and addresses of the logs.
+    fn logs(&self) -> Result<Vec<PathBuf>> {
+        for path in &self.files {
+            if !path.join(manifest::FILE_NAME).is_file() && export::looks_like_export(path) {
+                bail!("{0}: this looks like an export; `verify --export {0}` checks one", path.display());
+            }
+        }
+        Ok(self.files.clone())
+    }
+
+    /// True if only records of a period are asked for.
+    fn is_limited(&self) -> bool {
+        self.since.is_some() || self.until.is_some()
     }
 
     /// Returns the period in which nodes have to be heard, in seconds since 1970.
     fn heard(&self) -> Result<RangeInclusive<u64>> {
         let dated: Vec<bool> = self.files.iter().map(|path| input::has_date(path)).collect::<Result<_>>()?;
-        let is_of_time = self.since.is_some() || self.until.is_some();
         ensure!(
-            !is_of_time
-                || self.trusted.roster.is_some()
-                || self.trusted.fleet.is_some()
-                || dated.contains(&true),
+            !self.is_limited() || self.grounds.trusted.is_given() || dated.contains(&true),
             "--since and --until need --roster or --fleet, whose nodes they are about, or a URL with a date in its keys, as \
              s3://BUCKET/%Y/%m/%d/*"
         );
-        let (since, until) =
-            (self.since.map_or(0, time::seconds), self.until.map_or(u64::MAX, time::seconds));
-        ensure!(since < until, "there is no time between --since and --until, which is exclusive");
-        Ok(since..=until - 1)
+        period(self.since, self.until)
     }
+}
+
+/// Returns the names of sources, by number.
+fn names_of(sources: &[Source]) -> Arc<[Arc<str>]> {
+    sources.iter().map(|source| source.name().into()).collect()
 }

@@ -1,20 +1,27 @@
 //! The first state of a record: it was parsed.
 
-use super::changes;
-use super::signatures::{BadCheckpoint, GoodCheckpoint, Verifier};
+use super::changes::{self, Altered};
 use super::tally::Said;
-use crate::input::Record;
+use crate::ignored::IgnoredKeys;
+use crate::input::{self, At, Inputs, Record, Seen, Source, Unread};
+use anyhow::Result;
+use flb_audit_core::chain::checkpoint::Checkpoint;
 use flb_audit_core::verify::{Checked, Checker, Sealed};
 use flb_audit_ledger::frame::Frame;
-use flb_audit_ledger::tree;
+use flb_audit_ledger::{DecryptionKeys, tree};
 
-/// The result of reading one record of the input.
+/// The result of reading one text of the input. `S` is what a checkpoint says.
 #[allow(
     clippy::large_enum_variant,
     reason = "nearly all are the largest, and a box would cost each an allocation"
 )]
-pub(super) enum Reading {
-    Sealed(Sealed, Option<Box<Result<GoodCheckpoint, BadCheckpoint>>>, Option<Box<Said>>),
+pub(super) enum Reading<S> {
+    Sealed(Sealed, Option<Box<S>>, Option<Box<Said>>),
+    Other(Other),
+}
+
+/// A text that is no sealed record.
+pub(super) enum Other {
     Unsealed,
     Malformed,
     UnknownVersion,
@@ -24,42 +31,72 @@ pub(super) enum Reading {
     Encrypted(Box<Frame>),
 }
 
-impl Reading {
+impl<S> Reading<S> {
     /// Returns true if the text had a seal and is not the text that was sealed.
-    pub(super) fn is_altered(&self, text: &[u8]) -> bool {
+    fn is_altered(&self, text: &[u8]) -> bool {
         match self {
             Reading::Sealed(sealed, ..) => !sealed.is_intact,
-            Reading::Malformed => true,
-            Reading::Unreadable(_) => changes::may_be_key_value(text),
-            _ => false,
+            Reading::Other(Other::Malformed) => true,
+            Reading::Other(Other::Unreadable(_)) => changes::may_be_key_value(text),
+            Reading::Other(_) => false,
         }
     }
 }
 
-/// Reads a record.
-pub(super) fn read(
+/// Reads all sources. `claims` returns, for each core, what makes a checkpoint's claim into
+/// `S`; a checkpoint that cannot be read is `None`. Passes on what was read of each text,
+/// with a copy of its start if it is no longer what was sealed.
+pub(super) fn read<S: Send, C: FnMut(Option<Checkpoint>, u64) -> S>(
+    sources: &[Source],
+    keys: Option<&DecryptionKeys>,
+    ignored: &IgnoredKeys,
+    is_tallied: bool,
+    claims: impl Fn() -> C + Sync,
+    mut sink: impl FnMut(At, Reading<S>, Option<Vec<u8>>) -> Result<()>,
+) -> Result<Inputs> {
+    let worker = || {
+        let mut checker = Checker::new(ignored.clone().all());
+        let mut claim = claims();
+        move |at: At, record: Result<Record<'_>, Unread>| {
+            let text = record.as_ref().ok().map(|record| record.text);
+            let reading = match record {
+                Ok(record) => look(&mut checker, &mut claim, &record, is_tallied),
+                Err(Unread::Broken(reason)) => Reading::Other(Other::Unreadable(reason)),
+                Err(torn @ Unread::Torn) => Reading::Other(Other::Unreadable(torn.to_string())),
+                Err(Unread::Encrypted(frame)) => Reading::Other(Other::Encrypted(frame)),
+                Err(altered @ Unread::Altered(_)) => Reading::Other(Other::Altered(altered.to_string())),
+            };
+            let kept = text.filter(|text| reading.is_altered(text)).and_then(Altered::copy);
+            match reading {
+                Reading::Other(Other::Unsealed | Other::Unreadable(_)) => Seen::Other((at, reading, kept)),
+                _ => Seen::Record((at, reading, kept)),
+            }
+        }
+    };
+    input::read_encrypted(sources, keys, worker, |(at, reading, kept)| sink(at, reading, kept))
+}
+
+fn look<S>(
     checker: &mut Checker,
-    signatures: &mut Verifier<'_>,
+    claim: &mut impl FnMut(Option<Checkpoint>, u64) -> S,
     record: &Record<'_>,
     is_tallied: bool,
-) -> Reading {
+) -> Reading<S> {
     let text = record.text;
-    match checker.check(text) {
+    Reading::Other(match checker.check(text) {
         Ok(Checked::Sealed(sealed)) if !is_as_stated(&sealed, record) => {
-            Reading::Altered("not the record that its frame states".to_owned())
+            Other::Altered("not the record that its frame states".to_owned())
         }
         Ok(Checked::Sealed(sealed)) => {
-            let signed = sealed
-                .is_checkpoint
-                .then(|| signatures.verify(sealed.checkpoint().as_ref(), Some(sealed.seconds)));
+            let claimed = sealed.is_checkpoint.then(|| claim(sealed.checkpoint(), sealed.seconds));
             let said = is_tallied.then(|| Said::of(&sealed)).flatten();
-            Reading::Sealed(*sealed, signed.map(Box::new), said)
+            return Reading::Sealed(*sealed, claimed.map(Box::new), said);
         }
-        Ok(Checked::Unsealed) => Reading::Unsealed,
-        Ok(Checked::UnknownVersion) => Reading::UnknownVersion,
-        Ok(_) => Reading::Malformed,
-        Err(unreadable) => Reading::Unreadable(unreadable.to_string()),
-    }
+        Ok(Checked::Unsealed) => Other::Unsealed,
+        Ok(Checked::UnknownVersion) => Other::UnknownVersion,
+        Ok(_) => Other::Malformed,
+        Err(unreadable) => Other::Unreadable(unreadable.to_string()),
+    })
 }
 
 /// Checks that a record is the one that its frame names. Records outside of frames always

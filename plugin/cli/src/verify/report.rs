@@ -6,10 +6,11 @@ use super::chains::{Chains, Followed};
 use super::changes::Resemblances;
 use super::details::Details;
 use super::enrolled::Term;
-use crate::input::{Inputs, Source};
+use crate::input::Inputs;
 use crate::report::Envelope;
 use crate::roster::Roster;
 use crate::stdout;
+use crate::terminal::print_report;
 use crate::time::utc;
 use flb_audit_core::chain::{ChainId, Life, Position};
 use flb_audit_core::hash::Hash;
@@ -131,7 +132,6 @@ impl Report {
     pub(super) fn new(
         mut chains: Chains<'_>,
         followed: &BTreeMap<ChainId, Followed>,
-        sources: &[Source],
         (inputs, resemblances): (Inputs, Resemblances),
         roster: Option<&Roster>,
         deleted: u64,
@@ -160,11 +160,16 @@ impl Report {
             resemblances,
             chains: found,
         };
-        Report { said: Envelope::new(logs, chains.findings, sources), details }
+        Report { said: Envelope::new(logs, chains.findings), details }
     }
 
     pub(super) fn verdict(&self) -> Verdict {
         self.said.verdict()
+    }
+
+    /// Prints the report.
+    pub(super) fn print(&self, is_json: bool) -> anyhow::Result<()> {
+        if is_json { stdout::print(&self.to_json()?) } else { print_report(&self.to_string()) }
     }
 
     /// Returns the report as JSON.

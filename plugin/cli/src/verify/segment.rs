@@ -4,6 +4,9 @@
 //! own head. They are kept in pages. A page whose records are all here goes to the spool,
 //! and a page with few records is small. So memory is bounded by the size of the input,
 //! whatever numbers the records claim.
+//!
+//! If a record is here in two versions, the one with the lower head counts. So the order
+//! of reading does not matter.
 
 use super::spool::{Fingerprint, PAGE_RECORDS, Spool};
 use flb_audit_core::hash::Hash;
@@ -60,6 +63,14 @@ impl Page {
         }
     }
 
+    fn remove(&mut self, record: usize) {
+        match &mut self.heads {
+            Kept::Few(few) => few.retain(|heads| usize::from(heads.record) != record),
+            Kept::Many(many) => many[record] = None,
+            Kept::Whole { .. } => {}
+        }
+    }
+
     fn insert(&mut self, record: usize, before: Fingerprint, head: Fingerprint) {
         if let Kept::Few(few) = &mut self.heads {
             if few.len() < FEW_RECORDS_MAX {
@@ -84,7 +95,7 @@ impl Page {
         let Kept::Many(many) = &self.heads else {
             return None;
         };
-        let mut heads = [0; PAGE_RECORDS];
+        let mut heads = [Fingerprint::FIRST; PAGE_RECORDS];
         let mut last = None;
         for (to, record) in heads.iter_mut().zip(many.iter()) {
             let (before, head) = (*record)?;
@@ -105,9 +116,16 @@ pub(super) enum Added {
     New,
     /// It repeats an earlier record.
     Duplicate,
-    /// It differs from an earlier record with its number.
-    Different,
+    /// It differs from the record with its number that counted so far.
+    Different {
+        other: Version,
+        /// True if it counts from now on.
+        counts: bool,
+    },
 }
+
+/// The head before a record, and its own head.
+pub(super) type Version = (Fingerprint, Fingerprint);
 
 /// Intact records, each of which continues from the one before it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -185,20 +203,41 @@ impl Segment {
         let (number, record) = split(sequence);
         let page = self.pages.get_or_insert(number);
         page.heard |= u64::from(is_heard) << record;
-        if let Kept::Whole { spooled, .. } = page.heads {
-            let is_same = spool.head(spooled, record)? == head;
-            return Ok(if is_same { Added::Duplicate } else { Added::Different });
+        if let Kept::Whole { spooled, before: first, .. } = page.heads {
+            let there = spool.head(spooled, record)?;
+            if there == head {
+                return Ok(Added::Duplicate);
+            }
+            if there < head {
+                let before = match record.checked_sub(1) {
+                    Some(before) => spool.head(spooled, before)?,
+                    None => first,
+                };
+                return Ok(Added::Different { other: (before, there), counts: false });
+            }
+            let mut before = first;
+            let many = spool.page(spooled)?.map(|head| Some((std::mem::replace(&mut before, head), head)));
+            page.heads = Kept::Many(Box::new(many));
         }
-        if let Some(there) = page.get(record) {
-            return Ok(if there == (before, head) { Added::Duplicate } else { Added::Different });
+        let mut added = Added::New;
+        if let Some(other) = page.get(record) {
+            if other == (before, head) {
+                return Ok(Added::Duplicate);
+            }
+            let counts = (head, before) < (other.1, other.0);
+            added = Added::Different { other, counts };
+            if !counts {
+                return Ok(added);
+            }
+            page.remove(record);
         }
         page.insert(record, before, head);
         if let Some(heads) = page.whole() {
             let spooled = spool.push(&heads)?;
-            let before = page.get(0).map_or(0, |(before, _)| before);
+            let before = page.get(0).map_or(Fingerprint::FIRST, |(before, _)| before);
             page.heads = Kept::Whole { before, last: heads[PAGE_RECORDS - 1], spooled };
         }
-        Ok(Added::New)
+        Ok(added)
     }
 
     /// Notes that the record with this number is here but is not as it was sealed.

@@ -51,6 +51,9 @@ impl BadCheckpoint {
     }
 }
 
+/// A checkpoint whose signature was verified.
+pub(crate) type Judged = Result<GoodCheckpoint, BadCheckpoint>;
+
 /// The reason why a checkpoint proves nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Flaw {

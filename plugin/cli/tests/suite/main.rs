@@ -6,3 +6,4 @@ mod doctor;
 mod formats;
 mod inputs;
 mod operating_page;
+mod parts;

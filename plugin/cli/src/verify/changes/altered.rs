@@ -3,8 +3,8 @@
 
 use super::Resemblances;
 use super::undo::Undo;
-use crate::input::At;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// The number of altered records that are kept: the first ones.
 const RECORDS_MAX: usize = 64;
@@ -14,9 +14,9 @@ const RECORD_BYTES_MAX: usize = 64 << 10;
 /// The first altered records of the input.
 #[derive(Default)]
 pub(in crate::verify) struct Altered {
-    /// The records by their places. Several records may have the same place.
-    kept: BTreeMap<(At, u64), Vec<u8>>,
-    count: u64,
+    /// The records by the names of their sources and their numbers. Several records may
+    /// have the same place.
+    kept: BTreeSet<(Arc<str>, u64, Vec<u8>)>,
 }
 
 impl Altered {
@@ -25,19 +25,23 @@ impl Altered {
         (text.len() <= RECORD_BYTES_MAX).then(|| text.to_vec())
     }
 
-    pub(in crate::verify) fn add(&mut self, at: At, text: Vec<u8>) {
-        self.count += 1;
-        self.kept.insert((at, self.count), text);
+    pub(in crate::verify) fn add(&mut self, source: Arc<str>, number: u64, text: Vec<u8>) {
+        self.kept.insert((source, number, text));
         if self.kept.len() > RECORDS_MAX {
             self.kept.pop_last();
         }
     }
 
+    /// Returns the records that are kept.
+    pub(in crate::verify) fn into_kept(self) -> impl Iterator<Item = (Arc<str>, u64, Vec<u8>)> {
+        self.kept.into_iter()
+    }
+
     /// Counts the changes that the records resemble.
     pub(in crate::verify) fn resemblances(&self, ignored: Vec<String>) -> Resemblances {
-        let mut undo = Undo::new(ignored, self.kept.values().map(Vec::as_slice));
+        let mut undo = Undo::new(ignored, self.kept.iter().map(|(.., text)| text.as_slice()));
         let mut counts = BTreeMap::new();
-        for text in self.kept.values() {
+        for (.., text) in &self.kept {
             if let Some(change) = undo.change(text) {
                 *counts.entry(change).or_default() += 1;
             }

@@ -60,7 +60,7 @@ static LOG: LazyLock<(Vec<String>, String)> = LazyLock::new(|| {
     (lines, entry.to_string())
 });
 
-fn lines() -> &'static [String] {
+pub(crate) fn lines() -> &'static [String] {
     &LOG.0
 }
 
@@ -78,7 +78,7 @@ impl Bench {
         place
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
 

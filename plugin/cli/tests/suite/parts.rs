@@ -1,0 +1,124 @@
+//! Parts of logs: what `verify --part` writes and `merge` reads. That merging parts returns
+//! the report of one verification is checked with the model, on every log of its games.
+
+use crate::inputs::{Bench, lines};
+use flb_audit_core::chain::{Chain, ChainId, GENESIS, Place, Run};
+use flb_audit_core::hash::Algorithm;
+use flb_audit_core::record::notes::Notes;
+use flb_audit_core::{Event, Sealer};
+use std::fs;
+use std::process::Output;
+
+fn said(output: &Output) -> (Option<i32>, String, String) {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (output.status.code(), text(&output.stdout), text(&output.stderr))
+}
+
+/// Writes a part of these logs.
+fn part(bench: &Bench, part: &str, logs: &[&str]) {
+    let output = bench.run(&[&["verify", "--part", part], logs].concat());
+    assert_eq!(said(&output), (Some(0), String::new(), String::new()));
+}
+
+/// Returns what `verify` and `merge` say of logs and of their parts.
+fn both(bench: &Bench, logs: &[&str], parts: &[&str]) -> [(Option<i32>, String, String); 2] {
+    let with = |command: &str, paths: &[&str]| {
+        said(&bench.run(&[&[command, "--roster", "roster.json"], paths].concat()))
+    };
+    [with("verify", logs), with("merge", parts)]
+}
+
+#[test]
+fn parts_in_any_order_and_number_are_judged_as_the_whole() {
+    let bench = Bench::new();
+    let altered = lines()[3].replace("rocket", "racket").replace("tab", "tub");
+    bench.write("a", format!("{}\n{}\n", lines()[0], lines()[4]));
+    bench.write("b", format!("{}\nno record\n{{\"un\":\"sealed\"}}\n", lines()[1]));
+    bench.write("c", format!("{altered}\n{}\n{}\n", lines()[1], lines()[5]));
+    for (name, logs) in [("a.part", ["a"]), ("b.part", ["b"]), ("c.part", ["c"])] {
+        part(&bench, name, &logs);
+    }
+    part(&bench, "bc.part", &["c", "b"]);
+    part(&bench, "gone.part", &["gone"]);
+    let read = |name: &str| fs::read(bench.path(name)).expect("a part");
+    bench.write("all.part", [read("c.part"), read("a.part"), read("c.part"), read("b.part")].concat());
+    let [whole, merged] = both(&bench, &["a", "b", "c"], &["c.part", "a.part", "b.part"]);
+    assert!(whole.1.contains("TAMPERED") && whole.1.contains("UNSEALED") && whole.1.contains("lacks"));
+    assert!(whole.1.contains("1 duplicates (harmless)"));
+    assert_eq!(whole, merged);
+    for parts in [&["bc.part", "a.part"][..], &["all.part"], &["a.part", "b.part", "all.part", "a.part"]] {
+        assert_eq!(both(&bench, &["a", "b", "c"], parts)[1], whole, "{parts:?}");
+    }
+    let [whole, merged] = both(&bench, &["a", "gone"], &["gone.part", "a.part"]);
+    assert!(whole.1.contains("UNREADABLE: gone:1"), "{}", whole.1);
+    assert_eq!(whole, merged);
+}
+
+#[test]
+fn what_is_no_part_is_an_error_that_says_why() {
+    let bench = Bench::new();
+    bench.write("log", lines().join("\n"));
+    part(&bench, "part", &["log"]);
+    let good = fs::read(bench.path("part")).expect("a part");
+    let altered = |at: usize| {
+        let mut bytes = good.clone();
+        bytes[at] ^= 1;
+        bytes
+    };
+    let cases: [(&[u8], &str); 9] = [
+        (b"", "not a part, as `flb-audit verify --part` writes them"),
+        (lines()[0].as_bytes(), "not a part, as `flb-audit verify --part` writes them"),
+        (&altered(0), "not a part, as `flb-audit verify --part` writes them"),
+        (&altered(15), "a part in a version of the format that this flb-audit does not know"),
+        (&good[..40], "a damaged part, or not all of one; make it again"),
+        (&good[..good.len() - 1], "a damaged part, or not all of one; make it again"),
+        (&altered(50), "a damaged part, or not all of one; make it again"),
+        (&altered(good.len() - 1), "a damaged part, or not all of one; make it again"),
+        (&[&good[..], b"{}"].concat(), "what comes behind a part in it is not a part"),
+    ];
+    for (bytes, why) in cases {
+        bench.write("damaged", bytes);
+        let (code, printed, error) = said(&bench.run(&["merge", "--roster", "roster.json", "damaged"]));
+        assert_eq!((code, printed.as_str()), (Some(1), ""), "{why}");
+        assert!(error.contains("damaged: ") && error.contains(why), "{why}: {error}");
+    }
+}
+
+#[test]
+fn a_part_takes_20_bytes_a_record_at_the_most() {
+    const RECORDS: u32 = 5000;
+    let id = ChainId::from_text(b"parts-chain1").expect("a chain's name");
+    let next = Place { segment: 1, run: Run::from_text(b"run-01").expect("a run's name"), sequence: 0 };
+    let chain = Chain { id, algorithm: Algorithm::default(), next, head: GENESIS, link: None };
+    let mut sealer = Sealer::new(chain, Notes::NONE, None).expect("memory");
+    let mut log = Vec::new();
+    for number in 0..RECORDS {
+        let record = format!("{{\"number\":{number}}}");
+        let (record, record_len) = (Some(record.as_bytes()), record.len());
+        let seconds = 1_795_161_600 + number / 7;
+        let event = Event { tag: b"app.audit", seconds, nanoseconds: 0, record, record_len };
+        log.extend_from_slice(sealer.seal(&event).strip_suffix(b"\0").expect("a NUL"));
+        log.push(b'\n');
+    }
+    let bench = Bench::new();
+    bench.write("log", &log);
+    part(&bench, "part", &["log"]);
+    let bytes = fs::metadata(bench.path("part")).expect("a part").len();
+    assert!(bytes <= u64::from(RECORDS) * 20, "{bytes} bytes");
+    let [whole, merged] = both(&bench, &["log"], &["part"]);
+    assert_eq!(whole, merged);
+}
+
+#[test]
+fn a_ledgers_directory_is_no_part() {
+    let bench = Bench::new();
+    fs::create_dir(bench.path("ledger")).expect("a directory");
+    bench.write("ledger/manifests.ndjson", "");
+    let (code, _, error) = said(&bench.run(&["verify", "--part", "part", "ledger"]));
+    assert_eq!(code, Some(1));
+    assert!(
+        error.contains("a ledger's directory cannot be a part") && error.contains("verify ledger"),
+        "{error}"
+    );
+    assert!(!bench.path("part").exists());
+}
