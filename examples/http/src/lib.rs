@@ -5,7 +5,7 @@
 //! has the same key and the same bytes, so a receiver that remembers keys keeps each
 //! record once.
 
-use flb_audit_output::{Answer, Chunk, Output, Record, Settings, export, http, log};
+use flb_audit_output::{Answer, Chunk, Output, Record, Settings, export, http, log, metrics};
 use std::collections::VecDeque;
 
 /// The size of a batch, in bytes, if nothing else is set.
@@ -76,6 +76,8 @@ impl Http {
                     if let Err(answer) = self.send(&body, &format!("{id}-{first}")) {
                         return answer;
                     }
+                    metrics::add("batches", 1);
+                    metrics::add("records", (count - first) as u64);
                     *sent = count;
                 }
                 body.clear();

@@ -6,6 +6,7 @@ wit_bindgen::generate!({ path: "../../wit", world: "component" });
 use exports::fluent_bit::output::output::{Answer, Guest, Property, Setting};
 use fluent_bit::output::delivery;
 use fluent_bit::output::logging::{Level, log};
+use fluent_bit::output::metrics;
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
@@ -72,6 +73,18 @@ impl Guest for Faulty {
                 let id: String = delivery::chunk_id().iter().map(|byte| format!("{byte:02x}")).collect();
                 log(Level::Info, &format!("{id} {}", delivery::attempt()));
                 if delivery::attempt() < 3 { Answer::Retry("as it was told".into()) } else { Answer::Ok }
+            }
+            b"metrics" | b"metrics, then panic" => {
+                metrics::add("chunks", 1);
+                metrics::add("chunks", 2);
+                metrics::set("level", 0.5);
+                metrics::add("Not a name", 1);
+                assert!(tag == b"metrics", "as it was told");
+                Answer::Ok
+            }
+            b"many metrics" => {
+                (0..40).for_each(|number| metrics::add(&format!("metric_{number}"), 1));
+                Answer::Ok
             }
             b"talk" => {
                 println!("a first line\nred: \u{1b}[31m, {}", "long ".repeat(2000));

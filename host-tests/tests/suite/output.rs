@@ -279,6 +279,34 @@ fn ticks_come_between_chunks() {
     assert_eq!(self::lines(&output.flush(b"fine", b""))[0], "tick 1");
 }
 
+/// A call that ends the instance changes nothing, and the next instance continues with the
+/// same counters. A report comes with the first change, and the next one not within a minute.
+#[test]
+fn metrics_are_kept_and_reported() {
+    let output = start(&faulty(), limits(), None);
+    let expected = |counters: &str| format!("metrics {{{counters}}}");
+    let reply = output.flush(b"metrics", b"");
+    let first = expected(r#""ok":1,"retry":0,"refuse":0,"ended":0,"component":{"chunks":3,"level":0.5}"#);
+    let dropped = "the metric `Not a name` is dropped: a name has 1 to 48 of a-z, 0-9 and `_`";
+    assert_eq!(lines(&reply), [dropped, &first]);
+    assert_eq!(reason(&output.flush(b"metrics, then panic", b"").answer).0, "retry");
+    assert_eq!(reason(&output.flush(b"retry", b"").answer).0, "retry");
+    assert_eq!(lines(&output.flush(b"metrics", b"")), [dropped]);
+    let lines = output.drain();
+    let last = expected(r#""ok":2,"retry":1,"refuse":0,"ended":1,"component":{"chunks":6,"level":0.5}"#);
+    assert_eq!(lines.last(), Some(&(Level::Info, last)), "{lines:?}");
+}
+
+#[test]
+fn metrics_are_limited_in_number() {
+    let output = start(&faulty(), limits(), None);
+    let reply = output.flush(b"many metrics", b"");
+    let dropped: Vec<&str> = lines(&reply).into_iter().filter(|line| line.contains("is dropped")).collect();
+    assert_eq!(dropped.len(), 8, "{dropped:?}");
+    assert_eq!(dropped[0], "the metric `metric_32` is dropped: there are 32 others");
+    assert!(lines(&reply).last().is_some_and(|line| line.starts_with("metrics {")), "{:?}", reply.lines);
+}
+
 #[test]
 fn drain_is_told_how_long_it_has() {
     let output = start(&faulty(), limits(), None);

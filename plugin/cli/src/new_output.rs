@@ -33,6 +33,14 @@ enum Example {
 }
 
 impl Example {
+    /// Returns the options with which `flb-audit replay` runs the example.
+    fn options(self) -> &'static str {
+        match self {
+            Example::Count => "--dir DIRECTORY",
+            Example::Http => "--allow http://HOST:PORT --config url=http://HOST:PORT/PATH",
+        }
+    }
+
     fn source(self) -> &'static str {
         match self {
             Example::Count => include_str!("../../../examples/count/src/lib.rs"),
@@ -55,9 +63,11 @@ const FILES: &[(&str, &str)] = files! {
     "flb-audit-output/src/http.rs": "plugin/sdk/src/http.rs",
     "flb-audit-output/src/json.rs": "plugin/sdk/src/json.rs",
     "flb-audit-output/src/log.rs": "plugin/sdk/src/log.rs",
+    "flb-audit-output/src/metrics.rs": "plugin/sdk/src/metrics.rs",
     "flb-audit-output/src/value.rs": "plugin/sdk/src/value.rs",
     "flb-audit-output/wit/delivery.wit": "wit/delivery.wit",
     "flb-audit-output/wit/logging.wit": "wit/logging.wit",
+    "flb-audit-output/wit/metrics.wit": "wit/metrics.wit",
     "flb-audit-output/wit/output.wit": "wit/output.wit",
     "flb-audit-output/wit/world.wit": "wit/world.wit",
 };
@@ -92,7 +102,8 @@ impl NewOutput {
         stdout::print(&format!(
             "{root}: made\n\n  cd {root} && cargo build --release\n\nmakes target/wasm32-wasip2/release/{file}.wasm. \
              To try it without Fluent Bit:\n\n  flb-audit replay --output target/wasm32-wasip2/release/{file}.wasm \
-             --dir DIRECTORY STREAM\n"
+             {} STREAM\n",
+            from.options()
         ))
     }
 }

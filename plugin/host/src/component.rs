@@ -3,12 +3,14 @@
 mod imports;
 mod instance;
 mod memory;
+mod metrics;
 mod printed;
 mod requests;
 mod timer;
 mod version;
 
 pub use instance::{Delivery, Ended, Instance};
+pub use metrics::Metrics;
 pub use version::{Answer, Level, Property, Setting};
 
 use crate::network::Network;

@@ -1,6 +1,7 @@
 //! An output: a component on its own thread, on which no caller has to wait.
 
 mod desk;
+mod report;
 mod worker;
 
 pub use desk::Reply;

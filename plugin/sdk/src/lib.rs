@@ -1,8 +1,8 @@
 //! Outputs of Fluent Bit as WebAssembly components.
 //!
 //! Implement [`Output`] and hand the type to [`export!`]. [`Chunk::records`] decodes what
-//! Fluent Bit delivers; [`log`] writes to Fluent Bit's log; [`http`] sends requests. The interface below this is
-//! `fluent-bit:output`, in `wit`; [`bindings`] has all of it.
+//! Fluent Bit delivers; [`log`] writes to Fluent Bit's log, and [`metrics`] counts; [`http`] sends requests. The
+//! interface below this is `fluent-bit:output`, in `wit`; [`bindings`] has all of it.
 //!
 //! ```ignore
 //! use flb_audit_output::{Answer, Chunk, Output, Settings};
@@ -29,6 +29,7 @@ mod chunk;
 pub mod http;
 mod json;
 pub mod log;
+pub mod metrics;
 mod value;
 
 pub use bindings::exports::fluent_bit::output::output::Answer;

@@ -236,6 +236,10 @@ impl Rehearsal {
         members.insert("milliseconds".into(), (took.as_micros() as f64 / 1000.0).into());
         members.extend(instance.fuel().map(|fuel| ("fuel".into(), fuel.into())));
         members.insert("memory_bytes".into(), instance.memory_bytes().into());
+        let metrics = instance.take_metrics();
+        if answer.is_ok() && !metrics.is_empty() {
+            members.insert("metrics".into(), metrics.to_json().into());
+        }
         let printed = if answer.is_ok() { Level::Info } else { Level::Error };
         let log: Vec<Value> = instance.take_lines(printed).iter().map(logged).collect();
         members.insert("log".into(), log.into());

@@ -5,9 +5,10 @@ use anyhow::{Result, bail};
 use wasmparser::{BinaryReaderError, Parser, Payload};
 
 /// The interfaces that the host has, up to their versions.
-const LINKED: [&str; 10] = [
+const LINKED: [&str; 11] = [
     "fluent-bit:output/logging@",
     "fluent-bit:output/delivery@",
+    "fluent-bit:output/metrics@",
     "wasi:cli/",
     "wasi:clocks/",
     "wasi:filesystem/",

@@ -1,6 +1,7 @@
 //! One instance of a component.
 
 use super::memory::Memory;
+use super::metrics::{Metric, Metrics};
 use super::printed::Printed;
 use super::requests::{Client, Requests, refusal};
 use super::timer::Timer;
@@ -37,6 +38,7 @@ pub(super) struct World {
     settings: Settings,
     lines: Vec<Line>,
     printed: Printed,
+    metrics: Metrics,
     delivery: Option<Delivery>,
 }
 
@@ -108,6 +110,7 @@ impl Instance {
             settings: Settings::default(),
             lines: Vec::new(),
             printed,
+            metrics: Metrics::default(),
             delivery: None,
         };
         let mut store = Store::new(pre.engine(), world);
@@ -185,6 +188,11 @@ impl Instance {
         lines
     }
 
+    /// Returns the changes of metrics since the last call.
+    pub fn take_metrics(&mut self) -> Metrics {
+        std::mem::take(&mut self.store.data_mut().metrics)
+    }
+
     fn hide(&self, text: String) -> String {
         self.store.data().settings.hide(text)
     }
@@ -248,6 +256,13 @@ impl World {
     /// Adds a message to the log, without secrets.
     pub(super) fn log(&mut self, level: Level, message: String) {
         log::push(&mut self.lines, level, &self.settings.hide(message));
+    }
+
+    /// Changes a metric, or logs why this is not possible.
+    pub(super) fn change(&mut self, name: &str, change: Metric) {
+        if let Err(why) = self.metrics.change(name, change) {
+            self.log(Level::Warn, why);
+        }
     }
 
     /// The delivery that is under way.

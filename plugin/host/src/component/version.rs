@@ -2,6 +2,7 @@
 //! The older ones still run.
 
 use super::instance::World;
+use super::metrics::Metric;
 use anyhow::Result;
 use wasmtime::component::{HasSelf, InstancePre, Linker};
 use wasmtime::{Engine, Store};
@@ -154,6 +155,18 @@ impl v0_2::fluent_bit::output::delivery::Host for World {
 
     fn attempt(&mut self) -> wasmtime::Result<u32> {
         Ok(self.delivery()?.attempt)
+    }
+}
+
+impl v0_2::fluent_bit::output::metrics::Host for World {
+    fn add(&mut self, name: String, value: u64) -> wasmtime::Result<()> {
+        self.change(&name, Metric::Counter(value));
+        Ok(())
+    }
+
+    fn set(&mut self, name: String, value: f64) -> wasmtime::Result<()> {
+        self.change(&name, Metric::Gauge(value));
+        Ok(())
     }
 }
 

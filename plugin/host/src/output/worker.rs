@@ -1,6 +1,7 @@
 //! The component's thread, which makes the calls, and a new instance after one has ended.
 
 use super::desk::{Desk, Next};
+use super::report::Report;
 use crate::chunk::{Chunk, ChunkId};
 use crate::component::{Answer, Component, Delivery, Ended, Instance, Level, Property};
 use crate::log::{self, Line};
@@ -22,6 +23,7 @@ pub(super) struct Worker {
     failures_max: Option<u32>,
     tried: HashMap<ChunkId, Tried>,
     ticks: Option<Ticks>,
+    report: Report,
     lines: Vec<Line>,
     desk: Arc<Desk>,
     /// Keeps other processes out of the directory while this worker may write to it.
@@ -62,6 +64,7 @@ impl Worker {
             failures_max,
             tried: HashMap::new(),
             ticks: None,
+            report: Report::default(),
             lines: Vec::new(),
             desk,
             _lock: lock,
@@ -121,6 +124,9 @@ impl Worker {
             let begun = instance.init(self.deadline(), &self.settings);
             let printed = if begun.is_ok() { Level::Info } else { Level::Error };
             self.lines.append(&mut instance.take_lines(printed));
+            if begun.is_ok() {
+                self.report.apply(instance.take_metrics(), &mut self.lines);
+            }
             let interval = begun
                 .map_err(|ended| not_begun(Level::Error, format!("init: {}", ended.reason)))?
                 .map_err(|reason| not_begun(Level::Warn, reason))?;
@@ -146,12 +152,14 @@ impl Worker {
         let delivery = Delivery { chunk: Arc::clone(chunk), attempt: tried.attempts };
         match instance.flush(deadline, delivery) {
             Ok(answer) => {
-                let mut lines = instance.take_lines(Level::Info);
+                let (mut lines, metrics) = (instance.take_lines(Level::Info), instance.take_metrics());
                 self.lines.append(&mut lines);
                 match answer {
                     Answer::Retry(_) => self.remember(chunk, tried),
                     Answer::Ok | Answer::Refuse(_) => self.forget(chunk),
                 }
+                self.report.count(&answer);
+                self.report.apply(metrics, &mut self.lines);
                 self.unanswered(answer)
             }
             Err(ended) => self.failed(chunk, tried, &ended.reason),
@@ -199,6 +207,7 @@ impl Worker {
     /// Handles a call that has ended the instance.
     fn ended(&mut self, reason: &str) {
         self.ticks = None;
+        self.report.count_end();
         if let Some(mut instance) = self.instance.take() {
             self.lines.append(&mut instance.take_lines(Level::Error));
         }
@@ -215,8 +224,9 @@ impl Worker {
         };
         let ticked = instance.tick(deadline);
         if ticked.is_ok() {
-            let mut lines = instance.take_lines(Level::Info);
+            let (mut lines, metrics) = (instance.take_lines(Level::Info), instance.take_metrics());
             self.lines.append(&mut lines);
+            self.report.apply(metrics, &mut self.lines);
         }
         if let Some(ticks) = &mut self.ticks {
             ticks.next = Instant::now() + ticks.interval;
@@ -230,7 +240,7 @@ impl Worker {
 
     fn drain(&mut self, end: Instant) {
         let Some(mut instance) = self.instance.take() else {
-            return;
+            return self.report.end(&mut self.lines);
         };
         let drained = match end.saturating_duration_since(Instant::now()) {
             Duration::ZERO => Err(Ended { reason: "no time is left for it".to_owned() }),
@@ -238,9 +248,13 @@ impl Worker {
         };
         let printed = if drained.is_ok() { Level::Info } else { Level::Error };
         self.lines.append(&mut instance.take_lines(printed));
+        if drained.is_ok() {
+            self.report.apply(instance.take_metrics(), &mut self.lines);
+        }
         if let Ok(Err(reason)) | Err(Ended { reason }) = drained {
             log::push(&mut self.lines, Level::Error, &format!("drain: {reason}"));
         }
+        self.report.end(&mut self.lines);
     }
 }
 
