@@ -1,14 +1,17 @@
 //! The network of components: what is listed can be reached, and nothing else.
 
+mod names;
+mod tls;
+
 use flb_audit_host::component::{Answer, Limits};
 use flb_audit_host::network::Network;
 use flb_audit_host::output::{self, Output};
 use host_tests::root;
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{IpAddr, TcpListener};
 use std::path::PathBuf;
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -38,25 +41,30 @@ fn server(answer: &'static str) -> (u16, Receiver<Request>) {
     let (came, requests) = channel();
     thread::spawn(move || {
         for stream in listener.incoming().flatten() {
-            let mut reader = BufReader::new(&stream);
-            let (mut head, mut len) = (String::new(), 0);
-            while !head.ends_with("\r\n\r\n") && reader.read_line(&mut head).is_ok_and(|read| read > 0) {
-                let last = head.lines().last().unwrap_or_default().to_ascii_lowercase();
-                len = last.strip_prefix("content-length: ").map_or(len, |len| len.parse().expect("a number"));
-            }
-            let mut body = vec![0; len];
-            if reader.read_exact(&mut body).is_err()
-                || came.send((head, String::from_utf8(body).expect("UTF-8"))).is_err()
-            {
-                continue;
-            }
-            if answer == "nothing" {
-                thread::sleep(Duration::from_secs(60));
-            }
-            let _ = (&stream).write_all(answer.as_bytes());
+            // A client that breaks off comes again.
+            let _ = exchange(stream, answer, &came);
         }
     });
     (port, requests)
+}
+
+/// Receives one request and answers it.
+fn exchange(stream: impl Read + Write, answer: &str, came: &Sender<Request>) -> io::Result<()> {
+    let mut reader = BufReader::new(stream);
+    let (mut head, mut len) = (String::new(), 0);
+    while !head.ends_with("\r\n\r\n") && reader.read_line(&mut head)? > 0 {
+        let last = head.lines().last().unwrap_or_default().to_ascii_lowercase();
+        len = last.strip_prefix("content-length: ").map_or(len, |len| len.parse().expect("a number"));
+    }
+    let mut body = vec![0; len];
+    reader.read_exact(&mut body)?;
+    // The test may be over.
+    let _ = came.send((head, String::from_utf8(body).expect("UTF-8")));
+    if answer == "nothing" {
+        thread::sleep(Duration::from_secs(60));
+    }
+    reader.get_mut().write_all(answer.as_bytes())?;
+    reader.get_mut().flush()
 }
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
@@ -91,8 +99,11 @@ fn batches_arrive_with_keys() {
     let (port, requests) = server(OK);
     let url = format!("http://127.0.0.1:{port}/in?a=1");
     let output = start(&url, limits(&format!("http://127.0.0.1:{port}"), DEADLINE));
+    let (answer, log) = deliver(&output, b"app");
+    let metrics = r#"metrics {"ok":1,"retry":0,"refuse":0,"ended":0,"component":{"batches":2,"records":2}}"#;
+    assert_eq!((answer.as_str(), log.trim_end()), ("ok", metrics));
+    // The next report is due in a minute.
     assert_eq!(deliver(&output, b"app"), ("ok".to_owned(), String::new()));
-    assert_eq!(deliver(&output, b"app").0, "ok");
     let came: Vec<Request> = requests.try_iter().collect();
     let bodies: Vec<&str> = came.iter().map(|(_, body)| body.as_str()).collect();
     let one = "{\"time\":1.000000002,\"tag\":\"app\",\"record\":{\"n\":1}}\n";
@@ -129,6 +140,16 @@ fn what_is_not_listed_is_refused_and_named() {
         (at("localhost"), at("localhost"), at("127.0.0.1")),
         // The address in another form.
         (at("[::ffff:127.0.0.1]"), String::new(), at("127.0.0.1")),
+        // A cloud's metadata, in all forms of its address.
+        (at("169.254.169.254"), at("127.0.0.1"), at("169.254.169.254")),
+        (at("[::ffff:169.254.169.254]"), at("127.0.0.1"), at("169.254.169.254")),
+        (at("[::ffff:a9fe:a9fe]"), at("127.0.0.1"), at("169.254.169.254")),
+        (at("2852039166"), at("127.0.0.1"), at("2852039166")),
+        (at("0xa9fea9fe"), at("127.0.0.1"), at("0xa9fea9fe")),
+        (at("0251.0376.0251.0376"), at("127.0.0.1"), at("0251.0376.0251.0376")),
+        (at("169.254.43518"), at("127.0.0.1"), at("169.254.43518")),
+        (at("[fd00:ec2::254]"), at("127.0.0.1"), at("[fd00:ec2::254]")),
+        (at("[fe80::1]"), at("127.0.0.1"), at("[fe80::1]")),
     ];
     for (url, allow, named) in cases {
         let output = start(&url, limits(&allow, DEADLINE));
