@@ -52,12 +52,16 @@ function countRecords(chunk) {
   let count = 0;
   for (let at = 0; at < chunk.length; ) {
     // A time of -1 or -2 seconds begins or ends a group.
-    const hasTime = chunk[at + 2] === 0xd7 && chunk[at + 3] === 0;
-    if (!(hasTime && GROUPS.includes(view.getUint32(at + 4)))) count += 1;
+    const time = behindHeader(chunk, behindHeader(chunk, at));
+    const hasTime = chunk[time] === 0xd7 && chunk[time + 1] === 0;
+    if (!(hasTime && GROUPS.includes(view.getUint32(time + 2)))) count += 1;
     at = skip(view, at);
   }
   return count;
 }
+
+// Returns the place behind an array's header, which may be longer than its length needs.
+const behindHeader = (chunk, at) => at + (chunk[at] === 0xdc ? 3 : chunk[at] === 0xdd ? 5 : 1);
 
 // The bytes behind the first, by the first byte.
 const FIXED = {

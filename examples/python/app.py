@@ -80,10 +80,16 @@ def count_records(chunk):
     at, count = 0, 0
     while at < len(chunk):
         # A time of -1 or -2 seconds begins or ends a group.
-        is_group = chunk[at + 2 : at + 4] == b"\xd7\x00" and struct.unpack_from(">I", chunk, at + 4)[0] in GROUPS
+        time = behind_header(chunk, behind_header(chunk, at))
+        is_group = chunk[time : time + 2] == b"\xd7\x00" and struct.unpack_from(">I", chunk, time + 2)[0] in GROUPS
         at = skip(chunk, at)
         count += not is_group
     return count
+
+
+def behind_header(chunk, at):
+    """Returns the place behind an array's header, which may be longer than its length needs."""
+    return at + {0xDC: 3, 0xDD: 5}.get(chunk[at], 1)
 
 
 # The bytes behind the first, and how many values follow, by the first byte.

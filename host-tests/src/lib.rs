@@ -7,6 +7,7 @@ pub mod config;
 pub mod fluent_bit;
 pub mod follower;
 pub mod guest;
+pub mod languages;
 pub mod msgpack;
 pub mod page;
 pub mod policy;

@@ -1,7 +1,7 @@
 //! `flb-audit replay --output` and `flb-audit new-output`.
 
 use super::Place;
-use host_tests::root;
+use host_tests::{languages, root};
 use serde_json::Value;
 use std::fs;
 use std::path::PathBuf;
@@ -38,6 +38,21 @@ fn a_component_without_fluent_bit() {
     assert_eq!(lines[1]["log"][0]["line"], "chunk 1");
     assert!(lines[1]["fuel"].as_u64() > Some(100), "{printed}");
     assert!(lines[1]["memory_bytes"].as_u64() >= Some(1 << 20), "{printed}");
+}
+
+#[test]
+fn metrics_of_a_call_are_printed() {
+    let place = Place::new();
+    for tag in ["metrics", "metrics, then panic"] {
+        place.write(&format!("one.{tag}.msgpack"), "chunk");
+    }
+    let files = ["one.metrics.msgpack", "one.metrics, then panic.msgpack"];
+    let faulty = component("out_faulty.wasm");
+    let printed = place.ok(&["replay", "--attempts", "1", "--output", &faulty, files[0], files[1]]);
+    let (calls, lines) = calls(&printed);
+    assert_eq!(calls[..3], ["init ok", "flush ok", "flush ended"]);
+    assert_eq!(lines[1]["metrics"], serde_json::json!({ "chunks": 3, "level": 0.5 }));
+    assert_eq!(lines[2]["metrics"], Value::Null);
 }
 
 #[test]
@@ -172,6 +187,46 @@ fn an_exact_counter() {
     assert_eq!(lines.last().map(|line| line["files"][0]["name"].clone()), Some("counts".into()));
 }
 
+/// The example in JavaScript counts each chunk once, and no group as a record, in both forms
+/// of headers that Fluent Bit writes.
+#[test]
+fn the_example_in_javascript_counts() {
+    let place = Place::new();
+    let Some(count) = languages::javascript(&place.path("")).expect("a component") else {
+        eprintln!("skipped: jco is not installed (.ci/run installs it in target/jco)");
+        return;
+    };
+    fs::write(place.path("groups.group.msgpack"), groups()).expect("a file");
+    fs::write(place.path("text.wrong.msgpack"), b"chunk\xc1").expect("a file");
+    place.write("stream.ndjson", STREAM);
+    place.write(
+        "script",
+        "flush stream.ndjson\nflush stream.ndjson\nflush groups.group.msgpack\n\
+         flush text.wrong.msgpack\ntick\ndrain\n",
+    );
+    let count = count.display().to_string();
+    let printed = place.ok(&["replay", "--output", &count, "--script", "script"]);
+    let (calls, lines) = calls(&printed);
+    let answers = ["flush ok", "flush ok", "flush ok", "flush ok", "flush ok", "flush refuse", "tick ok"];
+    assert_eq!(calls[1..8], answers);
+    let logged: Vec<&str> =
+        lines[7]["log"].as_array().into_iter().flatten().filter_map(|line| line["line"].as_str()).collect();
+    assert_eq!(logged, ["fine: 2", "other: 1", "group: 2"]);
+}
+
+/// A chunk with two groups, of one record each, with short headers and with long ones.
+fn groups() -> Vec<u8> {
+    let mut chunk = Vec::new();
+    for header in [&[0x92][..], &[0xdd, 0, 0, 0, 2]] {
+        for seconds in [u32::MAX, 7, u32::MAX - 1] {
+            chunk.extend([header, header, &[0xd7, 0]].concat());
+            chunk.extend(seconds.to_be_bytes());
+            chunk.extend([0, 0, 0, 0, 0x80, 0x80]);
+        }
+    }
+    chunk
+}
+
 /// The new directory has everything of the crate and of the interface.
 #[test]
 fn a_new_output_is_complete() {
@@ -189,7 +244,8 @@ fn a_new_output_is_complete() {
     }
     let manifest = String::from_utf8(place.read("my-output/Cargo.toml")).expect("UTF-8");
     assert!(manifest.contains("name = \"my-output\""), "{manifest}");
-    place.ok(&["new-output", "sender", "--from", "http"]);
+    let printed = place.ok(&["new-output", "sender", "--from", "http"]);
+    assert!(printed.contains("sender.wasm --allow http://HOST:PORT --config url="), "{printed}");
     let source = fs::read(root().join("examples/http/src/lib.rs")).expect("a file");
     assert_eq!(place.read("sender/src/lib.rs"), source);
     let error = place.fails(&["new-output", "my-output"]);

@@ -7,6 +7,7 @@ mod damaged;
 mod disks;
 mod faults;
 mod fleet;
+mod foreign;
 mod generated;
 mod image;
 mod keys;
@@ -81,6 +82,7 @@ pub(crate) const ALL: &[Case] = &[
         name: "batches over HTTP, to a receiver that is killed",
         run: components::batches_to_a_receiver_that_is_killed,
     },
+    Case { name: "a component in Python, compiled ahead, in 256 MB", run: foreign::python_in_little_memory },
     Case { name: "wrong properties of a component", run: ledgers::wrong_properties },
     Case { name: "fluent-bit-conf, filter and ledger", run: ledgers::shipped },
     Case { name: "fluent-bit-conf, ledger alone", run: ledgers::shipped_alone },
