@@ -303,8 +303,11 @@ fn rules_fire() {
     for mut rule in rules {
         let found = count(&rule, &events);
         let in_corpora = count(&rule, &corpora);
+        let is_of_corpora = rule["corpora"].as_object().is_some_and(|counts| !counts.is_empty());
         assert!(
-            found.as_object().is_some_and(|found| !found.is_empty()) || in_corpora != json!({}),
+            found.as_object().is_some_and(|found| !found.is_empty())
+                || in_corpora != json!({})
+                || is_of_corpora && !has_corpora,
             "{rule}"
         );
         if let Some(same) = rule["same"].as_array() {
