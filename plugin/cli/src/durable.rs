@@ -43,8 +43,8 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
     file.end()
 }
 
-/// What is written to create or replace a file. Nothing is replaced before
-/// [`Replacement::end`].
+/// A file that is being written, to create or replace another one. The other one stays
+/// until [`Replacement::end`].
 pub(crate) struct Replacement {
     file: NamedTempFile,
     target: PathBuf,

@@ -1,4 +1,4 @@
-//! What a judgement on logs rests on beside the logs, and the conclusions.
+//! The grounds of a judgement on logs, beside the logs themselves; and its conclusions.
 
 use super::anchors;
 use super::chains::{Chains, Followed};

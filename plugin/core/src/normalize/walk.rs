@@ -109,8 +109,8 @@ fn set(slots: &mut [u32], slot: u16, value: usize) {
     }
 }
 
-/// Of several members with one key the last one stays, as in the canonical form: this takes
-/// out the one that was found before, and all that was found in it.
+/// Forgets the member that was found before under this slot, and all that was found in it:
+/// as in the canonical form, only the last of several members with one key stays.
 #[inline(always)]
 fn forget(tape: &mut Tape, slot: u16, slots: &mut [u32]) {
     if let Some(&earlier) = slots.get(usize::from(slot))

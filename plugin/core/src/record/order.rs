@@ -1,7 +1,7 @@
 //! Sorts an object's members into the order of RFC 8785.
 //!
-//! That is the order of the keys' UTF-16 code units (section 3.2.3). For keys of plain
-//! ASCII it is the order of their bytes, and the first eight bytes decide nearly every
+//! Keys stand in the order of their UTF-16 code units (section 3.2.3). For keys of plain
+//! ASCII this is the order of their bytes, and the first eight bytes decide nearly every
 //! comparison.
 
 use crate::record::tape::{ESCAPED, NON_ASCII, Node, Tape};

@@ -74,7 +74,7 @@ pub(super) struct Frame {
     pub(super) tells: Name,
     /// True if this object was searched for such a name.
     pub(super) is_told: bool,
-    /// Whether the object is about Kubernetes Secrets, once that was checked.
+    /// True if the object is about Kubernetes Secrets. `None` until that is checked.
     pub(super) is_of_secrets: Option<bool>,
 }
 

@@ -41,7 +41,7 @@ pub(super) struct Block {
     pub(super) heads: Vec<u8>,
 }
 
-// What a record states that does not follow from the record before it in the block.
+// The parts of a record that do not follow from the record before it in the block.
 const LIFE: u8 = 1;
 const SEQUENCE: u8 = 1 << 1;
 const BEFORE: u8 = 1 << 2;

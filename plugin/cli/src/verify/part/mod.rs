@@ -57,7 +57,7 @@ const COLUMN_BYTES_MAX: u64 = 1 << 30;
 /// The level of compression. A column of a block is nearly always zeros.
 const ZSTD_LEVEL: i32 = 3;
 
-/// What a part has beside its records.
+/// The contents of a part beside its records.
 #[derive(Serialize, Deserialize)]
 struct Summary {
     /// The names of the inputs. Records have the places of their names.
@@ -227,7 +227,7 @@ impl Stored {
     }
 }
 
-/// What was read of all parts beside their records.
+/// The contents of all parts beside their records.
 #[derive(Default)]
 pub(super) struct Rest {
     pub(super) altered: Altered,
@@ -326,7 +326,7 @@ impl Parts {
     }
 }
 
-/// What is left of a part.
+/// The rest of a part.
 struct Body<'a, R> {
     file: &'a mut R,
     left: u64,
