@@ -1,7 +1,9 @@
 //! `flb-audit check`: runs the schemas of a policy over logs at rest.
 //!
 //! All cores run the same programs as the filter. The results are put together by schema
-//! and by rule.
+//! and by rule. With `--ocsf`, the mappings of the policy are tried instead.
+
+mod ocsf;
 
 use crate::build::table;
 use crate::exit;
@@ -14,14 +16,15 @@ use flb_audit_core::Tape;
 use flb_audit_core::policy::Policy;
 use flb_audit_core::record::canonical::Canonical;
 use flb_audit_core::record::tape::Dialect;
-use flb_audit_core::schema::{Disposition, Outcome, Stream, Validator};
+use flb_audit_core::schema::{self, Disposition, Outcome, Program, Stream, Validator};
 use flb_audit_core::verify::{Checked, Checker};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::PathBuf;
 
-/// Check logs against the schemas of a policy before it is deployed
+/// Check logs against the schemas of a policy, or try its mappings into events of OCSF,
+/// before it is deployed
 #[derive(Args)]
 pub(crate) struct Check {
     /// The policy, in YAML
@@ -35,6 +38,10 @@ pub(crate) struct Check {
     files: Vec<PathBuf>,
     #[command(flatten)]
     ignored: IgnoredKeys,
+    /// Turn each record into an event of OCSF, as `normalize` in the policy says, and check
+    /// the event against the built-in schema of its class
+    #[arg(long)]
+    ocsf: bool,
     /// Print the report as JSON
     #[arg(long)]
     json: bool,
@@ -47,14 +54,16 @@ const EXAMPLES_MAX: usize = 3;
 /// The reason why a record that may contain others is not checked.
 const WRAPPED: &str = "wrapped: the schema is for the records inside this record";
 
+/// Violations: pairs of a rule and a place in the record.
+type Violations = Vec<(String, String)>;
+
 /// The result for one record.
 enum Conclusion {
     NoSchema,
     /// The record is valid by this schema.
     Valid(String),
-    /// The record is invalid by this schema. The violations are pairs of a rule and a
-    /// place in the record.
-    Invalid(String, Vec<(String, String)>),
+    /// The record is invalid by this schema.
+    Invalid(String, Violations),
     NotChecked(String),
 }
 
@@ -106,12 +115,18 @@ impl Check {
     pub(crate) fn run(self) -> Result<u8> {
         let table = table(&self.policy)?;
         let policy = Policy::check(&table).map_err(|what| anyhow!("{}: {what}", self.policy.display()))?;
-        if policy.streams().next().is_none() {
-            bail!("{}: has no schema; the key `schema` adds them", self.policy.display());
-        }
         let sources = Source::all(self.files)?;
         let tag = self.tag.as_deref().map(str::as_bytes);
         let ignored = self.ignored.all();
+        if self.ocsf {
+            if !policy.normalizes() {
+                bail!("{}: has no mapping; the key `normalize` adds them", self.policy.display());
+            }
+            return ocsf::check(policy, tag, &ignored, &sources, self.json);
+        }
+        if policy.streams().next().is_none() {
+            bail!("{}: has no schema; the key `schema` adds them", self.policy.display());
+        }
         let worker = || {
             let mut records = Records::new(policy, tag, ignored.clone());
             move |at: At, record: Result<Record<'_>, String>| match record {
@@ -220,15 +235,20 @@ fn seen(
         Outcome::Invalid(_) if policy.is_wrapper(tape) && stream.is_built_in() => return wrapped(),
         Outcome::Invalid(report) => report,
     };
+    Conclusion::Invalid(shown(name), violations(&program, report, tape, text))
+}
+
+/// The violations in a report on a record.
+fn violations(program: &Program<'_>, report: &schema::Report, tape: &Tape, text: &[u8]) -> Violations {
     let violations = report.violations().iter().map(|violation| {
         let (mut rule, mut instance) = (Vec::new(), Vec::new());
         // If memory runs out, the place is left out.
-        let _ = violation.write_rule(&program, &mut rule);
-        let _ = violation.write_missing(&program, &mut rule);
+        let _ = violation.write_rule(program, &mut rule);
+        let _ = violation.write_missing(program, &mut rule);
         let _ = report.write_instance(violation, tape, text, &mut instance);
         (shown(&rule), shown(&instance))
     });
-    Conclusion::Invalid(shown(name), violations.collect())
+    violations.collect()
 }
 
 fn shown(text: &[u8]) -> String {
@@ -271,6 +291,16 @@ impl Report {
 
     fn to_text(&self) -> Result<String> {
         let mut out = self.inputs.to_string();
+        self.write_schemas(&mut out)?;
+        if self.without_schema > 0 {
+            writeln!(out, "{} records have no schema", self.without_schema)?;
+        }
+        self.write_not_checked(&mut out)?;
+        writeln!(out, "{} of {} records are invalid", self.invalid, self.records)?;
+        Ok(out)
+    }
+
+    fn write_schemas(&self, out: &mut String) -> Result<()> {
         for (name, counts) in &self.schemas {
             writeln!(out, "{name}: {} valid, {} invalid", counts.valid, counts.invalid)?;
             let mut rules: Vec<_> = counts.rules.iter().collect();
@@ -282,17 +312,17 @@ impl Report {
                 }
             }
         }
-        if self.without_schema > 0 {
-            writeln!(out, "{} records have no schema", self.without_schema)?;
-        }
+        Ok(())
+    }
+
+    fn write_not_checked(&self, out: &mut String) -> Result<()> {
         if self.not_checked > 0 {
             writeln!(out, "{} records could not be checked", self.not_checked)?;
             for Example { source, number, what, .. } in &self.not_checked_first {
                 writeln!(out, "  {source}:{number}: {what}")?;
             }
         }
-        writeln!(out, "{} of {} records are invalid", self.invalid, self.records)?;
-        Ok(out)
+        Ok(())
     }
 }
 

@@ -1,5 +1,6 @@
 //! `flb-audit explain`: shows the policy in a module, and its effect on a record.
 
+mod mapping;
 mod record;
 
 use crate::stdout::{print, shown};
@@ -8,32 +9,38 @@ use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
 use flb_audit_core::policy::policy_text;
 use flb_audit_core::policy::{Kind, MAGIC, Policy};
-use flb_audit_policy::module;
+use flb_audit_policy::{Problem, module};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// Print the policy in a module with its digest and rules; or show what it does to a
-/// record
+/// record; or print a mapping into events of OCSF
 #[derive(Args)]
 pub(crate) struct Explain {
     /// A filter_audit.wasm or an audit.policy [default: with --record, the module beside
     /// this program]
-    #[arg(required_unless_present = "record")]
+    #[arg(required_unless_present_any = ["record", "mapping"])]
     file: Option<PathBuf>,
     /// Show the format of the record in this file, or on standard input if it is `-`, and
-    /// for each field why it stays or goes
+    /// for each field why it stays or goes. If the record becomes an event of OCSF, also show
+    /// which rule of which mapping made each member of the event
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
     /// The tag of the record. A policy may pin a format to a tag
     #[arg(long, requires = "record", default_value = "")]
     tag: String,
+    /// Print the rules of the mapping with this name: one of the policy's own, or the built-in
+    /// one of a format
+    #[arg(long, value_name = "NAME", conflicts_with = "record")]
+    mapping: Option<String>,
 }
 
 impl Explain {
     pub(crate) fn run(self) -> Result<()> {
-        let file = match self.file {
-            Some(file) => file,
-            None => filter_module(None)?,
+        let file = match (self.file, &self.mapping) {
+            (Some(file), _) => file,
+            (None, Some(name)) => return print(&mapping::rules(&mapping::built_in(name)?)?),
+            (None, None) => filter_module(None)?,
         };
         let name = file.display();
         let bytes = whole::read(&file).with_context(|| format!("{name}: cannot be read"))?;
@@ -45,24 +52,22 @@ impl Explain {
         let Some(table) = table else {
             bail!("{name}: has no policy; `flb-audit build` puts one in");
         };
-        if let Some(path) = &self.record {
-            let policy = Policy::check(table).map_err(|what| anyhow!("{name}: {what}"))?;
-            return print(&record::explain(policy, self.tag.as_bytes(), &record::read(path)?)?);
-        }
         let policy = Policy::check(table).map_err(|what| anyhow!("{name}: {what}"))?;
+        let again = read_again(&policy);
+        if let Some(wanted) = &self.mapping {
+            let own = again.as_ref().ok().and_then(|again| again.mapping(wanted));
+            return print(&mapping::rules(&own.map_or_else(|| mapping::built_in(wanted), Ok)?)?);
+        }
+        if let Some(path) = &self.record {
+            let (tag, text) = (self.tag.as_bytes(), record::read(path)?);
+            let said = record::explain(policy, tag, &text)?;
+            return print(&(said + &mapping::of_record(policy, again.as_ref().ok(), tag, &text)?));
+        }
         let source = String::from_utf8_lossy(policy.source);
         // The digest covers the whole table with its text. Only compiling the text again
         // shows that the rules match it.
-        let schemas = policy.streams().map(|stream| stream.text).filter(|text| !text.is_empty());
-        let files = policy.files.split(|byte| *byte == 0).filter(|text| !text.is_empty());
-        let mut texts = schemas.chain(files);
-        let mut files = |_: &str| {
-            let text = texts.next().ok_or("not in the table")?;
-            String::from_utf8(text.to_vec()).map_err(|_| "not UTF-8".to_owned())
-        };
-        let again = flb_audit_policy::Policy::read_with(&source, &mut files)
-            .and_then(|policy| flb_audit_policy::compile(&policy));
-        let is_same = again.is_ok_and(|again| again == table);
+        let compiled = again.as_ref().map(flb_audit_policy::compile);
+        let is_same = matches!(compiled, Ok(Ok(compiled)) if compiled == table);
         let hex: String = policy.digest().iter().map(|byte| format!("{byte:02x}")).collect();
         let mut report = format!(
             "policy {}, {} bytes\nsha-512/256 {hex}\n{}\n\nrules\n",
@@ -84,10 +89,23 @@ impl Explain {
             report += &format!("  {name:<24} {:<9} {kind}\n", rule.action.name());
         }
         report += &schemas_of(&policy);
+        report += &again.as_ref().map(mapping::entries).unwrap_or_default();
         report += "\ntext\n\n";
         report += &source;
         print(&report)
     }
+}
+
+/// Reads a policy from the texts in its table.
+fn read_again(policy: &Policy<'_>) -> Result<flb_audit_policy::Policy, Problem> {
+    let schemas = policy.streams().map(|stream| stream.text).filter(|text| !text.is_empty());
+    let files = policy.files.split(|byte| *byte == 0).filter(|text| !text.is_empty());
+    let mut texts = schemas.chain(files);
+    let mut files = |_: &str| {
+        let text = texts.next().ok_or("not in the table")?;
+        String::from_utf8(text.to_vec()).map_err(|_| "not UTF-8".to_owned())
+    };
+    flb_audit_policy::Policy::read_with(&String::from_utf8_lossy(policy.source), &mut files)
 }
 
 /// Lists the streams that have a schema, and the schemas that come from files.

@@ -256,6 +256,16 @@ impl<'a> Policy<'a> {
         }
     }
 
+    /// True if records become events of OCSF.
+    pub fn normalizes(&self) -> bool {
+        !self.mappings.is_empty()
+    }
+
+    /// Returns the policy without its mappings: records stay records.
+    pub fn without_normalization(self) -> Self {
+        Policy { mappings: Mappings::default(), ..self }
+    }
+
     /// Returns the digest that the table states.
     pub fn digest(&self) -> &Hash {
         &self.digest

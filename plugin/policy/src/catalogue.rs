@@ -45,6 +45,10 @@ const ENTRIES: [Entry; 13] = [
     entry!("vault-audit"),
 ];
 
+/// The classes of OCSF that have a schema, with its name.
+pub const OCSF_CLASSES: [(u16, &str); 3] =
+    [(3001, "ocsf-account-change"), (3002, "ocsf-authentication"), (6003, "ocsf-api-activity")];
+
 /// Returns the names of all built-in schemas.
 pub fn names() -> impl Iterator<Item = &'static str> {
     ENTRIES.iter().map(|entry| entry.name)

@@ -4,7 +4,7 @@ use crate::custom::{self, CustomPattern};
 use crate::detectors::{Detector, detectors};
 use crate::formats::{Chosen, formats, index_of};
 use crate::gitleaks::{self, Leak};
-use crate::normalize::{self, Normalization};
+use crate::normalize::{self, MappingFile, Normalization};
 use crate::paths::{self, Of, Path, Says};
 use crate::streams::{self, Stream};
 use crate::yaml::{
@@ -145,6 +145,18 @@ impl Policy {
     /// not check anything, and the author of the schema should know that.
     pub fn unknown_keywords(&self) -> impl Iterator<Item = &Problem> {
         self.streams.iter().flat_map(|stream| &stream.unknown)
+    }
+
+    /// Returns a mapping by its name: one of the policy's own, or one of the catalogue.
+    pub fn mapping(&self, name: &str) -> Option<MappingFile> {
+        let own = self.normalizations.iter().filter_map(Normalization::own).find(|own| own.name == name);
+        own.cloned().or_else(|| MappingFile::built_in(name))
+    }
+
+    /// Returns the entries of `normalize`, each with its tag, the name of its mapping or of its
+    /// format, and true if the event keeps the record as text.
+    pub fn normalizations(&self) -> impl Iterator<Item = (&str, Option<&str>, bool)> {
+        self.normalizations.iter().map(Normalization::entry)
     }
 
     fn redact(&mut self, node: &Node, files: Files<'_>) -> Read<()> {

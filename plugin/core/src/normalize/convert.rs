@@ -95,7 +95,14 @@ impl Run<'_, '_> {
             _ => {}
         }
         let Some(index) = self.value(source.slot) else { return Ok(false) };
-        if conversion == Conversion::Copy && cuts(source) == 0 {
+        let is_copied = match conversion {
+            Conversion::Copy => true,
+            Conversion::String => self.tape.nodes[index].kind == Kind::String,
+            Conversion::Texts if self.are_texts(index) => true,
+            Conversion::Texts => return Ok(false),
+            _ => false,
+        };
+        if is_copied && cuts(source) == 0 {
             self.key(key, key_len)?;
             self.copy(index)?;
             self.tape.nodes[index].flags |= TAKEN;
@@ -207,13 +214,18 @@ impl Run<'_, '_> {
         if is_all { self.push(piece.node).map(|()| true) } else { self.quoted(piece).map(|()| true) }
     }
 
+    /// Checks that a value is an array of texts.
+    fn are_texts(&self, array: usize) -> bool {
+        let texts = self.tape.nodes.get(array + 1..self.tape.after(array)).unwrap_or_default();
+        self.tape.nodes[array].kind == Kind::Array
+            && texts.iter().all(|node| node.kind == Kind::String && !node.has(REMOVED))
+    }
+
     /// Writes an array of texts as one text.
     #[inline(never)]
     fn join(&mut self, key: u16, key_len: u16, array: usize, source: &Source) -> Result<bool, OutOfMemory> {
         let end = self.tape.after(array);
-        let texts = self.tape.nodes.get(array + 1..end).unwrap_or_default();
-        let are_texts = texts.iter().all(|node| node.kind == Kind::String && !node.has(REMOVED));
-        if self.tape.nodes[array].kind != Kind::Array || texts.is_empty() || !are_texts {
+        if end == array + 1 || !self.are_texts(array) {
             return Ok(false);
         }
         self.key(key, key_len)?;

@@ -21,6 +21,7 @@ mod walk;
 pub(crate) use mappings::Mappings;
 pub use mappings::{MappingParts, MappingsParts, StreamMapping};
 pub(crate) use normalizer::Normalizer;
+pub use normalizer::event;
 pub use program::{
     Absent, Bucket, Case, Conversion, Cut, CutAt, ELEMENTS_MAX, Edge, Entry, Fits, Lookup, Loop, NEGATED,
     NONE, OR, Op, OpCode, Pair, Pick, Program, ProgramParts, Question, STEPS_MAX, Source, State,

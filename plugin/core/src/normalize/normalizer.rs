@@ -6,7 +6,7 @@ use super::program::{Case, Program};
 use super::run::Run;
 use super::walk::walk;
 use crate::memory::OutOfMemory;
-use crate::record::tape::{Node, Tape};
+use crate::record::tape::{Dialect, Node, Tape, Unreadable};
 use crate::record::{RECORD_BYTES_MAX, RECORD_DEPTH_MAX, output};
 use alloc::vec::Vec;
 use core::mem;
@@ -28,10 +28,26 @@ pub(crate) struct Normalizer<'p> {
     raw: Vec<u8>,
 }
 
+/// Returns the event that a mapping's program makes of a redacted record, without a seal; none if
+/// no case holds, or if the event would be too long. The filter's time is `millis`.
+pub fn event(program: &[u8], record: &[u8], millis: u64) -> Result<Option<Vec<u8>>, Unreadable> {
+    let Some(program) = Program::read(program) else { return Ok(None) };
+    let mapping = Mapping { name: b"", program, keeps_text: false };
+    let mut tape = Tape::new();
+    tape.read(record, Dialect::FluentBit)?;
+    let mut normalizer = Normalizer::new(Mappings::default());
+    let mut event = Vec::new();
+    let is_done = normalizer.choose_case(mapping, &mut tape, record)?
+        && normalizer.normalize(millis, &mut tape, record)?;
+    if is_done {
+        output::write(&tape, record, &mut event)?;
+    }
+    Ok(is_done.then_some(event))
+}
+
 impl<'p> Normalizer<'p> {
-    /// Normalizes by these mappings; none if there are none.
-    pub(crate) fn of(mappings: Mappings<'p>) -> Option<Self> {
-        (!mappings.is_empty()).then(|| Normalizer {
+    fn new(mappings: Mappings<'p>) -> Self {
+        Normalizer {
             mappings,
             chosen: None,
             is_asked: false,
@@ -39,7 +55,12 @@ impl<'p> Normalizer<'p> {
             event: Vec::new(),
             slots: Vec::new(),
             raw: Vec::new(),
-        })
+        }
+    }
+
+    /// Normalizes by these mappings; none if there are none.
+    pub(crate) fn of(mappings: Mappings<'p>) -> Option<Self> {
+        (!mappings.is_empty()).then(|| Normalizer::new(mappings))
     }
 
     /// Takes a record to be one under a tag, that could not be read.
@@ -52,7 +73,19 @@ impl<'p> Normalizer<'p> {
     pub(crate) fn choose(&mut self, tag: &[u8], tape: &mut Tape, source: &[u8]) -> Result<bool, OutOfMemory> {
         let (is_asked, mapping) = self.mappings.choose(tag, tape.format);
         (self.is_asked, self.is_done, self.chosen) = (is_asked, false, None);
-        let Some(mapping) = mapping else { return Ok(false) };
+        match mapping {
+            Some(mapping) => self.choose_case(mapping, tape, source),
+            None => Ok(false),
+        }
+    }
+
+    /// Chooses the case of a mapping that holds. False if there is none.
+    fn choose_case(
+        &mut self,
+        mapping: Mapping<'p>,
+        tape: &mut Tape,
+        source: &[u8],
+    ) -> Result<bool, OutOfMemory> {
         let program = mapping.program;
         if tape.depth + program.depth > RECORD_DEPTH_MAX {
             return Ok(false);

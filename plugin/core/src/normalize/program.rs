@@ -322,6 +322,8 @@ numbered! {
         Microseconds,
         /// It is in nanoseconds.
         Nanoseconds,
+        /// It stays if it is an array of texts.
+        Texts,
     }
     /// The way in which a part of a text is found.
     CutAt {

@@ -92,7 +92,7 @@ pub(super) fn walk(
 /// Goes into a container, if there is something to look for in it.
 fn enter(tape: &mut Tape, at: usize, state: u16, open: &mut [Open; OPEN_MAX], depth: &mut usize) {
     let node = &mut tape.nodes[at];
-    if state == NONE || !node.is_container() {
+    if state == NONE || !node.is_container() || node.has(REMOVED) {
         return;
     }
     if let Some(place) = open.get_mut(*depth) {

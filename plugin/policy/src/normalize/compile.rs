@@ -399,6 +399,7 @@ fn own_fields(case: &Case) -> BTreeMap<Target, (Field, Role)> {
         cuts: Vec::new(),
         conversion: core::Conversion::Constant,
         lookup: None,
+        line: case.line,
     };
     let member = |path: &[&str]| path.iter().map(|key| Step::Member((*key).into())).collect::<Target>();
     let with = |target: &Target, fallback: Source| {

@@ -4,10 +4,14 @@
 //! apart, [`compile`] makes the program of it that the filter runs.
 
 mod compile;
+mod explain;
 mod path;
 mod read;
 mod streams;
+mod types;
 
+pub use explain::{Class, PROBE, Rule};
+pub use streams::MappingFile;
 pub(crate) use streams::{Normalization, compile, normalizations};
 
 use crate::yaml::{Problem, Read};
@@ -83,6 +87,7 @@ struct Source {
     cuts: Vec<Cut>,
     conversion: Conversion,
     lookup: Option<Lookup>,
+    line: usize,
 }
 
 #[derive(Clone, Debug)]

