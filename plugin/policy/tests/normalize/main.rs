@@ -233,11 +233,11 @@ fn mutated(record: &Value, number: usize) -> Value {
     }
     *value = others(number / 3);
     let members = record.as_object_mut().expect("an object");
-    if number % 4 == 0 && members.len() > 3 {
+    if number.is_multiple_of(4) && members.len() > 3 {
         let key = members.keys().nth(number % members.len()).cloned().expect("a key");
         members.shift_remove(&key);
     }
-    if number % 5 == 0 {
+    if number.is_multiple_of(5) {
         members.insert("x.y/z".into(), others(number / 7));
     }
     record
