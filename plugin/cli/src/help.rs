@@ -31,14 +31,17 @@ pub(crate) fn after(command: &str) -> String {
 fn examples(command: &str) -> &'static [&'static str] {
     match command {
         "build" => &["build --policy policy.yaml --output filter_audit.wasm"],
-        "check" => &["check --policy policy.yaml --tag kube.audit audit.log"],
+        "check" => &[
+            "check --policy policy.yaml --tag kube.audit audit.log",
+            "check --ocsf --policy policy.yaml --tag kube.audit audit.log",
+        ],
         "checkpoints" => &["checkpoints /var/log/sealed/* > anchors.ndjson"],
         "component" => &[
             "component check out_count.wasm --config file=counts --dir data",
             "component compile out_count.wasm",
         ],
         "doctor" => &["doctor fluent-bit.yaml", "doctor --fluent-bit 4.0.14 --fix corrected fluent-bit.yaml"],
-        "explain" => &["explain filter_audit.wasm", "explain --record event.json"],
+        "explain" => &["explain filter_audit.wasm", "explain --record event.json", "explain --mapping sshd"],
         "export" => {
             &["export /var/lib/flb-audit/ledger --since 2026-11-20 --until 2026-11-21 --output export"]
         }
