@@ -129,6 +129,55 @@ fn alerts_and_dashboard_name_what_there_is() {
     assert!(missing.is_empty(), "nothing writes {missing:?}");
 }
 
+/// Returns the id of a heading, as the site of all pages and GitHub make it.
+fn id_of(heading: &str) -> String {
+    let is_kept = |character: &char| character.is_alphanumeric() || [' ', '-', '_'].contains(character);
+    heading.to_lowercase().chars().filter(is_kept).collect::<String>().replace(' ', "-")
+}
+
+#[test]
+fn each_alert_says_what_to_do_and_is_tried_both_ways() {
+    let read = |name: &str| fs::read_to_string(root().join(name)).expect("a file");
+    let (rules, tests) =
+        (read("examples/monitoring/rules.yaml"), read("examples/monitoring/rules_test.yaml"));
+    let alerts: Vec<&str> = rules.split("      - alert: ").skip(1).collect();
+    assert!(alerts.len() > 15, "{} alerts", alerts.len());
+    for alert in alerts {
+        let name = alert.lines().next().unwrap_or_default();
+        let value = |key: &str| {
+            let found = alert.lines().find_map(|line| line.trim().strip_prefix(key));
+            found.unwrap_or_else(|| panic!("{name} has no {key}")).trim_matches(['"', ' '])
+        };
+        assert!(value("labels: {severity:").ends_with('}'), "{name}");
+        assert!(value("summary:").len() > 20 && value("remedy:").len() > 20, "{name}");
+        let (page, id) = value("runbook:").split_once('#').unwrap_or_else(|| panic!("{name}: no section"));
+        let page = read(page);
+        let mut headings = page.lines().filter_map(|line| line.strip_prefix('#'));
+        assert!(
+            headings.any(|heading| id_of(heading.trim_start_matches('#').trim()) == id),
+            "{name}: {page:.20} has no #{id}"
+        );
+        assert!(tests.contains(&format!("        alertname: {name}\n        exp_alerts:\n")), "{name} fires");
+        assert!(tests.contains(&format!("alertname: {name}}}\n")), "{name} does not fire");
+    }
+}
+
+/// The panel with the verdict names every exit code of the table in docs/operating.md.
+#[test]
+fn the_dashboard_names_every_verdict() {
+    let page = fs::read_to_string(root().join("docs/operating.md")).expect("a page");
+    let rows = page.lines().skip_while(|line| !line.starts_with("| exit code | verdict |")).skip(2);
+    let codes: Vec<&str> = rows.map_while(|line| line.strip_prefix("| ")?.split(" | ").next()).collect();
+    assert!(codes.len() > 10, "{codes:?}");
+    let dashboard = fs::read(root().join("examples/monitoring/grafana-dashboard.json")).expect("a file");
+    let dashboard: Value = serde_json::from_slice(&dashboard).expect("JSON");
+    let panels = dashboard["panels"].as_array().expect("panels");
+    let verdict = panels.iter().find(|panel| panel["title"] == "Verdict").expect("a panel");
+    let names = &verdict["fieldConfig"]["defaults"]["mappings"][0]["options"];
+    let missing: Vec<&&str> = codes.iter().filter(|code| !names[**code].is_object()).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
+
 #[test]
 fn the_operators_rules_are_the_rules() {
     let read =

@@ -140,7 +140,8 @@ pub(crate) fn alerts(place: &Place) -> Result<String> {
     process = start()?;
     node.log(&mut process, "b")?;
     node.verify(&node.sealed)?;
-    prometheus.wait_for_alerts(&["AuditPolicyNotApplied"]).context("a damaged policy")?;
+    let damaged_policy = ["AuditPolicyNotApplied", "AuditPolicyNotAppliedNow"];
+    prometheus.wait_for_alerts(&damaged_policy).context("a damaged policy")?;
     ensure_live(&prometheus, "flb_audit_live_noted_records_total", RECORDS)?;
 
     node.log(&mut process, DROPPED)?;
@@ -148,15 +149,19 @@ pub(crate) fn alerts(place: &Place) -> Result<String> {
     thread::sleep(Duration::from_secs(3));
     node.log(&mut process, DROPPED)?;
     prometheus
-        .wait_for_alerts(&["AuditFilterDropsRecords", "AuditPolicyNotApplied"])
+        .wait_for_alerts(&["AuditFilterDropsRecords", "AuditPolicyNotApplied", "AuditPolicyNotAppliedNow"])
         .context("a filter that drops records")?;
 
     let damaged = place.at("var/lib/flb-audit/damaged");
     fs::create_dir(&damaged)?;
     fs::write(damaged.join(flb_audit_core::chain::state::FILE_NAME), [0; 100])?;
-    prometheus
-        .wait_for_alerts(&["AuditChainUnusable", "AuditFilterDropsRecords", "AuditPolicyNotApplied"])
-        .context("a damaged state")?;
+    let with_damaged_state = [
+        "AuditChainUnusable",
+        "AuditFilterDropsRecords",
+        "AuditPolicyNotApplied",
+        "AuditPolicyNotAppliedNow",
+    ];
+    prometheus.wait_for_alerts(&with_damaged_state).context("a damaged state")?;
     process.stop()?;
     Ok(format!("6 states of {}, {queries} queries of the dashboard", node.place.at("").display()))
 }
