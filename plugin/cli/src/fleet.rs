@@ -6,6 +6,7 @@
 //! were retired. It is kept where the nodes cannot write.
 
 use crate::durable::{self, create_new, sync_directory};
+use crate::status::show_status;
 use crate::stdout::print;
 use crate::text;
 use crate::time;
@@ -52,6 +53,13 @@ enum Command {
         #[arg(long, value_name = "TIME", default_value = "90days")]
         valid: humantime::Duration,
     },
+    /// Print each node in one line, as the last `verify --state` saw it: the last record and
+    /// its age, the chain, its last segment, the policy, and the findings
+    Status {
+        /// The directory of `verify --state`
+        #[arg(long, value_name = "DIR")]
+        state: PathBuf,
+    },
     /// State in fleet.json that a node is gone: it is not silent from then on, and
     /// what its chains seal later is a finding
     ///
@@ -80,6 +88,7 @@ impl FleetCommand {
         match self.command {
             Command::Init { dir } => init(&dir),
             Command::Lend { dir, key, valid } => lend(&dir, &key, *valid),
+            Command::Status { state } => show_status(&state),
             Command::Retire { dir, node, at } => retire(&dir, node, at.unwrap_or_else(SystemTime::now)),
         }
     }

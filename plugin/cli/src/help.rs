@@ -50,6 +50,7 @@ fn examples(command: &str) -> &'static [&'static str] {
             "fleet init /srv/fleet",
             "fleet lend /srv/fleet enroll.key --valid 90days",
             "fleet retire /srv/fleet node-17",
+            "fleet status --state /srv/fleet/state",
         ],
         "formats" => &["formats", "formats audit.log"],
         "hmac-key" => &["hmac-key /etc/flb-audit/keys --id k1"],
@@ -72,6 +73,7 @@ fn examples(command: &str) -> &'static [&'static str] {
             "verify --roster roster.json --since 2026-11-20 --until 2026-11-21 s3://BUCKET/logs/",
             "verify --roster roster.json --proof proof.json",
             "verify --part logs.part s3://BUCKET/logs/2026/11/20/",
+            "verify --fleet fleet.json --state /srv/fleet/state s3://BUCKET/logs/",
         ],
         _ => &[],
     }

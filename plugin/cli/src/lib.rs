@@ -35,6 +35,7 @@ mod report;
 mod restore;
 mod roster;
 mod settings;
+mod status;
 mod stdout;
 mod terminal;
 mod text;

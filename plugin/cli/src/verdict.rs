@@ -18,6 +18,7 @@ pub enum Verdict {
     Silent,
     Unexpected,
     Unsealed,
+    Changed,
     Gap,
     LinkBroken,
     Conflict,
@@ -47,7 +48,7 @@ struct Row {
 }
 
 /// Every verdict, from the best to the worst. The index of a row is its severity.
-const TABLE: [Row; 16] = [
+const TABLE: [Row; 17] = [
     Row {
         verdict: Verdict::Intact,
         code: 0,
@@ -118,6 +119,14 @@ const TABLE: [Row; 16] = [
         name: "unsealed",
         meaning: "Some records have no seal.",
         remedy: "Find out whether they went past the filter, or whether the guest was out of memory.",
+    },
+    Row {
+        verdict: Verdict::Changed,
+        code: 16,
+        name: "object changed",
+        meaning: "An object or a file that `--state` remembers is another now, or is gone.",
+        remedy: "Find out who may replace and delete objects; a bucket with Object Lock keeps what it has. What was read \
+                 before still counts.",
     },
     Row {
         verdict: Verdict::Gap,
@@ -209,6 +218,7 @@ impl Verdict {
             Verdict::Silent
             | Verdict::Unexpected
             | Verdict::Unsealed
+            | Verdict::Changed
             | Verdict::Gap
             | Verdict::LinkBroken
             | Verdict::Conflict

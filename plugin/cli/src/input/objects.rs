@@ -244,6 +244,13 @@ impl Object {
         self.listed.as_ref().map(|(bytes, _)| *bytes)
     }
 
+    /// Returns the ETag that the store listed, and the version that the address names.
+    pub(super) fn tag(&self) -> Option<String> {
+        let (_, tag) = self.listed.as_ref()?;
+        let (tag, version) = (tag.as_deref()?, self.version.as_deref());
+        Some(version.map_or(tag.to_owned(), |version| format!("{tag} {version}")))
+    }
+
     /// Opens the object. Fails if the object has changed since it was listed.
     pub(super) fn open(&self) -> io::Result<ObjectReader> {
         let mut reader = ObjectReader {

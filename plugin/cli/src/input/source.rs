@@ -11,9 +11,11 @@ use anyhow::{Context, Result, bail};
 use flb_audit_core::chain::state;
 use flb_audit_ledger::frame;
 use indicatif::ProgressBar;
+use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, ErrorKind, IsTerminal, Read, Seek};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 /// A file, an object or standard input.
 pub(crate) struct Source {
@@ -27,6 +29,15 @@ enum Origin {
     Stdin,
     File(PathBuf),
     Object(Object),
+}
+
+/// What tells one version of a file or an object from another.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Version {
+    pub(crate) bytes: u64,
+    /// The ETag of an object, and its version if the address names one. For a file: the
+    /// time of its last change.
+    pub(crate) tag: String,
 }
 
 /// An opened source.
@@ -78,6 +89,19 @@ impl Source {
     /// requested.
     pub(crate) fn stored(&self) -> Option<Stored> {
         self.stored.as_ref()?.get()
+    }
+
+    /// Returns the version, if the source has one.
+    pub(crate) fn version(&self) -> Option<Version> {
+        match &self.origin {
+            Origin::Stdin => None,
+            Origin::File(path) => {
+                let metadata = path.metadata().ok()?;
+                let changed = metadata.modified().ok()?.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+                Some(Version { bytes: metadata.len(), tag: changed.as_nanos().to_string() })
+            }
+            Origin::Object(object) => Some(Version { bytes: object.len()?, tag: object.tag()? }),
+        }
     }
 
     /// Checks whether reading waits for a network.

@@ -208,7 +208,7 @@ impl<'a> Chains<'a> {
                 "a seal in a version of the format that this flb-audit does not know; use a later one"
                     .to_owned(),
             ),
-            Other::Unreadable(why) => (Verdict::Unreadable, why),
+            Other::Unreadable(why) | Other::Broken(why) => (Verdict::Unreadable, why),
         };
         self.findings.add(verdict, None, Some(at), what);
     }

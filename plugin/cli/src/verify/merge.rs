@@ -10,6 +10,7 @@ use super::report::Report;
 use super::signatures::{Judged, Verifier};
 use crate::ignored::IgnoredKeys;
 use crate::input;
+use crate::report::Findings;
 use crate::roster::Roster;
 use crate::time;
 use anyhow::{Context, Result, anyhow};
@@ -17,6 +18,7 @@ use clap::{Args, Parser};
 use crossbeam_channel::bounded;
 use flb_audit_core::verify::Sealed;
 use std::ffi::OsString;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -73,18 +75,31 @@ impl Merge {
 
     /// Merges the parts.
     fn report(self, roster: Option<&Roster>) -> Result<Report> {
-        let expected = Expected::read(&self.grounds.expect)?;
-        let heard = period(self.since, self.until)?;
-        let mut chains = Chains::new(heard, &Ledgers::default(), roster);
-        let mut parts = Parts::default();
-        read(&self.parts, &mut parts, &mut chains, roster)?;
-        let mut rest = parts.rest;
-        rest.add_to(&mut chains);
-        let is_limited = self.since.is_some() || self.until.is_some();
-        let followed = self.grounds.follow(&mut chains, roster, expected.as_ref(), is_limited)?;
-        let what = (rest.inputs, rest.altered.resemblances(self.ignored.all()));
-        Ok(Report::new(chains, &followed, what, roster, 0, Details::default()))
+        let asked = period(self.since, self.until)?;
+        judge_parts(&self.parts, roster, &self.grounds, asked, self.ignored, |_| {})
     }
+}
+
+/// Judges parts. `add` adds findings of its own.
+pub(super) fn judge_parts(
+    paths: &[PathBuf],
+    roster: Option<&Roster>,
+    grounds: &Grounds,
+    asked: RangeInclusive<u64>,
+    ignored: IgnoredKeys,
+    add: impl FnOnce(&mut Findings),
+) -> Result<Report> {
+    let expected = Expected::read(&grounds.expect)?;
+    let is_limited = asked != (0..=u64::MAX - 1);
+    let mut chains = Chains::new(asked, &Ledgers::default(), roster);
+    let mut parts = Parts::default();
+    read(paths, &mut parts, &mut chains, roster)?;
+    let mut rest = parts.rest;
+    rest.add_to(&mut chains);
+    add(&mut chains.findings);
+    let followed = grounds.follow(&mut chains, roster, expected.as_ref(), is_limited)?;
+    let what = (rest.inputs, rest.altered.resemblances(ignored.all()));
+    Ok(Report::new(chains, &followed, what, roster, 0, Details::default()))
 }
 
 /// Adds the records of all parts to `chains`. Signatures are verified on all cores.

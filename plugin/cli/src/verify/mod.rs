@@ -44,6 +44,8 @@ mod segment;
 mod signatures;
 mod spans;
 mod spool;
+mod state;
+mod status;
 mod stops;
 mod successions;
 mod tally;
@@ -74,10 +76,14 @@ use export::Exported;
 use flb_audit_core::chain::checkpoint::Checkpoint;
 use flb_audit_ledger::manifest;
 use grounds::{Grounds, period};
+use merge::judge_parts;
 use nodes::Expected;
 use part::Part;
 use reading::read;
 use report::Report;
+use state::State;
+use status::status_of;
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
@@ -110,6 +116,10 @@ pub(crate) struct Verify {
     /// logs, and `flb-audit merge` judges the parts together
     #[arg(long, value_name = "FILE", conflicts_with_all = ["Trusted", "anchors", "from", "expect", "proof", "export", "metrics", "html", "json"])]
     part: Option<PathBuf>,
+    /// Remember in this directory what was read, and read only what is new. An object that
+    /// changed or is gone since then is a finding. `flb-audit fleet status` shows the nodes
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["part", "proof", "export", "metrics", "html"])]
+    state: Option<PathBuf>,
     /// Check a proof that `flb-audit prove` has made, instead of logs
     #[arg(long, value_name = "FILE", conflicts_with_all = ["files", "anchors", "from", "since", "until", "expect"])]
     proof: Option<PathBuf>,
@@ -181,7 +191,10 @@ impl Verify {
         let (is_json, metrics, html) = (self.json, self.metrics.clone(), self.html.clone());
         let (begun, clock) = (SystemTime::now(), Instant::now());
         let asked = html.is_some().then(|| Asked::of(&self.files_beside_logs())).transpose()?;
-        let report = self.report(roster)?;
+        let report = match self.state.clone() {
+            Some(directory) => self.report_with_state(&directory, roster)?,
+            None => self.report(roster)?,
+        };
         if let Some(path) = metrics {
             replace(&path, metrics::openmetrics(&report, begun, clock.elapsed()).as_bytes())?;
         }
@@ -242,10 +255,56 @@ impl Verify {
         Ok(Report::new(chains, &followed, what, roster, ledgers.deleted(), details))
     }
 
+    /// Verifies what is new, and judges it with what was read before.
+    fn report_with_state(self, directory: &Path, roster: Option<&Roster>) -> Result<Report> {
+        let asked = self.heard()?;
+        let mut state = State::open(directory)?;
+        let listed = self.named_sources()?;
+        let are_there = listed.iter().filter(|(source, _)| source.version().is_some());
+        let names: BTreeSet<String> = are_there.map(|(source, _)| source.name()).collect();
+        let under: BTreeSet<String> = listed.iter().map(|(_, under)| under.clone()).collect();
+        let mut seen = BTreeSet::new();
+        let is_new = |(source, _): &(Source, String)| !state.has(source) && seen.insert(source.name());
+        let new: Vec<(Source, String)> = listed.into_iter().filter(is_new).collect();
+        let (mut kept, mut once): (Vec<_>, Vec<_>) =
+            new.into_iter().partition(|(source, _)| source.version().is_some());
+        let (number, path) = state.next_part();
+        // What could not be read to its end is judged today, and read again the next time.
+        while !kept.is_empty() {
+            let (sources, arguments): (Vec<Source>, Vec<String>) = kept.into_iter().unzip();
+            let broken = self.read_part(&path, &sources)?;
+            let read = sources.into_iter().zip(arguments).enumerate();
+            let (left_out, read): (Vec<_>, Vec<_>) = read.partition(|(at, _)| broken.contains(at));
+            once.extend(left_out.into_iter().map(|(_, of)| of));
+            kept = read.into_iter().map(|(_, of)| of).collect();
+            if broken.is_empty() {
+                state.add(number, &kept)?;
+                break;
+            }
+        }
+        let mut parts = state.parts();
+        let today = tempfile::tempdir_in(directory)?;
+        if !once.is_empty() {
+            let once: Vec<Source> = once.into_iter().map(|(source, _)| source).collect();
+            parts.push(today.path().join("today.part"));
+            self.read_part(&parts[parts.len() - 1], &once)?;
+        }
+        let is_limited = self.is_limited();
+        let report = judge_parts(&parts, roster, &self.grounds, asked, self.ignored, |findings| {
+            state.report(&names, &under, is_limited, findings);
+        })?;
+        status_of(&report).write(directory)?;
+        Ok(report)
+    }
+
     /// Writes what was read of logs, to be judged with that of others.
     fn write_part(self, path: &Path) -> Result<()> {
-        let heard = self.heard()?;
-        let keys = self.identity.read()?;
+        let sources: Vec<Source> = self.named_sources()?.into_iter().map(|(source, _)| source).collect();
+        self.read_part(path, &sources).map(drop)
+    }
+
+    /// Returns the sources of the period, each with the argument that names it.
+    fn named_sources(&self) -> Result<Vec<(Source, String)>> {
         let logs = self.logs()?;
         if let Some(ledger) = logs.iter().find(|path| path.join(manifest::FILE_NAME).is_file()) {
             bail!(
@@ -254,21 +313,32 @@ impl Verify {
                 ledger.display()
             );
         }
-        let files = logs.into_iter().map(|path| (path, ())).collect();
-        let mut sources: Vec<Source> =
-            Source::all_in(files, Some(&heard))?.into_iter().map(|(source, ())| source).collect();
-        sources.iter_mut().for_each(Source::hash);
-        let mut chains = Chains::new(heard, &Ledgers::default(), None);
-        chains.findings.names = names_of(&sources);
+        let files = logs.into_iter().map(|path| {
+            let argument = input::without_secrets(&path.to_string_lossy());
+            (path, argument)
+        });
+        let mut sources = Source::all_in(files.collect(), Some(&self.heard()?))?;
+        sources.iter_mut().for_each(|(source, _)| source.hash());
+        Ok(sources)
+    }
+
+    /// Reads sources into a part. Returns the numbers of those that could not be read to
+    /// their ends.
+    fn read_part(&self, path: &Path, sources: &[Source]) -> Result<BTreeSet<usize>> {
+        let keys = self.identity.read()?;
+        let mut chains = Chains::new(0..=u64::MAX, &Ledgers::default(), None);
+        chains.findings.names = names_of(sources);
         chains.has_identities = keys.is_some();
         let mut part = Part::new(chains)?;
         let unjudged = || |checkpoint: Option<Checkpoint>, _| checkpoint;
-        let inputs = read(&sources, keys.as_ref(), &self.ignored, false, unjudged, |at, reading, text| {
+        let inputs = read(sources, keys.as_ref(), &self.ignored, false, unjudged, |at, reading, text| {
             part.add(at, reading, text)
         })?;
-        let mut settings = self.ignored.all();
+        let mut settings = self.ignored.clone().all();
         settings.extend(keys.map(|_| "--identity".to_owned()));
-        part.write(path, inputs, &sources, &settings)
+        let broken = std::mem::take(&mut part.broken);
+        part.write(path, inputs, sources, &settings)?;
+        Ok(broken)
     }
 
     /// Returns the paths and addresses of the logs.

@@ -26,6 +26,8 @@ pub(super) enum Other {
     Malformed,
     UnknownVersion,
     Unreadable(String),
+    /// The rest of the input, or a text that is too large, which was not read.
+    Broken(String),
     /// A record or frame that was changed, with the evidence.
     Altered(String),
     Encrypted(Box<Frame>),
@@ -61,14 +63,16 @@ pub(super) fn read<S: Send, C: FnMut(Option<Checkpoint>, u64) -> S>(
             let text = record.as_ref().ok().map(|record| record.text);
             let reading = match record {
                 Ok(record) => look(&mut checker, &mut claim, &record, is_tallied),
-                Err(Unread::Broken(reason)) => Reading::Other(Other::Unreadable(reason)),
+                Err(Unread::Broken(reason)) => Reading::Other(Other::Broken(reason)),
                 Err(torn @ Unread::Torn) => Reading::Other(Other::Unreadable(torn.to_string())),
                 Err(Unread::Encrypted(frame)) => Reading::Other(Other::Encrypted(frame)),
                 Err(altered @ Unread::Altered(_)) => Reading::Other(Other::Altered(altered.to_string())),
             };
             let kept = text.filter(|text| reading.is_altered(text)).and_then(Altered::copy);
             match reading {
-                Reading::Other(Other::Unsealed | Other::Unreadable(_)) => Seen::Other((at, reading, kept)),
+                Reading::Other(Other::Unsealed | Other::Unreadable(_) | Other::Broken(_)) => {
+                    Seen::Other((at, reading, kept))
+                }
                 _ => Seen::Record((at, reading, kept)),
             }
         }

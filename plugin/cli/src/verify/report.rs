@@ -404,6 +404,7 @@ impl Report {
             Verdict::LinkBroken => "segments do not follow from one another; compare the state directory's history".into(),
             Verdict::Conflict => "one chain was written from two places; give each filter a state directory of its own".into(),
             Verdict::Unsealed => "there are records that no filter has sealed".into(),
+            Verdict::Changed => "objects that were read before are others now, or are gone".into(),
             Verdict::Unreadable => {
                 "not all of the input could be read, so nothing can be said of the whole; each place has its reason"
                     .into()

@@ -7,3 +7,4 @@ mod formats;
 mod inputs;
 mod operating_page;
 mod parts;
+mod state;

@@ -7,7 +7,8 @@ use flb_audit_core::hash::Algorithm;
 use flb_audit_core::record::notes::Notes;
 use flb_audit_core::{Event, Sealer};
 use std::fs;
-use std::process::Output;
+use std::path::Path;
+use std::process::{Command, Output};
 
 fn said(output: &Output) -> (Option<i32>, String, String) {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
@@ -107,6 +108,38 @@ fn a_part_takes_20_bytes_a_record_at_the_most() {
     assert!(bytes <= u64::from(RECORDS) * 20, "{bytes} bytes");
     let [whole, merged] = both(&bench, &["log"], &["part"]);
     assert_eq!(whole, merged);
+}
+
+/// The examples of work on many machines print the report of one verification.
+#[test]
+#[cfg(unix)]
+fn the_examples_judge_as_the_whole() {
+    let bench = Bench::new();
+    let names: Vec<String> = (0..lines().len()).map(|number| format!("{number}.ndjson")).collect();
+    for (name, line) in names.iter().zip(lines()) {
+        bench.write(name, line);
+    }
+    let paths = names.iter().map(|name| bench.path(name).display().to_string() + "\n");
+    bench.write("logs", paths.collect::<String>());
+    let logs: Vec<&str> = names.iter().map(String::as_str).collect();
+    let whole = both(&bench, &logs, &[])[0].1.clone();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let run = |command: &mut Command| {
+        let program = Path::new(env!("CARGO_BIN_EXE_flb-audit")).parent().expect("a directory");
+        let old = std::env::var("PATH").expect("a path");
+        command.env("PATH", format!("{}:{old}", program.display())).current_dir(bench.path(""));
+        String::from_utf8(command.output().expect("run").stdout).expect("UTF-8")
+    };
+    let example = root.join("examples/fleet/parts.sh");
+    assert_eq!(run(Command::new(example).args(["logs", "3", "--roster", "roster.json"])), whole);
+    let python = root.join("target/spark/bin/python");
+    if !python.is_file() {
+        println!("skipped: Spark is not in target/spark; .ci/run installs it");
+        return;
+    }
+    let job = root.join("examples/fleet/spark/job.py");
+    let arguments = ["--logs", "logs", "--shares", "2", "--roster", "roster.json"];
+    assert_eq!(run(Command::new(python).arg(job).args(arguments)), whole);
 }
 
 #[test]

@@ -87,6 +87,8 @@ pub(super) fn sentence(report: &Report) -> String {
             "{} that should have sent records sent none in the time that was asked about.",
             count(report.said.count(verdict), "system", "systems")
         ),
+        // The page is not for a state.
+        Verdict::Changed => "Objects that were read before are others now, or are gone.".to_owned(),
         Verdict::Unsealed => format!(
             "{} no seal, so nothing shows whether they are genuine.",
             count(report.said.count(verdict), "record has", "records have")

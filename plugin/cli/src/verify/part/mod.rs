@@ -27,7 +27,7 @@ pub(super) use block::Sighting;
 
 use super::chains::{Chains, Unopened};
 use super::changes::Altered;
-use super::reading::Reading;
+use super::reading::{Other, Reading};
 use crate::durable::Replacement;
 use crate::input::{At, Inputs, Source};
 use crate::report::Finding;
@@ -40,7 +40,7 @@ use bytes::Damaged;
 use flb_audit_core::chain::checkpoint::Checkpoint;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs::File;
 use std::io::{self, BufRead, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::Path;
@@ -80,6 +80,8 @@ pub(super) struct Part<'a> {
     altered: Altered,
     block: Vec<Sighting>,
     blocks: BufWriter<File>,
+    /// The numbers of the inputs that could not be read on.
+    pub(super) broken: BTreeSet<usize>,
 }
 
 impl<'a> Part<'a> {
@@ -87,7 +89,7 @@ impl<'a> Part<'a> {
     /// record.
     pub(super) fn new(chains: Chains<'a>) -> Result<Self> {
         let blocks = BufWriter::new(tempfile::tempfile().context("no temporary file can be made")?);
-        Ok(Part { chains, altered: Altered::default(), block: Vec::new(), blocks })
+        Ok(Part { chains, altered: Altered::default(), block: Vec::new(), blocks, broken: BTreeSet::new() })
     }
 
     /// Adds what was read of a text.
@@ -101,7 +103,12 @@ impl<'a> Part<'a> {
             self.altered.add(self.chains.findings.names[at.source].clone(), at.number, text);
         }
         match reading {
-            Reading::Other(other) => self.chains.add_other(at, other),
+            Reading::Other(other) => {
+                if matches!(other, Other::Broken(_)) {
+                    self.broken.insert(at.source);
+                }
+                self.chains.add_other(at, other);
+            }
             Reading::Sealed(sealed, checkpoint, _) => {
                 let checkpoint = checkpoint.map(|claimed| claimed.map(Box::new));
                 self.block.push(Sighting { at, sealed, checkpoint });
