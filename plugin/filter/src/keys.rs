@@ -23,8 +23,8 @@ pub(crate) struct Keys {
 
 impl Keys {
     /// Opens the first key file among the accessible paths, or returns `None` if there is
-    /// none. Returns with it the handover to the key in force.
-    pub(crate) fn open(chain: ChainId) -> Result<Option<(Keys, Option<Handover>)>, Notes> {
+    /// none. Returns with it the handover to the key in force, and notes on the other files.
+    pub(crate) fn open(chain: ChainId) -> Result<Option<(Keys, Option<Handover>, Notes)>, Notes> {
         let file = match find_in_preopens(keyring::FILE_NAME, Access::ReadAndWrite) {
             Ok(Some(file)) => file,
             Ok(None) => return Ok(None),
@@ -32,7 +32,11 @@ impl Keys {
         };
         let (rotation, newest) = Rotation::open(file, chain).map_err(|_| Notes::KEY_DAMAGED)?;
         let anchors = open_anchors().ok().flatten();
-        Ok(Some((Keys { rotation, anchors, enrollment: read_enrollment(), is_checkpoint: false }, newest)))
+        let (enrollment, notes) = match read_enrollment() {
+            Some(enrollment) => (enrollment, Notes::NONE),
+            None => (&[][..], Notes::ENROLLMENT_DAMAGED),
+        };
+        Ok(Some((Keys { rotation, anchors, enrollment, is_checkpoint: false }, newest, notes)))
     }
 
     /// Decides before each record whether it is a checkpoint, and which key signs it.
@@ -63,13 +67,13 @@ impl Keys {
 }
 
 /// Returns the chain's enrollment, as checkpoints state it. It is empty if the chain has
-/// none, or none that can be read.
+/// none, and `None` if its file cannot be used.
 #[inline(never)]
-fn read_enrollment() -> &'static [u8] {
-    let Ok(Some(file)) = find_in_preopens(enrollment::FILE_NAME, Access::Read) else { return &[] };
+fn read_enrollment() -> Option<&'static [u8]> {
+    let Some(file) = find_in_preopens(enrollment::FILE_NAME, Access::Read).ok()? else { return Some(&[]) };
     // The guest reads it once in its life.
     let read: &'static [u8] = file.read(enrollment::FILE_BYTES_MAX).unwrap_or_default().leak();
-    enrollment::from_file(read).unwrap_or_default()
+    enrollment::from_file(read)
 }
 
 fn open_anchors() -> Result<Option<AnchorWriter<File>>, Errno> {

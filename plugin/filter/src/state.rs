@@ -37,7 +37,7 @@ impl Segment {
         let read = file.read_at(&mut bytes, 0).map_err(|_| Notes::STATE_NOT_WRITABLE)?;
         let state = State::read(&bytes[..read.min(FILE_BYTES)]).ok_or(Notes::STATE_DAMAGED)?;
         let (mut keys, newest, key_notes) = match Keys::open(state.header.id) {
-            Ok(Some((keys, newest))) => (Some(keys), newest, Notes::NONE),
+            Ok(Some((keys, newest, notes))) => (Some(keys), newest, notes),
             Ok(None) => (None, None, Notes::NONE),
             Err(notes) => (None, None, notes),
         };

@@ -8,6 +8,7 @@ use flb_audit_core::chain::enrollment;
 use flb_audit_core::chain::keyring::{self, KeyRing};
 use flb_audit_core::chain::rotation::{Failed, Rotation};
 use flb_audit_core::chain::storage::Storage;
+use flb_audit_core::record::notes::Notes;
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -80,8 +81,8 @@ pub(crate) fn read(directory: &Path) -> Result<Option<KeyRing>> {
 /// The keys of the chain in this life.
 pub(crate) struct Keys {
     rotation: Rotation<ChainFile>,
-    /// The file with the chain's enrollment; empty without one.
-    enrollment: Vec<u8>,
+    /// The file with the chain's enrollment, if there is one.
+    enrollment: Option<Vec<u8>>,
     path: PathBuf,
     /// The start of this life, from which its clock counts.
     start: Instant,
@@ -98,10 +99,18 @@ impl Keys {
         let (rotation, newest) = Rotation::open(file, chain).map_err(|failed| explained(failed, &path))?;
         let enrollment = directory.join(enrollment::FILE_NAME);
         let enrollment = match fs::read(&enrollment) {
-            Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
-            file => file.named(&enrollment)?,
+            Err(error) if error.kind() == ErrorKind::NotFound => None,
+            file => Some(file.named(&enrollment)?),
         };
         Ok(Some((Keys { rotation, enrollment, path, start: Instant::now() }, newest)))
+    }
+
+    /// Returns a note if the chain's enrollment is damaged. Then checkpoints do not state it.
+    pub(crate) fn notes(&self) -> Notes {
+        match &self.enrollment {
+            Some(file) if enrollment::from_file(file).is_none() => Notes::ENROLLMENT_DAMAGED,
+            _ => Notes::NONE,
+        }
     }
 
     /// Keeps the key in force for the first record, because it has sealed nothing yet.
@@ -120,7 +129,8 @@ impl Keys {
             return Err(explained(failed, &self.path));
         }
         if let Some(mut signer) = prepared.signer {
-            signer.enroll(enrollment::from_file(&self.enrollment).unwrap_or_default())?;
+            let enrollment = self.enrollment.as_deref().and_then(enrollment::from_file);
+            signer.enroll(enrollment.unwrap_or_default())?;
             sealer.set_signer(signer)?;
         }
         if prepared.is_checkpoint {

@@ -14,6 +14,7 @@ use flb_audit_core::chain::storage::Storage;
 use flb_audit_core::chain::writer::{AnchorWriter, StateWriter};
 use flb_audit_core::chain::{Chain, ChainId, Place, Run, anchor, keyring};
 use flb_audit_core::policy::Policy;
+use flb_audit_core::record::notes::Notes;
 use flb_audit_core::redact::{HmacKey, KEY_FILE_BYTES_MAX, KEY_FILE_NAME, Redactor};
 use flb_audit_core::{Event, Sealer};
 use std::fs;
@@ -97,7 +98,9 @@ impl StoredChain {
         getrandom::fill(&mut random)?;
         let keys = Keys::open(directory, self.state.header.id)?;
         let (mut keys, newest) = keys.map_or((None, None), |(keys, newest)| (Some(keys), newest));
-        let opened = self.state.open_segment(Run::from_random(random), newest.as_ref(), Clocks::default());
+        let mut opened =
+            self.state.open_segment(Run::from_random(random), newest.as_ref(), Clocks::default());
+        opened.notes.insert(keys.as_ref().map_or(Notes::NONE, Keys::notes));
         if let Some(keys) = keys.as_mut().filter(|_| opened.is_key_unused) {
             keys.keep_key();
         }

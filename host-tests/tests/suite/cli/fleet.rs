@@ -159,6 +159,8 @@ fn an_enrolled_chain_is_used_again_without_a_key() {
     fs::write(&file, damaged).expect("written");
     let more = seal(&place, "st", 3);
     assert!(!more.contains("\"fleet\""), "{more}");
+    let first = more.lines().next().unwrap_or_default();
+    assert!(first.contains("\"notes\":[\"enrollment-damaged\"]"), "{more}");
     place.write("log", &(String::from_utf8(place.read("log")).expect("UTF-8") + &more));
     assert_eq!(verify(&place, &[]).0, Some(21));
 }

@@ -417,5 +417,7 @@ impl Report {
 
 /// Checks whether a note is about the node and not about the record.
 fn is_of_the_node(note: &str) -> bool {
-    ["no-state", "state-", "key-", "hmac-key-", "policy-"].iter().any(|start| note.starts_with(start))
+    ["no-state", "state-", "key-", "enrollment-", "hmac-key-", "policy-"]
+        .iter()
+        .any(|start| note.starts_with(start))
 }

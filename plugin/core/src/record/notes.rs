@@ -59,6 +59,8 @@ notes! {
     19 STATE_SET_BACK "state-set-back";
     /// It was to become an event of OCSF, and is none: no mapping is for it.
     20 NOT_NORMALIZED "not-normalized";
+    /// The file with the chain's enrollment cannot be used: checkpoints do not state it.
+    21 ENROLLMENT_DAMAGED "enrollment-damaged";
 }
 
 impl Notes {
