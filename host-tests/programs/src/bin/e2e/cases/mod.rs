@@ -15,6 +15,7 @@ mod layouts;
 mod ledgers;
 mod logs;
 mod monitoring;
+mod normalize;
 mod objects;
 mod oddities;
 mod package;
@@ -88,6 +89,7 @@ pub(crate) const ALL: &[Case] = &[
     Case { name: "fluent-bit-conf, ledger alone", run: ledgers::shipped_alone },
     Case { name: "fluent-bit-conf, ledger alone, classic", run: ledgers::shipped_alone_classic },
     Case { name: "fluent-bit-conf, hello", run: ledgers::hello },
+    Case { name: "corpora and samples as events of OCSF", run: normalize::corpora },
     Case { name: "schemas in every disposition", run: schemas::all_dispositions },
     Case { name: "a chain with keys", run: keys::signed },
     Case { name: "nodes that a fleet has enrolled", run: fleet::enrolled },
