@@ -48,6 +48,11 @@ impl Statements {
             && self.follow(statement)
     }
 
+    /// Returns the chain that has sealed the statements.
+    pub fn chain(&self) -> Option<ChainId> {
+        self.chain
+    }
+
     /// Takes in a statement of this chain.
     fn follow(&mut self, statement: Statement) -> bool {
         match statement {

@@ -39,7 +39,7 @@ impl Chain {
             let kind = if count >= 1024 || first.place.2 == 0 {
                 "key_not_certified"
             } else if absent == Some(BEFORE) {
-                continue;
+                "unsigned"
             } else if let Some(kind) = absent {
                 kind
             } else if is_followed {

@@ -234,9 +234,6 @@ fn unreached(chain: &ChainLog, followed: &Followed) -> Vec<(Verdict, Position, S
         } else if let Some(verdict) =
             followed.gaps.verdict_behind(Place { segment: life.segment, run: life.run, sequence: last })
         {
-            if verdict == Verdict::Intact {
-                continue;
-            }
             verdict
         } else if followed.spans.has(&life, &(first..=last), Why::Deleted) {
             // The checkpoint that covered them was deleted with them.

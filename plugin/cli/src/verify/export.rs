@@ -7,19 +7,21 @@
 use super::ledger::{MISPLACED, damaged};
 use super::signatures::{BadCheckpoint, Flaw};
 use super::spans::{Span, Spans, Why};
-use super::wording::extent;
+use super::wording::{extent, named};
 use super::{Verdict, Verifier};
 use crate::export::{PROOFS, Proof, RECORDS};
 use crate::lines::lines;
 use crate::report::{Envelope, Findings};
 use crate::roster::Roster;
+use crate::stdout;
 use anyhow::{Context, Result};
-use flb_audit_core::chain::{ChainId, Life, Place};
+use flb_audit_core::chain::{ChainId, Life, Place, Position};
+use flb_audit_core::hash::Hash;
 use flb_audit_core::verify::{Checked, Checker, Sealed};
 use flb_audit_ledger::manifest::{self, FILE_NAME};
 use flb_audit_ledger::statements::{ClosedFile, Statements};
 use serde::Serialize;
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::fs::File;
 use std::io::{self, BufReader};
@@ -50,6 +52,9 @@ struct Counts {
     missing: u64,
     /// The number of manifests that count.
     manifests: usize,
+    /// The node of the roster whose chain has signed the manifests.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ledger: Option<String>,
 }
 
 /// The state while an export is read.
@@ -61,7 +66,8 @@ struct Reading<'a> {
     deleted: Spans,
     /// The places of the manifests, which are records, too.
     places: HashSet<(Life, u64)>,
-    lives: BTreeMap<ChainId, BTreeMap<Life, BTreeSet<u64>>>,
+    /// The head before each record and its own head, by number.
+    lives: BTreeMap<ChainId, BTreeMap<Life, BTreeMap<u64, (Hash, Hash)>>>,
     /// For each life whose first record is here: the record from which the life
     /// continues.
     links: HashMap<Life, Place>,
@@ -111,11 +117,12 @@ impl fmt::Display for Exported {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.write_findings(f)?;
         let name = if self.verdict() == Verdict::Intact { "proven" } else { self.verdict().name() };
-        let Counts { records, proven, manifests, unproven, missing } = self.0.verified;
+        let Counts { records, proven, manifests, unproven, missing, ledger } = &self.0.verified;
+        let ledger = ledger.as_deref().map_or_else(|| "somebody".into(), stdout::shown);
         writeln!(
             f,
-            "{name}: of {records} records {proven} are as they were sealed and proven by {manifests} manifests; \
-             {unproven} have no proof, {missing} between them are missing"
+            "{name}: of {records} records {proven} are intact, and stored so by the ledger of {ledger}, as {manifests} \
+             manifests state; {unproven} have no proof, {missing} between them are missing"
         )
     }
 }
@@ -222,7 +229,11 @@ impl Reading<'_> {
 
     fn add_record(&mut self, sealed: &Sealed) {
         let (life, sequence) = (sealed.place.life(sealed.chain), sealed.place.sequence);
-        self.lives.entry(sealed.chain).or_default().entry(life).or_default().insert(sequence);
+        let heads = (sealed.previous, sealed.head);
+        let of_life = self.lives.entry(sealed.chain).or_default().entry(life).or_default();
+        if *of_life.entry(sequence).or_insert(heads) != heads {
+            self.add(Verdict::Tampered, format!("{at}: not the record that stands at this place elsewhere"));
+        }
         if let Some(link) = sealed.link.filter(|_| sequence == 0) {
             self.links.insert(life, link.place);
         }
@@ -263,25 +274,38 @@ impl Reading<'_> {
     /// Reports the missing records between the records of each chain.
     fn find_missing(&mut self) {
         let mut gaps: Vec<(Life, RangeInclusive<u64>)> = Vec::new();
+        let mut torn: Vec<(Life, u64)> = Vec::new();
         for (chain, lives) in &self.lives {
             for (at, (life, sequences)) in lives.iter().enumerate() {
                 // Records before the first one may lie outside of the exported period.
-                let mut next = if at == 0 { sequences.first().copied().unwrap_or(0) } else { 0 };
-                for &sequence in sequences {
+                let first = sequences.first_key_value().map_or(0, |(first, _)| *first);
+                let mut next = if at == 0 { first } else { 0 };
+                let mut before = None;
+                for (&sequence, &(previous, head)) in sequences {
                     if sequence > next {
                         gaps.push((*life, next..=sequence - 1));
+                    } else if before.is_some_and(|before| before != previous) {
+                        torn.push((*life, sequence));
                     }
                     next = sequence.saturating_add(1);
+                    before = Some(head);
                 }
                 if let Some(link) = self.links.get(life).filter(|_| at > 0) {
                     let before = link.life(*chain);
-                    let last = lives.get(&before).and_then(|sequences| sequences.last());
-                    let first = last.map_or(0, |last| last.saturating_add(1));
+                    let last = lives.get(&before).and_then(BTreeMap::last_key_value);
+                    let first = last.map_or(0, |(last, _)| last.saturating_add(1));
                     if first <= link.sequence {
                         gaps.push((before, first..=link.sequence));
                     }
                 }
             }
+        }
+        for (life, sequence) in torn {
+            let what = format!(
+                "{} does not follow from the record before it",
+                named(Position { segment: life.segment, sequence })
+            );
+            self.findings.add(Verdict::Tampered, Some(life.chain), None, what);
         }
         for (life, gap) in gaps {
             for left in self.deleted.without(&life, &gap) {
@@ -320,6 +344,12 @@ impl Reading<'_> {
         }
     }
 
+    /// Returns the node of the roster whose chain has signed the manifests.
+    fn ledger(&self) -> Option<String> {
+        let entry = self.roster?.of(&self.stated.chain()?)?;
+        Some(entry.node.clone())
+    }
+
     fn finish(mut self) -> Exported {
         if self.roster.is_none() {
             let what = Flaw::NoRoster.what(0);
@@ -334,6 +364,7 @@ impl Reading<'_> {
             unproven: self.unproven,
             missing: self.missing,
             manifests: self.stated.iter().count(),
+            ledger: self.ledger(),
         };
         Exported(Envelope::new(counts, self.findings))
     }

@@ -90,8 +90,8 @@ impl Gaps {
             Cause::Unknown | Cause::Altered => Verdict::Gap,
             Cause::Stop => Verdict::UncleanStop,
             Cause::Encrypted => Verdict::Encrypted,
-            // Records before the start are not judged.
-            Cause::BeforeStart => Verdict::Intact,
+            // Whoever keeps the start vouches for what comes after it, and for nothing else.
+            Cause::BeforeStart => Verdict::Unsigned,
             // Retention keeps the checkpoint that covers a record that is kept.
             Cause::Deleted | Cause::DeletedElsewhere => Verdict::KeyNotCertified,
         };

@@ -316,7 +316,7 @@ impl fmt::Display for Report {
         }
         write!(f, "{}", logs.inputs)?;
         if logs.deleted > 0 {
-            writeln!(f, "{} records were deleted by retention: tombstones say which", logs.deleted)?;
+            writeln!(f, "{} records were deleted by retention, as signed tombstones state", logs.deleted)?;
         }
         if logs.encrypted > 0 {
             writeln!(f, "{} records are encrypted, and were not checked", logs.encrypted)?;

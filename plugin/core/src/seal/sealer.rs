@@ -26,6 +26,9 @@ use core::mem;
 /// The maximum length of a tag, in bytes. A longer tag is cut, and the seal says so.
 pub const TAG_BYTES_MAX: usize = 1024;
 
+/// The nanoseconds of a second.
+const SECOND: u32 = 1_000_000_000;
+
 /// The input of one call.
 #[derive(Clone, Copy, Debug)]
 pub struct Event<'a> {
@@ -253,7 +256,7 @@ impl<'p> Sealer<'p> {
         if disposition == Disposition::Mark
             && let Some(normalizer) = &mut self.normalizer
         {
-            let millis = u64::from(event.seconds) * 1000 + u64::from(event.nanoseconds / 1_000_000);
+            let millis = u64::from(event.seconds) * 1000 + u64::from(event.nanoseconds / (SECOND / 1000));
             normalizer.normalize(millis, &mut self.tape, record)?;
         }
         Ok(disposition)
@@ -353,8 +356,9 @@ impl<'p> Sealer<'p> {
         }
         Statement {
             tag,
-            seconds: event.seconds,
-            nanoseconds: event.nanoseconds,
+            // Fluent Bit passes on what a client sends, and does not check it.
+            seconds: event.seconds.saturating_add(event.nanoseconds / SECOND),
+            nanoseconds: event.nanoseconds % SECOND,
             notes,
             normalized: normalizer.and_then(Normalizer::name),
             renamed: None,
