@@ -27,6 +27,11 @@ struct Exported {
 
 impl Exported {
     fn new(settings: &Settings, options: &[&str]) -> Self {
+        Exported::of(settings, options, &[])
+    }
+
+    /// Makes an export of a ledger to which a client has also sent these records.
+    fn of(settings: &Settings, options: &[&str], sent: &[Value]) -> Self {
         let home = tempfile::tempdir().expect("a directory");
         let (ledger, dir) = (home.path().join("ledger"), home.path().join("export"));
         let made = Exported { home, dir };
@@ -39,6 +44,9 @@ impl Exported {
             records.extend(plain(20 * first + 10, 10));
             let mut open = Ledger::open(&ledger, settings.clone(), None).expect("opened");
             open.store(TAG, &chunk(&records)).expect("stored");
+            if first == 0 && !sent.is_empty() {
+                open.store(TAG, &chunk(sent)).expect("stored");
+            }
         }
         let export = flb_audit(&[&["export"], options, &["--output"]].concat(), &[&made.dir, &ledger]);
         assert!(export.status.success(), "{}", String::from_utf8_lossy(&export.stderr));
@@ -46,7 +54,11 @@ impl Exported {
     }
 
     fn closed(options: &[&str]) -> Self {
-        let made = Exported::new(&settings(), options);
+        Exported::new(&settings(), options).without_unproven()
+    }
+
+    fn without_unproven(self) -> Self {
+        let made = self;
         // Leaves out the records that have no proof yet.
         let left = lines(&made.dir.join(PROOFS)).iter().filter(|line| *line != "null").count();
         for name in [RECORDS, PROOFS] {
@@ -118,6 +130,23 @@ fn what_is_altered_is_found() {
         assert_ne!(report["verdict"], "intact", "{}: {report:#}", altered.name);
         assert!(altered.is_in(&report), "{}: {report:#}", altered.name);
     }
+}
+
+#[test]
+fn a_forged_record_of_a_client_is_not_proven() {
+    let forged = Filter::new(1).seal(&plain(7000, 5)).split_off(4);
+    let made = Exported::of(&settings(), &[], &forged).without_unproven();
+    let report = made.verify();
+    assert_eq!(report["verdict"], "tampered", "{report:#}");
+    assert_eq!(report["records"], report["proven"], "the ledger stores it: {report:#}");
+    // Without the record at whose place it stands, it does not fit between its neighbours.
+    let number = |line: &str| serde_json::from_str::<Value>(line).ok().map(|line| line["number"].clone());
+    let left_out = lines(&made.dir.join(RECORDS)).iter().position(|line| number(line) == Some(4.into()));
+    let left_out = left_out.expect("the true record");
+    for name in [RECORDS, PROOFS] {
+        edit_lines(&made.dir.join(name), |lines| drop(lines.remove(left_out)));
+    }
+    assert_eq!(made.verify()["verdict"], "tampered");
 }
 
 /// A path leads from its place to the root. Shorter and longer paths, and other places,

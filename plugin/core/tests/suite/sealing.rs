@@ -60,3 +60,17 @@ pub(crate) fn take_apart(sealed: &[u8]) -> Parts {
     assert!(checked.is_intact, "not intact: {text}");
     Parts { record: format!("{before}}}"), seal: seal.to_owned(), notes: notes.replace('"', ""), checked }
 }
+
+/// A client of Fluent Bit can send any number of nanoseconds.
+#[test]
+fn nanoseconds_above_a_second_are_carried() {
+    for (seconds, nanoseconds, time) in [
+        (7, 999_999_999, "7.999999999"),
+        (7, 1_000_000_000, "8.000000000"),
+        (7, u32::MAX, "11.294967295"),
+        (u32::MAX, 1_000_000_001, "4294967295.000000001"),
+    ] {
+        let parts = seal(&Event { seconds, nanoseconds, ..event(b"{}") });
+        assert!(parts.seal.contains(&format!("\"time\":\"{time}\"")), "{}", parts.seal);
+    }
+}
