@@ -63,7 +63,7 @@ impl Explain {
             let said = record::explain(policy, tag, &text)?;
             return print(&(said + &mapping::of_record(policy, again.as_ref().ok(), tag, &text)?));
         }
-        let source = String::from_utf8_lossy(policy.source);
+        let source = String::from_utf8_lossy(policy.source());
         // The digest covers the whole table with its text. Only compiling the text again
         // shows that the rules match it.
         let compiled = again.as_ref().map(flb_audit_policy::compile);
@@ -99,13 +99,13 @@ impl Explain {
 /// Reads a policy from the texts in its table.
 fn read_again(policy: &Policy<'_>) -> Result<flb_audit_policy::Policy, Problem> {
     let schemas = policy.streams().map(|stream| stream.text).filter(|text| !text.is_empty());
-    let files = policy.files.split(|byte| *byte == 0).filter(|text| !text.is_empty());
+    let files = policy.files().split(|byte| *byte == 0).filter(|text| !text.is_empty());
     let mut texts = schemas.chain(files);
     let mut files = |_: &str| {
         let text = texts.next().ok_or("not in the table")?;
         String::from_utf8(text.to_vec()).map_err(|_| "not UTF-8".to_owned())
     };
-    flb_audit_policy::Policy::read_with(&String::from_utf8_lossy(policy.source), &mut files)
+    flb_audit_policy::Policy::read_with(&String::from_utf8_lossy(policy.source()), &mut files)
 }
 
 /// Lists the streams that have a schema, and the schemas that come from files.

@@ -11,17 +11,25 @@ pub struct OutOfMemory;
 #[cfg_attr(target_family = "wasm", inline(never))]
 pub(crate) fn put(out: &mut Vec<u8>, bytes: &[u8]) -> Result<(), OutOfMemory> {
     if out.capacity() - out.len() < bytes.len() {
-        out.try_reserve(bytes.len()).map_err(|_| OutOfMemory)?;
+        grow(out, bytes.len())?;
     }
     out.extend_from_slice(bytes);
     Ok(())
+}
+
+/// Makes room. It is a function of its own because it needs a frame on the stack, and what
+/// calls it for every piece of a record does not.
+#[cold]
+#[inline(never)]
+fn grow(out: &mut Vec<u8>, more: usize) -> Result<(), OutOfMemory> {
+    out.try_reserve(more).map_err(|_| OutOfMemory)
 }
 
 /// Appends one byte, in the same way.
 #[inline(always)]
 pub(crate) fn put_byte(out: &mut Vec<u8>, byte: u8) -> Result<(), OutOfMemory> {
     if out.len() == out.capacity() {
-        out.try_reserve(1).map_err(|_| OutOfMemory)?;
+        grow(out, 1)?;
     }
     out.push(byte);
     Ok(())

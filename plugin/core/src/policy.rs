@@ -110,7 +110,7 @@ pub const RULES_MAX: usize = 4096;
 /// parts.source = b"version: 1";
 /// (parts.scout, parts.keys, parts.paths) = (NO_AUTOMATON, NO_AUTOMATON, NO_AUTOMATON);
 /// let mut table = parts.write();
-/// assert_eq!(Policy::check(&table)?.source, b"version: 1");
+/// assert_eq!(Policy::check(&table)?.source(), b"version: 1");
 ///
 /// if let Some(last) = table.last_mut() {
 ///     *last ^= 1;
@@ -121,10 +121,10 @@ pub const RULES_MAX: usize = 4096;
 #[derive(Clone, Copy, Debug)]
 pub struct Policy<'a> {
     digest: Hash,
-    /// The text that it was compiled from.
-    pub source: &'a [u8],
-    /// The texts of the rule files that it names. Each ends with a NUL.
-    pub files: &'a [u8],
+    /// The base64url text of the digest in seals.
+    digest_text: [u8; DIGEST_TEXT_BYTES],
+    /// The text that it was compiled from, and the rule files that it names.
+    sources: &'a [u8],
     rules: &'a [[u8; RULE_BYTES]],
     strings: &'a [u8],
     automata: &'a [u8],
@@ -163,16 +163,15 @@ impl<'a> Policy<'a> {
             table.get(start..start.checked_add(len)?)
         };
         let automata = part(AUTOMATA_AT)?;
-        let sources = part(SOURCE_AT)?;
-        let source_len = sources.iter().position(|byte| *byte == 0).unwrap_or(sources.len());
+        let digest = *header[DIGEST_AT..].first_chunk()?;
         let automaton = |at: usize| match number(at)? {
             NO_AUTOMATON => Some(None),
             start => Some(Some(automata.get(start as usize..)?)),
         };
         let mut policy = Policy {
-            digest: *header[DIGEST_AT..].first_chunk()?,
-            source: sources.get(..source_len)?,
-            files: sources.get(source_len + 1..).unwrap_or_default(),
+            digest,
+            digest_text: policy_text(&digest),
+            sources: part(SOURCE_AT)?,
             rules: part(RULES_AT)?.as_chunks().0,
             strings: part(STRINGS_AT)?,
             automata,
@@ -197,18 +196,18 @@ impl<'a> Policy<'a> {
             dictionary: Dictionary::read(part(DICTIONARY_AT)?)?,
             mappings: Mappings::read(part(MAPPINGS_AT)?)?,
         };
-        policy.name_rule = policy.find(KIND_AT, Kind::Name as u8);
-        policy.identity_rule = policy.find(KIND_AT, Kind::Identity as u8);
-        policy.asks_who = policy.find(CONCERN_AT, Concern::Identity as u8).is_some();
+        // Detectors come first, and are neither of these rules.
+        policy.name_rule = policy.find(policy.first_key_rule, KIND_AT, Kind::Name as u8);
+        policy.identity_rule = policy.find(policy.first_key_rule, KIND_AT, Kind::Identity as u8);
+        policy.asks_who = policy.find(0, CONCERN_AT, Concern::Identity as u8).is_some();
         Some(policy)
     }
 
-    /// Returns the first rule that has `value` at a place.
-    fn find(&self, at: usize, value: u8) -> Option<u16> {
-        self.rules
-            .iter()
-            .position(|bytes| bytes.get(at) == Some(&value))
-            .and_then(|index| u16::try_from(index).ok())
+    /// Returns the first rule, from number `from` on, that has `value` at a place.
+    fn find(&self, from: u16, at: usize, value: u8) -> Option<u16> {
+        let rules = self.rules.get(usize::from(from)..)?;
+        let index = rules.iter().position(|bytes| bytes.get(at) == Some(&value))?;
+        u16::try_from(index + usize::from(from)).ok()
     }
 
     /// Reads a policy from a table of any source. Returns the problem if the table is
@@ -269,6 +268,27 @@ impl<'a> Policy<'a> {
     /// Returns the digest that the table states.
     pub fn digest(&self) -> &Hash {
         &self.digest
+    }
+
+    /// Returns the text of the digest in a seal: see [`policy_text`].
+    pub(crate) fn digest_text(&self) -> &[u8] {
+        &self.digest_text
+    }
+
+    /// Returns the text that the policy was compiled from.
+    pub fn source(&self) -> &'a [u8] {
+        self.split_sources().0
+    }
+
+    /// Returns the texts of the rule files that the policy names. Each ends with a NUL.
+    pub fn files(&self) -> &'a [u8] {
+        self.split_sources().1
+    }
+
+    /// Splits the sources at the end of the policy's own text.
+    fn split_sources(&self) -> (&'a [u8], &'a [u8]) {
+        let len = self.sources.iter().position(|byte| *byte == 0).unwrap_or(self.sources.len());
+        (self.sources.get(..len).unwrap_or_default(), self.sources.get(len + 1..).unwrap_or_default())
     }
 
     /// Returns the streams that have a schema. The first stream that a record belongs to

@@ -302,7 +302,7 @@ fn what_overlaps_is_right() {
 fn the_default_policy_is_right() {
     let table = compile(&Policy::read(DEFAULT_POLICY).expect("a policy")).expect("a table");
     let policy = Table::check(&table).expect("sound");
-    assert_eq!(policy.source, DEFAULT_POLICY.as_bytes());
+    assert_eq!(policy.source(), DEFAULT_POLICY.as_bytes());
     let names: Vec<&[u8]> = policy.rules().map(|rule| rule.name).collect();
     assert!(names.contains(&&b"email"[..]) && names.contains(&&b"secret-key"[..]));
     assert!(!names.contains(&&b"ipv4"[..]) && !names.contains(&&b"phone"[..]));

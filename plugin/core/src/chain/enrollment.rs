@@ -14,11 +14,11 @@
 use crate::chain::id::ChainId;
 use crate::chain::signature::{PublicKey, SIGNATURE_BYTES, SecretKey, Signature, signature_text};
 use crate::crc::crc32;
+use crate::hash::Algorithm;
 use crate::memory::{OutOfMemory, put};
 use crate::text::digits::Digits;
 use alloc::string::String;
 use alloc::vec::Vec;
-use sha2::{Digest, Sha512_256};
 
 /// The file's name in its directory.
 pub const FILE_NAME: &str = "chain.enrollment";
@@ -67,8 +67,7 @@ pub fn is_node_name(name: &str) -> bool {
 
 /// Returns the name of a chain that begins with this key.
 pub fn chain_of(root: &PublicKey) -> ChainId {
-    let hash = Sha512_256::new().chain_update(b"flb-audit chain v1\n").chain_update(root.as_bytes());
-    let hash: [u8; 32] = hash.finalize().into();
+    let hash = Algorithm::Sha512_256.digest(&[b"flb-audit chain v1\n", root.as_bytes()]);
     let mut name = [0; 9];
     name.copy_from_slice(&hash[..9]);
     ChainId::from_random(name)

@@ -46,10 +46,9 @@ use crate::chain::enrollment::chain_of;
 use crate::chain::id::{ChainId, Place, Run};
 use crate::chain::signature::{PublicKey, SIGNATURE_BYTES, SecretKey, Seed};
 use crate::crc::crc32;
-use crate::hash::Hash;
+use crate::hash::{Algorithm, Hash};
 use crate::memory::OutOfMemory;
 use alloc::vec::Vec;
-use sha2::{Digest, Sha512_256};
 use zeroize::Zeroizing;
 
 /// The file's name in its directory.
@@ -157,8 +156,7 @@ impl KeyRing {
     pub fn secret_for(&self, purpose: &[u8]) -> Option<Zeroizing<Hash>> {
         let last = self.entries.last()?;
         let seed = last.seed.as_ref().filter(|_| last.certificate.index > self.index)?;
-        let hash = Sha512_256::new().chain_update(purpose).chain_update(seed.as_slice());
-        Some(Zeroizing::new(hash.finalize().into()))
+        Some(Zeroizing::new(Algorithm::Sha512_256.digest(&[purpose, seed.as_slice()])))
     }
 
     /// Returns a signer with the key in force.

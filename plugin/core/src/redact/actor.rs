@@ -18,7 +18,10 @@
 //! `runuser` (sudoers(5)), `acct` (Linux audit), `SubjectUserName` (Windows, event
 //! 4624), `sub` and `preferred_username` (OpenID Connect Core, section 5.1).
 
+mod words;
+
 use super::name::Words;
+use words::{ACTOR, ANYWHERE, NO_DEED, OTHER, PART, PROSE, classes};
 
 /// The statement of a key about the actor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,221 +65,6 @@ impl Whose {
     }
 }
 
-/// Checks whether a word means somebody who acts.
-fn is_actor(word: &[u8]) -> bool {
-    matches!(
-        word,
-        b"actor"
-            | b"actors"
-            | b"principal"
-            | b"initiator"
-            | b"operator"
-            | b"caller"
-            | b"requester"
-            | b"requestor"
-            | b"invoker"
-            | b"author"
-            | b"committer"
-            | b"pusher"
-            | b"owner"
-            | b"creator"
-            | b"submitter"
-            | b"approver"
-            | b"reviewer"
-            | b"editor"
-            | b"modifier"
-            | b"updater"
-            | b"deleter"
-            | b"uploader"
-            | b"performer"
-            | b"executor"
-            | b"originator"
-            | b"impersonator"
-            | b"delegator"
-            | b"admin"
-            | b"administrator"
-            | b"subject"
-            | b"sub"
-            | b"identity"
-            | b"claims"
-            | b"login"
-            | b"logon"
-            | b"acct"
-            | b"auth"
-            | b"authentication"
-            | b"employee"
-            | b"who"
-            | b"whodunnit"
-    )
-}
-
-/// Checks whether a key means an actor wherever it stands.
-fn is_actor_anywhere(word: &[u8]) -> bool {
-    matches!(
-        word,
-        b"alternateid"
-            | b"upn"
-            | b"userprincipalname"
-            | b"principalemail"
-            | b"principalid"
-            | b"principalsubject"
-            | b"sourceidentity"
-            | b"rolesessionname"
-            | b"subjectfromwebidentitytoken"
-            | b"onbehalfof"
-            | b"runas"
-            | b"nameid"
-            | b"samaccountname"
-    )
-}
-
-/// Checks whether the word before `by` is no act of a person: `sorted_by`.
-fn is_no_deed(word: &[u8]) -> bool {
-    matches!(
-        word,
-        b"sort"
-            | b"sorted"
-            | b"order"
-            | b"ordered"
-            | b"group"
-            | b"grouped"
-            | b"filter"
-            | b"filtered"
-            | b"partition"
-            | b"partitioned"
-            | b"indexed"
-            | b"followed"
-            | b"required"
-            | b"replaced"
-            | b"superseded"
-            | b"powered"
-            | b"cluster"
-            | b"clustered"
-            | b"separated"
-            | b"divided"
-            | b"limited"
-            | b"stand"
-            | b"near"
-            | b"seconded"
-    )
-}
-
-/// Checks whether a word only says which property of an actor a key holds, or adds
-/// nothing to the word before it.
-fn is_part(word: &[u8]) -> bool {
-    matches!(
-        word,
-        b"name"
-            | b"names"
-            | b"email"
-            | b"mail"
-            | b"address"
-            | b"addr"
-            | b"id"
-            | b"ids"
-            | b"uid"
-            | b"uuid"
-            | b"guid"
-            | b"sid"
-            | b"upn"
-            | b"dn"
-            | b"arn"
-            | b"login"
-            | b"handle"
-            | b"nick"
-            | b"user"
-            | b"display"
-            | b"full"
-            | b"first"
-            | b"last"
-            | b"given"
-            | b"family"
-            | b"sur"
-            | b"middle"
-            | b"identifier"
-            | b"external"
-            | b"alternate"
-            | b"alternative"
-            | b"preferred"
-            | b"primary"
-            | b"profile"
-            | b"info"
-            | b"details"
-            | b"detail"
-            | b"context"
-            | b"data"
-            | b"object"
-            | b"ref"
-            | b"record"
-    )
-}
-
-/// Checks whether a word means somebody other than the actor.
-fn is_other(word: &[u8]) -> bool {
-    matches!(
-        word,
-        b"target"
-            | b"targets"
-            | b"recipient"
-            | b"recipients"
-            | b"receiver"
-            | b"customer"
-            | b"customers"
-            | b"invitee"
-            | b"invitees"
-            | b"invited"
-            | b"affected"
-            | b"victim"
-            | b"contact"
-            | b"contacts"
-            | b"patient"
-            | b"member"
-            | b"members"
-            | b"assignee"
-            | b"assignees"
-            | b"beneficiary"
-            | b"payee"
-            | b"payer"
-            | b"subscriber"
-            | b"buyer"
-            | b"shopper"
-            | b"manager"
-            | b"supervisor"
-            | b"to"
-            | b"cc"
-            | b"bcc"
-            | b"dest"
-            | b"destination"
-            | b"reported"
-    )
-}
-
-/// Checks whether the last word of a key says that its value is a text, which may name
-/// anybody.
-fn is_prose(word: &[u8]) -> bool {
-    matches!(
-        word,
-        b"message"
-            | b"msg"
-            | b"comment"
-            | b"comments"
-            | b"note"
-            | b"notes"
-            | b"description"
-            | b"desc"
-            | b"reason"
-            | b"text"
-            | b"body"
-            | b"query"
-            | b"statement"
-            | b"sql"
-            | b"command"
-            | b"cmd"
-            | b"url"
-            | b"uri"
-    )
-}
-
 /// Words that may be written together with `user` and the like, behind it: `userid`.
 const TAILS: [&[u8]; 6] = [b"name", b"id", b"email", b"mail", b"login", b"address"];
 
@@ -291,16 +79,17 @@ impl Actor {
         let mut end = text.len();
         while end > 0 {
             let start = words.start_of_word(end);
-            if text.get(start..end).is_some_and(is_other) {
+            if text.get(start..end).is_some_and(|word| classes(word) & OTHER != 0) {
                 return Actor::Other;
             }
             end = start;
         }
         let last = text.get(words.start_of_word(text.len())..).unwrap_or_default();
-        if is_prose(last) {
+        let of_last = classes(last);
+        if of_last & PROSE != 0 {
             return Actor::Prose;
         }
-        if is_actor_anywhere(text) || is_actor_anywhere(last) {
+        if (classes(text) | of_last) & ANYWHERE != 0 {
             return Actor::IsAnywhere;
         }
         words.actor()
@@ -320,17 +109,20 @@ impl Words {
         for _ in 0..=PARTS_MAX {
             let head = self.text().get(..end).unwrap_or_default();
             let word = head.get(self.start_of_word(end)..).unwrap_or_default();
+            let classes = classes(word);
             // A word may be written together with another: `submituser`, `userprincipal`.
-            if word.ends_with(b"user") || word.ends_with(b"principal") || is_actor(word) {
+            if word.ends_with(b"user") || word.ends_with(b"principal") || classes & ACTOR != 0 {
                 return Actor::Is;
             }
             if let Some(done) = word.strip_suffix(b"by") {
                 let done = if done.is_empty() { self.word_before(end - 2) } else { done };
-                let is_deed = done.len() > 2 && !is_no_deed(done) && (word == b"by" || done.ends_with(b"ed"));
+                let is_deed = done.len() > 2
+                    && self::classes(done) & NO_DEED == 0
+                    && (word == b"by" || done.ends_with(b"ed"));
                 return if is_deed { Actor::IsAnywhere } else { Actor::Unsaid };
             }
             let tail = TAILS.iter().find(|tail| word.ends_with(tail)).map_or(0, |tail| tail.len());
-            end -= if is_part(word) { word.len() } else { tail };
+            end -= if classes & PART != 0 { word.len() } else { tail };
             if end == 0 {
                 return Actor::Identifies;
             }

@@ -48,39 +48,50 @@ fn content(text: &[u8], at: usize, steps: &mut Steps) -> Option<Range<usize>> {
 /// Checks whether a name says that its value is the name of something else: `name`,
 /// `parameterKey`, `header`.
 pub(super) fn names_name(name: &[u8]) -> bool {
-    let last = last_word(name);
-    let words: [&[u8]; 16] = [
-        b"name",
-        b"key",
-        b"header",
-        b"field",
-        b"id",
-        b"k",
-        b"n",
-        b"property",
-        b"attribute",
-        b"option",
-        b"parameter",
-        b"param",
-        b"variable",
-        b"var",
-        b"label",
-        b"setting",
-    ];
+    is_name(last_word(name))
+}
+
+/// Checks the last word of a name as [`names_name`] does. Words of other lengths are not
+/// compared: every key is asked about.
+pub(super) fn is_name(last: &[u8]) -> bool {
+    let words: &[&[u8]] = match last.len() {
+        1 => &[b"k", b"n"],
+        2 => &[b"id"],
+        3 => &[b"key", b"var"],
+        4 => &[b"name"],
+        5 => &[b"field", b"param", b"label"],
+        6 => &[b"header", b"option"],
+        7 => &[b"setting"],
+        8 => &[b"property", b"variable"],
+        9 => &[b"attribute", b"parameter"],
+        _ => &[],
+    };
     words.iter().any(|word| last.eq_ignore_ascii_case(word))
 }
 
 /// Checks whether a name says that its value belongs to the name beside it: `value`,
 /// `parameterValue`, `val`.
 pub(super) fn names_value(name: &[u8]) -> bool {
-    let last = last_word(name);
-    let words: [&[u8]; 10] =
-        [b"value", b"values", b"val", b"v", b"content", b"data", b"default", b"text", b"string", b"contents"];
+    is_value(last_word(name))
+}
+
+/// Checks the last word of a name as [`names_value`] does.
+pub(super) fn is_value(last: &[u8]) -> bool {
+    let words: &[&[u8]] = match last.len() {
+        1 => &[b"v"],
+        3 => &[b"val"],
+        4 => &[b"data", b"text"],
+        5 => &[b"value"],
+        6 => &[b"values", b"string"],
+        7 => &[b"content", b"default"],
+        8 => &[b"contents"],
+        _ => &[],
+    };
     words.iter().any(|word| last.eq_ignore_ascii_case(word))
 }
 
 /// Returns the last word of a name.
-fn last_word(name: &[u8]) -> &[u8] {
+pub(super) fn last_word(name: &[u8]) -> &[u8] {
     let is_break = |at: usize| {
         let (before, byte) = (name[at - 1], name[at]);
         !before.is_ascii_alphanumeric() || byte.is_ascii_uppercase() && !before.is_ascii_uppercase()

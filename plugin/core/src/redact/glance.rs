@@ -1,7 +1,7 @@
 //! A glance at all texts of a record, before the walk looks at any value in its place.
 
 use super::actor::{Actor, is_identity};
-use super::known::find_out;
+use super::known::{Known, find_out};
 use super::level::{Level, Place};
 use super::name::{NAME_BYTES_MAX, Name};
 use super::pairs::is_of_secrets;
@@ -62,7 +62,9 @@ impl Walk<'_> {
                 if is_key || may_be_json(text) {
                     return Ok(Glance::Rules);
                 }
-                seen = known_texts.ask(text, text.len(), |text| self.scanner.look(text, look));
+                seen = Seen::from_word(
+                    known_texts.ask(text, text.len(), |text| self.scanner.look(text, look) as u64),
+                );
             } else {
                 // A number has no quotes.
                 let quotes = usize::from(is_key || node.kind == Kind::String);
@@ -70,7 +72,9 @@ impl Walk<'_> {
                 let rest = source.get(start..).unwrap_or_default();
                 let len = (node.end as usize - quotes).saturating_sub(start);
                 if is_key {
-                    let known = self.known_keys.ask(rest, len, |key| find_out(&mut self.scanner, key));
+                    let known = Known::from_word(
+                        self.known_keys.ask(rest, len, |key| find_out(&mut self.scanner, key)),
+                    );
                     let is_member = index >= nested_end;
                     if is_member && paths.is_some_and(|paths| self.kept.stays(&paths, known.number)) {
                         kept_end = tape.after(next);
@@ -104,11 +108,15 @@ impl Walk<'_> {
                     [b'-', b'-' | b'a'..=b'z' | b'A'..=b'Z', ..] if quotes > 0 => return Ok(Glance::Rules),
                     _ => {}
                 }
-                seen = known_texts.ask(rest, len, |text| self.scanner.look(text, look));
+                seen =
+                    Seen::from_word(known_texts.ask(rest, len, |text| self.scanner.look(text, look) as u64));
                 text = rest.get(..len).unwrap_or(rest);
             }
             if seen == Seen::Found && is_actor && is_identity(text) {
-                seen = self.known_actors.ask(text, text.len(), |text| self.scanner.look(text, Look::Actor));
+                seen = Seen::from_word(
+                    self.known_actors
+                        .ask(text, text.len(), |text| self.scanner.look(text, Look::Actor) as u64),
+                );
             }
             if seen == Seen::Name {
                 // If this is an element of an array, the next element is the value.
@@ -148,7 +156,9 @@ impl Walk<'_> {
                 continue;
             }
             let text = plain(tape, source, key, &mut self.decoded)?;
-            let known = self.known_keys.ask(text, text.len(), |key| find_out(&mut self.scanner, key));
+            let known = Known::from_word(
+                self.known_keys.ask(text, text.len(), |key| find_out(&mut self.scanner, key)),
+            );
             if !known.names_name {
                 continue;
             }

@@ -46,36 +46,54 @@ impl Name {
 
 /// Checks whether a name contains a part of a word that names of secrets are made of.
 /// Most names contain none, and need no further look.
+///
+/// All parts are searched for at once (Baeza-Yates and Gonnet, 1992): a bit stands for a
+/// place in a part, and is set if the part fits up to there.
 fn may_tell(name: &[u8]) -> bool {
-    let mut last = 0u32;
+    let mut places = 0;
     name.iter().any(|byte| {
-        // `| 0x20` makes a letter small.
-        last = (last << 8 | u32::from(byte | 0x20)) & 0x00ff_ffff;
-        matches!(
-            &last.to_be_bytes(),
-            [_, b'p', b'a', b's']
-                | [_, b'p', b's', b'w']
-                | [_, b'p', b's', b'k']
-                | [_, _, b'p', b'w']
-                | [_, b's', b'e', b'c']
-                | [_, b't', b'o', b'k']
-                | [_, b'k', b'e', b'y']
-                | [_, b'c', b'o', b'o']
-                | [_, b'c', b'r', b'e']
-                | [_, b'o', b't', b'p']
-                | [_, b'o', b'd', b'e']
-                | [_, b'c', b'v', _]
-                | [_, b's', b'a', b'm']
-                | [_, b's', b'i', b'g']
-                | [_, b'd', b'o', b'c']
-                | [_, b'o', b'r', b'i']
-                | [_, b'w', b'o', b'r']
-                | [_, b'e', b'n', b'a']
-                | [_, b'p', b'h', b'r']
-                | [_, b'm', b'n', b'e']
-        )
+        let letter = if byte.is_ascii_alphabetic() { byte & 31 } else { 0 };
+        places = (places << 1 | PARTS.starts) & PARTS.fitting[usize::from(letter)];
+        places & PARTS.ends != 0
     })
 }
+
+/// The places in the parts of words, a bit each.
+struct Parts {
+    /// The first places, and the last ones.
+    starts: u64,
+    ends: u64,
+    /// The places that a letter fits, by its lowest five bits, which are the same in capital
+    /// and small letters. The first entry is for other bytes.
+    fitting: [u64; 32],
+}
+
+static PARTS: Parts = {
+    /// A question mark stands for any byte.
+    const TEXTS: [&[u8]; 20] = [
+        b"pas", b"psw", b"psk", b"pw", b"sec", b"tok", b"key", b"coo", b"cre", b"otp", b"ode", b"cv?",
+        b"sam", b"sig", b"doc", b"ori", b"wor", b"ena", b"phr", b"mne",
+    ];
+    let mut parts = Parts { starts: 0, ends: 0, fitting: [0; 32] };
+    let (mut bit, mut text) = (0, 0);
+    while text < TEXTS.len() {
+        parts.starts |= 1 << bit;
+        let mut at = 0;
+        while at < TEXTS[text].len() {
+            let mut byte = 0;
+            while byte < parts.fitting.len() {
+                if TEXTS[text][at] == b'?' || TEXTS[text][at] as usize & 31 == byte {
+                    parts.fitting[byte] |= 1 << bit;
+                }
+                byte += 1;
+            }
+            (bit, at) = (bit + 1, at + 1);
+        }
+        parts.ends |= 1 << (bit - 1);
+        text += 1;
+    }
+    parts
+};
 
 /// Words that only say which one it is, how often it was entered, or in what form.
 const ATTRIBUTES: &[&[u8]] = &[
@@ -425,26 +443,57 @@ pub(super) struct Words {
     starts: u64,
 }
 
+/// The class of a byte in a name.
+#[derive(Clone, Copy, PartialEq)]
+enum Class {
+    /// It separates words.
+    Other,
+    Small,
+    Capital,
+    Digit,
+}
+
+/// The class of each byte.
+static CLASSES: [Class; 256] = {
+    let mut classes = [Class::Other; 256];
+    let mut byte = 0u8;
+    while byte < 128 {
+        classes[byte as usize] = match byte {
+            b'a'..=b'z' => Class::Small,
+            b'A'..=b'Z' => Class::Capital,
+            b'0'..=b'9' => Class::Digit,
+            _ => Class::Other,
+        };
+        byte += 1;
+    }
+    classes
+};
+
 impl Words {
     #[inline(never)]
     pub(super) fn of(name: &[u8]) -> Words {
         let name = name.get(name.len().saturating_sub(NAME_BYTES_MAX)..).unwrap_or(name);
         let mut words = Words { text: [0; NAME_BYTES_MAX], len: 0, is_cut: false, starts: 0 };
-        let mut before = b' ';
+        let mut before = Class::Other;
         for (at, &byte) in name.iter().enumerate() {
-            if byte.is_ascii_alphanumeric() {
-                let behind = name.get(at + 1).copied().unwrap_or(b' ');
-                let is_start = !before.is_ascii_alphanumeric()
-                    || byte.is_ascii_uppercase()
-                        && (!before.is_ascii_uppercase() || behind.is_ascii_lowercase())
-                    || byte.is_ascii_digit() != before.is_ascii_digit() && before.is_ascii_digit();
+            let class = CLASSES[usize::from(byte)];
+            if class != Class::Other {
+                let is_start = match (before, class) {
+                    (Class::Other, _) => true,
+                    (Class::Digit, class) => class != Class::Digit,
+                    // `dbPassword`, and the `P` of `DBPassword`.
+                    (Class::Capital, Class::Capital) => {
+                        name.get(at + 1).is_some_and(|behind| CLASSES[usize::from(*behind)] == Class::Small)
+                    }
+                    (_, class) => class == Class::Capital,
+                };
                 if let Some(place) = words.text.get_mut(words.len) {
                     words.starts |= u64::from(is_start) << words.len;
-                    *place = byte.to_ascii_lowercase();
+                    *place = if class == Class::Capital { byte | 0x20 } else { byte };
                     words.len += 1;
                 }
             }
-            before = byte;
+            before = class;
         }
         words
     }

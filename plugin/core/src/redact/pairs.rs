@@ -1,7 +1,7 @@
 //! Names and values that stand apart: in two members of one object, in elements of an
 //! array, in the arguments of a command.
 
-use super::known::find_out;
+use super::known::{Known, find_out};
 use super::level::{Frame, Level, NO_KEY, Place};
 use super::name::{NAME_BYTES_MAX, Name};
 use super::path::{Last, write_path};
@@ -95,7 +95,9 @@ impl Walk<'_> {
         let (mut key, mut tells) = (frame.start as usize + 1, Name::Plain);
         while key < frame.end as usize {
             let text = plain(&level.tape, source, key, &mut self.decoded)?;
-            let known = self.known_keys.ask(text, text.len(), |key| find_out(&mut self.scanner, key));
+            let known = Known::from_word(
+                self.known_keys.ask(text, text.len(), |key| find_out(&mut self.scanner, key)),
+            );
             if known.names_name && level.tape.nodes[key + 1].kind == Kind::String {
                 let is_kind = text == b"kind";
                 let name = plain(&level.tape, source, key + 1, &mut self.decoded)?;

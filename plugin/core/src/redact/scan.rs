@@ -128,6 +128,18 @@ pub(crate) enum Seen {
     Found,
 }
 
+impl Seen {
+    /// Returns the result that a number stands for.
+    #[inline(always)]
+    pub(crate) fn from_word(word: u64) -> Self {
+        match word {
+            0 => Seen::Nothing,
+            1 => Seen::Name,
+            _ => Seen::Found,
+        }
+    }
+}
+
 impl<'p> Scanner<'p> {
     pub(crate) fn new(policy: Policy<'p>, key: Option<HmacKey>) -> Self {
         let (steps, evidence) = (Steps::default(), Evidence::new());

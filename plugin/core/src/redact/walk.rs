@@ -42,13 +42,13 @@ pub(super) struct Walk<'p> {
     /// The arguments of a command, as one line.
     pub(super) line: Vec<u8>,
     pub(super) path: Vec<u8>,
-    pub(super) known_keys: Memo<Known, KEYS_ROOM>,
+    pub(super) known_keys: Memo<KEYS_ROOM>,
     /// The results of [`Look::Everything`] for short texts.
-    pub(super) known_texts: Memo<Seen>,
+    pub(super) known_texts: Memo,
     /// The results of [`Look::Secrets`], for texts that are kept.
-    pub(super) known_kept: Memo<Seen>,
+    pub(super) known_kept: Memo,
     /// The results of [`Look::Actor`], for texts that are an actor.
-    pub(super) known_actors: Memo<Seen>,
+    pub(super) known_actors: Memo,
     /// The nodes of the texts in which a glance found something.
     pub(super) found: [u32; FOUND_MAX],
     pub(super) found_count: usize,
@@ -156,7 +156,7 @@ impl<'p> Walk<'p> {
             Look::Actor => &mut self.known_actors,
             _ => &mut self.known_texts,
         };
-        match known.ask(text, text.len(), |text| self.scanner.look(text, look)) {
+        match Seen::from_word(known.ask(text, text.len(), |text| self.scanner.look(text, look) as u64)) {
             Seen::Nothing => {}
             Seen::Name => level.tell(Name::of(text), text.first() == Some(&b'-'), value),
             Seen::Found => self.text(level, source, value, look)?,
@@ -210,7 +210,8 @@ impl<'p> Walk<'p> {
             frame.key = key as u32;
         }
         let text = plain(&level.tape, source, key, &mut self.decoded)?;
-        let known = self.known_keys.ask(text, text.len(), |key| find_out(&mut self.scanner, key));
+        let known =
+            Known::from_word(self.known_keys.ask(text, text.len(), |key| find_out(&mut self.scanner, key)));
         let path = self.scanner.policy.paths.map_or(0, |paths| paths.member(object.path, known.number));
         let (path, own) = self.enter(path, &level.tape, source, key + 1);
         let ruled = deeper(own, object.ruling);

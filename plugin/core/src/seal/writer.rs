@@ -3,7 +3,6 @@
 use crate::chain::id::{Chain, Place};
 use crate::chain::signature::{Signature, signature_text};
 use crate::memory::{OutOfMemory, put};
-use crate::policy::policy_text;
 use crate::record::notes::Notes;
 use crate::record::tape::Unreadable;
 use crate::redact::Redactor;
@@ -141,7 +140,7 @@ pub(crate) fn write(
     put(out, &[b'0' + VERSION, b'.', b'0' + chain.algorithm as u8])?;
     if let Some(redactor) = redactor {
         put(out, b".")?;
-        put(out, &policy_text(redactor.policy().digest()))?;
+        put(out, redactor.policy().digest_text())?;
     }
     put(out, b"\"")
 }

@@ -1,7 +1,10 @@
 //! The two hashes of a seal: the leaf over the record, and the head over the chain up to
 //! it.
 
-use sha2::digest::Output;
+#[cfg(any(test, target_family = "wasm"))]
+mod interpreted;
+
+#[cfg(not(target_family = "wasm"))]
 use sha2::{Digest, Sha256, Sha512_256};
 
 /// A hash of 256 bits.
@@ -40,8 +43,9 @@ impl Algorithm {
         }
     }
 
+    #[cfg(not(target_family = "wasm"))]
     pub(crate) fn digest(self, parts: &[&[u8]]) -> Hash {
-        fn of<D: Digest>(parts: &[&[u8]]) -> Output<D> {
+        fn of<D: Digest>(parts: &[&[u8]]) -> sha2::digest::Output<D> {
             let mut digest = D::new();
             for part in parts {
                 digest.update(part);
@@ -51,6 +55,14 @@ impl Algorithm {
         match self {
             Algorithm::Sha256 => of::<Sha256>(parts).into(),
             Algorithm::Sha512_256 => of::<Sha512_256>(parts).into(),
+        }
+    }
+
+    #[cfg(target_family = "wasm")]
+    pub(crate) fn digest(self, parts: &[&[u8]]) -> Hash {
+        match self {
+            Algorithm::Sha256 => interpreted::sha256(parts),
+            Algorithm::Sha512_256 => interpreted::sha512_256(parts),
         }
     }
 
