@@ -113,16 +113,17 @@ impl Chains<'_> {
         }
     }
 
-    /// Checks that all records of a chain that are here are the rest of what a ledger has
-    /// deleted.
+    /// Checks that the records of a chain that no signature reaches are the rest of what a
+    /// ledger has deleted, and that there are some.
     fn is_end_of_deleted(&self, id: &ChainId, followed: &BTreeMap<ChainId, Followed>) -> bool {
         let (Some(chain), Some(followed)) =
             (self.chains.get(id).filter(|_| self.is_known(id)), followed.get(id))
         else {
             return false;
         };
-        let mut unreached = followed.unreached();
-        unreached.all(|(life, first, last)| is_end_of_deleted(chain, followed, &life, first, last))
+        let mut unreached = followed.unreached().peekable();
+        unreached.peek().is_some()
+            && unreached.all(|(life, first, last)| is_end_of_deleted(chain, followed, &life, first, last))
     }
 
     /// Reports for each chain what keeps its end from being proven. In a chain with an

@@ -200,7 +200,7 @@ impl Reading<'_> {
             let proof = proofs.next().transpose()?;
             match checker.check(&line) {
                 Ok(Checked::Sealed(sealed)) if sealed.is_intact => {
-                    self.add_record(&sealed);
+                    self.add_record(&at, &sealed);
                     let checkpoint = sealed.checkpoint();
                     if sealed.is_checkpoint
                         && let Err(bad) = verifier.verify(checkpoint.as_ref(), Some(sealed.seconds))
@@ -227,7 +227,7 @@ impl Reading<'_> {
         Ok(())
     }
 
-    fn add_record(&mut self, sealed: &Sealed) {
+    fn add_record(&mut self, at: &str, sealed: &Sealed) {
         let (life, sequence) = (sealed.place.life(sealed.chain), sealed.place.sequence);
         let heads = (sealed.previous, sealed.head);
         let of_life = self.lives.entry(sealed.chain).or_default().entry(life).or_default();
