@@ -1,6 +1,6 @@
 //! `flb-audit build`: compiles a policy into the filter's module.
 
-use crate::stdout::print;
+use crate::terminal::print_report;
 use crate::{complain, durable, filter_module, whole};
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
@@ -55,7 +55,7 @@ impl Build {
         if is_policy && self.output.file_name().is_none_or(|name| name != FILE_NAME) {
             said += &format!("the filter looks for it as {FILE_NAME}\n");
         }
-        print(&said)
+        print_report(&said)
     }
 }
 

@@ -9,6 +9,8 @@ use crate::build::table;
 use crate::dry_run::DryRun;
 use crate::exit;
 use crate::stdout::{print, shown};
+use crate::terminal::print_result;
+use crate::verdict::Level;
 use crate::whole;
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use clap::Args;
@@ -130,9 +132,16 @@ impl Test {
             () if report.cases == 0 => exit::NO_CASES,
             () => exit::CASES_HOLD,
         };
-        let said =
-            if self.json { serde_json::to_string_pretty(&report)? + "\n" } else { report.to_text()? };
-        print(&said)?;
+        if self.json {
+            print(&(serde_json::to_string_pretty(&report)? + "\n"))?;
+        } else {
+            let level = match report.exit_code {
+                exit::CASES_HOLD => Level::Good,
+                exit::CASES_FAILED => Level::Bad,
+                _ => Level::Open,
+            };
+            print_result(&report.to_text()?, level)?;
+        }
         Ok(report.exit_code)
     }
 }

@@ -10,6 +10,8 @@ use crate::exit;
 use crate::ignored::IgnoredKeys;
 use crate::input::{self, At, Inputs, Record, Seen, Source};
 use crate::stdout::{self, print};
+use crate::terminal::print_result;
+use crate::verdict::Level;
 use anyhow::{Result, anyhow, bail};
 use clap::Args;
 use flb_audit_core::Tape;
@@ -145,9 +147,16 @@ impl Check {
             () if report.valid == 0 => exit::NOTHING_CHECKED,
             () => exit::ALL_VALID,
         };
-        let said =
-            if self.json { serde_json::to_string_pretty(&report)? + "\n" } else { report.to_text()? };
-        print(&said)?;
+        if self.json {
+            print(&(serde_json::to_string_pretty(&report)? + "\n"))?;
+        } else {
+            let level = match report.exit_code {
+                exit::ALL_VALID => Level::Good,
+                exit::INVALID => Level::Bad,
+                _ => Level::Open,
+            };
+            print_result(&report.to_text()?, level)?;
+        }
         Ok(report.exit_code)
     }
 }

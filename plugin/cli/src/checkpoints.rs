@@ -3,6 +3,7 @@
 use crate::ignored::IgnoredKeys;
 use crate::input::{self, Seen};
 use crate::stdout::Stdout;
+use crate::terminal;
 use anyhow::{Context, Result};
 use clap::Args;
 use flb_audit_core::verify::{Anchor, Checked, Checker, read_anchor};
@@ -30,7 +31,7 @@ impl Checkpoints {
         let mut checker = Checker::new(self.ignored.all());
         let mut out = Stdout::new();
         let mut result = Ok(());
-        input::read_in_order(self.files, |text| {
+        input::read_in_order(self.files, terminal::progress_beside_output, |text| {
             let (anchor, is_record) = match checker.check(text) {
                 Ok(Checked::Sealed(sealed)) => {
                     let is_delivered = sealed.is_intact;

@@ -1,6 +1,7 @@
 //! `flb-audit component`: checks or compiles an output's component before Fluent Bit uses
 //! it.
 
+use crate::terminal::print_report;
 use crate::{settings, stdout};
 use anyhow::{Result, anyhow, bail};
 use clap::{Args, Subcommand};
@@ -79,7 +80,7 @@ impl Check {
             begun.map_err(|reason| failed("init", &reason, &mut instance))?;
             text += "it starts with these settings\n";
         }
-        stdout::print(&text)
+        print_report(&text)
     }
 }
 
@@ -99,6 +100,6 @@ impl Compile {
             bail!("there is no cache: {why}");
         }
         let took = start.elapsed().as_secs_f64();
-        stdout::print(&format!("{}: in the cache, after {took:.1} s\n", self.file.display()))
+        print_report(&format!("{}: in the cache, after {took:.1} s\n", self.file.display()))
     }
 }

@@ -1,6 +1,8 @@
 //! `flb-audit doctor`: finds settings that lose, alter or duplicate records.
 
 use crate::stdout::{print, shown};
+use crate::terminal::print_result;
+use crate::verdict::Level;
 use crate::{exit, whole};
 use anyhow::{Context, Result, bail};
 use clap::Args;
@@ -110,7 +112,16 @@ impl Doctor {
             written,
             findings: rows,
         };
-        print(&if self.json { serde_json::to_string_pretty(&report)? + "\n" } else { report.to_text()? })?;
+        if self.json {
+            print(&(serde_json::to_string_pretty(&report)? + "\n"))?;
+        } else {
+            let level = match worst {
+                Some(Severity::Error) => Level::Bad,
+                Some(Severity::Warning) => Level::Open,
+                Some(Severity::Note) | None => Level::Good,
+            };
+            print_result(&report.to_text()?, level)?;
+        }
         Ok(report.exit_code)
     }
 

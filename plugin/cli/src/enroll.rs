@@ -2,7 +2,7 @@
 
 use crate::durable;
 use crate::fleet::{self, EnrollmentKey};
-use crate::stdout::print;
+use crate::terminal::print_report;
 use crate::time;
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use clap::Args;
@@ -57,7 +57,7 @@ impl Enroll {
         if let Some(before) =
             before.as_ref().filter(|before| before.node == node && !is_half_over(before, now))
         {
-            return print(&shown(before));
+            return print_report(&shown(before));
         }
         let root = match &before {
             Some(before) => before.root,
@@ -74,7 +74,7 @@ impl Enroll {
             .map_err(|_| anyhow!("out of memory"))?;
         let bytes = enrolled.to_file().map_err(|_| anyhow!("out of memory"))?;
         durable::replace(&file, &bytes)?;
-        print(&shown(&enrolled))
+        print_report(&shown(&enrolled))
     }
 }
 
@@ -102,6 +102,13 @@ fn first_key(dir: &Path, chain: &ChainId) -> Result<PublicKey> {
     let file = fs::read(&path).with_context(|| format!("{shown}: cannot be read"))?;
     let (ring, _) = KeyRing::from_file(&file).with_context(|| format!("{shown}: not the keys of a chain"))?;
     if ring.chain() != *chain || ring.index() > 0 {
+        let enrollment = dir.join(enrollment::FILE_NAME);
+        ensure!(
+            !enrollment.exists(),
+            "{}: damaged, and the chain's first key is no longer in {shown} to enroll it again; restore the file from a \
+             backup",
+            enrollment.display()
+        );
         bail!("{shown}: the chain has sealed records without being enrolled, and cannot be any more");
     }
     let key = ring.public().context("no key")?;

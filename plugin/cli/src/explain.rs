@@ -4,6 +4,7 @@ mod mapping;
 mod record;
 
 use crate::stdout::{print, shown};
+use crate::terminal::print_report;
 use crate::{filter_module, whole};
 use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
@@ -61,7 +62,7 @@ impl Explain {
         if let Some(path) = &self.record {
             let (tag, text) = (self.tag.as_bytes(), record::read(path)?);
             let said = record::explain(policy, tag, &text)?;
-            return print(&(said + &mapping::of_record(policy, again.as_ref().ok(), tag, &text)?));
+            return print_report(&(said + &mapping::of_record(policy, again.as_ref().ok(), tag, &text)?));
         }
         let source = String::from_utf8_lossy(policy.source());
         // The digest covers the whole table with its text. Only compiling the text again
@@ -90,9 +91,9 @@ impl Explain {
         }
         report += &schemas_of(&policy);
         report += &again.as_ref().map(mapping::entries).unwrap_or_default();
-        report += "\ntext\n\n";
-        report += &source;
-        print(&report)
+        print_report(&report)?;
+        // A policy is printed as it is.
+        print(&format!("\ntext\n\n{source}"))
     }
 }
 

@@ -5,7 +5,7 @@ use crate::durable::directory_of;
 use crate::frames::{self, Identity, Unopened};
 use crate::input::{LINE_BYTES_MAX, check_is_file};
 use crate::prove::chain_id;
-use crate::stdout::print;
+use crate::terminal::{self, print_report};
 use crate::verify::path_of;
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
@@ -17,6 +17,7 @@ use flb_audit_ledger::frame::{self, Fault};
 use flb_audit_ledger::manifest::{self, FILE_NAME, Manifest, open_name};
 use flb_audit_ledger::statements::{ClosedFile, Statements};
 use flb_audit_ledger::tree::{self, Node};
+use indicatif::ProgressBar;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
@@ -104,33 +105,37 @@ impl Export {
             let file = File::create_new(made.path().join(name));
             Ok(BufWriter::new(file.with_context(|| format!("{output}/{name}: cannot be made"))?))
         };
-        let mut out = Out { records: create(RECORDS)?, proofs: create(PROOFS)?, count: 0 };
         let mut deleted = 0;
         let stated = stated(&text);
+        let mut files = Vec::new();
         for ClosedFile { manifest, is_deleted } in stated.iter().filter(|it| self.may_have(&it.manifest)) {
             if *is_deleted {
                 deleted += 1;
             } else {
-                self.copy(&path_of(&self.ledger, manifest), Some(manifest), identities, &mut out)?;
+                files.push((path_of(&self.ledger, manifest), Some(manifest)));
             }
         }
         let active = stated.last() + 1;
-        for active in [open_name(active), frame::open_name(active)] {
-            let active = self.ledger.join(active);
-            if active.is_file() {
-                self.copy(&active, None, identities, &mut out)?;
-            }
+        let active = [open_name(active), frame::open_name(active)].map(|name| self.ledger.join(name));
+        files.extend(active.into_iter().filter(|active| active.is_file()).map(|active| (active, None)));
+        let len = |path: &PathBuf| path.metadata().ok().map(|file| file.len());
+        let progress = terminal::progress(files.iter().map(|(path, _)| len(path)).sum());
+        let mut out = Out { records: create(RECORDS)?, proofs: create(PROOFS)?, count: 0, progress };
+        for (path, manifest) in files {
+            self.copy(&path, manifest, identities, &mut out)?;
         }
+        out.progress.finish_and_clear();
         let what = || format!("{output}: cannot be written");
         out.records.flush().and_then(|()| out.proofs.flush()).with_context(what)?;
         fs::write(made.path().join(FILE_NAME), &text).with_context(what)?;
         fs::rename(made.path(), &self.output).with_context(what)?;
-        let mut said = format!("{} records in {}\n", out.count, self.output.display());
+        let mut said = String::new();
         if deleted > 0 {
             said +=
                 &format!("{deleted} files that may have had more of them were deleted, as tombstones say\n");
         }
-        print(&said)
+        said += &format!("{} records in {}\n", out.count, self.output.display());
+        print_report(&said)
     }
 
     fn seconds(time: Option<SystemTime>, default: u64) -> u64 {
@@ -163,7 +168,7 @@ impl Export {
         check_is_file(path).with_context(|| format!("{name}: cannot be read"))?;
         let is_damaged = manifest.is_some_and(|manifest| manifest.damaged.is_some());
         let read = || -> io::Result<Vec<Vec<u8>>> {
-            let file = BufReader::new(File::open(path)?);
+            let file = BufReader::new(out.progress.wrap_read(File::open(path)?));
             let lines: Box<dyn BufRead> = match manifest {
                 Some(_) if !is_damaged => Box::new(BufReader::new(zstd::stream::read::Decoder::new(file)?)),
                 _ => Box::new(file),
@@ -173,7 +178,7 @@ impl Export {
         };
         let is_whole = manifest.is_some() && !is_damaged;
         let lines = if frames::is_frames(path) {
-            decrypt(path, identities, is_whole)
+            decrypt(path, identities, is_whole, &out.progress)
         } else {
             read().map_err(anyhow::Error::from)
         };
@@ -262,9 +267,14 @@ fn proven(manifest: &Manifest, lines: usize) -> usize {
 
 /// Returns the lines of an encrypted file. If the file may be damaged or incomplete, only
 /// the readable lines are returned.
-fn decrypt(path: &Path, identities: Option<&DecryptionKeys>, is_whole: bool) -> Result<Vec<Vec<u8>>> {
+fn decrypt(
+    path: &Path,
+    identities: Option<&DecryptionKeys>,
+    is_whole: bool,
+    progress: &ProgressBar,
+) -> Result<Vec<Vec<u8>>> {
     let identities = identities.context("it is encrypted, and no --identity was given")?;
-    let mut reader = frame::Reader::new(BufReader::new(File::open(path)?));
+    let mut reader = frame::Reader::new(BufReader::new(progress.wrap_read(File::open(path)?)));
     let (mut lines, mut body) = (Vec::new(), Vec::new());
     loop {
         body.clear();
@@ -291,6 +301,8 @@ struct Out {
     records: BufWriter<File>,
     proofs: BufWriter<File>,
     count: u64,
+    /// The bytes that were read of the ledger's files.
+    progress: ProgressBar,
 }
 
 /// Computes the tree over some lines, from the leaves up. A node without a neighbour

@@ -4,6 +4,7 @@
 use crate::exit;
 use crate::input::{self, At, Inputs, Record, Seen, Source};
 use crate::stdout::{print, shown};
+use crate::terminal::print_report;
 use anyhow::{Result, anyhow};
 use clap::Args;
 use flb_audit_core::Tape;
@@ -65,7 +66,12 @@ struct Counts {
 impl FormatsCommand {
     pub(crate) fn run(self) -> Result<u8> {
         if self.files.is_empty() {
-            return print(&if self.json { catalogue_as_json()? } else { catalogue() }).map(|()| exit::KNOWN);
+            if self.json {
+                print(&catalogue_as_json()?)?
+            } else {
+                print_report(&catalogue())?
+            }
+            return Ok(exit::KNOWN);
         }
         let table = flb_audit_policy::compile_formats().map_err(|problem| anyhow!("{problem}"))?;
         let policy = Policy::check(&table).map_err(|what| anyhow!(what))?;
@@ -83,12 +89,11 @@ impl FormatsCommand {
             Ok(())
         })?;
         report.exit_code = if report.formats.is_empty() { exit::NONE_KNOWN } else { exit::KNOWN };
-        let said = if self.json {
-            serde_json::to_string_pretty(&report)? + "\n"
+        if self.json {
+            print(&(serde_json::to_string_pretty(&report)? + "\n"))?;
         } else {
-            report.to_text(&sources)?
-        };
-        print(&said)?;
+            print_report(&report.to_text(&sources)?)?;
+        }
         Ok(report.exit_code)
     }
 }

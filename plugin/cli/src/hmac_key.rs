@@ -1,7 +1,7 @@
 //! `flb-audit hmac-key`: makes a key for HMACs, so that equal values get equal tokens.
 
 use crate::durable::{create_new, make_directory};
-use crate::stdout::print;
+use crate::terminal::print_report;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use flb_audit_core::redact::{HmacKey, KEY_FILE_NAME};
@@ -40,6 +40,6 @@ impl HmacKeyCommand {
             file => file.with_context(|| format!("{}: cannot be made", path.display()))?,
         };
         file.write_all(&text).and_then(|()| file.sync_all()).with_context(|| path.display().to_string())?;
-        print(&format!("key {} in {}\n", self.id, path.display()))
+        print_report(&format!("key {} in {}\n", self.id, path.display()))
     }
 }

@@ -3,7 +3,7 @@
 use crate::durable::{self, create_new, sync_directory};
 use crate::enroll::Enroll;
 use crate::roster::{Entry, Roster};
-use crate::stdout::print;
+use crate::terminal::print_report;
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use clap::{Args, ValueEnum};
 use flb_audit_core::chain::ChainId;
@@ -129,7 +129,7 @@ impl Init {
                 }
             }
         }
-        print(&said).with_context(|| {
+        print_report(&said).with_context(|| {
             format!("{dir} holds a chain now; if its public key is kept nowhere, set up another directory")
         })?;
         added?;

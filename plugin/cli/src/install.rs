@@ -1,7 +1,7 @@
 //! `flb-audit install`: copies the shipped files to another directory, for example in an
 //! init container of Kubernetes.
 
-use crate::stdout::print;
+use crate::terminal::print_report;
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use std::fs;
@@ -48,7 +48,7 @@ impl Install {
             "{}: none of the shipped files is there; --from names another directory",
             from.display()
         );
-        print(&said)
+        print_report(&said)
     }
 }
 

@@ -53,7 +53,7 @@ use std::path::PathBuf;
 
 /// Set up and verify logs that Fluent Bit seals with filter_audit.wasm
 #[derive(Parser)]
-#[command(version, max_term_width = 100)]
+#[command(version)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -106,9 +106,11 @@ fn run_command(arguments: impl IntoIterator<Item = OsString>) -> Result<u8> {
         Ok(arguments) => arguments.command,
         // The help and the version are errors, too.
         Err(said) => {
-            let printed = said.print();
-            if !said.use_stderr() {
-                stdout::reader_is_there(printed)?;
+            if said.use_stderr() {
+                // If printing fails, the exit code still shows that there was an error.
+                let _ = said.print();
+            } else {
+                terminal::print_report(&said.render().to_string())?;
             }
             return u8::try_from(said.exit_code()).context("no such exit code");
         }
@@ -151,5 +153,5 @@ fn filter_module(named: Option<PathBuf>) -> Result<PathBuf> {
 
 /// Prints an error. If printing fails, the exit code still shows that there was one.
 fn complain(what: impl Display) {
-    let _ = writeln!(std::io::stderr(), "flb-audit: {what}");
+    let _ = std::io::stderr().write_all(terminal::wrapped_error(&format!("flb-audit: {what}")).as_bytes());
 }

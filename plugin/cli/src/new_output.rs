@@ -1,7 +1,7 @@
 //! `flb-audit new-output`: creates a directory with a new output, which can be built
 //! anywhere.
 
-use crate::stdout;
+use crate::terminal::print_report;
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, ValueEnum};
 use std::fs;
@@ -99,7 +99,7 @@ impl NewOutput {
             write(&root.join(path), text)?;
         }
         let (root, file) = (root.display(), name.replace('-', "_"));
-        stdout::print(&format!(
+        print_report(&format!(
             "{root}: made\n\n  cd {root} && cargo build --release\n\nmakes target/wasm32-wasip2/release/{file}.wasm. \
              To try it without Fluent Bit:\n\n  flb-audit replay --output target/wasm32-wasip2/release/{file}.wasm \
              {} STREAM\n",

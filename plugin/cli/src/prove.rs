@@ -9,6 +9,7 @@ use crate::input::{self, Seen};
 use crate::report::{Envelope, Findings};
 use crate::roster::Roster;
 use crate::stdout::print;
+use crate::terminal::{self, PROVEN};
 use crate::verdict::Verdict;
 use crate::verify::Verifier;
 use anyhow::{Context, Result, bail};
@@ -85,7 +86,7 @@ impl Prove {
         let mut found: Option<(String, Sealed, Option<Box<Checkpoint>>)> = None;
         let mut other_run = None;
         let mut next_of: HashMap<Hash, Next> = HashMap::new();
-        input::read_in_order(self.files, |text| {
+        input::read_in_order(self.files, terminal::progress, |text| {
             let sealed = match checker.check(text) {
                 Ok(Checked::Sealed(sealed)) if sealed.chain == self.chain => sealed,
                 Ok(Checked::Unsealed) | Err(_) => return Seen::Other(()),
@@ -212,12 +213,12 @@ impl Proven {
     /// Returns the report in one line. No anchor is involved, so the word `intact` would
     /// claim too much.
     pub(crate) fn shown(&self) -> String {
-        let name = if self.verdict() == Verdict::Intact { "proven" } else { self.verdict().name() };
-        format!("{name}: {}", self.0.verified.what)
+        let name = if self.verdict() == Verdict::Intact { PROVEN } else { self.verdict().name() };
+        format!("{name}: {}\n", self.0.verified.what)
     }
 
     pub(crate) fn to_json(&self) -> Result<String> {
-        Ok(serde_json::to_string_pretty(&self.0)?)
+        Ok(serde_json::to_string_pretty(&self.0)? + "\n")
     }
 }
 

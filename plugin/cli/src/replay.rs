@@ -7,6 +7,7 @@ mod script;
 
 use crate::filter_module;
 use crate::stdout::Stdout;
+use crate::terminal;
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use flb_audit_host::filter::{Filter, Generation, Limits};
@@ -61,7 +62,8 @@ impl Replay {
             Box::new(io::stdin().lock())
         } else {
             let file = File::open(stream).with_context(|| format!("{name}"))?;
-            Box::new(BufReader::new(file))
+            let bytes = file.metadata().ok().map(|file| file.len());
+            Box::new(BufReader::new(terminal::progress_beside_output(bytes).wrap_read(file)))
         };
         let filter = Filter::from_file(&filter)?;
         let limits = Limits { directory: self.state, ..Limits::default() };

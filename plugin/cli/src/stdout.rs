@@ -60,7 +60,7 @@ pub(crate) fn shown(text: &str) -> String {
 }
 
 /// Distinguishes a reader that is gone, which gives false, from a failure to print.
-pub(crate) fn reader_is_there(printed: io::Result<()>) -> Result<bool> {
+fn reader_is_there(printed: io::Result<()>) -> Result<bool> {
     match printed {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
         printed => printed.map(|()| true).context("standard output: cannot be written"),

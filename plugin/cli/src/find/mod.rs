@@ -10,7 +10,8 @@ use crate::complain;
 use crate::exit;
 use crate::ignored::IgnoredKeys;
 use crate::input::{self, At, Record, Seen, Source, Unread};
-use crate::stdout::{print, shown};
+use crate::stdout::shown;
+use crate::terminal::print_report;
 use anyhow::{Context, Result, anyhow, ensure};
 use clap::Args;
 use flb_audit_core::redact::HmacKey;
@@ -100,7 +101,7 @@ impl Find {
         for (source, (number, reason)) in &unread {
             complain(format_args!("{}:{number}: {reason}", sources[*source].name()));
         }
-        print(&report(&hits, &sources))?;
+        print_report(&report(&hits, &sources))?;
         Ok(match () {
             () if !is_read_to_end => exit::FAILED,
             () if !hits.is_empty() => exit::FOUND,

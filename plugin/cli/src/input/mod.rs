@@ -33,12 +33,13 @@ pub(crate) use record::{At, LINE_BYTES_MAX, Record, Unread};
 pub(crate) use source::{Source, Version, check_is_file, has_date, open, without_secrets};
 pub(crate) use stored::Stored;
 
+use crate::terminal;
 use anyhow::{Result, bail};
 use batch::{NobodyReads, Part, check_elements};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use envelope::{Item, Opener};
 use flb_audit_ledger::DecryptionKeys;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::ProgressBar;
 use parts::Parts;
 use reader::read_all;
 use std::path::PathBuf;
@@ -110,7 +111,7 @@ where
     T: Send,
 {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let progress = &progress(sources);
+    let progress = &terminal::progress(bytes_of(sources));
     let next = &AtomicUsize::new(0);
     // Files are read faster than they are checked, so one reader is enough. Objects make
     // a reader wait.
@@ -141,13 +142,19 @@ where
 }
 
 /// Passes every text of some logs to `see`, in order. `see` returns whether the text is a
-/// record. If it is not, the records found in it are passed on.
-pub(crate) fn read_in_order(files: Vec<PathBuf>, mut see: impl FnMut(&[u8]) -> Seen<()>) -> Result<()> {
+/// record. If it is not, the records found in it are passed on. `progress` makes the bar for
+/// the number of bytes.
+pub(crate) fn read_in_order(
+    files: Vec<PathBuf>,
+    progress: fn(Option<u64>) -> ProgressBar,
+    mut see: impl FnMut(&[u8]) -> Seen<()>,
+) -> Result<()> {
     let sources = &Source::all(files)?;
+    let progress = &progress(bytes_of(sources));
     let (batches, batches_to_see) = bounded::<Part>(BATCHES_WAITING_MAX);
     let mut opener = Opener::default();
     std::thread::scope(|scope| {
-        scope.spawn(move || read_all(sources, &AtomicUsize::new(0), &ProgressBar::hidden(), &batches));
+        scope.spawn(move || read_all(sources, &AtomicUsize::new(0), progress, &batches));
         for part in batches_to_see {
             let batch = match part {
                 Ok(mut batch) => {
@@ -292,11 +299,7 @@ impl<W: FnMut(At, Result<Record<'_>, Unread>) -> Seen<T>, T> Work<W, T> {
     }
 }
 
-/// Returns a progress bar, which only shows on a terminal.
-fn progress(sources: &[Source]) -> ProgressBar {
-    let bytes = sources.iter().map(Source::len).sum::<Option<u64>>();
-    let bar = ProgressBar::with_draw_target(bytes, ProgressDrawTarget::stderr());
-    let style = "{wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta}";
-    bar.set_style(ProgressStyle::with_template(style).unwrap_or_else(|_| ProgressStyle::default_bar()));
-    bar
+/// Returns the stored length of all sources, if it is known.
+fn bytes_of(sources: &[Source]) -> Option<u64> {
+    sources.iter().map(Source::len).sum()
 }

@@ -7,6 +7,7 @@ use flb_audit_ledger::DecryptionKeys;
 use flb_audit_ledger::frame::{Fault, Reader};
 use flb_audit_ledger::manifest::{self, Manifest};
 use flb_audit_ledger::tree::{self, Tree};
+use indicatif::{ProgressBar, ProgressBarIter};
 use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::io::{self, BufReader, Read};
@@ -20,8 +21,9 @@ pub(super) fn is_as_stated(
     path: &Path,
     manifest: &Manifest,
     identities: Option<&DecryptionKeys>,
+    progress: &ProgressBar,
 ) -> io::Result<bool> {
-    let sha256 = Hashed::open(path)?.into_hex()?;
+    let sha256 = Hashed::open(path, progress)?.into_hex()?;
     // The tree by the frames' headers, and the tree by the records as long as they can be
     // read.
     let (mut tree, mut of_records) = (Tree::default(), identities.map(|_| Tree::default()));
@@ -72,13 +74,13 @@ pub(super) fn is_as_stated(
 
 /// A file whose bytes are hashed while they are read.
 pub(super) struct Hashed {
-    file: File,
+    file: ProgressBarIter<File>,
     hash: Sha256,
 }
 
 impl Hashed {
-    pub(super) fn open(path: &Path) -> io::Result<Hashed> {
-        Ok(Hashed { file: File::open(path)?, hash: Sha256::new() })
+    pub(super) fn open(path: &Path, progress: &ProgressBar) -> io::Result<Hashed> {
+        Ok(Hashed { file: progress.wrap_read(File::open(path)?), hash: Sha256::new() })
     }
 
     /// Reads the rest of the file, and returns the hash of all of it in hexadecimal.

@@ -14,12 +14,14 @@ use crate::lines::lines;
 use crate::report::{Envelope, Findings};
 use crate::roster::Roster;
 use crate::stdout;
+use crate::terminal::{self, PROVEN};
 use anyhow::{Context, Result};
 use flb_audit_core::chain::{ChainId, Life, Place, Position};
 use flb_audit_core::hash::Hash;
 use flb_audit_core::verify::{Checked, Checker, Sealed};
 use flb_audit_ledger::manifest::{self, FILE_NAME};
 use flb_audit_ledger::statements::{ClosedFile, Statements};
+use indicatif::ProgressBar;
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
@@ -60,6 +62,7 @@ struct Counts {
 /// The state while an export is read.
 struct Reading<'a> {
     directory: &'a Path,
+    progress: ProgressBar,
     roster: Option<&'a Roster>,
     findings: Findings,
     stated: Statements,
@@ -81,8 +84,11 @@ struct Reading<'a> {
 impl Exported {
     /// Checks an export's directory.
     pub(super) fn check(directory: &Path, roster: Option<&Roster>) -> Result<Exported> {
+        let len = |name: &str| directory.join(name).metadata().ok().map(|file| file.len());
+        let bytes = [FILE_NAME, RECORDS, PROOFS].into_iter().map(len).sum();
         let mut reading = Reading {
             directory,
+            progress: terminal::progress(bytes),
             roster,
             findings: Findings::default(),
             stated: Statements::default(),
@@ -97,6 +103,7 @@ impl Exported {
         };
         reading.read_manifests()?;
         reading.read_records()?;
+        reading.progress.finish_and_clear();
         reading.find_missing();
         Ok(reading.finish())
     }
@@ -116,7 +123,7 @@ impl Exported {
 impl fmt::Display for Exported {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.write_findings(f)?;
-        let name = if self.verdict() == Verdict::Intact { "proven" } else { self.verdict().name() };
+        let name = if self.verdict() == Verdict::Intact { PROVEN } else { self.verdict().name() };
         let Counts { records, proven, manifests, unproven, missing, ledger } = &self.0.verified;
         let ledger = ledger.as_deref().map_or_else(|| "somebody".into(), stdout::shown);
         writeln!(
@@ -139,7 +146,7 @@ impl Reading<'_> {
     fn lines(&self, name: &str) -> Result<impl Iterator<Item = io::Result<Vec<u8>>> + use<>> {
         let path = self.path(name);
         let file = File::open(&path).with_context(|| format!("{}: cannot be read", path.display()))?;
-        Ok(lines(BufReader::new(file)))
+        Ok(lines(BufReader::new(self.progress.wrap_read(file))))
     }
 
     fn read_manifests(&mut self) -> Result<()> {

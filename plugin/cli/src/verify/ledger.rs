@@ -7,12 +7,14 @@ use super::{Verdict, Verifier};
 use crate::lines::{lines, read_line};
 use crate::report::Findings;
 use crate::roster::Roster;
+use crate::terminal;
 use anyhow::{Context, Result};
 use flb_audit_core::verify::{Checked, Checker};
 use flb_audit_ledger::manifest::{self, DamageKind, Manifest, closed_name, open_name};
 use flb_audit_ledger::statements::{ClosedFile, Statements};
 use flb_audit_ledger::tree::{self, Tree};
 use flb_audit_ledger::{DecryptionKeys, frame};
+use indicatif::ProgressBar;
 use std::fs::{self, File};
 use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -130,14 +132,16 @@ impl Ledgers {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let next = AtomicUsize::new(0);
         let closed: Vec<&(PathBuf, Manifest)> = self.0.iter().flat_map(|ledger| &ledger.closed).collect();
+        let len = |(path, _): &&(PathBuf, Manifest)| path.metadata().ok().map(|file| file.len());
+        let progress = &terminal::progress(closed.iter().map(len).sum());
         let check = || {
             let mut found = Vec::new();
             while let Some((path, manifest)) = closed.get(next.fetch_add(1, Ordering::Relaxed)) {
                 let name = path.display();
                 let is_as_stated = if manifest.is_encrypted() {
-                    closed_file::is_as_stated(path, manifest, identities)
+                    closed_file::is_as_stated(path, manifest, identities, progress)
                 } else {
-                    is_as_stated(path, manifest)
+                    is_as_stated(path, manifest, progress)
                 };
                 match is_as_stated {
                     Ok(true) => {}
@@ -158,6 +162,7 @@ impl Ledgers {
             });
             joined.flatten().collect()
         });
+        progress.finish_and_clear();
         let before = self.0.iter_mut().flat_map(|ledger| std::mem::take(&mut ledger.findings));
         for (verdict, what) in before.chain(found) {
             findings.add(verdict, None, None, what);
@@ -267,8 +272,8 @@ fn is_open(directory: &Path, number: u64) -> bool {
 }
 
 /// Checks that a file has the hash, the records and the root of its manifest.
-fn is_as_stated(path: &Path, manifest: &Manifest) -> io::Result<bool> {
-    let mut stored = Hashed::open(path)?;
+fn is_as_stated(path: &Path, manifest: &Manifest, progress: &ProgressBar) -> io::Result<bool> {
+    let mut stored = Hashed::open(path, progress)?;
     let decoded: Box<dyn Read + '_> = match manifest.damaged {
         None => Box::new(zstd::stream::read::Decoder::new(&mut stored)?),
         Some(_) => Box::new(&mut stored),

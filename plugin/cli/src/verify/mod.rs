@@ -66,6 +66,7 @@ use crate::prove::Proven;
 use crate::report::Findings;
 use crate::roster::Roster;
 use crate::stdout::print;
+use crate::terminal::print_report;
 use crate::time;
 use anyhow::{Result, bail, ensure};
 use chains::Chains;
@@ -178,14 +179,20 @@ impl Verify {
         let roster = roster.as_ref();
         if let Some(path) = &self.proof {
             let proven = Proven::check(path, roster, self.ignored.all())?;
-            let said = if self.json { proven.to_json()? } else { proven.shown() };
-            print(&(said + "\n"))?;
+            if self.json {
+                print(&proven.to_json()?)?
+            } else {
+                print_report(&proven.shown())?
+            }
             return Ok(proven.verdict());
         }
         if let Some(directory) = &self.export {
             let exported = Exported::check(directory, roster)?;
-            let said = if self.json { exported.to_json()? } else { exported.to_string() };
-            print(&said)?;
+            if self.json {
+                print(&exported.to_json()?)?
+            } else {
+                print_report(&exported.to_string())?
+            }
             return Ok(exported.verdict());
         }
         let (is_json, metrics, html) = (self.json, self.metrics.clone(), self.html.clone());
