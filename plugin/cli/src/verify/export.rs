@@ -59,6 +59,9 @@ struct Counts {
     ledger: Option<String>,
 }
 
+/// The head before each record of a life, and its own head, by the record's number.
+type Heads = BTreeMap<u64, (Hash, Hash)>;
+
 /// The state while an export is read.
 struct Reading<'a> {
     directory: &'a Path,
@@ -69,8 +72,7 @@ struct Reading<'a> {
     deleted: Spans,
     /// The places of the manifests, which are records, too.
     places: HashSet<(Life, u64)>,
-    /// The head before each record and its own head, by number.
-    lives: BTreeMap<ChainId, BTreeMap<Life, BTreeMap<u64, (Hash, Hash)>>>,
+    lives: BTreeMap<ChainId, BTreeMap<Life, Heads>>,
     /// For each life whose first record is here: the record from which the life
     /// continues.
     links: HashMap<Life, Place>,
