@@ -103,10 +103,10 @@ fn init(dir: &Path) -> Result<()> {
     key.write(&path)?;
     durable::replace(&public, (serde_json::to_string_pretty(&fleet)? + "\n").as_bytes())?;
     print(&format!(
-        "the fleet's key in {}: keep it where no node reads it\nits public part, {}, in {}: verify --fleet\n",
+        "the fleet's key in {}: keep it where no node reads it\nits public part in {}, for verify --fleet:\n{}\n",
         path.display(),
-        fleet.fleet,
-        public.display()
+        public.display(),
+        fleet.fleet
     ))
 }
 

@@ -7,7 +7,7 @@ use std::fs;
 use std::process::{Output, Stdio};
 
 /// Every command that prints, with its exit code. NEW stands for an empty directory.
-pub(super) const PRINTING: [(&[&str], i32); 38] = [
+pub(super) const PRINTING: [(&[&str], i32); 40] = [
     (&["--help"], 0),
     (&["--version"], 0),
     (&["build", "--help"], 0),
@@ -34,7 +34,9 @@ pub(super) const PRINTING: [(&[&str], i32); 38] = [
     (&["init", "NEW", "--node", "n", "--roster", "NEW/roster.json"], 0),
     (&["init", "NEW", "--node", "n", "--enroll", "fleet/fleet.key"], 0),
     (&["install", "NEW"], 0),
-    (&["new-output", "NEW/output"], 0),
+    (&["merge", "log.part"], 4),
+    (&["merge", "--json", "log.part"], 4),
+    (&["new-output", "--dir", "NEW", "output"], 0),
     (&["prove", "--chain", "CHAIN", "--seg", "1", "--seq", "0", "log.ndjson"], 0),
     (&["replay", "--filter", "filter_audit.wasm", "calls.ndjson"], 0),
     (&["restore", "--unsigned", "log.ndjson"], 4),
@@ -70,6 +72,7 @@ pub(super) fn place_of_everything() -> (Place, String) {
     place.ok(&["hmac-key", "state", "--id", "k1"]);
     let log = place.ok(&["replay", "--filter", "filter_audit.wasm", "--state", "state", "calls.ndjson"]);
     place.write("log.ndjson", &log);
+    place.ok(&["verify", "--part", "log.part", "log.ndjson"]);
     fs::create_dir(place.path("ledger")).expect("a directory");
     place.write("ledger/manifests.ndjson", "");
     place.write("ledger/00000001.ndjson", &log);
