@@ -22,8 +22,10 @@ const USAGE: &str = "usage: cargo xtask COMMAND
              build them twice, in two clones of the last commit, and compare
   aot        compile the filter in dist/ ahead of time: WAMRC=path[:path…]
   bench      measure; with a fluent-bit, that too
-  e2e        run the end-to-end suite against a real fluent-bit:
-             FLUENT_BIT=path[:path…], or the one on PATH or in /opt/fluent-bit/bin
+  e2e [TEXT…]
+             run the end-to-end cases whose names contain a TEXT, or all, against a real
+             fluent-bit: FLUENT_BIT=path[:path…], or the one on PATH or in
+             /opt/fluent-bit/bin
   schema-suite
              run the JSON Schema Test Suite and print the count of each file
   book       make the site in target/book/html, with mdbook from PATH
@@ -54,9 +56,10 @@ fn main() -> Result<()> {
             "--",
             "--nocapture",
         ]),
-        [program @ ("bench" | "e2e" | "redaction")] => {
+        [program @ ("bench" | "e2e" | "redaction"), ref arguments @ ..] => {
             build::dist()?;
-            run::cargo(&["run", "--release", "--quiet", "--package", "host-programs", "--bin", program])
+            let run = ["run", "--release", "--quiet", "--package", "host-programs", "--bin", program, "--"];
+            run::cargo(&[&run[..], arguments].concat())
         }
         ["help" | "--help" | "-h"] => {
             println!("{USAGE}");
