@@ -141,21 +141,11 @@ impl Check {
             report.add(at, found, &sources);
             Ok(())
         })?;
-        report.exit_code = match () {
-            () if report.invalid > 0 => exit::INVALID,
-            () if report.not_checked > 0 => exit::NOT_CHECKED,
-            () if report.valid == 0 => exit::NOTHING_CHECKED,
-            () => exit::ALL_VALID,
-        };
+        report.end();
         if self.json {
             print(&(serde_json::to_string_pretty(&report)? + "\n"))?;
         } else {
-            let level = match report.exit_code {
-                exit::ALL_VALID => Level::Good,
-                exit::INVALID => Level::Bad,
-                _ => Level::Open,
-            };
-            print_result(&report.to_text()?, level)?;
+            print_result(&report.to_text()?, report.level())?;
         }
         Ok(report.exit_code)
     }
@@ -295,6 +285,24 @@ impl Report {
                 self.not_checked += 1;
                 keep(&mut self.not_checked_first, example(why));
             }
+        }
+    }
+
+    /// Sets the exit code after all records were added.
+    fn end(&mut self) {
+        self.exit_code = match () {
+            () if self.invalid > 0 => exit::INVALID,
+            () if self.not_checked > 0 => exit::NOT_CHECKED,
+            () if self.valid == 0 => exit::NOTHING_CHECKED,
+            () => exit::ALL_VALID,
+        };
+    }
+
+    fn level(&self) -> Level {
+        match self.exit_code {
+            exit::ALL_VALID => Level::Good,
+            exit::INVALID => Level::Bad,
+            _ => Level::Open,
         }
     }
 

@@ -1,5 +1,5 @@
 //! The terminal: reports that fit into it, colours, and the progress of long commands.
-//! Where there is no terminal, reports are plain lines, and no progress is shown.
+//! Without a terminal, reports are plain lines, and no progress is shown.
 
 use crate::stdout::print;
 use crate::verdict::{Level, Verdict};

@@ -6,9 +6,9 @@
 
 use super::{Conclusion, Example, Report, keep, violations};
 use crate::dry_run::DryRun;
-use crate::exit;
 use crate::input::{self, At, Record, Seen, Source};
 use crate::stdout::{print, shown};
+use crate::terminal::print_result;
 use anyhow::{Context, Result, anyhow};
 use flb_audit_core::Tape;
 use flb_audit_core::policy::Policy;
@@ -91,15 +91,12 @@ pub(super) fn check(
         events.add(at, found, sources);
         Ok(())
     })?;
-    let report = &mut events.report;
-    report.exit_code = match () {
-        () if report.invalid > 0 => exit::INVALID,
-        () if report.not_checked > 0 => exit::NOT_CHECKED,
-        () if report.valid == 0 => exit::NOTHING_CHECKED,
-        () => exit::ALL_VALID,
-    };
-    let said = if json { serde_json::to_string_pretty(&events)? + "\n" } else { events.to_text()? };
-    print(&said)?;
+    events.report.end();
+    if json {
+        print(&(serde_json::to_string_pretty(&events)? + "\n"))?;
+    } else {
+        print_result(&events.to_text()?, events.report.level())?;
+    }
     Ok(events.report.exit_code)
 }
 

@@ -31,7 +31,7 @@ enum Origin {
     Object(Object),
 }
 
-/// What tells one version of a file or an object from another.
+/// The properties that tell one version of a file or an object from another.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Version {
     pub(crate) bytes: u64,

@@ -276,7 +276,8 @@ impl Verify {
         let (mut kept, mut once): (Vec<_>, Vec<_>) =
             new.into_iter().partition(|(source, _)| source.version().is_some());
         let (number, path) = state.next_part();
-        // What could not be read to its end is judged today, and read again the next time.
+        // An object that could not be read to its end is judged today, and read again the
+        // next time.
         while !kept.is_empty() {
             let (sources, arguments): (Vec<Source>, Vec<String>) = kept.into_iter().unzip();
             let broken = self.read_part(&path, &sources)?;

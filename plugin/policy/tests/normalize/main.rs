@@ -378,7 +378,7 @@ fn an_attribute_has_a_value_of_its_type() {
     let event = taken_apart(&table, record).0;
     let expected = r#"{"activity_id":0,"actor":{"process":{"pid":31},"user":{"domain":"2.5"}},"category_uid":3,"class_uid":3002,"device":{"org":{"name":"1"}},"is_mfa":true,"metadata":{"labels":["a","b"],"version":"1.9.0"},"service":{"labels":["2.5","false"]},"severity_id":1,"status_code":"-1.5","status_detail":"7","time":1795161600123,"type_uid":300200,"user":{"groups":[{"name":"1"},{"name":"x"}],"name":"7","type_id":1},"unmapped":{"ok":true}}"#;
     assert_eq!(event.to_string(), expected);
-    // What has another type stays in the rest.
+    // A value of another type stays in the rest.
     let record =
         r#"{"who":{"a":1},"code":[1],"type":1.5,"pid":"x","mfa":"yes","labels":[1,"b"],"groups":[]}"#;
     let event = taken_apart(&table, record).0;
