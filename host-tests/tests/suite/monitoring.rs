@@ -178,6 +178,36 @@ fn the_dashboard_names_every_verdict() {
     assert!(missing.is_empty(), "{missing:?}");
 }
 
+/// The alert names the node, and not only a chain that nobody knows.
+#[test]
+fn silent_nodes_have_their_names() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let log = Log::of("sshd");
+    fs::write(dir.path().join("log.ndjson"), log.text()).expect("written");
+    let mut roster: Value = serde_json::from_str(&log.roster()).expect("JSON");
+    let mut absent = roster[0].clone();
+    absent["node"] = json!("absent");
+    absent["chain"] = json!("AAAAAAAAAAAA");
+    roster.as_array_mut().expect("a roster").push(absent);
+    fs::write(dir.path().join("roster.json"), roster.to_string()).expect("written");
+    fs::write(dir.path().join("nodes"), "the chain\nabsent\nnever seen\n").expect("written");
+    let mut verify = flb_audit();
+    verify.current_dir(dir.path()).args([
+        "verify",
+        "log.ndjson",
+        "--roster",
+        "roster.json",
+        "--expect",
+        "nodes",
+    ]);
+    verify.args(["--metrics", "metrics.prom"]).output().expect("dist/flb-audit");
+    let found = fs::read_to_string(dir.path().join("metrics.prom")).expect("metrics");
+    for labels in ["node=\"absent\",chain=\"AAAAAAAAAAAA\"", "node=\"never seen\",chain=\"\""] {
+        let sample = format!("flb_audit_chain_findings{{{labels},verdict=\"silent\"}}");
+        assert_eq!(value(&found, &sample), Some(1.0), "{sample}: {found}");
+    }
+}
+
 #[test]
 fn the_operators_rules_are_the_rules() {
     let read =

@@ -22,6 +22,8 @@ const SHOWN_MAX: usize = 10;
 pub(crate) struct Finding {
     pub(crate) verdict: Verdict,
     pub(crate) chain: Option<ChainId>,
+    /// The node that it is about, if that is not the chain's.
+    pub(crate) node: Option<String>,
     pub(crate) position: Option<Position>,
     /// The name of the source, and the number of the text in it.
     pub(crate) at: Option<(Arc<str>, u64)>,
@@ -66,7 +68,19 @@ impl Findings {
         what: impl Into<String>,
     ) {
         let at = self.named(at);
-        self.push(Finding { verdict, chain, position: None, at, what: what.into() });
+        self.push(Finding { verdict, chain, node: None, position: None, at, what: what.into() });
+    }
+
+    /// Adds a finding about a node.
+    pub(crate) fn add_of_node(
+        &mut self,
+        verdict: Verdict,
+        chain: Option<ChainId>,
+        node: &str,
+        what: impl Into<String>,
+    ) {
+        let node = Some(node.to_owned());
+        self.push(Finding { verdict, chain, node, position: None, at: None, what: what.into() });
     }
 
     /// Adds a finding at a place of a chain.
@@ -79,7 +93,7 @@ impl Findings {
         what: impl Into<String>,
     ) {
         let (chain, position, at) = (Some(chain), Some(position), self.named(at));
-        self.push(Finding { verdict, chain, position, at, what: what.into() });
+        self.push(Finding { verdict, chain, node: None, position, at, what: what.into() });
     }
 
     fn named(&self, at: Option<At>) -> Option<(Arc<str>, u64)> {
@@ -166,6 +180,9 @@ pub(crate) struct Named {
     pub(crate) verdict: Verdict,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) chain: Option<String>,
+    /// The node that it is about, if one is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) node: Option<String>,
     /// The place in the chain that the finding is about.
     #[serde(skip)]
     pub(crate) position: Option<Position>,
@@ -185,6 +202,7 @@ impl<T> Envelope<T> {
         let name = |finding: Finding| Named {
             verdict: finding.verdict,
             chain: finding.chain.map(|id| id.to_string()),
+            node: finding.node,
             position: finding.position,
             number: finding.at.as_ref().map(|(_, number)| *number),
             source: finding.at.map(|(source, _)| source.to_string()),
@@ -196,6 +214,14 @@ impl<T> Envelope<T> {
         first.sort_by_key(|finding| Reverse(finding.verdict));
         let findings = first.into_iter().map(name).collect();
         Envelope { verdict, exit_code: verdict.code(), verified, counts, counts_of_chains, findings }
+    }
+
+    /// Adds the names of nodes to findings on chains.
+    pub(crate) fn name_nodes<'a>(&mut self, node_of: impl Fn(&str) -> Option<&'a str>) {
+        for finding in &mut self.findings {
+            let node = || finding.chain.as_deref().and_then(&node_of).map(str::to_owned);
+            finding.node = finding.node.take().or_else(node);
+        }
     }
 
     /// Returns the number of findings of a kind.
@@ -228,13 +254,16 @@ impl<T> Envelope<T> {
         for (verdict, count) in self.counts.iter().rev() {
             let name = verdict.name().to_uppercase();
             let of_kind = self.findings.iter().filter(|finding| finding.verdict == *verdict);
-            for Named { chain, source, number, what, .. } in of_kind.take(SHOWN_MAX) {
+            for Named { chain, node, source, number, what, .. } in of_kind.take(SHOWN_MAX) {
                 write!(out, "{name}: ")?;
                 if let (Some(source), Some(number)) = (source, number) {
                     write!(out, "{source}:{number}: ")?;
                 }
                 if let Some(chain) = chain {
-                    write!(out, "chain {chain}: ")?;
+                    match node {
+                        Some(node) => write!(out, "chain {chain} of {}: ", shown(node))?,
+                        None => write!(out, "chain {chain}: ")?,
+                    }
                 }
                 writeln!(out, "{}", shown(what))?;
             }

@@ -101,7 +101,7 @@ const TABLE: [Row; 17] = [
         verdict: Verdict::Silent,
         code: 14,
         name: "silent",
-        meaning: "A known or expected node sent nothing between `--since` and `--until`.",
+        meaning: "A known or expected node sent nothing, or nothing of the time that was asked about.",
         remedy: "Find out whether the node was down, or where its records went.",
     },
     Row {

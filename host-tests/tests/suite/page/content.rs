@@ -32,7 +32,8 @@ fn a_page_says_what_is_wrong_and_what_it_was_computed_from() {
     for expected in [
         "Faults found",
         "The log was changed after it was sealed: at one place a record is not what was sealed.",
-        "tampered",
+        "tampered : 1 finding, of the chain",
+        "gap : 3 findings, of the chain",
         "exit code 20",
         "verify log.ndjson --html report.html --roster roster.json",
         "Compare with another copy of the log",
@@ -42,7 +43,8 @@ fn a_page_says_what_is_wrong_and_what_it_was_computed_from() {
         "the chain",
         "seal format 1",
         // The other node in the roster has no records here.
-        "Of 1 system of the roster nothing is here.",
+        "Nothing is here of 1 system.",
+        "no finding: nobody asked which systems have to be here",
         &hash(text.as_bytes()),
         &hash(log.roster().as_bytes()),
     ] {
@@ -57,6 +59,34 @@ fn a_page_says_what_is_wrong_and_what_it_was_computed_from() {
         };
         // One more is in the legend.
         assert!(page.elements.iter().filter(|(_, attributes)| of_mark(attributes)).count() > 1, "{mark}");
+    }
+}
+
+/// The list of expected nodes names some that nobody knows, and lacks one that is here.
+#[test]
+fn a_page_lists_the_nodes_that_are_absent_or_not_expected() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let log = Log::of("sshd");
+    fs::write(dir.path().join("log.ndjson"), log.text()).expect("written");
+    let mut roster: serde_json::Value = serde_json::from_str(&log.roster()).expect("JSON");
+    let mut absent = roster[0].clone();
+    absent["node"] = json!("absent");
+    absent["chain"] = json!("AAAAAAAAAAAA");
+    roster.as_array_mut().expect("a roster").push(absent);
+    fs::write(dir.path().join("roster.json"), roster.to_string()).expect("written");
+    fs::write(dir.path().join("nodes"), "absent\nnever seen\n").expect("written");
+    let page = Page::read(&page(dir.path(), &["--expect", "nodes"]));
+    page.check_references();
+    let said = page.text();
+    for expected in [
+        "absent AAAAAAAAAAAA ✕ silent",
+        "never seen none is known ✕ silent",
+        "not on the list of expected systems",
+        "1 system not on the list of expected systems sealed records.",
+        "List of expected systems nodes, 18 bytes",
+        "Expected systems 2",
+    ] {
+        assert!(said.contains(expected), "{expected:?} is not in: {said}");
     }
 }
 

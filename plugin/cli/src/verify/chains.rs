@@ -236,6 +236,7 @@ impl<'a> Chains<'a> {
             self.findings.push(Finding {
                 verdict: Verdict::Encrypted,
                 chain: None,
+                node: None,
                 position: None,
                 at,
                 what,

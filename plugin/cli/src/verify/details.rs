@@ -2,6 +2,7 @@
 //! schemas, timelines, and the request.
 
 use super::chains::{Chains, Followed};
+use super::nodes::Attendance;
 use super::tally::Tallies;
 use super::timeline::Timeline;
 use crate::input::{self, Source, Stored};
@@ -10,13 +11,11 @@ use crate::verdict::Verdict;
 use anyhow::{Context, Result};
 use flb_audit_core::chain::ChainId;
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// The number of chains that have a timeline.
 const TIMELINES_MAX: usize = 1000;
-/// The number of nodes without a record that are listed.
-const ABSENT_MAX: usize = 1000;
 
 /// The part of a verification that only metrics and pages show.
 #[derive(Default)]
@@ -25,40 +24,29 @@ pub(super) struct Details {
     /// The timelines by chain. If there are very many chains, only those with the worst
     /// findings have one.
     pub(super) timelines: BTreeMap<String, Timeline>,
+    /// The first segment whose first record has a note, by chain and note, and the number of
+    /// such segments.
+    pub(super) noted_segments: BTreeMap<(String, &'static str), (u64, u64)>,
     /// The inputs, each with its hash and length if they were computed.
     pub(super) sources: Vec<(String, Option<Stored>)>,
-    /// The nodes of the roster without any record here: their names and newest chains.
-    pub(super) absent: Vec<(String, String)>,
-    pub(super) absent_count: usize,
+    /// The nodes that are absent or not expected.
+    pub(super) attendance: Attendance,
     /// The number of chains that the roster has or a fleet has enrolled.
-    pub(super) roster_chains: Option<usize>,
+    pub(super) known_chains: Option<usize>,
+    /// True if the nodes of a fleet are known only by their records.
+    pub(super) is_fleet_alone: bool,
 }
 
 impl Details {
-    /// Takes the tallies, and finds the nodes without any record.
-    pub(super) fn of(chains: &mut Chains<'_>, roster: Option<&Roster>) -> Details {
+    /// Takes the tallies, and counts the known chains.
+    pub(super) fn of(chains: &mut Chains<'_>, roster: Option<&Roster>, attendance: Attendance) -> Details {
         let Some(tallies) = chains.tallies.take() else { return Details::default() };
-        let mut details = Details { tallies, ..Details::default() };
+        let mut details = Details { tallies, attendance, ..Details::default() };
         let Some(roster) = roster else { return details };
         let is_listed = |chain: &ChainId| roster.of(chain).is_some();
         let enrolled = chains.enrolled.chains().filter(|chain| !is_listed(chain)).count();
-        details.roster_chains = Some(roster.entries().len() + enrolled);
-        let is_here = |chain: &ChainId| chains.chains.contains_key(chain);
-        let here: BTreeSet<&str> = roster
-            .entries()
-            .iter()
-            .filter(|entry| is_here(&entry.chain))
-            .map(|entry| entry.node.as_str())
-            .collect();
-        let absent: BTreeMap<&str, ChainId> = roster
-            .entries()
-            .iter()
-            .filter(|entry| !here.contains(entry.node.as_str()))
-            .map(|entry| (entry.node.as_str(), entry.chain))
-            .collect();
-        details.absent_count = absent.len();
-        let named = absent.into_iter().map(|(node, chain)| (node.to_owned(), chain.to_string()));
-        details.absent = named.take(ABSENT_MAX).collect();
+        details.known_chains = Some(roster.entries().len() + enrolled);
+        details.is_fleet_alone = roster.fleet().is_some() && roster.entries().is_empty();
         details
     }
 
@@ -73,6 +61,15 @@ impl Details {
         for (chain, verdict) in chains.findings.chains() {
             let of_chain = worst.entry(chain).or_insert(verdict);
             *of_chain = verdict.max(*of_chain);
+        }
+        for (id, chain) in &chains.chains {
+            for (life, notes) in &chain.state_notes {
+                for note in notes.words() {
+                    let noted =
+                        self.noted_segments.entry((id.to_string(), note)).or_insert((life.segment, 0));
+                    *noted = (noted.0.min(life.segment), noted.1 + 1);
+                }
+            }
         }
         let mut order: Vec<_> = chains.chains.iter().collect();
         order.sort_by_key(|(id, _)| Reverse(worst.get(*id).copied().unwrap_or(Verdict::Intact)));
@@ -96,12 +93,10 @@ pub(super) struct Asked {
 impl Asked {
     /// Reads the command line, and the files that it names beside the logs, each with its
     /// purpose.
-    pub(super) fn of(named: &[(&'static str, &Option<PathBuf>)]) -> Result<Asked> {
+    pub(super) fn of(named: &[(&'static str, &PathBuf)]) -> Result<Asked> {
         let mut files = Vec::new();
         for (what, path) in named {
-            if let Some(path) = path {
-                files.push((*what, input::without_secrets(&path.to_string_lossy()), stored(path)?));
-            }
+            files.push((*what, input::without_secrets(&path.to_string_lossy()), stored(path)?));
         }
         let command = std::env::args_os().map(|argument| input::without_secrets(&argument.to_string_lossy()));
         Ok(Asked { command: command.collect(), files })

@@ -5,6 +5,7 @@ use super::chain_log::{ChainLog, Start};
 use super::chains::{Chains, Followed, KeptAnchor};
 use super::gaps::{BEGINNING, Cause};
 use super::history::{STOPPED, count};
+use super::signatures::Flaw;
 use super::spans::Why;
 use super::wording::{extent, named};
 use flb_audit_core::chain::checkpoint::CHECKPOINT_RECORDS_MAX;
@@ -138,7 +139,11 @@ impl Chains<'_> {
                 continue;
             };
             if let Some(flaw) = chain.without_roster {
-                self.findings.add_at(flaw.verdict(), *id, end.position(), None, flaw.what(0));
+                let mut what = flaw.what(0);
+                if flaw == Flaw::NoEnrollment && chain.notes.contains_key(ENROLLMENT_DAMAGED) {
+                    what += "; a first record says enrollment-damaged, so its node's chain.enrollment may be damaged";
+                }
+                self.findings.add_at(flaw.verdict(), *id, end.position(), None, what);
                 if !self.is_known(id) {
                     continue;
                 }
@@ -212,6 +217,8 @@ fn is_end_of_deleted(chain: &ChainLog, followed: &Followed, life: &Life, first: 
     !is_of_ledger && signed.is_some_and(|signed| last - signed < CHECKPOINT_RECORDS_MAX)
 }
 
+/// The note on a chain whose enrollment cannot be used.
+const ENROLLMENT_DAMAGED: &str = "enrollment-damaged";
 /// The note of a ledger's statements.
 const STATEMENT: &str = "statement";
 

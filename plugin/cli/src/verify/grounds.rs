@@ -2,7 +2,7 @@
 
 use super::anchors;
 use super::chains::{Chains, Followed};
-use super::nodes::Expected;
+use super::nodes::{Attendance, Expected};
 use crate::roster::{Roster, Trusted};
 use crate::time;
 use anyhow::{Result, ensure};
@@ -46,14 +46,15 @@ pub(super) fn period(since: Option<SystemTime>, until: Option<SystemTime>) -> Re
 }
 
 impl Grounds {
-    /// Draws the conclusions from all that was read.
+    /// Draws the conclusions from all that was read. Returns with them the nodes that are
+    /// absent or not expected.
     pub(super) fn follow(
         &self,
         chains: &mut Chains<'_>,
         roster: Option<&Roster>,
         expected: Option<&Expected>,
         is_limited: bool,
-    ) -> Result<BTreeMap<ChainId, Followed>> {
+    ) -> Result<(BTreeMap<ChainId, Followed>, Attendance)> {
         chains.report_encrypted();
         if let Some(path) = &self.from {
             anchors::read_starts(chains, path, roster)?;
@@ -65,11 +66,12 @@ impl Grounds {
         chains.check_anchors(&mut followed)?;
         // Records that an anchor proves to be missing may have held a handover.
         chains.check_keys(&followed)?;
+        let mut attendance = Attendance::default();
         if let Some(roster) = roster {
             chains.check_unreached(&followed);
-            chains.check_nodes(roster, expected, is_limited, &followed);
+            attendance = chains.check_nodes(roster, expected, is_limited, &followed);
         }
         chains.check_ends(&followed, self.max_unanchored.map(|time| time.as_secs()));
-        Ok(followed)
+        Ok((followed, attendance))
     }
 }

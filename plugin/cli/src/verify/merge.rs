@@ -97,7 +97,7 @@ pub(super) fn judge_parts(
     let mut rest = parts.rest;
     rest.add_to(&mut chains);
     add(&mut chains.findings);
-    let followed = grounds.follow(&mut chains, roster, expected.as_ref(), is_limited)?;
+    let (followed, _) = grounds.follow(&mut chains, roster, expected.as_ref(), is_limited)?;
     let what = (rest.inputs, rest.altered.resemblances(ignored.all()));
     Ok(Report::new(chains, &followed, what, roster, 0, Details::default()))
 }

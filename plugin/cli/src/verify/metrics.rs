@@ -1,11 +1,12 @@
 //! Writes the report of a verification as metrics, in the text format of OpenMetrics 1.0,
 //! which Prometheus and node_exporter's textfile collector also read.
 //!
-//! Names end in their unit. A node has its name from the roster. All chains that the
-//! roster does not name are counted as one, with an empty node. So a log cannot make more
-//! series than the operator has nodes.
+//! Names end in their unit. A node has its name from the roster, from its fleet or from
+//! the list of expected nodes. All chains that nobody vouches for are counted as one, with
+//! an empty node. So a log cannot make more series than the operator has nodes.
 
 use super::details::Details;
+use super::nodes::{Absent, Why};
 use super::report::{Chain, Logs, Report};
 use crate::report::Envelope;
 use crate::verdict::Verdict;
@@ -45,6 +46,7 @@ const OF_CHAINS: [OfChain; 11] = [
 /// Writes a report as metrics. `begun` is the time at which the verification began.
 pub(super) fn openmetrics(report: &Report, begun: SystemTime, took: Duration) -> String {
     let (report, details) = (&report.said, &report.details);
+    let absent = &details.attendance.absent;
     let mut out = Metrics::default();
     let end = (begun + took).duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     out.family("verify_timestamp_seconds", "When the verification ended.");
@@ -59,7 +61,7 @@ pub(super) fn openmetrics(report: &Report, begun: SystemTime, took: Duration) ->
     }
     let nodes = nodes(&report.verified);
     out.family("chain_findings", "Findings of one chain by verdict.");
-    for ((labels, verdict), count) in findings(report, &nodes) {
+    for ((labels, verdict), count) in findings(report, &nodes, absent) {
         out.sample("chain_findings", &labels.with(("verdict", &word(verdict))), count);
     }
     for (name, help, value) in OF_CHAINS {
@@ -164,7 +166,7 @@ fn word(verdict: Verdict) -> String {
     json!(verdict).as_str().unwrap_or_default().to_owned()
 }
 
-/// The labels of a chain. Both are empty for all chains that the roster does not name.
+/// The labels of a chain. Both are empty for all chains that nobody vouches for.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Labels<'a> {
     node: &'a str,
@@ -190,24 +192,40 @@ impl<'a> Labels<'a> {
     }
 }
 
+/// The maximum number of chains that are told apart. All others count as one.
+const CHAINS_MAX: usize = 10_000;
+
 fn nodes(logs: &Logs) -> BTreeMap<Labels<'_>, Vec<&Chain>> {
     let mut nodes = BTreeMap::<_, Vec<_>>::new();
     for chain in &logs.chains {
-        nodes.entry(Labels::of(chain)).or_default().push(chain);
+        let labels = Labels::of(chain);
+        let has_place = nodes.len() < CHAINS_MAX || nodes.contains_key(&labels);
+        nodes.entry(if has_place { labels } else { Labels::UNKNOWN }).or_default().push(chain);
     }
     nodes
 }
 
-/// Counts findings by chain.
+/// Counts findings by chain. A node without any record here has its name, too.
 fn findings<'a>(
     report: &Envelope<Logs>,
     nodes: &BTreeMap<Labels<'a>, Vec<&'a Chain>>,
+    absent: &'a [Absent],
 ) -> BTreeMap<(Labels<'a>, Verdict), u64> {
-    let by_name: BTreeMap<&str, &Labels<'a>> = nodes.keys().map(|labels| (labels.chain, labels)).collect();
+    let labels_of = |absent: &'a Absent| Labels {
+        node: &absent.node,
+        chain: absent.chain.as_ref().map_or("", |chain| str::from_utf8(chain.as_bytes()).unwrap_or_default()),
+    };
+    let absent_nodes = absent.iter().map(labels_of);
+    let by_name: BTreeMap<&str, Labels<'a>> =
+        nodes.keys().cloned().chain(absent_nodes).map(|labels| (labels.chain, labels)).collect();
     let mut findings = BTreeMap::new();
     for (chain, verdict, count) in report.counts_of_chains() {
-        let labels = by_name.get(&chain[..]).map_or(Labels::UNKNOWN, |labels| (*labels).clone());
+        let labels = by_name.get(&chain[..]).unwrap_or(&Labels::UNKNOWN).clone();
         *findings.entry((labels, verdict)).or_default() += count;
+    }
+    let without_chain = |of: &&Absent| of.chain.is_none() && of.why == Why::Silent;
+    for absent in absent.iter().filter(without_chain) {
+        *findings.entry((labels_of(absent), Verdict::Silent)).or_default() += 1;
     }
     findings
 }

@@ -213,13 +213,16 @@ impl Verify {
     }
 
     /// Returns the files that the command line names beside the logs, each with its purpose.
-    fn files_beside_logs(&self) -> [(&'static str, &Option<PathBuf>); 4] {
-        [
-            ("Roster of systems and keys", &self.grounds.trusted.roster),
-            ("Fleet of systems, and its key", &self.grounds.trusted.fleet),
-            ("Anchors: checkpoints kept elsewhere", &self.grounds.anchors),
-            ("Checkpoints with which the log begins", &self.grounds.from),
-        ]
+    fn files_beside_logs(&self) -> Vec<(&'static str, &PathBuf)> {
+        let grounds = &self.grounds;
+        let named = [
+            ("Roster of systems and keys", &grounds.trusted.roster),
+            ("Fleet of systems, and its key", &grounds.trusted.fleet),
+            ("Anchors: checkpoints kept elsewhere", &grounds.anchors),
+            ("Checkpoints with which the log begins", &grounds.from),
+        ];
+        let named = named.into_iter().filter_map(|(what, path)| Some((what, path.as_ref()?)));
+        named.chain(grounds.expect.iter().map(|path| ("List of expected systems", path))).collect()
     }
 
     /// Verifies logs.
@@ -253,8 +256,9 @@ impl Verify {
             Ok(chains.add(at, ledger, reading)?)
         })?;
         ledgers.check(keys, &mut chains.findings);
-        let followed = self.grounds.follow(&mut chains, roster, expected.as_ref(), self.is_limited())?;
-        let mut details = Details::of(&mut chains, roster);
+        let (followed, attendance) =
+            self.grounds.follow(&mut chains, roster, expected.as_ref(), self.is_limited())?;
+        let mut details = Details::of(&mut chains, roster, attendance);
         if self.html.is_some() {
             details.add_timelines(&chains, &followed, &sources);
         }

@@ -49,6 +49,8 @@ struct Node {
     /// True if there is a record of that time, covered or not.
     has_records: bool,
     is_retired: bool,
+    /// True if anything of it is here, of any time.
+    is_here: bool,
     /// The newest chain of the node.
     chain: Option<ChainId>,
 }
@@ -57,6 +59,42 @@ impl Node {
     fn is_there_in(&self, asked: &RangeInclusive<u64>) -> bool {
         self.times.iter().any(|(from, to)| from <= asked.end() && asked.start() < to)
     }
+}
+
+/// The nodes that were asked about, apart from those whose records are here as they should.
+#[derive(Default)]
+pub(super) struct Attendance {
+    /// The nodes without any record here, by name.
+    pub(super) absent: Vec<Absent>,
+    /// The nodes that are not expected, with the chains that sealed records.
+    pub(super) unexpected: Vec<(String, ChainId)>,
+    /// The number of nodes on the lists of expected ones.
+    pub(super) expected: Option<usize>,
+    /// True if nodes that sent nothing are findings.
+    pub(super) is_asked: bool,
+}
+
+/// A node without any record here.
+pub(super) struct Absent {
+    pub(super) node: String,
+    /// Its newest chain, if one is known.
+    pub(super) chain: Option<ChainId>,
+    pub(super) why: Why,
+}
+
+/// What it means that nothing of a node is here.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Why {
+    /// It is a finding.
+    Silent,
+    /// The node was retired.
+    Retired,
+    /// The node is not on the list of expected ones.
+    NotExpected,
+    /// The node was not there in the time that was asked for.
+    NotThere,
+    /// Nothing was asked.
+    NotAsked,
 }
 
 /// One chain under one name.
@@ -78,14 +116,23 @@ impl Chains<'_> {
 
     /// Holds the nodes of the roster, and those that a fleet has enrolled, against what is
     /// here and what is expected. With a limited time, a node is heard only by a record
-    /// that its key has sealed, and silent only for the time in which it was there.
+    /// that its key has sealed, and silent only for the time in which it was there. Returns
+    /// the nodes that are absent or not expected.
     pub(super) fn check_nodes(
         &mut self,
         roster: &Roster,
         expected: Option<&Expected>,
         is_limited: bool,
         followed: &BTreeMap<ChainId, Followed>,
-    ) {
+    ) -> Attendance {
+        let is_any_asked = is_limited || expected.is_some();
+        let (of_that_time, in_that_time) =
+            if is_limited { (" of that time", " in that time") } else { ("", "") };
+        let mut attendance = Attendance {
+            expected: expected.map(|expected| expected.0.len()),
+            is_asked: is_any_asked,
+            ..Attendance::default()
+        };
         let claims = self.claims(roster);
         self.check_claims(&claims);
         let mut nodes: BTreeMap<&str, Node> = BTreeMap::new();
@@ -96,30 +143,47 @@ impl Chains<'_> {
                 || is_heard(self.chains.get(&claim.chain), followed.get(&claim.chain));
             node.has_records |= self.chains.get(&claim.chain).is_some_and(ChainLog::has_records_of_the_time);
             node.is_retired |= claim.is_retired;
+            node.is_here |=
+                self.encrypted_chains.contains(&claim.chain) || self.chains.contains_key(&claim.chain);
             node.chain = Some(claim.chain);
         }
         for (name, node) in &nodes {
             let is_expected = expected.is_none_or(|expected| expected.has(name));
             if !is_expected && node.is_heard && !node.is_retired {
                 let what =
-                    format!("node {name} is not expected, and its chain has sealed records of that time");
-                self.findings.add(Verdict::Unexpected, node.chain, None, what);
+                    format!("node {name} is not expected, and its chain has sealed records{of_that_time}");
+                self.findings.add_of_node(Verdict::Unexpected, node.chain, name, what);
+                attendance.unexpected.extend(node.chain.map(|chain| ((*name).to_owned(), chain)));
             }
-            let is_asked = is_expected && (is_limited || expected.is_some());
-            if is_asked && !node.is_heard && node.is_there_in(&self.heard) {
-                let mut what = format!("nothing that its key has sealed came from node {name} in that time");
+            let is_there = node.is_there_in(&self.heard);
+            let is_silent = is_any_asked && is_expected && !node.is_heard && is_there;
+            if !node.is_here {
+                let why = match () {
+                    () if is_silent => Why::Silent,
+                    () if !is_expected => Why::NotExpected,
+                    () if node.is_retired => Why::Retired,
+                    () if is_any_asked => Why::NotThere,
+                    () => Why::NotAsked,
+                };
+                attendance.absent.push(Absent { node: (*name).to_owned(), chain: node.chain, why });
+            }
+            if is_silent {
+                let mut what = format!("nothing that its key has sealed came from node {name}{in_that_time}");
                 if node.has_records {
-                    what += "; records of that time are here, and no signature reaches them: not certified";
+                    what += "; records of it are here, and no signature reaches them: not certified";
                 }
-                self.findings.add(Verdict::Silent, node.chain, None, what);
+                self.findings.add_of_node(Verdict::Silent, node.chain, name, what);
             }
         }
         for name in expected.iter().flat_map(|expected| &expected.0) {
             if !nodes.keys().any(|node| is_name_of(node, name)) {
                 let what = format!("node {name} is expected, and no chain of it is known");
-                self.findings.add(Verdict::Silent, None, None, what);
+                self.findings.add_of_node(Verdict::Silent, None, name, what);
+                attendance.absent.push(Absent { node: name.clone(), chain: None, why: Why::Silent });
             }
         }
+        attendance.absent.sort_by(|one, other| one.node.cmp(&other.node));
+        attendance
     }
 
     /// Returns which chains are whose, those that came first first.

@@ -160,7 +160,11 @@ impl Report {
             resemblances,
             chains: found,
         };
-        Report { said: Envelope::new(logs, chains.findings), details }
+        let nodes: BTreeMap<String, String> =
+            logs.chains.iter().filter_map(|chain| Some((chain.chain.clone(), chain.node.clone()?))).collect();
+        let mut said = Envelope::new(logs, chains.findings);
+        said.name_nodes(|chain| nodes.get(chain).map(String::as_str));
+        Report { said, details }
     }
 
     pub(super) fn verdict(&self) -> Verdict {
@@ -416,7 +420,7 @@ impl Report {
 }
 
 /// Checks whether a note is about the node and not about the record.
-fn is_of_the_node(note: &str) -> bool {
+pub(super) fn is_of_the_node(note: &str) -> bool {
     ["no-state", "state-", "key-", "enrollment-", "hmac-key-", "policy-"]
         .iter()
         .any(|start| note.starts_with(start))

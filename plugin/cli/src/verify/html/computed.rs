@@ -1,6 +1,6 @@
 //! The sources of a report: inputs with their hashes, versions, the command.
 
-use super::table::{count, foreign, number_cell, table, time};
+use super::table::{count, foreign, number, number_cell, table, time};
 use super::{Context, end};
 use crate::input::Stored;
 use flb_audit_core::seal::VERSION;
@@ -19,7 +19,7 @@ pub(super) fn section(context: &Context<'_>) -> Markup {
     let bytes =
         sources.iter().filter_map(|(_, stored)| *stored).fold(0, |sum: u64, stored| sum + stored.bytes);
     let inputs = table("Inputs", &["File", "#Bytes read", "SHA-256 of these bytes"], &rows, left_out);
-    let roster = context.report.details.roster_chains;
+    let details = &context.report.details;
     html! {
         section id="computed" {
             h2 { "What this was computed from" }
@@ -36,9 +36,12 @@ pub(super) fn section(context: &Context<'_>) -> Markup {
                         }
                     }
                 }
-                @match roster {
+                @match details.known_chains {
                     Some(chains) => div { dt { "Keys" } dd { "of " (count(chains as u64, "chain", "chains")) " that the roster or the fleet vouches for" } },
-                    None => div { dt { "Keys" } dd { "none: no roster was given" } },
+                    None => div { dt { "Keys" } dd { "none: neither a roster nor a fleet was given" } },
+                }
+                @if let Some(expected) = details.attendance.expected {
+                    div { dt { "Expected systems" } dd { (number(expected as u64)) } }
                 }
                 @if !context.asked.files.iter().any(|(what, ..)| what.starts_with("Anchors")) {
                     div { dt { "Anchors" } dd { "none were given" } }

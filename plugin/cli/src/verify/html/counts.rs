@@ -152,9 +152,13 @@ pub(super) fn policies(context: &Context<'_>) -> Markup {
         })
         .collect();
     let columns = ["System", "Policy (digest)", "First signed under it", "Last signed under it"];
+    let unapplied = unapplied(context);
     html! {
         section id="policies" {
             h2 { "Policies in force" }
+            @if unapplied > 0 {
+                p { strong { "Not applied as written: " } (count(unapplied, "record says", "records say")) " that the policy file was damaged, or a key missing; the " a href="#nodes" { "notes of the systems" } " say where." }
+            }
             @if rows.is_empty() {
                 p { "No signed record names a policy." }
             } @else {
@@ -166,6 +170,13 @@ pub(super) fn policies(context: &Context<'_>) -> Markup {
             }
         }
     }
+}
+
+/// Returns the number of records that note that their policy was not applied as written.
+fn unapplied(context: &Context<'_>) -> u64 {
+    let notes = context.report.said.verified.chains.iter().flat_map(|chain| &chain.notes);
+    let of_policies = notes.filter(|(note, _)| ["policy-damaged", "hmac-key-missing"].contains(note));
+    of_policies.fold(0, |sum: u64, (_, count)| sum.saturating_add(*count))
 }
 
 pub(super) fn volumes(context: &Context<'_>) -> Markup {

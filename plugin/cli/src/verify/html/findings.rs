@@ -7,6 +7,7 @@ use super::{Context, FINDINGS_MAX};
 use crate::report::Named;
 use crate::verdict::Verdict;
 use maud::{Markup, html};
+use std::collections::BTreeSet;
 
 /// The number of findings of a kind up to which they are unfolded.
 const OPEN_MAX: usize = 30;
@@ -68,11 +69,40 @@ fn kind(context: &Context<'_>, verdict: Verdict, total: u64) -> Markup {
     html! {
         details id={ "k" (verdict.code()) } open[rows.len() <= OPEN_MAX] {
             summary { h3 { (badge(verdict)) " " (count(total, "finding", "findings")) } }
+            @if verdict == Verdict::Gap { (on_gaps(context)) }
             @if rows.is_empty() {
                 p { "None of these " (number(total)) " is listed here; the page is full of worse ones." }
             } @else {
                 (table(&title, &["What", "System", "Where in the log", "Where in the inputs"], &rows, left_out))
             }
+        }
+    }
+}
+
+/// Returns what distinguishes the findings of the kind *gap*.
+fn on_gaps(context: &Context<'_>) -> Markup {
+    html! {
+        p {
+            (count(context.report.said.verified.missing, "record is", "records are"))
+            " missing. Where no signature reaches records, these are here and nothing proves them, most often since the "
+            "record that signs them is altered or missing. Single records that are missing at many places were dropped on "
+            "their way, as a filter behind the seal does; one long stretch is a file, an object or a chunk that is not here."
+        }
+    }
+}
+
+/// The maximum number of systems that the head of the page names for a kind of findings.
+const NAMED_MAX: usize = 3;
+
+/// Returns the systems with findings of a kind, as text from logs.
+pub(super) fn systems(context: &Context<'_>, verdict: Verdict) -> Markup {
+    let of_kind = listed(context).iter().filter(|finding| finding.verdict == verdict);
+    let names: BTreeSet<&str> = of_kind.filter_map(|finding| finding.node.as_deref()).collect();
+    html! {
+        @if !names.is_empty() {
+            ", of "
+            @for (at, name) in names.iter().take(NAMED_MAX).enumerate() { @if at > 0 { ", " } (foreign(name)) }
+            @if names.len() > NAMED_MAX { " and " (number((names.len() - NAMED_MAX) as u64)) " more" }
         }
     }
 }
@@ -84,9 +114,10 @@ fn row(context: &Context<'_>, at: usize, finding: &Named) -> Markup {
         tr id=(id) {
             td { (foreign(&finding.what)) }
             td {
-                @match &finding.chain {
-                    Some(chain) => (foreign(context.name(chain))),
-                    None => "–",
+                @match (&finding.node, &finding.chain) {
+                    (Some(node), _) => (foreign(node)),
+                    (None, Some(chain)) => (foreign(context.name(chain))),
+                    (None, None) => "–",
                 }
             }
             @match (finding.position, timeline) {

@@ -17,6 +17,7 @@ mod words;
 
 use super::Verdict;
 use super::details::Asked;
+use super::nodes::Absent;
 use super::report::Report;
 use crate::verdict::Level;
 use base64::Engine;
@@ -43,16 +44,16 @@ struct Context<'a> {
     took: Duration,
     /// The worst verdict on each chain, and the number of its findings.
     of_chains: BTreeMap<String, (Verdict, u64)>,
+    /// The nodes without any record here, by their newest chains.
+    absent: BTreeMap<String, &'a str>,
 }
 
 impl Context<'_> {
     /// Returns the name of a chain's node, or the chain itself.
     fn name<'a>(&'a self, chain: &'a str) -> &'a str {
-        let details = &self.report.details;
         let chains = &self.report.said.verified.chains;
         let found = chains.binary_search_by(|other| other.chain.as_str().cmp(chain));
-        let absent =
-            || details.absent.iter().find(|(_, other)| other == chain).map(|(node, _)| node.as_str());
+        let absent = || self.absent.get(chain).copied();
         found.ok().and_then(|at| chains[at].node.as_deref()).or_else(absent).unwrap_or(chain)
     }
 
@@ -63,13 +64,16 @@ impl Context<'_> {
 }
 
 /// Writes the page.
-pub(super) fn page(report: &Report, asked: &Asked, begun: SystemTime, took: Duration) -> String {
+pub(super) fn page<'a>(report: &'a Report, asked: &'a Asked, begun: SystemTime, took: Duration) -> String {
     let mut of_chains = BTreeMap::new();
     for (chain, verdict, count) in report.said.counts_of_chains() {
         let of_chain = of_chains.entry(chain).or_insert((verdict, 0));
         *of_chain = (verdict.max(of_chain.0), of_chain.1 + count);
     }
-    let context = Context { report, asked, begun, took, of_chains };
+    let absent = &report.details.attendance.absent;
+    let by_chain = |of: &'a Absent| Some((of.chain?.to_string(), of.node.as_str()));
+    let absent = absent.iter().filter_map(by_chain).collect();
+    let context = Context { report, asked, begun, took, of_chains, absent };
     let hash = |text: &str| STANDARD.encode(Sha256::digest(text));
     let policy = format!(
         "default-src 'none'; style-src 'sha256-{}'; script-src 'sha256-{}'; base-uri 'none'; form-action 'none'",
@@ -134,8 +138,12 @@ fn header(context: &Context<'_>) -> Markup {
             p class="kind" { "Verification of audit logs · " (time(end(context))) " UTC" }
             h1 { (mark(level)) " " (headline(level)) }
             p class="sentence" { (words::sentence(context.report)) }
-            @if context.report.said.counts().count() > 1 {
-                p { "Found: " @for (at, (kind, found)) in context.report.said.counts().enumerate() { @if at > 0 { ", " } a href={ "#k" (kind.code()) } { (number(found)) " " (kind.name()) } } "." }
+            @if context.report.said.counts().count() > 0 {
+                ul class="found" {
+                    @for (kind, found) in context.report.said.counts() {
+                        li { a href={ "#k" (kind.code()) } { (kind.name()) } ": " (count(found, "finding", "findings")) (findings::systems(context, kind)) }
+                    }
+                }
             }
             p class="code" {
                 "Verdict: " strong { (verdict.name()) } " (exit code " (verdict.code()) "). "
@@ -176,6 +184,13 @@ fn brief(context: &Context<'_>) -> Markup {
             dl class="figures" {
                 @for (value, what) in figures {
                     div { dt { (what) } dd { (number(value)) } }
+                }
+            }
+            @if logs.signed < logs.records && context.report.details.known_chains.is_some() {
+                p {
+                    "No signature proves the other " (count(logs.records - logs.signed, "record", "records"))
+                    ": a checkpoint proves the records before it, so those after the last checkpoint of a log wait for the "
+                    "next one. All others are findings."
                 }
             }
             @if let (Some(from), Some(to)) = (from, to) {

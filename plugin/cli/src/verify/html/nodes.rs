@@ -5,8 +5,10 @@ use super::findings::{ids, listed};
 use super::level::badge;
 use super::table::{count, foreign, number, number_cell, table, time, time_cell};
 use super::timeline;
+use super::words::{self, prose};
 use crate::verdict::Verdict;
-use crate::verify::report::Chain;
+use crate::verify::nodes::{Absent, Why};
+use crate::verify::report::{Chain, is_of_the_node};
 use flb_audit_core::chain::Position;
 use humantime::format_duration;
 use maud::{Markup, html};
@@ -16,6 +18,10 @@ use std::time::Duration;
 
 /// The maximum number of chains that are listed.
 const CHAINS_MAX: usize = 2000;
+/// The maximum number of absent systems, and of unexpected ones, that are listed.
+const ATTENDANCE_MAX: usize = 1000;
+/// The maximum number of notes that are listed.
+const NOTES_MAX: usize = 1000;
 /// The number of chains that are unfolded.
 const OPEN_MAX: usize = 12;
 
@@ -50,8 +56,10 @@ pub(super) fn section(context: &Context<'_>) -> Markup {
         section id="nodes" {
             h2 { "Systems and timelines" }
             (absent(context))
+            (unexpected(context))
             @if !rows.is_empty() {
                 (table("Systems, those with the worst findings first", &COLUMNS, &rows, left_out))
+                (notes(context))
                 (timeline::legend())
                 div class="chains" data-filtered {
                     @for (at, chain) in with_timeline.iter().enumerate() {
@@ -66,22 +74,113 @@ pub(super) fn section(context: &Context<'_>) -> Markup {
     }
 }
 
-/// Returns the table of the roster's nodes without any record here.
+/// Returns the table of the systems without any record here, those that are findings first.
 fn absent(context: &Context<'_>) -> Markup {
-    let details = &context.report.details;
-    let rows: Vec<Markup> = details
-        .absent
-        .iter()
-        .map(|(node, chain)| {
-            let silent = context.verdict(chain).0 == Verdict::Silent;
-            html! { tr { td { (foreign(node)) } td { code { (chain) } } td { @if silent { (badge(Verdict::Silent)) } @else { "no time was asked about" } } } }
+    let absent = &context.report.details.attendance.absent;
+    let mut order: Vec<&Absent> = absent.iter().collect();
+    order.sort_by_key(|absent| absent.why != Why::Silent);
+    let rows: Vec<Markup> = order
+        .into_iter()
+        .take(ATTENDANCE_MAX)
+        .map(|Absent { node, chain, why }| {
+            html! {
+                tr {
+                    td { (foreign(node)) }
+                    td { @match chain { Some(chain) => code { (chain) }, None => "none is known" } }
+                    td data-by=(u8::from(*why != Why::Silent)) {
+                        @match why {
+                            Why::Silent => (badge(Verdict::Silent)),
+                            Why::Retired => "retired",
+                            Why::NotExpected => "not on the list of expected systems",
+                            Why::NotThere => "not there in the time that was asked about",
+                            Why::NotAsked => "no finding: nobody asked which systems have to be here",
+                        }
+                    }
+                }
+            }
         })
         .collect();
-    let left_out = details.absent_count.saturating_sub(rows.len()) as u64;
+    let left_out = absent.len().saturating_sub(rows.len()) as u64;
+    let silent = absent.iter().filter(|absent| absent.why == Why::Silent).count();
     html! {
         @if !rows.is_empty() {
-            p { strong { "Of " (count(details.absent_count as u64, "system", "systems")) " of the roster nothing is here." } }
+            p {
+                strong { "Nothing is here of " (count(absent.len() as u64, "system", "systems")) "." }
+                @if silent < absent.len() { " " (number(silent as u64)) " of them should have sent records." }
+            }
             (table("Systems of which nothing is here", &["System", "Newest chain", "Result"], &rows, left_out))
+        }
+    }
+}
+
+/// Returns the table of the systems that sealed records and are not expected.
+fn unexpected(context: &Context<'_>) -> Markup {
+    let unexpected = &context.report.details.attendance.unexpected;
+    let rows: Vec<Markup> = unexpected
+        .iter()
+        .take(ATTENDANCE_MAX)
+        .map(|(node, chain)| {
+            html! { tr { td { (foreign(node)) } td { code { (chain) } } td { (badge(Verdict::Unexpected)) } } }
+        })
+        .collect();
+    let left_out = unexpected.len().saturating_sub(rows.len()) as u64;
+    html! {
+        @if !rows.is_empty() {
+            p { strong { (count(unexpected.len() as u64, "system", "systems")) " not on the list of expected systems sealed records." } }
+            (table("Systems that are not expected", &["System", "Newest chain", "Result"], &rows, left_out))
+        }
+    }
+}
+
+/// Returns the table of what systems have noted about themselves under the seal.
+fn notes(context: &Context<'_>) -> Markup {
+    let chains = context.report.said.verified.chains.iter();
+    let of_nodes: Vec<(&Chain, &'static str, u64)> = chains
+        .flat_map(|chain| chain.notes.iter().map(move |(note, count)| (chain, *note, *count)))
+        .filter(|(_, note, _)| is_of_the_node(note))
+        .collect();
+    let rows: Vec<Markup> = of_nodes
+        .iter()
+        .take(NOTES_MAX)
+        .map(|(chain, note, count)| {
+            let (meaning, remedy) = words::note(note);
+            html! {
+                tr {
+                    td { (foreign(context.name(&chain.chain))) }
+                    td { code { (note) } }
+                    (number_cell(*count))
+                    (noted_since(context, chain, note))
+                    td { (meaning) }
+                    td { (prose(remedy)) }
+                }
+            }
+        })
+        .collect();
+    let left_out = of_nodes.len().saturating_sub(rows.len()) as u64;
+    html! {
+        @if !rows.is_empty() {
+            (table("What systems noted about themselves, under the seal", &["System", "Note", "#Records", "Segments that begin with it", "What it means", "What to do"], &rows, left_out))
+        }
+    }
+}
+
+/// Returns the cell with the segments whose first records have a note.
+fn noted_since(context: &Context<'_>, chain: &Chain, note: &'static str) -> Markup {
+    let details = &context.report.details;
+    let noted = details.noted_segments.get(&(chain.chain.clone(), note));
+    let time_of = |segment: u64| {
+        let timeline = details.timelines.get(&chain.chain)?;
+        Some(timeline.time(Position { segment, sequence: 0 }))
+    };
+    html! {
+        td {
+            @match noted {
+                Some((first, segments)) => {
+                    (number(*segments)) ", the first is segment " (first)
+                    @if let Some(seconds) = time_of(*first) { ", about " (time(seconds)) }
+                },
+                None => "–",
+            }
         }
     }
 }
@@ -105,7 +204,7 @@ fn row(context: &Context<'_>, chain: &Chain) -> Markup {
         tr {
             td {
                 @if has_timeline { a href={ "#c-" (chain.chain) } { (foreign(name)) } } @else { (foreign(name)) }
-                @if chain.node.is_none() && context.report.details.roster_chains.is_some() { " (nobody vouches for it)" }
+                @if chain.node.is_none() && context.report.details.known_chains.is_some() { " (nobody vouches for it)" }
             }
             td data-by=(verdict as u8) { (badge(verdict)) }
             (number_cell(chain.records))

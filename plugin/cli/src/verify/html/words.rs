@@ -84,7 +84,7 @@ pub(super) fn sentence(report: &Report) -> String {
                                   are as they were when they were sealed."
             .to_owned(),
         Verdict::Silent => format!(
-            "{} that should have sent records sent none in the time that was asked about.",
+            "{} that should have sent records sent none.",
             count(report.said.count(verdict), "system", "systems")
         ),
         // The page is not for a state.
@@ -128,7 +128,8 @@ pub(super) fn sentence(report: &Report) -> String {
 /// Returns the limits of any verification of these files.
 pub(super) fn limits(context: &Context<'_>) -> Markup {
     let logs = &context.report.said.verified;
-    let has_roster = context.report.details.roster_chains.is_some();
+    let details = &context.report.details;
+    let has_roster = details.known_chains.is_some();
     let has_anchors = logs.chains.iter().any(|chain| chain.anchored_to.is_some());
     html! {
         section id="limits" {
@@ -145,7 +146,12 @@ pub(super) fn limits(context: &Context<'_>) -> Markup {
                 @if !has_roster {
                     li { "No roster of systems and keys was given, and no fleet. So signatures prove nothing here, and systems that sent nothing are not noticed." }
                 } @else {
-                    li { "It relies on the roster, or on the file with the fleet's key: whoever can change it can put other keys in it. Compare its hash below with the one that you keep." }
+                    li { "It relies on the roster, or on the file with the fleet's key: whoever can change it can put other keys in it. Compare its hash above with the one that you keep." }
+                    @if details.is_fleet_alone && details.attendance.expected.is_none() {
+                        li { "A fleet's key does not list systems, and no list of expected systems was given: a system that sent nothing is not noticed." }
+                    } @else if !details.attendance.is_asked {
+                        li { "Nobody asked which systems have to be here (" code { "--since" } ", " code { "--expect" } "): systems that sent nothing are listed, and are no findings." }
+                    }
                 }
                 @if logs.records_with_unsealed_keys > 0 {
                     li { (count(logs.records_with_unsealed_keys, "record has", "records have")) " keys at the top level that an output added and that no seal covers." }
@@ -154,10 +160,72 @@ pub(super) fn limits(context: &Context<'_>) -> Markup {
                     li { (count(logs.deleted, "record was", "records were")) " deleted by the ledger's retention. Signed statements say so; what was in them cannot be said." }
                 }
                 li { "Times are those of the systems' clocks. What was redacted before sealing is not in the logs, and not in this report." }
-                li { "This page is not signed. To confirm it, run the command below again on files with the same hashes." }
+                li { "This page is not signed. To confirm it, run the command above again on files with the same hashes." }
             }
         }
     }
+}
+
+/// The notes about a system: each with its meaning, and with what to do.
+const NOTES: [(&str, &str, &str); 10] = [
+    (
+        "no-state",
+        "No state was found, so this log is tied to no other log of the system.",
+        "Make the state directory with `flb-audit init`, and name it in `accessible_paths`.",
+    ),
+    (
+        "state-not-writable",
+        "The state could not be written, so this log is tied to no other log of the system.",
+        "Let the user that Fluent Bit runs as write to the state directory.",
+    ),
+    (
+        "state-damaged",
+        "The state was damaged, so the records after it are not tied to those before it.",
+        "Check the disk, and what else writes to the state directory.",
+    ),
+    (
+        "state-set-back",
+        "The state was older than the keys: after it, records had been sealed.",
+        "Find out what brought an old state directory back, such as a backup or a snapshot.",
+    ),
+    (
+        "state-not-written",
+        "The system could not write down where its log stood.",
+        "Check that the disk of the state directory is not full.",
+    ),
+    (
+        "key-damaged",
+        "The keys could not be used, so records were not signed.",
+        "Find out what damaged the keys, and make a new chain with `flb-audit init`.",
+    ),
+    (
+        "key-not-written",
+        "The next key could not be written down, or the old one not destroyed.",
+        "Check that the disk of the state directory is not full, and who may write there.",
+    ),
+    (
+        "enrollment-damaged",
+        "The fleet's certificate could not be used, so checkpoints do not state it.",
+        "Bring `chain.enrollment` back, and restart Fluent Bit.",
+    ),
+    (
+        "hmac-key-missing",
+        "Values that the policy replaces by tokens were masked, because the key for tokens was missing.",
+        "Bring `hmac.key` back to the state directory.",
+    ),
+    (
+        "policy-damaged",
+        "A policy file was damaged. The policy in the program was applied, or none if it has none.",
+        "Build `audit.policy` again, and replace the file in the state directory.",
+    ),
+];
+
+/// Returns the meaning of a note about a system, and what to do.
+pub(super) fn note(word: &str) -> (&'static str, &'static str) {
+    let known = NOTES.iter().find(|(note, ..)| *note == word);
+    known.map_or(("The page on the format of the seal explains it.", "–"), |(_, meaning, remedy)| {
+        (meaning, remedy)
+    })
 }
 
 const WORDS: [(&str, &str); 9] = [

@@ -247,7 +247,7 @@ impl Rest {
     fn add(&mut self, summary: Summary) -> Result<Arc<[Arc<str>]>, Damaged> {
         let finding = |(verdict, at, what): SavedFinding| {
             let at = at.map(|(name, number)| (name.into(), number));
-            Finding { verdict, chain: None, position: None, at, what }
+            Finding { verdict, chain: None, node: None, position: None, at, what }
         };
         self.findings.push((summary.findings.into_iter().map(finding).collect(), summary.counts));
         self.encrypted.extend(summary.encrypted.into_iter().map(|(name, unopened)| (name.into(), unopened)));
