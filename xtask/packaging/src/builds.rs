@@ -17,6 +17,9 @@ use xtask::run::{cargo, run};
 const MODULES: [(&str, &[&str]); 2] =
     [(GUEST, &["filter_audit", "in_checkpoint", "in_health"]), (COMPONENT, &["out_audit"])];
 
+/// The command that writes manual pages and completions.
+const MANUAL: [&str; 5] = ["run", "--release", "--quiet", "--package", "manual"];
+
 /// The programs of one architecture.
 pub(super) struct Built {
     pub(super) arch: Arch,
@@ -48,7 +51,7 @@ pub(super) fn modules() -> Result<PathBuf> {
 pub(super) fn programs(arch: Arch) -> Result<Built> {
     let triple = arch.triple();
     ensure_target(triple)?;
-    let linker = format!("target.{triple}.linker=\"{}\"", arch.linker());
+    let linker = linker(arch);
     let release = target().join(triple).join("release");
     let static_program = release.join("flb-audit-static");
     // The same libraries are linked again into a program without dependencies.
@@ -64,12 +67,44 @@ pub(super) fn programs(arch: Arch) -> Result<Built> {
     Ok(Built { arch, program, static_program, loader })
 }
 
+/// Writes manual pages and completions. Returns their folder.
+pub(super) fn manual() -> Result<PathBuf> {
+    // With the settings of the programs, their libraries are not built again.
+    let (host, folder) = (host()?, manual_folder()?);
+    build(host.triple(), &MANUAL, &[&linker(host)], &[&folder.display().to_string()])?;
+    Ok(folder)
+}
+
+/// Does so with the libraries of the programs in `dist/`.
+pub(super) fn manual_from_dist() -> Result<PathBuf> {
+    let folder = manual_folder()?;
+    cargo(&[&MANUAL[..], &["--", &folder.display().to_string()]].concat())?;
+    Ok(folder)
+}
+
+fn manual_folder() -> Result<PathBuf> {
+    let folder = target().join("manual");
+    if folder.exists() {
+        fs::remove_dir_all(&folder)?;
+    }
+    Ok(folder)
+}
+
+/// Returns the architecture of this machine.
+fn host() -> Result<Arch> {
+    Arch::ALL.into_iter().find(|arch| arch.is_host()).context("no package is for this machine")
+}
+
+/// Returns cargo's setting of the linker.
+fn linker(arch: Arch) -> String {
+    format!("target.{}.linker=\"{}\"", arch.triple(), arch.linker())
+}
+
 /// Puts the default policy into the filter with a program for this machine, and copies
 /// the modules compiled ahead of time beside it. Returns the folder.
 pub(super) fn with_policy(modules: &Path) -> Result<PathBuf> {
     let folder = shipped(modules)?;
-    let host = Arch::ALL.into_iter().find(|arch| arch.is_host()).context("no package is for this machine")?;
-    let mut command = Command::new(target().join(host.triple()).join("release/flb-audit"));
+    let mut command = Command::new(target().join(host()?.triple()).join("release/flb-audit"));
     command
         .arg("build")
         .args(["--policy", DEFAULT_POLICY, "--filter"])
@@ -106,7 +141,7 @@ pub(super) fn modules_from_dist() -> Result<PathBuf> {
 
 /// Returns the programs in `dist/`, and links the program without libraries.
 pub(super) fn from_dist() -> Result<Built> {
-    let arch = Arch::ALL.into_iter().find(|arch| arch.is_host()).context("no package is for this machine")?;
+    let arch = host()?;
     let linked = xtask::packages::target().join("release/flb-audit");
     let arguments = ["rustc", "--release", "--package", "flb-audit", "--bin", "flb-audit", "--"];
     cargo(&[&arguments[..], &["-C", "target-feature=+crt-static"]].concat())?;
@@ -118,7 +153,8 @@ pub(super) fn from_dist() -> Result<Built> {
 }
 
 /// Runs cargo for a target in such a way that its result has no path of this machine.
-fn build(triple: &str, arguments: &[&str], settings: &[&str], for_rustc: &[&str]) -> Result<()> {
+/// The `last` arguments come after `--`.
+fn build(triple: &str, arguments: &[&str], settings: &[&str], last: &[&str]) -> Result<()> {
     let home = env::home_dir().unwrap_or_default();
     let cargo_home = env::var_os("CARGO_HOME").map_or_else(|| home.join(".cargo"), PathBuf::from);
     let renamed = [(root(), "/usr/src/flb-audit"), (cargo_home, "/usr/src/cargo")];
@@ -129,9 +165,9 @@ fn build(triple: &str, arguments: &[&str], settings: &[&str], for_rustc: &[&str]
     let mut all = arguments.to_vec();
     all.extend(["--locked", "--target", triple, "--target-dir", &folder, "--config", &flags]);
     settings.iter().for_each(|setting| all.extend(["--config", setting]));
-    if !for_rustc.is_empty() {
+    if !last.is_empty() {
         all.push("--");
-        all.extend(for_rustc);
+        all.extend(last);
     }
     cargo(&all)
 }

@@ -8,9 +8,7 @@ use super::{Release, licences};
 use anyhow::{Context, Result};
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 use xtask::root;
-use xtask::run::run;
 
 /// The modules' place.
 const LIBRARY: &str = "usr/lib/flb-audit";
@@ -31,21 +29,13 @@ pub(super) struct Documents {
 }
 
 impl Documents {
-    /// Generates the manual pages and completions, and collects the licences.
-    pub(super) fn make(third_party: &ThirdParty, sbom: &str) -> Result<Documents> {
-        let folder = super::target().join("manual");
-        if folder.exists() {
-            fs::remove_dir_all(&folder)?;
-        }
-        let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        command.args(["run", "--release", "--quiet", "--package", "manual", "--"]);
-        command.arg(&folder).current_dir(root());
-        run(command)?;
+    /// Reads the manual pages and completions in a folder, and collects the licences.
+    pub(super) fn read(manual: &Path, third_party: &ThirdParty, sbom: &str) -> Result<Documents> {
         Ok(Documents {
             third_party: licences::text(third_party)?,
             sbom: sbom.to_owned(),
-            manual: files(&folder.join("man"))?,
-            completions: files(&folder.join("completions"))?,
+            manual: files(&manual.join("man"))?,
+            completions: files(&manual.join("completions"))?,
         })
     }
 }

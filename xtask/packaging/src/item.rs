@@ -1,6 +1,7 @@
 //! A file, a directory or a link in a package.
 
 use flate2::{Compression, GzBuilder};
+use std::collections::BTreeSet;
 use std::io::Write;
 
 /// One entry. Parents of entries are created as needed.
@@ -59,6 +60,11 @@ impl Item {
             _ => &[],
         }
     }
+}
+
+/// Returns the directories that entries are in, up to the root.
+pub(super) fn parents(items: &[Item]) -> BTreeSet<&str> {
+    items.iter().flat_map(|item| item.path.match_indices('/').map(|(end, _)| &item.path[..end])).collect()
 }
 
 /// Compresses bytes, without a time and a name in the result.

@@ -62,7 +62,8 @@ fn package() -> Result<()> {
         }
     }
     let modules = builds::with_policy(&modules)?;
-    finish(&modules, &built)
+    let manual = step("manual", builds::manual)?;
+    finish(&modules, &built, &manual)
 }
 
 /// Packs the files that `cargo xtask build` has left in `dist/`, for this machine only.
@@ -70,16 +71,17 @@ fn package() -> Result<()> {
 fn package_dist() -> Result<()> {
     let built = step("link", builds::from_dist)?;
     let modules = builds::modules_from_dist()?;
-    finish(&modules, &[built])
+    let manual = step("manual", builds::manual_from_dist)?;
+    finish(&modules, &[built], &manual)
 }
 
 /// Packs what was built.
-fn finish(modules: &Path, built: &[builds::Built]) -> Result<()> {
+fn finish(modules: &Path, built: &[builds::Built], manual: &Path) -> Result<()> {
     let folder = root().join("dist/packages");
     let third_party = third_party::ThirdParty::read()?;
     let (version, epoch) = (third_party.version()?, epoch()?);
     let sbom = sbom::document(&third_party, epoch)?;
-    let documents = step("documents", || contents::Documents::make(&third_party, &sbom))?;
+    let documents = step("documents", || contents::Documents::read(manual, &third_party, &sbom))?;
     let release = Release { version, epoch, documents };
     step("pack", || pack(&release, modules, built, &folder))?;
     let names: Vec<_> = built.iter().map(|built| built.arch.debian()).collect();
@@ -245,6 +247,43 @@ mod tests {
                 "usr/share/zsh/vendor-completions/_flb-audit",
             ]
         );
+        Ok(())
+    }
+
+    /// Returns the directories in a package that RPM removes with it.
+    fn owned(package: &Path) -> Result<Vec<String>> {
+        let package = ::rpm::Package::open(package)?;
+        let entries = package.metadata.get_file_entries()?;
+        let directories = entries.iter().filter(|entry| entry.file_type() == ::rpm::FileType::Dir);
+        Ok(directories.map(|entry| entry.path().display().to_string()).collect())
+    }
+
+    #[test]
+    fn the_rpm_owns_its_directories_and_none_of_the_system() -> Result<()> {
+        let folder = tempfile::tempdir()?;
+        let packages = packed(folder.path())?;
+        let expected = [
+            "/etc/flb-audit",
+            "/usr/lib/flb-audit",
+            "/usr/lib/flb-audit/aot",
+            "/usr/lib/systemd/system/fluent-bit.service.d",
+            "/usr/share/doc/flb-audit",
+            "/usr/share/doc/flb-audit/docs",
+            "/usr/share/fish",
+            "/usr/share/fish/vendor_completions.d",
+            "/usr/share/flb-audit",
+            "/usr/share/flb-audit/configs",
+            "/usr/share/flb-audit/kubernetes",
+            "/usr/share/flb-audit/monitoring",
+            "/usr/share/flb-audit/policies",
+            "/usr/share/licenses/flb-audit",
+            "/usr/share/zsh",
+            "/usr/share/zsh/site-functions",
+            "/var/lib/flb-audit",
+        ];
+        let mut owned = owned(&packages.join("flb-audit-1.2.3-1.x86_64.rpm"))?;
+        owned.sort();
+        assert_eq!(owned, expected);
         Ok(())
     }
 

@@ -2,13 +2,30 @@
 
 use super::contents::Contents;
 use super::glibc::OLDEST;
-use super::item::{Item, Kind};
+use super::item::{Item, Kind, parents};
 use anyhow::{Context, Result};
 use rpm::{BuildConfig, CompressionWithLevel, Dependency, FileOptions, PackageBuilder};
 use std::fs;
 use std::path::Path;
 use xtask::root;
 
+/// The directories that every system has: those of the packages `filesystem` and `systemd`.
+/// RPM leaves a directory behind that no package owns, so ours owns all others.
+const SYSTEM: [&str; 13] = [
+    "etc",
+    "usr",
+    "usr/bin",
+    "usr/lib",
+    "usr/lib/systemd",
+    "usr/lib/systemd/system",
+    "usr/share",
+    "usr/share/doc",
+    "usr/share/licenses",
+    "usr/share/man",
+    "usr/share/man/man1",
+    "var",
+    "var/lib",
+];
 const SUMMARY: &str = "Redacts and seals audit logs in Fluent Bit";
 
 pub(super) fn write(contents: &Contents, folder: &Path) -> Result<()> {
@@ -27,7 +44,9 @@ fn package(items: &[Item], version: &str, arch: &str, epoch: u64) -> Result<Vec<
     let (major, minor) = OLDEST;
     builder.requires(Dependency::any(format!("libc.so.6(GLIBC_{major}.{minor})(64bit)")));
     builder.requires(Dependency::any("libgcc_s.so.1()(64bit)"));
-    for item in items {
+    let owned = parents(items).into_iter().filter(|parent| !SYSTEM.contains(parent));
+    let directories: Vec<Item> = owned.map(|parent| Item::directory(parent, 0o755)).collect();
+    for item in directories.iter().chain(items) {
         let path = format!("/{}", item.path);
         let mode = u16::try_from(item.mode())?;
         match &item.kind {

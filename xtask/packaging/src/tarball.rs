@@ -1,7 +1,7 @@
 //! Tar archives, and the one that is released.
 
 use super::contents::Contents;
-use super::item::{Item, Kind, gzip};
+use super::item::{Item, Kind, gzip, parents};
 use anyhow::Result;
 use std::collections::BTreeMap;
 use std::fs;
@@ -19,11 +19,10 @@ pub(super) fn write(contents: &Contents, folder: &Path) -> Result<()> {
 /// root and have one time.
 pub(super) fn archive(items: &[Item], epoch: u64) -> Result<Vec<u8>> {
     let mut entries: BTreeMap<String, Item> = BTreeMap::new();
+    for parent in parents(items) {
+        entries.insert(format!("{parent}/"), Item::directory(parent, 0o755));
+    }
     for item in items {
-        let parents = item.path.match_indices('/').map(|(end, _)| &item.path[..end]);
-        for parent in parents {
-            entries.entry(format!("{parent}/")).or_insert_with(|| Item::directory(parent, 0o755));
-        }
         let slash = if matches!(item.kind, Kind::Directory { .. }) { "/" } else { "" };
         entries.insert(format!("{}{slash}", item.path), item.clone());
     }

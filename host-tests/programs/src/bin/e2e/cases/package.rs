@@ -118,6 +118,10 @@ fn package() -> Result<Option<PathBuf>> {
 /// Creates a Debian with a Fluent Bit that is installed as by its own package.
 fn lay_out(place: &Place, package: &Path) -> Result<PathBuf> {
     let base = root().join("target").join(format!("debian-{SUITE}"));
+    // Several runs of the suite wait for the one that makes it. The lock ends with the
+    // process.
+    let lock = fs::File::create(base.with_extension("lock"))?;
+    lock.lock()?;
     if !base.exists() {
         let new = base.with_extension("new");
         if new.exists() {
@@ -126,6 +130,7 @@ fn lay_out(place: &Place, package: &Path) -> Result<PathBuf> {
         succeed(Command::new("debootstrap").args(["--variant=minbase", LIBRARIES, SUITE]).arg(&new))?;
         fs::rename(&new, &base)?;
     }
+    drop(lock);
     let debian = place.at("debian");
     succeed(Command::new("cp").arg("--archive").arg(&base).arg(&debian))?;
     for dir in ["opt/fluent-bit/bin", "etc/fluent-bit", "var/log/audit"] {
