@@ -276,6 +276,7 @@ mod tests {
             "/usr/share/flb-audit/kubernetes",
             "/usr/share/flb-audit/monitoring",
             "/usr/share/flb-audit/policies",
+            "/usr/share/licenses",
             "/usr/share/licenses/flb-audit",
             "/usr/share/zsh",
             "/usr/share/zsh/site-functions",

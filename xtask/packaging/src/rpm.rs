@@ -11,7 +11,7 @@ use xtask::root;
 
 /// The directories that every system has: those of the packages `filesystem` and `systemd`.
 /// RPM leaves a directory behind that no package owns, so ours owns all others.
-const SYSTEM: [&str; 13] = [
+const SYSTEM: [&str; 12] = [
     "etc",
     "usr",
     "usr/bin",
@@ -20,7 +20,6 @@ const SYSTEM: [&str; 13] = [
     "usr/lib/systemd/system",
     "usr/share",
     "usr/share/doc",
-    "usr/share/licenses",
     "usr/share/man",
     "usr/share/man/man1",
     "var",

@@ -1,6 +1,7 @@
 //! The container image: its unpacked files, used as by an image volume and as by an init
 //! container, with the configuration of the example for Kubernetes.
 
+use super::package::packed;
 use crate::case::{Place, Skipped};
 use crate::poll;
 use crate::process::Process;
@@ -17,18 +18,20 @@ use std::process::Command;
 /// The user that Fluent Bit runs as, if the suite may switch users.
 const NOBODY: u32 = 65_534;
 const STREAM: &str = "kubernetes-audit";
+/// The architecture of this machine, as images call it.
+const HOST: &str = if cfg!(target_arch = "x86_64") { "amd64" } else { "arm64" };
 
 pub(crate) fn as_volume(place: &Place) -> Result<String> {
-    let Some(image) = unpacked(place)? else {
-        bail!(Skipped("dist/packages has no image; `cargo xtask package` makes it"));
+    let Some(image) = unpacked(place, HOST)? else {
+        bail!(Skipped("dist/packages has no image for this machine; `cargo xtask package` makes it"));
     };
     seal(place, &image, 0)?;
     Ok(String::from("Fluent Bit started by flb-audit init"))
 }
 
 pub(crate) fn in_init_containers(place: &Place) -> Result<String> {
-    let Some(image) = unpacked(place)? else {
-        bail!(Skipped("dist/packages has no image; `cargo xtask package` makes it"));
+    let Some(image) = unpacked(place, HOST)? else {
+        bail!(Skipped("dist/packages has no image for this machine; `cargo xtask package` makes it"));
     };
     let modules = place.at("modules");
     // After a restart, the init container installs again and finds the chain.
@@ -44,27 +47,24 @@ pub(crate) fn in_init_containers(place: &Place) -> Result<String> {
     Ok(String::from(if is_root { "Fluent Bit as another user" } else { "Fluent Bit as this user" }))
 }
 
-/// Unpacks the image for this machine, using its index and manifest.
-fn unpacked(place: &Place) -> Result<Option<PathBuf>> {
-    let Ok(entries) = fs::read_dir(root().join("dist/packages")) else { return Ok(None) };
-    let paths: Vec<PathBuf> = entries.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
-    let Some(archive) = paths.iter().find(|path| path.to_string_lossy().ends_with(".oci.tar")) else {
-        return Ok(None);
-    };
+/// Unpacks the image for an architecture, using its index and manifest. Returns nothing if
+/// the archive is missing or has no such image.
+pub(super) fn unpacked(place: &Place, arch: &str) -> Result<Option<PathBuf>> {
+    let Some(archive) = packed(".oci.tar")? else { return Ok(None) };
     let (layout, image) = (place.at("layout"), place.at("image"));
     fs::create_dir_all(&layout)?;
     fs::create_dir_all(&image)?;
-    succeed(Command::new("tar").arg("-xf").arg(archive).arg("-C").arg(&layout))?;
+    succeed(Command::new("tar").arg("-xf").arg(&archive).arg("-C").arg(&layout))?;
     let read = |path: PathBuf| -> Result<Value> { Ok(serde_json::from_slice(&fs::read(path)?)?) };
     let blob = |described: &Value| -> Result<PathBuf> {
         let digest = described["digest"].as_str().and_then(|digest| digest.strip_prefix("sha256:"));
         Ok(layout.join("blobs/sha256").join(digest.context("no digest")?))
     };
     let index = read(blob(&read(layout.join("index.json"))?["manifests"][0])?)?;
-    let arch = if cfg!(target_arch = "x86_64") { "amd64" } else { "arm64" };
     let manifests = index["manifests"].as_array().context("no manifests")?;
-    let ours =
-        manifests.iter().find(|it| it["platform"]["architecture"] == arch).context("not for this machine")?;
+    let Some(ours) = manifests.iter().find(|it| it["platform"]["architecture"] == arch) else {
+        return Ok(None);
+    };
     for layer in read(blob(ours)?)?["layers"].as_array().context("no layers")? {
         succeed(Command::new("tar").arg("-xzf").arg(blob(layer)?).arg("-C").arg(&image))?;
     }
@@ -145,7 +145,7 @@ fn configuration(place: &Place, modules: &Path) -> Result<String> {
     Ok(config + &output)
 }
 
-fn succeed(command: &mut Command) -> Result<()> {
+pub(super) fn succeed(command: &mut Command) -> Result<()> {
     let output = command.output().with_context(|| format!("{command:?}: cannot be started"))?;
     ensure!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
     Ok(())

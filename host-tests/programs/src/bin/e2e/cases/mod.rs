@@ -1,6 +1,7 @@
 //! The cases, each with a sentence about what it proves.
 
 mod aot;
+mod arm64;
 mod clocks;
 mod components;
 mod damaged;
@@ -113,6 +114,8 @@ pub(crate) const ALL: &[Case] = &[
     Case { name: "compiled ahead of time", run: aot::that_fits },
     Case { name: "compiled ahead of time, for another WAMR", run: aot::of_another_version },
     Case { name: "the package in a new Debian", run: package::in_a_new_debian },
+    Case { name: "the RPM leaves only chains behind", run: package::rpm_leaves_chains },
+    Case { name: "the programs for arm64", run: arm64::emulated },
     Case { name: "the image as a volume", run: image::as_volume },
     Case { name: "the image in init containers", run: image::in_init_containers },
 ];

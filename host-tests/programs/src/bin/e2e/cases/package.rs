@@ -1,10 +1,12 @@
-//! The package for Debian: installed in a new Debian, used as `docs/install.md` says, and
-//! removed.
+//! The packages for Debian and for systems with RPM, each installed, used and removed in a
+//! new Debian. The commands for Debian's package are those of `docs/install.md`.
 
+use super::image::succeed;
 use crate::case::{Place, Skipped};
 use anyhow::{Context, Result, bail, ensure};
 use host_tests::page::blocks;
 use host_tests::root;
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -82,17 +84,35 @@ const AFTERWARDS: [&str; 8] = [
     "test -s /var/log/flb-audit/linux.audit",
 ];
 
+/// Commands on the package for systems with RPM, in a root that has a shell. `rpm` works
+/// from outside.
+const RPM: [&str; 6] = [
+    "rpm --install PACKAGE",
+    "chroot ROOT flb-audit init /var/lib/flb-audit/audit --node node-1 --roster /var/lib/flb-audit/roster.json",
+    "echo '# mine' >> ROOT/etc/flb-audit/audit.conf",
+    "rpm --upgrade --force PACKAGE",
+    "grep --quiet '# mine' ROOT/etc/flb-audit/audit.conf",
+    "rpm --erase flb-audit",
+];
+/// What the package leaves behind.
+const LEFT: [&str; 9] = [
+    "etc/flb-audit",
+    "etc/flb-audit/audit.conf.rpmsave",
+    "var/lib/flb-audit",
+    "var/lib/flb-audit/audit",
+    "var/lib/flb-audit/audit/chain.checkpoint",
+    "var/lib/flb-audit/audit/chain.key",
+    "var/lib/flb-audit/audit/chain.state",
+    "var/lib/flb-audit/audit/roster.json",
+    "var/lib/flb-audit/roster.json",
+];
+
 pub(crate) fn in_a_new_debian(place: &Place) -> Result<String> {
-    if !is_root()? {
-        bail!(Skipped("it needs root, to change into another system"));
-    }
-    if cfg!(not(target_arch = "x86_64")) || Command::new("debootstrap").arg("--version").output().is_err() {
-        bail!(Skipped("it needs debootstrap, on amd64"));
-    }
-    let Some(package) = package()? else {
+    let base = debian_for_packages()?;
+    let Some(package) = packed("_amd64.deb")? else {
         bail!(Skipped("dist/packages has no package; `cargo xtask package` makes it"));
     };
-    let debian = lay_out(place, &package)?;
+    let debian = lay_out(place, &base, &package)?;
     let page = fs::read_to_string(root().join("docs/install.md"))?;
     let mut commands = commands(&page);
     let remove = commands.iter().position(|it| it.contains("remove")).context("the page removes nothing")?;
@@ -105,21 +125,58 @@ pub(crate) fn in_a_new_debian(place: &Place) -> Result<String> {
     Ok(format!("{} commands", commands.len()))
 }
 
-fn is_root() -> Result<bool> {
-    Ok(Command::new("id").arg("-u").output()?.stdout == b"0\n")
+pub(crate) fn rpm_leaves_chains(place: &Place) -> Result<String> {
+    let base = debian_for_packages()?;
+    if Command::new("rpm").arg("--version").output().is_err() {
+        bail!(Skipped("it needs rpm"));
+    }
+    let Some(package) = packed(".x86_64.rpm")? else {
+        bail!(Skipped("dist/packages has no RPM; `cargo xtask package` makes it"));
+    };
+    let system = place.at("system");
+    succeed(Command::new("cp").arg("--archive").arg(&base).arg(&system))?;
+    let before = paths(&system)?;
+    // Debian's rpm keeps its database in the home directory otherwise. The requirements are
+    // those of systems whose packages are in that database.
+    let options = format!("--root {} --define '_dbpath /rpm' --nodeps", system.display());
+    for command in RPM {
+        let command = command.replace("rpm --", &format!("rpm {options} --"));
+        let command = command.replace("PACKAGE", &package.display().to_string());
+        succeed(Command::new("sh").arg("-c").arg(command.replace("ROOT", &system.display().to_string())))?;
+    }
+    let after = paths(&system)?;
+    let ours = |path: &&String| !before.contains(*path) && !path.starts_with("rpm");
+    let left: Vec<&String> = after.iter().filter(ours).collect();
+    ensure!(left == LEFT, "left behind: {left:?}");
+    ensure!(before.is_subset(&after), "removed: {:?}", before.difference(&after).collect::<Vec<_>>());
+    Ok(format!("{} paths stay", left.len()))
 }
 
-fn package() -> Result<Option<PathBuf>> {
+/// Returns all paths below a directory.
+fn paths(dir: &Path) -> Result<BTreeSet<String>> {
+    let output =
+        Command::new("find").args([".", "-mindepth", "1", "-printf", "%P\\n"]).current_dir(dir).output()?;
+    ensure!(output.status.success(), "find: {}", String::from_utf8_lossy(&output.stderr));
+    Ok(String::from_utf8(output.stdout)?.lines().map(String::from).collect())
+}
+
+/// Returns the released file whose name has this end, if `dist/packages` has one.
+pub(super) fn packed(end: &str) -> Result<Option<PathBuf>> {
     let Ok(entries) = fs::read_dir(root().join("dist/packages")) else { return Ok(None) };
     let paths: Vec<PathBuf> = entries.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
-    Ok(paths.into_iter().find(|path| path.to_string_lossy().ends_with("_amd64.deb")))
+    Ok(paths.into_iter().find(|path| path.to_string_lossy().ends_with(end)))
 }
 
-/// Creates a Debian with a Fluent Bit that is installed as by its own package.
-fn lay_out(place: &Place, package: &Path) -> Result<PathBuf> {
+/// Returns the folder of a Debian, which the first run makes.
+fn debian_for_packages() -> Result<PathBuf> {
+    if Command::new("id").arg("-u").output()?.stdout != b"0\n" {
+        bail!(Skipped("it needs root, to change into another system"));
+    }
+    if cfg!(not(target_arch = "x86_64")) || Command::new("debootstrap").arg("--version").output().is_err() {
+        bail!(Skipped("it needs debootstrap, on amd64"));
+    }
     let base = root().join("target").join(format!("debian-{SUITE}"));
-    // Several runs of the suite wait for the one that makes it. The lock ends with the
-    // process.
+    // Runs of the suite wait for the one that makes it. The lock ends with the process.
     let lock = fs::File::create(base.with_extension("lock"))?;
     lock.lock()?;
     if !base.exists() {
@@ -130,9 +187,13 @@ fn lay_out(place: &Place, package: &Path) -> Result<PathBuf> {
         succeed(Command::new("debootstrap").args(["--variant=minbase", LIBRARIES, SUITE]).arg(&new))?;
         fs::rename(&new, &base)?;
     }
-    drop(lock);
+    Ok(base)
+}
+
+/// Creates a Debian with a Fluent Bit that is installed as by its own package.
+fn lay_out(place: &Place, base: &Path, package: &Path) -> Result<PathBuf> {
     let debian = place.at("debian");
-    succeed(Command::new("cp").arg("--archive").arg(&base).arg(&debian))?;
+    succeed(Command::new("cp").arg("--archive").arg(base).arg(&debian))?;
     for dir in ["opt/fluent-bit/bin", "etc/fluent-bit", "var/log/audit"] {
         fs::create_dir_all(debian.join(dir))?;
     }
@@ -186,10 +247,4 @@ fn expected(command: &str) -> &'static str {
         _ if command.starts_with("flb-audit doctor") => "0|60",
         _ => "0",
     }
-}
-
-fn succeed(command: &mut Command) -> Result<()> {
-    let output = command.output().with_context(|| format!("{command:?}: cannot be started"))?;
-    ensure!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
-    Ok(())
 }
