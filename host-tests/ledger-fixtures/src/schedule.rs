@@ -105,6 +105,12 @@ pub fn seal_one(sealer: &mut Sealer<'static>, record: &Value, is_signed: bool) -
     serde_json::from_slice(&sealed[..sealed.len() - 1]).expect("JSON")
 }
 
+/// Returns the entry of a filter's chain in a roster.
+pub fn entry(ring: &KeyRing) -> Value {
+    let key = ring.public().expect("a key").to_string();
+    json!({"node": "n", "chain": ring.chain().to_string(), "key": key, "created": "2026-11-20T08:00:00Z"})
+}
+
 /// Creates the ledger's chain in a directory, and a roster with it and with the filter's
 /// chain.
 pub fn set_up(directory: &Path, filter: &KeyRing) {
@@ -114,11 +120,9 @@ pub fn set_up(directory: &Path, filter: &KeyRing) {
     fs::write(directory.join(FILE_NAME), header.to_file()).expect("written");
     fs::write(directory.join(keyring::FILE_NAME), &*ring.to_file()).expect("written");
     fs::write(directory.join(anchor::FILE_NAME), vec![0; anchor::FILE_BYTES]).expect("written");
-    let entry = |ring: &KeyRing| {
-        let key = ring.public().expect("a key").to_string();
-        json!({"node": "n", "chain": ring.chain().to_string(), "key": key, "created": "2026-11-20T08:00:00Z"})
-    };
-    let roster = json!([entry(&ring), entry(filter)]);
+    let mut own = entry(&ring);
+    own["role"] = json!("ledger");
+    let roster = json!([own, entry(filter)]);
     fs::write(directory.join(roster::FILE_NAME), roster.to_string()).expect("written");
 }
 

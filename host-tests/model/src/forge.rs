@@ -51,22 +51,41 @@ impl Enroller {
         seal::text(&self.key.sign(text.as_bytes()).to_bytes())
     }
 
-    /// Lends another key the right to enroll chains.
+    /// Lends another key the right to enroll the chains of filters.
     pub fn lend(&self, salt: u8, since: u64, until: u64) -> Self {
-        let lent = Enroller::fleet(salt);
-        let signature = self.sign(&seal::lent_text(&lent.public(), since, until));
-        let of = [
-            ("pub", string(&lent.public())),
-            ("since", number(since)),
-            ("until", number(until)),
-            ("sig", string(&signature)),
-        ];
-        Enroller { lent: Some(object(of)), ..lent }
+        self.lend_as(false, salt, since, until)
     }
 
-    /// Enrolls a chain, or what is said to be one.
+    /// Lends another key the right to enroll chains, also those of ledgers if it is to.
+    pub fn lend_as(&self, is_ledger: bool, salt: u8, since: u64, until: u64) -> Self {
+        let lent = Enroller::fleet(salt);
+        let signature = self.sign(&seal::lent_text(&lent.public(), since, until, is_ledger));
+        let mut of = vec![
+            ("pub".to_owned(), string(&lent.public())),
+            ("since".to_owned(), number(since)),
+            ("until".to_owned(), number(until)),
+            ("sig".to_owned(), string(&signature)),
+        ];
+        of.extend(is_ledger.then(|| ("role".to_owned(), string("ledger"))));
+        Enroller { lent: Some(Value::Object(of)), ..lent }
+    }
+
+    /// Enrolls a filter's chain, or what is said to be one.
     pub fn enroll(&self, chain: &str, key_0: &str, node: &str, since: u64, until: Option<u64>) -> Value {
-        let signature = self.sign(&seal::enrollment_text(chain, key_0, node, since, until));
+        self.enroll_as(false, (chain, key_0), node, since, until)
+    }
+
+    /// Enrolls a chain as that of a ledger or a filter.
+    pub fn enroll_as(
+        &self,
+        is_ledger: bool,
+        (chain, key_0): (&str, &str),
+        node: &str,
+        since: u64,
+        until: Option<u64>,
+    ) -> Value {
+        let text = seal::enrollment_text(chain, key_0, node, (since, until), is_ledger);
+        let signature = self.sign(&text);
         let mut members = vec![
             ("node".to_owned(), string(node)),
             ("pub".to_owned(), string(key_0)),
@@ -74,6 +93,7 @@ impl Enroller {
             ("sig".to_owned(), string(&signature)),
         ];
         members.extend(until.map(|until| ("until".to_owned(), number(until))));
+        members.extend(is_ledger.then(|| ("role".to_owned(), string("ledger"))));
         members.extend(self.lent.clone().map(|lent| ("by".to_owned(), lent)));
         Value::Object(members)
     }

@@ -95,6 +95,10 @@ struct Chain {
     has_checkpoint: bool,
     /// Whose chain it is, as good checkpoints say
     claims: Vec<Claim>,
+    /// True if the roster or a good checkpoint says that it is a ledger's
+    is_ledger: bool,
+    /// True if a good checkpoint is a statement of a ledger
+    is_stating: bool,
     /// True if there is a roster or a fleet
     is_trusting: bool,
     /// True if the roster or a fleet vouches for it
@@ -205,6 +209,10 @@ pub fn verify(log: &Log) -> Report {
     }
     for (name, chain) in &mut chains {
         chain.is_known = trusted.has(name) || !chain.claims.is_empty();
+        chain.is_ledger |= trusted.has_ledger(name);
+        if chain.is_stating && !chain.is_ledger {
+            report.add("key_not_certified", format!("{name} is no ledger's, and makes statements"));
+        }
         chain.is_trusting = trusted.is_any();
         chain.verify(name, &mut report);
     }
@@ -228,6 +236,9 @@ impl Chain {
         let kind = match judged {
             Ok(good) => {
                 let at = (is_here && record.is_intact).then_some(record.seconds);
+                self.is_stating |= at.is_some() && record.notes.iter().any(|note| note == "statement");
+                self.is_ledger |=
+                    trusted.has_fleet() && good.enrollment.as_ref().is_some_and(|of| of.is_ledger);
                 self.claims.extend(
                     good.enrollment.as_ref().filter(|_| trusted.has_fleet()).map(|of| Claim::of(of, at)),
                 );

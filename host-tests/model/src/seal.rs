@@ -314,8 +314,10 @@ pub struct Enrollment {
     pub since: u64,
     /// Until when it counts, exclusive
     pub until: Option<u64>,
-    /// Public part, since, until and signature of a key that was lent
-    by: Option<([u8; 32], u64, u64, String)>,
+    /// True if the chain is a ledger's
+    pub is_ledger: bool,
+    /// Public part, since, until, role and signature of a key that was lent
+    by: Option<([u8; 32], u64, u64, bool, String)>,
     signature: String,
 }
 
@@ -330,14 +332,20 @@ impl Enrollment {
             bytes::<64>(text).map(|_| text.to_owned())
         };
         let number = |of: &Value, name: &str| of.get(name)?.as_integer();
+        let is_ledger = |of: &Value| match of.get("role") {
+            None => Some(false),
+            Some(role) => (role.as_str()? == "ledger").then_some(true),
+        };
         let lent = |by: &Value| {
-            Some((hash(by.get("pub")?)?, number(by, "since")?, number(by, "until")?, signature(by)?))
+            let (since, until) = (number(by, "since")?, number(by, "until")?);
+            Some((hash(by.get("pub")?)?, since, until, is_ledger(by)?, signature(by)?))
         };
         Some(Enrollment {
             node: of.get("node")?.as_str().filter(|node| node.len() <= 253)?.to_owned(),
             key_0: hash(of.get("pub")?)?,
             since: number(of, "since")?,
             until: optional("until")?,
+            is_ledger: is_ledger(of)?,
             by: match of.get("by") {
                 Some(by) => Some(lent(by)?),
                 None => None,
@@ -351,15 +359,18 @@ impl Enrollment {
         let is_plain = |byte: u8| (b'!'..=b'~').contains(&byte) && byte != b'"' && byte != b'\\';
         let signer = match &self.by {
             None => *fleet,
-            Some((key, since, until, signature)) => {
-                let is_lent = has_signed(fleet, &lent_text(&text(key), *since, *until), signature);
+            Some((key, since, until, may_enroll_ledgers, signature)) => {
+                let lent = lent_text(&text(key), *since, *until, *may_enroll_ledgers);
+                let is_of_role = *may_enroll_ledgers || !self.is_ledger;
+                let is_lent = has_signed(fleet, &lent, signature) && is_of_role;
                 if !is_lent || self.since < *since || self.since >= *until {
                     return false;
                 }
                 *key
             }
         };
-        let signed = enrollment_text(chain, &text(&self.key_0), &self.node, self.since, self.until);
+        let signed =
+            enrollment_text(chain, &text(&self.key_0), &self.node, (self.since, self.until), self.is_ledger);
         chain == chain_of(&self.key_0)
             && !self.node.is_empty()
             && self.node.bytes().all(is_plain)
@@ -373,14 +384,25 @@ pub fn chain_of(key_0: &[u8; 32]) -> String {
 }
 
 /// The text of a lent key.
-pub fn lent_text(public: &str, since: u64, until: u64) -> String {
-    format!("flb-audit lent key v1\n{public}\n{since}\n{until}\n")
+pub fn lent_text(public: &str, since: u64, until: u64, is_ledger: bool) -> String {
+    format!("flb-audit lent key v1\n{public}\n{since}\n{until}\n{}", role_line(is_ledger))
+}
+
+fn role_line(is_ledger: bool) -> &'static str {
+    if is_ledger { "ledger\n" } else { "" }
 }
 
 /// The text of an enrollment.
-pub fn enrollment_text(chain: &str, key_0: &str, node: &str, since: u64, until: Option<u64>) -> String {
+pub fn enrollment_text(
+    chain: &str,
+    key_0: &str,
+    node: &str,
+    (since, until): (u64, Option<u64>),
+    is_ledger: bool,
+) -> String {
     let until = until.map(|until| until.to_string()).unwrap_or_default();
-    format!("flb-audit enrollment v1\n{chain}\n{key_0}\n{node}\n{since}\n{until}\n")
+    let role = role_line(is_ledger);
+    format!("flb-audit enrollment v1\n{chain}\n{key_0}\n{node}\n{since}\n{until}\n{role}")
 }
 
 /// Judges a checkpoint of a chain whose key 0 follows from what it says of its enrollment.

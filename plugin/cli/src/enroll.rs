@@ -7,7 +7,7 @@ use crate::time;
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use clap::Args;
 use flb_audit_core::chain::ChainId;
-use flb_audit_core::chain::enrollment::{self, Enrollment, chain_of};
+use flb_audit_core::chain::enrollment::{self, Enrollment, Role, chain_of};
 use flb_audit_core::chain::keyring::{self, KeyRing};
 use flb_audit_core::chain::signature::PublicKey;
 use flb_audit_core::verify::read_enrollment;
@@ -20,7 +20,7 @@ use std::time::SystemTime;
 pub(crate) struct Enroll {
     /// Have the chain certified with this key, as `flb-audit fleet lend` makes it: then
     /// `verify --fleet` knows it without a roster. With --if-missing, a chain that has
-    /// another name or half of whose time is over is certified anew
+    /// another name or role, or half of whose time is over, is certified anew
     #[arg(long, value_name = "KEY", requires = "node")]
     enroll: Option<PathBuf>,
     /// Certify the chain for this time only, such as 365days; what it seals later is of
@@ -36,27 +36,27 @@ impl Enroll {
 
     /// Fails if a new chain of a node of this name could not be enrolled. An enrolled
     /// chain that is there needs no key any more.
-    pub(crate) fn check(&self, dir: &Path, node: Option<&str>) -> Result<()> {
+    pub(crate) fn check(&self, dir: &Path, node: Option<&str>, role: Role) -> Result<()> {
         let (Some(path), Some(node)) = (&self.enroll, node) else { return Ok(()) };
         fleet::node_name(node).map_err(|what| anyhow!("--node {node}: {what}"))?;
         if dir.join(enrollment::FILE_NAME).exists() {
             return Ok(());
         }
-        EnrollmentKey::read(path)?.check_time(time::seconds(SystemTime::now()), path)
+        EnrollmentKey::read(path)?.check(time::seconds(SystemTime::now()), role, path)
     }
 
     /// Enrolls the chain in a directory, unless it is enrolled already. Without a key,
     /// does nothing.
-    pub(crate) fn run(&self, dir: &Path, chain: &ChainId, node: &str) -> Result<()> {
+    pub(crate) fn run(&self, dir: &Path, chain: &ChainId, node: &str, role: Role) -> Result<()> {
         let Some(path) = &self.enroll else { return Ok(()) };
         let now = time::seconds(SystemTime::now());
         let file = dir.join(enrollment::FILE_NAME);
         let before = fs::read(&file).ok();
         let before = before.as_deref().and_then(enrollment::from_file).and_then(read_enrollment);
         let before = before.filter(|before| chain_of(&before.root) == *chain);
-        if let Some(before) =
-            before.as_ref().filter(|before| before.node == node && !is_half_over(before, now))
-        {
+        let is_current =
+            |before: &&Enrollment| (&*before.node, before.role) == (node, role) && !is_half_over(before, now);
+        if let Some(before) = before.as_ref().filter(is_current) {
             return print_report(&shown(before));
         }
         let root = match &before {
@@ -64,13 +64,13 @@ impl Enroll {
             None => first_key(dir, chain)?,
         };
         let key = EnrollmentKey::read(path)?;
-        key.check_time(now, path)?;
+        key.check(now, role, path)?;
         let until = self.valid.map(|valid| now.saturating_add(valid.as_secs()));
         ensure!(
             until.is_none_or(|until| until > now),
             "--valid: a chain has to be enrolled for at least a second"
         );
-        let enrolled = Enrollment::sign(node.to_owned(), root, (now, until), key.lent, &key.secret)
+        let enrolled = Enrollment::sign(node.to_owned(), (root, role), (now, until), key.lent, &key.secret)
             .map_err(|_| anyhow!("out of memory"))?;
         let bytes = enrolled.to_file().map_err(|_| anyhow!("out of memory"))?;
         durable::replace(&file, &bytes)?;
@@ -86,8 +86,9 @@ fn is_half_over(enrollment: &Enrollment, now: u64) -> bool {
 
 fn shown(enrollment: &Enrollment) -> String {
     let until = enrollment.until.map(|until| format!(" until {}", time::utc(until)));
+    let of = if enrollment.role == Role::Ledger { "the ledger " } else { "" };
     format!(
-        "enrolled as {} since {}{}: verify --fleet knows the chain\n",
+        "enrolled as {of}{} since {}{}: verify --fleet knows the chain\n",
         enrollment.node,
         time::utc(enrollment.since),
         until.unwrap_or_default()

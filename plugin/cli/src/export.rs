@@ -135,6 +135,12 @@ impl Export {
                 &format!("{deleted} files that may have had more of them were deleted, as tombstones say\n");
         }
         said += &format!("{} records in {}\n", out.count, self.output.display());
+        if let Some(state) = stated.state() {
+            said += &format!(
+                "the ledger's last statement in it is {state}: who gets the export compares this line with that of \
+                 verify --export\n"
+            );
+        }
         print_report(&said)
     }
 

@@ -12,7 +12,7 @@ use crate::text;
 use crate::time;
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use clap::{Args, Subcommand};
-use flb_audit_core::chain::enrollment::{LentKey, is_node_name};
+use flb_audit_core::chain::enrollment::{LentKey, Role, is_node_name};
 use flb_audit_core::chain::signature::{PublicKey, SecretKey, Seed, Signature};
 use flb_audit_core::text::base64url::{hash_from_text, hash_text};
 use serde::{Deserialize, Serialize};
@@ -52,6 +52,10 @@ enum Command {
         /// The time for which the key may enroll, from now on
         #[arg(long, value_name = "TIME", default_value = "90days")]
         valid: humantime::Duration,
+        /// The key may also enroll the chains of ledgers: whoever has it can excuse missing
+        /// records by forged manifests, so do not lend such a key to nodes without a ledger
+        #[arg(long)]
+        ledger: bool,
     },
     /// Print each node in one line, as the last `verify --state` saw it: the last record and
     /// its age, the chain, its last segment, the policy, and the findings
@@ -87,7 +91,7 @@ impl FleetCommand {
     pub(crate) fn run(self) -> Result<()> {
         match self.command {
             Command::Init { dir } => init(&dir),
-            Command::Lend { dir, key, valid } => lend(&dir, &key, *valid),
+            Command::Lend { dir, key, valid, ledger } => lend(&dir, &key, *valid, role_of(ledger)),
             Command::Status { state } => show_status(&state),
             Command::Retire { dir, node, at } => retire(&dir, node, at.unwrap_or_else(SystemTime::now)),
         }
@@ -110,17 +114,23 @@ fn init(dir: &Path) -> Result<()> {
     ))
 }
 
-fn lend(dir: &Path, path: &Path, valid: Duration) -> Result<()> {
+/// Returns the role that an option `--ledger` asks for.
+pub(crate) fn role_of(is_ledger: bool) -> Role {
+    if is_ledger { Role::Ledger } else { Role::Filter }
+}
+
+fn lend(dir: &Path, path: &Path, valid: Duration, role: Role) -> Result<()> {
     let fleet = EnrollmentKey::read(&dir.join(KEY_FILE))?;
     ensure!(fleet.lent.is_none(), "{}: a lent key lends no others", dir.join(KEY_FILE).display());
     let since = time::seconds(SystemTime::now());
     let until = since.saturating_add(valid.as_secs());
     ensure!(since < until, "--valid: a key has to be valid for at least a second");
     let mut key = EnrollmentKey::new()?;
-    let lent = LentKey::sign(&fleet.secret, key.secret.public(), since, until);
+    let lent = LentKey::sign(&fleet.secret, key.secret.public(), (since, until), role);
     key.lent = Some(lent.map_err(|_| anyhow!("out of memory"))?);
     key.write(path)?;
-    print(&format!("{} enrolls chains until {}: init --enroll\n", path.display(), time::utc(until)))
+    let of = if role == Role::Ledger { ", also of ledgers," } else { "" };
+    print(&format!("{} enrolls chains{of} until {}: init --enroll\n", path.display(), time::utc(until)))
 }
 
 fn retire(dir: &Path, node: String, at: SystemTime) -> Result<()> {
@@ -210,6 +220,8 @@ struct LentFile {
     public: PublicKey,
     since: u64,
     until: u64,
+    #[serde(default, skip_serializing_if = "text::role::is_filter", with = "text::role")]
+    role: Role,
     #[serde(with = "text::signature")]
     signature: Signature,
 }
@@ -235,8 +247,8 @@ impl EnrollmentKey {
         let seed = Seed::from(hash_from_text(file.enrollment_key.as_bytes())?);
         let secret = SecretKey::from_seed(&seed);
         let lent = match file.lent {
-            Some(LentFile { public, since, until, signature }) if public == secret.public() => {
-                Some(LentKey { public, since, until, signature })
+            Some(LentFile { public, since, until, role, signature }) if public == secret.public() => {
+                Some(LentKey { public, since, until, role, signature })
             }
             Some(_) => return None,
             None => None,
@@ -247,10 +259,11 @@ impl EnrollmentKey {
     /// Writes the key into a new file that its owner alone reads.
     fn write(&self, path: &Path) -> Result<()> {
         let what = || format!("{}: cannot be made", path.display());
-        let lent = self.lent.map(|LentKey { public, since, until, signature }| LentFile {
+        let lent = self.lent.map(|LentKey { public, since, until, role, signature }| LentFile {
             public,
             since,
             until,
+            role,
             signature,
         });
         let enrollment_key = String::from_utf8_lossy(&hash_text(&self.seed)).into_owned();
@@ -265,8 +278,13 @@ impl EnrollmentKey {
         sync_directory(durable::directory_of(path)).with_context(what)
     }
 
-    /// Fails unless the key may enroll chains at this time.
-    pub(crate) fn check_time(&self, now: u64, path: &Path) -> Result<()> {
+    /// Fails unless the key may enroll chains of this role at this time.
+    pub(crate) fn check(&self, now: u64, role: Role, path: &Path) -> Result<()> {
+        ensure!(
+            self.lent.is_none_or(|lent| lent.role >= role),
+            "{}: this key enrolls the chains of filters only; `flb-audit fleet lend --ledger` makes a key for ledgers",
+            path.display()
+        );
         let Some(lent) = self.lent.filter(|lent| !lent.is_valid_at(now)) else { return Ok(()) };
         bail!(
             "{}: this key may enroll from {} to {}, and no longer; `flb-audit fleet lend` makes another",

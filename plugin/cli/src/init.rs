@@ -2,12 +2,14 @@
 
 use crate::durable::{self, create_new, sync_directory};
 use crate::enroll::Enroll;
+use crate::fleet::role_of;
 use crate::roster::{Entry, Roster};
 use crate::terminal::print_report;
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use clap::{Args, ValueEnum};
 use flb_audit_core::chain::ChainId;
 use flb_audit_core::chain::anchor;
+use flb_audit_core::chain::enrollment::Role;
 use flb_audit_core::chain::keyring::{self, KeyRing};
 use flb_audit_core::chain::signature::PublicKey;
 use flb_audit_core::chain::state::{FILE_NAME, Header, State};
@@ -31,6 +33,10 @@ pub(crate) struct Init {
     /// The node's name. With it, the chain gets keys, and its checkpoints are signed
     #[arg(long, value_name = "NAME", value_parser = node_name)]
     node: Option<String>,
+    /// The chain is a ledger's: its manifests and tombstones count, and what a filter
+    /// seals never does. The entry in the roster and the certificate say so
+    #[arg(long, requires = "node")]
+    ledger: bool,
     #[command(flatten)]
     enroll: Enroll,
     /// Add the public key to this roster, which is created if it does not exist
@@ -88,7 +94,8 @@ impl Init {
         let dir = self.dir.display();
         // A faulty roster is reported before a chain is created.
         let roster = self.roster.as_deref().map(Roster::read_if_there).transpose()?;
-        self.enroll.check(&self.dir, self.node.as_deref())?;
+        let role = role_of(self.ledger);
+        self.enroll.check(&self.dir, self.node.as_deref(), role)?;
         durable::make_directory(&self.dir)?;
         let path = self.dir.join(FILE_NAME);
         let (header, entry) = match create_new(&path) {
@@ -108,10 +115,15 @@ impl Init {
             }
         };
         let mut said = format!(
-            "chain {} in {}, {}\nthe filter: accessible_paths {dir}\n",
+            "chain {} in {}, {}\n{}\n",
             header.id,
             path.display(),
-            header.algorithm.name()
+            header.algorithm.name(),
+            if self.ledger {
+                format!("the ledger: dir: {dir}")
+            } else {
+                format!("the filter: accessible_paths {dir}")
+            }
         );
         let mut added = Ok(());
         if let Some(entry) = entry {
@@ -134,7 +146,7 @@ impl Init {
         })?;
         added?;
         if let Some(node) = &self.node {
-            self.enroll.run(&self.dir, &header.id, node)?;
+            self.enroll.run(&self.dir, &header.id, node, role)?;
         }
         if let Some(owner) = self.owner {
             give(&self.dir, owner).with_context(|| format!("{dir}: cannot be given away"))?;
@@ -176,7 +188,8 @@ impl Init {
             Algorithm::Sha512_256 => hash::Algorithm::Sha512_256,
         };
         let mut made = vec![path.to_owned()];
-        let entry = self.node.clone().map(|node| make_keys(&self.dir, node, &mut made)).transpose();
+        let role = role_of(self.ledger);
+        let entry = self.node.clone().map(|node| make_keys(&self.dir, node, role, &mut made)).transpose();
         let written = entry.and_then(|entry| {
             let id = entry.as_ref().map_or_else(random_name, |entry| Ok(entry.chain))?;
             let header = Header { id, algorithm };
@@ -199,8 +212,14 @@ impl Init {
         let state = State::read(&file).with_context(|| format!("{name}: not the state of a chain"))?;
         let header = state.header;
         let Some(node) = &self.node else { return Ok((header, None)) };
+        let role = role_of(self.ledger);
         if let Some(entry) = roster.and_then(|roster| roster.of(&header.id)) {
             ensure!(entry.node == *node, "{name}: the roster has this chain as that of {}", entry.node);
+            ensure!(
+                entry.role == role,
+                "{name}: the roster has this chain as a {}'s; --ledger has to agree with `role` in its entry there",
+                if entry.role == Role::Ledger { "ledger" } else { "filter" }
+            );
             return Ok((header, Some(entry.clone())));
         }
         let path = self.dir.join(keyring::FILE_NAME);
@@ -208,7 +227,7 @@ impl Init {
         let ring = ring.filter(|(ring, _)| ring.chain() == header.id).map(|(ring, _)| ring);
         let first = ring.as_ref().filter(|ring| ring.index() == 0).and_then(KeyRing::public);
         match first {
-            Some(key) => Ok((header, Some(entry(node.clone(), header.id, key)))),
+            Some(key) => Ok((header, Some(entry(node.clone(), header.id, key, role)))),
             // Its entry was printed when the chain was created.
             None if self.roster.is_none() && ring.is_some() => Ok((header, None)),
             None => bail!(
@@ -236,9 +255,9 @@ fn give(_: &Path, _: Owner) -> std::io::Result<()> {
     Err(ErrorKind::Unsupported.into())
 }
 
-fn entry(node: String, chain: ChainId, key: PublicKey) -> Entry {
+fn entry(node: String, chain: ChainId, key: PublicKey, role: Role) -> Entry {
     let created = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
-    Entry { node, chain, key, created }
+    Entry { node, chain, key, created, role }
 }
 
 /// Returns the name of a chain without keys.
@@ -249,7 +268,7 @@ fn random_name() -> Result<ChainId> {
 }
 
 /// Creates the files for the chain's keys and checkpoints. Returns the public entry.
-fn make_keys(dir: &Path, node: String, made: &mut Vec<PathBuf>) -> Result<Entry> {
+fn make_keys(dir: &Path, node: String, role: Role, made: &mut Vec<PathBuf>) -> Result<Entry> {
     let ring = KeyRing::named_after_key(&mut |seed| getrandom::fill(seed).is_ok())
         .map_err(|_| anyhow!("the system's random source failed"))?;
     let key = ring.public().context("no key")?;
@@ -262,5 +281,5 @@ fn make_keys(dir: &Path, node: String, made: &mut Vec<PathBuf>) -> Result<Entry>
         made.push(path.clone());
         file.write_all(&bytes).and_then(|()| file.sync_all()).with_context(what)?;
     }
-    Ok(entry(node, ring.chain(), key))
+    Ok(entry(node, ring.chain(), key, role))
 }

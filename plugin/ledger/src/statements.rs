@@ -3,7 +3,9 @@
 
 use crate::closed_files::is_named_by_number;
 use crate::manifest::{Manifest, Statement};
-use flb_audit_core::chain::ChainId;
+use flb_audit_core::chain::{ChainId, Place};
+use flb_audit_core::hash::Hash;
+use flb_audit_core::text::base64url::hash_text;
 use flb_audit_core::verify::Sealed;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -13,6 +15,8 @@ use std::collections::btree_map::Entry;
 pub struct Statements {
     chain: Option<ChainId>,
     files: BTreeMap<u64, ClosedFile>,
+    /// The last statement that counts, in the order of positions, with its head.
+    last: Option<(Place, Hash)>,
 }
 
 /// A closed file.
@@ -42,10 +46,25 @@ impl Statements {
     ///   not belong to its number,
     /// - it is a tombstone of a file that is not there or that differs from it.
     pub fn add(&mut self, statement: Statement, sealed: &Sealed) -> bool {
-        sealed.is_intact
+        let counts = sealed.is_intact
             && sealed.is_statement()
             && *self.chain.get_or_insert(sealed.chain) == sealed.chain
-            && self.follow(statement)
+            && self.follow(statement);
+        if counts && self.last.is_none_or(|(last, _)| last.position() <= sealed.place.position()) {
+            self.last = Some((sealed.place, sealed.head));
+        }
+        counts
+    }
+
+    /// Describes the state of the ledger by its last statement. Returns `None` if there is
+    /// no statement.
+    pub fn state(&self) -> Option<String> {
+        let (Place { segment, run, sequence }, head) = self.last?;
+        let head = String::from_utf8_lossy(&hash_text(&head)).into_owned();
+        Some(format!(
+            "record {sequence} of segment {segment} (run {run}) of chain {}, with head {head}",
+            self.chain?
+        ))
     }
 
     /// Returns the chain that has sealed the statements.

@@ -148,6 +148,9 @@ pub(super) fn fleets(all: &mut All) {
         ("sig", Some(string("short"))),
         ("sig", None),
         ("by", Some(object([]))),
+        ("role", Some(string("ledger"))),
+        ("role", Some(string("filter"))),
+        ("role", Some(Value::Null)),
         ("more", Some(number(1))),
     ] {
         let what = value.as_ref().map_or("gone".to_owned(), Value::text);
@@ -223,6 +226,68 @@ pub(super) fn fleets(all: &mut All) {
     add(all, "fleet and roster: another node", Case { roster: Some(renamed), ..member() });
     set(roster[0].members_mut().expect("members"), "key", string(&stranger.public(0)));
     add(all, "fleet and roster: another key", Case { roster: Some(roster), ..member() });
+}
+
+/// Chains whose third segment begins with a ledger's statement.
+pub(super) fn roles(all: &mut All) {
+    let statement = [("notes", Value::Array(vec![string("statement")]))];
+    let stating = |forge: Forge| {
+        let mut forge = forge;
+        forge.rotate();
+        let records = (0..SEGMENT)
+            .map(|n| forge.seal("{}", n % 3 == 0, if n == 3 { &statement[..] } else { &[] }))
+            .collect();
+        Case { records, ..sealed_by(forge) }
+    };
+    let listed = |role: Option<&str>| {
+        let case = stating(Forge::new("vectors-0001", 1));
+        let mut roster = case.forge.roster();
+        set_role(&mut roster, role);
+        Case { roster: Some(vec![roster]), ..case }
+    };
+    add(all, "roles: a ledger of the roster", listed(Some("ledger")));
+    add(all, "roles: a filter of the roster makes a ledger's statement", listed(None));
+    add(all, "roles: a statement without a roster", Case { roster: None, ..listed(None) });
+    add(
+        all,
+        "roles: a statement that is not signed",
+        listed(None).without(3, "key").without(3, "sig").rehash(3),
+    );
+    add(all, "roles: a filter's checkpoint with the note added", {
+        let mut plain = Forge::new("vectors-0001", 1);
+        plain.rotate();
+        let records = (0..SEGMENT).map(|n| plain.seal("{}", n % 3 == 0, &[])).collect();
+        let case = Case { records, ..sealed_by(plain) };
+        case.set(3, "notes", Value::Array(vec![string("statement")])).rehash(3)
+    });
+    let may = fleet().lend_as(true, 102, ENROLLED - 60, ENROLLED + 60);
+    let may_not = fleet().lend(102, ENROLLED - 60, ENROLLED + 60);
+    let filter = enrolled(21, &may, "n1", ENROLLED, None);
+    add(all, "roles: a filter, enrolled with a key that was lent for ledgers", filter);
+    let enrolled = |is_ledger: bool, by: &Enroller| {
+        let mut forge = Forge::named_after_key(21);
+        let of = (&*forge.chain.clone(), &*forge.public(0));
+        forge.enrollment = Some(by.enroll_as(is_ledger, of, "n1", ENROLLED, None));
+        Case { roster: None, fleet: known(), ..stating(forge) }
+    };
+    add(all, "roles: a ledger that the fleet has enrolled", enrolled(true, &fleet()));
+    add(all, "roles: a filter that the fleet has enrolled makes a statement", enrolled(false, &fleet()));
+    add(all, "roles: a ledger, enrolled with a key that was lent for ledgers", enrolled(true, &may));
+    add(all, "roles: a ledger, enrolled with a key that was lent for filters", enrolled(true, &may_not));
+    let both = |role: Option<&str>| {
+        let case = enrolled(true, &fleet());
+        let mut roster = case.forge.roster();
+        set(roster.members_mut().expect("members"), "node", string("n1"));
+        set_role(&mut roster, role);
+        Case { roster: Some(vec![roster]), ..case }
+    };
+    add(all, "roles: the roster and the fleet call it a ledger's", both(Some("ledger")));
+    add(all, "roles: the fleet calls it a ledger's, and the roster a filter's", both(None));
+}
+
+fn set_role(entry: &mut Value, role: Option<&str>) {
+    let members = entry.members_mut().expect("members");
+    role.into_iter().for_each(|role| set(members, "role", string(role)));
 }
 
 pub(super) fn expected(all: &mut All) {

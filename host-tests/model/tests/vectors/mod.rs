@@ -201,6 +201,7 @@ pub(crate) fn all() -> Vec<(String, Log)> {
     chains::silent(&mut all);
     starts::starts(&mut all);
     fleets::fleets(&mut all);
+    fleets::roles(&mut all);
     fleets::expected(&mut all);
     fleets::nodes(&mut all);
     chains::policies(&mut all);

@@ -165,6 +165,53 @@ fn an_enrolled_chain_is_used_again_without_a_key() {
     assert_eq!(verify(&place, &[]).0, Some(21));
 }
 
+/// A ledger's role is in the entry and in the certificate. A key that nodes have enrolls no
+/// ledgers.
+#[test]
+fn ledgers_are_made_and_enrolled_as_such() {
+    let place = fleet();
+    let made = place.ok(&["init", "l", "--ledger", "--node", "n/ledger", "--roster", "roster.json"]);
+    assert!(made.contains("the ledger: dir: l"), "{made}");
+    place.ok(&["init", "f", "--node", "n", "--roster", "roster.json"]);
+    let roster: Value = serde_json::from_slice(&place.read("roster.json")).expect("JSON");
+    assert_eq!([&roster[0]["role"], &roster[1]["role"]], [&"ledger".into(), &Value::Null]);
+    let again = ["init", "l", "--if-missing", "--node", "n/ledger", "--roster", "roster.json"];
+    let said = place.fails(&again);
+    assert!(said.contains("the roster has this chain as a ledger's; --ledger has to agree"), "{said}");
+    place.ok(&[&again[..], &["--ledger"]].concat());
+
+    let enroll = ["init", "e", "--ledger", "--if-missing", "--node", "n/ledger", "--enroll"];
+    let said = place.fails(&[&enroll[..], &["enroll.key"]].concat());
+    assert!(said.contains("`flb-audit fleet lend --ledger` makes a key for ledgers"), "{said}");
+    assert!(!place.path("e").exists());
+    let lent = place.ok(&["fleet", "lend", "fleet", "ledger.key", "--ledger"]);
+    assert!(lent.contains("also of ledgers"), "{lent}");
+    let role = |place: &Place, dir: &str| {
+        let file = place.read(&format!("{dir}/{}", enrollment::FILE_NAME));
+        let text = enrollment::from_file(&file).expect("an enrollment");
+        serde_json::from_slice::<Value>(text).expect("JSON")["role"].clone()
+    };
+    let said = place.ok(&[&enroll[..], &["ledger.key"]].concat());
+    assert!(said.contains("enrolled as the ledger n/ledger since"), "{said}");
+    assert_eq!(role(&place, "e"), "ledger");
+    // The same key enrolls filters. A chain that was enrolled with the wrong role is enrolled
+    // again.
+    let again = ["init", "f", "--if-missing", "--node", "n", "--enroll", "ledger.key"];
+    place.ok(&again);
+    assert_eq!(role(&place, "f"), Value::Null);
+    place.ok(&[&again[..], &["--ledger"]].concat());
+    assert_eq!(role(&place, "f"), "ledger");
+    // Who alters what a lent key may do has no key.
+    let text = String::from_utf8(place.read("enroll.key")).expect("UTF-8");
+    place.write("forged.key", &text.replace("\"since\"", "\"role\":\"ledger\",\"since\""));
+    place.ok(&["init", "g", "--ledger", "--node", "g", "--enroll", "forged.key"]);
+    place.write("log", &seal(&place, "g", 3));
+    let (code, report) = verify(&place, &[]);
+    assert_eq!(code, Some(21), "{report:#}");
+    place.write("log", &seal(&place, "e", 3));
+    assert_eq!(verify(&place, &[]).0, Some(3));
+}
+
 #[test]
 fn expected_nodes_are_silent_and_others_unexpected() {
     let place = fleet();

@@ -7,6 +7,7 @@ mod encrypted;
 mod export;
 mod frames;
 mod ledger;
+mod roles;
 
 use flb_audit_core::chain::{Chain, ChainId, GENESIS, Place, Run};
 use flb_audit_core::hash::Algorithm;

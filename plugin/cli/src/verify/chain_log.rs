@@ -81,6 +81,9 @@ pub(super) struct ChainLog {
     pub(super) altered: u64,
     /// Why nobody vouches for the keys of a checkpoint of it.
     pub(super) without_roster: Option<Flaw>,
+    /// The first statement that a good checkpoint makes on what a ledger holds or has
+    /// deleted.
+    pub(super) states_from: Option<Position>,
     /// The last record that is here and that an anchor proves.
     pub(super) anchored: Option<Place>,
     /// The records that are here and that anchors prove. If there are very many, only

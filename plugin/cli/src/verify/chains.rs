@@ -286,6 +286,10 @@ impl<'a> Chains<'a> {
                     if let Some(digest) = sealed.policy {
                         chain.add_policy(digest, place.position());
                     }
+                    if sealed.is_statement() {
+                        let first = chain.states_from.get_or_insert(place.position());
+                        *first = place.position().min(*first);
+                    }
                 }
                 chain.keys.add(sealed.chain, &place, head, &good);
             }

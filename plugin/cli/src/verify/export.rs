@@ -4,7 +4,7 @@
 //! An export is part of a ledger, so records before the first and after the last one are
 //! not missed. Missing records between them are reported, unless they were deleted.
 
-use super::ledger::{MISPLACED, damaged};
+use super::ledger::{Good, MISPLACED, NO_LEDGER, Refused, damaged};
 use super::signatures::{BadCheckpoint, Flaw};
 use super::spans::{Span, Spans, Why};
 use super::wording::{extent, named};
@@ -54,9 +54,13 @@ struct Counts {
     missing: u64,
     /// The number of manifests that count.
     manifests: usize,
-    /// The node of the roster whose chain has signed the manifests.
+    /// The node whose chain has signed the manifests.
     #[serde(skip_serializing_if = "Option::is_none")]
     ledger: Option<String>,
+    /// The last of the manifests and tombstones, which tells from which state of the ledger
+    /// the export was taken.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state: Option<String>,
 }
 
 /// The head before each record of a life, and its own head, by the record's number.
@@ -69,6 +73,8 @@ struct Reading<'a> {
     roster: Option<&'a Roster>,
     findings: Findings,
     stated: Statements,
+    /// The nodes of chains that a fleet has enrolled, as their statements say.
+    enrolled: BTreeMap<ChainId, String>,
     deleted: Spans,
     /// The places of the manifests, which are records, too.
     places: HashSet<(Life, u64)>,
@@ -94,6 +100,7 @@ impl Exported {
             roster,
             findings: Findings::default(),
             stated: Statements::default(),
+            enrolled: BTreeMap::new(),
             deleted: Spans::default(),
             places: HashSet::new(),
             lives: BTreeMap::new(),
@@ -126,13 +133,17 @@ impl fmt::Display for Exported {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.write_findings(f)?;
         let name = if self.verdict() == Verdict::Intact { PROVEN } else { self.verdict().name() };
-        let Counts { records, proven, manifests, unproven, missing, ledger } = &self.0.verified;
+        let Counts { records, proven, manifests, unproven, missing, ledger, state } = &self.0.verified;
         let ledger = ledger.as_deref().map_or_else(|| "somebody".into(), stdout::shown);
         writeln!(
             f,
             "{name}: of {records} records {proven} are intact, and stored so by the ledger of {ledger}, as {manifests} \
              manifests state; {unproven} have no proof, {missing} between them are missing"
-        )
+        )?;
+        match state {
+            Some(state) => writeln!(f, "the ledger's last statement in it is {state}"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -153,6 +164,7 @@ impl Reading<'_> {
 
     fn read_manifests(&mut self) -> Result<()> {
         let (mut checker, mut verifier) = (Checker::default(), Verifier::new(self.roster));
+        let mut good = Good::default();
         for (number, line) in (1..).zip(self.lines(FILE_NAME)?) {
             let line = line?;
             let at = format!("{}:{number}", self.path(FILE_NAME).display());
@@ -168,26 +180,43 @@ impl Reading<'_> {
                 }
             };
             self.places.insert((sealed.place.life(sealed.chain), sealed.place.sequence));
-            match verifier.verify(sealed.checkpoint().as_ref(), Some(sealed.seconds)) {
-                Ok(_) | Err(BadCheckpoint { flaw: Flaw::NoRoster, .. }) => {}
+            let is_of_ledger = match verifier.verify(sealed.checkpoint().as_ref(), Some(sealed.seconds)) {
+                Ok(checkpoint) => {
+                    if let Some(of) = checkpoint.membership() {
+                        self.enrolled.insert(sealed.chain, of.node.clone());
+                    }
+                    checkpoint.is_of_ledger()
+                }
+                Err(BadCheckpoint { flaw: Flaw::NoRoster, .. }) => true,
                 Err(bad) => {
                     self.add(bad.flaw.verdict(), format!("{at}: {}", bad.what()));
                     continue;
                 }
-            }
+            };
             let Some(statement) = manifest::read(&line) else {
                 self.add(Verdict::Unreadable, format!("{at}: no manifest"));
                 continue;
             };
-            if !self.stated.add(statement, &sealed) {
-                self.add(Verdict::Tampered, format!("{at}: {MISPLACED}"));
+            good.add(number, statement, *sealed, is_of_ledger);
+        }
+        let mut refused = Vec::new();
+        let (stated, is_of_ledger) = good.put_together(|number, why| refused.push((number, why)));
+        for (number, why) in refused {
+            let at = format!("{}:{number}", self.path(FILE_NAME).display());
+            match why {
+                Refused::Misplaced => self.add(Verdict::Tampered, format!("{at}: {MISPLACED}")),
+                Refused::NoLedger => self.add(Verdict::KeyNotCertified, format!("{at}: {NO_LEDGER}")),
             }
+        }
+        self.stated = stated;
+        if let Some(chain) = self.stated.chain().filter(|_| !is_of_ledger) {
+            self.findings.add(Verdict::KeyNotCertified, Some(chain), None, NO_LEDGER);
         }
         for ClosedFile { manifest, is_deleted } in self.stated.iter() {
             if let Some((verdict, what)) = damaged(self.directory, manifest) {
                 self.findings.add(verdict, None, None, what);
             }
-            if *is_deleted {
+            if *is_deleted && is_of_ledger {
                 for run in &manifest.extents {
                     let Some(life) = run.life() else { continue };
                     let records = run.first..=run.last;
@@ -266,7 +295,7 @@ impl Reading<'_> {
             }
         };
         let file = proof.file;
-        let Some(manifest) = self.stated.get(file).map(|file| &file.manifest) else {
+        let Some(ClosedFile { manifest, is_deleted }) = self.stated.get(file) else {
             self.add(
                 Verdict::Tampered,
                 format!("{at}: no good manifest of file {file}, which it is to be in"),
@@ -275,6 +304,12 @@ impl Reading<'_> {
         };
         if proof.records != manifest.records || proof.root(line).as_ref() != Some(&manifest.root) {
             self.add(Verdict::Tampered, format!("{at}: not proven to be in file {file}"));
+        } else if *is_deleted {
+            let what = format!(
+                "{at}: in file {file}, which the ledger has deleted: the manifests are those of a later state of the \
+                 ledger, so they do not say what was left out"
+            );
+            self.add(Verdict::Tampered, what);
         } else if !self.proven.insert((file, proof.index)) {
             self.add(Verdict::Tampered, format!("{at}: here twice"));
         }
@@ -353,10 +388,11 @@ impl Reading<'_> {
         }
     }
 
-    /// Returns the node of the roster whose chain has signed the manifests.
+    /// Returns the node whose chain has signed the manifests.
     fn ledger(&self) -> Option<String> {
-        let entry = self.roster?.of(&self.stated.chain()?)?;
-        Some(entry.node.clone())
+        let chain = self.stated.chain()?;
+        let entry = self.roster?.of(&chain).map(|entry| &entry.node);
+        entry.or_else(|| self.enrolled.get(&chain)).cloned()
     }
 
     fn finish(mut self) -> Exported {
@@ -374,6 +410,7 @@ impl Reading<'_> {
             missing: self.missing,
             manifests: self.stated.iter().count(),
             ledger: self.ledger(),
+            state: self.stated.state(),
         };
         Exported(Envelope::new(counts, self.findings))
     }

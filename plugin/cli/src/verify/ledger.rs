@@ -9,12 +9,14 @@ use crate::report::Findings;
 use crate::roster::Roster;
 use crate::terminal;
 use anyhow::{Context, Result};
-use flb_audit_core::verify::{Checked, Checker};
-use flb_audit_ledger::manifest::{self, DamageKind, Manifest, closed_name, open_name};
+use flb_audit_core::chain::ChainId;
+use flb_audit_core::verify::{Checked, Checker, Sealed};
+use flb_audit_ledger::manifest::{self, DamageKind, Manifest, Statement, closed_name, open_name};
 use flb_audit_ledger::statements::{ClosedFile, Statements};
 use flb_audit_ledger::tree::{self, Tree};
 use flb_audit_ledger::{DecryptionKeys, frame};
 use indicatif::ProgressBar;
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -25,6 +27,11 @@ const BUFFER_BYTES: usize = 1 << 20;
 
 /// The error of a statement that is good in itself but counts for nothing.
 pub(super) const MISPLACED: &str = "not of this ledger, or not at this place";
+
+/// The error of statements that somebody has signed who may not.
+pub(super) const NO_LEDGER: &str = "it says which records a ledger holds or has deleted, and nobody says that its chain is a \
+    ledger's, so it counts for nothing: somebody may have forged it with the key of a node. If the chain is a ledger's, add \
+    \"role\": \"ledger\" to its entry in the roster, or enroll it again with `flb-audit init --ledger`";
 
 /// The ledgers that a command line names.
 #[derive(Default)]
@@ -83,7 +90,7 @@ impl Ledgers {
     fn add(&mut self, directory: &Path, roster: Option<&Roster>, files: &mut Vec<Owned>) -> io::Result<()> {
         let owner = Some(self.0.len());
         let mut ledger = LedgerFiles::default();
-        let (stated, is_whole) = ledger.read_manifests(directory, roster)?;
+        let (stated, is_whole, is_of_ledger) = ledger.read_manifests(directory, roster)?;
         files.push((directory.join(manifest::FILE_NAME), owner));
         let open = stated.last() + 1;
         for file in record_files(directory)? {
@@ -109,13 +116,17 @@ impl Ledgers {
             let is_here = path.is_file();
             if is_here {
                 ledger.closed.push((path, manifest.clone()));
-            } else if !is_deleted {
+            } else if !is_deleted || !is_of_ledger {
                 let what = format!(
-                    "{}: not here, with {} records, and no tombstone says why",
+                    "{}: not here, with {} records, and no tombstone {}says why",
                     path.display(),
-                    manifest.records
+                    manifest.records,
+                    if is_deleted { "of a ledger " } else { "" }
                 );
                 ledger.findings.push((Verdict::Gap, what));
+            }
+            if !is_of_ledger {
+                continue;
             }
             if is_deleted {
                 ledger.not_here.push((manifest, Why::Deleted));
@@ -172,15 +183,16 @@ impl Ledgers {
 
 impl LedgerFiles {
     /// Reads the statements that count: they are intact, sealed as statements and, with a
-    /// roster, signed by the ledger's key. Also returns whether all lines are such
-    /// statements.
+    /// roster, signed by a key of one chain. Also returns whether all lines are such
+    /// statements, and whether the chain is a ledger's. If it is not, they account for
+    /// nothing.
     fn read_manifests(
         &mut self,
         directory: &Path,
         roster: Option<&Roster>,
-    ) -> io::Result<(Statements, bool)> {
+    ) -> io::Result<(Statements, bool, bool)> {
         let path = directory.join(manifest::FILE_NAME);
-        let (mut stated, mut is_whole) = (Statements::default(), true);
+        let (mut good, mut is_whole) = (Good::default(), true);
         let (mut checker, mut verifier) = (Checker::default(), Verifier::new(roster));
         for (number, line) in (1..).zip(lines(BufReader::new(File::open(&path)?))) {
             let line = line?;
@@ -190,21 +202,70 @@ impl LedgerFiles {
                 is_whole = false;
                 continue;
             };
-            let is_good = sealed.is_intact
-                && sealed.is_statement()
-                && (roster.is_none()
-                    || verifier.verify(sealed.checkpoint().as_ref(), Some(sealed.seconds)).is_ok());
-            let Some(statement) = manifest::read(&line).filter(|_| is_good) else {
-                is_whole = false;
-                continue;
-            };
-            if !stated.add(statement, &sealed) {
+            let is_statement = sealed.is_intact && sealed.is_statement();
+            let statement = manifest::read(&line).filter(|_| is_statement);
+            let judged = verifier.verify(sealed.checkpoint().as_ref(), Some(sealed.seconds));
+            match (statement, judged, roster) {
+                (Some(statement), Ok(checkpoint), _) => {
+                    good.add(number, statement, *sealed, checkpoint.is_of_ledger());
+                }
+                (Some(statement), Err(_), None) => good.add(number, statement, *sealed, true),
+                _ => is_whole = false,
+            }
+        }
+        let (stated, is_of_ledger) = good.put_together(|number, why| match why {
+            Refused::Misplaced => {
                 let what = format!("{}:{number}: {MISPLACED}", path.display());
                 self.findings.push((Verdict::Tampered, what));
             }
-        }
-        Ok((stated, is_whole))
+            // It makes a finding when it is read as a record.
+            Refused::NoLedger => is_whole = false,
+        });
+        Ok((stated, is_whole, is_of_ledger))
     }
+}
+
+/// The good statements of a file, in their order.
+#[derive(Default)]
+pub(super) struct Good {
+    statements: Vec<(u64, Statement, Sealed)>,
+    /// The chains that are ledgers', as the roster or one of these statements says.
+    ledgers: BTreeSet<ChainId>,
+}
+
+impl Good {
+    /// Adds the statement in the line of this number.
+    pub(super) fn add(&mut self, number: u64, statement: Statement, sealed: Sealed, is_of_ledger: bool) {
+        if is_of_ledger {
+            self.ledgers.insert(sealed.chain);
+        }
+        self.statements.push((number, statement, sealed));
+    }
+
+    /// Puts the statements together. If any of them is a ledger's, those of other chains
+    /// are refused. Passes the number of each refused line to `refuse`. Returns the
+    /// statements, and whether they are a ledger's.
+    pub(super) fn put_together(self, mut refuse: impl FnMut(u64, Refused)) -> (Statements, bool) {
+        let Good { statements, ledgers } = self;
+        let mut stated = Statements::default();
+        for (number, statement, sealed) in statements {
+            if !ledgers.is_empty() && !ledgers.contains(&sealed.chain) {
+                refuse(number, Refused::NoLedger);
+            } else if !stated.add(statement, &sealed) {
+                refuse(number, Refused::Misplaced);
+            }
+        }
+        (stated, !ledgers.is_empty())
+    }
+}
+
+/// The reason why a good statement counts for nothing.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refused {
+    /// Its chain is not a ledger's.
+    NoLedger,
+    /// It is not of this ledger, or not at this place.
+    Misplaced,
 }
 
 /// Returns the path of a closed file by its number and form, without relying on the name

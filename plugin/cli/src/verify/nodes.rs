@@ -5,11 +5,13 @@ use super::Verdict;
 use super::chain_log::ChainLog;
 use super::chains::{Chains, Followed};
 use super::ends::is_heard;
+use super::ledger::NO_LEDGER;
 use crate::fleet::is_name_of;
 use crate::roster::Roster;
 use crate::time::{self, utc};
 use anyhow::{Context, Result, ensure};
 use flb_audit_core::chain::ChainId;
+use flb_audit_core::chain::enrollment::Role;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -112,6 +114,20 @@ impl Chains<'_> {
     /// Checks that the roster or a fleet vouches for a chain.
     pub(super) fn is_known(&self, chain: &ChainId) -> bool {
         self.roster.is_some_and(|roster| roster.of(chain).is_some()) || self.enrolled.has(chain)
+    }
+
+    /// Reports chains that make the statements of ledgers, and that nobody calls a
+    /// ledger's.
+    pub(super) fn check_roles(&mut self, roster: &Roster) {
+        for (id, chain) in &self.chains {
+            let is_in_roster = roster.of(id).is_some_and(|entry| entry.role == Role::Ledger);
+            let Some(first) =
+                chain.states_from.filter(|_| !is_in_roster && !self.enrolled.ledgers.contains(id))
+            else {
+                continue;
+            };
+            self.findings.add_at(Verdict::KeyNotCertified, *id, first, None, NO_LEDGER.to_owned());
+        }
     }
 
     /// Holds the nodes of the roster, and those that a fleet has enrolled, against what is

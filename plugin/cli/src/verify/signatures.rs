@@ -7,7 +7,7 @@ use crate::roster::Roster;
 use flb_audit_core::chain::ChainId;
 use flb_audit_core::chain::certificate::{Handover, KnownKeys, NotCertified};
 use flb_audit_core::chain::checkpoint::Checkpoint;
-use flb_audit_core::chain::enrollment::{Enrollment, NotEnrolled};
+use flb_audit_core::chain::enrollment::{Enrollment, NotEnrolled, Role};
 use flb_audit_core::chain::signature::PublicKey;
 use std::collections::HashMap;
 
@@ -17,6 +17,7 @@ pub(crate) struct GoodCheckpoint {
     index: u32,
     since: Vec<Handover>,
     membership: Option<Box<Membership>>,
+    role: Role,
 }
 
 impl GoodCheckpoint {
@@ -28,6 +29,12 @@ impl GoodCheckpoint {
     /// Whose chain it is, if a fleet says so.
     pub(crate) fn membership(&self) -> Option<&Membership> {
         self.membership.as_deref()
+    }
+
+    /// Checks that its chain is a ledger's, as the roster or this checkpoint's enrollment
+    /// says.
+    pub(crate) fn is_of_ledger(&self) -> bool {
+        self.role == Role::Ledger
     }
 
     /// Returns the handovers to that key and to the key before it.
@@ -67,7 +74,7 @@ pub(crate) enum Flaw {
     NotEnrolled(NotEnrolled),
     /// The chain was enrolled for a time that was over.
     Expired,
-    /// The roster has another key or another node for the chain.
+    /// The roster has another key, node or role for the chain.
     Disagrees,
     /// Its key is not a certified key of the chain.
     Key(NotCertified),
@@ -106,13 +113,15 @@ impl<'a> Verifier<'a> {
         let index = checkpoint.key.index;
         self.flaw(checkpoint, seconds).map_err(|flaw| BadCheckpoint { index, flaw })?;
         let fleet = self.roster.and_then(Roster::fleet);
-        let membership = checkpoint
-            .key
-            .enrollment
-            .as_ref()
-            .filter(|_| fleet.is_some())
-            .map(|of| Box::new(Membership { node: of.node.clone(), since: of.since, until: of.until }));
-        Ok(GoodCheckpoint { index, since: checkpoint.key.since.clone(), membership })
+        let membership = checkpoint.key.enrollment.as_ref().filter(|_| fleet.is_some()).map(|of| {
+            let Enrollment { node, since, until, role, .. } = &**of;
+            Box::new(Membership { node: node.clone(), since: *since, until: *until, role: *role })
+        });
+        // If both state the role, they agree.
+        let entry = self.roster.and_then(|roster| roster.of(&checkpoint.chain));
+        let role =
+            entry.map(|entry| entry.role).or(membership.as_ref().map(|of| of.role)).unwrap_or_default();
+        Ok(GoodCheckpoint { index, since: checkpoint.key.since.clone(), membership, role })
     }
 
     fn flaw(&mut self, checkpoint: &Checkpoint, seconds: Option<u64>) -> Result<(), Flaw> {
@@ -154,7 +163,10 @@ impl<'a> Verifier<'a> {
             self.enrolled.insert(chain, of.clone());
         }
         match () {
-            () if entry.is_some_and(|entry| entry.key != of.root || entry.node != of.node) => {
+            () if entry.is_some_and(|entry| {
+                (entry.key, &entry.node, entry.role) != (of.root, &of.node, of.role)
+            }) =>
+            {
                 Err(Flaw::Disagrees)
             }
             () if of.until.zip(seconds).is_some_and(|(until, at)| until <= at) => Err(Flaw::Expired),
@@ -198,11 +210,12 @@ impl Flaw {
             Flaw::NotEnrolled(why) => format!("the enrollment proves nothing, so nobody vouches for its keys: {}", match why {
                 NotEnrolled::LentKey => "the fleet has not lent the key that signed it",
                 NotEnrolled::Time => "the key that signed it was lent for another time",
+                NotEnrolled::Role => "the key that signed it was lent for filters, and this chain is a ledger's",
                 NotEnrolled::Chain => "it is another chain's",
                 _ => "the fleet has not signed it",
             }),
             Flaw::Expired => "its enrollment had expired, so nobody vouches for its keys any more".into(),
-            Flaw::Disagrees => "the roster has another key or another node for this chain than the fleet".into(),
+            Flaw::Disagrees => "the roster has another key, node or role for this chain than the fleet".into(),
             Flaw::Key(NotCertified::Certificate(of)) => {
                 format!(
                     "key {index} does not go back to the chain's first key: the certificate of key {of} is not good"

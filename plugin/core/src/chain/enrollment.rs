@@ -27,6 +27,22 @@ pub const FILE_BYTES_MAX: usize = 1024;
 /// The longest name of a node, with the name of one of its chains, in bytes.
 pub const NODE_BYTES_MAX: usize = 253;
 
+/// What a chain may state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    /// The chain is a filter's: its records prove only themselves.
+    #[default]
+    Filter,
+    /// The chain is a ledger's: its manifests and tombstones account for other records.
+    Ledger,
+}
+
+impl Role {
+    /// The name of the ledger's role. A filter's role has no name, because it is stated by
+    /// saying nothing.
+    pub const LEDGER: &'static str = "ledger";
+}
+
 /// The statement that a chain is one of a fleet's node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Enrollment {
@@ -35,6 +51,8 @@ pub struct Enrollment {
     pub node: String,
     /// The public part of the chain's key 0.
     pub root: PublicKey,
+    /// What the chain may state.
+    pub role: Role,
     /// When it was signed, in seconds since 1970.
     pub since: u64,
     /// Until when the chain may seal, exclusive. `None` is for good.
@@ -54,6 +72,8 @@ pub struct LentKey {
     pub since: u64,
     /// Until when it may, exclusive.
     pub until: u64,
+    /// `Ledger` if it may enroll ledgers, too.
+    pub role: Role,
     /// The signature of the fleet's key.
     pub signature: Signature,
 }
@@ -81,6 +101,8 @@ pub enum NotEnrolled {
     LentKey,
     /// The key was lent for another time.
     Time,
+    /// The key was lent for the chains of filters, and this one is a ledger's.
+    Role,
     /// The signature is not that of the key that has to sign it.
     Signature,
     /// The chain is not named after the key that it states.
@@ -89,7 +111,11 @@ pub enum NotEnrolled {
 
 impl LentKey {
     /// Returns the text that the fleet's key signs.
-    pub fn message(public: &PublicKey, since: u64, until: u64) -> Result<Vec<u8>, OutOfMemory> {
+    pub fn message(
+        public: &PublicKey,
+        (since, until): (u64, u64),
+        role: Role,
+    ) -> Result<Vec<u8>, OutOfMemory> {
         let mut text = Vec::new();
         put(&mut text, b"flb-audit lent key v1\n")?;
         put(&mut text, &public.text())?;
@@ -98,18 +124,24 @@ impl LentKey {
             put(&mut text, Digits::of(number).as_bytes())?;
         }
         put(&mut text, b"\n")?;
+        put_role_line(&mut text, role)?;
         Ok(text)
     }
 
     /// Lends a key the right to enroll chains.
-    pub fn sign(fleet: &SecretKey, public: PublicKey, since: u64, until: u64) -> Result<Self, OutOfMemory> {
-        let signature = fleet.sign(&LentKey::message(&public, since, until)?);
-        Ok(LentKey { public, since, until, signature })
+    pub fn sign(
+        fleet: &SecretKey,
+        public: PublicKey,
+        (since, until): (u64, u64),
+        role: Role,
+    ) -> Result<Self, OutOfMemory> {
+        let signature = fleet.sign(&LentKey::message(&public, (since, until), role)?);
+        Ok(LentKey { public, since, until, role, signature })
     }
 
     /// Checks that a fleet has lent the key.
     pub fn is_of(&self, fleet: &PublicKey) -> bool {
-        LentKey::message(&self.public, self.since, self.until)
+        LentKey::message(&self.public, (self.since, self.until), self.role)
             .is_ok_and(|message| fleet.has_signed(&message, &self.signature))
     }
 
@@ -121,7 +153,9 @@ impl LentKey {
     fn write(&self, out: &mut Vec<u8>) -> Result<(), OutOfMemory> {
         put(out, b"{\"pub\":\"")?;
         put(out, &self.public.text())?;
-        put(out, b"\",\"sig\":\"")?;
+        put(out, b"\"")?;
+        put_role(out, self.role)?;
+        put(out, b",\"sig\":\"")?;
         put(out, &signature_text(&self.signature))?;
         put(out, b"\",\"since\":")?;
         put(out, Digits::of(self.since).as_bytes())?;
@@ -136,13 +170,13 @@ impl Enrollment {
     /// the one that it has lent.
     pub fn sign(
         node: String,
-        root: PublicKey,
+        (root, role): (PublicKey, Role),
         (since, until): (u64, Option<u64>),
         lent: Option<LentKey>,
         secret: &SecretKey,
     ) -> Result<Self, OutOfMemory> {
         let signature = [0; SIGNATURE_BYTES];
-        let mut enrollment = Enrollment { node, root, since, until, lent, signature };
+        let mut enrollment = Enrollment { node, root, role, since, until, lent, signature };
         enrollment.signature = secret.sign(&enrollment.message()?);
         Ok(enrollment)
     }
@@ -163,6 +197,7 @@ impl Enrollment {
             put(&mut text, Digits::of(until).as_bytes())?;
         }
         put(&mut text, b"\n")?;
+        put_role_line(&mut text, self.role)?;
         Ok(text)
     }
 
@@ -175,6 +210,7 @@ impl Enrollment {
             None => *fleet,
             Some(lent) if !lent.is_of(fleet) => return Err(NotEnrolled::LentKey),
             Some(lent) if !lent.is_valid_at(self.since) => return Err(NotEnrolled::Time),
+            Some(lent) if lent.role < self.role => return Err(NotEnrolled::Role),
             Some(lent) => lent.public,
         };
         let message = self.message().map_err(|_| NotEnrolled::Signature)?;
@@ -194,7 +230,9 @@ impl Enrollment {
         put(out, self.node.as_bytes())?;
         put(out, b"\",\"pub\":\"")?;
         put(out, &self.root.text())?;
-        put(out, b"\",\"sig\":\"")?;
+        put(out, b"\"")?;
+        put_role(out, self.role)?;
+        put(out, b",\"sig\":\"")?;
         put(out, &signature_text(&self.signature))?;
         put(out, b"\",\"since\":")?;
         put(out, Digits::of(self.since).as_bytes())?;
@@ -214,6 +252,16 @@ impl Enrollment {
         file[..4].copy_from_slice(&crc.to_le_bytes());
         Ok(file)
     }
+}
+
+/// Writes the member that states a ledger's role.
+fn put_role(out: &mut Vec<u8>, role: Role) -> Result<(), OutOfMemory> {
+    put(out, if role == Role::Ledger { b",\"role\":\"ledger\"" } else { b"" })
+}
+
+/// Writes the line that states a ledger's role in a signed text.
+fn put_role_line(out: &mut Vec<u8>, role: Role) -> Result<(), OutOfMemory> {
+    put(out, if role == Role::Ledger { b"ledger\n" } else { b"" })
 }
 
 /// Returns the enrollment in a file, as checkpoints have it. `None` if the file is

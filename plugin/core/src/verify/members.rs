@@ -2,7 +2,7 @@
 
 use crate::chain::certificate::{Certificate, Handover, KeyStatement};
 use crate::chain::checkpoint::Checkpoint;
-use crate::chain::enrollment::{Enrollment, LentKey, NODE_BYTES_MAX};
+use crate::chain::enrollment::{Enrollment, LentKey, NODE_BYTES_MAX, Role};
 use crate::chain::id::{ChainId, Place, Run};
 use crate::chain::signature::{PublicKey, Signature, signature_from_text};
 use crate::hash::Hash;
@@ -116,6 +116,7 @@ impl<'a> Members<'a> {
         Some(Enrollment {
             node: self.text_of("node").filter(|node| node.len() <= NODE_BYTES_MAX)?,
             root: PublicKey::from_text(&self.string("pub")?)?,
+            role: self.role()?,
             since: self.number("since")?,
             until,
             lent,
@@ -128,8 +129,17 @@ impl<'a> Members<'a> {
             public: PublicKey::from_text(&self.string("pub")?)?,
             since: self.number("since")?,
             until: self.number("until")?,
+            role: self.role()?,
             signature: self.signature()?,
         })
+    }
+
+    /// Returns the role that the member `role` states. Without it, the role is a filter's.
+    fn role(&self) -> Option<Role> {
+        match self.key("role") {
+            None => Some(Role::Filter),
+            Some(_) => (*self.string("role")? == *Role::LEDGER.as_bytes()).then_some(Role::Ledger),
+        }
     }
 
     fn handover(&self) -> Option<Handover> {

@@ -1,6 +1,8 @@
 //! Enrollments: whom a fleet vouches for, and what checkpoints say of it.
 
-use flb_audit_core::chain::enrollment::{self, Enrollment, LentKey, NotEnrolled, chain_of, is_node_name};
+use flb_audit_core::chain::enrollment::{
+    self, Enrollment, LentKey, NotEnrolled, Role, chain_of, is_node_name,
+};
 use flb_audit_core::chain::keyring::KeyRing;
 use flb_audit_core::chain::signature::{PublicKey, SecretKey, Seed};
 use flb_audit_core::chain::{Chain, GENESIS, Place, Run};
@@ -31,8 +33,17 @@ fn ring(salt: u8) -> KeyRing {
 }
 
 fn enrolled(ring: &KeyRing, lent: Option<LentKey>, secret: &SecretKey) -> Enrollment {
+    enrolled_as(Role::Filter, ring, lent, secret)
+}
+
+fn enrolled_as(role: Role, ring: &KeyRing, lent: Option<LentKey>, secret: &SecretKey) -> Enrollment {
     let root = ring.public().expect("a key");
-    Enrollment::sign("node-17".to_owned(), root, (NOW, None), lent, secret).expect("memory")
+    Enrollment::sign("node-17".to_owned(), (root, role), (NOW, None), lent, secret).expect("memory")
+}
+
+/// Lends key 2 the right to enroll chains.
+fn lend(by: &SecretKey, since: u64, until: u64, role: Role) -> LentKey {
+    LentKey::sign(by, secret(2).public(), (since, until), role).expect("memory")
 }
 
 #[test]
@@ -49,6 +60,8 @@ fn a_fleet_vouches_for_its_chains_and_no_others() {
         Enrollment { node: "node-18".to_owned(), ..own.clone() },
         Enrollment { since: NOW + 1, ..own.clone() },
         Enrollment { until: Some(u64::MAX), ..own.clone() },
+        Enrollment { role: Role::Ledger, ..own.clone() },
+        Enrollment { role: Role::Filter, ..enrolled_as(Role::Ledger, &chain, None, &secret(1)) },
     ] {
         assert_eq!(altered.verify(&chain.chain(), &fleet()), Err(NotEnrolled::Signature), "{altered:?}");
     }
@@ -58,14 +71,14 @@ fn a_fleet_vouches_for_its_chains_and_no_others() {
 fn a_lent_key_vouches_in_its_time_only() {
     let chain = ring(1);
     let verify = |by: &SecretKey, since: u64, until: u64| {
-        let lent = LentKey::sign(by, secret(2).public(), since, until).expect("memory");
+        let lent = lend(by, since, until, Role::Filter);
         enrolled(&chain, Some(lent), &secret(2)).verify(&chain.chain(), &fleet())
     };
     assert_eq!(verify(&secret(1), NOW, NOW + 1), Ok(()));
     assert_eq!(verify(&secret(1), NOW - 9, NOW), Err(NotEnrolled::Time));
     assert_eq!(verify(&secret(1), NOW + 1, NOW + 9), Err(NotEnrolled::Time));
     assert_eq!(verify(&secret(3), NOW, NOW + 1), Err(NotEnrolled::LentKey));
-    let lent = LentKey::sign(&secret(1), secret(2).public(), NOW, NOW + 1).expect("memory");
+    let lent = lend(&secret(1), NOW, NOW + 1, Role::Filter);
     // Neither a longer time nor a key that was not lent, nor a chain that this one lends to.
     for (altered, by) in
         [(LentKey { until: NOW + 2, ..lent }, 2), (LentKey { public: secret(3).public(), ..lent }, 3)]
@@ -78,6 +91,21 @@ fn a_lent_key_vouches_in_its_time_only() {
 }
 
 #[test]
+fn a_lent_key_enrolls_ledgers_only_if_it_may() {
+    let chain = ring(1);
+    let verify = |of: Role, lent: LentKey| {
+        enrolled_as(of, &chain, Some(lent), &secret(2)).verify(&chain.chain(), &fleet())
+    };
+    let lent = |role| lend(&secret(1), NOW, NOW + 1, role);
+    assert_eq!(verify(Role::Filter, lent(Role::Filter)), Ok(()));
+    assert_eq!(verify(Role::Filter, lent(Role::Ledger)), Ok(()));
+    assert_eq!(verify(Role::Ledger, lent(Role::Ledger)), Ok(()));
+    assert_eq!(verify(Role::Ledger, lent(Role::Filter)), Err(NotEnrolled::Role));
+    let altered = LentKey { role: Role::Ledger, ..lent(Role::Filter) };
+    assert_eq!(verify(Role::Ledger, altered), Err(NotEnrolled::LentKey));
+}
+
+#[test]
 fn names_are_plain() {
     for name in ["node-17", "ip-10-0-0-1.ec2.internal", "node-17/ledger", &"n".repeat(253)] {
         assert!(is_node_name(name), "{name}");
@@ -85,15 +113,16 @@ fn names_are_plain() {
     for name in ["", "a b", "a\"", "a\\", "a\n", "zoë", &"n".repeat(254)] {
         assert!(!is_node_name(name), "{name}");
         let root = ring(1).public().expect("a key");
-        let made = Enrollment::sign(name.to_owned(), root, (NOW, None), None, &secret(1)).expect("memory");
+        let of = (root, Role::Filter);
+        let made = Enrollment::sign(name.to_owned(), of, (NOW, None), None, &secret(1)).expect("memory");
         assert_eq!(made.verify(&chain_of(&root), &fleet()), Err(NotEnrolled::Signature), "{name}");
     }
 }
 
 #[test]
 fn a_file_that_is_damaged_holds_no_enrollment() {
-    let lent = LentKey::sign(&secret(1), secret(2).public(), 0, u64::MAX).expect("memory");
-    let mut longest = enrolled(&ring(1), Some(lent), &secret(2));
+    let lent = lend(&secret(1), 0, u64::MAX, Role::Ledger);
+    let mut longest = enrolled_as(Role::Ledger, &ring(1), Some(lent), &secret(2));
     longest.node = "n".repeat(enrollment::NODE_BYTES_MAX);
     (longest.since, longest.until) = (u64::MAX, Some(u64::MAX));
     let file = longest.to_file().expect("memory");

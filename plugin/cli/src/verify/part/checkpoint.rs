@@ -3,7 +3,7 @@
 use super::bytes::{Bytes, Damaged, put_number, put_text};
 use flb_audit_core::chain::certificate::{Certificate, Handover, KeyStatement};
 use flb_audit_core::chain::checkpoint::Checkpoint;
-use flb_audit_core::chain::enrollment::{Enrollment, LentKey};
+use flb_audit_core::chain::enrollment::{Enrollment, LentKey, Role};
 use flb_audit_core::chain::signature::PublicKey;
 use flb_audit_core::chain::{ChainId, Place, Run};
 
@@ -45,15 +45,17 @@ pub(super) fn put_checkpoint(out: &mut Vec<u8>, checkpoint: &Checkpoint) {
         put_text(out, of.node.as_bytes());
         out.extend_from_slice(of.root.as_bytes());
         out.extend_from_slice(&of.signature);
+        out.push((of.role == Role::Ledger).into());
         put_number(out, of.since);
         out.push(of.until.is_some().into());
         of.until.into_iter().for_each(|until| put_number(out, until));
         out.push(of.lent.is_some().into());
-        if let Some(LentKey { public, since, until, signature }) = &of.lent {
+        if let Some(LentKey { public, since, until, role, signature }) = &of.lent {
             out.extend_from_slice(public.as_bytes());
             out.extend_from_slice(signature);
             put_number(out, *since);
             put_number(out, *until);
+            out.push((*role == Role::Ledger).into());
         }
     }
 }
@@ -86,13 +88,19 @@ fn handover(from: &mut Bytes<'_>) -> Result<Handover, Damaged> {
 
 fn enrollment(from: &mut Bytes<'_>) -> Result<Enrollment, Damaged> {
     let node = String::from_utf8(from.text()?.to_vec()).map_err(|_| Damaged)?;
-    let (root, signature, since) = (public_key(from)?, from.array()?, from.number()?);
+    let (root, signature) = (public_key(from)?, from.array()?);
+    let (role, since) = (role(from)?, from.number()?);
     let until = if from.byte()? == 1 { Some(from.number()?) } else { None };
     let lent = if from.byte()? == 1 { Some(lent_key(from)?) } else { None };
-    Ok(Enrollment { node, root, since, until, lent, signature })
+    Ok(Enrollment { node, root, role, since, until, lent, signature })
 }
 
 fn lent_key(from: &mut Bytes<'_>) -> Result<LentKey, Damaged> {
     let (public, signature) = (public_key(from)?, from.array()?);
-    Ok(LentKey { public, since: from.number()?, until: from.number()?, signature })
+    let (since, until) = (from.number()?, from.number()?);
+    Ok(LentKey { public, since, until, role: role(from)?, signature })
+}
+
+fn role(from: &mut Bytes<'_>) -> Result<Role, Damaged> {
+    Ok(if from.byte()? == 1 { Role::Ledger } else { Role::Filter })
 }

@@ -164,7 +164,7 @@ pub(crate) fn ledgers(place: &Place) -> Result<String> {
     for (name, damage, says, code) in cases {
         let place = &place.below(name)?;
         let (dir, roster) = (place.at("ledger"), place.at("roster.json"));
-        verify::init_with_keys(&dir, &roster)?;
+        verify::init_ledger(&dir, &roster)?;
         let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
         let outputs = [ledger::output(&dir)];
         let mut process = ledger::start(place, port, &outputs)?;

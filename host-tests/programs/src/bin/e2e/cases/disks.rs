@@ -54,7 +54,7 @@ pub(crate) fn keyed_ledger(place: &Place) -> Result<String> {
     let (dir, roster) = (place.at("ledger"), place.at("roster.json"));
     fs::create_dir(&dir)?;
     let disk = Disk::mount(&dir, "256k")?;
-    verify::init_with_keys(&dir, &roster)?;
+    verify::init_ledger(&dir, &roster)?;
     let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
     let mut process = ledger::start(place, port, &[ledger::output(&dir)])?;
     process.wait_for_log("stream processor started", 1)?;
@@ -149,7 +149,7 @@ pub(crate) fn backlog(place: &Place) -> Result<String> {
     let mut pipeline = lasting_pipeline(place)?;
     pipeline.use_keys()?;
     let dir = place.at("ledger");
-    verify::init_with_keys(&dir, &place.at("roster.json"))?;
+    verify::init_ledger(&dir, &place.at("roster.json"))?;
     pipeline.service("plugins_file", ledger::plugins_file(place)?.display());
     let output = ledger::output(&dir).with("config.file_size", "64k").with("config.keep_size", KEPT);
     pipeline.other_output(output);

@@ -438,7 +438,7 @@ pub(super) fn lay_out(place: &Place, name: &str) -> Result<(PathBuf, PathBuf)> {
     }
     let roster = place.at("var/lib/flb-audit/roster.json");
     verify::init_with_keys(&place.at("var/lib/flb-audit/kube"), &roster)?;
-    verify::init_with_keys(&dir, &roster)?;
+    verify::init_ledger(&dir, &roster)?;
     fs::write(&log, "")?;
     Ok((log, dir))
 }
