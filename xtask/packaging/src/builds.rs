@@ -56,10 +56,10 @@ pub(super) fn programs(arch: Arch) -> Result<Built> {
     let static_program = release.join("flb-audit-static");
     // The same libraries are linked again into a program without dependencies.
     let arguments = ["rustc", "--release", "--package", "flb-audit", "--bin", "flb-audit"];
-    build(triple, &arguments, &[&linker], &["-C", "target-feature=+crt-static"])?;
+    build(triple, &arguments, &linker, &["-C", "target-feature=+crt-static"])?;
     fs::rename(release.join("flb-audit"), &static_program)?;
     let arguments = ["build", "--release", "--package", "flb-audit", "--package", "out_wasm"];
-    build(triple, &arguments, &[&linker], &[])?;
+    build(triple, &arguments, &linker, &[])?;
     let (program, loader) = (release.join("flb-audit"), release.join("libout_wasm.so"));
     for file in [&program, &loader] {
         glibc::check(&fs::read(file)?).with_context(|| file.display().to_string())?;
@@ -71,7 +71,7 @@ pub(super) fn programs(arch: Arch) -> Result<Built> {
 pub(super) fn manual() -> Result<PathBuf> {
     // With the settings of the programs, their libraries are not built again.
     let (host, folder) = (host()?, manual_folder()?);
-    build(host.triple(), &MANUAL, &[&linker(host)], &[&folder.display().to_string()])?;
+    build(host.triple(), &MANUAL, &linker(host), &[&folder.display().to_string()])?;
     Ok(folder)
 }
 
@@ -95,9 +95,14 @@ fn host() -> Result<Arch> {
     Arch::ALL.into_iter().find(|arch| arch.is_host()).context("no package is for this machine")
 }
 
-/// Returns cargo's setting of the linker.
-fn linker(arch: Arch) -> String {
-    format!("target.{}.linker=\"{}\"", arch.triple(), arch.linker())
+/// Returns cargo's setting of the linker, for another architecture. For this machine's
+/// there is none: it would also count for build scripts and macros, and cargo would build
+/// them once for each architecture.
+fn linker(arch: Arch) -> Vec<String> {
+    if arch.is_host() {
+        return Vec::new();
+    }
+    vec![format!("target.{}.linker=\"{}\"", arch.triple(), arch.linker())]
 }
 
 /// Puts the default policy into the filter with a program for this machine, and copies
@@ -154,7 +159,7 @@ pub(super) fn from_dist() -> Result<Built> {
 
 /// Runs cargo for a target in such a way that its result has no path of this machine.
 /// The `last` arguments come after `--`.
-fn build(triple: &str, arguments: &[&str], settings: &[&str], last: &[&str]) -> Result<()> {
+fn build(triple: &str, arguments: &[&str], settings: &[String], last: &[&str]) -> Result<()> {
     let home = env::home_dir().unwrap_or_default();
     let cargo_home = env::var_os("CARGO_HOME").map_or_else(|| home.join(".cargo"), PathBuf::from);
     let renamed = [(root(), "/usr/src/flb-audit"), (cargo_home, "/usr/src/cargo")];

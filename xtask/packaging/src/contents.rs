@@ -157,9 +157,11 @@ impl Contents<'_> {
                 Item::file(format!("{at}third-party"), third_party)
             },
         ];
-        for (name, bytes) in files(&root().join("docs"))? {
-            if name.ends_with(".md") {
-                items.push(Item::file(format!("{at}docs/{name}"), bytes));
+        for folder in ["docs", "docs/ocsf"] {
+            for (name, bytes) in files(&root().join(folder))? {
+                if name.ends_with(".md") {
+                    items.push(Item::file(format!("{at}{folder}/{name}"), bytes));
+                }
             }
         }
         Ok(items)

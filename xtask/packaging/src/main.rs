@@ -223,6 +223,7 @@ mod tests {
             ("usr/bin/flb-audit", 0o777),
             ("var/lib/flb-audit/", 0o700),
             ("etc/flb-audit/audit.conf", 0o644),
+            ("usr/share/doc/flb-audit/docs/ocsf/sudo.md", 0o644),
         ] {
             assert!(debian.contains(&(path.into(), mode)), "{path}");
         }
@@ -269,6 +270,7 @@ mod tests {
             "/usr/lib/systemd/system/fluent-bit.service.d",
             "/usr/share/doc/flb-audit",
             "/usr/share/doc/flb-audit/docs",
+            "/usr/share/doc/flb-audit/docs/ocsf",
             "/usr/share/fish",
             "/usr/share/fish/vendor_completions.d",
             "/usr/share/flb-audit",

@@ -114,6 +114,7 @@ pub(crate) const ALL: &[Case] = &[
     Case { name: "compiled ahead of time", run: aot::that_fits },
     Case { name: "compiled ahead of time, for another WAMR", run: aot::of_another_version },
     Case { name: "the package in a new Debian", run: package::in_a_new_debian },
+    Case { name: "the archive in a new Debian without systemd", run: package::from_the_archive },
     Case { name: "the RPM leaves only chains behind", run: package::rpm_leaves_chains },
     Case { name: "the programs for arm64", run: arm64::emulated },
     Case { name: "the image as a volume", run: image::as_volume },

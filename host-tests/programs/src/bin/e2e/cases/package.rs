@@ -39,7 +39,8 @@ const STOCK: &str = "\
 ";
 const PLUGINS: &str = "[PLUGINS]\n";
 const PARSERS: &str = "[PARSER]\n    Name json\n    Format json\n";
-/// A replacement of systemd for a service with a drop-in.
+/// The place of a replacement of systemd for a service with a drop-in.
+const STAND_IN: &str = "usr/local/bin/systemctl";
 const SYSTEMCTL: &str = r#"#!/bin/sh
 set -e
 drop_in=/usr/lib/systemd/system/fluent-bit.service.d/50-flb-audit.conf
@@ -113,15 +114,37 @@ pub(crate) fn in_a_new_debian(place: &Place) -> Result<String> {
         bail!(Skipped("dist/packages has no package; `cargo xtask package` makes it"));
     };
     let debian = lay_out(place, &base, &package)?;
-    let page = fs::read_to_string(root().join("docs/install.md"))?;
-    let mut commands = commands(&page);
-    let remove = commands.iter().position(|it| it.contains("remove")).context("the page removes nothing")?;
-    commands.splice(remove..remove, UPGRADE.map(String::from));
+    let page = Page::read()?;
+    let removal = page.commands("Upgrade and remove");
+    let mut commands: Vec<String> =
+        ["Install", "Configure", "Verify"].into_iter().flat_map(|section| page.commands(section)).collect();
+    commands.extend(UPGRADE.map(String::from));
+    ensure!(removal.iter().any(|it| it.contains("remove")), "the page removes nothing");
+    commands.extend(removal);
     commands.extend(AFTERWARDS.map(String::from));
     let seen = run(place, &debian, &commands)?;
     ensure!(seen.contains("all 2 records are intact"), "{seen}");
     let left = fs::read_to_string(debian.join("var/log/flb-audit/linux.audit"))?;
     ensure!(left.contains(r#""tag":"linux.audit""#), "{left}");
+    Ok(format!("{} commands", commands.len()))
+}
+
+pub(crate) fn from_the_archive(place: &Place) -> Result<String> {
+    let base = debian_for_packages()?;
+    let Some(archive) = packed("-linux-amd64.tar.gz")? else {
+        bail!(Skipped("dist/packages has no archive; `cargo xtask package` makes it"));
+    };
+    let debian = lay_out(place, &base, &archive)?;
+    fs::remove_file(debian.join(STAND_IN))?;
+    let page = Page::read()?;
+    let mut commands = page.commands("From the archive");
+    for command in page.commands("Configure") {
+        let is_restart = command.starts_with("systemctl");
+        commands.extend(if is_restart { page.commands("Without systemd") } else { vec![command] });
+    }
+    commands.extend(page.commands("Verify"));
+    let seen = run(place, &debian, &commands)?;
+    ensure!(seen.contains("all 1 records are intact"), "{seen}");
     Ok(format!("{} commands", commands.len()))
 }
 
@@ -194,26 +217,36 @@ fn debian_for_packages() -> Result<PathBuf> {
 fn lay_out(place: &Place, base: &Path, package: &Path) -> Result<PathBuf> {
     let debian = place.at("debian");
     succeed(Command::new("cp").arg("--archive").arg(base).arg(&debian))?;
-    for dir in ["opt/fluent-bit/bin", "etc/fluent-bit", "var/log/audit"] {
+    for dir in ["opt/fluent-bit/bin", "etc/fluent-bit"] {
         fs::create_dir_all(debian.join(dir))?;
     }
     fs::copy(&place.fluent_bit.path, debian.join("opt/fluent-bit/bin/fluent-bit"))?;
     for (name, text) in [("fluent-bit.conf", STOCK), ("plugins.conf", PLUGINS), ("parsers.conf", PARSERS)] {
         fs::write(debian.join("etc/fluent-bit").join(name), text)?;
     }
-    let systemctl = debian.join("usr/local/bin/systemctl");
+    let systemctl = debian.join(STAND_IN);
     fs::write(&systemctl, SYSTEMCTL)?;
     fs::set_permissions(&systemctl, fs::Permissions::from_mode(0o755))?;
     fs::copy(package, debian.join("root").join(package.file_name().context("a package without a name")?))?;
     Ok(debian)
 }
 
-/// Returns the commands for root on the page.
-fn commands(page: &str) -> Vec<String> {
-    let consoles = blocks(page).into_iter().filter(|block| block.language == "console");
-    let lines: Vec<String> =
-        consoles.flat_map(|it| it.text.lines().map(String::from).collect::<Vec<_>>()).collect();
-    lines.iter().filter_map(|line| Some(line.strip_prefix("# ")?.to_owned())).collect()
+/// The page that says how to install.
+struct Page(String);
+
+impl Page {
+    fn read() -> Result<Page> {
+        Ok(Page(fs::read_to_string(root().join("docs/install.md"))?))
+    }
+
+    /// Returns the commands for root in a section. A section without any is empty.
+    fn commands(&self, section: &str) -> Vec<String> {
+        let (_, rest) = self.0.split_once(&format!("\n## {section}\n")).unwrap_or_default();
+        let text = rest.split("\n## ").next().unwrap_or_default();
+        let consoles = blocks(text).into_iter().filter(|block| block.language == "console");
+        let lines = consoles.flat_map(|it| it.text.lines().map(String::from).collect::<Vec<_>>());
+        lines.filter_map(|line| Some(line.strip_prefix("# ")?.to_owned())).collect()
+    }
 }
 
 /// Runs commands in the Debian. Each must end with its expected code. Returns everything
