@@ -85,10 +85,11 @@ fn stage(place: &Path) -> Result<()> {
 fn on_site(page: &str, link: &Link, pages: &[String]) -> Option<String> {
     let to = target(page, &link.to)?;
     let readme = format!("{to}/README.md");
+    let (path, heading) = link.to.split_at(link.to.find('#').unwrap_or(link.to.len()));
     if pages.contains(&readme) {
-        Some(format!("[{}]({}/index.md)", link.text, link.to))
-    } else if let Some(folder) = link.to.strip_suffix("README.md") {
-        Some(format!("[{}]({folder}index.md)", link.text))
+        Some(format!("[{}]({path}/index.md{heading})", link.text))
+    } else if let Some(folder) = path.strip_suffix("README.md") {
+        Some(format!("[{}]({folder}index.md{heading})", link.text))
     } else if !root().join(&to).is_dir() {
         None
     } else if link.text == to {
@@ -164,4 +165,25 @@ fn dead_links_of(page: &Path) -> Result<Vec<String>> {
         }
     }
     Ok(dead)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_to_readmes_lead_to_the_index_of_their_folder() {
+        let pages = ["docs/fleet.md", "wit/README.md"].map(str::to_owned);
+        for (link, expected) in [
+            ("[a](../wit/README.md)", Some("[a](../wit/index.md)")),
+            ("[a](../wit/README.md#b)", Some("[a](../wit/index.md#b)")),
+            ("[a](../wit)", Some("[a](../wit/index.md)")),
+            ("[a](../wit#b)", Some("[a](../wit/index.md#b)")),
+            ("[a](fleet.md#b)", None),
+            ("[a](#b)", None),
+        ] {
+            let found = links(link);
+            assert_eq!(on_site("docs/fleet.md", &found[0], &pages).as_deref(), expected, "{link}");
+        }
+    }
 }
