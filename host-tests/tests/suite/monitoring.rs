@@ -129,6 +129,25 @@ fn alerts_and_dashboard_name_what_there_is() {
     assert!(missing.is_empty(), "nothing writes {missing:?}");
 }
 
+/// Returns the verdicts in the labels of a text's queries and samples.
+fn verdicts(text: &str) -> BTreeSet<&str> {
+    let labels = text.split("verdict=").skip(1);
+    labels.filter_map(|rest| rest.split('"').nth(1)).flat_map(|value| value.split('|')).collect()
+}
+
+#[test]
+fn alerts_and_dashboard_name_verdicts_that_there_are() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let log = Log::of("sshd");
+    let metrics = metrics(dir.path(), &log.text(), Some(&log.roster()));
+    let rules = fs::read_to_string(root().join("examples/monitoring/rules.yaml")).expect("a file");
+    let queries = queries().join("\n") + &rules;
+    let (written, wanted) = (verdicts(&metrics), verdicts(&queries));
+    assert!(wanted.len() > 8, "{wanted:?}");
+    let missing: Vec<&&str> = wanted.difference(&written).collect();
+    assert!(missing.is_empty(), "no verdict is called {missing:?}");
+}
+
 /// Returns the id of a heading, as the site of all pages and GitHub make it.
 fn id_of(heading: &str) -> String {
     let is_kept = |character: &char| character.is_alphanumeric() || [' ', '-', '_'].contains(character);
