@@ -29,7 +29,7 @@ pub(super) struct Grounds {
     pub(super) trusted: Trusted,
     /// The names of the nodes that should be there, a line each, as `kubectl get nodes -o
     /// name` prints them: nodes of the list from which nothing came are silent, and others
-    /// unexpected. Of several lists each may name a node
+    /// unexpected. With several lists, a node may be on any of them
     #[arg(long, value_name = "FILE", requires = "Trusted")]
     pub(super) expect: Vec<PathBuf>,
     /// Accept that the last records of each chain have no anchor, if they span no more
