@@ -1,6 +1,7 @@
 """An S3 server for the tests, until standard input ends. Prints its port, and then
 carries out commands, a line of JSON each, and answers each with a line of JSON."""
 
+import gzip
 import json
 import sys
 
@@ -37,6 +38,11 @@ def put(name, key, file):
         return client.put_object(Bucket=name, Key=key, Body=body, **checksum).get("VersionId")
 
 
+def get(name, key):
+    body = client.get_object(Bucket=name, Key=key)["Body"].read()
+    return (gzip.decompress(body) if body[:2] == b"\x1f\x8b" else body).decode()
+
+
 def delete(name, key, version=None):
     which = {"VersionId": version} if version else {}
     try:
@@ -54,5 +60,6 @@ def keys(name):
 print(port, flush=True)
 for line in sys.stdin:
     command = json.loads(line)
-    does = {"bucket": bucket, "put": put, "delete": delete, "keys": keys}[command.pop("do")]
+    does = {"bucket": bucket, "put": put, "get": get, "delete": delete, "keys": keys}
+    does = does[command.pop("do")]
     print(json.dumps(does(**command)), flush=True)

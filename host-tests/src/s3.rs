@@ -72,6 +72,12 @@ impl Server {
         Ok(self.ask(&command)? == Value::Bool(true))
     }
 
+    /// Returns the text of an object, which may be compressed with gzip.
+    pub fn get(&mut self, bucket: &str, key: &str) -> Result<String> {
+        let text = self.ask(&json!({"do": "get", "name": bucket, "key": key}))?;
+        text.as_str().map(str::to_owned).with_context(|| format!("{key}: no object"))
+    }
+
     /// Returns the keys of a bucket's objects.
     pub fn keys(&mut self, bucket: &str) -> Result<Vec<String>> {
         Ok(serde_json::from_value(self.ask(&json!({"do": "keys", "name": bucket}))?)?)

@@ -23,10 +23,10 @@ pub(crate) struct Status {
 /// A node, with the chain of it that has the latest record.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Node {
-    pub(crate) chain: String,
-    pub(crate) segment: u64,
-    /// The time of the latest record, in seconds since 1970.
-    pub(crate) last: u64,
+    pub(crate) chain: Option<String>,
+    pub(crate) segment: Option<u64>,
+    /// The time of the latest record, in seconds since 1970. Absent if there is none.
+    pub(crate) last: Option<u64>,
     /// The digest of the policy that the last checkpoint names.
     pub(crate) policy: Option<String>,
     /// The number of findings of each kind, of all chains of the node.
@@ -56,10 +56,12 @@ pub(crate) fn show_status(directory: &Path) -> Result<()> {
         said += &line([
             &shown(name),
             // The year and the seconds have no place in 80 columns.
-            time::utc(node.last).get(5..16).unwrap_or_default(),
-            &lag(now.saturating_sub(node.last)),
-            &node.chain,
-            &node.segment.to_string(),
+            &node
+                .last
+                .map_or("never".into(), |last| time::utc(last).chars().take(16).skip(5).collect::<String>()),
+            &node.last.map_or("-".into(), |last| lag(now.saturating_sub(last))),
+            node.chain.as_deref().unwrap_or("-"),
+            &node.segment.map_or("-".into(), |segment| segment.to_string()),
             node.policy.as_deref().unwrap_or("-"),
             &findings(&node.findings),
         ]);

@@ -7,6 +7,7 @@
 //! purpose.
 
 mod log;
+mod merged;
 mod steps;
 
 use host_tests::program::flb_audit;
@@ -19,8 +20,7 @@ use std::process::Command;
 
 #[test]
 fn every_attack_gets_its_verdict() {
-    let table = fs::read_to_string(cases("attacks.json")).expect("a table");
-    let attacks: Vec<Value> = serde_json::from_str(&table).expect("JSON");
+    let attacks = attacks();
     let streams = streams::names().expect("streams");
     assert_eq!(streams.len(), 7);
     let mut wrong = Vec::new();
@@ -41,27 +41,44 @@ fn every_attack_gets_its_verdict() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// Returns the table of attacks.
+fn attacks() -> Vec<Value> {
+    let table = fs::read_to_string(cases("attacks.json")).expect("a table");
+    serde_json::from_str(&table).expect("JSON")
+}
+
 /// Applies an attack and verifies the log. Returns the report.
 fn verify(honest: &Log, attack: &Value) -> Value {
+    let dir = tempfile::tempdir().expect("a directory");
+    fs::write(dir.path().join("log.ndjson"), log_of(honest, attack).text()).expect("a file");
+    let mut command = flb_audit();
+    command.args(["verify", "--json", "log.ndjson"]).args(arguments(honest, attack, dir.path()));
+    run(&mut command, dir.path())
+}
+
+/// Returns the log after an attack.
+fn log_of(honest: &Log, attack: &Value) -> Log {
     let mut log = honest.clone();
     attack["do"].as_array().into_iter().flatten().for_each(|step| steps::take(&mut log, step));
-    let dir = tempfile::tempdir().expect("a directory");
-    let file = |name: &str, text: String| {
-        let path = dir.path().join(name);
-        fs::write(&path, text).expect("a file");
-        path
+    log
+}
+
+/// Writes the files with which an attack is judged. Returns the arguments that name them.
+fn arguments(honest: &Log, attack: &Value, dir: &Path) -> Vec<&'static str> {
+    let mut arguments = Vec::new();
+    let mut file = |option: &'static str, name: &'static str, text: String| {
+        fs::write(dir.join(name), text).expect("a file");
+        arguments.extend([option, name]);
     };
-    let mut command = flb_audit();
-    command.args(["verify", "--json"]).arg(file("log.ndjson", log.text()));
     match &attack["roster"] {
-        Value::Bool(false) => &mut command,
-        Value::String(_) => command.arg("--roster").arg(file("roster.json", honest.roster_of_a_stranger())),
-        _ => command.arg("--roster").arg(file("roster.json", honest.roster())),
-    };
-    if let Some(place) = attack["anchors"].as_str() {
-        command.arg("--anchors").arg(file("anchors.ndjson", honest.anchors(place)));
+        Value::Bool(false) => {}
+        Value::String(_) => file("--roster", "roster.json", honest.roster_of_a_stranger()),
+        _ => file("--roster", "roster.json", honest.roster()),
     }
-    run(&mut command, dir.path())
+    if let Some(place) = attack["anchors"].as_str() {
+        file("--anchors", "anchors.ndjson", honest.anchors(place));
+    }
+    arguments
 }
 
 fn run(command: &mut Command, dir: &Path) -> Value {

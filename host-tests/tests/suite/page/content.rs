@@ -4,6 +4,7 @@ use super::made_up::MadeUp;
 use super::markup::Page;
 use super::page;
 use crate::attacks::Log;
+use host_tests::program::run_in;
 use serde_json::json;
 use std::fs;
 
@@ -33,7 +34,7 @@ fn a_page_says_what_is_wrong_and_what_it_was_computed_from() {
         "Faults found",
         "The log was changed after it was sealed: at one place a record is not what was sealed.",
         "tampered : 1 finding, of the chain",
-        "gap : 3 findings, of the chain",
+        "gap : 3 findings, of the chain; 1 record is missing",
         "exit code 20",
         "verify log.ndjson --html report.html --roster roster.json",
         "Compare with another copy of the log",
@@ -140,4 +141,23 @@ fn redactions_schemas_and_days_are_counted_once() {
     ] {
         assert!(metrics.contains(sample), "{sample:?} is not in: {metrics}");
     }
+    // Parts have what the seals state, too.
+    let run = |arguments: &[&str]| run_in(arguments, dir.path());
+    run(&["verify", "--part", "log.part", "log.ndjson"]);
+    run(&["merge", "log.part", "--metrics", "merged.prom", "--html", "merged.html"]);
+    let merged = fs::read_to_string(dir.path().join("merged.prom")).expect("metrics");
+    let lasting = |metrics: &str| -> Vec<String> {
+        let lines = metrics.lines().filter(|line| !line.starts_with("flb_audit_verify_"));
+        lines.map(str::to_owned).collect()
+    };
+    assert_eq!(lasting(&merged), lasting(&metrics));
+    let merged = Page::read(&fs::read_to_string(dir.path().join("merged.html")).expect("a page")).text();
+    let from_findings = |page: &str| {
+        let from = page.rfind("Findings There").or_else(|| page.find("Findings Findings by kind"));
+        let to = page.rfind("Made by").expect("an end");
+        page[from.expect("findings")..to].to_owned()
+    };
+    assert_eq!(from_findings(&merged), from_findings(&said));
+    assert!(merged.contains("files with what was read (parts) were judged"), "{merged}");
+    assert!(merged.contains("Inputs 1 file, "), "{merged}");
 }

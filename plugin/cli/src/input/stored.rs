@@ -1,6 +1,7 @@
 //! The stored bytes of a source: their number and their hash.
 
 use anyhow::Result;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::io::{self, Read};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 const BUFFER_BYTES: usize = 64 << 10;
 
 /// The bytes that were read of a source.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct Stored {
     pub(crate) bytes: u64,
     pub(crate) sha256: [u8; 32],

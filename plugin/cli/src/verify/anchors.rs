@@ -7,7 +7,9 @@ use super::signatures::Verifier;
 use crate::input;
 use crate::roster::Roster;
 use anyhow::{Context, Result, bail};
+use flb_audit_core::chain::ChainId;
 use flb_audit_core::verify::{Anchor, read_anchor};
+use std::collections::BTreeMap;
 use std::io::{BufRead, Read};
 use std::path::Path;
 
@@ -33,16 +35,27 @@ fn for_each<'a>(
     roster: Option<&Roster>,
     take: impl Fn(&mut Chains<'a>, &Anchor),
 ) -> Result<()> {
-    let mut count = 0;
+    let (mut count, mut useless) = (0, Useless::new());
     for opened in input::open(path)? {
         let (name, lines) = opened?;
-        count += for_each_in(chains, &name, lines, roster, &take)?;
+        count += for_each_in(chains, &name, lines, roster, &take, &mut useless)?;
+    }
+    for ((chain, why), (verdict, first, others)) in useless {
+        let which = match others {
+            0 => format!("{first}: the anchor proves nothing"),
+            others => format!("{first}: this anchor and {others} more of its chain prove nothing"),
+        };
+        chains.findings.add(verdict, Some(chain), None, format!("{which}: {why}"));
     }
     if count == 0 {
         bail!("{}: no checkpoint in it", path.display());
     }
     Ok(())
 }
+
+/// The anchors that prove nothing, by chain and reason: the verdict, the place of the first
+/// one, and the number of all others.
+type Useless = BTreeMap<(ChainId, String), (Verdict, String, u64)>;
 
 /// Passes each good checkpoint of some lines to `take`. Returns the number of
 /// checkpoints.
@@ -52,6 +65,7 @@ fn for_each_in<'a>(
     mut lines: impl BufRead,
     roster: Option<&Roster>,
     take: &impl Fn(&mut Chains<'a>, &Anchor),
+    useless: &mut Useless,
 ) -> Result<u64> {
     let mut signatures = Verifier::new(roster);
     let (mut count, mut number) = (0, 0);
@@ -83,8 +97,10 @@ fn for_each_in<'a>(
                 take(chains, &anchor);
             }
             Err(bad) => {
-                let what = format!("{shown}:{number}: the anchor proves nothing: {}", bad.what());
-                chains.findings.add(bad.flaw.verdict(), Some(anchor.checkpoint.chain), None, what);
+                useless
+                    .entry((anchor.checkpoint.chain, bad.what()))
+                    .and_modify(|(.., others)| *others += 1)
+                    .or_insert_with(|| (bad.flaw.verdict(), format!("{shown}:{number}"), 0));
             }
         }
     }

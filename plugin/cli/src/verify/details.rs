@@ -5,7 +5,7 @@ use super::chains::{Chains, Followed};
 use super::nodes::Attendance;
 use super::tally::Tallies;
 use super::timeline::Timeline;
-use crate::input::{self, Source, Stored};
+use crate::input::{self, Stored};
 use crate::roster::Roster;
 use crate::verdict::Verdict;
 use anyhow::{Context, Result};
@@ -29,6 +29,8 @@ pub(super) struct Details {
     pub(super) noted_segments: BTreeMap<(String, &'static str), (u64, u64)>,
     /// The inputs, each with its hash and length if they were computed.
     pub(super) sources: Vec<(String, Option<Stored>)>,
+    /// True if parts state what was read of the inputs.
+    pub(super) has_parts: bool,
     /// The nodes that are absent or not expected.
     pub(super) attendance: Attendance,
     /// The number of chains that the roster has or a fleet has enrolled.
@@ -40,7 +42,7 @@ pub(super) struct Details {
 impl Details {
     /// Takes the tallies, and counts the known chains.
     pub(super) fn of(chains: &mut Chains<'_>, roster: Option<&Roster>, attendance: Attendance) -> Details {
-        let Some(tallies) = chains.tallies.take() else { return Details::default() };
+        let tallies = chains.tallies.take().unwrap_or_default();
         let mut details = Details { tallies, attendance, ..Details::default() };
         let Some(roster) = roster else { return details };
         let is_listed = |chain: &ChainId| roster.of(chain).is_some();
@@ -50,13 +52,8 @@ impl Details {
         details
     }
 
-    /// Adds the timelines of the chains with the worst findings, and the inputs.
-    pub(super) fn add_timelines(
-        &mut self,
-        chains: &Chains<'_>,
-        followed: &BTreeMap<ChainId, Followed>,
-        sources: &[Source],
-    ) {
+    /// Adds the timelines of the chains with the worst findings.
+    pub(super) fn add_timelines(&mut self, chains: &Chains<'_>, followed: &BTreeMap<ChainId, Followed>) {
         let mut worst: BTreeMap<ChainId, Verdict> = BTreeMap::new();
         for (chain, verdict) in chains.findings.chains() {
             let of_chain = worst.entry(chain).or_insert(verdict);
@@ -79,7 +76,6 @@ impl Details {
                 self.timelines.insert(id.to_string(), timeline);
             }
         }
-        self.sources = sources.iter().map(|source| (source.name(), source.stored())).collect();
     }
 }
 

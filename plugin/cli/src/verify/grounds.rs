@@ -46,6 +46,18 @@ pub(super) fn period(since: Option<SystemTime>, until: Option<SystemTime>) -> Re
 }
 
 impl Grounds {
+    /// Returns the files that the command line names beside the logs, each with its purpose.
+    pub(super) fn files(&self) -> Vec<(&'static str, &PathBuf)> {
+        let named = [
+            ("Roster of systems and keys", &self.trusted.roster),
+            ("Fleet of systems, and its key", &self.trusted.fleet),
+            ("Anchors: checkpoints kept elsewhere", &self.anchors),
+            ("Checkpoints with which the log begins", &self.from),
+        ];
+        let named = named.into_iter().filter_map(|(what, path)| Some((what, path.as_ref()?)));
+        named.chain(self.expect.iter().map(|path| ("List of expected systems", path))).collect()
+    }
+
     /// Draws the conclusions from all that was read. Returns with them the nodes that are
     /// absent or not expected.
     pub(super) fn follow(

@@ -8,6 +8,8 @@ use super::nodes::Expected;
 use super::part::{Parts, Sighting, Stored};
 use super::report::Report;
 use super::signatures::{Judged, Verifier};
+use super::tally::Said;
+use super::written::Written;
 use crate::ignored::IgnoredKeys;
 use crate::input;
 use crate::report::Findings;
@@ -41,9 +43,8 @@ pub(crate) struct Merge {
     /// End of the period (exclusive)
     #[arg(long, value_name = "TIME", value_parser = time::parse, requires = "Trusted")]
     until: Option<SystemTime>,
-    /// Print the report as JSON
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    written: Written,
 }
 
 /// `merge` without the program's other commands.
@@ -60,23 +61,23 @@ pub(super) fn json(arguments: impl IntoIterator<Item = OsString>) -> Result<Stri
     merge.report(roster.as_ref())?.to_json()
 }
 
-/// The records of a block, with what their checkpoints prove.
-type Records = Vec<(input::At, Sealed, Option<Judged>)>;
+/// The records of a block, with what their checkpoints prove and their seals state.
+type Records = Vec<(input::At, Sealed, Option<Judged>, Option<Arc<Said>>)>;
 
 impl Merge {
     /// Runs the command, and returns the exit code.
     pub(crate) fn run(self) -> Result<u8> {
         let roster = self.grounds.trusted.read()?;
-        let is_json = self.json;
+        let begun = self.written.begin(&self.grounds)?;
         let report = self.report(roster.as_ref())?;
-        report.print(is_json)?;
+        begun.end(&report)?;
         Ok(report.verdict().code())
     }
 
     /// Merges the parts.
     fn report(self, roster: Option<&Roster>) -> Result<Report> {
         let asked = period(self.since, self.until)?;
-        judge_parts(&self.parts, roster, &self.grounds, asked, self.ignored, |_| {})
+        judge_parts(&self.parts, roster, &self.grounds, asked, self.ignored, &self.written, |_| {})
     }
 }
 
@@ -87,19 +88,28 @@ pub(super) fn judge_parts(
     grounds: &Grounds,
     asked: RangeInclusive<u64>,
     ignored: IgnoredKeys,
+    written: &Written,
     add: impl FnOnce(&mut Findings),
 ) -> Result<Report> {
     let expected = Expected::read(&grounds.expect)?;
     let is_limited = asked != (0..=u64::MAX - 1);
     let mut chains = Chains::new(asked, &Ledgers::default(), roster);
+    chains.tallies = written.tallies();
+    chains.findings = written.findings();
     let mut parts = Parts::default();
     read(paths, &mut parts, &mut chains, roster)?;
     let mut rest = parts.rest;
     rest.add_to(&mut chains);
     add(&mut chains.findings);
-    let (followed, _) = grounds.follow(&mut chains, roster, expected.as_ref(), is_limited)?;
+    let (followed, attendance) = grounds.follow(&mut chains, roster, expected.as_ref(), is_limited)?;
+    let mut details = Details::of(&mut chains, roster, attendance);
+    if written.has_page() {
+        details.add_timelines(&chains, &followed);
+        details.sources = rest.sources.into_iter().collect();
+        details.has_parts = true;
+    }
     let what = (rest.inputs, rest.altered.resemblances(ignored.all()));
-    Ok(Report::new(chains, &followed, what, roster, 0, Details::default()))
+    Ok(Report::new(chains, &followed, what, roster, 0, details))
 }
 
 /// Adds the records of all parts to `chains`. Signatures are verified on all cores.
@@ -150,17 +160,17 @@ fn read(
 }
 
 fn judge(sightings: Vec<Sighting>, verifier: &mut Verifier<'_>) -> Records {
-    let judge = |Sighting { at, sealed, checkpoint }| {
+    let judge = |Sighting { at, sealed, checkpoint, said }| {
         let judged = checkpoint.map(|claimed| verifier.verify(claimed.as_deref(), Some(sealed.seconds)));
-        (at, sealed, judged)
+        (at, sealed, judged, said)
     };
     sightings.into_iter().map(judge).collect()
 }
 
 fn add(chains: &mut Chains<'_>, sources: Arc<[Arc<str>]>, records: Records) -> Result<()> {
     chains.findings.names = sources;
-    for (at, sealed, judged) in records {
-        chains.add_sealed(at, None, &sealed, judged, None)?;
+    for (at, sealed, judged, said) in records {
+        chains.add_sealed(at, None, &sealed, judged, said.as_deref())?;
     }
     Ok(())
 }

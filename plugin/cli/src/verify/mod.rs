@@ -51,19 +51,18 @@ mod successions;
 mod tally;
 mod timeline;
 mod wording;
+mod written;
 
 pub(crate) use crate::verdict::Verdict;
 pub(crate) use ledger::{Ledgers, path_of};
 pub(crate) use merge::Merge;
 pub(crate) use signatures::Verifier;
 
-use crate::durable::replace;
 use crate::exit;
 use crate::frames::Identity;
 use crate::ignored::IgnoredKeys;
 use crate::input::{self, Source};
 use crate::prove::Proven;
-use crate::report::Findings;
 use crate::roster::Roster;
 use crate::stdout::print;
 use crate::terminal::print_report;
@@ -72,7 +71,7 @@ use anyhow::{Result, bail, ensure};
 use chains::Chains;
 use changes::Altered;
 use clap::{Args, Parser};
-use details::{Asked, Details};
+use details::Details;
 use export::Exported;
 use flb_audit_core::chain::checkpoint::Checkpoint;
 use flb_audit_ledger::manifest;
@@ -89,8 +88,8 @@ use std::ffi::OsString;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
-use tally::Tallies;
+use std::time::SystemTime;
+use written::Written;
 
 /// Check sealed records, as outputs wrote them or stores return them
 #[derive(Args)]
@@ -119,25 +118,16 @@ pub(crate) struct Verify {
     part: Option<PathBuf>,
     /// Remember in this directory what was read, and read only what is new. An object that
     /// changed or is gone since then is a finding. `flb-audit fleet status` shows the nodes
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["part", "proof", "export", "metrics", "html"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["part", "proof", "export"])]
     state: Option<PathBuf>,
     /// Check a proof that `flb-audit prove` has made, instead of logs
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["files", "anchors", "from", "since", "until", "expect"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["files", "anchors", "from", "since", "until", "expect", "metrics", "html"])]
     proof: Option<PathBuf>,
     /// Check a directory that `flb-audit export` has made, instead of logs
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["files", "anchors", "from", "since", "until", "expect", "proof"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["files", "anchors", "from", "since", "until", "expect", "proof", "metrics", "html"])]
     export: Option<PathBuf>,
-    /// Print the report as JSON
-    #[arg(long)]
-    json: bool,
-    /// Write the counts of the report to this file, for the textfile collector of
-    /// node_exporter (docs/monitoring.md)
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["proof", "export"])]
-    metrics: Option<PathBuf>,
-    /// Write the report to this file as an HTML page for auditors, which needs no other
-    /// file (docs/monitoring.md)
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["proof", "export"])]
-    html: Option<PathBuf>,
+    #[command(flatten)]
+    written: Written,
 }
 
 /// `verify` without the program's other commands.
@@ -179,7 +169,7 @@ impl Verify {
         let roster = roster.as_ref();
         if let Some(path) = &self.proof {
             let proven = Proven::check(path, roster, self.ignored.all())?;
-            if self.json {
+            if self.written.json {
                 print(&proven.to_json()?)?
             } else {
                 print_report(&proven.shown())?
@@ -188,41 +178,20 @@ impl Verify {
         }
         if let Some(directory) = &self.export {
             let exported = Exported::check(directory, roster)?;
-            if self.json {
+            if self.written.json {
                 print(&exported.to_json()?)?
             } else {
                 print_report(&exported.to_string())?
             }
             return Ok(exported.verdict());
         }
-        let (is_json, metrics, html) = (self.json, self.metrics.clone(), self.html.clone());
-        let (begun, clock) = (SystemTime::now(), Instant::now());
-        let asked = html.is_some().then(|| Asked::of(&self.files_beside_logs())).transpose()?;
+        let begun = self.written.begin(&self.grounds)?;
         let report = match self.state.clone() {
             Some(directory) => self.report_with_state(&directory, roster)?,
             None => self.report(roster)?,
         };
-        if let Some(path) = metrics {
-            replace(&path, metrics::openmetrics(&report, begun, clock.elapsed()).as_bytes())?;
-        }
-        if let (Some(path), Some(asked)) = (html, asked) {
-            replace(&path, html::page(&report, &asked, begun, clock.elapsed()).as_bytes())?;
-        }
-        report.print(is_json)?;
+        begun.end(&report)?;
         Ok(report.verdict())
-    }
-
-    /// Returns the files that the command line names beside the logs, each with its purpose.
-    fn files_beside_logs(&self) -> Vec<(&'static str, &PathBuf)> {
-        let grounds = &self.grounds;
-        let named = [
-            ("Roster of systems and keys", &grounds.trusted.roster),
-            ("Fleet of systems, and its key", &grounds.trusted.fleet),
-            ("Anchors: checkpoints kept elsewhere", &grounds.anchors),
-            ("Checkpoints with which the log begins", &grounds.from),
-        ];
-        let named = named.into_iter().filter_map(|(what, path)| Some((what, path.as_ref()?)));
-        named.chain(grounds.expect.iter().map(|path| ("List of expected systems", path))).collect()
     }
 
     /// Verifies logs.
@@ -235,12 +204,12 @@ impl Verify {
         let (mut sources, owners): (Vec<Source>, Vec<Option<usize>>) =
             Source::all_in(files, Some(&heard))?.into_iter().unzip();
         let mut chains = Chains::new(heard, &ledgers, roster);
-        let is_tallied = self.html.is_some() || self.metrics.is_some();
-        chains.tallies = is_tallied.then(Tallies::default);
-        if self.html.is_some() {
+        chains.tallies = self.written.tallies();
+        let is_tallied = chains.tallies.is_some();
+        if self.written.has_page() {
             sources.iter_mut().for_each(Source::hash);
-            chains.findings = Findings::keeping(html::FINDINGS_MAX);
         }
+        chains.findings = self.written.findings();
         chains.findings.names = names_of(&sources);
         chains.has_identities = keys.is_some();
         let mut altered = Altered::default();
@@ -259,8 +228,9 @@ impl Verify {
         let (followed, attendance) =
             self.grounds.follow(&mut chains, roster, expected.as_ref(), self.is_limited())?;
         let mut details = Details::of(&mut chains, roster, attendance);
-        if self.html.is_some() {
-            details.add_timelines(&chains, &followed, &sources);
+        if self.written.has_page() {
+            details.add_timelines(&chains, &followed);
+            details.sources = sources.iter().map(|source| (source.name(), source.stored())).collect();
         }
         let what = (inputs, altered.resemblances(self.ignored.all()));
         Ok(Report::new(chains, &followed, what, roster, ledgers.deleted(), details))
@@ -302,9 +272,10 @@ impl Verify {
             self.read_part(&parts[parts.len() - 1], &once)?;
         }
         let is_limited = self.is_limited();
-        let report = judge_parts(&parts, roster, &self.grounds, asked, self.ignored, |findings| {
-            state.report(&names, &under, is_limited, findings);
-        })?;
+        let report =
+            judge_parts(&parts, roster, &self.grounds, asked, self.ignored, &self.written, |findings| {
+                state.report(&names, &under, is_limited, findings);
+            })?;
         status_of(&report).write(directory)?;
         Ok(report)
     }
@@ -343,7 +314,7 @@ impl Verify {
         chains.has_identities = keys.is_some();
         let mut part = Part::new(chains)?;
         let unjudged = || |checkpoint: Option<Checkpoint>, _| checkpoint;
-        let inputs = read(sources, keys.as_ref(), &self.ignored, false, unjudged, |at, reading, text| {
+        let inputs = read(sources, keys.as_ref(), &self.ignored, true, unjudged, |at, reading, text| {
             part.add(at, reading, text)
         })?;
         let mut settings = self.ignored.clone().all();

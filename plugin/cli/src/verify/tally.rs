@@ -26,9 +26,9 @@ pub(super) const DAY_SECONDS: u64 = 86_400;
 
 /// The statements of one record's seal on redactions and its schema.
 pub(super) struct Said {
-    redacted: Vec<(Redaction, u64)>,
-    schema: Option<String>,
-    violations: Vec<Violation>,
+    pub(super) redacted: Vec<(Redaction, u64)>,
+    pub(super) schema: Option<String>,
+    pub(super) violations: Vec<Violation>,
 }
 
 /// A rule, its action, and the path.

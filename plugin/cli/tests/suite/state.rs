@@ -102,3 +102,36 @@ fn the_status_has_a_line_for_each_node() {
     assert_eq!((*segment, *policy, findings.join(" ")), ("1", "-", "2 gap +1".to_owned()));
     assert_eq!(rows.len(), 2);
 }
+
+#[test]
+fn the_status_has_nodes_that_never_sent_anything() {
+    let bench = Bench::new();
+    write(&bench, "a", &format!("{}\n", lines()[0]), 1);
+    bench.write("nodes", "n\nabsent\n");
+    let (code, said) = verify_with_state(&bench, &["a", "--expect", "nodes"]);
+    assert_eq!(code, Some(14), "{said}");
+    let (_, said) = run(&bench, &["fleet", "status", "--state", "state"]);
+    let rows: Vec<Vec<&str>> = said.lines().map(|line| line.split_whitespace().collect()).collect();
+    // The node that has been silent for the longest time stands first.
+    assert_eq!(rows[1], ["absent", "never", "-", "-", "-", "-", "1", "silent"], "{said}");
+    assert_eq!((rows[2][0], rows.len()), ("n", 3), "{said}");
+}
+
+#[test]
+fn pages_and_metrics_are_of_all_that_was_ever_read() {
+    let bench = Bench::new();
+    write(&bench, "a", &format!("{}\n{}\n", lines()[0], lines()[1]), 1);
+    let written = ["a", "--metrics", "metrics", "--html", "page"];
+    verify_with_state(&bench, &written);
+    fs::remove_file(bench.path("a")).expect("removed");
+    write(&bench, "b", &format!("{}\n", lines()[2]), 2);
+    let (code, said) = verify_with_state(&bench, &["a", "b", "--metrics", "metrics", "--html", "page"]);
+    assert_eq!(code, Some(30), "{said}");
+    let read = |name: &str| fs::read_to_string(bench.path(name)).expect("written");
+    let (metrics, page) = (read("metrics"), read("page"));
+    assert!(metrics.contains("flb_audit_chain_records{node=\"n\",chain=\"inputs-chain\"} 3\n"), "{metrics}");
+    assert!(metrics.contains("flb_audit_findings{verdict=\"changed\"} 1\n"), "{metrics}");
+    for said in ["a: gone after it was read", "read when their parts were made", "2 files, "] {
+        assert!(page.contains(said), "{said:?} is not in {page}");
+    }
+}

@@ -46,7 +46,7 @@ pub(super) fn section(context: &Context<'_>) -> Markup {
                 @if !context.asked.files.iter().any(|(what, ..)| what.starts_with("Anchors")) {
                     div { dt { "Anchors" } dd { "none were given" } }
                 }
-                div { dt { "Inputs" } dd { (count(sources.len() as u64, "file", "files")) ", " (count(bytes, "byte", "bytes")) } }
+                div { dt { "Inputs" } dd { (count(sources.len() as u64, "file", "files")) ", " (count(bytes, "byte", "bytes")) @if details.has_parts { ", read when their parts were made" } } }
             }
             details open[sources.len() <= OPEN_MAX] {
                 summary { "Inputs with their hashes" }

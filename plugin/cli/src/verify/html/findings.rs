@@ -47,7 +47,7 @@ fn summary(kinds: &[(Verdict, u64)]) -> Markup {
                 tr {
                     td { a href={ "#k" (verdict.code()) } { (badge(*verdict)) } }
                     (number_cell(*count))
-                    td { (prose(verdict.meaning())) }
+                    td { (prose(meaning(*verdict))) }
                     td { (prose(verdict.remedy())) }
                 }
             }
@@ -59,6 +59,16 @@ fn summary(kinds: &[(Verdict, u64)]) -> Markup {
         &rows,
         0,
     )
+}
+
+/// Returns what a finding means beside others, worse ones among them.
+fn meaning(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::TailUnanchored => {
+            "No anchor proves the last records of a log. If later ones were cut off, these files alone do not show it."
+        }
+        _ => verdict.meaning(),
+    }
 }
 
 fn kind(context: &Context<'_>, verdict: Verdict, total: u64) -> Markup {
@@ -94,10 +104,11 @@ fn on_gaps(context: &Context<'_>) -> Markup {
 /// The maximum number of systems that the head of the page names for a kind of findings.
 const NAMED_MAX: usize = 3;
 
-/// Returns the systems with findings of a kind, as text from logs.
-pub(super) fn systems(context: &Context<'_>, verdict: Verdict) -> Markup {
+/// Returns the systems with findings of a kind, or their chains if nobody knows whose they are.
+pub(super) fn systems<'a>(context: &'a Context<'_>, verdict: Verdict) -> Markup {
     let of_kind = listed(context).iter().filter(|finding| finding.verdict == verdict);
-    let names: BTreeSet<&str> = of_kind.filter_map(|finding| finding.node.as_deref()).collect();
+    let name = |finding: &'a Named| finding.node.as_deref().or(finding.chain.as_deref());
+    let names: BTreeSet<&str> = of_kind.filter_map(name).collect();
     html! {
         @if !names.is_empty() {
             ", of "

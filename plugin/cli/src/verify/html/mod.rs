@@ -141,7 +141,7 @@ fn header(context: &Context<'_>) -> Markup {
             @if context.report.said.counts().count() > 0 {
                 ul class="found" {
                     @for (kind, found) in context.report.said.counts() {
-                        li { a href={ "#k" (kind.code()) } { (kind.name()) } ": " (count(found, "finding", "findings")) (findings::systems(context, kind)) }
+                        li { a href={ "#k" (kind.code()) } { (kind.name()) } ": " (count(found, "finding", "findings")) (findings::systems(context, kind)) @if kind == Verdict::Gap { "; " (count(context.report.said.verified.missing, "record is", "records are")) " missing" } }
                     }
                 }
             }
@@ -167,6 +167,10 @@ fn brief(context: &Context<'_>) -> Markup {
     let from = with_records().map(|chain| chain.from).min();
     let to = with_records().map(|chain| chain.to).max();
     let altered: u64 = logs.chains.iter().fold(0, |sum, chain| chain.altered.saturating_add(sum));
+    let is_known = context.report.details.known_chains.is_some();
+    let of_strangers = logs.chains.iter().filter(|chain| is_known && chain.node.is_none());
+    let of_strangers = of_strangers.fold(0, |sum: u64, chain| sum.saturating_add(chain.records));
+    let noted = logs.chains.iter().filter(|chain| nodes::has_notes(chain)).count() as u64;
     let findings = context.report.said.counts().fold(0, |sum, (_, count)| count.saturating_add(sum));
     let figures = [
         (logs.records, "records as they were sealed"),
@@ -186,12 +190,18 @@ fn brief(context: &Context<'_>) -> Markup {
                     div { dt { (what) } dd { (number(value)) } }
                 }
             }
-            @if logs.signed < logs.records && context.report.details.known_chains.is_some() {
+            @if logs.signed < logs.records && is_known {
                 p {
                     "No signature proves the other " (count(logs.records - logs.signed, "record", "records"))
                     ": a checkpoint proves the records before it, so those after the last checkpoint of a log wait for the "
                     "next one. All others are findings."
                 }
+            }
+            @if of_strangers > 0 {
+                p { (count(of_strangers, "record is", "records are")) " of chains that nobody vouches for: whoever wrote them could have made all of them up." }
+            }
+            @if noted > 0 {
+                p { strong { (count(noted, "system", "systems")) " noted faults under the seal" } ", which are no findings: see the " a href="#notes" { "notes" } "." }
             }
             @if let (Some(from), Some(to)) = (from, to) {
                 p {

@@ -132,6 +132,11 @@ fn unexpected(context: &Context<'_>) -> Markup {
     }
 }
 
+/// Checks whether a system has noted anything about itself.
+pub(super) fn has_notes(chain: &Chain) -> bool {
+    chain.notes.keys().any(|note| is_of_the_node(note))
+}
+
 /// Returns the table of what systems have noted about themselves under the seal.
 fn notes(context: &Context<'_>) -> Markup {
     let chains = context.report.said.verified.chains.iter();
@@ -159,6 +164,7 @@ fn notes(context: &Context<'_>) -> Markup {
     let left_out = of_nodes.len().saturating_sub(rows.len()) as u64;
     html! {
         @if !rows.is_empty() {
+            span id="notes" {}
             (table("What systems noted about themselves, under the seal", &["System", "Note", "#Records", "Segments that begin with it", "What it means", "What to do"], &rows, left_out))
         }
     }
@@ -206,7 +212,10 @@ fn row(context: &Context<'_>, chain: &Chain) -> Markup {
                 @if has_timeline { a href={ "#c-" (chain.chain) } { (foreign(name)) } } @else { (foreign(name)) }
                 @if chain.node.is_none() && context.report.details.known_chains.is_some() { " (nobody vouches for it)" }
             }
-            td data-by=(verdict as u8) { (badge(verdict)) }
+            td data-by=(verdict as u8) {
+                (badge(verdict))
+                @if has_notes(chain) { ", with " a href="#notes" { "notes" } }
+            }
             (number_cell(chain.records))
             (number_cell(chain.signed))
             (number_cell(chain.missing))

@@ -87,8 +87,10 @@ pub(super) fn sentence(report: &Report) -> String {
             "{} that should have sent records sent none.",
             count(report.said.count(verdict), "system", "systems")
         ),
-        // The page is not for a state.
-        Verdict::Changed => "Objects that were read before are others now, or are gone.".to_owned(),
+        Verdict::Changed => format!(
+            "Stored logs did not stay as they were: {}.",
+            places("an object that had been verified was replaced or is gone")
+        ),
         Verdict::Unsealed => format!(
             "{} no seal, so nothing shows whether they are genuine.",
             count(report.said.count(verdict), "record has", "records have")
@@ -152,6 +154,9 @@ pub(super) fn limits(context: &Context<'_>) -> Markup {
                     } @else if !details.attendance.is_asked {
                         li { "Nobody asked which systems have to be here (" code { "--since" } ", " code { "--expect" } "): systems that sent nothing are listed, and are no findings." }
                     }
+                }
+                @if details.has_parts {
+                    li { "The logs were read earlier, and files with what was read (parts) were judged: whoever could change these could change what this report says." }
                 }
                 @if logs.records_with_unsealed_keys > 0 {
                     li { (count(logs.records_with_unsealed_keys, "record has", "records have")) " keys at the top level that an output added and that no seal covers." }
@@ -228,7 +233,7 @@ pub(super) fn note(word: &str) -> (&'static str, &'static str) {
     })
 }
 
-const WORDS: [(&str, &str); 9] = [
+const WORDS: [(&str, &str); 10] = [
     (
         "Seal",
         "The values that a filter adds to each record: its number, and hashes over it and over all records before it. Any change to a record no longer fits its seal.",
@@ -254,7 +259,8 @@ const WORDS: [(&str, &str); 9] = [
         "Key change",
         "Systems replace their signing key at intervals and destroy the old one, so that a stolen key cannot sign the past.",
     ),
-    ("Gap", "Numbered records that are not here."),
+    ("Fleet", "A key that vouches for the chains of systems, in place of a roster."),
+    ("Gap", "Numbered records that are not here, or records whose signature is not here."),
     ("Redaction", "Secrets and personal data that a policy masks or removes before a record is sealed."),
 ];
 

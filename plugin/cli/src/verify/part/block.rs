@@ -6,8 +6,10 @@
 
 use super::bytes::{Bytes, Damaged, put_number, put_step, put_text};
 use super::checkpoint::{checkpoint, place, put_checkpoint, put_place, run};
+use super::said::{put_said, said};
 use crate::input::At;
 use crate::verify::spool::{FINGERPRINT_BYTES, Fingerprint};
+use crate::verify::tally::Said;
 use flb_audit_core::chain::checkpoint::Checkpoint;
 use flb_audit_core::chain::{ChainId, Life, Link, Place, Unsettled};
 use flb_audit_core::hash::{Algorithm, Hash};
@@ -16,6 +18,7 @@ use flb_audit_core::record::notes::Notes;
 use flb_audit_core::schema::Disposition;
 use flb_audit_core::verify::{Sealed, Validity};
 use std::cmp::Reverse;
+use std::sync::Arc;
 
 /// A sealed record, with what its checkpoint says if it is one. A checkpoint that cannot
 /// be read is `None`.
@@ -23,6 +26,8 @@ pub(in crate::verify) struct Sighting {
     pub(in crate::verify) at: At,
     pub(in crate::verify) sealed: Sealed,
     pub(in crate::verify) checkpoint: Option<Option<Box<Checkpoint>>>,
+    /// The seal's statements on redactions and its schema, if it has any.
+    pub(in crate::verify) said: Option<Arc<Said>>,
 }
 
 impl Sighting {
@@ -61,13 +66,14 @@ struct Last {
     at: At,
     seconds: u64,
     traits: Vec<u8>,
+    said: Option<Arc<Said>>,
 }
 
 impl Last {
     fn new() -> Self {
         let (before, head) = (Fingerprint::FIRST, Fingerprint::FIRST);
         let at = At { source: 0, number: 0 };
-        Last { life: None, sequence: 0, before, head, at, seconds: 0, traits: Vec::new() }
+        Last { life: None, sequence: 0, before, head, at, seconds: 0, traits: Vec::new(), said: None }
     }
 }
 
@@ -82,10 +88,10 @@ impl Block {
     }
 
     fn add(&mut self, sighting: &Sighting, last: &mut Last) {
-        let Sighting { at, sealed, checkpoint } = sighting;
+        let Sighting { at, sealed, checkpoint, .. } = sighting;
         let life = sealed.place.life(sealed.chain);
         let (before, head) = (Fingerprint::of(&sealed.previous), Fingerprint::of(&sealed.head));
-        let traits = traits(sealed);
+        let traits = traits(sealed, sighting.said.as_deref());
         let same_life = last.life == Some(life);
         let next = if same_life { last.sequence.wrapping_add(1) } else { 0 };
         let repeats = (before, head) == (last.before, last.head);
@@ -156,21 +162,22 @@ impl Block {
     }
 }
 
-fn sighting(said: &mut Bytes<'_>, heads: &mut Bytes<'_>, last: &mut Last) -> Result<Sighting, Damaged> {
-    let flags = said.byte()?;
-    let source = usize::try_from(said.step(last.at.source as u64)?).map_err(|_| Damaged)?;
-    let number = said.step(last.at.number.wrapping_add(1))?;
-    let seconds = said.step(last.seconds)?;
+fn sighting(text: &mut Bytes<'_>, heads: &mut Bytes<'_>, last: &mut Last) -> Result<Sighting, Damaged> {
+    let flags = text.byte()?;
+    let source = usize::try_from(text.step(last.at.source as u64)?).map_err(|_| Damaged)?;
+    let number = text.step(last.at.number.wrapping_add(1))?;
+    let seconds = text.step(last.seconds)?;
     let mut next = last.sequence.wrapping_add(1);
     if flags & LIFE != 0 {
-        let chain = ChainId::from_text(&said.array::<12>()?).ok_or(Damaged)?;
-        last.life = Some(Life { chain, segment: said.number()?, run: run(said)? });
+        let chain = ChainId::from_text(&text.array::<12>()?).ok_or(Damaged)?;
+        last.life = Some(Life { chain, segment: text.number()?, run: run(text)? });
         next = 0;
     }
     let life = last.life.ok_or(Damaged)?;
-    let sequence = if flags & SEQUENCE != 0 { said.step(next)? } else { next };
+    let sequence = if flags & SEQUENCE != 0 { text.step(next)? } else { next };
     if flags & TRAITS != 0 {
-        last.traits = said.text()?.to_vec();
+        last.traits = text.text()?.to_vec();
+        last.said = said_of(&last.traits)?;
     }
     let place_of = Place { segment: life.segment, run: life.run, sequence };
     let mut sealed = Sealed {
@@ -192,22 +199,22 @@ fn sighting(said: &mut Bytes<'_>, heads: &mut Bytes<'_>, last: &mut Last) -> Res
         validity: Validity::NoSchema,
         disposition: Disposition::Mark,
     };
-    set_traits(&mut sealed, &last.traits)?;
+    set_traits(&mut sealed, &mut Bytes(&last.traits))?;
     let mut claimed = None;
     if flags & CHECKPOINT != 0 {
-        let is_read = said.byte()? == 1;
-        claimed = Some(if is_read { Some(Box::new(checkpoint(said, life.chain, place_of)?)) } else { None });
+        let is_read = text.byte()? == 1;
+        claimed = Some(if is_read { Some(Box::new(checkpoint(text, life.chain, place_of)?)) } else { None });
     }
     if flags & LINK != 0 {
-        let to = place(said)?;
-        let unsettled = match said.byte()? {
-            1 => Some(Unsettled { place: place(said)?, head: whole(Fingerprint(said.array()?)) }),
+        let to = place(text)?;
+        let unsettled = match text.byte()? {
+            1 => Some(Unsettled { place: place(text)?, head: whole(Fingerprint(text.array()?)) }),
             _ => None,
         };
         sealed.link = Some(Link { place: to, unsettled });
     }
     if flags & POLICY != 0 {
-        sealed.policy = Some(said.array()?);
+        sealed.policy = Some(text.array()?);
     }
     if sealed.is_intact {
         if flags & REPEATS == 0 {
@@ -224,7 +231,7 @@ fn sighting(said: &mut Bytes<'_>, heads: &mut Bytes<'_>, last: &mut Last) -> Res
     }
     last.at = At { source, number };
     (last.sequence, last.seconds) = (sequence, seconds);
-    Ok(Sighting { at: last.at, sealed, checkpoint: claimed })
+    Ok(Sighting { at: last.at, sealed, checkpoint: claimed, said: last.said.clone() })
 }
 
 /// Returns a head with this fingerprint. Only the fingerprint counts.
@@ -234,8 +241,8 @@ fn whole(fingerprint: Fingerprint) -> Hash {
     head
 }
 
-/// Writes what nearly all records of a life have in common.
-fn traits(sealed: &Sealed) -> Vec<u8> {
+/// Writes what many records of a life have in common.
+fn traits(sealed: &Sealed, said: Option<&Said>) -> Vec<u8> {
     let validity = match sealed.validity {
         Validity::NoSchema => 0,
         Validity::Valid => 1,
@@ -252,14 +259,28 @@ fn traits(sealed: &Sealed) -> Vec<u8> {
     ];
     let mut traits = vec![flags.iter().sum(), sealed.policy_prefix.is_some().into()];
     traits.extend(sealed.policy_prefix.into_iter().flatten());
+    put_number(&mut traits, sealed.notes.words().count() as u64);
     for word in sealed.notes.words() {
         put_text(&mut traits, word.as_bytes());
     }
+    said.iter().for_each(|said| put_said(&mut traits, said));
     traits
 }
 
-fn set_traits(sealed: &mut Sealed, traits: &[u8]) -> Result<(), Damaged> {
+/// Reads the statements behind the traits.
+fn said_of(traits: &[u8]) -> Result<Option<Arc<Said>>, Damaged> {
     let mut traits = Bytes(traits);
+    traits.byte()?;
+    if traits.byte()? == 1 {
+        traits.array::<DIGEST_TEXT_BYTES>()?;
+    }
+    for _ in 0..traits.number()? {
+        traits.text()?;
+    }
+    if traits.is_empty() { Ok(None) } else { said(&mut traits).map(|said| Some(Arc::new(said))) }
+}
+
+fn set_traits(sealed: &mut Sealed, traits: &mut Bytes<'_>) -> Result<(), Damaged> {
     let flags = traits.byte()?;
     let has = |bit: u8| flags >> bit & 1 == 1;
     (sealed.is_intact, sealed.is_raw) = (has(0), has(1));
@@ -279,7 +300,7 @@ fn set_traits(sealed: &mut Sealed, traits: &[u8]) -> Result<(), Damaged> {
     if traits.byte()? == 1 {
         sealed.policy_prefix = Some(traits.array::<DIGEST_TEXT_BYTES>()?);
     }
-    while !traits.is_empty() {
+    for _ in 0..traits.number()? {
         sealed.notes.insert(Notes::from_word(traits.text()?));
     }
     Ok(())

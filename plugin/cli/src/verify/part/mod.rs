@@ -22,6 +22,7 @@
 mod block;
 mod bytes;
 mod checkpoint;
+mod said;
 
 pub(super) use block::Sighting;
 
@@ -29,7 +30,7 @@ use super::chains::{Chains, Unopened};
 use super::changes::Altered;
 use super::reading::{Other, Reading};
 use crate::durable::Replacement;
-use crate::input::{At, Inputs, Source};
+use crate::input::{self, At, Inputs, Source};
 use crate::report::Finding;
 use crate::verdict::Verdict;
 use anyhow::{Context, Result, bail, ensure};
@@ -47,7 +48,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 /// The first bytes of a part. The last of them is the format's version.
-const START: [u8; 16] = *b"flb-audit part\n\x01";
+const START: [u8; 16] = *b"flb-audit part\n\x02";
 /// The place of the hash behind the start and the name.
 const HASH_AT: u64 = 48;
 /// The maximum number of records in a block.
@@ -60,8 +61,9 @@ const ZSTD_LEVEL: i32 = 3;
 /// The contents of a part beside its records.
 #[derive(Serialize, Deserialize)]
 struct Summary {
-    /// The names of the inputs. Records have the places of their names.
-    sources: Vec<String>,
+    /// The names of the inputs, with what was read of each. Records have the places of
+    /// their names.
+    sources: Vec<(String, Option<input::Stored>)>,
     /// The findings that are of no chain: the first of each kind, and the number of each.
     findings: Vec<SavedFinding>,
     counts: BTreeMap<Verdict, u64>,
@@ -109,9 +111,9 @@ impl<'a> Part<'a> {
                 }
                 self.chains.add_other(at, other);
             }
-            Reading::Sealed(sealed, checkpoint, _) => {
+            Reading::Sealed(sealed, checkpoint, said) => {
                 let checkpoint = checkpoint.map(|claimed| claimed.map(Box::new));
-                self.block.push(Sighting { at, sealed, checkpoint });
+                self.block.push(Sighting { at, sealed, checkpoint, said: said.map(Arc::from) });
                 if self.block.len() == BLOCK_RECORDS_MAX {
                     self.end_block()?;
                 }
@@ -142,7 +144,6 @@ impl<'a> Part<'a> {
         if !self.block.is_empty() {
             self.end_block()?;
         }
-        let names = self.chains.findings.names.clone();
         let encrypted = std::mem::take(&mut self.chains.encrypted);
         let (first, counts) = self.chains.findings.into_first();
         let finding = |Finding { verdict, at, what, .. }| {
@@ -150,7 +151,7 @@ impl<'a> Part<'a> {
         };
         let altered = self.altered.into_kept();
         let summary = Summary {
-            sources: names.iter().map(ToString::to_string).collect(),
+            sources: sources.iter().map(|source| (source.name(), source.stored())).collect(),
             findings: first.into_iter().map(finding).collect(),
             counts,
             encrypted: encrypted.into_iter().map(|(name, unopened)| (name.to_string(), unopened)).collect(),
@@ -239,6 +240,8 @@ impl Stored {
 pub(super) struct Rest {
     pub(super) altered: Altered,
     pub(super) inputs: Inputs,
+    /// The logs, with what was read of each.
+    pub(super) sources: BTreeSet<(String, Option<input::Stored>)>,
     findings: Vec<(Vec<Finding>, BTreeMap<Verdict, u64>)>,
     encrypted: Vec<(Arc<str>, Unopened)>,
 }
@@ -255,7 +258,9 @@ impl Rest {
         for (name, number, text) in summary.altered {
             self.altered.add(name.into(), number, STANDARD.decode(text).map_err(|_| Damaged)?);
         }
-        Ok(summary.sources.into_iter().map(Arc::from).collect())
+        let names = summary.sources.iter().map(|(name, _)| Arc::from(name.as_str())).collect();
+        self.sources.extend(summary.sources);
+        Ok(names)
     }
 
     /// Adds the findings to those of chains.

@@ -7,6 +7,7 @@ mod components;
 mod damaged;
 mod disks;
 mod faults;
+mod fifty;
 mod fleet;
 mod foreign;
 mod generated;
@@ -94,6 +95,7 @@ pub(crate) const ALL: &[Case] = &[
     Case { name: "schemas in every disposition", run: schemas::all_dispositions },
     Case { name: "a chain with keys", run: keys::signed },
     Case { name: "nodes that a fleet has enrolled", run: fleet::enrolled },
+    Case { name: "a fleet of fifty chains with five faults", run: fifty::chains },
     Case { name: "keys that change", run: keys::changed },
     Case { name: "keys that cannot be written", run: keys::not_written },
     Case { name: "keys: killed in the middle of a stream", run: restarts::killed_with_keys },

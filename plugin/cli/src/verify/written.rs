@@ -1,0 +1,73 @@
+//! The forms in which a report is written.
+
+use super::details::Asked;
+use super::grounds::Grounds;
+use super::report::Report;
+use super::tally::Tallies;
+use super::{html, metrics};
+use crate::durable::replace;
+use crate::report::Findings;
+use anyhow::Result;
+use clap::Args;
+use std::path::PathBuf;
+use std::time::{Instant, SystemTime};
+
+/// The forms in which the report is wanted.
+#[derive(Args, Clone)]
+pub(super) struct Written {
+    /// Print the report as JSON
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Write the counts of the report to this file, for the textfile collector of
+    /// node_exporter (docs/monitoring.md)
+    #[arg(long, value_name = "FILE")]
+    metrics: Option<PathBuf>,
+    /// Write the report to this file as an HTML page for auditors, which needs no other
+    /// file (docs/monitoring.md)
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+}
+
+impl Written {
+    /// Returns true if a page is wanted.
+    pub(super) fn has_page(&self) -> bool {
+        self.html.is_some()
+    }
+
+    /// Returns the tallies to fill, if the report shows them.
+    pub(super) fn tallies(&self) -> Option<Tallies> {
+        (self.html.is_some() || self.metrics.is_some()).then(Tallies::default)
+    }
+
+    /// Returns the findings to fill, of which a page shows more.
+    pub(super) fn findings(&self) -> Findings {
+        if self.has_page() { Findings::keeping(html::FINDINGS_MAX) } else { Findings::default() }
+    }
+
+    /// Notes the time and the request before a judgement.
+    pub(super) fn begin(&self, grounds: &Grounds) -> Result<Begun> {
+        let asked = self.has_page().then(|| Asked::of(&grounds.files())).transpose()?;
+        Ok(Begun { written: self.clone(), asked, at: SystemTime::now(), clock: Instant::now() })
+    }
+}
+
+/// A judgement that has begun.
+pub(super) struct Begun {
+    written: Written,
+    asked: Option<Asked>,
+    at: SystemTime,
+    clock: Instant,
+}
+
+impl Begun {
+    /// Writes and prints the report.
+    pub(super) fn end(self, report: &Report) -> Result<()> {
+        if let Some(path) = self.written.metrics {
+            replace(&path, metrics::openmetrics(report, self.at, self.clock.elapsed()).as_bytes())?;
+        }
+        if let (Some(path), Some(asked)) = (self.written.html, self.asked) {
+            replace(&path, html::page(report, &asked, self.at, self.clock.elapsed()).as_bytes())?;
+        }
+        report.print(self.written.json)
+    }
+}
