@@ -208,3 +208,41 @@ fn a_store_that_cannot_be_asked_is_named() {
         assert!(said.error.contains(what), "{}", said.error);
     }
 }
+
+/// Each day reads the new objects, and names those that changed or are gone.
+#[test]
+fn a_state_remembers_objects() {
+    let Some(mut bench) = Bench::new() else { return };
+    bench.server.bucket("logs", true, false).expect("a bucket");
+    let lines: Vec<String> = bench.log.text().lines().map(|line| format!("{line}\n")).collect();
+    let [first, second, third] = [&lines[..900], &lines[900..1800], &lines[1800..]].map(<[String]>::concat);
+    bench.put("logs", "day/1.ndjson", &first);
+    bench.put("logs", "day/2.ndjson", &second);
+    let all = "s3://logs/day/";
+    let judge = |bench: &Bench| bench.verify(&["--state", "state", all]).report();
+    assert_eq!(judge(&bench), bench.verify(&[all]).report());
+    bench.put("logs", "day/3.ndjson", &third);
+    let whole = bench.verify(&[all]).report();
+    assert_eq!(judge(&bench), whole);
+    let objects = fs::read_to_string(bench.path().join("state/objects.ndjson")).expect("objects");
+    assert_eq!(objects.lines().count(), 3, "{objects}");
+    // Object 3 was read on the second day.
+    assert!(objects.lines().all(|line| line.contains("\"part\":1") == line.contains("day/3")), "{objects}");
+
+    bench.put("logs", "day/2.ndjson", &second.replacen("\"tag\":\"", "\"tag\":\"x", 1));
+    assert!(bench.server.delete("logs", "day/1.ndjson", None).expect("deleted"));
+    for _ in 0..2 {
+        let report = judge(&bench);
+        // What was read before still counts.
+        assert_eq!(report["records"], whole["records"]);
+        assert_eq!(report["counts"]["changed"], 2, "{}", report["findings"]);
+        assert_eq!(report["counts"]["tampered"], 1, "{}", report["findings"]);
+        let found = report["findings"].to_string();
+        for what in [
+            "s3://logs/day/1.ndjson: gone after it was read",
+            "s3://logs/day/2.ndjson: changed after it was read",
+        ] {
+            assert!(found.contains(what), "{what:?} is not in {found}");
+        }
+    }
+}
