@@ -10,6 +10,7 @@ use host_tests::s3::{REMEDY, Server};
 use host_tests::{program, root};
 use serde_json::{Value, json};
 use std::cell::Cell;
+use std::collections::btree_map::Entry;
 use std::collections::hash_map::DefaultHasher;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, OpenOptions};
@@ -170,7 +171,7 @@ impl<'a> Fleet<'a> {
             .with("buf_size", "16k");
         let mut config = Config::default()
             .service("flush", "0.2")
-            .service("parsers_file", &place.at("parsers.conf").display().to_string())
+            .service("parsers_file", place.at("parsers.conf").display().to_string())
             .section(tail)
             .section(anchors);
         for node in &self.writers {
@@ -248,9 +249,9 @@ impl<'a> Fleet<'a> {
         let done = || {
             process.ensure_running()?;
             for key in self.server.keys(ANCHORS)? {
-                if !anchors.contains_key(&key) {
-                    let text = self.server.get(ANCHORS, &key)?;
-                    anchors.insert(key, text);
+                if let Entry::Vacant(anchor) = anchors.entry(key) {
+                    let text = self.server.get(ANCHORS, anchor.key())?;
+                    anchor.insert(text);
                 }
             }
             let is_missing = |head: &&&str| !anchors.values().any(|text| text.contains(**head));
