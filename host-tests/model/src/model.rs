@@ -72,6 +72,9 @@ impl Report {
     }
 }
 
+/// The maximum number of chains that are followed although they are not known.
+const UNKNOWN_CHAINS_MAX: usize = 10_000;
+
 /// The kind of records that are missing before the log begins, which is no finding.
 const BEFORE: &str = "before the start";
 
@@ -160,11 +163,7 @@ pub fn verify(log: &Log) -> Report {
                     chain.good.extend(good.map(|good| (record.place.clone(), record.head, good)));
                 }
                 if record.is_intact {
-                    let here = chain.records.entry(record.place.clone()).or_default();
-                    if here.iter().any(|other| (other.prev, other.head) != (record.prev, record.head)) {
-                        report.add("tampered", format!("two records at {:?}", record.place));
-                    }
-                    here.push(*record);
+                    chain.records.entry(record.place.clone()).or_default().push(*record);
                 } else {
                     report.add("tampered", format!("altered: {:?}", record.place));
                     chain.altered.insert(record.place);
@@ -214,6 +213,15 @@ pub fn verify(log: &Log) -> Report {
             report.add("key_not_certified", format!("{name} is no ledger's, and makes statements"));
         }
         chain.is_trusting = trusted.is_any();
+    }
+    let has_records = |chain: &Chain| !chain.records.is_empty() || !chain.altered.is_empty();
+    let unknown = chains.values().filter(|chain| !chain.is_known && has_records(chain)).count();
+    if unknown > UNKNOWN_CHAINS_MAX {
+        chains.retain(|_, chain| chain.is_known || !has_records(chain));
+        let kind = if trusted.is_any() { "key_not_certified" } else { "unreadable" };
+        report.add(kind, "too many chains that are not known".to_owned());
+    }
+    for (name, chain) in &mut chains {
         chain.verify(name, &mut report);
     }
     nodes::check(log, &chains, &mut report);
@@ -252,6 +260,11 @@ impl Chain {
     }
 
     fn verify(&mut self, name: &str, report: &mut Report) {
+        for (place, here) in &self.records {
+            if here.iter().any(|one| (one.prev, one.head) != (here[0].prev, here[0].head)) {
+                report.add("tampered", format!("{name}: two records at {place:?}"));
+            }
+        }
         self.cover();
         self.find_missing();
         for ((segment, run), ranges) in &self.missing {

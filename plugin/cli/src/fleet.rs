@@ -6,6 +6,8 @@
 //! were retired. It is kept where the nodes cannot write.
 
 use crate::durable::{self, create_new, sync_directory};
+use crate::input::{self, At, Record, Seen, Source};
+use crate::roster::Roster;
 use crate::status::show_status;
 use crate::stdout::print;
 use crate::text;
@@ -15,7 +17,9 @@ use clap::{Args, Subcommand};
 use flb_audit_core::chain::enrollment::{LentKey, Role, is_node_name};
 use flb_audit_core::chain::signature::{PublicKey, SecretKey, Seed, Signature};
 use flb_audit_core::text::base64url::{hash_from_text, hash_text};
+use flb_audit_core::verify::{Checked, Checker, read_anchor};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
@@ -67,13 +71,20 @@ enum Command {
     /// State in fleet.json that a node is gone: it is not silent from then on, and
     /// what its chains seal later is a finding
     ///
-    /// A node of this name that is enrolled afterwards is another one.
+    /// A node of this name that is enrolled afterwards is another one. The name has to be
+    /// that of a node which the fleet has enrolled, or which the roster has.
     Retire {
         /// The directory with fleet.json
         dir: PathBuf,
         /// The node's name
         #[arg(value_parser = node_name)]
         node: String,
+        /// Anchors or logs that have a checkpoint of the node
+        #[arg(required_unless_present = "roster")]
+        files: Vec<PathBuf>,
+        /// A roster that has the node
+        #[arg(long, value_name = "FILE")]
+        roster: Option<PathBuf>,
         /// The day or time at which it was retired, in UTC [default: now]
         #[arg(long, value_name = "TIME", value_parser = time::parse)]
         at: Option<SystemTime>,
@@ -93,7 +104,9 @@ impl FleetCommand {
             Command::Init { dir } => init(&dir),
             Command::Lend { dir, key, valid, ledger } => lend(&dir, &key, *valid, role_of(ledger)),
             Command::Status { state } => show_status(&state),
-            Command::Retire { dir, node, at } => retire(&dir, node, at.unwrap_or_else(SystemTime::now)),
+            Command::Retire { dir, node, files, roster, at } => {
+                retire(&dir, node, files, roster.as_deref(), at.unwrap_or_else(SystemTime::now))
+            }
         }
     }
 }
@@ -133,12 +146,72 @@ fn lend(dir: &Path, path: &Path, valid: Duration, role: Role) -> Result<()> {
     print(&format!("{} enrolls chains{of} until {}: init --enroll\n", path.display(), time::utc(until)))
 }
 
-fn retire(dir: &Path, node: String, at: SystemTime) -> Result<()> {
+fn retire(
+    dir: &Path,
+    node: String,
+    files: Vec<PathBuf>,
+    roster: Option<&Path>,
+    at: SystemTime,
+) -> Result<()> {
     let path = dir.join(PUBLIC_FILE);
+    let mut known = BTreeSet::new();
+    if let Some(roster) = roster {
+        known.extend(Roster::read(roster)?.entries().iter().map(|entry| entry.node.clone()));
+    }
+    if !files.is_empty() {
+        known.extend(enrolled_in(files, &Fleet::read(&path)?.fleet)?);
+    }
+    ensure!(known.iter().any(|name| is_name_of(name, &node)), "{}", unknown(&node, &known));
     let _lock = durable::lock_directory_of(&path)?;
     let mut fleet = Fleet::read(&path)?;
     fleet.retired.push(Retired { node, at: humantime::format_rfc3339_seconds(at).to_string() });
     durable::replace(&path, (serde_json::to_string_pretty(&fleet)? + "\n").as_bytes())
+}
+
+/// Returns the names of the nodes that a fleet has enrolled, as the checkpoints in some
+/// files state it.
+fn enrolled_in(files: Vec<PathBuf>, fleet: &PublicKey) -> Result<BTreeSet<String>> {
+    let sources = Source::all(files)?;
+    let worker = || {
+        let mut checker = Checker::default();
+        move |_: At, record: Result<Record<'_>, String>| {
+            let Ok(Record { text, .. }) = record else { return Seen::Record(None) };
+            let (checkpoint, is_record) = match checker.check(text) {
+                Ok(Checked::Sealed(sealed)) => (sealed.checkpoint(), true),
+                _ => (read_anchor(text).map(|anchor| anchor.checkpoint), false),
+            };
+            let is_record = is_record || checkpoint.is_some();
+            let enrolled = checkpoint.and_then(|checkpoint| {
+                let enrollment = checkpoint.key.enrollment?;
+                enrollment.verify(&checkpoint.chain, fleet).ok().map(|()| enrollment.node)
+            });
+            if is_record { Seen::Record(enrolled) } else { Seen::Other(None) }
+        }
+    };
+    let mut nodes = BTreeSet::new();
+    input::read(&sources, worker, |node: Option<String>| {
+        nodes.extend(node);
+        Ok(())
+    })?;
+    Ok(nodes)
+}
+
+/// The maximum number of names that a message suggests.
+const NAMES_MAX: usize = 3;
+
+/// Returns the message on a name that no node has, with names like it.
+fn unknown(node: &str, known: &BTreeSet<String>) -> String {
+    let names: BTreeSet<&str> = known.iter().map(|name| name.split('/').next().unwrap_or(name)).collect();
+    let mut close: Vec<(usize, &str)> =
+        names.iter().map(|name| (strsim::damerau_levenshtein(node, name), *name)).collect();
+    close.retain(|(distance, name)| *distance <= 1 + name.len() / 4);
+    close.sort_unstable();
+    let close: Vec<String> = close.iter().take(NAMES_MAX).map(|(_, name)| format!("`{name}`")).collect();
+    let hint = match close.is_empty() {
+        true => format!("{} other nodes are in these files", names.len()),
+        false => format!("did you mean {}?", close.join(" or ")),
+    };
+    format!("no node `{node}` was ever enrolled, as far as these files say; {hint}")
 }
 
 /// A fleet, as who verifies knows it.

@@ -49,7 +49,7 @@ fn examples(command: &str) -> &'static [&'static str] {
         "fleet" => &[
             "fleet init /srv/fleet",
             "fleet lend /srv/fleet enroll.key --valid 90days",
-            "fleet retire /srv/fleet node-17",
+            "fleet retire /srv/fleet node-17 anchors.ndjson",
             "fleet status --state /srv/fleet/state",
         ],
         "formats" => &["formats", "formats audit.log"],

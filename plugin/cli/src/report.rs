@@ -110,6 +110,26 @@ impl Findings {
         self.keep(finding);
     }
 
+    /// Withdraws findings on a chain: their number, and how their texts end.
+    pub(crate) fn withdraw(&mut self, verdict: Verdict, chain: ChainId, number: u64, end: &str) {
+        fn less<K: Ord>(counts: &mut BTreeMap<K, u64>, key: K, number: u64) {
+            let left = counts.get(&key).map_or(0, |count| count.saturating_sub(number));
+            if left == 0 {
+                counts.remove(&key)
+            } else {
+                counts.insert(key, left)
+            };
+        }
+        if number > 0 {
+            less(&mut self.counts, verdict, number);
+            less(&mut self.counts_of_chains, (chain, verdict), number);
+            let is_of = |finding: &Finding| finding.chain == Some(chain) && finding.what.ends_with(end);
+            if let Some(kept) = self.kept.get_mut(&verdict) {
+                kept.retain(|finding| !is_of(finding));
+            }
+        }
+    }
+
     /// Keeps a finding as long as it may be among the first of its kind.
     fn keep(&mut self, finding: Finding) {
         let kept = self.kept.entry(finding.verdict).or_default();

@@ -106,6 +106,12 @@ pub enum Error {
         /// The error in it.
         source: serde_json::Error,
     },
+    /// The fleet's file cannot be read.
+    #[error("{}: not the public part of a fleet's key, as `flb-audit fleet init` writes it", path.display())]
+    NotAFleet {
+        /// The file.
+        path: PathBuf,
+    },
     /// An encrypted file is to be continued, but no recipient is configured.
     #[error("{name} is encrypted, but `recipients` is not set: set it as before")]
     NoRecipient {

@@ -39,11 +39,12 @@ impl Intake {
 
     /// Reads the records of a chunk.
     pub(crate) fn read(&mut self, chunk: &[u8]) -> Result<Vec<Incoming>> {
-        let incoming = self.read_once(chunk);
+        let mut incoming = self.read_once(chunk);
         // A node may have been added to the roster since the last chunk.
         if self.doubted > 0 && self.roster.read_again()? {
-            return Ok(self.read_once(chunk));
+            incoming = self.read_once(chunk);
         }
+        self.roster.write_enrolled()?;
         Ok(incoming)
     }
 
@@ -101,7 +102,7 @@ fn is_believed(sealed: &SealedRecord<'_>, own: ChainId, roster: &mut Roster) -> 
         return sealed.is_intact;
     }
     if !sealed.is_checkpoint {
-        return roster.has(&sealed.chain);
+        return roster.has(&sealed.chain, sealed.seconds);
     }
-    sealed.checkpoint().is_some_and(|checkpoint| roster.has_signed(&checkpoint))
+    sealed.checkpoint().is_some_and(|checkpoint| roster.has_signed(&checkpoint, sealed.seconds))
 }

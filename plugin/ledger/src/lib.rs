@@ -29,6 +29,7 @@ mod disk;
 mod error;
 pub mod faults;
 mod files;
+mod fleet;
 pub mod frame;
 mod intake;
 mod intents;

@@ -5,7 +5,7 @@ use flb_audit_core::text::quantity;
 use std::time::Duration;
 
 /// The ledger's properties: the name, and its description with the default last.
-pub const PROPERTIES: [(&str, &str); 7] = [
+pub const PROPERTIES: [(&str, &str); 8] = [
     ("file_size", "close a file at this size, in bytes, with k, M or G; 64M, 1k to 1G"),
     ("file_age", "close a file after this time, in seconds, or with m, h or d; 1h"),
     ("keep_size", "delete the oldest closed files while they are larger together; never"),
@@ -14,6 +14,10 @@ pub const PROPERTIES: [(&str, &str); 7] = [
     (
         "roster",
         "believe the seals of chains in this roster, a file in the directory; roster.json, if it is there",
+    ),
+    (
+        "fleet",
+        "believe the seals of chains that this fleet has enrolled, a file in the directory; fleet.json, if it is there",
     ),
     ("sync", "off: answer ok before records are on the disk; on"),
 ];
@@ -35,6 +39,9 @@ pub struct Settings {
     /// Records of chains that are not in the roster are treated as records without a
     /// seal.
     pub roster: Option<String>,
+    /// The name of the fleet's public part in the ledger's directory, if it is not
+    /// `fleet.json`.
+    pub fleet: Option<String>,
     /// True if records are synced to the disk before the answer is ok.
     pub is_synced: bool,
 }
@@ -48,6 +55,7 @@ impl Default for Settings {
             keep_age: None,
             recipients: None,
             roster: None,
+            fleet: None,
             is_synced: true,
         }
     }
@@ -79,11 +87,12 @@ impl Settings {
                     let recipients = recipients.map_err(|what| format!("property config.{name}: {what}"))?;
                     settings.recipients = Some(recipients);
                 }
-                "roster" => {
+                "roster" | "fleet" => {
                     if text.is_empty() || text.contains(['/', '\\']) {
                         return Err(wrong("a file's name"));
                     }
-                    settings.roster = Some(text.to_owned());
+                    let setting = if name == "fleet" { &mut settings.fleet } else { &mut settings.roster };
+                    *setting = Some(text.to_owned());
                 }
                 "sync" => {
                     settings.is_synced = quantity::switch(text).ok_or_else(|| wrong("on or off"))?;

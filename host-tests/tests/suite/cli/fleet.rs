@@ -237,6 +237,38 @@ fn expected_nodes_are_silent_and_others_unexpected() {
 }
 
 #[test]
+fn only_nodes_that_were_enrolled_are_retired() {
+    let place = fleet();
+    place.ok(&["init", "a", "--node", "node-17", "--enroll", "enroll.key"]);
+    place.ok(&["init", "b", "--node", "web", "--roster", "roster.json"]);
+    place.write("log", &seal(&place, "a", 3));
+    place.write("anchors", &place.ok(&["checkpoints", "log"]));
+    let before = place.read("fleet/fleet.json");
+    let said = place.fails(&["fleet", "retire", "fleet", "node-71", "log"]);
+    assert!(
+        said.contains("no node `node-71` was ever enrolled") && said.contains("did you mean `node-17`?"),
+        "{said}"
+    );
+    let said = place.fails(&["fleet", "retire", "fleet", "database", "anchors"]);
+    assert!(said.contains("1 other nodes are in these files"), "{said}");
+    // A node of another fleet is unknown, and so is one of a roster that is not named.
+    place.ok(&["fleet", "init", "other"]);
+    place.fails(&["fleet", "retire", "other", "node-17", "log"]);
+    place.fails(&["fleet", "retire", "fleet", "web", "log"]);
+    assert_eq!(place.run(&["fleet", "retire", "fleet", "node-17"]).status.code(), Some(2));
+    assert_eq!(place.read("fleet/fleet.json"), before);
+    for arguments in [["node-17", "log", ""], ["node-17", "anchors", ""], ["web", "--roster", "roster.json"]]
+    {
+        let arguments = arguments.into_iter().filter(|argument| !argument.is_empty());
+        place.ok(&["fleet", "retire", "fleet"].into_iter().chain(arguments).collect::<Vec<_>>());
+    }
+    let fleet: Value = serde_json::from_slice(&place.read("fleet/fleet.json")).expect("JSON");
+    let names: Vec<&Value> =
+        fleet["retired"].as_array().expect("nodes").iter().map(|node| &node["node"]).collect();
+    assert_eq!(names, ["node-17", "node-17", "web"]);
+}
+
+#[test]
 fn a_copied_enrollment_makes_no_chain_known() {
     let place = fleet();
     place.ok(&["init", "a", "--node", "node-a", "--enroll", "enroll.key"]);

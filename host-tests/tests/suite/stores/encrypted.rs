@@ -3,6 +3,7 @@
 use super::{altered, findings};
 use flb_audit_ledger::{Settings, manifest};
 use host_tests::program::flb_audit;
+use ledger_fixtures::schedule::{filter, seal, set_up};
 use ledger_fixtures::{Filter, TAG, chunk, key, key_file, open, plain, recipient};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -84,6 +85,49 @@ fn who_has_an_identity_verifies_all_of_it_and_who_has_not_is_told_so() {
         assert!(text.contains("200 records are encrypted, and were not checked"), "{text}");
         assert_eq!(output.status.code(), Some(5));
     }
+}
+
+/// An encrypted file has records of the period, and records of a node from before it.
+#[test]
+fn a_file_that_reaches_into_a_period_makes_nobody_heard() {
+    let (ledger, keys) =
+        (tempfile::tempdir().expect("a directory"), tempfile::tempdir().expect("a directory"));
+    key_file(&keys.path().join("right"), key());
+    let home = Home { ledger, keys };
+    let (mut sealer, ring) = filter();
+    set_up(home.ledger.path(), &ring);
+    let roster = home.at("roster.json");
+    let mut entries: Value = serde_json::from_slice(&fs::read(&roster).expect("a roster")).expect("JSON");
+    for (at, node) in ["ledger-1", "web-1"].into_iter().enumerate() {
+        entries[at]["node"] = node.into();
+    }
+    fs::write(&roster, entries.to_string()).expect("written");
+    // A record of the ledger's own chain, 1000 seconds later.
+    let later = |number: u32| {
+        let mut later = chunk(&plain(number, 1));
+        later[4..8].copy_from_slice(&1_795_162_600u32.to_be_bytes());
+        later
+    };
+    let chunks = [chunk(&seal(&mut sealer, &plain(0, 5))), later(5), later(6)];
+    // The third chunk comes when the file of the first two is due.
+    for (size, chunk) in ["1M", "1M", "1k"].into_iter().zip(&chunks) {
+        open(&home.ledger, &settings(size)).store(TAG, chunk).expect("stored");
+    }
+    assert!(home.at("00000001.frames").is_file());
+    let said = |key: &str, since: &str| {
+        let (roster, ledger) = (roster.to_string_lossy(), home.ledger.path().to_string_lossy());
+        let until = "2026-11-20T09:00:00Z";
+        let arguments = ["--json", "--roster", &roster, "--since", since, "--until", until, &ledger];
+        let output = home.run("verify", key, &arguments);
+        let report: Value = serde_json::from_slice(&output.stdout).expect("a report");
+        findings(&report).iter().map(|finding| format!("{finding}\n")).collect::<String>()
+    };
+    let (within, after) = ("2026-11-20T07:00:00Z", "2026-11-20T08:10:00Z");
+    assert!(!said("", within).contains("web-1"), "{}", said("", within));
+    assert!(said("", after).contains("nobody can tell whether node web-1 sent records of that time"));
+    assert!(!said("", after).contains("silent"), "{}", said("", after));
+    assert!(said("right", after).contains("nothing that its key has sealed came from node web-1"));
+    assert!(!said("right", within).contains("silent"), "{}", said("right", within));
 }
 
 #[test]

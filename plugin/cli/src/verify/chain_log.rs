@@ -96,6 +96,8 @@ pub(super) struct ChainLog {
     pub(super) store: Store,
     /// All versions of the records of which there is more than one.
     pub(super) versions: BTreeMap<(Life, u64), BTreeSet<Version>>,
+    /// The number of findings that a record is here in two versions.
+    pub(super) conflicting: u64,
     /// The number of distinct intact records.
     pub(super) records: u64,
     /// The number of repeated records.

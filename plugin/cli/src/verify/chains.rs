@@ -9,9 +9,10 @@ use super::forks::Forks;
 use super::gaps::Gaps;
 use super::history::History;
 use super::ledger::{LedgerFiles, Ledgers};
+use super::part::{Blocks, Sighting};
 use super::reading::{Other, Reading};
 use super::segment::{Added, Stretch};
-use super::signatures::{BadCheckpoint, Judged};
+use super::signatures::{BadCheckpoint, Flaw, Judged};
 use super::spans::{Span, Spans, Why};
 use super::spool::{Fingerprint, Spool};
 use super::stops::Stops;
@@ -31,6 +32,14 @@ use std::sync::Arc;
 /// The maximum number of chains that are followed although nobody vouches for them.
 const UNKNOWN_CHAINS_MAX: usize = 10_000;
 
+/// The end of the finding on a record of which two versions are here.
+const IN_TWO_VERSIONS: &str = "is here in two versions";
+
+/// Checks that a checkpoint is bad because nobody vouches for its chain.
+fn is_of_chain(judged: &Judged) -> bool {
+    matches!(judged, Err(BadCheckpoint { flaw, .. }) if flaw.is_of_chain())
+}
+
 /// The records that were read of all chains.
 pub(super) struct Chains<'a> {
     pub(super) chains: BTreeMap<ChainId, ChainLog>,
@@ -42,8 +51,13 @@ pub(super) struct Chains<'a> {
     pub(super) roster: Option<&'a Roster>,
     /// The chains that a fleet has enrolled.
     pub(super) enrolled: Enrolled,
-    /// The number of chains read so far that nobody vouches for.
+    /// The number of chains that are followed although nobody vouches for them yet.
     unknown_chains: usize,
+    /// True if more of them are here than are followed.
+    is_crowded: bool,
+    /// The records of the others: the fleet may vouch for their chains in a checkpoint that
+    /// is read later.
+    waiting: Option<Blocks>,
     /// The number of records with keys that are not under the seal.
     pub(super) with_unsealed_keys: u64,
     /// The number of records with more keys of ignored names than are tried.
@@ -52,8 +66,9 @@ pub(super) struct Chains<'a> {
     pub(super) encrypted: BTreeMap<Arc<str>, Unopened>,
     /// True if there are identities that might open encrypted records.
     pub(super) has_identities: bool,
-    /// The chains that may have an encrypted record in the requested period.
-    pub(super) encrypted_chains: BTreeSet<ChainId>,
+    /// The chains that have records in encrypted files with records of the requested
+    /// period, and whether all records of such a file are of the period.
+    pub(super) encrypted_chains: BTreeMap<ChainId, bool>,
     /// The period in which nodes have to be heard, in seconds since 1970.
     pub(super) heard: RangeInclusive<u64>,
     pub(super) spool: Spool,
@@ -119,11 +134,13 @@ impl<'a> Chains<'a> {
             starts: BTreeMap::new(),
             anchors: Vec::new(),
             unknown_chains: 0,
+            is_crowded: false,
+            waiting: None,
             with_unsealed_keys: 0,
             with_ignored_keys_over: 0,
             encrypted: BTreeMap::new(),
             has_identities: false,
-            encrypted_chains: BTreeSet::new(),
+            encrypted_chains: BTreeMap::new(),
             spool: Spool::new(),
             spans: Vec::new(),
             tallies: None,
@@ -136,10 +153,11 @@ impl<'a> Chains<'a> {
         let mut spans = Spans::default();
         for (manifest, why) in ledger.not_here() {
             let is_of_the_time = manifest.from <= *self.heard.end() && manifest.to >= *self.heard.start();
+            let is_within = self.heard.contains(&manifest.from) && self.heard.contains(&manifest.to);
             for run in &manifest.extents {
                 let Some(life) = run.life() else { continue };
                 if why == Why::Encrypted && is_of_the_time {
-                    self.encrypted_chains.insert(life.chain);
+                    *self.encrypted_chains.entry(life.chain).or_default() |= is_within;
                 }
                 let link = run.link.as_ref().and_then(|link| link.place());
                 let edges = run.heads().map(|(prev, head)| (Fingerprint::of(&prev), Fingerprint::of(&head)));
@@ -258,20 +276,46 @@ impl<'a> Chains<'a> {
         if let Some(of) = membership
             && self.enrolled.add(sealed.chain, of, sealed.is_intact.then_some(sealed.seconds))
             && self.chains.contains_key(&sealed.chain)
+            && self.roster.is_none_or(|roster| roster.of(&sealed.chain).is_none())
         {
             self.unknown_chains = self.unknown_chains.saturating_sub(1);
         }
-        if !self.is_followed(sealed.chain) {
-            let (verdict, what) = match self.roster {
-                Some(_) => (
-                    Verdict::KeyNotCertified,
-                    "nobody vouches for this chain, nor for many others that are here",
-                ),
-                None => (Verdict::Unreadable, "one chain too many to follow without --roster or --fleet"),
-            };
-            self.findings.add(verdict, Some(sealed.chain), Some(at), what);
-            return Ok(());
+        // These findings do not depend on other records, so the chain need not be followed.
+        if let Some(Err(bad)) = checkpoint.as_ref().filter(|judged| !is_of_chain(judged)) {
+            let what = format!("record {sequence} of segment {number}: {}", bad.what());
+            self.findings.add_at(bad.flaw.verdict(), sealed.chain, place.position(), Some(at), what);
         }
+        if !sealed.is_intact {
+            let what = format!("record {sequence} of segment {number} is not the one that was sealed");
+            self.findings.add_at(Verdict::Tampered, sealed.chain, place.position(), Some(at), what);
+        }
+        if self.is_followed(sealed.chain) {
+            return self.follow_record(Some(at), ledger, sealed, checkpoint, said);
+        }
+        self.is_crowded = true;
+        if self.roster.is_some_and(|roster| roster.fleet().is_some()) {
+            let waiting = match &mut self.waiting {
+                Some(waiting) => waiting,
+                None => self.waiting.insert(Blocks::new()?),
+            };
+            // The number of its ledger stands in the place of its source.
+            let at = At { source: ledger.map_or(0, |ledger| ledger + 1), number: 0 };
+            waiting.push(Sighting { at, sealed: *sealed, checkpoint: None, said: None })?;
+        }
+        Ok(())
+    }
+
+    /// Adds a record of a chain that is followed.
+    fn follow_record(
+        &mut self,
+        at: Option<At>,
+        ledger: Option<usize>,
+        sealed: &Sealed,
+        checkpoint: Option<Judged>,
+        said: Option<&Said>,
+    ) -> io::Result<()> {
+        let place = sealed.place;
+        let (number, sequence) = (place.segment, place.sequence);
         let (before, head) = (Fingerprint::of(&sealed.previous), Fingerprint::of(&sealed.head));
         let chain = self
             .chains
@@ -296,10 +340,7 @@ impl<'a> Chains<'a> {
             Some(Err(BadCheckpoint { flaw, .. })) if flaw.is_of_chain() => {
                 chain.without_roster = chain.without_roster.max(Some(flaw));
             }
-            Some(Err(bad)) => {
-                let what = format!("record {sequence} of segment {number}: {}", bad.what());
-                self.findings.add_at(bad.flaw.verdict(), sealed.chain, place.position(), Some(at), what);
-            }
+            Some(Err(_)) => {}
         }
         chain.store.add(ledger);
         let life = place.life(sealed.chain);
@@ -307,8 +348,6 @@ impl<'a> Chains<'a> {
         if !sealed.is_intact {
             segment.add_altered(sequence);
             chain.altered += 1;
-            let what = format!("record {sequence} of segment {number} is not the one that was sealed");
-            self.findings.add_at(Verdict::Tampered, sealed.chain, place.position(), Some(at), what);
             return Ok(());
         }
         self.with_unsealed_keys += u64::from(sealed.unsealed_keys > 0);
@@ -336,8 +375,9 @@ impl<'a> Chains<'a> {
                     chain.duplicates += 1;
                     return Ok(());
                 }
-                let what = format!("record {sequence} of segment {number} is here in two versions");
-                self.findings.add_at(Verdict::Tampered, sealed.chain, place.position(), Some(at), what);
+                chain.conflicting += 1;
+                let what = format!("record {sequence} of segment {number} {IN_TWO_VERSIONS}");
+                self.findings.add_at(Verdict::Tampered, sealed.chain, place.position(), at, what);
                 counts
             }
         };
@@ -363,12 +403,63 @@ impl<'a> Chains<'a> {
         if self.is_known(&chain) || self.chains.contains_key(&chain) {
             return true;
         }
-        self.unknown_chains += 1;
-        self.unknown_chains <= UNKNOWN_CHAINS_MAX
+        let has_place = self.unknown_chains < UNKNOWN_CHAINS_MAX;
+        self.unknown_chains += usize::from(has_place);
+        has_place
+    }
+
+    /// Follows the chains that have become known after records of them were read. If there
+    /// are too many others, follows none of these, so that the order of reading decides
+    /// nothing.
+    fn settle_crowd(&mut self) -> io::Result<()> {
+        if !std::mem::take(&mut self.is_crowded) {
+            return Ok(());
+        }
+        let mut unknown: BTreeSet<ChainId> =
+            self.chains.keys().filter(|chain| !self.is_known(chain)).copied().collect();
+        let mut waiting = self.waiting.take().map(Blocks::into_records).transpose()?;
+        if let Some(waiting) = &mut waiting {
+            waiting.read(|Sighting { sealed, .. }| {
+                if unknown.len() <= UNKNOWN_CHAINS_MAX && !self.is_known(&sealed.chain) {
+                    unknown.insert(sealed.chain);
+                }
+                Ok(())
+            })?;
+        }
+        // Without a fleet, no chain becomes known while records are read.
+        let are_too_many = waiting.is_none() || unknown.len() > UNKNOWN_CHAINS_MAX;
+        if are_too_many {
+            let gone: Vec<ChainId> =
+                self.chains.keys().filter(|chain| !self.is_known(chain)).copied().collect();
+            for id in gone {
+                let chain = self.chains.remove(&id).unwrap_or_default();
+                self.findings.withdraw(Verdict::Tampered, id, chain.conflicting, IN_TWO_VERSIONS);
+            }
+            let verdict = if self.roster.is_some() { Verdict::KeyNotCertified } else { Verdict::Unreadable };
+            let what = format!(
+                "more than {UNKNOWN_CHAINS_MAX} chains are here that nobody vouches for: none of these was followed, and \
+                 their records were only compared with their seals"
+            );
+            self.findings.add(verdict, None, None, what);
+        }
+        if let Some(waiting) = &mut waiting {
+            waiting.read(|Sighting { at, sealed, .. }| {
+                let is_known = self.is_known(&sealed.chain);
+                if !is_known && are_too_many {
+                    return Ok(());
+                }
+                let flaw = Flaw::NoEnrollment;
+                let checkpoint =
+                    (sealed.is_checkpoint && !is_known).then_some(Err(BadCheckpoint { index: 0, flaw }));
+                self.follow_record(None, at.source.checked_sub(1), &sealed, checkpoint, None)
+            })?;
+        }
+        Ok(())
     }
 
     /// Evaluates the chains after all records have been read.
     pub(super) fn follow(&mut self) -> io::Result<BTreeMap<ChainId, Followed>> {
+        self.settle_crowd()?;
         let genesis = Fingerprint::of(&GENESIS);
         let none = Spans::default();
         let delivered = self.delivered();

@@ -46,8 +46,11 @@ impl Expected {
 struct Node {
     /// When it was there: from, and up to, exclusive.
     times: Vec<(u64, u64)>,
-    /// True if a record of the time that is asked for is covered.
+    /// True if a record of the time that is asked for is covered, or encrypted.
     is_heard: bool,
+    /// True if an encrypted file that has records of that time has records of it, of
+    /// whatever time.
+    may_be_heard: bool,
     /// True if there is a record of that time, covered or not.
     has_records: bool,
     is_retired: bool,
@@ -155,12 +158,14 @@ impl Chains<'_> {
         for claim in &claims {
             let node = nodes.entry(&claim.node).or_default();
             node.times.push((claim.since, claim.until));
-            node.is_heard |= self.encrypted_chains.contains(&claim.chain)
+            // If all encrypted records could be read, these decide.
+            let encrypted = self.encrypted_chains.get(&claim.chain).filter(|_| !self.encrypted.is_empty());
+            node.may_be_heard |= encrypted.is_some();
+            node.is_heard |= encrypted == Some(&true)
                 || is_heard(self.chains.get(&claim.chain), followed.get(&claim.chain));
             node.has_records |= self.chains.get(&claim.chain).is_some_and(ChainLog::has_records_of_the_time);
             node.is_retired |= claim.is_retired;
-            node.is_here |=
-                self.encrypted_chains.contains(&claim.chain) || self.chains.contains_key(&claim.chain);
+            node.is_here |= encrypted.is_some() || self.chains.contains_key(&claim.chain);
             node.chain = Some(claim.chain);
         }
         for (name, node) in &nodes {
@@ -172,7 +177,15 @@ impl Chains<'_> {
                 attendance.unexpected.extend(node.chain.map(|chain| ((*name).to_owned(), chain)));
             }
             let is_there = node.is_there_in(&self.heard);
-            let is_silent = is_any_asked && is_expected && !node.is_heard && is_there;
+            let is_unclear = node.may_be_heard && !node.is_heard;
+            if is_unclear && if is_expected { is_any_asked && is_there } else { !node.is_retired } {
+                let what = format!(
+                    "nobody can tell whether node {name} sent records{of_that_time}: encrypted files have records of it, \
+                     and not all records in these files are of that time"
+                );
+                self.findings.add_of_node(Verdict::Encrypted, node.chain, name, what);
+            }
+            let is_silent = is_any_asked && is_expected && !node.is_heard && is_there && !is_unclear;
             if !node.is_here {
                 let why = match () {
                     () if is_silent => Why::Silent,

@@ -2,6 +2,7 @@
 
 mod chains;
 mod commands;
+mod crowd;
 mod doctor;
 mod formats;
 mod inputs;

@@ -8,7 +8,8 @@ use std::path::Path;
 /// The properties of `out_wasm.so`.
 const OWN: [&str; 6] = ["component", "dir", "read_only", "memory_limit", "deadline", "failure_limit"];
 /// The properties of `out_audit.wasm`, without their `config.`.
-const LEDGER: [&str; 7] = ["file_size", "file_age", "keep_size", "keep_age", "recipients", "roster", "sync"];
+const LEDGER: [&str; 8] =
+    ["file_size", "file_age", "keep_size", "keep_age", "recipients", "roster", "fleet", "sync"];
 /// The properties that Fluent Bit has for all outputs and that make sense here.
 const COMMON: [&str; 12] = [
     "name",

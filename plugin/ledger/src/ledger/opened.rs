@@ -35,7 +35,7 @@ impl Opened {
         let mut incoming = self.intake.read(chunk)?;
         if self.intake.doubted > 0 {
             let what = format!(
-                "{} records have a seal of a chain that is not in the roster, or one that does not verify: they are redacted \
+                "{} records have a seal of a chain that neither the roster nor a fleet vouches for, or one that does not verify: they are redacted \
                                   and sealed again as records without a seal",
                 self.intake.doubted
             );

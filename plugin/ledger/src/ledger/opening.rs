@@ -53,7 +53,7 @@ impl Opening {
             finish_what_was_begun(directory, &manifests)?;
         }
         let number = number_of_open_file(directory, &manifests, &mut index, lines)?;
-        let roster = Roster::open(directory, settings.roster.as_deref())?;
+        let roster = Roster::open(directory, settings.roster.as_deref(), settings.fleet.as_deref())?;
         let written = appended.and_then(|appended| appended.before.last);
         let expected = Expected::open(appended, secret, number);
         let mut recovery = Recovery::new(chain, expected, manifests.last.or(written));

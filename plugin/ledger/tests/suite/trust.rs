@@ -1,8 +1,11 @@
 //! The ledger's trust in clients, in its own files, and in the clock.
 
 use flb_audit_core::Sealer;
+use flb_audit_core::chain::enrollment::{Enrollment, Role};
+use flb_audit_core::chain::keyring::KeyRing;
+use flb_audit_core::chain::signature::SecretKey;
 use flb_audit_core::chain::state::Header;
-use flb_audit_core::chain::{Chain, ChainId, Link, Place};
+use flb_audit_core::chain::{Chain, ChainId, Link, Place, anchor};
 use flb_audit_core::hash::Algorithm;
 use flb_audit_core::record::notes::Notes;
 use flb_audit_core::verify::{Checked, Checker, Sealed};
@@ -120,6 +123,103 @@ fn without_a_roster_no_seal_is_believed() {
     assert_eq!(renamed, [true, false, false]);
     let missing = ledger_fixtures::settings(&[("roster", "others.json")]);
     assert!(Ledger::open(directory.path(), missing, None).is_err());
+}
+
+/// A directory of a ledger whose chain a fleet has enrolled until a time, if there is one.
+fn enrolled(fleet: &SecretKey, until: Option<u64>) -> TempDir {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut next = 10;
+    let ring = KeyRing::named_after_key(&mut |seed| {
+        next += 1;
+        *seed = [next; 32];
+        true
+    });
+    let ring = ring.unwrap_or_else(|_| panic!("no keys"));
+    let root = ring.public().expect("a key");
+    let of = (root, Role::Filter);
+    let enrollment = Enrollment::sign("node-1".to_owned(), of, (1, until), None, fleet).expect("signed");
+    let header = Header { id: ring.chain(), algorithm: Algorithm::Sha512_256 };
+    for (name, bytes) in [
+        ("chain.state", header.to_file().to_vec()),
+        ("chain.key", ring.to_file().to_vec()),
+        ("chain.checkpoint", vec![0; anchor::FILE_BYTES]),
+        ("chain.enrollment", enrollment.to_file().expect("written")),
+    ] {
+        fs::write(directory.path().join(name), bytes).expect("written");
+    }
+    directory
+}
+
+fn values(directory: &TempDir) -> Vec<Value> {
+    records(directory).iter().map(|record| serde_json::from_str(record).expect("JSON")).collect()
+}
+
+/// Returns for each record in a ledger whether its seal was believed.
+fn are_believed(directory: &TempDir) -> Vec<bool> {
+    records(directory).iter().map(|record| !record.contains("audit_")).collect()
+}
+
+#[test]
+fn chains_that_the_fleet_has_enrolled_are_believed() {
+    let (fleet, other) = (SecretKey::from_seed(&[1; 32].into()), SecretKey::from_seed(&[2; 32].into()));
+    let source = enrolled(&fleet, None);
+    open(&source, &Settings::default()).store(TAG, &chunk(&plain(0, 4))).expect("stored");
+    let sealed_records = values(&source);
+    let stated = |key: &SecretKey| json!({"fleet": key.public().to_string()}).to_string();
+    for (name, key, property, expected) in [
+        ("fleet.json", &fleet, &[][..], true),
+        ("mine.json", &fleet, &[("fleet", "mine.json")], true),
+        ("mine.json", &fleet, &[], false),
+        ("fleet.json", &other, &[], false),
+    ] {
+        let directory = directory();
+        fs::write(directory.path().join(name), stated(key)).expect("written");
+        let settings = ledger_fixtures::settings(property);
+        open(&directory, &settings).store(TAG, &chunk(&sealed_records[..2])).expect("stored");
+        // After a restart, the chain is known without another checkpoint.
+        open(&directory, &settings).store(TAG, &chunk(&sealed_records[2..])).expect("stored");
+        assert_eq!(are_believed(&directory), [expected; 4], "{name} {property:?}");
+    }
+    // Without the checkpoint that states the enrollment, nobody vouches for the chain.
+    let directory = directory();
+    fs::write(directory.path().join("fleet.json"), stated(&fleet)).expect("written");
+    open(&directory, &Settings::default()).store(TAG, &chunk(&sealed_records[1..])).expect("stored");
+    assert_eq!(are_believed(&directory), [false; 3]);
+    // A file that a fleet has not signed makes nothing known.
+    fs::write(directory.path().join("ledger.enrolled"), "{\"torn\n\n{}\n").expect("written");
+    open(&directory, &Settings::default()).store(TAG, &chunk(&sealed_records[..1])).expect("stored");
+    assert_eq!(are_believed(&directory)[3..], [true]);
+    let missing = ledger_fixtures::settings(&[("fleet", "none.json")]);
+    assert!(Ledger::open(directory.path(), missing, None).is_err());
+    fs::write(directory.path().join("fleet.json"), "{}").expect("written");
+    let refused = Ledger::open(directory.path(), Settings::default(), None).err().expect("refused");
+    assert!(refused.to_string().contains("fleet.json: not the public part of a fleet's key"), "{refused}");
+}
+
+#[test]
+fn an_enrollment_that_is_over_is_not_believed() {
+    let fleet = SecretKey::from_seed(&[1; 32].into());
+    let source = enrolled(&fleet, Some(2));
+    open(&source, &Settings::default()).store(TAG, &chunk(&plain(0, 2))).expect("stored");
+    let directory = directory();
+    let stated = json!({"fleet": fleet.public().to_string()});
+    fs::write(directory.path().join("fleet.json"), stated.to_string()).expect("written");
+    open(&directory, &Settings::default()).store(TAG, &chunk(&values(&source))).expect("stored");
+    assert_eq!(are_believed(&directory), [false; 2]);
+}
+
+/// A damaged enrollment keeps no ledger from storing, and its records say so.
+#[test]
+fn a_damaged_enrollment_is_noted() {
+    let source = enrolled(&SecretKey::from_seed(&[1; 32].into()), None);
+    let path = source.path().join("chain.enrollment");
+    let mut file = fs::read(&path).expect("read");
+    file[20] ^= 1;
+    fs::write(&path, file).expect("written");
+    open(&source, &Settings::default()).store(TAG, &chunk(&plain(0, 2))).expect("stored");
+    let notes: Vec<Value> =
+        values(&source).into_iter().map(|mut record| record["audit"]["notes"].take()).collect();
+    assert_eq!(notes, [json!(["enrollment-damaged"]), Value::Null]);
 }
 
 /// A checkpoint is believed only if a key that the roster's key certifies has signed it.

@@ -43,7 +43,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs::File;
-use std::io::{self, BufRead, BufWriter, Read, Seek, SeekFrom, Write};
+use std::io::{self, BufRead, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -80,8 +80,7 @@ type SavedFinding = (Verdict, Option<(String, u64)>, String);
 pub(super) struct Part<'a> {
     chains: Chains<'a>,
     altered: Altered,
-    block: Vec<Sighting>,
-    blocks: BufWriter<File>,
+    blocks: Blocks,
     /// The numbers of the inputs that could not be read on.
     pub(super) broken: BTreeSet<usize>,
 }
@@ -90,8 +89,8 @@ impl<'a> Part<'a> {
     /// Begins a part. `chains` has the names of the inputs, and takes what is no sealed
     /// record.
     pub(super) fn new(chains: Chains<'a>) -> Result<Self> {
-        let blocks = BufWriter::new(tempfile::tempfile().context("no temporary file can be made")?);
-        Ok(Part { chains, altered: Altered::default(), block: Vec::new(), blocks, broken: BTreeSet::new() })
+        let blocks = Blocks::new().context("no temporary file can be made")?;
+        Ok(Part { chains, altered: Altered::default(), blocks, broken: BTreeSet::new() })
     }
 
     /// Adds what was read of a text.
@@ -113,23 +112,10 @@ impl<'a> Part<'a> {
             }
             Reading::Sealed(sealed, checkpoint, said) => {
                 let checkpoint = checkpoint.map(|claimed| claimed.map(Box::new));
-                self.block.push(Sighting { at, sealed, checkpoint, said: said.map(Arc::from) });
-                if self.block.len() == BLOCK_RECORDS_MAX {
-                    self.end_block()?;
-                }
+                self.blocks.push(Sighting { at, sealed, checkpoint, said: said.map(Arc::from) })?;
             }
         }
         Ok(())
-    }
-
-    fn end_block(&mut self) -> io::Result<()> {
-        let Block { said, heads } = Block::of(&mut self.block);
-        let said = zstd::bulk::compress(&said, ZSTD_LEVEL)?;
-        for column in [&said, &heads] {
-            self.blocks.write_all(&length_of(column)?)?;
-        }
-        self.blocks.write_all(&said)?;
-        self.blocks.write_all(&heads)
     }
 
     /// Writes the part. `settings` are the settings on which its contents depend beside
@@ -141,9 +127,7 @@ impl<'a> Part<'a> {
         sources: &[Source],
         settings: &[String],
     ) -> Result<()> {
-        if !self.block.is_empty() {
-            self.end_block()?;
-        }
+        let mut blocks = self.blocks.into_file().context("no space for the part's records")?;
         let encrypted = std::mem::take(&mut self.chains.encrypted);
         let (first, counts) = self.chains.findings.into_first();
         let finding = |Finding { verdict, at, what, .. }| {
@@ -161,12 +145,77 @@ impl<'a> Part<'a> {
             inputs,
         };
         let summary = zstd::bulk::compress(&serde_json::to_vec(&summary)?, ZSTD_LEVEL)?;
-        let mut blocks = self.blocks.into_inner().context("no space for the part's records")?;
-        blocks.rewind()?;
         let mut file = Replacement::of(path)?;
         let what = || format!("{}: cannot be written", path.display());
         write(&mut file, &name_of(sources, settings), &summary, &mut blocks).with_context(what)?;
         file.end()
+    }
+}
+
+/// Records in a temporary file.
+pub(super) struct Blocks {
+    block: Vec<Sighting>,
+    file: BufWriter<File>,
+}
+
+impl Blocks {
+    pub(super) fn new() -> io::Result<Blocks> {
+        Ok(Blocks { block: Vec::new(), file: BufWriter::new(tempfile::tempfile()?) })
+    }
+
+    /// Adds a record.
+    pub(super) fn push(&mut self, sighting: Sighting) -> io::Result<()> {
+        self.block.push(sighting);
+        if self.block.len() == BLOCK_RECORDS_MAX { self.end_block() } else { Ok(()) }
+    }
+
+    fn end_block(&mut self) -> io::Result<()> {
+        let Block { said, heads } = Block::of(&mut self.block);
+        let said = zstd::bulk::compress(&said, ZSTD_LEVEL)?;
+        for column in [&said, &heads] {
+            self.file.write_all(&length_of(column)?)?;
+        }
+        self.file.write_all(&said)?;
+        self.file.write_all(&heads)
+    }
+
+    /// Returns the file with all blocks, at its start.
+    fn into_file(mut self) -> io::Result<File> {
+        if !self.block.is_empty() {
+            self.end_block()?;
+        }
+        let mut file = self.file.into_inner().map_err(io::IntoInnerError::into_error)?;
+        file.rewind()?;
+        Ok(file)
+    }
+
+    /// Returns all records, in the order of the blocks.
+    pub(super) fn into_records(self) -> io::Result<Records> {
+        Ok(Records { file: BufReader::new(self.into_file()?) })
+    }
+}
+
+/// Records in a temporary file, to be read.
+pub(super) struct Records {
+    file: BufReader<File>,
+}
+
+impl Records {
+    /// Passes each record to `see`.
+    pub(super) fn read(&mut self, mut see: impl FnMut(Sighting) -> io::Result<()>) -> io::Result<()> {
+        self.file.rewind()?;
+        while !self.file.fill_buf()?.is_empty() {
+            let lengths = [array::<4>(&mut self.file)?, array::<4>(&mut self.file)?];
+            let [said, heads] = lengths.map(|length| vec![0; u32::from_le_bytes(length) as usize]);
+            let (mut said, mut heads) = (said, heads);
+            self.file.read_exact(&mut said)?;
+            self.file.read_exact(&mut heads)?;
+            let block = Block { said: expand(&said).map_err(io::Error::other)?, heads };
+            let mut sightings = Vec::new();
+            block.read(usize::MAX, |sighting| sightings.push(sighting)).map_err(io::Error::other)?;
+            sightings.into_iter().try_for_each(&mut see)?;
+        }
+        Ok(())
     }
 }
 

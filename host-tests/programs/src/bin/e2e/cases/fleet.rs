@@ -77,8 +77,9 @@ pub(crate) fn enrolled(place: &Place) -> Result<String> {
     let report =
         verify::verify_all(std::slice::from_ref(&nodes), &[("--fleet", &public), ("--expect", &expected)])?;
     report.ensure(&[SILENT], NODES.len() * RECORDS)?;
-    // A node that is gone is not silent.
-    verify::fleet(&["retire", "--at", "2026-01-01"], &[&fleet, Path::new("node-4")])?;
+    // A node that is no longer on the list is not silent, and one that will be retired is
+    // still there.
+    verify::fleet(&["retire", "--at", "2126-01-01"], &[&fleet, Path::new(NODES[0]), &nodes])?;
     fs::write(&expected, NODES.map(|node| format!("node/{node}\n")).concat())?;
     let report = verify::verify_all(&[nodes], &[("--fleet", &public), ("--expect", &expected)])?;
     report.ensure(&[TAIL_UNANCHORED], NODES.len() * RECORDS)?;
