@@ -6,6 +6,7 @@
 
 pub mod automaton;
 pub mod catalogue;
+mod code;
 mod custom;
 pub mod detectors;
 pub mod formats;

@@ -3,9 +3,10 @@
 //! The module has a place of 24 bytes among its data: a mark, and the address and the
 //! length of the table, both zero as long as there is no table. The table itself becomes
 //! the last data segment, behind all memory that the module starts with; that memory
-//! grows by the pages that the table needs. No code changes. A table that is already
-//! there is replaced.
+//! grows by the pages that the table needs. A table that is already there is replaced. The code
+//! does the same as before, and is written as Fluent Bit's interpreter runs it fastest.
 
+use crate::code;
 use flb_audit_core::policy::MODULE_MARK;
 use std::ops::Range;
 use wasm_encoder::{ConstExpr, DataCountSection, DataSection, MemorySection, MemoryType, Module, RawSection};
@@ -122,7 +123,8 @@ pub fn table(module: &[u8]) -> Result<Option<&[u8]>, Error> {
     }
 }
 
-/// Returns the module with this table. A table that is already there is replaced.
+/// Returns the module with this table, and with code that is fast in Fluent Bit's interpreter. A
+/// table that is already there is replaced.
 pub fn with_table(module: &[u8], table: &[u8]) -> Result<Vec<u8>, Error> {
     let mut parts = Parts::of(module)?;
     let pages = |bytes: usize| bytes.div_ceil(PAGE_BYTES) as u64;
@@ -156,12 +158,17 @@ pub fn with_table(module: &[u8], table: &[u8]) -> Result<Vec<u8>, Error> {
     for (id, range) in &parts.sections {
         /// The ids of sections in WebAssembly's binary format.
         const MEMORY: u8 = 5;
+        const CODE: u8 = 10;
         const DATA: u8 = 11;
         const DATA_COUNT: u8 = 12;
         match *id {
             MEMORY => out.section(&memory),
             DATA => out.section(&data),
             DATA_COUNT => out.section(&DataCountSection { count: parts.segments.len() as u32 + 1 }),
+            CODE => {
+                let data = &code::for_interpreter(&parts.module[range.clone()])?;
+                out.section(&RawSection { id: CODE, data })
+            }
             id => out.section(&RawSection { id, data: &parts.module[range.clone()] }),
         };
     }
