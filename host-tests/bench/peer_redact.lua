@@ -1,7 +1,7 @@
--- The peer that redacts as well: every string goes through as many patterns as
--- the policy has rules, by gsub; then peer.lua seals the record.
+-- The peer that redacts as well: every string goes through the first RULES
+-- patterns, by gsub; then peer.lua seals the record.
 --
--- The bench sets RULES, how many patterns, and PEER, where peer.lua is. Lua's
+-- The bench sets RULES and PEER, which is the path of peer.lua. Lua's
 -- patterns have neither alternatives nor repeated groups, so these find less
 -- than the detectors do, and check nothing.
 
@@ -42,7 +42,7 @@ local PATTERNS = {
   { "%f[%w]%d+%.%d+%.%d+%.%d+%f[%W]", "[ipv4]" },
   { "%f[%w]%x%x:%x%x:%x%x:%x%x:%x%x:%x%x%f[%W]", "[mac]" },
 }
-assert(#PATTERNS >= RULES, "the policy has more rules than there are patterns here")
+assert(#PATTERNS >= RULES, "RULES is more than there are patterns here")
 
 local function redact(value)
   if type(value) == "string" then

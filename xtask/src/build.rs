@@ -1,6 +1,6 @@
 //! Builds the shipped files, and copies them to the names that an operator sees.
 
-use crate::packages::{COMPONENT, GUEST, GUEST_PROFILE, PACKAGES, Package, Ships, selected};
+use crate::packages::{COMPONENT, GUEST, GUEST_PROFILE, PACKAGES, Package, Ships, selected, target};
 use crate::root;
 use crate::run::{cargo, run, step};
 use anyhow::{Context, Result};
@@ -21,6 +21,17 @@ pub fn dist_for_demo() -> Result<()> {
     let packages: Vec<&Package> =
         PACKAGES.iter().filter(|package| ["flb-audit", "filter_audit"].contains(&package.name)).collect();
     build(&packages)
+}
+
+/// Builds the filter with the names of its functions, in `target/named`. Otherwise it is the
+/// same module.
+pub fn named_filter() -> Result<()> {
+    ensure_target(GUEST)?;
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.args(["build", "--profile", GUEST_PROFILE, "--target", GUEST, "--package", "filter_audit"]);
+    cargo.arg("--target-dir").arg(target().join("named")).env("CARGO_PROFILE_GUEST_STRIP", "debuginfo");
+    cargo.current_dir(root());
+    step("build the filter with names", || run(cargo))
 }
 
 fn build(packages: &[&Package]) -> Result<()> {

@@ -21,7 +21,10 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   package --reproduce
              build them twice, in two clones of the last commit, and compare
   aot        compile the filter in dist/ ahead of time: WAMRC=path[:path…]
-  bench      measure; with a fluent-bit, that too
+  bench [PART…]
+             measure: all, or some of profile, instructions, programs, filters, kinds,
+             scale, latency, outputs, chunks; most of them with each fluent-bit in
+             FLUENT_BIT
   e2e [TEXT…]
              run the end-to-end cases whose names contain a TEXT, or all, against a real
              fluent-bit: FLUENT_BIT=path[:path…], or the one on PATH or in
@@ -58,6 +61,9 @@ fn main() -> Result<()> {
         ]),
         [program @ ("bench" | "e2e" | "redaction"), ref arguments @ ..] => {
             build::dist()?;
+            if program == "bench" {
+                build::named_filter()?;
+            }
             let run = ["run", "--release", "--quiet", "--package", "host-programs", "--bin", program, "--"];
             run::cargo(&[&run[..], arguments].concat())
         }

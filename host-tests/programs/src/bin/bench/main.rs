@@ -1,22 +1,28 @@
-//! `cargo xtask bench`: the cost of the filter and of the verifier, of the ledger
-//! beside Fluent Bit's own `file` output, and of chunks handed to components.
+//! `cargo xtask bench [PART…]`: the cost of the filter, next to filters in Lua; of the
+//! verifier; of the ledger, next to Fluent Bit's own outputs; and of chunks handed to
+//! components.
 //!
 //! Instructions are wasmtime's fuel: exact, and equal on every machine. CPU is the user
 //! time of whole processes that take turns, so that the ratios hold on a busy machine.
 #![forbid(unsafe_code)]
 
 mod chunks;
+mod filters;
+mod guest;
+mod kinds;
+mod latency;
 mod outputs;
+mod profile;
+mod scale;
+mod traced;
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use flb_audit_core::chain::ChainId;
 use flb_audit_core::chain::state::{FILE_NAME, Header};
 use flb_audit_core::hash::Algorithm;
-use flb_audit_core::policy::Policy;
 use flb_audit_host::filter::{Filter, Generation, Limits};
 use flb_audit_host::stream::Call;
 use flb_audit_policy::module;
-use host_tests::config::{Config, Section};
 use host_tests::{fluent_bit, policy, root, streams};
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
@@ -26,43 +32,72 @@ use std::thread;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-/// The number of records that pass through Fluent Bit in one run.
-const RECORDS: usize = 100_000;
 /// The number of turns for every pipeline. The best run counts.
 const TURNS: usize = 3;
 
+/// The parts, in order. Those from `filters` to `outputs` need a real Fluent Bit.
+const PARTS: [&str; 9] =
+    ["profile", "instructions", "programs", "filters", "kinds", "scale", "latency", "outputs", "chunks"];
+
 fn main() -> Result<()> {
+    let chosen: Vec<String> = std::env::args().skip(1).collect();
+    if let Some(unknown) = chosen.iter().find(|part| !PARTS.contains(&part.as_str())) {
+        bail!("{unknown} is no part; the parts are {}", PARTS.join(", "));
+    }
+    let is_chosen = |part: &str| chosen.is_empty() || chosen.iter().any(|chosen| chosen == part);
     let modules = Modules::new()?;
     let kubernetes = streams::calls("kubernetes-audit")?;
-    let cloudtrail = streams::calls("cloudtrail")?;
+    let found = fluent_bit::paths();
+    if found.is_empty() {
+        println!("parts in Fluent Bit: skipped: {}", fluent_bit::REMEDY);
+    }
+    for part in PARTS.into_iter().filter(|part| is_chosen(part)) {
+        let begun = Instant::now();
+        match part {
+            "profile" => profile::print()?,
+            "instructions" => all_instructions(&modules)?,
+            "programs" => {
+                let shipped = Filter::from_file(&modules.shipped)?;
+                verify_speed(&shipped, &kubernetes)?;
+                verify_signed_speed(&shipped, &kubernetes)?;
+                check_speed(&kubernetes)?;
+            }
+            "chunks" => chunks::measure()?,
+            _ => {
+                for path in &found {
+                    match part {
+                        "filters" => filters::measure(path, &modules, &kubernetes)?,
+                        "kinds" => kinds::measure(path)?,
+                        "scale" => scale::measure(path, &modules, &kubernetes)?,
+                        "latency" => latency::measure(path, &modules, &kubernetes)?,
+                        _ => outputs::measure(path)?,
+                    }
+                }
+            }
+        }
+        println!("{part}: {:.0} s\n", begun.elapsed().as_secs_f64());
+    }
+    Ok(())
+}
+
+fn all_instructions(modules: &Modules) -> Result<()> {
     for (what, module) in [("with its policy", &modules.shipped), ("with an empty policy", &modules.empty)] {
         println!("filter_audit.wasm {what}: {} bytes", fs::metadata(module)?.len());
         let filter = Filter::from_file(module)?;
-        for (name, calls) in [("kubernetes-audit", &kubernetes), ("cloudtrail", &cloudtrail)] {
+        for name in ["kubernetes-audit", "cloudtrail"] {
+            let calls = streams::calls(name)?;
             for algorithm in Algorithm::ALL {
-                instructions(&filter, name, calls, algorithm)?;
+                instructions(&filter, name, &calls, algorithm)?;
             }
         }
     }
-    let shipped = Filter::from_file(&modules.shipped)?;
-    verify_speed(&shipped, &kubernetes)?;
-    verify_signed_speed(&shipped, &kubernetes)?;
-    check_speed(&kubernetes)?;
-    let found = fluent_bit::paths();
-    if found.is_empty() {
-        println!("CPU in Fluent Bit, outputs: skipped: {}", fluent_bit::REMEDY);
-    }
-    found.iter().try_for_each(|path| cpu(path, &modules, &kubernetes))?;
-    found.iter().try_for_each(|path| outputs::measure(path))?;
-    chunks::measure()
+    Ok(())
 }
 
 /// The module that ships, and the same module with a policy that redacts nothing.
 struct Modules {
     shipped: PathBuf,
     empty: PathBuf,
-    /// The number of rules in the policy that ships.
-    rules: usize,
     _dir: TempDir,
 }
 
@@ -70,13 +105,20 @@ impl Modules {
     fn new() -> Result<Modules> {
         let shipped = root().join("dist/filter_audit.wasm");
         let bytes = fs::read(&shipped)?;
-        let table = module::table(&bytes)?.context("the module that ships has no policy")?;
-        let rules = Policy::check(table).map_err(|what| anyhow!(what))?.rules().count();
         let dir = tempfile::tempdir()?;
         let empty = dir.path().join("filter_audit.wasm");
         fs::write(&empty, module::with_table(&bytes, &policy::table("version: 1")?)?)?;
-        Ok(Modules { shipped, empty, rules, _dir: dir })
+        Ok(Modules { shipped, empty, _dir: dir })
     }
+}
+
+/// Creates a state directory with a new chain that has keys, as operators create it.
+fn state_with_keys() -> Result<TempDir> {
+    let dir = tempfile::tempdir()?;
+    let mut init = Command::new(root().join("dist/flb-audit"));
+    init.arg("init").arg(dir.path()).args(["--node", "bench", "--roster"]);
+    user_seconds(init.arg(dir.path().join("roster.json")))?;
+    Ok(dir)
 }
 
 /// Creates a state directory with a new chain.
@@ -119,7 +161,7 @@ fn instructions(filter: &Filter, name: &str, calls: &[Call], algorithm: Algorith
 
 /// Measures `flb-audit verify` on one core.
 fn verify_speed(filter: &Filter, calls: &[Call]) -> Result<()> {
-    const BYTES: usize = 256 << 20;
+    const BYTES: usize = 64 << 20;
     for algorithm in Algorithm::ALL {
         let state = state(algorithm)?;
         let limits = Limits { directory: Some(state.path().to_path_buf()), ..Limits::default() };
@@ -153,7 +195,7 @@ fn verify_speed(filter: &Filter, calls: &[Call]) -> Result<()> {
 
 /// Measures `flb-audit check` with the schema in both modes.
 fn check_speed(calls: &[Call]) -> Result<()> {
-    const BYTES: usize = 256 << 20;
+    const BYTES: usize = 64 << 20;
     let dir = tempfile::tempdir()?;
     let (policy, log) = (dir.path().join("policy.yaml"), dir.path().join("audit.log"));
     let lines = streams::lines(calls);
@@ -178,7 +220,7 @@ fn check_speed(calls: &[Call]) -> Result<()> {
 
 /// Measures `flb-audit verify` with signatures, on all cores, for a million records.
 fn verify_signed_speed(filter: &Filter, calls: &[Call]) -> Result<()> {
-    const RECORDS: usize = 1_000_000;
+    const RECORDS: usize = 200_000;
     let dir = tempfile::tempdir()?;
     let at = |name: &str| dir.path().join(name);
     let program = root().join("dist/flb-audit");
@@ -258,145 +300,13 @@ fn children_user_seconds() -> Result<f64> {
     Ok(ticks / TICKS_A_SECOND)
 }
 
-/// A pipeline that is measured.
-struct Pipeline {
-    name: &'static str,
-    filter: Option<Section>,
-    best: f64,
-    /// True if the chain grew in the last turn.
-    has_sealed: bool,
-}
-
-impl Pipeline {
-    fn new(name: &'static str, filter: Option<Section>) -> Self {
-        Pipeline { name, filter, best: f64::INFINITY, has_sealed: false }
-    }
-
-    fn wasm(name: &'static str, module: &Path, accessible: &Path) -> Self {
-        let filter = Section::wasm(module.display(), "audit").with("accessible_paths", accessible.display());
-        Pipeline::new(name, Some(filter))
-    }
-
-    /// Returns the whole pipeline as a config in the classic format.
-    fn config(&self, log: &Path, parsers: &Path) -> String {
-        let tail = Section::input("tail")
-            .with("tag", "kube.audit")
-            .with("path", log.display())
-            .with("parser", "json")
-            .with("read_from_head", "true")
-            .with("exit_on_eof", "true");
-        let mut config = Config::default()
-            .service("flush", 0.2)
-            .service("grace", 1)
-            .service("log_level", "error")
-            .service("parsers_file", parsers.display())
-            .section(tail);
-        if let Some(filter) = &self.filter {
-            config = config.section(filter.clone());
-        }
-        config.section(Section::output("null")).classic()
-    }
-}
-
-/// The names of the pipelines that are compared.
-const SEALING: [&str; 3] = ["Lua", "filter_audit.wasm, empty policy", "filter_audit.wasm, empty policy, AOT"];
-const REDACTING: [&str; 3] = ["Lua, redacting", "filter_audit.wasm", "filter_audit.wasm, AOT"];
-
-/// Measures user CPU per record in a real Fluent Bit, for every kind of filter.
-fn cpu(fluent_bit: &Path, modules: &Modules, calls: &[Call]) -> Result<()> {
-    let (major, minor, patch) = fluent_bit::version(fluent_bit)?;
-    let dir = state(Algorithm::default())?;
-    let at = |name: &str| dir.path().join(name);
-    let mut log = BufWriter::new(File::create(at("log.ndjson"))?);
-    for call in calls.iter().cycle().take(RECORDS) {
+/// Writes the records of a stream, again and again, one a line.
+fn write_log(path: &Path, calls: &[Call], records: usize) -> Result<()> {
+    let mut log = BufWriter::new(File::create(path)?);
+    for call in calls.iter().cycle().take(records) {
         log.write_all(call.record.as_bytes())?;
         log.write_all(b"\n")?;
     }
     log.flush()?;
-    fs::write(at("parsers.conf"), "[PARSER]\n  Name json\n  Format json\n")?;
-    fs::write(at("no-op.wasm"), NO_OP.concat())?;
-    let bench = root().join("host-tests/bench");
-    let peer = bench.join("peer.lua");
-    let redacting = format!(
-        "RULES = {}\nPEER = {:?}\ndofile({:?})\n",
-        modules.rules,
-        peer.display().to_string(),
-        bench.join("peer_redact.lua").display().to_string()
-    );
-    fs::write(at("peer_redact.lua"), redacting)?;
-    let lua = |script: &Path| Section::filter("lua").with("script", script.display()).with("call", "audit");
-    let mut pipelines = vec![
-        Pipeline::new("no filter", None),
-        Pipeline::wasm("no-op wasm", &at("no-op.wasm"), dir.path()),
-        Pipeline::new(SEALING[0], Some(lua(&peer))),
-        Pipeline::wasm(SEALING[1], &modules.empty, dir.path()),
-        Pipeline::new(REDACTING[0], Some(lua(&at("peer_redact.lua")))),
-        Pipeline::wasm(REDACTING[1], &modules.shipped, dir.path()),
-    ];
-    match std::env::var_os("WAMRC").map(PathBuf::from) {
-        Some(wamrc) => {
-            for (name, module) in [(SEALING[2], &modules.empty), (REDACTING[2], &modules.shipped)] {
-                let compiled = at(&format!("{name}.aot").replace([' ', ','], "-"));
-                user_seconds(Command::new(&wamrc).arg("-o").arg(&compiled).arg(module))?;
-                pipelines.push(Pipeline::wasm(name, &compiled, dir.path()));
-            }
-        }
-        None => println!("AOT: skipped: WAMRC=path names the wamrc of the host's WAMR version"),
-    }
-    for _ in 0..TURNS {
-        for pipeline in &mut pipelines {
-            let config = at("pipeline.conf");
-            fs::write(&config, pipeline.config(&at("log.ndjson"), &at("parsers.conf")))?;
-            let before = fs::read(at(FILE_NAME))?;
-            let seconds = user_seconds(Command::new(fluent_bit).arg("-c").arg(&config))?;
-            pipeline.best = pipeline.best.min(seconds * 1e6 / RECORDS as f64);
-            pipeline.has_sealed = fs::read(at(FILE_NAME))? != before;
-        }
-    }
-    // Fluent Bit goes on without a module that it cannot load.
-    pipelines.retain(|Pipeline { name, has_sealed, .. }| {
-        let is_idle = name.starts_with("filter_audit.wasm") && !has_sealed;
-        if is_idle {
-            println!("{name}: skipped: it has sealed nothing; is WAMRC of this Fluent Bit's WAMR version?");
-        }
-        !is_idle
-    });
-    println!("Fluent Bit {major}.{minor}.{patch}: user CPU a record, {RECORDS} records, best of {TURNS}");
-    let best = |name: &str| pipelines.iter().find(|pipeline| pipeline.name == name).map(|found| found.best);
-    let none = pipelines[0].best;
-    pipelines[..2].iter().for_each(|Pipeline { name, best, .. }| println!("  {name}: {best:.1} µs"));
-    println!("  Lua, redacting: {} patterns, as many as the policy has rules", modules.rules);
-    for group in [SEALING, REDACTING] {
-        let lua = best(group[0]).context("no peer")?;
-        for (name, best) in group.iter().filter_map(|name| Some((name, best(name)?))) {
-            println!(
-                "  {name}: {best:.1} µs, {:.2} of {}'s; less the pipeline's own: {:.1} µs, {:.2}",
-                best / lua,
-                group[0],
-                best - none,
-                (best - none) / (lua - none)
-            );
-        }
-    }
     Ok(())
 }
-
-/// A guest that returns its record. `malloc` alternates between two places.
-const NO_OP: [&[u8]; 9] = [
-    b"\0asm\x01\0\0\0",
-    // Types: of malloc, of free, and of audit
-    b"\x01\x14\x03\x60\x01\x7f\x01\x7f\x60\x01\x7f\0\x60\x06\x7f\x7f\x7f\x7f\x7f\x7f\x01\x7f",
-    // Functions
-    b"\x03\x04\x03\0\x01\x02",
-    // 32 pages of memory
-    b"\x05\x03\x01\0\x20",
-    // A global, the place of this turn: 512 KiB
-    b"\x06\x08\x01\x7f\x01\x41\x80\x80\x20\x0b",
-    b"\x07\x22\x04\x06memory\x02\0\x06malloc\0\0\x04free\0\x01\x05audit\0\x02",
-    // The global becomes itself xor 1 MiB, and is returned
-    b"\x0a\x18\x03\x0e\0\x23\0\x41\x80\x80\xc0\0\x73\x24\0\x23\0\x0b",
-    // The body of `free`: nothing
-    b"\x02\0\x0b",
-    // The body of `audit`: returns the fifth parameter
-    b"\x04\0\x20\x04\x0b",
-];

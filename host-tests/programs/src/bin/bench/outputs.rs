@@ -18,8 +18,8 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-const RECORDS: usize = 50_000;
-const TURNS: usize = 5;
+const RECORDS: usize = 20_000;
+const TURNS: usize = 3;
 
 /// The cost of one run, or the best of several.
 #[derive(Clone, Copy)]
