@@ -13,7 +13,7 @@ use wasm_encoder::{BlockType, InstructionSink, MemArg};
 
 /// The number of records, of rounds for each record, and of repetitions in a round.
 const RECORDS: usize = 1000;
-const ROUNDS: i32 = 5000;
+const ROUNDS: i32 = 2000;
 const REPEATS: usize = 50;
 
 type Write = fn(&mut InstructionSink<'_>);

@@ -26,13 +26,14 @@ pub(crate) fn measure(fluent_bit: &Path, modules: &Modules, calls: &[Call]) -> R
         for (name, module) in [("no filter", None), ("filter_audit.wasm", Some(&modules.shipped))] {
             let mut times = run(fluent_bit, module.map(|path| path.as_path()), calls, rate)?;
             times.sort_unstable();
+            let count = rate * DURATION.as_secs() as u32;
+            // At such a rate the machine does not keep up.
+            if times.len() * 10 < count as usize * 9 {
+                println!("  {rate} a second, {name}: {} of {count} records came out in time", times.len());
+                continue;
+            }
             let part = |percent: usize| times[(times.len() - 1) * percent / 100].as_secs_f64() * 1e3;
-            let count = times.len();
-            println!(
-                "  {rate} a second, {name}: p50 {:.1}, p99 {:.1}, of {count} records",
-                part(50),
-                part(99)
-            );
+            println!("  {rate} a second, {name}: p50 {:.1}, p99 {:.1}", part(50), part(99));
         }
     }
     Ok(())
@@ -90,6 +91,5 @@ fn run(fluent_bit: &Path, module: Option<&Path>, calls: &[Call], rate: u32) -> R
     ensure!(stopped.success(), "kill: {stopped}");
     child.wait()?;
     let times = reader.join().ok().context("the reader has panicked")?;
-    ensure!(times.len() * 10 > count as usize * 9, "{} of {count} records came out", times.len());
     Ok(times)
 }
