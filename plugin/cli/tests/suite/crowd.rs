@@ -59,7 +59,7 @@ fn enrolled() -> Vec<String> {
     signer.enroll(enrollment::from_file(&file).expect("an enrollment")).expect("memory");
     sealer.set_signer(signer).expect("memory");
     let record = |number: usize| {
-        if number % 3 == 0 {
+        if number.is_multiple_of(3) {
             sealer.sign_next();
         }
         seal(&mut sealer, &format!("{{\"number\":{number}}}"))
