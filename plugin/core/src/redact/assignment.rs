@@ -5,19 +5,13 @@
 //! directions, then the sign that assigns, then the value, by [`value`]. Every walk is
 //! either bounded, or covers only bytes that are then redacted.
 
-use super::name::{NAME_BYTES_MAX, Name};
+use super::name::{NAME_BYTES_MAX, Name, is_in_name};
 use super::steps::{self, Steps};
 use super::validate::{is_exempt, is_placeholder, is_prose, is_random_value, is_short_password};
-use super::value::{self, Value};
-use super::{command, fields};
+use super::value::{self, Value, is_value, skip_closers, skip_space};
+use super::{arguments, command, fields, sql};
 use crate::policy::Validator;
 use core::ops::Range;
-
-/// The maximum distance from a name to the sign that assigns its value, in bytes: for the
-/// user in `SET PASSWORD FOR`.
-const AHEAD_BYTES_MAX: usize = 256;
-/// The maximum space around the sign that assigns, in bytes.
-const SPACE_BYTES_MAX: usize = 32;
 
 /// The result of a trigger.
 #[derive(Debug, Default)]
@@ -42,7 +36,7 @@ pub(super) fn read(
 ) -> Assignment {
     let end = name_end(text, trigger_end, from);
     // In `-p`, the trigger is all there is of a name.
-    let found = command::option(text, trigger_end, from, steps);
+    let found = command::password(text, trigger_end, from, steps).map(|part| (Validator::Option, part));
     let is_asked = asked.start >= from && end.is_some_and(|end| asked.contains(&(end - 1)));
     let range = end.filter(|_| found.is_none() && !is_asked).and_then(|end| name_at(text, end, from, steps));
     let Some(range) = range else {
@@ -52,10 +46,14 @@ pub(super) fn read(
     let Some(range) = without_marks(text, range) else {
         return Assignment::default();
     };
+    if let Some(part) = arguments::of_program(text, &range, from, steps) {
+        return Assignment { found: Some((Validator::Option, part)), is_name: false };
+    }
     // Most triggers are parts of paths and words. The next byte tells.
     let is_at_end = range.end == text.len() && range.start > 2;
     let follows = text.get(range.end).copied().unwrap_or(b' ');
-    if is_at_end || !(follows <= b' ' || b"=:\"'`])}\\>(-".contains(&follows)) {
+    let is_comment = text.get(range.end..range.end + 2) == Some(b"/*");
+    if is_at_end || !(follows <= b' ' || is_comment || b"=:\"'`])}\\>(-,".contains(&follows)) {
         return Assignment::default();
     }
     let Some((range, class)) = classify(text, range, from, steps) else {
@@ -63,8 +61,11 @@ pub(super) fn read(
     };
     if class == Name::Plain {
         let name = text.get(range.clone()).unwrap_or_default();
-        let found =
-            if name.eq_ignore_ascii_case(b"identified") { identified(text, range.end, steps) } else { None };
+        let found = if name.eq_ignore_ascii_case(b"identified") {
+            sql::identified(text, range.end, steps)
+        } else {
+            None
+        };
         return Assignment { found, is_name: false };
     }
     let found =
@@ -74,14 +75,10 @@ pub(super) fn read(
     Assignment { is_name: is_whole && class != Name::Random, found }
 }
 
-fn is_name(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.')
-}
-
 /// Returns the end of the name that a trigger ends in or behind, as far as it was read.
 fn name_end(text: &[u8], trigger_end: usize, from: usize) -> Option<usize> {
     let head = text.get(from..trigger_end)?;
-    let behind = head.iter().rev().take(SPACE_BYTES_MAX).position(|byte| is_name(*byte))?;
+    let behind = head.iter().rev().take(value::SPACE_BYTES_MAX).position(|byte| is_in_name(*byte))?;
     Some(trigger_end - behind)
 }
 
@@ -89,8 +86,8 @@ fn name_end(text: &[u8], trigger_end: usize, from: usize) -> Option<usize> {
 /// [`NAME_BYTES_MAX`] bytes earlier, only the part from there on is returned.
 fn name_at(text: &[u8], at: usize, from: usize, steps: &mut Steps) -> Option<Range<usize>> {
     let head = text.get(from.max(at.saturating_sub(NAME_BYTES_MAX))..at)?;
-    let start = at - head.iter().rev().take_while(|byte| is_name(**byte)).count();
-    let end = at + text.get(at..)?.iter().take_while(|byte| is_name(**byte)).count();
+    let start = at - head.iter().rev().take_while(|byte| is_in_name(**byte)).count();
+    let end = at + text.get(at..)?.iter().take_while(|byte| is_in_name(**byte)).count();
     steps.take(steps::SCOUT * (end - start)).ok()?;
     Some(start..end)
 }
@@ -141,28 +138,28 @@ struct Assigns {
     is_free: bool,
 }
 
-fn skip_space(text: &[u8], at: usize) -> usize {
-    let rest = text.get(at..).unwrap_or_default();
-    at + rest.iter().take(SPACE_BYTES_MAX).take_while(|byte| matches!(byte, b' ' | b'\t')).count()
-}
-
-/// Skips quotes and brackets that close the name that ends at `at`.
-fn skip_closers(text: &[u8], at: usize) -> usize {
-    let rest = text.get(at..).unwrap_or_default();
-    let is_closer = |byte: &u8| matches!(byte, b'"' | b'\'' | b'`' | b']' | b')' | b'}' | b'\\');
-    at + rest.iter().take(8).take_while(|byte| is_closer(byte)).count()
-}
-
 fn assigns(text: &[u8], at: usize) -> Option<Assigns> {
     let at = skip_space(text, at);
     let signs = match text.get(at..)? {
+        // PHP serializes `s:8:"password";s:7:"…"`.
+        [b';', b's', b':', rest @ ..] => {
+            let digits = rest.iter().take(10).take_while(|byte| byte.is_ascii_digit()).count();
+            if rest.get(digits..digits + 2) != Some(b":\"") {
+                return None;
+            }
+            3 + digits + 1
+        }
         [b'=' | b':', b'=', b'=', ..] => 3,
         [b'=', b'>' | b'=', ..] | [b':', b'=' | b':', ..] | [b'-', b'>', ..] => 2,
         [b'=' | b':', ..] => 1,
         _ => return None,
     };
     let is_colon = text.get(at..at + signs)? == b":";
-    let start = skip_space(text, at + signs);
+    let mut start = skip_space(text, at + signs);
+    // A shell goes on in the next line.
+    if text.get(start..start + 2) == Some(b"\\\n") {
+        start = skip_space(text, start + 2);
+    }
     Some(Assigns { start, is_certain: !is_colon, is_spaced: start > at + signs, is_colon, is_free: false })
 }
 
@@ -179,6 +176,7 @@ fn assigned(
         return checked_in(text, class, part);
     }
     let behind = skip_closers(text, name.end);
+    let is_option = name.start > 0 && text.get(name.start - 1) == Some(&b'-');
     if let Some(assigns) = assigns(text, behind) {
         return match class {
             Name::Authorization => {
@@ -190,81 +188,93 @@ fn assigned(
                 let before = name.start.checked_sub(1).and_then(|at| text.get(at));
                 let is_free = !matches!(before, Some(b':' | b'/' | b'.'));
                 let assigns = Assigns { is_free, ..assigns };
+                let mut read =
+                    |text| value::read_assigned(text, name.start, assigns.start, assigns.is_colon, steps);
                 let near = value::near(text, assigns.start);
-                let found = checked(near, class, value::read(near, assigns.start, steps)?, &assigns)?;
+                let value = read(near)?;
+                // `--token=…` is certain to be one, as `--token …` is.
+                let (validator, part) = match is_option && class == Name::Token && assigns.is_certain {
+                    true => (Validator::Option, Some(value.part).filter(|part| is_value(near, part))?),
+                    false => checked(near, class, value, &assigns)?,
+                };
                 match near.len() == text.len() {
-                    true => Some(found),
-                    false => Some((found.0, value::read(text, assigns.start, steps)?.part)),
+                    true => Some((validator, part)),
+                    false => Some((validator, read(text)?.part)),
                 }
             }
         };
     }
-    if !matches!(class, Name::Password | Name::Credential | Name::Token | Name::Short) {
+    if matches!(class, Name::Plain | Name::Authorization | Name::Cookie)
+        || class == Name::Random && !is_option
+    {
         return None;
     }
-    let is_option = name.start > 0 && text.get(name.start - 1) == Some(&b'-');
     let start = skip_space(text, name.end);
+    // `a1="--password" a2="…"`
+    let field = arguments::skip_field(text, behind);
+    let start = if field > behind { field } else { start };
     if is_option && start > name.end && text.get(start).is_some_and(|byte| *byte != b'-') {
-        let value = value::read(text, start, steps)?;
-        let is_secret = !is_placeholder(text.get(value.part.clone())?);
-        return is_secret.then_some((Validator::Option, value.part));
+        let part = value::read(text, start, steps)?.part;
+        if class == Name::Random {
+            let is_secret = is_random_value(text.get(part.clone())?);
+            return is_secret.then_some((Validator::Option, part));
+        }
+        // In `config set --secret dbPassword …`, the option only says of which kind the name is.
+        let is_name = class == Name::Token && Name::of(text.get(part.clone())?) == Name::Password;
+        return (!is_name && is_value(text, &part)).then_some((Validator::Option, part));
     }
-    if class == Name::Password && behind == name.end { sql(text, name, steps) } else { None }
-}
-
-/// Finds a password in SQL that is not assigned by a sign: `PASSWORD '…'`,
-/// `PASSWORD('…')`, `PASSWORD FOR 'a'@'b' = '…'`.
-fn sql(text: &[u8], name: &Range<usize>, steps: &mut Steps) -> Option<(Validator, Range<usize>)> {
-    let mut at = skip_space(text, name.end);
-    if text.get(at) == Some(&b'(') {
-        at = skip_space(text, at + 1);
-    } else if text.get(at..)?.get(..4)?.eq_ignore_ascii_case(b"for ") {
-        let rest = text.get(at..)?;
-        let ahead = rest.get(..AHEAD_BYTES_MAX).unwrap_or(rest);
-        at = skip_space(text, at + ahead.iter().position(|byte| *byte == b'=')? + 1);
-    } else if at == name.end {
+    if class == Name::Random {
         return None;
     }
-    if !value::is_literal(text, at) && text.get(at..)?.iter().take(32).all(|byte| *byte != b'(') {
-        return None;
+    if let Some(part) = next_element(text, name, behind, is_option, steps) {
+        return Some((if is_option { Validator::Option } else { Validator::Password }, part));
     }
-    let value = value::read(text, at, steps).filter(|value| value.is_quoted)?;
-    let is_secret = !is_placeholder(text.get(value.part.clone())?);
-    is_secret.then_some((Validator::Quoted, value.part))
+    if let Some(part) = arguments::of_command(text, name, behind, steps) {
+        return Some((Validator::Option, part));
+    }
+    if behind == name.end { sql::unassigned(text, name, class, steps) } else { None }
 }
 
-/// Finds the password behind `IDENTIFIED`: `BY '…'`, `BY VALUES '…'`, `WITH plugin AS
-/// '…'`.
-fn identified(text: &[u8], at: usize, steps: &mut Steps) -> Option<(Validator, Range<usize>)> {
-    let mut at = at;
-    let mut is_by = false;
-    for _ in 0..5 {
-        let start = skip_space(text, at);
-        if start == at {
-            return None;
-        }
-        if value::is_literal(text, start) {
-            let part = value::read(text, start, steps)?.part;
-            let is_secret = !is_placeholder(text.get(part.clone())?);
-            return is_secret.then_some((Validator::Quoted, part));
-        }
-        let rest = text.get(start..)?;
-        let len = rest.iter().take(NAME_BYTES_MAX).take_while(|byte| is_name(**byte)).count();
-        let word = rest.get(..len)?;
-        let is_word = |words: &[&[u8]]| words.iter().any(|other| word.eq_ignore_ascii_case(other));
-        if is_by && !is_word(&[b"password", b"values", b"random"]) {
-            // Oracle writes the password without quotes.
-            let part = value::read(text, start, steps)?.part;
-            let is_secret = !is_placeholder(text.get(part.clone())?);
-            return is_secret.then_some((Validator::Quoted, part));
-        }
-        if len == 0 {
-            return None;
-        }
-        is_by = is_word(&[b"by"]);
-        at = start + len;
+/// Finds the literal behind a name in a list: `"--password","…"`, `('password', '…')`,
+/// `define('PASSWORD', '…')`. A list of names only has no value: `["password", "lastLogin"]` may
+/// be one as soon as a third literal follows.
+fn next_element(
+    text: &[u8],
+    name: &Range<usize>,
+    behind: usize,
+    is_option: bool,
+    steps: &mut Steps,
+) -> Option<Range<usize>> {
+    let comma = skip_space(text, behind);
+    if text.get(comma) != Some(&b',') {
+        return None;
     }
-    None
+    let start = skip_space(text, comma + 1);
+    let is_binary = text.get(start..start + 2) == Some(b"<<");
+    if !value::is_literal(text, start) && !is_binary {
+        return None;
+    }
+    let value = value::read(text, start, steps)?;
+    let bytes = text.get(value.part.clone())?;
+    if is_option {
+        return (!is_placeholder(bytes)).then_some(value.part);
+    }
+    let before = text.get(..name.start)?.iter().rev().take(8);
+    let opener = *before.clone().find(|byte| !matches!(byte, b'"' | b'\'' | b'\\' | b' '))?;
+    let is_call = || {
+        let quotes = before.take_while(|byte| **byte != b'(').count() + 1;
+        let caller = name.start.checked_sub(quotes + 1).and_then(|at| text.get(at));
+        caller.is_some_and(u8::is_ascii_alphanumeric)
+    };
+    let rest = text.get(skip_closers(text, value.part.end)..)?;
+    let is_last = !matches!(rest, [b',', ..]);
+    let is_pair = match opener {
+        b'(' => is_last || is_call(),
+        b'[' | b'{' => is_last,
+        b'.' => true,
+        _ => false,
+    };
+    (is_pair && is_short_password(bytes) && !is_prose(bytes)).then_some(value.part)
 }
 
 fn cookie(text: &[u8], assigns: &Assigns, steps: &mut Steps) -> Option<Range<usize>> {

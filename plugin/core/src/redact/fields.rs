@@ -2,8 +2,7 @@
 //! credentials behind `Authorization:`.
 
 use super::steps::{self, Steps};
-use super::validate::is_placeholder;
-use super::validate::is_random_value;
+use super::validate::{is_placeholder, is_random_value, is_short_password};
 use super::value::{self, find};
 use core::ops::Range;
 
@@ -39,10 +38,13 @@ fn content(text: &[u8], at: usize, steps: &mut Steps) -> Option<Range<usize>> {
         steps.take(steps::WALK * (end - start)).ok()?;
         return Some(start..end);
     }
-    let len = text.get(start..)?.iter().position(|byte| *byte == b'<').unwrap_or(text.len() - start);
+    let close = text.get(start..)?.iter().position(|byte| *byte == b'<');
+    let len = close.unwrap_or(text.len() - start);
     steps.take(steps::SCOUT * len).ok()?;
     let part = text.get(start..start + len)?;
-    (!part.trim_ascii().is_empty()).then_some(start..start + len)
+    // `<password> is required` is no element: it is never closed.
+    let is_content = !part.trim_ascii().is_empty() && (close.is_some() || part.first() != Some(&b' '));
+    is_content.then_some(start..start + len)
 }
 
 /// Checks whether a name says that its value is the name of something else: `name`,
@@ -57,12 +59,12 @@ pub(super) fn is_name(last: &[u8]) -> bool {
     let words: &[&[u8]] = match last.len() {
         1 => &[b"k", b"n"],
         2 => &[b"id"],
-        3 => &[b"key", b"var"],
-        4 => &[b"name"],
-        5 => &[b"field", b"param", b"label"],
-        6 => &[b"header", b"option"],
+        3 => &[b"key", b"var", b"env", b"arg"],
+        4 => &[b"name", b"attr", b"prop", b"flag", b"item"],
+        5 => &[b"field", b"param", b"label", b"entry"],
+        6 => &[b"header", b"option", b"column", b"config"],
         7 => &[b"setting"],
-        8 => &[b"property", b"variable"],
+        8 => &[b"property", b"variable", b"argument"],
         9 => &[b"attribute", b"parameter"],
         _ => &[],
     };
@@ -79,12 +81,13 @@ pub(super) fn names_value(name: &[u8]) -> bool {
 pub(super) fn is_value(last: &[u8]) -> bool {
     let words: &[&[u8]] = match last.len() {
         1 => &[b"v"],
-        3 => &[b"val"],
-        4 => &[b"data", b"text"],
-        5 => &[b"value"],
-        6 => &[b"values", b"string"],
-        7 => &[b"content", b"default"],
-        8 => &[b"contents"],
+        2 => &[b"to"],
+        3 => &[b"val", b"new", b"old"],
+        4 => &[b"data", b"text", b"from"],
+        5 => &[b"value", b"after"],
+        6 => &[b"values", b"string", b"before"],
+        7 => &[b"content", b"default", b"current", b"payload"],
+        8 => &[b"contents", b"previous", b"newvalue", b"oldvalue"],
         _ => &[],
     };
     words.iter().any(|word| last.eq_ignore_ascii_case(word))
@@ -104,7 +107,9 @@ pub(super) fn last_word(name: &[u8]) -> &[u8] {
 /// `{"key":"password","value":"…"}`, `name="password">…<`, and parts of forms.
 pub(super) fn pair(text: &[u8], name: &Range<usize>, steps: &mut Steps) -> Option<Range<usize>> {
     let head = text.get(..name.start)?;
-    let quote = *head.last().filter(|byte| matches!(byte, b'"' | b'\''))?;
+    let Some(&quote) = head.last().filter(|byte| matches!(byte, b'"' | b'\'')) else {
+        return yaml_pair(text, name, steps);
+    };
     let backslashes = head.iter().rev().skip(1).take(8).take_while(|byte| **byte == b'\\').count();
     // `name=` or `"name": ` stands before it.
     let head = head.get(..head.len() - 1 - backslashes)?.trim_ascii_end();
@@ -149,6 +154,27 @@ pub(super) fn pair(text: &[u8], name: &Range<usize>, steps: &mut Steps) -> Optio
     at += sign + 1;
     at += text.get(at..)?.iter().take(8).take_while(|byte| **byte == b' ').count();
     value::read(text, at, steps).map(|value| value.part)
+}
+
+/// Returns the value that stands beside this name in YAML: `name: PASSWORD`, and `value: …` on
+/// the next line or behind a comma.
+fn yaml_pair(text: &[u8], name: &Range<usize>, steps: &mut Steps) -> Option<Range<usize>> {
+    let is_word = |byte: &&u8| byte.is_ascii_alphanumeric() || **byte == b'_';
+    let head = text.get(..name.start)?;
+    let spaces = head.iter().rev().take(8).take_while(|byte| **byte == b' ').count();
+    let head = head.get(..head.len() - spaces)?.strip_suffix(b":")?;
+    let len = head.iter().rev().take(32).take_while(is_word).count();
+    if spaces == 0 || !names_name(head.get(head.len() - len..)?) {
+        return None;
+    }
+    let is_between = |byte: &&u8| matches!(byte, b',' | b' ' | b'\t' | b'\r' | b'\n');
+    let start = name.end + text.get(name.end..)?.iter().take(64).take_while(is_between).count();
+    let rest = text.get(start..)?;
+    let len = rest.iter().take(32).take_while(is_word).count();
+    if start == name.end || !names_value(rest.get(..len)?) || rest.get(len..len + 2) != Some(b": ") {
+        return None;
+    }
+    value::read_assigned(text, start, start + len + 2, true, steps).map(|value| value.part)
 }
 
 /// Schemes that are followed by one word.
@@ -231,10 +257,14 @@ pub(super) fn authorization(text: &[u8], start: usize, steps: &mut Steps) -> Opt
         return is_secret(value::read(text, credentials, steps)?.part);
     }
     // There is no scheme, or an unknown one.
-    let near = value::near(text, start);
-    let value = value::read(near, start, steps)?;
-    if !is_random_value(near.get(value.part)?) {
-        return None;
-    }
-    value::read(text, start, steps).map(|value| value.part)
+    let is_word =
+        |value: &[u8]| value.iter().all(|byte| byte.is_ascii_alphabetic() || matches!(byte, b'.' | b'-'));
+    let is_credential = |start: usize, steps: &mut Steps| {
+        let near = value::near(text, start);
+        let value = near.get(value::read(near, start, steps)?.part)?;
+        (is_random_value(value) || !is_word(value) && is_short_password(value)).then_some(start)
+    };
+    let found = is_credential(start, steps)
+        .or_else(|| (spaces > 0 && is_word(scheme)).then(|| is_credential(credentials, steps)).flatten())?;
+    value::read(text, found, steps).map(|value| value.part)
 }

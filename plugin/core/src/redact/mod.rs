@@ -9,6 +9,7 @@
 
 mod action;
 mod actor;
+mod arguments;
 mod assignment;
 mod command;
 mod ends;
@@ -27,6 +28,7 @@ mod pairs;
 mod path;
 mod redactor;
 mod scan;
+mod sql;
 mod steps;
 mod validate;
 mod value;

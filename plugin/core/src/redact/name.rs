@@ -39,6 +39,11 @@ pub enum Name {
 /// counts.
 pub(super) const NAME_BYTES_MAX: usize = 64;
 
+/// Checks for a byte of a name in a text.
+pub(super) fn is_in_name(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.')
+}
+
 impl Name {
     /// Classifies a name.
     pub fn of(name: &[u8]) -> Name {
@@ -77,9 +82,9 @@ struct Parts {
 
 static PARTS: Parts = {
     /// A question mark stands for any byte.
-    const TEXTS: [&[u8]; 20] = [
+    const TEXTS: [&[u8]; 21] = [
         b"pas", b"psw", b"psk", b"pw", b"sec", b"tok", b"key", b"coo", b"cre", b"otp", b"ode", b"cv?",
-        b"sam", b"sig", b"doc", b"ori", b"wor", b"ena", b"phr", b"mne",
+        b"sam", b"sig", b"doc", b"ori", b"wor", b"ras", b"phr", b"mne", b"nha",
     ];
     let mut parts = Parts { starts: 0, ends: 0, fitting: [0; 32] };
     let (mut bit, mut text) = (0, 0);
@@ -245,6 +250,9 @@ impl Words {
         if self.ends_with_any(PASSWORDS) {
             return Name::Password;
         }
+        if self.text() == b"tokens" {
+            return Name::Random;
+        }
         if let Some(head) = self.before(b"token") {
             return match head {
                 b"" => Name::Token,
@@ -289,6 +297,9 @@ impl Words {
         if let Some(head) = self.before(b"pass") {
             let is_password = is_word(b"pass") || self.is_of(head, PASSES_OF);
             return if is_password { Name::Short } else { Name::Plain };
+        }
+        if self.before(b"pw").is_some_and(|head| self.is_of(head, PASSES_OF)) {
+            return Name::Short;
         }
         if is_word(b"pw") || is_word(b"psw") || is_word(b"pasw") || is_word(b"passw") {
             return Name::Short;

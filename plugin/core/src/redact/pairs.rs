@@ -98,12 +98,15 @@ impl Walk<'_> {
             let known = Known::from_word(
                 self.known_keys.ask(text, text.len(), |key| find_out(&mut self.scanner, key)),
             );
-            if known.names_name && level.tape.nodes[key + 1].kind == Kind::String {
+            // A JSON Patch (RFC 6902) names the member in its path.
+            let is_path = text == b"path";
+            if (known.names_name || is_path) && level.tape.nodes[key + 1].kind == Kind::String {
                 let is_kind = text == b"kind";
                 let name = plain(&level.tape, source, key + 1, &mut self.decoded)?;
                 // A Kubernetes Secret has all its content in `data`.
                 let is_name = name.len() <= NAME_BYTES_MAX && (!is_kind || name == b"Secret");
                 let said = if is_name { Name::of(name) } else { Name::Plain };
+                let said = if is_path && said != Name::Password { Name::Plain } else { said };
                 if said != Name::Plain && (said != Name::Random || tells == Name::Plain) {
                     tells = said;
                 }

@@ -15,7 +15,7 @@ use super::{action, assignment};
 use crate::automaton::Automaton;
 use crate::memory::{OutOfMemory, put};
 use crate::policy::shape::{self, Shapes};
-use crate::policy::{Action, Concern, Detector, Lead, Policy};
+use crate::policy::{Action, Concern, Detector, Lead, Policy, Validator};
 use alloc::vec::Vec;
 use core::mem;
 use core::ops::Range;
@@ -497,7 +497,10 @@ impl<'p> Scanner<'p> {
         if detector.is_leak() {
             return self.find_leak(detector, text, trigger_end, from);
         }
-        let Some(start) = self.start(&detector.lead, text, trigger_end, from)? else {
+        // What stands before the password may have been found already, such as an address as the user.
+        let is_behind = matches!(detector.validator, Validator::UrlPassword | Validator::UserPassword);
+        let lead_from = if is_behind { 0 } else { from };
+        let Some(start) = self.start(&detector.lead, text, trigger_end, lead_from)? else {
             return Ok(None);
         };
         let before = start.checked_sub(1).and_then(|at| text.get(at)).copied();
@@ -530,8 +533,10 @@ impl<'p> Scanner<'p> {
         for end in ends.iter() {
             self.steps.take(steps::ASK + steps::READ * (end - start))?;
             let part = detector.validator.validate(&text[start..end]);
-            if let Some(part) = part.filter(|part| !part.is_empty() && start + part.end <= end) {
-                return Ok(Some(start + part.start..start + part.end));
+            let part = part.map(|part| start + part.start..start + part.end);
+            if let Some(part) = part.filter(|part| !part.is_empty() && part.start >= from && part.end <= end)
+            {
+                return Ok(Some(part));
             }
         }
         Ok(None)

@@ -15,7 +15,9 @@ mod secret;
 mod token;
 
 pub(super) use entropy::bits;
-pub(super) use secret::{is_exempt, is_placeholder, is_prose, is_random_value, is_short_password};
+pub(super) use secret::{
+    NO_PASSWORD, is_exempt, is_placeholder, is_prose, is_random_value, is_short_password,
+};
 
 use crate::policy::Validator;
 use core::ops::Range;

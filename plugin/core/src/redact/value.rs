@@ -1,6 +1,7 @@
 //! Finds the end of a value: in quotes of every kind, in braces and brackets, or bare.
 
 use super::steps::{self, Steps};
+use super::validate::is_placeholder;
 use core::ops::Range;
 
 /// The maximum distance of a look ahead that tells whether a byte separates values or
@@ -9,6 +10,9 @@ const AHEAD_BYTES_MAX: usize = 64;
 /// The number of bytes of a value that decide whether it is a secret: more than
 /// [`is_random_value`](super::validate::is_random_value) looks at, plus the look ahead.
 const NEAR_BYTES_MAX: usize = 384;
+
+/// The maximum space around the sign that assigns, in bytes.
+pub(super) const SPACE_BYTES_MAX: usize = 32;
 
 /// A value in a text.
 #[derive(Clone, Debug)]
@@ -43,7 +47,7 @@ fn at(text: &[u8], start: usize) -> Option<Value> {
         }
         // `'it'\''s'`, `"a"b`: a shell goes on behind the quote, and so does the value.
         let end = continued(text, after);
-        return if end > after { quoted(part.start..end) } else { quoted(part) };
+        return if end > after { quoted(part.start..end) } else { quoted(joined(text, part, after)) };
     }
     if let Some(part) = dollar_quoted(text, start) {
         return quoted(part);
@@ -59,19 +63,55 @@ fn at(text: &[u8], start: usize) -> Option<Value> {
             let end = bracketed(text, start + 1);
             Some(Value { part: start + 1..end, is_quoted: true }).filter(|value| !value.part.is_empty())
         }
+        [b'<', b'<', b'"' | b'\'', ..] => {
+            Some(literal(text, opening(text, start + 2)?).0).filter(|part| !part.is_empty()).and_then(quoted)
+        }
+        [b'<', b'<', ..] => quoted(here_document(text, start + 2)?),
         [b'<', b'!', b'[', ..] => {
             let start = start + text.get(start + 3..)?.iter().position(|byte| *byte == b'[')? + 4;
             quoted(start..find(text, start, b"]]>").unwrap_or(text.len()))
         }
         _ => {
             let end = bare(text, start);
-            if let Some(call) = call(text, start, end) {
+            let is_new = text.get(start..end) == Some(b"new");
+            let of = if is_new { skip_space(text, end) } else { start };
+            if let Some(call) = call(text, of, bare(text, of)) {
                 return quoted(call);
+            }
+            // What this call makes a secret of has a trigger of its own.
+            let name = text.get(start..end)?.trim_ascii_start();
+            let name = name.strip_prefix(b"(").unwrap_or(name);
+            if name.eq_ignore_ascii_case(b"ConvertTo-SecureString") {
+                return None;
             }
             let end = to_semicolon(text, end).unwrap_or(end);
             Some(Value { part: start..end, is_quoted: false }).filter(|_| end > start)
         }
     }
+}
+
+/// Checks whether a part is a value, and not a placeholder for one.
+pub(super) fn is_value(text: &[u8], part: &Range<usize>) -> bool {
+    text.get(part.clone()).is_some_and(|value| !is_placeholder(value))
+}
+
+/// Skips space around a sign that assigns, and one end of a line that a shell ignores.
+pub(super) fn skip_space(text: &[u8], at: usize) -> usize {
+    let space = |at: usize| {
+        let rest = text.get(at..).unwrap_or_default();
+        at + rest.iter().take(SPACE_BYTES_MAX).take_while(|byte| matches!(byte, b' ' | b'\t')).count()
+    };
+    match space(at) {
+        end if text.get(end..end + 2) == Some(b"\\\n") => space(end + 2),
+        end => end,
+    }
+}
+
+/// Skips quotes and brackets that close the name that ends at `at`.
+pub(super) fn skip_closers(text: &[u8], at: usize) -> usize {
+    let rest = text.get(at..).unwrap_or_default();
+    let is_closer = |byte: &u8| matches!(byte, b'"' | b'\'' | b'`' | b']' | b')' | b'}' | b'\\');
+    at + rest.iter().take(8).take_while(|byte| is_closer(byte)).count()
 }
 
 /// The opening of a literal: the number of backslashes before its quote, the quote, and
@@ -166,6 +206,23 @@ fn continued(text: &[u8], after: usize) -> usize {
     }
 }
 
+/// Returns a literal together with those that an operator joins to it: `'a' + 'b'`, `'a' || 'b'`,
+/// and `"old" -> "new"` of a change.
+fn joined(text: &[u8], part: Range<usize>, after: usize) -> Range<usize> {
+    let (mut end, mut after) = (part.end, after);
+    loop {
+        let sign = skip_space(text, after);
+        let len = match text.get(sign..) {
+            Some([b'+', ..]) => 1,
+            Some([b'-', b'>', ..] | [b'|', b'|', ..]) => 2,
+            _ => return part.start..end,
+        };
+        let Some(open) = opening(text, skip_space(text, sign + len)) else { return part.start..end };
+        let (next, behind) = literal(text, open);
+        (end, after) = (next.end, behind);
+    }
+}
+
 /// Returns the part between `$tag$` and the next `$tag$`, PostgreSQL's quotes.
 fn dollar_quoted(text: &[u8], at: usize) -> Option<Range<usize>> {
     let rest = text.get(at..)?.strip_prefix(b"$")?;
@@ -178,6 +235,100 @@ fn dollar_quoted(text: &[u8], at: usize) -> Option<Range<usize>> {
     let start = at + quote.len();
     let end = find(text, start, quote).unwrap_or(text.len());
     Some(start..end).filter(|part| !part.is_empty())
+}
+
+/// Returns the lines of a here document whose delimiter starts at `at`: `EOF`, `-EOF`, `'EOF'`.
+fn here_document(text: &[u8], at: usize) -> Option<Range<usize>> {
+    let rest = text.get(at..)?;
+    let line_end = rest.iter().take(AHEAD_BYTES_MAX).position(|byte| *byte == b'\n')?;
+    let is_mark = |byte: &u8| matches!(byte, b'-' | b'~' | b'\'' | b'"' | b'\\' | b'\r' | b' ');
+    let delimiter = rest.get(..line_end)?;
+    let first = delimiter.iter().position(|byte| !is_mark(byte))?;
+    let delimiter = delimiter.get(first..)?;
+    let delimiter = delimiter.get(..delimiter.iter().rposition(|byte| !is_mark(byte))? + 1)?;
+    let start = at + line_end + 1;
+    let mut end = start;
+    for line in text.get(start..)?.split_inclusive(|byte| *byte == b'\n') {
+        if line.trim_ascii() == delimiter {
+            break;
+        }
+        end += line.len();
+    }
+    Some(start..end).filter(|part| !part.is_empty())
+}
+
+/// Returns the lines of YAML that are the value of the name at `name`, whose sign ends at `at`:
+/// behind `|` or `>`, or on deeper lines. A single deeper line of several words is prose.
+fn yaml_block(text: &[u8], name: usize, at: usize, steps: &mut Steps) -> Option<Range<usize>> {
+    let rest = text.get(at..)?;
+    let line_end = rest.iter().take(AHEAD_BYTES_MAX).position(|byte| *byte == b'\n')?;
+    let head = rest.get(..line_end)?.trim_ascii();
+    let is_scalar = match head {
+        [b'|' | b'>', marks @ ..] => {
+            marks.iter().all(|byte| matches!(byte, b'-' | b'+' | b'0'..=b'9')).then_some(true)?
+        }
+        [] => false,
+        _ => return None,
+    };
+    let before = text.get(..name)?;
+    let line = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+    // A list's item begins with its dash: its other members are as deep as the first.
+    let lead = before.get(line..)?.iter().take_while(|byte| matches!(byte, b' ' | b'-')).count();
+    let first = at + line_end + 1;
+    let mut end = first;
+    let mut lines = 0;
+    for line in text.get(first..)?.split_inclusive(|byte| *byte == b'\n') {
+        let depth = line.iter().take_while(|byte| **byte == b' ').count();
+        let content = line.trim_ascii();
+        let is_item = !is_scalar && depth == lead && content.starts_with(b"- ");
+        if !(content.is_empty() || depth > lead || is_item) {
+            break;
+        }
+        end += line.len();
+        lines += usize::from(!content.is_empty());
+    }
+    steps.take(steps::WALK * (end - first)).ok()?;
+    let block = text.get(first..end)?;
+    let start = first + block.iter().position(|byte| *byte > b' ')?;
+    let end = first + block.iter().rposition(|byte| *byte > b' ')? + 1;
+    let is_told = is_scalar || lines > 1 || text.get(start..start + 2) == Some(b"- ");
+    let content = text.get(start..end)?;
+    let is_word =
+        || !content.contains(&b' ') || content.iter().any(|byte| matches!(byte, b':' | b'"' | b'\''));
+    (is_told || is_word()).then_some(start..end)
+}
+
+/// Returns the value behind the sign that ends at `at`, for the name that starts at `name`. Same
+/// as [`read`], but behind a colon the value may have YAML's tags and anchors before it, which are
+/// redacted with it, and it may stand on the next lines.
+pub(super) fn read_assigned(
+    text: &[u8],
+    name: usize,
+    at: usize,
+    is_colon: bool,
+    steps: &mut Steps,
+) -> Option<Value> {
+    let mut start = at;
+    while is_colon && start < at + AHEAD_BYTES_MAX {
+        let rest = text.get(start..)?;
+        let is_mark =
+            |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'!' | b'_' | b'-' | b'/' | b':');
+        let len = rest.iter().skip(1).take(AHEAD_BYTES_MAX).take_while(|byte| is_mark(byte)).count();
+        if !(matches!(rest.first(), Some(b'!' | b'&')) && len > 0 && rest.get(len + 1) == Some(&b' ')) {
+            break;
+        }
+        start += len + 2;
+        // `password: &str = "…"` declares a type.
+        if text.get(start) == Some(&b'=') {
+            start = skip_space(text, start + 1);
+        }
+    }
+    let value = match yaml_block(text, name, start, steps) {
+        Some(part) => Value { part, is_quoted: true },
+        None => read(text, start, steps)?,
+    };
+    let from = if start > at { at } else { value.part.start };
+    Some(Value { part: from..value.part.end, ..value })
 }
 
 /// Returns the first place of `wanted` from `from` on.
@@ -242,9 +393,12 @@ fn bare(text: &[u8], start: usize) -> usize {
             0..=b' ' => break,
             b'"' | b'\'' | b'`' => {
                 let before = if at > start { text[at - 1] } else { b' ' };
-                if !before.is_ascii_alphanumeric() || !next.is_ascii_alphanumeric() {
+                let run = text[at..].iter().take(AHEAD_BYTES_MAX).take_while(|other| **other == byte).count();
+                let behind = text.get(at + run).is_some_and(u8::is_ascii_alphanumeric);
+                if !before.is_ascii_alphanumeric() || !behind {
                     break;
                 }
+                at += run - 1;
             }
             b'\\' => match next {
                 b'n' | b'r' | b't' | b'"' | b'\'' | b'`' | b'u' | b'x' | b'0' | b'e' | b'/' => break,
@@ -252,7 +406,7 @@ fn bare(text: &[u8], start: usize) -> usize {
                 _ => {}
             },
             b',' | b';' | b'&' | b'|' if depth == 0 && separates(text, at) => break,
-            b'<' if next == b'/' || next.is_ascii_alphabetic() => break,
+            b'<' if is_tag(text, at) => break,
             b'(' | b'[' | b'{' => depth += 1,
             b')' | b']' | b'}' | b'>' => match depth {
                 0 if closes(text, at) => break,
@@ -264,6 +418,17 @@ fn bare(text: &[u8], start: usize) -> usize {
         at += 1;
     }
     at.min(text.len())
+}
+
+/// Checks whether the tag of an element starts at `at`.
+fn is_tag(text: &[u8], at: usize) -> bool {
+    let rest = text.get(at + 1..).unwrap_or_default();
+    let ahead = rest.get(..AHEAD_BYTES_MAX).unwrap_or(rest);
+    match ahead.first() {
+        Some(b'/') => true,
+        Some(byte) if byte.is_ascii_alphabetic() => ahead.contains(&b'>'),
+        _ => false,
+    }
 }
 
 /// Checks whether the closing brackets from `at` on are followed by a byte that ends a
@@ -309,7 +474,8 @@ fn to_semicolon(text: &[u8], end: usize) -> Option<usize> {
     (is_separator && is_name == Some(&b'=')).then_some(end + at)
 }
 
-/// Returns the content of the first literal in a function call, `md5('…')`.
+/// Returns the literals at the start of a function call, `md5('…')`, `CONCAT('…', '…')`, or the one
+/// behind a type with its length.
 fn call(text: &[u8], start: usize, end: usize) -> Option<Range<usize>> {
     let name = text.get(start..end)?;
     let open = start + name.iter().position(|byte| *byte == b'(')?;
@@ -317,35 +483,72 @@ fn call(text: &[u8], start: usize, end: usize) -> Option<Range<usize>> {
     if open == start || !text.get(start..open)?.iter().all(is_name) {
         return None;
     }
-    let space = text.get(open + 1..)?.iter().take_while(|byte| **byte == b' ').count();
-    let (part, _) = literal(text, opening(text, open + 1 + space)?);
-    Some(part).filter(|part| !part.is_empty())
+    let space = |at: usize| Some(at + text.get(at..)?.iter().take_while(|byte| **byte == b' ').count());
+    let inner = space(open + 1)?;
+    // PHP dumps `string(7) "…"`.
+    let digits = text.get(inner..)?.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let at = match text.get(inner + digits) {
+        Some(b')') if digits > 0 => space(inner + digits + 1)?,
+        _ => inner,
+    };
+    let (part, mut after) = literal(text, opening(text, at)?);
+    let mut end = part.end;
+    while let Some(open) =
+        text.get(after).filter(|byte| **byte == b',').and_then(|_| opening(text, space(after + 1)?))
+    {
+        let (next, behind) = literal(text, open);
+        (end, after) = (next.end, behind);
+    }
+    Some(part.start..end).filter(|part| !part.is_empty())
 }
+
+/// Checks which quotes are open at `at`: double ones, single ones, and backticks. They were opened
+/// on the same line, shortly before.
+fn open_quotes(text: &[u8], at: usize) -> [bool; 3] {
+    let from = at.saturating_sub(LINE_BYTES_MAX);
+    let head = text.get(from..at).unwrap_or_default();
+    let line = head.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+    let mut is_open = [false; 3];
+    let head = head.get(line..).unwrap_or_default();
+    for (at, byte) in head.iter().enumerate() {
+        let Some(quote) = QUOTES.iter().position(|quote| quote == byte) else { continue };
+        let is_letter =
+            |at: Option<usize>| at.and_then(|at| head.get(at)).is_some_and(u8::is_ascii_alphanumeric);
+        // An apostrophe is no quote.
+        if !(is_letter(at.checked_sub(1)) && is_letter(Some(at + 1))) {
+            is_open[quote] = !is_open[quote];
+        }
+    }
+    is_open
+}
+
+const QUOTES: [u8; 3] = [b'"', b'\'', b'`'];
+/// The maximum distance from a field back to the quote that it stands in, in bytes.
+const LINE_BYTES_MAX: usize = 256;
 
 /// Returns the end of the header field that starts at `start`: the end of the line, or a
 /// quote or bracket that was opened before the field. Returns `None` if the steps have
 /// run out.
 pub(super) fn field_end(text: &[u8], start: usize, steps: &mut Steps) -> Option<usize> {
-    let mut at = start;
+    steps.take(steps::WALK * LINE_BYTES_MAX).ok()?;
+    let is_open = open_quotes(text, start);
+    let closes_quote =
+        |byte: u8| QUOTES.iter().zip(is_open).any(|(quote, is_open)| is_open && *quote == byte);
+    let (mut at, mut depth) = (start, 0usize);
     while let Some(&byte) = text.get(at) {
+        let next = text.get(at + 1).copied().unwrap_or(b' ');
         match byte {
             b'\r' | b'\n' => break,
-            b'\\' if matches!(text.get(at + 1), Some(b'n' | b'r')) => break,
-            b'"' | b'\'' if matches!(text.get(at.wrapping_sub(1)), Some(b'=')) && at > start => {
-                let Some(open) = opening(text, at) else { break };
+            b'\\' if matches!(next, b'n' | b'r') => break,
+            b'"' | b'\'' | b'\\' if at > start && text[at - 1] == b'=' && opening(text, at).is_some() => {
+                let open = opening(text, at)?;
                 at = literal(text, open).1;
                 continue;
             }
-            b'\\' if matches!(text.get(at + 1), Some(b'"' | b'\'' | b'\\')) => {
-                match opening(text, at).filter(|_| at > start && text[at - 1] == b'=') {
-                    Some(open) => {
-                        at = literal(text, open).1;
-                        continue;
-                    }
-                    None => break,
-                }
-            }
-            b'"' | b'\'' | b'`' => break,
+            b'\\' if closes_quote(next) || next == b'\\' && is_open != [false; 3] => break,
+            _ if closes_quote(byte) => break,
+            b'[' | b'{' => depth += 1,
+            b']' | b'}' if depth > 0 => depth -= 1,
             b']' | b'}' if closes(text, at) => break,
             _ => {}
         }

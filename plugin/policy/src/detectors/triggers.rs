@@ -3,11 +3,13 @@
 //! are enough, since the lead contains the whole word.
 
 /// A part of a name that may be a secret's, or its end with the sign that assigns; an
-/// option of one letter; `IDENTIFIED`.
+/// option of one letter, or one for a user and a password; the start of a command with a
+/// password; `IDENTIFIED`.
 pub(super) const TOLD: &str = concat!(
-    r"(?i)passw|passp|passc|pwd|secret|token|cookie|orization|ntified",
-    r#"|(key|sig|pass|ature|otp|cv[vc]|[_-]pw)["'\\\]]* ?[:=>]"#,
-    r#"|-pass |-pw |[ "'+,]-(?-i:[pPuUawW])"#
+    r"(?i)passw|passp|passc|irepass|pwd|secret|token|cookie|orization|ntified",
+    r#"|(key|sig|passe?|ature|otp|cv[vc]|psk|ntials|nwort|[_-]pw)["'\\\]]* ?[:=>]"#,
+    r#"|-pass |-pw |-key |-psk |ntials |ureString |[ "'+,]-[a-z]|(-user|creds|-auth|-cert)[ =]|/r?p[: ]"#,
+    r"|(et|xe) use(r)? |(ult|rgo) login |nseal |plus |pdp ",
 );
 
 /// The scheme of HTTP credentials.

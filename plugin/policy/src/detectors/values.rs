@@ -48,8 +48,8 @@ pub(super) const VALUES: &[Detector] = &[
         name: "url-password",
         what: "Passwords of users in URLs and connection strings; the user stays",
         trigger: triggers::AT,
-        lead: r#"[A-Za-z][A-Za-z0-9+.-]*://[^\x00-\x20/?\#@:"'<>\\]*:[^\x00-\x20/?\#@"'<>\\]+@"#,
-        pattern: r#"[A-Za-z][A-Za-z0-9+.-]*://[^\x00-\x20/?\#@:"'<>\\]*:[^\x00-\x20/?\#"'<>\\]+@"#,
+        lead: r#"[A-Za-z][A-Za-z0-9+.-]*://[^\x00-\x20/?\#:"'<>\\]*:[^\x00-\x20@"'<>\\]+@"#,
+        pattern: r#"[A-Za-z][A-Za-z0-9+.-]*://[^\x00-\x20/?\#:"'<>\\]*:[^\x00-\x20@"'<>\\]+@([^\x00-\x20/?\#"'<>\\]*@)?"#,
         validator: Validator::UrlPassword,
         source: "RFC 3986 section 3.2.1",
         ..VALUE

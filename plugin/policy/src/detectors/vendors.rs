@@ -29,7 +29,7 @@ const AZURE: &str = "Microsoft, security-utilities, High confidence secret patte
 
 #[rustfmt::skip]
 pub(super) const VENDORS: &[Detector] = &[
-    vendor("1password-secret-key", "1Password secret keys", "A3-{U6}-{U6}-{U5}-{U5}-{U5} A3-{U6}-{U11}-{U5}-{U5}-{U5}", "support.1password.com/secret-key"),
+    vendor("1password-secret-key", "1Password secret keys", "A3-{U6}-{U6}-{U5}-{U5}-{U5}-{U5} A3-{U6}-{U11}-{U5}-{U5}-{U5}", "support.1password.com/secret-key"),
     vendor("1password-service-token", "1Password service account tokens", "ops_eyJ{B200+}", "developer.1password.com/docs/service-accounts"),
     vendor("adobe-client-secret", "Adobe client secrets", "p8e-{w32}", GITLEAKS),
     vendor("age-secret-key", "age identities", "AGE-SECRET-KEY-1{U58} AGE-SECRET-KEY-PQ-1{U58-120}", "age-encryption.org/v1, C2SP age, identities"),
@@ -74,7 +74,7 @@ pub(super) const VENDORS: &[Detector] = &[
     vendor("defined-token", "Defined Networking keys", "dnkey-{w26}-{w52}", "docs.defined.net, API; form: gitleaks"),
     vendor("deno-token", "Deno Deploy tokens", "ddp_{a36} ddo_{a36}", "docs.deno.com/deploy, access tokens"),
     vendor("digitalocean-token", "DigitalOcean tokens: personal, OAuth and refresh", "dop_v1_{h64} doo_v1_{h64} dor_v1_{h64}", "docs.digitalocean.com/reference/api, token prefixes"),
-    vendor("discord-webhook", "Discord webhooks", "/api/webhooks/{d17-20}/{w60-80}", "discord.com/developers/docs/resources/webhook"),
+    vendor("discord-webhook", "Discord webhooks", "discord.com/api/webhooks/{d17-20}/{w60-80} discordapp.com/api/webhooks/{d17-20}/{w60-80}", "discord.com/developers/docs/resources/webhook"),
     vendor("docker-token", "Docker Hub tokens of persons and organizations", "dckr_pat_{w26-32} dckr_oat_{w32}", "docs.docker.com/security, access tokens"),
     vendor("doppler-token", "Doppler tokens of all kinds", "dp.pt.{a40-44} dp.ct.{a40-44} dp.sa.{a40-44} dp.scim.{a40-44} dp.audit.{a40-44} dp.st.{w2-35}.{a40-44} dp.st.{a40-44}", "docs.doppler.com/reference/auth-token-formats"),
     vendor("dropbox-token", "Dropbox short-lived tokens", "sl.{w130+} sl.u.{w130+}", "dropbox.com/developers, OAuth guide; form: gitleaks"),

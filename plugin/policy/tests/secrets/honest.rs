@@ -26,6 +26,10 @@ const FORMS: &[(&str, Escape)] = &[
     ("=$$%$$ x", Escape::None),
     ("=$q$%$q$ x", Escape::None),
     ("='%' x", Escape::Shell),
+    (": >-\n  %\nx: 1", Escape::Bare),
+    (": !!str %\nx: 1", Escape::Bare),
+    (" = <<E\n%\nE\nx", Escape::Bare),
+    ("', '%')", Escape::Backslashed('\'')),
 ];
 
 #[derive(Clone, Copy, Debug)]

@@ -15,6 +15,9 @@ pub(super) const ATTRIBUTES: &[&[u8]] = &[
     b"current",
     b"previous",
     b"prev",
+    b"neu",
+    b"nuova",
+    b"nueva",
     b"primary",
     b"secondary",
     b"default",
@@ -68,9 +71,15 @@ pub(super) const PASSWORDS: &[&[u8]] = &[
     b"pswd",
     b"pword",
     b"contrasena",
+    // The letter with a tilde is no letter here.
+    b"contrasea",
     b"passwort",
     b"motdepasse",
     b"kennwort",
+    b"passord",
+    b"senha",
+    b"passworddigest",
+    b"requirepass",
 ];
 
 /// Words before `secret` that make the value a secret.
@@ -180,6 +189,7 @@ pub(super) const TOKENS_OF: &[&[u8]] = &[
     b"mfa",
     b"otp",
     b"totp",
+    b"password",
 ];
 
 /// Words before `key` that make the value a secret.
@@ -199,6 +209,10 @@ pub(super) const KEYS_OF: &[&[u8]] = &[
     b"cookieencryption",
     b"preshared",
     b"wireguard",
+    b"recovery",
+    b"unseal",
+    b"pass",
+    b"priv",
 ];
 
 /// Words before `key` that make the value a secret if it looks random.
@@ -316,6 +330,8 @@ pub(super) const CREDENTIALS: &[&[u8]] = &[
     b"cvc",
     b"cvc2",
     b"cardsecuritycode",
+    b"securitycode",
+    b"devicecode",
     b"recoverycode",
     b"recoverycodes",
     b"backupcode",

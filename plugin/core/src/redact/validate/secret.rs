@@ -109,13 +109,24 @@ fn is_uuid(text: &[u8]) -> bool {
     text.len() == 36 && text.iter().enumerate().all(is_in_place)
 }
 
-/// Finds the password in `scheme://user:password@` (RFC 3986 section 3.2.1).
+/// The password beside a token that is the user (GitHub, "Easier builds and deployments using Git over
+/// HTTPS and OAuth").
+pub(crate) const NO_PASSWORD: &[u8] = b"x-oauth-basic";
+
+/// Finds the password in `scheme://user:password@` (RFC 3986 section 3.2.1). Many passwords are
+/// written there with a `/`, `?` or `#` that is not encoded. What begins with a port is no password.
 pub(super) fn url_password(text: &[u8]) -> Option<Range<usize>> {
     let user = text.windows(3).position(|three| three == b"://")? + 3;
     let start = user + text.get(user..)?.iter().position(|byte| *byte == b':')? + 1;
     let end = text.len().checked_sub(1)?;
     let password = text.get(start..end)?;
-    (!password.is_empty() && !is_placeholder(password)).then_some(start..end)
+    if password == NO_PASSWORD {
+        return Some(user..start - 1);
+    }
+    let port = password.iter().take_while(|byte| !matches!(byte, b'/' | b'?' | b'#')).count();
+    let is_address = port < password.len() && password.iter().take(port).all(u8::is_ascii_digit)
+        || text.get(user) == Some(&b'[');
+    (!password.is_empty() && !is_address && !is_placeholder(password)).then_some(start..end)
 }
 
 /// Finds the password in `user:password@tcp(` (Go's MySQL driver) or `user/password@//`

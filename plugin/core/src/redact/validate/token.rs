@@ -46,7 +46,9 @@ pub(super) fn has_checksum(text: &[u8]) -> bool {
 pub(super) fn is_random_token(text: &[u8]) -> bool {
     let start = text.iter().take(PREFIX_BYTES_MAX).rposition(|byte| matches!(byte, b'_' | b'-' | b'.'));
     let body = text.get(start.map_or(0, |at| at + 1)..).unwrap_or_default();
-    body.len() >= BODY_BYTES_MIN && is_spread(body)
+    // In Slack's tokens, numbers stand before the random part.
+    let tail = body.rsplit(|byte| *byte == b'-').next().unwrap_or_default();
+    [body, tail].iter().any(|part| part.len() >= BODY_BYTES_MIN && is_spread(part))
 }
 
 /// The maximum length of a vendor's prefix, in bytes, and the minimum length of the rest.
