@@ -13,6 +13,7 @@ const COMMAND_BYTES_MAX: usize = 256;
 const SETTERS: [&[u8]; 7] = [b"set", b"setx", b"setenv", b"env", b"export", b"config", b"put"];
 
 /// Returns the bytes of the command that stand before `at`.
+#[inline(never)]
 pub(super) fn head(text: &[u8], at: usize) -> &[u8] {
     let head = text.get(at.saturating_sub(COMMAND_BYTES_MAX)..at).unwrap_or_default();
     let is_break = |at: &usize| match head[*at] {
@@ -39,6 +40,7 @@ pub(super) fn words(text: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
 
 /// Returns the place of the next argument from `at` on, and the place behind it. An argument in
 /// quotes is returned without them.
+#[inline(never)]
 fn argument(text: &[u8], at: usize, steps: &mut Steps) -> Option<(Range<usize>, usize)> {
     let start = skip_space(text, at);
     if matches!(text.get(start)?, b'\n' | b'\r' | b';' | b'|' | b'&' | b'<' | b'>') {
@@ -55,7 +57,8 @@ fn argument(text: &[u8], at: usize, steps: &mut Steps) -> Option<(Range<usize>, 
 }
 
 /// Returns the arguments of a command from `at` on that are no options.
-fn operands(text: &[u8], at: usize, steps: &mut Steps, mut take: impl FnMut(Range<usize>) -> bool) {
+#[inline(never)]
+fn operands(text: &[u8], at: usize, steps: &mut Steps, take: &mut dyn FnMut(Range<usize>) -> bool) {
     let mut at = at;
     for _ in 0..8 {
         let Some((part, end)) = argument(text, at, steps) else { return };
@@ -70,7 +73,7 @@ fn operands(text: &[u8], at: usize, steps: &mut Steps, mut take: impl FnMut(Rang
 /// Returns the operand with this number.
 fn operand(text: &[u8], at: usize, number: usize, steps: &mut Steps) -> Option<Range<usize>> {
     let (mut seen, mut found) = (0, None);
-    operands(text, at, steps, |part| {
+    operands(text, at, steps, &mut |part| {
         seen += 1;
         found = (seen > number).then_some(part);
         found.is_none()
@@ -81,13 +84,14 @@ fn operand(text: &[u8], at: usize, number: usize, steps: &mut Steps) -> Option<R
 /// Returns the last operand.
 fn last_operand(text: &[u8], at: usize, steps: &mut Steps) -> Option<Range<usize>> {
     let mut last = None;
-    operands(text, at, steps, |part| {
+    operands(text, at, steps, &mut |part| {
         last = Some(part);
         true
     });
     secret(text, last?)
 }
 
+#[inline(never)]
 fn secret(text: &[u8], part: Range<usize>) -> Option<Range<usize>> {
     let value = text.get(part.clone())?;
     (!value.is_empty() && !is_placeholder(value)).then_some(part)
@@ -194,7 +198,7 @@ pub(super) fn of_command(
 pub(super) fn of_net(text: &[u8], at: usize, steps: &mut Steps) -> Option<Range<usize>> {
     let is_user = text.get(..at)?.trim_ascii_end().ends_with(b"r") || text.get(..at)?.ends_with(b"R ");
     let (mut seen, mut found) = (0, None);
-    operands(text, at, steps, |part| {
+    operands(text, at, steps, &mut |part| {
         let word = text.get(part.clone()).unwrap_or_default();
         let is_other = match word {
             [b'/', ..] => true,
@@ -221,7 +225,7 @@ pub(super) fn first(text: &[u8], at: usize, steps: &mut Steps) -> Option<Range<u
 /// Returns the password of `user/password@host` among the operands behind `at`.
 pub(super) fn of_oracle(text: &[u8], at: usize, steps: &mut Steps) -> Option<Range<usize>> {
     let mut found = None;
-    operands(text, at, steps, |part| {
+    operands(text, at, steps, &mut |part| {
         let word = text.get(part.clone()).unwrap_or_default();
         let slash = word.iter().position(|byte| *byte == b'/').filter(|slash| *slash > 0);
         found = slash.map(|slash| {

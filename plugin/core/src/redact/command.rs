@@ -103,23 +103,37 @@ pub(super) fn password(
         }
         [.., b' ', b'/', b'p' | b'P', b':'] => windows_option(text, trigger_end, b"/u:", steps),
         [.., b' ', b'/', b'r' | b'R', b'p' | b'P', b' '] => windows_option(text, trigger_end, b"/ru", steps),
-        [.., b' ' | b'='] => long_option(text, trigger_end, steps).or_else(|| {
-            let word = arguments::words(arguments::head(text, trigger_end)).next_back()?;
-            match word {
-                b"sqlplus" | b"expdp" | b"impdp" => arguments::of_oracle(text, trigger_end, steps),
-                b"login" | b"unseal" => arguments::first(text, trigger_end, steps),
-                _ if word.eq_ignore_ascii_case(b"user") || word.eq_ignore_ascii_case(b"use") => {
-                    arguments::of_net(text, trigger_end, steps)
-                }
-                _ => None,
-            }
-        }),
+        [.., b' ' | b'='] => behind_word(text, trigger_end, steps),
         _ => None,
     };
     part.filter(|part| part.start >= from && !part.is_empty())
 }
 
+/// The maximum length of a word that is looked for before a space or a sign, in bytes.
+const WORD_BYTES_MAX: usize = 12;
+
+/// Returns the password behind a long option, or among the arguments of a command.
+#[inline(never)]
+fn behind_word(text: &[u8], at: usize, steps: &mut Steps) -> Option<Range<usize>> {
+    let before = text.get(at.saturating_sub(WORD_BYTES_MAX + 1)..at - 1)?;
+    let is_letter = |byte: &&u8| byte.is_ascii_alphabetic() || **byte == b'-';
+    let word = before.get(before.len() - before.iter().rev().take_while(is_letter).count()..)?;
+    if let Some(name) = word.strip_prefix(b"-") {
+        let name = name.strip_prefix(b"-").unwrap_or(name);
+        return if USER_OPTIONS.contains(&name) { long_option(text, at, steps) } else { None };
+    }
+    match word {
+        b"sqlplus" | b"expdp" | b"impdp" => arguments::of_oracle(text, at, steps),
+        b"login" | b"unseal" => arguments::first(text, at, steps),
+        _ if word.eq_ignore_ascii_case(b"user") || word.eq_ignore_ascii_case(b"use") => {
+            arguments::of_net(text, at, steps)
+        }
+        _ => None,
+    }
+}
+
 /// Returns the password in `/p:…`, if the option for the user stands before it.
+#[inline(never)]
 fn windows_option(text: &[u8], at: usize, user: &[u8], steps: &mut Steps) -> Option<Range<usize>> {
     let head = arguments::head(text, at);
     steps.take(steps::WALK * head.len()).ok()?;
@@ -134,12 +148,6 @@ fn windows_option(text: &[u8], at: usize, user: &[u8], steps: &mut Steps) -> Opt
 
 /// Returns the password in `--user name:password`.
 fn long_option(text: &[u8], at: usize, steps: &mut Steps) -> Option<Range<usize>> {
-    let word = arguments::words(arguments::head(text, at)).next_back()?;
-    let word = word.strip_suffix(b"=").unwrap_or(word);
-    let name = word.strip_prefix(b"--").or_else(|| word.strip_prefix(b"-"))?;
-    if !USER_OPTIONS.contains(&name) {
-        return None;
-    }
     behind(text, value::read(text, at, steps)?.part, b':').filter(|part| {
         // Numbers and plain words are groups: `--user 1000:1000`, `--user node:node`.
         text.get(part.clone())
@@ -149,6 +157,7 @@ fn long_option(text: &[u8], at: usize, steps: &mut Steps) -> Option<Range<usize>
 
 /// Returns the part of a value behind the user and a separator. A token may be the user: then the
 /// password is empty, or a fixed word.
+#[inline(never)]
 fn behind(text: &[u8], part: Range<usize>, separator: u8) -> Option<Range<usize>> {
     let value = text.get(part.clone())?;
     let len = value.iter().position(|byte| *byte == separator)?;

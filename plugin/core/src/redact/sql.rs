@@ -12,6 +12,7 @@ use core::ops::Range;
 const AHEAD_BYTES_MAX: usize = 256;
 
 /// Skips white space and comments of SQL.
+#[inline(never)]
 fn skip_blank(text: &[u8], at: usize) -> usize {
     let mut end = at;
     while end < at + AHEAD_BYTES_MAX {
@@ -50,8 +51,11 @@ pub(super) fn unassigned(
         let rest = text.get(at..)?;
         let ahead = rest.get(..AHEAD_BYTES_MAX).unwrap_or(rest);
         let sign = ahead.iter().position(|byte| *byte == b'=').map(|at| at + 1);
-        let word = ahead.windows(4).position(|word| word.eq_ignore_ascii_case(b" to ")).map(|at| at + 4);
-        at = skip_blank(text, at + sign.or(word)?);
+        let is_to = |at: &usize| {
+            ahead[*at] == b' ' && matches!(ahead.get(at + 1..at + 4), Some([b't' | b'T', b'o' | b'O', b' ']))
+        };
+        let end = sign.or_else(|| (0..ahead.len()).find(is_to).map(|at| at + 4))?;
+        at = skip_blank(text, at + end);
     } else {
         for word in [&b"to "[..], b"like ", b"in "] {
             if text.get(at..at + word.len()).is_some_and(|other| other.eq_ignore_ascii_case(word)) {

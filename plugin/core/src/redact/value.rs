@@ -25,6 +25,7 @@ pub(super) struct Value {
 /// Returns the value at `start`, in whatever way it is written. A value in quotes that
 /// are not closed reaches to the end of the text. Returns `None` if there is no value, if
 /// the value is an object, or if the steps have run out.
+#[inline(never)]
 pub(super) fn read(text: &[u8], start: usize, steps: &mut Steps) -> Option<Value> {
     let value = at(text, start)?;
     // A value that is refused is read again from the next trigger on, so it costs steps.
@@ -96,6 +97,7 @@ pub(super) fn is_value(text: &[u8], part: &Range<usize>) -> bool {
 }
 
 /// Skips space around a sign that assigns, and one end of a line that a shell ignores.
+#[inline(never)]
 pub(super) fn skip_space(text: &[u8], at: usize) -> usize {
     let space = |at: usize| {
         let rest = text.get(at..).unwrap_or_default();
@@ -108,6 +110,7 @@ pub(super) fn skip_space(text: &[u8], at: usize) -> usize {
 }
 
 /// Skips quotes and brackets that close the name that ends at `at`.
+#[inline(never)]
 pub(super) fn skip_closers(text: &[u8], at: usize) -> usize {
     let rest = text.get(at..).unwrap_or_default();
     let is_closer = |byte: &u8| matches!(byte, b'"' | b'\'' | b'`' | b']' | b')' | b'}' | b'\\');
@@ -125,6 +128,7 @@ struct Opening {
 
 /// Returns the opening quote at `at`. A prefix may stand before it: `N'`, `u"`, `E'`,
 /// `rb'`, `U&'`, `_utf8'`, `@"`, `\"`.
+#[inline(never)]
 fn opening(text: &[u8], at: usize) -> Option<Opening> {
     let rest = text.get(at..)?;
     let prefix = match rest {
@@ -146,11 +150,13 @@ fn opening(text: &[u8], at: usize) -> Option<Opening> {
 }
 
 /// Checks whether a literal starts at `at`.
+#[inline(never)]
 pub(super) fn is_literal(text: &[u8], at: usize) -> bool {
     opening(text, at).is_some() || dollar_quoted(text, at).is_some()
 }
 
 /// Returns the content of a literal, and the place where the text goes on behind it.
+#[inline(never)]
 fn literal(text: &[u8], open: Opening) -> (Range<usize>, usize) {
     let Opening { backslashes, quote, start } = open;
     // `''text''`, a literal within a literal: its quotes are doubled.
@@ -238,6 +244,7 @@ fn dollar_quoted(text: &[u8], at: usize) -> Option<Range<usize>> {
 }
 
 /// Returns the lines of a here document whose delimiter starts at `at`: `EOF`, `-EOF`, `'EOF'`.
+#[inline(never)]
 fn here_document(text: &[u8], at: usize) -> Option<Range<usize>> {
     let rest = text.get(at..)?;
     let line_end = rest.iter().take(AHEAD_BYTES_MAX).position(|byte| *byte == b'\n')?;
@@ -259,6 +266,7 @@ fn here_document(text: &[u8], at: usize) -> Option<Range<usize>> {
 
 /// Returns the lines of YAML that are the value of the name at `name`, whose sign ends at `at`:
 /// behind `|` or `>`, or on deeper lines. A single deeper line of several words is prose.
+#[inline(never)]
 fn yaml_block(text: &[u8], name: usize, at: usize, steps: &mut Steps) -> Option<Range<usize>> {
     let rest = text.get(at..)?;
     let line_end = rest.iter().take(AHEAD_BYTES_MAX).position(|byte| *byte == b'\n')?;
@@ -384,6 +392,7 @@ fn is_end(byte: u8) -> bool {
 }
 
 /// Returns the end of the bare value at `start`.
+#[inline(never)]
 fn bare(text: &[u8], start: usize) -> usize {
     let mut depth = 0usize;
     let mut at = start;
@@ -504,6 +513,7 @@ fn call(text: &[u8], start: usize, end: usize) -> Option<Range<usize>> {
 
 /// Checks which quotes are open at `at`: double ones, single ones, and backticks. They were opened
 /// on the same line, shortly before.
+#[inline(never)]
 fn open_quotes(text: &[u8], at: usize) -> [bool; 3] {
     let from = at.saturating_sub(LINE_BYTES_MAX);
     let head = text.get(from..at).unwrap_or_default();
