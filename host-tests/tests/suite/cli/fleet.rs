@@ -194,14 +194,14 @@ fn ledgers_are_made_and_enrolled_as_such() {
     let said = place.ok(&[&enroll[..], &["ledger.key"]].concat());
     assert!(said.contains("enrolled as the ledger n/ledger since"), "{said}");
     assert_eq!(role(&place, "e"), "ledger");
-    // The same key enrolls filters. A chain that was enrolled with the wrong role is enrolled
+    // This key enrolls filters, too. A chain that was enrolled with the wrong role is enrolled
     // again.
     let again = ["init", "f", "--if-missing", "--node", "n", "--enroll", "ledger.key"];
     place.ok(&again);
     assert_eq!(role(&place, "f"), Value::Null);
     place.ok(&[&again[..], &["--ledger"]].concat());
     assert_eq!(role(&place, "f"), "ledger");
-    // Who alters what a lent key may do has no key.
+    // A lent key that was altered to allow more is no key.
     let text = String::from_utf8(place.read("enroll.key")).expect("UTF-8");
     place.write("forged.key", &text.replace("\"since\"", "\"role\":\"ledger\",\"since\""));
     place.ok(&["init", "g", "--ledger", "--node", "g", "--enroll", "forged.key"]);

@@ -87,7 +87,7 @@ pub(super) struct Absent {
     pub(super) why: Why,
 }
 
-/// What it means that nothing of a node is here.
+/// The reason for which nothing of a node is here.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Why {
     /// It is a finding.

@@ -27,7 +27,7 @@ pub const FILE_BYTES_MAX: usize = 1024;
 /// The longest name of a node, with the name of one of its chains, in bytes.
 pub const NODE_BYTES_MAX: usize = 253;
 
-/// What a chain may state.
+/// The statements that a chain may make.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {
     /// The chain is a filter's: its records prove only themselves.
@@ -51,7 +51,7 @@ pub struct Enrollment {
     pub node: String,
     /// The public part of the chain's key 0.
     pub root: PublicKey,
-    /// What the chain may state.
+    /// The statements that the chain may make.
     pub role: Role,
     /// When it was signed, in seconds since 1970.
     pub since: u64,

@@ -12,6 +12,7 @@ mod actor;
 mod arguments;
 mod assignment;
 mod command;
+mod detect;
 mod ends;
 mod evidence;
 mod explain;

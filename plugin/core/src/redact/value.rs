@@ -79,7 +79,7 @@ fn at(text: &[u8], start: usize) -> Option<Value> {
             if let Some(call) = call(text, of, bare(text, of)) {
                 return quoted(call);
             }
-            // What this call makes a secret of has a trigger of its own.
+            // The argument of this call has a trigger of its own.
             let name = text.get(start..end)?.trim_ascii_start();
             let name = name.strip_prefix(b"(").unwrap_or(name);
             if name.eq_ignore_ascii_case(b"ConvertTo-SecureString") {
@@ -341,7 +341,11 @@ pub(super) fn read_assigned(
 
 /// Returns the first place of `wanted` from `from` on.
 pub(super) fn find(text: &[u8], from: usize, wanted: &[u8]) -> Option<usize> {
-    text.get(from..)?.windows(wanted.len()).position(|window| window == wanted).map(|at| from + at)
+    let (first, rest) = (wanted.first()?, text.get(from..)?);
+    let is_here = |(at, byte): (usize, &u8)| {
+        byte == first && rest.get(at..).is_some_and(|rest| rest.starts_with(wanted))
+    };
+    rest.iter().enumerate().position(is_here).map(|at| from + at)
 }
 
 /// Returns the place of the brace that closes a value in ODBC's notation, where `}}`

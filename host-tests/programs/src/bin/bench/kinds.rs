@@ -18,7 +18,7 @@ const REPEATS: usize = 50;
 
 type Write = fn(&mut InstructionSink<'_>);
 
-/// What a repetition is, and the number of its instructions as fuel.
+/// The work of one repetition, and the number of its instructions as fuel.
 const KINDS: [(&str, u64, Write); 16] = [
     ("add, 32 bits", 4, |sink| {
         sink.local_get(NUMBER).i32_const(3).i32_add().local_set(NUMBER);

@@ -1,4 +1,4 @@
-//! Where the filter spends its instructions, by phase and by function.
+//! The filter's instructions, by phase and by function.
 //!
 //! The filter is built with the names of its functions, and each of its functions reports
 //! to the host when it is entered and left. Instructions are wasmtime's fuel without those

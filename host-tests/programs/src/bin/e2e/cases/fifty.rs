@@ -67,7 +67,7 @@ pub(crate) fn chains(place: &Place) -> Result<String> {
     ensure!(found(&whole)? == expected, "without faults: {:?}", found(&whole));
 
     let removed = fleet.inject()?;
-    // What is left of a cut tail ends without an anchor of its own.
+    // A cut tail leaves a log that ends without an anchor of its own.
     expected.extend([(CUT, "gap"), (CUT, "tail_unanchored"), (GAP, "gap"), (TAMPERED, "tampered")]);
     let whole = fleet.judge(&["verify"], &[ALL.into()])?;
     ensure!(found(&whole)? == expected, "{:?}", found(&whole));

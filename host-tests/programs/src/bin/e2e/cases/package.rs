@@ -95,7 +95,7 @@ const RPM: [&str; 6] = [
     "grep --quiet '# mine' ROOT/etc/flb-audit/audit.conf",
     "rpm --erase flb-audit",
 ];
-/// What the package leaves behind.
+/// The files that stay after the package was removed.
 const LEFT: [&str; 9] = [
     "etc/flb-audit",
     "etc/flb-audit/audit.conf.rpmsave",
