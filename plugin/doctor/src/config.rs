@@ -2,7 +2,7 @@
 //! place, for both formats and all files.
 
 use crate::source::{Format, Place, Source};
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 /// A configuration, or the part of it that could be read.
 #[derive(Default)]
@@ -10,8 +10,10 @@ pub(crate) struct Config {
     pub(crate) sources: Vec<Source>,
     /// All sections, in Fluent Bit's order.
     pub(crate) sections: Vec<Section>,
-    /// The parsers that exist, from all files.
-    pub(crate) parsers: BTreeSet<String>,
+    /// The parsers that exist, from all files, each with its first place.
+    pub(crate) parsers: BTreeMap<String, Place>,
+    /// The places where a parser gets the name of another one.
+    pub(crate) parsers_again: Vec<(String, Place)>,
     /// Shared objects that plugins files load.
     pub(crate) objects: Vec<Property>,
     /// Problems of the text.

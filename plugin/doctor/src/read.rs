@@ -18,6 +18,8 @@ pub(crate) struct Reader {
     pub(crate) variables: BTreeMap<String, String>,
     /// The directory of the main file.
     pub(crate) root: PathBuf,
+    /// The directory below which absolute paths are looked up.
+    host_root: PathBuf,
 }
 
 /// The environment and the command line that Fluent Bit would get.
@@ -25,6 +27,8 @@ pub(crate) struct Given<'a> {
     pub(crate) environment: &'a BTreeMap<String, String>,
     pub(crate) parsers: &'a [PathBuf],
     pub(crate) plugins: &'a [PathBuf],
+    /// The directory below which absolute paths are looked up.
+    pub(crate) host_root: PathBuf,
 }
 
 /// Reads a configuration. Some of its files may be replaced by other contents.
@@ -39,6 +43,7 @@ pub(crate) fn read(
         config: Config::default(),
         variables: given.environment.clone(),
         root,
+        host_root: given.host_root.clone(),
     };
     let source = reader.sources.read(main)?;
     reader.file(source, 0);
@@ -47,6 +52,7 @@ pub(crate) fn read(
         reader.syntax(place, format!("more than {SECTIONS_MAX} sections, which is the doctor's limit"));
         reader.config.sections.truncate(SECTIONS_MAX);
     }
+    reader.refuse_parsers();
     reader.replace_variables();
     reader.others(given);
     reader.config.sources = reader.sources.read;
@@ -75,7 +81,7 @@ impl Reader {
             self.syntax(place, format!("files include files more than {INCLUDE_DEPTH_MAX} deep"));
             return;
         }
-        let path = directory.join(named.trim());
+        let path = self.path(directory, named.trim());
         let files = if named.contains('*') { wildcard::files(&path) } else { vec![path] };
         if files.is_empty() {
             self.syntax(place, format!("no file fits the include `{named}`, and Fluent Bit does not start"));
@@ -85,6 +91,25 @@ impl Reader {
                 Ok(source) => self.file(source, depth + 1),
                 Err(refused) => self.syntax(place, format!("{}: {refused}", file.display())),
             }
+        }
+    }
+
+    /// Returns the path of a file that is named in a directory's file.
+    fn path(&self, directory: &Path, named: &str) -> PathBuf {
+        named.strip_prefix('/').map_or_else(|| directory.join(named), |rest| self.host_root.join(rest))
+    }
+
+    /// Refuses parsers among the sections of the classic format: they have a file of their own.
+    fn refuse_parsers(&mut self) {
+        let is_classic = |place: Place| self.sources.read[place.source].format == Format::Classic;
+        let is_parser = |section: &&Section| section.title.ends_with("parser") && is_classic(section.place);
+        let parsers: Vec<Place> =
+            self.config.sections.iter().filter(is_parser).map(|section| section.place).collect();
+        for place in parsers {
+            self.syntax(
+                place,
+                "a parser stands in a parsers file, and Fluent Bit does not start with one here",
+            );
         }
     }
 
@@ -110,7 +135,7 @@ impl Reader {
             let named = service.properties.iter().filter(|property| is_file_list(&property.key));
             for property in named {
                 if let Some(value) = &property.value {
-                    files.push((self.root.join(value), Some(property.place)));
+                    files.push((self.path(&self.root, value), Some(property.place)));
                 }
             }
         }
@@ -137,8 +162,12 @@ impl Reader {
         for section in sections {
             match section.title.as_str() {
                 "parser" | "multiline_parser" => {
-                    let name = section.property("name").map(|name| name.raw.clone());
-                    self.config.parsers.extend(name);
+                    let Some(name) = section.property("name") else { continue };
+                    if !self.config.parsers.contains_key(&name.raw) {
+                        self.config.parsers.insert(name.raw.clone(), name.place);
+                    } else if section.title == "parser" {
+                        self.config.parsers_again.push((name.raw.clone(), name.place));
+                    }
                 }
                 "stream_task" | "stream_processor" => self.config.tasks.push(section.clone()),
                 "plugins" => {

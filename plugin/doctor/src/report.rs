@@ -45,8 +45,12 @@ pub(crate) fn examine(
     options: &Options,
     replaced: HashMap<PathBuf, Vec<u8>>,
 ) -> Result<Examination, Refused> {
-    let given =
-        Given { environment: &options.environment, parsers: &options.parsers, plugins: &options.plugins };
+    let given = Given {
+        environment: &options.environment,
+        parsers: &options.parsers,
+        plugins: &options.plugins,
+        host_root: options.host.as_ref().map_or_else(|| PathBuf::from("/"), |host| host.root.clone()),
+    };
     let config = read::read(main, &given, replaced)?;
     let is_readable = config.problems.iter().all(|problem| problem.kind != ProblemKind::Syntax);
     let flows = if is_readable { flow::follow(&config) } else { Flows::default() };

@@ -53,12 +53,30 @@ pub(super) const CHECKS: &[Check] = &[
                 return Vec::new();
             }
             let named = scene.inputs().filter_map(|(_, input)| Some((input, input.text("parser")?)));
-            let unknown = named.filter(|(_, parser)| !config.parsers.contains(*parser));
+            let unknown = named.filter(|(_, parser)| !config.parsers.contains_key(*parser));
             unknown
                 .map(|(input, parser)| {
                     Hit::new(input.place_of("parser"), format!("there is no parser `{parser}`"))
                 })
                 .collect()
+        },
+    },
+    Check {
+        id: "parser-twice",
+        severity: Severity::Error,
+        why: "Fluent Bit does not start if two parsers have one name. Before 5.1, it starts if both are in parsers \
+              files, and uses the first. The parsers file of Fluent Bit's own packages and images has a parser `json`, \
+              which makes a member `time` like `01/Jan/2026:00:00:00 +0000` the record's time and removes it.",
+        remedy: "Give each parser a name of its own, such as `audit_json`.",
+        find: |scene| {
+            let config = scene.config;
+            let again = config.parsers_again.iter().map(|(name, place)| {
+                let first = config.parsers.get(name).copied().unwrap_or(*place);
+                let file = config.sources.get(first.source).map(|source| source.path.file_name());
+                let file = file.flatten().unwrap_or_default().to_string_lossy();
+                Hit::new(*place, format!("there is another parser `{name}`, in {file}:{}", first.line))
+            });
+            again.collect()
         },
     },
     Check {

@@ -151,8 +151,10 @@ fn assert_healthy(path: &Path, name: &str, versions: &[Option<&str>]) -> Result<
             fluent_bit: version.map(|version| version.parse().expect("a version")),
             ..Options::default()
         };
+        // Configurations in YAML have their parsers in them.
         let parsers = path.with_file_name("filter-audit-parsers.conf");
-        options.parsers.extend(parsers.exists().then_some(parsers));
+        let is_classic = path.extension().is_some_and(|extension| extension == "conf");
+        options.parsers.extend((is_classic && parsers.exists()).then_some(parsers));
         let examination = examine(path, &options).map_err(|refused| format!("{name}: {refused}"))?;
         // Findings about an old version are reported, and no configuration can avoid
         // them.
@@ -183,6 +185,30 @@ fn configurations_that_ship_are_healthy() {
     }
     assert!(count >= 12, "{count} configurations");
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Fluent Bit's own parsers file has a parser `json`. With two parsers of one name, Fluent Bit
+/// does not start.
+#[test]
+fn configurations_that_ship_fit_together_and_beside_the_stock_parsers() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("fluent-bit.yaml");
+    fs::write(directory.path().join("parsers.conf"), "[PARSER]\n    Name json\n    Format json\n")
+        .expect("parsers");
+    let included = ["filter-audit.yaml", "anchors.yaml"].map(|name| here("../../fluent-bit-conf").join(name));
+    let mut text = String::from("parsers:\n  - {name: mine, format: json}\nincludes:\n");
+    for file in &included {
+        let _ = writeln!(text, "  - {}", file.display());
+    }
+    fs::write(&path, text).expect("a configuration");
+    let mut options = Options::default();
+    options.parsers.push(directory.path().join("parsers.conf"));
+    let examination = examine(&path, &options).expect("a configuration");
+    assert!(
+        examination.findings.iter().all(|finding| finding.severity == Severity::Note),
+        "{}",
+        listed(&examination)
+    );
 }
 
 /// A configuration of the operator includes the packages' configurations, as these say.

@@ -183,3 +183,13 @@ fn parsers_files_are_looked_for_beside_the_configuration() {
     fs::remove_file(machine.at("plugins.conf")).expect("a file less");
     machine.assert_finds(&[("file-missing", "plugins.conf: no such file")]);
 }
+
+#[test]
+fn absolute_files_of_the_configuration_are_below_the_root() {
+    let machine = Machine::new();
+    let config = CONFIG.replace("plugins.conf", "/etc/fluent-bit/plugins.conf");
+    machine.write("fluent-bit.yaml", format!("{config}includes: [/etc/flb-audit/more.yaml]\n").as_bytes());
+    machine.write("etc/flb-audit/more.yaml", b"env: {A: b}\n");
+    machine.write("etc/fluent-bit/plugins.conf", b"[PLUGINS]\n    Path /etc/fluent-bit/out_wasm.so\n");
+    machine.assert_finds(&[]);
+}
