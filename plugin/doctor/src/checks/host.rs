@@ -79,6 +79,24 @@ pub(super) const CHECKS: &[Check] = &[
         },
     },
     Check {
+        id: "aot-unfit",
+        severity: Severity::Error,
+        why: "A module that was compiled ahead of time is for one version of WAMR and one processor: Fluent Bit 4.0 has \
+              WAMR 1.3.3, and 4.1 to 5.1 have 2.4.1. Fluent Bit 4.1 and later do not start with another one; 4.0 runs \
+              without the filter, and records pass unsealed and with all secrets in them.",
+        remedy: "Name the module for your Fluent Bit and processor, or `filter_audit.wasm`, which always fits. Without \
+                 `--fluent-bit`, a note says which versions a module is for. The processor is compared with this \
+                 machine's, unless `--root` names another.",
+        find: |scene| {
+            let Some(host) = &scene.options.host else { return Vec::new() };
+            let named = scene.audit_filters().filter_map(|(_, filter)| {
+                let aot = Aot::read(&host.path(filter.text("wasm_path")?))?;
+                aot.hit(scene, filter.place_of("wasm_path"), host)
+            });
+            named.collect()
+        },
+    },
+    Check {
         id: "policy-key",
         severity: Severity::Error,
         why: "The policy turns values into tokens by the action `hmac`, and no accessible path has the key. The filter \
@@ -115,6 +133,61 @@ pub(super) const CHECKS: &[Check] = &[
         },
     },
 ];
+
+/// A module that was compiled ahead of time, by the beginning of its file.
+struct Aot {
+    /// The version of the file's format.
+    format: u16,
+    /// The processor, by its number in ELF.
+    machine: u16,
+}
+
+impl Aot {
+    /// The processors that modules are compiled for: their numbers and names.
+    const MACHINES: [(u16, &str); 2] = [(62, "x86_64"), (183, "aarch64")];
+
+    /// Returns `None` if a file is no such module.
+    fn read(path: &Path) -> Option<Aot> {
+        let bytes = read(path)?;
+        let number = |at: usize| Some(u16::from_le_bytes(bytes.get(at..at + 2)?.try_into().ok()?));
+        bytes
+            .starts_with(b"\0aot")
+            .then(|| Aot { format: number(4).unwrap_or_default(), machine: number(22).unwrap_or_default() })
+    }
+
+    /// Returns the version of WAMR that reads the format, and the versions of Fluent Bit that
+    /// have it.
+    fn runtime(&self) -> Option<(&'static str, &'static str)> {
+        match self.format {
+            3 => Some(("1.3.3", "4.0")),
+            5 => Some(("2.4.1", "4.1 to 5.1")),
+            _ => None,
+        }
+    }
+
+    fn hit(&self, scene: &Scene<'_>, place: Place, host: &Host) -> Option<Hit> {
+        let machine =
+            Self::MACHINES.iter().find(|(number, _)| *number == self.machine).map(|(_, name)| *name);
+        let is_here = host.root == Path::new("/");
+        let wanted =
+            scene.options.fluent_bit.map(|version| if version.passes_unsealed() { "1.3.3" } else { "2.4.1" });
+        let message = match (self.runtime(), wanted) {
+            (None, _) => String::from("the module is compiled for a WAMR that is not known here"),
+            _ if is_here && machine != Some(std::env::consts::ARCH) => {
+                format!("the module is compiled for {}", machine.unwrap_or("another processor"))
+            }
+            (Some((own, _)), Some(wanted)) if own != wanted => {
+                format!("the module is compiled for WAMR {own}, and this Fluent Bit has {wanted}")
+            }
+            (Some(_), Some(_)) => return None,
+            (Some((own, versions)), None) => {
+                let message = format!("the module is compiled for WAMR {own}: Fluent Bit {versions}");
+                return Some(Hit::new(place, message).severity(Severity::Note));
+            }
+        };
+        Some(Hit::new(place, message))
+    }
+}
 
 /// A directory that the configuration names.
 struct Directory {

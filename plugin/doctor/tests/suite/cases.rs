@@ -12,12 +12,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Checks that examine a machine. Their cases are in `host.rs`.
-const OF_HOST: [&str; 7] = [
+const OF_HOST: [&str; 8] = [
     "directory",
     "directory-owner",
     "directory-open",
     "chain-missing",
     "module-missing",
+    "aot-unfit",
     "policy-key",
     "roster-missing",
 ];

@@ -80,9 +80,13 @@ impl Machine {
     }
 
     fn findings_for(&self, user: u32) -> Vec<Finding> {
+        self.findings(user, Some("5.1.1"))
+    }
+
+    fn findings(&self, user: u32, version: Option<&str>) -> Vec<Finding> {
         let host = Some(Host { root: self.root.path().to_owned(), user });
-        let options =
-            Options { host, fluent_bit: Some("5.1.1".parse().expect("a version")), ..Options::default() };
+        let fluent_bit = version.map(|version| version.parse().expect("a version"));
+        let options = Options { host, fluent_bit, ..Options::default() };
         let mut findings = examine(&self.at("fluent-bit.yaml"), &options).expect("a configuration").findings;
         findings.retain(|finding| finding.id != "anchors-none");
         findings
@@ -192,4 +196,50 @@ fn absolute_files_of_the_configuration_are_below_the_root() {
     machine.write("etc/flb-audit/more.yaml", b"env: {A: b}\n");
     machine.write("etc/fluent-bit/plugins.conf", b"[PLUGINS]\n    Path /etc/fluent-bit/out_wasm.so\n");
     machine.assert_finds(&[]);
+}
+
+/// The beginnings of files that `wamrc` 1.3.3 and 2.4.1 have written.
+#[test]
+fn modules_that_are_compiled_for_another_fluent_bit() {
+    let aot = |format: u8, machine: u8| [b"\0aot", &[format, 0, 0, 0][..], &[0; 14], &[machine, 0]].concat();
+    let (x86_64, aarch64) = (62, 183);
+    for (module, version, expected) in [
+        (aot(3, x86_64), Some("4.0.14"), None),
+        (aot(5, x86_64), Some("4.0.14"), Some("for WAMR 2.4.1, and this Fluent Bit has 1.3.3")),
+        (aot(3, aarch64), Some("4.1.0"), Some("for WAMR 1.3.3, and this Fluent Bit has 2.4.1")),
+        (aot(5, aarch64), Some("5.1.1"), None),
+        (aot(3, x86_64), None, Some("for WAMR 1.3.3: Fluent Bit 4.0")),
+        (aot(5, x86_64), None, Some("for WAMR 2.4.1: Fluent Bit 4.1 to 5.1")),
+        (aot(4, x86_64), None, Some("a WAMR that is not known here")),
+        (b"\0asm".to_vec(), Some("5.1.1"), None),
+        (b"\0aot".to_vec(), Some("5.1.1"), Some("a WAMR that is not known here")),
+    ] {
+        let machine = Machine::new();
+        machine.write("etc/fluent-bit/filter_audit.wasm", &module);
+        let mut findings = machine.findings(machine.own_user(), version);
+        findings.retain(|finding| finding.id == "aot-unfit");
+        let expected: Vec<_> = expected.map(|part| ("aot-unfit", part)).into_iter().collect();
+        assert_are(&findings, &expected);
+    }
+}
+
+/// With `/` as the root, the doctor's machine is the one that Fluent Bit runs on.
+#[test]
+fn modules_that_are_compiled_for_another_processor() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let module = directory.path().join("filter_audit.aot");
+    let config = directory.path().join("fluent-bit.yaml");
+    fs::write(&config, CONFIG.replace("/etc/fluent-bit/filter_audit.wasm", &module.display().to_string()))
+        .expect("a configuration");
+    let host = Some(Host { root: PathBuf::from("/"), user: 0 });
+    let options =
+        Options { host, fluent_bit: Some("5.1.1".parse().expect("a version")), ..Options::default() };
+    for (machine, name) in [(62, "x86_64"), (183, "aarch64"), (243, "another processor")] {
+        fs::write(&module, [b"\0aot\x05\0\0\0", &[0; 14][..], &[machine, 0]].concat()).expect("a module");
+        let findings = examine(&config, &options).expect("a configuration").findings;
+        let found: Vec<_> = findings.iter().filter(|finding| finding.id == "aot-unfit").collect();
+        let is_own = name == std::env::consts::ARCH;
+        assert_eq!(found.is_empty(), is_own, "{name}");
+        assert!(found.iter().all(|finding| finding.message.ends_with(name)), "{name}");
+    }
 }
