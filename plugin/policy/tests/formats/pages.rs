@@ -1,5 +1,5 @@
-//! The pages in `docs/ocsf`: what a mapping says, as tables between two marks. What is lost
-//! and how others map the same records stands below, written by hand.
+//! The pages in `docs/ocsf`: each mapping as tables, between two marks. The limits, and the
+//! differences from other mappings, stand below and are written by hand.
 
 use crate::{folder, ocsf};
 use flb_audit_policy::formats::formats;
@@ -35,10 +35,19 @@ fn code(text: &str) -> String {
     format!("`{}`", text.replace('|', "\\|"))
 }
 
-/// One of several texts, as code.
+/// Returns one or several texts as code.
 fn codes(yaml: &Yaml) -> String {
     let texts = yaml.as_vec().map_or_else(|| vec![text(yaml)], |items| items.iter().map(text).collect());
     texts.iter().map(|text| code(text)).collect::<Vec<_>>().join(", ")
+}
+
+fn is_list(yaml: &Yaml) -> bool {
+    yaml.as_vec().is_some_and(|items| items.len() > 1)
+}
+
+/// Returns a sentence on one or several members.
+fn are(yaml: &Yaml, what: &str) -> String {
+    format!("{} {} {what}", codes(yaml), if is_list(yaml) { "are all" } else { "is" })
 }
 
 fn conditions(when: &Yaml) -> Vec<String> {
@@ -47,7 +56,11 @@ fn conditions(when: &Yaml) -> Vec<String> {
         let key = text(key);
         let compared = |verb: &str| -> Vec<String> {
             let paths = yaml.as_hash().into_iter().flatten();
-            paths.map(|(path, wanted)| format!("{} {verb} {}", code(&text(path)), codes(wanted))).collect()
+            let one = |(path, wanted): (&Yaml, &Yaml)| {
+                let of = if is_list(wanted) { "one of " } else { "" };
+                format!("{} {verb} {of}{}", code(&text(path)), codes(wanted))
+            };
+            paths.map(one).collect()
         };
         match key.as_str() {
             "is" => all.extend(compared("is")),
@@ -55,8 +68,8 @@ fn conditions(when: &Yaml) -> Vec<String> {
             "ends" => all.extend(compared("ends with")),
             "contains" => all.extend(compared("contains")),
             "type" => all.extend(compared("is of type")),
-            "has" => all.push(format!("with {}", codes(yaml))),
-            "lacks" => all.push(format!("without {}", codes(yaml))),
+            "has" => all.push(are(yaml, "present")),
+            "lacks" => all.push(are(yaml, "absent")),
             "not" => all.push(format!("not ({})", conditions(yaml).join(" or "))),
             _ => {
                 let any = yaml.as_vec().into_iter().flatten();
@@ -75,13 +88,13 @@ fn cut(yaml: &Yaml) -> String {
         let (key, at) = hash.iter().next().expect("one cut");
         match text(key).as_str() {
             "before" => format!("before {}", codes(at)),
-            "after" => format!("behind {}", codes(at)),
+            "after" => format!("after {}", codes(at)),
             "before-last" => format!("before the last {}", codes(at)),
-            "after-last" => format!("behind the last {}", codes(at)),
-            "between" if text(&at[1]).is_empty() => format!("behind {}", code(&text(&at[0]))),
+            "after-last" => format!("after the last {}", codes(at)),
+            "between" if text(&at[1]).is_empty() => format!("after {}", code(&text(&at[0]))),
             "between" => format!("between {} and {}", code(&text(&at[0])), code(&text(&at[1]))),
             "part" => format!("part {} of those between {}", text(&at[1]), code(&text(&at[0]))),
-            _ => format!("behind the {}th {}", text(&at[1]), code(&text(&at[0]))),
+            _ => format!("after the {}th {}", text(&at[1]), code(&text(&at[0]))),
         }
     };
     cuts.iter().map(one).collect::<Vec<_>>().join(", then ")
@@ -195,7 +208,7 @@ fn tables(yaml: &str) -> String {
         let found = CLASSES.iter().find(|(uid, _)| *uid == class);
         format!("{} ({class})", found.unwrap_or_else(|| panic!("{class} has no name")).1)
     };
-    page += "\n## Classes\n\nThe first that holds:\n\n| | class | records | note |\n|---|---|---|---|\n";
+    page += "\n## Classes\n\nThe first row whose condition holds decides the class:\n\n| | class | records | note |\n|---|---|---|---|\n";
     let cases = mapping["cases"].as_vec().expect("cases");
     for (at, case) in cases.iter().enumerate() {
         let when = conditions(&case["when"]).join(" and ");
@@ -214,9 +227,9 @@ fn tables(yaml: &str) -> String {
         let texts = absent.as_vec().into_iter().flatten().map(text);
         let texts: Vec<String> =
             texts.map(|text| if text.is_empty() { "an empty text".into() } else { code(&text) }).collect();
-        page += &format!("\nNothing is: {}.\n", texts.join(", "));
+        page += &format!("\nThese values count as missing: {}.\n", texts.join(", "));
     }
-    page += &format!("\n## Attributes of every class\n{}", table(&mapping["fields"], 0, &comments));
+    page += &format!("\n## Attributes in every class\n{}", table(&mapping["fields"], 0, &comments));
     for (at, case) in cases.iter().enumerate() {
         if case["fields"].as_hash().is_some_and(|fields| !fields.is_empty()) {
             let title = format!("{}: {}", at + 1, name(case["class"].as_i64().expect("a class")));
@@ -241,7 +254,7 @@ fn pages_have_the_mappings() {
         let sources: Vec<String> = sources.map(|(at, source)| format!("[{}]({source})", at + 1)).collect();
         let yaml = fs::read_to_string(folder().join(&name).join("ocsf.yaml")).expect("a mapping");
         let made = format!("\nSources: {}\n{}", sources.join(" "), tables(&yaml));
-        for part in ["## What is lost", "## Other mappings"] {
+        for part in ["## Limits", "## Other mappings"] {
             assert!(page[end..].contains(part), "{name}: {part}");
         }
         if is_blessed {
