@@ -1,10 +1,13 @@
 //! Checks of anchors: checkpoints that are kept elsewhere.
 
+use super::filters::plain;
 use super::outputs::{has_retry_limit, is_local};
 use super::{Check, Hit, Scene, Severity};
 use crate::config::{Section, Setting, size};
 use crate::plugins;
+use crate::source::Place;
 use crate::wildcard::Fit;
+use std::path::Path;
 
 /// The maximum length of a checkpoint's line, with some room, in bytes.
 const LINE_BYTES: u64 = 8000;
@@ -84,6 +87,29 @@ pub(super) const CHECKS: &[Check] = &[
         },
     },
     Check {
+        id: "anchors-twice",
+        severity: Severity::Warning,
+        why: "The sender of anchors notes in each state directory what it has sent. Of two senders for one directory, \
+              each sends only what the other has not sent yet: neither receiver has all anchors.",
+        remedy: "Give each state directory one sender. To send anchors to two places, give that sender two outputs.",
+        find: |scene| {
+            let (mut seen, mut hits) = (Vec::<(String, Place)>::new(), Vec::new());
+            for (_, input) in anchors(scene) {
+                let place = input.place_of("accessible_paths");
+                for path in input.list("accessible_paths").unwrap_or_default() {
+                    let own = plain(path);
+                    let other = seen.iter().find(|(other, at)| *at != place && is_one_within(&own, other));
+                    if let Some((_, other)) = other {
+                        let message = format!("line {} sends the checkpoints below {own}, too", other.line);
+                        hits.push(Hit::new(place, message));
+                    }
+                    seen.push((own, place));
+                }
+            }
+            hits
+        },
+    },
+    Check {
         id: "anchors-sealed",
         severity: Severity::Error,
         why: "A checkpoint that goes through the audit filter becomes a record: its `audit` is renamed, and it proves \
@@ -120,6 +146,11 @@ pub(super) const CHECKS: &[Check] = &[
         },
     },
 ];
+
+/// Checks whether two paths are the same, or one is below the other.
+fn is_one_within(one: &str, other: &str) -> bool {
+    Path::new(one).starts_with(other) || Path::new(other).starts_with(one)
+}
 
 fn anchors<'a>(scene: &Scene<'a>) -> impl Iterator<Item = (usize, &'a Section)> {
     scene.inputs().filter(|(_, input)| plugins::is_anchors(input))

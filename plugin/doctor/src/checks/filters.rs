@@ -302,7 +302,7 @@ fn shared_states(scene: &Scene<'_>) -> Vec<Hit> {
 }
 
 /// Returns a path without `.`, `..` and doubled slashes.
-fn plain(path: &str) -> String {
+pub(super) fn plain(path: &str) -> String {
     let mut parts: Vec<&str> = Vec::new();
     for part in path.split('/').filter(|part| !matches!(*part, "" | ".")) {
         if part == ".." {

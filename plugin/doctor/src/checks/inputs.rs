@@ -161,7 +161,8 @@ pub(super) const CHECKS: &[Check] = &[
         id: "volatile-path",
         severity: Severity::Warning,
         why: "What is below /tmp, /run or /dev/shm is gone after a restart of the machine: positions in logs, records \
-              that wait, or the chain with its keys.",
+              that wait, or the chain with its keys. The outputs `s3` and `gcs` keep in `store_dir` what they have not \
+              sent yet, and `azure_blob` does so in `buffer_dir`; both are below /tmp if they are not set.",
         remedy: "Put it on a disk, as below /var/lib.",
         find: volatile,
     },
@@ -228,14 +229,32 @@ fn volatile(scene: &Scene<'_>) -> Vec<Hit> {
     let ledgers = scene.ledgers().map(|(_, ledger)| (ledger, "dir"));
     let service = scene.config.service().filter(|_| scene.audited().next().is_some());
     let service = service.map(|service| (service, "storage.path"));
-    let all = service.into_iter().chain(inputs).chain(filters).chain(ledgers);
+    let stores = scene.audit_outputs().filter_map(|(_, output)| Some((output, store(output)?)));
+    let all = service.into_iter().chain(inputs).chain(filters).chain(ledgers).chain(stores);
     let named = all.filter_map(|(section, key)| Some((section, key, section.text(key)?)));
-    named
+    let mut hits: Vec<Hit> = named
         .filter(|(.., path)| is_volatile(path))
         .map(|(section, key, path)| {
             Hit::new(section.place_of(key), format!("`{key}` is {path}, which is gone after a restart"))
         })
-        .collect()
+        .collect();
+    for (at, output) in scene.audit_outputs() {
+        let Some(key) = store(output).filter(|key| output.setting(key).is_absent()) else { continue };
+        let name = output.name();
+        let message = format!("without `{key}`, `{name}` keeps what it has not sent below /tmp");
+        hits.push(Hit::new(output.place, message).set(at, key, format!("/var/lib/fluent-bit/{name}")));
+    }
+    hits
+}
+
+/// Returns the property for the directory in which an output keeps what it has not sent.
+fn store(output: &Section) -> Option<&'static str> {
+    let is_buffered = || output.is("azure_blob") && output.is_on("buffering_enabled");
+    if output.is("s3") || output.is("gcs") {
+        Some("store_dir")
+    } else {
+        is_buffered().then_some("buffer_dir")
+    }
 }
 
 /// Finds inputs that nothing seals, although others are sealed.

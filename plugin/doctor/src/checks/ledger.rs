@@ -3,10 +3,16 @@
 use super::{Check, Hit, Scene, Severity};
 use crate::config::{Section, Setting, is_true, size};
 use crate::plugins;
+use crate::report::yaml_scalar;
+use crate::source::Format;
 use std::path::Path;
 
 /// The properties of `out_wasm.so`.
-const OWN: [&str; 6] = ["component", "dir", "read_only", "memory_limit", "deadline", "failure_limit"];
+const OWN: [&str; 8] =
+    ["component", "dir", "read_only", "memory_limit", "deadline", "allow", "ca_file", "failure_limit"];
+/// The beginnings of the component's own properties. The second names a file or a variable that
+/// has the value.
+const OF_COMPONENT: [&str; 2] = ["config.", "secret."];
 /// The properties of `out_audit.wasm`, without their `config.`.
 const LEDGER: [&str; 8] =
     ["file_size", "file_age", "keep_size", "keep_age", "recipients", "roster", "fleet", "sync"];
@@ -72,7 +78,7 @@ pub(super) const CHECKS: &[Check] = &[
         why: "Fluent Bit tells such a plugin only the properties that it asks for. One that is misspelt is as good as \
               not there, and a limit or a recipient that was meant is not in force.",
         remedy: "Correct the name. Everything for the component itself begins with `config.`.",
-        find: |scene| components(scene).flat_map(|(_, output)| unknown(output)).collect(),
+        find: |scene| components(scene).flat_map(|(_, output)| unknown(scene, output)).collect(),
     },
     Check {
         id: "component-workers",
@@ -213,8 +219,9 @@ fn line_bytes(input: &Section) -> Option<u64> {
 }
 
 /// Finds properties that nothing reads.
-fn unknown(output: &Section) -> Vec<Hit> {
-    let of_component: Vec<String> = LEDGER.iter().map(|name| format!("config.{name}")).collect();
+fn unknown(scene: &Scene<'_>, output: &Section) -> Vec<Hit> {
+    let starts = OF_COMPONENT.iter().flat_map(|start| LEDGER.map(|name| format!("{start}{name}")));
+    let of_component: Vec<String> = starts.collect();
     let is_ledger = plugins::is_ledger(output);
     let mut hits = Vec::new();
     for property in &output.properties {
@@ -222,7 +229,8 @@ fn unknown(output: &Section) -> Vec<Hit> {
         let is_known = OWN.contains(&key)
             || COMMON.contains(&key)
             || ["net.", "tls.", "oauth2"].iter().any(|start| key.starts_with(start))
-            || (key.starts_with("config.") && (!is_ledger || of_component.iter().any(|known| known == key)));
+            || (OF_COMPONENT.iter().any(|start| key.starts_with(start))
+                && (!is_ledger || of_component.iter().any(|known| known == key)));
         if is_known {
             continue;
         }
@@ -240,7 +248,10 @@ fn unknown(output: &Section) -> Vec<Hit> {
             None => Hit::new(property.place, format!("nobody asks for `{key}`")),
         };
         hits.push(match meant {
-            Some(name) => hit.lines([format!("{name} {}", property.raw)]),
+            Some(name) => hit.lines([match scene.config.format(property.place) {
+                Format::Yaml => format!("{name}: {}", yaml_scalar(&property.raw)),
+                Format::Classic => format!("{name} {}", property.raw),
+            }]),
             None => hit,
         });
     }

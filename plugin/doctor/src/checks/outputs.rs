@@ -30,17 +30,41 @@ pub(super) const CHECKS: &[Check] = &[
         severity: Severity::Warning,
         why: "Fluent Bit tries to deliver a chunk twice, if nothing else is set, and then drops it: an outage of a \
               minute leaves a gap.",
-        remedy: "Set `retry_limit no_limits`, with `storage.type filesystem` for the inputs.",
+        remedy: "Set `retry_limit no_limits`, with `storage.type filesystem` for the inputs. The output `s3` reads \
+                 `no_limits` as five tries: set a large number there.",
         find: |scene| {
             outputs(
                 scene,
                 |output| !is_local(output) && has_retry_limit(output),
                 |at, output| {
+                    let limit = if output.is("s3") { "1000000" } else { "no_limits" };
                     Hit::new(output.place_of("retry_limit"), "chunks are dropped when retries fail").set(
                         at,
                         "retry_limit",
-                        "no_limits",
+                        limit,
                     )
+                },
+            )
+        },
+    },
+    Check {
+        id: "s3-retries",
+        severity: Severity::Note,
+        why: "Before Fluent Bit 5.1, the output `s3` gives up after five tries, whatever `retry_limit` says: an outage of \
+              some minutes leaves a gap in the store.",
+        remedy: "Use Fluent Bit 5.1 or later, or keep the records on the node as well, as `fluent-bit-conf/s3.yaml` \
+                 does. With `--fluent-bit` and a version before 5.1 this is a warning, with a later one nothing.",
+        find: |scene| {
+            let severity = match scene.options.fluent_bit {
+                None => Severity::Note,
+                Some(version) if version < Version(5, 1, 0) => Severity::Warning,
+                Some(_) => return Vec::new(),
+            };
+            outputs(
+                scene,
+                |output| output.is("s3"),
+                |_, output| {
+                    Hit::new(output.place, "before 5.1, `s3` gives up after five tries").severity(severity)
                 },
             )
         },
@@ -270,8 +294,7 @@ pub(super) fn is_local(output: &Section) -> bool {
     ["file", "stdout", "null", "counter", "flowcounter", "exit", "plot"].iter().any(|name| output.is(name))
 }
 
-/// The number of retries that is as good as no limit, because it outlasts any outage. The
-/// output `s3` reads `no_limits` as five.
+/// The number of retries that is as good as no limit, because it outlasts any outage.
 const RETRIES_ENOUGH: u64 = 1_000_000;
 
 pub(super) fn has_retry_limit(output: &Section) -> bool {
@@ -279,7 +302,9 @@ pub(super) fn has_retry_limit(output: &Section) -> bool {
         Setting::Absent => true,
         Setting::Unknown => false,
         Setting::Is(value) => {
-            !["no_limits", "false", "off"].iter().any(|word| value.eq_ignore_ascii_case(word))
+            let is_endless =
+                ["no_limits", "false", "off"].iter().any(|word| value.eq_ignore_ascii_case(word));
+            (!is_endless || output.is("s3"))
                 && count(output, "retry_limit").is_none_or(|limit| limit < RETRIES_ENOUGH)
         }
     }
