@@ -30,7 +30,7 @@ mod table;
 pub(crate) use inputs::Inputs;
 pub(crate) use place::Place;
 pub(crate) use record::{At, LINE_BYTES_MAX, Record, Unread};
-pub(crate) use source::{Source, Version, check_is_file, has_date, open, without_secrets};
+pub(crate) use source::{Source, Version, check_is_file, decompressed, has_date, open, without_secrets};
 pub(crate) use stored::Stored;
 
 use crate::terminal;

@@ -169,7 +169,7 @@ impl Source {
 }
 
 /// A name, and its bytes.
-type Named = (String, Box<dyn BufRead>);
+type Named = (String, Box<dyn BufRead + Send>);
 
 /// Opens a file, or the objects at a URL one after the other, without decompression.
 pub(crate) fn open(path: &Path) -> Result<Box<dyn Iterator<Item = Result<Named>>>> {
@@ -177,16 +177,21 @@ pub(crate) fn open(path: &Path) -> Result<Box<dyn Iterator<Item = Result<Named>>
     let Some(address) = Address::of(path)? else {
         let name = path.display().to_string();
         let file = File::open(path).with_context(|| what(&name))?;
-        let bytes: Box<dyn BufRead> = Box::new(BufReader::new(file));
+        let bytes: Box<dyn BufRead + Send> = Box::new(BufReader::new(file));
         return Ok(Box::new(std::iter::once(Ok((name, bytes)))));
     };
     let objects = Stores::default().list(address, None)?.into_iter();
     Ok(Box::new(objects.map(move |object| {
         let name = object.name();
         let bytes = object.open().with_context(|| what(&name))?;
-        let bytes: Box<dyn BufRead> = Box::new(BufReader::new(bytes));
+        let bytes: Box<dyn BufRead + Send> = Box::new(BufReader::new(bytes));
         Ok((name, bytes))
     })))
+}
+
+/// Decompresses what was opened, as logs are.
+pub(crate) fn decompressed(bytes: Box<dyn BufRead + Send>) -> io::Result<Box<dyn BufRead + Send>> {
+    decompress(bytes, BATCH_BYTES).map(|decompressed| decompressed.bytes)
 }
 
 /// Returns an argument of a command line without the secrets that a URL may have.

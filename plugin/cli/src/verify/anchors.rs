@@ -37,7 +37,8 @@ fn for_each<'a>(
 ) -> Result<()> {
     let (mut count, mut useless) = (0, Useless::new());
     for opened in input::open(path)? {
-        let (name, lines) = opened?;
+        let (name, bytes) = opened?;
+        let lines = input::decompressed(bytes).with_context(|| format!("{name}: cannot be read"))?;
         count += for_each_in(chains, &name, lines, roster, &take, &mut useless)?;
     }
     for ((chain, why), (verdict, first, others)) in useless {

@@ -1,5 +1,6 @@
 //! The other commands read the same inputs.
 
+use super::wrapped::{bzip2, gzip, xz};
 use super::{Bench, lines, log, string};
 
 fn docker() -> String {
@@ -62,4 +63,35 @@ fn check_and_restore_look_into_envelopes() {
     let output = bench.run(&["restore", "--roster", "roster.json", "torn.log"]);
     assert_eq!(output.status.code(), Some(30));
     assert!(String::from_utf8_lossy(&output.stderr).contains("a torn line"));
+}
+
+#[test]
+fn anchors_may_be_compressed_as_logs_may() {
+    let bench = Bench::new();
+    bench.write("log", log());
+    let anchors = bench.run(&["checkpoints", "log"]).stdout;
+    let verify = |anchors: &str| {
+        let output = bench.run(&["verify", "--roster", "roster.json", "--anchors", anchors, "log"]);
+        (output.status.code(), output.stdout, output.stderr)
+    };
+    bench.write("plain", &anchors);
+    let plain = verify("plain");
+    assert_eq!(plain.0, Some(3), "{}", String::from_utf8_lossy(&plain.2));
+    let text = String::from_utf8(anchors).expect("UTF-8");
+    let zstd = zstd::encode_all(text.as_bytes(), 3).expect("memory");
+    let compressed = [("gzip", gzip(&text)), ("bzip2", bzip2(&text)), ("xz", xz(&text)), ("zstd", zstd)];
+    for (name, bytes) in &compressed {
+        bench.write(name, bytes);
+        let (code, said, complaint) = verify(name);
+        assert_eq!(
+            (code, said),
+            (plain.0, plain.1.clone()),
+            "{name}: {}",
+            String::from_utf8_lossy(&complaint)
+        );
+    }
+    bench.write("torn.gz", &compressed[0].1[..20]);
+    let (code, _, complaint) = verify("torn.gz");
+    assert_eq!(code, Some(1));
+    assert!(String::from_utf8_lossy(&complaint).contains("torn.gz: cannot be read"));
 }

@@ -116,13 +116,13 @@ fn gzip_bytes(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().expect("memory")
 }
 
-fn bzip2(text: &str) -> Vec<u8> {
+pub(super) fn bzip2(text: &str) -> Vec<u8> {
     let mut encoder = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::default());
     encoder.write_all(text.as_bytes()).expect("memory");
     encoder.finish().expect("memory")
 }
 
-fn xz(text: &str) -> Vec<u8> {
+pub(super) fn xz(text: &str) -> Vec<u8> {
     let mut encoder = lzma_rust2::XzWriter::new(Vec::new(), lzma_rust2::XzOptions::default()).expect("xz");
     encoder.write_all(text.as_bytes()).expect("memory");
     encoder.finish().expect("memory")
