@@ -85,29 +85,37 @@ fn what_is_no_part_is_an_error_that_says_why() {
     }
 }
 
+/// In whatever order the records stand, as long as most of their neighbours are in the part.
 #[test]
 fn a_part_takes_20_bytes_a_record_at_the_most() {
-    const RECORDS: u32 = 5000;
-    let id = ChainId::from_text(b"parts-chain1").expect("a chain's name");
-    let next = Place { segment: 1, run: Run::from_text(b"run-01").expect("a run's name"), sequence: 0 };
-    let chain = Chain { id, algorithm: Algorithm::default(), next, head: GENESIS, link: None };
-    let mut sealer = Sealer::new(chain, Notes::NONE, None).expect("memory");
-    let mut log = Vec::new();
-    for number in 0..RECORDS {
-        let record = format!("{{\"number\":{number}}}");
-        let (record, record_len) = (Some(record.as_bytes()), record.len());
-        let seconds = 1_795_161_600 + number / 7;
-        let event = Event { tag: b"app.audit", seconds, nanoseconds: 0, record, record_len };
-        log.extend_from_slice(sealer.seal(&event).strip_suffix(b"\0").expect("a NUL"));
-        log.push(b'\n');
+    // The last log has several blocks (`cli::verify::part::blocks`).
+    for (records, is_shuffled) in [(5000, false), (5000, true), (300_000, true)] {
+        let id = ChainId::from_text(b"parts-chain1").expect("a chain's name");
+        let next = Place { segment: 1, run: Run::from_text(b"run-01").expect("a run's name"), sequence: 0 };
+        let chain = Chain { id, algorithm: Algorithm::default(), next, head: GENESIS, link: None };
+        let mut sealer = Sealer::new(chain, Notes::NONE, None).expect("memory");
+        let mut lines = Vec::new();
+        for number in 0..records {
+            let record = format!("{{\"number\":{number}}}");
+            let (record, record_len) = (Some(record.as_bytes()), record.len());
+            let seconds = 1_795_161_600 + number as u32 / 7;
+            let event = Event { tag: b"app.audit", seconds, nanoseconds: 0, record, record_len };
+            let sealed = sealer.seal(&event).strip_suffix(b"\0").expect("a NUL");
+            lines.push(sealed.to_vec());
+        }
+        let mut random = 1_u64;
+        for at in (1..records).rev().filter(|_| is_shuffled) {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            lines.swap(at, (random >> 33) as usize % (at + 1));
+        }
+        let bench = Bench::new();
+        bench.write("log", lines.join(&b'\n'));
+        part(&bench, "part", &["log"]);
+        let bytes = fs::metadata(bench.path("part")).expect("a part").len();
+        assert!(bytes <= records as u64 * 20, "{records}, shuffled: {is_shuffled}: {bytes} bytes");
+        let [whole, merged] = both(&bench, &["log"], &["part"]);
+        assert_eq!(whole, merged);
     }
-    let bench = Bench::new();
-    bench.write("log", &log);
-    part(&bench, "part", &["log"]);
-    let bytes = fs::metadata(bench.path("part")).expect("a part").len();
-    assert!(bytes <= u64::from(RECORDS) * 20, "{bytes} bytes");
-    let [whole, merged] = both(&bench, &["log"], &["part"]);
-    assert_eq!(whole, merged);
 }
 
 /// The examples of work on many machines print the report of one verification.

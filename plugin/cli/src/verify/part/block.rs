@@ -33,7 +33,7 @@ pub(in crate::verify) struct Sighting {
 impl Sighting {
     /// Returns the order in a block. Intact records come first, so that altered ones do
     /// not part them.
-    fn order(&self) -> (Reverse<bool>, Life, u64, Hash, Hash, At) {
+    pub(super) fn order(&self) -> (Reverse<bool>, Life, u64, Hash, Hash, At) {
         let Sealed { place, chain, head, previous, is_intact, .. } = &self.sealed;
         (Reverse(*is_intact), place.life(*chain), place.sequence, *head, *previous, self.at)
     }
@@ -148,17 +148,42 @@ impl Block {
     }
 
     /// Passes the records to `see`. Their sources are less than `sources`.
-    pub(super) fn read(&self, sources: usize, mut see: impl FnMut(Sighting)) -> Result<(), Damaged> {
-        let (mut said, mut heads) = (Bytes(&self.said), Bytes(&self.heads));
-        let mut last = Last::new();
-        while !said.is_empty() {
-            let sighting = sighting(&mut said, &mut heads, &mut last)?;
+    pub(super) fn read(self, sources: usize, mut see: impl FnMut(Sighting)) -> Result<(), Damaged> {
+        let mut records = BlockRecords::of(self);
+        while let Some(sighting) = records.next()? {
             if sighting.at.source >= sources {
                 return Err(Damaged);
             }
             see(sighting);
         }
-        if heads.is_empty() { Ok(()) } else { Err(Damaged) }
+        Ok(())
+    }
+}
+
+/// The records of a block that are still to be read.
+pub(super) struct BlockRecords {
+    block: Block,
+    /// The number of bytes of each column that were read.
+    said: usize,
+    heads: usize,
+    last: Last,
+}
+
+impl BlockRecords {
+    pub(super) fn of(block: Block) -> Self {
+        BlockRecords { block, said: 0, heads: 0, last: Last::new() }
+    }
+
+    /// Returns the next record.
+    pub(super) fn next(&mut self) -> Result<Option<Sighting>, Damaged> {
+        let Block { said, heads } = &self.block;
+        let (mut said_left, mut heads_left) = (Bytes(&said[self.said..]), Bytes(&heads[self.heads..]));
+        if said_left.is_empty() {
+            return if heads_left.is_empty() { Ok(None) } else { Err(Damaged) };
+        }
+        let sighting = sighting(&mut said_left, &mut heads_left, &mut self.last)?;
+        (self.said, self.heads) = (said.len() - said_left.0.len(), heads.len() - heads_left.0.len());
+        Ok(Some(sighting))
     }
 }
 

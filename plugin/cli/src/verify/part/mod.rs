@@ -20,11 +20,13 @@
 //! part that comes again is skipped by its name.
 
 mod block;
+mod blocks;
 mod bytes;
 mod checkpoint;
 mod said;
 
 pub(super) use block::Sighting;
+pub(super) use blocks::Blocks;
 
 use super::chains::{Chains, Unopened};
 use super::changes::Altered;
@@ -43,7 +45,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
+use std::io::{self, BufRead, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -51,8 +53,6 @@ use std::sync::Arc;
 const START: [u8; 16] = *b"flb-audit part\n\x02";
 /// The place of the hash behind the start and the name.
 const HASH_AT: u64 = 48;
-/// The maximum number of records in a block.
-const BLOCK_RECORDS_MAX: usize = 1 << 17;
 /// The maximum length of a column or a summary, in bytes.
 const COLUMN_BYTES_MAX: u64 = 1 << 30;
 /// The level of compression. A column of a block is nearly always zeros.
@@ -127,7 +127,7 @@ impl<'a> Part<'a> {
         sources: &[Source],
         settings: &[String],
     ) -> Result<()> {
-        let mut blocks = self.blocks.into_file().context("no space for the part's records")?;
+        let mut blocks = self.blocks.into_short_file().context("no space for the part's records")?;
         let encrypted = std::mem::take(&mut self.chains.encrypted);
         let (first, counts) = self.chains.findings.into_first();
         let finding = |Finding { verdict, at, what, .. }| {
@@ -149,73 +149,6 @@ impl<'a> Part<'a> {
         let what = || format!("{}: cannot be written", path.display());
         write(&mut file, &name_of(sources, settings), &summary, &mut blocks).with_context(what)?;
         file.end()
-    }
-}
-
-/// Records in a temporary file.
-pub(super) struct Blocks {
-    block: Vec<Sighting>,
-    file: BufWriter<File>,
-}
-
-impl Blocks {
-    pub(super) fn new() -> io::Result<Blocks> {
-        Ok(Blocks { block: Vec::new(), file: BufWriter::new(tempfile::tempfile()?) })
-    }
-
-    /// Adds a record.
-    pub(super) fn push(&mut self, sighting: Sighting) -> io::Result<()> {
-        self.block.push(sighting);
-        if self.block.len() == BLOCK_RECORDS_MAX { self.end_block() } else { Ok(()) }
-    }
-
-    fn end_block(&mut self) -> io::Result<()> {
-        let Block { said, heads } = Block::of(&mut self.block);
-        let said = zstd::bulk::compress(&said, ZSTD_LEVEL)?;
-        for column in [&said, &heads] {
-            self.file.write_all(&length_of(column)?)?;
-        }
-        self.file.write_all(&said)?;
-        self.file.write_all(&heads)
-    }
-
-    /// Returns the file with all blocks, at its start.
-    fn into_file(mut self) -> io::Result<File> {
-        if !self.block.is_empty() {
-            self.end_block()?;
-        }
-        let mut file = self.file.into_inner().map_err(io::IntoInnerError::into_error)?;
-        file.rewind()?;
-        Ok(file)
-    }
-
-    /// Returns all records, in the order of the blocks.
-    pub(super) fn into_records(self) -> io::Result<Records> {
-        Ok(Records { file: BufReader::new(self.into_file()?) })
-    }
-}
-
-/// Records in a temporary file, to be read.
-pub(super) struct Records {
-    file: BufReader<File>,
-}
-
-impl Records {
-    /// Passes each record to `see`.
-    pub(super) fn read(&mut self, mut see: impl FnMut(Sighting) -> io::Result<()>) -> io::Result<()> {
-        self.file.rewind()?;
-        while !self.file.fill_buf()?.is_empty() {
-            let lengths = [array::<4>(&mut self.file)?, array::<4>(&mut self.file)?];
-            let [said, heads] = lengths.map(|length| vec![0; u32::from_le_bytes(length) as usize]);
-            let (mut said, mut heads) = (said, heads);
-            self.file.read_exact(&mut said)?;
-            self.file.read_exact(&mut heads)?;
-            let block = Block { said: expand(&said).map_err(io::Error::other)?, heads };
-            let mut sightings = Vec::new();
-            block.read(usize::MAX, |sighting| sightings.push(sighting)).map_err(io::Error::other)?;
-            sightings.into_iter().try_for_each(&mut see)?;
-        }
-        Ok(())
     }
 }
 
