@@ -4,9 +4,9 @@
 //! `coverage` decides who has sealed them.
 
 use super::keys::Keys;
-use super::segment::{Segment, Version};
+use super::segment::Segment;
 use super::signatures::Flaw;
-use super::spool::Fingerprint;
+use super::spool::{Fingerprint, Version};
 use flb_audit_core::chain::{Life, Place, Position};
 use flb_audit_core::hash::Hash;
 use flb_audit_core::record::notes::Notes;
@@ -14,6 +14,7 @@ use flb_audit_core::schema::Disposition;
 use flb_audit_core::verify::{Sealed, Validity};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// The files in which the records of a chain were read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -81,6 +82,9 @@ pub(super) struct ChainLog {
     pub(super) altered: u64,
     /// Why nobody vouches for the keys of a checkpoint of it.
     pub(super) without_roster: Option<Flaw>,
+    /// The first of its texts in the inputs, by name and number, and the place of that
+    /// record.
+    pub(super) first_read: Option<(Arc<str>, u64, Position)>,
     /// The first statement that a good checkpoint makes on what a ledger holds or has
     /// deleted.
     pub(super) states_from: Option<Position>,
@@ -134,6 +138,17 @@ impl ChainLog {
     pub(super) fn unanchored_seconds(&self) -> u64 {
         let anchored = self.anchored.and_then(|place| self.checkpoint_times.get(&place.position()));
         self.to.saturating_sub(*anchored.unwrap_or(&self.from))
+    }
+
+    /// Adds a text of the inputs that is a record of this chain.
+    pub(super) fn add_text(&mut self, source: &Arc<str>, number: u64, position: Position) {
+        let is_first = self.first_read.as_ref().is_none_or(|(first, of, at)| {
+            let is_same = Arc::ptr_eq(source, first) || source == first;
+            if is_same { (number, position) < (*of, *at) } else { source < first }
+        });
+        if is_first {
+            self.first_read = Some((source.clone(), number, position));
+        }
     }
 
     /// Adds the statements of a life's first record, in place of those of another version

@@ -321,6 +321,11 @@ impl<'a> Chains<'a> {
             .chains
             .entry(sealed.chain)
             .or_insert_with(|| ChainLog { from: u64::MAX, ..ChainLog::default() });
+        if let Some(at) = at
+            && let Some(source) = self.findings.names.get(at.source)
+        {
+            chain.add_text(source, at.number, place.position());
+        }
         match checkpoint {
             None => {}
             Some(Ok(good)) => {
@@ -469,9 +474,13 @@ impl<'a> Chains<'a> {
                 chain.start = Some(Start { place: start.place, head: Fingerprint::of(&start.head) });
                 chain.keys.add_handovers(&start.key.since);
             }
-            let stretches = chain.segments.iter().map(|(life, segment)| (*life, segment.stretches()));
-            let stretches: BTreeMap<Life, Vec<Stretch>> =
-                stretches.filter(|(_, stretches)| !stretches.is_empty()).collect();
+            let mut stretches: BTreeMap<Life, Vec<Stretch>> = BTreeMap::new();
+            for (life, segment) in &chain.segments {
+                let of_life = segment.stretches(&mut self.spool)?;
+                if !of_life.is_empty() {
+                    stretches.insert(*life, of_life);
+                }
+            }
             let coverage = Coverage::of(*id, chain, &stretches, &mut self.spool)?;
             let spans = match chain.store {
                 Store::Ledger(ledger) => self.spans.get(ledger).unwrap_or(&none),

@@ -8,6 +8,7 @@ use super::history::{STOPPED, count};
 use super::signatures::Flaw;
 use super::spans::Why;
 use super::wording::{extent, named};
+use crate::report::Finding;
 use flb_audit_core::chain::checkpoint::CHECKPOINT_RECORDS_MAX;
 use flb_audit_core::chain::{ChainId, Life, Place, Position};
 use flb_audit_core::record::notes::Notes;
@@ -138,13 +139,25 @@ impl Chains<'_> {
             let Some(end) = followed.get(id).and_then(Followed::end) else {
                 continue;
             };
+            let is_known = self.is_known(id);
+            // A chain that nobody vouches for has no name, so the report says where it was read.
+            let (position, at) = match &chain.first_read {
+                Some((source, number, position)) if self.roster.is_some() && !is_known => {
+                    (*position, Some((source.clone(), *number)))
+                }
+                _ => (end.position(), None),
+            };
+            let finding = |verdict, what| {
+                let at = at.clone();
+                Finding { verdict, chain: Some(*id), node: None, position: Some(position), at, what }
+            };
             if let Some(flaw) = chain.without_roster {
                 let mut what = flaw.what(0);
                 if flaw == Flaw::NoEnrollment && chain.notes.contains_key(ENROLLMENT_DAMAGED) {
                     what += "; a first record says enrollment-damaged, so its node's chain.enrollment may be damaged";
                 }
-                self.findings.add_at(flaw.verdict(), *id, end.position(), None, what);
-                if !self.is_known(id) {
+                self.findings.push(finding(flaw.verdict(), what));
+                if !is_known {
                     continue;
                 }
             }
@@ -173,7 +186,7 @@ impl Chains<'_> {
                 }
                 _ => continue,
             };
-            self.findings.add_at(verdict, *id, end.position(), None, what);
+            self.findings.push(finding(verdict, what));
         }
     }
 }

@@ -2,40 +2,62 @@
 //!
 //! For every intact record two fingerprints are kept: of the head before it and of its
 //! own head. They are kept in pages. A page whose records are all here goes to the spool,
-//! and a page with few records is small. So memory is bounded by the size of the input,
-//! whatever numbers the records claim.
+//! and a page with few records is small. If very many pages wait for records, because these
+//! come in no order, further ones wait in a file. So memory is bounded by the size of the
+//! input, whatever numbers the records claim.
 //!
 //! If a record is here in two versions, the one with the lower head counts. So the order
 //! of reading does not matter.
 
-use super::spool::{Fingerprint, PAGE_RECORDS, Spool};
+use super::spool::{Fingerprint, PAGE_RECORDS, Spool, Version};
 use flb_audit_core::hash::Hash;
 use flb_audit_core::policy::{DIGEST_TEXT_BYTES, policy_text};
 use flb_audit_core::verify::Sealed;
 use std::collections::BTreeMap;
 use std::io;
+use std::mem;
 use std::ops::RangeInclusive;
 
 /// The maximum number of records that a page keeps one by one.
 const FEW_RECORDS_MAX: usize = 8;
 
+/// The maximum number of records that a page keeps one by one if no further page may wait in
+/// memory.
+const FEW_IF_FULL_MAX: usize = 1;
+
 /// A record's number within its page, and its two heads.
 #[derive(Clone, Copy)]
 struct Heads {
     record: u8,
-    before: Fingerprint,
-    head: Fingerprint,
+    version: Version,
 }
 
 enum Kept {
     Few(Vec<Heads>),
-    Many(Box<[Option<(Fingerprint, Fingerprint)>; PAGE_RECORDS]>),
+    Many(Box<[Option<Version>; PAGE_RECORDS]>),
+    /// The page waits in the spool's file.
+    Aside {
+        page: u64,
+        /// The records that are here, one bit each.
+        here: u64,
+    },
     /// All records are here, and each continues from the one before it.
     Whole {
         before: Fingerprint,
         last: Fingerprint,
         spooled: u64,
     },
+}
+
+impl Kept {
+    /// Returns a page without records, which waits for many.
+    fn waiting(spool: &mut Spool) -> io::Result<Kept> {
+        if spool.is_full() {
+            return Ok(Kept::Aside { page: spool.lay_aside()?, here: 0 });
+        }
+        spool.begin_waiting();
+        Ok(Kept::Many(Box::new([None; PAGE_RECORDS])))
+    }
 }
 
 struct Page {
@@ -53,59 +75,94 @@ impl Default for Page {
 }
 
 impl Page {
-    fn get(&self, record: usize) -> Option<(Fingerprint, Fingerprint)> {
-        match &self.heads {
+    /// Returns a record of a page that is not whole.
+    fn get(&self, record: usize, spool: &mut Spool) -> io::Result<Option<Version>> {
+        Ok(match &self.heads {
             Kept::Few(few) => {
-                few.iter().find(|heads| usize::from(heads.record) == record).map(|h| (h.before, h.head))
+                few.iter().find(|heads| usize::from(heads.record) == record).map(|heads| heads.version)
             }
             Kept::Many(many) => many[record],
-            Kept::Whole { .. } => None,
-        }
+            Kept::Aside { page, here } if here >> record & 1 == 1 => Some(spool.get(*page, record)?),
+            Kept::Aside { .. } | Kept::Whole { .. } => None,
+        })
     }
 
-    fn remove(&mut self, record: usize) {
-        match &mut self.heads {
-            Kept::Few(few) => few.retain(|heads| usize::from(heads.record) != record),
-            Kept::Many(many) => many[record] = None,
-            Kept::Whole { .. } => {}
-        }
+    /// Returns all records of a page that is not whole, with their numbers.
+    fn all(&self, spool: &mut Spool) -> io::Result<Vec<(usize, Version)>> {
+        Ok(match &self.heads {
+            Kept::Few(few) => {
+                let mut few: Vec<_> =
+                    few.iter().map(|heads| (usize::from(heads.record), heads.version)).collect();
+                few.sort_unstable_by_key(|(record, _)| *record);
+                few
+            }
+            Kept::Many(many) => {
+                many.iter().enumerate().filter_map(|(record, version)| Some((record, (*version)?))).collect()
+            }
+            Kept::Aside { page, here } => {
+                let all = spool.get_all(*page)?.into_iter().enumerate();
+                all.filter(|(record, _)| here >> record & 1 == 1).collect()
+            }
+            Kept::Whole { .. } => Vec::new(),
+        })
     }
 
-    fn insert(&mut self, record: usize, before: Fingerprint, head: Fingerprint) {
+    /// Adds a record to a page that is not whole, or replaces it.
+    fn insert(&mut self, record: usize, version: Version, spool: &mut Spool) -> io::Result<()> {
         if let Kept::Few(few) = &mut self.heads {
-            if few.len() < FEW_RECORDS_MAX {
+            if let Some(there) = few.iter_mut().find(|heads| usize::from(heads.record) == record) {
+                there.version = version;
+                return Ok(());
+            }
+            if few.len() < if spool.is_full() { FEW_IF_FULL_MAX } else { FEW_RECORDS_MAX } {
                 few.reserve_exact(1);
-                few.push(Heads { record: record as u8, before, head });
-                return;
+                few.push(Heads { record: record as u8, version });
+                return Ok(());
             }
-            let mut many = Box::new([None; PAGE_RECORDS]);
+            let few = mem::take(few);
+            self.heads = Kept::waiting(spool)?;
             for heads in few {
-                many[usize::from(heads.record)] = Some((heads.before, heads.head));
+                self.insert(usize::from(heads.record), heads.version, spool)?;
             }
-            self.heads = Kept::Many(many);
         }
-        if let Kept::Many(many) = &mut self.heads {
-            many[record] = Some((before, head));
+        match &mut self.heads {
+            Kept::Many(many) => many[record] = Some(version),
+            Kept::Aside { page, here } => {
+                spool.put(*page, record, version)?;
+                *here |= 1 << record;
+            }
+            Kept::Few(_) | Kept::Whole { .. } => {}
         }
+        Ok(())
     }
 
-    /// Returns the page's heads, if all records are here and each continues from the one
+    /// Puts the page into the spool, if all records are here and each continues from the one
     /// before it.
-    fn whole(&self) -> Option<[Fingerprint; PAGE_RECORDS]> {
-        let Kept::Many(many) = &self.heads else {
-            return None;
+    fn end_if_whole(&mut self, spool: &mut Spool) -> io::Result<()> {
+        let is_full = match &self.heads {
+            Kept::Many(many) => many.iter().all(Option::is_some),
+            Kept::Aside { here, .. } => *here == u64::MAX,
+            Kept::Few(_) | Kept::Whole { .. } => false,
         };
-        let mut heads = [Fingerprint::FIRST; PAGE_RECORDS];
-        let mut last = None;
-        for (to, record) in heads.iter_mut().zip(many.iter()) {
-            let (before, head) = (*record)?;
-            if last.is_some_and(|last| last != before) {
-                return None;
-            }
-            *to = head;
-            last = Some(head);
+        if !is_full {
+            return Ok(());
         }
-        Some(heads)
+        let all = self.all(spool)?;
+        if all.windows(2).any(|pair| pair[0].1.1 != pair[1].1.0) {
+            return Ok(());
+        }
+        let mut heads = [Fingerprint::FIRST; PAGE_RECORDS];
+        for (record, (_, head)) in &all {
+            heads[*record] = *head;
+        }
+        let before = all.first().map_or(Fingerprint::FIRST, |(_, (before, _))| *before);
+        let spooled = spool.push(&heads)?;
+        match &self.heads {
+            Kept::Aside { page, .. } => spool.free(*page),
+            _ => spool.end_waiting(),
+        }
+        self.heads = Kept::Whole { before, last: heads[PAGE_RECORDS - 1], spooled };
+        Ok(())
     }
 }
 
@@ -123,9 +180,6 @@ pub(super) enum Added {
         counts: bool,
     },
 }
-
-/// The head before a record, and its own head.
-pub(super) type Version = (Fingerprint, Fingerprint);
 
 /// Intact records, each of which continues from the one before it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -215,12 +269,14 @@ impl Segment {
                 };
                 return Ok(Added::Different { other: (before, there), counts: false });
             }
+            page.heads = Kept::waiting(spool)?;
             let mut before = first;
-            let many = spool.page(spooled)?.map(|head| Some((std::mem::replace(&mut before, head), head)));
-            page.heads = Kept::Many(Box::new(many));
+            for (record, head) in spool.page(spooled)?.into_iter().enumerate() {
+                page.insert(record, (mem::replace(&mut before, head), head), spool)?;
+            }
         }
         let mut added = Added::New;
-        if let Some(other) = page.get(record) {
+        if let Some(other) = page.get(record, spool)? {
             if other == (before, head) {
                 return Ok(Added::Duplicate);
             }
@@ -229,14 +285,9 @@ impl Segment {
             if !counts {
                 return Ok(added);
             }
-            page.remove(record);
         }
-        page.insert(record, before, head);
-        if let Some(heads) = page.whole() {
-            let spooled = spool.push(&heads)?;
-            let before = page.get(0).map_or(Fingerprint::FIRST, |(before, _)| before);
-            page.heads = Kept::Whole { before, last: heads[PAGE_RECORDS - 1], spooled };
-        }
+        page.insert(record, (before, head), spool)?;
+        page.end_if_whole(spool)?;
         Ok(added)
     }
 
@@ -247,22 +298,23 @@ impl Segment {
     }
 
     /// Returns the head before the first record, if the first record is here.
-    pub(super) fn before(&self) -> Option<Fingerprint> {
-        match self.pages.get(0)? {
-            Page { heads: Kept::Whole { before, .. }, .. } => Some(*before),
-            page => page.get(0).map(|(before, _)| before),
-        }
+    fn before(&self, spool: &mut Spool) -> io::Result<Option<Fingerprint>> {
+        Ok(match self.pages.get(0) {
+            Some(Page { heads: Kept::Whole { before, .. }, .. }) => Some(*before),
+            Some(page) => page.get(0, spool)?.map(|(before, _)| before),
+            None => None,
+        })
     }
 
     /// Returns the head before a record, if that record or the one before it is here.
     pub(super) fn before_record(&self, sequence: u64, spool: &mut Spool) -> io::Result<Option<Fingerprint>> {
         let Some(before) = sequence.checked_sub(1) else {
-            return Ok(self.before());
+            return self.before(spool);
         };
         let (number, record) = split(sequence);
         match self.pages.get(number) {
             Some(Page { heads: Kept::Whole { before, .. }, .. }) if record == 0 => Ok(Some(*before)),
-            Some(page) if let Some((before, _)) = page.get(record) => Ok(Some(before)),
+            Some(page) if let Some((before, _)) = page.get(record, spool)? => Ok(Some(before)),
             _ => self.head(before, spool),
         }
     }
@@ -272,13 +324,13 @@ impl Segment {
         let (number, record) = split(sequence);
         match self.pages.get(number) {
             Some(Page { heads: Kept::Whole { spooled, .. }, .. }) => spool.head(*spooled, record).map(Some),
-            Some(page) => Ok(page.get(record).map(|(_, head)| head)),
+            Some(page) => Ok(page.get(record, spool)?.map(|(_, head)| head)),
             None => Ok(None),
         }
     }
 
     /// Returns the intact records, in order, as stretches that are as long as possible.
-    pub(super) fn stretches(&self) -> Vec<Stretch> {
+    pub(super) fn stretches(&self, spool: &mut Spool) -> io::Result<Vec<Stretch>> {
         let mut stretches: Vec<Stretch> = Vec::new();
         let mut see =
             |first: u64, last: u64, before: Fingerprint, head: Fingerprint| match stretches.last_mut() {
@@ -303,13 +355,11 @@ impl Segment {
                 see(first, first + (PAGE_RECORDS as u64 - 1), before, last);
                 continue;
             }
-            for record in 0..PAGE_RECORDS {
-                if let Some((before, head)) = page.get(record) {
-                    see(first + record as u64, first + record as u64, before, head);
-                }
+            for (record, (before, head)) in page.all(spool)? {
+                see(first + record as u64, first + record as u64, before, head);
             }
         }
-        stretches
+        Ok(stretches)
     }
 
     /// Checks whether one of these records is in the requested period.

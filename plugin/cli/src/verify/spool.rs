@@ -1,6 +1,8 @@
-//! The heads of whole pages, in memory or, if there are many, in a file.
+//! The heads of records, in files: those of whole pages, and those of pages that wait for
+//! records while there are many of them.
 
 use flb_audit_core::hash::Hash;
+use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use tempfile::SpooledTempFile;
 
@@ -36,15 +38,115 @@ const PAGE_BYTES: usize = FINGERPRINT_BYTES * PAGE_RECORDS;
 /// The maximum size of the spool in memory, in bytes.
 const SPOOL_MEMORY_BYTES_MAX: usize = 64 << 20;
 
-/// The heads of whole pages.
+/// The maximum number of pages that wait for records in memory, with 2 KB each.
+const WAITING_IN_MEMORY_MAX: usize = 8 << 10;
+
+/// The heads of whole pages, and of pages that wait for records.
 pub(super) struct Spool {
     file: SpooledTempFile,
     pages: u64,
+    /// The number of pages that wait in memory.
+    waiting: usize,
+    /// The pages that wait elsewhere.
+    aside: Option<Aside>,
+}
+
+/// The head before a record, and its own head.
+pub(super) type Version = (Fingerprint, Fingerprint);
+
+/// The length of a record in the file of pages that wait.
+const VERSION_BYTES: usize = 2 * FINGERPRINT_BYTES;
+/// The length of a page in the file of pages that wait.
+const ASIDE_BYTES: u64 = (VERSION_BYTES * PAGE_RECORDS) as u64;
+
+/// A file of pages that wait for records. Only the records that are here were written.
+struct Aside {
+    file: File,
+    pages: u64,
+    /// The pages that are not used any more.
+    free: Vec<u64>,
 }
 
 impl Spool {
     pub(super) fn new() -> Self {
-        Spool { file: SpooledTempFile::new(SPOOL_MEMORY_BYTES_MAX), pages: 0 }
+        Spool { file: SpooledTempFile::new(SPOOL_MEMORY_BYTES_MAX), pages: 0, waiting: 0, aside: None }
+    }
+
+    /// Checks that no further page may wait in memory.
+    pub(super) fn is_full(&self) -> bool {
+        self.waiting >= WAITING_IN_MEMORY_MAX
+    }
+
+    /// Counts a page that waits in memory from now on.
+    pub(super) fn begin_waiting(&mut self) {
+        self.waiting += 1;
+    }
+
+    /// Counts a page that waits in memory no longer.
+    pub(super) fn end_waiting(&mut self) {
+        self.waiting -= 1;
+    }
+
+    /// Returns the number of an empty page in the file of pages that wait.
+    pub(super) fn lay_aside(&mut self) -> io::Result<u64> {
+        let aside = match &mut self.aside {
+            Some(aside) => aside,
+            none => none.insert(Aside { file: tempfile::tempfile()?, pages: 0, free: Vec::new() }),
+        };
+        Ok(aside.free.pop().unwrap_or_else(|| {
+            aside.pages += 1;
+            aside.pages - 1
+        }))
+    }
+
+    fn aside(&mut self, page: u64, record: usize) -> io::Result<&mut Aside> {
+        let aside = self.aside.as_mut().ok_or_else(|| io::Error::other("no page waits"))?;
+        aside.file.seek(SeekFrom::Start(page * ASIDE_BYTES + (record * VERSION_BYTES) as u64))?;
+        Ok(aside)
+    }
+
+    /// Writes a record into a page that waits.
+    pub(super) fn put(&mut self, page: u64, record: usize, (before, head): Version) -> io::Result<()> {
+        let mut bytes = [0; VERSION_BYTES];
+        bytes[..FINGERPRINT_BYTES].copy_from_slice(&before.0);
+        bytes[FINGERPRINT_BYTES..].copy_from_slice(&head.0);
+        self.aside(page, record)?.file.write_all(&bytes)
+    }
+
+    /// Returns a record of a page that waits.
+    pub(super) fn get(&mut self, page: u64, record: usize) -> io::Result<Version> {
+        let mut version = [Fingerprint::FIRST; 2];
+        let aside = self.aside(page, record)?;
+        for fingerprint in &mut version {
+            aside.file.read_exact(&mut fingerprint.0)?;
+        }
+        Ok((version[0], version[1]))
+    }
+
+    /// Returns the records of a page that waits, those that were not written as well.
+    pub(super) fn get_all(&mut self, page: u64) -> io::Result<Vec<Version>> {
+        let mut bytes = Vec::new();
+        let aside = self.aside(page, 0)?;
+        (&aside.file).take(ASIDE_BYTES).read_to_end(&mut bytes)?;
+        // The file may end with the last record that was written.
+        bytes.resize(ASIDE_BYTES as usize, 0);
+        let fingerprint = |bytes: &[u8]| {
+            let mut fingerprint = Fingerprint::FIRST;
+            fingerprint.0.copy_from_slice(bytes);
+            fingerprint
+        };
+        let version = |bytes: &[u8]| {
+            let (before, head) = bytes.split_at(FINGERPRINT_BYTES);
+            (fingerprint(before), fingerprint(head))
+        };
+        Ok(bytes.chunks_exact(VERSION_BYTES).map(version).collect())
+    }
+
+    /// Gives back a page that waits no longer.
+    pub(super) fn free(&mut self, page: u64) {
+        if let Some(aside) = &mut self.aside {
+            aside.free.push(page);
+        }
     }
 
     /// Adds a page and returns its number.

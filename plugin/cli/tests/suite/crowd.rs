@@ -1,6 +1,7 @@
 //! More chains than are followed: the verdict does not depend on the order of reading, and
 //! chains that a fleet has enrolled are always followed.
 
+use crate::inputs::Bench;
 use flb_audit_core::chain::enrollment::{self, Enrollment, Role};
 use flb_audit_core::chain::keyring::KeyRing;
 use flb_audit_core::chain::signature::{SecretKey, Seed};
@@ -79,6 +80,42 @@ fn verify(lines: &[&String], arguments: &[&str]) -> Value {
     let report: Value = serde_json::from_slice(&output.stdout).expect("a report");
     let names = ["verdict", "counts", "signed", "missing", "records"];
     names.into_iter().map(|name| (name.to_owned(), report[name].clone())).collect()
+}
+
+/// The report and the page of a chain that nobody vouches for name the file that it is in.
+#[test]
+fn a_stranger_is_reported_with_its_file() {
+    let bench = Bench::new();
+    let (enrolled, [other, ..]) = (enrolled(), &strangers(1)[..]) else { panic!("no stranger") };
+    bench.write("fleet.json", json!({"fleet": fleet().public().to_string()}).to_string());
+    bench.write("a.ndjson", format!("{}\n{other}\n", enrolled[..3].join("\n")));
+    bench.write("b.ndjson", format!("{other}\n{}\n", enrolled[3..].join("\n")));
+    let keyless = "UNSIGNED: a.ndjson:4: chain -------00000: it has no checkpoints";
+    let unlisted =
+        format!("KEY NOT CERTIFIED: a.ndjson:1: chain {}: the roster does not", chain_of(&enrolled[0]));
+    for (ground, finding) in [(["--fleet", "fleet.json"], keyless), (["--roster", "roster.json"], &unlisted)]
+    {
+        let mut said = Vec::new();
+        for logs in [["a.ndjson", "b.ndjson"], ["b.ndjson", "a.ndjson"]] {
+            let page = [&["verify", "--html", "page.html"], &ground[..], &logs].concat();
+            let output = bench.run(&page);
+            said.push(String::from_utf8(output.stdout).expect("UTF-8"));
+        }
+        for (part, log) in [("a.part", "a.ndjson"), ("b.part", "b.ndjson")] {
+            assert!(bench.run(&["verify", "--part", part, log]).status.success());
+        }
+        let output = bench.run(&[&["merge"], &ground[..], &["b.part", "a.part"]].concat());
+        said.push(String::from_utf8(output.stdout).expect("UTF-8"));
+        assert!(said.iter().all(|said| said.contains(finding)), "{finding}: {said:#?}");
+        let page = fs::read_to_string(bench.path("page.html")).expect("a page");
+        let (_, findings) = page.split_once("id=\"findings\"").expect("findings");
+        assert!(findings.contains("a.ndjson"), "{finding}: {findings}");
+    }
+}
+
+fn chain_of(line: &str) -> String {
+    let record: Value = serde_json::from_str(line).expect("JSON");
+    record["audit"]["chain"].as_str().expect("a chain").to_owned()
 }
 
 #[test]

@@ -7,5 +7,6 @@ mod doctor;
 mod formats;
 mod inputs;
 mod operating_page;
+mod order;
 mod parts;
 mod state;
