@@ -19,7 +19,8 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   package --dist
              pack what is in dist/ for this machine, to try it
   package --reproduce
-             build them twice, in two clones of the last commit, and compare
+             build them also in a clone of the last commit, in another folder, and
+             compare
   aot        compile the filter in dist/ ahead of time: WAMRC=path[:path…]
   bench [PART…]
              measure: all, or some of profile, instructions, programs, filters, kinds,

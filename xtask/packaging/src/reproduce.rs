@@ -1,4 +1,4 @@
-//! `cargo xtask package --reproduce`: builds the commit in two other folders, and checks
+//! `cargo xtask package --reproduce`: builds the commit in another folder as well, and checks
 //! that every file is the same.
 
 use super::checksums::FILE_NAME;
@@ -8,36 +8,43 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 use xtask::root;
-use xtask::run::{run, step};
+use xtask::run::{output, run, step};
 
-/// Builds all packages twice from scratch, in folders with different names, and keeps the
-/// packages of both.
+/// Builds all packages here, and from scratch in a clone in a folder of another name and depth.
+/// Keeps the clone's packages in `target/reproduce`.
 pub(crate) fn reproduce() -> Result<()> {
-    let work = root().join("target/reproduce");
-    if work.exists() {
-        fs::remove_dir_all(&work)?;
-    }
-    let (first, second) = (work.join("first"), work.join("second"));
-    step("first build", || build(&work.join("a"), &first))?;
-    step("second build", || build(&work.join("another/folder"), &second))?;
-    let differing = differing(&first, &second)?;
-    ensure!(differing.is_empty(), "these are different in {}: {}", work.display(), differing.join(", "));
-    let sums = fs::read_to_string(first.join(FILE_NAME))?;
+    let mut git = Command::new("git");
+    git.args(["status", "--porcelain"]).current_dir(root());
+    let changed = String::from_utf8_lossy(&output(git)?).into_owned();
+    ensure!(changed.is_empty(), "commit first, since a clone has only what is committed:\n{changed}");
+    step("build here", super::package)?;
+    let second = root().join("target/reproduce");
+    step("build in another folder", || build_clone(&second))?;
+    let differing = differing(&root().join("dist/packages"), &second)?;
+    ensure!(differing.is_empty(), "these are different in {}: {}", second.display(), differing.join(", "));
+    let sums = fs::read_to_string(second.join(FILE_NAME))?;
     println!("{} files, bit by bit the same:\n{sums}", sums.lines().count());
     Ok(())
 }
 
 /// Builds the last commit in a clone, and moves its packages out of the clone. The clone
 /// goes again: it has some gigabytes.
-fn build(clone: &Path, packages: &Path) -> Result<()> {
+fn build_clone(packages: &Path) -> Result<()> {
+    let another = root().join("target/another");
+    let clone = another.join("folder");
+    for old in [packages, &another] {
+        if old.exists() {
+            fs::remove_dir_all(old)?;
+        }
+    }
     let mut git = Command::new("git");
-    git.args(["clone", "--quiet"]).arg(root()).arg(clone);
+    git.args(["clone", "--quiet"]).arg(root()).arg(&clone);
     run(git)?;
     let mut package = Command::new("cargo");
-    package.args(["xtask", "package"]).current_dir(clone).env_remove("CARGO_TARGET_DIR");
+    package.args(["xtask", "package"]).current_dir(&clone).env_remove("CARGO_TARGET_DIR");
     run(package)?;
     fs::rename(clone.join("dist/packages"), packages)?;
-    Ok(fs::remove_dir_all(clone)?)
+    Ok(fs::remove_dir_all(another)?)
 }
 
 /// Returns the names of the files that one folder has, and the other does not have with the

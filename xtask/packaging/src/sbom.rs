@@ -79,6 +79,54 @@ pub(super) fn date(epoch: u64) -> (u64, u64, u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::Write;
+    use std::process::{Command, Stdio};
+    use xtask::root;
+
+    /// Checks a document by CycloneDX's schema, and the references in it.
+    const CHECK: &str = r#"
+import json, sys
+from cyclonedx.model.bom import Bom
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
+
+text = sys.stdin.read()
+error = JsonStrictValidator(SchemaVersion.V1_5).validate_str(text)
+if error:
+    sys.exit(str(error))
+bom = Bom.from_json(json.loads(text))
+bom.validate()
+print(len(bom.components))
+"#;
+
+    fn check(document: &str) -> Result<(bool, String)> {
+        let mut command = Command::new(root().join("target/cyclonedx/bin/python"));
+        command.args(["-c", CHECK]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn()?;
+        child.stdin.take().expect("it is a pipe").write_all(document.as_bytes())?;
+        let output = child.wait_with_output()?;
+        let said = [output.stdout, output.stderr].concat();
+        Ok((output.status.success(), String::from_utf8_lossy(&said).into_owned()))
+    }
+
+    #[test]
+    fn the_document_is_valid_by_the_schema_and_has_no_loose_ends() -> Result<()> {
+        if !root().join("target/cyclonedx/bin/python").exists() {
+            println!("skipped: CycloneDX's validator is not in target/cyclonedx; .ci/run installs it");
+            return Ok(());
+        }
+        let third_party = ThirdParty::read()?;
+        let document = document(&third_party, 0)?;
+        let (is_valid, said) = check(&document)?;
+        assert!(is_valid, "{said}");
+        assert_eq!(said.trim(), third_party.crates.len().to_string());
+        for (good, bad) in [("\"library\"", "\"libary\""), ("\"ref\": \"pkg:cargo/adler2", "\"ref\": \"no")] {
+            assert!(document.contains(good));
+            let (is_valid, said) = check(&document.replace(good, bad))?;
+            assert!(!is_valid, "{bad}: {said}");
+        }
+        Ok(())
+    }
 
     #[test]
     fn times_are_written_in_utc() {

@@ -17,7 +17,7 @@ pub(super) const CHECKS: &[Check] = &[
         id: "anchors-none",
         severity: Severity::Note,
         why: "Without anchors, a log whose end was cut off verifies: no log can know its own end.",
-        remedy: "Send checkpoints to another place, as `fluent-bit-conf/anchors.yaml` does, from this Fluent Bit or \
+        remedy: "Send checkpoints to another place, as the example `anchors.yaml` does, from this Fluent Bit or \
                  from another on the node; or fetch them with `flb-audit checkpoints`.",
         find: |scene| {
             let has_anchors = anchors(scene).next().is_some();

@@ -17,7 +17,7 @@ pub(super) const CHECKS: &[Check] = &[
         id: "nothing-sealed",
         severity: Severity::Note,
         why: "The configuration has logs, and neither the audit filter nor the ledger: nobody can verify them.",
-        remedy: "Add the filter, as `fluent-bit-conf/filter-audit.yaml` has it.",
+        remedy: "Add the filter, as the example `filter-audit.yaml` has it.",
         find: |scene| {
             let log = scene.inputs().find(|(_, input)| !plugins::is_no_log(input));
             let log =
@@ -186,7 +186,7 @@ pub(super) const CHECKS: &[Check] = &[
         why: "Fluent Bit 4.0 goes on without the filter if an accessible path is missing at startup or is removed \
               while it runs: records then reach the outputs unsealed, and with all secrets in them. From 4.1 on, \
               Fluent Bit refuses to start. A client that sends its own `audit` gets past a guard that looks at it.",
-        remedy: "Put the rules of `fluent-bit-conf/filter-audit.yaml` around the filter, or at least a `grep` behind it \
+        remedy: "Put the rules of the example `filter-audit.yaml` around the filter, or at least a `grep` behind it \
                  that lets only sealed records pass, and a `modify` before it that renames `audit`. A ledger needs no \
                  guard: it redacts and seals what comes unsealed. With `--fluent-bit` and a version before 4.1 this \
                  is a warning, with a later one nothing.",

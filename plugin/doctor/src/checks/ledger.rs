@@ -77,7 +77,7 @@ pub(super) const CHECKS: &[Check] = &[
         severity: Severity::Error,
         why: "Fluent Bit tells such a plugin only the properties that it asks for. One that is misspelt is as good as \
               not there, and a limit or a recipient that was meant is not in force.",
-        remedy: "Correct the name. Everything for the component itself begins with `config.`.",
+        remedy: "Correct the name. Everything for the component itself begins with `config.` or `secret.`.",
         find: |scene| components(scene).flat_map(|(_, output)| unknown(scene, output)).collect(),
     },
     Check {

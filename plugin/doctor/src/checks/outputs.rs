@@ -52,7 +52,7 @@ pub(super) const CHECKS: &[Check] = &[
         severity: Severity::Note,
         why: "Before Fluent Bit 5.1, the output `s3` gives up after five tries, whatever `retry_limit` says: an outage of \
               some minutes leaves a gap in the store.",
-        remedy: "Use Fluent Bit 5.1 or later, or keep the records on the node as well, as `fluent-bit-conf/s3.yaml` \
+        remedy: "Use Fluent Bit 5.1 or later, or keep the records on the node as well, as the example `s3.yaml` \
                  does. With `--fluent-bit` and a version before 5.1 this is a warning, with a later one nothing.",
         find: |scene| {
             let severity = match scene.options.fluent_bit {
@@ -173,7 +173,7 @@ pub(super) const CHECKS: &[Check] = &[
         id: "file-full-disk",
         severity: Severity::Note,
         why: "`file` does not notice a full disk: it answers that all is written, and the records are lost.",
-        remedy: "Where that must not be, keep the records in the ledger, which retries: `fluent-bit-conf/ledger.yaml`.",
+        remedy: "Where that must not be, keep the records in the ledger, which retries: the example `ledger.yaml`.",
         find: |scene| {
             outputs(
                 scene,
