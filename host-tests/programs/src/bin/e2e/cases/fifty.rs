@@ -1,5 +1,6 @@
-//! A fleet of fifty chains in an object store, with five faults: the report has these five
-//! findings, however the objects are read. The order of the work is that of `docs/fleet.md`.
+//! A fleet of fifty chains in a store with Object Lock, with five faults: the report has these
+//! five findings, however the objects are read. The order of the work is that of
+//! `docs/fleet.md`, and all its commands are run.
 
 use crate::case::{Place, Skipped};
 use crate::process::Process;
@@ -13,9 +14,10 @@ use std::cell::Cell;
 use std::collections::btree_map::Entry;
 use std::collections::hash_map::DefaultHasher;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, OpenOptions};
+use std::fs::{self, OpenOptions, Permissions};
 use std::hash::{Hash, Hasher};
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 use std::thread;
@@ -42,6 +44,79 @@ const TAMPERED: &str = "node-03";
 const SILENT: &str = "node-04";
 /// The node whose chain nobody has enrolled.
 const STRANGER: &str = "stranger";
+/// A command of a page, the replacements with which it is run, and the expected exit code.
+type OfPage = (&'static str, &'static [(&'static str, &'static str)], i32);
+
+/// The commands of `docs/fleet.md`, in its order. The directory has a copy of `fleet.json`, and
+/// keys for tokens.
+const PAGE: [OfPage; 18] = [
+    ("flb-audit fleet init /srv/fleet", &[("/srv/", "")], 0),
+    ("flb-audit fleet lend /srv/fleet enroll.key --valid 90days", &[("/srv/", "")], 0),
+    (
+        "flb-audit init /var/lib/flb-audit/kube --node node-17 --enroll /run/secrets/enroll.key",
+        &[("/var/lib/flb-audit/", ""), ("/run/secrets/", "")],
+        0,
+    ),
+    ("flb-audit fleet lend /srv/fleet ledger.key --ledger", &[("/srv/", "")], 0),
+    (
+        "flb-audit init /var/lib/flb-audit/ledger --ledger --node node-17/ledger --enroll ledger.key",
+        &[("/var/lib/flb-audit/", "")],
+        0,
+    ),
+    (
+        "init … --if-missing --node NEW --enroll KEY",
+        &[("init …", "flb-audit init kube"), ("NEW", "node-18"), ("KEY", "enroll.key")],
+        0,
+    ),
+    (
+        "flb-audit fleet retire /srv/fleet node-17 LOG…",
+        &[("/srv/fleet", "../retiring"), ("LOG…", "s3://anchors/2026/")],
+        0,
+    ),
+    ("init … --valid 365days", &[("init …", "flb-audit init year --node y --enroll enroll.key")], 0),
+    (
+        "flb-audit init /var/lib/flb-audit/kube --node node-17 --roster /mnt/rosters/roster.json",
+        &[("/var/lib/flb-audit/kube", "listed"), ("/mnt/rosters/", "")],
+        0,
+    ),
+    ("kubectl get nodes -o name > nodes", &[], 0),
+    (
+        "flb-audit verify --fleet fleet.json --expect nodes --anchors s3://anchors/2026/ s3://audit-logs/logs/",
+        &[],
+        verify::TAMPERED,
+    ),
+    (
+        "flb-audit find --value mallory --key keys/hmac.key 's3://audit-logs/logs/kube.audit/2026/11/**'",
+        &[("mallory", "node-05"), ("kube.audit/2026/11", "node-05.audit/%Y/%m")],
+        0,
+    ),
+    (
+        "flb-audit verify --part parts/1.part 's3://audit-logs/logs/kube.audit/2026/11/20/**'",
+        &[("kube.audit/2026/11/20", "node-0*.audit/%Y/%m/%d")],
+        0,
+    ),
+    (
+        "flb-audit verify --part parts/2.part 's3://audit-logs/logs/kube.audit/2026/11/21/**'",
+        &[("kube.audit/2026/11/21", "*")],
+        0,
+    ),
+    (
+        "flb-audit merge --fleet fleet.json --expect nodes --anchors s3://anchors/2026/ parts/*",
+        &[],
+        verify::TAMPERED,
+    ),
+    (
+        "flb-audit verify --fleet fleet.json --expect nodes --anchors s3://anchors/2026/ --state /srv/fleet/state s3://audit-logs/logs/",
+        &[("/srv/fleet/state", "page-state")],
+        verify::TAMPERED,
+    ),
+    ("flb-audit fleet status --state /srv/fleet/state", &[("/srv/fleet/state", "page-state")], 0),
+    (
+        "s3://BUCKET/KEY?versionId=ID",
+        &[("s3://", "flb-audit verify --fleet fleet.json s3://")],
+        verify::TAMPERED,
+    ),
+];
 
 pub(crate) fn chains(place: &Place) -> Result<String> {
     // There, each chunk is a segment, so a gap may be an unclean stop (docs/threat-model.md).
@@ -70,7 +145,7 @@ pub(crate) fn chains(place: &Place) -> Result<String> {
     let whole = fleet.judge(&["verify"], &[ALL.into()])?;
     ensure!(found(&whole)? == expected, "without faults: {:?}", found(&whole));
 
-    let removed = fleet.inject()?;
+    let (removed, version) = fleet.inject()?;
     // A cut tail leaves a log that ends without an anchor of its own.
     expected.extend([(CUT, "gap"), (CUT, "tail_unanchored"), (GAP, "gap"), (TAMPERED, "tampered")]);
     let whole = fleet.judge(&["verify"], &[ALL.into()])?;
@@ -88,6 +163,7 @@ pub(crate) fn chains(place: &Place) -> Result<String> {
     ensure!(second == whole, "on the second day: {second}, and not {whole}");
     let (_, status) = fleet.run(fleet.program().args(["fleet", "status", "--state", "state"]))?;
     ensure!(status.lines().count() == 1 + CHAINS, "not a line for each chain: {status}");
+    fleet.run_page(&version)?;
     let objects = fleet.objects.len();
     Ok(format!("{} records of {CHAINS} chains in {objects} objects, {removed} missing", whole["records"]))
 }
@@ -141,7 +217,7 @@ impl<'a> Fleet<'a> {
     /// Makes the fleet's key, and enrolls all nodes but the stranger.
     fn enroll(place: &'a Place, mut server: Server) -> Result<Self> {
         for bucket in [LOGS, ANCHORS] {
-            server.bucket(bucket, true, false)?;
+            server.bucket(bucket, true, true)?;
         }
         let (directory, key, states) = (place.at("fleet"), place.at("enroll.key"), place.at("states"));
         verify::fleet(&["init"], &[&directory])?;
@@ -187,7 +263,7 @@ impl<'a> Fleet<'a> {
         }
         for (tags, bucket, keys) in [
             ("*.audit", LOGS, "/logs/$TAG/%Y/%m/%d/%H/%M%S-$UUID.ndjson.gz"),
-            ("anchor", ANCHORS, "/2026/%m/%d/%H%M%S-$UUID.ndjson"),
+            ("anchor", ANCHORS, "/2026/%m/%d/%H%M%S-$UUID.ndjson.gz"),
         ] {
             let output = Section::output("s3")
                 .with("match", tags)
@@ -199,11 +275,10 @@ impl<'a> Fleet<'a> {
                 .with("upload_timeout", "2s")
                 .with("total_file_size", "50M")
                 .with("use_put_object", "true")
+                .with("compression", "gzip")
                 .with("store_dir", place.at(bucket).display())
                 .with("retry_limit", 1_000_000);
-            // Anchors are read as they are.
-            let is_compressed = bucket == LOGS;
-            config = config.section(if is_compressed { output.with("compression", "gzip") } else { output });
+            config = config.section(output);
         }
         let path = place.at("fleet.conf");
         fs::write(&path, config.classic())?;
@@ -265,8 +340,9 @@ impl<'a> Fleet<'a> {
         poll::until("an anchor for each chain", done, || format!("{} have none", missing.get()))
     }
 
-    /// Deletes and alters objects. Returns the number of deleted records.
-    fn inject(&mut self) -> Result<usize> {
+    /// Hides and replaces objects, as whoever may write to a store with Object Lock can. Returns
+    /// the number of hidden records, and the address of the replacement's version.
+    fn inject(&mut self) -> Result<(usize, String)> {
         let mut removed = 0;
         for (node, numbers) in [(CUT, (ROUNDS - 1) * RECORDS..self.written), (GAP, 2 * RECORDS..3 * RECORDS)]
         {
@@ -289,8 +365,53 @@ impl<'a> Fleet<'a> {
         });
         let object = self.place.at("tampered.ndjson");
         fs::write(&object, text.collect::<String>())?;
-        self.server.put(LOGS, key, &object)?;
-        Ok(removed)
+        let version = self.server.put(LOGS, key, &object)?.context("no versions")?;
+        ensure!(!self.server.delete(LOGS, key, Some(&version))?, "the store does not keep {key}");
+        Ok((removed, format!("{LOGS}/{key}?versionId={version}")))
+    }
+
+    /// Runs all commands of the page, in a shell.
+    fn run_page(&self, version: &str) -> Result<()> {
+        let text = fs::read_to_string(root().join("docs/fleet.md"))?;
+        let blocks: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("$ ")).collect();
+        if let Some(other) = blocks.iter().find(|of| !PAGE.iter().any(|(command, ..)| command == *of)) {
+            bail!("docs/fleet.md has a command that this case does not run: {other}");
+        }
+        let page = self.place.at("page");
+        fs::create_dir_all(page.join("parts"))?;
+        fs::create_dir(page.join("bin"))?;
+        fs::create_dir(self.place.at("retiring"))?;
+        for to in [page.join("fleet.json"), self.place.at("retiring/fleet.json")] {
+            fs::copy(self.place.at("fleet/fleet.json"), to)?;
+        }
+        // A cluster with these nodes.
+        let kubectl = page.join("bin/kubectl");
+        fs::write(&kubectl, "#!/bin/sh\n[ \"$*\" = 'get nodes -o name' ] && cat ../nodes\n")?;
+        fs::set_permissions(&kubectl, Permissions::from_mode(0o755))?;
+        let programs = program::dist("flb-audit").parent().context("no directory")?.display().to_string();
+        let path = format!("{programs}:{}:{}", page.join("bin").display(), std::env::var("PATH")?);
+        let shell = |command: &str| {
+            let mut shell = Command::new("sh");
+            shell.args(["-c", command]).current_dir(&page).envs(self.server.environment()).env("PATH", &path);
+            shell
+        };
+        self.run(&mut shell("flb-audit hmac-key keys --id k1"))?;
+        for (command, replacements, expected) in PAGE {
+            let is_there = blocks.contains(&command) || text.contains(&format!("`{command}"));
+            ensure!(is_there, "docs/fleet.md does not have `{command}`");
+            let replaced = |command: String, (from, to): &(&str, &str)| command.replace(from, to);
+            let command = replacements.iter().fold(command.to_owned(), replaced);
+            let command = command.replace("BUCKET/KEY?versionId=ID", version);
+            let output = shell(&command).output()?;
+            ensure!(
+                output.status.code() == Some(expected),
+                "{command}: ended with {:?}: {}{}",
+                output.status.code(),
+                String::from_utf8_lossy(&output.stdout),
+                String::from_utf8_lossy(&output.stderr)
+            );
+        }
+        Ok(())
     }
 
     /// Writes parts of the objects in shares that chance makes, and merges them in the order
