@@ -150,7 +150,9 @@ pub fn verify(log: &Log) -> Report {
     let mut report = Report::default();
     let trusted = Trusted::of(log);
     let mut chains: BTreeMap<String, Chain> = BTreeMap::new();
-    for line in log.lines.iter().filter(|line| !line.trim().is_empty()) {
+    let lines = log.lines.iter().filter(|line| !line.trim().is_empty());
+    for line in lines.flat_map(|line| seal::elements(line)) {
+        let line = &line;
         match seal::read(line) {
             Read::Unreadable => report.add("unreadable", line.clone()),
             Read::Unsealed => report.add("unsealed", line.clone()),

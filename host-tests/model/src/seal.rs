@@ -181,6 +181,24 @@ fn is_intact(record: &Value, version: &str, prev: &[u8; 32], head: &[u8; 32]) ->
     })
 }
 
+/// Returns the elements of a line that is an array, and of arrays in it, as lines.
+pub fn elements(line: &str) -> Vec<String> {
+    fn push(value: &Value, all: &mut Vec<String>) {
+        match value {
+            Value::Array(elements) => elements.iter().for_each(|element| push(element, all)),
+            _ => all.push(value.text()),
+        }
+    }
+    let Some(value @ Value::Array(_)) =
+        Some(line).filter(|line| line.trim_start().starts_with('[')).and_then(Value::parse)
+    else {
+        return vec![line.to_owned()];
+    };
+    let mut all = Vec::new();
+    push(&value, &mut all);
+    all
+}
+
 /// Reads a line of a log.
 pub fn read(line: &str) -> Read {
     READ.with_borrow_mut(|memo| memo.get(line, || read_anew(line)))
@@ -223,7 +241,8 @@ fn record(value: &Value, audit: &Value) -> Option<Record> {
     let signature = optional("sig").and_then(Value::as_str).map(str::to_owned);
     let is_paired = optional("key").is_some() == signature.is_some();
     let place = place(audit)?;
-    if !are_forms || !is_paired || link.is_some() && place.2 > 0 {
+    let is_policy_signed = optional("policy").is_none() || optional("key").is_some();
+    if !are_forms || !is_paired || !is_policy_signed || link.is_some() && place.2 > 0 {
         return None;
     }
     audit.get("tag")?.as_str()?;
@@ -250,6 +269,21 @@ fn record(value: &Value, audit: &Value) -> Option<Record> {
 
 /// Reads an anchor as a record of which only the checkpoint is known.
 pub fn read_anchor(line: &str) -> Option<Record> {
+    read_outer_anchor(line).filter(has_all_parts)
+}
+
+/// Returns true if all parts of a checkpoint are there and have their forms.
+fn has_all_parts(checkpoint: &Record) -> bool {
+    let mut are_read = false;
+    // Key 0 is asked for when all parts were read.
+    let _ = judge(checkpoint, |_| {
+        are_read = true;
+        Err(Bad::NotCertified)
+    });
+    are_read
+}
+
+fn read_outer_anchor(line: &str) -> Option<Record> {
     let value = Value::parse(line)?;
     // An object with a duplicate key has no canonical form.
     value.canonical()?;

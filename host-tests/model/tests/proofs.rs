@@ -9,6 +9,12 @@ use std::fs;
 
 /// Returns the verdict of a proof.
 fn verdict(forge: &Forge, record: &Value, leaves: &[String], checkpoint: &Value) -> String {
+    let report = report(forge, record, leaves, checkpoint);
+    report["verdict"].as_str().expect("a verdict").to_owned()
+}
+
+/// Returns the report on a proof.
+fn report(forge: &Forge, record: &Value, leaves: &[String], checkpoint: &Value) -> serde_json::Value {
     let directory = tempfile::tempdir().expect("a directory");
     let (proof, roster) = (directory.path().join("proof"), directory.path().join("roster"));
     let checkpoint: serde_json::Value = serde_json::from_str(&checkpoint.text()).expect("JSON");
@@ -17,8 +23,7 @@ fn verdict(forge: &Forge, record: &Value, leaves: &[String], checkpoint: &Value)
     fs::write(&roster, Value::Array(vec![forge.roster()]).text()).expect("written");
     let arguments = ["verify".into(), "--proof".into(), proof.into(), "--roster".into(), roster.into()];
     let report = flb_audit::verify::report(arguments).expect("a report");
-    let report: serde_json::Value = serde_json::from_str(&report).expect("JSON");
-    report["verdict"].as_str().expect("a verdict").to_owned()
+    serde_json::from_str(&report).expect("JSON")
 }
 
 fn leaf(record: &Value) -> String {
@@ -67,4 +72,25 @@ fn a_record_is_where_its_checkpoint_and_leaves_say() {
         let found = verdict(&forge, &record, &leaves_of, &under);
         assert_eq!(found, expected, "record {segment}.{run}.{number} over {leaves} leaves");
     }
+}
+
+/// A proof shows two handovers. Somebody who has the key before both can date them back.
+#[test]
+fn a_proof_names_the_key_that_could_have_made_it() {
+    let mut forge = Forge::new("proofs-00002", 2);
+    for number in 0..5 {
+        forge.seal("{}", number == 0, &[]);
+        forge.rotate();
+    }
+    // The thief has key 3, which came into force before record 3.
+    let mut thief = Forge { place: (1, "run--1".to_owned(), 1), ..forge.clone() };
+    for handover in &mut thief.handovers[3..] {
+        *handover = (thief.place.clone(), thief.head);
+    }
+    let record = thief.seal("{\"made\":\"up\"}", true, &[]);
+    let checkpoint = anchor(&record).expect("a checkpoint");
+    let report = report(&forge, &record, &[], &checkpoint);
+    assert_eq!(report["verdict"], "intact");
+    let said = "whoever has had key 3 of the chain, or a later one, has sealed it";
+    assert!(report.to_string().contains(said), "{report}");
 }

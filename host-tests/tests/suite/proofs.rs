@@ -72,14 +72,15 @@ fn a_proof_stands_for_one_record() {
     let under = format!(
         "proven: record 7 of segment 1 of chain {chain} is under the checkpoint at record 0 of segment 2"
     );
-    assert_eq!(says(&good), format!("{under}\n"));
+    let by = "; whoever has had key 0 of the chain, or a later one, has sealed it\n";
+    assert_eq!(says(&good), format!("{under}{by}"));
     // The signature does not cover a member that an output has added.
     let text = good["record"].as_str().expect("a record").replacen('{', "{\"date\":1,", 1);
     let mut with_date = good.clone();
     with_date["record"] = json!(text);
     assert_eq!(
         says(&with_date),
-        format!("{under}, without 1 of its members, which are not under the seal\n")
+        format!("{under}, without 1 of its members, which are not under the seal{by}")
     );
     let changed = |change: &dyn Fn(&mut Value)| {
         let mut proof = good.clone();

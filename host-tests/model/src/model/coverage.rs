@@ -53,6 +53,8 @@ impl Chain {
             if since <= position(place) {
                 signed.insert((place.clone(), *head, Key { n: good.n, since }));
             }
+        }
+        for (.., good) in self.good.iter().chain(&self.start) {
             for (n, (segment, run, number), head) in &good.since {
                 let Some(before) = number.checked_sub(1) else { continue };
                 let since = if *n == 1 { Some((0, 0)) } else { in_force.get(&(n - 1)).copied() };

@@ -46,13 +46,17 @@ impl Chain {
             }
         }
         self.link_to_start(name, report);
-        let firsts: Vec<&Record> = self.all().filter(|record| record.link.is_some()).collect();
+        let is_back =
+            |record: &&Record| record.link.as_ref().is_some_and(|(link, _)| link.0 < record.place.0);
+        let firsts: Vec<&Record> = self.all().filter(is_back).collect();
         for record in &firsts {
-            let Some((link, _)) = record.link.as_ref().filter(|(link, _)| link.0 < record.place.0) else {
-                continue;
-            };
-            let goes_on =
-                self.records.keys().any(|place| (place.0, &place.1) == (link.0, &link.1) && place.2 > link.2);
+            let Some((link, _)) = &record.link else { continue };
+            let start = self.start.as_ref().map(|(start, ..)| start);
+            let goes_on = self
+                .records
+                .keys()
+                .chain(start)
+                .any(|place| (place.0, &place.1) == (link.0, &link.1) && place.2 > link.2);
             let is_second = firsts.iter().any(|other| {
                 let is_same = |(of, _): &(Place, _)| (of.0, &of.1) == (link.0, &link.1);
                 other.link.as_ref().is_some_and(is_same) && other.place < record.place
@@ -131,7 +135,8 @@ impl Chain {
     pub(super) fn policies(&self, name: &str, report: &mut Report) {
         let mut versions: BTreeMap<(u64, String), BTreeSet<&str>> = BTreeMap::new();
         let mut wholes: BTreeMap<(u64, String), BTreeSet<&str>> = BTreeMap::new();
-        for record in self.all() {
+        let is_statement = |record: &&Record| record.notes.iter().any(|note| note == "statement");
+        for record in self.all().filter(|record| !is_statement(record)) {
             let life = (record.place.0, record.place.1.clone());
             let short = record.version.get(4..).unwrap_or_default();
             versions.entry(life.clone()).or_default().insert(short);

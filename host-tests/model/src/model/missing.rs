@@ -4,6 +4,11 @@ use super::{BEFORE, Chain, Range};
 use crate::seal::Place;
 use std::collections::{BTreeMap, BTreeSet};
 
+/// The most records of one segment and run that a stop accounts for.
+const STOP_RECORDS_MAX: u64 = 65_536;
+/// The most segments before that of the linked record that a stop accounts for.
+const STOP_SEGMENTS_MAX: u64 = 4096;
+
 impl Chain {
     /// Returns the numbers in a segment and run that have an intact or an altered record.
     pub(super) fn numbers(&self, life: &(u64, String)) -> BTreeSet<u64> {
@@ -24,7 +29,7 @@ impl Chain {
             let known = ends.entry((place.0, place.1.clone())).or_default();
             *known = end.max(*known);
         };
-        let mut stops = Vec::new();
+        let mut stated = Vec::new();
         for record in self.all() {
             reach(&record.place, u128::from(record.place.2) + 1);
             let Some((link, unsettled)) = record.link.as_ref().filter(|(link, _)| link.0 < record.place.0)
@@ -34,9 +39,17 @@ impl Chain {
             reach(link, u128::from(link.2) + 1);
             if let Some((from, _)) = unsettled.as_ref().filter(|_| self.is_covered(record)) {
                 reach(from, u128::from(from.2));
-                stops.push((from.clone(), link.clone()));
+                stated.push((record.place.0, from.clone(), link.clone()));
             }
         }
+        // What was settled once stays settled.
+        let stops: Vec<(Place, Place)> = stated
+            .iter()
+            .map(|(segment, from, to)| {
+                let earlier = stated.iter().filter(|(of, ..)| of < segment).map(|(_, from, _)| from);
+                (earlier.fold(from, Ord::max).clone(), to.clone())
+            })
+            .collect();
         if let Some((place, ..)) = &self.start {
             reach(place, u128::from(place.2) + 1);
         }
@@ -100,11 +113,16 @@ impl Chain {
         let is_end = self.last(life).is_none_or(|last| last < range.0);
         let of = |place: &Place| (place.0, &place.1) == (life.0, &life.1);
         let stopped = stops.iter().filter(|_| is_end).filter_map(|(from, to)| {
-            let first = if of(from) { from.2 } else { 0 };
-            let last = if of(to) { to.2 } else { u64::MAX };
+            let mut first = if of(from) { from.2 } else { 0 };
+            let mut last = first.saturating_add(STOP_RECORDS_MAX - 1);
+            if of(to) {
+                first = first.max(to.2.saturating_sub(STOP_RECORDS_MAX - 1));
+                last = to.2;
+            }
             let starts = of(from) || from.0 < life.0;
             let ends = of(to) || life.0 < to.0;
-            (starts && ends).then_some((first.max(range.0), last.min(range.1)))
+            let is_near = to.0 - life.0.min(to.0) <= STOP_SEGMENTS_MAX;
+            (starts && ends && is_near).then_some((first.max(range.0), last.min(range.1)))
         });
         let mut stopped: Vec<Range> = stopped.filter(|(first, last)| first <= last).collect();
         stopped.sort_unstable();

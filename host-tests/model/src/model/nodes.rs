@@ -100,7 +100,8 @@ struct Name<'a> {
     until: u64,
     /// The time of the last good checkpoint with this name
     last: Option<u64>,
-    is_retired: bool,
+    /// When the node was retired, which may be after it was renamed
+    retired: Option<u64>,
 }
 
 fn is_name_of(name: &str, node: &str) -> bool {
@@ -143,7 +144,7 @@ fn names<'a>(log: &Log, chains: &'a BTreeMap<String, Chain>, entries: &'a Value)
                 since: *since,
                 until: [next, until, gone].into_iter().flatten().min().unwrap_or(u64::MAX),
                 last: so.iter().filter_map(|claim| claim.at).max(),
-                is_retired: gone.is_some(),
+                retired: gone,
             });
         }
     }
@@ -158,7 +159,7 @@ fn names<'a>(log: &Log, chains: &'a BTreeMap<String, Chain>, entries: &'a Value)
                 since,
                 until: gone.unwrap_or(u64::MAX),
                 last: None,
-                is_retired: gone.is_some(),
+                retired: gone,
             });
         }
     }
@@ -177,7 +178,7 @@ pub(super) fn check(log: &Log, chains: &BTreeMap<String, Chain>, report: &mut Re
         lines.iter().map(|line| line.trim()).map(|line| line.strip_prefix("node/").unwrap_or(line)).collect()
     });
     for of in &names {
-        if of.is_retired && of.last.is_some_and(|last| last >= of.until) {
+        if of.retired.is_some_and(|at| of.last.is_some_and(|last| last >= at)) {
             report.add("unexpected", format!("{} goes on", of.name));
         }
         let is_before =
@@ -200,7 +201,7 @@ pub(super) fn check(log: &Log, chains: &BTreeMap<String, Chain>, report: &mut Re
                 .iter()
                 .any(|node| name == *node || name.split_once('/').is_some_and(|(of, _)| of == *node))
         });
-        if !is_expected && is_heard && !so().any(|of| of.is_retired) {
+        if !is_expected && is_heard && !so().any(|of| of.retired.is_some()) {
             report.add("unexpected", name.to_owned());
         }
         if is_expected && is_there && !is_heard && (log.heard.is_some() || expected.is_some()) {

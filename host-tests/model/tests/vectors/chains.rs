@@ -13,6 +13,10 @@ pub(super) fn honest_logs(all: &mut All) {
         base().cut(CHECKPOINT + 1).anchored(&[0, CHECKPOINT]),
     );
     add(all, "honest, without a roster", Case { roster: None, ..base() });
+    let mut ephemeral = honest("~ectors-0002", 2);
+    add(all, "honest, an ephemeral chain, which the roster has", ephemeral.clone());
+    ephemeral.roster = Some(Vec::new());
+    add(all, "an ephemeral chain, which the roster lacks", ephemeral);
     let mut plain = Forge { key: None, ..Forge::new("vectors-0002", 2) };
     let records = (0..4).map(|n| plain.seal(&format!("{{\"n\":{n}}}"), false, &[])).collect();
     let unsigned = Case { forge: plain, records, roster: None, ..base() };
@@ -165,12 +169,25 @@ pub(super) fn links(all: &mut All) {
     add(all, "links: to another run", linked(Some(link(2, "run--8", 5)), &[]));
     add(all, "links: to itself", linked(Some(link(3, "run--3", 0)), &[]));
     add(all, "links: to a later segment", linked(Some(link(4, "run--4", 0)), &[]));
+    let mut two = linked(Some(link(4, "run--4", 0)), &[]);
+    two.forge.place = (4, "run--4".to_owned(), 1);
+    two.forge.restart("run--5", None);
+    two.forge.rotate();
+    let first = two.forge.seal("{}", true, &[]);
+    two.records.push(first);
+    add(all, "links: two to one segment, which is not lower than one of them", two);
+    let mut headed = base().cut(0);
+    headed.forge = Forge { head: [7; 32], ..Forge::new("vectors-0001", 1) };
+    let first = headed.forge.seal("{}", true, &[]);
+    headed.records.push(first);
+    add(all, "links: none, and a head before the first record", headed);
     add(all, "links: on a later record", base().set(LAST, "link", link(2, "run--2", 5)).rehash(LAST));
     add(all, "links: to 2^64-1", linked(Some(link(2, "run--2", u64::MAX)), &[]));
     for (name, text) in [
         ("without `seq`", "{\"run\":\"run--2\",\"seg\":2}"),
         ("`seq` is 5.0", "{\"run\":\"run--2\",\"seg\":2,\"seq\":5.0}"),
         ("`unsettled` has no `head`", UNSETTLED),
+        ("`unsettled` is after the record behind the linked one", UNSETTLED_7),
         ("`unsettled` is null", "{\"run\":\"run--2\",\"seg\":2,\"seq\":5,\"unsettled\":null}"),
     ] {
         add(all, format!("links: {name}"), linked(Value::parse(text), &[]));
@@ -179,6 +196,8 @@ pub(super) fn links(all: &mut All) {
 
 const UNSETTLED: &str =
     "{\"run\":\"run--2\",\"seg\":2,\"seq\":5,\"unsettled\":{\"run\":\"run--2\",\"seg\":2,\"seq\":5}}";
+
+const UNSETTLED_7: &str = "{\"run\":\"run--2\",\"seg\":2,\"seq\":5,\"unsettled\":{\"run\":\"run--2\",\"seg\":2,\"seq\":7,\"head\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"}}";
 
 pub(super) fn conflicts(all: &mut All) {
     for (name, notes) in [("", &[][..]), (", noted by the filter", &["state-set-back"][..])] {
@@ -242,6 +261,7 @@ pub(super) fn stops(all: &mut All) {
     add(all, "stops: said by a record that nobody has signed", stopped(Some(4), 4..6, false));
     rewritten(all);
     over_segments(all);
+    too_long(all);
     delivered(all);
 }
 
@@ -323,6 +343,68 @@ fn over_segments(all: &mut All) {
     add(all, "stops: an anchor is in a segment that was lost", case(&[four, six], 4));
     add(all, "stops: an anchor is in the segment linked to, which was lost", case(&[five, six], 4));
     add(all, "stops: whole segments were lost, and more", case(&[four, six], 5));
+}
+
+/// Adds: somebody who has the node's keys states a stop for more than a filter can lose,
+/// and deletes records.
+fn too_long(all: &mut All) {
+    // The numbers between record 5 of segment 3 and the end of the segment were never used.
+    for (name, last) in [("65,536 records", 5 + 65_536), ("65,537 records", 6 + 65_536)] {
+        let mut case = base();
+        case.forge.place.2 = last + 1;
+        case.forge.restart("run--4", Some(6));
+        case.forge.rotate();
+        case.records.extend([case.forge.seal("{}", true, &[])]);
+        add(all, format!("stops: {name} of a segment were lost"), case);
+    }
+    // Segment 3 links to segment 2, and says which of its records were settled.
+    let settled = |unsettled: Option<u64>| {
+        let mut case = base().cut(at(3, 0));
+        case.forge.place = (2, "run--2".to_owned(), SEGMENT);
+        case.forge.head = head_of(&case.records[at(2, 5)]).expect("a head");
+        case.forge.handovers.truncate(2);
+        case.forge.key = Some(2);
+        case.forge.restart("run--3", unsettled);
+        case.forge.rotate();
+        case.records.extend((0..SEGMENT).map(|n| case.forge.seal("{}", n % 3 == 0, &[])));
+        let mut link = object([("run", string("run--3")), ("seg", number(3)), ("seq", number(5))]);
+        let head = case.records[at(2, 1)].get("audit").and_then(|audit| audit.get("prev"));
+        let from = [
+            ("head", head.expect("a head").clone()),
+            ("run", string("run--2")),
+            ("seg", number(2)),
+            ("seq", number(1)),
+        ];
+        set(link.members_mut().expect("members"), "unsettled", object(from));
+        case.forge.restart("run--4", None);
+        case.forge.rotate();
+        case.records.extend([case.forge.seal("{}", true, &[("link", link)])]);
+        case.delete(at(2, 1)..at(3, 0))
+    };
+    add(all, "stops: an earlier segment says nothing of a stop", settled(None));
+    add(all, "stops: an earlier segment says that the records were settled", settled(Some(4)));
+    add(all, "stops: an earlier segment says that they were not settled", settled(Some(1)));
+    for (name, segment) in [("4096", 4099), ("4097", 4100)] {
+        let mut case = base();
+        let mut link = object([("run", string("run--9")), ("seg", number(segment)), ("seq", number(0))]);
+        let head = case.records[at(3, 4)].get("audit").and_then(|audit| audit.get("prev"));
+        let from = [
+            ("head", head.expect("a head").clone()),
+            ("run", string("run--3")),
+            ("seg", number(3)),
+            ("seq", number(4)),
+        ];
+        set(link.members_mut().expect("members"), "unsettled", object(from));
+        // Segment 4 links to the records that are deleted.
+        case.forge.restart("run--4", None);
+        case.forge.rotate();
+        case.records.extend([case.forge.seal("{}", true, &[])]);
+        case.forge.restart("run--8", None);
+        case.forge.place.0 = segment + 1;
+        case.forge.rotate();
+        case.records.extend([case.forge.seal("{}", true, &[("link", link)])]);
+        add(all, format!("stops: over {name} segments"), case.delete(at(3, 4)..at(3, 6)));
+    }
 }
 
 /// Adds: somebody who has a key from segment 3 on puts a record into segment 2, and makes
@@ -485,6 +567,16 @@ pub(super) fn policies(all: &mut All) {
     });
     add(all, "policies: two with the same start", with(["1.2.AAAAAAAA"; 2], [one(), Some(twin)]));
     add(all, "policies: not named in `v`", with(["1.2"; 2], [one(), one()]));
+    let mut on_others = with(["1.2.AAAAAAAA"; 2], [one(), one()]);
+    let record =
+        on_others.forge.seal("{}", false, &[("v", string("1.2.AAAAAAAA")), ("policy", string(&digest(0)))]);
+    on_others.records.push(record);
+    add(all, "policies: the whole digest on a record that is no checkpoint", on_others);
+    let mut statement = with(["1.2.AAAAAAAA"; 2], [one(), one()]);
+    let notes = Value::Array(vec![string("statement")]);
+    let record = statement.forge.seal("{}", true, &[("notes", notes)]);
+    statement.records.push(record);
+    add(all, "policies: a statement names none", statement);
     add(all, "policies: missing on one checkpoint", with(["1.2.AAAAAAAA"; 2], [one(), None]));
 }
 

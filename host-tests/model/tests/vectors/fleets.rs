@@ -363,6 +363,11 @@ pub(super) fn nodes(all: &mut All) {
     add(all, "nodes: renamed, after which only the new name is asked for", heard(rename(FROM + 4), 9, 99));
     let gone = |case: Case, at: &str| Case { fleet: retired("n1", at), ..case };
     add(all, "nodes: retired after its last record", gone(member(), "2026-11-20T08:00:06Z"));
+    add(
+        all,
+        "nodes: renamed, and retired under the old name later",
+        gone(rename(FROM + 1), "2026-11-20T08:00:09Z"),
+    );
     add(all, "nodes: retired, and goes on", gone(member(), "2026-11-20T08:00:03Z"));
     add(
         all,

@@ -113,6 +113,26 @@ pub(super) fn forms(all: &mut All) {
 
 /// Adds forms of the members of a checkpoint. The signature fits the altered form.
 pub(super) fn checkpoint_forms(all: &mut All) {
+    let alone = |case: Case| Case { roster: None, ..case };
+    let part = base().key(CHECKPOINT, |key| key.retain(|(name, _)| name != "certs"));
+    add(all, "forms: `key` has no `certs`, without a roster", alone(part));
+    let word = base().set(CHECKPOINT, "key", string("key")).rehash(CHECKPOINT);
+    add(all, "forms: `key` is no object, without a roster", alone(word));
+    let unsigned = base().without(CHECKPOINT, "sig").rehash(CHECKPOINT);
+    add(all, "forms: `key` without `sig`, without a roster", alone(unsigned));
+    for count in [40, 41] {
+        let many = base().list(CHECKPOINT, "certs", |certs| {
+            let first = certs[0].clone();
+            certs.resize(count, first);
+        });
+        add(all, format!("forms: {count} elements in `certs`"), many);
+    }
+    let twice = base().cut(LAST).line(base().records[LAST].text().replacen(
+        "\"audit\":",
+        "\"audit\":{\"v\":\"2.2\"},\"audit\":",
+        1,
+    ));
+    add(all, "forms: two members `audit`, the first of an unknown version", twice);
     let end = || base().cut(CHECKPOINT + 1);
     for text in ["3.0", "3e0", "\"3\"", "null", "4294967296", "-3", "0", "1", "2", "4"] {
         let value = Value::parse(text).expect("JSON");

@@ -47,6 +47,21 @@ pub(super) fn what_anchors_and_lines_are(all: &mut All) {
     let anchors = twice.anchors.as_mut().expect("anchors");
     anchors[1] = anchors[1].replacen("\"seq\":3", "\"seq\":3,\"seq\":3", 1);
     add(all, "anchors: a key twice", twice);
+    let mut inside = base().cut(CHECKPOINT + 1).anchored(&[0, CHECKPOINT]);
+    let anchors = inside.anchors.as_mut().expect("anchors");
+    anchors[1] = anchors[1].replacen("\"certs\":", "\"cert\":", 1);
+    add(all, "anchors: a part of `key` is not there", inside);
+    let alone = Case { roster: None, ..base().cut(0).anchored_of(&[0]) };
+    add(all, "anchors: alone, without a roster", alone);
+    let records: Vec<String> = base().records.iter().map(Value::text).collect();
+    let (first, rest) = records.split_at(6);
+    let both = format!("[{},[{}]]", first.join(","), rest.join(","));
+    add(all, "a line that is an array, with an array in it", base().cut(0).line(both));
+    let nested = |arrays: usize| format!("{{\"n\":{}1{}}}", "[".repeat(arrays), "]".repeat(arrays));
+    let mut deep = base();
+    let line = deep.forge.seal(&nested(127), false, &[]).text();
+    add(all, "arrays and objects nested 128 deep", deep.clone().line(&line));
+    add(all, "arrays and objects nested 129 deep", deep.line(line.replace("[1]", "[[1]]")));
     for line in ["1", "null", "true"] {
         add(all, format!("a line that is no object: {line}"), base().line(line));
     }

@@ -1,7 +1,7 @@
 //! Vectors of logs that begin with a checkpoint.
 
 use super::*;
-use flb_audit_model::forge::head_of;
+use flb_audit_model::forge::{anchor as forge_anchor, head_of};
 
 pub(super) fn starts(all: &mut All) {
     let without = |first: usize| base().delete(0..first);
@@ -51,6 +51,31 @@ pub(super) fn starts(all: &mut All) {
     let first = early.forge.seal("{}", true, &[]);
     early.records.push(first);
     add(all, "from: a segment goes on from a record before it", early.delete(0..second).from(&[second]));
+    // The start is record 3 of segment 2, and segment 4 goes on from record 1.
+    let mut inside = base().cut(at(2, 2));
+    inside.forge.handovers.truncate(2);
+    inside.forge.key = Some(2);
+    inside.forge.head = head_of(&inside.records[at(2, 1)]).expect("a head");
+    inside.forge.place = (2, "run--2".to_owned(), 2);
+    inside.forge.restart("run--9", None);
+    inside.forge.place.0 = 4;
+    inside.forge.rotate();
+    let first = inside.forge.seal("{}", true, &[]);
+    inside.records.push(first);
+    add(all, "from: a segment goes on from a record before it in its segment", inside.from(&[second]));
+    // Only the start says what was before the place at which key 3 came into force.
+    let mut changed = base().cut(0);
+    changed.forge = Forge::new("vectors-0001", 1);
+    for number in 0..6 {
+        if number == 0 || number == 3 {
+            changed.forge.rotate();
+        }
+        let record = changed.forge.seal(&format!("{{\"n\":{number}}}"), number == 0 || number == 3, &[]);
+        changed.records.push(record);
+    }
+    let start = forge_anchor(&changed.records[3]).expect("a checkpoint").text();
+    changed.from = Some(vec![start]);
+    add(all, "from: only its handover signs the record before it", changed.delete([0, 3]));
     let mut anew = base();
     anew.forge.restart("run--4", None);
     anew.forge.rotate();

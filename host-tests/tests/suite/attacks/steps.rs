@@ -222,8 +222,9 @@ fn rehash(records: &mut [Value], mut head: String, keeps_signatures: bool) {
     for record in records {
         record["audit"]["prev"] = json!(head);
         if !keeps_signatures {
-            members(record).remove("key");
-            members(record).remove("sig");
+            for member in ["key", "sig", "policy"] {
+                members(record).remove(member);
+            }
         }
         head = specification::base64url(&specification::seal(&record.to_string()).head);
         record["audit"]["head"] = json!(head);
@@ -293,7 +294,7 @@ fn forge_tail(log: &mut Log, what: &Value) {
         let mut record = json!({"forged": number, "audit": last});
         record["audit"]["seg"] = what["segment"].clone();
         record["audit"]["seq"] = json!(number);
-        for member in ["key", "sig", "link"] {
+        for member in ["key", "sig", "policy", "link"] {
             members(&mut record).remove(member);
         }
         if !goes_on {

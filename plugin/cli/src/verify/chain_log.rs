@@ -133,11 +133,13 @@ impl ChainLog {
         self.segments.values().any(|segment| segment.is_heard_in(&(0..=u64::MAX)))
     }
 
-    /// Returns the seconds between the last anchored record and the latest record, by the
-    /// times of the records.
+    /// Returns the seconds between the last anchored record and the latest good checkpoint,
+    /// by their times. Records behind the last checkpoint do not count, because anybody can
+    /// forge those. In a chain without good checkpoints, all records count.
     pub(super) fn unanchored_seconds(&self) -> u64 {
         let anchored = self.anchored.and_then(|place| self.checkpoint_times.get(&place.position()));
-        self.to.saturating_sub(*anchored.unwrap_or(&self.from))
+        let last = self.checkpoint_times.values().max().unwrap_or(&self.to);
+        last.saturating_sub(*anchored.unwrap_or(&self.from))
     }
 
     /// Adds a text of the inputs that is a record of this chain.

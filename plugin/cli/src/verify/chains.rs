@@ -150,7 +150,7 @@ impl<'a> Chains<'a> {
     }
 
     fn spans_of(&mut self, ledger: &LedgerFiles) -> Spans {
-        let mut spans = Spans::default();
+        let mut spans = Vec::new();
         for (manifest, why) in ledger.not_here() {
             let is_of_the_time = manifest.from <= *self.heard.end() && manifest.to >= *self.heard.start();
             let is_within = self.heard.contains(&manifest.from) && self.heard.contains(&manifest.to);
@@ -162,10 +162,10 @@ impl<'a> Chains<'a> {
                 let link = run.link.as_ref().and_then(|link| link.place());
                 let edges = run.heads().map(|(prev, head)| (Fingerprint::of(&prev), Fingerprint::of(&head)));
                 let (records, signed) = (run.first..=run.last, run.signed);
-                spans.add(life, Span { records, link, edges, signed, why });
+                spans.push((life, Span { records, link, edges, signed, why }));
             }
         }
-        spans
+        spans.into_iter().collect()
     }
 
     /// Adds a good checkpoint with which the log of its chain begins. Of several, the

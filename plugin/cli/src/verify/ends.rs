@@ -182,7 +182,10 @@ impl Chains<'_> {
                         format!("no anchor reaches {shown}, its end")
                     };
                     let age = humantime::format_duration(Duration::from_secs(seconds));
-                    (Verdict::TailUnanchored, format!("{what}: {age} of records are not anchored"))
+                    (
+                        Verdict::TailUnanchored,
+                        format!("{what}: {age} are not anchored, by the times of checkpoints"),
+                    )
                 }
                 _ => continue,
             };

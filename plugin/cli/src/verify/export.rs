@@ -212,6 +212,7 @@ impl Reading<'_> {
         if let Some(chain) = self.stated.chain().filter(|_| !is_of_ledger) {
             self.findings.add(Verdict::KeyNotCertified, Some(chain), None, NO_LEDGER);
         }
+        let mut deleted = Vec::new();
         for ClosedFile { manifest, is_deleted } in self.stated.iter() {
             if let Some((verdict, what)) = damaged(self.directory, manifest) {
                 self.findings.add(verdict, None, None, what);
@@ -221,10 +222,11 @@ impl Reading<'_> {
                     let Some(life) = run.life() else { continue };
                     let records = run.first..=run.last;
                     let span = Span { records, link: None, edges: None, signed: None, why: Why::Deleted };
-                    self.deleted.add(life, span);
+                    deleted.push((life, span));
                 }
             }
         }
+        self.deleted = deleted.into_iter().collect();
         Ok(())
     }
 

@@ -32,8 +32,8 @@ pub(super) struct Grounds {
     /// unexpected. With several lists, a node may be on any of them
     #[arg(long, value_name = "FILE", requires = "Trusted")]
     pub(super) expect: Vec<PathBuf>,
-    /// Accept that the last records of each chain have no anchor, if they span no more
-    /// than this time by their own clocks: 15m, or 1h 30m
+    /// Accept that the last records of each chain have no anchor, if its checkpoints span no
+    /// more than this time since the last anchor, by their own clocks: 15m, or 1h 30m
     #[arg(long, value_name = "TIME", requires = "anchors")]
     max_unanchored: Option<humantime::Duration>,
 }

@@ -10,7 +10,7 @@ use super::spans::{Spans, Why};
 use super::spool::{Fingerprint, Spool};
 use super::stops::Stops;
 use super::wording::{extent, named};
-use flb_audit_core::chain::{ChainId, Life, Place, Position};
+use flb_audit_core::chain::{ChainId, Life, Place, Position, Run};
 use flb_audit_core::record::notes::Notes;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -156,7 +156,7 @@ impl<F: FnMut(Verdict, Position, String)> History<'_, F> {
     /// begins.
     fn last(&self, life: &Life) -> Option<u64> {
         let here = self.stretches(life).last().map(|stretch| *stretch.records.end());
-        let spanned = self.spans.of(life).iter().map(|span| *span.records.end()).max();
+        let spanned = self.spans.last(life);
         let started = self.chain.start.filter(|start| start.place.life(self.id) == *life);
         here.max(spanned).max(started.map(|start| start.place.sequence))
     }
@@ -379,7 +379,7 @@ impl<F: FnMut(Verdict, Position, String)> History<'_, F> {
             Some(segment) => segment.head(link.sequence, self.spool)?,
             None => None,
         };
-        let spanned = self.spans.of(&target).iter().find(|span| *span.records.end() == link.sequence);
+        let is_spanned = self.spans.has_end(&target, link.sequence);
         match here {
             Some(head) if before.is_some_and(|before| head != before) => (self.add)(
                 Verdict::LinkBroken,
@@ -389,7 +389,7 @@ impl<F: FnMut(Verdict, Position, String)> History<'_, F> {
                     link.sequence, link.segment
                 ),
             ),
-            None if spanned.is_none() && last.is_none_or(|last| link.sequence > last) => {
+            None if !is_spanned && last.is_none_or(|last| link.sequence > last) => {
                 let after = last.map(|sequence| place(&target, sequence));
                 let end = MissingEnd {
                     life: target,
@@ -495,13 +495,34 @@ impl<F: FnMut(Verdict, Position, String)> History<'_, F> {
             if is_stop {
                 count(&mut self.chain.undelivered, first, last);
                 self.gaps.push(after, first, at, Cause::Stop);
-                (self.add)(Verdict::UncleanStop, from, what + STOPPED);
+                let unknown = self.lost_before(&life);
+                (self.add)(Verdict::UncleanStop, from, what + STOPPED + &unknown);
             } else {
                 count(&mut self.chain.missing, first, last);
                 self.gaps.push(after, first, at, Cause::Unknown);
                 let earlier = if is_whole { ", and what may have been before it" } else { ", its end" };
                 (self.add)(Verdict::Gap, from, what + earlier);
             }
+        }
+    }
+
+    /// Returns the part of a finding on a stop that counts the other segments which the
+    /// stop may have lost.
+    fn lost_before(&self, life: &Life) -> String {
+        let segments = self.stops.before(life);
+        let here: BTreeSet<u64> = self
+            .stretches
+            .range(Life { segment: segments.start, run: Run::FIRST, ..*life }..)
+            .map(|(of, _)| of.segment)
+            .take_while(|segment| *segment < segments.end)
+            .collect();
+        match segments.end - segments.start - here.len() as u64 {
+            0 => String::new(),
+            1 => "; nothing is here of the segment before it, and nobody knows how many records that had"
+                .to_owned(),
+            count => format!(
+                "; nothing is here of {count} segments before it, and nobody knows how many records they had"
+            ),
         }
     }
 

@@ -38,7 +38,7 @@ const OF_CHAINS: [OfChain; 11] = [
     ("last_record_timestamp_seconds", "The time of the latest record.", |chain| {
         (chain.records > 0).then_some(chain.to)
     }),
-    ("unanchored_seconds", "From the last record that an anchor proves to the latest one.", |chain| {
+    ("unanchored_seconds", "From the last record that an anchor proves to the latest checkpoint.", |chain| {
         Some(chain.unanchored_seconds.unwrap_or_default())
     }),
 ];

@@ -110,7 +110,8 @@ struct Claim {
     until: u64,
     /// The time of the last good checkpoint that says so.
     last: Option<u64>,
-    is_retired: bool,
+    /// When the node was retired, which may be after it was renamed.
+    retired: Option<u64>,
 }
 
 impl Chains<'_> {
@@ -164,7 +165,7 @@ impl Chains<'_> {
             node.is_heard |= encrypted == Some(&true)
                 || is_heard(self.chains.get(&claim.chain), followed.get(&claim.chain));
             node.has_records |= self.chains.get(&claim.chain).is_some_and(ChainLog::has_records_of_the_time);
-            node.is_retired |= claim.is_retired;
+            node.is_retired |= claim.retired.is_some();
             node.is_here |= encrypted.is_some() || self.chains.contains_key(&claim.chain);
             node.chain = Some(claim.chain);
         }
@@ -231,7 +232,7 @@ impl Chains<'_> {
                     since: term.since,
                     until,
                     last: term.to,
-                    is_retired: retired.is_some(),
+                    retired,
                 });
             }
         }
@@ -247,7 +248,7 @@ impl Chains<'_> {
                     since,
                     until: retired.unwrap_or(u64::MAX),
                     last: None,
-                    is_retired: retired.is_some(),
+                    retired,
                 });
             }
         }
@@ -260,11 +261,11 @@ impl Chains<'_> {
         let mut before: BTreeMap<&str, &Claim> = BTreeMap::new();
         for claim in claims.iter().filter(|claim| claim.last.is_some()) {
             let last = claim.last.unwrap_or_default();
-            if claim.is_retired && last >= claim.until {
+            if let Some(retired) = claim.retired.filter(|retired| last >= *retired) {
                 let what = format!(
                     "node {} was retired at {}, and this chain of it sealed records until {}",
                     claim.node,
-                    utc(claim.until),
+                    utc(retired),
                     utc(last)
                 );
                 self.findings.add(Verdict::Unexpected, Some(claim.chain), None, what);

@@ -109,7 +109,9 @@ impl<'a> Verifier<'a> {
         checkpoint: Option<&Checkpoint>,
         seconds: Option<u64>,
     ) -> Result<GoodCheckpoint, BadCheckpoint> {
-        let checkpoint = checkpoint.ok_or(BadCheckpoint { index: 0, flaw: Flaw::Malformed })?;
+        // Without a roster nothing is judged, so no checkpoint is malformed either.
+        let flaw = if self.roster.is_some() { Flaw::Malformed } else { Flaw::NoRoster };
+        let checkpoint = checkpoint.ok_or(BadCheckpoint { index: 0, flaw })?;
         let index = checkpoint.key.index;
         self.flaw(checkpoint, seconds).map_err(|flaw| BadCheckpoint { index, flaw })?;
         let fleet = self.roster.and_then(Roster::fleet);

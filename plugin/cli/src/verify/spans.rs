@@ -7,7 +7,7 @@
 
 use super::coverage::Coverage;
 use super::gaps::Cause;
-use super::ranges;
+use super::ranges::{self, joined};
 use super::segment::Stretch;
 use super::spool::Fingerprint;
 use flb_audit_core::chain::{ChainId, Life, Place};
@@ -36,19 +36,60 @@ pub(super) struct Span {
     pub(super) why: Why,
 }
 
+/// The spans of one life. A ledger can have very many, so each question takes the time of
+/// a binary search.
+#[derive(Default)]
+struct OfLife {
+    /// In the order of their first records.
+    spans: Vec<Span>,
+    /// The indexes of the spans, in the order of their last records.
+    by_end: Vec<usize>,
+    /// The records of all spans, and of those with each reason.
+    all: Vec<RangeInclusive<u64>>,
+    deleted: Vec<RangeInclusive<u64>>,
+    encrypted: Vec<RangeInclusive<u64>>,
+}
+
+impl OfLife {
+    fn new(mut spans: Vec<Span>) -> OfLife {
+        spans.sort_by_key(|span| *span.records.start());
+        let mut by_end: Vec<usize> = (0..spans.len()).collect();
+        by_end.sort_by_key(|at| *spans[*at].records.end());
+        let records = |is_of: &dyn Fn(&Span) -> bool| {
+            joined(spans.iter().filter(|span| is_of(span)).map(|span| span.records.clone()).collect())
+        };
+        let all = records(&|_| true);
+        let deleted = records(&|span| span.why == Why::Deleted);
+        let encrypted = records(&|span| span.why == Why::Encrypted);
+        OfLife { spans, by_end, all, deleted, encrypted }
+    }
+
+    /// Returns the spans that end with this record, from the last first record on.
+    fn that_end_with(&self, last: u64) -> impl Iterator<Item = &Span> {
+        let end = |at: usize| *self.spans[at].records.end();
+        let from = self.by_end.partition_point(|at| end(*at) < last);
+        let to = self.by_end.partition_point(|at| end(*at) <= last);
+        self.by_end[from..to].iter().rev().map(|at| &self.spans[*at])
+    }
+}
+
 /// All spans of one ledger.
 #[derive(Default)]
 pub(super) struct Spans {
-    lives: BTreeMap<Life, Vec<Span>>,
+    lives: BTreeMap<Life, OfLife>,
+}
+
+impl FromIterator<(Life, Span)> for Spans {
+    fn from_iter<T: IntoIterator<Item = (Life, Span)>>(all: T) -> Spans {
+        let mut lives: BTreeMap<Life, Vec<Span>> = BTreeMap::new();
+        for (life, span) in all {
+            lives.entry(life).or_default().push(span);
+        }
+        Spans { lives: lives.into_iter().map(|(life, spans)| (life, OfLife::new(spans))).collect() }
+    }
 }
 
 impl Spans {
-    pub(super) fn add(&mut self, life: Life, span: Span) {
-        let spans = self.lives.entry(life).or_default();
-        let at = spans.partition_point(|other| other.records.start() < span.records.start());
-        spans.insert(at, span);
-    }
-
     /// Returns the spans of a chain that fit the records that are here, and each other.
     ///
     /// The record after a span states the head with which the span ends. If no record is
@@ -80,14 +121,14 @@ impl Spans {
             }
             ends.entry((*life, last)).or_default().insert(stretch.head);
         }
-        for (life, span) in of_chain().flat_map(|(life, all)| all.iter().map(move |span| (life, span))) {
+        for (life, span) in of_chain().flat_map(|(life, all)| all.spans.iter().map(move |span| (life, span)))
+        {
             ends.entry((*life, *span.records.end())).or_default().extend(span.edges.map(|(_, head)| head));
         }
-        let mut fitting = Spans::default();
-        for (life, spans) in of_chain() {
-            let mut spans = spans.clone();
-            spans.sort_by_key(|span| std::cmp::Reverse(*span.records.end()));
-            for mut span in spans {
+        let mut fitting = Vec::new();
+        for (life, all) in of_chain() {
+            // From the last record of the life on.
+            for mut span in all.by_end.iter().rev().map(|at| all.spans[*at].clone()) {
                 let (first, last) = (*span.records.start(), *span.records.end());
                 if let Some((prev, head)) = span.edges {
                     let place = before(life, first, span.link.as_ref());
@@ -99,33 +140,47 @@ impl Spans {
                     }
                     wanted.extend(place.map(|place| (place, prev)));
                 }
-                fitting.add(*life, span);
+                fitting.push((*life, span));
             }
         }
-        fitting
+        fitting.into_iter().collect()
     }
 
     /// Returns the spans of a life, in the order of their first records.
     pub(super) fn of(&self, life: &Life) -> &[Span] {
-        self.lives.get(life).map_or(&[], Vec::as_slice)
+        self.lives.get(life).map_or(&[], |of| &of.spans)
+    }
+
+    /// Returns the last record of a life that is in a span.
+    pub(super) fn last(&self, life: &Life) -> Option<u64> {
+        Some(*self.lives.get(life)?.all.last()?.end())
+    }
+
+    /// Checks whether a span ends with this record.
+    pub(super) fn has_end(&self, life: &Life, last: u64) -> bool {
+        self.lives.get(life).is_some_and(|of| of.that_end_with(last).next().is_some())
+    }
+
+    /// Returns the records of a life that are in spans.
+    pub(super) fn records(&self, life: &Life) -> &[RangeInclusive<u64>] {
+        self.lives.get(life).map_or(&[], |of| &of.all)
     }
 
     /// Returns the last record with a good signature that the ledger has seen before
     /// `first`, if the ledger has deleted all records between the two. `head` is the head
     /// before `first`.
     pub(super) fn signed_before(&self, life: &Life, first: u64, head: Fingerprint) -> Option<u64> {
+        let of = self.lives.get(life)?;
         let (mut first, mut head) = (first, head);
-        for span in self.of(life).iter().rev().filter(|span| span.why == Why::Deleted) {
-            let Some(edges) = span.edges else { continue };
-            if span.records.end().checked_add(1) != Some(first) || edges.1 != head {
-                continue;
-            }
+        loop {
+            let fits =
+                |span: &&Span| span.why == Why::Deleted && span.edges.is_some_and(|(_, end)| end == head);
+            let span = of.that_end_with(first.checked_sub(1)?).find(fits)?;
             if span.signed.is_some() {
                 return span.signed;
             }
-            (first, head) = (*span.records.start(), edges.0);
+            (first, head) = (*span.records.start(), span.edges?.0);
         }
-        None
     }
 
     /// Returns the lives that have spans.
@@ -135,7 +190,8 @@ impl Spans {
 
     /// Returns the given records that are in no span.
     pub(super) fn without(&self, life: &Life, records: &RangeInclusive<u64>) -> Vec<RangeInclusive<u64>> {
-        ranges::without(records, self.of(life).iter().map(|span| &span.records))
+        let all = self.records(life);
+        ranges::without(records, &all[all.partition_point(|range| range.end() < records.start())..])
     }
 
     /// Returns the reason why these records, which are in spans, are not here.
@@ -145,8 +201,12 @@ impl Spans {
 
     /// Checks whether one of these records is in a span with this reason.
     pub(super) fn has(&self, life: &Life, records: &RangeInclusive<u64>, why: Why) -> bool {
-        self.of(life).iter().any(|span| {
-            span.why == why && span.records.start() <= records.end() && span.records.end() >= records.start()
-        })
+        let Some(of) = self.lives.get(life) else { return false };
+        let ranges = match why {
+            Why::Deleted => &of.deleted,
+            Why::Encrypted => &of.encrypted,
+        };
+        let at = ranges.partition_point(|range| range.end() < records.start());
+        ranges.get(at).is_some_and(|range| range.start() <= records.end())
     }
 }

@@ -4,9 +4,17 @@
 use super::coverage::Coverage;
 use super::ranges::{joined, without};
 use super::spans::Spans;
+use flb_audit_core::chain::state::LOOK_RECORDS;
 use flb_audit_core::chain::{ChainId, Life, Place};
 use std::collections::BTreeMap;
-use std::ops::RangeInclusive;
+use std::ops::{Range, RangeInclusive};
+
+/// The maximum number of records of one life that a stop explains: a filter looks at its
+/// clock after half as many, and its state holds the last two looks.
+const RECORDS_MAX: u64 = 2 * LOOK_RECORDS;
+/// The maximum number of segments before that of the linked record that a stop explains. A
+/// segment takes at least 8 ms of processor time, and a stop loses about 20 seconds.
+const SEGMENTS_MAX: u64 = 4096;
 
 /// All stops of one chain.
 #[derive(Default)]
@@ -15,13 +23,20 @@ pub(super) struct Stops {
     lives: BTreeMap<Life, Vec<RangeInclusive<u64>>>,
     /// The segments between the first and the last one of a stop, in order.
     between: Vec<RangeInclusive<u64>>,
+    /// The first one of these segments for each life with which a stop ends.
+    first_between: BTreeMap<Life, u64>,
     /// The last record of each life that an anchor says was delivered.
     delivered: BTreeMap<Life, u64>,
 }
 
 impl Stops {
     /// Combines the statements of first records: the range of records, from one place to
-    /// another, that may never have been delivered.
+    /// another, that may never have been delivered. They are in the order of the lives that
+    /// state them.
+    ///
+    /// A stop begins no earlier than the stops that earlier segments state, because what was
+    /// settled once stays settled. So whoever has the node's keys cannot explain records
+    /// that an earlier segment calls settled.
     pub(super) fn of(
         id: ChainId,
         coverage: &Coverage,
@@ -31,20 +46,45 @@ impl Stops {
         let of_chain = delivered.iter().filter(|(life, _)| life.chain == id);
         let delivered = of_chain.map(|(life, last)| (*life, *last)).collect();
         let mut stops = Stops { delivered, ..Stops::default() };
-        let mut between: Vec<RangeInclusive<u64>> = Vec::new();
-        for (_, from, to) in said.filter(|(life, _, to)| coverage.has(life, 0) && to.segment < life.segment) {
-            let (first, last) = (from.life(id), to.life(id));
-            if first == last {
-                stops.lives.entry(first).or_default().push(from.sequence..=to.sequence);
-            } else if first.segment < last.segment {
-                stops.lives.entry(first).or_default().push(from.sequence..=u64::MAX);
-                stops.lives.entry(last).or_default().push(0..=to.sequence);
-                between.push(first.segment + 1..=last.segment - 1);
+        let said: Vec<(Life, Place, Place)> =
+            said.filter(|(life, _, to)| coverage.has(life, 0) && to.segment < life.segment).collect();
+        let mut settled: Option<Place> = None;
+        for of_segment in said.chunk_by(|(one, ..), (other, ..)| one.segment == other.segment) {
+            for (_, from, to) in of_segment {
+                stops.add(id, settled.map_or(*from, |settled| later(settled, *from)), to);
             }
+            let firsts = of_segment.iter().map(|(_, from, _)| *from);
+            settled = settled.into_iter().chain(firsts).reduce(later);
         }
         stops.lives.values_mut().for_each(|ranges| *ranges = joined(std::mem::take(ranges)));
-        stops.between = joined(between);
+        stops.between = joined(std::mem::take(&mut stops.between));
         stops
+    }
+
+    /// Adds a stop that may have lost the records from one place to another.
+    fn add(&mut self, id: ChainId, from: Place, to: &Place) {
+        let (first, last) = (from.life(id), to.life(id));
+        let least = to.sequence.saturating_sub(RECORDS_MAX - 1);
+        if first == last {
+            self.lives.entry(first).or_default().push(from.sequence.max(least)..=to.sequence);
+        } else if first.segment < last.segment {
+            let oldest = last.segment.saturating_sub(SEGMENTS_MAX);
+            if first.segment >= oldest {
+                let end = from.sequence.saturating_add(RECORDS_MAX - 1);
+                self.lives.entry(first).or_default().push(from.sequence..=end);
+            }
+            self.lives.entry(last).or_default().push(least..=to.sequence);
+            let between = oldest.max(first.segment + 1);
+            self.between.push(between..=last.segment - 1);
+            let known = self.first_between.entry(last).or_insert(between);
+            *known = between.min(*known);
+        }
+    }
+
+    /// Returns the segments that the stops which end with a life may have lost as a whole,
+    /// so that nobody knows how many records they had.
+    pub(super) fn before(&self, life: &Life) -> Range<u64> {
+        self.first_between.get(life).map_or(0..0, |first| *first..life.segment)
     }
 
     /// Splits missing records at the end of a life into parts, each with whether a stop
@@ -58,11 +98,11 @@ impl Stops {
     ) -> Vec<(RangeInclusive<u64>, bool)> {
         let at = self.between.partition_point(|range| *range.end() < life.segment);
         let is_between = self.between.get(at).is_some_and(|range| range.contains(&life.segment));
-        let own = self.lives.get(life).map_or(&[][..], Vec::as_slice);
-        let mut others = if is_between { Vec::new() } else { without(records, own) };
+        let mut own = self.lives.get(life).cloned().unwrap_or_default();
+        own.extend(is_between.then_some(0..=RECORDS_MAX - 1));
+        let mut others = without(records, &joined(own));
         let delivered = self.delivered.get(life).map(|last| 0..=*last);
-        let held =
-            held.iter().flat_map(|spans| spans.of(life)).map(|span| span.records.clone()).chain(delivered);
+        let held = held.iter().flat_map(|spans| spans.records(life)).cloned().chain(delivered);
         let not_held = without(records, &joined(held.collect()));
         others.extend(without(records, &not_held));
         let others = joined(others);
@@ -71,4 +111,10 @@ impl Stops {
         parts.sort_unstable_by_key(|(part, _)| *part.start());
         parts
     }
+}
+
+/// Returns the later of two places.
+fn later(one: Place, other: Place) -> Place {
+    let order = |place: &Place| (place.segment, *place.run.as_bytes(), place.sequence);
+    if order(&one) < order(&other) { other } else { one }
 }

@@ -6,11 +6,12 @@ use flb_audit_core::chain::rotation::Rotation;
 use flb_audit_core::chain::state::{Clocks, Header, State};
 use flb_audit_core::chain::storage::Storage;
 use flb_audit_core::chain::writer::StateWriter;
-use flb_audit_core::chain::{ChainId, Run};
+use flb_audit_core::chain::{Chain, ChainId, Place, Run};
 use flb_audit_core::hash::Algorithm;
 use flb_audit_core::policy::Policy;
 use flb_audit_core::record::notes::Notes;
 use flb_audit_core::redact::Redactor;
+use flb_audit_core::text::base64url::hash_from_text;
 use flb_audit_core::{Event, Sealer};
 use serde_json::{Value, json};
 use std::cell::RefCell;
@@ -225,6 +226,7 @@ fn several_stops_in_a_row_are_one() {
     node.live(5, 1);
     let (code, report) = node.verify_without(55..68);
     assert_eq!(code, UNCLEAN_STOP, "{report}");
+    assert!(report.contains("; nothing is here of 3 segments before it, "), "{report}");
     let (code, report) = node.verify_without(39..68);
     assert_eq!(code, GAP, "{report}");
 }
@@ -261,6 +263,30 @@ fn the_end_may_be_without_an_anchor_for_so_long() {
         let (code, report) = node.verify(0..0, &["--anchors", "ANCHORS", "--max-unanchored", max]);
         assert_eq!(code, expected, "{max}: {report}");
         assert!(report.contains("9m"), "{report}");
+    }
+    // Nobody has signed a record behind the last checkpoint, so its time says nothing.
+    let last: Value = serde_json::from_str(node.log.last().expect("a line")).expect("JSON");
+    let text = |name: &str| last["audit"][name].as_str().expect("text").as_bytes().to_vec();
+    let place = Place {
+        segment: 2,
+        run: Run::from_text(&text("run")).expect("a run"),
+        sequence: last["audit"]["seq"].as_u64().expect("a number"),
+    };
+    let chain = Chain {
+        id: ChainId::from_text(&text("chain")).expect("a name"),
+        algorithm: Algorithm::default(),
+        next: place.after(),
+        head: hash_from_text(&text("head")).expect("a head"),
+        link: None,
+    };
+    let event =
+        Event { tag: b"test", seconds: 1_900_000_000, nanoseconds: 0, record: Some(b"{}"), record_len: 2 };
+    let mut sealer = Sealer::new(chain, Notes::NONE, None).expect("memory");
+    let sealed = sealer.seal(&event).strip_suffix(b"\0").expect("a text's end");
+    node.log.push(String::from_utf8(sealed.to_vec()).expect("UTF-8"));
+    for (max, expected) in [("8m", TAIL_UNANCHORED), ("9m", 0)] {
+        let (code, report) = node.verify(0..0, &["--anchors", "ANCHORS", "--max-unanchored", max]);
+        assert_eq!(code, expected, "{max}: {report}");
     }
 }
 

@@ -101,7 +101,11 @@ impl Checker {
         let (mut sealed, closing) = match read_seal(tape, text, audit + 1) {
             Ok(parts) => parts,
             Err(NoSeal::Malformed) => return Ok(Checked::Malformed),
-            Err(NoSeal::UnknownVersion) => return Ok(Checked::UnknownVersion),
+            Err(NoSeal::UnknownVersion) => {
+                let is_audit = |key: &usize| is_key(tape, text, &tape.nodes[*key], AUDIT);
+                let is_twice = tape.keys(0).filter(is_audit).count() > 1;
+                return Ok(if is_twice { Checked::Malformed } else { Checked::UnknownVersion });
+            }
         };
         let found = Ignored::of(tape, text, ignored);
         sealed.ignored_limit_hit = found.has_more;

@@ -151,7 +151,7 @@ impl<'a> Members<'a> {
         self.number("n")?.try_into().ok()
     }
 
-    fn signature(&self) -> Option<Signature> {
+    pub(super) fn signature(&self) -> Option<Signature> {
         signature_from_text(&self.string("sig")?)
     }
 
@@ -230,6 +230,10 @@ impl<'a> Members<'a> {
 
     pub(super) fn is_string(&self, name: &str) -> bool {
         self.key(name).is_some_and(|key| self.tape.nodes[key + 1].kind == Kind::String)
+    }
+
+    pub(super) fn is_object(&self, name: &str) -> bool {
+        self.value(name, Kind::Object).is_some()
     }
 
     /// Checks that the member `name`, if it exists, is a string.

@@ -103,9 +103,12 @@ fn read_members(members: &Members<'_>, version: Version) -> Option<(Sealed, Clos
         disposition,
     };
     let signature = members.key("sig");
-    // Only a checkpoint is signed, and it names its key. A signature without a key is no
-    // part of a seal.
-    let is_whole = signature.is_none() || sealed.is_checkpoint;
+    // Only a checkpoint is signed, and it names its key. The parts of the key are judged
+    // with the signature.
+    let is_whole = match sealed.is_checkpoint {
+        true => members.is_object("key") && members.signature().is_some(),
+        false => signature.is_none() && sealed.policy.is_none(),
+    };
     is_whole.then_some((sealed, [members.key("prev"), members.key("head"), signature]))
 }
 
