@@ -127,7 +127,8 @@ pub fn verify_checkpoint(audit: &Value, root: &str) {
     let mut keys = BTreeMap::from([(0, root.to_owned())]);
     for certificate in key["certs"].as_array().expect("certificates") {
         let (n, public) = (number(&certificate["n"]), text(&certificate["pub"]));
-        let signed = format!("flb-audit key v1\n{chain}\n{n}\n{public}\n");
+        let role = certificate.get("role").map_or_else(String::new, |role| format!("{}\n", text(role)));
+        let signed = format!("flb-audit key v1\n{chain}\n{n}\n{public}\n{role}");
         verify_signature(&keys[&(n & (n - 1))], &signed, &text(&certificate["sig"]));
         keys.insert(n, public);
     }

@@ -120,9 +120,7 @@ pub fn set_up(directory: &Path, filter: &KeyRing) {
     fs::write(directory.join(FILE_NAME), header.to_file()).expect("written");
     fs::write(directory.join(keyring::FILE_NAME), &*ring.to_file()).expect("written");
     fs::write(directory.join(anchor::FILE_NAME), vec![0; anchor::FILE_BYTES]).expect("written");
-    let mut own = entry(&ring);
-    own["role"] = json!("ledger");
-    let roster = json!([own, entry(filter)]);
+    let roster = json!([entry(&ring), entry(filter)]);
     fs::write(directory.join(roster::FILE_NAME), roster.to_string()).expect("written");
 }
 

@@ -26,6 +26,8 @@ pub struct Forge {
     pub link: Option<Value>,
     /// The member `v`
     pub version: &'static str,
+    /// True if key 0 says that it is a ledger's
+    pub is_ledger: bool,
     /// `fleet` in what checkpoints say of their keys
     pub enrollment: Option<Value>,
 }
@@ -133,6 +135,7 @@ impl Forge {
             heads: BTreeMap::new(),
             link: None,
             version,
+            is_ledger: false,
             enrollment: None,
         }
     }
@@ -205,9 +208,20 @@ impl Forge {
 
     /// Returns a certificate.
     pub fn certificate(&self, n: u64) -> Value {
-        let public = self.public(n);
-        let signature = self.sign(n & (n - 1), &seal::certificate_text(&self.chain, n, &public));
-        object([("n", number(n)), ("pub", string(&public)), ("sig", string(&signature))])
+        self.certificate_as(self.is_ledger && n.is_power_of_two(), n)
+    }
+
+    /// Returns a certificate that says whether the chain is a ledger's.
+    pub fn certificate_as(&self, is_ledger: bool, n: u64) -> Value {
+        let (public, signer) = (self.public(n), n & (n - 1));
+        let signature = self.sign(signer, &seal::certificate_text(&self.chain, n, &public, is_ledger));
+        let mut members = vec![
+            ("n".to_owned(), number(n)),
+            ("pub".to_owned(), string(&public)),
+            ("sig".to_owned(), string(&signature)),
+        ];
+        members.extend(is_ledger.then(|| ("role".to_owned(), string("ledger"))));
+        Value::Object(members)
     }
 
     /// Returns a handover to a key.

@@ -98,7 +98,7 @@ struct Chain {
     has_checkpoint: bool,
     /// Whose chain it is, as good checkpoints say
     claims: Vec<Claim>,
-    /// True if the roster or a good checkpoint says that it is a ledger's
+    /// True if a good checkpoint says that it is a ledger's
     is_ledger: bool,
     /// True if a good checkpoint is a statement of a ledger
     is_stating: bool,
@@ -210,7 +210,6 @@ pub fn verify(log: &Log) -> Report {
     }
     for (name, chain) in &mut chains {
         chain.is_known = trusted.has(name) || !chain.claims.is_empty();
-        chain.is_ledger |= trusted.has_ledger(name);
         if chain.is_stating && !chain.is_ledger {
             report.add("key_not_certified", format!("{name} is no ledger's, and makes statements"));
         }
@@ -247,8 +246,9 @@ impl Chain {
             Ok(good) => {
                 let at = (is_here && record.is_intact).then_some(record.seconds);
                 self.is_stating |= at.is_some() && record.notes.iter().any(|note| note == "statement");
-                self.is_ledger |=
-                    trusted.has_fleet() && good.enrollment.as_ref().is_some_and(|of| of.is_ledger);
+                let is_permitted =
+                    !trusted.has_fleet() || good.enrollment.as_ref().is_none_or(|of| of.is_ledger);
+                self.is_ledger |= good.is_of_ledger && is_permitted;
                 self.claims.extend(
                     good.enrollment.as_ref().filter(|_| trusted.has_fleet()).map(|of| Claim::of(of, at)),
                 );

@@ -67,6 +67,8 @@ pub struct Good {
     pub n: u64,
     /// The handovers: key, place, and the head before it
     pub since: Vec<(u64, Place, [u8; 32])>,
+    /// True if key 0 says that the chain is a ledger's
+    pub is_of_ledger: bool,
     /// Its statement about a fleet
     pub enrollment: Option<Enrollment>,
 }
@@ -320,8 +322,8 @@ pub fn has_signed(key: &[u8; 32], message: &str, signature: &str) -> bool {
 }
 
 /// Returns the text that a certificate signs.
-pub fn certificate_text(chain: &str, n: u64, public: &str) -> String {
-    format!("flb-audit key v1\n{chain}\n{n}\n{public}\n")
+pub fn certificate_text(chain: &str, n: u64, public: &str, is_ledger: bool) -> String {
+    format!("flb-audit key v1\n{chain}\n{n}\n{public}\n{}", role_line(is_ledger))
 }
 
 /// Returns the text that a handover signs.
@@ -355,6 +357,15 @@ pub struct Enrollment {
     signature: String,
 }
 
+/// Returns whether a statement says that a chain is a ledger's, or `None` if it says
+/// something else of its role.
+fn is_ledger(of: &Value) -> Option<bool> {
+    match of.get("role") {
+        None => Some(false),
+        Some(role) => (role.as_str()? == "ledger").then_some(true),
+    }
+}
+
 impl Enrollment {
     fn read(of: &Value) -> Option<Enrollment> {
         let optional = |name: &str| match of.get(name) {
@@ -366,10 +377,6 @@ impl Enrollment {
             bytes::<64>(text).map(|_| text.to_owned())
         };
         let number = |of: &Value, name: &str| of.get(name)?.as_integer();
-        let is_ledger = |of: &Value| match of.get("role") {
-            None => Some(false),
-            Some(role) => (role.as_str()? == "ledger").then_some(true),
-        };
         let lent = |by: &Value| {
             let (since, until) = (number(by, "since")?, number(by, "until")?);
             Some((hash(by.get("pub")?)?, since, until, is_ledger(by)?, signature(by)?))
@@ -457,7 +464,7 @@ pub fn judge(
     let certificate = |of: &Value| {
         let public = string(of, "pub")?;
         let key: [u8; 32] = bytes(&public)?;
-        Some((number(of)?, public, key, string(of, "sig").filter(is_signature)?))
+        Some((number(of)?, public, key, is_ledger(of)?, string(of, "sig").filter(is_signature)?))
     };
     let handover = |of: &Value| {
         let head = hash(of.get("head")?)?;
@@ -474,14 +481,16 @@ pub fn judge(
     let key_0 = key_0(enrollment.as_ref())?;
 
     let mut keys = BTreeMap::from([(0, key_0)]);
-    for (of, public, bytes, signature) in certificates {
+    let mut is_of_ledger = false;
+    for (of, public, bytes, is_ledger, signature) in certificates {
         if keys.last_key_value().is_some_and(|(last, _)| *last >= of) {
             return Err(Bad::NotCertified);
         }
         let signer = keys.get(&(of & of.wrapping_sub(1))).ok_or(Bad::NotCertified)?;
-        if !has_signed(signer, &certificate_text(chain, of, &public), &signature) {
+        if !has_signed(signer, &certificate_text(chain, of, &public, is_ledger), &signature) {
             return Err(Bad::NotCertified);
         }
+        is_of_ledger |= is_ledger && of.is_power_of_two();
         keys.insert(of, bytes);
     }
     let mut since = Vec::new();
@@ -504,5 +513,5 @@ pub fn judge(
     if since.iter().any(|(_, at, _)| position(at) > position(&record.place)) {
         return Err(Bad::NotCertified);
     }
-    Ok(Good { n, since, enrollment })
+    Ok(Good { n, since, is_of_ledger, enrollment })
 }

@@ -28,8 +28,7 @@ impl Signed {
         let home = tempfile::tempdir().expect("a directory");
         let (dir, roster) = (home.path().join("ledger"), home.path().join("roster.json"));
         let mut init = flb_audit();
-        let init =
-            init.arg("init").arg(&dir).args(["--ledger", "--node", "n1", "--roster"]).arg(&roster).output();
+        let init = init.arg("init").arg(&dir).args(["--node", "n1", "--roster"]).arg(&roster).output();
         assert!(init.expect("dist/flb-audit").status.success());
         let signed = Signed { _home: home, dir, roster };
         for first in [0, 20] {

@@ -21,11 +21,7 @@ impl Made {
     fn new(policy: Option<Policy<'static>>) -> Made {
         let made = Made { home: tempfile::tempdir().expect("a directory"), policy };
         let mut init = flb_audit();
-        let init = init
-            .arg("init")
-            .arg(made.path())
-            .args(["--ledger", "--node", "n1", "--roster"])
-            .arg(made.roster());
+        let init = init.arg("init").arg(made.path()).args(["--node", "n1", "--roster"]).arg(made.roster());
         assert!(init.output().expect("dist/flb-audit").status.success());
         for first in 0..3 {
             made.open().store(ledger_fixtures::TAG, &chunk(&plain(20 * first, 20))).expect("stored");

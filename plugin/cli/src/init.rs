@@ -33,8 +33,8 @@ pub(crate) struct Init {
     /// The node's name. With it, the chain gets keys, and its checkpoints are signed
     #[arg(long, value_name = "NAME", value_parser = node_name)]
     node: Option<String>,
-    /// The chain is a ledger's: its manifests and tombstones count, and what a filter
-    /// seals never does. The entry in the roster and the certificate say so
+    /// The chain is a ledger's: its manifests and tombstones count. Enrollments have to say
+    /// so; without --enroll, a new chain also becomes a ledger's when a ledger first uses it
     #[arg(long, requires = "node")]
     ledger: bool,
     #[command(flatten)]
@@ -212,14 +212,8 @@ impl Init {
         let state = State::read(&file).with_context(|| format!("{name}: not the state of a chain"))?;
         let header = state.header;
         let Some(node) = &self.node else { return Ok((header, None)) };
-        let role = role_of(self.ledger);
         if let Some(entry) = roster.and_then(|roster| roster.of(&header.id)) {
             ensure!(entry.node == *node, "{name}: the roster has this chain as that of {}", entry.node);
-            ensure!(
-                entry.role == role,
-                "{name}: the roster has this chain as a {}'s; --ledger has to agree with `role` in its entry there",
-                if entry.role == Role::Ledger { "ledger" } else { "filter" }
-            );
             return Ok((header, Some(entry.clone())));
         }
         let path = self.dir.join(keyring::FILE_NAME);
@@ -227,7 +221,7 @@ impl Init {
         let ring = ring.filter(|(ring, _)| ring.chain() == header.id).map(|(ring, _)| ring);
         let first = ring.as_ref().filter(|ring| ring.index() == 0).and_then(KeyRing::public);
         match first {
-            Some(key) => Ok((header, Some(entry(node.clone(), header.id, key, role)))),
+            Some(key) => Ok((header, Some(entry(node.clone(), header.id, key)))),
             // Its entry was printed when the chain was created.
             None if self.roster.is_none() && ring.is_some() => Ok((header, None)),
             None => bail!(
@@ -255,9 +249,9 @@ fn give(_: &Path, _: Owner) -> std::io::Result<()> {
     Err(ErrorKind::Unsupported.into())
 }
 
-fn entry(node: String, chain: ChainId, key: PublicKey, role: Role) -> Entry {
+fn entry(node: String, chain: ChainId, key: PublicKey) -> Entry {
     let created = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
-    Entry { node, chain, key, created, role }
+    Entry { node, chain, key, created }
 }
 
 /// Returns the name of a chain without keys.
@@ -269,7 +263,7 @@ fn random_name() -> Result<ChainId> {
 
 /// Creates the files for the chain's keys and checkpoints. Returns the public entry.
 fn make_keys(dir: &Path, node: String, role: Role, made: &mut Vec<PathBuf>) -> Result<Entry> {
-    let ring = KeyRing::named_after_key(&mut |seed| getrandom::fill(seed).is_ok())
+    let ring = KeyRing::named_after_key(role, &mut |seed| getrandom::fill(seed).is_ok())
         .map_err(|_| anyhow!("the system's random source failed"))?;
     let key = ring.public().context("no key")?;
     for (name, bytes) in
@@ -281,5 +275,5 @@ fn make_keys(dir: &Path, node: String, role: Role, made: &mut Vec<PathBuf>) -> R
         made.push(path.clone());
         file.write_all(&bytes).and_then(|()| file.sync_all()).with_context(what)?;
     }
-    Ok(entry(node, ring.chain(), key, role))
+    Ok(entry(node, ring.chain(), key))
 }

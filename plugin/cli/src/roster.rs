@@ -10,7 +10,6 @@ use crate::text;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use flb_audit_core::chain::ChainId;
-use flb_audit_core::chain::enrollment::Role;
 use flb_audit_core::chain::signature::PublicKey;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -31,8 +30,6 @@ pub(crate) struct Entry {
     pub(crate) key: PublicKey,
     /// The time of its creation, as in RFC 3339.
     pub(crate) created: String,
-    #[serde(default, skip_serializing_if = "text::role::is_filter", with = "text::role")]
-    pub(crate) role: Role,
 }
 
 /// The files that say which chains are known.

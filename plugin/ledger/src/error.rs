@@ -64,7 +64,7 @@ pub enum Error {
     },
     /// The directory was never set up.
     #[error(
-        "{} is missing from the ledger's directory; `flb-audit init DIR --ledger --node NAME` creates it",
+        "{} is missing from the ledger's directory; `flb-audit init DIR --node NAME` creates it",
         state::FILE_NAME
     )]
     NotSetUp,

@@ -4,11 +4,12 @@ use crate::{Error, Named, Result};
 use flb_audit_core::Sealer;
 use flb_audit_core::chain::ChainId;
 use flb_audit_core::chain::certificate::Handover;
-use flb_audit_core::chain::enrollment;
+use flb_audit_core::chain::enrollment::{self, Role};
 use flb_audit_core::chain::keyring::{self, KeyRing};
 use flb_audit_core::chain::rotation::{Failed, Rotation};
 use flb_audit_core::chain::storage::Storage;
 use flb_audit_core::record::notes::Notes;
+use flb_audit_core::verify::read_enrollment;
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -81,6 +82,8 @@ pub(crate) fn read(directory: &Path) -> Result<Option<KeyRing>> {
 /// The keys of the chain in this life.
 pub(crate) struct Keys {
     rotation: Rotation<ChainFile>,
+    /// The statements that the chain may make.
+    pub(crate) role: Role,
     /// The file with the chain's enrollment, if there is one.
     enrollment: Option<Vec<u8>>,
     path: PathBuf,
@@ -97,12 +100,28 @@ impl Keys {
         };
         let path = file.path.clone();
         let (rotation, newest) = Rotation::open(file, chain).map_err(|failed| explained(failed, &path))?;
+        let role = rotation.become_ledger().map_err(|failed| explained(failed, &path))?;
         let enrollment = directory.join(enrollment::FILE_NAME);
         let enrollment = match fs::read(&enrollment) {
             Err(error) if error.kind() == ErrorKind::NotFound => None,
             file => Some(file.named(&enrollment)?),
         };
-        Ok(Some((Keys { rotation, enrollment, path, start: Instant::now() }, newest)))
+        Ok(Some((Keys { rotation, role, enrollment, path, start: Instant::now() }, newest)))
+    }
+
+    /// Returns the reason why verifiers will not believe the ledger's statements, if there is
+    /// one.
+    pub(crate) fn distrust(&self) -> Option<&'static str> {
+        let enrolled = self.enrollment.as_deref().and_then(enrollment::from_file).and_then(read_enrollment);
+        match (self.role, enrolled.map(|of| of.role)) {
+            (Role::Filter, _) => {
+                Some("a filter has used this chain first: set up another directory with `flb-audit init`")
+            }
+            (_, Some(Role::Filter)) => {
+                Some("the chain is enrolled as a filter's: enroll it again with `flb-audit init --ledger`")
+            }
+            _ => None,
+        }
     }
 
     /// Returns a note if the chain's enrollment is damaged. Then checkpoints do not state it.

@@ -127,6 +127,12 @@ impl LedgerChain {
         self.sealer.chain()
     }
 
+    /// Returns the reason why verifiers will not believe the ledger's statements, if there is
+    /// one.
+    pub(crate) fn distrust(&self) -> Option<&'static str> {
+        self.keys.as_ref().and_then(Keys::distrust)
+    }
+
     /// Seals a record. Returns its text, its id, and the record from which its life
     /// continues.
     pub(crate) fn seal(&mut self, event: &Event<'_>) -> Result<(&[u8], RecordId, Option<Place>)> {

@@ -5,8 +5,8 @@ use crate::json::Value;
 use crate::seal::{self, Bad, Enrollment, Record};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Key 0 and node of a chain in the roster, and whether it is a ledger's.
-type Entry = ([u8; 32], String, bool);
+/// Key 0 and node of a chain in the roster.
+type Entry = ([u8; 32], String);
 
 /// The roster and the fleet.
 pub(super) struct Trusted {
@@ -39,8 +39,7 @@ impl Trusted {
                 let entries = Value::parse(text).unwrap_or(Value::Null);
                 let entry = |entry: &Value| {
                     let text = |name: &str| Some(entry.get(name)?.as_str()?.to_owned());
-                    let is_ledger = entry.get("role").is_some();
-                    Some((text("chain")?, (seal::bytes(&text("key")?)?, text("node")?, is_ledger)))
+                    Some((text("chain")?, (seal::bytes(&text("key")?)?, text("node")?)))
                 };
                 entries.as_array().unwrap_or_default().iter().filter_map(entry).collect()
             }),
@@ -62,12 +61,6 @@ impl Trusted {
         self.roster.as_ref().is_some_and(|roster| roster.contains_key(chain))
     }
 
-    /// Checks that the roster has a chain as a ledger's.
-    pub(super) fn has_ledger(&self, chain: &str) -> bool {
-        let entry = self.roster.as_ref().and_then(|roster| roster.get(chain));
-        entry.is_some_and(|(.., is_ledger)| *is_ledger)
-    }
-
     /// Returns key 0 of the chain of a checkpoint, if somebody vouches for it.
     pub(super) fn key_0(
         &self,
@@ -80,9 +73,7 @@ impl Trusted {
             (Some((key, ..)), None) => Ok(*key),
             (None, None) => Err(Bad::NotCertified),
             (entry, Some((fleet, of))) => {
-                let agrees = entry.is_none_or(|(key, node, is_ledger)| {
-                    (*key, node, *is_ledger) == (of.key_0, &of.node, of.is_ledger)
-                });
+                let agrees = entry.is_none_or(|(key, node)| (*key, node) == (of.key_0, &of.node));
                 let is_over = is_here && of.until.is_some_and(|until| until <= record.seconds);
                 let is_good = agrees && !is_over && of.is_of(&record.chain, &fleet);
                 if is_good { Ok(of.key_0) } else { Err(Bad::NotCertified) }

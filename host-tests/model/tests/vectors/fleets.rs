@@ -228,7 +228,7 @@ pub(super) fn fleets(all: &mut All) {
     add(all, "fleet and roster: another key", Case { roster: Some(roster), ..member() });
 }
 
-/// Chains whose third segment begins with a ledger's statement.
+/// Chains whose third segment has a ledger's statement.
 pub(super) fn roles(all: &mut All) {
     let statement = [("notes", Value::Array(vec![string("statement")]))];
     let stating = |forge: Forge| {
@@ -239,19 +239,18 @@ pub(super) fn roles(all: &mut All) {
             .collect();
         Case { records, ..sealed_by(forge) }
     };
-    let listed = |role: Option<&str>| {
-        let case = stating(Forge::new("vectors-0001", 1));
-        let mut roster = case.forge.roster();
-        set_role(&mut roster, role);
-        Case { roster: Some(vec![roster]), ..case }
+    let listed = |is_ledger: bool| {
+        let forge = Forge { is_ledger, ..Forge::new("vectors-0001", 1) };
+        let roster = Some(vec![forge.roster()]);
+        Case { roster, ..stating(forge) }
     };
-    add(all, "roles: a ledger of the roster", listed(Some("ledger")));
-    add(all, "roles: a filter of the roster makes a ledger's statement", listed(None));
-    add(all, "roles: a statement without a roster", Case { roster: None, ..listed(None) });
+    add(all, "roles: a ledger", listed(true));
+    add(all, "roles: a filter makes a ledger's statement", listed(false));
+    add(all, "roles: a statement without a roster", Case { roster: None, ..listed(false) });
     add(
         all,
         "roles: a statement that is not signed",
-        listed(None).without(3, "key").without(3, "sig").rehash(3),
+        listed(false).without(3, "key").without(3, "sig").rehash(3),
     );
     add(all, "roles: a filter's checkpoint with the note added", {
         let mut plain = Forge::new("vectors-0001", 1);
@@ -260,34 +259,63 @@ pub(super) fn roles(all: &mut All) {
         let case = Case { records, ..sealed_by(plain) };
         case.set(3, "notes", Value::Array(vec![string("statement")])).rehash(3)
     });
+    for role in [None, Some(string("ledger")), Some(string("filter")), Some(Value::Null)] {
+        for is_ledger in [false, true] {
+            let what = role.as_ref().map_or("gone".to_owned(), Value::text);
+            let of = if is_ledger { "ledger" } else { "filter" };
+            let altered = listed(is_ledger).list(3, "certs", |certs| {
+                let members = certs[0].members_mut().expect("members");
+                members.retain(|(name, _)| name != "role");
+                members.extend(role.clone().map(|role| ("role".to_owned(), role)));
+            });
+            add(all, format!("roles: the role in the certificate of a {of} is {what}"), altered);
+        }
+    }
+    let mut thief = Forge::new("vectors-0001", 1);
+    (0..3).for_each(|_| thief.rotate());
+    add(all, "roles: a later key of a filter calls the chain a ledger's", {
+        let certificate = thief.certificate_as(true, 3);
+        let case = stating(Forge { key: Some(2), handovers: thief.handovers[..2].to_vec(), ..thief });
+        case.list(3, "certs", |certs| {
+            let last = certs.last_mut().expect("a certificate");
+            *last = certificate;
+        })
+        .rehash(3)
+    });
     let may = fleet().lend_as(true, 102, ENROLLED - 60, ENROLLED + 60);
     let may_not = fleet().lend(102, ENROLLED - 60, ENROLLED + 60);
     let filter = enrolled(21, &may, "n1", ENROLLED, None);
     add(all, "roles: a filter, enrolled with a key that was lent for ledgers", filter);
-    let enrolled = |is_ledger: bool, by: &Enroller| {
-        let mut forge = Forge::named_after_key(21);
+    let enrolled = |is_ledger: bool, is_enrolled_as_ledger: bool, by: &Enroller| {
+        let mut forge = Forge { is_ledger, ..Forge::named_after_key(21) };
         let of = (&*forge.chain.clone(), &*forge.public(0));
-        forge.enrollment = Some(by.enroll_as(is_ledger, of, "n1", ENROLLED, None));
+        forge.enrollment = Some(by.enroll_as(is_enrolled_as_ledger, of, "n1", ENROLLED, None));
         Case { roster: None, fleet: known(), ..stating(forge) }
     };
-    add(all, "roles: a ledger that the fleet has enrolled", enrolled(true, &fleet()));
-    add(all, "roles: a filter that the fleet has enrolled makes a statement", enrolled(false, &fleet()));
-    add(all, "roles: a ledger, enrolled with a key that was lent for ledgers", enrolled(true, &may));
-    add(all, "roles: a ledger, enrolled with a key that was lent for filters", enrolled(true, &may_not));
-    let both = |role: Option<&str>| {
-        let case = enrolled(true, &fleet());
+    add(all, "roles: a ledger that the fleet has enrolled", enrolled(true, true, &fleet()));
+    add(all, "roles: a ledger that the fleet has enrolled as a filter", enrolled(true, false, &fleet()));
+    add(all, "roles: a filter that the fleet has enrolled as a ledger", enrolled(false, true, &fleet()));
+    add(
+        all,
+        "roles: a filter that the fleet has enrolled makes a statement",
+        enrolled(false, false, &fleet()),
+    );
+    add(all, "roles: a ledger, enrolled with a key that was lent for ledgers", enrolled(true, true, &may));
+    add(
+        all,
+        "roles: a ledger, enrolled with a key that was lent for filters",
+        enrolled(true, true, &may_not),
+    );
+    let both = |is_enrolled_as_ledger: bool| {
+        let case = enrolled(true, is_enrolled_as_ledger, &fleet());
         let mut roster = case.forge.roster();
         set(roster.members_mut().expect("members"), "node", string("n1"));
-        set_role(&mut roster, role);
         Case { roster: Some(vec![roster]), ..case }
     };
-    add(all, "roles: the roster and the fleet call it a ledger's", both(Some("ledger")));
-    add(all, "roles: the fleet calls it a ledger's, and the roster a filter's", both(None));
-}
-
-fn set_role(entry: &mut Value, role: Option<&str>) {
-    let members = entry.members_mut().expect("members");
-    role.into_iter().for_each(|role| set(members, "role", string(role)));
+    add(all, "roles: the roster and the fleet have a ledger", both(true));
+    add(all, "roles: the roster has a ledger, and the fleet has enrolled a filter", both(false));
+    let unfleeted = Case { fleet: None, ..both(false) };
+    add(all, "roles: a ledger that a fleet has enrolled as a filter, with a roster only", unfleeted);
 }
 
 pub(super) fn expected(all: &mut All) {

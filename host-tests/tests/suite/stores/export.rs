@@ -35,7 +35,7 @@ impl Exported {
         let home = tempfile::tempdir().expect("a directory");
         let (ledger, dir) = (home.path().join("ledger"), home.path().join("export"));
         let made = Exported { home, dir };
-        let init = flb_audit(&["init", "--ledger", "--node", "n1", "--roster"], &[&made.roster(), &ledger]);
+        let init = flb_audit(&["init", "--node", "n1", "--roster"], &[&made.roster(), &ledger]);
         assert!(init.status.success());
         let mut filter = Filter::new(1);
         ledger_fixtures::believe(&ledger, &[filter.chain()]);

@@ -89,8 +89,7 @@ fn a_tombstone_that_no_key_has_signed_accounts_for_nothing() {
     let home = tempfile::tempdir().expect("a directory");
     let (dir, roster) = (home.path().join("ledger"), home.path().join("roster.json"));
     let mut init = flb_audit();
-    let init =
-        init.arg("init").arg(&dir).args(["--ledger", "--node", "n1", "--roster"]).arg(&roster).output();
+    let init = init.arg("init").arg(&dir).args(["--node", "n1", "--roster"]).arg(&roster).output();
     assert!(init.expect("dist/flb-audit").status.success());
     let mut ledger = Ledger::open(&dir, settings(), None).expect("opened");
     for first in 0..5 {

@@ -92,6 +92,9 @@ fn for_each_in<'a>(
         count += 1;
         match signatures.verify(Some(&anchor.checkpoint), None) {
             Ok(good) => {
+                if good.is_of_ledger() {
+                    chains.ledgers.insert(anchor.checkpoint.chain);
+                }
                 if let Some(of) = good.membership() {
                     chains.enrolled.add(anchor.checkpoint.chain, of, None);
                 }

@@ -12,7 +12,7 @@ use super::ledger::{LedgerFiles, Ledgers};
 use super::part::{Blocks, Sighting};
 use super::reading::{Other, Reading};
 use super::segment::{Added, Stretch};
-use super::signatures::{BadCheckpoint, Flaw, Judged};
+use super::signatures::{BadCheckpoint, Flaw, GoodCheckpoint, Judged};
 use super::spans::{Span, Spans, Why};
 use super::spool::{Fingerprint, Spool};
 use super::stops::Stops;
@@ -51,6 +51,8 @@ pub(super) struct Chains<'a> {
     pub(super) roster: Option<&'a Roster>,
     /// The chains that a fleet has enrolled.
     pub(super) enrolled: Enrolled,
+    /// The chains of ledgers, as good checkpoints state it.
+    pub(super) ledgers: BTreeSet<ChainId>,
     /// The number of chains that are followed although nobody vouches for them yet.
     unknown_chains: usize,
     /// True if more of them are here than are followed.
@@ -129,6 +131,7 @@ impl<'a> Chains<'a> {
             heard,
             roster,
             enrolled: Enrolled::default(),
+            ledgers: BTreeSet::new(),
             chains: BTreeMap::new(),
             findings: Findings::default(),
             starts: BTreeMap::new(),
@@ -272,7 +275,11 @@ impl<'a> Chains<'a> {
     ) -> io::Result<()> {
         let place = sealed.place;
         let (number, sequence) = (place.segment, place.sequence);
-        let membership = checkpoint.as_ref().and_then(|checkpoint| checkpoint.as_ref().ok()?.membership());
+        let good = checkpoint.as_ref().and_then(|judged| judged.as_ref().ok());
+        if good.is_some_and(GoodCheckpoint::is_of_ledger) {
+            self.ledgers.insert(sealed.chain);
+        }
+        let membership = good.and_then(GoodCheckpoint::membership);
         if let Some(of) = membership
             && self.enrolled.add(sealed.chain, of, sealed.is_intact.then_some(sealed.seconds))
             && self.chains.contains_key(&sealed.chain)

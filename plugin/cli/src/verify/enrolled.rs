@@ -1,9 +1,8 @@
 //! The chains that a fleet has enrolled, as good checkpoints state it.
 
 use flb_audit_core::chain::ChainId;
-use flb_audit_core::chain::enrollment::Role;
 use serde::Serialize;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// The statement of a good checkpoint that its chain is a node's.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,7 +13,6 @@ pub(crate) struct Membership {
     pub(crate) since: u64,
     /// Until when, exclusive.
     pub(crate) until: Option<u64>,
-    pub(crate) role: Role,
 }
 
 /// The time for which a chain was a node's. All times are seconds since 1970.
@@ -41,8 +39,6 @@ const TERMS_MAX: usize = 100;
 #[derive(Default)]
 pub(super) struct Enrolled {
     pub(super) by_chain: BTreeMap<ChainId, BTreeMap<String, Term>>,
-    /// The chains that are enrolled as those of ledgers.
-    pub(super) ledgers: BTreeSet<ChainId>,
 }
 
 impl Enrolled {
@@ -50,9 +46,6 @@ impl Enrolled {
     /// is intact. Returns whether the chain was not known before.
     pub(super) fn add(&mut self, chain: ChainId, of: &Membership, at: Option<u64>) -> bool {
         let is_new = !self.by_chain.contains_key(&chain);
-        if of.role == Role::Ledger {
-            self.ledgers.insert(chain);
-        }
         let terms = self.by_chain.entry(chain).or_default();
         if terms.len() == TERMS_MAX && !terms.contains_key(&of.node) {
             return is_new;

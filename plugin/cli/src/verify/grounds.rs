@@ -81,7 +81,7 @@ impl Grounds {
         let mut attendance = Attendance::default();
         if let Some(roster) = roster {
             chains.check_unreached(&followed);
-            chains.check_roles(roster);
+            chains.check_roles();
             attendance = chains.check_nodes(roster, expected, is_limited, &followed);
         }
         chains.check_ends(&followed, self.max_unanchored.map(|time| time.as_secs()));

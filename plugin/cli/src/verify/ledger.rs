@@ -29,9 +29,9 @@ const BUFFER_BYTES: usize = 1 << 20;
 pub(super) const MISPLACED: &str = "not of this ledger, or not at this place";
 
 /// The error of statements that somebody has signed who may not.
-pub(super) const NO_LEDGER: &str = "it says which records a ledger holds or has deleted, and nobody says that its chain is a \
-    ledger's, so it counts for nothing: somebody may have forged it with the key of a node. If the chain is a ledger's, add \
-    \"role\": \"ledger\" to its entry in the roster, or enroll it again with `flb-audit init --ledger`";
+pub(super) const NO_LEDGER: &str = "it says which records a ledger holds or has deleted, and its chain is not a ledger's, \
+    so it counts for nothing: somebody may have forged it with the key of a node. If a fleet has enrolled the chain of a \
+    ledger as a filter's, enroll it again with `flb-audit init --ledger`";
 
 /// The ledgers that a command line names.
 #[derive(Default)]
@@ -229,7 +229,7 @@ impl LedgerFiles {
 #[derive(Default)]
 pub(super) struct Good {
     statements: Vec<(u64, Statement, Sealed)>,
-    /// The chains that are ledgers', as the roster or one of these statements says.
+    /// The chains that are ledgers', as one of these statements says.
     ledgers: BTreeSet<ChainId>,
 }
 

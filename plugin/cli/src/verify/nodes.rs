@@ -11,7 +11,6 @@ use crate::roster::Roster;
 use crate::time::{self, utc};
 use anyhow::{Context, Result, ensure};
 use flb_audit_core::chain::ChainId;
-use flb_audit_core::chain::enrollment::Role;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -120,16 +119,10 @@ impl Chains<'_> {
         self.roster.is_some_and(|roster| roster.of(chain).is_some()) || self.enrolled.has(chain)
     }
 
-    /// Reports chains that make the statements of ledgers, and that nobody calls a
-    /// ledger's.
-    pub(super) fn check_roles(&mut self, roster: &Roster) {
+    /// Reports chains that make the statements of ledgers, and are not ledgers'.
+    pub(super) fn check_roles(&mut self) {
         for (id, chain) in &self.chains {
-            let is_in_roster = roster.of(id).is_some_and(|entry| entry.role == Role::Ledger);
-            let Some(first) =
-                chain.states_from.filter(|_| !is_in_roster && !self.enrolled.ledgers.contains(id))
-            else {
-                continue;
-            };
+            let Some(first) = chain.states_from.filter(|_| !self.ledgers.contains(id)) else { continue };
             self.findings.add_at(Verdict::KeyNotCertified, *id, first, None, NO_LEDGER.to_owned());
         }
     }

@@ -31,8 +31,8 @@ impl GoodCheckpoint {
         self.membership.as_deref()
     }
 
-    /// Checks that its chain is a ledger's, as the roster or this checkpoint's enrollment
-    /// says.
+    /// Checks that its chain is a ledger's, as the chain's key 0 has stated, and the fleet if
+    /// it has enrolled the chain.
     pub(crate) fn is_of_ledger(&self) -> bool {
         self.role == Role::Ledger
     }
@@ -74,7 +74,7 @@ pub(crate) enum Flaw {
     NotEnrolled(NotEnrolled),
     /// The chain was enrolled for a time that was over.
     Expired,
-    /// The roster has another key, node or role for the chain.
+    /// The roster has another key or node for the chain.
     Disagrees,
     /// Its key is not a certified key of the chain.
     Key(NotCertified),
@@ -117,12 +117,11 @@ impl<'a> Verifier<'a> {
         let fleet = self.roster.and_then(Roster::fleet);
         let membership = checkpoint.key.enrollment.as_ref().filter(|_| fleet.is_some()).map(|of| {
             let Enrollment { node, since, until, role, .. } = &**of;
-            Box::new(Membership { node: node.clone(), since: *since, until: *until, role: *role })
+            (Box::new(Membership { node: node.clone(), since: *since, until: *until }), *role)
         });
-        // If both state the role, they agree.
-        let entry = self.roster.and_then(|roster| roster.of(&checkpoint.chain));
-        let role =
-            entry.map(|entry| entry.role).or(membership.as_ref().map(|of| of.role)).unwrap_or_default();
+        // The chain states its role, and its enrollment may permit less.
+        let (membership, permitted) = membership.map_or((None, Role::Ledger), |(of, role)| (Some(of), role));
+        let role = checkpoint.key.role().min(permitted);
         Ok(GoodCheckpoint { index, since: checkpoint.key.since.clone(), membership, role })
     }
 
@@ -165,10 +164,7 @@ impl<'a> Verifier<'a> {
             self.enrolled.insert(chain, of.clone());
         }
         match () {
-            () if entry.is_some_and(|entry| {
-                (entry.key, &entry.node, entry.role) != (of.root, &of.node, of.role)
-            }) =>
-            {
+            () if entry.is_some_and(|entry| (entry.key, &entry.node) != (of.root, &of.node)) => {
                 Err(Flaw::Disagrees)
             }
             () if of.until.zip(seconds).is_some_and(|(until, at)| until <= at) => Err(Flaw::Expired),
@@ -217,7 +213,7 @@ impl Flaw {
                 _ => "the fleet has not signed it",
             }),
             Flaw::Expired => "its enrollment had expired, so nobody vouches for its keys any more".into(),
-            Flaw::Disagrees => "the roster has another key, node or role for this chain than the fleet".into(),
+            Flaw::Disagrees => "the roster has another key or node for this chain than the fleet".into(),
             Flaw::Key(NotCertified::Certificate(of)) => {
                 format!(
                     "key {index} does not go back to the chain's first key: the certificate of key {of} is not good"

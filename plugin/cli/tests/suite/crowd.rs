@@ -46,7 +46,7 @@ fn fleet() -> SecretKey {
 /// Six records of an enrolled chain. The first and the fourth are checkpoints.
 fn enrolled() -> Vec<String> {
     let mut count = 0u64;
-    let ring = KeyRing::named_after_key(&mut |seed| {
+    let ring = KeyRing::named_after_key(Role::Filter, &mut |seed| {
         count += 1;
         seed[..8].copy_from_slice(&count.to_le_bytes());
         true

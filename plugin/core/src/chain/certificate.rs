@@ -8,12 +8,14 @@
 //!   So the way from any key to key 0 has only as many certificates as n has bits, and a
 //!   checkpoint can carry all of them: no lost record keeps a later one from being
 //!   verified. Key n certifies the keys below it in this tree when it comes into force,
-//!   since it is destroyed later. Those keys are stored until it is their turn.
+//!   since it is destroyed later. Those keys are stored until it is their turn. The
+//!   certificates that key 0 signs state whether the chain is a ledger's: key 0 is destroyed
+//!   before the chain's first record, so nobody can state it later.
 //! - Its **handover** is signed by key n − 1. It has the place where key n comes into
 //!   force and the head before that place. So key n vouches for nothing before that
 //!   place.
 
-use crate::chain::enrollment::Enrollment;
+use crate::chain::enrollment::{Enrollment, Role, put_role, put_role_line};
 use crate::chain::id::{ChainId, Place};
 use crate::chain::signature::{PublicKey, Signature, signature_text};
 use crate::hash::Hash;
@@ -31,6 +33,8 @@ pub struct Certificate {
     pub index: u32,
     /// Its public part.
     pub public: PublicKey,
+    /// The statements that the chain may make. It counts only if key 0 has signed it.
+    pub role: Role,
     /// The signature of key [`signer`](Certificate::signer).
     pub signature: Signature,
 }
@@ -42,15 +46,16 @@ impl Certificate {
     }
 
     /// Returns the text that is signed.
-    pub fn message(chain: &ChainId, index: u32, public: &PublicKey) -> Result<Vec<u8>, OutOfMemory> {
+    pub fn message(&self, chain: &ChainId) -> Result<Vec<u8>, OutOfMemory> {
         let mut text = Vec::new();
         put(&mut text, b"flb-audit key v1\n")?;
         put(&mut text, chain.as_bytes())?;
         put(&mut text, b"\n")?;
-        put(&mut text, Digits::of(index.into()).as_bytes())?;
+        put(&mut text, Digits::of(self.index.into()).as_bytes())?;
         put(&mut text, b"\n")?;
-        put(&mut text, &public.text())?;
+        put(&mut text, &self.public.text())?;
         put(&mut text, b"\n")?;
+        put_role_line(&mut text, self.role)?;
         Ok(text)
     }
 
@@ -60,7 +65,9 @@ impl Certificate {
         put(out, Digits::of(self.index.into()).as_bytes())?;
         put(out, b",\"pub\":\"")?;
         put(out, &self.public.text())?;
-        put(out, b"\",\"sig\":\"")?;
+        put(out, b"\"")?;
+        put_role(out, self.role)?;
+        put(out, b",\"sig\":\"")?;
         put(out, &signature_text(&self.signature))?;
         put(out, b"\"}")
     }
@@ -163,6 +170,12 @@ impl KeyStatement {
         put(out, b"]}")
     }
 
+    /// Returns the role that key 0 has stated for the chain. The statement is not verified.
+    pub fn role(&self) -> Role {
+        let by_key_0 = self.certificates.iter().filter(|of| Certificate::signer(of.index) == 0);
+        by_key_0.map(|of| of.role).max().unwrap_or_default()
+    }
+
     /// Returns the public part that the statement claims for a key. It is not verified.
     pub fn claimed(&self, index: u32) -> Option<PublicKey> {
         let found = self.certificates.iter().find(|certificate| certificate.index == index);
@@ -251,15 +264,14 @@ impl KnownKeys {
     }
 
     fn verify_certificate(&mut self, certificate: &Certificate, signer: PublicKey) -> Option<()> {
-        let Certificate { index, public, signature } = certificate;
-        if self.certificates.get(index) == Some(&(*certificate, signer)) {
+        if self.certificates.get(&certificate.index) == Some(&(*certificate, signer)) {
             return Some(());
         }
-        let message = Certificate::message(&self.chain, *index, public).ok()?;
-        if !signer.has_signed(&message, signature) {
+        let message = certificate.message(&self.chain).ok()?;
+        if !signer.has_signed(&message, &certificate.signature) {
             return None;
         }
-        self.certificates.insert(*index, (*certificate, signer));
+        self.certificates.insert(certificate.index, (*certificate, signer));
         Some(())
     }
 

@@ -255,12 +255,12 @@ impl Enrollment {
 }
 
 /// Writes the member that states a ledger's role.
-fn put_role(out: &mut Vec<u8>, role: Role) -> Result<(), OutOfMemory> {
+pub(super) fn put_role(out: &mut Vec<u8>, role: Role) -> Result<(), OutOfMemory> {
     put(out, if role == Role::Ledger { b",\"role\":\"ledger\"" } else { b"" })
 }
 
 /// Writes the line that states a ledger's role in a signed text.
-fn put_role_line(out: &mut Vec<u8>, role: Role) -> Result<(), OutOfMemory> {
+pub(super) fn put_role_line(out: &mut Vec<u8>, role: Role) -> Result<(), OutOfMemory> {
     put(out, if role == Role::Ledger { b"ledger\n" } else { b"" })
 }
 

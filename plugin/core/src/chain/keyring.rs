@@ -18,7 +18,9 @@
 //! |---|---|
 //! | 0..4 | CRC-32 of all used bytes behind it |
 //! | 4..8 | the number of the key in force |
-//! | 8..12 | the number of entries, at least 1; 0: an empty slot |
+//! | 8..10 | the number of entries, at least 1; 0: an empty slot |
+//! | 10 | 1 if key 0 has stated that the chain is a ledger's, else 0 |
+//! | 11 | zero |
 //! | 12..134 | the handover to the key in force |
 //! | 134..256 | the handover to the key before it |
 //! | 256.. | the entries, by number |
@@ -42,7 +44,7 @@
 
 use crate::chain::certificate::{Certificate, Handover, KeyStatement};
 use crate::chain::checkpoint::Signer;
-use crate::chain::enrollment::chain_of;
+use crate::chain::enrollment::{Role, chain_of};
 use crate::chain::id::{ChainId, Place, Run};
 use crate::chain::signature::{PublicKey, SIGNATURE_BYTES, SecretKey, Seed};
 use crate::crc::crc32;
@@ -79,6 +81,7 @@ struct Entry {
 /// The keys of a chain: the one in force and those to come.
 pub struct KeyRing {
     chain: ChainId,
+    role: Role,
     index: u32,
     since: Vec<Handover>,
     entries: Vec<Entry>,
@@ -103,26 +106,65 @@ impl From<OutOfMemory> for NoNextKey {
 }
 
 impl KeyRing {
-    /// Creates the keys of a new chain, with key 0 in force. `random` fills its argument
-    /// with random bytes, or returns false if it cannot.
+    /// Creates the keys of a filter's new chain, with key 0 in force. `random` fills its
+    /// argument with random bytes, or returns false if it cannot.
     pub fn new(chain: ChainId, random: &mut impl FnMut(&mut [u8; 32]) -> bool) -> Result<Self, NoNextKey> {
-        KeyRing::from_seed(Some(chain), new_seed(random)?, random)
+        KeyRing::from_seed(Some(chain), Role::Filter, new_seed(random)?, random)
     }
 
     /// Returns the keys of a new chain that is named after its key 0, as a fleet wants it.
-    pub fn named_after_key(random: &mut impl FnMut(&mut [u8; 32]) -> bool) -> Result<Self, NoNextKey> {
-        KeyRing::from_seed(None, new_seed(random)?, random)
+    pub fn named_after_key(
+        role: Role,
+        random: &mut impl FnMut(&mut [u8; 32]) -> bool,
+    ) -> Result<Self, NoNextKey> {
+        KeyRing::from_seed(None, role, new_seed(random)?, random)
+    }
+
+    /// Returns the statements that the chain may make, as key 0 has certified it.
+    pub fn role(&self) -> Role {
+        self.role
+    }
+
+    /// Returns the ring with which the chain is a ledger's: key 0 certifies the keys to come
+    /// again. Returns `None` if key 0 is no longer in force. Then the chain stays what it is.
+    pub fn of_ledger(&self) -> Result<Option<Self>, NoNextKey> {
+        if self.index > 0 {
+            return Ok(None);
+        }
+        let key = self.secret(0)?;
+        let mut ring = KeyRing {
+            chain: self.chain,
+            role: Role::Ledger,
+            index: 0,
+            since: Vec::new(),
+            entries: Vec::new(),
+        };
+        for Entry { certificate, seed } in &self.entries {
+            let mut certificate = *certificate;
+            if certificate.index > 0 {
+                certificate.role = Role::Ledger;
+                certificate.signature = key.sign(&certificate.message(&self.chain)?);
+            }
+            ring.push(Entry { certificate, seed: seed.clone() })?;
+        }
+        Ok(Some(ring))
     }
 
     fn from_seed(
         chain: Option<ChainId>,
+        role: Role,
         seed: Seed,
         random: &mut impl FnMut(&mut [u8; 32]) -> bool,
     ) -> Result<Self, NoNextKey> {
         let root = SecretKey::from_seed(&seed);
         let chain = chain.unwrap_or_else(|| chain_of(&root.public()));
-        let certificate = Certificate { index: 0, public: root.public(), signature: [0; SIGNATURE_BYTES] };
-        let mut ring = KeyRing { chain, index: 0, since: Vec::new(), entries: Vec::new() };
+        let certificate = Certificate {
+            index: 0,
+            public: root.public(),
+            role: Role::Filter,
+            signature: [0; SIGNATURE_BYTES],
+        };
+        let mut ring = KeyRing { chain, role, index: 0, since: Vec::new(), entries: Vec::new() };
         ring.push(Entry { certificate, seed: Some(seed) })?;
         for bit in 0..u32::BITS {
             ring.add_child(&root, 1 << bit, random)?;
@@ -187,7 +229,7 @@ impl KeyRing {
         since.try_reserve(2).map_err(|_| OutOfMemory)?;
         since.push(Handover { index, place, head, signature });
         since.extend(self.since.first().copied());
-        let mut ring = KeyRing { chain: self.chain, index, since, entries: Vec::new() };
+        let mut ring = KeyRing { chain: self.chain, role: self.role, index, since, entries: Vec::new() };
         let (done, to_come) =
             self.entries.split_at(self.entries.partition_point(|entry| entry.certificate.index <= index));
         for Entry { certificate, seed } in done {
@@ -237,9 +279,17 @@ impl KeyRing {
     ) -> Result<(), NoNextKey> {
         let seed = new_seed(random)?;
         let public = SecretKey::from_seed(&seed).public();
-        let signature = signer.sign(&Certificate::message(&self.chain, index, &public)?);
-        self.push(Entry { certificate: Certificate { index, public, signature }, seed: Some(seed) })
+        let role = role_in(index, self.role);
+        let mut certificate = Certificate { index, public, role, signature: [0; SIGNATURE_BYTES] };
+        certificate.signature = signer.sign(&certificate.message(&self.chain)?);
+        self.push(Entry { certificate, seed: Some(seed) })
     }
+}
+
+/// Returns what the certificate of a key states of the chain's role: only those that key 0
+/// signs state it.
+fn role_in(index: u32, role: Role) -> Role {
+    if index > 0 && Certificate::signer(index) == 0 { role } else { Role::Filter }
 }
 
 fn new_seed(random: &mut impl FnMut(&mut [u8; 32]) -> bool) -> Result<Seed, NoNextKey> {
@@ -299,7 +349,8 @@ impl KeyRing {
             }
         };
         put(4, &self.index.to_le_bytes());
-        put(8, &(self.entries.len() as u32).to_le_bytes());
+        put(8, &(self.entries.len() as u16).to_le_bytes());
+        put(10, &[u8::from(self.role == Role::Ledger)]);
         for (at, handover) in (HANDOVERS_AT..).step_by(HANDOVER_BYTES).zip(&self.since) {
             put(at, &handover.index.to_le_bytes());
             put(at + 4, &handover.place.segment.to_le_bytes());
@@ -322,7 +373,9 @@ impl KeyRing {
     }
 
     fn from_slot(chain: ChainId, slot: &[u8]) -> Option<KeyRing> {
-        let count = number(slot, 8)? as usize;
+        let [low, high, role, _] = number(slot, 8)?.to_le_bytes();
+        let count = usize::from(u16::from_le_bytes([low, high]));
+        let role = if role == 1 { Role::Ledger } else { Role::Filter };
         if count == 0 || count > ENTRIES_MAX {
             return None;
         }
@@ -332,12 +385,12 @@ impl KeyRing {
         }
         let index = number(slot, 4)?;
         let handovers = slot.get(HANDOVERS_AT..ENTRIES_AT)?.chunks_exact(HANDOVER_BYTES);
-        let mut ring = KeyRing { chain, index, since: Vec::new(), entries: Vec::new() };
+        let mut ring = KeyRing { chain, role, index, since: Vec::new(), entries: Vec::new() };
         ring.since.try_reserve(2).ok()?;
         ring.since.extend(handovers.filter_map(read_handover));
         ring.entries.try_reserve(count).ok()?;
         for entry in slot.get(ENTRIES_AT..)?.chunks_exact(ENTRY_BYTES).take(count) {
-            ring.entries.push(read_entry(entry, index)?);
+            ring.entries.push(read_entry(entry, index, role)?);
         }
         Some(ring)
     }
@@ -358,9 +411,11 @@ fn read_handover(bytes: &[u8]) -> Option<Handover> {
     })
 }
 
-fn read_entry(bytes: &[u8], in_force: u32) -> Option<Entry> {
+fn read_entry(bytes: &[u8], in_force: u32, role: Role) -> Option<Entry> {
+    let index = number(bytes, 0)?;
     let certificate = Certificate {
-        index: number(bytes, 0)?,
+        index,
+        role: role_in(index, role),
         public: PublicKey::from_bytes(*bytes.get(4..)?.first_chunk()?),
         signature: *bytes.get(36..)?.first_chunk()?,
     };

@@ -7,6 +7,7 @@
 
 use crate::chain::certificate::Handover;
 use crate::chain::checkpoint::{CHECKPOINT_RECORDS_MAX, Signer};
+use crate::chain::enrollment::Role;
 use crate::chain::id::{Chain, ChainId};
 use crate::chain::keyring::{FILE_BYTES, KeyRing, NoNextKey, SLOT_BYTES};
 use crate::chain::storage::Storage;
@@ -101,6 +102,21 @@ impl<S: Storage> Rotation<S> {
             Rotation { file, chain, index: None, is_unused: false, has_signer: false, key, checkpoint };
         let newest = opened.read()?.0.newest_handover().copied();
         Ok((opened, newest))
+    }
+
+    /// Makes the chain a ledger's if it has no record yet. Returns the chain's role.
+    pub fn become_ledger(&self) -> Result<Role, Failed<S::Error>> {
+        let (ring, slot) = self.read()?;
+        if ring.role() == Role::Ledger {
+            return Ok(Role::Ledger);
+        }
+        let Some(of_ledger) = ring.of_ledger()? else { return Ok(Role::Filter) };
+        let mut bytes = zeros(SLOT_BYTES)?;
+        of_ledger.write_slot(&mut bytes);
+        self.write(&bytes, 1 - slot)?;
+        bytes.fill(0);
+        self.write(&bytes, slot)?;
+        Ok(Role::Ledger)
     }
 
     /// Keeps the key that the file has in force for the first record: the key

@@ -101,7 +101,7 @@ impl<'a> Members<'a> {
 
     fn certificate(&self) -> Option<Certificate> {
         let public = PublicKey::from_text(&self.string("pub")?)?;
-        Some(Certificate { index: self.index()?, public, signature: self.signature()? })
+        Some(Certificate { index: self.index()?, public, role: self.role()?, signature: self.signature()? })
     }
 
     fn enrollment(&self) -> Option<Enrollment> {

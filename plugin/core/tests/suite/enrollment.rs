@@ -24,7 +24,7 @@ fn fleet() -> PublicKey {
 
 fn ring(salt: u8) -> KeyRing {
     let mut count = u64::from(salt) << 32;
-    KeyRing::named_after_key(&mut |seed| {
+    KeyRing::named_after_key(Role::Filter, &mut |seed| {
         count += 1;
         seed[..8].copy_from_slice(&count.to_le_bytes());
         true

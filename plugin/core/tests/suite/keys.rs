@@ -3,6 +3,7 @@
 use flb_audit_core::chain::anchor;
 use flb_audit_core::chain::certificate::{Certificate, KnownKeys, NotCertified};
 use flb_audit_core::chain::checkpoint::Checkpoint;
+use flb_audit_core::chain::enrollment::Role;
 use flb_audit_core::chain::keyring::{FILE_BYTES, KeyRing, NoNextKey, SLOT_BYTES};
 use flb_audit_core::chain::signature::PublicKey;
 use flb_audit_core::chain::{Chain, ChainId, GENESIS, Place, Run};
@@ -90,6 +91,36 @@ fn every_key_leads_to_the_first_by_itself() {
         assert_eq!(KeyRing::from_file(&file).expect("keys").0.index(), index);
         ring = next;
     }
+}
+
+/// Key 0 says that the chain is a ledger's, and every later checkpoint shows it.
+#[test]
+fn a_chain_becomes_a_ledgers_while_key_0_is_in_force() {
+    let mut random = seeds();
+    let filter = KeyRing::new(id(), &mut random).expect("keys");
+    let mut ring = filter.of_ledger().expect("memory").expect("a ring");
+    assert_eq!((ring.public(), ring.role()), (filter.public(), Role::Ledger));
+    assert_eq!(ring.secret_for(b"purpose"), filter.secret_for(b"purpose"));
+    let root = ring.public().expect("a key");
+    for index in 1..=70_u32 {
+        let place = place(u64::from(index) + 1);
+        ring = ring.hand_over(place, [7; 32], &mut random).expect("a key");
+        ring = KeyRing::from_file(&ring.to_file()).expect("keys").0;
+        let made = checkpoint(&ring, place, [7; 32]);
+        assert_eq!((verify(root, &made), made.key.role()), (Ok(true), Role::Ledger), "key {index}");
+        for at in 0..made.key.certificates.len() {
+            let mut other = made.clone();
+            let certificate = &mut other.key.certificates[at];
+            let states_it = certificate.role == Role::Ledger;
+            assert_eq!(states_it, certificate.index.is_power_of_two());
+            certificate.role = if states_it { Role::Filter } else { Role::Ledger };
+            let failed = NotCertified::Certificate(certificate.index);
+            assert_eq!(verify(root, &other), Err(failed), "key {index}");
+        }
+    }
+    let used = filter.hand_over(place(1), GENESIS, &mut random).expect("a key");
+    assert!(used.of_ledger().expect("memory").is_none());
+    assert_eq!(checkpoint(&used, place(1), GENESIS).key.role(), Role::Filter);
 }
 
 #[test]

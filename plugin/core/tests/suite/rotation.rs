@@ -1,6 +1,7 @@
 //! The keys in use: the files that a writer leaves when it is stopped at the worst
 //! moment.
 
+use flb_audit_core::chain::enrollment::Role;
 use flb_audit_core::chain::keyring::{self, KeyRing};
 use flb_audit_core::chain::rotation::{Failed, Prepared, Rotation};
 use flb_audit_core::chain::state::{Clocks, Header, LOOK_RECORDS, State, look_offset, slot_offset};
@@ -339,4 +340,28 @@ fn a_damaged_look_at_the_clock_leaves_the_older_one_or_none() {
         place.sequence
     });
     assert!(ages.contains(&newest.sequence) && ages.iter().any(|age| *age < newest.sequence), "{ages:?}");
+}
+
+/// A ledger makes a new chain its own. If a write fails, the chain is a filter's still, or a
+/// ledger's already, and the next try ends what was begun.
+#[test]
+fn a_chain_becomes_a_ledgers_whatever_write_fails() {
+    for writes in 0..3 {
+        let home = Home::new();
+        let open = || Rotation::open(home.keys.clone(), chain_of(&home)).expect("keys").0;
+        home.keys.writes.set(writes);
+        assert_eq!(open().become_ledger().is_ok(), writes == 2);
+        home.keys.writes.set(u32::MAX);
+        assert!(matches!(open().become_ledger(), Ok(Role::Ledger)));
+        let (ring, _) = KeyRing::from_file(&home.keys.bytes.borrow()).expect("keys");
+        assert_eq!((ring.index(), ring.role()), (0, Role::Ledger));
+    }
+    let mut home = Home::new();
+    let mut life = home.start();
+    home.prepare(&mut life, 0);
+    assert!(matches!(life.rotation.become_ledger(), Ok(Role::Filter)));
+}
+
+fn chain_of(home: &Home) -> ChainId {
+    State::read(&home.state.bytes.borrow()).expect("a state").header.id
 }

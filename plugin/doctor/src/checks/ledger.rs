@@ -151,7 +151,7 @@ pub(super) const CHECKS: &[Check] = &[
         id: "ledger-directory",
         severity: Severity::Error,
         why: "The ledger has no place to write to without `dir`, or with `read_only`, and Fluent Bit does not start.",
-        remedy: "Make the directory with `flb-audit init DIR --ledger --node NAME --roster roster.json`, and name it as `dir`.",
+        remedy: "Make the directory with `flb-audit init DIR --node NAME --roster roster.json`, and name it as `dir`.",
         find: |scene| {
             let mut hits = ledgers(
                 scene,

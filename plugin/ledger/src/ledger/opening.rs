@@ -61,6 +61,12 @@ impl Opening {
         let (active, cut) = OpenFile::open(directory, number, is_encrypted, &mut recovery)?;
         report_cut(&active.name(), cut, lines);
         let own = found.go_on(directory, recovery.last, policy)?;
+        if let Some(why) = own.distrust() {
+            lines.push((
+                Level::Warn,
+                format!("verify will call this ledger's statements `key not certified`: {why}"),
+            ));
+        }
         let last = own.chain().link.map(|link| (link.place, own.chain().head));
         let mut opened = Opened {
             own,

@@ -129,7 +129,7 @@ fn without_a_roster_no_seal_is_believed() {
 fn enrolled(fleet: &SecretKey, until: Option<u64>) -> TempDir {
     let directory = tempfile::tempdir().expect("a directory");
     let mut next = 10;
-    let ring = KeyRing::named_after_key(&mut |seed| {
+    let ring = KeyRing::named_after_key(Role::Filter, &mut |seed| {
         next += 1;
         *seed = [next; 32];
         true

@@ -49,7 +49,7 @@ pub(crate) fn init_with_keys(dir: &Path, roster: &Path) -> Result<()> {
 
 /// Creates a ledger's directory with keys, and its entry in a roster.
 pub(crate) fn init_ledger(dir: &Path, roster: &Path) -> Result<()> {
-    run(flb_audit().arg("init").arg(dir).args(["--ledger", "--node", "e2e", "--roster"]).arg(roster))
+    run(flb_audit().arg("init").arg(dir).args(["--node", "e2e", "--roster"]).arg(roster))
 }
 
 /// Makes a state directory of a chain that is enrolled.

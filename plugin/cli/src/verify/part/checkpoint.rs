@@ -28,9 +28,10 @@ pub(super) fn put_checkpoint(out: &mut Vec<u8>, checkpoint: &Checkpoint) {
     out.extend_from_slice(signature);
     put_number(out, key.index.into());
     put_number(out, key.certificates.len() as u64);
-    for Certificate { index, public, signature } in &key.certificates {
+    for Certificate { index, public, role, signature } in &key.certificates {
         put_number(out, (*index).into());
         out.extend_from_slice(public.as_bytes());
+        out.push((*role == Role::Ledger).into());
         out.extend_from_slice(signature);
     }
     put_number(out, key.since.len() as u64);
@@ -79,7 +80,12 @@ fn public_key(from: &mut Bytes<'_>) -> Result<PublicKey, Damaged> {
 }
 
 fn certificate(from: &mut Bytes<'_>) -> Result<Certificate, Damaged> {
-    Ok(Certificate { index: index(from)?, public: public_key(from)?, signature: from.array()? })
+    Ok(Certificate {
+        index: index(from)?,
+        public: public_key(from)?,
+        role: role(from)?,
+        signature: from.array()?,
+    })
 }
 
 fn handover(from: &mut Bytes<'_>) -> Result<Handover, Damaged> {

@@ -50,7 +50,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 /// The first bytes of a part. The last of them is the format's version.
-const START: [u8; 16] = *b"flb-audit part\n\x02";
+const START: [u8; 16] = *b"flb-audit part\n\x03";
 /// The place of the hash behind the start and the name.
 const HASH_AT: u64 = 48;
 /// The maximum length of a column or a summary, in bytes.
