@@ -87,7 +87,9 @@ struct Name<'a> {
     chain: &'a str,
     name: String,
     since: u64,
-    /// Until when a node of this name was there, exclusive
+    /// From when on a node of this name was there
+    from: u64,
+    /// Until when it was there, exclusive
     until: u64,
     /// The time of the last good checkpoint with this name
     last: Option<u64>,
@@ -115,6 +117,13 @@ fn names<'a>(log: &Log, chains: &'a BTreeMap<String, Chain>, entries: &'a Value)
         let of = all.iter().filter(|of| is_name_of(name, &text(of, "node")));
         of.map(|of| seconds_of(&text(of, "at"))).filter(|at| *at > since).min()
     };
+    let first_record = |chain: &str| {
+        let of = chains.get(chain)?;
+        let is_good = |record: &&Record| {
+            of.good.iter().any(|(place, head, _)| (place, head) == (&record.place, &record.head))
+        };
+        of.all().filter(is_good).map(|record| record.seconds).min()
+    };
     let mut names = Vec::new();
     for (chain, of) in chains {
         let all: BTreeSet<&String> = of.claims.iter().map(|claim| &claim.node).collect();
@@ -133,6 +142,7 @@ fn names<'a>(log: &Log, chains: &'a BTreeMap<String, Chain>, entries: &'a Value)
                 chain,
                 name: (*name).clone(),
                 since: *since,
+                from: first_record(chain).filter(|_| at == 0).unwrap_or(*since).min(*since),
                 until: [next, until, gone].into_iter().flatten().min().unwrap_or(u64::MAX),
                 last: so.iter().filter_map(|claim| claim.at).max(),
                 retired: gone,
@@ -144,10 +154,13 @@ fn names<'a>(log: &Log, chains: &'a BTreeMap<String, Chain>, entries: &'a Value)
         if !names.iter().any(|of| (of.chain, of.name.as_str()) == (text("chain"), text("node"))) {
             let since = seconds_of(text("created"));
             let gone = retired(text("node"), since);
+            let is_enrolled = chains.get(text("chain")).is_some_and(|of| !of.claims.is_empty());
+            let first = first_record(text("chain")).filter(|_| !is_enrolled);
             names.push(Name {
                 chain: text("chain"),
                 name: text("node").to_owned(),
                 since,
+                from: first.unwrap_or(since).min(since),
                 until: gone.unwrap_or(u64::MAX),
                 last: None,
                 retired: gone,
@@ -186,7 +199,7 @@ pub(super) fn check(log: &Log, chains: &BTreeMap<String, Chain>, report: &mut Re
     for name in names.iter().map(|of| of.name.as_str()).collect::<BTreeSet<&str>>() {
         let so = || names.iter().filter(|of| of.name == name);
         let is_heard = so().any(|of| is_heard(of.chain));
-        let is_there = so().any(|of| of.since <= to && from < of.until);
+        let is_there = so().any(|of| of.from <= to && from < of.until);
         let is_expected = expected.as_ref().is_none_or(|expected| {
             expected
                 .iter()

@@ -586,6 +586,15 @@ pub(super) fn silent(all: &mut All) {
     add(all, "silent: the node is heard", heard(base(), 5, 9));
     add(all, "silent: only before the time", heard(base(), 6, 99));
     add(all, "silent: nothing is here of the node", heard(base().cut(0), 0, 99));
+    let made_late = |mut case: Case| {
+        let entry = case.roster.as_mut().and_then(|roster| roster[0].members_mut()).expect("an entry");
+        set(entry, "created", string("2026-11-21T00:00:00Z"));
+        case
+    };
+    add(all, "silent: its records are older than its chain", heard(made_late(base()), 6, 99));
+    add(all, "silent: before its chain was made", heard(made_late(base().cut(0)), 6, 99));
+    let before = Some((0, FROM - 1));
+    add(all, "silent: before its first record", Case { heard: before, ..made_late(base()) });
     let mut forged = base();
     forged.forge.place.2 = 50;
     let record = forged.forge.seal("{}", false, &[]);

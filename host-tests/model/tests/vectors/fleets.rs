@@ -333,6 +333,13 @@ pub(super) fn expected(all: &mut All) {
         "expected: silent in the time that is asked for",
         heard(expected(member(), &["node/n1"]), 9, 99),
     );
+    let late = || enrolled(21, &fleet(), "n1", FROM + 1000, None);
+    add(all, "expected: its records are older than its enrollment", heard(expected(late(), &["n1"]), 9, 99));
+    add(
+        all,
+        "expected: before it was enrolled, and no record is here",
+        heard(expected(late().anchored(&[CHECKPOINT]).cut(0), &["n1"]), 9, 99),
+    );
     add(
         all,
         "expected: before the node was there",

@@ -2,8 +2,7 @@
 
 use super::{edit_lines, findings, lines};
 use flb_audit_core::chain::keyring::{self, KeyRing};
-use flb_audit_core::chain::{Place, Run};
-use flb_audit_core::hash::GENESIS;
+use flb_audit_core::chain::{GENESIS, Place, Run};
 use flb_audit_ledger::{Ledger, Settings, manifest, roster};
 use host_tests::program::flb_audit;
 use ledger_fixtures::schedule::{entry, filter, seal};

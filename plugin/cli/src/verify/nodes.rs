@@ -107,6 +107,9 @@ struct Claim {
     node: String,
     since: u64,
     until: u64,
+    /// The first time at which the node was there: by its chain's records, it may have been there
+    /// before the chain was made.
+    from: u64,
     /// The time of the last good checkpoint that says so.
     last: Option<u64>,
     /// When the node was retired, which may be after it was renamed.
@@ -151,7 +154,7 @@ impl Chains<'_> {
         let mut nodes: BTreeMap<&str, Node> = BTreeMap::new();
         for claim in &claims {
             let node = nodes.entry(&claim.node).or_default();
-            node.times.push((claim.since, claim.until));
+            node.times.push((claim.from, claim.until));
             // If all encrypted records could be read, these decide.
             let encrypted = self.encrypted_chains.get(&claim.chain).filter(|_| !self.encrypted.is_empty());
             node.may_be_heard |= encrypted.is_some();
@@ -219,11 +222,13 @@ impl Chains<'_> {
                 let next = terms.get(at + 1).map(|next| next.since);
                 let retired = roster.fleet().and_then(|fleet| fleet.retired_at(&term.node, term.since));
                 let until = [next, term.until, retired].into_iter().flatten().min().unwrap_or(u64::MAX);
+                let first = self.first_time(chain).filter(|_| at == 0);
                 claims.push(Claim {
                     chain: *chain,
                     node: term.node.clone(),
                     since: term.since,
                     until,
+                    from: first.unwrap_or(term.since).min(term.since),
                     last: term.to,
                     retired,
                 });
@@ -235,17 +240,24 @@ impl Chains<'_> {
             if !self.enrolled.has(&entry.chain) || !claims.iter().any(is_enrolled) {
                 let since = time::parse(&entry.created).map_or(0, time::seconds);
                 let retired = roster.fleet().and_then(|fleet| fleet.retired_at(&entry.node, since));
+                let first = self.first_time(&entry.chain).filter(|_| !self.enrolled.has(&entry.chain));
                 claims.push(Claim {
                     chain: entry.chain,
                     node: entry.node.clone(),
                     since,
                     until: retired.unwrap_or(u64::MAX),
+                    from: first.unwrap_or(since).min(since),
                     last: None,
                     retired,
                 });
             }
         }
         claims
+    }
+
+    /// Returns the time of the chain's earliest record that is a good checkpoint.
+    fn first_time(&self, chain: &ChainId) -> Option<u64> {
+        self.chains.get(chain)?.checkpoint_times.values().min().copied()
     }
 
     /// Looks for chains that seal on after another was enrolled in their place, or after
