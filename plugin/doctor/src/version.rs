@@ -13,6 +13,16 @@ impl Version {
         self >= Version(3, 0, 2) && self < Version(5, 0, 9)
     }
 
+    /// Returns the version of WAMR in this version. Returns `None` if it is not known.
+    pub(crate) fn wamr(self) -> Option<&'static str> {
+        match self {
+            _ if self < Version(4, 0, 0) => None,
+            _ if self < Version(4, 1, 0) => Some("1.3.3"),
+            _ if self < Version(5, 2, 0) => Some("2.4.1"),
+            _ => None,
+        }
+    }
+
     /// Checks for versions that continue without a module when it cannot be instantiated.
     pub(crate) fn passes_unsealed(self) -> bool {
         self < Version(4, 1, 0)

@@ -1,9 +1,9 @@
 //! Checks of this machine: the directories and files that a configuration names.
 
 use super::{Check, Hit, Scene, Severity};
-use crate::Host;
 use crate::plugins;
 use crate::source::Place;
+use crate::{Host, Version};
 use flb_audit_core::chain::{keyring, state};
 use flb_audit_core::policy::{MAGIC, Policy};
 use flb_audit_core::redact::{HmacKey, KEY_FILE_NAME};
@@ -85,7 +85,7 @@ pub(super) const CHECKS: &[Check] = &[
               WAMR 1.3.3, and 4.1 to 5.1 have 2.4.1. Fluent Bit 4.1 and later do not start with another one; 4.0 runs \
               without the filter, and records pass unsealed and with all secrets in them.",
         remedy: "Name the module for your Fluent Bit and processor, or `filter_audit.wasm`, which always fits. Without \
-                 `--fluent-bit`, a note says which versions a module is for. The processor is compared with this \
+                 `--fluent-bit`, or with a version that was not tried, a note says which versions a module is for. The processor is compared with this \
                  machine's, unless `--root` names another.",
         find: |scene| {
             let Some(host) = &scene.options.host else { return Vec::new() };
@@ -169,8 +169,7 @@ impl Aot {
         let machine =
             Self::MACHINES.iter().find(|(number, _)| *number == self.machine).map(|(_, name)| *name);
         let is_here = host.root == Path::new("/");
-        let wanted =
-            scene.options.fluent_bit.map(|version| if version.passes_unsealed() { "1.3.3" } else { "2.4.1" });
+        let wanted = scene.options.fluent_bit.and_then(Version::wamr);
         let message = match (self.runtime(), wanted) {
             (None, _) => String::from("the module is compiled for a WAMR that is not known here"),
             _ if is_here && machine != Some(std::env::consts::ARCH) => {

@@ -209,6 +209,7 @@ fn modules_that_are_compiled_for_another_fluent_bit() {
         (aot(3, aarch64), Some("4.1.0"), Some("for WAMR 1.3.3, and this Fluent Bit has 2.4.1")),
         (aot(5, aarch64), Some("5.1.1"), None),
         (aot(3, x86_64), None, Some("for WAMR 1.3.3: Fluent Bit 4.0")),
+        (aot(5, x86_64), Some("5.2.1"), Some("for WAMR 2.4.1: Fluent Bit 4.1 to 5.1")),
         (aot(5, x86_64), None, Some("for WAMR 2.4.1: Fluent Bit 4.1 to 5.1")),
         (aot(4, x86_64), None, Some("a WAMR that is not known here")),
         (b"\0asm".to_vec(), Some("5.1.1"), None),
