@@ -24,8 +24,8 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   aot        compile the filter in dist/ ahead of time: WAMRC=path[:path…]
   bench [PART…]
              measure: all, or some of profile, instructions, programs, filters, kinds,
-             scale, latency, outputs, chunks; most of them with each fluent-bit in
-             FLUENT_BIT
+             scale, latency, outputs, verify, chunks; most of them with each fluent-bit
+             in FLUENT_BIT
   e2e [TEXT…]
              run the end-to-end cases whose names contain a TEXT, or all, against a real
              fluent-bit: FLUENT_BIT=path[:path…], or the one on PATH or in

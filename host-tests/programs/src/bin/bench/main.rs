@@ -1,6 +1,6 @@
 //! `cargo xtask bench [PART…]`: the cost of the filter, next to filters in Lua; of the
-//! verifier; of the ledger, next to Fluent Bit's own outputs; and of chunks handed to
-//! components.
+//! verifier, next to others; of the ledger, next to Fluent Bit's own outputs; and of chunks
+//! handed to components.
 //!
 //! Instructions are wasmtime's fuel: exact, and equal on every machine. CPU is the user
 //! time of whole processes that take turns, so that the ratios hold on a busy machine.
@@ -11,10 +11,13 @@ mod filters;
 mod guest;
 mod kinds;
 mod latency;
+mod lives;
 mod outputs;
 mod profile;
+mod rivals;
 mod scale;
 mod traced;
+mod verify;
 
 use anyhow::{Context, Result, bail, ensure};
 use flb_audit_core::chain::ChainId;
@@ -28,16 +31,25 @@ use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use tempfile::TempDir;
 
 /// The number of turns for every pipeline. The best run counts.
 const TURNS: usize = 3;
 
 /// The parts, in order. Those from `filters` to `outputs` need a real Fluent Bit.
-const PARTS: [&str; 9] =
-    ["profile", "instructions", "programs", "filters", "kinds", "scale", "latency", "outputs", "chunks"];
+const PARTS: [&str; 10] = [
+    "profile",
+    "instructions",
+    "programs",
+    "filters",
+    "kinds",
+    "scale",
+    "latency",
+    "outputs",
+    "verify",
+    "chunks",
+];
 
 fn main() -> Result<()> {
     let chosen: Vec<String> = std::env::args().skip(1).collect();
@@ -59,9 +71,9 @@ fn main() -> Result<()> {
             "programs" => {
                 let shipped = Filter::from_file(&modules.shipped)?;
                 verify_speed(&shipped, &kubernetes)?;
-                verify_signed_speed(&shipped, &kubernetes)?;
                 check_speed(&kubernetes)?;
             }
+            "verify" => verify::measure(&Filter::from_file(&modules.shipped)?, &kubernetes)?,
             "chunks" => chunks::measure()?,
             _ => {
                 for path in &found {
@@ -216,64 +228,6 @@ fn check_speed(calls: &[Call]) -> Result<()> {
         );
     }
     Ok(())
-}
-
-/// Measures `flb-audit verify` with signatures, on all cores, for a million records.
-fn verify_signed_speed(filter: &Filter, calls: &[Call]) -> Result<()> {
-    const RECORDS: usize = 200_000;
-    let dir = tempfile::tempdir()?;
-    let at = |name: &str| dir.path().join(name);
-    let program = root().join("dist/flb-audit");
-    let mut init = Command::new(&program);
-    user_seconds(
-        init.arg("init").arg(at("st")).args(["--node", "bench", "--roster"]).arg(at("roster.json")),
-    )?;
-    let mut host =
-        filter.host(Generation::Lasting, Limits { directory: Some(at("st")), ..Limits::default() });
-    let mut log = BufWriter::new(File::create(at("log.ndjson"))?);
-    for call in calls.iter().cycle().take(RECORDS) {
-        log.write_all(&host.call(call)?.returned.context("the filter returned nothing")?)?;
-        log.write_all(b"\n")?;
-    }
-    log.flush()?;
-    let bytes = fs::metadata(at("log.ndjson"))?.len();
-    let (mut best, mut best_cpu, mut memory) = (f64::INFINITY, f64::INFINITY, 0);
-    for _ in 0..TURNS {
-        let (before, before_cpu) = (Instant::now(), children_user_seconds()?);
-        let mut verify = Command::new(&program);
-        verify.arg("verify").arg("--roster").arg(at("roster.json")).arg(at("log.ndjson"));
-        memory = memory.max(memory_kib_of(&mut verify)?);
-        best = best.min(before.elapsed().as_secs_f64());
-        best_cpu = best_cpu.min(children_user_seconds()? - before_cpu);
-    }
-    println!(
-        "verify with signatures: {RECORDS} records of {} bytes: {best:.2} s on {} cores, {:.0} a second; {best_cpu:.2} s \
-         of user CPU, {:.0} a second and core; {} MiB of memory at the most",
-        bytes / RECORDS as u64,
-        thread::available_parallelism()?,
-        RECORDS as f64 / best,
-        RECORDS as f64 / best_cpu,
-        memory >> 10
-    );
-    Ok(())
-}
-
-/// Runs `flb-audit verify`, which must find nothing wrong. Returns its peak memory:
-/// `VmHWM` in `status` (proc(5)).
-fn memory_kib_of(command: &mut Command) -> Result<u64> {
-    let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn()?;
-    let mut most = 0;
-    let status = loop {
-        let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
-        most = line.split_whitespace().next().and_then(|kib| kib.parse().ok()).unwrap_or(most);
-        if let Some(status) = child.try_wait()? {
-            break status;
-        }
-        thread::sleep(Duration::from_millis(5));
-    };
-    ensure!(is_success(status), "{command:?}: {status}");
-    Ok(most)
 }
 
 /// Runs a program that must succeed. Returns its user CPU in seconds.
