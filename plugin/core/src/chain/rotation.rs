@@ -202,9 +202,14 @@ impl<S: Storage> Rotation<S> {
         let written = self.write(&bytes, 1 - slot);
         bytes.fill(0);
         if let Err(failed) = written {
-            // The part that was written may be a complete ring.
-            let _ = self.write(&bytes, 1 - slot);
-            return Err(failed);
+            // The part that was written may be a complete ring. If it cannot be erased, the
+            // next life finds the new key in force, so the old one must not sign any more.
+            let is_erased = self.write(&bytes, 1 - slot).is_ok();
+            if is_erased || self.read().map_or(true, |(ring, _)| ring.index() != next.index()) {
+                return Err(failed);
+            }
+            self.index = Some(next.index());
+            return Ok((signer, Some(failed)));
         }
         // The old key is destroyed before the new one is used.
         let destroyed = self.write(&bytes, slot);

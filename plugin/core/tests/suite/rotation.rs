@@ -19,6 +19,8 @@ struct Disk {
     bytes: Rc<RefCell<Vec<u8>>>,
     /// The number of writes that will still succeed.
     writes: Rc<Cell<u32>>,
+    /// True if writes can be synced.
+    can_sync: Rc<Cell<bool>>,
 }
 
 /// The disk is full.
@@ -43,7 +45,7 @@ impl Storage for Disk {
     }
 
     fn sync(&self) -> Result<(), Full> {
-        Ok(())
+        if self.can_sync.get() { Ok(()) } else { Err(Full) }
     }
 }
 
@@ -63,7 +65,11 @@ impl Home {
         let header = Header { id, algorithm: Algorithm::default() };
         let mut seeds = 0;
         let ring = KeyRing::new(id, &mut |seed| next_seed(&mut seeds, seed)).expect("keys");
-        let disk = |bytes| Disk { bytes: Rc::new(RefCell::new(bytes)), writes: Rc::new(Cell::new(u32::MAX)) };
+        let disk = |bytes| Disk {
+            bytes: Rc::new(RefCell::new(bytes)),
+            writes: Rc::new(Cell::new(u32::MAX)),
+            can_sync: Rc::new(Cell::new(true)),
+        };
         Home {
             state: disk(header.to_file().to_vec()),
             keys: disk(ring.to_file().to_vec()),
@@ -96,6 +102,7 @@ impl Home {
         let copy = |disk: &Disk| Disk {
             bytes: Rc::new(RefCell::new(disk.bytes.borrow().clone())),
             writes: disk.writes.clone(),
+            can_sync: disk.can_sync.clone(),
         };
         let (state, keys) = (copy(&self.state), copy(&self.keys));
         Home { state, keys, lives: self.lives, seeds: self.seeds, clocks: self.clocks }.start()
@@ -194,6 +201,25 @@ fn a_full_disk_spends_no_key() {
     let prepared = home.prepare(&mut life, 0);
     assert!(prepared.failed.is_none());
     assert_eq!(home.key(), 1);
+}
+
+/// A disk may become read-only after a write that could not be synced. The next life finds
+/// the new key in force. So the old one must not sign any more.
+#[test]
+fn a_key_that_can_be_neither_synced_nor_erased_is_in_force() {
+    let mut home = Home::new();
+    let mut life = home.start();
+    home.keys.writes.set(1);
+    home.keys.can_sync.set(false);
+    let prepared = home.prepare(&mut life, 0);
+    assert!(prepared.failed.is_some() && prepared.signer.is_some());
+    assert_eq!(home.key(), 1);
+    let signer = format!("{:?}", prepared.signer);
+    assert!(signer.contains("index: 1,"), "{signer}");
+    home.keys.writes.set(u32::MAX);
+    home.keys.can_sync.set(true);
+    home.prepare(&mut life, 900);
+    assert_eq!(home.key(), 2);
 }
 
 #[test]
