@@ -35,10 +35,16 @@ pub struct Lived {
 }
 
 /// A generator of pseudorandom numbers.
-struct Random(u64);
+pub struct Random(u64);
 
 impl Random {
-    fn below(&mut self, limit: u64) -> u64 {
+    /// Returns the generator of the schedule with this number.
+    pub fn new(seed: u64) -> Self {
+        Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+    }
+
+    /// Returns a number below a limit.
+    pub fn below(&mut self, limit: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
@@ -126,7 +132,7 @@ pub fn set_up(directory: &Path, filter: &KeyRing) {
 
 /// Runs the schedule of this number.
 pub fn live(seed: u64) -> Lived {
-    let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+    let mut random = Random::new(seed);
     let directory = tempfile::tempdir().expect("a directory");
     let (mut sealer, ring) = filter();
     set_up(directory.path(), &ring);

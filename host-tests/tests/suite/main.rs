@@ -28,4 +28,5 @@ mod schedules;
 mod schema;
 mod seeds;
 mod spans;
+mod states;
 mod stores;

@@ -1,15 +1,19 @@
 //! A filter guest, called as Fluent Bit calls it with `event_format json`.
 
+mod faults;
+
 use crate::stream::Call;
 use anyhow::{Context, Result};
+pub use faults::{Fault, Faults};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use wasmtime::{
-    Config, Engine, Instance, Linker, Memory, Module, Store, StoreLimits, StoreLimitsBuilder, TypedFunc,
+    Caller, Config, Engine, Instance, Linker, Memory, Module, Store, StoreLimits, StoreLimitsBuilder,
+    TypedFunc,
 };
 use wasmtime_wasi::p1::{self, WasiP1Ctx};
-use wasmtime_wasi::{FsPerms, HostMonotonicClock, WasiCtxBuilder};
+use wasmtime_wasi::{FsPerms, WasiCtxBuilder};
 
 /// The lifetime of a guest, and what happens to the arguments passed to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,34 +40,60 @@ pub struct Limits {
     pub directory: Option<PathBuf>,
     /// True if it may write into the directory.
     pub is_writable: bool,
-    /// Its monotonic clock. `None` is the clock of the machine.
+    /// Its monotonic clock, and its thread's processor time. `None` is the machine's clock.
     pub clock: Option<Clock>,
+    /// The faults of its files, which are those of `directory`.
+    pub faults: Option<Faults>,
 }
 
-/// A clock that a test sets.
+/// The clocks that a test sets.
 #[derive(Clone, Debug, Default)]
-pub struct Clock(Arc<AtomicU64>);
+pub struct Clock {
+    now: Arc<AtomicU64>,
+    used: Arc<AtomicU64>,
+}
 
 impl Clock {
     /// Sets the clock, in nanoseconds since some fixed time.
     pub fn set(&self, nanoseconds: u64) {
-        self.0.store(nanoseconds, Ordering::Relaxed);
+        self.now.store(nanoseconds, Ordering::Relaxed);
+    }
+
+    /// Sets the processor time that the guest's thread has used, in nanoseconds.
+    pub fn set_used(&self, nanoseconds: u64) {
+        self.used.store(nanoseconds, Ordering::Relaxed);
+    }
+
+    /// Puts the clocks into a linker, in place of WASI's.
+    fn define(&self, linker: &mut Linker<World>) -> wasmtime::Result<()> {
+        const MONOTONIC: i32 = 1;
+        const THREAD: i32 = 3;
+        const NOT_SUPPORTED: i32 = 58;
+        let Clock { now, used } = self.clone();
+        let time = move |mut caller: Caller<'_, World>, id: i32, _: i64, at: i32| {
+            let time = match id {
+                MONOTONIC => &now,
+                THREAD => &used,
+                _ => return Ok(NOT_SUPPORTED),
+            };
+            let time = time.load(Ordering::Relaxed).to_le_bytes();
+            memory(&mut caller)?.write(&mut caller, at as usize, &time)?;
+            wasmtime::Result::Ok(0)
+        };
+        linker.func_wrap(WASI, "clock_time_get", time)?;
+        Ok(())
     }
 }
 
-impl HostMonotonicClock for Clock {
-    fn resolution(&self) -> u64 {
-        1
-    }
-
-    fn now(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
+/// Returns the memory of the guest that calls.
+fn memory(caller: &mut Caller<'_, World>) -> wasmtime::Result<Memory> {
+    let memory = caller.get_export("memory").and_then(wasmtime::Extern::into_memory);
+    memory.ok_or_else(|| wasmtime::format_err!("the module exports no memory"))
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { memory_bytes_max: 1 << 30, directory: None, is_writable: true, clock: None }
+        Limits { memory_bytes_max: 1 << 30, directory: None, is_writable: true, clock: None, faults: None }
     }
 }
 
@@ -77,6 +107,9 @@ struct World {
     wasi: WasiP1Ctx,
     limits: StoreLimits,
 }
+
+/// The module of WASI's functions.
+const WASI: &str = "wasi_snapshot_preview1";
 
 /// The fuel is more than any call uses: it is only counted.
 const FUEL: u64 = u64::MAX / 2;
@@ -141,9 +174,6 @@ impl Filter {
                 .map_err(anyhow::Error::from)
                 .with_context(|| format!("{}: cannot be opened", directory.display()))?;
         }
-        if let Some(clock) = &limits.clock {
-            wasi.monotonic_clock(clock.clone());
-        }
         let context = World {
             wasi: wasi.build_p1(),
             limits: StoreLimitsBuilder::new().memory_size(limits.memory_bytes_max).build(),
@@ -151,7 +181,15 @@ impl Filter {
         let mut store = Store::new(self.module.engine(), context);
         store.limiter(|context| &mut context.limits);
         store.set_fuel(FUEL)?;
-        let instance = self.linker.instantiate(&mut store, &self.module)?;
+        let mut linker = self.linker.clone();
+        linker.allow_shadowing(true);
+        if let Some(clock) = &limits.clock {
+            clock.define(&mut linker)?;
+        }
+        if let (Some(faults), Some(directory)) = (&limits.faults, &limits.directory) {
+            faults.define(&mut linker, directory.clone())?;
+        }
+        let instance = linker.instantiate(&mut store, &self.module)?;
         if let Ok(initialize) = instance.get_typed_func::<(), ()>(&mut store, "_initialize") {
             initialize.call(&mut store, ())?;
         }

@@ -1,17 +1,26 @@
-//! `flb-audit verify` on honest ledgers after kills, full disks, failures and clock
-//! jumps. It never accuses anybody.
+//! `flb-audit verify` on honest ledgers and filters after kills, full disks, failures and
+//! clock jumps. It never accuses anybody.
+
+mod filter;
+mod node;
 
 use host_tests::program;
 use ledger_fixtures::schedule::{Lived, live};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// The number of schedules in a normal run of the tests; `SCHEDULES` sets another.
+/// The number of schedules in a normal run of the tests.
 const SCHEDULES: u64 = 30;
+
+/// Returns the number of schedules to run: that of the variable `SCHEDULES`, or the
+/// default.
+fn count(default: u64) -> u64 {
+    std::env::var("SCHEDULES").ok().and_then(|count| count.parse().ok()).unwrap_or(default)
+}
 
 #[test]
 fn no_honest_ledger_is_accused() {
-    let count = std::env::var("SCHEDULES").ok().and_then(|count| count.parse().ok()).unwrap_or(SCHEDULES);
+    let count = count(SCHEDULES);
     let (mut verdicts, mut injected) = (BTreeMap::<String, u64>::new(), 0);
     let mut accused = Vec::new();
     for seed in 0..count {
