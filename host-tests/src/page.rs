@@ -31,7 +31,7 @@ pub struct Block<'a> {
     pub line: usize,
     /// The language on its fence.
     pub language: &'a str,
-    /// Its contents.
+    /// The contents of the block.
     pub text: String,
 }
 

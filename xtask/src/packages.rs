@@ -25,11 +25,11 @@ pub struct Package {
 /// The way in which a package gets into `dist/`.
 #[derive(Clone, Copy, PartialEq)]
 pub enum Ships {
-    /// It ships as it is built, under this name.
+    /// The package ships as it is built, under this name.
     As(&'static str),
-    /// It ships with the default policy in it, under this name.
+    /// The package ships with the default policy in it, under this name.
     WithPolicy(&'static str),
-    /// It does not ship: it is for tests and measurements.
+    /// The package does not ship: it is for tests and measurements.
     Never,
 }
 

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 /// A chain all of whose keys are known.
 #[derive(Clone, Debug)]
 pub struct Forge {
-    /// Its name
+    /// The chain's name
     pub chain: String,
     /// The number of the key in force, or none for a chain without keys
     pub key: Option<u64>,

@@ -96,7 +96,7 @@ struct Chain {
     /// The checkpoint with which the log begins
     start: Option<(Place, [u8; 32], Good)>,
     has_checkpoint: bool,
-    /// Whose chain it is, as good checkpoints say
+    /// The enrollments in good checkpoints
     claims: Vec<Claim>,
     /// True if a good checkpoint says that it is a ledger's
     is_ledger: bool,

@@ -23,7 +23,7 @@ const OUTPUT_MEMBERS: [&str; 3] = ["date", "@timestamp", "_flb-key"];
 /// The result of reading a record.
 #[derive(Clone, Debug)]
 pub enum Read {
-    /// Not JSON, or an unknown version
+    /// The text is not JSON, or has an unknown version
     Unreadable,
     /// A record without `audit`
     Unsealed,
@@ -56,7 +56,7 @@ pub struct Record {
     pub notes: Vec<String>,
     /// True if its hashes fit
     pub is_intact: bool,
-    /// Its statements about its key, and the signature
+    /// The record's statements about its key, and the signature
     pub key: Option<(Value, String)>,
 }
 
@@ -69,7 +69,7 @@ pub struct Good {
     pub since: Vec<(u64, Place, [u8; 32])>,
     /// True if key 0 says that the chain is a ledger's
     pub is_of_ledger: bool,
-    /// Its statement about a fleet
+    /// The checkpoint's statement about a fleet
     pub enrollment: Option<Enrollment>,
 }
 
@@ -348,7 +348,7 @@ pub struct Enrollment {
     pub key_0: [u8; 32],
     /// When it was signed
     pub since: u64,
-    /// Until when it counts, exclusive
+    /// The end of the time in which the enrollment counts (exclusive)
     pub until: Option<u64>,
     /// True if the chain is a ledger's
     pub is_ledger: bool,

@@ -15,7 +15,7 @@ const LONG_BYTES: usize = 1 << 20;
 /// The largest factor by which the cost of the long record may exceed that of the short
 /// one: the ratio of their lengths, and the steps in which memory grows.
 const GROWTH_MAX: u64 = 12;
-/// The same factor if keys are sorted. The number of sorting steps per key grows by a
+/// The factor `GROWTH_MAX` if keys are sorted. The number of sorting steps per key grows by a
 /// third, from 10 to 13.6 for the keys in these lengths.
 const SORTED_GROWTH_MAX: u64 = 15;
 /// The limit for all records, in instructions per byte. Many similar keys cost most: they
@@ -36,7 +36,7 @@ const STREAMS_MAX: [(&str, &str, u64, f64); 3] = [
     ("cloudtrail", DEFAULT_POLICY, 405_000, 207.0),
 ];
 
-/// The same limits with `normalize: ocsf`, without a state directory.
+/// The limits of streams with `normalize: ocsf`, without a state directory.
 const EVENTS_MAX: [(&str, u64, f64); 3] =
     [("kubernetes-audit", 379_000, 337.0), ("cloudtrail", 521_000, 338.0), ("sudo", 453_000, 526.0)];
 

@@ -231,7 +231,7 @@ pub(crate) struct Fleet {
 #[serde(deny_unknown_fields)]
 struct Retired {
     node: String,
-    /// Since when, as in RFC 3339.
+    /// The time of the retirement, in the form of RFC 3339.
     at: String,
 }
 

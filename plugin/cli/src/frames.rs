@@ -32,9 +32,9 @@ impl Identity {
 /// The reason why a frame cannot be opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unopened {
-    /// It is encrypted to other recipients.
+    /// The frame is encrypted to other recipients.
     NotForThese,
-    /// It differs from a frame that a ledger writes.
+    /// The frame differs from a frame that a ledger writes.
     Damaged(&'static str),
 }
 

@@ -36,7 +36,7 @@ pub(crate) struct Findings {
     kept_max: usize,
     /// The names of the sources that are being read.
     pub(crate) names: Arc<[Arc<str>]>,
-    /// At least the first of each kind, in the order of findings.
+    /// The first findings of each kind, at least one, in the order of findings.
     kept: BTreeMap<Verdict, Vec<Finding>>,
     /// The number of findings of each kind.
     pub(crate) counts: BTreeMap<Verdict, u64>,

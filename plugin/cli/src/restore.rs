@@ -45,7 +45,7 @@ struct Intact {
     head: Hash,
     /// True if a key of the roster has signed its head.
     is_signed: bool,
-    /// Its text, if it is in quarantine.
+    /// The text of the record, if the record is in quarantine.
     restored: Option<String>,
 }
 

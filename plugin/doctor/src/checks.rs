@@ -45,7 +45,7 @@ impl Severity {
 
 /// One kind of trap.
 pub struct Check {
-    /// Its name, in reports and in `docs/doctor.md`.
+    /// The name of the check, in reports and in `docs/doctor.md`.
     pub id: &'static str,
     /// The severity, unless a finding says otherwise.
     pub severity: Severity,

@@ -69,17 +69,17 @@ pub struct Place {
 pub enum Refused {
     /// The file does not exist.
     Missing,
-    /// It is a directory, a pipe, a device or a socket.
+    /// The path is a directory, a pipe, a device or a socket.
     NotAFile,
-    /// It has more than [`FILE_BYTES_MAX`] bytes.
+    /// The file has more than [`FILE_BYTES_MAX`] bytes.
     TooLong,
     /// The configuration has more than [`TOTAL_BYTES_MAX`] bytes.
     TooMuch,
     /// The configuration has more than [`FILES_MAX`] files.
     TooManyFiles,
-    /// It was read before: it includes itself, or it is included twice.
+    /// The file was read before: it includes itself, or is included twice.
     ReadBefore,
-    /// The system refuses to read it.
+    /// The system refuses to read the file.
     Unreadable(std::io::ErrorKind),
 }
 

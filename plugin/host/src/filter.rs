@@ -34,13 +34,14 @@ impl Generation {
 /// The resources of a guest.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// The maximum size of its memory, in bytes.
+    /// The maximum size of the guest's memory, in bytes.
     pub memory_bytes_max: usize,
-    /// The directory that it can access, as with Fluent Bit's `accessible_paths`.
+    /// The directory that the guest can access, as with Fluent Bit's `accessible_paths`.
     pub directory: Option<PathBuf>,
-    /// True if it may write into the directory.
+    /// True if the guest may write into the directory.
     pub is_writable: bool,
-    /// Its monotonic clock, and its thread's processor time. `None` is the machine's clock.
+    /// The monotonic clock of the guest, and the processor time of its thread. `None` is the
+    /// machine's clock.
     pub clock: Option<Clock>,
     /// The faults of its files, which are those of `directory`.
     pub faults: Option<Faults>,

@@ -71,7 +71,7 @@ impl Destination {
         Destination { scheme, host, port }
     }
 
-    /// The same with an address in place of the name.
+    /// Does the same with an address in place of the name.
     pub(crate) fn at(&self, address: IpAddr) -> Destination {
         Destination { host: address.to_canonical().to_string(), ..self.clone() }
     }

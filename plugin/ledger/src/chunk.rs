@@ -10,7 +10,7 @@ pub struct Record<'a> {
     pub seconds: u32,
     /// The nanoseconds of its time.
     pub nanoseconds: u32,
-    /// Its body, as MessagePack.
+    /// The event's body, as MessagePack.
     pub body: &'a [u8],
 }
 

@@ -21,7 +21,7 @@ pub(crate) struct ClosedFile {
     pub(crate) number: u64,
     /// When it was closed, in seconds since 1970.
     pub(crate) closed: u64,
-    /// Its length, in bytes.
+    /// The file's length, in bytes.
     pub(crate) stored_bytes: u64,
     records: u64,
     sha256: [u8; 32],

@@ -63,9 +63,9 @@ pub struct DecryptionKeys(Vec<Box<dyn age::Identity + Send + Sync>>);
 /// The reason why an age file cannot be opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Closed {
-    /// It is encrypted to other recipients.
+    /// The file is encrypted to other recipients.
     NotForThese,
-    /// It was changed after it was encrypted.
+    /// The file was changed after it was encrypted.
     Damaged,
 }
 

@@ -25,7 +25,7 @@ pub enum Error {
     NotWritten {
         /// The file.
         path: PathBuf,
-        /// Its length, in bytes.
+        /// The file's length, in bytes.
         len: u64,
         /// The length that it should have, in bytes.
         expected: u64,

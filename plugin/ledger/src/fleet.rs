@@ -37,7 +37,7 @@ pub(crate) struct Fleet {
     key: PublicKey,
     /// The file with the enrollments that were seen.
     path: PathBuf,
-    /// Until when each chain may seal, exclusive, in seconds since 1970.
+    /// The end of the time in which each chain may seal (exclusive), in seconds since 1970.
     chains: HashMap<ChainId, Option<u64>>,
     /// Enrollments that came lately and that the fleet has signed, so that they need not be
     /// verified again.

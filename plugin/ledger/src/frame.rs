@@ -85,7 +85,7 @@ pub struct Frame {
     pub at: u64,
     /// The frame's header.
     pub header: Header,
-    /// Its records.
+    /// The frame's records.
     pub records: Vec<RecordId>,
     /// The roots of the subtrees that the records complete, as in the header.
     pub grown: Vec<Node>,

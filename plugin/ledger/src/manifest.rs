@@ -72,11 +72,11 @@ pub enum DamageKind {
     /// Some of it cannot be read.
     #[default]
     Damaged,
-    /// It has records that the ledger has not written.
+    /// The file has records that the ledger has not written.
     Altered,
-    /// Its end is missing.
+    /// The end of the file is missing.
     Cut,
-    /// No evidence is left of how the ledger had written it.
+    /// No evidence is left of how the ledger had written the file.
     Unknown,
 }
 
@@ -105,7 +105,7 @@ pub struct Extent {
     pub chain: String,
     /// The segment's run.
     pub seg: u64,
-    /// And its run.
+    /// The run of that segment.
     pub run: String,
     /// The number of the first record.
     pub first: u64,
@@ -130,7 +130,7 @@ pub struct Extent {
 /// A record of an earlier life.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Link {
-    /// Its segment of the chain.
+    /// The segment of the chain.
     pub seg: u64,
     /// The segment's run.
     pub run: String,

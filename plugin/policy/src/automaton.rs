@@ -27,9 +27,9 @@ const MINIMIZE_STEPS_MAX: usize = 1 << 27;
 /// The way in which the patterns are searched for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Direction {
-    /// From the first byte on, each match to its longest end.
+    /// Matches start at the first byte, and go to their longest end.
     Anchored,
-    /// From any byte on.
+    /// Matches start at any byte.
     Anywhere,
     /// Backwards, from the byte behind the match on.
     Backwards,

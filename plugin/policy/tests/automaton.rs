@@ -22,7 +22,7 @@ const PATTERNS: [&str; 12] = [
 
 const LOOK_FREE: [&str; 8] = ["abc", "a+", "b+", "(a|b)*c", "[0-9]{2,4}", "(?i)Token", "", "x{3}|y{2}"];
 
-/// The same patterns, dense and compact.
+/// Compiles the same patterns into a dense and a compact automaton.
 static PAIRS: LazyLock<Vec<(Vec<u8>, Vec<u8>)>> = LazyLock::new(|| {
     let others = ["[a-f].{3}[^g-k]{2}|é\\xc3", r"(?i).*(one|two|three)_?(key|code)$", r"[\x80-\xff]{2}"];
     let mut pairs = Vec::new();

@@ -71,7 +71,7 @@ pub struct Record<'a> {
 pub struct Group<'a> {
     /// The group's metadata.
     pub metadata: Map<'a>,
-    /// Its attributes.
+    /// The group's attributes.
     pub body: Map<'a>,
 }
 

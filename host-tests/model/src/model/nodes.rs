@@ -1,4 +1,4 @@
-//! Which chain is whose, and which nodes are silent or not expected.
+//! Assigns chains to nodes, and finds nodes that are silent or not expected.
 
 use super::{Chain, Log, Report};
 use crate::json::Value;
@@ -87,9 +87,9 @@ struct Name<'a> {
     chain: &'a str,
     name: String,
     since: u64,
-    /// From when on a node of this name was there
+    /// The start of the time in which a node of this name was there
     from: u64,
-    /// Until when it was there, exclusive
+    /// The end of that time (exclusive)
     until: u64,
     /// The time of the last good checkpoint with this name
     last: Option<u64>,

@@ -233,7 +233,7 @@ fn a_state_remembers_objects() {
     assert!(bench.server.delete("logs", "day/1.ndjson", None).expect("deleted"));
     for _ in 0..2 {
         let report = judge(&bench);
-        // What was read before still counts.
+        // Records that were read before still count.
         assert_eq!(report["records"], whole["records"]);
         assert_eq!(report["counts"]["changed"], 2, "{}", report["findings"]);
         assert_eq!(report["counts"]["tampered"], 1, "{}", report["findings"]);

@@ -144,7 +144,7 @@ fn from_base64(string: &str) -> Option<Vec<u8>> {
 
 /// A container that is being searched.
 struct Open {
-    /// Its node, and the first node behind it.
+    /// The container's node, and the first node behind the container.
     node: usize,
     end: usize,
     /// The key, or the number of the element, that is being searched.
@@ -155,7 +155,7 @@ struct Open {
     kinds: u8,
     /// The number of its values that are records.
     records: u32,
-    /// Its values without a record that could hold one.
+    /// The values in the container that hold no record but could hold one.
     others: Vec<usize>,
     /// True if its elements are pairs of a name and a value.
     has_pairs: bool,

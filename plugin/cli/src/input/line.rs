@@ -20,7 +20,7 @@ const OTHER_BYTES_MAX: usize = 1024;
 
 /// A JSON object in a line.
 struct Piece {
-    /// Its place, including its quotes.
+    /// The place of the object, including its quotes.
     range: Range<usize>,
     quotes: Quotes,
 }

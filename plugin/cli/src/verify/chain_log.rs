@@ -80,7 +80,7 @@ pub(super) struct ChainLog {
     pub(super) checkpoint_times: BTreeMap<Position, u64>,
     /// The number of records that are not as they were sealed.
     pub(super) altered: u64,
-    /// Why nobody vouches for the keys of a checkpoint of it.
+    /// The reason why nobody vouches for the keys of one of the chain's checkpoints.
     pub(super) without_roster: Option<Flaw>,
     /// The first of its texts in the inputs, by name and number, and the place of that
     /// record.

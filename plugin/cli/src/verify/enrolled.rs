@@ -11,7 +11,7 @@ pub(crate) struct Membership {
     pub(crate) node: String,
     /// When it was enrolled, in seconds since 1970.
     pub(crate) since: u64,
-    /// Until when, exclusive.
+    /// The end of the enrollment (exclusive).
     pub(crate) until: Option<u64>,
 }
 
@@ -21,13 +21,13 @@ pub(super) struct Term {
     pub(super) node: String,
     /// When the chain was first enrolled so.
     pub(super) since: u64,
-    /// Until when it is enrolled so, exclusive.
+    /// The end of this enrollment (exclusive).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) until: Option<u64>,
     /// The time of the first good checkpoint that says so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) from: Option<u64>,
-    /// And of the last one.
+    /// The time of the last one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) to: Option<u64>,
 }

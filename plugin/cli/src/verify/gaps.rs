@@ -15,15 +15,15 @@ pub(super) enum Cause {
     /// A ledger has deleted some of them. That does not explain why they are missing from
     /// another store, or from this one up to the gap's ends.
     DeletedElsewhere,
-    /// They are here, but are not as they were sealed.
+    /// The records are here, but are not as they were sealed.
     Altered,
-    /// They were sealed shortly before their life stopped.
+    /// The records were sealed shortly before their life stopped.
     Stop,
     /// A ledger's tombstone says that they were deleted.
     Deleted,
-    /// They are before the checkpoint with which the log begins.
+    /// The records are before the checkpoint with which the log begins.
     BeforeStart,
-    /// They are in an encrypted file that no decryption key opens.
+    /// The records are in an encrypted file that no decryption key opens.
     Encrypted,
 }
 

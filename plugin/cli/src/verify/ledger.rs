@@ -262,9 +262,9 @@ impl Good {
 /// The reason why a good statement counts for nothing.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Refused {
-    /// Its chain is not a ledger's.
+    /// The statement's chain is not a ledger's.
     NoLedger,
-    /// It is not of this ledger, or not at this place.
+    /// The statement is of another ledger, or at another place.
     Misplaced,
 }
 
@@ -298,9 +298,9 @@ pub(super) fn damaged(directory: &Path, manifest: &Manifest) -> Option<(Verdict,
 /// A file that may have records.
 struct RecordFile {
     path: PathBuf,
-    /// Its number, if its name has one.
+    /// The file's number, if the file's name has one.
     number: Option<u64>,
-    /// Its number, if it is named like a closed file.
+    /// The file's number, if the file is named like a closed file.
     closed: Option<u64>,
     /// True if it is named like an open file.
     is_open: bool,

@@ -81,7 +81,7 @@ pub(super) struct Attendance {
 /// A node without any record here.
 pub(super) struct Absent {
     pub(super) node: String,
-    /// Its newest chain, if one is known.
+    /// The node's newest chain, if one is known.
     pub(super) chain: Option<ChainId>,
     pub(super) why: Why,
 }
@@ -89,7 +89,7 @@ pub(super) struct Absent {
 /// The reason for which nothing of a node is here.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Why {
-    /// It is a finding.
+    /// The silence is a finding.
     Silent,
     /// The node was retired.
     Retired,
@@ -97,7 +97,7 @@ pub(super) enum Why {
     NotExpected,
     /// The node was not there in the time that was asked for.
     NotThere,
-    /// Nothing was asked.
+    /// The verification did not ask for silent nodes.
     NotAsked,
 }
 

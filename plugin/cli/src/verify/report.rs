@@ -61,10 +61,10 @@ pub(super) struct Logs {
 #[derive(Serialize)]
 pub(super) struct Chain {
     pub(super) chain: String,
-    /// As the roster has it, or a fleet.
+    /// The node's name in the roster or in a fleet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) node: Option<String>,
-    /// Whose chain it was, when, as a fleet says.
+    /// The nodes to which a fleet assigned the chain, each with its period.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) enrolled: Vec<Term>,
     pub(super) is_ephemeral: bool,

@@ -169,14 +169,14 @@ impl Page {
 /// The result of adding a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Added {
-    /// It is the first record with its number.
+    /// The record is the first with its number.
     New,
-    /// It repeats an earlier record.
+    /// The record repeats an earlier record.
     Duplicate,
-    /// It differs from the record with its number that counted so far.
+    /// The record differs from the one with its number that counted so far.
     Different {
         other: Version,
-        /// True if it counts from now on.
+        /// True if the added record counts from now on.
         counts: bool,
     },
 }

@@ -26,7 +26,7 @@ impl GoodCheckpoint {
         self.index
     }
 
-    /// Whose chain it is, if a fleet says so.
+    /// Returns the chain's enrollment, if a fleet has enrolled the chain.
     pub(crate) fn membership(&self) -> Option<&Membership> {
         self.membership.as_deref()
     }
@@ -70,19 +70,19 @@ pub(crate) enum Flaw {
     NotInRoster,
     /// No fleet has enrolled the chain, as far as the checkpoint says.
     NoEnrollment,
-    /// It is not the fleet that has enrolled the chain.
+    /// The enrollment that the checkpoint states does not hold.
     NotEnrolled(NotEnrolled),
     /// The chain was enrolled for a time that was over.
     Expired,
     /// The roster has another key or node for the chain.
     Disagrees,
-    /// Its key is not a certified key of the chain.
+    /// The signing key is not a certified key of the chain.
     Key(NotCertified),
-    /// Its key came into force later.
+    /// The signing key came into force later.
     TooEarly,
-    /// The signature was not made with its key.
+    /// The signature was not made with the key that the checkpoint names.
     Signature,
-    /// It lacks a part, or has one that no filter writes.
+    /// The checkpoint lacks a part, or has one that no filter writes.
     Malformed,
 }
 

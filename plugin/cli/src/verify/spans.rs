@@ -17,9 +17,9 @@ use std::ops::RangeInclusive;
 /// The reason why records are not here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Why {
-    /// A tombstone says that they were deleted.
+    /// A tombstone says that the records were deleted.
     Deleted,
-    /// They are in an encrypted file that no decryption key opens.
+    /// The records are in an encrypted file that no decryption key opens.
     Encrypted,
 }
 

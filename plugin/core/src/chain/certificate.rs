@@ -31,7 +31,7 @@ use alloc::vec::Vec;
 pub struct Certificate {
     /// The key's number, from 1 on.
     pub index: u32,
-    /// Its public part.
+    /// The public part of the key.
     pub public: PublicKey,
     /// The statements that the chain may make. It counts only if key 0 has signed it.
     pub role: Role,
@@ -134,7 +134,7 @@ pub struct KeyStatement {
     pub certificates: Vec<Certificate>,
     /// The statement that the chain belongs to a fleet.
     pub enrollment: Option<Box<Enrollment>>,
-    /// Since when it is in force, and the key before it.
+    /// The handovers to this key and to the key before it.
     pub since: Vec<Handover>,
 }
 

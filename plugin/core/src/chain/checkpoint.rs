@@ -43,7 +43,7 @@ impl Checkpoint {
     }
 }
 
-/// More bytes than a message takes.
+/// An upper bound for the length of a message.
 const MESSAGE_BYTES_MAX: usize = 160;
 
 fn write_message(
@@ -91,8 +91,8 @@ impl Signer {
         Ok(Signer { secret, index: statement.index, statement: text, message, anchor })
     }
 
-    /// Has checkpoints state the chain's enrollment, as its file has it. An empty text is
-    /// none.
+    /// Adds the chain's enrollment to checkpoints, as its file has it. An empty text means
+    /// no enrollment.
     pub fn enroll(&mut self, enrollment: &[u8]) -> Result<(), OutOfMemory> {
         if enrollment.is_empty() {
             return Ok(());
@@ -145,7 +145,7 @@ impl Signer {
     }
 }
 
-/// More bytes than an anchor takes besides the statement on the key.
+/// An upper bound for the length of an anchor without the statement on its key.
 const ANCHOR_BYTES_MAX: usize = 320;
 
 fn write_anchor(

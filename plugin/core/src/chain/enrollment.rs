@@ -55,7 +55,7 @@ pub struct Enrollment {
     pub role: Role,
     /// When it was signed, in seconds since 1970.
     pub since: u64,
-    /// Until when the chain may seal, exclusive. `None` is for good.
+    /// The end of the time in which the chain may seal (exclusive). `None` means no end.
     pub until: Option<u64>,
     /// The key that has signed it, if it is not the fleet's own.
     pub lent: Option<LentKey>,
@@ -66,11 +66,11 @@ pub struct Enrollment {
 /// A key that may enroll chains for some time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LentKey {
-    /// Its public part.
+    /// The public part of the lent key.
     pub public: PublicKey,
-    /// From when on it may, in seconds since 1970.
+    /// The start of the time in which the key may enroll, in seconds since 1970.
     pub since: u64,
-    /// Until when it may, exclusive.
+    /// The end of that time (exclusive).
     pub until: u64,
     /// `Ledger` if it may enroll ledgers, too.
     pub role: Role,

@@ -105,7 +105,7 @@ pub struct Place {
 pub struct Chain {
     /// The name of the chain.
     pub id: ChainId,
-    /// Its hash function.
+    /// The chain's hash function.
     pub algorithm: Algorithm,
     /// The place of the next record.
     pub next: Place,

@@ -69,7 +69,7 @@ pub const LOOK_RECORDS: u64 = 32_768;
 pub struct Header {
     /// The chain's name.
     pub id: ChainId,
-    /// Its hash function.
+    /// The chain's hash function.
     pub algorithm: Algorithm,
 }
 

@@ -40,9 +40,9 @@ pub(crate) struct Mapping<'a> {
 /// A mapping to write.
 #[derive(Clone, Debug)]
 pub struct MappingParts<'a> {
-    /// Its name, which seals have.
+    /// The mapping's name, which is in seals.
     pub name: &'a str,
-    /// Its program.
+    /// The mapping's program.
     pub program: Vec<u8>,
 }
 
@@ -55,7 +55,7 @@ pub struct StreamMapping<'a> {
     pub keeps_text: bool,
     /// The number of their format; 0 if any.
     pub format: Variant,
-    /// Their mapping; none if it is that of each record's format.
+    /// The mapping of these records; `None` means the mapping of each record's format.
     pub mapping: Option<u8>,
 }
 
@@ -66,7 +66,7 @@ pub struct MappingsParts<'a> {
     pub streams: Vec<StreamMapping<'a>>,
     /// The mappings.
     pub mappings: Vec<MappingParts<'a>>,
-    /// By the number of a format, its mapping.
+    /// The mapping of each format, by the format's number.
     pub formats: Vec<Option<u8>>,
 }
 

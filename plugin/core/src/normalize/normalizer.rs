@@ -11,7 +11,7 @@ use crate::record::{RECORD_BYTES_MAX, RECORD_DEPTH_MAX, output};
 use alloc::vec::Vec;
 use core::mem;
 
-/// As much text as an event may have beside that of its record, in bytes.
+/// The number of bytes that an event may have in addition to twice those of its record.
 const EVENT_BYTES_MORE: usize = 64 << 10;
 
 /// Turns one record after the other into an event. Its memory is kept between them.

@@ -88,11 +88,11 @@ rows! {
     Pick[6] {
         /// The place of the member's key in the texts.
         key,
-        /// Its length.
+        /// The length of the key.
         key_len,
         /// The place of the member's text.
         text,
-        /// Its length.
+        /// The length of the text.
         text_len,
         /// The state of the element.
         to,
@@ -109,7 +109,7 @@ rows! {
         slot,
         /// The place of the text that the value is compared with, or a type.
         start,
-        /// Its length.
+        /// The length of the text.
         len,
     }
     /// An operation: it writes a part of the event.
@@ -147,7 +147,7 @@ rows! {
     }
     /// An operation in its place.
     Turn[1] {
-        /// Which one it is.
+        /// The operation, as its number.
         op,
     }
     /// A part that is cut out of a text.
@@ -158,40 +158,40 @@ rows! {
         count,
         /// The place of the text before the part.
         before,
-        /// Its length.
+        /// The length of the text before the part.
         before_len,
         /// The place of the text after the part.
         after,
-        /// Its length.
+        /// The length of the text after the part.
         after_len,
     }
     /// A table from texts to constants.
     Lookup[4] {
-        /// The first of its entries.
+        /// The first entry of the lookup.
         entry,
-        /// The number of its entries.
+        /// The number of entries of the lookup.
         entries,
         /// The place in the tokens of the constant for other texts; [`NONE`] if there is none.
         default,
-        /// Its length.
+        /// The length of the constant.
         default_len,
     }
     /// An entry of a lookup.
     Entry[5] {
         /// A [`Fits`].
         fits,
-        /// The place of its text.
+        /// The place of the entry's text.
         start,
         /// The length of the text.
         len,
         /// The constant's place in the tokens.
         token,
-        /// Its length.
+        /// The length of the constant.
         token_len,
     }
     /// A loop over the elements of an array.
     Loop[5] {
-        /// The state of an element; [`NONE`] if nothing in it is looked for.
+        /// The state of an element; [`NONE`] if nothing in the element is looked for.
         state,
         /// The slot of the element, the first of those that are filled for each.
         slot,
@@ -206,18 +206,18 @@ rows! {
     Pair[4] {
         /// The place of the name of the key's member.
         key,
-        /// Its length.
+        /// The length of the name of the key's member.
         key_len,
         /// The place of the name of the value's member.
         value,
-        /// Its length.
+        /// The length of the name of the value's member.
         value_len,
     }
-    /// A text that stands for nothing.
+    /// A text that stands for a missing value.
     Absent[2] {
-        /// Its place.
+        /// The place of the text.
         start,
-        /// Its length.
+        /// The length of the text.
         len,
     }
 }
@@ -234,7 +234,7 @@ macro_rules! numbered {
         impl $name {
             const ALL: &[$name] = &[$($name::$variant),+];
 
-            /// The one of a number.
+            /// Returns the variant with this number.
             #[inline(always)]
             pub(super) fn of(number: u16) -> Option<Self> {
                 Self::ALL.get(usize::from(number)).copied()
@@ -250,13 +250,13 @@ numbered! {
         Object,
         /// Opens an array.
         Array,
-        /// Closes what was opened last, or takes it back if nothing is in it.
+        /// Closes the object or array that was opened last, or removes it if it is empty.
         Close,
-        /// Writes what the first of the sources yields that yields something.
+        /// Writes the value of the first source that yields one.
         Member,
-        /// Likewise, and remembers it: it is the activity.
+        /// Writes a member in the same way, and remembers its value as the activity.
         Activity,
-        /// Likewise, if the activity is one that has no number of its own.
+        /// Writes a member in the same way, if the activity has no number of its own.
         ActivityName,
         /// Begins the loop `a`; `b` is 1 if it is for arrays in place of the one before it.
         Each,
@@ -268,92 +268,92 @@ numbered! {
         Drop,
         /// Writes `type_uid`.
         TypeUid,
-        /// Writes what is left of the record.
+        /// Writes the rest of the record.
         Unmapped,
-        /// Writes the record as text, if that is asked for.
+        /// Writes the record as text, if the policy asks for the text.
         RawData,
     }
     /// The questions about a value.
     Test {
-        /// There is one.
+        /// There is a value.
         Has,
-        /// It is this text, number or word.
+        /// The value is this text, number or word.
         Is,
-        /// It is a string that starts with this text.
+        /// The value is a string that starts with this text.
         Starts,
-        /// It ends with it.
+        /// The value is a string that ends with this text.
         Ends,
-        /// It contains it.
+        /// The value is a string that contains this text.
         Contains,
-        /// It is of this type: a [`ValueType`](crate::recognize::ValueType).
+        /// The value is of this type: a [`ValueType`](crate::recognize::ValueType).
         Type,
     }
     /// The conversion of a value.
     Conversion {
-        /// It is copied.
+        /// The value is copied.
         Copy,
-        /// A constant takes its place.
+        /// A constant replaces the value.
         Constant,
-        /// Fluent Bit's time takes its place.
+        /// Fluent Bit's time replaces the value.
         Now,
-        /// A lookup says what takes its place.
+        /// A lookup says what replaces the value.
         Lookup,
-        /// It is an array of texts, and becomes one text; the cut has the text between them.
+        /// An array of texts becomes one text; the cut has the text between them.
         Join,
-        /// It becomes text.
+        /// The value becomes text.
         String,
-        /// It becomes an integer.
+        /// The value becomes an integer.
         Integer,
-        /// It becomes `true` or `false`.
+        /// The value becomes `true` or `false`.
         Boolean,
-        /// It stays if it is an IP address.
+        /// The value is copied if it is an IP address.
         Ip,
-        /// It stays if it is none.
+        /// The value is copied if it is no IP address.
         Host,
-        /// It stays if it is an address of e-mail.
+        /// The value is copied if it is an e-mail address.
         Email,
-        /// It is a date and becomes milliseconds.
+        /// A date becomes milliseconds.
         Time,
-        /// It is in seconds and becomes milliseconds.
+        /// Seconds become milliseconds.
         Seconds,
-        /// It is in milliseconds.
+        /// Milliseconds stay.
         Milliseconds,
-        /// It is in microseconds.
+        /// Microseconds become milliseconds.
         Microseconds,
-        /// It is in nanoseconds.
+        /// Nanoseconds become milliseconds.
         Nanoseconds,
-        /// It stays if it is an array of texts.
+        /// The value is copied if it is an array of texts.
         Texts,
     }
     /// The way in which a part of a text is found.
     CutAt {
-        /// Behind the first text `before`, up to the next text `after`.
+        /// The part is behind the first text `before`, up to the next text `after`.
         First,
-        /// Behind the last text `before`, or before the last text `after`.
+        /// The part is behind the last text `before`, or before the last text `after`.
         Last,
-        /// Between the separators `count` and `count` + 1.
+        /// The part is between the separators `count` and `count` + 1.
         Part,
-        /// Behind separator `count`.
+        /// The part is behind separator `count`.
         Rest,
     }
     /// The way in which a text fits an entry.
     Fits {
-        /// It is the entry's text.
+        /// The text equals the entry's text.
         Is,
-        /// It starts with it.
+        /// The text starts with the entry's text.
         Starts,
-        /// It ends with it.
+        /// The text ends with the entry's text.
         Ends,
-        /// It contains it.
+        /// The text contains the entry's text.
         Contains,
-        /// It is an integer in the range: two of 64 bits.
+        /// The text is an integer in the entry's range, which is two integers of 64 bits.
         Range,
     }
 }
 
-/// The question has to be answered with no.
+/// The bit of a question that has to be answered with no.
 pub const NEGATED: u16 = 1;
-/// The next question may be answered instead.
+/// The bit of a question in whose place the next one may be answered with yes.
 pub const OR: u16 = 2;
 
 /// Makes the tables, which are read and written in one order.
@@ -464,13 +464,13 @@ tables! {
     cuts: Cut[6],
     /// The lookups.
     lookups: Lookup[4],
-    /// Their entries.
+    /// The entries of the lookups.
     entries: Entry[5],
     /// The loops.
     loops: Loop[5],
     /// The pairs.
     pairs: Pair[4],
-    /// The texts that stand for nothing.
+    /// The texts that stand for a missing value.
     absent: Absent[2],
 }
 

@@ -8,10 +8,10 @@ use crate::record::tape::{ENTERED, Kind, Node, PATCHED, REMOVED, TAKEN};
 /// A container whose rest is being written.
 #[derive(Clone, Copy, Default)]
 struct Open {
-    /// Its places on the record's tape and in the event.
+    /// The container's places on the record's tape and in the event.
     from: u32,
     to: u32,
-    /// True if something of it is left.
+    /// True if a part of the container is left.
     has_rest: bool,
 }
 

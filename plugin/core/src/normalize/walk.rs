@@ -13,7 +13,7 @@ const OPEN_MAX: usize = 2 * STEPS_MAX + 2;
 /// A container that is walked.
 #[derive(Clone, Copy, Default)]
 struct Open {
-    /// Its next key or element.
+    /// The container's next key or element.
     next: u32,
     end: u32,
     state: u16,

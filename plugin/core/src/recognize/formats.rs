@@ -111,9 +111,9 @@ pub struct RuleParts {
 pub struct VariantParts<'a> {
     /// The name of its format.
     pub name: &'a str,
-    /// Its cases, each with conditions of its own.
+    /// The cases of the variant, each with conditions of its own.
     pub cases: Vec<RuleParts>,
-    /// True if paths with a rule may lead into it.
+    /// True if paths with a rule may lead into a record of the variant.
     pub has_rules: bool,
     /// The number of its format, which is that of the format's first variant.
     pub format: Variant,

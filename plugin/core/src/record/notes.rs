@@ -57,7 +57,7 @@ notes! {
     18 STATEMENT "statement";
     /// The state is older than the key file: records were sealed after it.
     19 STATE_SET_BACK "state-set-back";
-    /// It was to become an event of OCSF, and is none: no mapping is for it.
+    /// The policy asks for an OCSF event, and no mapping fits the record.
     20 NOT_NORMALIZED "not-normalized";
     /// The file with the chain's enrollment cannot be used: checkpoints do not state it.
     21 ENROLLMENT_DAMAGED "enrollment-damaged";

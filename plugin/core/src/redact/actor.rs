@@ -33,11 +33,11 @@ pub(super) enum Actor {
     Identifies,
     /// The value is an actor, unless an object around it is somebody else.
     Is,
-    /// Its value is an actor, wherever it is.
+    /// The value is an actor, wherever it is.
     IsAnywhere,
-    /// Its value is somebody else.
+    /// The value is somebody else.
     Other,
-    /// Its value is a text that may name anybody.
+    /// The value is a text that may name anybody.
     Prose,
 }
 

@@ -120,7 +120,7 @@ pub(super) struct Words {
 /// The class of a byte in a name.
 #[derive(Clone, Copy, PartialEq)]
 enum Class {
-    /// It separates words.
+    /// The byte separates words.
     Other,
     Small,
     Capital,

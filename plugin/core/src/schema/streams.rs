@@ -44,7 +44,7 @@ pub enum Disposition {
     Mark = 0,
     /// The record is handed on as the text of one member.
     Quarantine = 1,
-    /// Only the seal is handed on.
+    /// Only the seal passes.
     Drop = 2,
 }
 

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 /// link-local: Azure's and Alibaba's.
 const METADATA: [Ipv4Addr; 2] = [Ipv4Addr::new(168, 63, 129, 16), Ipv4Addr::new(100, 100, 100, 200)];
 
-/// The same for IPv6, by their first 32 bits: those of AWS and of Google.
+/// The ranges for IPv6, by their first 32 bits: those of AWS and of Google.
 const METADATA_V6: [[u16; 2]; 2] = [[0xfd00, 0x0ec2], [0xfd20, 0x00ce]];
 
 /// True for an address that no name may lead to.

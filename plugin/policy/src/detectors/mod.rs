@@ -30,7 +30,7 @@ use flb_audit_core::policy::Validator;
 /// A detector of one kind of value.
 #[derive(Clone, Copy, Debug)]
 pub struct Detector {
-    /// Its name in policies and seals.
+    /// The detector's name in policies and seals.
     pub name: &'static str,
     /// The pack that it is switched on with.
     pub pack: &'static str,

@@ -39,7 +39,7 @@ pub(super) fn program(mapping: &Mapping) -> Read<Vec<u8>> {
 #[derive(Default)]
 struct Tree<'m> {
     field: Option<(&'m Field, Role)>,
-    /// By the name; of elements, by the number.
+    /// The members by their names, or the elements by their numbers.
     members: BTreeMap<(u16, &'m str), Tree<'m>>,
     has_elements: bool,
 }
@@ -55,7 +55,7 @@ enum Role {
 /// The steps from a record, or from an element of a loop.
 #[derive(Default)]
 struct Scope {
-    /// By the state and the step, the slot and the state that it leads to.
+    /// The slot and the state to which each step leads from each state.
     steps: BTreeMap<(u16, Step), (u16, u16)>,
     /// The state of the record or element; [`NONE`] until one is needed.
     root: Option<u16>,

@@ -18,7 +18,7 @@ pub struct Class {
     pub uid: u16,
     /// The line of the case in the mapping's file, counted from 1.
     pub line: usize,
-    /// Its conditions; empty if all records meet them.
+    /// The conditions of the case; empty if all records meet them.
     pub conditions: String,
     /// The rules for its members, by member; of several for one, the first that makes something is
     /// used.

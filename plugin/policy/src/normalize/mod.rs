@@ -109,7 +109,7 @@ struct Cut {
 
 #[derive(Clone, Debug)]
 struct Lookup {
-    /// Each with the bytes that it is compared with, and the constant.
+    /// Each entry has the bytes to compare with, and the constant.
     entries: Vec<(Fits, Vec<u8>, String)>,
     default: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! Which records become events: `normalize` in a policy.
+//! Reads `normalize` in a policy, which says which records become events.
 
 use super::Mapping;
 use crate::formats::{Chosen, formats, index_of};

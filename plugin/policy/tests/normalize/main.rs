@@ -36,7 +36,7 @@ fn sealed(table: &[u8], record: &str) -> String {
     String::from_utf8(sealed.strip_suffix(b"\0").expect("a NUL").to_vec()).expect("UTF-8")
 }
 
-/// The same, without the seal; and the seal.
+/// Returns the event without its seal, and the seal.
 fn taken_apart(table: &[u8], record: &str) -> (Value, Value) {
     let mut record: Value = serde_json::from_str(&sealed(table, record)).expect("JSON");
     let seal = record.as_object_mut().and_then(|record| record.shift_remove("audit")).expect("a seal");

@@ -42,7 +42,7 @@ impl Expected {
         Expected { tag: tag.to_owned(), time, record, remarks: Some(json!({})), tolerance: 0.0 }
     }
 
-    /// The same, but that doubles may change in the last of their digits.
+    /// Values stay equal, except that doubles may change in their last digit.
     pub(crate) fn alike(self) -> Self {
         Expected { remarks: None, tolerance: SIXTEEN_DIGITS, ..self }
     }

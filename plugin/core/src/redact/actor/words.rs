@@ -3,18 +3,18 @@
 /// The classes of a word, a bit each.
 pub(super) type Classes = u8;
 
-/// It means somebody who acts.
+/// The word means somebody who acts.
 pub(super) const ACTOR: Classes = 1 << 0;
-/// As the last word or the whole key, it means an actor wherever it stands.
+/// As the last word or the whole key, the word means an actor wherever it stands.
 pub(super) const ANYWHERE: Classes = 1 << 1;
-/// Before `by`, it is no act of a person: `sorted_by`.
+/// Before `by`, the word is no act of a person: `sorted_by`.
 pub(super) const NO_DEED: Classes = 1 << 2;
 /// It only says which property of an actor a key holds, or adds nothing to the word before
 /// it.
 pub(super) const PART: Classes = 1 << 3;
-/// It means somebody other than the actor.
+/// The word means somebody other than the actor.
 pub(super) const OTHER: Classes = 1 << 4;
-/// As the last word, it says that the value is a text, which may name anybody.
+/// As the last word, the word says that the value is a text, which may name anybody.
 pub(super) const PROSE: Classes = 1 << 5;
 
 const WORDS: [(Classes, &[&[u8]]); 6] = [
