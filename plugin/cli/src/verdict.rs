@@ -108,8 +108,8 @@ const TABLE: [Row; 17] = [
         verdict: Verdict::Unexpected,
         code: 15,
         name: "unexpected",
-        meaning: "A node is not on the list of `--expect`, or a chain seals on after another was enrolled in its place \
-                  or its node was retired.",
+        meaning: "A node is not on the list of `--expect`, or a chain still seals after another one was enrolled in its \
+                  place, or after its node was retired.",
         remedy: "Find out who enrolled the chain, and when: an enrollment key may be stolen \
                  (`docs/threat-model.md`). Tell `flb-audit fleet retire` of nodes that are gone.",
     },
@@ -124,7 +124,7 @@ const TABLE: [Row; 17] = [
         verdict: Verdict::Changed,
         code: 16,
         name: "object changed",
-        meaning: "An object or a file that `--state` remembers is another now, or is gone.",
+        meaning: "An object or a file that `--state` remembers has changed, or is gone.",
         remedy: "Find out who may replace and delete objects; a bucket with Object Lock keeps what it has. What was read \
                  before still counts.",
     },
@@ -132,7 +132,7 @@ const TABLE: [Row; 17] = [
         verdict: Verdict::Gap,
         code: 10,
         name: "gap",
-        meaning: "Records are missing, or a checkpoint that has to cover records that are here.",
+        meaning: "Records are missing, or the checkpoint is missing that has to cover records which are here.",
         remedy: "Look for the missing records, and for the checkpoints that cover records which no signature \
                  reaches, in rotated files, other stores, and Fluent Bit's storage path; after kill -9 or a loss of \
                  power, records that were sealed and not yet delivered are gone for good.",
@@ -141,7 +141,7 @@ const TABLE: [Row; 17] = [
         verdict: Verdict::LinkBroken,
         code: 11,
         name: "link broken",
-        meaning: "A segment does not follow from the one that it names, or names none.",
+        meaning: "A segment does not continue the one that it names, or names none.",
         remedy: "Find out when the state directory was damaged or replaced; the report names the segments.",
     },
     Row {
@@ -172,7 +172,7 @@ const TABLE: [Row; 17] = [
         verdict: Verdict::KeyNotCertified,
         code: 21,
         name: "key not certified",
-        meaning: "A key has signed that had no right to, or signatures are gone that have to be there.",
+        meaning: "A key signed without the right to do so, or required signatures are gone.",
         remedy: "Compare with another copy of the log; `docs/threat-model.md` says who can have done it.",
     },
     Row {

@@ -387,14 +387,14 @@ impl Report {
                  before; the records here fit together"
                     .into()
             }
-            Verdict::Silent => "there are nodes from which nothing came".into(),
+            Verdict::Silent => "some nodes sent nothing".into(),
             Verdict::Unexpected => {
-                "there are nodes that are not expected, or chains that go on in another's place: somebody may have \
-                 enrolled them with a stolen key"
+                "there are nodes that are not expected, or chains that still seal although another chain has replaced \
+                 them: somebody may have used a stolen enrollment key"
                     .into()
             }
             Verdict::KeyNotCertified => {
-                "there are signatures, or lacks of them, that the holder of a known key cannot have made".into()
+                "some signatures are not by a certified key, or signatures are missing that have to be there".into()
             }
             Verdict::Gap if logs.missing == 0 => format!(
                 "no record is known to be missing, but checkpoints that have to cover records are: {} are here, and \
@@ -405,16 +405,16 @@ impl Report {
                 "{} records are missing; {} are here, and signatures reach {} of these",
                 logs.missing, logs.records, logs.signed
             ),
-            Verdict::LinkBroken => "segments do not follow from one another; compare the state directory's history".into(),
+            Verdict::LinkBroken => "some segments do not continue an earlier one; compare the history of the state directory".into(),
             Verdict::Conflict => "one chain was written from two places; give each filter a state directory of its own".into(),
-            Verdict::Unsealed => "there are records that no filter has sealed".into(),
-            Verdict::Changed => "objects that were read before are others now, or are gone".into(),
+            Verdict::Unsealed => "some records were not sealed by a filter".into(),
+            Verdict::Changed => "objects that were read before have changed, or are gone".into(),
             Verdict::Unreadable => {
                 "not all of the input could be read, so nothing can be said of the whole; each place has its reason"
                     .into()
             }
             Verdict::NothingFound => "no sealed record in the input, so nothing was verified".into(),
-            Verdict::Tampered => "records are not what was sealed".into(),
+            Verdict::Tampered => "some records differ from what was sealed".into(),
         }
     }
 }
