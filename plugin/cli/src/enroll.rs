@@ -1,7 +1,7 @@
 //! `flb-audit init --enroll`: has a fleet vouch for a chain.
 
 use crate::durable;
-use crate::fleet::{self, EnrollmentKey};
+use crate::fleet::{self, EnrollmentKey, Fleet};
 use crate::terminal::print_report;
 use crate::time;
 use anyhow::{Context, Result, anyhow, bail, ensure};
@@ -57,7 +57,10 @@ impl Enroll {
         let is_current =
             |before: &&Enrollment| (&*before.node, before.role) == (node, role) && !is_half_over(before, now);
         if let Some(before) = before.as_ref().filter(is_current) {
-            return print_report(&shown(before));
+            // An enrolled chain needs no key any more, so there may be none.
+            let key = EnrollmentKey::read(path).ok().filter(|_| role == Role::Ledger);
+            let added = key.map_or_else(|| Ok(String::new()), |key| add_fleet(dir, &key))?;
+            return print_report(&(shown(before) + &added));
         }
         let root = match &before {
             Some(before) => before.root,
@@ -74,8 +77,22 @@ impl Enroll {
             .map_err(|_| anyhow!("out of memory"))?;
         let bytes = enrolled.to_file().map_err(|_| anyhow!("out of memory"))?;
         durable::replace(&file, &bytes)?;
-        print_report(&shown(&enrolled))
+        let added = if role == Role::Ledger { add_fleet(dir, &key)? } else { String::new() };
+        print_report(&(shown(&enrolled) + &added))
     }
+}
+
+/// Puts the public part of a fleet's key into a ledger's directory, where the ledger reads it
+/// to know whose seals to believe. A file that is there stays. Returns what to say of it.
+fn add_fleet(dir: &Path, key: &EnrollmentKey) -> Result<String> {
+    let path = dir.join(fleet::PUBLIC_FILE);
+    let shown = path.display();
+    if path.exists() {
+        let is_same = Fleet::read(&path)?.fleet == key.fleet;
+        return Ok(if is_same { String::new() } else { format!("{shown} is of another fleet, and stays\n") });
+    }
+    Fleet::of(key.fleet).write(&path)?;
+    Ok(format!("{shown}: the ledger believes the chains that this fleet has enrolled\n"))
 }
 
 /// Says whether more than half of an enrollment's time is over.

@@ -28,7 +28,7 @@ use std::time::{Duration, SystemTime};
 /// The name of the fleet's key, which stays off the nodes.
 const KEY_FILE: &str = "fleet.key";
 /// The name of its public part.
-const PUBLIC_FILE: &str = "fleet.json";
+pub(crate) const PUBLIC_FILE: &str = "fleet.json";
 
 /// Make keys that enroll the chains of many nodes, in place of a roster
 #[derive(Args)]
@@ -116,9 +116,9 @@ fn init(dir: &Path) -> Result<()> {
     let (path, public) = (dir.join(KEY_FILE), dir.join(PUBLIC_FILE));
     ensure!(!public.exists(), "{}: this directory holds a fleet already", dir.display());
     let key = EnrollmentKey::new()?;
-    let fleet = Fleet { fleet: key.secret.public(), retired: Vec::new() };
+    let fleet = Fleet::of(key.fleet);
     key.write(&path)?;
-    durable::replace(&public, (serde_json::to_string_pretty(&fleet)? + "\n").as_bytes())?;
+    fleet.write(&public)?;
     print(&format!(
         "the fleet's key in {}: keep it where no node reads it\nits public part in {}, for verify --fleet:\n{}\n",
         path.display(),
@@ -138,7 +138,7 @@ fn lend(dir: &Path, path: &Path, valid: Duration, role: Role) -> Result<()> {
     let since = time::seconds(SystemTime::now());
     let until = since.saturating_add(valid.as_secs());
     ensure!(since < until, "--valid: a key has to be valid for at least a second");
-    let mut key = EnrollmentKey::new()?;
+    let mut key = EnrollmentKey { fleet: fleet.fleet, ..EnrollmentKey::new()? };
     let lent = LentKey::sign(&fleet.secret, key.secret.public(), (since, until), role);
     key.lent = Some(lent.map_err(|_| anyhow!("out of memory"))?);
     key.write(path)?;
@@ -165,7 +165,7 @@ fn retire(
     let _lock = durable::lock_directory_of(&path)?;
     let mut fleet = Fleet::read(&path)?;
     fleet.retired.push(Retired { node, at: humantime::format_rfc3339_seconds(at).to_string() });
-    durable::replace(&path, (serde_json::to_string_pretty(&fleet)? + "\n").as_bytes())
+    fleet.write(&path)
 }
 
 /// Returns the names of the nodes that a fleet has enrolled, as the checkpoints in some
@@ -236,6 +236,16 @@ struct Retired {
 }
 
 impl Fleet {
+    /// Returns the public part of a fleet's key.
+    pub(crate) fn of(fleet: PublicKey) -> Fleet {
+        Fleet { fleet, retired: Vec::new() }
+    }
+
+    /// Writes fleet.json.
+    pub(crate) fn write(&self, path: &Path) -> Result<()> {
+        durable::replace(path, (serde_json::to_string_pretty(self)? + "\n").as_bytes())
+    }
+
     /// Reads fleet.json.
     pub(crate) fn read(path: &Path) -> Result<Fleet> {
         let text = fs::read(path).with_context(|| format!("{}: cannot be read", path.display()))?;
@@ -273,6 +283,8 @@ pub(crate) struct EnrollmentKey {
     pub(crate) secret: SecretKey,
     seed: Seed,
     pub(crate) lent: Option<LentKey>,
+    /// The public part of the fleet's own key.
+    pub(crate) fleet: PublicKey,
 }
 
 /// The file of such a key.
@@ -289,6 +301,9 @@ struct KeyFile {
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct LentFile {
+    /// The public part of the fleet's key, for the directories of ledgers.
+    #[serde(with = "text::key")]
+    fleet: PublicKey,
     #[serde(with = "text::key")]
     public: PublicKey,
     since: u64,
@@ -303,7 +318,8 @@ impl EnrollmentKey {
     fn new() -> Result<EnrollmentKey> {
         let mut seed = Seed::default();
         getrandom::fill(&mut *seed).context("the system's random source failed")?;
-        Ok(EnrollmentKey { secret: SecretKey::from_seed(&seed), seed, lent: None })
+        let secret = SecretKey::from_seed(&seed);
+        Ok(EnrollmentKey { fleet: secret.public(), secret, seed, lent: None })
     }
 
     /// Reads a key. Errors do not show what is in the file.
@@ -319,20 +335,21 @@ impl EnrollmentKey {
     fn from_file(file: KeyFile) -> Option<EnrollmentKey> {
         let seed = Seed::from(hash_from_text(file.enrollment_key.as_bytes())?);
         let secret = SecretKey::from_seed(&seed);
-        let lent = match file.lent {
-            Some(LentFile { public, since, until, role, signature }) if public == secret.public() => {
-                Some(LentKey { public, since, until, role, signature })
+        let (lent, fleet) = match file.lent {
+            Some(LentFile { fleet, public, since, until, role, signature }) if public == secret.public() => {
+                (Some(LentKey { public, since, until, role, signature }), fleet)
             }
             Some(_) => return None,
-            None => None,
+            None => (None, secret.public()),
         };
-        Some(EnrollmentKey { secret, seed, lent })
+        Some(EnrollmentKey { secret, seed, lent, fleet })
     }
 
     /// Writes the key into a new file that its owner alone reads.
     fn write(&self, path: &Path) -> Result<()> {
         let what = || format!("{}: cannot be made", path.display());
         let lent = self.lent.map(|LentKey { public, since, until, role, signature }| LentFile {
+            fleet: self.fleet,
             public,
             since,
             until,
@@ -356,6 +373,12 @@ impl EnrollmentKey {
         ensure!(
             self.lent.is_none_or(|lent| lent.role >= role),
             "{}: this key enrolls the chains of filters only; `flb-audit fleet lend --ledger` makes a key for ledgers",
+            path.display()
+        );
+        // The ledger believes the fleet that the key names.
+        ensure!(
+            role == Role::Filter || self.lent.is_none_or(|lent| lent.is_of(&self.fleet)),
+            "{}: the fleet that this key names has not lent it",
             path.display()
         );
         let Some(lent) = self.lent.filter(|lent| !lent.is_valid_at(now)) else { return Ok(()) };

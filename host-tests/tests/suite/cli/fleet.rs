@@ -194,17 +194,36 @@ fn ledgers_are_made_and_enrolled_as_such() {
     let said = place.ok(&[&enroll[..], &["ledger.key"]].concat());
     assert!(said.contains("enrolled as the ledger n/ledger since"), "{said}");
     assert_eq!(role(&place, "e"), "ledger");
+    // The ledger finds the fleet beside its chain. A file of another fleet stays.
+    assert!(said.contains("e/fleet.json: the ledger believes the chains that this fleet"), "{said}");
+    assert_eq!(place.read("e/fleet.json"), place.read("fleet/fleet.json"));
+    fs::remove_file(place.path("e/fleet.json")).expect("removed");
+    place.ok(&[&enroll[..], &["ledger.key"]].concat());
+    assert_eq!(place.read("e/fleet.json"), place.read("fleet/fleet.json"));
+    place.ok(&["fleet", "init", "another"]);
+    let another = place.read("another/fleet.json");
+    place.write("e/fleet.json", &String::from_utf8(another.clone()).expect("UTF-8"));
+    let said = place.ok(&[&enroll[..], &["ledger.key"]].concat());
+    assert!(said.contains("e/fleet.json is of another fleet, and stays"), "{said}");
+    assert_eq!(place.read("e/fleet.json"), another);
+    fs::remove_file(place.path("ledger.key")).expect("removed");
+    place.ok(&[&enroll[..], &["ledger.key"]].concat());
+    place.ok(&["fleet", "lend", "fleet", "ledger.key", "--ledger"]);
     // This key enrolls filters, too. A chain that was enrolled with the wrong role is enrolled
     // again.
     let again = ["init", "f", "--if-missing", "--node", "n", "--enroll", "ledger.key"];
     place.ok(&again);
     assert_eq!(role(&place, "f"), Value::Null);
+    assert!(!place.path("f/fleet.json").exists());
     place.ok(&[&again[..], &["--ledger"]].concat());
     assert_eq!(role(&place, "f"), "ledger");
+    assert_eq!(place.read("f/fleet.json"), place.read("fleet/fleet.json"));
     // A lent key that was altered to allow more is no key.
     let text = String::from_utf8(place.read("enroll.key")).expect("UTF-8");
     place.write("forged.key", &text.replace("\"since\"", "\"role\":\"ledger\",\"since\""));
-    place.ok(&["init", "g", "--ledger", "--node", "g", "--enroll", "forged.key"]);
+    let said = place.fails(&["init", "g", "--ledger", "--node", "g", "--enroll", "forged.key"]);
+    assert!(said.contains("forged.key: the fleet that this key names has not lent it"), "{said}");
+    place.ok(&["init", "g", "--node", "g", "--enroll", "forged.key"]);
     place.write("log", &seal(&place, "g", 3));
     let (code, report) = verify(&place, &[]);
     assert_eq!(code, Some(21), "{report:#}");
