@@ -7,7 +7,7 @@
 //! | bytes | |
 //! |---|---|
 //! | 0..8 | `flbpolcy` |
-//! | 8..12 | layout, 5 |
+//! | 8..12 | layout, 6 |
 //! | 12..16 | length of the whole table, in bytes |
 //! | 16..48 | digest: SHA-512/256 of `flb-audit policy v1\n` and all bytes from 48 on |
 //! | 48..80 | offset and length of four parts: the source (the policy's text, then, each behind a NUL, the texts of the files that it names), the rules, the strings, the automata |
@@ -67,12 +67,12 @@ pub fn policy_text(digest: &Hash) -> [u8; DIGEST_TEXT_BYTES] {
 /// The mark in the filter's module behind which the address and the length of its
 /// policy's table stand. It contains the version of the layout, so that no table is put
 /// into a module that cannot read it.
-pub const MODULE_MARK: &[u8; 16] = b"flbaudit-policy5";
+pub const MODULE_MARK: &[u8; 16] = b"flbaudit-policy6";
 
 /// The first bytes of a table.
 pub const MAGIC: &[u8; 8] = b"flbpolcy";
 /// The version of the table's layout.
-const LAYOUT: u32 = 5;
+const LAYOUT: u32 = 6;
 
 // The places of the header's parts.
 const LAYOUT_AT: usize = 8;

@@ -154,6 +154,8 @@ pub(crate) enum Says {
     Keep,
     /// The value stays, and nothing looks at it.
     Opaque,
+    /// The value is searched, but addresses stay at places for the actor.
+    Mention,
     /// The value is a record, if it is an object.
     Record,
 }

@@ -134,6 +134,7 @@ pub fn compile(policy: &Policy) -> Result<Vec<u8>, Problem> {
     numbered.extend(formats::paths(&policy.formats, |holds| match holds {
         Holds::Who => Some(policy.identity.as_ref().map_or(Says::Keep, |_| Says::Rule(first_path_rule - 1))),
         Holds::What => Some(Says::Keep),
+        Holds::Mention => policy.identity.is_none().then_some(Says::Mention),
         Holds::Where => policy.keeps_addresses.then_some(Says::Keep),
         Holds::Opaque => Some(Says::Opaque),
         Holds::Secret => policy.secret_fields.as_ref().map(|_| Says::Rule(secret_field)),

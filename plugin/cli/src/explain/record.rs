@@ -74,6 +74,7 @@ fn reason(policy: &Policy<'_>, format: Option<&Format>, path: &str, said: Said) 
     match said {
         Said::Kept => listed("kept, except secrets in it"),
         Said::Opaque => listed("kept, not searched"),
+        Said::Mention => listed("searched, but addresses of the actor stay"),
         Said::Rule(rule) => {
             let rule = policy.rules().nth(rule.into());
             let name = rule.map(|rule| String::from_utf8_lossy(rule.name).into_owned()).unwrap_or_default();

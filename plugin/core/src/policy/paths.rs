@@ -19,7 +19,7 @@
 //!
 //! | bytes | state |
 //! |---|---|
-//! | 0..2 | ruling: 2¹⁶−1 nothing, 2¹⁶−2 keep, 2¹⁶−3 opaque; from 2¹⁶−4 downwards a record whose start is in row 1, 2 and so on; else the number of a rule |
+//! | 0..2 | ruling: 2¹⁶−1 nothing, 2¹⁶−2 keep, 2¹⁶−3 opaque, 2¹⁶−4 a mention; from 2¹⁶−5 downwards a record whose start is in row 1, 2 and so on; else the number of a rule |
 //! | 2..4, 4..6 | its first edge, and the number of its edges, which are sorted by key |
 //! | 6..8 | its way on, for steps that none of its edges takes |
 //!
@@ -43,6 +43,8 @@ pub enum Ruling {
     Keep,
     /// The value and everything in it stays, and nothing looks at it.
     Opaque,
+    /// The value is a text that mentions the actor: an address stays at a place for the actor.
+    Mention,
     /// The value, if it is an object, is a record within a record. Its walk starts by
     /// this row.
     Record(u8),
@@ -56,8 +58,10 @@ const RULING_NONE: u16 = u16::MAX;
 const RULING_KEEP: u16 = u16::MAX - 1;
 /// [`Ruling::Opaque`], in a table.
 const RULING_OPAQUE: u16 = u16::MAX - 2;
+/// [`Ruling::Mention`], in a table.
+const RULING_MENTION: u16 = u16::MAX - 3;
 /// [`Ruling::Record`] of row 1, in a table. The other rows are below.
-const RULING_RECORD: u16 = u16::MAX - 3;
+const RULING_RECORD: u16 = u16::MAX - 4;
 /// The maximum number of rows.
 pub const ROWS_MAX: usize = 256;
 /// The smallest number that stands for a record.
@@ -126,6 +130,7 @@ impl<'a> Paths<'a> {
             RULING_NONE => Ruling::None,
             RULING_KEEP => Ruling::Keep,
             RULING_OPAQUE => Ruling::Opaque,
+            RULING_MENTION => Ruling::Mention,
             record @ RULING_RECORD_LAST.. => Ruling::Record((RULING_RECORD - record) as u8 + 1),
             rule => Ruling::Rule(rule),
         }
@@ -201,7 +206,7 @@ impl<'a> Paths<'a> {
         let rows = self.starts.len().checked_div(self.variants).unwrap_or_default();
         let is_sound = |entry: &[u8; STATE_BYTES]| {
             let is_verdict = match half(entry, RULING_AT) {
-                RULING_OPAQUE.. => true,
+                RULING_MENTION.. => true,
                 record @ RULING_RECORD_LAST.. => usize::from(RULING_RECORD - record) + 1 < rows,
                 rule => usize::from(rule) < rules,
             };
@@ -249,6 +254,7 @@ pub fn write(states: &[State], rows: &[Vec<PathState>]) -> Option<Vec<u8>> {
             Ruling::None => RULING_NONE,
             Ruling::Keep => RULING_KEEP,
             Ruling::Opaque => RULING_OPAQUE,
+            Ruling::Mention => RULING_MENTION,
             Ruling::Record(row) => RULING_RECORD - (u16::from(row) - 1),
             Ruling::Rule(rule) => rule,
         };

@@ -21,6 +21,7 @@
 mod words;
 
 use super::name::Words;
+use core::ops::Range;
 use words::{ACTOR, ANYWHERE, NO_DEED, OTHER, PART, PROSE, classes};
 
 /// The statement of a key about the actor.
@@ -157,4 +158,29 @@ pub(super) fn is_identity(text: &[u8]) -> bool {
             matches!(text.get(space + 1), Some(b'<' | b'(')) && !name.contains(&b'@')
         }
     }
+}
+
+/// Words that stand directly before the actor in messages of sshd, sudo, PAM, PostgreSQL and
+/// Windows, in small letters. PostgreSQL writes the user in quotes.
+const BEFORE_ACTOR: [&[u8]; 5] = [b"user ", b"user=", b"user \"", b"user '", b"logname="];
+
+/// Checks whether a part of a message is at a place for the actor: it is all of the text, or it is
+/// behind a word for a user, between `for` and `from`, behind `by` and before `(`, or at the start
+/// and before ` : `.
+pub(super) fn is_mentioned(text: &[u8], part: &Range<usize>) -> bool {
+    let head = text.get(..part.start).unwrap_or_default();
+    let behind = text.get(part.end..).unwrap_or_default();
+    let ends_with = |word: &[u8]| {
+        let end = head.get(head.len().saturating_sub(word.len())..).unwrap_or_default();
+        end.eq_ignore_ascii_case(word)
+    };
+    let tabs = head.len() - head.iter().rev().take_while(|byte| **byte == b'\t').count();
+    let is_account = head.get(..tabs).is_some_and(|head| head.ends_with(b"Account Name:"));
+    let is_first = head.is_empty() || ends_with(b"sudo: ") || head.ends_with(b"]: ");
+    is_identity(text)
+        || is_account
+        || BEFORE_ACTOR.iter().any(|word| ends_with(word))
+        || ends_with(b"for ") && behind.starts_with(b" from ")
+        || ends_with(b"by ") && behind.starts_with(b"(")
+        || is_first && behind.starts_with(b" : ")
 }

@@ -8,6 +8,9 @@ use crate::policy::shape::{self, Shapes};
 use crate::policy::{Detector, Lead, Validator};
 use core::ops::Range;
 
+/// The usual maximum length of a card's number, in digits.
+const CARD_DIGITS_USUAL: usize = 16;
+
 impl Scanner<'_> {
     /// Returns the part that a detector redacts, if its trigger ends at `trigger_end`. The part starts
     /// at `from` or later.
@@ -61,7 +64,13 @@ impl Scanner<'_> {
             self.steps.take(steps::ASK + steps::READ * (end - start))?;
             let part = detector.validator.validate(&text[start..end]);
             let part = part.map(|part| start + part.start..start + part.end);
-            if let Some(part) = part.filter(|part| !part.is_empty() && part.start >= from && part.end <= end)
+            // Cards have 16 digits, with few exceptions. Longer numbers behind a slash are ids:
+            // `instances/4123456789012345679`.
+            let is_id = detector.validator == Validator::Card
+                && end - start > CARD_DIGITS_USUAL
+                && before == Some(b'/');
+            if let Some(part) =
+                part.filter(|part| !part.is_empty() && part.start >= from && part.end <= end && !is_id)
             {
                 return Ok(Some(part));
             }

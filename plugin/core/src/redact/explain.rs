@@ -16,6 +16,8 @@ pub enum Said {
     Kept,
     /// The value stays, and nothing looks at it.
     Opaque,
+    /// All detectors look at the value, but addresses stay at places for the actor.
+    Mention,
     /// This rule applies to the value.
     Rule(u16),
     /// The value is an actor, by its key: data that identifies the actor stays.
@@ -59,6 +61,7 @@ impl Redactor<'_> {
                 let said = match (place.ruling, place.whose) {
                     (Ruling::Keep, _) => Said::Kept,
                     (Ruling::Opaque, _) => Said::Opaque,
+                    (Ruling::Mention, _) => Said::Mention,
                     (Ruling::Rule(rule), _) => Said::Rule(rule),
                     (_, Whose::Actor) => Said::Actor,
                     _ => Said::Nothing,

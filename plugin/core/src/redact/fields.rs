@@ -227,7 +227,10 @@ pub(super) fn authorization(text: &[u8], start: usize, steps: &mut Steps) -> Opt
     let scheme_len = field.iter().take(32).take_while(|byte| is_scheme(byte)).count();
     let scheme = field.get(..scheme_len)?;
     let is_of = |schemes: &[&[u8]]| schemes.iter().any(|known| known.eq_ignore_ascii_case(scheme));
-    let spaces = field.get(scheme_len..)?.iter().take(8).take_while(|byte| **byte == b' ').count();
+    // A shell has a backslash before the space: `Authorization:\ Bearer\ …`.
+    let behind = field.get(scheme_len..)?;
+    let spaces = behind.iter().take(8).take_while(|byte| matches!(byte, b' ' | b'\\')).count();
+    let spaces = if spaces > 0 && behind.get(spaces - 1) == Some(&b' ') { spaces } else { 0 };
     let credentials = start + scheme_len + spaces;
     let is_secret = |part: Range<usize>| {
         let value = text.get(part.clone())?;

@@ -2,7 +2,7 @@
 
 use super::actor::{Actor, is_identity};
 use super::known::{Known, find_out};
-use super::level::{Level, Place};
+use super::level::{Level, Place, is_first_line};
 use super::name::{NAME_BYTES_MAX, Name};
 use super::pairs::is_of_secrets;
 use super::scan::{Look, Seen};
@@ -129,6 +129,10 @@ impl Walk<'_> {
             }
             let is_found = seen == Seen::Found;
             if is_found {
+                // The lines of a private key may be other texts.
+                if is_first_line(text) {
+                    return Ok(Glance::Rules);
+                }
                 let Some(place) = self.found.get_mut(self.found_count) else {
                     return Ok(Glance::Rules);
                 };

@@ -108,7 +108,7 @@ pub(super) fn find_out(scanner: &mut Scanner<'_>, key: &[u8]) -> u64 {
         name: if scanner.policy.name_rule.is_some() { Name::of(key) } else { Name::Plain },
         actor: if scanner.policy.asks_who { Actor::of(key) } else { Actor::Unsaid },
         names_name: fields::is_name(last) || key == b"kind",
-        names_kind: matches!(key, b"resource" | b"kind"),
+        names_kind: matches!(key, b"resource" | b"kind" | b"@type"),
         is_content: matches!(key, b"data" | b"stringData" | b"binaryData" | b"value"),
         names_value: fields::is_value(last),
         is_watched: paths.as_ref().is_some_and(|paths| paths.is_watched(number)),

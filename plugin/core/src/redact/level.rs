@@ -25,6 +25,42 @@ pub(super) struct Level {
     /// The place at which the walk starts. Its statements hold for everything on the
     /// tape.
     pub(super) start: Place,
+    /// The private key whose lines are being walked, if its beginning was an element of an array
+    /// or stood in one.
+    pub(super) lines: Option<Lines>,
+}
+
+/// A value that goes on in the next texts of an array.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Lines {
+    /// The rule that applies to it.
+    pub(super) rule: u16,
+    /// The array, and the node behind it.
+    array: u32,
+    pub(super) end: u32,
+}
+
+impl Lines {
+    /// Checks whether a text of the array belongs to the value: any element does, and members of
+    /// elements that look like base64.
+    pub(super) fn has(&self, level: &Level, text: &[u8]) -> bool {
+        let is_element = level.open.last().is_some_and(|frame| frame.start == self.array);
+        let is_base64 = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=');
+        is_element || is_last_line(text) || text.len() >= 16 && text.trim_ascii().iter().all(is_base64)
+    }
+}
+
+/// The end of a private key in PEM, in its last line.
+const LAST_LINE: &[u8] = b"-----END";
+
+/// Checks whether a text ends a private key.
+pub(super) fn is_last_line(text: &[u8]) -> bool {
+    text.windows(LAST_LINE.len()).any(|part| part == LAST_LINE)
+}
+
+/// Checks whether a text has the beginning of something in PEM, and not its end.
+pub(super) fn is_first_line(text: &[u8]) -> bool {
+    text.windows(10).any(|part| part == b"-----BEGIN") && !is_last_line(text)
 }
 
 /// The place of a value in the policy's paths, and the statements that hold for it.
@@ -83,6 +119,13 @@ impl Level {
         self.open.clear();
         self.next = 0;
         self.start = start;
+        self.lines = None;
+    }
+
+    /// Notes that a value goes on behind the text that is being looked at, if that is in an array.
+    pub(super) fn go_on(&mut self, rule: u16) {
+        let around = self.open.iter().rev().take(2).find(|frame| frame.key == NO_KEY);
+        self.lines = around.map(|array| Lines { rule, array: array.start, end: array.end });
     }
 
     pub(super) fn open(&mut self, container: usize, place: Place) -> Result<(), OutOfMemory> {
@@ -124,5 +167,10 @@ impl Level {
 /// Returns the statement that holds for a value: its own, or else that of the container
 /// around it.
 pub(super) fn deeper(own: Ruling, outer: Ruling) -> Ruling {
-    if own == Ruling::None { outer } else { own }
+    match own {
+        // Only a text mentions somebody.
+        Ruling::None if outer == Ruling::Mention => Ruling::None,
+        Ruling::None => outer,
+        own => own,
+    }
 }

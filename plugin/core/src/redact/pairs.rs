@@ -10,21 +10,29 @@ use super::walk::{Walk, plain};
 use crate::memory::{OutOfMemory, put, put_byte};
 use crate::policy::paths::Ruling;
 use crate::record::tape::{Kind, Tape};
+use crate::text::inner;
 use core::mem;
+use core::ops::Range;
 
 /// The maximum number of arguments, and of their bytes, that are looked at as one
 /// command.
 const ARGUMENTS_MAX: usize = 256;
 const ARGUMENTS_BYTES_MAX: usize = 8 << 10;
 
+/// Keys of arguments, and of the command beside them.
+const ARGUMENTS: [&[u8]; 3] = [b"args", b"arguments", b"argv"];
+const PROGRAMS: [&[u8]; 6] = [b"command", b"cmd", b"exe", b"executable", b"program", b"entrypoint"];
+
 /// The number of containers around an object that are searched for what the object is
 /// about: `items[].requestObject.data`.
 const OUTER_MAX: usize = 6;
 
-/// Checks whether the value of `kind` or `resource`, with its quotes, denotes objects
-/// that hold Kubernetes Secrets.
+/// Checks whether the value of `kind`, `resource` or `@type`, with its quotes, denotes objects
+/// that hold Kubernetes Secrets: `secrets`, `SecretList`, `core.k8s.io/v1.Secret`.
 pub(super) fn is_of_secrets(text: &[u8]) -> bool {
     matches!(text, br#""secrets""# | br#""SecretList""#)
+        || text.ends_with(br#".Secret""#)
+        || text.ends_with(br#".SecretList""#)
 }
 
 /// Checks whether an object is within one that is about Secrets: an event says so in
@@ -44,7 +52,7 @@ fn says_secrets(tape: &Tape, source: &[u8], object: usize, end: usize) -> bool {
     let mut key = object + 1;
     while key < end {
         let is_said = match text(key) {
-            Some(br#""kind""#) => text(key + 1).is_some_and(is_of_secrets),
+            Some(br#""kind""# | br#""@type""#) => text(key + 1).is_some_and(is_of_secrets),
             Some(br#""objectRef""#) => has_secrets_resource(tape, source, key + 1),
             _ => false,
         };
@@ -128,7 +136,9 @@ impl Walk<'_> {
             node.is_some_and(|node| node.kind != Kind::String)
         };
         match (self.scanner.policy.name_rule, place.ruling) {
-            (Some(rule), Ruling::None | Ruling::Keep) if array.tells != Name::Plain && !is_option() => {
+            (Some(rule), Ruling::None | Ruling::Mention | Ruling::Keep)
+                if array.tells != Name::Plain && !is_option() =>
+            {
                 if let Some(frame) = level.open.last_mut() {
                     frame.tells = Name::Plain;
                 }
@@ -165,31 +175,62 @@ impl Walk<'_> {
         }
         let mut line = mem::take(&mut self.line);
         line.clear();
+        self.put_program(level, source, &mut line)?;
+        let start = line.len();
         for index in array + 1..end {
             put(&mut line, plain(&level.tape, source, index, &mut self.decoded)?)?;
             put_byte(&mut line, b' ')?;
         }
         let result = match self.scanner.look(&line, Look::Told) {
-            Seen::Found => self.redact_arguments(level, source, array, end, &line),
+            Seen::Found => self.redact_arguments(level, source, array..end, &line, start),
             _ => Ok(()),
         };
         self.line = line;
         result
     }
 
-    /// Redacts in each argument the findings from the line of all arguments.
+    /// Writes the command that stands beside its arguments: `"command":["mysql"],"args":["-px7"]`.
+    fn put_program(
+        &mut self,
+        level: &Level,
+        source: &[u8],
+        line: &mut alloc::vec::Vec<u8>,
+    ) -> Result<(), OutOfMemory> {
+        let Some([.., object, _]) = level.open.get(..).filter(|open| open.len() > 1) else { return Ok(()) };
+        let text = |index: usize| level.tape.nodes.get(index).map(|node| level.tape.text(node, source));
+        if object.key == NO_KEY
+            || !text(object.key as usize).is_some_and(|key| ARGUMENTS.contains(&inner(key)))
+        {
+            return Ok(());
+        }
+        let mut key = object.start as usize + 1;
+        while key < object.end as usize {
+            let after = level.tape.after(key + 1);
+            if text(key).is_some_and(|key| PROGRAMS.contains(&inner(key))) && after - key <= ARGUMENTS_MAX {
+                for index in key + 1..after {
+                    put(line, plain(&level.tape, source, index, &mut self.decoded)?)?;
+                    put_byte(line, b' ')?;
+                }
+            }
+            key = after;
+        }
+        Ok(())
+    }
+
+    /// Redacts in each argument the findings from the line of all arguments, which start at
+    /// `start`.
     fn redact_arguments(
         &mut self,
         level: &mut Level,
         source: &[u8],
-        array: usize,
-        end: usize,
+        array: Range<usize>,
         line: &[u8],
+        start: usize,
     ) -> Result<(), OutOfMemory> {
         write_path(level, source, Last::Shown, &mut self.path)?;
         let found = mem::take(&mut self.scanner.found);
-        let (mut start, mut next) = (0, 0);
-        for index in array + 1..end {
+        let (mut start, mut next) = (start, 0);
+        for index in array.start + 1..array.end {
             let len = plain(&level.tape, source, index, &mut self.decoded)?.len();
             let argument = start..start + len;
             let (mut from, mut is_changed) = (start, false);

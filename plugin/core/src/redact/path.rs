@@ -2,6 +2,7 @@
 
 use super::level::{Level, NO_KEY};
 use crate::memory::{OutOfMemory, put, put_byte};
+use crate::policy::paths::Ruling;
 use crate::record::tape::Tape;
 use crate::text;
 use crate::text::{Characters, inner};
@@ -18,7 +19,8 @@ pub(super) enum Last {
     Hidden,
 }
 
-/// Writes the path of the value that is being looked at.
+/// Writes the path of the value that is being looked at. The keys within a value to which a rule
+/// applies are a part of what has to go, and are hidden.
 pub(super) fn write_path(
     level: &Level,
     source: &[u8],
@@ -38,7 +40,8 @@ pub(super) fn write_path(
         if !matches!(path.last(), None | Some(b'|')) {
             put_byte(path, b'.')?;
         }
-        if last == Last::Hidden && at + 1 == level.open.len() {
+        let is_own_key_hidden = last == Last::Hidden && at + 1 == level.open.len();
+        if is_own_key_hidden || matches!(frame.place.ruling, Ruling::Rule(_)) {
             put_byte(path, b'*')?;
         } else {
             write_key(&level.tape, source, frame.key as usize, path)?;

@@ -10,7 +10,7 @@ use super::evidence::{Evidence, UNSCANNED_RULE};
 use super::key::HmacKey;
 use super::steps::{self, Exhausted, Steps};
 use super::view::{self, VIEWS_MAX};
-use super::{action, assignment};
+use super::{action, actor, assignment};
 use crate::automaton::Automaton;
 use crate::memory::{OutOfMemory, put};
 use crate::policy::{Action, Concern, Policy};
@@ -112,6 +112,9 @@ pub(crate) enum Look {
     Secrets,
     /// Everything except data that identifies a person: the text is an actor.
     Actor,
+    /// The findings of all detectors, except data that identifies a person at a place for the
+    /// actor.
+    Mention,
     /// Only what names and options tell, in arguments that are separate texts.
     Told,
 }
@@ -251,7 +254,7 @@ impl<'p> Scanner<'p> {
         let concern = self.policy.concern(rule);
         rule == self.policy.first_key_rule
             || match look {
-                Look::Everything => true,
+                Look::Everything | Look::Mention => true,
                 Look::Actor => concern != Some(Concern::Identity),
                 Look::Secrets | Look::Told => concern == Some(Concern::Secret),
             }
@@ -461,6 +464,9 @@ impl<'p> Scanner<'p> {
             if self.look != Look::Told
                 && let Some(detector) = self.policy.detector(rule)
                 && let Some(range) = self.find(&detector, text, trigger_end, from)?
+                && !(self.look == Look::Mention
+                    && self.policy.concern(rule) == Some(Concern::Identity)
+                    && actor::is_mentioned(text, &range))
             {
                 return Ok(Some(Hit { rule, range, is_closed: false }));
             }

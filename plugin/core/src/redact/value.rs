@@ -1,7 +1,7 @@
 //! Finds the end of a value: in quotes of every kind, in braces and brackets, or bare.
 
 use super::steps::{self, Steps};
-use super::validate::is_placeholder;
+use super::validate::{is_placeholder, is_prose};
 use core::ops::Range;
 
 /// The maximum distance of a look ahead that tells whether a byte separates values or
@@ -72,20 +72,26 @@ fn at(text: &[u8], start: usize) -> Option<Value> {
             let start = start + text.get(start + 3..)?.iter().position(|byte| *byte == b'[')? + 4;
             quoted(start..find(text, start, b"]]>").unwrap_or(text.len()))
         }
+        [b'(', ..] if let Some(part) = parenthesized(text, start) => quoted(part),
         _ => {
-            let end = bare(text, start);
+            let end = indexed(text, bare(text, start));
             let is_new = text.get(start..end) == Some(b"new");
             let of = if is_new { skip_space(text, end) } else { start };
             if let Some(call) = call(text, of, bare(text, of)) {
-                return quoted(call);
+                // `env("PW") or "x7"`
+                let after = skip_closers(text, call.end);
+                let sign = skip_space(text, after);
+                let len = operator(text, sign);
+                let other = opening(text, skip_space(text, sign + len)).filter(|_| len > 0 && sign > after);
+                let end = other.map_or(call.end, |open| literal(text, open).0.end);
+                return quoted(call.start..end);
             }
-            // The argument of this call has a trigger of its own.
             let name = text.get(start..end)?.trim_ascii_start();
             let name = name.strip_prefix(b"(").unwrap_or(name);
-            if name.eq_ignore_ascii_case(b"ConvertTo-SecureString") {
+            if name.eq_ignore_ascii_case(CONVERT) {
                 return None;
             }
-            let end = to_semicolon(text, end).unwrap_or(end);
+            let end = to_semicolon(text, end).unwrap_or_else(|| changed(text, start, end));
             Some(Value { part: start..end, is_quoted: false }).filter(|_| end > start)
         }
     }
@@ -218,16 +224,82 @@ fn joined(text: &[u8], part: Range<usize>, after: usize) -> Range<usize> {
     let (mut end, mut after) = (part.end, after);
     loop {
         let sign = skip_space(text, after);
-        let len = match text.get(sign..) {
-            Some([b'+', ..]) => 1,
-            Some([b'-', b'>', ..] | [b'|', b'|', ..]) => 2,
-            _ => return part.start..end,
-        };
+        let len = operator(text, sign);
         let Some(open) = opening(text, skip_space(text, sign + len)) else { return part.start..end };
         let (next, behind) = literal(text, open);
+        // Without an operator, a literal that follows may be the name of the next value.
+        let is_last =
+            || matches!(text.get(skip_space(text, behind)), None | Some(b')' | b';' | b'\n' | b'\r'));
+        if len == 0 && !(sign > after && is_last()) {
+            return part.start..end;
+        }
         (end, after) = (next.end, behind);
     }
 }
+
+/// Returns the length of the operator at `at` that joins a value to another one, or a new one to an
+/// old one. Returns 0 if there is none.
+fn operator(text: &[u8], at: usize) -> usize {
+    match text.get(at..).unwrap_or_default() {
+        [b'-' | b'=', b'>', ..] | [b'|', b'|', ..] | [b'?', b'?' | b':', ..] => 2,
+        [b'+' | b'.', ..] => 1,
+        [b'o' | b'O', b'r' | b'R', b' ', ..] | [b't', b'o', b' ', ..] => 2,
+        _ => 0,
+    }
+}
+
+/// Returns the end of a bare value together with the value that an operator gives as another one:
+/// `old -> new`, `env.PW || 'x7'`. Returns `end` if there is none.
+#[inline(never)]
+fn changed(text: &[u8], start: usize, end: usize) -> usize {
+    let sign = skip_space(text, end);
+    let len = operator(text, sign);
+    let next = skip_space(text, sign + len);
+    if sign == end || len == 0 || next == sign + len {
+        return end;
+    }
+    if let Some(open) = opening(text, next) {
+        return literal(text, open).1;
+    }
+    let is_arrow = text.get(sign + 1) == Some(&b'>');
+    let is_prose = text.get(start..end).is_some_and(is_prose);
+    if is_arrow && !is_prose { bare(text, next).max(end) } else { end }
+}
+
+/// Returns the end of a bare value that ends at `end`, together with the literal in its brackets:
+/// `ENV['PW']`, `ARRAY['a','b']`.
+fn indexed(text: &[u8], end: usize) -> usize {
+    let is_open = end.checked_sub(1).is_some_and(|last| matches!(text.get(last), Some(b'[')));
+    match opening(text, end).filter(|_| is_open) {
+        Some(_) => bracketed(text, end).saturating_add(1).min(text.len()),
+        None => end,
+    }
+}
+
+/// The maximum length of a value in parentheses, in bytes.
+const PARENTHESES_BYTES_MAX: usize = 256;
+
+/// Returns the literals at the start of the parentheses that open at `start`, or all of their
+/// content if it has several words.
+#[inline(never)]
+fn parenthesized(text: &[u8], start: usize) -> Option<Range<usize>> {
+    let inner = skip_space(text, start + 1);
+    if let Some(open) = opening(text, inner) {
+        let (part, after) = literal(text, open);
+        return Some(joined(text, part, after)).filter(|part| !part.is_empty());
+    }
+    let rest = text.get(inner..)?;
+    let len = rest.iter().take(PARENTHESES_BYTES_MAX).position(|byte| matches!(byte, b')' | b'(' | b'\n'))?;
+    let content = rest.get(..len)?.trim_ascii_end();
+    let is_call = content.get(..CONVERT.len()).is_some_and(|name| name.eq_ignore_ascii_case(CONVERT));
+    let is_value = rest.get(len) == Some(&b')') && !content.is_empty() && !is_call;
+    let has_space = content.contains(&b' ') || inner > start + 1;
+    (is_value && has_space && !content.split(|byte| *byte == b' ').all(is_prose))
+        .then_some(inner..inner + content.len())
+}
+
+/// The call of PowerShell whose argument has a trigger of its own.
+const CONVERT: &[u8] = b"ConvertTo-SecureString";
 
 /// Returns the part between `$tag$` and the next `$tag$`, PostgreSQL's quotes.
 fn dollar_quoted(text: &[u8], at: usize) -> Option<Range<usize>> {
@@ -415,7 +487,8 @@ fn bare(text: &[u8], start: usize) -> usize {
             }
             b'\\' => match next {
                 b'n' | b'r' | b't' | b'"' | b'\'' | b'`' | b'u' | b'x' | b'0' | b'e' | b'/' => break,
-                b'\\' => at += 1,
+                // A shell takes the space behind a backslash for a part of the word.
+                b'\\' | b' ' => at += 1,
                 _ => {}
             },
             b',' | b';' | b'&' | b'|' if depth == 0 && separates(text, at) => break,

@@ -3,7 +3,7 @@
 use super::actor::{Actor, Whose, is_identity};
 use super::kept::Kept;
 use super::known::{Known, find_out};
-use super::level::{Level, NO_KEY, Place, deeper};
+use super::level::{Level, NO_KEY, Place, deeper, is_first_line, is_last_line};
 use super::memo::Memo;
 use super::name::Name;
 use super::path::{Last, write_path};
@@ -147,16 +147,22 @@ impl<'p> Walk<'p> {
     ) -> Result<bool, OutOfMemory> {
         let is_string = level.tape.nodes.get(value).is_some_and(|node| node.kind == Kind::String);
         let text = plain(&level.tape, source, value, &mut self.decoded)?;
+        if let Some(lines) = level.lines.filter(|lines| is_string && value < lines.end as usize)
+            && lines.has(level, text)
+        {
+            level.lines = Some(lines).filter(|_| !is_last_line(text));
+            return self.apply(lines.rule, level, source, value, false).map(|()| false);
+        }
         if is_string && may_be_json(text) {
             return self.json(level, source, depth, value, place);
         }
         let look = look(place, text);
-        let known = match look {
-            Look::Secrets => &mut self.known_kept,
-            Look::Actor => &mut self.known_actors,
-            _ => &mut self.known_texts,
+        let (known, asked) = match look {
+            Look::Secrets => (&mut self.known_kept, look),
+            Look::Actor => (&mut self.known_actors, look),
+            _ => (&mut self.known_texts, Look::Everything),
         };
-        match Seen::from_word(known.ask(text, text.len(), |text| self.scanner.look(text, look) as u64)) {
+        match Seen::from_word(known.ask(text, text.len(), |text| self.scanner.look(text, asked) as u64)) {
             Seen::Nothing => {}
             Seen::Name => level.tell(Name::of(text), text.first() == Some(&b'-'), value),
             Seen::Found => self.text(level, source, value, look)?,
@@ -222,8 +228,8 @@ impl<'p> Walk<'p> {
         let is_identity = whose == Whose::Actor && known.actor != Actor::Unsaid;
         let identity = self.scanner.policy.identity_rule.filter(|_| is_identity);
         let (ruling, name) = match (ruled, known.rule, named, identity) {
-            (Ruling::None, Some(rule), ..) => (Ruling::Rule(rule), Name::Plain),
-            (Ruling::None | Ruling::Keep, _, Some(rule), _) => (Ruling::Rule(rule), name),
+            (Ruling::None | Ruling::Mention, Some(rule), ..) => (Ruling::Rule(rule), Name::Plain),
+            (Ruling::None | Ruling::Mention | Ruling::Keep, _, Some(rule), _) => (Ruling::Rule(rule), name),
             (Ruling::None | Ruling::Keep, .., Some(rule)) => (Ruling::Rule(rule), Name::Plain),
             (ruling, ..) => (ruling, object.name),
         };
@@ -404,6 +410,11 @@ impl<'p> Walk<'p> {
         write_path(level, source, Last::Shown, &mut self.path)?;
         let text = plain(&level.tape, source, index, &mut self.decoded)?;
         if self.scanner.redact(text, look, &self.path, &mut self.written)? {
+            let last = self.scanner.found.last().filter(|hit| is_first_line(&text[hit.range.clone()]));
+            let goes_on = last.filter(|hit| text[hit.range.end..].trim_ascii().is_empty());
+            if let Some(hit) = goes_on {
+                level.go_on(hit.rule);
+            }
             level.tape.set_text(index, Kind::String, &self.written)?;
         }
         Ok(())
@@ -414,6 +425,7 @@ impl<'p> Walk<'p> {
 pub(super) fn look(place: Place, text: &[u8]) -> Look {
     match (place.ruling, place.whose) {
         (Ruling::Keep, _) => Look::Secrets,
+        (Ruling::Mention, _) => Look::Mention,
         (_, Whose::Actor) if is_identity(text) => Look::Actor,
         _ => Look::Everything,
     }

@@ -158,7 +158,7 @@ pub(super) const TOKENS: &[Detector] = &[
     },
     Detector {
         name: "private-key",
-        what: "Private keys in PEM, to their end or that of the text",
+        what: "Private keys in PEM, to their end or that of the text, and in the lines of an array",
         trigger: "PRIVATE KEY",
         lead: "-----BEGIN ([A-Z0-9]+ ){0,2}PRIVATE KEY",
         pattern: "-----BEGIN ([A-Z0-9]+ ){0,2}PRIVATE KEY( BLOCK)?-----([^-]|-{1,4}[^-])*(-----END [A-Z0-9 ]{1,40}-----)?",

@@ -133,6 +133,9 @@ pub enum Holds {
     Who,
     /// The action and its object. They stay.
     What,
+    /// A text that mentions the actor, such as a message. It is searched, but addresses stay at
+    /// places for the actor.
+    Mention,
     /// The origin of the action. It stays, unless addresses have to go.
     Where,
     /// An id that looks like a secret and is none. Nothing looks at it.
@@ -143,13 +146,15 @@ pub enum Holds {
 
 impl Holds {
     /// All kinds. If several paths match a value, the first kind in this order decides.
-    pub const ALL: [Holds; 5] = [Holds::Secret, Holds::Opaque, Holds::Who, Holds::What, Holds::Where];
+    pub const ALL: [Holds; 6] =
+        [Holds::Secret, Holds::Opaque, Holds::Who, Holds::What, Holds::Mention, Holds::Where];
 
     /// Returns the key under which a format lists such fields.
     pub fn key(self) -> &'static str {
         match self {
             Holds::Who => "who",
             Holds::What => "what",
+            Holds::Mention => "mentions",
             Holds::Where => "where",
             Holds::Opaque => "opaque",
             Holds::Secret => "secrets",

@@ -9,13 +9,14 @@ use flb_audit_core::recognize::{Condition, Operation, ValueType};
 use marked_yaml::Node;
 use marked_yaml::types::{MarkedMappingNode, MarkedScalarNode};
 
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 12] = [
     "title",
     "sources",
     "schema",
     "recognize",
     "who",
     "what",
+    "mentions",
     "where",
     "opaque",
     "secrets",
@@ -35,7 +36,7 @@ pub(super) fn format(name: &'static str, source: &str, mapping_text: Option<&'st
         list(top, key)?.into_iter().map(|node| Ok(text(node, "an entry")?.as_str().to_owned())).collect()
     };
     let case = |node: &Node| {
-        let keys = ["when", "schema", "who", "what", "where", "opaque", "secrets"];
+        let keys = ["when", "schema", "who", "what", "mentions", "where", "opaque", "secrets"];
         let case = mapping(node, "a case", &keys)?;
         let when = case.get("when").ok_or_else(|| problem(node, "`when` is missing"))?;
         Ok(Case { fields: fields(case)?, schema: schema(case)?, conditions: conditions(when)? })

@@ -308,6 +308,7 @@ impl<'a> Automaton<'a> {
             None => Ruling::None,
             Some(Says::Keep) => Ruling::Keep,
             Some(Says::Opaque) => Ruling::Opaque,
+            Some(Says::Mention) => Ruling::Mention,
             Some(Says::Rule(rule)) => Ruling::Rule(rule),
             Some(Says::Record) => Ruling::Record(self.row(set)?),
         })

@@ -79,6 +79,23 @@ fn failures(cases: &str) -> Vec<String> {
     failures
 }
 
+/// The keys of an object that a rule masks are a part of its value.
+#[test]
+fn the_seal_names_no_part_of_a_value() {
+    let mut sealer = sealer(&TABLE);
+    for (record, expected) in [
+        (r#"{"password":{"tulip-77":"x"}}"#, r#"["secret-key mask password.*"]"#),
+        (
+            r#"{"passwords":[{"tulip-77":["x",{"y":"z"}]}]}"#,
+            r#"["secret-key mask passwords[].*[]","secret-key mask passwords[].*[].*"]"#,
+        ),
+        (r#"{"log":"{\"password\":{\"tulip-77\":\"x\"}}"}"#, r#"["secret-key mask log|password.*"]"#),
+        (r#"{"user":{"password":"x7"}}"#, r#"["secret-key mask user.password"]"#),
+    ] {
+        assert_eq!(seal(&mut sealer, record).1, expected, "{record}");
+    }
+}
+
 #[test]
 fn cases_hold() {
     let failures = failures(include_str!("cases.ndjson"));

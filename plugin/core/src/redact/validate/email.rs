@@ -31,6 +31,9 @@ const NO_DOMAINS: &[&[u8]] = &[
     b"x.svg",
 ];
 
+/// Users of services that everybody shares, in URLs of repositories: `git@github.com:ann/shop`.
+const NO_PERSONS: [&[u8]; 3] = [b"git", b"hg", b"svn"];
+
 /// Returns the address in `text`, without punctuation beyond ASCII, which the pattern
 /// takes for letters. The at sign may be percent-encoded (RFC 3986 section 2.1).
 pub(super) fn address(text: &[u8]) -> Option<Range<usize>> {
@@ -43,6 +46,7 @@ pub(super) fn address(text: &[u8]) -> Option<Range<usize>> {
         (1..=LABEL_BYTES_MAX).contains(&label.len()) && !label.starts_with(b"-") && !label.ends_with(b"-")
     };
     let is_address = (1..=LOCAL_BYTES_MAX).contains(&local.len())
+        && !NO_PERSONS.contains(&local)
         && domain.len() <= DOMAIN_BYTES_MAX
         && domain.contains(&b'.')
         && domain.split(|byte| *byte == b'.').all(is_label)
