@@ -32,8 +32,8 @@ const LONGEST_INSTRUCTIONS_PER_BYTE_MAX: u64 = 720;
 /// byte for the others.
 const STREAMS_MAX: [(&str, &str, u64, f64); 3] = [
     ("kubernetes-audit", "version: 1\n", 127_000, 129.0),
-    ("kubernetes-audit", DEFAULT_POLICY, 283_000, 177.0),
-    ("cloudtrail", DEFAULT_POLICY, 405_000, 207.0),
+    ("kubernetes-audit", DEFAULT_POLICY, 225_000, 180.0),
+    ("cloudtrail", DEFAULT_POLICY, 335_000, 207.0),
 ];
 
 /// The limits of streams with `normalize: ocsf`, without a state directory.

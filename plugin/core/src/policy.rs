@@ -224,6 +224,7 @@ impl<'a> Policy<'a> {
             && policy.keys.is_none_or(|keys| keys.is_sound())
             && policy.paths.is_none_or(|paths| paths.is_sound(policy.rules.len(), policy.formats.variants()))
             && policy.formats.is_sound(policy.dictionary.len())
+            && policy.dictionary.is_sound()
             && policy.rules.len() <= RULES_MAX
             && policy.streams.is_sound()
             && policy.mappings.is_sound()

@@ -15,8 +15,8 @@ use flb_audit_core::policy::Validator;
 use flb_audit_core::policy::{
     self, Concern, DetectorParts, Kind, LeakParts, NO_AUTOMATON, POLICY_BYTES_MAX, RULES_MAX, TableParts,
 };
-use flb_audit_core::recognize::{Dictionary, write_dictionary};
-use flb_audit_core::redact::ESCAPES;
+use flb_audit_core::recognize::{Dictionary, add_facts, write_dictionary};
+use flb_audit_core::redact::{ESCAPES, Redactor};
 use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 
@@ -144,7 +144,7 @@ pub fn compile(policy: &Policy) -> Result<Vec<u8>, Problem> {
     let formats = formats::parts(&policy.formats, &compiled.has_rules);
     let too_many = || anywhere("the paths and formats name more keys than fit: name fewer");
     let names: BTreeSet<&[u8]> = compiled.keys().map(str::as_bytes).chain(formats.keys()).collect();
-    let dictionary = write_dictionary(names.into_iter()).ok_or_else(too_many)?;
+    let dictionary = write_dictionary(names.iter().copied()).ok_or_else(too_many)?;
     let read = Dictionary::read(&dictionary).ok_or_else(too_many)?;
     let at_paths = match numbered.is_empty() {
         true => NO_AUTOMATON,
@@ -162,6 +162,15 @@ pub fn compile(policy: &Policy) -> Result<Vec<u8>, Problem> {
     (parts.formats, parts.dictionary, parts.mappings) = (&formats, &dictionary, &mappings);
     (parts.scout, parts.keys, parts.paths) = (scout, keys, at_paths);
     parts.detectors = first_key_rule as u32;
+    // The policy itself tells the facts about the keys that its paths name.
+    let mut with_facts = dictionary.clone();
+    if !numbered.is_empty() && parts.table_len() <= POLICY_BYTES_MAX {
+        let without = parts.write();
+        let policy = policy::Policy::read(&without).ok_or_else(too_many)?;
+        let mut redactor = Redactor::new(policy, None);
+        add_facts(&mut with_facts, names.iter().copied(), |key| redactor.facts(key));
+        parts.dictionary = &with_facts;
+    }
     match parts.table_len() {
         ..=POLICY_BYTES_MAX => Ok(parts.write()),
         len => Err(anywhere(format!("the policy comes to {len} bytes; {POLICY_BYTES_MAX} are the limit"))),

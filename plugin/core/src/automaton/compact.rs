@@ -19,8 +19,8 @@
 //! | 3 × exceptions | a class, and the next state that replaces that of the row |
 
 use super::{
-    ACCEPTING_AT, Accepted, CLASS_COUNT_AT, COMMON_BYTES, IDS_AT, IS_LATE_AT, STARTS_AT, STATES_AT, Starts,
-    State, States, TRANSITIONS_MAX, put_all,
+    ACCEPTING_AT, Accepted, CLASS_COUNT_AT, COMMON_BYTES, EXCEPTION_BYTES, IDS_AT, IS_LATE_AT, STARTS_AT,
+    STATES_AT, Starts, State, States, TRANSITIONS_MAX, put_all,
 };
 use alloc::vec::Vec;
 
@@ -37,8 +37,6 @@ const HEADER_BYTES: usize = 26;
 const STATE_BYTES: usize = 4;
 /// The length of a next state in a row, in bytes.
 const NEXT_BYTES: usize = 2;
-/// The length of an exception, in bytes.
-const EXCEPTION_BYTES: usize = 3;
 
 /// A compact automaton, in the form of its table.
 #[derive(Clone, Copy, Debug)]
@@ -179,7 +177,7 @@ impl States {
         let first_byte = self.classes.iter().position(is_known).unwrap_or(0);
         let end = self.classes.iter().rposition(is_known).map_or(0, |last| last + 1);
         let known = &self.classes[first_byte..end];
-        let mut table = self.header(1)?;
+        let mut table = self.header(|state| state)?;
         put_all(&mut table, [rows.len(), exceptions.len(), first_byte, known.len()])?;
         table.extend(known.iter().map(|class| *class as u8));
         put_all(&mut table, self.accepted())?;
@@ -207,13 +205,13 @@ impl States {
 }
 
 /// Returns the classes in which `row` differs from `next`, each with the state in `next`.
-fn differences(row: &[usize], next: &[usize]) -> impl Iterator<Item = (usize, usize)> {
+pub(super) fn differences(row: &[usize], next: &[usize]) -> impl Iterator<Item = (usize, usize)> {
     let pairs = row.iter().zip(next).enumerate();
     pairs.filter(|(_, (one, other))| one != other).map(|(class, (_, next))| (class, *next))
 }
 
 /// True if a state may use this row, and saves space by it.
-fn is_fit(row: &[usize], next: &[usize]) -> bool {
+pub(super) fn is_fit(row: &[usize], next: &[usize]) -> bool {
     let count = differences(row, next).count();
     count <= EXCEPTIONS_MAX
         && (count == 0 || EXCEPTION_BYTES * count < NEXT_BYTES * next.len())

@@ -5,19 +5,26 @@
 //!
 //! | bytes | |
 //! |---|---|
-//! | 0..2 | number of states |
+//! | 0..2 | number of states, N |
 //! | 2..4 | number of classes of bytes; if the end of the text matters, it has a class of its own, the last |
 //! | 4..6 | M, the number of accepting states; they come first, behind the dead state |
 //! | 6..8 | number of accepted ids in total |
 //! | 8..16 | start states: at the start of a text; within it behind a word byte, a line feed, any other byte |
 //! | 16..18 | 1 if acceptance is late, else 0 |
-//! | 18..274 | the class of each byte |
+//! | 18..20 | S, the number of accepting and sparse states; the sparse ones come behind the accepting ones |
+//! | 20..22 | number of rows |
+//! | 22..24 | number of exceptions |
+//! | 24..280 | the class of each byte |
 //! | 2 × (M + 1) | the start of each accepting state's ids in the list of ids, and the end of the list |
 //! | 2 × ids | the ids |
-//! | 2 × states × classes | the next state, by state and class |
+//! | 4 × (S + 2) | cells: for the dead state, the accepting and the sparse ones: the start of a row, and the first exception; then the end of the exceptions |
+//! | 2 × classes × rows | cells: the next states, by class |
+//! | 3 × exceptions | a class, and the next state that replaces that of the row |
 //!
-//! A state is referred to by the start of its row in the last part, so that a step takes
-//! no multiplication. The dead state is 0.
+//! Most states are rarely reached, and differ from another one in a few classes. These are
+//! *sparse*: they share a row, and have exceptions. All others are referred to by the start of
+//! their row among the cells, so that a step takes no multiplication. The dead state is 0, and
+//! accepting and sparse states are referred to by their number.
 //!
 //! An accepting state says that a match ends behind the byte that led to it. If patterns
 //! look at the byte behind a match, as `$` and `\b` do, acceptance is late: the match
@@ -27,6 +34,7 @@ mod compact;
 
 pub use compact::{Compact, EXCEPTIONS_MAX};
 
+use alloc::vec;
 use alloc::vec::Vec;
 
 /// A state, referred to by its row. 0 is the dead state, from which nothing matches any
@@ -45,16 +53,25 @@ const IS_LATE_AT: usize = 16;
 /// The number of bytes that the tables of both kinds of automata have in common at the
 /// start.
 const COMMON_BYTES: usize = 18;
-const HEADER_BYTES: usize = COMMON_BYTES + 256;
+const SPECIAL_AT: usize = COMMON_BYTES;
+const ROWS_AT: usize = 20;
+const EXCEPTIONS_AT: usize = 22;
+const HEADER_BYTES: usize = 24 + 256;
+/// The length of an exception, in bytes.
+const EXCEPTION_BYTES: usize = 3;
+/// The number of bytes after which states may be sparse. Texts rarely get so far into a pattern.
+const SPARSE_DEPTH_MIN: usize = 4;
 
 /// A dense automaton, in the form of its table.
 #[derive(Clone, Copy, Debug)]
 pub struct Automaton<'a> {
     classes: &'a [u8; 256],
-    transitions: &'a [[u8; 2]],
+    cells: &'a [[u8; 2]],
+    exceptions: &'a [[u8; EXCEPTION_BYTES]],
     stride: usize,
-    /// The row of the last accepting state.
+    /// The last accepting state, and the last sparse one.
     accepting_max: State,
+    sparse_max: State,
     is_late: bool,
     starts: Starts,
     accepted: Accepted<'a>,
@@ -69,12 +86,16 @@ impl<'a> Automaton<'a> {
         let (stride, accepting) = (number(CLASS_COUNT_AT) as usize, number(ACCEPTING_AT) as usize);
         let (offsets, rest) = rest.split_at_checked(2 * (accepting + 1))?;
         let (ids, rest) = rest.split_at_checked(2 * number(IDS_AT) as usize)?;
-        let (transitions, rest) = rest.split_at_checked(2 * stride * number(STATES_AT) as usize)?;
+        let cells = first_row(number(SPECIAL_AT)) + stride * number(ROWS_AT) as usize;
+        let (cells, rest) = rest.split_at_checked(2 * cells)?;
+        let (exceptions, rest) = rest.split_at_checked(EXCEPTION_BYTES * number(EXCEPTIONS_AT) as usize)?;
         let automaton = Automaton {
-            classes: header[COMMON_BYTES..].first_chunk()?,
-            transitions: transitions.as_chunks().0,
+            classes: header[24..].first_chunk()?,
+            cells: cells.as_chunks().0,
+            exceptions: exceptions.as_chunks().0,
             stride,
-            accepting_max: u16::try_from(stride * accepting).ok()?,
+            accepting_max: number(ACCEPTING_AT),
+            sparse_max: number(SPECIAL_AT),
             is_late: number(IS_LATE_AT) != 0,
             starts: Starts(STARTS_AT.map(number)),
             accepted: Accepted { offsets: offsets.as_chunks().0, ids: ids.as_chunks().0 },
@@ -95,11 +116,28 @@ impl<'a> Automaton<'a> {
 
     /// Steps through `text` until a special state. Returns the state and the number of
     /// bytes read. If there is no special state, it reads all of `text`.
-    #[inline(never)]
     pub fn run(&self, state: State, text: &[u8]) -> (State, usize) {
-        let Automaton { classes, transitions, accepting_max, .. } = *self;
-        let accepting_max = accepting_max as usize;
-        let step = |state: usize, byte: u8| match transitions.get(state + classes[byte as usize] as usize) {
+        let (mut state, mut at) = (state, 0);
+        loop {
+            if state > self.sparse_max {
+                let (next, len) = self.run_dense(state, text.get(at..).unwrap_or_default());
+                (state, at) = (next, at + len);
+            } else {
+                let Some(&byte) = text.get(at) else { return (state, at) };
+                (state, at) = (self.step(state, byte), at + 1);
+            }
+            if self.is_special(state) || at >= text.len() {
+                return (state, at);
+            }
+        }
+    }
+
+    /// Steps through `text` until a state without a row of its own.
+    #[inline(never)]
+    fn run_dense(&self, state: State, text: &[u8]) -> (State, usize) {
+        let Automaton { classes, cells, sparse_max, .. } = *self;
+        let sparse_max = sparse_max as usize;
+        let step = |state: usize, byte: u8| match cells.get(state + classes[byte as usize] as usize) {
             Some(next) => u16::from_le_bytes(*next) as usize,
             None => 0,
         };
@@ -112,7 +150,7 @@ impl<'a> Automaton<'a> {
                 ($($ahead:literal)*) => {
                     $(
                         state = step(state, chunk[$ahead]);
-                        if state <= accepting_max {
+                        if state <= sparse_max {
                             return (state as State, at + $ahead + 1);
                         }
                     )*
@@ -124,7 +162,7 @@ impl<'a> Automaton<'a> {
         for &byte in rest {
             state = step(state, byte);
             at += 1;
-            if state <= accepting_max {
+            if state <= sparse_max {
                 break;
             }
         }
@@ -145,10 +183,27 @@ impl<'a> Automaton<'a> {
 
     #[inline(always)]
     fn next(&self, state: State, class: usize) -> State {
-        match self.transitions.get(state as usize + class) {
-            Some(next) => u16::from_le_bytes(*next),
-            None => 0,
+        if state <= self.sparse_max {
+            return self.next_of_sparse(state, class);
         }
+        self.cell(state as usize + class)
+    }
+
+    #[inline(always)]
+    fn cell(&self, at: usize) -> u16 {
+        self.cells.get(at).map_or(0, |cell| u16::from_le_bytes(*cell))
+    }
+
+    #[inline(never)]
+    fn next_of_sparse(&self, state: State, class: usize) -> State {
+        let at = 2 * state as usize;
+        let (from, to) = (self.cell(at + 1) as usize, self.cell(at + 3) as usize);
+        for [exception, next @ ..] in self.exceptions.get(from..to).unwrap_or_default() {
+            if *exception as usize == class {
+                return u16::from_le_bytes(*next);
+            }
+        }
+        if state == 0 { 0 } else { self.cell(self.cell(at) as usize + class) }
     }
 
     /// True if the state is the dead one or accepts something.
@@ -165,7 +220,7 @@ impl<'a> Automaton<'a> {
 
     /// Returns the ids that `state` accepts.
     pub fn accepted(&self, state: State) -> impl Iterator<Item = u16> + 'a {
-        self.accepted.of((state as usize).checked_div(self.stride).unwrap_or(0))
+        self.accepted.of(state.into())
     }
 
     /// Checks whether the automaton finds anything in a text.
@@ -184,13 +239,25 @@ impl<'a> Automaton<'a> {
     /// Checks that every state that the table refers to exists. A table from an unknown
     /// source is checked before it is used.
     pub fn is_sound(&self) -> bool {
-        let is_state = |state: u16| {
-            let state = state as usize;
-            state + self.stride <= self.transitions.len() && state.checked_rem(self.stride) == Some(0)
+        let first_row = first_row(self.sparse_max);
+        let is_row = |cell: u16| {
+            let at = (cell as usize).checked_sub(first_row);
+            at.is_some_and(|at| at.checked_rem(self.stride) == Some(0))
+                && cell as usize + self.stride <= self.cells.len()
         };
-        is_state(self.accepting_max)
+        let is_state = |state: u16| state <= self.sparse_max || is_row(state);
+        let is_sparse = |state: u16| {
+            let at = 2 * state as usize;
+            let (from, to) = (self.cell(at + 1) as usize, self.cell(at + 3) as usize);
+            (state == 0 || is_row(self.cell(at)))
+                && from <= to
+                && to <= (from + EXCEPTIONS_MAX).min(self.exceptions.len())
+        };
+        self.accepting_max <= self.sparse_max
+            && (0..=self.sparse_max).all(is_sparse)
             && self.classes.iter().all(|&class| (class as usize) + self.lateness() < self.stride)
-            && self.transitions.iter().all(|next| is_state(u16::from_le_bytes(*next)))
+            && self.cells.iter().skip(first_row).all(|next| is_state(u16::from_le_bytes(*next)))
+            && self.exceptions.iter().all(|[_, next @ ..]| is_state(u16::from_le_bytes(*next)))
             && self.starts.0.iter().all(|&start| is_state(start))
     }
 }
@@ -213,27 +280,90 @@ pub struct States {
 }
 
 impl States {
-    /// Writes the dense table: a row for each state. Returns `None` if it has more than
-    /// [`TRANSITIONS_MAX`] transitions.
+    /// Writes the dense table: a row for each state that texts often reach. Returns `None` if
+    /// there are more than [`TRANSITIONS_MAX`] transitions.
     pub fn write_dense(&self) -> Option<Vec<u8>> {
         let stride = self.class_count();
         if self.next.len() * stride > TRANSITIONS_MAX {
             return None;
         }
-        let mut table = self.header(stride)?;
+        let accepting = 1..self.accepts.len() + 1;
+        let depths = self.depths();
+        let is_deep = |state: &usize| depths[*state] >= SPARSE_DEPTH_MIN;
+        let (deep, mut dense): (Vec<usize>, Vec<usize>) = (accepting.end..self.next.len()).partition(is_deep);
+        let mut rows: Vec<&[usize]> = dense.iter().map(|state| &*self.next[*state]).collect();
+        // The row of each special state. An accepting state that fits none gets one.
+        let mut special = Vec::from([(0, 0)]);
+        for state in accepting.chain(deep) {
+            let next = &self.next[state];
+            let fitting = rows.iter().enumerate().filter(|(_, row)| compact::is_fit(row, next));
+            let best = fitting.min_by_key(|(_, row)| compact::differences(row, next).count());
+            match best.map(|(row, _)| row) {
+                Some(row) => special.push((state, row)),
+                None => {
+                    if state <= self.accepts.len() {
+                        special.push((state, rows.len()));
+                    } else {
+                        dense.push(state);
+                    }
+                    rows.push(next);
+                }
+            }
+        }
+        let first_row = first_row(u16::try_from(special.len() - 1).ok()?);
+        let mut names = vec![0; self.next.len()];
+        special.iter().enumerate().for_each(|(number, (state, _))| names[*state] = number);
+        for (state, name) in dense.iter().zip(0..) {
+            let row = rows.iter().position(|row| core::ptr::eq(*row, &*self.next[*state])).unwrap_or(name);
+            names[*state] = first_row + row * stride;
+        }
+
+        let mut exceptions = Vec::new();
+        let mut cells = Vec::new();
+        for (state, row) in &special {
+            cells.extend([first_row + row * stride, exceptions.len()]);
+            if *state > 0 {
+                exceptions.extend(compact::differences(rows[*row], &self.next[*state]));
+            }
+        }
+        cells.extend([first_row, exceptions.len()]);
+        let mut table = self.header(|state| names[state])?;
+        put_all(&mut table, [special.len() - 1, rows.len(), exceptions.len()])?;
         table.extend(self.classes.iter().map(|class| *class as u8));
         put_all(&mut table, self.accepted())?;
-        put_all(&mut table, self.next.iter().flatten().map(|state| state * stride))?;
+        put_all(&mut table, cells)?;
+        put_all(&mut table, rows.into_iter().flatten().map(|state| names[*state]))?;
+        for (class, next) in exceptions {
+            table.push(class as u8);
+            put_all(&mut table, [names[next]])?;
+        }
         Some(table)
+    }
+
+    /// Returns the number of bytes that it takes to get to each state.
+    fn depths(&self) -> Vec<usize> {
+        let mut depths = vec![usize::MAX; self.next.len()];
+        let mut reached = self.starts.to_vec();
+        reached.iter().for_each(|state| depths[*state] = 0);
+        let mut at = 0;
+        while let Some(&state) = reached.get(at) {
+            for &next in &self.next[state] {
+                if depths[next] == usize::MAX {
+                    depths[next] = depths[state] + 1;
+                    reached.push(next);
+                }
+            }
+            at += 1;
+        }
+        depths
     }
 
     fn class_count(&self) -> usize {
         self.next.first().map_or(0, Vec::len)
     }
 
-    /// Returns the common bytes at the start of a table. States are referred to by their
-    /// number times `stride`.
-    fn header(&self, stride: usize) -> Option<Vec<u8>> {
+    /// Returns the common bytes at the start of a table. States are referred to by their names.
+    fn header(&self, name: impl Fn(usize) -> usize) -> Option<Vec<u8>> {
         let mut header = Vec::from([0; COMMON_BYTES]);
         let ids = self.accepts.iter().map(Vec::len).sum();
         let counts = [
@@ -243,7 +373,7 @@ impl States {
             (IDS_AT, ids),
             (IS_LATE_AT, self.is_late.into()),
         ];
-        let starts = STARTS_AT.into_iter().zip(self.starts.map(|start| start * stride));
+        let starts = STARTS_AT.into_iter().zip(self.starts.map(name));
         for (at, number) in counts.into_iter().chain(starts) {
             header[at..at + 2].copy_from_slice(&u16::try_from(number).ok()?.to_le_bytes());
         }
@@ -259,6 +389,11 @@ impl States {
         });
         [0].into_iter().chain(ends).chain(self.accepts.iter().flatten().map(|id| (*id).into()))
     }
+}
+
+/// Returns the place of the first row among the cells.
+fn first_row(sparse_max: State) -> usize {
+    2 * (sparse_max as usize + 2)
 }
 
 /// Appends numbers of 16 bits. Returns `None` if one is larger.

@@ -1,4 +1,4 @@
-//! The dictionary: the keys that formats and paths name, as numbers.
+//! The dictionary: the keys that formats and paths name, as numbers, and the facts about them.
 //!
 //! The number of a key is its slot in a table of fingerprints of 32 bits each, so that
 //! the table contains no key as text. Among keys that are not in the dictionary, one in
@@ -9,6 +9,10 @@
 //! | 0..2 | the number of slots |
 //! | 2..4 | the base-2 logarithm of the number of slots at which a search may start |
 //! | 4 × slots | a fingerprint; 0 if there is no key |
+//! | 1 × slots | the number of the key's facts in the list of facts, from 1 on; 0 if there is no key, or if its facts are not in the list |
+//! | 8 × facts | the list: facts as `redact/known.rs` has them, each once, without the number of the key |
+//!
+//! The last two parts are missing if no path names a key.
 //!
 //! The search for a key starts at the slot of its [`hash`] and ends at an empty one.
 
@@ -27,6 +31,9 @@ const SLOTS_BITS_MAX: u16 = 15;
 pub struct Dictionary<'a> {
     slots: &'a [[u8; 4]],
     shift: u32,
+    /// The number of the facts about each slot's key.
+    facts_of: &'a [u8],
+    facts: &'a [[u8; 8]],
 }
 
 impl<'a> Dictionary<'a> {
@@ -36,9 +43,27 @@ impl<'a> Dictionary<'a> {
         let Some((&[a, b, c, d], rest)) = part.split_first_chunk() else {
             return Some(Dictionary::default());
         };
-        let slots = rest.get(..4 * u16::from_le_bytes([a, b]) as usize)?.as_chunks().0;
+        let count = u16::from_le_bytes([a, b]) as usize;
+        let (slots, rest) = rest.split_at_checked(4 * count)?;
+        let (facts_of, facts) = rest.split_at_checked(count).unwrap_or_default();
         let bits = u16::from_le_bytes([c, d]);
-        (bits > 0 && bits <= SLOTS_BITS_MAX).then_some(Dictionary { slots, shift: 64 - u32::from(bits) })
+        (bits > 0 && bits <= SLOTS_BITS_MAX).then_some(Dictionary {
+            slots: slots.as_chunks().0,
+            shift: 64 - u32::from(bits),
+            facts_of,
+            facts: facts.as_chunks().0,
+        })
+    }
+
+    /// Returns the facts about the key with this number, if they are known.
+    pub(crate) fn facts(&self, number: KeyNumber) -> Option<u64> {
+        let at = self.facts_of.get(usize::from(number))?.checked_sub(1)?;
+        self.facts.get(usize::from(at)).map(|facts| u64::from_le_bytes(*facts) | u64::from(number))
+    }
+
+    /// Checks that all facts that the dictionary refers to exist.
+    pub(crate) fn is_sound(&self) -> bool {
+        self.facts_of.iter().all(|number| usize::from(*number) <= self.facts.len())
     }
 
     /// Returns the number of the key in the first `len` bytes of `text`.
@@ -130,6 +155,33 @@ pub fn write_dictionary<'k>(keys: impl ExactSizeIterator<Item = &'k [u8]>) -> Op
     Some(part)
 }
 
+/// Adds the facts about these keys to the dictionary that has them. If there are more than 255
+/// different facts, the keys with the others are added without facts.
+pub fn add_facts<'k>(
+    dictionary: &mut Vec<u8>,
+    keys: impl Iterator<Item = &'k [u8]>,
+    mut facts: impl FnMut(&[u8]) -> u64,
+) {
+    let Some(read) = Dictionary::read(dictionary) else { return };
+    let mut facts_of = vec![0; read.len()];
+    let mut list: Vec<u64> = Vec::new();
+    for key in keys {
+        let number = read.find(key, key.len());
+        let of_key = facts(key) & !u64::from(KeyNumber::MAX);
+        let known = list.iter().position(|other| *other == of_key);
+        let at = known.unwrap_or(list.len());
+        let (Ok(at), Some(slot)) = (u8::try_from(at + 1), facts_of.get_mut(usize::from(number))) else {
+            continue;
+        };
+        *slot = at;
+        if known.is_none() {
+            list.push(of_key);
+        }
+    }
+    dictionary.extend(facts_of);
+    dictionary.extend(list.into_iter().flat_map(u64::to_le_bytes));
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -155,5 +207,36 @@ mod tests {
             assert_eq!(dictionary.find(other.as_bytes(), other.len()), NO_NUMBER, "{other}");
         }
         assert_eq!(Dictionary::default().find(b"key", 3), NO_NUMBER);
+    }
+
+    #[test]
+    fn each_key_has_its_facts() {
+        let keys: Vec<String> = (0..400).map(|number| format!("key{number}")).collect();
+        let keys = || keys.iter().map(String::as_bytes);
+        let mut table = write_dictionary(keys()).expect("a dictionary");
+        let without = table.clone();
+        // The lengths are facts that many keys have; each of the others has facts of its own.
+        let facts = |key: &[u8]| match key.len() {
+            6 => u64::from_be_bytes([0, 0, 0, key[3], key[4], key[5], 0, 0]),
+            len => (len as u64) << 16,
+        };
+        add_facts(&mut table, keys(), facts);
+        let dictionary = Dictionary::read(&table).expect("a table");
+        assert!(dictionary.is_sound());
+        let mut known = 0;
+        for key in keys() {
+            let number = dictionary.find(key, key.len());
+            if let Some(found) = dictionary.facts(number) {
+                assert_eq!(found, facts(key) | u64::from(number));
+                known += 1;
+            }
+        }
+        // 100 keys have one of two lengths.
+        assert_eq!(known, 100 + 253);
+        assert_eq!(dictionary.facts(NO_NUMBER), None);
+        let dictionary = Dictionary::read(&without).expect("a table");
+        assert!(keys().all(|key| dictionary.facts(dictionary.find(key, key.len())).is_none()));
+        table.truncate(table.len() - 8);
+        assert!(!Dictionary::read(&table).expect("a table").is_sound());
     }
 }

@@ -9,7 +9,7 @@ mod formats;
 mod recognizer;
 
 pub(crate) use dictionary::hash;
-pub use dictionary::{Dictionary, KeyNumber, NO_NUMBER, write_dictionary};
+pub use dictionary::{Dictionary, KeyNumber, NO_NUMBER, add_facts, write_dictionary};
 pub(crate) use formats::Formats;
 pub use formats::{
     Condition, FormatsParts, NESTED_MEMBERS_MAX, Operation, PinParts, RULES_MAX, RuleParts, VARIANTS_MAX,

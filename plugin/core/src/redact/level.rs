@@ -58,9 +58,16 @@ pub(super) fn is_last_line(text: &[u8]) -> bool {
     text.windows(LAST_LINE.len()).any(|part| part == LAST_LINE)
 }
 
+/// The beginning of something in PEM, and the maximum length of a text that is searched for it
+/// elsewhere than at its start, in bytes.
+const FIRST_LINE: &[u8] = b"-----BEGIN";
+const LINE_BYTES_MAX: usize = 128;
+
 /// Checks whether a text has the beginning of something in PEM, and not its end.
 pub(super) fn is_first_line(text: &[u8]) -> bool {
-    text.windows(10).any(|part| part == b"-----BEGIN") && !is_last_line(text)
+    let is_begun = text.trim_ascii_start().starts_with(FIRST_LINE)
+        || text.len() <= LINE_BYTES_MAX && text.windows(FIRST_LINE.len()).any(|part| part == FIRST_LINE);
+    is_begun && !is_last_line(text)
 }
 
 /// The place of a value in the policy's paths, and the statements that hold for it.

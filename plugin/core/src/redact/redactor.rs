@@ -4,6 +4,7 @@ use super::JSON_IN_STRINGS_DEPTH_MAX;
 use super::evidence::Evidence;
 use super::glance::Glance;
 use super::key::HmacKey;
+use super::known::find_out;
 use super::level::Place;
 use super::scan::{Look, Scanner, Seen};
 use super::walk::{Pause, Walk};
@@ -52,6 +53,13 @@ impl<'p> Redactor<'p> {
             }
         }
         steps
+    }
+
+    /// Returns the facts about a key, in the form in which
+    /// [`add_facts`](crate::recognize::add_facts) puts them into a policy's dictionary.
+    pub fn facts(&mut self, key: &[u8]) -> u64 {
+        self.walk.scanner.begin(key.len());
+        find_out(&mut self.walk.scanner, key)
     }
 
     /// Returns the notes on the last record.

@@ -252,6 +252,9 @@ fn operator(text: &[u8], at: usize) -> usize {
 /// `old -> new`, `env.PW || 'x7'`. Returns `end` if there is none.
 #[inline(never)]
 fn changed(text: &[u8], start: usize, end: usize) -> usize {
+    if text.get(end) != Some(&b' ') {
+        return end;
+    }
     let sign = skip_space(text, end);
     let len = operator(text, sign);
     let next = skip_space(text, sign + len);
@@ -270,9 +273,10 @@ fn changed(text: &[u8], start: usize, end: usize) -> usize {
 /// `ENV['PW']`, `ARRAY['a','b']`.
 fn indexed(text: &[u8], end: usize) -> usize {
     let is_open = end.checked_sub(1).is_some_and(|last| matches!(text.get(last), Some(b'[')));
-    match opening(text, end).filter(|_| is_open) {
-        Some(_) => bracketed(text, end).saturating_add(1).min(text.len()),
-        None => end,
+    if is_open && opening(text, end).is_some() {
+        bracketed(text, end).saturating_add(1).min(text.len())
+    } else {
+        end
     }
 }
 
