@@ -305,8 +305,12 @@ impl<'a> Chains<'a> {
                 Some(waiting) => waiting,
                 None => self.waiting.insert(Blocks::new()?),
             };
-            // The number of its ledger stands in the place of its source.
-            let at = At { source: ledger.map_or(0, |ledger| ledger + 1), number: 0 };
+            let flaw = checkpoint.and_then(|judged| judged.err()).map(|bad| bad.flaw);
+            let flaw = Flaw::OF_CHAIN.iter().position(|of_chain| Some(*of_chain) == flaw);
+            // The number of its ledger stands in the place of its source, and that of its flaw in
+            // the place of its own number.
+            let number = flaw.map_or(0, |flaw| flaw as u64 + 1);
+            let at = At { source: ledger.map_or(0, |ledger| ledger + 1), number };
             waiting.push(Sighting { at, sealed: *sealed, checkpoint: None, said: None })?;
         }
         Ok(())
@@ -456,13 +460,11 @@ impl<'a> Chains<'a> {
         }
         if let Some(waiting) = &mut waiting {
             waiting.read(|Sighting { at, sealed, .. }| {
-                let is_known = self.is_known(&sealed.chain);
-                if !is_known && are_too_many {
+                if are_too_many && !self.is_known(&sealed.chain) {
                     return Ok(());
                 }
-                let flaw = Flaw::NoEnrollment;
-                let checkpoint =
-                    (sealed.is_checkpoint && !is_known).then_some(Err(BadCheckpoint { index: 0, flaw }));
+                let flaw = at.number.checked_sub(1).and_then(|flaw| Flaw::OF_CHAIN.get(flaw as usize));
+                let checkpoint = flaw.map(|flaw| Err(BadCheckpoint { index: 0, flaw: *flaw }));
                 self.follow_record(None, at.source.checked_sub(1), &sealed, checkpoint, None)
             })?;
         }

@@ -174,10 +174,24 @@ impl<'a> Verifier<'a> {
 }
 
 impl Flaw {
-    /// Says whether nobody vouches for the chain: that is one finding, and not one for each
-    /// checkpoint.
+    /// The flaws of which each makes one finding for the chain, and not one for each
+    /// checkpoint: nobody vouches for the chain.
+    pub(crate) const OF_CHAIN: [Flaw; 10] = [
+        Flaw::NoRoster,
+        Flaw::NotInRoster,
+        Flaw::NoEnrollment,
+        Flaw::NotEnrolled(NotEnrolled::LentKey),
+        Flaw::NotEnrolled(NotEnrolled::Time),
+        Flaw::NotEnrolled(NotEnrolled::Role),
+        Flaw::NotEnrolled(NotEnrolled::Signature),
+        Flaw::NotEnrolled(NotEnrolled::Chain),
+        Flaw::Expired,
+        Flaw::Disagrees,
+    ];
+
+    /// Says whether nobody vouches for the chain.
     pub(crate) fn is_of_chain(self) -> bool {
-        !matches!(self, Flaw::Key(_) | Flaw::TooEarly | Flaw::Signature | Flaw::Malformed)
+        Flaw::OF_CHAIN.contains(&self)
     }
 
     /// Returns the verdict on a log with this flaw.

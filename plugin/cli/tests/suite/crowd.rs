@@ -43,8 +43,9 @@ fn fleet() -> SecretKey {
     SecretKey::from_seed(&Seed::from([1; 32]))
 }
 
-/// Six records of an enrolled chain. The first and the fourth are checkpoints.
-fn enrolled() -> Vec<String> {
+/// Six records of an enrolled chain. The first and the fourth are checkpoints, and the second
+/// of these says nothing of the enrollment unless `is_always`.
+fn enrolled(is_always: bool) -> Vec<String> {
     let mut count = 0u64;
     let ring = KeyRing::named_after_key(Role::Filter, &mut |seed| {
         count += 1;
@@ -62,6 +63,9 @@ fn enrolled() -> Vec<String> {
     let record = |number: usize| {
         if number.is_multiple_of(3) {
             sealer.sign_next();
+        }
+        if number == 3 && !is_always {
+            sealer.set_signer(ring.signer().expect("a signer")).expect("memory");
         }
         seal(&mut sealer, &format!("{{\"number\":{number}}}"))
     };
@@ -86,7 +90,7 @@ fn verify(lines: &[&String], arguments: &[&str]) -> Value {
 #[test]
 fn a_stranger_is_reported_with_its_file() {
     let bench = Bench::new();
-    let (enrolled, [other, ..]) = (enrolled(), &strangers(1)[..]) else { panic!("no stranger") };
+    let (enrolled, [other, ..]) = (enrolled(true), &strangers(1)[..]) else { panic!("no stranger") };
     bench.write("fleet.json", json!({"fleet": fleet().public().to_string()}).to_string());
     bench.write("a.ndjson", format!("{}\n{other}\n", enrolled[..3].join("\n")));
     bench.write("b.ndjson", format!("{other}\n{}\n", enrolled[3..].join("\n")));
@@ -120,7 +124,7 @@ fn chain_of(line: &str) -> String {
 
 #[test]
 fn the_order_of_reading_decides_nothing() {
-    let enrolled = enrolled();
+    let enrolled = enrolled(true);
     for (count, arguments, verdict, signed) in [
         (FOLLOWED, &["--fleet", "fleet.json"][..], "tampered", 4),
         (FOLLOWED + 1, &["--fleet", "fleet.json"], "key_not_certified", 4),
@@ -137,4 +141,21 @@ fn the_order_of_reading_decides_nothing() {
         lines.sort_by_key(|line| (line.contains("\"sig\""), line.contains("\"a\":2")));
         assert_eq!(verify(&lines, arguments), first);
     }
+}
+
+/// A checkpoint that the fleet does not vouch for comes long before the one that it vouches
+/// for, or long after it.
+#[test]
+fn a_crowd_makes_no_flaw_forgotten() {
+    let (enrolled, strangers) = (enrolled(false), strangers(FOLLOWED));
+    let many = strangers.iter().cycle().take(80_000);
+    let order = |ends: [&[String]; 2]| {
+        let [one, other] = ends;
+        let lines = strangers.iter().chain(many.clone()).chain(one).chain(many.clone()).chain(other);
+        verify(&lines.collect::<Vec<_>>(), &["--fleet", "fleet.json"])
+    };
+    let (good, flawed) = enrolled.split_at(1);
+    let first = order([good, flawed]);
+    assert_eq!(first["counts"]["key_not_certified"], 1, "{first}");
+    assert_eq!(order([flawed, good]), first);
 }
