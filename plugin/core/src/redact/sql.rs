@@ -127,16 +127,10 @@ pub(super) fn identified(text: &[u8], at: usize, steps: &mut Steps) -> Option<(V
     None
 }
 
-/// Returns Oracle's new password together with the old one, `BY new REPLACE old`, or MariaDB's
-/// together with the next one, `VIA one USING 'a' OR other USING 'b'`.
+/// Returns Oracle's new password together with the old one: `BY new REPLACE old`.
 fn with_replaced(text: &[u8], part: Range<usize>, steps: &mut Steps) -> Range<usize> {
     let word = skip_blank(text, skip_closers(text, part.end));
     let is_replaced = text.get(word..word + 8).is_some_and(|other| other.eq_ignore_ascii_case(b"replace "));
-    if text.get(word..word + 3).is_some_and(|other| other.eq_ignore_ascii_case(b"or "))
-        && let Some((_, next)) = identified(text, word + 2, steps)
-    {
-        return part.start..next.end;
-    }
     let old = is_replaced.then(|| value::read(text, skip_blank(text, word + 8), steps)).flatten();
     part.start..old.map_or(part.end, |old| old.part.end)
 }
