@@ -360,6 +360,9 @@ const RECORDS: &[(&str, Record)] = &[
     ("broken JSON in one string", |len| format!("{{\"a\":\"[{}\"}}", repeat(r#"{\"a\":\"a@b.cd\"},"#, len))),
     ("a broken record", |len| format!("{{\"a\":\"{}", repeat("a@b.cd ", len))),
     ("stops without an end", |len| format!("{{\"a\":[{}1]}}", repeat("\"a@\",", len))),
+    ("arguments beside one command", |len| {
+        format!("{{\"command\":\"{}\"{}}}", repeat("x", len / 2), repeat(",\"args\":[\"-a\"]", len / 2))
+    }),
     ("arguments", |len| format!("{{\"a\":[{}1]}}", repeat("[\"mysql\",\"-p\",\"a\"],", len))),
     ("lists in lists", |len| {
         let inner = format!("{}{},", "[\"a\",\"-p\",".repeat(60), "1]".to_owned() + &",1]".repeat(59));

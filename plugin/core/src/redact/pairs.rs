@@ -22,6 +22,10 @@ const ARGUMENTS_BYTES_MAX: usize = 8 << 10;
 /// Keys of arguments, and of the command beside them.
 const ARGUMENTS: [&[u8]; 3] = [b"args", b"arguments", b"argv"];
 const PROGRAMS: [&[u8]; 6] = [b"command", b"cmd", b"exe", b"executable", b"program", b"entrypoint"];
+/// The maximum length of such a command, in bytes, and the number of members that are searched for
+/// it: many lists of arguments may stand beside one command.
+const PROGRAM_BYTES_MAX: usize = 128;
+const MEMBERS_MAX: usize = 16;
 
 /// The number of containers around an object that are searched for what the object is
 /// about: `items[].requestObject.data`.
@@ -204,13 +208,20 @@ impl Walk<'_> {
             return Ok(());
         }
         let mut key = object.start as usize + 1;
-        while key < object.end as usize {
+        for _ in 0..MEMBERS_MAX {
+            if key >= object.end as usize {
+                break;
+            }
             let after = level.tape.after(key + 1);
-            if text(key).is_some_and(|key| PROGRAMS.contains(&inner(key))) && after - key <= ARGUMENTS_MAX {
+            let is_program = text(key).is_some_and(|key| PROGRAMS.contains(&inner(key)));
+            let len =
+                || (key + 1..after).take(ARGUMENTS_MAX).filter_map(text).map(<[u8]>::len).sum::<usize>();
+            if is_program && after - key <= ARGUMENTS_MAX && len() <= PROGRAM_BYTES_MAX {
                 for index in key + 1..after {
                     put(line, plain(&level.tape, source, index, &mut self.decoded)?)?;
                     put_byte(line, b' ')?;
                 }
+                break;
             }
             key = after;
         }
