@@ -1,6 +1,6 @@
 //! Heads, links and policies that must fit together.
 
-use super::{Chain, Fork, Report, position};
+use super::{Chain, Fork, Report, fork_before, position};
 use crate::seal::{GENESIS, Link, Place, Record};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,6 +9,7 @@ impl Chain {
     /// with which the chain begins again.
     pub(super) fn links(&self, name: &str, report: &mut Report) -> Vec<Fork> {
         let mut forks = Vec::new();
+        let mut too_early = Vec::new();
         for record in self.all() {
             let (segment, run, number) = &record.place;
             let here = format!("{name}: {:?}", record.place);
@@ -26,7 +27,7 @@ impl Chain {
                         linked.iter().any(|linked| linked.head == record.prev && !self.is_covered(linked))
                     });
                 if is_too_early && !record.notes.iter().any(|note| note == "state-set-back") {
-                    report.add("key_not_certified", format!("{here}: its key was not in force before"));
+                    too_early.push((&record.place, format!("{here}: its key was not in force before")));
                 }
                 if link.0 >= *segment
                     || linked.is_some_and(|linked| linked.iter().all(|linked| linked.head != record.prev))
@@ -79,6 +80,10 @@ impl Chain {
                 let are_covered = is_other_covered && self.is_covered(record);
                 forks.push(Fork { at: position(link), kind, are_covered, is_restart: false });
             }
+        }
+        for (place, what) in too_early {
+            let covered = forks.iter().filter(|fork| fork.are_covered);
+            report.add(fork_before(covered, place).unwrap_or("key_not_certified"), what);
         }
         forks
     }

@@ -515,6 +515,7 @@ impl<'a> Chains<'a> {
                 ends: BTreeMap::new(),
                 forks: Forks::default(),
                 covered_forks: Forks::default(),
+                too_early: Vec::new(),
                 add: |verdict, at, what: String| self.findings.add_at(verdict, *id, at, None, what),
             };
             history.follow()?;

@@ -57,6 +57,9 @@ pub(super) struct History<'a, F: FnMut(Verdict, Position, String)> {
     pub(super) forks: Forks,
     /// The forks of which both sides are covered.
     pub(super) covered_forks: Forks,
+    /// The lives whose keys had not been in force before, each with the place from which it goes
+    /// on.
+    pub(super) too_early: Vec<(Life, Place)>,
     pub(super) add: F,
 }
 
@@ -78,6 +81,9 @@ impl<F: FnMut(Verdict, Position, String)> History<'_, F> {
                 self.end_at(*life, last);
                 end_before = place(life, last);
             }
+        }
+        for (life, link) in std::mem::take(&mut self.too_early) {
+            self.report_too_early(&life, link);
         }
         Ok(())
     }
@@ -400,7 +406,7 @@ impl<F: FnMut(Verdict, Position, String)> History<'_, F> {
                 self.miss_end(end);
             }
             Some(_) if self.coverage.has(life, 0) && !self.coverage.has(&target, link.sequence) => {
-                self.report_too_early(life, link);
+                self.too_early.push((*life, link));
             }
             _ => {}
         }
@@ -430,7 +436,11 @@ impl<F: FnMut(Verdict, Position, String)> History<'_, F> {
                 life.run,
                 named(link.position())
             );
-            (self.add)(Verdict::KeyNotCertified, first_of(life), what);
+            let (verdict, what) = match self.covered_forks.before(first_of(life)) {
+                Some(fork) => (fork, format!("{what}, as two writers of one chain do")),
+                None => (Verdict::KeyNotCertified, what),
+            };
+            (self.add)(verdict, first_of(life), what);
         }
     }
 
