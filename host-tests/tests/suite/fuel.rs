@@ -20,10 +20,10 @@ const GROWTH_MAX: u64 = 12;
 const SORTED_GROWTH_MAX: u64 = 15;
 /// The limit for all records, in instructions per byte. Many similar keys cost most: they
 /// are sorted, and if the policy has a schema, they are sorted again without duplicates.
-const INSTRUCTIONS_PER_BYTE_MAX: u64 = 3160;
+const INSTRUCTIONS_PER_BYTE_MAX: u64 = 3200;
 /// The limit for texts, whose steps are counted. Half of them are the steps that every
 /// record has.
-const TEXT_INSTRUCTIONS_PER_BYTE_MAX: u64 = 1800;
+const TEXT_INSTRUCTIONS_PER_BYTE_MAX: u64 = 1870;
 /// The length at which the steps for a whole record run out, followed by the limit there.
 const LONGEST_BYTES: usize = 4 << 20;
 const LONGEST_INSTRUCTIONS_PER_BYTE_MAX: u64 = 720;
@@ -32,13 +32,13 @@ const LONGEST_INSTRUCTIONS_PER_BYTE_MAX: u64 = 720;
 /// byte for the others.
 const STREAMS_MAX: [(&str, &str, u64, f64); 3] = [
     ("kubernetes-audit", "version: 1\n", 127_000, 129.0),
-    ("kubernetes-audit", DEFAULT_POLICY, 225_000, 180.0),
-    ("cloudtrail", DEFAULT_POLICY, 335_000, 207.0),
+    ("kubernetes-audit", DEFAULT_POLICY, 218_000, 182.0),
+    ("cloudtrail", DEFAULT_POLICY, 326_000, 208.0),
 ];
 
 /// The limits of streams with `normalize: ocsf`, without a state directory.
 const EVENTS_MAX: [(&str, u64, f64); 3] =
-    [("kubernetes-audit", 379_000, 337.0), ("cloudtrail", 521_000, 338.0), ("sudo", 453_000, 526.0)];
+    [("kubernetes-audit", 313_000, 342.0), ("cloudtrail", 441_000, 339.0), ("sudo", 422_000, 516.0)];
 
 #[test]
 fn a_stream_costs_so_much() {
@@ -418,7 +418,8 @@ fn is_linear(filter: &Filter) {
     });
     let others = RECORDS.iter().map(|(name, record)| {
         // Names such as `[email]~1` and `[email]~2` have a common beginning, too.
-        let is_sorted = name.contains("keys that begin alike") || *name == "keys that look redacted";
+        let is_sorted = name.contains("keys that begin alike")
+            || ["keys that look redacted", "arguments beside one command"].contains(name);
         let growth = if is_sorted { SORTED_GROWTH_MAX } else { GROWTH_MAX };
         (*name, record(SHORT_BYTES), record(LONG_BYTES), growth, INSTRUCTIONS_PER_BYTE_MAX)
     });
