@@ -72,21 +72,6 @@ fn a_tombstone_accounts_for_what_was_deleted() {
     );
 }
 
-/// A chunk comes again after retention has deleted its records. The ledger cannot know that
-/// they are the same, so it keeps them, and accuses nobody.
-#[test]
-fn a_chunk_may_come_again_after_it_was_deleted() {
-    for came in [10..20, 0..60, 50..60] {
-        let lives = Lives::new();
-        lives.store(&lives.first);
-        let mut ledger = Ledger::open(lives.directory.path(), Settings::default(), None).expect("opened");
-        ledger.store(TAG, &chunk(&lives.first[came.clone()])).expect("stored");
-        drop(ledger);
-        let report = lives.verify();
-        assert_eq!(report["verdict"], "tail_unanchored", "{came:?}: {report:#}");
-    }
-}
-
 /// Retention deletes faster than checkpoints are made: the last checkpoint was deleted,
 /// and only the manifest says which record the rest continues.
 #[test]

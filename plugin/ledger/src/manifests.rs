@@ -162,7 +162,7 @@ impl Reading {
                     index.add(manifest.number, manifest.extents);
                 }
                 Statement::File(_) => {}
-                Statement::Deleted(tombstone) => index.deleted(tombstone.number),
+                Statement::Deleted(tombstone) => index.forget(tombstone.number),
             }
             if is_appended == Some(true) {
                 manifests.last = Some((sealed.place, sealed.head));

@@ -1,5 +1,4 @@
-//! Finds the closed files that may hold a record, or that held it until they were deleted,
-//! by the record's place.
+//! Finds the closed files that may hold a record, by the record's place.
 
 use crate::manifest::Extent;
 use flb_audit_core::chain::{ChainId, Life, Run};
@@ -20,8 +19,6 @@ struct Stretch {
     last: u64,
     /// The last record that is a checkpoint.
     signed: Option<u64>,
-    /// True if the file was deleted.
-    is_deleted: bool,
 }
 
 /// A life, the number of a stretch's first record, and the file.
@@ -40,7 +37,7 @@ impl RecordIndex {
     pub(crate) fn add(&mut self, file: u64, extents: impl IntoIterator<Item = Extent>) {
         for extent in extents {
             if let Some(life) = extent.life() {
-                let stretch = Stretch { last: extent.last, signed: extent.signed, is_deleted: false };
+                let stretch = Stretch { last: extent.last, signed: extent.signed };
                 self.stretches.insert((life, extent.first, file), stretch);
                 let at = self.by_file.partition_point(|(of, ..)| *of <= file);
                 self.by_file.insert(at, (file, life, extent.first));
@@ -56,29 +53,8 @@ impl RecordIndex {
 
     /// Returns the files that may have a record of this place.
     pub(crate) fn find(&self, life: Life, sequence: u64) -> impl Iterator<Item = u64> + '_ {
-        self.around(life, sequence).filter(|(_, stretch)| !stretch.is_deleted).map(|(file, _)| file)
-    }
-
-    /// Checks whether a file that was deleted had a record of this place.
-    pub(crate) fn was_deleted(&self, life: Life, sequence: u64) -> bool {
-        self.around(life, sequence).any(|(_, stretch)| stretch.is_deleted)
-    }
-
-    /// Checks whether a checkpoint stands at this place or after it, near by in the chain.
-    pub(crate) fn is_signed_from(&self, life: Life, sequence: u64) -> bool {
-        let around = self.around(life, sequence).map(|(_, stretch)| (life, stretch));
-        let next = self.stretches.range((life, sequence, 0)..).take(NEAREST);
-        let next = next.map(|((of, ..), stretch)| (*of, stretch));
-        around.chain(next).any(|(of, stretch)| {
-            of.chain == life.chain && stretch.signed.is_some_and(|signed| (of, signed) >= (life, sequence))
-        })
-    }
-
-    /// Returns the stretches that may have a record of this place, with their files.
-    fn around(&self, life: Life, sequence: u64) -> impl Iterator<Item = (u64, &Stretch)> + '_ {
         let nearest = self.stretches.range((life, 0, 0)..=(life, sequence, u64::MAX)).rev().take(NEAREST);
-        let around = nearest.filter(move |(_, stretch)| sequence <= stretch.last);
-        around.map(|((.., file), stretch)| (*file, stretch))
+        nearest.filter(move |(_, stretch)| sequence <= stretch.last).map(|((.., file), _)| *file)
     }
 
     /// Returns the last checkpoint of each chain in a file.
@@ -98,20 +74,11 @@ impl RecordIndex {
     /// place.
     pub(crate) fn is_before_in_later(&self, file: u64, life: Life, sequence: u64) -> bool {
         let start = Life { segment: 0, run: Run::FIRST, ..life };
-        let before = self.stretches.range((start, 0, 0)..(life, sequence, 0));
-        before.into_iter().any(|((.., of), stretch)| *of > file && !stretch.is_deleted)
+        self.stretches.range((start, 0, 0)..(life, sequence, 0)).any(|((.., of), _)| *of > file)
     }
 
-    /// Notes that a file was deleted.
-    pub(crate) fn deleted(&mut self, file: u64) {
-        for (file, life, first) in self.by_file.range(self.of_file(file)) {
-            if let Some(stretch) = self.stretches.get_mut(&(*life, *first, *file)) {
-                stretch.is_deleted = true;
-            }
-        }
-    }
-
-    fn forget(&mut self, file: u64) {
+    /// Forgets a file that was deleted.
+    pub(crate) fn forget(&mut self, file: u64) {
         for (file, life, first) in self.by_file.drain(self.of_file(file)) {
             self.stretches.remove(&(life, first, file));
         }

@@ -113,15 +113,6 @@ impl Runs {
         self.runs.iter().flatten().any(is_before)
     }
 
-    /// Checks whether a checkpoint of the chain stands at this place or after it.
-    pub(crate) fn is_signed_from(&self, life: &Life, sequence: u64) -> bool {
-        let is_after = |run: &Run| {
-            run.life.chain == life.chain
-                && run.signed.is_some_and(|signed| (run.life, signed) >= (*life, sequence))
-        };
-        self.runs.iter().flatten().any(is_after)
-    }
-
     /// Returns the runs as they stand in a manifest, in the order in which they began.
     pub(crate) fn extents(&self) -> impl Iterator<Item = Extent> + '_ {
         self.runs.iter().flatten().map(|run| Extent {

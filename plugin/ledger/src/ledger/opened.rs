@@ -108,9 +108,7 @@ impl Opened {
     }
 
     /// Removes sealed records that the ledger already holds. A record with a seal of the
-    /// ledger's own chain that the ledger does not hold becomes a record without a seal. So
-    /// does a record that comes again after its file was deleted: the checkpoint that
-    /// covered it is gone.
+    /// ledger's own chain that the ledger does not hold becomes a record without a seal.
     fn leave_out_held(
         &mut self,
         directory: &Path,
@@ -119,15 +117,13 @@ impl Opened {
     ) -> Result<()> {
         let held = self.held(directory, incoming)?;
         let mut held = held.into_iter();
-        let (mut twice, mut late) = (0_u64, 0_u64);
+        let mut twice = 0_u64;
         incoming.retain_mut(|record| {
             let is_held = held.next().unwrap_or(false);
             let Some(entry) = &record.sealed else {
                 return true;
             };
-            let is_late = !is_held && self.was_deleted(entry);
-            late += u64::from(is_late);
-            if is_late || self.intake.is_own(entry) && !is_held {
+            if self.intake.is_own(entry) && !is_held {
                 record.sealed = None;
                 return true;
             }
@@ -139,22 +135,7 @@ impl Opened {
         if twice > 0 {
             lines.push((Level::Info, format!("{twice} records came again and are already stored")));
         }
-        if late > 0 {
-            let what = format!(
-                "{late} records came again after their file was deleted: they are sealed again as records without a seal"
-            );
-            lines.push((Level::Warn, what));
-        }
         Ok(())
-    }
-
-    /// Checks whether the ledger held a record of this place, and has deleted its file. Only
-    /// records count that a checkpoint covers, because anybody can make up the places of
-    /// others.
-    fn was_deleted(&self, entry: &Entry) -> bool {
-        let (life, sequence) = (entry.id.life, entry.id.sequence);
-        self.index.was_deleted(life, sequence)
-            && (self.index.is_signed_from(life, sequence) || self.active.runs.is_signed_from(&life, sequence))
     }
 
     /// Checks for each record whether the ledger holds it.
@@ -345,7 +326,7 @@ impl Opened {
             let path = directory.join(&tombstone.file);
             self.state(&Statement::Deleted(tombstone), retention)?;
             remove(&path)?;
-            self.index.deleted(number);
+            self.index.forget(number);
             retention.deleted(number);
         }
     }
