@@ -1,9 +1,11 @@
 //! Secrets that a command is given as plain arguments, or through its standard input:
 //! `mysqladmin password …`, `config set authToken …`, `echo … | passwd --stdin`.
 
+use super::bounds::{skip_closers, skip_space};
+use super::literal::is_literal;
 use super::steps::{self, Steps};
 use super::validate::{is_placeholder, is_prose, is_short_password};
-use super::value::{self, skip_closers, skip_space};
+use super::value;
 use core::ops::Range;
 
 /// The maximum distance from a name back to the start of its command, in bytes.
@@ -46,7 +48,7 @@ fn argument(text: &[u8], at: usize, steps: &mut Steps) -> Option<(Range<usize>, 
     if matches!(text.get(start)?, b'\n' | b'\r' | b';' | b'|' | b'&' | b'<' | b'>') {
         return None;
     }
-    if value::is_literal(text, start) {
+    if is_literal(text, start) {
         let part = value::read(text, start, steps)?.part;
         let end = part.end + 1;
         return Some((part, end));

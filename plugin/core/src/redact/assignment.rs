@@ -5,10 +5,12 @@
 //! directions, then the sign that assigns, then the value, by [`value`]. Every walk is
 //! either bounded, or covers only bytes that are then redacted.
 
+use super::bounds::{SPACE_BYTES_MAX, skip_closers, skip_space};
+use super::literal::is_literal;
 use super::name::{NAME_BYTES_MAX, Name, is_in_name};
 use super::steps::{self, Steps};
 use super::validate::{is_exempt, is_placeholder, is_prose, is_random_value, is_short_password};
-use super::value::{self, Value, is_value, skip_closers, skip_space};
+use super::value::{self, Value, is_value};
 use super::{arguments, command, fields, sql};
 use crate::policy::Validator;
 use core::ops::Range;
@@ -78,7 +80,7 @@ pub(super) fn read(
 /// Returns the end of the name that a trigger ends in or behind, as far as it was read.
 fn name_end(text: &[u8], trigger_end: usize, from: usize) -> Option<usize> {
     let head = text.get(from..trigger_end)?;
-    let behind = head.iter().rev().take(value::SPACE_BYTES_MAX).position(|byte| is_in_name(*byte))?;
+    let behind = head.iter().rev().take(SPACE_BYTES_MAX).position(|byte| is_in_name(*byte))?;
     Some(trigger_end - behind)
 }
 
@@ -251,7 +253,7 @@ fn next_element(
     }
     let start = skip_space(text, comma + 1);
     let is_binary = text.get(start..start + 2) == Some(b"<<");
-    if !value::is_literal(text, start) && !is_binary {
+    if !is_literal(text, start) && !is_binary {
         return None;
     }
     let value = value::read(text, start, steps)?;
@@ -278,14 +280,12 @@ fn next_element(
 }
 
 fn cookie(text: &[u8], assigns: &Assigns, steps: &mut Steps) -> Option<Range<usize>> {
-    let part = if value::is_literal(text, assigns.start)
-        || !assigns.is_colon
-        || text.get(assigns.start) == Some(&b'[')
-    {
-        value::read(text, assigns.start, steps)?.part
-    } else {
-        assigns.start..value::field_end(text, assigns.start, steps)?
-    };
+    let part =
+        if is_literal(text, assigns.start) || !assigns.is_colon || text.get(assigns.start) == Some(&b'[') {
+            value::read(text, assigns.start, steps)?.part
+        } else {
+            assigns.start..value::field_end(text, assigns.start, steps)?
+        };
     let value = text.get(part.clone())?;
     let is_secret = !(is_placeholder(value) || assigns.is_colon && is_prose(value));
     (is_secret && !value.is_empty()).then_some(part)

@@ -1,9 +1,10 @@
 //! Values in markup and in fields: elements, pairs of a name and a value, and the
 //! credentials behind `Authorization:`.
 
+use super::bounds::find;
 use super::steps::{self, Steps};
 use super::validate::{is_placeholder, is_random_value, is_short_password};
-use super::value::{self, find};
+use super::value;
 use core::ops::Range;
 
 /// The maximum length of an element's attributes, in bytes.

@@ -11,6 +11,7 @@ use crate::memory::{OutOfMemory, put, put_byte};
 use crate::policy::paths::Ruling;
 use crate::record::tape::{Kind, Tape};
 use crate::text::inner;
+use alloc::vec::Vec;
 use core::mem;
 use core::ops::Range;
 
@@ -194,12 +195,7 @@ impl Walk<'_> {
     }
 
     /// Writes the command that stands beside its arguments: `"command":["mysql"],"args":["-px7"]`.
-    fn put_program(
-        &mut self,
-        level: &Level,
-        source: &[u8],
-        line: &mut alloc::vec::Vec<u8>,
-    ) -> Result<(), OutOfMemory> {
+    fn put_program(&mut self, level: &Level, source: &[u8], line: &mut Vec<u8>) -> Result<(), OutOfMemory> {
         let Some([.., object, _]) = level.open.get(..).filter(|open| open.len() > 1) else { return Ok(()) };
         let text = |index: usize| level.tape.nodes.get(index).map(|node| level.tape.text(node, source));
         if object.key == NO_KEY

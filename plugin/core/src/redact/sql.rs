@@ -1,9 +1,11 @@
 //! Secrets in statements of SQL.
 
+use super::bounds::{find, skip_closers, skip_space};
+use super::literal::is_literal;
 use super::name::{NAME_BYTES_MAX, Name, is_in_name};
 use super::steps::Steps;
 use super::validate::is_short_password;
-use super::value::{self, is_value, skip_closers, skip_space};
+use super::value::{self, is_value};
 use crate::policy::Validator;
 use core::ops::Range;
 
@@ -27,7 +29,7 @@ fn skip_blank(text: &[u8], at: usize) -> usize {
             _ => break,
         };
         let ahead = text.get(..end + AHEAD_BYTES_MAX).unwrap_or(text);
-        match value::find(ahead, end, close) {
+        match find(ahead, end, close) {
             Some(found) => end = found + close.len(),
             None => break,
         }
@@ -69,9 +71,7 @@ pub(super) fn unassigned(
             return None;
         }
     }
-    if !is_statement
-        || !value::is_literal(text, at) && text.get(at..)?.iter().take(32).all(|byte| *byte != b'(')
-    {
+    if !is_statement || !is_literal(text, at) && text.get(at..)?.iter().take(32).all(|byte| *byte != b'(') {
         return None;
     }
     let value = value::read(text, at, steps).filter(|value| value.is_quoted)?;
@@ -86,7 +86,7 @@ fn with_next(text: &[u8], part: Range<usize>, steps: &mut Steps) -> Range<usize>
     loop {
         let comma = skip_space(text, skip_closers(text, end));
         let start = skip_space(text, comma + 1);
-        if text.get(comma) != Some(&b',') || !value::is_literal(text, start) {
+        if text.get(comma) != Some(&b',') || !is_literal(text, start) {
             return part.start..end;
         }
         match value::read(text, start, steps) {
@@ -106,23 +106,23 @@ pub(super) fn identified(text: &[u8], at: usize, steps: &mut Steps) -> Option<(V
         if start == at {
             return None;
         }
-        let is_literal = value::is_literal(text, start);
+        let is_quoted = is_literal(text, start);
         let rest = text.get(start..)?;
         let len = rest.iter().take(NAME_BYTES_MAX).take_while(|byte| is_in_name(**byte)).count();
         let word = rest.get(..len)?;
         let is_word = |words: &[&[u8]]| words.iter().any(|other| word.eq_ignore_ascii_case(other));
         // Oracle writes the password without quotes.
-        if is_given && (is_literal || len > 0 && !is_word(&[b"password", b"values", b"random"])) {
+        if is_given && (is_quoted || len > 0 && !is_word(&[b"password", b"values", b"random"])) {
             let part = value::read(text, start, steps)?.part;
             return is_value(text, &part).then(|| (Validator::Quoted, with_replaced(text, part, steps)));
         }
-        at = match is_literal {
+        at = match is_quoted {
             // The name of a plugin.
             true => skip_closers(text, value::read(text, start, steps)?.part.end),
             false if len > 0 => start + len,
             false => return None,
         };
-        is_given = is_given && !is_literal || is_word(&[b"by", b"as", b"using"]);
+        is_given = is_given && !is_quoted || is_word(&[b"by", b"as", b"using"]);
     }
     None
 }
