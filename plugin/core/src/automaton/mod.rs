@@ -290,9 +290,10 @@ impl States {
         let accepting = 1..self.accepts.len() + 1;
         let depths = self.depths();
         let is_deep = |state: &usize| depths[*state] >= SPARSE_DEPTH_MIN;
-        let (deep, mut dense): (Vec<usize>, Vec<usize>) = (accepting.end..self.next.len()).partition(is_deep);
-        let mut rows: Vec<&[usize]> = dense.iter().map(|state| &*self.next[*state]).collect();
-        // The row of each special state. An accepting state that fits none gets one.
+        let (deep, shallow): (Vec<usize>, Vec<usize>) = (accepting.end..self.next.len()).partition(is_deep);
+        let mut rows: Vec<&[usize]> = shallow.iter().map(|state| &*self.next[*state]).collect();
+        // Each state with its row. A state that fits no row gets one.
+        let mut dense: Vec<(usize, usize)> = shallow.into_iter().zip(0..).collect();
         let mut special = Vec::from([(0, 0)]);
         for state in accepting.chain(deep) {
             let next = &self.next[state];
@@ -301,11 +302,8 @@ impl States {
             match best.map(|(row, _)| row) {
                 Some(row) => special.push((state, row)),
                 None => {
-                    if state <= self.accepts.len() {
-                        special.push((state, rows.len()));
-                    } else {
-                        dense.push(state);
-                    }
+                    let is_accepting = state <= self.accepts.len();
+                    if is_accepting { &mut special } else { &mut dense }.push((state, rows.len()));
                     rows.push(next);
                 }
             }
@@ -313,10 +311,7 @@ impl States {
         let first_row = first_row(u16::try_from(special.len() - 1).ok()?);
         let mut names = vec![0; self.next.len()];
         special.iter().enumerate().for_each(|(number, (state, _))| names[*state] = number);
-        for (state, name) in dense.iter().zip(0..) {
-            let row = rows.iter().position(|row| core::ptr::eq(*row, &*self.next[*state])).unwrap_or(name);
-            names[*state] = first_row + row * stride;
-        }
+        dense.iter().for_each(|(state, row)| names[*state] = first_row + row * stride);
 
         let mut exceptions = Vec::new();
         let mut cells = Vec::new();
