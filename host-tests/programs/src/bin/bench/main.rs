@@ -30,8 +30,9 @@ use host_tests::{fluent_bit, policy, root, streams};
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus, Stdio};
-use std::time::Instant;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// The number of turns for every pipeline. The best run counts.
@@ -243,15 +244,36 @@ fn is_success(status: ExitStatus) -> bool {
     status.code().is_some_and(|code| code < 10 && code != 1 && code != 2)
 }
 
-/// Returns the user time of all ended children: field 16 of `stat` (proc(5)).
+/// Returns the user time of all ended children, in seconds.
 fn children_user_seconds() -> Result<f64> {
+    children_seconds().map(|[user, _]| user)
+}
+
+/// Returns user and system time of all ended children: fields 16 and 17 of `stat`
+/// (proc(5)).
+fn children_seconds() -> Result<[f64; 2]> {
     /// `sysconf(_SC_CLK_TCK)`, which is 100 on Linux on all common machines.
     const TICKS_A_SECOND: f64 = 100.0;
     let stat = fs::read_to_string("/proc/self/stat")?;
     // The second field is a name in brackets, which may hold spaces.
-    let fields = stat.rsplit(')').next().unwrap_or_default();
-    let ticks: f64 = fields.split_whitespace().nth(13).context("no cutime in /proc/self/stat")?.parse()?;
-    Ok(ticks / TICKS_A_SECOND)
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    let [user, system] = [13, 14].map(|at| fields.get(at).and_then(|field| field.parse::<f64>().ok()));
+    let times = user.zip(system).context("no times in /proc/self/stat")?;
+    Ok([times.0 / TICKS_A_SECOND, times.1 / TICKS_A_SECOND])
+}
+
+/// Waits for a program. Returns its peak memory as well: `VmHWM` in `status` (proc(5)).
+fn wait_with_memory(mut child: Child) -> Result<(ExitStatus, u64)> {
+    let mut memory_kib = 0;
+    loop {
+        let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
+        memory_kib = line.split_whitespace().next().and_then(|kib| kib.parse().ok()).unwrap_or(memory_kib);
+        if let Some(status) = child.try_wait()? {
+            return Ok((status, memory_kib));
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
 }
 
 /// Writes the records of a stream, again and again, one a line.

@@ -4,6 +4,7 @@
 //! CPU is the time of the whole Fluent Bit, memory its peak. All outputs take turns, so
 //! that the ratios hold on a busy machine. The best of several turns counts.
 
+use crate::{children_seconds, wait_with_memory};
 use anyhow::{Context, Result, ensure};
 use flb_audit_core::chain::{Chain, ChainId, GENESIS, Place, Run};
 use flb_audit_core::hash::Algorithm;
@@ -15,8 +16,7 @@ use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 const RECORDS: usize = 20_000;
 const TURNS: usize = 3;
@@ -191,31 +191,9 @@ fn run(fluent_bit: &Path, dir: &Path, log: &str, output: &Section) -> Result<Too
     let (before, begun) = (children_seconds()?, Instant::now());
     let mut command = Command::new(fluent_bit);
     command.arg("-c").arg(&path).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    let mut child = command.spawn()?;
-    let mut memory_kib = 0;
-    let status = loop {
-        let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
-        memory_kib = line.split_whitespace().next().and_then(|kib| kib.parse().ok()).unwrap_or(memory_kib);
-        if let Some(status) = child.try_wait()? {
-            break status;
-        }
-        thread::sleep(Duration::from_millis(5));
-    };
+    let child = command.spawn()?;
+    let (status, memory_kib) = wait_with_memory(child)?;
     ensure!(status.success(), "fluent-bit: {status}");
     let (after, seconds) = (children_seconds()?, begun.elapsed().as_secs_f64());
     Ok(Took { user_seconds: after[0] - before[0], system_seconds: after[1] - before[1], seconds, memory_kib })
-}
-
-/// Returns user and system time of all ended children: fields 16 and 17 of `stat`
-/// (proc(5)).
-fn children_seconds() -> Result<[f64; 2]> {
-    /// `sysconf(_SC_CLK_TCK)`, which is 100 on Linux on all common machines.
-    const TICKS_A_SECOND: f64 = 100.0;
-    let stat = fs::read_to_string("/proc/self/stat")?;
-    // The second field is a name in brackets, which may hold spaces.
-    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-    let [user, system] = [13, 14].map(|at| fields.get(at).and_then(|field| field.parse::<f64>().ok()));
-    let times = user.zip(system).context("no times in /proc/self/stat")?;
-    Ok([times.0 / TICKS_A_SECOND, times.1 / TICKS_A_SECOND])
 }

@@ -5,7 +5,7 @@
 //! program `mmhashchainsigs-verify`, and a `python3` with the package `witness-log`.
 
 use crate::lives::{write_chains, write_lives};
-use crate::{children_user_seconds, is_success, rivals};
+use crate::{children_user_seconds, is_success, rivals, wait_with_memory};
 use anyhow::{Context, Result, ensure};
 use flb_audit_host::filter::{Filter, Generation, Limits};
 use flb_audit_host::stream::Call;
@@ -17,7 +17,7 @@ use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// The number of records of the log.
 pub(crate) const RECORDS: usize = 1_000_000;
@@ -297,18 +297,8 @@ pub(crate) fn best_of(run: impl Fn() -> Result<Took>) -> Result<Took> {
 /// Runs a program that must find nothing wrong.
 pub(crate) fn run(mut command: Command) -> Result<Took> {
     let (begun, user_before) = (Instant::now(), children_user_seconds()?);
-    let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn()?;
-    let mut memory_kib = 0;
-    let status = loop {
-        // The peak: `VmHWM` in `status` (proc(5)).
-        let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
-        memory_kib = line.split_whitespace().next().and_then(|kib| kib.parse().ok()).unwrap_or(memory_kib);
-        if let Some(status) = child.try_wait()? {
-            break status;
-        }
-        thread::sleep(Duration::from_millis(20));
-    };
+    let child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn()?;
+    let (status, memory_kib) = wait_with_memory(child)?;
     ensure!(is_success(status), "{command:?}: {status}");
     let user_seconds = children_user_seconds()? - user_before;
     Ok(Took { seconds: begun.elapsed().as_secs_f64(), user_seconds, memory_kib })
