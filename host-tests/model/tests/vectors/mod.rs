@@ -5,6 +5,7 @@ mod fleets;
 mod forms;
 mod readings;
 mod starts;
+mod stops;
 
 use flb_audit_model::forge::{Enroller, Forge, anchor, audit_mut, number, object, rehash, set, string};
 use flb_audit_model::json::Value;
@@ -194,7 +195,7 @@ pub(crate) fn all() -> Vec<(String, Log)> {
     chains::altered(&mut all);
     chains::links(&mut all);
     chains::conflicts(&mut all);
-    chains::stops(&mut all);
+    stops::stops(&mut all);
     chains::stolen_keys(&mut all);
     chains::anchors(&mut all);
     chains::rosters(&mut all);
