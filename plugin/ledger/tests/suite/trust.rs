@@ -1,14 +1,14 @@
 //! The ledger's trust in clients, in its own files, and in the clock.
 
 use flb_audit_core::Sealer;
-use flb_audit_core::chain::enrollment::{Enrollment, Role};
+use flb_audit_core::chain::enrollment::{self, Enrollment, Role};
 use flb_audit_core::chain::keyring::KeyRing;
 use flb_audit_core::chain::signature::SecretKey;
 use flb_audit_core::chain::state::Header;
 use flb_audit_core::chain::{Chain, ChainId, Link, Place, anchor};
 use flb_audit_core::hash::Algorithm;
 use flb_audit_core::record::notes::Notes;
-use flb_audit_core::verify::{Checked, Checker, Sealed};
+use flb_audit_core::verify::{Checked, Checker, Sealed, read_enrollment};
 use flb_audit_ledger::faults::Faults;
 use flb_audit_ledger::manifest::{self, Manifest, Statement};
 use flb_audit_ledger::{Clock, Ledger, Settings};
@@ -220,6 +220,21 @@ fn a_damaged_enrollment_is_noted() {
     let notes: Vec<Value> =
         values(&source).into_iter().map(|mut record| record["audit"]["notes"].take()).collect();
     assert_eq!(notes, [json!(["enrollment-damaged"]), Value::Null]);
+}
+
+/// A ledger that is enrolled as a filter warns, until it is enrolled again.
+#[test]
+fn a_ledger_that_is_enrolled_as_a_filter_says_so() {
+    let fleet = SecretKey::from_seed(&[1; 32].into());
+    let source = enrolled(&fleet, None);
+    let warned = open(&source, &Settings::default()).take_lines();
+    assert!(warned.iter().any(|(_, line)| line.contains("`flb-audit init --ledger`")), "{warned:?}");
+    let path = source.path().join("chain.enrollment");
+    let file = fs::read(&path).expect("read");
+    let before = enrollment::from_file(&file).and_then(read_enrollment).expect("an enrollment");
+    let again = Enrollment::sign(before.node, (before.root, Role::Ledger), (2, None), None, &fleet);
+    fs::write(&path, again.and_then(|again| again.to_file()).expect("signed")).expect("written");
+    assert_eq!(open(&source, &Settings::default()).take_lines(), []);
 }
 
 /// A checkpoint is believed only if a key that the roster's key certifies has signed it.
