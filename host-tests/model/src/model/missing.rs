@@ -42,7 +42,7 @@ impl Chain {
                 stated.push((record.place.0, from.clone(), link.clone()));
             }
         }
-        // What was settled once stays settled.
+        // A record that was settled once stays settled.
         let stops: Vec<(Place, Place)> = stated
             .iter()
             .map(|(segment, from, to)| {

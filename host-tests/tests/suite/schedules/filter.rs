@@ -39,7 +39,7 @@ fn no_honest_filter_is_accused_and_each_record_is_found() {
             "unclean_stop" | "gap" => lost > 0,
             other => allowed(&lived).contains(&other),
         };
-        // Where a chain continues twice, one place may be missing in both.
+        // If a chain continues twice, one place may be missing in both.
         let is_forked = ["state_damaged", "conflict"].contains(&&*verdict);
         let is_missing = number("missing") + number("undelivered");
         let all_found = number("records") == lived.delivered && (is_missing <= lost || is_forked);

@@ -55,7 +55,7 @@ pub(super) struct Lived {
     pub(super) delivered: usize,
     /// The number of records that the filters were called with.
     pub(super) called: usize,
-    /// What happened, in order.
+    /// The events, in order.
     pub(super) happened: Vec<String>,
 }
 

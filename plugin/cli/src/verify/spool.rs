@@ -142,7 +142,7 @@ impl Spool {
         Ok(bytes.chunks_exact(VERSION_BYTES).map(version).collect())
     }
 
-    /// Gives back a page that waits no longer.
+    /// Frees a page that waits no longer.
     pub(super) fn free(&mut self, page: u64) {
         if let Some(aside) = &mut self.aside {
             aside.free.push(page);

@@ -24,7 +24,7 @@ pub enum Fault {
     Unsynced,
     /// Nothing can be written.
     Unwritten,
-    /// What is written is reported as a failure.
+    /// The bytes are written, and the operation is reported as failed.
     Unsure,
     /// Every operation fails.
     Broken,
