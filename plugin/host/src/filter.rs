@@ -99,6 +99,22 @@ impl Default for Limits {
 }
 
 /// A compiled filter.
+///
+/// # Example
+///
+/// ```no_run
+/// use flb_audit_host::filter::{Filter, Generation, Limits};
+/// use flb_audit_host::stream::Call;
+/// use std::path::Path;
+///
+/// let filter = Filter::from_file(Path::new("dist/filter_audit.wasm"))?;
+/// let mut host = filter.host(Generation::Lasting, Limits::default());
+/// let call: Call =
+///     serde_json::from_str(r#"{"tag":"app","sec":1795161600,"nsec":0,"record":"{\"actor\":\"ann\"}"}"#)?;
+/// let outcome = host.call(&call)?;
+/// assert!(outcome.returned.is_some_and(|sealed| sealed.starts_with(br#"{"actor":"ann","audit":{"#)));
+/// # Ok::<(), anyhow::Error>(())
+/// ```
 pub struct Filter {
     linker: Linker<World>,
     module: Module,

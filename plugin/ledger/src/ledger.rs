@@ -31,6 +31,25 @@ const FILES_READ_MAX: usize = 8;
 const OPENING_MAX: Duration = Duration::from_secs(5);
 
 /// A ledger in a directory.
+///
+/// # Example
+///
+/// ```
+/// use flb_audit_ledger::{Ledger, Settings};
+///
+/// // A directory with a chain, as `flb-audit init` creates it.
+/// let directory = ledger_fixtures::directory();
+/// let mut ledger = Ledger::open(directory.path(), Settings::default(), None)?;
+/// // A chunk of Fluent Bit with one record, which has no seal: the ledger seals it.
+/// let chunk = ledger_fixtures::chunk(&[serde_json::json!({"actor": "ann", "action": "login"})]);
+/// ledger.store(b"app", &chunk)?;
+/// ledger.close()?;
+///
+/// let records = ledger_fixtures::records(&directory);
+/// assert_eq!(records.len(), 1);
+/// assert!(records[0].starts_with(r#"{"actor":"ann","action":"login","audit":{"#));
+/// # Ok::<(), flb_audit_ledger::Error>(())
+/// ```
 pub struct Ledger {
     directory: PathBuf,
     settings: Settings,

@@ -4,7 +4,7 @@
 //! Fluent Bit delivers; [`log`] writes to Fluent Bit's log, and [`metrics`] counts; [`http`] sends requests. The
 //! interface below this is `fluent-bit:output`, in `wit`; [`bindings`] has all of it.
 //!
-//! ```ignore
+//! ```no_run
 //! use flb_audit_output::{Answer, Chunk, Output, Settings};
 //!
 //! struct Counter(u64);
@@ -22,6 +22,7 @@
 //! }
 //!
 //! flb_audit_output::export!(Counter);
+//! # fn main() {}
 //! ```
 #![forbid(unsafe_op_in_unsafe_fn)]
 

@@ -139,6 +139,18 @@ struct Alone {
 
 /// Verifies logs or a proof, as `flb-audit verify` does, and returns the report as JSON.
 /// The first argument is the program's name.
+///
+/// # Example
+///
+/// ```
+/// let log = tempfile::NamedTempFile::new()?;
+/// std::fs::write(log.path(), "{\"actor\":\"ann\"}\n")?;
+/// let report = flb_audit::verify::report(["verify".into(), log.path().into()])?;
+/// let report: serde_json::Value = serde_json::from_str(&report)?;
+/// assert_eq!(report["verdict"], "nothing_found");
+/// assert_eq!(report["counts"]["unsealed"], 1);
+/// # Ok::<(), anyhow::Error>(())
+/// ```
 pub fn report(arguments: impl IntoIterator<Item = OsString>) -> Result<String> {
     let verify = Alone::try_parse_from(arguments)?.verify;
     let roster = verify.grounds.trusted.read()?;
