@@ -159,7 +159,7 @@ fn read(path: &Path) -> Result<Vec<(usize, Case)>> {
     let text = whole::read_text(path).with_context(|| format!("{name}: cannot be read"))?;
     let is_yaml = path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml");
     let values: Vec<(usize, Value)> = if is_yaml {
-        let json = json_of_yaml(&text).map_err(|why| anyhow!("{name}:{why}"))?;
+        let json = json_of_yaml(&text).map_err(|why| anyhow!("{name}: {why}"))?;
         match serde_json::from_str(&json).with_context(|| name.to_string())? {
             Value::Array(items) => items.into_iter().enumerate().map(|(at, item)| (at + 1, item)).collect(),
             _ => bail!("{name}: must be a list of cases, each of which starts with `- `"),

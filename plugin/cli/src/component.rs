@@ -97,7 +97,7 @@ impl Compile {
         let start = Instant::now();
         let (_, no_cache) = Component::from_file(&self.file, limits(None, Network::default()))?;
         if let Some(why) = no_cache {
-            bail!("there is no cache: {why}");
+            bail!("{}: compiled, but not kept in a cache: {why}", self.file.display());
         }
         let took = start.elapsed().as_secs_f64();
         print_report(&format!("{}: in the cache, after {took:.1} s\n", self.file.display()))

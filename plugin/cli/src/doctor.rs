@@ -132,8 +132,8 @@ impl Doctor {
                 Some(Host { root: self.root.clone(), user: user_number(&self.root, user)? })
             }
             (false, None) => {
-                let own =
-                    fs::metadata("/proc/self").context("this user cannot be told: name one with --user")?;
+                let own = fs::metadata("/proc/self")
+                    .context("the user who runs the doctor cannot be determined: name one with --user")?;
                 Some(Host { root: self.root.clone(), user: own.uid() })
             }
         };
@@ -175,7 +175,7 @@ fn user_number(root: &Path, user: &str) -> Result<u32> {
     let mut users = text.lines().map(|line| line.split(':').collect::<Vec<_>>());
     let number =
         users.find(|fields| fields.first() == Some(&user)).and_then(|fields| fields.get(2)?.parse().ok());
-    number.with_context(|| format!("{}: no user {user}", passwd.display()))
+    number.with_context(|| format!("{}: no user `{user}` in it", passwd.display()))
 }
 
 /// Writes the changed files below a directory, under their names relative to the
@@ -190,7 +190,7 @@ fn write_copies(config: &Path, directory: &Path, files: &HashMap<PathBuf, Vec<u8
             .filter(|path| path.components().all(|part| matches!(part, std::path::Component::Normal(_))));
         let Some(relative) = relative else {
             bail!(
-                "{}: is not below the directory of {}, so there is no place for its copy",
+                "{}: is not below the directory of {}, so --fix has no place for its copy",
                 path.display(),
                 config.display()
             );

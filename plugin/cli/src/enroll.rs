@@ -89,7 +89,11 @@ fn add_fleet(dir: &Path, key: &EnrollmentKey) -> Result<String> {
     let shown = path.display();
     if path.exists() {
         let is_same = Fleet::read(&path)?.fleet == key.fleet;
-        return Ok(if is_same { String::new() } else { format!("{shown} is of another fleet, and stays\n") });
+        return Ok(if is_same {
+            String::new()
+        } else {
+            format!("{shown} names another fleet, and is left unchanged\n")
+        });
     }
     Fleet::of(key.fleet).write(&path)?;
     Ok(format!("{shown}: the ledger believes the chains that this fleet has enrolled\n"))
@@ -123,11 +127,14 @@ fn first_key(dir: &Path, chain: &ChainId) -> Result<PublicKey> {
         let enrollment = dir.join(enrollment::FILE_NAME);
         ensure!(
             !enrollment.exists(),
-            "{}: damaged, and the chain's first key is no longer in {shown} to enroll it again; restore the file from a \
-             backup",
+            "{}: damaged, and the chain cannot be enrolled again, because {shown} no longer has its first key; restore \
+             the file from a backup",
             enrollment.display()
         );
-        bail!("{shown}: the chain has sealed records without being enrolled, and cannot be any more");
+        bail!(
+            "{shown}: the chain sealed records before it was enrolled, so it can no longer be enrolled; make another \
+             chain with `flb-audit init` in another directory"
+        );
     }
     let key = ring.public().context("no key")?;
     ensure!(

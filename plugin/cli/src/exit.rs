@@ -59,12 +59,15 @@ pub(crate) fn codes(command: &str) -> Vec<(u8, &'static str)> {
             (NOT_CHECKED, "no record is invalid, but some could not be checked"),
         ],
         "doctor" => vec![
-            (HEALTHY, "there are notes at the most"),
+            (HEALTHY, "there are no errors and no warnings; there may be notes"),
             (WARNINGS, "there are warnings, and no errors"),
             (ERRORS, "there are errors"),
         ],
         "find" => {
-            vec![(FOUND, "the value was found"), (NOT_FOUND, "all was searched, and the value was not found")]
+            vec![
+                (FOUND, "the value was found"),
+                (NOT_FOUND, "everything was searched, and the value was not found"),
+            ]
         }
         "formats" => vec![
             (KNOWN, "the catalogue was listed, or some records are of a known format"),
@@ -85,6 +88,6 @@ pub(crate) fn codes(command: &str) -> Vec<(u8, &'static str)> {
             (NO_CASES, "there is no case"),
             (CASES_FAILED, "some cases do not hold"),
         ],
-        _ => vec![(DONE, "the command has done everything")],
+        _ => vec![(DONE, "the command did everything that was asked")],
     }
 }

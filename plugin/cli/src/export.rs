@@ -131,14 +131,15 @@ impl Export {
         fs::rename(made.path(), &self.output).with_context(what)?;
         let mut said = String::new();
         if deleted > 0 {
-            said +=
-                &format!("{deleted} files that may have had more of them were deleted, as tombstones say\n");
+            said += &format!(
+                "{deleted} files that may have had more of these records were deleted, as tombstones state\n"
+            );
         }
         said += &format!("{} records in {}\n", out.count, self.output.display());
         if let Some(state) = stated.state() {
             said += &format!(
-                "the ledger's last statement in it is {state}: who gets the export compares this line with that of \
-                 verify --export\n"
+                "the ledger's last statement in it is {state}: whoever receives the export compares this line with the \
+                 one that `flb-audit verify --export` prints\n"
             );
         }
         print_report(&said)
@@ -227,7 +228,9 @@ fn read_manifests(path: &Path) -> io::Result<Vec<u8>> {
     let mut text = Vec::new();
     File::open(path)?.take(MANIFESTS_BYTES_MAX + 1).read_to_end(&mut text)?;
     if text.len() as u64 > MANIFESTS_BYTES_MAX {
-        return Err(io::Error::other(format!("more than {MANIFESTS_BYTES_MAX} bytes of manifests")));
+        return Err(io::Error::other(format!(
+            "it has more than {MANIFESTS_BYTES_MAX} bytes, which is the limit"
+        )));
     }
     Ok(text)
 }
@@ -242,7 +245,9 @@ fn read_lines(mut bytes: impl BufRead) -> io::Result<Vec<Vec<u8>>> {
             return Ok(lines);
         }
         if read > LINE_BYTES_MAX {
-            return Err(io::Error::other(format!("a line of more than {LINE_BYTES_MAX} bytes")));
+            return Err(io::Error::other(format!(
+                "it has a line of more than {LINE_BYTES_MAX} bytes, which is the limit"
+            )));
         }
         if line.last() == Some(&b'\n') {
             line.pop();

@@ -134,7 +134,11 @@ pub(crate) fn role_of(is_ledger: bool) -> Role {
 
 fn lend(dir: &Path, path: &Path, valid: Duration, role: Role) -> Result<()> {
     let fleet = EnrollmentKey::read(&dir.join(KEY_FILE))?;
-    ensure!(fleet.lent.is_none(), "{}: a lent key lends no others", dir.join(KEY_FILE).display());
+    ensure!(
+        fleet.lent.is_none(),
+        "{}: this key is lent, and cannot lend others; use the fleet's own key",
+        dir.join(KEY_FILE).display()
+    );
     let since = time::seconds(SystemTime::now());
     let until = since.saturating_add(valid.as_secs());
     ensure!(since < until, "--valid: a key has to be valid for at least a second");
@@ -258,7 +262,9 @@ impl Fleet {
             )
         })?;
         for Retired { node, at } in &fleet.retired {
-            time::parse(at).with_context(|| format!("{}: {node} was retired at no time", path.display()))?;
+            time::parse(at).with_context(|| {
+                format!("{}: the member `at` of the retired node {node} is not a time", path.display())
+            })?;
         }
         Ok(fleet)
     }
@@ -360,7 +366,7 @@ impl EnrollmentKey {
         let text = serde_json::to_string(&KeyFile { enrollment_key, lent })? + "\n";
         let mut file = match create_new(path) {
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-                bail!("{}: there is a file already, and it stays", path.display())
+                bail!("{}: exists already, and is left unchanged", path.display())
             }
             file => file.with_context(what)?,
         };
@@ -378,12 +384,12 @@ impl EnrollmentKey {
         // The ledger believes the fleet that the key names.
         ensure!(
             role == Role::Filter || self.lent.is_none_or(|lent| lent.is_of(&self.fleet)),
-            "{}: the fleet that this key names has not lent it",
+            "{}: the fleet that this key names did not lend it; `flb-audit fleet lend --ledger` makes another",
             path.display()
         );
         let Some(lent) = self.lent.filter(|lent| !lent.is_valid_at(now)) else { return Ok(()) };
         bail!(
-            "{}: this key may enroll from {} to {}, and no longer; `flb-audit fleet lend` makes another",
+            "{}: this key may enroll only from {} to {}; `flb-audit fleet lend` makes another",
             path.display(),
             time::utc(lent.since),
             time::utc(lent.until)

@@ -55,7 +55,7 @@ pub(crate) fn open(
     read.map_err(|_| Unopened::Damaged("it is not what was encrypted"))?;
     let count = memchr_iter(b'\n', &lines).count();
     if lines.len() as u64 != frame.header.bytes || !lines.ends_with(b"\n") || count != frame.records.len() {
-        return Err(Unopened::Damaged("it has not the records that its header states"));
+        return Err(Unopened::Damaged("its records are not those that its header states"));
     }
     Ok(lines)
 }

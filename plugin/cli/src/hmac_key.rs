@@ -33,7 +33,8 @@ impl HmacKeyCommand {
         let mut file = match create_new(&path) {
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {
                 bail!(
-                    "{}: exists already; with another key, tokens made with this one match no more",
+                    "{}: exists already, and is left unchanged; tokens of another key would not match those \
+                     made with it",
                     path.display()
                 )
             }

@@ -142,14 +142,17 @@ impl Init {
             }
         }
         print_report(&said).with_context(|| {
-            format!("{dir} holds a chain now; if its public key is kept nowhere, set up another directory")
+            format!(
+                "{dir} holds a chain now; if no roster has its public key, make another chain in \
+                 another directory"
+            )
         })?;
         added?;
         if let Some(node) = &self.node {
             self.enroll.run(&self.dir, &header.id, node, role)?;
         }
         if let Some(owner) = self.owner {
-            give(&self.dir, owner).with_context(|| format!("{dir}: cannot be given away"))?;
+            give(&self.dir, owner).with_context(|| format!("{dir}: its owner cannot be changed"))?;
         }
         self.run_command()
     }
@@ -213,7 +216,11 @@ impl Init {
         let header = state.header;
         let Some(node) = &self.node else { return Ok((header, None)) };
         if let Some(entry) = roster.and_then(|roster| roster.of(&header.id)) {
-            ensure!(entry.node == *node, "{name}: the roster has this chain as that of {}", entry.node);
+            ensure!(
+                entry.node == *node,
+                "{name}: the roster says that this chain is of node {}, and --node says {node}",
+                entry.node
+            );
             return Ok((header, Some(entry.clone())));
         }
         let path = self.dir.join(keyring::FILE_NAME);
@@ -225,7 +232,8 @@ impl Init {
             // Its entry was printed when the chain was created.
             None if self.roster.is_none() && ring.is_some() => Ok((header, None)),
             None => bail!(
-                "{}: the chain's first key is no longer in it, and the roster has no entry",
+                "{}: it no longer has the chain's first key, and the roster has no entry for the chain; add the entry that \
+                 `flb-audit init` printed when it made the chain",
                 path.display()
             ),
         }

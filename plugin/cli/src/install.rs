@@ -37,7 +37,10 @@ impl Install {
     pub(crate) fn run(self) -> Result<()> {
         let from = match self.from {
             Some(from) => from,
-            None => std::env::current_exe()?.parent().context("this program is in no directory")?.to_owned(),
+            None => std::env::current_exe()?
+                .parent()
+                .context("the directory of this program cannot be determined: name one with --from")?
+                .to_owned(),
         };
         let mut said = String::new();
         for name in SHIPPED {

@@ -84,7 +84,7 @@ impl NewOutput {
         let starts = name.starts_with(|char: char| char.is_ascii_lowercase());
         ensure!(
             starts && name.chars().all(is_fine),
-            "`{name}`: a name has a-z, 0-9, `-` and `_`, a letter first"
+            "`{name}`: a name consists of a-z, 0-9, `-` and `_`, and begins with a letter"
         );
         let root = dir.join(&name);
         if root.exists() {

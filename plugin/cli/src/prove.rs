@@ -107,11 +107,11 @@ impl Prove {
         })?;
         if let Some((one, other)) = other_run {
             bail!(
-                "two runs have sealed such a record; say which one you mean: --run {one}, or --run {other}"
+                "two runs have sealed a record with this number; name the run: --run {one}, or --run {other}"
             );
         }
-        let (record, sealed, mut checkpoint) =
-            found.context("the record is not in these logs, or not intact")?;
+        let (record, sealed, mut checkpoint) = found
+            .context("the record is not in these logs, or is not intact; `flb-audit verify` says which")?;
         let (mut head, mut leaves) = (sealed.head, Vec::new());
         let mut heads = vec![head];
         let checkpoint = loop {
@@ -122,17 +122,21 @@ impl Prove {
             }
             let next = next_of
                 .get(&head)
-                .context("the records from there to a checkpoint are not all here, or not intact")?;
+                .context(
+                    "the records from this one to a checkpoint are not all in these logs, or are not intact; name all \
+                     logs up to the next checkpoint",
+                )?;
             leaves.push(String::from_utf8_lossy(&hash_text(&next.leaf)).into_owned());
             (head, checkpoint) = (next.head, next.checkpoint.clone());
             heads.push(head);
         };
         if !reaches(&checkpoint, sealed.place.position(), &heads) {
             bail!(
-                "{TOO_EARLY}; name an earlier checkpoint with --under, or none: the first one after the record is taken"
+                "{TOO_EARLY}; name an earlier checkpoint with --under, or leave --under out, for the first checkpoint after \
+                 the record"
             );
         }
-        let checkpoint = checkpoint.anchor(false).ok().context("no memory")?;
+        let checkpoint = checkpoint.anchor(false).ok().context("out of memory")?;
         let checkpoint = RawValue::from_string(String::from_utf8(checkpoint)?.trim().to_owned())?;
         print(&(serde_json::to_string(&Proof { record, leaves, checkpoint })? + "\n"))
     }

@@ -167,8 +167,8 @@ impl fmt::Display for Refused {
         match self {
             Refused::NotAsSealed(why) | Refused::Unreadable(why) => f.write_str(why),
             Refused::NotReached => f.write_str(
-                "in quarantine, and no signature by a key of the roster covers it: name the log up to the next \
-                 checkpoint, too",
+                "in quarantine, and no signature by a key of the roster covers it: also name the log up to the next \
+                 checkpoint",
             ),
         }
     }
@@ -186,7 +186,7 @@ fn restore(
             let is_in_quarantine = sealed.disposition == Disposition::Quarantine;
             if !sealed.is_intact {
                 return if is_in_quarantine {
-                    altered("a record in quarantine, and not as it was sealed")
+                    altered("a record in quarantine that is not as it was sealed")
                 } else {
                     Seen::Record(Ok(None))
                 };
@@ -202,7 +202,7 @@ fn restore(
         }
         Ok(Checked::Unsealed) => Seen::Other(Ok(None)),
         Ok(Checked::UnknownVersion) => {
-            let what = "a seal in a version that this flb-audit does not know";
+            let what = "a seal in a version that this flb-audit does not know; use a later one";
             Seen::Record(Err(Refused::Unreadable(what.into())))
         }
         Ok(_) => altered("a seal that no filter writes"),

@@ -59,11 +59,11 @@ impl Options {
 
 fn split<'a>(option: &str, text: &'a str, properties: &[Property]) -> Result<(&'a str, &'a str)> {
     let (name, value) =
-        text.split_once('=').with_context(|| format!("--{option} {text}: it takes NAME=VALUE"))?;
+        text.split_once('=').with_context(|| format!("--{option} {text}: must be NAME=VALUE"))?;
     let names: Vec<&str> = properties.iter().map(|property| property.name.as_str()).collect();
     ensure!(
         names.contains(&name),
-        "property {option}.{name}: there is none of that name; there are: {}",
+        "property {option}.{name} does not exist; there are: {}",
         names.join(", ")
     );
     Ok((name, value))

@@ -17,7 +17,7 @@ macro_rules! as_text {
 
             pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<$type, D::Error> {
                 let text = String::deserialize(from)?;
-                $from(text.as_bytes()).ok_or_else(|| de::Error::custom("not base64url of its length"))
+                $from(text.as_bytes()).ok_or_else(|| de::Error::custom("not base64url of the right length"))
             }
         }
     };
@@ -42,7 +42,7 @@ pub(crate) mod role {
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Role, D::Error> {
         let text = String::deserialize(from)?;
         let is_ledger = text == Role::LEDGER;
-        is_ledger.then_some(Role::Ledger).ok_or_else(|| de::Error::custom("a role other than `ledger`"))
+        is_ledger.then_some(Role::Ledger).ok_or_else(|| de::Error::custom("the only role is `ledger`"))
     }
 }
 

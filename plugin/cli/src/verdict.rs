@@ -101,7 +101,7 @@ const TABLE: [Row; 17] = [
         verdict: Verdict::Silent,
         code: 14,
         name: "silent",
-        meaning: "A known or expected node sent nothing, or nothing of the time that was asked about.",
+        meaning: "A known or expected node sent nothing, or nothing of the period that was asked for.",
         remedy: "Find out whether the node was down, or where its records went.",
     },
     Row {
@@ -111,7 +111,7 @@ const TABLE: [Row; 17] = [
         meaning: "A node is not on the list of `--expect`, or a chain still seals after another one was enrolled in its \
                   place, or after its node was retired.",
         remedy: "Find out who enrolled the chain, and when: an enrollment key may be stolen \
-                 (`docs/threat-model.md`). Tell `flb-audit fleet retire` of nodes that are gone.",
+                 (`docs/threat-model.md`). Retire nodes that are gone with `flb-audit fleet retire`.",
     },
     Row {
         verdict: Verdict::Unsealed,
@@ -125,8 +125,8 @@ const TABLE: [Row; 17] = [
         code: 16,
         name: "object changed",
         meaning: "An object or a file that `--state` remembers has changed, or is gone.",
-        remedy: "Find out who may replace and delete objects; a bucket with Object Lock keeps what it has. What was read \
-                 before still counts.",
+        remedy: "Find out who may replace and delete objects; a bucket with Object Lock keeps its objects. Records \
+                 that were read before still count.",
     },
     Row {
         verdict: Verdict::Gap,
@@ -165,8 +165,8 @@ const TABLE: [Row; 17] = [
         meaning: "Some of the input could not be opened, is not JSON, is truncated, or was sealed in a later version \
                   of the format, so nothing can be said of the whole.",
         remedy: "Each place has its reason: name files that are there, fetch truncated ones again, and set outputs \
-                 of Fluent Bit to JSON lines (`format json_lines`, or `plain` for `file`); of a torn line, look for \
-                 the half in another store.",
+                 of Fluent Bit to JSON lines (`format json_lines`, or `plain` for `file`); look for the \
+                 missing half of a torn line in another store.",
     },
     Row {
         verdict: Verdict::KeyNotCertified,

@@ -73,7 +73,7 @@ pub enum Error {
     Nfa(Box<thompson::BuildError>),
     /// The patterns contain a word boundary of Unicode, which needs more than a byte of
     /// context.
-    #[error("word boundaries of Unicode cannot be compiled; (?-u:\\b) is that of ASCII")]
+    #[error("Unicode word boundaries cannot be compiled; write (?-u:\\b) for an ASCII word boundary")]
     UnicodeBoundary(#[source] Box<dense::BuildError>),
     /// The automaton has no state to start in.
     #[error(transparent)]

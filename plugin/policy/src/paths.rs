@@ -17,11 +17,11 @@ const STEPS_MAX: usize = 256;
 /// The reason why a path cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum PathError {
-    #[error("an empty path")]
+    #[error("it is empty")]
     Empty,
-    #[error("`[]` follows a key without a dot")]
+    #[error("`[]` stands directly behind a key, without a dot")]
     DotBeforeElement,
-    #[error("`[` without `]`: elements have no numbers, `[]` is each of them")]
+    #[error("`[` must be followed by `]`: elements have no numbers, and `[]` means each element")]
     Index,
     #[error("`{0}` where a dot, `[]` or `|` was expected")]
     Unexpected(char),

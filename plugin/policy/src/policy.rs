@@ -182,7 +182,8 @@ impl Policy {
             if self.detectors.iter().any(is_same) {
                 let name = &rule.name;
                 let said = format!(
-                    "there is a pattern `{name}` already; for both, one has `b|c`, or give it another name"
+                    "there is a pattern `{name}` already; give this one another name, or join both \
+                     in one pattern, as in `b|c`"
                 );
                 return Err(problem(entry.get("name").unwrap_or(node), said));
             }
@@ -300,7 +301,7 @@ impl Policy {
             paths::parse(path).map_err(|said| problem(node, format!("`{path}` is no path: {said}")))?;
         if self.paths.iter().any(|other| other.steps == steps) {
             let said = format!(
-                "`{path}`: this path is there already, and the first one decides; take one of them out"
+                "`{path}`: this path is listed twice, and the first entry decides; remove one of them"
             );
             return Err(problem(node, said));
         }
@@ -432,7 +433,9 @@ fn rule(node: &Node, entry: &MarkedMappingNode, default_name: Option<&str>) -> R
     let name = match (entry.get("name"), default_name) {
         (Some(node), _) => name(node, "`name`")?,
         (None, Some(name)) => name.into(),
-        (None, None) => return Err(problem(node, "`name` is missing: it stands in what is redacted")),
+        (None, None) => {
+            return Err(problem(node, "`name` is missing: redacted values show it, as in `[name]`"));
+        }
     };
     let class = entry.get("class").map_or(Ok(name.clone()), |node| self::name(node, "`class`"))?;
     let node = required(node, entry, "action")?;
@@ -442,6 +445,6 @@ fn rule(node: &Node, entry: &MarkedMappingNode, default_name: Option<&str>) -> R
             Err(problem(class, said))
         }
         (Some(action), _) => Ok(Rule { name, class, action }),
-        (None, _) => Err(problem(node, "`off` is for built-in detectors; leave the entry out")),
+        (None, _) => Err(problem(node, "`off` is for built-in detectors; remove the entry")),
     }
 }

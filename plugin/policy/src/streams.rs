@@ -62,8 +62,8 @@ pub(crate) fn streams(policy: &MarkedMappingNode, files: Files<'_>) -> Read<Vec<
         if let Some((_, first)) = streams.iter().find(|(earlier, _)| earlier.takes_all_of(&stream)) {
             let line = problem(first, "").line;
             let said = format!(
-                "the entry of line {line} takes all records of `{}`, and the first one that fits decides; \
-                 move this one above it, or take it out",
+                "this entry has no effect: the entry of line {line} takes all records of `{}`, and the first entry that \
+                 fits decides; move this one above it, or remove it",
                 stream.tag
             );
             return Err(problem(node, said));

@@ -12,7 +12,7 @@ pub fn json_of_yaml(text: &str) -> Result<String, String> {
     check(text)?;
     let documents = YamlLoader::load_from_str(text).map_err(|error| error.to_string())?;
     let [document] = &documents[..] else {
-        return Err(format!("{} documents in place of one", documents.len()));
+        return Err(format!("it has {} documents, and must have one", documents.len()));
     };
     let mut out = String::new();
     write(document, &mut out)?;
@@ -26,7 +26,7 @@ fn check(text: &str) -> Result<(), String> {
     let mut depth = 0;
     loop {
         let (event, mark) = parser.next_token().map_err(|error| error.to_string())?;
-        let said = |what: &str| Err(format!("{}:{}: {what}", mark.line(), mark.col() + 1));
+        let said = |what: &str| Err(format!("line {}, column {}: {what}", mark.line(), mark.col() + 1));
         match event {
             Event::StreamEnd => return Ok(()),
             Event::Alias(_) => return said("write the value out in place of an alias"),
@@ -59,7 +59,7 @@ fn write(value: &Yaml, out: &mut String) -> Result<(), String> {
             out.push(']');
         }
         Yaml::Hash(members) => write_members(members, out)?,
-        Yaml::Alias(_) | Yaml::BadValue => return Err("a value that JSON has not".into()),
+        Yaml::Alias(_) | Yaml::BadValue => return Err("it has a value that JSON cannot express".into()),
     }
     Ok(())
 }
@@ -72,7 +72,7 @@ fn write_members(members: &Hash, out: &mut String) -> Result<(), String> {
             Yaml::String(key) | Yaml::Real(key) => quote(key, out),
             Yaml::Integer(key) => quote(&key.to_string(), out),
             Yaml::Boolean(key) => quote(&key.to_string(), out),
-            _ => return Err("a key that JSON has not".into()),
+            _ => return Err("it has a key that JSON cannot express".into()),
         }
         out.push(':');
         write(value, out)?;

@@ -77,9 +77,7 @@ fn unreadable(error: &LoadError) -> Problem {
         LoadError::MappingKeyMustBeScalar(marker) => {
             at(Some(marker), format!("{SUBSET}: a key has to be a single value"))
         }
-        LoadError::UnexpectedTag(marker) => {
-            at(Some(marker), format!("{SUBSET}: leave the tag (`!name`) out"))
-        }
+        LoadError::UnexpectedTag(marker) => at(Some(marker), format!("{SUBSET}: remove the tag (`!name`)")),
         LoadError::ScanError(marker, error) => at(Some(marker), format!("not YAML: {}", error.info())),
         LoadError::DuplicateKey(keys) => {
             let first = at(keys.prev_key.span().start(), "");
@@ -193,7 +191,9 @@ pub(crate) fn name(node: &Node, what: &str) -> Read<String> {
         return Err(problem(node, said));
     }
     if name == UNSCANNED {
-        let said = format!("`{UNSCANNED}` stands for what could not be looked at; give it another name");
+        let said = format!(
+            "the name `{UNSCANNED}` is reserved for values that could not be scanned; choose another"
+        );
         return Err(problem(node, said));
     }
     Ok(name.into())

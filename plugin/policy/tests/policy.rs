@@ -141,7 +141,7 @@ const WRONG: &[(&str, (usize, usize), &[&str])] = &[
         (4, 14),
         &["elements have no numbers"],
     ),
-    ("version: 1\nredact:\n  paths:\n    - {path: \"\", action: mask}\n", (4, 14), &["an empty path"]),
+    ("version: 1\nredact:\n  paths:\n    - {path: \"\", action: mask}\n", (4, 14), &["it is empty"]),
     ("version: 1\nredact:\n  paths:\n    - {action: mask}\n", (4, 7), &["`path` is missing"]),
     (
         "version: 1\nredact:\n  keep:\n    formats: [cloudtrial]\n",
@@ -153,14 +153,14 @@ const WRONG: &[(&str, (usize, usize), &[&str])] = &[
     (
         "version: 1\nredact:\n  paths: [{path: a.b, action: mask}, {path: 'a.\"b\".**', action: remove}]\n",
         (3, 45),
-        &["this path is there already", "take one of them out"],
+        &["this path is listed twice", "remove one of them"],
     ),
     (
         "version: 1\nredact:\n  paths: [{path: a, action: mask}]\n  keep: {paths: [b, a]}\n",
         (4, 21),
-        &["this path is there already"],
+        &["this path is listed twice"],
     ),
-    ("version: 1\nredact:\n  keep: {paths: [b, b]}\n", (3, 21), &["this path is there already"]),
+    ("version: 1\nredact:\n  keep: {paths: [b, b]}\n", (3, 21), &["this path is listed twice"]),
     (
         "version: 1\nredact:\n  patterns:\n    - {name: a, pattern: b, action: mask}\n    - {name: a, pattern: c, action: mask}\n",
         (5, 14),

@@ -79,7 +79,7 @@ fn a_line_has_a_longest_length() {
     place.write("many.ndjson", &format!("{{\"a\":[0{}]}}\n", ",0".repeat(5 << 20)));
     let (code, said) = run_for_a_minute(&place, &["verify", "many.ndjson"]);
     assert_eq!(code, Some(30), "{said}");
-    assert!(said.contains("a record of more than 4194304 elements"), "{said}");
+    assert!(said.contains("a record with more than 4194304 elements"), "{said}");
 }
 
 #[test]

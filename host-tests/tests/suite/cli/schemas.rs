@@ -65,7 +65,7 @@ fn what_is_in_quarantine_is_restored() {
     assert_eq!(output.status.code(), Some(20));
     assert_eq!(String::from_utf8_lossy(&output.stdout).lines().count(), 1);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(said.contains("altered.ndjson:3: a record in quarantine, and not as it was sealed"), "{said}");
+    assert!(said.contains("altered.ndjson:3: a record in quarantine that is not as it was sealed"), "{said}");
     // An unreadable record does not count as altered.
     place.write("cut.ndjson", &log[..log.len() / 2]);
     place.write("none.ndjson", "{}\n");

@@ -202,7 +202,7 @@ fn a_store_that_cannot_be_asked_is_named() {
     let said = bench.verify(&["s3://no-such-bucket/logs/"]);
     assert_eq!(said.code, Some(1));
     assert!(said.error.contains("s3://no-such-bucket/logs/"), "{}", said.error);
-    for (address, what) in [("s3://", "no bucket is named"), ("s3:///key", "no bucket is named")] {
+    for (address, what) in [("s3://", "a bucket is missing"), ("s3:///key", "a bucket is missing")] {
         let said = bench.verify(&[address]);
         assert_eq!(said.code, Some(1));
         assert!(said.error.contains(what), "{}", said.error);

@@ -157,7 +157,7 @@ fn an_export_proves_its_records() {
         .output()
         .expect("dist/flb-audit");
     assert!(export.status.success(), "{}", String::from_utf8_lossy(&export.stderr));
-    assert!(String::from_utf8_lossy(&export.stdout).contains("were deleted, as tombstones say"));
+    assert!(String::from_utf8_lossy(&export.stdout).contains("were deleted, as tombstones state"));
     let manifests = ledger_fixtures::text(&output.join(manifest::FILE_NAME));
     let roots: std::collections::BTreeMap<u64, String> = manifests
         .lines()

@@ -57,7 +57,7 @@ impl Address {
         };
         let named = || format!("{scheme}://{rest}");
         let (bucket, key) = rest.split_once('/').unwrap_or((rest, ""));
-        ensure!(!bucket.is_empty(), "{}: no bucket is named", named());
+        ensure!(!bucket.is_empty(), "{}: a bucket is missing, as in {scheme}://BUCKET/KEY", named());
         let (key, version) = match key.rsplit_once(VERSION) {
             Some((key, version)) => (key, Some(version.to_owned())),
             None => (key, None),

@@ -92,7 +92,7 @@ impl Stores {
         let runtime = Builder::new_multi_thread().worker_threads(NETWORK_THREADS).enable_all().build();
         Ok(self
             .runtime
-            .insert(Arc::new(runtime.context("the system refuses threads for the network")?))
+            .insert(Arc::new(runtime.context("threads for the network cannot be started")?))
             .clone())
     }
 

@@ -62,7 +62,7 @@ fn decoded(text: &str) -> Vec<u8> {
 fn write_record(call: &Call, out: &mut Vec<u8>) -> Result<()> {
     let body: Value = serde_json::from_str(&call.record).context("a record that is not JSON")?;
     let Value::Object(_) = body else {
-        bail!("a record that is not an object: {:.80}", call.record);
+        bail!("a record that is not a JSON object: {:.80}", call.record);
     };
     out.extend([0x92, 0x92, 0xd7, 0x00]);
     out.extend(call.sec.to_be_bytes());

@@ -225,8 +225,8 @@ pub(super) const CHECKS: &[Check] = &[
         severity: Severity::Note,
         why: "`rewrite_tag` holds records in memory for a moment before they are in a chunk. Those that are there when \
               Fluent Bit stops are lost, whatever the storage, and leave a gap if they were sealed.",
-        remedy: "Where that must not be, have no such rule: take what is in quarantine out of the whole log with \
-                 `flb-audit restore`. With `exit_on_eof` this is a warning.",
+        remedy: "If you cannot accept that, do without such a rule, and restore records in quarantine from the \
+                 whole log with `flb-audit restore`. With `exit_on_eof` this is a warning.",
         find: |scene| {
             let ends = scene.inputs().any(|(_, input)| input.is_on("exit_on_eof"));
             let severity = if ends { Severity::Warning } else { Severity::Note };

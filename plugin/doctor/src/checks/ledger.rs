@@ -75,16 +75,16 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         id: "component-property",
         severity: Severity::Error,
-        why: "Fluent Bit tells such a plugin only the properties that it asks for. One that is misspelt is as good as \
-              not there, and a limit or a recipient that was meant is not in force.",
+        why: "Fluent Bit tells such a plugin only the properties that it asks for. A misspelt property \
+              has no effect, so the limit or the recipient that you meant is not in force.",
         remedy: "Correct the name. Everything for the component itself begins with `config.` or `secret.`.",
         find: |scene| components(scene).flat_map(|(_, output)| unknown(scene, output)).collect(),
     },
     Check {
         id: "component-workers",
         severity: Severity::Error,
-        why: "For plugins of this kind, Fluent Bit starts the threads of `workers` twice and loses one set: it was \
-              seen to crash in those at a hot reload.",
+        why: "For plugins of this kind, Fluent Bit starts the threads of `workers` twice and loses one set. It \
+              was seen to crash in these threads at a hot reload.",
         remedy: "Set `workers` to 0, or leave it out.",
         find: |scene| {
             let many = |output: &Section| super::outputs::count(output, "workers").is_some_and(|n| n > 0);

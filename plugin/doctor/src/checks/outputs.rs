@@ -173,7 +173,7 @@ pub(super) const CHECKS: &[Check] = &[
         id: "file-full-disk",
         severity: Severity::Note,
         why: "`file` does not notice a full disk: it answers that all is written, and the records are lost.",
-        remedy: "Where that must not be, keep the records in the ledger, which retries: the example `ledger.yaml`.",
+        remedy: "If you cannot accept that, keep the records in the ledger, which retries: see the example `ledger.yaml`.",
         find: |scene| {
             outputs(
                 scene,

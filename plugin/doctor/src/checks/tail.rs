@@ -73,8 +73,8 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         id: "tail-db",
         severity: Severity::Error,
-        why: "Without a database `tail` forgets at each restart how far it was. It then begins at the end of each \
-              file, so that lines are lost, or with `read_from_head` at the beginning, so that all come again.",
+        why: "Without a database, `tail` forgets at each restart how far it has read. It then begins at the end of each \
+              file, so that lines are lost, or, with `read_from_head`, at the beginning, so that all lines come again.",
         remedy: "Set `db` to a file of its own for each `tail`, on a disk that outlives the restart.",
         find: |scene| {
             tails(
@@ -129,8 +129,8 @@ pub(super) const CHECKS: &[Check] = &[
     Check {
         id: "tail-rotation",
         severity: Severity::Warning,
-        why: "If a file is rotated while Fluent Bit is stopped, what it did not read before is in a file of another \
-              name, which `path` does not name.",
+        why: "If a file is rotated while Fluent Bit is stopped, the lines that it has not read are in a file with \
+              another name, which `path` does not name.",
         remedy: "Let `path` name the rotated files, too, and leave compressed ones out. Fluent Bit forgets a rotated \
                  file when it stops, so after a restart it may read it again: records come twice, and none is lost.",
         find: |scene| {

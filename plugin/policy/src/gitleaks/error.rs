@@ -14,7 +14,7 @@ pub(crate) enum ConfigError {
     Toml(#[from] toml::de::Error),
     #[error("there are two rules `{0}`")]
     TwoRules(String),
-    #[error("an allowlist is for the rule `{0}`, which is not there")]
+    #[error("an allowlist is for the rule `{0}`, which does not exist")]
     NoSuchRule(String),
     #[error("`extend.url` is not supported; put the file beside the policy, with `path`")]
     Url,
@@ -36,7 +36,7 @@ pub(crate) enum ConfigError {
     TwoAllowlists,
     #[error("an allowlist is empty")]
     EmptyAllowlist,
-    #[error("no `{key}` is `{value}`")]
+    #[error("`{key}` cannot be `{value}`")]
     Unknown { key: &'static str, value: String },
 }
 
@@ -69,7 +69,7 @@ pub(crate) enum RuleError {
     TooManyTogether,
     #[error("an allowlist: {0}")]
     Allowlist(Box<RuleError>),
-    #[error("is disabled, and there is no such rule")]
+    #[error("is disabled, but does not exist")]
     NotThere,
     #[error("in part: {0}")]
     InPart(Box<RuleError>),
