@@ -13,6 +13,9 @@ pub const DETECTORS: &str = "detectors";
 /// The name of the table of figures.
 pub const FIGURES: &str = "figures";
 
+/// The name of the table of lines that the rules were not tuned on.
+pub const LINES: &str = "lines";
+
 /// Returns the path of the page.
 pub fn path() -> PathBuf {
     root().join("docs/redaction.md")

@@ -33,8 +33,10 @@ const USAGE: &str = "usage: cargo xtask COMMAND
   schema-suite
              run the JSON Schema Test Suite and print the count of each file
   book       make the site in target/book/html, with mdbook from PATH
-  redaction  write the tables of docs/redaction.md; the figures if the corpora
-             are there";
+  redaction [RULES GITLEAKS]
+             write the tables of docs/redaction.md: of data that is tuned on if the
+             corpora are there, of others' lines with Nosey Parker's folder of rules
+             and a file of gitleaks; detect-secrets is taken from PATH";
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

@@ -1,11 +1,14 @@
 //! `cargo xtask redaction`: makes the tables of `docs/redaction.md`.
 //!
-//! One table is the catalogue of detectors. The other has how much they find in
-//! third-party data that passes through the module that ships. That data is not part of
-//! the checkout: it is beside it, or at `FLB_AUDIT_CORPORA`.
+//! One table is the catalogue of detectors. Another has how much they find in third-party data
+//! that passes through the module that ships. That data is not part of the checkout: it is
+//! beside it, or at `FLB_AUDIT_CORPORA`. With the rules of Nosey Parker and gitleaks as arguments,
+//! a third one compares them with others.
 #![forbid(unsafe_code)]
 
-use anyhow::{Context, Result, ensure};
+mod lines;
+
+use anyhow::{Context, Result, bail, ensure};
 use fixtures::spans::{self, Count, Hit};
 use flb_audit_core::redact::HmacKey;
 use flb_audit_host::filter::{Filter, Generation, Limits};
@@ -29,10 +32,23 @@ const MAC_CHARACTERS: usize = 22;
 fn main() -> Result<()> {
     let old = page::read()?;
     let mut new = page::with_table(&old, page::DETECTORS, &page::detectors_table())?;
-    match (corpus("pii-spans.jsonl")?, corpus("cloudtrail.jsonl")?) {
-        (Some(sentences), Some(events)) => {
-            let filter = Filter::from_file(&root().join("dist/filter_audit.wasm"))?;
-            let figures = labelled(&filter, &sentences)? + &cloudtrail(&filter, &events)?;
+    let filter = || Filter::from_file(&root().join("dist/filter_audit.wasm"));
+    let arguments: Vec<PathBuf> = std::env::args_os().skip(1).map(PathBuf::from).collect();
+    match &arguments[..] {
+        [] => println!("skipped: the lines of others, which RULES and GITLEAKS name"),
+        [rules, gitleaks] => {
+            let table = lines::table(&filter()?, rules, gitleaks)?;
+            print!("{table}");
+            new = page::with_table(&new, page::LINES, &table)?;
+        }
+        _ => bail!("usage: cargo xtask redaction [RULES GITLEAKS]"),
+    }
+    match (corpus("pii-spans.jsonl")?, corpus("cloudtrail.jsonl")?, corpus("k8s-audit.jsonl")?) {
+        (Some(sentences), Some(events), Some(requests)) => {
+            let filter = filter()?;
+            let figures = labelled(&filter, &sentences)?
+                + &cloudtrail(&filter, &events)?
+                + &kubernetes(&filter, &requests)?;
             print!("{figures}");
             new = page::with_table(&new, page::FIGURES, &figures)?;
         }
@@ -165,6 +181,28 @@ fn cloudtrail(filter: &Filter, events: &[Value]) -> Result<String> {
         writeln!(table, "| {what} | {} | {} |", kept.all, kept.kept)?;
     }
     Ok(table)
+}
+
+/// Returns the figures for Kubernetes' records, with the policy that ships.
+fn kubernetes(filter: &Filter, requests: &[Value]) -> Result<String> {
+    let mut life = filter.host(Generation::Lasting, Limits::default());
+    let (mut secrets, mut others) = (Kept::default(), Kept::default());
+    for request in requests {
+        let redacted = Redacted::pass(&mut life, &request.to_string())?;
+        pairs(request, &redacted.record, "", &mut |_, before, after| {
+            let is_secret = before.as_str().is_some_and(|text| text.contains("aws_secret_access_key = "));
+            if is_secret { &mut secrets } else { &mut others }.count(after == before);
+        });
+    }
+    Ok(format!(
+        "\n| in {} records of Kubernetes | values | as they were |\n|---|---|---|\n\
+         | files with a secret key of AWS | {} | {} |\n| all others | {} | {} |\n",
+        requests.len(),
+        secrets.all,
+        secrets.kept,
+        others.all,
+        others.kept,
+    ))
 }
 
 /// Calls `visit` for every value without values inside, with its key and with the value
