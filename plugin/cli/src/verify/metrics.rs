@@ -143,7 +143,7 @@ fn add<'a>(counts: &mut BTreeMap<&'a str, u64>, name: &'a str, count: u64) {
 }
 
 fn add_tallies(out: &mut Metrics, tallies: &BTreeMap<Labels<'_>, OfSeals<'_>>) {
-    out.family("chain_redacted_records", "Records of which something was redacted.");
+    out.family("chain_redacted_records", "Records in which something was redacted.");
     for (labels, of_seals) in tallies {
         out.sample("chain_redacted_records", &labels.all(), of_seals.redacted_records);
     }
