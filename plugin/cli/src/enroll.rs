@@ -18,13 +18,13 @@ use std::time::SystemTime;
 /// The part of the command line that is about fleets.
 #[derive(Args)]
 pub(crate) struct Enroll {
-    /// Have the chain certified with this key, as `flb-audit fleet lend` makes it: then
-    /// `verify --fleet` knows it without a roster. With --if-missing, a chain that has
-    /// another name or role, or half of whose time is over, is certified anew
+    /// Certify the chain with this key, as `flb-audit fleet lend` makes it: then
+    /// `verify --fleet` knows the chain without a roster. With --if-missing, the chain is
+    /// certified again if its name or role has changed, or if half of its time is over
     #[arg(long, value_name = "KEY", requires = "node")]
     enroll: Option<PathBuf>,
-    /// Certify the chain for this time only, such as 365days; what it seals later is of
-    /// an unknown chain
+    /// Certify the chain for this time only, such as 365days; records that it seals later are
+    /// of an unknown chain
     #[arg(long, value_name = "TIME", requires = "enroll")]
     valid: Option<humantime::Duration>,
 }

@@ -56,8 +56,8 @@ enum Command {
         /// The time for which the key may enroll, from now on
         #[arg(long, value_name = "TIME", default_value = "90days")]
         valid: humantime::Duration,
-        /// The key may also enroll the chains of ledgers: whoever has it can excuse missing
-        /// records by forged manifests, so do not lend such a key to nodes without a ledger
+        /// The key may also enroll the chains of ledgers: whoever has it can account for missing
+        /// records with forged manifests, so do not lend such a key to nodes without a ledger
         #[arg(long)]
         ledger: bool,
     },
@@ -68,11 +68,11 @@ enum Command {
         #[arg(long, value_name = "DIR")]
         state: PathBuf,
     },
-    /// State in fleet.json that a node is gone: it is not silent from then on, and
-    /// what its chains seal later is a finding
+    /// State in fleet.json that a node is gone: from then on, the node is not silent, and
+    /// records that its chains seal are a finding
     ///
-    /// A node of this name that is enrolled afterwards is another one. The name has to be
-    /// that of a node which the fleet has enrolled, or which the roster has.
+    /// If a node of this name is enrolled afterwards, it counts as another node. The fleet must
+    /// have enrolled a node of this name, or the roster must have one.
     Retire {
         /// The directory with fleet.json
         dir: PathBuf,

@@ -9,8 +9,8 @@ const OUTPUT_KEYS: [&str; 3] = ["date", "@timestamp", "_flb-key"];
 /// Keys at the top level that are not under the seal.
 #[derive(Args, Clone)]
 pub(crate) struct IgnoredKeys {
-    /// A key that an output adds at the top level, beside `date`, `@timestamp`
-    /// and `_flb-key`
+    /// A key that an output adds at the top level and no seal covers, in addition to `date`,
+    /// `@timestamp` and `_flb-key`
     #[arg(long, value_name = "KEY")]
     ignore_key: Vec<String>,
 }

@@ -33,8 +33,8 @@ pub(crate) struct Init {
     /// The node's name. With it, the chain gets keys, and its checkpoints are signed
     #[arg(long, value_name = "NAME", value_parser = node_name)]
     node: Option<String>,
-    /// The chain is a ledger's: its manifests and tombstones count. Enrollments have to say
-    /// so; without --enroll, a new chain also becomes a ledger's when a ledger first uses it
+    /// The chain is a ledger's, so its manifests and tombstones count. Needed with --enroll;
+    /// without it, a new chain becomes a ledger's when a ledger first uses it
     #[arg(long, requires = "node")]
     ledger: bool,
     #[command(flatten)]

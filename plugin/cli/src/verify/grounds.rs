@@ -28,8 +28,9 @@ pub(super) struct Grounds {
     #[command(flatten)]
     pub(super) trusted: Trusted,
     /// The names of the nodes that should be there, a line each, as `kubectl get nodes -o
-    /// name` prints them: nodes of the list from which nothing came are silent, and others
-    /// unexpected. With several lists, a node may be on any of them
+    /// name` prints them: a node on the list that sealed nothing is silent, and a node that
+    /// sealed something and is not on the list is unexpected. With several lists, a node may
+    /// be on any of them
     #[arg(long, value_name = "FILE", requires = "Trusted")]
     pub(super) expect: Vec<PathBuf>,
     /// Accept that the last records of each chain have no anchor, if its checkpoints span no

@@ -29,7 +29,8 @@ use std::time::SystemTime;
 #[derive(Args)]
 pub(crate) struct Merge {
     /// The parts, in any order: files, or objects by s3://, gs://, az:// or https://. A
-    /// part that comes again counts once. A file may have several, one after the other
+    /// part that is given twice counts once. One file may have several parts, one after the
+    /// other
     #[arg(required = true)]
     parts: Vec<PathBuf>,
     #[command(flatten)]
