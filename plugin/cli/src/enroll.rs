@@ -69,10 +69,7 @@ impl Enroll {
         let key = EnrollmentKey::read(path)?;
         key.check(now, role, path)?;
         let until = self.valid.map(|valid| now.saturating_add(valid.as_secs()));
-        ensure!(
-            until.is_none_or(|until| until > now),
-            "--valid: a chain has to be enrolled for at least a second"
-        );
+        ensure!(until.is_none_or(|until| until > now), "--valid: must be at least one second");
         let enrolled = Enrollment::sign(node.to_owned(), (root, role), (now, until), key.lent, &key.secret)
             .map_err(|_| anyhow!("out of memory"))?;
         let bytes = enrolled.to_file().map_err(|_| anyhow!("out of memory"))?;

@@ -84,7 +84,7 @@ impl Export {
         let identities = identities.as_ref();
         ensure!(
             Self::seconds(self.since, 0) < Self::seconds(self.until, u64::MAX),
-            "there is no time between --since and --until, which is exclusive"
+            "--until must be later than --since"
         );
         let manifests = self.ledger.join(FILE_NAME);
         let text = read_manifests(&manifests).with_context(|| {

@@ -141,7 +141,7 @@ fn lend(dir: &Path, path: &Path, valid: Duration, role: Role) -> Result<()> {
     );
     let since = time::seconds(SystemTime::now());
     let until = since.saturating_add(valid.as_secs());
-    ensure!(since < until, "--valid: a key has to be valid for at least a second");
+    ensure!(since < until, "--valid: must be at least one second");
     let mut key = EnrollmentKey { fleet: fleet.fleet, ..EnrollmentKey::new()? };
     let lent = LentKey::sign(&fleet.secret, key.secret.public(), (since, until), role);
     key.lent = Some(lent.map_err(|_| anyhow!("out of memory"))?);

@@ -131,7 +131,7 @@ fn a_range_of_time_is_one() {
     for (since, until) in [("2026-11-21", "2026-11-20"), ("2026-11-20", "2026-11-20")] {
         let (code, said) = verify(since, until);
         assert_eq!(code, Some(1));
-        assert!(said.contains("no time between --since and --until"), "{said}");
+        assert!(said.contains("--until must be later than --since"), "{said}");
     }
     assert_eq!(verify("2026-11-20", "2026-11-20T00:00:01Z").0, Some(40));
     assert_eq!(verify("2026-11-20T00:00:00+01:00", "2026-11-21").0, Some(2));

@@ -49,7 +49,7 @@ fn for_each<'a>(
         chains.findings.add(verdict, Some(chain), None, format!("{which}: {why}"));
     }
     if count == 0 {
-        bail!("{}: no checkpoint in it", path.display());
+        bail!("{}: no checkpoint in it; `flb-audit checkpoints` prints those of a log", path.display());
     }
     Ok(())
 }

@@ -42,7 +42,7 @@ pub(super) struct Grounds {
 /// Returns a period in seconds since 1970.
 pub(super) fn period(since: Option<SystemTime>, until: Option<SystemTime>) -> Result<RangeInclusive<u64>> {
     let (since, until) = (since.map_or(0, time::seconds), until.map_or(u64::MAX, time::seconds));
-    ensure!(since < until, "there is no time between --since and --until, which is exclusive");
+    ensure!(since < until, "--until must be later than --since");
     Ok(since..=until - 1)
 }
 

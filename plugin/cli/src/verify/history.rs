@@ -457,7 +457,7 @@ impl<F: FnMut(Verdict, Position, String)> History<'_, F> {
             && segment.before_record(first.sequence, self.spool)?.is_some_and(|here| here != head)
         {
             let what = format!(
-                "what is before {} is not what it was, as segment {} (run {}) says",
+                "the record before {} is not the one that segment {} (run {}) names",
                 named(first.position()),
                 life.segment,
                 life.run
@@ -528,7 +528,7 @@ impl<F: FnMut(Verdict, Position, String)> History<'_, F> {
             .collect();
         match segments.end - segments.start - here.len() as u64 {
             0 => String::new(),
-            1 => "; nothing is here of the segment before it, and nobody knows how many records that had"
+            1 => "; nothing is here of the segment before it, and nobody knows how many records it had"
                 .to_owned(),
             count => format!(
                 "; nothing is here of {count} segments before it, and nobody knows how many records they had"

@@ -29,7 +29,11 @@ impl Expected {
             let before = nodes.len();
             let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
             nodes.extend(lines.map(|line| line.strip_prefix("node/").unwrap_or(line).to_owned()));
-            ensure!(nodes.len() > before || before > 0, "{}: no node in it", path.display());
+            ensure!(
+                nodes.len() > before || before > 0,
+                "{}: no node in it; `kubectl get nodes -o name` prints such a list",
+                path.display()
+            );
         }
         Ok((!paths.is_empty()).then_some(Expected(nodes)))
     }

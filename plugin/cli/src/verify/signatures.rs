@@ -235,7 +235,7 @@ impl Flaw {
             }
             Flaw::Key(NotCertified::Handover(of)) => {
                 format!(
-                    "key {index} was not handed over: what the key before key {of} has to say of it is not good"
+                    "key {index} was not handed over: the handover to key {of} is not signed by the key before it"
                 )
             }
             Flaw::Key(_) => format!("key {index} is not certified"),

@@ -36,7 +36,7 @@ impl Chains<'_> {
                 let before = segment.before_record(place.sequence, &mut self.spool)?;
                 if before.is_some_and(|here| here != head) {
                     let what = format!(
-                        "what is before {} is not what it was when key {index} came into force there",
+                        "the record before {} is not the one that the handover to key {index} names",
                         named(place.position())
                     );
                     self.findings.add_at(Verdict::Tampered, *id, place.position(), None, what);
@@ -93,7 +93,7 @@ fn judge_handover(
     let is_before_start = start.is_some_and(|start| place.position() <= start);
     let is_between = |causes: &[Cause]| between.has(last, place.position(), causes);
     let what = format!(
-        "who handed over to key {index}, and where, is among what is missing between {} and {}",
+        "the handover to key {index} is among the records that are missing between {} and {}",
         named(last),
         named(place.position())
     );
@@ -105,7 +105,7 @@ fn judge_handover(
         (Some(Verdict::Gap), what)
     } else {
         let what = format!(
-            "keys were changed at {}, but key {index} was never handed over to, and no record is missing",
+            "keys were changed at {}, but nothing hands over to key {index}, and no record is missing",
             named(place.position())
         );
         (Some(Verdict::KeyNotCertified), what)

@@ -315,7 +315,7 @@ impl Parts {
             let (said, heads) = (body.take(said)?, body.take(heads)?);
             see(Stored { sources: sources.clone(), said, heads })?;
         }
-        ensure!(body.hash.finalize()[..] == stated, "its hash is another");
+        ensure!(body.hash.finalize()[..] == stated, "its hash does not fit its contents");
         Ok(())
     }
 }
