@@ -113,7 +113,7 @@ pub enum Error {
         path: PathBuf,
     },
     /// An encrypted file is to be continued, but no recipient is configured.
-    #[error("{name} is encrypted, but `recipients` is not set: set it as before")]
+    #[error("{name} is encrypted, but `recipients` is not set: set it as it was before")]
     NoRecipient {
         /// The file.
         name: String,

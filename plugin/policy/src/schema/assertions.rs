@@ -81,7 +81,7 @@ impl<'d> Schema<'_, 'd> {
         }
         if let (Some(token), Some(value)) = (self.number("multipleOf")?, self.keyword("multipleOf")) {
             let Some((factor, exponent)) = Decimal::of(token.as_bytes()).factor() else {
-                let message = "`multipleOf` has to be over 0, and of 18 digits at most".into();
+                let message = "`multipleOf` has to be above 0, and to have at most 18 digits".into();
                 return Err(self.error(value, &["multipleOf"], message));
             };
             let path = self.path_cell(&["multipleOf"]);

@@ -48,7 +48,7 @@ pub(super) fn compile(text: &str, options: Options) -> Result<Compiled, SchemaEr
         compiler.places.insert(id, place);
     }
     if let Some(place) = cycle::find(&compiler.parts.blocks).and_then(|id| compiler.places.get(&id)) {
-        let message = "the schema comes back to itself for the same value, without end".into();
+        let message = "the schema refers to itself for the same value, without end".into();
         return Err(SchemaError::new(text, place.schema.at, &place.pointer, message));
     }
     compiler.unknown.sort_by_key(|unknown| (unknown.line, unknown.column));
@@ -210,7 +210,7 @@ impl<'d> Schema<'_, 'd> {
             return Err(self.error(
                 draft,
                 &["$schema"],
-                format!("`$schema`: the only draft that is read is {DRAFT}"),
+                format!("`$schema`: the only supported draft is {DRAFT}"),
             ));
         }
         // All definitions in a document have to be sound, even unused ones.

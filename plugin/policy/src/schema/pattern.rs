@@ -94,7 +94,12 @@ impl Translator<'_> {
                 }
                 '\\' => next_is_repeatable = self.escape(at)?,
                 ')' | '*' | '+' | '?' | '{' | '}' | ']' => {
-                    return Err((at, format!("`{character}` stands alone; as itself it is `\\{character}`")));
+                    return Err((
+                        at,
+                        format!(
+                            "`{character}` is out of place; write `\\{character}` for the character itself"
+                        ),
+                    ));
                 }
                 _ => self.literal(character.into()),
             }
@@ -156,7 +161,10 @@ impl Translator<'_> {
             None => is_number(count),
         };
         if !is_count {
-            return Err((at, "a repetition is `{n}`, `{n,}` or `{n,m}`; as itself `{` is `\\{`".into()));
+            return Err((
+                at,
+                "a repetition is `{n}`, `{n,}` or `{n,m}`; write `\\{` for the character itself".into(),
+            ));
         }
         write!(self.out, "{{{count}}}").unwrap_or_default();
         while self.rest.next().is_some_and(|(_, character)| character != '}') {}
@@ -209,7 +217,7 @@ impl Translator<'_> {
             'x' => self.hexadecimal(at, 2)?,
             'u' => self.code_point(at)?,
             _ if character.is_ascii_punctuation() => character.into(),
-            _ => return Err((at, format!("`\\{character}` means nothing"))),
+            _ => return Err((at, format!("`\\{character}` is not an escape"))),
         };
         Ok(Atom::Character(code))
     }
@@ -225,7 +233,7 @@ impl Translator<'_> {
 
     /// Reads `\u{…}`, `\uXXXX`, or two of the latter that form a surrogate pair.
     fn code_point(&mut self, at: usize) -> Result<u32, Refused> {
-        let no_character = || (at, "that is no character of Unicode".into());
+        let no_character = || (at, "that is not a Unicode character".into());
         if self.take('{') {
             let digits: String =
                 std::iter::from_fn(|| self.rest.next_if(|(_, digit)| digit.is_ascii_hexdigit()))
