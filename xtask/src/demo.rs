@@ -18,9 +18,9 @@ const ANCHORS: &str = "target/demo/anchors.ndjson";
 const ALTERED: &str = "target/demo/altered.ndjson";
 /// The records of the stream that are shown, by index, with a caption.
 const SHOWN: [(usize, &str); 3] = [
-    (1, "A password and somebody else's address go, and who did it stays."),
-    (2, "Of a URL only the password goes."),
-    (3, "This one has no `action`, which the schema requires: it is marked."),
+    (1, "The actor's address stays. A password and another person's address go."),
+    (2, "Of a URL, only the password goes."),
+    (3, "This record has no `action`, which the schema requires. The seal says so."),
 ];
 /// The exit code of `flb-audit verify` for altered records.
 const TAMPERED: i32 = 20;
@@ -34,11 +34,11 @@ pub(crate) fn demo() -> Result<()> {
     }
     fs::create_dir_all(&dir)?;
 
-    say("1. A policy is built into the filter, and the node gets a chain");
+    say("1. Build a policy into the filter, and make a chain with a key");
     quietly(&["build", "--policy", POLICY, "--output", MODULE])?;
     quietly(&["init", STATE, "--node", "demo", "--roster", ROSTER])?;
 
-    say("2. Records go through the filter, as Fluent Bit would pass them");
+    say("2. Pass records through the filter, as Fluent Bit does");
     let replay = |stream| quietly(&["replay", stream, "--filter", MODULE, "--state", STATE]);
     let mut sealed = replay(STREAM)?;
     let stream = fs::read_to_string(root().join(STREAM))?;
@@ -46,21 +46,25 @@ pub(crate) fn demo() -> Result<()> {
         show(&stream, &sealed, at, what)?;
     }
 
-    say("3. After a restart the chain goes on, and opens with a signed checkpoint");
+    say("3. Restart: the chain continues with a signed checkpoint");
     sealed += &replay(RESTART)?;
     fs::write(root().join(LOG), &sealed)?;
 
-    say("4. The log is verified, with the checkpoints, which were kept elsewhere");
+    say("4. Verify the log, with checkpoints that were kept elsewhere");
     fs::write(root().join(ANCHORS), quietly(&["checkpoints", LOG])?)?;
     loudly(&["verify", "--roster", ROSTER, "--anchors", ANCHORS, LOG], 0)?;
 
-    say("5. In a copy, the amount of the refund is another one");
+    say("5. Alter one byte in a copy, and verify the copy");
+    println!("The refund of 41.5 becomes 11.5.");
     let altered = sealed.replacen("\"amount\":41.5", "\"amount\":11.5", 1);
     ensure!(altered != sealed, "no refund in {LOG}");
     fs::write(root().join(ALTERED), altered)?;
     loudly(&["verify", "--roster", ROSTER, "--anchors", ANCHORS, ALTERED], TAMPERED)?;
 
-    println!("\nThe altered record was found. All of it is in target/demo.");
+    println!(
+        "\nThe altered record was found. The records before it are unchanged, but signatures\n\
+         reach them only through the altered record. All files are in target/demo."
+    );
     Ok(())
 }
 
@@ -85,11 +89,23 @@ fn show(stream: &str, sealed: &str, at: usize, what: &str) -> Result<()> {
 
 /// Prints a text beside a label, in as many lines as it needs.
 fn print_wrapped(label: &str, text: &str) {
-    let characters: Vec<char> = text.chars().collect();
-    for (at, line) in characters.chunks(COLUMNS - 9).enumerate() {
+    for (at, line) in wrapped(text, COLUMNS - 9).enumerate() {
         let label = if at == 0 { label } else { "" };
-        println!("  {label:6} {}", line.iter().collect::<String>());
+        println!("  {label:6} {line}");
     }
+}
+
+/// Cuts a text into lines, behind commas and spaces where that is possible.
+fn wrapped(text: &str, columns: usize) -> impl Iterator<Item = &str> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        let end = rest.char_indices().nth(columns).map_or(rest.len(), |(at, _)| at);
+        let is_whole = end == rest.len();
+        let cut = rest[..end].rfind([',', ' ']).filter(|_| !is_whole).map_or(end, |at| at + 1);
+        let (line, behind) = rest.split_at(cut);
+        rest = behind;
+        (!line.is_empty()).then(|| line.trim_end())
+    })
 }
 
 fn say(what: &str) {
@@ -118,9 +134,19 @@ fn command(arguments: &[&str]) -> Command {
 /// Runs a command and shows its output. Fails if it ends with another exit code.
 fn loudly(arguments: &[&str], code: i32) -> Result<()> {
     show_command(arguments);
-    let status = command(arguments).status()?;
-    println!("exit code {}", status.code().unwrap_or(-1));
-    ensure!(status.code() == Some(code), "{arguments:?} was to end with {code}: {status}");
+    let output = command(arguments).output()?;
+    let status = output.status;
+    ensure!(
+        status.code() == Some(code),
+        "{arguments:?} ended with {status} in place of {code}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    for line in String::from_utf8(output.stdout)?.lines() {
+        for (at, part) in wrapped(line, COLUMNS - 4).enumerate() {
+            println!("{}{part}", if at == 0 { "" } else { "    " });
+        }
+    }
+    println!("exit code {code}");
     Ok(())
 }
 
@@ -130,4 +156,21 @@ fn quietly(arguments: &[&str]) -> Result<String> {
     let output = command(arguments).output()?;
     ensure!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     Ok(String::from_utf8(output.stdout)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::wrapped;
+
+    #[test]
+    fn lines_are_cut_behind_commas_and_spaces() {
+        for (text, lines) in [
+            ("", &[][..]),
+            ("1,2", &["1,2"]),
+            ("one, two,three", &["one,", "two,", "three"]),
+            ("über,zwölfte", &["über,", "zwölft", "e"]),
+        ] {
+            assert_eq!(wrapped(text, 6).collect::<Vec<_>>(), lines, "{text}");
+        }
+    }
 }
