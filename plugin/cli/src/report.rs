@@ -288,7 +288,11 @@ impl<T> Envelope<T> {
                 writeln!(out, "{}", shown(what))?;
             }
             if *count > SHOWN_MAX as u64 {
-                writeln!(out, "{name}: {} more; --json lists {FINDINGS_MAX}", count - SHOWN_MAX as u64)?;
+                writeln!(
+                    out,
+                    "{name}: {} more; --json lists up to {FINDINGS_MAX} findings",
+                    count - SHOWN_MAX as u64
+                )?;
             }
             writeln!(out, "  to do: {}", verdict.remedy())?;
         }

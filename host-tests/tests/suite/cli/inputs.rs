@@ -43,7 +43,7 @@ fn what_cannot_be_read_does_not_keep_others_from_being_searched() {
     for (name, why) in [
         ("nothing.ndjson", "No such file"),
         ("*.json", "no file matches this pattern"),
-        ("directory", "a directory, and no ledger"),
+        ("directory", "a directory that is not a ledger"),
         ("cut.ndjson", "cannot be searched"),
     ] {
         let find = ["find", "--value", "bob@example.com", "--key", "state/hmac.key", name, "log.ndjson"];

@@ -220,7 +220,7 @@ pub(crate) fn check_is_file(path: &Path) -> io::Result<()> {
         return Err(io::Error::other(if path.join(state::FILE_NAME).is_file() {
             "a directory with a chain's state but without manifests.ndjson: it belongs to a filter, or to an empty ledger"
         } else {
-            "a directory, and no ledger: it has no manifests.ndjson; name the files in it"
+            "a directory that is not a ledger, since it has no manifests.ndjson; name the files in it"
         }));
     }
     if !metadata.is_file() {
