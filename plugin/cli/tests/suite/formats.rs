@@ -40,7 +40,7 @@ fn the_records_of_a_log_are_told() {
     let (code, said) = run(&bench, &["formats", "audit.log"]);
     assert_eq!(code, Some(0), "{said}");
     for part in [
-        "kubernetes-audit: 8 records\n",
+        "kubernetes-audit: 9 records\n",
         "  1 of them in `items[]`\n",
         "  1 of them in `log|`\n",
         "  1 of them in `properties.log|`\n",
