@@ -4,6 +4,7 @@
 //! `coverage` decides who has sealed them.
 
 use super::keys::Keys;
+use super::rows::{RowFile, Rows};
 use super::segment::Segment;
 use super::signatures::Flaw;
 use super::spool::{Fingerprint, Version};
@@ -14,6 +15,7 @@ use flb_audit_core::schema::Disposition;
 use flb_audit_core::verify::{Sealed, Validity};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 use std::sync::Arc;
 
 /// The files in which the records of a chain were read.
@@ -60,16 +62,8 @@ impl Start {
 }
 
 /// The records that were read of one chain.
-#[derive(Default)]
 pub(super) struct ChainLog {
-    pub(super) segments: BTreeMap<Life, Segment>,
-    /// The records from which lives continue, as their first records state.
-    pub(super) links: BTreeMap<Life, Place>,
-    /// For each life whose first record states it: the first record before the life that
-    /// may never have been delivered, and the head before that record.
-    pub(super) unsettled: BTreeMap<Life, (Place, Fingerprint)>,
-    /// The notes on the node's state in the first records of lives.
-    pub(super) state_notes: BTreeMap<Life, Notes>,
+    pub(super) segments: Rows<Life, Rc<Segment>>,
     /// The checkpoint with which the log begins, if that is not the chain's beginning.
     pub(super) start: Option<Start>,
     pub(super) keys: Keys,
@@ -77,7 +71,7 @@ pub(super) struct ChainLog {
     /// and the last such checkpoint. If there are very many, only some are listed.
     pub(super) policies: BTreeMap<Hash, (Position, Position)>,
     /// The times of signed checkpoints, in seconds since 1970.
-    pub(super) checkpoint_times: BTreeMap<Position, u64>,
+    pub(super) checkpoint_times: Rows<Position, u64>,
     /// The number of records that are not as they were sealed.
     pub(super) altered: u64,
     /// The reason why nobody vouches for the keys of one of the chain's checkpoints.
@@ -127,10 +121,45 @@ const POLICIES_MAX: usize = 100;
 /// The maximum number of anchors that are listed for a chain.
 const ANCHORS_MAX: usize = 1000;
 
+/// The maximum number of lives in a batch of rows, which may have 2 KB each.
+const BATCH_LIVES_MAX: usize = 16;
+/// The maximum number of rows in a batch of smaller rows.
+pub(super) const BATCH_ROWS_MAX: usize = 64;
+
 impl ChainLog {
+    pub(super) fn new(file: &RowFile) -> Self {
+        ChainLog {
+            segments: Rows::new(file, BATCH_LIVES_MAX),
+            start: None,
+            keys: Keys::new(file),
+            policies: BTreeMap::new(),
+            checkpoint_times: Rows::new(file, BATCH_ROWS_MAX),
+            altered: 0,
+            without_roster: None,
+            first_read: None,
+            states_from: None,
+            anchored: None,
+            anchors: BTreeSet::new(),
+            anchors_reach: None,
+            cut_off: BTreeMap::new(),
+            store: Store::None,
+            versions: BTreeMap::new(),
+            conflicting: 0,
+            records: 0,
+            duplicates: 0,
+            raw: 0,
+            checked: SchemaCounts::default(),
+            notes: BTreeMap::new(),
+            missing: 0,
+            undelivered: 0,
+            from: u64::MAX,
+            to: 0,
+        }
+    }
+
     /// Checks that a record of the time that is asked for is here.
     pub(super) fn has_records_of_the_time(&self) -> bool {
-        self.segments.values().any(|segment| segment.is_heard_in(&(0..=u64::MAX)))
+        self.segments.iter().any(|(_, segment)| segment.is_heard_in(&(0..=u64::MAX)))
     }
 
     /// Returns the seconds between the last anchored record and the latest good checkpoint,
@@ -138,8 +167,8 @@ impl ChainLog {
     /// forge those. In a chain without good checkpoints, all records count.
     pub(super) fn unanchored_seconds(&self) -> u64 {
         let anchored = self.anchored.and_then(|place| self.checkpoint_times.get(&place.position()));
-        let last = self.checkpoint_times.values().max().unwrap_or(&self.to);
-        last.saturating_sub(*anchored.unwrap_or(&self.from))
+        let last = self.checkpoint_times.iter().map(|(_, time)| time).max().unwrap_or(self.to);
+        last.saturating_sub(anchored.unwrap_or(self.from))
     }
 
     /// Adds a text of the inputs that is a record of this chain.
@@ -153,20 +182,14 @@ impl ChainLog {
         }
     }
 
-    /// Adds the statements of a life's first record, in place of those of another version
-    /// of it.
-    pub(super) fn begin_life(&mut self, life: Life, first: &Sealed) {
-        self.state_notes.remove(&life);
-        self.links.remove(&life);
-        self.unsettled.remove(&life);
-        if first.notes != Notes::NONE {
-            self.state_notes.insert(life, first.notes);
-        }
-        if let Some(link) = first.link {
-            self.links.insert(life, link.place);
-            let unsettled = link.unsettled.map(|of| (of.place, Fingerprint::of(&of.head)));
-            self.unsettled.extend(unsettled.map(|unsettled| (life, unsettled)));
-        }
+    /// Returns the record from which a life continues, as its first record states it.
+    pub(super) fn link(&self, life: &Life) -> Option<Place> {
+        self.segments.get(life)?.beginning.link
+    }
+
+    /// Returns the notes on the node's state in a life's first record.
+    pub(super) fn state_notes(&self, life: &Life) -> Notes {
+        self.segments.get(life).map_or(Notes::NONE, |segment| segment.beginning.notes)
     }
 
     /// Adds a record that is here and that an anchor proves.

@@ -2,7 +2,7 @@
 //! when all have been read.
 
 use super::Verdict;
-use super::chain_log::{ChainLog, Start, Store};
+use super::chain_log::{BATCH_ROWS_MAX, ChainLog, Start, Store};
 use super::coverage::Coverage;
 use super::enrolled::Enrolled;
 use super::forks::Forks;
@@ -11,7 +11,8 @@ use super::history::History;
 use super::ledger::{LedgerFiles, Ledgers};
 use super::part::{Blocks, Sighting};
 use super::reading::{Other, Reading};
-use super::segment::{Added, Stretch};
+use super::rows::Rows;
+use super::segment::{Added, Beginning, Stretches};
 use super::signatures::{BadCheckpoint, Flaw, GoodCheckpoint, Judged};
 use super::spans::{Span, Spans, Why};
 use super::spool::{Fingerprint, Spool};
@@ -27,6 +28,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::ops::RangeInclusive;
+use std::rc::Rc;
 use std::sync::Arc;
 
 /// The maximum number of chains that are followed although nobody vouches for them.
@@ -111,14 +113,14 @@ pub(super) struct KeptAnchor {
 
 /// The evaluation of a chain after all records have been read.
 pub(super) struct Followed {
-    pub(super) stretches: BTreeMap<Life, Vec<Stretch>>,
+    pub(super) stretches: Stretches,
     pub(super) coverage: Coverage,
     pub(super) stops: Stops,
     pub(super) gaps: Gaps,
     /// The records that manifests state but that are not here to be checked.
     pub(super) spans: Spans,
     /// The last record of each life that is here or was reported as missing.
-    pub(super) ends: BTreeMap<Life, u64>,
+    pub(super) ends: Rows<Life, u64>,
     /// The records from which more than one life continues.
     pub(super) forks: Forks,
     /// The forks of which both sides are covered.
@@ -328,10 +330,7 @@ impl<'a> Chains<'a> {
         let place = sealed.place;
         let (number, sequence) = (place.segment, place.sequence);
         let (before, head) = (Fingerprint::of(&sealed.previous), Fingerprint::of(&sealed.head));
-        let chain = self
-            .chains
-            .entry(sealed.chain)
-            .or_insert_with(|| ChainLog { from: u64::MAX, ..ChainLog::default() });
+        let chain = self.chains.entry(sealed.chain).or_insert_with(|| ChainLog::new(&self.spool.rows));
         if let Some(at) = at
             && let Some(source) = self.findings.names.get(at.source)
         {
@@ -341,7 +340,7 @@ impl<'a> Chains<'a> {
             None => {}
             Some(Ok(good)) => {
                 if sealed.is_intact {
-                    let time = chain.checkpoint_times.entry(place.position()).or_insert(sealed.seconds);
+                    let time = chain.checkpoint_times.entry_or(place.position(), || sealed.seconds);
                     *time = sealed.seconds.min(*time);
                     if let Some(digest) = sealed.policy {
                         chain.add_policy(digest, place.position());
@@ -360,7 +359,7 @@ impl<'a> Chains<'a> {
         }
         chain.store.add(ledger);
         let life = place.life(sealed.chain);
-        let segment = chain.segments.entry(life).or_default();
+        let segment = Rc::make_mut(chain.segments.entry_or(life, Rc::default));
         if !sealed.is_intact {
             segment.add_altered(sequence);
             chain.altered += 1;
@@ -408,7 +407,7 @@ impl<'a> Chains<'a> {
             *chain.notes.entry(word).or_default() += 1;
         }
         if sequence == 0 && counts {
-            chain.begin_life(life, sealed);
+            segment.beginning = Beginning::of(sealed);
         }
         Ok(())
     }
@@ -448,8 +447,8 @@ impl<'a> Chains<'a> {
             let gone: Vec<ChainId> =
                 self.chains.keys().filter(|chain| !self.is_known(chain)).copied().collect();
             for id in gone {
-                let chain = self.chains.remove(&id).unwrap_or_default();
-                self.findings.withdraw(Verdict::Tampered, id, chain.conflicting, IN_TWO_VERSIONS);
+                let conflicting = self.chains.remove(&id).map_or(0, |chain| chain.conflicting);
+                self.findings.withdraw(Verdict::Tampered, id, conflicting, IN_TWO_VERSIONS);
             }
             let verdict = if self.roster.is_some() { Verdict::KeyNotCertified } else { Verdict::Unreadable };
             let what = format!(
@@ -483,11 +482,12 @@ impl<'a> Chains<'a> {
                 chain.start = Some(Start { place: start.place, head: Fingerprint::of(&start.head) });
                 chain.keys.add_handovers(&start.key.since);
             }
-            let mut stretches: BTreeMap<Life, Vec<Stretch>> = BTreeMap::new();
-            for (life, segment) in &chain.segments {
+            let file = &self.spool.rows.clone();
+            let mut stretches: Stretches = Rows::new(file, BATCH_ROWS_MAX);
+            for (life, segment) in chain.segments.iter() {
                 let of_life = segment.stretches(&mut self.spool)?;
                 if !of_life.is_empty() {
-                    stretches.insert(*life, of_life);
+                    stretches.insert(life, Rc::new(of_life));
                 }
             }
             let coverage = Coverage::of(*id, chain, &stretches, &mut self.spool)?;
@@ -495,12 +495,12 @@ impl<'a> Chains<'a> {
                 Store::Ledger(ledger) => self.spans.get(ledger).unwrap_or(&none),
                 _ => &none,
             };
-            let spans = spans.fitting(*id, &stretches, &coverage, &chain.links);
-            let said = chain
-                .unsettled
-                .iter()
-                .filter_map(|(life, (from, _))| chain.links.get(life).map(|to| (*life, *from, *to)));
-            let stops = Stops::of(*id, &coverage, said, &delivered);
+            let spans = spans.fitting(*id, &stretches, &coverage, chain);
+            let said = chain.segments.iter().filter_map(|(life, segment)| {
+                let Beginning { link, unsettled, .. } = &segment.beginning;
+                Some((life, unsettled.as_ref()?.0, (*link)?))
+            });
+            let stops = Stops::of(*id, &coverage, said, &delivered, file);
             let mut history = History {
                 id: *id,
                 chain,
@@ -512,7 +512,7 @@ impl<'a> Chains<'a> {
                 genesis,
                 spool: &mut self.spool,
                 gaps: Gaps::default(),
-                ends: BTreeMap::new(),
+                ends: Rows::new(file, BATCH_ROWS_MAX),
                 forks: Forks::default(),
                 covered_forks: Forks::default(),
                 too_early: Vec::new(),
@@ -524,6 +524,8 @@ impl<'a> Chains<'a> {
             let followed = Followed { stretches, coverage, stops, gaps, spans, ends, forks, covered_forks };
             all.insert(*id, followed);
         }
+        // Nothing is concluded from rows of which some could not be read.
+        self.spool.rows.check()?;
         Ok(all)
     }
 }

@@ -10,23 +10,23 @@
 //! the previous key has signed there is present. From there on it counts as a signature
 //! of that key.
 
-use super::chain_log::ChainLog;
+use super::chain_log::{BATCH_ROWS_MAX, ChainLog};
 use super::keys::{Authorities, Authority, Signed};
-use super::ranges;
-use super::segment::{Segment, Stretch};
+use super::rows::Rows;
+use super::segment::{Segment, Stretch, Stretches};
 use super::spool::Spool;
 use flb_audit_core::chain::{ChainId, Life, Place, Position};
 use std::collections::BTreeMap;
 use std::io;
 use std::ops::RangeInclusive;
+use std::rc::Rc;
 
 /// The records of a chain that the holders of its keys have sealed.
 ///
 /// Only [`Coverage::of`] makes this type, from intact records and good signatures. So any
 /// code that has it can claim that a record was sealed.
-#[derive(Default)]
 pub(super) struct Coverage {
-    lives: BTreeMap<Life, Vec<RangeInclusive<u64>>>,
+    lives: Rows<Life, Rc<Vec<RangeInclusive<u64>>>>,
     /// The number of covered records.
     pub(super) records: u64,
 }
@@ -68,10 +68,10 @@ impl Coverage {
     pub(super) fn of(
         id: ChainId,
         chain: &ChainLog,
-        stretches: &BTreeMap<Life, Vec<Stretch>>,
+        stretches: &Stretches,
         spool: &mut Spool,
     ) -> io::Result<Coverage> {
-        let mut coverage = Coverage::default();
+        let mut coverage = Coverage { lives: Rows::new(&spool.rows, BATCH_ROWS_MAX), records: 0 };
         let authorities = chain.keys.authorities();
         // Records whose heads are signed elsewhere: in a handover, or by a link.
         let mut signed: BTreeMap<Life, Vec<Signed>> = BTreeMap::new();
@@ -79,17 +79,18 @@ impl Coverage {
             signed.entry(life).or_default().push(handed_over);
         }
         // Links lead back, so a life is visited after the lives that continue from it.
-        for (life, stretches) in stretches.iter().rev() {
-            let here = signed.remove(life).unwrap_or_default();
-            for stretch in stretches {
-                let checkpoints = chain.keys.signed_in(life, &stretch.records, &authorities);
+        for (life, stretches) in stretches.rev() {
+            let here = signed.remove(&life).unwrap_or_default();
+            let Some(segment) = chain.segments.get(&life) else { continue };
+            for stretch in &*stretches {
+                let checkpoints = chain.keys.signed_in(&life, &stretch.records, &authorities);
                 let heads = here.iter().copied().filter(|signed| stretch.records.contains(&signed.sequence));
                 let mut heads: Vec<Signed> = checkpoints.chain(heads).collect();
                 heads.sort_unstable();
-                let link = chain.links.get(life).filter(|link| link.segment < life.segment);
+                let link = segment.beginning.link.filter(|link| link.segment < life.segment);
                 let link = link.filter(|_| *stretch.records.start() == 0);
-                let walk = Walk { life, segment: &chain.segments[life], stretch, authorities: &authorities };
-                let linked = coverage.add(&walk, heads, link, spool)?;
+                let walk = Walk { life: &life, segment: &segment, stretch, authorities: &authorities };
+                let linked = coverage.add(&walk, heads, link.as_ref(), spool)?;
                 if let (Some(linked), Some(link)) = (linked, link) {
                     signed.entry(link.life(id)).or_default().push(linked);
                 }
@@ -131,11 +132,7 @@ impl Coverage {
         if covered.is_empty() {
             return Ok(linked);
         }
-        let of_life = self.lives.entry(*walk.life).or_default();
-        // There are very many lives with one range, so no spare capacity is reserved.
-        if of_life.is_empty() {
-            of_life.reserve_exact(covered.len());
-        }
+        let of_life = Rc::make_mut(self.lives.entry_or(*walk.life, Rc::default));
         for range in covered.into_iter().rev() {
             let count = (range.end() - range.start()).saturating_add(1);
             self.records = self.records.saturating_add(count);
@@ -145,18 +142,13 @@ impl Coverage {
     }
 
     /// Returns the covered records of a life.
-    pub(super) fn in_life(&self, life: &Life) -> &[RangeInclusive<u64>] {
-        self.lives.get(life).map_or(&[], Vec::as_slice)
+    pub(super) fn in_life(&self, life: &Life) -> Rc<Vec<RangeInclusive<u64>>> {
+        self.lives.get(life).unwrap_or_default()
     }
 
-    /// Returns the given records without the covered ones.
-    pub(super) fn without(&self, life: &Life, records: &RangeInclusive<u64>) -> Vec<RangeInclusive<u64>> {
-        ranges::without(records, self.in_life(life))
-    }
-
-    /// Returns all covered records, by life.
-    pub(super) fn ranges(&self) -> impl Iterator<Item = (&Life, &RangeInclusive<u64>)> {
-        self.lives.iter().flat_map(|(life, ranges)| ranges.iter().map(move |range| (life, range)))
+    /// Returns all lives with covered records, and these records.
+    pub(super) fn lives(&self) -> impl Iterator<Item = (Life, Rc<Vec<RangeInclusive<u64>>>)> {
+        self.lives.iter()
     }
 
     /// Checks whether a record is covered.
@@ -168,7 +160,7 @@ impl Coverage {
 
     /// Returns the last covered record.
     pub(super) fn last(&self) -> Option<Position> {
-        let (life, ranges) = self.lives.last_key_value()?;
+        let (life, ranges) = self.lives.last()?;
         Some(Position { segment: life.segment, sequence: *ranges.last()?.end() })
     }
 }

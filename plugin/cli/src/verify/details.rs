@@ -60,8 +60,8 @@ impl Details {
             *of_chain = verdict.max(*of_chain);
         }
         for (id, chain) in &chains.chains {
-            for (life, notes) in &chain.state_notes {
-                for note in notes.words() {
+            for (life, segment) in chain.segments.iter() {
+                for note in segment.beginning.notes.words() {
                     let noted =
                         self.noted_segments.entry((id.to_string(), note)).or_insert((life.segment, 0));
                     *noted = (noted.0.min(life.segment), noted.1 + 1);

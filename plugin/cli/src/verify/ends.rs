@@ -5,6 +5,7 @@ use super::chain_log::{ChainLog, Start};
 use super::chains::{Chains, Followed, KeptAnchor};
 use super::gaps::{BEGINNING, Cause};
 use super::history::{STOPPED, count};
+use super::ranges;
 use super::signatures::Flaw;
 use super::spans::Why;
 use super::wording::{extent, named};
@@ -15,6 +16,7 @@ use flb_audit_core::record::notes::Notes;
 use std::collections::BTreeMap;
 use std::io;
 use std::ops::RangeInclusive;
+use std::rc::Rc;
 use std::time::Duration;
 
 impl Chains<'_> {
@@ -60,7 +62,7 @@ impl Chains<'_> {
             None if !is_looked_for => {}
             None => {
                 let known = followed.get(&anchor.chain).and_then(|followed| followed.ends.get(&life));
-                if known.is_none_or(|end| *end < sequence) {
+                if known.is_none_or(|end| end < sequence) {
                     chain.cut_off.entry(life).or_default().push(sequence);
                 }
             }
@@ -74,9 +76,10 @@ impl Chains<'_> {
         for (id, chain) in &mut self.chains {
             let Some(followed) = followed.get_mut(id) else { continue };
             for (life, sequences) in std::mem::take(&mut chain.cut_off) {
-                let before = followed.stretches.range(..=life).next_back();
+                let here = followed.stretches.get(&life).map(|stretches| (life, stretches));
+                let before = here.or_else(|| followed.stretches.before(&life));
                 let before =
-                    before.and_then(|(life, stretches)| Some((*life, *stretches.last()?.records.end())));
+                    before.and_then(|(life, stretches)| Some((life, *stretches.last()?.records.end())));
                 let is_here = before.is_some_and(|(here, _)| here == life);
                 let last = sequences.into_iter().max().unwrap_or(0);
                 let first = followed.ends.get(&life).map_or(0, |end| end.saturating_add(1));
@@ -197,29 +200,29 @@ impl Chains<'_> {
 impl Followed {
     /// Returns the stretches of records that no signature covers.
     pub(super) fn unreached(&self) -> impl Iterator<Item = (Life, u64, u64)> + '_ {
-        let all =
-            self.stretches.iter().flat_map(|(life, all)| all.iter().map(move |stretch| (life, stretch)));
-        all.flat_map(|(life, stretch)| {
-            let left = self.coverage.without(life, &stretch.records).into_iter();
-            left.map(|records| (*life, *records.start(), *records.end()))
+        self.stretches.iter().flat_map(|(life, stretches)| {
+            let covered = self.coverage.in_life(&life);
+            let left = stretches.iter().flat_map(|stretch| ranges::without(&stretch.records, &*covered));
+            let left = left.map(|records| (life, *records.start(), *records.end()));
+            left.collect::<Vec<_>>()
         })
     }
 
     /// Returns the chain's last record that is here, in the order of segment, run and
     /// number.
     pub(super) fn end(&self) -> Option<Place> {
-        let (life, stretches) = self.stretches.last_key_value()?;
+        let (life, stretches) = self.stretches.last()?;
         Some(Place { segment: life.segment, run: life.run, sequence: *stretches.last()?.records.end() })
     }
 }
 
 /// Checks that signatures reach a record of the time that is asked for.
 pub(super) fn is_heard(chain: Option<&ChainLog>, followed: Option<&Followed>) -> bool {
-    let is_in = |(life, records): (&Life, &RangeInclusive<u64>)| {
-        let segment = chain.and_then(|chain| chain.segments.get(life));
-        segment.is_some_and(|segment| segment.is_heard_in(records))
+    let is_in = |(life, covered): (Life, Rc<Vec<RangeInclusive<u64>>>)| {
+        let segment = chain.and_then(|chain| chain.segments.get(&life));
+        segment.is_some_and(|segment| covered.iter().any(|records| segment.is_heard_in(records)))
     };
-    followed.is_some_and(|followed| followed.coverage.ranges().any(is_in))
+    followed.is_some_and(|followed| followed.coverage.lives().any(is_in))
 }
 
 /// Checks that records which no signature covers are the rest of what a ledger has
@@ -227,7 +230,7 @@ pub(super) fn is_heard(chain: Option<&ChainLog>, followed: Option<&Followed>) ->
 fn is_end_of_deleted(chain: &ChainLog, followed: &Followed, life: &Life, first: u64, last: u64) -> bool {
     // The ledger's next manifest covers the records that the ledger seals itself.
     let is_of_ledger = chain.notes.contains_key(STATEMENT);
-    let stretches = followed.stretches.get(life).map_or(&[][..], Vec::as_slice);
+    let stretches = followed.stretches.get(life).unwrap_or_default();
     let stretch = stretches.iter().find(|stretch| *stretch.records.start() == first);
     let signed = stretch.and_then(|stretch| followed.spans.signed_before(life, first, stretch.before));
     !is_of_ledger && signed.is_some_and(|signed| last - signed < CHECKPOINT_RECORDS_MAX)
@@ -276,8 +279,7 @@ fn unreached(chain: &ChainLog, followed: &Followed) -> Vec<(Verdict, Position, S
             life.segment,
             life.run
         );
-        let notes = chain.state_notes.get(&life).copied().unwrap_or_default();
-        if first == 0 && notes.contains(Notes::KEY_DAMAGED) {
+        if first == 0 && chain.state_notes(&life).contains(Notes::KEY_DAMAGED) {
             what += "; its first record says key-damaged, so its node may have lost its keys";
         }
         found.push((verdict, Position { segment: life.segment, sequence: first }, what));

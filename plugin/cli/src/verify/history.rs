@@ -1,20 +1,22 @@
 //! Follows the lives of a chain one after the other, and finds missing records.
 
 use super::Verdict;
-use super::chain_log::ChainLog;
+use super::chain_log::{BATCH_ROWS_MAX, ChainLog};
 use super::coverage::Coverage;
 use super::forks::Forks;
 use super::gaps::{BEGINNING, Cause, Gaps};
-use super::segment::Stretch;
+use super::rows::Rows;
+use super::segment::{Stretch, Stretches};
 use super::spans::{Spans, Why};
 use super::spool::{Fingerprint, Spool};
 use super::stops::Stops;
 use super::wording::{extent, named};
 use flb_audit_core::chain::{ChainId, Life, Place, Position, Run};
 use flb_audit_core::record::notes::Notes;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::io;
 use std::ops::RangeInclusive;
+use std::rc::Rc;
 
 /// The record from which a life continues.
 enum Origin {
@@ -25,6 +27,12 @@ enum Origin {
     /// The life continues from this record, which has this head.
     Record(Place, Option<Fingerprint>),
 }
+
+/// All lives of a chain of which anything is known.
+type Lives = Rows<Life, ()>;
+
+/// The last life that continues from each life, and whether one of those that do is covered.
+type Successors = Rows<Life, (Life, bool)>;
 
 /// Missing records at the end of a life.
 struct MissingEnd {
@@ -40,7 +48,7 @@ struct MissingEnd {
 pub(super) struct History<'a, F: FnMut(Verdict, Position, String)> {
     pub(super) id: ChainId,
     pub(super) chain: &'a mut ChainLog,
-    pub(super) stretches: &'a BTreeMap<Life, Vec<Stretch>>,
+    pub(super) stretches: &'a Stretches,
     pub(super) coverage: &'a Coverage,
     pub(super) stops: &'a Stops,
     /// The spans of the ledger from which all of the chain's records come.
@@ -52,7 +60,7 @@ pub(super) struct History<'a, F: FnMut(Verdict, Position, String)> {
     pub(super) spool: &'a mut Spool,
     pub(super) gaps: Gaps,
     /// The last record of each life that is here or was reported as missing.
-    pub(super) ends: BTreeMap<Life, u64>,
+    pub(super) ends: Rows<Life, u64>,
     /// The records from which more than one life continues.
     pub(super) forks: Forks,
     /// The forks of which both sides are covered.
@@ -66,20 +74,23 @@ pub(super) struct History<'a, F: FnMut(Verdict, Position, String)> {
 impl<F: FnMut(Verdict, Position, String)> History<'_, F> {
     /// Follows all lives, including those of which only spans are left.
     pub(super) fn follow(&mut self) -> io::Result<()> {
-        let spanned = self.spans.lives().filter(|life| life.chain == self.id);
-        let mut lives: BTreeSet<Life> = self.stretches.keys().chain(spanned).copied().collect();
-        lives.extend(self.chain.start.map(|start| start.place.life(self.id)));
+        let file = &self.spool.rows.clone();
+        let spanned = self.spans.lives().filter(|life| life.chain == self.id).copied();
+        let started = self.chain.start.map(|start| start.place.life(self.id));
+        let mut lives: Lives = Rows::new(file, BATCH_ROWS_MAX);
+        let here = self.stretches.iter().map(|(life, _)| life);
+        here.chain(spanned).chain(started).for_each(|life| lives.insert(life, ()));
         self.check_start()?;
         let mut end_before = BEGINNING;
-        let mut next_of = BTreeMap::new();
-        for life in &lives {
-            self.check_policies(life);
-            self.check_edges(life)?;
-            self.check_within(life, end_before);
-            self.check_origin(life, &lives, &mut next_of)?;
-            if let Some(last) = self.last(life) {
-                self.end_at(*life, last);
-                end_before = place(life, last);
+        let mut next_of = Rows::new(file, BATCH_ROWS_MAX);
+        for (life, ()) in lives.iter() {
+            self.check_policies(&life);
+            self.check_edges(&life)?;
+            self.check_within(&life, end_before);
+            self.check_origin(&life, &lives, &mut next_of)?;
+            if let Some(last) = self.last(&life) {
+                self.end_at(life, last);
+                end_before = place(&life, last);
             }
         }
         for (life, link) in std::mem::take(&mut self.too_early) {
@@ -150,12 +161,12 @@ impl<F: FnMut(Verdict, Position, String)> History<'_, F> {
     }
 
     fn end_at(&mut self, life: Life, last: u64) {
-        let end = self.ends.entry(life).or_default();
+        let end = self.ends.entry_or(life, || 0);
         *end = last.max(*end);
     }
 
-    fn stretches(&self, life: &Life) -> &[Stretch] {
-        self.stretches.get(life).map_or(&[], Vec::as_slice)
+    fn stretches(&self, life: &Life) -> Rc<Vec<Stretch>> {
+        self.stretches.get(life).unwrap_or_default()
     }
 
     /// Returns the last record of a life: one that is here, in a span, or where the log
@@ -171,7 +182,7 @@ impl<F: FnMut(Verdict, Position, String)> History<'_, F> {
     fn check_within(&mut self, life: &Life, end_before: Place) {
         let mut next: Option<u64> = Some(0);
         let mut is_first = true;
-        for stretch in self.stretches(life).to_vec() {
+        for stretch in &*self.stretches(life) {
             let (first, last) = (*stretch.records.start(), *stretch.records.end());
             if let Some(from) = next.filter(|from| *from < first) {
                 self.check_missing(life, from..=first - 1, end_before);
@@ -243,9 +254,10 @@ impl<F: FnMut(Verdict, Position, String)> History<'_, F> {
     }
 
     fn origin(&self, life: &Life) -> Origin {
-        let first = self.stretches(life).first().filter(|stretch| *stretch.records.start() == 0);
+        let stretches = self.stretches(life);
+        let first = stretches.first().filter(|stretch| *stretch.records.start() == 0);
         let (before, link) = match first {
-            Some(stretch) => (Some(stretch.before), self.chain.links.get(life).copied()),
+            Some(stretch) => (Some(stretch.before), self.chain.link(life)),
             None => match self.spans.of(life).first().filter(|span| *span.records.start() == 0) {
                 Some(span) => (None, span.link),
                 None => return Origin::Unknown,
@@ -255,14 +267,9 @@ impl<F: FnMut(Verdict, Position, String)> History<'_, F> {
     }
 
     /// Compares the beginning of a life with the end of the life from which it continues.
-    fn check_origin(
-        &mut self,
-        life: &Life,
-        lives: &BTreeSet<Life>,
-        next_of: &mut BTreeMap<Life, (Life, bool)>,
-    ) -> io::Result<()> {
+    fn check_origin(&mut self, life: &Life, lives: &Lives, next_of: &mut Successors) -> io::Result<()> {
         let Life { segment: number, run, .. } = *life;
-        let is_first = lives.first() == Some(life);
+        let is_first = lives.before(life).is_none();
         match self.origin(life) {
             Origin::Unknown => {}
             Origin::Nothing(Some(before)) if before != self.genesis => (self.add)(
@@ -284,7 +291,7 @@ impl<F: FnMut(Verdict, Position, String)> History<'_, F> {
                 let target = link.life(self.id);
                 self.check_link_to_start(life, link, before);
                 self.check_successor(life, link, next_of);
-                if lives.contains(&target) {
+                if lives.contains_key(&target) {
                     self.check_link(life, link, before)?;
                 } else {
                     self.miss_life(link, lives);
@@ -316,8 +323,7 @@ impl<F: FnMut(Verdict, Position, String)> History<'_, F> {
 
     /// Checks whether a life's covered first record has this note on the node's state.
     fn says(&self, life: &Life, note: Notes) -> bool {
-        let notes = self.chain.state_notes.get(life).copied().unwrap_or_default();
-        notes.contains(note) && self.coverage.has(life, 0)
+        self.chain.state_notes(life).contains(note) && self.coverage.has(life, 0)
     }
 
     /// Returns the verdict on two lives that continue from one record. If the later life
@@ -339,13 +345,13 @@ impl<F: FnMut(Verdict, Position, String)> History<'_, F> {
     }
 
     /// Returns the last record that is here of the lives before this one.
-    fn last_before(&self, life: &Life, lives: &BTreeSet<Life>) -> Place {
-        let last = lives.range(..life).next_back().and_then(|life| Some(place(life, self.last(life)?)));
+    fn last_before(&self, life: &Life, lives: &Lives) -> Place {
+        let last = lives.before(life).and_then(|(life, ())| Some(place(&life, self.last(&life)?)));
         last.unwrap_or(BEGINNING)
     }
 
     /// Reports a life of which no record is here and from which another life continues.
-    fn miss_life(&mut self, link: Place, lives: &BTreeSet<Life>) {
+    fn miss_life(&mut self, link: Place, lives: &Lives) {
         let life = link.life(self.id);
         let first = self.ends.get(&life).map_or(0, |end| end.saturating_add(1));
         if first <= link.sequence {
@@ -359,11 +365,11 @@ impl<F: FnMut(Verdict, Position, String)> History<'_, F> {
     }
 
     /// Reports a fork: two lives must not continue from the same life.
-    fn check_successor(&mut self, life: &Life, link: Place, next_of: &mut BTreeMap<Life, (Life, bool)>) {
+    fn check_successor(&mut self, life: &Life, link: Place, next_of: &mut Successors) {
         let Life { segment: number, run, .. } = *life;
         let target = link.life(self.id);
         let is_covered = self.coverage.has(life, 0);
-        let next = next_of.get(&target).copied();
+        let next = next_of.get(&target);
         next_of.insert(target, (*life, is_covered || next.is_some_and(|(_, is_covered)| is_covered)));
         if let Some((other, is_other_covered)) = next {
             self.add_fork(link.position(), life, is_other_covered);
@@ -447,9 +453,9 @@ impl<F: FnMut(Verdict, Position, String)> History<'_, F> {
     /// Checks the record before the first unsettled one. It was sealed and handed on long
     /// before the stop. If it is missing, there may be no other link that shows that it
     /// existed.
-    fn check_settled(&mut self, life: &Life, lives: &BTreeSet<Life>) -> io::Result<()> {
-        let said = self.chain.unsettled.get(life).filter(|_| self.coverage.has(life, 0));
-        let Some((first, head)) = said.copied() else {
+    fn check_settled(&mut self, life: &Life, lives: &Lives) -> io::Result<()> {
+        let segment = self.chain.segments.get(life).filter(|_| self.coverage.has(life, 0));
+        let Some((first, head)) = segment.and_then(|segment| segment.beginning.unsettled) else {
             return Ok(());
         };
         let settled = first.life(self.id);
@@ -467,7 +473,7 @@ impl<F: FnMut(Verdict, Position, String)> History<'_, F> {
         let Some(last) = first.sequence.checked_sub(1) else {
             return Ok(());
         };
-        let end = self.last(&settled).max(self.ends.get(&settled).copied());
+        let end = self.last(&settled).max(self.ends.get(&settled));
         if settled >= *life || end.is_some_and(|end| end >= last) {
             return Ok(());
         }
@@ -520,12 +526,10 @@ impl<F: FnMut(Verdict, Position, String)> History<'_, F> {
     /// stop may have lost.
     fn lost_before(&self, life: &Life) -> String {
         let segments = self.stops.before(life);
-        let here: BTreeSet<u64> = self
-            .stretches
-            .range(Life { segment: segments.start, run: Run::FIRST, ..*life }..)
-            .map(|(of, _)| of.segment)
-            .take_while(|segment| *segment < segments.end)
-            .collect();
+        let [from, to] =
+            [segments.start, segments.end].map(|segment| Life { segment, run: Run::FIRST, ..*life });
+        let here = self.stretches.range(from..=to).into_iter().map(|(of, _)| of.segment);
+        let here: BTreeSet<u64> = here.filter(|segment| *segment < segments.end).collect();
         match segments.end - segments.start - here.len() as u64 {
             0 => String::new(),
             1 => "; nothing is here of the segment before it, and nobody knows how many records it had"

@@ -1,10 +1,12 @@
 //! The keys of one chain, as the good checkpoints state them, in any order of reading.
 
+use super::bytes::{Bytes, Damaged};
+use super::chain_log::BATCH_ROWS_MAX;
+use super::rows::{RowFile, Rows, Stored};
 use super::signatures::GoodCheckpoint;
 use super::spool::Fingerprint;
 use flb_audit_core::chain::certificate::Handover;
 use flb_audit_core::chain::{ChainId, Life, Place, Position};
-use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 
 /// A head that is signed.
@@ -17,7 +19,7 @@ pub(super) struct Signed {
 }
 
 /// A key of a chain.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Key {
     /// The first record under the key, and the head before that record. A key that came
     /// into force twice has two.
@@ -27,14 +29,32 @@ struct Key {
 }
 
 /// The keys of a chain that have signed something.
-#[derive(Default)]
 pub(super) struct Keys {
-    keys: BTreeMap<u32, Key>,
+    file: RowFile,
+    keys: Rows<u32, Key>,
     /// The last signed record.
     pub(super) last_signed: Option<Position>,
     /// The signed heads: life, record, head, key, and the first record under the key as
     /// its checkpoint states it.
-    signed: BTreeSet<(Life, u64, Fingerprint, u32, Position)>,
+    signed: Rows<SignedHead, ()>,
+}
+
+/// Life, record, head, key, and the first record under the key as its checkpoint states it.
+type SignedHead = (Life, u64, Fingerprint, u32, Position);
+
+impl Stored for Key {
+    fn put(&self, out: &mut Vec<u8>) {
+        (self.last, self.since.clone()).put(out);
+    }
+
+    fn take(from: &mut Bytes<'_>) -> Result<Self, Damaged> {
+        let (last, since) = Stored::take(from)?;
+        Ok(Key { since, last })
+    }
+
+    fn is_small(&self) -> bool {
+        self.since.is_small()
+    }
 }
 
 /// The key by which a signature counts.
@@ -47,24 +67,24 @@ pub(super) struct Authority {
 
 /// The records from which each key of a chain is in force.
 pub(super) struct Authorities<'a> {
-    keys: &'a BTreeMap<u32, Key>,
+    keys: &'a Rows<u32, Key>,
     /// The first record under each key. A key is never in force before the keys with
     /// lower numbers.
-    since: BTreeMap<u32, Position>,
+    since: Rows<u32, Position>,
 }
 
 impl Authorities<'_> {
     /// Returns the authority of a key whose checkpoint states `since` as the first record
     /// under it.
     fn of(&self, index: u32, since: Position) -> Authority {
-        let before = self.since.range(..index).next_back();
-        Authority { index, since: before.map_or(since, |(_, before)| since.max(*before)) }
+        let before = self.since.before(&index);
+        Authority { index, since: before.map_or(since, |(_, before)| since.max(before)) }
     }
 
     /// Returns the authority of a key that has handed over after `last`. If its own
     /// beginning is unknown, only `last` is known to be its own.
     fn that_handed_over(&self, index: u32, last: Position) -> Authority {
-        let since = if index == 0 { Some(Position::default()) } else { self.since.get(&index).copied() };
+        let since = if index == 0 { Some(Position::default()) } else { self.since.get(&index) };
         Authority { index, since: since.unwrap_or(last) }
     }
 
@@ -74,14 +94,18 @@ impl Authorities<'_> {
     pub(super) fn over(&self, from: Authority, head: Fingerprint, to: Position) -> Option<Authority> {
         let mut by = from;
         while by.since > to {
-            let handed_over = self.keys.get(&by.index).map_or(&[][..], |key| &key.since);
-            if !handed_over.iter().any(|(place, before)| place.position() == by.since && *before == head) {
+            let handed_over = self.keys.get(&by.index).unwrap_or_default();
+            if !handed_over
+                .since
+                .iter()
+                .any(|(place, before)| place.position() == by.since && *before == head)
+            {
                 return None;
             }
             let index = by.index.checked_sub(1)?;
             by = match index {
                 0 => Authority { index, since: Position::default() },
-                _ => Authority { index, since: *self.since.get(&index)? },
+                _ => Authority { index, since: self.since.get(&index)? },
             };
         }
         Some(by)
@@ -117,10 +141,16 @@ impl Misfit {
 }
 
 impl Keys {
+    pub(super) fn new(file: &RowFile) -> Self {
+        let keys = Rows::new(file, BATCH_ROWS_MAX);
+        let signed = Rows::new(file, BATCH_ROWS_MAX);
+        Keys { file: file.clone(), keys, last_signed: None, signed }
+    }
+
     /// Adds a checkpoint's handovers to its key and to the key before it.
     pub(super) fn add_handovers(&mut self, since: &[Handover]) {
         for handover in since {
-            let key = self.keys.entry(handover.index).or_default();
+            let key = self.keys.entry_or(handover.index, Key::default);
             let since = (handover.place, Fingerprint::of(&handover.head));
             if !key.since.contains(&since) {
                 // There are very many keys with one place, so no spare capacity is
@@ -143,28 +173,28 @@ impl Keys {
     ) {
         self.add_handovers(checkpoint.since());
         let (life, index) = (place.life(chain), checkpoint.index());
-        let key = self.keys.entry(index).or_default();
+        let key = self.keys.entry_or(index, Key::default);
         key.last = key.last.max(Some(place.position()));
         self.last_signed = self.last_signed.max(Some(place.position()));
         let since = checkpoint.since().first().map_or(Position::default(), |first| first.place.position());
-        self.signed.insert((life, place.sequence, head, index, since));
+        self.signed.insert((life, place.sequence, head, index, since), ());
     }
 
     /// Returns the first record under each key, and the head before that record.
     pub(super) fn since(&self) -> impl Iterator<Item = (u32, Place, Fingerprint)> {
         self.keys
             .iter()
-            .flat_map(|(index, key)| key.since.iter().map(|(place, head)| (*index, *place, *head)))
+            .flat_map(|(index, key)| key.since.into_iter().map(move |(place, head)| (index, place, head)))
     }
 
     /// Computes the records from which each key is in force.
     pub(super) fn authorities(&self) -> Authorities<'_> {
-        let mut since = BTreeMap::new();
+        let mut since = Rows::new(&self.file, BATCH_ROWS_MAX);
         let mut last = Position::default();
-        for (index, key) in &self.keys {
+        for (index, key) in self.keys.iter() {
             if let Some(first) = key.since.iter().map(|(place, _)| place.position()).min() {
                 last = last.max(first);
-                since.insert(*index, last);
+                since.insert(index, last);
             }
         }
         Authorities { keys: &self.keys, since }
@@ -195,16 +225,14 @@ impl Keys {
         let first = (*life, *records.start(), Fingerprint::FIRST, 0, Position::default());
         let last = Position { segment: u64::MAX, sequence: u64::MAX };
         let last = (*life, *records.end(), Fingerprint::LAST, u32::MAX, last);
-        self.signed.range(first..=last).map(move |(_, sequence, head, index, since)| Signed {
-            sequence: *sequence,
-            head: *head,
-            by: authorities.of(*index, *since),
+        self.signed.range(first..=last).into_iter().map(move |((_, sequence, head, index, since), ())| {
+            Signed { sequence, head, by: authorities.of(index, since) }
         })
     }
 
     /// Returns all inconsistencies. After a key that came into force twice there are two
     /// histories, so later keys are not compared.
-    pub(super) fn misfits(&self, links: &BTreeMap<Life, Place>) -> Vec<Misfit> {
+    pub(super) fn misfits(&self, links: impl Iterator<Item = (Life, Place)>) -> Vec<Misfit> {
         let mut misfits = self.outdated(links);
         let forked = self.forked();
         if let Some((index, one, other)) = forked {
@@ -213,7 +241,7 @@ impl Keys {
         let end = forked.map_or(u32::MAX, |(index, ..)| index);
         let mut before: (u32, Position) = (0, Position::default());
         let mut last_used: Option<(u32, Position)> = None;
-        for (&index, key) in self.keys.range(..end) {
+        for (index, key) in self.keys.iter().take_while(|(index, _)| *index < end) {
             if let Some((place, _)) = key.since.first().copied() {
                 if place.position() < before.1 {
                     misfits.push(Misfit::Backwards { index, place });
@@ -241,7 +269,7 @@ impl Keys {
             places.sort_unstable_by_key(|place| (place.position(), *place.run.as_bytes()));
             places.dedup();
             match places[..] {
-                [one, other, ..] => Some((*index, one, other)),
+                [one, other, ..] => Some((index, one, other)),
                 _ => None,
             }
         })
@@ -249,27 +277,34 @@ impl Keys {
 
     /// Finds lives that begin under a key older than one of the life from which they
     /// continue. An honest node that continues there has the newer key.
-    fn outdated(&self, links: &BTreeMap<Life, Place>) -> Vec<Misfit> {
-        let first = |life: Life| (life, 0, Fingerprint::FIRST, 0, Position::default());
-        let mut links: Vec<(Life, u64, Life)> =
-            links.iter().map(|(life, link)| (link.life(life.chain), link.sequence, *life)).collect();
-        links.sort_unstable();
+    fn outdated(&self, links: impl Iterator<Item = (Life, Place)>) -> Vec<Misfit> {
+        let mut by_linked: Rows<(Life, u64, Life), ()> = Rows::new(&self.file, BATCH_ROWS_MAX);
+        for (life, link) in links {
+            by_linked.insert((link.life(life.chain), link.sequence, life), ());
+        }
         let mut outdated = Vec::new();
-        for links in links.chunk_by(|one, other| one.0 == other.0) {
-            let linked = links[0].0;
-            let signed = self.signed.range(first(linked)..).take_while(|(life, ..)| *life == linked);
-            let mut signed = signed.peekable();
-            let mut newest = None;
-            for (_, sequence, life) in links {
-                while let Some((.., index, _)) = signed.next_if(|(_, at, ..)| at <= sequence) {
-                    newest = newest.max(Some(*index));
-                }
-                let begins =
-                    self.signed.range(first(*life)..).take_while(|(of, at, ..)| of == life && *at == 0);
-                let older = begins.map(|(.., index, _)| *index).filter(|index| Some(*index) < newest);
-                outdated.extend(older.map(|index| Misfit::Outdated { index, life: *life }));
+        // The newest key that has signed in a linked life, up to a record.
+        let mut signed = Vec::new().into_iter().peekable();
+        let (mut of, mut newest) = (None, None);
+        for ((linked, sequence, life), ()) in by_linked.iter() {
+            if of != Some(linked) {
+                signed = self.signed_of(linked, u64::MAX).into_iter().peekable();
+                (of, newest) = (Some(linked), None);
             }
+            while let Some(((.., index, _), ())) = signed.next_if(|((_, at, ..), ())| *at <= sequence) {
+                newest = newest.max(Some(index));
+            }
+            let begins = self.signed_of(life, 0).into_iter().map(|((.., index, _), ())| index);
+            let older = begins.filter(|index| Some(*index) < newest);
+            outdated.extend(older.map(|index| Misfit::Outdated { index, life }));
         }
         outdated
+    }
+
+    /// Returns the signed heads of a life, up to a record.
+    fn signed_of(&self, life: Life, to: u64) -> Vec<(SignedHead, ())> {
+        let last = Position { segment: u64::MAX, sequence: u64::MAX };
+        let first = (life, 0, Fingerprint::FIRST, 0, Position::default());
+        self.signed.range(first..=(life, to, Fingerprint::LAST, u32::MAX, last))
     }
 }

@@ -110,7 +110,7 @@ pub(super) fn judge_parts(
         details.has_parts = true;
     }
     let what = (rest.inputs, rest.altered.resemblances(ignored.all()));
-    Ok(Report::new(chains, &followed, what, roster, 0, details))
+    Ok(Report::new(chains, &followed, what, roster, 0, details)?)
 }
 
 /// Adds the records of all parts to `chains`. Signatures are verified on all cores.

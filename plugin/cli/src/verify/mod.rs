@@ -17,6 +17,7 @@
 //! export.
 
 mod anchors;
+mod bytes;
 mod chain_log;
 mod chains;
 mod changes;
@@ -40,6 +41,7 @@ mod part;
 mod ranges;
 mod reading;
 mod report;
+mod rows;
 mod segment;
 mod signatures;
 mod spans;
@@ -47,6 +49,7 @@ mod spool;
 mod state;
 mod status;
 mod stops;
+mod stored;
 mod successions;
 mod tally;
 mod timeline;
@@ -245,7 +248,7 @@ impl Verify {
             details.sources = sources.iter().map(|source| (source.name(), source.stored())).collect();
         }
         let what = (inputs, altered.resemblances(self.ignored.all()));
-        Ok(Report::new(chains, &followed, what, roster, ledgers.deleted(), details))
+        Ok(Report::new(chains, &followed, what, roster, ledgers.deleted(), details)?)
     }
 
     /// Verifies what is new, and judges it with what was read before.

@@ -261,7 +261,7 @@ impl Chains<'_> {
 
     /// Returns the time of the chain's earliest record that is a good checkpoint.
     fn first_time(&self, chain: &ChainId) -> Option<u64> {
-        self.chains.get(chain)?.checkpoint_times.values().min().copied()
+        self.chains.get(chain)?.checkpoint_times.iter().map(|(_, time)| time).min()
     }
 
     /// Looks for chains that seal on after another was enrolled in their place, or after

@@ -18,6 +18,7 @@ use flb_audit_core::text::base64url::hash_text;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::io;
 use std::time::Duration;
 
 /// The report of a verification of logs.
@@ -136,13 +137,15 @@ impl Report {
         roster: Option<&Roster>,
         deleted: u64,
         details: Details,
-    ) -> Self {
+    ) -> io::Result<Self> {
         let found: Vec<Chain> = chains
             .chains
             .iter()
             .map(|(id, chain)| Chain::new(id, chain, followed.get(id), roster, chains.enrolled.of(id)))
             .collect();
         let encrypted = chains.encrypted();
+        // All of the chains' rows have been read now, and nothing counts if one could not be.
+        chains.spool.rows.check()?;
         if found.is_empty() && encrypted == 0 {
             chains.findings.add(Verdict::NothingFound, None, None, "no sealed record in the input");
         }
@@ -164,7 +167,7 @@ impl Report {
             logs.chains.iter().filter_map(|chain| Some((chain.chain.clone(), chain.node.clone()?))).collect();
         let mut said = Envelope::new(logs, chains.findings);
         said.name_nodes(|chain| nodes.get(chain).map(String::as_str));
-        Report { said, details }
+        Ok(Report { said, details })
     }
 
     pub(super) fn verdict(&self) -> Verdict {

@@ -3,22 +3,31 @@
 //! For every intact record two fingerprints are kept: of the head before it and of its
 //! own head. They are kept in pages. A page whose records are all here goes to the spool,
 //! and a page with few records is small. If very many pages wait for records, because these
-//! come in no order, further ones wait in a file. So memory is bounded by the size of the
-//! input, whatever numbers the records claim.
+//! come in no order, further ones wait in a file.
+//!
+//! A life is a row of its chain ([`super::rows`]), and a short one is in the rows' file until a
+//! record of it is read again. So memory grows neither with the number of lives, which may be
+//! one for each chunk, nor with the numbers that records claim.
 //!
 //! If a record is here in two versions, the one with the lower head counts. So the order
 //! of reading does not matter.
 
+use super::bytes::{Bytes, Damaged, put_number, put_text};
+use super::rows::{Rows, Stored};
 use super::spool::{Fingerprint, PAGE_RECORDS, Spool, Version};
+use flb_audit_core::chain::{Life, Place};
 use flb_audit_core::hash::Hash;
 use flb_audit_core::policy::{DIGEST_TEXT_BYTES, policy_text};
+use flb_audit_core::record::notes::Notes;
 use flb_audit_core::verify::Sealed;
 use std::collections::BTreeMap;
 use std::io;
 use std::mem;
 use std::ops::RangeInclusive;
+use std::rc::Rc;
 
-/// The maximum number of records that a page keeps one by one.
+/// The maximum number of records that a page keeps one by one, if it is not the first of its
+/// life. A first page is in a row, and so takes no memory for long.
 const FEW_RECORDS_MAX: usize = 8;
 
 /// The maximum number of records that a page keeps one by one if no further page may wait in
@@ -32,6 +41,7 @@ struct Heads {
     version: Version,
 }
 
+#[derive(Clone)]
 enum Kept {
     Few(Vec<Heads>),
     Many(Box<[Option<Version>; PAGE_RECORDS]>),
@@ -60,6 +70,7 @@ impl Kept {
     }
 }
 
+#[derive(Clone)]
 struct Page {
     heads: Kept,
     /// The records that are not as they were sealed, one bit each.
@@ -107,14 +118,21 @@ impl Page {
         })
     }
 
-    /// Adds a record to a page that is not whole, or replaces it.
-    fn insert(&mut self, record: usize, version: Version, spool: &mut Spool) -> io::Result<()> {
+    /// Adds a record to a page that is not whole, or replaces it. The page keeps at most
+    /// `few_max` records one by one.
+    fn insert(
+        &mut self,
+        few_max: usize,
+        record: usize,
+        version: Version,
+        spool: &mut Spool,
+    ) -> io::Result<()> {
         if let Kept::Few(few) = &mut self.heads {
             if let Some(there) = few.iter_mut().find(|heads| usize::from(heads.record) == record) {
                 there.version = version;
                 return Ok(());
             }
-            if few.len() < if spool.is_full() { FEW_IF_FULL_MAX } else { FEW_RECORDS_MAX } {
+            if few.len() < few_max {
                 few.reserve_exact(1);
                 few.push(Heads { record: record as u8, version });
                 return Ok(());
@@ -122,7 +140,7 @@ impl Page {
             let few = mem::take(few);
             self.heads = Kept::waiting(spool)?;
             for heads in few {
-                self.insert(usize::from(heads.record), heads.version, spool)?;
+                self.insert(few_max, usize::from(heads.record), heads.version, spool)?;
             }
         }
         match &mut self.heads {
@@ -142,7 +160,8 @@ impl Page {
         let is_full = match &self.heads {
             Kept::Many(many) => many.iter().all(Option::is_some),
             Kept::Aside { here, .. } => *here == u64::MAX,
-            Kept::Few(_) | Kept::Whole { .. } => false,
+            Kept::Few(few) => few.len() == PAGE_RECORDS,
+            Kept::Whole { .. } => false,
         };
         if !is_full {
             return Ok(());
@@ -159,7 +178,8 @@ impl Page {
         let spooled = spool.push(&heads)?;
         match &self.heads {
             Kept::Aside { page, .. } => spool.free(*page),
-            _ => spool.end_waiting(),
+            Kept::Many(_) => spool.end_waiting(),
+            Kept::Few(_) | Kept::Whole { .. } => {}
         }
         self.heads = Kept::Whole { before, last: heads[PAGE_RECORDS - 1], spooled };
         Ok(())
@@ -191,8 +211,11 @@ pub(super) struct Stretch {
     pub(super) head: Fingerprint,
 }
 
+/// The stretches of all lives of a chain that have intact records.
+pub(super) type Stretches = Rows<Life, Rc<Vec<Stretch>>>;
+
 /// The pages of a life by their numbers. Many lives have only one.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Pages {
     first: Page,
     rest: BTreeMap<u64, Page>,
@@ -214,15 +237,39 @@ impl Pages {
 }
 
 /// The records of one life.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Segment {
     pages: Pages,
     pub(super) policies: Policies,
+    pub(super) beginning: Beginning,
+}
+
+/// The statements of a life's first record.
+#[derive(Clone, Default)]
+pub(super) struct Beginning {
+    /// The notes on the node's state.
+    pub(super) notes: Notes,
+    /// The record from which the life continues.
+    pub(super) link: Option<Place>,
+    /// The first record before the life that may never have been delivered, and the head
+    /// before that record.
+    pub(super) unsettled: Option<(Place, Fingerprint)>,
+}
+
+impl Beginning {
+    pub(super) fn of(first: &Sealed) -> Beginning {
+        let unsettled = first.link.and_then(|link| link.unsettled);
+        Beginning {
+            notes: first.notes,
+            link: first.link.map(|link| link.place),
+            unsettled: unsettled.map(|of| (of.place, Fingerprint::of(&of.head))),
+        }
+    }
 }
 
 /// The policies that the records of a life name. A filter has one policy for all records
 /// of a life.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Policies {
     /// The start of the policy's digest in the first record's `v`. The inner `None` is a
     /// record without a policy.
@@ -255,6 +302,11 @@ impl Segment {
         spool: &mut Spool,
     ) -> io::Result<Added> {
         let (number, record) = split(sequence);
+        let few_max = match number {
+            0 => PAGE_RECORDS,
+            _ if spool.is_full() => FEW_IF_FULL_MAX,
+            _ => FEW_RECORDS_MAX,
+        };
         let page = self.pages.get_or_insert(number);
         page.heard |= u64::from(is_heard) << record;
         if let Kept::Whole { spooled, before: first, .. } = page.heads {
@@ -269,10 +321,10 @@ impl Segment {
                 };
                 return Ok(Added::Different { other: (before, there), counts: false });
             }
-            page.heads = Kept::waiting(spool)?;
+            page.heads = if number == 0 { Kept::Few(Vec::new()) } else { Kept::waiting(spool)? };
             let mut before = first;
             for (record, head) in spool.page(spooled)?.into_iter().enumerate() {
-                page.insert(record, (mem::replace(&mut before, head), head), spool)?;
+                page.insert(few_max, record, (mem::replace(&mut before, head), head), spool)?;
             }
         }
         let mut added = Added::New;
@@ -286,7 +338,7 @@ impl Segment {
                 return Ok(added);
             }
         }
-        page.insert(record, (before, head), spool)?;
+        page.insert(few_max, record, (before, head), spool)?;
         page.end_if_whole(spool)?;
         Ok(added)
     }
@@ -388,4 +440,142 @@ impl Segment {
 fn split(sequence: u64) -> (u64, usize) {
     let records = PAGE_RECORDS as u64;
     (sequence / records, (sequence % records) as usize)
+}
+
+/// The maximum number of pages, beside its first one, of a life that is not always in memory.
+const STORED_PAGES_MAX: usize = 8;
+
+impl Stored for Segment {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.policies.put(out);
+        self.beginning.put(out);
+        self.pages.first.put(out);
+        put_number(out, self.pages.rest.len() as u64);
+        for (number, page) in &self.pages.rest {
+            put_number(out, *number);
+            page.put(out);
+        }
+    }
+
+    fn take(from: &mut Bytes<'_>) -> Result<Self, Damaged> {
+        let (policies, beginning) = (Policies::take(from)?, Beginning::take(from)?);
+        let first = Page::take(from)?;
+        let rest = (0..from.number()?).map(|_| Ok((from.number()?, Page::take(from)?)));
+        let rest = rest.collect::<Result<_, Damaged>>()?;
+        Ok(Segment { pages: Pages { first, rest }, policies, beginning })
+    }
+
+    /// Pages that wait in memory are not stored, because the spool counts them.
+    fn is_small(&self) -> bool {
+        let mut pages = self.pages.range(0..=u64::MAX);
+        let has_many = pages.any(|(_, page)| matches!(page.heads, Kept::Many(_)));
+        self.pages.rest.len() <= STORED_PAGES_MAX && !has_many
+    }
+}
+
+impl Stored for Policies {
+    fn put(&self, out: &mut Vec<u8>) {
+        (self.prefix, self.digest, self.differ).put(out);
+    }
+
+    fn take(from: &mut Bytes<'_>) -> Result<Self, Damaged> {
+        let (prefix, digest, differ) = Stored::take(from)?;
+        Ok(Policies { prefix, digest, differ })
+    }
+}
+
+impl Stored for Beginning {
+    fn put(&self, out: &mut Vec<u8>) {
+        (self.link, self.unsettled).put(out);
+        put_number(out, self.notes.words().count() as u64);
+        self.notes.words().for_each(|word| put_text(out, word.as_bytes()));
+    }
+
+    fn take(from: &mut Bytes<'_>) -> Result<Self, Damaged> {
+        let (link, unsettled) = Stored::take(from)?;
+        let mut notes = Notes::NONE;
+        for _ in 0..from.number()? {
+            notes.insert(Notes::from_word(from.text()?));
+        }
+        Ok(Beginning { notes, link, unsettled })
+    }
+}
+
+/// The record continues from the one before it in the page, so that the head before it is not
+/// stored.
+const GOES_ON: u8 = 1 << 7;
+
+impl Stored for Page {
+    fn put(&self, out: &mut Vec<u8>) {
+        (self.altered, self.heard).put(out);
+        match &self.heads {
+            Kept::Few(few) => {
+                out.push(few.len() as u8);
+                let mut last = None;
+                for Heads { record, version: (before, head) } in few {
+                    let goes_on = last == Some(*before);
+                    out.push(record | if goes_on { GOES_ON } else { 0 });
+                    if !goes_on {
+                        before.put(out);
+                    }
+                    head.put(out);
+                    last = Some(*head);
+                }
+            }
+            Kept::Whole { before, last, spooled } => {
+                out.push(WHOLE);
+                (*before, *last, *spooled).put(out);
+            }
+            Kept::Aside { page, here } => {
+                out.push(ASIDE);
+                (*page, *here).put(out);
+            }
+            // Not stored: see `is_small`.
+            Kept::Many(_) => out.push(0),
+        }
+    }
+
+    fn take(from: &mut Bytes<'_>) -> Result<Self, Damaged> {
+        let (altered, heard) = Stored::take(from)?;
+        let heads = match from.byte()? {
+            WHOLE => {
+                let (before, last, spooled) = Stored::take(from)?;
+                Kept::Whole { before, last, spooled }
+            }
+            ASIDE => {
+                let (page, here) = Stored::take(from)?;
+                Kept::Aside { page, here }
+            }
+            count => {
+                let mut few: Vec<Heads> = Vec::with_capacity(count.into());
+                for _ in 0..count {
+                    let record = from.byte()?;
+                    let last = few.last().filter(|_| record & GOES_ON != 0);
+                    let before = match last {
+                        Some(last) => last.version.1,
+                        None => Fingerprint::take(from)?,
+                    };
+                    let version = (before, Fingerprint::take(from)?);
+                    few.push(Heads { record: record & !GOES_ON, version });
+                }
+                Kept::Few(few)
+            }
+        };
+        Ok(Page { heads, altered, heard })
+    }
+}
+
+/// The kinds of pages, in place of a number of records.
+const WHOLE: u8 = u8::MAX;
+const ASIDE: u8 = u8::MAX - 1;
+
+impl Stored for Stretch {
+    fn put(&self, out: &mut Vec<u8>) {
+        (self.records.clone(), self.before, self.head).put(out);
+    }
+
+    fn take(from: &mut Bytes<'_>) -> Result<Self, Damaged> {
+        let (records, before, head) = Stored::take(from)?;
+        Ok(Stretch { records, before, head })
+    }
 }

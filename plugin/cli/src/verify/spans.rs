@@ -5,10 +5,11 @@
 //! on both sides of the gap. An attacker who puts records into a ledger that were never
 //! at that place of their chain does not know these heads.
 
+use super::chain_log::ChainLog;
 use super::coverage::Coverage;
 use super::gaps::Cause;
 use super::ranges::{self, joined};
-use super::segment::Stretch;
+use super::segment::Stretches;
 use super::spool::Fingerprint;
 use flb_audit_core::chain::{ChainId, Life, Place};
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -99,11 +100,14 @@ impl Spans {
     pub(super) fn fitting(
         &self,
         id: ChainId,
-        stretches: &BTreeMap<Life, Vec<Stretch>>,
+        stretches: &Stretches,
         coverage: &Coverage,
-        links: &BTreeMap<Life, Place>,
+        chain: &ChainLog,
     ) -> Spans {
         let of_chain = || self.lives.iter().rev().filter(|(life, _)| life.chain == id);
+        if of_chain().next().is_none() {
+            return Spans::default();
+        }
         let before = |life: &Life, first: u64, link: Option<&Place>| match first.checked_sub(1) {
             Some(last) => Some((*life, last)),
             None => link.map(|link| (link.life(id), link.sequence)),
@@ -112,14 +116,16 @@ impl Spans {
         // themselves.
         let mut wanted: HashMap<(Life, u64), Fingerprint> = HashMap::new();
         let mut ends: HashMap<(Life, u64), HashSet<Fingerprint>> = HashMap::new();
-        for (life, stretch) in stretches.iter().flat_map(|(life, all)| all.iter().map(move |one| (life, one)))
-        {
-            let (first, last) = (*stretch.records.start(), *stretch.records.end());
-            if coverage.records == 0 || coverage.has(life, first) {
-                let place = before(life, first, links.get(life));
-                wanted.extend(place.map(|place| (place, stretch.before)));
+        for (life, of_life) in stretches.iter() {
+            let link = chain.link(&life);
+            for stretch in &*of_life {
+                let (first, last) = (*stretch.records.start(), *stretch.records.end());
+                if coverage.records == 0 || coverage.has(&life, first) {
+                    let place = before(&life, first, link.as_ref());
+                    wanted.extend(place.map(|place| (place, stretch.before)));
+                }
+                ends.entry((life, last)).or_default().insert(stretch.head);
             }
-            ends.entry((*life, last)).or_default().insert(stretch.head);
         }
         for (life, span) in of_chain().flat_map(|(life, all)| all.spans.iter().map(move |span| (life, span)))
         {

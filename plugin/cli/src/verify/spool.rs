@@ -1,6 +1,7 @@
 //! The heads of records, in files: those of whole pages, and those of pages that wait for
 //! records while there are many of them.
 
+use super::rows::RowFile;
 use flb_audit_core::hash::Hash;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -49,6 +50,8 @@ pub(super) struct Spool {
     waiting: usize,
     /// The pages that wait elsewhere.
     aside: Option<Aside>,
+    /// The file of the rows that all chains have.
+    pub(super) rows: RowFile,
 }
 
 /// The head before a record, and its own head.
@@ -69,7 +72,8 @@ struct Aside {
 
 impl Spool {
     pub(super) fn new() -> Self {
-        Spool { file: SpooledTempFile::new(SPOOL_MEMORY_BYTES_MAX), pages: 0, waiting: 0, aside: None }
+        let file = SpooledTempFile::new(SPOOL_MEMORY_BYTES_MAX);
+        Spool { file, pages: 0, waiting: 0, aside: None, rows: RowFile::new() }
     }
 
     /// Checks that no further page may wait in memory.

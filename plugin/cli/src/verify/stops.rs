@@ -1,8 +1,10 @@
 //! Records at the ends of lives that may never have been delivered, as the covered first
 //! records of later lives state.
 
+use super::chain_log::BATCH_ROWS_MAX;
 use super::coverage::Coverage;
 use super::ranges::{joined, without};
+use super::rows::{RowFile, Rows};
 use super::spans::Spans;
 use flb_audit_core::chain::state::LOOK_RECORDS;
 use flb_audit_core::chain::{ChainId, Life, Place};
@@ -17,14 +19,13 @@ const RECORDS_MAX: u64 = 2 * LOOK_RECORDS;
 const SEGMENTS_MAX: u64 = 4096;
 
 /// All stops of one chain.
-#[derive(Default)]
 pub(super) struct Stops {
     /// The records whose absence a stop explains, by life.
-    lives: BTreeMap<Life, Vec<RangeInclusive<u64>>>,
+    lives: Rows<Life, Vec<RangeInclusive<u64>>>,
     /// The segments between the first and the last one of a stop, in order.
     between: Vec<RangeInclusive<u64>>,
     /// The first one of these segments for each life with which a stop ends.
-    first_between: BTreeMap<Life, u64>,
+    first_between: Rows<Life, u64>,
     /// The last record of each life that an anchor says was delivered.
     delivered: BTreeMap<Life, u64>,
 }
@@ -42,21 +43,26 @@ impl Stops {
         coverage: &Coverage,
         said: impl Iterator<Item = (Life, Place, Place)>,
         delivered: &BTreeMap<Life, u64>,
+        file: &RowFile,
     ) -> Stops {
         let of_chain = delivered.iter().filter(|(life, _)| life.chain == id);
-        let delivered = of_chain.map(|(life, last)| (*life, *last)).collect();
-        let mut stops = Stops { delivered, ..Stops::default() };
-        let said: Vec<(Life, Place, Place)> =
-            said.filter(|(life, _, to)| coverage.has(life, 0) && to.segment < life.segment).collect();
-        let mut settled: Option<Place> = None;
-        for of_segment in said.chunk_by(|(one, ..), (other, ..)| one.segment == other.segment) {
-            for (_, from, to) in of_segment {
-                stops.add(id, settled.map_or(*from, |settled| later(settled, *from)), to);
+        let mut stops = Stops {
+            lives: Rows::new(file, BATCH_ROWS_MAX),
+            between: Vec::new(),
+            first_between: Rows::new(file, BATCH_ROWS_MAX),
+            delivered: of_chain.map(|(life, last)| (*life, *last)).collect(),
+        };
+        let said = said.filter(|(life, _, to)| coverage.has(life, 0) && to.segment < life.segment);
+        // The latest of the places that earlier segments state, and the latest with those of
+        // this one.
+        let (mut settled, mut next, mut number): (Option<Place>, Option<Place>, _) = (None, None, None);
+        for (life, from, to) in said {
+            if number != Some(life.segment) {
+                (settled, number) = (next, Some(life.segment));
             }
-            let firsts = of_segment.iter().map(|(_, from, _)| *from);
-            settled = settled.into_iter().chain(firsts).reduce(later);
+            stops.add(id, settled.map_or(from, |settled| later(settled, from)), &to);
+            next = next.into_iter().chain([from]).reduce(later);
         }
-        stops.lives.values_mut().for_each(|ranges| *ranges = joined(std::mem::take(ranges)));
         stops.between = joined(std::mem::take(&mut stops.between));
         stops
     }
@@ -66,25 +72,44 @@ impl Stops {
         let (first, last) = (from.life(id), to.life(id));
         let least = to.sequence.saturating_sub(RECORDS_MAX - 1);
         if first == last {
-            self.lives.entry(first).or_default().push(from.sequence.max(least)..=to.sequence);
+            self.explain(first, from.sequence.max(least)..=to.sequence);
         } else if first.segment < last.segment {
             let oldest = last.segment.saturating_sub(SEGMENTS_MAX);
             if first.segment >= oldest {
                 let end = from.sequence.saturating_add(RECORDS_MAX - 1);
-                self.lives.entry(first).or_default().push(from.sequence..=end);
+                self.explain(first, from.sequence..=end);
             }
-            self.lives.entry(last).or_default().push(least..=to.sequence);
+            self.explain(last, least..=to.sequence);
             let between = oldest.max(first.segment + 1);
-            self.between.push(between..=last.segment - 1);
-            let known = self.first_between.entry(last).or_insert(between);
+            self.add_between(between..=last.segment - 1);
+            let known = self.first_between.entry_or(last, || between);
             *known = between.min(*known);
+        }
+    }
+
+    /// Adds records of a life whose absence a stop explains.
+    fn explain(&mut self, life: Life, records: RangeInclusive<u64>) {
+        let of_life = self.lives.entry_or(life, Vec::new);
+        of_life.push(records);
+        *of_life = joined(std::mem::take(of_life));
+    }
+
+    /// Adds segments between the first and the last one of a stop. Those of one stop after
+    /// the other nearly always overlap.
+    fn add_between(&mut self, segments: RangeInclusive<u64>) {
+        match self.between.last_mut() {
+            _ if segments.is_empty() => {}
+            Some(last) if last.start() <= segments.start() && segments.start() <= last.end() => {
+                *last = *last.start()..=*last.end().max(segments.end());
+            }
+            _ => self.between.push(segments),
         }
     }
 
     /// Returns the segments that the stops which end with a life may have lost as a whole,
     /// so that nobody knows how many records they had.
     pub(super) fn before(&self, life: &Life) -> Range<u64> {
-        self.first_between.get(life).map_or(0..0, |first| *first..life.segment)
+        self.first_between.get(life).map_or(0..0, |first| first..life.segment)
     }
 
     /// Splits missing records at the end of a life into parts, each with whether a stop
@@ -98,7 +123,7 @@ impl Stops {
     ) -> Vec<(RangeInclusive<u64>, bool)> {
         let at = self.between.partition_point(|range| *range.end() < life.segment);
         let is_between = self.between.get(at).is_some_and(|range| range.contains(&life.segment));
-        let mut own = self.lives.get(life).cloned().unwrap_or_default();
+        let mut own = self.lives.get(life).unwrap_or_default();
         own.extend(is_between.then_some(0..=RECORDS_MAX - 1));
         let mut others = without(records, &joined(own));
         let delivered = self.delivered.get(life).map(|last| 0..=*last);

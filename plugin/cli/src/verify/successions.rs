@@ -17,7 +17,8 @@ impl Chains<'_> {
             let Some(followed) = followed.get(id) else { continue };
             let start = chain.start.map(|start| start.place.position());
             let between = LazyCell::new(|| followed.gaps.between());
-            for misfit in chain.keys.misfits(&chain.links) {
+            let links = chain.segments.iter().filter_map(|(life, of)| Some((life, of.beginning.link?)));
+            for misfit in chain.keys.misfits(links) {
                 let (verdict, what) = judge(&misfit, &between, start);
                 // Two writers of one chain use its keys one after the other, and each key
                 // twice.
@@ -43,7 +44,7 @@ impl Chains<'_> {
                 }
             }
         }
-        Ok(())
+        self.spool.rows.check()
     }
 }
 

@@ -84,8 +84,8 @@ impl Timeline {
     /// record of each life.
     pub(super) fn of(chain: &ChainLog, followed: &Followed, times: &BTreeMap<Life, (u64, u64)>) -> Timeline {
         let mut timeline = Timeline::new(chain, followed, times);
-        for (life, stretches) in &followed.stretches {
-            let Some((from, to)) = times.get(life).copied() else { continue };
+        for (life, stretches) in followed.stretches.iter() {
+            let Some((from, to)) = times.get(&life).copied() else { continue };
             timeline.records.push((timeline.point(from), timeline.point(to)));
             if timeline.segments.len() < LISTED_MAX {
                 let ends = (stretches.first(), stretches.last());
@@ -118,10 +118,10 @@ impl Timeline {
 
     /// Returns a timeline with all points, but without the parts.
     fn new(chain: &ChainLog, followed: &Followed, times: &BTreeMap<Life, (u64, u64)>) -> Timeline {
-        let mut clock = Clock(chain.checkpoint_times.clone());
-        for (life, stretches) in &followed.stretches {
+        let mut clock = Clock(chain.checkpoint_times.iter().collect());
+        for (life, stretches) in followed.stretches.iter() {
             let (Some(time), Some(first), Some(last)) =
-                (times.get(life), stretches.first(), stretches.last())
+                (times.get(&life), stretches.first(), stretches.last())
             else {
                 continue;
             };
@@ -146,7 +146,7 @@ impl Timeline {
             key_changes: Vec::new(),
             segments: Vec::new(),
         };
-        timeline.checkpoints = timeline.points(chain.checkpoint_times.keys().copied());
+        timeline.checkpoints = timeline.points(chain.checkpoint_times.iter().map(|(at, _)| at));
         timeline.anchors = timeline.points(chain.anchors.iter().copied());
         timeline.keys = timeline.points(chain.keys.since().map(|(_, place, _)| place.position()));
         timeline.policies = timeline.points(chain.policies.values().map(|(from, _)| *from));

@@ -4,14 +4,15 @@
 //! All else repeats, and is compressed. A record that continues from the one before it
 //! takes a fingerprint, and any other takes two.
 
-use super::bytes::{Bytes, Damaged, put_number, put_step, put_text};
-use super::checkpoint::{checkpoint, place, put_checkpoint, put_place, run};
+use super::checkpoint::{checkpoint, put_checkpoint};
 use super::said::{put_said, said};
 use crate::input::At;
+use crate::verify::bytes::{Bytes, Damaged, put_number, put_step, put_text};
+use crate::verify::rows::Stored;
 use crate::verify::spool::{FINGERPRINT_BYTES, Fingerprint};
 use crate::verify::tally::Said;
 use flb_audit_core::chain::checkpoint::Checkpoint;
-use flb_audit_core::chain::{ChainId, Life, Link, Place, Unsettled};
+use flb_audit_core::chain::{ChainId, Life, Link, Place, Run, Unsettled};
 use flb_audit_core::hash::{Algorithm, Hash};
 use flb_audit_core::policy::DIGEST_TEXT_BYTES;
 use flb_audit_core::record::notes::Notes;
@@ -126,10 +127,10 @@ impl Block {
             checkpoint.iter().for_each(|checkpoint| put_checkpoint(out, checkpoint));
         }
         if let Some(Link { place, unsettled }) = &sealed.link {
-            put_place(out, place);
+            place.put(out);
             out.push(unsettled.is_some().into());
             if let Some(Unsettled { place, head }) = unsettled {
-                put_place(out, place);
+                place.put(out);
                 out.extend_from_slice(&Fingerprint::of(head).0);
             }
         }
@@ -195,7 +196,7 @@ fn sighting(text: &mut Bytes<'_>, heads: &mut Bytes<'_>, last: &mut Last) -> Res
     let mut next = last.sequence.wrapping_add(1);
     if flags & LIFE != 0 {
         let chain = ChainId::from_text(&text.array::<12>()?).ok_or(Damaged)?;
-        last.life = Some(Life { chain, segment: text.number()?, run: run(text)? });
+        last.life = Some(Life { chain, segment: text.number()?, run: Run::take(text)? });
         next = 0;
     }
     let life = last.life.ok_or(Damaged)?;
@@ -231,9 +232,9 @@ fn sighting(text: &mut Bytes<'_>, heads: &mut Bytes<'_>, last: &mut Last) -> Res
         claimed = Some(if is_read { Some(Box::new(checkpoint(text, life.chain, place_of)?)) } else { None });
     }
     if flags & LINK != 0 {
-        let to = place(text)?;
+        let to = Place::take(text)?;
         let unsettled = match text.byte()? {
-            1 => Some(Unsettled { place: place(text)?, head: whole(Fingerprint(text.array()?)) }),
+            1 => Some(Unsettled { place: Place::take(text)?, head: whole(Fingerprint(text.array()?)) }),
             _ => None,
         };
         sealed.link = Some(Link { place: to, unsettled });

@@ -1,25 +1,12 @@
 //! Checkpoints in a block. Their signatures are verified when parts are merged.
 
-use super::bytes::{Bytes, Damaged, put_number, put_text};
+use crate::verify::bytes::{Bytes, Damaged, put_number, put_text};
+use crate::verify::rows::Stored;
 use flb_audit_core::chain::certificate::{Certificate, Handover, KeyStatement};
 use flb_audit_core::chain::checkpoint::Checkpoint;
 use flb_audit_core::chain::enrollment::{Enrollment, LentKey, Role};
 use flb_audit_core::chain::signature::PublicKey;
-use flb_audit_core::chain::{ChainId, Place, Run};
-
-pub(super) fn put_place(out: &mut Vec<u8>, place: &Place) {
-    put_number(out, place.segment);
-    out.extend_from_slice(place.run.as_bytes());
-    put_number(out, place.sequence);
-}
-
-pub(super) fn place(from: &mut Bytes<'_>) -> Result<Place, Damaged> {
-    Ok(Place { segment: from.number()?, run: run(from)?, sequence: from.number()? })
-}
-
-pub(super) fn run(from: &mut Bytes<'_>) -> Result<Run, Damaged> {
-    Run::from_text(&from.array::<6>()?).ok_or(Damaged)
-}
+use flb_audit_core::chain::{ChainId, Place};
 
 /// Appends a checkpoint without its chain and its place, which are the record's.
 pub(super) fn put_checkpoint(out: &mut Vec<u8>, checkpoint: &Checkpoint) {
@@ -37,7 +24,7 @@ pub(super) fn put_checkpoint(out: &mut Vec<u8>, checkpoint: &Checkpoint) {
     put_number(out, key.since.len() as u64);
     for Handover { index, place, head, signature } in &key.since {
         put_number(out, (*index).into());
-        put_place(out, place);
+        place.put(out);
         out.extend_from_slice(head);
         out.extend_from_slice(signature);
     }
@@ -89,7 +76,12 @@ fn certificate(from: &mut Bytes<'_>) -> Result<Certificate, Damaged> {
 }
 
 fn handover(from: &mut Bytes<'_>) -> Result<Handover, Damaged> {
-    Ok(Handover { index: index(from)?, place: place(from)?, head: from.array()?, signature: from.array()? })
+    Ok(Handover {
+        index: index(from)?,
+        place: Place::take(from)?,
+        head: from.array()?,
+        signature: from.array()?,
+    })
 }
 
 fn enrollment(from: &mut Bytes<'_>) -> Result<Enrollment, Damaged> {

@@ -21,13 +21,14 @@
 
 mod block;
 mod blocks;
-mod bytes;
+
 mod checkpoint;
 mod said;
 
 pub(super) use block::Sighting;
 pub(super) use blocks::Blocks;
 
+use super::bytes::Damaged;
 use super::chains::{Chains, Unopened};
 use super::changes::Altered;
 use super::reading::{Other, Reading};
@@ -39,7 +40,6 @@ use anyhow::{Context, Result, bail, ensure};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use block::Block;
-use bytes::Damaged;
 use flb_audit_core::chain::checkpoint::Checkpoint;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};

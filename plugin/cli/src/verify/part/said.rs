@@ -1,6 +1,6 @@
 //! A seal's statements on redactions and its schema, as parts have them.
 
-use super::bytes::{Bytes, Damaged, put_number, put_text};
+use crate::verify::bytes::{Bytes, Damaged, put_number, put_text};
 use crate::verify::tally::{Redaction, Said, Violation};
 
 /// Writes the statements.

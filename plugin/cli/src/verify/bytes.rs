@@ -1,11 +1,11 @@
-//! Numbers and bytes in a block.
+//! Numbers and bytes, as parts and rows have them.
 
 use std::error::Error;
 use std::fmt;
 
-/// A part, or a block of it, that is not as it was written.
+/// A part, a block of it, or a batch of rows that is not as it was written.
 #[derive(Debug)]
-pub(in crate::verify) struct Damaged;
+pub(super) struct Damaged;
 
 impl fmt::Display for Damaged {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -37,7 +37,7 @@ pub(super) fn put_text(out: &mut Vec<u8>, text: &[u8]) {
     out.extend_from_slice(text);
 }
 
-/// The rest of a block.
+/// The bytes that are still to be read.
 pub(super) struct Bytes<'a>(pub(super) &'a [u8]);
 
 impl<'a> Bytes<'a> {
