@@ -67,12 +67,12 @@ pub fn policy_text(digest: &Hash) -> [u8; DIGEST_TEXT_BYTES] {
 /// The mark in the filter's module behind which the address and the length of its
 /// policy's table stand. It contains the version of the layout, so that no table is put
 /// into a module that cannot read it.
-pub const MODULE_MARK: &[u8; 16] = b"flbaudit-policy6";
+pub const MODULE_MARK: &[u8; 16] = b"flbaudit-policy7";
 
 /// The first bytes of a table.
 pub const MAGIC: &[u8; 8] = b"flbpolcy";
 /// The version of the table's layout.
-const LAYOUT: u32 = 6;
+const LAYOUT: u32 = 7;
 
 // The places of the header's parts.
 const LAYOUT_AT: usize = 8;

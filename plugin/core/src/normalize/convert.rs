@@ -6,7 +6,7 @@ use super::run::Run;
 use super::time;
 use crate::memory::{OutOfMemory, put, put_byte};
 use crate::recognize::ValueType;
-use crate::record::tape::{ENTERED, Kind, Node, PATCHED, REMOVED, TAKEN, Tape};
+use crate::record::tape::{Kind, Node, PATCHED, REMOVED, TAKEN, Tape};
 use crate::text::digits::Digits;
 use crate::text::inner;
 use core::net::IpAddr;
@@ -17,6 +17,7 @@ const INTEGER_DIGITS_MAX: usize = 18;
 /// A scalar value, or a part of one.
 #[derive(Clone, Copy)]
 struct Piece {
+    value: u32,
     node: Node,
     start: u32,
     end: u32,
@@ -104,9 +105,7 @@ impl Run<'_, '_> {
         };
         if is_copied && cuts(source) == 0 {
             self.key(key, key_len)?;
-            self.copy(index)?;
-            self.tape.nodes[index].flags |= TAKEN;
-            return Ok(true);
+            return self.copy(index).map(|()| true);
         }
         if conversion == Conversion::Join {
             return self.join(key, key_len, index, source);
@@ -136,7 +135,7 @@ impl Run<'_, '_> {
             return None;
         }
         let quote = u32::from(matches!(node.kind, Kind::String | Kind::Key));
-        let mut piece = Piece { node, start: node.start + quote, end: node.end.saturating_sub(quote) };
+        let mut piece = Piece { value: index as u32, node, start: node.start + quote, end: node.end.saturating_sub(quote) };
         for at in source.cut..source.cut.saturating_add(cuts(source)) {
             let part = cut(self.program, &self.program.cuts(at.into())?, self.bytes(&piece))?;
             if part.is_empty() {
@@ -190,7 +189,7 @@ impl Run<'_, '_> {
                     return Ok(false);
                 }
                 self.key(key, key_len)?;
-                return self.bare(piece, Kind::Integer).map(|()| true);
+                return self.bare(piece).map(|()| true);
             }
             Conversion::Boolean if !is_string && piece.node.kind == Kind::Word => {}
             Conversion::Boolean => {
@@ -198,7 +197,7 @@ impl Run<'_, '_> {
                     return Ok(false);
                 }
                 self.key(key, key_len)?;
-                return self.bare(piece, Kind::Word).map(|()| true);
+                return self.bare(piece).map(|()| true);
             }
             Conversion::Email if !is_string || !is_email(text) => return Ok(false),
             Conversion::Ip | Conversion::Host => {
@@ -211,7 +210,7 @@ impl Run<'_, '_> {
         }
         self.key(key, key_len)?;
         let is_all = cuts(source) == 0 && (is_string || conversion != Conversion::String);
-        if is_all { self.push(piece.node).map(|()| true) } else { self.quoted(piece).map(|()| true) }
+        if is_all { self.write(piece.value as usize).map(|()| true) } else { self.quoted(piece).map(|()| true) }
     }
 
     /// Checks that a value is an array of texts.
@@ -240,10 +239,15 @@ impl Run<'_, '_> {
             }
             let node = self.tape.nodes[index];
             flags |= node.flags;
-            self.append(Piece { node, start: node.start + 1, end: node.end.saturating_sub(1) })?;
+            self.append(Piece {
+                value: index as u32,
+                node,
+                start: node.start + 1,
+                end: node.end.saturating_sub(1),
+            })?;
         }
         put_byte(&mut self.tape.patch, b'"')?;
-        self.push_patch(start, Kind::String, flags)?;
+        self.patched(start, Kind::String, flags)?;
         self.tape.nodes[array].flags |= TAKEN;
         Ok(true)
     }
@@ -255,21 +259,22 @@ impl Run<'_, '_> {
         put_byte(&mut self.tape.patch, b'"')?;
         self.append(piece)?;
         put_byte(&mut self.tape.patch, b'"')?;
-        self.push_patch(start, Kind::String, piece.node.flags)
+        self.patched(start, Kind::String, piece.node.flags)
     }
 
     /// Writes the inside of a string without its quotes.
     #[inline(never)]
-    fn bare(&mut self, piece: Piece, kind: Kind) -> Result<(), OutOfMemory> {
-        let start = self.tape.patch.len();
-        self.append(piece)?;
-        self.push_patch(start, kind, 0)
+    fn bare(&mut self, piece: Piece) -> Result<(), OutOfMemory> {
+        let text = self.event.pieces();
+        let buffer = self.tape.buffer(&piece.node, self.source);
+        put(text, buffer.get(piece.start as usize..piece.end as usize).unwrap_or_default())?;
+        put_byte(text, b',')
     }
 
     #[inline(never)]
     fn append(&mut self, piece: Piece) -> Result<(), OutOfMemory> {
         let range = piece.start as usize..piece.end as usize;
-        self.spend(range.len());
+        self.spend_bytes(range.len());
         let Tape { patch, .. } = &mut *self.tape;
         if !piece.node.has(PATCHED) {
             return put(patch, self.source.get(range).unwrap_or_default());
@@ -291,36 +296,18 @@ impl Run<'_, '_> {
     ) -> Result<bool, OutOfMemory> {
         let Some(number) = number else { return Ok(false) };
         self.key(key, key_len)?;
-        let start = self.tape.patch.len();
-        put(&mut self.tape.patch, Digits::of(number).as_bytes())?;
-        self.push_patch(start, Kind::Integer, 0)?;
+        let text = self.event.pieces();
+        put(text, Digits::of(number).as_bytes())?;
+        put_byte(text, b',')?;
         Ok(true)
     }
 
     /// Copies a value with all that is in it.
     #[inline(never)]
-    pub(super) fn copy(&mut self, index: usize) -> Result<(), OutOfMemory> {
-        let end = self.tape.after(index);
-        let nodes = self.tape.nodes.get(index..end).unwrap_or_default();
-        if let [node] = nodes {
-            let node = *node;
-            self.spend((node.end - node.start) as usize);
-            // An empty container ends behind itself.
-            return self.push(Node { next: self.event.len() as u32 + 1, ..node });
-        }
-        let first = self.event.len();
-        self.event.try_reserve(nodes.len()).map_err(|_| OutOfMemory)?;
-        // Containers end as much further on as they start.
-        let shift = (first as u32).wrapping_sub(index as u32);
-        self.event.extend(nodes.iter().map(|node| Node {
-            next: node.next.wrapping_add(shift),
-            flags: node.flags & !(TAKEN | ENTERED),
-            ..*node
-        }));
-        let len = nodes.len();
-        let bytes = nodes.first().map_or(0, |node| node.end.saturating_sub(node.start) as usize);
-        self.spend(bytes + len);
-        Ok(())
+    fn copy(&mut self, value: usize) -> Result<(), OutOfMemory> {
+        self.spend(value);
+        self.tape.nodes[value].flags |= TAKEN;
+        self.write(value)
     }
 
     /// The constant that a lookup has for a text.

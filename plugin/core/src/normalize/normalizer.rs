@@ -3,13 +3,13 @@
 use super::Mappings;
 use super::mappings::Mapping;
 use super::program::{Case, Program};
-use super::run::Run;
+use super::run::{Copied, Run};
 use super::walk::walk;
-use crate::memory::OutOfMemory;
-use crate::record::tape::{Dialect, Node, Tape, Unreadable};
+use crate::memory::{OutOfMemory, put};
+use crate::record::canonical::Canonical;
+use crate::record::tape::{Dialect, LEFT_OUT, REMOVED, Tape, Unreadable};
 use crate::record::{RECORD_BYTES_MAX, RECORD_DEPTH_MAX, output};
 use alloc::vec::Vec;
-use core::mem;
 
 /// The number of bytes that an event may have in addition to twice those of its record.
 const EVENT_BYTES_MORE: usize = 64 << 10;
@@ -23,7 +23,8 @@ pub(crate) struct Normalizer<'p> {
     /// True if records under the tag become events.
     is_asked: bool,
     is_done: bool,
-    event: Vec<Node>,
+    /// The values of the event whose canonical form may be another.
+    copied: Vec<Copied>,
     slots: Vec<u32>,
     raw: Vec<u8>,
 }
@@ -36,11 +37,11 @@ pub fn event(program: &[u8], record: &[u8], millis: u64) -> Result<Option<Vec<u8
     let mut tape = Tape::new();
     tape.read(record, Dialect::FluentBit)?;
     let mut normalizer = Normalizer::new(Mappings::default());
-    let mut event = Vec::new();
-    let is_done = normalizer.choose_case(mapping, &mut tape, record)?
-        && normalizer.normalize(millis, &mut tape, record)?;
+    let (mut canonical, mut event) = (Canonical::new(), Vec::new());
+    let is_done = normalizer.choose_case(mapping, &mut tape, record, &mut canonical)?
+        && normalizer.normalize(millis, &mut tape, record, &mut canonical, &mut event)?;
     if is_done {
-        output::write(&tape, record, &mut event)?;
+        put(&mut event, b"}")?;
     }
     Ok(is_done.then_some(event))
 }
@@ -52,7 +53,7 @@ impl<'p> Normalizer<'p> {
             chosen: None,
             is_asked: false,
             is_done: false,
-            event: Vec::new(),
+            copied: Vec::new(),
             slots: Vec::new(),
             raw: Vec::new(),
         }
@@ -70,11 +71,17 @@ impl<'p> Normalizer<'p> {
 
     /// Chooses the mapping of the record on `tape`, and the case that holds. False if
     /// there is none: the record stays as it is.
-    pub(crate) fn choose(&mut self, tag: &[u8], tape: &mut Tape, source: &[u8]) -> Result<bool, OutOfMemory> {
+    pub(crate) fn choose(
+        &mut self,
+        tag: &[u8],
+        tape: &mut Tape,
+        source: &[u8],
+        canonical: &mut Canonical,
+    ) -> Result<bool, OutOfMemory> {
         let (is_asked, mapping) = self.mappings.choose(tag, tape.format);
         (self.is_asked, self.is_done, self.chosen) = (is_asked, false, None);
         match mapping {
-            Some(mapping) => self.choose_case(mapping, tape, source),
+            Some(mapping) => self.choose_case(mapping, tape, source, canonical),
             None => Ok(false),
         }
     }
@@ -85,49 +92,70 @@ impl<'p> Normalizer<'p> {
         mapping: Mapping<'p>,
         tape: &mut Tape,
         source: &[u8],
+        canonical: &mut Canonical,
     ) -> Result<bool, OutOfMemory> {
-        let program = mapping.program;
+        let program = &mapping.program;
         if tape.depth + program.depth > RECORD_DEPTH_MAX {
             return Ok(false);
         }
         self.slots.clear();
         self.slots.try_reserve(program.slots).map_err(|_| OutOfMemory)?;
         self.slots.resize(program.slots, 0);
-        walk(&program, tape, source, 0, 0, &mut self.slots);
-        let case = find_case(&program, tape, source, &mut self.event, &mut self.slots);
+        walk(program, tape, source, 0, 0, &mut self.slots);
+        let run = Run::new(program, tape, source, canonical, &mut self.copied, &mut self.slots);
+        let mut cases = (0..).map_while(|index| program.cases(index));
+        let case = cases.find(|case| run.holds(case.condition, case.conditions));
         self.chosen = case.map(|case| (mapping, case));
         Ok(self.chosen.is_some())
     }
 
-    /// Turns the record on `tape`, for which a mapping was chosen, into its event. False, and
-    /// the record stays as it is, if the event would be too long.
+    /// Turns the record on `tape`, for which a mapping was chosen, into its event: into its
+    /// canonical form, and into the text that leaves, which is without its closing brace. False,
+    /// and the record stays as it is, if the event would be too long.
     pub(crate) fn normalize(
         &mut self,
         millis: u64,
         tape: &mut Tape,
         source: &[u8],
+        canonical: &mut Canonical,
+        out: &mut Vec<u8>,
     ) -> Result<bool, OutOfMemory> {
-        let Some((mapping, case)) = self.chosen else { return Ok(false) };
+        let Some((mapping, case)) = &self.chosen else { return Ok(false) };
         self.raw.clear();
         if mapping.keeps_text {
-            output::write(tape, source, &mut self.raw)?;
+            output::write(tape, source, 0, &mut self.raw)?;
         }
-        let budget = (2 * source.len() + EVENT_BYTES_MORE).min(RECORD_BYTES_MAX);
-        let program = &mapping.program;
+        let nodes = tape.nodes.len();
         let mut run =
-            Run::new(program, tape, source, &mut self.event, &mut self.slots, case.class, millis, budget);
+            Run::new(&mapping.program, tape, source, canonical, &mut self.copied, &mut self.slots);
         run.raw = mapping.keeps_text.then_some(&self.raw);
+        (run.millis, run.class) = (millis, case.class);
+        run.budget = Some((2 * source.len() + EVENT_BYTES_MORE).min(RECORD_BYTES_MAX));
         run.run(case.turn, case.turns)?;
+        let marks = run.marks;
         self.is_done = run.budget.is_some();
-        if self.is_done {
-            mem::swap(&mut tape.nodes, &mut self.event);
+        if !self.is_done {
+            restore(tape, nodes);
+            return Ok(false);
         }
-        Ok(self.is_done)
+        write_out(tape, source, canonical.text(), &self.copied, out)?;
+        let [behind_audit, behind_raw_data, behind_unmapped] = marks.behind;
+        let end = canonical.text().len();
+        canonical.exchange(behind_raw_data, marks.raw_data, marks.unmapped)?;
+        let behind_unmapped = behind_unmapped + (marks.unmapped - marks.raw_data);
+        canonical.exchange(behind_unmapped, marks.unmapped, end)?;
+        canonical.end(behind_audit)?;
+        Ok(true)
+    }
+
+    /// True if the record has become an event.
+    pub(crate) fn is_done(&self) -> bool {
+        self.is_done
     }
 
     /// The name of the mapping by which the record has become an event.
     pub(crate) fn name(&self) -> Option<&'p [u8]> {
-        self.chosen.filter(|_| self.is_done).map(|(mapping, _)| mapping.name)
+        self.chosen.as_ref().filter(|_| self.is_done).map(|(mapping, _)| mapping.name)
     }
 
     /// True if the record was to become an event, and is none.
@@ -136,13 +164,33 @@ impl<'p> Normalizer<'p> {
     }
 }
 
-fn find_case(
-    program: &Program<'_>,
-    tape: &mut Tape,
+/// Makes the tape that of the record again.
+#[cold]
+fn restore(tape: &mut Tape, nodes: usize) {
+    tape.nodes.truncate(nodes);
+    for node in tape.nodes.iter_mut().filter(|node| node.has(LEFT_OUT)) {
+        node.flags &= !(REMOVED | LEFT_OUT);
+    }
+}
+
+/// Writes the text of an event that leaves, without its last comma.
+fn write_out(
+    tape: &Tape,
     source: &[u8],
-    event: &mut Vec<Node>,
-    slots: &mut [u32],
-) -> Option<Case> {
-    let run = Run::new(program, tape, source, event, slots, 0, 0, 0);
-    (0..).map_while(|index| program.cases(index)).find(|case| run.holds(case.condition, case.conditions))
+    text: &[u8],
+    copied: &[Copied],
+    out: &mut Vec<u8>,
+) -> Result<(), OutOfMemory> {
+    out.clear();
+    let mut done = 0;
+    for Copied { start, end, value } in copied {
+        put(out, text.get(done..*start as usize).unwrap_or_default())?;
+        output::write(tape, source, *value as usize, out)?;
+        done = *end as usize;
+    }
+    put(out, text.get(done..).unwrap_or_default())?;
+    if out.last() == Some(&b',') {
+        out.pop();
+    }
+    Ok(())
 }

@@ -8,7 +8,8 @@
 //!
 //! A *slot* holds the place of a value on the record's tape. *Edges* say which member
 //! or element goes into which slot; the table of edges is a hash table. *Tokens* are
-//! keys and constants as they stand in JSON, *texts* are what values are compared with.
+//! keys with their colons and constants, as they stand in JSON; *texts* are what values are
+//! compared with.
 
 use crate::recognize::hash;
 use alloc::vec;
@@ -272,6 +273,9 @@ numbered! {
         Unmapped,
         /// Writes the record as text, if the policy asks for the text.
         RawData,
+        /// Remembers where the members stand whose keys are greater than `audit` (`a` is 0),
+        /// `raw_data` (1) or `unmapped` (2).
+        Mark,
     }
     /// The questions about a value.
     Test {
@@ -367,7 +371,7 @@ macro_rules! tables {
             pub slots: u16,
             /// The number of levels by which its event may be deeper than the record.
             pub depth: u16,
-            /// Keys and constants, as they stand in JSON.
+            /// Keys, each with its colon, and constants, as they stand in JSON.
             pub tokens: Vec<u8>,
             /// Texts that values are compared with.
             pub texts: Vec<u8>,
@@ -379,7 +383,7 @@ macro_rules! tables {
             $($field: &'a [[[u8; 2]; $len]],)+
             pub(super) slots: usize,
             pub(super) depth: usize,
-            pub(super) tokens: &'a [u8],
+            tokens: &'a [u8],
             texts: &'a [u8],
         }
 
@@ -479,6 +483,12 @@ impl<'a> Program<'a> {
     #[inline(always)]
     pub(super) fn text(&self, start: u16, len: u16) -> &'a [u8] {
         self.texts.get(start.into()..usize::from(start) + usize::from(len)).unwrap_or_default()
+    }
+
+    /// A key, with the colon behind it, or a constant, by its place and length.
+    #[inline(always)]
+    pub(super) fn token(&self, start: u16, len: u16) -> &'a [u8] {
+        self.tokens.get(start.into()..usize::from(start) + usize::from(len)).unwrap_or_default()
     }
 
     /// Returns the number of texts that stand for nothing.

@@ -2,25 +2,57 @@
 
 use super::program::{ELEMENTS_MAX, Loop, NONE, Op, OpCode, Pair, Program, TARGET_DEPTH_MAX};
 use super::walk::walk;
-use crate::memory::OutOfMemory;
-use crate::record::tape::{ENTERED, Kind, NON_ASCII, Node, PATCHED, REMOVED, TAKEN, Tape};
+use crate::memory::{OutOfMemory, put, put_byte};
+use crate::record::canonical::Canonical;
+use crate::record::tape::{ENTERED, Kind, NOT_CANONICAL, Node, PATCHED, REMOVED, TAKEN, Tape};
 use crate::text::inner;
 use alloc::vec::Vec;
 
 /// The containers of an event that may be open at once.
-const OPEN_MAX: usize = TARGET_DEPTH_MAX + 2;
+const OPEN_MAX: usize = TARGET_DEPTH_MAX + 1;
 /// The activity that has no number of its own.
 const OTHER_ACTIVITY: u64 = 99;
 /// The maximum number of members of an element that are looked at for a pair.
 const PAIR_MEMBERS_MAX: usize = 16;
 
-/// One run over a record.
+/// A value that leaves as it stands in the record, where its canonical form may be another.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Copied {
+    /// The place of the canonical form in the event's text.
+    pub(super) start: u32,
+    pub(super) end: u32,
+    /// The value on the tape.
+    pub(super) value: u32,
+}
+
+/// A container of the event that is open.
+#[derive(Clone, Copy, Default)]
+struct Open {
+    /// Its start in the event's text, with its key.
+    start: u32,
+    /// The start of its contents.
+    contents: u32,
+    is_object: bool,
+}
+
+/// The places in an event's text at which its parts begin. The members `raw_data` and `unmapped`
+/// are written last. In the canonical form they stand among the others.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Marks {
+    /// The first members behind those whose keys are less than `audit`, `raw_data` and `unmapped`.
+    pub(super) behind: [usize; 3],
+    pub(super) raw_data: usize,
+    pub(super) unmapped: usize,
+}
+
+/// One run over a record. It writes the canonical form of the event's members in the order in
+/// which they leave, each with a comma behind it.
 pub(super) struct Run<'a, 'p> {
     pub(super) program: &'a Program<'p>,
     pub(super) tape: &'a mut Tape,
     pub(super) source: &'a [u8],
-    /// The event's nodes.
-    pub(super) event: &'a mut Vec<Node>,
+    pub(super) event: &'a mut Canonical,
+    pub(super) copied: &'a mut Vec<Copied>,
     pub(super) slots: &'a mut [u32],
     /// The record's time by Fluent Bit, in milliseconds.
     pub(super) millis: u64,
@@ -28,12 +60,11 @@ pub(super) struct Run<'a, 'p> {
     pub(super) class: u16,
     /// The redacted record, if the event is to have it as text.
     pub(super) raw: Option<&'a [u8]>,
-    /// The place of the tokens in the tape's buffer.
-    pub(super) tokens: u32,
     /// The number of bytes that may still be copied; `None` once they have run out.
     pub(super) budget: Option<usize>,
+    pub(super) marks: Marks,
     activity: u64,
-    open: [u32; OPEN_MAX],
+    open: [Open; OPEN_MAX],
     depth: usize,
 }
 
@@ -48,40 +79,37 @@ struct Running {
 }
 
 impl<'a, 'p> Run<'a, 'p> {
-    #[expect(clippy::too_many_arguments, reason = "each is one part of a run")]
     pub(super) fn new(
         program: &'a Program<'p>,
         tape: &'a mut Tape,
         source: &'a [u8],
-        event: &'a mut Vec<Node>,
+        event: &'a mut Canonical,
+        copied: &'a mut Vec<Copied>,
         slots: &'a mut [u32],
-        class: u16,
-        millis: u64,
-        budget: usize,
     ) -> Self {
         Run {
             program,
             tape,
             source,
             event,
+            copied,
             slots,
-            millis,
-            class,
+            millis: 0,
+            class: 0,
             raw: None,
-            tokens: 0,
-            budget: Some(budget),
+            budget: Some(0),
+            marks: Marks::default(),
             activity: 0,
-            open: [0; OPEN_MAX],
+            open: [Open::default(); OPEN_MAX],
             depth: 0,
         }
     }
 
-    /// Writes the event.
+    /// Writes the event without its closing brace.
     pub(super) fn run(&mut self, first: u16, count: u16) -> Result<(), OutOfMemory> {
-        self.tokens = self.tape.patch.len() as u32;
-        crate::memory::put(&mut self.tape.patch, self.program.tokens)?;
-        self.event.clear();
-        self.begin(Kind::Object)?;
+        self.event.begin(self.source)?;
+        self.copied.clear();
+        put_byte(self.event.pieces(), b'{')?;
         let (mut at, end) = (usize::from(first), usize::from(first) + usize::from(count));
         let mut running: Option<Running> = None;
         let mut is_written = false;
@@ -89,11 +117,9 @@ impl<'a, 'p> Run<'a, 'p> {
             at += 1;
             match OpCode::of(op.code) {
                 Some(OpCode::Object | OpCode::Array) => {
-                    self.key(op.key, op.key_len)?;
-                    let is_object = op.code == OpCode::Object as u16;
-                    self.begin(if is_object { Kind::Object } else { Kind::Array })?;
+                    self.begin(op.key, op.key_len, op.code == OpCode::Object as u16)?;
                 }
-                Some(OpCode::Close) => self.end(),
+                Some(OpCode::Close) => self.end()?,
                 Some(OpCode::ActivityName) if self.activity != OTHER_ACTIVITY => {}
                 Some(OpCode::Member | OpCode::Activity | OpCode::ActivityName) => {
                     is_written = self.sources(&op)?;
@@ -106,7 +132,7 @@ impl<'a, 'p> Run<'a, 'p> {
                 Some(OpCode::Each) => at = self.behind(at),
                 Some(OpCode::Next) => {
                     if running.as_ref().is_some_and(|running| running.row.is_value == 0) {
-                        self.end();
+                        self.end()?;
                     }
                     if let Some(body) = self.element(&mut running)? {
                         at = body;
@@ -124,10 +150,18 @@ impl<'a, 'p> Run<'a, 'p> {
                 }
                 Some(OpCode::Unmapped) => self.rest(op.key, op.key_len)?,
                 Some(OpCode::RawData) => self.text_of_record(&op)?,
+                Some(OpCode::Mark) => {
+                    let len = self.event.text().len();
+                    if let Some(mark) = self.marks.behind.get_mut(usize::from(op.a)) {
+                        *mark = len;
+                    }
+                }
                 None => {}
             }
         }
-        self.end_all();
+        while self.depth > 0 {
+            self.end()?;
+        }
         Ok(())
     }
 
@@ -135,9 +169,10 @@ impl<'a, 'p> Run<'a, 'p> {
     fn sources(&mut self, op: &Op) -> Result<bool, OutOfMemory> {
         for index in op.a..op.a.saturating_add(op.b) {
             let Some(source) = self.program.sources(index.into()) else { break };
+            let start = self.event.text().len();
             if self.member(op.key, op.key_len, &source)? {
                 if op.code == OpCode::Activity as u16 {
-                    self.remember_activity();
+                    self.remember_activity(start + usize::from(op.key_len));
                 }
                 return Ok(true);
             }
@@ -145,10 +180,10 @@ impl<'a, 'p> Run<'a, 'p> {
         Ok(false)
     }
 
-    fn remember_activity(&mut self) {
-        let Some(node) = self.event.last().filter(|node| node.kind == Kind::Integer) else { return };
-        let text = core::str::from_utf8(self.tape.text(node, self.source)).unwrap_or_default();
-        self.activity = text.parse().unwrap_or_default();
+    /// Remembers the activity, whose value was just written from `start` on.
+    fn remember_activity(&mut self, start: usize) {
+        let [value @ .., _] = self.event.text().get(start..).unwrap_or_default() else { return };
+        self.activity = core::str::from_utf8(value).ok().and_then(|text| text.parse().ok()).unwrap_or_default();
     }
 
     /// Begins a loop over the elements of an array.
@@ -161,8 +196,7 @@ impl<'a, 'p> Run<'a, 'p> {
         }
         node.flags |= ENTERED;
         let end = node.next as usize;
-        self.key(op.key, op.key_len)?;
-        self.begin(Kind::Array)?;
+        self.begin(op.key, op.key_len, false)?;
         Ok(Some(Running { row, body, next: index + 1, end, left: ELEMENTS_MAX }))
     }
 
@@ -171,7 +205,7 @@ impl<'a, 'p> Run<'a, 'p> {
         let Some(each) = running else { return Ok(None) };
         loop {
             if each.next >= each.end || each.left == 0 {
-                self.end();
+                self.end()?;
                 *running = None;
                 return Ok(None);
             }
@@ -192,7 +226,7 @@ impl<'a, 'p> Run<'a, 'p> {
                 walk(self.program, self.tape, self.source, element, each.row.state, self.slots);
             }
             if each.row.is_value == 0 {
-                self.begin(Kind::Object)?;
+                self.begin(0, 0, true)?;
             }
             return Ok(Some(each.body));
         }
@@ -218,9 +252,8 @@ impl<'a, 'p> Run<'a, 'p> {
         if self.tape.nodes[array].kind != Kind::Array {
             return Ok(false);
         }
-        let before = self.event.len();
-        self.key(op.key, op.key_len)?;
-        self.begin(Kind::Object)?;
+        let object = self.tape.nodes.len();
+        self.push(Node { start: 0, end: 0, next: 0, kind: Kind::Object, flags: 0 })?;
         let end = self.tape.after(array);
         let mut element = array + 1;
         for _ in 0..ELEMENTS_MAX {
@@ -230,12 +263,33 @@ impl<'a, 'p> Run<'a, 'p> {
             if let Some((key, value)) = self.pair(element, &pair) {
                 let key = self.tape.nodes[key];
                 self.push(Node { kind: Kind::Key, ..key })?;
-                self.copy(value)?;
+                self.push_all(value)?;
             }
             element = self.tape.after(element);
         }
-        self.end();
-        Ok(self.event.len() > before)
+        let len = self.tape.nodes.len();
+        if len == object + 1 {
+            self.tape.nodes.truncate(object);
+            return Ok(false);
+        }
+        self.tape.nodes[object].next = len as u32;
+        self.key(op.key, op.key_len)?;
+        self.write(object)?;
+        Ok(true)
+    }
+
+    /// Adds a value with all that is in it to the end of the tape, behind the record.
+    fn push_all(&mut self, value: usize) -> Result<(), OutOfMemory> {
+        let (end, first) = (self.tape.after(value), self.tape.nodes.len());
+        self.spend(value);
+        self.tape.nodes.try_reserve(end - value).map_err(|_| OutOfMemory)?;
+        // Containers end as much further on as they start.
+        let shift = (first - value) as u32;
+        for index in value..end {
+            let node = self.tape.nodes[index];
+            self.push(Node { next: node.next.wrapping_add(shift), ..node })?;
+        }
+        Ok(())
     }
 
     /// The key and the value of an element.
@@ -257,14 +311,12 @@ impl<'a, 'p> Run<'a, 'p> {
 
     /// Writes the redacted record as text, if that is asked for.
     fn text_of_record(&mut self, op: &Op) -> Result<(), OutOfMemory> {
+        self.marks.raw_data = self.event.text().len();
         let Some(raw) = self.raw else { return Ok(()) };
-        self.spend(2 * raw.len());
+        self.spend_bytes(2 * raw.len());
         self.key(op.key, op.key_len)?;
-        let start = self.tape.patch.len();
-        crate::text::write(raw, &mut self.tape.patch)?;
-        let token = self.tape.patch.get(start..).unwrap_or_default();
-        let flags = if token.is_ascii() { 0 } else { NON_ASCII } | crate::record::tape::ESCAPED;
-        self.push_patch(start, Kind::String, flags)
+        crate::text::write(raw, self.event.pieces())?;
+        put_byte(self.event.pieces(), b',')
     }
 
     /// Writes a key; an element has none.
@@ -273,77 +325,91 @@ impl<'a, 'p> Run<'a, 'p> {
         if len == 0 {
             return Ok(());
         }
-        let start = self.tokens + u32::from(start);
-        self.push(Node { start, end: start + u32::from(len), next: 0, kind: Kind::Key, flags: PATCHED })
+        put(self.event.pieces(), self.program.token(start, len))
     }
 
     /// Writes a constant.
     #[inline(never)]
     pub(super) fn token(&mut self, start: u16, len: u16) -> Result<(), OutOfMemory> {
-        let kind = match self.program.tokens.get(usize::from(start)) {
-            Some(b'"') => Kind::String,
-            Some(b'-' | b'0'..=b'9') => Kind::Integer,
-            _ => Kind::Word,
-        };
-        let start = self.tokens + u32::from(start);
-        self.push(Node { start, end: start + u32::from(len), next: 0, kind, flags: PATCHED })
+        let text = self.event.pieces();
+        put(text, self.program.token(start, len))?;
+        put_byte(text, b',')
     }
 
     /// Writes what stands in the tape's buffer from `start` on.
     #[inline(never)]
-    pub(super) fn push_patch(&mut self, start: usize, kind: Kind, flags: u8) -> Result<(), OutOfMemory> {
-        let end = self.tape.patch.len() as u32;
-        let flags = flags & !(TAKEN | ENTERED) | PATCHED;
-        self.push(Node { start: start as u32, end, next: 0, kind, flags })
+    pub(super) fn patched(&mut self, start: usize, kind: Kind, flags: u8) -> Result<(), OutOfMemory> {
+        let (end, value) = (self.tape.patch.len() as u32, self.tape.nodes.len());
+        self.push(Node { start: start as u32, end, next: 0, kind, flags: flags | PATCHED })?;
+        self.write(value)
     }
 
+    /// Adds a node to the end of the tape, behind the record.
     #[inline(never)]
-    pub(super) fn push(&mut self, node: Node) -> Result<(), OutOfMemory> {
-        if self.event.len() == self.event.capacity() {
-            self.event.try_reserve(64).map_err(|_| OutOfMemory)?;
-        }
-        self.event.push(Node { flags: node.flags & !(TAKEN | ENTERED), ..node });
+    fn push(&mut self, node: Node) -> Result<(), OutOfMemory> {
+        self.tape.nodes.try_reserve(1).map_err(|_| OutOfMemory)?;
+        self.tape.nodes.push(Node { flags: node.flags & !(TAKEN | ENTERED), ..node });
         Ok(())
+    }
+
+    /// Writes a value of the tape.
+    #[inline(never)]
+    pub(super) fn write(&mut self, value: usize) -> Result<(), OutOfMemory> {
+        if self.budget.is_none() {
+            return Ok(());
+        }
+        let start = self.event.text().len() as u32;
+        self.event.add(self.tape, self.source, value)?;
+        let node = &self.tape.nodes[value];
+        if node.is_container() || node.has(NOT_CANONICAL) {
+            if self.copied.len() == self.copied.capacity() {
+                self.copied.try_reserve(8).map_err(|_| OutOfMemory)?;
+            }
+            // The comma stands behind it.
+            let end = self.event.text().len() as u32 - 1;
+            self.copied.push(Copied { start, end, value: value as u32 });
+        }
+        Ok(())
+    }
+
+    /// Takes a value off what may be copied.
+    pub(super) fn spend(&mut self, value: usize) {
+        let node = &self.tape.nodes[value];
+        let nodes = self.tape.after(value) - value;
+        let bytes = node.end.saturating_sub(node.start) as usize;
+        self.spend_bytes(if nodes == 1 { bytes } else { bytes + nodes });
     }
 
     /// Takes bytes off what may be copied.
     #[inline(always)]
-    pub(super) fn spend(&mut self, bytes: usize) {
+    pub(super) fn spend_bytes(&mut self, bytes: usize) {
         self.budget = self.budget.and_then(|left| left.checked_sub(bytes));
     }
 
-    pub(super) fn begin(&mut self, kind: Kind) -> Result<(), OutOfMemory> {
-        let index = self.event.len() as u32;
-        self.push(Node { start: 0, end: 0, next: 0, kind, flags: 0 })?;
+    fn begin(&mut self, key: u16, key_len: u16, is_object: bool) -> Result<(), OutOfMemory> {
+        let start = self.event.text().len() as u32;
+        self.key(key, key_len)?;
+        let text = self.event.pieces();
+        put_byte(text, if is_object { b'{' } else { b'[' })?;
         if let Some(place) = self.open.get_mut(self.depth) {
-            *place = index;
+            *place = Open { start, contents: text.len() as u32, is_object };
         }
         self.depth += 1;
         Ok(())
     }
 
-    /// Closes the container that was opened last; takes it back, if it is empty and within another.
-    pub(super) fn end(&mut self) {
-        let Some(depth) = self.depth.checked_sub(1) else { return };
+    /// Closes the container that was opened last; takes it back, if it is empty.
+    fn end(&mut self) -> Result<(), OutOfMemory> {
+        let Some(depth) = self.depth.checked_sub(1) else { return Ok(()) };
         self.depth = depth;
-        let Some(index) = self.open.get(depth).map(|index| *index as usize) else { return };
-        let len = self.event.len();
-        if len > index + 1 || depth == 0 {
-            if let Some(node) = self.event.get_mut(index) {
-                node.next = len as u32;
-            }
-            return;
+        let Some(open) = self.open.get(depth) else { return Ok(()) };
+        let text = self.event.pieces();
+        if text.len() == open.contents as usize {
+            text.truncate(open.start as usize);
+            return Ok(());
         }
-        let has_key = index
-            .checked_sub(1)
-            .and_then(|key| self.event.get(key))
-            .is_some_and(|node| node.kind == Kind::Key);
-        self.event.truncate(if has_key { index - 1 } else { index });
-    }
-
-    fn end_all(&mut self) {
-        while self.depth > 0 {
-            self.end();
-        }
+        // The last comma of its contents.
+        text.pop();
+        put(text, if open.is_object { b"}," } else { b"]," })
     }
 }

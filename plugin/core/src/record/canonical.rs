@@ -63,14 +63,76 @@ impl Canonical {
     /// If several members have the same key, only the last one stays. The others are
     /// removed from the tape, and a note is added.
     pub fn write(&mut self, tape: &mut Tape, source: &[u8]) -> Result<(), OutOfMemory> {
-        self.text.clear();
-        self.members.clear();
-        self.open.clear();
-        self.text.try_reserve(source.len()).map_err(|_| OutOfMemory)?;
+        self.begin(source)?;
         self.enter(tape, source, 0)?;
         let after_audit = self.members.iter().position(Member::is_after_audit).unwrap_or(usize::MAX);
         self.may_have_audit = self.members.get(after_audit).is_some_and(Member::may_be_audit);
         self.place = usize::MAX;
+        self.write_open(tape, source, after_audit)?;
+        self.finish();
+        Ok(())
+    }
+
+    /// Begins the text of another record, which is written piece by piece.
+    pub(crate) fn begin(&mut self, source: &[u8]) -> Result<(), OutOfMemory> {
+        self.text.clear();
+        self.members.clear();
+        self.open.clear();
+        self.may_have_audit = false;
+        self.text.try_reserve(source.len()).map_err(|_| OutOfMemory)
+    }
+
+    /// The text so far, to which pieces in canonical form are added.
+    pub(crate) fn pieces(&mut self) -> &mut Vec<u8> {
+        &mut self.text
+    }
+
+    /// Adds a value, and a comma behind it.
+    pub(crate) fn add(&mut self, tape: &mut Tape, source: &[u8], value: usize) -> Result<(), OutOfMemory> {
+        match tape.nodes[value].kind {
+            Kind::Object | Kind::Array => {
+                self.enter(tape, source, value)?;
+                return self.write_open(tape, source, usize::MAX);
+            }
+            Kind::Key | Kind::String => put_string(&mut self.text, tape, source, value)?,
+            Kind::Integer | Kind::Float | Kind::Word => put_word(&mut self.text, tape, source, value)?,
+        }
+        put_byte(&mut self.text, b',')
+    }
+
+    /// Has two parts of the text, which stand side by side, change places.
+    pub(crate) fn exchange(&mut self, first: usize, second: usize, end: usize) -> Result<(), OutOfMemory> {
+        let len = self.text.len();
+        if !(first < second && second < end && end <= len) {
+            return Ok(());
+        }
+        self.text.try_reserve(second - first).map_err(|_| OutOfMemory)?;
+        self.text.extend_from_within(first..second);
+        self.text.copy_within(second..end, first);
+        self.text.copy_within(len.., first + (end - second));
+        self.text.truncate(len);
+        Ok(())
+    }
+
+    /// Ends a record that was written piece by piece. `audit` belongs at `place`.
+    pub(crate) fn end(&mut self, place: usize) -> Result<(), OutOfMemory> {
+        if self.text.last() == Some(&b',') {
+            self.text.pop();
+        }
+        put(&mut self.text, b"},")?;
+        self.place = place;
+        self.finish();
+        Ok(())
+    }
+
+    fn finish(&mut self) {
+        // The last comma stands behind the record.
+        self.text.pop();
+        self.place = self.place.min(self.text.len() - 1);
+    }
+
+    /// Writes the contents of all open containers.
+    fn write_open(&mut self, tape: &mut Tape, source: &[u8], after_audit: usize) -> Result<(), OutOfMemory> {
         while let Some(open) = self.open.last_mut() {
             if open.next == open.end {
                 let closed = *open;
@@ -105,9 +167,6 @@ impl Canonical {
             }
             put_byte(&mut self.text, b',')?;
         }
-        // The last comma stands behind the record.
-        self.text.pop();
-        self.place = self.place.min(self.text.len() - 1);
         Ok(())
     }
 

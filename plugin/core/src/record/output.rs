@@ -15,16 +15,17 @@ pub(crate) fn write_open(tape: &Tape, source: &[u8], out: &mut Vec<u8>) -> Resul
     if !tape.is_changed() {
         return put(out, &source[root.start as usize..root.end as usize - 1]);
     }
-    write(tape, source, out)?;
+    write(tape, source, 0, out)?;
     out.pop();
     Ok(())
 }
 
-/// Writes a value as a whole, node by node.
-pub(crate) fn write(tape: &Tape, source: &[u8], out: &mut Vec<u8>) -> Result<(), OutOfMemory> {
+/// Writes a value as a whole, node by node, even if it was removed from its container.
+pub(crate) fn write(tape: &Tape, source: &[u8], value: usize, out: &mut Vec<u8>) -> Result<(), OutOfMemory> {
     let mut open = [0; RECORD_DEPTH_MAX];
     let mut depth = 0;
-    let mut index = 0;
+    let mut index = value;
+    let end = tape.after(value);
     let mut needs_comma = false;
     loop {
         while depth > 0 && tape.after(open[depth - 1]) == index {
@@ -33,10 +34,10 @@ pub(crate) fn write(tape: &Tape, source: &[u8], out: &mut Vec<u8>) -> Result<(),
             put(out, if is_object { b"}" } else { b"]" })?;
             needs_comma = true;
         }
-        let Some(node) = tape.nodes.get(index) else {
+        let Some(node) = tape.nodes.get(index).filter(|_| index < end) else {
             return Ok(());
         };
-        let is_removed = node.has(REMOVED);
+        let is_removed = node.has(REMOVED) && index != value;
         if is_removed && node.kind == Kind::Key {
             index = tape.after(index + 1);
             continue;

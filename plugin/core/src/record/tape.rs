@@ -45,6 +45,8 @@ pub(crate) const REMOVED: u8 = 8;
 pub(crate) const TAKEN: u8 = 32;
 /// The container holds values that may be [`TAKEN`].
 pub(crate) const ENTERED: u8 = 64;
+/// The member or element is [`REMOVED`] because nothing in it is left for the rest of the record.
+pub(crate) const LEFT_OUT: u8 = 128;
 
 /// One value or key.
 #[derive(Clone, Copy, Debug)]

@@ -181,7 +181,7 @@ impl<'p> Redactor<'p> {
         };
         if json.tape.is_changed() {
             self.walk.written.clear();
-            output::write(&json.tape, &json.text, &mut self.walk.written)?;
+            output::write(&json.tape, &json.text, 0, &mut self.walk.written)?;
             level.tape.set_text(holder, Kind::String, &self.walk.written)?;
         }
         Ok(())

@@ -211,13 +211,18 @@ impl<'p> Sealer<'p> {
             redactor.redact(&mut self.tape, record)?;
         }
         let is_mapped = match &mut self.normalizer {
-            Some(normalizer) => normalizer.choose(event.tag, &mut self.tape, record)?,
+            Some(normalizer) => {
+                normalizer.choose(event.tag, &mut self.tape, record, &mut self.canonical)?
+            }
             None => false,
         };
         let worded = if is_mapped { Some(self.normalize(event, record)?) } else { None };
-        self.canonical.write(&mut self.tape, record)?;
-        if worded.is_none() {
-            self.check_without_duplicates(record)?;
+        let is_event = self.normalizer.as_ref().is_some_and(Normalizer::is_done);
+        if !is_event {
+            self.canonical.write(&mut self.tape, record)?;
+            if worded.is_none() {
+                self.check_without_duplicates(record)?;
+            }
         }
         let mut renamed = None;
         if self.canonical.may_have_audit() {
@@ -231,6 +236,9 @@ impl<'p> Sealer<'p> {
         let mut statement = self.statement(event);
         statement.notes.insert(self.tape.notes);
         statement.renamed = renamed.as_deref();
+        if is_event {
+            return Ok(self.finish(&statement, None)?);
+        }
         self.out.clear();
         if disposition == Disposition::Mark {
             output::write_open(&self.tape, record, &mut self.out)?;
@@ -245,7 +253,8 @@ impl<'p> Sealer<'p> {
     }
 
     /// Turns the record into its event, if its schema does not say that it goes on as
-    /// something else. Returns what becomes of the record.
+    /// something else: the event is in `out`, and in canonical form. Returns what becomes of the
+    /// record.
     fn normalize(&mut self, event: &Event<'_>, record: &[u8]) -> Result<Disposition, Unreadable> {
         let mut disposition = Disposition::Mark;
         if self.validation.is_some() {
@@ -257,7 +266,7 @@ impl<'p> Sealer<'p> {
             && let Some(normalizer) = &mut self.normalizer
         {
             let millis = u64::from(event.seconds) * 1000 + u64::from(event.nanoseconds / (SECOND / 1000));
-            normalizer.normalize(millis, &mut self.tape, record)?;
+            normalizer.normalize(millis, &mut self.tape, record, &mut self.canonical, &mut self.out)?;
         }
         Ok(disposition)
     }

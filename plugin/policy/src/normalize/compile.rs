@@ -14,6 +14,8 @@ const ACTIVITY: &str = "activity_id";
 const ACTIVITY_NAME: &str = "activity_name";
 const SEVERITY: &str = "severity_id";
 const TIME: &str = "time";
+/// The members that are not written in their place.
+const MARKS: [&str; 3] = ["audit", "raw_data", "unmapped"];
 /// The members that an event has even if its mapping does not name them.
 const UNKNOWN_ACTIVITY: &str = "0";
 const INFORMATIONAL: &str = "1";
@@ -21,8 +23,6 @@ const INFORMATIONAL: &str = "1";
 /// The program of a mapping.
 pub(super) fn program(mapping: &Mapping) -> Read<Vec<u8>> {
     let mut compiler = Compiler::default();
-    // The token for elements that are taken comes first.
-    compiler.token("null");
     compiler.parts.states.push(core::State::default());
     compiler.scopes.push(Scope::default());
     for text in &mapping.absent {
@@ -104,7 +104,11 @@ impl Compiler {
             let message = format!("members of an event are up to {TARGET_DEPTH_MAX} deep");
             return Err(Problem { line, column: 1, message });
         }
+        let mut marks = MARKS.iter().enumerate().filter(|_| depth == 1).peekable();
         for ((_, name), member) in &tree.members {
+            while let Some((mark, _)) = marks.next_if(|(_, key)| **key < *name) {
+                self.op(OpCode::Mark, "", mark as u16, 0);
+            }
             let Some((field, role)) = member.field else {
                 let code = if member.has_elements { OpCode::Array } else { OpCode::Object };
                 self.op(code, name, 0, 0);
@@ -137,6 +141,9 @@ impl Compiler {
                     self.depth = self.depth.max(depth + 1);
                 }
             }
+        }
+        for (mark, _) in marks {
+            self.op(OpCode::Mark, "", mark as u16, 0);
         }
         Ok(())
     }
@@ -174,7 +181,7 @@ impl Compiler {
     }
 
     fn op(&mut self, code: OpCode, key: &str, a: u16, b: u16) {
-        let (key, key_len) = if key.is_empty() { (0, 0) } else { self.token(&format!("\"{key}\"")) };
+        let (key, key_len) = if key.is_empty() { (0, 0) } else { self.token(&format!("\"{key}\":")) };
         let row = core::Op { code: code as u16, key, key_len, a, b };
         let (op, _) = intern(&mut self.parts.ops, &[row]);
         self.parts.turns.push(core::Turn { op });
@@ -291,7 +298,7 @@ impl Compiler {
         self.parts.states.len() as u16 - 1
     }
 
-    /// A constant or a key, as JSON: its place and length.
+    /// A constant, or a key with its colon, as JSON: its place and length.
     fn token(&mut self, token: &str) -> (u16, u16) {
         if let Some(known) = self.tokens.get(token) {
             return *known;

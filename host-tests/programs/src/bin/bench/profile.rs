@@ -40,7 +40,13 @@ pub(crate) fn print() -> Result<()> {
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
     let path = target.join("named/wasm32-unknown-unknown/guest/filter_audit.wasm");
     let module = fs::read(&path).with_context(|| path.display().to_string())?;
-    for (what, policy) in [("the policy that ships", DEFAULT_POLICY), ("an empty policy", "version: 1\n")] {
+    let normalizing = format!("{DEFAULT_POLICY}\nnormalize: ocsf\n");
+    let policies = [
+        ("the policy that ships", DEFAULT_POLICY),
+        ("the same with `normalize: ocsf`", &normalizing),
+        ("an empty policy", "version: 1\n"),
+    ];
+    for (what, policy) in policies {
         let traced = traced(&module::with_table(&module, &policy::table(policy)?)?)?;
         for name in ["kubernetes-audit", "cloudtrail"] {
             let calls = streams::calls(name)?;
