@@ -2,13 +2,13 @@
 
 use super::cut::{cut, find};
 use super::program::{Conversion, Entry, Fits, Lookup, NEGATED, OR, Question, Source, Test};
-use super::run::Run;
+use super::run::{Run, put_member};
 use super::time;
 use crate::memory::{OutOfMemory, put, put_byte};
 use crate::recognize::ValueType;
 use crate::record::tape::{Kind, Node, PATCHED, REMOVED, TAKEN, Tape};
 use crate::text::digits::Digits;
-use crate::text::inner;
+use crate::text::{inner, is_same, starts_with};
 use core::net::IpAddr;
 
 /// The most digits of a text that becomes an integer.
@@ -29,7 +29,7 @@ impl Run<'_, '_> {
         let index = *self.slots.get(usize::from(slot))? as usize;
         let node = self.tape.nodes.get(index).filter(|node| index > 0 && !node.has(REMOVED))?;
         match node.kind {
-            Kind::Word if self.tape.text(node, self.source) == b"null" => None,
+            Kind::Word if self.tape.text(node, self.source).first() == Some(&b'n') => None,
             Kind::String if self.program.absent_len() > 0 && self.is_absent(node) => None,
             _ => Some(index),
         }
@@ -38,7 +38,7 @@ impl Run<'_, '_> {
     fn is_absent(&self, node: &Node) -> bool {
         let text = inner(self.tape.text(node, self.source));
         let mut absent = (0..self.program.absent_len()).filter_map(|index| self.program.absent(index));
-        absent.any(|absent| self.program.text(absent.start, absent.len) == text)
+        absent.any(|absent| is_same(self.program.text(absent.start, absent.len), text))
     }
 
     /// Checks that all conditions hold.
@@ -73,10 +73,10 @@ impl Run<'_, '_> {
         let text = inner(self.tape.text(node, self.source));
         let wanted = self.program.text(question.start, question.len);
         match test {
-            Test::Starts => text.starts_with(wanted),
+            Test::Starts => starts_with(text, wanted),
             Test::Ends => text.ends_with(wanted),
             Test::Contains => find(text, wanted, 0).is_some(),
-            _ => text == wanted,
+            _ => is_same(text, wanted),
         }
     }
 
@@ -89,8 +89,7 @@ impl Run<'_, '_> {
         let Some(conversion) = Conversion::of(source.conversion) else { return Ok(false) };
         match conversion {
             Conversion::Constant => {
-                self.key(key, key_len)?;
-                return self.token(source.slot, source.cut).map(|()| true);
+                return self.constant(key, key_len, source.slot, source.cut).map(|()| true);
             }
             Conversion::Now => return self.number(key, key_len, Some(self.millis)),
             _ => {}
@@ -104,8 +103,7 @@ impl Run<'_, '_> {
             _ => false,
         };
         if is_copied && cuts(source) == 0 {
-            self.key(key, key_len)?;
-            return self.copy(index).map(|()| true);
+            return self.copy(key, key_len, index).map(|()| true);
         }
         if conversion == Conversion::Join {
             return self.join(key, key_len, index, source);
@@ -135,7 +133,12 @@ impl Run<'_, '_> {
             return None;
         }
         let quote = u32::from(matches!(node.kind, Kind::String | Kind::Key));
-        let mut piece = Piece { value: index as u32, node, start: node.start + quote, end: node.end.saturating_sub(quote) };
+        let mut piece = Piece {
+            value: index as u32,
+            node,
+            start: node.start + quote,
+            end: node.end.saturating_sub(quote),
+        };
         for at in source.cut..source.cut.saturating_add(cuts(source)) {
             let part = cut(self.program, &self.program.cuts(at.into())?, self.bytes(&piece))?;
             if part.is_empty() {
@@ -166,8 +169,7 @@ impl Run<'_, '_> {
         match conversion {
             Conversion::Lookup => {
                 let Some((token, len)) = self.look_up(source.lookup, text) else { return Ok(false) };
-                self.key(key, key_len)?;
-                return self.token(token, len).map(|()| true);
+                return self.constant(key, key_len, token, len).map(|()| true);
             }
             Conversion::Time => {
                 let time = time::date(text).filter(|_| is_string);
@@ -210,7 +212,11 @@ impl Run<'_, '_> {
         }
         self.key(key, key_len)?;
         let is_all = cuts(source) == 0 && (is_string || conversion != Conversion::String);
-        if is_all { self.write(piece.value as usize).map(|()| true) } else { self.quoted(piece).map(|()| true) }
+        if is_all {
+            self.write(piece.value as usize).map(|()| true)
+        } else {
+            self.quoted(piece).map(|()| true)
+        }
     }
 
     /// Checks that a value is an array of texts.
@@ -295,19 +301,9 @@ impl Run<'_, '_> {
         number: Option<u64>,
     ) -> Result<bool, OutOfMemory> {
         let Some(number) = number else { return Ok(false) };
-        self.key(key, key_len)?;
-        let text = self.event.pieces();
-        put(text, Digits::of(number).as_bytes())?;
-        put_byte(text, b',')?;
+        let key = self.program.token(key, key_len);
+        put_member(self.event.pieces(), key, Digits::of(number).as_bytes())?;
         Ok(true)
-    }
-
-    /// Copies a value with all that is in it.
-    #[inline(never)]
-    fn copy(&mut self, value: usize) -> Result<(), OutOfMemory> {
-        self.spend(value);
-        self.tape.nodes[value].flags |= TAKEN;
-        self.write(value)
     }
 
     /// The constant that a lookup has for a text.
@@ -330,8 +326,8 @@ impl Run<'_, '_> {
         }
         let wanted = self.program.text(entry.start, entry.len);
         match Fits::of(entry.fits) {
-            Some(Fits::Is) => text == wanted,
-            Some(Fits::Starts) => text.starts_with(wanted),
+            Some(Fits::Is) => is_same(text, wanted),
+            Some(Fits::Starts) => starts_with(text, wanted),
             Some(Fits::Ends) => text.ends_with(wanted),
             Some(Fits::Contains) => find(text, wanted, 0).is_some(),
             Some(Fits::Range) => is_between(wanted, text),

@@ -1,6 +1,7 @@
 //! Parts that are cut out of a text.
 
 use super::program::{Cut, CutAt, Program};
+use crate::text::{position, starts_with};
 use core::ops::Range;
 
 /// The part of `text` that a cut says, which is the inside of a JSON string; none if there is none.
@@ -39,8 +40,8 @@ pub(super) fn find(text: &[u8], wanted: &[u8], from: usize) -> Option<usize> {
     let last = text.len().checked_sub(wanted.len())?;
     let mut at = from;
     while at <= last {
-        at += text.get(at..=last)?.iter().position(|byte| *byte == first)?;
-        if text.get(at..at + wanted.len()) == Some(wanted) && !is_escaped(text, at) {
+        at = position(text, first, at).filter(|at| *at <= last)?;
+        if starts_with(text.get(at..)?, wanted) && !is_escaped(text, at) {
             return Some(at);
         }
         at += 1;

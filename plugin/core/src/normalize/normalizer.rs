@@ -126,8 +126,7 @@ impl<'p> Normalizer<'p> {
             output::write(tape, source, 0, &mut self.raw)?;
         }
         let nodes = tape.nodes.len();
-        let mut run =
-            Run::new(&mapping.program, tape, source, canonical, &mut self.copied, &mut self.slots);
+        let mut run = Run::new(&mapping.program, tape, source, canonical, &mut self.copied, &mut self.slots);
         run.raw = mapping.keeps_text.then_some(&self.raw);
         (run.millis, run.class) = (millis, case.class);
         run.budget = Some((2 * source.len() + EVENT_BYTES_MORE).min(RECORD_BYTES_MAX));

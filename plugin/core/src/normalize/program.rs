@@ -12,6 +12,7 @@
 //! compared with.
 
 use crate::recognize::hash;
+use crate::text::is_same;
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -247,9 +248,9 @@ macro_rules! numbered {
 numbered! {
     /// The kinds of operations.
     OpCode {
-        /// Opens an object.
+        /// Opens an object. The key is with the colon and the brace.
         Object,
-        /// Opens an array.
+        /// Opens an array, in the same way.
         Array,
         /// Closes the object or array that was opened last, or removes it if it is empty.
         Close,
@@ -259,7 +260,7 @@ numbered! {
         Activity,
         /// Writes a member in the same way, if the activity has no number of its own.
         ActivityName,
-        /// Begins the loop `a`; `b` is 1 if it is for arrays in place of the one before it.
+        /// Begins the loop `a`, with a key as that of an array; `b` is 1 if it is for arrays in place of the one before it.
         Each,
         /// Ends the loop's body.
         Next,
@@ -273,6 +274,9 @@ numbered! {
         Unmapped,
         /// Writes the record as text, if the policy asks for the text.
         RawData,
+        /// Writes members that are constants, each with a comma behind it, which stand where the key
+        /// would.
+        Literal,
         /// Remembers where the members stand whose keys are greater than `audit` (`a` is 0),
         /// `raw_data` (1) or `unmapped` (2).
         Mark,
@@ -502,7 +506,9 @@ impl<'a> Program<'a> {
     pub(super) fn member(&self, from: u16, text: &[u8], len: usize) -> Option<Edge> {
         let key = text.get(..len)?;
         let is_it = |edge: &Edge| {
-            edge.is_element == 0 && usize::from(edge.len) == len && self.text(edge.start, edge.len) == key
+            edge.is_element == 0
+                && usize::from(edge.len) == len
+                && is_same(self.text(edge.start, edge.len), key)
         };
         self.edge(from, hash(text, len), is_it)
     }

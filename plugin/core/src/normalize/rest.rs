@@ -3,6 +3,7 @@
 use super::run::Run;
 use crate::memory::OutOfMemory;
 use crate::record::RECORD_DEPTH_MAX;
+use crate::record::output::USUAL_DEPTH;
 use crate::record::tape::{ENTERED, Kind, LEFT_OUT, REMOVED, TAKEN};
 
 /// A container of which a part may have been taken.
@@ -16,10 +17,6 @@ struct Open {
     /// True if a part of the container is left.
     has_rest: bool,
 }
-
-/// The nesting of most records. Room for more is made only where it is needed, since it has to be
-/// cleared.
-const USUAL_DEPTH: usize = 16;
 
 impl Run<'_, '_> {
     /// Writes the rest of the record as one object, if there is any. Members stay at their
@@ -46,7 +43,11 @@ impl Run<'_, '_> {
     fn leave_out_taken(&mut self, open: &mut [Open]) -> bool {
         let mut is_any_left = false;
         let mut depth = 0;
-        enter(open, &mut depth, Open { member: 0, end: self.tape.after(0) as u32, is_object: true, has_rest: false });
+        enter(
+            open,
+            &mut depth,
+            Open { member: 0, end: self.tape.after(0) as u32, is_object: true, has_rest: false },
+        );
         let mut at = 1;
         while let Some(inside) = depth.checked_sub(1).and_then(|top| open.get_mut(top)) {
             if at >= inside.end as usize {

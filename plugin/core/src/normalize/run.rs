@@ -78,6 +78,14 @@ struct Running {
     left: usize,
 }
 
+/// Writes a key, its value and a comma.
+#[inline(never)]
+pub(super) fn put_member(out: &mut Vec<u8>, key: &[u8], value: &[u8]) -> Result<(), OutOfMemory> {
+    put(out, key)?;
+    put(out, value)?;
+    put_byte(out, b',')
+}
+
 impl<'a, 'p> Run<'a, 'p> {
     pub(super) fn new(
         program: &'a Program<'p>,
@@ -117,7 +125,7 @@ impl<'a, 'p> Run<'a, 'p> {
             at += 1;
             match OpCode::of(op.code) {
                 Some(OpCode::Object | OpCode::Array) => {
-                    self.begin(op.key, op.key_len, op.code == OpCode::Object as u16)?;
+                    self.begin(self.program.token(op.key, op.key_len), op.code == OpCode::Object as u16)?;
                 }
                 Some(OpCode::Close) => self.end()?,
                 Some(OpCode::ActivityName) if self.activity != OTHER_ACTIVITY => {}
@@ -150,6 +158,7 @@ impl<'a, 'p> Run<'a, 'p> {
                 }
                 Some(OpCode::Unmapped) => self.rest(op.key, op.key_len)?,
                 Some(OpCode::RawData) => self.text_of_record(&op)?,
+                Some(OpCode::Literal) => put(self.event.pieces(), self.program.token(op.key, op.key_len))?,
                 Some(OpCode::Mark) => {
                     let len = self.event.text().len();
                     if let Some(mark) = self.marks.behind.get_mut(usize::from(op.a)) {
@@ -183,7 +192,8 @@ impl<'a, 'p> Run<'a, 'p> {
     /// Remembers the activity, whose value was just written from `start` on.
     fn remember_activity(&mut self, start: usize) {
         let [value @ .., _] = self.event.text().get(start..).unwrap_or_default() else { return };
-        self.activity = core::str::from_utf8(value).ok().and_then(|text| text.parse().ok()).unwrap_or_default();
+        self.activity =
+            core::str::from_utf8(value).ok().and_then(|text| text.parse().ok()).unwrap_or_default();
     }
 
     /// Begins a loop over the elements of an array.
@@ -196,7 +206,7 @@ impl<'a, 'p> Run<'a, 'p> {
         }
         node.flags |= ENTERED;
         let end = node.next as usize;
-        self.begin(op.key, op.key_len, false)?;
+        self.begin(self.program.token(op.key, op.key_len), false)?;
         Ok(Some(Running { row, body, next: index + 1, end, left: ELEMENTS_MAX }))
     }
 
@@ -226,7 +236,7 @@ impl<'a, 'p> Run<'a, 'p> {
                 walk(self.program, self.tape, self.source, element, each.row.state, self.slots);
             }
             if each.row.is_value == 0 {
-                self.begin(0, 0, true)?;
+                self.begin(b"{", true)?;
             }
             return Ok(Some(each.body));
         }
@@ -322,18 +332,19 @@ impl<'a, 'p> Run<'a, 'p> {
     /// Writes a key; an element has none.
     #[inline(never)]
     pub(super) fn key(&mut self, start: u16, len: u16) -> Result<(), OutOfMemory> {
-        if len == 0 {
-            return Ok(());
-        }
         put(self.event.pieces(), self.program.token(start, len))
     }
 
-    /// Writes a constant.
-    #[inline(never)]
-    pub(super) fn token(&mut self, start: u16, len: u16) -> Result<(), OutOfMemory> {
-        let text = self.event.pieces();
-        put(text, self.program.token(start, len))?;
-        put_byte(text, b',')
+    /// Writes a member that is a constant.
+    pub(super) fn constant(
+        &mut self,
+        key: u16,
+        key_len: u16,
+        start: u16,
+        len: u16,
+    ) -> Result<(), OutOfMemory> {
+        let program = self.program;
+        put_member(self.event.pieces(), program.token(key, key_len), program.token(start, len))
     }
 
     /// Writes what stands in the tape's buffer from `start` on.
@@ -372,6 +383,25 @@ impl<'a, 'p> Run<'a, 'p> {
         Ok(())
     }
 
+    /// Writes a member with a value of the record, which has its place in the event by that.
+    #[inline(never)]
+    pub(super) fn copy(&mut self, key: u16, key_len: u16, value: usize) -> Result<(), OutOfMemory> {
+        let node = &mut self.tape.nodes[value];
+        node.flags |= TAKEN;
+        if node.is_container() || node.has(NOT_CANONICAL) {
+            self.spend(value);
+            self.key(key, key_len)?;
+            return self.write(value);
+        }
+        let node = *node;
+        self.spend_bytes((node.end - node.start) as usize);
+        if self.budget.is_none() {
+            return Ok(());
+        }
+        let token = self.tape.text(&node, self.source);
+        put_member(self.event.pieces(), self.program.token(key, key_len), token)
+    }
+
     /// Takes a value off what may be copied.
     pub(super) fn spend(&mut self, value: usize) {
         let node = &self.tape.nodes[value];
@@ -386,11 +416,11 @@ impl<'a, 'p> Run<'a, 'p> {
         self.budget = self.budget.and_then(|left| left.checked_sub(bytes));
     }
 
-    fn begin(&mut self, key: u16, key_len: u16, is_object: bool) -> Result<(), OutOfMemory> {
-        let start = self.event.text().len() as u32;
-        self.key(key, key_len)?;
+    /// Opens a container, whose key and bracket are `opening`.
+    fn begin(&mut self, opening: &[u8], is_object: bool) -> Result<(), OutOfMemory> {
         let text = self.event.pieces();
-        put_byte(text, if is_object { b'{' } else { b'[' })?;
+        let start = text.len() as u32;
+        put(text, opening)?;
         if let Some(place) = self.open.get_mut(self.depth) {
             *place = Open { start, contents: text.len() as u32, is_object };
         }
@@ -409,7 +439,9 @@ impl<'a, 'p> Run<'a, 'p> {
             return Ok(());
         }
         // The last comma of its contents.
-        text.pop();
-        put(text, if open.is_object { b"}," } else { b"]," })
+        if let Some(last) = text.last_mut() {
+            *last = if open.is_object { b'}' } else { b']' };
+        }
+        put_byte(text, b',')
     }
 }

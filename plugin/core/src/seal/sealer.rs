@@ -211,9 +211,7 @@ impl<'p> Sealer<'p> {
             redactor.redact(&mut self.tape, record)?;
         }
         let is_mapped = match &mut self.normalizer {
-            Some(normalizer) => {
-                normalizer.choose(event.tag, &mut self.tape, record, &mut self.canonical)?
-            }
+            Some(normalizer) => normalizer.choose(event.tag, &mut self.tape, record, &mut self.canonical)?,
             None => false,
         };
         let worded = if is_mapped { Some(self.normalize(event, record)?) } else { None };

@@ -29,6 +29,13 @@ impl Digits {
     pub(crate) fn padded(mut value: u64, width: usize) -> Self {
         let mut text = [b'0'; 20];
         let mut start = text.len();
+        while let Err(_) = u32::try_from(value) {
+            start -= 2;
+            text[start..start + 2].copy_from_slice(&PAIRS[(value % 100) as usize]);
+            value /= 100;
+        }
+        // Division of 64 bits by a constant is a call in the guest.
+        let mut value = value as u32;
         while value != 0 {
             start -= 2;
             text[start..start + 2].copy_from_slice(&PAIRS[(value % 100) as usize]);

@@ -25,6 +25,48 @@ pub fn inner(token: &[u8]) -> &[u8] {
     }
 }
 
+/// Checks that two texts are the same, eight bytes at once: comparing slices is a call in the guest
+/// that goes byte by byte.
+#[inline(never)]
+pub(crate) fn is_same(a: &[u8], b: &[u8]) -> bool {
+    let len = a.len();
+    if len != b.len() {
+        return false;
+    }
+    // The last bytes may overlap with those before.
+    if let Some(last) = len.checked_sub(8) {
+        let word = |text: &[u8], at: usize| text.get(at..).and_then(<[u8]>::first_chunk::<8>).copied();
+        return word(a, last) == word(b, last) && (0..last).step_by(8).all(|at| word(a, at) == word(b, at));
+    }
+    if let Some(last) = len.checked_sub(4) {
+        let half = |text: &[u8], at: usize| text.get(at..).and_then(<[u8]>::first_chunk::<4>).copied();
+        return half(a, 0) == half(b, 0) && half(a, last) == half(b, last);
+    }
+    a.iter().zip(b).all(|(a, b)| a == b)
+}
+
+/// Checks that a text starts with another one, in the same way.
+pub(crate) fn starts_with(text: &[u8], start: &[u8]) -> bool {
+    text.get(..start.len()).is_some_and(|first| is_same(first, start))
+}
+
+/// Returns the place of the first such byte from `at` on.
+#[inline(never)]
+pub(crate) fn position(text: &[u8], byte: u8, at: usize) -> Option<usize> {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let mut at = at;
+    while let Some(word) = text.get(at..).and_then(<[u8]>::first_chunk::<8>) {
+        // The bytes sought for become zero; the lowest that is found is one of them.
+        let apart = u64::from_le_bytes(*word) ^ ONES * u64::from(byte);
+        let found = apart.wrapping_sub(ONES) & !apart & ONES << 7;
+        if found != 0 {
+            return Some(at + (found.trailing_zeros() / 8) as usize);
+        }
+        at += 8;
+    }
+    Some(at + text.get(at..)?.iter().position(|other| *other == byte)?)
+}
+
 /// Reads a `\uXXXX` at the start of `bytes`, or two that form a surrogate pair.
 ///
 /// Returns the character and the number of bytes read. The character is `None` if the

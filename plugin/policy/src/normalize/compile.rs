@@ -71,6 +71,8 @@ struct Compiler {
     /// The elements that states tell by a member: they have to stand together.
     picks: BTreeMap<u16, Vec<core::Pick>>,
     depth: usize,
+    /// Members that are constants, which the next operation has to write first.
+    literal: String,
 }
 
 impl Compiler {
@@ -108,6 +110,14 @@ impl Compiler {
         for ((_, name), member) in &tree.members {
             while let Some((mark, _)) = marks.next_if(|(_, key)| **key < *name) {
                 self.op(OpCode::Mark, "", mark as u16, 0);
+            }
+            let deepest = depth + member.nesting();
+            if deepest <= TARGET_DEPTH_MAX
+                && let Some(literal) = literal(name, member, depth)
+            {
+                self.depth = self.depth.max(deepest);
+                self.literal += &literal;
+                continue;
             }
             let Some((field, role)) = member.field else {
                 let code = if member.has_elements { OpCode::Array } else { OpCode::Object };
@@ -181,8 +191,23 @@ impl Compiler {
     }
 
     fn op(&mut self, code: OpCode, key: &str, a: u16, b: u16) {
-        let (key, key_len) = if key.is_empty() { (0, 0) } else { self.token(&format!("\"{key}\":")) };
-        let row = core::Op { code: code as u16, key, key_len, a, b };
+        let literal = std::mem::take(&mut self.literal);
+        if !literal.is_empty() {
+            let (key, key_len) = self.token(&literal);
+            self.turn(core::Op { code: OpCode::Literal as u16, key, key_len, a: 0, b: 0 });
+        }
+        let key = if key.is_empty() { String::new() } else { format!("\"{key}\":") };
+        let token = match code {
+            OpCode::Object => key + "{",
+            OpCode::Array | OpCode::Each => key + "[",
+            _ => key,
+        };
+        let (key, key_len) = if token.is_empty() { (0, 0) } else { self.token(&token) };
+        self.turn(core::Op { code: code as u16, key, key_len, a, b });
+    }
+
+    /// Adds an operation to those of the case.
+    fn turn(&mut self, row: core::Op) {
         let (op, _) = intern(&mut self.parts.ops, &[row]);
         self.parts.turns.push(core::Turn { op });
     }
@@ -380,7 +405,35 @@ fn intern<R: Copy + PartialEq>(table: &mut Vec<R>, rows: &[R]) -> (u16, u16) {
     (first as u16, rows.len() as u16)
 }
 
+/// Returns the text of a member that is the same for every record, with a comma behind it; none
+/// if it is another. An element has no name.
+fn literal(name: &str, member: &Tree<'_>, depth: usize) -> Option<String> {
+    let value = match member.field {
+        Some((Field { value: Value::Sources(sources), .. }, Role::Plain))
+            if depth > 1 || name != ACTIVITY_NAME =>
+        {
+            match sources.first()? {
+                Source { from: From::Constant(token), when, .. } if when.is_empty() => token.clone(),
+                _ => return None,
+            }
+        }
+        Some(_) => return None,
+        None => {
+            let members = member.members.iter().map(|((_, name), member)| literal(name, member, depth + 1));
+            let all = members.collect::<Option<String>>()?;
+            let all = all.strip_suffix(',')?;
+            if member.has_elements { format!("[{all}]") } else { format!("{{{all}}}") }
+        }
+    };
+    Some(if name.is_empty() { format!("{value},") } else { format!("\"{name}\":{value},") })
+}
+
 impl<'m> Tree<'m> {
+    /// Returns the depth of its containers.
+    fn nesting(&self) -> usize {
+        self.members.values().map(Tree::nesting).max().map_or(0, |within| within + 1)
+    }
+
     fn add(&mut self, target: &'m [Step], field: &'m Field, role: Role) {
         let mut tree = self;
         for step in target {

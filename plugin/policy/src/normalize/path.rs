@@ -77,9 +77,11 @@ pub(super) fn target(path: &str) -> Result<Target, String> {
     if steps.iter().any(|step| matches!(step, Step::Pick(..))) {
         return Err("an element of an event has a number: `resources[0].name`".into());
     }
-    let is_plain = |step: &Step| !matches!(step, Step::Member(key) if !key.is_ascii());
-    if !steps.iter().all(is_plain) {
-        return Err("members of an event have names of ASCII".into());
+    let is_name = |key: &str| {
+        !key.is_empty() && key.chars().all(|character| matches!(character, ' '..='~') && character != '\\')
+    };
+    if steps.iter().any(|step| matches!(step, Step::Member(key) if !is_name(key))) {
+        return Err("members of an event have names of ASCII, without control characters and `\\`".into());
     }
     Ok(steps)
 }

@@ -281,11 +281,78 @@ fn no_value_that_was_redacted_is_in_an_event() {
 
 #[test]
 fn events_are_sealed_as_they_leave() {
+    let with_text =
+        table(&format!("{DEFAULT_POLICY}\nnormalize:\n  - {{tag: \"*\", to: ocsf, raw_data: true}}\n"));
     for (name, record) in records() {
-        let sealed = sealed(&TABLE, &record);
-        let found = std::panic::catch_unwind(|| fixtures::records::intact(sealed.as_bytes()));
-        assert!(found.is_ok(), "{name}: {sealed}");
+        for table in [&*TABLE, &with_text] {
+            let sealed = sealed(table, &record);
+            let found = std::panic::catch_unwind(|| fixtures::records::intact(sealed.as_bytes()));
+            assert!(found.is_ok(), "{name}: {sealed}");
+        }
     }
+}
+
+/// A mapping with members on both sides of `raw_data` and `unmapped`, and of `audit`.
+const PLACES: &str = "\
+cases:
+  - class: 3002
+    fields:
+      actor.user.name: who
+      audit_x: who
+      raw_data_x: who
+      unmapped_x.y: who
+      user.name: who
+";
+
+#[test]
+fn members_have_their_places_in_the_canonical_form() {
+    let members = ["actor.user.name", "audit_x", "raw_data_x", "unmapped_x.y", "user.name"];
+    // Without one of these members after the other, and without all.
+    let without = (0..members.len()).map(|at| vec![members[at]]).chain([Vec::new(), members.to_vec()]);
+    for without in without {
+        let kept = |line: &&str| !without.iter().any(|member| line.trim_start().starts_with(member));
+        let fields: String = PLACES.lines().filter(kept).map(|line| format!("{line}\n")).collect();
+        let is_bare = without.len() == members.len();
+        let mapping = if is_bare { fields.replace("    fields:\n", "") } else { fields };
+        for raw_data in [false, true] {
+            let policy = format!(
+                "version: 1\nnormalize:\n  - {{tag: \"*\", mapping: door.yaml, name: door, raw_data: {raw_data}}}\n"
+            );
+            let mut files = |_: &str| Ok(mapping.clone());
+            let table = flb_audit_policy::Policy::read_with(&policy, &mut files)
+                .and_then(|policy| flb_audit_policy::compile(&policy))
+                .unwrap_or_else(|problem| panic!("{mapping}: {problem}"));
+            for record in [r#"{"who":"ann"}"#, r#"{"who":"ann","z":{"y":1,"x":[2.0]}}"#, "{}"] {
+                let sealed = sealed(&table, record);
+                fixtures::records::intact(sealed.as_bytes());
+                let (event, _) = taken_apart(&table, record);
+                assert_eq!(event.get("raw_data").is_some(), raw_data, "{event}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_record_whose_event_would_be_too_long_stays_as_it_is() {
+    let mapping = "\
+cases:
+  - class: 3002
+    fields:
+      user.name: who.name
+      user.uid: who.name
+      user.full_name: who.name
+      user.domain: who.name
+      user.groups: {each: list, fields: {name: $}}
+";
+    let table = with_mapping(mapping).unwrap_or_else(|problem| panic!("{problem}"));
+    let record = |len| format!(r#"{{"a":1,"who":{{"name":"{}"}},"list":["x",{{"y":2}}]}}"#, "x".repeat(len));
+    let (event, seal) = taken_apart(&table, &record(20_000));
+    assert_eq!((event["class_uid"].as_u64(), &seal["normalized"]), (Some(3002), &"door".into()));
+    let long = record(200_000);
+    let (left, seal) = taken_apart(&table, &long);
+    assert_eq!((left.to_string(), &seal["normalized"]), (long.clone(), &Value::Null));
+    assert_eq!(seal["notes"].to_string(), r#"["not-normalized"]"#);
+    fixtures::records::intact(sealed(&table, &long).as_bytes());
 }
 
 /// The end of `docs/ocsf.md`: one record of each format, and its event. With `BLESS=1`, it is
@@ -420,6 +487,8 @@ fn what_is_wrong_in_a_mapping_is_said_with_its_place() {
         ("user.name: who", "user.type_id: {value: x}", "`type_id` is an integer"),
         ("user.name: who", "is_mfa: {from: who, as: integer}", "`is_mfa` is true or false"),
         ("user.name: who", "user.type_id: {from: who, lookup: {a: x}}", "`type_id` is an integer"),
+        ("user.name: who", "user.\"\": who", "names of ASCII"),
+        ("user.name: who", "user.\"n\\u0061me\": who", "names of ASCII"),
     ] {
         let Err(problem) = with_mapping(&DOOR.replace(from, to)) else { panic!("{to}") };
         let problem = problem.to_string();
