@@ -296,14 +296,14 @@ numbered! {
         /// The value is of this type: a [`ValueType`](crate::recognize::ValueType).
         Type,
     }
-    /// The conversion of a value.
+    /// The conversion of a value. The first two need no value.
     Conversion {
-        /// The value is copied.
-        Copy,
         /// A constant replaces the value.
         Constant,
         /// Fluent Bit's time replaces the value.
         Now,
+        /// The value is copied.
+        Copy,
         /// A lookup says what replaces the value.
         Lookup,
         /// An array of texts becomes one text; the cut has the text between them.

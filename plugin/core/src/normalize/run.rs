@@ -1,6 +1,6 @@
 //! A mapping's program, run over the values of one record.
 
-use super::program::{ELEMENTS_MAX, Loop, NONE, Op, OpCode, Pair, Program, TARGET_DEPTH_MAX};
+use super::program::{Conversion, ELEMENTS_MAX, Loop, NONE, Op, OpCode, Pair, Program, TARGET_DEPTH_MAX};
 use super::walk::walk;
 use crate::memory::{OutOfMemory, put, put_byte};
 use crate::record::canonical::Canonical;
@@ -178,6 +178,11 @@ impl<'a, 'p> Run<'a, 'p> {
     fn sources(&mut self, op: &Op) -> Result<bool, OutOfMemory> {
         for index in op.a..op.a.saturating_add(op.b) {
             let Some(source) = self.program.sources(index.into()) else { break };
+            if source.conversion > Conversion::Now as u16
+                && self.slots.get(usize::from(source.slot)) == Some(&0)
+            {
+                continue;
+            }
             let start = self.event.text().len();
             if self.member(op.key, op.key_len, &source)? {
                 if op.code == OpCode::Activity as u16 {

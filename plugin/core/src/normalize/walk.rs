@@ -2,7 +2,7 @@
 
 use super::program::{ELEMENTS_MAX, NONE, Program, STEPS_MAX};
 use crate::record::notes::Notes;
-use crate::record::tape::{ENTERED, ESCAPED, Kind, PATCHED, REMOVED, Tape};
+use crate::record::tape::{ENTERED, ESCAPED, Kind, Node, PATCHED, REMOVED, Tape};
 use crate::text::inner;
 
 /// The number of members of an element in which the one is looked for that tells it.
@@ -17,9 +17,8 @@ struct Open {
     next: u32,
     end: u32,
     state: u16,
-    /// The number of that element.
+    /// The number of that element; [`NONE`] in an object.
     element: u16,
-    is_object: bool,
 }
 
 /// Fills slots with the places of values, from the container at `root` on.
@@ -36,26 +35,34 @@ pub(super) fn walk(
     let mut depth = 0;
     enter(tape, root, state, &mut open, &mut depth);
     while let Some(walked) = depth.checked_sub(1).and_then(|top| open.get_mut(top)) {
-        if walked.next >= walked.end {
+        let (mut at, end, state) = (walked.next as usize, walked.end as usize, walked.state);
+        if walked.element == NONE {
             depth -= 1;
+            while at < end {
+                let Some([key, value]) = tape.nodes.get(at..).and_then(<[Node]>::first_chunk) else { break };
+                let (member, is_container) = (at + 1, value.is_container());
+                at = if is_container { value.next as usize } else { at + 2 };
+                if key.has(ESCAPED | PATCHED | REMOVED) {
+                    continue;
+                }
+                let start = key.start as usize + 1;
+                let len = (key.end as usize - 1).saturating_sub(start);
+                let Some(edge) = program.member(state, source.get(start..).unwrap_or_default(), len) else {
+                    continue;
+                };
+                found(tape, edge.slot, member, slots);
+                if is_container && edge.to != NONE {
+                    // The object goes on behind this member.
+                    walked.next = at as u32;
+                    depth += 1;
+                    enter(tape, member, edge.to, &mut open, &mut depth);
+                    break;
+                }
+            }
             continue;
         }
-        let at = walked.next as usize;
-        let state = walked.state;
-        if walked.is_object {
-            walked.next = tape.after(at + 1) as u32;
-            let key = tape.nodes[at];
-            if key.has(ESCAPED | PATCHED | REMOVED) {
-                continue;
-            }
-            let start = key.start as usize + 1;
-            let text = source.get(start..).unwrap_or_default();
-            let Some(edge) = program.member(state, text, (key.end as usize - 1).saturating_sub(start)) else {
-                continue;
-            };
-            forget(tape, edge.slot, slots);
-            set(slots, edge.slot, at + 1);
-            enter(tape, at + 1, edge.to, &mut open, &mut depth);
+        if at >= end {
+            depth -= 1;
             continue;
         }
         walked.next = tape.after(at) as u32;
@@ -64,7 +71,7 @@ pub(super) fn walk(
         let Some(found) = program.states(state.into()) else { continue };
         let is_numbered = index < usize::from(found.elements);
         if index >= ELEMENTS_MAX || !is_numbered && found.picks == 0 {
-            walked.next = walked.end;
+            depth -= 1;
             continue;
         }
         if is_numbered && let Some(edge) = program.element(state, index) {
@@ -97,8 +104,8 @@ fn enter(tape: &mut Tape, at: usize, state: u16, open: &mut [Open; OPEN_MAX], de
     }
     if let Some(place) = open.get_mut(*depth) {
         node.flags |= ENTERED;
-        let is_object = node.kind == Kind::Object;
-        *place = Open { next: at as u32 + 1, end: node.next, state, element: 0, is_object };
+        let element = if node.kind == Kind::Object { NONE } else { 0 };
+        *place = Open { next: at as u32 + 1, end: node.next, state, element };
         *depth += 1;
     }
 }
@@ -109,13 +116,14 @@ fn set(slots: &mut [u32], slot: u16, value: usize) {
     }
 }
 
-/// Forgets the member that was found before under this slot, and all that was found in it:
-/// as in the canonical form, only the last of several members with one key stays.
+/// Puts a member into its slot. Forgets the one that was found before under this slot, and all
+/// that was found in it: as in the canonical form, only the last of several members with one key
+/// stays.
 #[inline(always)]
-fn forget(tape: &mut Tape, slot: u16, slots: &mut [u32]) {
-    if let Some(&earlier) = slots.get(usize::from(slot))
-        && earlier != 0
-    {
+fn found(tape: &mut Tape, slot: u16, value: usize, slots: &mut [u32]) {
+    let Some(place) = slots.get_mut(usize::from(slot)) else { return };
+    let earlier = core::mem::replace(place, value as u32);
+    if earlier != 0 {
         remove(tape, earlier, slots);
     }
 }

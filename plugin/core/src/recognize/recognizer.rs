@@ -112,7 +112,9 @@ impl<'p> Recognizer<'p> {
             if self.keys.try_reserve_exact(KEYS_ROOM).is_err() {
                 return 0;
             }
-            self.keys.resize(KEYS_ROOM, 0);
+            // Copied, since setting one after the other takes a guest three times as many steps.
+            const NO_KEYS: &[u32; KEYS_ROOM] = &[0; KEYS_ROOM];
+            self.keys.extend_from_slice(NO_KEYS);
         }
         let mut nominated = 0;
         let end = tape.after(object);
