@@ -29,7 +29,7 @@ impl Digits {
     pub(crate) fn padded(mut value: u64, width: usize) -> Self {
         let mut text = [b'0'; 20];
         let mut start = text.len();
-        while let Err(_) = u32::try_from(value) {
+        while u32::try_from(value).is_err() {
             start -= 2;
             text[start..start + 2].copy_from_slice(&PAIRS[(value % 100) as usize]);
             value /= 100;

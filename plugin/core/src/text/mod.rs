@@ -57,8 +57,8 @@ pub(crate) fn position(text: &[u8], byte: u8, at: usize) -> Option<usize> {
     let mut at = at;
     while let Some(word) = text.get(at..).and_then(<[u8]>::first_chunk::<8>) {
         // The bytes sought for become zero; the lowest that is found is one of them.
-        let apart = u64::from_le_bytes(*word) ^ ONES * u64::from(byte);
-        let found = apart.wrapping_sub(ONES) & !apart & ONES << 7;
+        let apart = u64::from_le_bytes(*word) ^ (ONES * u64::from(byte));
+        let found = apart.wrapping_sub(ONES) & !apart & (ONES << 7);
         if found != 0 {
             return Some(at + (found.trailing_zeros() / 8) as usize);
         }
