@@ -5,6 +5,7 @@
 //! directions, then the sign that assigns, then the value, by [`value`]. Every walk is
 //! either bounded, or covers only bytes that are then redacted.
 
+use super::actor::Actor;
 use super::bounds::{SPACE_BYTES_MAX, skip_closers, skip_space};
 use super::literal::is_literal;
 use super::name::{NAME_BYTES_MAX, Name, is_in_name};
@@ -194,6 +195,9 @@ fn assigned(
                     |text| value::read_assigned(text, name.start, assigns.start, assigns.is_colon, steps);
                 let near = value::near(text, assigns.start);
                 let value = read(near)?;
+                if is_free && before == Some(&b'(') && is_pam_function(near, &value, &assigns) {
+                    return None;
+                }
                 // `--token=…` is certain to be one, as `--token …` is.
                 let (validator, part) = match is_option && class == Name::Token && assigns.is_certain {
                     true => (Validator::Option, Some(value.part).filter(|part| is_value(near, part))?),
@@ -231,10 +235,22 @@ fn assigned(
     if let Some(part) = next_element(text, name, behind, is_option, steps) {
         return Some((if is_option { Validator::Option } else { Validator::Password }, part));
     }
+    // In `auth=password user=ann`, the name is itself a value.
+    if name.start > 0 && text.get(name.start - 1) == Some(&b'=') {
+        return None;
+    }
     if let Some(part) = arguments::of_command(text, name, behind, steps) {
         return Some((Validator::Option, part));
     }
     if behind == name.end { sql::unassigned(text, name, class, steps) } else { None }
+}
+
+/// Checks for what PAM logs: `pam_unix(passwd:chauthtok)` names a service and one of its functions
+/// (pam(3)).
+fn is_pam_function(text: &[u8], value: &Value, assigns: &Assigns) -> bool {
+    const FUNCTIONS: [&[u8]; 6] = [b"account", b"auth", b"chauthtok", b"password", b"session", b"setcred"];
+    let value = text.get(value.part.clone()).unwrap_or_default();
+    assigns.is_colon && !assigns.is_spaced && FUNCTIONS.contains(&value)
 }
 
 /// Finds the literal behind a name in a list: `"--password","…"`, `('password', '…')`,
@@ -287,8 +303,11 @@ fn cookie(text: &[u8], assigns: &Assigns, steps: &mut Steps) -> Option<Range<usi
             assigns.start..value::field_end(text, assigns.start, steps)?
         };
     let value = text.get(part.clone())?;
-    let is_secret = !(is_placeholder(value) || assigns.is_colon && is_prose(value));
-    (is_secret && !value.is_empty()).then_some(part)
+    // Cookies are pairs (RFC 6265 section 4.1.1), also as frameworks print them. Behind a colon, all
+    // else is prose.
+    let is_pair = value.iter().any(|byte| matches!(byte, b'=' | b':'));
+    let is_prose = assigns.is_colon && !is_pair && !is_random_value(value);
+    (!is_placeholder(value) && !is_prose && !value.is_empty()).then_some(part)
 }
 
 /// Checks the value of an element or a pair, where the name alone decides.
@@ -309,7 +328,11 @@ fn checked(text: &[u8], class: Name, value: Value, assigns: &Assigns) -> Option<
     }
     let is_certain = assigns.is_certain || value.is_quoted;
     let is_word = is_prose(bytes);
-    let is_prose = !is_certain && assigns.is_spaced && is_word;
+    let may_be_prose = !is_certain && assigns.is_spaced;
+    let is_prose = may_be_prose && is_word;
+    if may_be_prose && is_actor(bytes) {
+        return None;
+    }
     let (validator, is_secret) = match class {
         Name::Password => (Validator::Password, !is_prose),
         Name::Credential => (Validator::RandomValue, !is_prose),
@@ -320,4 +343,10 @@ fn checked(text: &[u8], class: Name, value: Value, assigns: &Assigns) -> Option<
         ),
     };
     is_secret.then_some((validator, value.part))
+}
+
+/// Checks for the field of an actor: `Failed password: user=ann`.
+fn is_actor(value: &[u8]) -> bool {
+    let name = value.split(|byte| *byte == b'=').next().filter(|name| name.len() < value.len());
+    name.is_some_and(|name| matches!(Actor::of(name), Actor::Is | Actor::IsAnywhere))
 }

@@ -94,6 +94,26 @@ pub(super) fn is_value(last: &[u8]) -> bool {
     words.iter().any(|word| last.eq_ignore_ascii_case(word))
 }
 
+/// Checks whether a member describes the secret that its object is about, and is no part of it: its
+/// name, its kind, its times. `last` is the last word of the member's name.
+pub(super) fn describes(last: &[u8]) -> bool {
+    let words: &[&[u8]] = match last.len() {
+        2 => &[b"at", b"by", b"id"],
+        3 => &[b"alg", b"arn", b"ttl"],
+        4 => &[b"name", b"kind", b"type", b"mode", b"path", b"role", b"size", b"time", b"user"],
+        5 => &[b"count", b"email", b"label", b"owner", b"scope", b"state"],
+        6 => &[
+            b"action", b"format", b"issuer", b"labels", b"policy", b"reason", b"region", b"scopes", b"status",
+        ],
+        7 => &[b"expires", b"version"],
+        8 => &[b"audience", b"decision", b"encoding", b"location", b"metadata", b"optional", b"provider"],
+        9 => &[b"algorithm", b"namespace"],
+        11 => &[b"replication"],
+        _ => &[],
+    };
+    words.iter().any(|word| last.eq_ignore_ascii_case(word))
+}
+
 /// Returns the last word of a name.
 pub(super) fn last_word(name: &[u8]) -> &[u8] {
     let is_break = |at: usize| {

@@ -116,7 +116,8 @@ pub(super) fn find_out(scanner: &mut Scanner<'_>, key: &[u8]) -> u64 {
         names_name: fields::is_name(last) || key == b"kind",
         names_kind: matches!(key, b"resource" | b"kind" | b"@type"),
         is_content: matches!(key, b"data" | b"stringData" | b"binaryData" | b"value"),
-        names_value: fields::is_value(last),
+        // In Kubernetes, `valueFrom` names the place of a value.
+        names_value: fields::is_value(last) && key != b"valueFrom",
         is_watched: paths.as_ref().is_some_and(|paths| paths.is_watched(number)),
         is_found,
         number,

@@ -248,7 +248,9 @@ impl Words {
 
     fn classify(&self) -> Name {
         if self.ends_with_any(PASSWORDS) {
-            return Name::Password;
+            // 1Password is a product.
+            let is_product = matches!(self.text(), b"1password" | b"onepassword");
+            return if is_product { Name::Plain } else { Name::Password };
         }
         if self.text() == b"tokens" {
             return Name::Random;

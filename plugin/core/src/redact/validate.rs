@@ -16,7 +16,7 @@ mod token;
 
 pub(super) use entropy::bits;
 pub(super) use secret::{
-    NO_PASSWORD, is_exempt, is_placeholder, is_prose, is_random_value, is_short_password,
+    NO_PASSWORD, is_exempt, is_hidden, is_placeholder, is_prose, is_random_value, is_short_password,
 };
 
 use crate::policy::Validator;

@@ -8,8 +8,8 @@ use super::memo::Memo;
 use super::name::Name;
 use super::path::{Last, write_path};
 use super::scan::{Look, Scanner, Seen};
-use super::validate::{is_exempt, is_random_value, is_short_password};
-use super::{JSON_IN_STRINGS_DEPTH_MAX, steps};
+use super::validate::{is_exempt, is_hidden, is_random_value, is_short_password};
+use super::{JSON_IN_STRINGS_DEPTH_MAX, fields, steps};
 use crate::memory::{OutOfMemory, put, put_byte};
 use crate::policy::paths::{PathState, Ruling};
 use crate::policy::{Action, Kind as RuleKind};
@@ -218,6 +218,7 @@ impl<'p> Walk<'p> {
         let text = plain(&level.tape, source, key, &mut self.decoded)?;
         let known =
             Known::from_word(self.known_keys.ask(text, text.len(), |key| find_out(&mut self.scanner, key)));
+        let describes = object.is_told(&self.scanner.policy) && fields::describes(fields::last_word(text));
         let path = self.scanner.policy.paths.map_or(0, |paths| paths.member(object.path, known.number));
         let (path, own) = self.enter(path, &level.tape, source, key + 1);
         let ruled = deeper(own, object.ruling);
@@ -231,6 +232,8 @@ impl<'p> Walk<'p> {
             (Ruling::None | Ruling::Mention, Some(rule), ..) => (Ruling::Rule(rule), Name::Plain),
             (Ruling::None | Ruling::Mention | Ruling::Keep, _, Some(rule), _) => (Ruling::Rule(rule), name),
             (Ruling::None | Ruling::Keep, .., Some(rule)) => (Ruling::Rule(rule), Name::Plain),
+            // What describes a secret is one itself only if it looks like one.
+            (ruling, ..) if describes && own == Ruling::None => (ruling, Name::Random),
             (ruling, ..) => (ruling, object.name),
         };
         let is_kept = matches!(ruled, Ruling::Keep | Ruling::Opaque);
@@ -320,7 +323,7 @@ impl<'p> Walk<'p> {
         Ok(match name {
             Name::Random => kind == Kind::String && is_random_value(text),
             Name::Short => kind == Kind::String && is_short_password(text),
-            _ => !is_exempt(text),
+            _ => !is_exempt(text) && !is_hidden(text),
         })
     }
 

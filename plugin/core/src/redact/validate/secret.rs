@@ -62,6 +62,12 @@ pub(crate) fn is_exempt(value: &[u8]) -> bool {
     value.starts_with(b"arn:aws") || value.strip_prefix(HASHED).is_some_and(is_hash)
 }
 
+/// Checks whether whoever sent the record has hidden the value already: only asterisks, or AWS's
+/// words.
+pub(crate) fn is_hidden(value: &[u8]) -> bool {
+    value == b"HIDDEN_DUE_TO_SECURITY_REASONS" || !value.is_empty() && value.iter().all(|byte| *byte == b'*')
+}
+
 /// Checks whether the value is one word in small letters: `password: incorrect`.
 pub(crate) fn is_prose(value: &[u8]) -> bool {
     let is_end = |byte: &u8| matches!(byte, b'.' | b',' | b'!' | b'?' | b':');
