@@ -29,11 +29,19 @@ pub(crate) struct Mappings<'a> {
     formats: &'a [u8],
 }
 
-/// A mapping that was chosen for a record.
+/// A mapping.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Mapping<'a> {
+pub(super) struct Mapping<'a> {
     pub(super) name: &'a [u8],
     pub(super) program: Program<'a>,
+}
+
+/// The mapping that was chosen for a record.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Choice {
+    /// The number of the mapping.
+    pub(super) mapping: u8,
+    /// True if the event has the record as text.
     pub(super) keeps_text: bool,
 }
 
@@ -133,11 +141,11 @@ impl<'a> Mappings<'a> {
     pub(crate) fn is_sound(&self) -> bool {
         self.streams.iter().all(|row| self.place(row, 0).is_some())
             && (0..self.mappings.len())
-                .all(|index| self.mapping(index, false).is_some_and(|mapping| is_name(mapping.name)))
+                .all(|index| self.mapping(index).is_some_and(|mapping| is_name(mapping.name)))
     }
 
     /// Returns whether records under a tag become events, and the mapping of this one.
-    pub(crate) fn choose(&self, tag: &[u8], format: Variant) -> (bool, Option<Mapping<'a>>) {
+    pub(super) fn choose(&self, tag: &[u8], format: Variant) -> (bool, Option<Choice>) {
         let is_of = |row: &&[u8; STREAM_BYTES]| {
             (row[9] == 0 || row[9] == format) && is_match(self.place(*row, 0).unwrap_or_default(), tag)
         };
@@ -146,13 +154,13 @@ impl<'a> Mappings<'a> {
             NO_MAPPING => self.formats.get(usize::from(format)).copied().unwrap_or(NO_MAPPING),
             mapping => mapping,
         };
-        let is_mapped = mapping != NO_MAPPING;
-        (true, is_mapped.then(|| self.mapping(mapping.into(), row[8] != 0)).flatten())
+        (true, (mapping != NO_MAPPING).then_some(Choice { mapping, keeps_text: row[8] != 0 }))
     }
 
-    fn mapping(&self, index: usize, keeps_text: bool) -> Option<Mapping<'a>> {
+    /// Reads a mapping, by its number.
+    pub(super) fn mapping(&self, index: usize) -> Option<Mapping<'a>> {
         let row = self.mappings.get(index)?;
-        Some(Mapping { name: self.place(row, 0)?, program: Program::read(self.place(row, 8)?)?, keeps_text })
+        Some(Mapping { name: self.place(row, 0)?, program: Program::read(self.place(row, 8)?)? })
     }
 
     fn place(&self, row: &[u8], at: usize) -> Option<&'a [u8]> {

@@ -18,8 +18,12 @@ const EVENT_BYTES_MORE: usize = 64 << 10;
 #[derive(Debug)]
 pub(crate) struct Normalizer<'p> {
     mappings: Mappings<'p>,
-    /// The mapping of the record, and the case of it that holds.
-    chosen: Option<(Mapping<'p>, Case)>,
+    /// The mapping that was read last, with its number.
+    read: Option<(u8, Mapping<'p>)>,
+    /// The case of it that holds for the record.
+    case: Option<Case>,
+    /// True if the event has the record as text.
+    keeps_text: bool,
     /// True if records under the tag become events.
     is_asked: bool,
     is_done: bool,
@@ -33,12 +37,12 @@ pub(crate) struct Normalizer<'p> {
 /// no case holds, or if the event would be too long. The filter's time is `millis`.
 pub fn event(program: &[u8], record: &[u8], millis: u64) -> Result<Option<Vec<u8>>, Unreadable> {
     let Some(program) = Program::read(program) else { return Ok(None) };
-    let mapping = Mapping { name: b"", program, keeps_text: false };
     let mut tape = Tape::new();
     tape.read(record, Dialect::FluentBit)?;
     let mut normalizer = Normalizer::new(Mappings::default());
     let (mut canonical, mut event) = (Canonical::new(), Vec::new());
-    let is_done = normalizer.choose_case(mapping, &mut tape, record, &mut canonical)?
+    normalizer.read = Some((0, Mapping { name: b"", program }));
+    let is_done = normalizer.choose_case(&mut tape, record, &mut canonical)?
         && normalizer.normalize(millis, &mut tape, record, &mut canonical, &mut event)?;
     if is_done {
         put(&mut event, b"}")?;
@@ -50,7 +54,9 @@ impl<'p> Normalizer<'p> {
     fn new(mappings: Mappings<'p>) -> Self {
         Normalizer {
             mappings,
-            chosen: None,
+            read: None,
+            case: None,
+            keeps_text: false,
             is_asked: false,
             is_done: false,
             copied: Vec::new(),
@@ -66,7 +72,7 @@ impl<'p> Normalizer<'p> {
 
     /// Takes a record to be one under a tag, that could not be read.
     pub(crate) fn give_up(&mut self, tag: &[u8]) {
-        (self.is_asked, self.is_done, self.chosen) = (self.mappings.choose(tag, 0).0, false, None);
+        (self.is_asked, self.is_done, self.case) = (self.mappings.choose(tag, 0).0, false, None);
     }
 
     /// Chooses the mapping of the record on `tape`, and the case that holds. False if
@@ -78,35 +84,40 @@ impl<'p> Normalizer<'p> {
         source: &[u8],
         canonical: &mut Canonical,
     ) -> Result<bool, OutOfMemory> {
-        let (is_asked, mapping) = self.mappings.choose(tag, tape.format);
-        (self.is_asked, self.is_done, self.chosen) = (is_asked, false, None);
-        match mapping {
-            Some(mapping) => self.choose_case(mapping, tape, source, canonical),
-            None => Ok(false),
+        let (is_asked, choice) = self.mappings.choose(tag, tape.format);
+        (self.is_asked, self.is_done, self.case) = (is_asked, false, None);
+        let Some(choice) = choice else { return Ok(false) };
+        self.keeps_text = choice.keeps_text;
+        if self.read.as_ref().is_none_or(|(mapping, _)| *mapping != choice.mapping) {
+            let mapping = self.mappings.mapping(choice.mapping.into());
+            self.read = mapping.map(|mapping| (choice.mapping, mapping));
         }
+        self.choose_case(tape, source, canonical)
     }
 
-    /// Chooses the case of a mapping that holds. False if there is none.
+    /// Chooses the case of the mapping that holds. False if there is none.
     fn choose_case(
         &mut self,
-        mapping: Mapping<'p>,
         tape: &mut Tape,
         source: &[u8],
         canonical: &mut Canonical,
     ) -> Result<bool, OutOfMemory> {
-        let program = &mapping.program;
+        let Some((_, Mapping { program, .. })) = &self.read else { return Ok(false) };
         if tape.depth + program.depth > RECORD_DEPTH_MAX {
             return Ok(false);
         }
-        self.slots.clear();
-        self.slots.try_reserve(program.slots).map_err(|_| OutOfMemory)?;
-        self.slots.resize(program.slots, 0);
+        if self.slots.len() == program.slots {
+            self.slots.fill(0);
+        } else {
+            self.slots.clear();
+            self.slots.try_reserve(program.slots).map_err(|_| OutOfMemory)?;
+            self.slots.resize(program.slots, 0);
+        }
         walk(program, tape, source, 0, 0, &mut self.slots);
         let run = Run::new(program, tape, source, canonical, &mut self.copied, &mut self.slots);
         let mut cases = (0..).map_while(|index| program.cases(index));
-        let case = cases.find(|case| run.holds(case.condition, case.conditions));
-        self.chosen = case.map(|case| (mapping, case));
-        Ok(self.chosen.is_some())
+        self.case = cases.find(|case| run.holds(case.condition, case.conditions));
+        Ok(self.case.is_some())
     }
 
     /// Turns the record on `tape`, for which a mapping was chosen, into its event: into its
@@ -120,14 +131,14 @@ impl<'p> Normalizer<'p> {
         canonical: &mut Canonical,
         out: &mut Vec<u8>,
     ) -> Result<bool, OutOfMemory> {
-        let Some((mapping, case)) = &self.chosen else { return Ok(false) };
+        let (Some((_, mapping)), Some(case)) = (&self.read, self.case) else { return Ok(false) };
         self.raw.clear();
-        if mapping.keeps_text {
+        if self.keeps_text {
             output::write(tape, source, 0, &mut self.raw)?;
         }
         let nodes = tape.nodes.len();
         let mut run = Run::new(&mapping.program, tape, source, canonical, &mut self.copied, &mut self.slots);
-        run.raw = mapping.keeps_text.then_some(&self.raw);
+        run.raw = self.keeps_text.then_some(&self.raw);
         (run.millis, run.class) = (millis, case.class);
         run.budget = Some((2 * source.len() + EVENT_BYTES_MORE).min(RECORD_BYTES_MAX));
         run.run(case.turn, case.turns)?;
@@ -154,7 +165,7 @@ impl<'p> Normalizer<'p> {
 
     /// The name of the mapping by which the record has become an event.
     pub(crate) fn name(&self) -> Option<&'p [u8]> {
-        self.chosen.as_ref().filter(|_| self.is_done).map(|(mapping, _)| mapping.name)
+        self.read.as_ref().filter(|_| self.is_done).map(|(_, mapping)| mapping.name)
     }
 
     /// True if the record was to become an event, and is none.
