@@ -6,11 +6,12 @@
 
 use super::block::{Block, BlockRecords, Sighting};
 use super::{ZSTD_LEVEL, array, expand, length_of};
+use flb_audit_core::chain::checkpoint::Checkpoint;
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::mem;
 
-/// The maximum number of records in a block.
+/// The maximum number of records in a block. A checkpoint counts as several.
 const BLOCK_RECORDS_MAX: usize = 1 << 17;
 /// The length of a record, in bytes, beyond which blocks are sorted together.
 const RECORD_BYTES_MAX: u64 = 20;
@@ -21,6 +22,8 @@ const RUNS_MERGED_MAX: usize = 16;
 /// Records in a temporary file.
 pub(in crate::verify) struct Blocks {
     block: Vec<Sighting>,
+    /// The number of records that would take the memory of `block`.
+    weight: usize,
     file: BufWriter<File>,
     /// The beginnings of blocks in the file.
     starts: Vec<u64>,
@@ -32,13 +35,14 @@ pub(in crate::verify) struct Blocks {
 impl Blocks {
     pub(in crate::verify) fn new() -> io::Result<Blocks> {
         let file = BufWriter::new(tempfile::tempfile()?);
-        Ok(Blocks { block: Vec::new(), file, starts: Vec::new(), bytes: 0, records: 0 })
+        Ok(Blocks { block: Vec::new(), weight: 0, file, starts: Vec::new(), bytes: 0, records: 0 })
     }
 
     /// Adds a record.
     pub(in crate::verify) fn push(&mut self, sighting: Sighting) -> io::Result<()> {
+        self.weight += weight(&sighting);
         self.block.push(sighting);
-        if self.block.len() == BLOCK_RECORDS_MAX { self.end_block() } else { Ok(()) }
+        if self.weight >= BLOCK_RECORDS_MAX { self.end_block() } else { Ok(()) }
     }
 
     fn end_block(&mut self) -> io::Result<()> {
@@ -46,6 +50,7 @@ impl Blocks {
             return Ok(());
         }
         self.records += self.block.len() as u64;
+        self.weight = 0;
         let Block { said, heads } = Block::of(&mut self.block);
         let said = zstd::bulk::compress(&said, ZSTD_LEVEL)?;
         for column in [&said, &heads] {
@@ -91,6 +96,16 @@ impl Blocks {
         let starts = self.starts.len() + usize::from(!self.block.is_empty());
         Ok(Records { file: self.into_file()?, blocks: starts })
     }
+}
+
+/// Returns the number of records that would take the memory of a record and its checkpoint,
+/// whose certificates take more than the record itself.
+fn weight(sighting: &Sighting) -> usize {
+    let Some(Some(checkpoint)) = &sighting.checkpoint else { return 1 };
+    let key = &checkpoint.key;
+    let statements = [size_of_val(&key.certificates[..]), size_of_val(&key.since[..])];
+    let bytes = size_of::<Checkpoint>() + statements.iter().sum::<usize>();
+    1 + bytes.div_ceil(size_of::<Sighting>())
 }
 
 /// Merges runs of sorted blocks, whose beginnings are given, into other blocks.
@@ -165,5 +180,71 @@ impl Records {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::input::At;
+    use flb_audit_core::chain::certificate::{Certificate, KeyStatement};
+    use flb_audit_core::chain::enrollment::Role;
+    use flb_audit_core::chain::signature::PublicKey;
+    use flb_audit_core::chain::{ChainId, Place, Run};
+    use flb_audit_core::hash::{Algorithm, Hash};
+    use flb_audit_core::record::notes::Notes;
+    use flb_audit_core::schema::Disposition;
+    use flb_audit_core::verify::{Sealed, Validity};
+
+    fn sighting(sequence: u64, certificates: u32) -> Sighting {
+        let place = Place { segment: 1, run: Run::FIRST, sequence };
+        let chain = ChainId::from_random([1; 9]);
+        let sealed = Sealed {
+            chain,
+            algorithm: Algorithm::default(),
+            place,
+            previous: Hash::default(),
+            head: Hash::default(),
+            link: None,
+            seconds: 0,
+            policy_prefix: None,
+            policy: None,
+            notes: Notes::NONE,
+            is_raw: false,
+            is_intact: true,
+            unsealed_keys: 0,
+            ignored_limit_hit: false,
+            is_checkpoint: certificates > 0,
+            validity: Validity::NoSchema,
+            disposition: Disposition::Mark,
+        };
+        let public = PublicKey::from_bytes([0; 32]);
+        let certificate = |index| Certificate { index, public, role: Role::Filter, signature: [0; 64] };
+        let key = KeyStatement {
+            certificates: (0..certificates).map(certificate).collect(),
+            ..KeyStatement::default()
+        };
+        let checkpoint = Checkpoint { chain, place, head: sealed.head, key, signature: [0; 64] };
+        let checkpoint = sealed.is_checkpoint.then(|| Some(Box::new(checkpoint)));
+        Sighting { at: At { source: 0, number: sequence }, sealed, checkpoint, said: None }
+    }
+
+    #[test]
+    fn a_block_has_fewer_records_if_these_are_checkpoints() {
+        for (certificates, blocks_min) in [(0, 0), (20, 1)] {
+            let mut blocks = Blocks::new().expect("a file");
+            let records = BLOCK_RECORDS_MAX as u64 / 4;
+            for sequence in 0..records {
+                blocks.push(sighting(sequence, certificates)).expect("space");
+            }
+            assert_eq!(blocks.starts.len().min(1), blocks_min);
+            let mut read = 0;
+            let mut count = |_| -> io::Result<()> {
+                read += 1;
+                Ok(())
+            };
+            blocks.into_records().expect("a file").read(&mut count).expect("records");
+            assert_eq!(read, records);
+        }
     }
 }
