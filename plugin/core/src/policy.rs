@@ -7,7 +7,7 @@
 //! | bytes | |
 //! |---|---|
 //! | 0..8 | `flbpolcy` |
-//! | 8..12 | layout, 6 |
+//! | 8..12 | layout, 7 |
 //! | 12..16 | length of the whole table, in bytes |
 //! | 16..48 | digest: SHA-512/256 of `flb-audit policy v1\n` and all bytes from 48 on |
 //! | 48..80 | offset and length of four parts: the source (the policy's text, then, each behind a NUL, the texts of the files that it names), the rules, the strings, the automata |
