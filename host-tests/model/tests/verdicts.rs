@@ -130,6 +130,21 @@ fn product_and_model_agree_on_every_vector_in_any_order() {
     assert!(wrong.is_empty(), "{}\n{} disagreements", wrong.join("\n"), wrong.len());
 }
 
+/// Whether a roster is there or not, the records of chains that are not followed are here.
+#[test]
+fn records_of_too_many_unknown_chains_are_something() {
+    let of = |number: usize| Forge { key: None, ..Forge::new(&format!("vectors{number:05}"), 1) };
+    let lines: Vec<String> = (0..10_001).map(|number| of(number).seal("{}", false, &[]).text()).collect();
+    for (roster, expected) in [(None, "unreadable"), (Some("[]".to_owned()), "key_not_certified")] {
+        let log = Log { lines: lines.clone(), roster, ..Log::default() };
+        let model: Vec<_> = verify(&log).findings.into_keys().collect();
+        assert_eq!(model, [expected]);
+        let product = product::verify(&log, 1);
+        let product: Vec<_> = product["counts"].as_object().expect("counts").keys().collect();
+        assert_eq!(product, [expected]);
+    }
+}
+
 /// The verifier keeps 64 records that follow one another as one page.
 #[test]
 fn a_handover_to_the_first_record_of_a_page_has_the_head_before_it() {

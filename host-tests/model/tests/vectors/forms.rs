@@ -254,6 +254,12 @@ pub(super) fn statements_of_keys(all: &mut All) {
 }
 
 pub(super) fn what_is_read(all: &mut All) {
+    // A record that is not JSON is unreadable, and never one that was altered.
+    for text in ["\\x", "\\u12", "\\ud800", "a\tb", "\\\\ \\q", "\\\\\" \\n"] {
+        let body = format!("{{\"x\":\"{text}\",\"n\":");
+        let line = base().records[LAST].text().replacen("{\"n\":", &body, 1);
+        add(all, format!("no JSON: {}", text.escape_debug()), base().cut(LAST).line(line));
+    }
     for line in [
         "{",
         "nonsense",

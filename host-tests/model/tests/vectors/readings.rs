@@ -120,6 +120,16 @@ pub(super) fn orders(all: &mut All) {
             let which = if anchored { "anchored" } else { "not anchored" };
             add(all, format!("order: another run, {run}, {which}"), two.delete([at(1, 4), at(1, 5)]));
         }
+        let mut longer = base().cut(at(1, 4));
+        longer.forge = Forge::new("vectors-0001", 1);
+        longer.forge.place.1 = run.to_owned();
+        longer.forge.rotate();
+        let unsigned = ["{\"other\":1}", "{\"other\":2}"].map(|body| {
+            let is_first = longer.forge.place.2 == 0;
+            longer.forge.seal(body, is_first, &[])
+        });
+        longer.records.extend(unsigned);
+        add(all, format!("order: another run, {run}, with an end that is not signed"), longer);
     }
 }
 

@@ -102,7 +102,7 @@ impl Piece {
         match self.quotes {
             Quotes::None => token.into(),
             Quotes::Single => without_doubled(&token[1..token.len() - 1], b'\'').into(),
-            Quotes::Backslashes => without_doubled(token, b'\\').into(),
+            Quotes::Backslashes => unescaped(token).unwrap_or_default().into(),
             Quotes::Escaped => {
                 serde_json::from_slice::<String>(token).unwrap_or_default().into_bytes().into()
             }
@@ -111,15 +111,17 @@ impl Piece {
     }
 }
 
-/// Returns a text in which each doubled byte is single again.
+/// Returns a text in which each doubled byte is single again. A byte that is already single
+/// stays, so that nothing is mended that no writer of this form has written.
 fn without_doubled(text: &[u8], doubled: u8) -> Vec<u8> {
     let mut single = Vec::with_capacity(text.len());
-    let mut is_second = false;
+    let mut is_first = false;
     for &byte in text {
-        is_second = byte == doubled && !is_second;
+        let is_second = byte == doubled && is_first;
         if !is_second {
             single.push(byte);
         }
+        is_first = byte == doubled && !is_second;
     }
     single
 }
@@ -166,13 +168,28 @@ fn in_single_quotes(text: &[u8], object: Range<usize>) -> Option<Piece> {
 }
 
 /// Returns a column between tabs or the line's ends, if it is an object after its doubled
-/// backslashes became single. PostgreSQL's `COPY` and ClickHouse double them.
+/// backslashes became single.
 fn with_backslashes(text: &[u8], start: usize) -> Option<Piece> {
     let len = text[start..].iter().position(|byte| matches!(byte, b'\t' | b'\r' | b'\n'));
     let range = start..len.map_or(text.len(), |len| start + len);
-    let column = without_doubled(&text[range.clone()], b'\\');
+    let column = unescaped(&text[range.clone()])?;
     let is_object = column.len() < range.len() && object_len(&column).0 == Some(column.len());
     is_object.then_some(Piece { range, quotes: Quotes::Backslashes })
+}
+
+/// Returns a column without the backslash before each backslash, and before each single quote.
+/// PostgreSQL's `COPY` and ClickHouse escape all backslashes, and ClickHouse also the quotes. So
+/// a column with any other escape is not of this form.
+fn unescaped(column: &[u8]) -> Option<Vec<u8>> {
+    let mut plain = Vec::with_capacity(column.len());
+    let mut bytes = column.iter();
+    while let Some(&byte) = bytes.next() {
+        plain.push(match byte {
+            b'\\' => *bytes.next().filter(|escaped| matches!(escaped, b'\\' | b'\''))?,
+            _ => byte,
+        });
+    }
+    Some(plain)
 }
 
 /// Returns the column or string in quotes that begins at `start`.

@@ -59,6 +59,8 @@ pub(super) struct Chains<'a> {
     unknown_chains: usize,
     /// True if more of them are here than are followed.
     is_crowded: bool,
+    /// True if there were so many of them that none is followed.
+    pub(super) are_too_many: bool,
     /// The records of the others: the fleet may vouch for their chains in a checkpoint that
     /// is read later.
     waiting: Option<Blocks>,
@@ -140,6 +142,7 @@ impl<'a> Chains<'a> {
             anchors: Vec::new(),
             unknown_chains: 0,
             is_crowded: false,
+            are_too_many: false,
             waiting: None,
             with_unsealed_keys: 0,
             with_ignored_keys_over: 0,
@@ -444,6 +447,7 @@ impl<'a> Chains<'a> {
         // Without a fleet, no chain becomes known while records are read.
         let are_too_many = waiting.is_none() || unknown.len() > UNKNOWN_CHAINS_MAX;
         if are_too_many {
+            self.are_too_many = true;
             let gone: Vec<ChainId> =
                 self.chains.keys().filter(|chain| !self.is_known(chain)).copied().collect();
             for id in gone {

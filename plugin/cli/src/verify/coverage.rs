@@ -158,9 +158,12 @@ impl Coverage {
         after.checked_sub(1).is_some_and(|at| ranges[at].contains(&sequence))
     }
 
-    /// Returns the last covered record.
+    /// Returns the last covered position. The last run of the last segment may have fewer
+    /// covered records than another run of that segment.
     pub(super) fn last(&self) -> Option<Position> {
-        let (life, ranges) = self.lives.last()?;
-        Some(Position { segment: life.segment, sequence: *ranges.last()?.end() })
+        let (last, _) = self.lives.last()?;
+        let of_segment = self.lives.rev().take_while(|(life, _)| life.segment == last.segment);
+        let ends = of_segment.filter_map(|(_, ranges)| ranges.last().map(|range| *range.end()));
+        Some(Position { segment: last.segment, sequence: ends.max()? })
     }
 }

@@ -146,7 +146,7 @@ impl Report {
         let encrypted = chains.encrypted();
         // All of the chains' rows have been read now, and nothing counts if one could not be.
         chains.spool.rows.check()?;
-        if found.is_empty() && encrypted == 0 {
+        if found.is_empty() && encrypted == 0 && !chains.are_too_many {
             chains.findings.add(Verdict::NothingFound, None, None, "no sealed record in the input");
         }
         let logs = Logs {
