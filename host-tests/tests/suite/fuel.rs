@@ -31,7 +31,7 @@ const LONGEST_INSTRUCTIONS_PER_BYTE_MAX: u64 = 720;
 /// The limits of streams: the policy, the instructions for the first call, and those per
 /// byte for the others.
 const STREAMS_MAX: [(&str, &str, u64, f64); 3] = [
-    ("kubernetes-audit", "version: 1\n", 127_000, 129.0),
+    ("kubernetes-audit", "version: 1\n", 114_000, 129.0),
     ("kubernetes-audit", DEFAULT_POLICY, 203_000, 182.0),
     ("cloudtrail", DEFAULT_POLICY, 311_000, 208.5),
 ];
