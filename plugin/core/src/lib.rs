@@ -8,7 +8,7 @@
 //! files in which a filter remembers its chain.
 //!
 //! Each line of this list uses only the lines above it, and no two files import each
-//! other; `tests/layers.rs` checks both:
+//! other; `tests/suite/layers.rs` checks both:
 //!
 //! - `memory`, [`hash`], `crc`
 //! - [`text`]: JSON strings, digits, base64url

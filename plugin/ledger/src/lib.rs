@@ -1,6 +1,6 @@
 //! The audit ledger: a directory that holds each record once, and proves it.
 //!
-//! [`Ledger`] stores Fluent Bit's chunks, which [`chunk`] reads. The modules:
+//! [`Ledger`] stores Fluent Bit's chunks, which [`chunk`] reads. The main modules:
 //!
 //! - `open_file` is the file that records are appended to, and `files` finds the files
 //!   that exist.
@@ -8,9 +8,9 @@
 //!   records of a file that follow one another.
 //! - `ledger_chain` is the ledger's own chain, which seals manifests, and records that
 //!   come without a seal.
-//! - `journal` is the file with a note of the next append. By its `tail`, `recovery`
-//!   tells the ledger's own records from others'. By its `intents`, the ledger recognises
-//!   a chunk of records without seals that comes again after a crash.
+//! - `journal` is the file with a note of the next append. Its `tail` shows `recovery` which of
+//!   the last records the ledger wrote itself. Its `intents` show that a chunk of records without
+//!   seals has come before, and comes again after a crash.
 //! - [`manifest`] describes a closed file, [`statements`] puts all manifests and
 //!   tombstones together, and `closed_files` is the part of them that the ledger keeps in
 //!   memory.

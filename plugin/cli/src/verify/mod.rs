@@ -1,8 +1,7 @@
 //! `flb-audit verify`: checks which records of the chains in a log are left, and what
 //! proves them.
 //!
-//! A record goes through states. Each state has a type that only the step before can
-//! make:
+//! A record goes through states, and most states have a type that only the step before can make:
 //!
 //! - *read* (`Reading`): the record was parsed.
 //! - *intact*: its hash fits, and it goes into its `ChainLog`. A record that is not
@@ -11,8 +10,8 @@
 //!   signed (`GoodCheckpoint`).
 //! - *anchored*: an anchor holds its head.
 //!
-//! `history` follows the lives of a chain and finds missing records. `spans` are the
-//! signed manifests' statements about records that are not here. `ends` finds the records
+//! `history` follows the lives of a chain and finds missing records. `spans` are what
+//! signed manifests state about records that are not here. `ends` finds the records
 //! that stay unproven, and `report` puts everything together. `export` verifies an
 //! export.
 

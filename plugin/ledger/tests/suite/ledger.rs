@@ -301,3 +301,13 @@ fn what_is_not_as_it_was_sealed_does_not_stand_for_what_is() {
     // An altered record is ordinary data.
     assert_eq!((&second["text"], &second["audit_"]), (&altered[1]["text"], &altered[1]["audit"]));
 }
+
+/// The doctor's tests check that it knows the properties of the page.
+#[test]
+fn each_property_is_on_the_page() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/output.md");
+    let page = fs::read_to_string(page).expect("the page");
+    for (name, _) in PROPERTIES {
+        assert!(page.contains(&format!("\n| `config.{name}` |")), "{name}");
+    }
+}

@@ -3,12 +3,12 @@
 //! A mapping is a file in the language that `docs/ocsf.md` describes. [`read`] takes it
 //! apart, [`compile`] makes the program of it that the filter runs.
 
+mod attributes;
 mod compile;
 mod explain;
 mod path;
 mod read;
 mod streams;
-mod types;
 
 pub use explain::{Class, PROBE, Rule};
 pub use streams::MappingFile;

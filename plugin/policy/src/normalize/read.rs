@@ -1,7 +1,7 @@
 //! A mapping's file, read and checked.
 
+use super::attributes;
 use super::path::{self, Step, Target};
-use super::types;
 use super::{Case, Conditions, Cut, Each, Field, From, Item, Lookup, Mapping, Question, Source, Value};
 use crate::formats::value_type;
 use crate::yaml::{
@@ -108,7 +108,7 @@ fn fields(node: &Node) -> Read<BTreeMap<Target, Field>> {
         }
         let place = scalar_problem(target, "");
         let mut value = value(node)?;
-        types::fit(&steps, &mut value).map_err(|said| problem(node, said))?;
+        attributes::fit(&steps, &mut value).map_err(|said| problem(node, said))?;
         fields.insert(steps, Field { value, line: place.line });
     }
     Ok(fields)
