@@ -54,16 +54,17 @@ const TABLE: [Row; 17] = [
         code: 0,
         name: "intact, anchored to its end",
         meaning: "All records are as they were sealed, none is missing, and anchors prove the last record of each \
-                  chain.",
+                  chain, or all but the time that `--max-unanchored` allows.",
         remedy: "Nothing needs to be done.",
     },
     Row {
         verdict: Verdict::TailUnanchored,
         code: 3,
         name: "tail unanchored",
-        meaning: "All records are as they were sealed, and none is missing between the first and the last of each \
-                  chain, but no anchor proves the last.",
-        remedy: "If the last anchor is not as late as you need it, name a file with later ones with `--anchors`.",
+        meaning: "All records that signatures reach are as they were sealed, and none is missing between the first \
+                  and the last of each chain, but no anchor proves the last.",
+        remedy: "A log that still grows ends so. If the last anchor is not as late as you need it, name a file with \
+                 later ones with `--anchors`.",
     },
     Row {
         verdict: Verdict::Unsigned,
@@ -71,7 +72,7 @@ const TABLE: [Row; 17] = [
         name: "unsigned",
         meaning: "The records fit together, but no known key has signed them: whoever can write the log can \
                   seal it anew.",
-        remedy: "Give `--roster` or `--fleet`; a chain made without `--node`, or an ephemeral one, has no keys, so compare its \
+        remedy: "Give `--roster` or `--fleet`, if you gave none; a chain made without `--node`, or an ephemeral one, has no keys, so compare its \
                  last record with what you noted.",
     },
     Row {
@@ -132,7 +133,8 @@ const TABLE: [Row; 17] = [
         verdict: Verdict::Gap,
         code: 10,
         name: "gap",
-        meaning: "Records are missing, or the checkpoint is missing that has to cover records which are here.",
+        meaning: "Records are missing, or a checkpoint was deleted or altered, so that no signature reaches records \
+                  which are here.",
         remedy: "Look for the missing records, and for the checkpoints that cover records which no signature \
                  reaches, in rotated files, other stores, and Fluent Bit's storage path; after kill -9 or a loss of \
                  power, records that were sealed and not yet delivered are gone for good.",
@@ -173,7 +175,8 @@ const TABLE: [Row; 17] = [
         code: 21,
         name: "key not certified",
         meaning: "A key signed without the right to do so, or required signatures are gone.",
-        remedy: "Compare with another copy of the log; `docs/threat-model.md` says who can have done it.",
+        remedy: "Check first that the roster has each chain: a node that is new or re-imaged has a new one. Then \
+                 compare with another copy of the log; `docs/threat-model.md` says who can have done it.",
     },
     Row {
         verdict: Verdict::Tampered,

@@ -1,7 +1,7 @@
 //! The contents of a ledger after crashes, duplicates and damage.
 
 use flb_audit_ledger::manifest::{self, Statement};
-use flb_audit_ledger::{Settings, tree};
+use flb_audit_ledger::{PROPERTIES, Settings, tree};
 use ledger_fixtures::{Filter, TAG, chunk, directory, names, numbers, open, plain, records, text};
 use sha2::{Digest, Sha256};
 use std::fs::{self, OpenOptions};
