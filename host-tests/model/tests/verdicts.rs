@@ -130,7 +130,7 @@ fn product_and_model_agree_on_every_vector_in_any_order() {
     assert!(wrong.is_empty(), "{}\n{} disagreements", wrong.join("\n"), wrong.len());
 }
 
-/// Whether a roster is there or not, the records of chains that are not followed are here.
+/// The records of chains that are not followed are here, with and without a roster.
 #[test]
 fn records_of_too_many_unknown_chains_are_something() {
     let of = |number: usize| Forge { key: None, ..Forge::new(&format!("vectors{number:05}"), 1) };

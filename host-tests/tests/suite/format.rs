@@ -20,6 +20,7 @@ use host_tests::{root, specification};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::PathBuf;
+use std::sync::LazyLock;
 
 fn path() -> PathBuf {
     root().join("docs/seal-vectors.json")
@@ -112,6 +113,9 @@ fn ring(id: ChainId, index: u64, place: Place, head: [u8; 32]) -> KeyRing {
     ring
 }
 
+/// The vectors, which `BLESS` writes once, though several tests read them.
+static VECTORS: LazyLock<Vec<Value>> = LazyLock::new(vectors);
+
 fn vectors() -> Vec<Value> {
     let file = fs::read_to_string(path()).expect("docs/seal-vectors.json");
     let mut vectors: Vec<Value> = serde_json::from_str(&file).expect("vectors");
@@ -146,7 +150,7 @@ fn vectors() -> Vec<Value> {
 #[test]
 fn the_record_on_the_page_is_the_first_vector() {
     let page = fs::read_to_string(root().join("docs/seal-format.md")).expect("the page");
-    let record = text(&vectors()[0], "record_out").to_owned();
+    let record = text(&VECTORS[0], "record_out").to_owned();
     assert!(page.contains(&format!("```json\n{record}\n```")), "the page has to show {record}");
 }
 
@@ -157,8 +161,7 @@ fn goes_on(vector: &Value) -> bool {
 
 #[test]
 fn both_implementations_agree_with_the_vectors() {
-    let vectors = vectors();
-    for vector in &vectors {
+    for vector in &*VECTORS {
         let name = text(vector, "name");
         let record = text(vector, "record_out");
         let seal = specification::seal(record);
@@ -187,7 +190,7 @@ fn both_implementations_agree_with_the_vectors() {
         assert!(matches!(&checked, Ok(Checked::Sealed(sealed)) if sealed.is_intact), "{name}: {checked:?}");
     }
     // Each record continues the one before, if its vector says so.
-    for pair in vectors.windows(2) {
+    for pair in VECTORS.windows(2) {
         if goes_on(&pair[1]) {
             assert_eq!(text(&pair[1], "previous"), text(&pair[0], "head"), "{}", text(&pair[1], "name"));
         }

@@ -232,7 +232,7 @@ impl<'p> Walk<'p> {
             (Ruling::None | Ruling::Mention, Some(rule), ..) => (Ruling::Rule(rule), Name::Plain),
             (Ruling::None | Ruling::Mention | Ruling::Keep, _, Some(rule), _) => (Ruling::Rule(rule), name),
             (Ruling::None | Ruling::Keep, .., Some(rule)) => (Ruling::Rule(rule), Name::Plain),
-            // What describes a secret is one itself only if it looks like one.
+            // A value that describes a secret is one itself only if it looks like one.
             (ruling, ..) if describes && own == Ruling::None => (ruling, Name::Random),
             (ruling, ..) => (ruling, object.name),
         };
