@@ -4,6 +4,9 @@ use super::program::{Cut, CutAt, Program};
 use crate::text::{position, starts_with};
 use core::ops::Range;
 
+/// The length of an escape such as `\u00e9`.
+const UNICODE_ESCAPE_BYTES: usize = 6;
+
 /// The part of `text` that a cut says, which is the inside of a JSON string; none if there is none.
 #[inline(never)]
 pub(super) fn cut(program: &Program<'_>, cut: &Cut, text: &[u8]) -> Option<Range<usize>> {
@@ -54,10 +57,15 @@ fn find_last(text: &[u8], wanted: &[u8]) -> Option<usize> {
     (0..=last).rev().find(|at| text.get(*at..at + wanted.len()) == Some(wanted) && !is_escaped(text, *at))
 }
 
-/// True if the byte at a place belongs to an escape that starts just before it.
+/// True if the byte at a place belongs to an escape that starts before it: `\n`, or `\u00e9`.
+#[inline(never)]
 fn is_escaped(text: &[u8], at: usize) -> bool {
     let before = text.get(..at).unwrap_or_default();
-    before.last() == Some(&b'\\') && before.iter().rev().take_while(|byte| **byte == b'\\').count() % 2 == 1
+    let near = before.get(at.saturating_sub(UNICODE_ESCAPE_BYTES - 1)..).unwrap_or_default();
+    let Some(back) = near.iter().rev().position(|byte| *byte == b'\\') else { return false };
+    let (upto, behind) = before.split_at(at - back);
+    (back == 0 || behind.first() == Some(&b'u'))
+        && upto.iter().rev().take_while(|byte| **byte == b'\\').count() % 2 == 1
 }
 
 #[cfg(test)]
@@ -72,5 +80,10 @@ mod tests {
         assert_eq!(find_last(b"a:b\\:c", b":"), Some(1));
         assert_eq!(find(b"ab", b"abc", 0), None);
         assert_eq!(find(b"ab", b"b", 5), None);
+        assert_eq!(find(b"\\u00e9:e9", b"e9", 0), Some(7));
+        assert_eq!(find(b"\\\\u00e9", b"e9", 0), Some(5));
+        assert_eq!(find(b"\\u00e99 x", b"9 x", 0), Some(6));
+        assert_eq!(find(b"\\n0000", b"0", 0), Some(2));
+        assert_eq!(find_last(b"0\\u0000", b"0"), Some(0));
     }
 }
