@@ -14,6 +14,7 @@ mod fuel;
 mod keys;
 mod kubernetes;
 mod ledger_schema;
+mod mappings;
 mod monitoring;
 mod network;
 mod objects;

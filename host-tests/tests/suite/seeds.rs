@@ -1,6 +1,6 @@
 //! The seeds of the fuzz targets, passed to all properties.
 
-use fixtures::properties::{policies, records};
+use fixtures::properties::{mappings, policies, records};
 use host_tests::root;
 use std::fs;
 
@@ -34,4 +34,9 @@ fn every_file_of_frames_is_read_to_its_end() {
 #[test]
 fn every_policy_is_compiled_or_refused() {
     run(&["policy"], &[policies::policy], 15);
+}
+
+#[test]
+fn every_mapping_is_compiled_or_refused() {
+    run(&["mapping"], &[mappings::mapping], 9);
 }
