@@ -2,9 +2,10 @@
 //! report of `flb-audit verify` says which of these it is, and accuses nobody of it.
 
 use flb_audit_core::chain::{keyring, state};
-use flb_audit_host::filter::{Generation, Limits};
+use flb_audit_host::filter::{Fault, Faults, Generation, Limits};
 use host_tests::guest::{FILTER, pass};
 use host_tests::program::{dist, run_in};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -108,6 +109,29 @@ fn damage_is_named() {
         }
         assert!(!report.contains("no state directory"), "{name}: {report}");
     }
+}
+
+/// Nothing on the disk can be read or written any more, from any operation of a life on. If the
+/// keys cannot be read, the report does not blame somebody for signatures that are missing.
+#[test]
+fn keys_that_cannot_be_read_are_named() {
+    let mut named = BTreeSet::new();
+    for operations in 0..40 {
+        let home = tempfile::tempdir().expect("a directory");
+        let home = home.path();
+        init(home);
+        let mut log = life(limits(home));
+        let faults = Faults::default();
+        faults.inject(operations, Fault::Broken);
+        log.extend(life(Limits { faults: Some(faults), ..limits(home) }));
+        let (ended, report) = verify(home, &log);
+        let note = ["key-damaged", "key-not-written"]
+            .into_iter()
+            .find(|note| report.contains(&format!("its first record says {note}, so its node may ")));
+        assert_eq!(note.is_some(), ended == Some(21), "{operations}: {report}");
+        named.extend(note);
+    }
+    assert_eq!(named, BTreeSet::from(["key-not-written"]));
 }
 
 /// After both slots are lost, no place is used twice: the key file knows a segment that was.

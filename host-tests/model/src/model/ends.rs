@@ -31,6 +31,7 @@ impl Chain {
                 || self.missing.iter().any(|((segment, run), ranges)| {
                     ranges.iter().any(|((_, end), _)| is_later(&(*segment, run.clone(), *end)))
                 });
+            let is_continued = self.all().any(|next| goes_on(last, next));
             let follows_covered = first.place.2.checked_sub(1).is_some_and(|before| {
                 let before = (life.0, life.1.clone(), before);
                 self.start.as_ref().is_some_and(|(start, ..)| *start == before)
@@ -43,7 +44,9 @@ impl Chain {
             } else if let Some(kind) = absent {
                 kind
             } else if is_followed {
-                fork_before(forks.iter(), &last.place).unwrap_or("conflict")
+                let is_of_unknown_key = is_continued && !follows_covered;
+                let otherwise = if is_of_unknown_key { "gap" } else { "conflict" };
+                fork_before(forks.iter(), &last.place).unwrap_or(otherwise)
             } else if !follows_covered {
                 "gap"
             } else {

@@ -161,12 +161,50 @@ pub(super) fn keys(all: &mut All) {
     let mut anew = within();
     set(anew.records[2].members_mut().expect("members"), "n", number(99));
     add(all, "keys: what is before a missing handover's place is written anew", anew.rehash(2).delete([3]));
+    unknown(all);
     let early = base().forge.key(3);
     add(
         all,
         "keys: a bad signature of a key that was not in force yet",
         base().set(at(2, 3), "key", early).rehash(at(2, 3)),
     );
+}
+
+/// Adds: in segment 3, key 4 is in force from record 6 on, and key 5 from record 9 on. The
+/// checkpoints with the handover to key 4 are missing, as if outputs had dropped their chunks.
+/// The handover to key 5 covers record 8 only.
+fn unknown(all: &mut All) {
+    let case = || {
+        let mut case = base();
+        for number in 6..11 {
+            if [6, 9].contains(&number) {
+                case.forge.rotate();
+            }
+            let is_first = [6, 9].contains(&number);
+            case.records.push(case.forge.seal(&format!("{{\"n\":{number}}}"), is_first, &[]));
+        }
+        case.forge.restart("run--4", None);
+        case.forge.rotate();
+        case.records.push(case.forge.seal("{}", true, &[]));
+        case
+    };
+    let lost = [at(3, 6), at(3, 9)];
+    add(all, "keys: nothing says since when a key was in force", case().delete(lost));
+    add(all, "keys: nothing says it, and the record before is here", case().delete([at(3, 9)]));
+    let mut anew = case();
+    set(anew.records[at(3, 7)].members_mut().expect("members"), "n", number(99));
+    add(all, "keys: nothing says it, and a record is written anew", anew.rehash(at(3, 7)).delete(lost));
+    // Another writer goes on from record 5 of segment 2.
+    let mut forked = case();
+    let mut other = base().cut(at(3, 0)).forge;
+    other.place = (2, "run--2".to_owned(), SEGMENT);
+    other.head = head_of(&forked.records[at(2, 5)]).expect("a head");
+    other.handovers.truncate(2);
+    other.key = Some(2);
+    other.restart("run--9", None);
+    other.rotate();
+    forked.records.push(other.seal("{\"n\":9}", true, &[]));
+    add(all, "keys: nothing says it, and there are two writers", forked.delete(lost));
 }
 
 pub(super) fn state_damaged(all: &mut All) {

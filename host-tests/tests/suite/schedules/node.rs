@@ -89,12 +89,17 @@ struct Node<'a> {
     happened: Vec<String>,
 }
 
+/// Makes the state directory `state` and a roster.
+pub(super) fn init(home: &Path) {
+    let made = run_in(&["init", "state", "--node", "n", "--roster", "roster.json"], home);
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+}
+
 /// Runs the schedule of this number.
 pub(super) fn live(seed: u64) -> Lived {
     let directory = tempfile::tempdir().expect("a directory");
     let home = directory.path();
-    let made = run_in(&["init", "state", "--node", "n", "--roster", "roster.json"], home);
-    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    init(home);
     let mut random = Random::new(seed);
     let kind = Kind::ALL[random.below(Kind::ALL.len() as u64) as usize];
     let generation = Generation::ALL[random.below(3) as usize];

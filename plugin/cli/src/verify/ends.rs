@@ -208,6 +208,13 @@ impl Followed {
         })
     }
 
+    /// Checks whether the next record of a life is here, and has this record's head before it.
+    fn is_continued(&self, life: &Life, sequence: u64) -> bool {
+        let stretches = self.stretches.get(life).unwrap_or_default();
+        let of = stretches.iter().find(|stretch| stretch.records.contains(&sequence));
+        of.is_some_and(|stretch| *stretch.records.end() > sequence)
+    }
+
     /// Returns the chain's last record that is here, in the order of segment, run and
     /// number.
     pub(super) fn end(&self) -> Option<Place> {
@@ -238,6 +245,14 @@ fn is_end_of_deleted(chain: &ChainLog, followed: &Followed, life: &Life, first: 
 
 /// The note on a chain whose enrollment cannot be used.
 const ENROLLMENT_DAMAGED: &str = "enrollment-damaged";
+/// The notes on a first record that is not signed, and what a finding says of them.
+const WITHOUT_KEY: [(Notes, &str); 2] = [
+    (Notes::KEY_DAMAGED, "; its first record says key-damaged, so its node may have lost its keys"),
+    (
+        Notes::KEY_NOT_WRITTEN,
+        "; its first record says key-not-written, so its node may not have been able to read its keys",
+    ),
+];
 /// The note of a ledger's statements.
 const STATEMENT: &str = "statement";
 
@@ -266,8 +281,11 @@ fn unreached(chain: &ChainLog, followed: &Followed) -> Vec<(Verdict, Position, S
             // The checkpoint that covered them was deleted with them.
             Verdict::KeyNotCertified
         } else if known_end.is_some_and(|end| end > at) {
-            // The chain continues from elsewhere.
-            followed.forks.before(at).unwrap_or(Verdict::Conflict)
+            // The chain continues from elsewhere, unless its next record continues from here. Then
+            // the handover to the key of that record is missing, and with it the record before.
+            let is_continued = followed.is_continued(&life, last);
+            let otherwise = if is_continued && !follows_covered { Verdict::Gap } else { Verdict::Conflict };
+            followed.forks.before(at).unwrap_or(otherwise)
         } else if !follows_covered && !is_end_of_deleted(chain, followed, &life, first, last) {
             Verdict::Gap
         } else {
@@ -279,8 +297,9 @@ fn unreached(chain: &ChainLog, followed: &Followed) -> Vec<(Verdict, Position, S
             life.segment,
             life.run
         );
-        if first == 0 && chain.state_notes(&life).contains(Notes::KEY_DAMAGED) {
-            what += "; its first record says key-damaged, so its node may have lost its keys";
+        if first == 0 {
+            let notes = chain.state_notes(&life);
+            what += WITHOUT_KEY.iter().find(|(note, _)| notes.contains(*note)).map_or("", |(_, why)| why);
         }
         found.push((verdict, Position { segment: life.segment, sequence: first }, what));
     }
