@@ -4,26 +4,29 @@
 //! A proof holds the record, the leaves of the records from there to the checkpoint (32
 //! bytes each), and the checkpoint.
 
+mod way;
+
 use crate::ignored::IgnoredKeys;
-use crate::input::{self, Seen};
+use crate::input;
 use crate::report::{Envelope, Findings};
 use crate::roster::Roster;
 use crate::stdout::print;
-use crate::terminal::{self, PROVEN};
+use crate::terminal::PROVEN;
 use crate::verdict::Verdict;
 use crate::verify::Verifier;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use flb_audit_core::chain::checkpoint::Checkpoint;
 use flb_audit_core::chain::{ChainId, Place, Position, Run};
 use flb_audit_core::hash::Hash;
 use flb_audit_core::text::base64url::{hash_from_text, hash_text};
-use flb_audit_core::verify::{Anchor, Checked, Checker, Sealed, read_anchor};
+use flb_audit_core::verify::{Anchor, Checked, Checker, read_anchor};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use std::collections::HashMap;
-use std::fs;
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
+use way::{Logs, Way};
 
 /// Print a proof that one record is covered by a checkpoint
 ///
@@ -68,69 +71,37 @@ struct Proof {
     /// The record's text.
     record: String,
     /// The leaves after the record, in base64url.
-    leaves: Vec<String>,
+    #[serde(with = "leaves")]
+    leaves: Vec<Hash>,
     checkpoint: Box<RawValue>,
 }
 
-/// The record after a head.
-struct Next {
-    leaf: Hash,
-    head: Hash,
-    checkpoint: Option<Box<Checkpoint>>,
-}
+/// The maximum number of leaves in a proof.
+const LEAVES_MAX: usize = 1 << 20;
+/// The maximum length of a proof, in bytes. A leaf takes 46 bytes, and the record is twice as long as
+/// its text at most, because a JSON string escapes quotes and backslashes.
+const PROOF_BYTES_MAX: u64 = (2 * input::LINE_BYTES_MAX + 46 * LEAVES_MAX) as u64 + CHECKPOINT_BYTES_MAX;
+/// The maximum length of a checkpoint, in bytes. One that a filter seals takes less than 9 KB.
+const CHECKPOINT_BYTES_MAX: u64 = 1 << 20;
 
 impl Prove {
     pub(crate) fn run(self) -> Result<()> {
         let under = self.under.as_deref().map(read_checkpoint).transpose()?;
-        let mut checker = Checker::new(self.ignored.all());
-        let mut found: Option<(String, Sealed, Option<Box<Checkpoint>>)> = None;
-        let mut other_run = None;
-        let mut next_of: HashMap<Hash, Next> = HashMap::new();
-        input::read_in_order(self.files, terminal::progress, |text| {
-            let sealed = match checker.check(text) {
-                Ok(Checked::Sealed(sealed)) if sealed.chain == self.chain => sealed,
-                Ok(Checked::Unsealed) | Err(_) => return Seen::Other(()),
-                Ok(_) => return Seen::Record(()),
-            };
-            let Some(leaf) = sealed.leaf() else { return Seen::Record(()) };
-            let checkpoint = sealed.checkpoint().map(Box::new);
-            let Place { segment, run, sequence } = sealed.place;
-            let is_run = self.run.is_none_or(|of| of == run);
-            if (segment, sequence) == (self.seg, self.seq) && is_run {
-                let before = found.as_ref().map(|(_, before, _)| before.place.run);
-                other_run = other_run.or(before.filter(|before| *before != run).map(|before| (before, run)));
-                found = Some((String::from_utf8_lossy(text).trim().to_owned(), *sealed, checkpoint));
-            } else if segment >= self.seg {
-                next_of.insert(sealed.previous, Next { leaf, head: sealed.head, checkpoint });
-            }
-            Seen::Record(())
-        })?;
-        if let Some((one, other)) = other_run {
+        let first = Position { segment: self.seg, sequence: self.seq };
+        let logs =
+            Logs { files: &self.files, ignored: &self.ignored, chain: self.chain, first, run: self.run };
+        let mut reading = logs.read(first)?;
+        if let Some((one, other)) = reading.runs {
             bail!(
                 "two runs have sealed a record with this number; name the run: --run {one}, or --run {other}"
             );
         }
-        let (record, sealed, mut checkpoint) = found
+        let found = reading
+            .first
+            .take()
             .context("the record is not in these logs, or is not intact; `flb-audit verify` says which")?;
-        let (mut head, mut leaves) = (sealed.head, Vec::new());
-        let mut heads = vec![head];
-        let checkpoint = loop {
-            let is_there = under.as_ref().is_none_or(|under| under.head == head);
-            match under.clone().map(Box::new).or(checkpoint) {
-                Some(checkpoint) if is_there => break checkpoint,
-                _ => {}
-            }
-            let next = next_of
-                .get(&head)
-                .context(
-                    "the records from this one to a checkpoint are not all in these logs, or are not intact; name all \
-                     logs up to the next checkpoint",
-                )?;
-            leaves.push(String::from_utf8_lossy(&hash_text(&next.leaf)).into_owned());
-            (head, checkpoint) = (next.head, next.checkpoint.clone());
-            heads.push(head);
-        };
-        if !reaches(&checkpoint, sealed.place.position(), &heads) {
+        let Way { leaves, heads, checkpoint } = Way::find(&logs, reading, &found, under, LEAVES_MAX)?;
+        if !reaches(&checkpoint, first, &heads) {
             bail!(
                 "{TOO_EARLY}; name an earlier checkpoint with --under, or leave --under out, for the first checkpoint after \
                  the record"
@@ -138,8 +109,58 @@ impl Prove {
         }
         let checkpoint = checkpoint.anchor(false).ok().context("out of memory")?;
         let checkpoint = RawValue::from_string(String::from_utf8(checkpoint)?.trim().to_owned())?;
-        print(&(serde_json::to_string(&Proof { record, leaves, checkpoint })? + "\n"))
+        let proof = Proof { record: found.text, leaves, checkpoint };
+        print(&(serde_json::to_string(&proof)? + "\n"))
     }
+}
+
+/// The leaves of a proof as text, no more than are allowed.
+mod leaves {
+    use super::*;
+    use serde::de::{Error, SeqAccess, Visitor};
+    use serde::{Deserializer, Serializer};
+    use std::borrow::Cow;
+    use std::fmt;
+
+    pub(super) fn serialize<S: Serializer>(leaves: &[Hash], to: S) -> Result<S::Ok, S::Error> {
+        to.collect_seq(leaves.iter().map(|leaf| String::from_utf8_lossy(&hash_text(leaf)).into_owned()))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Hash>, D::Error> {
+        from.deserialize_seq(Leaves)
+    }
+
+    struct Leaves;
+
+    impl<'de> Visitor<'de> for Leaves {
+        type Value = Vec<Hash>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(f, "at most {LEAVES_MAX} leaves")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut all: A) -> Result<Vec<Hash>, A::Error> {
+            let mut leaves = Vec::new();
+            while let Some(text) = all.next_element::<Cow<'de, str>>()? {
+                let leaf = hash_from_text(text.as_bytes())
+                    .ok_or_else(|| A::Error::custom("a leaf that is not a hash in base64url"))?;
+                if leaves.len() == LEAVES_MAX {
+                    return Err(A::Error::custom(format!("more than {LEAVES_MAX} leaves")));
+                }
+                leaves.push(leaf);
+            }
+            Ok(leaves)
+        }
+    }
+}
+
+/// Reads a file up to a length, which no honest file has.
+fn read_up_to(path: &Path, bytes_max: u64) -> Result<Vec<u8>> {
+    let what = || format!("{}: cannot be read", path.display());
+    let mut bytes = Vec::new();
+    File::open(path).and_then(|file| file.take(bytes_max + 1).read_to_end(&mut bytes)).with_context(what)?;
+    ensure!(bytes.len() as u64 <= bytes_max, "{}: longer than {bytes_max} bytes", path.display());
+    Ok(bytes)
 }
 
 /// Checks that a checkpoint stands where so many leaves lead from a record. Within a
@@ -182,7 +203,7 @@ fn reaches(checkpoint: &Checkpoint, record: Position, heads: &[Hash]) -> bool {
 }
 
 fn read_checkpoint(path: &Path) -> Result<Checkpoint> {
-    let text = fs::read(path).with_context(|| format!("{}: cannot be read", path.display()))?;
+    let text = read_up_to(path, CHECKPOINT_BYTES_MAX)?;
     let anchor = read_anchor(&text).with_context(|| format!("{}: not a checkpoint", path.display()))?;
     Ok(anchor.checkpoint)
 }
@@ -199,9 +220,10 @@ struct Statement {
 impl Proven {
     /// Checks the proof in a file.
     pub(crate) fn check(path: &Path, roster: Option<&Roster>, ignored: Vec<String>) -> Result<Proven> {
-        let text = fs::read(path).with_context(|| format!("{}: cannot be read", path.display()))?;
+        let text = read_up_to(path, PROOF_BYTES_MAX)?;
         let proof: Proof =
             serde_json::from_slice(&text).with_context(|| format!("{}: not a proof", path.display()))?;
+        drop(text);
         let (verdict, what) = proof.verdict(roster, ignored)?;
         let mut findings = Findings::default();
         if verdict != Verdict::Intact {
@@ -228,9 +250,13 @@ impl Proven {
 
 impl Proof {
     fn verdict(&self, roster: Option<&Roster>, ignored: Vec<String>) -> Result<(Verdict, String)> {
-        let Some(Anchor { checkpoint, .. }) = read_anchor(self.checkpoint.get().as_bytes()) else {
+        let text = Some(self.checkpoint.get()).filter(|text| text.len() as u64 <= CHECKPOINT_BYTES_MAX);
+        let Some(Anchor { checkpoint, .. }) = text.and_then(|text| read_anchor(text.as_bytes())) else {
             bail!("the proof has no valid checkpoint");
         };
+        if let Err(unread) = input::check_elements(self.record.as_bytes()) {
+            bail!("the proof has {unread}");
+        }
         let tampered = |what: &str| Ok((Verdict::Tampered, what.to_owned()));
         let sealed = match Checker::new(ignored).check(self.record.as_bytes()) {
             Ok(Checked::Sealed(sealed)) if sealed.is_intact => *sealed,
@@ -239,10 +265,7 @@ impl Proof {
         let mut head = sealed.head;
         let mut heads = vec![head];
         for leaf in &self.leaves {
-            let Some(leaf) = hash_from_text(leaf.as_bytes()) else {
-                bail!("the proof has a leaf that is not a hash in base64url");
-            };
-            head = sealed.algorithm.head(&head, &leaf);
+            head = sealed.algorithm.head(&head, leaf);
             heads.push(head);
         }
         let is_there = is_under(&sealed.place, &checkpoint.place, self.leaves.len() as u64);

@@ -24,7 +24,7 @@ pub(super) struct Batch {
 }
 
 /// Checks that a record has few enough elements to be read into memory.
-pub(super) fn check_elements(text: &[u8]) -> Result<(), Unread> {
+pub(crate) fn check_elements(text: &[u8]) -> Result<(), Unread> {
     if has_many_elements(text) {
         return Err(Unread::Broken(format!(
             "a record with more than {ELEMENTS_MAX} elements, which is the limit"

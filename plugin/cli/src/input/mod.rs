@@ -27,6 +27,7 @@ mod split;
 mod stored;
 mod table;
 
+pub(crate) use batch::check_elements;
 pub(crate) use inputs::Inputs;
 pub(crate) use place::Place;
 pub(crate) use record::{At, LINE_BYTES_MAX, Record, Unread};
@@ -35,7 +36,7 @@ pub(crate) use stored::Stored;
 
 use crate::terminal;
 use anyhow::{Result, bail};
-use batch::{NobodyReads, Part, check_elements};
+use batch::{NobodyReads, Part};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use envelope::{Item, Opener};
 use flb_audit_ledger::DecryptionKeys;
