@@ -51,7 +51,7 @@ pub fn directory() -> TempDir {
 
 /// Writes a roster that trusts these chains. Nobody has the private keys.
 pub fn believe(directory: &Path, chains: &[ChainId]) {
-    let entry = |chain: &ChainId| json!({"node": "n", "chain": chain.to_string(), "key": "A".repeat(43), "created": "x"});
+    let entry = |chain: &ChainId| json!({"node": "n", "chain": chain.to_string(), "key": "A".repeat(43), "created": "2026-11-20T08:00:00Z"});
     let roster = Value::Array(chains.iter().map(entry).collect());
     fs::write(directory.join(roster::FILE_NAME), roster.to_string()).expect("written");
 }

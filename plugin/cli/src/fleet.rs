@@ -262,8 +262,13 @@ impl Fleet {
             )
         })?;
         for Retired { node, at } in &fleet.retired {
-            time::parse(at).with_context(|| {
-                format!("{}: the member `at` of the retired node {node} is not a time", path.display())
+            time::stated(at).with_context(|| {
+                format!(
+                    "{}: `at` of the retired node {node:?} is {at:?}, which is not a time in UTC such as {}; write the \
+                     time since when the node is gone",
+                    path.display(),
+                    time::EXAMPLE
+                )
             })?;
         }
         Ok(fleet)
@@ -272,10 +277,7 @@ impl Fleet {
     /// Returns when a node was retired that was enrolled at this time.
     pub(crate) fn retired_at(&self, node: &str, since: u64) -> Option<u64> {
         let of = self.retired.iter().filter(|retired| is_name_of(node, &retired.node));
-        of.filter_map(|retired| time::parse(&retired.at).ok())
-            .map(time::seconds)
-            .filter(|at| *at > since)
-            .min()
+        of.filter_map(|retired| time::stated(&retired.at)).filter(|at| *at > since).min()
     }
 }
 

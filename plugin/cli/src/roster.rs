@@ -7,6 +7,7 @@
 use crate::durable;
 use crate::fleet::Fleet;
 use crate::text;
+use crate::time;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use flb_audit_core::chain::ChainId;
@@ -30,6 +31,13 @@ pub(crate) struct Entry {
     pub(crate) key: PublicKey,
     /// The time of its creation, as in RFC 3339.
     pub(crate) created: String,
+}
+
+impl Entry {
+    /// Returns the time of its creation, in seconds from 1970. `None` if it is not a time in UTC.
+    pub(crate) fn created_at(&self) -> Option<u64> {
+        time::stated(&self.created)
+    }
 }
 
 /// The files that say which chains are known.
@@ -76,8 +84,17 @@ impl Roster {
         let entries: Vec<Entry> =
             serde_json::from_slice(&text).with_context(|| format!("{}: not a roster", path.display()))?;
         let mut roster = Roster::default();
-        for entry in entries {
+        for (number, entry) in (1..).zip(entries) {
             let chain = entry.chain;
+            if entry.created_at().is_none() {
+                bail!(
+                    "{}: entry {number}, of chain {chain}: `created` is {:?}, which is not a time in UTC such as {}; write \
+                     the time at which `flb-audit init` created the chain",
+                    path.display(),
+                    entry.created,
+                    time::EXAMPLE
+                );
+            }
             if !roster.push(entry) {
                 bail!("{}: chain {chain} has two entries", path.display());
             }

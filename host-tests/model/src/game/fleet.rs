@@ -115,7 +115,9 @@ impl New {
         let mut seeds = 0;
         let ring = KeyRing::new(id, &mut |bytes| seed(number, &mut seeds, bytes)).ok()?;
         let public = seal::text(ring.public()?.as_bytes());
-        let entry = format!(r#"{{"node":"n{number}","chain":"{id}","key":"{public}","created":"now"}}"#);
+        let entry = format!(
+            r#"{{"node":"n{number}","chain":"{id}","key":"{public}","created":"1970-01-01T00:00:00Z"}}"#
+        );
         let header = Header { id, algorithm: Algorithm::default() };
         Some(New { state: header.to_file().to_vec(), keys: ring.to_file().to_vec(), seeds, entry })
     }

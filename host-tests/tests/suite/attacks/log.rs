@@ -84,8 +84,7 @@ pub(super) fn directory(name: &[u8; 9]) -> (TempDir, Value) {
     file(keyring::FILE_NAME, &ring.to_file());
     file(anchor::FILE_NAME, &[]);
     let key = ring.public().expect("a key").to_string();
-    let entry =
-        json!({"node": String::from_utf8_lossy(name), "chain": id.to_string(), "key": key, "created": ""});
+    let entry = json!({"node": String::from_utf8_lossy(name), "chain": id.to_string(), "key": key, "created": "1970-01-01T00:00:00Z"});
     (dir, entry)
 }
 

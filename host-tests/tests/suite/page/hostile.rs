@@ -41,7 +41,7 @@ pub(super) fn write(directory: &Path) {
     fs::write(directory.join("log.ndjson"), log).expect("written");
     let entry = |at: usize, attack: &str| {
         json!({
-            "node": attack, "chain": format!("{at:012}"), "created": attack,
+            "node": attack, "chain": format!("{at:012}"), "created": "2026-11-20T08:00:00Z",
             "key": "1FfkkuPMRVyG0QhvsaQ6eyQZS-zIZPThpNYFUtrBcZI",
         })
     };

@@ -8,7 +8,7 @@ use super::ends::is_heard;
 use super::ledger::NO_LEDGER;
 use crate::fleet::is_name_of;
 use crate::roster::Roster;
-use crate::time::{self, utc};
+use crate::time::utc;
 use anyhow::{Context, Result, ensure};
 use flb_audit_core::chain::ChainId;
 use std::collections::{BTreeMap, BTreeSet};
@@ -242,7 +242,7 @@ impl Chains<'_> {
         for entry in roster.entries() {
             let is_enrolled = |claim: &Claim| claim.chain == entry.chain && claim.node == entry.node;
             if !self.enrolled.has(&entry.chain) || !claims.iter().any(is_enrolled) {
-                let since = time::parse(&entry.created).map_or(0, time::seconds);
+                let since = entry.created_at().unwrap_or_default();
                 let retired = roster.fleet().and_then(|fleet| fleet.retired_at(&entry.node, since));
                 let first = self.first_time(&entry.chain).filter(|_| !self.enrolled.has(&entry.chain));
                 claims.push(Claim {

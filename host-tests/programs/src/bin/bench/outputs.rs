@@ -170,7 +170,8 @@ fn run(fluent_bit: &Path, dir: &Path, log: &str, output: &Section) -> Result<Too
     ensure!(init.status.success(), "flb-audit init: {}", init.status);
     // Sealed records, which the ledger must store unchanged.
     let (chain, key) = (ChainId::from_random([1; 9]), "A".repeat(43));
-    let entry = format!(r#"[{{"node":"bench","chain":"{chain}","key":"{key}","created":""}}]"#);
+    let entry =
+        format!(r#"[{{"node":"bench","chain":"{chain}","key":"{key}","created":"2026-11-20T08:00:00Z"}}]"#);
     fs::write(ledger.join("roster.json"), entry)?;
     let tail = Section::input("tail")
         .with("tag", "kube.audit")

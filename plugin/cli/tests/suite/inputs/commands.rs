@@ -95,3 +95,22 @@ fn anchors_may_be_compressed_as_logs_may() {
     assert_eq!(code, Some(1));
     assert!(String::from_utf8_lossy(&complaint).contains("torn.gz: cannot be read"));
 }
+
+#[test]
+fn a_roster_with_a_wrong_time_is_refused_by_entry() {
+    let bench = Bench::new();
+    bench.write("log", log());
+    let roster = std::fs::read_to_string(bench.path("roster.json")).expect("a roster");
+    for (created, is_time) in [("2026-11-20T00:00:00.25Z", true), ("yesterday", false), ("2026-11-20", false)]
+    {
+        bench.write("roster.json", roster.replace("2026-11-20T00:00:00Z", created));
+        let output = bench.run(&["verify", "--roster", "roster.json", "log"]);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(if is_time { 3 } else { 1 }), "{said}");
+        let complaint = format!(
+            "roster.json: entry 1, of chain inputs-chain: `created` is {created:?}, which is not a time in UTC such as \
+             2026-11-20T08:00:00Z; write the time at which `flb-audit init` created the chain"
+        );
+        assert_eq!(said.contains(&complaint), !is_time, "{said}");
+    }
+}
