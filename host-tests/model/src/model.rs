@@ -2,12 +2,14 @@
 
 mod coverage;
 mod ends;
+mod files;
 mod keys;
 mod links;
 mod missing;
 mod nodes;
 
 use crate::seal::{self, Bad, Good, Place, Read, Record};
+pub use files::refuses;
 use nodes::{Claim, Trusted};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -145,7 +147,7 @@ fn position(place: &Place) -> (u64, u64) {
     (place.0, place.2)
 }
 
-/// Verifies a log.
+/// Verifies a log, if its files are not [refused](refuses).
 pub fn verify(log: &Log) -> Report {
     let mut report = Report::default();
     let trusted = Trusted::of(log);

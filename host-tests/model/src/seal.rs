@@ -102,7 +102,8 @@ pub fn text(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-fn chain(value: &Value) -> Option<String> {
+/// Returns the name of a chain.
+pub fn chain(value: &Value) -> Option<String> {
     let text = value.as_str()?;
     let is_name = is_base64url(text, 12) || text.strip_prefix('~').is_some_and(|rest| is_base64url(rest, 11));
     is_name.then(|| text.to_owned())

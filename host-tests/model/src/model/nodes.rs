@@ -1,6 +1,6 @@
 //! Assigns chains to nodes, and finds nodes that are silent or not expected.
 
-use super::{Chain, Log, Report};
+use super::{Chain, Log, Report, files};
 use crate::json::Value;
 use crate::seal::{self, Bad, Enrollment, Record};
 use std::collections::{BTreeMap, BTreeSet};
@@ -102,9 +102,7 @@ fn is_name_of(name: &str, node: &str) -> bool {
 }
 
 fn seconds_of(text: &str) -> u64 {
-    let time = humantime::parse_rfc3339_weak(text).ok();
-    let since = time.and_then(|time| time.duration_since(std::time::UNIX_EPOCH).ok());
-    since.map_or(0, |since| since.as_secs())
+    files::seconds_of(text).unwrap_or_default()
 }
 
 /// Returns all names of all chains.

@@ -1,6 +1,7 @@
 //! The generator of docs/seal-verdicts.json: small logs, each with one thing wrong.
 
 mod chains;
+mod files;
 mod fleets;
 mod forms;
 mod readings;
@@ -211,6 +212,9 @@ pub(crate) fn all() -> Vec<(String, Log)> {
     readings::orders(&mut all);
     readings::keys(&mut all);
     readings::state_damaged(&mut all);
+    files::rosters(&mut all);
+    files::fleets(&mut all);
+    files::empty_ones(&mut all);
     all.into_iter().map(|(name, case)| (name, case.log())).collect()
 }
 
