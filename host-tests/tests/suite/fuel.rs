@@ -2,6 +2,8 @@
 //! byte. The cost of hostile records must grow in proportion to their length, whatever
 //! they contain.
 
+mod events;
+
 use fixtures::policies::{EVERYTHING_TABLE, table};
 use fixtures::records;
 use flb_audit_host::filter::{Filter, Generation, Limits};
