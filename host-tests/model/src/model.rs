@@ -4,12 +4,14 @@ mod coverage;
 mod ends;
 mod files;
 mod keys;
+mod ledgers;
 mod links;
 mod missing;
 mod nodes;
 
 use crate::seal::{self, Bad, Good, Place, Read, Record};
 pub use files::refuses;
+use ledgers::Extent;
 use nodes::{Claim, Trusted};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -36,8 +38,10 @@ pub const VERDICTS: [&str; 16] = [
 /// A log, and what is known about it from elsewhere.
 #[derive(Clone, Debug, Default)]
 pub struct Log {
-    /// The lines of all files
+    /// The lines of all files that are in no ledger's directory
     pub lines: Vec<String>,
+    /// The directories of ledgers
+    pub ledgers: Vec<Ledger>,
     /// The roster, if there is one
     pub roster: Option<String>,
     /// The fleet's file, if there is one
@@ -50,6 +54,17 @@ pub struct Log {
     pub from: Option<Vec<String>>,
     /// The period in which nodes must have been heard, in seconds since 1970
     pub heard: Option<(u64, u64)>,
+}
+
+/// The directory of a ledger that has deleted all its closed files.
+#[derive(Clone, Debug, Default)]
+pub struct Ledger {
+    /// The lines of its manifests and tombstones, in order
+    pub manifests: Vec<String>,
+    /// The number of the open file
+    pub number: u64,
+    /// The lines of the open file
+    pub open: Vec<String>,
 }
 
 /// The result of verifying a log.
@@ -79,6 +94,20 @@ const UNKNOWN_CHAINS_MAX: usize = 10_000;
 
 /// The kind of records that are missing before the log begins, which is no finding.
 const BEFORE: &str = "before the start";
+/// The kind of records that the ledger of their chain has deleted, which is no finding.
+const DELETED: &str = "deleted";
+/// The kind of missing records some of which a ledger has deleted, but not the one from which all
+/// records of the chain come. The finding is a gap.
+const ELSEWHERE: &str = "deleted elsewhere";
+
+/// Returns the finding that missing records of a kind make, if they make one.
+fn finding(kind: &'static str) -> Option<&'static str> {
+    match kind {
+        BEFORE | DELETED => None,
+        ELSEWHERE => Some("gap"),
+        kind => Some(kind),
+    }
+}
 
 /// A range of numbers in a segment and run.
 type Range = (u64, u64);
@@ -109,6 +138,12 @@ struct Chain {
     /// True if the roster or a fleet vouches for it
     is_known: bool,
     covered: BTreeSet<(Place, [u8; 32])>,
+    /// The ledgers in which its records are, and `None` for all other files
+    stores: BTreeSet<Option<usize>>,
+    /// The records that the ledger of the chain has deleted
+    extents: Vec<Extent>,
+    /// The records that any ledger has deleted
+    listed: Vec<Extent>,
     /// The missing records, and the finding that they make
     missing: BTreeMap<(u64, String), Vec<(Range, &'static str)>>,
 }
@@ -152,8 +187,16 @@ pub fn verify(log: &Log) -> Report {
     let mut report = Report::default();
     let trusted = Trusted::of(log);
     let mut chains: BTreeMap<String, Chain> = BTreeMap::new();
-    let lines = log.lines.iter().filter(|line| !line.trim().is_empty());
-    for line in lines.flat_map(|line| seal::elements(line)) {
+    let deleted: Vec<Vec<Extent>> =
+        log.ledgers.iter().map(|ledger| ledgers::deleted(ledger, &trusted, &mut report)).collect();
+    let of_ledgers = log.ledgers.iter().enumerate().flat_map(|(number, ledger)| {
+        ledger.manifests.iter().chain(&ledger.open).map(move |line| (Some(number), line))
+    });
+    let lines = log.lines.iter().map(|line| (None, line)).chain(of_ledgers);
+    let lines = lines.filter(|(_, line)| !line.trim().is_empty());
+    let elements =
+        lines.flat_map(|(store, line)| seal::elements(line).into_iter().map(move |of| (store, of)));
+    for (store, line) in elements {
         let line = &line;
         match seal::read(line) {
             Read::Unreadable => report.add("unreadable", line.clone()),
@@ -161,6 +204,7 @@ pub fn verify(log: &Log) -> Report {
             Read::Malformed => report.add("tampered", line.clone()),
             Read::Sealed(record) => {
                 let chain = chains.entry(record.chain.clone()).or_default();
+                chain.stores.insert(store);
                 if record.key.is_some() {
                     chain.has_checkpoint = true;
                     let good = chain.judge(&record, true, &trusted, &mut report);
@@ -216,6 +260,12 @@ pub fn verify(log: &Log) -> Report {
             report.add("key_not_certified", format!("{name} is no ledger's, and makes statements"));
         }
         chain.is_trusting = trusted.is_any();
+        let of_chain =
+            |all: &[Extent]| all.iter().filter(|of| of.chain == *name).cloned().collect::<Vec<_>>();
+        chain.listed = deleted.iter().flat_map(|all| of_chain(all)).collect();
+        if let (1, Some(Some(number))) = (chain.stores.len(), chain.stores.first()) {
+            chain.extents = of_chain(&deleted[*number]);
+        }
     }
     let has_records = |chain: &Chain| !chain.records.is_empty() || !chain.altered.is_empty();
     let unknown = chains.values().filter(|chain| !chain.is_known && has_records(chain)).count();
@@ -243,14 +293,11 @@ impl Chain {
         if !trusted.is_any() {
             return None;
         }
-        let judged = seal::judge(record, |enrollment| trusted.key_0(record, is_here, enrollment));
-        let kind = match judged {
+        let kind = match trusted.judge(record, is_here) {
             Ok(good) => {
                 let at = (is_here && record.is_intact).then_some(record.seconds);
                 self.is_stating |= at.is_some() && record.notes.iter().any(|note| note == "statement");
-                let is_permitted =
-                    !trusted.has_fleet() || good.enrollment.as_ref().is_none_or(|of| of.is_ledger);
-                self.is_ledger |= good.is_of_ledger && is_permitted;
+                self.is_ledger |= trusted.is_of_ledger(&good);
                 self.claims.extend(
                     good.enrollment.as_ref().filter(|_| trusted.has_fleet()).map(|of| Claim::of(of, at)),
                 );
@@ -270,9 +317,10 @@ impl Chain {
             }
         }
         self.cover();
+        self.extents = self.fitting();
         self.find_missing();
         for ((segment, run), ranges) in &self.missing {
-            for ((first, last), kind) in ranges.iter().filter(|(_, kind)| *kind != BEFORE) {
+            for ((first, last), kind) in ranges.iter().filter_map(|(of, kind)| Some((of, finding(kind)?))) {
                 report.add(kind, format!("{name}: {segment}.{run} {first} to {last} missing"));
                 report.missing.push((name.to_owned(), *segment, run.clone(), *first, *last));
             }

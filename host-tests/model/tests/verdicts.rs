@@ -6,7 +6,7 @@ mod vectors;
 
 use flb_audit_model::forge::Forge;
 use flb_audit_model::json::Value as Json;
-use flb_audit_model::model::{Log, refuses, verify};
+use flb_audit_model::model::{Ledger, Log, refuses, verify};
 use flb_audit_model::seal::GENESIS;
 use serde_json::{Value, json};
 use std::fs;
@@ -28,8 +28,14 @@ fn log(document: &Value, vector: &Value) -> Log {
         document["lines"][number].as_str().expect("a line").to_owned()
     };
     let lines = |value: &Value| value.as_array().map(|numbers| numbers.iter().map(line).collect::<Vec<_>>());
+    let ledger = |of: &Value| Ledger {
+        manifests: lines(&of["manifests"]).expect("lines"),
+        number: of["number"].as_u64().expect("a number"),
+        open: lines(&of["open"]).expect("lines"),
+    };
     Log {
         lines: lines(&vector["lines"]).expect("lines"),
+        ledgers: vector["ledgers"].as_array().into_iter().flatten().map(ledger).collect(),
         roster: vector.get("roster").map(|roster| roster.to_string()),
         fleet: vector.get("fleet").map(|fleet| fleet.to_string()),
         expected: vector["expected"]
@@ -65,6 +71,10 @@ fn the_file_is_what_the_generator_makes() {
             }),
         };
         vector["lines"] = numbers(&log.lines);
+        if !log.ledgers.is_empty() {
+            let ledger = |of: &Ledger| json!({"manifests": numbers(&of.manifests), "number": of.number, "open": numbers(&of.open)});
+            vector["ledgers"] = log.ledgers.iter().map(ledger).collect();
+        }
         if let Some(roster) = &log.roster {
             vector["roster"] = serde_json::from_str(roster).expect("a roster");
         }

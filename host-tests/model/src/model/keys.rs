@@ -1,7 +1,7 @@
 //! The rule that keys follow one another.
 
-use super::{BEFORE, Chain, Fork, Report, fork_before, position};
-use crate::seal::Place;
+use super::{BEFORE, Chain, DELETED, Fork, Report, finding, fork_before, position};
+use crate::seal::{GENESIS, Place};
 use std::collections::{BTreeMap, BTreeSet};
 
 impl Chain {
@@ -37,9 +37,8 @@ impl Chain {
             }
             None => u64::MAX,
         };
-        let wrong = |at: &Place| {
-            fork_before(forks.iter().filter(|fork| fork.are_covered), at).unwrap_or("key_not_certified")
-        };
+        let fork = |at: &Place| fork_before(forks.iter().filter(|fork| fork.are_covered), at);
+        let wrong = |at: &Place| fork(at).filter(|kind| *kind == "conflict").unwrap_or("key_not_certified");
         let single: Vec<(u64, &Place)> = since
             .iter()
             .filter(|(n, _)| **n < end)
@@ -57,7 +56,14 @@ impl Chain {
                 report.add(wrong(here), format!("{name}: {here:?} is not signed by key {n}"));
             }
         }
-        self.without_handover(name, (&single, end), wrong, report);
+        let unknown = |at: &Place| match fork(at) {
+            Some("state_damaged") => "gap",
+            other => other.unwrap_or("key_not_certified"),
+        };
+        self.without_handover(name, (&single, end), unknown, report);
+        for (n, (at, head)) in since.iter().flat_map(|(n, all)| all.iter().map(move |one| (n, one))) {
+            self.head_before(name, (*n, at, head), report);
+        }
         for (here, _, good) in self.good.iter().filter(|(here, ..)| here.2 == 0) {
             let links =
                 self.records.get(here).into_iter().flatten().filter_map(|record| record.link.as_ref());
@@ -76,7 +82,7 @@ impl Chain {
         &self,
         name: &str,
         (single, end): (&[(u64, &Place)], u64),
-        wrong: impl Fn(&Place) -> &'static str,
+        unknown: impl Fn(&Place) -> &'static str,
         report: &mut Report,
     ) {
         let mut before: (u64, Option<&Place>) = (0, None);
@@ -86,27 +92,12 @@ impl Chain {
                 let used = self.good.iter().filter(|(.., good)| good.n <= before.0);
                 let used = used.map(|(at, ..)| position(at)).filter(|at| *at < position(place)).max();
                 let from = used.max(before.1.map(position)).unwrap_or_default();
-                let is_between =
-                    |first: &Place, end: (u64, u64)| self.before(first) <= position(place) && end >= from;
-                let missing = self.missing.iter().flat_map(|((segment, run), ranges)| {
-                    ranges.iter().map(move |((first, last), kind)| {
-                        ((*segment, run.clone(), *first), (*segment, *last), *kind)
-                    })
-                });
-                let altered = self.altered.iter().filter(|place| !self.records.contains_key(*place));
-                let altered = altered.map(|place| (place.clone(), position(place), "gap"));
-                let kinds: Vec<&str> = missing
-                    .chain(altered)
-                    .filter(|(first, end, _)| is_between(first, *end))
-                    .map(|(.., kind)| kind)
-                    .collect();
-                let kind = match kinds.contains(&"gap") {
-                    true => "gap",
-                    false => {
-                        kinds.iter().copied().find(|kind| *kind != BEFORE).unwrap_or_else(|| wrong(place))
-                    }
-                };
+                let kind = self.between(from, place).unwrap_or_else(|| unknown(place));
                 if self.start.as_ref().is_some_and(|(start, ..)| position(place) <= position(start)) {
+                    before = (*n, Some(place));
+                    continue;
+                }
+                if kind == DELETED {
                     before = (*n, Some(place));
                     continue;
                 }
@@ -114,6 +105,53 @@ impl Chain {
             }
             before = (*n, Some(place));
         }
+    }
+
+    /// Returns the finding for the records that are missing between two places, if there are any.
+    fn between(&self, from: (u64, u64), place: &Place) -> Option<&'static str> {
+        let is_between =
+            |first: &Place, end: (u64, u64)| self.before(first) <= position(place) && end >= from;
+        let missing = self.missing.iter().flat_map(|((segment, run), ranges)| {
+            ranges
+                .iter()
+                .map(move |((first, last), kind)| ((*segment, run.clone(), *first), (*segment, *last), *kind))
+        });
+        let altered = self.altered.iter().filter(|place| !self.records.contains_key(*place));
+        let altered = altered.map(|place| (place.clone(), position(place), "gap"));
+        let kinds: Vec<&str> = missing
+            .chain(altered)
+            .filter(|(first, end, _)| is_between(first, *end))
+            .map(|(.., kind)| kind)
+            .collect();
+        match kinds.iter().any(|kind| finding(kind) == Some("gap")) {
+            true => Some("gap"),
+            false => kinds.into_iter().find(|kind| *kind != BEFORE),
+        }
+    }
+
+    /// Looks for the record with the head that a handover names, if nothing is known of the
+    /// segment and run that begins after it.
+    fn head_before(&self, name: &str, (n, at, head): (u64, &Place, &[u8; 32]), report: &mut Report) {
+        let is_of = |place: &Place| (place.0, &place.1) == (at.0, &at.1);
+        let is_known = self.records.keys().chain(&self.altered).any(is_of)
+            || self.extents.iter().any(|extent| (extent.life.0, &extent.life.1) == (at.0, &at.1))
+            || self
+                .missing
+                .iter()
+                .any(|((segment, run), ranges)| (*segment, run) == (at.0, &at.1) && !ranges.is_empty())
+            || self.start.as_ref().is_some_and(|(start, ..)| position(at) <= position(start));
+        let is_continued = self.all().any(|record| record.place.2 == 0 && record.prev == *head);
+        if at.2 > 0 || *head == GENESIS || is_known || is_continued {
+            return;
+        }
+        let last = self.records.range(..at).next_back();
+        if last.is_some_and(|(_, here)| here.iter().any(|record| record.head == *head)) {
+            return;
+        }
+        let from = last.map(|(place, _)| position(place)).unwrap_or_default();
+        let kind = finding(self.between(from, at).unwrap_or("gap"));
+        let Some(kind) = kind else { return };
+        report.add(kind, format!("{name}: what is before {at:?}, where key {n} came into force"));
     }
 
     /// Returns the first place that may be missing before `first`. If a segment's first

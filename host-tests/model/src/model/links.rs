@@ -1,8 +1,16 @@
 //! Heads, links and policies that must fit together.
 
 use super::{Chain, Fork, Report, fork_before, position};
-use crate::seal::{GENESIS, Link, Place, Record};
+use crate::seal::{GENESIS, Place, Record};
 use std::collections::{BTreeMap, BTreeSet};
+
+/// The first record of a segment that links to a lower one.
+struct First {
+    place: Place,
+    link: Place,
+    is_covered: bool,
+    is_set_back: bool,
+}
 
 impl Chain {
     /// Checks heads and links. Returns the records that two others continue, and those
@@ -46,46 +54,73 @@ impl Chain {
                 }
             }
         }
+        self.deleted_links(name, report);
         self.link_to_start(name, report);
-        let is_back =
-            |record: &&Record| record.link.as_ref().is_some_and(|(link, _)| link.0 < record.place.0);
-        let firsts: Vec<&Record> = self.all().filter(is_back).collect();
-        for record in &firsts {
-            let Some((link, _)) = &record.link else { continue };
+        let firsts = self.firsts();
+        for First { place, link, is_covered, is_set_back } in &firsts {
+            let is_same = |of: &Place| (of.0, &of.1) == (link.0, &link.1);
             let start = self.start.as_ref().map(|(start, ..)| start);
-            let goes_on = self
-                .records
-                .keys()
-                .chain(start)
-                .any(|place| (place.0, &place.1) == (link.0, &link.1) && place.2 > link.2);
-            let is_second = firsts.iter().any(|other| {
-                let is_same = |(of, _): &(Place, _)| (of.0, &of.1) == (link.0, &link.1);
-                other.link.as_ref().is_some_and(is_same) && other.place < record.place
-            });
-            if goes_on || is_second {
-                let is_other_covered = self
-                    .covered
+            let goes_on = self.records.keys().chain(start).any(|place| is_same(place) && place.2 > link.2)
+                || self
+                    .extents
                     .iter()
-                    .any(|(place, _)| (place.0, &place.1) == (link.0, &link.1) && place.2 > link.2)
-                    || firsts.iter().any(|other| {
-                        let is_same = |(of, _): &Link| (of.0, &of.1) == (link.0, &link.1);
-                        other.link.as_ref().is_some_and(is_same)
-                            && other.place < record.place
-                            && self.is_covered(other)
-                    });
-                let is_set_back =
-                    record.notes.iter().any(|note| note == "state-set-back") && self.is_covered(record);
-                let kind = if is_set_back { "state_damaged" } else { "conflict" };
-                report.add(kind, format!("{name}: {:?} goes on from {link:?}", record.place));
-                let are_covered = is_other_covered && self.is_covered(record);
+                    .any(|of| (of.life.0, &of.life.1) == (link.0, &link.1) && of.last > link.2);
+            let is_before = |other: &&First| is_same(&other.link) && other.place < *place;
+            if goes_on || firsts.iter().any(|other| is_before(&other)) {
+                let is_other_covered =
+                    self.covered.iter().any(|(place, _)| is_same(place) && place.2 > link.2)
+                        || firsts.iter().filter(is_before).any(|other| other.is_covered);
+                let kind = if *is_set_back && *is_covered { "state_damaged" } else { "conflict" };
+                report.add(kind, format!("{name}: {place:?} goes on from {link:?}"));
+                let are_covered = is_other_covered && *is_covered;
                 forks.push(Fork { at: position(link), kind, are_covered, is_restart: false });
             }
         }
         for (place, what) in too_early {
             let covered = forks.iter().filter(|fork| fork.are_covered);
-            report.add(fork_before(covered, place).unwrap_or("key_not_certified"), what);
+            let fork = fork_before(covered, place).filter(|kind| *kind == "conflict");
+            report.add(fork.unwrap_or("key_not_certified"), what);
         }
         forks
+    }
+
+    /// Returns the first records that link to a lower segment. Of those that a ledger has deleted,
+    /// its manifests have the links.
+    fn firsts(&self) -> Vec<First> {
+        let here = self.all().filter_map(|record| {
+            let (link, _) = record.link.clone()?;
+            let is_set_back = record.notes.iter().any(|note| note == "state-set-back");
+            Some(First {
+                place: record.place.clone(),
+                link,
+                is_covered: self.is_covered(record),
+                is_set_back,
+            })
+        });
+        let deleted = self.links_of_extents().filter_map(|(place, link)| {
+            Some(First { place, link: link?, is_covered: false, is_set_back: false })
+        });
+        here.chain(deleted).filter(|first| first.link.0 < first.place.0).collect()
+    }
+
+    /// Checks what manifests say of deleted records against the records here.
+    fn deleted_links(&self, name: &str, report: &mut Report) {
+        for (place, link) in self.links_of_extents() {
+            let is_broken = match &link {
+                Some(link) => link.0 >= place.0,
+                None => self.is_later(&place),
+            };
+            if is_broken {
+                report.add("link_broken", format!("{name}: {place:?}, which was deleted"));
+            }
+        }
+        for extent in &self.extents {
+            let last = (extent.life.0, extent.life.1.clone(), extent.last);
+            let here = self.records.get(&last).into_iter().flatten();
+            if here.into_iter().any(|record| extent.heads.is_some_and(|(_, head)| head != record.head)) {
+                report.add("tampered", format!("{name}: {last:?} is not what a manifest states"));
+            }
+        }
     }
 
     /// Compares the checkpoint with which the log begins with the records here.
@@ -134,7 +169,9 @@ impl Chain {
     /// Returns true if a segment begins after another segment of its chain.
     pub(super) fn is_later(&self, place: &Place) -> bool {
         let start = self.start.as_ref().map(|(start, ..)| start);
-        self.records.keys().chain(start).any(|other| (other.0, &other.1) < (place.0, &place.1))
+        let is_before = |segment: u64, run: &String| (segment, run) < (place.0, &place.1);
+        self.records.keys().chain(start).any(|other| is_before(other.0, &other.1))
+            || self.extents.iter().any(|extent| is_before(extent.life.0, &extent.life.1))
     }
 
     pub(super) fn policies(&self, name: &str, report: &mut Report) {

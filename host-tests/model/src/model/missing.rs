@@ -1,6 +1,7 @@
 //! Missing records, and the evidence that explains them.
 
-use super::{BEFORE, Chain, Range};
+use super::ledgers::Extent;
+use super::{BEFORE, Chain, DELETED, ELSEWHERE, Range};
 use crate::seal::Place;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -41,6 +42,19 @@ impl Chain {
                 reach(from, u128::from(from.2));
                 stated.push((record.place.0, from.clone(), link.clone()));
             }
+        }
+        for (_, place, _) in self.good.iter().flat_map(|(.., good)| &good.since).filter(|since| since.1.2 > 0)
+        {
+            reach(place, u128::from(place.2));
+        }
+        for extent in &self.extents {
+            let (segment, run) = &extent.life;
+            reach(&(*segment, run.clone(), extent.last), u128::from(extent.last) + 1);
+        }
+        for link in
+            self.links_of_extents().filter_map(|(place, link)| Some(link?).filter(|link| link.0 < place.0))
+        {
+            reach(&link, u128::from(link.2) + 1);
         }
         // A record that was settled once stays settled.
         let stops: Vec<(Place, Place)> = stated
@@ -103,6 +117,21 @@ impl Chain {
             }
             return parts;
         }
+        if let Some((first, last)) = Chain::first_of(&self.extents, life, range) {
+            let before = (range.0 < first).then(|| self.accounted(life, (range.0, first - 1), stops));
+            let after = (last < range.1).then(|| self.accounted(life, (last + 1, range.1), stops));
+            let deleted = vec![((first, last), DELETED)];
+            return before.into_iter().chain([deleted]).chain(after).flatten().collect();
+        }
+        if let Some((first, last)) = Chain::first_of(&self.listed, life, range) {
+            if !self.is_end(life, range) {
+                return vec![(range, ELSEWHERE)];
+            }
+            let before = (range.0 < first).then(|| self.accounted(life, (range.0, first - 1), stops));
+            let after = (last < range.1).then(|| self.accounted(life, (last + 1, range.1), stops));
+            let deleted = vec![((first, last), ELSEWHERE)];
+            return before.into_iter().chain([deleted]).chain(after).flatten().collect();
+        }
         if let Some(end) = self.delivered.get(life).copied().filter(|end| *end >= range.0) {
             let mut parts = vec![((range.0, end.min(range.1)), "gap")];
             if end < range.1 {
@@ -110,7 +139,7 @@ impl Chain {
             }
             return parts;
         }
-        let is_end = self.last(life).is_none_or(|last| last < range.0);
+        let is_end = self.is_end(life, range);
         let of = |place: &Place| (place.0, &place.1) == (life.0, &life.1);
         let stopped = stops.iter().filter(|_| is_end).filter_map(|(from, to)| {
             let mut first = if of(from) { from.2 } else { 0 };
@@ -142,6 +171,21 @@ impl Chain {
         parts
     }
 
+    /// Returns true if no record of a segment and run is known behind some that are missing.
+    fn is_end(&self, life: &(u64, String), range: Range) -> bool {
+        let deleted = self.extents.iter().filter(|extent| extent.life == *life).map(|extent| extent.last);
+        self.last(life).into_iter().chain(deleted).all(|last| last < range.0)
+    }
+
+    /// Returns the first places of segments that ledgers have deleted, each with the place to which
+    /// it links.
+    pub(super) fn links_of_extents(&self) -> impl Iterator<Item = (Place, Option<Place>)> {
+        let place = |extent: &Extent| (extent.life.0, extent.life.1.clone(), 0);
+        let is_first =
+            move |extent: &&Extent| extent.first == 0 && !self.records.contains_key(&place(extent));
+        self.extents.iter().filter(is_first).map(move |extent| (place(extent), extent.link.clone()))
+    }
+
     /// Returns the finding for the missing or altered records between a record and the
     /// next one here.
     pub(super) fn behind(&self, place: &Place) -> Option<&'static str> {
@@ -154,6 +198,12 @@ impl Chain {
             ranges.iter().map(move |((first, _), kind)| ((*segment, run.clone(), *first), *kind))
         });
         let next = all.filter(|(first, _)| is_next(first)).map(|(_, kind)| kind);
-        next.max_by_key(|kind| (*kind == "gap", *kind != BEFORE))
+        let rank = |kind: &&str| match *kind {
+            "gap" => 3,
+            DELETED | ELSEWHERE => 1,
+            BEFORE => 0,
+            _ => 2,
+        };
+        next.max_by_key(rank)
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{Chain, Log, Report, files};
 use crate::json::Value;
-use crate::seal::{self, Bad, Enrollment, Record};
+use crate::seal::{self, Bad, Enrollment, Good, Record};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Key 0 and node of a chain in the roster.
@@ -61,8 +61,19 @@ impl Trusted {
         self.roster.as_ref().is_some_and(|roster| roster.contains_key(chain))
     }
 
+    /// Judges a checkpoint of the log, or an anchor.
+    pub(super) fn judge(&self, record: &Record, is_here: bool) -> Result<Good, Bad> {
+        seal::judge(record, |enrollment| self.key_0(record, is_here, enrollment))
+    }
+
+    /// Returns true if a good checkpoint says that its chain is a ledger's.
+    pub(super) fn is_of_ledger(&self, good: &Good) -> bool {
+        let is_permitted = !self.has_fleet() || good.enrollment.as_ref().is_none_or(|of| of.is_ledger);
+        good.is_of_ledger && is_permitted
+    }
+
     /// Returns key 0 of the chain of a checkpoint, if somebody vouches for it.
-    pub(super) fn key_0(
+    fn key_0(
         &self,
         record: &Record,
         is_here: bool,

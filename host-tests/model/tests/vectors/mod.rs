@@ -1,16 +1,18 @@
 //! The generator of docs/seal-verdicts.json: small logs, each with one thing wrong.
 
 mod chains;
+mod damaged;
 mod files;
 mod fleets;
 mod forms;
+mod ledgers;
 mod readings;
 mod starts;
 mod stops;
 
 use flb_audit_model::forge::{Enroller, Forge, anchor, audit_mut, number, object, rehash, set, string};
 use flb_audit_model::json::Value;
-use flb_audit_model::model::Log;
+use flb_audit_model::model::{Ledger, Log};
 use flb_audit_model::seal;
 
 /// A log that is being made.
@@ -20,6 +22,7 @@ struct Case {
     records: Vec<Value>,
     /// Lines in addition to the records
     lines: Vec<String>,
+    ledgers: Vec<Ledger>,
     roster: Option<Vec<Value>>,
     fleet: Option<Value>,
     expected: Option<Vec<String>>,
@@ -54,8 +57,8 @@ fn sealed_by(mut forge: Forge) -> Case {
         records.extend((0..SEGMENT).map(|n| forge.seal(&format!("{{\"n\":{n}}}"), n % 3 == 0, &[])));
     }
     let roster = Some(vec![forge.roster()]);
-    let (lines, anchors, from, heard) = (Vec::new(), None, None, None);
-    Case { forge, records, lines, roster, fleet: None, expected: None, anchors, from, heard }
+    let (lines, ledgers, anchors, from, heard) = (Vec::new(), Vec::new(), None, None, None);
+    Case { forge, records, lines, ledgers, roster, fleet: None, expected: None, anchors, from, heard }
 }
 
 fn base() -> Case {
@@ -67,8 +70,8 @@ impl Case {
         let lines = self.records.iter().map(Value::text).chain(self.lines).collect();
         let roster = self.roster.map(|roster| Value::Array(roster).text());
         let fleet = self.fleet.map(|fleet| fleet.text());
-        let Case { expected, anchors, from, heard, .. } = self;
-        Log { lines, roster, fleet, expected, anchors, from, heard }
+        let Case { ledgers, expected, anchors, from, heard, .. } = self;
+        Log { lines, ledgers, roster, fleet, expected, anchors, from, heard }
     }
 
     fn audit(&mut self, at: usize) -> &mut Vec<(String, Value)> {
@@ -212,9 +215,11 @@ pub(crate) fn all() -> Vec<(String, Log)> {
     readings::orders(&mut all);
     readings::keys(&mut all);
     readings::state_damaged(&mut all);
+    damaged::states(&mut all);
     files::rosters(&mut all);
     files::fleets(&mut all);
     files::empty_ones(&mut all);
+    ledgers::ledgers(&mut all);
     all.into_iter().map(|(name, case)| (name, case.log())).collect()
 }
 

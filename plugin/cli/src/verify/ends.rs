@@ -240,7 +240,7 @@ fn is_end_of_deleted(chain: &ChainLog, followed: &Followed, life: &Life, first: 
     let stretches = followed.stretches.get(life).unwrap_or_default();
     let stretch = stretches.iter().find(|stretch| *stretch.records.start() == first);
     let signed = stretch.and_then(|stretch| followed.spans.signed_before(life, first, stretch.before));
-    !is_of_ledger && signed.is_some_and(|signed| last - signed < CHECKPOINT_RECORDS_MAX)
+    !is_of_ledger && signed.is_some_and(|signed| last.saturating_sub(signed) < CHECKPOINT_RECORDS_MAX)
 }
 
 /// The note on a chain whose enrollment cannot be used.

@@ -93,6 +93,7 @@ impl<F: FnMut(Verdict, Position, String)> History<'_, F> {
                 end_before = place(&life, last);
             }
         }
+        self.check_handed_over(&lives);
         for (life, link) in std::mem::take(&mut self.too_early) {
             self.report_too_early(&life, link);
         }
@@ -246,11 +247,16 @@ impl<F: FnMut(Verdict, Position, String)> History<'_, F> {
     fn miss(&mut self, life: &Life, records: RangeInclusive<u64>, after: Place) {
         let (first, last) = (*records.start(), *records.end());
         count(&mut self.chain.missing, first, last);
-        let is_deleted = self.all_spans.iter().any(|spans| spans.has(life, &records, Why::Deleted));
-        let cause = if is_deleted { Cause::DeletedElsewhere } else { Cause::Unknown };
+        let cause = self.unknown_cause(life, &records);
         self.gaps.push(after, first, Position { segment: life.segment, sequence: last }, cause);
         let at = Position { segment: life.segment, sequence: first };
         (self.add)(Verdict::Gap, at, format!("segment {} lacks {}", life.segment, extent(first, last)));
+    }
+
+    /// Returns the cause of missing records that nothing accounts for.
+    fn unknown_cause(&self, life: &Life, records: &RangeInclusive<u64>) -> Cause {
+        let is_deleted = self.all_spans.iter().any(|spans| spans.has(life, records, Why::Deleted));
+        if is_deleted { Cause::DeletedElsewhere } else { Cause::Unknown }
     }
 
     fn origin(&self, life: &Life) -> Origin {
@@ -443,8 +449,10 @@ impl<F: FnMut(Verdict, Position, String)> History<'_, F> {
                 named(link.position())
             );
             let (verdict, what) = match self.covered_forks.before(first_of(life)) {
-                Some(fork) => (fork, format!("{what}, as two writers of one chain do")),
-                None => (Verdict::KeyNotCertified, what),
+                Some(Verdict::Conflict) => {
+                    (Verdict::Conflict, format!("{what}, as two writers of one chain do"))
+                }
+                _ => (Verdict::KeyNotCertified, what),
             };
             (self.add)(verdict, first_of(life), what);
         }
@@ -470,22 +478,41 @@ impl<F: FnMut(Verdict, Position, String)> History<'_, F> {
             );
             (self.add)(Verdict::Tampered, first.position(), what);
         }
-        let Some(last) = first.sequence.checked_sub(1) else {
-            return Ok(());
-        };
-        let end = self.last(&settled).max(self.ends.get(&settled));
-        if settled >= *life || end.is_some_and(|end| end >= last) {
-            return Ok(());
+        if settled < *life {
+            self.miss_before(first, lives);
         }
-        let here = self.last(&settled).map(|sequence| place(&settled, sequence));
+        Ok(())
+    }
+
+    /// Checks the records before changes of keys within a life. The key before the change has signed
+    /// them. If the node said later that its state was damaged, no link shows that they existed.
+    fn check_handed_over(&mut self, lives: &Lives) {
+        let is_cut = |place: &Place| {
+            let end = self.ends.get(&place.life(self.id));
+            place.sequence > end.map_or(0, |end| end.saturating_add(1))
+        };
+        let cut: Vec<Place> = self.chain.keys.since().map(|(_, place, _)| place).filter(is_cut).collect();
+        for first in cut {
+            self.miss_before(first, lives);
+        }
+    }
+
+    /// Reports the records of a life before a place, if more of its end is missing than is known.
+    fn miss_before(&mut self, first: Place, lives: &Lives) {
+        let Some(last) = first.sequence.checked_sub(1) else { return };
+        let life = first.life(self.id);
+        let end = self.last(&life).max(self.ends.get(&life));
+        if end.is_some_and(|end| end >= last) {
+            return;
+        }
+        let here = self.last(&life).map(|sequence| place(&life, sequence));
         let missing = MissingEnd {
-            life: settled,
+            life,
             records: end.map_or(0, |end| end.saturating_add(1))..=last,
-            after: here.unwrap_or_else(|| self.last_before(&settled, lives)),
+            after: here.unwrap_or_else(|| self.last_before(&life, lives)),
             is_whole: end.is_none(),
         };
         self.miss_end(missing);
-        Ok(())
     }
 
     /// Reports the missing end of a life. Records that were sealed shortly before a stop
@@ -515,7 +542,7 @@ impl<F: FnMut(Verdict, Position, String)> History<'_, F> {
                 (self.add)(Verdict::UncleanStop, from, what + STOPPED + &unknown);
             } else {
                 count(&mut self.chain.missing, first, last);
-                self.gaps.push(after, first, at, Cause::Unknown);
+                self.gaps.push(after, first, at, self.unknown_cause(&life, &part));
                 let earlier = if is_whole { ", and what may have been before it" } else { ", its end" };
                 (self.add)(Verdict::Gap, from, what + earlier);
             }

@@ -1,9 +1,13 @@
 //! Checks that each chain's keys are consistent with one another and with the records.
 
 use super::Verdict;
+use super::chain_log::BATCH_ROWS_MAX;
 use super::chains::{Chains, Followed};
 use super::gaps::{Between, Cause};
 use super::keys::Misfit;
+use super::rows::{RowFile, Rows};
+use super::segment::Stretches;
+use super::spool::Fingerprint;
 use super::wording::named;
 use flb_audit_core::chain::{ChainId, Place, Position};
 use std::cell::LazyCell;
@@ -13,6 +17,7 @@ use std::io;
 impl Chains<'_> {
     /// Compares the keys with each other and with the records that are here.
     pub(super) fn check_keys(&mut self, followed: &BTreeMap<ChainId, Followed>) -> io::Result<()> {
+        let file = self.spool.rows.clone();
         for (id, chain) in &self.chains {
             let Some(followed) = followed.get(id) else { continue };
             let start = chain.start.map(|start| start.place.position());
@@ -20,20 +25,32 @@ impl Chains<'_> {
             let links = chain.segments.iter().filter_map(|(life, of)| Some((life, of.beginning.link?)));
             for misfit in chain.keys.misfits(links) {
                 let (verdict, what) = judge(&misfit, &between, start);
-                // Two writers of one chain use its keys one after the other, and each key
-                // twice.
                 let fork = followed.covered_forks.before(misfit.position());
-                let (verdict, what) = match (verdict, fork) {
-                    (None, _) => continue,
-                    (Some(Verdict::KeyNotCertified), Some(fork)) => {
-                        (fork, format!("{what}, as two writers of one chain do"))
+                let (verdict, what) = match (verdict, fork, &misfit) {
+                    (None, ..) => continue,
+                    // Two writers of one chain use its keys one after the other, and each key
+                    // twice.
+                    (Some(Verdict::KeyNotCertified), Some(Verdict::Conflict), _) => {
+                        (Verdict::Conflict, format!("{what}, as two writers of one chain do"))
                     }
-                    (Some(verdict), _) => (verdict, what),
+                    // A state that was set back does not set back the keys, so it explains nothing
+                    // but records that did not arrive.
+                    (Some(Verdict::KeyNotCertified), Some(_), Misfit::NotHandedOver { .. }) => {
+                        (Verdict::Gap, format!("{what} in the segments that are here"))
+                    }
+                    (Some(verdict), ..) => (verdict, what),
                 };
                 self.findings.add_at(verdict, *id, misfit.position(), None, what);
             }
+            let beginnings = LazyCell::new(|| Beginnings::of(&followed.stretches, &file));
             for (index, place, head) in chain.keys.since() {
-                let Some(segment) = chain.segments.get(&place.life(*id)) else { continue };
+                let Some(segment) = chain.segments.get(&place.life(*id)) else {
+                    let since = Since { id: *id, index, place, head };
+                    if let Some((verdict, what)) = since.judge(followed, &between, start, &beginnings) {
+                        self.findings.add_at(verdict, *id, place.position(), None, what);
+                    }
+                    continue;
+                };
                 let before = segment.before_record(place.sequence, &mut self.spool)?;
                 if before.is_some_and(|here| here != head) {
                     let what = format!(
@@ -45,6 +62,70 @@ impl Chains<'_> {
             }
         }
         self.spool.rows.check()
+    }
+}
+
+/// The heads before the segments that are here.
+struct Beginnings(Rows<Fingerprint, ()>);
+
+impl Beginnings {
+    fn of(stretches: &Stretches, file: &RowFile) -> Beginnings {
+        let mut beginnings = Rows::new(file, BATCH_ROWS_MAX);
+        for (_, stretches) in stretches.iter() {
+            if let Some(first) = stretches.first().filter(|first| *first.records.start() == 0) {
+                beginnings.insert(first.before, ());
+            }
+        }
+        Beginnings(beginnings)
+    }
+}
+
+/// A handover to a record of a segment of which nothing is here.
+struct Since {
+    id: ChainId,
+    index: u32,
+    place: Place,
+    /// The head before the record.
+    head: Fingerprint,
+}
+
+impl Since {
+    /// Judges whether the record with the head before the place is missing. If a segment that is
+    /// here begins with this head, its link says where that record is. Otherwise nothing else may
+    /// say that it was sealed: whoever has the key can go on without a link.
+    fn judge(
+        &self,
+        followed: &Followed,
+        between: &Between,
+        start: Option<Position>,
+        beginnings: &Beginnings,
+    ) -> Option<(Verdict, String)> {
+        let (at, life) = (self.place.position(), self.place.life(self.id));
+        if self.place.sequence > 0
+            || self.head == Fingerprint::FIRST
+            || start.is_some_and(|start| at <= start)
+            || followed.ends.contains_key(&life)
+            || beginnings.0.contains_key(&self.head)
+        {
+            return None;
+        }
+        let before = followed.stretches.before(&life);
+        let last = before.and_then(|(life, stretches)| {
+            let last = stretches.last()?;
+            Some((Position { segment: life.segment, sequence: *last.records.end() }, last.head))
+        });
+        let (last, head) = last.unwrap_or_default();
+        if head == self.head {
+            return None;
+        }
+        let (verdict, _) = judge_handover((self.index, &self.place), last, between, start);
+        let what = format!(
+            "the last record before {} is missing: the handover to key {} names its head",
+            named(at),
+            self.index
+        );
+        // If no record is known to be missing, this one is.
+        Some((verdict?.min(Verdict::Gap), what))
     }
 }
 

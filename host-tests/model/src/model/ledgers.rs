@@ -1,0 +1,265 @@
+//! Ledgers: which of their statements count, and the records that they have deleted.
+
+use super::nodes::Trusted;
+use super::{Chain, Ledger, Report};
+use crate::json::Value;
+use crate::seal::{self, Place, Read, Record};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Records of one segment and run that a manifest lists.
+#[derive(Clone)]
+pub(super) struct Extent {
+    pub(super) chain: String,
+    pub(super) life: (u64, String),
+    pub(super) first: u64,
+    pub(super) last: u64,
+    /// The head before the first record, and the head of the last record
+    pub(super) heads: Option<([u8; 32], [u8; 32])>,
+    /// The number of the last record with a good signature
+    pub(super) signed: Option<u64>,
+    /// The record that the first one links to
+    pub(super) link: Option<Place>,
+}
+
+impl Extent {
+    fn read(of: &Value) -> Option<Extent> {
+        let number = |name: &str| of.get(name)?.as_integer();
+        let text = |name: &str| of.get(name)?.as_str();
+        let head = |name: &str| seal::bytes(text(name)?);
+        let link = of.get("link").and_then(|link| {
+            let number = |name: &str| link.get(name)?.as_integer();
+            Some((number("seg")?, link.get("run")?.as_str()?.to_owned(), number("seq")?))
+        });
+        Some(Extent {
+            chain: text("chain")?.to_owned(),
+            life: (number("seg")?, text("run")?.to_owned()),
+            first: number("first")?,
+            last: number("last")?,
+            heads: head("prev").zip(head("head")),
+            signed: number("signed"),
+            link,
+        })
+    }
+
+    fn place(&self, number: u64) -> Place {
+        (self.life.0, self.life.1.clone(), number)
+    }
+
+    /// Returns the place before the first record.
+    fn before(&self) -> Option<Place> {
+        self.first.checked_sub(1).map_or_else(|| self.link.clone(), |before| Some(self.place(before)))
+    }
+}
+
+/// A file of a ledger, as its manifest describes it.
+struct File {
+    manifest: Value,
+    is_deleted: bool,
+}
+
+/// The files of a ledger whose manifests count, by number.
+#[derive(Default)]
+struct Files {
+    chain: Option<String>,
+    files: BTreeMap<u64, File>,
+}
+
+impl Files {
+    /// Takes in a statement. Returns false if it does not count.
+    fn add(&mut self, chain: &str, statement: &Value) -> bool {
+        if self.chain.get_or_insert_with(|| chain.to_owned()) != chain {
+            return false;
+        }
+        let member = |of: &Value, name: &str| of.get(name).map(Value::text);
+        let Some(number) = statement.get("number").and_then(Value::as_integer) else { return false };
+        let named = |end: &str| string(&format!("{number:08}.{end}"));
+        match self.files.get_mut(&number) {
+            _ if is_tombstone(statement) => {
+                let names = ["number", "file", "sha256", "records"];
+                let is_of = |file: &&mut File| {
+                    names.iter().all(|name| member(&file.manifest, name) == member(statement, name))
+                };
+                let file = self.files.get_mut(&number).filter(|file| !file.is_deleted).filter(is_of);
+                file.map(|file| file.is_deleted = true).is_some()
+            }
+            Some(file) => file.manifest == *statement,
+            None => {
+                let ends = ["ndjson", "ndjson.zst", "frames.open", "frames"];
+                let is_named = ends.iter().any(|end| statement.get("file") == Some(&named(end)));
+                if is_named {
+                    self.files.insert(number, File { manifest: statement.clone(), is_deleted: false });
+                }
+                is_named
+            }
+        }
+    }
+}
+
+fn string(text: &str) -> Value {
+    Value::String(text.to_owned())
+}
+
+fn is_tombstone(statement: &Value) -> bool {
+    statement.get("ledger") == Some(&string("deleted"))
+}
+
+/// Returns the statement in a record, if it has the form of one, without the seal.
+fn statement(record: &str) -> Option<Value> {
+    let mut value = Value::parse(record)?;
+    value.members_mut()?.retain(|(name, _)| name != "audit");
+    let are = |names: &[&str], is_form: &dyn Fn(&Value) -> bool| {
+        names.iter().all(|name| value.get(name).is_some_and(is_form))
+    };
+    let is_number = |value: &Value| value.as_integer().is_some();
+    let is_string = |value: &Value| value.as_str().is_some();
+    let are_extents =
+        |value: &Value| value.as_array().is_some_and(|all| all.iter().all(|of| Extent::read(of).is_some()));
+    let is_form = match value.get("ledger")?.as_str()? {
+        "file" => {
+            are(&["number", "records", "bytes", "stored_bytes", "from", "to", "closed"], &is_number)
+                && are(&["file", "sha256", "root"], &is_string)
+                && are(&["extents"], &are_extents)
+        }
+        "deleted" => are(&["number", "records"], &is_number) && are(&["file", "sha256", "by"], &is_string),
+        _ => false,
+    };
+    is_form.then_some(value)
+}
+
+/// Returns the records that a ledger has deleted. Adds the findings on its files.
+pub(super) fn deleted(ledger: &Ledger, trusted: &Trusted, report: &mut Report) -> Vec<Extent> {
+    let (mut good, mut ledgers, mut is_whole) = (Vec::new(), BTreeSet::new(), true);
+    for line in &ledger.manifests {
+        let read = match seal::read(line) {
+            Read::Sealed(record) if record.is_intact && is_statement(&record) => Some(record),
+            _ => None,
+        };
+        let Some((record, statement)) = read.zip(statement(line)) else {
+            is_whole = false;
+            continue;
+        };
+        let is_of_ledger = match trusted.is_any() {
+            false => Some(true),
+            true => trusted.judge(&record, true).ok().map(|good| trusted.is_of_ledger(&good)),
+        };
+        let Some(is_of_ledger) = is_of_ledger else {
+            is_whole = false;
+            continue;
+        };
+        if is_of_ledger {
+            ledgers.insert(record.chain.clone());
+        }
+        good.push((record.chain.clone(), statement));
+    }
+    let mut files = Files::default();
+    for (chain, statement) in good {
+        if !ledgers.is_empty() && !ledgers.contains(&chain) {
+            is_whole = false;
+        } else if !files.add(&chain, &statement) {
+            report.add("tampered", format!("a statement of {chain} at a wrong place"));
+        }
+    }
+    let last = files.files.last_key_value().map_or(0, |(number, _)| *number);
+    let is_own = ledger.number == last + 1 || ledger.number == last || !is_whole && ledger.number > last;
+    if !is_own {
+        report.add("tampered", format!("file {} has no manifest", ledger.number));
+    }
+    let mut extents = Vec::new();
+    for (number, File { manifest, is_deleted }) in files.files {
+        if !is_deleted || ledgers.is_empty() {
+            report.add("gap", format!("file {number} is not here"));
+        } else {
+            let all = manifest.get("extents").and_then(Value::as_array).unwrap_or_default();
+            extents.extend(all.iter().filter_map(Extent::read));
+        }
+    }
+    extents
+}
+
+fn is_statement(record: &Record) -> bool {
+    record.notes.iter().any(|note| note == "statement")
+}
+
+impl Chain {
+    /// Returns the deleted records of which the heads at both ends fit the records that are here,
+    /// and each other.
+    pub(super) fn fitting(&self) -> Vec<Extent> {
+        // The heads of records, as those after them state them, and as they state themselves.
+        let mut wanted: BTreeMap<Place, [u8; 32]> = BTreeMap::new();
+        let mut ends: BTreeMap<Place, BTreeSet<[u8; 32]>> = BTreeMap::new();
+        let next = |place: &Place| (place.0, place.1.clone(), place.2 + 1);
+        for record in self.all() {
+            let before = record.place.2.checked_sub(1);
+            let before = before.map(|before| (record.place.0, record.place.1.clone(), before));
+            let has_head = |place: &Place| {
+                self.records.get(place).is_some_and(|here| here.iter().any(|of| of.head == record.prev))
+            };
+            let is_first = !before.as_ref().is_some_and(has_head);
+            let place = before.or_else(|| record.link.as_ref().map(|(link, _)| link.clone()));
+            if is_first && (self.covered.is_empty() || self.is_covered(record)) {
+                wanted.extend(place.map(|place| (place, record.prev)));
+            }
+            let after = self.records.get(&next(&record.place));
+            if !after.is_some_and(|after| after.iter().any(|of| of.prev == record.head)) {
+                ends.entry(record.place.clone()).or_default().insert(record.head);
+            }
+        }
+        for extent in &self.extents {
+            let known = ends.entry(extent.place(extent.last)).or_default();
+            known.extend(extent.heads.map(|(_, head)| head));
+        }
+        let mut extents = self.extents.clone();
+        extents.sort_by_key(|extent| std::cmp::Reverse(extent.place(extent.last)));
+        let mut fitting = Vec::new();
+        for mut extent in extents {
+            if let Some((prev, head)) = extent.heads {
+                let before = extent.before();
+                let contradicts =
+                    before.as_ref().and_then(|at| ends.get(at)).is_some_and(|heads| !heads.contains(&prev));
+                let fits =
+                    wanted.get(&extent.place(extent.last)).map_or(!contradicts, |wanted| *wanted == head);
+                if !fits {
+                    let Some(signed) = extent.signed.filter(|signed| *signed >= extent.first) else {
+                        continue;
+                    };
+                    (extent.last, extent.heads) = (signed.min(extent.last), None);
+                }
+                wanted.extend(before.map(|at| (at, prev)));
+            }
+            fitting.push(extent);
+        }
+        fitting
+    }
+
+    /// Returns the first of some records that a ledger has deleted, and the last one that follows it.
+    pub(super) fn first_of(
+        extents: &[Extent],
+        life: &(u64, String),
+        (first, last): (u64, u64),
+    ) -> Option<(u64, u64)> {
+        let of_life = extents.iter().filter(|extent| extent.life == *life);
+        let inside = of_life.map(|extent| (extent.first.max(first), extent.last.min(last)));
+        inside.filter(|(first, last)| first <= last).min()
+    }
+
+    /// Checks that records which no signature covers are the rest of what a ledger has deleted: the
+    /// ledger has seen a signature less than 1024 records before.
+    pub(super) fn is_rest_of_deleted(&self, first: &Record, last: u64) -> bool {
+        let life = (first.place.0, first.place.1.clone());
+        let (mut at, mut head) = (first.place.2, first.prev);
+        let signed = loop {
+            let ends_here = |extent: &&Extent| {
+                extent.life == life
+                    && extent.last.checked_add(1) == Some(at)
+                    && extent.heads.is_some_and(|(_, end)| end == head)
+            };
+            let Some(extent) = self.extents.iter().find(ends_here) else { break None };
+            if extent.signed.is_some() {
+                break extent.signed;
+            }
+            let Some((prev, _)) = extent.heads else { break None };
+            (at, head) = (extent.first, prev);
+        };
+        !self.all().any(is_statement) && signed.is_some_and(|signed| last.saturating_sub(signed) < 1024)
+    }
+}

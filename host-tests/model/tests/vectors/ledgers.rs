@@ -1,0 +1,443 @@
+//! Vectors of ledgers: manifests, and tombstones of the files that were deleted. All closed files
+//! are deleted, so nothing has to be compressed.
+
+use super::*;
+use flb_audit_model::model::Ledger;
+use std::ops::Range;
+
+/// A ledger with the records of one chain, while it is written.
+#[derive(Clone)]
+struct Store {
+    case: Case,
+    ledger: Forge,
+    manifests: Vec<Value>,
+    files: u64,
+}
+
+fn text(record: &Value, name: &str) -> Value {
+    record.get("audit").and_then(|audit| audit.get(name)).cloned().unwrap_or(Value::Null)
+}
+
+fn note(word: &str) -> [(&'static str, Value); 1] {
+    [("notes", Value::Array(vec![string(word)]))]
+}
+
+/// Returns the extents of some records of one segment that follow one another.
+fn extent(records: &[Value]) -> Value {
+    let (first, last) = (records.first().expect("a record"), records.last().expect("a record"));
+    let signed = records.iter().rev().find(|record| text(record, "key") != Value::Null);
+    let mut members: Vec<(String, Value)> =
+        ["chain", "seg", "run"].map(|name| (name.to_owned(), text(first, name))).to_vec();
+    let mut push = |name: &str, value: Value| members.push((name.to_owned(), value));
+    push("first", text(first, "seq"));
+    push("last", text(last, "seq"));
+    push("prev", text(first, "prev"));
+    push("head", text(last, "head"));
+    signed.into_iter().for_each(|record| push("signed", text(record, "seq")));
+    if text(first, "link") != Value::Null {
+        push("link", text(first, "link"));
+    }
+    Value::Object(members)
+}
+
+impl Store {
+    fn new() -> Store {
+        Store::of(base(), 31)
+    }
+
+    fn of(case: Case, salt: u8) -> Store {
+        let mut ledger = Forge::new(&format!("vectors-l{salt:03}"), salt);
+        ledger.is_ledger = true;
+        ledger.rotate();
+        Store { case, ledger, manifests: Vec::new(), files: 0 }
+    }
+
+    fn state(&mut self, statement: &Value) {
+        let statement = self.ledger.seal(&statement.text(), true, &note("statement"));
+        self.manifests.push(statement);
+    }
+
+    fn manifest(&self, records: &[Range<usize>]) -> Value {
+        let number_of = |count: usize| number(count as u64);
+        let extents = records.iter().map(|records| extent(&self.case.records[records.clone()])).collect();
+        let count = records.iter().map(|records| records.len()).sum();
+        let file = self.files + 1;
+        object([
+            ("ledger", string("file")),
+            ("number", number(file)),
+            ("file", string(&format!("{file:08}.ndjson.zst"))),
+            ("records", number_of(count)),
+            ("bytes", number_of(count * 900)),
+            ("stored_bytes", number_of(count * 100)),
+            ("sha256", string(&format!("{file:064x}"))),
+            ("root", string(&"A".repeat(43))),
+            ("from", number(1_795_161_600)),
+            ("to", number(1_795_161_606)),
+            ("closed", number(1_795_161_700)),
+            ("extents", Value::Array(extents)),
+            ("loose", number(0)),
+        ])
+    }
+
+    /// Closes a file with these records, each range in one segment.
+    fn close(mut self, records: &[Range<usize>]) -> Store {
+        let manifest = self.manifest(records);
+        self.state(&manifest);
+        self.files += 1;
+        self
+    }
+
+    fn close_as(mut self, records: &[Range<usize>], alter: impl FnOnce(&mut Value)) -> Store {
+        let mut manifest = self.manifest(records);
+        alter(&mut manifest);
+        self.state(&manifest);
+        self.files += 1;
+        self
+    }
+
+    fn tombstone(&self, file: u64) -> Value {
+        let manifest = self
+            .manifests
+            .iter()
+            .find(|of| of.get("ledger") == Some(&string("file")) && of.get("number") == Some(&number(file)));
+        let of = |name: &str| manifest.and_then(|of| of.get(name)).cloned().unwrap_or(number(1));
+        object([
+            ("ledger", string("deleted")),
+            ("number", number(file)),
+            ("file", of("file")),
+            ("sha256", of("sha256")),
+            ("records", of("records")),
+            ("by", string("keep_age")),
+        ])
+    }
+
+    fn delete(self, file: u64) -> Store {
+        self.delete_as(file, |_| ())
+    }
+
+    fn delete_as(mut self, file: u64, alter: impl FnOnce(&mut Value)) -> Store {
+        let mut tombstone = self.tombstone(file);
+        alter(&mut tombstone);
+        self.state(&tombstone);
+        self
+    }
+
+    /// Returns the case in which the ledger has these records in its open file.
+    fn open(self, kept: Range<usize>) -> Case {
+        self.open_of(|records| records[kept].to_vec())
+    }
+
+    fn open_of(self, kept: impl FnOnce(&[Value]) -> Vec<Value>) -> Case {
+        let open = kept(&self.case.records).iter().map(Value::text).collect();
+        let manifests = self.manifests.iter().map(Value::text).collect();
+        let mut case = self.case;
+        case.records.clear();
+        case.roster.iter_mut().for_each(|roster| roster.push(self.ledger.roster()));
+        case.ledgers.push(Ledger { manifests, number: self.files + 1, open });
+        case
+    }
+}
+
+fn member(name: &'static str, value: Value) -> impl Fn(&mut Value) {
+    move |of| set(of.members_mut().expect("members"), name, value.clone())
+}
+
+/// Changes a member of a manifest's first extent.
+fn in_extent(name: &'static str, value: Option<Value>) -> impl Fn(&mut Value) {
+    move |of| {
+        let Some((_, Value::Array(extents))) =
+            of.members_mut().and_then(|all| all.iter_mut().find(|(name, _)| name == "extents"))
+        else {
+            return;
+        };
+        let members = extents[0].members_mut().expect("members");
+        members.retain(|(of, _)| of != name);
+        members.extend(value.clone().map(|value| (name.to_owned(), value)));
+    }
+}
+
+const FIRST: Range<usize> = 0..SEGMENT as usize;
+const ALL: usize = LAST + 1;
+
+fn second() -> Range<usize> {
+    at(2, 0)..at(3, 0)
+}
+
+/// The ledger has deleted segment 1.
+fn deleted() -> Store {
+    Store::new().close(&[FIRST]).delete(1)
+}
+
+pub(super) fn ledgers(all: &mut All) {
+    let rest = || at(2, 0)..ALL;
+    add(all, "ledger: nothing was closed", Store::new().open(0..ALL));
+    add(all, "ledger: a segment was deleted", deleted().open(rest()));
+    add(all, "ledger: a segment was deleted, without a roster", {
+        let mut case = deleted().open(rest());
+        case.roster = None;
+        case
+    });
+    add(all, "ledger: two files were deleted", {
+        deleted().close(&[second()]).delete(2).open(at(3, 0)..ALL)
+    });
+    add(all, "ledger: a file with records of two segments was deleted", {
+        Store::new().close(&[FIRST, at(2, 0)..at(2, 2)]).delete(1).open(at(2, 2)..ALL)
+    });
+    add(all, "ledger: the second of two files was deleted first", {
+        let both = Store::new().close(&[FIRST]).close(&[second()]);
+        both.delete(2).delete(1).open(at(3, 0)..ALL)
+    });
+    add(all, "ledger: a segment was deleted, up to an anchor", {
+        let anchors = base().anchored(&[0, CHECKPOINT]).anchors;
+        Case { anchors, ..deleted().open(at(2, 0)..CHECKPOINT + 1) }
+    });
+    add(all, "ledger: a manifest comes again", deleted().again(0).open(rest()));
+    rests(all);
+    forged(all);
+    elsewhere(all);
+    stopped(all);
+}
+
+impl Store {
+    /// Seals a statement once more.
+    fn again(mut self, at: usize) -> Store {
+        let mut statement = self.manifests[at].clone();
+        statement.members_mut().expect("members").retain(|(name, _)| name != "audit");
+        self.state(&statement);
+        self
+    }
+}
+
+/// Adds: the checkpoint that covered the kept records was deleted.
+fn rests(all: &mut All) {
+    let rest = |alter: &dyn Fn(&mut Value)| {
+        let store = Store::new().close(&[FIRST]).close(&[second()]);
+        let store = store.close_as(std::slice::from_ref(&(at(3, 0)..at(3, 4))), alter);
+        store.delete(1).delete(2).delete(3).open(at(3, 4)..ALL)
+    };
+    add(all, "ledger: the last checkpoint was deleted", rest(&|_| ()));
+    add(all, "ledger: the last checkpoint was deleted, and the manifest names none", {
+        rest(&in_extent("signed", None))
+    });
+    add(all, "ledger: the last checkpoint was deleted, and the manifest ends with another head", {
+        rest(&in_extent("head", Some(string(&seal::text(&[7; 32])))))
+    });
+    let forged = Store::new().close(&[FIRST, second(), at(3, 0)..at(3, 4)]).delete(1);
+    add(all, "ledger: the last checkpoint was deleted, and what follows was written anew", {
+        forged.open_of(|records| {
+            let mut last = records[at(3, 4)..].to_vec();
+            set(last[0].members_mut().expect("members"), "n", number(99));
+            let head = rehash(&mut last[0]).expect("a head");
+            set(audit_mut(&mut last[1]).expect("a seal"), "prev", string(&seal::text(&head)));
+            rehash(&mut last[1]);
+            last
+        })
+    });
+}
+
+/// Adds statements that do not count, or not for what is missing.
+fn forged(all: &mut All) {
+    let rest = || at(2, 0)..ALL;
+    let closed = || Store::new().close(&[FIRST]);
+    add(all, "ledger: a file is not here, and nothing says that it was deleted", closed().open(rest()));
+    add(all, "ledger: no statement says what was deleted", Store::new().open(rest()));
+    for (name, value) in [
+        ("sha256", string(&"0".repeat(64))),
+        ("file", string("00000001.ndjson")),
+        ("records", number(5)),
+        ("number", number(2)),
+    ] {
+        add(
+            all,
+            format!("ledger: a tombstone with another `{name}`"),
+            closed().delete_as(1, member(name, value)).open(rest()),
+        );
+    }
+    add(all, "ledger: a tombstone without `by`", {
+        closed()
+            .delete_as(1, |of| of.members_mut().expect("members").retain(|(name, _)| name != "by"))
+            .open(rest())
+    });
+    add(all, "ledger: two tombstones for one file", deleted().delete(1).open(rest()));
+    add(all, "ledger: a tombstone stands before its manifest", {
+        let mut store = deleted();
+        store.manifests.reverse();
+        store.open(rest())
+    });
+    add(all, "ledger: a manifest with the name of another file", {
+        let named = member("file", string("00000002.ndjson.zst"));
+        Store::new().close_as(&[FIRST], named).delete(1).open(rest())
+    });
+    add(all, "ledger: two manifests of one file", {
+        let mut store = deleted();
+        let mut other = store.manifest(&[second()]);
+        member("number", number(1))(&mut other);
+        member("file", string("00000001.ndjson.zst"))(&mut other);
+        store.state(&other);
+        store.open(rest())
+    });
+    add(all, "ledger: the open file has no number that fits", {
+        let mut case = deleted().open(rest());
+        case.ledgers[0].number = 4;
+        case
+    });
+    add(all, "ledger: the manifest is missing", {
+        let mut store = deleted();
+        store.manifests.remove(0);
+        store.open(rest())
+    });
+    add(all, "ledger: the tombstone is altered", {
+        let mut store = deleted();
+        member("by", string("keep_size"))(&mut store.manifests[1]);
+        store.open(rest())
+    });
+    add(all, "ledger: the tombstone is altered and hashed anew", {
+        let mut store = closed().delete_as(1, member("sha256", string(&"0".repeat(64))));
+        member("sha256", string(&format!("{:064x}", 1)))(&mut store.manifests[1]);
+        rehash(&mut store.manifests[1]);
+        store.open(rest())
+    });
+    add(all, "ledger: statements without the note", {
+        let mut store = deleted();
+        for statement in &mut store.manifests {
+            audit_mut(statement).expect("a seal").retain(|(name, _)| name != "notes");
+            store.ledger.resign(statement);
+        }
+        store.open(rest())
+    });
+    add(all, "ledger: statements that nobody has signed", {
+        let mut store = Store { ledger: Forge { key: None, ..Store::new().ledger }, ..Store::new() };
+        store = store.close(&[FIRST]).delete(1);
+        store.open(rest())
+    });
+    add(all, "ledger: statements of a chain that is not known", {
+        let mut case = deleted().open(rest());
+        case.roster.iter_mut().for_each(|roster| drop(roster.pop()));
+        case
+    });
+    add(all, "ledger: statements with the key of a node", {
+        let mut store = Store::new();
+        store.ledger.is_ledger = false;
+        store.close(&[FIRST]).delete(1).open(rest())
+    });
+    add(all, "ledger: a tombstone with the key of a node", {
+        let mut store = closed();
+        let mut node = Forge::new("vectors-0009", 9);
+        node.rotate();
+        let tombstone = node.seal(&store.tombstone(1).text(), true, &note("statement"));
+        store.manifests.push(tombstone);
+        store.case.roster.iter_mut().for_each(|roster| roster.push(node.roster()));
+        store.open(rest())
+    });
+    add(all, "ledger: a tombstone of another ledger", {
+        let mut store = closed();
+        let mut other = Store::of(base(), 32);
+        let tombstone = store.tombstone(1);
+        other.state(&tombstone);
+        store.manifests.extend(other.manifests);
+        store.case.roster.iter_mut().for_each(|roster| roster.push(other.ledger.roster()));
+        store.open(rest())
+    });
+    let other_head = || Some(string(&seal::text(&[7; 32])));
+    let whole = || 0..SEGMENT as usize;
+    for (name, value) in [("head", other_head()), ("last", Some(number(4))), ("run", Some(string("run--9")))]
+    {
+        let changed = Store::new().close_as(&[whole()], in_extent(name, value));
+        add(
+            all,
+            format!("ledger: a manifest with another `{name}` in an extent"),
+            changed.delete(1).open(rest()),
+        );
+    }
+    add(all, "ledger: a manifest of what begins with another head", {
+        let changed = Store::new().close_as(&[at(2, 2)..at(2, 5)], in_extent("prev", other_head()));
+        changed.delete(1).open_of(|records| [&records[..at(2, 2)], &records[at(2, 5)..]].concat())
+    });
+    add(all, "ledger: less was deleted than is missing", deleted().open(at(2, 1)..ALL));
+    add(all, "ledger: more was deleted than is missing", deleted().open(at(1, 4)..ALL));
+    add(all, "ledger: a record that was deleted is here, altered", {
+        deleted().open_of(|records| {
+            let mut kept = records[at(1, 5)..].to_vec();
+            set(kept[0].members_mut().expect("members"), "n", number(99));
+            rehash(&mut kept[0]);
+            kept
+        })
+    });
+    add(all, "ledger: a record that was deleted is here again, without its checkpoint", {
+        deleted().open_of(|records| [&records[at(1, 4)..at(1, 5)], &records[at(2, 0)..]].concat())
+    });
+    add(all, "ledger: a checkpoint behind the deleted records is missing", {
+        deleted().open_of(|records| [&records[at(2, 1)..at(2, 3)], &records[at(2, 4)..]].concat())
+    });
+}
+
+/// Adds records of the chain in other stores, where what the ledger has deleted is missing.
+fn elsewhere(all: &mut All) {
+    let rest = || at(2, 0)..ALL;
+    let line = |mut case: Case, record: usize| {
+        case.lines.push(base().records[record].text());
+        case
+    };
+    add(all, "ledger: a kept record is also in another file", line(deleted().open(rest()), LAST));
+    add(all, "ledger: a record that was deleted is also in another file", line(deleted().open(rest()), 2));
+    add(all, "ledger: all that was deleted is in another file", {
+        (0..SEGMENT as usize).fold(deleted().open(rest()), line)
+    });
+    add(all, "ledger: a copy of the statements beside a copy of the records", {
+        let mut case = deleted().open(0..0);
+        case.lines = base().records[rest()].iter().map(Value::text).collect();
+        case
+    });
+    add(all, "ledger: two ledgers, each with a part of the records", {
+        let mut case = deleted().open(at(2, 0)..at(3, 0));
+        let other = Store::of(base(), 32).open(at(3, 0)..ALL);
+        case.roster = other.roster.zip(case.roster).map(|(one, two)| {
+            let more = two.into_iter().filter(|entry| !one.contains(entry)).collect();
+            [one.clone(), more].concat()
+        });
+        case.ledgers.extend(other.ledgers);
+        case
+    });
+}
+
+/// Adds: segment 4 says that a stop may have lost the end of segment 3.
+fn stopped(all: &mut All) {
+    let case = || {
+        let mut case = base();
+        case.forge.restart("run--4", Some(3));
+        case.forge.rotate();
+        let first = case.forge.seal("{}", true, &[]);
+        case.records.push(first);
+        case
+    };
+    let kept = |records: &[Value]| [&records[..at(3, 3)], &records[ALL..]].concat();
+    add(all, "ledger: a stop may have lost records", Store::of(case(), 31).open_of(kept));
+    add(all, "ledger: a stop may have lost records that a manifest lists", {
+        Store::of(case(), 31).close(&[at(3, 3)..ALL]).delete(1).open_of(kept)
+    });
+    add(all, "ledger: a stop may have lost records that the manifest of another ledger lists", {
+        let mut case = Store::of(case(), 31).open_of(kept);
+        let other = Store::of(base(), 32).close(&[at(3, 3)..ALL]).delete(1).open(0..0);
+        let more = other.roster.into_iter().flatten().skip(1);
+        case.roster.iter_mut().for_each(|roster| roster.extend(more.clone()));
+        case.ledgers.extend(other.ledgers);
+        case
+    });
+    let mut damaged = base();
+    damaged.forge.restart("run--4", None);
+    damaged.forge.link = None;
+    damaged.forge.head = seal::GENESIS;
+    damaged.forge.rotate();
+    let first = damaged.forge.seal("{}", true, &note("state-damaged"));
+    damaged.records.push(first);
+    let closed = || Store::of(damaged.clone(), 31).close(&[FIRST, second()]).close(&[at(3, 0)..ALL]);
+    let last = |records: &[Value]| records[ALL..].to_vec();
+    add(all, "ledger: the state was damaged, and what is before was deleted", {
+        closed().delete(1).delete(2).open_of(last)
+    });
+    add(
+        all,
+        "ledger: the state was damaged, and what is before is missing",
+        closed().delete(1).open_of(last),
+    );
+}
