@@ -1,8 +1,12 @@
 //! The two hashes of a seal: the leaf over the record, and the head over the chain up to
 //! it.
 
+#[cfg(any(test, target_family = "wasm", target_arch = "x86_64"))]
+mod constants;
 #[cfg(any(test, target_family = "wasm"))]
 mod interpreted;
+#[cfg(target_arch = "x86_64")]
+mod lanes;
 
 #[cfg(not(target_family = "wasm"))]
 use sha2::{Digest, Sha256, Sha512_256};
@@ -75,5 +79,41 @@ impl Algorithm {
     /// Returns the hash of the chain up to and including the record with this leaf.
     pub fn head(self, previous: &Hash, leaf: &Hash) -> Hash {
         self.digest(&[HEAD_DOMAIN, previous, leaf])
+    }
+}
+
+/// A message to hash: a domain, and a text behind it.
+#[derive(Debug)]
+pub(crate) struct Message<'a> {
+    pub(crate) algorithm: Algorithm,
+    pub(crate) domain: &'static [u8],
+    pub(crate) text: &'a [u8],
+    /// The hash, once it has been computed.
+    pub(crate) hash: Hash,
+}
+
+impl<'a> Message<'a> {
+    /// Returns the message whose hash is a record's leaf.
+    pub(crate) fn leaf(algorithm: Algorithm, canonical: &'a [u8]) -> Self {
+        Message { algorithm, domain: LEAF_DOMAIN, text: canonical, hash: Hash::default() }
+    }
+
+    /// Returns the message whose hash is a head. `text` is the previous head and the leaf.
+    pub(crate) fn head(algorithm: Algorithm, text: &'a [u8; 64]) -> Self {
+        Message { algorithm, domain: HEAD_DOMAIN, text, hash: Hash::default() }
+    }
+}
+
+/// Hashes messages, several at once if the processor can.
+pub(crate) fn hash_all(messages: &mut [Message<'_>]) {
+    #[cfg(target_arch = "x86_64")]
+    if messages.len() > 1
+        && let Some(avx2) = fearless_simd::Level::new().as_avx2()
+    {
+        lanes::hash_all(avx2, messages);
+        return;
+    }
+    for message in messages {
+        message.hash = message.algorithm.digest(&[message.domain, message.text]);
     }
 }

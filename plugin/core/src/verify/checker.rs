@@ -4,7 +4,7 @@ use super::members::Members;
 use super::seal::{Closing, NoSeal, read_seal};
 use super::sealed::Sealed;
 use crate::chain::checkpoint::Checkpoint;
-use crate::hash::Hash;
+use crate::hash::{Hash, Message, hash_all};
 use crate::memory::OutOfMemory;
 use crate::record::canonical::Canonical;
 use crate::record::member::{AUDIT, QUARANTINE};
@@ -78,13 +78,17 @@ const IGNORED_KEYS_MAX: usize = 7;
 /// ```
 #[derive(Debug, Default)]
 pub struct Checker {
-    tape: Tape,
-    canonical: Canonical,
+    desk: Desk,
+    /// The desks of records that are checked together.
+    desks: Vec<Desk>,
     /// The keys that outputs add at the top level.
     ignored: Vec<String>,
 }
 
 impl Checker {
+    /// The maximum number of records that are checked together.
+    pub const TOGETHER_MAX: usize = 16;
+
     /// Creates a checker that ignores these keys at the top level if the seal does not
     /// cover them.
     pub fn new(ignored: Vec<String>) -> Self {
@@ -93,46 +97,198 @@ impl Checker {
 
     /// Checks one record, given as JSON.
     pub fn check<'a>(&'a mut self, text: &'a [u8]) -> Result<Checked<'a>, Unreadable> {
-        let Checker { tape, canonical, ignored } = self;
+        self.desk.check(text, &self.ignored)
+    }
+
+    /// Checks records, given as JSON, and passes the result of each to `see`, in their order.
+    /// The hashes of up to [`TOGETHER_MAX`](Self::TOGETHER_MAX) records are computed at once,
+    /// if the processor can.
+    pub fn check_all(&mut self, texts: &[&[u8]], mut see: impl FnMut(Result<Checked<'_>, Unreadable>)) {
+        let Checker { desk: alone, desks, ignored } = self;
+        for texts in texts.chunks(Self::TOGETHER_MAX) {
+            if desks.len() < texts.len() {
+                desks.resize_with(texts.len(), Desk::default);
+            }
+            let mut opened = [const { None }; Self::TOGETHER_MAX];
+            for ((opened, desk), text) in opened.iter_mut().zip(desks.iter_mut()).zip(texts) {
+                if text.len() <= DESK_BYTES_MAX {
+                    *opened = Some(desk.open_and_lay_out(text, ignored));
+                }
+            }
+            let mut hashes = first_hashes(&opened, desks).into_iter();
+            for ((opened, desk), text) in opened.into_iter().zip(desks.iter_mut()).zip(texts) {
+                see(match opened {
+                    None => alone.check(text, ignored),
+                    Some(Err(closed)) => closed.into_checked(),
+                    Some(Ok(opened)) => {
+                        let first = if opened.is_laid_out { hashes.next() } else { None };
+                        desk.close(text, opened, first, ignored)
+                    }
+                });
+            }
+        }
+    }
+}
+
+/// The maximum length of a record that is checked together with others, in bytes. Longer ones
+/// are rare, and each would leave memory in its desk.
+const DESK_BYTES_MAX: usize = 64 << 10;
+
+/// The memory that a record is checked in.
+#[derive(Debug, Default)]
+struct Desk {
+    tape: Tape,
+    canonical: Canonical,
+}
+
+/// A record whose seal was read, and which is to be compared with its hashes.
+struct Opened {
+    sealed: Sealed,
+    closing: Closing,
+    /// The node of the key `audit`.
+    audit: usize,
+    ignored: Ignored,
+    /// True if the canonical form without ignored keys was written and may be hashed.
+    is_laid_out: bool,
+}
+
+/// A text that has no hashes to compare.
+enum Closed {
+    Unreadable(Unreadable),
+    Unsealed,
+    Malformed,
+    UnknownVersion,
+}
+
+impl Closed {
+    fn into_checked<'a>(self) -> Result<Checked<'a>, Unreadable> {
+        match self {
+            Closed::Unreadable(why) => Err(why),
+            Closed::Unsealed => Ok(Checked::Unsealed),
+            Closed::Malformed => Ok(Checked::Malformed),
+            Closed::UnknownVersion => Ok(Checked::UnknownVersion),
+        }
+    }
+}
+
+impl From<Unreadable> for Closed {
+    fn from(why: Unreadable) -> Self {
+        Closed::Unreadable(why)
+    }
+}
+
+impl From<OutOfMemory> for Closed {
+    fn from(why: OutOfMemory) -> Self {
+        Closed::Unreadable(why.into())
+    }
+}
+
+/// Returns the leaf and the head of each record that was laid out.
+fn first_hashes(opened: &[Option<Result<Opened, Closed>>], desks: &[Desk]) -> Vec<(Hash, Hash)> {
+    let laid_out = || {
+        opened.iter().zip(desks).filter_map(|(opened, desk)| match opened {
+            Some(Ok(opened)) if opened.is_laid_out => Some((&opened.sealed, desk.canonical.text())),
+            _ => None,
+        })
+    };
+    let mut leaves: Vec<Message<'_>> =
+        laid_out().map(|(sealed, text)| Message::leaf(sealed.algorithm, text)).collect();
+    hash_all(&mut leaves);
+    let mut texts = [[0; 2 * size_of::<Hash>()]; Checker::TOGETHER_MAX];
+    let with_texts = texts.iter_mut().zip(laid_out().zip(&leaves));
+    let mut heads: Vec<Message<'_>> = with_texts
+        .map(|(text, ((sealed, _), leaf))| {
+            let (before, behind) = text.split_at_mut(size_of::<Hash>());
+            before.copy_from_slice(&sealed.previous);
+            behind.copy_from_slice(&leaf.hash);
+            Message::head(sealed.algorithm, text)
+        })
+        .collect();
+    hash_all(&mut heads);
+    leaves.iter().zip(&heads).map(|(leaf, head)| (leaf.hash, head.hash)).collect()
+}
+
+impl Desk {
+    fn check<'a>(&'a mut self, text: &'a [u8], ignored: &'a [String]) -> Result<Checked<'a>, Unreadable> {
+        match self.open(text, ignored) {
+            Ok(opened) => self.close(text, opened, None, ignored),
+            Err(closed) => closed.into_checked(),
+        }
+    }
+
+    /// Reads a record and its seal.
+    fn open(&mut self, text: &[u8], ignored: &[String]) -> Result<Opened, Closed> {
+        let tape = &mut self.tape;
         tape.read(text, Dialect::Json)?;
         let Some(audit) = tape.keys(0).find(|key| is_key(tape, text, &tape.nodes[*key], AUDIT)) else {
-            return Ok(Checked::Unsealed);
+            return Err(Closed::Unsealed);
         };
         let (mut sealed, closing) = match read_seal(tape, text, audit + 1) {
             Ok(parts) => parts,
-            Err(NoSeal::Malformed) => return Ok(Checked::Malformed),
+            Err(NoSeal::Malformed) => return Err(Closed::Malformed),
             Err(NoSeal::UnknownVersion) => {
                 let is_audit = |key: &usize| is_key(tape, text, &tape.nodes[*key], AUDIT);
                 let is_twice = tape.keys(0).filter(is_audit).count() > 1;
-                return Ok(if is_twice { Checked::Malformed } else { Checked::UnknownVersion });
+                return Err(if is_twice { Closed::Malformed } else { Closed::UnknownVersion });
             }
         };
-        let found = Ignored::of(tape, text, ignored);
-        sealed.ignored_limit_hit = found.has_more;
+        let ignored = Ignored::of(tape, text, ignored);
+        sealed.ignored_limit_hit = ignored.has_more;
+        Ok(Opened { sealed, closing, audit, ignored, is_laid_out: false })
+    }
+
+    fn open_and_lay_out(&mut self, text: &[u8], ignored: &[String]) -> Result<Opened, Closed> {
+        let mut opened = self.open(text, ignored)?;
+        opened.is_laid_out = self.lay_out(text, &opened, 0)?;
+        Ok(opened)
+    }
+
+    /// Writes the canonical form of the record with the ignored keys that are `kept`. Returns
+    /// false if it must not be hashed.
+    fn lay_out(&mut self, text: &[u8], opened: &Opened, kept: u8) -> Result<bool, OutOfMemory> {
+        opened.ignored.remove(&mut self.tape, &opened.closing, kept);
+        self.tape.notes = Notes::NONE;
+        self.canonical.write(&mut self.tape, text)?;
+        // If two members have the same key, a reader may take either.
+        Ok(!self.tape.notes.contains(Notes::DUPLICATE_KEYS))
+    }
+
+    /// Compares a record with its hashes. `first` is the leaf and the head of what is laid out,
+    /// if they were computed.
+    fn close<'a>(
+        &'a mut self,
+        text: &'a [u8],
+        mut opened: Opened,
+        mut first: Option<(Hash, Hash)>,
+        ignored: &'a [String],
+    ) -> Result<Checked<'a>, Unreadable> {
         let (mut leaf, mut left_out) = (Hash::default(), [""; IGNORED_KEYS_MAX]);
         // A record may have had such a key of its own, which the seal then covers. So all
         // combinations of ignored keys are tried, beginning with all of them.
-        for kept in 0..1u8 << found.count {
-            if found.is_overridden(kept) {
+        for kept in 0..1u8 << opened.ignored.count {
+            if opened.ignored.is_overridden(kept) {
                 continue;
             }
-            found.remove(tape, &closing, kept);
-            tape.notes = Notes::NONE;
-            canonical.write(tape, text)?;
-            // If two members have the same key, a reader may take either.
-            if tape.notes.contains(Notes::DUPLICATE_KEYS) {
-                continue;
-            }
-            leaf = sealed.algorithm.leaf([canonical.text(), b"", b"", b""]);
-            if sealed.algorithm.head(&sealed.previous, &leaf) == sealed.head {
-                sealed.is_intact = true;
-                for (slot, name) in left_out.iter_mut().zip(found.left_out(kept)) {
+            let head;
+            (leaf, head) = match first.take() {
+                Some(hashes) => hashes,
+                None if !self.lay_out(text, &opened, kept)? => continue,
+                None => {
+                    let Sealed { algorithm, previous, .. } = &opened.sealed;
+                    let leaf = algorithm.leaf([self.canonical.text(), b"", b"", b""]);
+                    (leaf, algorithm.head(previous, &leaf))
+                }
+            };
+            if head == opened.sealed.head {
+                opened.sealed.is_intact = true;
+                for (slot, name) in left_out.iter_mut().zip(opened.ignored.left_out(kept)) {
                     *slot = &ignored[name];
-                    sealed.unsealed_keys += 1;
+                    opened.sealed.unsealed_keys += 1;
                 }
                 break;
             }
         }
+        let (Opened { sealed, audit, .. }, Desk { tape, canonical }) = (opened, self);
         Ok(Checked::Sealed(SealedRecord { sealed, leaf, audit, left_out, text, tape, canonical }))
     }
 }
@@ -246,7 +402,7 @@ impl SealedRecord<'_> {
 
     /// Returns the text of the record in quarantine, if it is in quarantine.
     pub fn quarantined(&self) -> Option<String> {
-        Members { tape: self.tape, text: self.text, object: 0 }.text_of(QUARANTINE)
+        Members::of(self.tape, self.text, 0).text_of(QUARANTINE)
     }
 
     /// Returns the record as a checkpoint, or `None` if it does not have the form of a
@@ -256,6 +412,6 @@ impl SealedRecord<'_> {
     }
 
     fn seal(&self) -> Members<'_> {
-        Members { tape: self.tape, text: self.text, object: self.audit + 1 }
+        Members::of(self.tape, self.text, self.audit + 1)
     }
 }

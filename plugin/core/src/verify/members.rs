@@ -44,7 +44,7 @@ pub fn read_anchor(text: &[u8]) -> Option<Anchor> {
     if tape.notes.contains(Notes::DUPLICATE_KEYS) {
         return None;
     }
-    let members = Members { tape: &tape, text, object: 0 };
+    let members = Members::of(&tape, text, 0);
     let chain = ChainId::from_text(&members.string("chain")?)?;
     let checkpoint =
         members.checkpoint(chain, members.place()?, hash_from_text(&members.string("head")?)?)?;
@@ -55,19 +55,47 @@ pub fn read_anchor(text: &[u8]) -> Option<Anchor> {
 pub fn read_enrollment(text: &[u8]) -> Option<Enrollment> {
     let mut tape = Tape::new();
     tape.read(text, Dialect::Json).ok()?;
-    Members { tape: &tape, text, object: 0 }.enrollment()
+    Members::of(&tape, text, 0).enrollment()
 }
 
 /// The members of one object.
 #[derive(Clone, Copy)]
 pub(super) struct Members<'a> {
-    pub(super) tape: &'a Tape,
-    pub(super) text: &'a [u8],
+    tape: &'a Tape,
+    text: &'a [u8],
     /// The node of the object.
-    pub(super) object: usize,
+    object: usize,
+    /// The bits of the names that the members have. Names that are not here, nearly all of
+    /// which have other bits, need no search.
+    names: u64,
+}
+
+/// Returns the bit of a name. With these factors, `sig` is the only name in seals that can
+/// be absent and has the bit of one that cannot.
+const fn bit(name: &[u8]) -> u64 {
+    let &[first, .., last] = name else {
+        return 1;
+    };
+    1 << ((4 * first as u32 + last as u32) % u64::BITS)
 }
 
 impl<'a> Members<'a> {
+    /// Returns the members of the object at a node.
+    pub(super) fn of(tape: &'a Tape, text: &'a [u8], object: usize) -> Self {
+        Members { tape, text, object, names: u64::MAX }
+    }
+
+    /// Returns the members of an object in which many names are searched for.
+    pub(super) fn of_many(tape: &'a Tape, text: &'a [u8], object: usize) -> Self {
+        let bit_of = |key: usize| match &tape.nodes[key] {
+            key if key.has(ESCAPED) => u64::MAX,
+            key => bit(inner(tape.text(key, text))),
+        };
+        let is_object = tape.nodes[object].kind == Kind::Object;
+        let names = if is_object { tape.keys(object).map(bit_of).fold(0, |all, bit| all | bit) } else { 0 };
+        Members { tape, text, object, names }
+    }
+
     /// Returns the notes that `notes` lists. Unknown words are left out.
     pub(super) fn notes(&self) -> Notes {
         let mut notes = Notes::NONE;
@@ -157,7 +185,7 @@ impl<'a> Members<'a> {
 
     /// Returns the members of the member `name`.
     pub(super) fn within(&self, name: &str) -> Option<Members<'a>> {
-        Some(Members { object: self.key(name)? + 1, ..*self })
+        Some(Members::of(self.tape, self.text, self.key(name)? + 1))
     }
 
     /// Returns the elements of the array `name`, or `None` if there are more than
@@ -168,7 +196,7 @@ impl<'a> Members<'a> {
         let next = move |at: &usize| Some(tape.after(*at)).filter(|next| *next < end);
         let first = Some(array + 1).filter(|first| *first < end);
         let elements = core::iter::successors(first, next);
-        let elements = elements.map(move |object| Members { tape, text, object });
+        let elements = elements.map(move |object| Members::of(tape, text, object));
         (elements.clone().count() <= ELEMENTS_MAX).then_some(elements)
     }
 
@@ -182,7 +210,7 @@ impl<'a> Members<'a> {
     }
 
     pub(super) fn key(&self, name: &str) -> Option<usize> {
-        if self.tape.nodes[self.object].kind != Kind::Object {
+        if self.names & bit(name.as_bytes()) == 0 || self.tape.nodes[self.object].kind != Kind::Object {
             return None;
         }
         self.tape.keys(self.object).find(|&key| is_key(self.tape, self.text, &self.tape.nodes[key], name))

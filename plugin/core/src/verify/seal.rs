@@ -33,7 +33,7 @@ pub(super) type Closing = [Option<usize>; 3];
 
 /// Reads the seal at node `audit`. Returns it with the keys of its closing members.
 pub(super) fn read_seal(tape: &Tape, text: &[u8], audit: usize) -> Result<(Sealed, Closing), NoSeal> {
-    let members = Members { tape, text, object: audit };
+    let members = Members::of_many(tape, text, audit);
     if !members.is_string("v") {
         return Err(NoSeal::Malformed);
     }

@@ -215,3 +215,47 @@ fn a_statement_is_told_from_a_record() {
         }
     }
 }
+
+/// Records that are checked together have the same results as each alone, whatever stands
+/// beside them.
+#[test]
+fn records_that_are_checked_together_are_as_alone() {
+    let long = format!("{{\"x\":\"{}\",\"audit\":{{}}}}", "x".repeat(100_000));
+    let texts: Vec<String> = [
+        sealed(),
+        replaced("1.5", "2.5"),
+        replaced(r#"{"b""#, r#"{"@timestamp":"2026","b""#),
+        replaced(r#"{"b""#, r#"{"date":8,"b""#),
+        replaced(r#""date":7"#, r#""date":7,"date":8"#),
+        replaced(r#""a":"text""#, r#""a":"text","a":"text""#),
+        replaced(r#""v":"1.2""#, r#""v":"1.1""#),
+        replaced(r#""v":"1.2""#, r#""v":"9.9""#),
+        long,
+        r#"{"audit":7}"#.to_owned(),
+        "{}".to_owned(),
+        "{".to_owned(),
+    ]
+    .to_vec();
+    let ignored = ["date", "@timestamp", "_flb-key"].map(String::from).to_vec();
+    // Everything but the addresses of what is borrowed.
+    let shown = |checked: Result<Checked<'_>, _>| match checked {
+        Ok(Checked::Sealed(record)) => {
+            format!("{:?} {:?} {:?} {:?}", *record, record.leaf(), record.left_out(), record.tag())
+        }
+        other => format!("{other:?}"),
+    };
+    let alone: Vec<String> =
+        texts.iter().map(|text| shown(Checker::new(ignored.clone()).check(text.as_bytes()))).collect();
+    assert!(alone[0].contains("is_intact: true") && alone[1].contains("is_intact: false"), "{alone:?}");
+    let mut checker = Checker::new(ignored);
+    for count in [0, 1, 2, 5, 12, 16, 17, 40] {
+        for first in 0..texts.len() {
+            let numbers: Vec<usize> = (first..first + count).map(|number| number % texts.len()).collect();
+            let together: Vec<&[u8]> = numbers.iter().map(|number| texts[*number].as_bytes()).collect();
+            let mut results = Vec::new();
+            checker.check_all(&together, |checked| results.push(shown(checked)));
+            let expected: Vec<&str> = numbers.iter().map(|number| alone[*number].as_str()).collect();
+            assert_eq!(results, expected, "{numbers:?}");
+        }
+    }
+}
