@@ -39,6 +39,7 @@ use anyhow::{Result, bail};
 use batch::{NobodyReads, Part};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use envelope::{Item, Opener};
+use flb_audit_core::verify::Checker;
 use flb_audit_ledger::DecryptionKeys;
 use indicatif::ProgressBar;
 use parts::Parts;
@@ -79,6 +80,27 @@ impl<T> Seen<T> {
     }
 }
 
+/// What one core does with texts.
+pub(crate) trait Worker<T> {
+    /// Looks at a text, or at the reason why it cannot be read.
+    fn see(&mut self, at: At, record: Result<Record<'_>, Unread>) -> Seen<T>;
+
+    /// Looks at several texts that stand in no envelope and no frame. Passes on the result of
+    /// each, in their order.
+    fn see_all(&mut self, texts: &[(At, &[u8])], mut pass: impl FnMut(Seen<T>)) {
+        let place = &Place::default();
+        for &(at, text) in texts {
+            pass(self.see(at, Ok(Record { text, stated: None, place })));
+        }
+    }
+}
+
+impl<T, F: FnMut(At, Result<Record<'_>, Unread>) -> Seen<T>> Worker<T> for F {
+    fn see(&mut self, at: At, record: Result<Record<'_>, Unread>) -> Seen<T> {
+        self(at, record)
+    }
+}
+
 /// Reads the records of all sources on all cores, with one worker on each core. Passes
 /// the workers' results to `sink`, in no order. If a source cannot be read on, a worker
 /// gets the reason instead of the rest. Returns the form of the inputs.
@@ -108,7 +130,7 @@ pub(crate) fn read_encrypted<W, T>(
     mut sink: impl FnMut(T) -> Result<()>,
 ) -> Result<Inputs>
 where
-    W: FnMut(At, Result<Record<'_>, Unread>) -> Seen<T>,
+    W: Worker<T>,
     T: Send,
 {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -205,7 +227,7 @@ fn work<T>(
     batches: &Receiver<Part>,
     out: Sender<Vec<T>>,
     identities: Option<&DecryptionKeys>,
-    worker: impl FnMut(At, Result<Record<'_>, Unread>) -> Seen<T>,
+    worker: impl Worker<T>,
 ) -> Inputs {
     let results = Results { made: Vec::new(), out };
     let (opener, parts, inputs) = (Opener::default(), Parts::new(), Inputs::default());
@@ -214,10 +236,10 @@ fn work<T>(
         let seen = match part {
             Ok(mut batch) => match batch.frame.take() {
                 Some(frame) => batch.see_frame(frame, identities, |at, record| {
-                    work.results.add((work.worker)(at, record).made())
+                    work.results.add(work.worker.see(at, record).made())
                 }),
                 None => {
-                    let seen = batch.texts().try_for_each(|(at, text)| work.see(at, text));
+                    let seen = work.see_texts(batch.texts());
                     seen.and_then(|()| work.end_parts())
                 }
             },
@@ -239,22 +261,52 @@ struct Work<W, T> {
     inputs: Inputs,
 }
 
-impl<W: FnMut(At, Result<Record<'_>, Unread>) -> Seen<T>, T> Work<W, T> {
+impl<W: Worker<T>, T> Work<W, T> {
     fn add(&mut self, at: At, record: Result<Record<'_>, Unread>) -> Result<(), NobodyReads> {
-        self.results.add((self.worker)(at, record).made())
+        self.results.add(self.worker.see(at, record).made())
     }
 
-    /// Processes a text: as a record, or else by searching it for records.
-    fn see(&mut self, at: At, text: &[u8]) -> Result<(), NobodyReads> {
-        if let Err(unread) = check_elements(text) {
-            return self.add(at, Err(unread));
+    /// Processes texts: as records, or else by searching them for records.
+    fn see_texts<'a>(&mut self, texts: impl Iterator<Item = (At, &'a [u8])>) -> Result<(), NobodyReads> {
+        let mut together = Vec::with_capacity(Checker::TOGETHER_MAX);
+        for (at, text) in texts {
+            if let Err(unread) = check_elements(text) {
+                self.see_together(&mut together)?;
+                self.add(at, Err(unread))?;
+                continue;
+            }
+            together.push((at, text));
+            if together.len() == Checker::TOGETHER_MAX {
+                self.see_together(&mut together)?;
+            }
         }
-        let place = &Place::default();
-        let made = match (self.worker)(at, Ok(Record { text, stated: None, place })) {
-            Seen::Record(made) => return self.results.add(made),
-            Seen::Other(made) => made,
-        };
-        if self.open(at, text, place)? > 0 {
+        self.see_together(&mut together)
+    }
+
+    /// Processes these texts, and takes them out of the list.
+    fn see_together(&mut self, texts: &mut Vec<(At, &[u8])>) -> Result<(), NobodyReads> {
+        let Work { worker, results, .. } = self;
+        let (mut others, mut number, mut added) = (Vec::new(), 0, Ok(()));
+        worker.see_all(texts, |seen| {
+            match seen {
+                Seen::Record(made) if added.is_ok() => added = results.add(made),
+                Seen::Record(_) => {}
+                Seen::Other(made) => others.push((number, made)),
+            }
+            number += 1;
+        });
+        added?;
+        for (number, made) in others {
+            let (at, text) = texts[number];
+            self.see_other(at, text, made)?;
+        }
+        texts.clear();
+        Ok(())
+    }
+
+    /// Searches a text that is no record for records.
+    fn see_other(&mut self, at: At, text: &[u8], made: T) -> Result<(), NobodyReads> {
+        if self.open(at, text, &Place::default())? > 0 {
             return Ok(());
         }
         if bulk::is_action(text) {
@@ -293,7 +345,7 @@ impl<W: FnMut(At, Result<Record<'_>, Unread>) -> Seen<T>, T> Work<W, T> {
                 }
             };
             if added.is_ok() {
-                added = results.add(worker(at, record).made());
+                added = results.add(worker.see(at, record).made());
             }
         });
         added.map(|()| found)
