@@ -6,8 +6,9 @@ use crate::{Modules, TURNS, state_with_keys, user_seconds, write_log};
 use anyhow::{Context, Result};
 use flb_audit_core::chain::state::FILE_NAME;
 use flb_audit_host::stream::Call;
+use flb_audit_policy::{DEFAULT_POLICY, module};
 use host_tests::config::{Config, Section};
-use host_tests::{fluent_bit, root};
+use host_tests::{fluent_bit, policy, root};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -62,6 +63,11 @@ const LUA_8: &str = "Lua with 8 patterns";
 const LUA_25: &str = "Lua with 25 patterns";
 const EMPTY: &str = "filter_audit.wasm, empty policy";
 const SHIPPED: &str = "filter_audit.wasm";
+const LUA_OCSF: &str = "Lua with 25 patterns, OCSF";
+const OCSF: &str = "filter_audit.wasm, OCSF";
+/// The members of events that Lua, whose numbers are doubles, has to mark as integers.
+const INTEGERS: &str =
+    "activity_id category_uid class_uid code port severity_id status_id time type_id type_uid";
 
 /// Measures user CPU per record in a real Fluent Bit, for every kind of filter.
 pub(crate) fn measure(fluent_bit: &Path, modules: &Modules, calls: &[Call]) -> Result<()> {
@@ -83,22 +89,29 @@ pub(crate) fn measure(fluent_bit: &Path, modules: &Modules, calls: &[Call]) -> R
     let bench = root().join("host-tests/bench");
     let peer = bench.join("peer.lua");
     let lua = |script: &Path| Section::filter("lua").with("script", script.display()).with("call", "audit");
-    let redacting = |patterns: usize| -> Result<Section> {
-        let script = at(&format!("peer-{patterns}.lua"));
-        let peers = [&peer, &bench.join("peer_redact.lua")].map(|path| path.display().to_string());
-        let [peer, redact] = peers;
-        fs::write(&script, format!("RULES = {patterns}\nPEER = {peer:?}\ndofile({redact:?})\n"))?;
+    let redacting = |patterns: usize, next: &Path| -> Result<Section> {
+        let name = next.file_stem().unwrap_or_default().display();
+        let script = at(&format!("{name}-{patterns}.lua"));
+        let scripts = [&peer, next, &bench.join("peer_redact.lua")].map(|path| path.display().to_string());
+        let [sealer, next, redact] = scripts;
+        let variables = format!("RULES = {patterns}\nPEER = {next:?}\nSEALER = {sealer:?}\n");
+        fs::write(&script, format!("{variables}dofile({redact:?})\n"))?;
         Ok(lua(&script))
     };
+    let normalizing = redacting(25, &bench.join("peer_ocsf.lua"))?.with("type_int_key", INTEGERS);
+    let table = policy::table(&format!("{DEFAULT_POLICY}\nnormalize: ocsf\n"))?;
+    fs::write(at("ocsf.wasm"), module::with_table(&fs::read(&modules.shipped)?, &table)?)?;
     let mut pipelines = vec![
         Pipeline::new("no filter", None),
         Pipeline::wasm("wasm that does nothing", &at("no-op.wasm"), dir.path()),
         Pipeline::wasm(COPIES, &at("copies.wasm"), dir.path()),
         Pipeline::new(LUA, Some(lua(&peer))),
         Pipeline::wasm(EMPTY, &modules.empty, dir.path()),
-        Pipeline::new(LUA_8, Some(redacting(8)?)),
-        Pipeline::new(LUA_25, Some(redacting(25)?)),
+        Pipeline::new(LUA_8, Some(redacting(8, &peer)?)),
+        Pipeline::new(LUA_25, Some(redacting(25, &peer)?)),
         Pipeline::wasm(SHIPPED, &modules.shipped, dir.path()),
+        Pipeline::new(LUA_OCSF, Some(normalizing)),
+        Pipeline::wasm(OCSF, &at("ocsf.wasm"), dir.path()),
     ];
     match std::env::var_os("WAMRC").map(PathBuf::from) {
         Some(wamrc) => {
@@ -139,11 +152,19 @@ pub(crate) fn measure(fluent_bit: &Path, modules: &Modules, calls: &[Call]) -> R
     for Pipeline { name, best, .. } in &pipelines {
         println!("  {name}: {best:.1} µs");
     }
-    let ratios =
-        [(EMPTY, LUA, 1.2), (SHIPPED, LUA_8, 0.7), (SHIPPED, LUA_25, 0.5), (SHIPPED, COPIES, f64::NAN)];
+    let ratios = [
+        (EMPTY, LUA, 1.2),
+        (SHIPPED, LUA_8, 0.7),
+        (SHIPPED, LUA_25, 0.5),
+        (SHIPPED, COPIES, f64::NAN),
+        (OCSF, LUA_OCSF, f64::NAN),
+    ];
     for (name, peer, aim) in ratios {
         let aim = if aim.is_nan() { String::new() } else { format!(", aim {aim}") };
         println!("  {name}: {:.2} of {peer}{aim}", best(name)? / best(peer)?);
+    }
+    for (name, without) in [(OCSF, SHIPPED), (LUA_OCSF, LUA_25)] {
+        println!("  {name}: {:.1} µs on top of {without}", best(name)? - best(without)?);
     }
     Ok(())
 }
