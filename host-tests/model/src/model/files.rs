@@ -72,7 +72,7 @@ pub(super) fn seconds_of(text: &str) -> Option<u64> {
     };
     let [year, month, day] = numbers(day, '-', &[4, 2, 2])?[..] else { return None };
     let [hour, minute, second] = numbers(time, ':', &[2, 2, 2])?[..] else { return None };
-    let is_leap = |year: u64| year % 4 == 0 && year % 100 != 0 || year % 400 == 0;
+    let is_leap = |year: u64| year.is_multiple_of(4) && !year.is_multiple_of(100) || year.is_multiple_of(400);
     let days_of = |year: u64, month: u64| match month {
         2 if is_leap(year) => 29,
         2 => 28,

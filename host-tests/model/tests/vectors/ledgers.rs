@@ -4,6 +4,7 @@
 use super::*;
 use flb_audit_model::model::Ledger;
 use std::ops::Range;
+use std::slice::from_ref;
 
 /// A ledger with the records of one chain, while it is written.
 #[derive(Clone)]
@@ -212,7 +213,7 @@ impl Store {
 fn rests(all: &mut All) {
     let rest = |alter: &dyn Fn(&mut Value)| {
         let store = Store::new().close(&[FIRST]).close(&[second()]);
-        let store = store.close_as(std::slice::from_ref(&(at(3, 0)..at(3, 4))), alter);
+        let store = store.close_as(from_ref(&(at(3, 0)..at(3, 4))), alter);
         store.delete(1).delete(2).delete(3).open(at(3, 4)..ALL)
     };
     add(all, "ledger: the last checkpoint was deleted", rest(&|_| ()));
@@ -350,7 +351,7 @@ fn forged(all: &mut All) {
         );
     }
     add(all, "ledger: a manifest of what begins with another head", {
-        let changed = Store::new().close_as(&[at(2, 2)..at(2, 5)], in_extent("prev", other_head()));
+        let changed = Store::new().close_as(from_ref(&(at(2, 2)..at(2, 5))), in_extent("prev", other_head()));
         changed.delete(1).open_of(|records| [&records[..at(2, 2)], &records[at(2, 5)..]].concat())
     });
     add(all, "ledger: less was deleted than is missing", deleted().open(at(2, 1)..ALL));
@@ -413,11 +414,11 @@ fn stopped(all: &mut All) {
     let kept = |records: &[Value]| [&records[..at(3, 3)], &records[ALL..]].concat();
     add(all, "ledger: a stop may have lost records", Store::of(case(), 31).open_of(kept));
     add(all, "ledger: a stop may have lost records that a manifest lists", {
-        Store::of(case(), 31).close(&[at(3, 3)..ALL]).delete(1).open_of(kept)
+        Store::of(case(), 31).close(from_ref(&(at(3, 3)..ALL))).delete(1).open_of(kept)
     });
     add(all, "ledger: a stop may have lost records that the manifest of another ledger lists", {
         let mut case = Store::of(case(), 31).open_of(kept);
-        let other = Store::of(base(), 32).close(&[at(3, 3)..ALL]).delete(1).open(0..0);
+        let other = Store::of(base(), 32).close(from_ref(&(at(3, 3)..ALL))).delete(1).open(0..0);
         let more = other.roster.into_iter().flatten().skip(1);
         case.roster.iter_mut().for_each(|roster| roster.extend(more.clone()));
         case.ledgers.extend(other.ledgers);
@@ -430,7 +431,8 @@ fn stopped(all: &mut All) {
     damaged.forge.rotate();
     let first = damaged.forge.seal("{}", true, &note("state-damaged"));
     damaged.records.push(first);
-    let closed = || Store::of(damaged.clone(), 31).close(&[FIRST, second()]).close(&[at(3, 0)..ALL]);
+    let closed =
+        || Store::of(damaged.clone(), 31).close(&[FIRST, second()]).close(from_ref(&(at(3, 0)..ALL)));
     let last = |records: &[Value]| records[ALL..].to_vec();
     add(all, "ledger: the state was damaged, and what is before was deleted", {
         closed().delete(1).delete(2).open_of(last)

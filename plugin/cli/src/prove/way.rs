@@ -188,8 +188,8 @@ impl Way {
             heads.push(head);
             is_first = false;
         }
-        let read = [first.checkpoint.clone(), reading.checkpoint].into_iter().flatten();
-        let checkpoint = match under.or(read.filter(|checkpoint| checkpoint.head == head).next()) {
+        let mut read = [first.checkpoint.clone(), reading.checkpoint].into_iter().flatten();
+        let checkpoint = match under.or(read.find(|checkpoint| checkpoint.head == head)) {
             Some(checkpoint) => checkpoint,
             None => logs.checkpoint(&head)?.context("the logs have changed while they were read")?,
         };
