@@ -80,7 +80,7 @@ impl<T> Seen<T> {
     }
 }
 
-/// What one core does with texts.
+/// The work of one core on texts.
 pub(crate) trait Worker<T> {
     /// Looks at a text, or at the reason why it cannot be read.
     fn see(&mut self, at: At, record: Result<Record<'_>, Unread>) -> Seen<T>;

@@ -35,7 +35,7 @@ pub(super) struct Found {
     checkpoint: Option<Checkpoint>,
 }
 
-/// What one reading of the logs has found.
+/// The findings of one reading of the logs.
 pub(super) struct Reading {
     pub(super) first: Option<Found>,
     /// Two runs that have sealed a record with the first one's number.

@@ -68,7 +68,7 @@ struct Reader<C> {
     is_tallied: bool,
 }
 
-/// What was read of a text, with a copy of its start if it is no longer what was sealed.
+/// The reading of a text, with a copy of its start if it is no longer what was sealed.
 type Made<S> = (At, Reading<S>, Option<Vec<u8>>);
 
 impl<S, C: FnMut(Option<Checkpoint>, u64) -> S> Worker<Made<S>> for Reader<C> {
