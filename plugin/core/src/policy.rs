@@ -7,7 +7,7 @@
 //! | bytes | |
 //! |---|---|
 //! | 0..8 | `flbpolcy` |
-//! | 8..12 | layout, 7 |
+//! | 8..12 | the version of the layout: `LAYOUT` |
 //! | 12..16 | length of the whole table, in bytes |
 //! | 16..48 | digest: SHA-512/256 of `flb-audit policy v1\n` and all bytes from 48 on |
 //! | 48..80 | offset and length of four parts: the source (the policy's text, then, each behind a NUL, the texts of the files that it names), the rules, the strings, the automata |
@@ -67,12 +67,19 @@ pub fn policy_text(digest: &Hash) -> [u8; DIGEST_TEXT_BYTES] {
 /// The mark in the filter's module behind which the address and the length of its
 /// policy's table stand. It contains the version of the layout, so that no table is put
 /// into a module that cannot read it.
-pub const MODULE_MARK: &[u8; 16] = b"flbaudit-policy7";
+pub const MODULE_MARK: &[u8; 16] = &module_mark();
 
 /// The first bytes of a table.
 pub const MAGIC: &[u8; 8] = b"flbpolcy";
 /// The version of the table's layout.
 const LAYOUT: u32 = 7;
+
+/// Returns the mark: its last byte is the version's digit, or the byte that many after `0`.
+const fn module_mark() -> [u8; 16] {
+    let mut mark = *b"flbaudit-policy0";
+    mark[15] += LAYOUT as u8;
+    mark
+}
 
 // The places of the header's parts.
 const LAYOUT_AT: usize = 8;
