@@ -148,6 +148,67 @@ fn instructions(filter: &Filter, record: &str) -> (u64, bool) {
     (instructions, text.windows(13).any(|part| part == b"\"normalized\":"))
 }
 
+/// The lengths of records whose cost is checked by the byte. Every record may take some steps, which
+/// short records could use up.
+const LENGTHS: [usize; 2] = [4 << 10, 64 << 10];
+/// The limit for these records, in instructions per byte.
+const HOSTILE_INSTRUCTIONS_PER_BYTE_MAX: u64 = 3000;
+/// Texts that detectors read again and again, in the place of a value: the format and the value as
+/// in [`TEXTS`].
+const PLACES: [(&str, &str); 6] = [
+    ("sudo", "/message"),
+    ("sshd", "/message"),
+    ("postgresql", "/message"),
+    ("linux-audit", "/exe"),
+    ("windows-security", "/StringInserts/5"),
+    ("kubernetes-audit", "/requestURI"),
+];
+const READ_AGAIN: [&str; 16] = [
+    " PWD",
+    " PWD a1",
+    " -p",
+    " -u a -p",
+    " passwd",
+    "=",
+    ", ",
+    " key=",
+    " a=b",
+    "'',",
+    " login ",
+    " user ",
+    " secret key",
+    " /p:",
+    "token ",
+    " set pwd ",
+];
+
+#[test]
+fn short_hostile_records_cost_so_much_by_the_byte() {
+    let filter = filter_with(&table(&format!("{DEFAULT_POLICY}\nnormalize: ocsf\n")));
+    let mut wrong = Vec::new();
+    let mut worst = (0, String::new());
+    for len in LENGTHS {
+        let read_again = PLACES.iter().flat_map(|(format, pointer)| {
+            let there = sample(format, pointer).pointer(pointer).expect("a value").to_string();
+            let there = there.strip_suffix('"').expect("a text").to_owned();
+            READ_AGAIN.map(|part| {
+                let text = with(format, pointer, &format!("{there}{}\"", repeat(part, len)));
+                (format!("{format} {pointer} {part}"), text)
+            })
+        });
+        for (name, record) in hostile(len).into_iter().chain(read_again) {
+            let (cost, _) = instructions(&filter, &record);
+            let per_byte = cost / record.len() as u64;
+            worst = worst.max((per_byte, format!("{name}, {len} bytes")));
+            if per_byte > HOSTILE_INSTRUCTIONS_PER_BYTE_MAX {
+                wrong.push(format!("{name}, {len} bytes: {per_byte} per byte"));
+            }
+        }
+    }
+    println!("at most {} instructions per byte: {}", worst.0, worst.1);
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
 #[test]
 fn with_all_mappings_nothing_is_quadratic() {
     let filter = filter_with(&table(&format!("{DEFAULT_POLICY}\nnormalize: ocsf\n")));

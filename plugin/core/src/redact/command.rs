@@ -180,7 +180,8 @@ fn short_option(text: &[u8], at: usize, before: u8, letter: u8, steps: &mut Step
         return None;
     }
     let head = arguments::head(text, at - 2);
-    steps.take(steps::WALK * head.len()).ok()?;
+    // Each word of it is compared with all commands.
+    steps.take(2 * steps::WALK * head.len()).ok()?;
     let is_gap =
         |byte: &u8| *byte <= b' ' || matches!(byte, b'/' | b'"' | b'\'' | b',' | b'[' | b'=' | b'\\');
     let words = head.split(is_gap).filter(|word| !matches!(word, [] | [b'-', ..]));

@@ -42,11 +42,11 @@ impl<'p> Redactor<'p> {
     }
 
     /// Calls `found` for every finding in a text that is no part of a record, in order.
-    /// Returns the number of steps that this took, or `None` if they ran out.
+    /// Returns the number of steps that this took, or `None` if those of the longest record ran out.
     pub fn find(&mut self, text: &[u8], mut found: impl FnMut(&Rule<'_>, Range<usize>)) -> Option<usize> {
         let scanner = &mut self.walk.scanner;
-        scanner.begin(text.len());
-        let steps = scanner.scan(text, Look::Everything).ok().map(|()| scanner.steps.taken(text.len()));
+        scanner.begin(usize::MAX);
+        let steps = scanner.scan(text, Look::Everything).ok().map(|()| scanner.steps.taken(usize::MAX));
         for hit in &scanner.found {
             if let Some(rule) = scanner.policy.rule(hit.rule) {
                 found(&rule, hit.range.clone());

@@ -43,8 +43,8 @@ fn tokens_of_vendors_are_told_by_their_shapes() {
     assert_eq!(failed, 0);
 }
 
-/// The lengths of texts that are made to cost much, in bytes. The steps that every record
-/// has are enough for them.
+/// The lengths of texts that are made to cost much, in bytes. The steps of the longest record
+/// are enough for them.
 const SHORT_BYTES: usize = 2_000;
 const LONG_BYTES: usize = 8_000;
 
