@@ -1,6 +1,6 @@
 //! Sources: a value of the record, or a part of it, becomes a value of the event.
 
-use super::cut::{cut, find};
+use super::cut::{cut, ends_with, find};
 use super::program::{Conversion, Entry, Fits, Lookup, NEGATED, OR, Question, Source, Test};
 use super::run::{Run, put_member};
 use super::time;
@@ -74,7 +74,7 @@ impl Run<'_, '_> {
         let wanted = self.program.text(question.start, question.len);
         match test {
             Test::Starts => starts_with(text, wanted),
-            Test::Ends => text.ends_with(wanted),
+            Test::Ends => ends_with(text, wanted),
             Test::Contains => find(text, wanted, 0).is_some(),
             _ => is_same(text, wanted),
         }
@@ -328,7 +328,7 @@ impl Run<'_, '_> {
         match Fits::of(entry.fits) {
             Some(Fits::Is) => is_same(text, wanted),
             Some(Fits::Starts) => starts_with(text, wanted),
-            Some(Fits::Ends) => text.ends_with(wanted),
+            Some(Fits::Ends) => ends_with(text, wanted),
             Some(Fits::Contains) => find(text, wanted, 0).is_some(),
             Some(Fits::Range) => is_between(wanted, text),
             None => false,

@@ -52,6 +52,12 @@ pub(super) fn find(text: &[u8], wanted: &[u8], from: usize) -> Option<usize> {
     None
 }
 
+/// Checks that a text ends with another one.
+#[inline(never)]
+pub(super) fn ends_with(text: &[u8], end: &[u8]) -> bool {
+    text.ends_with(end) && !is_escaped(text, text.len() - end.len())
+}
+
 fn find_last(text: &[u8], wanted: &[u8]) -> Option<usize> {
     let last = text.len().checked_sub(wanted.len())?;
     (0..=last).rev().find(|at| text.get(*at..at + wanted.len()) == Some(wanted) && !is_escaped(text, *at))
@@ -78,6 +84,7 @@ mod tests {
         assert_eq!(find(b"a\\\\for b", b"for ", 0), Some(3));
         assert_eq!(find(b"x for b for c", b"for ", 3), Some(8));
         assert_eq!(find_last(b"a:b\\:c", b":"), Some(1));
+        assert!(ends_with(b"on", b"n") && ends_with(b"a\\n", b"\\n") && !ends_with(b"a\\n", b"n"));
         assert_eq!(find(b"ab", b"abc", 0), None);
         assert_eq!(find(b"ab", b"b", 5), None);
         assert_eq!(find(b"\\u00e9:e9", b"e9", 0), Some(7));

@@ -113,7 +113,7 @@ impl<'p> Normalizer<'p> {
             self.slots.try_reserve(program.slots).map_err(|_| OutOfMemory)?;
             self.slots.resize(program.slots, 0);
         }
-        walk(program, tape, source, 0, 0, &mut self.slots);
+        walk(program, tape, source, 0, 0, &mut self.slots)?;
         let run = Run::new(program, tape, source, canonical, &mut self.copied, &mut self.slots);
         let mut cases = (0..).map_while(|index| program.cases(index));
         self.case = cases.find(|case| run.holds(case.condition, case.conditions));

@@ -1,11 +1,10 @@
 //! A mapping's program, run over the values of one record.
 
 use super::program::{Conversion, ELEMENTS_MAX, Loop, NONE, Op, OpCode, Pair, Program, TARGET_DEPTH_MAX};
-use super::walk::walk;
+use super::walk::{is_text, make_canonical, walk};
 use crate::memory::{OutOfMemory, put, put_byte};
 use crate::record::canonical::Canonical;
 use crate::record::tape::{ENTERED, Kind, NOT_CANONICAL, Node, PATCHED, REMOVED, TAKEN, Tape};
-use crate::text::inner;
 use alloc::vec::Vec;
 
 /// The containers of an event that may be open at once.
@@ -238,8 +237,9 @@ impl<'a, 'p> Run<'a, 'p> {
                 continue;
             }
             if each.row.state != NONE && self.tape.nodes[element].is_container() {
-                walk(self.program, self.tape, self.source, element, each.row.state, self.slots);
+                walk(self.program, self.tape, self.source, element, each.row.state, self.slots)?;
             }
+            make_canonical(self.tape, self.source, element)?;
             if each.row.is_value == 0 {
                 self.begin(b"{", true)?;
             }
@@ -314,9 +314,8 @@ impl<'a, 'p> Run<'a, 'p> {
             return None;
         }
         let find = |name: &[u8]| {
-            let is_it = |key: &usize| {
-                !nodes[*key].has(REMOVED) && inner(self.tape.text(&nodes[*key], self.source)) == name
-            };
+            let is_it =
+                |key: &usize| !nodes[*key].has(REMOVED) && is_text(self.tape, self.source, *key, name);
             self.tape.keys(element).take(PAIR_MEMBERS_MAX).find(is_it).map(|key| key + 1)
         };
         let key = find(self.program.text(pair.key, pair.key_len))?;

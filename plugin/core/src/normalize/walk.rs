@@ -1,9 +1,11 @@
-//! The walk that finds the values which a mapping names.
+//! The walk that finds the values which a mapping names. Texts that it finds are put into their
+//! canonical form, so that comparing and cutting their bytes is comparing and cutting values.
 
 use super::program::{ELEMENTS_MAX, NONE, Program, STEPS_MAX};
+use crate::memory::OutOfMemory;
 use crate::record::notes::Notes;
-use crate::record::tape::{ENTERED, ESCAPED, Kind, Node, PATCHED, REMOVED, Tape};
-use crate::text::inner;
+use crate::record::tape::{ENTERED, Kind, NOT_CANONICAL, Node, PATCHED, REMOVED, Tape};
+use crate::text::{self, Characters, inner};
 
 /// The number of members of an element in which the one is looked for that tells it.
 const MEMBERS_MAX: usize = 64;
@@ -30,7 +32,7 @@ pub(super) fn walk(
     root: usize,
     state: u16,
     slots: &mut [u32],
-) {
+) -> Result<(), OutOfMemory> {
     let mut open = [Open::default(); OPEN_MAX];
     let mut depth = 0;
     enter(tape, root, state, &mut open, &mut depth);
@@ -41,16 +43,25 @@ pub(super) fn walk(
             while at < end {
                 let Some([key, value]) = tape.nodes.get(at..).and_then(<[Node]>::first_chunk) else { break };
                 let (member, is_container) = (at + 1, value.is_container());
+                let is_canonical = !value.has(NOT_CANONICAL);
                 at = if is_container { value.next as usize } else { at + 2 };
-                if key.has(ESCAPED | PATCHED | REMOVED) {
+                if key.has(REMOVED) {
                     continue;
+                }
+                let mut key = *key;
+                if key.has(NOT_CANONICAL) {
+                    make_canonical(tape, source, member - 1)?;
+                    key = tape.nodes[member - 1];
                 }
                 let start = key.start as usize + 1;
                 let len = (key.end as usize - 1).saturating_sub(start);
-                let Some(edge) = program.member(state, source.get(start..).unwrap_or_default(), len) else {
-                    continue;
-                };
+                let text = tape.buffer(&key, source).get(start..).unwrap_or_default();
+                let edge = program.member(state, text, len);
+                let Some(edge) = edge else { continue };
                 found(tape, edge.slot, member, slots);
+                if !is_canonical {
+                    make_canonical(tape, source, member)?;
+                }
                 if is_container && edge.to != NONE {
                     // The object goes on behind this member.
                     walked.next = at as u32;
@@ -76,6 +87,7 @@ pub(super) fn walk(
         }
         if is_numbered && let Some(edge) = program.element(state, index) {
             set(slots, edge.slot, at);
+            make_canonical(tape, source, at)?;
             enter(tape, at, edge.to, &mut open, &mut depth);
         }
         let picks = found.pick..found.pick.saturating_add(found.picks);
@@ -94,6 +106,28 @@ pub(super) fn walk(
             enter(tape, at, pick.to, &mut open, &mut depth);
         }
     }
+    Ok(())
+}
+
+/// Puts a text or a key of the record into its canonical form. It stays where it is if it has that
+/// form already.
+#[inline(never)]
+pub(super) fn make_canonical(tape: &mut Tape, source: &[u8], value: usize) -> Result<(), OutOfMemory> {
+    let node = tape.nodes[value];
+    if !node.has(NOT_CANONICAL) || !matches!(node.kind, Kind::String | Kind::Key) {
+        return Ok(());
+    }
+    // A text that was replaced was written so.
+    if !node.has(PATCHED) {
+        let start = tape.patch.len();
+        text::rewrite(
+            source.get(node.start as usize..node.end as usize).unwrap_or_default(),
+            &mut tape.patch,
+        )?;
+        tape.point_at_patch(value, node.kind, start);
+    }
+    tape.nodes[value].flags &= !NOT_CANONICAL;
+    Ok(())
 }
 
 /// Goes into a container, if there is something to look for in it.
@@ -142,8 +176,16 @@ fn has_member(tape: &Tape, source: &[u8], element: usize, key: &[u8], text: &[u8
     nodes[element].kind == Kind::Object
         && tape.keys(element).take(MEMBERS_MAX).any(|at| {
             !nodes[at].has(REMOVED)
-                && inner(tape.text(&nodes[at], source)) == key
+                && is_text(tape, source, at, key)
                 && nodes[at + 1].kind == Kind::String
-                && inner(tape.text(&nodes[at + 1], source)) == text
+                && is_text(tape, source, at + 1, text)
         })
+}
+
+/// Checks that a string or a key is this text, which is in canonical form.
+#[inline(never)]
+pub(super) fn is_text(tape: &Tape, source: &[u8], index: usize, wanted: &[u8]) -> bool {
+    let node = &tape.nodes[index];
+    let text = inner(tape.text(node, source));
+    if node.has(NOT_CANONICAL) { Characters::of(text).eq(Characters::of(wanted)) } else { text == wanted }
 }

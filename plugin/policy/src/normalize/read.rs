@@ -16,6 +16,8 @@ use std::collections::BTreeMap;
 const CASES_MAX: usize = 64;
 /// The most combinations of conditions of an `any`.
 const ALTERNATIVES_MAX: usize = 64;
+/// The most cuts of a source.
+const CUTS_MAX: usize = 16;
 /// Members that are written without being asked for.
 const OWN: [&str; 6] = ["class_uid", "category_uid", "type_uid", "unmapped", "raw_data", "audit"];
 /// Fluent Bit's time, as a path.
@@ -215,6 +217,10 @@ fn source(node: &Node) -> Read<Source> {
     }
     if let Some(node) = entry.get("cut") {
         let cuts: Vec<&Node> = node.as_sequence().map_or_else(|| vec![node], |cuts| cuts.iter().collect());
+        if cuts.len() > CUTS_MAX {
+            let message = format!("a source has up to {CUTS_MAX} cuts; `part` and `rest` count separators");
+            return Err(problem(node, message));
+        }
         source.cuts = cuts.into_iter().map(cut).collect::<Read<_>>()?;
         source.conversion = Conversion::String;
     }
@@ -283,9 +289,23 @@ fn constant(scalar: &MarkedScalarNode) -> Read<String> {
     Ok(format!("\"{}\"", escaped(text)))
 }
 
-/// A text as it stands within a JSON string, if it has no control characters.
+/// A text as it stands within a JSON string in canonical form (RFC 8785 section 3.2.2.2).
 pub(super) fn escaped(text: &str) -> String {
-    text.replace('\\', "\\\\").replace('"', "\\\"")
+    let mut out = String::new();
+    for character in text.chars() {
+        match character {
+            '"' => out += "\\\"",
+            '\\' => out += "\\\\",
+            '\u{8}' => out += "\\b",
+            '\u{c}' => out += "\\f",
+            '\n' => out += "\\n",
+            '\r' => out += "\\r",
+            '\t' => out += "\\t",
+            '\0'..='\u{1f}' => out += &format!("\\u{:04x}", u32::from(character)),
+            _ => out.push(character),
+        }
+    }
+    out
 }
 
 fn cut(node: &Node) -> Read<Cut> {

@@ -366,8 +366,100 @@ fn of_several_members_with_one_key_the_last_one_counts() {
     fixtures::records::intact(sealed(&table, record).as_bytes());
 }
 
+/// A mapping that compares and cuts texts in every way, with texts that have several spellings.
+const SPELLED: &str = r#"
+absent: ["–"]
+fields:
+  user.uid: kind
+  device.hostname: [none, {value: unknown}]
+  status_detail: {from: '"größe/\a"', when: {starts: {kind: "é/"}, ends: {kind: "😀"}, contains: {kind: "\"\\\n"}, not: {ends: {line: n}}}}
+  user.name: {from: text, cut: [{after: "→"}, {before: "/"}]}
+  user.full_name: {from: text, cut: {part: ["é", 1]}}
+  user.domain: {from: text, cut: {after-last: "😀"}}
+  user.org.name: {from: 'list["naïve"="é"].id'}
+  user.type_id: {from: "list[0].word", lookup: {"é": 1}, default: 2}
+  status_id: {from: kind, lookup: {"*😀": 1}, default: 2}
+  activity_id: {from: kind, lookup: {"*A\"*": 1}, default: 2}
+  severity_id: {from: line, lookup: {"*n": 1}, default: 2}
+  user.groups: {each: names, fields: {name: {from: $, cut: {before: "é"}}}}
+  user.ldap_person.labels: {each: list, item: {from: word, cut: {before: "é"}}}
+  metadata.labels: {pairs: pairs, key: "ké", value: "wé"}
+cases:
+  - when: {is: {kind: "é/A\"\\\n😀"}}
+    class: 3002
+"#;
+
+/// Returns the record with other spellings of the characters in its strings and keys.
+fn spelled(record: &Value, spell: fn(char) -> String) -> String {
+    let text = |text: &str| format!("\"{}\"", text.chars().map(spell).collect::<String>());
+    match record {
+        Value::Object(members) => {
+            let members =
+                members.iter().map(|(key, value)| format!("{}:{}", text(key), spelled(value, spell)));
+            format!("{{{}}}", members.collect::<Vec<_>>().join(","))
+        }
+        Value::Array(elements) => {
+            let elements = elements.iter().map(|element| spelled(element, spell));
+            format!("[{}]", elements.collect::<Vec<_>>().join(","))
+        }
+        Value::String(string) => text(string),
+        other => other.to_string(),
+    }
+}
+
+fn plain(character: char) -> String {
+    let token = Value::from(character.to_string()).to_string();
+    token[1..token.len() - 1].into()
+}
+
+fn units(character: char) -> String {
+    character.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04X}")).collect()
+}
+
+#[test]
+fn a_text_is_compared_and_cut_however_it_is_spelled() {
+    let table = with_mapping(SPELLED).unwrap_or_else(|problem| panic!("{problem}"));
+    let record = serde_json::json!({
+        "kind": "é/A\"\\\n😀", "größe/\\a": "x", "text": "a→b/é7é😀c", "line": "a\n", "none": "–",
+        "list": [{"word": "é!", "naïve": "e"}, {"naïve": "é", "id": "5", "word": "ué"}],
+        "names": ["ané", "bobé"], "pairs": [{"ké": "k", "wé": "w"}],
+    });
+    let spellings: [fn(char) -> String; 4] = [
+        plain,
+        |character| if character.is_ascii() { plain(character) } else { units(character) },
+        units,
+        |character| match character {
+            '/' => "\\/".into(),
+            _ => units(character).to_lowercase(),
+        },
+    ];
+    let events = spellings.map(|spell| taken_apart(&table, &spelled(&record, spell)).0);
+    let event = &events[0];
+    for (pointer, made) in [
+        ("/status_detail", serde_json::json!("x")),
+        ("/user/name", "b".into()),
+        ("/user/full_name", "7".into()),
+        ("/user/domain", "c".into()),
+        ("/user/org/name", "5".into()),
+        ("/user/groups", serde_json::json!([{"name": "an"}, {"name": "bob"}])),
+        ("/user/ldap_person/labels", serde_json::json!(["u"])),
+        ("/user/type_id", 2.into()),
+        ("/device/hostname", "unknown".into()),
+        ("/status_id", 1.into()),
+        ("/activity_id", 1.into()),
+        ("/severity_id", 2.into()),
+        ("/metadata/labels", serde_json::json!({"k": "w"})),
+    ] {
+        assert_eq!(event.pointer(pointer), Some(&made), "{pointer}: {event}");
+    }
+    for event in &events {
+        assert_eq!(event, &events[0]);
+    }
+}
+
 #[test]
 fn what_is_wrong_in_a_mapping_is_said_with_its_place() {
+    let many_cuts = format!("user.name: {{from: who, cut: [{}]}}", "{after: x}, ".repeat(257));
     for (from, to, said) in [
         ("as: time", "as: tme", "3:25: door.yaml:3:24"),
         ("class: 3002", "clas: 3002", "did you mean `class`?"),
@@ -376,6 +468,7 @@ fn what_is_wrong_in_a_mapping_is_said_with_its_place() {
         ("user.name: who", "class_uid: who", "without being asked"),
         ("user.name: who", "user.name: {from: who, default: 1}", "goes with `lookup`"),
         ("user.name: who", "user.name: {from: who, cut: {part: [\":\", x]}}", "from 0 on"),
+        ("user.name: who", &many_cuts, "a source has up to 16 cuts"),
         ("user.name: who", "user.name: {from: who, as: time}", "9:18: `name` is a text"),
         ("user.name: who", "user.type_id: {value: x}", "`type_id` is an integer"),
         ("user.name: who", "is_mfa: {from: who, as: integer}", "`is_mfa` is true or false"),
