@@ -6,10 +6,9 @@
 /// A record in a chunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Record<'a> {
-    /// The seconds of its time since 1970.
-    pub seconds: u32,
-    /// The nanoseconds of its time.
-    pub nanoseconds: u32,
+    /// The seconds since 1970 and the nanoseconds of its time. A time that no seal can state
+    /// becomes the nearest one that a seal can. `None` if no time is there.
+    pub time: Option<(u32, u32)>,
     /// The event's body, as MessagePack.
     pub body: &'a [u8],
 }
@@ -21,24 +20,41 @@ pub enum Item<'a> {
     Record(Record<'a>),
     /// The beginning or end of a group. It is no record.
     Group,
-    /// Bytes up to the end of the chunk that are not a record.
+    /// Whole values that are not records, up to the next record.
+    Other(&'a [u8]),
+    /// Bytes up to the end of the chunk that are not MessagePack, or that end within a value.
     Unreadable(&'a [u8]),
 }
 
 /// Returns the items of a chunk, in their order.
 pub fn items(chunk: &[u8]) -> impl Iterator<Item = Item<'_>> {
     let mut rest = chunk;
+    // The item behind others.
+    let mut next = None;
     std::iter::from_fn(move || {
-        if rest.is_empty() {
-            return None;
+        if let Some(item) = next.take() {
+            return Some(item);
         }
-        match read_item(rest) {
-            Some((item, after)) => {
+        let start = rest;
+        while !rest.is_empty() {
+            let before = rest;
+            let item = if let Some((item, after)) = read_item(rest) {
                 rest = after;
-                Some(item)
+                item
+            } else if let Some(after) = skip(rest) {
+                rest = after;
+                continue;
+            } else {
+                Item::Unreadable(std::mem::take(&mut rest))
+            };
+            let others = &start[..start.len() - before.len()];
+            if others.is_empty() {
+                return Some(item);
             }
-            None => Some(Item::Unreadable(std::mem::take(&mut rest))),
+            next = Some(item);
+            return Some(Item::Other(others));
         }
+        (!start.is_empty()).then_some(Item::Other(start))
     })
 }
 
@@ -57,38 +73,59 @@ enum Token<'a> {
     Map(u32),
 }
 
+/// Reads an array of two with a map at its end. Returns `None` for any other value.
 fn read_item(bytes: &[u8]) -> Option<(Item<'_>, &[u8])> {
     let (Token::Array(2), header) = read(bytes)? else {
         return None;
     };
-    let (time, body) = match read(header)? {
-        (Token::Array(2), time) => (time, skip(skip(time)?)?),
-        _ => (header, skip(header)?),
+    let body = skip(header)?;
+    let (Token::Map(members), _) = read(body)? else {
+        return None;
     };
     let after = skip(body)?;
-    let body = &body[..body.len() - after.len()];
-    if !matches!(read(body)?.0, Token::Map(_)) {
-        return None;
-    }
-    let (seconds, nanoseconds) = match read(time)?.0 {
-        Token::Extension(0, time) => {
-            let (seconds, nanoseconds) = time.split_first_chunk()?;
-            (u32::from_be_bytes(*seconds), u32::from_be_bytes(nanoseconds.try_into().ok()?))
-        }
-        Token::Unsigned(seconds) => (u32::try_from(seconds).ok()?, 0),
-        Token::Single(seconds) => split(seconds.into()),
-        Token::Double(seconds) => split(seconds),
-        _ => return None,
+    let (time, metadata) = match read(header)? {
+        (Token::Array(2), time) => (time, read(skip(time)?).map(|(token, _)| token)),
+        _ => (header, None),
     };
-    // The times -1 and -2 seconds mark the beginning and the end of a group.
-    let is_group = seconds >= u32::MAX - 1 && nanoseconds == 0;
-    let item = if is_group { Item::Group } else { Item::Record(Record { seconds, nanoseconds, body }) };
+    let item = if is_group(time, metadata, members) {
+        Item::Group
+    } else {
+        Item::Record(Record { time: read_time(time), body: &body[..body.len() - after.len()] })
+    };
     Some((item, after))
 }
 
-/// Splits a time into seconds and nanoseconds.
-fn split(seconds: f64) -> (u32, u32) {
-    (seconds as u32, (seconds.fract() * 1e9) as u32)
+/// Checks for the beginning or end of a group, as Fluent Bit writes them: a beginning has the
+/// time -1 and metadata, an end has the time -2 and nothing else. A client can send these
+/// times as well. So everything else is a record.
+fn is_group(time: &[u8], metadata: Option<Token<'_>>, members: u32) -> bool {
+    let Some((Token::Extension(0, time), _)) = read(time) else {
+        return false;
+    };
+    match (time, metadata) {
+        ([0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0], Some(Token::Map(metadata))) => metadata > 0,
+        ([0xff, 0xff, 0xff, 0xfe, 0, 0, 0, 0], Some(Token::Map(0))) => members == 0,
+        _ => false,
+    }
+}
+
+fn read_time(bytes: &[u8]) -> Option<(u32, u32)> {
+    match read(bytes)?.0 {
+        Token::Extension(0, time) => {
+            let (seconds, nanoseconds) = time.split_first_chunk()?;
+            Some((u32::from_be_bytes(*seconds), u32::from_be_bytes(nanoseconds.try_into().ok()?)))
+        }
+        Token::Unsigned(seconds) => Some((seconds.try_into().unwrap_or(u32::MAX), 0)),
+        Token::Signed(seconds) => Some((seconds.clamp(0, u32::MAX.into()) as u32, 0)),
+        Token::Single(seconds) => split(seconds.into()),
+        Token::Double(seconds) => split(seconds),
+        _ => None,
+    }
+}
+
+/// Splits a time into seconds and nanoseconds. The casts saturate.
+fn split(seconds: f64) -> Option<(u32, u32)> {
+    (!seconds.is_nan()).then(|| (seconds as u32, (seconds.fract() * 1e9) as u32))
 }
 
 /// Returns the bytes behind the value that stands at the start of `bytes`.

@@ -30,11 +30,13 @@ pub(crate) struct Intake {
     pub(crate) json: Vec<u8>,
     /// The number of records in the chunk whose seal is not believed.
     pub(crate) doubted: u64,
+    /// The number of bytes at the end of the chunk that cannot be decoded.
+    pub(crate) unreadable: usize,
 }
 
 impl Intake {
     pub(crate) fn new(own: ChainId, roster: Roster) -> Self {
-        Intake { checker: Checker::default(), roster, own, json: Vec::new(), doubted: 0 }
+        Intake { checker: Checker::default(), roster, own, json: Vec::new(), doubted: 0, unreadable: 0 }
     }
 
     /// Reads the records of a chunk.
@@ -51,10 +53,11 @@ impl Intake {
     fn read_once(&mut self, chunk: &[u8]) -> Vec<Incoming> {
         self.json.clear();
         self.doubted = 0;
+        self.unreadable = 0;
         let mut incoming = Vec::new();
         for item in items(chunk) {
             let start = self.json.len();
-            let (seconds, nanoseconds) = match item {
+            let time = match item {
                 Item::Group => continue,
                 Item::Record(record) => {
                     if write_json(record.body, &mut self.json).is_none() {
@@ -63,14 +66,22 @@ impl Intake {
                         self.json.truncate(start);
                         self.json.extend_from_slice(record.body);
                     }
-                    (record.seconds, record.nanoseconds)
+                    record.time
                 }
-                Item::Unreadable(rest) => {
-                    self.json.extend_from_slice(rest);
-                    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-                    (now.as_secs().try_into().unwrap_or(u32::MAX), 0)
+                Item::Other(bytes) => {
+                    self.json.extend_from_slice(bytes);
+                    None
+                }
+                Item::Unreadable(bytes) => {
+                    self.unreadable = bytes.len();
+                    self.json.extend_from_slice(bytes);
+                    None
                 }
             };
+            let (seconds, nanoseconds) = time.unwrap_or_else(|| {
+                let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+                (now.as_secs().try_into().unwrap_or(u32::MAX), 0)
+            });
             let text = start..self.json.len();
             let sealed = self.sealed(text.clone());
             incoming.push(Incoming { seconds, nanoseconds, text, sealed });

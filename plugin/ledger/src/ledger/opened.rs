@@ -41,6 +41,14 @@ impl Opened {
             );
             lines.push((Level::Error, what));
         }
+        if self.intake.unreadable > 0 {
+            let what = format!(
+                "the last {} bytes of a chunk are not MessagePack, or end within a value: they are sealed \
+                 as raw text, and no record in them can be found",
+                self.intake.unreadable
+            );
+            lines.push((Level::Error, what));
+        }
         self.leave_out_held(directory, &mut incoming, lines)?;
         let unsealed = incoming.iter().filter(|record| record.sealed.is_none()).count() as u64;
         // The records without a seal that no earlier life has stored.

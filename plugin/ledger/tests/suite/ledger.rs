@@ -1,7 +1,7 @@
 //! The contents of a ledger after crashes, duplicates and damage.
 
 use flb_audit_ledger::manifest::{self, Statement};
-use flb_audit_ledger::{PROPERTIES, Settings, tree};
+use flb_audit_ledger::{Level, PROPERTIES, Settings, tree};
 use ledger_fixtures::{Filter, TAG, chunk, directory, names, numbers, open, plain, records, text};
 use sha2::{Digest, Sha256};
 use std::fs::{self, OpenOptions};
@@ -76,10 +76,24 @@ fn what_is_no_record_is_kept_as_raw_text() {
     let directory = directory();
     let mut ledger = open(&directory, &Settings::default());
     let mut bytes = chunk(&plain(0, 1));
+    // An array of three, a time in milliseconds, and a byte that is no value.
+    bytes.extend_from_slice(&[0x93, 0xff, 2, 3]);
+    bytes.extend_from_slice(b"\x92\xcf\0\0\x01\xa1\xf7\xf8\x30\0\x81\xa6number\x01");
+    bytes.extend_from_slice(&chunk(&plain(2, 1)));
+    ledger.store(TAG, &bytes).expect("stored");
+    assert_eq!(ledger.take_lines(), []);
     bytes.extend_from_slice(&[0xc1, 0xff]);
     ledger.store(TAG, &bytes).expect("stored");
-    assert_eq!(numbers(&directory), [0]);
-    assert!(records(&directory)[1].contains(r#""raw_base64":"wf8=""#), "{:?}", records(&directory));
+    assert_eq!(numbers(&directory), [0, 0, 1, 1, 2, 2]);
+    let records = records(&directory);
+    assert!(records[1].contains(r#""raw_base64":"k/8CAw==""#), "{records:?}");
+    assert!(records[2].contains(r#""time":"4294967295.000000000""#), "{records:?}");
+    assert!(records[8].contains(r#""raw_base64":"wf8=""#), "{records:?}");
+    let lines = ledger.take_lines();
+    assert!(
+        lines.len() == 1 && lines[0].0 == Level::Error && lines[0].1.contains("last 2 bytes"),
+        "{lines:?}"
+    );
 }
 
 #[test]
