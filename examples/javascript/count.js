@@ -5,7 +5,9 @@ import { log } from "fluent-bit:output/logging@0.2.0";
 
 const CHUNKS_MAX = 1024;
 const TICK_MILLISECONDS = 10_000;
-const GROUPS = [0xffffffff, 0xfffffffe];
+// The times of a group's beginning and end: -1 and -2 seconds.
+const BEGIN = [0xd7, 0, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0];
+const END = [0xd7, 0, 0xff, 0xff, 0xff, 0xfe, 0, 0, 0, 0];
 
 const counts = new Map();
 // Chunks that this instance has counted: it has no file to write them to.
@@ -20,14 +22,10 @@ export const output = {
   flush(tag, chunk) {
     const key = chunkId().join();
     if (chunks.has(key)) return { tag: "ok" };
-    let count;
-    try {
-      count = countRecords(chunk);
-    } catch (error) {
-      return { tag: "refuse", val: `no chunk of records: ${error.message}` };
-    }
     // Tags need not be UTF-8, and QuickJS has no TextDecoder: each byte is a character.
     const name = String.fromCharCode(...tag);
+    const [count, malformed] = countRecords(chunk);
+    if (malformed > 0) log("warn", `${name}: ${malformed} bytes are no records`);
     counts.set(name, (counts.get(name) ?? 0) + count);
     chunks.add(key);
     if (chunks.size > CHUNKS_MAX) chunks.delete(chunks.values().next().value);
@@ -46,21 +44,54 @@ export const output = {
   },
 };
 
-// Counts the records of a chunk, which is MessagePack: `[[time, metadata], body]`.
+// Counts the records of a chunk, which is MessagePack: `[[time, metadata], body]`. Also counts
+// the bytes that are no records. Records behind a whole value are found.
 function countRecords(chunk) {
   const view = new DataView(chunk.buffer, chunk.byteOffset, chunk.byteLength);
   let count = 0;
+  let malformed = 0;
   for (let at = 0; at < chunk.length; ) {
-    // A time of -1 or -2 seconds begins or ends a group.
-    const time = behindHeader(chunk, behindHeader(chunk, at));
-    const hasTime = chunk[time] === 0xd7 && chunk[time + 1] === 0;
-    if (!(hasTime && GROUPS.includes(view.getUint32(time + 2)))) count += 1;
-    at = skip(view, at);
+    let behind;
+    try {
+      behind = skip(view, at);
+    } catch {
+      // The rest cannot be decoded.
+      return [count, malformed + chunk.length - at];
+    }
+    if (!isRecord(chunk, view, at)) malformed += behind - at;
+    else if (!isGroup(chunk, view, at)) count += 1;
+    at = behind;
   }
-  return count;
+  return [count, malformed];
 }
 
-// Returns the place behind an array's header, which may be longer than its length needs.
+// Checks for an array of two with a map at its end.
+function isRecord(chunk, view, at) {
+  if (!isPair(chunk, at)) return false;
+  const body = chunk[skip(view, behindHeader(chunk, at))];
+  return (body >= 0x80 && body < 0x90) || body === 0xde || body === 0xdf;
+}
+
+// Checks for a group's beginning or end, as Fluent Bit writes them. A beginning has metadata,
+// an end nothing else. All others are records with an odd time.
+function isGroup(chunk, view, at) {
+  const header = behindHeader(chunk, at);
+  if (!isPair(chunk, header)) return false;
+  const time = behindHeader(chunk, header);
+  const metadata = skip(view, time);
+  if (startsWith(chunk, time, BEGIN)) return !isEmpty(chunk, metadata);
+  return startsWith(chunk, time, END) && isEmpty(chunk, metadata) && isEmpty(chunk, skip(view, header));
+}
+
+const startsWith = (chunk, at, bytes) => bytes.every((byte, index) => chunk[at + index] === byte);
+
+// Checks for the header of an array of two, which may be longer than it needs to be.
+const isPair = (chunk, at) => [[0x92], [0xdc, 0, 2], [0xdd, 0, 0, 0, 2]].some((header) => startsWith(chunk, at, header));
+
+// Checks for a map without members.
+const isEmpty = (chunk, at) => [[0x80], [0xde, 0, 0], [0xdf, 0, 0, 0, 0]].some((map) => startsWith(chunk, at, map));
+
+// Returns the place behind an array's header.
 const behindHeader = (chunk, at) => at + (chunk[at] === 0xdc ? 3 : chunk[at] === 0xdd ? 5 : 1);
 
 // The bytes behind the first, by the first byte.

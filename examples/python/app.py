@@ -2,17 +2,17 @@
 
 import json
 import os
-import struct
 
 import wit_world
 from componentize_py_types import Err
-from wit_world.exports.output import Answer_Ok, Answer_Refuse, Answer_Retry, Property
+from wit_world.exports.output import Answer_Ok, Answer_Retry, Property
 from wit_world.imports import delivery, logging
 from wit_world.imports.logging import Level
 
 FILE = "/counts.json"
 CHUNKS_MAX = 1024
-GROUPS = (0xFFFFFFFF, 0xFFFFFFFE)
+# The times of a group's beginning and end: -1 and -2 seconds.
+BEGIN, END = b"\xd7\x00\xff\xff\xff\xff\0\0\0\0", b"\xd7\x00\xff\xff\xff\xfe\0\0\0\0"
 
 
 class State:
@@ -41,12 +41,11 @@ class Output(wit_world.exports.Output):
         key = bytes(delivery.chunk_id()).hex()
         if key in State.chunks:
             return Answer_Ok()
-        try:
-            count = count_records(chunk)
-        except (IndexError, struct.error, ValueError) as error:
-            return Answer_Refuse(f"no chunk of records: {error}")
         # Tags need not be UTF-8.
         name = tag.decode(errors="replace")
+        count, malformed = count_records(chunk)
+        if malformed:
+            logging.log(Level.WARN, f"{name}: {malformed} bytes are no records")
         counts = {**State.counts, name: State.counts.get(name, 0) + count}
         chunks = (State.chunks + [key])[-CHUNKS_MAX:]
         try:
@@ -76,19 +75,60 @@ def write(counts, chunks):
 
 
 def count_records(chunk):
-    """Counts the records of a chunk, which is MessagePack: `[[time, metadata], body]`."""
-    at, count = 0, 0
+    """Counts the records of a chunk, which is MessagePack: `[[time, metadata], body]`.
+
+    Also counts the bytes that are no records. Records behind a whole value are found.
+    """
+    at, count, malformed = 0, 0, 0
     while at < len(chunk):
-        # A time of -1 or -2 seconds begins or ends a group.
-        time = behind_header(chunk, behind_header(chunk, at))
-        is_group = chunk[time : time + 2] == b"\xd7\x00" and struct.unpack_from(">I", chunk, time + 2)[0] in GROUPS
-        at = skip(chunk, at)
-        count += not is_group
-    return count
+        try:
+            behind = skip(chunk, at)
+        except (IndexError, ValueError):
+            # The rest cannot be decoded.
+            return count, malformed + len(chunk) - at
+        if is_record(chunk, at):
+            count += not is_group(chunk, at)
+        else:
+            malformed += behind - at
+        at = behind
+    return count, malformed
+
+
+def is_record(chunk, at):
+    """Checks for an array of two with a map at its end."""
+    if not is_pair(chunk, at):
+        return False
+    body = chunk[skip(chunk, behind_header(chunk, at))]
+    return 0x80 <= body < 0x90 or body in (0xDE, 0xDF)
+
+
+def is_group(chunk, at):
+    """Checks for a group's beginning or end, as Fluent Bit writes them.
+
+    A beginning has metadata, an end nothing else. All others are records with an odd time.
+    """
+    header = behind_header(chunk, at)
+    if not is_pair(chunk, header):
+        return False
+    time = behind_header(chunk, header)
+    metadata, body = skip(chunk, time), skip(chunk, header)
+    if chunk[time:metadata] == BEGIN:
+        return not is_empty(chunk, metadata)
+    return chunk[time:metadata] == END and is_empty(chunk, metadata) and is_empty(chunk, body)
+
+
+def is_pair(chunk, at):
+    """Checks for the header of an array of two, which may be longer than it needs to be."""
+    return chunk[at] == 0x92 or chunk[at : at + 3] == b"\xdc\0\2" or chunk[at : at + 5] == b"\xdd\0\0\0\2"
+
+
+def is_empty(chunk, at):
+    """Checks for a map without members."""
+    return chunk[at] == 0x80 or chunk[at : at + 3] == b"\xde\0\0" or chunk[at : at + 5] == b"\xdf\0\0\0\0"
 
 
 def behind_header(chunk, at):
-    """Returns the place behind an array's header, which may be longer than its length needs."""
+    """Returns the place behind an array's header."""
     return at + {0xDC: 3, 0xDD: 5}.get(chunk[at], 1)
 
 

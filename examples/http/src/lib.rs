@@ -67,7 +67,7 @@ impl Http {
                     count += 1;
                 }
                 Some(Err(malformed)) => {
-                    log::error(&format!("{tag}: the rest of a chunk is lost: {malformed}"))
+                    log::error(&format!("{tag}: a part of a chunk is not sent: {malformed}"))
                 }
                 None => {}
             }

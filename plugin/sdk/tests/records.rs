@@ -72,26 +72,61 @@ fn json_is_json() {
 }
 
 #[test]
-fn what_is_no_record_ends_a_chunk() {
+fn what_is_no_record_costs_no_record() {
     let good = record(1000, b"\x80", b"\x81\xa1a\x01");
-    let bad: [&[u8]; 7] = [
-        b"\xc1",
-        b"\x92",
+    let whole: [&[u8]; 7] = [
         b"\x01",
+        b"\0\0\0\0",
         b"\x92\x01\x02",
         b"\x92\xc0\x80",
+        b"\x92\xa1x\x80",
         b"\x93\x01\x80\x80",
-        b"\x92\x01\xdf\xff\xff\xff\xff",
+        b"\x92\x92\x01\x02\x80",
     ];
-    for bad in bad {
-        let chunk = chunk(&[&good[..], bad].concat());
+    let broken: [&[u8]; 4] = [b"\xc1", b"\x92", b"\x92\x01\xdf\xff\xff\xff\xff", b"\x92\x01\x81\xc1"];
+    let bad = whole.iter().map(|bad| (bad, false)).chain(broken.iter().map(|bad| (bad, true)));
+    for (bad, is_rest) in bad {
+        let chunk = chunk(&[&good[..], bad, &good].concat());
         let records: Vec<_> = chunk.records().collect();
-        assert_eq!(records.len(), 2, "{bad:x?}");
-        assert_eq!(records[1].as_ref().err(), Some(&Malformed { at: good.len() }), "{bad:x?}");
+        let len = if is_rest { bad.len() + good.len() } else { bad.len() };
+        assert_eq!(records.len(), if is_rest { 2 } else { 3 }, "{bad:x?}");
+        assert_eq!(records[1].as_ref().err(), Some(&Malformed { at: good.len(), len, is_rest }), "{bad:x?}");
+        assert!(is_rest || records[2].as_ref().is_ok_and(|record| json(record) == r#"{"a":1}"#), "{bad:x?}");
     }
+    // Whole values and then a byte that is none.
+    let chunk_of_both = chunk(b"\x01\x02\xc1\x01");
+    let parts: Vec<_> = chunk_of_both.records().filter_map(Result::err).collect();
+    let part = |at, is_rest| Malformed { at, len: 2, is_rest };
+    assert_eq!(parts, [part(0, false), part(2, true)]);
     // The chunk is cut at every byte.
     for len in 1..good.len() {
         assert!(chunk(&good[..len]).records().next().is_some_and(|record| record.is_err()), "{len}");
+    }
+}
+
+#[test]
+fn odd_times_cost_no_record() {
+    let cases: [(&[u8], u32); 7] = [
+        // Milliseconds as an integer and as a double; 1e300; -1 and -1.5.
+        (b"\x92\xcf\0\0\x01\xa1\xf7\xf8\x30\0", u32::MAX),
+        (b"\x92\xcb\x42\x7a\x1f\x7f\x83\0\0\0", u32::MAX),
+        (b"\x92\xcb\x7e\x37\xe4\x3c\x88\0\x75\x9c", u32::MAX),
+        (b"\x92\xff", 0),
+        (b"\x92\xcb\xbf\xf8\0\0\0\0\0\0", 0),
+        // The times of groups, in forms that groups do not have.
+        (b"\x92\xce\xff\xff\xff\xfe", u32::MAX - 1),
+        (b"\x92\xd7\0\xff\xff\xff\xff\0\0\0\0", u32::MAX),
+    ];
+    let body = b"\x81\xa1a\x01";
+    for (header, seconds) in cases {
+        let chunk = chunk(&[header, body].concat());
+        let record = chunk.records().next().expect("one").expect("a record");
+        assert_eq!((record.time.seconds, json(&record).as_str()), (seconds, r#"{"a":1}"#), "{header:x?}");
+    }
+    for seconds in [u32::MAX, u32::MAX - 1] {
+        let chunk = chunk(&record(seconds, b"\x80", body));
+        let record = chunk.records().next().expect("one").expect("a record");
+        assert_eq!(record.time.seconds, seconds);
     }
 }
 
