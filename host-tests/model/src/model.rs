@@ -144,6 +144,8 @@ struct Chain {
     extents: Vec<Extent>,
     /// The records that any ledger has deleted
     listed: Vec<Extent>,
+    /// The stops, from the first record that each may have lost to the last
+    stops: Vec<(Place, Place)>,
     /// The missing records, and the finding that they make
     missing: BTreeMap<(u64, String), Vec<(Range, &'static str)>>,
 }

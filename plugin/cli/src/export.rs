@@ -235,7 +235,11 @@ fn read_manifests(path: &Path) -> io::Result<Vec<u8>> {
     Ok(text)
 }
 
-/// Reads lines of limited length.
+/// The maximum number of lines of a file. They are held in memory, and each takes some
+/// even if it is empty.
+const LINES_MAX: usize = 1 << 21;
+
+/// Reads lines of limited length and number.
 fn read_lines(mut bytes: impl BufRead) -> io::Result<Vec<Vec<u8>>> {
     let mut lines = Vec::new();
     loop {
@@ -248,6 +252,9 @@ fn read_lines(mut bytes: impl BufRead) -> io::Result<Vec<Vec<u8>>> {
             return Err(io::Error::other(format!(
                 "it has a line of more than {LINE_BYTES_MAX} bytes, which is the limit"
             )));
+        }
+        if lines.len() == LINES_MAX {
+            return Err(io::Error::other(format!("it has more than {LINES_MAX} lines, which is the limit")));
         }
         if line.last() == Some(&b'\n') {
             line.pop();

@@ -144,7 +144,8 @@ impl Findings {
     /// each kind, and the number of each.
     pub(crate) fn merge(&mut self, first: Vec<Finding>, counts: BTreeMap<Verdict, u64>) {
         for (verdict, count) in counts {
-            *self.counts.entry(verdict).or_default() += count;
+            let known = self.counts.entry(verdict).or_default();
+            *known = known.saturating_add(count);
         }
         first.into_iter().for_each(|finding| self.keep(finding));
     }

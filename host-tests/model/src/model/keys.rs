@@ -1,5 +1,6 @@
 //! The rule that keys follow one another.
 
+use super::missing::STOP_SEGMENTS_MAX;
 use super::{BEFORE, Chain, DELETED, Fork, Report, finding, fork_before, position};
 use crate::seal::{GENESIS, Place};
 use std::collections::{BTreeMap, BTreeSet};
@@ -50,8 +51,7 @@ impl Chain {
             }
         }
         for (n, place) in &single {
-            let before = self.good.iter().filter(|(.., good)| good.n < *n);
-            let last = before.map(|(here, ..)| here).max_by_key(|here| position(here));
+            let last = self.used_before(*n).max_by_key(|here| position(here));
             if let Some(here) = last.filter(|here| position(here) >= position(place)) {
                 report.add(wrong(here), format!("{name}: {here:?} is not signed by key {n}"));
             }
@@ -89,10 +89,14 @@ impl Chain {
         for (n, place) in single.iter().filter(|(n, _)| *n < end) {
             if *n > before.0 + 1 {
                 // After the last checkpoint under an earlier key.
-                let used = self.good.iter().filter(|(.., good)| good.n <= before.0);
-                let used = used.map(|(at, ..)| position(at)).filter(|at| *at < position(place)).max();
+                let used = self.used_before(before.0 + 1);
+                let used = used.map(position).filter(|at| *at < position(place)).max();
                 let from = used.max(before.1.map(position)).unwrap_or_default();
-                let kind = self.between(from, place).unwrap_or_else(|| unknown(place));
+                let kind = match self.between(from, place) {
+                    // More keys than a stop can have lost.
+                    Some("unclean_stop") if n - before.0 - 1 > self.keys_in_stops(from, place) => "gap",
+                    kind => kind.unwrap_or_else(|| unknown(place)),
+                };
                 if self.start.as_ref().is_some_and(|(start, ..)| position(place) <= position(start)) {
                     before = (*n, Some(place));
                     continue;
@@ -105,6 +109,32 @@ impl Chain {
             }
             before = (*n, Some(place));
         }
+    }
+
+    /// Returns the places of the good checkpoints under lower keys, and of the start.
+    fn used_before(&self, n: u64) -> impl Iterator<Item = &Place> {
+        let start = self.start.iter().map(|(place, _, good)| (place, good));
+        let good = self.good.iter().map(|(place, _, good)| (place, good)).chain(start);
+        good.filter(move |(_, good)| good.n < n).map(|(place, _)| place)
+    }
+
+    /// Returns the number of keys that may have come into force after `from` and before `place`, at
+    /// records that stops account for: one at record 0 of a segment, and one at a later record.
+    fn keys_in_stops(&self, from: (u64, u64), place: &Place) -> u64 {
+        let mut keys = BTreeSet::new();
+        for (first, last) in &self.stops {
+            let first = position(first).max((last.0.saturating_sub(STOP_SEGMENTS_MAX), 0));
+            let is_lost =
+                |at: (u64, u64)| (first..=position(last)).contains(&at) && from < at && at < position(place);
+            for segment in first.0..=last.0 {
+                let least =
+                    [(first, 0), (from, 1)].map(|(of, more)| if of.0 == segment { of.1 + more } else { 0 });
+                let later = least.into_iter().fold(1, u64::max);
+                keys.extend(is_lost((segment, 0)).then_some((segment, false)));
+                keys.extend(is_lost((segment, later)).then_some((segment, true)));
+            }
+        }
+        keys.len() as u64
     }
 
     /// Returns the finding for the records that are missing between two places, if there are any.

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The most records of one segment and run that a stop accounts for.
 const STOP_RECORDS_MAX: u64 = 65_536;
 /// The most segments before that of the linked record that a stop accounts for.
-const STOP_SEGMENTS_MAX: u64 = 4096;
+pub(super) const STOP_SEGMENTS_MAX: u64 = 4096;
 
 impl Chain {
     /// Returns the numbers in a segment and run that have an intact or an altered record.
@@ -67,6 +67,8 @@ impl Chain {
         if let Some((place, ..)) = &self.start {
             reach(place, u128::from(place.2) + 1);
         }
+        let is_in_one = |(from, to): &&(Place, Place)| from.0 < to.0 || (from.0, &from.1) == (to.0, &to.1);
+        self.stops = stops.iter().filter(is_in_one).cloned().collect();
         for (life, end) in &ends {
             let ranges = self.absent(life, 0, *end);
             let accounted = ranges.into_iter().flat_map(|range| self.accounted(life, range, &stops));

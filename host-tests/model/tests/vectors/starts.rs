@@ -32,6 +32,19 @@ pub(super) fn starts(all: &mut All) {
     let mut torn = without(second).from(&[second]);
     torn.from.as_mut().expect("lines").push("{\"chain\":".to_owned());
     add(all, "from: a line that is no checkpoint", torn);
+    // Whoever has key 3 hands over from it at the start's own place, and goes on from there.
+    let mut dated = base();
+    dated.forge.place = (2, "run--2".to_owned(), 3);
+    dated.forge.head = head_of(&dated.records[second - 1]).expect("a head");
+    dated.forge.rotate();
+    dated.forge.head = head_of(&dated.records[second]).expect("a head");
+    dated.forge.place.2 = 4;
+    dated.forge.restart("run--9", None);
+    dated.forge.rotate();
+    let first = dated.forge.seal("{}", true, &[]);
+    dated.records.push(first);
+    let last = dated.records.len() - 1;
+    add(all, "from: a handover is dated back to its place", dated.from(&[second]).delete(0..last));
     let prev = |case: Case, at: usize| {
         let other =
             flipped(case.records[at].get("audit").and_then(|audit| audit.get("prev")).expect("a head"));

@@ -120,6 +120,32 @@ fn too_long(all: &mut All) {
         case.records.extend([case.forge.seal("{}", true, &[])]);
         add(all, format!("stops: {name} of a segment were lost"), case);
     }
+    // Whoever has key 3 deletes segments 2 and 3. One made-up record, lost in a stop, is to account
+    // for the handovers to keys 2 and 3.
+    let mut keys = base().cut(at(2, 0));
+    keys.forge.place = (4, "run--8".to_owned(), 0);
+    keys.forge.head = [1; 32];
+    keys.forge.rotate();
+    keys.forge.place.2 = 1;
+    keys.forge.head = [2; 32];
+    let link = object([
+        ("run", string("run--8")),
+        ("seg", number(4)),
+        ("seq", number(0)),
+        (
+            "unsettled",
+            object([
+                ("head", string(&seal::text(&[1; 32]))),
+                ("run", string("run--8")),
+                ("seg", number(4)),
+                ("seq", number(0)),
+            ]),
+        ),
+    ]);
+    keys.forge.restart("run--9", None);
+    keys.forge.rotate();
+    keys.records.extend([keys.forge.seal("{}", true, &[("link", link)])]);
+    add(all, "stops: more keys than a stop can have lost", keys);
     // Segment 3 links to segment 2, and says which of its records were settled.
     let settled = |unsettled: Option<u64>| {
         let mut case = base().cut(at(3, 0));

@@ -132,6 +132,15 @@ fn what_is_altered_is_found() {
     }
 }
 
+/// Whoever has altered a record has no proof of it, and may leave out the one that is there.
+#[test]
+fn a_record_of_a_closed_file_needs_its_proof() {
+    let made = Exported::closed(&[]);
+    edit_lines(&made.dir.join(PROOFS), |lines| lines[5] = "null".to_owned());
+    let report = made.verify();
+    assert_eq!((&report["verdict"], &report["unproven"]), (&"tampered".into(), &1.into()), "{report:#}");
+}
+
 #[test]
 fn a_forged_record_of_a_client_is_not_proven() {
     let forged = Filter::new(1).seal(&plain(7000, 5)).split_off(4);

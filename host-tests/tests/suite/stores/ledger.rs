@@ -13,7 +13,7 @@ use host_tests::program::flb_audit;
 use ledger_fixtures::{Filter, TAG, chunk, directory, open, plain};
 use serde_json::Value;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 fn settings() -> Settings {
@@ -40,7 +40,11 @@ fn ledger(keep_bytes: Option<u64>) -> TempDir {
 }
 
 fn verify(directory: &Path) -> Value {
-    let output = flb_audit().args(["verify", "--json"]).arg(directory).output().expect("dist/flb-audit");
+    verify_all(&[directory.to_path_buf()])
+}
+
+fn verify_all(paths: &[PathBuf]) -> Value {
+    let output = flb_audit().args(["verify", "--json"]).args(paths).output().expect("dist/flb-audit");
     serde_json::from_slice(&output.stdout).expect("a report")
 }
 
@@ -50,6 +54,17 @@ fn a_whole_ledger_is_intact() {
     let report = verify(directory.path());
     assert_eq!(findings(&report), [] as [&Value; 0], "{report}");
     assert_eq!(report["verdict"], "unsigned");
+}
+
+#[test]
+fn a_ledger_that_is_named_twice_counts_once() {
+    let ledger = ledger(Some(6000));
+    let once = verify(ledger.path());
+    let files = fs::read_dir(ledger.path()).expect("files").map(|file| file.expect("a file").path());
+    let named = [ledger.path().to_path_buf(), ledger.path().join("."), ledger.path().to_path_buf()];
+    let named =
+        named.into_iter().chain(files.filter(|file| file.extension().is_some_and(|of| of == "ndjson")));
+    assert_eq!(verify_all(&named.collect::<Vec<_>>()), once);
 }
 
 #[test]

@@ -53,15 +53,19 @@ impl Inputs {
 
     fn add_records(&mut self, place: String, count: u64) {
         let is_known = self.envelopes.len() < PLACES_MAX || self.envelopes.contains_key(&place);
-        *self.envelopes.entry(if is_known { place } else { ELSEWHERE.to_owned() }).or_default() += count;
+        let known = self.envelopes.entry(if is_known { place } else { ELSEWHERE.to_owned() }).or_default();
+        *known = known.saturating_add(count);
     }
 
     /// Adds the counts of another part of the input.
     pub(crate) fn merge(&mut self, other: Inputs) {
-        other.forms.into_iter().for_each(|(name, count)| *self.forms.entry(name).or_default() += count);
+        for (name, count) in other.forms {
+            let known = self.forms.entry(name).or_default();
+            *known = known.saturating_add(count);
+        }
         other.envelopes.into_iter().for_each(|(place, count)| self.add_records(place, count));
-        self.bulk_actions += other.bulk_actions;
-        self.torn_lines += other.torn_lines;
+        self.bulk_actions = self.bulk_actions.saturating_add(other.bulk_actions);
+        self.torn_lines = self.torn_lines.saturating_add(other.torn_lines);
     }
 }
 

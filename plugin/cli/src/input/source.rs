@@ -14,6 +14,7 @@ use indicatif::ProgressBar;
 use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, ErrorKind, IsTerminal, Read, Seek};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -35,8 +36,8 @@ enum Origin {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Version {
     pub(crate) bytes: u64,
-    /// The ETag of an object, and its version if the address names one. For a file: the
-    /// time of its last change.
+    /// The ETag of an object, and its version if the address names one. For a file: its times and
+    /// its inode.
     pub(crate) tag: String,
 }
 
@@ -97,8 +98,12 @@ impl Source {
             Origin::Stdin => None,
             Origin::File(path) => {
                 let metadata = path.metadata().ok()?;
+                // Whoever writes a file can set the time of its last change. The time at which the
+                // file's own data changed is the kernel's.
                 let changed = metadata.modified().ok()?.duration_since(SystemTime::UNIX_EPOCH).ok()?;
-                Some(Version { bytes: metadata.len(), tag: changed.as_nanos().to_string() })
+                let of_kernel = format!("{}.{:09}", metadata.ctime(), metadata.ctime_nsec());
+                let tag = format!("{} {of_kernel} {}", changed.as_nanos(), metadata.ino());
+                Some(Version { bytes: metadata.len(), tag })
             }
             Origin::Object(object) => Some(Version { bytes: object.len()?, tag: object.tag()? }),
         }
@@ -116,6 +121,22 @@ impl Source {
             Origin::File(path) => shown(&path.to_string_lossy()),
             Origin::Object(object) => shown(&object.name()),
         }
+    }
+
+    /// Returns a name that no other source has. It is the name for display, unless that shows some
+    /// characters of a path as others.
+    pub(crate) fn key(&self) -> String {
+        let name = self.name();
+        let path = match &self.origin {
+            Origin::Stdin => return name,
+            Origin::File(path) => path.as_os_str().as_encoded_bytes().to_vec(),
+            Origin::Object(object) => object.name().into_bytes(),
+        };
+        if path == name.as_bytes() {
+            return name;
+        }
+        let bytes: String = path.iter().map(|byte| format!("{byte:02x}")).collect();
+        format!("{name} (bytes {bytes})")
     }
 
     /// Returns the stored length in bytes, if it is known.

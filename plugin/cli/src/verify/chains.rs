@@ -98,7 +98,7 @@ impl Unopened {
     /// Returns the sum of two.
     pub(super) fn and(self, other: Unopened) -> Unopened {
         Unopened {
-            records: self.records + other.records,
+            records: self.records.saturating_add(other.records),
             first: self.first.min(other.first),
             has_identities: self.has_identities | other.has_identities,
         }
@@ -248,7 +248,7 @@ impl<'a> Chains<'a> {
 
     /// Returns the number of records that could not be read because they are encrypted.
     pub(super) fn encrypted(&self) -> u64 {
-        self.encrypted.values().map(|unopened| unopened.records).sum()
+        self.encrypted.values().fold(0, |sum, unopened| unopened.records.saturating_add(sum))
     }
 
     /// Reports for each source the records that could not be read because they are
@@ -484,7 +484,7 @@ impl<'a> Chains<'a> {
         for (id, chain) in &mut self.chains {
             if let Some(start) = self.starts.get(id) {
                 chain.start = Some(Start { place: start.place, head: Fingerprint::of(&start.head) });
-                chain.keys.add_handovers(&start.key.since);
+                chain.keys.add_start(start);
             }
             let file = &self.spool.rows.clone();
             let mut stretches: Stretches = Rows::new(file, BATCH_ROWS_MAX);

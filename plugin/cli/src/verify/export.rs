@@ -10,6 +10,7 @@ use super::spans::{Span, Spans, Why};
 use super::wording::{extent, named};
 use super::{Verdict, Verifier};
 use crate::export::{PROOFS, Proof, RECORDS};
+use crate::input::check_is_file;
 use crate::lines::lines;
 use crate::report::{Envelope, Findings};
 use crate::roster::Roster;
@@ -76,6 +77,8 @@ struct Reading<'a> {
     /// The nodes of chains that a fleet has enrolled, as their statements say.
     enrolled: BTreeMap<ChainId, String>,
     deleted: Spans,
+    /// The records that the files which are kept hold.
+    kept: Spans,
     /// The places of the manifests, which are records, too.
     places: HashSet<(Life, u64)>,
     lives: BTreeMap<ChainId, BTreeMap<Life, Heads>>,
@@ -84,6 +87,10 @@ struct Reading<'a> {
     links: HashMap<Life, Place>,
     /// The places in files that have been proven.
     proven: HashSet<(u64, u64)>,
+    /// The records that have been proven.
+    proven_records: HashSet<(Life, u64)>,
+    /// The records without a proof that are listed in a file which is kept, each with its line.
+    listed: Vec<(String, Life, u64)>,
     records: u64,
     unproven: u64,
     missing: u64,
@@ -102,10 +109,13 @@ impl Exported {
             stated: Statements::default(),
             enrolled: BTreeMap::new(),
             deleted: Spans::default(),
+            kept: Spans::default(),
             places: HashSet::new(),
             lives: BTreeMap::new(),
             links: HashMap::new(),
             proven: HashSet::new(),
+            proven_records: HashSet::new(),
+            listed: Vec::new(),
             records: 0,
             unproven: 0,
             missing: 0,
@@ -113,6 +123,7 @@ impl Exported {
         reading.read_manifests()?;
         reading.read_records()?;
         reading.progress.finish_and_clear();
+        reading.check_listed();
         reading.find_missing();
         Ok(reading.finish())
     }
@@ -158,7 +169,8 @@ impl Reading<'_> {
 
     fn lines(&self, name: &str) -> Result<impl Iterator<Item = io::Result<Vec<u8>>> + use<>> {
         let path = self.path(name);
-        let file = File::open(&path).with_context(|| format!("{}: cannot be read", path.display()))?;
+        let file = check_is_file(&path).and_then(|()| File::open(&path));
+        let file = file.with_context(|| format!("{}: cannot be read", path.display()))?;
         Ok(lines(BufReader::new(self.progress.wrap_read(file))))
     }
 
@@ -212,21 +224,23 @@ impl Reading<'_> {
         if let Some(chain) = self.stated.chain().filter(|_| !is_of_ledger) {
             self.findings.add(Verdict::KeyNotCertified, Some(chain), None, NO_LEDGER);
         }
-        let mut deleted = Vec::new();
+        let (mut deleted, mut kept) = (Vec::new(), Vec::new());
         for ClosedFile { manifest, is_deleted } in self.stated.iter() {
             if let Some((verdict, what)) = damaged(self.directory, manifest) {
                 self.findings.add(verdict, None, None, what);
             }
-            if *is_deleted && is_of_ledger {
-                for run in &manifest.extents {
-                    let Some(life) = run.life() else { continue };
-                    let records = run.first..=run.last;
-                    let span = Span { records, link: None, edges: None, signed: None, why: Why::Deleted };
-                    deleted.push((life, span));
-                }
+            let all = match is_deleted {
+                true if is_of_ledger => &mut deleted,
+                true => continue,
+                false => &mut kept,
+            };
+            for run in &manifest.extents {
+                let Some(life) = run.life() else { continue };
+                let records = run.first..=run.last;
+                all.push((life, Span { records, link: None, edges: None, signed: None, why: Why::Deleted }));
             }
         }
-        self.deleted = deleted.into_iter().collect();
+        (self.deleted, self.kept) = (deleted.into_iter().collect(), kept.into_iter().collect());
         Ok(())
     }
 
@@ -250,7 +264,8 @@ impl Reading<'_> {
                     {
                         self.add(bad.flaw.verdict(), format!("{at}: {}", bad.what()));
                     }
-                    self.check_proof(&at, &line, proof.as_deref());
+                    let record = (sealed.place.life(sealed.chain), sealed.place.sequence);
+                    self.check_proof(&at, (&line, record), proof.as_deref());
                 }
                 Ok(Checked::Sealed(_)) => {
                     self.add(Verdict::Tampered, format!("{at}: not the record that was sealed"));
@@ -279,7 +294,7 @@ impl Reading<'_> {
         }
     }
 
-    fn check_proof(&mut self, at: &str, line: &[u8], proof: Option<&[u8]>) {
+    fn check_proof(&mut self, at: &str, (line, record): (&[u8], (Life, u64)), proof: Option<&[u8]>) {
         let Some(text) = proof else {
             self.add(Verdict::Tampered, format!("{at}: a record more than there are proofs"));
             return;
@@ -288,6 +303,10 @@ impl Reading<'_> {
             Ok(Some(proof)) => proof,
             Ok(None) => {
                 self.unproven += 1;
+                let (life, sequence) = record;
+                if self.kept.without(&life, &(sequence..=sequence)).is_empty() {
+                    self.listed.push((at.to_owned(), life, sequence));
+                }
                 self.add(Verdict::Unsigned, format!("{at}: no proof: its file was not closed yet"));
                 return;
             }
@@ -314,6 +333,19 @@ impl Reading<'_> {
             self.add(Verdict::Tampered, what);
         } else if !self.proven.insert((file, proof.index)) {
             self.add(Verdict::Tampered, format!("{at}: here twice"));
+        } else {
+            self.proven_records.insert(record);
+        }
+    }
+
+    /// Reports records without a proof that stand in a file which is kept. The open file may have
+    /// such a record again, but then its proof is here, too.
+    fn check_listed(&mut self) {
+        for (at, life, sequence) in std::mem::take(&mut self.listed) {
+            if !self.proven_records.contains(&(life, sequence)) {
+                let what = format!("{at}: without the proof that it is the record which a manifest lists");
+                self.add(Verdict::Tampered, what);
+            }
         }
     }
 

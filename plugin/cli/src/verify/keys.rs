@@ -6,6 +6,7 @@ use super::rows::{RowFile, Rows, Stored};
 use super::signatures::GoodCheckpoint;
 use super::spool::Fingerprint;
 use flb_audit_core::chain::certificate::Handover;
+use flb_audit_core::chain::checkpoint::Checkpoint;
 use flb_audit_core::chain::{ChainId, Life, Place, Position};
 use std::ops::RangeInclusive;
 
@@ -120,9 +121,9 @@ pub(super) enum Misfit {
     Late { index: u32, record: Position, next: Place },
     /// A key that came into force before the one before it.
     Backwards { index: u32, place: Place },
-    /// A key that came into force although the key before it has not handed over, with
-    /// the last record known to be under an earlier key.
-    NotHandedOver { index: u32, last: Position, place: Place },
+    /// Keys without a handover, beginning with `index`: those before a key that came into force at
+    /// `place`. `last` is the last record known to be under an earlier key.
+    NotHandedOver { index: u32, count: u32, last: Position, place: Place },
     /// A life that begins under a key older than one that had signed in the life from
     /// which it continues.
     Outdated { index: u32, life: Life },
@@ -161,6 +162,13 @@ impl Keys {
                 key.since.push(since);
             }
         }
+    }
+
+    /// Adds the checkpoint with which the log begins. It signs no record of the log.
+    pub(super) fn add_start(&mut self, start: &Checkpoint) {
+        self.add_handovers(&start.key.since);
+        let key = self.keys.entry_or(start.key.index, Key::default);
+        key.last = key.last.max(Some(start.place.position()));
     }
 
     /// Adds a checkpoint at a place.
@@ -251,7 +259,8 @@ impl Keys {
                 }
                 if index != before.0 + 1 {
                     let last = last_used.map_or(before.1, |(_, last)| last.max(before.1));
-                    misfits.push(Misfit::NotHandedOver { index: before.0 + 1, last, place });
+                    let first = before.0 + 1;
+                    misfits.push(Misfit::NotHandedOver { index: first, count: index - first, last, place });
                 }
                 before = (index, place.position());
             }

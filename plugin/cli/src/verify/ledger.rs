@@ -64,7 +64,21 @@ impl Ledgers {
     pub(crate) fn expand(named: Vec<PathBuf>, roster: Option<&Roster>) -> Result<(Vec<Owned>, Ledgers)> {
         let mut ledgers = Ledgers::default();
         let mut files = Vec::new();
+        // A ledger that is named twice, or whose files are named as well, has each record once.
+        let whole = |path: &Path| path.canonicalize().ok();
+        let is_ledger = |path: &PathBuf| path.join(manifest::FILE_NAME).is_file();
+        let directories: BTreeSet<PathBuf> =
+            named.iter().filter(|path| is_ledger(path)).filter_map(|path| whole(path)).collect();
+        let mut seen = BTreeSet::new();
         for path in named {
+            let found = whole(&path);
+            let directory = found.as_deref().and_then(Path::parent);
+            let is_in_ledger =
+                path.is_file() && directory.is_some_and(|directory| directories.contains(directory));
+            let is_again = is_ledger(&path) && found.is_some_and(|found| !seen.insert(found));
+            if is_in_ledger || is_again {
+                continue;
+            }
             if path.join(manifest::FILE_NAME).is_file() {
                 ledgers
                     .add(&path, roster, &mut files)

@@ -256,10 +256,10 @@ impl Verify {
         let mut state = State::open(directory)?;
         let listed = self.named_sources()?;
         let are_there = listed.iter().filter(|(source, _)| source.version().is_some());
-        let names: BTreeSet<String> = are_there.map(|(source, _)| source.name()).collect();
+        let names: BTreeSet<String> = are_there.map(|(source, _)| source.key()).collect();
         let under: BTreeSet<String> = listed.iter().map(|(_, under)| under.clone()).collect();
         let mut seen = BTreeSet::new();
-        let is_new = |(source, _): &(Source, String)| !state.has(source) && seen.insert(source.name());
+        let is_new = |(source, _): &(Source, String)| !state.has(source) && seen.insert(source.key());
         let new: Vec<(Source, String)> = listed.into_iter().filter(is_new).collect();
         let (mut kept, mut once): (Vec<_>, Vec<_>) =
             new.into_iter().partition(|(source, _)| source.version().is_some());

@@ -7,7 +7,7 @@ use super::ranges::{joined, without};
 use super::rows::{RowFile, Rows};
 use super::spans::Spans;
 use flb_audit_core::chain::state::LOOK_RECORDS;
-use flb_audit_core::chain::{ChainId, Life, Place};
+use flb_audit_core::chain::{ChainId, Life, Place, Position};
 use std::collections::BTreeMap;
 use std::ops::{Range, RangeInclusive};
 
@@ -26,6 +26,8 @@ pub(super) struct Stops {
     between: Vec<RangeInclusive<u64>>,
     /// The first one of these segments for each life with which a stop ends.
     first_between: Rows<Life, u64>,
+    /// The records from the beginning of a stop to its end, in order. No two overlap.
+    whole: Vec<RangeInclusive<Position>>,
     /// The last record of each life that an anchor says was delivered.
     delivered: BTreeMap<Life, u64>,
 }
@@ -50,6 +52,7 @@ impl Stops {
             lives: Rows::new(file, BATCH_ROWS_MAX),
             between: Vec::new(),
             first_between: Rows::new(file, BATCH_ROWS_MAX),
+            whole: Vec::new(),
             delivered: of_chain.map(|(life, last)| (*life, *last)).collect(),
         };
         let said = said.filter(|(life, _, to)| coverage.has(life, 0) && to.segment < life.segment);
@@ -64,6 +67,10 @@ impl Stops {
             next = next.into_iter().chain([from]).reduce(later);
         }
         stops.between = joined(std::mem::take(&mut stops.between));
+        stops.whole.sort_unstable_by_key(|records| *records.start());
+        for records in std::mem::take(&mut stops.whole) {
+            stops.add_whole(records);
+        }
         stops
     }
 
@@ -73,6 +80,7 @@ impl Stops {
         let least = to.sequence.saturating_sub(RECORDS_MAX - 1);
         if first == last {
             self.explain(first, from.sequence.max(least)..=to.sequence);
+            self.add_whole(from.position()..=to.position());
         } else if first.segment < last.segment {
             let oldest = last.segment.saturating_sub(SEGMENTS_MAX);
             if first.segment >= oldest {
@@ -82,6 +90,8 @@ impl Stops {
             self.explain(last, least..=to.sequence);
             let between = oldest.max(first.segment + 1);
             self.add_between(between..=last.segment - 1);
+            let oldest = Position { segment: oldest, sequence: 0 };
+            self.add_whole(from.position().max(oldest)..=to.position());
             let known = self.first_between.entry_or(last, || between);
             *known = between.min(*known);
         }
@@ -104,6 +114,44 @@ impl Stops {
             }
             _ => self.between.push(segments),
         }
+    }
+
+    /// Adds the records from the beginning of a stop to its end. Those of one stop after the other
+    /// nearly always overlap.
+    fn add_whole(&mut self, records: RangeInclusive<Position>) {
+        match self.whole.last_mut() {
+            _ if records.is_empty() => {}
+            Some(last) if last.start() <= records.start() && records.start() <= last.end() => {
+                *last = *last.start()..=*last.end().max(records.end());
+            }
+            _ => self.whole.push(records),
+        }
+    }
+
+    /// Returns the number of keys that may have come into force behind a record and before another
+    /// one, at records that stops explain: one at a segment's record 0, and one later in it. A filter
+    /// loses no more than [`RECORDS_MAX`] records of a segment, or about 20 seconds, in which the key
+    /// changes once at most.
+    pub(super) fn keys_between(&self, behind: Position, before: Position) -> u64 {
+        let behind = Position { sequence: behind.sequence.saturating_add(1), ..behind };
+        // The number behind the last segment with a record 0, or with a later record, before a position.
+        let begun = |at: Position| if at.sequence > 0 { at.segment + 1 } else { at.segment };
+        let later = |at: Position| if at.sequence > 1 { at.segment + 1 } else { at.segment };
+        let at = self.whole.partition_point(|records| *records.end() < behind);
+        // The first segment whose later records are not counted yet.
+        let (mut next, mut keys) = (0, 0u64);
+        for records in self.whole[at..].iter().take_while(|records| *records.start() < before) {
+            let first = behind.max(*records.start());
+            let end =
+                before.min(Position { sequence: records.end().sequence.saturating_add(1), ..*records.end() });
+            if first >= end {
+                continue;
+            }
+            keys = keys.saturating_add(begun(end).saturating_sub(begun(first)));
+            keys = keys.saturating_add(later(end).saturating_sub(next.max(first.segment)));
+            next = next.max(later(end));
+        }
+        keys
     }
 
     /// Returns the segments that the stops which end with a life may have lost as a whole,

@@ -24,7 +24,7 @@ impl Chains<'_> {
             let between = LazyCell::new(|| followed.gaps.between());
             let links = chain.segments.iter().filter_map(|(life, of)| Some((life, of.beginning.link?)));
             for misfit in chain.keys.misfits(links) {
-                let (verdict, what) = judge(&misfit, &between, start);
+                let (verdict, what) = judge(&misfit, followed, &between, start);
                 let fork = followed.covered_forks.before(misfit.position());
                 let (verdict, what) = match (verdict, fork, &misfit) {
                     (None, ..) => continue,
@@ -129,7 +129,12 @@ impl Since {
     }
 }
 
-fn judge(misfit: &Misfit, between: &Between, start: Option<Position>) -> (Option<Verdict>, String) {
+fn judge(
+    misfit: &Misfit,
+    followed: &Followed,
+    between: &Between,
+    start: Option<Position>,
+) -> (Option<Verdict>, String) {
     match misfit {
         Misfit::Forked { index, places: [one, other] } => (
             Some(Verdict::Conflict),
@@ -159,8 +164,17 @@ fn judge(misfit: &Misfit, between: &Between, start: Option<Position>) -> (Option
                 life.segment, life.run
             ),
         ),
-        Misfit::NotHandedOver { index, last, place } => {
-            judge_handover((*index, place), *last, between, start)
+        Misfit::NotHandedOver { index, count, last, place } => {
+            match judge_handover((*index, place), *last, between, start) {
+                // Each of these keys has sealed a record, and a stop has lost only so many.
+                (Some(Verdict::UncleanStop), what)
+                    if u64::from(*count) > followed.stops.keys_between(*last, place.position()) =>
+                {
+                    let what = format!("{what}: {count} keys, more than a stop can have lost");
+                    (Some(Verdict::Gap), what)
+                }
+                judged => judged,
+            }
         }
     }
 }

@@ -149,13 +149,17 @@ impl Block {
     }
 
     /// Passes the records to `see`. Their sources are less than `sources`.
-    pub(super) fn read(self, sources: usize, mut see: impl FnMut(Sighting)) -> Result<(), Damaged> {
+    pub(super) fn read(
+        self,
+        sources: usize,
+        mut see: impl FnMut(Sighting) -> Result<(), Damaged>,
+    ) -> Result<(), Damaged> {
         let mut records = BlockRecords::of(self);
         while let Some(sighting) = records.next()? {
             if sighting.at.source >= sources {
                 return Err(Damaged);
             }
-            see(sighting);
+            see(sighting)?;
         }
         Ok(())
     }

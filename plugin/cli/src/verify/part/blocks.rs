@@ -12,7 +12,7 @@ use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::mem;
 
 /// The maximum number of records in a block. A checkpoint counts as several.
-const BLOCK_RECORDS_MAX: usize = 1 << 17;
+pub(super) const BLOCK_RECORDS_MAX: usize = 1 << 17;
 /// The length of a record, in bytes, beyond which blocks are sorted together.
 const RECORD_BYTES_MAX: u64 = 20;
 /// The number of runs that are merged at a time. Each has a block in memory, which takes 5 MB

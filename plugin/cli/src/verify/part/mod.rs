@@ -26,6 +26,7 @@ mod checkpoint;
 mod said;
 
 pub(super) use block::Sighting;
+use blocks::BLOCK_RECORDS_MAX;
 pub(super) use blocks::Blocks;
 
 use super::bytes::Damaged;
@@ -212,7 +213,10 @@ impl Stored {
         let said = expand(&self.said)?;
         let mut sightings = Vec::new();
         let block = Block { said, heads: self.heads };
-        block.read(self.sources.len(), |sighting| sightings.push(sighting))?;
+        block.read(self.sources.len(), |sighting| {
+            sightings.push(sighting);
+            if sightings.len() > BLOCK_RECORDS_MAX { Err(Damaged) } else { Ok(()) }
+        })?;
         Ok(sightings)
     }
 }
