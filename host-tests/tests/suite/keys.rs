@@ -364,6 +364,7 @@ fn signatures_cost_little() {
         let st = dir.path().join("st");
         if !keyed {
             fs::remove_file(st.join(keyring::FILE_NAME)).expect("a file");
+            fs::remove_file(st.join(anchor::FILE_NAME)).expect("a file");
         }
         let mut host = FILTER.host(Generation::Lasting, limits(&st));
         let first = host.call(&calls[0]).expect("a call").instructions;

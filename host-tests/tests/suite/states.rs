@@ -1,7 +1,8 @@
 //! State directories that are damaged, belong to another user, or have two filters. The
 //! report of `flb-audit verify` says which of these it is, and accuses nobody of it.
 
-use flb_audit_core::chain::{keyring, state};
+use flb_audit_core::chain::state::{self, State};
+use flb_audit_core::chain::{anchor, keyring};
 use flb_audit_host::filter::{Fault, Faults, Generation, Limits};
 use host_tests::guest::{FILTER, pass};
 use host_tests::program::{dist, run_in};
@@ -24,8 +25,12 @@ fn limits(home: &Path) -> Limits {
 
 /// Runs one life of a filter. Returns its log.
 fn life(limits: Limits) -> Vec<u8> {
+    life_of(RECORDS, limits)
+}
+
+fn life_of(records: usize, limits: Limits) -> Vec<u8> {
     let mut host = FILTER.host(Generation::Lasting, limits);
-    (0..RECORDS).flat_map(|_| [pass(&mut host), b"\n".to_vec()].concat()).collect()
+    (0..records).flat_map(|_| [pass(&mut host), b"\n".to_vec()].concat()).collect()
 }
 
 /// Returns the exit code of `verify` for a log, and its report.
@@ -61,12 +66,17 @@ fn keys(home: &Path) -> Limits {
     limits(home)
 }
 
+fn no_keys(home: &Path) -> Limits {
+    fs::remove_file(home.join("state").join(keyring::FILE_NAME)).expect("removed");
+    limits(home)
+}
+
 fn another_user(home: &Path) -> Limits {
     Limits { is_writable: false, ..limits(home) }
 }
 
 /// Each damage between two lives, the exit code of `verify`, and what it says.
-const DAMAGES: [(&str, Damage, i32, &[&str]); 4] = [
+const DAMAGES: [(&str, Damage, i32, &[&str]); 5] = [
     (
         "both slots of chain.state",
         slots,
@@ -76,6 +86,12 @@ const DAMAGES: [(&str, Damage, i32, &[&str]); 4] = [
     (
         "chain.key",
         keys,
+        21,
+        &["its first record says key-damaged, so its node may have lost its keys", "note key-damaged"],
+    ),
+    (
+        "chain.key, which is gone",
+        no_keys,
         21,
         &["its first record says key-damaged, so its node may have lost its keys", "note key-damaged"],
     ),
@@ -111,6 +127,25 @@ fn damage_is_named() {
     }
 }
 
+/// The newest slot is damaged after a life that has sealed one record. The other slot does not
+/// have this record, so it may look as if the life's key had sealed nothing.
+#[test]
+fn a_slot_that_is_damaged_after_one_record_is_named() {
+    for (lives, note) in [(1, "state-damaged"), (2, "state-set-back"), (3, "state-set-back")] {
+        let home = tempfile::tempdir().expect("a directory");
+        let home = home.path();
+        init(home);
+        let mut log: Vec<u8> = (0..lives).flat_map(|_| life_of(1, limits(home))).collect();
+        let file = home.join("state").join(state::FILE_NAME);
+        let newest = State::read(&fs::read(&file).expect("read")).expect("a state").slot_index;
+        flip(&file, [state::slot_offset(newest) as usize + 30]);
+        log.extend(life_of(2, limits(home)));
+        let (code, report) = verify(home, &log);
+        assert_eq!(code, Some(7), "{lives} lives: {report}");
+        assert!(report.contains(&format!("note {note}:")), "{lives} lives: {report}");
+    }
+}
+
 /// Nothing on the disk can be read or written any more, from any operation of a life on. If the
 /// keys cannot be read, the report does not blame somebody for signatures that are missing.
 #[test]
@@ -132,6 +167,17 @@ fn keys_that_cannot_be_read_are_named() {
         named.extend(note);
     }
     assert_eq!(named, BTreeSet::from(["key-not-written"]));
+}
+
+/// A chain without keys has neither of the two files that keys need: nothing is noted.
+#[test]
+fn a_chain_without_keys_has_lost_none() {
+    let home = tempfile::tempdir().expect("a directory");
+    let home = home.path();
+    assert!(run_in(&["init", "state"], home).status.success());
+    assert!(!home.join("state").join(anchor::FILE_NAME).exists());
+    let log = String::from_utf8(life(limits(home))).expect("text");
+    assert!(!log.contains("notes"), "{log}");
 }
 
 /// After both slots are lost, no place is used twice: the key file knows a segment that was.

@@ -22,13 +22,18 @@ pub(crate) struct Keys {
 }
 
 impl Keys {
-    /// Opens the first key file among the accessible paths, or returns `None` if there is
-    /// none. Returns with it the handover to the key in force, and notes on the other files.
+    /// Opens the first key file among the accessible paths, or returns `None` if the chain
+    /// has no keys. Returns with it the handover to the key in force, and notes on the other
+    /// files.
     pub(crate) fn open(chain: ChainId) -> Result<Option<(Keys, Option<Handover>, Notes)>, Notes> {
         let file = match find_in_preopens(keyring::FILE_NAME, Access::ReadAndWrite) {
             Ok(Some(file)) => file,
-            Ok(None) => return Ok(None),
-            Err(_) => return Err(Notes::KEY_DAMAGED),
+            // Only a chain with keys has a file for checkpoints. If that file is there, the
+            // keys are lost.
+            Ok(None) if matches!(find_in_preopens(anchor::FILE_NAME, Access::Read), Ok(None)) => {
+                return Ok(None);
+            }
+            _ => return Err(Notes::KEY_DAMAGED),
         };
         let (rotation, newest) = Rotation::open(file, chain).map_err(|_| Notes::KEY_DAMAGED)?;
         let anchors = open_anchors().ok().flatten();

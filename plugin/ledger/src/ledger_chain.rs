@@ -66,7 +66,7 @@ impl StoredChain {
             (None, Some(ring), Some(before)) => {
                 let header = Header { id: ring.chain(), algorithm: before.algorithm };
                 file.write_at(&header.to_file(), 0)?;
-                (State { header, slot: None, slot_index: 1, look: None, look_index: 1 }, true)
+                (State::without_slots(header), true)
             }
             (None, ..) => return Err(file.damaged()),
         };
@@ -89,6 +89,8 @@ impl StoredChain {
             let fresh = Slot { segment: 0, last: None, head, seconds: 0 };
             let slot = self.state.slot.get_or_insert(fresh);
             slot.segment = slot.segment.max(place.segment);
+            // A damaged slot has nothing newer than the journal, which is written first.
+            self.state.has_damaged_slot = false;
             // The journal is authenticated by a secret, and the state is not.
             if slot.last.map(|last| last.position()) <= Some(place.position()) {
                 (slot.last, slot.head) = (Some(place), head);

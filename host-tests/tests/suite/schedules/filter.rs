@@ -14,9 +14,9 @@ const SCHEDULES: u64 = 60;
 fn allowed(lived: &Lived) -> &'static [&'static str] {
     match lived.kind {
         Kind::Kills | Kind::Outputs => &[],
-        // A state that cannot be written is older than the log; without one, chains are
-        // ephemeral.
-        Kind::Disk => &["conflict", "unsigned"],
+        // A state that cannot be written is older than the log, and a half-written one is
+        // noted; without one, chains are ephemeral.
+        Kind::Disk => &["state_damaged", "conflict", "unsigned"],
         // Keys that cannot be read sign nothing.
         Kind::Broken => &["conflict", "unsigned", "key_not_certified"],
         Kind::Restored => &["state_damaged", "conflict"],

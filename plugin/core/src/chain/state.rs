@@ -130,6 +130,8 @@ pub struct State {
     pub slot: Option<Slot>,
     /// The slot that holds it, 0 or 1. The other one is written next.
     pub slot_index: usize,
+    /// True if a slot is damaged, which may have been the newest.
+    pub has_damaged_slot: bool,
     /// The last look at the clock, or `None` if there was none yet or both are damaged.
     pub look: Option<Look>,
     /// The look's number in the file, 0 or 1.
@@ -230,6 +232,11 @@ pub fn look_offset(index: usize) -> u64 {
 }
 
 impl State {
+    /// Returns the state of a chain of which only the header is known.
+    pub fn without_slots(header: Header) -> State {
+        State { header, slot: None, slot_index: 1, has_damaged_slot: false, look: None, look_index: 1 }
+    }
+
     /// Reads a state file. Returns `None` if it is not one or its header is damaged.
     pub fn read(file: &[u8]) -> Option<State> {
         let (header, blocks) = file.split_first_chunk::<SLOT_BYTES>()?;
@@ -238,11 +245,13 @@ impl State {
             id: ChainId::from_text(&header[10..22]).filter(|_| is_ours)?,
             algorithm: Algorithm::from_id(header[9])?,
         };
-        let mut state = State { header, slot: None, slot_index: 1, look: None, look_index: 1 };
+        let mut state = State::without_slots(header);
         let (slots, looks) = blocks.split_at_checked(2 * SLOT_BYTES).unwrap_or((blocks, &[]));
         for (index, bytes) in slots.as_chunks().0.iter().enumerate() {
             let age = |slot: Slot| (slot.segment, slot.last.map(|last| (last.segment, last.sequence)));
-            if let Some(slot) = read_slot(bytes)
+            let slot = read_slot(bytes);
+            state.has_damaged_slot |= slot.is_none();
+            if let Some(slot) = slot
                 && state.slot.map(age) < Some(age(slot))
             {
                 state.slot = Some(slot);
@@ -264,11 +273,14 @@ impl State {
     /// a stop, unless the clocks show that there was no stop.
     pub fn open_segment(&self, run: Run, newest: Option<&Handover>, clocks: Clocks) -> OpenedSegment {
         let position = |place: &Place| place.position();
-        let (slot, notes, is_key_unused) = match self.slot {
+        // A slot without a record beside a damaged one does not tell whether there was a record.
+        let readable = self.slot.filter(|slot| slot.last.is_some() || !self.has_damaged_slot);
+        let (slot, notes, is_key_unused) = match readable {
             None => {
                 // The segment of the handover is used, so that no segment's number is
                 // used twice.
-                let segment = newest.map_or(0, |newest| newest.place.segment);
+                let opened = self.slot.map_or(0, |slot| slot.segment);
+                let segment = newest.map_or(0, |newest| newest.place.segment).max(opened);
                 let fresh = Slot { segment, last: None, head: GENESIS, seconds: 0 };
                 (fresh, Notes::STATE_DAMAGED, false)
             }
@@ -279,7 +291,9 @@ impl State {
                     // into force after the last record of the state, either the key has
                     // sealed nothing, or this is an older state than the one that was
                     // written last.
-                    let is_same = newest.head == slot.head && newest.place.segment <= slot.segment;
+                    let is_same = newest.head == slot.head
+                        && newest.place.segment <= slot.segment
+                        && !self.has_damaged_slot;
                     let slot = Slot { segment: slot.segment.max(newest.place.segment), ..slot };
                     (slot, if is_same { Notes::NONE } else { Notes::STATE_SET_BACK }, is_same)
                 }

@@ -256,6 +256,32 @@ fn damaged_and_older_states_are_told() {
     assert_eq!(life.chain.next.segment, 5);
 }
 
+/// Returns the file with the newest slot damaged.
+fn without_newest(file: &[u8]) -> Vec<u8> {
+    let mut file = file.to_vec();
+    let newest = State::read(&file).expect("a state").slot_index;
+    file[slot_offset(newest) as usize] ^= 1;
+    file
+}
+
+/// The slot that is left does not know the only record of the last life. The life's key has
+/// sealed that record, so the next life has another key, and a note.
+#[test]
+fn a_slot_that_is_damaged_after_one_record_is_told() {
+    let mut home = Home::new();
+    for lives in 1..=3 {
+        let mut life = home.start();
+        home.seal(&mut life, 0);
+        let whole = home.state.bytes.borrow().clone();
+        *home.state.bytes.borrow_mut() = without_newest(&whole);
+        let life = home.start_aside();
+        let note = if lives == 1 { Notes::STATE_DAMAGED } else { Notes::STATE_SET_BACK };
+        assert_eq!((life.notes, life.chain.next.segment), (note, lives + 1));
+        assert_eq!(life.chain.link.map(|link| link.place.segment), (lives > 1).then(|| lives - 1));
+        *home.state.bytes.borrow_mut() = whole;
+    }
+}
+
 /// Returns the first record that the next life would call unsettled.
 fn unsettled(home: &Home) -> Place {
     home.start_aside().chain.link.expect("a link").unsettled.expect("a place").place
