@@ -12,6 +12,7 @@ mod guest;
 mod kinds;
 mod latency;
 mod lives;
+mod memory;
 mod outputs;
 mod profile;
 mod rivals;
@@ -39,7 +40,7 @@ use tempfile::TempDir;
 const TURNS: usize = 3;
 
 /// The parts, in order. Those from `filters` to `outputs` need a real Fluent Bit.
-const PARTS: [&str; 10] = [
+const PARTS: [&str; 11] = [
     "profile",
     "instructions",
     "programs",
@@ -47,6 +48,7 @@ const PARTS: [&str; 10] = [
     "kinds",
     "scale",
     "latency",
+    "memory",
     "outputs",
     "verify",
     "chunks",
@@ -77,12 +79,16 @@ fn main() -> Result<()> {
             "verify" => verify::measure(&Filter::from_file(&modules.shipped)?, &kubernetes)?,
             "chunks" => chunks::measure()?,
             _ => {
+                if part == "memory" {
+                    memory::emulate(&modules)?;
+                }
                 for path in &found {
                     match part {
                         "filters" => filters::measure(path, &modules, &kubernetes)?,
                         "kinds" => kinds::measure(path)?,
                         "scale" => scale::measure(path, &modules, &kubernetes)?,
                         "latency" => latency::measure(path, &modules, &kubernetes)?,
+                        "memory" => memory::measure(path, &modules)?,
                         _ => outputs::measure(path)?,
                     }
                 }
