@@ -193,11 +193,15 @@ impl<'a, 'p> Run<'a, 'p> {
         Ok(false)
     }
 
-    /// Remembers the activity, whose value was just written from `start` on.
+    /// Remembers the activity, whose value was just written from `start` on. A number that is none of
+    /// an activity counts as 0, which is unknown.
     fn remember_activity(&mut self, start: usize) {
         let [value @ .., _] = self.event.text().get(start..).unwrap_or_default() else { return };
         self.activity =
             core::str::from_utf8(value).ok().and_then(|text| text.parse().ok()).unwrap_or_default();
+        if self.activity > OTHER_ACTIVITY {
+            self.activity = 0;
+        }
     }
 
     /// Begins a loop over the elements of an array.
