@@ -162,12 +162,18 @@ fn skip_padding(bytes: &mut impl BufRead) -> io::Result<bool> {
     }
 }
 
-/// Decompresses gzip that stands in a text. Returns `None` if the result is longer than
-/// `limit` bytes.
-pub(super) fn gunzip(bytes: &[u8], limit: usize) -> Option<Vec<u8>> {
+/// Decompresses gzip that stands in a text. Returns `None` if it is damaged, or the result is
+/// longer than `left` bytes. Subtracts the decompressed bytes from `left` in any case, because
+/// they cost time in any case.
+pub(super) fn gunzip(bytes: &[u8], left: &mut usize) -> Option<Vec<u8>> {
+    let limit = *left;
+    if limit == 0 {
+        return None;
+    }
     let mut text = Vec::new();
-    GzipMembers::new(bytes).take(limit as u64 + 1).read_to_end(&mut text).ok()?;
-    (text.len() <= limit).then_some(text)
+    let read = GzipMembers::new(bytes).take(limit as u64 + 1).read_to_end(&mut text);
+    *left = limit.saturating_sub(text.len());
+    (read.is_ok() && text.len() <= limit).then_some(text)
 }
 
 /// Counts the bytes that are read.

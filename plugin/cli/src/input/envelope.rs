@@ -97,8 +97,7 @@ impl Opener {
         match from_base64(&string) {
             None => self.look(string.as_bytes(), &place.in_string("text"), level + 1, see),
             Some(bytes) if bytes.starts_with(&[0x1f, 0x8b]) => {
-                let Some(text) = gunzip(&bytes, self.inflated_max) else { return 0 };
-                self.inflated_max -= text.len();
+                let Some(text) = gunzip(&bytes, &mut self.inflated_max) else { return 0 };
                 self.look(&text, &place.in_string("gzip in base64"), level + 1, see)
             }
             Some(bytes) => self.look(&bytes, &place.in_string("base64"), level + 1, see),
@@ -298,6 +297,11 @@ fn bit(kind: Kind) -> u8 {
         Kind::Array => 2,
         _ => 4,
     }
+}
+
+/// Checks whether a text, which was read onto the tape, is a record with a seal.
+pub(crate) fn is_record(tape: &Tape, text: &[u8]) -> bool {
+    tape.nodes().first().is_some_and(|root| root.kind() == Kind::Object) && is_sealed(tape, text, 0)
 }
 
 /// Checks whether an object has a seal: a member `audit` with a chain and a head.

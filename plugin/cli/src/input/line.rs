@@ -10,9 +10,9 @@ use serde::de::IgnoredAny;
 use std::borrow::Cow;
 use std::ops::Range;
 
-/// The number of bytes that may be parsed for each byte of a line.
+/// The number of bytes that may be searched or parsed for each byte of a line.
 const WORK_PER_BYTE: usize = 16;
-/// The number of bytes that may always be parsed for a short line.
+/// The number of bytes that may always be searched or parsed for a short line.
 const WORK_MIN: usize = 64 << 10;
 /// The maximum length of other text before, between and after the records on a line, in
 /// bytes.
@@ -142,7 +142,12 @@ fn pieces(text: &[u8]) -> Vec<Piece> {
             [_, b'\\', b'"', ..] => Some(Quotes::Escaped),
             _ => None,
         };
-        let piece = quotes.and_then(|quotes| quoted(text, at - 1, quotes)).or_else(|| {
+        let piece = quotes.and_then(|quotes| {
+            let (piece, read) = quoted(text, at - 1, quotes);
+            work = work.saturating_sub(read);
+            piece
+        });
+        let piece = piece.or_else(|| {
             let (len, read) = object_len(&text[at..]);
             work = work.saturating_sub(read);
             len.map(|len| {
@@ -192,16 +197,18 @@ fn unescaped(column: &[u8]) -> Option<Vec<u8>> {
     Some(plain)
 }
 
-/// Returns the column or string in quotes that begins at `start`.
-fn quoted(text: &[u8], start: usize, quotes: Quotes) -> Option<Piece> {
+/// Returns the column or string in quotes that begins at `start`, and the number of bytes
+/// that were searched for its end.
+fn quoted(text: &[u8], start: usize, quotes: Quotes) -> (Option<Piece>, usize) {
     let token = &text[start..];
     let len = match quotes {
         Quotes::Doubled => doubled_end(token),
         _ => quoted_end(token),
-    }?;
+    };
+    let Some(len) = len else { return (None, token.len()) };
     let is_edge = |byte: Option<&u8>| byte.is_none_or(|byte| b",;|=: ])}\r\n\t".contains(byte));
     let is_whole = is_edge(token.get(len)) && is_edge(start.checked_sub(1).and_then(|at| text.get(at)));
-    is_whole.then_some(Piece { range: start..start + len, quotes })
+    (is_whole.then_some(Piece { range: start..start + len, quotes }), len)
 }
 
 /// Returns the length of the object that starts here, if it is whole, and the number of

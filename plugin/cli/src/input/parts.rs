@@ -9,6 +9,9 @@ use std::collections::BTreeMap;
 
 /// The maximum number of streams that are put together at a time.
 const STREAMS_MAX: usize = 8;
+/// The maximum number of parts of a line. Engines cut after 8 KiB or more, so that the longest
+/// line has a quarter of them.
+const PARTS_MAX: usize = 16 << 10;
 /// The maximum number of lines at the end of a batch that are checked for parts.
 const LINES_AT_END: usize = 16;
 
@@ -106,7 +109,7 @@ pub(super) enum Added<T> {
     Alone(T),
     /// The line is a part, and more parts follow.
     Waits,
-    /// The line is the last part: the whole text, its place, and the results of the
+    /// The line is the last part, or the last that is kept: the whole text, its place, and the results of the
     /// parts, which count if the whole is not a record.
     Whole(Vec<u8>, Place, Vec<T>),
 }
@@ -127,7 +130,7 @@ impl<T> Parts<T> {
         let (text, parts) = self.waiting.entry(part.stream.to_vec()).or_default();
         text.extend_from_slice(&part.text);
         parts.push(made);
-        if !part.is_last && text.len() <= bytes_max {
+        if !part.is_last && text.len() <= bytes_max && parts.len() < PARTS_MAX {
             return Added::Waits;
         }
         let (text, parts) = self.waiting.remove(&*part.stream).unwrap_or_default();
