@@ -11,6 +11,9 @@ use flb_audit_ledger::frame::Frame;
 use memchr::memchr_iter;
 use std::ops::Range;
 
+/// The reason why an array cannot be read to its end.
+pub(super) const CUT_OFF: &str = "an array without its end: it is cut off";
+
 /// A part of a source: whole texts.
 pub(super) struct Batch {
     pub(super) source: usize,
@@ -40,10 +43,12 @@ fn has_many_elements(text: &[u8]) -> bool {
 }
 
 impl Batch {
-    /// Returns the texts with their places, without empty lines.
-    pub(super) fn texts(&self) -> impl Iterator<Item = (At, &[u8])> {
-        let ranges: Box<dyn Iterator<Item = (u64, Range<usize>)>> = match &self.elements {
-            Some(elements) => Box::new((0..).zip(elements.iter().cloned())),
+    /// Returns the texts with their places, without empty lines. A text that cannot be read
+    /// has the reason in its place.
+    pub(super) fn texts(&self) -> impl Iterator<Item = (At, Result<&[u8], Unread>)> {
+        // None stands for the end of an array that is cut off.
+        let ranges: Box<dyn Iterator<Item = (u64, Option<Range<usize>>)>> = match &self.elements {
+            Some(elements) => Box::new((0..).zip(elements.iter().cloned().map(Some))),
             None => Box::new((0..).zip(lines(&self.bytes)).flat_map(|(number, line)| {
                 let text = &self.bytes[line.clone()];
                 let start = text.iter().position(|byte| !byte.is_ascii_whitespace());
@@ -52,17 +57,23 @@ impl Batch {
                     Some(b'[') if is_array(text.trim_ascii_start()) && !has_many_elements(text) => {
                         let mut splitter = Splitter::default();
                         splitter.scan(text, true);
+                        let is_cut_off = splitter.is_in_array();
                         let elements = splitter.elements.into_iter();
-                        elements.map(|e| (number, line.start + e.start..line.start + e.end)).collect()
+                        let elements = elements.map(|e| Some(line.start + e.start..line.start + e.end));
+                        let elements = elements.chain(is_cut_off.then_some(None));
+                        elements.map(|element| (number, element)).collect()
                     }
-                    Some(_) => vec![(number, line)],
+                    Some(_) => vec![(number, Some(line))],
                 }
             })),
         };
         ranges.map(|(number, range)| {
+            let at = At { source: self.source, number: self.first + number };
+            let Some(range) = range else { return (at, Err(Unread::Broken(CUT_OFF.to_owned()))) };
             let text = &self.bytes[range];
             // Files that were concatenated have byte order marks between them.
-            (At { source: self.source, number: self.first + number }, text.strip_prefix(MARK).unwrap_or(text))
+            let text = text.strip_prefix(MARK).unwrap_or(text);
+            (at, check_elements(text).map(|()| text))
         })
     }
 

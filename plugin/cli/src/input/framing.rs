@@ -92,6 +92,12 @@ pub(super) fn is_array(text: &[u8]) -> bool {
     })
 }
 
+/// Checks whether a text that starts with a bracket ends too early for [`is_array`].
+pub(super) fn is_open(text: &[u8]) -> bool {
+    let behind = text.strip_prefix(b"[").map(<[u8]>::trim_ascii_start);
+    behind.is_some_and(|behind| behind.strip_prefix(b"\"").unwrap_or(behind).trim_ascii_start().is_empty())
+}
+
 /// Checks whether `next` comes next, directly or after a comma.
 fn is_followed(behind: &[u8], next: u8) -> bool {
     let behind = behind.trim_ascii_start();

@@ -28,6 +28,7 @@ mod stored;
 mod table;
 
 pub(crate) use batch::check_elements;
+pub(crate) use envelope::is_record;
 pub(crate) use inputs::Inputs;
 pub(crate) use place::Place;
 pub(crate) use record::{At, LINE_BYTES_MAX, Record, Unread};
@@ -190,9 +191,10 @@ pub(crate) fn read_in_order(
                 Err(broken) => bail!("{}: {}", sources[broken.at.source].name(), broken.reason),
             };
             for (at, text) in batch.texts() {
-                if let Err(unread) = check_elements(text) {
-                    bail!("{}:{}: {unread}", sources[at.source].name(), at.number);
-                }
+                let text = match text {
+                    Ok(text) => text,
+                    Err(unread) => bail!("{}:{}: {unread}", sources[at.source].name(), at.number),
+                };
                 if let Seen::Other(()) = see(text) {
                     opener.open(text, &Place::default(), &mut |found| {
                         if let Item::Record(text, _) = found {
@@ -267,15 +269,19 @@ impl<W: Worker<T>, T> Work<W, T> {
     }
 
     /// Processes texts: as records, or else by searching them for records.
-    fn see_texts<'a>(&mut self, texts: impl Iterator<Item = (At, &'a [u8])>) -> Result<(), NobodyReads> {
+    fn see_texts<'a>(
+        &mut self,
+        texts: impl Iterator<Item = (At, Result<&'a [u8], Unread>)>,
+    ) -> Result<(), NobodyReads> {
         let mut together = Vec::with_capacity(Checker::TOGETHER_MAX);
         for (at, text) in texts {
-            if let Err(unread) = check_elements(text) {
-                self.see_together(&mut together)?;
-                self.add(at, Err(unread))?;
-                continue;
+            match text {
+                Ok(text) => together.push((at, text)),
+                Err(unread) => {
+                    self.see_together(&mut together)?;
+                    self.add(at, Err(unread))?;
+                }
             }
-            together.push((at, text));
             if together.len() == Checker::TOGETHER_MAX {
                 self.see_together(&mut together)?;
             }

@@ -1,6 +1,6 @@
 //! Reads sources and cuts them into batches.
 
-use super::batch::{Batch, NobodyReads, Part};
+use super::batch::{Batch, CUT_OFF, NobodyReads, Part};
 use super::encoding::{Decoded, decode};
 use super::framing::Framing;
 use super::inputs::Inputs;
@@ -126,8 +126,8 @@ impl SourceReader<'_> {
             let rest = buffer.split_off(splitter.rebase());
             self.send(std::mem::replace(&mut buffer, rest), Some(elements))?;
             if is_end {
-                if result.is_ok() && splitter.is_in_array {
-                    self.send_broken("an array without its end: it is cut off".to_owned())?;
+                if result.is_ok() && splitter.is_in_array() {
+                    self.send_broken(CUT_OFF.to_owned())?;
                 }
                 return Ok(result?);
             }

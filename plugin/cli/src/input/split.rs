@@ -1,6 +1,7 @@
 //! Splits bytes into texts: lines, the elements of arrays, and texts that are separated
 //! by their braces.
 
+use super::framing::{is_array, is_open};
 use memchr::{memchr_iter, memchr2};
 use std::ops::Range;
 
@@ -32,7 +33,7 @@ pub(super) fn lines(bytes: &[u8]) -> impl Iterator<Item = Range<usize>> + '_ {
 /// Splits arrays into their elements, and consecutive texts, by counting brackets. An
 /// element also ends at a line break or separator within a string, and at a brace that
 /// starts a line while other lines are indented. So a broken record costs no other
-/// record.
+/// record. An array that begins with something else than records is itself a text.
 #[derive(Default)]
 pub(super) struct Splitter {
     pub(super) elements: Vec<Range<usize>>,
@@ -44,8 +45,8 @@ pub(super) struct Splitter {
     in_string: bool,
     /// True if a line of the open element is indented.
     is_indented: bool,
-    /// True if the array that began last has not ended.
-    pub(super) is_in_array: bool,
+    /// The number of arrays around the next element.
+    arrays: u32,
 }
 
 impl Splitter {
@@ -103,9 +104,24 @@ impl Splitter {
                 // A value that is not an object ends where the next element begins.
                 (b',' | b']' | b'\n', Some(start)) if self.depth == 0 => {
                     self.push(start..self.at);
-                    self.is_in_array &= byte != b']';
+                    if byte == b']' {
+                        self.arrays = self.arrays.saturating_sub(1);
+                    }
                 }
-                (b'[' | b']', None) => self.is_in_array = byte == b'[',
+                (b'[', None) if self.arrays == 0 => {
+                    let text = &bytes[self.at..];
+                    if !is_end && is_open(text) {
+                        return;
+                    }
+                    if is_array(text) {
+                        self.arrays = 1;
+                    } else {
+                        self.start = Some(self.at);
+                        self.depth = 1;
+                    }
+                }
+                (b'[', None) => self.arrays = self.arrays.saturating_add(1),
+                (b']', None) => self.arrays = self.arrays.saturating_sub(1),
                 (b',', None) => {}
                 (byte, None) if !byte.is_ascii_whitespace() => self.start = Some(self.at),
                 _ => {}
@@ -116,6 +132,11 @@ impl Splitter {
         if let Some(start) = self.start.filter(|_| is_end) {
             self.push(start..bytes.len());
         }
+    }
+
+    /// Returns true if an array has not ended.
+    pub(super) fn is_in_array(&self) -> bool {
+        self.arrays > 0
     }
 
     fn end_at_line_break(&mut self, bytes: &[u8]) {

@@ -202,3 +202,45 @@ fn a_broken_text_costs_no_other() {
     let report = bench.report("log", sequence);
     assert_eq!((report["verdict"].as_str(), report["records"].as_u64()), (Some("unreadable"), Some(5)));
 }
+
+/// An array gets one verdict, wherever it stands: alone in a file, or as any line of one.
+#[test]
+fn an_array_is_read_the_same_in_any_place() {
+    let bench = Bench::new();
+    let [a, b, rest @ ..] = lines() else { panic!("no lines") };
+    let rest = rest.join("\n");
+    for (name, array, expected) in [
+        ("a bracket", format!("{a}\n{b}\n["), "unreadable"),
+        ("brackets", format!("{a}\n{b}\n{}", "[".repeat(50)), "unreadable"),
+        ("cut behind a comma", format!("[{a},{b},"), "unreadable"),
+        ("cut behind a record", format!("[{a},[{b}]"), "unreadable"),
+        ("whole", format!("[{a},[{b}]]"), WHOLE.0),
+        ("empty", format!("{a}\n{b}\n[]"), WHOLE.0),
+        ("a number first", format!("[1700000000.5,{a},{b}]"), WHOLE.0),
+        ("a text first", format!(r#"["root deleted it",{a},{b}]"#), WHOLE.0),
+        ("a number behind", format!("[{a},{b},1]"), "unreadable"),
+        ("a text behind", format!(r#"[{a},{b},"root deleted it"]"#), "unreadable"),
+        ("a number within", format!("[[1,{a}],{b}]"), "unreadable"),
+    ] {
+        let array_alone = array.rsplit_once('\n').map_or(&*array, |(_, array)| array);
+        let records = array.rsplit_once('\n').map_or("", |(records, _)| records);
+        for (place, log) in [
+            ("first", format!("{array_alone}\n{records}\n{rest}\n")),
+            ("middle", format!("{}\n{array}\n{rest}\n", lines()[5])),
+            ("last", format!("{rest}\n{array}\n")),
+            ("behind an array", format!("[{}]\n{array}\n{rest}\n", lines()[5])),
+            ("before an array", format!("{array_alone}\n[{}]\n{records}\n{rest}\n", lines()[5])),
+            ("behind records without a line break", format!("{0}{0}\n{array}\n{rest}\n", lines()[5])),
+        ] {
+            let report = bench.report("log", log);
+            assert_eq!(verdict(&report), (expected, 6), "{name}, {place}: {report:#}");
+            assert_eq!(count(&report, "unreadable"), u64::from(expected == "unreadable"), "{name}, {place}");
+        }
+        bench.write("array", array_alone);
+        bench.write("others", format!("{records}\n{rest}\n"));
+        let output = bench.run(&["verify", "--roster", "roster.json", "--json", "array", "others"]);
+        let report: Value = serde_json::from_slice(&output.stdout).expect("a report");
+        assert_eq!(verdict(&report), (expected, 6), "{name}, alone: {report:#}");
+        assert_eq!(count(&report, "unreadable"), u64::from(expected == "unreadable"), "{name}, alone");
+    }
+}
