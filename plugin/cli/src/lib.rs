@@ -28,6 +28,7 @@ mod init;
 mod input;
 mod install;
 mod lines;
+mod listed;
 mod new_output;
 mod prove;
 mod replay;

@@ -4,6 +4,7 @@ use crate::complain;
 use crate::exit;
 use crate::ignored::IgnoredKeys;
 use crate::input::{self, At, Record, Seen, Source};
+use crate::listed::{LISTED_MAX, Listed};
 use crate::roster::Trusted;
 use crate::stdout::Stdout;
 use crate::verdict::Verdict;
@@ -20,8 +21,8 @@ use std::path::PathBuf;
 /// Print the records in quarantine, one a line, in the redacted form in which they were
 /// sealed
 ///
-/// A record is printed only if it is as it was sealed and a signature by a key of the
-/// roster covers it. All others are named. The logs must include the records from those
+/// Each record is printed once, and only if it is as it was sealed and a signature by a key of
+/// the roster covers it. All others are named. The logs must include the records from those
 /// in quarantine to the next checkpoint.
 #[derive(Args)]
 #[group(id = "source", args = ["roster", "fleet", "unsigned"], required = true, multiple = true)]
@@ -63,7 +64,14 @@ impl Restore {
                 Err(reason) => Seen::Record((at, Err(Refused::Unreadable(reason)))),
             }
         };
-        let (mut records, mut wrong) = (Vec::new(), Vec::new());
+        // Each record once, however often the logs have it: its first place, and its number among
+        // the records of one text.
+        let (mut records, mut number) = (HashMap::<Hash, (At, u64, String)>::new(), 0);
+        let (mut wrong, mut worst) = (Listed::new(), None);
+        let mut refuse = |at: At, why: Refused| {
+            worst = worst.max(Some(why.verdict()));
+            wrong.add(at, why);
+        };
         let mut reach = Reach::default();
         input::read(&sources, worker, |(at, made)| {
             match made {
@@ -71,33 +79,39 @@ impl Restore {
                     if roster.is_some() {
                         reach.add(&intact);
                     }
-                    records.extend(intact.restored.map(|record| (at, intact.head, record)));
+                    let is_first = || records.get(&intact.head).is_none_or(|(first, ..)| at < *first);
+                    if let Some(record) = intact.restored.filter(|_| is_first()) {
+                        records.insert(intact.head, (at, number, record));
+                        number += 1;
+                    }
                 }
                 Ok(None) => {}
-                Err(why) => wrong.push((at, why)),
+                Err(why) => refuse(at, why),
             }
             Ok(())
         })?;
-        records.sort_by_key(|(at, ..)| *at);
-        let mut worst = match roster {
-            None if !records.is_empty() => Some(Verdict::Unsigned),
-            _ => None,
-        };
         if roster.is_some() {
             let reached = reach.heads();
-            records.retain(|(at, head, _)| {
+            records.retain(|head, (at, ..)| {
                 let is_reached = reached.contains(head);
                 if !is_reached {
-                    wrong.push((*at, Refused::NotReached));
+                    refuse(*at, Refused::NotReached);
                 }
                 is_reached
             });
         }
-        wrong.sort_by_key(|(at, _)| *at);
+        let mut records: Vec<_> = records.into_values().collect();
+        records.sort_unstable_by_key(|(at, number, _)| (*at, *number));
+        if roster.is_none() && !records.is_empty() {
+            worst = worst.max(Some(Verdict::Unsigned));
+        }
+        let (wrong, others) = wrong.into_first();
         for (at, refused) in &wrong {
             complain(format_args!("{}:{}: {refused}", sources[at.source].name(), at.number));
         }
-        worst = worst.into_iter().chain(wrong.iter().map(|(_, refused)| refused.verdict())).max();
+        if others > 0 {
+            complain(format_args!("{others} more places; only the first {LISTED_MAX} are named"));
+        }
         let mut out = Stdout::new();
         for (.., record) in &records {
             out.write(record.as_bytes())?;
@@ -118,14 +132,14 @@ impl Restore {
 struct Reach {
     /// The head before each head.
     previous: HashMap<Hash, Hash>,
-    signed: Vec<Hash>,
+    signed: HashSet<Hash>,
 }
 
 impl Reach {
     fn add(&mut self, record: &Intact) {
         self.previous.insert(record.head, record.previous);
         if record.is_signed {
-            self.signed.push(record.head);
+            self.signed.insert(record.head);
         }
     }
 

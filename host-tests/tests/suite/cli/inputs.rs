@@ -116,6 +116,9 @@ fn only_what_signatures_reach_is_restored() {
     // A segment begins with a checkpoint, and no signature covers its end yet.
     assert_eq!(restore("roster.json"), (Some(4), 1));
     assert_eq!(restore("none.json"), (Some(4), 0));
+    // A record that the log has twice is one record.
+    place.write("log.ndjson", &log.repeat(2));
+    assert_eq!(restore("roster.json"), (Some(4), 1));
     place.write("log.ndjson", log.lines().next().expect("a record"));
     assert_eq!(restore("roster.json"), (Some(0), 1));
 }

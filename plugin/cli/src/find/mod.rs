@@ -3,6 +3,8 @@
 //! A token names its class and its key. So every token of that key is compared with the
 //! token that the value would have in the same class.
 
+mod number;
+mod paths;
 mod texts;
 
 use crate::complain;
@@ -10,24 +12,29 @@ use crate::complain;
 use crate::exit;
 use crate::ignored::IgnoredKeys;
 use crate::input::{self, At, Record, Seen, Source, Unread};
+use crate::listed::{LISTED_MAX, Listed};
 use crate::stdout::shown;
 use crate::terminal::print_report;
 use anyhow::{Context, Result, anyhow, ensure};
 use clap::Args;
+use flb_audit_core::Tape;
+use flb_audit_core::record::tape::Dialect;
 use flb_audit_core::redact::HmacKey;
 use flb_audit_core::text::NAME_BYTES_MAX;
 use flb_audit_core::verify::{Checked, Checker};
 use memchr::{memchr, memmem};
+use number::Number;
+use paths::Paths;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
-use texts::walk;
+use texts::{Text, walk};
 
 /// Look for a value in sealed logs: for tokens of the action hmac, and for the value
 /// itself
 ///
-/// Prints the file, the line or element, and the path of each place. If some input cannot
-/// be read, the rest is still searched, and the exit code is 1.
+/// Prints the file, the line or element, and the path of each place. Numbers are compared by
+/// their value. If some input cannot be read, the rest is still searched, and the exit code is 1.
 #[derive(Args)]
 pub(crate) struct Find {
     /// The value as it stood in the record. `-` reads it from the first line of standard
@@ -46,10 +53,10 @@ pub(crate) struct Find {
 
 /// A record that contains the value.
 struct Hit {
-    /// The paths of the value's tokens.
-    tokens: Vec<String>,
-    /// The paths of the value itself.
-    clear: Vec<String>,
+    /// The paths of the value's tokens, if there are any.
+    tokens: String,
+    /// The paths of the value itself, if there are any.
+    clear: String,
     is_intact: bool,
 }
 
@@ -72,20 +79,25 @@ impl Find {
         let worker = || {
             let mut checker = Checker::new(ignored.clone());
             let searched = Searched::new(&key, &value);
+            let mut tape = Tape::new();
             move |at: At, record: Result<Record<'_>, Unread>| match record {
-                Ok(record) => searched.find_in(&mut checker, &record).map(|found| (at, found)),
+                Ok(record) => searched.find_in(&mut checker, &mut tape, &record).map(|found| (at, found)),
                 Err(torn @ Unread::Torn) => Seen::Record((at, Err(Unsearched::Half(torn.to_string())))),
                 Err(unread) => Seen::Record((at, Err(Unsearched::Rest(unread.to_string())))),
             }
         };
-        let mut hits = Vec::new();
+        let (mut hits, mut in_clear) = (Listed::new(), 0);
         // The first reason is enough for each source, and for that there is enough
         // memory.
         let mut unread: BTreeMap<usize, (u64, String)> = BTreeMap::new();
         let mut is_read_to_end = true;
         input::read_encrypted(&sources, None, worker, |(at, found)| {
             match found {
-                Ok(hit) => hits.extend(hit.map(|hit| (at, hit))),
+                Ok(Some(hit)) => {
+                    in_clear += u64::from(!hit.clear.is_empty());
+                    hits.add(at, hit);
+                }
+                Ok(None) => {}
                 Err(unsearched) => {
                     let (Unsearched::Half(reason) | Unsearched::Rest(reason)) = &unsearched;
                     is_read_to_end &= matches!(unsearched, Unsearched::Half(_));
@@ -97,14 +109,14 @@ impl Find {
             }
             Ok(())
         })?;
-        hits.sort_by_key(|(at, _)| *at);
         for (source, (number, reason)) in &unread {
             complain(format_args!("{}:{number}: {reason}", sources[*source].name()));
         }
-        print_report(&report(&hits, &sources))?;
+        let is_found = hits.count() > 0;
+        print_report(&report(hits, in_clear, &sources))?;
         Ok(match () {
             () if !is_read_to_end => exit::FAILED,
-            () if !hits.is_empty() => exit::FOUND,
+            () if is_found => exit::FOUND,
             // The value may have been in the torn part of a line.
             () if !unread.is_empty() => exit::FAILED,
             () => exit::NOT_FOUND,
@@ -112,22 +124,28 @@ impl Find {
     }
 }
 
-fn report(hits: &[(At, Hit)], sources: &[Source]) -> String {
+/// Returns the report on the hits, of which `in_clear` have the value itself.
+fn report(hits: Listed<Hit>, in_clear: u64, sources: &[Source]) -> String {
     let mut report = String::new();
-    for (At { source, number }, hit) in hits {
+    let count = hits.count();
+    let (first, others) = hits.into_first();
+    for (At { source, number }, hit) in &first {
         let seal = if hit.is_intact { "intact" } else { "NOT as it was sealed, or not sealed" };
         for (paths, how) in [(&hit.tokens, ""), (&hit.clear, " in the clear")] {
             if !paths.is_empty() {
-                let paths = shown(&paths.join(", "));
+                let paths = shown(paths);
                 report += &format!("{}:{number}: {paths}{how} ({seal})\n", sources[*source].name());
             }
         }
     }
-    let clear = hits.iter().filter(|(_, hit)| !hit.clear.is_empty()).count();
-    if clear > 0 {
-        report += &format!("the value itself stands in {clear} records, in the clear: the policy kept it\n");
+    if others > 0 {
+        report += &format!("{others} more records; only the first {LISTED_MAX} are listed\n");
     }
-    report += &format!("found in {} records\n", hits.len());
+    if in_clear > 0 {
+        report +=
+            &format!("the value itself stands in {in_clear} records, in the clear: the policy kept it\n");
+    }
+    report += &format!("found in {count} records\n");
     report
 }
 
@@ -143,6 +161,8 @@ enum Unsearched {
 struct Searched<'a> {
     key: &'a HmacKey,
     value: &'a str,
+    /// The value as a number, if it is one: it can be written in several ways.
+    number: Option<Number>,
     /// The key's name as it stands in tokens.
     key_name: memmem::Finder<'static>,
     clear: memmem::Finder<'a>,
@@ -152,50 +172,56 @@ impl<'a> Searched<'a> {
     fn new(key: &'a HmacKey, value: &'a str) -> Self {
         let name = [b":", key.id(), b":"].concat();
         let key_name = memmem::Finder::new(&name).into_owned();
-        Searched { key, value, key_name, clear: memmem::Finder::new(value) }
+        Searched { key, value, number: Number::of(value), key_name, clear: memmem::Finder::new(value) }
     }
 
-    /// Searches a record. The record is decoded only if a quick check finds a candidate,
-    /// an escape, or text that is not plain.
-    fn find_in(&self, checker: &mut Checker, record: &Record<'_>) -> Seen<Result<Option<Hit>, Unsearched>> {
+    /// Searches a record. The record is checked and decoded only if a quick search finds a
+    /// candidate, or an escape that may hide one. Any text but a record may hide one in other
+    /// ways.
+    fn find_in(
+        &self,
+        checker: &mut Checker,
+        tape: &mut Tape,
+        record: &Record<'_>,
+    ) -> Seen<Result<Option<Hit>, Unsearched>> {
         let text = record.text;
+        let read = tape.read_value(text, Dialect::Json);
         if memchr(b'\\', text).is_none()
-            && is_plain(text)
-            && !self.is_number()
+            && self.number.is_none()
             && self.key_name.find(text).is_none()
             && self.clear.find(text).is_none()
+            && read.is_ok()
+            && input::is_record(tape, text)
         {
             return Seen::Record(Ok(None));
         }
         let checked = checker.check(text);
         let is_intact = matches!(&checked, Ok(Checked::Sealed(sealed)) if sealed.is_intact);
         let is_record = !matches!(checked, Ok(Checked::Unsealed) | Err(_));
-        let (mut tokens, mut clear) = (Vec::new(), Vec::new());
-        let walked = walk(text, |path, text| {
-            if self.has_token(text.as_bytes()) {
-                tokens.push(path.to_owned());
-            }
-            if !is_of_seal(path) && self.has_value(text) {
-                clear.push(path.to_owned());
-            }
-        });
         let found =
-            walked.map_err(|error| Unsearched::Rest(format!("cannot be searched: {error}"))).map(|()| {
-                for paths in [&mut tokens, &mut clear] {
-                    paths.sort();
-                    let within = record.place.path();
-                    if !within.is_empty() {
-                        paths.iter_mut().for_each(|path| *path = format!("{within}.{path}"));
+            read.map_err(|error| Unsearched::Rest(format!("cannot be searched: {error}"))).map(|()| {
+                let within = record.place.path();
+                let (mut tokens, mut clear) = (Paths::default(), Paths::default());
+                walk(tape, text, |path, is_in_seal, text| {
+                    if matches!(text, Text::Words(text) if self.has_token(text.as_bytes())) {
+                        tokens.add(within, path);
                     }
-                }
+                    if !is_in_seal && self.is_value(&text) {
+                        clear.add(within, path);
+                    }
+                });
+                let (tokens, clear) = (tokens.into_text(), clear.into_text());
                 (!tokens.is_empty() || !clear.is_empty()).then_some(Hit { tokens, clear, is_intact })
             });
         if is_record { Seen::Record(found) } else { Seen::Other(found) }
     }
 
-    /// Checks whether the value is a number, which can be written in several ways.
-    fn is_number(&self) -> bool {
-        self.value.parse::<f64>().is_ok()
+    /// Checks whether a text contains the value, or a number is the value.
+    fn is_value(&self, text: &Text<'_>) -> bool {
+        match text {
+            Text::Words(text) => self.has_value(text),
+            Text::Number(token) => self.number.is_some() && Number::of(token) == self.number,
+        }
     }
 
     fn has_token(&self, text: &[u8]) -> bool {
@@ -212,38 +238,6 @@ impl<'a> Searched<'a> {
             !starts_inside && !ends_inside
         })
     }
-}
-
-/// Checks whether a text is a record as filters write it, with its seal at the end.
-fn is_plain(text: &[u8]) -> bool {
-    let text = text.trim_ascii();
-    text.starts_with(b"{\"")
-        && text.ends_with(b"\"}}")
-        && memmem::rfind(text, b",\"audit\":{\"").is_some()
-        && is_one_object(text)
-}
-
-/// Checks by quotes and braces that a text without backslashes is one object, and not a
-/// torn line.
-fn is_one_object(text: &[u8]) -> bool {
-    let (mut depth, mut is_in_string) = (0u32, false);
-    for at in memchr::memchr3_iter(b'"', b'{', b'}', text) {
-        match text[at] {
-            b'"' => is_in_string = !is_in_string,
-            _ if is_in_string => {}
-            b'{' => depth += 1,
-            _ => depth = depth.saturating_sub(1),
-        }
-        if depth == 0 && !is_in_string && at + 1 < text.len() {
-            return false;
-        }
-    }
-    depth == 0 && !is_in_string
-}
-
-/// Checks whether a path is in the seal, which has names but no values of the record.
-fn is_of_seal(path: &str) -> bool {
-    path.strip_prefix("audit").is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
 }
 
 /// Checks whether the token with its key's name at `at` stands for `value`.

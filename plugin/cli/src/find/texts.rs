@@ -1,102 +1,76 @@
 //! The texts of a record, decoded: every string, number and key, with its path.
 
-use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
-use std::fmt;
+use flb_audit_core::Tape;
+use flb_audit_core::record::tape::Kind;
+use flb_audit_core::text::{Characters, inner};
+use std::borrow::Cow;
 use std::fmt::Write;
 
-/// Passes every string, number and key of a record to `see`, with its path. Duplicate
-/// keys are passed, too.
-///
-/// # Errors
-/// Fails if the text is not JSON, or is nested more than 128 levels deep.
-pub(super) fn walk(text: &[u8], mut see: impl FnMut(&str, &str)) -> serde_json::Result<()> {
-    let mut json = serde_json::Deserializer::from_slice(text);
+/// A text of a record.
+pub(super) enum Text<'a> {
+    /// A string or a key.
+    Words(&'a str),
+    /// A number, as it stands in the record.
+    Number(&'a str),
+}
+
+/// A container that is being walked.
+struct Open {
+    /// The first node behind it.
+    end: usize,
+    /// The length of its path.
+    path: usize,
+    /// The number of its next element, if it is an array.
+    element: Option<u64>,
+}
+
+/// Passes every string, number and key of a record to `see`, with its path, and true if it is in
+/// the seal. Duplicate keys are passed, too. The text was read onto the tape.
+pub(super) fn walk(tape: &Tape, text: &[u8], mut see: impl FnMut(&str, bool, Text<'_>)) {
     let mut path = String::new();
-    Walk { path: &mut path, see: &mut see }.deserialize(&mut json)?;
-    json.end()
-}
-
-struct Walk<'a> {
-    path: &'a mut String,
-    see: &'a mut dyn FnMut(&str, &str),
-}
-
-impl Walk<'_> {
-    fn saw(&mut self, text: &str) {
-        (self.see)(self.path, text);
-    }
-}
-
-impl<'de> DeserializeSeed<'de> for Walk<'_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<(), D::Error> {
-        json.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Walk<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("JSON")
-    }
-
-    fn visit_unit<E: Error>(self) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_bool<E: Error>(self, _: bool) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_i64<E: Error>(mut self, number: i64) -> Result<(), E> {
-        self.saw(&number.to_string());
-        Ok(())
-    }
-
-    fn visit_u64<E: Error>(mut self, number: u64) -> Result<(), E> {
-        self.saw(&number.to_string());
-        Ok(())
-    }
-
-    fn visit_f64<E: Error>(mut self, number: f64) -> Result<(), E> {
-        self.saw(&number.to_string());
-        Ok(())
-    }
-
-    fn visit_str<E: Error>(mut self, text: &str) -> Result<(), E> {
-        self.saw(text);
-        Ok(())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
-        let Walk { path, see } = self;
-        let len = path.len();
-        for at in 0_u64.. {
+    let mut open: Vec<Open> = Vec::new();
+    let mut is_in_seal = false;
+    for (at, node) in tape.nodes().iter().enumerate() {
+        while open.last().is_some_and(|open| open.end <= at) {
+            open.pop();
+        }
+        let (kind, token) = (node.kind(), tape.text(node, text));
+        let is_on_top = open.len() == 1;
+        if let Some(Open { path: start, element: Some(number), .. }) = open.last_mut() {
+            path.truncate(*start);
             // Writing to a string cannot fail.
-            let _ = write!(path, "[{at}]");
-            let item = items.next_element_seed(Walk { path, see })?;
-            path.truncate(len);
-            if item.is_none() {
-                break;
-            }
+            let _ = write!(path, "[{number}]");
+            *number += 1;
         }
-        Ok(())
+        match kind {
+            Kind::Object | Kind::Array => {
+                let element = (kind == Kind::Array).then_some(0);
+                open.push(Open { end: tape.after(at), path: path.len(), element });
+            }
+            Kind::Key => {
+                let key = decoded(token);
+                path.truncate(open.last().map_or(0, |open| open.path));
+                if !path.is_empty() {
+                    path.push('.');
+                }
+                path += &key;
+                if is_on_top {
+                    is_in_seal = key == "audit";
+                }
+                see(&path, is_in_seal, Text::Words(&key));
+            }
+            Kind::String => see(&path, is_in_seal, Text::Words(&decoded(token))),
+            Kind::Integer | Kind::Float => {
+                see(&path, is_in_seal, Text::Number(std::str::from_utf8(token).unwrap_or_default()));
+            }
+            Kind::Word => {}
+        }
     }
+}
 
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
-        let Walk { path, see } = self;
-        let len = path.len();
-        while let Some(key) = members.next_key::<String>()? {
-            if len > 0 {
-                path.push('.');
-            }
-            path.push_str(&key);
-            see(path, &key);
-            members.next_value_seed(Walk { path, see })?;
-            path.truncate(len);
-        }
-        Ok(())
+fn decoded(token: &[u8]) -> Cow<'_, str> {
+    match std::str::from_utf8(inner(token)) {
+        Ok(text) if !text.contains('\\') => text.into(),
+        _ => Characters::of(inner(token)).collect(),
     }
 }

@@ -17,6 +17,9 @@ use std::path::Path;
 /// outputs add some bytes.
 const ANCHOR_BYTES_MAX: u64 = 1 << 20;
 
+/// The maximum number of findings on anchors that prove nothing.
+const USELESS_MAX: usize = 10_000;
+
 /// Reads all anchors in a file. They are compared with the log's records later.
 pub(super) fn read(chains: &mut Chains<'_>, path: &Path, roster: Option<&Roster>) -> Result<()> {
     for_each(chains, path, roster, Chains::add_anchor)
@@ -35,18 +38,25 @@ fn for_each<'a>(
     roster: Option<&Roster>,
     take: impl Fn(&mut Chains<'a>, &Anchor),
 ) -> Result<()> {
-    let (mut count, mut useless) = (0, Useless::new());
+    let (mut count, mut useless) = (0, Useless::default());
     for opened in input::open(path)? {
         let (name, bytes) = opened?;
         let lines = input::decompressed(bytes).with_context(|| format!("{name}: cannot be read"))?;
         count += for_each_in(chains, &name, lines, roster, &take, &mut useless)?;
     }
-    for ((chain, why), (verdict, first, others)) in useless {
+    for ((chain, why), (verdict, first, others)) in useless.first {
         let which = match others {
             0 => format!("{first}: the anchor proves nothing"),
             others => format!("{first}: this anchor and {others} more of its chain prove nothing"),
         };
         chains.findings.add(verdict, Some(chain), None, format!("{which}: {why}"));
+    }
+    for (verdict, others) in useless.others {
+        let what = format!(
+            "{others} more anchors prove nothing; only the first {USELESS_MAX} chains and reasons have findings of \
+             their own"
+        );
+        chains.findings.add(verdict, None, None, what);
     }
     if count == 0 {
         bail!("{}: no checkpoint in it; `flb-audit checkpoints` prints those of a log", path.display());
@@ -54,9 +64,26 @@ fn for_each<'a>(
     Ok(())
 }
 
-/// The anchors that prove nothing, by chain and reason: the verdict, the place of the first
-/// one, and the number of all others.
-type Useless = BTreeMap<(ChainId, String), (Verdict, String, u64)>;
+/// The anchors that prove nothing.
+#[derive(Default)]
+struct Useless {
+    /// The first chains with their reasons: the verdict, the place of the first anchor, and the
+    /// number of its others.
+    first: BTreeMap<(ChainId, String), (Verdict, String, u64)>,
+    /// The number of anchors beyond them.
+    others: BTreeMap<Verdict, u64>,
+}
+
+impl Useless {
+    fn add(&mut self, chain: ChainId, why: String, verdict: Verdict, at: impl FnOnce() -> String) {
+        let of_chain = self.first.entry((chain, why));
+        of_chain.and_modify(|(.., others)| *others += 1).or_insert_with(|| (verdict, at(), 0));
+        while self.first.len() > USELESS_MAX {
+            let Some((_, (verdict, _, others))) = self.first.pop_last() else { break };
+            *self.others.entry(verdict).or_default() += others + 1;
+        }
+    }
+}
 
 /// Passes each good checkpoint of some lines to `take`. Returns the number of
 /// checkpoints.
@@ -101,10 +128,8 @@ fn for_each_in<'a>(
                 take(chains, &anchor);
             }
             Err(bad) => {
-                useless
-                    .entry((anchor.checkpoint.chain, bad.what()))
-                    .and_modify(|(.., others)| *others += 1)
-                    .or_insert_with(|| (bad.flaw.verdict(), format!("{shown}:{number}"), 0));
+                let at = || format!("{shown}:{number}");
+                useless.add(anchor.checkpoint.chain, bad.what(), bad.flaw.verdict(), at);
             }
         }
     }

@@ -2,6 +2,8 @@
 
 use super::wrapped::{bzip2, gzip, xz};
 use super::{Bench, lines, log, string};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 
 fn docker() -> String {
     lines().iter().map(|line| format!("{{\"log\":{}}}\n", string(line))).collect()
@@ -31,6 +33,69 @@ fn find_looks_into_envelopes() {
     assert!(complaint.contains("torn.log:1: a torn line"), "{complaint}");
     // The torn part may have contained the value.
     let output = bench.run(&["find", "--value", "nobody", "--key", "keys/hmac.key", "torn.log"]);
+    assert_eq!(output.status.code(), Some(1));
+}
+
+/// Only a member `audit` at the top level makes a record.
+#[test]
+fn find_reads_the_records_that_verify_reads() {
+    let bench = Bench::new();
+    assert!(bench.run(&["hmac-key", "keys", "--id", "k1"]).status.success());
+    let record = STANDARD.encode(&lines()[0]);
+    for (name, log) in [
+        (
+            "a nested seal",
+            format!(r#"{{"log":"{record}","m":{{"n":1,"audit":{{"q":"r"}}}},"b":{{"c":"d"}}}}"#),
+        ),
+        ("a nested whole seal", {
+            let seal = r#""audit":{"chain":"x","head":"y"}"#;
+            format!(r#"{{"m":{{"n":1,{seal}}},"log":"{record}","b":{{"c":"d"}}}}"#)
+        }),
+        ("a seal in an array", format!(r#"{{"a":[1,{{"log":"{record}"}},"audit":{{"q":"r"}}}}"#)),
+    ] {
+        let records = bench.report("log", &log)["records"].clone();
+        let output = bench.run(&["find", "--value", "mallory", "--key", "keys/hmac.key", "log"]);
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert_eq!(records, 1, "{name}");
+        assert!(said.ends_with("found in 1 records\n"), "{name}: {said}");
+    }
+    // Only the member `audit` itself is the seal, which has no values.
+    bench.write("log", r#"{"audit.user":"mallory","audit":{"user":"mallory"}}"#);
+    let output = bench.run(&["find", "--value", "mallory", "--key", "keys/hmac.key", "log"]);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(said.starts_with("log:1: audit.user in the clear"), "{said}");
+}
+
+/// Numbers are compared by value: integers of 64 bits exactly, and all others as doubles.
+#[test]
+fn find_compares_numbers_by_value() {
+    let bench = Bench::new();
+    assert!(bench.run(&["hmac-key", "keys", "--id", "k1"]).status.success());
+    let big = r#"{"big":18446744073709551617,"a":[{"hundred":100},-0.0,1e400]}"#;
+    bench.write("log", format!("{}{}\n", log(), big.replace(",1e400", "")));
+    for (value, path) in [
+        ("409", "log:1: code "),
+        ("4.09e2", "log:1: code "),
+        ("409.0", "log:1: code "),
+        ("0.0000000025", "log:2: tiny "),
+        ("9007199254740995", "log:2: large "),
+        ("18446744073709551617", "log:7: big "),
+        ("18446744073709551617.0", "log:7: big "),
+        ("1.8446744073709551617e19", "log:7: big "),
+        ("1e2", "log:7: a[0].hundred "),
+        ("9007199254740996", "found in 0 records"),
+        ("40", "found in 0 records"),
+        ("1e400", "found in 0 records"),
+        ("inf", "found in 0 records"),
+    ] {
+        let output = bench.run(&["find", "--value", value, "--key", "keys/hmac.key", "log"]);
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(said.starts_with(path), "{value}: {said}");
+        let found = u8::from(path.starts_with("log"));
+        assert!(said.ends_with(&format!("found in {found} records\n")), "{value}: {said}");
+    }
+    bench.write("log", big);
+    let output = bench.run(&["find", "--value", "7", "--key", "keys/hmac.key", "log"]);
     assert_eq!(output.status.code(), Some(1));
 }
 
