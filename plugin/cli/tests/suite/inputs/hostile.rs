@@ -50,7 +50,7 @@ fn hostile_lines_take_linear_time() {
 #[test]
 fn many_places_are_counted_together() {
     let bench = Bench::new();
-    let wrapped = |at: usize| format!("{{\"m{at}\":{}}}\n", super::lines()[at % 6]);
+    let wrapped = |at: usize| format!("{{\"m{at}\":{}}}\n", lines()[at % 6]);
     let text: String = (0..300).map(wrapped).collect();
     let report = bench.report("log", text);
     let places = report["inputs"]["envelopes"].as_object().expect("places");
