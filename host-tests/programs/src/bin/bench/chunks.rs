@@ -101,7 +101,8 @@ fn events(chunk: &[u8]) -> Vec<Event> {
         Item::Record(record) => {
             let mut body = Vec::new();
             write_json(record.body, &mut body);
-            Some(Event { seconds: record.seconds, nanoseconds: record.nanoseconds, body })
+            let (seconds, nanoseconds) = record.time.unwrap_or_default();
+            Some(Event { seconds, nanoseconds, body })
         }
         _ => None,
     };
