@@ -47,7 +47,7 @@ const OPENING_MAX: Duration = Duration::from_secs(5);
 ///
 /// let records = ledger_fixtures::records(&directory);
 /// assert_eq!(records.len(), 1);
-/// assert!(records[0].starts_with(r#"{"actor":"ann","action":"login","audit":{"#));
+/// assert!(records[0].contains(r#""actor":"ann""#) && records[0].contains(r#","audit":{"#));
 /// # Ok::<(), flb_audit_ledger::Error>(())
 /// ```
 pub struct Ledger {
