@@ -98,8 +98,8 @@ impl Source {
             Origin::Stdin => None,
             Origin::File(path) => {
                 let metadata = path.metadata().ok()?;
-                // Whoever writes a file can set the time of its last change. The time at which the
-                // file's own data changed is the kernel's.
+                // Whoever writes a file can set the time of its last change. Only the kernel sets
+                // the time at which its status changed.
                 let changed = metadata.modified().ok()?.duration_since(SystemTime::UNIX_EPOCH).ok()?;
                 let of_kernel = format!("{}.{:09}", metadata.ctime(), metadata.ctime_nsec());
                 let tag = format!("{} {of_kernel} {}", changed.as_nanos(), metadata.ino());

@@ -10,8 +10,9 @@ pub const REDACT_STEPS_MAX: u32 = 64 << 20;
 /// its bytes.
 const STEPS_ALWAYS: u32 = 4 << 20;
 const STEPS_PER_BYTE: u32 = 32;
-/// The same for records up to some 120 KB: so many steps for each of their bytes that a record of
-/// 4 KB costs the guest less than 3,000 instructions a byte, whatever it contains.
+/// A record of up to some 120 KB may take these steps, and for each of its bytes the additional
+/// ones. So a record of 4 KB costs the guest less than 3,000 instructions a byte, whatever it
+/// contains.
 const SHORT_STEPS_ALWAYS: u32 = 128 << 10;
 const SHORT_STEPS_PER_BYTE: u32 = 64;
 

@@ -19,7 +19,7 @@ const CASES: [(&str, &[&str]); 25] = [
         "92 92 d7 00 ffffffff 00000000 81 a0 c0 80 92 92 d7 00 00000001 00000002 80 80 92 92 d7 00 fffffffe 00000000 80 80",
         &["group", "1.2 {}", "group"],
     ),
-    // The same on 4.0.
+    // Fluent Bit 4.0 writes the end of a group in this form.
     ("dd 00000002 dd 00000002 d7 00 fffffffe 00000000 df 00000000 df 00000000", &["group"]),
     // Records with the time of a group, in forms that Fluent Bit's groups never have.
     ("92 d7 00 ffffffff 00000000 81 a1 61 01", &[r#"4294967295.0 {"a":1}"#]),
