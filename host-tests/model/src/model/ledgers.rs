@@ -204,21 +204,28 @@ impl Chain {
                 ends.entry(record.place.clone()).or_default().insert(record.head);
             }
         }
+        // The ends of records and extents that count, from which others may continue.
+        let mut vouching: Vec<(Place, [u8; 32])> =
+            ends.iter().flat_map(|(place, heads)| heads.iter().map(|head| (place.clone(), *head))).collect();
+        let is_signed = !self.covered.is_empty() || self.extents.iter().any(|extent| extent.signed.is_some());
         for extent in &self.extents {
             let known = ends.entry(extent.place(extent.last)).or_default();
             known.extend(extent.heads.map(|(_, head)| head));
         }
         let mut extents = self.extents.clone();
         extents.sort_by_key(|extent| std::cmp::Reverse(extent.place(extent.last)));
-        let mut fitting = Vec::new();
+        let (mut fitting, mut waiting) = (Vec::new(), Vec::new());
         for mut extent in extents {
             if let Some((prev, head)) = extent.heads {
                 let before = extent.before();
+                let followed = wanted.get(&extent.place(extent.last));
+                if followed.is_none() && is_signed && extent.signed.is_none() {
+                    waiting.push(extent);
+                    continue;
+                }
                 let contradicts =
                     before.as_ref().and_then(|at| ends.get(at)).is_some_and(|heads| !heads.contains(&prev));
-                let fits =
-                    wanted.get(&extent.place(extent.last)).map_or(!contradicts, |wanted| *wanted == head);
-                if !fits {
+                if !followed.map_or(!contradicts, |wanted| *wanted == head) {
                     let Some(signed) = extent.signed.filter(|signed| *signed >= extent.first) else {
                         continue;
                     };
@@ -226,7 +233,17 @@ impl Chain {
                 }
                 wanted.extend(before.map(|at| (at, prev)));
             }
+            vouching.extend(extent.heads.map(|(_, head)| (extent.place(extent.last), head)));
             fitting.push(extent);
+        }
+        while let Some((end, head)) = vouching.pop() {
+            let continues = |extent: &mut Extent| {
+                extent.before().as_ref() == Some(&end) && extent.heads.is_some_and(|(prev, _)| prev == head)
+            };
+            for extent in waiting.extract_if(.., continues) {
+                vouching.extend(extent.heads.map(|(_, head)| (extent.place(extent.last), head)));
+                fitting.push(extent);
+            }
         }
         fitting
     }

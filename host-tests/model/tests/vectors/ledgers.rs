@@ -197,6 +197,7 @@ pub(super) fn ledgers(all: &mut All) {
     forged(all);
     elsewhere(all);
     stopped(all);
+    isolated(all);
 }
 
 impl Store {
@@ -233,6 +234,68 @@ fn rests(all: &mut All) {
             rehash(&mut last[1]);
             last
         })
+    });
+}
+
+/// Adds extents without a signature: those of records that a client without keys has made up, and
+/// those of records that follow the last checkpoint.
+fn isolated(all: &mut All) {
+    let head = |byte: u8| string(&seal::text(&[byte; 32]));
+    let made_up = |seg: u64, run: &str, (first, last): (u64, u64), heads: (u8, u8)| {
+        let chain = text(&base().records[0], "chain");
+        object([
+            ("chain", chain),
+            ("seg", number(seg)),
+            ("run", string(run)),
+            ("first", number(first)),
+            ("last", number(last)),
+            ("prev", head(heads.0)),
+            ("head", head(heads.1)),
+        ])
+    };
+    let with = |extents: &[Value]| {
+        let store = Store::new().close_as(&[FIRST], |of| {
+            let all = of.members_mut().and_then(|all| all.iter_mut().find(|(name, _)| name == "extents"));
+            let Some((_, Value::Array(all))) = all else { panic!("no extents") };
+            all.extend(extents.iter().cloned());
+        });
+        store.delete(1).open(at(2, 0)..ALL)
+    };
+    let run = text(&base().records[at(3, 0)], "run").as_str().expect("a run").to_owned();
+    for (name, extent) in [
+        ("of a far segment", made_up(9, "zzzzzz", (2, 2), (3, 4))),
+        ("that begins a far segment", made_up(1 << 60, "zzzzzz", (0, 0), (3, 4))),
+        ("far behind the last one", made_up(3, &run, (1 << 60, 1 << 60), (3, 4))),
+        ("behind the last one, with another head before it", made_up(3, &run, (SEGMENT, SEGMENT), (3, 4))),
+    ] {
+        let name = format!("ledger: a record {name} was deleted, which no signature reaches");
+        add(all, name, with(&[extent]));
+    }
+    let two = [made_up(9, "zzzzzz", (2, 2), (3, 4)), made_up(9, "zzzzzz", (3, 3), (4, 5))];
+    add(
+        all,
+        "ledger: two records were deleted that follow one another, which no signature reaches",
+        with(&two),
+    );
+    let linked = |seg: u64, to: u64, heads: (u8, u8)| {
+        let mut extent = made_up(seg, "zzzzzz", (0, 0), heads);
+        let link = object([("seg", number(to)), ("run", string("zzzzzz")), ("seq", number(0))]);
+        extent.members_mut().expect("members").push(("link".to_owned(), link));
+        extent
+    };
+    add(all, "ledger: two extents that link to each other, and that no signature reaches", {
+        with(&[linked(9, 8, (3, 4)), linked(8, 9, (4, 3))])
+    });
+    let closed = || Store::new().close(&[FIRST, second(), at(3, 0)..at(3, 4)]);
+    add(all, "ledger: what follows the last checkpoint was deleted, too", {
+        closed().close(from_ref(&(at(3, 4)..ALL))).delete(1).delete(2).open(0..0)
+    });
+    add(all, "ledger: what follows the last checkpoint was deleted alone", {
+        closed().close(from_ref(&(at(3, 4)..ALL))).delete(2).delete(1).open(at(3, 0)..at(3, 4))
+    });
+    add(all, "ledger: the end was deleted in three files, the middle one does not fit", {
+        let three = closed().close_as(from_ref(&(at(3, 4)..at(3, 5))), in_extent("head", Some(head(7))));
+        three.close(from_ref(&(at(3, 5)..ALL))).delete(1).delete(2).delete(3).open(0..0)
     });
 }
 

@@ -94,9 +94,10 @@ impl Spans {
     /// Returns the spans of a chain that fit the records that are here, and each other.
     ///
     /// The record after a span states the head with which the span ends. If no record is
-    /// known to come after it, the span must not contradict the records before it. If a
-    /// span does not fit, only those of its records remain that a signature within it
-    /// covers.
+    /// known to come after it, the span must not contradict the records before it, and
+    /// without a signature it must continue from them: anybody can send a ledger intact
+    /// records that nothing leads to. If a span does not fit, only those of its records
+    /// remain that a signature within it covers.
     pub(super) fn fitting(
         &self,
         id: ChainId,
@@ -116,6 +117,8 @@ impl Spans {
         // themselves.
         let mut wanted: HashMap<(Life, u64), Fingerprint> = HashMap::new();
         let mut ends: HashMap<(Life, u64), HashSet<Fingerprint>> = HashMap::new();
+        // The ends of records and spans that count, from which others may continue.
+        let mut vouching = Vec::new();
         for (life, of_life) in stretches.iter() {
             let link = chain.link(&life);
             for stretch in &*of_life {
@@ -125,28 +128,47 @@ impl Spans {
                     wanted.extend(place.map(|place| (place, stretch.before)));
                 }
                 ends.entry((life, last)).or_default().insert(stretch.head);
+                vouching.push(((life, last), stretch.head));
             }
         }
+        let has_signed = |all: &OfLife| all.spans.iter().any(|span| span.signed.is_some());
+        let is_signed = coverage.records > 0 || of_chain().any(|(_, all)| has_signed(all));
         for (life, span) in of_chain().flat_map(|(life, all)| all.spans.iter().map(move |span| (life, span)))
         {
             ends.entry((*life, *span.records.end())).or_default().extend(span.edges.map(|(_, head)| head));
         }
         let mut fitting = Vec::new();
+        // Spans that only the record before them can vouch for, by that record.
+        let mut waiting: HashMap<((Life, u64), Fingerprint), Vec<(Life, Span)>> = HashMap::new();
         for (life, all) in of_chain() {
             // From the last record of the life on.
             for mut span in all.by_end.iter().rev().map(|at| all.spans[*at].clone()) {
                 let (first, last) = (*span.records.start(), *span.records.end());
                 if let Some((prev, head)) = span.edges {
                     let place = before(life, first, span.link.as_ref());
+                    let wanted_head = wanted.get(&(*life, last));
+                    if wanted_head.is_none() && is_signed && span.signed.is_none() {
+                        if let Some(place) = place {
+                            waiting.entry((place, prev)).or_default().push((*life, span));
+                        }
+                        continue;
+                    }
                     let is_contradicted =
                         place.and_then(|place| ends.get(&place)).is_some_and(|heads| !heads.contains(&prev));
-                    if wanted.get(&(*life, last)).map_or(is_contradicted, |wanted| *wanted != head) {
+                    if wanted_head.map_or(is_contradicted, |wanted| *wanted != head) {
                         let Some(signed) = span.signed.filter(|signed| *signed >= first) else { continue };
                         (span.records, span.edges) = (first..=signed.min(last), None);
                     }
                     wanted.extend(place.map(|place| (place, prev)));
                 }
+                vouching.extend(span.edges.map(|(_, head)| ((*life, last), head)));
                 fitting.push((*life, span));
+            }
+        }
+        while let Some(end) = vouching.pop() {
+            for (life, span) in waiting.remove(&end).into_iter().flatten() {
+                vouching.extend(span.edges.map(|(_, head)| ((life, *span.records.end()), head)));
+                fitting.push((life, span));
             }
         }
         fitting.into_iter().collect()
