@@ -4,9 +4,8 @@ use crate::abi::{Access, Errno, File, fill_random, find_in_preopens};
 use flb_audit_core::Sealer;
 use flb_audit_core::chain::ChainId;
 use flb_audit_core::chain::anchor;
-use flb_audit_core::chain::certificate::Handover;
 use flb_audit_core::chain::enrollment;
-use flb_audit_core::chain::keyring;
+use flb_audit_core::chain::keyring::{self, Newest};
 use flb_audit_core::chain::rotation::Rotation;
 use flb_audit_core::chain::writer::AnchorWriter;
 use flb_audit_core::record::notes::Notes;
@@ -25,7 +24,7 @@ impl Keys {
     /// Opens the first key file among the accessible paths, or returns `None` if the chain
     /// has no keys. Returns with it the handover to the key in force, and notes on the other
     /// files.
-    pub(crate) fn open(chain: ChainId) -> Result<Option<(Keys, Option<Handover>, Notes)>, Notes> {
+    pub(crate) fn open(chain: ChainId) -> Result<Option<(Keys, Option<Newest>, Notes)>, Notes> {
         let file = match find_in_preopens(keyring::FILE_NAME, Access::ReadAndWrite) {
             Ok(Some(file)) => file,
             // Only a chain with keys has a file for checkpoints. If that file is there, the

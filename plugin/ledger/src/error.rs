@@ -50,6 +50,12 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// The chain has had keys, and their file is not there.
+    #[error("{}: missing, and the chain has had keys: set up another directory with `flb-audit init`", path.display())]
+    KeysMissing {
+        /// The file of keys.
+        path: PathBuf,
+    },
     /// Two ledgers are writing to one directory.
     #[error("{}: another ledger has started to use a new key; only one may use this directory", path.display())]
     TwoLedgers {

@@ -2,12 +2,11 @@
 
 use crate::{Error, Named, Result};
 use flb_audit_core::Sealer;
-use flb_audit_core::chain::ChainId;
-use flb_audit_core::chain::certificate::Handover;
 use flb_audit_core::chain::enrollment::{self, Role};
-use flb_audit_core::chain::keyring::{self, KeyRing};
+use flb_audit_core::chain::keyring::{self, KeyRing, Newest};
 use flb_audit_core::chain::rotation::{Failed, Rotation};
 use flb_audit_core::chain::storage::Storage;
+use flb_audit_core::chain::{ChainId, anchor};
 use flb_audit_core::record::notes::Notes;
 use flb_audit_core::verify::read_enrollment;
 use std::fs::{self, File, OpenOptions};
@@ -66,9 +65,19 @@ impl Storage for ChainFile {
     }
 }
 
+/// Opens the file of the chain's keys. Returns `None` if the chain has none.
+fn key_file(directory: &Path) -> Result<Option<ChainFile>> {
+    let file = ChainFile::open(directory, keyring::FILE_NAME)?;
+    // Only a chain with keys has a file for checkpoints.
+    if file.is_none() && directory.join(anchor::FILE_NAME).exists() {
+        return Err(Error::KeysMissing { path: directory.join(keyring::FILE_NAME) });
+    }
+    Ok(file)
+}
+
 /// Reads the chain's keys. Returns `None` if it has no keys.
 pub(crate) fn read(directory: &Path) -> Result<Option<KeyRing>> {
-    let Some(file) = ChainFile::open(directory, keyring::FILE_NAME)? else {
+    let Some(file) = key_file(directory)? else {
         return Ok(None);
     };
     let mut bytes = Zeroizing::new(vec![0; keyring::FILE_BYTES]);
@@ -94,8 +103,8 @@ pub(crate) struct Keys {
 impl Keys {
     /// Opens the chain's key file. Returns `None` if the chain has no keys. With the keys
     /// it returns the handover that put the key in force into use, if there is one.
-    pub(crate) fn open(directory: &Path, chain: ChainId) -> Result<Option<(Keys, Option<Handover>)>> {
-        let Some(file) = ChainFile::open(directory, keyring::FILE_NAME)? else {
+    pub(crate) fn open(directory: &Path, chain: ChainId) -> Result<Option<(Keys, Option<Newest>)>> {
+        let Some(file) = key_file(directory)? else {
             return Ok(None);
         };
         let path = file.path.clone();

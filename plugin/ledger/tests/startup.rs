@@ -2,7 +2,7 @@
 //! memory is measured.
 
 use flb_audit_core::chain::state::{FILE_NAME, Slot, slot_offset};
-use flb_audit_core::chain::{Chain, ChainId, GENESIS, Place, Run, keyring};
+use flb_audit_core::chain::{Chain, ChainId, GENESIS, Place, Run, anchor, keyring};
 use flb_audit_core::hash::Algorithm;
 use flb_audit_core::record::notes::Notes;
 use flb_audit_core::{Event, Sealer};
@@ -118,7 +118,9 @@ fn memory_is_bounded() {
 fn closed_files_in_any_number() {
     let (count, deleted) = (number("CLOSED", 80_000), number("DELETED", 10_000));
     let directory = ledger_fixtures::directory();
-    fs::remove_file(directory.path().join(keyring::FILE_NAME)).expect("removed");
+    for name in [keyring::FILE_NAME, anchor::FILE_NAME] {
+        fs::remove_file(directory.path().join(name)).expect("removed");
+    }
     let mut statements = Statements::new(directory.path());
     for number in 1..=count {
         let manifest = manifest(number);

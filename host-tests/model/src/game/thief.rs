@@ -108,7 +108,7 @@ impl Stolen {
     /// Copies a key file, if it has a usable key.
     pub(super) fn copy(chain: ChainId, file: Vec<u8>) -> Option<Stolen> {
         let (ring, _) = KeyRing::from_file(&file)?;
-        let since = ring.newest_handover()?.place;
+        let since = ring.newest()?.handover.place;
         Some(Stolen { chain: chain.to_string(), since: (since.segment, since.sequence), file })
     }
 }

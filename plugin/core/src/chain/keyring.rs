@@ -20,7 +20,7 @@
 //! | 4..8 | the number of the key in force |
 //! | 8..10 | the number of entries, at least 1; 0: an empty slot |
 //! | 10 | 1 if key 0 has stated that the chain is a ledger's, else 0 |
-//! | 11 | zero |
+//! | 11 | the segments between that of the handover and the newest one under its key, at most 255 |
 //! | 12..134 | the handover to the key in force |
 //! | 134..256 | the handover to the key before it |
 //! | 256.. | the entries, by number |
@@ -83,8 +83,19 @@ pub struct KeyRing {
     chain: ChainId,
     role: Role,
     index: u32,
+    /// The number of segments between that of the newest handover and the newest one under its key.
+    later: u8,
     since: Vec<Handover>,
     entries: Vec<Entry>,
+}
+
+/// The newest handover, with the last segment that goes on with its key.
+#[derive(Clone, Copy, Debug)]
+pub struct Newest {
+    /// The handover to the key in force.
+    pub handover: Handover,
+    /// The number of the newest segment that may have begun under the key.
+    pub segment: u64,
 }
 
 /// The reason why there is no next key.
@@ -136,6 +147,7 @@ impl KeyRing {
             chain: self.chain,
             role: Role::Ledger,
             index: 0,
+            later: 0,
             since: Vec::new(),
             entries: Vec::new(),
         };
@@ -164,7 +176,7 @@ impl KeyRing {
             role: Role::Filter,
             signature: [0; SIGNATURE_BYTES],
         };
-        let mut ring = KeyRing { chain, role, index: 0, since: Vec::new(), entries: Vec::new() };
+        let mut ring = KeyRing { chain, role, index: 0, later: 0, since: Vec::new(), entries: Vec::new() };
         ring.push(Entry { certificate, seed: Some(seed) })?;
         for bit in 0..u32::BITS {
             ring.add_child(&root, 1 << bit, random)?;
@@ -183,8 +195,15 @@ impl KeyRing {
     }
 
     /// Returns the handover to the key in force, or `None` for key 0.
-    pub fn newest_handover(&self) -> Option<&Handover> {
-        self.since.first().filter(|handover| handover.index == self.index)
+    pub fn newest(&self) -> Option<Newest> {
+        let handover = *self.since.first().filter(|handover| handover.index == self.index)?;
+        Some(Newest { handover, segment: handover.place.segment.saturating_add(self.later.into()) })
+    }
+
+    /// Notes that a segment goes on with the key in force.
+    pub fn go_on_in(&mut self, segment: u64) {
+        let handover = self.since.first().map_or(segment, |handover| handover.place.segment);
+        self.later = segment.saturating_sub(handover).min(u8::MAX.into()) as u8;
     }
 
     /// Returns the public part of the key in force.
@@ -229,7 +248,8 @@ impl KeyRing {
         since.try_reserve(2).map_err(|_| OutOfMemory)?;
         since.push(Handover { index, place, head, signature });
         since.extend(self.since.first().copied());
-        let mut ring = KeyRing { chain: self.chain, role: self.role, index, since, entries: Vec::new() };
+        let mut ring =
+            KeyRing { chain: self.chain, role: self.role, index, later: 0, since, entries: Vec::new() };
         let (done, to_come) =
             self.entries.split_at(self.entries.partition_point(|entry| entry.certificate.index <= index));
         for Entry { certificate, seed } in done {
@@ -350,7 +370,7 @@ impl KeyRing {
         };
         put(4, &self.index.to_le_bytes());
         put(8, &(self.entries.len() as u16).to_le_bytes());
-        put(10, &[u8::from(self.role == Role::Ledger)]);
+        put(10, &[u8::from(self.role == Role::Ledger), self.later]);
         for (at, handover) in (HANDOVERS_AT..).step_by(HANDOVER_BYTES).zip(&self.since) {
             put(at, &handover.index.to_le_bytes());
             put(at + 4, &handover.place.segment.to_le_bytes());
@@ -373,7 +393,7 @@ impl KeyRing {
     }
 
     fn from_slot(chain: ChainId, slot: &[u8]) -> Option<KeyRing> {
-        let [low, high, role, _] = number(slot, 8)?.to_le_bytes();
+        let [low, high, role, later] = number(slot, 8)?.to_le_bytes();
         let count = usize::from(u16::from_le_bytes([low, high]));
         let role = if role == 1 { Role::Ledger } else { Role::Filter };
         if count == 0 || count > ENTRIES_MAX {
@@ -385,7 +405,7 @@ impl KeyRing {
         }
         let index = number(slot, 4)?;
         let handovers = slot.get(HANDOVERS_AT..ENTRIES_AT)?.chunks_exact(HANDOVER_BYTES);
-        let mut ring = KeyRing { chain, role, index, since: Vec::new(), entries: Vec::new() };
+        let mut ring = KeyRing { chain, role, index, later, since: Vec::new(), entries: Vec::new() };
         ring.since.try_reserve(2).ok()?;
         ring.since.extend(handovers.filter_map(read_handover));
         ring.entries.try_reserve(count).ok()?;

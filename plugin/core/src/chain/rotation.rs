@@ -5,11 +5,10 @@
 //! the handover and the first record under the new key, that key stays in force.
 //! Otherwise each life begins with a new key.
 
-use crate::chain::certificate::Handover;
 use crate::chain::checkpoint::{CHECKPOINT_RECORDS_MAX, Signer};
 use crate::chain::enrollment::Role;
 use crate::chain::id::{Chain, ChainId};
-use crate::chain::keyring::{FILE_BYTES, KeyRing, NoNextKey, SLOT_BYTES};
+use crate::chain::keyring::{FILE_BYTES, KeyRing, Newest, NoNextKey, SLOT_BYTES};
 use crate::chain::storage::Storage;
 use crate::memory::OutOfMemory;
 use alloc::vec::Vec;
@@ -96,11 +95,11 @@ impl Since {
 impl<S: Storage> Rotation<S> {
     /// Opens a key file. Returns it with the handover to its newest key, or `None` for
     /// key 0.
-    pub fn open(file: S, chain: ChainId) -> Result<(Self, Option<Handover>), Failed<S::Error>> {
+    pub fn open(file: S, chain: ChainId) -> Result<(Self, Option<Newest>), Failed<S::Error>> {
         let (key, checkpoint) = (Since::default(), Since::default());
         let opened =
             Rotation { file, chain, index: None, is_unused: false, has_signer: false, key, checkpoint };
-        let newest = opened.read()?.0.newest_handover().copied();
+        let newest = opened.read()?.0.newest();
         Ok((opened, newest))
     }
 
@@ -161,7 +160,7 @@ impl<S: Storage> Rotation<S> {
         chain: &Chain,
         random: &mut impl FnMut(&mut [u8; 32]) -> bool,
     ) -> (Option<Signer>, Option<Failed<S::Error>>) {
-        let (ring, slot) = match self.read() {
+        let (mut ring, slot) = match self.read() {
             Ok(read) => read,
             Err(failed) => return (None, Some(failed)),
         };
@@ -169,33 +168,30 @@ impl<S: Storage> Rotation<S> {
         if *self.index.get_or_insert(ring.index()) != ring.index() {
             return (None, Some(Failed::Foreign));
         }
-        let changed = if core::mem::take(&mut self.is_unused) {
-            self.keep(&ring, slot)
-        } else {
-            self.hand_over(&ring, slot, chain, random)
-        };
-        match changed {
+        match self.put_into_force(&mut ring, slot, chain, random) {
             Ok((signer, failed)) => (Some(signer), failed),
             Err(failed) if self.has_signer => (None, Some(failed)),
             Err(failed) => (ring.signer().ok(), Some(failed)),
         }
     }
 
-    fn keep(&self, ring: &KeyRing, slot: usize) -> Changed<S::Error> {
-        let signer = ring.signer()?;
-        // The key before it may still be there.
-        let destroyed = self.write(&zeros(SLOT_BYTES)?, 1 - slot);
-        Ok((signer, destroyed.err()))
-    }
-
-    fn hand_over(
+    /// Puts the next key into force, or the one that has sealed nothing. Then the file gets the
+    /// segment that goes on with it, so that no later one has its number.
+    fn put_into_force(
         &mut self,
-        ring: &KeyRing,
+        ring: &mut KeyRing,
         slot: usize,
         chain: &Chain,
         random: &mut impl FnMut(&mut [u8; 32]) -> bool,
     ) -> Changed<S::Error> {
-        let next = ring.hand_over(chain.next, chain.head, random)?;
+        let handed_over;
+        let next = if core::mem::take(&mut self.is_unused) {
+            ring.go_on_in(chain.next.segment);
+            ring
+        } else {
+            handed_over = ring.hand_over(chain.next, chain.head, random)?;
+            &handed_over
+        };
         let signer = next.signer()?;
         let mut bytes = zeros(SLOT_BYTES)?;
         next.write_slot(&mut bytes);

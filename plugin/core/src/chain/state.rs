@@ -37,8 +37,8 @@
 //! The CRC is that of IEEE 802.3. It detects torn writes; it does not protect against
 //! somebody who writes the file on purpose.
 
-use crate::chain::certificate::Handover;
 use crate::chain::id::{Chain, ChainId, GENESIS, Link, Place, Run, Unsettled};
+use crate::chain::keyring::Newest;
 use crate::crc::crc32;
 use crate::hash::{Algorithm, Hash};
 use crate::record::notes::Notes;
@@ -271,30 +271,31 @@ impl State {
     /// Opens a new segment. `newest` is the handover to the key in force by the chain's
     /// key file, unless that is key 0. The link says which records may have been lost in
     /// a stop, unless the clocks show that there was no stop.
-    pub fn open_segment(&self, run: Run, newest: Option<&Handover>, clocks: Clocks) -> OpenedSegment {
+    pub fn open_segment(&self, run: Run, newest: Option<&Newest>, clocks: Clocks) -> OpenedSegment {
         let position = |place: &Place| place.position();
         // A slot without a record beside a damaged one does not tell whether there was a record.
         let readable = self.slot.filter(|slot| slot.last.is_some() || !self.has_damaged_slot);
         let (slot, notes, is_key_unused) = match readable {
             None => {
-                // The segment of the handover is used, so that no segment's number is
-                // used twice.
+                // No segment's number is used twice.
                 let opened = self.slot.map_or(0, |slot| slot.segment);
-                let segment = newest.map_or(0, |newest| newest.place.segment).max(opened);
+                let segment = newest.map_or(0, |newest| newest.segment).max(opened);
                 let fresh = Slot { segment, last: None, head: GENESIS, seconds: 0 };
                 (fresh, Notes::STATE_DAMAGED, false)
             }
             Some(slot) => match newest {
-                Some(newest) if slot.last.is_none_or(|last| position(&last) < position(&newest.place)) => {
+                Some(Newest { handover, segment })
+                    if slot.last.is_none_or(|last| position(&last) < position(&handover.place)) =>
+                {
                     // A record is handed on only when the state contains it, and a
                     // segment is saved before its key comes into force. So if a key came
                     // into force after the last record of the state, either the key has
                     // sealed nothing, or this is an older state than the one that was
                     // written last.
-                    let is_same = newest.head == slot.head
-                        && newest.place.segment <= slot.segment
+                    let is_same = handover.head == slot.head
+                        && handover.place.segment <= slot.segment
                         && !self.has_damaged_slot;
-                    let slot = Slot { segment: slot.segment.max(newest.place.segment), ..slot };
+                    let slot = Slot { segment: slot.segment.max(*segment), ..slot };
                     (slot, if is_same { Notes::NONE } else { Notes::STATE_SET_BACK }, is_same)
                 }
                 _ => (slot, Notes::NONE, false),

@@ -256,6 +256,40 @@ fn damaged_and_older_states_are_told() {
     assert_eq!(life.chain.next.segment, 5);
 }
 
+/// Lives that are killed before their first record have one key. The file of keys has the number
+/// of the last one, for a state that becomes an older one, or is damaged.
+#[test]
+fn no_number_is_used_twice_after_kills_and_an_older_state() {
+    for is_later_change in [false, true] {
+        let mut home = Home::new();
+        let mut life = home.start();
+        home.seal(&mut life, 0);
+        let before = home.state.bytes.borrow().clone();
+        home.seal(&mut life, 0);
+        if is_later_change {
+            home.prepare(&mut life, 900);
+        }
+        for _ in 0..3 {
+            let mut life = home.start();
+            home.prepare(&mut life, 0);
+        }
+        let mut life = home.start();
+        home.seal(&mut life, 0);
+        assert_eq!((home.key(), life.notes), (2, Notes::NONE));
+        let used = life.chain.next.segment;
+        let mut damaged = home.state.bytes.borrow().clone();
+        for slot in 0..2 {
+            damaged[slot_offset(slot) as usize] ^= 1;
+        }
+        for (state, note) in [(before, Notes::STATE_SET_BACK), (damaged, Notes::STATE_DAMAGED)] {
+            *home.state.bytes.borrow_mut() = state;
+            let life = home.start_aside();
+            assert_eq!(life.notes, note);
+            assert!(life.chain.next.segment > used, "{used}: {:?}", life.chain.next);
+        }
+    }
+}
+
 /// Returns the file with the newest slot damaged.
 fn without_newest(file: &[u8]) -> Vec<u8> {
     let mut file = file.to_vec();

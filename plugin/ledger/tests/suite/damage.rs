@@ -2,7 +2,7 @@
 
 use flb_audit_core::verify::{Checked, Checker};
 use flb_audit_ledger::manifest::{self, Damage, DamageKind, Manifest, Statement, open_name};
-use flb_audit_ledger::{Level, Settings};
+use flb_audit_ledger::{Ledger, Level, Settings};
 use ledger_fixtures::{Filter, TAG, chunk, directory, open, plain, records, text};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -243,4 +243,14 @@ fn damaged_manifests_stay_and_every_record_is_held_once() {
         }
         assert!(fs::read(&path).expect("read").len() > after.len(), "{damaged:?}");
     }
+}
+
+/// Without its keys, a ledger could go on only without signatures.
+#[test]
+fn a_ledger_whose_keys_are_missing_refuses_to_start() {
+    let directory = ledger_fixtures::directory();
+    drop(open(&directory, &Settings::default()));
+    fs::remove_file(directory.path().join("chain.key")).expect("removed");
+    let error = Ledger::open(directory.path(), Settings::default(), None).expect_err("no keys").to_string();
+    assert!(error.contains("chain.key: missing, and the chain has had keys"), "{error}");
 }

@@ -254,7 +254,9 @@ fn checkpoints_have_to_be_signed() {
         Header { id: ChainId::from_random([9; 9]), algorithm: Algorithm::Sha512_256 }.to_file(),
     )
     .expect("written");
-    fs::remove_file(other.path().join("chain.key")).expect("removed");
+    for name in ["chain.key", "chain.checkpoint"] {
+        fs::remove_file(other.path().join(name)).expect("removed");
+    }
     let mut ledger = open(&other, &Settings::default());
     ledger.store(TAG, &chunk(&[checkpoint])).expect("stored");
     assert!(records(&other)[0].contains("audit_"));
