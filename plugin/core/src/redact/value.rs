@@ -42,8 +42,9 @@ fn at(text: &[u8], start: usize) -> Option<Value> {
         if part.is_empty() {
             return None;
         }
-        // `'it'\''s'`, `"a"b`: a shell goes on behind the quote, and so does the value.
-        let end = continued(text, after);
+        // `'it'\''s'`, `"a"b`: a shell goes on behind the quote, and so does the value. But the
+        // quote may also close one in which the value stands: `msg="token='x7'" user=ann`.
+        let end = if closes_outer(text, start, after) { after } else { continued(text, after) };
         return if end > after { quoted(part.start..end) } else { quoted(joined(text, part, after)) };
     }
     if let Some(part) = dollar_quoted(text, start) {
@@ -96,6 +97,12 @@ fn at(text: &[u8], start: usize) -> Option<Value> {
 /// Checks whether a part is a value, and not a placeholder for one.
 pub(super) fn is_value(text: &[u8], part: &Range<usize>) -> bool {
     text.get(part.clone()).is_some_and(|value| !is_placeholder(value))
+}
+
+/// Checks for a quote at `at` that was open before `start` already.
+fn closes_outer(text: &[u8], start: usize, at: usize) -> bool {
+    let quote = QUOTES.iter().position(|quote| text.get(at) == Some(quote));
+    quote.is_some_and(|quote| open_quotes(text, start)[quote])
 }
 
 /// Returns the end of a value that goes on behind its literal, `'it'"'"'s'`. Returns
