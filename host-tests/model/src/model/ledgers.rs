@@ -237,6 +237,10 @@ impl Chain {
             fitting.push(extent);
         }
         while let Some((end, head)) = vouching.pop() {
+            // Something else follows.
+            if wanted.contains_key(&end) {
+                continue;
+            }
             let continues = |extent: &mut Extent| {
                 extent.before().as_ref() == Some(&end) && extent.heads.is_some_and(|(prev, _)| prev == head)
             };

@@ -271,6 +271,18 @@ fn isolated(all: &mut All) {
         let name = format!("ledger: a record {name} was deleted, which no signature reaches");
         add(all, name, with(&[extent]));
     }
+    let last = &base().records[at(1, SEGMENT as usize - 1)];
+    let with_prev = |mut extent: Value| {
+        let prev = extent.members_mut().and_then(|all| all.iter_mut().find(|(name, _)| name == "prev"));
+        prev.expect("prev").1 = text(last, "head");
+        extent
+    };
+    let own_run = text(last, "run").as_str().expect("a run").to_owned();
+    add(
+        all,
+        "ledger: a record behind the end of an ended segment was deleted, which no signature reaches",
+        { with(&[with_prev(made_up(1, &own_run, (SEGMENT, SEGMENT), (3, 4)))]) },
+    );
     let two = [made_up(9, "zzzzzz", (2, 2), (3, 4)), made_up(9, "zzzzzz", (3, 3), (4, 5))];
     add(
         all,

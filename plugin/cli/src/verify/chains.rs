@@ -165,7 +165,8 @@ impl<'a> Chains<'a> {
             for run in &manifest.extents {
                 let Some(life) = run.life() else { continue };
                 if why == Why::Encrypted && is_of_the_time {
-                    *self.encrypted_chains.entry(life.chain).or_default() |= is_within;
+                    *self.encrypted_chains.entry(life.chain).or_default() |=
+                        is_within && run.signed.is_some();
                 }
                 let link = run.link.as_ref().and_then(|link| link.place());
                 let edges = run.heads().map(|(prev, head)| (Fingerprint::of(&prev), Fingerprint::of(&head)));

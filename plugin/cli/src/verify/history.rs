@@ -75,7 +75,7 @@ impl<F: FnMut(Verdict, Position, String)> History<'_, F> {
     /// Follows all lives, including those of which only spans are left.
     pub(super) fn follow(&mut self) -> io::Result<()> {
         let file = &self.spool.rows.clone();
-        let spanned = self.spans.lives().filter(|life| life.chain == self.id).copied();
+        let spanned = self.spans.lives_of(self.id).copied();
         let started = self.chain.start.map(|start| start.place.life(self.id));
         let mut lives: Lives = Rows::new(file, BATCH_ROWS_MAX);
         let here = self.stretches.iter().map(|(life, _)| life);

@@ -105,7 +105,7 @@ impl Spans {
         coverage: &Coverage,
         chain: &ChainLog,
     ) -> Spans {
-        let of_chain = || self.lives.iter().rev().filter(|(life, _)| life.chain == id);
+        let of_chain = || self.lives.range(Life::all_of(id)).rev();
         if of_chain().next().is_none() {
             return Spans::default();
         }
@@ -166,6 +166,10 @@ impl Spans {
             }
         }
         while let Some(end) = vouching.pop() {
+            // Something else follows.
+            if wanted.contains_key(&end.0) {
+                continue;
+            }
             for (life, span) in waiting.remove(&end).into_iter().flatten() {
                 vouching.extend(span.edges.map(|(_, head)| ((life, *span.records.end()), head)));
                 fitting.push((life, span));
@@ -212,8 +216,8 @@ impl Spans {
     }
 
     /// Returns the lives that have spans.
-    pub(super) fn lives(&self) -> impl Iterator<Item = &Life> {
-        self.lives.keys()
+    pub(super) fn lives_of(&self, chain: ChainId) -> impl Iterator<Item = &Life> {
+        self.lives.range(Life::all_of(chain)).map(|(life, _)| life)
     }
 
     /// Returns the given records that are in no span.

@@ -47,7 +47,7 @@ impl Stops {
         delivered: &BTreeMap<Life, u64>,
         file: &RowFile,
     ) -> Stops {
-        let of_chain = delivered.iter().filter(|(life, _)| life.chain == id);
+        let of_chain = delivered.range(Life::all_of(id));
         let mut stops = Stops {
             lives: Rows::new(file, BATCH_ROWS_MAX),
             between: Vec::new(),

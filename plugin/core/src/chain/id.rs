@@ -3,6 +3,7 @@
 use crate::hash::{Algorithm, Hash};
 use crate::text::base64url::{self, is_base64url};
 use core::fmt;
+use core::ops::RangeInclusive;
 
 /// The head before a chain's first record.
 pub const GENESIS: Hash = [0; 32];
@@ -51,6 +52,8 @@ pub struct Run([u8; 6]);
 impl Run {
     /// The first of all names in their order.
     pub const FIRST: Run = Run(*b"------");
+    /// The last of all names in their order.
+    pub const LAST: Run = Run(*b"zzzzzz");
 
     /// Returns a name made of random bytes, of which 36 bits are used.
     pub fn from_random(random: [u8; 6]) -> Self {
@@ -172,6 +175,13 @@ pub struct Life {
     pub segment: u64,
     /// The name of the run.
     pub run: Run,
+}
+
+impl Life {
+    /// Returns the range of all lives of a chain.
+    pub fn all_of(chain: ChainId) -> RangeInclusive<Life> {
+        Life { chain, segment: 0, run: Run::FIRST }..=Life { chain, segment: u64::MAX, run: Run::LAST }
+    }
 }
 
 /// The position of a record in a chain, whichever run has sealed it.
