@@ -8,8 +8,7 @@ use flb_audit_core::policy;
 use flb_audit_core::policy::policy_text;
 use flb_audit_core::policy::{FILE_NAME, MAGIC};
 use flb_audit_policy::{Policy, compile, module};
-use std::fs::{self, File};
-use std::io::Read;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Compile a policy and put it into the filter's module
@@ -42,7 +41,8 @@ impl Build {
                 whole::read(&filter).with_context(|| format!("{}: cannot be read", filter.display()))?;
             module::with_table(&base, &table).with_context(|| filter.display().to_string())?
         };
-        check_output(&self.output)?;
+        let other = "neither a module nor a policy's table";
+        durable::check_replaced(&self.output, "--output", &[MAGIC, b"\0asm"], other)?;
         durable::replace(&self.output, &out)?;
         let digest = policy_text(&policy::digest(&table));
         let mut said = format!(
@@ -81,22 +81,4 @@ pub(crate) fn table(path: &Path) -> Result<Vec<u8>> {
         }
         Err(problem) => bail!("{name}:{problem}"),
     }
-}
-
-/// Refuses to overwrite a file that is neither a module nor a policy's table, so that a
-/// typing error destroys no policy, log or device.
-fn check_output(path: &Path) -> Result<()> {
-    let name = path.display();
-    let Ok(metadata) = fs::metadata(path) else {
-        return Ok(());
-    };
-    ensure!(metadata.is_file(), "{name}: exists and is not a regular file; --output must name a file");
-    let mut start = [0; MAGIC.len()];
-    let len = File::open(path).and_then(|mut file| file.read(&mut start));
-    let len = len.with_context(|| format!("{name}: cannot be read"))?;
-    ensure!(
-        len == 0 || start.starts_with(MAGIC) || start.starts_with(b"\0asm"),
-        "{name}: exists and is neither a module nor a policy's table; --output does not overwrite it"
-    );
-    Ok(())
 }

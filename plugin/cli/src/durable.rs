@@ -1,8 +1,8 @@
 //! Files that survive a loss of power and never exist half-written.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Seek, SeekFrom, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
@@ -41,6 +41,25 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
     let mut file = Replacement::of(path)?;
     file.write_all(bytes).with_context(|| file.what())?;
     file.end()
+}
+
+/// Refuses to replace a file that does not begin as those do which the option writes, so that a
+/// typing error destroys no log, key or device. `other` says what such a file is.
+pub(crate) fn check_replaced(path: &Path, option: &str, starts: &[&[u8]], other: &str) -> Result<()> {
+    let name = path.display();
+    let Ok(metadata) = fs::metadata(path) else {
+        return Ok(());
+    };
+    ensure!(metadata.is_file(), "{name}: exists and is not a regular file; {option} must name a file");
+    let mut start = Vec::new();
+    let longest = starts.iter().map(|start| start.len()).max().unwrap_or(0) as u64;
+    let read = File::open(path).and_then(|file| file.take(longest).read_to_end(&mut start));
+    read.with_context(|| format!("{name}: cannot be read"))?;
+    ensure!(
+        start.is_empty() || starts.iter().any(|of_option| start.starts_with(of_option)),
+        "{name}: exists and is {other}; {option} does not overwrite it"
+    );
+    Ok(())
 }
 
 /// A file that is being written, to create or replace another one. The other one stays

@@ -4,10 +4,10 @@ use crate::durable;
 use crate::stdout::{print, shown};
 use crate::time;
 use crate::verdict::Verdict;
+use crate::whole;
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::Path;
 use std::time::SystemTime;
 
@@ -44,7 +44,7 @@ impl Status {
 /// Prints the nodes of a state, the one that has been silent for the longest time first.
 pub(crate) fn show_status(directory: &Path) -> Result<()> {
     let path = directory.join(STATUS);
-    let text = fs::read(&path)
+    let text = whole::read(&path)
         .with_context(|| format!("{}: cannot be read; `verify --state` writes it", path.display()))?;
     let status: Status =
         serde_json::from_slice(&text).with_context(|| format!("{}: not a status", path.display()))?;

@@ -68,6 +68,57 @@ fn a_pipe_or_a_device_is_refused() {
     }
 }
 
+/// Whoever can write a store can put a pipe in place of any file, which nobody writes to.
+#[cfg(unix)]
+#[test]
+fn a_pipe_in_place_of_a_stored_file_is_refused() {
+    let place = Place::new();
+    let pipe = |path: &str| {
+        let path = place.path(path);
+        let _ = fs::remove_file(&path);
+        let made = std::process::Command::new("mkfifo").arg(&path).status().expect("mkfifo");
+        assert!(made.success());
+    };
+    place.write("log.ndjson", &sealed(&place, &[r#"{"who":"bob@example.com"}"#]));
+    for name in ["records.ndjson", "proofs.ndjson", "manifests.ndjson"] {
+        fs::create_dir(place.path("export")).expect("a directory");
+        pipe(&format!("export/{name}"));
+        let (code, said) = run_for_a_minute(&place, &["verify", "--export", "export"]);
+        assert!(code == Some(1) && said.contains(name) && said.contains("a pipe or a device"), "{said}");
+        fs::remove_dir_all(place.path("export")).expect("removed");
+    }
+    place.run(&["verify", "--state", "seen", "log.ndjson"]);
+    for (name, arguments) in [
+        ("status.json", &["fleet", "status", "--state", "seen"][..]),
+        ("0.part", &["merge", "seen/0.part"]),
+        ("0.part", &["verify", "--state", "seen", "log.ndjson"]),
+        ("objects.ndjson", &["verify", "--state", "seen", "log.ndjson"]),
+    ] {
+        pipe(&format!("seen/{name}"));
+        let (code, said) = run_for_a_minute(&place, arguments);
+        assert!(code == Some(1) && said.contains(name), "{name}: {code:?}: {said}");
+    }
+}
+
+/// A typing error destroys no log: an option replaces only what it has written.
+#[test]
+fn an_option_replaces_only_files_of_its_own() {
+    let place = Place::new();
+    let log = sealed(&place, &[r#"{"who":"bob@example.com"}"#]);
+    place.write("log.ndjson", &log);
+    for (option, own) in [("--part", "a.part"), ("--html", "a.html"), ("--metrics", "a.prom")] {
+        let (code, said) = run_for_a_minute(&place, &["verify", option, "log.ndjson", "log.ndjson"]);
+        assert_eq!((code, place.read("log.ndjson")), (Some(1), log.clone().into_bytes()), "{said}");
+        assert!(said.contains(&format!("{option} does not overwrite it")), "{said}");
+        for _ in 0..2 {
+            let (code, said) = run_for_a_minute(&place, &["verify", option, own, "log.ndjson"]);
+            assert!(code != Some(1) && !said.contains("overwrite"), "{option}: {code:?} {said}");
+        }
+    }
+    let (code, said) = run_for_a_minute(&place, &["verify", "--state", "state", "log.ndjson"]);
+    assert!(code == Some(1) && said.contains("the state of a chain"), "{said}");
+}
+
 #[test]
 fn a_line_has_a_longest_length() {
     let place = Place::new();

@@ -63,30 +63,24 @@ impl Ledgers {
     /// signed by its keys count.
     pub(crate) fn expand(named: Vec<PathBuf>, roster: Option<&Roster>) -> Result<(Vec<Owned>, Ledgers)> {
         let mut ledgers = Ledgers::default();
-        let mut files = Vec::new();
-        // A ledger that is named twice, or whose files are named as well, has each record once.
+        let mut files: Vec<Owned> = Vec::new();
         let whole = |path: &Path| path.canonicalize().ok();
-        let is_ledger = |path: &PathBuf| path.join(manifest::FILE_NAME).is_file();
-        let directories: BTreeSet<PathBuf> =
-            named.iter().filter(|path| is_ledger(path)).filter_map(|path| whole(path)).collect();
-        let mut seen = BTreeSet::new();
-        for path in named {
-            let found = whole(&path);
-            let directory = found.as_deref().and_then(Path::parent);
-            let is_in_ledger =
-                path.is_file() && directory.is_some_and(|directory| directories.contains(directory));
-            let is_again = is_ledger(&path) && found.is_some_and(|found| !seen.insert(found));
-            if is_in_ledger || is_again {
-                continue;
-            }
-            if path.join(manifest::FILE_NAME).is_file() {
+        let (directories, mut named): (Vec<PathBuf>, Vec<PathBuf>) =
+            named.into_iter().partition(|path| path.join(manifest::FILE_NAME).is_file());
+        // A ledger that is named twice, or whose files are named as well, has each record once.
+        let mut of_ledgers = BTreeSet::new();
+        for directory in directories {
+            if whole(&directory).is_none_or(|whole| of_ledgers.insert(whole)) {
                 ledgers
-                    .add(&path, roster, &mut files)
-                    .with_context(|| format!("{}: cannot be read", path.display()))?;
-            } else {
-                files.push((path, None));
+                    .add(&directory, roster, &mut files)
+                    .with_context(|| format!("{}: cannot be read", directory.display()))?;
             }
         }
+        if !of_ledgers.is_empty() {
+            let own: BTreeSet<PathBuf> = files.iter().filter_map(|(path, _)| whole(path)).collect();
+            named.retain(|path| whole(path).is_none_or(|whole| !own.contains(&whole)));
+        }
+        files.extend(named.into_iter().map(|path| (path, None)));
         Ok((files, ledgers))
     }
 

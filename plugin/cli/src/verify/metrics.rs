@@ -43,6 +43,9 @@ const OF_CHAINS: [OfChain; 11] = [
     }),
 ];
 
+/// The first bytes of the metrics.
+pub(super) const START: &[u8] = b"# TYPE flb_audit_";
+
 /// Writes a report as metrics. `begun` is the time at which the verification began.
 pub(super) fn openmetrics(report: &Report, begun: SystemTime, took: Duration) -> String {
     let (report, details) = (&report.said, &report.details);

@@ -60,6 +60,7 @@ pub(crate) use ledger::{Ledgers, path_of};
 pub(crate) use merge::Merge;
 pub(crate) use signatures::Verifier;
 
+use crate::durable::check_replaced;
 use crate::exit;
 use crate::frames::Identity;
 use crate::ignored::IgnoredKeys;
@@ -172,6 +173,7 @@ impl Verify {
     /// Runs the command, and returns the exit code.
     pub(crate) fn run(self) -> Result<u8> {
         if let Some(path) = self.part.clone() {
+            check_replaced(&path, "--part", &[part::MAGIC], "no part")?;
             self.write_part(&path)?;
             return Ok(exit::DONE);
         }

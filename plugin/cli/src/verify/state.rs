@@ -11,7 +11,8 @@ use crate::durable;
 use crate::input::{Source, Stored, Version, check_is_file};
 use crate::report::Findings;
 use crate::verdict::Verdict;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
+use flb_audit_core::chain::state;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
@@ -48,6 +49,11 @@ pub(super) struct State {
 impl State {
     /// Opens a state, which is made if it is not there. One process at a time has it.
     pub(super) fn open(directory: &Path) -> Result<State> {
+        ensure!(
+            !directory.join(state::FILE_NAME).exists(),
+            "{}: the state of a chain; name another directory, which flb-audit makes",
+            directory.display()
+        );
         durable::make_directory(directory)?;
         let path = directory.join(OBJECTS);
         let lock = durable::lock_directory_of(&path)?;

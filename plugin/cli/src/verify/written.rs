@@ -5,7 +5,7 @@ use super::grounds::Grounds;
 use super::report::Report;
 use super::tally::Tallies;
 use super::{html, metrics};
-use crate::durable::replace;
+use crate::durable::{check_replaced, replace};
 use crate::report::Findings;
 use anyhow::Result;
 use clap::Args;
@@ -46,6 +46,12 @@ impl Written {
 
     /// Notes the time and the request before a judgement.
     pub(super) fn begin(&self, grounds: &Grounds) -> Result<Begun> {
+        if let Some(path) = &self.metrics {
+            check_replaced(path, "--metrics", &[metrics::START], "no file of metrics")?;
+        }
+        if let Some(path) = &self.html {
+            check_replaced(path, "--html", &[html::START], "no page of a report")?;
+        }
         let asked = self.has_page().then(|| Asked::of(&grounds.files())).transpose()?;
         Ok(Begun { written: self.clone(), asked, at: SystemTime::now(), clock: Instant::now() })
     }

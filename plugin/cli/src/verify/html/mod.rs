@@ -33,6 +33,9 @@ use visible::visible;
 /// The maximum number of findings on a page.
 pub(super) const FINDINGS_MAX: usize = 10_000;
 
+/// The first bytes of a page.
+pub(super) const START: &[u8] = br#"<!DOCTYPE html><html lang="en"><head><meta charset="utf-8">"#;
+
 const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("script.js");
 

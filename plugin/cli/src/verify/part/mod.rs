@@ -52,6 +52,8 @@ use std::sync::Arc;
 
 /// The first bytes of a part. The last of them is the format's version.
 const START: [u8; 16] = *b"flb-audit part\n\x03";
+/// The first bytes of a part in any version.
+pub(super) const MAGIC: &[u8] = START.first_chunk::<15>().expect("15 of 16 bytes");
 /// The place of the hash behind the start and the name.
 const HASH_AT: u64 = 48;
 /// The maximum length of a column or a summary, in bytes.
