@@ -281,7 +281,7 @@ fn isolated(all: &mut All) {
     add(
         all,
         "ledger: a record behind the end of an ended segment was deleted, which no signature reaches",
-        { with(&[with_prev(made_up(1, &own_run, (SEGMENT, SEGMENT), (3, 4)))]) },
+        with(&[with_prev(made_up(1, &own_run, (SEGMENT, SEGMENT), (3, 4)))]),
     );
     let two = [made_up(9, "zzzzzz", (2, 2), (3, 4)), made_up(9, "zzzzzz", (3, 3), (4, 5))];
     add(

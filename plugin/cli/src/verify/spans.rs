@@ -74,6 +74,9 @@ impl OfLife {
     }
 }
 
+/// The last record of a stretch or a span: its life and number, and its head.
+type End = ((Life, u64), Fingerprint);
+
 /// All spans of one ledger.
 #[derive(Default)]
 pub(super) struct Spans {
@@ -139,7 +142,7 @@ impl Spans {
         }
         let mut fitting = Vec::new();
         // Spans that only the record before them can vouch for, by that record.
-        let mut waiting: HashMap<((Life, u64), Fingerprint), Vec<(Life, Span)>> = HashMap::new();
+        let mut waiting: HashMap<End, Vec<(Life, Span)>> = HashMap::new();
         for (life, all) in of_chain() {
             // From the last record of the life on.
             for mut span in all.by_end.iter().rev().map(|at| all.spans[*at].clone()) {
