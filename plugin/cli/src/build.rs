@@ -2,13 +2,12 @@
 
 use crate::terminal::print_report;
 use crate::{complain, durable, filter_module, whole};
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 use clap::Args;
 use flb_audit_core::policy;
 use flb_audit_core::policy::policy_text;
 use flb_audit_core::policy::{FILE_NAME, MAGIC};
 use flb_audit_policy::{Policy, compile, module};
-use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Compile a policy and put it into the filter's module

@@ -80,8 +80,10 @@ fn a_pipe_in_place_of_a_stored_file_is_refused() {
         assert!(made.success());
     };
     place.write("log.ndjson", &sealed(&place, &[r#"{"who":"bob@example.com"}"#]));
-    for name in ["records.ndjson", "proofs.ndjson", "manifests.ndjson"] {
+    let files = ["records.ndjson", "proofs.ndjson", "manifests.ndjson"];
+    for name in files {
         fs::create_dir(place.path("export")).expect("a directory");
+        files.iter().for_each(|file| place.write(&format!("export/{file}"), ""));
         pipe(&format!("export/{name}"));
         let (code, said) = run_for_a_minute(&place, &["verify", "--export", "export"]);
         assert!(code == Some(1) && said.contains(name) && said.contains("a pipe or a device"), "{said}");
