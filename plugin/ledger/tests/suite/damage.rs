@@ -248,9 +248,13 @@ fn damaged_manifests_stay_and_every_record_is_held_once() {
 /// Without its keys, a ledger could go on only without signatures.
 #[test]
 fn a_ledger_whose_keys_are_missing_refuses_to_start() {
-    let directory = ledger_fixtures::directory();
+    let directory = directory();
     drop(open(&directory, &Settings::default()));
     fs::remove_file(directory.path().join("chain.key")).expect("removed");
-    let error = Ledger::open(directory.path(), Settings::default(), None).expect_err("no keys").to_string();
-    assert!(error.contains("chain.key: missing, and the chain has had keys"), "{error}");
+    let error =
+        Ledger::open(directory.path(), Settings::default(), None).err().map(|error| error.to_string());
+    assert!(
+        error.as_ref().is_some_and(|error| error.contains("chain.key: missing, and the chain has had keys")),
+        "{error:?}"
+    );
 }
