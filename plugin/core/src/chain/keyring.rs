@@ -20,7 +20,7 @@
 //! | 4..8 | the number of the key in force |
 //! | 8..10 | the number of entries, at least 1; 0: an empty slot |
 //! | 10 | 1 if key 0 has stated that the chain is a ledger's, else 0 |
-//! | 11 | the segments between that of the handover and the newest one under its key, at most 255 |
+//! | 11 | the number of the newest segment under the key in force, less that of its handover; at most 255 |
 //! | 12..134 | the handover to the key in force |
 //! | 134..256 | the handover to the key before it |
 //! | 256.. | the entries, by number |
@@ -83,7 +83,7 @@ pub struct KeyRing {
     chain: ChainId,
     role: Role,
     index: u32,
-    /// The number of segments between that of the newest handover and the newest one under its key.
+    /// The number of the newest segment under the key in force, less that of its handover.
     later: u8,
     since: Vec<Handover>,
     entries: Vec<Entry>,
@@ -200,7 +200,8 @@ impl KeyRing {
         Some(Newest { handover, segment: handover.place.segment.saturating_add(self.later.into()) })
     }
 
-    /// Notes that a segment goes on with the key in force.
+    /// Notes that a segment goes on with the key in force. Numbers of more than 255 segments
+    /// behind the handover's are not kept.
     pub fn go_on_in(&mut self, segment: u64) {
         let handover = self.since.first().map_or(segment, |handover| handover.place.segment);
         self.later = segment.saturating_sub(handover).min(u8::MAX.into()) as u8;
