@@ -72,14 +72,12 @@ fn a_ledger_that_is_named_twice_counts_once() {
 fn a_named_file_beside_a_ledgers_own_is_read() {
     let ledger = ledger(None);
     let other = ledger.path().join("other.log");
-    let own = fs::read_to_string(ledger.path().join("00000001.ndjson")).or_else(|_| {
-        let file = fs::read_dir(ledger.path()).expect("files").map(|file| file.expect("a file").path());
-        let mut open = file.filter(|path| path.extension().is_some_and(|of| of == "ndjson"));
-        fs::read_to_string(open.find(|path| !path.ends_with(manifest::FILE_NAME)).expect("an open file"))
-    });
-    let line =
-        own.expect("read").lines().next().expect("a record").replacen("\"audit\"", "\"x\":1,\"audit\"", 1);
-    fs::write(&other, line).expect("written");
+    let files = fs::read_dir(ledger.path()).expect("files").map(|file| file.expect("a file").path());
+    let mut plain = files.filter(|path| path.extension().is_some_and(|of| of == "ndjson"));
+    let open = plain.find(|path| !path.ends_with(manifest::FILE_NAME)).expect("an open file");
+    let own = fs::read_to_string(open).expect("read");
+    let line = own.lines().next().expect("a record");
+    fs::write(&other, line.replacen("\"audit\"", "\"x\":1,\"audit\"", 1)).expect("written");
     assert_eq!(verify(ledger.path())["verdict"], "unsigned");
     assert_eq!(verify_all(&[ledger.path().to_path_buf(), other])["verdict"], "tampered");
 }

@@ -218,7 +218,7 @@ impl Spans {
         }
     }
 
-    /// Returns the lives that have spans.
+    /// Returns the lives of a chain that have spans.
     pub(super) fn lives_of(&self, chain: ChainId) -> impl Iterator<Item = &Life> {
         self.lives.range(Life::all_of(chain)).map(|(life, _)| life)
     }
