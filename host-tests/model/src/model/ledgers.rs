@@ -49,6 +49,13 @@ impl Extent {
     fn before(&self) -> Option<Place> {
         self.first.checked_sub(1).map_or_else(|| self.link.clone(), |before| Some(self.place(before)))
     }
+
+    /// Returns true if a record is in the extent, at or behind its last signature, and others of the
+    /// extent follow that record.
+    fn is_behind(&self, record: &Place) -> bool {
+        let from = self.signed.map_or(self.first, |signed| signed.max(self.first));
+        (record.0, &record.1) == (self.life.0, &self.life.1) && (from..self.last).contains(&record.2)
+    }
 }
 
 /// A file of a ledger, as its manifest describes it.
@@ -187,18 +194,18 @@ impl Chain {
         // The heads of records, as those after them state them, and as they state themselves.
         let mut wanted: BTreeMap<Place, [u8; 32]> = BTreeMap::new();
         let mut ends: BTreeMap<Place, BTreeSet<[u8; 32]>> = BTreeMap::new();
+        // The places to which segments link that count.
+        let mut ended: BTreeSet<Place> = BTreeSet::new();
         let next = |place: &Place| (place.0, place.1.clone(), place.2 + 1);
         for record in self.all() {
             let before = record.place.2.checked_sub(1);
             let before = before.map(|before| (record.place.0, record.place.1.clone(), before));
-            let has_head = |place: &Place| {
-                self.records.get(place).is_some_and(|here| here.iter().any(|of| of.head == record.prev))
-            };
-            let is_first = !before.as_ref().is_some_and(has_head);
-            let place = before.or_else(|| record.link.as_ref().map(|(link, _)| link.clone()));
-            if is_first && (self.covered.is_empty() || self.is_covered(record)) {
-                wanted.extend(place.map(|place| (place, record.prev)));
+            let linked = record.link.as_ref().map(|(link, _)| link.clone());
+            if self.covered.is_empty() || self.is_covered(record) {
+                wanted.extend(before.or_else(|| linked.clone()).map(|place| (place, record.prev)));
             }
+            let is_set_back = record.notes.iter().any(|note| note == "state-set-back");
+            ended.extend(linked.filter(|_| self.is_covered(record) && !is_set_back));
             let after = self.records.get(&next(&record.place));
             if !after.is_some_and(|after| after.iter().any(|of| of.prev == record.head)) {
                 ends.entry(record.place.clone()).or_default().insert(record.head);
@@ -207,6 +214,7 @@ impl Chain {
         // The ends of records and extents that count, from which others may continue.
         let mut vouching: Vec<(Place, [u8; 32])> =
             ends.iter().flat_map(|(place, heads)| heads.iter().map(|head| (place.clone(), *head))).collect();
+        vouching.retain(|end| self.covered.is_empty() || self.covered.contains(end));
         let is_signed = !self.covered.is_empty() || self.extents.iter().any(|extent| extent.signed.is_some());
         for extent in &self.extents {
             let known = ends.entry(extent.place(extent.last)).or_default();
@@ -219,13 +227,19 @@ impl Chain {
             if let Some((prev, head)) = extent.heads {
                 let before = extent.before();
                 let followed = wanted.get(&extent.place(extent.last));
+                let is_replaced =
+                    self.replaces(&extent, head) || ended.iter().any(|end| extent.is_behind(end));
                 if followed.is_none() && is_signed && extent.signed.is_none() {
-                    waiting.push(extent);
+                    let is_here = self.records.contains_key(&extent.place(extent.first));
+                    // A segment begins with a signature.
+                    if extent.first > 0 && !is_here && !is_replaced {
+                        waiting.push(extent);
+                    }
                     continue;
                 }
                 let contradicts =
                     before.as_ref().and_then(|at| ends.get(at)).is_some_and(|heads| !heads.contains(&prev));
-                if !followed.map_or(!contradicts, |wanted| *wanted == head) {
+                if !followed.map_or(!contradicts && !is_replaced, |wanted| *wanted == head) {
                     let Some(signed) = extent.signed.filter(|signed| *signed >= extent.first) else {
                         continue;
                     };
@@ -233,6 +247,7 @@ impl Chain {
                 }
                 wanted.extend(before.map(|at| (at, prev)));
             }
+            ended.extend(extent.link.clone().filter(|_| is_signed && extent.first == 0));
             vouching.extend(extent.heads.map(|(_, head)| (extent.place(extent.last), head)));
             fitting.push(extent);
         }
@@ -250,6 +265,32 @@ impl Chain {
             }
         }
         fitting
+    }
+
+    /// Returns true if covered records take the place of records of an extent behind its last
+    /// signature: of its last one or, if that is not here, of any.
+    fn replaces(&self, extent: &Extent, head: [u8; 32]) -> bool {
+        let covered = self.all().filter(|record| self.is_covered(record));
+        let inside = covered.filter(|record| {
+            let (segment, run, number) = &record.place;
+            let is_unsigned = extent.signed.is_none_or(|signed| signed < *number);
+            (*segment, run) == (extent.life.0, &extent.life.1)
+                && (extent.first..=extent.last).contains(number)
+                && is_unsigned
+        });
+        let inside: Vec<&Record> = inside.collect();
+        let is_last = |record: &&Record| record.place.2 == extent.last && record.head == head;
+        !inside.is_empty() && !inside.iter().any(is_last)
+    }
+
+    /// Returns the extents of some segment and run, up to the last signature that the ledger had seen.
+    pub(super) fn signed(extents: &[Extent], life: &(u64, String)) -> Vec<Extent> {
+        let of_life = extents.iter().filter(|extent| extent.life == *life);
+        let signed = of_life.filter_map(|extent| {
+            let last = extent.signed?.min(extent.last);
+            Some(Extent { last, ..extent.clone() })
+        });
+        signed.collect()
     }
 
     /// Returns the first of some records that a ledger has deleted, and the last one that follows it.

@@ -125,10 +125,11 @@ impl Chain {
             let deleted = vec![((first, last), DELETED)];
             return before.into_iter().chain([deleted]).chain(after).flatten().collect();
         }
-        if let Some((first, last)) = Chain::first_of(&self.listed, life, range) {
-            if !self.is_end(life, range) {
-                return vec![(range, ELSEWHERE)];
-            }
+        let is_listed = |range: Range| Chain::first_of(&self.listed, life, range).is_some();
+        if is_listed(range) && !self.is_end(life, range) {
+            return vec![(range, ELSEWHERE)];
+        }
+        if let Some((first, last)) = Chain::first_of(&Chain::signed(&self.listed, life), life, range) {
             let before = (range.0 < first).then(|| self.accounted(life, (range.0, first - 1), stops));
             let after = (last < range.1).then(|| self.accounted(life, (last + 1, range.1), stops));
             let deleted = vec![((first, last), ELSEWHERE)];
@@ -170,7 +171,11 @@ impl Chain {
         if next <= u128::from(range.1) {
             parts.push(((next as u64, range.1), "gap"));
         }
-        parts
+        let of_gap = |(range, kind)| match kind {
+            "gap" if is_listed(range) => (range, ELSEWHERE),
+            kind => (range, kind),
+        };
+        parts.into_iter().map(of_gap).collect()
     }
 
     /// Returns true if no record of a segment and run is known behind some that are missing.

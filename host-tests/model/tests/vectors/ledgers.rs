@@ -8,23 +8,23 @@ use std::slice::from_ref;
 
 /// A ledger with the records of one chain, while it is written.
 #[derive(Clone)]
-struct Store {
+pub(super) struct Store {
     case: Case,
     ledger: Forge,
     manifests: Vec<Value>,
-    files: u64,
+    pub(super) files: u64,
 }
 
-fn text(record: &Value, name: &str) -> Value {
+pub(super) fn text(record: &Value, name: &str) -> Value {
     record.get("audit").and_then(|audit| audit.get(name)).cloned().unwrap_or(Value::Null)
 }
 
-fn note(word: &str) -> [(&'static str, Value); 1] {
+pub(super) fn note(word: &str) -> [(&'static str, Value); 1] {
     [("notes", Value::Array(vec![string(word)]))]
 }
 
 /// Returns the extents of some records of one segment that follow one another.
-fn extent(records: &[Value]) -> Value {
+pub(super) fn extent(records: &[Value]) -> Value {
     let (first, last) = (records.first().expect("a record"), records.last().expect("a record"));
     let signed = records.iter().rev().find(|record| text(record, "key") != Value::Null);
     let mut members: Vec<(String, Value)> =
@@ -42,11 +42,11 @@ fn extent(records: &[Value]) -> Value {
 }
 
 impl Store {
-    fn new() -> Store {
+    pub(super) fn new() -> Store {
         Store::of(base(), 31)
     }
 
-    fn of(case: Case, salt: u8) -> Store {
+    pub(super) fn of(case: Case, salt: u8) -> Store {
         let mut ledger = Forge::new(&format!("vectors-l{salt:03}"), salt);
         ledger.is_ledger = true;
         ledger.rotate();
@@ -81,14 +81,14 @@ impl Store {
     }
 
     /// Closes a file with these records, each range in one segment.
-    fn close(mut self, records: &[Range<usize>]) -> Store {
+    pub(super) fn close(mut self, records: &[Range<usize>]) -> Store {
         let manifest = self.manifest(records);
         self.state(&manifest);
         self.files += 1;
         self
     }
 
-    fn close_as(mut self, records: &[Range<usize>], alter: impl FnOnce(&mut Value)) -> Store {
+    pub(super) fn close_as(mut self, records: &[Range<usize>], alter: impl FnOnce(&mut Value)) -> Store {
         let mut manifest = self.manifest(records);
         alter(&mut manifest);
         self.state(&manifest);
@@ -112,7 +112,7 @@ impl Store {
         ])
     }
 
-    fn delete(self, file: u64) -> Store {
+    pub(super) fn delete(self, file: u64) -> Store {
         self.delete_as(file, |_| ())
     }
 
@@ -124,11 +124,11 @@ impl Store {
     }
 
     /// Returns the case in which the ledger has these records in its open file.
-    fn open(self, kept: Range<usize>) -> Case {
+    pub(super) fn open(self, kept: Range<usize>) -> Case {
         self.open_of(|records| records[kept].to_vec())
     }
 
-    fn open_of(self, kept: impl FnOnce(&[Value]) -> Vec<Value>) -> Case {
+    pub(super) fn open_of(self, kept: impl FnOnce(&[Value]) -> Vec<Value>) -> Case {
         let open = kept(&self.case.records).iter().map(Value::text).collect();
         let manifests = self.manifests.iter().map(Value::text).collect();
         let mut case = self.case;
@@ -137,6 +137,11 @@ impl Store {
         case.ledgers.push(Ledger { manifests, number: self.files + 1, open });
         case
     }
+}
+
+/// Returns a head that no record has.
+pub(super) fn head(byte: u8) -> Value {
+    string(&seal::text(&[byte; 32]))
 }
 
 fn member(name: &'static str, value: Value) -> impl Fn(&mut Value) {
@@ -157,10 +162,10 @@ fn in_extent(name: &'static str, value: Option<Value>) -> impl Fn(&mut Value) {
     }
 }
 
-const FIRST: Range<usize> = 0..SEGMENT as usize;
-const ALL: usize = LAST + 1;
+pub(super) const FIRST: Range<usize> = 0..SEGMENT as usize;
+pub(super) const ALL: usize = LAST + 1;
 
-fn second() -> Range<usize> {
+pub(super) fn second() -> Range<usize> {
     at(2, 0)..at(3, 0)
 }
 
@@ -240,7 +245,6 @@ fn rests(all: &mut All) {
 /// Adds extents without a signature: those of records that a client without keys has made up, and
 /// those of records that follow the last checkpoint.
 fn isolated(all: &mut All) {
-    let head = |byte: u8| string(&seal::text(&[byte; 32]));
     let made_up = |seg: u64, run: &str, (first, last): (u64, u64), heads: (u8, u8)| {
         let chain = text(&base().records[0], "chain");
         object([

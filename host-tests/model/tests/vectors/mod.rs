@@ -1,6 +1,7 @@
 //! The generator of docs/seal-verdicts.json: small logs, each with one thing wrong.
 
 mod chains;
+mod clients;
 mod damaged;
 mod files;
 mod fleets;
@@ -220,6 +221,7 @@ pub(crate) fn all() -> Vec<(String, Log)> {
     files::fleets(&mut all);
     files::empty_ones(&mut all);
     ledgers::ledgers(&mut all);
+    clients::clients(&mut all);
     all.into_iter().map(|(name, case)| (name, case.log())).collect()
 }
 

@@ -500,7 +500,7 @@ impl<'a> Chains<'a> {
                 Store::Ledger(ledger) => self.spans.get(ledger).unwrap_or(&none),
                 _ => &none,
             };
-            let spans = spans.fitting(*id, &stretches, &coverage, chain);
+            let spans = spans.fitting(*id, &stretches, &coverage, chain, &mut self.spool)?;
             let said = chain.segments.iter().filter_map(|(life, segment)| {
                 let Beginning { link, unsettled, .. } = &segment.beginning;
                 Some((life, unsettled.as_ref()?.0, (*link)?))

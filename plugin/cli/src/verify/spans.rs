@@ -9,11 +9,14 @@ use super::chain_log::ChainLog;
 use super::coverage::Coverage;
 use super::gaps::Cause;
 use super::ranges::{self, joined};
-use super::segment::Stretches;
-use super::spool::Fingerprint;
+use super::segment::{Segment, Stretch, Stretches};
+use super::spool::{Fingerprint, Spool};
 use flb_audit_core::chain::{ChainId, Life, Place};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use flb_audit_core::record::notes::Notes;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::io;
 use std::ops::RangeInclusive;
+use std::rc::Rc;
 
 /// The reason why records are not here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,7 +100,7 @@ impl Spans {
     /// Returns the spans of a chain that fit the records that are here, and each other.
     ///
     /// The record after a span states the head with which the span ends. If no record is
-    /// known to come after it, the span must not contradict the records before it, and
+    /// known to come after it, the span must not contradict the records that are here, and
     /// without a signature it must continue from them: anybody can send a ledger intact
     /// records that nothing leads to. If a span does not fit, only those of its records
     /// remain that a signature within it covers.
@@ -107,35 +110,47 @@ impl Spans {
         stretches: &Stretches,
         coverage: &Coverage,
         chain: &ChainLog,
-    ) -> Spans {
+        spool: &mut Spool,
+    ) -> io::Result<Spans> {
         let of_chain = || self.lives.range(Life::all_of(id)).rev();
         if of_chain().next().is_none() {
-            return Spans::default();
+            return Ok(Spans::default());
         }
         let before = |life: &Life, first: u64, link: Option<&Place>| match first.checked_sub(1) {
             Some(last) => Some((*life, last)),
             None => link.map(|link| (link.life(id), link.sequence)),
         };
+        let is_covered = coverage.records > 0;
         // The heads of records, as the records after them state them, and as they state
         // themselves.
         let mut wanted: HashMap<(Life, u64), Fingerprint> = HashMap::new();
         let mut ends: HashMap<(Life, u64), HashSet<Fingerprint>> = HashMap::new();
+        // The records with which lives have ended, as later lives that count say: those that
+        // stand before the end of a span.
+        let mut ended: BTreeSet<(Life, u64)> = BTreeSet::new();
+        let is_within = |(life, last): &(Life, u64)| self.last(life).is_some_and(|end| end > *last);
         // The ends of records and spans that count, from which others may continue.
         let mut vouching = Vec::new();
         for (life, of_life) in stretches.iter() {
             let link = chain.link(&life);
+            let covered = coverage.in_life(&life);
+            let counts = |sequence: u64| !is_covered || has_one(&covered, &(sequence..=sequence));
             for stretch in &*of_life {
                 let (first, last) = (*stretch.records.start(), *stretch.records.end());
-                if coverage.records == 0 || coverage.has(&life, first) {
+                if counts(first) {
                     let place = before(&life, first, link.as_ref());
                     wanted.extend(place.map(|place| (place, stretch.before)));
+                    let is_end = |place: &(Life, u64)| is_covered && first == 0 && is_within(place);
+                    let place = place.filter(is_end);
+                    // A node whose state was set back went on before it continued from there.
+                    ended.extend(place.filter(|_| !chain.state_notes(&life).contains(Notes::STATE_SET_BACK)));
                 }
                 ends.entry((life, last)).or_default().insert(stretch.head);
-                vouching.push(((life, last), stretch.head));
+                vouching.extend(counts(last).then_some(((life, last), stretch.head)));
             }
         }
         let has_signed = |all: &OfLife| all.spans.iter().any(|span| span.signed.is_some());
-        let is_signed = coverage.records > 0 || of_chain().any(|(_, all)| has_signed(all));
+        let is_signed = is_covered || of_chain().any(|(_, all)| has_signed(all));
         for (life, span) in of_chain().flat_map(|(life, all)| all.spans.iter().map(move |span| (life, span)))
         {
             ends.entry((*life, *span.records.end())).or_default().extend(span.edges.map(|(_, head)| head));
@@ -144,26 +159,43 @@ impl Spans {
         // Spans that only the record before them can vouch for, by that record.
         let mut waiting: HashMap<End, Vec<(Life, Span)>> = HashMap::new();
         for (life, all) in of_chain() {
+            let here = Here::of(life, stretches, coverage, chain);
             // From the last record of the life on.
             for mut span in all.by_end.iter().rev().map(|at| all.spans[*at].clone()) {
                 let (first, last) = (*span.records.start(), *span.records.end());
                 if let Some((prev, head)) = span.edges {
                     let place = before(life, first, span.link.as_ref());
-                    let wanted_head = wanted.get(&(*life, last));
+                    let wanted_head = match wanted.get(&(*life, last)) {
+                        Some(wanted) => Some(*wanted),
+                        None => here.before_next(last, spool)?,
+                    };
+                    // A record within the stretch of another follows as well.
+                    wanted.extend(wanted_head.map(|head| ((*life, last), head)));
+                    let signed = span.signed.map_or(first, |signed| signed.max(first));
+                    let is_past_end =
+                        || signed < last && ended.range((*life, signed)..(*life, last)).next().is_some();
+                    let is_replaced = wanted_head.is_none()
+                        && (is_past_end() || here.replaces(first, span.signed, last, head, spool)?);
                     if wanted_head.is_none() && is_signed && span.signed.is_none() {
+                        // A life begins with a signature.
+                        let place = place.filter(|_| first > 0 && !is_replaced && !here.has(first));
                         if let Some(place) = place {
                             waiting.entry((place, prev)).or_default().push((*life, span));
                         }
                         continue;
                     }
-                    let is_contradicted =
-                        place.and_then(|place| ends.get(&place)).is_some_and(|heads| !heads.contains(&prev));
-                    if wanted_head.map_or(is_contradicted, |wanted| *wanted != head) {
+                    let is_contradicted = is_replaced
+                        || place
+                            .and_then(|place| ends.get(&place))
+                            .is_some_and(|heads| !heads.contains(&prev));
+                    if wanted_head.map_or(is_contradicted, |wanted| wanted != head) {
                         let Some(signed) = span.signed.filter(|signed| *signed >= first) else { continue };
                         (span.records, span.edges) = (first..=signed.min(last), None);
                     }
                     wanted.extend(place.map(|place| (place, prev)));
                 }
+                let link = before(life, first, span.link.as_ref()).filter(|_| first == 0);
+                ended.extend(link.filter(|link| is_signed && is_within(link)));
                 vouching.extend(span.edges.map(|(_, head)| ((*life, last), head)));
                 fitting.push((*life, span));
             }
@@ -178,7 +210,7 @@ impl Spans {
                 fitting.push((life, span));
             }
         }
-        fitting.into_iter().collect()
+        Ok(fitting.into_iter().collect())
     }
 
     /// Returns the spans of a life, in the order of their first records.
@@ -199,6 +231,12 @@ impl Spans {
     /// Returns the records of a life that are in spans.
     pub(super) fn records(&self, life: &Life) -> &[RangeInclusive<u64>] {
         self.lives.get(life).map_or(&[], |of| &of.all)
+    }
+
+    /// Returns the records of a life in spans that a signature covered when the ledger had them.
+    pub(super) fn signed(&self, life: &Life) -> impl Iterator<Item = RangeInclusive<u64>> + use<'_> {
+        let signed = |span: &Span| Some(*span.records.start()..=span.signed?.min(*span.records.end()));
+        self.of(life).iter().filter_map(signed)
     }
 
     /// Returns the last record with a good signature that the ledger has seen before
@@ -244,4 +282,65 @@ impl Spans {
         let at = ranges.partition_point(|range| range.end() < records.start());
         ranges.get(at).is_some_and(|range| range.start() <= records.end())
     }
+}
+
+/// The records of one life that are here.
+struct Here {
+    stretches: Rc<Vec<Stretch>>,
+    covered: Rc<Vec<RangeInclusive<u64>>>,
+    /// True if a record of the chain is covered. Otherwise, any record counts.
+    is_covered: bool,
+    segment: Option<Rc<Segment>>,
+}
+
+impl Here {
+    fn of(life: &Life, stretches: &Stretches, coverage: &Coverage, chain: &ChainLog) -> Here {
+        let stretches = stretches.get(life).unwrap_or_default();
+        let segment = if stretches.is_empty() { None } else { chain.segments.get(life) };
+        Here { stretches, covered: coverage.in_life(life), is_covered: coverage.records > 0, segment }
+    }
+
+    fn head(&self, sequence: u64, spool: &mut Spool) -> io::Result<Option<Fingerprint>> {
+        self.segment.as_ref().map_or(Ok(None), |segment| segment.head(sequence, spool))
+    }
+
+    fn has(&self, sequence: u64) -> bool {
+        let at = self.stretches.partition_point(|stretch| *stretch.records.end() < sequence);
+        self.stretches.get(at).is_some_and(|stretch| stretch.records.contains(&sequence))
+    }
+
+    /// Checks whether one of these records is covered.
+    fn covers(&self, records: &RangeInclusive<u64>) -> bool {
+        has_one(&self.covered, records)
+    }
+
+    /// Returns the head of a record, as the next record states it. That record counts, and goes on
+    /// from a record that is here.
+    fn before_next(&self, last: u64, spool: &mut Spool) -> io::Result<Option<Fingerprint>> {
+        let at = self.stretches.partition_point(|stretch| *stretch.records.end() <= last);
+        let stretch = self.stretches.get(at).filter(|stretch| *stretch.records.start() <= last);
+        let counts = !self.is_covered || last.checked_add(1).is_some_and(|next| self.covers(&(next..=next)));
+        if stretch.is_some() && counts { self.head(last, spool) } else { Ok(None) }
+    }
+
+    /// Checks whether covered records take the place of records of a span that no signature
+    /// reaches: of its last one or, if that is not here, of any.
+    fn replaces(
+        &self,
+        first: u64,
+        signed: Option<u64>,
+        last: u64,
+        head: Fingerprint,
+        spool: &mut Spool,
+    ) -> io::Result<bool> {
+        let from = signed.map_or(Some(first), |signed| signed.checked_add(1)).map(|from| from.max(first));
+        let is_covered = from.is_some_and(|from| self.covers(&(from..=last)));
+        Ok(is_covered && !(self.covers(&(last..=last)) && self.head(last, spool)? == Some(head)))
+    }
+}
+
+/// Checks whether one of some records is in ranges, which are in order and do not overlap.
+fn has_one(ranges: &[RangeInclusive<u64>], records: &RangeInclusive<u64>) -> bool {
+    let at = ranges.partition_point(|range| range.end() < records.start());
+    !records.is_empty() && ranges.get(at).is_some_and(|range| range.start() <= records.end())
 }

@@ -162,7 +162,8 @@ impl Stops {
 
     /// Splits missing records at the end of a life into parts, each with whether a stop
     /// explains it. A stop does not explain records that were delivered: those that a
-    /// ledger's manifests state, and those up to a record that an anchor was taken from.
+    /// ledger's manifests state up to a signature, and those up to a record that an anchor was
+    /// taken from. Behind the signature, anybody could have made them up.
     pub(super) fn parts(
         &self,
         life: &Life,
@@ -175,7 +176,7 @@ impl Stops {
         own.extend(is_between.then_some(0..=RECORDS_MAX - 1));
         let mut others = without(records, &joined(own));
         let delivered = self.delivered.get(life).map(|last| 0..=*last);
-        let held = held.iter().flat_map(|spans| spans.records(life)).cloned().chain(delivered);
+        let held = held.iter().flat_map(|spans| spans.signed(life)).chain(delivered);
         let not_held = without(records, &joined(held.collect()));
         others.extend(without(records, &not_held));
         let others = joined(others);
