@@ -6,6 +6,7 @@ use flb_audit_core::chain::{Chain, ChainId, GENESIS, Place, Run};
 use flb_audit_core::hash::Algorithm;
 use flb_audit_core::record::notes::Notes;
 use flb_audit_core::{Event, Sealer};
+use sha2::{Digest, Sha256};
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
@@ -82,6 +83,111 @@ fn what_is_no_part_is_an_error_that_says_why() {
         let (code, printed, error) = said(&bench.run(&["merge", "--roster", "roster.json", "damaged"]));
         assert_eq!((code, printed.as_str()), (Some(1), ""), "{why}");
         assert!(error.contains("damaged: ") && error.contains(why), "{why}: {error}");
+    }
+}
+
+/// The places in a part of the length of what follows, and of that of its summary.
+const LENGTH_AT: usize = 80;
+const SUMMARY_AT: usize = LENGTH_AT + 8;
+
+/// Returns a part with the summary of a good one, and with these columns in place of its blocks.
+fn with_blocks(good: &[u8], columns: &[&[u8]]) -> Vec<u8> {
+    let summary = u32::from_le_bytes(good[SUMMARY_AT..SUMMARY_AT + 4].try_into().expect("4 bytes"));
+    let mut body = good[SUMMARY_AT..SUMMARY_AT + 4 + summary as usize].to_vec();
+    for block in columns {
+        let said = zstd::bulk::compress(block, 3).expect("compressed");
+        body.extend_from_slice(&(said.len() as u32).to_le_bytes());
+        body.extend_from_slice(&0_u32.to_le_bytes());
+        body.extend_from_slice(&said);
+    }
+    let body = [&(body.len() as u64).to_le_bytes()[..], &body].concat();
+    [&good[..48], &Sha256::digest(&body), &body].concat()
+}
+
+/// Returns the column of a block with one record that is not intact. `traits` follow its place.
+fn one_record(flags: u8, traits: &[u8]) -> Vec<u8> {
+    // A life, which begins with a record of the first input.
+    let life = [&[1 | flags, 0, 0, 0][..], b"parts-chain1", &[1], b"run-01"].concat();
+    [&life, traits].concat()
+}
+
+/// Traits that say nothing, with their length.
+const NO_TRAITS: [u8; 4] = [3, 0, 0, 0];
+const TRAITS: u8 = 1 << 4;
+const CHECKPOINT: u8 = 1 << 5;
+
+#[test]
+fn a_block_of_a_part_has_a_maximum_number_of_records() {
+    const RECORDS_MAX: usize = 1 << 17;
+    let bench = Bench::new();
+    bench.write("log", lines().join("\n"));
+    part(&bench, "part", &["log"]);
+    let good = fs::read(bench.path("part")).expect("a part");
+    let block = |records: usize| [one_record(TRAITS, &NO_TRAITS), vec![0; 4 * (records - 1)]].concat();
+    for (blocks, records) in [
+        (vec![block(1)], Some(1)),
+        (vec![block(RECORDS_MAX)], Some(RECORDS_MAX)),
+        (vec![block(RECORDS_MAX), block(RECORDS_MAX)], Some(2 * RECORDS_MAX)),
+        (vec![block(RECORDS_MAX + 1)], None),
+        (vec![block(1), block(RECORDS_MAX + 1)], None),
+    ] {
+        let columns: Vec<&[u8]> = blocks.iter().map(Vec::as_slice).collect();
+        bench.write("made.part", with_blocks(&good, &columns));
+        let output = bench.run(&["merge", "--json", "--roster", "roster.json", "made.part"]);
+        let (code, printed, error) = said(&output);
+        let Some(records) = records else {
+            assert_eq!((code, printed.as_str()), (Some(1), ""), "{error}");
+            assert!(error.contains("a damaged part: a block has more than 131072 records"), "{error}");
+            continue;
+        };
+        let report: serde_json::Value = serde_json::from_str(&printed).expect(&error);
+        assert_eq!(report["counts"]["tampered"], records, "{printed}");
+    }
+}
+
+/// Whatever a part claims, memory is taken for what is there.
+#[test]
+#[cfg(unix)]
+fn absurd_numbers_in_a_part_take_no_memory() {
+    let bench = Bench::new();
+    bench.write("log", lines().join("\n"));
+    part(&bench, "part", &["log"]);
+    let good = fs::read(bench.path("part")).expect("a part");
+    // 2^60: seven bits a byte, the lowest first.
+    let absurd = [&[0x80_u8; 8][..], &[0x10]].concat();
+    let of = |columns: Vec<u8>| with_blocks(&good, &[&columns]);
+    let traits = |text: &[&[u8]]| {
+        let text = text.concat();
+        of(one_record(TRAITS, &[&[text.len() as u8], &text[..]].concat()))
+    };
+    let checkpoint = |text: &[&[u8]]| {
+        of(one_record(TRAITS | CHECKPOINT, &[&NO_TRAITS[..], &[1], &[0; 96], &[0], &text.concat()].concat()))
+    };
+    let with = |at: usize, bytes: &[u8]| {
+        let mut part = good.clone();
+        part[at..at + bytes.len()].copy_from_slice(bytes);
+        part
+    };
+    for (name, made, why) in [
+        ("its length", with(LENGTH_AT, &(1_u64 << 60).to_le_bytes()), ""),
+        ("the length of a column", with(SUMMARY_AT, &u32::MAX.to_le_bytes()), "a length in it is wrong"),
+        ("the length of traits", of(one_record(TRAITS, &absurd)), ""),
+        ("its notes", traits(&[&[0, 0], &absurd]), ""),
+        ("its redactions", traits(&[&[0, 0, 0, 0], &absurd]), ""),
+        ("its violations", traits(&[&[0, 0, 0, 0, 0], &absurd]), ""),
+        ("its certificates", checkpoint(&[&absurd]), ""),
+        ("its handovers", checkpoint(&[&[0], &absurd]), ""),
+    ] {
+        bench.write("made.part", made);
+        let output = Command::new("sh")
+            .args(["-c", "ulimit -v 1500000; exec \"$0\" merge --roster roster.json made.part"])
+            .arg(env!("CARGO_BIN_EXE_flb-audit"))
+            .current_dir(bench.path(""))
+            .output()
+            .expect("run");
+        let (code, printed, error) = said(&output);
+        assert_eq!((code, printed.as_str()), (Some(1), ""), "{name}: {error}");
+        assert!(error.contains("a damaged part") && error.contains(why), "{name}: {error}");
     }
 }
 

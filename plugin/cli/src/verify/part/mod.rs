@@ -211,14 +211,18 @@ pub(super) struct Stored {
 
 impl Stored {
     /// Returns the records of the block.
-    pub(super) fn read(self) -> Result<Vec<Sighting>, Damaged> {
+    pub(super) fn read(self) -> Result<Vec<Sighting>> {
         let said = expand(&self.said)?;
         let mut sightings = Vec::new();
         let block = Block { said, heads: self.heads };
-        block.read(self.sources.len(), |sighting| {
+        let mut is_too_long = false;
+        let read = block.read(self.sources.len(), |sighting| {
+            is_too_long = sightings.len() == BLOCK_RECORDS_MAX;
             sightings.push(sighting);
-            if sightings.len() > BLOCK_RECORDS_MAX { Err(Damaged) } else { Ok(()) }
-        })?;
+            if is_too_long { Err(Damaged) } else { Ok(()) }
+        });
+        ensure!(!is_too_long, "a block has more than {BLOCK_RECORDS_MAX} records");
+        read?;
         Ok(sightings)
     }
 }

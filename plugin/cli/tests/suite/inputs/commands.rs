@@ -113,6 +113,34 @@ fn prove_and_checkpoints_look_into_envelopes() {
     assert_eq!(String::from_utf8_lossy(&output.stdout).lines().count(), 1);
 }
 
+/// An array may end in the middle of a file, or with it.
+#[test]
+fn prove_and_checkpoints_stop_at_an_array_without_its_end() {
+    let bench = Bench::new();
+    let records = lines()[..2].join(",\n");
+    let whole = format!("[{records}]\n");
+    for (name, log, is_whole) in [
+        ("a whole array", whole.clone(), true),
+        ("a cut array", format!("[{records}\n"), false),
+        ("a cut array in a line", format!("{}[{}\n{}", log(), lines()[0], log()), false),
+        ("a cut array behind a whole one", format!("{whole}[{}\n", lines()[0]), false),
+        ("a cut array with a cut record", format!("[{records},{}", &lines()[2][..50]), false),
+    ] {
+        bench.write("log", log);
+        let prove = ["prove", "log", "--chain", "inputs-chain", "--seg", "1", "--seq", "0"];
+        for command in [&prove[..], &["checkpoints", "log"]] {
+            let output = bench.run(command);
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(if is_whole { 0 } else { 1 }), "{name}: {said}");
+            // The checkpoints before the end are printed.
+            let prints = is_whole || command[0] == "checkpoints";
+            assert_eq!(output.stdout.is_empty(), !prints, "{name}");
+            let why = "an array without its end: it is cut off";
+            assert_eq!(said.contains("log:") && said.contains(why), !is_whole, "{name}: {said}");
+        }
+    }
+}
+
 #[test]
 fn check_and_restore_look_into_envelopes() {
     let bench = Bench::new();

@@ -85,6 +85,34 @@ fn long_lines_of_a_ledger_take_little_memory() {
     assert_eq!(output.status.code(), Some(30), "{said}{}", String::from_utf8_lossy(&output.stderr));
 }
 
+/// The lines of a ledger's file are in memory while `export` copies its records.
+#[test]
+fn the_lines_of_a_file_that_is_exported_have_a_maximum_length_and_number() {
+    const LINES_MAX: usize = 1 << 21;
+    const BYTES_MAX: usize = 2 * flb_audit_core::RECORD_BYTES_MAX;
+    for (name, text, why) in [
+        ("as many lines as may be", "\n".repeat(LINES_MAX), None),
+        ("one line more", "\n".repeat(LINES_MAX + 1), Some(format!("more than {LINES_MAX} lines"))),
+        ("a line as long as may be", "x".repeat(BYTES_MAX - 1) + "\n", None),
+        (
+            "a longer line",
+            "x".repeat(BYTES_MAX) + "\n",
+            Some(format!("a line of more than {BYTES_MAX} bytes")),
+        ),
+    ] {
+        let bench = Bench::new();
+        std::fs::create_dir(bench.path("ledger")).expect("a directory");
+        bench.write("ledger/manifests.ndjson", "");
+        bench.write("ledger/00000001.ndjson", text);
+        let output = bench.run(&["export", "ledger", "--output", "out"]);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.success(), why.is_none(), "{name}: {said}");
+        let is_said = |why: &String| said.contains("00000001.ndjson") && said.contains(why.as_str());
+        assert!(why.as_ref().is_none_or(is_said), "{name}: {said}");
+        assert_eq!(bench.path("out").exists(), why.is_none(), "{name}");
+    }
+}
+
 /// A line may have been cut into 16,384 parts: more would fill the memory.
 #[test]
 fn a_line_has_a_maximum_number_of_parts() {
