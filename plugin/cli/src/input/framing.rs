@@ -53,6 +53,8 @@ impl Framing {
         match values.next() {
             Some(Ok(_)) if values.byte_offset() > line => Framing::Texts(Between::LineBreak),
             Some(Ok(_)) => match &start[values.byte_offset()..line] {
+                // The first object is a key.
+                behind if behind.starts_with(b"\t{") => Framing::Lines,
                 behind if is_followed(behind, b'{') => Framing::Texts(Between::Nothing),
                 behind if is_followed(behind, RECORD_SEPARATOR) => Framing::Texts(Between::RecordSeparator),
                 behind if literal_break(behind.trim_ascii_start()).is_some() => {

@@ -28,6 +28,9 @@ pub(crate) struct Inputs {
     envelopes: BTreeMap<String, u64>,
     /// The number of action lines of bulk requests.
     bulk_actions: u64,
+    /// The number of pages of stores' answers without records.
+    #[serde(default)]
+    empty_pages: u64,
     /// The number of torn lines with a whole record behind the torn part.
     torn_lines: u64,
 }
@@ -45,6 +48,10 @@ impl Inputs {
 
     pub(super) fn add_action(&mut self) {
         self.bulk_actions += 1;
+    }
+
+    pub(super) fn add_empty_page(&mut self) {
+        self.empty_pages += 1;
     }
 
     pub(super) fn add_torn(&mut self) {
@@ -65,6 +72,7 @@ impl Inputs {
         }
         other.envelopes.into_iter().for_each(|(place, count)| self.add_records(place, count));
         self.bulk_actions = self.bulk_actions.saturating_add(other.bulk_actions);
+        self.empty_pages = self.empty_pages.saturating_add(other.empty_pages);
         self.torn_lines = self.torn_lines.saturating_add(other.torn_lines);
     }
 }
@@ -88,6 +96,10 @@ impl fmt::Display for Inputs {
         if self.bulk_actions > 0 {
             let count = self.bulk_actions;
             writeln!(f, "{count} {} of bulk requests, which are no records", plural(count, "action line"))?;
+        }
+        if self.empty_pages > 0 {
+            let count = self.empty_pages;
+            writeln!(f, "{count} {} of a store without records", plural(count, "page"))?;
         }
         if self.torn_lines > 0 {
             let count = self.torn_lines;

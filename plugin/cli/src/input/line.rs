@@ -1,7 +1,7 @@
 //! Lines that are not JSON but contain some: behind a prefix, in columns, several in a
 //! row, or behind a torn line.
 
-use super::envelope::{Item, Opener, See};
+use super::envelope::{Item, Opener, See, may_hold};
 use super::place::Place;
 use super::split::{RECORD_SEPARATOR, literal_break};
 use super::table::{doubled_end, quoted_end};
@@ -17,6 +17,9 @@ const WORK_MIN: usize = 64 << 10;
 /// The maximum length of other text before, between and after the records on a line, in
 /// bytes.
 const OTHER_BYTES_MAX: usize = 1024;
+
+/// The name of syslog's form.
+const SYSLOG: &str = "syslog lines";
 
 /// A JSON object in a line.
 struct Piece {
@@ -60,7 +63,11 @@ pub(super) struct Line<'a> {
 impl<'a> Line<'a> {
     /// Splits a line. Returns `None` if there is no object in it.
     pub(super) fn of(text: &'a [u8]) -> Option<Self> {
-        let pieces = pieces(text);
+        let mut pieces = pieces(text);
+        if has_key(text, &pieces) {
+            pieces.remove(0);
+            return Some(Line { text, pieces, form: Form::Behind("lines, behind a key") });
+        }
         let form = Form::of(text, &pieces)?;
         Some(Line { text, pieces, form })
     }
@@ -222,6 +229,41 @@ fn object_len(text: &[u8]) -> (Option<usize>, usize) {
     }
 }
 
+/// Checks whether a line is a key, a tab and a record, as Kafka's console consumer prints them. A
+/// key is short, and nothing that could hold a record.
+fn has_key(text: &[u8], pieces: &[Piece]) -> bool {
+    let [key, record] = pieces else { return false };
+    let (before, behind) = (&text[..key.range.start], &text[record.range.end..]);
+    let is_plain = |piece: &Piece| piece.quotes == Quotes::None;
+    let key_text = &text[key.range.clone()];
+    is_plain(key)
+        && is_plain(record)
+        && key_text.len() <= OTHER_BYTES_MAX
+        && !may_hold(key_text)
+        && (before.is_empty() || before.ends_with(b"\t") && is_short_text(before))
+        && &text[key.range.end..record.range.start] == b"\t"
+        && is_separator(behind)
+}
+
+/// Checks whether a text is syslog messages one after the other, each with its length before it as in
+/// RFC 6587, and with a record at its end.
+fn has_lengths(text: &[u8], pieces: &[Piece]) -> bool {
+    let mut start = 0;
+    for piece in pieces {
+        let message = &text[start..];
+        let digits = digits(message);
+        let len = std::str::from_utf8(&message[..digits]).ok().and_then(|len| len.parse::<usize>().ok());
+        let Some(end) = len.and_then(|len| (start + digits + 1).checked_add(len)) else { return false };
+        let Some(before) = text.get(start..piece.range.start) else { return false };
+        let Some(behind) = text.get(piece.range.end..end) else { return false };
+        if !is_syslog(before) || !is_short_text(before) || !is_separator(behind) {
+            return false;
+        }
+        start = end;
+    }
+    is_separator(&text[start..])
+}
+
 impl Form {
     fn of(text: &[u8], pieces: &[Piece]) -> Option<Form> {
         let (first, last) = (pieces.first()?, pieces.last()?);
@@ -241,6 +283,7 @@ impl Form {
             {
                 Form::Columns
             }
+            () if has_lengths(text, pieces) => Form::Behind(SYSLOG),
             () if !between().all(is_separator) => Form::Torn,
             () if is_separator(before) && is_separator(behind) => Form::Row,
             () if is_end(before, behind) => prefix(before).map_or(Form::Torn, Form::Behind),
@@ -290,7 +333,7 @@ fn prefix(text: &[u8]) -> Option<&'static str> {
     }
     let words = || text.split(|byte| *byte == b' ');
     Some(match () {
-        () if is_syslog => "syslog lines",
+        () if is_syslog => SYSLOG,
         () if matches!(words().nth(1), Some(b"stdout" | b"stderr")) => "CRI lines",
         () => "lines, behind other text",
     })
@@ -311,13 +354,17 @@ fn without_labels(text: &[u8]) -> &[u8] {
 /// Checks whether a text starts like a syslog message, with its priority. Over TCP, the
 /// length may come first.
 fn is_syslog(text: &[u8]) -> bool {
-    let past_digits = |text: &[u8]| text.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(text.len());
-    let text = match &text[past_digits(text)..] {
+    let text = match &text[digits(text)..] {
         [b' ', rest @ ..] => rest,
         _ => text,
     };
     text.strip_prefix(b"<").is_some_and(|rest| {
-        let digits = past_digits(rest);
+        let digits = digits(rest);
         (1..=3).contains(&digits) && rest[digits..].starts_with(b">")
     })
+}
+
+/// Returns the number of digits at the start of a text.
+fn digits(text: &[u8]) -> usize {
+    text.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(text.len())
 }

@@ -18,6 +18,7 @@ mod inputs;
 mod keys;
 mod line;
 mod objects;
+mod page;
 mod parts;
 mod place;
 mod reader;
@@ -319,6 +320,10 @@ impl<W: Worker<T>, T> Work<W, T> {
             self.inputs.add_action();
             return Ok(());
         }
+        if page::is_empty(text) {
+            self.inputs.add_empty_page();
+            return Ok(());
+        }
         match self.parts.add(text, made, LINE_BYTES_MAX) {
             parts::Added::Alone(made) => self.results.add(made),
             parts::Added::Waits => Ok(()),
@@ -344,6 +349,7 @@ impl<W: Worker<T>, T> Work<W, T> {
                     inputs.add_record(place);
                     Ok(Record { text, stated: None, place })
                 }
+                Item::Unsealed(text, _) if page::is_empty(text) => return inputs.add_empty_page(),
                 Item::Unsealed(text, place) => Ok(Record { text, stated: None, place }),
                 Item::Torn => {
                     inputs.add_torn();

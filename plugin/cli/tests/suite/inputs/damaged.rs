@@ -149,6 +149,98 @@ fn what_is_like_an_action_is_no_action() {
     assert_eq!(report["inputs"]["bulk_actions"], 1);
 }
 
+/// Only a text that is exactly a page without records counts as one.
+#[test]
+fn what_is_like_an_empty_page_is_no_page() {
+    let bench = Bench::new();
+    let control = |owner: &str, rest: &str, message: &str| {
+        format!(
+            r#"{{"messageType":"CONTROL_MESSAGE","owner":{owner},"logEvents":[{{"id":"","timestamp":1,"message":{}}}]{rest}}}"#,
+            string(message)
+        )
+    };
+    let check = "CWL CONTROL MESSAGE: Checking health of destination Firehose.";
+    let long = format!(r#"{{"events":[],"nextToken":"{}"}}"#, "x".repeat(70_000));
+    for text in [
+        r#"{"hits":{"hits":[]},"user":"mallory"}"#,
+        r#"{"hits":{"hits":[],"user":"mallory"}}"#,
+        r#"{"hits":{"hits":[{"user":"mallory"}]},"hits":{"hits":[]}}"#,
+        r#"{"hits":{"hits":[{}]}}"#,
+        r#"{"hits":{"hits":{}}}"#,
+        r#"{"hits":[]}"#,
+        r#"{"hits":{"total":0}}"#,
+        r#"{"hits":{"hits":[],"total":{"value":0,"relation":"mallory did it"}}}"#,
+        r#"{"hits":{"hits":[]},"_scroll_id":"mallory did it"}"#,
+        r#"{"hits":{"hits":[]},"_shards":{"total":2,"failed":1,"failures":[{"reason":"x"}]}}"#,
+        r#"{"events":[{}]}"#,
+        r#"{"events":null}"#,
+        r#"{"events":[],"searchedLogStreams":[{"logStreamName":"a b"}]}"#,
+        r#"{"events":[]}{"user":"mallory"}"#,
+        r#"{"Records":[{"user":"mallory"}],"MillisBehindLatest":0}"#,
+        &long,
+        &control("1", "", check),
+        &control(r#""mallory did it""#, "", check),
+        &control(r#""1""#, r#","user":"mallory""#, check),
+        &control(r#""1""#, "", "mallory did it"),
+        &control(r#""1""#, "", "CWL CONTROL MESSAGE: Checking health of destination {mallory}."),
+        &control(r#""1""#, "", &format!("{}{}.", check.trim_end_matches('.'), "x".repeat(64))),
+    ] {
+        let report = bench.report("log", format!("{text}\n{}", log()));
+        assert_eq!((report["verdict"].as_str(), count(&report, "unsealed")), (Some("unsealed"), 1), "{text}");
+        // The same holds among pages with records.
+        let page = |text: &str| format!(r#"{{"hits":{{"hits":[{{"_source":{text}}}]}}}}"#);
+        let pages: Vec<String> = lines().iter().map(|line| page(line)).collect();
+        let pages = format!(r#"{{"responses":[{},{text}]}}"#, pages.join(","));
+        if !text.contains("}{") && !text.contains("null") {
+            let report = bench.report("log", pages);
+            assert_eq!(verdict(&report), ("unsealed", 6), "{text}");
+        }
+    }
+    // Alone, such a page is no record, and nothing is found.
+    let report = bench.report("log", r#"{"events":[]}"#);
+    assert_eq!((report["verdict"].as_str(), count(&report, "unsealed")), (Some("nothing_found"), 0));
+    assert_eq!(report["inputs"]["empty_pages"], 1);
+}
+
+/// Only a short key with a tab behind it is skipped, and only if it can be no record itself.
+#[test]
+fn what_is_unsealed_behind_or_as_a_key_is_found() {
+    let bench = Bench::new();
+    let unsealed = r#"{"user":"mallory"}"#;
+    let rest = lines()[1..].join("\n");
+    for (name, line, expected) in [
+        ("a record as key", format!("{}\t{unsealed}", lines()[0]), ("unsealed", 6)),
+        ("a long key", format!(r#"{{"k":"{}"}}{}{}"#, "x".repeat(1100), "\t", lines()[0]), ("unsealed", 6)),
+        ("a comma", format!("{unsealed},{}", lines()[0]), ("unsealed", 6)),
+        ("two keys", format!("{unsealed}\t{unsealed}\t{}", lines()[0]), ("unsealed", 6)),
+        ("two records", format!("{}\t{}", lines()[0], lines()[0]), WHOLE),
+        ("no record", format!("{unsealed}\t{unsealed}"), ("unreadable", 5)),
+    ] {
+        for log in [format!("{line}\n{rest}\n"), format!("{rest}\n{line}\n")] {
+            let report = bench.report("log", log);
+            assert_eq!(verdict(&report), expected, "{name}: {report:#}");
+        }
+    }
+}
+
+/// A length that does not fit leaves the line torn, as does a message without a record.
+#[test]
+fn lengths_of_syslog_messages_have_to_fit() {
+    let bench = Bench::new();
+    let message = |line: &str| format!("<13>1 2026-11-20T08:00:00Z h app 7 - - {line}");
+    let frames = |more: usize| {
+        let frame = |line: &String| format!("{} {}", message(line).len() + more, message(line));
+        lines().iter().map(frame).collect::<String>()
+    };
+    let text = message("mallory did it");
+    let with_text = format!("{} {text}{}", text.len(), frames(0));
+    for (name, log) in [("longer", frames(1)), ("text first", with_text)] {
+        let report = bench.report("log", log);
+        assert_eq!(verdict(&report), ("unreadable", 6), "{name}: {report:#}");
+    }
+    assert_eq!(verdict(&bench.report("log", frames(0))), WHOLE);
+}
+
 /// A first line that does not name columns is a line that cannot be read.
 #[test]
 fn a_first_line_is_not_skipped_unless_it_names_columns() {
