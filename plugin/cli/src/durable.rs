@@ -13,6 +13,7 @@ pub(crate) fn make_directory(path: &Path) -> Result<()> {
     if path.is_dir() {
         return Ok(());
     }
+    ensure!(!path.exists(), "{}: exists and is not a directory; name another directory", path.display());
     if let Some(parent) = path.parent() {
         fs::create_dir_all(parent).with_context(what)?;
     }
@@ -44,11 +45,12 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
 }
 
 /// Refuses to replace a file that does not begin as those do which the option writes, so that a
-/// typing error destroys no log, key or device. `other` says what such a file is.
+/// typing error destroys no log, key or device. `other` says what such a file is. Also fails if a
+/// new file cannot be made, so that this is known before long work.
 pub(crate) fn check_replaced(path: &Path, option: &str, starts: &[&[u8]], other: &str) -> Result<()> {
     let name = path.display();
     let Ok(metadata) = fs::metadata(path) else {
-        return Ok(());
+        return Replacement::check(path);
     };
     ensure!(metadata.is_file(), "{name}: exists and is not a regular file; {option} must name a file");
     let mut start = Vec::new();
@@ -73,6 +75,8 @@ pub(crate) struct Replacement {
 impl Replacement {
     pub(crate) fn of(path: &Path) -> Result<Replacement> {
         let target = target_of(path);
+        check_directory(directory_of(&target))
+            .with_context(|| format!("{}: cannot be written", path.display()))?;
         let mut builder = tempfile::Builder::new();
         // The file gets the permissions of an ordinary file, not of a temporary one.
         #[cfg(unix)]
@@ -80,6 +84,11 @@ impl Replacement {
         let file = builder.tempfile_in(directory_of(&target));
         let file = file.with_context(|| format!("{}: cannot be written", path.display()))?;
         Ok(Replacement { file, target, path: path.to_owned() })
+    }
+
+    /// Checks that a file could be created or replaced.
+    pub(crate) fn check(path: &Path) -> Result<()> {
+        Replacement::of(path).map(drop)
     }
 
     fn what(&self) -> String {
@@ -109,6 +118,13 @@ impl Seek for Replacement {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         self.file.seek(to)
     }
+}
+
+/// Checks that the directory exists in which something is to be made.
+pub(crate) fn check_directory(dir: &Path) -> Result<()> {
+    let is_missing = fs::metadata(dir).is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
+    ensure!(!is_missing, "{}: no such directory; make it first", dir.display());
+    Ok(())
 }
 
 /// Returns the target of a path, after links.

@@ -4,6 +4,7 @@ use crate::durable;
 use crate::fleet::{self, EnrollmentKey, Fleet};
 use crate::terminal::print_report;
 use crate::time;
+use crate::whole;
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use clap::Args;
 use flb_audit_core::chain::ChainId;
@@ -11,7 +12,6 @@ use flb_audit_core::chain::enrollment::{self, Enrollment, Role, chain_of};
 use flb_audit_core::chain::keyring::{self, KeyRing};
 use flb_audit_core::chain::signature::PublicKey;
 use flb_audit_core::verify::read_enrollment;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -38,6 +38,7 @@ impl Enroll {
     /// chain that is there needs no key any more.
     pub(crate) fn check(&self, dir: &Path, node: Option<&str>, role: Role) -> Result<()> {
         let (Some(path), Some(node)) = (&self.enroll, node) else { return Ok(()) };
+        ensure!(self.valid.is_none_or(|valid| valid.as_secs() > 0), "--valid: must be at least one second");
         fleet::node_name(node).map_err(|what| anyhow!("--node {node}: {what}"))?;
         if dir.join(enrollment::FILE_NAME).exists() {
             return Ok(());
@@ -51,7 +52,7 @@ impl Enroll {
         let Some(path) = &self.enroll else { return Ok(()) };
         let now = time::seconds(SystemTime::now());
         let file = dir.join(enrollment::FILE_NAME);
-        let before = fs::read(&file).ok();
+        let before = whole::read(&file).ok();
         let before = before.as_deref().and_then(enrollment::from_file).and_then(read_enrollment);
         let before = before.filter(|before| chain_of(&before.root) == *chain);
         let is_current =
@@ -69,7 +70,6 @@ impl Enroll {
         let key = EnrollmentKey::read(path)?;
         key.check(now, role, path)?;
         let until = self.valid.map(|valid| now.saturating_add(valid.as_secs()));
-        ensure!(until.is_none_or(|until| until > now), "--valid: must be at least one second");
         let enrolled = Enrollment::sign(node.to_owned(), (root, role), (now, until), key.lent, &key.secret)
             .map_err(|_| anyhow!("out of memory"))?;
         let bytes = enrolled.to_file().map_err(|_| anyhow!("out of memory"))?;
@@ -118,7 +118,7 @@ fn shown(enrollment: &Enrollment) -> String {
 fn first_key(dir: &Path, chain: &ChainId) -> Result<PublicKey> {
     let path = dir.join(keyring::FILE_NAME);
     let shown = path.display();
-    let file = fs::read(&path).with_context(|| format!("{shown}: cannot be read"))?;
+    let file = whole::read(&path).with_context(|| format!("{shown}: cannot be read"))?;
     let (ring, _) = KeyRing::from_file(&file).with_context(|| format!("{shown}: not the keys of a chain"))?;
     if ring.chain() != *chain || ring.index() > 0 {
         let enrollment = dir.join(enrollment::FILE_NAME);

@@ -1,7 +1,7 @@
 //! `flb-audit export`: copies records out of a ledger, with proofs that the records were
 //! in it.
 
-use crate::durable::directory_of;
+use crate::durable::{check_directory, directory_of};
 use crate::frames::{self, Identity, Unopened};
 use crate::input::{LINE_BYTES_MAX, check_is_file};
 use crate::prove::chain_id;
@@ -91,7 +91,11 @@ impl Export {
             format!("{}: cannot be read; is {} a ledger?", manifests.display(), self.ledger.display())
         })?;
         let output = self.output.display();
-        ensure!(fs::symlink_metadata(&self.output).is_err(), "{output}: exists already");
+        ensure!(
+            fs::symlink_metadata(&self.output).is_err(),
+            "{output}: exists already; name a directory that does not"
+        );
+        check_directory(directory_of(&self.output)).with_context(|| format!("{output}: cannot be made"))?;
         // Until it is complete, the directory has a temporary name. It is removed if
         // anything fails.
         let mut builder = tempfile::Builder::new();

@@ -12,6 +12,7 @@ use crate::status::show_status;
 use crate::stdout::print;
 use crate::text;
 use crate::time;
+use crate::whole;
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use clap::{Args, Subcommand};
 use flb_audit_core::chain::enrollment::{LentKey, Role, is_node_name};
@@ -20,7 +21,6 @@ use flb_audit_core::text::base64url::{hash_from_text, hash_text};
 use flb_audit_core::verify::{Checked, Checker, read_anchor};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
-use std::fs;
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -252,7 +252,7 @@ impl Fleet {
 
     /// Reads fleet.json.
     pub(crate) fn read(path: &Path) -> Result<Fleet> {
-        let text = fs::read(path).with_context(|| format!("{}: cannot be read", path.display()))?;
+        let text = whole::read(path).with_context(|| format!("{}: cannot be read", path.display()))?;
         // The parser's message about a file with a private key would show the key.
         let fleet: Option<Fleet> = serde_json::from_slice(&text).ok();
         let fleet = fleet.with_context(|| {
@@ -333,7 +333,7 @@ impl EnrollmentKey {
     /// Reads a key. Errors do not show what is in the file.
     pub(crate) fn read(path: &Path) -> Result<EnrollmentKey> {
         let shown = path.display();
-        let text = fs::read(path).with_context(|| format!("{shown}: cannot be read"))?;
+        let text = whole::read(path).with_context(|| format!("{shown}: cannot be read"))?;
         let key = serde_json::from_slice(&text).ok().and_then(EnrollmentKey::from_file);
         key.with_context(|| {
             format!("{shown}: not a key that enrolls chains, as `flb-audit fleet init` and `lend` make them")

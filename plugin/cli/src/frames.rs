@@ -1,5 +1,6 @@
 //! Decrypts the records in a ledger's encrypted files.
 
+use crate::whole;
 use anyhow::{Context, Result};
 use clap::Args;
 use flb_audit_ledger::frame::{Frame, START};
@@ -22,8 +23,10 @@ impl Identity {
     /// Reads the file, if one is given.
     pub(crate) fn read(&self) -> Result<Option<DecryptionKeys>> {
         let read = |path: &PathBuf| {
+            let shown = path.display();
+            whole::check_whole(path).with_context(|| format!("{shown}: cannot be read"))?;
             DecryptionKeys::read(path)
-                .with_context(|| format!("{}: not a file of age identities", path.display()))
+                .with_context(|| format!("{shown}: not a file of age identities, as `age-keygen` writes it"))
         };
         self.path.as_ref().map(read).transpose()
     }

@@ -1,10 +1,11 @@
 //! `flb-audit init`: sets up a state directory with a new chain.
 
-use crate::durable::{self, create_new, sync_directory};
+use crate::durable::{self, Replacement, create_new, sync_directory};
 use crate::enroll::Enroll;
 use crate::fleet::role_of;
 use crate::roster::{Entry, Roster};
 use crate::terminal::print_report;
+use crate::whole;
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use clap::{Args, ValueEnum};
 use flb_audit_core::chain::ChainId;
@@ -92,10 +93,17 @@ fn node_name(text: &str) -> Result<String, &'static str> {
 impl Init {
     pub(crate) fn run(self) -> Result<()> {
         let dir = self.dir.display();
-        // A faulty roster is reported before a chain is created.
+        // A faulty roster, or one that cannot be written, is reported before a chain is created.
         let roster = self.roster.as_deref().map(Roster::read_if_there).transpose()?;
+        if let Some(roster) = self.roster.as_deref().filter(|_| !self.dir.join(FILE_NAME).exists()) {
+            Replacement::check(roster)?;
+        }
         let role = role_of(self.ledger);
         self.enroll.check(&self.dir, self.node.as_deref(), role)?;
+        let mut made = Made::default();
+        if !self.dir.exists() {
+            made.0.push(self.dir.clone());
+        }
         durable::make_directory(&self.dir)?;
         let path = self.dir.join(FILE_NAME);
         let (header, entry) = match create_new(&path) {
@@ -111,9 +119,14 @@ impl Init {
             }
             file => {
                 let file = file.with_context(|| format!("{}: cannot be made", path.display()))?;
-                self.make(&path, file)?
+                self.make(&path, file, &mut made)?
             }
         };
+        // The roster comes before the report, because without its entry the chain is removed.
+        if let (Some(entry), Some(path)) = (&entry, &self.roster) {
+            Roster::add(path, entry.clone())?;
+        }
+        made.stay();
         let mut said = format!(
             "chain {} in {}, {}\n{}\n",
             header.id,
@@ -125,20 +138,15 @@ impl Init {
                 format!("the filter: accessible_paths {dir}")
             }
         );
-        let mut added = Ok(());
-        if let Some(entry) = entry {
+        if let Some(entry) = &entry {
             said += &format!(
                 "public key {}; keep this entry where the node cannot write{}:\n{}\n",
                 entry.key,
                 if self.enroll.is_asked() { ", if the logs are verified with a roster" } else { "" },
-                serde_json::to_string(&entry)?
+                serde_json::to_string(entry)?
             );
             if let Some(path) = &self.roster {
-                added = Roster::add(path, entry);
-                added = added.and_then(|()| self.copy_roster(path));
-                if added.is_ok() {
-                    said += &format!("added to {}\n", path.display());
-                }
+                said += &format!("added to {}\n", path.display());
             }
         }
         print_report(&said).with_context(|| {
@@ -147,12 +155,19 @@ impl Init {
                  another directory"
             )
         })?;
-        added?;
+        if let (Some(_), Some(path)) = (&entry, &self.roster) {
+            self.copy_roster(path)?;
+        }
         if let Some(node) = &self.node {
             self.enroll.run(&self.dir, &header.id, node, role)?;
         }
         if let Some(owner) = self.owner {
-            give(&self.dir, owner).with_context(|| format!("{dir}: its owner cannot be changed"))?;
+            give(&self.dir, owner).with_context(|| {
+                format!(
+                    "{dir}: holds a chain now, but its owner cannot be changed; run the command again with --if-missing, \
+                     as a user who may change it"
+                )
+            })?;
         }
         self.run_command()
     }
@@ -177,41 +192,36 @@ impl Init {
     /// to believe.
     fn copy_roster(&self, roster: &Path) -> Result<()> {
         let copy = self.dir.join(flb_audit_ledger::roster::FILE_NAME);
-        let text = fs::read(roster).with_context(|| format!("{}: cannot be read", roster.display()))?;
-        if fs::read(&copy).is_ok_and(|there| there == text) {
+        let text = whole::read(roster).with_context(|| format!("{}: cannot be read", roster.display()))?;
+        if whole::read(&copy).is_ok_and(|there| there == text) {
             return Ok(());
         }
         durable::replace(&copy, &text)
     }
 
-    /// Creates a chain and its keys. If that fails, nothing is left behind.
-    fn make(&self, path: &Path, mut file: File) -> Result<(Header, Option<Entry>)> {
+    /// Creates a chain and its keys.
+    fn make(&self, path: &Path, mut file: File, made: &mut Made) -> Result<(Header, Option<Entry>)> {
+        made.0.push(path.to_owned());
         let algorithm = match self.algorithm {
             Algorithm::Sha256 => hash::Algorithm::Sha256,
             Algorithm::Sha512_256 => hash::Algorithm::Sha512_256,
         };
-        let mut made = vec![path.to_owned()];
         let role = role_of(self.ledger);
-        let entry = self.node.clone().map(|node| make_keys(&self.dir, node, role, &mut made)).transpose();
-        let written = entry.and_then(|entry| {
-            let id = entry.as_ref().map_or_else(random_name, |entry| Ok(entry.chain))?;
-            let header = Header { id, algorithm };
-            file.write_all(&header.to_file())
-                .and_then(|()| file.sync_all())
-                .and_then(|()| sync_directory(&self.dir))
-                .with_context(|| format!("{}: cannot be written", path.display()))?;
-            Ok((header, entry))
-        });
-        // The state file is removed too, because a chain without its keys would look like
-        // one that never had any.
-        written.inspect_err(|_| made.iter().for_each(|path| drop(fs::remove_file(path))))
+        let entry = self.node.clone().map(|node| make_keys(&self.dir, node, role, made)).transpose()?;
+        let id = entry.as_ref().map_or_else(random_name, |entry| Ok(entry.chain))?;
+        let header = Header { id, algorithm };
+        file.write_all(&header.to_file())
+            .and_then(|()| file.sync_all())
+            .and_then(|()| sync_directory(&self.dir))
+            .with_context(|| format!("{}: cannot be written", path.display()))?;
+        Ok((header, entry))
     }
 
     /// Reads the existing chain. The roster has the chain's first key, and so has its key
     /// file until the first change of keys.
     fn read(&self, path: &Path, roster: Option<&Roster>) -> Result<(Header, Option<Entry>)> {
         let name = path.display();
-        let file = fs::read(path).with_context(|| format!("{name}: cannot be read"))?;
+        let file = whole::read(path).with_context(|| format!("{name}: cannot be read"))?;
         let state = State::read(&file).with_context(|| format!("{name}: not the state of a chain"))?;
         let header = state.header;
         let Some(node) = &self.node else { return Ok((header, None)) };
@@ -224,7 +234,7 @@ impl Init {
             return Ok((header, Some(entry.clone())));
         }
         let path = self.dir.join(keyring::FILE_NAME);
-        let ring = fs::read(&path).ok().and_then(|file| KeyRing::from_file(&file));
+        let ring = whole::read(&path).ok().and_then(|file| KeyRing::from_file(&file));
         let ring = ring.filter(|(ring, _)| ring.chain() == header.id).map(|(ring, _)| ring);
         let first = ring.as_ref().filter(|ring| ring.index() == 0).and_then(KeyRing::public);
         match first {
@@ -236,6 +246,27 @@ impl Init {
                  `flb-audit init` printed when it made the chain",
                 path.display()
             ),
+        }
+    }
+}
+
+/// The directory and the files that were made. They are removed again, unless they may stay: a
+/// chain without its keys would look like one that never had any, and a second run would refuse
+/// the directory of a chain that no roster knows.
+#[derive(Default)]
+struct Made(Vec<PathBuf>);
+
+impl Made {
+    fn stay(mut self) {
+        self.0.clear();
+    }
+}
+
+impl Drop for Made {
+    fn drop(&mut self) {
+        for path in self.0.iter().rev() {
+            // A directory with other files in it stays.
+            let _ = if path.is_dir() { fs::remove_dir(path) } else { fs::remove_file(path) };
         }
     }
 }
@@ -270,7 +301,7 @@ fn random_name() -> Result<ChainId> {
 }
 
 /// Creates the files for the chain's keys and checkpoints. Returns the public entry.
-fn make_keys(dir: &Path, node: String, role: Role, made: &mut Vec<PathBuf>) -> Result<Entry> {
+fn make_keys(dir: &Path, node: String, role: Role, made: &mut Made) -> Result<Entry> {
     let ring = KeyRing::named_after_key(role, &mut |seed| getrandom::fill(seed).is_ok())
         .map_err(|_| anyhow!("the system's random source failed"))?;
     let key = ring.public().context("no key")?;
@@ -280,7 +311,7 @@ fn make_keys(dir: &Path, node: String, role: Role, made: &mut Vec<PathBuf>) -> R
         let path = dir.join(name);
         let what = || format!("{}: cannot be made", path.display());
         let mut file = create_new(&path).with_context(what)?;
-        made.push(path.clone());
+        made.0.push(path.clone());
         file.write_all(&bytes).and_then(|()| file.sync_all()).with_context(what)?;
     }
     Ok(entry(node, ring.chain(), key))

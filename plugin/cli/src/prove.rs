@@ -14,7 +14,8 @@ use crate::stdout::print;
 use crate::terminal::PROVEN;
 use crate::verdict::Verdict;
 use crate::verify::Verifier;
-use anyhow::{Context, Result, bail, ensure};
+use crate::whole;
+use anyhow::{Context, Result, bail};
 use clap::Args;
 use flb_audit_core::chain::checkpoint::Checkpoint;
 use flb_audit_core::chain::{ChainId, Place, Position, Run};
@@ -23,8 +24,6 @@ use flb_audit_core::text::base64url::{hash_from_text, hash_text};
 use flb_audit_core::verify::{Anchor, Checked, Checker, read_anchor};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use way::{Logs, Way};
 
@@ -156,11 +155,7 @@ mod leaves {
 
 /// Reads a file up to a length, which no honest file has.
 fn read_up_to(path: &Path, bytes_max: u64) -> Result<Vec<u8>> {
-    let what = || format!("{}: cannot be read", path.display());
-    let mut bytes = Vec::new();
-    File::open(path).and_then(|file| file.take(bytes_max + 1).read_to_end(&mut bytes)).with_context(what)?;
-    ensure!(bytes.len() as u64 <= bytes_max, "{}: longer than {bytes_max} bytes", path.display());
-    Ok(bytes)
+    whole::read_up_to(path, bytes_max).with_context(|| format!("{}: cannot be read", path.display()))
 }
 
 /// Checks that a checkpoint stands where so many leaves lead from a record. Within a
@@ -204,7 +199,13 @@ fn reaches(checkpoint: &Checkpoint, record: Position, heads: &[Hash]) -> bool {
 
 fn read_checkpoint(path: &Path) -> Result<Checkpoint> {
     let text = read_up_to(path, CHECKPOINT_BYTES_MAX)?;
-    let anchor = read_anchor(&text).with_context(|| format!("{}: not a checkpoint", path.display()))?;
+    let anchor = read_anchor(&text).with_context(|| {
+        format!(
+            "{}: not a checkpoint; `flb-audit checkpoints` prints those of a log, a line each, and the file must hold \
+             one of them",
+            path.display()
+        )
+    })?;
     Ok(anchor.checkpoint)
 }
 
@@ -221,8 +222,8 @@ impl Proven {
     /// Checks the proof in a file.
     pub(crate) fn check(path: &Path, roster: Option<&Roster>, ignored: Vec<String>) -> Result<Proven> {
         let text = read_up_to(path, PROOF_BYTES_MAX)?;
-        let proof: Proof =
-            serde_json::from_slice(&text).with_context(|| format!("{}: not a proof", path.display()))?;
+        let proof: Proof = serde_json::from_slice(&text)
+            .with_context(|| format!("{}: not a proof, as `flb-audit prove` prints it", path.display()))?;
         drop(text);
         let (verdict, what) = proof.verdict(roster, ignored)?;
         let mut findings = Findings::default();

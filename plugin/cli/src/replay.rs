@@ -8,10 +8,10 @@ mod script;
 use crate::filter_module;
 use crate::stdout::Stdout;
 use crate::terminal;
+use crate::whole;
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use flb_audit_host::filter::{Filter, Generation, Limits};
-use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::PathBuf;
 
@@ -61,7 +61,7 @@ impl Replay {
         let lines: Box<dyn BufRead> = if stream.as_os_str() == "-" {
             Box::new(io::stdin().lock())
         } else {
-            let file = File::open(stream).with_context(|| format!("{name}"))?;
+            let file = whole::open(stream).with_context(|| format!("{name}"))?;
             let bytes = file.metadata().ok().map(|file| file.len());
             Box::new(BufReader::new(terminal::progress_beside_output(bytes).wrap_read(file)))
         };

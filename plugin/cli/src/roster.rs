@@ -8,6 +8,7 @@ use crate::durable;
 use crate::fleet::Fleet;
 use crate::text;
 use crate::time;
+use crate::whole;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use flb_audit_core::chain::ChainId;
@@ -80,9 +81,10 @@ pub(crate) struct Roster {
 impl Roster {
     /// Reads a roster.
     pub(crate) fn read(path: &Path) -> Result<Roster> {
-        let text = fs::read(path).with_context(|| format!("{}: cannot be read", path.display()))?;
-        let entries: Vec<Entry> =
-            serde_json::from_slice(&text).with_context(|| format!("{}: not a roster", path.display()))?;
+        let text = whole::read(path).with_context(|| format!("{}: cannot be read", path.display()))?;
+        let entries: Vec<Entry> = serde_json::from_slice(&text).with_context(|| {
+            format!("{}: not a roster, as `flb-audit init --roster` writes it", path.display())
+        })?;
         let mut roster = Roster::default();
         for (number, entry) in (1..).zip(entries) {
             let chain = entry.chain;

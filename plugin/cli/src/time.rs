@@ -6,9 +6,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 const SECONDS_MAX: u64 = 253_402_300_799;
 
 /// Parses a time in UTC, or a day, which stands for its beginning.
-pub(crate) fn parse(text: &str) -> Result<SystemTime, humantime::TimestampError> {
+pub(crate) fn parse(text: &str) -> Result<SystemTime, String> {
     let is_day = text.len() == "2026-11-20".len();
-    humantime::parse_rfc3339_weak(&if is_day { format!("{text}T00:00:00Z") } else { text.to_owned() })
+    let time = if is_day { format!("{text}T00:00:00Z") } else { text.to_owned() };
+    humantime::parse_rfc3339_weak(&time)
+        .map_err(|error| format!("{error}; write a day or a time in UTC, such as 2026-11-20 or {EXAMPLE}"))
 }
 
 /// A time as `flb-audit` writes it into files, for messages.

@@ -15,6 +15,7 @@ use crate::input::{self, At, Record, Seen, Source, Unread};
 use crate::listed::{LISTED_MAX, Listed};
 use crate::stdout::shown;
 use crate::terminal::print_report;
+use crate::whole;
 use anyhow::{Context, Result, anyhow, ensure};
 use clap::Args;
 use flb_audit_core::Tape;
@@ -26,7 +27,7 @@ use memchr::{memchr, memmem};
 use number::Number;
 use paths::Paths;
 use std::collections::BTreeMap;
-use std::fs;
+use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
 use texts::{Text, walk};
 
@@ -60,20 +61,33 @@ struct Hit {
     is_intact: bool,
 }
 
+/// The maximum length of a value, in bytes: no record is longer.
+const VALUE_BYTES_MAX: u64 = flb_audit_core::RECORD_BYTES_MAX as u64;
+
 /// The number of characters of the HMAC in a token.
 const MAC_CHARACTERS: usize = 22;
 
 impl Find {
     pub(crate) fn run(self) -> Result<u8> {
         let name = self.key.display();
-        let file = fs::read(&self.key).with_context(|| format!("{name}: cannot be read"))?;
+        let file = whole::read(&self.key).with_context(|| format!("{name}: cannot be read"))?;
         let key = HmacKey::from_file(&file)
             .ok_or_else(|| anyhow!("{name}: not a key file; `flb-audit hmac-key` makes one"))?;
         let value = match &*self.value {
-            "-" => std::io::stdin().lines().next().context("no value on standard input")??,
+            "-" => {
+                let line = BufReader::new(std::io::stdin().take(VALUE_BYTES_MAX + 1)).lines().next();
+                line.context("no value on standard input")??
+            }
             value => value.to_owned(),
         };
-        ensure!(!value.is_empty(), "an empty value is never redacted");
+        ensure!(
+            value.len() as u64 <= VALUE_BYTES_MAX,
+            "--value: more than {VALUE_BYTES_MAX} bytes, which no record has; name the value to find"
+        );
+        ensure!(
+            !value.is_empty(),
+            "--value: empty, and an empty value is never redacted; name the value to find"
+        );
         let sources = Source::all(self.files)?;
         let ignored = self.ignored.all();
         let worker = || {

@@ -7,13 +7,14 @@ use super::record::BATCH_BYTES;
 use super::stored::{Hashing, Kept, Stored};
 use crate::frames;
 use crate::stdout::shown;
+use crate::whole;
 use anyhow::{Context, Result, bail};
 use flb_audit_core::chain::state;
 use flb_audit_ledger::frame;
 use indicatif::ProgressBar;
 use serde::{Deserialize, Serialize};
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, ErrorKind, IsTerminal, Read, Seek};
+use std::io::{self, BufRead, BufReader, IsTerminal, Read, Seek};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -192,12 +193,12 @@ impl Source {
 /// A name, and its bytes.
 type Named = (String, Box<dyn BufRead + Send>);
 
-/// Opens a file, or the objects at a URL one after the other, without decompression.
+/// Opens a file beside the logs, or the objects at a URL one after the other, without decompression.
 pub(crate) fn open(path: &Path) -> Result<Box<dyn Iterator<Item = Result<Named>>>> {
     let what = |name: &str| format!("{name}: cannot be read");
     let Some(address) = Address::of(path)? else {
         let name = path.display().to_string();
-        let file = File::open(path).with_context(|| what(&name))?;
+        let file = whole::open(path).with_context(|| what(&name))?;
         let bytes: Box<dyn BufRead + Send> = Box::new(BufReader::new(file));
         return Ok(Box::new(std::iter::once(Ok((name, bytes)))));
     };
@@ -231,12 +232,7 @@ pub(crate) fn has_date(path: &Path) -> Result<bool> {
 /// Checks that a path is a regular file. Opening a pipe would wait for a writer, and a
 /// device has no end.
 pub(crate) fn check_is_file(path: &Path) -> io::Result<()> {
-    let metadata = match path.metadata() {
-        Err(error) if error.kind() == ErrorKind::NotFound && is_pattern(path) => {
-            return Err(io::Error::other("no file matches this pattern"));
-        }
-        metadata => metadata?,
-    };
+    let metadata = whole::metadata(path)?;
     if metadata.is_dir() {
         return Err(io::Error::other(if path.join(state::FILE_NAME).is_file() {
             "a directory with a chain's state but without manifests.ndjson: it belongs to a filter, or to an empty ledger"
@@ -248,8 +244,4 @@ pub(crate) fn check_is_file(path: &Path) -> io::Result<()> {
         return Err(io::Error::other("a pipe or a device; pipe it into standard input"));
     }
     Ok(())
-}
-
-fn is_pattern(path: &Path) -> bool {
-    path.to_string_lossy().contains(['*', '?', '['])
 }

@@ -1,10 +1,10 @@
 //! Reads chunks from files.
 
+use crate::whole;
 use anyhow::{Context, Result, bail};
 use flb_audit_host::chunk::Chunk;
 use flb_audit_host::stream::{self, Call};
 use serde_json::Value;
-use std::fs;
 use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 
@@ -19,12 +19,12 @@ pub(super) fn read(path: &Path) -> Result<Vec<Chunk>> {
     let what = || path.display().to_string();
     if let Some(stem) = name.strip_suffix(RAW) {
         let tag = stem.split_once('.').map_or_else(|| TAG.into(), |(_, tag)| decoded(tag));
-        return Ok(vec![Chunk::new(&tag, &fs::read(path).with_context(what)?)]);
+        return Ok(vec![Chunk::new(&tag, &whole::read(path).with_context(what)?)]);
     }
     let lines: Box<dyn BufRead> = if path.as_os_str() == "-" {
         Box::new(io::stdin().lock())
     } else {
-        Box::new(BufReader::new(fs::File::open(path).with_context(what)?))
+        Box::new(BufReader::new(whole::open(path).with_context(what)?))
     };
     let calls: Result<Vec<Call>> = stream::read(lines).collect();
     let chunks: Result<Vec<Chunk>> = calls

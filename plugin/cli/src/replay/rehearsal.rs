@@ -4,6 +4,7 @@ use super::chunks;
 use super::script::{self, Step};
 use crate::settings;
 use crate::stdout::Stdout;
+use crate::whole;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use flb_audit_core::text::quantity;
@@ -70,7 +71,7 @@ impl Options {
         match &self.script {
             Some(path) => {
                 let name = path.display();
-                let text = fs::read_to_string(path).with_context(|| format!("{name}"))?;
+                let text = whole::read_text(path).with_context(|| format!("{name}"))?;
                 let dir = path.parent().unwrap_or(Path::new(""));
                 steps.extend(script::read(&text, dir).with_context(|| format!("{name}"))?);
             }

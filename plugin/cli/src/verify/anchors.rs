@@ -6,7 +6,7 @@ use super::chains::Chains;
 use super::signatures::Verifier;
 use crate::input;
 use crate::roster::Roster;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use flb_audit_core::chain::ChainId;
 use flb_audit_core::verify::{Anchor, read_anchor};
 use std::collections::BTreeMap;
@@ -16,6 +16,9 @@ use std::path::Path;
 /// The maximum length of an anchor, in bytes. A checkpoint takes less than 9 KB, and
 /// outputs add some bytes.
 const ANCHOR_BYTES_MAX: u64 = 1 << 20;
+/// The maximum length of all that is no anchor in a file of anchors, after decompression. Without it,
+/// a small file could decompress to very many empty lines.
+const OTHER_BYTES_MAX: u64 = 16 << 20;
 
 /// The maximum number of findings on anchors that prove nothing.
 const USELESS_MAX: usize = 10_000;
@@ -96,19 +99,28 @@ fn for_each_in<'a>(
     useless: &mut Useless,
 ) -> Result<u64> {
     let mut signatures = Verifier::new(roster);
-    let (mut count, mut number) = (0, 0);
+    let (mut count, mut number, mut other_bytes) = (0, 0, 0);
     let mut line = Vec::new();
     loop {
         line.clear();
         let read = (&mut lines).take(ANCHOR_BYTES_MAX).read_until(b'\n', &mut line);
-        if read.with_context(|| format!("{shown}: cannot be read"))? == 0 {
+        let read = read.with_context(|| format!("{shown}: cannot be read"))?;
+        if read == 0 {
             break;
         }
         number += 1;
-        if line.trim_ascii().is_empty() {
-            continue;
-        }
-        let Some(anchor) = read_anchor(&line) else {
+        let is_empty = line.trim_ascii().is_empty();
+        let anchor = if is_empty { None } else { read_anchor(&line) };
+        let Some(anchor) = anchor else {
+            other_bytes += read as u64;
+            ensure!(
+                other_bytes <= OTHER_BYTES_MAX,
+                "{shown}:{number}: more than {OTHER_BYTES_MAX} bytes up to here are no checkpoints, which is the limit; name \
+                 a file with a checkpoint a line, as `flb-audit checkpoints` prints them"
+            );
+            if is_empty {
+                continue;
+            }
             let what = format!(
                 "{shown}:{number}: not a checkpoint, so it anchors nothing; `flb-audit checkpoints` prints those of a \
                  log, a line each"

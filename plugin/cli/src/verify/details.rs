@@ -8,7 +8,8 @@ use super::timeline::Timeline;
 use crate::input::{self, Stored};
 use crate::roster::Roster;
 use crate::verdict::Verdict;
-use anyhow::{Context, Result};
+use crate::whole;
+use anyhow::{Context, Result, ensure};
 use flb_audit_core::chain::ChainId;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -100,6 +101,12 @@ impl Asked {
 }
 
 fn stored(path: &Path) -> Result<Stored> {
+    ensure!(
+        !whole::is_pipe_of_shell(path),
+        "{}: the page states the hash of this file, and a pipe can be read only once; write it to a file, and name that \
+         file",
+        path.display()
+    );
     let parts = input::open(path)?.map(|opened| opened.map(|(_, bytes)| bytes));
     Stored::of_all(parts).with_context(|| format!("{}: cannot be read", path.display()))
 }

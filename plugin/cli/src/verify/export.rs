@@ -170,7 +170,10 @@ impl Reading<'_> {
     fn lines(&self, name: &str) -> Result<impl Iterator<Item = io::Result<Vec<u8>>> + use<>> {
         let path = self.path(name);
         let file = check_is_file(&path).and_then(|()| File::open(&path));
-        let file = file.with_context(|| format!("{}: cannot be read", path.display()))?;
+        let file = file.with_context(|| {
+            let (path, directory) = (path.display(), self.directory.display());
+            format!("{path}: cannot be read; is {directory} a directory that `flb-audit export` has made?")
+        })?;
         Ok(lines(BufReader::new(self.progress.wrap_read(file))))
     }
 

@@ -15,7 +15,7 @@ use crate::input;
 use crate::report::Findings;
 use crate::roster::Roster;
 use crate::time;
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow};
 use clap::{Args, Parser};
 use crossbeam_channel::bounded;
 use flb_audit_core::verify::Sealed;
@@ -126,10 +126,6 @@ fn read(
     std::thread::scope(|scope| {
         let reader = scope.spawn(move || {
             paths.iter().try_for_each(|path| {
-                // Opening a pipe would wait for a writer, and a device has no end.
-                if path.metadata().is_ok_and(|of| !of.is_file() && !of.is_dir()) {
-                    bail!("{}: cannot be read: a pipe or a device; write it to a file first", path.display());
-                }
                 input::open(path)?.try_for_each(|opened| {
                     let (name, bytes) = opened?;
                     parts.read(&name, bytes, |block| blocks.send(block).context("the merge has ended"))

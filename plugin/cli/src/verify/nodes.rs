@@ -9,6 +9,7 @@ use super::ledger::NO_LEDGER;
 use crate::fleet::is_name_of;
 use crate::roster::Roster;
 use crate::time::utc;
+use crate::whole;
 use anyhow::{Context, Result, ensure};
 use flb_audit_core::chain::ChainId;
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,7 +25,7 @@ impl Expected {
     pub(super) fn read(paths: &[PathBuf]) -> Result<Option<Expected>> {
         let mut nodes = BTreeSet::new();
         for path in paths {
-            let text = std::fs::read_to_string(path);
+            let text = whole::read_text(path);
             let text = text.with_context(|| format!("{}: cannot be read", path.display()))?;
             let before = nodes.len();
             let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));

@@ -7,7 +7,7 @@ use super::tally::Tallies;
 use super::{html, metrics};
 use crate::durable::{check_replaced, replace};
 use crate::report::Findings;
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use clap::Args;
 use std::path::PathBuf;
 use std::time::{Instant, SystemTime};
@@ -51,6 +51,9 @@ impl Written {
         }
         if let Some(path) = &self.html {
             check_replaced(path, "--html", &[html::START], "no page of a report")?;
+        }
+        if let (Some(metrics), Some(html)) = (&self.metrics, &self.html) {
+            ensure!(metrics != html, "--metrics and --html name the same file, {}; name two", html.display());
         }
         let asked = self.has_page().then(|| Asked::of(&grounds.files())).transpose()?;
         Ok(Begun { written: self.clone(), asked, at: SystemTime::now(), clock: Instant::now() })

@@ -1,5 +1,6 @@
 //! Inputs: logs as stores and transports return them, whole, torn and hostile.
 
+mod beside;
 mod changed;
 mod commands;
 mod damaged;
