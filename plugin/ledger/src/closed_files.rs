@@ -147,7 +147,8 @@ impl ClosedFiles {
         self.oldest.binary_search_by_key(&number, |file| file.number).ok()
     }
 
-    fn get(&self, number: u64) -> Option<&ClosedFile> {
+    /// Returns a file that has a manifest and may still exist.
+    pub(crate) fn get(&self, number: u64) -> Option<&ClosedFile> {
         self.place(number).map(|at| &self.oldest[at])
     }
 

@@ -4,10 +4,16 @@
 //! monotonic time. For files of earlier runs there is only the clock: it has to say for
 //! [`PATIENCE`] that the oldest file is too old. Then files are deleted one at a time, as
 //! slowly as they were closed.
+//!
+//! Files are always deleted in their order, so that no client can have a newer file deleted
+//! in place of an older one. A file may have records that continue, by their heads, those
+//! of a later file: a chunk came late. Without the older file, no signature reaches the
+//! late records until their own file is deleted. So the files from the older one to the
+//! later one are deleted together, as far as [`SHARE`] allows: a client may have sent the
+//! late records to keep a file, or to have others deleted early.
 
 use crate::closed_files::{ClosedFile, ClosedFiles, FILES_MAX};
 use crate::record_index::RecordIndex;
-use crate::runs::Runs;
 use crate::{Level, Line, Settings};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,9 +21,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// The time for which the clock has to say that a file is too old.
 const PATIENCE: Duration = Duration::from_secs(3600);
-/// The number of the oldest files that are searched for one that can be deleted without
-/// removing the proof of later records.
-const CANDIDATES_MAX: usize = 64;
+/// Files are deleted earlier or later than the settings say by this fraction of the
+/// setting at the most: a quarter.
+const SHARE: u32 = 4;
 
 /// The clocks that retention uses.
 pub struct Clock {
@@ -56,25 +62,9 @@ pub(crate) struct Retention {
     past_since: Option<Duration>,
     /// The time at which a file was last deleted because of the clock.
     deleted: Option<Duration>,
-}
-
-/// The contents of the ledger.
-#[derive(Clone, Copy)]
-pub(crate) struct Held<'a> {
-    pub(crate) files: &'a ClosedFiles,
-    pub(crate) index: &'a RecordIndex,
-    /// The runs of the open file.
-    pub(crate) open: &'a Runs,
-}
-
-impl Held<'_> {
-    /// Checks that no later file has records that only a checkpoint in this file covers.
-    fn is_free(&self, file: u64) -> bool {
-        let is_needed = |(life, sequence)| {
-            self.index.is_before_in_later(file, life, sequence) || self.open.is_before(&life, sequence)
-        };
-        !self.index.signed_in(file).into_iter().any(is_needed)
-    }
+    /// The last file that is to be deleted together with one that was deleted because of
+    /// `keep_size`.
+    through: u64,
 }
 
 impl Retention {
@@ -100,26 +90,34 @@ impl Retention {
     /// Returns the file that is to be deleted now, and the property that asks for it.
     pub(crate) fn next<'a>(
         &mut self,
-        held: Held<'a>,
+        files: &'a ClosedFiles,
+        index: &RecordIndex,
         settings: &Settings,
         lines: &mut Vec<Line>,
     ) -> Option<(&'a ClosedFile, &'static str)> {
-        if let Some(max) = settings.keep_bytes
-            && held.files.bytes() > max
-        {
-            let free = held.files.kept().take(CANDIDATES_MAX).find(|file| held.is_free(file.number));
-            return free.or_else(|| held.files.kept().next()).map(|file| (file, "keep_size"));
+        let oldest = files.kept().next()?;
+        // The last file with late records that the oldest file continues.
+        let last_late = || files.get(index.last_continued_by(oldest.number)?);
+        if let Some(max) = settings.keep_bytes {
+            let is_over = files.bytes() > max;
+            if is_over && let Some(late) = last_late() {
+                let behind = files.kept().skip(1).take_while(|file| file.number <= late.number);
+                let bytes = behind.fold(0_u64, |sum, file| sum.saturating_add(file.stored_bytes));
+                if bytes <= max / u64::from(SHARE) {
+                    self.through = self.through.max(late.number);
+                }
+            }
+            if is_over || oldest.number <= self.through {
+                return Some((oldest, "keep_size"));
+            }
         }
         let keep = settings.keep_age?;
-        let oldest = held.files.kept().next()?;
-        if !self.is_past(oldest, keep, held.files, lines) {
+        if !self.is_past(oldest, keep, files, lines) {
             return None;
         }
-        let candidates = held.files.kept().take(CANDIDATES_MAX);
-        let mut past = candidates.take_while(|file| self.age(file) >= keep);
-        let is_overdue = self.age(oldest) >= keep.saturating_mul(2);
-        let free = past.find(|file| held.is_free(file.number));
-        free.or(Some(oldest).filter(|_| is_overdue)).map(|file| (file, "keep_age"))
+        let is_overdue = self.age(oldest) >= keep.saturating_add(keep / SHARE);
+        let is_free = is_overdue || last_late().is_none_or(|late| self.age(late) >= keep);
+        is_free.then_some((oldest, "keep_age"))
     }
 
     fn age(&self, file: &ClosedFile) -> Duration {

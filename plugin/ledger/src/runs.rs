@@ -107,12 +107,6 @@ impl Runs {
         self.runs.iter().flatten().any(is_there)
     }
 
-    /// Checks whether a run begins in the chain before this place.
-    pub(crate) fn is_before(&self, life: &Life, sequence: u64) -> bool {
-        let is_before = |run: &Run| run.life.chain == life.chain && (run.life, run.first) < (*life, sequence);
-        self.runs.iter().flatten().any(is_before)
-    }
-
     /// Returns the runs as they stand in a manifest, in the order in which they began.
     pub(crate) fn extents(&self) -> impl Iterator<Item = Extent> + '_ {
         self.runs.iter().flatten().map(|run| Extent {

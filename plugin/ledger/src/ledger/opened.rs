@@ -9,7 +9,7 @@ use crate::manifest::{self, Extent, Manifest, Statement};
 use crate::open_file::{OpenFile, read_closed, settle};
 use crate::record_id::RecordIds;
 use crate::recovery::Recovery;
-use crate::retention::{Held, Retention};
+use crate::retention::Retention;
 use crate::runs::RUNS_DUE;
 use crate::tail::{Before, Expected, Target};
 use crate::{Level, Line, Result, Settings};
@@ -325,8 +325,8 @@ impl Opened {
         lines: &mut Vec<Line>,
     ) -> Result<()> {
         loop {
-            let held = Held { files: &self.manifests.files, index: &self.index, open: &self.active.runs };
-            let Some((file, by)) = retention.next(held, settings, lines) else {
+            let files = &self.manifests.files;
+            let Some((file, by)) = retention.next(files, &self.index, settings, lines) else {
                 return Ok(());
             };
             let (number, tombstone) = (file.number, file.tombstone(by));

@@ -4,6 +4,7 @@ mod chunk;
 mod damage;
 mod encrypted;
 mod ledger;
+mod retention;
 mod schedules;
 mod tail;
 mod trust;

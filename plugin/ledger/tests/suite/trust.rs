@@ -1,36 +1,30 @@
-//! The ledger's trust in clients, in its own files, and in the clock.
+//! The ledger's trust in clients and in its own files.
 
-use flb_audit_core::Sealer;
 use flb_audit_core::chain::enrollment::{self, Enrollment, Role};
 use flb_audit_core::chain::keyring::KeyRing;
 use flb_audit_core::chain::signature::SecretKey;
 use flb_audit_core::chain::state::Header;
-use flb_audit_core::chain::{Chain, ChainId, Link, Place, anchor};
+use flb_audit_core::chain::{ChainId, anchor};
 use flb_audit_core::hash::Algorithm;
-use flb_audit_core::record::notes::Notes;
 use flb_audit_core::verify::{Checked, Checker, Sealed, read_enrollment};
 use flb_audit_ledger::faults::Faults;
 use flb_audit_ledger::manifest::{self, Manifest, Statement};
-use flb_audit_ledger::{Clock, Ledger, Settings};
-use ledger_fixtures::schedule;
-use ledger_fixtures::{Filter, TAG, chunk, directory, names, numbers, open, plain, records, text};
+use flb_audit_ledger::{Ledger, Settings};
+use ledger_fixtures::{Filter, TAG, chunk, directory, numbers, open, plain, records, text};
 use serde_json::{Value, json};
-use std::cell::Cell;
 use std::fs;
-use std::rc::Rc;
-use std::time::{Duration, SystemTime};
 use tempfile::TempDir;
 
-fn small() -> Settings {
+pub(crate) fn small() -> Settings {
     Settings { file_bytes: 2000, ..Settings::default() }
 }
 
-fn statements(directory: &TempDir) -> Vec<Statement> {
+pub(crate) fn statements(directory: &TempDir) -> Vec<Statement> {
     let text = text(&directory.path().join(manifest::FILE_NAME));
     text.lines().filter_map(|line| manifest::read(line.as_bytes())).collect()
 }
 
-fn manifests(directory: &TempDir) -> Vec<Manifest> {
+pub(crate) fn manifests(directory: &TempDir) -> Vec<Manifest> {
     let manifest = |statement| match statement {
         Statement::File(manifest) => Some(manifest),
         _ => None,
@@ -322,145 +316,6 @@ fn many_chains_are_bounded() {
     assert!(!manifests.is_empty() && manifests.iter().all(|manifest| manifest.extents.len() <= 8192));
 }
 
-/// A clock that tests set.
-#[derive(Clone)]
-struct Time {
-    wall: Rc<Cell<u64>>,
-    monotonic: Rc<Cell<u64>>,
-}
-
-impl Time {
-    fn new() -> Time {
-        Time { wall: Rc::new(Cell::new(1_800_000_000)), monotonic: Rc::new(Cell::new(0)) }
-    }
-
-    fn pass(&self, seconds: u64) {
-        self.wall.set(self.wall.get() + seconds);
-        self.monotonic.set(self.monotonic.get() + seconds);
-    }
-
-    fn jump(&self, seconds: i64) {
-        self.wall.set(self.wall.get().saturating_add_signed(seconds));
-    }
-
-    fn open(&self, directory: &TempDir, settings: &Settings) -> Ledger {
-        let Time { wall, monotonic } = self.clone();
-        let clock = Clock {
-            wall: Box::new(move || SystemTime::UNIX_EPOCH + Duration::from_secs(wall.get())),
-            monotonic: Box::new(move || Duration::from_secs(monotonic.get())),
-        };
-        Ledger::open_with(directory.path(), settings.clone(), None, clock).expect("opened")
-    }
-}
-
-fn closed(directory: &TempDir) -> usize {
-    names(directory).into_iter().filter(|name| name.ends_with(".zst")).count()
-}
-
-const YEAR: i64 = 365 * 86_400;
-
-#[test]
-fn a_jump_of_the_clock_deletes_nothing() {
-    for is_restarted in [false, true] {
-        let directory = directory();
-        let settings = Settings { keep_age: Some(Duration::from_secs(90 * 86_400)), ..small() };
-        let time = Time::new();
-        let mut ledger = time.open(&directory, &settings);
-        for at in 0..10 {
-            ledger.store(TAG, &chunk(&plain(20 * at, 20))).expect("stored");
-            time.pass(900);
-        }
-        if is_restarted {
-            ledger = time.open(&directory, &settings);
-        }
-        time.jump(YEAR);
-        for at in 10..15 {
-            ledger.store(TAG, &chunk(&plain(20 * at, 20))).expect("stored");
-            time.pass(1);
-        }
-        time.jump(-YEAR);
-        ledger.store(TAG, &chunk(&plain(900, 20))).expect("stored");
-        assert_eq!(closed(&directory), 15, "restarted: {is_restarted}");
-        let warned = ledger.take_lines().into_iter().any(|(_, line)| line.contains("is past keep_age"));
-        assert_eq!(warned, is_restarted);
-    }
-}
-
-/// The clock stays ahead. After an hour, files are deleted as slowly as they were closed.
-#[test]
-fn files_go_as_slowly_as_they_were_closed() {
-    let directory = directory();
-    let settings = Settings { keep_age: Some(Duration::from_secs(90 * 86_400)), ..small() };
-    let time = Time::new();
-    let mut ledger = time.open(&directory, &settings);
-    for at in 0..11 {
-        ledger.store(TAG, &chunk(&plain(20 * at, 20))).expect("stored");
-        time.pass(900);
-    }
-    let mut ledger = time.open(&directory, &settings);
-    time.jump(YEAR);
-    let mut left = Vec::new();
-    for at in 0..8 {
-        ledger.store(TAG, &chunk(&[json!({"number": 1000 + at})])).expect("stored");
-        left.push(closed(&directory));
-        time.pass(900);
-    }
-    assert_eq!(left, [11, 11, 11, 11, 10, 9, 8, 7]);
-}
-
-#[test]
-fn what_is_old_in_this_run_is_deleted() {
-    let directory = directory();
-    let settings = Settings { keep_age: Some(Duration::from_secs(1000)), ..small() };
-    let time = Time::new();
-    let mut ledger = time.open(&directory, &settings);
-    for at in 0..10 {
-        ledger.store(TAG, &chunk(&plain(20 * at, 20))).expect("stored");
-        time.pass(300);
-    }
-    assert_eq!(closed(&directory), 4);
-}
-
-/// A chunk of an ended life comes after the first record of the next life, which is the
-/// checkpoint that covers it.
-#[test]
-fn a_checkpoint_is_kept_for_what_it_covers() {
-    let directory = tempfile::tempdir().expect("a directory");
-    let (mut first, ring) = schedule::filter();
-    schedule::set_up(directory.path(), &ring);
-    let life: Vec<Value> = plain(0, 40)
-        .iter()
-        .enumerate()
-        .map(|(at, record)| schedule::seal_one(&mut first, record, at == 0))
-        .collect();
-    let before = first.chain().clone();
-    let link = Link { place: Place { sequence: 39, ..before.next }, unsettled: None };
-    let next = Place { segment: 2, run: before.next.run, sequence: 0 };
-    let chain = Chain { next, link: Some(link), ..before };
-    let mut second = Sealer::new(chain, Notes::NONE, None).expect("a sealer");
-    second.set_signer(ring.signer().unwrap_or_else(|_| panic!("no key"))).expect("memory");
-    let later: Vec<Value> = plain(40, 80)
-        .iter()
-        .enumerate()
-        .map(|(at, record)| schedule::seal_one(&mut second, record, at % 20 == 0))
-        .collect();
-    let settings = Settings { file_bytes: 2000, keep_bytes: Some(2500), ..Settings::default() };
-    let mut ledger = Ledger::open(directory.path(), settings, None).expect("opened");
-    let is_here = |number: u64| directory.path().join(manifest::closed_name(number)).exists();
-    let mut seen = false;
-    for records in
-        [&life[..20], &later[..10], &life[20..], &later[10..20], &later[20..40], &later[40..60], &later[60..]]
-    {
-        ledger.store(TAG, &chunk(records)).expect("stored");
-        seen |= !is_here(1) && is_here(2);
-        // File 2 has the checkpoint that covers the records in file 3.
-        assert!(is_here(2) || !is_here(3), "{:?}", names(&directory));
-    }
-    assert!(seen || !is_here(3), "{:?}", names(&directory));
-    assert!(statements(&directory).iter().any(|statement| matches!(statement, Statement::Deleted(_))));
-}
-
-/// A full disk wastes no key, however often writes fail: the ledger's keys have no gap.
 #[test]
 fn a_full_disk_spends_no_keys() {
     let directory = directory();
