@@ -3,13 +3,17 @@
 //! A manifest claims only these records. A record is in a run if it is intact. It follows
 //! another record of the run if its seal's `prev` is that record's head. So records that
 //! only look sealed gain nothing if an attacker inserts them.
+//!
+//! A run ends at a record that several others continue: at most one of these is not
+//! forged, and nobody knows yet which one. Only a record behind the last checkpoint can
+//! divide its run, because the checkpoint's signature covers everything before it.
 
 use crate::batch::Entry;
 use crate::manifest::Extent;
 use crate::record_id::RecordId;
 use flb_audit_core::chain::{Life, Place};
 use flb_audit_core::hash::Hash;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
 /// The maximum number of runs in a file. Records that would begin another run are loose.
 pub(crate) const RUNS_MAX: usize = 8192;
@@ -17,7 +21,7 @@ pub(crate) const RUNS_MAX: usize = 8192;
 pub(crate) const RUNS_DUE: usize = 4096;
 
 /// One run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 struct Run {
     life: Life,
     first: u64,
@@ -31,19 +35,73 @@ struct Run {
     link: Option<Place>,
     /// The number of the last record that is a checkpoint.
     signed: Option<u64>,
+    /// The heads of the records at which the run can be divided: from the last checkpoint
+    /// on, or from the first record on, up to the one before the last.
+    inner: VecDeque<Hash>,
 }
 
-/// The edge of a run: a life, a record's number, and the head there.
+/// The place between two records: the life, the number of the later record, and the head
+/// of the earlier one. If the later record is in the next life, it is the number that the
+/// next record of the earlier life would have.
 type Edge = (Life, u64, Hash);
+
+impl Run {
+    /// Returns the edge before the first record.
+    fn start(&self) -> Edge {
+        match self.link {
+            Some(link) => (link.life(self.life.chain), link.sequence.saturating_add(1), self.prev),
+            None => (self.life, self.first, self.prev),
+        }
+    }
+
+    /// Returns the edge behind the last record.
+    fn end(&self) -> Edge {
+        (self.life, self.last.saturating_add(1), self.head)
+    }
+
+    /// Appends a run that follows.
+    fn append(&mut self, mut next: Run) {
+        if next.signed.is_some() {
+            self.inner = next.inner;
+        } else {
+            self.inner.push_back(self.head);
+            // Moves the shorter list, so that no order of records takes quadratic time.
+            if self.inner.len() < next.inner.len() {
+                self.inner.drain(..).rev().for_each(|head| next.inner.push_front(head));
+                self.inner = next.inner;
+            } else {
+                self.inner.append(&mut next.inner);
+            }
+        }
+        (self.last, self.head, self.signed) = (next.last, next.head, next.signed.or(self.signed));
+    }
+
+    /// Divides the run at an edge. Returns the records behind it, or `None` if the edge is
+    /// not in the run, or before its last checkpoint.
+    fn divide(&mut self, (life, first, prev): &Edge) -> Option<Run> {
+        let before = self.last - self.inner.len() as u64;
+        let at = usize::try_from(first.checked_sub(1)?.checked_sub(before)?).ok()?;
+        if self.life != *life || self.inner.get(at) != Some(prev) {
+            return None;
+        }
+        let inner = self.inner.split_off(at).split_off(1);
+        let behind = Run { first: *first, prev: *prev, link: None, signed: None, inner, ..*self };
+        (self.last, self.head) = (first - 1, *prev);
+        Some(behind)
+    }
+}
 
 /// The runs of a file, kept up to date as records come in any order.
 #[derive(Debug, Default)]
 pub(crate) struct Runs {
-    /// The runs. A run that was joined to another leaves an empty place.
-    runs: Vec<Option<Run>>,
-    /// Indices of runs by the number of their first record and the head before it.
-    by_start: HashMap<Edge, usize>,
-    /// Indices of runs by the number of their last record and its head.
+    /// The runs, by numbers in the order in which they began.
+    runs: BTreeMap<usize, Run>,
+    /// The number of the next run.
+    next: usize,
+    /// The run that begins at an edge. `None` if it does not continue the run that ends
+    /// there, because something else follows as well.
+    by_start: HashMap<Edge, Option<usize>>,
+    /// The runs that end at an edge at which nothing follows.
     by_end: HashMap<Edge, usize>,
 }
 
@@ -54,12 +112,6 @@ impl Runs {
         let (Some(prev), RecordId { life, sequence, head }) = (record.prev, record.id) else {
             return false;
         };
-        let before = sequence.checked_sub(1).and_then(|last| self.by_end.get(&(life, last, prev)).copied());
-        let after =
-            sequence.checked_add(1).and_then(|first| self.by_start.get(&(life, first, head)).copied());
-        if before.is_none() && after.is_none() && self.by_start.len() >= RUNS_MAX {
-            return false;
-        }
         let mut run = Run {
             life,
             first: sequence,
@@ -68,48 +120,69 @@ impl Runs {
             head,
             link: record.link.filter(|_| sequence == 0),
             signed: record.is_checkpoint.then_some(sequence),
+            inner: VecDeque::new(),
         };
-        if let Some(after) = after.and_then(|at| self.take(at)) {
-            (run.last, run.head, run.signed) = (after.last, after.head, after.signed.or(run.signed));
+        let (start, end) = (run.start(), run.end());
+        let before = self.by_end.get(&start).copied().filter(|_| (start.0, start.1) == (life, sequence));
+        // Beginning a run may divide another one.
+        if before.is_none() && self.runs.len() + 2 > RUNS_MAX {
+            return false;
         }
-        let mut at = self.runs.len();
-        if let Some(place) = before
-            && let Some(before) = self.take(place)
+        let at = before.unwrap_or_else(|| self.number());
+        let is_followed = self.by_start.contains_key(&end);
+        let after = self.by_start.get(&end).copied().flatten();
+        let is_next =
+            |at: &usize| self.runs.get(at).is_some_and(|run| (run.life, run.first) == (life, end.1));
+        if let Some(after) = after.filter(is_next)
+            && let Some(after) = self.runs.remove(&after)
         {
-            (run.first, run.prev, run.link) = (before.first, before.prev, before.link);
-            run.signed = run.signed.or(before.signed);
-            at = place;
+            self.by_start.remove(&end);
+            self.by_end.entry(after.end()).and_modify(|last| *last = at);
+            run.append(after);
+        } else if !is_followed {
+            self.by_end.insert(end, at);
         }
-        self.by_start.insert((life, run.first, run.prev), at);
-        self.by_end.insert((life, run.last, run.head), at);
-        match self.runs.get_mut(at) {
-            Some(place) => *place = Some(run),
-            None => self.runs.push(Some(run)),
+        if before.is_some() {
+            self.by_end.remove(&start);
+            self.runs.entry(at).and_modify(|before| before.append(run));
+        } else {
+            let is_end = self.by_end.remove(&start).is_some();
+            let is_alone = !is_end && !self.by_start.contains_key(&start) && !self.divide(&start);
+            self.by_start.entry(start).and_modify(|one| *one = None).or_insert(is_alone.then_some(at));
+            self.runs.insert(at, run);
         }
         true
     }
 
-    fn take(&mut self, at: usize) -> Option<Run> {
-        let run = self.runs.get_mut(at)?.take()?;
-        self.by_start.remove(&(run.life, run.first, run.prev));
-        self.by_end.remove(&(run.life, run.last, run.head));
-        Some(run)
+    /// Divides the run that has this edge inside. Returns false if there is none.
+    fn divide(&mut self, edge: &Edge) -> bool {
+        let Some(behind) = self.runs.values_mut().find_map(|run| run.divide(edge)) else {
+            return false;
+        };
+        let at = self.number();
+        self.by_end.entry(behind.end()).and_modify(|last| *last = at);
+        self.runs.insert(at, behind);
+        true
+    }
+
+    fn number(&mut self) -> usize {
+        self.next += 1;
+        self.next - 1
     }
 
     /// The number of runs.
     pub(crate) fn len(&self) -> usize {
-        self.by_start.len()
+        self.runs.len()
     }
 
     /// Checks whether a record stands at this place of a life.
     pub(crate) fn contains(&self, life: &Life, sequence: u64) -> bool {
-        let is_there = |run: &Run| run.life == *life && (run.first..=run.last).contains(&sequence);
-        self.runs.iter().flatten().any(is_there)
+        self.runs.values().any(|run| run.life == *life && (run.first..=run.last).contains(&sequence))
     }
 
     /// Returns the runs as they stand in a manifest, in the order in which they began.
     pub(crate) fn extents(&self) -> impl Iterator<Item = Extent> + '_ {
-        self.runs.iter().flatten().map(|run| Extent {
+        self.runs.values().map(|run| Extent {
             signed: run.signed,
             ..Extent::new(run.life, run.first, run.last, Some((&run.prev, &run.head)), run.link)
         })

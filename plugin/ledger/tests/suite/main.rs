@@ -1,6 +1,7 @@
 //! Tests of the ledger, in one executable.
 
 mod chunk;
+mod clients;
 mod damage;
 mod encrypted;
 mod ledger;

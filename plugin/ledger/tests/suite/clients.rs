@@ -1,0 +1,165 @@
+//! Clients without a key, whose records continue a chain that is not theirs.
+
+use crate::trust::manifests;
+use flb_audit_core::Sealer;
+use flb_audit_core::chain::{Chain, Link, Place};
+use flb_audit_core::record::notes::Notes;
+use flb_audit_ledger::Ledger;
+use ledger_fixtures::{TAG, chunk, plain, recipient, reseal, schedule};
+use serde_json::{Value, json};
+
+/// Two lives of a filter, with checkpoints at the records 0 and 20 of the first and at
+/// the record 0 of the second.
+struct Lives {
+    first: Vec<Value>,
+    second: Vec<Value>,
+}
+
+impl Lives {
+    fn new(sealer: &mut Sealer<'static>, seal_next: impl Fn(Chain) -> Sealer<'static>) -> Lives {
+        let seal = |sealer: &mut Sealer<'static>, from| {
+            let signed = |(at, record)| schedule::seal_one(sealer, record, at % 20 == 0);
+            plain(from, 30).iter().enumerate().map(signed).collect::<Vec<_>>()
+        };
+        let first = seal(sealer, 0);
+        let before = sealer.chain().clone();
+        let link = Link { place: Place { sequence: 29, ..before.next }, unsettled: None };
+        let next = Place { segment: 2, sequence: 0, ..before.next };
+        let second = seal(&mut seal_next(Chain { next, link: Some(link), ..before }), 30);
+        Lives { first, second }
+    }
+
+    /// Returns `count` forged records that continue the record before this number.
+    fn forged(&self, from: usize, count: usize, text: &str) -> Vec<Value> {
+        let mut records = self.first[..from].to_vec();
+        for number in from..from + count {
+            let mut record = self.first[from.min(29)].clone();
+            record["audit"]["seq"] = json!(number);
+            record["text"] = json!(text);
+            records.push(record);
+        }
+        reseal(&mut records, from);
+        records.split_off(from)
+    }
+}
+
+/// An extent: the segment, the first and the last record, and the last checkpoint.
+type Part = (u64, u64, u64, Option<u64>);
+
+/// Returns the extents in the manifest of a file with these records.
+fn extents(make: impl Fn(&Lives) -> Vec<Value>, is_encrypted: bool, is_reopened: bool) -> Vec<Part> {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (mut sealer, ring) = schedule::filter();
+    schedule::set_up(directory.path(), &ring);
+    let lives = Lives::new(&mut sealer, |chain| {
+        let mut sealer = Sealer::new(chain, Notes::NONE, None).expect("a sealer");
+        sealer.set_signer(ring.signer().unwrap_or_else(|_| panic!("no key"))).expect("memory");
+        sealer
+    });
+    let recipient = recipient();
+    let properties = [("file_size", "1M"), ("recipients", recipient.as_str())];
+    let settings = |size| {
+        let mut properties = properties;
+        properties[0].1 = size;
+        ledger_fixtures::settings(&properties[..1 + usize::from(is_encrypted)])
+    };
+    let size = if is_reopened { "1M" } else { "1k" };
+    let mut ledger = Ledger::open(directory.path(), settings(size), None).expect("opened");
+    ledger.store(TAG, &chunk(&make(&lives))).expect("stored");
+    if is_reopened {
+        drop(ledger);
+        ledger = Ledger::open(directory.path(), settings("1k"), None).expect("opened");
+    }
+    ledger.store(TAG, &chunk(&plain(0, 1))).expect("stored");
+    let manifest = manifests(&directory).remove(0);
+    assert_eq!(manifest.loose, 0);
+    let own = lives.first[0]["audit"]["chain"].as_str();
+    let of_filter = manifest.extents.iter().filter(|extent| Some(extent.chain.as_str()) == own);
+    let mut extents: Vec<Part> =
+        of_filter.map(|extent| (extent.seg, extent.first, extent.last, extent.signed)).collect();
+    extents.sort_unstable();
+    extents
+}
+
+/// A client knows the newest record of a chain, and sends a forged one that continues it
+/// before the filter's own record comes. An extent ends where two records continue one.
+#[test]
+fn an_extent_ends_where_two_records_continue_one() {
+    type Case = (&'static str, fn(&Lives) -> Vec<Value>, &'static [Part]);
+    let cases: [Case; 10] = [
+        (
+            "the forged ones first",
+            |of| [&of.first[..10], &of.forged(10, 2, "a"), &of.first[10..15]].concat(),
+            &[(1, 0, 9, Some(0)), (1, 10, 11, None), (1, 10, 14, None)],
+        ),
+        (
+            "the forged ones last",
+            |of| [&of.first[..15], &of.forged(10, 2, "a")].concat(),
+            &[(1, 0, 9, Some(0)), (1, 10, 11, None), (1, 10, 14, None)],
+        ),
+        (
+            "several forged ones",
+            |of| {
+                [&of.first[..10], &of.forged(10, 2, "a"), &of.forged(10, 1, "b"), &of.first[10..15]].concat()
+            },
+            &[(1, 0, 9, Some(0)), (1, 10, 10, None), (1, 10, 11, None), (1, 10, 14, None)],
+        ),
+        (
+            "a forged one at each place",
+            |of| {
+                let forged =
+                    (1..4).flat_map(|at| [of.first[at - 1].clone(), of.forged(at, 1, "a").remove(0)]);
+                forged.chain(of.first[3..6].to_vec()).collect()
+            },
+            &[
+                (1, 0, 0, Some(0)),
+                (1, 1, 1, None),
+                (1, 1, 1, None),
+                (1, 2, 2, None),
+                (1, 2, 2, None),
+                (1, 3, 3, None),
+                (1, 3, 5, None),
+            ],
+        ),
+        (
+            "before a checkpoint",
+            |of| [&of.first[..20], &of.forged(20, 1, "a"), &of.first[20..25]].concat(),
+            &[(1, 0, 19, Some(0)), (1, 20, 20, None), (1, 20, 24, Some(20))],
+        ),
+        (
+            "after a checkpoint",
+            |of| [&of.first[..21], &of.forged(21, 1, "a"), &of.first[21..25]].concat(),
+            &[(1, 0, 20, Some(20)), (1, 21, 21, None), (1, 21, 24, None)],
+        ),
+        (
+            "the record that they continue comes last",
+            |of| [&of.forged(10, 2, "a"), &of.first[10..15], &of.first[..10]].concat(),
+            &[(1, 0, 9, Some(0)), (1, 10, 11, None), (1, 10, 14, None)],
+        ),
+        (
+            "before a checkpoint that covers all",
+            |of| [&of.first[..25], &of.forged(10, 2, "a")].concat(),
+            &[(1, 0, 24, Some(20)), (1, 10, 11, None)],
+        ),
+        (
+            "before the next life",
+            |of| [&of.first[..30], &of.forged(30, 2, "a"), &of.second[..5]].concat(),
+            &[(1, 0, 29, Some(20)), (1, 30, 31, None), (2, 0, 4, Some(0))],
+        ),
+        (
+            "after the next life",
+            |of| [&of.second[..5], &of.first[..30], &of.forged(30, 2, "a")].concat(),
+            &[(1, 0, 29, Some(20)), (1, 30, 31, None), (2, 0, 4, Some(0))],
+        ),
+    ];
+    let mut wrong = Vec::new();
+    for (name, make, expected) in cases {
+        for (is_encrypted, is_reopened) in [(false, false), (false, true), (true, false), (true, true)] {
+            let found = extents(make, is_encrypted, is_reopened);
+            if found != expected {
+                wrong.push(format!("{name}, {is_encrypted}, {is_reopened}: {found:?}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
