@@ -39,7 +39,7 @@ use tempfile::TempDir;
 /// The number of turns for every pipeline. The best run counts.
 const TURNS: usize = 3;
 
-/// The parts, in order. Those from `filters` to `outputs` need a real Fluent Bit.
+/// The parts, in order. Those from `filters` to `memory` need a real Fluent Bit.
 const PARTS: [&str; 11] = [
     "profile",
     "instructions",
@@ -48,8 +48,8 @@ const PARTS: [&str; 11] = [
     "kinds",
     "scale",
     "latency",
-    "memory",
     "outputs",
+    "memory",
     "verify",
     "chunks",
 ];
