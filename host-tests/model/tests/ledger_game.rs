@@ -1,13 +1,16 @@
 //! The game with ledgers: an honest fleet's records in a ledger with manifests and
 //! retention, an adversary with its directory, and a verifier that must say nothing that
-//! is not so. The model knows no ledgers, so the truth is what the fleet has sealed.
-//! `GAMES` is another number of games, `SEED` another seed.
+//! is not so. The model knows no ledgers, so the truth is what the fleet has sealed. In a
+//! second game, the adversary is a client that reads the ledger, has no keys, and sends
+//! records. `GAMES` is another number of games, `SEED` another seed.
 
 use flb_audit_ledger::{Ledger, Settings};
+use flb_audit_model::forge::{number, object, rehash, string};
 use flb_audit_model::game::{Step, honest};
-use flb_audit_model::seal::{Read, Record, read};
+use flb_audit_model::json;
+use flb_audit_model::seal::{self, Read, Record, read};
 use ledger_fixtures::schedule::{filter, set_up};
-use ledger_fixtures::{TAG, chunk};
+use ledger_fixtures::{TAG, chunk, plain};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
@@ -18,8 +21,14 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
+/// The member of a client's records.
+const FORGED: &str = "forged";
+
 /// Verdicts that say nothing against a log.
 const FINE: [&str; 3] = ["intact", "tail_unanchored", "unsigned"];
+
+/// Verdicts of honest logs with crashes, or without records.
+const QUIET: [&str; 2] = ["unclean_stop", "nothing_found"];
 
 /// A record: its chain, its place in order, and its head.
 type Key = (String, (u64, String, u64), [u8; 32]);
@@ -79,7 +88,9 @@ fn intact<'a>(paths: impl IntoIterator<Item = &'a PathBuf>) -> BTreeSet<Key> {
 }
 
 impl Store {
-    fn new(fleet: &[Step], pace: usize, keep: u8) -> Store {
+    /// Stores what the fleet has sealed, and among it what a client sends, which is deleted
+    /// before the fleet goes on.
+    fn new(fleet: &[Step], client: Option<&[Step]>, pace: usize, keep: u8) -> Store {
         let fleet = honest(fleet);
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path();
@@ -97,6 +108,7 @@ impl Store {
             fleet.lines.iter().map(|line| serde_json::from_str(line).expect("JSON")).collect();
         let chunks: Vec<&[Value]> = records.chunks(pace).collect();
         let (mut earlier, mut sealed) = (BTreeMap::new(), BTreeSet::new());
+        let mut known: Vec<String> = Vec::new();
         for (number, records) in chunks.iter().enumerate() {
             if number == chunks.len() / 2 {
                 earlier = files(path)
@@ -106,6 +118,19 @@ impl Store {
             }
             ledger.store(TAG, &chunk(records)).expect("stored");
             sealed.extend(intact(&files(path)));
+            known.extend(records.iter().map(Value::to_string));
+            let half = chunks.len().div_ceil(2);
+            for step in client.into_iter().flatten().filter(|step| usize::from(step.0 >> 4) % half == number)
+            {
+                let Some(line) = forged(&known, *step) else { continue };
+                let record = serde_json::from_str(&line).expect("JSON");
+                ledger.store(TAG, &chunk(&[record])).expect("stored");
+                known.push(line);
+            }
+            // Retention deletes what the client has sent. Then the fleet goes on.
+            if number + 1 == half && client.is_some() {
+                (0..4).for_each(|round| ledger.store(TAG, &chunk(&plain(round * 40, 40))).expect("stored"));
+            }
         }
         let is_honest = !fleet.has_lost_state && !fleet.has_lost_records;
         Store { directory, earlier, sealed, is_honest }
@@ -173,16 +198,48 @@ impl Store {
     }
 }
 
+/// Returns a record that somebody without keys forges after one that the ledger has.
+fn forged(known: &[String], (kind, one, two): Step) -> Option<String> {
+    let like = json::Value::parse(known.get(usize::from(one) % known.len().max(1))?)?;
+    let audit = like.get("audit")?;
+    let text = |name: &str| Some(audit.get(name)?.as_str()?.to_owned());
+    let (run, segment, sequence) =
+        (text("run")?, audit.get("seg")?.as_integer()?, audit.get("seq")?.as_integer()?);
+    let (run_of_link, unknown) = (run.clone(), seal::text(&[two as u8; 32]));
+    let (place, prev) = match kind % 5 {
+        0 => ((segment, run, sequence + 1), text("head")?),
+        1 => ((segment, run, sequence), unknown),
+        2 => ((segment, run, sequence + u64::from(two % 8)), unknown),
+        3 => ((segment, run, sequence + u64::from(two % 8)), text("head")?),
+        _ => ((segment + 1 + u64::from(two % 3), "forged".to_owned(), 0), text("head")?),
+    };
+    let link = [("run", string(&run_of_link)), ("seg", number(segment)), ("seq", number(sequence))];
+    let mut seal = vec![
+        ("chain".to_owned(), string(&text("chain")?)),
+        ("run".to_owned(), string(&place.1)),
+        ("seg".to_owned(), number(place.0)),
+        ("seq".to_owned(), number(place.2)),
+        ("tag".to_owned(), string("t")),
+        ("time".to_owned(), string("1795161600.000000000")),
+        ("v".to_owned(), string(&text("v")?)),
+        ("prev".to_owned(), string(&prev)),
+    ];
+    seal.extend((kind % 5 == 4).then(|| ("link".to_owned(), object(link))));
+    let mut record = object([(FORGED, number(two.into()))]);
+    record.members_mut()?.push(("audit".to_owned(), json::Value::Object(seal)));
+    rehash(&mut record)?;
+    record.canonical()
+}
+
 fn play(fleet: &[Step], moves: &[Step], pace: usize, keep: u8) -> Result<(), TestCaseError> {
-    let store = Store::new(fleet, pace, keep);
+    let store = Store::new(fleet, None, pace, keep);
     let before_files = files(store.directory.path());
     let is_closed = |path: &&PathBuf| path.extension().is_some_and(|extension| extension == "zst");
     let closed = intact(before_files.iter().filter(is_closed));
     let before = intact(&before_files);
     let honest = store.verify();
     let fine = |report: &Value| FINE.contains(&report["verdict"].as_str().expect("a verdict"));
-    let is_quiet =
-        fine(&honest) || honest["verdict"] == "unclean_stop" || honest["verdict"] == "nothing_found";
+    let is_quiet = fine(&honest) || QUIET.contains(&honest["verdict"].as_str().expect("a verdict"));
     prop_assert!(is_quiet || !store.is_honest, "honest, and {honest:#}");
     moves.iter().for_each(|step| store.attack(*step));
     let report = store.verify();
@@ -211,8 +268,30 @@ fn play(fleet: &[Step], moves: &[Step], pace: usize, keep: u8) -> Result<(), Tes
     Ok(())
 }
 
-#[test]
-fn the_verifier_wins_with_ledgers() {
+/// Plays one game with a client. While its records are here, one of them and the node's own can
+/// have the same place: the log looks tampered. After retention has deleted them, the
+/// report must be as good as if they had never been sent.
+fn play_client(fleet: &[Step], client: &[Step], pace: usize, keep: u8) -> Result<(), TestCaseError> {
+    let verdict_after = |client| {
+        let store = Store::new(fleet, Some(client), pace, keep | 1);
+        let report = store.verify();
+        let paths = files(store.directory.path());
+        let member = format!("\"{FORGED}\":");
+        let is_here = paths.iter().flat_map(|path| lines(path)).any(|line| line.contains(&member));
+        (report["verdict"].as_str().expect("a verdict").to_owned(), is_here, report)
+    };
+    let is_quiet = |verdict: &str| FINE.contains(&verdict) || QUIET.contains(&verdict);
+    let (verdict, is_here, report) = verdict_after(client);
+    if is_here || is_quiet(&verdict) {
+        return Ok(());
+    }
+    let (without, ..) = verdict_after(&[]);
+    prop_assert!(!is_quiet(&without), "{without} without a client's records, which are gone, and {report:#}");
+    Ok(())
+}
+
+/// Plays games with random scripts of the fleet and of its adversary.
+fn play_all(play: fn(&[Step], &[Step], usize, u8) -> Result<(), TestCaseError>) {
     let number = |name: &str| std::env::var(name).ok().and_then(|number| number.parse::<u32>().ok());
     let config = Config {
         cases: number("GAMES").unwrap_or(20),
@@ -228,4 +307,14 @@ fn the_verifier_wins_with_ledgers() {
     if let Err(lost) = played {
         panic!("{lost}");
     }
+}
+
+#[test]
+fn the_verifier_wins_with_ledgers() {
+    play_all(play);
+}
+
+#[test]
+fn a_client_without_keys_leaves_nothing_behind() {
+    play_all(play_client);
 }
