@@ -6,7 +6,9 @@
 //!
 //! A run ends at a record that several others continue: at most one of these is not
 //! forged, and nobody knows yet which one. Only a record behind the last checkpoint can
-//! divide its run, because the checkpoint's signature covers everything before it.
+//! divide its run, because the checkpoint's signature covers everything before it. In the
+//! manifest, the records behind the last checkpoint are an extent of their own, since the
+//! forged ones may be the only ones in the file.
 
 use crate::batch::Entry;
 use crate::manifest::Extent;
@@ -74,6 +76,22 @@ impl Run {
             }
         }
         (self.last, self.head, self.signed) = (next.last, next.head, next.signed.or(self.signed));
+    }
+
+    /// Returns the run as extents: one, or, if it may be divided, one up to the last
+    /// checkpoint and one behind it.
+    fn parts(&self, is_divisible: bool) -> [Option<Extent>; 2] {
+        let Run { life, first, last, prev, head, link, signed, .. } = self;
+        let extent = |first, last, prev, head, link, signed| {
+            Some(Extent { signed, ..Extent::new(*life, first, last, Some((prev, head)), link) })
+        };
+        match (*signed, self.inner.front()) {
+            (Some(signed), Some(middle)) if is_divisible => [
+                extent(*first, signed, prev, middle, *link, Some(signed)),
+                extent(signed + 1, *last, middle, head, None, None),
+            ],
+            _ => [extent(*first, *last, prev, head, *link, *signed), None],
+        }
     }
 
     /// Divides the run at an edge. Returns the records behind it, or `None` if the edge is
@@ -180,11 +198,14 @@ impl Runs {
         self.runs.values().any(|run| run.life == *life && (run.first..=run.last).contains(&sequence))
     }
 
-    /// Returns the runs as they stand in a manifest, in the order in which they began.
+    /// Returns the runs as they stand in a manifest, in the order in which they began: divided
+    /// at their last checkpoints, as far as there is room.
     pub(crate) fn extents(&self) -> impl Iterator<Item = Extent> + '_ {
-        self.runs.values().map(|run| Extent {
-            signed: run.signed,
-            ..Extent::new(run.life, run.first, run.last, Some((&run.prev, &run.head)), run.link)
+        let mut room = RUNS_MAX - self.runs.len();
+        self.runs.values().flat_map(move |run| {
+            let parts = run.parts(room > 0);
+            room -= usize::from(parts[1].is_some());
+            parts.into_iter().flatten()
         })
     }
 }
