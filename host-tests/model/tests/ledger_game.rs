@@ -294,8 +294,12 @@ fn play_client(fleet: &[Step], client: &[Step], pace: usize, keep: u8) -> Result
     Ok(())
 }
 
-/// Plays games with random scripts of the fleet and of its adversary.
-fn play_all(play: fn(&[Step], &[Step], usize, u8) -> Result<(), TestCaseError>) {
+/// Plays one game: the scripts of the fleet and of its adversary, how many records come
+/// together, and what the ledger keeps.
+type Play = fn(&[Step], &[Step], usize, u8) -> Result<(), TestCaseError>;
+
+/// Plays games with random scripts.
+fn play_all(play: Play) {
     let number = |name: &str| std::env::var(name).ok().and_then(|number| number.parse::<u32>().ok());
     let config = Config {
         cases: number("GAMES").unwrap_or(20),
