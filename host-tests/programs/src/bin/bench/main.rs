@@ -79,9 +79,6 @@ fn main() -> Result<()> {
             "verify" => verify::measure(&Filter::from_file(&modules.shipped)?, &kubernetes)?,
             "chunks" => chunks::measure()?,
             _ => {
-                if part == "memory" {
-                    memory::emulate(&modules)?;
-                }
                 for path in &found {
                     match part {
                         "filters" => filters::measure(path, &modules, &kubernetes)?,
@@ -91,6 +88,9 @@ fn main() -> Result<()> {
                         "memory" => memory::measure(path, &modules)?,
                         _ => outputs::measure(path)?,
                     }
+                }
+                if part == "memory" {
+                    memory::emulate(&modules)?;
                 }
             }
         }
