@@ -95,16 +95,16 @@ impl Init {
         let dir = self.dir.display();
         // A faulty roster, or one that cannot be written, is reported before a chain is created.
         let roster = self.roster.as_deref().map(Roster::read_if_there).transpose()?;
+        let role = role_of(self.ledger);
+        self.enroll.check(&self.dir, self.node.as_deref(), role)?;
+        let missing = self.dir.ancestors().take_while(|dir| !dir.as_os_str().is_empty() && !dir.exists());
+        let mut made = Made(missing.map(Path::to_owned).collect());
+        made.0.reverse();
+        durable::make_directory(&self.dir)?;
+        // The roster may be in a directory that was made just now.
         if let Some(roster) = self.roster.as_deref().filter(|_| !self.dir.join(FILE_NAME).exists()) {
             Replacement::check(roster)?;
         }
-        let role = role_of(self.ledger);
-        self.enroll.check(&self.dir, self.node.as_deref(), role)?;
-        let mut made = Made::default();
-        if !self.dir.exists() {
-            made.0.push(self.dir.clone());
-        }
-        durable::make_directory(&self.dir)?;
         let path = self.dir.join(FILE_NAME);
         let (header, entry) = match create_new(&path) {
             Err(error) if error.kind() == ErrorKind::AlreadyExists && self.if_missing => {
@@ -250,10 +250,9 @@ impl Init {
     }
 }
 
-/// The directory and the files that were made. They are removed again, unless they may stay: a
+/// The directories and the files that were made. They are removed again, unless they may stay: a
 /// chain without its keys would look like one that never had any, and a second run would refuse
 /// the directory of a chain that no roster knows.
-#[derive(Default)]
 struct Made(Vec<PathBuf>);
 
 impl Made {

@@ -38,6 +38,11 @@ fn a_roster_that_cannot_be_written_leaves_no_chain() {
     let output = bench.run(&["init", "st", "--node", "n", "--roster", "nodir/r.json"]);
     assert!(output.status.success(), "{}", said(&output));
     assert_eq!(chains(&bench, "nodir/r.json"), 1);
+    // The roster may be in a directory that is made for the chain.
+    assert!(!bench.path("a").exists());
+    let output = bench.run(&["init", "a/b/st", "--node", "n", "--roster", "a/r.json"]);
+    assert!(output.status.success(), "{}", said(&output));
+    assert_eq!(chains(&bench, "a/r.json"), 1);
 }
 
 /// The roster is written last. If that fails, the chain is removed again.
