@@ -316,6 +316,7 @@ fn many_chains_are_bounded() {
     assert!(!manifests.is_empty() && manifests.iter().all(|manifest| manifest.extents.len() <= 8192));
 }
 
+/// A full disk wastes no key, however often writes fail: the ledger's keys have no gap.
 #[test]
 fn a_full_disk_spends_no_keys() {
     let directory = directory();
