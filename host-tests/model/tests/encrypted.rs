@@ -11,7 +11,7 @@ const SILENT: &str = "nothing that its key has sealed came from node web-1";
 
 #[test]
 fn an_unsigned_record_in_an_encrypted_file_is_no_sign_of_life() {
-    // The same with a signature shows that the period is the record's.
+    // A signed record is a sign of life, so the period is the record's.
     for is_signed in [true, false] {
         let (ledger, keys) =
             (tempfile::tempdir().expect("a directory"), tempfile::tempdir().expect("a directory"));

@@ -33,7 +33,7 @@ fn a_roster_that_cannot_be_written_leaves_no_chain() {
         assert!(!bench.path(state).join("chain.state").exists(), "{state}, {roster}");
     }
     assert_eq!(fs::read_dir(bench.path("empty")).expect("a directory").count(), 0);
-    // The same command with the right path completes.
+    // The command completes once the path is right.
     fs::create_dir(bench.path("nodir")).expect("a directory");
     let output = bench.run(&["init", "st", "--node", "n", "--roster", "nodir/r.json"]);
     assert!(output.status.success(), "{}", said(&output));

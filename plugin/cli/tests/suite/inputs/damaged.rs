@@ -187,7 +187,7 @@ fn what_is_like_an_empty_page_is_no_page() {
     ] {
         let report = bench.report("log", format!("{text}\n{}", log()));
         assert_eq!((report["verdict"].as_str(), count(&report, "unsealed")), (Some("unsealed"), 1), "{text}");
-        // The same holds among pages with records.
+        // Pages with records around it change nothing.
         let page = |text: &str| format!(r#"{{"hits":{{"hits":[{{"_source":{text}}}]}}}}"#);
         let pages: Vec<String> = lines().iter().map(|line| page(line)).collect();
         let pages = format!(r#"{{"responses":[{},{text}]}}"#, pages.join(","));
