@@ -97,6 +97,10 @@ pub struct Damage {
     pub after: u64,
 }
 
+/// The number of a head's first characters in [`Extent::inner`]. They are 12 bytes, so that
+/// to find a record with another's beginning takes 2^96 hashes.
+pub const BEGINNING_LEN: usize = 16;
+
 /// Records of one life that follow one another: each is intact, and goes on from the
 /// head of the one before it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -125,6 +129,10 @@ pub struct Extent {
     /// first record.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub link: Option<Link>,
+    /// The beginnings of the heads of the first records, [`BEGINNING_LEN`] characters each.
+    /// The head of the last record is never among them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inner: Option<String>,
 }
 
 /// A record of an earlier life.
@@ -193,7 +201,17 @@ impl Extent {
             head,
             signed: None,
             link,
+            inner: None,
         }
+    }
+
+    /// Adds the beginnings of the heads of the first records.
+    pub(crate) fn with_inner<'a>(mut self, heads: impl IntoIterator<Item = &'a Hash>) -> Extent {
+        for head in heads {
+            let beginning = hash_text(head).map(char::from).into_iter().take(BEGINNING_LEN);
+            self.inner.get_or_insert_default().extend(beginning);
+        }
+        self
     }
 
     /// Returns the head before the first record, and the head of the last record.

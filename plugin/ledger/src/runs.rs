@@ -8,7 +8,9 @@
 //! forged, and nobody knows yet which one. Only a record behind the last checkpoint can
 //! divide its run, because the checkpoint's signature covers everything before it. In the
 //! manifest, the records behind the last checkpoint are an extent of their own, since the
-//! forged ones may be the only ones in the file.
+//! forged ones may be the only ones in the file. That extent lists the beginnings of its
+//! records' heads: the record that is not forged may come into a later file, and the
+//! verifier then divides the extent.
 
 use crate::batch::Entry;
 use crate::manifest::Extent;
@@ -81,16 +83,16 @@ impl Run {
     /// Returns the run as extents: one, or, if it may be divided, one up to the last
     /// checkpoint and one behind it.
     fn parts(&self, is_divisible: bool) -> [Option<Extent>; 2] {
-        let Run { life, first, last, prev, head, link, signed, .. } = self;
-        let extent = |first, last, prev, head, link, signed| {
-            Some(Extent { signed, ..Extent::new(*life, first, last, Some((prev, head)), link) })
-        };
-        match (*signed, self.inner.front()) {
+        let Run { life, first, last, prev, head, link, signed, inner } = self;
+        let extent =
+            |first, last, prev, head, link| Extent::new(*life, first, last, Some((prev, head)), link);
+        match (*signed, inner.front()) {
             (Some(signed), Some(middle)) if is_divisible => [
-                extent(*first, signed, prev, middle, *link, Some(signed)),
-                extent(signed + 1, *last, middle, head, None, None),
+                Some(Extent { signed: Some(signed), ..extent(*first, signed, prev, middle, *link) }),
+                Some(extent(signed + 1, *last, middle, head, None).with_inner(inner.iter().skip(1))),
             ],
-            _ => [extent(*first, *last, prev, head, *link, *signed), None],
+            (None, _) => [Some(extent(*first, *last, prev, head, *link).with_inner(inner)), None],
+            (signed, _) => [Some(Extent { signed, ..extent(*first, *last, prev, head, *link) }), None],
         }
     }
 

@@ -68,6 +68,7 @@ fn manifest(number: u64) -> Manifest {
         head: Some(hash.clone()),
         signed: None,
         link: None,
+        inner: None,
     };
     Manifest {
         number,

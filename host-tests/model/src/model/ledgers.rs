@@ -19,6 +19,8 @@ pub(super) struct Extent {
     pub(super) signed: Option<u64>,
     /// The record that the first one links to
     pub(super) link: Option<Place>,
+    /// The first 16 characters of the heads of the first records
+    inner: String,
 }
 
 impl Extent {
@@ -26,19 +28,44 @@ impl Extent {
         let number = |name: &str| of.get(name)?.as_integer();
         let text = |name: &str| of.get(name)?.as_str();
         let head = |name: &str| seal::bytes(text(name)?);
-        let link = of.get("link").and_then(|link| {
+        let optional = |name: &str| of.get(name).filter(|value| **value != Value::Null);
+        let is_string = |name: &&str| optional(name).is_none_or(|value| value.as_str().is_some());
+        let link = optional("link").map(|link| {
             let number = |name: &str| link.get(name)?.as_integer();
             Some((number("seg")?, link.get("run")?.as_str()?.to_owned(), number("seq")?))
         });
+        let signed = optional("signed").map(Value::as_integer);
+        if link == Some(None) || signed == Some(None) || !["prev", "head", "inner"].iter().all(is_string) {
+            return None;
+        }
         Some(Extent {
             chain: text("chain")?.to_owned(),
             life: (number("seg")?, text("run")?.to_owned()),
             first: number("first")?,
             last: number("last")?,
             heads: head("prev").zip(head("head")),
-            signed: number("signed"),
-            link,
+            signed: signed.flatten(),
+            link: link.flatten(),
+            inner: text("inner").unwrap_or_default().to_owned(),
         })
+    }
+
+    /// Divides the extent behind a record, if it lists this head as that record's. Returns the part
+    /// before, and keeps the rest.
+    fn divide(&mut self, (place, head): &(Place, [u8; 32])) -> Option<Extent> {
+        let is_inside = (place.0, &place.1) == (self.life.0, &self.life.1)
+            && (self.first..self.last).contains(&place.2)
+            && self.signed.is_none();
+        let number = is_inside.then(|| place.2 - self.first)? as usize;
+        let beginning = &seal::text(head)[..16];
+        if self.inner.as_bytes().chunks(16).nth(number) != Some(beginning.as_bytes()) {
+            return None;
+        }
+        let (before, behind) = self.heads.map(|(prev, last)| ((prev, *head), (*head, last))).unzip();
+        let part = Extent { last: place.2, heads: before, ..self.clone() };
+        let inner = self.inner.split_off(16 * (number + 1));
+        (self.first, self.heads, self.link, self.inner) = (place.2 + 1, behind, None, inner);
+        Some(part)
     }
 
     fn place(&self, number: u64) -> Place {
@@ -216,11 +243,11 @@ impl Chain {
             ends.iter().flat_map(|(place, heads)| heads.iter().map(|head| (place.clone(), *head))).collect();
         vouching.retain(|end| self.covered.is_empty() || self.covered.contains(end));
         let is_signed = !self.covered.is_empty() || self.extents.iter().any(|extent| extent.signed.is_some());
-        for extent in &self.extents {
+        for extent in self.divided() {
             let known = ends.entry(extent.place(extent.last)).or_default();
             known.extend(extent.heads.map(|(_, head)| head));
         }
-        let mut extents = self.extents.clone();
+        let mut extents = self.divided();
         extents.sort_by_key(|extent| std::cmp::Reverse(extent.place(extent.last)));
         let (mut fitting, mut waiting) = (Vec::new(), Vec::new());
         for mut extent in extents {
@@ -265,6 +292,27 @@ impl Chain {
             }
         }
         fitting
+    }
+
+    /// Returns the extents, divided where a record or another extent continues from within them.
+    fn divided(&self) -> Vec<Extent> {
+        let of_records = self.all().filter_map(|record| {
+            let (segment, run, number) = &record.place;
+            let Some(before) = number.checked_sub(1) else {
+                return Some((record.link.as_ref()?.0.clone(), record.prev));
+            };
+            let before = (*segment, run.clone(), before);
+            let here = self.records.get(&before).into_iter().flatten();
+            here.into_iter().all(|of| of.head != record.prev).then_some((before, record.prev))
+        });
+        let of_extents = self.extents.iter().filter_map(|extent| Some((extent.before()?, extent.heads?.0)));
+        let starts: BTreeSet<(Place, [u8; 32])> = of_records.chain(of_extents).collect();
+        let mut divided = Vec::new();
+        for mut extent in self.extents.iter().cloned() {
+            divided.extend(starts.iter().filter_map(|start| extent.divide(start)).collect::<Vec<_>>());
+            divided.push(extent);
+        }
+        divided
     }
 
     /// Returns true if covered records take the place of records of an extent behind its last

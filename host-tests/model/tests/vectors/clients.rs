@@ -58,6 +58,7 @@ pub(super) fn clients(all: &mut All) {
     in_place_of_own(all);
     behind_ends(all);
     unsigned_ends(all);
+    listed(all);
     stopped(all);
 }
 
@@ -138,6 +139,90 @@ fn unsigned_ends(all: &mut All) {
     });
     add(all, "client: a segment was deleted that links to the last record", {
         deleted(closed(), &linked()).open(0..0)
+    });
+}
+
+/// The beginnings of the heads of some records of the base log, as an extent lists them.
+fn beginnings(records: Range<usize>) -> String {
+    let heads = base().records[records].iter().map(|record| text(record, "head")).collect::<Vec<_>>();
+    heads.iter().filter_map(|head| head.as_str()?.get(..16)).collect()
+}
+
+/// Adds: made-up records continue one behind the last checkpoint of a file, and the node's own
+/// records come into later files. `inner` is the list of the extent that has the made-up ones.
+fn listed(all: &mut All) {
+    let tail = |own: Range<usize>, made_up: u64, inner: &str| {
+        let mut of = joined(own, made_up, None);
+        set(of.members_mut().expect("members"), "inner", string(inner));
+        of
+    };
+    let own = |records: Range<usize>| extent(&base().records[records]);
+    let closed = |inner: &str| deleted(Store::new(), &[own(0..at(1, 3)), tail(at(1, 3)..at(1, 5), 2, inner)]);
+    let rest = || at(1, 5)..ALL;
+    let whole = beginnings(at(1, 3)..at(1, 5));
+    for (name, inner) in [
+        ("lists the node's own", whole.clone()),
+        ("lists nothing", String::new()),
+        ("lists other heads", beginnings(at(2, 3)..at(2, 5))),
+        ("lists the heads in another order", [&whole[16..], &whole[..16]].concat()),
+        ("lists too few", whole[..16].to_owned()),
+        ("lists one in part", whole[..31].to_owned()),
+        ("lists one in part behind the node's own", format!("{whole}AAAAAAA")),
+        ("lists more than it has", format!("{whole}{}", "A".repeat(160))),
+        ("lists what is no beginning of a head", format!("{}{}", "\u{e9}".repeat(8), &whole[16..])),
+    ] {
+        let name = format!("client: records were deleted that continue an unsigned one, the manifest {name}");
+        add(all, name, closed(&inner).open(rest()));
+    }
+    add(all, "client: records were deleted that continue an unsigned one, with a list that is a number", {
+        let mut of = tail(at(1, 3)..at(1, 5), 2, "");
+        set(of.members_mut().expect("members"), "inner", number(7));
+        deleted(Store::new(), &[own(0..at(1, 3)), of]).open(rest())
+    });
+    add(all, "client: records were deleted that continue an unsigned one, without a roster", {
+        let mut case = closed(&whole).open(rest());
+        case.roster = None;
+        case
+    });
+    add(all, "client: records were deleted that continue an unsigned one, and so were the node's own", {
+        deleted(closed(&whole), &[own(at(1, 5)..at(2, 0))]).open(at(2, 0)..ALL)
+    });
+    add(all, "client: records were deleted that continue an unsigned one, as others do that are here", {
+        let store = deleted(closed(&whole), &[alone((1, "run--1", 5), at(1, 4), false)]);
+        deleted(store, &[alone((1, "run--1", 4), at(1, 3), false)]).open(rest())
+    });
+    add(all, "client: records were deleted that continue an unsigned end, to which a segment links", {
+        let end = tail(at(1, 3)..at(2, 0), 2, &beginnings(at(1, 3)..at(2, 0)));
+        deleted(Store::new(), &[own(0..at(1, 3)), end]).open(at(2, 0)..ALL)
+    });
+    add(
+        all,
+        "client: records were deleted that continue an unsigned end, to which a deleted segment links",
+        {
+            let end = tail(at(1, 3)..at(2, 0), 2, &beginnings(at(1, 3)..at(2, 0)));
+            let store = deleted(Store::new(), &[own(0..at(1, 3)), end]);
+            deleted(store, &[own(second())]).open(at(3, 0)..ALL)
+        },
+    );
+    let unsigned = |made_up: u64| {
+        let end = tail(at(3, 3)..at(3, 4), made_up, &beginnings(at(3, 3)..at(3, 4)));
+        deleted(without(2), &[own(at(3, 0)..at(3, 3)), end])
+    };
+    for (name, store) in [("one", unsigned(1)), ("more", unsigned(3))] {
+        let name =
+            format!("client: {name} deleted, the node's own of that number is not signed yet, by a list");
+        add(all, name, store.clone().open(at(3, 4)..at(3, 5)));
+    }
+    add(all, "client: a deleted record continues one within a deleted, unsigned end", {
+        let end = tail(at(3, 3)..at(3, 5), 1, &beginnings(at(3, 3)..at(3, 5)));
+        let store = deleted(without(2), &[own(at(3, 0)..at(3, 3)), end]);
+        deleted(store, &[alone((3, "run--3", 5), at(3, 4), false)]).open(0..0)
+    });
+    add(all, "client: an extent with a signature lists heads", {
+        let mut of = joined(0..at(1, 5), 2, Some(3));
+        let inner = beginnings(0..at(1, 5));
+        set(of.members_mut().expect("members"), "inner", string(&inner));
+        deleted(Store::new(), &[of]).open(rest())
     });
 }
 

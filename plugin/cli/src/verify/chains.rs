@@ -130,7 +130,7 @@ pub(super) struct Followed {
 }
 
 impl<'a> Chains<'a> {
-    pub(super) fn new(heard: RangeInclusive<u64>, ledgers: &Ledgers, roster: Option<&'a Roster>) -> Self {
+    pub(super) fn new(heard: RangeInclusive<u64>, ledgers: &mut Ledgers, roster: Option<&'a Roster>) -> Self {
         let mut chains = Chains {
             heard,
             roster,
@@ -157,22 +157,20 @@ impl<'a> Chains<'a> {
         chains
     }
 
-    fn spans_of(&mut self, ledger: &LedgerFiles) -> Spans {
+    fn spans_of(&mut self, ledger: &mut LedgerFiles) -> Spans {
         let mut spans = Vec::new();
-        for (manifest, why) in ledger.not_here() {
+        for (run, manifest, why) in ledger.extents() {
             let is_of_the_time = manifest.from <= *self.heard.end() && manifest.to >= *self.heard.start();
             let is_within = self.heard.contains(&manifest.from) && self.heard.contains(&manifest.to);
-            for run in &manifest.extents {
-                let Some(life) = run.life() else { continue };
-                if why == Why::Encrypted && is_of_the_time {
-                    *self.encrypted_chains.entry(life.chain).or_default() |=
-                        is_within && run.signed.is_some();
-                }
-                let link = run.link.as_ref().and_then(|link| link.place());
-                let edges = run.heads().map(|(prev, head)| (Fingerprint::of(&prev), Fingerprint::of(&head)));
-                let (records, signed) = (run.first..=run.last, run.signed);
-                spans.push((life, Span { records, link, edges, signed, why }));
+            let Some(life) = run.life() else { continue };
+            if why == Why::Encrypted && is_of_the_time {
+                *self.encrypted_chains.entry(life.chain).or_default() |= is_within && run.signed.is_some();
             }
+            let link = run.link.as_ref().and_then(|link| link.place());
+            let edges = run.heads().map(|(prev, head)| (Fingerprint::of(&prev), Fingerprint::of(&head)));
+            let (records, signed) = (run.first..=run.last, run.signed);
+            let inner = run.inner.unwrap_or_default().into();
+            spans.push((life, Span { records, link, edges, signed, why, inner }));
         }
         spans.into_iter().collect()
     }

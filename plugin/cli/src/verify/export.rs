@@ -240,7 +240,8 @@ impl Reading<'_> {
             for run in &manifest.extents {
                 let Some(life) = run.life() else { continue };
                 let records = run.first..=run.last;
-                all.push((life, Span { records, link: None, edges: None, signed: None, why: Why::Deleted }));
+                let (inner, why) = (Box::default(), Why::Deleted);
+                all.push((life, Span { records, link: None, edges: None, signed: None, why, inner }));
             }
         }
         (self.deleted, self.kept) = (deleted.into_iter().collect(), kept.into_iter().collect());

@@ -11,7 +11,7 @@ use crate::terminal;
 use anyhow::{Context, Result};
 use flb_audit_core::chain::ChainId;
 use flb_audit_core::verify::{Checked, Checker, Sealed};
-use flb_audit_ledger::manifest::{self, DamageKind, Manifest, Statement, closed_name, open_name};
+use flb_audit_ledger::manifest::{self, DamageKind, Extent, Manifest, Statement, closed_name, open_name};
 use flb_audit_ledger::statements::{ClosedFile, Statements};
 use flb_audit_ledger::tree::{self, Tree};
 use flb_audit_ledger::{DecryptionKeys, frame};
@@ -50,8 +50,16 @@ pub(crate) struct LedgerFiles {
 impl LedgerFiles {
     /// Returns the manifests of records that are not here to be checked, each with the
     /// reason.
-    pub(super) fn not_here(&self) -> impl Iterator<Item = (&Manifest, Why)> {
+    fn not_here(&self) -> impl Iterator<Item = (&Manifest, Why)> {
         self.not_here.iter().map(|(manifest, why)| (manifest, *why))
+    }
+
+    /// Takes the extents of these records, each with the manifest and the reason.
+    pub(super) fn extents(&mut self) -> impl Iterator<Item = (Extent, &Manifest, Why)> {
+        self.not_here.iter_mut().flat_map(|(manifest, why)| {
+            let extents = std::mem::take(&mut manifest.extents);
+            extents.into_iter().map(|extent| (extent, &*manifest, *why))
+        })
     }
 }
 
@@ -85,13 +93,13 @@ impl Ledgers {
     }
 
     /// Returns all ledgers, by number.
-    pub(super) fn all(&self) -> impl Iterator<Item = &LedgerFiles> {
-        self.0.iter()
+    pub(super) fn all(&mut self) -> impl Iterator<Item = &mut LedgerFiles> {
+        self.0.iter_mut()
     }
 
     /// Returns the number of records that were deleted according to tombstones.
     pub(super) fn deleted(&self) -> u64 {
-        let deleted = self.all().flat_map(LedgerFiles::not_here).filter(|(_, why)| *why == Why::Deleted);
+        let deleted = self.0.iter().flat_map(LedgerFiles::not_here).filter(|(_, why)| *why == Why::Deleted);
         deleted.fold(0, |sum, (manifest, _)| sum.saturating_add(manifest.records))
     }
 
@@ -123,7 +131,10 @@ impl Ledgers {
             let path = path_of(directory, &manifest);
             let is_here = path.is_file();
             if is_here {
-                ledger.closed.push((path, manifest.clone()));
+                let mut manifest = manifest.clone();
+                // Only records that are not here can need it.
+                manifest.extents.iter_mut().for_each(|extent| extent.inner = None);
+                ledger.closed.push((path, manifest));
             } else if !is_deleted || !is_of_ledger {
                 let what = format!(
                     "{}: not here, with {} records, and no tombstone {}says why",

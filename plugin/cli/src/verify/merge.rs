@@ -94,7 +94,7 @@ pub(super) fn judge_parts(
 ) -> Result<Report> {
     let expected = Expected::read(&grounds.expect)?;
     let is_limited = asked != (0..=u64::MAX - 1);
-    let mut chains = Chains::new(asked, &Ledgers::default(), roster);
+    let mut chains = Chains::new(asked, &mut Ledgers::default(), roster);
     chains.tallies = written.tallies();
     chains.findings = written.findings();
     let mut parts = Parts::default();

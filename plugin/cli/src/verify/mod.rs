@@ -219,7 +219,7 @@ impl Verify {
         let (files, mut ledgers) = Ledgers::expand(self.logs()?, roster)?;
         let (mut sources, owners): (Vec<Source>, Vec<Option<usize>>) =
             Source::all_in(files, Some(&heard))?.into_iter().unzip();
-        let mut chains = Chains::new(heard, &ledgers, roster);
+        let mut chains = Chains::new(heard, &mut ledgers, roster);
         chains.tallies = self.written.tallies();
         let is_tallied = chains.tallies.is_some();
         if self.written.has_page() {
@@ -325,7 +325,7 @@ impl Verify {
     /// their ends.
     fn read_part(&self, path: &Path, sources: &[Source]) -> Result<BTreeSet<usize>> {
         let keys = self.identity.read()?;
-        let mut chains = Chains::new(0..=u64::MAX, &Ledgers::default(), None);
+        let mut chains = Chains::new(0..=u64::MAX, &mut Ledgers::default(), None);
         chains.findings.names = names_of(sources);
         chains.has_identities = keys.is_some();
         let mut part = Part::new(chains)?;

@@ -38,6 +38,24 @@ pub(super) struct Span {
     /// The last record with a good signature that the ledger has seen.
     pub(super) signed: Option<u64>,
     pub(super) why: Why,
+    /// The beginnings of the heads of the first records, if the manifest lists them.
+    pub(super) inner: Box<str>,
+}
+
+impl Span {
+    /// Takes the records up to this one out of the span.
+    fn split(&mut self, last: u64, head: Fingerprint) -> Span {
+        let before = Span {
+            records: *self.records.start()..=last,
+            edges: self.edges.map(|(prev, _)| (prev, head)),
+            link: self.link.take(),
+            inner: Box::default(),
+            ..*self
+        };
+        self.records = last.saturating_add(1)..=*self.records.end();
+        self.edges = self.edges.map(|(_, end)| (head, end));
+        before
+    }
 }
 
 /// The spans of one life. A ledger can have very many, so each question takes the time of
@@ -80,6 +98,15 @@ impl OfLife {
 /// The last record of a stretch or a span: its life and number, and its head.
 type End = ((Life, u64), Fingerprint);
 
+/// Returns the place before the first of some records of a life: that of the record from which
+/// the life continues, if they begin with its first.
+fn before(life: Life, first: u64, link: Option<Place>) -> Option<(Life, u64)> {
+    match first.checked_sub(1) {
+        Some(last) => Some((life, last)),
+        None => link.map(|link| (link.life(life.chain), link.sequence)),
+    }
+}
+
 /// All spans of one ledger.
 #[derive(Default)]
 pub(super) struct Spans {
@@ -112,14 +139,11 @@ impl Spans {
         chain: &ChainLog,
         spool: &mut Spool,
     ) -> io::Result<Spans> {
-        let of_chain = || self.lives.range(Life::all_of(id)).rev();
-        if of_chain().next().is_none() {
+        if self.lives_of(id).next().is_none() {
             return Ok(Spans::default());
         }
-        let before = |life: &Life, first: u64, link: Option<&Place>| match first.checked_sub(1) {
-            Some(last) => Some((*life, last)),
-            None => link.map(|link| (link.life(id), link.sequence)),
-        };
+        let divided = self.divided(id, stretches, chain);
+        let of_chain = || divided.as_ref().unwrap_or(self).lives.range(Life::all_of(id)).rev();
         let is_covered = coverage.records > 0;
         // The heads of records, as the records after them state them, and as they state
         // themselves.
@@ -138,7 +162,7 @@ impl Spans {
             for stretch in &*of_life {
                 let (first, last) = (*stretch.records.start(), *stretch.records.end());
                 if counts(first) {
-                    let place = before(&life, first, link.as_ref());
+                    let place = before(life, first, link);
                     wanted.extend(place.map(|place| (place, stretch.before)));
                     let is_end = |place: &(Life, u64)| is_covered && first == 0 && is_within(place);
                     let place = place.filter(is_end);
@@ -164,7 +188,7 @@ impl Spans {
             for mut span in all.by_end.iter().rev().map(|at| all.spans[*at].clone()) {
                 let (first, last) = (*span.records.start(), *span.records.end());
                 if let Some((prev, head)) = span.edges {
-                    let place = before(life, first, span.link.as_ref());
+                    let place = before(*life, first, span.link);
                     let wanted_head = match wanted.get(&(*life, last)) {
                         Some(wanted) => Some(*wanted),
                         None => here.before_next(last, spool)?,
@@ -194,7 +218,7 @@ impl Spans {
                     }
                     wanted.extend(place.map(|place| (place, prev)));
                 }
-                let link = before(life, first, span.link.as_ref()).filter(|_| first == 0);
+                let link = before(*life, first, span.link).filter(|_| first == 0);
                 ended.extend(link.filter(|link| is_signed && is_within(link)));
                 vouching.extend(span.edges.map(|(_, head)| ((*life, last), head)));
                 fitting.push((*life, span));
@@ -211,6 +235,46 @@ impl Spans {
             }
         }
         Ok(fitting.into_iter().collect())
+    }
+
+    /// Returns the spans of a chain, divided where a record that is here, or that begins
+    /// another span, continues from within them. Returns `None` if no span lists heads.
+    fn divided(&self, id: ChainId, stretches: &Stretches, chain: &ChainLog) -> Option<Spans> {
+        let spans = || {
+            let of_chain = self.lives.range(Life::all_of(id));
+            of_chain.flat_map(|(life, all)| all.spans.iter().map(|span| (*life, span)))
+        };
+        if spans().all(|(_, span)| span.inner.is_empty()) {
+            return None;
+        }
+        // The heads from which records and spans continue, by place and beginning.
+        let mut starts = HashMap::new();
+        let mut start = |place: Option<(Life, u64)>, head: Fingerprint| {
+            starts.extend(place.map(|place| ((place, head.beginning()), head)));
+        };
+        for (life, of_life) in stretches.iter() {
+            for stretch in &*of_life {
+                start(before(life, *stretch.records.start(), chain.link(&life)), stretch.before);
+            }
+        }
+        for (life, span) in spans() {
+            if let Some((head, _)) = span.edges {
+                start(before(life, *span.records.start(), span.link), head);
+            }
+        }
+        let mut divided = Vec::new();
+        for (life, whole) in spans() {
+            let mut span = Span { records: whole.records.clone(), inner: Box::default(), ..*whole };
+            let (beginnings, _) = whole.inner.as_bytes().as_chunks();
+            for (number, beginning) in span.records.clone().zip(beginnings) {
+                let head = starts.get(&((life, number), *beginning));
+                if let Some(head) = head.filter(|_| span.signed.is_none() && number < *span.records.end()) {
+                    divided.push((life, span.split(number, *head)));
+                }
+            }
+            divided.push((life, span));
+        }
+        Some(divided.into_iter().collect())
     }
 
     /// Returns the spans of a life, in the order of their first records.

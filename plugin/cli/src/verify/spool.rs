@@ -2,7 +2,10 @@
 //! records while there are many of them.
 
 use super::rows::RowFile;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use flb_audit_core::hash::Hash;
+use flb_audit_ledger::manifest::BEGINNING_LEN;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use tempfile::SpooledTempFile;
@@ -28,6 +31,15 @@ impl Fingerprint {
         let mut half = [0; FINGERPRINT_BYTES];
         half.copy_from_slice(&head[..FINGERPRINT_BYTES]);
         Fingerprint(half)
+    }
+
+    /// Returns the beginning of the head's text, as a manifest lists it.
+    pub(super) fn beginning(self) -> [u8; BEGINNING_LEN] {
+        let mut text = [b'A'; BEGINNING_LEN];
+        // Three bytes make four characters.
+        let bytes = &self.0[..BEGINNING_LEN / 4 * 3];
+        let _ = URL_SAFE_NO_PAD.encode_slice(bytes, &mut text);
+        text
     }
 }
 

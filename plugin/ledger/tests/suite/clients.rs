@@ -5,6 +5,7 @@ use flb_audit_core::Sealer;
 use flb_audit_core::chain::{Chain, Link, Place};
 use flb_audit_core::record::notes::Notes;
 use flb_audit_ledger::Ledger;
+use flb_audit_ledger::manifest::Extent;
 use ledger_fixtures::{TAG, chunk, plain, recipient, reseal, schedule};
 use serde_json::{Value, json};
 
@@ -75,10 +76,29 @@ fn extents(make: impl Fn(&Lives) -> Vec<Value>, is_encrypted: bool, is_reopened:
     assert_eq!(manifest.loose, 0);
     let own = lives.first[0]["audit"]["chain"].as_str();
     let of_filter = manifest.extents.iter().filter(|extent| Some(extent.chain.as_str()) == own);
+    of_filter.clone().for_each(|extent| check_list(extent, &make(&lives)));
     let mut extents: Vec<Part> =
         of_filter.map(|extent| (extent.seg, extent.first, extent.last, extent.signed)).collect();
     extents.sort_unstable();
     extents
+}
+
+/// Checks that an extent lists the beginnings of the heads of its records except the last one,
+/// if no signature reaches them, and otherwise none.
+fn check_list(extent: &Extent, records: &[Value]) {
+    let inner = extent.inner.as_deref().unwrap_or_default();
+    let count = if extent.signed.is_none() { extent.last - extent.first } else { 0 };
+    assert_eq!(inner.len() as u64, 16 * count, "{extent:?}");
+    let mut prev = extent.prev.as_deref().expect("a head");
+    for (number, beginning) in (extent.first..).zip(inner.as_bytes().chunks(16)) {
+        let is_next = |seal: &&Value| {
+            (&seal["seg"], &seal["seq"], &seal["prev"]) == (&json!(extent.seg), &json!(number), &json!(prev))
+                && seal["head"].as_str().is_some_and(|head| head.as_bytes().starts_with(beginning))
+        };
+        let record = records.iter().map(|record| &record["audit"]).find(is_next);
+        prev =
+            record.and_then(|seal| seal["head"].as_str()).unwrap_or_else(|| panic!("{number}: {extent:?}"));
+    }
 }
 
 /// A client knows the newest record of a chain, and sends a forged one that continues it
