@@ -21,6 +21,9 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 
 /// The maximum number of runs in a file. Records that would begin another run are loose.
 pub(crate) const RUNS_MAX: usize = 8192;
+/// The maximum number of extents in a manifest. Runs that a filter has signed can be divided
+/// even if a chunk of a client has filled up the runs.
+const EXTENTS_MAX: usize = RUNS_MAX + RUNS_DUE;
 /// The number of runs at which a file is closed.
 pub(crate) const RUNS_DUE: usize = 4096;
 
@@ -203,7 +206,7 @@ impl Runs {
     /// Returns the runs as they stand in a manifest, in the order in which they began: divided
     /// at their last checkpoints, as far as there is room.
     pub(crate) fn extents(&self) -> impl Iterator<Item = Extent> + '_ {
-        let mut room = RUNS_MAX - self.runs.len();
+        let mut room = EXTENTS_MAX - self.runs.len();
         self.runs.values().flat_map(move |run| {
             let parts = run.parts(room > 0);
             room -= usize::from(parts[1].is_some());

@@ -5,7 +5,7 @@ use flb_audit_core::Sealer;
 use flb_audit_core::chain::{Chain, Link, Place};
 use flb_audit_core::record::notes::Notes;
 use flb_audit_ledger::Ledger;
-use flb_audit_ledger::manifest::Extent;
+use flb_audit_ledger::manifest::{Extent, Manifest};
 use ledger_fixtures::{TAG, chunk, plain, recipient, reseal, schedule};
 use serde_json::{Value, json};
 
@@ -47,8 +47,8 @@ impl Lives {
 /// An extent: the segment, the first and the last record, and the last checkpoint.
 type Part = (u64, u64, u64, Option<u64>);
 
-/// Returns the extents in the manifest of a file with these records.
-fn extents(make: impl Fn(&Lives) -> Vec<Value>, is_encrypted: bool, is_reopened: bool) -> Vec<Part> {
+/// Returns the manifest of a file with these records.
+fn closed(make: impl Fn(&Lives) -> Vec<Value>, is_encrypted: bool, is_reopened: bool) -> (Lives, Manifest) {
     let directory = tempfile::tempdir().expect("a directory");
     let (mut sealer, ring) = schedule::filter();
     schedule::set_up(directory.path(), &ring);
@@ -72,7 +72,12 @@ fn extents(make: impl Fn(&Lives) -> Vec<Value>, is_encrypted: bool, is_reopened:
         ledger = Ledger::open(directory.path(), settings("1k"), None).expect("opened");
     }
     ledger.store(TAG, &chunk(&plain(0, 1))).expect("stored");
-    let manifest = manifests(&directory).remove(0);
+    (lives, manifests(&directory).remove(0))
+}
+
+/// Returns the extents of the filter in the manifest of a file with these records.
+fn extents(make: impl Fn(&Lives) -> Vec<Value>, is_encrypted: bool, is_reopened: bool) -> Vec<Part> {
+    let (lives, manifest) = closed(&make, is_encrypted, is_reopened);
     assert_eq!(manifest.loose, 0);
     let own = lives.first[0]["audit"]["chain"].as_str();
     let of_filter = manifest.extents.iter().filter(|extent| Some(extent.chain.as_str()) == own);
@@ -201,4 +206,24 @@ fn an_extent_ends_where_two_records_continue_one() {
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// A client fills up the runs of a manifest with records that continue none. The extents of
+/// the filter still end at its last checkpoints.
+#[test]
+fn a_flood_leaves_room_for_the_ends_of_others() {
+    let flood = |of: &Lives| {
+        let lone = |number: u64| {
+            let mut two = of.first[..2].to_vec();
+            two[1]["audit"]["seq"] = json!(1000 + 2 * number);
+            reseal(&mut two, 1);
+            two.remove(1)
+        };
+        [of.first[..25].to_vec(), of.second[..5].to_vec(), (0..8200).map(lone).collect()].concat()
+    };
+    let (_, manifest) = closed(flood, false, false);
+    let ends: Vec<(u64, u64)> =
+        manifest.extents.iter().map(|extent| (extent.first, extent.last)).take(4).collect();
+    assert_eq!(ends, [(0, 20), (21, 24), (0, 0), (1, 4)]);
+    assert_eq!((manifest.extents.len(), manifest.loose), (8193, 11));
 }

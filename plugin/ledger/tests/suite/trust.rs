@@ -313,7 +313,7 @@ fn many_chains_are_bounded() {
     }
     assert_eq!(numbers(&directory).len(), 10_000);
     let manifests = manifests(&directory);
-    assert!(!manifests.is_empty() && manifests.iter().all(|manifest| manifest.extents.len() <= 8192));
+    assert!(!manifests.is_empty() && manifests.iter().all(|manifest| manifest.extents.len() <= 12_288));
 }
 
 /// A full disk wastes no key, however often writes fail: the ledger's keys have no gap.
