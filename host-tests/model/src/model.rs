@@ -96,15 +96,11 @@ const UNKNOWN_CHAINS_MAX: usize = 10_000;
 const BEFORE: &str = "before the start";
 /// The kind of records that the ledger of their chain has deleted, which is no finding.
 const DELETED: &str = "deleted";
-/// The kind of missing records some of which a ledger has deleted, but not the one from which all
-/// records of the chain come. The finding is a gap.
-const ELSEWHERE: &str = "deleted elsewhere";
 
 /// Returns the finding that missing records of a kind make, if they make one.
 fn finding(kind: &'static str) -> Option<&'static str> {
     match kind {
         BEFORE | DELETED => None,
-        ELSEWHERE => Some("gap"),
         kind => Some(kind),
     }
 }

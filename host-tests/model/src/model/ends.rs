@@ -1,6 +1,6 @@
 //! Records that no signature covers, and the ends of segments.
 
-use super::{BEFORE, Chain, DELETED, ELSEWHERE, Fork, Report, fork_before, position};
+use super::{BEFORE, Chain, DELETED, Fork, Report, fork_before, position};
 use crate::seal::{Place, Record};
 
 impl Chain {
@@ -29,7 +29,7 @@ impl Chain {
                 "key_not_certified"
             } else if absent == Some(BEFORE) {
                 "unsigned"
-            } else if let Some(DELETED | ELSEWHERE) = absent {
+            } else if let Some(DELETED) = absent {
                 "key_not_certified"
             } else if let Some(kind) = absent {
                 kind

@@ -1,7 +1,7 @@
 //! Missing records, and the evidence that explains them.
 
 use super::ledgers::Extent;
-use super::{BEFORE, Chain, DELETED, ELSEWHERE, Range};
+use super::{BEFORE, Chain, DELETED, Range};
 use crate::seal::Place;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -125,14 +125,11 @@ impl Chain {
             let deleted = vec![((first, last), DELETED)];
             return before.into_iter().chain([deleted]).chain(after).flatten().collect();
         }
-        let is_listed = |range: Range| Chain::first_of(&self.listed, life, range).is_some();
-        if is_listed(range) && !self.is_end(life, range) {
-            return vec![(range, ELSEWHERE)];
-        }
         if let Some((first, last)) = Chain::first_of(&Chain::signed(&self.listed, life), life, range) {
             let before = (range.0 < first).then(|| self.accounted(life, (range.0, first - 1), stops));
             let after = (last < range.1).then(|| self.accounted(life, (last + 1, range.1), stops));
-            let deleted = vec![((first, last), ELSEWHERE)];
+            // They were delivered, so no stop has lost them.
+            let deleted = vec![((first, last), "gap")];
             return before.into_iter().chain([deleted]).chain(after).flatten().collect();
         }
         if let Some(end) = self.delivered.get(life).copied().filter(|end| *end >= range.0) {
@@ -171,11 +168,7 @@ impl Chain {
         if next <= u128::from(range.1) {
             parts.push(((next as u64, range.1), "gap"));
         }
-        let of_gap = |(range, kind)| match kind {
-            "gap" if is_listed(range) => (range, ELSEWHERE),
-            kind => (range, kind),
-        };
-        parts.into_iter().map(of_gap).collect()
+        parts
     }
 
     /// Returns true if no record of a segment and run is known behind some that are missing.
@@ -207,7 +200,7 @@ impl Chain {
         let next = all.filter(|(first, _)| is_next(first)).map(|(_, kind)| kind);
         let rank = |kind: &&str| match *kind {
             "gap" => 3,
-            DELETED | ELSEWHERE => 1,
+            DELETED => 1,
             BEFORE => 0,
             _ => 2,
         };

@@ -60,6 +60,7 @@ pub(super) fn clients(all: &mut All) {
     unsigned_ends(all);
     listed(all);
     stopped(all);
+    among_missing(all);
 }
 
 /// Adds: the made-up records have the numbers of the node's own records in the next file.
@@ -257,4 +258,18 @@ fn stopped(all: &mut All) {
         case.ledgers.extend(other.ledgers);
         case
     });
+}
+
+/// Adds: the records behind unsigned ones are missing, and a made-up record has one of their numbers.
+/// Nothing leads to it.
+fn among_missing(all: &mut All) {
+    let store = || {
+        let mut lost = alone((2, "run--2", 4), at(2, 3), false);
+        set(lost.members_mut().expect("members"), "prev", head(9));
+        deleted(without(1), &[lost])
+    };
+    for (name, next) in [("", at(2, 5)), (", up to the end of their segment", at(3, 0))] {
+        let name = format!("client: a record was deleted in the place of one that is missing{name}");
+        add(all, name, store().open_of(|records| [&records[at(2, 0)..at(2, 3)], &records[next..]].concat()));
+    }
 }

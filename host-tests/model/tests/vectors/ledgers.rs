@@ -229,6 +229,13 @@ fn rests(all: &mut All) {
     add(all, "ledger: the last checkpoint was deleted, and the manifest ends with another head", {
         rest(&in_extent("head", Some(string(&seal::text(&[7; 32])))))
     });
+    add(all, "ledger: what follows the start was deleted, and unsigned records before it are here", {
+        Store::new()
+            .close(from_ref(&(at(2, 4)..at(2, 6))))
+            .delete(1)
+            .open(at(2, 1)..at(2, 3))
+            .from(&[at(2, 3)])
+    });
     let forged = Store::new().close(&[FIRST, second(), at(3, 0)..at(3, 4)]).delete(1);
     add(all, "ledger: the last checkpoint was deleted, and what follows was written anew", {
         forged.open_of(|records| {

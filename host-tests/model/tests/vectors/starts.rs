@@ -13,6 +13,9 @@ pub(super) fn starts(all: &mut All) {
     add(all, "from: the first record of a segment, which is not here", without(third + 1).from(&[third]));
     add(all, "from: all is here", base().from(&[second]));
     add(all, "from: the record after it is missing", without(second + 2).from(&[second]));
+    add(all, "from: it and the record after it are missing, and unsigned records before it are here", {
+        base().delete((0..at(2, 1)).chain(second..at(2, 5))).from(&[second])
+    });
     add(all, "from: nothing is here", base().cut(0).from(&[second]));
     add(all, "from: of two the earlier one counts", without(third).from(&[third, second]));
     add(all, "from: of two in the other order the earlier one counts", without(third).from(&[second, third]));

@@ -7,24 +7,22 @@ use std::collections::BTreeMap;
 /// The beginning of a chain, before all of its records.
 pub(super) const BEGINNING: Place = Place { segment: 0, run: Run::FIRST, sequence: 0 };
 
-/// The reason why records are missing.
+/// The reason why records are missing. The first reason in this order decides about a record that
+/// no signature covers, if the records behind it are missing for several reasons.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Cause {
     /// There is no explanation.
     Unknown,
-    /// A ledger has deleted some of them. That does not explain why they are missing from
-    /// another store, or from this one up to the gap's ends.
-    DeletedElsewhere,
     /// The records are here, but are not as they were sealed.
     Altered,
     /// The records were sealed shortly before their life stopped.
     Stop,
+    /// The records are in an encrypted file that no decryption key opens.
+    Encrypted,
     /// A ledger's tombstone says that they were deleted.
     Deleted,
     /// The records are before the checkpoint with which the log begins.
     BeforeStart,
-    /// The records are in an encrypted file that no decryption key opens.
-    Encrypted,
 }
 
 /// Consecutive records that are missing.
@@ -86,17 +84,16 @@ impl Gaps {
     /// the checkpoint that would cover the record may be in the gap. Returns `None` if
     /// there is no gap.
     pub(super) fn verdict_behind(&self, at: Place) -> Option<Verdict> {
-        let verdict = |gap: &Gap| match gap.cause {
+        let cause = self.by_start.get(&at)?.iter().map(|gap| gap.cause).min()?;
+        Some(match cause {
             Cause::Unknown | Cause::Altered => Verdict::Gap,
             Cause::Stop => Verdict::UncleanStop,
             Cause::Encrypted => Verdict::Encrypted,
             // Whoever keeps the start vouches for what comes after it, and for nothing else.
             Cause::BeforeStart => Verdict::Unsigned,
             // Retention keeps the checkpoint that covers a record that is kept.
-            Cause::Deleted | Cause::DeletedElsewhere => Verdict::KeyNotCertified,
-        };
-        let verdicts = self.by_start.get(&at)?.iter().map(verdict);
-        verdicts.min_by_key(|verdict| *verdict == Verdict::KeyNotCertified)
+            Cause::Deleted => Verdict::KeyNotCertified,
+        })
     }
 }
 

@@ -7,7 +7,7 @@ use super::forks::Forks;
 use super::gaps::{BEGINNING, Cause, Gaps};
 use super::rows::Rows;
 use super::segment::{Stretch, Stretches};
-use super::spans::{Spans, Why};
+use super::spans::Spans;
 use super::spool::{Fingerprint, Spool};
 use super::stops::Stops;
 use super::wording::{extent, named};
@@ -247,16 +247,9 @@ impl<F: FnMut(Verdict, Position, String)> History<'_, F> {
     fn miss(&mut self, life: &Life, records: RangeInclusive<u64>, after: Place) {
         let (first, last) = (*records.start(), *records.end());
         count(&mut self.chain.missing, first, last);
-        let cause = self.unknown_cause(life, &records);
-        self.gaps.push(after, first, Position { segment: life.segment, sequence: last }, cause);
+        self.gaps.push(after, first, Position { segment: life.segment, sequence: last }, Cause::Unknown);
         let at = Position { segment: life.segment, sequence: first };
         (self.add)(Verdict::Gap, at, format!("segment {} lacks {}", life.segment, extent(first, last)));
-    }
-
-    /// Returns the cause of missing records that nothing accounts for.
-    fn unknown_cause(&self, life: &Life, records: &RangeInclusive<u64>) -> Cause {
-        let is_deleted = self.all_spans.iter().any(|spans| spans.has(life, records, Why::Deleted));
-        if is_deleted { Cause::DeletedElsewhere } else { Cause::Unknown }
     }
 
     fn origin(&self, life: &Life) -> Origin {
@@ -542,7 +535,7 @@ impl<F: FnMut(Verdict, Position, String)> History<'_, F> {
                 (self.add)(Verdict::UncleanStop, from, what + STOPPED + &unknown);
             } else {
                 count(&mut self.chain.missing, first, last);
-                self.gaps.push(after, first, at, self.unknown_cause(&life, &part));
+                self.gaps.push(after, first, at, Cause::Unknown);
                 let earlier = if is_whole { ", and what may have been before it" } else { ", its end" };
                 (self.add)(Verdict::Gap, from, what + earlier);
             }

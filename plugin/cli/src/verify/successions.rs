@@ -197,7 +197,7 @@ fn judge_handover(
         (None, what)
     } else if is_between(&[Cause::Stop]) {
         (Some(Verdict::UncleanStop), what)
-    } else if is_between(&[Cause::Unknown, Cause::DeletedElsewhere, Cause::Altered]) {
+    } else if is_between(&[Cause::Unknown, Cause::Altered]) {
         (Some(Verdict::Gap), what)
     } else {
         let what = format!(

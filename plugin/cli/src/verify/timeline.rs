@@ -104,7 +104,7 @@ impl Timeline {
             let next = Position { sequence: to.sequence.saturating_add(1), ..to };
             let part = (timeline.position(after), timeline.position(next));
             match cause {
-                Cause::Unknown | Cause::DeletedElsewhere | Cause::Altered => timeline.missing.push(part),
+                Cause::Unknown | Cause::Altered => timeline.missing.push(part),
                 Cause::Stop | Cause::Deleted | Cause::BeforeStart | Cause::Encrypted => {
                     timeline.accounted.push(part);
                 }
