@@ -11,7 +11,17 @@ pub fn refuses(log: &Log) -> bool {
     let is_roster = |text: &String| Value::parse(text).is_some_and(|roster| is_roster(&roster));
     let is_fleet = |text: &String| Value::parse(text).is_some_and(|fleet| is_fleet(&fleet));
     let has_anchor = |lines: &Vec<String>| lines.iter().any(|line| seal::read_anchor(line).is_some());
-    let has_node = |nodes: &Vec<String>| nodes.iter().any(|node| !node.trim().is_empty());
+    let roster = log.roster.as_ref().and_then(|text| Value::parse(text));
+    let entries = roster.as_ref().and_then(Value::as_array).unwrap_or_default();
+    let known = || entries.iter().filter_map(|entry| entry.get("node")?.as_str());
+    let is_known = |line: &str| known().any(|node| node == line || node.starts_with(&format!("{line}/")));
+    let is_node = |line: &String| {
+        let node = line.trim();
+        let node = node.strip_prefix("node/").unwrap_or(node);
+        node.len() <= 253 && node.chars().all(|char| char != '"' && !char.is_control()) || is_known(node)
+    };
+    let has_node =
+        |nodes: &Vec<String>| nodes.iter().any(|node| !node.trim().is_empty()) && nodes.iter().all(is_node);
     !(log.roster.iter().all(is_roster)
         && log.fleet.iter().all(is_fleet)
         && log.anchors.iter().chain(&log.from).all(has_anchor)

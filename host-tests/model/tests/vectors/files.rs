@@ -151,4 +151,26 @@ pub(super) fn empty_ones(all: &mut All) {
     add(all, "files: no anchor in that of the anchors", Case { anchors: no_anchor.clone(), ..base() });
     add(all, "files: no anchor in that of the starts", Case { from: no_anchor, ..base() });
     add(all, "files: no node is expected", Case { expected: Some(Vec::new()), ..base() });
+    for (name, line) in [
+        ("a quotation mark", "{\"node\":\"n1\"}".to_owned()),
+        ("a tab", "n1\tReady".to_owned()),
+        ("254 bytes", "n".repeat(254)),
+    ] {
+        let expected = Some(vec!["n2".to_owned(), line]);
+        add(all, format!("files: a line of the expected nodes has {name}"), Case { expected, ..base() });
+    }
+    let named = |node: &str, line: String| {
+        let mut case = Case { expected: Some(vec![line]), ..base() };
+        set(case.roster.as_mut().expect("a roster")[0].members_mut().expect("members"), "node", string(node));
+        case
+    };
+    add(all, "files: an expected node has 253 bytes", named("n", "n".repeat(253)));
+    add(
+        all,
+        "files: an expected node of the roster has a quotation mark",
+        named("the \"old\" one", "the \"old\" one".to_owned()),
+    );
+    add(all, "files: an expected node of the roster has a quotation mark, and a chain's name", {
+        named("the \"old\" one/app", "node/the \"old\" one".to_owned())
+    });
 }

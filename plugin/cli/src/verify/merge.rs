@@ -92,7 +92,7 @@ pub(super) fn judge_parts(
     written: &Written,
     add: impl FnOnce(&mut Findings),
 ) -> Result<Report> {
-    let expected = Expected::read(&grounds.expect)?;
+    let expected = Expected::read(&grounds.expect, roster)?;
     let is_limited = asked != (0..=u64::MAX - 1);
     let mut chains = Chains::new(asked, &mut Ledgers::default(), roster);
     chains.tallies = written.tallies();

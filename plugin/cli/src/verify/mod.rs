@@ -213,7 +213,7 @@ impl Verify {
     /// Verifies logs.
     fn report(self, roster: Option<&Roster>) -> Result<Report> {
         let heard = self.heard()?;
-        let expected = Expected::read(&self.grounds.expect)?;
+        let expected = Expected::read(&self.grounds.expect, roster)?;
         let keys = self.identity.read()?;
         let keys = keys.as_ref();
         let (files, mut ledgers) = Ledgers::expand(self.logs()?, roster)?;

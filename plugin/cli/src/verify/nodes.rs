@@ -12,6 +12,7 @@ use crate::time::utc;
 use crate::whole;
 use anyhow::{Context, Result, ensure};
 use flb_audit_core::chain::ChainId;
+use flb_audit_core::chain::enrollment::NODE_BYTES_MAX;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -21,15 +22,31 @@ pub(super) struct Expected(BTreeSet<String>);
 
 impl Expected {
     /// Reads lists of nodes, as `kubectl get nodes -o name` prints them. Returns `None` if
-    /// there are no lists.
-    pub(super) fn read(paths: &[PathBuf]) -> Result<Option<Expected>> {
+    /// there are no lists. A roster may have any names, so each of its names may be on a list.
+    pub(super) fn read(paths: &[PathBuf], roster: Option<&Roster>) -> Result<Option<Expected>> {
+        let is_known = |node: &str| {
+            let mut entries = roster.into_iter().flat_map(Roster::entries);
+            entries.any(|entry| is_name_of(&entry.node, node))
+        };
         let mut nodes = BTreeSet::new();
         for path in paths {
             let text = whole::read_text(path);
             let text = text.with_context(|| format!("{}: cannot be read", path.display()))?;
             let before = nodes.len();
-            let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
-            nodes.extend(lines.map(|line| line.strip_prefix("node/").unwrap_or(line).to_owned()));
+            for (number, line) in (1..).zip(text.lines()) {
+                let line = line.trim();
+                if line.is_empty() || line.starts_with('#') {
+                    continue;
+                }
+                let node = line.strip_prefix("node/").unwrap_or(line);
+                ensure!(
+                    may_be_name(node) || is_known(node),
+                    "{}:{number}: not a node's name: it is longer than {NODE_BYTES_MAX} bytes, or has a quotation mark \
+                     or a control character; write a node a line, as `kubectl get nodes -o name` prints them",
+                    path.display()
+                );
+                nodes.insert(node.to_owned());
+            }
             ensure!(
                 nodes.len() > before || before > 0,
                 "{}: no node in it; `kubectl get nodes -o name` prints such a list",
@@ -43,6 +60,12 @@ impl Expected {
     fn has(&self, name: &str) -> bool {
         self.0.contains(name) || name.split_once('/').is_some_and(|(node, _)| self.0.contains(node))
     }
+}
+
+/// Checks that a text may be the name of a node that the roster does not have. A line of JSON has
+/// quotation marks.
+fn may_be_name(text: &str) -> bool {
+    text.len() <= NODE_BYTES_MAX && !text.contains(|char: char| char == '"' || char.is_control())
 }
 
 /// A node, or one of its chains by name, as far as the records show it.

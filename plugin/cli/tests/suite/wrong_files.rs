@@ -10,6 +10,8 @@ fn a_wrong_file_is_named_with_the_remedy() {
         std::fs::create_dir(bench.path(name)).expect("a directory");
     }
     bench.write("ledger/manifests.ndjson", "");
+    bench.write("nodes.json", "[\n  {\"node\": \"n\"}\n]\n");
+    bench.write("nodes.bin", b"n\n\x00\x01\n");
     assert!(bench.run(&["hmac-key", "keys", "--id", "k1"]).status.success());
     let prove = ["prove", "empty", "--chain", "inputs-chain", "--seg", "1", "--seq", "0", "--under", "empty"];
     for (arguments, expected) in [
@@ -24,6 +26,14 @@ fn a_wrong_file_is_named_with_the_remedy() {
         (
             &["verify", "--identity", "empty", "log"],
             "empty: not a file of age identities, as `age-keygen` writes it",
+        ),
+        (
+            &["verify", "--roster", "roster.json", "--expect", "nodes.json", "log"],
+            "nodes.json:2: not a node's name: it is longer than 253 bytes, or has a quotation mark",
+        ),
+        (
+            &["verify", "--roster", "roster.json", "--expect", "nodes.bin", "log"],
+            "nodes.bin:2: not a node's name",
         ),
         (&["verify", "--identity", "nothing", "log"], "nothing: cannot be read: No such file"),
         (&["verify", "--proof", "empty"], "empty: not a proof, as `flb-audit prove` prints it"),
