@@ -24,8 +24,8 @@ impl Identity {
     pub(crate) fn read(&self) -> Result<Option<DecryptionKeys>> {
         let read = |path: &PathBuf| {
             let shown = path.display();
-            whole::check_whole(path).with_context(|| format!("{shown}: cannot be read"))?;
-            DecryptionKeys::read(path)
+            let text = whole::read(path).with_context(|| format!("{shown}: cannot be read"))?;
+            DecryptionKeys::read(&text)
                 .with_context(|| format!("{shown}: not a file of age identities, as `age-keygen` writes it"))
         };
         self.path.as_ref().map(read).transpose()

@@ -99,12 +99,6 @@ pub(crate) fn read_up_to(path: &Path, bytes_max: u64) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Checks a file that other code opens and reads as a whole.
-pub(crate) fn check_whole(path: &Path) -> Result<()> {
-    check(path)?;
-    if fs::metadata(path)?.len() > FILE_BYTES_MAX { Err(too_long(FILE_BYTES_MAX)) } else { Ok(()) }
-}
-
 fn too_long(bytes_max: u64) -> Error {
     let said = format!(
         "it has more than {bytes_max} bytes, which is the limit for such a file; check that it is the one you mean"

@@ -5,9 +5,7 @@ use crate::Result;
 use age::x25519::Recipient;
 use age::{DecryptError, Decryptor, EncryptError, Encryptor, IdentityFile};
 use std::fmt;
-use std::fs::File;
-use std::io::{self, BufReader, Read, Write};
-use std::path::Path;
+use std::io::{self, Read, Write};
 
 /// The maximum number of recipients. Each one costs time and space in every frame.
 const RECIPIENTS_MAX: usize = 100;
@@ -79,9 +77,9 @@ impl fmt::Display for Closed {
 }
 
 impl DecryptionKeys {
-    /// Reads an identity file as `age-keygen` writes it: one `AGE-SECRET-KEY-1…` a line.
-    pub fn read(path: &Path) -> io::Result<DecryptionKeys> {
-        let file = IdentityFile::from_buffer(BufReader::new(File::open(path)?))?;
+    /// Reads the text of an identity file as `age-keygen` writes it: one `AGE-SECRET-KEY-1…` a line.
+    pub fn read(text: &[u8]) -> io::Result<DecryptionKeys> {
+        let file = IdentityFile::from_buffer(text)?;
         let identities = file.into_identities().map_err(|_| io::ErrorKind::InvalidData)?;
         if identities.is_empty() {
             return Err(io::Error::other("it has no identity"));

@@ -101,10 +101,23 @@ impl Stores {
             return Ok(store.clone());
         }
         let runtime = self.runtime()?;
-        let objects = bucket_store(kind, root).map_err(|error| anyhow!("{root}: {}", said(&error)))?;
+        let objects =
+            bucket_store(kind, root).map_err(|error| anyhow!("{root}: {}{}", said(&error), remedy(kind)))?;
         let store = Arc::new(Store { objects, runtime, root: root.to_owned(), web: None });
         self.by_root.insert(root.to_owned(), store.clone());
         Ok(store)
+    }
+}
+
+/// Returns what to do if a store cannot be opened, because the environment lacks what it is opened with.
+fn remedy(kind: Kind) -> &'static str {
+    const ACCOUNT: AzureConfigKey = AzureConfigKey::AccountName;
+    let has_account = || MicrosoftAzureBuilder::from_env().get_config_value(&ACCOUNT).is_some();
+    match kind {
+        Kind::Azure if !has_account() => {
+            "; set AZURE_STORAGE_ACCOUNT_NAME to the storage account that has the container (docs/fleet.md)"
+        }
+        _ => "",
     }
 }
 

@@ -35,6 +35,10 @@ fn a_wrong_file_is_named_with_the_remedy() {
             &["verify", "--roster", "roster.json", "--expect", "nodes.bin", "log"],
             "nodes.bin:2: not a node's name",
         ),
+        (
+            &["verify", "az://logs/a"],
+            "Account must be specified; set AZURE_STORAGE_ACCOUNT_NAME to the storage account",
+        ),
         (&["verify", "--identity", "nothing", "log"], "nothing: cannot be read: No such file"),
         (&["verify", "--proof", "empty"], "empty: not a proof, as `flb-audit prove` prints it"),
         (

@@ -141,6 +141,21 @@ fn bash(bench: &Bench, line: &str) -> (Option<i32>, String) {
     (output.status.code(), String::from_utf8_lossy(&said).into_owned())
 }
 
+/// A pipe has no length, so only reading it shows that it is too long.
+#[test]
+fn pipes_of_the_shell_have_the_same_limits() {
+    let bench = bench();
+    for (arguments, limit) in OPTIONS {
+        // The limit of a proof is not among those that are named in bytes.
+        let bytes = limit.parse().map_or(130_000_000, |limit: u64| limit + 1);
+        let pipe = format!("<(yes '# comment' | head -c {bytes})");
+        let line = naming(arguments, &pipe).join(" ");
+        let (code, said) = bash(&bench, &line);
+        assert!(code == Some(1) && said.contains("which is the limit"), "{line}: {code:?}: {said}");
+        assert!(said.contains(limit), "{line}: {said}");
+    }
+}
+
 #[test]
 fn pipes_of_the_shell_are_read() {
     let bench = bench();
