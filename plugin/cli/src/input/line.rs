@@ -66,7 +66,11 @@ impl<'a> Line<'a> {
         let mut pieces = pieces(text);
         if has_key(text, &pieces) {
             pieces.remove(0);
-            return Some(Line { text, pieces, form: Form::Behind("lines, behind a key") });
+            return Some(Line {
+                text,
+                pieces,
+                form: Form::Behind("lines, behind a key that no seal covers"),
+            });
         }
         let form = Form::of(text, &pieces)?;
         Some(Line { text, pieces, form })
