@@ -1,7 +1,7 @@
 //! The rule that keys follow one another.
 
 use super::missing::STOP_SEGMENTS_MAX;
-use super::{BEFORE, Chain, DELETED, Fork, Report, finding, fork_before, position};
+use super::{Chain, DELETED, Fork, Report, finding, fork_before, position};
 use crate::seal::{GENESIS, Place};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -153,10 +153,7 @@ impl Chain {
             .filter(|(first, end, _)| is_between(first, *end))
             .map(|(.., kind)| kind)
             .collect();
-        match kinds.iter().any(|kind| finding(kind) == Some("gap")) {
-            true => Some("gap"),
-            false => kinds.into_iter().find(|kind| *kind != BEFORE),
-        }
+        [DELETED, "unclean_stop", "gap"].into_iter().find(|kind| kinds.contains(kind))
     }
 
     /// Looks for the record with the head that a handover names, if nothing is known of the
