@@ -89,6 +89,9 @@ pub(super) fn fleets(all: &mut All) {
         "fleet: enrolled with a lent key that has expired",
         enrolled(21, &lent, "n1", ENROLLED + 60, None),
     );
+    for node in ["n 1", "n\"1", "n\\1", "n\u{e9}"] {
+        add(all, format!("fleet: enrolled as {node}"), enrolled(21, &fleet(), node, ENROLLED, None));
+    }
     let other = Enroller::fleet(103);
     add(all, "fleet: enrolled by another fleet", enrolled(21, &other, "n1", ENROLLED, None));
     let strange = other.lend(102, 0, FROM);
@@ -396,6 +399,14 @@ pub(super) fn nodes(all: &mut All) {
     add(all, "nodes: renamed", rename(FROM + 4));
     add(all, "nodes: renamed, and another has the name", with(rename(FROM + 4), second(FROM + 4)));
     add(all, "nodes: renamed, after which only the new name is asked for", heard(rename(FROM + 4), 9, 99));
+    let asked = |case: Case, node: &str| Case { expected: Some(vec![node.to_owned()]), ..heard(case, 9, 99) };
+    add(all, "nodes: renamed, after which only the old name is asked for", asked(rename(FROM + 4), "n1"));
+    add(all, "nodes: renamed at the end of what is asked for", asked(rename(FROM + 9), "n1"));
+    add(all, "nodes: renamed a second later", asked(rename(FROM + 10), "n1"));
+    let until = |until: u64| heard(enrolled(21, &fleet(), "n1", ENROLLED, Some(FROM + until)), 9, 99);
+    add(all, "nodes: the enrollment ends before what is asked for", until(6));
+    add(all, "nodes: the enrollment ends as what is asked for begins", until(9));
+    add(all, "nodes: the enrollment ends a second later", until(10));
     let gone = |case: Case, at: &str| Case { fleet: retired("n1", at), ..case };
     add(all, "nodes: retired after its last record", gone(member(), "2026-11-20T08:00:06Z"));
     add(

@@ -198,6 +198,7 @@ pub(super) fn ledgers(all: &mut All) {
         Case { anchors, ..deleted().open(at(2, 0)..CHECKPOINT + 1) }
     });
     add(all, "ledger: a manifest comes again", deleted().again(0).open(rest()));
+    links_of_deleted(all);
     rests(all);
     forged(all);
     elsewhere(all);
@@ -213,6 +214,31 @@ impl Store {
         self.state(&statement);
         self
     }
+}
+
+/// Adds: a segment was deleted, and only its extent says what its first record links to.
+fn links_of_deleted(all: &mut All) {
+    let kept = |of: &[Value]| [&of[..at(1, 4)], &of[at(3, 0)..]].concat();
+    let deleted = |alter: &dyn Fn(&mut Value)| {
+        Store::new().close_as(&[second(), at(1, 4)..at(2, 0)], alter).delete(1).open_of(kept)
+    };
+    add(all, "ledger: a segment and the end of the one before it were deleted", deleted(&|_| ()));
+    add(all, "ledger: a segment was deleted, the records that it links to are missing", {
+        Store::new().close(&[second()]).delete(1).open_of(kept)
+    });
+    add(all, "ledger: a deleted segment links to nothing", deleted(&in_extent("link", None)));
+    add(all, "ledger: a deleted segment continues from another head", {
+        deleted(&in_extent("prev", Some(head(7))))
+    });
+    for name in ["prev", "head"] {
+        add(all, format!("ledger: a deleted segment has no `{name}`"), deleted(&in_extent(name, None)));
+    }
+    add(all, "ledger: a deleted record is here with another head", {
+        let mut store = Store::new().close(from_ref(&(at(3, 3)..ALL))).delete(1);
+        set(store.case.records[LAST].members_mut().expect("members"), "n", number(99));
+        rehash(&mut store.case.records[LAST]);
+        store.open(0..ALL)
+    });
 }
 
 /// Adds: the checkpoint that covered the kept records was deleted.

@@ -21,6 +21,10 @@ pub(super) fn escapes(all: &mut All) {
         let line = escaped(&base().records[CHECKPOINT].text(), name);
         add(all, format!("escapes: in `{name}` of a checkpoint"), base().delete([CHECKPOINT]).line(line));
     }
+    let mut order = base();
+    let record = order.forge.seal("{\"\u{e000}\":1,\"\u{10000}\":2,\"\u{ff01}\":3}", true, &[]);
+    order.records.push(record);
+    add(all, "escapes: keys in the order of UTF-16, which is another than that of characters", order);
     let line =
         base().records[at(3, 0)].text().replace("\"link\":{\"run\":\"r", "\"link\":{\"run\":\"\\u0072");
     add(all, "escapes: in a link", base().delete([at(3, 0)]).line(line));
@@ -162,12 +166,41 @@ pub(super) fn keys(all: &mut All) {
     set(anew.records[2].members_mut().expect("members"), "n", number(99));
     add(all, "keys: what is before a missing handover's place is written anew", anew.rehash(2).delete([3]));
     unknown(all);
+    let mut before = base();
+    before.forge.rotate();
+    before.forge.handovers[3] = ((2, "run--2".to_owned(), 1), before.forge.handovers[2].1);
+    let last = before.forge.seal("{}", true, &[]);
+    before.records.push(last);
+    add(all, "keys: a key came into force before a lower one", before);
+    weak(all);
     let early = base().forge.key(3);
     add(
         all,
         "keys: a bad signature of a key that was not in force yet",
         base().set(at(2, 3), "key", early).rehash(at(2, 3)),
     );
+}
+
+/// Adds: the roster has a key 0 with which anybody can sign, and somebody does. A verifier that is not
+/// strict accepts such a signature for every text.
+fn weak(all: &mut All) {
+    const P_AND_1: u8 = 0xee;
+    let mut point = [0; 32];
+    point[0] = 1;
+    let mut other = [0xff; 32];
+    (other[0], other[31]) = (P_AND_1, 0x7f);
+    for (name, key) in [("of small order", point), ("of small order, not in canonical form", other)] {
+        let mut case = base().cut(0);
+        case.forge = Forge::new("vectors-0001", 1);
+        case.records.extend((0..SEGMENT).map(|n| case.forge.seal("{}", n % 3 == 0, &[])));
+        for checkpoint in [at(1, 0), at(1, 3)] {
+            case = case.set(checkpoint, "sig", string(&seal::text(&[point, [0; 32]].concat())));
+        }
+        for of in case.roster.iter_mut().flatten() {
+            set(of.members_mut().expect("members"), "key", string(&seal::text(&key)));
+        }
+        add(all, format!("keys: key 0 is {name}"), case);
+    }
 }
 
 /// Adds: in segment 3, key 4 is in force from record 6 on, and key 5 from record 9 on. The

@@ -26,6 +26,7 @@ pub(super) fn stops(all: &mut All) {
     over_segments(all);
     too_long(all);
     delivered(all);
+    other_run(all);
 }
 
 /// Adds: segment 4 says that a stop may have lost segment 3, or a part of it. Records of
@@ -178,6 +179,21 @@ fn too_long(all: &mut All) {
         case.records.extend([case.forge.seal("{}", true, &[("link", link)])]);
         add(all, format!("stops: over {name} segments"), case.delete(at(3, 4)..at(3, 6)));
     }
+}
+
+/// Adds: segment 4 names a place of the same segment in another run.
+fn other_run(all: &mut All) {
+    let mut case = base();
+    let mut link = link_of_stop(&case, ("run--3", 3, 5), (3, 4));
+    for (name, unsettled) in link.members_mut().expect("members") {
+        if name == "unsettled" {
+            set(unsettled.members_mut().expect("members"), "run", string("run--2"));
+        }
+    }
+    case.forge.restart("run--4", None);
+    case.forge.rotate();
+    case.records.extend([case.forge.seal("{}", true, &[("link", link)])]);
+    add(all, "stops: what was not settled is in another run", case.delete(at(3, 4)..at(4, 0)));
 }
 
 /// Returns a link to a record, with the number of a segment and of its first record that may
