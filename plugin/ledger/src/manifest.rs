@@ -2,8 +2,7 @@
 //!
 //! Statements are records of the ledger's own chain. Each is sealed and, if the chain has
 //! keys, signed, so none can be removed without a trace. All of them are in one file,
-//! [`FILE_NAME`], which grows by a few hundred bytes for each closed file and is never
-//! shortened.
+//! [`FILE_NAME`], which grows with each closed file and is never shortened.
 
 use crate::tree::Node;
 use base64::Engine;
