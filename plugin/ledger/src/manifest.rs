@@ -7,6 +7,7 @@
 use crate::tree::Node;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use flb_audit_core::chain::checkpoint::CHECKPOINT_RECORDS_MAX;
 use flb_audit_core::chain::{ChainId, Life, Place, Run};
 use flb_audit_core::hash::Hash;
 use flb_audit_core::text::base64url::{hash_from_text, hash_text};
@@ -99,6 +100,9 @@ pub struct Damage {
 /// The number of a head's first characters in [`Extent::inner`]. They are 12 bytes, so that
 /// to find a record with another's beginning takes 2^96 hashes.
 pub const BEGINNING_LEN: usize = 16;
+/// The maximum number of heads in [`Extent::inner`]. A filter with keys seals no more records
+/// than these in a row without signing one.
+const LISTED_MAX: usize = CHECKPOINT_RECORDS_MAX as usize - 1;
 
 /// Records of one life that follow one another: each is intact, and goes on from the
 /// head of the one before it.
@@ -204,9 +208,9 @@ impl Extent {
         }
     }
 
-    /// Adds the beginnings of the heads of the first records.
+    /// Adds the beginnings of the heads of the first records, of up to [`LISTED_MAX`].
     pub(crate) fn with_inner<'a>(mut self, heads: impl IntoIterator<Item = &'a Hash>) -> Extent {
-        for head in heads {
+        for head in heads.into_iter().take(LISTED_MAX) {
             let beginning = hash_text(head).map(char::from).into_iter().take(BEGINNING_LEN);
             self.inner.get_or_insert_default().extend(beginning);
         }
