@@ -60,7 +60,7 @@ fn lines(path: &Path) -> Vec<String> {
     let bytes = fs::read(path).expect("a file");
     let mut text = Vec::new();
     if bytes.starts_with(ZSTD) {
-        // What was read before an error counts.
+        // The text that was read before an error counts.
         let _ = zstd::Decoder::new(&bytes[..]).expect("a decoder").read_to_end(&mut text);
     } else {
         text = bytes;

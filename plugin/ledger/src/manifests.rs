@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 /// The number of bytes that are read at once.
 const READ_BYTES: usize = 256 << 10;
 /// The maximum length of a line, in bytes. A manifest has at most 12,288 extents, and
-/// the beginnings of the heads of at most 131,072 records.
+/// the beginnings of heads of 131,072 records and of its file's last chunk.
 const LINE_BYTES_MAX: u64 = 8 << 20;
 /// The number of lines between two looks at the clock.
 const LINES_A_LOOK: u64 = 64;

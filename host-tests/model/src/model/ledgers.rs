@@ -243,11 +243,11 @@ impl Chain {
             ends.iter().flat_map(|(place, heads)| heads.iter().map(|head| (place.clone(), *head))).collect();
         vouching.retain(|end| self.covered.is_empty() || self.covered.contains(end));
         let is_signed = !self.covered.is_empty() || self.extents.iter().any(|extent| extent.signed.is_some());
-        for extent in self.divided() {
+        let mut extents = self.divided();
+        for extent in &extents {
             let known = ends.entry(extent.place(extent.last)).or_default();
             known.extend(extent.heads.map(|(_, head)| head));
         }
-        let mut extents = self.divided();
         extents.sort_by_key(|extent| std::cmp::Reverse(extent.place(extent.last)));
         let (mut fitting, mut waiting) = (Vec::new(), Vec::new());
         for mut extent in extents {

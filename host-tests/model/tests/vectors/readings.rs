@@ -168,7 +168,8 @@ pub(super) fn keys(all: &mut All) {
     unknown(all);
     let mut before = base();
     before.forge.rotate();
-    before.forge.handovers[3] = ((2, "run--2".to_owned(), 1), before.forge.handovers[2].1);
+    let head = head_of(&before.records[at(2, 0)]).expect("a head");
+    before.forge.handovers[3] = ((2, "run--2".to_owned(), 1), head);
     let last = before.forge.seal("{}", true, &[]);
     before.records.push(last);
     add(all, "keys: a key came into force before a lower one", before);
