@@ -29,9 +29,9 @@ impl Value {
         (reader.at == text.len()).then_some(value)
     }
 
-    /// Returns the member of that name. Of several, returns the last.
+    /// Returns the member of that name. Of several, returns the first.
     pub fn get(&self, name: &str) -> Option<&Value> {
-        self.members().iter().rev().find(|(key, _)| key == name).map(|(_, value)| value)
+        self.members().iter().find(|(key, _)| key == name).map(|(_, value)| value)
     }
 
     /// Returns the members of an object, and none for any other value.
