@@ -258,6 +258,17 @@ pub(super) fn stolen_keys(all: &mut All) {
     let first = one.forge.seal("{}", true, &[]);
     one.records.push(first);
     add(all, "stolen keys: a segment goes on from a record of before", one);
+    let mut forked = stolen(4);
+    forked.forge.rotate();
+    let first = forked.forge.seal("{}", true, &[]);
+    forked.forge.head = head_of(&forked.records[at(1, 5)]).expect("a head");
+    forked.forge.place = (1, "run--1".to_owned(), SEGMENT);
+    forked.forge.restart("run--8", None);
+    forked.forge.place.0 = 5;
+    forked.forge.rotate();
+    let second = forked.forge.seal("{}", true, &[]);
+    forked.records.extend([first, second]);
+    add(all, "stolen keys: a segment goes on from a record of before, behind a fork", forked);
     let mut same = stolen(4);
     let first = same.forge.seal("{}", true, &[]);
     same.records.push(first);
@@ -398,7 +409,17 @@ pub(super) fn policies(all: &mut All) {
         bytes[31] = 1;
         bytes
     });
+    let short = || Some("AAAAAAAA".to_owned());
+    add(all, "policies: no whole digest", with(["1.2.AAAAAAAA"; 2], [short(), short()]));
     add(all, "policies: two with the same start", with(["1.2.AAAAAAAA"; 2], [one(), Some(twin)]));
+    add(all, "policies: both another than `v` names", {
+        with(["1.2.AAAAAAAA"; 2], [Some(digest(9)), Some(digest(9))])
+    });
+    let mut noted = with(["1.2.AAAAAAAA"; 2], [one(), one()]);
+    let notes = Value::Array(vec![string("rounded")]);
+    let record = noted.forge.seal("{}", true, &[("notes", notes)]);
+    noted.records.push(record);
+    add(all, "policies: one, which a checkpoint with a note does not name", noted);
     add(all, "policies: not named in `v`", with(["1.2"; 2], [one(), one()]));
     let mut on_others = with(["1.2.AAAAAAAA"; 2], [one(), one()]);
     let record =

@@ -106,6 +106,20 @@ pub(super) fn states(all: &mut All) {
             forged.delete(gone),
         );
     }
+    // Nothing covers the record that segment 7 links to: segment 6 and record 0 of segment 5 are deleted.
+    for note in ["state-set-back", "rounded"] {
+        let case = going_on(six(), note, 1, Some(4));
+        let gone = segments(6..=6).chain([at(5, 0)]);
+        add(all, format!("set back: to a record that is not covered, {note}"), case.delete(gone));
+    }
+    add(all, "damaged: not by the note of the first record", going_on(six(), "rounded", 1, None));
+    let mut unsigned = six();
+    unsigned.forge.restart("run--7", None);
+    (unsigned.forge.link, unsigned.forge.head) = (None, seal::GENESIS);
+    let notes = Value::Array(vec![string("state-damaged")]);
+    let first = unsigned.forge.seal("{}", false, &[("notes", notes)]);
+    unsigned.records.push(first);
+    add(all, "damaged: says a record that nobody has signed", unsigned);
     unused_keys(all);
 }
 

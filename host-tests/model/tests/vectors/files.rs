@@ -17,7 +17,7 @@ const TIMES: [(&str, u64); 6] = [
 ];
 
 /// Texts that are no times in that form.
-const NO_TIMES: [&str; 24] = [
+const NO_TIMES: [&str; 28] = [
     "",
     "now",
     "1795161600",
@@ -29,12 +29,16 @@ const NO_TIMES: [&str; 24] = [
     "2026-11-20T08:00:00z",
     "2026-11-20T08:00:00ZZ",
     "2026-11-20T08:00:00.Z",
+    "2026-11-20T08:00:00.5xZ",
     "2026-11-20T08:00:00.5",
     "2026-11-20T08:00:00-00:00",
     "2026-11-20T09:00:00+01:00",
     "2026-11-20T08:00:00.5+01:00",
     "2026-11-20T08:00:61Z",
+    "2026-11-20T08:60:00Z",
     "2026-11-20T24:00:00Z",
+    "2026-+1-20T08:00:00Z",
+    "2100-02-29T08:00:00Z",
     "2026-11-31T08:00:00Z",
     "2026-02-29T08:00:00Z",
     "2026-13-20T08:00:00Z",
@@ -126,6 +130,9 @@ pub(super) fn fleets(all: &mut All) {
         add(all, format!("fleet: no `{name}` of what was retired"), retired(members));
     }
     let mut members = gone(string("2026-11-20T08:00:00Z"));
+    set(&mut members, "node", number(1));
+    add(all, "fleet: `node` of what was retired is a number", retired(members));
+    let mut members = gone(string("2026-11-20T08:00:00Z"));
     members.push(("why".to_owned(), string("old")));
     add(all, "fleet: a member of what was retired that nobody knows", retired(members));
     for retired in [Value::Null, object([]), Value::Array(vec![number(1)])] {
@@ -151,6 +158,8 @@ pub(super) fn empty_ones(all: &mut All) {
     add(all, "files: no anchor in that of the anchors", Case { anchors: no_anchor.clone(), ..base() });
     add(all, "files: no anchor in that of the starts", Case { from: no_anchor, ..base() });
     add(all, "files: no node is expected", Case { expected: Some(Vec::new()), ..base() });
+    let blank = Some(vec![" \t".to_owned()]);
+    add(all, "files: only white space in that of the expected nodes", Case { expected: blank, ..base() });
     for (name, line) in [
         ("a quotation mark", "{\"node\":\"n1\"}".to_owned()),
         ("a tab", "n1\tReady".to_owned()),

@@ -89,7 +89,11 @@ pub(super) fn fleets(all: &mut All) {
         "fleet: enrolled with a lent key that has expired",
         enrolled(21, &lent, "n1", ENROLLED + 60, None),
     );
-    for node in ["n 1", "n\"1", "n\\1", "n\u{e9}"] {
+    for length in [253, 254] {
+        let case = enrolled(21, &fleet(), &"n".repeat(length), ENROLLED, None);
+        add(all, format!("fleet: enrolled with a name of {length} bytes"), case);
+    }
+    for node in ["n 1", "n\"1", "n\\1", "n\u{e9}", ""] {
         add(all, format!("fleet: enrolled as {node}"), enrolled(21, &fleet(), node, ENROLLED, None));
     }
     let other = Enroller::fleet(103);
@@ -116,6 +120,13 @@ pub(super) fn fleets(all: &mut All) {
         enrolled(21, &fleet(), "n1", ENROLLED, Some(FROM)),
     );
     add(all, "fleet: never enrolled", stating(None));
+    add(all, "fleet: a segment begins without a checkpoint", {
+        let mut case = member();
+        case.forge.restart("run--4", None);
+        let first = case.forge.seal("{}", false, &[]);
+        case.records.push(first);
+        case
+    });
     let stranger = Forge::named_after_key(22);
     let of = fleet().enroll(&stranger.chain, &stranger.public(0), "n1", ENROLLED, None);
     add(all, "fleet: the enrollment of another chain", stating(Some(of)));
@@ -283,7 +294,7 @@ pub(super) fn roles(all: &mut All) {
             let last = certs.last_mut().expect("a certificate");
             *last = certificate;
         })
-        .rehash(3)
+        .cut(4)
     });
     let may = fleet().lend_as(true, 102, ENROLLED - 60, ENROLLED + 60);
     let may_not = fleet().lend(102, ENROLLED - 60, ENROLLED + 60);
@@ -360,6 +371,10 @@ pub(super) fn expected(all: &mut All) {
         "expected: a name that only begins so",
         expected(enrolled(23, &fleet(), "n10", ENROLLED, None), &["node/n1"]),
     );
+    let roster = Some(vec![member().forge.roster()]);
+    add(all, "expected: only an enrollment has the name, without a fleet", {
+        expected(Case { fleet: None, roster, ..member() }, &["n1"])
+    });
     add(all, "expected: by a chain that was never enrolled", expected(stating(None), &["node/n1"]));
     let roster = Some(vec![base().forge.roster()]);
     let mut of_roster = expected(base(), &["vectors-0001"]);
@@ -378,6 +393,9 @@ pub(super) fn expected(all: &mut All) {
 pub(super) fn nodes(all: &mut All) {
     let second = |since: u64| enrolled(24, &fleet(), "n1", since, None);
     add(all, "nodes: two chains claim one node", with(member(), second(ENROLLED + 60)));
+    add(all, "nodes: two chains claim one node, of the later one only an anchor is here", {
+        Case { anchors: second(ENROLLED + 60).anchored(&[0]).anchors, ..member() }
+    });
     add(all, "nodes: two chains were enrolled for one node at once", with(member(), second(ENROLLED)));
     add(all, "nodes: a chain starts after another ended", with(member(), second(FROM + 3)));
     add(all, "nodes: a chain starts a second before another ended", with(member(), second(FROM + 2)));

@@ -33,6 +33,7 @@ pub(super) fn forms(all: &mut All) {
                 "\"1795161605.0\"",
                 "\"1795161605.0000000050\"",
                 "\"01795161605.000000005\"",
+                "\"1795161605.00000000x\"",
                 "\"-1.000000005\"",
                 "\"+1.000000005\"",
                 "\" 1.000000005\"",
@@ -46,7 +47,15 @@ pub(super) fn forms(all: &mut All) {
         ("run", &["\"run-3\"", "\"run---3\"", "\"run+-3\"", "null", "3"]),
         (
             "chain",
-            &["\"vectors-001\"", "\"vectors-00001\"", "\"vectors/0001\"", "\"vect~rs-0001\"", "null", "1"],
+            &[
+                "\"vectors-001\"",
+                "\"vectors-00001\"",
+                "\"vectors/0001\"",
+                "\"vect~rs-0001\"",
+                "\"~ectors/0001\"",
+                "null",
+                "1",
+            ],
         ),
         (
             "v",
@@ -113,19 +122,25 @@ pub(super) fn forms(all: &mut All) {
 
 /// Adds forms of the members of a checkpoint. The signature fits the altered form.
 pub(super) fn checkpoint_forms(all: &mut All) {
-    let alone = |case: Case| Case { roster: None, ..case };
+    let alone = |case: Case| Case { roster: None, ..case.cut(CHECKPOINT + 1) };
     let part = base().key(CHECKPOINT, |key| key.retain(|(name, _)| name != "certs"));
     add(all, "forms: `key` has no `certs`, without a roster", alone(part));
     let word = base().set(CHECKPOINT, "key", string("key")).rehash(CHECKPOINT);
     add(all, "forms: `key` is no object, without a roster", alone(word));
     let unsigned = base().without(CHECKPOINT, "sig").rehash(CHECKPOINT);
     add(all, "forms: `key` without `sig`, without a roster", alone(unsigned));
+    let short = base().set(CHECKPOINT, "sig", string("short"));
+    add(all, "forms: `sig` is short, without a roster", alone(short));
+    let short = base().list(CHECKPOINT, "certs", |certs| {
+        set(certs[0].members_mut().expect("members"), "sig", string("short"));
+    });
+    add(all, "forms: `sig` is short in a certificate", short.cut(CHECKPOINT + 1));
     for count in [40, 41] {
         let many = base().list(CHECKPOINT, "certs", |certs| {
             let first = certs[0].clone();
             certs.resize(count, first);
         });
-        add(all, format!("forms: {count} elements in `certs`"), many);
+        add(all, format!("forms: {count} elements in `certs`"), many.cut(CHECKPOINT + 1));
     }
     let twice = base().cut(LAST).line(base().records[LAST].text().replacen(
         "\"audit\":",
@@ -133,6 +148,9 @@ pub(super) fn checkpoint_forms(all: &mut All) {
         1,
     ));
     add(all, "forms: two members `audit`, the first of an unknown version", twice);
+    let mut twice = base().records[LAST].text();
+    twice.insert_str(twice.len() - 1, ",\"audit\":{\"v\":\"2.2\"}");
+    add(all, "forms: two members `audit`, the last of an unknown version", base().cut(LAST).line(twice));
     let end = || base().cut(CHECKPOINT + 1);
     for text in ["3.0", "3e0", "\"3\"", "null", "4294967296", "-3", "0", "1", "2", "4"] {
         let value = Value::parse(text).expect("JSON");
@@ -289,6 +307,8 @@ pub(super) fn what_is_read(all: &mut All) {
         ("a duplicate key", "{\"n\":5,", "{\"n\":5,\"n\":5,"),
         ("a duplicate key, deeper", "{\"n\":5,", "{\"n\":5,\"deep\":[{\"a\":1,\"a\":1}],"),
         ("a duplicate key in the seal", "\"seq\":5,", "\"seq\":5,\"seq\":5,"),
+        ("a duplicate `v`, the second of an unknown version", "\"v\":\"1.2\"", "\"v\":\"1.2\",\"v\":\"2.2\""),
+        ("a duplicate `v`, the first of an unknown version", "\"v\":\"1.2\"", "\"v\":\"2.2\",\"v\":\"1.2\""),
         ("two seals", "\"audit\":", "\"audit\":{},\"audit\":"),
         ("a duplicate key, escaped", "{\"n\":5,", "{\"n\":5,\"\\u006e\":5,"),
     ] {

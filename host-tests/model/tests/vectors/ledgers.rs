@@ -149,7 +149,7 @@ fn member(name: &'static str, value: Value) -> impl Fn(&mut Value) {
 }
 
 /// Changes a member of a manifest's first extent.
-fn in_extent(name: &'static str, value: Option<Value>) -> impl Fn(&mut Value) {
+pub(super) fn in_extent(name: &'static str, value: Option<Value>) -> impl Fn(&mut Value) {
     move |of| {
         let Some((_, Value::Array(extents))) =
             of.members_mut().and_then(|all| all.iter_mut().find(|(name, _)| name == "extents"))
@@ -251,6 +251,20 @@ fn rests(all: &mut All) {
     add(all, "ledger: the last checkpoint was deleted", rest(&|_| ()));
     add(all, "ledger: the last checkpoint was deleted, and the manifest names none", {
         rest(&in_extent("signed", None))
+    });
+    add(all, "ledger: the last checkpoint was deleted, the manifest names none, and the log has a start", {
+        rest(&in_extent("signed", None)).from(&[at(2, 3)])
+    });
+    add(all, "ledger: the last checkpoint was deleted, and the ledger's chain is anchored", {
+        let mut case = rest(&|_| ());
+        let last = case.ledgers[0].manifests.last().and_then(|line| Value::parse(line));
+        case.anchors = last.and_then(|last| Some(vec![anchor(&last)?.text()]));
+        case
+    });
+    add(all, "ledger: the last checkpoint was deleted, of a chain that is not known", {
+        let mut case = rest(&|_| ());
+        case.roster.iter_mut().for_each(|roster| drop(roster.remove(0)));
+        case
     });
     add(all, "ledger: the last checkpoint was deleted, and the manifest ends with another head", {
         rest(&in_extent("head", Some(string(&seal::text(&[7; 32])))))
@@ -371,6 +385,14 @@ fn forged(all: &mut All) {
             .delete_as(1, |of| of.members_mut().expect("members").retain(|(name, _)| name != "by"))
             .open(rest())
     });
+    add(all, "ledger: a tombstone whose `records` is a text", {
+        closed().delete_as(1, member("records", string("6"))).open(rest())
+    });
+    for (name, value) in [("bytes", string("5400")), ("root", number(1))] {
+        let closed = Store::new().close_as(&[FIRST], member(name, value.clone()));
+        let name = format!("ledger: a manifest whose `{name}` is {}", value.text());
+        add(all, name, closed.delete(1).open(rest()));
+    }
     add(all, "ledger: two tombstones for one file", deleted().delete(1).open(rest()));
     add(all, "ledger: a tombstone stands before its manifest", {
         let mut store = deleted();
@@ -394,6 +416,13 @@ fn forged(all: &mut All) {
         case.ledgers[0].number = 4;
         case
     });
+    add(all, "ledger: the open file has a lower number than the last one that was deleted", {
+        let mut store = deleted().close(&[second()]).delete(2);
+        store.manifests.push(store.ledger.seal("{}", true, &[]));
+        let mut case = store.open(at(3, 0)..ALL);
+        case.ledgers[0].number = 1;
+        case
+    });
     add(all, "ledger: the manifest is missing", {
         let mut store = deleted();
         store.manifests.remove(0);
@@ -411,11 +440,12 @@ fn forged(all: &mut All) {
         store.open(rest())
     });
     add(all, "ledger: statements without the note", {
-        let mut store = deleted();
-        for statement in &mut store.manifests {
-            audit_mut(statement).expect("a seal").retain(|(name, _)| name != "notes");
-            store.ledger.resign(statement);
-        }
+        let mut store = Store::new();
+        let manifest = store.manifest(&[FIRST]);
+        store.manifests.push(store.ledger.seal(&manifest.text(), true, &note("rounded")));
+        let tombstone = store.tombstone(1);
+        store.manifests.push(store.ledger.seal(&tombstone.text(), true, &note("rounded")));
+        store.files += 1;
         store.open(rest())
     });
     add(all, "ledger: statements that nobody has signed", {
@@ -432,6 +462,11 @@ fn forged(all: &mut All) {
         let mut store = Store::new();
         store.ledger.is_ledger = false;
         store.close(&[FIRST]).delete(1).open(rest())
+    });
+    add(all, "ledger: two tombstones with the key of a node", {
+        let mut store = Store::new();
+        store.ledger.is_ledger = false;
+        store.close(&[FIRST]).delete(1).delete(1).open(rest())
     });
     add(all, "ledger: a tombstone with the key of a node", {
         let mut store = closed();

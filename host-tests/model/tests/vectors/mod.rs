@@ -8,6 +8,7 @@ mod fleets;
 mod forms;
 mod ledgers;
 mod readings;
+mod rules;
 mod starts;
 mod stops;
 
@@ -216,6 +217,7 @@ pub(crate) fn all() -> Vec<(String, Log)> {
     readings::orders(&mut all);
     readings::keys(&mut all);
     readings::state_damaged(&mut all);
+    rules::rules(&mut all);
     damaged::states(&mut all);
     files::rosters(&mut all);
     files::fleets(&mut all);

@@ -77,7 +77,7 @@ pub(super) fn what_anchors_and_lines_are(all: &mut All) {
 }
 
 /// Returns a log in which segment 4 continues segment 2, as segment 3 does.
-fn forked() -> Case {
+pub(super) fn forked() -> Case {
     let mut case = base();
     case.forge.head = head_of(&case.records[at(2, 5)]).expect("a head");
     case.forge.place = (2, "run--2".to_owned(), 6);

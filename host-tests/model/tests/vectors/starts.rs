@@ -94,9 +94,9 @@ pub(super) fn starts(all: &mut All) {
     add(all, "from: only its handover signs the record before it", changed.delete([0, 3]));
     let mut anew = base();
     anew.forge.restart("run--4", None);
-    anew.forge.rotate();
     anew.forge.link = None;
     anew.forge.head = seal::GENESIS;
+    anew.forge.rotate();
     let first = anew.forge.seal("{}", true, &[]);
     anew.records.push(first);
     add(all, "from: a segment begins anew", anew.delete(0..at(4, 0)).from(&[CHECKPOINT]));

@@ -14,6 +14,7 @@ pub(super) fn stops(all: &mut All) {
         case.delete(lost.map(|number| at(3, number as usize)))
     };
     add(all, "stops: nothing was lost", stopped(Some(4), 0..0, true));
+    add(all, "stops: everything was settled", stopped(Some(SEGMENT), 0..0, true));
     add(all, "stops: what was not settled was lost", stopped(Some(4), 4..6, true));
     add(all, "stops: some of it was lost", stopped(Some(4), 5..6, true));
     add(all, "stops: more was lost", stopped(Some(4), 3..6, true));
@@ -45,7 +46,7 @@ fn delivered(all: &mut All) {
     add(all, "stops: a record behind some that were lost was delivered", case(0, &[3], yes(), 0..6));
     add(all, "stops: records were lost behind one that was delivered", case(4, &[3], yes(), 4..6));
     add(all, "stops: nothing of what was delivered is lost", case(0, &[0], yes(), 3..6));
-    add(all, "stops: several were delivered", case(0, &[3, 0], yes(), 0..6));
+    add(all, "stops: several were delivered", case(0, &[3, 0], yes(), 1..6));
     add(all, "stops: not delivered, says an anchor", case(0, &[3], Value::Bool(false), 0..6));
     add(all, "stops: an anchor says the word", case(0, &[3], string("true"), 0..6));
     add(all, "stops: an anchor says null", case(0, &[3], Value::Null, 0..6));
@@ -147,6 +148,8 @@ fn too_long(all: &mut All) {
     keys.forge.rotate();
     keys.records.extend([keys.forge.seal("{}", true, &[("link", link)])]);
     add(all, "stops: more keys than a stop can have lost", keys);
+    add(all, "stops: as many keys as a stop can have lost", lost_keys(3));
+    add(all, "stops: a key more than a stop can have lost", lost_keys(4));
     // Segment 3 links to segment 2, and says which of its records were settled.
     let settled = |unsettled: Option<u64>| {
         let mut case = base().cut(at(3, 0));
@@ -166,6 +169,28 @@ fn too_long(all: &mut All) {
     add(all, "stops: an earlier segment says nothing of a stop", settled(None));
     add(all, "stops: an earlier segment says that the records were settled", settled(Some(4)));
     add(all, "stops: an earlier segment says that they were not settled", settled(Some(1)));
+    let mut later = base();
+    for (run, unsettled) in [("run--4", 4), ("run--5", 0)] {
+        later.forge.restart(run, Some(unsettled));
+        later.forge.rotate();
+        let first = later.forge.seal("{}", true, &[]);
+        later.records.push(first);
+    }
+    add(all, "stops: a later segment says of a later stop", later.delete(at(3, 4)..at(4, 0)));
+    // Record 0 of segment 4 states a head that the record before `unsettled` does not have.
+    for (name, segment, is_signed) in [("nobody has signed it", 3, false), ("its link is broken", 9, true)] {
+        let mut case = base();
+        let mut link = link_of_stop(&case, ("run--3", segment, 5), (3, 4));
+        for (_, unsettled) in
+            link.members_mut().expect("members").iter_mut().filter(|(of, _)| of == "unsettled")
+        {
+            set(unsettled.members_mut().expect("members"), "head", string(&seal::text(&[7; 32])));
+        }
+        case.forge.restart("run--4", None);
+        case.forge.rotate();
+        case.records.extend([case.forge.seal("{}", is_signed, &[("link", link)])]);
+        add(all, format!("stops: the head before what was not settled is another, {name}"), case);
+    }
     for (name, segment) in [("4096", 4099), ("4097", 4100)] {
         let mut case = base();
         let link = link_of_stop(&case, ("run--9", segment, 0), (3, 4));
@@ -179,6 +204,37 @@ fn too_long(all: &mut All) {
         case.records.extend([case.forge.seal("{}", true, &[("link", link)])]);
         add(all, format!("stops: over {name} segments"), case.delete(at(3, 4)..at(3, 6)));
     }
+}
+
+/// Adds: segments 4 and 5 were lost, and with them the handovers to some keys: `four` keys came into
+/// force in segment 4, and two in segment 5. The key before the last one is known.
+fn lost_keys(four: usize) -> Case {
+    let mut case = base();
+    let unsettled = object([
+        ("head", string(&seal::text(&case.forge.head))),
+        ("run", string("run--4")),
+        ("seg", number(4)),
+        ("seq", number(0)),
+    ]);
+    case.forge.restart("run--4", None);
+    (0..four).for_each(|_| case.forge.rotate());
+    (0..SEGMENT).for_each(|_| drop(case.forge.seal("{}", false, &[])));
+    case.forge.restart("run--5", None);
+    case.forge.rotate();
+    (0..3).for_each(|_| drop(case.forge.seal("{}", false, &[])));
+    case.forge.rotate();
+    (0..3).for_each(|_| drop(case.forge.seal("{}", false, &[])));
+    let link = object([
+        ("run", string("run--5")),
+        ("seg", number(5)),
+        ("seq", number(SEGMENT - 1)),
+        ("unsettled", unsettled),
+    ]);
+    case.forge.restart("run--6", None);
+    case.forge.rotate();
+    let first = case.forge.seal("{}", true, &[("link", link)]);
+    case.records.push(first);
+    case
 }
 
 /// Adds: segment 4 names a place of the same segment in another run.
