@@ -449,6 +449,8 @@ pub(super) fn silent(all: &mut All) {
     add(all, "silent: before its chain was made", heard(made_late(base().cut(0)), 6, 99));
     let before = Some((0, FROM - 1));
     add(all, "silent: before its first record", Case { heard: before, ..made_late(base()) });
+    let before = Some((FROM - 3600, FROM - 1800));
+    add(all, "silent: before its first record, after its chain was made", Case { heard: before, ..base() });
     let mut forged = base();
     forged.forge.place.2 = 50;
     let record = forged.forge.seal("{}", false, &[]);

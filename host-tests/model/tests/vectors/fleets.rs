@@ -1,6 +1,7 @@
 //! Vectors of chains that a fleet has enrolled, and of nodes that are expected.
 
 use super::*;
+use flb_audit_model::forge::head_of;
 
 /// The time of the first record of each segment.
 const FROM: u64 = 1_795_161_600;
@@ -366,6 +367,9 @@ pub(super) fn expected(all: &mut All) {
     );
     let named = || enrolled(23, &fleet(), "n1/ledger", ENROLLED, None);
     add(all, "expected: a node with one of its chains by name", expected(named(), &["node/n1"]));
+    add(all, "expected: another node than the one with this chain by name", {
+        expected(named(), &["node/n2"])
+    });
     add(
         all,
         "expected: a name that only begins so",
@@ -432,6 +436,26 @@ pub(super) fn nodes(all: &mut All) {
         "nodes: renamed, and retired under the old name later",
         gone(rename(FROM + 1), "2026-11-20T08:00:09Z"),
     );
+    add(all, "nodes: retired before it was enrolled", gone(member(), "2026-11-20T06:00:00Z"));
+    add(all, "nodes: another one was retired", {
+        Case { fleet: retired("n2", "2026-11-20T08:00:03Z"), ..member() }
+    });
+    add(all, "nodes: enrolled until some time, and later without an end", {
+        let mut case = enrolled(21, &fleet(), "n1", ENROLLED, Some(FROM + 6)).cut(at(2, 0));
+        case.forge.place = (1, "run--1".to_owned(), SEGMENT);
+        case.forge.head = head_of(&case.records[at(1, 5)]).expect("a head");
+        case.forge.handovers.truncate(1);
+        case.forge.key = Some(1);
+        case.forge.restart("run--2", None);
+        case.forge.enroll(&fleet(), "n1", ENROLLED, None);
+        case.forge.rotate();
+        let first = case.forge.seal("{}", true, &[]);
+        case.records.push(first);
+        heard(case, 9, 99)
+    });
+    add(all, "nodes: renamed later than what is asked for, by the new name", {
+        Case { expected: Some(vec!["n2".to_owned()]), ..heard(rename(FROM + 50), 9, 20) }
+    });
     add(all, "nodes: retired, and goes on", gone(member(), "2026-11-20T08:00:03Z"));
     add(
         all,
