@@ -217,6 +217,15 @@ impl Extent {
         self
     }
 
+    /// Removes what is listed of heads beyond this number. Returns the number of heads that are
+    /// listed then.
+    pub(crate) fn limit_inner(&mut self, heads: usize) -> usize {
+        self.inner.as_mut().map_or(0, |inner| {
+            inner.truncate(heads * BEGINNING_LEN);
+            inner.len() / BEGINNING_LEN
+        })
+    }
+
     /// Returns the head before the first record, and the head of the last record.
     pub fn heads(&self) -> Option<(Hash, Hash)> {
         let hash = |text: &Option<String>| hash_from_text(text.as_ref()?.as_bytes());

@@ -24,6 +24,9 @@ pub(crate) const RUNS_MAX: usize = 8192;
 /// The maximum number of extents in a manifest. Runs that a filter has signed can be divided
 /// even if a chunk of a client has filled up the runs.
 const EXTENTS_MAX: usize = RUNS_MAX + RUNS_DUE;
+/// The maximum number of heads in the extents of a manifest, so that its line is not longer than
+/// what is read again.
+const HEADS_MAX: usize = crate::ledger::FILE_RECORDS_MAX as usize;
 /// The number of runs at which a file is closed.
 pub(crate) const RUNS_DUE: usize = 4096;
 
@@ -204,12 +207,15 @@ impl Runs {
     }
 
     /// Returns the runs as they stand in a manifest, in the order in which they began: divided
-    /// at their last checkpoints, as far as there is room.
+    /// at their last checkpoints and with the beginnings of heads, as far as there is room.
     pub(crate) fn extents(&self) -> impl Iterator<Item = Extent> + '_ {
-        let mut room = EXTENTS_MAX - self.runs.len();
+        let (mut room, mut heads) = (EXTENTS_MAX - self.runs.len(), HEADS_MAX);
         self.runs.values().flat_map(move |run| {
-            let parts = run.parts(room > 0);
+            let mut parts = run.parts(room > 0);
             room -= usize::from(parts[1].is_some());
+            for extent in parts.iter_mut().flatten() {
+                heads -= extent.limit_inner(heads);
+            }
             parts.into_iter().flatten()
         })
     }

@@ -233,3 +233,21 @@ fn a_flood_leaves_room_for_the_ends_of_others() {
     assert_eq!(ends, [(0, 20), (21, 24), (0, 0), (1, 4)]);
     assert_eq!((manifest.extents.len(), manifest.loose), (8193, 11));
 }
+
+/// A chunk of a client has more records than a file is meant to have. The manifest lists no more
+/// heads than of so many records, so the ledger can read its line again.
+#[test]
+fn a_large_chunk_makes_no_longer_manifest() {
+    let flood = |of: &Lives| {
+        let forged = (0..137).flat_map(|number| of.forged(10, 1024, &number.to_string()));
+        [of.first[..10].to_vec(), forged.collect()].concat()
+    };
+    let (_, manifest) = closed(flood, false, false);
+    let heads = |extents: &[Extent]| {
+        extents.iter().flat_map(|extent| &extent.inner).map(String::len).sum::<usize>() / 16
+    };
+    let counts: Vec<usize> =
+        manifest.extents.iter().map(|extent| heads(std::slice::from_ref(extent))).collect();
+    assert_eq!(counts[..3], [0, 8, 1023]);
+    assert_eq!((manifest.records, heads(&manifest.extents)), (140_298, 131_072));
+}
