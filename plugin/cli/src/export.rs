@@ -119,7 +119,7 @@ impl Export {
                 files.push((path_of(&self.ledger, manifest), Some(manifest)));
             }
         }
-        let active = stated.last() + 1;
+        let active = stated.last().saturating_add(1);
         let active = [open_name(active), frame::open_name(active)].map(|name| self.ledger.join(name));
         files.extend(active.into_iter().filter(|active| active.is_file()).map(|active| (active, None)));
         let len = |path: &PathBuf| path.metadata().ok().map(|file| file.len());

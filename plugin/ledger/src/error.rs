@@ -92,6 +92,12 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// A file or a manifest has the highest number that there is.
+    #[error("{}: a file or a manifest has the number {}, and none is left; see docs/output.md, Restore", directory.display(), u64::MAX)]
+    NoNumberLeft {
+        /// The ledger's directory.
+        directory: PathBuf,
+    },
     /// Two open files have the same number.
     #[error(
         "{}, {}: both exist, and only one can be the open file; see docs/output.md, Restore",

@@ -11,6 +11,11 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+/// Returns the number of the file after one.
+pub(crate) fn next_number(directory: &Path, number: u64) -> Result<u64> {
+    number.checked_add(1).ok_or_else(|| Error::NoNumberLeft { directory: directory.to_path_buf() })
+}
+
 /// Returns the number of the open file.
 ///
 /// A closed file without a manifest is an error, so that no file is overwritten. If the
@@ -23,7 +28,7 @@ pub(crate) fn number_of_open_file(
     index: &mut RecordIndex,
     lines: &mut Vec<Line>,
 ) -> Result<u64> {
-    let next = manifests.files.last() + 1;
+    let next = next_number(directory, manifests.files.last())?;
     let files = files(directory)?;
     let Some((at, count)) = manifests.damaged else {
         return match files.range(next..).find(|(_, is_open)| !**is_open) {
@@ -42,8 +47,11 @@ pub(crate) fn number_of_open_file(
                         "{FILE_NAME}: damaged at byte {at}: {count} lines are not valid manifests; they are left as they are"
         ),
     ));
-    let behind = files.iter().map(|(number, is_open)| number + u64::from(!is_open)).max();
-    let number = behind.map_or(next, |behind| behind.max(next));
+    let number = match files.last_key_value() {
+        Some((number, true)) => next.max(*number),
+        Some((number, false)) => next.max(next_number(directory, *number)?),
+        None => next,
+    };
     for file in files.into_keys().filter(|file| *file < number && !manifests.files.has(*file)) {
         let mut runs = Runs::default();
         let read = read_closed(directory, file, &mut |entry| {

@@ -6,6 +6,14 @@ use crate::json::Value;
 use crate::seal::{self, Place, Read, Record};
 use std::collections::{BTreeMap, BTreeSet};
 
+/// The bytes that the first 16 characters of a head stand for. Heads of extents are compared by them.
+pub(super) type Beginning = [u8; 12];
+
+/// Returns the beginning of a head.
+pub(super) fn beginning(head: &[u8; 32]) -> Beginning {
+    std::array::from_fn(|at| head[at])
+}
+
 /// Records of one segment and run that a manifest lists.
 #[derive(Clone)]
 pub(super) struct Extent {
@@ -14,7 +22,7 @@ pub(super) struct Extent {
     pub(super) first: u64,
     pub(super) last: u64,
     /// The head before the first record, and the head of the last record
-    pub(super) heads: Option<([u8; 32], [u8; 32])>,
+    pub(super) heads: Option<(Beginning, Beginning)>,
     /// The number of the last record with a good signature
     pub(super) signed: Option<u64>,
     /// The record that the first one links to
@@ -27,7 +35,7 @@ impl Extent {
     fn read(of: &Value) -> Option<Extent> {
         let number = |name: &str| of.get(name)?.as_integer();
         let text = |name: &str| of.get(name)?.as_str();
-        let head = |name: &str| seal::bytes(text(name)?);
+        let head = |name: &str| Some(beginning(&seal::bytes(text(name)?)?));
         let optional = |name: &str| of.get(name).filter(|value| **value != Value::Null);
         let is_string = |name: &&str| optional(name).is_none_or(|value| value.as_str().is_some());
         let link = optional("link").map(|link| {
@@ -52,13 +60,12 @@ impl Extent {
 
     /// Divides the extent behind a record, if it lists this head as that record's. Returns the part
     /// before, and keeps the rest.
-    fn divide(&mut self, (place, head): &(Place, [u8; 32])) -> Option<Extent> {
+    fn divide(&mut self, (place, head): &(Place, Beginning)) -> Option<Extent> {
         let is_inside = (place.0, &place.1) == (self.life.0, &self.life.1)
             && (self.first..self.last).contains(&place.2)
             && self.signed.is_none();
         let number = is_inside.then(|| place.2 - self.first)? as usize;
-        let beginning = &seal::text(head)[..16];
-        if self.inner.as_bytes().chunks(16).nth(number) != Some(beginning.as_bytes()) {
+        if self.inner.as_bytes().chunks(16).nth(number) != Some(seal::text(head).as_bytes()) {
             return None;
         }
         let (before, behind) = self.heads.map(|(prev, last)| ((prev, *head), (*head, last))).unzip();
@@ -194,7 +201,8 @@ pub(super) fn deleted(ledger: &Ledger, trusted: &Trusted, report: &mut Report) -
         }
     }
     let last = files.files.last_key_value().map_or(0, |(number, _)| *number);
-    let is_own = ledger.number == last + 1 || ledger.number == last || !is_whole && ledger.number > last;
+    let is_own =
+        ledger.number == last.saturating_add(1) || ledger.number == last || !is_whole && ledger.number > last;
     if !is_own {
         report.add("tampered", format!("file {} has no manifest", ledger.number));
     }
@@ -219,8 +227,10 @@ impl Chain {
     /// and each other.
     pub(super) fn fitting(&self) -> Vec<Extent> {
         // The heads of records, as those after them state them, and as they state themselves.
-        let mut wanted: BTreeMap<Place, [u8; 32]> = BTreeMap::new();
-        let mut ends: BTreeMap<Place, BTreeSet<[u8; 32]>> = BTreeMap::new();
+        let mut wanted: BTreeMap<Place, Beginning> = BTreeMap::new();
+        let mut ends: BTreeMap<Place, BTreeSet<Beginning>> = BTreeMap::new();
+        // The ends of records and extents that count, from which others may continue.
+        let mut vouching: Vec<(Place, Beginning)> = Vec::new();
         // The places to which segments link that count.
         let mut ended: BTreeSet<Place> = BTreeSet::new();
         let next = |place: &Place| (place.0, place.1.clone(), place.2 + 1);
@@ -229,19 +239,18 @@ impl Chain {
             let before = before.map(|before| (record.place.0, record.place.1.clone(), before));
             let linked = record.link.as_ref().map(|(link, _)| link.clone());
             if self.covered.is_empty() || self.is_covered(record) {
-                wanted.extend(before.or_else(|| linked.clone()).map(|place| (place, record.prev)));
+                let place = before.or_else(|| linked.clone());
+                wanted.extend(place.map(|place| (place, beginning(&record.prev))));
             }
             let is_set_back = record.notes.iter().any(|note| note == "state-set-back");
             ended.extend(linked.filter(|_| self.is_covered(record) && !is_set_back));
             let after = self.records.get(&next(&record.place));
             if !after.is_some_and(|after| after.iter().any(|of| of.prev == record.head)) {
-                ends.entry(record.place.clone()).or_default().insert(record.head);
+                ends.entry(record.place.clone()).or_default().insert(beginning(&record.head));
+                let counts = self.covered.is_empty() || self.is_covered(record);
+                vouching.extend(counts.then(|| (record.place.clone(), beginning(&record.head))));
             }
         }
-        // The ends of records and extents that count, from which others may continue.
-        let mut vouching: Vec<(Place, [u8; 32])> =
-            ends.iter().flat_map(|(place, heads)| heads.iter().map(|head| (place.clone(), *head))).collect();
-        vouching.retain(|end| self.covered.is_empty() || self.covered.contains(end));
         let is_signed = !self.covered.is_empty() || self.extents.iter().any(|extent| extent.signed.is_some());
         let mut extents = self.divided();
         for extent in &extents {
@@ -299,14 +308,14 @@ impl Chain {
         let of_records = self.all().filter_map(|record| {
             let (segment, run, number) = &record.place;
             let Some(before) = number.checked_sub(1) else {
-                return Some((record.link.as_ref()?.0.clone(), record.prev));
+                return Some((record.link.as_ref()?.0.clone(), beginning(&record.prev)));
             };
             let before = (*segment, run.clone(), before);
             let here = self.records.get(&before).into_iter().flatten();
-            here.into_iter().all(|of| of.head != record.prev).then_some((before, record.prev))
+            here.into_iter().all(|of| of.head != record.prev).then(|| (before, beginning(&record.prev)))
         });
         let of_extents = self.extents.iter().filter_map(|extent| Some((extent.before()?, extent.heads?.0)));
-        let starts: BTreeSet<(Place, [u8; 32])> = of_records.chain(of_extents).collect();
+        let starts: BTreeSet<(Place, Beginning)> = of_records.chain(of_extents).collect();
         let mut divided = Vec::new();
         for mut extent in self.extents.iter().cloned() {
             divided.extend(starts.iter().filter_map(|start| extent.divide(start)).collect::<Vec<_>>());
@@ -317,7 +326,7 @@ impl Chain {
 
     /// Returns true if covered records take the place of records of an extent behind its last
     /// signature: of its last one or, if that is not here, of any.
-    fn replaces(&self, extent: &Extent, head: [u8; 32]) -> bool {
+    fn replaces(&self, extent: &Extent, head: Beginning) -> bool {
         let covered = self.all().filter(|record| self.is_covered(record));
         let inside = covered.filter(|record| {
             let (segment, run, number) = &record.place;
@@ -327,7 +336,7 @@ impl Chain {
                 && is_unsigned
         });
         let inside: Vec<&Record> = inside.collect();
-        let is_last = |record: &&Record| record.place.2 == extent.last && record.head == head;
+        let is_last = |record: &&Record| record.place.2 == extent.last && beginning(&record.head) == head;
         !inside.is_empty() && !inside.iter().any(is_last)
     }
 
@@ -356,7 +365,7 @@ impl Chain {
     /// ledger has seen a signature less than 1024 records before.
     pub(super) fn is_rest_of_deleted(&self, first: &Record, last: u64) -> bool {
         let life = (first.place.0, first.place.1.clone());
-        let (mut at, mut head) = (first.place.2, first.prev);
+        let (mut at, mut head) = (first.place.2, beginning(&first.prev));
         let signed = loop {
             let ends_here = |extent: &&Extent| {
                 extent.life == life

@@ -1,5 +1,6 @@
 //! Heads, links and policies that must fit together.
 
+use super::ledgers::beginning;
 use super::{Chain, Fork, Report, fork_before, position};
 use crate::seal::{GENESIS, Place, Record};
 use std::collections::{BTreeMap, BTreeSet};
@@ -117,7 +118,10 @@ impl Chain {
         for extent in &self.extents {
             let last = (extent.life.0, extent.life.1.clone(), extent.last);
             let here = self.records.get(&last).into_iter().flatten();
-            if here.into_iter().any(|record| extent.heads.is_some_and(|(_, head)| head != record.head)) {
+            if here
+                .into_iter()
+                .any(|record| extent.heads.is_some_and(|(_, head)| head != beginning(&record.head)))
+            {
                 report.add("tampered", format!("{name}: {last:?} is not what a manifest states"));
             }
         }

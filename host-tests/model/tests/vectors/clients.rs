@@ -192,6 +192,21 @@ fn listed(all: &mut All) {
         let store = deleted(closed(&whole), &[alone((1, "run--1", 5), at(1, 4), false)]);
         deleted(store, &[alone((1, "run--1", 4), at(1, 3), false)]).open(rest())
     });
+    for (name, first, rest_of_prev) in [
+        ("a deleted one states", (1, "run--1", 5), "A"),
+        ("a deleted one states, which ends higher,", (1, "run--1", 5), "w"),
+        ("a deleted segment states", (9, "run--9", 0), "w"),
+    ] {
+        let name = format!(
+            "client: records were deleted that continue an unsigned one, {name} a head with that one's beginning"
+        );
+        add(all, name, {
+            let mut of = alone(first, at(1, 4), first.2 == 0);
+            let prev = format!("{}{}", &whole[16..], rest_of_prev.repeat(27));
+            set(of.members_mut().expect("members"), "prev", string(&prev));
+            deleted(closed(&whole), &[of]).open(rest())
+        });
+    }
     add(all, "client: records were deleted that continue an unsigned end, to which a segment links", {
         let end = tail(at(1, 3)..at(2, 0), 2, &beginnings(at(1, 3)..at(2, 0)));
         deleted(Store::new(), &[own(0..at(1, 3)), end]).open(at(2, 0)..ALL)

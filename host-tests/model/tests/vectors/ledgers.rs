@@ -399,6 +399,13 @@ fn forged(all: &mut All) {
         store.manifests.reverse();
         store.open(rest())
     });
+    add(all, "ledger: a manifest with the highest number that there is", {
+        let alter = |of: &mut Value| {
+            member("number", number(u64::MAX))(of);
+            member("file", string("18446744073709551615.ndjson.zst"))(of);
+        };
+        Store::new().close_as(&[FIRST], alter).open(0..ALL)
+    });
     add(all, "ledger: a manifest with the name of another file", {
         let named = member("file", string("00000002.ndjson.zst"));
         Store::new().close_as(&[FIRST], named).delete(1).open(rest())

@@ -167,7 +167,9 @@ impl<'a> Chains<'a> {
                 *self.encrypted_chains.entry(life.chain).or_default() |= is_within && run.signed.is_some();
             }
             let link = run.link.as_ref().and_then(|link| link.place());
-            let edges = run.heads().map(|(prev, head)| (Fingerprint::of(&prev), Fingerprint::of(&head)));
+            let edges = run
+                .heads()
+                .map(|(prev, head)| [prev, head].map(|head| Fingerprint::of(&head).shortened()).into());
             let (records, signed) = (run.first..=run.last, run.signed);
             let inner = run.inner.unwrap_or_default().into();
             spans.push((life, Span { records, link, edges, signed, why, inner }));

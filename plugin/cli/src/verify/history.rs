@@ -150,7 +150,7 @@ impl<F: FnMut(Verdict, Position, String)> History<'_, F> {
         for span in self.spans.of(life) {
             let Some((_, head)) = span.edges else { continue };
             let last = *span.records.end();
-            if segment.head(last, self.spool)?.is_some_and(|here| here != head) {
+            if segment.head(last, self.spool)?.is_some_and(|here| here.shortened() != head) {
                 let what = format!(
                     "record {last} of segment {} (run {}) is not the one that the ledger's manifest states",
                     life.segment, life.run

@@ -108,7 +108,7 @@ impl Ledgers {
         let mut ledger = LedgerFiles::default();
         let (stated, is_whole, is_of_ledger) = ledger.read_manifests(directory, roster)?;
         files.push((directory.join(manifest::FILE_NAME), owner));
-        let open = stated.last() + 1;
+        let open = stated.last().saturating_add(1);
         for file in record_files(directory)? {
             let mut own = vec![directory.join(open_name(open)), directory.join(frame::open_name(open))];
             own.extend(

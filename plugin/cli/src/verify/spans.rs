@@ -33,7 +33,8 @@ pub(super) struct Span {
     pub(super) records: RangeInclusive<u64>,
     /// The record from which the life continues, if the span has the life's first record.
     pub(super) link: Option<Place>,
-    /// The head before the first record, and the head of the last record.
+    /// The head before the first record, and the head of the last record, both shortened: where a
+    /// span was divided, only the beginning of the head is known.
     pub(super) edges: Option<(Fingerprint, Fingerprint)>,
     /// The last record with a good signature that the ledger has seen.
     pub(super) signed: Option<u64>,
@@ -163,14 +164,15 @@ impl Spans {
                 let (first, last) = (*stretch.records.start(), *stretch.records.end());
                 if counts(first) {
                     let place = before(life, first, link);
-                    wanted.extend(place.map(|place| (place, stretch.before)));
+                    wanted.extend(place.map(|place| (place, stretch.before.shortened())));
                     let is_end = |place: &(Life, u64)| is_covered && first == 0 && is_within(place);
                     let place = place.filter(is_end);
                     // A node whose state was set back went on before it continued from there.
                     ended.extend(place.filter(|_| !chain.state_notes(&life).contains(Notes::STATE_SET_BACK)));
                 }
-                ends.entry((life, last)).or_default().insert(stretch.head);
-                vouching.extend(counts(last).then_some(((life, last), stretch.head)));
+                let head = stretch.head.shortened();
+                ends.entry((life, last)).or_default().insert(head);
+                vouching.extend(counts(last).then_some(((life, last), head)));
             }
         }
         let has_signed = |all: &OfLife| all.spans.iter().any(|span| span.signed.is_some());
@@ -254,7 +256,7 @@ impl Spans {
         };
         for (life, of_life) in stretches.iter() {
             for stretch in &*of_life {
-                start(before(life, *stretch.records.start(), chain.link(&life)), stretch.before);
+                start(before(life, *stretch.records.start(), chain.link(&life)), stretch.before.shortened());
             }
         }
         for (life, span) in spans() {
@@ -308,7 +310,7 @@ impl Spans {
     /// before `first`.
     pub(super) fn signed_before(&self, life: &Life, first: u64, head: Fingerprint) -> Option<u64> {
         let of = self.lives.get(life)?;
-        let (mut first, mut head) = (first, head);
+        let (mut first, mut head) = (first, head.shortened());
         loop {
             let fits =
                 |span: &&Span| span.why == Why::Deleted && span.edges.is_some_and(|(_, end)| end == head);
@@ -364,8 +366,10 @@ impl Here {
         Here { stretches, covered: coverage.in_life(life), is_covered: coverage.records > 0, segment }
     }
 
+    /// Returns the head of a record, shortened.
     fn head(&self, sequence: u64, spool: &mut Spool) -> io::Result<Option<Fingerprint>> {
-        self.segment.as_ref().map_or(Ok(None), |segment| segment.head(sequence, spool))
+        let head = self.segment.as_ref().map_or(Ok(None), |segment| segment.head(sequence, spool))?;
+        Ok(head.map(Fingerprint::shortened))
     }
 
     fn has(&self, sequence: u64) -> bool {

@@ -12,6 +12,8 @@ use tempfile::SpooledTempFile;
 
 /// The length of a fingerprint, in bytes.
 pub(super) const FINGERPRINT_BYTES: usize = 16;
+/// The length of the beginning that a manifest lists, in bytes. Three bytes make four characters.
+const BEGINNING_BYTES: usize = BEGINNING_LEN / 4 * 3;
 
 /// The first half of a head. It is the same in every process, so the parts of a log can be
 /// compared. To find a record with another's fingerprint takes 2^128 hashes. To prepare two
@@ -36,10 +38,14 @@ impl Fingerprint {
     /// Returns the beginning of the head's text, as a manifest lists it.
     pub(super) fn beginning(self) -> [u8; BEGINNING_LEN] {
         let mut text = [b'A'; BEGINNING_LEN];
-        // Three bytes make four characters.
-        let bytes = &self.0[..BEGINNING_LEN / 4 * 3];
-        let _ = URL_SAFE_NO_PAD.encode_slice(bytes, &mut text);
+        let _ = URL_SAFE_NO_PAD.encode_slice(&self.0[..BEGINNING_BYTES], &mut text);
         text
+    }
+
+    /// Returns the fingerprint with zeros behind the beginning that a manifest lists.
+    pub(super) fn shortened(mut self) -> Fingerprint {
+        self.0[BEGINNING_BYTES..].fill(0);
+        self
     }
 }
 

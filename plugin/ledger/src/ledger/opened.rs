@@ -3,6 +3,7 @@
 use super::{FILE_RECORDS_MAX, FILES_READ_MAX, Opened};
 use crate::batch::Entry;
 use crate::disk::remove;
+use crate::files::next_number;
 use crate::intake::Incoming;
 use crate::intents::{Intent, digest};
 use crate::manifest::{self, Extent, Manifest, Statement};
@@ -250,6 +251,7 @@ impl Opened {
     ) -> Result<()> {
         let active = &self.active;
         let number = active.number;
+        let next = next_number(directory, number)?;
         let stored = active.store(directory)?;
         let manifest = Manifest {
             number,
@@ -277,7 +279,6 @@ impl Opened {
             self.index.add(number, manifest.extents);
         }
         let is_encrypted = settings.recipients.is_some();
-        let next = number + 1;
         let expected = Expected::next(self.journal.secret());
         let mut recovery = Recovery::new(self.own.chain().id, Some(expected), None);
         let (next, _) = OpenFile::open(directory, next, is_encrypted, &mut recovery)?;

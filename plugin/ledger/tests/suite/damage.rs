@@ -245,6 +245,20 @@ fn damaged_manifests_stay_and_every_record_is_held_once() {
     }
 }
 
+/// Somebody who can write the directory takes the highest number. No number is reused then.
+#[test]
+fn a_ledger_without_a_number_for_its_next_file_says_so() {
+    let (directory, _) = ledger(true);
+    let path = directory.path().join("18446744073709551615.ndjson.zst");
+    fs::write(&path, "").expect("written");
+    let manifests = directory.path().join(manifest::FILE_NAME);
+    fs::write(&manifests, "x\n").expect("written");
+    let error =
+        Ledger::open(directory.path(), Settings::default(), None).err().map(|error| error.to_string());
+    let what = "a file or a manifest has the number 18446744073709551615, and none is left";
+    assert!(error.as_ref().is_some_and(|error| error.contains(what)), "{error:?}");
+}
+
 /// Without its keys, a ledger could go on only without signatures.
 #[test]
 fn a_ledger_whose_keys_are_missing_refuses_to_start() {
