@@ -110,7 +110,14 @@ impl Run {
         if self.life != *life || self.inner.get(at) != Some(prev) {
             return None;
         }
-        let inner = self.inner.split_off(at).split_off(1);
+        // The longer part keeps the memory, so that no order of divisions leaves much of it unused.
+        let mut inner = if at < self.inner.len() / 2 {
+            let before = self.inner.drain(..at).collect();
+            std::mem::replace(&mut self.inner, before)
+        } else {
+            self.inner.split_off(at)
+        };
+        inner.pop_front();
         let behind = Run { first: *first, prev: *prev, link: None, signed: None, inner, ..*self };
         (self.last, self.head) = (first - 1, *prev);
         Some(behind)

@@ -24,7 +24,7 @@ use flb_audit_ledger::manifest::{self, FILE_NAME};
 use flb_audit_ledger::statements::{ClosedFile, Statements};
 use indicatif::ProgressBar;
 use serde::Serialize;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::fs::File;
 use std::io::{self, BufReader};
@@ -80,7 +80,7 @@ struct Reading<'a> {
     /// The records that the files which are kept hold.
     kept: Spans,
     /// The places of the manifests, which are records, too.
-    places: HashSet<(Life, u64)>,
+    places: BTreeSet<(Life, u64)>,
     lives: BTreeMap<ChainId, BTreeMap<Life, Heads>>,
     /// For each life whose first record is here: the record from which the life
     /// continues.
@@ -110,7 +110,7 @@ impl Exported {
             enrolled: BTreeMap::new(),
             deleted: Spans::default(),
             kept: Spans::default(),
-            places: HashSet::new(),
+            places: BTreeSet::new(),
             lives: BTreeMap::new(),
             links: HashMap::new(),
             proven: HashSet::new(),
@@ -399,10 +399,8 @@ impl Reading<'_> {
     /// Reports missing records, except those that are manifests: manifests are records of
     /// the ledger's own chain, too.
     fn find_not_stated(&mut self, life: Life, gap: RangeInclusive<u64>) {
-        let is_of = |(of, _): &&(Life, u64)| *of == life;
-        let stated = self.places.iter().filter(is_of).map(|(_, sequence)| *sequence);
-        let mut stated: Vec<u64> = stated.filter(|sequence| gap.contains(sequence)).collect();
-        stated.sort_unstable();
+        let stated = self.places.range((life, *gap.start())..=(life, *gap.end()));
+        let stated: Vec<u64> = stated.map(|(_, sequence)| *sequence).collect();
         let mut next = Some(*gap.start());
         for end in stated
             .into_iter()
