@@ -261,9 +261,13 @@ pub fn verify(log: &Log) -> Report {
         let of_chain =
             |all: &[Extent]| all.iter().filter(|of| of.chain == *name).cloned().collect::<Vec<_>>();
         chain.listed = deleted.iter().flat_map(|all| of_chain(all)).collect();
-        if let (1, Some(Some(number))) = (chain.stores.len(), chain.stores.first()) {
-            chain.extents = of_chain(&deleted[*number]);
-        }
+        let listing: Vec<Vec<Extent>> =
+            deleted.iter().map(|all| of_chain(all)).filter(|all| !all.is_empty()).collect();
+        chain.extents = match (chain.stores.len(), chain.stores.first(), &listing[..]) {
+            (1, Some(Some(number)), _) => of_chain(&deleted[*number]),
+            (0, _, [only]) => only.clone(),
+            _ => Vec::new(),
+        };
     }
     let has_records = |chain: &Chain| !chain.records.is_empty() || !chain.altered.is_empty();
     let unknown = chains.values().filter(|chain| !chain.is_known && has_records(chain)).count();

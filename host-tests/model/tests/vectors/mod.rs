@@ -1,5 +1,6 @@
 //! The generator of docs/seal-verdicts.json: small logs, each with one thing wrong.
 
+mod absent;
 mod chains;
 mod clients;
 mod damaged;
@@ -223,6 +224,7 @@ pub(crate) fn all() -> Vec<(String, Log)> {
     files::fleets(&mut all);
     files::empty_ones(&mut all);
     ledgers::ledgers(&mut all);
+    absent::absent(&mut all);
     clients::clients(&mut all);
     all.into_iter().map(|(name, case)| (name, case.log())).collect()
 }

@@ -194,6 +194,21 @@ impl<'a> Chains<'a> {
         self.anchors.push(KeptAnchor { chain, place, head, is_delivered });
     }
 
+    /// Adds the chains of which no record is here, but anchors or the beginning of the log, if
+    /// one ledger lists records of them.
+    fn add_absent(&mut self) {
+        let named = self.anchors.iter().map(|anchor| anchor.chain).chain(self.starts.keys().copied());
+        let absent: BTreeSet<ChainId> = named.filter(|id| !self.chains.contains_key(id)).collect();
+        for id in absent {
+            let lists = |(_, spans): &(usize, &Spans)| spans.lives_of(id).next().is_some();
+            let mut listing = self.spans.iter().enumerate().filter(lists).map(|(ledger, _)| ledger);
+            if let (Some(ledger), None) = (listing.next(), listing.next()) {
+                let chain = self.chains.entry(id).or_insert_with(|| ChainLog::new(&self.spool.rows));
+                chain.store.add(Some(ledger));
+            }
+        }
+    }
+
     /// Returns the last record of each life that an anchor says was delivered.
     fn delivered(&self) -> BTreeMap<Life, u64> {
         let mut delivered = BTreeMap::new();
@@ -478,6 +493,7 @@ impl<'a> Chains<'a> {
     /// Evaluates the chains after all records have been read.
     pub(super) fn follow(&mut self) -> io::Result<BTreeMap<ChainId, Followed>> {
         self.settle_crowd()?;
+        self.add_absent();
         let genesis = Fingerprint::of(&GENESIS);
         let none = Spans::default();
         let delivered = self.delivered();

@@ -1,0 +1,47 @@
+//! Vectors of chains of which no record is left, only anchors or the beginning of the log.
+
+use super::ledgers::{ALL, FIRST, Store, second};
+use super::*;
+
+/// Adds: a ledger has deleted all records of a chain, of which anchors are left.
+pub(super) fn absent(all: &mut All) {
+    let anchored = |store: Store| {
+        let mut case = store.open(0..0);
+        case.anchors = base().anchored(&[0, CHECKPOINT]).anchors;
+        case
+    };
+    let whole = || Store::new().close(&[FIRST, second(), at(3, 0)..ALL]).delete(1);
+    add(all, "ledger: all records were deleted, anchors are left", anchored(whole()));
+    add(all, "ledger: all records were deleted, also by their own extents, anchors are left", {
+        anchored(
+            Store::new()
+                .close(&[FIRST])
+                .close(&[second()])
+                .close(&[at(3, 0)..ALL])
+                .delete(1)
+                .delete(2)
+                .delete(3),
+        )
+    });
+    add(all, "ledger: all records were deleted except some that never came, anchors are left", {
+        anchored(Store::new().close(&[0..at(1, 2), at(1, 4)..at(2, 0), second(), at(3, 0)..ALL]).delete(1))
+    });
+    add(all, "ledger: all records of the first segments were deleted, an anchor proves a later one", {
+        anchored(Store::new().close(&[FIRST, second()]).delete(1))
+    });
+    add(all, "ledger: a file with all records is not here, anchors are left", {
+        anchored(Store::new().close(&[FIRST, second(), at(3, 0)..ALL]))
+    });
+    add(all, "ledger: all records were deleted by two ledgers, anchors are left", {
+        let mut case = anchored(whole());
+        let other = Store::of(base(), 32).close(&[FIRST]).delete(1).open(0..0);
+        case.ledgers.extend(other.ledgers);
+        case.roster.iter_mut().zip(other.roster).for_each(|(all, of)| all.extend(of.last().cloned()));
+        case
+    });
+    add(all, "ledger: all records were deleted, the log begins with one of them", {
+        let mut case = anchored(whole());
+        case.from = case.anchors.take().map(|all| all[..1].to_vec());
+        case
+    });
+}
