@@ -61,6 +61,7 @@ pub(super) fn clients(all: &mut All) {
     listed(all);
     stopped(all);
     among_missing(all);
+    before_deleted(all);
 }
 
 /// Adds: the made-up records have the numbers of the node's own records in the next file.
@@ -287,4 +288,33 @@ fn among_missing(all: &mut All) {
         let name = format!("client: a record was deleted in the place of one that is missing{name}");
         add(all, name, store().open_of(|records| [&records[at(2, 0)..at(2, 3)], &records[next..]].concat()));
     }
+}
+
+/// Adds: the records behind unsigned ones were deleted, and those behind them are missing.
+fn before_deleted(all: &mut All) {
+    let signed = |records: Range<usize>| {
+        let mut of = extent(&base().records[records]);
+        set(of.members_mut().expect("members"), "signed", number(3));
+        of
+    };
+    for (name, gone, next) in [
+        ("of the segment", at(2, 3)..at(2, 5), at(3, 0)),
+        ("of the next segment", at(2, 3)..at(3, 0), at(3, 3)),
+    ] {
+        let store = deleted(Store::new(), &[signed(gone)]);
+        add(
+            all,
+            format!("ledger: behind unsigned records some were deleted, and others {name} are missing"),
+            { store.open_of(|records| [&records[..at(2, 3)], &records[next..]].concat()) },
+        );
+    }
+    add(all, "ledger: behind unsigned records some were deleted, and a stop has lost others", {
+        let mut case = base();
+        case.forge.restart("run--4", Some(5));
+        case.forge.rotate();
+        let first = case.forge.seal("{}", true, &[]);
+        case.records.push(first);
+        let store = deleted(Store::of(case, 31), &[signed(at(3, 3)..at(3, 5))]);
+        store.open_of(|records| [&records[..at(3, 3)], &records[ALL..]].concat())
+    });
 }

@@ -38,8 +38,6 @@ type Successors = Rows<Life, (Life, bool)>;
 struct MissingEnd {
     life: Life,
     records: RangeInclusive<u64>,
-    /// The last record before them that is here.
-    after: Place,
     /// True if no record of the life is here.
     is_whole: bool,
 }
@@ -81,19 +79,17 @@ impl<F: FnMut(Verdict, Position, String)> History<'_, F> {
         let here = self.stretches.iter().map(|(life, _)| life);
         here.chain(spanned).chain(started).for_each(|life| lives.insert(life, ()));
         self.check_start()?;
-        let mut end_before = BEGINNING;
         let mut next_of = Rows::new(file, BATCH_ROWS_MAX);
         for (life, ()) in lives.iter() {
             self.check_policies(&life);
             self.check_edges(&life)?;
-            self.check_within(&life, end_before);
+            self.check_within(&life);
             self.check_origin(&life, &lives, &mut next_of)?;
             if let Some(last) = self.last(&life) {
                 self.end_at(life, last);
-                end_before = place(&life, last);
             }
         }
-        self.check_handed_over(&lives);
+        self.check_handed_over();
         for (life, link) in std::mem::take(&mut self.too_early) {
             self.report_too_early(&life, link);
         }
@@ -180,13 +176,14 @@ impl<F: FnMut(Verdict, Position, String)> History<'_, F> {
     }
 
     /// Finds the missing records between the first record of a life and its last.
-    fn check_within(&mut self, life: &Life, end_before: Place) {
+    fn check_within(&mut self, life: &Life) {
+        let mut after = self.last_before(life);
         let mut next: Option<u64> = Some(0);
         let mut is_first = true;
         for stretch in &*self.stretches(life) {
             let (first, last) = (*stretch.records.start(), *stretch.records.end());
             if let Some(from) = next.filter(|from| *from < first) {
-                self.check_missing(life, from..=first - 1, end_before);
+                self.check_missing(life, from..=first - 1, after);
             } else if !is_first {
                 let what = format!(
                     "record {first} of segment {} (run {}) does not go on from the one before it",
@@ -194,22 +191,19 @@ impl<F: FnMut(Verdict, Position, String)> History<'_, F> {
                 );
                 (self.add)(Verdict::Tampered, Position { segment: life.segment, sequence: first }, what);
             }
-            (next, is_first) = (last.checked_add(1), false);
+            (next, after, is_first) = (last.checked_add(1), place(life, last), false);
         }
         // Behind the last record that is here, only spans tell how far the life goes.
         if let (Some(from), Some(last)) = (next, self.last(life))
             && from <= last
         {
-            self.check_missing(life, from..=last, end_before);
+            self.check_missing(life, from..=last, after);
         }
     }
 
-    /// Finds the cause of missing records.
-    fn check_missing(&mut self, life: &Life, records: RangeInclusive<u64>, end_before: Place) {
+    /// Finds the cause of missing records. `after` is the last record before them that is here.
+    fn check_missing(&mut self, life: &Life, records: RangeInclusive<u64>, after: Place) {
         let at = |sequence: u64| Position { segment: life.segment, sequence };
-        // If the first record is missing, nobody knows from which record the life
-        // continues.
-        let after = records.start().checked_sub(1).map_or(end_before, |last| place(life, last));
         let Some(records) = self.looked_for(life, records, after) else { return };
         let mut next = *records.start();
         for left in self.spans.without(life, &records) {
@@ -293,9 +287,9 @@ impl<F: FnMut(Verdict, Position, String)> History<'_, F> {
                 if lives.contains_key(&target) {
                     self.check_link(life, link, before)?;
                 } else {
-                    self.miss_life(link, lives);
+                    self.miss_life(link);
                 }
-                self.check_settled(life, lives)?;
+                self.check_settled(life)?;
             }
         }
         Ok(())
@@ -344,22 +338,24 @@ impl<F: FnMut(Verdict, Position, String)> History<'_, F> {
     }
 
     /// Returns the last record that is here of the lives before this one.
-    fn last_before(&self, life: &Life, lives: &Lives) -> Place {
-        let last = lives.before(life).and_then(|(life, ())| Some(place(&life, self.last(&life)?)));
+    fn last_before(&self, life: &Life) -> Place {
+        let before = self.stretches.before(life);
+        let last = before.and_then(|(life, of)| Some(place(&life, *of.last()?.records.end())));
         last.unwrap_or(BEGINNING)
     }
 
+    /// Returns the last record that is here of a life, or of the lives before it.
+    fn last_up_to(&self, life: &Life) -> Place {
+        let last = self.stretches(life).last().map(|stretch| place(life, *stretch.records.end()));
+        last.unwrap_or_else(|| self.last_before(life))
+    }
+
     /// Reports a life of which no record is here and from which another life continues.
-    fn miss_life(&mut self, link: Place, lives: &Lives) {
+    fn miss_life(&mut self, link: Place) {
         let life = link.life(self.id);
         let first = self.ends.get(&life).map_or(0, |end| end.saturating_add(1));
         if first <= link.sequence {
-            self.miss_end(MissingEnd {
-                life,
-                records: first..=link.sequence,
-                after: self.last_before(&life, lives),
-                is_whole: first == 0,
-            });
+            self.miss_end(MissingEnd { life, records: first..=link.sequence, is_whole: first == 0 });
         }
     }
 
@@ -401,11 +397,9 @@ impl<F: FnMut(Verdict, Position, String)> History<'_, F> {
                 ),
             ),
             None if !is_spanned && last.is_none_or(|last| link.sequence > last) => {
-                let after = last.map(|sequence| place(&target, sequence));
                 let end = MissingEnd {
                     life: target,
                     records: last.map_or(0, |last| last.saturating_add(1))..=link.sequence,
-                    after: after.unwrap_or(BEGINNING),
                     is_whole: false,
                 };
                 self.miss_end(end);
@@ -454,7 +448,7 @@ impl<F: FnMut(Verdict, Position, String)> History<'_, F> {
     /// Checks the record before the first unsettled one. It was sealed and handed on long
     /// before the stop. If it is missing, there may be no other link that shows that it
     /// existed.
-    fn check_settled(&mut self, life: &Life, lives: &Lives) -> io::Result<()> {
+    fn check_settled(&mut self, life: &Life) -> io::Result<()> {
         let segment = self.chain.segments.get(life).filter(|_| self.coverage.has(life, 0));
         let Some((first, head)) = segment.and_then(|segment| segment.beginning.unsettled) else {
             return Ok(());
@@ -472,37 +466,35 @@ impl<F: FnMut(Verdict, Position, String)> History<'_, F> {
             (self.add)(Verdict::Tampered, first.position(), what);
         }
         if settled < *life {
-            self.miss_before(first, lives);
+            self.miss_before(first);
         }
         Ok(())
     }
 
     /// Checks the records before changes of keys within a life. The key before the change has signed
     /// them. If the node said later that its state was damaged, no link shows that they existed.
-    fn check_handed_over(&mut self, lives: &Lives) {
+    fn check_handed_over(&mut self) {
         let is_cut = |place: &Place| {
             let end = self.ends.get(&place.life(self.id));
             place.sequence > end.map_or(0, |end| end.saturating_add(1))
         };
         let cut: Vec<Place> = self.chain.keys.since().map(|(_, place, _)| place).filter(is_cut).collect();
         for first in cut {
-            self.miss_before(first, lives);
+            self.miss_before(first);
         }
     }
 
     /// Reports the records of a life before a place, if more of its end is missing than is known.
-    fn miss_before(&mut self, first: Place, lives: &Lives) {
+    fn miss_before(&mut self, first: Place) {
         let Some(last) = first.sequence.checked_sub(1) else { return };
         let life = first.life(self.id);
         let end = self.last(&life).max(self.ends.get(&life));
         if end.is_some_and(|end| end >= last) {
             return;
         }
-        let here = self.last(&life).map(|sequence| place(&life, sequence));
         let missing = MissingEnd {
             life,
             records: end.map_or(0, |end| end.saturating_add(1))..=last,
-            after: here.unwrap_or_else(|| self.last_before(&life, lives)),
             is_whole: end.is_none(),
         };
         self.miss_end(missing);
@@ -511,7 +503,8 @@ impl<F: FnMut(Verdict, Position, String)> History<'_, F> {
     /// Reports the missing end of a life. Records that were sealed shortly before a stop
     /// may never have left the node.
     fn miss_end(&mut self, missing: MissingEnd) {
-        let MissingEnd { life, records, after, is_whole } = missing;
+        let MissingEnd { life, records, is_whole } = missing;
+        let after = self.last_up_to(&life);
         self.end_at(life, *records.end());
         let Some(records) = self.looked_for(&life, records, after) else { return };
         let altered = self.chain.segments.get(&life).map(|segment| segment.altered_in(&records));
