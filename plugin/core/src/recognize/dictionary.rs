@@ -47,12 +47,11 @@ impl<'a> Dictionary<'a> {
         let (slots, rest) = rest.split_at_checked(4 * count)?;
         let (facts_of, facts) = rest.split_at_checked(count).unwrap_or_default();
         let bits = u16::from_le_bytes([c, d]);
-        (bits > 0 && bits <= SLOTS_BITS_MAX).then_some(Dictionary {
-            slots: slots.as_chunks().0,
-            shift: 64 - u32::from(bits),
-            facts_of,
-            facts: facts.as_chunks().0,
-        })
+        if bits == 0 || bits > SLOTS_BITS_MAX {
+            return None;
+        }
+        let (slots, facts) = (slots.as_chunks().0, facts.as_chunks().0);
+        Some(Dictionary { slots, shift: 64 - u32::from(bits), facts_of, facts })
     }
 
     /// Returns the facts about the key with this number, if they are known.

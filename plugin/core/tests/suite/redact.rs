@@ -2,6 +2,7 @@
 
 use flb_audit_core::policy::Boundary;
 use flb_audit_core::policy::Validator;
+use flb_audit_core::recognize::Dictionary;
 use proptest::prelude::*;
 
 fn validators() -> impl Iterator<Item = Validator> {
@@ -17,6 +18,13 @@ fn ids_are_what_tables_hold() {
     assert!(validators().enumerate().all(|(id, validator)| validator as usize == id));
     assert!(boundaries().enumerate().all(|(id, boundary)| boundary as usize == id));
     assert_eq!((validators().count(), boundaries().count()), (26, 7));
+}
+
+#[test]
+fn a_dictionary_with_more_bits_than_a_slot_has_is_none() {
+    let read = |bits: u16| Dictionary::read(&[&[0, 0][..], &bits.to_le_bytes()].concat()).is_some();
+    let known: Vec<u16> = (0..=u16::MAX).filter(|bits| read(*bits)).collect();
+    assert_eq!(known, (1..=15).collect::<Vec<u16>>());
 }
 
 proptest! {
