@@ -268,11 +268,12 @@ impl<R: BufRead + Seek> Reader<R> {
             if let Some(found) = window.windows(START.len()).position(|bytes| bytes == START) {
                 self.at = window_at + found as u64;
                 // The digest of the frame before stands in front of the found one.
-                self.source.seek(SeekFrom::Start(self.at.saturating_sub(32)))?;
-                let mut digest = [0; 32];
-                self.source.read_exact(&mut digest)?;
+                self.digest = [0; 32];
+                if let Some(before) = self.at.checked_sub(32) {
+                    self.source.seek(SeekFrom::Start(before))?;
+                    self.source.read_exact(&mut self.digest)?;
+                }
                 self.source.seek(SeekFrom::Start(self.at))?;
-                self.digest = digest;
                 return Ok(true);
             }
             if read == 0 {
