@@ -74,12 +74,14 @@ fn key(record: Record) -> Key {
 
 /// The intact records of some files.
 fn intact<'a>(paths: impl IntoIterator<Item = &'a PathBuf>) -> BTreeSet<Key> {
-    let lines = paths.into_iter().flat_map(|path| lines(path));
-    let sealed = lines.filter_map(|line| match read(&line) {
+    let sealed = |text: &str| match read(text) {
         Read::Sealed(record) if record.is_intact => Some(key(*record)),
         _ => None,
-    });
-    sealed.collect()
+    };
+    let lines = paths.into_iter().flat_map(|path| lines(path));
+    // Like the verifier, this also reads a whole record behind half of one.
+    let behind = |line: &str| line.match_indices('{').find_map(|(at, _)| sealed(&line[at..]));
+    lines.filter_map(|line| sealed(&line).or_else(|| behind(&line))).collect()
 }
 
 impl Store {
