@@ -231,6 +231,17 @@ impl Chain {
         let mut ends: BTreeMap<Place, BTreeSet<Beginning>> = BTreeMap::new();
         // The ends of records and extents that count, from which others may continue.
         let mut vouching: Vec<(Place, Beginning)> = Vec::new();
+        // The last record of each segment and run of which is known that it was sealed.
+        let mut sealed: BTreeMap<(u64, String), u64> = BTreeMap::new();
+        let mut know = |place: &Place| {
+            let last = sealed.entry((place.0, place.1.clone())).or_default();
+            *last = place.2.max(*last);
+        };
+        self.anchors.iter().for_each(|(place, _)| know(place));
+        for record in self.all().filter(|record| self.covered.is_empty() || self.is_covered(record)) {
+            know(&record.place);
+            record.link.iter().for_each(|(link, _)| know(link));
+        }
         // The places to which segments link that count.
         let mut ended: BTreeSet<Place> = BTreeSet::new();
         let next = |place: &Place| (place.0, place.1.clone(), place.2 + 1);
@@ -263,9 +274,17 @@ impl Chain {
             if let Some((prev, head)) = extent.heads {
                 let before = extent.before();
                 let followed = wanted.get(&extent.place(extent.last));
-                let is_replaced =
-                    self.replaces(&extent, head) || ended.iter().any(|end| extent.is_behind(end));
-                if followed.is_none() && is_signed && extent.signed.is_none() {
+                let anchored = self.anchors.iter().filter(|(place, _)| *place == extent.place(extent.last));
+                let anchored: Vec<Beginning> = anchored.map(|(_, head)| beginning(head)).collect();
+                let is_anchored = anchored.contains(&head);
+                let is_denied = followed.is_some_and(|followed| *followed != head)
+                    || !anchored.is_empty() && !is_anchored;
+                let is_replaced = is_denied
+                    || !is_anchored
+                        && (self.replaces(&extent, head)
+                            || ended.iter().any(|end| extent.is_behind(end))
+                            || sealed.get(&extent.life).is_some_and(|last| *last > extent.last));
+                if followed.is_none() && !is_anchored && is_signed && extent.signed.is_none() {
                     let is_here = self.records.contains_key(&extent.place(extent.first));
                     // A segment begins with a signature.
                     if extent.first > 0 && !is_here && !is_replaced {
@@ -275,15 +294,20 @@ impl Chain {
                 }
                 let contradicts =
                     before.as_ref().and_then(|at| ends.get(at)).is_some_and(|heads| !heads.contains(&prev));
-                if !followed.map_or(!contradicts && !is_replaced, |wanted| *wanted == head) {
-                    let Some(signed) = extent.signed.filter(|signed| *signed >= extent.first) else {
-                        continue;
-                    };
+                if is_denied || followed.is_none() && (contradicts || is_replaced) {
+                    let counts =
+                        |signed: &u64| *signed >= extent.first && !(is_denied && *signed >= extent.last);
+                    let Some(signed) = extent.signed.filter(counts) else { continue };
                     (extent.last, extent.heads) = (signed.min(extent.last), None);
                 }
                 wanted.extend(before.map(|at| (at, prev)));
             }
             ended.extend(extent.link.clone().filter(|_| is_signed && extent.first == 0));
+            let link = extent.link.iter().filter(|_| extent.first == 0);
+            for place in link.chain([&extent.place(extent.last)]) {
+                let last = sealed.entry((place.0, place.1.clone())).or_default();
+                *last = place.2.max(*last);
+            }
             vouching.extend(extent.heads.map(|(_, head)| (extent.place(extent.last), head)));
             fitting.push(extent);
         }

@@ -62,6 +62,7 @@ pub(super) fn clients(all: &mut All) {
     stopped(all);
     among_missing(all);
     before_deleted(all);
+    withheld(all);
 }
 
 /// Adds: the made-up records have the numbers of the node's own records in the next file.
@@ -302,10 +303,11 @@ fn before_deleted(all: &mut All) {
         ("of the next segment", at(2, 3)..at(3, 0), at(3, 3)),
     ] {
         let store = deleted(Store::new(), &[signed(gone)]);
+        let case = store.open_of(|records| [&records[..at(2, 3)], &records[next..]].concat());
         add(
             all,
             format!("ledger: behind unsigned records some were deleted, and others {name} are missing"),
-            { store.open_of(|records| [&records[..at(2, 3)], &records[next..]].concat()) },
+            case,
         );
     }
     add(all, "ledger: behind unsigned records some were deleted, and a stop has lost others", {
@@ -316,5 +318,44 @@ fn before_deleted(all: &mut All) {
         case.records.push(first);
         let store = deleted(Store::of(case, 31), &[signed(at(3, 3)..at(3, 5))]);
         store.open_of(|records| [&records[..at(3, 3)], &records[ALL..]].concat())
+    });
+}
+
+/// Adds: records never came, and others were made up in their places and deleted. The node has sealed
+/// more behind them.
+fn withheld(all: &mut All) {
+    let restarted = |unsettled: u64| {
+        let mut case = base();
+        case.forge.restart("run--4", Some(unsettled));
+        case.forge.rotate();
+        let first = case.forge.seal("{}", true, &[]);
+        case.records.push(first);
+        Store::of(case, 31)
+    };
+    let made_up = |last: u64, signed: Option<u64>| {
+        let mut of = joined(at(3, 1)..at(3, 2), last - 1, signed);
+        let members = of.members_mut().expect("members");
+        set(members, "prev", text(&base().records[at(3, 0)], "head"));
+        of
+    };
+    let own = |records: Range<usize>| extent(&base().records[records]);
+    let file = |of: Value| [own(FIRST), own(second()), own(at(3, 0)..at(3, 1)), of];
+    for (name, missing, is_signed) in [
+        ("the last of them is missing", 1, false),
+        ("all of them have been made up", 0, false),
+        ("all of them have been made up, and signed", 0, true),
+    ] {
+        let end = |last: u64| file(made_up(last - missing, is_signed.then_some(last)));
+        add(all, format!("withheld: the end of a segment, {name}"), {
+            deleted(restarted(5), &end(5)).open_of(|records| records[ALL..].to_vec())
+        });
+        let mut case = deleted(Store::new(), &end(3)).open(0..0);
+        case.anchors = base().anchored(&[CHECKPOINT]).anchors;
+        add(all, format!("withheld: the end of a log, {name}, an anchor proves it"), case);
+    }
+    add(all, "withheld: nothing, an anchor proves the last deleted record", {
+        let mut case = deleted(Store::new(), &file(own(at(3, 1)..at(3, 4)))).open(0..0);
+        case.anchors = base().anchored(&[CHECKPOINT]).anchors;
+        case
     });
 }

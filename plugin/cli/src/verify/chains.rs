@@ -497,6 +497,7 @@ impl<'a> Chains<'a> {
         let genesis = Fingerprint::of(&GENESIS);
         let none = Spans::default();
         let delivered = self.delivered();
+        self.anchors.sort_unstable_by_key(|anchor| (anchor.chain, anchor.place, anchor.head));
         let mut all = BTreeMap::new();
         for (id, chain) in &mut self.chains {
             if let Some(start) = self.starts.get(id) {
@@ -516,7 +517,10 @@ impl<'a> Chains<'a> {
                 Store::Ledger(ledger) => self.spans.get(ledger).unwrap_or(&none),
                 _ => &none,
             };
-            let spans = spans.fitting(*id, &stretches, &coverage, chain, &mut self.spool)?;
+            let of_chain = self.anchors.partition_point(|anchor| anchor.chain < *id)
+                ..self.anchors.partition_point(|anchor| anchor.chain <= *id);
+            let anchors = &self.anchors[of_chain];
+            let spans = spans.fitting(*id, &stretches, &coverage, chain, anchors, &mut self.spool)?;
             let said = chain.segments.iter().filter_map(|(life, segment)| {
                 let Beginning { link, unsettled, .. } = &segment.beginning;
                 Some((life, unsettled.as_ref()?.0, (*link)?))

@@ -6,6 +6,7 @@
 //! at that place of their chain does not know these heads.
 
 use super::chain_log::ChainLog;
+use super::chains::KeptAnchor;
 use super::coverage::Coverage;
 use super::gaps::Cause;
 use super::ranges::{self, joined};
@@ -108,6 +109,21 @@ fn before(life: Life, first: u64, link: Option<Place>) -> Option<(Life, u64)> {
     }
 }
 
+/// The last record of each life of which is known that it was sealed.
+#[derive(Default)]
+struct Known(HashMap<Life, u64>);
+
+impl Known {
+    fn add(&mut self, (life, sequence): (Life, u64)) {
+        let last = self.0.entry(life).or_default();
+        *last = sequence.max(*last);
+    }
+
+    fn goes_past(&self, life: &Life, sequence: u64) -> bool {
+        self.0.get(life).is_some_and(|last| *last > sequence)
+    }
+}
+
 /// All spans of one ledger.
 #[derive(Default)]
 pub(super) struct Spans {
@@ -138,6 +154,7 @@ impl Spans {
         stretches: &Stretches,
         coverage: &Coverage,
         chain: &ChainLog,
+        anchors: &[KeptAnchor],
         spool: &mut Spool,
     ) -> io::Result<Spans> {
         if self.lives_of(id).next().is_none() {
@@ -153,6 +170,11 @@ impl Spans {
         // The records with which lives have ended, as later lives that count say: those that
         // stand before the end of a span.
         let mut ended: BTreeSet<(Life, u64)> = BTreeSet::new();
+        let mut known = Known::default();
+        let of_anchor = |anchor: &KeptAnchor| (anchor.place.life(id), anchor.place.sequence);
+        anchors.iter().for_each(|anchor| known.add(of_anchor(anchor)));
+        let anchored: BTreeSet<((Life, u64), Fingerprint)> =
+            anchors.iter().map(|anchor| (of_anchor(anchor), anchor.head.shortened())).collect();
         let is_within = |(life, last): &(Life, u64)| self.last(life).is_some_and(|end| end > *last);
         // The ends of records and spans that count, from which others may continue.
         let mut vouching = Vec::new();
@@ -163,13 +185,19 @@ impl Spans {
             for stretch in &*of_life {
                 let (first, last) = (*stretch.records.start(), *stretch.records.end());
                 if counts(first) {
+                    known.add((life, first));
                     let place = before(life, first, link);
+                    place.iter().for_each(|place| known.add(*place));
                     wanted.extend(place.map(|place| (place, stretch.before.shortened())));
                     let is_end = |place: &(Life, u64)| is_covered && first == 0 && is_within(place);
                     let place = place.filter(is_end);
                     // A node whose state was set back went on before it continued from there.
                     ended.extend(place.filter(|_| !chain.state_notes(&life).contains(Notes::STATE_SET_BACK)));
                 }
+                let end = covered.partition_point(|records| *records.start() <= last).checked_sub(1);
+                let end = end.and_then(|at| covered.get(at)).map(|records| last.min(*records.end()));
+                let end = if is_covered { end } else { Some(last) };
+                end.into_iter().for_each(|end| known.add((life, end)));
                 let head = stretch.head.shortened();
                 ends.entry((life, last)).or_default().insert(head);
                 vouching.extend(counts(last).then_some(((life, last), head)));
@@ -198,11 +226,20 @@ impl Spans {
                     // A record within the stretch of another follows as well.
                     wanted.extend(wanted_head.map(|head| ((*life, last), head)));
                     let signed = span.signed.map_or(first, |signed| signed.max(first));
-                    let is_past_end =
-                        || signed < last && ended.range((*life, signed)..(*life, last)).next().is_some();
-                    let is_replaced = wanted_head.is_none()
-                        && (is_past_end() || here.replaces(first, span.signed, last, head, spool)?);
-                    if wanted_head.is_none() && is_signed && span.signed.is_none() {
+                    let is_past_end = || {
+                        signed < last && ended.range((*life, signed)..(*life, last)).next().is_some()
+                            || known.goes_past(life, last)
+                    };
+                    let end = (*life, last);
+                    let mut of_anchors = anchored.range((end, Fingerprint::FIRST)..=(end, Fingerprint::LAST));
+                    let is_anchored = anchored.contains(&(end, head));
+                    let is_denied = wanted_head.is_some_and(|wanted| wanted != head)
+                        || !is_anchored && of_anchors.next().is_some();
+                    let is_replaced = is_denied
+                        || wanted_head.is_none()
+                            && !is_anchored
+                            && (is_past_end() || here.replaces(first, span.signed, last, head, spool)?);
+                    if wanted_head.is_none() && !is_anchored && is_signed && span.signed.is_none() {
                         // A life begins with a signature.
                         let place = place.filter(|_| first > 0 && !is_replaced && !here.has(first));
                         if let Some(place) = place {
@@ -214,13 +251,17 @@ impl Spans {
                         || place
                             .and_then(|place| ends.get(&place))
                             .is_some_and(|heads| !heads.contains(&prev));
-                    if wanted_head.map_or(is_contradicted, |wanted| wanted != head) {
-                        let Some(signed) = span.signed.filter(|signed| *signed >= first) else { continue };
+                    if is_denied || wanted_head.is_none() && is_contradicted {
+                        // Another record has the place of the signed one.
+                        let counts = |signed: &u64| *signed >= first && !(is_denied && *signed >= last);
+                        let Some(signed) = span.signed.filter(counts) else { continue };
                         (span.records, span.edges) = (first..=signed.min(last), None);
                     }
                     wanted.extend(place.map(|place| (place, prev)));
                 }
                 let link = before(*life, first, span.link).filter(|_| first == 0);
+                known.add((*life, *span.records.end()));
+                link.iter().for_each(|link| known.add(*link));
                 ended.extend(link.filter(|link| is_signed && is_within(link)));
                 vouching.extend(span.edges.map(|(_, head)| ((*life, last), head)));
                 fitting.push((*life, span));
