@@ -2,6 +2,7 @@
 
 use super::ledgers::{ALL, FIRST, Store, second};
 use super::*;
+use std::slice::from_ref;
 
 /// Adds: a ledger has deleted all records of a chain, of which anchors are left.
 pub(super) fn absent(all: &mut All) {
@@ -17,7 +18,7 @@ pub(super) fn absent(all: &mut All) {
             Store::new()
                 .close(&[FIRST])
                 .close(&[second()])
-                .close(&[at(3, 0)..ALL])
+                .close(from_ref(&(at(3, 0)..ALL)))
                 .delete(1)
                 .delete(2)
                 .delete(3),
