@@ -263,7 +263,8 @@ impl Chain {
             }
         }
         let is_signed = !self.covered.is_empty() || self.extents.iter().any(|extent| extent.signed.is_some());
-        let mut extents = self.divided();
+        let stated = self.stated();
+        let mut extents = self.divided(&stated);
         for extent in &extents {
             let known = ends.entry(extent.place(extent.last)).or_default();
             known.extend(extent.heads.map(|(_, head)| head));
@@ -274,17 +275,16 @@ impl Chain {
             if let Some((prev, head)) = extent.heads {
                 let before = extent.before();
                 let followed = wanted.get(&extent.place(extent.last));
-                let anchored = self.anchors.iter().filter(|(place, _)| *place == extent.place(extent.last));
-                let anchored: Vec<Beginning> = anchored.map(|(_, head)| beginning(head)).collect();
-                let is_anchored = anchored.contains(&head);
+                let end = extent.place(extent.last);
+                let is_stated = stated.contains(&(end.clone(), head));
                 let is_denied = followed.is_some_and(|followed| *followed != head)
-                    || !anchored.is_empty() && !is_anchored;
+                    || !is_stated && stated.iter().any(|(place, _)| *place == end);
                 let is_replaced = is_denied
-                    || !is_anchored
+                    || !is_stated
                         && (self.replaces(&extent, head)
                             || ended.iter().any(|end| extent.is_behind(end))
                             || sealed.get(&extent.life).is_some_and(|last| *last > extent.last));
-                if followed.is_none() && !is_anchored && is_signed && extent.signed.is_none() {
+                if followed.is_none() && !is_stated && is_signed && extent.signed.is_none() {
                     let is_here = self.records.contains_key(&extent.place(extent.first));
                     // A segment begins with a signature.
                     if extent.first > 0 && !is_here && !is_replaced {
@@ -327,8 +327,21 @@ impl Chain {
         fitting
     }
 
-    /// Returns the extents, divided where a record or another extent continues from within them.
-    fn divided(&self) -> Vec<Extent> {
+    /// Returns the heads that signatures state of records: anchors, and the links of covered records 0
+    /// to a stop.
+    fn stated(&self) -> BTreeSet<(Place, Beginning)> {
+        let of_stops = self.all().filter(|record| self.is_covered(record)).filter_map(|record| {
+            let (link, unsettled) = record.link.as_ref()?;
+            let ((segment, run, number), head) = unsettled.as_ref().filter(|_| link.0 < record.place.0)?;
+            Some(((*segment, run.clone(), number.checked_sub(1)?), beginning(head)))
+        });
+        let of_anchors = self.anchors.iter().map(|(place, head)| (place.clone(), beginning(head)));
+        of_stops.chain(of_anchors).collect()
+    }
+
+    /// Returns the extents, divided where a record or another extent continues from within them, or
+    /// where a head is stated.
+    fn divided(&self, stated: &BTreeSet<(Place, Beginning)>) -> Vec<Extent> {
         let of_records = self.all().filter_map(|record| {
             let (segment, run, number) = &record.place;
             let Some(before) = number.checked_sub(1) else {
@@ -339,7 +352,8 @@ impl Chain {
             here.into_iter().all(|of| of.head != record.prev).then(|| (before, beginning(&record.prev)))
         });
         let of_extents = self.extents.iter().filter_map(|extent| Some((extent.before()?, extent.heads?.0)));
-        let starts: BTreeSet<(Place, Beginning)> = of_records.chain(of_extents).collect();
+        let starts: BTreeSet<(Place, Beginning)> =
+            of_records.chain(of_extents).chain(stated.iter().cloned()).collect();
         let mut divided = Vec::new();
         for mut extent in self.extents.iter().cloned() {
             divided.extend(starts.iter().filter_map(|start| extent.divide(start)).collect::<Vec<_>>());

@@ -353,6 +353,21 @@ fn withheld(all: &mut All) {
         case.anchors = base().anchored(&[CHECKPOINT]).anchors;
         add(all, format!("withheld: the end of a log, {name}, an anchor proves it"), case);
     }
+    let unsigned = |records: Range<usize>| {
+        let mut of = own(records.clone());
+        let members = of.members_mut().expect("members");
+        members.retain(|(name, _)| name != "signed");
+        set(members, "inner", string(&beginnings(records.start..records.end - 1)));
+        of
+    };
+    for (name, unsettled) in
+        [("behind which a stop has lost others", 3), ("the last of which a stop may have lost as well", 2)]
+    {
+        let store = deleted(restarted(unsettled), &file(unsigned(at(3, 1)..at(3, 3))));
+        add(all, format!("withheld: nothing, unsigned records were deleted, {name}"), {
+            store.open_of(|records| records[ALL..].to_vec())
+        });
+    }
     add(all, "withheld: nothing, an anchor proves the last deleted record", {
         let mut case = deleted(Store::new(), &file(own(at(3, 1)..at(3, 4)))).open(0..0);
         case.anchors = base().anchored(&[CHECKPOINT]).anchors;

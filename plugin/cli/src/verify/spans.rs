@@ -109,6 +109,30 @@ fn before(life: Life, first: u64, link: Option<Place>) -> Option<(Life, u64)> {
     }
 }
 
+/// Returns the heads that signatures state of records, shortened: anchors, and the links of covered
+/// records 0 to a stop.
+fn stated(
+    id: ChainId,
+    stretches: &Stretches,
+    coverage: &Coverage,
+    chain: &ChainLog,
+    anchors: &[KeptAnchor],
+) -> BTreeSet<End> {
+    let end = |life: Life, sequence: u64, head: Fingerprint| ((life, sequence), head.shortened());
+    let of_anchor = |anchor: &KeptAnchor| end(anchor.place.life(id), anchor.place.sequence, anchor.head);
+    let mut stated: BTreeSet<End> = anchors.iter().map(of_anchor).collect();
+    for (life, _) in stretches.iter().filter(|(life, _)| coverage.has(life, 0)) {
+        let Some(segment) = chain.segments.get(&life) else { continue };
+        if let (Some(link), Some((first, head))) = (segment.beginning.link, segment.beginning.unsettled)
+            && link.segment < life.segment
+            && let Some(before) = first.sequence.checked_sub(1)
+        {
+            stated.insert(end(first.life(id), before, head));
+        }
+    }
+    stated
+}
+
 /// The last record of each life of which is known that it was sealed.
 #[derive(Default)]
 struct Known(HashMap<Life, u64>);
@@ -160,7 +184,8 @@ impl Spans {
         if self.lives_of(id).next().is_none() {
             return Ok(Spans::default());
         }
-        let divided = self.divided(id, stretches, chain);
+        let stated = stated(id, stretches, coverage, chain, anchors);
+        let divided = self.divided(id, stretches, chain, &stated);
         let of_chain = || divided.as_ref().unwrap_or(self).lives.range(Life::all_of(id)).rev();
         let is_covered = coverage.records > 0;
         // The heads of records, as the records after them state them, and as they state
@@ -171,10 +196,7 @@ impl Spans {
         // stand before the end of a span.
         let mut ended: BTreeSet<(Life, u64)> = BTreeSet::new();
         let mut known = Known::default();
-        let of_anchor = |anchor: &KeptAnchor| (anchor.place.life(id), anchor.place.sequence);
-        anchors.iter().for_each(|anchor| known.add(of_anchor(anchor)));
-        let anchored: BTreeSet<((Life, u64), Fingerprint)> =
-            anchors.iter().map(|anchor| (of_anchor(anchor), anchor.head.shortened())).collect();
+        anchors.iter().for_each(|anchor| known.add((anchor.place.life(id), anchor.place.sequence)));
         let is_within = |(life, last): &(Life, u64)| self.last(life).is_some_and(|end| end > *last);
         // The ends of records and spans that count, from which others may continue.
         let mut vouching = Vec::new();
@@ -231,15 +253,15 @@ impl Spans {
                             || known.goes_past(life, last)
                     };
                     let end = (*life, last);
-                    let mut of_anchors = anchored.range((end, Fingerprint::FIRST)..=(end, Fingerprint::LAST));
-                    let is_anchored = anchored.contains(&(end, head));
+                    let mut of_end = stated.range((end, Fingerprint::FIRST)..=(end, Fingerprint::LAST));
+                    let is_stated = stated.contains(&(end, head));
                     let is_denied = wanted_head.is_some_and(|wanted| wanted != head)
-                        || !is_anchored && of_anchors.next().is_some();
+                        || !is_stated && of_end.next().is_some();
                     let is_replaced = is_denied
                         || wanted_head.is_none()
-                            && !is_anchored
+                            && !is_stated
                             && (is_past_end() || here.replaces(first, span.signed, last, head, spool)?);
-                    if wanted_head.is_none() && !is_anchored && is_signed && span.signed.is_none() {
+                    if wanted_head.is_none() && !is_stated && is_signed && span.signed.is_none() {
                         // A life begins with a signature.
                         let place = place.filter(|_| first > 0 && !is_replaced && !here.has(first));
                         if let Some(place) = place {
@@ -281,8 +303,15 @@ impl Spans {
     }
 
     /// Returns the spans of a chain, divided where a record that is here, or that begins
-    /// another span, continues from within them. Returns `None` if no span lists heads.
-    fn divided(&self, id: ChainId, stretches: &Stretches, chain: &ChainLog) -> Option<Spans> {
+    /// another span, continues from within them, and where a head is stated. Returns `None` if no
+    /// span lists heads.
+    fn divided(
+        &self,
+        id: ChainId,
+        stretches: &Stretches,
+        chain: &ChainLog,
+        stated: &BTreeSet<End>,
+    ) -> Option<Spans> {
         let spans = || {
             let of_chain = self.lives.range(Life::all_of(id));
             of_chain.flat_map(|(life, all)| all.spans.iter().map(|span| (*life, span)))
@@ -300,6 +329,7 @@ impl Spans {
                 start(before(life, *stretch.records.start(), chain.link(&life)), stretch.before.shortened());
             }
         }
+        stated.iter().for_each(|(place, head)| start(Some(*place), *head));
         for (life, span) in spans() {
             if let Some((head, _)) = span.edges {
                 start(before(life, *span.records.start(), span.link), head);
