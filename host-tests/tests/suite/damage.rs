@@ -198,5 +198,7 @@ fn a_tombstone_does_not_cover_damage() {
     let (report, verdict) = signed.verify();
     assert_eq!(verdict, "unreadable", "{report:#}");
     assert!(report["findings"].to_string().contains("found damaged at byte"), "{report:#}");
-    assert_eq!(report["missing"], 1, "{report:#}");
+    // The three records before the damaged one are not signed in their file, so nobody can tell them from
+    // made-up ones.
+    assert_eq!(report["missing"], 4, "{report:#}");
 }
