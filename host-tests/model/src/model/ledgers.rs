@@ -233,14 +233,15 @@ impl Chain {
         let mut vouching: Vec<(Place, Beginning)> = Vec::new();
         // The last record of each segment and run of which is known that it was sealed.
         let mut sealed: BTreeMap<(u64, String), u64> = BTreeMap::new();
-        let mut know = |place: &Place| {
+        let know = |sealed: &mut BTreeMap<(u64, String), u64>, place: &Place| {
             let last = sealed.entry((place.0, place.1.clone())).or_default();
             *last = place.2.max(*last);
         };
-        self.anchors.iter().for_each(|(place, _)| know(place));
-        for record in self.all().filter(|record| self.covered.is_empty() || self.is_covered(record)) {
-            know(&record.place);
-            record.link.iter().for_each(|(link, _)| know(link));
+        self.anchors.iter().for_each(|(place, _)| know(&mut sealed, place));
+        let counts = |record: &Record| self.covered.is_empty() || self.is_covered(record);
+        for record in self.all().filter(|record| counts(record)) {
+            know(&mut sealed, &record.place);
+            record.link.iter().for_each(|(link, _)| know(&mut sealed, link));
         }
         // The places to which segments link that count.
         let mut ended: BTreeSet<Place> = BTreeSet::new();
@@ -249,7 +250,7 @@ impl Chain {
             let before = record.place.2.checked_sub(1);
             let before = before.map(|before| (record.place.0, record.place.1.clone(), before));
             let linked = record.link.as_ref().map(|(link, _)| link.clone());
-            if self.covered.is_empty() || self.is_covered(record) {
+            if counts(record) {
                 let place = before.or_else(|| linked.clone());
                 wanted.extend(place.map(|place| (place, beginning(&record.prev))));
             }
@@ -258,8 +259,7 @@ impl Chain {
             let after = self.records.get(&next(&record.place));
             if !after.is_some_and(|after| after.iter().any(|of| of.prev == record.head)) {
                 ends.entry(record.place.clone()).or_default().insert(beginning(&record.head));
-                let counts = self.covered.is_empty() || self.is_covered(record);
-                vouching.extend(counts.then(|| (record.place.clone(), beginning(&record.head))));
+                vouching.extend(counts(record).then(|| (record.place.clone(), beginning(&record.head))));
             }
         }
         let is_signed = !self.covered.is_empty() || self.extents.iter().any(|extent| extent.signed.is_some());
@@ -274,8 +274,8 @@ impl Chain {
         for mut extent in extents {
             if let Some((prev, head)) = extent.heads {
                 let before = extent.before();
-                let followed = wanted.get(&extent.place(extent.last));
                 let end = extent.place(extent.last);
+                let followed = wanted.get(&end);
                 let is_stated = stated.contains(&(end.clone(), head));
                 let is_denied = followed.is_some_and(|followed| *followed != head)
                     || !is_stated && stated.iter().any(|(place, _)| *place == end);
@@ -303,11 +303,8 @@ impl Chain {
                 wanted.extend(before.map(|at| (at, prev)));
             }
             ended.extend(extent.link.clone().filter(|_| is_signed && extent.first == 0));
-            let link = extent.link.iter().filter(|_| extent.first == 0);
-            for place in link.chain([&extent.place(extent.last)]) {
-                let last = sealed.entry((place.0, place.1.clone())).or_default();
-                *last = place.2.max(*last);
-            }
+            know(&mut sealed, &extent.place(extent.last));
+            extent.link.iter().filter(|_| extent.first == 0).for_each(|link| know(&mut sealed, link));
             vouching.extend(extent.heads.map(|(_, head)| (extent.place(extent.last), head)));
             fitting.push(extent);
         }

@@ -247,14 +247,7 @@ fn listed(all: &mut All) {
 /// Adds: segment 4 says that a stop may have lost the end of segment 3, and made-up records have
 /// numbers of the lost ones.
 fn stopped(all: &mut All) {
-    let store = || {
-        let mut case = base();
-        case.forge.restart("run--4", Some(3));
-        case.forge.rotate();
-        let first = case.forge.seal("{}", true, &[]);
-        case.records.push(first);
-        Store::of(case, 31)
-    };
+    let store = || Store::of(rules::stopped(3), 31);
     let kept = |from: usize| move |records: &[Value]| [&records[from..at(3, 3)], &records[ALL..]].concat();
     add(all, "client: a record was deleted in the place of one that a stop has lost", {
         let mut lost = alone((3, "run--3", 4), at(3, 3), false);
@@ -311,12 +304,7 @@ fn before_deleted(all: &mut All) {
         );
     }
     add(all, "ledger: behind unsigned records some were deleted, and a stop has lost others", {
-        let mut case = base();
-        case.forge.restart("run--4", Some(5));
-        case.forge.rotate();
-        let first = case.forge.seal("{}", true, &[]);
-        case.records.push(first);
-        let store = deleted(Store::of(case, 31), &[signed(at(3, 3)..at(3, 5))]);
+        let store = deleted(Store::of(rules::stopped(5), 31), &[signed(at(3, 3)..at(3, 5))]);
         store.open_of(|records| [&records[..at(3, 3)], &records[ALL..]].concat())
     });
 }
@@ -324,14 +312,7 @@ fn before_deleted(all: &mut All) {
 /// Adds: records never came, and others were made up in their places and deleted. The node has sealed
 /// more behind them.
 fn withheld(all: &mut All) {
-    let restarted = |unsettled: u64| {
-        let mut case = base();
-        case.forge.restart("run--4", Some(unsettled));
-        case.forge.rotate();
-        let first = case.forge.seal("{}", true, &[]);
-        case.records.push(first);
-        Store::of(case, 31)
-    };
+    let restarted = |unsettled: u64| Store::of(rules::stopped(unsettled), 31);
     let made_up = |last: u64, signed: Option<u64>| {
         let mut of = joined(at(3, 1)..at(3, 2), last - 1, signed);
         let members = of.members_mut().expect("members");

@@ -557,14 +557,7 @@ fn elsewhere(all: &mut All) {
 
 /// Adds: segment 4 says that a stop may have lost the end of segment 3.
 fn stopped(all: &mut All) {
-    let case = || {
-        let mut case = base();
-        case.forge.restart("run--4", Some(3));
-        case.forge.rotate();
-        let first = case.forge.seal("{}", true, &[]);
-        case.records.push(first);
-        case
-    };
+    let case = || rules::stopped(3);
     let kept = |records: &[Value]| [&records[..at(3, 3)], &records[ALL..]].concat();
     add(all, "ledger: a stop may have lost records", Store::of(case(), 31).open_of(kept));
     add(all, "ledger: a stop may have lost records that a manifest lists", {

@@ -244,7 +244,7 @@ fn starts(all: &mut All) {
 
 /// Returns the honest log and segment 4, which says that records of segment 3 from this one on may
 /// not have been delivered.
-fn stopped(from: u64) -> Case {
+pub(super) fn stopped(from: u64) -> Case {
     let mut case = base();
     case.forge.restart("run--4", Some(from));
     case.forge.rotate();

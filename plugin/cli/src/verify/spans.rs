@@ -204,10 +204,11 @@ impl Spans {
             let link = chain.link(&life);
             let covered = coverage.in_life(&life);
             let counts = |sequence: u64| !is_covered || has_one(&covered, &(sequence..=sequence));
+            let end = if is_covered { covered.last() } else { of_life.last().map(|last| &last.records) };
+            end.iter().for_each(|records| known.add((life, *records.end())));
             for stretch in &*of_life {
                 let (first, last) = (*stretch.records.start(), *stretch.records.end());
                 if counts(first) {
-                    known.add((life, first));
                     let place = before(life, first, link);
                     place.iter().for_each(|place| known.add(*place));
                     wanted.extend(place.map(|place| (place, stretch.before.shortened())));
@@ -216,10 +217,6 @@ impl Spans {
                     // A node whose state was set back went on before it continued from there.
                     ended.extend(place.filter(|_| !chain.state_notes(&life).contains(Notes::STATE_SET_BACK)));
                 }
-                let end = covered.partition_point(|records| *records.start() <= last).checked_sub(1);
-                let end = end.and_then(|at| covered.get(at)).map(|records| last.min(*records.end()));
-                let end = if is_covered { end } else { Some(last) };
-                end.into_iter().for_each(|end| known.add((life, end)));
                 let head = stretch.head.shortened();
                 ends.entry((life, last)).or_default().insert(head);
                 vouching.extend(counts(last).then_some(((life, last), head)));
