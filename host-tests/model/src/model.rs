@@ -261,11 +261,9 @@ pub fn verify(log: &Log) -> Report {
         let of_chain =
             |all: &[Extent]| all.iter().filter(|of| of.chain == *name).cloned().collect::<Vec<_>>();
         chain.listed = deleted.iter().flat_map(|all| of_chain(all)).collect();
-        let listing: Vec<Vec<Extent>> =
-            deleted.iter().map(|all| of_chain(all)).filter(|all| !all.is_empty()).collect();
-        chain.extents = match (chain.stores.len(), chain.stores.first(), &listing[..]) {
-            (1, Some(Some(number)), _) => of_chain(&deleted[*number]),
-            (0, _, [only]) => only.clone(),
+        chain.extents = match (chain.stores.len(), chain.stores.first()) {
+            (1, Some(Some(number))) => of_chain(&deleted[*number]),
+            (0, _) if !chain.anchors.is_empty() => chain.listed.clone(),
             _ => Vec::new(),
         };
     }

@@ -2,12 +2,14 @@
 //! retention, an adversary with its directory, and a verifier that must say nothing that
 //! is not so. The model knows no ledgers, so the truth is what the fleet has sealed. In a
 //! second game, the adversary is a client that reads the ledger, has no keys, and sends
-//! records. `GAMES` is another number of games, `SEED` another seed.
+//! records. In a third, nobody changes anything, and retention must not make a verdict worse. `GAMES`
+//! is another number of games, `SEED` another seed.
 
 use flb_audit_ledger::{Ledger, Settings};
 use flb_audit_model::forge::{number, object, rehash, string};
 use flb_audit_model::game::{Step, honest};
 use flb_audit_model::json;
+use flb_audit_model::model::VERDICTS;
 use flb_audit_model::seal::{self, Read, Record, read};
 use ledger_fixtures::schedule::{filter, set_up};
 use ledger_fixtures::{TAG, chunk, plain};
@@ -287,6 +289,17 @@ fn play_client(fleet: &[Step], client: &[Step], pace: usize, keep: u8) -> Result
     Ok(())
 }
 
+/// Stores a fleet's records, also those of nodes whose state was set back, with retention and without
+/// it. To delete files must not make the verdict worse.
+fn play_retention(fleet: &[Step], more: &[Step], pace: usize, keep: u8) -> Result<(), TestCaseError> {
+    let fleet = [fleet, more].concat();
+    let report = |keep| Store::new(&fleet, None, pace, keep).verify();
+    let (kept, whole) = (report(keep | 1), report(keep & !1));
+    let rank = |report: &Value| VERDICTS.iter().position(|verdict| report["verdict"] == *verdict);
+    prop_assert!(rank(&kept) <= rank(&whole), "{} without retention, and {kept:#}", whole["verdict"]);
+    Ok(())
+}
+
 /// Plays one game: the scripts of the fleet and of its adversary, how many records come
 /// together, and what the ledger keeps.
 type Play = fn(&[Step], &[Step], usize, u8) -> Result<(), TestCaseError>;
@@ -313,6 +326,11 @@ fn play_all(play: Play) {
 #[test]
 fn the_verifier_wins_with_ledgers() {
     play_all(play);
+}
+
+#[test]
+fn retention_makes_no_verdict_worse() {
+    play_all(play_retention);
 }
 
 #[test]

@@ -2,9 +2,10 @@
 
 use crate::record_id::RecordId;
 use crate::tail::UNITS_MAX;
-use flb_audit_core::chain::Place;
+use flb_audit_core::chain::Link;
 use flb_audit_core::hash::Hash;
-use flb_audit_core::verify::Sealed;
+use flb_audit_core::record::notes::Notes;
+use flb_audit_core::verify::SealedRecord;
 
 /// Records to be appended.
 #[derive(Default)]
@@ -19,22 +20,38 @@ pub(crate) struct Entry {
     /// The head before it. `None` if the record is not as it was sealed.
     pub(crate) prev: Option<Hash>,
     pub(crate) is_checkpoint: bool,
-    /// The record that its life continues from, if this is the life's first record.
-    pub(crate) link: Option<Place>,
+    /// What it says of its life, if it is the life's first record.
+    pub(crate) beginning: Option<Beginning>,
     pub(crate) seconds: u64,
     /// The length of its line, without the line break.
     pub(crate) len: usize,
 }
 
+/// What a life's first record says of the time before it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Beginning {
+    /// The record that the life continues from.
+    pub(crate) link: Option<Link>,
+    /// The record's notes.
+    pub(crate) notes: Notes,
+    /// The number of the key that has signed the record.
+    pub(crate) key: Option<u32>,
+}
+
 impl Entry {
     /// Returns the entry of the record on this line.
-    pub(crate) fn of(sealed: &Sealed, line: &[u8]) -> Entry {
+    pub(crate) fn of(sealed: &SealedRecord<'_>, line: &[u8]) -> Entry {
         let id = RecordId::of(sealed, line);
+        let beginning = || Beginning {
+            link: sealed.link,
+            notes: sealed.notes,
+            key: sealed.checkpoint().map(|checkpoint| checkpoint.key.index),
+        };
         Entry {
             id,
             prev: sealed.is_intact.then_some(sealed.previous),
             is_checkpoint: sealed.is_checkpoint,
-            link: sealed.link.map(|link| link.place).filter(|_| id.sequence == 0),
+            beginning: (id.sequence == 0).then(beginning),
             seconds: sealed.seconds,
             len: line.len(),
         }

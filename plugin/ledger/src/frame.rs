@@ -379,7 +379,7 @@ fn extents(records: &[Entry]) -> Vec<Extent> {
     let extents = runs.filter_map(|run| {
         let (first, last) = (run.first()?, run.last()?);
         let heads = first.prev.as_ref().map(|prev| (prev, &last.id.head));
-        let extent = Extent::new(first.id.life, first.id.sequence, last.id.sequence, heads, first.link);
+        let extent = Extent::new(first.id.life, first.id.sequence, last.id.sequence, heads, first.beginning);
         let signed = run.iter().rfind(|record| record.is_checkpoint).map(|record| record.id.sequence);
         Some(Extent { signed, ..extent })
     });

@@ -4,15 +4,17 @@
 //! state file has its name and its last record. If the journal has a later record, the
 //! journal is right, because the state is written last.
 
+use crate::batch::Beginning;
 use crate::journal::Journal;
 use crate::keys::{self, ChainFile, Keys};
 use crate::record_id::RecordId;
 use crate::tail::{Secret, Tail};
 use crate::{Error, Result};
+use flb_audit_core::chain::checkpoint::Signer;
 use flb_audit_core::chain::state::{Clocks, FILE_BYTES, FILE_NAME, Header, Slot, State};
 use flb_audit_core::chain::storage::Storage;
 use flb_audit_core::chain::writer::{AnchorWriter, StateWriter};
-use flb_audit_core::chain::{Chain, ChainId, Place, Run, anchor, keyring};
+use flb_audit_core::chain::{Chain, ChainId, Run, anchor, keyring};
 use flb_audit_core::policy::Policy;
 use flb_audit_core::record::notes::Notes;
 use flb_audit_core::redact::{HmacKey, KEY_FILE_BYTES_MAX, KEY_FILE_NAME, Redactor};
@@ -24,6 +26,8 @@ use std::time::Instant;
 /// The chain as this life continues it.
 pub(crate) struct LedgerChain {
     sealer: Sealer<'static>,
+    /// The notes of this life's first record.
+    notes: Notes,
     keys: Option<Keys>,
     state: StateWriter<ChainFile>,
     anchors: Option<AnchorWriter<ChainFile>>,
@@ -112,9 +116,10 @@ impl StoredChain {
         // state is recognised by its number.
         state.write(&opened.chain, 0)?;
         state.sync()?;
-        let sealer = Sealer::new(opened.chain, opened.notes, redactor)?;
+        let notes = opened.notes;
+        let sealer = Sealer::new(opened.chain, notes, redactor)?;
         let anchors = ChainFile::open(directory, anchor::FILE_NAME)?.map(AnchorWriter::open).transpose()?;
-        Ok(LedgerChain { sealer, keys, state, anchors, has_checkpoint: false, start: Instant::now() })
+        Ok(LedgerChain { sealer, notes, keys, state, anchors, has_checkpoint: false, start: Instant::now() })
     }
 }
 
@@ -135,9 +140,8 @@ impl LedgerChain {
         self.keys.as_ref().and_then(Keys::distrust)
     }
 
-    /// Seals a record. Returns its text, its id, and the record from which its life
-    /// continues.
-    pub(crate) fn seal(&mut self, event: &Event<'_>) -> Result<(&[u8], RecordId, Option<Place>)> {
+    /// Seals a record. Returns its text, its id, and what the first record of its life says.
+    pub(crate) fn seal(&mut self, event: &Event<'_>) -> Result<(&[u8], RecordId, Beginning)> {
         if let Some(keys) = &mut self.keys {
             self.has_checkpoint |= keys.prepare(&mut self.sealer, false)?;
         }
@@ -145,7 +149,9 @@ impl LedgerChain {
         self.sealer.seal(event);
         let Chain { id, next, head, link, .. } = *self.chain();
         let id = RecordId { life: next.life(id), sequence, head };
-        Ok((without_nul(self.sealer.sealed()), id, link.map(|link| link.place)))
+        let key = self.sealer.signer().map(Signer::index);
+        let beginning = Beginning { link, notes: self.notes, key };
+        Ok((without_nul(self.sealer.sealed()), id, beginning))
     }
 
     /// Seals and signs a statement of the ledger.

@@ -4,12 +4,14 @@
 //! keys, signed, so none can be removed without a trace. All of them are in one file,
 //! [`FILE_NAME`], which grows with each closed file and is never shortened.
 
+use crate::batch::Beginning;
 use crate::tree::Node;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use flb_audit_core::chain::checkpoint::CHECKPOINT_RECORDS_MAX;
-use flb_audit_core::chain::{ChainId, Life, Place, Run};
+use flb_audit_core::chain::{self, ChainId, Life, Place, Run};
 use flb_audit_core::hash::Hash;
+use flb_audit_core::record::notes::Notes;
 use flb_audit_core::text::base64url::{hash_from_text, hash_text};
 use serde::{Deserialize, Serialize};
 
@@ -132,6 +134,13 @@ pub struct Extent {
     /// first record.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub link: Option<Link>,
+    /// The notes on the node's state in the life's first record, if the extent begins with it
+    /// and there are any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notes: Option<Vec<String>>,
+    /// The number of the key that has signed the life's first record, if the extent begins with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<u32>,
     /// The beginnings of the heads of the first records, [`BEGINNING_LEN`] characters each.
     /// The head of the last record is never among them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -147,6 +156,22 @@ pub struct Link {
     pub run: String,
     /// The record's number.
     pub seq: u64,
+    /// The records up to this one that may never have been delivered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unsettled: Option<Unsettled>,
+}
+
+/// The first of the records that may never have been delivered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unsettled {
+    /// The segment of the chain.
+    pub seg: u64,
+    /// The segment's run.
+    pub run: String,
+    /// The record's number.
+    pub seq: u64,
+    /// The head before the record, in base64url.
+    pub head: String,
 }
 
 impl Manifest {
@@ -188,11 +213,9 @@ impl Extent {
         first: u64,
         last: u64,
         heads: Option<(&Hash, &Hash)>,
-        link: Option<Place>,
+        beginning: Option<Beginning>,
     ) -> Extent {
-        let text = |hash: &Hash| String::from_utf8_lossy(&hash_text(hash)).into_owned();
         let Life { chain, segment: seg, run } = life;
-        let link = link.map(|link| Link { seg: link.segment, run: link.run.to_string(), seq: link.sequence });
         let (prev, head) = heads.map(|(prev, head)| (text(prev), text(head))).unzip();
         Extent {
             chain: chain.to_string(),
@@ -203,7 +226,9 @@ impl Extent {
             prev,
             head,
             signed: None,
-            link,
+            link: beginning.and_then(|beginning| beginning.link).map(Link::from),
+            notes: beginning.and_then(|beginning| state_words(beginning.notes)),
+            key: beginning.and_then(|beginning| beginning.key),
             inner: None,
         }
     }
@@ -232,6 +257,13 @@ impl Extent {
         Some((hash(&self.prev)?, hash(&self.head)?))
     }
 
+    /// Returns the notes on the node's state, as far as their words are known.
+    pub fn notes(&self) -> Notes {
+        let mut notes = Notes::NONE;
+        self.notes.iter().flatten().for_each(|word| notes.insert(Notes::from_word(word.as_bytes())));
+        notes
+    }
+
     /// Returns the life. Returns `None` if a name does not parse.
     pub fn life(&self) -> Option<Life> {
         let (chain, run) = (self.chain.as_bytes(), self.run.as_bytes());
@@ -239,12 +271,46 @@ impl Extent {
     }
 }
 
-impl Link {
-    /// Returns the record's place. Returns `None` if the run's name does not parse.
-    pub fn place(&self) -> Option<Place> {
-        let run = Run::from_text(self.run.as_bytes())?;
-        Some(Place { segment: self.seg, run, sequence: self.seq })
+fn text(hash: &Hash) -> String {
+    String::from_utf8_lossy(&hash_text(hash)).into_owned()
+}
+
+/// Returns the words of those notes that a verifier needs of a record that is not here.
+fn state_words(notes: Notes) -> Option<Vec<String>> {
+    let of_state = [Notes::STATE_DAMAGED, Notes::STATE_SET_BACK];
+    let words = of_state.into_iter().filter(|note| notes.contains(*note)).flat_map(Notes::words);
+    let words: Vec<String> = words.map(str::to_owned).collect();
+    (!words.is_empty()).then_some(words)
+}
+
+impl From<chain::Link> for Link {
+    fn from(chain::Link { place, unsettled }: chain::Link) -> Self {
+        let unsettled = unsettled.map(|chain::Unsettled { place, head }| Unsettled {
+            seg: place.segment,
+            run: place.run.to_string(),
+            seq: place.sequence,
+            head: text(&head),
+        });
+        Link { seg: place.segment, run: place.run.to_string(), seq: place.sequence, unsettled }
     }
+}
+
+impl Link {
+    /// Returns the link as it is in a seal. Returns `None` if the run's name does not parse. What
+    /// `unsettled` says does not count if no filter writes it like this.
+    pub fn read(&self) -> Option<chain::Link> {
+        let place = place_of(self.seg, &self.run, self.seq)?;
+        let unsettled = self.unsettled.as_ref().and_then(|Unsettled { seg, run, seq, head }| {
+            let head = hash_from_text(head.as_bytes())?;
+            Some(chain::Unsettled { place: place_of(*seg, run, *seq)?, head })
+        });
+        let is_before = |of: &chain::Unsettled| of.place.position() <= place.after().position();
+        Some(chain::Link { place, unsettled: unsettled.filter(is_before) })
+    }
+}
+
+fn place_of(segment: u64, run: &str, sequence: u64) -> Option<Place> {
+    Some(Place { segment, run: Run::from_text(run.as_bytes())?, sequence })
 }
 
 /// The ledger's statement that it has deleted a file.

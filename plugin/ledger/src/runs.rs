@@ -12,10 +12,10 @@
 //! records' heads: the record that is not forged may come into a later file, and the
 //! verifier then divides the extent.
 
-use crate::batch::Entry;
+use crate::batch::{Beginning, Entry};
 use crate::manifest::Extent;
 use crate::record_id::RecordId;
-use flb_audit_core::chain::{Life, Place};
+use flb_audit_core::chain::Life;
 use flb_audit_core::hash::Hash;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
@@ -40,9 +40,8 @@ struct Run {
     prev: Hash,
     /// The head of the last record.
     head: Hash,
-    /// The record that the life continues from, if the run begins with the life's first
-    /// record.
-    link: Option<Place>,
+    /// What the life's first record says, if the run begins with it.
+    beginning: Option<Beginning>,
     /// The number of the last record that is a checkpoint.
     signed: Option<u64>,
     /// The heads of the records at which the run can be divided: from the last checkpoint
@@ -58,8 +57,10 @@ type Edge = (Life, u64, Hash);
 impl Run {
     /// Returns the edge before the first record.
     fn start(&self) -> Edge {
-        match self.link {
-            Some(link) => (link.life(self.life.chain), link.sequence.saturating_add(1), self.prev),
+        match self.beginning.and_then(|beginning| beginning.link) {
+            Some(link) => {
+                (link.place.life(self.life.chain), link.place.sequence.saturating_add(1), self.prev)
+            }
             None => (self.life, self.first, self.prev),
         }
     }
@@ -89,16 +90,17 @@ impl Run {
     /// Returns the run as extents: one, or, if it may be divided, one up to the last
     /// checkpoint and one behind it.
     fn parts(&self, is_divisible: bool) -> [Option<Extent>; 2] {
-        let Run { life, first, last, prev, head, link, signed, inner } = self;
-        let extent =
-            |first, last, prev, head, link| Extent::new(*life, first, last, Some((prev, head)), link);
+        let Run { life, first, last, prev, head, beginning, signed, inner } = self;
+        let extent = |first, last, prev, head, beginning| {
+            Extent::new(*life, first, last, Some((prev, head)), beginning)
+        };
         match (*signed, inner.front()) {
             (Some(signed), Some(middle)) if is_divisible => [
-                Some(Extent { signed: Some(signed), ..extent(*first, signed, prev, middle, *link) }),
+                Some(Extent { signed: Some(signed), ..extent(*first, signed, prev, middle, *beginning) }),
                 Some(extent(signed + 1, *last, middle, head, None).with_inner(inner.iter().skip(1))),
             ],
-            (None, _) => [Some(extent(*first, *last, prev, head, *link).with_inner(inner)), None],
-            (signed, _) => [Some(Extent { signed, ..extent(*first, *last, prev, head, *link) }), None],
+            (None, _) => [Some(extent(*first, *last, prev, head, *beginning).with_inner(inner)), None],
+            (signed, _) => [Some(Extent { signed, ..extent(*first, *last, prev, head, *beginning) }), None],
         }
     }
 
@@ -118,7 +120,7 @@ impl Run {
             self.inner.split_off(at)
         };
         inner.pop_front();
-        let behind = Run { first: *first, prev: *prev, link: None, signed: None, inner, ..*self };
+        let behind = Run { first: *first, prev: *prev, beginning: None, signed: None, inner, ..*self };
         (self.last, self.head) = (first - 1, *prev);
         Some(behind)
     }
@@ -151,7 +153,7 @@ impl Runs {
             last: sequence,
             prev,
             head,
-            link: record.link.filter(|_| sequence == 0),
+            beginning: record.beginning.filter(|_| sequence == 0),
             signed: record.is_checkpoint.then_some(sequence),
             inner: VecDeque::new(),
         };

@@ -68,6 +68,8 @@ fn manifest(number: u64) -> Manifest {
         head: Some(hash.clone()),
         signed: None,
         link: None,
+        notes: None,
+        key: None,
         inner: None,
     };
     Manifest {

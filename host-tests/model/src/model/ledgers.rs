@@ -1,7 +1,7 @@
 //! Ledgers: which of their statements count, and the records that they have deleted.
 
 use super::nodes::Trusted;
-use super::{Chain, Ledger, Report};
+use super::{Chain, Ledger, Report, position};
 use crate::json::Value;
 use crate::seal::{self, Place, Read, Record};
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,8 +27,16 @@ pub(super) struct Extent {
     pub(super) signed: Option<u64>,
     /// The record that the first one links to
     pub(super) link: Option<Place>,
+    /// The first record that may not have been delivered, and the head before it
+    pub(super) unsettled: Option<(Place, [u8; 32])>,
+    /// The notes of record 0 that say something of the node's state
+    pub(super) notes: Vec<String>,
     /// The first 16 characters of the heads of the first records
     inner: String,
+    /// The number of the key that has signed record 0
+    key: Option<u64>,
+    /// True if record 0 counts as covered
+    pub(super) is_said: bool,
 }
 
 impl Extent {
@@ -38,14 +46,35 @@ impl Extent {
         let head = |name: &str| Some(beginning(&seal::bytes(text(name)?)?));
         let optional = |name: &str| of.get(name).filter(|value| **value != Value::Null);
         let is_string = |name: &&str| optional(name).is_none_or(|value| value.as_str().is_some());
-        let link = optional("link").map(|link| {
-            let number = |name: &str| link.get(name)?.as_integer();
-            Some((number("seg")?, link.get("run")?.as_str()?.to_owned(), number("seq")?))
+        let place = |of: &Value| {
+            let number = |name: &str| of.get(name)?.as_integer();
+            Some((number("seg")?, of.get("run")?.as_str()?.to_owned(), number("seq")?))
+        };
+        let link = optional("link").map(place);
+        let unsettled = optional("link").and_then(|link| link.get("unsettled"));
+        let unsettled = unsettled.filter(|value| **value != Value::Null);
+        let unsettled = unsettled.map(|of| Some((place(of)?, of.get("head")?.as_str()?)));
+        let notes = optional("notes").map(|notes| {
+            let words = notes.as_array()?.iter().map(|word| Some(word.as_str()?.to_owned()));
+            words.collect::<Option<Vec<String>>>()
         });
         let signed = optional("signed").map(Value::as_integer);
-        if link == Some(None) || signed == Some(None) || !["prev", "head", "inner"].iter().all(is_string) {
+        let key = optional("key").map(|key| key.as_integer().filter(|key| *key < 1 << 32));
+        if key == Some(None) {
             return None;
         }
+        if link == Some(None) || unsettled == Some(None) || notes == Some(None) || signed == Some(None) {
+            return None;
+        }
+        if !["prev", "head", "inner"].iter().all(is_string) {
+            return None;
+        }
+        let link = link.flatten();
+        let unsettled = unsettled.flatten().and_then(|(first, head)| Some((first, seal::bytes(head)?)));
+        let is_before = |(first, _): &(Place, [u8; 32])| {
+            let link = link.as_ref().map(|(segment, _, number)| (*segment, number.saturating_add(1)));
+            link.is_some_and(|behind| (first.0, first.2) <= behind)
+        };
         Some(Extent {
             chain: text("chain")?.to_owned(),
             life: (number("seg")?, text("run")?.to_owned()),
@@ -53,8 +82,12 @@ impl Extent {
             last: number("last")?,
             heads: head("prev").zip(head("head")),
             signed: signed.flatten(),
-            link: link.flatten(),
+            unsettled: unsettled.filter(is_before),
+            link,
+            notes: notes.flatten().unwrap_or_default(),
             inner: text("inner").unwrap_or_default().to_owned(),
+            key: key.flatten(),
+            is_said: false,
         })
     }
 
@@ -82,6 +115,31 @@ impl Extent {
     /// Returns the place before the first record.
     fn before(&self) -> Option<Place> {
         self.first.checked_sub(1).map_or_else(|| self.link.clone(), |before| Some(self.place(before)))
+    }
+
+    /// Returns the stop that record 0 states: the first record that may not have been delivered, the
+    /// head before it, and the linked record.
+    pub(super) fn stop(&self) -> Option<(&Place, &[u8; 32], &Place)> {
+        let link = self.link.as_ref().filter(|link| self.first == 0 && link.0 < self.life.0)?;
+        let (first, head) = self.unsettled.as_ref()?;
+        Some((first, head, link))
+    }
+
+    /// Returns the head that a stop states.
+    fn stated(&self) -> Option<(Place, Beginning)> {
+        let ((segment, run, number), head, _) = self.stop()?;
+        Some(((*segment, run.clone(), number.checked_sub(1)?), beginning(head)))
+    }
+
+    /// Returns true if record 0 has a note.
+    pub(super) fn says(&self, note: &str) -> bool {
+        self.notes.iter().any(|of| of == note)
+    }
+
+    /// Returns true if a record is in the extent, behind its last signature, and others of the extent
+    /// follow that record.
+    fn is_within(&self, record: &Place) -> bool {
+        self.is_behind(record) && self.signed != Some(record.2)
     }
 
     /// Returns true if a record is in the extent, at or behind its last signature, and others of the
@@ -228,17 +286,25 @@ impl Chain {
     pub(super) fn fitting(&self) -> Vec<Extent> {
         // The heads of records, as those after them state them, and as they state themselves.
         let mut wanted: BTreeMap<Place, Beginning> = BTreeMap::new();
+        // The places that are followed by more than a record 0 of a state that was set back.
+        let mut continued: BTreeSet<Place> = BTreeSet::new();
         let mut ends: BTreeMap<Place, BTreeSet<Beginning>> = BTreeMap::new();
         // The ends of records and extents that count, from which others may continue.
-        let mut vouching: Vec<(Place, Beginning)> = Vec::new();
+        let start = self.start.iter().map(|(place, head, _)| (place.clone(), beginning(head)));
+        let mut vouching: Vec<(Place, Beginning)> = start.collect();
         // The last record of each segment and run of which is known that it was sealed.
         let mut sealed: BTreeMap<(u64, String), u64> = BTreeMap::new();
         let know = |sealed: &mut BTreeMap<(u64, String), u64>, place: &Place| {
             let last = sealed.entry((place.0, place.1.clone())).or_default();
             *last = place.2.max(*last);
         };
-        self.anchors.iter().for_each(|(place, _)| know(&mut sealed, place));
-        let counts = |record: &Record| self.covered.is_empty() || self.is_covered(record);
+        let mut stated = self.stated();
+        stated.iter().for_each(|(place, _)| know(&mut sealed, place));
+        let is_known = !self.covered.is_empty() || !self.anchors.is_empty() || self.start.is_some();
+        let is_signed = is_known || self.extents.iter().any(|extent| extent.signed.is_some());
+        let led = self.led(&stated);
+        let is_led = |record: &Record| led.contains(&(record.place.clone(), record.head));
+        let counts = |record: &Record| !is_known || is_led(record);
         for record in self.all().filter(|record| counts(record)) {
             know(&mut sealed, &record.place);
             record.link.iter().for_each(|(link, _)| know(&mut sealed, link));
@@ -250,28 +316,30 @@ impl Chain {
             let before = record.place.2.checked_sub(1);
             let before = before.map(|before| (record.place.0, record.place.1.clone(), before));
             let linked = record.link.as_ref().map(|(link, _)| link.clone());
+            let is_set_back = record.place.2 == 0 && record.notes.iter().any(|note| note == "state-set-back");
             if counts(record) {
                 let place = before.or_else(|| linked.clone());
+                continued.extend(place.clone().filter(|_| !is_set_back || !is_led(record)));
                 wanted.extend(place.map(|place| (place, beginning(&record.prev))));
             }
-            let is_set_back = record.notes.iter().any(|note| note == "state-set-back");
-            ended.extend(linked.filter(|_| self.is_covered(record) && !is_set_back));
+            ended.extend(linked.filter(|_| is_led(record) && !is_set_back));
             let after = self.records.get(&next(&record.place));
             if !after.is_some_and(|after| after.iter().any(|of| of.prev == record.head)) {
                 ends.entry(record.place.clone()).or_default().insert(beginning(&record.head));
                 vouching.extend(counts(record).then(|| (record.place.clone(), beginning(&record.head))));
             }
         }
-        let is_signed = !self.covered.is_empty() || self.extents.iter().any(|extent| extent.signed.is_some());
-        let stated = self.stated();
         let mut extents = self.divided(&stated);
         for extent in &extents {
             let known = ends.entry(extent.place(extent.last)).or_default();
             known.extend(extent.heads.map(|(_, head)| head));
         }
+        // Of equal ones, the last comes first.
+        extents.reverse();
         extents.sort_by_key(|extent| std::cmp::Reverse(extent.place(extent.last)));
         let (mut fitting, mut waiting) = (Vec::new(), Vec::new());
         for mut extent in extents {
+            extent.is_said = self.was_in_force(&extent);
             if let Some((prev, head)) = extent.heads {
                 let before = extent.before();
                 let end = extent.place(extent.last);
@@ -281,7 +349,8 @@ impl Chain {
                     || !is_stated && stated.iter().any(|(place, _)| *place == end);
                 let is_replaced = is_denied
                     || !is_stated
-                        && (self.replaces(&extent, head)
+                        && (self.replaces(&extent, head, &led)
+                            || stated.iter().any(|(place, _)| extent.is_within(place))
                             || ended.iter().any(|end| extent.is_behind(end))
                             || sealed.get(&extent.life).is_some_and(|last| *last > extent.last));
                 if followed.is_none() && !is_stated && is_signed && extent.signed.is_none() {
@@ -300,9 +369,13 @@ impl Chain {
                     let Some(signed) = extent.signed.filter(counts) else { continue };
                     (extent.last, extent.heads) = (signed.min(extent.last), None);
                 }
+                continued
+                    .extend(before.clone().filter(|_| !(extent.is_said && extent.says("state-set-back"))));
                 wanted.extend(before.map(|at| (at, prev)));
             }
-            ended.extend(extent.link.clone().filter(|_| is_signed && extent.first == 0));
+            let is_set_back = extent.is_said && extent.says("state-set-back");
+            stated.extend(Some(&extent).filter(|extent| extent.is_said).and_then(Extent::stated));
+            ended.extend(extent.link.clone().filter(|_| is_signed && extent.first == 0 && !is_set_back));
             know(&mut sealed, &extent.place(extent.last));
             extent.link.iter().filter(|_| extent.first == 0).for_each(|link| know(&mut sealed, link));
             vouching.extend(extent.heads.map(|(_, head)| (extent.place(extent.last), head)));
@@ -310,7 +383,7 @@ impl Chain {
         }
         while let Some((end, head)) = vouching.pop() {
             // Something else follows.
-            if wanted.contains_key(&end) {
+            if continued.contains(&end) {
                 continue;
             }
             let continues = |extent: &mut Extent| {
@@ -324,8 +397,43 @@ impl Chain {
         fitting
     }
 
-    /// Returns the heads that signatures state of records: anchors, and the links of covered records 0
-    /// to a stop.
+    /// Returns true if the key that has signed record 0 of an extent may have been in force there.
+    fn was_in_force(&self, extent: &Extent) -> bool {
+        let Some(key) = extent.key.filter(|_| extent.first == 0 && extent.signed.is_some()) else {
+            return false;
+        };
+        let at = (extent.life.0, 0);
+        let good = || self.good.iter().chain(&self.start);
+        let of_extents = self.extents.iter().filter(|of| of.first == 0);
+        let of_extents = of_extents.filter_map(|of| Some(((of.life.0, 0), of.key?)));
+        let mut used = good().map(|(place, _, good)| (position(place), good.n)).chain(of_extents);
+        let mut since = good().flat_map(|(.., good)| &good.since);
+        !used.any(|(place, n)| place >= at && n < key)
+            && !since.any(|(n, place, _)| *n <= key && position(place) > at)
+    }
+
+    /// Returns the records here that are covered, or from which the heads of records that are here lead
+    /// to a stated head.
+    fn led(&self, stated: &BTreeSet<(Place, Beginning)>) -> BTreeSet<(Place, [u8; 32])> {
+        let mut led = self.covered.clone();
+        for (place, head) in stated {
+            let (mut number, mut head) = (place.2, *head);
+            while let Some(record) = self
+                .records
+                .get(&(place.0, place.1.clone(), number))
+                .and_then(|here| here.iter().find(|record| beginning(&record.head) == head))
+            {
+                led.insert((record.place.clone(), record.head));
+                head = beginning(&record.prev);
+                let Some(before) = number.checked_sub(1) else { break };
+                number = before;
+            }
+        }
+        led
+    }
+
+    /// Returns the heads that signatures state of records: anchors, the links of covered records 0
+    /// to a stop, and handovers.
     fn stated(&self) -> BTreeSet<(Place, Beginning)> {
         let of_stops = self.all().filter(|record| self.is_covered(record)).filter_map(|record| {
             let (link, unsettled) = record.link.as_ref()?;
@@ -333,7 +441,11 @@ impl Chain {
             Some(((*segment, run.clone(), number.checked_sub(1)?), beginning(head)))
         });
         let of_anchors = self.anchors.iter().map(|(place, head)| (place.clone(), beginning(head)));
-        of_stops.chain(of_anchors).collect()
+        let all = self.good.iter().chain(&self.start).flat_map(|(.., good)| &good.since);
+        let of_handovers = all.filter_map(|(_, (segment, run, number), head)| {
+            Some(((*segment, run.clone(), number.checked_sub(1)?), beginning(head)))
+        });
+        of_stops.chain(of_anchors).chain(of_handovers).collect()
     }
 
     /// Returns the extents, divided where a record or another extent continues from within them, or
@@ -349,8 +461,9 @@ impl Chain {
             here.into_iter().all(|of| of.head != record.prev).then(|| (before, beginning(&record.prev)))
         });
         let of_extents = self.extents.iter().filter_map(|extent| Some((extent.before()?, extent.heads?.0)));
+        let of_stops = self.extents.iter().filter_map(Extent::stated);
         let starts: BTreeSet<(Place, Beginning)> =
-            of_records.chain(of_extents).chain(stated.iter().cloned()).collect();
+            of_records.chain(of_extents).chain(stated.iter().cloned()).chain(of_stops).collect();
         let mut divided = Vec::new();
         for mut extent in self.extents.iter().cloned() {
             divided.extend(starts.iter().filter_map(|start| extent.divide(start)).collect::<Vec<_>>());
@@ -361,8 +474,8 @@ impl Chain {
 
     /// Returns true if covered records take the place of records of an extent behind its last
     /// signature: of its last one or, if that is not here, of any.
-    fn replaces(&self, extent: &Extent, head: Beginning) -> bool {
-        let covered = self.all().filter(|record| self.is_covered(record));
+    fn replaces(&self, extent: &Extent, head: Beginning, led: &BTreeSet<(Place, [u8; 32])>) -> bool {
+        let covered = self.all().filter(|record| led.contains(&(record.place.clone(), record.head)));
         let inside = covered.filter(|record| {
             let (segment, run, number) = &record.place;
             let is_unsigned = extent.signed.is_none_or(|signed| signed < *number);

@@ -1,6 +1,6 @@
 //! Heads, links and policies that must fit together.
 
-use super::ledgers::beginning;
+use super::ledgers::{Extent, beginning};
 use super::{Chain, Fork, Report, fork_before, position};
 use crate::seal::{GENESIS, Place, Record};
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,9 +27,12 @@ impl Chain {
                 if before.is_some_and(|before| before.iter().all(|before| before.head != record.prev)) {
                     report.add("tampered", format!("{here}: the head before it"));
                 }
-            } else if let Some((link, _)) = &record.link {
+            } else if let Some((link, unsettled)) = &record.link {
                 let linked = self.records.get(link);
-                self.settled(record, &here, report);
+                let stop = self.is_covered(record) && link.0 < *segment;
+                if let Some((first, head)) = unsettled.as_ref().filter(|_| stop) {
+                    self.settled(first, head, &here, report);
+                }
                 let is_too_early = link.0 < *segment
                     && self.is_covered(record)
                     && linked.is_some_and(|linked| {
@@ -55,7 +58,7 @@ impl Chain {
                 }
             }
         }
-        self.deleted_links(name, report);
+        self.deleted_links(name, &mut forks, report);
         self.link_to_start(name, report);
         let firsts = self.firsts();
         for First { place, link, is_covered, is_set_back } in &firsts {
@@ -98,21 +101,31 @@ impl Chain {
                 is_set_back,
             })
         });
-        let deleted = self.links_of_extents().filter_map(|(place, link)| {
-            Some(First { place, link: link?, is_covered: false, is_set_back: false })
+        let deleted = self.firsts_of_extents().filter_map(|(place, extent)| {
+            let (link, said) = (extent.link.clone()?, self.said(&place));
+            let is_set_back = said.is_some_and(|said| said.says("state-set-back"));
+            Some(First { place, link, is_covered: said.is_some(), is_set_back })
         });
         here.chain(deleted).filter(|first| first.link.0 < first.place.0).collect()
     }
 
     /// Checks what manifests say of deleted records against the records here.
-    fn deleted_links(&self, name: &str, report: &mut Report) {
-        for (place, link) in self.links_of_extents() {
-            let is_broken = match &link {
-                Some(link) => link.0 >= place.0,
-                None => self.is_later(&place),
-            };
-            if is_broken {
-                report.add("link_broken", format!("{name}: {place:?}, which was deleted"));
+    fn deleted_links(&self, name: &str, forks: &mut Vec<Fork>, report: &mut Report) {
+        for (place, extent) in self.firsts_of_extents() {
+            let here = format!("{name}: {place:?}, which was deleted");
+            match &extent.link {
+                Some(link) if link.0 >= place.0 => report.add("link_broken", here),
+                Some(_) => {
+                    let stop = self.said(&place).and_then(Extent::stop);
+                    stop.iter().for_each(|(first, head, _)| self.settled(first, head, &here, report));
+                }
+                None if !self.is_later(&place) => {}
+                None if self.said(&place).is_some_and(|said| said.says("state-damaged")) => {
+                    let at = position(&place);
+                    forks.push(Fork { at, kind: "state_damaged", are_covered: false, is_restart: true });
+                    report.add("state_damaged", here);
+                }
+                None => report.add("link_broken", here),
             }
         }
         for extent in &self.extents {
@@ -145,21 +158,19 @@ impl Chain {
             if link == start && record.prev != *head {
                 report.add("link_broken", here.clone());
             }
-            if link.0 < start.0 && *segment > start.0 {
-                let is_set_back =
-                    record.notes.iter().any(|note| note == "state-set-back") && self.is_covered(record);
-                report.add(if is_set_back { "state_damaged" } else { "conflict" }, here);
+        }
+        for First { place, link, is_covered, is_set_back } in self.firsts() {
+            if link.0 < start.0 && place.0 > start.0 {
+                let kind = if is_set_back && is_covered { "state_damaged" } else { "conflict" };
+                report.add(kind, format!("{name}: {place:?} goes on from {link:?}"));
             }
         }
     }
 
     /// Compares the head before records that may not have been delivered with the records
     /// here.
-    pub(super) fn settled(&self, record: &Record, here: &str, report: &mut Report) {
-        let Some((link, Some(((segment, run, number), head)))) = &record.link else { return };
-        if link.0 >= record.place.0 || !self.is_covered(record) {
-            return;
-        }
+    fn settled(&self, first: &Place, head: &[u8; 32], here: &str, report: &mut Report) {
+        let (segment, run, number) = first;
         let first = self.records.get(&(*segment, run.clone(), *number)).into_iter().flatten();
         let before = number.checked_sub(1);
         let before = before.and_then(|before| self.records.get(&(*segment, run.clone(), before)));

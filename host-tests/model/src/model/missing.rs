@@ -17,11 +17,6 @@ impl Chain {
         places.filter(|place| (place.0, &place.1) == (life.0, &life.1)).map(|place| place.2).collect()
     }
 
-    pub(super) fn last(&self, life: &(u64, String)) -> Option<u64> {
-        let here = self.records.keys().filter(|place| (place.0, &place.1) == (life.0, &life.1));
-        here.map(|place| place.2).max()
-    }
-
     /// Finds missing records, and the evidence that explains them.
     pub(super) fn find_missing(&mut self) {
         // The first number that need not be here.
@@ -51,10 +46,14 @@ impl Chain {
             let (segment, run) = &extent.life;
             reach(&(*segment, run.clone(), extent.last), u128::from(extent.last) + 1);
         }
-        for link in
-            self.links_of_extents().filter_map(|(place, link)| Some(link?).filter(|link| link.0 < place.0))
-        {
-            reach(&link, u128::from(link.2) + 1);
+        for (place, extent) in self.firsts_of_extents() {
+            if let Some(link) = extent.link.as_ref().filter(|link| link.0 < place.0) {
+                reach(link, u128::from(link.2) + 1);
+            }
+            if let Some((from, _, link)) = self.said(&place).and_then(Extent::stop) {
+                reach(from, u128::from(from.2));
+                stated.push((place.0, from.clone(), link.clone()));
+            }
         }
         // A record that was settled once stays settled.
         let stops: Vec<(Place, Place)> = stated
@@ -171,19 +170,31 @@ impl Chain {
         parts
     }
 
-    /// Returns true if no record of a segment and run is known behind some that are missing.
+    /// Returns true if no record of a segment and run counts behind some that are missing.
     fn is_end(&self, life: &(u64, String), range: Range) -> bool {
         let deleted = self.extents.iter().filter(|extent| extent.life == *life).map(|extent| extent.last);
-        self.last(life).into_iter().chain(deleted).all(|last| last < range.0)
+        let covered = self.covered.iter().filter(|(place, _)| (place.0, &place.1) == (life.0, &life.1));
+        covered.map(|(place, _)| place.2).chain(deleted).all(|last| last < range.0)
     }
 
-    /// Returns the first places of segments that ledgers have deleted, each with the place to which
-    /// it links.
-    pub(super) fn links_of_extents(&self) -> impl Iterator<Item = (Place, Option<Place>)> {
-        let place = |extent: &Extent| (extent.life.0, extent.life.1.clone(), 0);
-        let is_first =
-            move |extent: &&Extent| extent.first == 0 && !self.records.contains_key(&place(extent));
-        self.extents.iter().filter(is_first).map(move |extent| (place(extent), extent.link.clone()))
+    /// Returns the first places of segments that ledgers have deleted, each with the extents that
+    /// begin there.
+    pub(super) fn firsts_of_extents(&self) -> impl Iterator<Item = (Place, &Extent)> {
+        let of = self.extents.iter().filter(|extent| extent.first == 0);
+        let of = of.map(|extent| ((extent.life.0, extent.life.1.clone(), 0), extent));
+        of.filter(|(place, _)| !self.records.contains_key(place))
+    }
+
+    /// Returns the extent that has what a deleted record 0 said, if the record counts as covered. All
+    /// such extents must agree.
+    pub(super) fn said(&self, place: &Place) -> Option<&Extent> {
+        let all = || self.firsts_of_extents().filter(|(of, extent)| of == place && extent.is_said);
+        let said = |extent: &Extent| {
+            let notes = ["state-damaged", "state-set-back"].map(|note| extent.says(note));
+            (extent.link.clone(), extent.unsettled.clone(), notes)
+        };
+        let (_, first) = all().next()?;
+        all().all(|(_, extent)| said(extent) == said(first)).then_some(first)
     }
 
     /// Returns the finding for the missing or altered records between a record and the

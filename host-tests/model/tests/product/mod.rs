@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
 /// Verifies a log whose lines are spread over `files` files. Checks that merging the parts
-/// of the log, one for each file, returns the same report. Returns `null` if the verifier refuses
-/// one of the files that it is given.
-pub(crate) fn verify(log: &Log, files: usize) -> Value {
+/// of the log, one for each file, returns the same report, if `is_merged` asks for it. Returns `null`
+/// if the verifier refuses one of the files that it is given.
+pub(crate) fn verify(log: &Log, files: usize, is_merged: bool) -> Value {
     let directory = tempfile::tempdir().expect("a directory");
     let mut arguments: Vec<OsString> = Vec::new();
     let mut write = |name: String, lines: &[&str], before: Option<&str>| {
@@ -64,7 +64,7 @@ pub(crate) fn verify(log: &Log, files: usize) -> Value {
         std::iter::once(command.into()).chain(paths).chain(arguments.iter().cloned()).collect::<Vec<_>>()
     };
     let whole = flb_audit::verify::report(of("verify", &logs));
-    if !log.ledgers.is_empty() {
+    if !is_merged || !log.ledgers.is_empty() {
         // A ledger's directory cannot be a part.
         return whole.map_or(Value::Null, |report| serde_json::from_str(&report).expect("JSON"));
     }

@@ -5,7 +5,7 @@ use super::*;
 use flb_audit_model::forge::head_of;
 
 /// Six segments of six records, under keys 1 to 6.
-fn six() -> Case {
+pub(super) fn six() -> Case {
     let mut case = base();
     for run in ["run--4", "run--5", "run--6"] {
         case.forge.restart(run, None);
@@ -16,13 +16,13 @@ fn six() -> Case {
     case
 }
 
-fn segments(all: std::ops::RangeInclusive<usize>) -> std::ops::Range<usize> {
+pub(super) fn segments(all: std::ops::RangeInclusive<usize>) -> std::ops::Range<usize> {
     at(*all.start(), 0)..at(*all.end() + 1, 0)
 }
 
 /// Adds segment 7 under the next key, or a later one, whose first record has a note and links to the
 /// last record of a segment.
-fn going_on(mut case: Case, note: &str, keys: usize, link: Option<usize>) -> Case {
+pub(super) fn going_on(mut case: Case, note: &str, keys: usize, link: Option<usize>) -> Case {
     case.forge.head =
         link.map_or(seal::GENESIS, |segment| head_of(&case.records[at(segment, 5)]).expect("a head"));
     case.forge.place = (link.unwrap_or(6) as u64, format!("run--{}", link.unwrap_or(6)), SEGMENT);

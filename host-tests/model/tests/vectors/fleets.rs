@@ -90,6 +90,10 @@ pub(super) fn fleets(all: &mut All) {
         "fleet: enrolled with a lent key that has expired",
         enrolled(21, &lent, "n1", ENROLLED + 60, None),
     );
+    add(all, "fleet: the only checkpoint has a certificate that key 0 has not signed", {
+        let case = enrolled(21, &fleet(), "n1", ENROLLED, None).cut(2);
+        case.list(0, "certs", |certs| flip(&mut certs[0], "sig"))
+    });
     for length in [253, 254] {
         let case = enrolled(21, &fleet(), &"n".repeat(length), ENROLLED, None);
         add(all, format!("fleet: enrolled with a name of {length} bytes"), case);

@@ -35,8 +35,12 @@ pub(super) fn extent(records: &[Value]) -> Value {
     push("prev", text(first, "prev"));
     push("head", text(last, "head"));
     signed.into_iter().for_each(|record| push("signed", text(record, "seq")));
-    if text(first, "link") != Value::Null {
-        push("link", text(first, "link"));
+    for name in ["link", "notes"].into_iter().filter(|name| text(first, name) != Value::Null) {
+        push(name, text(first, name));
+    }
+    let key = first.get("audit").and_then(|audit| audit.get("key")?.get("n"));
+    if let Some(key) = key.filter(|_| text(first, "seq") == number(0)) {
+        push("key", key.clone());
     }
     Value::Object(members)
 }

@@ -8,8 +8,10 @@ mod files;
 mod fleets;
 mod forms;
 mod ledgers;
+pub(crate) mod random;
 mod readings;
 mod rules;
+mod said;
 mod starts;
 mod stops;
 
@@ -225,6 +227,7 @@ pub(crate) fn all() -> Vec<(String, Log)> {
     files::empty_ones(&mut all);
     ledgers::ledgers(&mut all);
     absent::absent(&mut all);
+    said::said(&mut all);
     clients::clients(&mut all);
     all.into_iter().map(|(name, case)| (name, case.log())).collect()
 }

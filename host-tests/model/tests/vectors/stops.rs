@@ -22,6 +22,10 @@ pub(super) fn stops(all: &mut All) {
     add(all, "stops: nothing is known", stopped(None, 4..6, true));
     add(all, "stops: the whole segment was lost", stopped(Some(0), 0..6, true));
     add(all, "stops: the whole segment was lost, and was settled", stopped(Some(4), 0..6, true));
+    for from in [1, 2] {
+        let name = format!("stops: from record {from} on, and of these, one is here that nobody has signed");
+        add(all, name, stopped(Some(from), 3..6, true).delete([at(3, 1)]));
+    }
     add(all, "stops: said by a record that nobody has signed", stopped(Some(4), 4..6, false));
     rewritten(all);
     over_segments(all);

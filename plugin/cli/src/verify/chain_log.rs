@@ -74,6 +74,8 @@ pub(super) struct ChainLog {
     pub(super) checkpoint_times: Rows<Position, u64>,
     /// The number of records that are not as they were sealed.
     pub(super) altered: u64,
+    /// True if one of its records, intact or not, has a signature, good or not.
+    pub(super) has_checkpoint: bool,
     /// The reason why nobody vouches for the keys of one of the chain's checkpoints.
     pub(super) without_roster: Option<Flaw>,
     /// The first of its texts in the inputs, by name and number, and the place of that
@@ -135,6 +137,7 @@ impl ChainLog {
             policies: BTreeMap::new(),
             checkpoint_times: Rows::new(file, BATCH_ROWS_MAX),
             altered: 0,
+            has_checkpoint: false,
             without_roster: None,
             first_read: None,
             states_from: None,

@@ -2,6 +2,7 @@
 //! when all have been read.
 
 use super::Verdict;
+use super::beginning::Beginning;
 use super::chain_log::{BATCH_ROWS_MAX, ChainLog, Start, Store};
 use super::coverage::Coverage;
 use super::enrolled::Enrolled;
@@ -12,7 +13,7 @@ use super::ledger::{LedgerFiles, Ledgers};
 use super::part::{Blocks, Sighting};
 use super::reading::{Other, Reading};
 use super::rows::Rows;
-use super::segment::{Added, Beginning, Stretches};
+use super::segment::{Added, Stretches};
 use super::signatures::{BadCheckpoint, Flaw, GoodCheckpoint, Judged};
 use super::spans::{Span, Spans, Why};
 use super::spool::{Fingerprint, Spool};
@@ -166,13 +167,16 @@ impl<'a> Chains<'a> {
             if why == Why::Encrypted && is_of_the_time {
                 *self.encrypted_chains.entry(life.chain).or_default() |= is_within && run.signed.is_some();
             }
-            let link = run.link.as_ref().and_then(|link| link.place());
+            let beginning = (run.first == 0).then(|| {
+                Box::new(Beginning::new(run.notes(), run.link.as_ref().and_then(|link| link.read())))
+            });
             let edges = run
                 .heads()
                 .map(|(prev, head)| [prev, head].map(|head| Fingerprint::of(&head).shortened()).into());
-            let (records, signed) = (run.first..=run.last, run.signed);
+            let (records, signed, key) =
+                (run.first..=run.last, run.signed, run.key.filter(|_| run.first == 0));
             let inner = run.inner.unwrap_or_default().into();
-            spans.push((life, Span { records, link, edges, signed, why, inner }));
+            spans.push((life, Span { records, beginning, edges, signed, why, inner, key, is_said: false }));
         }
         spans.into_iter().collect()
     }
@@ -194,17 +198,11 @@ impl<'a> Chains<'a> {
         self.anchors.push(KeptAnchor { chain, place, head, is_delivered });
     }
 
-    /// Adds the chains of which no record is here, but anchors or the beginning of the log, if
-    /// one ledger lists records of them.
+    /// Adds the chains of which no record is here, but anchors, if a ledger lists records of them.
     fn add_absent(&mut self) {
-        let named = self.anchors.iter().map(|anchor| anchor.chain).chain(self.starts.keys().copied());
-        let absent: BTreeSet<ChainId> = named.filter(|id| !self.chains.contains_key(id)).collect();
-        for id in absent {
-            let lists = |(_, spans): &(usize, &Spans)| spans.lives_of(id).next().is_some();
-            let mut listing = self.spans.iter().enumerate().filter(lists).map(|(ledger, _)| ledger);
-            if let (Some(ledger), None) = (listing.next(), listing.next()) {
-                let chain = self.chains.entry(id).or_insert_with(|| ChainLog::new(&self.spool.rows));
-                chain.store.add(Some(ledger));
+        for id in self.anchors.iter().map(|anchor| anchor.chain) {
+            if self.spans.iter().any(|spans| spans.lives_of(id).next().is_some()) {
+                self.chains.entry(id).or_insert_with(|| ChainLog::new(&self.spool.rows));
             }
         }
     }
@@ -355,6 +353,7 @@ impl<'a> Chains<'a> {
         {
             chain.add_text(source, at.number, place.position());
         }
+        chain.has_checkpoint |= sealed.is_checkpoint;
         match checkpoint {
             None => {}
             Some(Ok(good)) => {
@@ -426,7 +425,7 @@ impl<'a> Chains<'a> {
             *chain.notes.entry(word).or_default() += 1;
         }
         if sequence == 0 && counts {
-            segment.beginning = Beginning::of(sealed);
+            segment.beginning = Beginning::new(sealed.notes, sealed.link);
         }
         Ok(())
     }
@@ -513,19 +512,20 @@ impl<'a> Chains<'a> {
                 }
             }
             let coverage = Coverage::of(*id, chain, &stretches, &mut self.spool)?;
+            let of_all;
             let spans = match chain.store {
                 Store::Ledger(ledger) => self.spans.get(ledger).unwrap_or(&none),
-                _ => &none,
+                Store::None => {
+                    of_all = self.spans.iter().flat_map(|spans| spans.of_chain(*id)).collect();
+                    &of_all
+                }
+                Store::Mixed => &none,
             };
             let of_chain = self.anchors.partition_point(|anchor| anchor.chain < *id)
                 ..self.anchors.partition_point(|anchor| anchor.chain <= *id);
             let anchors = &self.anchors[of_chain];
             let spans = spans.fitting(*id, &stretches, &coverage, chain, anchors, &mut self.spool)?;
-            let said = chain.segments.iter().filter_map(|(life, segment)| {
-                let Beginning { link, unsettled, .. } = &segment.beginning;
-                Some((life, unsettled.as_ref()?.0, (*link)?))
-            });
-            let stops = Stops::of(*id, &coverage, said, &delivered, file);
+            let stops = Stops::of(*id, chain, &stretches, &coverage, &spans, &delivered, file);
             let mut history = History {
                 id: *id,
                 chain,

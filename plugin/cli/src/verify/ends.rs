@@ -169,6 +169,8 @@ impl Chains<'_> {
                     let what = "a ledger has deleted its last checkpoint, and what is here is not signed yet";
                     (Verdict::TailUnanchored, what.to_owned())
                 }
+                // Each of its checkpoints has a finding of its own.
+                None if self.roster.is_some() && !is_known && chain.has_checkpoint => continue,
                 None => (Verdict::Unsigned, "it has no checkpoints".to_owned()),
                 Some(signed) if chain.anchored.is_none_or(|anchored| anchored < end) => {
                     let seconds = chain.unanchored_seconds();

@@ -241,7 +241,19 @@ impl Reading<'_> {
                 let Some(life) = run.life() else { continue };
                 let records = run.first..=run.last;
                 let (inner, why) = (Box::default(), Why::Deleted);
-                all.push((life, Span { records, link: None, edges: None, signed: None, why, inner }));
+                all.push((
+                    life,
+                    Span {
+                        records,
+                        beginning: None,
+                        edges: None,
+                        signed: None,
+                        why,
+                        inner,
+                        key: None,
+                        is_said: false,
+                    },
+                ));
             }
         }
         (self.deleted, self.kept) = (deleted.into_iter().collect(), kept.into_iter().collect());

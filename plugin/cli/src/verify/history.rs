@@ -1,6 +1,7 @@
 //! Follows the lives of a chain one after the other, and finds missing records.
 
 use super::Verdict;
+use super::beginning::Beginning;
 use super::chain_log::{BATCH_ROWS_MAX, ChainLog};
 use super::coverage::Coverage;
 use super::forks::Forks;
@@ -20,8 +21,6 @@ use std::rc::Rc;
 
 /// The record from which a life continues.
 enum Origin {
-    /// The life's first record is not here.
-    Unknown,
     /// The life names none: it is the chain's first, or its node had lost its state.
     Nothing(Option<Fingerprint>),
     /// The life continues from this record, which has this head.
@@ -84,7 +83,9 @@ impl<F: FnMut(Verdict, Position, String)> History<'_, F> {
             self.check_policies(&life);
             self.check_edges(&life)?;
             self.check_within(&life);
-            self.check_origin(&life, &lives, &mut next_of)?;
+            for origin in self.origins(&life) {
+                self.check_origin(&life, origin, &lives, &mut next_of)?;
+            }
             if let Some(last) = self.last(&life) {
                 self.end_at(life, last);
             }
@@ -238,33 +239,59 @@ impl<F: FnMut(Verdict, Position, String)> History<'_, F> {
         }
     }
 
+    /// Reports missing records within a life. If no record behind them counts, they may be records
+    /// that a stop has lost: anybody could have made up the later ones.
     fn miss(&mut self, life: &Life, records: RangeInclusive<u64>, after: Place) {
-        let (first, last) = (*records.start(), *records.end());
-        count(&mut self.chain.missing, first, last);
-        self.gaps.push(after, first, Position { segment: life.segment, sequence: last }, Cause::Unknown);
-        let at = Position { segment: life.segment, sequence: first };
-        (self.add)(Verdict::Gap, at, format!("segment {} lacks {}", life.segment, extent(first, last)));
+        let covered = self.coverage.in_life(life).last().map(|covered| *covered.end());
+        let is_end = covered.max(self.spans.last(life)) < Some(*records.start());
+        let parts = match is_end {
+            true => self.stops.parts(life, &records, self.all_spans),
+            false => vec![(records, false)],
+        };
+        for (part, is_stop) in parts {
+            let (first, last) = (*part.start(), *part.end());
+            let [from, at] = [first, last].map(|sequence| Position { segment: life.segment, sequence });
+            let what = format!("segment {} lacks {}", life.segment, extent(first, last));
+            if is_stop {
+                self.stop(what + STOPPED, after, from, at);
+            } else {
+                count(&mut self.chain.missing, first, last);
+                self.gaps.push(after, first, at, Cause::Unknown);
+                (self.add)(Verdict::Gap, from, what);
+            }
+        }
     }
 
-    fn origin(&self, life: &Life) -> Origin {
-        let stretches = self.stretches(life);
-        let first = stretches.first().filter(|stretch| *stretch.records.start() == 0);
-        let (before, link) = match first {
-            Some(stretch) => (Some(stretch.before), self.chain.link(life)),
-            None => match self.spans.of(life).first().filter(|span| *span.records.start() == 0) {
-                Some(span) => (None, span.link),
-                None => return Origin::Unknown,
-            },
+    /// Reports missing records that were sealed shortly before a stop.
+    fn stop(&mut self, what: String, after: Place, from: Position, at: Position) {
+        count(&mut self.chain.undelivered, from.sequence, at.sequence);
+        self.gaps.push(after, from.sequence, at, Cause::Stop);
+        (self.add)(Verdict::UncleanStop, from, what);
+    }
+
+    /// Returns the record from which a life continues, as its first record or each span with that
+    /// states it. Returns nothing if the life's first record is neither here nor in a span.
+    fn origins(&self, life: &Life) -> Vec<Origin> {
+        let of = |link: Option<Place>, before| {
+            link.map_or(Origin::Nothing(before), |link| Origin::Record(link, before))
         };
-        link.map_or(Origin::Nothing(before), |link| Origin::Record(link, before))
+        match self.stretches(life).first().filter(|stretch| stretch.is_first()) {
+            Some(stretch) => vec![of(self.chain.link(life), Some(stretch.before))],
+            None => self.spans.links(life).into_iter().map(|link| of(link, None)).collect(),
+        }
     }
 
     /// Compares the beginning of a life with the end of the life from which it continues.
-    fn check_origin(&mut self, life: &Life, lives: &Lives, next_of: &mut Successors) -> io::Result<()> {
+    fn check_origin(
+        &mut self,
+        life: &Life,
+        origin: Origin,
+        lives: &Lives,
+        next_of: &mut Successors,
+    ) -> io::Result<()> {
         let Life { segment: number, run, .. } = *life;
         let is_first = lives.before(life).is_none();
-        match self.origin(life) {
-            Origin::Unknown => {}
+        match origin {
             Origin::Nothing(Some(before)) if before != self.genesis => (self.add)(
                 Verdict::LinkBroken,
                 first_of(life),
@@ -314,9 +341,19 @@ impl<F: FnMut(Verdict, Position, String)> History<'_, F> {
         }
     }
 
-    /// Checks whether a life's covered first record has this note on the node's state.
+    /// Returns what a life's first record says. The record is covered, or it is in a span and counts
+    /// as covered.
+    fn said(&self, life: &Life) -> Option<Beginning> {
+        if self.stretches(life).first().is_some_and(Stretch::is_first) {
+            let segment = self.chain.segments.get(life).filter(|_| self.coverage.has(life, 0));
+            return segment.map(|segment| segment.beginning.clone());
+        }
+        self.spans.beginning(life).cloned()
+    }
+
+    /// Checks whether a life's first record, as far as it counts, has this note on the node's state.
     fn says(&self, life: &Life, note: Notes) -> bool {
-        self.chain.state_notes(life).contains(note) && self.coverage.has(life, 0)
+        self.said(life).is_some_and(|said| said.notes.contains(note))
     }
 
     /// Returns the verdict on two lives that continue from one record. If the later life
@@ -363,10 +400,11 @@ impl<F: FnMut(Verdict, Position, String)> History<'_, F> {
     fn check_successor(&mut self, life: &Life, link: Place, next_of: &mut Successors) {
         let Life { segment: number, run, .. } = *life;
         let target = link.life(self.id);
-        let is_covered = self.coverage.has(life, 0);
+        let is_covered = self.said(life).is_some();
         let next = next_of.get(&target);
         next_of.insert(target, (*life, is_covered || next.is_some_and(|(_, is_covered)| is_covered)));
-        if let Some((other, is_other_covered)) = next {
+        // The spans of one life may link to several records.
+        if let Some((other, is_other_covered)) = next.filter(|(other, _)| other != life) {
             self.add_fork(link.position(), life, is_other_covered);
             let what = format!(
                 "segments {} (run {}) and {number} (run {run}) both go on from segment {}: two filters with one state \
@@ -449,10 +487,7 @@ impl<F: FnMut(Verdict, Position, String)> History<'_, F> {
     /// before the stop. If it is missing, there may be no other link that shows that it
     /// existed.
     fn check_settled(&mut self, life: &Life) -> io::Result<()> {
-        let segment = self.chain.segments.get(life).filter(|_| self.coverage.has(life, 0));
-        let Some((first, head)) = segment.and_then(|segment| segment.beginning.unsettled) else {
-            return Ok(());
-        };
+        let Some((first, head)) = self.said(life).and_then(|said| said.unsettled) else { return Ok(()) };
         let settled = first.life(self.id);
         if let Some(segment) = self.chain.segments.get(&settled)
             && segment.before_record(first.sequence, self.spool)?.is_some_and(|here| here != head)
@@ -522,10 +557,7 @@ impl<F: FnMut(Verdict, Position, String)> History<'_, F> {
             let [from, at] = [first, last].map(|sequence| Position { segment: number, sequence });
             let what = format!("{which} {}", extent(first, last));
             if is_stop {
-                count(&mut self.chain.undelivered, first, last);
-                self.gaps.push(after, first, at, Cause::Stop);
-                let unknown = self.lost_before(&life);
-                (self.add)(Verdict::UncleanStop, from, what + STOPPED + &unknown);
+                self.stop(what + ", its end" + STOPPED + &self.lost_before(&life), after, from, at);
             } else {
                 count(&mut self.chain.missing, first, last);
                 self.gaps.push(after, first, at, Cause::Unknown);
@@ -563,9 +595,9 @@ impl<F: FnMut(Verdict, Position, String)> History<'_, F> {
     }
 }
 
-/// The part of a finding that explains why records at the end of a life may be missing.
+/// The part of a finding that explains why records before a stop may be missing.
 pub(super) const STOPPED: &str =
-    ", its end: sealed shortly before the filter stopped, so they may never have left the node";
+    ": sealed shortly before the filter stopped, so they may never have left the node";
 
 /// Returns the beginning of a life.
 fn first_of(life: &Life) -> Position {

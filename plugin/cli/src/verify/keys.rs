@@ -188,6 +188,11 @@ impl Keys {
         self.signed.insert((life, place.sequence, head, index, since), ());
     }
 
+    /// Returns the last record that each key has signed.
+    pub(super) fn last_used(&self) -> impl Iterator<Item = (u32, Position)> {
+        self.keys.iter().filter_map(|(index, key)| Some((index, key.last?)))
+    }
+
     /// Returns the first record under each key, and the head before that record.
     pub(super) fn since(&self) -> impl Iterator<Item = (u32, Place, Fingerprint)> {
         self.keys

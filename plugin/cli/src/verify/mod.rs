@@ -16,6 +16,7 @@
 //! export.
 
 mod anchors;
+mod beginning;
 mod bytes;
 mod chain_log;
 mod chains;
@@ -29,8 +30,10 @@ mod export;
 mod forks;
 mod gaps;
 mod grounds;
+mod here;
 mod history;
 mod html;
+mod in_force;
 mod keys;
 mod ledger;
 mod merge;

@@ -12,13 +12,13 @@
 //! If a record is here in two versions, the one with the lower head counts. So the order
 //! of reading does not matter.
 
-use super::bytes::{Bytes, Damaged, put_number, put_text};
+use super::beginning::Beginning;
+use super::bytes::{Bytes, Damaged, put_number};
 use super::rows::{Rows, Stored};
 use super::spool::{Fingerprint, PAGE_RECORDS, Spool, Version};
-use flb_audit_core::chain::{Life, Place};
+use flb_audit_core::chain::Life;
 use flb_audit_core::hash::Hash;
 use flb_audit_core::policy::{DIGEST_TEXT_BYTES, policy_text};
-use flb_audit_core::record::notes::Notes;
 use flb_audit_core::verify::Sealed;
 use std::collections::BTreeMap;
 use std::io;
@@ -211,6 +211,13 @@ pub(super) struct Stretch {
     pub(super) head: Fingerprint,
 }
 
+impl Stretch {
+    /// Checks whether the stretch begins with the life's first record.
+    pub(super) fn is_first(&self) -> bool {
+        *self.records.start() == 0
+    }
+}
+
 /// The stretches of all lives of a chain that have intact records.
 pub(super) type Stretches = Rows<Life, Rc<Vec<Stretch>>>;
 
@@ -242,29 +249,6 @@ pub(super) struct Segment {
     pages: Pages,
     pub(super) policies: Policies,
     pub(super) beginning: Beginning,
-}
-
-/// The statements of a life's first record.
-#[derive(Clone, Default)]
-pub(super) struct Beginning {
-    /// The notes on the node's state.
-    pub(super) notes: Notes,
-    /// The record from which the life continues.
-    pub(super) link: Option<Place>,
-    /// The first record before the life that may never have been delivered, and the head
-    /// before that record.
-    pub(super) unsettled: Option<(Place, Fingerprint)>,
-}
-
-impl Beginning {
-    pub(super) fn of(first: &Sealed) -> Beginning {
-        let unsettled = first.link.and_then(|link| link.unsettled);
-        Beginning {
-            notes: first.notes,
-            link: first.link.map(|link| link.place),
-            unsettled: unsettled.map(|of| (of.place, Fingerprint::of(&of.head))),
-        }
-    }
 }
 
 /// The policies that the records of a life name. A filter has one policy for all records
@@ -481,23 +465,6 @@ impl Stored for Policies {
     fn take(from: &mut Bytes<'_>) -> Result<Self, Damaged> {
         let (prefix, digest, differ) = Stored::take(from)?;
         Ok(Policies { prefix, digest, differ })
-    }
-}
-
-impl Stored for Beginning {
-    fn put(&self, out: &mut Vec<u8>) {
-        (self.link, self.unsettled).put(out);
-        put_number(out, self.notes.words().count() as u64);
-        self.notes.words().for_each(|word| put_text(out, word.as_bytes()));
-    }
-
-    fn take(from: &mut Bytes<'_>) -> Result<Self, Damaged> {
-        let (link, unsettled) = Stored::take(from)?;
-        let mut notes = Notes::NONE;
-        for _ in 0..from.number()? {
-            notes.insert(Notes::from_word(from.text()?));
-        }
-        Ok(Beginning { notes, link, unsettled })
     }
 }
 

@@ -5,19 +5,21 @@
 //! on both sides of the gap. An attacker who puts records into a ledger that were never
 //! at that place of their chain does not know these heads.
 
+use super::beginning::Beginning;
 use super::chain_log::ChainLog;
 use super::chains::KeptAnchor;
 use super::coverage::Coverage;
 use super::gaps::Cause;
+use super::here::{Here, has_one};
+use super::in_force::InForce;
 use super::ranges::{self, joined};
-use super::segment::{Segment, Stretch, Stretches};
+use super::segment::Stretches;
 use super::spool::{Fingerprint, Spool};
 use flb_audit_core::chain::{ChainId, Life, Place};
 use flb_audit_core::record::notes::Notes;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::io;
 use std::ops::RangeInclusive;
-use std::rc::Rc;
 
 /// The reason why records are not here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,8 +34,8 @@ pub(super) enum Why {
 #[derive(Clone, Debug)]
 pub(super) struct Span {
     pub(super) records: RangeInclusive<u64>,
-    /// The record from which the life continues, if the span has the life's first record.
-    pub(super) link: Option<Place>,
+    /// What the manifest says of the life's first record, if the span has it.
+    pub(super) beginning: Option<Box<Beginning>>,
     /// The head before the first record, and the head of the last record, both shortened: where a
     /// span was divided, only the beginning of the head is known.
     pub(super) edges: Option<(Fingerprint, Fingerprint)>,
@@ -42,17 +44,34 @@ pub(super) struct Span {
     pub(super) why: Why,
     /// The beginnings of the heads of the first records, if the manifest lists them.
     pub(super) inner: Box<str>,
+    /// The number of the key that has signed the life's first record, if the span has it.
+    pub(super) key: Option<u32>,
+    /// True if the life's first record counts as covered.
+    pub(super) is_said: bool,
 }
 
 impl Span {
+    /// Returns the record from which the life continues, if the span has the life's first record.
+    pub(super) fn link(&self) -> Option<Place> {
+        self.beginning.as_ref()?.link
+    }
+
+    /// Returns what the life's first record says, if the span has it, and it counts as covered.
+    fn said(&self) -> Option<&Beginning> {
+        self.beginning.as_deref().filter(|_| self.is_said)
+    }
+
     /// Takes the records up to this one out of the span.
     fn split(&mut self, last: u64, head: Fingerprint) -> Span {
         let before = Span {
             records: *self.records.start()..=last,
             edges: self.edges.map(|(prev, _)| (prev, head)),
-            link: self.link.take(),
+            beginning: self.beginning.take(),
+            signed: self.signed,
+            why: self.why,
             inner: Box::default(),
-            ..*self
+            key: self.key.take(),
+            is_said: false,
         };
         self.records = last.saturating_add(1)..=*self.records.end();
         self.edges = self.edges.map(|(_, end)| (head, end));
@@ -98,7 +117,7 @@ impl OfLife {
 }
 
 /// The last record of a stretch or a span: its life and number, and its head.
-type End = ((Life, u64), Fingerprint);
+pub(super) type End = ((Life, u64), Fingerprint);
 
 /// Returns the place before the first of some records of a life: that of the record from which
 /// the life continues, if they begin with its first.
@@ -109,8 +128,8 @@ fn before(life: Life, first: u64, link: Option<Place>) -> Option<(Life, u64)> {
     }
 }
 
-/// Returns the heads that signatures state of records, shortened: anchors, and the links of covered
-/// records 0 to a stop.
+/// Returns the heads that signatures state of records, shortened: anchors, the links of covered
+/// records 0 to a stop, and handovers.
 fn stated(
     id: ChainId,
     stretches: &Stretches,
@@ -118,19 +137,24 @@ fn stated(
     chain: &ChainLog,
     anchors: &[KeptAnchor],
 ) -> BTreeSet<End> {
-    let end = |life: Life, sequence: u64, head: Fingerprint| ((life, sequence), head.shortened());
-    let of_anchor = |anchor: &KeptAnchor| end(anchor.place.life(id), anchor.place.sequence, anchor.head);
-    let mut stated: BTreeSet<End> = anchors.iter().map(of_anchor).collect();
+    let of_anchor =
+        |anchor: &KeptAnchor| ((anchor.place.life(id), anchor.place.sequence), anchor.head.shortened());
+    let of_handover = |(_, first, head): (u32, Place, Fingerprint)| {
+        Some(((first.life(id), first.sequence.checked_sub(1)?), head.shortened()))
+    };
+    let of_handovers = chain.keys.since().filter_map(of_handover);
+    let mut stated: BTreeSet<End> = anchors.iter().map(of_anchor).chain(of_handovers).collect();
     for (life, _) in stretches.iter().filter(|(life, _)| coverage.has(life, 0)) {
         let Some(segment) = chain.segments.get(&life) else { continue };
-        if let (Some(link), Some((first, head))) = (segment.beginning.link, segment.beginning.unsettled)
-            && link.segment < life.segment
-            && let Some(before) = first.sequence.checked_sub(1)
-        {
-            stated.insert(end(first.life(id), before, head));
-        }
+        stated.extend(settled(&life, &segment.beginning));
     }
     stated
+}
+
+/// Returns the record before those that a stop may have lost, as a life's first record states it.
+fn settled(life: &Life, beginning: &Beginning) -> Option<End> {
+    let (first, head) = beginning.stop(life)?.1;
+    Some(((first.life(life.chain), first.sequence.checked_sub(1)?), head.shortened()))
 }
 
 /// The last record of each life of which is known that it was sealed.
@@ -184,71 +208,86 @@ impl Spans {
         if self.lives_of(id).next().is_none() {
             return Ok(Spans::default());
         }
-        let stated = stated(id, stretches, coverage, chain, anchors);
+        let mut stated = stated(id, stretches, coverage, chain, anchors);
         let divided = self.divided(id, stretches, chain, &stated);
         let of_chain = || divided.as_ref().unwrap_or(self).lives.range(Life::all_of(id)).rev();
-        let is_covered = coverage.records > 0;
+        let has_signed = |all: &OfLife| all.spans.iter().any(|span| span.signed.is_some());
+        let is_known = coverage.records > 0 || !anchors.is_empty() || chain.start.is_some();
+        let is_signed = is_known || of_chain().any(|(_, all)| has_signed(all));
         // The heads of records, as the records after them state them, and as they state
         // themselves.
         let mut wanted: HashMap<(Life, u64), Fingerprint> = HashMap::new();
+        // The places that are followed by more than the first record of a state that was set back.
+        let mut continued: HashSet<(Life, u64)> = HashSet::new();
         let mut ends: HashMap<(Life, u64), HashSet<Fingerprint>> = HashMap::new();
         // The records with which lives have ended, as later lives that count say: those that
         // stand before the end of a span.
         let mut ended: BTreeSet<(Life, u64)> = BTreeSet::new();
         let mut known = Known::default();
-        anchors.iter().for_each(|anchor| known.add((anchor.place.life(id), anchor.place.sequence)));
+        stated.iter().for_each(|(place, _)| known.add(*place));
         let is_within = |(life, last): &(Life, u64)| self.last(life).is_some_and(|end| end > *last);
         // The ends of records and spans that count, from which others may continue.
-        let mut vouching = Vec::new();
+        let start =
+            chain.start.map(|start| ((start.place.life(id), start.place.sequence), start.head.shortened()));
+        let mut vouching: Vec<End> = start.into_iter().collect();
         for (life, of_life) in stretches.iter() {
             let link = chain.link(&life);
-            let covered = coverage.in_life(&life);
-            let counts = |sequence: u64| !is_covered || has_one(&covered, &(sequence..=sequence));
-            let end = if is_covered { covered.last() } else { of_life.last().map(|last| &last.records) };
+            let here = Here::of(&life, stretches, coverage, chain, &stated, spool)?;
+            let is_led = |sequence: u64| has_one(&here.led, &(sequence..=sequence));
+            let counts = |sequence: u64| !is_known || is_led(sequence);
+            let end = if is_known { here.led.last() } else { of_life.last().map(|last| &last.records) };
             end.iter().for_each(|records| known.add((life, *records.end())));
             for stretch in &*of_life {
                 let (first, last) = (*stretch.records.start(), *stretch.records.end());
                 if counts(first) {
                     let place = before(life, first, link);
                     place.iter().for_each(|place| known.add(*place));
-                    wanted.extend(place.map(|place| (place, stretch.before.shortened())));
-                    let is_end = |place: &(Life, u64)| is_covered && first == 0 && is_within(place);
-                    let place = place.filter(is_end);
                     // A node whose state was set back went on before it continued from there.
-                    ended.extend(place.filter(|_| !chain.state_notes(&life).contains(Notes::STATE_SET_BACK)));
+                    let is_set_back = first == 0 && chain.state_notes(&life).contains(Notes::STATE_SET_BACK);
+                    continued.extend(place.filter(|_| !is_set_back || !is_led(first)));
+                    wanted.extend(place.map(|place| (place, stretch.before.shortened())));
+                    let is_end = |place: &(Life, u64)| is_led(first) && first == 0 && is_within(place);
+                    ended.extend(place.filter(|place| !is_set_back && is_end(place)));
                 }
                 let head = stretch.head.shortened();
                 ends.entry((life, last)).or_default().insert(head);
                 vouching.extend(counts(last).then_some(((life, last), head)));
             }
         }
-        let has_signed = |all: &OfLife| all.spans.iter().any(|span| span.signed.is_some());
-        let is_signed = is_covered || of_chain().any(|(_, all)| has_signed(all));
         for (life, span) in of_chain().flat_map(|(life, all)| all.spans.iter().map(move |span| (life, span)))
         {
             ends.entry((*life, *span.records.end())).or_default().extend(span.edges.map(|(_, head)| head));
         }
+        let in_force = InForce::of(chain, self, id);
         let mut fitting = Vec::new();
         // Spans that only the record before them can vouch for, by that record.
         let mut waiting: HashMap<End, Vec<(Life, Span)>> = HashMap::new();
         for (life, all) in of_chain() {
-            let here = Here::of(life, stretches, coverage, chain);
+            let here = Here::of(life, stretches, coverage, chain, &stated, spool)?;
             // From the last record of the life on.
             for mut span in all.by_end.iter().rev().map(|at| all.spans[*at].clone()) {
+                span.is_said = in_force.includes(life, &span);
                 let (first, last) = (*span.records.start(), *span.records.end());
                 if let Some((prev, head)) = span.edges {
-                    let place = before(*life, first, span.link);
-                    let wanted_head = match wanted.get(&(*life, last)) {
-                        Some(wanted) => Some(*wanted),
-                        None => here.before_next(last, spool)?,
-                    };
-                    // A record within the stretch of another follows as well.
-                    wanted.extend(wanted_head.map(|head| ((*life, last), head)));
+                    let place = before(*life, first, span.link());
+                    let mut wanted_head = wanted.get(&(*life, last)).copied();
+                    if wanted_head.is_none() {
+                        // A record within the stretch of another follows as well.
+                        wanted_head = here.before_next(last, is_known, spool)?;
+                        wanted.extend(wanted_head.map(|head| ((*life, last), head)));
+                        continued.extend(wanted_head.map(|_| (*life, last)));
+                    }
                     let signed = span.signed.map_or(first, |signed| signed.max(first));
                     let is_past_end = || {
                         signed < last && ended.range((*life, signed)..(*life, last)).next().is_some()
                             || known.goes_past(life, last)
                     };
+                    let inside = span.signed.map_or(first, |signed| first.max(signed.saturating_add(1)));
+                    let has_within = inside < last
+                        && stated
+                            .range(((*life, inside), Fingerprint::FIRST)..((*life, last), Fingerprint::FIRST))
+                            .next()
+                            .is_some();
                     let end = (*life, last);
                     let mut of_end = stated.range((end, Fingerprint::FIRST)..=(end, Fingerprint::LAST));
                     let is_stated = stated.contains(&(end, head));
@@ -257,7 +296,9 @@ impl Spans {
                     let is_replaced = is_denied
                         || wanted_head.is_none()
                             && !is_stated
-                            && (is_past_end() || here.replaces(first, span.signed, last, head, spool)?);
+                            && (is_past_end()
+                                || has_within
+                                || here.replaces(first, span.signed, last, head, spool)?);
                     if wanted_head.is_none() && !is_stated && is_signed && span.signed.is_none() {
                         // A life begins with a signature.
                         let place = place.filter(|_| first > 0 && !is_replaced && !here.has(first));
@@ -276,19 +317,25 @@ impl Spans {
                         let Some(signed) = span.signed.filter(counts) else { continue };
                         (span.records, span.edges) = (first..=signed.min(last), None);
                     }
+                    let is_set_back =
+                        span.said().is_some_and(|said| said.notes.contains(Notes::STATE_SET_BACK));
+                    continued.extend(place.filter(|_| !is_set_back));
                     wanted.extend(place.map(|place| (place, prev)));
                 }
-                let link = before(*life, first, span.link).filter(|_| first == 0);
+                let link = before(*life, first, span.link()).filter(|_| first == 0);
                 known.add((*life, *span.records.end()));
                 link.iter().for_each(|link| known.add(*link));
-                ended.extend(link.filter(|link| is_signed && is_within(link)));
+                let said = span.said();
+                let is_set_back = said.is_some_and(|said| said.notes.contains(Notes::STATE_SET_BACK));
+                ended.extend(link.filter(|link| is_signed && !is_set_back && is_within(link)));
+                stated.extend(said.and_then(|said| settled(life, said)));
                 vouching.extend(span.edges.map(|(_, head)| ((*life, last), head)));
                 fitting.push((*life, span));
             }
         }
         while let Some(end) = vouching.pop() {
             // Something else follows.
-            if wanted.contains_key(&end.0) {
+            if continued.contains(&end.0) {
                 continue;
             }
             for (life, span) in waiting.remove(&end).into_iter().flatten() {
@@ -329,13 +376,17 @@ impl Spans {
         stated.iter().for_each(|(place, head)| start(Some(*place), *head));
         for (life, span) in spans() {
             if let Some((head, _)) = span.edges {
-                start(before(life, *span.records.start(), span.link), head);
+                start(before(life, *span.records.start(), span.link()), head);
+            }
+            if let Some((place, head)) = span.beginning.as_ref().and_then(|said| settled(&life, said)) {
+                start(Some(place), head);
             }
         }
         let mut divided = Vec::new();
         for (life, whole) in spans() {
-            let mut span = Span { records: whole.records.clone(), inner: Box::default(), ..*whole };
-            let (beginnings, _) = whole.inner.as_bytes().as_chunks();
+            let mut span = whole.clone();
+            let inner = std::mem::take(&mut span.inner);
+            let (beginnings, _) = inner.as_bytes().as_chunks();
             for (number, beginning) in span.records.clone().zip(beginnings) {
                 let head = starts.get(&((life, number), *beginning));
                 if let Some(head) = head.filter(|_| span.signed.is_none() && number < *span.records.end()) {
@@ -390,6 +441,42 @@ impl Spans {
         }
     }
 
+    /// Returns the records that the first record of a life links to, as the spans with that record
+    /// state it.
+    pub(super) fn links(&self, life: &Life) -> BTreeSet<Option<Place>> {
+        self.firsts(life).map(Span::link).collect()
+    }
+
+    fn firsts(&self, life: &Life) -> impl Iterator<Item = &Span> {
+        self.of(life).iter().take_while(|span| *span.records.start() == 0)
+    }
+
+    /// Returns what the first record of a life says, if it is in a span and counts as covered. All
+    /// such spans must agree.
+    pub(super) fn beginning(&self, life: &Life) -> Option<&Beginning> {
+        let mut said = self.firsts(life).filter_map(Span::said);
+        let first = said.next()?;
+        said.all(|other| other.says_as(first)).then_some(first)
+    }
+
+    /// Returns the lives of a chain whose first records say so, in order.
+    pub(super) fn beginnings(&self, chain: ChainId) -> impl Iterator<Item = (Life, &Beginning)> {
+        let of_chain = self.lives.range(Life::all_of(chain));
+        of_chain.filter_map(|(life, _)| Some((*life, self.beginning(life)?)))
+    }
+
+    /// Returns the keys that have signed the first records of lives of a chain.
+    pub(super) fn keys(&self, chain: ChainId) -> impl Iterator<Item = (&Life, u32)> {
+        let lives = self.lives.range(Life::all_of(chain));
+        lives.flat_map(|(life, all)| all.spans.iter().filter_map(move |span| Some((life, span.key?))))
+    }
+
+    /// Returns copies of all spans of a chain.
+    pub(super) fn of_chain(&self, chain: ChainId) -> impl Iterator<Item = (Life, Span)> {
+        let lives = self.lives.range(Life::all_of(chain));
+        lives.flat_map(|(life, all)| all.spans.iter().map(|span| (*life, span.clone())))
+    }
+
     /// Returns the lives of a chain that have spans.
     pub(super) fn lives_of(&self, chain: ChainId) -> impl Iterator<Item = &Life> {
         self.lives.range(Life::all_of(chain)).map(|(life, _)| life)
@@ -416,67 +503,4 @@ impl Spans {
         let at = ranges.partition_point(|range| range.end() < records.start());
         ranges.get(at).is_some_and(|range| range.start() <= records.end())
     }
-}
-
-/// The records of one life that are here.
-struct Here {
-    stretches: Rc<Vec<Stretch>>,
-    covered: Rc<Vec<RangeInclusive<u64>>>,
-    /// True if a record of the chain is covered. Otherwise, any record counts.
-    is_covered: bool,
-    segment: Option<Rc<Segment>>,
-}
-
-impl Here {
-    fn of(life: &Life, stretches: &Stretches, coverage: &Coverage, chain: &ChainLog) -> Here {
-        let stretches = stretches.get(life).unwrap_or_default();
-        let segment = if stretches.is_empty() { None } else { chain.segments.get(life) };
-        Here { stretches, covered: coverage.in_life(life), is_covered: coverage.records > 0, segment }
-    }
-
-    /// Returns the head of a record, shortened.
-    fn head(&self, sequence: u64, spool: &mut Spool) -> io::Result<Option<Fingerprint>> {
-        let head = self.segment.as_ref().map_or(Ok(None), |segment| segment.head(sequence, spool))?;
-        Ok(head.map(Fingerprint::shortened))
-    }
-
-    fn has(&self, sequence: u64) -> bool {
-        let at = self.stretches.partition_point(|stretch| *stretch.records.end() < sequence);
-        self.stretches.get(at).is_some_and(|stretch| stretch.records.contains(&sequence))
-    }
-
-    /// Checks whether one of these records is covered.
-    fn covers(&self, records: &RangeInclusive<u64>) -> bool {
-        has_one(&self.covered, records)
-    }
-
-    /// Returns the head of a record, as the next record states it. That record counts, and goes on
-    /// from a record that is here.
-    fn before_next(&self, last: u64, spool: &mut Spool) -> io::Result<Option<Fingerprint>> {
-        let at = self.stretches.partition_point(|stretch| *stretch.records.end() <= last);
-        let stretch = self.stretches.get(at).filter(|stretch| *stretch.records.start() <= last);
-        let counts = !self.is_covered || last.checked_add(1).is_some_and(|next| self.covers(&(next..=next)));
-        if stretch.is_some() && counts { self.head(last, spool) } else { Ok(None) }
-    }
-
-    /// Checks whether covered records take the place of records of a span that no signature
-    /// reaches: of its last one or, if that is not here, of any.
-    fn replaces(
-        &self,
-        first: u64,
-        signed: Option<u64>,
-        last: u64,
-        head: Fingerprint,
-        spool: &mut Spool,
-    ) -> io::Result<bool> {
-        let from = signed.map_or(Some(first), |signed| signed.checked_add(1)).map(|from| from.max(first));
-        let is_covered = from.is_some_and(|from| self.covers(&(from..=last)));
-        Ok(is_covered && !(self.covers(&(last..=last)) && self.head(last, spool)? == Some(head)))
-    }
-}
-
-/// Checks whether one of some records is in ranges, which are in order and do not overlap.
-fn has_one(ranges: &[RangeInclusive<u64>], records: &RangeInclusive<u64>) -> bool {
-    let at = ranges.partition_point(|range| range.end() < records.start());
-    !records.is_empty() && ranges.get(at).is_some_and(|range| range.start() <= records.end())
 }

@@ -1,10 +1,12 @@
 //! Records at the ends of lives that may never have been delivered, as the covered first
 //! records of later lives state.
 
-use super::chain_log::BATCH_ROWS_MAX;
+use super::beginning::Beginning;
+use super::chain_log::{BATCH_ROWS_MAX, ChainLog};
 use super::coverage::Coverage;
 use super::ranges::{joined, without};
 use super::rows::{RowFile, Rows};
+use super::segment::{Stretch, Stretches};
 use super::spans::Spans;
 use flb_audit_core::chain::state::LOOK_RECORDS;
 use flb_audit_core::chain::{ChainId, Life, Place, Position};
@@ -34,16 +36,18 @@ pub(super) struct Stops {
 
 impl Stops {
     /// Combines the statements of first records: the range of records, from one place to
-    /// another, that may never have been delivered. They are in the order of the lives that
-    /// state them.
+    /// another, that may never have been delivered. The records are covered, or a ledger has
+    /// deleted them, and a signature covered them then.
     ///
     /// A stop begins no earlier than the stops that earlier segments state, because what was
     /// settled once stays settled. So whoever has the node's keys cannot explain records
     /// that an earlier segment calls settled.
     pub(super) fn of(
         id: ChainId,
+        chain: &ChainLog,
+        stretches: &Stretches,
         coverage: &Coverage,
-        said: impl Iterator<Item = (Life, Place, Place)>,
+        spans: &Spans,
         delivered: &BTreeMap<Life, u64>,
         file: &RowFile,
     ) -> Stops {
@@ -55,7 +59,22 @@ impl Stops {
             whole: Vec::new(),
             delivered: of_chain.map(|(life, last)| (*life, *last)).collect(),
         };
-        let said = said.filter(|(life, _, to)| coverage.has(life, 0) && to.segment < life.segment);
+        let stop = |(life, said): (Life, &Beginning)| {
+            let (link, (first, _)) = said.stop(&life)?;
+            Some((life, first, link))
+        };
+        let covered = chain.segments.iter().filter(|(life, _)| coverage.has(life, 0));
+        let mut here = covered.filter_map(|(life, of)| stop((life, &of.beginning))).peekable();
+        let is_here =
+            |life: &Life| stretches.get(life).is_some_and(|of| of.first().is_some_and(Stretch::is_first));
+        let deleted = spans.beginnings(id).filter(|(life, _)| !is_here(life));
+        let mut deleted = deleted.filter_map(stop).peekable();
+        // In the order of the lives that state them.
+        let said = std::iter::from_fn(|| match (here.peek(), deleted.peek()) {
+            (Some(one), Some(other)) if other.0 < one.0 => deleted.next(),
+            (None, _) => deleted.next(),
+            _ => here.next(),
+        });
         // The latest of the places that earlier segments state, and the latest with those of
         // this one.
         let (mut settled, mut next, mut number): (Option<Place>, Option<Place>, _) = (None, None, None);

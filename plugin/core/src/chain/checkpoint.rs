@@ -91,6 +91,11 @@ impl Signer {
         Ok(Signer { secret, index: statement.index, statement: text, message, anchor })
     }
 
+    /// Returns the number of the key.
+    pub fn index(&self) -> u32 {
+        self.index
+    }
+
     /// Adds the chain's enrollment to checkpoints, as its file has it. An empty text means
     /// no enrollment.
     pub fn enroll(&mut self, enrollment: &[u8]) -> Result<(), OutOfMemory> {

@@ -64,12 +64,12 @@ impl Opened {
                     let record =
                         Event { tag, seconds, nanoseconds, record: Some(text), record_len: text.len() };
                     let prev = Some(self.own.chain().head);
-                    let (line, id, link) = self.own.seal(&record)?;
+                    let (line, id, beginning) = self.own.seal(&record)?;
                     let entry = Entry {
                         id,
                         prev,
                         is_checkpoint: is_signed(line),
-                        link: link.filter(|_| id.sequence == 0),
+                        beginning: (id.sequence == 0).then_some(beginning),
                         seconds: seconds.into(),
                         len: line.len(),
                     };

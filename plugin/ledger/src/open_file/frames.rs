@@ -1,7 +1,7 @@
 //! The open file in frames, which the node writes but cannot decrypt.
 
 use super::{Form, OpenFile, open_if_there};
-use crate::batch::{Entry, Part};
+use crate::batch::{Beginning, Entry, Part};
 use crate::frame::{self, Fault, Frame, Reader};
 use crate::manifest::{Damage, DamageKind, Link};
 use crate::recovery::Recovery;
@@ -111,7 +111,11 @@ fn entries(frame: &Frame) -> impl Iterator<Item = Entry> {
         id,
         prev,
         is_checkpoint: extent.signed == Some(id.sequence),
-        link: extent.link.as_ref().filter(|_| id.sequence == 0).and_then(Link::place),
+        beginning: (id.sequence == 0).then(|| Beginning {
+            link: extent.link.as_ref().and_then(Link::read),
+            notes: extent.notes(),
+            key: extent.key,
+        }),
         seconds: frame.header.from,
         len: 0,
     })

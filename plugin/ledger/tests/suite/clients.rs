@@ -2,7 +2,7 @@
 
 use crate::trust::manifests;
 use flb_audit_core::Sealer;
-use flb_audit_core::chain::{Chain, Link, Place};
+use flb_audit_core::chain::{Chain, Link, Place, Unsettled};
 use flb_audit_core::record::notes::Notes;
 use flb_audit_ledger::Ledger;
 use flb_audit_ledger::manifest::{Extent, Manifest};
@@ -10,7 +10,8 @@ use ledger_fixtures::{TAG, chunk, plain, recipient, reseal, schedule};
 use serde_json::{Value, json};
 
 /// Two lives of a filter, with checkpoints at the records 0 and 20 of the first and at
-/// the record 0 of the second.
+/// the record 0 of the second. The second says that its state was set back, and that a stop may have
+/// lost the records from 25 on.
 struct Lives {
     first: Vec<Value>,
     second: Vec<Value>,
@@ -24,7 +25,8 @@ impl Lives {
         };
         let first = seal(sealer, 0);
         let before = sealer.chain().clone();
-        let link = Link { place: Place { sequence: 29, ..before.next }, unsettled: None };
+        let unsettled = Unsettled { place: Place { sequence: 25, ..before.next }, head: before.head };
+        let link = Link { place: Place { sequence: 29, ..before.next }, unsettled: Some(unsettled) };
         let next = Place { segment: 2, sequence: 0, ..before.next };
         let second = seal(&mut seal_next(Chain { next, link: Some(link), ..before }), 30);
         Lives { first, second }
@@ -53,7 +55,9 @@ fn closed(make: impl Fn(&Lives) -> Vec<Value>, is_encrypted: bool, is_reopened: 
     let (mut sealer, ring) = schedule::filter();
     schedule::set_up(directory.path(), &ring);
     let lives = Lives::new(&mut sealer, |chain| {
-        let mut sealer = Sealer::new(chain, Notes::NONE, None).expect("a sealer");
+        let mut notes = Notes::STATE_SET_BACK;
+        notes.insert(Notes::NO_STATE);
+        let mut sealer = Sealer::new(chain, notes, None).expect("a sealer");
         sealer.set_signer(ring.signer().unwrap_or_else(|_| panic!("no key"))).expect("memory");
         sealer
     });
@@ -81,7 +85,10 @@ fn extents(make: impl Fn(&Lives) -> Vec<Value>, is_encrypted: bool, is_reopened:
     assert_eq!(manifest.loose, 0);
     let own = lives.first[0]["audit"]["chain"].as_str();
     let of_filter = manifest.extents.iter().filter(|extent| Some(extent.chain.as_str()) == own);
-    of_filter.clone().for_each(|extent| check_list(extent, &make(&lives)));
+    for extent in of_filter.clone() {
+        check_list(extent, &make(&lives));
+        check_beginning(extent, &lives);
+    }
     let mut extents: Vec<Part> =
         of_filter.map(|extent| (extent.seg, extent.first, extent.last, extent.signed)).collect();
     extents.sort_unstable();
@@ -105,6 +112,17 @@ fn check_list(extent: &Extent, records: &[Value]) {
             .and_then(|seal| seal["head"].as_str())
             .unwrap_or_else(|| panic!("record {number} from {}", extent.first));
     }
+}
+
+/// Checks that an extent has what the first record of its life says, if it begins with that record.
+fn check_beginning(extent: &Extent, lives: &Lives) {
+    let first = [&lives.first[0], &lives.second[0]][extent.seg as usize - 1];
+    let is_stating = (extent.seg, extent.first) == (2, 0);
+    let link = if is_stating { &first["audit"]["link"] } else { &Value::Null };
+    assert_eq!(json!(extent.link), *link);
+    let key = if extent.first == 0 { &first["audit"]["key"]["n"] } else { &Value::Null };
+    assert_eq!(json!(extent.key), *key);
+    assert_eq!(json!(extent.notes), if is_stating { json!(["state-set-back"]) } else { Value::Null });
 }
 
 /// A client knows the newest record of a chain, and sends a forged one that continues it
