@@ -52,6 +52,9 @@ pub(super) fn absent(all: &mut All) {
     add(all, "ledger: two ledgers have deleted parts of a chain, anchors are left", {
         by_two(base(), from_ref(&third), &|_| ())
     });
+    add(all, "ledger: two ledgers have deleted parts of a chain, and one lists another head", {
+        by_two(base(), from_ref(&third), &in_extent("head", Some(head(7))))
+    });
     add(all, "ledger: two ledgers have deleted parts of a chain, one segment came to neither", {
         let mut case = by_two(base(), from_ref(&third), &|_| ());
         case.ledgers.remove(0);

@@ -264,6 +264,19 @@ fn extents(all: &mut All) {
         let store = Store::new().close_as(from_ref(&(at(3, 4)..ALL)), signed).delete(1);
         store.open(0..ALL)
     });
+    for is_followed in [false, true] {
+        let name = "ledger: records were deleted, says a manifest with other heads before and after them";
+        let kept = if is_followed { ALL } else { at(3, 4) };
+        add(all, if is_followed { format!("{name}, and they are here") } else { name.to_owned() }, {
+            let other = |manifest: &mut Value| {
+                in_extent("signed", Some(number(5)))(manifest);
+                in_extent("prev", Some(head(8)))(manifest);
+                in_extent("head", Some(head(7)))(manifest);
+            };
+            let store = Store::new().close_as(from_ref(&(at(3, 4)..ALL)), other).delete(1);
+            store.open(0..kept)
+        });
+    }
     add(all, "ledger: an unsigned record was deleted, says a manifest with another head before it", {
         let store = Store::new().close(&[FIRST, second(), at(3, 0)..at(3, 4)]);
         let store = store.close_as(from_ref(&(at(3, 4)..at(3, 5))), in_extent("prev", Some(head(7))));

@@ -119,6 +119,12 @@ fn stops(all: &mut All) {
             vec![forged, records[FOURTH + 1].clone()]
         })
     });
+    for (name, from) in [("", 3), (", and its head is not stated", 4)] {
+        let name = format!("a record before the lost ones is here, and the one before it was deleted{name}");
+        let case = stopped(from).delete(at(3, 3)..at(4, 0));
+        let store = Store::of(case, 31).close(&[FIRST, second(), at(3, 0)..at(3, 1), at(3, 1)..at(3, 2)]);
+        add(&name, store.delete(1).open(at(3, 2)..at(3, 4)));
+    }
     add("a record is here that no signature reaches, and the one before it was deleted", {
         let case = stopped(1).delete(at(3, 3)..at(4, 0));
         let store = Store::of(case, 31).close(&[FIRST, second(), at(3, 0)..at(3, 1), at(3, 1)..at(3, 2)]);
