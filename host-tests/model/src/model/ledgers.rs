@@ -136,6 +136,12 @@ impl Extent {
         self.notes.iter().any(|of| of == note)
     }
 
+    /// Returns true if a record is in the extent, behind its last signature.
+    fn is_unsigned(&self, record: &Place) -> bool {
+        let from = self.signed.map_or(self.first, |signed| self.first.max(signed.saturating_add(1)));
+        (record.0, &record.1) == (self.life.0, &self.life.1) && (from..=self.last).contains(&record.2)
+    }
+
     /// Returns true if a record is in the extent, behind its last signature, and others of the extent
     /// follow that record.
     fn is_within(&self, record: &Place) -> bool {
@@ -312,7 +318,17 @@ impl Chain {
         // The places to which segments link that count.
         let mut ended: BTreeSet<Place> = BTreeSet::new();
         let next = |place: &Place| (place.0, place.1.clone(), place.2 + 1);
+        // The places of which several heads are wanted.
+        let mut disputed: BTreeSet<Place> = BTreeSet::new();
+        let is_other = |wanted: &BTreeMap<Place, Beginning>, (place, head): &(Place, Beginning)| {
+            wanted.get(place).is_some_and(|known| known != head)
+        };
+        // The ends from which intact records continue, whether these count or not.
+        let mut tied: BTreeSet<(Place, Beginning)> = BTreeSet::new();
         for record in self.all() {
+            let (segment, run, number) = &record.place;
+            let place = number.checked_sub(1).map(|before| (*segment, run.clone(), before));
+            tied.extend(place.map(|place| (place, beginning(&record.prev))));
             let before = record.place.2.checked_sub(1);
             let before = before.map(|before| (record.place.0, record.place.1.clone(), before));
             let linked = record.link.as_ref().map(|(link, _)| link.clone());
@@ -320,7 +336,9 @@ impl Chain {
             if counts(record) {
                 let place = before.or_else(|| linked.clone());
                 continued.extend(place.clone().filter(|_| !is_set_back || !is_led(record)));
-                wanted.extend(place.map(|place| (place, beginning(&record.prev))));
+                let place = place.map(|place| (place, beginning(&record.prev)));
+                disputed.extend(place.clone().filter(|of| is_other(&wanted, of)).map(|of| of.0));
+                wanted.extend(place);
             }
             ended.extend(linked.filter(|_| is_led(record) && !is_set_back));
             let after = self.records.get(&next(&record.place));
@@ -330,13 +348,15 @@ impl Chain {
             }
         }
         let mut extents = self.divided(&stated);
-        for extent in &extents {
+        // Anybody could have made up an end without a signature, unless there are none.
+        for extent in extents.iter().filter(|of| !is_signed || of.signed >= Some(of.last)) {
             let known = ends.entry(extent.place(extent.last)).or_default();
             known.extend(extent.heads.map(|(_, head)| head));
         }
         // Of equal ones, the last comes first.
         extents.reverse();
         extents.sort_by_key(|extent| std::cmp::Reverse(extent.place(extent.last)));
+        let signed: BTreeSet<Place> = extents.iter().filter_map(|of| Some(of.place(of.signed?))).collect();
         let (mut fitting, mut waiting) = (Vec::new(), Vec::new());
         for mut extent in extents {
             extent.is_said = self.was_in_force(&extent);
@@ -346,7 +366,10 @@ impl Chain {
                 let followed = wanted.get(&end);
                 let is_stated = stated.contains(&(end.clone(), head));
                 let is_denied = followed.is_some_and(|followed| *followed != head)
-                    || !is_stated && stated.iter().any(|(place, _)| *place == end);
+                    || disputed.contains(&end)
+                    || stated.iter().any(|(place, of)| *place == end && *of != head)
+                    || extent.signed.is_none() && stated.iter().any(|(place, _)| extent.is_within(place))
+                    || signed.iter().any(|place| extent.is_unsigned(place));
                 let is_replaced = is_denied
                     || !is_stated
                         && (self.replaces(&extent, head, &led)
@@ -356,7 +379,11 @@ impl Chain {
                 if followed.is_none() && !is_stated && is_signed && extent.signed.is_none() {
                     let is_here = self.records.contains_key(&extent.place(extent.first));
                     // A segment begins with a signature.
-                    if extent.first > 0 && !is_here && !is_replaced {
+                    let is_tied = tied.contains(&(end, head));
+                    if let Some(before) =
+                        before.filter(|_| extent.first > 0 && is_tied && !is_here && !is_replaced)
+                    {
+                        tied.insert((before, prev));
                         waiting.push(extent);
                     }
                     continue;
@@ -371,7 +398,9 @@ impl Chain {
                 }
                 continued
                     .extend(before.clone().filter(|_| !(extent.is_said && extent.says("state-set-back"))));
-                wanted.extend(before.map(|at| (at, prev)));
+                let before = before.map(|at| (at, prev));
+                disputed.extend(before.clone().filter(|of| is_other(&wanted, of)).map(|of| of.0));
+                wanted.extend(before);
             }
             let is_set_back = extent.is_said && extent.says("state-set-back");
             stated.extend(Some(&extent).filter(|extent| extent.is_said).and_then(Extent::stated));

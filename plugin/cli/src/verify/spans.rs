@@ -151,6 +151,18 @@ fn stated(
     stated
 }
 
+/// Notes the head of a record as something that follows it states it.
+fn want(
+    wanted: &mut HashMap<(Life, u64), Fingerprint>,
+    disputed: &mut HashSet<(Life, u64)>,
+    place: (Life, u64),
+    head: Fingerprint,
+) {
+    if wanted.insert(place, head).is_some_and(|other| other != head) {
+        disputed.insert(place);
+    }
+}
+
 /// Returns the record before those that a stop may have lost, as a life's first record states it.
 fn settled(life: &Life, beginning: &Beginning) -> Option<End> {
     let (first, head) = beginning.stop(life)?.1;
@@ -219,6 +231,10 @@ impl Spans {
         let mut wanted: HashMap<(Life, u64), Fingerprint> = HashMap::new();
         // The places that are followed by more than the first record of a state that was set back.
         let mut continued: HashSet<(Life, u64)> = HashSet::new();
+        // The places of which several heads are wanted.
+        let mut disputed: HashSet<(Life, u64)> = HashSet::new();
+        // The ends from which intact records continue, whether these count or not.
+        let mut tied: HashSet<End> = HashSet::new();
         let mut ends: HashMap<(Life, u64), HashSet<Fingerprint>> = HashMap::new();
         // The records with which lives have ended, as later lives that count say: those that
         // stand before the end of a span.
@@ -239,13 +255,16 @@ impl Spans {
             end.iter().for_each(|records| known.add((life, *records.end())));
             for stretch in &*of_life {
                 let (first, last) = (*stretch.records.start(), *stretch.records.end());
+                tied.extend(before(life, first, None).map(|place| (place, stretch.before.shortened())));
                 if counts(first) {
                     let place = before(life, first, link);
                     place.iter().for_each(|place| known.add(*place));
                     // A node whose state was set back went on before it continued from there.
                     let is_set_back = first == 0 && chain.state_notes(&life).contains(Notes::STATE_SET_BACK);
                     continued.extend(place.filter(|_| !is_set_back || !is_led(first)));
-                    wanted.extend(place.map(|place| (place, stretch.before.shortened())));
+                    if let Some(place) = place {
+                        want(&mut wanted, &mut disputed, place, stretch.before.shortened());
+                    }
                     let is_end = |place: &(Life, u64)| is_led(first) && first == 0 && is_within(place);
                     ended.extend(place.filter(|place| !is_set_back && is_end(place)));
                 }
@@ -254,11 +273,18 @@ impl Spans {
                 vouching.extend(counts(last).then_some(((life, last), head)));
             }
         }
-        for (life, span) in of_chain().flat_map(|(life, all)| all.spans.iter().map(move |span| (life, span)))
-        {
-            ends.entry((*life, *span.records.end())).or_default().extend(span.edges.map(|(_, head)| head));
+        // Anybody could have made up an end without a signature, unless there are none.
+        let has_end = |span: &&Span| !is_signed || span.signed >= Some(*span.records.end());
+        for (life, all) in of_chain() {
+            for span in all.spans.iter().filter(has_end) {
+                let heads = ends.entry((*life, *span.records.end())).or_default();
+                heads.extend(span.edges.map(|(_, head)| head));
+            }
         }
         let in_force = InForce::of(chain, self, id);
+        let checkpoints: BTreeSet<(Life, u64)> = of_chain()
+            .flat_map(|(life, all)| all.spans.iter().filter_map(|span| Some((*life, span.signed?))))
+            .collect();
         let mut fitting = Vec::new();
         // Spans that only the record before them can vouch for, by that record.
         let mut waiting: HashMap<End, Vec<(Life, Span)>> = HashMap::new();
@@ -291,8 +317,13 @@ impl Spans {
                     let end = (*life, last);
                     let mut of_end = stated.range((end, Fingerprint::FIRST)..=(end, Fingerprint::LAST));
                     let is_stated = stated.contains(&(end, head));
+                    let has_signed =
+                        inside <= last && checkpoints.range((*life, inside)..=(*life, last)).next().is_some();
                     let is_denied = wanted_head.is_some_and(|wanted| wanted != head)
-                        || !is_stated && of_end.next().is_some();
+                        || disputed.contains(&end)
+                        || of_end.any(|(_, stated)| *stated != head)
+                        || span.signed.is_none() && has_within
+                        || has_signed;
                     let is_replaced = is_denied
                         || wanted_head.is_none()
                             && !is_stated
@@ -301,8 +332,11 @@ impl Spans {
                                 || here.replaces(first, span.signed, last, head, spool)?);
                     if wanted_head.is_none() && !is_stated && is_signed && span.signed.is_none() {
                         // A life begins with a signature.
-                        let place = place.filter(|_| first > 0 && !is_replaced && !here.has(first));
+                        let is_tied = tied.contains(&(end, head));
+                        let place =
+                            place.filter(|_| first > 0 && is_tied && !is_replaced && !here.has(first));
                         if let Some(place) = place {
+                            tied.insert((place, prev));
                             waiting.entry((place, prev)).or_default().push((*life, span));
                         }
                         continue;
@@ -320,7 +354,9 @@ impl Spans {
                     let is_set_back =
                         span.said().is_some_and(|said| said.notes.contains(Notes::STATE_SET_BACK));
                     continued.extend(place.filter(|_| !is_set_back));
-                    wanted.extend(place.map(|place| (place, prev)));
+                    if let Some(place) = place {
+                        want(&mut wanted, &mut disputed, place, prev);
+                    }
                 }
                 let link = before(*life, first, span.link()).filter(|_| first == 0);
                 known.add((*life, *span.records.end()));
