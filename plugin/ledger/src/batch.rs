@@ -20,14 +20,14 @@ pub(crate) struct Entry {
     /// The head before it. `None` if the record is not as it was sealed.
     pub(crate) prev: Option<Hash>,
     pub(crate) is_checkpoint: bool,
-    /// What it says of its life, if it is the life's first record.
+    /// The record's statements about the time before its life, if it is the life's first record.
     pub(crate) beginning: Option<Beginning>,
     pub(crate) seconds: u64,
     /// The length of its line, without the line break.
     pub(crate) len: usize,
 }
 
-/// What a life's first record says of the time before it.
+/// The statements of a life's first record about the time before the life.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Beginning {
     /// The record that the life continues from.

@@ -40,7 +40,7 @@ struct Run {
     prev: Hash,
     /// The head of the last record.
     head: Hash,
-    /// What the life's first record says, if the run begins with it.
+    /// The statements of the life's first record, if the run begins with it.
     beginning: Option<Beginning>,
     /// The number of the last record that is a checkpoint.
     signed: Option<u64>,

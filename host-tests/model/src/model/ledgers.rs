@@ -353,7 +353,7 @@ impl Chain {
             let known = ends.entry(extent.place(extent.last)).or_default();
             known.extend(extent.heads.map(|(_, head)| head));
         }
-        // Of equal ones, the last comes first.
+        // If several extents end with one record, the last one that is listed comes first.
         extents.reverse();
         extents.sort_by_key(|extent| std::cmp::Reverse(extent.place(extent.last)));
         let signed: BTreeSet<Place> = extents.iter().filter_map(|of| Some(of.place(of.signed?))).collect();

@@ -1,4 +1,4 @@
-//! What the first record of a life says of the time before it.
+//! The statements of a life's first record about the time before the life.
 
 use super::bytes::{Bytes, Damaged, put_number, put_text};
 use super::rows::Stored;
@@ -6,7 +6,7 @@ use super::spool::Fingerprint;
 use flb_audit_core::chain::{Life, Link, Place};
 use flb_audit_core::record::notes::Notes;
 
-/// The statements of a life's first record.
+/// The statements of one life's first record.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Beginning {
     /// The notes on the node's state.

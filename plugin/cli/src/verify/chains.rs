@@ -173,10 +173,10 @@ impl<'a> Chains<'a> {
             let edges = run
                 .heads()
                 .map(|(prev, head)| [prev, head].map(|head| Fingerprint::of(&head).shortened()).into());
-            let (records, signed, key) =
-                (run.first..=run.last, run.signed, run.key.filter(|_| run.first == 0));
+            let (signed, key) = (run.signed, run.key.filter(|_| run.first == 0));
             let inner = run.inner.unwrap_or_default().into();
-            spans.push((life, Span { records, beginning, edges, signed, why, inner, key, is_said: false }));
+            let listed = Span::new(run.first..=run.last, why);
+            spans.push((life, Span { beginning, edges, signed, inner, key, ..listed }));
         }
         spans.into_iter().collect()
     }

@@ -239,21 +239,7 @@ impl Reading<'_> {
             };
             for run in &manifest.extents {
                 let Some(life) = run.life() else { continue };
-                let records = run.first..=run.last;
-                let (inner, why) = (Box::default(), Why::Deleted);
-                all.push((
-                    life,
-                    Span {
-                        records,
-                        beginning: None,
-                        edges: None,
-                        signed: None,
-                        why,
-                        inner,
-                        key: None,
-                        is_said: false,
-                    },
-                ));
+                all.push((life, Span::new(run.first..=run.last, Why::Deleted)));
             }
         }
         (self.deleted, self.kept) = (deleted.into_iter().collect(), kept.into_iter().collect());

@@ -7,7 +7,7 @@ use super::coverage::Coverage;
 use super::forks::Forks;
 use super::gaps::{BEGINNING, Cause, Gaps};
 use super::rows::Rows;
-use super::segment::{Stretch, Stretches};
+use super::segment::{Stretch, Stretches, has_first};
 use super::spans::Spans;
 use super::spool::{Fingerprint, Spool};
 use super::stops::Stops;
@@ -344,7 +344,7 @@ impl<F: FnMut(Verdict, Position, String)> History<'_, F> {
     /// Returns what a life's first record says. The record is covered, or it is in a span and counts
     /// as covered.
     fn said(&self, life: &Life) -> Option<Beginning> {
-        if self.stretches(life).first().is_some_and(Stretch::is_first) {
+        if has_first(self.stretches, life) {
             let segment = self.chain.segments.get(life).filter(|_| self.coverage.has(life, 0));
             return segment.map(|segment| segment.beginning.clone());
         }

@@ -4,7 +4,7 @@ use super::chain_log::ChainLog;
 use super::spans::{Span, Spans};
 use flb_audit_core::chain::{ChainId, Life, Position};
 
-/// What is known of when keys were in force.
+/// The places at which the keys of a chain are known to have signed or to have come into force.
 pub(super) struct InForce {
     /// For each key, the last place at which it or an earlier one has signed.
     used: Vec<(u32, Position)>,

@@ -221,6 +221,11 @@ impl Stretch {
 /// The stretches of all lives of a chain that have intact records.
 pub(super) type Stretches = Rows<Life, Rc<Vec<Stretch>>>;
 
+/// Checks whether a life's first record is here and intact.
+pub(super) fn has_first(stretches: &Stretches, life: &Life) -> bool {
+    stretches.get(life).is_some_and(|of_life| of_life.first().is_some_and(|first| first.is_first()))
+}
+
 /// The pages of a life by their numbers. Many lives have only one.
 #[derive(Clone, Default)]
 struct Pages {

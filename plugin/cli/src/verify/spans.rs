@@ -34,7 +34,7 @@ pub(super) enum Why {
 #[derive(Clone, Debug)]
 pub(super) struct Span {
     pub(super) records: RangeInclusive<u64>,
-    /// What the manifest says of the life's first record, if the span has it.
+    /// The statements of the life's first record, if the span has it, as the manifest lists them.
     pub(super) beginning: Option<Box<Beginning>>,
     /// The head before the first record, and the head of the last record, both shortened: where a
     /// span was divided, only the beginning of the head is known.
@@ -51,6 +51,12 @@ pub(super) struct Span {
 }
 
 impl Span {
+    /// Creates a span of which only the records are known.
+    pub(super) fn new(records: RangeInclusive<u64>, why: Why) -> Span {
+        let (beginning, edges, signed, key) = (None, None, None, None);
+        Span { records, beginning, edges, signed, why, inner: Box::default(), key, is_said: false }
+    }
+
     /// Returns the record from which the life continues, if the span has the life's first record.
     pub(super) fn link(&self) -> Option<Place> {
         self.beginning.as_ref()?.link
@@ -64,14 +70,11 @@ impl Span {
     /// Takes the records up to this one out of the span.
     fn split(&mut self, last: u64, head: Fingerprint) -> Span {
         let before = Span {
-            records: *self.records.start()..=last,
             edges: self.edges.map(|(prev, _)| (prev, head)),
             beginning: self.beginning.take(),
             signed: self.signed,
-            why: self.why,
-            inner: Box::default(),
             key: self.key.take(),
-            is_said: false,
+            ..Span::new(*self.records.start()..=last, self.why)
         };
         self.records = last.saturating_add(1)..=*self.records.end();
         self.edges = self.edges.map(|(_, end)| (head, end));

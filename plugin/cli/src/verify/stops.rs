@@ -1,12 +1,12 @@
-//! Records at the ends of lives that may never have been delivered, as the covered first
-//! records of later lives state.
+//! Records at the ends of lives that may never have been delivered, as the first records of later
+//! lives state.
 
 use super::beginning::Beginning;
 use super::chain_log::{BATCH_ROWS_MAX, ChainLog};
 use super::coverage::Coverage;
 use super::ranges::{joined, without};
 use super::rows::{RowFile, Rows};
-use super::segment::{Stretch, Stretches};
+use super::segment::{Stretches, has_first};
 use super::spans::Spans;
 use flb_audit_core::chain::state::LOOK_RECORDS;
 use flb_audit_core::chain::{ChainId, Life, Place, Position};
@@ -36,8 +36,8 @@ pub(super) struct Stops {
 
 impl Stops {
     /// Combines the statements of first records: the range of records, from one place to
-    /// another, that may never have been delivered. The records are covered, or a ledger has
-    /// deleted them, and a signature covered them then.
+    /// another, that may never have been delivered. The first records are covered, or a ledger has
+    /// deleted them and they count as covered.
     ///
     /// A stop begins no earlier than the stops that earlier segments state, because what was
     /// settled once stays settled. So whoever has the node's keys cannot explain records
@@ -65,9 +65,7 @@ impl Stops {
         };
         let covered = chain.segments.iter().filter(|(life, _)| coverage.has(life, 0));
         let mut here = covered.filter_map(|(life, of)| stop((life, &of.beginning))).peekable();
-        let is_here =
-            |life: &Life| stretches.get(life).is_some_and(|of| of.first().is_some_and(Stretch::is_first));
-        let deleted = spans.beginnings(id).filter(|(life, _)| !is_here(life));
+        let deleted = spans.beginnings(id).filter(|(life, _)| !has_first(stretches, life));
         let mut deleted = deleted.filter_map(stop).peekable();
         // In the order of the lives that state them.
         let said = std::iter::from_fn(|| match (here.peek(), deleted.peek()) {
