@@ -1,44 +1,31 @@
 //! Follows the lives of a chain one after the other, and finds missing records.
 
 use super::Verdict;
-use super::beginning::Beginning;
 use super::chain_log::{BATCH_ROWS_MAX, ChainLog};
 use super::coverage::Coverage;
 use super::forks::Forks;
 use super::gaps::{BEGINNING, Cause, Gaps};
 use super::rows::Rows;
-use super::segment::{Stretch, Stretches, has_first};
+use super::segment::{Stretch, Stretches};
 use super::spans::Spans;
 use super::spool::{Fingerprint, Spool};
 use super::stops::Stops;
 use super::wording::{extent, named};
 use flb_audit_core::chain::{ChainId, Life, Place, Position, Run};
-use flb_audit_core::record::notes::Notes;
 use std::collections::BTreeSet;
 use std::io;
 use std::ops::RangeInclusive;
 use std::rc::Rc;
 
-/// The record from which a life continues.
-enum Origin {
-    /// The life names none: it is the chain's first, or its node had lost its state.
-    Nothing(Option<Fingerprint>),
-    /// The life continues from this record, which has this head.
-    Record(Place, Option<Fingerprint>),
-}
-
 /// All lives of a chain of which anything is known.
-type Lives = Rows<Life, ()>;
-
-/// The last life that continues from each life, and whether one of those that do is covered.
-type Successors = Rows<Life, (Life, bool)>;
+pub(super) type Lives = Rows<Life, ()>;
 
 /// Missing records at the end of a life.
-struct MissingEnd {
-    life: Life,
-    records: RangeInclusive<u64>,
+pub(super) struct MissingEnd {
+    pub(super) life: Life,
+    pub(super) records: RangeInclusive<u64>,
     /// True if no record of the life is here.
-    is_whole: bool,
+    pub(super) is_whole: bool,
 }
 
 /// The history of one chain while it is put together.
@@ -163,13 +150,13 @@ impl<F: FnMut(Verdict, Position, String)> History<'_, F> {
         *end = last.max(*end);
     }
 
-    fn stretches(&self, life: &Life) -> Rc<Vec<Stretch>> {
+    pub(super) fn stretches(&self, life: &Life) -> Rc<Vec<Stretch>> {
         self.stretches.get(life).unwrap_or_default()
     }
 
     /// Returns the last record of a life: one that is here, in a span, or where the log
     /// begins.
-    fn last(&self, life: &Life) -> Option<u64> {
+    pub(super) fn last(&self, life: &Life) -> Option<u64> {
         let here = self.stretches(life).last().map(|stretch| *stretch.records.end());
         let spanned = self.spans.last(life);
         let started = self.chain.start.filter(|start| start.place.life(self.id) == *life);
@@ -269,111 +256,6 @@ impl<F: FnMut(Verdict, Position, String)> History<'_, F> {
         (self.add)(Verdict::UncleanStop, from, what);
     }
 
-    /// Returns the record from which a life continues, as its first record or each span with that
-    /// states it. Returns nothing if the life's first record is neither here nor in a span.
-    fn origins(&self, life: &Life) -> Vec<Origin> {
-        let of = |link: Option<Place>, before| {
-            link.map_or(Origin::Nothing(before), |link| Origin::Record(link, before))
-        };
-        match self.stretches(life).first().filter(|stretch| stretch.is_first()) {
-            Some(stretch) => vec![of(self.chain.link(life), Some(stretch.before))],
-            None => self.spans.links(life).into_iter().map(|link| of(link, None)).collect(),
-        }
-    }
-
-    /// Compares the beginning of a life with the end of the life from which it continues.
-    fn check_origin(
-        &mut self,
-        life: &Life,
-        origin: Origin,
-        lives: &Lives,
-        next_of: &mut Successors,
-    ) -> io::Result<()> {
-        let Life { segment: number, run, .. } = *life;
-        let is_first = lives.before(life).is_none();
-        match origin {
-            Origin::Nothing(Some(before)) if before != self.genesis => (self.add)(
-                Verdict::LinkBroken,
-                first_of(life),
-                format!("segment {number} (run {run}) does not say what it goes on from"),
-            ),
-            Origin::Nothing(_) if is_first => {}
-            Origin::Nothing(_) => self.report_new_start(life),
-            Origin::Record(link, _) if link.segment >= number => (self.add)(
-                Verdict::LinkBroken,
-                first_of(life),
-                format!(
-                    "segment {number} (run {run}) says that it goes on from segment {}, which is not before it",
-                    link.segment
-                ),
-            ),
-            Origin::Record(link, before) => {
-                let target = link.life(self.id);
-                self.check_link_to_start(life, link, before);
-                self.check_successor(life, link, next_of);
-                if lives.contains_key(&target) {
-                    self.check_link(life, link, before)?;
-                } else {
-                    self.miss_life(link);
-                }
-                self.check_settled(life)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Compares a link with the checkpoint with which the log begins.
-    fn check_link_to_start(&mut self, life: &Life, link: Place, before: Option<Fingerprint>) {
-        let Some(start) = self.chain.start else { return };
-        let Life { segment, run, .. } = *life;
-        if link == start.place && before.is_some_and(|before| before != start.head) {
-            let what =
-                format!("segment {segment} (run {run}) does not go on from the record that --from names");
-            (self.add)(Verdict::LinkBroken, first_of(life), what);
-        }
-        if link.segment < start.place.segment && segment > start.place.segment {
-            let what = format!(
-                "segment {segment} (run {run}) goes on from {}, before the record that --from names",
-                named(link.position())
-            );
-            let verdict = self.fork_verdict(life);
-            (self.add)(verdict, first_of(life), what);
-        }
-    }
-
-    /// Returns what a life's first record says. The record is covered, or it is in a span and counts
-    /// as covered.
-    fn said(&self, life: &Life) -> Option<Beginning> {
-        if has_first(self.stretches, life) {
-            let segment = self.chain.segments.get(life).filter(|_| self.coverage.has(life, 0));
-            return segment.map(|segment| segment.beginning.clone());
-        }
-        self.spans.beginning(life).cloned()
-    }
-
-    /// Checks whether a life's first record, as far as it counts, has this note on the node's state.
-    fn says(&self, life: &Life, note: Notes) -> bool {
-        self.said(life).is_some_and(|said| said.notes.contains(note))
-    }
-
-    /// Returns the verdict on two lives that continue from one record. If the later life
-    /// states that its state was older than its keys, no second writer is involved.
-    fn fork_verdict(&self, life: &Life) -> Verdict {
-        if self.says(life, Notes::STATE_SET_BACK) { Verdict::StateDamaged } else { Verdict::Conflict }
-    }
-
-    /// Reports a life that is not the first but continues from no record.
-    fn report_new_start(&mut self, life: &Life) {
-        let (verdict, why) = if self.says(life, Notes::STATE_DAMAGED) {
-            self.forks.add_restart(Position { segment: life.segment, sequence: 0 });
-            (Verdict::StateDamaged, "its node found its state damaged, as its seal says")
-        } else {
-            (Verdict::LinkBroken, "the state file was damaged or replaced")
-        };
-        let what = format!("segment {} (run {}) starts anew: {why}", life.segment, life.run);
-        (self.add)(verdict, first_of(life), what);
-    }
-
     /// Returns the last record that is here of the lives before this one.
     fn last_before(&self, life: &Life) -> Place {
         let before = self.stretches.before(life);
@@ -388,122 +270,12 @@ impl<F: FnMut(Verdict, Position, String)> History<'_, F> {
     }
 
     /// Reports a life of which no record is here and from which another life continues.
-    fn miss_life(&mut self, link: Place) {
+    pub(super) fn miss_life(&mut self, link: Place) {
         let life = link.life(self.id);
         let first = self.ends.get(&life).map_or(0, |end| end.saturating_add(1));
         if first <= link.sequence {
             self.miss_end(MissingEnd { life, records: first..=link.sequence, is_whole: first == 0 });
         }
-    }
-
-    /// Reports a fork: two lives must not continue from the same life.
-    fn check_successor(&mut self, life: &Life, link: Place, next_of: &mut Successors) {
-        let Life { segment: number, run, .. } = *life;
-        let target = link.life(self.id);
-        let is_covered = self.said(life).is_some();
-        let next = next_of.get(&target);
-        next_of.insert(target, (*life, is_covered || next.is_some_and(|(_, is_covered)| is_covered)));
-        // The spans of one life may link to several records.
-        if let Some((other, is_other_covered)) = next.filter(|(other, _)| other != life) {
-            self.add_fork(link.position(), life, is_other_covered);
-            let what = format!(
-                "segments {} (run {}) and {number} (run {run}) both go on from segment {}: two filters with one state \
-                 directory, or a state that was set back",
-                other.segment, other.run, link.segment
-            );
-            let verdict = self.fork_verdict(life);
-            (self.add)(verdict, first_of(life), what);
-        }
-    }
-
-    fn check_link(&mut self, life: &Life, link: Place, before: Option<Fingerprint>) -> io::Result<()> {
-        let Life { segment: number, run, .. } = *life;
-        let target = link.life(self.id);
-        let last = self.last(&target);
-        let here = match self.chain.segments.get(&target) {
-            Some(segment) => segment.head(link.sequence, self.spool)?,
-            None => None,
-        };
-        let is_spanned = self.spans.has_end(&target, link.sequence);
-        match here {
-            Some(head) if before.is_some_and(|before| head != before) => (self.add)(
-                Verdict::LinkBroken,
-                first_of(life),
-                format!(
-                    "segment {number} (run {run}) does not go on from record {} of segment {} that is here",
-                    link.sequence, link.segment
-                ),
-            ),
-            None if !is_spanned && last.is_none_or(|last| link.sequence > last) => {
-                let end = MissingEnd {
-                    life: target,
-                    records: last.map_or(0, |last| last.saturating_add(1))..=link.sequence,
-                    is_whole: false,
-                };
-                self.miss_end(end);
-            }
-            Some(_) if self.coverage.has(life, 0) && !self.coverage.has(&target, link.sequence) => {
-                self.too_early.push((*life, link));
-            }
-            _ => {}
-        }
-        if let Some(last) = last.filter(|last| *last > link.sequence) {
-            let went_on = self.coverage.in_life(&target).iter().any(|range| *range.end() > link.sequence);
-            self.add_fork(link.position(), life, went_on);
-            let what = format!(
-                "segment {} (run {}) went on to record {last} after segment {number} had taken over at {}: two filters \
-                 with one state directory, or a state that was set back, as a loss of power does",
-                link.segment, link.run, link.sequence
-            );
-            let verdict = self.fork_verdict(life);
-            (self.add)(verdict, link.position(), what);
-        }
-        Ok(())
-    }
-
-    /// Reports a life whose signature would cover the record from which the life
-    /// continues, if its key had been in force then.
-    fn report_too_early(&mut self, life: &Life, link: Place) {
-        // In a state that was set back this is normal: the keys are newer.
-        if !self.says(life, Notes::STATE_SET_BACK) {
-            let what = format!(
-                "segment {} (run {}) goes on from {}, from before its key came into force, and the key before has not \
-                 handed over there",
-                life.segment,
-                life.run,
-                named(link.position())
-            );
-            let (verdict, what) = match self.covered_forks.before(first_of(life)) {
-                Some(Verdict::Conflict) => {
-                    (Verdict::Conflict, format!("{what}, as two writers of one chain do"))
-                }
-                _ => (Verdict::KeyNotCertified, what),
-            };
-            (self.add)(verdict, first_of(life), what);
-        }
-    }
-
-    /// Checks the record before the first unsettled one. It was sealed and handed on long
-    /// before the stop. If it is missing, there may be no other link that shows that it
-    /// existed.
-    fn check_settled(&mut self, life: &Life) -> io::Result<()> {
-        let Some((first, head)) = self.said(life).and_then(|said| said.unsettled) else { return Ok(()) };
-        let settled = first.life(self.id);
-        if let Some(segment) = self.chain.segments.get(&settled)
-            && segment.before_record(first.sequence, self.spool)?.is_some_and(|here| here != head)
-        {
-            let what = format!(
-                "the record before {} is not the one that segment {} (run {}) names",
-                named(first.position()),
-                life.segment,
-                life.run
-            );
-            (self.add)(Verdict::Tampered, first.position(), what);
-        }
-        if settled < *life {
-            self.miss_before(first);
-        }
-        Ok(())
     }
 
     /// Checks the records before changes of keys within a life. The key before the change has signed
@@ -520,7 +292,7 @@ impl<F: FnMut(Verdict, Position, String)> History<'_, F> {
     }
 
     /// Reports the records of a life before a place, if more of its end is missing than is known.
-    fn miss_before(&mut self, first: Place) {
+    pub(super) fn miss_before(&mut self, first: Place) {
         let Some(last) = first.sequence.checked_sub(1) else { return };
         let life = first.life(self.id);
         let end = self.last(&life).max(self.ends.get(&life));
@@ -537,7 +309,7 @@ impl<F: FnMut(Verdict, Position, String)> History<'_, F> {
 
     /// Reports the missing end of a life. Records that were sealed shortly before a stop
     /// may never have left the node.
-    fn miss_end(&mut self, missing: MissingEnd) {
+    pub(super) fn miss_end(&mut self, missing: MissingEnd) {
         let MissingEnd { life, records, is_whole } = missing;
         let after = self.last_up_to(&life);
         self.end_at(life, *records.end());
@@ -584,15 +356,6 @@ impl<F: FnMut(Verdict, Position, String)> History<'_, F> {
             ),
         }
     }
-
-    /// Adds a record from which `later` and another life continue.
-    fn add_fork(&mut self, at: Position, later: &Life, is_other_covered: bool) {
-        let verdict = self.fork_verdict(later);
-        self.forks.add(at, verdict);
-        if is_other_covered && self.coverage.has(later, 0) {
-            self.covered_forks.add(at, verdict);
-        }
-    }
 }
 
 /// The part of a finding that explains why records before a stop may be missing.
@@ -600,7 +363,7 @@ pub(super) const STOPPED: &str =
     ": sealed shortly before the filter stopped, so they may never have left the node";
 
 /// Returns the beginning of a life.
-fn first_of(life: &Life) -> Position {
+pub(super) fn first_of(life: &Life) -> Position {
     Position { segment: life.segment, sequence: 0 }
 }
 

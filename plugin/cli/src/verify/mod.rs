@@ -36,6 +36,7 @@ mod html;
 mod in_force;
 mod keys;
 mod ledger;
+mod links;
 mod merge;
 mod metrics;
 mod nodes;
