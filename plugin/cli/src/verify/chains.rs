@@ -516,7 +516,8 @@ impl<'a> Chains<'a> {
             let spans = match chain.store {
                 Store::Ledger(ledger) => self.spans.get(ledger).unwrap_or(&none),
                 Store::None => {
-                    of_all = self.spans.iter().flat_map(|spans| spans.of_chain(*id)).collect();
+                    let all = self.spans.iter().flat_map(|spans| spans.of_chain(*id));
+                    of_all = all.map(|(life, span)| (*life, span.clone())).collect();
                     &of_all
                 }
                 Store::Mixed => &none,

@@ -4,7 +4,7 @@ use super::chain_log::ChainLog;
 use super::coverage::Coverage;
 use super::ranges::joined;
 use super::segment::{Segment, Stretch, Stretches};
-use super::spans::End;
+use super::spans::{End, Span};
 use super::spool::{Fingerprint, Spool};
 use flb_audit_core::chain::Life;
 use std::collections::BTreeSet;
@@ -16,7 +16,7 @@ use std::rc::Rc;
 pub(super) struct Here {
     stretches: Rc<Vec<Stretch>>,
     /// The records that are covered, or from which the heads lead to a stated one.
-    pub(super) led: Vec<RangeInclusive<u64>>,
+    led: Vec<RangeInclusive<u64>>,
     segment: Option<Rc<Segment>>,
 }
 
@@ -61,6 +61,21 @@ impl Here {
         self.stretch(sequence).is_some()
     }
 
+    pub(super) fn stretches(&self) -> &[Stretch] {
+        &self.stretches
+    }
+
+    /// Returns the last record or, if the chain is known, the last one that a signature leads to.
+    pub(super) fn last(&self, is_known: bool) -> Option<u64> {
+        let end = if is_known { self.led.last() } else { self.stretches.last().map(|last| &last.records) };
+        end.map(|records| *records.end())
+    }
+
+    /// Checks whether a signature leads to a record.
+    pub(super) fn is_led(&self, sequence: u64) -> bool {
+        self.leads_to(&(sequence..=sequence))
+    }
+
     /// Checks whether a signature leads to one of these records.
     fn leads_to(&self, records: &RangeInclusive<u64>) -> bool {
         has_one(&self.led, records)
@@ -76,28 +91,21 @@ impl Here {
     ) -> io::Result<Option<Fingerprint>> {
         let at = self.stretches.partition_point(|stretch| *stretch.records.end() <= last);
         let stretch = self.stretches.get(at).filter(|stretch| *stretch.records.start() <= last);
-        let is_led = last.checked_add(1).is_some_and(|next| self.leads_to(&(next..=next)));
+        let is_led = last.checked_add(1).is_some_and(|next| self.is_led(next));
         if stretch.is_some() && (is_led || !is_known) { self.head(last, spool) } else { Ok(None) }
     }
 
     /// Checks whether covered records take the place of records of a span that no signature
     /// reaches: of its last one or, if that is not here, of any.
-    pub(super) fn replaces(
-        &self,
-        first: u64,
-        signed: Option<u64>,
-        last: u64,
-        head: Fingerprint,
-        spool: &mut Spool,
-    ) -> io::Result<bool> {
-        let from = signed.map_or(Some(first), |signed| signed.checked_add(1)).map(|from| from.max(first));
-        let is_led = from.is_some_and(|from| self.leads_to(&(from..=last)));
-        Ok(is_led && !(self.leads_to(&(last..=last)) && self.head(last, spool)? == Some(head)))
+    pub(super) fn replaces(&self, span: &Span, head: Fingerprint, spool: &mut Spool) -> io::Result<bool> {
+        let last = *span.records.end();
+        let is_replaced = self.leads_to(&span.behind_signed());
+        Ok(is_replaced && !(self.is_led(last) && self.head(last, spool)? == Some(head)))
     }
 }
 
 /// Checks whether one of some records is in ranges, which are in order and do not overlap.
-pub(super) fn has_one(ranges: &[RangeInclusive<u64>], records: &RangeInclusive<u64>) -> bool {
+fn has_one(ranges: &[RangeInclusive<u64>], records: &RangeInclusive<u64>) -> bool {
     let at = ranges.partition_point(|range| range.end() < records.start());
     !records.is_empty() && ranges.get(at).is_some_and(|range| range.start() <= records.end())
 }

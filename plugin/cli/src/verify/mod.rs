@@ -27,6 +27,7 @@ mod details;
 mod ends;
 mod enrolled;
 mod export;
+mod fitting;
 mod forks;
 mod gaps;
 mod grounds;
