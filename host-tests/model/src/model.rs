@@ -3,6 +3,7 @@
 mod coverage;
 mod ends;
 mod files;
+mod fitting;
 mod keys;
 mod ledgers;
 mod links;

@@ -1,7 +1,7 @@
 //! Ledgers: which of their statements count, and the records that they have deleted.
 
 use super::nodes::Trusted;
-use super::{Chain, Ledger, Report, position};
+use super::{Chain, Ledger, Report};
 use crate::json::Value;
 use crate::seal::{self, Place, Read, Record};
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,7 +34,7 @@ pub(super) struct Extent {
     /// The first 16 characters of the heads of the first records
     inner: String,
     /// The number of the key that has signed record 0
-    key: Option<u64>,
+    pub(super) key: Option<u64>,
     /// True if record 0 counts as covered
     pub(super) is_said: bool,
 }
@@ -93,7 +93,7 @@ impl Extent {
 
     /// Divides the extent behind a record, if it lists this head as that record's. Returns the part
     /// before, and keeps the rest.
-    fn divide(&mut self, (place, head): &(Place, Beginning)) -> Option<Extent> {
+    pub(super) fn divide(&mut self, (place, head): &(Place, Beginning)) -> Option<Extent> {
         let is_inside = (place.0, &place.1) == (self.life.0, &self.life.1)
             && (self.first..self.last).contains(&place.2)
             && self.signed.is_none();
@@ -108,13 +108,18 @@ impl Extent {
         Some(part)
     }
 
-    fn place(&self, number: u64) -> Place {
+    pub(super) fn place(&self, number: u64) -> Place {
         (self.life.0, self.life.1.clone(), number)
     }
 
     /// Returns the place before the first record.
-    fn before(&self) -> Option<Place> {
+    pub(super) fn before(&self) -> Option<Place> {
         self.first.checked_sub(1).map_or_else(|| self.link.clone(), |before| Some(self.place(before)))
+    }
+
+    /// Returns the place of the last record, and its head.
+    pub(super) fn end(&self) -> Option<(Place, Beginning)> {
+        Some((self.place(self.last), self.heads?.1))
     }
 
     /// Returns the stop that record 0 states: the first record that may not have been delivered, the
@@ -126,7 +131,7 @@ impl Extent {
     }
 
     /// Returns the head that a stop states.
-    fn stated(&self) -> Option<(Place, Beginning)> {
+    pub(super) fn stated(&self) -> Option<(Place, Beginning)> {
         let ((segment, run, number), head, _) = self.stop()?;
         Some(((*segment, run.clone(), number.checked_sub(1)?), beginning(head)))
     }
@@ -137,20 +142,20 @@ impl Extent {
     }
 
     /// Returns true if a record is in the extent, behind its last signature.
-    fn is_unsigned(&self, record: &Place) -> bool {
+    pub(super) fn is_unsigned(&self, record: &Place) -> bool {
         let from = self.signed.map_or(self.first, |signed| self.first.max(signed.saturating_add(1)));
         (record.0, &record.1) == (self.life.0, &self.life.1) && (from..=self.last).contains(&record.2)
     }
 
     /// Returns true if a record is in the extent, behind its last signature, and others of the extent
     /// follow that record.
-    fn is_within(&self, record: &Place) -> bool {
+    pub(super) fn is_within(&self, record: &Place) -> bool {
         self.is_behind(record) && self.signed != Some(record.2)
     }
 
     /// Returns true if a record is in the extent, at or behind its last signature, and others of the
     /// extent follow that record.
-    fn is_behind(&self, record: &Place) -> bool {
+    pub(super) fn is_behind(&self, record: &Place) -> bool {
         let from = self.signed.map_or(self.first, |signed| signed.max(self.first));
         (record.0, &record.1) == (self.life.0, &self.life.1) && (from..self.last).contains(&record.2)
     }
@@ -287,236 +292,6 @@ fn is_statement(record: &Record) -> bool {
 }
 
 impl Chain {
-    /// Returns the deleted records of which the heads at both ends fit the records that are here,
-    /// and each other.
-    pub(super) fn fitting(&self) -> Vec<Extent> {
-        // The heads of records, as those after them state them, and as they state themselves.
-        let mut wanted: BTreeMap<Place, Beginning> = BTreeMap::new();
-        // The places that are followed by more than a record 0 of a state that was set back.
-        let mut continued: BTreeSet<Place> = BTreeSet::new();
-        let mut ends: BTreeMap<Place, BTreeSet<Beginning>> = BTreeMap::new();
-        // The ends of records and extents that count, from which others may continue.
-        let start = self.start.iter().map(|(place, head, _)| (place.clone(), beginning(head)));
-        let mut vouching: Vec<(Place, Beginning)> = start.collect();
-        // The last record of each segment and run of which is known that it was sealed.
-        let mut sealed: BTreeMap<(u64, String), u64> = BTreeMap::new();
-        let know = |sealed: &mut BTreeMap<(u64, String), u64>, place: &Place| {
-            let last = sealed.entry((place.0, place.1.clone())).or_default();
-            *last = place.2.max(*last);
-        };
-        let mut stated = self.stated();
-        stated.iter().for_each(|(place, _)| know(&mut sealed, place));
-        let is_known = !self.covered.is_empty() || !self.anchors.is_empty() || self.start.is_some();
-        let is_signed = is_known || self.extents.iter().any(|extent| extent.signed.is_some());
-        let led = self.led(&stated);
-        let is_led = |record: &Record| led.contains(&(record.place.clone(), record.head));
-        let counts = |record: &Record| !is_known || is_led(record);
-        for record in self.all().filter(|record| counts(record)) {
-            know(&mut sealed, &record.place);
-            record.link.iter().for_each(|(link, _)| know(&mut sealed, link));
-        }
-        // The places to which segments link that count.
-        let mut ended: BTreeSet<Place> = BTreeSet::new();
-        let next = |place: &Place| (place.0, place.1.clone(), place.2 + 1);
-        // The places of which several heads are wanted.
-        let mut disputed: BTreeSet<Place> = BTreeSet::new();
-        let is_other = |wanted: &BTreeMap<Place, Beginning>, (place, head): &(Place, Beginning)| {
-            wanted.get(place).is_some_and(|known| known != head)
-        };
-        // The ends from which intact records continue, whether these count or not.
-        let mut tied: BTreeSet<(Place, Beginning)> = BTreeSet::new();
-        for record in self.all() {
-            let (segment, run, number) = &record.place;
-            let place = number.checked_sub(1).map(|before| (*segment, run.clone(), before));
-            tied.extend(place.map(|place| (place, beginning(&record.prev))));
-            let before = record.place.2.checked_sub(1);
-            let before = before.map(|before| (record.place.0, record.place.1.clone(), before));
-            let linked = record.link.as_ref().map(|(link, _)| link.clone());
-            let is_set_back = record.place.2 == 0 && record.notes.iter().any(|note| note == "state-set-back");
-            if counts(record) {
-                let place = before.or_else(|| linked.clone());
-                continued.extend(place.clone().filter(|_| !is_set_back || !is_led(record)));
-                let place = place.map(|place| (place, beginning(&record.prev)));
-                disputed.extend(place.clone().filter(|of| is_other(&wanted, of)).map(|of| of.0));
-                wanted.extend(place);
-            }
-            ended.extend(linked.filter(|_| is_led(record) && !is_set_back));
-            let after = self.records.get(&next(&record.place));
-            if !after.is_some_and(|after| after.iter().any(|of| of.prev == record.head)) {
-                ends.entry(record.place.clone()).or_default().insert(beginning(&record.head));
-                vouching.extend(counts(record).then(|| (record.place.clone(), beginning(&record.head))));
-            }
-        }
-        let mut extents = self.divided(&stated);
-        // Anybody could have made up an end without a signature, unless there are none.
-        for extent in extents.iter().filter(|of| !is_signed || of.signed >= Some(of.last)) {
-            let known = ends.entry(extent.place(extent.last)).or_default();
-            known.extend(extent.heads.map(|(_, head)| head));
-        }
-        // If several extents end with one record, the last one that is listed comes first.
-        extents.reverse();
-        extents.sort_by_key(|extent| std::cmp::Reverse(extent.place(extent.last)));
-        let signed: BTreeSet<Place> = extents.iter().filter_map(|of| Some(of.place(of.signed?))).collect();
-        let (mut fitting, mut waiting) = (Vec::new(), Vec::new());
-        for mut extent in extents {
-            extent.is_said = self.was_in_force(&extent);
-            if let Some((prev, head)) = extent.heads {
-                let before = extent.before();
-                let end = extent.place(extent.last);
-                let followed = wanted.get(&end);
-                let is_stated = stated.contains(&(end.clone(), head));
-                let is_denied = followed.is_some_and(|followed| *followed != head)
-                    || disputed.contains(&end)
-                    || stated.iter().any(|(place, of)| *place == end && *of != head)
-                    || extent.signed.is_none() && stated.iter().any(|(place, _)| extent.is_within(place))
-                    || signed.iter().any(|place| extent.is_unsigned(place));
-                let is_replaced = is_denied
-                    || !is_stated
-                        && (self.replaces(&extent, head, &led)
-                            || stated.iter().any(|(place, _)| extent.is_within(place))
-                            || ended.iter().any(|end| extent.is_behind(end))
-                            || sealed.get(&extent.life).is_some_and(|last| *last > extent.last));
-                if followed.is_none() && !is_stated && is_signed && extent.signed.is_none() {
-                    let is_here = self.records.contains_key(&extent.place(extent.first));
-                    // A segment begins with a signature.
-                    let is_tied = tied.contains(&(end, head));
-                    if let Some(before) =
-                        before.filter(|_| extent.first > 0 && is_tied && !is_here && !is_replaced)
-                    {
-                        tied.insert((before, prev));
-                        waiting.push(extent);
-                    }
-                    continue;
-                }
-                let contradicts =
-                    before.as_ref().and_then(|at| ends.get(at)).is_some_and(|heads| !heads.contains(&prev));
-                if is_denied || followed.is_none() && (contradicts || is_replaced) {
-                    let counts =
-                        |signed: &u64| *signed >= extent.first && !(is_denied && *signed >= extent.last);
-                    let Some(signed) = extent.signed.filter(counts) else { continue };
-                    (extent.last, extent.heads) = (signed.min(extent.last), None);
-                }
-                continued
-                    .extend(before.clone().filter(|_| !(extent.is_said && extent.says("state-set-back"))));
-                let before = before.map(|at| (at, prev));
-                disputed.extend(before.clone().filter(|of| is_other(&wanted, of)).map(|of| of.0));
-                wanted.extend(before);
-            }
-            let is_set_back = extent.is_said && extent.says("state-set-back");
-            stated.extend(Some(&extent).filter(|extent| extent.is_said).and_then(Extent::stated));
-            ended.extend(extent.link.clone().filter(|_| is_signed && extent.first == 0 && !is_set_back));
-            know(&mut sealed, &extent.place(extent.last));
-            extent.link.iter().filter(|_| extent.first == 0).for_each(|link| know(&mut sealed, link));
-            vouching.extend(extent.heads.map(|(_, head)| (extent.place(extent.last), head)));
-            fitting.push(extent);
-        }
-        while let Some((end, head)) = vouching.pop() {
-            // Something else follows.
-            if continued.contains(&end) {
-                continue;
-            }
-            let continues = |extent: &mut Extent| {
-                extent.before().as_ref() == Some(&end) && extent.heads.is_some_and(|(prev, _)| prev == head)
-            };
-            for extent in waiting.extract_if(.., continues) {
-                vouching.extend(extent.heads.map(|(_, head)| (extent.place(extent.last), head)));
-                fitting.push(extent);
-            }
-        }
-        fitting
-    }
-
-    /// Returns true if the key that has signed record 0 of an extent may have been in force there.
-    fn was_in_force(&self, extent: &Extent) -> bool {
-        let Some(key) = extent.key.filter(|_| extent.first == 0 && extent.signed.is_some()) else {
-            return false;
-        };
-        let at = (extent.life.0, 0);
-        let good = || self.good.iter().chain(&self.start);
-        let of_extents = self.extents.iter().filter(|of| of.first == 0);
-        let of_extents = of_extents.filter_map(|of| Some(((of.life.0, 0), of.key?)));
-        let mut used = good().map(|(place, _, good)| (position(place), good.n)).chain(of_extents);
-        let mut since = good().flat_map(|(.., good)| &good.since);
-        !used.any(|(place, n)| place >= at && n < key)
-            && !since.any(|(n, place, _)| *n <= key && position(place) > at)
-    }
-
-    /// Returns the records here that are covered, or from which the heads of records that are here lead
-    /// to a stated head.
-    fn led(&self, stated: &BTreeSet<(Place, Beginning)>) -> BTreeSet<(Place, [u8; 32])> {
-        let mut led = self.covered.clone();
-        for (place, head) in stated {
-            let (mut number, mut head) = (place.2, *head);
-            while let Some(record) = self
-                .records
-                .get(&(place.0, place.1.clone(), number))
-                .and_then(|here| here.iter().find(|record| beginning(&record.head) == head))
-            {
-                led.insert((record.place.clone(), record.head));
-                head = beginning(&record.prev);
-                let Some(before) = number.checked_sub(1) else { break };
-                number = before;
-            }
-        }
-        led
-    }
-
-    /// Returns the heads that signatures state of records: anchors, the links of covered records 0
-    /// to a stop, and handovers.
-    fn stated(&self) -> BTreeSet<(Place, Beginning)> {
-        let of_stops = self.all().filter(|record| self.is_covered(record)).filter_map(|record| {
-            let (link, unsettled) = record.link.as_ref()?;
-            let ((segment, run, number), head) = unsettled.as_ref().filter(|_| link.0 < record.place.0)?;
-            Some(((*segment, run.clone(), number.checked_sub(1)?), beginning(head)))
-        });
-        let of_anchors = self.anchors.iter().map(|(place, head)| (place.clone(), beginning(head)));
-        let all = self.good.iter().chain(&self.start).flat_map(|(.., good)| &good.since);
-        let of_handovers = all.filter_map(|(_, (segment, run, number), head)| {
-            Some(((*segment, run.clone(), number.checked_sub(1)?), beginning(head)))
-        });
-        of_stops.chain(of_anchors).chain(of_handovers).collect()
-    }
-
-    /// Returns the extents, divided where a record or another extent continues from within them, or
-    /// where a head is stated.
-    fn divided(&self, stated: &BTreeSet<(Place, Beginning)>) -> Vec<Extent> {
-        let of_records = self.all().filter_map(|record| {
-            let (segment, run, number) = &record.place;
-            let Some(before) = number.checked_sub(1) else {
-                return Some((record.link.as_ref()?.0.clone(), beginning(&record.prev)));
-            };
-            let before = (*segment, run.clone(), before);
-            let here = self.records.get(&before).into_iter().flatten();
-            here.into_iter().all(|of| of.head != record.prev).then(|| (before, beginning(&record.prev)))
-        });
-        let of_extents = self.extents.iter().filter_map(|extent| Some((extent.before()?, extent.heads?.0)));
-        let of_stops = self.extents.iter().filter_map(Extent::stated);
-        let starts: BTreeSet<(Place, Beginning)> =
-            of_records.chain(of_extents).chain(stated.iter().cloned()).chain(of_stops).collect();
-        let mut divided = Vec::new();
-        for mut extent in self.extents.iter().cloned() {
-            divided.extend(starts.iter().filter_map(|start| extent.divide(start)).collect::<Vec<_>>());
-            divided.push(extent);
-        }
-        divided
-    }
-
-    /// Returns true if covered records take the place of records of an extent behind its last
-    /// signature: of its last one or, if that is not here, of any.
-    fn replaces(&self, extent: &Extent, head: Beginning, led: &BTreeSet<(Place, [u8; 32])>) -> bool {
-        let covered = self.all().filter(|record| led.contains(&(record.place.clone(), record.head)));
-        let inside = covered.filter(|record| {
-            let (segment, run, number) = &record.place;
-            let is_unsigned = extent.signed.is_none_or(|signed| signed < *number);
-            (*segment, run) == (extent.life.0, &extent.life.1)
-                && (extent.first..=extent.last).contains(number)
-                && is_unsigned
-        });
-        let inside: Vec<&Record> = inside.collect();
-        let is_last = |record: &&Record| record.place.2 == extent.last && beginning(&record.head) == head;
-        !inside.is_empty() && !inside.iter().any(is_last)
-    }
-
     /// Returns the extents of some segment and run, up to the last signature that the ledger had seen.
     pub(super) fn signed(extents: &[Extent], life: &(u64, String)) -> Vec<Extent> {
         let of_life = extents.iter().filter(|extent| extent.life == *life);
