@@ -4,21 +4,23 @@
 use crate::durable::{check_directory, directory_of};
 use crate::frames::{self, Identity, Unopened};
 use crate::input::{LINE_BYTES_MAX, check_is_file};
+use crate::lines::lines;
 use crate::prove::chain_id;
 use crate::terminal::{self, print_report};
-use crate::verify::path_of;
+use crate::verify::{NOT_LISTED, path_of, record_files};
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use flb_audit_core::chain::ChainId;
 use flb_audit_core::text::base64url::hash_from_text;
 use flb_audit_core::verify::{Checked, Checker, Sealed};
 use flb_audit_ledger::DecryptionKeys;
-use flb_audit_ledger::frame::{self, Fault};
-use flb_audit_ledger::manifest::{self, FILE_NAME, Manifest, open_name};
+use flb_audit_ledger::frame::{Fault, Reader};
+use flb_audit_ledger::manifest::{self, FILE_NAME, Manifest, Statement};
 use flb_audit_ledger::statements::{ClosedFile, Statements};
 use flb_audit_ledger::tree::{self, Node};
 use indicatif::ProgressBar;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
@@ -86,10 +88,6 @@ impl Export {
             Self::seconds(self.since, 0) < Self::seconds(self.until, u64::MAX),
             "--until must be later than --since"
         );
-        let manifests = self.ledger.join(FILE_NAME);
-        let text = read_manifests(&manifests).with_context(|| {
-            format!("{}: cannot be read; is {} a ledger?", manifests.display(), self.ledger.display())
-        })?;
         let output = self.output.display();
         ensure!(
             fs::symlink_metadata(&self.output).is_err(),
@@ -109,19 +107,11 @@ impl Export {
             let file = File::create_new(made.path().join(name));
             Ok(BufWriter::new(file.with_context(|| format!("{output}/{name}: cannot be made"))?))
         };
-        let mut deleted = 0;
-        let stated = stated(&text);
-        let mut files = Vec::new();
-        for ClosedFile { manifest, is_deleted } in stated.iter().filter(|it| self.may_have(&it.manifest)) {
-            if *is_deleted {
-                deleted += 1;
-            } else {
-                files.push((path_of(&self.ledger, manifest), Some(manifest)));
-            }
-        }
-        let active = stated.last().saturating_add(1);
-        let active = [open_name(active), frame::open_name(active)].map(|name| self.ledger.join(name));
-        files.extend(active.into_iter().filter(|active| active.is_file()).map(|active| (active, None)));
+        // What is read are the statements that the export has.
+        let copied = made.path().join(FILE_NAME);
+        copy_manifests(&self.ledger, &copied)?;
+        let stated = self.stated(&copied).with_context(|| format!("{output}: cannot be read"))?;
+        let (files, deleted) = self.files(&stated)?;
         let len = |path: &PathBuf| path.metadata().ok().map(|file| file.len());
         let progress = terminal::progress(files.iter().map(|(path, _)| len(path)).sum());
         let mut out = Out { records: create(RECORDS)?, proofs: create(PROOFS)?, count: 0, progress };
@@ -131,7 +121,6 @@ impl Export {
         out.progress.finish_and_clear();
         let what = || format!("{output}: cannot be written");
         out.records.flush().and_then(|()| out.proofs.flush()).with_context(what)?;
-        fs::write(made.path().join(FILE_NAME), &text).with_context(what)?;
         fs::rename(made.path(), &self.output).with_context(what)?;
         let mut said = String::new();
         if deleted > 0 {
@@ -140,7 +129,7 @@ impl Export {
             );
         }
         said += &format!("{} records in {}\n", out.count, self.output.display());
-        if let Some(state) = stated.state() {
+        if let Some(state) = stated.statements.state() {
             said += &format!(
                 "the ledger's last statement in it is {state}: whoever receives the export compares this line with the \
                  one that `flb-audit verify --export` prints\n"
@@ -160,14 +149,83 @@ impl Export {
             && (self.chain.is_empty() || self.chain.contains(&sealed.chain))
     }
 
+    /// Checks whether a file may have requested records. Records that are in no extent, and those
+    /// of a damaged file, may be of any chain.
     fn may_have(&self, manifest: &Manifest) -> bool {
         let is_of = |chain: &ChainId| manifest.extents.iter().any(|extent| extent.chain == chain.to_string());
         manifest.to >= Self::seconds(self.since, 0)
             && manifest.from < Self::seconds(self.until, u64::MAX)
-            && (self.chain.is_empty() || self.chain.iter().any(is_of))
+            && (self.chain.is_empty()
+                || manifest.loose > 0
+                || manifest.damaged.is_some()
+                || self.chain.iter().any(is_of))
     }
 
-    /// Copies the requested records of a file. A closed file has a manifest.
+    /// Puts the manifests together. Their signatures are checked by `flb-audit verify`.
+    fn stated(&self, manifests: &Path) -> io::Result<Stated> {
+        let mut stated = Stated { is_whole: true, ..Stated::default() };
+        let mut checker = Checker::default();
+        for line in lines(BufReader::new(File::open(manifests)?)) {
+            let line = line?;
+            let sealed = match checker.check(&line) {
+                Ok(Checked::Sealed(sealed)) if sealed.is_intact && sealed.is_statement() => sealed,
+                _ => {
+                    stated.is_whole = false;
+                    continue;
+                }
+            };
+            let Some(mut statement) = manifest::read(&line) else {
+                stated.is_whole = false;
+                continue;
+            };
+            // The extents of all files together may not fit into memory.
+            let wanted = match &mut statement {
+                Statement::File(manifest) => {
+                    let is_wanted = self.may_have(manifest);
+                    manifest.extents = Vec::new();
+                    is_wanted.then_some(manifest.number)
+                }
+                Statement::Deleted(_) => None,
+            };
+            if stated.statements.add(statement, &sealed) {
+                stated.wanted.extend(wanted);
+            }
+        }
+        Ok(stated)
+    }
+
+    /// Returns the files to be read, those that are closed with their manifests, and the number of
+    /// deleted files that may have had requested records. Fails if the ledger has records of which
+    /// no manifest says in which file they are, since the export would lack them.
+    fn files<'a>(&self, stated: &'a Stated) -> Result<(Vec<Listed<'a>>, usize)> {
+        let Stated { statements, wanted, is_whole } = stated;
+        let (mut files, mut deleted) = (Vec::new(), 0);
+        for ClosedFile { manifest, is_deleted } in statements.iter() {
+            match wanted.contains(&manifest.number) {
+                false => {}
+                true if *is_deleted => deleted += 1,
+                true => files.push((path_of(&self.ledger, manifest), Some(manifest))),
+            }
+        }
+        let ledger = self.ledger.display();
+        let here = record_files(&self.ledger, statements, *is_whole);
+        for file in here.with_context(|| format!("{ledger}: cannot be read"))? {
+            let path = file.path.display();
+            ensure!(
+                file.is_own || file.number.is_none(),
+                "{path}: {NOT_LISTED}, so the export would lack its records; see `flb-audit verify {ledger}`. If \
+                 {FILE_NAME} is not whole, restore it from a backup. If somebody has put the file there, move it away"
+            );
+            // A crash while a file was closed has left the closed file beside the open one.
+            if file.number > Some(statements.last()) && is_open(&file.path) {
+                files.push((file.path, None));
+            }
+        }
+        Ok((files, deleted))
+    }
+
+    /// Copies the requested records of a file. A closed file has a manifest. One line is held in
+    /// memory at a time, since somebody may have made files of any size.
     fn copy(
         &self,
         path: &Path,
@@ -177,45 +235,32 @@ impl Export {
     ) -> Result<()> {
         let name = path.display();
         check_is_file(path).with_context(|| format!("{name}: cannot be read"))?;
-        let is_damaged = manifest.is_some_and(|manifest| manifest.damaged.is_some());
-        let read = || -> io::Result<Vec<Vec<u8>>> {
-            let file = BufReader::new(out.progress.wrap_read(File::open(path)?));
-            let lines: Box<dyn BufRead> = match manifest {
-                Some(_) if !is_damaged => Box::new(BufReader::new(zstd::stream::read::Decoder::new(file)?)),
-                _ => Box::new(file),
-            };
-            let bytes = manifest.filter(|_| !is_damaged).map_or(u64::MAX, |manifest| manifest.bytes);
-            read_lines(lines.take(bytes.saturating_add(1)))
+        let is_whole = manifest.is_some_and(|manifest| manifest.damaged.is_none());
+        let progress = out.progress.clone();
+        let mut copying =
+            Copying { leaves: Vec::new(), wanted: Vec::new(), checker: Checker::default(), lines: 0 };
+        let mut take = |line: &[u8]| {
+            let is_wanted = |sealed: &Sealed| self.is_wanted(sealed);
+            copying.take(line, (manifest.is_some(), is_whole), is_wanted, &mut out.records)
         };
-        let is_whole = manifest.is_some() && !is_damaged;
-        let lines = if frames::is_frames(path) {
-            decrypt(path, identities, is_whole, &out.progress)
+        let read = if frames::is_frames(path) {
+            decrypt(path, identities, is_whole, &progress, &mut take)
         } else {
-            read().map_err(anyhow::Error::from)
+            let bytes = manifest.filter(|_| is_whole).map_or(u64::MAX, |manifest| manifest.bytes);
+            read_plain(path, is_whole, bytes, &progress, &mut take)
         };
-        let lines = lines.with_context(|| format!("{name}: cannot be read"))?;
-        let proven = manifest.map_or(0, |manifest| proven(manifest, lines.len()));
-        let levels = levels(&lines[..proven]);
-        let mut checker = Checker::default();
-        for (index, line) in lines.iter().enumerate() {
-            let sealed = match checker.check(line) {
-                Ok(Checked::Sealed(sealed)) => sealed,
-                // The line may be incomplete yet, or its manifest says that it is
-                // damaged.
-                _ if manifest.is_none() || is_damaged => continue,
-                _ => bail!("{name}:{}: not a sealed record; see `flb-audit verify`", index + 1),
-            };
-            if !self.is_wanted(&sealed) {
-                continue;
-            }
-            let proof = manifest.filter(|_| index < proven).map(|manifest| Proof {
+        read.with_context(|| format!("{name}: cannot be read"))?;
+        let Copying { mut leaves, wanted, .. } = copying;
+        leaves.truncate(manifest.map_or(0, |manifest| proven(manifest, leaves.len())));
+        let levels = levels(leaves);
+        let records = levels[0].len();
+        for index in wanted {
+            let proof = manifest.filter(|_| index < records).map(|manifest| Proof {
                 file: manifest.number,
                 index: index as u64,
-                records: proven as u64,
+                records: records as u64,
                 path: path_to_root(&levels, index),
             });
-            out.records.write_all(line)?;
-            out.records.write_all(b"\n")?;
             serde_json::to_writer(&mut out.proofs, &proof)?;
             out.proofs.write_all(b"\n")?;
             out.count += 1;
@@ -224,58 +269,118 @@ impl Export {
     }
 }
 
-/// The maximum size of a ledger's manifests, in bytes. They are held in memory.
+/// A file with records, and its manifest if it is closed.
+type Listed<'a> = (PathBuf, Option<&'a Manifest>);
+
+/// The statements of a ledger.
+#[derive(Default)]
+struct Stated {
+    /// The statements, without their extents.
+    statements: Statements,
+    /// The numbers of the files that may have requested records.
+    wanted: BTreeSet<u64>,
+    /// True if all lines are statements.
+    is_whole: bool,
+}
+
+/// Checks whether a file has the name of an open file.
+fn is_open(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    name.ends_with(".ndjson") || name.ends_with(".frames.open")
+}
+
+/// A file that is being copied.
+struct Copying {
+    /// The leaf of each line of a closed file.
+    leaves: Vec<Node>,
+    /// The numbers of the lines that were copied, from 0 on.
+    wanted: Vec<usize>,
+    checker: Checker,
+    lines: usize,
+}
+
+impl Copying {
+    /// Takes the next line, and copies it if it is wanted.
+    fn take(
+        &mut self,
+        line: &[u8],
+        (is_closed, is_whole): (bool, bool),
+        is_wanted: impl Fn(&Sealed) -> bool,
+        out: &mut impl Write,
+    ) -> Result<()> {
+        ensure!(self.lines < LINES_MAX, "it has more than {LINES_MAX} lines, which is the limit");
+        let index = self.lines;
+        self.lines += 1;
+        if is_closed {
+            self.leaves.push(tree::leaf(line));
+        }
+        match self.checker.check(line) {
+            Ok(Checked::Sealed(sealed)) => {
+                if is_wanted(&sealed) {
+                    out.write_all(line)?;
+                    out.write_all(b"\n")?;
+                    self.wanted.push(index);
+                }
+            }
+            // The line may be incomplete yet, or its manifest says that it is damaged.
+            _ if !is_whole => {}
+            _ => bail!("line {}: not a sealed record; see `flb-audit verify`", index + 1),
+        }
+        Ok(())
+    }
+}
+
+/// The maximum size of a ledger's manifests, in bytes. What they state of files is held in memory.
 const MANIFESTS_BYTES_MAX: u64 = 256 << 20;
 
-fn read_manifests(path: &Path) -> io::Result<Vec<u8>> {
-    check_is_file(path)?;
-    let mut text = Vec::new();
-    File::open(path)?.take(MANIFESTS_BYTES_MAX + 1).read_to_end(&mut text)?;
-    if text.len() as u64 > MANIFESTS_BYTES_MAX {
-        return Err(io::Error::other(format!(
-            "it has more than {MANIFESTS_BYTES_MAX} bytes, which is the limit"
-        )));
-    }
-    Ok(text)
+/// Copies the manifests of a ledger, as far as they go now.
+fn copy_manifests(ledger: &Path, to: &Path) -> Result<()> {
+    let from = ledger.join(FILE_NAME);
+    let copy = || -> io::Result<u64> {
+        check_is_file(&from)?;
+        io::copy(&mut File::open(&from)?.take(MANIFESTS_BYTES_MAX + 1), &mut File::create_new(to)?)
+    };
+    let shown = from.display();
+    let copied =
+        copy().with_context(|| format!("{shown}: cannot be copied; is {} a ledger?", ledger.display()))?;
+    ensure!(
+        copied <= MANIFESTS_BYTES_MAX,
+        "{shown}: it has more than {MANIFESTS_BYTES_MAX} bytes, which is the limit"
+    );
+    Ok(())
 }
 
-/// The maximum number of lines of a file. They are held in memory, and each takes some
-/// even if it is empty.
+/// The maximum number of lines of a file. The leaf of each is held in memory.
 const LINES_MAX: usize = 1 << 21;
 
-/// Reads lines of limited length and number.
-fn read_lines(mut bytes: impl BufRead) -> io::Result<Vec<Vec<u8>>> {
-    let mut lines = Vec::new();
+/// Passes on the lines of a file that is not encrypted, up to the one with this number of bytes of
+/// the whole file. Fails at a line that is too long.
+fn read_plain(
+    path: &Path,
+    is_compressed: bool,
+    bytes: u64,
+    progress: &ProgressBar,
+    take: &mut dyn FnMut(&[u8]) -> Result<()>,
+) -> Result<()> {
+    let file = BufReader::new(progress.wrap_read(File::open(path)?));
+    let text: Box<dyn BufRead> = match is_compressed {
+        true => Box::new(BufReader::new(zstd::stream::read::Decoder::new(file)?)),
+        false => Box::new(file),
+    };
+    let mut text = text.take(bytes.saturating_add(1));
+    let mut line = Vec::new();
     loop {
-        let mut line = Vec::new();
-        let read = bytes.by_ref().take(LINE_BYTES_MAX as u64 + 1).read_until(b'\n', &mut line)?;
+        line.clear();
+        let read = text.by_ref().take(LINE_BYTES_MAX as u64 + 1).read_until(b'\n', &mut line)?;
+        ensure!(
+            read <= LINE_BYTES_MAX,
+            "it has a line of more than {LINE_BYTES_MAX} bytes, which is the limit"
+        );
         if read == 0 {
-            return Ok(lines);
+            return Ok(());
         }
-        if read > LINE_BYTES_MAX {
-            return Err(io::Error::other(format!(
-                "it has a line of more than {LINE_BYTES_MAX} bytes, which is the limit"
-            )));
-        }
-        if lines.len() == LINES_MAX {
-            return Err(io::Error::other(format!("it has more than {LINES_MAX} lines, which is the limit")));
-        }
-        if line.last() == Some(&b'\n') {
-            line.pop();
-        }
-        lines.push(line);
+        take(line.strip_suffix(b"\n").unwrap_or(&line))?;
     }
-}
-
-/// Puts the manifests together. Their signatures are checked by `flb-audit verify`.
-fn stated(text: &[u8]) -> Statements {
-    let (mut stated, mut checker) = (Statements::default(), Checker::default());
-    for line in text.split(|&byte| byte == b'\n') {
-        if let (Some(statement), Ok(Checked::Sealed(sealed))) = (manifest::read(line), checker.check(line)) {
-            stated.add(statement, &sealed);
-        }
-    }
-    stated
 }
 
 /// Returns the number of a closed file's lines that are under its root. In damaged
@@ -287,21 +392,22 @@ fn proven(manifest: &Manifest, lines: usize) -> usize {
     }
 }
 
-/// Returns the lines of an encrypted file. If the file may be damaged or incomplete, only
-/// the readable lines are returned.
+/// Passes on the lines of an encrypted file. If the file may be damaged or incomplete, these are
+/// only the readable lines.
 fn decrypt(
     path: &Path,
     identities: Option<&DecryptionKeys>,
     is_whole: bool,
     progress: &ProgressBar,
-) -> Result<Vec<Vec<u8>>> {
+    take: &mut dyn FnMut(&[u8]) -> Result<()>,
+) -> Result<()> {
     let identities = identities.context("it is encrypted, and no --identity was given")?;
-    let mut reader = frame::Reader::new(BufReader::new(progress.wrap_read(File::open(path)?)));
-    let (mut lines, mut body) = (Vec::new(), Vec::new());
+    let mut reader = Reader::new(BufReader::new(progress.wrap_read(File::open(path)?)));
+    let mut body = Vec::new();
     loop {
         body.clear();
         let frame = match reader.next(|piece| body.extend_from_slice(piece)) {
-            Ok(None) => return Ok(lines),
+            Ok(None) => return Ok(()),
             Ok(Some(frame)) if frame.is_whole => frame,
             Ok(Some(frame)) if is_whole => bail!("damaged at byte {}; see `flb-audit verify`", frame.at),
             Err(fault @ Fault::Broken { .. }) if is_whole => bail!("{fault}; see `flb-audit verify`"),
@@ -310,7 +416,7 @@ fn decrypt(
             Ok(Some(_)) | Err(Fault::Broken { .. }) => continue,
         };
         match frames::open(identities, &frame, &body) {
-            Ok(text) => lines.extend(frames::lines(&text).map(<[u8]>::to_vec)),
+            Ok(text) => frames::lines(&text).try_for_each(&mut *take)?,
             Err(Unopened::NotForThese) => {
                 bail!("the frame at byte {} is encrypted, and none of the identities opens it", frame.at)
             }
@@ -327,10 +433,10 @@ struct Out {
     progress: ProgressBar,
 }
 
-/// Computes the tree over some lines, from the leaves up. A node without a neighbour
+/// Computes the tree over some leaves, from these up. A node without a neighbour
 /// moves up unchanged, which gives the tree of RFC 6962.
-fn levels(lines: &[Vec<u8>]) -> Vec<Vec<Node>> {
-    let mut levels: Vec<Vec<Node>> = vec![lines.iter().map(|line| tree::leaf(line)).collect()];
+fn levels(leaves: Vec<Node>) -> Vec<Vec<Node>> {
+    let mut levels: Vec<Vec<Node>> = vec![leaves];
     while let Some(level) = levels.last().filter(|level| level.len() > 1) {
         let above = level.chunks(2).map(|pair| match pair {
             [left, right] => tree::parent(left, right),

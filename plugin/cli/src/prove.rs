@@ -89,7 +89,7 @@ impl Prove {
         let first = Position { segment: self.seg, sequence: self.seq };
         let logs =
             Logs { files: &self.files, ignored: &self.ignored, chain: self.chain, first, run: self.run };
-        let mut reading = logs.read(first)?;
+        let mut reading = logs.read(logs.first_key())?;
         if let Some((one, other)) = reading.runs {
             bail!(
                 "two runs have sealed a record with this number; name the run: --run {one}, or --run {other}"
@@ -99,7 +99,11 @@ impl Prove {
             .first
             .take()
             .context("the record is not in these logs, or is not intact; `flb-audit verify` says which")?;
-        let Way { leaves, heads, checkpoint } = Way::find(&logs, reading, &found, under, LEAVES_MAX)?;
+        let Way { leaves, heads, checkpoint } = Way::find(&logs, reading, under, LEAVES_MAX)?;
+        let found = match heads.first().filter(|head| **head != found.sealed.head) {
+            Some(head) => logs.with_head(head)?,
+            None => found,
+        };
         if !reaches(&checkpoint, first, &heads) {
             bail!(
                 "{TOO_EARLY}; name an earlier checkpoint with --under, or leave --under out, for the first checkpoint after \

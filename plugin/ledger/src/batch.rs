@@ -20,6 +20,9 @@ pub(crate) struct Entry {
     /// The head before it. `None` if the record is not as it was sealed.
     pub(crate) prev: Option<Hash>,
     pub(crate) is_checkpoint: bool,
+    /// The numbers of the first and the last key that have signed it and, if these are not known one
+    /// by one, records before it.
+    pub(crate) keys: Option<[u32; 2]>,
     /// The record's statements about the time before its life, if it is the life's first record.
     pub(crate) beginning: Option<Beginning>,
     pub(crate) seconds: u64,
@@ -34,23 +37,18 @@ pub(crate) struct Beginning {
     pub(crate) link: Option<Link>,
     /// The record's notes.
     pub(crate) notes: Notes,
-    /// The number of the key that has signed the record.
-    pub(crate) key: Option<u32>,
 }
 
 impl Entry {
     /// Returns the entry of the record on this line.
     pub(crate) fn of(sealed: &SealedRecord<'_>, line: &[u8]) -> Entry {
         let id = RecordId::of(sealed, line);
-        let beginning = || Beginning {
-            link: sealed.link,
-            notes: sealed.notes,
-            key: sealed.checkpoint().map(|checkpoint| checkpoint.key.index),
-        };
+        let beginning = || Beginning { link: sealed.link, notes: sealed.notes };
         Entry {
             id,
             prev: sealed.is_intact.then_some(sealed.previous),
             is_checkpoint: sealed.is_checkpoint,
+            keys: sealed.checkpoint().map(|checkpoint| [checkpoint.key.index; 2]),
             beginning: (id.sequence == 0).then(beginning),
             seconds: sealed.seconds,
             len: line.len(),

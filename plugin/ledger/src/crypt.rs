@@ -56,7 +56,10 @@ fn read(word: &str) -> std::result::Result<Recipient, String> {
 }
 
 /// The secret keys of recipients.
-pub struct DecryptionKeys(Vec<Box<dyn age::Identity + Send + Sync>>);
+pub struct DecryptionKeys {
+    identities: Vec<Box<dyn age::Identity + Send + Sync>>,
+    recipients: Vec<String>,
+}
 
 /// The reason why an age file cannot be opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,16 +83,24 @@ impl DecryptionKeys {
     /// Reads the text of an identity file as `age-keygen` writes it: one `AGE-SECRET-KEY-1…` a line.
     pub fn read(text: &[u8]) -> io::Result<DecryptionKeys> {
         let file = IdentityFile::from_buffer(text)?;
+        let mut public = Vec::new();
+        file.write_recipients_file(&mut public).map_err(|_| io::Error::other("it has no identity"))?;
         let identities = file.into_identities().map_err(|_| io::ErrorKind::InvalidData)?;
-        if identities.is_empty() {
-            return Err(io::Error::other("it has no identity"));
-        }
-        Ok(DecryptionKeys(identities))
+        let mut recipients: Vec<String> =
+            String::from_utf8_lossy(&public).lines().map(str::to_owned).collect();
+        recipients.sort_unstable();
+        recipients.dedup();
+        Ok(DecryptionKeys { identities, recipients })
+    }
+
+    /// Returns the recipients of the keys (`age1…`), which are public, each once and in order.
+    pub fn recipients(&self) -> &[String] {
+        &self.recipients
     }
 
     /// Begins to decrypt an age file.
     pub fn decrypt<'a>(&self, file: &'a [u8]) -> std::result::Result<impl Read + use<'a>, Closed> {
-        let identities = self.0.iter().map(|identity| &**identity as &dyn age::Identity);
+        let identities = self.identities.iter().map(|identity| &**identity as &dyn age::Identity);
         let opened = Decryptor::new_buffered(file).and_then(|decryptor| decryptor.decrypt(identities));
         opened.map_err(|error| match error {
             DecryptError::NoMatchingKeys => Closed::NotForThese,

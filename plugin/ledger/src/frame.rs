@@ -16,6 +16,7 @@
 use crate::batch::{Entry, Part};
 use crate::manifest::Extent;
 use crate::record_id::RecordId;
+use crate::runs;
 use crate::tree::Node;
 use crate::{Recipients, Result};
 use base64::Engine;
@@ -36,8 +37,9 @@ pub(crate) const RECORDS_MAX: usize = 4096;
 pub(crate) const EXTENTS_MAX: usize = 512;
 /// The maximum length of the lines in a frame of several records, in bytes.
 pub(crate) const LINES_BYTES_MAX: usize = 1 << 20;
-/// The maximum length of the line in a frame of one record, in bytes.
-const LINE_BYTES_MAX: u64 = 1 << 30;
+/// The maximum length of a line with its line break, in bytes. The ledger writes no longer ones, so
+/// a frame of one record has no longer line, either.
+pub(crate) const LINE_BYTES_MAX: u64 = 32 << 20;
 /// The maximum length of a header, in bytes.
 const HEADER_BYTES_MAX: u64 = 512 << 10;
 /// The number of bytes by which a body may be longer than its lines: it names the
@@ -195,6 +197,9 @@ impl<R: BufRead + Seek> Reader<R> {
         }
         let parsed = line.strip_suffix(b"\n").and_then(Parsed::read);
         let parsed = parsed.ok_or(broken("not the header of a frame in a known version"))?;
+        if parsed.is_too_large() {
+            return Err(broken(TOO_LARGE));
+        }
         let mut hash = Sha256::new();
         hash.update(self.digest);
         hash.update(&line);
@@ -292,9 +297,11 @@ const BREAKS_MAX: u32 = 64;
 /// The number of bytes that are searched at once for the beginning of a frame.
 const WINDOW_BYTES: u64 = 64 << 10;
 
+const TOO_LARGE: &str = "its header states more bytes than a frame that a ledger writes has: at most 32 MiB for a record, \
+                         and 1 MiB for several";
 const CUT_SHORT: &str = "the file ends before the frame does";
 
-/// A header that keeps to all limits, with its values decoded.
+/// A header that keeps to the limits of records and extents, with its values decoded.
 struct Parsed {
     header: Header,
     records: usize,
@@ -309,13 +316,17 @@ impl Parsed {
             records = records.checked_add(extent.last.checked_sub(extent.first)?)?.checked_add(1)?;
         }
         let records = usize::try_from(records).ok().filter(|records| (1..=RECORDS_MAX).contains(records))?;
-        let bytes_max = if records == 1 { LINE_BYTES_MAX } else { LINES_BYTES_MAX as u64 };
-        let is_in_bounds = header.extents.len() <= EXTENTS_MAX
-            && header.bytes <= bytes_max
-            && header.stored_bytes <= header.bytes + BODY_OVERHEAD_BYTES_MAX;
         let node = |text: &String| URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok();
         let grown = header.tree.iter().map(node).collect::<Option<_>>()?;
-        is_in_bounds.then_some(Parsed { header, records, grown })
+        (header.extents.len() <= EXTENTS_MAX).then_some(Parsed { header, records, grown })
+    }
+
+    /// Checks whether the lines or the body have more bytes than the ledger writes. Whoever opens a
+    /// frame has its lines in memory.
+    fn is_too_large(&self) -> bool {
+        let Header { bytes, stored_bytes, .. } = self.header;
+        let bytes_max = if self.records == 1 { LINE_BYTES_MAX } else { LINES_BYTES_MAX as u64 };
+        bytes > bytes_max || stored_bytes > bytes + BODY_OVERHEAD_BYTES_MAX
     }
 }
 
@@ -380,8 +391,10 @@ fn extents(records: &[Entry]) -> Vec<Extent> {
         let (first, last) = (run.first()?, run.last()?);
         let heads = first.prev.as_ref().map(|prev| (prev, &last.id.head));
         let extent = Extent::new(first.id.life, first.id.sequence, last.id.sequence, heads, first.beginning);
-        let signed = run.iter().rfind(|record| record.is_checkpoint).map(|record| record.id.sequence);
-        Some(Extent { signed, ..extent })
+        let checkpoints = || run.iter().filter(|record| record.is_checkpoint);
+        let signed = checkpoints().next_back().map(|record| record.id.sequence);
+        let keys = checkpoints().map(|record| record.keys).reduce(runs::joined).flatten();
+        Some(Extent { signed, keys, ..extent })
     });
     extents.collect()
 }

@@ -4,17 +4,17 @@
 //! state file has its name and its last record. If the journal has a later record, the
 //! journal is right, because the state is written last.
 
-use crate::batch::Beginning;
+use crate::batch::{Beginning, Entry};
 use crate::journal::Journal;
 use crate::keys::{self, ChainFile, Keys};
 use crate::record_id::RecordId;
 use crate::tail::{Secret, Tail};
 use crate::{Error, Result};
-use flb_audit_core::chain::checkpoint::Signer;
+use flb_audit_core::chain::signature::SIGNATURE_TEXT_BYTES;
 use flb_audit_core::chain::state::{Clocks, FILE_BYTES, FILE_NAME, Header, Slot, State};
 use flb_audit_core::chain::storage::Storage;
 use flb_audit_core::chain::writer::{AnchorWriter, StateWriter};
-use flb_audit_core::chain::{Chain, ChainId, Run, anchor, keyring};
+use flb_audit_core::chain::{Chain, ChainId, Place, Run, anchor, keyring};
 use flb_audit_core::policy::Policy;
 use flb_audit_core::record::notes::Notes;
 use flb_audit_core::redact::{HmacKey, KEY_FILE_BYTES_MAX, KEY_FILE_NAME, Redactor};
@@ -140,18 +140,26 @@ impl LedgerChain {
         self.keys.as_ref().and_then(Keys::distrust)
     }
 
-    /// Seals a record. Returns its text, its id, and what the first record of its life says.
-    pub(crate) fn seal(&mut self, event: &Event<'_>) -> Result<(&[u8], RecordId, Beginning)> {
+    /// Seals a record. Returns its line and its entry.
+    pub(crate) fn seal(&mut self, event: &Event<'_>) -> Result<(&[u8], Entry)> {
         if let Some(keys) = &mut self.keys {
             self.has_checkpoint |= keys.prepare(&mut self.sealer, false)?;
         }
-        let sequence = self.chain().next.sequence;
+        let Chain { next: Place { sequence, .. }, head: prev, .. } = *self.chain();
         self.sealer.seal(event);
         let Chain { id, next, head, link, .. } = *self.chain();
-        let id = RecordId { life: next.life(id), sequence, head };
-        let key = self.sealer.signer().map(Signer::index);
-        let beginning = Beginning { link, notes: self.notes, key };
-        Ok((without_nul(self.sealer.sealed()), id, beginning))
+        let line = without_nul(self.sealer.sealed());
+        let is_checkpoint = is_signed(line);
+        let entry = Entry {
+            id: RecordId { life: next.life(id), sequence, head },
+            prev: Some(prev),
+            is_checkpoint,
+            keys: self.sealer.signer().filter(|_| is_checkpoint).map(|signer| [signer.index(); 2]),
+            beginning: (sequence == 0).then_some(Beginning { link, notes: self.notes }),
+            seconds: event.seconds.into(),
+            len: line.len(),
+        };
+        Ok((line, entry))
     }
 
     /// Seals and signs a statement of the ledger.
@@ -175,4 +183,10 @@ impl LedgerChain {
 
 fn without_nul(sealed: &[u8]) -> &[u8] {
     sealed.strip_suffix(b"\0").unwrap_or(sealed)
+}
+
+/// Checks whether a line that was sealed here ends with a signature.
+fn is_signed(line: &[u8]) -> bool {
+    let behind = br#","sig":""#.len() + SIGNATURE_TEXT_BYTES + br#""}}"#.len();
+    line.len().checked_sub(behind).is_some_and(|at| line[at..].starts_with(br#","sig":""#))
 }

@@ -5,6 +5,7 @@
 //! [`FILE_NAME`], which grows with each closed file and is never shortened.
 
 use crate::batch::Beginning;
+use crate::runs::{RUNS_DUE, RUNS_MAX};
 use crate::tree::Node;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -20,8 +21,15 @@ pub const FILE_NAME: &str = "manifests.ndjson";
 /// The tag under which statements are sealed.
 pub const TAG: &str = "flb-audit.ledger";
 
+/// The maximum length of a statement, in bytes. A manifest has at most [`EXTENTS_MAX`] extents, of some
+/// 330 bytes each, and the beginnings of 131,072 heads: together 6.2 MB.
+pub(crate) const LINE_BYTES_MAX: usize = 8 << 20;
+/// The maximum number of extents in a manifest. Runs that a filter has signed can be divided
+/// even if a chunk of a client has filled up the runs.
+pub(crate) const EXTENTS_MAX: usize = RUNS_MAX + RUNS_DUE;
+
 /// A statement about a file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "ledger", rename_all = "lowercase")]
 pub enum Statement {
     /// A file was closed.
@@ -130,6 +138,10 @@ pub struct Extent {
     /// The number of the last record that is a checkpoint.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signed: Option<u64>,
+    /// The numbers of the first and the last key that have signed records. All keys between them
+    /// have done so as well: otherwise this is missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keys: Option<[u32; 2]>,
     /// The record that the life continues from, if the extent begins with the life's
     /// first record.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -138,9 +150,6 @@ pub struct Extent {
     /// and there are any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notes: Option<Vec<String>>,
-    /// The number of the key that has signed the life's first record, if the extent begins with it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub key: Option<u32>,
     /// The beginnings of the heads of the first records, [`BEGINNING_LEN`] characters each.
     /// The head of the last record is never among them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -226,9 +235,9 @@ impl Extent {
             prev,
             head,
             signed: None,
+            keys: None,
             link: beginning.and_then(|beginning| beginning.link).map(Link::from),
             notes: beginning.and_then(|beginning| state_words(beginning.notes)),
-            key: beginning.and_then(|beginning| beginning.key),
             inner: None,
         }
     }
@@ -351,8 +360,34 @@ pub fn root_text(root: &Node) -> String {
     URL_SAFE_NO_PAD.encode(root)
 }
 
-/// Reads a line. Returns `None` if it is not a statement. The caller has to check that
-/// the line was sealed as a statement and did not come as a record.
+/// Reads a line. Returns `None` if it is not a statement, or has more bytes or extents than the ledger
+/// writes. The caller has to check that the line was sealed as a statement and did not come as a
+/// record.
 pub fn read(line: &[u8]) -> Option<Statement> {
+    // The kind is read first, so that nothing else of a long line is held in another form.
+    let Kind { ledger } = parsed(line).filter(|_| line.len() <= LINE_BYTES_MAX)?;
+    match ledger {
+        About::File => {
+            let manifest = parsed(line).filter(|manifest: &Manifest| manifest.extents.len() <= EXTENTS_MAX);
+            manifest.map(Statement::File)
+        }
+        About::Deleted => parsed(line).map(Statement::Deleted),
+    }
+}
+
+/// The kind of a statement.
+#[derive(Deserialize)]
+struct Kind {
+    ledger: About,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum About {
+    File,
+    Deleted,
+}
+
+fn parsed<'a, T: Deserialize<'a>>(line: &'a [u8]) -> Option<T> {
     serde_json::from_slice(line).ok()
 }

@@ -2,7 +2,7 @@
 
 use crate::closed_files::ClosedFiles;
 use crate::disk::private;
-use crate::manifest::{FILE_NAME, Statement, read};
+use crate::manifest::{FILE_NAME, LINE_BYTES_MAX, Statement, read};
 use crate::record_index::RecordIndex;
 use crate::tail::{Expected, Mark, Tail};
 use crate::{Error, Named, Result, faults};
@@ -16,9 +16,6 @@ use std::path::{Path, PathBuf};
 
 /// The number of bytes that are read at once.
 const READ_BYTES: usize = 256 << 10;
-/// The maximum length of a line, in bytes. A manifest has at most 12,288 extents, of some
-/// 330 bytes each, and the beginnings of 131,072 heads: together 6.2 MB.
-const LINE_BYTES_MAX: u64 = 8 << 20;
 /// The number of lines between two looks at the clock.
 const LINES_A_LOOK: u64 = 64;
 
@@ -135,10 +132,10 @@ impl Reading {
         if let Some(expected) = expected {
             expected.reach(manifests.bytes, || manifests.mark().digest);
         }
-        if reader.by_ref().take(LINE_BYTES_MAX).read_until(b'\n', line).named(&manifests.path)? == 0 {
+        if reader.by_ref().take(LINE_BYTES_MAX as u64).read_until(b'\n', line).named(&manifests.path)? == 0 {
             return Ok(false);
         }
-        let is_long = line.len() as u64 == LINE_BYTES_MAX;
+        let is_long = line.len() == LINE_BYTES_MAX;
         let Some(text) = line.strip_suffix(b"\n").or(is_long.then_some(&line[..])) else {
             manifests.cut_bytes = line.len() as u64;
             manifests.file.set_len(manifests.bytes).named(&manifests.path)?;

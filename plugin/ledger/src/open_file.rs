@@ -4,7 +4,7 @@
 use crate::batch::{Entry, Part};
 use crate::closed_files::ClosedFile;
 use crate::disk::{private, remove, sync_directory};
-use crate::frame::{self, Digested};
+use crate::frame::{self, Digested, LINE_BYTES_MAX};
 use crate::manifest::{Damage, DamageKind, closed_name, open_name};
 use crate::record_id::RecordIds;
 use crate::recovery::Recovery;
@@ -31,9 +31,6 @@ mod frames;
 /// The number of bytes that are compressed at once. Each piece is a zstd frame of its
 /// own.
 const FRAME_BYTES: usize = 1 << 20;
-
-/// The maximum length of a line, in bytes. The ledger writes no longer ones.
-const LINE_BYTES_MAX: u64 = 32 << 20;
 
 /// The form in which a file holds its records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

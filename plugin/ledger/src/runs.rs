@@ -13,7 +13,7 @@
 //! verifier then divides the extent.
 
 use crate::batch::{Beginning, Entry};
-use crate::manifest::Extent;
+use crate::manifest::{EXTENTS_MAX, Extent};
 use crate::record_id::RecordId;
 use flb_audit_core::chain::Life;
 use flb_audit_core::hash::Hash;
@@ -21,9 +21,6 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 
 /// The maximum number of runs in a file. Records that would begin another run are loose.
 pub(crate) const RUNS_MAX: usize = 8192;
-/// The maximum number of extents in a manifest. Runs that a filter has signed can be divided
-/// even if a chunk of a client has filled up the runs.
-const EXTENTS_MAX: usize = RUNS_MAX + RUNS_DUE;
 /// The maximum number of heads in the extents of a manifest, so that its line is not longer than
 /// what is read again.
 const HEADS_MAX: usize = crate::ledger::FILE_RECORDS_MAX as usize;
@@ -44,6 +41,9 @@ struct Run {
     beginning: Option<Beginning>,
     /// The number of the last record that is a checkpoint.
     signed: Option<u64>,
+    /// The numbers of the first and the last key that have signed records, if no key between them
+    /// was left out.
+    keys: Option<[u32; 2]>,
     /// The heads of the records at which the run can be divided: from the last checkpoint
     /// on, or from the first record on, up to the one before the last.
     inner: VecDeque<Hash>,
@@ -73,6 +73,7 @@ impl Run {
     /// Appends a run that follows.
     fn append(&mut self, mut next: Run) {
         if next.signed.is_some() {
+            self.keys = if self.signed.is_some() { joined(self.keys, next.keys) } else { next.keys };
             self.inner = next.inner;
         } else {
             self.inner.push_back(self.head);
@@ -90,17 +91,23 @@ impl Run {
     /// Returns the run as extents: one, or, if it may be divided, one up to the last
     /// checkpoint and one behind it.
     fn parts(&self, is_divisible: bool) -> [Option<Extent>; 2] {
-        let Run { life, first, last, prev, head, beginning, signed, inner } = self;
+        let Run { life, first, last, prev, head, beginning, signed, keys, inner } = self;
         let extent = |first, last, prev, head, beginning| {
             Extent::new(*life, first, last, Some((prev, head)), beginning)
         };
         match (*signed, inner.front()) {
             (Some(signed), Some(middle)) if is_divisible => [
-                Some(Extent { signed: Some(signed), ..extent(*first, signed, prev, middle, *beginning) }),
+                Some(Extent {
+                    signed: Some(signed),
+                    keys: *keys,
+                    ..extent(*first, signed, prev, middle, *beginning)
+                }),
                 Some(extent(signed + 1, *last, middle, head, None).with_inner(inner.iter().skip(1))),
             ],
             (None, _) => [Some(extent(*first, *last, prev, head, *beginning).with_inner(inner)), None],
-            (signed, _) => [Some(Extent { signed, ..extent(*first, *last, prev, head, *beginning) }), None],
+            (signed, _) => {
+                [Some(Extent { signed, keys: *keys, ..extent(*first, *last, prev, head, *beginning) }), None]
+            }
         }
     }
 
@@ -120,10 +127,18 @@ impl Run {
             self.inner.split_off(at)
         };
         inner.pop_front();
-        let behind = Run { first: *first, prev: *prev, beginning: None, signed: None, inner, ..*self };
+        let behind =
+            Run { first: *first, prev: *prev, beginning: None, signed: None, keys: None, inner, ..*self };
         (self.last, self.head) = (first - 1, *prev);
         Some(behind)
     }
+}
+
+/// Joins the keys of records that follow one another. Returns `None` if a key is left out, which no
+/// filter does: each key signs the first record under it.
+pub(crate) fn joined(one: Option<[u32; 2]>, other: Option<[u32; 2]>) -> Option<[u32; 2]> {
+    let ([first, last], [next, end]) = one.zip(other)?;
+    (last..=last.saturating_add(1)).contains(&next).then_some([first, end])
 }
 
 /// The runs of a file, kept up to date as records come in any order.
@@ -155,6 +170,7 @@ impl Runs {
             head,
             beginning: record.beginning.filter(|_| sequence == 0),
             signed: record.is_checkpoint.then_some(sequence),
+            keys: record.keys,
             inner: VecDeque::new(),
         };
         let (start, end) = (run.start(), run.end());

@@ -114,6 +114,12 @@ impl Statements {
         self.files.values()
     }
 
+    /// Returns all files, in the order of their numbers, to take from them what is not needed
+    /// any more.
+    pub fn files_mut(&mut self) -> impl Iterator<Item = &mut ClosedFile> {
+        self.files.values_mut()
+    }
+
     /// Returns all files by value, in the order of their numbers.
     pub fn into_files(self) -> impl Iterator<Item = ClosedFile> {
         self.files.into_values()

@@ -69,7 +69,7 @@ fn manifest(number: u64) -> Manifest {
         signed: None,
         link: None,
         notes: None,
-        key: None,
+        keys: None,
         inner: None,
     };
     Manifest {

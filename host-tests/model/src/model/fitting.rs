@@ -49,15 +49,16 @@ impl Chain {
     /// Returns the deleted records of which the heads at both ends fit the records that are here,
     /// and each other.
     pub(super) fn fitting(&self) -> Vec<Extent> {
-        let stated = self.stated();
-        let mut extents = self.divided(&stated);
+        let mut extents = self.extents.clone();
+        self.believe(&mut extents);
+        let stated = self.stated(&extents);
+        let mut extents = self.divided(extents, &stated);
         let mut evidence = Evidence::of(self, &extents, stated);
         // If several extents end with one record, the last one that is listed comes first.
         extents.reverse();
         extents.sort_by_key(|extent| std::cmp::Reverse(extent.place(extent.last)));
         let (mut fitting, mut waiting) = (Vec::new(), Vec::new());
         for mut extent in extents {
-            extent.is_said = self.was_in_force(&extent);
             let start = extent.before().zip(extent.heads.map(|(prev, _)| prev));
             match evidence.judge(&extent) {
                 Fit::Whole => {}
@@ -71,7 +72,9 @@ impl Chain {
                     let Some(signed) = signed.filter(|signed| *signed < extent.last || !is_other_last) else {
                         continue;
                     };
-                    (extent.last, extent.heads) = (signed.min(extent.last), None);
+                    if signed < extent.last {
+                        (extent.last, extent.heads) = (signed, None);
+                    }
                 }
             }
             evidence.add_extent(&extent, start);
@@ -93,19 +96,28 @@ impl Chain {
         fitting
     }
 
-    /// Returns true if the key that has signed record 0 of an extent may have been in force there.
-    fn was_in_force(&self, extent: &Extent) -> bool {
-        let Some(key) = extent.key.filter(|_| extent.first == 0 && extent.signed.is_some()) else {
-            return false;
-        };
-        let at = (extent.life.0, 0);
+    /// Takes `signed` out of the extents of which the key may not have been in force there.
+    fn believe(&self, extents: &mut [Extent]) {
         let good = || self.good.iter().chain(&self.start);
-        let of_extents = self.extents.iter().filter(|of| of.first == 0);
-        let of_extents = of_extents.filter_map(|of| Some(((of.life.0, 0), of.key?)));
-        let mut used = good().map(|(place, _, good)| (position(place), good.n)).chain(of_extents);
-        let mut since = good().flat_map(|(.., good)| &good.since);
-        !used.any(|(place, n)| place >= at && n < key)
-            && !since.any(|(n, place, _)| *n <= key && position(place) > at)
+        let of_extents = extents.iter().filter_map(|of| {
+            let ((first, last), signed) = of.keys.zip(of.signed)?;
+            Some([((of.life.0, of.first), first), ((of.life.0, signed), last)])
+        });
+        let used = good().map(|(place, _, good)| (position(place), good.n)).chain(of_extents.flatten());
+        let used: BTreeSet<((u64, u64), u64)> = used.collect();
+        let since = || good().flat_map(|(.., good)| &good.since);
+        let was_in_force = |key: u64, at: (u64, u64)| {
+            !used.iter().any(|(place, n)| *place >= at && *n < key)
+                && !since().any(|(n, place, _)| *n <= key && position(place) > at)
+        };
+        for extent in extents {
+            let Some(((first, last), signed)) = extent.keys.zip(extent.signed) else { continue };
+            if !was_in_force(last, (extent.life.0, signed)) {
+                (extent.signed, extent.keys) = (None, None);
+            } else {
+                extent.is_said = extent.first == 0 && was_in_force(first, (extent.life.0, 0));
+            }
+        }
     }
 
     /// Returns the records here that are covered, or from which the heads of records that are here lead
@@ -129,8 +141,9 @@ impl Chain {
     }
 
     /// Returns the heads that signatures state of records: anchors, the links of covered records 0
-    /// to a stop, and handovers.
-    fn stated(&self) -> BTreeSet<(Place, Beginning)> {
+    /// to a stop, handovers, covered records that continue none that is here, and extents with a
+    /// signature.
+    fn stated(&self, extents: &[Extent]) -> BTreeSet<(Place, Beginning)> {
         let of_stops = self.all().filter(|record| self.is_covered(record)).filter_map(|record| {
             let (link, unsettled) = record.link.as_ref()?;
             let ((segment, run, number), head) = unsettled.as_ref().filter(|_| link.0 < record.place.0)?;
@@ -141,12 +154,22 @@ impl Chain {
         let of_handovers = all.filter_map(|(_, (segment, run, number), head)| {
             Some(((*segment, run.clone(), number.checked_sub(1)?), beginning(head)))
         });
-        of_stops.chain(of_anchors).chain(of_handovers).collect()
+        let of_covered = self.all().filter(|record| self.is_covered(record)).filter_map(|record| {
+            let (segment, run, number) = &record.place;
+            let before = (*segment, run.clone(), number.checked_sub(1)?);
+            let here = self.records.get(&before).into_iter().flatten();
+            here.into_iter().all(|of| of.head != record.prev).then(|| (before, beginning(&record.prev)))
+        });
+        let of_extents = extents.iter().filter_map(|extent| {
+            extent.signed?;
+            Some((extent.place(extent.first.checked_sub(1)?), extent.heads?.0))
+        });
+        of_stops.chain(of_anchors).chain(of_handovers).chain(of_covered).chain(of_extents).collect()
     }
 
-    /// Returns the extents, divided where a record or another extent continues from within them, or
+    /// Divides extents where a record or another extent continues from within them, or
     /// where a head is stated.
-    fn divided(&self, stated: &BTreeSet<(Place, Beginning)>) -> Vec<Extent> {
+    fn divided(&self, extents: Vec<Extent>, stated: &BTreeSet<(Place, Beginning)>) -> Vec<Extent> {
         let of_records = self.all().filter_map(|record| {
             let (segment, run, number) = &record.place;
             let Some(before) = number.checked_sub(1) else {
@@ -156,12 +179,12 @@ impl Chain {
             let here = self.records.get(&before).into_iter().flatten();
             here.into_iter().all(|of| of.head != record.prev).then(|| (before, beginning(&record.prev)))
         });
-        let of_extents = self.extents.iter().filter_map(|extent| Some((extent.before()?, extent.heads?.0)));
-        let of_stops = self.extents.iter().filter_map(Extent::stated);
+        let of_extents = extents.iter().filter_map(|extent| Some((extent.before()?, extent.heads?.0)));
+        let of_stops = extents.iter().filter_map(Extent::stated);
         let starts: BTreeSet<(Place, Beginning)> =
             of_records.chain(of_extents).chain(stated.iter().cloned()).chain(of_stops).collect();
         let mut divided = Vec::new();
-        for mut extent in self.extents.iter().cloned() {
+        for mut extent in extents {
             divided.extend(starts.iter().filter_map(|start| extent.divide(start)).collect::<Vec<_>>());
             divided.push(extent);
         }

@@ -1,13 +1,17 @@
 //! The rule that keys follow one another.
 
+use super::ledgers::{Extent, beginning};
 use super::missing::STOP_SEGMENTS_MAX;
-use super::{Chain, DELETED, Fork, Report, finding, fork_before, position};
+use super::{Chain, Fork, Report, finding, fork_before, position};
 use crate::seal::{GENESIS, Place};
 use std::collections::{BTreeMap, BTreeSet};
 
 impl Chain {
     /// Compares keys with each other.
     pub(super) fn keys(&self, name: &str, forks: &[Fork], report: &mut Report) {
+        if !self.is_known {
+            return;
+        }
         let mut since: BTreeMap<u64, BTreeSet<(Place, [u8; 32])>> = BTreeMap::new();
         for (n, at, head) in self.good.iter().flat_map(|(.., good)| &good.since) {
             since.entry(*n).or_default().insert((at.clone(), *head));
@@ -51,9 +55,9 @@ impl Chain {
             }
         }
         for (n, place) in &single {
-            let last = self.used_before(*n).max_by_key(|here| position(here));
+            let last = self.used_before(*n).max_by_key(position);
             if let Some(here) = last.filter(|here| position(here) >= position(place)) {
-                report.add(wrong(here), format!("{name}: {here:?} is not signed by key {n}"));
+                report.add(wrong(&here), format!("{name}: {here:?} is not signed by key {n}"));
             }
         }
         let unknown = |at: &Place| match fork(at) {
@@ -77,7 +81,7 @@ impl Chain {
         }
     }
 
-    /// Finds keys that have no handover.
+    /// Finds keys that have no handover and are not listed.
     pub(super) fn without_handover(
         &self,
         name: &str,
@@ -85,37 +89,49 @@ impl Chain {
         unknown: impl Fn(&Place) -> &'static str,
         report: &mut Report,
     ) {
-        let mut before: (u64, Option<&Place>) = (0, None);
-        for (n, place) in single.iter().filter(|(n, _)| *n < end) {
-            if *n > before.0 + 1 {
+        // The keys that are known: the first and the last of some that follow one another, and whether
+        // they are listed, and a place.
+        let handed_over = single.iter().map(|(n, place)| (*n, false, (*place).clone(), *n));
+        let listed = self.listed().map(|(of, (first, last), _)| {
+            // A checkpoint also has the handover to the key before its own.
+            (first.saturating_sub(1), true, of.place(of.first), last)
+        });
+        let mut known: Vec<(u64, bool, Place, u64)> = handed_over.chain(listed).collect();
+        known.sort();
+        known.retain(|(first, is_listed, ..)| first + u64::from(*is_listed) < end);
+        let mut before = 0;
+        for (first, is_listed, place, last) in known {
+            if first > before + 1 {
                 // After the last checkpoint under an earlier key.
-                let used = self.used_before(before.0 + 1);
-                let used = used.map(position).filter(|at| *at < position(place)).max();
-                let from = used.max(before.1.map(position)).unwrap_or_default();
-                let kind = match self.between(from, place) {
+                let used = self.used_before(before + 1).map(|at| position(&at)).max();
+                let since = single.iter().filter(|(n, _)| *n <= before).map(|(_, at)| position(at)).max();
+                let from = used.max(since).unwrap_or_default();
+                let kind = match self.between(from, &place) {
                     // More keys than a stop can have lost.
-                    Some("unclean_stop") if n - before.0 - 1 > self.keys_in_stops(from, place) => "gap",
-                    kind => kind.unwrap_or_else(|| unknown(place)),
+                    Some("unclean_stop") if first - before - 1 > self.keys_in_stops(from, &place) => "gap",
+                    None if is_listed => "gap",
+                    kind => kind.unwrap_or_else(|| unknown(&place)),
                 };
-                if self.start.as_ref().is_some_and(|(start, ..)| position(place) <= position(start)) {
-                    before = (*n, Some(place));
-                    continue;
+                if self.start.as_ref().is_none_or(|(start, ..)| position(&place) > position(start)) {
+                    report.add(kind, format!("{name}: no handover between key {before} and {first}"));
                 }
-                if kind == DELETED {
-                    before = (*n, Some(place));
-                    continue;
-                }
-                report.add(kind, format!("{name}: no handover between key {} and {n}", before.0));
             }
-            before = (*n, Some(place));
+            before = before.max(last);
         }
     }
 
-    /// Returns the places of the good checkpoints under lower keys, and of the start.
-    fn used_before(&self, n: u64) -> impl Iterator<Item = &Place> {
-        let start = self.start.iter().map(|(place, _, good)| (place, good));
-        let good = self.good.iter().map(|(place, _, good)| (place, good)).chain(start);
-        good.filter(move |(_, good)| good.n < n).map(|(place, _)| place)
+    /// Returns the extents that count up to `signed`, with their keys, and that place.
+    fn listed(&self) -> impl Iterator<Item = (&Extent, (u64, u64), Place)> {
+        self.extents.iter().filter_map(|of| Some((of, of.keys?, of.place(of.signed?))))
+    }
+
+    /// Returns the places of the good checkpoints under lower keys, of the start, and of those that
+    /// extents list as signed.
+    fn used_before(&self, n: u64) -> impl Iterator<Item = Place> {
+        let start = self.start.iter().map(|(place, _, good)| (place.clone(), good.n));
+        let good = self.good.iter().map(|(place, _, good)| (place.clone(), good.n)).chain(start);
+        let all = good.chain(self.listed().map(|(_, (_, last), signed)| (signed, last)));
+        all.filter(move |(_, key)| *key < n).map(|(place, _)| place)
     }
 
     /// Returns the number of keys that may have come into force after `from` and before `place`, at
@@ -153,7 +169,7 @@ impl Chain {
             .filter(|(first, end, _)| is_between(first, *end))
             .map(|(.., kind)| kind)
             .collect();
-        [DELETED, "unclean_stop", "gap"].into_iter().find(|kind| kinds.contains(kind))
+        ["unclean_stop", "gap"].into_iter().find(|kind| kinds.contains(kind))
     }
 
     /// Looks for the record with the head that a handover names, if nothing is known of the
@@ -168,14 +184,26 @@ impl Chain {
                 .any(|((segment, run), ranges)| (*segment, run) == (at.0, &at.1) && !ranges.is_empty())
             || self.start.as_ref().is_some_and(|(start, ..)| position(at) <= position(start));
         let is_continued = self.all().any(|record| record.place.2 == 0 && record.prev == *head);
-        if at.2 > 0 || *head == GENESIS || is_known || is_continued {
+        let begins = |extent: &Extent| extent.heads.is_some_and(|(prev, _)| prev == beginning(head));
+        let is_listed = self.extents.iter().any(|extent| extent.first == 0 && begins(extent));
+        if at.2 > 0 || *head == GENESIS || is_known || is_continued || is_listed {
             return;
         }
-        let last = self.records.range(..at).next_back();
-        if last.is_some_and(|(_, here)| here.iter().any(|record| record.head == *head)) {
+        // Nobody can make up a record with a given head.
+        if self.listed.iter().any(|extent| extent.lists(&beginning(head))) {
             return;
         }
-        let from = last.map(|(place, _)| position(place)).unwrap_or_default();
+        let here = self.records.range(..at).next_back();
+        let before = |extent: &&Extent| {
+            extent.first <= extent.last && extent.place(extent.last) < *at && !is_of(&extent.place(0))
+        };
+        let last = self.extents.iter().filter(before).map(|extent| extent.place(extent.last));
+        let last = last.chain(here.map(|(place, _)| place.clone())).max();
+        let here = here.filter(|(place, _)| Some(*place) == last.as_ref());
+        if here.is_some_and(|(_, here)| here.iter().any(|record| record.head == *head)) {
+            return;
+        }
+        let from = last.as_ref().map(position).unwrap_or_default();
         let kind = finding(self.between(from, at).unwrap_or("gap"));
         let Some(kind) = kind else { return };
         report.add(kind, format!("{name}: what is before {at:?}, where key {n} came into force"));

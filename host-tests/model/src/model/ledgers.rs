@@ -33,8 +33,8 @@ pub(super) struct Extent {
     pub(super) notes: Vec<String>,
     /// The first 16 characters of the heads of the first records
     inner: String,
-    /// The number of the key that has signed record 0
-    pub(super) key: Option<u64>,
+    /// The numbers of the first and the last key that have signed records, if it has `signed`
+    pub(super) keys: Option<(u64, u64)>,
     /// True if record 0 counts as covered
     pub(super) is_said: bool,
 }
@@ -59,10 +59,15 @@ impl Extent {
             words.collect::<Option<Vec<String>>>()
         });
         let signed = optional("signed").map(Value::as_integer);
-        let key = optional("key").map(|key| key.as_integer().filter(|key| *key < 1 << 32));
-        if key == Some(None) {
+        let keys = optional("keys").map(|keys| {
+            let key = |key: &Value| key.as_integer().filter(|key| *key < 1 << 32);
+            let [first, last] = keys.as_array()? else { return None };
+            Some((key(first)?, key(last)?))
+        });
+        if keys == Some(None) {
             return None;
         }
+        let keys = keys.flatten();
         if link == Some(None) || unsettled == Some(None) || notes == Some(None) || signed == Some(None) {
             return None;
         }
@@ -81,14 +86,20 @@ impl Extent {
             first: number("first")?,
             last: number("last")?,
             heads: head("prev").zip(head("head")),
-            signed: signed.flatten(),
+            signed: signed.flatten().filter(|_| keys.is_some()),
             unsettled: unsettled.filter(is_before),
             link,
             notes: notes.flatten().unwrap_or_default(),
             inner: text("inner").unwrap_or_default().to_owned(),
-            key: key.flatten(),
+            keys: keys.filter(|_| signed.flatten().is_some()),
             is_said: false,
         })
+    }
+
+    /// Returns true if a head is listed as that of a record.
+    pub(super) fn lists(&self, head: &Beginning) -> bool {
+        let of_inner = self.inner.as_bytes().chunks(16).any(|of| of == seal::text(head).as_bytes());
+        of_inner || self.heads.is_some_and(|(_, last)| last == *head)
     }
 
     /// Divides the extent behind a record, if it lists this head as that record's. Returns the part
@@ -213,17 +224,24 @@ fn is_tombstone(statement: &Value) -> bool {
     statement.get("ledger") == Some(&string("deleted"))
 }
 
+/// The maximum length of a statement's line, in bytes.
+const STATEMENT_BYTES_MAX: usize = 8 << 20;
+/// The maximum number of a manifest's extents.
+const EXTENTS_MAX: usize = 12_288;
+
 /// Returns the statement in a record, if it has the form of one, without the seal.
 fn statement(record: &str) -> Option<Value> {
-    let mut value = Value::parse(record)?;
+    let mut value = Value::parse(record).filter(|_| record.len() <= STATEMENT_BYTES_MAX)?;
     value.members_mut()?.retain(|(name, _)| name != "audit");
     let are = |names: &[&str], is_form: &dyn Fn(&Value) -> bool| {
         names.iter().all(|name| value.get(name).is_some_and(is_form))
     };
     let is_number = |value: &Value| value.as_integer().is_some();
     let is_string = |value: &Value| value.as_str().is_some();
-    let are_extents =
-        |value: &Value| value.as_array().is_some_and(|all| all.iter().all(|of| Extent::read(of).is_some()));
+    let are_extents = |value: &Value| {
+        let is_extent = |of: &Value| Extent::read(of).is_some();
+        value.as_array().is_some_and(|all| all.len() <= EXTENTS_MAX && all.iter().all(is_extent))
+    };
     let is_form = match value.get("ledger")?.as_str()? {
         "file" => {
             are(&["number", "records", "bytes", "stored_bytes", "from", "to", "closed"], &is_number)

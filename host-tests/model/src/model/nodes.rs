@@ -222,7 +222,10 @@ pub(super) fn check(log: &Log, chains: &BTreeMap<String, Chain>, report: &mut Re
         }
     }
     for node in expected.into_iter().flatten() {
-        if !names.iter().any(|of| is_name_of(&of.name, node)) {
+        let is_filter = |of: &Name| {
+            of.from <= to && from < of.until && chains.get(of.chain).is_none_or(|chain| !chain.is_ledger)
+        };
+        if !names.iter().any(|of| of.name == node || is_filter(of) && is_name_of(&of.name, node)) {
             report.add("silent", node.to_owned());
         }
     }

@@ -371,6 +371,19 @@ pub(super) fn expected(all: &mut All) {
     );
     let named = || enrolled(23, &fleet(), "n1/ledger", ENROLLED, None);
     add(all, "expected: a node with one of its chains by name", expected(named(), &["node/n1"]));
+    for node in ["n1", "n1/ledger", "n1/filter"] {
+        let mut forge = Forge { is_ledger: true, ..Forge::named_after_key(23) };
+        let of = (&*forge.chain.clone(), &*forge.public(0));
+        forge.enrollment = Some(fleet().enroll_as(true, of, "n1/ledger", ENROLLED, None));
+        let ledger = || Case { roster: None, fleet: known(), ..sealed_by(forge.clone()) };
+        let name = format!("expected: {node}, of which the ledger's chain is here");
+        add(all, name.clone(), expected(ledger(), &[node]));
+        let filter = enrolled(24, &fleet(), "n1/filter", ENROLLED, None);
+        add(all, format!("{name}, and a filter's"), expected(with(ledger(), filter), &[node]));
+        let filter = enrolled(24, &fleet(), "n1/filter", ENROLLED, Some(FROM + 3)).cut(3);
+        let before = expected(with(ledger(), filter), &[node]);
+        add(all, format!("{name}, and a filter's, from before that time"), heard(before, 3, 99));
+    }
     add(all, "expected: another node than the one with this chain by name", {
         expected(named(), &["node/n2"])
     });

@@ -38,11 +38,26 @@ pub(super) fn extent(records: &[Value]) -> Value {
     for name in ["link", "notes"].into_iter().filter(|name| text(first, name) != Value::Null) {
         push(name, text(first, name));
     }
-    let key = first.get("audit").and_then(|audit| audit.get("key")?.get("n"));
-    if let Some(key) = key.filter(|_| text(first, "seq") == number(0)) {
-        push("key", key.clone());
+    let keys = records.iter().filter_map(|record| text(record, "key").get("n")?.as_integer());
+    let keys: Vec<u64> = keys.collect();
+    if keys.is_sorted_by(|one, other| (*one..=one + 1).contains(other)) {
+        let ends = keys.first().zip(keys.last());
+        ends.into_iter().for_each(|(first, last)| push("keys", key_numbers(*first, *last)));
     }
     Value::Object(members)
+}
+
+/// Returns the `keys` of an extent.
+pub(super) fn key_numbers(first: u64, last: u64) -> Value {
+    Value::Array(vec![number(first), number(last)])
+}
+
+/// Changes a manifest: the first extent is signed up to a record, by a key.
+pub(super) fn signed_by(key: u64, signed: u64) -> impl Fn(&mut Value) {
+    move |manifest| {
+        in_extent("signed", Some(number(signed)))(manifest);
+        in_extent("keys", Some(key_numbers(key, key)))(manifest);
+    }
 }
 
 impl Store {
@@ -280,6 +295,18 @@ fn rests(all: &mut All) {
             .open(at(2, 1)..at(2, 3))
             .from(&[at(2, 3)])
     });
+    // The chunk with record 2 of segment 2 came late, into a file that is kept.
+    let late = |closed: &[Range<usize>]| {
+        let store = Store::new().close(&[FIRST]).close(closed).close(from_ref(&(at(2, 3)..at(3, 0))));
+        let late = at(2, 2)..at(2, 3);
+        store.delete(1).delete(2).delete(3).open_of(|records| [&records[late], &records[at(3, 0)..]].concat())
+    };
+    add(all, "ledger: a record that came late is left of a segment", late(from_ref(&(at(2, 0)..at(2, 2)))));
+    add(
+        all,
+        "ledger: a record that came late is left of a segment, the ones before it came in two chunks",
+        late(&[at(2, 0)..at(2, 1), at(2, 1)..at(2, 2)]),
+    );
     let forged = Store::new().close(&[FIRST, second(), at(3, 0)..at(3, 4)]).delete(1);
     add(all, "ledger: the last checkpoint was deleted, and what follows was written anew", {
         forged.open_of(|records| {

@@ -8,6 +8,7 @@ mod files;
 mod fleets;
 mod forms;
 mod ledgers;
+mod listed;
 pub(crate) mod random;
 mod readings;
 mod rules;
@@ -228,6 +229,7 @@ pub(crate) fn all() -> Vec<(String, Log)> {
     ledgers::ledgers(&mut all);
     absent::absent(&mut all);
     said::said(&mut all);
+    listed::listed(&mut all);
     clients::clients(&mut all);
     all.into_iter().map(|(name, case)| (name, case.log())).collect()
 }

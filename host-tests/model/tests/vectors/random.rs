@@ -1,7 +1,7 @@
 //! Random ledgers: what their manifests list, what they have deleted, and what is left.
 
 use super::damaged::{going_on, six};
-use super::ledgers::{Store, head, text};
+use super::ledgers::{Store, head, key_numbers, text};
 use super::rules::stopped;
 use super::*;
 use std::ops::Range;
@@ -60,8 +60,8 @@ fn alter(extent: &mut Value, tape: &mut Tape<'_>) {
         6 => set(members, "head", head(more as u8)),
         7 => set(members, "prev", head(more as u8)),
         8 => set(members, "last", number(last + 1 + more as u64 % 2)),
-        12 => set(members, "key", number(more as u64 % 8)),
-        13 => without(&["key"]),
+        12 => set(members, "keys", key_numbers(more as u64 % 8, more as u64 / 8 % 8)),
+        13 => without(&["keys"]),
         9 => {
             let word = ["state-damaged", "state-set-back"][more % 2];
             set(members, "notes", Value::Array(vec![string(word)]));

@@ -1,6 +1,6 @@
 //! Vectors that decide rules which no other vector decides.
 
-use super::ledgers::{ALL, FIRST, Store, head, in_extent, second};
+use super::ledgers::{ALL, FIRST, Store, head, in_extent, second, signed_by};
 use super::readings::forked;
 use super::*;
 use flb_audit_model::forge::head_of;
@@ -260,8 +260,7 @@ fn extents(all: &mut All) {
         store.open_of(|records| kept(records, at(3, 3)))
     });
     add(all, "ledger: unsigned records are here that a manifest lists as signed and deleted", {
-        let signed = in_extent("signed", Some(number(5)));
-        let store = Store::new().close_as(from_ref(&(at(3, 4)..ALL)), signed).delete(1);
+        let store = Store::new().close_as(from_ref(&(at(3, 4)..ALL)), signed_by(3, 5)).delete(1);
         store.open(0..ALL)
     });
     for is_followed in [false, true] {
@@ -269,7 +268,7 @@ fn extents(all: &mut All) {
         let kept = if is_followed { ALL } else { at(3, 4) };
         add(all, if is_followed { format!("{name}, and they are here") } else { name.to_owned() }, {
             let other = |manifest: &mut Value| {
-                in_extent("signed", Some(number(5)))(manifest);
+                signed_by(3, 5)(manifest);
                 in_extent("prev", Some(head(8)))(manifest);
                 in_extent("head", Some(head(7)))(manifest);
             };

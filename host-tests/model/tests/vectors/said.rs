@@ -1,7 +1,7 @@
 //! Vectors of what the first record of a segment said, after a ledger has deleted it.
 
 use super::damaged::{going_on, segments, six};
-use super::ledgers::{ALL, FIRST, Store, head, in_extent, second, text};
+use super::ledgers::{ALL, FIRST, Store, head, in_extent, key_numbers, second, text};
 use super::rules::stopped;
 use super::*;
 use flb_audit_model::forge::head_of;
@@ -303,7 +303,7 @@ fn forms(all: &mut All) {
 /// up: they end with this number, and with a head that no record has.
 fn forged(last: u64) -> impl Fn(&mut Value) {
     move |manifest| {
-        ["signed", "key", "link"].into_iter().for_each(|name| in_extent(name, None)(manifest));
+        ["signed", "keys", "link"].into_iter().for_each(|name| in_extent(name, None)(manifest));
         in_extent("last", Some(number(last)))(manifest);
         in_extent("head", Some(head(7)))(manifest);
     }
@@ -372,7 +372,7 @@ fn dated_back(all: &mut All) {
             in_extent("run", Some(string("run--x")))(manifest);
             in_extent("link", Some(link.clone()))(manifest);
             in_extent("head", Some(head(9)))(manifest);
-            in_extent("key", is_signed.then(|| number(key)))(manifest);
+            in_extent("keys", is_signed.then(|| key_numbers(key, key)))(manifest);
         };
         let store = Store::of(case, 31).close(&[0..at(1, 4), second()]);
         let store = store.close_as(from_ref(&(at(2, 0)..at(2, 1))), alter).delete(1).delete(2);

@@ -56,8 +56,11 @@ impl Altered {
     fn is_in(&self, report: &Value) -> bool {
         report["findings"].as_array().expect("findings").iter().any(|finding| {
             let text = |name: &str| finding[name].as_str().unwrap_or_default();
-            let said = format!("{}: {}", text("source"), text("what"));
-            text("verdict") == self.verdict && said.contains(&self.what)
+            let said = |source: String| format!("{source}: {}", text("what"));
+            let source = text("source").to_owned();
+            let with_number = format!("{source}:{}", finding["number"]);
+            text("verdict") == self.verdict
+                && [source, with_number].into_iter().any(|source| said(source).contains(&self.what))
         })
     }
 }

@@ -10,7 +10,7 @@ use crate::stdout::shown;
 use crate::whole;
 use anyhow::{Context, Result, bail};
 use flb_audit_core::chain::state;
-use flb_audit_ledger::frame;
+use flb_audit_ledger::{frame, manifest};
 use indicatif::ProgressBar;
 use serde::{Deserialize, Serialize};
 use std::fs::File;
@@ -234,7 +234,10 @@ pub(crate) fn has_date(path: &Path) -> Result<bool> {
 pub(crate) fn check_is_file(path: &Path) -> io::Result<()> {
     let metadata = whole::metadata(path)?;
     if metadata.is_dir() {
-        return Err(io::Error::other(if path.join(state::FILE_NAME).is_file() {
+        return Err(io::Error::other(if path.join(manifest::FILE_NAME).is_file() {
+            "a ledger's directory, which only `verify` and `export` read as a whole; name the files in it, or what \
+             `flb-audit export` writes"
+        } else if path.join(state::FILE_NAME).is_file() {
             "a directory with a chain's state but without manifests.ndjson: it belongs to a filter, or to an empty ledger"
         } else {
             "a directory that is not a ledger, since it has no manifests.ndjson; name the files in it"

@@ -14,7 +14,9 @@ use flb_audit_core::record::notes::Notes;
 use flb_audit_core::schema::Disposition;
 use flb_audit_core::verify::{Sealed, Validity};
 use serde::Serialize;
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -41,12 +43,14 @@ impl Store {
     }
 }
 
-/// A good checkpoint with which the log of a chain begins. Missing records before it make
-/// no finding.
+/// A record with which the log of a chain begins. Missing records before it make no finding.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Start {
     pub(super) place: Place,
     pub(super) head: Fingerprint,
+    /// True if it is a good checkpoint that `--from` names. Otherwise it is the first record of
+    /// an export, and proves nothing.
+    pub(super) is_checkpoint: bool,
 }
 
 impl Start {
@@ -64,8 +68,10 @@ impl Start {
 /// The records that were read of one chain.
 pub(super) struct ChainLog {
     pub(super) segments: Rows<Life, Rc<Segment>>,
-    /// The checkpoint with which the log begins, if that is not the chain's beginning.
+    /// The record with which the log begins, if that is not the chain's beginning.
     pub(super) start: Option<Start>,
+    /// The last record of an export. Missing records behind it make no finding.
+    pub(super) end: Option<Place>,
     pub(super) keys: Keys,
     /// The policies that signed checkpoints name by their digests, each with the first
     /// and the last such checkpoint. If there are very many, only some are listed.
@@ -133,6 +139,7 @@ impl ChainLog {
         ChainLog {
             segments: Rows::new(file, BATCH_LIVES_MAX),
             start: None,
+            end: None,
             keys: Keys::new(file),
             policies: BTreeMap::new(),
             checkpoint_times: Rows::new(file, BATCH_ROWS_MAX),
@@ -183,6 +190,22 @@ impl ChainLog {
         if is_first {
             self.first_read = Some((source.clone(), number, position));
         }
+    }
+
+    /// Returns the checkpoint with which the log begins, if there is one.
+    pub(super) fn first_checkpoint(&self) -> Option<Start> {
+        self.start.filter(|start| start.is_checkpoint)
+    }
+
+    /// Returns those of some records of a life that are not behind the end of the log.
+    pub(super) fn up_to_end(&self, life: &Life, records: RangeInclusive<u64>) -> Option<RangeInclusive<u64>> {
+        let Some(end) = self.end else { return Some(records) };
+        let last = match end.life(life.chain).cmp(life) {
+            Ordering::Less => return None,
+            Ordering::Equal => end.sequence.min(*records.end()),
+            Ordering::Greater => *records.end(),
+        };
+        (*records.start() <= last).then(|| *records.start()..=last)
     }
 
     /// Returns the record from which a life continues, as its first record states it.

@@ -15,7 +15,7 @@ use super::reading::{Other, Reading};
 use super::rows::Rows;
 use super::segment::{Added, Stretches};
 use super::signatures::{BadCheckpoint, Flaw, GoodCheckpoint, Judged};
-use super::spans::{Span, Spans, Why};
+use super::spans::{Span, Spans, When};
 use super::spool::{Fingerprint, Spool};
 use super::stops::Stops;
 use super::tally::{Said, Tallies};
@@ -73,9 +73,6 @@ pub(super) struct Chains<'a> {
     pub(super) encrypted: BTreeMap<Arc<str>, Unopened>,
     /// True if there are identities that might open encrypted records.
     pub(super) has_identities: bool,
-    /// The chains that have records in encrypted files with records of the requested
-    /// period, and whether all records of such a file are of the period.
-    pub(super) encrypted_chains: BTreeMap<ChainId, bool>,
     /// The period in which nodes have to be heard, in seconds since 1970.
     pub(super) heard: RangeInclusive<u64>,
     pub(super) spool: Spool,
@@ -149,7 +146,6 @@ impl<'a> Chains<'a> {
             with_ignored_keys_over: 0,
             encrypted: BTreeMap::new(),
             has_identities: false,
-            encrypted_chains: BTreeMap::new(),
             spool: Spool::new(),
             spans: Vec::new(),
             tallies: None,
@@ -164,19 +160,21 @@ impl<'a> Chains<'a> {
             let is_of_the_time = manifest.from <= *self.heard.end() && manifest.to >= *self.heard.start();
             let is_within = self.heard.contains(&manifest.from) && self.heard.contains(&manifest.to);
             let Some(life) = run.life() else { continue };
-            if why == Why::Encrypted && is_of_the_time {
-                *self.encrypted_chains.entry(life.chain).or_default() |= is_within && run.signed.is_some();
-            }
             let beginning = (run.first == 0).then(|| {
                 Box::new(Beginning::new(run.notes(), run.link.as_ref().and_then(|link| link.read())))
             });
             let edges = run
                 .heads()
                 .map(|(prev, head)| [prev, head].map(|head| Fingerprint::of(&head).shortened()).into());
-            let (signed, key) = (run.signed, run.key.filter(|_| run.first == 0));
+            let (signed, keys) = run.signed.zip(run.keys).unzip();
             let inner = run.inner.unwrap_or_default().into();
             let listed = Span::new(run.first..=run.last, why);
-            spans.push((life, Span { beginning, edges, signed, inner, key, ..listed }));
+            let when = match () {
+                () if is_within => When::Within,
+                () if is_of_the_time => When::Unclear,
+                () => When::Not,
+            };
+            spans.push((life, Span { beginning, edges, signed, inner, keys, when, ..listed }));
         }
         spans.into_iter().collect()
     }
@@ -500,7 +498,8 @@ impl<'a> Chains<'a> {
         let mut all = BTreeMap::new();
         for (id, chain) in &mut self.chains {
             if let Some(start) = self.starts.get(id) {
-                chain.start = Some(Start { place: start.place, head: Fingerprint::of(&start.head) });
+                let (place, head) = (start.place, Fingerprint::of(&start.head));
+                chain.start = Some(Start { place, head, is_checkpoint: true });
                 chain.keys.add_start(start);
             }
             let file = &self.spool.rows.clone();

@@ -1,16 +1,20 @@
 //! Checks an encrypted file against its manifest: by its frame headers and, given a
 //! decryption key, by its records.
 
+use super::ranges::joined;
 use crate::frames;
+use flb_audit_core::chain::Life;
 use flb_audit_core::text::hex;
-use flb_audit_ledger::DecryptionKeys;
 use flb_audit_ledger::frame::{Fault, Reader};
 use flb_audit_ledger::manifest::{self, Manifest};
 use flb_audit_ledger::tree::{self, Tree};
+use flb_audit_ledger::{DecryptionKeys, RecordId};
 use indicatif::{ProgressBar, ProgressBarIter};
 use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufReader, Read};
+use std::ops::RangeInclusive;
 use std::path::Path;
 
 /// The number of bytes that are read at once.
@@ -27,6 +31,7 @@ pub(super) fn is_as_stated(
     // The tree by the frames' headers, and the tree by the records as long as they can be
     // read.
     let (mut tree, mut of_records) = (Tree::default(), identities.map(|_| Tree::default()));
+    let listed = ListedRecords::of(manifest);
     let (mut records, mut loose, mut bytes, mut is_whole) = (0_u64, 0_u64, 0, true);
     let mut reader = Reader::new(BufReader::with_capacity(BUFFER_BYTES, File::open(path)?));
     let mut body = Vec::new();
@@ -44,12 +49,7 @@ pub(super) fn is_as_stated(
         records += frame.records.len() as u64;
         bytes += frame.header.bytes;
         // Records that are not intact are in no extent.
-        let unstated = frame.records.iter().filter(|record| {
-            !manifest.extents.iter().any(|run| {
-                run.life() == Some(record.life) && (run.first..=run.last).contains(&record.sequence)
-            })
-        });
-        loose += unstated.count() as u64;
+        loose += frame.records.iter().filter(|record| !listed.has(record)).count() as u64;
         let is_stated = loose <= manifest.loose;
         if !is_stated || is_whole && tree.grow(frame.records.len() as u64, &frame.grown).is_none() {
             return Ok(false);
@@ -70,6 +70,28 @@ pub(super) fn is_as_stated(
         && is_root(&tree)
         && of_records.as_ref().is_none_or(is_root)
         && sha256 == manifest.sha256)
+}
+
+/// The records in a manifest's extents. A client can make very many records and extents, so a record
+/// is looked up.
+struct ListedRecords(BTreeMap<Life, Vec<RangeInclusive<u64>>>);
+
+impl ListedRecords {
+    fn of(manifest: &Manifest) -> ListedRecords {
+        let mut lives: BTreeMap<Life, Vec<_>> = BTreeMap::new();
+        for extent in &manifest.extents {
+            if let Some(life) = extent.life() {
+                lives.entry(life).or_default().push(extent.first..=extent.last);
+            }
+        }
+        ListedRecords(lives.into_iter().map(|(life, all)| (life, joined(all))).collect())
+    }
+
+    fn has(&self, record: &RecordId) -> bool {
+        let records = self.0.get(&record.life).map_or(&[][..], Vec::as_slice);
+        let at = records.partition_point(|range| *range.end() < record.sequence);
+        records.get(at).is_some_and(|range| range.contains(&record.sequence))
+    }
 }
 
 /// A file whose bytes are hashed while they are read.

@@ -6,13 +6,16 @@ use super::chains::{Chains, Followed, KeptAnchor};
 use super::gaps::{BEGINNING, Cause};
 use super::history::{STOPPED, count};
 use super::ranges;
+use super::segment::Stretch;
 use super::signatures::Flaw;
 use super::spans::Why;
+use super::spool::Fingerprint;
 use super::wording::{extent, named};
 use crate::report::Finding;
 use flb_audit_core::chain::checkpoint::CHECKPOINT_RECORDS_MAX;
 use flb_audit_core::chain::{ChainId, Life, Place, Position};
 use flb_audit_core::record::notes::Notes;
+use std::cell::LazyCell;
 use std::collections::BTreeMap;
 use std::io;
 use std::ops::RangeInclusive;
@@ -38,7 +41,11 @@ impl Chains<'_> {
         let life = anchor.place.life(anchor.chain);
         let head = anchor.head;
         let sequence = position.sequence;
-        let start = self.starts.get(&anchor.chain).map(|start| Start { place: start.place, head });
+        let start = self.starts.get(&anchor.chain).map(|start| Start {
+            place: start.place,
+            head,
+            is_checkpoint: true,
+        });
         let is_looked_for = start.and_then(|start| start.end(&life)).is_none_or(|end| end < sequence);
         let Some(chain) = self.chains.get_mut(&anchor.chain) else {
             if !is_looked_for {
@@ -127,8 +134,7 @@ impl Chains<'_> {
             return false;
         };
         let mut unreached = followed.unreached().peekable();
-        unreached.peek().is_some()
-            && unreached.all(|(life, first, last)| is_end_of_deleted(chain, followed, &life, first, last))
+        unreached.peek().is_some() && unreached.all(|records| is_end_of_deleted(chain, followed, &records))
     }
 
     /// Reports for each chain what keeps its end from being proven. In a chain with an
@@ -199,22 +205,46 @@ impl Chains<'_> {
     }
 }
 
+/// Consecutive records of one stretch that no signature covers.
+pub(super) struct Unreached {
+    pub(super) life: Life,
+    pub(super) first: u64,
+    pub(super) last: u64,
+    /// The head before the first record, if the stretch begins with it.
+    before: Option<Fingerprint>,
+    /// The head of the last record, if the stretch ends with it. Otherwise the next record is here, and
+    /// has that head before it.
+    head: Option<Fingerprint>,
+}
+
+impl Unreached {
+    fn of(life: Life, stretch: &Stretch, records: &RangeInclusive<u64>) -> Unreached {
+        let (first, last) = (*records.start(), *records.end());
+        let before = (first == *stretch.records.start()).then_some(stretch.before);
+        let head = (last == *stretch.records.end()).then_some(stretch.head);
+        Unreached { life, first, last, before, head }
+    }
+}
+
 impl Followed {
-    /// Returns the stretches of records that no signature covers.
-    pub(super) fn unreached(&self) -> impl Iterator<Item = (Life, u64, u64)> + '_ {
+    /// Returns the records that no signature covers, stretch by stretch. A life can have very many
+    /// stretches, so each comes with what is asked of its neighbours.
+    pub(super) fn unreached(&self) -> impl Iterator<Item = Unreached> + '_ {
         self.stretches.iter().flat_map(|(life, stretches)| {
             let covered = self.coverage.in_life(&life);
-            let left = stretches.iter().flat_map(|stretch| ranges::without(&stretch.records, &*covered));
-            let left = left.map(|records| (life, *records.start(), *records.end()));
+            let left = stretches.iter().flat_map(|stretch| {
+                let left = ranges::without_sorted(&stretch.records, &covered).into_iter();
+                left.map(move |records| Unreached::of(life, stretch, &records))
+            });
             left.collect::<Vec<_>>()
         })
     }
 
-    /// Checks whether the next record of a life is here, and has this record's head before it.
-    fn is_continued(&self, life: &Life, sequence: u64) -> bool {
+    /// Checks whether a record is here.
+    pub(super) fn has(&self, life: &Life, sequence: u64) -> bool {
         let stretches = self.stretches.get(life).unwrap_or_default();
-        let of = stretches.iter().find(|stretch| stretch.records.contains(&sequence));
-        of.is_some_and(|stretch| *stretch.records.end() > sequence)
+        let at = stretches.partition_point(|stretch| *stretch.records.end() < sequence);
+        stretches.get(at).is_some_and(|stretch| stretch.records.contains(&sequence))
     }
 
     /// Returns the chain's last record that is here, in the order of segment, run and
@@ -236,13 +266,12 @@ pub(super) fn is_heard(chain: Option<&ChainLog>, followed: Option<&Followed>) ->
 
 /// Checks that records which no signature covers are the rest of what a ledger has
 /// deleted: the ledger has seen a signature, and no other was due since.
-fn is_end_of_deleted(chain: &ChainLog, followed: &Followed, life: &Life, first: u64, last: u64) -> bool {
+fn is_end_of_deleted(chain: &ChainLog, followed: &Followed, records: &Unreached) -> bool {
     // The ledger's next manifest covers the records that the ledger seals itself.
     let is_of_ledger = chain.notes.contains_key(STATEMENT);
-    let stretches = followed.stretches.get(life).unwrap_or_default();
-    let stretch = stretches.iter().find(|stretch| *stretch.records.start() == first);
-    let signed = stretch.and_then(|stretch| followed.spans.signed_before(life, first, stretch.before));
-    !is_of_ledger && signed.is_some_and(|signed| last.saturating_sub(signed) < CHECKPOINT_RECORDS_MAX)
+    let before = records.before.filter(|_| !is_of_ledger);
+    let signed = before.and_then(|head| followed.spans.signed_before(&records.life, records.first, head));
+    signed.is_some_and(|signed| records.last.saturating_sub(signed) < CHECKPOINT_RECORDS_MAX)
 }
 
 /// The note on a chain whose enrollment cannot be used.
@@ -266,8 +295,14 @@ fn unreached(chain: &ChainLog, followed: &Followed) -> Vec<(Verdict, Position, S
     let start = chain.start.map(|start| start.place);
     let known_end = followed.coverage.last().max(chain.anchors_reach).max(followed.gaps.last);
     let known_end = known_end.max(start.map(|start| start.position()));
+    // A checkpoint in an encrypted file covers only records that the file's records continue.
+    let starts = LazyCell::new(|| followed.spans.starts());
+    let goes_on_in_span = |Unreached { life, last, head, .. }: &Unreached| {
+        head.is_some_and(|head| starts.contains(&((*life, *last), head.shortened())))
+    };
     let mut found = Vec::new();
-    for (life, first, last) in followed.unreached() {
+    for records in followed.unreached() {
+        let Unreached { life, first, last, .. } = records;
         let at = Position { segment: life.segment, sequence: last };
         let follows_covered = first.checked_sub(1).is_some_and(|before| {
             let is_start = start.is_some_and(|of| of.life(life.chain) == life && of.sequence == before);
@@ -275,8 +310,10 @@ fn unreached(chain: &ChainLog, followed: &Followed) -> Vec<(Verdict, Position, S
         });
         let verdict = if last - first >= CHECKPOINT_RECORDS_MAX - 1 || first == 0 {
             Verdict::KeyNotCertified
-        } else if let Some(verdict) =
-            followed.gaps.verdict_behind(Place { segment: life.segment, run: life.run, sequence: last })
+        } else if let Some(verdict) = followed
+            .gaps
+            .verdict_behind(Place { segment: life.segment, run: life.run, sequence: last })
+            .filter(|verdict| *verdict != Verdict::Encrypted || goes_on_in_span(&records))
         {
             verdict
         } else if followed.spans.has(&life, &(first..=last), Why::Deleted) {
@@ -285,10 +322,10 @@ fn unreached(chain: &ChainLog, followed: &Followed) -> Vec<(Verdict, Position, S
         } else if known_end.is_some_and(|end| end > at) {
             // The chain continues from elsewhere, unless its next record continues from here. Then
             // the handover to the key of that record is missing, and with it the record before.
-            let is_continued = followed.is_continued(&life, last);
-            let otherwise = if is_continued && !follows_covered { Verdict::Gap } else { Verdict::Conflict };
+            let otherwise =
+                if records.head.is_none() && !follows_covered { Verdict::Gap } else { Verdict::Conflict };
             followed.forks.before(at).unwrap_or(otherwise)
-        } else if !follows_covered && !is_end_of_deleted(chain, followed, &life, first, last) {
+        } else if !follows_covered && !is_end_of_deleted(chain, followed, &records) {
             Verdict::Gap
         } else {
             continue;

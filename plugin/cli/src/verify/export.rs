@@ -1,35 +1,38 @@
 //! Verifies the directory that `flb-audit export` writes: records, their proofs, and the
 //! manifests to which the proofs lead.
 //!
-//! An export is part of a ledger, so records before the first and after the last one are
-//! not missed. Missing records between them are reported, unless they were deleted.
+//! An export is part of a ledger. Its records and manifests are followed as those of the ledger
+//! are, by the same rules, but records before the first and after the last one of a chain are not
+//! missed, and no signature has to reach a record: the manifest of the record's file vouches for it.
 
-use super::ledger::{Good, MISPLACED, NO_LEDGER, Refused, damaged};
-use super::signatures::{BadCheckpoint, Flaw};
-use super::spans::{Span, Spans, Why};
-use super::wording::{extent, named};
-use super::{Verdict, Verifier};
+use super::Verdict;
+use super::chain_log::Start;
+use super::chains::Chains;
+use super::ledger::Ledgers;
+use super::reading::Other;
+use super::signatures::{Flaw, Verifier};
+use super::spans::Spans;
+use super::spool::Fingerprint;
 use crate::export::{PROOFS, Proof, RECORDS};
-use crate::input::check_is_file;
+use crate::input::{At, check_is_file};
 use crate::lines::lines;
-use crate::report::{Envelope, Findings};
+use crate::report::Envelope;
 use crate::roster::Roster;
 use crate::stdout;
 use crate::terminal::{self, PROVEN};
 use anyhow::{Context, Result};
-use flb_audit_core::chain::{ChainId, Life, Place, Position};
-use flb_audit_core::hash::Hash;
+use flb_audit_core::chain::{ChainId, Life, Place};
 use flb_audit_core::verify::{Checked, Checker, Sealed};
 use flb_audit_ledger::manifest::{self, FILE_NAME};
 use flb_audit_ledger::statements::{ClosedFile, Statements};
 use indicatif::ProgressBar;
 use serde::Serialize;
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::fs::File;
 use std::io::{self, BufReader};
-use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Checks whether a directory has the files of an export. That does not make it an
 /// export: anybody who can write to the store can add files, so the operator has to say
@@ -64,67 +67,68 @@ struct Counts {
     state: Option<String>,
 }
 
-/// The head before each record of a life, and its own head, by the record's number.
-type Heads = BTreeMap<u64, (Hash, Hash)>;
+/// The records of the ledger's own directory, by the number of a ledger.
+const OWN: Option<usize> = Some(0);
+/// The ledger with the spans of the files that are kept.
+const KEPT: usize = 1;
+/// The numbers of the files that are read, as sources.
+const OF_MANIFESTS: usize = 0;
+const OF_RECORDS: usize = 1;
+
+/// The first and the last record of a chain.
+struct Ends {
+    first: Start,
+    last: Place,
+}
 
 /// The state while an export is read.
 struct Reading<'a> {
     directory: &'a Path,
     progress: ProgressBar,
     roster: Option<&'a Roster>,
-    findings: Findings,
+    chains: Chains<'a>,
     stated: Statements,
-    /// The nodes of chains that a fleet has enrolled, as their statements say.
-    enrolled: BTreeMap<ChainId, String>,
-    deleted: Spans,
-    /// The records that the files which are kept hold.
-    kept: Spans,
-    /// The places of the manifests, which are records, too.
-    places: BTreeSet<(Life, u64)>,
-    lives: BTreeMap<ChainId, BTreeMap<Life, Heads>>,
-    /// For each life whose first record is here: the record from which the life
-    /// continues.
-    links: HashMap<Life, Place>,
+    /// The ends of each chain in the export.
+    ends: BTreeMap<ChainId, Ends>,
     /// The places in files that have been proven.
     proven: HashSet<(u64, u64)>,
     /// The records that have been proven.
     proven_records: HashSet<(Life, u64)>,
     /// The records without a proof that are listed in a file which is kept, each with its line.
-    listed: Vec<(String, Life, u64)>,
+    listed: Vec<(At, Life, u64)>,
     records: u64,
     unproven: u64,
-    missing: u64,
 }
 
 impl Exported {
     /// Checks an export's directory.
     pub(super) fn check(directory: &Path, roster: Option<&Roster>) -> Result<Exported> {
-        let len = |name: &str| directory.join(name).metadata().ok().map(|file| file.len());
-        let bytes = [FILE_NAME, RECORDS, PROOFS].into_iter().map(len).sum();
+        let paths = [FILE_NAME, RECORDS, PROOFS].map(|name| directory.join(name));
+        check_is_file(&paths[0]).with_context(|| unread(&paths[0], directory))?;
+        let (mut ledgers, stated) =
+            Ledgers::of_export(directory, roster).with_context(|| unread(&paths[0], directory))?;
+        let len = |path: &PathBuf| path.metadata().ok().map(|file| file.len());
+        let mut chains = Chains::new(0..=u64::MAX, &mut ledgers, roster);
+        chains.findings.names = paths.iter().map(|path| Arc::from(path.display().to_string())).collect();
+        ledgers.check(None, &mut chains.findings);
         let mut reading = Reading {
             directory,
-            progress: terminal::progress(bytes),
+            progress: terminal::progress(paths.iter().map(len).sum()),
             roster,
-            findings: Findings::default(),
-            stated: Statements::default(),
-            enrolled: BTreeMap::new(),
-            deleted: Spans::default(),
-            kept: Spans::default(),
-            places: BTreeSet::new(),
-            lives: BTreeMap::new(),
-            links: HashMap::new(),
+            chains,
+            stated,
+            ends: BTreeMap::new(),
             proven: HashSet::new(),
             proven_records: HashSet::new(),
             listed: Vec::new(),
             records: 0,
             unproven: 0,
-            missing: 0,
         };
-        reading.read_manifests()?;
         reading.read_records()?;
+        reading.read_manifests()?;
         reading.progress.finish_and_clear();
         reading.check_listed();
-        reading.find_missing();
+        reading.follow()?;
         Ok(reading.finish())
     }
 
@@ -158,186 +162,150 @@ impl fmt::Display for Exported {
     }
 }
 
-impl Reading<'_> {
-    fn add(&mut self, verdict: Verdict, what: impl Into<String>) {
-        self.findings.add(verdict, None, None, what);
-    }
+/// The error of a file that cannot be read.
+fn unread(path: &Path, directory: &Path) -> String {
+    let (path, directory) = (path.display(), directory.display());
+    format!("{path}: cannot be read; is {directory} a directory that `flb-audit export` has made?")
+}
 
-    fn path(&self, name: &str) -> PathBuf {
-        self.directory.join(name)
+impl Reading<'_> {
+    fn add(&mut self, verdict: Verdict, at: At, what: impl Into<String>) {
+        self.chains.findings.add(verdict, None, Some(at), what);
     }
 
     fn lines(&self, name: &str) -> Result<impl Iterator<Item = io::Result<Vec<u8>>> + use<>> {
-        let path = self.path(name);
+        let path = self.directory.join(name);
         let file = check_is_file(&path).and_then(|()| File::open(&path));
-        let file = file.with_context(|| {
-            let (path, directory) = (path.display(), self.directory.display());
-            format!("{path}: cannot be read; is {directory} a directory that `flb-audit export` has made?")
-        })?;
+        let file = file.with_context(|| unread(&path, self.directory))?;
         Ok(lines(BufReader::new(self.progress.wrap_read(file))))
-    }
-
-    fn read_manifests(&mut self) -> Result<()> {
-        let (mut checker, mut verifier) = (Checker::default(), Verifier::new(self.roster));
-        let mut good = Good::default();
-        for (number, line) in (1..).zip(self.lines(FILE_NAME)?) {
-            let line = line?;
-            let at = format!("{}:{number}", self.path(FILE_NAME).display());
-            let sealed = match checker.check(&line) {
-                Ok(Checked::Sealed(sealed)) if sealed.is_intact => sealed,
-                Ok(Checked::Sealed(_)) => {
-                    self.add(Verdict::Tampered, format!("{at}: not the manifest that was sealed"));
-                    continue;
-                }
-                _ => {
-                    self.add(Verdict::Unreadable, format!("{at}: no sealed manifest"));
-                    continue;
-                }
-            };
-            self.places.insert((sealed.place.life(sealed.chain), sealed.place.sequence));
-            let is_of_ledger = match verifier.verify(sealed.checkpoint().as_ref(), Some(sealed.seconds)) {
-                Ok(checkpoint) => {
-                    if let Some(of) = checkpoint.membership() {
-                        self.enrolled.insert(sealed.chain, of.node.clone());
-                    }
-                    checkpoint.is_of_ledger()
-                }
-                Err(BadCheckpoint { flaw: Flaw::NoRoster, .. }) => true,
-                Err(bad) => {
-                    self.add(bad.flaw.verdict(), format!("{at}: {}", bad.what()));
-                    continue;
-                }
-            };
-            let Some(statement) = manifest::read(&line) else {
-                self.add(Verdict::Unreadable, format!("{at}: no manifest"));
-                continue;
-            };
-            good.add(number, statement, *sealed, is_of_ledger);
-        }
-        let mut refused = Vec::new();
-        let (stated, is_of_ledger) = good.put_together(|number, why| refused.push((number, why)));
-        for (number, why) in refused {
-            let at = format!("{}:{number}", self.path(FILE_NAME).display());
-            match why {
-                Refused::Misplaced => self.add(Verdict::Tampered, format!("{at}: {MISPLACED}")),
-                Refused::NoLedger => self.add(Verdict::KeyNotCertified, format!("{at}: {NO_LEDGER}")),
-            }
-        }
-        self.stated = stated;
-        if let Some(chain) = self.stated.chain().filter(|_| !is_of_ledger) {
-            self.findings.add(Verdict::KeyNotCertified, Some(chain), None, NO_LEDGER);
-        }
-        let (mut deleted, mut kept) = (Vec::new(), Vec::new());
-        for ClosedFile { manifest, is_deleted } in self.stated.iter() {
-            if let Some((verdict, what)) = damaged(self.directory, manifest) {
-                self.findings.add(verdict, None, None, what);
-            }
-            let all = match is_deleted {
-                true if is_of_ledger => &mut deleted,
-                true => continue,
-                false => &mut kept,
-            };
-            for run in &manifest.extents {
-                let Some(life) = run.life() else { continue };
-                all.push((life, Span::new(run.first..=run.last, Why::Deleted)));
-            }
-        }
-        (self.deleted, self.kept) = (deleted.into_iter().collect(), kept.into_iter().collect());
-        Ok(())
     }
 
     fn read_records(&mut self) -> Result<()> {
         let (mut checker, mut verifier) = (Checker::default(), Verifier::new(self.roster));
         let mut proofs = self.lines(PROOFS)?;
         for (number, line) in (1..).zip(self.lines(RECORDS)?) {
-            let line = line?;
-            let at = format!("{}:{number}", self.path(RECORDS).display());
+            let (line, at) = (line?, At { source: OF_RECORDS, number });
             self.records += 1;
             let proof = proofs.next().transpose()?;
             match checker.check(&line) {
-                Ok(Checked::Sealed(sealed)) if sealed.is_intact => {
-                    self.add_record(&at, &sealed);
-                    let checkpoint = sealed.checkpoint();
-                    if sealed.is_checkpoint
-                        && let Err(bad) = verifier.verify(checkpoint.as_ref(), Some(sealed.seconds))
-                        // The manifests' signatures prove the record, so the roster need
-                        // not have its chain.
-                        && !matches!(bad.flaw, Flaw::NoRoster | Flaw::NotInRoster)
-                    {
-                        self.add(bad.flaw.verdict(), format!("{at}: {}", bad.what()));
+                Ok(Checked::Sealed(sealed)) => {
+                    let judge = || verifier.verify(sealed.checkpoint().as_ref(), Some(sealed.seconds));
+                    let judged = sealed.is_checkpoint.then(judge);
+                    self.chains.add_sealed(at, OWN, &sealed, judged, None)?;
+                    if sealed.is_intact {
+                        self.widen(&sealed);
+                        let record = (sealed.place.life(sealed.chain), sealed.place.sequence);
+                        self.check_proof(at, (&line, record), proof.as_deref());
                     }
-                    let record = (sealed.place.life(sealed.chain), sealed.place.sequence);
-                    self.check_proof(&at, (&line, record), proof.as_deref());
                 }
-                Ok(Checked::Sealed(_)) => {
-                    self.add(Verdict::Tampered, format!("{at}: not the record that was sealed"));
-                }
-                Ok(_) => self.add(Verdict::Unsealed, format!("{at}: a record without a seal")),
-                Err(why) => self.add(Verdict::Unreadable, format!("{at}: {why}")),
+                Ok(Checked::Unsealed) => self.chains.add_other(at, Other::Unsealed),
+                Ok(Checked::UnknownVersion) => self.chains.add_other(at, Other::UnknownVersion),
+                Ok(_) => self.chains.add_other(at, Other::Malformed),
+                Err(why) => self.chains.add_other(at, Other::Unreadable(why.to_string())),
             }
         }
         let more = proofs.count();
         if more > 0 {
-            let path = self.path(PROOFS);
-            self.add(Verdict::Gap, format!("{}: more proofs than records: {more}", path.display()));
+            let path = self.directory.join(PROOFS);
+            let what = format!("{}: more proofs than records: {more}", path.display());
+            self.chains.findings.add(Verdict::Gap, None, None, what);
         }
         Ok(())
     }
 
-    fn add_record(&mut self, at: &str, sealed: &Sealed) {
-        let (life, sequence) = (sealed.place.life(sealed.chain), sealed.place.sequence);
-        let heads = (sealed.previous, sealed.head);
-        let of_life = self.lives.entry(sealed.chain).or_default().entry(life).or_default();
-        if *of_life.entry(sequence).or_insert(heads) != heads {
-            self.add(Verdict::Tampered, format!("{at}: not the record that stands at this place elsewhere"));
+    /// Takes a record into the ends of its chain.
+    fn widen(&mut self, sealed: &Sealed) {
+        let Sealed { chain, place, head, .. } = *sealed;
+        let order = |place: &Place| (place.life(chain), place.sequence);
+        let first = Start { place, head: Fingerprint::of(&head), is_checkpoint: false };
+        let ends = self.ends.entry(chain).or_insert(Ends { first, last: place });
+        if order(&place) < order(&ends.first.place) {
+            ends.first = first;
         }
-        if let Some(link) = sealed.link.filter(|_| sequence == 0) {
-            self.links.insert(life, link.place);
+        if order(&place) > order(&ends.last) {
+            ends.last = place;
         }
     }
 
-    fn check_proof(&mut self, at: &str, (line, record): (&[u8], (Life, u64)), proof: Option<&[u8]>) {
+    /// Reads the manifests as records of their chain. Between the records of the export, they are
+    /// not missing. All others may be missing, since the export need not have this chain.
+    fn read_manifests(&mut self) -> Result<()> {
+        let (mut checker, mut verifier) = (Checker::default(), Verifier::new(self.roster));
+        let mut last: BTreeMap<ChainId, Sealed> = BTreeMap::new();
+        for (number, line) in (1..).zip(self.lines(FILE_NAME)?) {
+            let (line, at) = (line?, At { source: OF_MANIFESTS, number });
+            let sealed = match checker.check(&line) {
+                Ok(Checked::Sealed(sealed)) if sealed.is_intact => sealed,
+                Ok(Checked::Sealed(_)) => {
+                    self.add(Verdict::Tampered, at, "not the manifest that was sealed");
+                    continue;
+                }
+                _ => {
+                    self.add(Verdict::Unreadable, at, "no sealed manifest");
+                    continue;
+                }
+            };
+            let judged = verifier.verify(sealed.checkpoint().as_ref(), Some(sealed.seconds));
+            match judged {
+                Err(bad) if bad.flaw != Flaw::NoRoster => self.add(bad.flaw.verdict(), at, bad.what()),
+                _ if !sealed.is_statement() || manifest::read(&line).is_none() => {
+                    self.add(Verdict::Unreadable, at, "no manifest");
+                }
+                judged => {
+                    self.chains.add_sealed(at, OWN, &sealed, Some(judged), None)?;
+                    let is_later = last
+                        .get(&sealed.chain)
+                        .is_none_or(|last| last.place.position() < sealed.place.position());
+                    if is_later {
+                        last.insert(sealed.chain, *sealed);
+                    }
+                }
+            }
+        }
+        for (chain, last) in last {
+            if !self.ends.contains_key(&chain) {
+                self.widen(&last);
+            }
+        }
+        Ok(())
+    }
+
+    fn check_proof(&mut self, at: At, (line, record): (&[u8], (Life, u64)), proof: Option<&[u8]>) {
         let Some(text) = proof else {
-            self.add(Verdict::Tampered, format!("{at}: a record more than there are proofs"));
-            return;
+            return self.add(Verdict::Tampered, at, "a record more than there are proofs");
         };
         let proof: Proof = match serde_json::from_slice(text) {
             Ok(Some(proof)) => proof,
-            Ok(None) => {
-                self.unproven += 1;
-                let (life, sequence) = record;
-                if self.kept.without(&life, &(sequence..=sequence)).is_empty() {
-                    self.listed.push((at.to_owned(), life, sequence));
-                }
-                self.add(Verdict::Unsigned, format!("{at}: no proof: its file was not closed yet"));
-                return;
-            }
-            Err(error) => {
-                self.add(Verdict::Unreadable, format!("{at}: its proof: {error}"));
-                return;
-            }
+            Ok(None) => return self.add_unproven(at, record),
+            Err(error) => return self.add(Verdict::Unreadable, at, format!("its proof: {error}")),
         };
         let file = proof.file;
         let Some(ClosedFile { manifest, is_deleted }) = self.stated.get(file) else {
-            self.add(
-                Verdict::Tampered,
-                format!("{at}: no good manifest of file {file}, which it is to be in"),
-            );
-            return;
+            let what = format!("no good manifest of file {file}, which it is to be in");
+            return self.add(Verdict::Tampered, at, what);
         };
         if proof.records != manifest.records || proof.root(line).as_ref() != Some(&manifest.root) {
-            self.add(Verdict::Tampered, format!("{at}: not proven to be in file {file}"));
+            self.add(Verdict::Tampered, at, format!("not proven to be in file {file}"));
         } else if *is_deleted {
             let what = format!(
-                "{at}: in file {file}, which the ledger has deleted: the manifests are those of a later state of the \
+                "in file {file}, which the ledger has deleted: the manifests are those of a later state of the \
                  ledger, so they do not say what was left out"
             );
-            self.add(Verdict::Tampered, what);
+            self.add(Verdict::Tampered, at, what);
         } else if !self.proven.insert((file, proof.index)) {
-            self.add(Verdict::Tampered, format!("{at}: here twice"));
+            self.add(Verdict::Tampered, at, "here twice");
         } else {
             self.proven_records.insert(record);
         }
+    }
+
+    fn add_unproven(&mut self, at: At, (life, sequence): (Life, u64)) {
+        self.unproven += 1;
+        let is_kept = |kept: &Spans| kept.without(&life, &(sequence..=sequence)).is_empty();
+        if self.chains.spans.get(KEPT).is_some_and(is_kept) {
+            self.listed.push((at, life, sequence));
+        }
+        self.add(Verdict::Unsigned, at, "no proof: its file was not closed yet");
     }
 
     /// Reports records without a proof that stand in a file which is kept. The open file may have
@@ -345,107 +313,51 @@ impl Reading<'_> {
     fn check_listed(&mut self) {
         for (at, life, sequence) in std::mem::take(&mut self.listed) {
             if !self.proven_records.contains(&(life, sequence)) {
-                let what = format!("{at}: without the proof that it is the record which a manifest lists");
-                self.add(Verdict::Tampered, what);
+                let what = "without the proof that it is the record which a manifest lists";
+                self.add(Verdict::Tampered, at, what);
             }
         }
     }
 
-    /// Reports the missing records between the records of each chain.
-    fn find_missing(&mut self) {
-        let mut gaps: Vec<(Life, RangeInclusive<u64>)> = Vec::new();
-        let mut torn: Vec<(Life, u64)> = Vec::new();
-        for (chain, lives) in &self.lives {
-            for (at, (life, sequences)) in lives.iter().enumerate() {
-                // Records before the first one may lie outside of the exported period.
-                let first = sequences.first_key_value().map_or(0, |(first, _)| *first);
-                let mut next = if at == 0 { first } else { 0 };
-                let mut before = None;
-                for (&sequence, &(previous, head)) in sequences {
-                    if sequence > next {
-                        gaps.push((*life, next..=sequence - 1));
-                    } else if before.is_some_and(|before| before != previous) {
-                        torn.push((*life, sequence));
-                    }
-                    next = sequence.saturating_add(1);
-                    before = Some(head);
-                }
-                if let Some(link) = self.links.get(life).filter(|_| at > 0) {
-                    let before = link.life(*chain);
-                    let last = lives.get(&before).and_then(BTreeMap::last_key_value);
-                    let first = last.map_or(0, |(last, _)| last.saturating_add(1));
-                    if first <= link.sequence {
-                        gaps.push((before, first..=link.sequence));
-                    }
-                }
+    /// Follows the chains between their first and their last record.
+    fn follow(&mut self) -> Result<()> {
+        for (id, Ends { first, last }) in &self.ends {
+            if let Some(chain) = self.chains.chains.get_mut(id) {
+                (chain.start, chain.end) = (Some(*first), Some(*last));
             }
         }
-        for (life, sequence) in torn {
-            let what = format!(
-                "{} does not follow from the record before it",
-                named(Position { segment: life.segment, sequence })
-            );
-            self.findings.add(Verdict::Tampered, Some(life.chain), None, what);
+        let followed = self.chains.follow()?;
+        self.chains.check_keys(&followed)?;
+        if self.roster.is_some() {
+            self.chains.check_roles();
         }
-        for (life, gap) in gaps {
-            for left in self.deleted.without(&life, &gap) {
-                self.find_not_stated(life, left);
-            }
-        }
-    }
-
-    /// Reports missing records, except those that are manifests: manifests are records of
-    /// the ledger's own chain, too.
-    fn find_not_stated(&mut self, life: Life, gap: RangeInclusive<u64>) {
-        let stated = self.places.range((life, *gap.start())..=(life, *gap.end()));
-        let stated: Vec<u64> = stated.map(|(_, sequence)| *sequence).collect();
-        let mut next = Some(*gap.start());
-        for end in stated
-            .into_iter()
-            .map(|at| (at.checked_sub(1), at.checked_add(1)))
-            .chain([(Some(*gap.end()), None)])
-        {
-            if let (Some(first), Some(last)) = (next, end.0)
-                && first <= last
-            {
-                self.missing = self.missing.saturating_add((last - first).saturating_add(1));
-                let what = format!(
-                    "chain {}: {} of segment {} (run {}) not here: left out, or of another time",
-                    life.chain,
-                    extent(first, last),
-                    life.segment,
-                    life.run
-                );
-                self.add(Verdict::Gap, what);
-            }
-            next = end.1;
-        }
+        Ok(())
     }
 
     /// Returns the node whose chain has signed the manifests.
     fn ledger(&self) -> Option<String> {
         let chain = self.stated.chain()?;
-        let entry = self.roster?.of(&chain).map(|entry| &entry.node);
-        entry.or_else(|| self.enrolled.get(&chain)).cloned()
+        let entry = self.roster?.of(&chain).map(|entry| entry.node.clone());
+        entry.or_else(|| Some(self.chains.enrolled.of(&chain).last()?.node.clone()))
     }
 
     fn finish(mut self) -> Exported {
         if self.roster.is_none() {
-            let what = Flaw::NoRoster.what(0);
-            self.add(Verdict::Unsigned, what);
+            self.chains.findings.add(Verdict::Unsigned, None, None, Flaw::NoRoster.what(0));
         }
         if self.records == 0 {
-            self.add(Verdict::NothingFound, "no record in it");
+            self.chains.findings.add(Verdict::NothingFound, None, None, "no record in it");
         }
+        let missing = self.chains.chains.values().fold(0_u64, |sum, chain| chain.missing.saturating_add(sum));
         let counts = Counts {
             records: self.records,
             proven: self.proven.len() as u64,
             unproven: self.unproven,
-            missing: self.missing,
+            missing,
             manifests: self.stated.iter().count(),
             ledger: self.ledger(),
             state: self.stated.state(),
         };
-        Exported(Envelope::new(counts, self.findings))
+        Exported(Envelope::new(counts, self.chains.findings))
     }
 }

@@ -34,34 +34,38 @@ impl Spans {
         if self.lives_of(id).next().is_none() {
             return Ok(Spans::default());
         }
-        let stated = stated(id, stretches, coverage, chain, anchors);
-        let divided = self.divided(id, stretches, chain, &stated);
-        let spans = divided.as_ref().unwrap_or(self);
-        let is_known = coverage.records > 0 || !anchors.is_empty() || chain.start.is_some();
+        let in_force = InForce::of(chain, self, id);
+        let of_chain = self.of_chain(id).map(|(life, span)| (*life, in_force.believed(life, span)));
+        let believed: Spans = of_chain.collect();
+        let mut stated = stated(id, stretches, coverage, chain, anchors);
+        stated.extend(believed.of_chain(id).filter_map(|(life, span)| before_signed(life, span)));
+        let spans = &believed.divided(id, stretches, chain, &stated);
+        let is_known = coverage.records > 0 || !anchors.is_empty() || chain.first_checkpoint().is_some();
         let mut evidence = Evidence::new(spans, id, is_known, stated.clone());
+        let here_of =
+            |life: &Life, spool: &mut Spool| Here::of(life, stretches, coverage, chain, &stated, spool);
         for (life, _) in stretches.iter() {
-            let here = Here::of(&life, stretches, coverage, chain, &stated, spool)?;
+            let here = here_of(&life, spool)?;
             let first = First {
                 link: chain.link(&life),
                 is_set_back: chain.state_notes(&life).contains(Notes::STATE_SET_BACK),
             };
             evidence.add_records(&life, &first, &here, spans);
         }
-        let start =
-            chain.start.map(|start| ((start.place.life(id), start.place.sequence), start.head.shortened()));
+        let start = chain
+            .first_checkpoint()
+            .map(|start| ((start.place.life(id), start.place.sequence), start.head.shortened()));
         evidence.vouching.extend(start);
-        let in_force = InForce::of(chain, self, id);
         let mut fitting = Vec::new();
         // Spans that only the record before them can vouch for, by that record.
         let mut waiting: HashMap<End, Vec<(Life, Span)>> = HashMap::new();
         let mut here: Option<(Life, Here)> = None;
-        for (life, span) in spans.from_last(id) {
+        for (life, span) in spans.latest_first(id) {
             if here.as_ref().is_none_or(|(of, _)| of != life) {
-                here = Some((*life, Here::of(life, stretches, coverage, chain, &stated, spool)?));
+                here = Some((*life, here_of(life, spool)?));
             }
             let Some((_, here)) = &here else { continue };
             let mut span = span.clone();
-            span.is_said = in_force.includes(life, &span);
             let edges = span.edges;
             match evidence.judge(life, &span, here, spool)? {
                 Fit::Whole => {}
@@ -76,21 +80,19 @@ impl Spans {
             evidence.add_span(life, &span, edges.map(|(prev, _)| prev), spans);
             fitting.push((*life, span));
         }
-        while let Some(end) = evidence.vouching.pop() {
-            if evidence.next.get(&end.0).is_some_and(|next| !next.is_set_back) {
-                continue;
-            }
-            for (life, span) in waiting.remove(&end).into_iter().flatten() {
-                evidence.vouching.extend(span.edges.map(|(_, head)| ((life, *span.records.end()), head)));
-                fitting.push((life, span));
-            }
-        }
+        evidence.join(waiting, &mut fitting);
         Ok(fitting.into_iter().collect())
     }
 }
 
+/// Returns the record before a span with a signature, and its head, if it is of the same life.
+fn before_signed(life: &Life, span: &Span) -> Option<End> {
+    span.signed?;
+    Some((before(*life, *span.records.start(), None)?, span.edges?.0))
+}
+
 /// Returns the heads that signatures state of records, shortened: anchors, the links of covered
-/// records 0 to a stop, and handovers.
+/// records 0 to a stop, handovers, and covered records that continue none that is here.
 fn stated(
     id: ChainId,
     stretches: &Stretches,
@@ -105,9 +107,13 @@ fn stated(
     };
     let of_handovers = chain.keys.since().filter_map(of_handover);
     let mut stated: BTreeSet<End> = anchors.iter().map(of_anchor).chain(of_handovers).collect();
-    for (life, _) in stretches.iter().filter(|(life, _)| coverage.has(life, 0)) {
-        let Some(segment) = chain.segments.get(&life) else { continue };
-        stated.extend(settled(&life, &segment.beginning));
+    for (life, of_life) in stretches.iter() {
+        for stretch in of_life.iter().filter(|of| coverage.has(&life, *of.records.start())) {
+            let place = before(life, *stretch.records.start(), None);
+            stated.extend(place.map(|place| (place, stretch.before.shortened())));
+        }
+        let segment = chain.segments.get(&life).filter(|_| coverage.has(&life, 0));
+        stated.extend(segment.and_then(|segment| settled(&life, &segment.beginning)));
     }
     stated
 }
@@ -123,12 +129,14 @@ enum Fit {
 }
 
 impl Fit {
-    /// Only the records up to the last signature can count. They do if that is one of the span's
-    /// records, and `counts` says so.
-    fn up_to_signed(span: &Span, counts: impl Fn(u64) -> bool) -> Fit {
-        let signed = span.signed.filter(|signed| signed >= span.records.start());
-        let signed = signed.filter(|signed| counts(*signed));
-        signed.map_or(Fit::Not, |signed| Fit::UpTo(signed.min(*span.records.end())))
+    /// Only the records up to the last signature can count. If the last record has other heads, too,
+    /// its signature does not count.
+    fn up_to_signed(span: &Span, has_other_end: bool) -> Fit {
+        match span.signed.filter(|signed| signed >= span.records.start()) {
+            Some(signed) if signed < *span.records.end() => Fit::UpTo(signed),
+            Some(_) if !has_other_end => Fit::Whole,
+            _ => Fit::Not,
+        }
     }
 }
 
@@ -256,6 +264,20 @@ impl Evidence {
         self.vouching.extend(span.edges.map(|(_, head)| ((*life, last), head)));
     }
 
+    /// Adds the waiting spans that continue, one after the other, from something that counts. Nothing
+    /// else may follow there.
+    fn join(&mut self, mut waiting: HashMap<End, Vec<(Life, Span)>>, fitting: &mut Vec<(Life, Span)>) {
+        while let Some(end) = self.vouching.pop() {
+            if self.next.get(&end.0).is_some_and(|next| !next.is_set_back) {
+                continue;
+            }
+            for (life, span) in waiting.remove(&end).into_iter().flatten() {
+                self.vouching.extend(span.edges.map(|(_, head)| ((life, *span.records.end()), head)));
+                fitting.push((life, span));
+            }
+        }
+    }
+
     fn add_next(&mut self, place: (Life, u64), prev: Fingerprint, is_set_back: bool) {
         let next = self.next.entry(place).or_insert(Next { prev: Some(prev), is_set_back });
         next.prev = next.prev.filter(|other| *other == prev);
@@ -279,7 +301,7 @@ impl Evidence {
             || span.signed.is_none() && self.states_within(life, span)
             || self.has_signed_behind(life, span)
         {
-            return Ok(Fit::up_to_signed(span, |signed| signed < last));
+            return Ok(Fit::up_to_signed(span, true));
         }
         // Rule 6
         if next.is_some() {
@@ -290,7 +312,7 @@ impl Evidence {
         // Rule 7
         let place = before(*life, *span.records.start(), span.link());
         if !has_to_join && place.is_some_and(|place| self.ends_otherwise(&place, &prev)) {
-            return Ok(Fit::up_to_signed(span, |_| true));
+            return Ok(Fit::up_to_signed(span, false));
         }
         // Rule 8
         if is_stated {
@@ -302,7 +324,7 @@ impl Evidence {
             || here.replaces(span, head, spool)?
             || self.has_ended_within(life, span)
         {
-            return Ok(Fit::up_to_signed(span, |_| true));
+            return Ok(Fit::up_to_signed(span, false));
         }
         // Rules 10 and 11
         Ok(if has_to_join { self.joined(&end, span, here) } else { Fit::Whole })

@@ -86,7 +86,7 @@ impl<F: FnMut(Verdict, Position, String)> History<'_, F> {
 
     /// Compares the checkpoint with which the log begins with the records that are here.
     fn check_start(&mut self) -> io::Result<()> {
-        let Some(start) = self.chain.start else { return Ok(()) };
+        let Some(start) = self.chain.first_checkpoint() else { return Ok(()) };
         let Some(segment) = self.chain.segments.get(&start.place.life(self.id)) else { return Ok(()) };
         let sequence = start.place.sequence;
         let after = sequence.checked_add(1);
@@ -99,14 +99,15 @@ impl<F: FnMut(Verdict, Position, String)> History<'_, F> {
         Ok(())
     }
 
-    /// Returns the part of some missing records that is reported: the records after the
-    /// checkpoint with which the log begins.
+    /// Returns the part of some missing records that is reported: the records between those with
+    /// which the log begins and ends.
     fn looked_for(
         &mut self,
         life: &Life,
         records: RangeInclusive<u64>,
         after: Place,
     ) -> Option<RangeInclusive<u64>> {
+        let records = self.chain.up_to_end(life, records)?;
         let Some(end) =
             self.chain.start.and_then(|start| start.end(life)).filter(|end| end >= records.start())
         else {

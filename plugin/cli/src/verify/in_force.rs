@@ -1,4 +1,4 @@
-//! When the keys were in force that have signed the first records of lives, as manifests state them.
+//! When keys were in force, as far as it is known: which signatures that manifests name count.
 
 use super::chain_log::ChainLog;
 use super::spans::{Span, Spans};
@@ -14,24 +14,33 @@ pub(super) struct InForce {
 
 impl InForce {
     pub(super) fn of(chain: &ChainLog, spans: &Spans, id: ChainId) -> InForce {
-        let of_spans = spans.keys(id).map(|(life, key)| (key, first_of(life)));
-        let used = chain.keys.last_used().chain(of_spans).collect();
+        let of_spans = spans.of_chain(id).filter_map(|(life, span)| {
+            let ([first, last], signed) = span.keys.zip(span.signed)?;
+            Some([(first, at(life, *span.records.start())), (last, at(life, signed))])
+        });
+        let used = chain.keys.last_used().chain(of_spans.flatten()).collect();
         let since = chain.keys.since().map(|(key, place, _)| (key, place.position())).collect();
         InForce { used: up_to(used), since: up_to(since) }
     }
 
-    /// Checks that the key which has signed the first record of a life, in a span, may have been in
-    /// force there: nothing at or after that record is signed by an earlier key, and neither this key
-    /// nor an earlier one came into force later.
-    pub(super) fn includes(&self, life: &Life, span: &Span) -> bool {
-        let at = first_of(life);
+    /// Returns a copy of a span, without its signature if the key may not have been in force there.
+    pub(super) fn believed(&self, life: &Life, span: &Span) -> Span {
+        let keys = span.keys.zip(span.signed);
+        let keys = keys.filter(|([_, last], signed)| self.includes(*last, at(life, *signed)));
+        let (keys, signed) = keys.unzip();
+        let is_said =
+            *span.records.start() == 0 && keys.is_some_and(|[first, _]| self.includes(first, at(life, 0)));
+        Span { signed, keys, is_said, ..span.clone() }
+    }
+
+    /// Checks that a key may have been in force at a place: nothing there or later is signed by an
+    /// earlier key, and neither this key nor an earlier one came into force later.
+    fn includes(&self, key: u32, at: Position) -> bool {
         let last = |all: &[(u32, Position)], before: &dyn Fn(u32) -> bool| {
             all[..all.partition_point(|(key, _)| before(*key))].last().map(|(_, last)| *last)
         };
-        span.key.filter(|_| span.signed.is_some()).is_some_and(|key| {
-            last(&self.used, &|other| other < key).is_none_or(|last| last < at)
-                && last(&self.since, &|other| other <= key).is_none_or(|last| last <= at)
-        })
+        last(&self.used, &|other| other < key).is_none_or(|last| last < at)
+            && last(&self.since, &|other| other <= key).is_none_or(|last| last <= at)
     }
 }
 
@@ -46,6 +55,6 @@ fn up_to(mut all: Vec<(u32, Position)>) -> Vec<(u32, Position)> {
     all
 }
 
-fn first_of(life: &Life) -> Position {
-    Position { segment: life.segment, sequence: 0 }
+fn at(life: &Life, sequence: u64) -> Position {
+    Position { segment: life.segment, sequence }
 }

@@ -8,7 +8,9 @@ use super::spool::Fingerprint;
 use flb_audit_core::chain::certificate::Handover;
 use flb_audit_core::chain::checkpoint::Checkpoint;
 use flb_audit_core::chain::{ChainId, Life, Place, Position};
+use std::iter::Peekable;
 use std::ops::RangeInclusive;
+use std::vec::IntoIter;
 
 /// A head that is signed.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -113,6 +115,81 @@ impl Authorities<'_> {
     }
 }
 
+/// Keys that have signed records which are in a span.
+#[derive(Clone, Copy)]
+pub(super) struct Listed {
+    pub(super) first: u32,
+    pub(super) last: u32,
+    /// The first record of the span.
+    pub(super) place: Place,
+    /// The last record that they have signed.
+    pub(super) signed: Position,
+}
+
+/// The keys of a chain in their order, up to some key.
+struct Succession {
+    /// The listed keys that are not reached yet, in the order of their first ones.
+    listed: Peekable<IntoIter<Listed>>,
+    /// The same, in the order of their last ones.
+    last: Peekable<IntoIter<Listed>>,
+    /// The last key that was handed over to, or is listed.
+    known: u32,
+    /// The last place of a handover.
+    since: Position,
+    /// The last record that one of these keys has signed, and which one.
+    used: Option<(Position, u32)>,
+}
+
+impl Succession {
+    fn new(mut listed: Vec<Listed>) -> Succession {
+        listed.sort_unstable_by_key(|of| (of.first, of.place.position(), *of.place.run.as_bytes()));
+        let mut last = listed.clone();
+        last.sort_unstable_by_key(|of| of.last);
+        let (listed, last) = (listed.into_iter().peekable(), last.into_iter().peekable());
+        Succession { listed, last, known: 0, since: Position::default(), used: None }
+    }
+
+    /// Continues with the listed keys that begin with this key or an earlier one. A checkpoint also
+    /// has the handover to the key before its own.
+    fn list_up_to(&mut self, index: u32, misfits: &mut Vec<Misfit>) {
+        while let Some(of) = self.listed.next_if(|of| of.first <= index) {
+            self.miss_up_to(of.first.saturating_sub(1), of.place, true, misfits);
+            self.known = self.known.max(of.last);
+        }
+    }
+
+    /// Continues with a key that came into force at a place.
+    fn hand_over(&mut self, index: u32, place: Place, misfits: &mut Vec<Misfit>) {
+        self.use_below(index);
+        if place.position() < self.since {
+            misfits.push(Misfit::Backwards { index, place });
+        } else if let Some((record, index)) = self.used.filter(|(last, _)| *last >= place.position()) {
+            misfits.push(Misfit::Late { index, record, next: place });
+        }
+        self.miss_up_to(index, place, false, misfits);
+        (self.known, self.since) = (self.known.max(index), self.since.max(place.position()));
+    }
+
+    /// Finds that the keys before this one, which is known from a place on, have no handover.
+    /// `is_listed` says that it is known because a span lists the next one.
+    fn miss_up_to(&mut self, index: u32, place: Place, is_listed: bool, misfits: &mut Vec<Misfit>) {
+        let first = self.known.saturating_add(1);
+        if first < index {
+            self.use_below(first);
+            let last = self.used.map_or(self.since, |(last, _)| last.max(self.since));
+            let count = index - first;
+            misfits.push(Misfit::NotHandedOver { index: first, count, last, place, is_listed });
+        }
+    }
+
+    /// Takes in what listed keys below this one have signed.
+    fn use_below(&mut self, index: u32) {
+        while let Some(of) = self.last.next_if(|of| of.last < index) {
+            self.used = self.used.max(Some((of.signed, of.last)));
+        }
+    }
+}
+
 /// An inconsistency between keys.
 pub(super) enum Misfit {
     /// A key that came into force at two places.
@@ -122,8 +199,9 @@ pub(super) enum Misfit {
     /// A key that came into force before the one before it.
     Backwards { index: u32, place: Place },
     /// Keys without a handover, beginning with `index`: those before a key that came into force at
-    /// `place`. `last` is the last record known to be under an earlier key.
-    NotHandedOver { index: u32, count: u32, last: Position, place: Place },
+    /// `place`, or that is listed from there on. `last` is the last record known to be under an
+    /// earlier key.
+    NotHandedOver { index: u32, count: u32, last: Position, place: Place, is_listed: bool },
     /// A life that begins under a key older than one that had signed in the life from
     /// which it continues.
     Outdated { index: u32, life: Life },
@@ -245,33 +323,26 @@ impl Keys {
 
     /// Returns all inconsistencies. After a key that came into force twice there are two
     /// histories, so later keys are not compared.
-    pub(super) fn misfits(&self, links: impl Iterator<Item = (Life, Place)>) -> Vec<Misfit> {
+    pub(super) fn misfits(
+        &self,
+        links: impl Iterator<Item = (Life, Place)>,
+        listed: Vec<Listed>,
+    ) -> Vec<Misfit> {
         let mut misfits = self.outdated(links);
         let forked = self.forked();
         if let Some((index, one, other)) = forked {
             misfits.push(Misfit::Forked { index, places: [one, other] });
         }
         let end = forked.map_or(u32::MAX, |(index, ..)| index);
-        let mut before: (u32, Position) = (0, Position::default());
-        let mut last_used: Option<(u32, Position)> = None;
+        let mut succession = Succession::new(listed);
         for (index, key) in self.keys.iter().take_while(|(index, _)| *index < end) {
+            succession.list_up_to(index, &mut misfits);
             if let Some((place, _)) = key.since.first().copied() {
-                if place.position() < before.1 {
-                    misfits.push(Misfit::Backwards { index, place });
-                } else if let Some((index, record)) = last_used.filter(|(_, last)| *last >= place.position())
-                {
-                    misfits.push(Misfit::Late { index, record, next: place });
-                }
-                if index != before.0 + 1 {
-                    let last = last_used.map_or(before.1, |(_, last)| last.max(before.1));
-                    let first = before.0 + 1;
-                    misfits.push(Misfit::NotHandedOver { index: first, count: index - first, last, place });
-                }
-                before = (index, place.position());
+                succession.hand_over(index, place, &mut misfits);
             }
-            let later = key.last.filter(|last| last_used.is_none_or(|(_, before)| before < *last));
-            last_used = later.map(|last| (index, last)).or(last_used);
+            succession.used = succession.used.max(key.last.map(|last| (last, index)));
         }
+        succession.list_up_to(end.saturating_sub(1), &mut misfits);
         misfits
     }
 

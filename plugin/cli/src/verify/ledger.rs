@@ -33,6 +33,9 @@ pub(super) const NO_LEDGER: &str = "it says which records a ledger holds or has 
     so it counts for nothing: somebody may have forged it with the key of a node. If a fleet has enrolled the chain of a \
     ledger as a filter's, enroll it again with `flb-audit init --ledger`";
 
+/// The error of a file in a ledger's directory that the ledger has not written.
+pub(crate) const NOT_LISTED: &str = "no manifest says what it holds";
+
 /// The ledgers that a command line names.
 #[derive(Default)]
 pub(crate) struct Ledgers(Vec<LedgerFiles>);
@@ -103,28 +106,36 @@ impl Ledgers {
         deleted.fold(0, |sum, (manifest, _)| sum.saturating_add(manifest.records))
     }
 
+    /// Reads the manifests of an export: a ledger of which no file is here. Returns with it the
+    /// statements that count, without their extents. The ledger has deleted the records of number 0,
+    /// and keeps those of number 1, which may have been left out.
+    pub(super) fn of_export(directory: &Path, roster: Option<&Roster>) -> io::Result<(Ledgers, Statements)> {
+        let (mut deleted, mut kept) = (LedgerFiles::default(), LedgerFiles::default());
+        let (mut stated, _, is_of_ledger) = deleted.read_manifests(directory, roster)?;
+        for ClosedFile { manifest, is_deleted } in stated.files_mut() {
+            deleted.findings.extend(damaged(directory, manifest));
+            let extents = std::mem::take(&mut manifest.extents);
+            let mut listed = Manifest { extents, ..manifest.clone() };
+            if !*is_deleted {
+                listed.extents.iter_mut().for_each(|extent| extent.inner = None);
+                kept.not_here.push((listed, Why::Encrypted));
+            } else if is_of_ledger {
+                deleted.not_here.push((listed, Why::Deleted));
+            }
+        }
+        Ok((Ledgers(vec![deleted, kept]), stated))
+    }
+
     fn add(&mut self, directory: &Path, roster: Option<&Roster>, files: &mut Vec<Owned>) -> io::Result<()> {
         let owner = Some(self.0.len());
         let mut ledger = LedgerFiles::default();
         let (stated, is_whole, is_of_ledger) = ledger.read_manifests(directory, roster)?;
         files.push((directory.join(manifest::FILE_NAME), owner));
-        let open = stated.last().saturating_add(1);
-        for file in record_files(directory)? {
-            let mut own = vec![directory.join(open_name(open)), directory.join(frame::open_name(open))];
-            own.extend(
-                file.number.and_then(|number| stated.get(number)).map(|it| path_of(directory, &it.manifest)),
-            );
-            let is_own = own.contains(&file.path);
-            // A crash while a file is closed leaves both of its files. If manifests are
-            // damaged, the open file has a later number.
-            let is_left = file.closed == Some(open) && is_open(directory, open)
-                || file.is_open && file.number == Some(stated.last())
-                || file.is_open && !is_whole && file.number >= Some(open);
-            if !is_own && !is_left && file.number.is_some() {
-                let what = format!("{}: no manifest says what it holds", file.path.display());
-                ledger.findings.push((Verdict::Tampered, what));
+        for RecordFile { path, number, is_own } in record_files(directory, &stated, is_whole)? {
+            if !is_own && number.is_some() {
+                ledger.findings.push((Verdict::Tampered, format!("{}: {NOT_LISTED}", path.display())));
             }
-            files.push((file.path, owner.filter(|_| is_own || is_left)));
+            files.push((path, owner.filter(|_| is_own)));
         }
         for ClosedFile { manifest, is_deleted } in stated.into_files() {
             ledger.findings.extend(damaged(directory, &manifest));
@@ -221,15 +232,19 @@ impl LedgerFiles {
                 is_whole = false;
                 continue;
             };
+            // A statement can take more memory than its line, so the line is read as one only if it
+            // counts.
             let is_statement = sealed.is_intact && sealed.is_statement();
-            let statement = manifest::read(&line).filter(|_| is_statement);
             let judged = verifier.verify(sealed.checkpoint().as_ref(), Some(sealed.seconds));
-            match (statement, judged, roster) {
-                (Some(statement), Ok(checkpoint), _) => {
-                    good.add(number, statement, *sealed, checkpoint.is_of_ledger());
-                }
-                (Some(statement), Err(_), None) => good.add(number, statement, *sealed, true),
-                _ => is_whole = false,
+            let is_of_ledger = match (judged, roster) {
+                (Ok(checkpoint), _) => Some(checkpoint.is_of_ledger()),
+                (Err(_), None) => Some(true),
+                (Err(_), Some(_)) => None,
+            };
+            let of_ledger = is_of_ledger.filter(|_| is_statement);
+            match of_ledger.and_then(|is_of_ledger| Some((manifest::read(&line)?, is_of_ledger))) {
+                Some((statement, is_of_ledger)) => good.add(number, statement, *sealed, is_of_ledger),
+                None => is_whole = false,
             }
         }
         let (stated, is_of_ledger) = good.put_together(|number, why| match why {
@@ -314,19 +329,23 @@ pub(super) fn damaged(directory: &Path, manifest: &Manifest) -> Option<(Verdict,
     Some((verdict, what))
 }
 
-/// A file that may have records.
-struct RecordFile {
-    path: PathBuf,
+/// A file in a ledger's directory that may have records.
+pub(crate) struct RecordFile {
+    pub(crate) path: PathBuf,
     /// The file's number, if the file's name has one.
-    number: Option<u64>,
-    /// The file's number, if the file is named like a closed file.
-    closed: Option<u64>,
-    /// True if it is named like an open file.
-    is_open: bool,
+    pub(crate) number: Option<u64>,
+    /// True if the ledger has written it.
+    pub(crate) is_own: bool,
 }
 
-/// Returns all files that may have records, whatever their names, in order.
-fn record_files(directory: &Path) -> io::Result<Vec<RecordFile>> {
+/// Returns all files that may have records, whatever their names, in order. `is_whole` says that all
+/// lines of the manifests are statements.
+pub(crate) fn record_files(
+    directory: &Path,
+    stated: &Statements,
+    is_whole: bool,
+) -> io::Result<Vec<RecordFile>> {
+    let open = stated.last().saturating_add(1);
     let mut files = Vec::new();
     for entry in fs::read_dir(directory)? {
         let name = entry?.file_name().to_string_lossy().into_owned();
@@ -335,11 +354,21 @@ fn record_files(directory: &Path) -> io::Result<Vec<RecordFile>> {
         {
             let is_closed =
                 |number: &u64| [closed_name(*number), frame::closed_name(*number)].contains(&name);
-            let number = number.parse().ok();
+            let number: Option<u64> = number.parse().ok();
             let closed = number.filter(is_closed);
-            let is_open =
+            let is_open_name =
                 number.is_some_and(|number| [open_name(number), frame::open_name(number)].contains(&name));
-            files.push(RecordFile { path: directory.join(&name), number, closed, is_open });
+            let path = directory.join(&name);
+            let of_number = number.and_then(|number| stated.get(number));
+            let is_listed = of_number.is_some_and(|it| path_of(directory, &it.manifest) == path);
+            // A crash while a file is closed leaves both of its files. If manifests are
+            // damaged, the open file has a later number.
+            let is_own = is_listed
+                || is_open_name && number == Some(open)
+                || is_open_name && number == Some(stated.last())
+                || is_open_name && !is_whole && number >= Some(open)
+                || closed == Some(open) && is_open(directory, open);
+            files.push(RecordFile { path, number, is_own });
         }
     }
     files.sort_unstable_by(|a, b| a.path.cmp(&b.path));

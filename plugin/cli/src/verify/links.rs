@@ -78,7 +78,7 @@ impl<F: FnMut(Verdict, Position, String)> History<'_, F> {
 
     /// Compares a link with the checkpoint with which the log begins.
     pub(super) fn check_link_to_start(&mut self, life: &Life, link: Place, before: Option<Fingerprint>) {
-        let Some(start) = self.chain.start else { return };
+        let Some(start) = self.chain.first_checkpoint() else { return };
         let Life { segment, run, .. } = *life;
         if link == start.place && before.is_some_and(|before| before != start.head) {
             let what =
@@ -242,7 +242,7 @@ impl<F: FnMut(Verdict, Position, String)> History<'_, F> {
     fn add_fork(&mut self, at: Position, later: &Life, is_other_covered: bool) {
         let verdict = self.fork_verdict(later);
         self.forks.add(at, verdict);
-        if is_other_covered && self.coverage.has(later, 0) {
+        if is_other_covered && self.said(later).is_some() {
             self.covered_forks.add(at, verdict);
         }
     }

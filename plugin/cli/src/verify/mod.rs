@@ -61,7 +61,7 @@ mod wording;
 mod written;
 
 pub(crate) use crate::verdict::Verdict;
-pub(crate) use ledger::{Ledgers, path_of};
+pub(crate) use ledger::{Ledgers, NOT_LISTED, path_of, record_files};
 pub(crate) use merge::Merge;
 pub(crate) use signatures::Verifier;
 
@@ -339,7 +339,9 @@ impl Verify {
             part.add(at, reading, text)
         })?;
         let mut settings = self.ignored.clone().all();
-        settings.extend(keys.map(|_| "--identity".to_owned()));
+        // Which records could be read depends on the keys.
+        let recipients = keys.iter().flat_map(|keys| keys.recipients());
+        settings.extend(recipients.map(|recipient| format!("--identity {recipient}")));
         let broken = std::mem::take(&mut part.broken);
         part.write(path, inputs, sources, &settings)?;
         Ok(broken)

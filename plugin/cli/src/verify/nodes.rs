@@ -6,13 +6,14 @@ use super::chain_log::ChainLog;
 use super::chains::{Chains, Followed};
 use super::ends::is_heard;
 use super::ledger::NO_LEDGER;
+use super::spans::{self, When};
 use crate::fleet::is_name_of;
 use crate::roster::Roster;
 use crate::time::utc;
 use crate::whole;
 use anyhow::{Context, Result, ensure};
-use flb_audit_core::chain::ChainId;
 use flb_audit_core::chain::enrollment::NODE_BYTES_MAX;
+use flb_audit_core::chain::{ChainId, Life};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -81,6 +82,8 @@ struct Node {
     /// True if there is a record of that time, covered or not.
     has_records: bool,
     is_retired: bool,
+    /// True if one of its chains at that time is not a ledger's.
+    has_filter: bool,
     /// True if anything of it is here, of any time.
     is_here: bool,
     /// The newest chain of the node.
@@ -183,14 +186,15 @@ impl Chains<'_> {
         for claim in &claims {
             let node = nodes.entry(&claim.node).or_default();
             node.times.push((claim.from, claim.until));
-            // If all encrypted records could be read, these decide.
-            let encrypted = self.encrypted_chains.get(&claim.chain).filter(|_| !self.encrypted.is_empty());
-            node.may_be_heard |= encrypted.is_some();
-            node.is_heard |= encrypted == Some(&true)
+            let encrypted = self.encrypted_of(&claim.chain, followed.get(&claim.chain));
+            node.may_be_heard |= encrypted != When::Not;
+            node.is_heard |= encrypted == When::Within
                 || is_heard(self.chains.get(&claim.chain), followed.get(&claim.chain));
             node.has_records |= self.chains.get(&claim.chain).is_some_and(ChainLog::has_records_of_the_time);
             node.is_retired |= claim.retired.is_some();
-            node.is_here |= encrypted.is_some() || self.chains.contains_key(&claim.chain);
+            let is_there = claim.from <= *self.heard.end() && *self.heard.start() < claim.until;
+            node.has_filter |= is_there && !self.ledgers.contains(&claim.chain);
+            node.is_here |= encrypted != When::Not || self.chains.contains_key(&claim.chain);
             node.chain = Some(claim.chain);
         }
         for (name, node) in &nodes {
@@ -230,14 +234,37 @@ impl Chains<'_> {
             }
         }
         for name in expected.iter().flat_map(|expected| &expected.0) {
-            if !nodes.keys().any(|node| is_name_of(node, name)) {
-                let what = format!("node {name} is expected, and no chain of it is known");
+            // A ledger that lives must not hide that nothing came from the filters of its node.
+            let is_known = |(of, node): (&&str, &Node)| of == name || node.has_filter && is_name_of(of, name);
+            if !nodes.iter().any(is_known) {
+                let what =
+                    format!("node {name} is expected, and no chain of it is known that is not a ledger's");
                 self.findings.add_of_node(Verdict::Silent, None, name, what);
                 attendance.absent.push(Absent { node: name.clone(), chain: None, why: Why::Silent });
             }
         }
         attendance.absent.sort_by(|one, other| one.node.cmp(&other.node));
         attendance
+    }
+
+    /// Returns whether encrypted records of a chain, which are not here, are of the time that is asked
+    /// for. Records that no signature reaches count only if they join others, and cannot tell.
+    fn encrypted_of(&self, id: &ChainId, followed: Option<&Followed>) -> When {
+        let fitting = followed.map(|followed| &followed.spans);
+        let fitting = fitting.filter(|spans| spans.lives_of(*id).next().is_some());
+        let listed = self.spans.iter().flat_map(|spans| spans.of_chain(*id));
+        let signed = listed.filter(|(_, span)| fitting.is_none() && span.signed.is_some());
+        let is_here = |life: &Life, last: u64| followed.is_some_and(|followed| followed.has(life, last));
+        let mut when = When::Not;
+        for (life, span) in fitting.into_iter().flat_map(|spans| spans.of_chain(*id)).chain(signed) {
+            match span.when {
+                _ if span.why == spans::Why::Deleted || is_here(life, *span.records.end()) => {}
+                When::Not => {}
+                When::Within if span.signed.is_some() => return When::Within,
+                When::Within | When::Unclear => when = When::Unclear,
+            }
+        }
+        when
     }
 
     /// Returns which chains are whose, those that came first first.

@@ -24,6 +24,17 @@ pub(super) fn without<'a>(
     left
 }
 
+/// Returns the parts of `records` that are not in `others`, which are in order and do not overlap.
+/// Others before `records` take no time.
+pub(super) fn without_sorted(
+    records: &RangeInclusive<u64>,
+    others: &[RangeInclusive<u64>],
+) -> Vec<RangeInclusive<u64>> {
+    let from = others.partition_point(|other| other.end() < records.start());
+    let to = others.partition_point(|other| other.start() <= records.end());
+    without(records, others.get(from..to).unwrap_or_default())
+}
+
 /// Sorts ranges, and joins those that overlap.
 pub(super) fn joined(mut ranges: Vec<RangeInclusive<u64>>) -> Vec<RangeInclusive<u64>> {
     ranges.retain(|range| !range.is_empty());

@@ -5,6 +5,7 @@ use super::chain_log::{ChainLog, SchemaCounts};
 use super::chains::{Chains, Followed};
 use super::changes::Resemblances;
 use super::details::Details;
+use super::ends::Unreached;
 use super::enrolled::Term;
 use crate::input::Inputs;
 use crate::report::Envelope;
@@ -224,7 +225,7 @@ impl Chain {
             segments: chain.segments.len(),
             last_segment: end.map_or(0, |end| end.segment),
             last_sequence: end.map_or(0, |end| end.sequence),
-            from_checkpoint: chain.start.map(|start| pair(start.place.position())),
+            from_checkpoint: chain.first_checkpoint().map(|start| pair(start.place.position())),
             signed_to: chain.keys.last_signed.map(pair),
             anchored_to: chain.anchored.map(|place| pair(place.position())),
             unanchored_seconds: (chain.anchored < end).then(|| chain.unanchored_seconds()),
@@ -237,7 +238,7 @@ impl Chain {
 /// Returns the records of a chain that no signature covers.
 fn unsigned(followed: &Followed) -> Vec<Range> {
     let mut ranges = Vec::new();
-    for (Life { segment, run, .. }, first, last) in followed.unreached() {
+    for Unreached { life: Life { segment, run, .. }, first, last, .. } in followed.unreached() {
         if ranges.len() == RANGES_MAX {
             break;
         }

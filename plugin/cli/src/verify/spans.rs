@@ -8,11 +8,12 @@
 use super::beginning::Beginning;
 use super::chain_log::ChainLog;
 use super::gaps::Cause;
+use super::keys::Listed;
 use super::ranges::{self, joined};
 use super::segment::Stretches;
 use super::spool::Fingerprint;
-use flb_audit_core::chain::{ChainId, Life, Place};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use flb_audit_core::chain::{ChainId, Life, Place, Position};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ops::RangeInclusive;
 
 /// The reason why records are not here.
@@ -22,6 +23,16 @@ pub(super) enum Why {
     Deleted,
     /// The records are in an encrypted file that no decryption key opens.
     Encrypted,
+}
+
+/// Whether the records of a span are of the time that is asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum When {
+    #[default]
+    Not,
+    /// Some records of their file are of that time, and some may not be.
+    Unclear,
+    Within,
 }
 
 /// Consecutive records of one life.
@@ -36,19 +47,21 @@ pub(super) struct Span {
     /// The last record with a good signature that the ledger has seen.
     pub(super) signed: Option<u64>,
     pub(super) why: Why,
+    pub(super) when: When,
     /// The beginnings of the heads of the first records, if the manifest lists them.
     pub(super) inner: Box<str>,
-    /// The number of the key that has signed the life's first record, if the span has it.
-    pub(super) key: Option<u32>,
-    /// True if the life's first record counts as covered.
+    /// The first and the last key that have signed records, if the span has `signed`.
+    pub(super) keys: Option<[u32; 2]>,
+    /// True if the life's first record is in the span, and counts as covered.
     pub(super) is_said: bool,
 }
 
 impl Span {
     /// Creates a span of which only the records are known.
     pub(super) fn new(records: RangeInclusive<u64>, why: Why) -> Span {
-        let (beginning, edges, signed, key) = (None, None, None, None);
-        Span { records, beginning, edges, signed, why, inner: Box::default(), key, is_said: false }
+        let (beginning, edges, signed, keys) = (None, None, None, None);
+        let (when, inner, is_said) = (When::Not, Box::default(), false);
+        Span { records, beginning, edges, signed, why, when, inner, keys, is_said }
     }
 
     /// Returns the record from which the life continues, if the span has the life's first record.
@@ -67,13 +80,12 @@ impl Span {
         self.signed.map_or(first, |signed| first.max(signed.saturating_add(1)))..=last
     }
 
-    /// Takes the records up to this one out of the span.
+    /// Takes the records up to this one out of the span, which has no signed ones.
     fn split(&mut self, last: u64, head: Fingerprint) -> Span {
         let before = Span {
             edges: self.edges.map(|(prev, _)| (prev, head)),
             beginning: self.beginning.take(),
-            signed: self.signed,
-            key: self.key.take(),
+            when: self.when,
             ..Span::new(*self.records.start()..=last, self.why)
         };
         self.records = last.saturating_add(1)..=*self.records.end();
@@ -94,6 +106,11 @@ struct OfLife {
     all: Vec<RangeInclusive<u64>>,
     deleted: Vec<RangeInclusive<u64>>,
     encrypted: Vec<RangeInclusive<u64>>,
+    /// The records of spans that a signature covered when the ledger had them.
+    signed: Vec<RangeInclusive<u64>>,
+    /// The statements of the life's first record, if it is in spans and counts as covered, and all
+    /// such spans agree.
+    said: Option<Box<Beginning>>,
 }
 
 impl OfLife {
@@ -107,7 +124,10 @@ impl OfLife {
         let all = records(&|_| true);
         let deleted = records(&|span| span.why == Why::Deleted);
         let encrypted = records(&|span| span.why == Why::Encrypted);
-        OfLife { spans, by_end, all, deleted, encrypted }
+        let signed = |span: &Span| Some(*span.records.start()..=span.signed?.min(*span.records.end()));
+        let signed = joined(spans.iter().filter_map(signed).collect());
+        let said = agreed(spans.iter().take_while(|span| *span.records.start() == 0)).cloned().map(Box::new);
+        OfLife { spans, by_end, all, deleted, encrypted, signed, said }
     }
 
     /// Returns the spans that end with this record, from the last first record on.
@@ -117,6 +137,14 @@ impl OfLife {
         let to = self.by_end.partition_point(|at| end(*at) <= last);
         self.by_end[from..to].iter().rev().map(|at| &self.spans[*at])
     }
+}
+
+/// Returns what spans with a life's first record say, as far as it counts as covered. All of them must
+/// agree.
+fn agreed<'a>(firsts: impl Iterator<Item = &'a Span>) -> Option<&'a Beginning> {
+    let mut said = firsts.filter_map(Span::said);
+    let first = said.next()?;
+    said.all(|other| other.says_as(first)).then_some(first)
 }
 
 /// The last record of a stretch or a span: its life and number, and its head.
@@ -154,22 +182,17 @@ impl FromIterator<(Life, Span)> for Spans {
 }
 
 impl Spans {
-    /// Returns the spans of a chain, divided where a record that is here, or that begins
-    /// another span, continues from within them, and where a head is stated. Returns `None` if no
-    /// span lists heads.
+    /// Divides the spans of a chain where a record that is here, or that begins another span,
+    /// continues from within them, and where a head is stated.
     pub(super) fn divided(
-        &self,
+        self,
         id: ChainId,
         stretches: &Stretches,
         chain: &ChainLog,
         stated: &BTreeSet<End>,
-    ) -> Option<Spans> {
-        let spans = || {
-            let of_chain = self.lives.range(Life::all_of(id));
-            of_chain.flat_map(|(life, all)| all.spans.iter().map(|span| (*life, span)))
-        };
-        if spans().all(|(_, span)| span.inner.is_empty()) {
-            return None;
+    ) -> Spans {
+        if self.of_chain(id).all(|(_, span)| span.inner.is_empty()) {
+            return self;
         }
         // The heads from which records and spans continue, by place and beginning.
         let mut starts = HashMap::new();
@@ -182,17 +205,16 @@ impl Spans {
             }
         }
         stated.iter().for_each(|(place, head)| start(Some(*place), *head));
-        for (life, span) in spans() {
+        for (life, span) in self.of_chain(id) {
             if let Some((head, _)) = span.edges {
-                start(before(life, *span.records.start(), span.link()), head);
+                start(before(*life, *span.records.start(), span.link()), head);
             }
-            if let Some((place, head)) = span.beginning.as_ref().and_then(|said| settled(&life, said)) {
+            if let Some((place, head)) = span.beginning.as_ref().and_then(|said| settled(life, said)) {
                 start(Some(place), head);
             }
         }
         let mut divided = Vec::new();
-        for (life, whole) in spans() {
-            let mut span = whole.clone();
+        for (life, mut span) in self.into_spans() {
             let inner = std::mem::take(&mut span.inner);
             let (beginnings, _) = inner.as_bytes().as_chunks();
             for (number, beginning) in span.records.clone().zip(beginnings) {
@@ -203,7 +225,35 @@ impl Spans {
             }
             divided.push((life, span));
         }
-        Some(divided.into_iter().collect())
+        divided.into_iter().collect()
+    }
+
+    fn into_spans(self) -> impl Iterator<Item = (Life, Span)> {
+        self.lives.into_iter().flat_map(|(life, all)| all.spans.into_iter().map(move |span| (life, span)))
+    }
+
+    /// Returns the records from which spans continue, with their heads.
+    pub(super) fn starts(&self) -> HashSet<End> {
+        let all = self.lives.iter().flat_map(|(life, all)| all.spans.iter().map(move |span| (life, span)));
+        let start = |(life, span): (&Life, &Span)| {
+            Some((before(*life, *span.records.start(), span.link())?, span.edges?.0))
+        };
+        all.filter_map(start).collect()
+    }
+
+    /// Returns the last record before a life that is in a span of its chain.
+    pub(super) fn last_before(&self, life: &Life) -> Option<(Life, u64)> {
+        let before = self.lives.range(*Life::all_of(life.chain).start()..*life).rev();
+        before.filter_map(|(life, of)| Some((*life, *of.all.last()?.end()))).next()
+    }
+
+    /// Returns the keys that have signed records of a chain in spans.
+    pub(super) fn listed(&self, chain: ChainId) -> impl Iterator<Item = Listed> {
+        self.of_chain(chain).filter_map(|(life, span)| {
+            let ([first, last], signed) = span.keys.zip(span.signed)?;
+            let place = Place { segment: life.segment, run: life.run, sequence: *span.records.start() };
+            Some(Listed { first, last, place, signed: Position { segment: life.segment, sequence: signed } })
+        })
     }
 
     /// Returns the spans of a life, in the order of their first records.
@@ -226,21 +276,20 @@ impl Spans {
         self.lives.get(life).map_or(&[], |of| &of.all)
     }
 
-    /// Returns the records of a life in spans that a signature covered when the ledger had them.
-    pub(super) fn signed(&self, life: &Life) -> impl Iterator<Item = RangeInclusive<u64>> + use<'_> {
-        let signed = |span: &Span| Some(*span.records.start()..=span.signed?.min(*span.records.end()));
-        self.of(life).iter().filter_map(signed)
+    /// Returns the records of a life in spans that a signature covered when the ledger had them, in
+    /// order.
+    pub(super) fn signed(&self, life: &Life) -> &[RangeInclusive<u64>] {
+        self.lives.get(life).map_or(&[], |of| &of.signed)
     }
 
     /// Returns the last record with a good signature that the ledger has seen before
-    /// `first`, if the ledger has deleted all records between the two. `head` is the head
+    /// `first`, if all records between the two are in spans. `head` is the head
     /// before `first`.
     pub(super) fn signed_before(&self, life: &Life, first: u64, head: Fingerprint) -> Option<u64> {
         let of = self.lives.get(life)?;
         let (mut first, mut head) = (first, head.shortened());
         loop {
-            let fits =
-                |span: &&Span| span.why == Why::Deleted && span.edges.is_some_and(|(_, end)| end == head);
+            let fits = |span: &&Span| span.edges.is_some_and(|(_, end)| end == head);
             let span = of.that_end_with(first.checked_sub(1)?).find(fits)?;
             if span.signed.is_some() {
                 return span.signed;
@@ -252,31 +301,19 @@ impl Spans {
     /// Returns the records that the first record of a life links to, as the spans with that record
     /// state it.
     pub(super) fn links(&self, life: &Life) -> BTreeSet<Option<Place>> {
-        self.firsts(life).map(Span::link).collect()
-    }
-
-    fn firsts(&self, life: &Life) -> impl Iterator<Item = &Span> {
-        self.of(life).iter().take_while(|span| *span.records.start() == 0)
+        self.of(life).iter().take_while(|span| *span.records.start() == 0).map(Span::link).collect()
     }
 
     /// Returns what the first record of a life says, if it is in a span and counts as covered. All
     /// such spans must agree.
     pub(super) fn beginning(&self, life: &Life) -> Option<&Beginning> {
-        let mut said = self.firsts(life).filter_map(Span::said);
-        let first = said.next()?;
-        said.all(|other| other.says_as(first)).then_some(first)
+        self.lives.get(life)?.said.as_deref()
     }
 
     /// Returns the lives of a chain whose first records say so, in order.
     pub(super) fn beginnings(&self, chain: ChainId) -> impl Iterator<Item = (Life, &Beginning)> {
         let of_chain = self.lives.range(Life::all_of(chain));
         of_chain.filter_map(|(life, _)| Some((*life, self.beginning(life)?)))
-    }
-
-    /// Returns the keys that have signed the first records of lives of a chain.
-    pub(super) fn keys(&self, chain: ChainId) -> impl Iterator<Item = (&Life, u32)> {
-        let lives = self.lives.range(Life::all_of(chain));
-        lives.flat_map(|(life, all)| all.spans.iter().filter_map(move |span| Some((life, span.key?))))
     }
 
     /// Returns all spans of a chain.
@@ -286,7 +323,7 @@ impl Spans {
     }
 
     /// Returns all spans of a chain, by their last records, from the last one on.
-    pub(super) fn from_last(&self, chain: ChainId) -> impl Iterator<Item = (&Life, &Span)> {
+    pub(super) fn latest_first(&self, chain: ChainId) -> impl Iterator<Item = (&Life, &Span)> {
         let lives = self.lives.range(Life::all_of(chain)).rev();
         lives.flat_map(|(life, all)| all.by_end.iter().rev().map(move |at| (life, &all.spans[*at])))
     }
@@ -303,8 +340,7 @@ impl Spans {
 
     /// Returns the given records that are in no span.
     pub(super) fn without(&self, life: &Life, records: &RangeInclusive<u64>) -> Vec<RangeInclusive<u64>> {
-        let all = self.records(life);
-        ranges::without(records, &all[all.partition_point(|range| range.end() < records.start())..])
+        ranges::without_sorted(records, self.records(life))
     }
 
     /// Returns the reason why these records, which are in spans, are not here.

@@ -4,7 +4,7 @@
 use super::beginning::Beginning;
 use super::chain_log::{BATCH_ROWS_MAX, ChainLog};
 use super::coverage::Coverage;
-use super::ranges::{joined, without};
+use super::ranges::{joined, without, without_sorted};
 use super::rows::{RowFile, Rows};
 use super::segment::{Stretches, has_first};
 use super::spans::Spans;
@@ -193,9 +193,12 @@ impl Stops {
         own.extend(is_between.then_some(0..=RECORDS_MAX - 1));
         let mut others = without(records, &joined(own));
         let delivered = self.delivered.get(life).map(|last| 0..=*last);
-        let held = held.iter().flat_map(|spans| spans.signed(life)).chain(delivered);
-        let not_held = without(records, &joined(held.collect()));
-        others.extend(without(records, &not_held));
+        // A ledger can have very many records of the life: only those of the gap are looked at.
+        let of_ledgers = held.iter().map(|spans| spans.signed(life));
+        for held in of_ledgers.chain(delivered.as_ref().map(std::slice::from_ref)) {
+            let not_held = without_sorted(records, held);
+            others.extend(without(records, &not_held));
+        }
         let others = joined(others);
         let stopped = without(records, &others).into_iter().map(|part| (part, true));
         let mut parts: Vec<_> = stopped.chain(others.iter().map(|part| (part.clone(), false))).collect();

@@ -1,29 +1,32 @@
 //! Checks that each chain's keys are consistent with one another and with the records.
 
 use super::Verdict;
-use super::chain_log::BATCH_ROWS_MAX;
+use super::chain_log::{BATCH_ROWS_MAX, ChainLog};
 use super::chains::{Chains, Followed};
 use super::gaps::{Between, Cause};
 use super::keys::Misfit;
 use super::rows::{RowFile, Rows};
-use super::segment::Stretches;
+use super::spans::Spans;
 use super::spool::Fingerprint;
 use super::wording::named;
 use flb_audit_core::chain::{ChainId, Place, Position};
+use flb_audit_ledger::manifest::BEGINNING_LEN;
 use std::cell::LazyCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io;
 
 impl Chains<'_> {
     /// Compares the keys with each other and with the records that are here.
     pub(super) fn check_keys(&mut self, followed: &BTreeMap<ChainId, Followed>) -> io::Result<()> {
         let file = self.spool.rows.clone();
-        for (id, chain) in &self.chains {
+        // Without a roster or a fleet, manifests list keys, and no checkpoint says when these came into force.
+        let known: BTreeSet<ChainId> = self.chains.keys().filter(|id| self.is_known(id)).copied().collect();
+        for (id, chain) in self.chains.iter().filter(|(id, _)| known.contains(id)) {
             let Some(followed) = followed.get(id) else { continue };
             let start = chain.start.map(|start| start.place.position());
             let between = LazyCell::new(|| followed.gaps.between());
             let links = chain.segments.iter().filter_map(|(life, of)| Some((life, of.beginning.link?)));
-            for misfit in chain.keys.misfits(links) {
+            for misfit in chain.keys.misfits(links, followed.spans.listed(*id).collect()) {
                 let (verdict, what) = judge(&misfit, followed, &between, start);
                 let fork = followed.covered_forks.before(misfit.position());
                 let (verdict, what) = match (verdict, fork, &misfit) {
@@ -42,11 +45,11 @@ impl Chains<'_> {
                 };
                 self.findings.add_at(verdict, *id, misfit.position(), None, what);
             }
-            let beginnings = LazyCell::new(|| Beginnings::of(&followed.stretches, &file));
+            let heads = LazyCell::new(|| Heads::of(*id, chain, followed, &self.spans, &file));
             for (index, place, head) in chain.keys.since() {
                 let Some(segment) = chain.segments.get(&place.life(*id)) else {
                     let since = Since { id: *id, index, place, head };
-                    if let Some((verdict, what)) = since.judge(followed, &between, start, &beginnings) {
+                    if let Some((verdict, what)) = since.judge(followed, &between, start, &heads) {
                         self.findings.add_at(verdict, *id, place.position(), None, what);
                     }
                     continue;
@@ -65,18 +68,37 @@ impl Chains<'_> {
     }
 }
 
-/// The heads before the segments that are here.
-struct Beginnings(Rows<Fingerprint, ()>);
+/// Heads of which is known which record they are of.
+struct Heads {
+    /// The heads before the segments that are here, or that begin a span that counts, shortened.
+    before: Rows<Fingerprint, ()>,
+    /// The heads before keys that manifests list as those of records, whether these count or not: nobody
+    /// can make up a record with a given head. Only their beginnings are listed.
+    listed: HashSet<[u8; BEGINNING_LEN]>,
+}
 
-impl Beginnings {
-    fn of(stretches: &Stretches, file: &RowFile) -> Beginnings {
-        let mut beginnings = Rows::new(file, BATCH_ROWS_MAX);
-        for (_, stretches) in stretches.iter() {
+impl Heads {
+    fn of(id: ChainId, chain: &ChainLog, followed: &Followed, spans: &[Spans], file: &RowFile) -> Heads {
+        let mut before = Rows::new(file, BATCH_ROWS_MAX);
+        for (_, stretches) in followed.stretches.iter() {
             if let Some(first) = stretches.first().filter(|first| *first.records.start() == 0) {
-                beginnings.insert(first.before, ());
+                before.insert(first.before.shortened(), ());
             }
         }
-        Beginnings(beginnings)
+        for (_, span) in followed.spans.of_chain(id).filter(|(_, span)| *span.records.start() == 0) {
+            span.edges.iter().for_each(|(head, _)| before.insert(*head, ()));
+        }
+        let of_keys: HashSet<_> = chain.keys.since().map(|(.., head)| head.beginning()).collect();
+        let all = spans.iter().flat_map(|spans| spans.of_chain(id));
+        let heads = all.flat_map(|(_, span)| {
+            let last = span.edges.map(|(_, head)| head.beginning());
+            span.inner.as_bytes().as_chunks().0.iter().copied().chain(last)
+        });
+        Heads { before, listed: heads.filter(|head| of_keys.contains(head)).collect() }
+    }
+
+    fn have(&self, head: Fingerprint) -> bool {
+        self.before.contains_key(&head.shortened()) || self.listed.contains(&head.beginning())
     }
 }
 
@@ -98,26 +120,27 @@ impl Since {
         followed: &Followed,
         between: &Between,
         start: Option<Position>,
-        beginnings: &Beginnings,
+        heads: &Heads,
     ) -> Option<(Verdict, String)> {
         let (at, life) = (self.place.position(), self.place.life(self.id));
         if self.place.sequence > 0
             || self.head == Fingerprint::FIRST
             || start.is_some_and(|start| at <= start)
             || followed.ends.contains_key(&life)
-            || beginnings.0.contains_key(&self.head)
+            || heads.have(self.head)
         {
             return None;
         }
-        let before = followed.stretches.before(&life);
-        let last = before.and_then(|(life, stretches)| {
+        let here = followed.stretches.before(&life).and_then(|(life, stretches)| {
             let last = stretches.last()?;
-            Some((Position { segment: life.segment, sequence: *last.records.end() }, last.head))
+            Some(((life, *last.records.end()), last.head))
         });
-        let (last, head) = last.unwrap_or_default();
-        if head == self.head {
+        let last = here.map(|(place, _)| place).max(followed.spans.last_before(&life));
+        if here.is_some_and(|here| Some(here.0) == last && here.1 == self.head) {
             return None;
         }
+        let last =
+            last.map_or(Position::default(), |(life, sequence)| Position { segment: life.segment, sequence });
         let (verdict, _) = judge_handover((self.index, &self.place), last, between, start);
         let what = format!(
             "the last record before {} is missing: the handover to key {} names its head",
@@ -164,8 +187,10 @@ fn judge(
                 life.segment, life.run
             ),
         ),
-        Misfit::NotHandedOver { index, count, last, place } => {
+        Misfit::NotHandedOver { index, count, last, place, is_listed } => {
             match judge_handover((*index, place), *last, between, start) {
+                // A handover that showed that records are missing may have been deleted.
+                (Some(Verdict::KeyNotCertified), what) if *is_listed => (Some(Verdict::Gap), what),
                 // Each of these keys has sealed a record, and a stop has lost only so many.
                 (Some(Verdict::UncleanStop), what)
                     if u64::from(*count) > followed.stops.keys_between(*last, place.position()) =>
@@ -193,7 +218,7 @@ fn judge_handover(
         named(last),
         named(place.position())
     );
-    if is_before_start || is_between(&[Cause::Deleted, Cause::Encrypted]) {
+    if is_before_start {
         (None, what)
     } else if is_between(&[Cause::Stop]) {
         (Some(Verdict::UncleanStop), what)

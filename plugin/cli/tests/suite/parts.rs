@@ -56,6 +56,33 @@ fn parts_in_any_order_and_number_are_judged_as_the_whole() {
     assert_eq!(whole, merged);
 }
 
+/// Two parts of one log have one name only if the same keys have read it: otherwise one would be
+/// taken for the other. A part has no secret key.
+#[test]
+fn a_part_is_named_after_the_keys_that_have_read_it() {
+    const ONE: &str =
+        concat!("AGE-SECRET-", "KEY-12WM435JCM247SV4F40GQUTE5N9MQNX8VE2V4J376Z7LZ579S5THSA4H9T8");
+    const OTHER: &str =
+        concat!("AGE-SECRET-", "KEY-1MSGTURG8UC3SJ00UWKWGFP3FQ65ARGG463GR3RFVN58H06EKYM9STSX9UA");
+    let bench = Bench::new();
+    bench.write("log", lines().join("\n"));
+    let name = |keys: &str| {
+        bench.write("key", keys);
+        let output = bench.run(&["verify", "--part", "part", "--identity", "key", "log"]);
+        assert_eq!(said(&output), (Some(0), String::new(), String::new()));
+        let part = fs::read(bench.path("part")).expect("a part");
+        assert!(!part.windows(12).any(|text| text == &ONE.as_bytes()[20..32]));
+        part[16..48].to_vec()
+    };
+    part(&bench, "without", &["log"]);
+    let without = fs::read(bench.path("without")).expect("a part")[16..48].to_vec();
+    let (one, other, both) = (name(ONE), name(OTHER), name(&format!("{ONE}\n{OTHER}\n")));
+    let names = [&without, &one, &other, &both];
+    assert!((1..4).all(|at| !names[..at].contains(&names[at])), "{names:?}");
+    assert_eq!(name(&format!("# another file\n{ONE}\n")), one);
+    assert_eq!(name(&format!("{OTHER}\n{ONE}\n{ONE}\n")), both);
+}
+
 #[test]
 fn what_is_no_part_is_an_error_that_says_why() {
     let bench = Bench::new();

@@ -79,6 +79,11 @@ fn a_wrong_file_is_named_with_the_remedy() {
             &["export", "ledger", "--output", "nodir/a"],
             "nodir/a: cannot be made: nodir: no such directory; make it first",
         ),
+        (
+            &["find", "--key", "keys/hmac.key", "--value", "x", "ledger"],
+            "ledger:1: a ledger's directory, which only `verify` and `export` read as a whole; name the \
+             files in it, or what `flb-audit export` writes",
+        ),
         (&["find", "--key", "keys/hmac.key", "--value", "", "log"], "--value: empty, and"),
         (&prove, "empty: not a checkpoint; `flb-audit checkpoints` prints those of a log"),
     ] {

@@ -1,7 +1,6 @@
 //! Storing chunks in open files, and closing files.
 
 use super::{FILE_RECORDS_MAX, FILES_READ_MAX, Opened};
-use crate::batch::Entry;
 use crate::disk::remove;
 use crate::files::next_number;
 use crate::intake::Incoming;
@@ -15,7 +14,6 @@ use crate::runs::RUNS_DUE;
 use crate::tail::{Before, Expected, Target};
 use crate::{Level, Line, Result, Settings};
 use flb_audit_core::Event;
-use flb_audit_core::chain::signature::SIGNATURE_TEXT_BYTES;
 use flb_audit_core::chain::{Life, Place};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
@@ -63,16 +61,7 @@ impl Opened {
                 None => {
                     let record =
                         Event { tag, seconds, nanoseconds, record: Some(text), record_len: text.len() };
-                    let prev = Some(self.own.chain().head);
-                    let (line, id, beginning) = self.own.seal(&record)?;
-                    let entry = Entry {
-                        id,
-                        prev,
-                        is_checkpoint: is_signed(line),
-                        beginning: (id.sequence == 0).then_some(beginning),
-                        seconds: seconds.into(),
-                        len: line.len(),
-                    };
+                    let (line, entry) = self.own.seal(&record)?;
                     self.batch.add(line, entry);
                 }
             }
@@ -339,12 +328,6 @@ impl Opened {
             retention.deleted(number);
         }
     }
-}
-
-/// Checks whether a line that was sealed here ends with a signature.
-fn is_signed(line: &[u8]) -> bool {
-    let behind = br#","sig":""#.len() + SIGNATURE_TEXT_BYTES + br#""}}"#.len();
-    line.len().checked_sub(behind).is_some_and(|at| line[at..].starts_with(br#","sig":""#))
 }
 
 /// Returns the line for the log about a file that is being closed.

@@ -111,11 +111,9 @@ fn entries(frame: &Frame) -> impl Iterator<Item = Entry> {
         id,
         prev,
         is_checkpoint: extent.signed == Some(id.sequence),
-        beginning: (id.sequence == 0).then(|| Beginning {
-            link: extent.link.as_ref().and_then(Link::read),
-            notes: extent.notes(),
-            key: extent.key,
-        }),
+        keys: extent.keys.filter(|_| extent.signed == Some(id.sequence)),
+        beginning: (id.sequence == 0)
+            .then(|| Beginning { link: extent.link.as_ref().and_then(Link::read), notes: extent.notes() }),
         seconds: frame.header.from,
         len: 0,
     })

@@ -2,6 +2,7 @@
 
 use crate::trust::manifests;
 use flb_audit_core::Sealer;
+use flb_audit_core::chain::keyring::KeyRing;
 use flb_audit_core::chain::{Chain, Link, Place, Unsettled};
 use flb_audit_core::record::notes::Notes;
 use flb_audit_ledger::Ledger;
@@ -51,9 +52,7 @@ type Part = (u64, u64, u64, Option<u64>);
 
 /// Returns the manifest of a file with these records.
 fn closed(make: impl Fn(&Lives) -> Vec<Value>, is_encrypted: bool, is_reopened: bool) -> (Lives, Manifest) {
-    let directory = tempfile::tempdir().expect("a directory");
     let (mut sealer, ring) = schedule::filter();
-    schedule::set_up(directory.path(), &ring);
     let lives = Lives::new(&mut sealer, |chain| {
         let mut notes = Notes::STATE_SET_BACK;
         notes.insert(Notes::NO_STATE);
@@ -61,6 +60,14 @@ fn closed(make: impl Fn(&Lives) -> Vec<Value>, is_encrypted: bool, is_reopened: 
         sealer.set_signer(ring.signer().unwrap_or_else(|_| panic!("no key"))).expect("memory");
         sealer
     });
+    let manifest = closed_of(&ring, &make(&lives), is_encrypted, is_reopened);
+    (lives, manifest)
+}
+
+/// Returns the manifest of a file with these records of a chain with these keys.
+fn closed_of(ring: &KeyRing, records: &[Value], is_encrypted: bool, is_reopened: bool) -> Manifest {
+    let directory = tempfile::tempdir().expect("a directory");
+    schedule::set_up(directory.path(), ring);
     let recipient = recipient();
     let properties = [("file_size", "1M"), ("recipients", recipient.as_str())];
     let settings = |size| {
@@ -70,13 +77,13 @@ fn closed(make: impl Fn(&Lives) -> Vec<Value>, is_encrypted: bool, is_reopened: 
     };
     let size = if is_reopened { "1M" } else { "1k" };
     let mut ledger = Ledger::open(directory.path(), settings(size), None).expect("opened");
-    ledger.store(TAG, &chunk(&make(&lives))).expect("stored");
+    ledger.store(TAG, &chunk(records)).expect("stored");
     if is_reopened {
         drop(ledger);
         ledger = Ledger::open(directory.path(), settings("1k"), None).expect("opened");
     }
     ledger.store(TAG, &chunk(&plain(0, 1))).expect("stored");
-    (lives, manifests(&directory).remove(0))
+    manifests(&directory).remove(0)
 }
 
 /// Returns the extents of the filter in the manifest of a file with these records.
@@ -120,8 +127,8 @@ fn check_beginning(extent: &Extent, lives: &Lives) {
     let is_stating = (extent.seg, extent.first) == (2, 0);
     let link = if is_stating { &first["audit"]["link"] } else { &Value::Null };
     assert_eq!(json!(extent.link), *link);
-    let key = if extent.first == 0 { &first["audit"]["key"]["n"] } else { &Value::Null };
-    assert_eq!(json!(extent.key), *key);
+    let key = &first["audit"]["key"]["n"];
+    assert_eq!(json!(extent.keys), extent.signed.map_or(Value::Null, |_| json!([key, key])));
     assert_eq!(json!(extent.notes), if is_stating { json!(["state-set-back"]) } else { Value::Null });
 }
 
@@ -268,4 +275,56 @@ fn a_large_chunk_makes_no_longer_manifest() {
         manifest.extents.iter().map(|extent| heads(std::slice::from_ref(extent))).collect();
     assert_eq!(counts[..3], [0, 8, 1023]);
     assert_eq!((manifest.records, heads(&manifest.extents)), (140_298, 131_072));
+}
+
+/// Returns records that follow one another: for each of these keys one that it has signed, and one
+/// that nothing has signed. The first key is in force.
+fn signed_by(keys: &[u32]) -> (KeyRing, Vec<Value>) {
+    let (mut sealer, first) = schedule::filter();
+    let mut ring = first.hand_over(sealer.chain().next, sealer.chain().head, &mut random).expect("a key");
+    let mut records = Vec::new();
+    for key in keys {
+        while ring.index() < *key {
+            ring = ring.hand_over(sealer.chain().next, sealer.chain().head, &mut random).expect("a key");
+        }
+        sealer.set_signer(ring.signer().expect("a signer")).expect("memory");
+        records.extend(
+            [true, false].map(|is_signed| schedule::seal_one(&mut sealer, &plain(0, 1)[0], is_signed)),
+        );
+    }
+    (first, records)
+}
+
+fn random(seed: &mut [u8; 32]) -> bool {
+    *seed = [7; 32];
+    true
+}
+
+/// An extent names the first and the last key that have signed its records, in whichever order these
+/// come. It names none if a key between them has signed nothing, as no filter does.
+#[test]
+fn an_extent_names_the_keys_that_have_signed_it() {
+    for (keys, named) in [
+        (&[1][..], Some([1, 1])),
+        (&[1, 1, 2], Some([1, 2])),
+        (&[2, 3, 4], Some([2, 4])),
+        (&[1, 3], None),
+        (&[1, 3, 4, 5], None),
+    ] {
+        let (ring, records) = signed_by(keys);
+        let reversed: Vec<Value> = records.iter().rev().cloned().collect();
+        for (records, is_encrypted, is_reopened) in [
+            (&records, false, false),
+            (&reversed, false, true),
+            (&records, true, false),
+            (&reversed, true, true),
+        ] {
+            let manifest = closed_of(&ring, records, is_encrypted, is_reopened);
+            let chain = records[0]["audit"]["chain"].as_str();
+            let signed = manifest.extents.iter().filter(|extent| Some(extent.chain.as_str()) == chain);
+            let signed: Vec<_> = signed.filter(|extent| extent.signed.is_some()).collect();
+            let [extent] = signed[..] else { panic!("{keys:?}: {signed:?}") };
+            assert_eq!(extent.keys, named, "{keys:?}, encrypted: {is_encrypted}, reopened: {is_reopened}");
+        }
+    }
 }

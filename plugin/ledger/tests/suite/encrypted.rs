@@ -202,6 +202,41 @@ fn no_byte_of_a_frame_can_be_another() {
     }
 }
 
+/// Whoever opens a frame has its lines in memory. So a header that states more than a ledger
+/// writes is refused before the frame is opened.
+#[test]
+fn a_frame_states_no_more_bytes_than_a_ledger_writes() {
+    const LINE: u64 = 32 << 20;
+    const LINES: u64 = 1 << 20;
+    for (records, bytes, is_read) in
+        [(1, LINE, true), (1, LINE + 1, false), (1, u64::MAX, false), (2, LINES, true), (2, LINES + 1, false)]
+    {
+        let directory = directory();
+        let mut ledger = open(&directory, &large());
+        ledger.store(TAG, &chunk(&Filter::new(1).seal(&plain(0, records)))).expect("stored");
+        let mut file = fs::read(directory.path().join(frame::open_name(1))).expect("read");
+        let value = b"\"bytes\":";
+        let at = value.len() + file.windows(value.len()).position(|part| part == value).expect("a length");
+        let digits = file[at..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+        file.splice(at..at + digits, bytes.to_string().into_bytes());
+        let end = file.len() - 32;
+        let digest = Sha256::new_with_prefix([0; 32]).chain_update(&file[..end]).finalize();
+        file[end..].copy_from_slice(&digest);
+        let read = Reader::new(Cursor::new(&file)).next(|_| {});
+        match read {
+            Ok(Some(frame)) => assert!(is_read && frame.is_whole, "{records} {bytes}"),
+            Err(fault @ Fault::Broken { .. }) => {
+                assert!(!is_read, "{records} {bytes}: {fault}");
+                assert!(
+                    fault.to_string().contains("more bytes than a frame that a ledger writes has"),
+                    "{fault}"
+                );
+            }
+            other => panic!("{records} {bytes}: {other:?}"),
+        }
+    }
+}
+
 #[test]
 fn encryption_can_be_turned_on_and_off() {
     let directory = directory();

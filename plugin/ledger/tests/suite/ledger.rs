@@ -222,6 +222,26 @@ fn root(lines: &[&[u8]]) -> tree::Node {
     }
 }
 
+/// A statement of a made-up ledger takes little memory: a longer line, or one with more extents
+/// than a ledger writes, is no statement.
+#[test]
+fn a_statement_has_no_more_than_a_ledger_writes() {
+    let statement = |extents: usize, bytes: usize| {
+        let extents = vec![r#"{"chain":"","first":0,"last":0,"run":"","seg":0}"#; extents].join(",");
+        let start = format!(
+            r#"{{"ledger":"file","number":1,"file":"","records":0,"bytes":0,"stored_bytes":0,"sha256":"","root":"","from":0,"to":0,"closed":0,"extents":[{extents}],"more":""#
+        );
+        let more = bytes.saturating_sub(start.len() + 2);
+        start + &"x".repeat(more) + "\"}"
+    };
+    for (extents, bytes, is_read) in
+        [(0, 0, true), (12_288, 0, true), (12_289, 0, false), (0, 8 << 20, true), (0, (8 << 20) + 1, false)]
+    {
+        let line = statement(extents, bytes);
+        assert_eq!(manifest::read(line.as_bytes()).is_some(), is_read, "{extents} {bytes}");
+    }
+}
+
 #[test]
 fn retention_deletes_the_oldest_and_leaves_tombstones() {
     let directory = directory();
