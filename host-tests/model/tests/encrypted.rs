@@ -41,7 +41,8 @@ fn an_unsigned_record_in_an_encrypted_file_is_no_sign_of_life() {
     let identity = keys.path().join("identity");
     key_file(&identity, key());
     let identity = ["--identity", identity.to_str().expect("a path")];
-    // Whether the record is signed, the end of the time, whether the key is there; and what is said.
+    // Each case says whether the record is signed, when the time ends, and whether the key is there; and
+    // then whether the report has the one finding or the other.
     for (is_signed, until, has_key, is_unclear, is_silent) in [
         (true, "10:00", false, false, false),
         (true, "08:30", false, true, false),

@@ -107,7 +107,7 @@ impl Export {
             let file = File::create_new(made.path().join(name));
             Ok(BufWriter::new(file.with_context(|| format!("{output}/{name}: cannot be made"))?))
         };
-        // What is read are the statements that the export has.
+        // The copy is read, so that files and statements belong together.
         let copied = made.path().join(FILE_NAME);
         copy_manifests(&self.ledger, &copied)?;
         let stated = self.stated(&copied).with_context(|| format!("{output}: cannot be read"))?;

@@ -20,7 +20,7 @@ enum Fit {
     IfJoined,
 }
 
-/// What is known of the records next to those of extents.
+/// The evidence on the records next to those of extents.
 struct Evidence<'a> {
     chain: &'a Chain,
     is_known: bool,

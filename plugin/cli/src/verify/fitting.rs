@@ -140,13 +140,13 @@ impl Fit {
     }
 }
 
-/// What the first record of a life says, if it is here.
+/// The statements of the first record of a life, if it is here.
 struct First {
     link: Option<Place>,
     is_set_back: bool,
 }
 
-/// What follows a record.
+/// The records and spans that follow one record.
 struct Next {
     /// The head before it. All that follows one record has to state the same.
     prev: Option<Fingerprint>,
@@ -170,7 +170,7 @@ impl Known {
     }
 }
 
-/// What is known of the records next to those in the spans of a chain: from the records that are
+/// The evidence on the records next to those in the spans of a chain: from the records that are
 /// here, and from the spans that were judged, which goes from the last one on.
 struct Evidence {
     /// True if the chain has a covered record, a good anchor or a start.
