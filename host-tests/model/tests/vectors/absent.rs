@@ -1,6 +1,6 @@
 //! Vectors of chains of which no record is left, only anchors or the beginning of the log.
 
-use super::ledgers::{ALL, FIRST, Store, head, in_extent, second};
+use super::store::{ALL, FIRST, Store, head, in_extent, second};
 use super::*;
 use std::ops::Range;
 use std::slice::from_ref;

@@ -1,7 +1,7 @@
 //! Vectors of ledgers with records of a client that has no key and can read the ledger. The client
 //! makes up records that continue a chain, and retention has deleted them.
 
-use super::ledgers::{ALL, FIRST, Store, extent, head, note, second, text};
+use super::store::{ALL, FIRST, Store, extent, head, note, second, text};
 use super::*;
 use std::ops::Range;
 use std::slice::from_ref;

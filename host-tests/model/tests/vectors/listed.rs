@@ -2,8 +2,8 @@
 //! ledger has deleted the segments around these.
 
 use super::damaged::{going_on, segments, six};
-use super::ledgers::{ALL, FIRST, Store, head, in_extent, key_numbers, second};
 use super::rules::stopped;
+use super::store::{ALL, FIRST, Store, head, in_extent, key_numbers, second};
 use super::*;
 use flb_audit_model::forge::head_of;
 use std::ops::Range;

@@ -15,6 +15,7 @@ mod rules;
 mod said;
 mod starts;
 mod stops;
+mod store;
 
 use flb_audit_model::forge::{Enroller, Forge, anchor, audit_mut, number, object, rehash, set, string};
 use flb_audit_model::json::Value;

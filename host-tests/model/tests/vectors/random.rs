@@ -1,8 +1,8 @@
 //! Random ledgers: what their manifests list, what they have deleted, and what is left.
 
 use super::damaged::{going_on, six};
-use super::ledgers::{Store, head, key_numbers, text};
 use super::rules::stopped;
+use super::store::{Store, head, key_numbers, text};
 use super::*;
 use std::ops::Range;
 

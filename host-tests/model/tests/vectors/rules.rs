@@ -1,7 +1,7 @@
 //! Vectors that decide rules which no other vector decides.
 
-use super::ledgers::{ALL, FIRST, Store, head, in_extent, second, signed_by};
 use super::readings::forked;
+use super::store::{ALL, FIRST, Store, head, in_extent, second, signed_by};
 use super::*;
 use flb_audit_model::forge::head_of;
 use std::slice::from_ref;

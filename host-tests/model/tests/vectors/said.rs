@@ -1,8 +1,8 @@
 //! Vectors of what the first record of a segment said, after a ledger has deleted it.
 
 use super::damaged::{going_on, segments, six};
-use super::ledgers::{ALL, FIRST, Store, head, in_extent, key_numbers, second, text};
 use super::rules::stopped;
+use super::store::{ALL, FIRST, Store, head, in_extent, key_numbers, second, text};
 use super::*;
 use flb_audit_model::forge::head_of;
 use std::ops::Range;
