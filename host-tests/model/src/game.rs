@@ -36,7 +36,7 @@ const FINE: [&str; 3] = ["tail_unanchored", "unsigned", "state_damaged"];
 /// - Each record that a signature is said to cover was sealed exactly like that. Somebody
 ///   who has a node's keys counts as the node since the time at which the oldest of these
 ///   keys came into force. Before that time, this holds only if the report says that a
-///   key has no handover.
+///   key has no handover, or that a key after the copied ones came into force twice.
 /// - Each record that was sealed before a covered record is here, or the report says that
 ///   it is altered, unsigned or missing.
 pub fn check(fleet: &Fleet, log: &Log, report: &Report) -> Result<(), String> {
@@ -49,7 +49,7 @@ pub fn check(fleet: &Fleet, log: &Log, report: &Report) -> Result<(), String> {
             Some(at) if fleet.sealed[at].place == *place => proven.push(at),
             Some(at) => return Err(format!("{chain} {place:?} was sealed at {:?}", fleet.sealed[at].place)),
             None if of_thief.is_some_and(|stolen| (place.0, place.2) >= stolen.since) => {}
-            None if of_thief.is_some() && lacks_handover => {}
+            None if of_thief.is_some_and(|stolen| lacks_handover || stolen.is_hidden(chain, report)) => {}
             None => {
                 return Err(format!(
                     "{chain} {place:?} was not sealed so, and a signature is said to reach it"

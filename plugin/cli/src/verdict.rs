@@ -150,7 +150,7 @@ const TABLE: [Row; 17] = [
         verdict: Verdict::Conflict,
         code: 12,
         name: "conflict",
-        meaning: "Two filters wrote one chain, or its state was set back, by a backup or a loss of power.",
+        meaning: "Two filters wrote one chain, or its state was set back, by a backup or a loss of power, or somebody has copied its keys.",
         remedy: "Give each filter a state directory of its own, and keep state directories out of backups.",
     },
     Row {

@@ -2,7 +2,7 @@
 
 use super::adversary::of;
 use crate::json::Value;
-use crate::model::Log;
+use crate::model::{Log, Report};
 use crate::seal;
 use flb_audit_core::chain::keyring::KeyRing;
 use flb_audit_core::chain::{Chain, ChainId, Link, Place, Run, Unsettled};
@@ -17,6 +17,8 @@ pub struct Stolen {
     pub chain: String,
     /// Segment and number of the first record under the oldest of these keys
     pub since: (u64, u64),
+    /// The number of the oldest of these keys
+    key: u32,
     /// The key file
     pub file: Vec<u8>,
 }
@@ -108,7 +110,18 @@ impl Stolen {
     /// Copies a key file, if it has a usable key.
     pub(super) fn copy(chain: ChainId, file: Vec<u8>) -> Option<Stolen> {
         let (ring, _) = KeyRing::from_file(&file)?;
-        let since = ring.newest()?.handover.place;
-        Some(Stolen { chain: chain.to_string(), since: (since.segment, since.sequence), file })
+        let newest = ring.newest()?;
+        let (since, key) = (newest.handover.place, newest.handover.index);
+        Some(Stolen { chain: chain.to_string(), since: (since.segment, since.sequence), key, file })
+    }
+
+    /// Returns true if a later key came into force twice. Then no finding says whether the copied key
+    /// has a handover.
+    pub(super) fn is_hidden(&self, chain: &str, report: &Report) -> bool {
+        let twice = report.findings.get("conflict").into_iter().flatten();
+        let mut keys = twice.filter_map(|what| {
+            what.strip_prefix(chain)?.strip_prefix(": key ")?.strip_suffix(" in two places")?.parse().ok()
+        });
+        keys.any(|key: u32| key > self.key)
     }
 }

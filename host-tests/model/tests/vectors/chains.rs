@@ -279,6 +279,15 @@ pub(super) fn stolen_keys(all: &mut All) {
     early.forge.key = Some(4);
     early.records.push(early.forge.clone().seal("{}", true, &[]));
     add(all, "stolen keys: the next key comes into force before the stolen one", early);
+    let mut hidden = base();
+    hidden.forge.restart("run--4", None);
+    hidden.forge.rotate();
+    hidden.records = vec![hidden.forge.seal("{}", true, &[])];
+    let first = (1, "run--1".to_owned(), 0);
+    hidden.forge.handovers[2..].fill((first.clone(), seal::GENESIS));
+    (hidden.forge.place, hidden.forge.head, hidden.forge.link) = (first, seal::GENESIS, None);
+    hidden.records.push(hidden.forge.seal("{\"n\":0}", true, &[]));
+    add(all, "stolen keys: later keys come into force twice, and the stolen one has no handover", hidden);
 }
 
 pub(super) fn anchors(all: &mut All) {

@@ -163,7 +163,7 @@ fn judge(
             Some(Verdict::Conflict),
             format!(
                 "key {index} came into force twice, at segment {} (run {}) and at segment {} (run {}): two filters \
-                 with one state directory, or one that was set back",
+                 with one state directory, one that was set back, or copied keys",
                 one.segment, one.run, other.segment, other.run
             ),
         ),
