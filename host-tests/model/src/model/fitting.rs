@@ -54,8 +54,6 @@ impl Chain {
         let stated = self.stated(&extents);
         let mut extents = self.divided(extents, &stated);
         let mut evidence = Evidence::of(self, &extents, stated);
-        // If several extents end with one record, the last one that is listed comes first.
-        extents.reverse();
         extents.sort_by_key(|extent| std::cmp::Reverse(extent.place(extent.last)));
         let (mut fitting, mut waiting) = (Vec::new(), Vec::new());
         for mut extent in extents {
@@ -303,7 +301,7 @@ impl<'a> Evidence<'a> {
         let is_of_life = |sealed: &&Place| (sealed.0, &sealed.1) == (place.0, &place.1);
         if self.sealed.iter().filter(is_of_life).any(|sealed| sealed.2 > place.2)
             || states_within
-            || self.is_replaced(extent, head)
+            || self.is_replaced(extent)
             || self.ended.iter().any(|end| extent.is_behind(end))
         {
             return Fit::Signed(false);
@@ -324,13 +322,9 @@ impl<'a> Evidence<'a> {
         extent.heads.zip(known).is_some_and(|((prev, _), known)| !known.contains(&prev))
     }
 
-    /// Returns true if records that a signature leads to take the place of records of an extent behind
-    /// its last signature: of its last one or, if that is not here, of any.
-    fn is_replaced(&self, extent: &Extent, head: Beginning) -> bool {
-        let inside =
-            self.chain.all().filter(|record| self.is_led(record) && extent.is_unsigned(&record.place));
-        let inside: Vec<&Record> = inside.collect();
-        let is_last = |record: &&Record| record.place.2 == extent.last && beginning(&record.head) == head;
-        !inside.is_empty() && !inside.iter().any(is_last)
+    /// Returns true if a signature leads to a record in the place of one of an extent behind its last
+    /// signature.
+    fn is_replaced(&self, extent: &Extent) -> bool {
+        self.chain.all().any(|record| self.is_led(record) && extent.is_unsigned(&record.place))
     }
 }

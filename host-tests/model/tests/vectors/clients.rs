@@ -8,7 +8,7 @@ use std::slice::from_ref;
 
 /// The extent of some records of the base log, with `made_up` records of the client behind them.
 /// `signed` is its last checkpoint.
-fn joined(records: Range<usize>, made_up: u64, signed: Option<u64>) -> Value {
+pub(super) fn joined(records: Range<usize>, made_up: u64, signed: Option<u64>) -> Value {
     let mut of = extent(&base().records[records]);
     let members = of.members_mut().expect("members");
     let last = members.iter().find(|(name, _)| name == "last").and_then(|(_, last)| last.as_integer());
@@ -20,7 +20,7 @@ fn joined(records: Range<usize>, made_up: u64, signed: Option<u64>) -> Value {
 }
 
 /// The extent of the client's only record in its file: at this place, after the record with this index.
-fn alone((segment, run, sequence): (u64, &str, u64), before: usize, is_linked: bool) -> Value {
+pub(super) fn alone((segment, run, sequence): (u64, &str, u64), before: usize, is_linked: bool) -> Value {
     let before = &base().records[before];
     let mut members = vec![
         ("chain", text(before, "chain")),
@@ -37,7 +37,7 @@ fn alone((segment, run, sequence): (u64, &str, u64), before: usize, is_linked: b
 }
 
 /// Closes and deletes a file with these extents.
-fn deleted(store: Store, extents: &[Value]) -> Store {
+pub(super) fn deleted(store: Store, extents: &[Value]) -> Store {
     let file = store.files + 1;
     let store = store.close_as(&[], |of| {
         set(of.members_mut().expect("members"), "extents", Value::Array(extents.to_vec()));
@@ -46,7 +46,7 @@ fn deleted(store: Store, extents: &[Value]) -> Store {
 }
 
 /// The ledger has deleted the first segments.
-fn without(segments: usize) -> Store {
+pub(super) fn without(segments: usize) -> Store {
     let all = [FIRST, second()];
     all[..segments].iter().fold(Store::new(), |store, segment| {
         let file = store.files + 1;

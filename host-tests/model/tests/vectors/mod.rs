@@ -5,6 +5,7 @@ mod chains;
 mod clients;
 mod damaged;
 mod files;
+mod fits;
 mod fleets;
 mod forms;
 mod ledgers;
@@ -231,6 +232,7 @@ pub(crate) fn all() -> Vec<(String, Log)> {
     absent::absent(&mut all);
     said::said(&mut all);
     listed::listed(&mut all);
+    fits::fits(&mut all);
     clients::clients(&mut all);
     all.into_iter().map(|(name, case)| (name, case.log())).collect()
 }

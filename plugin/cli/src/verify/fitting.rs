@@ -321,7 +321,7 @@ impl Evidence {
         // Rule 9
         if self.known.goes_past(&end)
             || self.states_within(life, span)
-            || here.replaces(span, head, spool)?
+            || here.leads_to(&span.behind_signed())
             || self.has_ended_within(life, span)
         {
             return Ok(Fit::up_to_signed(span, false));

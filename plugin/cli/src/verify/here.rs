@@ -4,7 +4,7 @@ use super::chain_log::ChainLog;
 use super::coverage::Coverage;
 use super::ranges::joined;
 use super::segment::{Segment, Stretch, Stretches};
-use super::spans::{End, Span};
+use super::spans::End;
 use super::spool::{Fingerprint, Spool};
 use flb_audit_core::chain::Life;
 use std::collections::BTreeSet;
@@ -77,7 +77,7 @@ impl Here {
     }
 
     /// Checks whether a signature leads to one of these records.
-    fn leads_to(&self, records: &RangeInclusive<u64>) -> bool {
+    pub(super) fn leads_to(&self, records: &RangeInclusive<u64>) -> bool {
         has_one(&self.led, records)
     }
 
@@ -93,14 +93,6 @@ impl Here {
         let stretch = self.stretches.get(at).filter(|stretch| *stretch.records.start() <= last);
         let is_led = last.checked_add(1).is_some_and(|next| self.is_led(next));
         if stretch.is_some() && (is_led || !is_known) { self.head(last, spool) } else { Ok(None) }
-    }
-
-    /// Checks whether covered records take the place of records of a span that no signature
-    /// reaches: of its last one or, if that is not here, of any.
-    pub(super) fn replaces(&self, span: &Span, head: Fingerprint, spool: &mut Spool) -> io::Result<bool> {
-        let last = *span.records.end();
-        let is_replaced = self.leads_to(&span.behind_signed());
-        Ok(is_replaced && !(self.is_led(last) && self.head(last, spool)? == Some(head)))
     }
 }
 
