@@ -261,7 +261,7 @@ impl<R: BufRead + Seek> Reader<R> {
     }
 
     /// Searches for the next frame that begins at this byte or behind it. Returns false
-    /// if there is none.
+    /// if there is none in reach.
     fn find_start(&mut self, from: u64) -> io::Result<bool> {
         if self.breaks > BREAKS_MAX {
             return Ok(false);
@@ -281,7 +281,7 @@ impl<R: BufRead + Seek> Reader<R> {
                 self.source.seek(SeekFrom::Start(self.at))?;
                 return Ok(true);
             }
-            if read == 0 {
+            if read == 0 || window_at - from > SEARCH_BYTES_MAX {
                 return Ok(false);
             }
             let done = window.len().saturating_sub(START.len() - 1);
@@ -294,6 +294,8 @@ impl<R: BufRead + Seek> Reader<R> {
 /// The number of times that reading is resumed in one file. Each search may read the
 /// whole file.
 const BREAKS_MAX: u32 = 64;
+/// The maximum number of bytes that are searched for the next frame. A file has at most 1 GiB, and a chunk.
+const SEARCH_BYTES_MAX: u64 = 1 << 30;
 /// The number of bytes that are searched at once for the beginning of a frame.
 const WINDOW_BYTES: u64 = 64 << 10;
 

@@ -1,6 +1,8 @@
 //! Unreadable inputs, and the files that commands leave behind.
 
 use super::{Place, checked, sealed};
+use flb_audit_ledger::Settings;
+use ledger_fixtures::{TAG, chunk, directory, open, plain};
 use serde_json::Value;
 use std::fs;
 use std::process::Stdio;
@@ -133,6 +135,29 @@ fn a_line_has_a_longest_length() {
     let (code, said) = run_for_a_minute(&place, &["verify", "many.ndjson"]);
     assert_eq!(code, Some(30), "{said}");
     assert!(said.contains("a record with more than 4194304 elements"), "{said}");
+}
+
+/// A hole in a file costs whoever makes it nothing, however long it is.
+#[test]
+fn a_stored_file_with_a_hole_is_not_read_to_its_end() {
+    let place = Place::new();
+    for (name, found) in [
+        ("manifests.ndjson", "manifests.ndjson:2: a line or element of more than 33554432 bytes"),
+        ("00000001.ndjson.zst", "00000001.ndjson.zst: not what its manifest says"),
+        ("00000002.ndjson", "00000002.ndjson:21: a line or element of more than 33554432 bytes"),
+        ("00000009.frames", "00000009.frames: no manifest says what it holds"),
+    ] {
+        let directory = directory();
+        let settings = Settings { file_bytes: 4000, ..Settings::default() };
+        let mut ledger = open(&directory, &settings);
+        (0..2).for_each(|at| ledger.store(TAG, &chunk(&plain(20 * at, 20))).expect("stored"));
+        drop(ledger);
+        let file = directory.path().join(name);
+        let file = fs::OpenOptions::new().append(true).create(true).open(file).expect("a file");
+        file.set_len(1 << 40).expect("a hole");
+        let (_, said) = run_for_a_minute(&place, &["verify", &directory.path().to_string_lossy()]);
+        assert!(said.contains(found), "{name}: {said}");
+    }
 }
 
 #[test]

@@ -14,6 +14,12 @@ const DECOMPRESSED_BYTES_FREE: u64 = 1 << 30;
 /// The maximum number of decompressed bytes for each compressed byte, beyond the free
 /// bytes. Logs reach 10 to 100, and gzip can reach 1032.
 const DECOMPRESSED_RATIO_MAX: u64 = 1000;
+
+/// Returns the maximum number of bytes to which this number of bytes may decompress.
+pub(crate) fn decompressed_bytes_max(compressed: u64) -> u64 {
+    DECOMPRESSED_BYTES_FREE.max(compressed.saturating_mul(DECOMPRESSED_RATIO_MAX))
+}
+
 /// The maximum memory for xz, in KiB. Its highest level takes 65 MiB.
 const XZ_KIB_MAX: u32 = 256 << 10;
 
@@ -202,8 +208,7 @@ impl Read for Limited {
         let read = self.decoder.read(buffer)?;
         self.decompressed += read as u64;
         let compressed = self.compressed.load(Ordering::Relaxed);
-        if self.decompressed > DECOMPRESSED_BYTES_FREE.max(compressed.saturating_mul(DECOMPRESSED_RATIO_MAX))
-        {
+        if self.decompressed > decompressed_bytes_max(compressed) {
             return Err(io::Error::other(format!(
                 "it decompresses to more than {DECOMPRESSED_RATIO_MAX} times its size; decompress it yourself and \
                  pipe it into standard input"

@@ -29,6 +29,7 @@ mod stored;
 mod table;
 
 pub(crate) use batch::check_elements;
+pub(crate) use decompress::decompressed_bytes_max;
 pub(crate) use envelope::is_record;
 pub(crate) use inputs::Inputs;
 pub(crate) use place::Place;

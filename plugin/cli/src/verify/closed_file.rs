@@ -27,7 +27,6 @@ pub(super) fn is_as_stated(
     identities: Option<&DecryptionKeys>,
     progress: &ProgressBar,
 ) -> io::Result<bool> {
-    let sha256 = Hashed::open(path, progress)?.into_hex()?;
     // The tree by the frames' headers, and the tree by the records as long as they can be
     // read.
     let (mut tree, mut of_records) = (Tree::default(), identities.map(|_| Tree::default()));
@@ -65,11 +64,11 @@ pub(super) fn is_as_stated(
         }
     }
     let is_root = |tree: &Tree| manifest::root_text(&tree.root()) == manifest.root;
-    Ok(is_whole == manifest.damaged.is_none()
+    let is_same = is_whole == manifest.damaged.is_none()
         && (records, bytes) == (manifest.records, manifest.bytes)
         && is_root(&tree)
-        && of_records.as_ref().is_none_or(is_root)
-        && sha256 == manifest.sha256)
+        && of_records.as_ref().is_none_or(is_root);
+    Ok(is_same && Hashed::open(path, progress)?.into_hex()? == manifest.sha256)
 }
 
 /// The records in a manifest's extents. A client can make very many records and extents, so a record

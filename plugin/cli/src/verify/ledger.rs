@@ -4,6 +4,7 @@
 use super::closed_file::{self, Hashed};
 use super::spans::Why;
 use super::{Verdict, Verifier};
+use crate::input::{LINE_BYTES_MAX, decompressed_bytes_max};
 use crate::lines::{lines, read_line};
 use crate::report::Findings;
 use crate::roster::Roster;
@@ -179,10 +180,13 @@ impl Ledgers {
             let mut found = Vec::new();
             while let Some((path, manifest)) = closed.get(next.fetch_add(1, Ordering::Relaxed)) {
                 let name = path.display();
-                let is_as_stated = if manifest.is_encrypted() {
-                    closed_file::is_as_stated(path, manifest, identities, progress)
-                } else {
-                    is_as_stated(path, manifest, progress)
+                let is_as_stated = match path.metadata() {
+                    Ok(file) if file.len() != manifest.stored_bytes => Ok(false),
+                    Ok(_) if manifest.is_encrypted() => {
+                        closed_file::is_as_stated(path, manifest, identities, progress)
+                    }
+                    Ok(_) => is_as_stated(path, manifest, progress),
+                    Err(error) => Err(error),
                 };
                 match is_as_stated {
                     Ok(true) => {}
@@ -389,20 +393,22 @@ fn is_as_stated(path: &Path, manifest: &Manifest, progress: &ProgressBar) -> io:
     };
     let mut plain = BufReader::with_capacity(BUFFER_BYTES, decoded);
     let (mut tree, mut records, mut bytes) = (Tree::default(), 0, 0);
+    let bytes_max = manifest.bytes.min(decompressed_bytes_max(manifest.stored_bytes));
     let mut line = Vec::new();
     loop {
         let read = read_line(&mut plain, &mut line)?;
-        if read == 0 || bytes > manifest.bytes {
+        bytes += read as u64;
+        if read > LINE_BYTES_MAX || bytes > bytes_max {
+            return Ok(false);
+        }
+        if read == 0 {
             break;
         }
         tree.add(tree::leaf(line.strip_suffix(b"\n").unwrap_or(&line)));
         records += 1;
-        bytes += read;
     }
     drop(plain);
-    let sha256 = stored.into_hex()?;
     let root = manifest::root_text(&tree.root());
-    Ok((records, bytes) == (manifest.records, manifest.bytes)
-        && root == manifest.root
-        && sha256 == manifest.sha256)
+    let is_same = (records, bytes) == (manifest.records, manifest.bytes) && root == manifest.root;
+    Ok(is_same && stored.into_hex()? == manifest.sha256)
 }
