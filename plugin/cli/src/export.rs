@@ -4,7 +4,7 @@
 use crate::durable::{check_directory, directory_of};
 use crate::frames::{self, Identity, Unopened};
 use crate::input::{LINE_BYTES_MAX, check_is_file};
-use crate::lines::lines;
+use crate::lines::{lines, read_line};
 use crate::prove::chain_id;
 use crate::terminal::{self, print_report};
 use crate::verify::{NOT_LISTED, path_of, record_files};
@@ -370,8 +370,7 @@ fn read_plain(
     let mut text = text.take(bytes.saturating_add(1));
     let mut line = Vec::new();
     loop {
-        line.clear();
-        let read = text.by_ref().take(LINE_BYTES_MAX as u64 + 1).read_until(b'\n', &mut line)?;
+        let read = read_line(&mut text, &mut line)?;
         ensure!(
             read <= LINE_BYTES_MAX,
             "it has a line of more than {LINE_BYTES_MAX} bytes, which is the limit"

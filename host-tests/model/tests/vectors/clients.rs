@@ -36,6 +36,11 @@ pub(super) fn alone((segment, run, sequence): (u64, &str, u64), before: usize, i
     Value::Object(members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
 }
 
+/// The extent of some records of the base log.
+pub(super) fn own(records: Range<usize>) -> Value {
+    extent(&base().records[records])
+}
+
 /// Closes and deletes a file with these extents.
 pub(super) fn deleted(store: Store, extents: &[Value]) -> Store {
     let file = store.files + 1;
@@ -159,7 +164,6 @@ fn listed(all: &mut All) {
         set(of.members_mut().expect("members"), "inner", string(inner));
         of
     };
-    let own = |records: Range<usize>| extent(&base().records[records]);
     let closed = |inner: &str| deleted(Store::new(), &[own(0..at(1, 3)), tail(at(1, 3)..at(1, 5), 2, inner)]);
     let rest = || at(1, 5)..ALL;
     let whole = beginnings(at(1, 3)..at(1, 5));
@@ -319,7 +323,6 @@ fn withheld(all: &mut All) {
         set(members, "prev", text(&base().records[at(3, 0)], "head"));
         of
     };
-    let own = |records: Range<usize>| extent(&base().records[records]);
     let file = |of: Value| [own(FIRST), own(second()), own(at(3, 0)..at(3, 1)), of];
     for (name, missing, is_signed) in [
         ("the last of them is missing", 1, false),

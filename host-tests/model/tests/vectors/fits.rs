@@ -1,10 +1,9 @@
-//! Vectors of the rules on which deleted records count. Each needs one rule, or one condition of it.
+//! Vectors of single rules on which deleted records count, and of single conditions of these rules.
 
-use super::clients::{deleted, joined, without};
+use super::clients::{deleted, joined, own, without};
 use super::rules::stopped;
 use super::store::{ALL, FIRST, Store, extent, head, in_extent, key_numbers, second, text};
 use super::*;
-use std::ops::Range;
 use std::slice::from_ref;
 
 pub(super) fn fits(all: &mut All) {
@@ -12,10 +11,6 @@ pub(super) fn fits(all: &mut All) {
     contradicted(all);
     joining(all);
     first_records(all);
-}
-
-fn own(records: Range<usize>) -> Value {
-    extent(&base().records[records])
 }
 
 /// Returns an extent with another member.

@@ -130,7 +130,7 @@ pub(super) struct Listed {
 struct Succession {
     /// The listed keys that are not reached yet, in the order of their first ones.
     listed: Peekable<IntoIter<Listed>>,
-    /// The same, in the order of their last ones.
+    /// The listed keys that are not in `used` yet, in the order of their last ones.
     last: Peekable<IntoIter<Listed>>,
     /// The last key that was handed over to, or is listed.
     known: u32,

@@ -25,7 +25,7 @@ pub(super) enum Why {
     Encrypted,
 }
 
-/// Whether the records of a span are of the time that is asked for.
+/// The part of a span's records that is of the time that is asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum When {
     #[default]
